@@ -1,0 +1,52 @@
+package contract
+
+// Activity names an activity and ties its input and result types to the name, so
+// that workflows call it and workers register it without one importing the other.
+type Activity[In, Out any] struct{ Name string }
+
+// The activities, in the order in which the workflows reach them.
+var (
+	PrepareBackup = Activity[PrepareBackupInput, BackupPlan]{"PrepareBackup"}
+	ExportShard   = Activity[ExportShardInput, ShardResult]{"ExportShard"}
+	ExportRelated = Activity[ExportRelatedInput, ShardResult]{"ExportRelated"}
+	SealBackup    = Activity[SealBackupInput, SealResult]{"SealBackup"}
+	VerifyBackup  = Activity[VerifyBackupInput, VerifyResult]{"VerifyBackup"}
+	CommitBackup  = Activity[CommitBackupInput, BackupResult]{"CommitBackup"}
+	AbandonBackup = Activity[AbandonBackupInput, Nothing]{"AbandonBackup"}
+
+	OpenArchive    = Activity[OpenArchiveInput, OpenedArchive]{"OpenArchive"}
+	PlanRestore    = Activity[PlanRestoreInput, RestorePlan]{"PlanRestore"}
+	ApplyTask      = Activity[ApplyTaskInput, ApplyResult]{"ApplyTask"}
+	AwaitCRDs      = Activity[AwaitCRDsInput, Nothing]{"AwaitCRDs"}
+	RelinkOwners   = Activity[RelinkOwnersInput, ApplyResult]{"RelinkOwners"}
+	FinishRestore  = Activity[FinishRestoreInput, RestoreResult]{"FinishRestore"}
+	AbandonRestore = Activity[AbandonRestoreInput, Nothing]{"AbandonRestore"}
+
+	PlanDelete  = Activity[DeleteBackupInput, DeletePlan]{"PlanDelete"}
+	DeleteFiles = Activity[DeletePlan, DeleteResult]{"DeleteFiles"}
+
+	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
+)
+
+// Nothing is the result of an activity that only does.
+type Nothing struct{}
+
+// Heartbeat is what every long activity reports; the CLI adds them up for its
+// progress line. Cursor is the activity's own watermark, opaque to others.
+type Heartbeat struct {
+	Objects int64  `json:"objects,omitempty"`
+	Bytes   int64  `json:"bytes,omitempty"`
+	Cursor  []byte `json:"cursor,omitempty"`
+}
+
+// Progress answers ProgressQuery: what finished activities have done so far. Add
+// the heartbeats of pending activities for the live figure.
+type Progress struct {
+	Phase        string `json:"phase"`
+	Step         string `json:"step"`
+	Objects      int64  `json:"objects"`
+	TotalObjects int64  `json:"totalObjects"`
+	Bytes        int64  `json:"bytes"`
+	Warnings     int    `json:"warnings"`
+	Errors       int    `json:"errors"`
+}

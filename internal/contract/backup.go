@@ -1,0 +1,141 @@
+package contract
+
+import (
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+)
+
+// BackupInput starts a Backup workflow. Only Spec is asked for: a name not given
+// is taken from the workflow id, or made from the start time.
+type BackupInput struct {
+	Name        string              `json:"name,omitempty"`
+	Labels      map[string]string   `json:"labels,omitempty"`
+	Annotations map[string]string   `json:"annotations,omitempty"`
+	Spec        velerov1.BackupSpec `json:"spec"`
+}
+
+// UnmarshalJSON refuses unknown fields: a mistyped filter must not become a
+// backup of everything.
+func (b *BackupInput) UnmarshalJSON(data []byte) error {
+	type plain BackupInput
+	return strict(data, (*plain)(b))
+}
+
+// BackupResult is what a Backup workflow returns.
+type BackupResult struct {
+	Name       string    `json:"name"`
+	UID        string    `json:"uid"`
+	Location   string    `json:"storageLocation"`
+	Phase      string    `json:"phase"`
+	Started    time.Time `json:"startTimestamp"`
+	Completed  time.Time `json:"completionTimestamp"`
+	Expires    time.Time `json:"expiration"`
+	Objects    int64     `json:"objects"`
+	Bytes      int64     `json:"bytes"`
+	Warnings   int       `json:"warnings"`
+	Errors     int       `json:"errors"`
+	Activities int       `json:"activities"`
+	// Reasons are the first few, as text; all of them stand in the results file.
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+// Run identifies the workflow run that an activity works for; it is what a claim
+// records, so that a loser can name the winner.
+type Run struct {
+	WorkflowID string    `json:"workflowID"`
+	RunID      string    `json:"runID"`
+	Cluster    string    `json:"cluster"`
+	Started    time.Time `json:"started"`
+}
+
+// PrepareBackupInput asks to validate, claim the name, discover and plan.
+type PrepareBackupInput struct {
+	Backup BackupInput `json:"backup"` // with its name resolved
+	UID    string      `json:"uid"`
+	Run    Run         `json:"run"`
+}
+
+// BackupPlan summarises the plan that lies in staging.
+type BackupPlan struct {
+	Name     string    `json:"name"`
+	UID      string    `json:"uid"`
+	Location string    `json:"storageLocation"`
+	Shards   int       `json:"shards"`
+	Objects  int64     `json:"objects"` // an estimate: what the API server counted
+	Expires  time.Time `json:"expiration"`
+	Related  bool      `json:"related"` // whether objects are to be pulled in by reference
+	Schedule string    `json:"schedule,omitempty"`
+	Warnings int       `json:"warnings"`
+	Errors   int       `json:"errors"`
+}
+
+// BackupRef names a running backup in every later activity.
+type BackupRef struct {
+	Name     string `json:"name"`
+	UID      string `json:"uid"`
+	Location string `json:"storageLocation"`
+}
+
+// ExportShardInput asks for one shard of the plan.
+type ExportShardInput struct {
+	Ref   BackupRef `json:"ref"`
+	Shard int       `json:"shard"`
+}
+
+// ExportRelatedInput asks for the objects that shards refer to and did not hold.
+type ExportRelatedInput struct {
+	Ref    BackupRef `json:"ref"`
+	Shards []int     `json:"shards"` // chunks of each shard, by shard number
+}
+
+// ShardResult counts what an export wrote to staging.
+type ShardResult struct {
+	Shard    int   `json:"shard"`
+	Chunks   int   `json:"chunks"`
+	Objects  int64 `json:"objects"`
+	Bytes    int64 `json:"bytes"` // compressed
+	Warnings int   `json:"warnings"`
+	Errors   int   `json:"errors"`
+}
+
+// SealBackupInput asks to compose the archive out of staged chunks.
+type SealBackupInput struct {
+	Ref    BackupRef `json:"ref"`
+	Chunks []int     `json:"chunks"` // number of chunks, by shard number
+}
+
+// SealResult says what was composed.
+type SealResult struct {
+	Objects  int64    `json:"objects"`
+	Bytes    int64    `json:"bytes"`
+	Members  int      `json:"members"`
+	Warnings int      `json:"warnings"`
+	Errors   int      `json:"errors"`
+	Reasons  []string `json:"reasons,omitempty"`
+}
+
+// VerifyBackupInput asks to read every stored byte back.
+type VerifyBackupInput struct {
+	Ref BackupRef `json:"ref"`
+}
+
+// VerifyResult carries the digest of the tarball as read back.
+type VerifyResult struct {
+	Bytes         int64  `json:"bytes"`
+	TarballSHA256 string `json:"tarballSHA256"`
+}
+
+// CommitBackupInput makes the backup exist.
+type CommitBackupInput struct {
+	Ref       BackupRef    `json:"ref"`
+	Run       Run          `json:"run"`
+	Completed time.Time    `json:"completed"`
+	Seal      SealResult   `json:"seal"`
+	Verify    VerifyResult `json:"verify"`
+}
+
+// AbandonBackupInput removes what an uncommitted backup left behind.
+type AbandonBackupInput struct {
+	Ref BackupRef `json:"ref"`
+}

@@ -1,0 +1,143 @@
+package contract
+
+import (
+	"encoding/json"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+)
+
+// Read verbs of ReadInput.
+const (
+	ReadBackups       = "backups"        // BackupSummary list
+	ReadBackup        = "backup"         // one Backup document with its results
+	ReadBackupURL     = "backup-url"     // signed URL of a file of a backup, File says which
+	ReadRestores      = "restores"       // RestoreSummary list
+	ReadRestore       = "restore"        // one Restore document with its results
+	ReadRestoreURL    = "restore-url"    // signed URL of a file of a restore
+	ReadLocations     = "locations"      // LocationStatus list
+	ReadLocationCheck = "location-check" // one LocationStatus with capabilities
+	ReadServer        = "server"         // ServerStatus
+)
+
+// Files that ReadBackupURL and ReadRestoreURL sign.
+const (
+	FileContents     = "contents"      // the tarball
+	FileLogs         = "logs"          // gzip text
+	FileResults      = "results"       // gzip JSON
+	FileResourceList = "resource-list" // gzip JSON
+	FileManifest     = "manifest"      // JSON
+	FilePlan         = "plan"          // gzip JSON lines: the diff of a dry run
+)
+
+// ReadInput is the argument of ReadUpdate.
+type ReadInput struct {
+	Verb     string `json:"verb"`
+	Name     string `json:"name,omitempty"`
+	Location string `json:"storageLocation,omitempty"`
+	File     string `json:"file,omitempty"`
+	Selector string `json:"selector,omitempty"` // label selector for lists
+	Continue string `json:"continue,omitempty"` // from the page before
+}
+
+// ReadResult is the answer; the field of the verb is set.
+type ReadResult struct {
+	Backups   []BackupSummary   `json:"backups,omitempty"`
+	Backup    *velerov1.Backup  `json:"backup,omitempty"`
+	Restores  []RestoreSummary  `json:"restores,omitempty"`
+	Restore   *velerov1.Restore `json:"restore,omitempty"`
+	Results   json.RawMessage   `json:"results,omitempty"` // Velero's results document, cut to 500 lines
+	Details   *Details          `json:"details,omitempty"`
+	URL       string            `json:"url,omitempty"`
+	Locations []LocationStatus  `json:"locations,omitempty"`
+	Server    *ServerStatus     `json:"server,omitempty"`
+	Continue  string            `json:"continue,omitempty"`
+}
+
+// BackupSummary is a row of `backup get`.
+type BackupSummary struct {
+	Name     string            `json:"name"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Location string            `json:"storageLocation"`
+	Phase    string            `json:"phase"`
+	Errors   int               `json:"errors"`
+	Warnings int               `json:"warnings"`
+	Created  time.Time         `json:"created"`
+	Expires  *time.Time        `json:"expires,omitempty"`
+	Objects  int64             `json:"objects"`
+	Selector string            `json:"selector,omitempty"`
+	Ours     bool              `json:"ours"` // has a Lifeboat manifest
+}
+
+// RestoreSummary is a row of `restore get`.
+type RestoreSummary struct {
+	Name      string            `json:"name"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Backup    string            `json:"backup"`
+	Phase     string            `json:"phase"`
+	Started   *time.Time        `json:"started,omitempty"`
+	Completed *time.Time        `json:"completed,omitempty"`
+	Errors    int               `json:"errors"`
+	Warnings  int               `json:"warnings"`
+	DryRun    bool              `json:"dryRun,omitempty"`
+}
+
+// Details is what Lifeboat knows of a backup beyond Velero's document.
+type Details struct {
+	UID         string `json:"uid,omitempty"`
+	Cluster     string `json:"cluster,omitempty"`
+	Bytes       int64  `json:"bytes"`
+	Members     int    `json:"members,omitempty"`
+	ManifestSHA string `json:"manifestSHA256,omitempty"`
+	// Conditional is false where the store could not promise write-once.
+	Conditional bool `json:"conditionalWrites"`
+}
+
+// LocationStatus is a row of `location get` and the answer of `location check`.
+type LocationStatus struct {
+	Name         string       `json:"name"`
+	Provider     string       `json:"provider"`
+	Bucket       string       `json:"bucket"`
+	Prefix       string       `json:"prefix,omitempty"`
+	AccessMode   string       `json:"accessMode"`
+	Default      bool         `json:"default"`
+	Phase        string       `json:"phase"` // Available or Unavailable
+	Message      string       `json:"message,omitempty"`
+	Capabilities []Capability `json:"capabilities,omitempty"`
+}
+
+// Capability is one probe of `location check`.
+type Capability struct {
+	Name        string `json:"name"`
+	OK          bool   `json:"ok"`
+	Detail      string `json:"detail,omitempty"`
+	Consequence string `json:"consequence,omitempty"`
+}
+
+// ServerStatus is the worker's part of `version`.
+type ServerStatus struct {
+	Version    string `json:"version"`
+	Cluster    string `json:"cluster"`
+	Kubernetes string `json:"kubernetes"`
+}
+
+// DeleteBackupInput starts a DeleteBackup workflow.
+type DeleteBackupInput struct {
+	Name     string `json:"name"`
+	Location string `json:"storageLocation,omitempty"`
+}
+
+// DeletePlan is what a deletion works through.
+type DeletePlan struct {
+	Name     string `json:"name"`
+	Location string `json:"storageLocation"`
+	UID      string `json:"uid,omitempty"`
+}
+
+// DeleteResult says what was removed.
+type DeleteResult struct {
+	Name  string `json:"name"`
+	Files int    `json:"files"`
+	// Retained are files that the store keeps (Object Lock), with the reason.
+	Retained []string `json:"retained,omitempty"`
+}

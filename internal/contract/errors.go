@@ -1,0 +1,18 @@
+package contract
+
+// Types of the ApplicationErrors that activities return. Match on these: an
+// errors.Is across the activity boundary is always false.
+const (
+	// ErrTypeInvalid is bad input: a field, what is wrong with it, the remedy. Not retried.
+	ErrTypeInvalid = "InvalidInput"
+	// ErrTypeExists says that the name is taken by a finished backup or a running one. Not retried.
+	ErrTypeExists = "AlreadyExists"
+	// ErrTypeNotFound says that a named backup, restore or file is not there. Not retried.
+	ErrTypeNotFound = "NotFound"
+	// ErrTypeCorrupt says that stored bytes are not what was written, or hostile. Not retried.
+	ErrTypeCorrupt = "CorruptArchive"
+	// ErrTypeDenied says that the store or cluster refuses our identity. Not retried.
+	ErrTypeDenied = "AccessDenied"
+	// ErrTypeLocation says that a storage location cannot serve (read-only, no bucket). Not retried.
+	ErrTypeLocation = "LocationUnusable"
+)

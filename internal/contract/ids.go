@@ -1,0 +1,58 @@
+package contract
+
+import "strings"
+
+// Workflow types, as an operator types them into the Temporal CLI or UI.
+const (
+	BackupWorkflow       = "Backup"
+	RestoreWorkflow      = "Restore"
+	DeleteBackupWorkflow = "DeleteBackup"
+	CatalogWorkflow      = "Catalog"
+)
+
+// ProgressQuery is answered by Backup, Restore and DeleteBackup with a Progress.
+const ProgressQuery = "progress"
+
+// ReadUpdate is the Update of the Catalog workflow: ReadInput in, ReadResult out.
+const ReadUpdate = "read"
+
+const taskQueuePrefix = "lifeboat-"
+
+// TaskQueue is the queue that the workers of a cluster poll: one Temporal
+// namespace serves many clusters.
+func TaskQueue(cluster string) string { return taskQueuePrefix + cluster }
+
+// ClusterOf is the inverse of TaskQueue. A queue of another form is returned whole.
+func ClusterOf(taskQueue string) string { return strings.TrimPrefix(taskQueue, taskQueuePrefix) }
+
+// BackupID is the workflow id of a backup. The id is a mutex: Temporal runs at
+// most one workflow of an id at a time.
+func BackupID(cluster, name string) string { return "backup:" + cluster + ":" + name }
+
+// RestoreID is the workflow id of a restore.
+func RestoreID(cluster, name string) string { return "restore:" + cluster + ":" + name }
+
+// DeleteID is the workflow id of the deletion of a backup.
+func DeleteID(cluster, name string) string { return "delete:" + cluster + ":" + name }
+
+// CatalogID is the workflow id of the entity that answers a cluster's reads.
+func CatalogID(cluster string) string { return "cluster:" + cluster }
+
+// NameFromID returns the backup or restore name in an id made by BackupID or
+// RestoreID, and "" for an id that somebody chose by hand.
+func NameFromID(id string) string {
+	parts := strings.SplitN(id, ":", 3)
+	if len(parts) == 3 && (parts[0] == "backup" || parts[0] == "restore") {
+		return parts[2]
+	}
+	return ""
+}
+
+// Search attributes, registered by the worker at start where it may.
+const (
+	SearchCluster  = "LifeboatCluster"  // Keyword
+	SearchName     = "LifeboatName"     // Keyword: name of the backup or restore
+	SearchPhase    = "LifeboatPhase"    // Keyword: Velero's phase
+	SearchSchedule = "LifeboatSchedule" // Keyword
+	SearchExpires  = "LifeboatExpires"  // Datetime
+)
