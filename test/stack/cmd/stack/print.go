@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack"
+)
+
+func printStatus(out io.Writer, s *stack.Stack) error {
+	services, err := s.Services()
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "\nCOMPONENT\tSTATE\tPID\tHEALTH")
+	for _, svc := range services {
+		state := "running"
+		if !svc.Running {
+			state = "dead"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", svc.Name, state, svc.PID, svc.Health)
+	}
+	fmt.Fprintf(w, "\nKubernetes\t%s\t(KUBECONFIG=%s)\n", s.APIServer, s.Kubeconfig)
+	fmt.Fprintf(w, "S3\t%s\t(bucket %s, key %s, secret %s)\n", s.S3.Endpoint, s.S3.Bucket, s.S3.AccessKey, s.S3.SecretKey)
+	fmt.Fprintf(w, "Temporal\t%s\t(namespace %s)\n", s.Temporal.Address, s.Temporal.Namespace)
+	fmt.Fprintf(w, "Temporal UI\t%s\n", s.Temporal.UI)
+	fmt.Fprintf(w, "logs\t%s\n", filepath.Join(s.Dir, "logs"))
+	return w.Flush()
+}
+
+func printEnv(out io.Writer, s *stack.Stack) error {
+	for _, pair := range [][2]string{
+		{stack.Variable, s.Dir},
+		{"KUBECONFIG", s.Kubeconfig},
+		{"TEMPORAL_ADDRESS", s.Temporal.Address},
+		{"TEMPORAL_NAMESPACE", s.Temporal.Namespace},
+		{"AWS_ACCESS_KEY_ID", s.S3.AccessKey},
+		{"AWS_SECRET_ACCESS_KEY", s.S3.SecretKey},
+		{"AWS_REGION", s.S3.Region},
+		{"AWS_ENDPOINT_URL_S3", s.S3.Endpoint},
+		{"LIFEBOAT_BUCKET", s.S3.Bucket},
+	} {
+		if _, err := fmt.Fprintf(out, "export %s='%s'\n", pair[0], pair[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

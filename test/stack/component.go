@@ -1,0 +1,86 @@
+package stack
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// component is one pinned thing that the stack needs: how it is named and how it is built.
+type component struct {
+	name    string
+	module  string // folder under tools/ that pins it
+	pkg     string // main package; or, with files set, the Go module that holds them
+	files   []string
+	version string // what the binary says of itself, where a peer looks at it
+	flags   func(version string) string
+}
+
+// components lists everything Build knows, in the order in which a cold build is
+// shortest: what Start always needs comes first.
+func components() []component {
+	return []component{
+		{name: "etcd", module: "etcd", pkg: "go.etcd.io/etcd/server/v3"},
+		kubernetes("kube-apiserver"),
+		kubernetes("kube-controller-manager"),
+		{name: "versitygw", module: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw"},
+		{name: "temporal", module: "temporal", pkg: "github.com/temporalio/cli/cmd/temporal"},
+		{
+			name: "snapshot-crds", module: "snapshotter", pkg: "github.com/kubernetes-csi/external-snapshotter/client/v8",
+			files: []string{"config/crd/*storage.k8s.io_*.yaml"},
+		},
+		kubernetes("kubectl"),
+		kubernetes("kube-scheduler"),
+		{name: "kwok", module: "kwok", pkg: "sigs.k8s.io/kwok/cmd/kwok"},
+		{name: "kwok-stages", module: "kwok", pkg: "sigs.k8s.io/kwok", files: []string{
+			"kustomize/stage/node/fast/node-*.yaml", "kustomize/stage/node/heartbeat-with-lease/node-*.yaml",
+			"kustomize/stage/pod/fast/pod-*.yaml", "kustomize/stage/volume/fast/pv*.yaml",
+		}},
+		snapshotter("snapshot-controller"),
+		snapshotter("csi-snapshotter"),
+		{name: "velero", module: "velero", pkg: "github.com/vmware-tanzu/velero/cmd/velero", version: "v1.18.3", flags: veleroVersion},
+		{name: "velero-plugin-for-aws", module: "veleroaws", pkg: "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws"},
+		kubernetes("kubelet"),
+	}
+}
+
+func kubernetes(name string) component {
+	return component{name: name, module: "kubernetes", pkg: "k8s.io/kubernetes/cmd/" + name, version: "v1.36.3", flags: kubernetesVersion}
+}
+
+func snapshotter(name string) component {
+	return component{name: name, module: "snapshotter", pkg: "github.com/kubernetes-csi/external-snapshotter/v8/cmd/" + name}
+}
+
+// kubernetesVersion makes the binaries say their version: a module build leaves
+// v0.0.0, and clients that check for server features refuse that.
+func kubernetesVersion(version string) string {
+	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	set := " -X k8s.io/component-base/version."
+	return set + "gitVersion=" + version + set + "gitMajor=" + parts[0] + set + "gitMinor=" + parts[1]
+}
+
+// veleroVersion also moves a metrics listener that Velero leaves at its library's
+// default, port 8080 on every address: two servers could not run on one machine.
+func veleroVersion(version string) string {
+	return " -X github.com/vmware-tanzu/velero/pkg/buildinfo.Version=" + version +
+		" -X sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0"
+}
+
+func findComponent(name string) (component, error) {
+	all := components()
+	i := slices.IndexFunc(all, func(c component) bool { return c.name == name })
+	if i < 0 {
+		return component{}, fmt.Errorf("find component: no component %q; known are %s", name, strings.Join(Components(), ", "))
+	}
+	return all[i], nil
+}
+
+// Components names everything that Build can build.
+func Components() []string {
+	var names []string
+	for _, c := range components() {
+		names = append(names, c.name)
+	}
+	return names
+}

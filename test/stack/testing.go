@@ -1,0 +1,119 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Variable names the environment variable that makes Shared and Main use a stack
+// which `stack up` left running; its value is the stack's directory.
+const Variable = "LIFEBOAT_STACK"
+
+// Run starts a stack for a test and stops it in Cleanup. A killed test leaves
+// nothing behind (Linux). If the test fails, the logs stay and their place is told.
+func Run(t testing.TB, o Options) *Stack {
+	t.Helper()
+	o.DieWithParent = true
+	if o.Stdout == nil {
+		o.Stdout = logWriter{t}
+	}
+	s, err := Start(t.Context(), o)
+	if err != nil {
+		t.Fatalf("start stack: %v", err)
+	}
+	t.Cleanup(func() {
+		s.out = nil // the test is over: it may not log any more
+		if err := s.stopAfter(t.Failed()); err != nil {
+			t.Errorf("%v", err)
+		}
+		if t.Failed() {
+			t.Logf("logs of the stack: %s", s.Dir+"/logs")
+		}
+	})
+	return s
+}
+
+// Shared is the stack that Variable names, if it has what the options ask for;
+// otherwise one of the test's own.
+func Shared(t testing.TB, o Options) *Stack {
+	t.Helper()
+	if s := attachShared(o); s != nil {
+		return s
+	}
+	return Run(t, o)
+}
+
+// Main is the body of a TestMain: one stack for all tests of a package. ready
+// gets it before the tests run.
+//
+//	func TestMain(m *testing.M) {
+//		os.Exit(stack.Main(m, stack.Options{}, func(s *stack.Stack) { shared = s }))
+//	}
+func Main(m *testing.M, o Options, ready func(*Stack)) int {
+	if s := attachShared(o); s != nil {
+		ready(s)
+		return m.Run()
+	}
+	o.DieWithParent = true
+	if o.Stdout == nil {
+		o.Stdout = os.Stderr
+	}
+	s, err := Start(context.Background(), o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "start stack:", err)
+		return 1
+	}
+	ready(s)
+	code := m.Run()
+	if err := s.stopAfter(code != 0); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if code != 0 {
+		fmt.Fprintln(os.Stderr, "logs of the stack:", s.Dir+"/logs")
+	}
+	return code
+}
+
+func (s *Stack) stopAfter(failed bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return s.stop(ctx, logsAfter(failed))
+}
+
+func attachShared(o Options) *Stack {
+	dir := os.Getenv(Variable)
+	if dir == "" {
+		return nil
+	}
+	s, err := Attach(dir)
+	if err != nil || !s.has(o) {
+		return nil
+	}
+	return s
+}
+
+// has tells whether everything the options ask for runs in this stack.
+func (s *Stack) has(o Options) bool {
+	services, err := s.Services()
+	if err != nil || len(services) == 0 || len(o.APIServerArgs)+len(o.TemporalArgs) > 0 || o.TemporalOnDisk {
+		return false
+	}
+	running := map[string]bool{}
+	for _, svc := range services {
+		running[svc.Name] = svc.Running
+	}
+	return running["temporal"] && running["kube-apiserver"] && running["versitygw"] &&
+		(!o.Kwok || running["kwok"]) && (!o.SnapshotController || running["snapshot-controller"]) && !o.KwokVolumes
+}
+
+type logWriter struct{ t testing.TB }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
