@@ -1,0 +1,137 @@
+package resource
+
+// Fate is what becomes of a PersistentVolume and of the claim bound to it. The
+// planner decides it; the rules only carry it out.
+type Fate int
+
+const (
+	// FateDynamic: the volume is not restored; its claim loses volumeName and
+	// gets a new volume from its StorageClass.
+	FateDynamic Fate = iota
+	// FateKeep: the volume is restored as it is, pointing at the same disk, and
+	// its claim is bound to it statically.
+	FateKeep
+)
+
+// Context is what a rule may know about the restore. It is plain data and
+// questions that were answered beforehand: no rule does I/O. The zero value is
+// a restore without mappings; every function may be nil.
+type Context struct {
+	// Backup and Restore are names; they become labels of restored objects.
+	Backup, Restore string
+	// RestoreUID identifies the restore.
+	RestoreUID string
+	// NamespaceMapping is source namespace → target namespace.
+	NamespaceMapping map[string]string
+	// PreserveNodePorts keeps every node port, also those the cluster chose.
+	PreserveNodePorts bool
+	// RestoreStatus says whether the status of a resource ("plural.group") is
+	// asked for. The object's annotation velero.io/restore-status wins. nil: no.
+	RestoreStatus func(resource string) bool
+	// StatusSubresource says whether the target serves "<resource>/status".
+	// Where it does not, a status asked for travels in the create. nil: it does.
+	StatusSubresource func(resource string) bool
+	// SkipVolumes is restorePVs: false: snapshots are not restored. (Inverted,
+	// so that the zero value is Velero's default.)
+	SkipVolumes bool
+	// VolumeFate says what becomes of a PersistentVolume by its name. nil: a
+	// volume whose reclaim policy is Delete is provisioned anew, others kept.
+	VolumeFate func(volume string) Fate
+	// Has says whether an object is part of this restore, by its source
+	// namespace. nil: nothing is known to be.
+	Has func(resource, namespace, name string) bool
+	// ServiceSelects says whether a Service of this restore has a selector, so
+	// that the cluster makes its Endpoints. nil: not known.
+	ServiceSelects func(namespace, name string) bool
+}
+
+// OwnerRef names an owner by what survives a restore: never by uid.
+type OwnerRef struct {
+	APIVersion         string `json:"apiVersion"`
+	Kind               string `json:"kind"`
+	Name               string `json:"name"`
+	Controller         bool   `json:"controller,omitempty"`
+	BlockOwnerDeletion bool   `json:"blockOwnerDeletion,omitempty"`
+}
+
+// Note is something a person should read about one object. Code is stable and
+// fit for report.Reason.Code.
+type Note struct {
+	Code string `json:"code"`
+	Text string `json:"text"`
+}
+
+// Codes of notes. They are written to results files: renaming one breaks the
+// people who search for it.
+const (
+	// CodeNotRestorable: the resource type is never restored.
+	CodeNotRestorable = "NOT_RESTORABLE"
+	// CodeClusterManaged: the cluster makes this object itself.
+	CodeClusterManaged = "CLUSTER_MANAGED"
+	// CodeFinished: a Pod or Job that had ended; restoring it would run it again.
+	CodeFinished = "FINISHED"
+	// CodeOwnerRecreates: the object's controller is restored and makes it anew.
+	CodeOwnerRecreates = "OWNER_RECREATES"
+	// CodeVolumeDynamic: the volume is provisioned anew for its claim.
+	CodeVolumeDynamic = "VOLUME_DYNAMIC"
+	// CodeVolumeSkipped: volume data is not restored (not asked for, or nothing
+	// that could be restored is known).
+	CodeVolumeSkipped = "VOLUME_SKIPPED"
+	// CodeFinalizerKept: a finalizer that the manifest's author stated was kept;
+	// deleting the object waits for its controller.
+	CodeFinalizerKept = "FINALIZER_KEPT"
+	// CodeAddressChanges: the outside address of the object will be another one.
+	CodeAddressChanges = "ADDRESS_CHANGES"
+	// CodeClusterIPReleased: a cluster IP that the manifest stated was let go.
+	CodeClusterIPReleased = "CLUSTER_IP_RELEASED"
+)
+
+// Outcome is what Restore made of an object, beside the object itself.
+type Outcome struct {
+	// Skip is set when the object is not to be restored; the object may be
+	// half-changed then and must not be used.
+	Skip Note `json:"skip,omitzero"`
+	// Owners are to be re-linked by name once all levels are applied, where the
+	// owner was restored too.
+	Owners []OwnerRef `json:"owners,omitempty"`
+	// ManagedFields is to be given back by a second call, because a create drops
+	// the entries of server-side appliers. nil for the common object.
+	ManagedFields []any `json:"managedFields,omitempty"`
+	// Status is for a call to the status subresource, or nil.
+	Status map[string]any `json:"status,omitempty"`
+	// Residual are the JSON paths that still name a mapped namespace.
+	Residual []string `json:"residual,omitempty"`
+	// Dropped are the finalizers left out because their controller adds them
+	// again; the built-in ones are not listed.
+	Dropped []string `json:"droppedFinalizers,omitempty"`
+	// Warnings are for the restore's results.
+	Warnings []Note `json:"warnings,omitempty"`
+}
+
+// Skipped says whether the object is not to be restored.
+func (o Outcome) Skipped() bool { return o.Skip.Code != "" }
+
+func (o *Outcome) skip(code, text string) { o.Skip = Note{Code: code, Text: text} }
+
+func (o *Outcome) warn(code, text string) {
+	o.Warnings = append(o.Warnings, Note{Code: code, Text: text})
+}
+
+// target is the namespace that a source namespace is restored into.
+func (c *Context) target(namespace string) string {
+	if to, ok := c.NamespaceMapping[namespace]; ok && to != "" {
+		return to
+	}
+	return namespace
+}
+
+func (c *Context) has(resource, namespace, name string) bool {
+	return c.Has != nil && c.Has(resource, namespace, name)
+}
+
+func (c *Context) fate(volume string, otherwise Fate) Fate {
+	if c.VolumeFate == nil {
+		return otherwise
+	}
+	return c.VolumeFate(volume)
+}

@@ -1,0 +1,53 @@
+package resource
+
+import "strings"
+
+const (
+	annotationLeader      = "control-plane.alpha.kubernetes.io/leader"
+	annotationLastChange  = "endpoints.kubernetes.io/last-change-trigger-time"
+	labelEndpointsManager = "endpoints.kubernetes.io/managed-by"
+	labelSliceManager     = "endpointslice.kubernetes.io/managed-by"
+)
+
+// restoreEndpoints restores the Endpoints that a person wrote for a Service
+// without a selector, and skips those the cluster makes.
+func restoreEndpoints(c *Context, obj map[string]any, out *Outcome) error {
+	switch {
+	case apiServerObject(obj):
+		out.skip(CodeClusterManaged, "the API server keeps its own endpoints")
+	case annotation(obj, annotationLeader) != "":
+		out.skip(CodeClusterManaged, "a leader election's lock: its holder makes it anew")
+	case controlledEndpoints(c, obj):
+		out.skip(CodeClusterManaged, "the endpoints controller makes it from the service's selector")
+	}
+	return nil
+}
+
+// controlledEndpoints knows the marks of the controller by version: the label
+// (since 1.33), the time of the last change, and else the Service's selector.
+func controlledEndpoints(c *Context, obj map[string]any) bool {
+	if label(obj, labelEndpointsManager) == "endpoint-controller" || annotation(obj, annotationLastChange) != "" {
+		return true
+	}
+	if c.ServiceSelects != nil && c.ServiceSelects(namespace(obj), name(obj)) {
+		return true
+	}
+	// Without addresses there is nothing that a person wrote.
+	return len(list(obj, "subsets")) == 0 && c.has("services", namespace(obj), name(obj))
+}
+
+// restoreEndpointSlice skips the slices that Kubernetes' controllers make from
+// Services or mirror from Endpoints.
+func restoreEndpointSlice(c *Context, obj map[string]any, out *Outcome) error {
+	service := label(obj, "kubernetes.io/service-name")
+	manager := label(obj, labelSliceManager)
+	switch {
+	case apiServerObject(obj):
+		out.skip(CodeClusterManaged, "the API server keeps its own endpoints")
+	case strings.HasPrefix(manager, "endpointslice"):
+		out.skip(CodeClusterManaged, "made by "+manager)
+	case manager == "" && service != "" && c.ServiceSelects != nil && c.ServiceSelects(namespace(obj), service):
+		out.skip(CodeClusterManaged, "the endpoint slice controller makes it from the service's selector")
+	}
+	return nil
+}

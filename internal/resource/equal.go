@@ -1,0 +1,82 @@
+package resource
+
+// Equal says whether a live object already is what a restore would make of it:
+// want is an object after Restore. Server-owned metadata, status and the labels
+// that name backup and restore are left out, and so is everything that the rule
+// of the kind leaves to the cluster (a Pod's node, a Service's cluster IP).
+// Neither object is changed.
+func (r *Registry) Equal(resource string, live, want map[string]any) bool {
+	return r.MergePatch(resource, live, want) == nil
+}
+
+// settled is a copy of a live object without what its kind's rule leaves to the
+// cluster. A rule that would skip the object leaves it as it is so far; the copy
+// is only compared.
+func (r *Registry) settled(resource string, live map[string]any) map[string]any {
+	obj := cloneMap(live)
+	meta := child(obj, "metadata")
+	if k := r.kinds[resource]; k.restore != nil && meta != nil {
+		var ignored Outcome
+		// An error means that the live object is odd; it is compared as it is.
+		if k.restore(&Context{}, obj, &ignored) != nil {
+			obj = cloneMap(live)
+		}
+	}
+	return obj
+}
+
+// same compares decoded JSON. A null is as good as a missing field, and numbers
+// are compared by value: one side may have been decoded to integers.
+func same(a, b any) bool {
+	switch x := a.(type) {
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		return ok && sameMaps(x, y)
+	case []any:
+		y, ok := b.([]any)
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		for i := range x {
+			if !same(x[i], y[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	if x, ok := float(a); ok {
+		y, ok := float(b)
+		return ok && x == y
+	}
+	switch b.(type) {
+	case map[string]any, []any: // not comparable with ==
+		return false
+	}
+	return a == b
+}
+
+func sameMaps(a, b map[string]any) bool {
+	for key, value := range a {
+		if !same(value, b[key]) {
+			return false
+		}
+	}
+	for key, value := range b {
+		if _, ok := a[key]; !ok && value != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func float(v any) (float64, bool) {
+	switch n := v.(type) {
+	case int64:
+		return float64(n), true
+	case float64:
+		return n, true
+	case int:
+		return float64(n), true
+	}
+	return 0, false
+}

@@ -1,0 +1,57 @@
+package resource
+
+import (
+	"fmt"
+	"strings"
+)
+
+// filterFinalizers decides which finalizers a restored object has, so that
+// deleting it later does not wait for a controller that is not there:
+//
+//   - those of Kubernetes itself are dropped: the cluster adds them again to
+//     the objects that need them;
+//   - those that a controller added are dropped: a running controller adds them
+//     again at its next look, a missing one would never remove them;
+//   - those that the manifest's author stated are kept, because they say what
+//     deletion is to mean (an Argo CD Application that cascades), with a warning.
+func filterFinalizers(resource string, obj, meta map[string]any, out *Outcome) {
+	if len(list(meta, "finalizers")) == 0 {
+		delete(meta, "finalizers")
+		return
+	}
+	author := statedBy(obj)
+	keepItems(meta, "finalizers", func(item any) bool {
+		finalizer, ok := item.(string)
+		if !ok || builtinFinalizer(finalizer) {
+			return false
+		}
+		if !author.finalizer(obj, finalizer) {
+			out.Dropped = append(out.Dropped, finalizer)
+			return false
+		}
+		out.warn(CodeFinalizerKept, fmt.Sprintf(
+			"finalizer %s was kept as the manifest states it; deleting this %s waits for its controller", finalizer, resource))
+		return true
+	})
+}
+
+// builtinFinalizer recognises the finalizers of Kubernetes and of its sidecars
+// (kubernetes.io/pvc-protection, external-attacher/…, batch.kubernetes.io/job-tracking).
+func builtinFinalizer(finalizer string) bool {
+	domain, _, qualified := strings.Cut(finalizer, "/")
+	switch {
+	case finalizer == "foregroundDeletion", finalizer == "orphan", finalizer == "kubernetes":
+		return true
+	case finalizer == "customresourcecleanup.apiextensions.k8s.io":
+		return true
+	case !qualified:
+		return false
+	case domain == "external-attacher", domain == "external-provisioner":
+		return true
+	}
+	return inDomain(domain, "kubernetes.io") || inDomain(domain, "k8s.io")
+}
+
+func inDomain(host, domain string) bool {
+	return host == domain || strings.HasSuffix(host, "."+domain)
+}

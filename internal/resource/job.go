@@ -1,0 +1,41 @@
+package resource
+
+// jobUIDLabels tie a Job to its Pods by the Job's uid, which is new after a
+// restore; the server writes them again.
+func jobUIDLabels() []string {
+	return []string{"controller-uid", "batch.kubernetes.io/controller-uid"}
+}
+
+// restoreJob lets the server generate the selector anew, unless the Job's
+// author wrote it (manualSelector). A Job that had ended is skipped: it would
+// run again.
+func restoreJob(_ *Context, obj map[string]any, out *Outcome) error {
+	if why := jobEnd(child(obj, "status")); why != "" {
+		out.skip(CodeFinished, "the job had ended: "+why)
+	}
+	dropAnnotations(obj, "batch.kubernetes.io/job-tracking")
+	spec := child(obj, "spec")
+	if flag(spec, "manualSelector") {
+		return nil
+	}
+	selector := child(spec, "selector")
+	drop(child(selector, "matchLabels"), jobUIDLabels()...)
+	dropEmpty(selector, "matchLabels")
+	dropEmpty(spec, "selector")
+	dropLabels(walk(spec, "template", "metadata"), jobUIDLabels()...)
+	// A Job without labels is given those of its template when it is read.
+	dropLabels(child(obj, "metadata"), jobUIDLabels()...)
+	return nil
+}
+
+func jobEnd(status map[string]any) string {
+	if at := str(status, "completionTime"); at != "" {
+		return "completed at " + at
+	}
+	for _, kind := range []string{"Complete", "Failed"} {
+		if condition(status, kind) == "True" {
+			return "condition " + kind
+		}
+	}
+	return ""
+}

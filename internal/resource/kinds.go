@@ -1,0 +1,102 @@
+package resource
+
+import (
+	"maps"
+	"slices"
+)
+
+// allKinds is the whole list, one line a type. A new kind is one file with its
+// rule and one line here.
+func allKinds() map[string]kind {
+	kinds := map[string]kind{
+		// Core.
+		"configmaps":             {restore: restoreConfigMap},
+		"endpoints":              {restore: restoreEndpoints},
+		"namespaces":             {restore: restoreNamespace, dropsStatus: true},
+		"persistentvolumeclaims": {restore: restoreClaim, backup: backupClaim, related: relatedToClaim},
+		"persistentvolumes":      {restore: restoreVolume},
+		"pods":                   {restore: restorePod, related: relatedToPod},
+		"secrets":                {restore: restoreSecret},
+		"serviceaccounts":        {restore: restoreServiceAccount},
+		"services":               {restore: restoreService, dropsStatus: true},
+
+		// Workloads.
+		"horizontalpodautoscalers.autoscaling": {restore: restoreAutoscaler},
+		"jobs.batch":                           {restore: restoreJob},
+		"statefulsets.apps":                    {restore: restoreStatefulSet},
+
+		// Network.
+		"endpointslices.discovery.k8s.io": {restore: restoreEndpointSlice},
+		"ingresses.networking.k8s.io":     {restore: restoreIngress, dropsStatus: true},
+
+		// RBAC.
+		"clusterrolebindings.rbac.authorization.k8s.io": {restore: restoreBinding},
+		"rolebindings.rbac.authorization.k8s.io":        {restore: restoreBinding},
+
+		// Extension of the API.
+		"apiservices.apiregistration.k8s.io":                             {restore: restoreAPIService},
+		"customresourcedefinitions.apiextensions.k8s.io":                 {restore: restoreDefinition, dropsStatus: true},
+		"mutatingadmissionpolicybindings.admissionregistration.k8s.io":   {restore: restorePolicyBinding},
+		"mutatingwebhookconfigurations.admissionregistration.k8s.io":     {restore: restoreWebhooks},
+		"validatingadmissionpolicybindings.admissionregistration.k8s.io": {restore: restorePolicyBinding},
+		"validatingwebhookconfigurations.admissionregistration.k8s.io":   {restore: restoreWebhooks},
+
+		// State that the control plane and running processes keep.
+		"flowschemas.flowcontrol.apiserver.k8s.io":                 {restore: restoreFlowControl},
+		"leases.coordination.k8s.io":                               {restore: restoreLease, liveWins: true},
+		"prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": {restore: restoreFlowControl},
+
+		// Snapshots.
+		"volumesnapshotcontents.snapshot.storage.k8s.io": {restore: restoreSnapshotContent},
+		"volumesnapshots.snapshot.storage.k8s.io":        {restore: restoreSnapshot},
+	}
+	for resource, why := range notRestored() {
+		kinds[resource] = kind{never: why}
+	}
+	return kinds
+}
+
+// notRestored lists the types whose objects mean nothing in another cluster or
+// another time, with the reason a person is given.
+func notRestored() map[string]string {
+	const (
+		node    = "it describes a node of the cluster that was backed up"
+		event   = "it tells what happened in the cluster that was backed up"
+		request = "it is a request that was answered when it was made"
+		velero  = "it belongs to the Velero server of the cluster that was backed up"
+		driver  = "a driver of the target cluster publishes its own"
+	)
+	return map[string]string{
+		// Velero's list.
+		"nodes":                            node,
+		"csinodes.storage.k8s.io":          node,
+		"volumeattachments.storage.k8s.io": node,
+		"events":                           event,
+		"events.events.k8s.io":             event,
+		"backups.velero.io":                velero,
+		"restores.velero.io":               velero,
+		"resticrepositories.velero.io":     velero,
+		"backuprepositories.velero.io":     velero,
+
+		// Ours. Restoring a request runs it again: a DeleteBackupRequest would
+		// delete a backup.
+		"deletebackuprequests.velero.io":                 request,
+		"downloadrequests.velero.io":                     request,
+		"serverstatusrequests.velero.io":                 request,
+		"datauploads.velero.io":                          velero,
+		"datadownloads.velero.io":                        velero,
+		"podvolumebackups.velero.io":                     velero,
+		"podvolumerestores.velero.io":                    velero,
+		"certificatesigningrequests.certificates.k8s.io": request,
+		"podcertificaterequests.certificates.k8s.io":     request,
+		"componentstatuses":                              node,
+		"csistoragecapacities.storage.k8s.io":            driver,
+		"resourceslices.resource.k8s.io":                 driver,
+		"ipaddresses.networking.k8s.io":                  "the API server writes one for each cluster IP it gives",
+		"storageversions.internal.apiserver.k8s.io":      "the API server writes its own",
+	}
+}
+
+func sortedNames[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}

@@ -1,0 +1,16 @@
+package resource
+
+const labelNamespaceName = "kubernetes.io/metadata.name"
+
+// restoreNamespace renames a mapped namespace and clears its spec, which holds
+// nothing but the finalizer of the namespace controller.
+func restoreNamespace(c *Context, obj map[string]any, _ *Outcome) error {
+	delete(child(obj, "spec"), "finalizers")
+	dropEmpty(obj, "spec")
+	meta := child(obj, "metadata")
+	meta["name"] = c.target(str(meta, "name"))
+	if labels := child(meta, "labels"); str(labels, labelNamespaceName) != "" {
+		labels[labelNamespaceName] = meta["name"]
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package resource
+
+import "fmt"
+
+const annotationMirror = "kubernetes.io/config.mirror"
+
+// restorePod makes a Pod schedulable anew. Pods that had ended, and the mirrors
+// of static Pods, are skipped. The projected kube-api-access volume is kept: the
+// kubelet fills it, and admission adds none where it is mounted already.
+func restorePod(c *Context, obj map[string]any, out *Outcome) error {
+	spec := child(obj, "spec")
+	// nodeName names a node of the old cluster; the others are computed by
+	// admission from PriorityClass and RuntimeClass, which refuses a value that
+	// differs; ephemeral containers may not be stated in a create.
+	drop(spec, "nodeName", "priority", "preemptionPolicy", "overhead", "ephemeralContainers")
+	dropTokenVolumes(spec)
+	dropAnnotations(obj, podNetworkAnnotations()...)
+	skipPod(c, obj, out)
+	return nil
+}
+
+func skipPod(c *Context, obj map[string]any, out *Outcome) {
+	if annotation(obj, annotationMirror) != "" {
+		out.skip(CodeClusterManaged, "a mirror of a static pod: the kubelet makes it from a file on its node")
+		return
+	}
+	switch phase := str(child(obj, "status"), "phase"); phase {
+	case "Succeeded", "Failed":
+		out.skip(CodeFinished, "the pod had ended: phase "+phase)
+		return
+	}
+	for _, owner := range objects(child(obj, "metadata"), "ownerReferences") {
+		job := str(owner, "name")
+		if str(owner, "kind") == "Job" && flag(owner, "controller") && c.has("jobs.batch", namespace(obj), job) {
+			// A Job finds its Pods by its own uid, which is new: it would not
+			// adopt this one, and its work would be done twice.
+			out.skip(CodeOwnerRecreates, fmt.Sprintf("job %s is restored and starts its own pods", job))
+			return
+		}
+	}
+}
+
+// podNetworkAnnotations are written by network plugins for one life of a pod
+// (Calico, Multus, the VPC CNI's security groups); stale ones mislead them.
+func podNetworkAnnotations() []string {
+	return []string{
+		"cni.projectcalico.org/containerID", "cni.projectcalico.org/podIP", "cni.projectcalico.org/podIPs",
+		"k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks-status",
+		"vpc.amazonaws.com/pod-eni", "vpc.amazonaws.com/pod-ips",
+	}
+}
+
+// dropTokenVolumes removes the volumes of generated token Secrets (Kubernetes
+// before 1.24) and their mounts: those Secrets are not restored.
+func dropTokenVolumes(spec map[string]any) {
+	account := str(spec, "serviceAccountName")
+	if account == "" {
+		account = str(spec, "serviceAccount")
+	}
+	gone := map[string]bool{}
+	keepItems(spec, "volumes", func(item any) bool {
+		volume, _ := item.(map[string]any)
+		generated := generatedToken(account, str(child(volume, "secret"), "secretName"))
+		if generated {
+			gone[str(volume, "name")] = true
+		}
+		return !generated
+	})
+	if len(gone) == 0 {
+		return
+	}
+	for _, containers := range []string{"containers", "initContainers"} {
+		for _, container := range objects(spec, containers) {
+			keepItems(container, "volumeMounts", func(item any) bool {
+				mount, _ := item.(map[string]any)
+				return !gone[str(mount, "name")]
+			})
+		}
+	}
+}
+
+// relatedToPod names the claims and the PriorityClass of a Pod. A claim made
+// from an ephemeral volume is named <pod>-<volume>.
+func relatedToPod(obj map[string]any) []Ref {
+	spec := child(obj, "spec")
+	var refs []Ref
+	for _, volume := range objects(spec, "volumes") {
+		claim := str(child(volume, "persistentVolumeClaim"), "claimName")
+		if child(volume, "ephemeral") != nil && claim == "" {
+			claim = name(obj) + "-" + str(volume, "name")
+		}
+		if claim != "" {
+			refs = append(refs, Ref{Resource: "persistentvolumeclaims", Namespace: namespace(obj), Name: claim})
+		}
+	}
+	if class := str(spec, "priorityClassName"); class != "" {
+		refs = append(refs, Ref{Resource: "priorityclasses.scheduling.k8s.io", Name: class})
+	}
+	return refs
+}

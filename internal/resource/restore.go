@@ -1,0 +1,114 @@
+package resource
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrInvalid is returned for a stored object that no rule can make sense of.
+var ErrInvalid = errors.New("not a Kubernetes object")
+
+// Restore turns a stored object into the one to create, in place: the rule of
+// its kind first, then the generic rules that the package comment lists. It
+// does no I/O and is idempotent on its own result. When the outcome says Skip
+// the object is not to be used. Errors wrap ErrInvalid.
+func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Outcome, error) {
+	var out Outcome
+	meta := child(obj, "metadata")
+	if str(meta, "name") == "" {
+		return out, fmt.Errorf("restore %s: metadata.name is missing: %w", resource, ErrInvalid)
+	}
+	k := r.kinds[resource]
+	if k.never != "" {
+		out.skip(CodeNotRestorable, "objects of this type are not restored: "+k.never)
+		return out, nil
+	}
+	track := c.trackReferences(obj)
+	if k.restore != nil {
+		if err := k.restore(c, obj, &out); err != nil {
+			return out, fmt.Errorf("restore %s %s: %w", resource, name(obj), err)
+		}
+		if out.Skipped() {
+			return out, nil
+		}
+	}
+	c.generic(resource, k, obj, meta, &out)
+	out.Residual = track.residual(obj)
+	return out, nil
+}
+
+// generic applies what holds for every kind.
+func (c *Context) generic(resource string, k kind, obj, meta map[string]any, out *Outcome) {
+	withStatus := c.takeStatus(resource, k, obj, out)
+	out.Owners = c.owners(meta)
+	out.ManagedFields = givenBack(meta, withStatus)
+	filterFinalizers(resource, obj, meta, out)
+	stripMetadata(meta)
+	if ns := str(meta, "namespace"); ns != "" {
+		meta["namespace"] = c.target(ns)
+	}
+	c.stamp(meta)
+}
+
+// stripMetadata leaves what a client may state. Everything else (uid,
+// resourceVersion, generation, timestamps, selfLink, generateName,
+// ownerReferences, managedFields and what later versions add) is the server's.
+// generateName goes because the object keeps the name it had.
+func stripMetadata(meta map[string]any) {
+	for key := range meta {
+		switch key {
+		case "name", "namespace", "labels", "annotations", "finalizers":
+		default:
+			delete(meta, key)
+		}
+	}
+}
+
+const annotationRestoreStatus = "velero.io/restore-status"
+
+// takeStatus removes the status and says whether it is restored: by a second
+// call, or in the create where the type has no status subresource.
+func (c *Context) takeStatus(resource string, k kind, obj map[string]any, out *Outcome) bool {
+	status := child(obj, "status")
+	if len(status) == 0 || k.dropsStatus || !c.wantsStatus(resource, obj) {
+		delete(obj, "status")
+		return false
+	}
+	if c.StatusSubresource != nil && !c.StatusSubresource(resource) {
+		return true
+	}
+	delete(obj, "status")
+	out.Status = status
+	return true
+}
+
+func (c *Context) wantsStatus(resource string, obj map[string]any) bool {
+	switch annotation(obj, annotationRestoreStatus) {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	return c.RestoreStatus != nil && c.RestoreStatus(resource)
+}
+
+// owners reads ownerReferences into names. An owner that is a Namespace follows
+// the namespace mapping.
+func (c *Context) owners(meta map[string]any) []OwnerRef {
+	refs := objects(meta, "ownerReferences")
+	if len(refs) == 0 {
+		return nil
+	}
+	owners := make([]OwnerRef, 0, len(refs))
+	for _, ref := range refs {
+		owner := OwnerRef{
+			APIVersion: str(ref, "apiVersion"), Kind: str(ref, "kind"), Name: str(ref, "name"),
+			Controller: flag(ref, "controller"), BlockOwnerDeletion: flag(ref, "blockOwnerDeletion"),
+		}
+		if owner.Kind == "Namespace" && owner.APIVersion == "v1" {
+			owner.Name = c.target(owner.Name)
+		}
+		owners = append(owners, owner)
+	}
+	return owners
+}

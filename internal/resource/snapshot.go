@@ -1,0 +1,48 @@
+package resource
+
+const textSnapshotsOff = "volumes are not restored (restorePVs: false)"
+
+// restoreSnapshotContent binds a content to the snapshot that exists already. As
+// stored, a dynamic content would have a new snapshot taken of a volume that may
+// be gone. Retain protects the snapshot from whoever deletes the restored object.
+func restoreSnapshotContent(c *Context, obj map[string]any, out *Outcome) error {
+	spec := child(obj, "spec")
+	handle := str(child(obj, "status"), "snapshotHandle")
+	if handle == "" {
+		handle = str(child(spec, "source"), "snapshotHandle")
+	}
+	if c.SkipVolumes {
+		out.skip(CodeVolumeSkipped, textSnapshotsOff)
+		return nil
+	}
+	if handle == "" || spec == nil {
+		out.skip(CodeVolumeSkipped, "no snapshot handle is known: the snapshot was not complete when it was backed up")
+		return nil
+	}
+	spec["source"] = map[string]any{"snapshotHandle": handle}
+	spec["deletionPolicy"] = "Retain"
+	ref := child(spec, "volumeSnapshotRef")
+	drop(ref, "uid", "resourceVersion")
+	c.mapField(ref, "namespace")
+	return nil
+}
+
+// restoreSnapshot binds a snapshot to its restored content, as a snapshot made
+// from a claim would be taken anew of today's data under yesterday's name.
+func restoreSnapshot(c *Context, obj map[string]any, out *Outcome) error {
+	spec := child(obj, "spec")
+	content := str(child(obj, "status"), "boundVolumeSnapshotContentName")
+	if content == "" {
+		content = str(child(spec, "source"), "volumeSnapshotContentName")
+	}
+	if c.SkipVolumes {
+		out.skip(CodeVolumeSkipped, textSnapshotsOff)
+		return nil
+	}
+	if content == "" || spec == nil {
+		out.skip(CodeVolumeSkipped, "the snapshot was not bound to a content when it was backed up")
+		return nil
+	}
+	spec["source"] = map[string]any{"volumeSnapshotContentName": content}
+	return nil
+}
