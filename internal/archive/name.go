@@ -1,0 +1,29 @@
+package archive
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// MaxNameLength is what a Kubernetes label value can hold; objects restored are
+// labelled with the names of backup and restore.
+const MaxNameLength = 63
+
+// ValidateName checks the name of a backup or restore: a DNS-1123 subdomain of
+// at most 63 characters, safe as a directory in the bucket and as a label.
+func ValidateName(name string) error {
+	const rule = "use lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"
+	if name == "" {
+		return fmt.Errorf("name is empty: %s", rule)
+	}
+	if len(name) > MaxNameLength {
+		return fmt.Errorf("name %.20q... has %d characters: use at most %d", name, len(name), MaxNameLength)
+	}
+	// Compiled per call: names are checked once a run, and a package variable
+	// would outlive its use.
+	subdomain := regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+	if !subdomain.MatchString(name) {
+		return fmt.Errorf("name %q is not a DNS-1123 subdomain: %s", name, rule)
+	}
+	return nil
+}

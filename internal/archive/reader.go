@@ -1,0 +1,231 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sort"
+	"sync"
+)
+
+// Source reads stored files by their key below the location's prefix.
+type Source interface {
+	// ReadRange reads n bytes from off, or to the end when n < 0. A range beyond
+	// the file's end yields fewer bytes or none, not an error: so a truncated
+	// file is told from an unreachable one.
+	ReadRange(ctx context.Context, file string, off, n int64) (io.ReadCloser, error)
+}
+
+// Archive reads a backup's objects. It is safe for concurrent use. Every byte it
+// returns was verified against the manifest. Errors of the Source come wrapped,
+// so that callers can branch on the store's sentinels; damage is ErrCorrupt.
+type Archive struct {
+	src      Source
+	layout   Layout
+	manifest Manifest
+	members  []Member
+	files    []extent // by member
+	inflate  *sync.Pool
+}
+
+// extent says in which files a member's data and index block stand, and what is
+// to be added to its offsets there.
+type extent struct {
+	data, blocks       string
+	dataBase, blockSum int64
+}
+
+// Open reads and verifies manifest and directory: two range reads.
+func Open(ctx context.Context, src Source, l Layout) (*Archive, error) {
+	if err := ValidateName(l.Backup); err != nil {
+		return nil, fmt.Errorf("open archive: %w", err)
+	}
+	a := newArchive(src, l)
+	b, err := a.read(ctx, l.Manifest(), 0, -1, maxManifestBytes)
+	if err != nil {
+		return nil, fmt.Errorf("open archive %s: %w", l.Backup, err)
+	}
+	if a.manifest, err = DecodeManifest(l.Manifest(), b); err != nil {
+		return nil, fmt.Errorf("open archive %s: %w", l.Backup, err)
+	}
+	if a.manifest.Backup != l.Backup {
+		return nil, corrupt(l.Manifest(), NoMember, nil, "is of backup %q", a.manifest.Backup)
+	}
+	if err := a.openDirectory(ctx); err != nil {
+		return nil, fmt.Errorf("open archive %s: %w", l.Backup, err)
+	}
+	return a, nil
+}
+
+func newArchive(src Source, l Layout) *Archive {
+	return &Archive{src: src, layout: l, inflate: &sync.Pool{New: func() any { return new(inflater) }}}
+}
+
+func (a *Archive) openDirectory(ctx context.Context) error {
+	file, r := a.layout.Index(), a.manifest.Directory
+	b, err := a.readVerified(ctx, file, NoMember, r)
+	if err != nil {
+		return err
+	}
+	raw, err := a.gunzip(b, maxDirectoryRaw, nil)
+	if err != nil {
+		return corrupt(file, NoMember, err, "directory")
+	}
+	d, err := parseDirectory(raw)
+	if err != nil {
+		return corrupt(file, NoMember, err, "directory")
+	}
+	if err := a.agrees(d); err != nil {
+		return corrupt(file, NoMember, err, "directory contradicts the manifest")
+	}
+	a.members = d.Members
+	a.files = make([]extent, len(d.Members))
+	for i := range a.files {
+		a.files[i] = extent{data: a.layout.Tarball(), blocks: file}
+	}
+	return nil
+}
+
+// agrees compares the directory with what the manifest says of both files.
+func (a *Archive) agrees(d Directory) error {
+	m := a.manifest
+	tarball, _ := m.File(a.layout.Tarball())
+	index, _ := m.File(a.layout.Index())
+	sum, blocks := totals(d.Members)
+	switch {
+	case sum != m.Totals:
+		return fmt.Errorf("totals %+v, manifest says %+v", sum, m.Totals)
+	case sum.TarballBytes != tarball.Size:
+		return fmt.Errorf("tarball of %d bytes, manifest says %d", sum.TarballBytes, tarball.Size)
+	case blocks != m.Directory.Offset:
+		return fmt.Errorf("index blocks end at %d, the directory begins at %d", blocks, m.Directory.Offset)
+	case tarball.TreeSHA256 != "" && tarball.TreeSHA256 != d.tarballTree():
+		return fmt.Errorf("tarball's tree digest differs")
+	case index.TreeSHA256 != "" && index.TreeSHA256 != d.indexTree(m.Directory):
+		return fmt.Errorf("index's tree digest differs")
+	}
+	return nil
+}
+
+func totals(members []Member) (t Totals, blocks int64) {
+	for _, m := range members {
+		t.Members++
+		t.Objects += int64(m.Objects)
+		t.RawBytes += m.RawSize
+		t.TarballBytes += m.Size
+		blocks += m.Index.Size
+	}
+	return t, blocks
+}
+
+// Manifest is the verified manifest; zero for staged chunks.
+func (a *Archive) Manifest() Manifest { return a.manifest }
+
+// Members are in the tarball's order; the first and the last hold no objects in
+// an assembled archive. The slice is shared: do not change it.
+func (a *Archive) Members() []Member { return a.members }
+
+// Entries reads and verifies the index block of member m.
+func (a *Archive) Entries(ctx context.Context, m int) ([]Entry, error) {
+	if err := a.inRange(m, m+1); err != nil {
+		return nil, err
+	}
+	if a.members[m].Objects == 0 {
+		return nil, nil
+	}
+	b, err := a.readVerified(ctx, a.files[m].blocks, m, a.blockRange(m))
+	if err != nil {
+		return nil, err
+	}
+	return a.parseBlock(m, b)
+}
+
+// Lookup finds an object; of several with its key the last, as unpacking the
+// tarball would. An empty k.Version matches any. It reads only the index blocks
+// whose spans admit the key. The error wraps ErrNotFound if there is none.
+func (a *Archive) Lookup(ctx context.Context, k Key) (int, Entry, error) {
+	for m := len(a.members) - 1; m >= 0; m-- {
+		if !covers(a.members[m].Spans, k) {
+			continue
+		}
+		entries, err := a.Entries(ctx, m)
+		if err != nil {
+			return 0, Entry{}, fmt.Errorf("look up %s: %w", k, err)
+		}
+		for i := len(entries) - 1; i >= 0; i-- {
+			if e := entries[i]; matches(e.Key, k) {
+				return m, e, nil
+			}
+		}
+	}
+	return 0, Entry{}, fmt.Errorf("look up %s: %w", k, ErrNotFound)
+}
+
+// Read is Lookup and the object's body: three range reads with Open's.
+func (a *Archive) Read(ctx context.Context, k Key) ([]byte, Entry, error) {
+	m, e, err := a.Lookup(ctx, k)
+	if err != nil {
+		return nil, Entry{}, err
+	}
+	raw, err := a.ReadMember(ctx, m)
+	if err != nil {
+		return nil, Entry{}, fmt.Errorf("read %s: %w", k, err)
+	}
+	body, err := a.Body(m, e, raw)
+	return body, e, err
+}
+
+// With returns the members that may hold objects of a resource, ascending.
+func (a *Archive) With(resource string) []int {
+	var out []int
+	for i, m := range a.members {
+		for _, s := range m.Spans {
+			if s.Resource == resource {
+				out = append(out, i)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// Resources lists the resources in the archive, sorted.
+func (a *Archive) Resources() []string {
+	seen := map[string]bool{}
+	for _, m := range a.members {
+		for _, s := range m.Spans {
+			seen[s.Resource] = true
+		}
+	}
+	out := make([]string, 0, len(seen))
+	for r := range seen {
+		out = append(out, r)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func matches(have, want Key) bool {
+	if want.Version == "" {
+		want.Version = have.Version
+	}
+	return have == want
+}
+
+func (a *Archive) inRange(from, to int) error {
+	if from < 0 || to > len(a.members) || from > to {
+		return fmt.Errorf("members %d to %d: the archive has %d", from, to, len(a.members))
+	}
+	return nil
+}
+
+func (a *Archive) blockRange(m int) Range {
+	r := a.members[m].Index
+	r.Offset += a.files[m].blockSum
+	return r
+}
+
+func (a *Archive) dataRange(m int) Range {
+	d := a.members[m]
+	return Range{Offset: d.Offset + a.files[m].dataBase, Size: d.Size, SHA256: d.SHA256}
+}

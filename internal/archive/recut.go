@@ -1,0 +1,181 @@
+package archive
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// HostileLimits bound what a foreign tarball may make us do.
+type HostileLimits struct {
+	ObjectBytes int64 // one object's JSON
+	TotalBytes  int64 // of the uncompressed tar
+	Entries     int64 // tar entries of any kind
+	// Ratio of uncompressed to compressed bytes, checked once RatioAfter bytes
+	// are uncompressed. DEFLATE reaches 1032; 50,000 alike objects about 150.
+	Ratio, RatioAfter int64
+}
+
+// DefaultHostileLimits admit a cluster of some millions of objects.
+func DefaultHostileLimits() HostileLimits {
+	return HostileLimits{
+		ObjectBytes: MaxObjectBytes, TotalBytes: 64 << 30, Entries: 10_000_000,
+		Ratio: 400, RatioAfter: 64 << 20,
+	}
+}
+
+// RecutStats says what a foreign tarball held.
+type RecutStats struct {
+	Objects       int64
+	Ignored       int64  // files that are no plain copies: versioned copies and others
+	RawBytes      int64  // of the uncompressed tar
+	StoredBytes   int64  // of the tarball
+	FormatVersion string // of metadata/version; empty if absent, as before Velero 1.2
+}
+
+// Recut streams a Velero tarball into w and flushes it, so that a foreign backup
+// can be read as our own. Only plain paths are taken; the version comes from the
+// body's apiVersion. A tarball without resources/ holds no objects and is no
+// error. Truncation and bit errors are ErrCorrupt; what no backup holds is
+// ErrHostile, an unknown major version ErrVersion. Errors of reading tarball are
+// returned wrapped.
+func Recut(ctx context.Context, tarball io.Reader, w *Writer, lim HostileLimits) (RecutStats, error) {
+	r := recutter{w: w, lim: lim, seen: map[[16]byte]struct{}{}}
+	err := r.run(ctx, tarball)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil {
+		return r.stats, fmt.Errorf("recut tarball: %w", err)
+	}
+	return r.stats, nil
+}
+
+type recutter struct {
+	w     *Writer
+	lim   HostileLimits
+	stats RecutStats
+	// seen holds truncated digests of plain paths: 16 bytes an object, where
+	// 128 bits make a chance collision impossible in practice.
+	seen    map[[16]byte]struct{}
+	entries int64
+	body    []byte
+}
+
+func (r *recutter) run(ctx context.Context, tarball io.Reader) error {
+	in := &countingReader{r: tarball}
+	gz, err := gzip.NewReader(in)
+	if err != nil {
+		return in.blame(err, "gzip header")
+	}
+	raw := &boundedReader{r: gz, in: in, lim: r.lim}
+	defer func() { r.stats.RawBytes, r.stats.StoredBytes = raw.n, in.n }()
+	t := tar.NewReader(raw)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return raw.drain()
+		}
+		if err != nil {
+			return in.blame(err, "tar entry %d", r.entries)
+		}
+		if err := r.entry(h, t, in); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *recutter) entry(h *tar.Header, t io.Reader, in *countingReader) error {
+	if r.entries++; r.entries > r.lim.Entries {
+		return hostile("more than %d tar entries", r.lim.Entries)
+	}
+	name, err := safeName(h)
+	if err != nil {
+		return err
+	}
+	if h.Typeflag == tar.TypeDir {
+		return nil
+	}
+	plain := strings.HasPrefix(name, resourcesDir+"/")
+	if !plain && name != tarVersionPath {
+		r.stats.Ignored++
+		return nil
+	}
+	if h.Size > min(r.lim.ObjectBytes, MaxObjectBytes) {
+		return hostile("%q has %d bytes, at most %d", name, h.Size, r.lim.ObjectBytes)
+	}
+	if r.body, err = appendAll(r.body[:0], t, h.Size+1); err != nil {
+		return in.blame(err, "%q", name)
+	}
+	if !plain {
+		return r.version()
+	}
+	return r.object(name)
+}
+
+// version checks metadata/version: any 1.x is of the layout that we know.
+func (r *recutter) version() error {
+	v := strings.TrimSpace(string(r.body))
+	if !strings.HasPrefix(v, "1.") {
+		return fmt.Errorf("%w: tarball of Velero format %.20q, known is 1.x", ErrVersion, v)
+	}
+	r.stats.FormatVersion = v
+	return nil
+}
+
+func (r *recutter) object(name string) error {
+	k, versioned, err := ParsePath(name)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrHostile, err)
+	}
+	if versioned {
+		r.stats.Ignored++
+		return nil
+	}
+	sum := sha256.Sum256([]byte(name))
+	id := [16]byte(sum[:16])
+	if _, twice := r.seen[id]; twice {
+		return hostile("%q stands in it twice", name)
+	}
+	r.seen[id] = struct{}{}
+	if k.Version, err = checkBody(k, r.body); err != nil {
+		return hostile("%q: %s", name, err)
+	}
+	r.stats.Objects++
+	return r.w.Add(k, r.body)
+}
+
+// safeName admits regular files and directories at relative paths that stay
+// below the root.
+func safeName(h *tar.Header) (string, error) {
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeDir:
+	default:
+		return "", hostile("%.200q is of type %q, neither file nor directory", h.Name, h.Typeflag)
+	}
+	for k := range h.PAXRecords {
+		if strings.HasPrefix(k, "GNU.sparse.") {
+			return "", hostile("%.200q is a sparse file", h.Name)
+		}
+	}
+	name := strings.TrimPrefix(h.Name, "./")
+	trimmed := strings.TrimSuffix(name, "/")
+	if trimmed == "" && h.Typeflag == tar.TypeDir {
+		return "", nil
+	}
+	for _, part := range strings.Split(trimmed, "/") {
+		if err := checkSegment(part); err != nil {
+			return "", hostile("path %.200q: %s", h.Name, err)
+		}
+	}
+	return name, nil
+}

@@ -1,0 +1,129 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// countingReader counts compressed bytes and remembers the source's own error,
+// so that an unreachable store is not taken for a corrupt file.
+type countingReader struct {
+	r   io.Reader
+	n   int64
+	err error
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.err = err
+	}
+	return n, err
+}
+
+// blame decides whose fault an error of decoding is.
+func (c *countingReader) blame(err error, format string, args ...any) error {
+	if c.err != nil {
+		return fmt.Errorf("read: %w", c.err)
+	}
+	if errors.Is(err, ErrHostile) {
+		return err
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return corrupt("tarball", NoMember, err, format, args...)
+}
+
+// boundedReader is the uncompressed stream: it stops bombs, and knows whether
+// the stream ended with the two zero blocks that end a tar archive.
+type boundedReader struct {
+	r     io.Reader
+	in    *countingReader
+	lim   HostileLimits
+	n     int64
+	zeros int // length of the run of zeros at the end, up to trailerLen
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.n += int64(n)
+	run := n - len(bytes.TrimRight(p[:n], "\x00"))
+	if run < n {
+		b.zeros = 0
+	}
+	b.zeros = min(b.zeros+run, trailerLen)
+	if b.n > b.lim.TotalBytes {
+		return 0, hostile("more than %d bytes uncompressed", b.lim.TotalBytes)
+	}
+	if b.n > b.lim.RatioAfter && b.n/max(b.in.n, 1) > b.lim.Ratio {
+		return 0, hostile("%d bytes uncompress to %d: more than %d times", b.in.n, b.n, b.lim.Ratio)
+	}
+	return n, err
+}
+
+// drain reads what follows the end of the tar archive, which can only be
+// padding, and with it the gzip checksum.
+func (b *boundedReader) drain() error {
+	if b.zeros < trailerLen {
+		return corrupt("tarball", NoMember, io.ErrUnexpectedEOF, "end of the tar archive")
+	}
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := b.Read(buf)
+		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
+			return hostile("data after the end of the tar archive")
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return b.in.blame(err, "gzip")
+		}
+	}
+}
+
+// checkBody verifies that the JSON is an object that says of itself what its
+// path says, and returns its version. Maps, not structs: encoding/json matches
+// struct fields in any case, the API server does not.
+func checkBody(k Key, body []byte) (version string, err error) {
+	var top, meta map[string]json.RawMessage
+	if err := json.Unmarshal(body, &top); err != nil {
+		return "", fmt.Errorf("invalid JSON: %w", err)
+	}
+	if err := json.Unmarshal(top["metadata"], &meta); err != nil {
+		return "", fmt.Errorf("metadata: %w", err)
+	}
+	for _, f := range [...]struct {
+		what, want string
+		raw        json.RawMessage
+	}{{"name", k.Name, meta["name"]}, {"namespace", k.Namespace, meta["namespace"]}} {
+		have, err := text(f.raw)
+		if err != nil || have != f.want {
+			return "", fmt.Errorf("metadata.%s is %.100q, the path says %q", f.what, have, f.want)
+		}
+	}
+	api, err := text(top["apiVersion"])
+	if err != nil || api == "" {
+		return "", fmt.Errorf("no apiVersion")
+	}
+	version = api[strings.IndexByte(api, '/')+1:]
+	if !validVersion(version) {
+		return "", fmt.Errorf("apiVersion %.100q", api)
+	}
+	return version, nil
+}
+
+// text decodes a JSON string; absent and null are empty.
+func text(raw json.RawMessage) (s string, err error) {
+	if len(raw) == 0 {
+		return "", nil
+	}
+	err = json.Unmarshal(raw, &s)
+	return s, err
+}

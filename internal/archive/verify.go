@@ -1,0 +1,119 @@
+package archive
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Verify reads everything back: the digest of every file, member, index block
+// and object, and that index and tar entries agree to the byte. progress, if not
+// nil, gets the number of bytes read since its last call. The error names the
+// first damage found.
+func (a *Archive) Verify(ctx context.Context, progress func(bytes int64)) error {
+	if progress == nil {
+		progress = func(int64) {}
+	}
+	for _, f := range a.manifest.Files {
+		if f.SHA256 == "" {
+			continue
+		}
+		if err := a.verifyFile(ctx, f, progress); err != nil {
+			return fmt.Errorf("verify: %w", err)
+		}
+	}
+	err := a.walk(ctx, 0, len(a.members), func(m int, entries []Entry, raw []byte) error {
+		progress(a.members[m].Size + a.members[m].Index.Size)
+		return a.verifyMember(m, entries, raw)
+	})
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	for _, f := range a.manifest.Files {
+		if f.TreeSHA256 == "" {
+			continue
+		}
+		if err := a.verifyEnd(ctx, BackupDir(a.layout.Backup)+f.Name, f.Size); err != nil {
+			return fmt.Errorf("verify: %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *Archive) verifyFile(ctx context.Context, f File, progress func(int64)) error {
+	file := BackupDir(a.layout.Backup) + f.Name
+	r, err := a.src.ReadRange(ctx, file, 0, -1)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", file, err)
+	}
+	h := sha256.New()
+	n, err := io.Copy(h, io.LimitReader(r, f.Size+1))
+	if err = errors.Join(err, r.Close()); err != nil {
+		return fmt.Errorf("read %s: %w", file, err)
+	}
+	progress(n)
+	if n != f.Size {
+		return corrupt(file, NoMember, nil, "%d bytes or more, manifest says %d", n, f.Size)
+	}
+	if hex.EncodeToString(h.Sum(nil)) != f.SHA256 {
+		return corrupt(file, NoMember, nil, "digest differs")
+	}
+	return nil
+}
+
+// verifyEnd makes sure that nothing follows the verified bytes.
+func (a *Archive) verifyEnd(ctx context.Context, file string, size int64) error {
+	b, err := a.read(ctx, file, size, 1, 1)
+	if err != nil {
+		return err
+	}
+	if len(b) > 0 {
+		return corrupt(file, NoMember, nil, "more than the %d bytes that the manifest says", size)
+	}
+	return nil
+}
+
+// verifyMember compares the tar entries, one by one, with the index.
+func (a *Archive) verifyMember(m int, entries []Entry, raw []byte) error {
+	c := comparer{raw: raw, in: bytes.NewReader(raw)}
+	c.t = tar.NewReader(c.in)
+	err := func() error {
+		if len(entries) == 0 {
+			return a.verifyFrame(m, raw)
+		}
+		for _, e := range entries {
+			if err := c.pair(e); err != nil {
+				return fmt.Errorf("%s: %w", e.Key, err)
+			}
+		}
+		return c.end()
+	}()
+	if err != nil {
+		return corrupt(a.files[m].data, m, err, "index contradicts the tar entries")
+	}
+	return nil
+}
+
+// verifyFrame checks the members without objects: the header and the trailer.
+func (a *Archive) verifyFrame(m int, raw []byte) error {
+	if m == len(a.members)-1 {
+		if len(raw) != trailerLen || len(bytes.Trim(raw, "\x00")) > 0 {
+			return fmt.Errorf("not the end of a tar archive")
+		}
+		return nil
+	}
+	t := tar.NewReader(bytes.NewReader(raw))
+	h, err := t.Next()
+	if err != nil {
+		return err
+	}
+	if m != 0 || h.Name != tarVersionPath {
+		return fmt.Errorf("tar entry %.200q is not in the index", h.Name)
+	}
+	return nil
+}
