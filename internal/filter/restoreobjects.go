@@ -1,0 +1,130 @@
+package filter
+
+import (
+	"slices"
+	"strings"
+)
+
+// NonRestorable reports whether objects of the type are never restored: they
+// describe the cluster or the Velero installation they were made in.
+func NonRestorable(groupResource string) bool {
+	switch groupResource {
+	case "nodes", "events", "events.events.k8s.io",
+		"csinodes.storage.k8s.io", "volumeattachments.storage.k8s.io",
+		"backups.velero.io", "restores.velero.io",
+		"backuprepositories.velero.io", "resticrepositories.velero.io":
+		return true
+	}
+	return false
+}
+
+// mustHave types carry volume data: they pass type, namespace and label
+// filters, because a claim that is restored depends on them.
+func mustHave(groupResource string) bool {
+	return groupResource == dataUploadsType || groupResource == contentsType
+}
+
+// IncludeType reports whether objects of the type may be restored at all.
+func (r *Restore) IncludeType(groupResource string) bool {
+	if NonRestorable(groupResource) {
+		return false
+	}
+	return mustHave(groupResource) || r.state.Types.selects(groupResource)
+}
+
+// IncludeNamespace reports whether objects of the source namespace are
+// selected. A glob that matches nothing selects nothing.
+func (r *Restore) IncludeNamespace(source string) bool { return r.state.Namespaces.selects(source) }
+
+// IncludeClusterScoped reports whether cluster-scoped objects are restored for
+// their own sake: if asked for, or, unless ruled out, if no namespace is
+// filtered out.
+func (r *Restore) IncludeClusterScoped() bool {
+	if r.state.Cluster != nil {
+		return *r.state.Cluster
+	}
+	return r.state.Namespaces.open()
+}
+
+// IncludeObject reports whether an object of the archive is selected, labels
+// aside; namespace is empty for cluster-scoped objects.
+func (r *Restore) IncludeObject(groupResource, namespace, name string) bool {
+	if !r.IncludeType(groupResource) || !r.IncludeName(namespace, name) {
+		return false
+	}
+	if namespace == "" {
+		return r.IncludeClusterScoped()
+	}
+	return mustHave(groupResource) || r.IncludeNamespace(namespace)
+}
+
+// IncludeRelated reports whether an object that a selected one needs may be
+// restored with it. The Namespace of a selected object needs no permission.
+func (r *Restore) IncludeRelated(groupResource, namespace string) bool {
+	if groupResource == namespacesType {
+		return true
+	}
+	if !r.IncludeType(groupResource) {
+		return false
+	}
+	if namespace == "" {
+		return r.state.Cluster == nil || *r.state.Cluster
+	}
+	return mustHave(groupResource) || r.IncludeNamespace(namespace)
+}
+
+// IncludeName reports whether the restore of single objects, if it is one,
+// names this one.
+func (r *Restore) IncludeName(namespace, name string) bool {
+	if len(r.state.Names) == 0 || r.named(name) {
+		return true
+	}
+	return namespace != "" && r.named(namespace+"/"+name)
+}
+
+func (r *Restore) named(key string) bool {
+	_, found := slices.BinarySearch(r.state.Names, key)
+	return found
+}
+
+// MatchLabels reports whether the selectors select an object of these labels.
+func (r *Restore) MatchLabels(groupResource string, l map[string]string) bool {
+	return mustHave(groupResource) || r.selectors.match(l)
+}
+
+// HasSelectors reports whether MatchLabels can ever say no.
+func (r *Restore) HasSelectors() bool { return len(r.selectors) > 0 }
+
+// TargetNamespace follows the namespace mapping.
+func (r *Restore) TargetNamespace(source string) string {
+	if target, ok := r.state.Mapping[source]; ok {
+		return target
+	}
+	return source
+}
+
+// StatusAnnotation on an object overrides spec.restoreStatus: "true" or "false".
+const StatusAnnotation = "velero.io/restore-status"
+
+// RestoreStatus reports whether the status of an object is to be restored.
+func (r *Restore) RestoreStatus(groupResource string, annotations map[string]string) bool {
+	switch strings.ToLower(strings.TrimSpace(annotations[StatusAnnotation])) {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	return r.state.Status != nil && r.state.Status.selects(groupResource)
+}
+
+// Names are the single objects that the restore is limited to, sorted; none
+// when it is not.
+func (r *Restore) Names() []string { return slices.Clone(r.state.Names) }
+
+// ExactTypes are the included types when all of them are plain names, so that
+// together with Names objects can be looked up instead of searched. ok is
+// false when types have to be searched.
+func (r *Restore) ExactTypes() (groupResources []string, ok bool) {
+	in := r.state.Types.Include
+	return slices.Clone(in.Names), in.Given && len(in.Globs) == 0
+}

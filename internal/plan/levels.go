@@ -1,0 +1,103 @@
+package plan
+
+import "strings"
+
+// Level is a stage of a restore. Levels are applied in the order of their
+// numbers; a level may rely on everything before it being in the cluster.
+// The numbers may change between versions: plans carry names.
+type Level int
+
+// The levels, with the reason for each one's place. They refine Velero's list
+// of priorities; where they differ, a restore that applies many objects at
+// once needs it.
+const (
+	// Definitions: custom resources need their definitions Established, and
+	// discovery is read again behind this level.
+	Definitions Level = iota
+	// Namespaces: every namespaced object needs one.
+	Namespaces
+	// ClusterConfig: cluster-scoped objects that others name and that the API
+	// server checks (a pod's priority or runtime class, a claim's storage
+	// class) or defaults from. ClusterRoles too, for the bindings.
+	ClusterConfig
+	// Identities: what needs only a namespace and is needed by Config.
+	// ServiceAccounts, because a token Secret without its account is deleted
+	// by the cluster at once; volumes and snapshots, for the claims.
+	Identities
+	// Config: what pods refer to. NetworkPolicies are here so that no pod
+	// ever runs without the policy that isolates it.
+	Config
+	// Bindings: the API server compares a binding with its role to prevent
+	// escalation, so roles of both scopes come first.
+	Bindings
+	// Pods come before their controllers, which then adopt them by selector
+	// and do not make others.
+	Pods
+	// Revisions: ReplicaSets, controller revisions and replication
+	// controllers adopt pods, and are themselves adopted by Controllers.
+	Revisions
+	// Controllers adopt what is there. Endpoints and their slices come with
+	// them: before the Services, for which the cluster would otherwise make
+	// empty ones. CronJobs come later: they must find the Jobs they started.
+	Controllers
+	// Services and every other built-in type: ingresses, disruption budgets,
+	// autoscalers, which act on what now exists.
+	Services
+	// CustomResources, and types nobody here knows: their operators and
+	// conversion or admission services run by now.
+	CustomResources
+	// Limits: quotas and limit ranges would count or refuse objects that they
+	// admitted before in another order.
+	Limits
+	// Admission: webhooks and policies, and aggregated APIs, after the
+	// workloads that serve them: until those answer, they would refuse every
+	// object of this restore.
+	Admission
+	// Last is Velero's list of types that start managing others on creation.
+	Last
+
+	levelCount
+)
+
+// String is the level's name, which plans and the UI carry.
+func (l Level) String() string {
+	if l < 0 || l >= levelCount {
+		return "unknown"
+	}
+	return LevelNames()[l]
+}
+
+// LevelNames are the names of all levels in their order.
+func LevelNames() []string {
+	return []string{
+		"definitions", "namespaces", "cluster-config", "identities", "config",
+		"bindings", "pods", "revisions", "controllers", "services",
+		"custom-resources", "limits", "admission", "last",
+	}
+}
+
+// LevelOf gives the level of a type, named plural[.group].
+func LevelOf(resource string) Level {
+	if l, ok := levelByName(resource); ok {
+		return l
+	}
+	if _, group, _ := strings.Cut(resource, "."); builtIn(group) {
+		return Services
+	}
+	return CustomResources
+}
+
+// builtIn reports whether the API server itself serves the group. Groups of
+// custom resources may end in .k8s.io too, so the list is explicit.
+func builtIn(group string) bool {
+	switch group {
+	case "", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io",
+		"apps", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch",
+		"certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
+		"extensions", "flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io",
+		"networking.k8s.io", "node.k8s.io", "policy", "rbac.authorization.k8s.io",
+		"resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io", "storagemigration.k8s.io":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,58 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+)
+
+// archiveOrder sorts types as Velero collects them: the core group first, with
+// pods, claims and volumes at its head so that volume data is taken soon after
+// the pods that use it; the legacy extensions group last.
+func archiveOrder(a, b filter.Type) int {
+	return cmp.Or(
+		cmp.Compare(groupRank(a.Group), groupRank(b.Group)),
+		cmp.Compare(a.Group, b.Group),
+		cmp.Compare(coreRank(a), coreRank(b)),
+		cmp.Compare(a.GroupResource, b.GroupResource),
+		cmp.Compare(a.Version, b.Version),
+	)
+}
+
+func groupRank(group string) int {
+	switch group {
+	case "":
+		return 0
+	case "extensions":
+		return 2
+	default:
+		return 1
+	}
+}
+
+func coreRank(t filter.Type) int {
+	i := slices.Index([]string{"pods", "persistentvolumeclaims", "persistentvolumes"}, t.GroupResource)
+	if i < 0 {
+		return 3
+	}
+	return i
+}
+
+// cohabits names the objects that two API groups show as their own, so that
+// they are stored once; "" for nearly every type.
+func cohabits(t filter.Type) string {
+	switch t.GroupResource {
+	case "deployments.apps", "deployments.extensions":
+		return "deployments"
+	case "daemonsets.apps", "daemonsets.extensions":
+		return "daemonsets"
+	case "replicasets.apps", "replicasets.extensions":
+		return "replicasets"
+	case "networkpolicies.networking.k8s.io", "networkpolicies.extensions":
+		return "networkpolicies"
+	case "events", "events.events.k8s.io":
+		return "events"
+	}
+	return ""
+}

@@ -1,0 +1,54 @@
+package plan
+
+// cost of a list in objects, calls included.
+func (l List) cost() int64 {
+	calls := max(1, len(l.Namespaces)) * len(l.Selectors)
+	return l.Count + int64(len(l.Ordered)) + callCost*int64(calls)
+}
+
+// pack cuts the sequence of lists into at most n runs whose largest is as
+// small as can be. Runs, not any sets: the archive keeps the order of types.
+func pack(lists []List, n int) []Shard {
+	if len(lists) == 0 {
+		return nil
+	}
+	var low, high int64 // the size of the largest run: at least low, at most high
+	for _, l := range lists {
+		low, high = max(low, l.cost()), high+l.cost()
+	}
+	for low < high {
+		mid := low + (high-low)/2
+		if runs(lists, mid) <= n {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	return fill(lists, low)
+}
+
+// runs is how many runs of at most size the lists need, filled in order.
+func runs(lists []List, size int64) int {
+	n, used := 1, int64(0)
+	for _, l := range lists {
+		if used+l.cost() > size && used > 0 {
+			n, used = n+1, 0
+		}
+		used += l.cost()
+	}
+	return n
+}
+
+func fill(lists []List, size int64) []Shard {
+	shards := []Shard{{}}
+	var used int64
+	for _, l := range lists {
+		if used+l.cost() > size && used > 0 {
+			shards, used = append(shards, Shard{ID: len(shards)}), 0
+		}
+		last := &shards[len(shards)-1]
+		last.Lists, last.Count = append(last.Lists, l), last.Count+l.Count
+		used += l.cost()
+	}
+	return shards
+}

@@ -1,0 +1,105 @@
+package report
+
+// Code names a kind of Reason. Codes are an interface: alerts and scripts
+// match them, so a code is never renamed or given another meaning.
+type Code string
+
+// Reading the cluster.
+const (
+	// ListFailed: the objects of a type could not be listed (all of them, or
+	// those of one namespace); none of them are in the backup.
+	ListFailed Code = "LIST_FAILED"
+	// GroupUnavailable: an API group did not answer discovery, so its types
+	// are unknown and its objects are not in the backup.
+	GroupUnavailable Code = "GROUP_UNAVAILABLE"
+	// ObjectInvalid: one object could not be read, is too large, or is not a
+	// JSON object with the name it should have.
+	ObjectInvalid Code = "OBJECT_INVALID"
+	// OrderedMissing: orderedResources names an object that is not there.
+	OrderedMissing Code = "ORDERED_MISSING"
+	// RelatedMissing: an object refers to another that could not be added to
+	// the backup (a PVC's volume, a custom resource's definition).
+	RelatedMissing Code = "RELATED_MISSING"
+	// VolumeSkipped: a volume's data is not in the backup.
+	VolumeSkipped Code = "VOLUME_SKIPPED"
+)
+
+// Reading the filters of a spec against a cluster or an archive.
+const (
+	// NamespaceMissing: a namespace named in the spec does not exist.
+	NamespaceMissing Code = "NAMESPACE_MISSING"
+	// NamespaceTerminating: a namespace named in the spec is being deleted.
+	NamespaceTerminating Code = "NAMESPACE_TERMINATING"
+	// TypeUnknown: a resource type named in the spec is not served by the
+	// cluster (nor found in the archive).
+	TypeUnknown Code = "TYPE_UNKNOWN"
+	// TypeWrongScope: a resource type stands in the filter of the other
+	// scope, where it selects nothing.
+	TypeWrongScope Code = "TYPE_WRONG_SCOPE"
+	// TypeNotListed: a type named in the spec is never backed up by itself.
+	TypeNotListed Code = "TYPE_NOT_LISTED"
+	// GlobEmpty: a glob in the spec matches nothing, and so selects nothing.
+	GlobEmpty Code = "GLOB_EMPTY"
+	// NothingSelected: the filters leave no object at all.
+	NothingSelected Code = "NOTHING_SELECTED"
+)
+
+// Writing to a cluster.
+const (
+	// TypeNotServed: the target cluster does not serve the object's type.
+	TypeNotServed Code = "TYPE_NOT_SERVED"
+	// ExistsDiffers: the object exists with other content and was left alone.
+	ExistsDiffers Code = "EXISTS_DIFFERS"
+	// UpdateFailed: the object exists and could not be brought to the
+	// backup's content.
+	UpdateFailed Code = "UPDATE_FAILED"
+	// Conflict: the object changed while it was being written.
+	Conflict Code = "CONFLICT"
+	// Forbidden: the credentials in use may not read or write the object.
+	Forbidden Code = "FORBIDDEN"
+	// WebhookDenied: an admission webhook or policy refused the object.
+	WebhookDenied Code = "WEBHOOK_DENIED"
+	// QuotaExceeded: a ResourceQuota refused the object.
+	QuotaExceeded Code = "QUOTA_EXCEEDED"
+	// ObjectRejected: the API server refused the object as invalid.
+	ObjectRejected Code = "OBJECT_REJECTED"
+	// ApplyFailed: the object could not be written for another reason.
+	ApplyFailed Code = "APPLY_FAILED"
+	// StatusFailed: the object was written but its status was not.
+	StatusFailed Code = "STATUS_FAILED"
+	// OwnerMissing: an ownerReference was dropped because the owner is
+	// neither in the restore nor in the cluster.
+	OwnerMissing Code = "OWNER_MISSING"
+	// ResidualReference: the object still names a namespace that was mapped
+	// to another, in a place that is never rewritten.
+	ResidualReference Code = "RESIDUAL_REFERENCE"
+	// FinalizerKept: the object carries a finalizer whose controller may not
+	// run in this cluster, which can block its deletion.
+	FinalizerKept Code = "FINALIZER_KEPT"
+	// NotRestorable: the object is of a kind that is never restored.
+	NotRestorable Code = "NOT_RESTORABLE"
+	// CRDNotReady: a definition did not become Established in time.
+	CRDNotReady Code = "CRD_NOT_READY"
+	// NamespaceNotReady: a namespace is terminating or could not be made.
+	NamespaceNotReady Code = "NAMESPACE_NOT_READY"
+	// PlanChanged: the cluster changed between the plan and the run.
+	PlanChanged Code = "PLAN_CHANGED"
+)
+
+// The bucket and the run itself.
+const (
+	// ArchiveCorrupt: stored bytes do not match their checksum or format.
+	ArchiveCorrupt Code = "ARCHIVE_CORRUPT"
+	// SideFileMissing: a file beside the tarball is absent or unreadable; the
+	// run went on without it.
+	SideFileMissing Code = "SIDE_FILE_MISSING"
+	// StoreDegraded: the object store lacks a capability that a guarantee
+	// rests on (for example conditional writes).
+	StoreDegraded Code = "STORE_DEGRADED"
+	// CleanupFailed: something temporary could not be removed.
+	CleanupFailed Code = "CLEANUP_FAILED"
+	// FieldIgnored: the spec asks for something that has no effect here.
+	FieldIgnored Code = "FIELD_IGNORED"
+	// TooMany: reasons beyond the limit were counted but not kept.
+	TooMany Code = "TOO_MANY"
+)

@@ -1,0 +1,103 @@
+package report
+
+import "slices"
+
+// defaults of a code: what it usually weighs and what to do about it.
+type defaults struct {
+	code     Code
+	severity Severity
+	next     string
+}
+
+// defaultOf is a switch in table form; it is built per call because package
+// variables are not allowed to change and a table this small costs nothing
+// next to the API call that produced the reason.
+func table() []defaults {
+	return slices.Concat(readTable(), filterTable(), writeTable(), runTable())
+}
+
+func readTable() []defaults {
+	return []defaults{
+		{ListFailed, Error, "check that the worker's role may list this type and that its API answers, then take the backup again"},
+		{GroupUnavailable, Error, "run 'kubectl get apiservice' and repair or remove the one that is not Available, then take the backup again"},
+		{ObjectInvalid, Error, "read the object with kubectl and repair it, or exclude it with the label velero.io/exclude-from-backup=true"},
+		{OrderedMissing, Warning, "correct the name in spec.orderedResources or remove it"},
+		{RelatedMissing, Warning, "check that the object it refers to exists and may be read by the worker"},
+		{VolumeSkipped, Warning, "back up this volume by other means until a path for it is configured"},
+	}
+}
+
+func filterTable() []defaults {
+	return []defaults{
+		{NamespaceMissing, Error, "correct the name in the spec, or remove it if the namespace is gone for good"},
+		{NamespaceTerminating, Warning, "wait until the namespace is gone or its finalizers are resolved"},
+		{TypeUnknown, Warning, "correct the name (see 'kubectl api-resources'), or remove it if the type is no longer served"},
+		{TypeWrongScope, Warning, "move it to the filter of its own scope"},
+		{TypeNotListed, Warning, "remove it from the spec: snapshots made by a backup are included with their volumes"},
+		{GlobEmpty, Warning, "correct the glob, or remove it if nothing is meant to match any more"},
+		{NothingSelected, Warning, "widen the filters of the spec: as they are, they select nothing"},
+	}
+}
+
+func writeTable() []defaults {
+	return slices.Concat(refusedTable(), []defaults{
+		{StatusFailed, Warning, "the object itself is restored; let its controller rebuild the status, or patch the status subresource"},
+		{OwnerMissing, Warning, "nothing if the owner is gone for good; otherwise restore the owner and set the reference again"},
+		{ResidualReference, Warning, "look at the named fields and change them by hand where they should follow the namespace mapping"},
+		{FinalizerKept, Warning, "install the controller that serves the finalizer, or remove the finalizer before deleting the object"},
+		{NotRestorable, Warning, "nothing: the cluster makes objects of this kind itself"},
+		{CRDNotReady, Error, "read the definition's conditions with 'kubectl describe crd', repair it, then restore again"},
+		{NamespaceNotReady, Error, "wait until the namespace is gone or its finalizers are resolved, then restore again"},
+		{PlanChanged, Warning, "compare the object with the plan; restore again if the result is not what was planned"},
+	})
+}
+
+func refusedTable() []defaults {
+	return []defaults{
+		{TypeNotServed, Error, "install the operator or API that serves this type (or a cluster version that does), then restore again"},
+		{ExistsDiffers, Warning, "use existingResourcePolicy: update to overwrite it, or delete it and restore again"},
+		{UpdateFailed, Warning, "delete the object and restore again if it must equal the backup: some fields cannot be changed in place"},
+		{Conflict, Error, "restore again; if it repeats, pause the controller that writes this object"},
+		{Forbidden, Error, "grant the worker's role the verb on this type, then restore again"},
+		{WebhookDenied, Error, "repair the webhook or policy named in the message, or exempt this namespace from it, then restore again"},
+		{QuotaExceeded, Error, "raise or remove the ResourceQuota of the namespace, then restore again"},
+		{ObjectRejected, Error, "read the message: the object is not valid in this cluster's version; change it in the source or by a resource modifier"},
+		{ApplyFailed, Error, "read the message, remove the cause, then restore again: objects already restored are left alone"},
+	}
+}
+
+func runTable() []defaults {
+	return []defaults{
+		{ArchiveCorrupt, Error, "do not rely on this backup; verify the others and take a new one"},
+		{SideFileMissing, Warning, "nothing if an older Velero wrote the backup; otherwise verify the backup"},
+		{StoreDegraded, Warning, "run 'lifeboat location check' and use a store that has the capability for backups that matter"},
+		{CleanupFailed, Warning, "nothing: garbage collection removes it later"},
+		{FieldIgnored, Warning, "remove the field from the spec if you do not need it"},
+		{TooMany, Warning, "remove the causes that are listed and run again to see the rest"},
+	}
+}
+
+// defaults of an unknown code weigh as an error and promise no remedy.
+func (c Code) defaults() defaults {
+	all := table()
+	i := slices.IndexFunc(all, func(d defaults) bool { return d.code == c })
+	if i < 0 {
+		return defaults{code: c, severity: Error}
+	}
+	return all[i]
+}
+
+// Codes lists every code this version writes, for documentation and tests.
+func Codes() []Code {
+	var codes []Code
+	for _, d := range table() {
+		codes = append(codes, d.code)
+	}
+	return codes
+}
+
+// Severity is what the code usually weighs.
+func (c Code) Severity() Severity { return c.defaults().severity }
+
+// Next is the code's usual next step for the reader.
+func (c Code) Next() string { return c.defaults().next }

@@ -1,0 +1,65 @@
+package report
+
+import "slices"
+
+// Action is what a restore did with one object, in Velero's words.
+type Action string
+
+// The words that Velero's describe shows in parentheses behind each object.
+const (
+	Created Action = "created"
+	Updated Action = "updated"
+	Failed  Action = "failed"
+	Skipped Action = "skipped"
+)
+
+// ResourceList is the document in Velero's resource-list files: from
+// "group/version/Kind" (core: "v1/Kind") to the sorted names of its objects.
+type ResourceList map[string][]string
+
+// Add records an object of a backup. Call Sort before writing the list.
+func (l ResourceList) Add(apiVersion, kind, namespace, name string) {
+	l.add(apiVersion, kind, objectName(namespace, name))
+}
+
+// AddRestored records an object of a restore with what was done to it.
+func (l ResourceList) AddRestored(apiVersion, kind, namespace, name string, a Action) {
+	l.add(apiVersion, kind, objectName(namespace, name)+"("+string(a)+")")
+}
+
+func (l ResourceList) add(apiVersion, kind, entry string) {
+	key := apiVersion + "/" + kind
+	l[key] = append(l[key], entry)
+}
+
+// Merge takes in the entries of another list, for example another shard's.
+func (l ResourceList) Merge(other ResourceList) {
+	for key, names := range other {
+		l[key] = append(l[key], names...)
+	}
+}
+
+// Sort orders every list and drops repeated entries, so that the file depends
+// only on what is in the backup.
+func (l ResourceList) Sort() {
+	for key, names := range l {
+		slices.Sort(names)
+		l[key] = slices.Compact(names)
+	}
+}
+
+// Count is the number of entries.
+func (l ResourceList) Count() int {
+	n := 0
+	for _, names := range l {
+		n += len(names)
+	}
+	return n
+}
+
+func objectName(namespace, name string) string {
+	if namespace == "" {
+		return name
+	}
+	return namespace + "/" + name
+}
