@@ -1,0 +1,90 @@
+package kube
+
+import (
+	"slices"
+	"strings"
+)
+
+// Catalog is what one API server serves.
+type Catalog struct {
+	// Resources has every type once, in the version that the server prefers, in
+	// the server's order of groups (the core group first).
+	Resources []Resource
+	// Failures are the group versions that did not answer.
+	Failures      []GroupFailure
+	ServerVersion ServerVersion
+
+	served   map[string][]string // group → versions, preferred first
+	versions map[string][]string // group resource → versions, preferred first
+}
+
+// GroupFailure is a group version that is registered and does not answer.
+type GroupFailure struct{ Group, Version, Reason string }
+
+// ServerVersion is the API server's release.
+type ServerVersion struct{ GitVersion, Major, Minor string }
+
+// Served lists the versions of a group, preferred first; nil for a group that
+// is not served.
+func (cat Catalog) Served(group string) []string { return cat.served[group] }
+
+// Versions lists the versions in which a type is served, preferred first.
+func (cat Catalog) Versions(groupResource string) []string { return cat.versions[groupResource] }
+
+// InVersion is a type in another of its served versions. Kind, scope and verbs
+// are those of the preferred version: a type does not change them.
+func (cat Catalog) InVersion(groupResource, version string) (Resource, bool) {
+	if !slices.Contains(cat.versions[groupResource], version) {
+		return Resource{}, false
+	}
+	for _, r := range cat.Resources {
+		if r.GroupResource() == groupResource {
+			r.Version = version
+			return r, true
+		}
+	}
+	return Resource{}, false
+}
+
+// Find resolves a name as users write it in include and exclude lists: plural,
+// singular, short name or kind in any case, alone or followed by a group, which
+// may be cut short ("ingresses.networking"). Plurals win over the other names,
+// exact groups over cut ones, and among equals the server's order decides, so
+// that "events" is the core type.
+func (cat Catalog) Find(name string) (Resource, bool) {
+	word, group, hasGroup := strings.Cut(strings.ToLower(strings.TrimSpace(name)), ".")
+	best, found := Resource{}, 0
+	for _, r := range cat.Resources {
+		score := r.answers(word)
+		if score == 0 {
+			continue
+		}
+		switch {
+		case !hasGroup, r.Group == group:
+			score += 10
+		case !strings.HasPrefix(r.Group, group):
+			continue
+		}
+		if score > found {
+			best, found = r, score
+		}
+	}
+	return best, found > 0
+}
+
+// answers grades how well the lower-case word names the type; 0 is not at all.
+func (r Resource) answers(word string) int {
+	switch {
+	case word == "":
+		return 0
+	case word == r.Name:
+		return 4
+	case word == r.Singular:
+		return 3
+	case slices.Contains(r.ShortNames, word):
+		return 2
+	case word == strings.ToLower(r.Kind):
+		return 1
+	}
+	return 0
+}

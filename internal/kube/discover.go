@@ -1,0 +1,146 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+)
+
+// Discover asks the server what it serves: two requests with aggregated
+// discovery, one for each group version on servers without. A group that does
+// not answer is a Failure in the Catalog; the error is for a server that
+// does not answer at all.
+func (c *Client) Discover(ctx context.Context) (Catalog, error) {
+	d, err := c.discovery()
+	if err != nil {
+		return Catalog{}, fmt.Errorf("discover: %w", err)
+	}
+	var cat Catalog
+	err = c.attempts(ctx, "discover", func() error {
+		groups, lists, err := d.ServerGroupsAndResourcesWithContext(ctx)
+		var partial *discovery.ErrGroupDiscoveryFailed
+		if err != nil && !errors.As(err, &partial) {
+			return reached(err)
+		}
+		cat = newCatalog(groups, lists)
+		if partial != nil {
+			cat.Failures = failures(partial.Groups)
+		}
+		return nil
+	})
+	if err != nil {
+		return Catalog{}, err
+	}
+	v, err := d.ServerVersionWithContext(ctx)
+	if err != nil {
+		return Catalog{}, fmt.Errorf("discover: read server version: %w", err)
+	}
+	cat.ServerVersion = ServerVersion{GitVersion: v.GitVersion, Major: v.Major, Minor: v.Minor}
+	c.explain(ctx, &cat)
+	return cat, nil
+}
+
+func (c *Client) discovery() (*discovery.DiscoveryClient, error) {
+	cfg := rest.CopyConfig(c.cfg)
+	cfg.Timeout = c.opts.Timeout
+	return discovery.NewDiscoveryClientForConfigAndClient(cfg, c.conn())
+}
+
+// attempts is the retry loop of calls that client-go performs.
+func (c *Client) attempts(ctx context.Context, what string, try func() error) error {
+	retry := newRetry(c.opts.RetryFor)
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		wait, again := retry.next(err)
+		if !again || ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+}
+
+// reached marks errors that are not the server's answer as lost.
+func reached(err error) error {
+	var status *StatusError
+	if errors.As(err, &status) {
+		return err
+	}
+	return lost(err)
+}
+
+// newCatalog keeps, for each type of each group, the version that the server
+// names first among those that have the type; sub-resources are left out.
+func newCatalog(groups []*metav1.APIGroup, lists []*metav1.APIResourceList) Catalog {
+	byVersion := map[string]*metav1.APIResourceList{}
+	for _, l := range lists {
+		byVersion[l.GroupVersion] = l
+	}
+	cat := Catalog{served: map[string][]string{}, versions: map[string][]string{}}
+	for _, g := range groups {
+		for _, v := range preferredFirst(g) {
+			if l := byVersion[v.GroupVersion]; l != nil {
+				cat.served[g.Name] = append(cat.served[g.Name], v.Version)
+				cat.add(g.Name, v.Version, l.APIResources)
+			}
+		}
+	}
+	return cat
+}
+
+func preferredFirst(g *metav1.APIGroup) []metav1.GroupVersionForDiscovery {
+	vs := slices.Clone(g.Versions)
+	slices.SortStableFunc(vs, func(a, b metav1.GroupVersionForDiscovery) int {
+		switch g.PreferredVersion.Version {
+		case a.Version:
+			return -1
+		case b.Version:
+			return 1
+		}
+		return 0
+	})
+	return vs
+}
+
+func (cat *Catalog) add(group, version string, list []metav1.APIResource) {
+	for _, r := range list {
+		if strings.Contains(r.Name, "/") {
+			continue
+		}
+		res := Resource{
+			Group: group, Version: version, Name: r.Name, Singular: r.SingularName, Kind: r.Kind,
+			ShortNames: r.ShortNames, Namespaced: r.Namespaced, Verbs: r.Verbs,
+		}
+		if res.Singular == "" {
+			res.Singular = strings.ToLower(r.Kind)
+		}
+		key := res.GroupResource()
+		if len(cat.versions[key]) == 0 {
+			cat.Resources = append(cat.Resources, res)
+		}
+		cat.versions[key] = append(cat.versions[key], version)
+	}
+}
+
+// failures names each group once, with the versions that do not answer.
+func failures(failed map[schema.GroupVersion]error) []GroupFailure {
+	var out []GroupFailure
+	for gv, err := range failed {
+		out = append(out, GroupFailure{Group: gv.Group, Version: gv.Version, Reason: err.Error()})
+	}
+	slices.SortFunc(out, func(a, b GroupFailure) int {
+		return strings.Compare(a.Group+"/"+a.Version, b.Group+"/"+b.Version)
+	})
+	return out
+}

@@ -1,0 +1,209 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"net/http"
+)
+
+// ListAllRequest says what to list and how to follow the list.
+type ListAllRequest struct {
+	ListRequest
+	// AfterPage is called after each page, with its items all delivered. A list
+	// that is broken off can be resumed from page.Continue.
+	AfterPage func(page Page) error
+	// Known reports, when a list is resumed from a token, whether an object was
+	// delivered before. Without it a resumed list whose token has expired ends
+	// in ErrExpired, as nothing could tell what is missing.
+	Known func(namespace, name string) bool
+}
+
+// ListResult says how a whole list went.
+type ListResult struct {
+	Items, Pages int
+	// ResourceVersion is the state that the last page showed.
+	ResourceVersion string
+	// Inconsistent says that a token had expired on the way.
+	Inconsistent bool
+	// Recovered is how many of Items were found by the second look that follows
+	// an expired token.
+	Recovered int
+}
+
+// ListAll streams every object to fn, page by page. The number of objects is
+// held against the number that the server announced (ErrShortList). After an
+// expired token a second, metadata-only look finds objects that the resumed
+// list has passed by. An error leaves objects delivered; listing again delivers
+// them again.
+func (c *Client) ListAll(ctx context.Context, r ListAllRequest, fn func(Item) error) (ListResult, error) {
+	w := &walk{c: c, req: r, fn: fn, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, expect: -1}
+	err := w.pages(ctx)
+	if err == nil && w.res.Inconsistent {
+		err = w.secondLook(ctx)
+	}
+	if err == nil {
+		err = w.check()
+	}
+	return w.res, err
+}
+
+// walk is one run of ListAll.
+type walk struct {
+	c   *Client
+	req ListAllRequest
+	fn  func(Item) error
+	res ListResult
+	// seen holds a hash of every delivered name: 8 bytes an object, so that
+	// memory stays flat. Two names share a hash once in 10^9 lists of 100,000.
+	seed   maphash.Seed
+	seen   map[uint64]struct{}
+	expect int // objects announced by the first page; -1 when it cannot be told
+	rv     string
+}
+
+func (w *walk) pages(ctx context.Context) error {
+	next := w.req.ListRequest
+	for {
+		page, err := w.c.ListPage(ctx, next, w.deliver)
+		w.res.Items += page.Items
+		w.res.Inconsistent = w.res.Inconsistent || page.Inconsistent
+		if err != nil {
+			return err
+		}
+		if page.Inconsistent && w.req.Continue != "" && w.req.Known == nil {
+			return fmt.Errorf("list %s: %w", next.Resource.ref(next.Namespace, ""), ErrExpired)
+		}
+		w.announced(page)
+		if w.req.AfterPage != nil {
+			if err := w.req.AfterPage(page); err != nil {
+				return fmt.Errorf("after a page of %s: %w", next.Resource.GroupResource(), err)
+			}
+		}
+		if page.Continue == "" {
+			return nil
+		}
+		next.Continue = page.Continue
+	}
+}
+
+func (w *walk) deliver(it Item) error {
+	if err := w.fn(it); err != nil {
+		return err
+	}
+	w.seen[w.hash(it.Namespace, it.Name)] = struct{}{}
+	return nil
+}
+
+func (w *walk) hash(ns, name string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(w.seed)
+	_, _ = h.WriteString(ns) // never fails
+	_ = h.WriteByte('/')
+	_, _ = h.WriteString(name)
+	return h.Sum64()
+}
+
+// announced notes what the first page says about the whole, and gives it up
+// when a later page shows another state.
+func (w *walk) announced(page Page) {
+	w.res.Pages++
+	w.res.ResourceVersion = page.ResourceVersion
+	switch {
+	case w.res.Pages == 1:
+		w.rv = page.ResourceVersion
+		if page.Remaining != nil && w.req.LabelSelector == "" && w.req.FieldSelector == "" {
+			w.expect = page.Items + int(*page.Remaining)
+		}
+	case page.ResourceVersion != w.rv:
+		w.expect = -1
+	}
+}
+
+func (w *walk) check() error {
+	if w.expect >= 0 && w.res.Items < w.expect {
+		return fmt.Errorf("list %s: got %d of %d objects: %w", w.req.Resource.ref(w.req.Namespace, ""), w.res.Items, w.expect, ErrShortList)
+	}
+	return nil
+}
+
+// secondLook lists names only and fetches the objects that were not delivered.
+// An object that is gone by then did not live through the list.
+func (w *walk) secondLook(ctx context.Context) error {
+	missed, err := w.missed(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range missed {
+		raw, err := w.c.Get(ctx, w.req.Resource, key.namespace, key.name)
+		if IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		it, err := itemOf(w.req.ListRequest, raw)
+		if err != nil {
+			return err
+		}
+		if err := w.deliver(it); err != nil {
+			return err
+		}
+		w.res.Items++
+		w.res.Recovered++
+	}
+	return nil
+}
+
+// missed lists the names that neither this run nor the one it resumes has
+// delivered. A token that expires here makes the look begin anew.
+func (w *walk) missed(ctx context.Context) ([]objectKey, error) {
+	look := w.req.ListRequest
+	look.Continue, look.ResourceVersion, look.ResourceVersionMatch = "", "", ""
+	look.MetadataOnly = true
+	look.Limit = 0
+	var missed []objectKey
+	for {
+		page, err := w.c.ListPage(ctx, look, func(it Item) error {
+			_, seen := w.seen[w.hash(it.Namespace, it.Name)]
+			if !seen && (w.req.Known == nil || !w.req.Known(it.Namespace, it.Name)) {
+				missed = append(missed, objectKey{it.Namespace, it.Name})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if page.Continue == "" {
+			return missed, nil
+		}
+		look.Continue = page.Continue
+	}
+}
+
+// Count asks for the number of objects of a type, in one namespace or in all.
+// It costs one request with one object's metadata, where the server tells what
+// remains, and else a list of names.
+func (c *Client) Count(ctx context.Context, r Resource, ns string) (int64, error) {
+	req := ListRequest{Resource: r, Namespace: ns, Limit: 1, MetadataOnly: true}
+	var total int64
+	for {
+		page, err := c.ListPage(ctx, req, func(Item) error { return nil })
+		if err != nil {
+			return 0, err
+		}
+		total += int64(page.Items)
+		if page.Remaining != nil {
+			return total + *page.Remaining, nil
+		}
+		if page.Continue == "" {
+			return total, nil
+		}
+		req.Continue, req.Limit = page.Continue, c.opts.PageSize
+	}
+}
+
+// Get fetches one object as the server sends it.
+func (c *Client) Get(ctx context.Context, r Resource, ns, name string) ([]byte, error) {
+	return c.bytes(ctx, call{method: http.MethodGet, path: r.path(ns, name, ""), class: classRead, what: "get " + r.ref(ns, name)})
+}

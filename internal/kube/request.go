@@ -1,0 +1,199 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/net"
+)
+
+const (
+	acceptJSON = "application/json"
+	// The second choice is for aggregated servers that know no metadata view.
+	acceptMeta     = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+	acceptMetaList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+	// maxStatus bounds the body of a refusal that is read; a Status with a
+	// cause for every field of an object stays far below.
+	maxStatus = 1 << 20
+)
+
+// call is one request, without its tries.
+type call struct {
+	method, path string
+	query        url.Values
+	body         []byte
+	contentType  string // of body
+	accept       string // empty means JSON
+	class        class
+	what         string            // for errors: "create secrets bookstore/db"
+	warn         func(text string) // receives the server's warnings; may be nil
+}
+
+// bytes performs a call and returns the response body.
+func (c *Client) bytes(ctx context.Context, k call) ([]byte, error) {
+	var out []byte
+	err := c.do(ctx, k, func(body io.Reader) error {
+		var buf bytes.Buffer
+		_, err := buf.ReadFrom(io.LimitReader(body, int64(c.opts.MaxObject)+1))
+		if err == nil && buf.Len() > c.opts.MaxObject {
+			return fmt.Errorf("response is larger than %d bytes", c.opts.MaxObject)
+		}
+		out = buf.Bytes()
+		return lost(err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// do performs a call until it succeeds, fails for good, or has been tried for
+// RetryFor. read receives the body of a success; an error of it that is a
+// lostError causes another try.
+func (c *Client) do(ctx context.Context, k call, read func(io.Reader) error) error {
+	retry := newRetry(c.opts.RetryFor)
+	for {
+		err := c.once(ctx, k, read)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", k.what, context.Cause(ctx))
+		}
+		wait, again := retry.next(err)
+		if !again {
+			return fmt.Errorf("%s: %w", k.what, err)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return fmt.Errorf("%s: %w", k.what, err)
+		}
+	}
+}
+
+// once is one try: it holds a slot of the limiter from the request to the end
+// of the body.
+func (c *Client) once(ctx context.Context, k call, read func(io.Reader) error) error {
+	slot, err := c.limiter.Acquire(ctx, k.class)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	idle := newWatchdog(c.opts.Timeout, cancel)
+	defer idle.stop()
+	resp, err := c.send(ctx, k)
+	if err != nil {
+		slot.Release(OutcomeLost)
+		return lost(cause(ctx, err))
+	}
+	defer drain(resp.Body)
+	slot.observe()
+	body := &watchedBody{resp.Body, idle}
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		slot.Release(outcomeOf(resp.StatusCode))
+		text, _ := io.ReadAll(io.LimitReader(body, maxStatus)) // what is missing makes it no Status
+		return statusError(resp, text)
+	}
+	defer slot.Release(OutcomeOK)
+	warnings(resp, k.warn)
+	return cause(ctx, read(body))
+}
+
+func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
+	u := *c.base
+	u.Path, u.RawPath = "", ""
+	target := u.String() + trimSlash(c.base.EscapedPath()) + k.path
+	if len(k.query) > 0 {
+		target += "?" + k.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, k.method, target, bytes.NewReader(k.body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", acceptJSON)
+	if k.accept != "" {
+		req.Header.Set("Accept", k.accept)
+	}
+	if k.contentType != "" {
+		req.Header.Set("Content-Type", k.contentType)
+	}
+	return c.conn().Do(req)
+}
+
+func trimSlash(path string) string {
+	for len(path) > 0 && path[len(path)-1] == '/' {
+		path = path[:len(path)-1]
+	}
+	return path
+}
+
+// warnings hands on the texts of the response's Warning headers.
+func warnings(resp *http.Response, warn func(string)) {
+	if warn == nil {
+		return
+	}
+	found, _ := net.ParseWarningHeaders(resp.Header["Warning"]) // what cannot be read is no warning to show
+	for _, w := range found {
+		warn(w.Text)
+	}
+}
+
+// drain reads what little may be left so that the connection can be reused.
+func drain(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, 4<<10)
+	_ = body.Close()
+}
+
+// lost marks an error of the connection.
+func lost(err error) error {
+	if err == nil {
+		return nil
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // the URL says nothing that the call's name does not
+	}
+	return &lostError{err}
+}
+
+// cause puts the watchdog's reason in the place of "context canceled".
+func cause(ctx context.Context, err error) error {
+	if err != nil && errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errIdle) {
+		return &lostError{errIdle}
+	}
+	return err
+}
+
+// errIdle is the watchdog's reason.
+var errIdle = errors.New("the server stopped sending")
+
+// watchdog cancels a request when the server is silent for too long. The time
+// that the reader of the body takes between reads does not count.
+type watchdog struct {
+	after time.Duration
+	timer *time.Timer
+}
+
+func newWatchdog(after time.Duration, cancel context.CancelCauseFunc) *watchdog {
+	return &watchdog{after, time.AfterFunc(after, func() { cancel(errIdle) })}
+}
+
+func (w *watchdog) stop() { w.timer.Stop() }
+
+type watchedBody struct {
+	io.Reader
+	idle *watchdog
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.idle.timer.Reset(b.idle.after)
+	n, err := b.Reader.Read(p)
+	b.idle.timer.Stop()
+	return n, err
+}

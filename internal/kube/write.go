@@ -1,0 +1,163 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube/jsonlist"
+)
+
+// PatchType is the media type of a patch.
+type PatchType string
+
+// The kinds of patches that API servers know. Strategic patches work for
+// built-in types only; an apply creates what is not there.
+const (
+	PatchJSON      PatchType = "application/json-patch+json"
+	PatchMerge     PatchType = "application/merge-patch+json"
+	PatchStrategic PatchType = "application/strategic-merge-patch+json"
+	PatchApply     PatchType = "application/apply-patch+yaml"
+)
+
+// WriteOptions says how to write. The zero value is an ordinary write.
+type WriteOptions struct {
+	// DryRun lets admission and validation run and writes nothing.
+	DryRun bool
+	// FieldManager is who owns the written fields.
+	FieldManager string
+	// Force takes fields from other managers; for PatchApply only.
+	Force bool
+	// FieldValidation is what the server does about unknown fields: "Ignore",
+	// "Warn" (its default) or "Strict". Checking costs it a second decoding.
+	FieldValidation string
+	// MetadataOnly asks for a reply of apiVersion, kind and metadata only, which
+	// saves both sides the rest.
+	MetadataOnly bool
+	// Warn receives the server's warnings: deprecated versions, unknown fields.
+	Warn func(text string)
+}
+
+// CreateOptions and PatchOptions are WriteOptions.
+type (
+	CreateOptions = WriteOptions
+	PatchOptions  = WriteOptions
+)
+
+func (o WriteOptions) query() url.Values {
+	q := url.Values{}
+	if o.DryRun {
+		q.Set("dryRun", "All")
+	}
+	if o.FieldManager != "" {
+		q.Set("fieldManager", o.FieldManager)
+	}
+	if o.Force {
+		q.Set("force", "true")
+	}
+	if o.FieldValidation != "" {
+		q.Set("fieldValidation", o.FieldValidation)
+	}
+	return q
+}
+
+func (o WriteOptions) call(method, path string, body []byte, contentType string) call {
+	k := call{method: method, path: path, query: o.query(), body: body, contentType: contentType, class: classWrite, warn: o.Warn}
+	if o.MetadataOnly {
+		k.accept = acceptMeta
+	}
+	return k
+}
+
+// Create posts one object and returns it as the server has stored it. A create
+// whose reply was lost is sent again and may then report AlreadyExists.
+func (c *Client) Create(ctx context.Context, r Resource, ns string, body []byte, o CreateOptions) ([]byte, error) {
+	k := o.call(http.MethodPost, r.path(ns, "", ""), body, acceptJSON)
+	k.what = "create " + r.ref(ns, nameOf(body))
+	return c.bytes(ctx, k)
+}
+
+// nameOf finds the name of an object for an error; unnamed objects have none.
+func nameOf(body []byte) string {
+	it, err := jsonlist.Scan(body)
+	if err != nil {
+		return ""
+	}
+	return string(it.Name)
+}
+
+// Patch changes one object and returns the result.
+func (c *Client) Patch(ctx context.Context, r Resource, ns, name string, t PatchType, body []byte, o PatchOptions) ([]byte, error) {
+	return c.patch(ctx, r, ns, name, "", t, body, o)
+}
+
+// PatchStatus changes the status of one object and returns the result.
+func (c *Client) PatchStatus(ctx context.Context, r Resource, ns, name string, t PatchType, body []byte, o PatchOptions) ([]byte, error) {
+	return c.patch(ctx, r, ns, name, "status", t, body, o)
+}
+
+func (c *Client) patch(ctx context.Context, r Resource, ns, name, sub string, t PatchType, body []byte, o PatchOptions) ([]byte, error) {
+	k := o.call(http.MethodPatch, r.path(ns, name, sub), body, string(t))
+	k.what = "patch " + r.ref(ns, name)
+	return c.bytes(ctx, k)
+}
+
+// Update replaces one object; a resourceVersion in body makes it conditional.
+func (c *Client) Update(ctx context.Context, r Resource, ns, name string, body []byte, o WriteOptions) ([]byte, error) {
+	k := o.call(http.MethodPut, r.path(ns, name, ""), body, acceptJSON)
+	k.what = "update " + r.ref(ns, name)
+	return c.bytes(ctx, k)
+}
+
+// UpdateStatus replaces the status of one object. For a type whose status is
+// no sub-resource the error IsNotFound.
+func (c *Client) UpdateStatus(ctx context.Context, r Resource, ns, name string, body []byte, o WriteOptions) ([]byte, error) {
+	k := o.call(http.MethodPut, r.path(ns, name, "status"), body, acceptJSON)
+	k.what = "update status of " + r.ref(ns, name)
+	return c.bytes(ctx, k)
+}
+
+// DeleteOptions says how to delete. The zero value deletes at once and leaves
+// dependents to the type's default.
+type DeleteOptions struct {
+	// UID makes the delete conditional: another object of the name is left alone
+	// (IsConflict).
+	UID string
+	// Propagation is "Orphan", "Background" or "Foreground".
+	Propagation string
+	// GracePeriodSeconds is for pods; nil is their own.
+	GracePeriodSeconds *int64
+	DryRun             bool
+}
+
+// Delete deletes one object; one that is gone is an error that IsNotFound.
+func (c *Client) Delete(ctx context.Context, r Resource, ns, name string, o DeleteOptions) error {
+	body, err := json.Marshal(o.body())
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", r.ref(ns, name), err)
+	}
+	_, err = c.bytes(ctx, call{
+		method: http.MethodDelete, path: r.path(ns, name, ""), body: body, contentType: acceptJSON,
+		class: classWrite, what: "delete " + r.ref(ns, name),
+	})
+	return err
+}
+
+func (o DeleteOptions) body() map[string]any {
+	b := map[string]any{"kind": "DeleteOptions", "apiVersion": "v1"}
+	if o.UID != "" {
+		b["preconditions"] = map[string]string{"uid": o.UID}
+	}
+	if o.Propagation != "" {
+		b["propagationPolicy"] = o.Propagation
+	}
+	if o.GracePeriodSeconds != nil {
+		b["gracePeriodSeconds"] = *o.GracePeriodSeconds
+	}
+	if o.DryRun {
+		b["dryRun"] = []string{"All"}
+	}
+	return b
+}
