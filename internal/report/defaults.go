@@ -9,9 +9,8 @@ type defaults struct {
 	next     string
 }
 
-// defaultOf is a switch in table form; it is built per call because package
-// variables are not allowed to change and a table this small costs nothing
-// next to the API call that produced the reason.
+// table is built per call, because a package keeps no variables here: it costs
+// some microseconds, nothing next to the API call that produced the reason.
 func table() []defaults {
 	return slices.Concat(readTable(), filterTable(), writeTable(), runTable())
 }

@@ -1,0 +1,118 @@
+package report
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestReasonReadsAsOneLine(t *testing.T) {
+	base := Reason{Code: Forbidden, Message: "create: secrets is forbidden.\n", Next: "grant it"}
+	for want, r := range map[string]Reason{
+		"[FORBIDDEN] secrets bookstore/db: create: secrets is forbidden. Next: grant it": base.At("secrets", "bookstore", "db"),
+		"[FORBIDDEN] clusterroles admin: create: secrets is forbidden. Next: grant it":   base.At("clusterroles", "", "admin"),
+		"[FORBIDDEN] pods in namespace shop: create: secrets is forbidden. Next: grant it": base.
+			At("pods", "shop", ""),
+		"[FORBIDDEN] namespace shop: create: secrets is forbidden. Next: grant it": base.At("", "shop", ""),
+		"[FORBIDDEN] pods: create: secrets is forbidden. Next: grant it":           base.At("pods", "", ""),
+		"[FORBIDDEN] create: secrets is forbidden. Next: grant it":                 base,
+		"[X] said": {Code: "X", Message: "said"},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// Every constant of type Code needs a severity and a next step.
+func TestEveryCodeIsInTheTable(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "code.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared []Code
+	ast.Inspect(file, func(n ast.Node) bool {
+		if v, ok := n.(*ast.ValueSpec); ok {
+			declared = append(declared, Code(strings.Trim(v.Values[0].(*ast.BasicLit).Value, `"`)))
+		}
+		return true
+	})
+	listed := Codes()
+	slices.Sort(declared)
+	slices.Sort(listed)
+	if !slices.Equal(declared, listed) {
+		t.Errorf("declared %v\nin table %v", declared, listed)
+	}
+	if len(slices.Compact(slices.Clone(listed))) != len(listed) {
+		t.Error("a code is in the table twice")
+	}
+	for _, c := range listed {
+		if c.Next() == "" || c.Severity() != Warning && c.Severity() != Error {
+			t.Errorf("%s has no severity or no next step", c)
+		}
+		if strings.ToUpper(string(c)) != string(c) || strings.HasSuffix(c.Next(), ".") {
+			t.Errorf("%s: upper case code, next step without full stop", c)
+		}
+	}
+}
+
+func TestUnknownCodesAndSeveritiesWeighAsErrors(t *testing.T) {
+	if r := New("FROM_THE_FUTURE", "x"); r.Severity != Error || !r.IsError() || r.Next != "" {
+		t.Errorf("got %+v", r)
+	}
+	if got := PhaseOf([]Reason{{Severity: "critical"}}); got != PartiallyFailed {
+		t.Errorf("phase %s", got)
+	}
+}
+
+func TestPhaseAndTally(t *testing.T) {
+	warn, fail := New(GlobEmpty, "w"), New(ListFailed, "e")
+	for _, c := range []struct {
+		reasons []Reason
+		phase   Phase
+		counts  Counts
+	}{
+		{nil, Completed, Counts{}},
+		{[]Reason{warn, warn}, Completed, Counts{Warnings: 2}},
+		{[]Reason{warn, fail}, PartiallyFailed, Counts{Warnings: 1, Errors: 1}},
+		{[]Reason{fail.As(Warning)}, Completed, Counts{Warnings: 1}},
+	} {
+		if got := PhaseOf(c.reasons); got != c.phase {
+			t.Errorf("%v: phase %s", c.reasons, got)
+		}
+		if got := Tally(c.reasons); got != c.counts {
+			t.Errorf("%v: counts %v", c.reasons, got)
+		}
+	}
+}
+
+func TestSortIsTotal(t *testing.T) {
+	var all []Reason
+	for _, code := range []Code{ListFailed, GlobEmpty, Forbidden} {
+		for _, ns := range []string{"", "a", "b"} {
+			all = append(all, New(code, "m").At("pods", ns, "x"), New(code, "n").At("", ns, ""))
+		}
+	}
+	want := slices.Clone(all)
+	Sort(want)
+	if !want[0].IsError() || want[len(want)-1].IsError() {
+		t.Error("errors do not come first")
+	}
+	for range 20 {
+		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		Sort(all)
+		if !slices.Equal(all, want) {
+			t.Fatal("order depends on the input's order")
+		}
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	for b.Loop() {
+		_ = New(TooMany, "x")
+	}
+}
