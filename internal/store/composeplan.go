@@ -1,0 +1,101 @@
+package store
+
+// S3's limits on the parts of a multipart upload.
+const (
+	minPart  = 5 << 20 // every part but the last, in bytes
+	maxParts = 10_000
+	// minCopy is one byte more than minPart: S3 copies a byte range only out
+	// of objects larger than 5 MiB.
+	minCopy = minPart + 1
+	// maxCopy is far below S3's 5 GiB a part, so that big copies run in
+	// parallel and one stays short.
+	maxCopy = 512 << 20
+	// bufferPart is how much is read and sent where copying is not possible.
+	bufferPart = 8 << 20
+)
+
+// piece is one part of the upload: a server-side copy, or bytes gathered from
+// several parts.
+type piece struct {
+	copied Part   // Key is empty for gathered pieces
+	gather []Part // in order
+	size   int64
+}
+
+// planner cuts the wanted parts into pieces that S3 accepts: each but the last
+// has at least minPart bytes, each copy takes at least minCopy.
+type planner struct {
+	pieces  []piece
+	open    piece // being gathered
+	canCopy bool
+}
+
+func planPieces(parts []Part, canCopy bool) []piece {
+	p := planner{canCopy: canCopy}
+	for _, part := range parts {
+		for part.length() > 0 {
+			part = p.take(part)
+		}
+	}
+	p.flush()
+	return p.pieces
+}
+
+// take moves the beginning of part into the plan and returns what is left.
+func (p *planner) take(part Part) Part {
+	left := part.length()
+	switch need := minPart - p.open.size; {
+	case p.open.size >= bufferPart:
+		p.flush()
+		return part
+	case part.Key == "" || left < minCopy || !p.canCopy:
+		return p.gather(part, min(left, bufferPart-p.open.size))
+	case p.open.size == 0 || need <= 0:
+		p.flush()
+		return p.copy(part)
+	case left-need >= minCopy:
+		return p.gather(part, need) // fill up, then copy the rest
+	default:
+		return p.gather(part, min(left, bufferPart-p.open.size))
+	}
+}
+
+func (p *planner) flush() {
+	if p.open.size > 0 {
+		p.pieces = append(p.pieces, p.open)
+	}
+	p.open = piece{}
+}
+
+func (p *planner) gather(part Part, n int64) Part {
+	head, rest := split(part, n)
+	p.open.gather = append(p.open.gather, head)
+	p.open.size += n
+	return rest
+}
+
+// copy takes at most maxCopy, or a little less so that the rest can be copied
+// too.
+func (p *planner) copy(part Part) Part {
+	n := part.Size
+	if n > maxCopy {
+		n = maxCopy
+		if part.Size-n < minCopy {
+			n -= minCopy
+		}
+	}
+	head, rest := split(part, n)
+	p.pieces = append(p.pieces, piece{copied: head, size: n})
+	return rest
+}
+
+func split(part Part, n int64) (head, rest Part) {
+	if part.Key == "" {
+		return Part{Inline: part.Inline[:n]}, Part{Inline: part.Inline[n:]}
+	}
+	head, rest = part, part
+	head.Size = n
+	rest.Offset += n
+	rest.Size -= n
+	return head, rest
+}

@@ -1,0 +1,53 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+)
+
+// checkDir is where probes live: a directory that Velero tolerates.
+const checkDir = "plugins/lifeboat/check/"
+
+// Conditional writes a throwaway object twice on condition that it is absent,
+// and removes it. A store that lets the second write pass, or does not know
+// the condition, has no conditional writes. Network failures are errors and
+// are probed again the next time.
+func (s *S3) Conditional(ctx context.Context) (bool, error) {
+	if s.readOnly {
+		return false, fail("probe conditional writes", "", ErrReadOnly, "spec.accessMode is ReadOnly")
+	}
+	s.probe.Lock()
+	defer s.probe.Unlock()
+	if s.probed != nil {
+		return *s.probed, nil
+	}
+	yes, err := s.probeConditional(ctx, checkDir+"conditional-"+rand.Text())
+	if err != nil {
+		return false, err
+	}
+	if !yes {
+		s.log.Warn("the object store has no conditional writes: two backups of one name may collide", "bucket", s.bucket)
+	}
+	s.probed = &yes
+	return yes, nil
+}
+
+func (s *S3) probeConditional(ctx context.Context, key string) (bool, error) {
+	body := []byte("lifeboat: probe for conditional writes, safe to delete\n")
+	_, err := s.putOnce(ctx, key, body, "text/plain", true)
+	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrInvalid) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	_, err = s.putOnce(ctx, key, body, "text/plain", true)
+	if cleanup := s.Delete(ctx, key); cleanup != nil {
+		s.log.Warn("probe object left behind", "key", s.full(key), "error", cleanup)
+	}
+	if err == nil || errors.Is(err, ErrExists) {
+		return err != nil, nil
+	}
+	return false, err
+}

@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	deleteBatch    = 1000 // S3's limit on keys per request
+	deleteParallel = 8
+)
+
+// Delete removes objects. See Store.
+func (s *S3) Delete(ctx context.Context, keys ...string) error {
+	for _, key := range keys {
+		if err := s.writable("delete", key); err != nil {
+			return err
+		}
+	}
+	_, err := s.deleteAll(ctx, keys)
+	return err
+}
+
+// DeletePrefix removes every object below prefix. See Store.
+func (s *S3) DeletePrefix(ctx context.Context, prefix string) (int, error) {
+	if err := s.writable("delete below", prefix); err != nil {
+		return 0, err // also refuses "", which would empty the location
+	}
+	var batch []string
+	var errs []error
+	gone := 0
+	flush := func() {
+		n, err := s.deleteAll(ctx, batch)
+		gone, errs, batch = gone+n, append(errs, err), batch[:0]
+	}
+	err := s.List(ctx, prefix, func(i Info) error {
+		if batch = append(batch, i.Key); len(batch) == deleteBatch {
+			flush()
+		}
+		return ctx.Err()
+	})
+	flush()
+	return gone, errors.Join(append(errs, err)...)
+}
+
+// deleteAll removes keys and says how many are gone. Every key is tried.
+func (s *S3) deleteAll(ctx context.Context, keys []string) (gone int, err error) {
+	var errs []error
+	for batch := range slices.Chunk(keys, deleteBatch) {
+		n, err := s.deleteSome(ctx, batch)
+		gone, errs = gone+n, append(errs, err)
+	}
+	return gone, errors.Join(errs...)
+}
+
+func (s *S3) deleteSome(ctx context.Context, keys []string) (int, error) {
+	if len(keys) == 1 {
+		return s.deleteEach(ctx, keys)
+	}
+	n, err := s.deleteBatch(ctx, keys)
+	if errors.Is(err, errNoBatch) {
+		return s.deleteEach(ctx, keys)
+	}
+	return n, err
+}
+
+// errNoBatch: the store does not take many keys in one request.
+var errNoBatch = errors.New("no batch deletion")
+
+func (s *S3) deleteBatch(ctx context.Context, keys []string) (int, error) {
+	ids := make([]types.ObjectIdentifier, len(keys))
+	for i, key := range keys {
+		ids[i].Key = s.keyName(key)
+	}
+	in := &s3.DeleteObjectsInput{
+		Bucket: s.bucketName(), Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)}, ChecksumAlgorithm: s.checksum,
+	}
+	out, err := s.client.DeleteObjects(ctx, in, s.withoutChecksum)
+	switch kind := kindOf(err); {
+	case errors.Is(kind, ErrUnsupported), errors.Is(kind, ErrInvalid):
+		return 0, errNoBatch
+	case err != nil:
+		return 0, classify("delete", keys[0], err)
+	}
+	return len(keys) - len(out.Errors), s.deleteErrors(ctx, out.Errors)
+}
+
+// withoutChecksum swaps the SDK's checksum for the Content-MD5 that S3 asked
+// for before there were checksums, for stores that know no other.
+func (s *S3) withoutChecksum(o *s3.Options) {
+	if s.checksum != "" {
+		return
+	}
+	s3.WithAPIOptions(func(stack *middleware.Stack) error {
+		if _, err := stack.Initialize.Remove("AWSChecksum:SetupInputContext"); err != nil {
+			return fmt.Errorf("remove checksum: %w", err)
+		}
+		if _, err := stack.Finalize.Remove("AWSChecksum:ComputeInputPayloadChecksum"); err != nil {
+			return fmt.Errorf("remove checksum: %w", err)
+		}
+		return smithyhttp.AddContentChecksumMiddleware(stack)
+	})(o)
+}
+
+// deleteErrors turns a batch's refusals into errors; a key that was not there
+// is no refusal.
+func (s *S3) deleteErrors(ctx context.Context, failed []types.Error) error {
+	var errs []error
+	for _, f := range failed {
+		kind := kindOfCode(aws.ToString(f.Code))
+		if errors.Is(kind, ErrNotFound) {
+			continue
+		}
+		key := s.relative(aws.ToString(f.Key))
+		err := &Error{
+			Op: "delete", Key: key, Kind: kind, Code: aws.ToString(f.Code),
+			Cause: fmt.Errorf("%s: %s", aws.ToString(f.Code), aws.ToString(f.Message)),
+		}
+		errs = append(errs, s.explainDenied(ctx, err))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *S3) deleteEach(ctx context.Context, keys []string) (int, error) {
+	errs := make([]error, len(keys))
+	var group errgroup.Group
+	group.SetLimit(deleteParallel)
+	for i, key := range keys {
+		group.Go(func() error {
+			errs[i] = s.deleteOne(ctx, key)
+			return nil // every key is tried
+		})
+	}
+	_ = group.Wait()
+	gone := 0
+	for _, err := range errs {
+		if err == nil {
+			gone++
+		}
+	}
+	return gone, errors.Join(errs...)
+}
+
+func (s *S3) deleteOne(ctx context.Context, key string) error {
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucketName(), Key: s.keyName(key)})
+	err = classify("delete", key, err)
+	var e *Error
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case errors.As(err, &e):
+		return s.explainDenied(ctx, e)
+	}
+	return err
+}
+
+// explainDenied finds out whether a lock is what denied a deletion: S3 answers
+// AccessDenied to both missing rights and Object Lock.
+func (s *S3) explainDenied(ctx context.Context, e *Error) error {
+	if !errors.Is(e.Kind, ErrAccessDenied) {
+		return e
+	}
+	head, err := s.headObject(ctx, e.Key)
+	if err != nil {
+		return e // the denial itself is the news
+	}
+	until := aws.ToTime(head.ObjectLockRetainUntilDate)
+	switch {
+	case head.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn:
+		return fail(e.Op, e.Key, ErrLocked, "legal hold")
+	case head.ObjectLockMode != "" && until.After(time.Now()):
+		return fail(e.Op, e.Key, ErrLocked, "%s until %s", head.ObjectLockMode, until.UTC().Format(time.RFC3339))
+	}
+	return e
+}

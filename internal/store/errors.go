@@ -1,0 +1,79 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What can go wrong with an object store, told apart with errors.Is.
+var (
+	// ErrNotFound: the object does not exist.
+	ErrNotFound = errors.New("object not found")
+	// ErrExists: a conditional write found the key taken.
+	ErrExists = errors.New("object already exists")
+	// ErrAccessDenied: the credentials are good but may not do this.
+	ErrAccessDenied = errors.New("access denied")
+	// ErrCredentials: there are no credentials, or they are wrong or expired.
+	ErrCredentials = errors.New("credentials missing or not accepted")
+	// ErrLocked: a retention period or legal hold protects the object.
+	ErrLocked = errors.New("object is locked")
+	// ErrNoBucket: the bucket does not exist.
+	ErrNoBucket = errors.New("bucket not found")
+	// ErrRegion: the bucket lives in another region than the one configured.
+	ErrRegion = errors.New("bucket is in another region")
+	// ErrReadOnly: the location's access mode forbids writing.
+	ErrReadOnly = errors.New("location is read-only")
+	// ErrUnavailable: the store cannot be reached, or asks to slow down, after
+	// all retries. Trying again later is right.
+	ErrUnavailable = errors.New("object store unavailable")
+	// ErrUnsupported: the store does not implement the operation.
+	ErrUnsupported = errors.New("not supported by the object store")
+	// ErrInvalid: the request itself is wrong (key, range, parts).
+	ErrInvalid = errors.New("invalid request")
+	// ErrConflict: a concurrent write to the same key got in the way, also
+	// after retries.
+	ErrConflict = errors.New("conflicting concurrent write")
+	// ErrChanged: the object was replaced while it was read.
+	ErrChanged = errors.New("object changed while it was read")
+)
+
+// Error says which operation failed on which object. Kind is one of the
+// sentinels above, or nil when the failure fits none of them. Cause is what
+// the store or the network said.
+type Error struct {
+	Op    string
+	Key   string
+	Kind  error
+	Code  string
+	Cause error
+}
+
+// Error renders `operation "key": kind (what the store said)`.
+func (e *Error) Error() string {
+	head := e.Op
+	if e.Key != "" {
+		head = fmt.Sprintf("%s %q", e.Op, e.Key)
+	}
+	switch {
+	case e.Kind == nil:
+		return fmt.Sprintf("%s: %v", head, e.Cause)
+	case e.Cause == nil:
+		return fmt.Sprintf("%s: %v", head, e.Kind)
+	}
+	return fmt.Sprintf("%s: %v (%s)", head, e.Kind, brief(e.Cause))
+}
+
+// Unwrap makes errors.Is and errors.As see both the kind and the cause.
+func (e *Error) Unwrap() []error {
+	var all []error
+	for _, err := range []error{e.Kind, e.Cause} {
+		if err != nil {
+			all = append(all, err)
+		}
+	}
+	return all
+}
+
+func fail(op, key string, kind error, format string, a ...any) *Error {
+	return &Error{Op: op, Key: key, Kind: kind, Cause: fmt.Errorf(format, a...)}
+}

@@ -1,0 +1,54 @@
+package store
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// full is the key in the bucket; a prefix of a listing works the same way.
+func (s *S3) full(key string) string {
+	if s.prefix == "" {
+		return key
+	}
+	return s.prefix + "/" + key
+}
+
+// relative undoes full.
+func (s *S3) relative(key string) string {
+	if s.prefix == "" {
+		return key
+	}
+	return strings.TrimPrefix(key, s.prefix+"/")
+}
+
+func (s *S3) bucketName() *string { return aws.String(s.bucket) }
+
+func (s *S3) keyName(key string) *string { return aws.String(s.full(key)) }
+
+// copySource names an object for a server-side copy, in the escaped form that
+// S3 asks for. Objects behind an access point have an ARN of their own.
+func (s *S3) copySource(key string) string {
+	path := (&url.URL{Path: s.full(key)}).EscapedPath()
+	path = strings.ReplaceAll(path, "+", "%2B") // some stores read "+" as a space
+	if strings.HasPrefix(s.bucket, "arn:") {
+		return s.bucket + "/object/" + path
+	}
+	return s.bucket + "/" + path
+}
+
+// readable and writable refuse bad keys before anything is sent.
+func (s *S3) readable(op, key string) error {
+	if err := checkKey(key); err != nil {
+		return &Error{Op: op, Key: key, Kind: ErrInvalid, Cause: err}
+	}
+	return nil
+}
+
+func (s *S3) writable(op, key string) error {
+	if s.readOnly {
+		return fail(op, key, ErrReadOnly, "spec.accessMode is ReadOnly")
+	}
+	return s.readable(op, key)
+}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Velero's names of the provider this package implements.
+const (
+	providerShort = "aws"
+	providerLong  = "velero.io/aws"
+)
+
+// ValidateLocation finds everything wrong with a location that can be seen
+// without leaving the process. Each error begins with the path of its field;
+// path is that of the document itself.
+func ValidateLocation(bsl *velerov1.BackupStorageLocation, path string) []error {
+	_, errs := parseSettings(bsl, path)
+	return errs
+}
+
+func (p *parser) location(bsl *velerov1.BackupStorageLocation, s *settings) {
+	p.document(bsl)
+	if bsl.Spec.Provider != providerShort && bsl.Spec.Provider != providerLong {
+		p.badf("spec.provider", "%q is not supported; use %s or %s", bsl.Spec.Provider, providerShort, providerLong)
+	}
+	switch bsl.Spec.AccessMode {
+	case "", velerov1.BackupStorageLocationAccessModeReadWrite:
+	case velerov1.BackupStorageLocationAccessModeReadOnly:
+		s.readOnly = true
+	default:
+		p.badf("spec.accessMode", "%q is unknown; use ReadWrite or ReadOnly", bsl.Spec.AccessMode)
+	}
+	p.credential(bsl)
+	if bsl.Spec.ObjectStorage == nil {
+		p.badf("spec.objectStorage", "required; name the bucket in spec.objectStorage.bucket")
+		return
+	}
+	p.objectStorage(bsl.Spec.ObjectStorage, s)
+}
+
+func (p *parser) document(bsl *velerov1.BackupStorageLocation) {
+	if v := bsl.APIVersion; v != "" && v != velerov1.SchemeGroupVersion.String() {
+		p.badf("apiVersion", "%q is not %s", v, velerov1.SchemeGroupVersion)
+	}
+	if k := bsl.Kind; k != "" && k != "BackupStorageLocation" {
+		p.badf("kind", "%q is not BackupStorageLocation", k)
+	}
+	if bsl.Name == "" {
+		p.badf("metadata.name", "required")
+		return
+	}
+	for _, msg := range validation.IsDNS1123Subdomain(bsl.Name) {
+		p.badf("metadata.name", "%q: %s", bsl.Name, msg)
+	}
+}
+
+func (p *parser) credential(bsl *velerov1.BackupStorageLocation) {
+	c := bsl.Spec.Credential
+	if c == nil {
+		return
+	}
+	if c.Name == "" || c.Key == "" {
+		p.badf("spec.credential", "needs both name and key")
+	}
+	if p.config[keyCredentialsFile] != "" {
+		p.badf("spec.credential", "excludes spec.config.%s; keep one of them", keyCredentialsFile)
+	}
+}
+
+func (p *parser) objectStorage(o *velerov1.ObjectStorageLocation, s *settings) {
+	s.bucket, s.prefix, s.caCert = o.Bucket, strings.Trim(o.Prefix, "/"), o.CACert
+	switch {
+	case o.Bucket == "":
+		p.badf("spec.objectStorage.bucket", "required")
+	case strings.Contains(o.Bucket, "/") && !strings.HasPrefix(o.Bucket, "arn:aws:s3:"):
+		p.badf("spec.objectStorage.bucket", "%q must not contain a slash; put the rest into spec.objectStorage.prefix", o.Bucket)
+	}
+	if s.prefix != "" {
+		if err := checkKey(s.prefix); err != nil {
+			p.badf("spec.objectStorage.prefix", "%v", err)
+		}
+	}
+	if len(o.CACert) > 0 && !x509.NewCertPool().AppendCertsFromPEM(o.CACert) {
+		p.badf("spec.objectStorage.caCert", "holds no certificate in PEM (the field is base64 of the PEM text)")
+	}
+	if ref := o.CACertRef; ref != nil {
+		p.caCertRef(len(o.CACert) > 0, ref.Name == "" || ref.Key == "")
+	}
+}
+
+func (p *parser) caCertRef(both, incomplete bool) {
+	if both {
+		p.badf("spec.objectStorage.caCertRef", "excludes caCert; keep one of them")
+	}
+	if incomplete {
+		p.badf("spec.objectStorage.caCertRef", "needs both name and key")
+	}
+}
+
+// maxKey is S3's limit on the length of a key, in bytes of UTF-8.
+const maxKey = 1024
+
+// checkKey refuses keys that stores read differently from one another: path
+// segments that climb, and bytes that XML listings cannot carry.
+func checkKey(key string) error {
+	switch {
+	case key == "":
+		return fmt.Errorf("empty key")
+	case len(key) > maxKey:
+		return fmt.Errorf("key of %d bytes; S3 allows %d", len(key), maxKey)
+	case strings.HasPrefix(key, "/"):
+		return fmt.Errorf("%q begins with a slash", key)
+	case strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\uFFFD' }):
+		return fmt.Errorf("%q contains a control character or is not UTF-8", key)
+	}
+	for seg := range strings.SplitSeq(key, "/") {
+		if seg == "." || seg == ".." {
+			return fmt.Errorf("%q has a segment %q", key, seg)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+)
+
+// Options are what the process gives a store, as opposed to what the
+// location's document says.
+type Options struct {
+	// Logger receives the few things worth knowing that are no errors, such as
+	// a capability found missing. Nil is silence.
+	Logger *slog.Logger
+	// Secret reads one key of a Secret in the worker's namespace, for
+	// spec.credential, caCertRef and customerKeyEncryptionSecret. Without it
+	// locations that use them are refused.
+	Secret func(ctx context.Context, name, key string) ([]byte, error)
+	// Parallel is how many parts of one composed or streamed object are in
+	// flight; 0 means 4. Memory: at most Parallel+1 parts of about 8 MiB each.
+	Parallel int
+}
+
+const defaultParallel = 4
+
+// S3 is a Store in an S3 bucket.
+type S3 struct {
+	settings
+	client   *s3.Client
+	public   *s3.PresignClient
+	http     aws.HTTPClient
+	log      *slog.Logger
+	customer *customerKey
+	parallel int
+	meter    *meter
+
+	noPartCopy atomic.Bool // learnt from the store's answer
+	probe      sync.Mutex
+	probed     *bool // guarded by probe
+}
+
+var _ Store = (*S3)(nil)
+
+// Open builds the store of a location. It reads credentials and keys, and
+// looks up the bucket's region when neither region nor s3Url is given, but
+// writes nothing. All problems of the document are reported together.
+func Open(ctx context.Context, bsl velerov1.BackupStorageLocation, o Options) (*S3, error) {
+	set, errs := parseSettings(&bsl, "backupStorageLocation")
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("open location %q: %w", bsl.Name, errors.Join(errs...))
+	}
+	s := &S3{settings: set, log: o.Logger, parallel: o.Parallel, meter: &meter{}}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.parallel <= 0 {
+		s.parallel = defaultParallel
+	}
+	if err := s.connect(ctx, &bsl, secrets{read: o.Secret}); err != nil {
+		return nil, fmt.Errorf("open location %q: %w", bsl.Name, err)
+	}
+	return s, nil
+}
+
+func (s *S3) connect(ctx context.Context, bsl *velerov1.BackupStorageLocation, sec secrets) (err error) {
+	if s.customer, err = loadCustomerKey(ctx, s.settings, sec); err != nil {
+		return err
+	}
+	if ref := bsl.Spec.ObjectStorage.CACertRef; ref != nil {
+		if s.caCert, err = sec.get(ctx, "spec.objectStorage.caCertRef", ref.Name, ref.Key); err != nil {
+			return err
+		}
+	}
+	cfg, err := loadAWS(ctx, s.settings, bsl.Spec.Credential, sec)
+	if err != nil {
+		return err
+	}
+	if s.http, err = newHTTPClient(s.settings); err != nil {
+		return err
+	}
+	if s.region, err = s.findRegion(ctx, cfg); err != nil {
+		return err
+	}
+	cfg.Region = s.region
+	s.client = s3.NewFromConfig(cfg, s.clientOptions(s.s3URL))
+	s.public = s3.NewPresignClient(s3.NewFromConfig(cfg, s.presignOptions()))
+	return nil
+}
+
+// Bucket names the bucket and the prefix below it, for messages and logs.
+func (s *S3) Bucket() (bucket, prefix string) { return s.bucket, s.prefix }
+
+// Region is the bucket's region as configured or found.
+func (s *S3) Region() string { return s.region }
+
+// Encryption says how objects are encrypted at rest: "SSE-C", "AES256",
+// "aws:kms", "aws:kms:dsse", or "" for whatever the bucket does by default.
+func (s *S3) Encryption() string {
+	if s.customer != nil {
+		return "SSE-C"
+	}
+	return string(s.sse)
+}
+
+// ReadOnly reports that the location's access mode forbids writes.
+func (s *S3) ReadOnly() bool { return s.readOnly }
+
+// PartCopyMissing reports that the store refused to copy parts on its own
+// side, so composing moves the bytes through this process.
+func (s *S3) PartCopyMissing() bool { return s.noPartCopy.Load() }

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// maxPresign is the longest life S3 gives a signed URL.
+const maxPresign = 7 * 24 * time.Hour
+
+// Presign returns a URL that reads key until ttl has passed, or until the
+// credentials it was signed with expire (those of a role live for an hour or
+// so). The host is publicUrl where the location has one. Objects under a
+// customer's key cannot be read by a plain URL: ErrUnsupported.
+func (s *S3) Presign(ctx context.Context, key string, ttl time.Duration) (string, error) {
+	if err := s.readable("presign", key); err != nil {
+		return "", err
+	}
+	if s.customer != nil {
+		return "", fail("presign", key, ErrUnsupported, "the location encrypts with a customer key (SSE-C), which a URL cannot carry; read the object through the worker")
+	}
+	if ttl <= 0 || ttl > maxPresign {
+		return "", fail("presign", key, ErrInvalid, "a URL may live for up to %s, not %s", maxPresign, ttl)
+	}
+	in := &s3.GetObjectInput{Bucket: s.bucketName(), Key: s.keyName(key)}
+	req, err := s.public.PresignGetObject(ctx, in, s3.WithPresignExpires(ttl))
+	if err != nil {
+		return "", classify("presign", key, err)
+	}
+	return req.URL, nil
+}
+
+// maxFetch bounds what FetchURL reads, in bytes.
+const maxFetch = 1 << 20
+
+// FetchURL reads at most 1 MiB from a URL made by Presign, over this
+// location's transport but without its credentials.
+func (s *S3) FetchURL(ctx context.Context, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("fetch signed URL: %w", err)
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return nil, classify("fetch signed URL", "", stripURL(err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fail("fetch signed URL", "", kindOfStatus(resp.StatusCode), "status %s", resp.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxFetch))
+	return body, classify("fetch signed URL", "", err)
+}

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+)
+
+const (
+	conflictRetries = 6
+	conflictPause   = 50 * time.Millisecond // doubled each time
+)
+
+// Put writes body under key. See Store. When an answer got lost and the retry
+// finds the key taken by exactly these bytes, the write counts as won.
+func (s *S3) Put(ctx context.Context, key string, body []byte, o PutOptions) error {
+	if err := s.writable("put", key); err != nil {
+		return err
+	}
+	native, err := s.guard(ctx, "put", key, o)
+	if err != nil {
+		return err
+	}
+	return s.putRetry(ctx, key, body, o.ContentType, native)
+}
+
+// guard prepares a write. For IfAbsent it reports whether the store itself
+// refuses a taken key; where it cannot, guard looks for the object.
+func (s *S3) guard(ctx context.Context, op, key string, o PutOptions) (native bool, err error) {
+	if !o.IfAbsent {
+		return false, nil
+	}
+	native, err = s.Conditional(ctx)
+	if err != nil || native {
+		return native, err
+	}
+	return false, s.absent(ctx, op, key)
+}
+
+func (s *S3) absent(ctx context.Context, op, key string) error {
+	switch _, err := s.Head(ctx, key); {
+	case err == nil:
+		return &Error{Op: op, Key: key, Kind: ErrExists}
+	case errors.Is(err, ErrNotFound):
+		return nil
+	default:
+		return err
+	}
+}
+
+// putRetry repeats a conditional write that collided with another one in
+// flight: S3 answers 409 until one of them is decided.
+func (s *S3) putRetry(ctx context.Context, key string, body []byte, contentType string, ifAbsent bool) error {
+	pause := conflictPause
+	for try := 0; ; try++ {
+		sent, err := s.putOnce(ctx, key, body, contentType, ifAbsent)
+		switch {
+		case ifAbsent && errors.Is(err, ErrExists) && sent > 1:
+			return s.settle(ctx, key, body, err)
+		case !errors.Is(err, ErrConflict) || try == conflictRetries:
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return classify("put", key, err)
+		}
+		pause *= 2
+	}
+}
+
+// settle decides a write whose first answer was lost.
+func (s *S3) settle(ctx context.Context, key string, body []byte, taken error) error {
+	info, err := s.Head(ctx, key)
+	if err != nil || info.Size != int64(len(body)) {
+		return errors.Join(taken, err)
+	}
+	r, _, err := s.Get(ctx, key)
+	if err != nil {
+		return errors.Join(taken, err)
+	}
+	stored, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return errors.Join(taken, err)
+	}
+	if bytes.Equal(stored, body) {
+		return nil
+	}
+	return taken
+}
+
+// putOnce makes one PutObject call and says how many requests it sent.
+func (s *S3) putOnce(ctx context.Context, key string, body []byte, contentType string, ifAbsent bool) (sent int, err error) {
+	in := &s3.PutObjectInput{
+		Bucket: s.bucketName(), Key: s.keyName(key), Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
+		ChecksumAlgorithm: s.checksum, ServerSideEncryption: s.sse, SSEKMSKeyId: optional(s.kmsKeyID), Tagging: optional(s.tagging),
+		ContentType: optional(contentType),
+	}
+	if ifAbsent {
+		in.IfNoneMatch = aws.String("*")
+	}
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headers()
+	_, err = s.client.PutObject(ctx, in, countAttempts(&sent))
+	return sent, classify("put", key, err)
+}
+
+// headers are the three fields every request under a customer's key carries;
+// a nil key has none.
+func (k *customerKey) headers() (algorithm, key, md5 *string) {
+	if k == nil {
+		return nil, nil, nil
+	}
+	return aws.String(customerAlgorithm), aws.String(k.key), aws.String(k.md5)
+}
+
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return aws.String(text)
+}
+
+// countAttempts counts the requests of one call, the SDK's retries included.
+func countAttempts(n *int) func(*s3.Options) {
+	count := middleware.FinalizeMiddlewareFunc("lifeboatAttempts",
+		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			*n++
+			return next.HandleFinalize(ctx, in)
+		})
+	return s3.WithAPIOptions(func(stack *middleware.Stack) error {
+		return stack.Finalize.Insert(count, "Retry", middleware.After)
+	})
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,246 @@
+package store
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+)
+
+// The keys of a location's spec.config, as Velero's plug-in for AWS names them.
+const (
+	keyRegion           = "region"
+	keyS3URL            = "s3Url"
+	keyPublicURL        = "publicUrl"
+	keyForcePathStyle   = "s3ForcePathStyle"
+	keySSE              = "serverSideEncryption"
+	keyKMSKeyID         = "kmsKeyId"
+	keyCustomerFile     = "customerKeyEncryptionFile"
+	keyCustomerSecret   = "customerKeyEncryptionSecret"
+	keySignatureVersion = "signatureVersion"
+	keyProfile          = "profile"
+	keyCredentialsFile  = "credentialsFile"
+	keySharedConfig     = "enableSharedConfig"
+	keyInsecureTLS      = "insecureSkipTLSVerify"
+	keyTagging          = "tagging"
+	keyChecksum         = "checksumAlgorithm"
+)
+
+// Limits of S3 on object tags.
+const (
+	maxTags     = 10
+	maxTagKey   = 128
+	maxTagValue = 256
+)
+
+// settings is a location's configuration, parsed. Secrets are not in it: they
+// are read when the store is opened.
+type settings struct {
+	bucket, prefix         string
+	region                 string
+	s3URL, publicURL       string
+	pathStyle, insecureTLS bool
+	sse                    types.ServerSideEncryption
+	kmsKeyID               string
+	customerFile           string
+	customerSecret         string
+	profile                string
+	credentialsFile        string
+	tagging                string
+	checksum               types.ChecksumAlgorithm
+	caCert                 []byte
+	readOnly               bool
+}
+
+// parser reads spec.config and gathers every problem instead of the first.
+type parser struct {
+	path   string
+	config map[string]string
+	errs   []error
+}
+
+func (p *parser) badf(field, format string, a ...any) {
+	p.errs = append(p.errs, fmt.Errorf("%s.%s: %s", p.path, field, fmt.Sprintf(format, a...)))
+}
+
+func (p *parser) bad(key, format string, a ...any) {
+	p.badf("spec.config."+key, format, a...)
+}
+
+func knownKeys() []string {
+	return []string{
+		keyRegion, keyS3URL, keyPublicURL, keyForcePathStyle, keySSE, keyKMSKeyID, keyCustomerFile, keyCustomerSecret,
+		keySignatureVersion, keyProfile, keyCredentialsFile, keySharedConfig, keyInsecureTLS, keyTagging, keyChecksum,
+	}
+}
+
+func (p *parser) unknownKeys() {
+	known := knownKeys()
+	sort.Strings(known)
+	for _, key := range sortedKeys(p.config) {
+		if !slices.Contains(known, key) {
+			p.bad(key, "unknown key; known keys: %s", strings.Join(known, ", "))
+		}
+	}
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func (p *parser) boolean(key string) bool {
+	text, set := p.config[key]
+	if !set || text == "" {
+		return false
+	}
+	v, err := strconv.ParseBool(text)
+	if err != nil {
+		p.bad(key, `%q is not a boolean; use "true" or "false"`, text)
+	}
+	return v
+}
+
+func (p *parser) endpoint(key string) string {
+	text := p.config[key]
+	if text == "" {
+		return ""
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		p.bad(key, "must be a URL that starts with http:// or https:// and names a host")
+	case u.User != nil:
+		p.bad(key, "must not carry credentials; use credentialsFile or the worker's role")
+	case u.RawQuery != "" || u.Fragment != "":
+		p.bad(key, "must not have a query or a fragment")
+	}
+	return strings.TrimSuffix(text, "/")
+}
+
+func (p *parser) encryption(s *settings) {
+	s.kmsKeyID, s.customerFile, s.customerSecret = p.config[keyKMSKeyID], p.config[keyCustomerFile], p.config[keyCustomerSecret]
+	var set []string
+	for _, key := range []string{keyKMSKeyID, keyCustomerFile, keyCustomerSecret} {
+		if p.config[key] != "" {
+			set = append(set, key)
+		}
+	}
+	if len(set) > 1 {
+		p.bad(set[0], "excludes %s; keep one of them", strings.Join(set[1:], " and "))
+	}
+	if s.customerSecret != "" {
+		p.secretRef(s.customerSecret)
+	}
+	p.serverSide(s)
+}
+
+func (p *parser) secretRef(ref string) {
+	name, key, ok := strings.Cut(ref, "/")
+	if !ok || name == "" || key == "" || strings.Contains(key, "/") {
+		p.bad(keyCustomerSecret, "%q must be <secret name>/<key>", ref)
+	}
+}
+
+func (p *parser) serverSide(s *settings) {
+	s.sse = types.ServerSideEncryption(p.config[keySSE])
+	allowed := []types.ServerSideEncryption{"", types.ServerSideEncryptionAes256, types.ServerSideEncryptionAwsKms, types.ServerSideEncryptionAwsKmsDsse}
+	if !slices.Contains(allowed, s.sse) {
+		p.bad(keySSE, "%q is unknown; use AES256, aws:kms or aws:kms:dsse", s.sse)
+	}
+	switch {
+	case s.kmsKeyID != "" && s.sse != types.ServerSideEncryptionAwsKmsDsse:
+		s.sse = types.ServerSideEncryptionAwsKms // a key id means KMS, whatever else is said
+	case s.customerFile != "" || s.customerSecret != "":
+		s.sse = "" // the customer's key replaces the store's; S3 refuses both at once
+	}
+}
+
+// tags accepts what Velero accepts, and also a single tag.
+func (p *parser) tags() string {
+	text := p.config[keyTagging]
+	if text == "" {
+		return ""
+	}
+	values, err := url.ParseQuery(text)
+	if err != nil {
+		p.bad(keyTagging, "%q is not of the form key=value&key2=value2", text)
+		return ""
+	}
+	if len(values) > maxTags {
+		p.bad(keyTagging, "%d tags; S3 allows %d", len(values), maxTags)
+	}
+	for _, key := range sortedTagKeys(values) {
+		p.tag(key, values[key])
+	}
+	return values.Encode()
+}
+
+func sortedTagKeys(values url.Values) []string {
+	keys := make([]string, 0, len(values))
+	for k := range values {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func (p *parser) tag(key string, values []string) {
+	switch {
+	case key == "":
+		p.bad(keyTagging, "a tag without a key")
+	case len(values) > 1:
+		p.bad(keyTagging, "tag %q is given %d times", key, len(values))
+	case strings.HasPrefix(strings.ToLower(key), "aws:"):
+		p.bad(keyTagging, "tag %q: the prefix aws: is reserved", key)
+	case len([]rune(key)) > maxTagKey:
+		p.bad(keyTagging, "tag %q: the key is longer than %d characters", key, maxTagKey)
+	case len([]rune(values[0])) > maxTagValue:
+		p.bad(keyTagging, "tag %q: the value is longer than %d characters", key, maxTagValue)
+	}
+}
+
+// checksumAlgorithms are those the SDK can compute.
+func checksumAlgorithms() []types.ChecksumAlgorithm {
+	return []types.ChecksumAlgorithm{
+		types.ChecksumAlgorithmCrc32, types.ChecksumAlgorithmCrc32c, types.ChecksumAlgorithmCrc64nvme,
+		types.ChecksumAlgorithmSha1, types.ChecksumAlgorithmSha256, types.ChecksumAlgorithmSha512,
+	}
+}
+
+// checksumAlgorithm: absent means CRC32, present and empty means none at all,
+// which several stores that imitate S3 need.
+func (p *parser) checksumAlgorithm() types.ChecksumAlgorithm {
+	text, set := p.config[keyChecksum]
+	if !set {
+		return types.ChecksumAlgorithmCrc32
+	}
+	alg := types.ChecksumAlgorithm(strings.ToUpper(text))
+	if alg != "" && !slices.Contains(checksumAlgorithms(), alg) {
+		p.bad(keyChecksum, `%q is unknown; use one of %v, or "" for none`, text, checksumAlgorithms())
+	}
+	return alg
+}
+
+func parseSettings(bsl *velerov1.BackupStorageLocation, path string) (settings, []error) {
+	p := &parser{path: path, config: bsl.Spec.Config}
+	var s settings
+	p.location(bsl, &s)
+	p.unknownKeys()
+	s.region, s.profile, s.credentialsFile = p.config[keyRegion], p.config[keyProfile], p.config[keyCredentialsFile]
+	s.s3URL, s.publicURL = p.endpoint(keyS3URL), p.endpoint(keyPublicURL)
+	s.pathStyle, s.insecureTLS = p.boolean(keyForcePathStyle), p.boolean(keyInsecureTLS)
+	p.boolean(keySharedConfig) // accepted for Velero's sake; shared files are always read
+	p.encryption(&s)
+	s.tagging, s.checksum = p.tags(), p.checksumAlgorithm()
+	return s, p.errs
+}
