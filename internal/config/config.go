@@ -1,0 +1,99 @@
+package config
+
+import (
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Config is the content of lifeboat.yaml.
+type Config struct {
+	// Cluster names the cluster this worker serves, as a DNS label. Task queue
+	// and workflow ids are made from it: it must be unique within the Temporal
+	// namespace and stay the same for the life of the cluster. Required.
+	Cluster string `json:"cluster"`
+	// Namespace is where ConfigMaps and Secrets that specs refer to are read,
+	// such as resource modifiers. Default: velero.
+	Namespace string `json:"namespace,omitempty"`
+	// Kubernetes says how to reach the cluster.
+	Kubernetes Kubernetes `json:"kubernetes,omitempty"`
+	// Temporal overrides parts of the standard Temporal environment.
+	Temporal Temporal `json:"temporal,omitempty"`
+	// Limits bound what the worker takes for itself.
+	Limits Limits `json:"limits,omitempty"`
+	// BackupStorageLocations are Velero's documents. One of several must be
+	// marked with spec.default; the only one is the default by itself.
+	BackupStorageLocations []velerov1.BackupStorageLocation `json:"backupStorageLocations"`
+	// VolumeSnapshotLocations are Velero's documents.
+	VolumeSnapshotLocations []velerov1.VolumeSnapshotLocation `json:"volumeSnapshotLocations,omitempty"`
+	// DefaultBackupTTL is how long a backup lives that does not say so itself.
+	// Default: 720h, as with Velero.
+	DefaultBackupTTL metav1.Duration `json:"defaultBackupTTL,omitempty"`
+	// Metrics serves Prometheus metrics.
+	Metrics Listener `json:"metrics,omitempty"`
+	// Health serves /healthz and /readyz.
+	Health Listener `json:"health,omitempty"`
+	// Log is how the worker speaks.
+	Log Log `json:"log,omitempty"`
+}
+
+// Kubernetes says how to reach the cluster. Empty means in-cluster.
+type Kubernetes struct {
+	// Kubeconfig is the path of a kubeconfig file.
+	Kubeconfig string `json:"kubeconfig,omitempty"`
+	// Context is one of the kubeconfig's contexts; default: its current one.
+	Context string `json:"context,omitempty"`
+	// QPS is the client's own limit of requests a second. 0, the default, sets
+	// none: the API server's priority and fairness decides, and the worker
+	// slows down when told to.
+	QPS float32 `json:"qps,omitempty"`
+	// Burst goes with QPS; default: twice QPS.
+	Burst int `json:"burst,omitempty"`
+}
+
+// Temporal overrides parts of the standard Temporal environment.
+type Temporal struct {
+	// Address is host:port of the frontend.
+	Address string `json:"address,omitempty"`
+	// Namespace is the Temporal namespace.
+	Namespace string `json:"namespace,omitempty"`
+	// Profile is a profile of Temporal's own configuration file.
+	Profile string `json:"profile,omitempty"`
+	// ConfigFile is the path of Temporal's own configuration file.
+	ConfigFile string `json:"configFile,omitempty"`
+}
+
+// Limits bound what the worker takes for itself.
+type Limits struct {
+	// ExportShards is how many shards of one backup are exported at the same
+	// time. Default 4.
+	ExportShards int `json:"exportShards,omitempty"`
+	// ApplyConcurrency is the most requests a restore has in flight; it starts
+	// lower and adapts. Default 64.
+	ApplyConcurrency int `json:"applyConcurrency,omitempty"`
+	// ConcurrentActivities is how many pieces of work of all backups and
+	// restores this process runs at once; others wait. Default 16.
+	ConcurrentActivities int `json:"concurrentActivities,omitempty"`
+	// UploadParts is how many parts of one object are on their way to the
+	// store at the same time, of 8 MiB each. Default 4.
+	UploadParts int `json:"uploadParts,omitempty"`
+	// MemoryMiB is the soft memory limit given to the Go runtime. Set it a
+	// little below the container's limit. Default 224; 0 is not "none".
+	MemoryMiB int `json:"memoryMiB,omitempty"`
+}
+
+// Listener is an HTTP endpoint of the worker's own.
+type Listener struct {
+	// Listen is host:port; "off" switches the endpoint off.
+	Listen string `json:"listen,omitempty"`
+}
+
+// Off is the value of Listener.Listen that switches an endpoint off.
+const Off = "off"
+
+// Log is how the worker speaks.
+type Log struct {
+	// Level is debug, info, warn or error. Default info.
+	Level string `json:"level,omitempty"`
+	// Format is json or text. Default json.
+	Format string `json:"format,omitempty"`
+}

@@ -1,0 +1,44 @@
+package config
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Defaults of the fields a file leaves out.
+const (
+	DefaultNamespace            = "velero"
+	DefaultTTL                  = 720 * time.Hour // Velero's
+	DefaultExportShards         = 4
+	DefaultApplyConcurrency     = 64
+	DefaultConcurrentActivities = 16
+	DefaultUploadParts          = 4
+	DefaultMemoryMiB            = 224 // below the 256 MiB the worker is designed for
+	DefaultMetricsListen        = ":8085"
+	DefaultHealthListen         = ":8086"
+	DefaultLogLevel             = "info"
+	DefaultLogFormat            = "json"
+)
+
+func (c *Config) setDefaults() {
+	setDefault(&c.Namespace, DefaultNamespace)
+	setDefault(&c.DefaultBackupTTL, metav1.Duration{Duration: DefaultTTL})
+	setDefault(&c.Limits.ExportShards, DefaultExportShards)
+	setDefault(&c.Limits.ApplyConcurrency, DefaultApplyConcurrency)
+	setDefault(&c.Limits.ConcurrentActivities, DefaultConcurrentActivities)
+	setDefault(&c.Limits.UploadParts, DefaultUploadParts)
+	setDefault(&c.Limits.MemoryMiB, DefaultMemoryMiB)
+	setDefault(&c.Metrics.Listen, DefaultMetricsListen)
+	setDefault(&c.Health.Listen, DefaultHealthListen)
+	setDefault(&c.Log.Level, DefaultLogLevel)
+	setDefault(&c.Log.Format, DefaultLogFormat)
+	setDefault(&c.Kubernetes.Burst, int(2*c.Kubernetes.QPS))
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,148 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// checker gathers problems.
+type checker struct{ errs []error }
+
+func (k *checker) bad(path, format string, a ...any) {
+	k.errs = append(k.errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, a...)))
+}
+
+// Validate finds everything wrong with c that can be seen without leaving the
+// process. The error joins one error a problem, each with its field's path.
+func (c *Config) Validate() error {
+	k := &checker{}
+	k.label("cluster", c.Cluster, "; it names the cluster in task queues and workflow ids")
+	k.label("namespace", c.Namespace, "")
+	k.kubernetes(c.Kubernetes)
+	k.temporal(c.Temporal)
+	k.limits(c.Limits)
+	k.backupLocations(c.BackupStorageLocations)
+	k.snapshotLocations(c.VolumeSnapshotLocations)
+	if c.DefaultBackupTTL.Duration <= 0 {
+		k.bad("defaultBackupTTL", "%s must be positive", c.DefaultBackupTTL.Duration)
+	}
+	k.listeners(c.Metrics.Listen, c.Health.Listen)
+	k.log(c.Log)
+	return errors.Join(k.errs...)
+}
+
+func (k *checker) label(path, value, why string) {
+	if value == "" {
+		k.bad(path, "required%s", why)
+		return
+	}
+	for _, msg := range validation.IsDNS1123Label(value) {
+		k.bad(path, "%q: %s", value, msg)
+	}
+}
+
+func (k *checker) kubernetes(c Kubernetes) {
+	if c.Context != "" && c.Kubeconfig == "" {
+		k.bad("kubernetes.context", "%q needs kubernetes.kubeconfig; in-cluster there are no contexts", c.Context)
+	}
+	if c.QPS < 0 {
+		k.bad("kubernetes.qps", "%v must not be negative; 0 sets no limit", c.QPS)
+	}
+	if c.Burst < 0 {
+		k.bad("kubernetes.burst", "%d must not be negative", c.Burst)
+	}
+}
+
+func (k *checker) temporal(c Temporal) {
+	if c.Address != "" {
+		k.hostPort("temporal.address", c.Address, true)
+	}
+}
+
+func (k *checker) limits(c Limits) {
+	for _, l := range []struct {
+		name     string
+		v        int
+		low, top int
+	}{
+		{"exportShards", c.ExportShards, 1, 256},
+		{"applyConcurrency", c.ApplyConcurrency, 1, 4096},
+		{"concurrentActivities", c.ConcurrentActivities, 1, 1000},
+		{"uploadParts", c.UploadParts, 1, 64},
+		{"memoryMiB", c.MemoryMiB, 64, 1 << 20},
+	} {
+		if l.v < l.low || l.v > l.top {
+			k.bad("limits."+l.name, "%d is outside %d to %d", l.v, l.low, l.top)
+		}
+	}
+}
+
+func (k *checker) hostPort(path, text string, needHost bool) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || (needHost && host == "") {
+		k.bad(path, "%q is not host:port", text)
+		return
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (needHost && n == 0) {
+		k.bad(path, "%q: port %q is not a number from 1 to 65535", text, port)
+	}
+}
+
+func (k *checker) listeners(metrics, health string) {
+	for _, l := range [][2]string{{"metrics.listen", metrics}, {"health.listen", health}} {
+		if l[1] != Off {
+			k.hostPort(l[0], l[1], false)
+		}
+	}
+	if metrics == health && metrics != Off && !isAnyPort(metrics) {
+		k.bad("health.listen", "%q is taken by metrics.listen", health)
+	}
+}
+
+func isAnyPort(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	return err == nil && port == "0"
+}
+
+func (k *checker) log(c Log) {
+	if levels := []string{"debug", "info", "warn", "error"}; !slices.Contains(levels, c.Level) {
+		k.bad("log.level", "%q is unknown; use one of %v", c.Level, levels)
+	}
+	if formats := []string{"json", "text"}; !slices.Contains(formats, c.Format) {
+		k.bad("log.format", "%q is unknown; use one of %v", c.Format, formats)
+	}
+}
+
+func (k *checker) backupLocations(all []velerov1.BackupStorageLocation) {
+	const path = "backupStorageLocations"
+	if len(all) == 0 {
+		k.bad(path, "at least one is required")
+	}
+	seen, defaults := map[string]int{}, 0
+	for i := range all {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		k.errs = append(k.errs, store.ValidateLocation(&all[i], at)...)
+		k.unique(seen, at, path, all[i].Name, i)
+		if all[i].Spec.Default {
+			defaults++
+		}
+	}
+	if len(all) > 1 && defaults != 1 {
+		k.bad(path, "%d of %d have spec.default: true; exactly one must", defaults, len(all))
+	}
+}
+
+func (k *checker) unique(seen map[string]int, at, list, name string, i int) {
+	if first, taken := seen[name]; taken && name != "" {
+		k.bad(at+".metadata.name", "%q is the name of %s[%d] too", name, list, first)
+		return
+	}
+	seen[name] = i
+}
