@@ -7,7 +7,7 @@ func restoreDefinition(c *Context, obj map[string]any, _ *Outcome) error {
 	c.mapInjection(obj)
 	spec := child(obj, "spec")
 	c.mapField(walk(spec, "conversion", "webhook", "clientConfig", "service"), "namespace")
-	if str(obj, "apiVersion") != "apiextensions.k8s.io/v1" || !flag(spec, "preserveUnknownFields") {
+	if str(obj, "apiVersion") != "apiextensions.k8s.io/v1" || !boolean(spec, "preserveUnknownFields") {
 		return nil
 	}
 	spec["preserveUnknownFields"] = false

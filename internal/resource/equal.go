@@ -14,8 +14,11 @@ func (r *Registry) Equal(resource string, live, want map[string]any) bool {
 // is only compared.
 func (r *Registry) settled(resource string, live map[string]any) map[string]any {
 	obj := cloneMap(live)
-	meta := child(obj, "metadata")
-	if k := r.kinds[resource]; k.restore != nil && meta != nil {
+	k := r.kinds[resource]
+	if k.backup != nil {
+		k.backup(obj) // what is not stored of an object is no difference either
+	}
+	if k.restore != nil && child(obj, "metadata") != nil {
 		var ignored Outcome
 		// An error means that the live object is odd; it is compared as it is.
 		if k.restore(&Context{}, obj, &ignored) != nil {

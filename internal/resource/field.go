@@ -26,8 +26,8 @@ func str(m map[string]any, key string) string {
 	return s
 }
 
-// flag is the boolean under key, or false.
-func flag(m map[string]any, key string) bool {
+// boolean is the boolean under key, or false.
+func boolean(m map[string]any, key string) bool {
 	b, _ := m[key].(bool)
 	return b
 }

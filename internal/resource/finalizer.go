@@ -15,16 +15,17 @@ import (
 //   - those that the manifest's author stated are kept, because they say what
 //     deletion is to mean (an Argo CD Application that cascades), with a warning.
 func filterFinalizers(resource string, obj, meta map[string]any, out *Outcome) {
+	keepItems(meta, "finalizers", func(item any) bool {
+		finalizer, ok := item.(string)
+		return ok && !builtinFinalizer(finalizer)
+	})
 	if len(list(meta, "finalizers")) == 0 {
 		delete(meta, "finalizers")
-		return
+		return // nearly every object ends here, before the annotation is parsed
 	}
 	author := statedBy(obj)
 	keepItems(meta, "finalizers", func(item any) bool {
-		finalizer, ok := item.(string)
-		if !ok || builtinFinalizer(finalizer) {
-			return false
-		}
+		finalizer, _ := item.(string)
 		if !author.finalizer(obj, finalizer) {
 			out.Dropped = append(out.Dropped, finalizer)
 			return false

@@ -15,7 +15,7 @@ func restoreJob(_ *Context, obj map[string]any, out *Outcome) error {
 	}
 	dropAnnotations(obj, "batch.kubernetes.io/job-tracking")
 	spec := child(obj, "spec")
-	if flag(spec, "manualSelector") {
+	if boolean(spec, "manualSelector") {
 		return nil
 	}
 	selector := child(spec, "selector")

@@ -31,7 +31,7 @@ func skipPod(c *Context, obj map[string]any, out *Outcome) {
 	}
 	for _, owner := range objects(child(obj, "metadata"), "ownerReferences") {
 		job := str(owner, "name")
-		if str(owner, "kind") == "Job" && flag(owner, "controller") && c.has("jobs.batch", namespace(obj), job) {
+		if str(owner, "kind") == "Job" && boolean(owner, "controller") && c.has("jobs.batch", namespace(obj), job) {
 			// A Job finds its Pods by its own uid, which is new: it would not
 			// adopt this one, and its work would be done twice.
 			out.skip(CodeOwnerRecreates, fmt.Sprintf("job %s is restored and starts its own pods", job))

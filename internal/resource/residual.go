@@ -62,8 +62,13 @@ func (r references) find(obj map[string]any) map[string]string {
 func (r references) visit(path, key string, value any, found map[string]string) {
 	switch v := value.(type) {
 	case map[string]any:
+		selector := str(v, "key") // of a label selector's matchExpressions
 		for k, item := range v {
-			r.visit(join(path, k), k, item, found)
+			kind := k
+			if k == "values" && selector == labelNamespaceName {
+				kind = selector
+			}
+			r.visit(join(path, k), kind, item, found)
 		}
 	case []any:
 		for i, item := range v {

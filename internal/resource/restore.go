@@ -10,8 +10,8 @@ var ErrInvalid = errors.New("not a Kubernetes object")
 
 // Restore turns a stored object into the one to create, in place: the rule of
 // its kind first, then the generic rules that the package comment lists. It
-// does no I/O and is idempotent on its own result. When the outcome says Skip
-// the object is not to be used. Errors wrap ErrInvalid.
+// does no I/O. When the outcome says Skip the object is not to be used. Errors
+// wrap ErrInvalid.
 func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Outcome, error) {
 	var out Outcome
 	meta := child(obj, "metadata")
@@ -103,7 +103,7 @@ func (c *Context) owners(meta map[string]any) []OwnerRef {
 	for _, ref := range refs {
 		owner := OwnerRef{
 			APIVersion: str(ref, "apiVersion"), Kind: str(ref, "kind"), Name: str(ref, "name"),
-			Controller: flag(ref, "controller"), BlockOwnerDeletion: flag(ref, "blockOwnerDeletion"),
+			Controller: boolean(ref, "controller"), BlockOwnerDeletion: boolean(ref, "blockOwnerDeletion"),
 		}
 		if owner.Kind == "Namespace" && owner.APIVersion == "v1" {
 			owner.Name = c.target(owner.Name)

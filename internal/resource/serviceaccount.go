@@ -16,7 +16,7 @@ func restoreServiceAccount(_ *Context, obj map[string]any, _ *Outcome) error {
 // and annotations. What the live one has is never changed or removed. nil when
 // nothing is missing. This holds under every existingResourcePolicy, because
 // every namespace is born with a default service account.
-func (r *Registry) MergeServiceAccount(live, want map[string]any) map[string]any {
+func MergeServiceAccount(live, want map[string]any) map[string]any {
 	patch := map[string]any{}
 	for _, key := range []string{"secrets", "imagePullSecrets"} {
 		if merged, grew := unionByName(list(live, key), list(want, key)); grew {

@@ -1,0 +1,131 @@
+package resource
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew; read the diff before you commit it")
+
+// goldenCase is testdata/<kind>/<case>.in.json; what Restore made of it stands
+// in <case>.out.json.
+type goldenCase struct {
+	Why      string         `json:"why"` // what the case proves
+	Resource string         `json:"resource"`
+	Context  goldenContext  `json:"context"`
+	Object   map[string]any `json:"object"`
+}
+
+// goldenContext is a Context that can be written in JSON.
+type goldenContext struct {
+	Mapping           map[string]string `json:"mapping"`
+	PreserveNodePorts bool              `json:"preserveNodePorts"`
+	SkipVolumes       bool              `json:"skipVolumes"`
+	Status            []string          `json:"status"`        // resources whose status is asked for
+	NoSubresource     []string          `json:"noSubresource"` // resources without /status
+	KeepVolumes       []string          `json:"keepVolumes"`   // nil: the planner said nothing
+	Has               []string          `json:"has"`           // resource/namespace/name
+	Selects           []string          `json:"selects"`       // namespace/name
+}
+
+func (g goldenContext) context() *Context {
+	c := &Context{
+		Backup: "nightly", Restore: "nightly-1", RestoreUID: "11111111-2222-3333-4444-555555555555",
+		NamespaceMapping: g.Mapping, PreserveNodePorts: g.PreserveNodePorts, SkipVolumes: g.SkipVolumes,
+		RestoreStatus:     func(resource string) bool { return slices.Contains(g.Status, resource) },
+		StatusSubresource: func(resource string) bool { return !slices.Contains(g.NoSubresource, resource) },
+		Has: func(resource, namespace, name string) bool {
+			return slices.Contains(g.Has, resource+"/"+namespace+"/"+name)
+		},
+		ServiceSelects: func(namespace, name string) bool { return slices.Contains(g.Selects, namespace+"/"+name) },
+	}
+	if g.KeepVolumes != nil {
+		c.VolumeFate = func(volume string) Fate {
+			if slices.Contains(g.KeepVolumes, volume) {
+				return FateKeep
+			}
+			return FateDynamic
+		}
+	}
+	return c
+}
+
+type goldenResult struct {
+	Object  map[string]any `json:"object,omitempty"` // left out when the object is skipped
+	Outcome Outcome        `json:"outcome"`
+}
+
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.in.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(file, "testdata/"), ".in.json"), func(t *testing.T) {
+			golden(t, file)
+		})
+	}
+}
+
+func golden(t *testing.T, file string) {
+	c := readCase(t, file)
+	outcome, err := NewRegistry().Restore(c.Context.context(), c.Resource, c.Object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := goldenResult{Outcome: outcome}
+	if !outcome.Skipped() {
+		result.Object = c.Object
+	}
+	var got bytes.Buffer
+	enc := json.NewEncoder(&got)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(result); err != nil {
+		t.Fatal(err)
+	}
+	out := strings.TrimSuffix(file, ".in.json") + ".out.json"
+	if *update {
+		if err := os.WriteFile(out, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("%s\ngot:\n%s\nwant:\n%s", c.Why, got.String(), want)
+	}
+}
+
+func readCase(t testing.TB, file string) goldenCase {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c goldenCase
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	// The object again, with numbers as Kubernetes decodes them.
+	var typed struct {
+		Object map[string]any `json:"object"`
+	}
+	if err := utiljson.Unmarshal(raw, &typed.Object); err != nil {
+		t.Fatal(err)
+	}
+	c.Object, _ = typed.Object["object"].(map[string]any)
+	return c
+}
