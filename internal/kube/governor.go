@@ -30,6 +30,7 @@ type governor struct {
 	slowStart       bool
 	saturated       bool // somebody had to wait in this window
 	probing         bool // the limit is held at min to measure base
+	probeFrom       time.Time
 	lastRefusal     time.Time
 	bestRate        float64 // requests/s of the best window, and its limit
 	bestLimit       float64
@@ -68,8 +69,12 @@ func (g *governor) refused(now time.Time) {
 	g.limit = math.Max(g.min, g.limit/2)
 }
 
-// served takes the latency of one answered request into account.
-func (g *governor) served(c class, latency time.Duration, now time.Time) {
+// served takes one answered request into account. What began before a probe
+// ran beside too many others to tell the latency of an idle server.
+func (g *governor) served(c class, began time.Time, latency time.Duration, now time.Time) {
+	if g.probing && began.Before(g.probeFrom) {
+		return
+	}
 	w := &g.class[c]
 	if w.n == 0 {
 		w.began = now
@@ -98,7 +103,8 @@ func (g *governor) decide(w *window, mean time.Duration, rate float64, now time.
 		g.probing = false
 		return
 	case now.Sub(w.baseAt) > baseAge && saturated:
-		g.probing = true
+		g.probing, g.probeFrom = true, now
+		g.class = resetCounts(g.class)
 		g.bestRate, g.bestLimit = 0, 0
 		return
 	case !saturated:
@@ -127,4 +133,12 @@ func (g *governor) adjust(ratio, rate float64) {
 		g.limit *= 0.9
 	}
 	g.limit = math.Min(g.max, math.Max(g.min, g.limit))
+}
+
+// resetCounts begins the windows of all classes anew.
+func resetCounts(ws [classes]window) [classes]window {
+	for i := range ws {
+		ws[i].n, ws[i].sum = 0, 0
+	}
+	return ws
 }

@@ -162,7 +162,7 @@ func (s *Slot) Release(o Outcome) {
 	l.stats.Completed++
 	switch o {
 	case OutcomeOK:
-		l.gov.served(s.class, s.latency, l.now())
+		l.gov.served(s.class, s.start, s.latency, l.now())
 	case OutcomeThrottled:
 		l.stats.Throttled++
 		l.gov.refused(l.now())

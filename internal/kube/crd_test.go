@@ -1,0 +1,56 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func crdBody(name, established, accepted string) string {
+	return fmt.Sprintf(`{"metadata":{"name":%q},"status":{"conditions":[{"type":"NamesAccepted","status":%q,"reason":"R","message":"kind is taken"},{"type":"Established","status":%q,"reason":"Installing","message":"wait"}]}}`, name, accepted, established)
+}
+
+func TestWaitEstablished(t *testing.T) {
+	polls := 0
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		polls++
+		ready := map[bool]string{true: "True", false: "False"}
+		fmt.Fprintf(w, `{"items":[%s,%s,%s]}`, crdBody("a.x", ready[polls > 1], "True"), crdBody("other.x", "False", "False"), crdBody("b.x", ready[polls > 2], "True"))
+	})
+	if err := c.WaitEstablished(context.Background(), []string{"a.x", "b.x"}); err != nil || polls != 3 {
+		t.Errorf("%v after %d polls, want 3", err, polls)
+	}
+	if err := c.WaitEstablished(context.Background(), nil); err != nil || polls != 3 {
+		t.Errorf("nothing to wait for: %v, %d polls", err, polls)
+	}
+}
+
+func TestWaitEstablishedNamesThePending(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"items":[%s,%s]}`, crdBody("a.x", "False", "True"), crdBody("b.x", "False", "False"))
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	err := c.WaitEstablished(ctx, []string{"a.x", "b.x", "c.x"})
+	if !errors.Is(err, ErrNotEstablished) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("error %v", err)
+	}
+	for _, want := range []string{"a.x (Installing: wait)", "b.x (R: kind is taken)", "c.x (not found)"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	if _, err := Config("", "prod"); err == nil || !strings.Contains(err.Error(), "kubeconfig") {
+		t.Errorf("a context without a file: %v", err)
+	}
+	if _, err := Config("/nowhere/kubeconfig", ""); err == nil || !strings.Contains(err.Error(), "/nowhere/kubeconfig") {
+		t.Errorf("a missing file: %v", err)
+	}
+}
