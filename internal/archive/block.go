@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // entryLine is the stored form of an Entry: one JSON object a line.
@@ -47,13 +48,13 @@ func appendString(dst []byte, s string) []byte {
 // parseBlock reads an uncompressed index block and checks it against its member.
 // The error says what contradicts; the caller adds the place.
 func parseBlock(raw []byte, m Member) ([]Entry, error) {
-	if m.Objects > bytes.Count(raw, []byte{'\n'}) {
+	if m.Objects > bytes.Count(raw, []byte{'\n'}) { // before allocating for them
 		return nil, fmt.Errorf("index block ends before its %d objects", m.Objects)
 	}
 	entries := make([]Entry, 0, m.Objects)
-	end := int64(0)
-	for len(raw) > 0 {
-		line, rest, ok := bytes.Cut(raw, []byte{'\n'})
+	end, text := int64(0), string(raw) // the entries' strings share this one
+	for len(text) > 0 {
+		line, rest, ok := strings.Cut(text, "\n")
 		if !ok {
 			return nil, fmt.Errorf("index block ends within a line")
 		}
@@ -64,7 +65,7 @@ func parseBlock(raw []byte, m Member) ([]Entry, error) {
 		if len(entries) == m.Objects {
 			return nil, fmt.Errorf("index block has more than %d objects", m.Objects)
 		}
-		entries, raw, end = append(entries, e), rest, e.Offset+e.Size
+		entries, text, end = append(entries, e), rest, e.Offset+e.Size
 	}
 	if len(entries) != m.Objects {
 		return nil, fmt.Errorf("index block has %d objects, directory says %d", len(entries), m.Objects)
@@ -72,9 +73,9 @@ func parseBlock(raw []byte, m Member) ([]Entry, error) {
 	return entries, nil
 }
 
-func parseEntry(line []byte, m Member, end int64) (Entry, error) {
-	var l entryLine
-	if err := json.Unmarshal(line, &l); err != nil {
+func parseEntry(line string, m Member, end int64) (Entry, error) {
+	l, err := parseLine(line)
+	if err != nil {
 		return Entry{}, err
 	}
 	e := Entry{
@@ -98,15 +99,17 @@ func parseEntry(line []byte, m Member, end int64) (Entry, error) {
 
 // covers says whether a member with these spans may hold the key.
 func covers(spans []Span, k Key) bool {
-	obj := ""
+	var buf [256]byte
+	var obj []byte
 	for _, s := range spans {
 		if s.Resource != k.Resource {
 			continue
 		}
-		if obj == "" {
-			obj = k.Object()
+		if obj == nil {
+			obj = appendObject(buf[:0], k)
 		}
-		if s.First <= obj && obj <= s.Last {
+		// The compiler compares these conversions without allocating.
+		if s.First <= string(obj) && string(obj) <= s.Last {
 			return true
 		}
 	}

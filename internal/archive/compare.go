@@ -25,7 +25,7 @@ func (c *comparer) pair(e Entry) error {
 	if off != e.Offset || int64(len(plain)) != e.Size {
 		return fmt.Errorf("body at %d+%d, index says %d+%d", off, len(plain), e.Offset, e.Size)
 	}
-	if Digest(plain) != e.SHA256 {
+	if !sameDigest(plain, e.SHA256) {
 		return fmt.Errorf("digest of the object differs")
 	}
 	versioned, _, err := c.next(e.VersionedPath())

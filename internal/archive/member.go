@@ -76,6 +76,14 @@ func Digest(b []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
+// sameDigest is Digest(b) == want without allocating.
+func sameDigest(b []byte, want string) bool {
+	sum := sha256.Sum256(b)
+	var have [2 * sha256.Size]byte
+	hex.Encode(have[:], sum[:])
+	return string(have[:]) == want
+}
+
 func validDigest(s string) bool {
 	if len(s) != 2*sha256.Size {
 		return false

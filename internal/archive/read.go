@@ -30,7 +30,7 @@ func (a *Archive) Body(m int, e Entry, member []byte) ([]byte, error) {
 		return nil, corrupt(file, m, nil, "%s: body %d+%d does not lie in the member", e.Key, e.Offset, e.Size)
 	}
 	body := member[e.Offset : e.Offset+e.Size]
-	if Digest(body) != e.SHA256 {
+	if !sameDigest(body, e.SHA256) {
 		return nil, corrupt(file, m, nil, "%s: digest of the object differs", e.Key)
 	}
 	if err := checkHeader(member, e); err != nil {
@@ -64,26 +64,29 @@ func (a *Archive) parseBlock(m int, b []byte) ([]Entry, error) {
 }
 
 func (a *Archive) readVerified(ctx context.Context, file string, m int, r Range) ([]byte, error) {
-	b, err := a.read(ctx, file, r.Offset, r.Size, r.Size)
+	b, err := a.read(ctx, nil, file, r.Offset, r.Size, r.Size)
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(b)) != r.Size {
 		return nil, corrupt(file, m, nil, "ends %d bytes early", r.Size-int64(len(b)))
 	}
-	if Digest(b) != r.SHA256 {
+	if !sameDigest(b, r.SHA256) {
 		return nil, corrupt(file, m, nil, "digest differs")
 	}
 	return b, nil
 }
 
-// read returns at most limit bytes; more is damage.
-func (a *Archive) read(ctx context.Context, file string, off, n, limit int64) ([]byte, error) {
+// read returns at most limit bytes, in buf if it has room; more is damage.
+func (a *Archive) read(ctx context.Context, buf []byte, file string, off, n, limit int64) ([]byte, error) {
 	r, err := a.src.ReadRange(ctx, file, off, n)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
-	b, err := appendAll(nil, r, limit+1)
+	if want := min(n+1, 2*walkBytes); int64(cap(buf)) < want {
+		buf = make([]byte, 0, want)
+	}
+	b, err := appendAll(buf[:0], r, limit+1)
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}

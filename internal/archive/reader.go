@@ -41,7 +41,7 @@ func Open(ctx context.Context, src Source, l Layout) (*Archive, error) {
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
 	a := newArchive(src, l)
-	b, err := a.read(ctx, l.Manifest(), 0, -1, maxManifestBytes)
+	b, err := a.read(ctx, nil, l.Manifest(), 0, -1, maxManifestBytes)
 	if err != nil {
 		return nil, fmt.Errorf("open archive %s: %w", l.Backup, err)
 	}

@@ -68,7 +68,7 @@ func (a *Archive) verifyFile(ctx context.Context, f File, progress func(int64)) 
 
 // verifyEnd makes sure that nothing follows the verified bytes.
 func (a *Archive) verifyEnd(ctx context.Context, file string, size int64) error {
-	b, err := a.read(ctx, file, size, 1, 1)
+	b, err := a.read(ctx, nil, file, size, 1, 1)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (a *Archive) Walk(ctx context.Context, from, to int, fn func(m int, e Entry
 // its entries: the whole index in few range reads, no bodies.
 func (a *Archive) WalkEntries(ctx context.Context, from, to int, fn func(m int, entries []Entry) error) error {
 	return a.groups(from, to, func(from, to int) error {
-		entries, err := a.groupEntries(ctx, from, to)
+		entries, _, err := a.groupEntries(ctx, nil, from, to)
 		if err != nil {
 			return err
 		}
@@ -50,14 +50,14 @@ func (a *Archive) WalkEntries(ctx context.Context, from, to int, fn func(m int, 
 
 // walk hands out verified members, uncompressed, with their entries.
 func (a *Archive) walk(ctx context.Context, from, to int, fn func(m int, entries []Entry, raw []byte) error) error {
-	var raw []byte
-	return a.groups(from, to, func(from, to int) error {
-		entries, err := a.groupEntries(ctx, from, to)
-		if err != nil {
+	var raw, buf []byte // reused from group to group
+	return a.groups(from, to, func(from, to int) (err error) {
+		var entries [][]Entry
+		if entries, buf, err = a.groupEntries(ctx, buf, from, to); err != nil {
 			return err
 		}
-		data, err := a.group(ctx, from, to, a.files[from].data, a.dataRange)
-		if err != nil {
+		var data [][]byte
+		if data, buf, err = a.group(ctx, buf, from, to, a.files[from].data, a.dataRange); err != nil {
 			return err
 		}
 		for m := from; m < to; m++ {
@@ -94,10 +94,10 @@ func (a *Archive) groups(from, to int, fn func(from, to int) error) error {
 	return nil
 }
 
-func (a *Archive) groupEntries(ctx context.Context, from, to int) ([][]Entry, error) {
-	blocks, err := a.group(ctx, from, to, a.files[from].blocks, a.blockRange)
+func (a *Archive) groupEntries(ctx context.Context, buf []byte, from, to int) ([][]Entry, []byte, error) {
+	blocks, buf, err := a.group(ctx, buf, from, to, a.files[from].blocks, a.blockRange)
 	if err != nil {
-		return nil, err
+		return nil, buf, err
 	}
 	entries := make([][]Entry, to-from)
 	for i, b := range blocks {
@@ -105,15 +105,16 @@ func (a *Archive) groupEntries(ctx context.Context, from, to int) ([][]Entry, er
 			continue
 		}
 		if entries[i], err = a.parseBlock(from+i, b); err != nil {
-			return nil, err
+			return nil, buf, err
 		}
 	}
-	return entries, nil
+	return entries, buf, nil
 }
 
 // group reads the neighbouring ranges of some members of one file at once,
-// verifies each and returns them by member.
-func (a *Archive) group(ctx context.Context, from, to int, file string, of func(m int) Range) ([][]byte, error) {
+// verifies each and returns them by member. They lie in buf, or in the larger
+// buffer that it returns for the next call.
+func (a *Archive) group(ctx context.Context, buf []byte, from, to int, file string, of func(m int) Range) ([][]byte, []byte, error) {
 	parts := make([][]byte, to-from)
 	first, size := int64(-1), int64(0)
 	for m := from; m < to; m++ {
@@ -124,21 +125,22 @@ func (a *Archive) group(ctx context.Context, from, to int, file string, of func(
 		size += r.Size
 	}
 	if size == 0 {
-		return parts, nil
+		return parts, buf, nil
 	}
-	b, err := a.read(ctx, file, first, size, size)
+	b, err := a.read(ctx, buf, file, first, size, size)
 	if err != nil {
-		return nil, err
+		return nil, buf, err
 	}
+	buf = b
 	for m := from; m < to; m++ {
 		r := of(m)
 		if int64(len(b)) < r.Size {
-			return nil, corrupt(file, m, nil, "ends %d bytes early", r.Size-int64(len(b)))
+			return nil, buf, corrupt(file, m, nil, "ends %d bytes early", r.Size-int64(len(b)))
 		}
 		parts[m-from], b = b[:r.Size], b[r.Size:]
-		if r.Size > 0 && Digest(parts[m-from]) != r.SHA256 {
-			return nil, corrupt(file, m, nil, "digest differs")
+		if r.Size > 0 && !sameDigest(parts[m-from], r.SHA256) {
+			return nil, buf, corrupt(file, m, nil, "digest differs")
 		}
 	}
-	return parts, nil
+	return parts, buf, nil
 }
