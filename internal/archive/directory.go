@@ -19,6 +19,9 @@ func encodeDirectory(d Directory) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode directory: %w", err)
 	}
+	if len(raw) > maxDirectoryRaw {
+		return nil, fmt.Errorf("encode directory: %d members are more than one backup can hold: divide it", len(d.Members))
+	}
 	return compress(raw)
 }
 

@@ -33,8 +33,8 @@ const (
 	maxBlockBytes     = 8 << 20 // an index block, compressed or not
 	maxMemberObjects  = 8192
 	maxManifestBytes  = 64 << 20
-	maxDirectoryBytes = 64 << 20  // compressed
-	maxDirectoryRaw   = 512 << 20 // a million members
+	maxDirectoryBytes = 32 << 20 // compressed
+	maxDirectoryRaw   = 64 << 20 // some 150,000 members, or 15 million objects
 )
 
 // Member is one gzip member of the tarball.

@@ -26,6 +26,10 @@ func DecodeChunkRefs(file string, b []byte) ([]ChunkRef, error) {
 	if err != nil {
 		return nil, corrupt(file, NoMember, err, "chunk list")
 	}
+	return parseChunkRefs(file, raw)
+}
+
+func parseChunkRefs(file string, raw []byte) ([]ChunkRef, error) {
 	var d stagedDoc
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return nil, corrupt(file, NoMember, err, "chunk list")
