@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+)
+
+// backend is what commands ask of package engine.
+type backend interface {
+	Cluster() string
+	Address() string
+	Close()
+	StartBackup(ctx context.Context, in contract.BackupInput) (engine.Run, error)
+	StartRestore(ctx context.Context, in contract.RestoreInput) (engine.Run, error)
+	StartDelete(ctx context.Context, in contract.DeleteBackupInput) (engine.Run, error)
+	Latest(ctx context.Context, kind engine.Kind, name string) (engine.State, error)
+	Runs(ctx context.Context, kind engine.Kind) ([]engine.State, error)
+	Sample(ctx context.Context, run engine.Run) (engine.Sample, error)
+	Follow(ctx context.Context, run engine.Run, result any, interval time.Duration, watch func(engine.Sample)) error
+	Cancel(ctx context.Context, run engine.Run) error
+	Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
+	Backups(ctx context.Context, selector string) ([]contract.BackupSummary, error)
+	Restores(ctx context.Context, selector string) ([]contract.RestoreSummary, error)
+}
+
+// app is one invocation: where it reads and writes, what time it is, how it
+// reaches Lifeboat.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	now            func() time.Time
+	width          func() int // columns of the terminal behind stderr, 0 for none
+	cluster        string
+	connect        func(ctx context.Context, cluster string) (backend, error)
+	patience       time.Duration // how long a start without --wait looks for an early end
+}
+
+// defaultPatience is enough for a run to refuse its input, whose worker is up.
+const defaultPatience = 2 * time.Second
+
+// run executes one command line and returns its exit code. Cancelling ctx is what
+// Ctrl-C does.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return newApp(stdin, stdout, stderr).run(ctx, args)
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
+	return &app{
+		stdin: stdin, stdout: stdout, stderr: stderr,
+		now:      time.Now,
+		width:    func() int { return columns(stderr) },
+		patience: defaultPatience,
+		connect: func(ctx context.Context, cluster string) (backend, error) {
+			return engine.Connect(ctx, engine.Options{Cluster: cluster})
+		},
+	}
+}
+
+// columns is the width of the terminal behind w, 0 when w is none.
+func columns(w io.Writer) int {
+	file, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(file.Fd())) //nolint:gosec // a file descriptor fits an int
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = outcome{codeInterrupted}
+	}
+	if said := (outcome{}); err != nil && !errors.As(err, &said) {
+		fmt.Fprintf(a.stderr, "error: %v\n", err)
+	}
+	return codeOf(err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lifeboat",
+		Short: "Back up and restore Kubernetes clusters",
+		Long: `Lifeboat backs up the objects of Kubernetes clusters and restores them, as Temporal
+workflows that survive whatever happens to the machines they run on.
+
+Verbs and flags are Velero's. The connection comes from Temporal's environment
+variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*)
+or profile file.
+
+` + exitCodesHelp,
+		Example: `  lifeboat backup create nightly --include-namespaces bookstore --wait
+  lifeboat backup get
+  lifeboat restore create --from-backup nightly --dry-run
+  lifeboat restore create --from-backup nightly --wait`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+engine.ClusterVariable+", or the only one that is served)")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see '%s --help'", err, c.CommandPath())
+	})
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.versionCommand())
+	root.AddCommand(a.verbCommands()...)
+	return root
+}
+
+// with connects, runs do and closes the connection.
+func (a *app) with(ctx context.Context, do func(backend) error) error {
+	be, err := a.connect(ctx, a.cluster)
+	if err != nil {
+		return err
+	}
+	defer be.Close()
+	return do(be)
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+)
+
+type describeOptions struct {
+	out      output
+	details  bool
+	location string
+	trust    fetch.Options
+}
+
+func (o *describeOptions) bind(c *cobra.Command) {
+	o.out.bind(c.Flags(), "", show.FormatJSON, show.FormatYAML)
+	c.Flags().BoolVar(&o.details, "details", false, "list the objects too")
+	bindLocation(c, &o.location)
+	bindTrust(c.Flags(), &o.trust)
+}
+
+func bindLocation(c *cobra.Command, location *string) {
+	c.Flags().StringVar(location, "storage-location", "", "storage location to look in (default: the one that has it)")
+}
+
+func (a *app) backupDescribe() *cobra.Command {
+	o := &describeOptions{}
+	c := &cobra.Command{
+		Use:   "describe NAME",
+		Short: "Show what is in a backup and how it went",
+		Example: `  lifeboat backup describe nightly
+  lifeboat backup describe nightly --details
+  lifeboat backup describe nightly -o json`,
+		Args:              oneName("backup"),
+		ValidArgsFunction: a.completeBackups,
+	}
+	o.bind(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := o.out.check(); err != nil {
+			return err
+		}
+		return a.with(c.Context(), func(be backend) error { return a.describeBackup(c.Context(), be, o, args[0]) })
+	}
+	return c
+}
+
+func (a *app) describeBackup(ctx context.Context, be backend, o *describeOptions, name string) error {
+	res, err := readBackup(ctx, be, name, o.location)
+	if errors.Is(err, engine.ErrNotFound) {
+		return a.describeRun(ctx, be, engine.Backup, name, o, err)
+	}
+	if err != nil {
+		return err
+	}
+	view := show.BackupView{Backup: *res.Backup, Details: res.Details, Results: res.Results}
+	if o.details {
+		view.Resources, err = a.resourceList(ctx, be, o, contract.ReadInput{Verb: contract.ReadBackupURL, Name: name})
+		if err != nil {
+			return err
+		}
+	}
+	if o.out.document() {
+		return show.Document(a.stdout, o.out.format, view.Document())
+	}
+	return view.Print(a.stdout)
+}
+
+// readBackup reads a backup's document; ErrNotFound where there is none.
+func readBackup(ctx context.Context, be backend, name, location string) (contract.ReadResult, error) {
+	res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadBackup, Name: name, Location: location})
+	if err == nil && res.Backup == nil {
+		return res, fmt.Errorf("read backup %q: the worker answered without it: are worker and CLI of one version?", name)
+	}
+	return res, err
+}
+
+// resourceList reads Velero's list of objects by kind.
+func (a *app) resourceList(ctx context.Context, be backend, o *describeOptions, in contract.ReadInput) (map[string][]string, error) {
+	in.File, in.Location = contract.FileResourceList, o.location
+	body, err := a.open(ctx, be, in, o.trust)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close() //nolint:errcheck // opened to read
+	var list map[string][]string
+	if err := json.NewDecoder(body).Decode(&list); err != nil {
+		return nil, fmt.Errorf("read the list of objects: %w", err)
+	}
+	return list, nil
+}
+
+// describeRun tells of a backup or restore that is not in the bucket (missing
+// says so): one that runs, or failed.
+func (a *app) describeRun(ctx context.Context, be backend, kind engine.Kind, name string, o *describeOptions, missing error) error {
+	state, err := be.Latest(ctx, kind, name)
+	if errors.Is(err, engine.ErrNotFound) || err == nil && !unstored(state) {
+		return missing
+	}
+	if err != nil {
+		return err
+	}
+	view := show.RunView{
+		Kind: title(kind.Noun()), Name: name, Phase: state.Phase, Location: state.Location, Selector: state.Selector,
+		Workflow: state.WorkflowID, Run: state.RunID, Started: state.Started, Closed: state.Closed, Labels: state.Labels,
+	}
+	if state.Running {
+		sample, err := be.Sample(ctx, state.Run)
+		if err != nil {
+			return err
+		}
+		view.Phase, view.Progress = sample.Phase, stateOf(sample).Line(a.now().Sub(state.Started))
+		view.Trouble = sample.Trouble
+	} else if err := be.Follow(ctx, state.Run, nil, watchInterval, nil); err != nil {
+		view.Failure = err.Error()
+	}
+	if o.out.document() {
+		return show.Document(a.stdout, o.out.format, view)
+	}
+	return view.Print(a.stdout)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+)
+
+// completion gives the words a shell offers for an argument.
+type completion = func(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective)
+
+// completionTimeout keeps the tab key from hanging.
+const completionTimeout = 2 * time.Second
+
+func (a *app) complete(c *cobra.Command, list func(ctx context.Context, be backend) ([]string, error)) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(c.Context(), completionTimeout)
+	defer cancel()
+	var words []string
+	err := a.with(ctx, func(be backend) error {
+		var err error
+		words, err = list(ctx, be)
+		return err
+	})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (a *app) completeBackups(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
+		all, err := be.Backups(ctx, "")
+		var words []string
+		for _, b := range all {
+			words = append(words, b.Name)
+		}
+		return words, err
+	})
+}
+
+func (a *app) completeRestores(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
+		all, err := be.Restores(ctx, "")
+		var words []string
+		for _, r := range all {
+			words = append(words, r.Name)
+		}
+		return words, err
+	})
+}
+
+// completeRunning offers the runs of a kind that go on.
+func (a *app) completeRunning(kind engine.Kind) completion {
+	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
+			runs, err := be.Runs(ctx, kind)
+			var words []string
+			for _, r := range runs {
+				if r.Running {
+					words = append(words, r.Name)
+				}
+			}
+			return words, err
+		})
+	}
+}

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// ClusterVariable names the cluster when --cluster is not given.
+const ClusterVariable = "LIFEBOAT_CLUSTER"
+
+// discoverTimeout bounds each of the two look-ups of clusters.
+const discoverTimeout = 5 * time.Second
+
+func (e *Engine) chooseCluster(ctx context.Context, o Options) (string, error) {
+	if o.Cluster != "" {
+		return o.Cluster, nil
+	}
+	if cluster, ok := o.Env.LookupEnv(ClusterVariable); ok && cluster != "" {
+		return cluster, nil
+	}
+	found, err := e.clusters(ctx)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("look for clusters: %w; name one with --cluster or %s", err, ClusterVariable)
+	case len(found) == 0:
+		return "", fmt.Errorf("no cluster is served in Temporal namespace %q at %s: start a worker (lifeboat-worker --config lifeboat.yaml) or name the cluster with --cluster or %s",
+			e.space, e.address, ClusterVariable)
+	case len(found) > 1:
+		return "", fmt.Errorf("several clusters are served here: name one of %s with --cluster or %s",
+			strings.Join(found, ", "), ClusterVariable)
+	}
+	return found[0], nil
+}
+
+// clusters lists the clusters known here: those with running workflows of ours
+// and those whose workers report themselves.
+func (e *Engine) clusters(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, discoverTimeout)
+	defer cancel()
+	running, err := e.queuesOfWorkflows(ctx)
+	if err != nil {
+		return nil, explain(err)
+	}
+	polled, err := e.queuesOfWorkers(ctx)
+	if err != nil {
+		return nil, explain(err)
+	}
+	var found []string
+	for _, queue := range append(running, polled...) {
+		if cluster := contract.ClusterOf(queue); cluster != queue && cluster != "" {
+			found = append(found, cluster)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}
+
+func (e *Engine) queuesOfWorkflows(ctx context.Context) ([]string, error) {
+	query := fmt.Sprintf("WorkflowType IN ('%s','%s','%s') AND ExecutionStatus = 'Running'",
+		contract.CatalogWorkflow, contract.BackupWorkflow, contract.RestoreWorkflow)
+	res, err := e.c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 200})
+	if err != nil {
+		return nil, err
+	}
+	var queues []string
+	for _, info := range res.GetExecutions() {
+		queues = append(queues, info.GetTaskQueue())
+	}
+	return queues, nil
+}
+
+// queuesOfWorkers finds clusters that have a worker and have run nothing yet. A
+// server too old for worker reports gives none.
+func (e *Engine) queuesOfWorkers(ctx context.Context) ([]string, error) {
+	res, err := e.c.WorkflowService().ListWorkers(ctx, &workflowservice.ListWorkersRequest{
+		Namespace: e.space, PageSize: 200,
+	})
+	if lacksWorkerReports(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var queues []string
+	for _, w := range res.GetWorkers() {
+		queues = append(queues, w.GetTaskQueue())
+	}
+	for _, w := range res.GetWorkersInfo() { // the form of servers before WorkerListInfo
+		queues = append(queues, w.GetWorkerHeartbeat().GetTaskQueue())
+	}
+	return queues, nil
+}
+
+func lacksWorkerReports(err error) bool {
+	var unimplemented *serviceerror.Unimplemented
+	var denied *serviceerror.PermissionDenied
+	return errors.As(err, &unimplemented) || errors.As(err, &denied)
+}
+
+// RequireWorker fails with ErrNoWorker when nobody has polled the cluster's queue
+// lately (Temporal remembers pollers for 5 minutes, so a worker that is being
+// restarted does not count as gone).
+func (e *Engine) RequireWorker(ctx context.Context) error {
+	queue := contract.TaskQueue(e.cluster)
+	ctx, cancel := context.WithTimeout(ctx, discoverTimeout)
+	defer cancel()
+	res, err := e.c.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil {
+		return fmt.Errorf("describe task queue %s: %w", queue, explain(err))
+	}
+	if len(res.GetPollers()) == 0 {
+		return &said{kind: ErrNoWorker, text: fmt.Sprintf(
+			"no worker polls task queue %s in Temporal namespace %q at %s: start one with lifeboat-worker --config lifeboat.yaml, or correct --cluster",
+			queue, e.space, e.address)}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// readTimeout is how long a person waits for a catalog read. Temporal lists a dead
+// worker's polls for 5 minutes, so this is also how long its absence may take to
+// show.
+const readTimeout = 30 * time.Second
+
+// checkTimeout covers a check of a location, which tries every operation; the
+// worker gives up after one minute.
+const checkTimeout = 75 * time.Second
+
+// Read asks the cluster's Catalog workflow, starting it where it does not run.
+// The answer's field of the verb is set. ErrNotFound, ErrNoWorker and ErrLost are
+// told apart; other messages are the worker's.
+func (e *Engine) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	timeout := readTimeout
+	if in.Verb == contract.ReadLocationCheck {
+		timeout = checkTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var out contract.ReadResult
+	if err := e.RequireWorker(ctx); err != nil {
+		return out, err
+	}
+	handle, err := e.c.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: e.c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+			ID:                       contract.CatalogID(e.cluster),
+			TaskQueue:                contract.TaskQueue(e.cluster),
+			WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+			StaticSummary:            "Answers reads about the backups of cluster " + e.cluster,
+		}, contract.CatalogWorkflow),
+		UpdateOptions: client.UpdateWorkflowOptions{
+			WorkflowID:   contract.CatalogID(e.cluster),
+			UpdateName:   contract.ReadUpdate,
+			Args:         []any{in},
+			WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err == nil {
+		err = handle.Get(ctx, &out)
+	}
+	return out, e.readError(in, err)
+}
+
+func (e *Engine) readError(in contract.ReadInput, err error) error {
+	if err == nil {
+		return nil
+	}
+	cause := explain(err)
+	var own *said
+	if errors.Is(cause, ErrLost) {
+		return fmt.Errorf("read %s: the worker of cluster %s did not answer: %w", in.Verb, e.cluster, cause)
+	}
+	if errors.As(cause, &own) {
+		return cause // the worker's words name the object already
+	}
+	return fmt.Errorf("read %s: %w", in.Verb, cause)
+}
+
+// Backups reads every page of the catalog's backups, of all storage locations. A
+// label selector may narrow it.
+func (e *Engine) Backups(ctx context.Context, selector string) ([]contract.BackupSummary, error) {
+	var all []contract.BackupSummary
+	in := contract.ReadInput{Verb: contract.ReadBackups, Selector: selector}
+	for {
+		page, err := e.Read(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Backups...)
+		if page.Continue == "" || page.Continue == in.Continue {
+			return all, nil
+		}
+		in.Continue = page.Continue
+	}
+}
+
+// Restores reads every page of the catalog's restores.
+func (e *Engine) Restores(ctx context.Context, selector string) ([]contract.RestoreSummary, error) {
+	var all []contract.RestoreSummary
+	in := contract.ReadInput{Verb: contract.ReadRestores, Selector: selector}
+	for {
+		page, err := e.Read(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Restores...)
+		if page.Continue == "" || page.Continue == in.Continue {
+			return all, nil
+		}
+		in.Continue = page.Continue
+	}
+}

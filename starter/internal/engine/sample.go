@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// Sample is one look at a running workflow.
+type Sample struct {
+	contract.Progress // with the heartbeats of pending activities added
+	// Trouble says what holds the run up, or the look at it: a retry, no worker,
+	// a lost connection. Empty when all is well.
+	Trouble string
+}
+
+// sampleTimeout bounds each of a sample's calls; a query waits for a worker.
+const sampleTimeout = 3 * time.Second
+
+// Sample looks at a run once. It fails only when the server does not answer or
+// does not know the run; a run without a worker gives a sample with Trouble.
+func (e *Engine) Sample(ctx context.Context, run Run) (Sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
+	defer cancel()
+	var progress contract.Progress
+	var queryErr error
+	var wg sync.WaitGroup
+	wg.Go(func() { progress, queryErr = e.query(ctx, run) })
+	res, err := e.c.DescribeWorkflowExecution(ctx, run.WorkflowID, run.RunID)
+	wg.Wait()
+	if err != nil {
+		return Sample{}, fmt.Errorf("look at %s %q: %w", run.Kind.Noun(), run.Name, explain(err))
+	}
+	out := Sample{Progress: progress}
+	for _, activity := range res.GetPendingActivities() {
+		beat := e.heartbeat(activity.GetHeartbeatDetails())
+		out.Objects += beat.Objects
+		out.Bytes += beat.Bytes
+		if out.Trouble == "" {
+			out.Trouble = retrying(activity)
+		}
+	}
+	if out.Phase == "" {
+		out.Phase = e.state(run.Kind, res.GetWorkflowExecutionInfo()).Phase
+	}
+	if queryErr != nil && out.Trouble == "" {
+		out.Trouble = e.silent(queryErr)
+	}
+	return out, nil
+}
+
+func (e *Engine) query(ctx context.Context, run Run) (contract.Progress, error) {
+	var p contract.Progress
+	value, err := e.c.QueryWorkflow(ctx, run.WorkflowID, run.RunID, contract.ProgressQuery)
+	if err != nil {
+		return p, err
+	}
+	return p, value.Get(&p)
+}
+
+// heartbeat decodes an activity's last details; foreign ones count as nothing.
+func (e *Engine) heartbeat(details *commonpb.Payloads) contract.Heartbeat {
+	var beat contract.Heartbeat
+	if details == nil || e.conv.FromPayloads(details, &beat) != nil {
+		return contract.Heartbeat{}
+	}
+	return beat
+}
+
+func retrying(activity *workflowpb.PendingActivityInfo) string {
+	failure := activity.GetLastFailure()
+	if activity.GetAttempt() < 2 || failure == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, attempt %d: %s", activity.GetActivityType().GetName(), activity.GetAttempt(), innermost(failure))
+}
+
+// innermost skips the wrappings to the words of the one who knew.
+func innermost(f *failurepb.Failure) string {
+	for f.GetCause() != nil {
+		f = f.GetCause()
+	}
+	return f.GetMessage()
+}
+
+// silent says why a run did not answer its query. It may take a moment: a worker
+// that is busy or has just been started answers late.
+func (e *Engine) silent(err error) string {
+	ctx, cancel := context.WithTimeout(context.Background(), sampleTimeout)
+	defer cancel()
+	if workerErr := e.RequireWorker(ctx); errors.Is(workerErr, ErrNoWorker) {
+		return workerErr.Error()
+	}
+	if isLost(err) {
+		return "the worker of cluster " + e.cluster + " does not answer; the run goes on when it does"
+	}
+	return explain(err).Error()
+}

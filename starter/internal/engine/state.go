@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// State is what Temporal knows of a run.
+type State struct {
+	Run
+	Phase    string // as Velero names it; "Canceled" besides
+	Running  bool
+	Started  time.Time
+	Closed   time.Time // zero while it runs
+	Location string
+	Selector string
+	Backup   string // of a restore
+	DryRun   bool
+	Labels   map[string]string
+}
+
+// stateTimeout bounds the look-ups of one state.
+const stateTimeout = 5 * time.Second
+
+// Latest is the newest run of a kind and name, also one that was started by hand
+// under another workflow id. ErrNotFound says that Temporal knows of none.
+func (e *Engine) Latest(ctx context.Context, kind Kind, name string) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
+	defer cancel()
+	res, err := e.c.DescribeWorkflowExecution(ctx, kind.id(e.cluster, name), "")
+	if err == nil {
+		return e.state(kind, res.GetWorkflowExecutionInfo()), nil
+	}
+	var missing *serviceerror.NotFound
+	if !errors.As(err, &missing) {
+		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explain(err))
+	}
+	return e.latestByName(ctx, kind, name)
+}
+
+func (e *Engine) latestByName(ctx context.Context, kind Kind, name string) (State, error) {
+	query := fmt.Sprintf("%s AND %s = '%s'", e.queryOf(kind), contract.SearchName, name)
+	res, err := e.c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 1})
+	var invalid *serviceerror.InvalidArgument
+	if err != nil && !errors.As(err, &invalid) { // invalid: the attribute is not registered
+		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explain(err))
+	}
+	if infos := res.GetExecutions(); len(infos) > 0 {
+		return e.state(kind, infos[0]), nil
+	}
+	return State{}, &said{kind: ErrNotFound, text: fmt.Sprintf("no run of %s %q is known to Temporal", kind.Noun(), name)}
+}
+
+// queryOf needs no custom attribute, so that it also works where the worker may
+// not register any.
+func (e *Engine) queryOf(kind Kind) string {
+	return fmt.Sprintf("WorkflowType = '%s' AND TaskQueue = '%s'", kind, contract.TaskQueue(e.cluster))
+}
+
+// maxListed bounds a listing of runs; older ones are in the bucket or history.
+const maxListed = 1000
+
+// Runs lists the newest run of every name of a kind, newest first.
+func (e *Engine) Runs(ctx context.Context, kind Kind) ([]State, error) {
+	var out []State
+	seen := map[string]bool{}
+	req := &workflowservice.ListWorkflowExecutionsRequest{Query: e.queryOf(kind), PageSize: 200}
+	for len(out) < maxListed {
+		res, err := e.c.ListWorkflow(ctx, req)
+		if err != nil {
+			return nil, fmt.Errorf("list %s runs: %w", kind.Noun(), explain(err))
+		}
+		for _, info := range res.GetExecutions() {
+			if s := e.state(kind, info); !seen[s.Name] {
+				seen[s.Name] = true
+				out = append(out, s)
+			}
+		}
+		if req.NextPageToken = res.GetNextPageToken(); len(req.NextPageToken) == 0 {
+			break
+		}
+	}
+	return out, nil
+}
+
+func (e *Engine) state(kind Kind, info *workflowpb.WorkflowExecutionInfo) State {
+	attrs, memo := info.GetSearchAttributes().GetIndexedFields(), info.GetMemo().GetFields()
+	s := State{
+		Run: Run{
+			Kind: kind, Name: e.text(attrs[contract.SearchName]),
+			WorkflowID: info.GetExecution().GetWorkflowId(), RunID: info.GetExecution().GetRunId(),
+		},
+		Running:  info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		Started:  info.GetStartTime().AsTime(),
+		Phase:    phaseOf(info.GetStatus(), e.text(attrs[contract.SearchPhase])),
+		Location: e.text(memo[memoLocation]),
+		Selector: e.text(memo[memoSelector]),
+		Backup:   e.text(memo[memoBackup]),
+		DryRun:   e.text(memo[memoDryRun]) == "true",
+	}
+	if p := memo[memoLabels]; p != nil && e.conv.FromPayload(p, &s.Labels) != nil {
+		s.Labels = nil // not ours
+	}
+	if s.Name == "" {
+		s.Name = contract.NameFromID(s.WorkflowID)
+	}
+	if at := info.GetCloseTime(); at != nil {
+		s.Closed = at.AsTime()
+	}
+	return s
+}
+
+// text decodes a string payload; anything else reads as "".
+func (e *Engine) text(p *commonpb.Payload) string {
+	var s string
+	if p == nil || e.conv.FromPayload(p, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// phaseOf trusts the recorded phase only as far as the run's status bears it out:
+// a terminated run could not record its end.
+func phaseOf(status enumspb.WorkflowExecutionStatus, recorded string) string {
+	switch status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
+		if recorded == "" {
+			return "InProgress"
+		}
+		return recorded
+	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		if recorded == "" {
+			return "Completed"
+		}
+		return recorded
+	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return "Canceled"
+	default:
+		if recorded == "FailedValidation" {
+			return recorded
+		}
+		return "Failed"
+	}
+}

@@ -1,0 +1,170 @@
+package manifest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// maxBytes is larger than any object a Kubernetes API server stores (1.5 MiB).
+const maxBytes = 2 << 20
+
+// Backup reads a document of kind Backup. A name is not asked for: the command
+// line may give one.
+func Backup(r io.Reader) (contract.BackupInput, error) {
+	var out contract.BackupInput
+	doc, err := read(r, "Backup")
+	if err != nil {
+		return out, err
+	}
+	if err := decode("spec", doc.spec, &out.Spec); err != nil {
+		return out, err
+	}
+	out.Name, out.Labels, out.Annotations = doc.meta.Name, doc.meta.Labels, doc.meta.Annotations
+	return out, nil
+}
+
+// Restore reads a document of kind Restore.
+func Restore(r io.Reader) (contract.RestoreInput, error) {
+	var out contract.RestoreInput
+	doc, err := read(r, "Restore")
+	if err != nil {
+		return out, err
+	}
+	if err := decode("spec", doc.spec, &out.Spec); err != nil {
+		return out, err
+	}
+	out.Name, out.Labels, out.Annotations = doc.meta.Name, doc.meta.Labels, doc.meta.Annotations
+	return out, nil
+}
+
+// document is one manifest, its spec still encoded.
+type document struct {
+	meta meta
+	spec json.RawMessage
+}
+
+// meta is the part of ObjectMeta that means something before an object exists.
+type meta struct {
+	Name         string            `json:"name"`
+	GenerateName string            `json:"generateName"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+}
+
+func read(r io.Reader, kind string) (document, error) {
+	text, err := one(r)
+	if err != nil {
+		return document{}, err
+	}
+	raw, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return document{}, fmt.Errorf("parse YAML: %w", err)
+	}
+	var top map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &top); err != nil || top == nil {
+		return document{}, fmt.Errorf("not a Velero document: expected apiVersion, kind, metadata and spec at the top")
+	}
+	if err := identify(top, kind); err != nil {
+		return document{}, err
+	}
+	doc := document{spec: top["spec"]}
+	return doc, doc.meta.decode(top["metadata"])
+}
+
+// one reads the single document of a stream; separators around it are fine.
+func one(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read manifest: %w", err)
+	}
+	if len(data) > maxBytes {
+		return nil, fmt.Errorf("manifest is larger than %d MiB: is this the right file?", maxBytes>>20)
+	}
+	docs := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
+	var found []byte
+	for {
+		doc, err := docs.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("split YAML documents: %w", err)
+		}
+		if isEmpty(doc) {
+			continue
+		}
+		if found != nil {
+			return nil, errors.New("the file holds several documents: give one Backup or Restore at a time")
+		}
+		found = doc
+	}
+	if found == nil {
+		return nil, errors.New("the file holds no document")
+	}
+	return found, nil
+}
+
+// isEmpty is true for a document of nothing but comments and blank lines.
+func isEmpty(doc []byte) bool {
+	for line := range bytes.Lines(doc) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")) {
+			return false
+		}
+	}
+	return true
+}
+
+func identify(top map[string]json.RawMessage, want string) error {
+	var apiVersion, kind string
+	if json.Unmarshal(top["apiVersion"], &apiVersion) != nil || apiVersion != velerov1.SchemeGroupVersion.String() {
+		return fmt.Errorf("apiVersion: %s is not %s", shown(top["apiVersion"]), velerov1.SchemeGroupVersion)
+	}
+	if json.Unmarshal(top["kind"], &kind) != nil || kind != want {
+		return fmt.Errorf("kind: %s is not %s, which this command takes", shown(top["kind"]), want)
+	}
+	known := []string{"apiVersion", "kind", "metadata", "spec", "status"}
+	for field := range top {
+		if !slices.Contains(known, field) {
+			return unknown(field, known)
+		}
+	}
+	return nil
+}
+
+func shown(raw json.RawMessage) string {
+	const most = 60
+	switch {
+	case raw == nil:
+		return "(not given)"
+	case len(raw) > most:
+		return string(raw[:most]) + "…"
+	default:
+		return string(raw)
+	}
+}
+
+func (m *meta) decode(raw json.RawMessage) error {
+	if raw == nil {
+		return nil
+	}
+	if err := json.Unmarshal(raw, m); err != nil {
+		return fmt.Errorf("metadata: %w (labels and annotations are quoted strings)", err)
+	}
+	if m.Name == "" && m.GenerateName != "" {
+		m.Name = m.GenerateName + rand.String(5) // as the API server does
+	}
+	return nil
+}

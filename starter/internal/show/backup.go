@@ -1,0 +1,118 @@
+package show
+
+import (
+	"encoding/json"
+	"io"
+	"strconv"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+)
+
+// BackupView is a backup as `backup describe` shows it.
+type BackupView struct {
+	Backup    velerov1.Backup
+	Details   *contract.Details
+	Results   json.RawMessage
+	Resources map[string][]string // nil unless asked for
+}
+
+// Document is the view for programs: Velero's document with what else is known
+// beside its fields.
+func (v BackupView) Document() any {
+	return struct {
+		velerov1.Backup
+		extras
+	}{v.Backup, extras{v.Details, v.Results, v.Resources}}
+}
+
+type extras struct {
+	Details   *contract.Details   `json:"lifeboat,omitempty"`
+	Results   json.RawMessage     `json:"results,omitempty"`
+	Resources map[string][]string `json:"resourceList,omitempty"`
+}
+
+// Print writes the view for people.
+func (v BackupView) Print(w io.Writer) error {
+	p, b := newPage(w), v.Backup
+	p.value(0, "Name", b.Name)
+	p.labels("Labels", b.Labels)
+	p.labels("Annotations", b.Annotations)
+	p.value(0, "Phase", string(b.Status.Phase))
+	p.some(0, "Failure reason", b.Status.FailureReason)
+	for _, problem := range b.Status.ValidationErrors {
+		p.value(0, "Validation error", problem)
+	}
+	p.value(0, "Errors", strconv.Itoa(b.Status.Errors))
+	p.value(0, "Warnings", strconv.Itoa(b.Status.Warnings))
+	p.backupSpec(b.Spec)
+	p.backupStatus(b.Status)
+	p.details(v.Details)
+	p.results(v.Results)
+	p.resources(v.Resources)
+	return p.end()
+}
+
+func (p *page) backupSpec(s velerov1.BackupSpec) {
+	p.heading("Namespaces")
+	p.list(1, "Included", s.IncludedNamespaces, "*")
+	p.list(1, "Excluded", s.ExcludedNamespaces, "")
+	p.heading("Resources")
+	if scoped := append(append(append(s.IncludedClusterScopedResources, s.ExcludedClusterScopedResources...),
+		s.IncludedNamespaceScopedResources...), s.ExcludedNamespaceScopedResources...); len(scoped) > 0 {
+		p.list(1, "Included cluster-scoped", s.IncludedClusterScopedResources, "")
+		p.list(1, "Excluded cluster-scoped", s.ExcludedClusterScopedResources, "")
+		p.list(1, "Included namespace-scoped", s.IncludedNamespaceScopedResources, "*")
+		p.list(1, "Excluded namespace-scoped", s.ExcludedNamespaceScopedResources, "")
+	} else {
+		p.list(1, "Included", s.IncludedResources, "*")
+		p.list(1, "Excluded", s.ExcludedResources, "")
+		p.value(1, "Cluster-scoped", tristate(s.IncludeClusterResources, "auto"))
+	}
+	p.printf("\n")
+	p.value(0, "Label selector", manifest.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
+	p.value(0, "Storage Location", s.StorageLocation)
+	p.value(0, "Snapshot PVs", tristate(s.SnapshotVolumes, "auto"))
+	p.value(0, "TTL", s.TTL.Duration.String())
+	p.value(0, "Hooks", strconv.Itoa(len(s.Hooks.Resources)))
+	for kind, order := range s.OrderedResources {
+		p.value(0, "Ordered "+kind, order)
+	}
+}
+
+func (p *page) backupStatus(s velerov1.BackupStatus) {
+	p.printf("\n")
+	p.value(0, "Backup Format Version", s.FormatVersion)
+	p.value(0, "Started", when(s.StartTimestamp))
+	p.value(0, "Completed", when(s.CompletionTimestamp))
+	p.value(0, "Expiration", when(s.Expiration))
+	if s.Progress != nil {
+		p.value(0, "Total items to be backed up", strconv.Itoa(s.Progress.TotalItems))
+		p.value(0, "Items backed up", strconv.Itoa(s.Progress.ItemsBackedUp))
+	}
+}
+
+func (p *page) details(d *contract.Details) {
+	if d == nil {
+		return
+	}
+	p.heading("Lifeboat")
+	p.some(1, "Cluster", d.Cluster)
+	p.some(1, "UID", d.UID)
+	p.value(1, "Size", Bytes(d.Bytes))
+	if d.Members > 0 {
+		p.value(1, "Members", strconv.Itoa(d.Members))
+	}
+	p.some(1, "Manifest SHA-256", d.ManifestSHA)
+	p.value(1, "Written only once", strconv.FormatBool(d.Conditional))
+}
+
+func when(t *metav1.Time) string {
+	if t == nil {
+		return "<n/a>"
+	}
+	return Time(t.Time)
+}

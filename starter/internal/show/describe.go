@@ -1,0 +1,98 @@
+package show
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// page collects a description: headings and labelled values, indented by two
+// spaces a level. The first error of the writer is kept for end.
+type page struct {
+	w   *tabwriter.Writer
+	err error
+}
+
+func newPage(w io.Writer) *page {
+	return &page{w: tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)}
+}
+
+func (p *page) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+// value prints "label:  text"; an empty text is <none>.
+func (p *page) value(level int, label, text string) {
+	p.printf("%s%s:\t%s\n", strings.Repeat("  ", level), label, Or(text, "<none>"))
+}
+
+// some prints a value only where there is one.
+func (p *page) some(level int, label, text string) {
+	if text != "" {
+		p.value(level, label, text)
+	}
+}
+
+func (p *page) heading(text string) { p.printf("\n%s:\n", text) }
+
+func (p *page) list(level int, label string, values []string, none string) {
+	p.value(level, label, Or(strings.Join(values, ", "), none))
+}
+
+// labels prints one pair a line.
+func (p *page) labels(label string, set map[string]string) {
+	if len(set) == 0 {
+		p.value(0, label, "")
+		return
+	}
+	var pairs []string
+	for key, value := range set {
+		pairs = append(pairs, key+"="+value)
+	}
+	slices.Sort(pairs)
+	for _, pair := range pairs {
+		p.value(0, label, pair)
+		label = strings.Repeat(" ", len(label))
+	}
+}
+
+// resources prints Velero's list of objects by kind.
+func (p *page) resources(list map[string][]string) {
+	if list == nil {
+		return
+	}
+	p.heading("Resource List")
+	var kinds []string
+	for kind := range list {
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
+	for _, kind := range kinds {
+		p.printf("  %s (%d):\n", kind, len(list[kind]))
+		for _, name := range list[kind] {
+			p.printf("    - %s\n", name)
+		}
+	}
+}
+
+func (p *page) end() error {
+	if p.err == nil {
+		p.err = p.w.Flush()
+	}
+	if p.err != nil {
+		return fmt.Errorf("print description: %w", p.err)
+	}
+	return nil
+}
+
+func tristate(b *bool, absent string) string {
+	if b == nil {
+		return absent
+	}
+	return strconv.FormatBool(*b)
+}

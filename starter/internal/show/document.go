@@ -1,0 +1,92 @@
+package show
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Formats of --output.
+const (
+	FormatTable = "table"
+	FormatJSON  = "json"
+	FormatYAML  = "yaml"
+	FormatName  = "name"
+)
+
+// Document prints v as YAML or JSON. Fields that are empty or say only a
+// default are left out, so that a printed manifest reads like a written one.
+func Document(w io.Writer, format string, v any) error {
+	fields, err := generic(v)
+	if err != nil {
+		return err
+	}
+	data, err := encode(format, prune(fields))
+	if err != nil {
+		return fmt.Errorf("print %s: %w", format, err)
+	}
+	if _, err := w.Write(data); err != nil {
+		return fmt.Errorf("print %s: %w", format, err)
+	}
+	return nil
+}
+
+func encode(format string, v any) ([]byte, error) {
+	switch format {
+	case FormatJSON:
+		data, err := json.MarshalIndent(v, "", "  ")
+		return append(data, '\n'), err
+	case FormatYAML:
+		return yaml.Marshal(v)
+	default:
+		return nil, errors.New("unknown format: use json or yaml")
+	}
+}
+
+func generic(v any) (any, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode document: %w", err)
+	}
+	var out any
+	if err := json.Unmarshal(data, &out); err != nil {
+		return nil, fmt.Errorf("encode document: %w", err)
+	}
+	return out, nil
+}
+
+// prune drops what the Velero types print although nobody set it: null, {} and
+// durations of 0s.
+func prune(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			if value = prune(value); isUnset(value) {
+				delete(v, key)
+			} else {
+				v[key] = value
+			}
+		}
+	case []any:
+		for i := range v {
+			v[i] = prune(v[i])
+		}
+	}
+	return v
+}
+
+func isUnset(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == "0s"
+	case map[string]any:
+		return len(v) == 0
+	default:
+		return false
+	}
+}

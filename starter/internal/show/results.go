@@ -1,0 +1,50 @@
+package show
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
+
+// results prints Velero's warnings and errors by where they happened. A document
+// that is not readable is shown as such, not dropped.
+func (p *page) results(raw json.RawMessage) {
+	if len(raw) == 0 {
+		return
+	}
+	var doc report.Results
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		p.printf("\nWarnings and errors: not readable: %v\n", err)
+		return
+	}
+	p.result("Warnings", doc.Warnings)
+	p.result("Errors", doc.Errors)
+}
+
+func (p *page) result(title string, r report.Result) {
+	if r.Count() == 0 {
+		return
+	}
+	p.heading(title)
+	p.lines("  Velero", r.Velero)
+	p.lines("  Cluster", r.Cluster)
+	var namespaces []string
+	for ns := range r.Namespaces {
+		namespaces = append(namespaces, ns)
+	}
+	slices.Sort(namespaces)
+	for _, ns := range namespaces {
+		p.lines("  Namespace "+ns, r.Namespaces[ns])
+	}
+}
+
+func (p *page) lines(where string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	p.printf("%s:\n", where)
+	for _, line := range lines {
+		p.printf("    %s\n", line)
+	}
+}

@@ -1,0 +1,43 @@
+package show
+
+import (
+	"io"
+	"time"
+)
+
+// RunView is a backup or restore that is not in the bucket: it runs, or failed.
+type RunView struct {
+	Kind     string            `json:"kind"`
+	Name     string            `json:"name"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Phase    string            `json:"phase"`
+	Progress string            `json:"progress,omitempty"`
+	Trouble  string            `json:"trouble,omitempty"`
+	Failure  string            `json:"failureReason,omitempty"`
+	Location string            `json:"storageLocation,omitempty"`
+	Selector string            `json:"labelSelector,omitempty"`
+	Workflow string            `json:"workflowID"`
+	Run      string            `json:"runID"`
+	Started  time.Time         `json:"started"`
+	Closed   time.Time         `json:"ended,omitzero"`
+}
+
+// Print writes the view for people.
+func (v RunView) Print(w io.Writer) error {
+	p := newPage(w)
+	p.value(0, "Name", v.Name)
+	p.labels("Labels", v.Labels)
+	p.value(0, "Phase", v.Phase)
+	p.some(0, "Progress", v.Progress)
+	p.some(0, "Held up by", v.Trouble)
+	p.some(0, "Failure reason", v.Failure)
+	p.some(0, "Storage Location", v.Location)
+	p.some(0, "Label selector", v.Selector)
+	p.value(0, "Started", Time(v.Started))
+	if !v.Closed.IsZero() {
+		p.value(0, "Ended", Time(v.Closed))
+	}
+	p.value(0, "Workflow", v.Workflow)
+	p.value(0, "Run", v.Run)
+	return p.end()
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+)
+
+// matcher decides about the labels of a row.
+type matcher func(map[string]string) bool
+
+func (o *getOptions) check() (matcher, error) {
+	if err := o.out.check(); err != nil {
+		return nil, err
+	}
+	return matching(o.selector)
+}
+
+func matching(selector string) (matcher, error) {
+	parsed, err := labels.Parse(selector)
+	if err != nil {
+		return nil, fmt.Errorf("--selector: %w", err)
+	}
+	return func(set map[string]string) bool { return parsed.Matches(labels.Set(set)) }, nil
+}
+
+// mergeBackups adds to the stored backups those that run or have failed. What is
+// stored is the truth about a name; a run of the name can only fail.
+func mergeBackups(stored []contract.BackupSummary, runs, deletions []engine.State, match matcher) []contract.BackupSummary {
+	known := map[string]int{}
+	all := slices.Clone(stored)
+	for i, b := range all {
+		known[b.Name] = i
+	}
+	for _, d := range deletions {
+		if i, ok := known[d.Name]; ok && d.Running {
+			all[i].Phase = "Deleting"
+		}
+	}
+	for _, r := range runs {
+		if _, ok := known[r.Name]; ok || !unstored(r) || !match(r.Labels) {
+			continue
+		}
+		all = append(all, contract.BackupSummary{
+			Name: r.Name, Labels: r.Labels, Location: r.Location, Phase: r.Phase,
+			Errors: failures(r), Created: r.Started, Selector: r.Selector, Ours: true,
+		})
+	}
+	slices.SortStableFunc(all, func(a, b contract.BackupSummary) int { return byName(a.Name, b.Name) })
+	return all
+}
+
+// mergeRestores does the same for restores.
+func mergeRestores(stored []contract.RestoreSummary, runs []engine.State, match matcher) []contract.RestoreSummary {
+	known := map[string]bool{}
+	all := slices.Clone(stored)
+	for _, r := range all {
+		known[r.Name] = true
+	}
+	for _, r := range runs {
+		if known[r.Name] || !unstored(r) || !match(r.Labels) {
+			continue
+		}
+		row := contract.RestoreSummary{
+			Name: r.Name, Labels: r.Labels, Backup: r.Backup, Phase: r.Phase,
+			Started: moment(r.Started), Completed: moment(r.Closed), Errors: failures(r), DryRun: r.DryRun,
+		}
+		all = append(all, row)
+	}
+	slices.SortStableFunc(all, func(a, b contract.RestoreSummary) int { return byName(a.Name, b.Name) })
+	return all
+}
+
+// unstored is true for a run whose outcome is not in the bucket: a finished one
+// that is not there was deleted since.
+func unstored(s engine.State) bool {
+	return s.Name != "" && (s.Running || s.Phase != "Completed" && s.Phase != "PartiallyFailed")
+}
+
+// failures counts the one error that ended a run.
+func failures(s engine.State) int {
+	if s.Running || s.Phase == "Canceled" {
+		return 0
+	}
+	return 1
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// byName sorts by name, but backups of one schedule (name and a timestamp of 14
+// digits) newest first, as Velero does.
+func byName(a, b string) int {
+	stamp := regexp.MustCompile(`^(.*-)([0-9]{14})$`)
+	left, right := stamp.FindStringSubmatch(a), stamp.FindStringSubmatch(b)
+	if left != nil && right != nil && left[1] == right[1] {
+		return cmp.Compare(right[2], left[2])
+	}
+	return cmp.Compare(a, b)
+}
+
+// pick keeps the rows of the names asked for, all rows for none; a name without a
+// row is an error.
+func pick[T any](all []T, names []string, noun string, nameOf func(T) string) ([]T, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var out []T
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(row T) bool { return nameOf(row) == name })
+		if i < 0 {
+			return nil, fmt.Errorf("%s %q: %w; see 'lifeboat %s get'", noun, name, engine.ErrNotFound, noun)
+		}
+		out = append(out, all[i])
+	}
+	return out, nil
+}
+
+func labelText(set map[string]string) string {
+	if len(set) == 0 {
+		return "<none>"
+	}
+	var parts []string
+	for key, value := range set {
+		parts = append(parts, key+"="+value)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ",")
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+)
+
+func (a *app) restoreDescribe() *cobra.Command {
+	o := &describeOptions{}
+	c := &cobra.Command{
+		Use:   "describe NAME",
+		Short: "Show what a restore did and how it went",
+		Example: `  lifeboat restore describe nightly-20260102150405
+  lifeboat restore describe nightly-20260102150405 --details`,
+		Args:              oneName("restore"),
+		ValidArgsFunction: a.completeRestores,
+	}
+	o.bind(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := o.out.check(); err != nil {
+			return err
+		}
+		return a.with(c.Context(), func(be backend) error { return a.describeRestore(c.Context(), be, o, args[0]) })
+	}
+	return c
+}
+
+func (a *app) describeRestore(ctx context.Context, be backend, o *describeOptions, name string) error {
+	res, err := readRestore(ctx, be, name, o.location)
+	if errors.Is(err, engine.ErrNotFound) {
+		return a.describeRun(ctx, be, engine.Restore, name, o, err)
+	}
+	if err != nil {
+		return err
+	}
+	view := show.RestoreView{Restore: *res.Restore, Details: res.Details, Results: res.Results}
+	if o.details {
+		view.Resources, err = a.resourceList(ctx, be, o, contract.ReadInput{Verb: contract.ReadRestoreURL, Name: name})
+		if err != nil {
+			return err
+		}
+	}
+	if o.out.document() {
+		return show.Document(a.stdout, o.out.format, view.Document())
+	}
+	return view.Print(a.stdout)
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+)
+
+// watchInterval is how often a wait looks; each look costs the worker one query.
+const watchInterval = time.Second
+
+// follow waits for a run with progress on stderr and decodes its result. When the
+// user stops waiting it says how the story can be followed or ended.
+func (a *app) follow(ctx context.Context, be backend, run engine.Run, result any) error {
+	progress := show.NewProgress(a.stderr, a.width, a.now)
+	err := be.Follow(ctx, run, result, watchInterval, func(s engine.Sample) {
+		progress.Show(stateOf(s))
+	})
+	progress.Done()
+	if err != nil && ctx.Err() != nil {
+		a.sayGoesOn(run)
+		return outcome{codeInterrupted}
+	}
+	return err
+}
+
+func stateOf(s engine.Sample) show.State {
+	return show.State{
+		Phase: s.Phase, Step: s.Step,
+		Objects: s.Objects, Total: s.TotalObjects, Bytes: s.Bytes,
+		Warnings: s.Warnings, Errors: s.Errors, Trouble: s.Trouble,
+	}
+}
+
+func (a *app) sayGoesOn(run engine.Run) {
+	fmt.Fprintf(a.stderr, "stopped waiting; the %s of %q goes on.\n", job(run.Kind), run.Name)
+	if run.Kind == engine.Delete {
+		fmt.Fprintf(a.stderr, "  follow it: lifeboat backup delete %s --confirm\n", run.Name)
+		return
+	}
+	noun := run.Kind.Noun()
+	fmt.Fprintf(a.stderr, "  follow it: lifeboat %s wait %s\n  look at it: lifeboat %s describe %s\n  cancel it: lifeboat %s cancel %s\n",
+		noun, run.Name, noun, run.Name, noun, run.Name)
+}
+
+func job(k engine.Kind) string {
+	if k == engine.Delete {
+		return "deletion"
+	}
+	return k.Noun()
+}
+
+// glance is what a start without --wait does: it waits just long enough to hear
+// that a run refused its input at once, or has ended already, and otherwise says
+// how to go on.
+func (a *app) glance(ctx context.Context, be backend, run engine.Run, report func(backend, engine.Run) error) error {
+	short, cancel := context.WithTimeout(ctx, a.patience)
+	defer cancel()
+	err := be.Follow(short, run, nil, a.patience, nil)
+	if ctx.Err() != nil {
+		a.sayGoesOn(run)
+		return outcome{codeInterrupted}
+	}
+	var failed *engine.RunError
+	if err == nil || errors.As(err, &failed) {
+		return report(be, run)
+	}
+	noun := run.Kind.Noun()
+	fmt.Fprintf(a.stdout, "%s %q is running as workflow %s.\n", title(noun), run.Name, run.WorkflowID)
+	fmt.Fprintf(a.stdout, "Next: lifeboat %s wait %s, or lifeboat %s describe %s\n", noun, run.Name, noun, run.Name)
+	return nil
+}
+
+func title(noun string) string {
+	if noun == "restore" {
+		return "Restore"
+	}
+	return "Backup"
+}
+
+// awaitBackup waits for a backup and tells how it ended.
+func (a *app) awaitBackup(ctx context.Context, be backend, run engine.Run) error {
+	var res contract.BackupResult
+	if err := a.follow(ctx, be, run, &res); err != nil {
+		return a.failedRun(run, err)
+	}
+	fmt.Fprintf(a.stdout, "Backup %q %s: %s, %s in %s; %s, %s.\n", res.Name, res.Phase,
+		show.Plural(res.Objects, "object"), show.Bytes(res.Bytes), lasted(res.Started, res.Completed),
+		show.Plural(int64(res.Warnings), "warning"), show.Plural(int64(res.Errors), "error"))
+	a.reasons(res.Reasons, res.Warnings+res.Errors)
+	fmt.Fprintf(a.stdout, "Next: lifeboat backup describe %s, or lifeboat restore create --from-backup %s\n", res.Name, res.Name)
+	return finished(res.Phase)
+}
+
+// awaitRestore waits for a restore and tells how it ended.
+func (a *app) awaitRestore(ctx context.Context, be backend, run engine.Run) (contract.RestoreResult, error) {
+	var res contract.RestoreResult
+	if err := a.follow(ctx, be, run, &res); err != nil {
+		return res, a.failedRun(run, err)
+	}
+	what := "Restore"
+	if res.DryRun {
+		what = "Dry run"
+	}
+	fmt.Fprintf(a.stdout, "%s %q from backup %q %s in %s: %s created, %s updated, %s skipped, %s failed; %s, %s.\n",
+		what, res.Name, res.Backup, res.Phase, lasted(res.Started, res.Completed),
+		show.Count(res.Counts.Created), show.Count(res.Counts.Updated), show.Count(res.Counts.Skipped), show.Count(res.Counts.Failed),
+		show.Plural(int64(res.Warnings), "warning"), show.Plural(int64(res.Errors), "error"))
+	a.reasons(res.Reasons, res.Warnings+res.Errors)
+	return res, nil
+}
+
+// failedRun adds what to do next to the failure of a run.
+func (a *app) failedRun(run engine.Run, err error) error {
+	var failed *engine.RunError
+	if !errors.As(err, &failed) || errors.Is(err, engine.ErrExists) || errors.Is(err, engine.ErrNotFound) {
+		return err
+	}
+	if failed.Phase == "FailedValidation" {
+		return fmt.Errorf("%w; correct the %s and create it again", err, run.Kind.Noun())
+	}
+	return fmt.Errorf("%w; its history is in the Temporal UI under workflow id %s", err, run.WorkflowID)
+}
+
+// reasons prints the first problems of a run, which carry their next step.
+func (a *app) reasons(reasons []string, all int) {
+	const most = 5
+	shown := reasons[:min(len(reasons), most)]
+	for _, reason := range shown {
+		fmt.Fprintf(a.stdout, "  %s\n", reason)
+	}
+	if rest := all - len(shown); len(shown) > 0 && rest > 0 {
+		fmt.Fprintf(a.stdout, "  and %d more\n", rest)
+	}
+}
+
+func lasted(from, to time.Time) string {
+	if from.IsZero() || to.Before(from) {
+		return "0s"
+	}
+	if d := to.Sub(from); d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return to.Sub(from).Round(time.Second).String()
+}
