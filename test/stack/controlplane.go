@@ -59,6 +59,7 @@ func (s *Stack) apiServerArgs(port int, etcd string) []string {
 		"--token-auth-file=" + s.tokenFile(),
 		"--authorization-mode=Node,RBAC",
 		"--service-account-issuer=" + s.APIServer,
+		"--service-account-jwks-uri=" + s.APIServer + "/openid/v1/jwks", // else it names the advertised address, where nothing listens
 		"--service-account-key-file=" + s.accountKeyFile(),
 		"--service-account-signing-key-file=" + s.accountKeyFile(),
 		"--api-audiences=" + s.APIServer + ",sts.amazonaws.com",

@@ -32,6 +32,9 @@ func printStatus(out io.Writer, s *stack.Stack) error {
 }
 
 func printEnv(out io.Writer, s *stack.Stack) error {
+	if _, err := fmt.Fprintf(out, "export PATH='%s':\"$PATH\"\n", s.BinDir()); err != nil {
+		return err
+	}
 	for _, pair := range [][2]string{
 		{stack.Variable, s.Dir},
 		{"KUBECONFIG", s.Kubeconfig},
