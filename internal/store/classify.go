@@ -84,7 +84,7 @@ func classify(op, key string, err error) error {
 }
 
 func kindOf(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}
 	if kind := kindOfCode(codeOf(err)); kind != nil {

@@ -71,10 +71,15 @@ func (s *S3) composePieces(ctx context.Context, dst string, pieces []piece, o Pu
 	}
 	return s.withUpload(ctx, "compose", dst, o, func(ctx context.Context, u *upload) ([]types.CompletedPart, error) {
 		done := make([]types.CompletedPart, len(pieces))
-		group, ctx := errgroup.WithContext(ctx)
+		group, going := errgroup.WithContext(ctx)
 		group.SetLimit(s.parallel)
 		for i, p := range pieces {
 			group.Go(func() (err error) {
+				// A failure keeps further parts from starting but does not cut off
+				// those in flight: they could land after the abort.
+				if going.Err() != nil {
+					return going.Err()
+				}
 				done[i], err = s.sendPiece(ctx, u, int32(i+1), p) //nolint:gosec // at most maxParts
 				return err
 			})

@@ -39,7 +39,7 @@ func (s *S3) sendStream(ctx context.Context, u *upload, body []byte, r io.Reader
 	for n, last := int32(1), false; len(body) > 0 && sending.Err() == nil; n++ {
 		slot, part := sent.next(), body
 		group.Go(func() (err error) {
-			*slot, err = u.send(sending, n, part)
+			*slot, err = u.send(ctx, n, part) // not sending: see composePieces
 			return err
 		})
 		if last {

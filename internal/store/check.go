@@ -1,0 +1,151 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Capability is one thing a location can or cannot do.
+type Capability struct {
+	// Name is a stable identifier such as "conditional-write".
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	// Required says that nothing works without it; the others cost something.
+	Required bool `json:"required"`
+	// Detail is what was found, or what went wrong.
+	Detail string `json:"detail,omitempty"`
+	// Consequence is what it means for backups; empty when OK.
+	Consequence string `json:"consequence,omitempty"`
+}
+
+// Capabilities is the result of Check, in the order of the checks.
+type Capabilities []Capability
+
+// OK reports that everything required works.
+func (c Capabilities) OK() bool {
+	return !slices.ContainsFunc(c, func(one Capability) bool { return one.Required && !one.OK })
+}
+
+// checkTimeout bounds one check of a location, in all.
+const checkTimeout = 2 * time.Minute
+
+// readOnlyStore is implemented by stores that may refuse writes by
+// configuration.
+type readOnlyStore interface{ ReadOnly() bool }
+
+// Check tries out what a location can do. It writes below
+// plugins/lifeboat/check/ only and removes what it wrote. A read-only location
+// is checked for what reading needs.
+func Check(ctx context.Context, st Store) Capabilities {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	c := &check{store: st, dir: checkDir + strings.ToLower(rand.Text()) + "/"}
+	c.run(ctx, "list", true, "backups cannot be found", c.list)
+	c.run(ctx, "layout", true, "Velero marks the whole location unavailable while it holds directories it does not know", c.layout)
+	if ro, ok := st.(readOnlyStore); ok && ro.ReadOnly() {
+		c.found = append(c.found, Capability{Name: "write", OK: true, Detail: "not tried: spec.accessMode is ReadOnly; restores only"})
+		return c.found
+	}
+	c.run(ctx, "write", true, "no backup can be stored", c.write)
+	if !c.found[len(c.found)-1].OK {
+		return c.found
+	}
+	c.run(ctx, "read", true, "no backup can be restored", c.read)
+	c.run(ctx, "range-read", true, "single objects cannot be restored without reading whole backups", c.ranges)
+	c.run(ctx, "conditional-write", false, "two backups of one name started at once may overwrite each other; the fact is recorded in each backup", c.conditional)
+	c.run(ctx, "compose", true, "the backup's file cannot be put together from its parts", c.compose)
+	c.run(ctx, "part-copy", false, "putting a backup together reads and writes all its bytes through the worker", c.partCopy)
+	c.run(ctx, "presigned-url", false, "logs and backups cannot be downloaded by URL, only through the worker", c.presign)
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), abortTimeout) // clean up also after a timeout
+	defer cancel()
+	c.run(ctx, "delete", true, "expired backups cannot be removed and staging fills up", c.remove)
+	return c.found
+}
+
+type check struct {
+	store Store
+	dir   string
+	small []byte
+	found Capabilities
+}
+
+func (c *check) run(ctx context.Context, name string, required bool, consequence string, try func(context.Context) (string, error)) {
+	detail, err := try(ctx)
+	one := Capability{Name: name, OK: err == nil, Required: required, Detail: detail}
+	if err != nil {
+		one.Detail, one.Consequence = err.Error(), consequence
+	}
+	c.found = append(c.found, one)
+}
+
+// veleroDirs are the directories Velero tolerates at the root of a location.
+func veleroDirs() []string {
+	return []string{"backups", "kopia", "metadata", "plugins", "restic", "restores"}
+}
+
+func (c *check) list(ctx context.Context) (string, error) {
+	names, err := c.store.Dirs(ctx, "backups")
+	return fmt.Sprintf("%d backups", len(names)), err
+}
+
+func (c *check) layout(ctx context.Context) (string, error) {
+	names, err := c.store.Dirs(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	known := veleroDirs()
+	foreign := slices.DeleteFunc(names, func(n string) bool { return slices.Contains(known, n) })
+	if len(foreign) == 0 {
+		return "no foreign directories", nil
+	}
+	const show = 3
+	more := ""
+	if len(foreign) > show {
+		more = fmt.Sprintf(" and %d more", len(foreign)-show)
+	}
+	return "", fmt.Errorf("foreign directories at the root: %s%s; move them, or give the location a prefix of its own",
+		strings.Join(foreign[:min(show, len(foreign))], ", "), more)
+}
+
+func (c *check) write(ctx context.Context) (string, error) {
+	c.small = []byte("lifeboat checks this location; safe to delete\n" + rand.Text())
+	return "", c.store.Put(ctx, c.dir+"small", c.small, PutOptions{ContentType: "text/plain"})
+}
+
+func (c *check) read(ctx context.Context) (string, error) {
+	r, info, err := c.store.Get(ctx, c.dir+"small")
+	if err != nil {
+		return "", err
+	}
+	if info.Size != int64(len(c.small)) {
+		_ = r.Close()
+		return "", fmt.Errorf("%d bytes written, the store says %d", len(c.small), info.Size)
+	}
+	return "", same(r, c.small)
+}
+
+func same(r io.ReadCloser, want []byte) error {
+	got, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("read %d bytes that differ from the %d written", len(got), len(want))
+	}
+	return nil
+}
+
+func (c *check) ranges(ctx context.Context) (string, error) {
+	r, err := c.store.GetRange(ctx, c.dir+"small", 3, 7)
+	if err != nil {
+		return "", err
+	}
+	return "", same(r, c.small[3:10])
+}
