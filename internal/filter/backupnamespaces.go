@@ -13,20 +13,21 @@ import (
 // With an include list of names and globs, globs are expanded now, against
 // active namespaces. With "*" or no include list nothing is expanded, so that
 // exclude globs also hold for namespaces that appear while the backup runs.
+// An exclude glob that matches nothing is no mistake: it may stand in a
+// schedule for namespaces that come and go.
 func (b *Backup) bindNamespaces(spec *velerov1.BackupSpec, all []Namespace) []report.Reason {
-	include, reasons := expandNamespaces("spec.includedNamespaces", spec.IncludedNamespaces, all)
-	_, more := expandNamespaces("spec.excludedNamespaces", spec.ExcludedNamespaces, all)
+	include, reasons := expandNamespaces(spec.IncludedNamespaces, all)
 	b.state.Namespaces = rule{Include: include, Exclude: newList(spec.ExcludedNamespaces)}
 	b.state.Unfiltered = b.state.Namespaces.open() ||
 		(!b.state.Namespaces.Exclude.Given && namesAllActive(include, all))
 	b.excludeLabelled(all)
 	b.state.Selected = selectedNames(b.state.Namespaces, all)
-	return append(append(reasons, more...), namedNamespaces(spec, all)...)
+	return append(reasons, namedNamespaces(spec, all)...)
 }
 
 // expandNamespaces replaces globs by the active namespaces they match; a list
 // that lets everything in is returned as it is.
-func expandNamespaces(path string, entries []string, all []Namespace) (list, []report.Reason) {
+func expandNamespaces(entries []string, all []Namespace) (list, []report.Reason) {
 	l := newList(entries)
 	if l.all() {
 		return l, nil
@@ -35,7 +36,7 @@ func expandNamespaces(path string, entries []string, all []Namespace) (list, []r
 	for _, g := range l.Globs {
 		names := matching(g, all)
 		if len(names) == 0 {
-			reasons = append(reasons, report.New(report.GlobEmpty, path+": no active namespace matches "+g))
+			reasons = append(reasons, report.New(report.GlobEmpty, "spec.includedNamespaces: no active namespace matches "+g))
 		}
 		l.Names = append(l.Names, names...)
 	}

@@ -91,8 +91,7 @@ func matchOne(pattern, name string) (size, width int, ok bool) {
 		end := strings.IndexByte(pattern, ']')
 		return end + 1, width, inClass(pattern[1:end], c)
 	}
-	p, size := utf8.DecodeRuneInString(pattern)
-	return size, width, p == c
+	return 1, 1, pattern[0] == name[0] // byte by byte: exact for broken UTF-8 too
 }
 
 // inClass reports whether c is in the body of a class: single characters and

@@ -96,9 +96,9 @@ func (c Contents) resource(name string) (string, bool) {
 // oddNamespaces reports names and globs that nothing in the archive matches.
 func (r *Restore) oddNamespaces(spec *velerov1.RestoreSpec, in Contents) []report.Reason {
 	var reasons []report.Reason
-	for _, g := range append(slices.Clone(r.state.Namespaces.Include.Globs), r.state.Namespaces.Exclude.Globs...) {
+	for _, g := range r.state.Namespaces.Include.Globs {
 		if g != everything && !slices.ContainsFunc(in.Namespaces, func(ns string) bool { return matchGlob(g, ns) }) {
-			reasons = append(reasons, report.New(report.GlobEmpty, "no namespace in the backup matches "+g))
+			reasons = append(reasons, report.New(report.GlobEmpty, "spec.includedNamespaces: no namespace in the backup matches "+g))
 		}
 	}
 	missing := func(name, field string) {
