@@ -120,19 +120,16 @@ type VerifyBackupInput struct {
 	Ref BackupRef `json:"ref"`
 }
 
-// VerifyResult carries the digest of the tarball as read back.
+// VerifyResult says how much was read back.
 type VerifyResult struct {
-	Bytes         int64  `json:"bytes"`
-	TarballSHA256 string `json:"tarballSHA256"`
+	Bytes int64 `json:"bytes"`
 }
 
 // CommitBackupInput makes the backup exist.
 type CommitBackupInput struct {
-	Ref       BackupRef    `json:"ref"`
-	Run       Run          `json:"run"`
-	Completed time.Time    `json:"completed"`
-	Seal      SealResult   `json:"seal"`
-	Verify    VerifyResult `json:"verify"`
+	Ref       BackupRef  `json:"ref"`
+	Completed time.Time  `json:"completed"`
+	Seal      SealResult `json:"seal"`
 }
 
 // AbandonBackupInput removes what an uncommitted backup left behind.

@@ -1,0 +1,185 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Commit writes the Backup document, once and last: from then on the backup
+// exists. Then it lets go of staging and of the name. It may repeat.
+func (b *Backup) Commit(ctx context.Context, _ *Pulse, in contract.CommitBackupInput) (contract.BackupResult, error) {
+	_, st, err := b.Locations.writable(ctx, in.Ref.Location)
+	if err != nil {
+		return contract.BackupResult{}, err
+	}
+	stage, layout := newStaging(st, in.Ref.UID), archive.Layout{Backup: in.Ref.Name}
+	var p backupPlan
+	switch err := stage.get(ctx, planFile, &p); {
+	case errors.Is(err, store.ErrNotFound): // an attempt before this one cleared staging
+		return b.committed(ctx, st, layout, in)
+	case err != nil:
+		return contract.BackupResult{}, err
+	}
+	doc := backupDocument(&p, in)
+	err = putDocument(ctx, st, layout.Metadata(), doc)
+	if errors.Is(err, store.ErrExists) {
+		if _, err := b.committed(ctx, st, layout, in); err != nil {
+			return contract.BackupResult{}, err
+		}
+	} else if err != nil {
+		return contract.BackupResult{}, err
+	}
+	if err := releaseClaim(ctx, st, in.Ref.Name, in.Ref.UID); err != nil {
+		return contract.BackupResult{}, err
+	}
+	return result(doc, in), stage.clear(ctx)
+}
+
+// committed reads back the Backup document that is there: our own after a retry,
+// or that of a run that won.
+func (b *Backup) committed(ctx context.Context, st store.Store, l archive.Layout, in contract.CommitBackupInput) (contract.BackupResult, error) {
+	var doc velerov1.Backup
+	if err := getJSON(ctx, st, l.Metadata(), &doc); err != nil {
+		return contract.BackupResult{}, err
+	}
+	if string(doc.UID) != in.Ref.UID {
+		return contract.BackupResult{}, exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
+	}
+	return result(&doc, in), releaseClaim(ctx, st, in.Ref.Name, in.Ref.UID)
+}
+
+// putDocument writes a Velero document as Velero does: indented, once.
+func putDocument(ctx context.Context, st store.Store, key string, doc any) error {
+	data, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	if err := st.Put(ctx, key, data, store.PutOptions{IfAbsent: true, ContentType: "application/json"}); err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// Annotations of ours on the Backup document.
+const (
+	uidAnnotation         = "lifeboat-backup.github.io/uid"
+	conditionalAnnotation = "lifeboat-backup.github.io/conditional-writes"
+	workflowAnnotation    = "lifeboat-backup.github.io/workflow"
+)
+
+// backupDocument is the Backup resource as Velero would have left it (velero.md A6).
+func backupDocument(p *backupPlan, in contract.CommitBackupInput) *velerov1.Backup {
+	doc := &velerov1.Backup{
+		TypeMeta: metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Backup"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: p.Backup.Name, Namespace: veleroNamespace, UID: types.UID(p.UID),
+			CreationTimestamp: metav1.NewTime(p.Started),
+			Labels:            merge(p.Backup.Labels, map[string]string{velerov1.StorageLocationLabel: p.Backup.Spec.StorageLocation}),
+			Annotations: merge(p.Backup.Annotations, map[string]string{
+				velerov1.SourceClusterK8sGitVersionAnnotation:   p.Kubernetes.GitVersion,
+				velerov1.SourceClusterK8sMajorVersionAnnotation: p.Kubernetes.Major,
+				velerov1.SourceClusterK8sMinorVersionAnnotation: p.Kubernetes.Minor,
+				velerov1.ResourceTimeoutAnnotation:              "10m0s",
+				uidAnnotation:                                   p.UID,
+				workflowAnnotation:                              p.Run.WorkflowID,
+				conditionalAnnotation:                           strconv.FormatBool(p.Conditional),
+			}),
+		},
+		Spec: p.Backup.Spec,
+	}
+	doc.Status = backupStatus(p, in)
+	return doc
+}
+
+// veleroNamespace is where Velero's own documents say they live; readers rewrite it.
+const veleroNamespace = "velero"
+
+func backupStatus(p *backupPlan, in contract.CommitBackupInput) velerov1.BackupStatus {
+	phase := report.Completed
+	if in.Seal.Errors > 0 {
+		phase = report.PartiallyFailed
+	}
+	n := int(in.Seal.Objects)
+	return velerov1.BackupStatus{
+		Version: 1, FormatVersion: "1.1.0", Phase: velerov1.BackupPhase(phase),
+		Expiration:          &metav1.Time{Time: p.Expires},
+		StartTimestamp:      &metav1.Time{Time: p.Started},
+		CompletionTimestamp: &metav1.Time{Time: in.Completed.UTC().Truncate(time.Second)},
+		Progress:            &velerov1.BackupProgress{TotalItems: n, ItemsBackedUp: n},
+		Warnings:            in.Seal.Warnings, Errors: in.Seal.Errors,
+		HookStatus: &velerov1.HookStatus{},
+	}
+}
+
+func result(doc *velerov1.Backup, in contract.CommitBackupInput) contract.BackupResult {
+	return contract.BackupResult{
+		Name: doc.Name, UID: string(doc.UID), Location: doc.Spec.StorageLocation, Phase: string(doc.Status.Phase),
+		Started: doc.Status.StartTimestamp.Time, Completed: doc.Status.CompletionTimestamp.Time,
+		Expires: doc.Status.Expiration.Time, Objects: in.Seal.Objects, Bytes: in.Seal.Bytes,
+		Warnings: in.Seal.Warnings, Errors: in.Seal.Errors, Reasons: in.Seal.Reasons,
+	}
+}
+
+func merge(a, b map[string]string) map[string]string {
+	out := make(map[string]string, len(a)+len(b))
+	for _, m := range []map[string]string{a, b} {
+		for k, v := range m {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// Abandon removes what an uncommitted run left behind. It may repeat, and spares a
+// backup that was committed, by this run or another.
+func (b *Backup) Abandon(ctx context.Context, _ *Pulse, in contract.AbandonBackupInput) (contract.Nothing, error) {
+	_, st, err := b.Locations.Get(ctx, in.Ref.Location)
+	if kindOf(err) != "" {
+		return contract.Nothing{}, nil // no such location: nothing was written
+	}
+	if err != nil {
+		return contract.Nothing{}, err
+	}
+	if err := b.clearUncommitted(ctx, st, in.Ref); err != nil && kindOf(err) == "" {
+		return contract.Nothing{}, err
+	}
+	return contract.Nothing{}, nil
+}
+
+func (b *Backup) clearUncommitted(ctx context.Context, st store.Store, ref contract.BackupRef) error {
+	if err := newStaging(st, ref.UID).clear(ctx); err != nil {
+		return err
+	}
+	var holder claim
+	err := getJSON(ctx, st, archive.Claim(ref.Name), &holder)
+	if errors.Is(err, store.ErrNotFound) || err == nil && holder.UID != ref.UID {
+		return nil // the directory is another run's
+	}
+	if err != nil {
+		return err
+	}
+	_, err = st.Head(ctx, archive.Layout{Backup: ref.Name}.Metadata())
+	if errors.Is(err, store.ErrNotFound) {
+		err = b.clearLeftovers(ctx, st, ref.Name)
+		if err == nil {
+			_, err = st.AbortUploads(ctx, archive.BackupDir(ref.Name))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return releaseClaim(ctx, st, ref.Name, ref.UID)
+}

@@ -1,0 +1,136 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// sideFiles writes Velero's files beside the tarball (velero.md A2), those of
+// readers from 1.13 on included, and returns their digests.
+func (s *seal) sideFiles(ctx context.Context) ([]archive.File, error) {
+	list, err := s.resourceList(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := s.o.layout
+	none := []any{}
+	docs := []struct {
+		key string
+		doc any
+	}{
+		{l.ResourceList(), list},
+		{l.Results(), report.FromReasons(s.reasons)},
+		{l.VolumeInfo(), volumeInfos(s.o, s.notes)},
+		{l.VolumeSnapshots(), none},
+		{l.PodVolumeBackups(), none},
+		{l.ItemOperations(), none},
+		{l.CSIVolumeSnapshots(), none},
+		{l.CSIVolumeSnapshotContents(), none},
+		{l.CSIVolumeSnapshotClasses(), none},
+	}
+	var files []archive.File
+	for _, d := range docs {
+		f, err := putGzipJSON(ctx, s.o.st, d.key, d.doc)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	f, err := s.log(ctx)
+	return append(files, f), err
+}
+
+// resourceList names every object in the archive, by the index alone.
+func (s *seal) resourceList(ctx context.Context) (report.ResourceList, error) {
+	a, err := archive.OpenStaged(source{s.o.st}, chunks(s.notes))
+	if err != nil {
+		return nil, err
+	}
+	types := map[string]kube.Resource{}
+	for _, r := range s.o.plan.Resources {
+		types[r.GroupResource()] = r
+	}
+	list := report.ResourceList{}
+	err = a.WalkEntries(ctx, 0, len(a.Members()), func(_ int, entries []archive.Entry) error {
+		for _, e := range entries {
+			t := types[e.Resource]
+			list.Add(t.APIVersion(), t.Kind, e.Namespace, e.Name)
+		}
+		return nil
+	})
+	list.Sort()
+	return list, err
+}
+
+// log writes what a person reads with `backup logs`: what was listed when, and
+// every reason.
+func (s *seal) log(ctx context.Context) (archive.File, error) {
+	l := report.NewLog(0, slog.LevelInfo)
+	p := s.o.plan
+	line(l, p.Started, "backup started", "backup", p.Backup.Name, "uid", p.UID, "cluster", p.Run.Cluster,
+		"workflow", p.Run.WorkflowID, "kubernetes", p.Kubernetes.GitVersion, "storageLocation", p.Backup.Spec.StorageLocation)
+	for _, shard := range p.Shards {
+		for _, list := range shard.Lists {
+			line(l, p.Planned, "to be listed", "shard", shard.ID, "resource", list.Type.GroupResource, "namespaces", len(list.Namespaces))
+		}
+	}
+	last := p.Planned
+	for _, n := range s.notes {
+		line(l, n.Staged, "chunk staged", "key", n.Chunk.Key, "members", len(n.Chunk.Members), "bytes", n.Chunk.DataSize)
+		last = n.Staged
+	}
+	line(l, last, "archive composed", "objects", s.asm.Totals.Objects, "members", s.asm.Totals.Members, "bytes", s.asm.Totals.TarballBytes)
+	l.Reasons(last, s.reasons)
+	var buf bytes.Buffer
+	if err := l.Gzip(&buf); err != nil {
+		return archive.File{}, fmt.Errorf("compress log: %w", err)
+	}
+	return putFile(ctx, s.o.st, s.o.layout.Logs(), buf.Bytes())
+}
+
+// line logs with the time of the event, not of the writing: a log that is written
+// again has the same bytes.
+func line(l *report.Log, at time.Time, msg string, args ...any) {
+	r := slog.NewRecord(at, slog.LevelInfo, msg, 0)
+	r.Add(args...)
+	_ = l.Handle(context.Background(), r) // never fails, see report.Log
+}
+
+func putGzipJSON(ctx context.Context, st store.Store, key string, doc any) (archive.File, error) {
+	data, err := gzipJSON(doc)
+	if err != nil {
+		return archive.File{}, fmt.Errorf("encode %s: %w", key, err)
+	}
+	return putFile(ctx, st, key, data)
+}
+
+// gzipJSON encodes as Velero does: one document, a newline, one gzip member.
+func gzipJSON(doc any) ([]byte, error) {
+	var buf bytes.Buffer
+	zw := gzip.NewWriter(&buf)
+	if err := json.NewEncoder(zw).Encode(doc); err != nil {
+		return nil, err
+	}
+	if err := zw.Close(); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+func putFile(ctx context.Context, st store.Store, key string, data []byte) (archive.File, error) {
+	if err := st.Put(ctx, key, data, store.PutOptions{ContentType: "application/gzip"}); err != nil {
+		return archive.File{}, fmt.Errorf("write %s: %w", key, err)
+	}
+	return archive.NewFile(key, data), nil
+}

@@ -1,0 +1,225 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Prepare validates the input, claims the name, discovers what there is and plans
+// the shards. It may repeat: the claim is its own, the plan is overwritten.
+func (b *Backup) Prepare(ctx context.Context, _ *Pulse, in contract.PrepareBackupInput) (contract.BackupPlan, error) {
+	if err := validateBackup(in.Backup); err != nil {
+		return contract.BackupPlan{}, err
+	}
+	bsl, st, err := b.Locations.writable(ctx, in.Backup.Spec.StorageLocation)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
+	in.Backup.Spec.StorageLocation = bsl.Name
+	conditional, err := b.claim(ctx, st, in)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
+	doc, err := b.discover(ctx, in)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
+	doc.Conditional = conditional
+	if !conditional {
+		doc.Reasons = append(doc.Reasons, report.New(report.StoreDegraded,
+			fmt.Sprintf("location %s does not honour conditional writes: two backups of one name that start in the same second are not told apart", bsl.Name)))
+	}
+	total, err := b.planShards(ctx, doc)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
+	if err := newStaging(st, in.UID).put(ctx, planFile, doc); err != nil {
+		return contract.BackupPlan{}, err
+	}
+	return summary(doc, total), nil
+}
+
+func summary(doc *backupPlan, total int64) contract.BackupPlan {
+	n := report.Tally(doc.Reasons)
+	return contract.BackupPlan{
+		Name: doc.Backup.Name, UID: doc.UID, Location: doc.Backup.Spec.StorageLocation,
+		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
+		Schedule: doc.Backup.Labels[scheduleLabel], Warnings: n.Warnings, Errors: n.Errors,
+	}
+}
+
+func validateBackup(in contract.BackupInput) error {
+	if err := archive.ValidateName(in.Name); err != nil {
+		return invalid("name: %w", err)
+	}
+	if problems := filter.ValidateBackup(&in.Spec); len(problems) > 0 {
+		return filter.FieldErrors(problems)
+	}
+	return nil
+}
+
+// discover lists types and namespaces and resolves the filters against them.
+func (b *Backup) discover(ctx context.Context, in contract.PrepareBackupInput) (*backupPlan, error) {
+	cat, err := b.Kube.Discover(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("discover resource types: %w", err)
+	}
+	namespaces, err := b.namespaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if in.Backup.Spec.TTL.Duration == 0 {
+		in.Backup.Spec.TTL = metav1.Duration{Duration: b.Config.DefaultBackupTTL.Duration}
+	}
+	f, reasons, err := filter.NewBackup(&in.Backup.Spec, resolver(cat), namespaces)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range cat.Failures {
+		reasons = append(reasons, report.New(report.GroupUnavailable, g.Group+": "+g.Reason))
+	}
+	started := in.Run.Started.Truncate(time.Second)
+	return &backupPlan{
+		Backup: in.Backup, UID: in.UID, Run: in.Run,
+		Started: started, Planned: time.Now().UTC(), Expires: started.Add(in.Backup.Spec.TTL.Duration),
+		Kubernetes: cat.ServerVersion, Resources: listable(cat.Resources),
+		Filter: f, Reasons: reasons,
+	}, nil
+}
+
+// listable keeps the types that can be backed up and brought back: Velero asks for
+// the same verbs.
+func listable(all []kube.Resource) []kube.Resource {
+	var out []kube.Resource
+	for _, r := range all {
+		if r.Can("list", "create", "get", "delete") {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (b *Backup) namespaces(ctx context.Context) ([]filter.Namespace, error) {
+	all, err := b.Kube.Namespaces(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
+	}
+	out := make([]filter.Namespace, 0, len(all))
+	for _, n := range all {
+		out = append(out, filter.Namespace{Name: n.Name, Labels: n.Labels, Active: !n.Deleting && n.Phase == "Active"})
+	}
+	return out, nil
+}
+
+// planShards counts objects type by type and cuts the work into shards.
+func (b *Backup) planShards(ctx context.Context, doc *backupPlan) (int64, error) {
+	f := doc.Filter
+	var (
+		mu    sync.Mutex
+		types []plan.TypeCount
+		total int64
+	)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(16)
+	for _, r := range doc.Resources {
+		t := filterType(r)
+		d := f.IncludeType(t)
+		doc.Related = doc.Related || d == filter.RelatedOnly
+		if d != filter.All {
+			continue
+		}
+		group.Go(func() error {
+			n, err := b.count(ctx, r, f)
+			mu.Lock()
+			defer mu.Unlock()
+			total += n
+			types = append(types, plan.TypeCount{Type: t, Count: n})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return 0, err
+	}
+	doc.Related = doc.Related || len(f.Selectors()) > 1 || f.Selectors()[0] != ""
+	doc.Shards = plan.Export(types, f, plan.ExportOptions{
+		Parallelism: b.Config.Limits.ExportShards,
+	})
+	return total, nil
+}
+
+// count is an estimate that sizes shards: a type that cannot be counted now is
+// listed all the same, and fails there with its reason.
+func (b *Backup) count(ctx context.Context, r kube.Resource, f *filter.Backup) (int64, error) {
+	ns := ""
+	if names := f.Namespaces(); r.Namespaced && !f.AllNamespaces() && len(names) == 1 {
+		ns = names[0]
+	}
+	n, err := b.Kube.Count(ctx, r, ns)
+	if err != nil && ctx.Err() != nil {
+		return 0, fmt.Errorf("count %s: %w", r.GroupResource(), err)
+	}
+	return n, nil
+}
+
+// claim reserves the name for this run and says whether the store honours
+// conditional writes. A finished backup or a live claim of another run is
+// AlreadyExists, naming the winner.
+func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareBackupInput) (bool, error) {
+	conditional, err := st.Conditional(ctx)
+	if err != nil {
+		return false, fmt.Errorf("probe conditional writes: %w", err)
+	}
+	if err := b.free(ctx, st, in.Backup.Name); err != nil {
+		return false, err
+	}
+	c := claim{UID: in.UID, Run: in.Run}
+	err = putClaim(ctx, st, in.Backup.Name, c)
+	if errors.Is(err, store.ErrExists) {
+		err = b.takeOver(ctx, st, in.Backup.Name, c)
+	}
+	if err != nil {
+		return false, err
+	}
+	// The winner of a race may have committed and let go of the claim between the
+	// look and the claim.
+	if err := b.free(ctx, st, in.Backup.Name); err != nil {
+		return false, errors.Join(err, releaseClaim(ctx, st, in.Backup.Name, in.UID))
+	}
+	return conditional, b.clearLeftovers(ctx, st, in.Backup.Name)
+}
+
+// free fails if a backup of that name is committed.
+func (b *Backup) free(ctx context.Context, st store.Store, name string) error {
+	info, err := st.Head(ctx, archive.Layout{Backup: name}.Metadata())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for backup %s: %w", name, err)
+	}
+	return exists("name: backup %q already exists, completed %s; choose another name or delete it first",
+		name, info.Modified.UTC().Format(time.RFC3339))
+}
+
+// clearLeftovers removes files that an uncommitted run of this name left behind;
+// the claim makes sure that nobody is writing them now.
+func (b *Backup) clearLeftovers(ctx context.Context, st store.Store, name string) error {
+	if _, err := st.DeletePrefix(ctx, archive.BackupDir(name)); err != nil {
+		return fmt.Errorf("clear leftovers of %s: %w", name, err)
+	}
+	return nil
+}

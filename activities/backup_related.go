@@ -1,0 +1,238 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+)
+
+// fetchWindow is how many related objects are fetched at a time; the client's
+// limiter has the last word.
+const fetchWindow = 16
+
+// ExportRelated fetches what exported objects refer to and the shards did not
+// hold: the PVs of claims, the definitions of custom resources, the RBAC of service
+// accounts, the Namespace objects of selected objects. It writes the shard after
+// the planned ones. It starts over when repeated: its work is small.
+func (b *Backup) ExportRelated(ctx context.Context, p *Pulse, in contract.ExportRelatedInput) (contract.ShardResult, error) {
+	o, err := b.open(ctx, in.Ref)
+	if err != nil {
+		return contract.ShardResult{}, err
+	}
+	r := &related{export: b.newExport(ctx, o, p, len(in.Shards), exportCursor{}), held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
+	if err := r.collect(ctx, in.Shards); err != nil {
+		return contract.ShardResult{}, err
+	}
+	for len(r.wanted) > 0 {
+		if err := r.round(ctx); err != nil {
+			return contract.ShardResult{}, fmt.Errorf("export related objects: %w", err)
+		}
+	}
+	return r.cur.Result, r.close(ctx)
+}
+
+// related is the closure over references: each round fetches what the round before
+// asked for.
+type related struct {
+	*export
+	held     map[resource.Ref]bool // in the archive, or known not to exist
+	asked    map[resource.Ref]bool
+	wanted   []resource.Ref
+	bindings []map[string]any // cluster role bindings, once they were asked for
+}
+
+// collect reads the references of all shards and which of them the archive holds.
+func (r *related) collect(ctx context.Context, shards []int) error {
+	notes, err := r.b.notes(ctx, r.o, shards)
+	if err != nil {
+		return err
+	}
+	listed := map[string]bool{}
+	for _, n := range notes {
+		r.want(n.Related)
+	}
+	for _, w := range r.wanted {
+		listed[w.Resource] = true
+	}
+	a, err := archive.OpenStaged(source{r.o.st}, chunks(notes))
+	if err != nil {
+		return err
+	}
+	for gr := range listed {
+		for _, m := range a.With(gr) {
+			entries, err := a.Entries(ctx, m)
+			if err != nil {
+				return err
+			}
+			for _, e := range entries {
+				r.held[resource.Ref{Resource: e.Resource, Namespace: e.Namespace, Name: e.Name}] = true
+			}
+		}
+	}
+	return nil
+}
+
+func (r *related) want(refs []resource.Ref) {
+	for _, ref := range refs {
+		if !r.asked[ref] {
+			r.asked[ref] = true
+			r.wanted = append(r.wanted, ref)
+		}
+	}
+}
+
+// round fetches what is wanted; what those objects refer to is wanted next.
+func (r *related) round(ctx context.Context) error {
+	todo := r.wanted
+	r.wanted = nil
+	var names []resource.Ref
+	for _, ref := range todo {
+		if !ref.Subject {
+			names = append(names, ref)
+			continue
+		}
+		if err := r.subject(ctx, ref); err != nil {
+			return err
+		}
+	}
+	if err := r.fetch(ctx, names); err != nil {
+		return err
+	}
+	r.want(r.note.Related)
+	r.note.Related, r.note.seen = nil, map[resource.Ref]bool{}
+	return nil
+}
+
+// fetch gets objects in parallel and adds them in order.
+func (r *related) fetch(ctx context.Context, refs []resource.Ref) error {
+	type got struct {
+		res  kube.Resource
+		item kube.Item
+		ok   bool
+	}
+	all := make([]got, len(refs))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(fetchWindow)
+	for i, ref := range refs {
+		res, ok := r.o.plan.resource(ref.Resource)
+		if r.held[ref] || !ok || !r.o.plan.Filter.IncludeRelated(filterType(res), ref.Namespace) {
+			continue
+		}
+		r.held[ref] = true
+		group.Go(func() error {
+			item, err := r.b.Kube.GetItem(gctx, res, ref.Namespace, ref.Name)
+			all[i] = got{res, item, err == nil && !item.Deleting && item.Labels[excludeLabel] != "true"}
+			if kube.IsNotFound(err) {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, g := range all {
+		if g.ok {
+			if err := r.add(g.res, g.item); err != nil {
+				return fmt.Errorf("%s: %w", refs[i].Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// subject wants the cluster role bindings that name a service account, and their
+// roles.
+func (r *related) subject(ctx context.Context, ref resource.Ref) error {
+	if err := r.loadBindings(ctx, ref.Resource); err != nil {
+		return err
+	}
+	for _, b := range r.bindings {
+		if !names(b, ref.Namespace, ref.Name) {
+			continue
+		}
+		meta, _ := b["metadata"].(map[string]any)
+		role, _ := b["roleRef"].(map[string]any)
+		r.want([]resource.Ref{
+			{Resource: ref.Resource, Name: text(meta["name"])},
+			{Resource: strings.Replace(ref.Resource, "clusterrolebindings", "clusterroles", 1), Name: text(role["name"])},
+		})
+	}
+	return nil
+}
+
+func (r *related) loadBindings(ctx context.Context, gr string) error {
+	res, ok := r.o.plan.resource(gr)
+	if r.bindings != nil || !ok {
+		return nil
+	}
+	r.bindings = []map[string]any{}
+	_, err := r.b.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: res}}, func(it kube.Item) error {
+		var obj map[string]any
+		err := json.Unmarshal(it.Raw, &obj)
+		r.bindings = append(r.bindings, obj)
+		return err
+	})
+	if kube.IsForbidden(err) {
+		r.note.reason(report.New(report.ListFailed, err.Error()).At(gr, "", ""))
+		return nil
+	}
+	return err
+}
+
+// names reports whether a binding has the service account, or a group it is in,
+// among its subjects; the groups of all service accounts do not count.
+func names(binding map[string]any, namespace, name string) bool {
+	subjects, _ := binding["subjects"].([]any)
+	for _, s := range subjects {
+		m, _ := s.(map[string]any)
+		if m["kind"] == "ServiceAccount" && m["namespace"] == namespace && m["name"] == name {
+			return true
+		}
+	}
+	return false
+}
+
+// notes reads the notes of all chunks, in the order of the archive.
+func (b *Backup) notes(ctx context.Context, o *opened, shards []int) ([]*chunkNotes, error) {
+	var names []string
+	for shard, n := range shards {
+		for chunk := range n {
+			names = append(names, notesName(shard, chunk))
+		}
+	}
+	out := make([]*chunkNotes, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(fetchWindow)
+	for i, name := range names {
+		group.Go(func() error {
+			out[i] = newChunkNotes()
+			return o.stage.get(ctx, name, out[i])
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, errors.Join(fmt.Errorf("read staged notes of %s", o.layout.Backup), err)
+	}
+	return out, nil
+}
+
+// chunks are the staged chunks among notes; notes without objects have none.
+func chunks(notes []*chunkNotes) []archive.ChunkRef {
+	var out []archive.ChunkRef
+	for _, n := range notes {
+		if n.Chunk.DataSize > 0 {
+			out = append(out, n.Chunk)
+		}
+	}
+	return out
+}

@@ -1,0 +1,130 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// reasonsInResult is how many reasons travel through Temporal, as text; all of
+// them stand in the results file.
+const reasonsInResult = 5
+
+// Seal composes the tarball and the index out of staged chunks and writes every
+// file of the backup but the one that makes it exist. It may repeat: the same
+// staging gives the same bytes.
+func (b *Backup) Seal(ctx context.Context, p *Pulse, in contract.SealBackupInput) (contract.SealResult, error) {
+	o, err := b.open(ctx, in.Ref)
+	if err != nil {
+		return contract.SealResult{}, err
+	}
+	notes, err := b.notes(ctx, o, in.Chunks)
+	if err != nil {
+		return contract.SealResult{}, err
+	}
+	asm, err := archive.Assemble(chunks(notes), o.plan.Started)
+	if err != nil {
+		return contract.SealResult{}, fmt.Errorf("assemble %s: %w", in.Ref.Name, err)
+	}
+	if err := compose(ctx, o.st, o.layout.Tarball(), asm.Tarball); err != nil {
+		return contract.SealResult{}, err
+	}
+	if err := compose(ctx, o.st, o.layout.Index(), asm.Index); err != nil {
+		return contract.SealResult{}, err
+	}
+	p.Count(0, asm.Totals.TarballBytes)
+	s := &seal{o: o, notes: notes, asm: asm, reasons: reasons(o, notes)}
+	files, err := s.sideFiles(ctx)
+	if err != nil {
+		return contract.SealResult{}, err
+	}
+	return s.result(), s.manifest(ctx, append(asm.Files(o.layout), files...))
+}
+
+// seal is what the side files are made of.
+type seal struct {
+	o       *opened
+	notes   []*chunkNotes
+	asm     archive.Assembly
+	reasons []report.Reason
+}
+
+func (s *seal) result() contract.SealResult {
+	n := report.Tally(s.reasons)
+	res := contract.SealResult{
+		Objects: s.asm.Totals.Objects, Bytes: s.asm.Totals.TarballBytes, Members: int(s.asm.Totals.Members),
+		Warnings: n.Warnings, Errors: n.Errors,
+	}
+	for _, r := range s.reasons[:min(len(s.reasons), reasonsInResult)] {
+		res.Reasons = append(res.Reasons, r.String())
+	}
+	return res
+}
+
+// reasons are those of the plan and of all chunks, worst first.
+func reasons(o *opened, notes []*chunkNotes) []report.Reason {
+	all := append([]report.Reason(nil), o.plan.Reasons...)
+	for _, n := range notes {
+		all = append(all, n.Reasons...)
+	}
+	all = append(all, volumeReasons(notes)...)
+	report.Sort(all)
+	return all
+}
+
+func (s *seal) manifest(ctx context.Context, files []archive.File) error {
+	key := s.o.layout.Manifest()
+	data, err := archive.EncodeManifest(archive.Manifest{
+		Backup: s.o.layout.Backup, UID: s.o.plan.UID, Cluster: s.o.plan.Run.Cluster, Created: s.o.plan.Started,
+		Files: files, Directory: s.asm.Directory, Totals: s.asm.Totals,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.o.st.Put(ctx, key, data, store.PutOptions{ContentType: "application/json"}); err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// compose writes a file as the concatenation of segments; the store copies staged
+// ones on its side where they are large enough.
+func compose(ctx context.Context, st store.Store, dst string, segs []archive.Segment) error {
+	parts := make([]store.Part, len(segs))
+	for i, s := range segs {
+		parts[i] = store.Part{Inline: s.Inline, Key: s.Key, Offset: s.Offset, Size: s.Size}
+	}
+	if err := st.Compose(ctx, dst, parts, store.PutOptions{}); err != nil {
+		return fmt.Errorf("compose %s: %w", dst, err)
+	}
+	return nil
+}
+
+// Verify reads every stored byte back and holds it against the manifest. Damage
+// is an error that no retry mends.
+func (b *Backup) Verify(ctx context.Context, p *Pulse, in contract.VerifyBackupInput) (contract.VerifyResult, error) {
+	_, st, err := b.Locations.Get(ctx, in.Ref.Location)
+	if err != nil {
+		return contract.VerifyResult{}, err
+	}
+	a, err := archive.Open(ctx, source{st}, archive.Layout{Backup: in.Ref.Name})
+	if err != nil {
+		return contract.VerifyResult{}, fmt.Errorf("read back %s: %w", in.Ref.Name, err)
+	}
+	if uid := a.Manifest().UID; uid != in.Ref.UID {
+		return contract.VerifyResult{}, exists("name: files of backup %q were replaced by another run (uid %s)", in.Ref.Name, uid)
+	}
+	var res contract.VerifyResult
+	err = a.Verify(ctx, func(n int64) {
+		res.Bytes += n
+		p.Count(0, n)
+	})
+	if err != nil {
+		return res, fmt.Errorf("read back %s: %w", in.Ref.Name, err)
+	}
+	return res, nil
+}

@@ -1,0 +1,304 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Catalog answers the CLI's reads out of the bucket.
+type Catalog struct {
+	Config    *config.Config
+	Kube      *kube.Client
+	Locations *Locations
+	Version   string
+}
+
+const (
+	// rowsPerPage keeps an answer far below Temporal's 2 MB: a row is some 300 bytes.
+	rowsPerPage = 1000
+	// linesInAnswer is how many lines of each kind of a results file travel.
+	linesInAnswer = 100
+	// urlTTL is Velero's.
+	urlTTL = 10 * time.Minute
+	// documentsAtOnce bounds the GETs of a listing.
+	documentsAtOnce = 16
+)
+
+// Read answers one read. It changes nothing, except for ReadLocationCheck, which
+// cleans up after itself.
+func (c *Catalog) Read(ctx context.Context, _ *Pulse, in contract.ReadInput) (contract.ReadResult, error) {
+	verbs := map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error){
+		contract.ReadBackups:       c.backups,
+		contract.ReadBackup:        c.backup,
+		contract.ReadBackupURL:     c.backupURL,
+		contract.ReadRestores:      c.restores,
+		contract.ReadRestore:       c.restore,
+		contract.ReadRestoreURL:    c.restoreURL,
+		contract.ReadLocations:     c.locations,
+		contract.ReadLocationCheck: c.check,
+		contract.ReadServer:        c.server,
+	}
+	read, ok := verbs[in.Verb]
+	if !ok {
+		return contract.ReadResult{}, invalid("verb: %q is not known to this worker", in.Verb)
+	}
+	return read(ctx, in)
+}
+
+// stores are the locations that a read is about: the named one, or all.
+func (c *Catalog) stores(ctx context.Context, name string) (map[string]store.Store, error) {
+	out := map[string]store.Store{}
+	for _, bsl := range c.Config.BackupStorageLocations {
+		if name != "" && bsl.Name != name {
+			continue
+		}
+		_, st, err := c.Locations.Get(ctx, bsl.Name)
+		if err != nil {
+			return nil, err
+		}
+		out[bsl.Name] = st
+	}
+	if len(out) == 0 {
+		_, err := c.Config.Location(name)
+		return nil, invalid("storageLocation: %w", err)
+	}
+	return out, nil
+}
+
+func (c *Catalog) backups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	sel, err := labels.Parse(in.Selector)
+	if err != nil {
+		return contract.ReadResult{}, invalid("selector: %w", err)
+	}
+	stores, err := c.stores(ctx, in.Location)
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	var rows []contract.BackupSummary
+	for name, st := range stores {
+		docs, err := readBackups(ctx, st)
+		if err != nil {
+			return contract.ReadResult{}, fmt.Errorf("list backups in location %s: %w", name, err)
+		}
+		for _, d := range docs {
+			if sel.Matches(labels.Set(d.Labels)) {
+				rows = append(rows, summaryOf(d, name))
+			}
+		}
+	}
+	slices.SortFunc(rows, func(a, b contract.BackupSummary) int {
+		return strings.Compare(a.Name+"/"+a.Location, b.Name+"/"+b.Location)
+	})
+	rows, next := page(rows, in.Continue, func(r contract.BackupSummary) string { return r.Name + "/" + r.Location })
+	return contract.ReadResult{Backups: rows, Continue: next}, nil
+}
+
+// page cuts sorted rows behind the key of the page before.
+func page[T any](rows []T, after string, key func(T) string) ([]T, string) {
+	i := 0
+	for after != "" && i < len(rows) && key(rows[i]) <= after {
+		i++
+	}
+	rows = rows[i:]
+	if len(rows) <= rowsPerPage {
+		return rows, ""
+	}
+	return rows[:rowsPerPage], key(rows[rowsPerPage-1])
+}
+
+// readBackups reads every Backup document of a location, ours and Velero's. A
+// directory without a document is no backup.
+func readBackups(ctx context.Context, st store.Store) ([]*velerov1.Backup, error) {
+	names, err := st.Dirs(ctx, archive.BackupsDir)
+	if err != nil {
+		return nil, err
+	}
+	return readDocuments[velerov1.Backup](ctx, st, names, func(n string) string { return archive.Layout{Backup: n}.Metadata() })
+}
+
+// readDocuments reads the documents of names in parallel; missing ones are left out.
+func readDocuments[T any](ctx context.Context, st store.Store, names []string, key func(string) string) ([]*T, error) {
+	var mu sync.Mutex
+	var out []*T
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(documentsAtOnce)
+	for _, name := range names {
+		group.Go(func() error {
+			doc := new(T)
+			err := getJSON(ctx, st, key(name), doc)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out = append(out, doc)
+			return err
+		})
+	}
+	return out, group.Wait()
+}
+
+func summaryOf(d *velerov1.Backup, location string) contract.BackupSummary {
+	row := contract.BackupSummary{
+		Name: d.Name, Labels: d.Labels, Location: location, Phase: string(d.Status.Phase),
+		Errors: d.Status.Errors, Warnings: d.Status.Warnings, Created: d.CreationTimestamp.Time,
+		Expires: timeOf(d.Status.Expiration), Selector: metav1.FormatLabelSelector(d.Spec.LabelSelector),
+		Ours: d.Annotations[uidAnnotation] != "",
+	}
+	if d.Status.StartTimestamp != nil {
+		row.Created = d.Status.StartTimestamp.Time
+	}
+	if d.Status.Progress != nil {
+		row.Objects = int64(d.Status.Progress.ItemsBackedUp)
+	}
+	return row
+}
+
+func timeOf(t *metav1.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return &t.Time
+}
+
+// find looks a document up in the named location, or in all.
+func find[T any](ctx context.Context, c *Catalog, in contract.ReadInput, what, key string, doc *T) (string, store.Store, error) {
+	if err := archive.ValidateName(in.Name); err != nil {
+		return "", nil, invalid("name: %w", err)
+	}
+	stores, err := c.stores(ctx, in.Location)
+	if err != nil {
+		return "", nil, err
+	}
+	for name, st := range stores {
+		err := getJSON(ctx, st, key, doc)
+		if err == nil {
+			return name, st, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return "", nil, err
+		}
+	}
+	return "", nil, notFound("name: no %s %q; `lifeboat %s get` lists them", what, in.Name, what)
+}
+
+func (c *Catalog) findBackup(ctx context.Context, in contract.ReadInput) (*velerov1.Backup, store.Store, error) {
+	doc := &velerov1.Backup{}
+	name, st, err := find(ctx, c, in, "backup", archive.Layout{Backup: in.Name}.Metadata(), doc)
+	doc.Spec.StorageLocation = name
+	return doc, st, err
+}
+
+func (c *Catalog) backup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	doc, st, err := c.findBackup(ctx, in)
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	layout := archive.Layout{Backup: in.Name}
+	res := contract.ReadResult{Backup: doc}
+	if res.Results, err = readResults(ctx, st, layout.Results()); err != nil {
+		return res, err
+	}
+	res.Details = &contract.Details{UID: string(doc.UID), Conditional: doc.Annotations[conditionalAnnotation] == "true"}
+	data, err := getBytes(ctx, st, layout.Manifest())
+	if errors.Is(err, store.ErrNotFound) { // Velero's
+		info, err := st.Head(ctx, layout.Tarball())
+		res.Details.Bytes = info.Size
+		return res, err
+	}
+	if err != nil {
+		return res, err
+	}
+	m, err := archive.DecodeManifest(layout.Manifest(), data)
+	res.Details.Cluster, res.Details.Bytes = m.Cluster, m.Totals.TarballBytes
+	res.Details.Members, res.Details.ManifestSHA = int(m.Totals.Members), archive.Digest(data)
+	return res, err
+}
+
+// readResults reads a results file and cuts it to what an answer may carry.
+func readResults(ctx context.Context, st store.Store, key string) (raw json.RawMessage, err error) {
+	body, _, err := st.Get(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	zr, err := gzip.NewReader(body)
+	var doc map[string]map[string]json.RawMessage
+	if err == nil {
+		err = json.NewDecoder(io.LimitReader(zr, maxDocument)).Decode(&doc)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
+	}
+	return json.Marshal(cut(doc))
+}
+
+// cut keeps the first lines of every list.
+func cut(doc map[string]map[string]json.RawMessage) map[string]map[string]any {
+	out := map[string]map[string]any{}
+	for kind, groups := range doc {
+		out[kind] = map[string]any{}
+		for group, raw := range groups {
+			var lines []string
+			var byNamespace map[string][]string
+			switch {
+			case json.Unmarshal(raw, &lines) == nil:
+				out[kind][group] = lines[:min(len(lines), linesInAnswer)]
+			case json.Unmarshal(raw, &byNamespace) == nil:
+				for ns, l := range byNamespace {
+					byNamespace[ns] = l[:min(len(l), linesInAnswer/10)]
+				}
+				out[kind][group] = byNamespace
+			}
+		}
+	}
+	return out
+}
+
+func (c *Catalog) backupURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	_, st, err := c.findBackup(ctx, in)
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	l := archive.Layout{Backup: in.Name}
+	return presign(ctx, st, in, map[string]string{
+		contract.FileContents: l.Tarball(), contract.FileLogs: l.Logs(), contract.FileResults: l.Results(),
+		contract.FileResourceList: l.ResourceList(), contract.FileManifest: l.Manifest(),
+	})
+}
+
+func presign(ctx context.Context, st store.Store, in contract.ReadInput, keys map[string]string) (contract.ReadResult, error) {
+	key, ok := keys[in.File]
+	if !ok {
+		return contract.ReadResult{}, invalid("file: %q is not a file that can be read", in.File)
+	}
+	if _, err := st.Head(ctx, key); errors.Is(err, store.ErrNotFound) {
+		return contract.ReadResult{}, notFound("file: %s of %q does not exist", in.File, in.Name)
+	} else if err != nil {
+		return contract.ReadResult{}, err
+	}
+	url, err := st.Presign(ctx, key, urlTTL)
+	return contract.ReadResult{URL: url}, err
+}

@@ -1,0 +1,72 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// claim is who is writing a backup. It is put with If-None-Match before anything
+// else and removed after the commit or the clean-up, so that two runs never write
+// below one backup's directory, even from two Temporal servers.
+type claim struct {
+	UID string       `json:"uid"`
+	Run contract.Run `json:"run"`
+}
+
+func putClaim(ctx context.Context, st store.Store, name string, c claim) error {
+	return putJSON(ctx, st, archive.Claim(name), c, store.PutOptions{IfAbsent: true})
+}
+
+// takeOver succeeds if the claim is our own, from an earlier attempt, or that of a
+// run which is known to have ended without cleaning up.
+func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine claim) error {
+	var holder claim
+	err := getJSON(ctx, st, archive.Claim(name), &holder)
+	switch {
+	case errors.Is(err, store.ErrNotFound): // let go in between
+		return fmt.Errorf("claim %s: released while it was read; trying again", name)
+	case err != nil:
+		return err
+	case holder.UID == mine.UID:
+		return nil
+	}
+	closed, err := b.Runs.Closed(ctx, holder.Run.WorkflowID, holder.Run.RunID)
+	if err != nil {
+		return fmt.Errorf("look up run %s that holds the name %s: %w", holder.Run.WorkflowID, name, err)
+	}
+	if !closed {
+		return exists("name: backup %q is being made by workflow %s (run %s) of cluster %s since %s; follow that one, or choose another name",
+			name, holder.Run.WorkflowID, holder.Run.RunID, holder.Run.Cluster, holder.Run.Started.UTC().Format(time.RFC3339))
+	}
+	if err := newStaging(st, holder.UID).clear(ctx); err != nil {
+		return err
+	}
+	if err := st.Delete(ctx, archive.Claim(name)); err != nil {
+		return fmt.Errorf("release the claim of ended run %s: %w", holder.Run.WorkflowID, err)
+	}
+	return fmt.Errorf("claim %s: released an ended run's claim; trying again", name)
+}
+
+// releaseClaim lets the name go if uid holds it. It may repeat.
+func releaseClaim(ctx context.Context, st store.Store, name, uid string) error {
+	var holder claim
+	err := getJSON(ctx, st, archive.Claim(name), &holder)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case holder.UID != uid:
+		return nil
+	}
+	if err := st.Delete(ctx, archive.Claim(name)); err != nil {
+		return fmt.Errorf("release the claim on %s: %w", name, err)
+	}
+	return nil
+}

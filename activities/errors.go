@@ -1,0 +1,89 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// problem is an error that no retry can mend, with its contract type.
+type problem struct {
+	kind string
+	err  error
+}
+
+func (p *problem) Error() string { return p.err.Error() }
+func (p *problem) Unwrap() error { return p.err }
+
+func invalid(format string, args ...any) error {
+	return &problem{contract.ErrTypeInvalid, fmt.Errorf(format, args...)}
+}
+
+func exists(format string, args ...any) error {
+	return &problem{contract.ErrTypeExists, fmt.Errorf(format, args...)}
+}
+
+func notFound(format string, args ...any) error {
+	return &problem{contract.ErrTypeNotFound, fmt.Errorf(format, args...)}
+}
+
+func unusable(format string, args ...any) error {
+	return &problem{contract.ErrTypeLocation, fmt.Errorf(format, args...)}
+}
+
+// typed turns a domain error into the ApplicationError that Temporal sees. It is
+// the last thing before an activity returns, and its result is returned bare: a
+// wrapped non-retryable error would be retried.
+func typed(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	if kind := kindOf(err); kind != "" {
+		return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
+	}
+	return temporal.NewApplicationError(err.Error(), "Transient")
+}
+
+// kinds are the domain errors that no retry mends.
+var kinds = []struct {
+	err  error
+	kind string
+}{
+	{archive.ErrCorrupt, contract.ErrTypeCorrupt},
+	{archive.ErrVersion, contract.ErrTypeCorrupt},
+	{archive.ErrHostile, contract.ErrTypeCorrupt},
+	{store.ErrNoBucket, contract.ErrTypeLocation},
+	{store.ErrReadOnly, contract.ErrTypeLocation},
+	{store.ErrAccessDenied, contract.ErrTypeDenied},
+}
+
+func kindOf(err error) string {
+	var p *problem
+	if errors.As(err, &p) {
+		return p.kind
+	}
+	var fields filter.FieldErrors
+	if errors.As(err, &fields) {
+		return contract.ErrTypeInvalid
+	}
+	for _, k := range kinds {
+		if errors.Is(err, k.err) {
+			return k.kind
+		}
+	}
+	if kube.IsForbidden(err) || kube.IsUnauthorized(err) {
+		return contract.ErrTypeDenied
+	}
+	return ""
+}

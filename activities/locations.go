@@ -1,0 +1,74 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Locations opens the storage locations of the configuration, each once.
+type Locations struct {
+	cfg  *config.Config
+	open func(context.Context, velerov1.BackupStorageLocation) (store.Store, error)
+
+	mu     sync.Mutex
+	opened map[string]store.Store
+}
+
+// NewLocations returns the locations of cfg.
+func NewLocations(cfg *config.Config, log *slog.Logger) *Locations {
+	return &Locations{cfg: cfg, opened: map[string]store.Store{},
+		open: func(ctx context.Context, bsl velerov1.BackupStorageLocation) (store.Store, error) {
+			return store.Open(ctx, bsl, store.Options{Logger: log})
+		}}
+}
+
+// Get returns the location of that name, "" meaning the default. An unknown name
+// is invalid input.
+func (l *Locations) Get(ctx context.Context, name string) (*velerov1.BackupStorageLocation, store.Store, error) {
+	bsl, err := l.cfg.Location(name)
+	if err != nil {
+		return nil, nil, invalid("spec.storageLocation: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if st, ok := l.opened[bsl.Name]; ok {
+		return bsl, st, nil
+	}
+	st, err := l.open(ctx, *bsl)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open storage location %s: %w", bsl.Name, err)
+	}
+	l.opened[bsl.Name] = st
+	return bsl, st, nil
+}
+
+// writable is Get for a location that is to be written to.
+func (l *Locations) writable(ctx context.Context, name string) (*velerov1.BackupStorageLocation, store.Store, error) {
+	bsl, st, err := l.Get(ctx, name)
+	if err == nil && bsl.Spec.AccessMode == velerov1.BackupStorageLocationAccessModeReadOnly {
+		err = unusable("spec.storageLocation: location %q is ReadOnly; choose another, or set its accessMode to ReadWrite", bsl.Name)
+	}
+	return bsl, st, err
+}
+
+// workspace is where a restore keeps its staging and results: the backup's own
+// location, or, if that is ReadOnly, another one that may be written to.
+func (l *Locations) workspace(ctx context.Context, source *velerov1.BackupStorageLocation) (*velerov1.BackupStorageLocation, store.Store, error) {
+	names := []string{source.Name}
+	for _, bsl := range l.cfg.BackupStorageLocations {
+		names = append(names, bsl.Name)
+	}
+	for _, name := range names {
+		if bsl, st, err := l.writable(ctx, name); kindOf(err) == "" {
+			return bsl, st, err
+		}
+	}
+	return nil, nil, unusable("storageLocation: location %q is ReadOnly and no other location may be written to; a restore needs one for its working files and results", source.Name)
+}

@@ -1,0 +1,55 @@
+package activities
+
+import (
+	"context"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// Registry is the part of a worker that takes activities.
+type Registry interface {
+	RegisterActivityWithOptions(a any, o activity.RegisterOptions)
+}
+
+// Register registers every activity under its contract name.
+func (b *Backup) Register(r Registry) {
+	register(r, contract.PrepareBackup, b.Prepare)
+	register(r, contract.ExportShard, b.ExportShard)
+	register(r, contract.ExportRelated, b.ExportRelated)
+	register(r, contract.SealBackup, b.Seal)
+	register(r, contract.VerifyBackup, b.Verify)
+	register(r, contract.CommitBackup, b.Commit)
+	register(r, contract.AbandonBackup, b.Abandon)
+	register(r, contract.PlanDelete, b.PlanDelete)
+	register(r, contract.DeleteFiles, b.DeleteFiles)
+}
+
+// Register registers every activity under its contract name.
+func (r *Restore) Register(reg Registry) {
+	register(reg, contract.OpenArchive, r.Open)
+	register(reg, contract.PlanRestore, r.Plan)
+	register(reg, contract.ApplyTask, r.Apply)
+	register(reg, contract.AwaitCRDs, r.AwaitCRDs)
+	register(reg, contract.RelinkOwners, r.RelinkOwners)
+	register(reg, contract.FinishRestore, r.Finish)
+	register(reg, contract.AbandonRestore, r.Abandon)
+}
+
+// Register registers every activity under its contract name.
+func (c *Catalog) Register(r Registry) {
+	register(r, contract.ReadCatalog, c.Read)
+}
+
+// register ties a method to its contract: types are checked by the compiler, a
+// pulse beats while it runs, its error is typed on the way out.
+func register[In, Out any](r Registry, a contract.Activity[In, Out], do func(context.Context, *Pulse, In) (Out, error)) {
+	wrapped := func(ctx context.Context, in In) (Out, error) {
+		pulse, stop := startPulse(ctx)
+		defer stop()
+		out, err := do(ctx, pulse, in)
+		return out, typed(ctx, err)
+	}
+	r.RegisterActivityWithOptions(wrapped, activity.RegisterOptions{Name: a.Name})
+}

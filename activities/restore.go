@@ -1,0 +1,108 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Restore holds what the activities of Restore depend on.
+type Restore struct {
+	Config    *config.Config
+	Kube      *kube.Client
+	Locations *Locations
+	Rules     *resource.Registry
+}
+
+// Files in a restore's staging.
+const (
+	openFile   = "open.json"   // openDoc
+	chunksFile = "chunks.json" // []archive.ChunkRef of a foreign tarball
+	recordsDir = "records/"    // record batches, by level and task
+)
+
+// openDoc is what OpenArchive found.
+type openDoc struct {
+	Restore contract.RestoreInput  `json:"restore"` // with defaults filled in
+	UID     string                 `json:"uid"`
+	Run     contract.Run           `json:"run"`
+	Archive contract.OpenedArchive `json:"archive"`
+	// Source is the location of the backup; staging and results lie in that of
+	// the Archive's Ref, which is another where Source is ReadOnly.
+	Source string `json:"source"`
+	// Volumes is what becomes of each PV, by name (velero.md D6).
+	Volumes map[string]resource.Fate `json:"volumes,omitempty"`
+	Reasons []report.Reason          `json:"reasons,omitempty"`
+}
+
+// restorePlan is what PlanRestore decided; ApplyTask works through it.
+type restorePlan struct {
+	Filter  *filter.Restore  `json:"filter"`
+	Plan    plan.RestorePlan `json:"plan"`
+	Reasons []report.Reason  `json:"reasons,omitempty"`
+}
+
+// session is a restore in progress: its store, staging, archive and plan.
+type session struct {
+	openDoc
+	st    store.Store
+	stage staging
+	arc   *archive.Archive
+	plan  restorePlan
+}
+
+// open reads what earlier activities left in staging, except for the plan.
+func (r *Restore) open(ctx context.Context, ref contract.RestoreRef) (*session, error) {
+	_, st, err := r.Locations.Get(ctx, ref.Location)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{st: st, stage: newStaging(st, ref.UID)}
+	if err := s.stage.get(ctx, openFile, &s.openDoc); err != nil {
+		return nil, fmt.Errorf("open restore %s: %w", ref.Name, err)
+	}
+	_, src, err := r.Locations.Get(ctx, s.Source)
+	if err != nil {
+		return nil, err
+	}
+	s.arc, err = openArchive(ctx, src, s.stage, s.Archive)
+	return s, err
+}
+
+// planned is open with the plan.
+func (r *Restore) planned(ctx context.Context, ref contract.RestoreRef) (*session, error) {
+	s, err := r.open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.stage.get(ctx, planFile, &s.plan)
+}
+
+func openArchive(ctx context.Context, src store.Store, stage staging, a contract.OpenedArchive) (*archive.Archive, error) {
+	if !a.Foreign {
+		return archive.Open(ctx, source{src}, archive.Layout{Backup: a.Backup})
+	}
+	data, err := getBytes(ctx, stage.st, stage.key(chunksFile))
+	if err != nil {
+		return nil, err
+	}
+	refs, err := archive.DecodeChunkRefs(chunksFile, data)
+	if err != nil {
+		return nil, err
+	}
+	return archive.OpenStaged(source{stage.st}, refs)
+}
+
+// started is when the restore began, as the API server's clock may see it: objects
+// that carry our label and are older were made by an earlier restore of this name.
+func (s *session) started() time.Time { return s.Run.Started.Add(-time.Minute) }

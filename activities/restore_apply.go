@@ -1,0 +1,222 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+)
+
+// batchMembers is how many archive members lie between two watermarks: 16 members
+// of at most 128 objects are a second or two of work, which a killed worker repeats.
+const batchMembers = 16
+
+// applyCursor is the watermark of a task: batches before it have their records in
+// staging.
+type applyCursor struct {
+	Batch  int                  `json:"batch"`
+	Result contract.ApplyResult `json:"result"`
+}
+
+// Apply brings the objects of one task into the cluster, all at once as far as the
+// client's limiter allows. It resumes at its watermark; an object that an earlier
+// attempt created is recognised and counted as created.
+func (r *Restore) Apply(ctx context.Context, p *Pulse, in contract.ApplyTaskInput) (contract.ApplyResult, error) {
+	s, err := r.planned(ctx, in.Ref)
+	if err != nil {
+		return contract.ApplyResult{}, err
+	}
+	var cur applyCursor
+	if _, err := p.Resume(&cur); err != nil {
+		return contract.ApplyResult{}, err
+	}
+	a, err := r.newApplier(ctx, s, p, s.plan.Plan.Levels[in.Level].Level)
+	if err != nil {
+		return contract.ApplyResult{}, err
+	}
+	all := batches(s.plan.Plan.Levels[in.Level].Tasks[in.Task])
+	for ; cur.Batch < len(all); cur.Batch++ {
+		records, err := a.batch(ctx, all[cur.Batch])
+		if err != nil {
+			return contract.ApplyResult{}, fmt.Errorf("apply level %d task %d: %w", in.Level, in.Task, err)
+		}
+		if err := s.putRecords(ctx, in, cur.Batch, records); err != nil {
+			return contract.ApplyResult{}, err
+		}
+		tally(&cur.Result, records)
+		next := applyCursor{Batch: cur.Batch + 1, Result: cur.Result}
+		if err := p.Mark(next, cur.Result.Counts.Total(), 0); err != nil {
+			return contract.ApplyResult{}, err
+		}
+	}
+	return cur.Result, nil
+}
+
+// batches cuts a task's ranges at watermarks.
+func batches(t plan.Task) []plan.Range {
+	var out []plan.Range
+	for _, r := range t.Ranges {
+		for from := r.From; from < r.To; from += batchMembers {
+			out = append(out, plan.Range{From: from, To: min(from+batchMembers, r.To)})
+		}
+	}
+	return out
+}
+
+// record is what became of one object; records are the memory of a restore until
+// it is finished.
+type record struct {
+	Resource   string               `json:"resource"`
+	APIVersion string               `json:"apiVersion"`
+	Kind       string               `json:"kind"`
+	Namespace  string               `json:"namespace,omitempty"` // in the target
+	Name       string               `json:"name"`
+	Action     string               `json:"action"`
+	Reason     string               `json:"reason,omitempty"`
+	Reasons    []report.Reason      `json:"reasons,omitempty"`
+	Owners     []resource.OwnerRef  `json:"owners,omitempty"`
+	Live       string               `json:"live,omitempty"` // digest of what was there before
+	Diff       []resource.FieldDiff `json:"diff,omitempty"` // of a dry run
+}
+
+// Actions of a dry run; those of a real one are report.Action's.
+const (
+	planCreate = "create"
+	planUpdate = "update"
+	planSkip   = "skip"
+	planNone   = "none"
+	planFail   = "fail"
+)
+
+func tally(res *contract.ApplyResult, records []record) {
+	for _, r := range records {
+		switch r.Action {
+		case string(report.Created), planCreate:
+			res.Counts.Created++
+		case string(report.Updated), planUpdate:
+			res.Counts.Updated++
+		case string(report.Failed), planFail:
+			res.Counts.Failed++
+		default:
+			res.Counts.Skipped++
+		}
+		if len(r.Owners) > 0 {
+			res.Owners++
+		}
+		n := report.Tally(r.Reasons)
+		res.Warnings += n.Warnings
+		res.Errors += n.Errors
+	}
+	res.Records++
+}
+
+func (s *session) putRecords(ctx context.Context, in contract.ApplyTaskInput, batch int, records []record) error {
+	return s.stage.put(ctx, fmt.Sprintf("%s%02d-%05d-%05d.json", recordsDir, in.Level, in.Task, batch), records)
+}
+
+// applier applies objects of one level.
+type applier struct {
+	r     *Restore
+	s     *session
+	pulse *Pulse
+	level plan.Level
+	cat   kube.Catalog
+	rules *resource.Context
+	look  *lookup
+	names *namespaces
+}
+
+func (r *Restore) newApplier(ctx context.Context, s *session, p *Pulse, level plan.Level) (*applier, error) {
+	cat, err := r.Kube.Discover(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("discover resource types: %w", err)
+	}
+	a := &applier{r: r, s: s, pulse: p, level: level, cat: cat}
+	a.look = &lookup{ctx: ctx, s: s, keys: map[string]map[string]bool{}}
+	a.rules = s.rules(a.look)
+	a.names = &namespaces{a: a, ready: map[string]*sync.Once{}, failed: map[string]error{}}
+	return a, nil
+}
+
+// rules is what the per-kind rules may know of this restore.
+func (s *session) rules(look *lookup) *resource.Context {
+	spec := s.Restore.Spec
+	c := &resource.Context{
+		Backup: s.Archive.Backup, Restore: s.Restore.Name, RestoreUID: s.UID,
+		NamespaceMapping:  spec.NamespaceMapping,
+		PreserveNodePorts: spec.PreserveNodePorts != nil && *spec.PreserveNodePorts,
+		SkipVolumes:       spec.RestorePVs != nil && !*spec.RestorePVs,
+		RestoreStatus:     func(gr string) bool { return s.plan.Filter.RestoreStatus(gr, nil) },
+		Has:               look.has, ServiceSelects: look.serviceSelects,
+	}
+	c.VolumeFate = func(pv string) resource.Fate { return s.Volumes[pv] }
+	return c
+}
+
+// batch reads members once and applies their objects in parallel. Objects that the
+// server refused are tried once more at the end: what they miss may have come with
+// this batch.
+func (a *applier) batch(ctx context.Context, r plan.Range) ([]record, error) {
+	var (
+		mu      sync.Mutex
+		records []record
+		refused []*item
+	)
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(a.r.Config.Limits.ApplyConcurrency)
+	apply := func(it *item) {
+		group.Go(func() error {
+			rec, err := a.apply(gctx, it)
+			mu.Lock()
+			defer mu.Unlock()
+			if rec.Action == string(report.Failed) && !it.again {
+				it.again = true
+				refused = append(refused, it)
+				return err
+			}
+			records = append(records, rec)
+			a.pulse.Count(1, 0)
+			return err
+		})
+	}
+	err := a.s.arc.Walk(gctx, r.From, r.To, func(_ int, e archive.Entry, body []byte) error {
+		if plan.LevelOf(e.Resource) == a.level && a.s.plan.Filter.IncludeObject(e.Resource, e.Namespace, e.Name) {
+			apply(&item{entry: e, body: bytes.Clone(body)})
+		}
+		return gctx.Err()
+	})
+	if werr := group.Wait(); werr != nil {
+		return nil, werr
+	}
+	if err != nil {
+		return nil, err
+	}
+	group, gctx = errgroup.WithContext(ctx)
+	for _, it := range refused {
+		apply(it)
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return selected(records), a.look.failed()
+}
+
+// selected drops objects that the label selector did not select.
+func selected(records []record) []record {
+	out := records[:0]
+	for _, r := range records {
+		if r.Action != "" {
+			out = append(out, r)
+		}
+	}
+	return out
+}

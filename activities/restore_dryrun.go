@@ -1,0 +1,73 @@
+package activities
+
+import (
+	"context"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+)
+
+// compare says what apply would do to one object, and how it would differ from the
+// backup and from what is live. It reads only.
+func (a *applier) compare(ctx context.Context, it *item) (record, error) {
+	live, err := a.live(ctx, it)
+	if kube.IsNotFound(err) {
+		it.rec.Action = planCreate
+		it.rec.Diff = resource.Diff(it.entry.Resource, it.saved, nil, it.want)
+		return it.rec, nil
+	}
+	if err != nil {
+		return a.refused(ctx, it, err)
+	}
+	it.rec.Live = digest(live)
+	patch, code := a.change(it, live)
+	switch {
+	case patch != nil:
+		it.rec.Action = planUpdate
+		it.rec.Diff = resource.Diff(it.entry.Resource, it.saved, live, patched(live, patch))
+	case code != "":
+		it.rec.Action, it.rec.Reason = planSkip, string(code)
+		it.rec.Diff = resource.Diff(it.entry.Resource, it.saved, live, live)
+		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.ExistsDiffers, "exists and differs; existingResourcePolicy is none, so it would be left as it is"))
+	default:
+		it.rec.Action, it.rec.Reason = planNone, "already there, equal"
+	}
+	return it.rec, nil
+}
+
+// patched applies a merge patch (RFC 7386) to a copy of an object.
+func patched(obj, patch map[string]any) map[string]any {
+	out := make(map[string]any, len(obj))
+	for k, v := range obj {
+		out[k] = v
+	}
+	for k, v := range patch {
+		sub, isMap := v.(map[string]any)
+		switch {
+		case v == nil:
+			delete(out, k)
+		case isMap:
+			old, _ := out[k].(map[string]any)
+			out[k] = patched(old, sub)
+		default:
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// differs says how an outcome departs from what the dry run said, or "".
+func differs(planned, actual record) string {
+	want := map[string]string{
+		planCreate: string(report.Created), planUpdate: string(report.Updated),
+		planSkip: string(report.Skipped), planNone: string(report.Skipped), planFail: string(report.Failed),
+	}[planned.Action]
+	switch {
+	case want == "" || want == actual.Action && planned.Live == actual.Live:
+		return ""
+	case want != actual.Action:
+		return "the plan said " + planned.Action + ", the object was " + actual.Action
+	}
+	return "the object in the cluster changed between the plan and the restore"
+}

@@ -1,0 +1,220 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// restoreDocument is the key of the Restore resource. Velero keeps none in the
+// bucket; it is what `restore get` and `describe` read.
+func restoreDocument(name string) string {
+	return archive.RestoreLayout{Restore: name}.Dir() + name + "-lifeboat-restore.json"
+}
+
+// Finish writes the results of a restore, or the plan of a dry run, and clears
+// staging. It may repeat. The document comes last: a restore with it is whole.
+func (r *Restore) Finish(ctx context.Context, _ *Pulse, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
+	s, err := r.planned(ctx, in.Archive.Ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return r.finished(ctx, in)
+	}
+	if err != nil {
+		return contract.RestoreResult{}, err
+	}
+	f, err := s.fold(ctx)
+	if err != nil {
+		return contract.RestoreResult{}, err
+	}
+	doc := restoreResource(s, in, f.reasons)
+	if err := f.write(ctx, s, in); err != nil {
+		return contract.RestoreResult{}, err
+	}
+	if in.Restore.DryRun {
+		return restoreResult(doc, in, f.reasons), s.stage.clear(ctx)
+	}
+	err = putDocument(ctx, s.st, restoreDocument(in.Restore.Name), doc)
+	if err != nil && !errors.Is(err, store.ErrExists) {
+		return contract.RestoreResult{}, err
+	}
+	return restoreResult(doc, in, f.reasons), s.stage.clear(ctx)
+}
+
+// finished answers for an attempt that had written everything and cleared staging.
+func (r *Restore) finished(ctx context.Context, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
+	_, st, err := r.Locations.Get(ctx, in.Archive.Ref.Location)
+	if err != nil {
+		return contract.RestoreResult{}, err
+	}
+	doc := &velerov1.Restore{}
+	if err := getJSON(ctx, st, restoreDocument(in.Restore.Name), doc); err != nil {
+		return contract.RestoreResult{}, err
+	}
+	return restoreResult(doc, in, nil), nil
+}
+
+// folded is a restore's records, summed up.
+type folded struct {
+	reasons []report.Reason
+	list    report.ResourceList
+	plan    bytes.Buffer // gzip JSON lines, of a dry run
+}
+
+func (s *session) fold(ctx context.Context) (*folded, error) {
+	f := &folded{list: report.ResourceList{}}
+	f.reasons = append(append(f.reasons, s.Reasons...), s.plan.Reasons...)
+	planned, err := s.planOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	zw := gzip.NewWriter(&f.plan)
+	lines := json.NewEncoder(zw)
+	err = s.records(ctx, func(rec record) error {
+		f.reasons = append(f.reasons, rec.Reasons...)
+		if rec.Kind == "" {
+			return nil
+		}
+		if s.Restore.DryRun {
+			return lines.Encode(rec)
+		}
+		f.list.AddRestored(rec.APIVersion, rec.Kind, rec.Namespace, rec.Name, report.Action(rec.Action))
+		if p, ok := planned[planKey(rec)]; ok {
+			if what := differs(p, rec); what != "" {
+				f.reasons = append(f.reasons, report.New(report.PlanChanged, what).At(rec.Resource, rec.Namespace, rec.Name))
+			}
+			delete(planned, planKey(rec))
+		}
+		return nil
+	})
+	for _, p := range planned {
+		f.reasons = append(f.reasons, report.New(report.PlanChanged, "was in the plan and not in this restore").At(p.Resource, p.Namespace, p.Name))
+	}
+	f.list.Sort()
+	report.Sort(f.reasons)
+	return f, errors.Join(err, zw.Close())
+}
+
+func planKey(r record) string { return r.Resource + " " + objectName(r.Namespace, r.Name) }
+
+// planOf reads the dry run that this restore has to agree with, if it names one.
+func (s *session) planOf(ctx context.Context) (map[string]record, error) {
+	if s.Restore.Plan == "" || s.Restore.DryRun {
+		return nil, nil
+	}
+	body, _, err := s.st.Get(ctx, archive.PlanKey(s.Restore.Plan))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, notFound("plan: no dry run %q in this location", s.Restore.Plan)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	zr, err := gzip.NewReader(body)
+	if err != nil {
+		return nil, fmt.Errorf("plan %s: %w: %w", s.Restore.Plan, archive.ErrCorrupt, err)
+	}
+	out := map[string]record{}
+	for dec := json.NewDecoder(io.LimitReader(zr, maxDocument)); dec.More(); {
+		var rec record
+		if err := dec.Decode(&rec); err != nil {
+			return nil, fmt.Errorf("plan %s: %w: %w", s.Restore.Plan, archive.ErrCorrupt, err)
+		}
+		rec.Diff = nil
+		out[planKey(rec)] = rec
+	}
+	return out, nil
+}
+
+// write puts Velero's files (velero.md A3), or the plan.
+func (f *folded) write(ctx context.Context, s *session, in contract.FinishRestoreInput) error {
+	if s.Restore.DryRun {
+		return s.st.Put(ctx, archive.PlanKey(s.Restore.Name), f.plan.Bytes(), store.PutOptions{ContentType: "application/gzip"})
+	}
+	l := archive.RestoreLayout{Restore: s.Restore.Name}
+	for key, doc := range map[string]any{
+		l.Results():        report.FromReasons(f.reasons),
+		l.ResourceList():   f.list,
+		l.ItemOperations(): []any{},
+		l.VolumeInfo():     []any{},
+	} {
+		if _, err := putGzipJSON(ctx, s.st, key, doc); err != nil {
+			return err
+		}
+	}
+	log := report.NewLog(0, slog.LevelInfo)
+	line(log, s.Run.Started, "restore started", "restore", s.Restore.Name, "backup", s.Archive.Backup, "uid", s.UID, "workflow", s.Run.WorkflowID)
+	for _, level := range s.plan.Plan.Levels {
+		line(log, s.Run.Started, "planned", "level", level.Name, "tasks", len(level.Tasks), "objects", level.Objects)
+	}
+	log.Reasons(in.Completed, f.reasons)
+	line(log, in.Completed, "restore finished", "created", in.Counts.Created, "updated", in.Counts.Updated, "skipped", in.Counts.Skipped, "failed", in.Counts.Failed)
+	var buf bytes.Buffer
+	if err := log.Gzip(&buf); err != nil {
+		return fmt.Errorf("compress log: %w", err)
+	}
+	_, err := putFile(ctx, s.st, l.Logs(), buf.Bytes())
+	return err
+}
+
+func restoreResource(s *session, in contract.FinishRestoreInput, reasons []report.Reason) *velerov1.Restore {
+	n := report.Tally(reasons)
+	spec := s.Restore.Spec
+	spec.BackupName = s.Archive.Backup
+	return &velerov1.Restore{
+		TypeMeta: metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Restore"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: s.Restore.Name, Namespace: veleroNamespace, UID: types.UID(s.UID),
+			CreationTimestamp: metav1.NewTime(s.Run.Started.Truncate(time.Second)),
+			Labels:            s.Restore.Labels,
+			Annotations:       merge(s.Restore.Annotations, map[string]string{workflowAnnotation: s.Run.WorkflowID}),
+		},
+		Spec: spec,
+		Status: velerov1.RestoreStatus{
+			Phase:               velerov1.RestorePhase(report.PhaseOf(reasons)),
+			StartTimestamp:      &metav1.Time{Time: s.Run.Started},
+			CompletionTimestamp: &metav1.Time{Time: in.Completed},
+			Warnings:            n.Warnings, Errors: n.Errors,
+			Progress: &velerov1.RestoreProgress{TotalItems: s.plan.Plan.Objects, ItemsRestored: int(in.Counts.Total())},
+		},
+	}
+}
+
+func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, reasons []report.Reason) contract.RestoreResult {
+	res := contract.RestoreResult{
+		Name: doc.Name, UID: string(doc.UID), Backup: in.Archive.Backup, Phase: string(doc.Status.Phase), DryRun: in.Restore.DryRun,
+		Started: doc.Status.StartTimestamp.Time, Completed: doc.Status.CompletionTimestamp.Time,
+		Counts: in.Counts, Warnings: doc.Status.Warnings, Errors: doc.Status.Errors,
+	}
+	for _, r := range reasons[:min(len(reasons), reasonsInResult)] {
+		res.Reasons = append(res.Reasons, r.String())
+	}
+	return res
+}
+
+// Abandon clears the staging of a restore that failed or was cancelled. What it
+// created stays, as with Velero.
+func (r *Restore) Abandon(ctx context.Context, _ *Pulse, in contract.AbandonRestoreInput) (contract.Nothing, error) {
+	_, st, err := r.Locations.Get(ctx, in.Ref.Location)
+	if err == nil {
+		err = newStaging(st, in.Ref.UID).clear(ctx)
+	}
+	if kindOf(err) != "" {
+		return contract.Nothing{}, nil // a location we cannot write to holds nothing of ours
+	}
+	return contract.Nothing{}, err
+}

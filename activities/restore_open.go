@@ -1,0 +1,163 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Open validates the input, finds the backup and opens it. A tarball that Velero
+// made is cut into seekable chunks first. It may repeat: chunks are overwritten.
+func (r *Restore) Open(ctx context.Context, p *Pulse, in contract.OpenArchiveInput) (contract.OpenedArchive, error) {
+	if err := validateRestore(in.Restore); err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	from, src, err := r.Locations.Get(ctx, in.Restore.Location)
+	if err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	work, st, err := r.Locations.workspace(ctx, from)
+	if err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	if err := r.nameFree(ctx, st, in); err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Name, Archive: contract.OpenedArchive{
+		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name},
+	}}
+	if doc.Archive.Backup, err = findBackup(ctx, src, in.Restore); err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	stage := newStaging(st, in.UID)
+	if err := doc.open(ctx, p, src, stage); err != nil {
+		return contract.OpenedArchive{}, fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
+	}
+	return doc.Archive, stage.put(ctx, openFile, doc)
+}
+
+// open opens our own archive, or makes one of Velero's tarball, and decides what
+// becomes of volumes.
+func (d *openDoc) open(ctx context.Context, p *Pulse, src store.Store, stage staging) error {
+	layout := archive.Layout{Backup: d.Archive.Backup}
+	_, err := src.Head(ctx, layout.Manifest())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		d.Archive.Foreign = true
+		err = recut(ctx, p, src, stage, layout, &d.Archive)
+	case err == nil:
+	}
+	if err != nil {
+		return err
+	}
+	arc, err := openArchive(ctx, src, stage, d.Archive)
+	if err != nil {
+		return err
+	}
+	if !d.Archive.Foreign {
+		d.Archive.Objects = arc.Manifest().Totals.Objects
+	}
+	d.Volumes, err = volumeFates(ctx, src, arc, d.Archive.Backup)
+	return err
+}
+
+func validateRestore(in contract.RestoreInput) error {
+	if err := archive.ValidateName(in.Name); err != nil {
+		return invalid("name: %w", err)
+	}
+	if problems := filter.ValidateRestore(&in.Spec, in.Names); len(problems) > 0 {
+		return filter.FieldErrors(problems)
+	}
+	return nil
+}
+
+// nameFree fails if an earlier restore of this name has left its results.
+func (r *Restore) nameFree(ctx context.Context, st store.Store, in contract.OpenArchiveInput) error {
+	var doc velerov1.Restore
+	err := getJSON(ctx, st, restoreDocument(in.Restore.Name), &doc)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case string(doc.UID) == in.UID:
+		return nil
+	}
+	return exists("name: restore %q already exists, started %s; choose another name",
+		in.Restore.Name, doc.Status.StartTimestamp.UTC().Format(time.RFC3339))
+}
+
+// recut cuts Velero's tarball into seekable chunks in the restore's staging.
+func recut(ctx context.Context, p *Pulse, src store.Store, stage staging, l archive.Layout, a *contract.OpenedArchive) error {
+	body, _, err := src.Get(ctx, l.Tarball())
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%s is missing: %w", l.Tarball(), archive.ErrCorrupt)
+	}
+	if err != nil {
+		return err
+	}
+	var refs []archive.ChunkRef
+	w := archive.NewWriter(archive.DefaultLimits(), time.Unix(0, 0), func(c archive.Chunk) error {
+		key := stage.key(fmt.Sprintf("chunk-%05d", len(refs)))
+		refs = append(refs, c.Ref(key))
+		p.Count(int64(c.Objects()), int64(len(c.Data)))
+		return stage.st.Put(ctx, key, c.Staged, store.PutOptions{})
+	})
+	stats, err := archive.Recut(ctx, body, w, archive.DefaultHostileLimits())
+	if err := errors.Join(err, body.Close()); err != nil {
+		return err
+	}
+	a.Objects, a.Chunks = stats.Objects, len(refs)
+	data, err := archive.EncodeChunkRefs(refs)
+	if err != nil {
+		return err
+	}
+	return stage.st.Put(ctx, stage.key(chunksFile), data, store.PutOptions{})
+}
+
+// findBackup resolves the spec to the name of a backup that exists.
+func findBackup(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
+	if in.Spec.ScheduleName != "" {
+		return latest(ctx, st, in)
+	}
+	name := in.Spec.BackupName
+	if err := archive.ValidateName(name); err != nil {
+		return "", invalid("spec.backupName: %w", err)
+	}
+	_, err := st.Head(ctx, archive.Layout{Backup: name}.Metadata())
+	if errors.Is(err, store.ErrNotFound) {
+		return "", notFound("spec.backupName: no backup %q in this location; `lifeboat backup get` lists them", name)
+	}
+	return name, err
+}
+
+// latest is the newest Completed backup of a schedule (velero.md B7).
+func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
+	docs, err := readBackups(ctx, st)
+	if err != nil {
+		return "", err
+	}
+	var best *velerov1.Backup
+	for _, d := range docs {
+		ok := d.Status.Phase == velerov1.BackupPhaseCompleted ||
+			in.AllowPartiallyFailed && d.Status.Phase == velerov1.BackupPhasePartiallyFailed
+		if !ok || d.Labels[scheduleLabel] != in.Spec.ScheduleName || d.Status.StartTimestamp == nil {
+			continue
+		}
+		if best == nil || best.Status.StartTimestamp.Before(d.Status.StartTimestamp) {
+			best = d
+		}
+	}
+	if best == nil {
+		return "", notFound("spec.scheduleName: schedule %q has no Completed backup in this location; name one with backupName, or allow PartiallyFailed ones", in.Spec.ScheduleName)
+	}
+	return best.Name, nil
+}

@@ -1,0 +1,19 @@
+package kube
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// GetItem fetches one object as an Item, complete with apiVersion and kind.
+func (c *Client) GetItem(ctx context.Context, r Resource, ns, name string) (Item, error) {
+	raw, err := c.Get(ctx, r, ns, name)
+	if err != nil {
+		return Item{}, err
+	}
+	return itemOf(ListRequest{Resource: r}, raw)
+}
+
+// IsMethodNotSupported: the type does not know this verb.
+func IsMethodNotSupported(err error) bool { return apierrors.IsMethodNotSupported(err) }

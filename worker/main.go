@@ -1,0 +1,152 @@
+// Command lifeboat-worker runs the workflows and activities of one cluster.
+//
+//	lifeboat-worker --config lifeboat.yaml
+//
+// It polls the task queue lifeboat-<cluster> of any Temporal, reads and writes the
+// cluster of its kubeconfig (or the one it runs in), and keeps backups in the
+// storage locations of its configuration. It holds no state: kill it, start two.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"go.temporal.io/sdk/worker"
+
+	"github.com/lifeboat-backup/lifeboat/activities"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/workflows"
+)
+
+// version is set by the build.
+var version = "dev"
+
+// stopTimeout lets running activities reach their next watermark; it has to stay
+// below the pod's grace period of 30 s.
+const stopTimeout = 10 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("lifeboat-worker", flag.ContinueOnError)
+	flags.SetOutput(out)
+	path := flags.String("config", "lifeboat.yaml", "configuration `file`; lifeboat.example.yaml explains every field")
+	check := flags.Bool("check-config", false, "validate the configuration and stop")
+	show := flags.Bool("version", false, "print the version and stop")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return err
+	}
+	if *show {
+		_, err := fmt.Fprintln(out, "lifeboat-worker", version)
+		return err
+	}
+	cfg, err := config.Load(*path)
+	if err != nil {
+		return err
+	}
+	if *check {
+		_, err := fmt.Fprintln(out, *path, "is valid")
+		return err
+	}
+	return serve(ctx, cfg, logger(cfg.Log, out))
+}
+
+func logger(c config.Log, out io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo // validated by config; info is the default
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "text" {
+		return slog.New(slog.NewTextHandler(out, o))
+	}
+	return slog.New(slog.NewJSONHandler(out, o))
+}
+
+// serve runs until ctx ends or the worker fails.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	debug.SetMemoryLimit(int64(cfg.Limits.MemoryMiB) << 20)
+	kc, err := cluster(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer kc.Close()
+	m, err := newMetrics()
+	if err != nil {
+		return err
+	}
+	t, err := connect(ctx, cfg, log, m)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if err := t.ensureSearchAttributes(ctx); err != nil {
+		return err
+	}
+	w := worker.New(t.Client, contract.TaskQueue(cfg.Cluster), worker.Options{
+		MaxConcurrentActivityExecutionSize: cfg.Limits.ConcurrentActivities,
+		MaxHeartbeatThrottleInterval:       2 * time.Second, // or the SDK sends a beat every 8 s of 10
+		DefaultHeartbeatThrottleInterval:   2 * time.Second,
+		WorkerStopTimeout:                  stopTimeout,
+	})
+	register(w, cfg, kc, t, log)
+	stop, err := listen(cfg, m, kc, t)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("start worker: %w", err)
+	}
+	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", t.address)
+	<-ctx.Done()
+	log.Info("stopping: running activities go on from their watermark on another worker")
+	w.Stop()
+	return nil
+}
+
+// cluster connects to the API server and fails early when it does not answer.
+func cluster(ctx context.Context, cfg *config.Config) (*kube.Client, error) {
+	rc, err := kube.Config(cfg.Kubernetes.Kubeconfig, cfg.Kubernetes.Context)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes: %w", err)
+	}
+	kc, err := kube.New(rc, kube.Options{MaxInFlight: cfg.Limits.ApplyConcurrency, UserAgent: "lifeboat/" + version})
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes: %w", err)
+	}
+	if err := kc.Ping(ctx); err != nil {
+		return nil, fmt.Errorf("kubernetes at %s: %w", rc.Host, err)
+	}
+	return kc, nil
+}
+
+func register(w worker.Worker, cfg *config.Config, kc *kube.Client, t *temporalClient, log *slog.Logger) {
+	workflows.Register(w)
+	locations, rules := activities.NewLocations(cfg, log), resource.NewRegistry()
+	(&activities.Backup{Config: cfg, Kube: kc, Locations: locations, Rules: rules, Runs: t}).Register(w)
+	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Rules: rules}).Register(w)
+	(&activities.Catalog{Config: cfg, Kube: kc, Locations: locations, Version: version}).Register(w)
+}

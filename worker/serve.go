@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/opentelemetry"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+)
+
+// metrics are the worker's, in a registry of their own.
+type metrics struct {
+	registry *prometheus.Registry
+	provider *sdkmetric.MeterProvider
+}
+
+func newMetrics() (*metrics, error) {
+	r := prometheus.NewRegistry()
+	exporter, err := otelprom.New(otelprom.WithRegisterer(r))
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	return &metrics{registry: r, provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))}, nil
+}
+
+// handler gives the Temporal SDK's own metrics a place.
+func (m *metrics) handler() client.MetricsHandler {
+	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: m.provider.Meter("temporal")})
+}
+
+// listen serves metrics and health until the returned function is called.
+func listen(cfg *config.Config, m *metrics, kc *kube.Client, t *temporalClient) (func(), error) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) { ready(w, r, kc, t) })
+	health, err := start(cfg.Health.Listen, mux)
+	if err != nil {
+		return nil, fmt.Errorf("health.listen: %w", err)
+	}
+	pages := http.NewServeMux()
+	pages.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	served, err := start(cfg.Metrics.Listen, pages)
+	if err != nil {
+		health()
+		return nil, fmt.Errorf("metrics.listen: %w", err)
+	}
+	return func() { health(); served() }, nil
+}
+
+// ready says whether Temporal and the API server answer.
+func ready(w http.ResponseWriter, r *http.Request, kc *kube.Client, t *temporalClient) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	_, err := t.CheckHealth(ctx, &client.CheckHealthRequest{})
+	if err := errors.Join(err, kc.Ping(ctx)); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	}
+}
+
+func start(address string, h http.Handler) (func(), error) {
+	if address == "" || address == config.Off {
+		return func() {}, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.Serve(l) // ends with ErrServerClosed when stopped
+	}()
+	return func() { _ = s.Close(); <-done }, nil
+}

@@ -1,0 +1,88 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// heartbeatTimeout is how long a dead worker goes unnoticed. Activities beat every
+// 3 s, so a busy machine may miss two beats.
+const heartbeatTimeout = 10 * time.Second
+
+// giveUpAfter bounds an outage of the API server or the store that a run sits out:
+// Velero's default itemOperationTimeout.
+const giveUpAfter = 4 * time.Hour
+
+// durable are the options of every activity: all are idempotent, all heartbeat,
+// none is given up on before giveUpAfter unless its error is non-retryable.
+func durable(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ScheduleToCloseTimeout: giveUpAfter,
+		HeartbeatTimeout:       heartbeatTimeout,
+		WaitForCancellation:    true,
+		Summary:                summary,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			MaximumInterval:    30 * time.Second,
+		},
+	})
+}
+
+// interactive are the options of a read that a person waits for: it fails soon.
+func interactive(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ScheduleToCloseTimeout: time.Minute,
+		HeartbeatTimeout:       heartbeatTimeout,
+		Summary:                summary,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 3},
+	})
+}
+
+func run[In, Out any](ctx workflow.Context, a contract.Activity[In, Out], in In) (Out, error) {
+	var out Out
+	err := workflow.ExecuteActivity(ctx, a.Name, in).Get(ctx, &out)
+	return out, err
+}
+
+// fanOut runs n activities with at most window in flight and calls done with each
+// result in the order of completion. The first error cancels the rest, waits for
+// them to stop and is returned.
+func fanOut[In, Out any](ctx workflow.Context, a contract.Activity[In, Out], n, window int,
+	input func(i int) (In, string), done func(i int, out Out),
+) error {
+	ctx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	sel := workflow.NewSelector(ctx)
+	var first error
+	next, pending := 0, 0
+	for next < n && pending < window || pending > 0 {
+		for first == nil && next < n && pending < window {
+			i := next
+			in, summary := input(i)
+			sel.AddFuture(workflow.ExecuteActivity(durable(ctx, summary), a.Name, in), func(f workflow.Future) {
+				var out Out
+				pending--
+				if err := f.Get(ctx, &out); err != nil {
+					if first == nil {
+						first = err
+						cancel()
+					}
+					return
+				}
+				done(i, out)
+			})
+			next++
+			pending++
+		}
+		if pending == 0 {
+			break
+		}
+		sel.Select(ctx)
+	}
+	return first
+}

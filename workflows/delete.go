@@ -1,0 +1,34 @@
+package workflows
+
+import (
+	"errors"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// DeleteBackup removes a backup. It is resumable at every point: a tombstone says
+// what is under way, and the commit marker goes first, so that no reader ever
+// finds a backup of which half is gone.
+func DeleteBackup(ctx workflow.Context, in contract.DeleteBackupInput) (contract.DeleteResult, error) {
+	p, err := newProgress(ctx, "Delete backup "+in.Name)
+	if err != nil {
+		return contract.DeleteResult{}, err
+	}
+	if err := errors.Join(p.identify(ctx, in.Name), p.phase(ctx, "Deleting")); err != nil {
+		return contract.DeleteResult{}, err
+	}
+	p.step(ctx, "writing the tombstone")
+	plan, err := run(durable(ctx, "tombstone"), contract.PlanDelete, in)
+	if err != nil {
+		return contract.DeleteResult{}, p.failed(ctx, err)
+	}
+	p.step(ctx, "deleting files")
+	res, err := run(durable(ctx, "delete files"), contract.DeleteFiles, plan)
+	if err != nil {
+		return res, p.failed(ctx, err)
+	}
+	p.step(ctx, "done")
+	return res, p.phase(ctx, "Deleted")
+}

@@ -1,0 +1,12 @@
+// Package workflows is the map of the product: one file a workflow, one method a
+// phase, nothing but orchestration. All I/O lies in activities, which are named
+// by package contract.
+//
+//	Backup        prepare → export shards → related objects → seal → verify → commit
+//	Restore       open archive → plan → levels, each in parallel → link owners → finish
+//	DeleteBackup  tombstone → files, commit marker first to vanish
+//	Catalog       one entity a cluster that answers the CLI's reads
+//
+// The code is deterministic: no clock, no random number, no map range, no I/O.
+// `make workflowcheck` and the replay tests over testdata/histories guard that.
+package workflows

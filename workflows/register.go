@@ -1,0 +1,20 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// Registry is the part of a worker that takes workflows.
+type Registry interface {
+	RegisterWorkflowWithOptions(w any, o workflow.RegisterOptions)
+}
+
+// Register registers every workflow under its contract name.
+func Register(r Registry) {
+	r.RegisterWorkflowWithOptions(Backup, workflow.RegisterOptions{Name: contract.BackupWorkflow})
+	r.RegisterWorkflowWithOptions(Restore, workflow.RegisterOptions{Name: contract.RestoreWorkflow})
+	r.RegisterWorkflowWithOptions(DeleteBackup, workflow.RegisterOptions{Name: contract.DeleteBackupWorkflow})
+	r.RegisterWorkflowWithOptions(Catalog, workflow.RegisterOptions{Name: contract.CatalogWorkflow})
+}
