@@ -31,7 +31,7 @@
 // # Rules for kinds
 //
 //	Pod                   nodeName, priority, preemptionPolicy, overhead, ephemeralContainers, generated
-//	                      token volumes and network annotations go; ended and mirror Pods are skipped,
+//	                      token volumes, network annotations and Velero's restore-wait go; ended and mirror Pods are skipped,
 //	                      and those of a Job that is restored (it starts its own)
 //	Job                   generated selector and uid labels go unless manualSelector; ended Jobs are skipped
 //	StatefulSet           status in volumeClaimTemplates goes

@@ -1,5 +1,7 @@
 package resource
 
+import "slices"
+
 // Equal says whether a live object already is what a restore would make of it:
 // want is an object after Restore. Server-owned metadata, status and the labels
 // that name backup and restore are left out, and so is everything that the rule
@@ -37,15 +39,7 @@ func same(a, b any) bool {
 		return ok && sameMaps(x, y)
 	case []any:
 		y, ok := b.([]any)
-		if !ok || len(x) != len(y) {
-			return false
-		}
-		for i := range x {
-			if !same(x[i], y[i]) {
-				return false
-			}
-		}
-		return true
+		return ok && slices.EqualFunc(x, y, same)
 	}
 	if x, ok := float(a); ok {
 		y, ok := float(b)

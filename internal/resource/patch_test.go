@@ -151,9 +151,11 @@ func TestMergeServiceAccount(t *testing.T) {
 	live := object(t, `{"metadata":{"name":"default","labels":{"a":"live"}},"secrets":[{"name":"one"}]}`)
 	tests := []struct{ name, want, patch string }{
 		{"nothing missing", `{"metadata":{"labels":{"a":"old","velero.io/backup-name":"b"}},"secrets":[{"name":"one"}]}`, ""},
-		{"all that is missing, nothing that is there",
+		{
+			"all that is missing, nothing that is there",
 			`{"metadata":{"labels":{"a":"old","b":"1"},"annotations":{"eks.amazonaws.com/role-arn":"arn"}},"secrets":[{"name":"two"},{"name":"one"},{"name":"two"},{"x":1}],"imagePullSecrets":[{"name":"reg"}],"automountServiceAccountToken":false}`,
-			`{"metadata":{"labels":{"b":"1"},"annotations":{"eks.amazonaws.com/role-arn":"arn"}},"secrets":[{"name":"one"},{"name":"two"}],"imagePullSecrets":[{"name":"reg"}]}`},
+			`{"metadata":{"labels":{"b":"1"},"annotations":{"eks.amazonaws.com/role-arn":"arn"}},"secrets":[{"name":"one"},{"name":"two"}],"imagePullSecrets":[{"name":"reg"}]}`,
+		},
 		{"secrets only", `{"metadata":{"name":"default"},"imagePullSecrets":[{"name":"reg"}]}`, `{"imagePullSecrets":[{"name":"reg"}]}`},
 	}
 	for _, test := range tests {

@@ -14,6 +14,7 @@ func restorePod(c *Context, obj map[string]any, out *Outcome) error {
 	// differs; ephemeral containers may not be stated in a create.
 	drop(spec, "nodeName", "priority", "preemptionPolicy", "overhead", "ephemeralContainers")
 	dropTokenVolumes(spec)
+	dropVeleroWait(spec)
 	dropAnnotations(obj, podNetworkAnnotations()...)
 	skipPod(c, obj, out)
 	return nil
@@ -50,6 +51,19 @@ func podNetworkAnnotations() []string {
 	}
 }
 
+// dropVeleroWait removes the init containers that a Velero restore once put into
+// the Pod: they wait for ever for a restore that nobody does.
+func dropVeleroWait(spec map[string]any) {
+	keepItems(spec, "initContainers", func(item any) bool {
+		container, _ := item.(map[string]any)
+		switch str(container, "name") {
+		case "restore-wait", "restic-wait":
+			return false
+		}
+		return true
+	})
+}
+
 // dropTokenVolumes removes the volumes of generated token Secrets (Kubernetes
 // before 1.24) and their mounts: those Secrets are not restored.
 func dropTokenVolumes(spec map[string]any) {
@@ -66,9 +80,12 @@ func dropTokenVolumes(spec map[string]any) {
 		}
 		return !generated
 	})
-	if len(gone) == 0 {
-		return
+	if len(gone) > 0 {
+		dropMounts(spec, gone)
 	}
+}
+
+func dropMounts(spec map[string]any, gone map[string]bool) {
 	for _, containers := range []string{"containers", "initContainers"} {
 		for _, container := range objects(spec, containers) {
 			keepItems(container, "volumeMounts", func(item any) bool {

@@ -3,15 +3,8 @@
 package resource
 
 import (
-	"bytes"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -31,18 +24,30 @@ const (
 // realTypes are restored in this order; Pods before their controllers, so that
 // they are adopted.
 var realTypes = []struct{ resource, path string }{
-	{"serviceaccounts", "/api/v1"}, {"secrets", "/api/v1"}, {"configmaps", "/api/v1"},
+	{"serviceaccounts", "/api/v1"},
+	{"secrets", "/api/v1"},
+	{"configmaps", "/api/v1"},
 	{"persistentvolumeclaims", "/api/v1"},
 	{"roles.rbac.authorization.k8s.io", "/apis/rbac.authorization.k8s.io/v1"},
 	{"rolebindings.rbac.authorization.k8s.io", "/apis/rbac.authorization.k8s.io/v1"},
-	{"pods", "/api/v1"}, {"replicasets.apps", "/apis/apps/v1"}, {"controllerrevisions.apps", "/apis/apps/v1"},
-	{"deployments.apps", "/apis/apps/v1"}, {"statefulsets.apps", "/apis/apps/v1"}, {"daemonsets.apps", "/apis/apps/v1"},
-	{"jobs.batch", "/apis/batch/v1"}, {"cronjobs.batch", "/apis/batch/v1"},
-	{"endpoints", "/api/v1"}, {"endpointslices.discovery.k8s.io", "/apis/discovery.k8s.io/v1"}, {"services", "/api/v1"},
-	{"ingresses.networking.k8s.io", "/apis/networking.k8s.io/v1"}, {"networkpolicies.networking.k8s.io", "/apis/networking.k8s.io/v1"},
-	{"poddisruptionbudgets.policy", "/apis/policy/v1"}, {"horizontalpodautoscalers.autoscaling", "/apis/autoscaling/v2"},
+	{"pods", "/api/v1"},
+	{"replicasets.apps", "/apis/apps/v1"},
+	{"controllerrevisions.apps", "/apis/apps/v1"},
+	{"deployments.apps", "/apis/apps/v1"},
+	{"statefulsets.apps", "/apis/apps/v1"},
+	{"daemonsets.apps", "/apis/apps/v1"},
+	{"jobs.batch", "/apis/batch/v1"},
+	{"cronjobs.batch", "/apis/batch/v1"},
+	{"endpoints", "/api/v1"},
+	{"endpointslices.discovery.k8s.io", "/apis/discovery.k8s.io/v1"},
+	{"services", "/api/v1"},
+	{"ingresses.networking.k8s.io", "/apis/networking.k8s.io/v1"},
+	{"networkpolicies.networking.k8s.io", "/apis/networking.k8s.io/v1"},
+	{"poddisruptionbudgets.policy", "/apis/policy/v1"},
+	{"horizontalpodautoscalers.autoscaling", "/apis/autoscaling/v2"},
 	{"leases.coordination.k8s.io", "/apis/coordination.k8s.io/v1"},
-	{"limitranges", "/api/v1"}, {"resourcequotas", "/api/v1"},
+	{"limitranges", "/api/v1"},
+	{"resourcequotas", "/api/v1"},
 }
 
 // TestRealServer restores what a real API server and its controllers made of a
@@ -211,138 +216,4 @@ func (a *api) settle() {
 			map[string]any{"type": "Complete", "status": "True", "lastTransitionTime": now, "lastProbeTime": now},
 		},
 	}})
-}
-
-type api struct {
-	t              testing.TB
-	source, target string // namespaces
-	server, token  string
-	client         *http.Client
-}
-
-func newAPI(t testing.TB, s *stack.Stack) *api {
-	ca, err := os.ReadFile(s.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(ca)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &api{t: t, server: s.APIServer, token: s.AdminToken, client: &http.Client{Transport: transport}}
-}
-
-func (a *api) path(resource, namespace string) string {
-	for _, kind := range realTypes {
-		if kind.resource == resource {
-			plural, _, _ := strings.Cut(resource, ".")
-			return kind.path + "/namespaces/" + namespace + "/" + plural
-		}
-	}
-	a.t.Fatalf("no path for %s", resource)
-	return ""
-}
-
-// load creates what a file lists: {path, object}, or {path, apply} for an
-// object that a server-side applier owns.
-func (a *api) load(file string) {
-	a.t.Helper()
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	var steps []struct {
-		Path   string         `json:"path"`
-		Object map[string]any `json:"object"`
-		Apply  map[string]any `json:"apply"`
-	}
-	raw = bytes.ReplaceAll(raw, []byte(placeholder), []byte(a.source))
-	// 30000 to 30085 are the ports that the server leaves to people.
-	raw = bytes.ReplaceAll(raw, []byte(placeholderPort), fmt.Append(nil, 30000+time.Now().UnixNano()%86))
-	if err := json.Unmarshal(raw, &steps); err != nil {
-		a.t.Fatal(err)
-	}
-	for _, step := range steps {
-		if step.Apply != nil {
-			a.must("APPLY", step.Path, step.Apply)
-			continue
-		}
-		a.must(http.MethodPost, step.Path, step.Object)
-	}
-}
-
-// namespace makes one and its removal.
-func (a *api) namespace(name string) {
-	a.t.Helper()
-	a.must(http.MethodPost, "/api/v1/namespaces", map[string]any{"metadata": map[string]any{"name": name}})
-	a.t.Cleanup(func() { a.try(http.MethodDelete, "/api/v1/namespaces/"+name, nil) })
-	a.wait("default service account", func() bool {
-		_, _, ok := a.try(http.MethodGet, "/api/v1/namespaces/"+name+"/serviceaccounts/default", nil)
-		return ok
-	})
-}
-
-func (a *api) get(path string) map[string]any {
-	a.t.Helper()
-	return a.must(http.MethodGet, path, nil)
-}
-
-func (a *api) must(method, path string, body map[string]any) map[string]any {
-	a.t.Helper()
-	code, answer, ok := a.try(method, path, body)
-	if !ok {
-		a.t.Fatalf("%s %s: %d %s", method, path, code, answer)
-	}
-	var obj map[string]any
-	if err := utiljson.Unmarshal(answer, &obj); err != nil {
-		a.t.Fatal(err)
-	}
-	return obj
-}
-
-func (a *api) do(method, path string, body map[string]any) (int, []byte) {
-	a.t.Helper()
-	code, answer, _ := a.try(method, path, body)
-	return code, answer
-}
-
-func (a *api) try(method, path string, body map[string]any) (int, []byte, bool) {
-	a.t.Helper()
-	contentType := map[string]string{http.MethodPatch: "application/merge-patch+json", "APPLY": "application/apply-patch+yaml"}[method]
-	if method == "APPLY" {
-		method, path = http.MethodPatch, path+"?fieldManager=gitops&force=true"
-	}
-	raw, err := json.Marshal(body)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	req, err := http.NewRequest(method, a.server+path, bytes.NewReader(raw))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+a.token)
-	req.Header.Set("Content-Type", "application/json")
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
-	resp, err := a.client.Do(req)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return resp.StatusCode, answer, resp.StatusCode < 300
-}
-
-func (a *api) wait(what string, done func() bool) {
-	a.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !done(); {
-		if time.Now().After(deadline) {
-			a.t.Fatal(fmt.Errorf("wait for %s: 60 s are over", what))
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
 }
