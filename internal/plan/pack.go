@@ -1,5 +1,7 @@
 package plan
 
+import "slices"
+
 // cost of a list in objects, calls included.
 func (l List) cost() int64 {
 	calls := max(1, len(l.Namespaces)) * len(l.Selectors)
@@ -46,9 +48,20 @@ func fill(lists []List, size int64) []Shard {
 		if used+l.cost() > size && used > 0 {
 			shards, used = append(shards, Shard{ID: len(shards)}), 0
 		}
-		last := &shards[len(shards)-1]
-		last.Lists, last.Count = append(last.Lists, l), last.Count+l.Count
+		shards[len(shards)-1].add(l)
 		used += l.cost()
 	}
 	return shards
+}
+
+// add joins a list to the one before when both are pieces of one type.
+func (s *Shard) add(l List) {
+	s.Count += l.Count
+	if n := len(s.Lists); n > 0 && l.Namespaces != nil && s.Lists[n-1].Type == l.Type {
+		last := &s.Lists[n-1]
+		last.Namespaces = slices.Concat(last.Namespaces, l.Namespaces)
+		last.Count += l.Count
+		return
+	}
+	s.Lists = append(s.Lists, l)
 }

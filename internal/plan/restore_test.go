@@ -1,0 +1,212 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+)
+
+func bindRestore(t testing.TB, spec velerov1.RestoreSpec, names ...string) *filter.Restore {
+	t.Helper()
+	spec.BackupName = "b"
+	resolve := func(string) (filter.Type, bool) { return filter.Type{}, false }
+	in := filter.Contents{Resources: []string{"pods", "secrets", "configmaps", "namespaces", "nodes", "widgets.example.com"}}
+	f, _, err := filter.NewRestore(&spec, names, resolve, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// member holds n objects of a resource in a namespace.
+func member(m int, resource, ns string, n int) []Object {
+	var out []Object
+	for i := range n {
+		out = append(out, Object{Member: m, Resource: resource, Namespace: ns, Name: fmt.Sprintf("%s-%d-%d", resource, m, i)})
+	}
+	return out
+}
+
+func TestRestorePlan(t *testing.T) {
+	objs := slices.Concat(
+		member(0, "pods", "dev", 2), member(0, "secrets", "dev", 3), member(1, "secrets", "prod", 1),
+		[]Object{{1, "namespaces", "", "prod"}, {1, "namespaces", "", "empty"}, {2, "nodes", "", "n"}},
+		member(9, "widgets.example.com", "dev", 1),
+	)
+	got := Restore(slices.Values(objs), bindRestore(t, velerov1.RestoreSpec{NamespaceMapping: map[string]string{"prod": "prod2"}}), RestoreOptions{})
+	want := RestorePlan{
+		Namespaces: []NamespaceNeed{{Source: "dev", Target: "dev", Member: -1}, {Source: "prod", Target: "prod2", Member: 1}},
+		Levels: []LevelPlan{
+			{Namespaces, "namespaces", []Task{{[]Range{{1, 2}}, 2}}, 2},
+			{Config, "config", []Task{{[]Range{{0, 2}}, 4}}, 4},
+			{Pods, "pods", []Task{{[]Range{{0, 1}}, 2}}, 2},
+			{CustomResources, "custom-resources", []Task{{[]Range{{9, 10}}, 1}}, 1},
+		},
+		Objects: 9,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestRestorePlanOfOneObjectReadsOneMember(t *testing.T) {
+	var objs []Object
+	for m := range 400 {
+		objs = append(objs, member(m, "secrets", "dev", 128)...)
+	}
+	f := bindRestore(t, velerov1.RestoreSpec{IncludedResources: []string{"secrets"}}, "dev/secrets-123-4")
+	p := Restore(slices.Values(objs), f, RestoreOptions{})
+	if p.Objects != 1 || len(p.Levels) != 1 || !reflect.DeepEqual(p.Levels[0].Tasks, []Task{{[]Range{{123, 124}}, 1}}) {
+		t.Errorf("%+v", p)
+	}
+	if len(p.Namespaces) != 1 || p.Namespaces[0].Source != "dev" {
+		t.Errorf("namespaces %+v", p.Namespaces)
+	}
+}
+
+func TestRestorePlanNamespacesAreLazyWithSelectors(t *testing.T) {
+	sel := &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
+	p := Restore(slices.Values(member(0, "pods", "dev", 1)), bindRestore(t, velerov1.RestoreSpec{LabelSelector: sel}), RestoreOptions{})
+	if len(p.Namespaces) != 1 || !p.Namespaces[0].Lazy {
+		t.Errorf("%+v", p.Namespaces)
+	}
+}
+
+func TestRestorePlanOfNothing(t *testing.T) {
+	p := Restore(slices.Values(member(0, "pods", "dev", 1)), bindRestore(t, velerov1.RestoreSpec{IncludedNamespaces: []string{"x*"}}), RestoreOptions{})
+	if !reflect.DeepEqual(p, RestorePlan{}) {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestRestoreTasks(t *testing.T) {
+	counts := func(objects int, members ...int) map[int]int {
+		m := map[int]int{}
+		for _, i := range members {
+			m[i] = objects
+		}
+		return m
+	}
+	run := func(n int) []int {
+		var out []int
+		for i := range n {
+			out = append(out, i)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name   string
+		counts map[int]int
+		o      RestoreOptions
+		want   []Task
+	}{
+		{"none", nil, RestoreOptions{}, nil},
+		{"small gaps are read through", counts(10, 0, 1, 4, 8), RestoreOptions{}, []Task{{[]Range{{0, 5}, {8, 9}}, 40}}},
+		{"no gap allowed", counts(10, 0, 1, 3), RestoreOptions{Gap: -1}, []Task{{[]Range{{0, 2}, {3, 4}}, 30}}},
+		{"4,400 objects are one task", counts(110, run(40)...), RestoreOptions{}, []Task{{[]Range{{0, 40}}, 4400}}},
+		{"4,600 objects are two", counts(115, run(40)...), RestoreOptions{}, []Task{{[]Range{{0, 20}}, 2300}, {[]Range{{20, 40}}, 2300}}},
+		{"a member is never split", counts(9000, 0, 1), RestoreOptions{}, []Task{{[]Range{{0, 1}}, 9000}, {[]Range{{1, 2}}, 9000}}},
+		{"one large member", map[int]int{0: 10, 1: 9000, 2: 10}, RestoreOptions{}, []Task{{[]Range{{0, 2}}, 9010}, {[]Range{{2, 3}}, 10}}},
+	} {
+		if got := tasks(c.counts, c.o.withDefaults()); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// Whatever the archive: each selected object is in exactly one task, which is
+// of its level, and the plan does not depend on the order of the index.
+func TestRestorePlanCoversEachObjectOnce(t *testing.T) {
+	resources := []string{"pods", "secrets", "configmaps", "widgets.example.com", "nodes"}
+	for seed := range uint64(25) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		var objs []Object
+		for m := range 1 + r.IntN(200) {
+			for range r.IntN(3) {
+				ns := []string{"dev", "prod", ""}[r.IntN(3)]
+				objs = append(objs, member(m, resources[r.IntN(5)], ns, r.IntN(60))...)
+			}
+		}
+		spec := []velerov1.RestoreSpec{{}, {IncludedNamespaces: []string{"d*"}}, {ExcludedResources: []string{"secrets"}}}[r.IntN(3)]
+		f := bindRestore(t, spec)
+		o := RestoreOptions{TaskObjects: 1 + r.IntN(900), Gap: r.IntN(4) - 1}
+		p := Restore(slices.Values(objs), f, o)
+		if msg := checkCover(p, objs, f); msg != "" {
+			t.Fatalf("seed %d: %s", seed, msg)
+		}
+		r.Shuffle(len(objs), func(i, j int) { objs[i], objs[j] = objs[j], objs[i] })
+		if !reflect.DeepEqual(p, Restore(slices.Values(objs), f, o)) {
+			t.Fatalf("seed %d: the plan depends on the order of the index", seed)
+		}
+	}
+}
+
+func checkCover(p RestorePlan, objs []Object, f *filter.Restore) string {
+	total, applied := 0, 0
+	for _, o := range objs {
+		if !f.IncludeObject(o.Resource, o.Namespace, o.Name) {
+			continue
+		}
+		total++
+		hits := 0
+		for _, l := range p.Levels {
+			for _, task := range l.Tasks {
+				for _, r := range task.Ranges {
+					if l.Level == LevelOf(o.Resource) && r.From <= o.Member && o.Member < r.To {
+						hits++
+					}
+				}
+			}
+		}
+		if hits != 1 {
+			return fmt.Sprintf("%+v is in %d tasks", o, hits)
+		}
+		if o.Namespace != "" && !slices.ContainsFunc(p.Namespaces, func(n NamespaceNeed) bool { return n.Source == o.Namespace }) {
+			return "no namespace for " + o.Namespace
+		}
+	}
+	for i, l := range p.Levels {
+		if i > 0 && l.Level <= p.Levels[i-1].Level {
+			return "levels are out of order"
+		}
+		for _, task := range l.Tasks {
+			applied += task.Objects
+		}
+	}
+	if total != p.Objects || total != applied {
+		return fmt.Sprintf("%d objects, planned %d, in tasks %d", total, p.Objects, applied)
+	}
+	return ""
+}
+
+// A plan must stay small enough to travel by reference or value.
+func TestRestorePlanIsSmall(t *testing.T) {
+	var objs []Object
+	for m := range 800 {
+		objs = append(objs, member(m, []string{"pods", "secrets"}[m/400], "dev", 125)...)
+	}
+	data, err := json.Marshal(Restore(slices.Values(objs), bindRestore(t, velerov1.RestoreSpec{}), RestoreOptions{}))
+	if err != nil || len(data) > 10_000 {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+}
+
+func BenchmarkRestore(b *testing.B) {
+	var objs []Object
+	for m := range 800 {
+		objs = append(objs, member(m, "secrets", fmt.Sprint("ns", m%50), 125)...)
+	}
+	f := bindRestore(b, velerov1.RestoreSpec{})
+	b.ReportAllocs()
+	for b.Loop() {
+		Restore(slices.Values(objs), f, RestoreOptions{})
+	}
+}
