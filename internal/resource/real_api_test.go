@@ -20,6 +20,13 @@ import (
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
+// shared is the stack of all tests in this package.
+var shared *stack.Stack
+
+func TestMain(m *testing.M) {
+	os.Exit(stack.Main(m, stack.Options{}, func(s *stack.Stack) { shared = s }))
+}
+
 // api is as much of a Kubernetes client as these tests need; this package must
 // not import client-go.
 type api struct {
@@ -29,7 +36,8 @@ type api struct {
 	client         *http.Client
 }
 
-func newAPI(t testing.TB, s *stack.Stack) *api {
+func newAPI(t testing.TB) *api {
+	s := shared
 	ca, err := os.ReadFile(s.CAFile)
 	if err != nil {
 		t.Fatal(err)

@@ -6,15 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
 // TestRealClusterEqualsItself runs every object of a whole cluster, the control
 // plane's own included, through backup and restore rules: compared with the live
 // object none may differ, or a restore into an untouched cluster would warn.
 func TestRealClusterEqualsItself(t *testing.T) {
-	api := newAPI(t, stack.Shared(t, stack.Options{}))
+	api := newAPI(t)
 	r, total := NewRegistry(), 0
 	for _, kind := range api.discover() {
 		answer := api.get(kind.path)

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
-
-	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
 // What testdata/real.json says in place of a run's own namespace and node port.
@@ -54,7 +52,7 @@ var realTypes = []struct{ resource, path string }{
 // namespace into another one. Every object must be accepted, must equal what was
 // asked for afterwards, and Pods must be adopted instead of made twice.
 func TestRealServer(t *testing.T) {
-	api := newAPI(t, stack.Shared(t, stack.Options{}))
+	api := newAPI(t)
 	run := strings.ToLower(rand.Text()[:6]) // the stack may be one that outlives the test
 	source, target := "rules-source-"+run, "rules-target-"+run
 	api.source, api.target = source, target
