@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -30,18 +31,19 @@ const (
 	// connection is idle.
 	idleTimeout = 30 * time.Second
 	idleConns   = 128
-	// maxAttempts with at most maxBackoff between them rides out some twenty
-	// seconds; longer outages are for the caller's own retries.
-	maxAttempts   = 8
-	maxBackoff    = 5 * time.Second
-	defaultRegion = "us-east-1"
+	// defaultAttempts with these pauses ride out some twenty seconds; longer
+	// outages are for the caller's own retries.
+	defaultAttempts = 11
+	firstBackoff    = 100 * time.Millisecond
+	maxBackoff      = 5 * time.Second
+	defaultRegion   = "us-east-1"
 )
 
 // loadAWS builds the SDK's configuration: credentials and region. A profile or
 // a credentials file named by the location wins over the environment and over
 // the pod's role, as it does with Velero: "default" is named outright because
 // the SDK ranks a profile set in code first.
-func loadAWS(ctx context.Context, s settings, cred *corev1.SecretKeySelector, sec secrets) (aws.Config, error) {
+func loadAWS(ctx context.Context, s settings, attempts int, cred *corev1.SecretKeySelector, sec secrets) (aws.Config, error) {
 	file := s.credentialsFile
 	if cred != nil {
 		tmp, remove, err := sec.file(ctx, "spec.credential", cred.Name, cred.Key)
@@ -51,15 +53,15 @@ func loadAWS(ctx context.Context, s settings, cred *corev1.SecretKeySelector, se
 		defer remove() // the SDK has parsed the file when loading returns
 		file = tmp
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, awsOptions(s, file)...)
+	cfg, err := config.LoadDefaultConfig(ctx, awsOptions(s, attempts, file)...)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load credentials: %w: %w", ErrCredentials, err)
 	}
 	return cfg, nil
 }
 
-func awsOptions(s settings, file string) []func(*config.LoadOptions) error {
-	opts := []func(*config.LoadOptions) error{config.WithRetryer(newRetryer)}
+func awsOptions(s settings, attempts int, file string) []func(*config.LoadOptions) error {
+	opts := []func(*config.LoadOptions) error{config.WithRetryer(newRetryer(attempts))}
 	if s.region != "" {
 		opts = append(opts, config.WithRegion(s.region))
 	}
@@ -78,10 +80,19 @@ func awsOptions(s settings, file string) []func(*config.LoadOptions) error {
 
 // newRetryer retries without a shared budget: with many requests in flight a
 // short outage would spend the SDK's budget and fail them all at once.
-func newRetryer() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts, o.MaxBackoff, o.RateLimiter = maxAttempts, maxBackoff, ratelimit.None
-	})
+func newRetryer(attempts int) func() aws.Retryer {
+	return func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.RateLimiter, o.Backoff = attempts, ratelimit.None, retry.BackoffDelayerFunc(backoff)
+		})
+	}
+}
+
+// backoff doubles from firstBackoff to maxBackoff; half of each pause is left
+// to chance, so that parallel requests do not come back in step.
+func backoff(attempt int, _ error) (time.Duration, error) {
+	pause := min(firstBackoff<<min(max(attempt, 0), 16), maxBackoff)
+	return pause/2 + rand.N(pause/2), nil //nolint:gosec // not a secret
 }
 
 // newHTTPClient serves the location's endpoint only, so that its certificate

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,9 +34,16 @@ func credentialsFile(t testing.TB, id, secret string) string {
 
 func open(t testing.TB, bsl velerov1.BackupStorageLocation) *store.S3 {
 	t.Helper()
-	s, err := store.Open(t.Context(), bsl, store.Options{})
+	s, err := store.Open(t.Context(), bsl, store.Options{Attempts: 3})
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	return s
+}
+
+func wantIs(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got error %v, want %v", err, want)
+	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ type Options struct {
 	// Parallel is how many parts of one composed or streamed object are in
 	// flight; 0 means 4. Memory: at most Parallel+1 parts of about 8 MiB each.
 	Parallel int
+	// Attempts is how often a request is made before its failure counts; 0
+	// means 11, which ride out about twenty seconds.
+	Attempts int
 }
 
 const defaultParallel = 4
@@ -39,6 +43,7 @@ type S3 struct {
 	log      *slog.Logger
 	customer *customerKey
 	parallel int
+	attempts int
 	meter    *meter
 
 	noPartCopy atomic.Bool // learnt from the store's answer
@@ -56,12 +61,9 @@ func Open(ctx context.Context, bsl velerov1.BackupStorageLocation, o Options) (*
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("open location %q: %w", bsl.Name, errors.Join(errs...))
 	}
-	s := &S3{settings: set, log: o.Logger, parallel: o.Parallel, meter: &meter{}}
+	s := &S3{settings: set, log: o.Logger, parallel: cmp.Or(max(o.Parallel, 0), defaultParallel), attempts: cmp.Or(max(o.Attempts, 0), defaultAttempts), meter: &meter{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
-	}
-	if s.parallel <= 0 {
-		s.parallel = defaultParallel
 	}
 	if err := s.connect(ctx, &bsl, secrets{read: o.Secret}); err != nil {
 		return nil, fmt.Errorf("open location %q: %w", bsl.Name, err)
@@ -78,7 +80,7 @@ func (s *S3) connect(ctx context.Context, bsl *velerov1.BackupStorageLocation, s
 			return err
 		}
 	}
-	cfg, err := loadAWS(ctx, s.settings, bsl.Spec.Credential, sec)
+	cfg, err := loadAWS(ctx, s.settings, s.attempts, bsl.Spec.Credential, sec)
 	if err != nil {
 		return err
 	}
