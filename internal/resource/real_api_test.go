@@ -99,8 +99,14 @@ func (a *api) namespace(name string) {
 	})
 }
 
+// get waits while the server says 429: right after its start it does so for
+// custom resources whose storage is not ready.
 func (a *api) get(path string) map[string]any {
 	a.t.Helper()
+	a.wait(path, func() bool {
+		code, _ := a.do(http.MethodGet, path, nil)
+		return code != http.StatusTooManyRequests
+	})
 	return a.must(http.MethodGet, path, nil)
 }
 
