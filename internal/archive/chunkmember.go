@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -12,6 +13,7 @@ func (w *Writer) closeMember() (err error) {
 		Offset: int64(len(w.data)), RawSize: int64(len(w.raw)), Objects: w.count,
 		Spans: w.closeSpans(),
 	}
+	w.reserve()
 	if w.data, err = deflate(w.gz, w.data, w.raw); err != nil {
 		return err
 	}
@@ -26,6 +28,16 @@ func (w *Writer) closeMember() (err error) {
 	w.members = append(w.members, m)
 	w.raw, w.lines, w.count = w.raw[:0], w.lines[:0], 0
 	return nil
+}
+
+// reserve makes room for a whole chunk once it is clear that one will be filled:
+// doubling would end with half as much again, and as much garbage. Small exports
+// never pay for it.
+func (w *Writer) reserve() {
+	const filling = 1 << 20
+	if full := w.limits.ChunkBytes + w.limits.MemberBytes; len(w.data) > filling && int64(cap(w.data)) < full {
+		w.data = slices.Grow(w.data, int(full)-len(w.data))
+	}
 }
 
 // widen takes the object into the span of its resource.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ var (
 // memory is a Source over byte slices that counts what is read.
 type memory struct {
 	files map[string][]byte
+	mu    sync.Mutex // guards the counters
 	reads int
 	bytes int64
 }
@@ -33,6 +35,8 @@ func (s *memory) ReadRange(_ context.Context, file string, off, n int64) (io.Rea
 	if n >= 0 && n < int64(len(b)) {
 		b = b[:n]
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.reads++
 	s.bytes += int64(len(b))
 	return io.NopCloser(bytes.NewReader(b)), nil

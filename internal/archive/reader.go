@@ -161,7 +161,7 @@ func (a *Archive) Lookup(ctx context.Context, k Key) (int, Entry, error) {
 	return 0, Entry{}, fmt.Errorf("look up %s: %w", k, ErrNotFound)
 }
 
-// Read is Lookup and the object's body: three range reads with Open's.
+// Read is Lookup and the object's body: mostly two range reads.
 func (a *Archive) Read(ctx context.Context, k Key) ([]byte, Entry, error) {
 	m, e, err := a.Lookup(ctx, k)
 	if err != nil {

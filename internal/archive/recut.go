@@ -36,7 +36,7 @@ type RecutStats struct {
 	Ignored       int64  // files that are no plain copies: versioned copies and others
 	RawBytes      int64  // of the uncompressed tar
 	StoredBytes   int64  // of the tarball
-	FormatVersion string // of metadata/version; empty if absent, as before Velero 1.2
+	FormatVersion string // of metadata/version; empty if absent
 }
 
 // Recut streams a Velero tarball into w and flushes it, so that a foreign backup
@@ -125,7 +125,7 @@ func (r *recutter) entry(h *tar.Header, t io.Reader, in *countingReader) error {
 // version checks metadata/version: any 1.x is of the layout that we know.
 func (r *recutter) version() error {
 	v := strings.TrimSpace(string(r.body))
-	if !strings.HasPrefix(v, "1.") {
+	if major, _, _ := strings.Cut(v, "."); major != "1" {
 		return fmt.Errorf("%w: tarball of Velero format %.20q, known is 1.x", ErrVersion, v)
 	}
 	r.stats.FormatVersion = v

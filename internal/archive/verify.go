@@ -9,12 +9,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Verify reads everything back: the digest of every file, member, index block
 // and object, and that index and tar entries agree to the byte. progress, if not
-// nil, gets the number of bytes read since its last call. The error names the
-// first damage found.
+// nil, gets the number of bytes read since its last call, one call at a time. The
+// error names the first damage found.
 func (a *Archive) Verify(ctx context.Context, progress func(bytes int64)) error {
 	if progress == nil {
 		progress = func(int64) {}
@@ -27,11 +31,7 @@ func (a *Archive) Verify(ctx context.Context, progress func(bytes int64)) error 
 			return fmt.Errorf("verify: %w", err)
 		}
 	}
-	err := a.walk(ctx, 0, len(a.members), func(m int, entries []Entry, raw []byte) error {
-		progress(a.members[m].Size + a.members[m].Index.Size)
-		return a.verifyMember(m, entries, raw)
-	})
-	if err != nil {
+	if err := a.verifyMembers(ctx, progress); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
 	for _, f := range a.manifest.Files {
@@ -43,6 +43,25 @@ func (a *Archive) Verify(ctx context.Context, progress func(bytes int64)) error 
 		}
 	}
 	return nil
+}
+
+// verifyMembers works in several parts at once: decompression bounds it, not the
+// store. Each part holds two buffers of walkBytes at most, hence no more than 4.
+func (a *Archive) verifyMembers(ctx context.Context, progress func(int64)) error {
+	n, parts := len(a.members), min(runtime.GOMAXPROCS(0), 4)
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	for p := range parts {
+		g.Go(func() error {
+			return a.walk(ctx, n*p/parts, n*(p+1)/parts, func(m int, entries []Entry, raw []byte) error {
+				mu.Lock()
+				progress(a.members[m].Size + a.members[m].Index.Size)
+				mu.Unlock()
+				return a.verifyMember(m, entries, raw)
+			})
+		})
+	}
+	return g.Wait()
 }
 
 func (a *Archive) verifyFile(ctx context.Context, f File, progress func(int64)) error {
