@@ -13,6 +13,9 @@ const (
 	// gain is the growth in throughput that justifies latency above tolerance:
 	// etcd and the API server batch, so more in flight may still pay.
 	gain = 1.05
+	// forget lets the best throughput fade with every decision: what others ask
+	// of the server changes.
+	forget = 0.98
 	// windowSamples and windowTime are the least that a decision is based on.
 	windowSamples = 16
 	windowTime    = 100 * time.Millisecond
@@ -95,8 +98,11 @@ func (g *governor) served(c class, began time.Time, latency time.Duration, now t
 func (g *governor) decide(w *window, mean time.Duration, rate float64, now time.Time) {
 	saturated := g.saturated
 	g.saturated = false
-	if w.base == 0 || mean < w.base || g.probing {
+	switch {
+	case w.base == 0 || g.probing:
 		w.base, w.baseAt = mean, now
+	case mean < w.base: // half way only: one lucky window is no idle server
+		w.base, w.baseAt = (w.base+mean)/2, now
 	}
 	switch {
 	case g.probing:
@@ -113,24 +119,24 @@ func (g *governor) decide(w *window, mean time.Duration, rate float64, now time.
 	g.adjust(float64(mean)/float64(w.base), rate)
 }
 
-// adjust moves the limit by the latency ratio and by what the last growth
-// brought.
+// adjust moves the limit by the latency ratio and by what the last moves did
+// to the throughput: it shrinks only where that costs nothing.
 func (g *governor) adjust(ratio, rate float64) {
+	g.bestRate *= forget
 	paid := rate > g.bestRate*gain
-	if paid || g.limit < g.bestLimit {
-		g.bestRate, g.bestLimit = math.Max(rate, g.bestRate), g.limit
+	missed := g.limit < g.bestLimit && rate < g.bestRate/gain
+	if paid {
+		g.bestRate, g.bestLimit = rate, g.limit
 	}
 	switch {
 	case ratio <= tolerance && g.slowStart:
 		g.limit *= 2
-	case ratio <= tolerance:
-		g.limit += math.Max(1, g.limit/10)
-	case paid:
-		g.slowStart = false
+	case ratio <= tolerance || paid || missed:
+		g.slowStart = g.slowStart && paid
 		g.limit += math.Max(1, g.limit/10)
 	default:
 		g.slowStart = false
-		g.limit *= 0.9
+		g.limit *= 0.95
 	}
 	g.limit = math.Min(g.max, math.Max(g.min, g.limit))
 }
