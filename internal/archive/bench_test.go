@@ -3,6 +3,7 @@ package archive_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -18,9 +19,10 @@ func benchObjects(n int) []object {
 	out := make([]object, n)
 	for i := range out {
 		name := fmt.Sprintf("settings-%06d", i)
-		data := ""
+		var data []byte
 		for len(data) < 700 {
-			data += fmt.Sprintf("%s.%s=%x\\n", words[r.IntN(10)], words[r.IntN(10)], r.Uint32())
+			data = append(append(append(data, words[r.IntN(10)]...), '.'), words[r.IntN(10)]...)
+			data = append(strconv.AppendUint(append(data, '='), uint64(r.Uint32()), 16), '\\', 'n')
 		}
 		body := fmt.Sprintf(`{"apiVersion":"v1","data":{"application.properties":"%s"},"kind":"ConfigMap","metadata":{"creationTimestamp":"2026-03-01T12:%02d:%02dZ","labels":{"app.kubernetes.io/instance":"shop-%d","app.kubernetes.io/managed-by":"Helm"},"managedFields":[{"apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{".":{},"f:application.properties":{}},"f:metadata":{"f:labels":{".":{},"f:app.kubernetes.io/instance":{},"f:app.kubernetes.io/managed-by":{}}}},"manager":"helm","operation":"Update","time":"2026-03-01T12:00:00Z"}],"name":"%s","namespace":"shop-%02d","resourceVersion":"%d","uid":"%08x-%04x-4%03x-8%03x-%012x"}}`,
 			data, i%60, i%59, i%40, name, i*40/n, 100000+i, r.Uint32(), r.Uint32N(65536), r.Uint32N(4096), r.Uint32N(4096), r.Uint64N(1<<48))

@@ -46,7 +46,7 @@ func damaged(t *testing.T, src *memory, l archive.Layout, file string, bad []byt
 }
 
 func TestEveryBitFlipIsDetectedAndNamed(t *testing.T) {
-	src, l := newArchive(t, tinyLimits(), sample(2)[:4])
+	src, l := newArchive(t, archive.Limits{MemberObjects: 1, MemberBytes: 4096, ChunkBytes: 100}, sample(2)[:2])
 	files := stored(src, l)
 	if len(files) != 4 {
 		t.Fatalf("files %v", files)

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"maps"
 	"strings"
 	"testing"
 
@@ -26,6 +27,120 @@ func rewriteBlock(t *testing.T, src *memory, ref *archive.ChunkRef, change func(
 		ref.Members[i].Index.Offset += grown
 	}
 	ref.BlocksSize += grown
+}
+
+// rewriteMember does the same to the first member itself.
+func rewriteMember(t *testing.T, src *memory, ref *archive.ChunkRef, change func(raw []byte) (member []byte)) {
+	t.Helper()
+	staged := src.files[ref.Key]
+	m := &ref.Members[0]
+	lie := change(unzip(t, staged[:m.Size]))
+	src.files[ref.Key] = append(bytes.Clone(lie), staged[m.Size:]...)
+	grown := int64(len(lie)) - m.Size
+	m.Size, m.SHA256 = int64(len(lie)), archive.Digest(lie)
+	for i := 1; i < len(ref.Members); i++ {
+		ref.Members[i].Offset += grown
+	}
+	ref.DataSize += grown
+}
+
+func TestAMemberThatLiesIsDetected(t *testing.T) {
+	for name, change := range map[string]func([]byte) []byte{
+		"second copy differs":  func(raw []byte) []byte { raw[1536+40] ^= 1; return zip(t, raw) },
+		"second path differs":  func(raw []byte) []byte { raw[1024+20] ^= 1; return zip(t, raw) },
+		"bytes after the gzip": func(raw []byte) []byte { return append(zip(t, raw), "more"...) },
+		"a second gzip member": func(raw []byte) []byte { return append(zip(t, raw), zip(t, raw)...) },
+		"shorter than it says": func(raw []byte) []byte { return zip(t, raw[:len(raw)-512]) },
+		"longer than it says":  func(raw []byte) []byte { return zip(t, append(raw, make([]byte, 512)...)) },
+		"gzip without its sum": func(raw []byte) []byte { b := zip(t, raw); return b[:len(b)-8] },
+		"not gzip":             func(raw []byte) []byte { return raw },
+	} {
+		src := &memory{files: map[string][]byte{}}
+		refs := stage(t, src, tinyLimits(), sample(9))
+		rewriteMember(t, src, &refs[0], change)
+		if err := verify(t.Context(), src, seal(t, src, "b1", refs)); !errors.Is(err, archive.ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAManifestThatLiesIsDetected(t *testing.T) {
+	src, l := newArchive(t, tinyLimits(), sample(9))
+	other := archive.Digest([]byte("other"))
+	for name, change := range map[string]func(*archive.Manifest){
+		"objects":          func(m *archive.Manifest) { m.Totals.Objects++ },
+		"raw bytes":        func(m *archive.Manifest) { m.Totals.RawBytes-- },
+		"tarball size":     func(m *archive.Manifest) { m.Files[0].Size++ },
+		"tarball digest":   func(m *archive.Manifest) { m.Files[0].TreeSHA256 = other },
+		"index digest":     func(m *archive.Manifest) { m.Files[1].TreeSHA256 = other },
+		"log digest":       func(m *archive.Manifest) { m.Files[2].SHA256 = other },
+		"log size":         func(m *archive.Manifest) { m.Files[2].Size-- },
+		"directory digest": func(m *archive.Manifest) { m.Directory.SHA256 = other },
+		"directory offset": func(m *archive.Manifest) { m.Directory.Offset++; m.Directory.Size-- },
+		"another backup": func(m *archive.Manifest) {
+			m.Backup = "b"
+			for i := range m.Files {
+				m.Files[i].Name = "b" + strings.TrimPrefix(m.Files[i].Name, "b1")
+			}
+		},
+	} {
+		m, err := archive.DecodeManifest("m", src.files[l.Manifest()])
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&m)
+		b, err := archive.EncodeManifest(m)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		lied := &memory{files: maps.Clone(src.files)}
+		lied.files[l.Manifest()] = b
+		if err := verify(t.Context(), lied, l); !errors.Is(err, archive.ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestManifestsThatAreRefused(t *testing.T) {
+	src, l := newArchive(t, tinyLimits(), sample(3))
+	for name, change := range map[string]func(*archive.Manifest){
+		"name":             func(m *archive.Manifest) { m.Backup = "../b" },
+		"file escapes":     func(m *archive.Manifest) { m.Files[2].Name = "b1/../../x" },
+		"file of another":  func(m *archive.Manifest) { m.Files[2].Name = "x" },
+		"file twice":       func(m *archive.Manifest) { m.Files[2].Name = m.Files[1].Name },
+		"itself":           func(m *archive.Manifest) { m.Files[2].Name = "b1-lifeboat-manifest.json" },
+		"negative size":    func(m *archive.Manifest) { m.Files[2].Size = -1 },
+		"no digest":        func(m *archive.Manifest) { m.Files[2].SHA256 = "" },
+		"both digests":     func(m *archive.Manifest) { m.Files[0].SHA256 = m.Files[0].TreeSHA256 },
+		"tree of a log":    func(m *archive.Manifest) { m.Files[2].TreeSHA256, m.Files[2].SHA256 = m.Files[2].SHA256, "" },
+		"no tarball":       func(m *archive.Manifest) { m.Files = m.Files[1:] },
+		"no index":         func(m *archive.Manifest) { m.Files = append(m.Files[:1:1], m.Files[2:]...) },
+		"directory beyond": func(m *archive.Manifest) { m.Directory.Size++ },
+	} {
+		m, err := archive.DecodeManifest("m", src.files[l.Manifest()])
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&m)
+		if _, err := archive.EncodeManifest(m); err == nil {
+			t.Errorf("%s: written", name)
+		}
+	}
+}
+
+func TestVersionsOfTheFormat(t *testing.T) {
+	src, l := newArchive(t, tinyLimits(), sample(3))
+	good := src.files[l.Manifest()]
+	body := string(good[len(`{"manifest":`) : len(good)-len(`,"sha256":""}`)-65])
+	for v, want := range map[string]error{"1.0": nil, "1.7": nil, "2.0": archive.ErrVersion, "0.9": archive.ErrVersion, "1": archive.ErrVersion, "1.x": archive.ErrVersion, "": archive.ErrVersion} {
+		changed := strings.Replace(body, `"formatVersion": "1.0"`, `"formatVersion": "`+v+`", "later": {}`, 1)
+		if changed == body {
+			t.Fatal("no formatVersion")
+		}
+		if _, err := archive.DecodeManifest("m", wrap([]byte(changed))); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", v, err, want)
+		}
+	}
 }
 
 func zip(t testing.TB, raw []byte) []byte {
