@@ -108,6 +108,12 @@ func (a *app) describeRun(ctx context.Context, be backend, kind engine.Kind, nam
 	if err != nil {
 		return err
 	}
+	if kind == engine.Backup {
+		deletion, err := be.Latest(ctx, engine.Delete, name)
+		if err == nil && outlived(state, deletion) {
+			return missing
+		}
+	}
 	view := show.RunView{
 		Kind: title(kind.Noun()), Name: name, Phase: state.Phase, Location: state.Location, Selector: state.Selector,
 		Workflow: state.WorkflowID, Run: state.RunID, Started: state.Started, Closed: state.Closed, Labels: state.Labels,

@@ -40,13 +40,15 @@ func mergeBackups(stored []contract.BackupSummary, runs, deletions []engine.Stat
 	for i, b := range all {
 		known[b.Name] = i
 	}
+	gone := map[string]engine.State{}
 	for _, d := range deletions {
+		gone[d.Name] = d
 		if i, ok := known[d.Name]; ok && d.Running {
 			all[i].Phase = "Deleting"
 		}
 	}
 	for _, r := range runs {
-		if _, ok := known[r.Name]; ok || !unstored(r) || !match(r.Labels) {
+		if _, ok := known[r.Name]; ok || !unstored(r) || outlived(r, gone[r.Name]) || !match(r.Labels) {
 			continue
 		}
 		all = append(all, contract.BackupSummary{
@@ -83,6 +85,13 @@ func mergeRestores(stored []contract.RestoreSummary, runs []engine.State, match 
 // that is not there was deleted since.
 func unstored(s engine.State) bool {
 	return s.Name != "" && (s.Running || s.Phase != "Completed" && s.Phase != "PartiallyFailed")
+}
+
+// outlived is true for a run after which somebody deleted its name: what it has to
+// tell has been dealt with. A deletion that failed counts too: if there was a
+// backup, it is still stored and known from there.
+func outlived(run, deletion engine.State) bool {
+	return !run.Running && !deletion.Running && deletion.Closed.After(run.Started)
 }
 
 // failures counts the one error that ended a run.

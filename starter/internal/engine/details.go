@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -46,8 +48,8 @@ func restoreDetails(in contract.RestoreInput) string {
 	d.add("objects", firstNames(in.Names)...)
 	d.add("selector", manifest.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
 	d.add("existing objects", string(s.ExistingResourcePolicy))
-	for from, to := range s.NamespaceMapping {
-		d.add("namespace "+from+" becomes", to)
+	for _, from := range slices.Sorted(maps.Keys(s.NamespaceMapping)) {
+		d.add("namespace "+from+" becomes", s.NamespaceMapping[from])
 	}
 	return d.b.String()
 }

@@ -107,21 +107,42 @@ func lacksWorkerReports(err error) bool {
 	return errors.As(err, &unimplemented) || errors.As(err, &denied)
 }
 
+// workerGrace is how long RequireWorker looks again: somebody who starts a worker
+// and the CLI at once shall not be told that there is none.
+const workerGrace = 3 * time.Second
+
 // RequireWorker fails with ErrNoWorker when nobody has polled the cluster's queue
 // lately (Temporal remembers pollers for 5 minutes, so a worker that is being
 // restarted does not count as gone).
 func (e *Engine) RequireWorker(ctx context.Context) error {
+	deadline := time.Now().Add(workerGrace)
+	for {
+		polled, err := e.polled(ctx)
+		if err != nil || polled {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return e.noWorker()
+		}
+		if err := pause(ctx, workerGrace/10); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *Engine) noWorker() error {
+	return &said{kind: ErrNoWorker, text: fmt.Sprintf(
+		"no worker polls task queue %s in Temporal namespace %q at %s: start one with lifeboat-worker --config lifeboat.yaml, or correct --cluster",
+		contract.TaskQueue(e.cluster), e.space, e.address)}
+}
+
+func (e *Engine) polled(ctx context.Context) (bool, error) {
 	queue := contract.TaskQueue(e.cluster)
 	ctx, cancel := context.WithTimeout(ctx, discoverTimeout)
 	defer cancel()
 	res, err := e.c.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil {
-		return fmt.Errorf("describe task queue %s: %w", queue, explain(err))
+		return false, fmt.Errorf("describe task queue %s: %w", queue, explain(err))
 	}
-	if len(res.GetPollers()) == 0 {
-		return &said{kind: ErrNoWorker, text: fmt.Sprintf(
-			"no worker polls task queue %s in Temporal namespace %q at %s: start one with lifeboat-worker --config lifeboat.yaml, or correct --cluster",
-			queue, e.space, e.address)}
-	}
-	return nil
+	return len(res.GetPollers()) > 0, nil
 }

@@ -52,17 +52,17 @@ func (e *Engine) Read(ctx context.Context, in contract.ReadInput) (contract.Read
 	if err == nil {
 		err = handle.Get(ctx, &out)
 	}
-	return out, e.readError(in, err)
+	return out, e.readError(in, timeout, err)
 }
 
-func (e *Engine) readError(in contract.ReadInput, err error) error {
+func (e *Engine) readError(in contract.ReadInput, timeout time.Duration, err error) error {
 	if err == nil {
 		return nil
 	}
 	cause := explain(err)
 	var own *said
 	if errors.Is(cause, ErrLost) {
-		return fmt.Errorf("read %s: the worker of cluster %s did not answer: %w", in.Verb, e.cluster, cause)
+		return fmt.Errorf("read %s: no answer within %s: check that the worker of cluster %s runs: %w", in.Verb, timeout, e.cluster, cause)
 	}
 	if errors.As(cause, &own) {
 		return cause // the worker's words name the object already

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -41,9 +40,11 @@ func (e *Engine) Sample(ctx context.Context, run Run) (Sample, error) {
 	}
 	out := Sample{Progress: progress}
 	for _, activity := range res.GetPendingActivities() {
-		beat := e.heartbeat(activity.GetHeartbeatDetails())
-		out.Objects += beat.Objects
-		out.Bytes += beat.Bytes
+		if adds(activity.GetActivityType().GetName()) {
+			beat := e.heartbeat(activity.GetHeartbeatDetails())
+			out.Objects += beat.Objects
+			out.Bytes += beat.Bytes
+		}
 		if out.Trouble == "" {
 			out.Trouble = retrying(activity)
 		}
@@ -52,7 +53,7 @@ func (e *Engine) Sample(ctx context.Context, run Run) (Sample, error) {
 		out.Phase = e.state(run.Kind, res.GetWorkflowExecutionInfo()).Phase
 	}
 	if queryErr != nil && out.Trouble == "" {
-		out.Trouble = e.silent(queryErr)
+		out.Trouble = e.silent(ctx, queryErr)
 	}
 	return out, nil
 }
@@ -64,6 +65,17 @@ func (e *Engine) query(ctx context.Context, run Run) (contract.Progress, error) 
 		return p, err
 	}
 	return p, value.Get(&p)
+}
+
+// adds is true for the activities whose results the workflow adds to its progress.
+// The others (compose, verify) pass over the same objects again.
+func adds(activity string) bool {
+	switch activity {
+	case contract.ExportShard.Name, contract.ExportRelated.Name, contract.ApplyTask.Name:
+		return true
+	default:
+		return false
+	}
 }
 
 // heartbeat decodes an activity's last details; foreign ones count as nothing.
@@ -93,14 +105,16 @@ func innermost(f *failurepb.Failure) string {
 
 // silent says why a run did not answer its query. It may take a moment: a worker
 // that is busy or has just been started answers late.
-func (e *Engine) silent(err error) string {
-	ctx, cancel := context.WithTimeout(context.Background(), sampleTimeout)
+func (e *Engine) silent(ctx context.Context, err error) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sampleTimeout)
 	defer cancel()
-	if workerErr := e.RequireWorker(ctx); errors.Is(workerErr, ErrNoWorker) {
-		return workerErr.Error()
-	}
-	if isLost(err) {
+	polled, pollErr := e.polled(ctx)
+	switch {
+	case pollErr == nil && !polled:
+		return e.noWorker().Error()
+	case isLost(err):
 		return "the worker of cluster " + e.cluster + " does not answer; the run goes on when it does"
+	default:
+		return explain(err).Error()
 	}
-	return explain(err).Error()
 }

@@ -3,6 +3,8 @@ package show
 import (
 	"encoding/json"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -61,8 +63,8 @@ func (p *page) backupSpec(s velerov1.BackupSpec) {
 	p.list(1, "Included", s.IncludedNamespaces, "*")
 	p.list(1, "Excluded", s.ExcludedNamespaces, "")
 	p.heading("Resources")
-	if scoped := append(append(append(s.IncludedClusterScopedResources, s.ExcludedClusterScopedResources...),
-		s.IncludedNamespaceScopedResources...), s.ExcludedNamespaceScopedResources...); len(scoped) > 0 {
+	if len(s.IncludedClusterScopedResources)+len(s.ExcludedClusterScopedResources)+
+		len(s.IncludedNamespaceScopedResources)+len(s.ExcludedNamespaceScopedResources) > 0 {
 		p.list(1, "Included cluster-scoped", s.IncludedClusterScopedResources, "")
 		p.list(1, "Excluded cluster-scoped", s.ExcludedClusterScopedResources, "")
 		p.list(1, "Included namespace-scoped", s.IncludedNamespaceScopedResources, "*")
@@ -78,8 +80,8 @@ func (p *page) backupSpec(s velerov1.BackupSpec) {
 	p.value(0, "Snapshot PVs", tristate(s.SnapshotVolumes, "auto"))
 	p.value(0, "TTL", s.TTL.Duration.String())
 	p.value(0, "Hooks", strconv.Itoa(len(s.Hooks.Resources)))
-	for kind, order := range s.OrderedResources {
-		p.value(0, "Ordered "+kind, order)
+	for _, kind := range slices.Sorted(maps.Keys(s.OrderedResources)) {
+		p.value(0, "Ordered "+kind, s.OrderedResources[kind])
 	}
 }
 

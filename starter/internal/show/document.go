@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 
 	"sigs.k8s.io/yaml"
 )
@@ -59,23 +60,29 @@ func generic(v any) (any, error) {
 }
 
 // prune drops what the Velero types print although nobody set it: null, {} and
-// durations of 0s.
+// durations of 0s among the fields of metadata, spec and status, of a document or
+// of the documents of a list. Deeper values are the user's and stay as they are.
 func prune(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for key, value := range v {
-			if value = prune(value); isUnset(value) {
-				delete(v, key)
-			} else {
-				v[key] = value
-			}
-		}
-	case []any:
-		for i := range v {
-			v[i] = prune(v[i])
+	doc, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	if items, ok := doc["items"].([]any); ok {
+		for i := range items {
+			items[i] = prune(items[i])
 		}
 	}
-	return v
+	for _, part := range []string{"metadata", "spec", "status"} {
+		fields, ok := doc[part].(map[string]any)
+		if !ok {
+			continue
+		}
+		maps.DeleteFunc(fields, func(_ string, value any) bool { return isUnset(value) })
+		if len(fields) == 0 {
+			delete(doc, part)
+		}
+	}
+	return doc
 }
 
 func isUnset(v any) bool {
