@@ -10,8 +10,10 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// compressionLevel: see BenchmarkLevel. Chosen for throughput; both copies of an
-// object lie within one DEFLATE window at any level.
+// compressionLevel 2: BenchmarkWriter, on ConfigMaps of 1.3 KB, takes 14, 15 and
+// 17 µs of processor time an object at levels 1, 2 and 3, more than 25 at level 5,
+// and stores them at 1/3.1, 1/3.2, 1/3.2 and 1/3.3 of their size. Both copies of
+// most objects lie within one DEFLATE window at any level.
 const compressionLevel = 2
 
 // Chunk is a run of whole members, ready to be staged. All its slices belong to

@@ -27,6 +27,48 @@ func packed(t testing.TB, objects int) (refs []ChunkRef, lines []byte) {
 	return refs, lines
 }
 
+func TestParseBlockRefuses(t *testing.T) {
+	refs, lines := packed(t, 3)
+	m := refs[0].Members[0]
+	if _, err := parseBlock(lines, m); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string][2]string{
+		"bodies that overlap":  {`"o":2560`, `"o":512`},
+		"headers that overlap": {`"o":512`, `"o":0`},
+		"unaligned":            {`"o":512`, `"o":513`},
+		"outside the spans":    {`"n":"p"`, `"n":"q"`},
+		"upper-case digest":    {`"h":"4`, `"h":"A`},
+	} {
+		bad := strings.Replace(string(lines), r[0], r[1], 1)
+		if bad == string(lines) {
+			t.Fatalf("%s: block lacks %s:\n%s", name, r[0], lines)
+		}
+		if entries, err := parseBlock([]byte(bad), m); err == nil {
+			t.Errorf("%s: %+v", name, entries)
+		}
+	}
+}
+
+func BenchmarkHeader(b *testing.B) {
+	path := []byte("resources/configmaps/v1-preferredversion/namespaces/shop/settings-000001.json")
+	h := newHeaders(time.Unix(1_770_000_000, 0))
+	for name, write := range map[string]func([]byte) ([]byte, error){
+		"own": func(dst []byte) ([]byte, error) { return h.append(dst, path, 1500) },
+		"tar": func(dst []byte) ([]byte, error) { return h.appendPAX(dst, string(path), 1500) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			buf := make([]byte, 0, 4096)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := write(buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // Whatever of a block is accepted must lie within its member and its spans.
 func FuzzParseBlock(f *testing.F) {
 	refs, lines := packed(f, 3)
