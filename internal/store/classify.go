@@ -30,7 +30,7 @@ func kindOfCode(code string) error {
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidden", "UnauthorizedAccess":
 		return ErrAccessDenied
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired",
-		"ExpiredTokenException", "InvalidIdentityToken", "RequestTimeTooSkewed", "InvalidSecurity":
+		"ExpiredTokenException", "InvalidIdentityToken", "RequestTimeTooSkewed", "InvalidSecurity", "XAdminUserNotFound":
 		return ErrCredentials
 	case "ObjectLocked", "InvalidObjectState.Locked":
 		return ErrLocked
@@ -73,6 +73,16 @@ func kindOfStatus(status int) error {
 	return nil
 }
 
+// kindOfUnknown classifies an answer whose code is not known. A 404 with a code
+// of its own need not speak of the object: versitygw answers so to an unknown
+// account, and taking that for a missing object would hide a whole backup.
+func kindOfUnknown(code string, status int) error {
+	if status == http.StatusNotFound && code != "" {
+		return nil
+	}
+	return kindOfStatus(status)
+}
+
 // classify turns an error of the SDK into one of this package. A nil error
 // stays nil, an error already classified stays as it is.
 func classify(op, key string, err error) error {
@@ -91,7 +101,7 @@ func kindOf(err error) error {
 		return kind
 	}
 	if status := statusOf(err); status != 0 {
-		return kindOfStatus(status)
+		return kindOfUnknown(codeOf(err), status)
 	}
 	if isCredentialError(err) {
 		return ErrCredentials

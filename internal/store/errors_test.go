@@ -32,6 +32,8 @@ func TestClassification(t *testing.T) {
 		{400, "InvalidRequest", store.ErrInvalid},
 		{418, "SomethingNew", nil},
 		{403, "SomethingNew", store.ErrAccessDenied},
+		{404, "SomethingNew", nil},
+		{404, "XAdminUserNotFound", store.ErrCredentials},
 	} {
 		t.Run(fmt.Sprintf("%d %s", tt.status, tt.code), func(t *testing.T) {
 			rec := newRecorder(t)

@@ -1,0 +1,183 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+)
+
+const location = `
+  - metadata: {name: main}
+    spec: {provider: aws, objectStorage: {bucket: b}}
+`
+
+const minimal = "cluster: one\nbackupStorageLocations:" + location
+
+func TestMinimal(t *testing.T) {
+	c, err := config.Parse([]byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Namespace != "velero" || c.DefaultBackupTTL.Duration != 720*time.Hour || c.Limits.ExportShards != config.DefaultExportShards ||
+		c.Metrics.Listen != config.DefaultMetricsListen || c.Log.Level != "info" || c.Kubernetes.QPS != 0 {
+		t.Errorf("defaults are not filled in: %+v", c)
+	}
+	if c.DefaultLocation() != "main" {
+		t.Errorf("the only location is not the default: %q", c.DefaultLocation())
+	}
+}
+
+// The example is what users start from: it must be valid, and say the defaults.
+func TestExample(t *testing.T) {
+	c, err := config.Load("../../lifeboat.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := config.Parse([]byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Namespace != plain.Namespace || c.Kubernetes != plain.Kubernetes || c.Temporal != plain.Temporal || c.Limits != plain.Limits ||
+		c.DefaultBackupTTL != plain.DefaultBackupTTL || c.Metrics != plain.Metrics || c.Health != plain.Health || c.Log != plain.Log {
+		t.Errorf("the example shows other values than the defaults:\n%+v\n%+v", c, plain)
+	}
+	if len(c.VolumeSnapshotLocations) != 1 || c.DefaultLocation() != "default" {
+		t.Errorf("locations of the example: %+v", c)
+	}
+}
+
+func TestProblems(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"empty", "", []string{"cluster: required", "backupStorageLocations: at least one is required"}},
+		{"cluster", strings.Replace(minimal, "one", "One_1", 1), []string{`cluster: "One_1": a lowercase RFC 1123 label`}},
+		{"unknown field", minimal + "clutser: x\n", []string{`unknown field "clutser"`}},
+		{"unknown deep field", strings.Replace(minimal, "{bucket: b}", "{bucket: b, buckt: c}", 1), []string{`unknown field "backupStorageLocations[0].spec.objectStorage.buckt"`}},
+		{"other case", "Cluster: x\n" + minimal, []string{`unknown field "Cluster"`}},
+		{"field twice", minimal + "cluster: two\n", []string{`key "cluster" already set`}},
+		{"two documents", minimal + "---\n" + minimal, []string{"more than one YAML document"}},
+		{"wrong type", minimal + "limits: {exportShards: many}\n", []string{"exportShards"}},
+		{"list", "- a\n", []string{"wrong type"}},
+		{"broken", "cluster: [\n", []string{"not YAML"}},
+		{"context", minimal + "kubernetes: {context: c, qps: -1, burst: -1}\n", []string{"kubernetes.context:", "kubernetes.qps:", "kubernetes.burst:"}},
+		{"temporal", minimal + "temporal: {address: here}\n", []string{`temporal.address: "here" is not host:port`}},
+		{"temporal port", minimal + "temporal: {address: 'here:x'}\n", []string{`temporal.address: "here:x": port "x"`}},
+		{"limits", minimal + "limits: {exportShards: -1, applyConcurrency: 5000, memoryMiB: 1}\n", []string{
+			"limits.exportShards: -1 is outside 1 to 256", "limits.applyConcurrency", "limits.memoryMiB",
+		}},
+		{"ttl", minimal + "defaultBackupTTL: -1h\n", []string{"defaultBackupTTL: -1h0m0s must be positive"}},
+		{"ttl text", minimal + "defaultBackupTTL: month\n", []string{"month"}},
+		{"listen", minimal + "metrics: {listen: '8085'}\nhealth: {listen: ':99999'}\n", []string{"metrics.listen:", "health.listen:"}},
+		{"same port", minimal + "metrics: {listen: ':1'}\nhealth: {listen: ':1'}\n", []string{`health.listen: ":1" is taken by metrics.listen`}},
+		{"log", minimal + "log: {level: loud, format: xml}\n", []string{"log.level:", "log.format:"}},
+		{"location", strings.Replace(minimal, "provider: aws", "provider: gcp, config: {regoin: x}", 1), []string{
+			`backupStorageLocations[0].spec.provider: "gcp"`, "backupStorageLocations[0].spec.config.regoin: unknown key; known keys:",
+		}},
+		{"two without default", minimal + strings.Replace(location, "main", "other", 1), []string{"backupStorageLocations: 0 of 2 have spec.default: true; exactly one must"}},
+		{"same name", minimal + location, []string{`backupStorageLocations[1].metadata.name: "main" is the name of backupStorageLocations[0] too`, "0 of 2"}},
+		{"snapshots", minimal + "volumeSnapshotLocations:\n  - spec: {provider: gcp, config: {zone: a}}\n", []string{
+			"volumeSnapshotLocations[0].metadata.name: required", "volumeSnapshotLocations[0].spec.provider:",
+			"volumeSnapshotLocations[0].spec.config.region: required", "volumeSnapshotLocations[0].spec.config.zone: unknown key",
+		}},
+		{"both kinds of problem", "clutser: x\n", []string{"clutser", "cluster: required", "backupStorageLocations"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := config.Parse([]byte(tt.text))
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			lines := strings.Split(err.Error(), "\n")
+			if len(lines) < len(tt.want) {
+				t.Errorf("%d problems: %v", len(lines), err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is missing in:\n%v", want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestLocation(t *testing.T) {
+	c, err := config.Parse([]byte("cluster: one\nbackupStorageLocations:" + location + strings.NewReplacer("main", "other", "provider", "default: true, provider").Replace(location)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"": "other", "main": "main", "other": "other"} {
+		if l, err := c.Location(name); err != nil || l.Name != want {
+			t.Errorf("location %q = %v, %v", name, l, err)
+		}
+	}
+	_, err = c.Location("absent")
+	if !errors.Is(err, config.ErrUnknownLocation) || !strings.Contains(err.Error(), `"absent"; known: main, other`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lifeboat.yaml")
+	if _, err := config.Load(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	if err := os.WriteFile(path, []byte("clutser: x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("%v does not name the file", err)
+	}
+	if _, err := config.Parse(make([]byte, 2<<20)); err == nil {
+		t.Error("a file of 2 MiB is accepted")
+	}
+}
+
+func TestRedacted(t *testing.T) {
+	c, err := config.Parse([]byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &c.BackupStorageLocations[0]
+	l.Spec.ObjectStorage.CACert = []byte("-----BEGIN CERTIFICATE-----")
+	l.Spec.Config = map[string]string{"s3Url": "https://me:hunter2@s3", "region": "r"}
+	text := c.Redacted()
+	if strings.Contains(text, "hunter2") || strings.Contains(text, "LS0tLS1CRUdJTi") || !strings.Contains(text, "region: r") || !strings.Contains(text, "cluster: one") {
+		t.Errorf("redacted:\n%s", text)
+	}
+	if l.Spec.Config["s3Url"] != "https://me:hunter2@s3" || len(l.Spec.ObjectStorage.CACert) != 27 {
+		t.Error("the configuration itself was changed")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(minimal))
+	f.Add([]byte("clutser: x\n---\na: b"))
+	f.Add([]byte("a: &a [*a]"))
+	if example, err := os.ReadFile("../../lifeboat.example.yaml"); err == nil {
+		f.Add(example)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		c, err := config.Parse(raw)
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v with error %v", c, err)
+		}
+		if c == nil {
+			return
+		}
+		if again := c.Validate(); again != nil {
+			t.Errorf("valid once, not twice: %v", again)
+		}
+		if _, err := c.Location(""); err != nil {
+			t.Errorf("a valid configuration has no default location: %v", err)
+		}
+		if text := c.Redacted(); !strings.Contains(text, "cluster") {
+			t.Errorf("redacted: %q", text)
+		}
+	})
+}
