@@ -80,6 +80,9 @@ func readBackup(ctx context.Context, be backend, name, location string) (contrac
 	if err == nil && res.Backup == nil {
 		return res, fmt.Errorf("read backup %q: the worker answered without it: are worker and CLI of one version?", name)
 	}
+	if err == nil {
+		res.Backup.TypeMeta = backupManifest(contract.BackupInput{}).TypeMeta // what is printed can be given to -f
+	}
 	return res, err
 }
 

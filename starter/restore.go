@@ -58,5 +58,8 @@ func readRestore(ctx context.Context, be backend, name, location string) (contra
 	if err == nil && res.Restore == nil {
 		return res, fmt.Errorf("read restore %q: the worker answered without it: are worker and CLI of one version?", name)
 	}
+	if err == nil {
+		res.Restore.TypeMeta = restoreManifest(contract.RestoreInput{}).TypeMeta
+	}
 	return res, err
 }

@@ -85,7 +85,7 @@ func (a *app) printRestores(ctx context.Context, be backend, o *getOptions, name
 }
 
 func restoreTable(all []contract.RestoreSummary, labels bool) ([]string, [][]string) {
-	header := []string{"NAME", "BACKUP", "STATUS", "STARTED", "COMPLETED", "ERRORS", "WARNINGS"}
+	header := []string{"NAME", "BACKUP", "STATUS", "STARTED", "COMPLETED", "ERRORS", "WARNINGS", "CREATED"}
 	if labels {
 		header = append(header, "LABELS")
 	}
@@ -97,7 +97,7 @@ func restoreTable(all []contract.RestoreSummary, labels bool) ([]string, [][]str
 		}
 		row := []string{
 			r.Name, show.Or(r.Backup, "<none>"), phase, show.Time(since(r.Started)), show.Time(since(r.Completed)),
-			strconv.Itoa(r.Errors), strconv.Itoa(r.Warnings),
+			strconv.Itoa(r.Errors), strconv.Itoa(r.Warnings), show.Time(since(r.Started)),
 		}
 		if labels {
 			row = append(row, labelText(r.Labels))

@@ -170,25 +170,6 @@ spec:
 	}
 }
 
-func TestSelector(t *testing.T) {
-	one, err := manifest.ParseSelector("app=web,tier in (a,b)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := manifest.FormatSelector(one, nil); got != "app=web,tier in (a,b)" {
-		t.Errorf("got %q", got)
-	}
-	if _, err := manifest.ParseSelector(" "); err == nil {
-		t.Error("an empty selector was accepted: it would match everything")
-	}
-	if _, err := manifest.ParseSelector("a=="); err != nil {
-		t.Errorf("empty value: %v", err)
-	}
-	if _, err := manifest.ParseSelector("a=b=c"); err == nil {
-		t.Error("a=b=c was accepted")
-	}
-}
-
 // FuzzManifest holds the reader to this: no input panics, and an accepted Backup
 // reads the same when it is read again as JSON.
 func FuzzManifest(f *testing.F) {

@@ -9,7 +9,8 @@ func TestNearest(t *testing.T) {
 		"INCLUDEDNAMESPACES": "includedNamespaces",
 		"storageLocatoin":    "storageLocation",
 		"ttll":               "ttl",
-		"tt":                 "", // too short to tell
+		"tll":                "ttl",
+		"x":                  "", // too short to tell
 		"whatever":           "",
 	} {
 		if got := nearest(name, known); got != want {

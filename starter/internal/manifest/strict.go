@@ -111,7 +111,7 @@ func nearest(name string, known []string) string {
 	}
 	best, distance := "", 4
 	for _, k := range known {
-		if d := edits(strings.ToLower(name), strings.ToLower(k)); d < distance && d < len(name)/2 {
+		if d := edits(strings.ToLower(name), strings.ToLower(k)); d < distance && 2*d <= len(name) {
 			best, distance = k, d
 		}
 	}

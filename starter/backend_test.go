@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+)
+
+// memory is a Lifeboat in memory: what is in its fields is what there is.
+type memory struct {
+	backups  []contract.BackupSummary
+	restores []contract.RestoreSummary
+	runs     map[engine.Kind][]engine.State
+	reads    map[string]contract.ReadResult // by verb/name or verb
+	results  map[string]any                 // result of a run, by name
+	failures map[string]error               // of a run, by name
+	samples  []engine.Sample
+	started  []any // inputs
+	canceled []string
+}
+
+func (m *memory) Cluster() string { return "prod" }
+func (m *memory) Address() string { return "temporal:7233" }
+func (m *memory) Close()          {}
+
+func (m *memory) begin(kind engine.Kind, name string, in any) (engine.Run, error) {
+	for _, s := range m.runs[kind] {
+		if s.Name == name && s.Running {
+			return engine.Run{}, fmt.Errorf("%s %q: %w", kind.Noun(), name, engine.ErrExists)
+		}
+	}
+	m.started = append(m.started, in)
+	return engine.Run{Kind: kind, Name: name, WorkflowID: "id:" + name}, nil
+}
+
+func (m *memory) StartBackup(_ context.Context, in contract.BackupInput) (engine.Run, error) {
+	return m.begin(engine.Backup, in.Name, in)
+}
+
+func (m *memory) StartRestore(_ context.Context, in contract.RestoreInput) (engine.Run, error) {
+	return m.begin(engine.Restore, in.Name, in)
+}
+
+func (m *memory) StartDelete(_ context.Context, in contract.DeleteBackupInput) (engine.Run, error) {
+	return m.begin(engine.Delete, in.Name, in)
+}
+
+func (m *memory) Latest(_ context.Context, kind engine.Kind, name string) (engine.State, error) {
+	for _, s := range m.runs[kind] {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return engine.State{}, fmt.Errorf("%s %q: %w", kind.Noun(), name, engine.ErrNotFound)
+}
+
+func (m *memory) Runs(_ context.Context, kind engine.Kind) ([]engine.State, error) {
+	return m.runs[kind], nil
+}
+
+func (m *memory) Sample(context.Context, engine.Run) (engine.Sample, error) {
+	return m.samples[0], nil
+}
+
+// Follow ends at once for a run with a result or failure, and otherwise with ctx.
+func (m *memory) Follow(ctx context.Context, run engine.Run, result any, _ time.Duration, watch func(engine.Sample)) error {
+	for _, s := range m.samples {
+		if watch != nil {
+			watch(s)
+		}
+	}
+	if err := m.failures[run.Name]; err != nil {
+		return err
+	}
+	res, ok := m.results[run.Name]
+	if !ok {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	switch out := result.(type) {
+	case *contract.BackupResult:
+		*out = res.(contract.BackupResult)
+	case *contract.RestoreResult:
+		*out = res.(contract.RestoreResult)
+	case *contract.DeleteResult:
+		*out = res.(contract.DeleteResult)
+	}
+	return nil
+}
+
+func (m *memory) Cancel(_ context.Context, run engine.Run) error {
+	m.canceled = append(m.canceled, run.Name)
+	return nil
+}
+
+func (m *memory) Read(_ context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	for _, key := range []string{in.Verb + "/" + in.Name, in.Verb} {
+		if res, ok := m.reads[key]; ok {
+			return res, nil
+		}
+	}
+	return contract.ReadResult{}, fmt.Errorf("%s %q: %w", in.Verb, in.Name, engine.ErrNotFound)
+}
+
+func (m *memory) Backups(_ context.Context, selector string) ([]contract.BackupSummary, error) {
+	match, err := matching(selector)
+	var out []contract.BackupSummary
+	for _, b := range m.backups {
+		if match(b.Labels) {
+			out = append(out, b)
+		}
+	}
+	return out, err
+}
+
+func (m *memory) Restores(context.Context, string) ([]contract.RestoreSummary, error) {
+	return m.restores, nil
+}
+
+// noon is the time of every test.
+func noon() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }
+
+// result of one command line.
+type result struct {
+	code        int
+	out, errors string
+}
+
+// lifeboat runs one command line against m.
+func lifeboat(t *testing.T, m *memory, stdin string, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := testApp(m, stdin, &out, &errs).run(t.Context(), args)
+	return result{code, out.String(), errs.String()}
+}
+
+func testApp(m *memory, stdin string, out, errs *bytes.Buffer) *app {
+	a := newApp(strings.NewReader(stdin), out, errs)
+	a.now, a.patience = noon, 10*time.Millisecond
+	a.connect = func(context.Context, string) (backend, error) { return m, nil }
+	return a
+}
+
+func (r result) want(t *testing.T, code int, words ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("code %d, want %d", r.code, code)
+	}
+	for _, w := range words {
+		if !strings.Contains(r.out+r.errors, w) {
+			t.Errorf("no %q", w)
+		}
+	}
+	if t.Failed() {
+		t.Logf("stdout:\n%s\nstderr:\n%s", r.out, r.errors)
+	}
+}
+
+func backupDoc(name, phase string) velerov1.Backup {
+	doc := backupManifest(contract.BackupInput{Name: name})
+	doc.Status.Phase = velerov1.BackupPhase(phase)
+	return doc
+}
+
+func runState(kind engine.Kind, name, phase string, running bool) engine.State {
+	return engine.State{
+		Run:   engine.Run{Kind: kind, Name: name, WorkflowID: "id:" + name, RunID: "r"},
+		Phase: phase, Running: running, Started: noon().Add(-time.Minute),
+	}
+}

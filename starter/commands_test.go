@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+)
+
+func stock() *memory {
+	expires := noon().Add(29 * 24 * time.Hour)
+	doc, restore := backupDoc("nightly", "Completed"), velerov1.Restore{}
+	restore.Name, restore.Status.Phase = "back", "PartiallyFailed"
+	return &memory{
+		backups: []contract.BackupSummary{
+			{Name: "daily-20260101000000", Phase: "Completed", Created: noon(), Labels: map[string]string{"s": "daily"}},
+			{Name: "daily-20260102000000", Phase: "Completed", Created: noon(), Labels: map[string]string{"s": "daily"}},
+			{Name: "nightly", Phase: "PartiallyFailed", Errors: 2, Warnings: 1, Created: noon(), Expires: &expires, Location: "west", Selector: "a=b"},
+		},
+		restores: []contract.RestoreSummary{{Name: "back", Backup: "nightly", Phase: "PartiallyFailed", Errors: 1}},
+		runs: map[engine.Kind][]engine.State{
+			engine.Backup:  {runState(engine.Backup, "busy", "InProgress", true), runState(engine.Backup, "broken", "Failed", false), runState(engine.Backup, "removed", "Completed", false)},
+			engine.Restore: {runState(engine.Restore, "rbusy", "InProgress", true), runState(engine.Restore, "rbroken", "FailedValidation", false)},
+			engine.Delete:  {runState(engine.Delete, "nightly", "Deleting", true)},
+		},
+		reads: map[string]contract.ReadResult{
+			contract.ReadBackup + "/nightly": {Backup: &doc, Details: &contract.Details{UID: "u1", Bytes: 2 << 20, Conditional: true}},
+			contract.ReadRestore + "/back":   {Restore: &restore, Results: []byte(`{"errors":{"namespaces":{"shop":["[X] pods shop/a: no"]}},"warnings":{}}`)},
+		},
+		samples:  []engine.Sample{{Progress: contract.Progress{Phase: "InProgress", Step: "exporting", Objects: 5, TotalObjects: 10}}},
+		failures: map[string]error{"broken": &engine.RunError{Run: engine.Run{Kind: engine.Backup, Name: "broken"}, Phase: "Failed", Message: "the store is gone"}},
+	}
+}
+
+func TestBackupGet(t *testing.T) {
+	got := lifeboat(t, stock(), "", "backup", "get")
+	got.want(t, codeDone)
+	want := `NAME                   STATUS       ERRORS   WARNINGS   CREATED                         EXPIRES   STORAGE LOCATION   SELECTOR
+broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>
+busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>
+daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>
+daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>
+nightly                Deleting     2        1          2026-01-02 12:00:00 +0000 UTC   29d       west               a=b
+`
+	if got.out != want {
+		t.Errorf("got\n%s\nwant\n%s", got.out, want)
+	}
+	if lines := strings.Fields(lifeboat(t, stock(), "", "get", "backups", "-l", "s=daily", "-o", "name").out); len(lines) != 2 || lines[0] != "daily-20260102000000" {
+		t.Errorf("%v", lines)
+	}
+	lifeboat(t, stock(), "", "backup", "get", "nightly", "-o", "yaml").want(t, codeDone, "kind: Backup\n", "phase: Completed")
+	lifeboat(t, stock(), "", "backup", "get", "-o", "json").want(t, codeDone, `"kind": "BackupList"`, `"phase": "Deleting"`, `"expiration": "2026-01-31T12:00:00Z"`)
+	lifeboat(t, stock(), "", "backup", "get", "nope").want(t, codeNotFound, `error: backup "nope": not found; see 'lifeboat backup get'`)
+	lifeboat(t, stock(), "", "backup", "get", "nope", "-o", "json").want(t, codeNotFound)
+	lifeboat(t, &memory{}, "", "backup", "get").want(t, codeDone, "No backups found. Take one with: lifeboat backup create NAME")
+	lifeboat(t, stock(), "", "backup", "get", "-o", "xml").want(t, codeError, `"xml" is not one of table, json, yaml, name`)
+	lifeboat(t, stock(), "", "backup", "get", "-l", "a in").want(t, codeError, "--selector")
+	lifeboat(t, stock(), "", "backup", "get", "-l", "s=daily", "--show-labels").want(t, codeDone, "LABELS", "s=daily")
+}
+
+func TestRestoreGet(t *testing.T) {
+	lifeboat(t, stock(), "", "restore", "get").want(t, codeDone, "NAME", "BACKUP", "back", "rbusy", "rbroken   <none>    FailedValidation")
+	lifeboat(t, stock(), "", "restore", "get", "back", "-o", "json").want(t, codeDone, `"phase": "PartiallyFailed"`)
+	lifeboat(t, stock(), "", "get", "restore", "-o", "yaml").want(t, codeDone, "kind: RestoreList", "backupName: nightly")
+	lifeboat(t, &memory{}, "", "restore", "get").want(t, codeDone, "No restores found")
+}
+
+func TestDescribe(t *testing.T) {
+	lifeboat(t, stock(), "", "backup", "describe", "nightly").want(t, codeDone, "Phase:", "Completed", "Size:", "2.0 MiB", "Written only once:")
+	lifeboat(t, stock(), "", "describe", "backup", "nightly", "-o", "json").want(t, codeDone, `"lifeboat": {`, `"kind": "Backup"`, `"uid": "u1"`)
+	lifeboat(t, stock(), "", "backup", "describe", "busy").want(t, codeDone, "Progress:", "[01:00]  InProgress  5/10 objects (50%)  exporting")
+	lifeboat(t, stock(), "", "backup", "describe", "broken").want(t, codeDone, "Failure reason:", "the store is gone")
+	lifeboat(t, stock(), "", "backup", "describe", "removed").want(t, codeNotFound)
+	lifeboat(t, stock(), "", "backup", "describe", "nope").want(t, codeNotFound)
+	lifeboat(t, stock(), "", "backup", "describe").want(t, codeError, "takes the name of one backup, got 0 arguments")
+	lifeboat(t, stock(), "", "restore", "describe", "back").want(t, codeDone, "Namespace shop:", "[X] pods shop/a: no")
+	lifeboat(t, stock(), "", "restore", "describe", "rbusy", "-o", "yaml").want(t, codeDone, "phase: InProgress", "workflowID: id:rbusy")
+}
+
+func TestWaitVerb(t *testing.T) {
+	m := stock()
+	m.results = map[string]any{"busy": contract.BackupResult{Name: "busy", Phase: "Completed"}}
+	lifeboat(t, m, "", "backup", "wait", "busy").want(t, codeDone, `Backup "busy" Completed`, "5/10 objects")
+	lifeboat(t, m, "", "backup", "wait", "broken").want(t, codeFailed, "the store is gone")
+	lifeboat(t, m, "", "backup", "wait", "nightly").want(t, codeDone, `Backup "nightly" ended earlier: Completed.`)
+	lifeboat(t, m, "", "restore", "wait", "back").want(t, codePartiallyFailed, `Restore "back" ended earlier: PartiallyFailed.`)
+	lifeboat(t, m, "", "restore", "wait", "nope").want(t, codeNotFound)
+}
+
+func TestInterrupted(t *testing.T) {
+	for _, args := range []string{"backup wait busy", "backup create x --wait", "backup create x", "restore create r --from-backup b -w", "backup delete x --confirm"} {
+		t.Run(args, func(t *testing.T) {
+			ctx, interrupt := context.WithCancel(t.Context())
+			time.AfterFunc(20*time.Millisecond, interrupt)
+			m := stock()
+			var out, errs bytes.Buffer
+			a := testApp(m, "", &out, &errs)
+			a.patience = time.Minute
+			code := a.run(ctx, strings.Fields(args))
+			result{code, out.String(), errs.String()}.want(t, codeInterrupted, "stopped waiting; the ", "goes on.")
+			if len(m.canceled) > 0 {
+				t.Error("the run was cancelled")
+			}
+		})
+	}
+}
+
+func TestCancel(t *testing.T) {
+	m := stock()
+	lifeboat(t, m, "", "backup", "cancel", "busy").want(t, codeDone, "was asked to stop", "lifeboat backup wait busy")
+	lifeboat(t, m, "", "restore", "cancel", "rbusy").want(t, codeDone)
+	if len(m.canceled) != 2 {
+		t.Errorf("%v", m.canceled)
+	}
+	lifeboat(t, m, "", "backup", "cancel", "broken").want(t, codeNotFound, `backup "broken" is not running: it is Failed`)
+	lifeboat(t, m, "", "backup", "cancel", "nope").want(t, codeNotFound)
+}
+
+func TestDelete(t *testing.T) {
+	deleted := func() *memory {
+		m := stock()
+		m.runs[engine.Delete] = nil
+		m.results = map[string]any{}
+		for _, b := range m.backups {
+			m.results[b.Name] = contract.DeleteResult{Name: b.Name, Files: 9, Retained: []string{"a until 2027"}}
+		}
+		m.failures["gone"] = engine.ErrNotFound
+		return m
+	}
+	for _, tc := range []struct {
+		args, stdin string
+		code        int
+		started     int
+		want        string
+	}{
+		{"nightly --confirm", "", codeDone, 1, `Backup "nightly" deleted: 9 files.` + "\n  retained by the store: a until 2027"},
+		{"nightly", "y\n", codeDone, 1, "Delete nightly and everything in them? [y/N]"},
+		{"nightly", "n\n", codeError, 0, "not confirmed: nothing was deleted"},
+		{"nightly", "", codeError, 0, "pass --confirm"},
+		{"--all --confirm", "", codeDone, 3, `"daily-20260101000000" deleted`},
+		{"-l s=daily --confirm", "", codeDone, 2, `"daily-20260101000000" deleted`},
+		{"-l s=x --confirm", "", codeDone, 0, "No backups found."},
+		{"--all --storage-location west --confirm", "", codeDone, 1, `"nightly" deleted`},
+		{"nightly --no-wait --confirm", "", codeDone, 1, `Backup "nightly" is being deleted by workflow id:nightly`},
+		{"gone nightly --confirm", "", codeNotFound, 2, `Backup "nightly" deleted`},
+		{"gone --confirm", "", codeNotFound, 1, "error: not found"},
+		{"", "", codeError, 0, "say what to delete in one way"},
+		{"nightly --all", "", codeError, 0, "say what to delete in one way"},
+	} {
+		t.Run(tc.args, func(t *testing.T) {
+			m := deleted()
+			lifeboat(t, m, tc.stdin, append([]string{"backup", "delete"}, strings.Fields(tc.args)...)...).want(t, tc.code, tc.want)
+			if len(m.started) != tc.started {
+				t.Errorf("started %v", m.started)
+			}
+		})
+	}
+	// A deletion that runs already is joined.
+	m := stock()
+	m.results = map[string]any{"nightly": contract.DeleteResult{Name: "nightly", Files: 3}}
+	lifeboat(t, m, "", "delete", "backup", "nightly", "--confirm").want(t, codeDone, "deleted: 3 files")
+}
+
+func TestLocation(t *testing.T) {
+	good := contract.LocationStatus{
+		Name: "default", Provider: "aws", Bucket: "b", Prefix: "p/", AccessMode: "ReadWrite", Default: true, Phase: "Available",
+		Capabilities: []contract.Capability{{Name: "conditional write", OK: false, Detail: "501", Consequence: "two backups of one name may overwrite each other"}},
+	}
+	bad := good
+	bad.Name, bad.Phase, bad.Message, bad.Default = "west", "Unavailable", "bucket b does not exist", false
+	m := &memory{reads: map[string]contract.ReadResult{
+		contract.ReadLocations:                  {Locations: []contract.LocationStatus{good, bad}},
+		contract.ReadLocationCheck + "/default": {Locations: []contract.LocationStatus{good}},
+		contract.ReadLocationCheck + "/west":    {Locations: []contract.LocationStatus{bad}},
+	}}
+	lifeboat(t, m, "", "location", "get").want(t, codeDone, "default   aws        b/p             Available     ReadWrite     true")
+	lifeboat(t, m, "", "get", "location", "west", "-o", "name").want(t, codeDone, "west\n")
+	lifeboat(t, m, "", "location", "check", "default").want(t, codeDone, `Location "default" (b/p, ReadWrite): Available`,
+		"conditional write   no    501      two backups of one name may overwrite each other")
+	lifeboat(t, m, "", "location", "check").want(t, codeError, "Unavailable", "bucket b does not exist")
+	lifeboat(t, m, "", "location", "check", "-o", "json").want(t, codeError, `"phase": "Unavailable"`)
+	lifeboat(t, m, "", "location", "check", "nope").want(t, codeNotFound)
+	lifeboat(t, &memory{reads: map[string]contract.ReadResult{contract.ReadLocations: {}}}, "", "location", "check").want(t, codeNotFound, "has none")
+}
+
+func TestVersion(t *testing.T) {
+	m := &memory{reads: map[string]contract.ReadResult{contract.ReadServer: {Server: &contract.ServerStatus{Version: "v1", Cluster: "prod", Kubernetes: "v1.37"}}}}
+	lifeboat(t, m, "", "version").want(t, codeDone, "Client:", "Server:\n\tVersion: v1\n\tCluster: prod")
+	lifeboat(t, m, "", "version", "-o", "json").want(t, codeDone, `"kubernetes": "v1.37"`)
+	got := lifeboat(t, &memory{}, "", "version", "--client-only")
+	got.want(t, codeDone, "Client:")
+	lifeboat(t, &memory{}, "", "version").want(t, codeNotFound, "Client:", "error: ask the worker for its version")
+}
+
+func TestUsage(t *testing.T) {
+	lifeboat(t, &memory{}, "").want(t, codeDone, "Exit codes:", "TEMPORAL_ADDRESS")
+	lifeboat(t, &memory{}, "", "frob").want(t, codeError, `error: unknown command "frob" for "lifeboat"`)
+	lifeboat(t, &memory{}, "", "backup", "frob").want(t, codeError, `unknown command "frob" for "lifeboat backup": use one of cancel, create`)
+	lifeboat(t, &memory{}, "", "backup").want(t, codeDone, "Available Commands:")
+	lifeboat(t, stock(), "", "__complete", "backup", "describe", "").want(t, codeDone, "nightly\n", ":4")
+	lifeboat(t, stock(), "", "__complete", "backup", "cancel", "").want(t, codeDone, "busy\n")
+	lifeboat(t, stock(), "", "__complete", "restore", "describe", "").want(t, codeDone, "back\n")
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if got := lifeboat(t, &memory{}, "", "completion", shell); got.code != codeDone || !strings.Contains(got.out, "lifeboat") {
+			t.Errorf("completion %s: %+v", shell, got)
+		}
+	}
+}
+
+// Every command explains itself with an example.
+func TestHelp(t *testing.T) {
+	m := &memory{}
+	for _, c := range newApp(nil, nil, nil).root().Commands() {
+		if c.Name() == "completion" || c.Name() == "help" {
+			continue
+		}
+		for _, child := range append(c.Commands(), c) {
+			if child.HasSubCommands() {
+				continue
+			}
+			if child.Example == "" || child.Short == "" {
+				t.Errorf("%s has no example", child.CommandPath())
+			}
+			lifeboat(t, m, "", append(strings.Fields(child.CommandPath())[1:], "--help")...).want(t, codeDone, "Examples:", "Usage:")
+		}
+	}
+}
