@@ -1,0 +1,95 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Worker is a running lifeboat-worker process.
+type Worker struct {
+	cmd  *exec.Cmd
+	log  string
+	done chan error
+}
+
+// StartWorker starts a worker and waits until it polls. env are further variables
+// ("K=V").
+func (h *Harness) StartWorker(ctx context.Context, env ...string) (*Worker, error) {
+	log, err := os.CreateTemp(h.Dir, "worker-*.log")
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	w := &Worker{cmd: exec.Command(h.bin.Worker, "--config", h.path), log: log.Name(), done: make(chan error, 1)}
+	w.cmd.Stdout, w.cmd.Stderr = log, log
+	w.cmd.Env = append(os.Environ(), env...)
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := w.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	go func() { w.done <- w.cmd.Wait() }()
+	return w, w.ready(ctx)
+}
+
+func (w *Worker) ready(ctx context.Context) error {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if bytes.Contains(w.Log(), []byte("worker ready")) {
+			return nil
+		}
+		select {
+		case err := <-w.done:
+			w.done <- err
+			return fmt.Errorf("worker ended at start: %w: %s", err, w.Log())
+		case <-ctx.Done():
+			return ctx.Err()
+		default:
+		}
+	}
+	return fmt.Errorf("worker is not ready after 60 s: %s", w.Log())
+}
+
+// PID is the process id.
+func (w *Worker) PID() int { return w.cmd.Process.Pid }
+
+// Log is what the worker has printed.
+func (w *Worker) Log() []byte {
+	data, err := os.ReadFile(w.log)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return data
+}
+
+// Kill is kill -9; it returns once the process is gone. It may repeat.
+func (w *Worker) Kill() { w.end(syscall.SIGKILL) }
+
+// Stop asks the worker to end and waits for it.
+func (w *Worker) Stop() { w.end(syscall.SIGTERM) }
+
+func (w *Worker) end(sig syscall.Signal) {
+	_ = w.cmd.Process.Signal(sig) // one that has ended needs no signal
+	err := <-w.done
+	w.done <- err
+}
+
+// PeakRSS is the most memory that the running worker has held, in bytes.
+func (w *Worker) PeakRSS() (int64, error) {
+	data, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(w.PID()), "status"))
+	if err != nil {
+		return 0, err
+	}
+	for _, line := range strings.Split(string(data), "\n") {
+		var kib int64
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
+			return kib << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("no VmHWM for worker %d", w.PID())
+}
