@@ -99,34 +99,41 @@ func TestUnknownAndMisplacedTypesSelectNothing(t *testing.T) {
 		all     string // types listed
 	}{
 		{
-			"unknown include", velerov1.BackupSpec{IncludedResources: []string{"bogus"}},
+			"unknown include",
+			velerov1.BackupSpec{IncludedResources: []string{"bogus"}},
 			"TYPE_UNKNOWN bogus", "",
 		},
 		{
-			"unknown include beside a known one", velerov1.BackupSpec{IncludedResources: []string{"bogus", "po"}},
+			"unknown include beside a known one",
+			velerov1.BackupSpec{IncludedResources: []string{"bogus", "po"}},
 			"TYPE_UNKNOWN bogus", "pods",
 		},
 		{
-			"cluster-scoped type in the namespaced include", velerov1.BackupSpec{IncludedNamespaceScopedResources: []string{"nodes"}},
+			"cluster-scoped type in the namespaced include",
+			velerov1.BackupSpec{IncludedNamespaceScopedResources: []string{"nodes"}},
 			"TYPE_WRONG_SCOPE nodes", "namespaces",
 		},
 		{
-			"cluster-scoped type in the namespaced exclude", velerov1.BackupSpec{
+			"cluster-scoped type in the namespaced exclude",
+			velerov1.BackupSpec{
 				IncludedClusterScopedResources: []string{"nodes"}, IncludedNamespaceScopedResources: []string{"pods"},
 				ExcludedNamespaceScopedResources: []string{"pv"},
 			},
 			"TYPE_WRONG_SCOPE persistentvolumes", "pods namespaces nodes",
 		},
 		{
-			"snapshots are not listed", velerov1.BackupSpec{IncludedResources: []string{snapshotsType}},
+			"snapshots are not listed",
+			velerov1.BackupSpec{IncludedResources: []string{snapshotsType}},
 			"TYPE_NOT_LISTED " + snapshotsType, "",
 		},
 		{
-			"snapshots by short name", velerov1.BackupSpec{IncludedNamespaceScopedResources: []string{"volumesnapshots", "secrets"}},
+			"snapshots by short name",
+			velerov1.BackupSpec{IncludedNamespaceScopedResources: []string{"volumesnapshots", "secrets"}},
 			"TYPE_NOT_LISTED " + snapshotsType, "secrets namespaces",
 		},
 		{
-			"unknown order", velerov1.BackupSpec{IncludedResources: []string{"pods"}, OrderedResources: map[string]string{"bogus": "a/b"}},
+			"unknown order",
+			velerov1.BackupSpec{IncludedResources: []string{"pods"}, OrderedResources: map[string]string{"bogus": "a/b"}},
 			"TYPE_UNKNOWN bogus", "pods",
 		},
 	} {

@@ -21,8 +21,9 @@
 //   - a label velero.io/exclude-from-backup on some namespace does not turn
 //     such a backup into one of selected namespaces: whether the spec is
 //     unfiltered is judged by the spec;
-//   - a glob, or a list of unknown types, that matches nothing selects
-//     nothing and is reported; it never falls back to everything;
+//   - a glob, or an include list of types that are unknown or of the other
+//     scope, selects nothing and is reported; Velero reads some such lists as
+//     if they were empty, and so takes everything;
 //   - an excluded namespace's own Namespace object is never stored;
 //   - spaces around the names in orderedResources are ignored;
 //   - a resourcePolicy or resourceModifier of another kind than configmap is

@@ -34,8 +34,15 @@ func TestIncludeObjectMatrix(t *testing.T) {
 	objects := []struct {
 		gr, ns, name string
 	}{
-		{"pods", "dev", "x"}, {"pods", "prod-a", "x"}, {"secrets", "prod-a", "db"}, {"persistentvolumes", "", "v"},
-		{"namespaces", "", "dev"}, {contentsType, "", "c"}, {dataUploadsType, "velero", "d"}, {"nodes", "", "n"}, {"events", "dev", "e"},
+		{"pods", "dev", "x"},
+		{"pods", "prod-a", "x"},
+		{"secrets", "prod-a", "db"},
+		{"persistentvolumes", "", "v"},
+		{"namespaces", "", "dev"},
+		{contentsType, "", "c"},
+		{dataUploadsType, "velero", "d"},
+		{"nodes", "", "n"},
+		{"events", "dev", "e"},
 	}
 	type spec = velerov1.RestoreSpec
 	for _, c := range []struct {

@@ -71,7 +71,9 @@ func TestExportShards(t *testing.T) {
 		{"few objects, few shards", []TypeCount{of("configmaps", 4000), of("secrets", 3000)}, spec, 1, ExportOptions{}, "configmaps | secrets"},
 		{
 			"a large type is split by namespaces",
-			[]TypeCount{of("configmaps", 20000)}, spec, 40, ExportOptions{Parallelism: 2},
+			[]TypeCount{of("configmaps", 20000)},
+			spec, 40,
+			ExportOptions{Parallelism: 2},
 			"configmaps(10) | configmaps(10) | configmaps(10) | configmaps(10)",
 		},
 		{"one namespace cannot be split", []TypeCount{of("configmaps", 50000)}, spec, 1, ExportOptions{}, "configmaps"},
