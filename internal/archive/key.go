@@ -64,39 +64,49 @@ func (k Key) Validate() error {
 // version is empty for a path without one. Version directories that are not
 // the preferred one parse too.
 func ParsePath(p string) (k Key, versioned bool, err error) {
-	refuse := func(why string) (Key, bool, error) {
-		return Key{}, false, fmt.Errorf("%w: path %.200q: %s", ErrKey, p, why)
+	if k, versioned, err = parsePath(p); err != nil {
+		return Key{}, false, fmt.Errorf("%w: path %.200q: %w", ErrKey, p, err)
 	}
+	return k, versioned, nil
+}
+
+func parsePath(p string) (k Key, versioned bool, err error) {
 	parts := strings.Split(p, "/")
 	if len(parts) < 4 || len(parts) > 6 || parts[0] != resourcesDir {
-		return refuse("not resources/<resource>/[<version>/](cluster|namespaces/<namespace>)/<name>.json")
+		return k, false, fmt.Errorf("not resources/<resource>/[<version>/](cluster|namespaces/<namespace>)/<name>.json")
 	}
 	for _, s := range parts {
-		if e := checkSegment(s); e != nil {
-			return refuse(e.Error())
+		if err := checkSegment(s); err != nil {
+			return k, false, err
 		}
 	}
 	k.Resource, parts = parts[1], parts[2:]
 	if parts[0] != clusterDir && parts[0] != namespacesDir {
 		k.Version = strings.TrimSuffix(parts[0], preferredSuffix)
 		if !validVersion(k.Version) {
-			return refuse("version directory")
+			return k, false, fmt.Errorf("version directory %.80q", parts[0])
 		}
 		versioned, parts = true, parts[1:]
 	}
+	err = k.place(parts)
+	return k, versioned, err
+}
+
+// place takes namespace and name from the end of a path.
+func (k *Key) place(parts []string) error {
 	switch {
 	case len(parts) == 2 && parts[0] == clusterDir:
 	case len(parts) == 3 && parts[0] == namespacesDir:
 		k.Namespace = parts[1]
 	default:
-		return refuse("depth")
+		return fmt.Errorf("wrong depth")
 	}
 	name, ok := strings.CutSuffix(parts[len(parts)-1], jsonSuffix)
-	if !ok || checkSegment(name) != nil {
-		return refuse("file name")
+	if !ok {
+		return fmt.Errorf("file is not <name>.json")
 	}
 	k.Name = name
-	return k, versioned, nil
+	return checkSegment(name)
 }
 
 func checkSegment(s string) error {
