@@ -78,6 +78,7 @@ const (
 	uidAnnotation         = "lifeboat-backup.github.io/uid"
 	conditionalAnnotation = "lifeboat-backup.github.io/conditional-writes"
 	workflowAnnotation    = "lifeboat-backup.github.io/workflow"
+	manifestAnnotation    = "lifeboat-backup.github.io/manifest-sha256"
 )
 
 // backupDocument is the Backup resource as Velero would have left it (velero.md A6).
@@ -94,6 +95,7 @@ func backupDocument(p *backupPlan, in contract.CommitBackupInput) *velerov1.Back
 				velerov1.SourceClusterK8sMinorVersionAnnotation: p.Kubernetes.Minor,
 				velerov1.ResourceTimeoutAnnotation:              "10m0s",
 				uidAnnotation:                                   p.UID,
+				manifestAnnotation:                              in.Seal.Manifest,
 				workflowAnnotation:                              p.Run.WorkflowID,
 				conditionalAnnotation:                           strconv.FormatBool(p.Conditional),
 			}),

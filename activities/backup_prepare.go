@@ -127,16 +127,18 @@ func (b *Backup) namespaces(ctx context.Context) ([]filter.Namespace, error) {
 
 // planShards counts objects type by type and cuts the work into shards.
 func (b *Backup) planShards(ctx context.Context, doc *backupPlan) (int64, error) {
-	f := doc.Filter
 	var (
 		mu    sync.Mutex
 		types []plan.TypeCount
+		all   []filter.Type
 		total int64
 	)
+	f := doc.Filter
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(16)
+	group.SetLimit(countWindow)
 	for _, r := range doc.Resources {
 		t := filterType(r)
+		all = append(all, t)
 		d := f.IncludeType(t)
 		doc.Related = doc.Related || d == filter.RelatedOnly
 		if d != filter.All {
@@ -146,33 +148,53 @@ func (b *Backup) planShards(ctx context.Context, doc *backupPlan) (int64, error)
 			n, err := b.count(ctx, r, f)
 			mu.Lock()
 			defer mu.Unlock()
-			total += n
-			types = append(types, plan.TypeCount{Type: t, Count: n})
+			total += max(n.Count, 0)
+			types = append(types, n)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return 0, err
 	}
+	doc.Reasons = append(doc.Reasons, f.CheckTypes(all)...)
 	doc.Related = doc.Related || len(f.Selectors()) > 1 || f.Selectors()[0] != ""
-	doc.Shards = plan.Export(types, f, plan.ExportOptions{
-		Parallelism: b.Config.Limits.ExportShards,
-	})
+	doc.Shards = plan.Export(types, f, plan.ExportOptions{Parallelism: b.Config.Limits.ExportShards})
 	return total, nil
 }
 
-// count is an estimate that sizes shards: a type that cannot be counted now is
-// listed all the same, and fails there with its reason.
-func (b *Backup) count(ctx context.Context, r kube.Resource, f *filter.Backup) (int64, error) {
-	ns := ""
-	if names := f.Namespaces(); r.Namespaced && !f.AllNamespaces() && len(names) == 1 {
+const (
+	countWindow = 16
+	// evenFrom is the size from which a type may be cut into shards by namespace,
+	// so that it pays to know how its objects are spread.
+	evenFrom = 5000
+	// evenNamespaces bounds what that costs: one small call a namespace.
+	evenNamespaces = 200
+)
+
+// count sizes a type; -1 is unknown. A type that cannot be counted is listed all
+// the same, and fails there with its reason.
+func (b *Backup) count(ctx context.Context, r kube.Resource, f *filter.Backup) (plan.TypeCount, error) {
+	out := plan.TypeCount{Type: filterType(r), Count: -1}
+	names, ns := f.Namespaces(), ""
+	if r.Namespaced && !f.AllNamespaces() && len(names) == 1 {
 		ns = names[0]
 	}
 	n, err := b.Kube.Count(ctx, r, ns)
-	if err != nil && ctx.Err() != nil {
-		return 0, fmt.Errorf("count %s: %w", r.GroupResource(), err)
+	if err != nil {
+		return out, ctx.Err()
 	}
-	return n, nil
+	out.Count = n
+	if !r.Namespaced || ns != "" || n < evenFrom || len(names) > evenNamespaces {
+		return out, nil
+	}
+	out.PerNamespace = map[string]int64{}
+	for _, ns := range names {
+		if out.PerNamespace[ns], err = b.Kube.Count(ctx, r, ns); err != nil {
+			out.PerNamespace = nil
+			return out, ctx.Err()
+		}
+	}
+	return out, nil
 }
 
 // claim reserves the name for this run and says whether the store honours

@@ -42,7 +42,10 @@ func (b *Backup) Seal(ctx context.Context, p *Pulse, in contract.SealBackupInput
 	if err != nil {
 		return contract.SealResult{}, err
 	}
-	return s.result(), s.manifest(ctx, append(asm.Files(o.layout), files...))
+	digest, err := s.manifest(ctx, append(asm.Files(o.layout), files...))
+	res := s.result()
+	res.Manifest = digest
+	return res, err
 }
 
 // seal is what the side files are made of.
@@ -76,19 +79,21 @@ func reasons(o *opened, notes []*chunkNotes) []report.Reason {
 	return all
 }
 
-func (s *seal) manifest(ctx context.Context, files []archive.File) error {
+// manifest writes the root of integrity and returns its digest, which the Backup
+// document carries.
+func (s *seal) manifest(ctx context.Context, files []archive.File) (string, error) {
 	key := s.o.layout.Manifest()
 	data, err := archive.EncodeManifest(archive.Manifest{
 		Backup: s.o.layout.Backup, UID: s.o.plan.UID, Cluster: s.o.plan.Run.Cluster, Created: s.o.plan.Started,
 		Files: files, Directory: s.asm.Directory, Totals: s.asm.Totals,
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := s.o.st.Put(ctx, key, data, store.PutOptions{ContentType: "application/json"}); err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
+		return "", fmt.Errorf("write %s: %w", key, err)
 	}
-	return nil
+	return archive.Digest(data), nil
 }
 
 // compose writes a file as the concatenation of segments; the store copies staged

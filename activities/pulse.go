@@ -41,11 +41,11 @@ func (p *Pulse) tick(done <-chan struct{}) {
 	t := time.NewTicker(beat)
 	defer t.Stop()
 	for {
-		p.send()
 		select {
 		case <-done:
 			return
 		case <-t.C:
+			p.send()
 		}
 	}
 }

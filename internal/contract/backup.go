@@ -110,6 +110,7 @@ type SealResult struct {
 	Objects  int64    `json:"objects"`
 	Bytes    int64    `json:"bytes"`
 	Members  int      `json:"members"`
+	Manifest string   `json:"manifestSHA256"`
 	Warnings int      `json:"warnings"`
 	Errors   int      `json:"errors"`
 	Reasons  []string `json:"reasons,omitempty"`
