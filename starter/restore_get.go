@@ -96,8 +96,8 @@ func restoreTable(all []contract.RestoreSummary, labels bool) ([]string, [][]str
 			phase += " (dry run)"
 		}
 		row := []string{
-			r.Name, show.Or(r.Backup, "<none>"), phase, show.Time(since(r.Started)), show.Time(since(r.Completed)),
-			strconv.Itoa(r.Errors), strconv.Itoa(r.Warnings), show.Time(since(r.Started)),
+			r.Name, show.Or(r.Backup, "<none>"), phase, show.Time(timeOf(r.Started)), show.Time(timeOf(r.Completed)),
+			strconv.Itoa(r.Errors), strconv.Itoa(r.Warnings), show.Time(timeOf(r.Started)),
 		}
 		if labels {
 			row = append(row, labelText(r.Labels))
@@ -107,7 +107,7 @@ func restoreTable(all []contract.RestoreSummary, labels bool) ([]string, [][]str
 	return header, rows
 }
 
-func since(t *time.Time) time.Time {
+func timeOf(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}
 	}

@@ -132,7 +132,7 @@ func (a *app) reasons(reasons []string, all int) {
 	const most = 5
 	shown := reasons[:min(len(reasons), most)]
 	for _, reason := range shown {
-		fmt.Fprintf(a.stdout, "  %s\n", reason)
+		fmt.Fprintf(a.stdout, "  %s\n", show.Clean(reason))
 	}
 	if rest := all - len(shown); len(shown) > 0 && rest > 0 {
 		fmt.Fprintf(a.stdout, "  and %d more\n", rest)

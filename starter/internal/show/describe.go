@@ -28,7 +28,7 @@ func (p *page) printf(format string, args ...any) {
 
 // value prints "label:  text"; an empty text is <none>.
 func (p *page) value(level int, label, text string) {
-	p.printf("%s%s:\t%s\n", strings.Repeat("  ", level), label, Or(text, "<none>"))
+	p.printf("%s%s:\t%s\n", strings.Repeat("  ", level), Clean(label), Or(Clean(text), "<none>"))
 }
 
 // some prints a value only where there is one.
@@ -55,9 +55,9 @@ func (p *page) labels(label string, set map[string]string) {
 		pairs = append(pairs, key+"="+value)
 	}
 	slices.Sort(pairs)
-	for _, pair := range pairs {
-		p.value(0, label, pair)
-		label = strings.Repeat(" ", len(label))
+	p.value(0, label, pairs[0])
+	for _, pair := range pairs[1:] {
+		p.printf("\t%s\n", Clean(pair))
 	}
 }
 
@@ -73,9 +73,9 @@ func (p *page) resources(list map[string][]string) {
 	}
 	slices.Sort(kinds)
 	for _, kind := range kinds {
-		p.printf("  %s (%d):\n", kind, len(list[kind]))
+		p.printf("  %s (%d):\n", Clean(kind), len(list[kind]))
 		for _, name := range list[kind] {
-			p.printf("    - %s\n", name)
+			p.printf("    - %s\n", Clean(name))
 		}
 	}
 }

@@ -72,12 +72,12 @@ func (l PlanLine) print(w io.Writer) error {
 	if l.Reason != "" {
 		text += "  (" + l.Reason + ")"
 	}
-	if _, err := fmt.Fprintln(w, text); err != nil {
+	if _, err := fmt.Fprintln(w, Clean(text)); err != nil {
 		return err
 	}
 	for _, c := range l.Diff {
 		if _, err := fmt.Fprintf(w, "    %s\n      backup: %s\n      live:   %s\n      result: %s\n",
-			c.Path, value(c.Backup), value(c.Live), value(c.Result)); err != nil {
+			Clean(c.Path), value(c.Backup), value(c.Live), value(c.Result)); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func value(v any) string {
 		return fmt.Sprint(v)
 	}
 	const most = 200 // characters; whole documents are in the plan file
-	return clip(string(data), most)
+	return Clean(clip(string(data), most))
 }
 
 func total(counts map[string]int64) int64 {
@@ -130,7 +130,7 @@ func total(counts map[string]int64) int64 {
 }
 
 func summary(counts map[string]int64) string {
-	parts := []string{}
+	all, parts := total(counts), []string{}
 	for _, a := range []struct{ action, words string }{
 		{"create", "to create"},
 		{"update", "to update"},
@@ -139,6 +139,10 @@ func summary(counts map[string]int64) string {
 		{"fail", "would fail"},
 	} {
 		parts = append(parts, Count(counts[a.action])+" "+a.words)
+		delete(counts, a.action)
 	}
-	return Plural(total(counts), "object") + ": " + strings.Join(parts, ", ") + "."
+	if other := total(counts); other > 0 { // of a newer worker
+		parts = append(parts, Count(other)+" of another kind")
+	}
+	return Plural(all, "object") + ": " + strings.Join(parts, ", ") + "."
 }

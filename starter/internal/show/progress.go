@@ -48,7 +48,7 @@ func NewProgress(w io.Writer, width func() int, now func() time.Time) *Progress 
 func (p *Progress) Show(s State) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.note(s.Trouble)
+	p.note(Clean(s.Trouble))
 	now := p.now()
 	line := s.Line(now.Sub(p.started))
 	if width := p.width(); width > 0 {
@@ -104,7 +104,7 @@ func (s State) Line(elapsed time.Duration) string {
 		parts = append(parts, Plural(int64(s.Warnings), "warning")+", "+Plural(int64(s.Errors), "error"))
 	}
 	if s.Step != "" {
-		parts = append(parts, s.Step)
+		parts = append(parts, Clean(s.Step))
 	}
 	return strings.Join(parts, "  ")
 }

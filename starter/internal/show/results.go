@@ -43,8 +43,8 @@ func (p *page) lines(where string, lines []string) {
 	if len(lines) == 0 {
 		return
 	}
-	p.printf("%s:\n", where)
+	p.printf("%s:\n", Clean(where))
 	for _, line := range lines {
-		p.printf("    %s\n", line)
+		p.printf("    %s\n", Clean(line))
 	}
 }

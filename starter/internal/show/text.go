@@ -3,7 +3,9 @@ package show
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/util/duration"
 )
@@ -80,4 +82,19 @@ func Or(s, fallback string) string {
 		return fallback
 	}
 	return s
+}
+
+// Clean keeps text of foreign origin (a bucket, an API server's refusal) on one
+// line and free of control characters, which a terminal would obey.
+func Clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case unicode.IsControl(r):
+			return -1
+		default:
+			return r
+		}
+	}, s)
 }
