@@ -187,24 +187,18 @@ func stops(w uint64) uint64 {
 func (s scanner) str(i int) (int, error) {
 	b := s.b
 	for i++; ; {
-		for i+8 <= len(b) {
-			if m := stops(binary.LittleEndian.Uint64(b[i:])); m != 0 {
-				i += bits.TrailingZeros64(m) >> 3
-				break
+		if i+8 <= len(b) {
+			m := stops(binary.LittleEndian.Uint64(b[i:]))
+			if m == 0 {
+				i += 8
+				continue
 			}
-			i += 8
-		}
-		for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
-			i++
-		}
-		if i >= len(b) {
+			i += bits.TrailingZeros64(m) >> 3
+		} else if i = plain(b, i); i == len(b) {
 			return i, errMore
 		}
 		if b[i] == '"' {
 			return i + 1, nil
-		}
-		if b[i] < ' ' {
-			return syntax("control character in a string", i)
 		}
 		var err error
 		if i, err = s.escape(i); err != nil {
@@ -213,8 +207,19 @@ func (s scanner) str(i int) (int, error) {
 	}
 }
 
+// plain skips bytes that stand for themselves in a string, one by one.
+func plain(b []byte, i int) int {
+	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
+		i++
+	}
+	return i
+}
+
 // escape skips the escape sequence whose backslash stands at i.
 func (s scanner) escape(i int) (int, error) {
+	if s.b[i] != '\\' {
+		return syntax("control character in a string", i)
+	}
 	if i+1 >= len(s.b) {
 		return i, errMore
 	}
