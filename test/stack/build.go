@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -71,7 +72,9 @@ func buildOne(ctx context.Context, progress io.Writer, c component) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	unlock, err := lockFile(ctx, path+".lock")
+	unlock, err := lockFile(ctx, path+".lock", func() {
+		fmt.Fprintf(progress, "build %-24s another process is at it\n", c.name)
+	})
 	if err != nil {
 		return err
 	}
@@ -115,6 +118,10 @@ func (c component) goTool(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = filepath.Join(tools, c.module)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	dieWithThread(cmd.SysProcAttr) // a killed test must not leave a compiler running
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

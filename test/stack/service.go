@@ -94,7 +94,7 @@ func (s *Stack) run(ctx context.Context, svc *service) error {
 }
 
 func waitHealthy(ctx context.Context, svc *service, c *child) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute) // a machine that compiles at the same time is slow
 	defer cancel()
 	err := poll(ctx, "wait until healthy", func() (bool, error) {
 		select {

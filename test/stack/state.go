@@ -37,7 +37,7 @@ func readState(dir string) (*state, error) {
 // update changes state.json under a lock: services start in parallel, and
 // another process may add its Velero to a stack it attached to.
 func (s *Stack) update(ctx context.Context, change func(*state)) error {
-	unlock, err := lockFile(ctx, filepath.Join(s.Dir, "state.lock"))
+	unlock, err := lockFile(ctx, filepath.Join(s.Dir, "state.lock"), func() {})
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func attachShared(o Options) *Stack {
 // has tells whether everything the options ask for runs in this stack.
 func (s *Stack) has(o Options) bool {
 	services, err := s.Services()
-	if err != nil || len(services) == 0 || len(o.APIServerArgs)+len(o.TemporalArgs) > 0 || o.TemporalOnDisk {
+	if err != nil || len(services) == 0 || len(o.APIServerArgs)+len(o.TemporalArgs) > 0 {
 		return false
 	}
 	running := map[string]bool{}
@@ -108,7 +108,14 @@ func (s *Stack) has(o Options) bool {
 		running[svc.Name] = svc.Running
 	}
 	return running["temporal"] && running["kube-apiserver"] && running["versitygw"] &&
-		(!o.Kwok || running["kwok"]) && (!o.SnapshotController || running["snapshot-controller"]) && !o.KwokVolumes
+		(!o.Kwok || running["kwok"]) && (!o.SnapshotController || running["snapshot-controller"]) &&
+		(!o.TemporalOnDisk || exists(s.data("temporal.db"))) && (!o.KwokVolumes || s.bindsClaims())
+}
+
+// bindsClaims tells whether kwok was started with the stages that bind claims.
+func (s *Stack) bindsClaims() bool {
+	stages, err := os.ReadFile(s.data("kwok-stages.yaml"))
+	return err == nil && strings.Contains(string(stages), "PersistentVolumeClaim")
 }
 
 type logWriter struct{ t testing.TB }

@@ -34,13 +34,13 @@ func tail(text string, lines int) string {
 }
 
 // lockFile takes an exclusive lock that the kernel drops when its holder dies,
-// so that a crashed builder blocks nobody.
-func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+// so that a crashed builder blocks nobody. waiting is called once if it is taken.
+func lockFile(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	for {
+	for ; ; waiting = func() {} {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return func() { f.Close() }, nil
@@ -49,6 +49,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 			f.Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
+		waiting()
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {
 			f.Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)
