@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -140,7 +141,12 @@ func TestDiscoverWithoutAggregation(t *testing.T) {
 }
 
 func TestDiscoverServerDown(t *testing.T) {
-	c := serve(t, hangUp)
+	srv := httptest.NewServer(http.HandlerFunc(hangUp))
+	srv.Close() // refused, not hung up on: client-go itself tries that again for 10 s
+	c, err := New(&RESTConfig{Host: srv.URL}, Options{RetryFor: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := c.Discover(context.Background()); !IsUnavailable(err) {
 		t.Errorf("error %v is not IsUnavailable", err)
 	}
