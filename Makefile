@@ -1,0 +1,78 @@
+# Lifeboat. `make` alone explains itself.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+CACHE    ?= $(or $(LIFEBOAT_CACHE),$(XDG_CACHE_HOME),$(HOME)/.cache)/lifeboat
+TOOLS    := $(CACHE)/tools
+STACKDIR ?= $(CACHE)/dev-stack
+
+# Tests with the tag `stack` run real components; one package at a time, for they
+# share two cores with an API server each.
+STACKTEST := go test -tags stack -p 1 -timeout 60m
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/lifeboat and bin/lifeboat-worker
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/lifeboat ./starter
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/lifeboat-worker ./worker
+
+.PHONY: demo
+demo: ## the whole story on real components: backup, loss, restore, comparison (DEMO_KEEP=1, DEMO_KUBECONFIG=...)
+	go run ./test/demo
+
+.PHONY: test
+test: stack-build lint ## everything that proves it, on real components (builds them at the first run)
+	$(STACKTEST) ./...
+
+.PHONY: test-unit
+test-unit: ## tests without any process outside `go test`
+	go test ./...
+
+.PHONY: bench
+bench: build ## measure against the bare API server and a real Velero; writes dist/bench.json
+	go run ./test/bench
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (default 20s)
+	@for pkg in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),20s) $$pkg || exit 1; done; done
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## linters, layer rules, determinism of workflows
+	$(TOOLS)/golangci-lint run --build-tags stack ./...
+	$(TOOLS)/workflowcheck -show-pos ./workflows/...
+
+.PHONY: fmt
+fmt: $(TOOLS)/golangci-lint ## format the code
+	$(TOOLS)/golangci-lint fmt ./...
+
+$(TOOLS)/golangci-lint $(TOOLS)/workflowcheck: tools/go.mod
+	@mkdir -p $(TOOLS)
+	cd tools && go build -o $(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint go.temporal.io/sdk/contrib/tools/workflowcheck
+	@touch $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck
+
+.PHONY: record-histories
+record-histories: ## record workflow histories of this code for the replay tests of later code
+	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecordHistories$$' ./test/chaos
+
+.PHONY: stack-build
+stack-build: ## build the pinned components of the local stack into the cache
+	go run ./test/stack/cmd/stack build --all
+
+.PHONY: up
+up: ## start a local stack and leave it running
+	go run ./test/stack/cmd/stack up --kwok --dir $(STACKDIR)
+
+.PHONY: down
+down: ## stop the local stack
+	go run ./test/stack/cmd/stack down --dir $(STACKDIR)
+
+.PHONY: clean
+clean: ## remove build results (the cache of components stays)
+	rm -rf bin dist
