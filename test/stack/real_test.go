@@ -4,9 +4,12 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"os"
+	"os/exec"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -160,10 +163,39 @@ func restartOne(t *testing.T, ctx context.Context, s *Stack, name string) {
 	}
 }
 
-func TestTemporalListens(t *testing.T) {
-	conn, err := net.Dial("tcp", shared(t).Temporal.Address)
+func TestTemporalOnDiskSurvivesRestart(t *testing.T) {
+	s, ctx := shared(t), timeout(t, time.Minute)
+	temporal := func(args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, s.BinDir()+"/temporal", append(args, "--address", s.Temporal.Address)...)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := temporal("workflow", "start", "--type", "Any", "--task-queue", "none", "--workflow-id", "kept",
+		"--search-attribute", `LifeboatPhase="New"`); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := s.Restart(ctx, "temporal"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := temporal("workflow", "describe", "--workflow-id", "kept"); err != nil || !strings.Contains(out, "LifeboatPhase") {
+		t.Errorf("the workflow is gone: %v: %s", err, out)
+	}
+}
+
+func TestClientsCanBeCutOff(t *testing.T) {
+	s, ctx := shared(t), t.Context()
+	p, err := NewProxy(s.APIServer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn.Close()
+	defer p.Close()
+	far := s.kube()
+	far.server = "https://" + p.Addr()
+	if _, err := far.get(ctx, "/version"); err != nil {
+		t.Fatal(err)
+	}
+	p.Cut()
+	if _, err := far.get(ctx, "/version"); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("got %v, want connection refused", err)
+	}
 }
