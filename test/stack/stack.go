@@ -18,6 +18,7 @@ type Options struct {
 	Kwok               bool      // two fake nodes, kube-scheduler and kwok, so that Pods become Ready
 	KwokVolumes        bool      // with Kwok: a default StorageClass whose claims are bound at once, to no data
 	SnapshotController bool      // run snapshot-controller (its CRDs are always installed)
+	NoCluster          bool      // object store and Temporal only: the cluster is elsewhere
 	DieWithParent      bool      // every component dies with this process, also if it is killed (Linux)
 	APIServerArgs      []string  // more flags for kube-apiserver
 	TemporalArgs       []string  // more flags for temporal server start-dev
@@ -76,6 +77,9 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 
 // Components names what a stack with these options needs built.
 func (o Options) Components() []string {
+	if o.NoCluster {
+		return []string{"versitygw", "temporal", "kubectl"}
+	}
 	names := []string{"etcd", "kube-apiserver", "kube-controller-manager", "versitygw", "temporal", "snapshot-crds", "kubectl"}
 	if o.Kwok {
 		names = append(names, "kube-scheduler", "kwok", "kwok-stages")
@@ -88,14 +92,21 @@ func (o Options) Components() []string {
 
 func (s *Stack) startAll(ctx context.Context, o Options) error {
 	return parallel(
-		sequence(
-			func() error { return s.startEtcd(ctx) },
-			func() error { return s.startAPIServer(ctx, o) },
-			func() error { return s.startControllers(ctx, o) },
-		),
+		func() error { return s.startCluster(ctx, o) },
 		func() error { return s.startS3(ctx) },
 		func() error { return s.startTemporal(ctx, o) },
 	)
+}
+
+func (s *Stack) startCluster(ctx context.Context, o Options) error {
+	if o.NoCluster {
+		return nil
+	}
+	return sequence(
+		func() error { return s.startEtcd(ctx) },
+		func() error { return s.startAPIServer(ctx, o) },
+		func() error { return s.startControllers(ctx, o) },
+	)()
 }
 
 func (s *Stack) startControllers(ctx context.Context, o Options) error {
