@@ -42,12 +42,6 @@ type Kubernetes struct {
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 	// Context is one of the kubeconfig's contexts; default: its current one.
 	Context string `json:"context,omitempty"`
-	// QPS is the client's own limit of requests a second. 0, the default, sets
-	// none: the API server's priority and fairness decides, and the worker
-	// slows down when told to.
-	QPS float32 `json:"qps,omitempty"`
-	// Burst goes with QPS; default: twice QPS.
-	Burst int `json:"burst,omitempty"`
 }
 
 // Temporal overrides parts of the standard Temporal environment.

@@ -24,7 +24,7 @@ func TestMinimal(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Namespace != "velero" || c.DefaultBackupTTL.Duration != 720*time.Hour || c.Limits.ExportShards != config.DefaultExportShards ||
-		c.Metrics.Listen != config.DefaultMetricsListen || c.Log.Level != "info" || c.Kubernetes.QPS != 0 {
+		c.Metrics.Listen != config.DefaultMetricsListen || c.Log.Level != "info" {
 		t.Errorf("defaults are not filled in: %+v", c)
 	}
 	if c.DefaultLocation() != "main" {
@@ -70,7 +70,7 @@ func TestProblems(t *testing.T) {
 		{"duration in a list", strings.Replace(minimal, "provider: aws", "provider: aws, backupSyncPeriod: soon", 1), []string{`backupStorageLocations[0]: time: invalid duration "soon"`}},
 		{"list", "- a\n", []string{"must be a mapping"}},
 		{"broken", "cluster: [\n", []string{"not YAML"}},
-		{"context", minimal + "kubernetes: {context: c, qps: -1, burst: -1}\n", []string{"kubernetes.context:", "kubernetes.qps:", "kubernetes.burst:"}},
+		{"context", minimal + "kubernetes: {context: c}\n", []string{"kubernetes.context:"}},
 		{"temporal", minimal + "temporal: {address: here}\n", []string{`temporal.address: "here" is not host:port`}},
 		{"temporal port", minimal + "temporal: {address: 'here:x'}\n", []string{`temporal.address: "here:x": port "x"`}},
 		{"limits", minimal + "limits: {exportShards: -1, applyConcurrency: 5000, memoryMiB: 1}\n", []string{

@@ -33,7 +33,6 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Health.Listen, DefaultHealthListen)
 	setDefault(&c.Log.Level, DefaultLogLevel)
 	setDefault(&c.Log.Format, DefaultLogFormat)
-	setDefault(&c.Kubernetes.Burst, int(2*c.Kubernetes.QPS))
 }
 
 func setDefault[T comparable](field *T, value T) {

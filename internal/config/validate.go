@@ -52,12 +52,6 @@ func (k *checker) kubernetes(c Kubernetes) {
 	if c.Context != "" && c.Kubeconfig == "" {
 		k.bad("kubernetes.context", "%q needs kubernetes.kubeconfig; in-cluster there are no contexts", c.Context)
 	}
-	if c.QPS < 0 {
-		k.bad("kubernetes.qps", "%v must not be negative; 0 sets no limit", c.QPS)
-	}
-	if c.Burst < 0 {
-		k.bad("kubernetes.burst", "%d must not be negative", c.Burst)
-	}
 }
 
 func (k *checker) temporal(c Temporal) {
