@@ -51,7 +51,17 @@ func Normalise(gr string, obj map[string]any) {
 			delete(ref, "uid")
 		}
 	}
+	switch gr {
+	case "jobs.batch":
+		dropUIDs(meta) // a Job without labels reads as if it had those of its template
+	case "pods":
+		drop(meta, "labels", "topology.kubernetes.io/zone", "topology.kubernetes.io/region") // of the node it was bound to
+	}
 	allocated(gr, child(obj, "spec"))
+}
+
+func dropUIDs(meta map[string]any) {
+	drop(meta, "labels", "controller-uid", "batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name")
 }
 
 // allocated drops what the cluster chooses for each new object.
@@ -73,9 +83,13 @@ func allocated(gr string, spec map[string]any) {
 		delete(spec, "healthCheckNodePort")
 	case "persistentvolumeclaims":
 		delete(spec, "volumeName")
+	case "persistentvolumes":
+		claim := child(spec, "claimRef")
+		delete(claim, "uid")
+		delete(claim, "resourceVersion")
 	case "jobs.batch":
 		delete(spec, "selector")
-		drop(child(child(spec, "template"), "metadata"), "labels", "controller-uid", "batch.kubernetes.io/controller-uid")
+		dropUIDs(child(child(spec, "template"), "metadata"))
 	}
 }
 
