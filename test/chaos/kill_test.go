@@ -1,0 +1,186 @@
+//go:build stack
+
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// samplePoints is how many requests besides each activity's first and last are tried.
+const samplePoints = 6
+
+// names gives a scenario a name of its own and hides it from signatures.
+func (l *lane) names(kind string) (name, target string) {
+	name = fmt.Sprintf("%s-%03d-x", kind, l.runs)
+	target = fmt.Sprintf("dst-%03d-%s", l.runs, l.name)
+	l.rename(target, "TARGET", name, "NAME", bulk, "BULK", l.name, "LANE")
+	return name, target
+}
+
+// bulkSpec selects a handful of types: each costs a request or two, and kills at all
+// of them would prove the same.
+func bulkSpec() velerov1.BackupSpec {
+	return velerov1.BackupSpec{
+		IncludedNamespaces: []string{bulk},
+		IncludedResources:  []string{"configmaps", "secrets", "serviceaccounts", "services", "namespaces", "clusterroles", "clusterrolebindings"},
+	}
+}
+
+// undisturbed are the recordings that scenarios are held against.
+var undisturbed struct {
+	once                    sync.Once
+	backup, delete, restore *trace
+	content                 *content
+	result                  contract.RestoreResult
+	err                     error
+}
+
+func recordings(t *testing.T) {
+	t.Helper()
+	l := ready(t)[0]
+	undisturbed.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		defer cancel()
+		undisturbed.err = recordAll(ctx, l)
+	})
+	if undisturbed.err != nil {
+		t.Fatalf("undisturbed runs: %v", undisturbed.err)
+	}
+}
+
+func recordAll(ctx context.Context, l *lane) (err error) {
+	u := &undisturbed
+	name, _ := l.names("backup")
+	var backup contract.BackupResult
+	if u.backup, err = l.record(ctx, l.startBackup(name, bulkSpec()), &backup); err != nil {
+		return err
+	}
+	if err := errors.Join(backedUp(backup), l.leftovers(ctx), l.writtenOnce()); err != nil {
+		return err
+	}
+	if u.content, err = l.content(ctx, name); err != nil {
+		return err
+	}
+	if len(u.content.objects) < bulkObjects+bigSecrets {
+		return fmt.Errorf("the backup has %d objects of %d", len(u.content.objects), bulkObjects+bigSecrets)
+	}
+	if u.delete, err = l.record(ctx, l.startDelete(name), &contract.DeleteResult{}); err != nil {
+		return err
+	}
+	name, target := l.names("restore")
+	if err := l.clearCluster(ctx); err != nil {
+		return err
+	}
+	if u.restore, err = l.record(ctx, l.startRestore(name, target), &u.result); err != nil {
+		return err
+	}
+	if u.result.Phase != "Completed" {
+		return fmt.Errorf("restore is %s: %v", u.result.Phase, u.result.Reasons)
+	}
+	return errors.Join(l.leftovers(ctx), l.restored(ctx, target))
+}
+
+func backedUp(res contract.BackupResult) error {
+	if res.Phase != "Completed" {
+		return fmt.Errorf("backup is %s: %v", res.Phase, res.Reasons)
+	}
+	return nil
+}
+
+// fresh gives the lane a worker that has done nothing yet, where the point is in what
+// a worker does but once.
+func (l *lane) fresh(ctx context.Context, p point) error {
+	if !strings.Contains(p.sig, "check/") {
+		return nil
+	}
+	l.current().Stop()
+	return l.start(ctx)
+}
+
+// TestKilledBackup kills the worker at every activity's edges and some places between,
+// in a backup and then in the deletion of that backup.
+func TestKilledBackup(t *testing.T) {
+	recordings(t)
+	deletes := undisturbed.delete.points(2)
+	var jobs []job
+	for i, p := range undisturbed.backup.points(samplePoints) {
+		d := deletes[i%len(deletes)]
+		jobs = append(jobs, job{p.String(), func(ctx context.Context, l *lane) error {
+			name, _ := l.names("backup")
+			if err := l.killedBackup(ctx, p, name); err != nil {
+				return err
+			}
+			return l.killedDelete(ctx, d, name)
+		}})
+	}
+	if len(deletes) > len(jobs) {
+		t.Errorf("only %d of %d points of a deletion are tried", len(jobs), len(deletes))
+	}
+	each(t, jobs)
+}
+
+func (l *lane) killedBackup(ctx context.Context, p point, name string) error {
+	if err := l.fresh(ctx, p); err != nil {
+		return err
+	}
+	var res contract.BackupResult
+	if err := l.killed(ctx, p, l.startBackup(name, bulkSpec()), &res); err != nil {
+		return err
+	}
+	return l.sameBackup(ctx, name, res)
+}
+
+// sameBackup holds a backup against the undisturbed one.
+func (l *lane) sameBackup(ctx context.Context, name string, res contract.BackupResult) error {
+	written := l.writtenOnce()
+	got, err := l.content(ctx, name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(backedUp(res), l.leftovers(ctx), written, undisturbed.content.differs(got))
+}
+
+func (l *lane) killedDelete(ctx context.Context, p point, name string) error {
+	var res contract.DeleteResult
+	if err := l.killed(ctx, p, l.startDelete(name), &res); err != nil {
+		return err
+	}
+	return errors.Join(l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)))
+}
+
+// TestKilledRestore kills the worker at every activity's edges and some places between.
+func TestKilledRestore(t *testing.T) {
+	recordings(t)
+	var jobs []job
+	for _, p := range undisturbed.restore.points(samplePoints) {
+		jobs = append(jobs, job{p.String(), func(ctx context.Context, l *lane) error { return l.killedRestore(ctx, p) }})
+	}
+	each(t, jobs)
+}
+
+func (l *lane) killedRestore(ctx context.Context, p point) error {
+	name, target := l.names("restore")
+	if err := errors.Join(l.clearCluster(ctx), l.fresh(ctx, p)); err != nil {
+		return err
+	}
+	var res contract.RestoreResult
+	if err := l.killed(ctx, p, l.startRestore(name, target), &res); err != nil {
+		return err
+	}
+	return l.sameRestore(ctx, target, res)
+}
+
+func (l *lane) sameRestore(ctx context.Context, target string, res contract.RestoreResult) error {
+	return errors.Join(sameCounts(res, undisturbed.result), l.leftovers(ctx), l.restored(ctx, target))
+}

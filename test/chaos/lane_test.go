@@ -1,0 +1,282 @@
+//go:build stack
+
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/test/compare"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+	"github.com/lifeboat-backup/lifeboat/test/stack"
+)
+
+// laneCount is how many scenarios run at a time: most of one is waiting for the
+// heartbeat timeout after a kill.
+const laneCount = 10
+
+var (
+	shared *stack.Stack
+	bins   harness.Binaries
+	// tag keeps runs of this package on one stack apart.
+	tag = strconv.FormatInt(time.Now().Unix()%(36*36*36*36*36), 36)
+)
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "lifeboat-chaos-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if bins, err = harness.Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer closeLanes()
+	return stack.Main(m, stack.Options{TemporalOnDisk: true}, func(s *stack.Stack) { shared = s })
+}
+
+// lane is one cluster name with a worker, a prefix, proxies and namespaces of its
+// own; scenarios run on it one after the other.
+type lane struct {
+	*harness.Harness
+	name            string
+	s3, api         *Proxy
+	s3Line, apiLine *stack.Proxy // between the worker and the proxies: to cut
+	state           compare.State
+	runs            int // scenarios so far
+
+	mu     sync.Mutex
+	worker *harness.Worker
+	alias  *strings.Replacer
+}
+
+var lanes struct {
+	once sync.Once
+	all  []*lane
+	err  error
+}
+
+// ready makes the lanes at first use.
+func ready(t *testing.T) []*lane {
+	t.Helper()
+	lanes.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+		defer cancel()
+		lanes.all = make([]*lane, laneCount)
+		errs := make([]error, laneCount+1)
+		var wg sync.WaitGroup
+		wg.Go(func() { errs[laneCount] = makeBulk(ctx) })
+		for i := range laneCount {
+			wg.Go(func() { lanes.all[i], errs[i] = newLane(ctx, fmt.Sprintf("l%s%02d", tag, i)) })
+		}
+		wg.Wait()
+		lanes.err = errors.Join(errs...)
+	})
+	if lanes.err != nil {
+		t.Fatalf("make lanes: %v", lanes.err)
+	}
+	return lanes.all
+}
+
+func closeLanes() {
+	for _, l := range lanes.all {
+		if l == nil {
+			continue
+		}
+		if l.worker != nil {
+			l.worker.Kill()
+		}
+		l.s3.Close()
+		l.api.Close()
+		l.s3Line.Close()
+		l.apiLine.Close()
+		l.Close()
+		_ = os.RemoveAll(l.Dir)
+	}
+}
+
+func newLane(ctx context.Context, name string) (*lane, error) {
+	l := &lane{name: name}
+	l.rename(name, "LANE")
+	if err := l.connect(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "lifeboat-lane-")
+	if err != nil {
+		return nil, err
+	}
+	l.Harness, err = harness.New(ctx, shared, bins, dir, harness.Options{
+		Cluster: name, S3: l.s3Line.Addr(), API: l.apiLine.Addr(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.start(ctx); err != nil {
+		return nil, err
+	}
+	return l, l.makeSample(ctx)
+}
+
+func (l *lane) connect() error {
+	cert, roots, err := servingPair(shared.CAFile)
+	if err != nil {
+		return err
+	}
+	if l.s3, err = NewProxy("s3", shared.S3.Endpoint, l.sign, nil, nil); err != nil {
+		return err
+	}
+	if l.api, err = NewProxy("api", shared.APIServer, l.sign, cert, roots); err != nil {
+		return err
+	}
+	if l.s3Line, err = stack.NewProxy(l.s3.addr); err != nil {
+		return err
+	}
+	l.apiLine, err = stack.NewProxy(l.api.addr)
+	return err
+}
+
+// start replaces the lane's worker.
+func (l *lane) start(ctx context.Context) error {
+	w, err := l.StartWorker(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w != nil {
+		l.worker = w
+	}
+	return err
+}
+
+func (l *lane) current() *harness.Worker {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.worker
+}
+
+// rename says which names change between runs, and what they are called in
+// signatures: pairs of from and to, the longest first.
+func (l *lane) rename(pairs ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.alias = strings.NewReplacer(pairs...)
+}
+
+var (
+	stagingDir = regexp.MustCompile(`staging/[0-9a-f-]{36}/`)
+	probeKey   = regexp.MustCompile(`check/conditional-\w+`)
+)
+
+// sign names a request: method, path and the parts of the query that tell calls
+// apart, without what changes between runs.
+func (l *lane) sign(r *http.Request) string {
+	l.mu.Lock()
+	alias := l.alias
+	l.mu.Unlock()
+	target := strings.TrimPrefix(r.URL.Path, "/"+shared.S3.Bucket+"/")
+	var more []string
+	for key, values := range r.URL.Query() {
+		switch key {
+		case "limit", "partNumber", "prefix", "uploads", "delete":
+			more = append(more, key+"="+values[0])
+		case "continue", "uploadId", "list-type":
+			more = append(more, key)
+		}
+	}
+	if len(more) > 0 {
+		slices.Sort(more)
+		target += "?" + strings.Join(more, "&")
+	}
+	target = stagingDir.ReplaceAllString(alias.Replace(target), "staging/UID/")
+	return r.Method + " " + probeKey.ReplaceAllString(target, "check/PROBE")
+}
+
+// arm forgets what the proxies saw and hooks both.
+func (l *lane) arm(h Hook) {
+	l.s3.Reset(h)
+	l.api.Reset(h)
+}
+
+// calls are those of both sides, in order of time.
+func (l *lane) calls() []Call {
+	all := append(l.s3.Calls(), l.api.Calls()...)
+	slices.SortStableFunc(all, func(a, b Call) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// job is one scenario.
+type job struct {
+	name string
+	do   func(ctx context.Context, l *lane) error
+}
+
+// each runs jobs on all lanes at a time. A lane whose scenario failed is put right
+// before the next one.
+func each(t *testing.T, jobs []job) {
+	t.Helper()
+	queue := make(chan job, len(jobs))
+	for _, j := range jobs {
+		queue <- j
+	}
+	close(queue)
+	var wg sync.WaitGroup
+	for _, l := range ready(t) {
+		wg.Go(func() {
+			for j := range queue {
+				t.Run(j.name, func(t *testing.T) { l.play(t, j) })
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (l *lane) play(t *testing.T, j job) {
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	l.runs++
+	begin := time.Now()
+	err := j.do(ctx, l)
+	l.arm(nil)
+	if err != nil {
+		t.Errorf("lane %s: %v", l.name, err)
+		t.Logf("worker: %s", lastLines(l.current().Log(), 8))
+		if err := l.putRight(); err != nil {
+			t.Errorf("put the lane right: %v", err)
+		}
+	}
+	t.Logf("%.1f s", time.Since(begin).Seconds())
+}
+
+func lastLines(text []byte, n int) string {
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// putRight ends what still runs and clears the lane's working space.
+func (l *lane) putRight() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if err := errors.Join(l.s3Line.Heal(), l.apiLine.Heal()); err != nil {
+		return err
+	}
+	l.current().Kill()
+	err := l.terminateAll(ctx)
+	for _, dir := range []string{"plugins/lifeboat/staging/", "plugins/lifeboat/claims/", "plugins/lifeboat/tombstones/"} {
+		_, clear := l.Store.DeletePrefix(ctx, dir)
+		_, abort := l.Store.AbortUploads(ctx, "backups/")
+		err = errors.Join(err, clear, abort)
+	}
+	return errors.Join(err, l.start(ctx))
+}

@@ -1,0 +1,92 @@
+package chaos
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func newTestProxy(t *testing.T, h http.HandlerFunc) (*Proxy, string) {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	p, err := NewProxy("s3", server.URL, func(r *http.Request) string { return r.Method + " " + r.URL.Path }, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p, "http://" + p.addr
+}
+
+func TestProxyKeepsHostAndNumbersCalls(t *testing.T) {
+	var host string
+	p, url := newTestProxy(t, func(w http.ResponseWriter, r *http.Request) {
+		host = r.Host
+		if strings.HasSuffix(r.URL.Path, "/none") {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
+	for _, path := range []string{"/a", "/a", "/none"} {
+		resp, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	if "http://"+host != url {
+		t.Errorf("the server saw host %s, signed was %s", host, url)
+	}
+	var got []Call
+	for _, c := range p.Calls() {
+		got = append(got, Call{Side: c.Side, Sig: c.Sig, Nth: c.Nth, Status: c.Status})
+	}
+	want := []Call{{"s3", "GET /a", 1, t0, 200, nil}, {"s3", "GET /a", 2, t0, 200, nil}, {"s3", "GET /none", 1, t0, 404, nil}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("calls %v, want %v", got, want)
+	}
+}
+
+var t0 = Call{}.At
+
+func TestProxyHooks(t *testing.T) {
+	served := 0
+	p, url := newTestProxy(t, func(w http.ResponseWriter, _ *http.Request) {
+		served++
+		_, _ = io.WriteString(w, "from the server")
+	})
+	tests := []struct {
+		name   string
+		moment Moment
+		answer Answer
+		served int
+		body   string // "" is a lost connection
+	}{
+		{"lost before", Before, Answer{}, 0, ""},
+		{"lost after", After, Answer{}, 1, ""},
+		{"answered in its place", Before, Answer{Status: 503, Header: http.Header{"Retry-After": {"1"}}, Body: "slow down"}, 0, "slow down"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			served = 0
+			p.Reset(func(_ Call, m Moment) *Answer {
+				if m == tt.moment {
+					return &tt.answer
+				}
+				return nil
+			})
+			resp, err := http.Post(url, "", strings.NewReader("x")) // a POST is not sent again by net/http
+			body := ""
+			if err == nil {
+				raw, _ := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				body = string(raw)
+			}
+			if body != tt.body || served != tt.served {
+				t.Errorf("body %q (%v), served %d times; want %q, %d", body, err, served, tt.body, tt.served)
+			}
+		})
+	}
+}
