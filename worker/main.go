@@ -120,6 +120,10 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
+	if err := t.startCatalog(ctx, cfg.Cluster); err != nil {
+		w.Stop()
+		return err
+	}
 	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", t.address)
 	<-ctx.Done()
 	log.Info("stopping: running activities go on from their watermark on another worker")
@@ -145,7 +149,7 @@ func cluster(ctx context.Context, cfg *config.Config) (*kube.Client, error) {
 
 func register(w worker.Worker, cfg *config.Config, kc *kube.Client, t *temporalClient, log *slog.Logger) {
 	workflows.Register(w)
-	locations, rules := activities.NewLocations(cfg, log), resource.NewRegistry()
+	locations, rules := activities.NewLocations(cfg, kc, log), resource.NewRegistry()
 	(&activities.Backup{Config: cfg, Kube: kc, Locations: locations, Rules: rules, Runs: t}).Register(w)
 	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Rules: rules}).Register(w)
 	(&activities.Catalog{Config: cfg, Kube: kc, Locations: locations, Version: version}).Register(w)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,7 +56,21 @@ func listen(cfg *config.Config, m *metrics, kc *kube.Client, t *temporalClient) 
 		health()
 		return nil, fmt.Errorf("metrics.listen: %w", err)
 	}
-	return func() { health(); served() }, nil
+	profiler, err := start(cfg.Profiler.Listen, profiles())
+	if err != nil {
+		health()
+		served()
+		return nil, fmt.Errorf("profiler.listen: %w", err)
+	}
+	return func() { health(); served(); profiler() }, nil
+}
+
+func profiles() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
 }
 
 // ready says whether Temporal and the API server answer.

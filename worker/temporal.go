@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -95,6 +96,22 @@ func commands(namespace string, missing map[string]enums.IndexedValueType) strin
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "")
+}
+
+// startCatalog starts the entity that answers the CLI's reads, if it does not run
+// yet: by it the CLI also finds out which clusters there are.
+func (t *temporalClient) startCatalog(ctx context.Context, cluster string) error {
+	_, err := t.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: contract.CatalogID(cluster), TaskQueue: contract.TaskQueue(cluster),
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary:            "answers the CLI's reads of cluster " + cluster,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword(contract.SearchCluster).ValueSet(cluster)),
+	}, contract.CatalogWorkflow)
+	if err != nil {
+		return fmt.Errorf("start the catalog of cluster %s: %w", cluster, err)
+	}
+	return nil
 }
 
 // Closed implements activities.Runs.

@@ -32,6 +32,9 @@ type Config struct {
 	Metrics Listener `json:"metrics,omitempty"`
 	// Health serves /healthz and /readyz.
 	Health Listener `json:"health,omitempty"`
+	// Profiler serves Go's profiles below /debug/pprof/; they show memory, so it
+	// is off by default.
+	Profiler Listener `json:"profiler,omitempty"`
 	// Log is how the worker speaks.
 	Log Log `json:"log,omitempty"`
 }

@@ -31,6 +31,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Limits.MemoryMiB, DefaultMemoryMiB)
 	setDefault(&c.Metrics.Listen, DefaultMetricsListen)
 	setDefault(&c.Health.Listen, DefaultHealthListen)
+	setDefault(&c.Profiler.Listen, Off)
 	setDefault(&c.Log.Level, DefaultLogLevel)
 	setDefault(&c.Log.Format, DefaultLogFormat)
 }

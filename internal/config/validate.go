@@ -33,7 +33,9 @@ func (c *Config) Validate() error {
 	if c.DefaultBackupTTL.Duration <= 0 {
 		k.bad("defaultBackupTTL", "%s must be positive", c.DefaultBackupTTL.Duration)
 	}
-	k.listeners(c.Metrics.Listen, c.Health.Listen)
+	k.listeners([]namedListener{
+		{"metrics.listen", c.Metrics.Listen}, {"health.listen", c.Health.Listen}, {"profiler.listen", c.Profiler.Listen},
+	})
 	k.log(c.Log)
 	return errors.Join(k.errs...)
 }
@@ -89,14 +91,20 @@ func (k *checker) hostPort(path, text string, needHost bool) {
 	}
 }
 
-func (k *checker) listeners(metrics, health string) {
-	for _, l := range [][2]string{{"metrics.listen", metrics}, {"health.listen", health}} {
-		if l[1] != Off {
-			k.hostPort(l[0], l[1], false)
+type namedListener struct{ path, address string }
+
+// listeners checks each address, and that no two are the same.
+func (k *checker) listeners(all []namedListener) {
+	taken := map[string]string{}
+	for _, l := range all {
+		if l.address == Off {
+			continue
 		}
-	}
-	if metrics == health && metrics != Off && !isAnyPort(metrics) {
-		k.bad("health.listen", "%q is taken by metrics.listen", health)
+		k.hostPort(l.path, l.address, false)
+		if other, ok := taken[l.address]; ok && !isAnyPort(l.address) {
+			k.bad(l.path, "%q is taken by %s", l.address, other)
+		}
+		taken[l.address] = l.path
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -94,7 +95,11 @@ func (b *bench) start(ctx context.Context, velero bool) error {
 	if b.stack, err = stack.Start(ctx, stack.Options{Stdout: os.Stderr, DieWithParent: true}); err != nil {
 		return err
 	}
-	b.h, err = harness.New(ctx, b.stack, b.bin, b.dir, harness.Options{Cluster: "bench"})
+	b.h, err = harness.New(ctx, b.stack, b.bin, b.dir, harness.Options{Cluster: "bench", Edit: func(c *config.Config) {
+		if b.profile != "" {
+			c.Profiler.Listen = profiler
+		}
+	}})
 	return err
 }
 

@@ -84,7 +84,11 @@ func (b *bench) lifeboatBackup(ctx context.Context, r *row) error {
 	for i := range backupRuns {
 		name := fmt.Sprintf("b-%d-%d", r.Size.Objects, i)
 		start := time.Now()
-		if _, err := b.h.Run(ctx, "backup", "create", name, "--include-namespaces", glob(r.Size), "--wait"); err != nil {
+		err := b.profiled(ctx, name, func() error {
+			_, err := b.h.Run(ctx, "backup", "create", name, "--include-namespaces", glob(r.Size), "--wait")
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		r.LifeboatBackups = append(r.LifeboatBackups, time.Since(start).Seconds())
@@ -113,13 +117,16 @@ func (b *bench) lifeboatRestore(ctx context.Context, r *row) error {
 	}
 	defer w.Kill()
 	start := time.Now()
-	out, err := b.h.Run(ctx, "restore", "create", fmt.Sprintf("r-%d", r.Size.Objects), "--from-backup", fmt.Sprintf("b-%d-0", r.Size.Objects), "--wait")
+	err = b.profiled(ctx, fmt.Sprintf("restore-%d", r.Size.Objects), func() error {
+		_, err := b.h.Run(ctx, "restore", "create", fmt.Sprintf("r-%d", r.Size.Objects), "--from-backup", fmt.Sprintf("b-%d-0", r.Size.Objects), "--wait")
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	r.LifeboatRestore = time.Since(start).Seconds()
 	if _, err := b.list(ctx, r.Size); err != nil { // everything is there
-		return fmt.Errorf("%w: %s", err, out)
+		return err
 	}
 	r.WorkerRSSRestore, err = w.PeakRSS()
 	return err
