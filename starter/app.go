@@ -36,13 +36,14 @@ type backend interface {
 // app is one invocation: where it reads and writes, what time it is, how it
 // reaches Lifeboat.
 type app struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	now            func() time.Time
-	width          func() int // columns of the terminal behind stderr, 0 for none
-	cluster        string
-	connect        func(ctx context.Context, cluster string) (backend, error)
-	patience       time.Duration // how long a start without --wait looks for an early end
+	stdin    io.Reader
+	stdout   *sticky
+	stderr   io.Writer
+	now      func() time.Time
+	width    func() int // columns of the terminal behind stderr, 0 for none
+	cluster  string
+	connect  func(ctx context.Context, cluster string) (backend, error)
+	patience time.Duration // how long a start without --wait looks for an early end
 }
 
 // defaultPatience is enough for a run to refuse its input, whose worker is up.
@@ -56,7 +57,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	return &app{
-		stdin: stdin, stdout: stdout, stderr: stderr,
+		stdin: stdin, stdout: &sticky{w: stdout}, stderr: stderr,
 		now:      time.Now,
 		width:    func() int { return columns(stderr) },
 		patience: defaultPatience,
@@ -72,7 +73,7 @@ func columns(w io.Writer) int {
 	if !ok {
 		return 0
 	}
-	width, _, err := term.GetSize(int(file.Fd())) //nolint:gosec // a file descriptor fits an int
+	width, _, err := term.GetSize(int(file.Fd()))
 	if err != nil {
 		return 0
 	}
@@ -86,11 +87,14 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
+	if err == nil && a.stdout.err != nil {
+		err = fmt.Errorf("write output: %w", a.stdout.err)
+	}
 	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = outcome{codeInterrupted}
 	}
 	if said := (outcome{}); err != nil && !errors.As(err, &said) {
-		fmt.Fprintf(a.stderr, "error: %v\n", err)
+		a.note("error: %v\n", err)
 	}
 	return codeOf(err)
 }

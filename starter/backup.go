@@ -47,7 +47,7 @@ func (a *app) waitBackup(ctx context.Context, be backend, name string) error {
 		return err
 	}
 	phase := string(res.Backup.Status.Phase)
-	fmt.Fprintf(a.stdout, "Backup %q ended earlier: %s.\n", name, phase)
+	a.say("Backup %q ended earlier: %s.\n", name, phase)
 	return finished(phase)
 }
 
@@ -78,13 +78,13 @@ func (a *app) cancel(ctx context.Context, be backend, kind engine.Kind, name str
 	}
 	noun := kind.Noun()
 	if !state.Running {
-		fmt.Fprintf(a.stderr, "error: %s %q is not running: it is %s; see lifeboat %s describe %s\n", noun, name, state.Phase, noun, name)
+		a.note("error: %s %q is not running: it is %s; see lifeboat %s describe %s\n", noun, name, state.Phase, noun, name)
 		return outcome{codeNotFound}
 	}
 	if err := be.Cancel(ctx, state.Run); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "%s %q was asked to stop and is cleaning up.\nNext: lifeboat %s wait %s\n", title(noun), name, noun, name)
+	a.say("%s %q was asked to stop and is cleaning up.\nNext: lifeboat %s wait %s\n", title(noun), name, noun, name)
 	return nil
 }
 

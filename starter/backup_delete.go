@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,7 +73,7 @@ func (a *app) deleteBackups(ctx context.Context, be backend, o *deleteOptions, n
 		}
 	}
 	if len(names) == 0 {
-		fmt.Fprintln(a.stdout, "No backups found.")
+		a.say("No backups found.\n")
 		return nil
 	}
 	if !o.confirm {
@@ -92,7 +91,7 @@ func (a *app) deleteAll(ctx context.Context, be backend, o *deleteOptions, names
 	note := func(err error) {
 		var said outcome
 		if err != nil && !errors.As(err, &said) && len(names) > 1 {
-			fmt.Fprintf(a.stderr, "error: %v\n", err)
+			a.note("error: %v\n", err)
 		}
 		if first == nil {
 			first = err
@@ -108,7 +107,7 @@ func (a *app) deleteAll(ctx context.Context, be backend, o *deleteOptions, names
 	}
 	for _, run := range runs {
 		if o.noWait {
-			fmt.Fprintf(a.stdout, "Backup %q is being deleted by workflow %s.\n", run.Name, run.WorkflowID)
+			a.say("Backup %q is being deleted by workflow %s.\n", run.Name, run.WorkflowID)
 			continue
 		}
 		note(a.awaitDelete(ctx, be, run))
@@ -137,23 +136,23 @@ func (a *app) awaitDelete(ctx context.Context, be backend, run engine.Run) error
 	if err := a.follow(ctx, be, run, &res); err != nil {
 		return a.failedRun(run, err)
 	}
-	fmt.Fprintf(a.stdout, "Backup %q deleted: %s.\n", res.Name, show.Plural(int64(res.Files), "file"))
+	a.say("Backup %q deleted: %s.\n", res.Name, show.Plural(int64(res.Files), "file"))
 	for _, kept := range res.Retained {
-		fmt.Fprintf(a.stdout, "  retained by the store: %s\n", kept)
+		a.say("  retained by the store: %s\n", kept)
 	}
 	return nil
 }
 
 // ask wants a yes from standard input; no input at all is a no.
 func (a *app) ask(question string) error {
-	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
+	a.note("%s [y/N] ", question)
 	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
 		return nil
 	}
 	if err != nil {
-		fmt.Fprintln(a.stderr)
+		a.note("\n")
 		return errors.New("nobody answered: nothing was deleted; pass --confirm to delete without asking")
 	}
 	return errors.New("not confirmed: nothing was deleted")

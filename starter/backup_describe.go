@@ -54,6 +54,9 @@ func (a *app) backupDescribe() *cobra.Command {
 }
 
 func (a *app) describeBackup(ctx context.Context, be backend, o *describeOptions, name string) error {
+	if state, err := be.Latest(ctx, engine.Backup, name); err == nil && state.Running {
+		return a.describeState(ctx, be, state, o) // also where no worker could read the catalog
+	}
 	res, err := readBackup(ctx, be, name, o.location)
 	if errors.Is(err, engine.ErrNotFound) {
 		return a.describeRun(ctx, be, engine.Backup, name, o, err)
@@ -102,7 +105,7 @@ func (a *app) resourceList(ctx context.Context, be backend, o *describeOptions, 
 }
 
 // describeRun tells of a backup or restore that is not in the bucket (missing
-// says so): one that runs, or failed.
+// says so) because it failed or was a dry run.
 func (a *app) describeRun(ctx context.Context, be backend, kind engine.Kind, name string, o *describeOptions, missing error) error {
 	state, err := be.Latest(ctx, kind, name)
 	if errors.Is(err, engine.ErrNotFound) || err == nil && !unstored(state) {
@@ -117,9 +120,15 @@ func (a *app) describeRun(ctx context.Context, be backend, kind engine.Kind, nam
 			return missing
 		}
 	}
+	return a.describeState(ctx, be, state, o)
+}
+
+// describeState shows what Temporal knows of a run.
+func (a *app) describeState(ctx context.Context, be backend, state engine.State, o *describeOptions) error {
 	view := show.RunView{
-		Kind: title(kind.Noun()), Name: name, Phase: state.Phase, Location: state.Location, Selector: state.Selector,
-		Workflow: state.WorkflowID, Run: state.RunID, Started: state.Started, Closed: state.Closed, Labels: state.Labels,
+		Kind: title(state.Kind.Noun()), Name: state.Name, Phase: state.Phase, Location: state.Location, Selector: state.Selector,
+		Backup: state.Backup, DryRun: state.DryRun, Labels: state.Labels,
+		Workflow: state.WorkflowID, Run: state.RunID, Started: state.Started, Closed: state.Closed,
 	}
 	if state.Running {
 		sample, err := be.Sample(ctx, state.Run)

@@ -64,7 +64,7 @@ func (a *app) download(ctx context.Context, be backend, o *downloadOptions, name
 	if err != nil {
 		return fmt.Errorf("download backup %q: %w", name, err)
 	}
-	fmt.Fprintf(a.stdout, "Backup %q is in %s (%s, checksums right).\n", name, o.file, show.Bytes(n))
+	a.say("Backup %q is in %s (%s, checksums right).\n", name, o.file, show.Bytes(n))
 	return nil
 }
 

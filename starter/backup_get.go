@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -69,13 +68,13 @@ func (a *app) getBackups(ctx context.Context, be backend, o *getOptions, match m
 	switch {
 	case o.out.format == show.FormatName:
 		for _, b := range all {
-			fmt.Fprintln(a.stdout, b.Name)
+			a.say("%s\n", b.Name)
 		}
 		return nil
 	case o.out.document():
 		return show.Document(a.stdout, o.out.format, backupList(all))
 	case len(all) == 0:
-		fmt.Fprintln(a.stdout, "No backups found. Take one with: lifeboat backup create NAME")
+		a.say("No backups found. Take one with: lifeboat backup create NAME\n")
 		return nil
 	}
 	header, rows := backupTable(all, o.showLabels, a.now())

@@ -17,11 +17,13 @@ import (
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
+	"google.golang.org/protobuf/types/known/durationpb"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -38,20 +40,24 @@ func TestMain(m *testing.M) {
 // site is a cluster whose worker runs Lifeboat's own workflows over a bucket in
 // memory: everything between the command line and the activities is real.
 type site struct {
-	t       *testing.T
-	name    string
-	address string // of the Temporal frontend, or of a proxy before it
-	w       worker.Worker
-	files   *httptest.Server
+	t         *testing.T
+	name      string
+	namespace string // of Temporal
+	address   string // of the Temporal frontend, or of a proxy before it
+	w         worker.Worker
+	files     *httptest.Server
 
 	mu      sync.Mutex
 	backups map[string]velerov1.Backup
 	hold    chan struct{} // exports wait for it to be closed
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T) *site { return newSiteIn(t, shared.Temporal.Namespace) }
+
+func newSiteIn(t *testing.T, namespace string) *site {
 	s := &site{
-		t: t, address: shared.Temporal.Address, backups: map[string]velerov1.Backup{}, hold: make(chan struct{}),
+		namespace: namespace,
+		t:         t, address: shared.Temporal.Address, backups: map[string]velerov1.Backup{}, hold: make(chan struct{}),
 		name: strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())) + fmt.Sprintf("-%d", time.Now().UnixNano()),
 	}
 	s.files = httptest.NewServer(http.HandlerFunc(s.serve))
@@ -62,7 +68,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) startWorker() {
 	c, err := client.Dial(client.Options{
-		HostPort: shared.Temporal.Address, Namespace: shared.Temporal.Namespace,
+		HostPort: shared.Temporal.Address, Namespace: s.namespace,
 		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	if err != nil {
@@ -89,7 +95,38 @@ func (s *site) startWorker() {
 	if err := s.w.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(func() { s.w.Stop(); c.Close() })
+	s.t.Cleanup(func() {
+		// The catalog runs for ever; a shared stack shall not collect those of tests.
+		_ = c.TerminateWorkflow(context.Background(), contract.CatalogID(s.name), "", "the test is over")
+		s.w.Stop()
+		c.Close()
+	})
+}
+
+// wake starts the site's catalog, by which clusters are found.
+func (s *site) wake() {
+	s.t.Helper()
+	if code, _, stderr := s.lifeboat(s.t.Context(), "version"); code != codeDone {
+		s.t.Fatalf("code %d\n%s", code, stderr)
+	}
+}
+
+// newNamespace makes a namespace in which no other test has clusters.
+func newNamespace(t *testing.T) string {
+	t.Helper()
+	c, err := client.NewNamespaceClient(client.Options{HostPort: shared.Temporal.Address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	name := fmt.Sprintf("discovery-%d", time.Now().UnixNano())
+	err = c.Register(t.Context(), &workflowservice.RegisterNamespaceRequest{
+		Namespace: name, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 func register[In, Out any](w worker.Worker, a contract.Activity[In, Out], do func(context.Context, In) (Out, error)) {
@@ -232,7 +269,7 @@ func (s *site) lifeboat(ctx context.Context, args ...string) (code int, stdout, 
 
 func (s *site) start(ctx context.Context, out, errs *syncBuffer, args ...string) int {
 	s.t.Setenv("TEMPORAL_ADDRESS", s.address)
-	s.t.Setenv("TEMPORAL_NAMESPACE", shared.Temporal.Namespace)
+	s.t.Setenv("TEMPORAL_NAMESPACE", s.namespace)
 	s.t.Setenv("LIFEBOAT_CLUSTER", s.name)
 	return run(ctx, args, strings.NewReader(""), out, errs)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -209,6 +210,23 @@ func TestUsage(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		if got := lifeboat(t, &memory{}, "", "completion", shell); got.code != codeDone || !strings.Contains(got.out, "lifeboat") {
 			t.Errorf("completion %s: %+v", shell, got)
+		}
+	}
+}
+
+// fullDisk is a standard output that takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// A result that could not be written is no success.
+func TestOutputErrors(t *testing.T) {
+	for _, args := range []string{"backup get", "backup get -o name", "backup describe nightly", "backup cancel busy", "version --client-only"} {
+		var errs bytes.Buffer
+		a := testApp(stock(), "", nil, &errs)
+		a.stdout = &sticky{w: fullDisk{}}
+		if code := a.run(t.Context(), strings.Fields(args)); code != codeError || !strings.Contains(errs.String(), "no space left") {
+			t.Errorf("%s: code %d, %s", args, code, errs.String())
 		}
 	}
 }

@@ -101,7 +101,7 @@ func TestDryRun(t *testing.T) {
 	m := bucket(t, map[string][]byte{"look": packed(plan)})
 	m.results = map[string]any{"look": contract.RestoreResult{Name: "look", Backup: "nightly", Phase: "Completed", DryRun: true}}
 	got := lifeboat(t, m, "", "restore", "create", "look", "--from-backup", "nightly", "--dry-run")
-	got.want(t, codeDone, `Dry run "look" from backup "nightly" Completed`, "+ configmaps shop/a\n", "~ secrets shop/b\n    data.password\n      backup: \"(masked 1)\"",
+	got.want(t, codeDone, `Dry run "look" of backup "nightly" Completed in under 1s; 0 warnings, 0 errors.`, "+ configmaps shop/a\n", "~ secrets shop/b\n    data.password: \"(masked 2)\" becomes \"(masked 1)\"\n",
 		"3 objects: 1 to create, 1 to update, 0 to skip, 1 already as in the backup, 0 would fail.", "Nothing was written.", "--plan look")
 	m.failures["look"] = &engine.RunError{Run: engine.Run{Kind: engine.Restore, Name: "look"}, Phase: "Failed", Message: "x"}
 	lifeboat(t, m, "", "restore", "create", "look", "--from-backup", "nightly", "--dry-run").want(t, codeFailed)

@@ -81,11 +81,13 @@ func mergeRestores(stored []contract.RestoreSummary, runs []engine.State, match 
 	return all
 }
 
-// unstored is true for a run whose outcome is not in the bucket: a finished one
-// that is not there was deleted since.
+// unstored is true for a run whose outcome is not in the bucket's lists: one that
+// runs or failed, and a dry run. A finished one that is not there was deleted.
 func unstored(s engine.State) bool {
-	return s.Name != "" && (s.Running || s.Phase != "Completed" && s.Phase != "PartiallyFailed")
+	return s.Name != "" && (s.Running || s.DryRun || !hasResult(s))
 }
+
+func hasResult(s engine.State) bool { return s.Phase == "Completed" || s.Phase == "PartiallyFailed" }
 
 // outlived is true for a run after which somebody deleted its name: what it has to
 // tell has been dealt with. A deletion that failed counts too: if there was a
@@ -96,7 +98,7 @@ func outlived(run, deletion engine.State) bool {
 
 // failures counts the one error that ended a run.
 func failures(s engine.State) int {
-	if s.Running || s.Phase == "Canceled" {
+	if s.Running || s.Phase == "Canceled" || hasResult(s) {
 		return 0
 	}
 	return 1

@@ -48,7 +48,7 @@ func (a *app) getLocations(ctx context.Context, be backend, out output, names []
 		return show.Document(a.stdout, out.format, map[string]any{"items": all})
 	case out.format == show.FormatName:
 		for _, l := range all {
-			fmt.Fprintln(a.stdout, l.Name)
+			a.say("%s\n", l.Name)
 		}
 		return nil
 	}
@@ -138,9 +138,9 @@ func (a *app) sayLocations(checked []contract.LocationStatus, out output) error 
 
 func (a *app) tableLocations(checked []contract.LocationStatus) error {
 	for _, l := range checked {
-		fmt.Fprintf(a.stdout, "Location %q (%s, %s): %s\n", l.Name, place(l), l.AccessMode, l.Phase)
+		a.say("Location %q (%s, %s): %s\n", l.Name, place(l), l.AccessMode, l.Phase)
 		if l.Message != "" {
-			fmt.Fprintf(a.stdout, "  %s\n", l.Message)
+			a.say("  %s\n", l.Message)
 		}
 		var rows [][]string
 		for _, c := range l.Capabilities {

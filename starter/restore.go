@@ -48,7 +48,7 @@ func (a *app) waitRestore(ctx context.Context, be backend, name string) error {
 		return err
 	}
 	phase := string(res.Restore.Status.Phase)
-	fmt.Fprintf(a.stdout, "Restore %q ended earlier: %s.\n", name, phase)
+	a.say("Restore %q ended earlier: %s.\n", name, phase)
 	return finished(phase)
 }
 

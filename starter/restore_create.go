@@ -144,7 +144,7 @@ func (a *app) reportRestore(ctx context.Context, be backend, run engine.Run) err
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "Next: lifeboat restore describe %s\n", res.Name)
+	a.say("Next: lifeboat restore describe %s\n", res.Name)
 	return finished(res.Phase)
 }
 
@@ -164,6 +164,6 @@ func (a *app) dryRun(ctx context.Context, be backend, run engine.Run, in contrac
 	if err := show.Plan(a.stdout, plan); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "Nothing was written. Next: the same command without --dry-run and with --plan %s\n", res.Name)
+	a.say("Nothing was written. Next: the same command without --dry-run and with --plan %s\n", res.Name)
 	return finished(res.Phase)
 }

@@ -32,6 +32,9 @@ func (a *app) restoreDescribe() *cobra.Command {
 }
 
 func (a *app) describeRestore(ctx context.Context, be backend, o *describeOptions, name string) error {
+	if state, err := be.Latest(ctx, engine.Restore, name); err == nil && state.Running {
+		return a.describeState(ctx, be, state, o) // also where no worker could read the catalog
+	}
 	res, err := readRestore(ctx, be, name, o.location)
 	if errors.Is(err, engine.ErrNotFound) {
 		return a.describeRun(ctx, be, engine.Restore, name, o, err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -56,13 +55,13 @@ func (a *app) getRestores(ctx context.Context, be backend, o *getOptions, match 
 	switch {
 	case o.out.format == show.FormatName:
 		for _, r := range all {
-			fmt.Fprintln(a.stdout, r.Name)
+			a.say("%s\n", r.Name)
 		}
 		return nil
 	case o.out.document():
 		return show.Document(a.stdout, o.out.format, restoreList(all))
 	case len(all) == 0:
-		fmt.Fprintln(a.stdout, "No restores found. Make one with: lifeboat restore create --from-backup NAME")
+		a.say("No restores found. Make one with: lifeboat restore create --from-backup NAME\n")
 		return nil
 	}
 	header, rows := restoreTable(all, o.showLabels)

@@ -51,12 +51,12 @@ func TestBackupStory(t *testing.T) {
 	// Progress adds the heartbeat of the running export.
 	eventually(t, errs.String, "400/1,000 objects (40%)", "2.0 MiB", "exporting 1 shards")
 
-	code, stdout, stderr := s.lifeboat(t.Context(), "backup", "create", "one", "--wait")
+	code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "one", "--wait")
 	if code != codeExists {
 		t.Errorf("same name while it runs: code %d", code)
 	}
 	has(t, stderr, `error: backup "one" is already running since `, "workflow backup:"+s.name+":one")
-	code, stdout, _ = s.lifeboat(t.Context(), "backup", "get", "-l", "team=shop", "--show-labels")
+	code, stdout, _ := s.lifeboat(t.Context(), "backup", "get", "-l", "team=shop", "--show-labels")
 	if code != codeDone {
 		t.Errorf("get: code %d", code)
 	}
@@ -223,19 +223,23 @@ func TestNobodyThere(t *testing.T) {
 }
 
 func TestDiscovery(t *testing.T) {
-	a := newSite(t)
-	if code, _, stderr := a.lifeboat(t.Context(), "version"); code != codeDone { // starts the catalog
-		t.Fatalf("code %d\n%s", code, stderr)
+	namespace := newNamespace(t)
+	get := func(want string) {
+		t.Helper()
+		eventually(t, func() string {
+			var out, errs syncBuffer
+			t.Setenv("TEMPORAL_ADDRESS", shared.Temporal.Address)
+			t.Setenv("TEMPORAL_NAMESPACE", namespace)
+			t.Setenv("LIFEBOAT_CLUSTER", "")
+			run(t.Context(), []string{"backup", "get"}, strings.NewReader(""), &out, &errs)
+			return out.String() + errs.String()
+		}, want)
 	}
-	t.Setenv("LIFEBOAT_CLUSTER", "")
-	var out, errs syncBuffer
-	b := newSite(t)
-	if code, _, stderr := b.lifeboat(t.Context(), "version"); code != codeDone {
-		t.Fatalf("code %d\n%s", code, stderr)
-	}
-	t.Setenv("LIFEBOAT_CLUSTER", "")
-	eventually(t, func() string {
-		run(t.Context(), []string{"backup", "get"}, strings.NewReader(""), &out, &errs)
-		return errs.String()
-	}, "several clusters are served here: name one of ", a.name, b.name)
+	get(`no cluster is served in Temporal namespace "` + namespace)
+	a := newSiteIn(t, namespace)
+	a.wake()
+	get("No backups found") // the only one is the one
+	b := newSiteIn(t, namespace)
+	b.wake()
+	get("several clusters are served here: name one of " + a.name + ", " + b.name + " with --cluster or LIFEBOAT_CLUSTER")
 }

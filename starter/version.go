@@ -79,9 +79,9 @@ func (a *app) printVersions(v versions, out output) error {
 	if out.document() {
 		return show.Document(a.stdout, out.format, v)
 	}
-	fmt.Fprintf(a.stdout, "Client:\n\tVersion: %s\n\tGit commit: %s\n\tGo: %s\n", v.Client.Version, show.Or(v.Client.Commit, "unknown"), v.Client.Go)
+	a.say("Client:\n\tVersion: %s\n\tGit commit: %s\n\tGo: %s\n", v.Client.Version, show.Or(v.Client.Commit, "unknown"), v.Client.Go)
 	if v.Server != nil {
-		fmt.Fprintf(a.stdout, "Server:\n\tVersion: %s\n\tCluster: %s\n\tKubernetes: %s\n", v.Server.Version, v.Server.Cluster, v.Server.Kubernetes)
+		a.say("Server:\n\tVersion: %s\n\tCluster: %s\n\tKubernetes: %s\n", v.Server.Version, v.Server.Cluster, v.Server.Kubernetes)
 	}
 	return nil
 }

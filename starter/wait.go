@@ -38,13 +38,13 @@ func stateOf(s engine.Sample) show.State {
 }
 
 func (a *app) sayGoesOn(run engine.Run) {
-	fmt.Fprintf(a.stderr, "stopped waiting; the %s of %q goes on.\n", job(run.Kind), run.Name)
+	a.note("stopped waiting; the %s of %q goes on.\n", job(run.Kind), run.Name)
 	if run.Kind == engine.Delete {
-		fmt.Fprintf(a.stderr, "  follow it: lifeboat backup delete %s --confirm\n", run.Name)
+		a.note("  follow it: lifeboat backup delete %s --confirm\n", run.Name)
 		return
 	}
 	noun := run.Kind.Noun()
-	fmt.Fprintf(a.stderr, "  follow it: lifeboat %s wait %s\n  look at it: lifeboat %s describe %s\n  cancel it: lifeboat %s cancel %s\n",
+	a.note("  follow it: lifeboat %s wait %s\n  look at it: lifeboat %s describe %s\n  cancel it: lifeboat %s cancel %s\n",
 		noun, run.Name, noun, run.Name, noun, run.Name)
 }
 
@@ -71,8 +71,8 @@ func (a *app) glance(ctx context.Context, be backend, run engine.Run, report fun
 		return report(be, run)
 	}
 	noun := run.Kind.Noun()
-	fmt.Fprintf(a.stdout, "%s %q is running as workflow %s.\n", title(noun), run.Name, run.WorkflowID)
-	fmt.Fprintf(a.stdout, "Next: lifeboat %s wait %s, or lifeboat %s describe %s\n", noun, run.Name, noun, run.Name)
+	a.say("%s %q is running as workflow %s.\n", title(noun), run.Name, run.WorkflowID)
+	a.say("Next: lifeboat %s wait %s, or lifeboat %s describe %s\n", noun, run.Name, noun, run.Name)
 	return nil
 }
 
@@ -89,11 +89,11 @@ func (a *app) awaitBackup(ctx context.Context, be backend, run engine.Run) error
 	if err := a.follow(ctx, be, run, &res); err != nil {
 		return a.failedRun(run, err)
 	}
-	fmt.Fprintf(a.stdout, "Backup %q %s: %s, %s in %s; %s, %s.\n", res.Name, res.Phase,
+	a.say("Backup %q %s: %s, %s in %s; %s.\n", res.Name, res.Phase,
 		show.Plural(res.Objects, "object"), show.Bytes(res.Bytes), lasted(res.Started, res.Completed),
-		show.Plural(int64(res.Warnings), "warning"), show.Plural(int64(res.Errors), "error"))
+		problems(res.Warnings, res.Errors))
 	a.reasons(res.Reasons, res.Warnings+res.Errors)
-	fmt.Fprintf(a.stdout, "Next: lifeboat backup describe %s, or lifeboat restore create --from-backup %s\n", res.Name, res.Name)
+	a.say("Next: lifeboat backup describe %s, or lifeboat restore create --from-backup %s\n", res.Name, res.Name)
 	return finished(res.Phase)
 }
 
@@ -103,16 +103,25 @@ func (a *app) awaitRestore(ctx context.Context, be backend, run engine.Run) (con
 	if err := a.follow(ctx, be, run, &res); err != nil {
 		return res, a.failedRun(run, err)
 	}
-	what := "Restore"
-	if res.DryRun {
-		what = "Dry run"
-	}
-	fmt.Fprintf(a.stdout, "%s %q from backup %q %s in %s: %s created, %s updated, %s skipped, %s failed; %s, %s.\n",
-		what, res.Name, res.Backup, res.Phase, lasted(res.Started, res.Completed),
-		show.Count(res.Counts.Created), show.Count(res.Counts.Updated), show.Count(res.Counts.Skipped), show.Count(res.Counts.Failed),
-		show.Plural(int64(res.Warnings), "warning"), show.Plural(int64(res.Errors), "error"))
+	a.say("%s %s.\n", restoreOutcome(res), problems(res.Warnings, res.Errors))
 	a.reasons(res.Reasons, res.Warnings+res.Errors)
 	return res, nil
+}
+
+// restoreOutcome is the first part of what is said of a restore. A dry run's counts
+// follow with its plan.
+func restoreOutcome(res contract.RestoreResult) string {
+	took := lasted(res.Started, res.Completed)
+	if res.DryRun {
+		return fmt.Sprintf("Dry run %q of backup %q %s in %s;", res.Name, res.Backup, res.Phase, took)
+	}
+	return fmt.Sprintf("Restore %q from backup %q %s in %s: %s created, %s updated, %s skipped, %s failed;",
+		res.Name, res.Backup, res.Phase, took, show.Count(res.Counts.Created), show.Count(res.Counts.Updated),
+		show.Count(res.Counts.Skipped), show.Count(res.Counts.Failed))
+}
+
+func problems(warnings, errs int) string {
+	return show.Plural(int64(warnings), "warning") + ", " + show.Plural(int64(errs), "error")
 }
 
 // failedRun adds what to do next to the failure of a run.
@@ -132,19 +141,17 @@ func (a *app) reasons(reasons []string, all int) {
 	const most = 5
 	shown := reasons[:min(len(reasons), most)]
 	for _, reason := range shown {
-		fmt.Fprintf(a.stdout, "  %s\n", show.Clean(reason))
+		a.say("  %s\n", show.Clean(reason))
 	}
 	if rest := all - len(shown); len(shown) > 0 && rest > 0 {
-		fmt.Fprintf(a.stdout, "  and %d more\n", rest)
+		a.say("  and %d more\n", rest)
 	}
 }
 
 func lasted(from, to time.Time) string {
-	if from.IsZero() || to.Before(from) {
-		return "0s"
+	// Velero's documents, where these times come from, know whole seconds only.
+	if d := to.Sub(from).Round(time.Second); !from.IsZero() && d >= time.Second {
+		return d.String()
 	}
-	if d := to.Sub(from); d < 10*time.Second {
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return to.Sub(from).Round(time.Second).String()
+	return "under 1s"
 }

@@ -10,6 +10,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -37,7 +38,7 @@ func (e *Engine) chooseCluster(ctx context.Context, o Options) (string, error) {
 			e.space, e.address, ClusterVariable)
 	case len(found) > 1:
 		return "", fmt.Errorf("several clusters are served here: name one of %s with --cluster or %s",
-			strings.Join(found, ", "), ClusterVariable)
+			strings.Join(firstNames(found), ", "), ClusterVariable)
 	}
 	return found[0], nil
 }
@@ -95,7 +96,7 @@ func (e *Engine) queuesOfWorkers(ctx context.Context) ([]string, error) {
 	for _, w := range res.GetWorkers() {
 		queues = append(queues, w.GetTaskQueue())
 	}
-	for _, w := range res.GetWorkersInfo() { // the form of servers before WorkerListInfo
+	for _, w := range res.GetWorkersInfo() { //nolint:staticcheck // servers before WorkerListInfo fill only this
 		queues = append(queues, w.GetWorkerHeartbeat().GetTaskQueue())
 	}
 	return queues, nil
@@ -107,13 +108,18 @@ func lacksWorkerReports(err error) bool {
 	return errors.As(err, &unimplemented) || errors.As(err, &denied)
 }
 
-// workerGrace is how long RequireWorker looks again: somebody who starts a worker
-// and the CLI at once shall not be told that there is none.
-const workerGrace = 3 * time.Second
+// Limits of the look for a worker.
+const (
+	// workerGrace is how long RequireWorker looks again: somebody who starts a
+	// worker and the CLI at once shall not be told that there is none.
+	workerGrace = 3 * time.Second
+	// pollAge is when a poll counts as a dead worker's. A live one polls anew at
+	// least every 70 s (Temporal's long poll of 60 s and some slack); Temporal
+	// itself lists polls for 5 minutes.
+	pollAge = 90 * time.Second
+)
 
-// RequireWorker fails with ErrNoWorker when nobody has polled the cluster's queue
-// lately (Temporal remembers pollers for 5 minutes, so a worker that is being
-// restarted does not count as gone).
+// RequireWorker fails with ErrNoWorker when nobody polls the cluster's queue.
 func (e *Engine) RequireWorker(ctx context.Context) error {
 	deadline := time.Now().Add(workerGrace)
 	for {
@@ -136,6 +142,7 @@ func (e *Engine) noWorker() error {
 		contract.TaskQueue(e.cluster), e.space, e.address)}
 }
 
+// polled is true when somebody has polled the cluster's queue within pollAge.
 func (e *Engine) polled(ctx context.Context) (bool, error) {
 	queue := contract.TaskQueue(e.cluster)
 	ctx, cancel := context.WithTimeout(ctx, discoverTimeout)
@@ -144,5 +151,7 @@ func (e *Engine) polled(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("describe task queue %s: %w", queue, explain(err))
 	}
-	return len(res.GetPollers()) > 0, nil
+	return slices.ContainsFunc(res.GetPollers(), func(p *taskqueuepb.PollerInfo) bool {
+		return time.Since(p.GetLastAccessTime().AsTime()) < pollAge
+	}), nil
 }

@@ -41,7 +41,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, tc.text)
 		}
 		for _, sentinel := range []error{ErrNotFound, ErrExists, ErrLost, ErrNoWorker} {
-			if errors.Is(got, sentinel) != (sentinel == tc.is) {
+			if errors.Is(got, sentinel) != errors.Is(tc.is, sentinel) {
 				t.Errorf("%s: errors.Is(%v, %v) is wrong", name, got, sentinel)
 			}
 		}

@@ -101,12 +101,12 @@ func bare(err error) error {
 }
 
 func status(res *http.Response, host string) error {
-	switch {
-	case res.StatusCode == http.StatusOK:
+	switch res.StatusCode {
+	case http.StatusOK:
 		return nil
-	case res.StatusCode == http.StatusNotFound:
+	case http.StatusNotFound:
 		return fmt.Errorf("fetch from %s: %w", host, ErrNotFound)
-	case res.StatusCode == http.StatusForbidden:
+	case http.StatusForbidden:
 		return fmt.Errorf("fetch from %s: the store refused the signed URL (%s): check the clocks of both sides and the worker's permission to read", host, res.Status)
 	default:
 		return fmt.Errorf("fetch from %s: %s", host, res.Status)

@@ -28,7 +28,7 @@ func get(t *testing.T, o fetch.Options, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer body.Close() //nolint:errcheck // opened to read
+	defer body.Close()
 	data, err := io.ReadAll(body)
 	if err != nil {
 		t.Fatal(err)

@@ -48,6 +48,7 @@ func Plan(w io.Writer, plan io.Reader) error {
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			return fmt.Errorf("read plan: line %d is not valid: %w", total(counts)+1, err)
 		}
+		line.Action = tense(line.Action)
 		counts[line.Action]++
 		if err := line.print(w); err != nil {
 			return fmt.Errorf("print plan: %w", err)
@@ -59,8 +60,25 @@ func Plan(w io.Writer, plan io.Reader) error {
 		}
 		return fmt.Errorf("read plan: %w", err)
 	}
-	_, err := fmt.Fprintln(w, summary(counts))
-	return err
+	if _, err := fmt.Fprintln(w, summary(counts)); err != nil {
+		return fmt.Errorf("print plan: %w", err)
+	}
+	return nil
+}
+
+// tense is the action as a plan says it; an object that was decided on before the
+// comparison carries the word of a report.
+func tense(action string) string {
+	switch action {
+	case "created", "updated":
+		return strings.TrimSuffix(action, "d")
+	case "skipped":
+		return "skip"
+	case "failed":
+		return "fail"
+	default:
+		return action
+	}
 }
 
 func (l PlanLine) print(w io.Writer) error {
@@ -76,8 +94,10 @@ func (l PlanLine) print(w io.Writer) error {
 		return err
 	}
 	for _, c := range l.Diff {
-		if _, err := fmt.Fprintf(w, "    %s\n      backup: %s\n      live:   %s\n      result: %s\n",
-			Clean(c.Path), value(c.Backup), value(c.Live), value(c.Result)); err != nil {
+		if c.bookkeeping() {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "    %s: %s\n", Clean(c.Path), c.text()); err != nil {
 			return err
 		}
 	}
@@ -109,15 +129,41 @@ func join(namespace, name string) string {
 	return namespace + "/" + name
 }
 
+// bookkeeping is true for the labels that every restored object gets; listing them
+// under each would bury the changes.
+func (c Change) bookkeeping() bool {
+	return c.Path == `metadata.labels["velero.io/backup-name"]` || c.Path == `metadata.labels["velero.io/restore-name"]`
+}
+
+// text says what becomes of the field, and what the backup had where that is
+// something else.
+func (c Change) text() string {
+	backup, live, result := value(c.Backup), value(c.Live), value(c.Result)
+	text := live + " becomes " + result
+	switch {
+	case live == result && live == absent:
+		return "left out; the backup has " + backup
+	case live == result:
+		text = "stays " + live
+	}
+	if backup != result {
+		text += "; the backup has " + backup
+	}
+	return text
+}
+
+// absent stands for a field that is not there.
+const absent = "(none)"
+
 func value(v any) string {
 	if v == nil {
-		return "-"
+		return absent
 	}
-	data, err := json.Marshal(v)
+	data, err := marshal(v)
 	if err != nil {
 		return fmt.Sprint(v)
 	}
-	const most = 200 // characters; whole documents are in the plan file
+	const most = 200 // characters; the plan file has all of them
 	return Clean(clip(string(data), most))
 }
 

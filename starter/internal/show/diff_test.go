@@ -12,7 +12,9 @@ import (
 func TestPlan(t *testing.T) {
 	plan := `{"resource":"configmaps","namespace":"shop","name":"a","action":"create"}
 {"resource":"deployments.apps","namespace":"shop","name":"web","action":"update","diff":[{"path":"spec.replicas","backup":3,"live":1,"result":3},{"path":"metadata.labels.x","live":"y"}]}
-{"resource":"services","namespace":"shop","name":"web","action":"skip","reason":"exists and differs"}
+{"resource":"services","namespace":"shop","name":"web","action":"skip","reason":"exists and differs","diff":[{"path":"spec.x","backup":"<1>","live":"<2>","result":"<2>"}]}
+{"resource":"configmaps","namespace":"shop","name":"kube-root-ca.crt","action":"skipped","reason":"CLUSTER_MANAGED"}
+{"resource":"pods","namespace":"shop","name":"n","action":"create","diff":[{"path":"metadata.ownerReferences[0].uid","backup":"u"},{"path":"metadata.labels[\"velero.io/backup-name\"]","result":"b"}]}
 
 {"resource":"namespaces","name":"shop","action":"none"}
 {"resource":"pods","namespace":"shop","name":"p","action":"fail","reason":"quota"}

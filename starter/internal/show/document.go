@@ -1,6 +1,7 @@
 package show
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,13 +39,30 @@ func Document(w io.Writer, format string, v any) error {
 func encode(format string, v any) ([]byte, error) {
 	switch format {
 	case FormatJSON:
-		data, err := json.MarshalIndent(v, "", "  ")
-		return append(data, '\n'), err
+		data, err := marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		var out bytes.Buffer
+		err = json.Indent(&out, data, "", "  ")
+		out.WriteByte('\n')
+		return out.Bytes(), err
 	case FormatYAML:
 		return yaml.Marshal(v)
 	default:
 		return nil, errors.New("unknown format: use json or yaml")
 	}
+}
+
+// marshal is json.Marshal without the escapes that only HTML needs.
+func marshal(v any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
 func generic(v any) (any, error) {

@@ -52,13 +52,13 @@ func (p *Progress) Show(s State) {
 	now := p.now()
 	line := s.Line(now.Sub(p.started))
 	if width := p.width(); width > 0 {
-		fmt.Fprintf(p.w, "\r\x1b[K%s", clip(line, width-1))
+		p.print("\r\x1b[K" + clip(line, width-1))
 		p.live = true
 		return
 	}
 	if s.Step != p.step || now.Sub(p.said) >= quietFor {
 		p.step, p.said = s.Step, now
-		fmt.Fprintln(p.w, line)
+		p.print(line + "\n")
 	}
 }
 
@@ -71,10 +71,10 @@ func (p *Progress) note(trouble string) {
 	p.trouble = trouble
 	p.clear()
 	if over {
-		fmt.Fprintln(p.w, "note: all is well again")
+		p.print("note: all is well again\n")
 		return
 	}
-	fmt.Fprintln(p.w, "note: "+trouble)
+	p.print("note: " + trouble + "\n")
 }
 
 // Done takes the live line away, so that results follow on a clean line.
@@ -86,10 +86,14 @@ func (p *Progress) Done() {
 
 func (p *Progress) clear() {
 	if p.live {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		p.print("\r\x1b[K")
 		p.live = false
 	}
 }
+
+// print drops errors: progress is a courtesy, and a run that is waited for must not
+// be given up because nobody reads it.
+func (p *Progress) print(text string) { _, _ = io.WriteString(p.w, text) }
 
 // Line is the state in one line.
 func (s State) Line(elapsed time.Duration) string {

@@ -11,6 +11,8 @@ type RunView struct {
 	Name     string            `json:"name"`
 	Labels   map[string]string `json:"labels,omitempty"`
 	Phase    string            `json:"phase"`
+	Backup   string            `json:"backup,omitempty"`
+	DryRun   bool              `json:"dryRun,omitempty"`
 	Progress string            `json:"progress,omitempty"`
 	Trouble  string            `json:"trouble,omitempty"`
 	Failure  string            `json:"failureReason,omitempty"`
@@ -28,6 +30,10 @@ func (v RunView) Print(w io.Writer) error {
 	p.value(0, "Name", v.Name)
 	p.labels("Labels", v.Labels)
 	p.value(0, "Phase", v.Phase)
+	p.some(0, "Backup", v.Backup)
+	if v.DryRun {
+		p.value(0, "Dry run", "true; give its name to --plan to restore what it showed")
+	}
 	p.some(0, "Progress", v.Progress)
 	p.some(0, "Held up by", v.Trouble)
 	p.some(0, "Failure reason", v.Failure)

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+// sticky remembers the first error of a writer, so that a full disk or a closed
+// pipe behind standard output ends in an exit code and not in a cut result.
+type sticky struct {
+	w   io.Writer
+	err error
+}
+
+// Write passes p on; after an error it only repeats the error.
+func (s *sticky) Write(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	var n int
+	n, s.err = s.w.Write(p)
+	return n, s.err
+}
+
+// say prints a result. An error of standard output is kept and ends the command.
+func (a *app) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.stdout, format, args...)
+}
+
+// note prints a remark to standard error. When that fails there is nowhere left to
+// say so.
+func (a *app) note(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.stderr, format, args...)
+}
