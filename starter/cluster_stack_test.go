@@ -98,9 +98,17 @@ func (s *site) startWorker() {
 	s.t.Cleanup(func() {
 		// The catalog runs for ever; a shared stack shall not collect those of tests.
 		_ = c.TerminateWorkflow(context.Background(), contract.CatalogID(s.name), "", "the test is over")
-		s.w.Stop()
+		s.stop()
 		c.Close()
 	})
+}
+
+// stop stops the worker, once.
+func (s *site) stop() {
+	if s.w != nil {
+		s.w.Stop()
+		s.w = nil
+	}
 }
 
 // wake starts the site's catalog, by which clusters are found.
