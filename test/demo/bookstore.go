@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -148,15 +149,32 @@ func (b *bookstore) take(ctx context.Context) (compare.State, error) {
 			}
 		}
 	}
-	return compare.Take(ctx, b.kube, func(resource, namespace, name string) bool {
+	state, err := compare.Take(ctx, b.kube, func(resource, namespace, name string) bool {
 		if namespace == "" {
 			return own[resource+" "+name]
 		}
 		return namespace == b.Shop() || namespace == b.Data()
 	})
+	if err != nil || !b.Foreign {
+		return state, err
+	}
+	forgetNetwork(state)
+	return state, nil
 }
 
-// clusterTypes are the types of its cluster-scoped objects, namespaces left out.
+// forgetNetwork drops the annotations of Pods: on a cluster that exists they are
+// where its network plug-in notes each Pod's address, and the sample sets none.
+func forgetNetwork(state compare.State) {
+	for key, o := range state {
+		meta, _ := o["metadata"].(map[string]any)
+		if strings.HasPrefix(key, "pods ") {
+			delete(meta, "annotations")
+		}
+	}
+}
+
+// clusterTypes are the types of its cluster-scoped objects, namespaces left out, as
+// a person types them.
 func (b *bookstore) clusterTypes() []string {
 	seen := map[string]bool{"namespaces": true}
 	var types []string
@@ -165,9 +183,19 @@ func (b *bookstore) clusterTypes() []string {
 			r, known := b.find(o)
 			if known && !r.Namespaced && !seen[r.GroupResource()] {
 				seen[r.GroupResource()] = true
-				types = append(types, r.GroupResource())
+				types = append(types, shortest(r))
 			}
 		}
 	}
 	return types
+}
+
+func shortest(r kube.Resource) string {
+	best := r.Name
+	for _, name := range append(r.ShortNames, r.Singular) {
+		if name != "" && len(name) < len(best) {
+			best = name
+		}
+	}
+	return best
 }

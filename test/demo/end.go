@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,19 +46,20 @@ func (t *story) tidy(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		t.s.say("the bookstore could not be removed; do it by hand:\n%s", t.removal())
+		t.s.say("the bookstore could not be removed; do it by hand:")
+		t.s.raw(t.removal()...)
 	}
 	return err
 }
 
 // removal is the commands that remove the bookstore.
-func (t *story) removal() string {
+func (t *story) removal() []string {
 	var lines []string
 	_ = t.shop.remove(context.Background(), func(args ...string) error {
 		lines = append(lines, "kubectl "+strings.Join(args, " "))
 		return nil
 	})
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 // showLog shows what the worker said last: a story that breaks off has its reason there.
@@ -67,26 +69,30 @@ func (t *story) showLog() {
 		return // it was never started
 	}
 	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
-	t.s.say("the worker's last words:\n%s", bytes.Join(lines[max(0, len(lines)-10):], []byte("\n")))
+	t.s.say("the worker's last words:")
+	for _, line := range lines[max(0, len(lines)-10):] {
+		t.s.raw(string(line))
+	}
 }
 
 // explain says how to look around in what keeps running, and how to stop it.
 func (t *story) explain() {
 	services := t.boat.services
 	t.s.step("Everything keeps running. To look around:")
-	t.s.say("export PATH=%s:%s:\"$PATH\"", t.boat.bin, services.BinDir())
-	t.s.say("export KUBECONFIG=%s", t.kubeconfig())
-	t.s.say("export TEMPORAL_ADDRESS=%s TEMPORAL_NAMESPACE=%s LIFEBOAT_CLUSTER=%s", services.Temporal.Address, services.Temporal.Namespace, clusterName)
+	t.s.raw(
+		fmt.Sprintf("export PATH=%s:%s:\"$PATH\"", t.boat.bin, services.BinDir()),
+		"export KUBECONFIG="+t.kubeconfig(),
+		fmt.Sprintf("export TEMPORAL_ADDRESS=%s TEMPORAL_NAMESPACE=%s LIFEBOAT_CLUSTER=%s", services.Temporal.Address, services.Temporal.Namespace, clusterName),
+	)
 	if t.shop != nil {
-		t.s.say("lifeboat backup describe %s --details", t.shop.Shop())
-		t.s.say("kubectl -n %s get all", t.shop.Shop())
+		t.s.raw("lifeboat backup describe "+t.shop.Shop()+" --details", "kubectl -n "+t.shop.Shop()+" get all")
 	}
-	t.s.say("Temporal UI: %s", services.Temporal.UI)
+	t.s.raw("Temporal UI: " + services.Temporal.UI)
 	t.s.step("To stop it and remove its data:")
 	if t.o.Kubeconfig != "" && t.shop != nil {
-		t.s.say("%s", t.removal())
+		t.s.raw(t.removal()...)
 	}
-	t.s.say("go run ./test/stack/cmd/stack down --dir %s", services.Dir)
+	t.s.raw("go run ./test/stack/cmd/stack down --dir " + services.Dir)
 }
 
 func (t *story) kubeconfig() string {

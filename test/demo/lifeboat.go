@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -103,7 +104,7 @@ func freeAddress() (string, error) {
 func (l *lifeboat) run(ctx context.Context, s *screen, args ...string) error {
 	s.command(append([]string{"lifeboat"}, args...)...)
 	cmd := l.Command(ctx, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the story, which then ends this too
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	show := func(do func() error) error { return s.during("lifeboat "+args[0]+" "+args[1], do) }

@@ -56,16 +56,16 @@ func run(ctx context.Context, o options, out io.Writer) int {
 	err := tell(ctx, o, s)
 	switch {
 	case err == nil:
-		s.last("identical")
+		s.headline("identical")
 		return codeIdentical
 	case ctx.Err() != nil:
-		s.last("interrupted; everything is stopped")
+		s.headline("interrupted; everything is stopped")
 		return codeInterrupted
 	case errors.Is(err, errDiffers):
-		s.last("not identical")
+		s.headline("not identical")
 		return codeFailed
 	}
-	s.last("error: " + err.Error())
+	s.headline("error: " + err.Error())
 	return codeFailed
 }
 

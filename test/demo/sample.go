@@ -24,8 +24,7 @@ const label = "app.kubernetes.io/instance"
 type sample struct {
 	Suffix      string // of namespaces and cluster-scoped names: empty on a cluster of our own
 	VolumeClass string // storage class of the database; empty: it lives without volumes
-	OnEveryNode bool   // the DaemonSet may run on every node
-	Jobs        bool   // pods complete: a finished Job makes sense
+	Foreign     bool   // the cluster is somebody's: no Pod on every node, no Job that would never end
 }
 
 // Shop and Data are the namespaces.

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	margin   = "    "
+	margin   = "   "
+	columns  = 104              // of text; longer lines are wrapped
 	patience = 2 * time.Second  // what takes longer shows that it goes on
 	quietFor = 15 * time.Second // without a terminal: a line this often
 )
@@ -42,12 +43,23 @@ func (s *screen) step(format string, args ...any) {
 	s.print("\n" + s.bold(fmt.Sprintf("%d. ", s.steps)+fmt.Sprintf(format, args...)))
 }
 
-// say is one line of the story.
+// say is one line of the story, or several. Long ones are wrapped.
 func (s *screen) say(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
-		s.print(margin + strings.TrimRight(line, "\n"))
+		for _, part := range wrap(strings.TrimRight(line, "\n")) {
+			s.print(margin + part)
+		}
+	}
+}
+
+// raw is lines to copy: never wrapped.
+func (s *screen) raw(lines ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, line := range lines {
+		s.print(margin + line)
 	}
 }
 
@@ -55,11 +67,17 @@ func (s *screen) say(format string, args ...any) {
 func (s *screen) command(words ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.print(margin + s.bold("$ "+strings.Join(words, " ")))
+	parts := wrap("$ " + strings.Join(words, " "))
+	for i, part := range parts {
+		if i < len(parts)-1 {
+			part += " \\"
+		}
+		s.print(margin + s.bold(part))
+	}
 }
 
-// last is the end of the story.
-func (s *screen) last(text string) {
+// headline stands for itself: the title and the end of the story.
+func (s *screen) headline(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.print("\n" + s.bold(text))
@@ -82,6 +100,29 @@ func (s *screen) clear() {
 		fmt.Fprint(s.w, "\r\x1b[K")
 		s.live = false
 	}
+}
+
+// wrap breaks a line between words; what follows the first line is indented below
+// its first word.
+func wrap(line string) []string {
+	rest := strings.TrimLeft(line, " ")
+	indent := line[:len(line)-len(rest)]
+	var out []string
+	for len(indent)+len(rest) > columns {
+		at := strings.LastIndex(rest[:columns-len(indent)+1], " ")
+		if at < 0 {
+			at = strings.Index(rest, " ")
+		}
+		if at < 0 {
+			break
+		}
+		out = append(out, indent+rest[:at])
+		if len(out) == 1 {
+			indent += "  "
+		}
+		rest = rest[at+1:]
+	}
+	return append(out, indent+rest)
 }
 
 // during runs do and shows, while it takes long, what goes on and since when.
@@ -140,10 +181,15 @@ func (s *screen) alive(since time.Duration) {
 // rest is what the live line shows.
 func (s *screen) Write(p []byte) (int, error) {
 	for line := range strings.Lines(string(p)) {
-		line = strings.TrimSpace(line)
-		s.set(strings.TrimSuffix(line, " ..."))
-		if strings.HasPrefix(line, "build ") && !strings.HasSuffix(line, "...") {
-			s.say("%s", line)
+		words := strings.Fields(line)
+		switch {
+		case len(words) < 2 || words[0] != "build" && words[0] != "start":
+		case words[0] == "start":
+			s.set("start: " + words[1] + " is healthy")
+		case words[len(words)-1] == "...":
+			s.set("build " + words[1])
+		default:
+			s.say("%s", strings.Join(words, " "))
 		}
 	}
 	return len(p), nil

@@ -31,7 +31,7 @@ type story struct {
 // tell plays the whole story and cleans up after it.
 func tell(ctx context.Context, o options, s *screen) (err error) {
 	t := &story{o: o, s: s}
-	s.say("Lifeboat: an application is backed up, lost, and restored.")
+	s.headline("Lifeboat: an application is backed up, lost, restored, and compared with what it was.")
 	bin, err := t.build(ctx)
 	if err != nil {
 		return err
@@ -98,15 +98,15 @@ func (t *story) ingredients() string {
 	if t.o.Kubeconfig != "" {
 		return "an S3 server, Temporal, and a Lifeboat worker for the cluster of " + t.o.Kubeconfig
 	}
-	return "Kubernetes, an S3 server, Temporal, and a Lifeboat worker (the first time builds them: some minutes)"
+	return "Kubernetes, an S3 server, Temporal, and a Lifeboat worker (built first, if this is the first time: some minutes)"
 }
 
 // sample is the bookstore that suits the cluster.
 func (t *story) sample() sample {
 	if t.o.Kubeconfig == "" {
-		return sample{VolumeClass: "kwok-volume", OnEveryNode: true, Jobs: true}
+		return sample{VolumeClass: "kwok-volume"}
 	}
-	return sample{Suffix: "-" + strings.ToLower(rand.Text()[:6])}
+	return sample{Foreign: true, Suffix: "-" + strings.ToLower(rand.Text()[:6])}
 }
 
 func (t *story) load(ctx context.Context) (err error) {
@@ -125,7 +125,7 @@ func (t *story) load(ctx context.Context) (err error) {
 		if t.before, err = t.shop.take(ctx); err != nil {
 			return err
 		}
-		t.done("%d objects of %d kinds stand, %d Pods are Ready,", len(t.before), t.before.Kinds(), t.pods)
+		t.done("%d objects of %d kinds, %d Pods Ready,", len(t.before), t.before.Kinds(), t.pods)
 		return nil
 	})
 }
@@ -135,7 +135,7 @@ func (t *story) backup(ctx context.Context) error {
 	name := t.shop.Shop()
 	err := t.boat.run(ctx, t.s, "backup", "create", name, "--include-namespaces", t.shop.Shop()+","+t.shop.Data(),
 		"--include-cluster-resources", "--selector", t.shop.Selector(), "--wait")
-	t.s.say("%s", t.link(contract.BackupID(clusterName, name)))
+	t.s.raw(t.link(contract.BackupID(clusterName, name)))
 	return err
 }
 
@@ -172,7 +172,7 @@ func (t *story) restore(ctx context.Context) error {
 	t.started = time.Now()
 	name := t.shop.Shop() + "-again"
 	err := t.boat.run(ctx, t.s, "restore", "create", name, "--from-backup", t.shop.Shop(), "--wait")
-	t.s.say("%s", t.link(contract.RestoreID(clusterName, name)))
+	t.s.raw(t.link(contract.RestoreID(clusterName, name)))
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,8 @@ func (t *story) compare(ctx context.Context) error {
 		return err
 	}
 	if len(diff) > 0 {
-		t.s.say("%d differences:\n%s", len(diff), strings.Join(diff, "\n"))
+		t.s.say("%d differences:", len(diff))
+		t.s.raw(diff...)
 		return errDiffers
 	}
 	t.s.say("%d objects of %d kinds: none missing, none extra, none changed", len(t.before), t.before.Kinds())
