@@ -82,6 +82,7 @@ func (a *applier) apply(ctx context.Context, it *item) (record, error) {
 // selected.
 func (a *applier) prepare(it *item) (rec record, done bool) {
 	it.rec = record{Resource: it.entry.Resource, Name: it.entry.Name}
+	it.want, it.saved = nil, nil // what a first try has left: decoding would merge into it
 	it.ns = a.s.plan.Filter.TargetNamespace(it.entry.Namespace)
 	it.rec.Namespace = it.ns
 	if err := json.Unmarshal(it.body, &it.want); err != nil {
@@ -96,7 +97,6 @@ func (a *applier) prepare(it *item) (rec record, done bool) {
 			return it.fail(report.ObjectInvalid, err), true
 		}
 	}
-	it.body = nil
 	var err error
 	if it.out, err = a.r.Rules.Restore(a.rules, it.entry.Resource, it.want); err != nil {
 		return it.fail(report.ObjectInvalid, err), true
