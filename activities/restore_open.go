@@ -28,7 +28,7 @@ func (r *Restore) Open(ctx context.Context, p *Pulse, in contract.OpenArchiveInp
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	if err := r.nameFree(ctx, st, in); err != nil {
+	if err := errors.Join(r.nameFree(ctx, st, in), planned(ctx, st, in.Restore)); err != nil {
 		return contract.OpenedArchive{}, err
 	}
 	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Name, Archive: contract.OpenedArchive{
@@ -93,6 +93,21 @@ func (r *Restore) nameFree(ctx context.Context, st store.Store, in contract.Open
 	}
 	return exists("name: restore %q already exists, started %s; choose another name",
 		in.Restore.Name, doc.Status.StartTimestamp.UTC().Format(time.RFC3339))
+}
+
+// planned fails if the dry run that this restore has to agree with is not there.
+func planned(ctx context.Context, st store.Store, in contract.RestoreInput) error {
+	if in.Plan == "" || in.DryRun {
+		return nil
+	}
+	if err := archive.ValidateName(in.Plan); err != nil {
+		return invalid("plan: %w", err)
+	}
+	_, err := st.Head(ctx, archive.PlanKey(in.Plan))
+	if errors.Is(err, store.ErrNotFound) {
+		return notFound("plan: no dry run %q in this location; make one with dryRun, or leave plan out", in.Plan)
+	}
+	return err
 }
 
 // recut cuts Velero's tarball into seekable chunks in the restore's staging.

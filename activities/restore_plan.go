@@ -38,6 +38,9 @@ func (r *Restore) Plan(ctx context.Context, p *Pulse, in contract.PlanRestoreInp
 	if doc.Plan.Objects == 0 {
 		doc.Reasons = append(doc.Reasons, report.New(report.NothingSelected, "the filters select no object of the backup"))
 	}
+	if err := s.intact(ctx, doc.Plan); err != nil {
+		return contract.RestorePlan{}, fmt.Errorf("check backup %s: %w", s.Archive.Backup, err)
+	}
 	p.Count(int64(doc.Plan.Objects), 0)
 	return doc.summary(s), s.stage.put(ctx, planFile, doc)
 }
