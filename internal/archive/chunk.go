@@ -164,3 +164,6 @@ func (w *Writer) emitChunk() error {
 	w.data, w.blocks, w.members = w.data[:0], w.blocks[:0], w.members[:0]
 	return nil
 }
+
+// Pending is how many compressed bytes of whole members wait to be handed out.
+func (w *Writer) Pending() int64 { return int64(len(w.data)) }

@@ -102,19 +102,13 @@ func seal(t testing.TB, src *memory, name string, refs []archive.ChunkRef) archi
 
 func compose(t testing.TB, src *memory, segs []archive.Segment) []byte {
 	t.Helper()
-	parts, err := archive.PlanParts(segs)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out []byte
-	for _, p := range parts {
-		for _, s := range p.Segments {
-			if s.Key == "" {
-				out = append(out, s.Inline...)
-				continue
-			}
-			out = append(out, src.files[s.Key][s.Offset:s.Offset+s.Size]...)
+	for _, s := range segs {
+		if s.Key == "" {
+			out = append(out, s.Inline...)
+			continue
 		}
+		out = append(out, src.files[s.Key][s.Offset:s.Offset+s.Size]...)
 	}
 	return out
 }
