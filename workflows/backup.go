@@ -155,10 +155,10 @@ func (b *backup) commit(ctx workflow.Context) (contract.BackupResult, error) {
 func (b *backup) abandon(ctx workflow.Context, cause error) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	b.step(ctx, "cleaning up after: "+cause.Error())
+	b.step(ctx, "cleaning up after: "+message(cause))
 	_, err := run(durable(ctx, "clean up"), contract.AbandonBackup, contract.AbandonBackupInput{Ref: b.ref})
 	if err != nil {
-		cause = temporal.NewApplicationErrorWithCause("clean up after: "+cause.Error(), "CleanupFailed", err)
+		cause = temporal.NewApplicationErrorWithCause("clean up after: "+message(cause), "CleanupFailed", err)
 	}
 	return b.failed(ctx, cause)
 }

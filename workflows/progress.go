@@ -63,7 +63,7 @@ func (p *progress) phase(ctx workflow.Context, phase string) error {
 func (p *progress) failed(ctx workflow.Context, err error) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	p.step(ctx, "stopped: "+err.Error())
+	p.step(ctx, "stopped: "+message(err))
 	if phaseErr := p.phase(ctx, failurePhase(err)); phaseErr != nil {
 		return phaseErr
 	}
@@ -109,4 +109,13 @@ func failurePhase(err error) string {
 	default:
 		return phaseFailed
 	}
+}
+
+// message is what an activity said, without the SDK's frame around it.
+func message(err error) string {
+	var app *temporal.ApplicationError
+	if asApplication(err, &app) {
+		return app.Message()
+	}
+	return err.Error()
 }
