@@ -207,7 +207,23 @@ func (a *applier) batch(ctx context.Context, r plan.Range) ([]record, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return selected(records), a.look.failed()
+	records = selected(records)
+	if a.s.Restore.DryRun {
+		inPlanWords(records)
+	}
+	return records, a.look.failed()
+}
+
+// inPlanWords names what would be done, where apply has named what was done.
+func inPlanWords(records []record) {
+	for i := range records {
+		switch records[i].Action {
+		case string(report.Skipped):
+			records[i].Action = planSkip
+		case string(report.Failed):
+			records[i].Action = planFail
+		}
+	}
 }
 
 // selected drops objects that the label selector did not select.
