@@ -129,8 +129,5 @@ func gzipJSON(doc any) ([]byte, error) {
 }
 
 func putFile(ctx context.Context, st store.Store, key string, data []byte) (archive.File, error) {
-	if err := st.Put(ctx, key, data, store.PutOptions{ContentType: "application/gzip"}); err != nil {
-		return archive.File{}, fmt.Errorf("write %s: %w", key, err)
-	}
-	return archive.NewFile(key, data), nil
+	return archive.NewFile(key, data), putOnce(ctx, st, key, data, "application/gzip")
 }

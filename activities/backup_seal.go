@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -29,6 +30,11 @@ func (b *Backup) Seal(ctx context.Context, p *Pulse, in contract.SealBackupInput
 	asm, err := archive.Assemble(chunks(notes), o.plan.Started)
 	if err != nil {
 		return contract.SealResult{}, fmt.Errorf("assemble %s: %w", in.Ref.Name, err)
+	}
+	// Those of a worker that was killed while it composed; the claim makes sure that
+	// nobody else is at it.
+	if err := abortUploads(ctx, o.st, archive.BackupDir(in.Ref.Name)); err != nil {
+		return contract.SealResult{}, err
 	}
 	if err := compose(ctx, o.st, o.layout.Tarball(), asm.Tarball); err != nil {
 		return contract.SealResult{}, err
@@ -90,18 +96,24 @@ func (s *seal) manifest(ctx context.Context, files []archive.File) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if err := s.o.st.Put(ctx, key, data, store.PutOptions{ContentType: "application/json"}); err != nil {
-		return "", fmt.Errorf("write %s: %w", key, err)
-	}
-	return archive.Digest(data), nil
+	return archive.Digest(data), putOnce(ctx, s.o.st, key, data, "application/json")
 }
 
 // compose writes a file as the concatenation of segments; the store copies staged
-// ones on its side where they are large enough.
+// ones on its side where they are large enough. A file that an earlier attempt has
+// composed stays: the same staging gave the same bytes, which Verify reads back.
 func compose(ctx context.Context, st store.Store, dst string, segs []archive.Segment) error {
-	parts := make([]store.Part, len(segs))
+	parts, size := make([]store.Part, len(segs)), int64(0)
 	for i, s := range segs {
 		parts[i] = store.Part{Inline: s.Inline, Key: s.Key, Offset: s.Offset, Size: s.Size}
+		size += s.Size
+	}
+	info, err := st.Head(ctx, dst)
+	if err == nil && info.Size == size {
+		return nil
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("compose %s: %w", dst, err)
 	}
 	if err := st.Compose(ctx, dst, parts, store.PutOptions{}); err != nil {
 		return fmt.Errorf("compose %s: %w", dst, err)

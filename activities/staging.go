@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,6 +52,42 @@ func putJSON(ctx context.Context, st store.Store, key string, doc any, o store.P
 	o.ContentType = "application/json"
 	if err := st.Put(ctx, key, data, o); err != nil {
 		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// putOnce writes a file unless an earlier attempt has: where a bucket keeps versions,
+// a retry leaves no second one. Other bytes, such as another version of this program
+// may have compressed, are replaced.
+func putOnce(ctx context.Context, st store.Store, key string, data []byte, contentType string) error {
+	o := store.PutOptions{ContentType: contentType, IfAbsent: true}
+	err := st.Put(ctx, key, data, o)
+	if errors.Is(err, store.ErrExists) {
+		var old []byte
+		if old, err = getBytes(ctx, st, key); err == nil && bytes.Equal(old, data) {
+			return nil
+		}
+		if err == nil || errors.Is(err, store.ErrNotFound) {
+			o.IfAbsent = false
+			err = st.Put(ctx, key, data, o)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// abortUploads drops what a killed worker had begun to upload below dir. Velero's IAM
+// policy does not grant the listing of uploads: without it they are left to the
+// bucket's lifecycle rule.
+func abortUploads(ctx context.Context, st store.Store, dir string) error {
+	_, err := st.AbortUploads(ctx, dir)
+	if errors.Is(err, store.ErrAccessDenied) || errors.Is(err, store.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("drop unfinished uploads below %s: %w", dir, err)
 	}
 	return nil
 }
