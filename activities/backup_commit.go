@@ -25,40 +25,47 @@ func (b *Backup) Commit(ctx context.Context, _ *Pulse, in contract.CommitBackupI
 	if err != nil {
 		return contract.BackupResult{}, err
 	}
-	stage, layout := newStaging(st, in.Ref.UID), archive.Layout{Backup: in.Ref.Name}
+	layout := archive.Layout{Backup: in.Ref.Name}
 	var p backupPlan
-	switch err := stage.get(ctx, planFile, &p); {
-	case errors.Is(err, store.ErrNotFound): // an attempt before this one cleared staging
+	switch err := newStaging(st, in.Ref.UID).get(ctx, planFile, &p); {
+	case errors.Is(err, store.ErrNotFound): // an attempt before this one began to clear staging
 		return b.committed(ctx, st, layout, in)
 	case err != nil:
 		return contract.BackupResult{}, err
 	}
-	doc := backupDocument(&p, in)
-	err = putDocument(ctx, st, layout.Metadata(), doc)
-	if errors.Is(err, store.ErrExists) {
-		if _, err := b.committed(ctx, st, layout, in); err != nil {
-			return contract.BackupResult{}, err
-		}
-	} else if err != nil {
+	// Without the claim the directory may be another run's by now, or an attempt
+	// before this one has committed.
+	held, err := holdsClaim(ctx, st, in.Ref.Name, in.Ref.UID)
+	if err != nil {
 		return contract.BackupResult{}, err
 	}
-	if err := releaseClaim(ctx, st, in.Ref.Name, in.Ref.UID); err != nil {
+	if held {
+		err = putDocument(ctx, st, layout.Metadata(), backupDocument(&p, in))
+	}
+	if err != nil && !errors.Is(err, store.ErrExists) {
 		return contract.BackupResult{}, err
 	}
-	return result(doc, in), stage.clear(ctx)
+	return b.committed(ctx, st, layout, in)
 }
 
-// committed reads back the Backup document that is there: our own after a retry,
-// or that of a run that won.
+// committed reads back the Backup document that is there: our own, or that of a run
+// that won. Then it lets go of the name and of staging.
 func (b *Backup) committed(ctx context.Context, st store.Store, l archive.Layout, in contract.CommitBackupInput) (contract.BackupResult, error) {
 	var doc velerov1.Backup
-	if err := getJSON(ctx, st, l.Metadata(), &doc); err != nil {
+	err := getJSON(ctx, st, l.Metadata(), &doc)
+	if errors.Is(err, store.ErrNotFound) {
+		return contract.BackupResult{}, exists("name: another run has taken the name %q over before this one was committed; nothing was kept, start it again", in.Ref.Name)
+	}
+	if err != nil {
 		return contract.BackupResult{}, err
 	}
 	if string(doc.UID) != in.Ref.UID {
 		return contract.BackupResult{}, exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
 	}
-	return result(&doc, in), releaseClaim(ctx, st, in.Ref.Name, in.Ref.UID)
+	if err := releaseClaim(ctx, st, in.Ref.Name, in.Ref.UID); err != nil {
+		return contract.BackupResult{}, err
+	}
+	return result(&doc, in), newStaging(st, in.Ref.UID).clear(ctx)
 }
 
 // putDocument writes a Velero document as Velero does: indented, once.
@@ -176,9 +183,6 @@ func (b *Backup) clearUncommitted(ctx context.Context, st store.Store, ref contr
 	_, err = st.Head(ctx, archive.Layout{Backup: ref.Name}.Metadata())
 	if errors.Is(err, store.ErrNotFound) {
 		err = b.clearLeftovers(ctx, st, ref.Name)
-		if err == nil {
-			_, err = st.AbortUploads(ctx, archive.BackupDir(ref.Name))
-		}
 	}
 	if err != nil {
 		return err

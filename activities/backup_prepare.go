@@ -224,12 +224,13 @@ func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareB
 	return conditional, b.clearLeftovers(ctx, st, in.Backup.Name)
 }
 
-// free fails if a backup of that name is committed.
+// free fails if a backup of that name is committed, or is being deleted: the deletion
+// would take the new one's files with it.
 func (b *Backup) free(ctx context.Context, st store.Store, name string) error {
 	info, err := st.Head(ctx, archive.Layout{Backup: name}.Metadata())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil
+		return undeleted(ctx, st, name)
 	case err != nil:
 		return fmt.Errorf("look for backup %s: %w", name, err)
 	}
@@ -237,9 +238,23 @@ func (b *Backup) free(ctx context.Context, st store.Store, name string) error {
 		name, info.Modified.UTC().Format(time.RFC3339))
 }
 
+func undeleted(ctx context.Context, st store.Store, name string) error {
+	_, err := st.Head(ctx, archive.Tombstone(name))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for a deletion of backup %s: %w", name, err)
+	}
+	return exists("name: an earlier backup %q is being deleted; wait until it is gone, finish it with `lifeboat backup delete %s`, or choose another name", name, name)
+}
+
 // clearLeftovers removes files that an uncommitted run of this name left behind;
 // the claim makes sure that nobody is writing them now.
 func (b *Backup) clearLeftovers(ctx context.Context, st store.Store, name string) error {
+	if err := abortUploads(ctx, st, archive.BackupDir(name)); err != nil {
+		return err
+	}
 	if _, err := st.DeletePrefix(ctx, archive.BackupDir(name)); err != nil {
 		return fmt.Errorf("clear leftovers of %s: %w", name, err)
 	}

@@ -41,8 +41,8 @@ func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine
 		return fmt.Errorf("look up run %s that holds the name %s: %w", holder.Run.WorkflowID, name, err)
 	}
 	if !closed {
-		return exists("name: backup %q is being made by workflow %s (run %s) of cluster %s since %s; follow that one, or choose another name",
-			name, holder.Run.WorkflowID, holder.Run.RunID, holder.Run.Cluster, holder.Run.Started.UTC().Format(time.RFC3339))
+		return exists("name: backup %q is being made by workflow %s (run %s) of cluster %s since %s; follow that one, choose another name, or, if that run's Temporal is gone for good, remove %s from the bucket",
+			name, holder.Run.WorkflowID, holder.Run.RunID, holder.Run.Cluster, holder.Run.Started.UTC().Format(time.RFC3339), archive.Claim(name))
 	}
 	if err := newStaging(st, holder.UID).clear(ctx); err != nil {
 		return err
@@ -53,17 +53,21 @@ func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine
 	return fmt.Errorf("claim %s: released an ended run's claim; trying again", name)
 }
 
-// releaseClaim lets the name go if uid holds it. It may repeat.
-func releaseClaim(ctx context.Context, st store.Store, name, uid string) error {
+// holdsClaim tells whether uid holds the name.
+func holdsClaim(ctx context.Context, st store.Store, name, uid string) (bool, error) {
 	var holder claim
 	err := getJSON(ctx, st, archive.Claim(name), &holder)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil
-	case err != nil:
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && holder.UID == uid, err
+}
+
+// releaseClaim lets the name go if uid holds it. It may repeat.
+func releaseClaim(ctx context.Context, st store.Store, name, uid string) error {
+	held, err := holdsClaim(ctx, st, name, uid)
+	if !held || err != nil {
 		return err
-	case holder.UID != uid:
-		return nil
 	}
 	if err := st.Delete(ctx, archive.Claim(name)); err != nil {
 		return fmt.Errorf("release the claim on %s: %w", name, err)
