@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -38,6 +39,11 @@ func (b *Backup) PlanDelete(ctx context.Context, _ *Pulse, in contract.DeleteBac
 		return plan, err
 	}
 	plan.UID = string(doc.UID)
+	keys, err := files(ctx, st, in.Name)
+	if err != nil {
+		return plan, err
+	}
+	plan.Files = len(keys)
 	return plan, putJSON(ctx, st, archive.Tombstone(in.Name), tombstone{in.Name, plan.UID}, store.PutOptions{})
 }
 
@@ -48,8 +54,30 @@ func (b *Backup) planned(ctx context.Context, st store.Store, plan contract.Dele
 	if errors.Is(err, store.ErrNotFound) {
 		return plan, notFound("name: no backup %q in location %s; `lifeboat backup get` lists them", plan.Name, plan.Location)
 	}
-	plan.UID = t.UID
+	if err != nil {
+		return plan, err
+	}
+	keys, err := files(ctx, st, plan.Name)
+	plan.UID, plan.Files = t.UID, len(keys)
 	return plan, err
+}
+
+// files are the keys of a backup, the commit marker first.
+func files(ctx context.Context, st store.Store, backup string) ([]string, error) {
+	marker := archive.Layout{Backup: backup}.Metadata()
+	var keys []string
+	err := st.List(ctx, archive.BackupDir(backup), func(i store.Info) error {
+		if i.Key == marker {
+			keys = slices.Insert(keys, 0, i.Key)
+		} else {
+			keys = append(keys, i.Key)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list files of %s: %w", backup, err)
+	}
+	return keys, nil
 }
 
 // DeleteFiles removes the commit marker first, so that no reader finds a backup of
@@ -61,17 +89,11 @@ func (b *Backup) DeleteFiles(ctx context.Context, p *Pulse, in contract.DeletePl
 		return contract.DeleteResult{}, err
 	}
 	res := contract.DeleteResult{Name: in.Name}
-	files := []string{archive.Layout{Backup: in.Name}.Metadata()}
-	err = st.List(ctx, archive.BackupDir(in.Name), func(i store.Info) error {
-		if i.Key != files[0] {
-			files = append(files, i.Key)
-		}
-		return nil
-	})
+	keys, err := files(ctx, st, in.Name)
 	if err != nil {
-		return res, fmt.Errorf("list files of %s: %w", in.Name, err)
+		return res, err
 	}
-	for _, f := range files {
+	for _, f := range keys {
 		err := st.Delete(ctx, f)
 		switch {
 		case errors.Is(err, store.ErrLocked):
@@ -79,10 +101,10 @@ func (b *Backup) DeleteFiles(ctx context.Context, p *Pulse, in contract.DeletePl
 		case err != nil:
 			return res, fmt.Errorf("delete %s: %w", f, err)
 		default:
-			res.Files++
 			p.Count(1, 0)
 		}
 	}
+	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
 	if err := st.Delete(ctx, archive.Tombstone(in.Name)); err != nil {
 		return res, fmt.Errorf("remove the tombstone of %s: %w", in.Name, err)
 	}

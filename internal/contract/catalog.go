@@ -132,6 +132,7 @@ type DeletePlan struct {
 	Name     string `json:"name"`
 	Location string `json:"storageLocation"`
 	UID      string `json:"uid,omitempty"`
+	Files    int    `json:"files"`
 }
 
 // DeleteResult says what was removed.
