@@ -27,13 +27,10 @@ func restoreDocument(name string) string {
 	return archive.RestoreLayout{Restore: name}.Dir() + name + "-lifeboat-restore.json"
 }
 
-// Finish writes the results of a restore, or the plan of a dry run, and clears
-// staging. It may repeat. The document comes last: a restore with it is whole.
+// Finish writes the results of a restore, or the plan of a dry run. It may repeat.
+// The document comes last: a restore with it is whole.
 func (r *Restore) Finish(ctx context.Context, _ *Pulse, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
 	s, err := r.planned(ctx, in.Archive.Ref)
-	if errors.Is(err, store.ErrNotFound) {
-		return r.finished(ctx, in)
-	}
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
@@ -46,26 +43,13 @@ func (r *Restore) Finish(ctx context.Context, _ *Pulse, in contract.FinishRestor
 		return contract.RestoreResult{}, err
 	}
 	if in.Restore.DryRun {
-		return restoreResult(doc, in, f.reasons), s.stage.clear(ctx)
+		return restoreResult(doc, in, f.reasons), nil
 	}
 	err = putDocument(ctx, s.st, restoreDocument(in.Restore.Name), doc)
 	if err != nil && !errors.Is(err, store.ErrExists) {
 		return contract.RestoreResult{}, err
 	}
-	return restoreResult(doc, in, f.reasons), s.stage.clear(ctx)
-}
-
-// finished answers for an attempt that had written everything and cleared staging.
-func (r *Restore) finished(ctx context.Context, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
-	_, st, err := r.Locations.Get(ctx, in.Archive.Ref.Location)
-	if err != nil {
-		return contract.RestoreResult{}, err
-	}
-	doc := &velerov1.Restore{}
-	if err := getJSON(ctx, st, restoreDocument(in.Restore.Name), doc); err != nil {
-		return contract.RestoreResult{}, err
-	}
-	return restoreResult(doc, in, nil), nil
+	return restoreResult(doc, in, f.reasons), nil
 }
 
 // folded is a restore's records, summed up.
@@ -206,8 +190,8 @@ func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, reason
 	return res
 }
 
-// Abandon clears the staging of a restore that failed or was cancelled. What it
-// created stays, as with Velero.
+// Abandon clears the staging of a restore that has ended, in whatever way. What it
+// created stays, as with Velero. It may repeat.
 func (r *Restore) Abandon(ctx context.Context, _ *Pulse, in contract.AbandonRestoreInput) (contract.Nothing, error) {
 	_, st, err := r.Locations.Get(ctx, in.Ref.Location)
 	if err == nil {

@@ -125,7 +125,15 @@ func (r *restore) relink(ctx workflow.Context) error {
 	return err
 }
 
+// finish writes the results, then clears staging: in two activities, so that the
+// result is on record before what it was made of is gone. All objects are in the
+// cluster by now: a cancel comes too late.
 func (r *restore) finish(ctx workflow.Context) (contract.RestoreResult, error) {
+	if err := ctx.Err(); err != nil {
+		return contract.RestoreResult{}, err
+	}
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
 	if err := r.phase(ctx, phaseFinalizing); err != nil {
 		return contract.RestoreResult{}, err
 	}
@@ -133,6 +141,10 @@ func (r *restore) finish(ctx workflow.Context) (contract.RestoreResult, error) {
 	res, err := run(durable(ctx, "write results"), contract.FinishRestore, contract.FinishRestoreInput{
 		Restore: r.in, Archive: r.archive, Run: r.by, Counts: r.counts, Completed: workflow.Now(ctx),
 	})
+	if err != nil {
+		return res, err
+	}
+	_, err = run(durable(ctx, "clear working files"), contract.AbandonRestore, contract.AbandonRestoreInput{Ref: r.archive.Ref})
 	r.step(ctx, "done: "+res.Phase)
 	return res, err
 }
@@ -141,14 +153,14 @@ func (r *restore) finish(ctx workflow.Context) (contract.RestoreResult, error) {
 func (r *restore) abandon(ctx workflow.Context, cause error) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	r.step(ctx, "cleaning up after: "+cause.Error())
+	r.step(ctx, "cleaning up after: "+message(cause))
 	ref := contract.RestoreRef{Name: r.in.Name, UID: r.uid, Location: r.in.Location}
 	if r.archive.Ref.Name != "" {
 		ref = r.archive.Ref // where the backup's location is ReadOnly, staging is elsewhere
 	}
 	_, err := run(durable(ctx, "clean up"), contract.AbandonRestore, contract.AbandonRestoreInput{Ref: ref})
 	if err != nil {
-		cause = temporal.NewApplicationErrorWithCause("clean up after: "+cause.Error(), "CleanupFailed", err)
+		cause = temporal.NewApplicationErrorWithCause("clean up after: "+message(cause), "CleanupFailed", err)
 	}
 	return r.failed(ctx, cause)
 }

@@ -142,7 +142,7 @@ type RelinkOwnersInput struct {
 	Ref RestoreRef `json:"ref"`
 }
 
-// FinishRestoreInput asks to write results and clear staging.
+// FinishRestoreInput asks to write results.
 type FinishRestoreInput struct {
 	Restore   RestoreInput  `json:"restore"`
 	Archive   OpenedArchive `json:"archive"`
@@ -152,7 +152,7 @@ type FinishRestoreInput struct {
 	Cancelled bool          `json:"cancelled,omitempty"`
 }
 
-// AbandonRestoreInput clears the staging of a restore that failed or was cancelled.
+// AbandonRestoreInput clears the staging of a restore that has ended.
 type AbandonRestoreInput struct {
 	Ref RestoreRef `json:"ref"`
 }
