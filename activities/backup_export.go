@@ -41,11 +41,17 @@ func (b *Backup) ExportShard(ctx context.Context, p *Pulse, in contract.ExportSh
 	if _, err := p.Resume(&cur); err != nil {
 		return contract.ShardResult{}, err
 	}
+	suspects := map[string]bool{}
 	for try := 0; ; try++ {
 		e := b.newExport(ctx, o, p, in.Shard, cur)
+		e.suspects = suspects
 		err := e.run(ctx, units(o.plan.Shards[in.Shard]))
 		if err == nil {
 			return e.cur.Result, nil
+		}
+		if errors.Is(err, errSuspect) {
+			cur, try = e.marked, try-1
+			continue
 		}
 		stale := errors.Is(err, kube.ErrExpired) || errors.Is(err, kube.ErrShortList)
 		if !stale || try == restarts {
@@ -94,11 +100,17 @@ type export struct {
 	cur   exportCursor
 	w     *archive.Writer
 	note  *chunkNotes // what is to be remembered with the next chunk
-	safe  int         // chunks before the watermark
+
+	marked   exportCursor    // the watermark
+	suspects map[string]bool // lists that failed once although the API server is well
 }
 
+// errSuspect is a list that failed while the API server is well, for the first time:
+// the server may have been down until just now. A second time it is the type's own.
+var errSuspect = errors.New("failed once; trying again")
+
 func (b *Backup) newExport(ctx context.Context, o *opened, p *Pulse, shard int, cur exportCursor) *export {
-	e := &export{b: b, o: o, pulse: p, shard: shard, cur: cur, note: newChunkNotes(), safe: cur.Chunk}
+	e := &export{b: b, o: o, pulse: p, shard: shard, cur: cur, note: newChunkNotes(), marked: cur}
 	e.cur.Result.Shard = shard
 	e.w = archive.NewWriter(archive.DefaultLimits(), o.plan.Started, func(c archive.Chunk) error {
 		return e.stage(ctx, c)
@@ -145,13 +157,18 @@ func (e *export) unit(ctx context.Context, u unit) error {
 			"%s: the list outlived the API server's history and was finished in a newer state; a second look found %d more objects",
 			r.GroupResource(), res.Recovered)))
 	}
-	return e.listFailed(ctx, r, err)
+	return e.listFailed(ctx, r, u, err)
 }
 
-func (e *export) listFailed(ctx context.Context, r kube.Resource, err error) error {
+func (e *export) listFailed(ctx context.Context, r kube.Resource, u unit, err error) error {
 	refused := kube.IsForbidden(err) || kube.IsNotFound(err) || kube.IsMethodNotSupported(err)
 	if kube.IsUnavailable(err) && ctx.Err() == nil {
 		refused = e.b.Kube.Ping(ctx) == nil // the API server is well: it is this group that is not
+		key := fmt.Sprint(r.GroupResource(), " ", u.namespace, " ", u.selector)
+		if refused && !e.suspects[key] && e.suspects != nil {
+			e.suspects[key] = true
+			return fmt.Errorf("%w: %w", errSuspect, err)
+		}
 	}
 	if !refused {
 		return err
@@ -211,13 +228,13 @@ func (e *export) afterPage(page kube.Page) error {
 // mark closes a chunk that is large enough, or one of which a part is staged
 // already, and moves the watermark behind it.
 func (e *export) mark() error {
-	if e.w.Pending() < flushAt && e.cur.Chunk == e.safe {
+	if e.w.Pending() < flushAt && e.cur.Chunk == e.marked.Chunk {
 		return nil
 	}
 	if err := e.w.Flush(); err != nil {
 		return err
 	}
-	e.safe = e.cur.Chunk
+	e.marked = e.cur
 	return e.pulse.Mark(e.cur, e.cur.Result.Objects, e.cur.Result.Bytes)
 }
 
