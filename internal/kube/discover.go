@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -16,8 +17,12 @@ import (
 // Discover asks the server what it serves: two requests with aggregated
 // discovery, one for each group version on servers without. A group that does
 // not answer is a Failure in the Catalog; the error is for a server that
-// does not answer at all.
+// does not answer at all. A server that is only starting is waited for: it would
+// leave out types that it is about to serve, custom ones above all.
 func (c *Client) Discover(ctx context.Context) (Catalog, error) {
+	if err := c.ready(ctx); err != nil {
+		return Catalog{}, fmt.Errorf("discover: %w", err)
+	}
 	d, err := c.discovery()
 	if err != nil {
 		return Catalog{}, fmt.Errorf("discover: %w", err)
@@ -45,6 +50,16 @@ func (c *Client) Discover(ctx context.Context) (Catalog, error) {
 	cat.ServerVersion = ServerVersion{GitVersion: v.GitVersion, Major: v.Major, Minor: v.Minor}
 	c.explain(ctx, &cat)
 	return cat, nil
+}
+
+// ready asks whether the server has finished starting. One that keeps the answer to
+// itself is taken to have.
+func (c *Client) ready(ctx context.Context) error {
+	_, err := c.bytes(ctx, call{method: http.MethodGet, path: "/readyz", class: classRead, what: "ask whether the API server is ready"})
+	if IsForbidden(err) || IsUnauthorized(err) || IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 func (c *Client) discovery() (*discovery.DiscoveryClient, error) {

@@ -115,6 +115,45 @@ func TestResourceCan(t *testing.T) {
 	}
 }
 
+// TestDiscoverWaitsUntilReady: a server that is starting knows some of its types only.
+func TestDiscoverWaitsUntilReady(t *testing.T) {
+	tests := []struct {
+		name   string
+		status []int // of /readyz, in turn; the last one stays
+		asked  int
+	}{
+		{"starting", []int{503, 500, 200}, 3},
+		{"keeps it to itself", []int{403}, 1},
+		{"does not know the question", []int{404}, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			asked := 0
+			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				switch r.URL.Path {
+				case "/readyz":
+					code := tt.status[min(asked, len(tt.status)-1)]
+					asked++
+					if code != 200 {
+						writeStatus(w, code, "", "not yet", "")
+					}
+				case "/version":
+					fmt.Fprint(w, `{"gitVersion":"v1.34.0"}`)
+				default:
+					if asked < tt.asked {
+						t.Errorf("%s before the server was ready", r.URL.Path)
+					}
+					w.Header().Set("Content-Type", "application/json")
+					fmt.Fprint(w, `{"kind":"APIGroupList","groups":[]}`)
+				}
+			})
+			if _, err := c.Discover(context.Background()); err != nil || asked != tt.asked {
+				t.Errorf("asked %d times, want %d: %v", asked, tt.asked, err)
+			}
+		})
+	}
+}
+
 func TestDiscoverWithoutAggregation(t *testing.T) {
 	answers := map[string]string{
 		"/api":          `{"kind":"APIVersions","versions":["v1"]}`,
@@ -122,6 +161,7 @@ func TestDiscoverWithoutAggregation(t *testing.T) {
 		"/apis":         `{"kind":"APIGroupList","groups":[{"name":"apps","versions":[{"groupVersion":"apps/v1","version":"v1"}],"preferredVersion":{"groupVersion":"apps/v1","version":"v1"}},{"name":"metrics.k8s.io","versions":[{"groupVersion":"metrics.k8s.io/v1","version":"v1"}],"preferredVersion":{"groupVersion":"metrics.k8s.io/v1","version":"v1"}}]}`,
 		"/apis/apps/v1": `{"kind":"APIResourceList","groupVersion":"apps/v1","resources":[{"name":"deployments","singularName":"deployment","kind":"Deployment","namespaced":true,"verbs":["list"]}]}`,
 		"/version":      `{"major":"1","minor":"24","gitVersion":"v1.24.0"}`,
+		"/readyz":       "ok",
 	}
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
