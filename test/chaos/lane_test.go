@@ -23,7 +23,7 @@ import (
 
 // laneCount is how many scenarios run at a time: most of one is waiting for the
 // heartbeat timeout after a kill.
-const laneCount = 10
+const laneCount = 8
 
 var (
 	shared *stack.Stack
@@ -80,8 +80,13 @@ func ready(t *testing.T) []*lane {
 		errs := make([]error, laneCount+1)
 		var wg sync.WaitGroup
 		wg.Go(func() { errs[laneCount] = makeBulk(ctx) })
+		slots := make(chan bool, 3) // a stampede would only be slower
 		for i := range laneCount {
-			wg.Go(func() { lanes.all[i], errs[i] = newLane(ctx, fmt.Sprintf("l%s%02d", tag, i)) })
+			wg.Go(func() {
+				slots <- true
+				lanes.all[i], errs[i] = newLane(ctx, fmt.Sprintf("l%s%02d", tag, i))
+				<-slots
+			})
 		}
 		wg.Wait()
 		lanes.err = errors.Join(errs...)
@@ -149,15 +154,24 @@ func (l *lane) connect() error {
 	return err
 }
 
-// start replaces the lane's worker.
+// start replaces the lane's worker. One that ends because Temporal does not answer
+// yet is started again, as a cluster would.
 func (l *lane) start(ctx context.Context) error {
-	w, err := l.StartWorker(ctx)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if w != nil {
-		l.worker = w
+	var errs []error
+	for range 3 {
+		w, err := l.StartWorker(ctx)
+		if err == nil {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.worker = w
+			return nil
+		}
+		if w != nil {
+			w.Kill()
+		}
+		errs = append(errs, err)
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 func (l *lane) current() *harness.Worker {

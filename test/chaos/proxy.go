@@ -26,6 +26,10 @@ type Call struct {
 	At     time.Time
 	Status int // the server's; 0 while there is none
 
+	Query    url.Values
+	InFlight int             // with this one, when it arrived
+	Gone     <-chan struct{} // closed when the client has given up, or has its answer
+
 	entry *Call // in the proxy's memory
 }
 
@@ -60,6 +64,7 @@ type Proxy struct {
 	hook  Hook
 	seen  map[string]int
 	calls []*Call
+	open  int // requests in flight
 }
 
 // NewProxy starts a proxy to target. name makes signatures. With a certificate it
@@ -118,6 +123,7 @@ func refuse(w http.ResponseWriter, err error) {
 // RoundTrip implements http.RoundTripper: it is where calls are counted and hooked.
 func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	c, hook := p.count(r)
+	defer p.leave()
 	if a := hook(c, Before); a != nil {
 		return nil, answered{a}
 	}
@@ -139,13 +145,23 @@ func (p *Proxy) count(r *http.Request) (Call, Hook) {
 	defer p.mu.Unlock()
 	sig := p.name(r)
 	p.seen[sig]++
-	c := &Call{Side: p.side, Sig: sig, Nth: p.seen[sig], At: time.Now()}
+	p.open++
+	c := &Call{
+		Side: p.side, Sig: sig, Nth: p.seen[sig], At: time.Now(),
+		Query: r.URL.Query(), InFlight: p.open, Gone: r.Context().Done(),
+	}
 	c.entry = c
 	p.calls = append(p.calls, c)
 	if p.hook == nil {
 		return *c, func(Call, Moment) *Answer { return nil }
 	}
 	return *c, p.hook
+}
+
+func (p *Proxy) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open--
 }
 
 func (p *Proxy) status(c Call, status int) Call {

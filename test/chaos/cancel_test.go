@@ -1,0 +1,191 @@
+//go:build stack
+
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// lastPhases are those in which a cancel comes too late.
+var lastPhases = []string{"CommitBackup", "FinishRestore"}
+
+// TestCancel cancels a run in each of its activities: either it completes, or nothing
+// of it is left and the name is free.
+func TestCancel(t *testing.T) {
+	recordings(t)
+	var jobs []job
+	for _, a := range []string{"PrepareBackup", "ExportShard", "ExportRelated", "SealBackup", "VerifyBackup", "CommitBackup"} {
+		p, err := undisturbed.backup.during(a, Before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, job{a, func(ctx context.Context, l *lane) error { return l.cancelledBackup(ctx, p) }})
+	}
+	for _, a := range []string{"OpenArchive", "PlanRestore", "ApplyTask", "AwaitCRDs", "RelinkOwners", "FinishRestore"} {
+		p, err := undisturbed.restore.during(a, Before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, job{a, func(ctx context.Context, l *lane) error { return l.cancelledRestore(ctx, p) }})
+	}
+	each(t, jobs)
+}
+
+// cancel asks a held run to stop. Until it is too late, the run has to stop although
+// the call that it waits for is never answered.
+func (l *lane) cancel(ctx context.Context, p point) func(client.WorkflowRun) (bool, error) {
+	return func(run client.WorkflowRun) (bool, error) {
+		if err := l.Temporal.CancelWorkflow(ctx, run.GetID(), run.GetRunID()); err != nil {
+			return false, err
+		}
+		if !slices.Contains(lastPhases, p.activity) {
+			_ = run.Get(ctx, nil) // its error is looked at by the caller
+		}
+		return false, nil
+	}
+}
+
+func (l *lane) cancelledBackup(ctx context.Context, p point) error {
+	name, _ := l.names("backup")
+	var res contract.BackupResult
+	err := l.disturb(ctx, p, l.startBackup(name, bulkSpec()), l.cancel(ctx, p), &res)
+	if slices.Contains(lastPhases, p.activity) {
+		if err != nil {
+			return err
+		}
+		return l.sameBackup(ctx, name, res)
+	}
+	err = errors.Join(l.canceled(ctx, contract.BackupID(l.Cluster, name), err), l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)))
+	if err != nil {
+		return err
+	}
+	return l.againBackup(ctx, name)
+}
+
+// againBackup takes a backup of a name that an earlier run has left.
+func (l *lane) againBackup(ctx context.Context, name string) error {
+	l.arm(nil)
+	if err := l.backup(ctx, name, bulkSpec()); err != nil {
+		return fmt.Errorf("a later backup of that name: %w", err)
+	}
+	return l.sameBackup(ctx, name, contract.BackupResult{Phase: "Completed"})
+}
+
+func (l *lane) cancelledRestore(ctx context.Context, p point) error {
+	name, target := l.names("restore")
+	if err := l.clearCluster(ctx); err != nil {
+		return err
+	}
+	var res contract.RestoreResult
+	err := l.disturb(ctx, p, l.startRestore(name, target), l.cancel(ctx, p), &res)
+	if slices.Contains(lastPhases, p.activity) {
+		if err != nil {
+			return err
+		}
+		return l.sameRestore(ctx, target, res)
+	}
+	err = errors.Join(l.canceled(ctx, contract.RestoreID(l.Cluster, name), err), l.leftovers(ctx), l.absent(ctx, archive.RestoreLayout{Restore: name}.Dir()))
+	if err != nil {
+		return err
+	}
+	run, err := l.startRestore(name, target)(ctx)
+	if err != nil {
+		return err
+	}
+	if err := run.Get(ctx, &res); err != nil {
+		return fmt.Errorf("a later restore of that name: %w", err)
+	}
+	return errors.Join(l.leftovers(ctx), l.restored(ctx, target))
+}
+
+// canceled says whether a run ended as cancelled.
+func (l *lane) canceled(ctx context.Context, id string, err error) error {
+	if !temporal.IsCanceledError(err) {
+		return fmt.Errorf("the run ended otherwise than cancelled: %w", err)
+	}
+	desc, err := l.Temporal.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return err
+	}
+	if s := desc.GetWorkflowExecutionInfo().GetStatus(); s != enums.WORKFLOW_EXECUTION_STATUS_CANCELED {
+		return fmt.Errorf("status is %s", s)
+	}
+	return nil
+}
+
+// TestTerminate ends a run from outside, which lets it clean up nothing: the next
+// backup of that name takes its claim over and clears up after it.
+func TestTerminate(t *testing.T) {
+	recordings(t)
+	var jobs []job
+	for _, a := range []string{"PrepareBackup", "ExportShard", "SealBackup", "VerifyBackup"} {
+		p, err := undisturbed.backup.during(a, Before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, job{a, func(ctx context.Context, l *lane) error { return l.terminated(ctx, p) }})
+	}
+	jobs = append(jobs, job{"name of a backup that is being deleted", func(ctx context.Context, l *lane) error { return l.reusedTooSoon(ctx) }})
+	each(t, jobs)
+}
+
+func (l *lane) terminated(ctx context.Context, p point) error {
+	name, _ := l.names("backup")
+	err := l.disturb(ctx, p, l.startBackup(name, bulkSpec()), func(run client.WorkflowRun) (bool, error) {
+		err := l.Temporal.TerminateWorkflow(ctx, run.GetID(), run.GetRunID(), "test")
+		return true, errors.Join(err, l.givenUp(ctx, p))
+	}, nil)
+	var ended *temporal.TerminatedError
+	if !errors.As(err, &ended) {
+		return fmt.Errorf("the run ended otherwise than terminated: %w", err)
+	}
+	return l.againBackup(ctx, name)
+}
+
+// givenUp waits until the worker has noticed and dropped the request that is held.
+func (l *lane) givenUp(ctx context.Context, p point) error {
+	for _, c := range l.calls() {
+		if p.is(c, p.moment) {
+			select {
+			case <-c.Gone:
+				return nil
+			case <-ctx.Done():
+				return fmt.Errorf("the worker goes on with a terminated run: %w", ctx.Err())
+			}
+		}
+	}
+	return errors.New("the held request was not seen")
+}
+
+// reusedTooSoon starts a backup of a name whose deletion is under way.
+func (l *lane) reusedTooSoon(ctx context.Context) error {
+	name, _ := l.names("backup")
+	if err := l.backup(ctx, name, bulkSpec()); err != nil {
+		return err
+	}
+	p, err := undisturbed.delete.during("DeleteFiles", After)
+	if err != nil {
+		return err
+	}
+	err = l.disturb(ctx, p, l.startDelete(name), func(client.WorkflowRun) (bool, error) {
+		err := l.backup(ctx, name, bulkSpec())
+		var refused *temporal.ApplicationError
+		if !errors.As(err, &refused) || refused.Type() != contract.ErrTypeExists || !strings.Contains(refused.Message(), "is being deleted") {
+			return false, fmt.Errorf("a backup of that name: %w", err)
+		}
+		return false, nil
+	}, nil)
+	return errors.Join(err, l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)), l.againBackup(ctx, name))
+}
