@@ -132,11 +132,18 @@ func readBackups(ctx context.Context, st store.Store) ([]*velerov1.Backup, error
 	if err != nil {
 		return nil, err
 	}
-	return readDocuments[velerov1.Backup](ctx, st, names, func(n string) string { return archive.Layout{Backup: n}.Metadata() })
+	return readDocuments(ctx, st, names, func(n string) string { return archive.Layout{Backup: n}.Metadata() }, func(n string) *velerov1.Backup {
+		return &velerov1.Backup{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.BackupStatus{Phase: unreadable}}
+	})
 }
 
-// readDocuments reads the documents of names in parallel; missing ones are left out.
-func readDocuments[T any](ctx context.Context, st store.Store, names []string, key func(string) string) ([]*T, error) {
+// unreadable is the phase of a document that is damaged: it is shown, and hides no
+// other.
+const unreadable = "Unreadable"
+
+// readDocuments reads the documents of names in parallel; missing ones are left out,
+// in place of damaged ones stands what broken makes of the name.
+func readDocuments[T any](ctx context.Context, st store.Store, names []string, key func(string) string, broken func(string) *T) ([]*T, error) {
 	var mu sync.Mutex
 	var out []*T
 	group, ctx := errgroup.WithContext(ctx)
@@ -147,6 +154,9 @@ func readDocuments[T any](ctx context.Context, st store.Store, names []string, k
 			err := getJSON(ctx, st, key(name), doc)
 			if errors.Is(err, store.ErrNotFound) {
 				return nil
+			}
+			if errors.Is(err, archive.ErrCorrupt) {
+				doc, err = broken(name), nil
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -30,7 +31,9 @@ func (c *Catalog) restores(ctx context.Context, in contract.ReadInput) (contract
 		if err != nil {
 			return contract.ReadResult{}, fmt.Errorf("list restores in location %s: %w", name, err)
 		}
-		docs, err := readDocuments[velerov1.Restore](ctx, st, names, restoreDocument)
+		docs, err := readDocuments(ctx, st, names, restoreDocument, func(n string) *velerov1.Restore {
+			return &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.RestoreStatus{Phase: unreadable}}
+		})
 		if err != nil {
 			return contract.ReadResult{}, fmt.Errorf("list restores in location %s: %w", name, err)
 		}

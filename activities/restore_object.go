@@ -71,10 +71,24 @@ func (a *applier) apply(ctx context.Context, it *item) (record, error) {
 	switch {
 	case err == nil:
 		return a.complete(ctx, it)
-	case kube.IsAlreadyExists(err):
+	case a.there(ctx, it, err):
 		return a.existing(ctx, it)
 	}
 	return a.refused(ctx, it, err)
+}
+
+// there says that a create failed because the object exists. The server may have
+// found another reason first: the node port is taken, by the object itself, or a
+// quota is used up, by it as well.
+func (a *applier) there(ctx context.Context, it *item, err error) bool {
+	if kube.IsAlreadyExists(err) {
+		return true
+	}
+	if ctx.Err() != nil || kube.IsNotFound(err) || kube.IsUnauthorized(err) {
+		return false
+	}
+	_, err = a.r.Kube.Get(ctx, it.res, it.ns, it.rec.Name)
+	return err == nil
 }
 
 // prepare decodes the object, applies the selector and the rules of its kind. done

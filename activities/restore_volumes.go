@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,7 +33,7 @@ func volumeFates(ctx context.Context, src store.Store, arc *archive.Archive, bac
 	if err != nil {
 		return nil, err
 	}
-	infos, err := readVolumeInfo(ctx, src, archive.Layout{Backup: backup}.VolumeInfo())
+	infos, err := readVolumeInfo(ctx, src, arc.Manifest(), archive.Layout{Backup: backup}.VolumeInfo())
 	for _, v := range infos {
 		if v.BackupMethod != "" {
 			fates[v.PVName] = resource.FateDynamic
@@ -66,17 +67,22 @@ func walkResource(ctx context.Context, arc *archive.Archive, gr string, fn func(
 	return nil
 }
 
-// readVolumeInfo reads the file; none, or null, is no entries.
-func readVolumeInfo(ctx context.Context, src store.Store, key string) (infos []volumeInfo, err error) {
-	body, _, err := src.Get(ctx, key)
-	if errors.Is(err, store.ErrNotFound) {
+// readVolumeInfo reads the file; none, or null, is no entries. In a backup of ours
+// it has to be what the manifest says.
+func readVolumeInfo(ctx context.Context, src store.Store, m archive.Manifest, key string) (infos []volumeInfo, err error) {
+	data, err := getBytes(ctx, src, key)
+	listed, ours := m.File(key)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && !ours:
 		return nil, nil
-	}
-	if err != nil {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, fmt.Errorf("%s: %w: the manifest lists it and it is gone", key, archive.ErrCorrupt)
+	case err != nil:
 		return nil, err
+	case ours && archive.Digest(data) != listed.SHA256:
+		return nil, fmt.Errorf("%s: %w: digest differs", key, archive.ErrCorrupt)
 	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	zr, err := gzip.NewReader(body)
+	zr, err := gzip.NewReader(bytes.NewReader(data))
 	if err == nil {
 		err = json.NewDecoder(io.LimitReader(zr, maxDocument)).Decode(&infos)
 	}

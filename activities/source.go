@@ -2,15 +2,23 @@ package activities
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // source reads archives out of a store.
 type source struct{ st store.Store }
 
-// ReadRange implements archive.Source.
+// ReadRange implements archive.Source. A file of an archive that is not there is
+// damage, which no retry mends.
 func (s source) ReadRange(ctx context.Context, file string, off, n int64) (io.ReadCloser, error) {
-	return s.st.GetRange(ctx, file, off, n)
+	body, err := s.st.GetRange(ctx, file, off, n)
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("the file is missing: %w: %w", archive.ErrCorrupt, err)
+	}
+	return body, err
 }

@@ -98,7 +98,7 @@ func getJSON(ctx context.Context, st store.Store, key string, doc any) error {
 		return err
 	}
 	if err := json.Unmarshal(data, doc); err != nil {
-		return fmt.Errorf("decode %s: %w", key, err)
+		return fmt.Errorf("decode %s: %w: %w", key, archive.ErrCorrupt, err)
 	}
 	return nil
 }

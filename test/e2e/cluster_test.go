@@ -215,3 +215,11 @@ func (l *lab) temporal(t *testing.T, args ...string) (string, error) {
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
+
+// cleanupContext is a context that also lives in a clean-up.
+func cleanupContext(t *testing.T) context.Context {
+	if t.Context().Err() == nil {
+		return t.Context()
+	}
+	return context.Background()
+}

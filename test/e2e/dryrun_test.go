@@ -182,7 +182,7 @@ func (l *lab) planMissing(t *testing.T) {
 	run := startRestore(t, l.Harness, contract.RestoreInput{Name: "no-plan", Plan: "never-made", Spec: velerov1.RestoreSpec{
 		BackupName: "planned", NamespaceMapping: map[string]string{"plan-" + l.id: "noplan-" + l.id},
 	}})
-	kind, text := problemOf(run.Get(t.Context(), nil))
+	kind, text := failure(t, l.Harness, run)
 	if kind != contract.ErrTypeNotFound || !strings.Contains(text, `no dry run "never-made"`) {
 		t.Errorf("%s: %s", kind, text)
 	}

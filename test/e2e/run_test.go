@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -71,6 +72,29 @@ func restore(t *testing.T, h *harness.Harness, in contract.RestoreInput) contrac
 		t.Fatalf("restore %s: %v", in.Name, err)
 	}
 	return res
+}
+
+// failure waits until a run has ended and is the type and text of its error. A run
+// that still goes on says what it tries.
+func failure(t *testing.T, h *harness.Harness, run client.WorkflowRun) (kind, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err := run.Get(ctx, nil)
+	if ctx.Err() == nil {
+		return problemOf(err)
+	}
+	res, err := h.Temporal.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range res.GetPendingActivities() {
+		text += fmt.Sprintf("%s, attempt %d: %s\n", a.GetActivityType().GetName(), a.GetAttempt(), a.GetLastFailure().GetMessage())
+	}
+	if err := h.Temporal.TerminateWorkflow(t.Context(), run.GetID(), run.GetRunID(), "test is over"); err != nil {
+		t.Error(err)
+	}
+	return "still running", text
 }
 
 // problemOf is the type and text of the error that ended a run.

@@ -1,0 +1,301 @@
+//go:build stack
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"go.temporal.io/sdk/client"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+	"github.com/lifeboat-backup/lifeboat/test/stack"
+)
+
+// badLocations adds storage locations that cannot be used.
+func badLocations(t *testing.T) func(*config.Config) {
+	wrong := filepath.Join(t.TempDir(), "wrong")
+	if err := os.WriteFile(wrong, []byte("[default]\naws_access_key_id = nobody\naws_secret_access_key = wrong-secret-key\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func(c *config.Config) {
+		add := func(name string, change func(*velerov1.BackupStorageLocation)) {
+			bsl := c.BackupStorageLocations[0].DeepCopy()
+			bsl.Name, bsl.Spec.Default = name, false
+			change(bsl)
+			c.BackupStorageLocations = append(c.BackupStorageLocations, *bsl)
+		}
+		add("readonly", func(b *velerov1.BackupStorageLocation) {
+			b.Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
+		})
+		add("nobucket", func(b *velerov1.BackupStorageLocation) { b.Spec.ObjectStorage.Bucket = "no-such-bucket" })
+		add("stranger", func(b *velerov1.BackupStorageLocation) { b.Spec.Config["credentialsFile"] = wrong })
+	}
+}
+
+type badInput struct {
+	name  string
+	in    contract.BackupInput
+	kind  string
+	words []string
+}
+
+func badInputs() []badInput {
+	spec := func(change func(*velerov1.BackupSpec)) contract.BackupInput {
+		s := velerov1.BackupSpec{IncludedNamespaces: []string{"default"}}
+		change(&s)
+		return contract.BackupInput{Name: "bad", Spec: s}
+	}
+	app := &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
+	location := func(name string) contract.BackupInput {
+		return spec(func(s *velerov1.BackupSpec) { s.StorageLocation = name })
+	}
+	return []badInput{
+		{"both selectors", spec(func(s *velerov1.BackupSpec) { s.LabelSelector, s.OrLabelSelectors = app, []*metav1.LabelSelector{app} }),
+			contract.ErrTypeInvalid, []string{"spec.orLabelSelectors", "cannot be used together with spec.labelSelector", "remove one"}},
+		{"star beside a name", spec(func(s *velerov1.BackupSpec) { s.IncludedNamespaces = []string{"*", "default"} }),
+			contract.ErrTypeInvalid, []string{"spec.includedNamespaces[0]", "'*' must be the only entry"}},
+		{"star left out", spec(func(s *velerov1.BackupSpec) { s.ExcludedNamespaces = []string{"*"} }),
+			contract.ErrTypeInvalid, []string{"spec.excludedNamespaces"}},
+		{"bad TTL", spec(func(s *velerov1.BackupSpec) { s.TTL = metav1.Duration{Duration: -time.Hour} }),
+			contract.ErrTypeInvalid, []string{"spec.ttl", "negative"}},
+		{"old and new filters", spec(func(s *velerov1.BackupSpec) {
+			s.IncludedResources, s.IncludedNamespaceScopedResources = []string{"pods"}, []string{"secrets"}
+		}), contract.ErrTypeInvalid, []string{"spec.includedResources"}},
+		{"malformed glob", spec(func(s *velerov1.BackupSpec) { s.IncludedNamespaces = []string{"a["} }),
+			contract.ErrTypeInvalid, []string{"spec.includedNamespaces[0]"}},
+		{"name too long", contract.BackupInput{Name: strings.Repeat("n", 64)}, contract.ErrTypeInvalid, []string{"name", "63"}},
+		{"name of a path", contract.BackupInput{Name: "../../etc"}, contract.ErrTypeInvalid, []string{"name"}},
+		{"unknown location", location("nowhere"), contract.ErrTypeInvalid, []string{"spec.storageLocation", `"nowhere"`, "default", "readonly"}},
+		{"read-only location", location("readonly"), contract.ErrTypeLocation, []string{`location "readonly" is ReadOnly`, "choose another"}},
+		{"missing bucket", location("nobucket"), contract.ErrTypeLocation, []string{"no-such-bucket"}},
+		{"wrong credentials", location("stranger"), contract.ErrTypeDenied, []string{"stranger"}},
+	}
+}
+
+// TestBadInput starts backups that cannot be, as any Temporal client may: each ends
+// at once with the field and the remedy, and leaves nothing in the bucket.
+func TestBadInput(t *testing.T) {
+	l := shared
+	h, w := l.cluster(t, harness.Options{Cluster: "bad", Edit: badLocations(t)})
+	before := keysIn(t, h.Store, "")
+	for _, c := range badInputs() {
+		t.Run(c.name, func(t *testing.T) {
+			run := startBackup(t, h, c.in)
+			kind, text := failure(t, h, run)
+			if kind != c.kind {
+				t.Errorf("%s, want %s: %s", kind, c.kind, text)
+			}
+			for _, words := range c.words {
+				if !strings.Contains(text, words) {
+					t.Errorf("no %q in %q", words, text)
+				}
+			}
+			if n := l.attempts(t, run); n > 1 {
+				t.Errorf("tried %d times", n)
+			}
+			if after := keysIn(t, h.Store, ""); !slices.Equal(before, after) {
+				t.Errorf("left in the bucket: %v", after)
+			}
+		})
+	}
+	t.Run("command line", func(t *testing.T) { badFlags(t, h) })
+	t.Run("locations", func(t *testing.T) { badLocationsShown(t, h) })
+	t.Run("restore", func(t *testing.T) { badRestores(t, h) })
+	if strings.Contains(string(w.Log()), "wrong-secret-key") {
+		t.Error("the worker's log tells a credential")
+	}
+}
+
+// badFlags are refused before anything is started.
+func badFlags(t *testing.T, h *harness.Harness) {
+	for _, c := range []struct {
+		code  int
+		words string
+		args  []string
+	}{
+		{1, "63", []string{"backup", "create", strings.Repeat("n", 64)}},
+		{1, "spec.ttl", []string{"backup", "create", "bad", "--ttl", "-1h"}},
+		{1, "invalid argument", []string{"backup", "create", "bad", "--ttl", "soon"}},
+		{1, "'*' must be the only entry", []string{"backup", "create", "bad", "--include-namespaces", "*,a"}},
+		{1, "spec.orLabelSelectors", []string{"backup", "create", "bad", "-l", "a=b", "--or-selector", "c=d"}},
+		{1, "unknown flag: --from-nowhere", []string{"backup", "create", "bad", "--from-nowhere"}},
+		{1, "--from-backup NAME or --from-schedule NAME", []string{"restore", "create", "bad"}},
+		{2, `"nowhere"`, []string{"backup", "create", "bad", "--storage-location", "nowhere", "--wait"}},
+		{4, `no backup "gone"`, []string{"restore", "create", "--from-backup", "gone", "--wait"}},
+		{4, `"gone"`, []string{"backup", "describe", "gone"}},
+		{4, `"gone"`, []string{"backup", "logs", "gone"}},
+	} {
+		res, err := h.CLI(t.Context(), c.args...)
+		if err != nil || res.Code != c.code || !strings.Contains(res.Err, c.words) {
+			t.Errorf("lifeboat %s: exit %d, want %d; %v: %s%s", strings.Join(c.args, " "), res.Code, c.code, err, res.Out, res.Err)
+		}
+	}
+}
+
+func badLocationsShown(t *testing.T, h *harness.Harness) {
+	for name, code := range map[string]int{"default": 0, "readonly": 0, "nobucket": 1, "stranger": 1, "nowhere": 4} {
+		res, err := h.CLI(t.Context(), "location", "check", name)
+		if err != nil || res.Code != code {
+			t.Errorf("location check %s: exit %d, want %d; %v: %s%s", name, res.Code, code, err, res.Out, res.Err)
+		}
+	}
+	if left := keysIn(t, h.Store, "plugins/"); len(left) > 0 {
+		t.Errorf("location check left %v", left)
+	}
+}
+
+func badRestores(t *testing.T, h *harness.Harness) {
+	for name, c := range map[string]struct {
+		in    contract.RestoreInput
+		kind  string
+		words string
+	}{
+		"nothing to restore":  {contract.RestoreInput{Name: "r"}, contract.ErrTypeInvalid, "spec.backupName"},
+		"both sources":        {contract.RestoreInput{Name: "r", Spec: velerov1.RestoreSpec{BackupName: "a", ScheduleName: "b"}}, contract.ErrTypeInvalid, "spec.scheduleName"},
+		"missing backup":      {contract.RestoreInput{Name: "r", Spec: velerov1.RestoreSpec{BackupName: "a"}}, contract.ErrTypeNotFound, `no backup "a"`},
+		"path for a backup":   {contract.RestoreInput{Name: "r", Spec: velerov1.RestoreSpec{BackupName: "../a"}}, contract.ErrTypeInvalid, "spec.backupName"},
+		"name too long":       {contract.RestoreInput{Name: strings.Repeat("r", 64), Spec: velerov1.RestoreSpec{BackupName: "a"}}, contract.ErrTypeInvalid, "name"},
+		"unknown location":    {contract.RestoreInput{Name: "r", Location: "nowhere", Spec: velerov1.RestoreSpec{BackupName: "a"}}, contract.ErrTypeInvalid, `"nowhere"`},
+		"policy that is none": {contract.RestoreInput{Name: "r", Spec: velerov1.RestoreSpec{BackupName: "a", ExistingResourcePolicy: "replace"}}, contract.ErrTypeInvalid, "spec.existingResourcePolicy"},
+		"type never restored": {contract.RestoreInput{Name: "r", Spec: velerov1.RestoreSpec{BackupName: "a", IncludedResources: []string{"nodes"}}}, contract.ErrTypeInvalid, "spec.includedResources"},
+	} {
+		kind, text := failure(t, h, startRestore(t, h, c.in))
+		if kind != c.kind || !strings.Contains(text, c.words) {
+			t.Errorf("%s: %s: %s", name, kind, text)
+		}
+	}
+	if left := keysIn(t, h.Store, ""); len(left) > 0 {
+		t.Errorf("left in the bucket: %v", left)
+	}
+}
+
+// TestStartedByHand starts workflows with the Temporal CLI alone.
+func TestStartedByHand(t *testing.T) {
+	l := shared
+	start := func(id, input string) (string, error) {
+		return l.temporal(t, "workflow", "execute", "--type", "Backup", "--task-queue", contract.TaskQueue(l.Cluster), "--workflow-id", id, "--input", input)
+	}
+	out, err := start("by-hand-"+l.id, `{"spec":{"includedNamespaces":["kube-public"]}}`)
+	if err != nil || !strings.Contains(out, "Completed") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	list, err := l.Run(t.Context(), "backup", "get", "-o", "name")
+	if err != nil || !strings.Contains(list, "backup-20") {
+		t.Errorf("the backup's own name is not listed: %v %s", err, list)
+	}
+	before := keysIn(t, l.Store, "")
+	for input, words := range map[string]string{
+		`{"spec":{"includeNamespaces":["kube-public"]}}`: `unknown field "includeNamespaces"`,
+		`{"sepc":{}}`:                         `unknown field "sepc"`,
+		`{"spec":{"includedNamespaces":"a"}}`: "includedNamespaces",
+		`{"spec":{"ttl":"a week"}}`:           "ttl",
+		`{"name":"UPPER","spec":{}}`:          "name",
+		`"a string"`:                          "input",
+	} {
+		out, err := start("by-hand-bad-"+l.id, input)
+		if err == nil || !strings.Contains(out, words) {
+			t.Errorf("%s: %v: %s", input, err, out)
+		}
+	}
+	if after := keysIn(t, l.Store, ""); !slices.Equal(before, after) {
+		t.Errorf("left in the bucket: %v", after)
+	}
+}
+
+// TestOneNameTwice: two clusters share a bucket and take a backup of one name. The
+// one that claimed it wins; whoever comes while it runs, or after, is told who won.
+func TestOneNameTwice(t *testing.T) {
+	l := shared
+	api, err := stack.NewProxy(l.Stack.APIServer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(api.Close)
+	prefix := "twins-" + l.id
+	first, _ := l.cluster(t, harness.Options{Cluster: "twin-a", Prefix: prefix, API: api.Addr()})
+	second, _ := l.cluster(t, harness.Options{Cluster: "twin-b", Prefix: prefix})
+	in := contract.BackupInput{Name: "same", Spec: velerov1.BackupSpec{IncludedNamespaces: []string{"kube-public"}}}
+
+	api.Cut() // the first stops behind its claim
+	winner := startBackup(t, first, in)
+	eventually(t, "the name is claimed", func() error {
+		_, err := first.Store.Head(t.Context(), archive.Claim("same"))
+		return err
+	})
+	t.Run("while it runs, another cluster", func(t *testing.T) {
+		kind, text := failure(t, second, startBackup(t, second, in))
+		if kind != contract.ErrTypeExists || !strings.Contains(text, winner.GetID()) || !strings.Contains(text, "cluster "+first.Cluster) {
+			t.Errorf("%s: %s", kind, text)
+		}
+	})
+	t.Run("while it runs, the same cluster", func(t *testing.T) {
+		res, err := first.CLI(t.Context(), "backup", "create", "same", "--wait")
+		if err != nil || res.Code != 5 || !strings.Contains(res.Err, "already running since") || !strings.Contains(res.Err, winner.GetRunID()) {
+			t.Errorf("exit %d, %v: %s%s", res.Code, err, res.Out, res.Err)
+		}
+	})
+	t.Run("while it runs, by hand under another id", func(t *testing.T) {
+		run, err := second.Temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "other-" + l.id, TaskQueue: contract.TaskQueue(second.Cluster)}, contract.BackupWorkflow, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind, text := failure(t, second, run)
+		if kind != contract.ErrTypeExists || !strings.Contains(text, winner.GetID()) {
+			t.Errorf("%s: %s", kind, text)
+		}
+	})
+	if err := api.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	var res contract.BackupResult
+	if err := winner.Get(t.Context(), &res); err != nil {
+		t.Fatalf("the winner: %v", err)
+	}
+	completed(t, res)
+	t.Run("afterwards", func(t *testing.T) {
+		res, err := second.CLI(t.Context(), "backup", "create", "same", "--wait")
+		if err != nil || res.Code != 5 || !strings.Contains(res.Err, `backup "same" already exists`) || !strings.Contains(res.Err, "choose another name or delete it first") {
+			t.Errorf("exit %d, %v: %s%s", res.Code, err, res.Out, res.Err)
+		}
+	})
+	t.Run("at once", func(t *testing.T) { race(t, first, second) })
+	if left := keysIn(t, first.Store, "plugins/"); len(left) > 0 {
+		t.Errorf("left in the bucket: %v", left)
+	}
+}
+
+// race starts both at the same moment, some times: exactly one wins each time.
+func race(t *testing.T, first, second *harness.Harness) {
+	for i := range 5 {
+		in := contract.BackupInput{Name: fmt.Sprintf("race-%d", i), Spec: velerov1.BackupSpec{IncludedNamespaces: []string{"kube-public"}}}
+		runs := []client.WorkflowRun{startBackup(t, first, in), startBackup(t, second, in)}
+		won := 0
+		for _, run := range runs {
+			switch kind, text := failure(t, first, run); kind {
+			case "":
+				won++
+				if text != "" {
+					t.Errorf("%s: %s", run.GetID(), text)
+				}
+			case contract.ErrTypeExists:
+			default:
+				t.Errorf("%s: %s: %s", run.GetID(), kind, text)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%s: %d winners", in.Name, won)
+		}
+		open(t, first, in.Name)
+	}
+}
