@@ -78,7 +78,7 @@ func (t *story) showLog() {
 // explain says how to look around in what keeps running, and how to stop it.
 func (t *story) explain() {
 	services := t.boat.services
-	t.s.step("Everything keeps running. To look around:")
+	t.s.headline("Everything keeps running. To look around:")
 	t.s.raw(
 		fmt.Sprintf("export PATH=%s:%s:\"$PATH\"", t.boat.bin, services.BinDir()),
 		"export KUBECONFIG="+t.kubeconfig(),
@@ -88,7 +88,7 @@ func (t *story) explain() {
 		t.s.raw("lifeboat backup describe "+t.shop.Shop()+" --details", "kubectl -n "+t.shop.Shop()+" get all")
 	}
 	t.s.raw("Temporal UI: " + services.Temporal.UI)
-	t.s.step("To stop it and remove its data:")
+	t.s.headline("To stop it and remove its data:")
 	if t.o.Kubeconfig != "" && t.shop != nil {
 		t.s.raw(t.removal()...)
 	}

@@ -25,12 +25,13 @@ type story struct {
 	shop    *bookstore
 	before  compare.State
 	pods    int
+	settle  time.Duration // how long the comparison waits for controllers
 	started time.Time
 }
 
 // tell plays the whole story and cleans up after it.
 func tell(ctx context.Context, o options, s *screen) (err error) {
-	t := &story{o: o, s: s}
+	t := &story{o: o, s: s, settle: settleWithin}
 	s.headline("Lifeboat: an application is backed up, lost, restored, and compared with what it was.")
 	bin, err := t.build(ctx)
 	if err != nil {
@@ -55,7 +56,9 @@ func (t *story) build(ctx context.Context) (bin harness.Binaries, err error) {
 		bin, err = compile(ctx)
 		return err
 	})
-	t.done("built")
+	if err == nil {
+		t.done("built")
+	}
 	return bin, err
 }
 
@@ -185,13 +188,13 @@ func (t *story) restore(ctx context.Context) error {
 	})
 }
 
-// compare looks until all is as it was or settleWithin is over: controllers may
+// compare looks until all is as it was or the time to settle is over: controllers may
 // still be at work.
 func (t *story) compare(ctx context.Context) error {
 	t.s.step("Compare before and after, object by object, field by field")
 	var diff []string
 	err := t.s.during("compare", func() error {
-		for deadline := time.Now().Add(settleWithin); ; {
+		for deadline := time.Now().Add(t.settle); ; {
 			after, err := t.shop.take(ctx)
 			if err != nil {
 				return err
@@ -209,7 +212,7 @@ func (t *story) compare(ctx context.Context) error {
 		return err
 	}
 	if len(diff) > 0 {
-		t.s.say("%d differences:", len(diff))
+		t.s.say("differences: %d", len(diff))
 		t.s.raw(diff...)
 		return errDiffers
 	}

@@ -5,12 +5,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/test/compare"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
@@ -84,6 +86,7 @@ func noStackIsLeft(t *testing.T, text string) {
 func TestStoryOnAnExistingCluster(t *testing.T) {
 	theirs := stack.Run(t, stack.Options{Kwok: true})
 	before := snapshot(t, theirs)
+	differencesAreTold(t, theirs)
 
 	code, text := play(t, t.Context(), options{Kubeconfig: theirs.Kubeconfig}, nil)
 	if code != codeIdentical || lastLine(text) != "identical" {
@@ -104,9 +107,25 @@ func TestStoryOnAnExistingCluster(t *testing.T) {
 	noStackIsLeft(t, text)
 }
 
-// snapshot is every object of a cluster with its resourceVersion, but for what a
-// cluster writes by itself all the time.
-func snapshot(t *testing.T, s *stack.Stack) map[string]string {
+// differencesAreTold compares with a bookstore that is not there.
+func differencesAreTold(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	c := connect(t, s)
+	shop, err := newBookstore(c, sample{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &transcript{t: t}
+	tale := &story{s: newScreen(out), shop: shop, before: compare.State{"secrets bookstore/voucher-001": {}}}
+	if err := tale.compare(t.Context()); !errors.Is(err, errDiffers) {
+		t.Errorf("a lost object: %v", err)
+	}
+	if text := out.text.String(); !strings.Contains(text, "differences: 1") || !strings.Contains(text, "missing: secrets bookstore/voucher-001") {
+		t.Errorf("the lost object is not named: %s", text)
+	}
+}
+
+func connect(t *testing.T, s *stack.Stack) *kube.Client {
 	t.Helper()
 	rc, err := kube.Config(s.Kubeconfig, "")
 	if err != nil {
@@ -116,7 +135,15 @@ func snapshot(t *testing.T, s *stack.Stack) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(c.Close)
+	return c
+}
+
+// snapshot is every object of a cluster with its resourceVersion, but for what a
+// cluster writes by itself all the time.
+func snapshot(t *testing.T, s *stack.Stack) map[string]string {
+	t.Helper()
+	c := connect(t, s)
 	cat, err := c.Discover(t.Context())
 	if err != nil {
 		t.Fatal(err)
