@@ -24,6 +24,7 @@ var lastPhases = []string{"CommitBackup", "FinishRestore"}
 // TestCancel cancels a run in each of its activities: either it completes, or nothing
 // of it is left and the name is free.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	recordings(t)
 	var jobs []job
 	for _, a := range []string{"PrepareBackup", "ExportShard", "ExportRelated", "SealBackup", "VerifyBackup", "CommitBackup"} {
@@ -128,6 +129,7 @@ func (l *lane) canceled(ctx context.Context, id string, err error) error {
 // TestTerminate ends a run from outside, which lets it clean up nothing: the next
 // backup of that name takes its claim over and clears up after it.
 func TestTerminate(t *testing.T) {
+	t.Parallel()
 	recordings(t)
 	var jobs []job
 	for _, a := range []string{"PrepareBackup", "ExportShard", "SealBackup", "VerifyBackup"} {

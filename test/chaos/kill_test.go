@@ -48,8 +48,10 @@ var undisturbed struct {
 
 func recordings(t *testing.T) {
 	t.Helper()
-	l := ready(t)[0]
+	ready(t)
 	undisturbed.once.Do(func() {
+		l := <-lanes.idle
+		defer func() { lanes.idle <- l }()
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer cancel()
 		undisturbed.err = recordAll(ctx, l)
@@ -111,6 +113,7 @@ func (l *lane) fresh(ctx context.Context, p point) error {
 // TestKilledBackup kills the worker at every activity's edges and some places between,
 // in a backup and then in the deletion of that backup.
 func TestKilledBackup(t *testing.T) {
+	t.Parallel()
 	recordings(t)
 	deletes := undisturbed.delete.points(2)
 	var jobs []job
@@ -161,6 +164,7 @@ func (l *lane) killedDelete(ctx context.Context, p point, name string) error {
 
 // TestKilledRestore kills the worker at every activity's edges and some places between.
 func TestKilledRestore(t *testing.T) {
+	t.Parallel()
 	recordings(t)
 	var jobs []job
 	for _, p := range undisturbed.restore.points(samplePoints) {

@@ -23,7 +23,7 @@ import (
 
 // laneCount is how many scenarios run at a time: most of one is waiting for the
 // heartbeat timeout after a kill.
-const laneCount = 8
+const laneCount = 10
 
 var (
 	shared *stack.Stack
@@ -64,14 +64,16 @@ type lane struct {
 	alias  *strings.Replacer
 }
 
+// lanes are shared by all tests: a scenario takes one that is idle.
 var lanes struct {
 	once sync.Once
 	all  []*lane
+	idle chan *lane
 	err  error
 }
 
 // ready makes the lanes at first use.
-func ready(t *testing.T) []*lane {
+func ready(t *testing.T) {
 	t.Helper()
 	lanes.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
@@ -90,11 +92,14 @@ func ready(t *testing.T) []*lane {
 		}
 		wg.Wait()
 		lanes.err = errors.Join(errs...)
+		lanes.idle = make(chan *lane, laneCount)
+		for _, l := range lanes.all {
+			lanes.idle <- l
+		}
 	})
 	if lanes.err != nil {
 		t.Fatalf("make lanes: %v", lanes.err)
 	}
-	return lanes.all
 }
 
 func closeLanes() {
@@ -236,20 +241,23 @@ type job struct {
 	do   func(ctx context.Context, l *lane) error
 }
 
-// each runs jobs on all lanes at a time. A lane whose scenario failed is put right
-// before the next one.
+// each runs jobs on as many lanes as there are. A lane whose scenario failed is put
+// right before the next one.
 func each(t *testing.T, jobs []job) {
 	t.Helper()
+	ready(t)
 	queue := make(chan job, len(jobs))
 	for _, j := range jobs {
 		queue <- j
 	}
 	close(queue)
 	var wg sync.WaitGroup
-	for _, l := range ready(t) {
+	for range min(laneCount, len(jobs)) {
 		wg.Go(func() {
 			for j := range queue {
+				l := <-lanes.idle
 				t.Run(j.name, func(t *testing.T) { l.play(t, j) })
+				lanes.idle <- l
 			}
 		})
 	}

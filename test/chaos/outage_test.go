@@ -16,9 +16,12 @@ import (
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
-// outage is how long a line is cut: longer than the SDKs' own retries of a call want
-// to wait, shorter than a run's patience.
-const outage = 20 * time.Second
+// How long a line is cut. The clients try one call again for some 25 to 30 s: one
+// outage is over before they give up, the other is not.
+const (
+	outage     = 20 * time.Second
+	longOutage = 40 * time.Second
+)
 
 // worst is what is done to a run that is held.
 type worst func(ctx context.Context, l *lane) error
@@ -65,13 +68,13 @@ func (l *lane) struckRestore(ctx context.Context, p point, act func(client.Workf
 	return l.sameRestore(ctx, target, res)
 }
 
-// cut is a worst that cuts a line for the time of an outage.
-func cut(line func(*lane) *stack.Proxy) worst {
+// cut is a worst that cuts a line for some time.
+func cut(line func(*lane) *stack.Proxy, d time.Duration) worst {
 	return func(ctx context.Context, l *lane) error {
 		line(l).Cut()
 		select {
 		case <-ctx.Done():
-		case <-time.After(outage):
+		case <-time.After(d):
 		}
 		return line(l).Heal()
 	}
@@ -80,6 +83,7 @@ func cut(line func(*lane) *stack.Proxy) worst {
 // TestOutages stops the worker as a rollout does, cuts the object store off, and the
 // API server, in the midst of activities.
 func TestOutages(t *testing.T) {
+	t.Parallel()
 	recordings(t)
 	var jobs []job
 	for _, a := range []string{"ExportShard", "SealBackup", "CommitBackup", "ApplyTask", "FinishRestore"} {
@@ -88,11 +92,18 @@ func TestOutages(t *testing.T) {
 			return l.start(ctx)
 		}))
 	}
-	for _, a := range []string{"PrepareBackup", "ExportShard", "SealBackup", "VerifyBackup", "CommitBackup", "OpenArchive", "ApplyTask", "FinishRestore"} {
-		jobs = append(jobs, during(t, a, After, "no object store", cut(func(l *lane) *stack.Proxy { return l.s3Line })))
+	s3 := func(l *lane) *stack.Proxy { return l.s3Line }
+	api := func(l *lane) *stack.Proxy { return l.apiLine }
+	for _, a := range []string{"ExportShard", "ApplyTask"} {
+		jobs = append(jobs,
+			during(t, a, After, "no object store for long", cut(s3, longOutage)),
+			during(t, a, After, "no API server for long", cut(api, longOutage)))
 	}
-	for _, a := range []string{"PrepareBackup", "ExportShard", "ExportRelated", "PlanRestore", "ApplyTask", "RelinkOwners"} {
-		jobs = append(jobs, during(t, a, After, "no API server", cut(func(l *lane) *stack.Proxy { return l.apiLine })))
+	for _, a := range []string{"PrepareBackup", "SealBackup", "VerifyBackup", "CommitBackup", "OpenArchive", "FinishRestore"} {
+		jobs = append(jobs, during(t, a, After, "no object store", cut(s3, outage)))
+	}
+	for _, a := range []string{"PrepareBackup", "ExportRelated", "PlanRestore", "RelinkOwners"} {
+		jobs = append(jobs, during(t, a, After, "no API server", cut(api, outage)))
 	}
 	each(t, jobs)
 }

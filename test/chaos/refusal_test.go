@@ -21,6 +21,7 @@ import (
 // TestRefusals lets servers refuse what they are asked for, as they may: an expired
 // continue token, 429 and 503 under load.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	recordings(t)
 	each(t, []job{
 		{"expired token, a new one offered", func(ctx context.Context, l *lane) error { return l.expired(ctx, true) }},

@@ -191,7 +191,8 @@ func (l *lane) spans(ctx context.Context, run client.WorkflowRun) ([]span, error
 }
 
 // points are the first and last request of every activity, before and after, and an
-// even sample of the others, at most.
+// even sample of the others. Of an activity that runs many times, the first, the
+// middle and the last run stand for all.
 func (t *trace) points(sample int) []point {
 	var edges, rest []point
 	seen := map[point]bool{}
@@ -204,7 +205,7 @@ func (t *trace) points(sample int) []point {
 			}
 		}
 	}
-	for _, s := range t.spans {
+	for _, s := range t.typical() {
 		if in := t.within(s); len(in) > 0 {
 			add(&edges, s.activity, in[0], Before, After)
 			add(&edges, s.activity, in[len(in)-1], Before, After)
@@ -221,6 +222,20 @@ func (t *trace) points(sample int) []point {
 		}
 	}
 	return edges
+}
+
+func (t *trace) typical() []span {
+	runs := map[string][]span{}
+	for _, s := range t.spans {
+		runs[s.activity] = append(runs[s.activity], s)
+	}
+	var out []span
+	for _, s := range t.spans {
+		if all := runs[s.activity]; s == all[0] || s == all[len(all)/2] || s == all[len(all)-1] {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // within are the calls while an activity ran.

@@ -25,7 +25,7 @@ func TakePart(ctx context.Context, c *kube.Client, namespace string, more ...Obj
 		}
 		list := kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: r, Namespace: namespace}}
 		_, err := c.ListAll(ctx, list, func(it kube.Item) error { return s.add(gr, it) })
-		if err != nil {
+		if err != nil && !kube.IsNotFound(err) { // a definition that has just been deleted has no objects
 			return nil, fmt.Errorf("take %s of %s: %w", gr, namespace, err)
 		}
 	}
