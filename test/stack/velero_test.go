@@ -54,9 +54,31 @@ func TestFailedVeleroBackupIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = v.Stop(context.Background()) })
-	err = v.Backup(ctx, "wrong", "--storage-location=nowhere")
+	err = v.Backup(ctx, "wrong", "--resource-policies-configmap=nowhere")
 	if err == nil || !strings.Contains(err.Error(), "FailedValidation") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestVelerosRunSideBySide(t *testing.T) {
+	s, ctx := shared(t), timeout(t, 5*time.Minute)
+	var servers []*Velero
+	for _, name := range []string{"velero-a", "velero-b"} {
+		v, err := s.StartVelero(ctx, VeleroOptions{Namespace: name, Bucket: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = v.Stop(context.Background()) })
+		servers = append(servers, v)
+	}
+	for _, v := range servers {
+		svc, err := s.service(v.service())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !svc.ours() || v.PID != svc.PID {
+			t.Errorf("the server of %s ended", v.Namespace)
+		}
 	}
 }
 
