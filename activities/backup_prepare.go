@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -30,8 +31,11 @@ func (b *Backup) Prepare(ctx context.Context, _ *Pulse, in contract.PrepareBacku
 		return contract.BackupPlan{}, err
 	}
 	in.Backup.Spec.StorageLocation = bsl.Name
-	conditional, err := b.claim(ctx, st, in)
+	conditional, err := st.Conditional(ctx)
 	if err != nil {
+		return contract.BackupPlan{}, located(bsl, fmt.Errorf("probe conditional writes: %w", err))
+	}
+	if err := b.claim(ctx, st, in); err != nil {
 		return contract.BackupPlan{}, err
 	}
 	doc, err := b.discover(ctx, in)
@@ -197,31 +201,31 @@ func (b *Backup) count(ctx context.Context, r kube.Resource, f *filter.Backup) (
 	return out, nil
 }
 
-// claim reserves the name for this run and says whether the store honours
-// conditional writes. A finished backup or a live claim of another run is
-// AlreadyExists, naming the winner.
-func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareBackupInput) (bool, error) {
-	conditional, err := st.Conditional(ctx)
-	if err != nil {
-		return false, fmt.Errorf("probe conditional writes: %w", err)
-	}
+// located says which location an error is about.
+func located(bsl *velerov1.BackupStorageLocation, err error) error {
+	return fmt.Errorf("storage location %s (bucket %s): %w", bsl.Name, bsl.Spec.ObjectStorage.Bucket, err)
+}
+
+// claim reserves the name for this run. A finished backup or a live claim of another
+// run is AlreadyExists, naming the winner.
+func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareBackupInput) error {
 	if err := b.free(ctx, st, in.Backup.Name); err != nil {
-		return false, err
+		return err
 	}
 	c := claim{UID: in.UID, Run: in.Run}
-	err = putClaim(ctx, st, in.Backup.Name, c)
+	err := putClaim(ctx, st, in.Backup.Name, c)
 	if errors.Is(err, store.ErrExists) {
 		err = b.takeOver(ctx, st, in.Backup.Name, c)
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	// The winner of a race may have committed and let go of the claim between the
 	// look and the claim.
 	if err := b.free(ctx, st, in.Backup.Name); err != nil {
-		return false, errors.Join(err, releaseClaim(ctx, st, in.Backup.Name, in.UID))
+		return errors.Join(err, releaseClaim(ctx, st, in.Backup.Name, in.UID))
 	}
-	return conditional, b.clearLeftovers(ctx, st, in.Backup.Name)
+	return b.clearLeftovers(ctx, st, in.Backup.Name)
 }
 
 // free fails if a backup of that name is committed, or is being deleted: the deletion

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -199,14 +200,19 @@ func find[T any](ctx context.Context, c *Catalog, in contract.ReadInput, what, k
 	if err != nil {
 		return "", nil, err
 	}
-	for name, st := range stores {
-		err := getJSON(ctx, st, key, doc)
+	var unusable error // a location that does not answer hides no other
+	for _, name := range slices.Sorted(maps.Keys(stores)) {
+		*doc = *new(T)
+		err := getJSON(ctx, stores[name], key, doc)
 		if err == nil {
-			return name, st, nil
+			return name, stores[name], nil
 		}
 		if !errors.Is(err, store.ErrNotFound) {
-			return "", nil, err
+			unusable = errors.Join(unusable, fmt.Errorf("storage location %s: %w", name, err))
 		}
+	}
+	if unusable != nil {
+		return "", nil, unusable
 	}
 	return "", nil, notFound("name: no %s %q; `lifeboat %s get` lists them", what, in.Name, what)
 }

@@ -30,6 +30,7 @@ type item struct {
 	ns    string         // target
 	out   resource.Outcome
 	saved map[string]any // as it was stored, for diffs; only in a dry run
+	live  map[string]any // what was there already
 	rec   record
 }
 
@@ -51,6 +52,7 @@ func (it *item) skip(code report.Code, text string) record {
 }
 
 func (it *item) reason(code report.Code, text string) report.Reason {
+	text = resource.Redact(it.entry.Resource, text, it.want, it.live)
 	return report.New(code, text).At(it.entry.Resource, it.ns, it.entry.Name)
 }
 
@@ -212,6 +214,7 @@ func (a *applier) existing(ctx context.Context, it *item) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
+	it.live = live
 	if a.ours(live) {
 		return a.complete(ctx, it)
 	}

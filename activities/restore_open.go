@@ -35,7 +35,7 @@ func (r *Restore) Open(ctx context.Context, p *Pulse, in contract.OpenArchiveInp
 		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name},
 	}}
 	if doc.Archive.Backup, err = findBackup(ctx, src, in.Restore); err != nil {
-		return contract.OpenedArchive{}, err
+		return contract.OpenedArchive{}, located(from, err)
 	}
 	stage := newStaging(st, in.UID)
 	if err := doc.open(ctx, p, src, stage); err != nil {

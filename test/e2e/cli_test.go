@@ -65,6 +65,8 @@ func TestCommands(t *testing.T) {
 		ask(t, h, 0, []string{"from-file", "Completed", ns, "team=books", "default", "24h0m0s"}, "backup", "describe", "from-file", "--details")
 		ask(t, h, 0, []string{"back", "from-file", "Completed"}, "restore", "describe", "back")
 		ask(t, h, 4, []string{`"nobody"`}, "restore", "describe", "nobody")
+		ask(t, h, 4, []string{`"nobody"`}, "backup", "describe", "nobody")
+		ask(t, h, 4, []string{`"nobody"`}, "backup", "logs", "nobody")
 	})
 	t.Run("logs", func(t *testing.T) {
 		ask(t, h, 0, []string{`msg="backup started"`, "backup=from-file", "archive composed"}, "backup", "logs", "from-file")
@@ -182,10 +184,10 @@ func TestWaiting(t *testing.T) {
 		if err := l.Stack.Restart(t.Context(), "temporal"); err != nil {
 			t.Fatal(err)
 		}
+		heal()
 		if w, err = h.StartWorker(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		heal()
 		if code, out := waiting.end(t); code != 0 || !strings.Contains(out, `Backup "held" Completed`) {
 			t.Errorf("exit %d: %s", code, out)
 		}
