@@ -205,6 +205,9 @@ func (l *lab) checkReasons(t *testing.T, res contract.BackupResult, codes []stri
 			t.Errorf("no %s among %q", code, lines)
 		}
 	}
+	if slices.Contains(codes, "NAMESPACE_MISSING") && !has(lines, "errors: ", "spec.includedNamespaces names gone, which does not exist in the cluster", "correct the name") {
+		t.Errorf("a missing namespace is not told: %q", lines)
+	}
 	for _, line := range lines {
 		expected := strings.Contains(line, "[VOLUME_SKIPPED]")
 		for _, code := range codes {

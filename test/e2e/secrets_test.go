@@ -81,7 +81,7 @@ func TestSecretBytes(t *testing.T) {
 	cli(0, "restore", "describe", "guarded-update", "--details")
 	cli(0, "restore", "logs", "guarded-update")
 	lines := restoreOutcomes(t, l.Harness, "guarded-update")
-	if !has(lines, "[UPDATE_FAILED]", "fixed") || !has(lines, "refused", "will not have") {
+	if !has(lines, "[UPDATE_FAILED]", "fixed") || !has(lines, "refused", "will not have", "<masked>") {
 		t.Errorf("the sample did not get into the errors it is for: %q", lines)
 	}
 	if l.object(t, "secrets", ns, "plain") == nil {
