@@ -59,7 +59,7 @@ func (b *backup) run(ctx workflow.Context) (contract.BackupResult, error) {
 		b.prepare, b.export, b.exportRelated, b.compose, b.readBack,
 	} {
 		if err := phase(ctx); err != nil {
-			return contract.BackupResult{}, err
+			return contract.BackupResult{}, cancelled(ctx, err)
 		}
 	}
 	return b.commit(ctx)

@@ -22,12 +22,12 @@ func DeleteBackup(ctx workflow.Context, in contract.DeleteBackupInput) (contract
 	p.step(ctx, "writing the tombstone")
 	plan, err := run(durable(ctx, "tombstone"), contract.PlanDelete, in)
 	if err != nil {
-		return contract.DeleteResult{}, p.failed(ctx, err)
+		return contract.DeleteResult{}, p.failed(ctx, cancelled(ctx, err))
 	}
 	p.step(ctx, "deleting files")
 	res, err := run(durable(ctx, "delete files"), contract.DeleteFiles, plan)
 	if err != nil {
-		return res, p.failed(ctx, err)
+		return res, p.failed(ctx, cancelled(ctx, err))
 	}
 	p.step(ctx, "done")
 	return res, p.phase(ctx, "Deleted")

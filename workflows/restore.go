@@ -57,7 +57,7 @@ func newRestore(ctx workflow.Context, in contract.RestoreInput) (*restore, error
 func (r *restore) run(ctx workflow.Context) (contract.RestoreResult, error) {
 	for _, phase := range []func(workflow.Context) error{r.open, r.makePlan, r.applyLevels, r.relink} {
 		if err := phase(ctx); err != nil {
-			return contract.RestoreResult{}, err
+			return contract.RestoreResult{}, cancelled(ctx, err)
 		}
 	}
 	return r.finish(ctx)
