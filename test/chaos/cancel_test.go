@@ -41,7 +41,44 @@ func TestCancel(t *testing.T) {
 		}
 		jobs = append(jobs, job{a, func(ctx context.Context, l *lane) error { return l.cancelledRestore(ctx, p) }})
 	}
+	jobs = append(jobs, job{"while heartbeats fail", cancelledUnheard})
 	each(t, jobs)
+}
+
+// cancelledUnheard cuts Temporal off just when an activity is to be told of the
+// cancel: the activity ends with a failure, the run has been cancelled all the same.
+func cancelledUnheard(ctx context.Context, l *lane) error {
+	name, _ := l.names("backup")
+	p, err := undisturbed.backup.during("ExportShard", Before)
+	if err != nil {
+		return err
+	}
+	err = l.disturb(ctx, p, l.startBackup(name, bulkSpec()), func(run client.WorkflowRun) (bool, error) {
+		if err := l.Temporal.CancelWorkflow(ctx, run.GetID(), run.GetRunID()); err != nil {
+			return true, err
+		}
+		if err := l.cancelRequested(ctx, run); err != nil {
+			return true, err
+		}
+		l.temporalLine.Cut()
+		return true, errors.Join(l.givenUp(ctx, p), l.temporalLine.Heal())
+	}, nil)
+	return errors.Join(l.canceled(ctx, contract.BackupID(l.Cluster, name), err), l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)))
+}
+
+// cancelRequested waits until Temporal knows that activities are to be told.
+func (l *lane) cancelRequested(ctx context.Context, run client.WorkflowRun) error {
+	events := l.Temporal.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), true, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		e, err := events.Next()
+		if err != nil {
+			return err
+		}
+		if e.GetEventType() == enums.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED {
+			return nil
+		}
+	}
+	return errors.New("the run ended before an activity was asked to stop")
 }
 
 // cancel asks a held run to stop. Until it is too late, the run has to stop although

@@ -106,7 +106,7 @@ func (l *lane) killedDryRun(ctx context.Context, sig string) error {
 func listingDenied(ctx context.Context, l *lane) error {
 	name, _ := l.names("backup")
 	deny := func(c Call, at Moment) *Answer {
-		if at == Before && strings.Contains(c.Sig, "uploads=") {
+		if at == Before && strings.HasPrefix(c.Sig, "GET ") && strings.Contains(c.Sig, "uploads=") {
 			return &denied
 		}
 		return nil

@@ -56,6 +56,7 @@ type lane struct {
 	name            string
 	s3, api         *Proxy
 	s3Line, apiLine *stack.Proxy // between the worker and the proxies: to cut
+	temporalLine    *stack.Proxy
 	state           compare.State
 	runs            int // scenarios so far
 
@@ -114,6 +115,7 @@ func closeLanes() {
 		l.api.Close()
 		l.s3Line.Close()
 		l.apiLine.Close()
+		l.temporalLine.Close()
 		l.Close()
 		_ = os.RemoveAll(l.Dir)
 	}
@@ -130,7 +132,7 @@ func newLane(ctx context.Context, name string) (*lane, error) {
 		return nil, err
 	}
 	l.Harness, err = harness.New(ctx, shared, bins, dir, harness.Options{
-		Cluster: name, S3: l.s3Line.Addr(), API: l.apiLine.Addr(),
+		Cluster: name, S3: l.s3Line.Addr(), API: l.apiLine.Addr(), Temporal: l.temporalLine.Addr(),
 	})
 	if err != nil {
 		return nil, err
@@ -155,7 +157,10 @@ func (l *lane) connect() error {
 	if l.s3Line, err = stack.NewProxy(l.s3.addr); err != nil {
 		return err
 	}
-	l.apiLine, err = stack.NewProxy(l.api.addr)
+	if l.apiLine, err = stack.NewProxy(l.api.addr); err != nil {
+		return err
+	}
+	l.temporalLine, err = stack.NewProxy(shared.Temporal.Address)
 	return err
 }
 
@@ -290,7 +295,7 @@ func lastLines(text []byte, n int) string {
 func (l *lane) putRight() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	if err := errors.Join(l.s3Line.Heal(), l.apiLine.Heal()); err != nil {
+	if err := errors.Join(l.s3Line.Heal(), l.apiLine.Heal(), l.temporalLine.Heal()); err != nil {
 		return err
 	}
 	l.current().Kill()

@@ -80,8 +80,8 @@ func cut(line func(*lane) *stack.Proxy, d time.Duration) worst {
 	}
 }
 
-// TestOutages stops the worker as a rollout does, cuts the object store off, and the
-// API server, in the midst of activities.
+// TestOutages stops the worker as a rollout does, and cuts the object store, the API
+// server and Temporal off, in the midst of activities.
 func TestOutages(t *testing.T) {
 	t.Parallel()
 	recordings(t)
@@ -104,6 +104,9 @@ func TestOutages(t *testing.T) {
 	}
 	for _, a := range []string{"PrepareBackup", "ExportRelated", "PlanRestore", "RelinkOwners"} {
 		jobs = append(jobs, during(t, a, After, "no API server", cut(api, outage)))
+	}
+	for _, a := range []string{"ExportShard", "SealBackup", "ApplyTask"} {
+		jobs = append(jobs, during(t, a, After, "no Temporal", cut(func(l *lane) *stack.Proxy { return l.temporalLine }, outage)))
 	}
 	each(t, jobs)
 }

@@ -226,10 +226,11 @@ func (l *lane) scrubbed(hist *history.History) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	zw := gzip.NewWriter(&out)
-	if _, err := zw.Write(raw); err != nil {
+	_, err = zw.Write(raw)
+	if err := errors.Join(err, zw.Close()); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), zw.Close()
+	return out.Bytes(), nil
 }
 
 var payload = regexp.MustCompile(`"data":\s*"([A-Za-z0-9+/=]*)"`)
