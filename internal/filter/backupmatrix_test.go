@@ -33,28 +33,28 @@ func matrix() []matrixRow {
 		{"namespaces excluded", spec{ExcludedNamespaces: some}, "AAAAr rArrrr"},
 		{"globs of nothing", spec{IncludedNamespaces: []string{"x*"}}, "AAAAr rArrrr"},
 
-		{"old false", spec{IncludeClusterResources: ptr(false)}, "AAAAr -r----"},
+		{"old false", spec{IncludeClusterResources: ptr(false)}, "AAAAr ------"},
 		{"old true", spec{IncludeClusterResources: ptr(true)}, "AAAAr rAAAAA"},
 		{"old true, some namespaces", spec{IncludeClusterResources: ptr(true), IncludedNamespaces: some}, "AAAAr rAAAAA"},
-		{"old true, types included", spec{IncludeClusterResources: ptr(true), IncludedResources: []string{"po", "pv"}}, "A---r rrArrr"},
+		{"old true, types included", spec{IncludeClusterResources: ptr(true), IncludedResources: []string{"po", "pv"}}, "A---r r-Arrr"},
 		{"old true, types excluded", spec{IncludeClusterResources: ptr(true), ExcludedResources: []string{"po", "pv"}}, "-AAAr rA-AAA"},
 		{"old nil, star", spec{IncludedResources: []string{"*"}}, "AAAAr rAAAAA"},
 		{"old nil, star, some namespaces", spec{IncludedResources: []string{"*"}, IncludedNamespaces: some}, "AAAAr rArrrr"},
-		{"old nil, included", spec{IncludedResources: []string{"po", "pv"}}, "A---r rrA---"},
-		{"old nil, included, some namespaces", spec{IncludedResources: []string{"po", "pv"}, IncludedNamespaces: some}, "A---r rrr---"},
+		{"old nil, included", spec{IncludedResources: []string{"po", "pv"}}, "A---r r-A---"},
+		{"old nil, included, some namespaces", spec{IncludedResources: []string{"po", "pv"}, IncludedNamespaces: some}, "A---r r-r---"},
 		{"old nil, namespaces included", spec{IncludedResources: []string{"po", "ns"}, IncludedNamespaces: some}, "A---r rA----"},
 		{"old nil, excluded", spec{ExcludedResources: []string{"secrets", "crd"}}, "A-AAr rAAA-A"},
 		{"old nil, excluded, some namespaces", spec{ExcludedResources: []string{"secrets", "crd"}, IncludedNamespaces: some}, "A-AAr rArr-r"},
-		{"old nil, glob of a group", spec{IncludedResources: []string{"*.example.com"}}, "---Ar rr---A"},
+		{"old nil, glob of a group", spec{IncludedResources: []string{"*.example.com"}}, "---Ar r----A"},
 		{"old, snapshots excluded by the user", spec{ExcludedResources: []string{snapshotsType, contentsType}}, "AAAA- -AAAAA"},
-		{"old, namespaces excluded", spec{ExcludedResources: []string{"ns"}}, "AAAAr rrAAAA"},
+		{"old, namespaces excluded", spec{ExcludedResources: []string{"ns"}}, "AAAAr r-AAAA"},
 
 		{"new cluster star", spec{IncludedClusterScopedResources: []string{"*"}}, "AAAAr rAAAAA"},
 		{"new cluster star, some namespaces", spec{IncludedClusterScopedResources: []string{"*"}, IncludedNamespaces: some}, "AAAAr rAAAAA"},
 		{"new cluster types", spec{IncludedClusterScopedResources: []string{"pv", "clusterroles"}}, "AAAAr rAAArr"},
 		{"new cluster types, some namespaces", spec{IncludedClusterScopedResources: []string{"pv"}, IncludedNamespaces: some}, "AAAAr rAArrr"},
 		{"new cluster excludes", spec{ExcludedClusterScopedResources: []string{"pv"}}, "AAAAr rA-rrr"},
-		{"new cluster excludes all", spec{ExcludedClusterScopedResources: []string{"*"}}, "AAAAr -r----"},
+		{"new cluster excludes all", spec{ExcludedClusterScopedResources: []string{"*"}}, "AAAAr ------"},
 		{"new cluster include and exclude", spec{IncludedClusterScopedResources: []string{"pv", "crd"}, ExcludedClusterScopedResources: []string{"clusterroles"}}, "AAAAr rAA-Ar"},
 		{"new namespaced star", spec{IncludedNamespaceScopedResources: []string{"*"}}, "AAAAr rAAAAA"},
 		{"new namespaced types", spec{IncludedNamespaceScopedResources: []string{"po", "deploy"}}, "A-A-r rArrrr"},
@@ -114,9 +114,6 @@ func TestIncludeRelated(t *testing.T) {
 					continue
 				}
 				want := possible && (!typ.Namespaced || b.IncludeNamespace(n.Name))
-				if typ == nsType {
-					want = true
-				}
 				if got := b.IncludeRelated(typ, n.Name); got != want {
 					t.Errorf("%s: IncludeRelated(%s, %q) = %v", row.name, typ.GroupResource, n.Name, got)
 				}

@@ -83,12 +83,10 @@ func (b *Backup) newListsCluster(t Type) bool {
 
 // IncludeRelated reports whether an object that a selected one refers to may
 // be added; namespace is empty for cluster-scoped types. Labels do not matter
-// for related objects, except ExcludeLabel, which the caller checks.
-// Namespace objects of selected namespaces may always be added.
+// for related objects, except ExcludeLabel, which the caller checks. The
+// Namespace object of a selected object is one of them: it is added only if the
+// type filters would list it.
 func (b *Backup) IncludeRelated(t Type, namespace string) bool {
-	if t.GroupResource == namespacesType {
-		return true
-	}
 	if t.Namespaced && !b.IncludeNamespace(namespace) {
 		return false
 	}
@@ -111,7 +109,7 @@ func (b *Backup) admitsRelated(t Type) bool {
 // only what the old lists would select.
 func (b *Backup) admitsRelatedCluster(t Type) bool {
 	if t.GroupResource == namespacesType {
-		return true
+		return b.lists(t) // Velero has no way to pull in one that its lists leave out
 	}
 	if !b.state.Old {
 		return !b.state.ClusterTypes.Exclude.has(t.GroupResource)
