@@ -5,13 +5,15 @@ const (
 	annotationBoundBy       = "pv.kubernetes.io/bound-by-controller"
 )
 
-// claimAnnotations tell of a binding and a node of the old cluster.
+// claimAnnotations tell of a binding and a node of the old cluster, or are what
+// Velero notes on a claim while it backs it up.
 func claimAnnotations() []string {
 	return []string{
 		annotationBindCompleted, annotationBoundBy,
 		"volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner",
 		"volume.kubernetes.io/selected-node",
 		"velero.io/volume-snapshot-name", "velero.io/data-upload-name",
+		"backup.velero.io/skipped-no-csi-pv",
 	}
 }
 
