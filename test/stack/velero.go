@@ -82,6 +82,7 @@ func (v *Velero) start(ctx context.Context, o VeleroOptions) error {
 	if err != nil {
 		return fmt.Errorf("prepare velero: %w", err)
 	}
+	env = append(env, "KUBECONFIG="+o.Kubeconfig) // the flag does not reach every part of Velero
 	err = v.stack.launch(ctx, v.service(), 1, func(ports []int) (*service, error) {
 		args := []string{
 			"server", "--kubeconfig=" + o.Kubeconfig, "--namespace=" + v.Namespace, "--plugin-dir=" + plugins,
@@ -182,7 +183,7 @@ func (v *Velero) status(ctx context.Context, resource, name string) (phase, mess
 func (v *Velero) Stop(ctx context.Context) error {
 	svc, err := v.stack.service(v.service())
 	if err != nil {
-		return nil // never started
+		return nil //nolint:nilerr // never started
 	}
 	return svc.kill(ctx)
 }
