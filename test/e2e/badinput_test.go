@@ -61,19 +61,34 @@ func badInputs() []badInput {
 		return spec(func(s *velerov1.BackupSpec) { s.StorageLocation = name })
 	}
 	return []badInput{
-		{"both selectors", spec(func(s *velerov1.BackupSpec) { s.LabelSelector, s.OrLabelSelectors = app, []*metav1.LabelSelector{app} }),
-			contract.ErrTypeInvalid, []string{"spec.orLabelSelectors", "cannot be used together with spec.labelSelector", "remove one"}},
-		{"star beside a name", spec(func(s *velerov1.BackupSpec) { s.IncludedNamespaces = []string{"*", "default"} }),
-			contract.ErrTypeInvalid, []string{"spec.includedNamespaces[0]", "'*' must be the only entry"}},
-		{"star left out", spec(func(s *velerov1.BackupSpec) { s.ExcludedNamespaces = []string{"*"} }),
-			contract.ErrTypeInvalid, []string{"spec.excludedNamespaces"}},
-		{"bad TTL", spec(func(s *velerov1.BackupSpec) { s.TTL = metav1.Duration{Duration: -time.Hour} }),
-			contract.ErrTypeInvalid, []string{"spec.ttl", "negative"}},
+		{
+			"both selectors", spec(func(s *velerov1.BackupSpec) { s.LabelSelector, s.OrLabelSelectors = app, []*metav1.LabelSelector{app} }),
+			contract.ErrTypeInvalid,
+			[]string{"spec.orLabelSelectors", "cannot be used together with spec.labelSelector", "remove one"},
+		},
+		{
+			"star beside a name", spec(func(s *velerov1.BackupSpec) { s.IncludedNamespaces = []string{"*", "default"} }),
+			contract.ErrTypeInvalid,
+			[]string{"spec.includedNamespaces[0]", "'*' must be the only entry"},
+		},
+		{
+			"star left out", spec(func(s *velerov1.BackupSpec) { s.ExcludedNamespaces = []string{"*"} }),
+			contract.ErrTypeInvalid,
+			[]string{"spec.excludedNamespaces"},
+		},
+		{
+			"bad TTL", spec(func(s *velerov1.BackupSpec) { s.TTL = metav1.Duration{Duration: -time.Hour} }),
+			contract.ErrTypeInvalid,
+			[]string{"spec.ttl", "negative"},
+		},
 		{"old and new filters", spec(func(s *velerov1.BackupSpec) {
 			s.IncludedResources, s.IncludedNamespaceScopedResources = []string{"pods"}, []string{"secrets"}
 		}), contract.ErrTypeInvalid, []string{"spec.includedResources"}},
-		{"malformed glob", spec(func(s *velerov1.BackupSpec) { s.IncludedNamespaces = []string{"a["} }),
-			contract.ErrTypeInvalid, []string{"spec.includedNamespaces[0]"}},
+		{
+			"malformed glob", spec(func(s *velerov1.BackupSpec) { s.IncludedNamespaces = []string{"a["} }),
+			contract.ErrTypeInvalid,
+			[]string{"spec.includedNamespaces[0]"},
+		},
 		{"name too long", contract.BackupInput{Name: strings.Repeat("n", 64)}, contract.ErrTypeInvalid, []string{"name", "63"}},
 		{"name of a path", contract.BackupInput{Name: "../../etc"}, contract.ErrTypeInvalid, []string{"name"}},
 		{"unknown location", location("nowhere"), contract.ErrTypeInvalid, []string{"spec.storageLocation", `"nowhere"`, "default", "readonly"}},

@@ -94,8 +94,14 @@ func TestCommands(t *testing.T) {
 // documents parses what -o json and -o yaml print and finds the same in both.
 func documents(t *testing.T, h *harness.Harness) {
 	for _, args := range [][]string{
-		{"backup", "get"}, {"backup", "get", "from-file"}, {"backup", "describe", "from-file"},
-		{"restore", "get"}, {"restore", "describe", "back"}, {"location", "get"}, {"location", "check"}, {"version"},
+		{"backup", "get"},
+		{"backup", "get", "from-file"},
+		{"backup", "describe", "from-file"},
+		{"restore", "get"},
+		{"restore", "describe", "back"},
+		{"location", "get"},
+		{"location", "check"},
+		{"version"},
 	} {
 		var fromJSON, fromYAML map[string]any
 		if err := json.Unmarshal([]byte(ask(t, h, 0, nil, append(args, "-o", "json")...).Out), &fromJSON); err != nil {

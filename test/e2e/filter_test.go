@@ -129,31 +129,51 @@ func selectionCases() []selectionCase {
 		{name: "glob of nothing", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"nothing-like-*"}}, reasons: []string{"GLOB_EMPTY"}},
 		{name: "missing namespace", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"B", "gone"}}, want: join(inB, ofB), reasons: []string{"NAMESPACE_MISSING"}},
 
-		{name: "old: types", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A", "B"}, IncludedResources: []string{"cm", "pvc"}},
-			want: []string{"namespaces A", "namespaces B", "configmaps A/one", "configmaps A/two", "configmaps B/one", "persistentvolumeclaims B/data"}},
-		{name: "old: without types", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A"}, ExcludedResources: []string{"secrets", "po", "clusterroles.rbac.authorization.k8s.io"}},
-			want: []string{"namespaces A", "configmaps A/one", "configmaps A/two", "serviceaccounts A/runner", "clusterrolebindings.rbac.authorization.k8s.io ID"}},
-		{name: "old: unknown type", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A"}, IncludedResources: []string{"secrets", "bogus"}},
-			want: []string{"namespaces A", "secrets A/s"}, reasons: []string{"TYPE_UNKNOWN"}},
+		{
+			name: "old: types", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A", "B"}, IncludedResources: []string{"cm", "pvc"}},
+			want: []string{"namespaces A", "namespaces B", "configmaps A/one", "configmaps A/two", "configmaps B/one", "persistentvolumeclaims B/data"},
+		},
+		{
+			name: "old: without types", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A"}, ExcludedResources: []string{"secrets", "po", "clusterroles.rbac.authorization.k8s.io"}},
+			want: []string{"namespaces A", "configmaps A/one", "configmaps A/two", "serviceaccounts A/runner", "clusterrolebindings.rbac.authorization.k8s.io ID"},
+		},
+		{
+			name: "old: unknown type", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A"}, IncludedResources: []string{"secrets", "bogus"}},
+			want: []string{"namespaces A", "secrets A/s"}, reasons: []string{"TYPE_UNKNOWN"},
+		},
 		{name: "old: nothing cluster-scoped", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"B", "Z"}, IncludeClusterResources: &no}, want: join(inB, inZ)},
-		{name: "old: type, cluster-scoped allowed", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"B"}, IncludedResources: []string{"pvc"}, IncludeClusterResources: &yes},
-			want: []string{"namespaces B", "persistentvolumeclaims B/data", "persistentvolumes ID"}},
+		{
+			name: "old: type, cluster-scoped allowed", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"B"}, IncludedResources: []string{"pvc"}, IncludeClusterResources: &yes},
+			want: []string{"namespaces B", "persistentvolumeclaims B/data", "persistentvolumes ID"},
+		},
 
-		{name: "new: namespaced types", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A"}, IncludedNamespaceScopedResources: []string{"secrets"}},
-			want: []string{"namespaces A", "secrets A/s"}},
-		{name: "new: without namespaced types", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A"}, ExcludedNamespaceScopedResources: []string{"pods", "serviceaccounts"}},
-			want: []string{"namespaces A", "configmaps A/one", "configmaps A/two", "secrets A/s"}},
+		{
+			name: "new: namespaced types", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A"}, IncludedNamespaceScopedResources: []string{"secrets"}},
+			want: []string{"namespaces A", "secrets A/s"},
+		},
+		{
+			name: "new: without namespaced types", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A"}, ExcludedNamespaceScopedResources: []string{"pods", "serviceaccounts"}},
+			want: []string{"namespaces A", "configmaps A/one", "configmaps A/two", "secrets A/s"},
+		},
 		{name: "new: related type left out", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"B"}, ExcludedClusterScopedResources: []string{"persistentvolumes"}}, want: inB},
-		{name: "new: a cluster-scoped type", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"B"}, IncludedNamespaceScopedResources: []string{"configmaps"}, IncludedClusterScopedResources: []string{"priorityclasses"}},
-			want: []string{"namespaces B", "configmaps B/one", "priorityclasses.scheduling.k8s.io ID", "priorityclasses.scheduling.k8s.io system-cluster-critical", "priorityclasses.scheduling.k8s.io system-node-critical"}},
+		{
+			name: "new: a cluster-scoped type", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"B"}, IncludedNamespaceScopedResources: []string{"configmaps"}, IncludedClusterScopedResources: []string{"priorityclasses"}},
+			want: []string{"namespaces B", "configmaps B/one", "priorityclasses.scheduling.k8s.io ID", "priorityclasses.scheduling.k8s.io system-cluster-critical", "priorityclasses.scheduling.k8s.io system-node-critical"},
+		},
 
-		{name: "selector", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A", "B"}, LabelSelector: labels("app", "web")},
-			want: []string{"namespaces A", "namespaces B", "configmaps A/one", "configmaps B/one"}},
-		{name: "or selectors, one object in both", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A", "B"}, OrLabelSelectors: []*metav1.LabelSelector{labels("app", "web"), labels("tier", "x")}},
-			want: []string{"namespaces A", "namespaces B", "configmaps A/one", "configmaps A/two", "secrets A/s", "configmaps B/one"}},
+		{
+			name: "selector", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A", "B"}, LabelSelector: labels("app", "web")},
+			want: []string{"namespaces A", "namespaces B", "configmaps A/one", "configmaps B/one"},
+		},
+		{
+			name: "or selectors, one object in both", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A", "B"}, OrLabelSelectors: []*metav1.LabelSelector{labels("app", "web"), labels("tier", "x")}},
+			want: []string{"namespaces A", "namespaces B", "configmaps A/one", "configmaps A/two", "secrets A/s", "configmaps B/one"},
+		},
 		{name: "selector of nothing", spec: velerov1.BackupSpec{LabelSelector: labels("no", "where")}},
-		{name: "selector finds the related", spec: velerov1.BackupSpec{LabelSelector: labels("tier", "x"), IncludedNamespaceScopedResources: []string{"secrets"}},
-			want: []string{"secrets A/s", "namespaces A"}},
+		{
+			name: "selector finds the related", spec: velerov1.BackupSpec{LabelSelector: labels("tier", "x"), IncludedNamespaceScopedResources: []string{"secrets"}},
+			want: []string{"secrets A/s", "namespaces A"},
+		},
 	}
 }
 

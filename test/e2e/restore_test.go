@@ -173,8 +173,10 @@ func (c *careLab) letGo(t *testing.T) {
 func (c *careLab) family(t *testing.T) {
 	t.Helper()
 	c.apply(t, fmt.Sprintf("{apiVersion: restore.example.com/v1, kind: Parcel, metadata: {name: parent, namespace: %s}}", c.src))
-	parent := map[string]any{"apiVersion": "restore.example.com/v1", "kind": "Parcel", "name": "parent", "controller": true, "blockOwnerDeletion": true,
-		"uid": at(c.object(t, "parcels", c.src, "parent"), "metadata", "uid")}
+	parent := map[string]any{
+		"apiVersion": "restore.example.com/v1", "kind": "Parcel", "name": "parent", "controller": true, "blockOwnerDeletion": true,
+		"uid": at(c.object(t, "parcels", c.src, "parent"), "metadata", "uid"),
+	}
 	ghost := map[string]any{"apiVersion": "v1", "kind": "Secret", "name": "ghost", "uid": at(c.object(t, "secrets", c.src, "ghost"), "metadata", "uid")}
 	c.configMap(t, "child", parent)
 	c.configMap(t, "orphan", ghost)
