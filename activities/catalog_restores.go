@@ -138,15 +138,18 @@ func (c *Catalog) status(ctx context.Context, bsl *velerov1.BackupStorageLocatio
 }
 
 func (c *Catalog) check(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	bsl, st, err := c.Locations.Get(ctx, in.Name)
-	if err != nil && kindOf(err) == contract.ErrTypeInvalid {
-		return contract.ReadResult{}, err
-	}
+	bsl, err := c.Config.Location(in.Name)
 	if err != nil {
-		bsl, _ = c.Config.Location(in.Name)
-		return contract.ReadResult{Locations: []contract.LocationStatus{c.status(ctx, bsl)}}, nil
+		return contract.ReadResult{}, invalid("name: %w", err)
 	}
 	row := c.status(ctx, bsl)
+	if row.Phase != string(velerov1.BackupStorageLocationPhaseAvailable) {
+		return contract.ReadResult{Locations: []contract.LocationStatus{row}}, nil
+	}
+	_, st, err := c.Locations.Get(ctx, bsl.Name)
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
 	for _, p := range store.Check(ctx, st) {
 		row.Capabilities = append(row.Capabilities, contract.Capability{Name: p.Name, OK: p.OK, Detail: p.Detail, Consequence: p.Consequence})
 	}

@@ -96,7 +96,7 @@ func (s *session) fold(ctx context.Context) (*folded, error) {
 func planKey(r record) string { return r.Resource + " " + objectName(r.Namespace, r.Name) }
 
 // planOf reads the dry run that this restore has to agree with, if it names one.
-func (s *session) planOf(ctx context.Context) (map[string]record, error) {
+func (s *session) planOf(ctx context.Context) (out map[string]record, err error) {
 	if s.Restore.Plan == "" || s.Restore.DryRun {
 		return nil, nil
 	}
@@ -107,12 +107,12 @@ func (s *session) planOf(ctx context.Context) (map[string]record, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer body.Close()
+	defer func() { err = errors.Join(err, body.Close()) }()
 	zr, err := gzip.NewReader(body)
 	if err != nil {
 		return nil, fmt.Errorf("plan %s: %w: %w", s.Restore.Plan, archive.ErrCorrupt, err)
 	}
-	out := map[string]record{}
+	out = map[string]record{}
 	for dec := json.NewDecoder(io.LimitReader(zr, maxDocument)); dec.More(); {
 		var rec record
 		if err := dec.Decode(&rec); err != nil {

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -84,18 +83,17 @@ func (p *progress) step(ctx workflow.Context, step string) {
 }
 
 func (p *progress) show(ctx workflow.Context) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n**%s**\n\n", p.title, p.Step)
+	text := fmt.Sprintf("### %s\n\n**%s**\n\n", p.title, p.Step)
 	if p.TotalObjects > 0 {
-		fmt.Fprintf(&b, "%d of %d objects", p.Objects, p.TotalObjects)
+		text += fmt.Sprintf("%d of %d objects", p.Objects, p.TotalObjects)
 	}
 	if p.Bytes > 0 {
-		fmt.Fprintf(&b, ", %.1f MiB", float64(p.Bytes)/(1<<20))
+		text += fmt.Sprintf(", %.1f MiB", float64(p.Bytes)/(1<<20))
 	}
 	if p.Warnings+p.Errors > 0 {
-		fmt.Fprintf(&b, "\n\n%d warnings, %d errors", p.Warnings, p.Errors)
+		text += fmt.Sprintf("\n\n%d warnings, %d errors", p.Warnings, p.Errors)
 	}
-	workflow.SetCurrentDetails(ctx, b.String())
+	workflow.SetCurrentDetails(ctx, text)
 }
 
 // failurePhase is the phase in which an error leaves a run.

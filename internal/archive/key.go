@@ -45,12 +45,12 @@ func (k Key) Object() string { return string(appendObject(nil, k)) }
 func (k Key) Validate() error {
 	for _, s := range [...]struct{ what, v string }{{"resource", k.Resource}, {"name", k.Name}} {
 		if err := checkSegment(s.v); err != nil {
-			return fmt.Errorf("%w: %s %q: %s", ErrKey, s.what, s.v, err)
+			return fmt.Errorf("%w: %s %q: %w", ErrKey, s.what, s.v, err)
 		}
 	}
 	if k.Namespace != "" {
 		if err := checkSegment(k.Namespace); err != nil {
-			return fmt.Errorf("%w: namespace %q: %s", ErrKey, k.Namespace, err)
+			return fmt.Errorf("%w: namespace %q: %w", ErrKey, k.Namespace, err)
 		}
 	}
 	if !validVersion(k.Version) {

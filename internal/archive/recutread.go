@@ -79,7 +79,7 @@ func (b *boundedReader) drain() error {
 		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
 			return hostile("data after the end of the tar archive")
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -89,12 +89,12 @@ func statusError(resp *http.Response, body []byte) error {
 	if json.Unmarshal(body, &s) != nil || s.Kind != "Status" || s.Status == metav1.StatusSuccess {
 		s = metav1.Status{Status: metav1.StatusFailure, Message: fmt.Sprintf("HTTP %d (%s) without a status", resp.StatusCode, http.StatusText(resp.StatusCode)), Reason: reasonOf(resp.StatusCode)}
 	}
-	s.Code = int32(resp.StatusCode) //nolint:gosec // three digits
+	s.Code = int32(resp.StatusCode)
 	if after := retryAfter(resp); after > 0 {
 		if s.Details == nil {
 			s.Details = &metav1.StatusDetails{}
 		}
-		s.Details.RetryAfterSeconds = int32(after) //nolint:gosec // bounded by retryAfter
+		s.Details.RetryAfterSeconds = int32(after)
 	}
 	return &apierrors.StatusError{ErrStatus: s}
 }

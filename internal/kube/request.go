@@ -87,7 +87,7 @@ func (c *Client) once(ctx context.Context, k call, read func(io.Reader) error) e
 	defer cancel(nil)
 	idle := newWatchdog(c.opts.Timeout, cancel)
 	defer idle.stop()
-	resp, err := c.send(ctx, k)
+	resp, err := c.send(ctx, k) //nolint:bodyclose // drain closes it
 	if err != nil {
 		slot.Release(OutcomeLost)
 		return lost(cause(ctx, err))

@@ -20,7 +20,8 @@ func typ(gr string, namespaced bool) filter.Type {
 	return t
 }
 
-func of(gr string, count int64) TypeCount      { return TypeCount{Type: typ(gr, true), Count: count} }
+func of(gr string, count int64) TypeCount { return TypeCount{Type: typ(gr, true), Count: count} }
+
 func cluster(gr string, count int64) TypeCount { return TypeCount{Type: typ(gr, false), Count: count} }
 
 func names(n int) []string {

@@ -52,9 +52,7 @@ func toResult(reasons []Reason) Result {
 	for _, r := range reasons[:kept] {
 		out.add(r)
 	}
-	for _, line := range leftOut(reasons[kept:]) {
-		out.Velero = append(out.Velero, line)
-	}
+	out.Velero = append(out.Velero, leftOut(reasons[kept:])...)
 	return out
 }
 

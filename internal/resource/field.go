@@ -1,7 +1,5 @@
 package resource
 
-import "sort"
-
 // The helpers below read decoded JSON that other programs wrote: any field may
 // be missing or of another type than its API says. They answer with a zero
 // value then, so that a rule needs no type checks and cannot panic.
@@ -140,15 +138,6 @@ func condition(status map[string]any, kind string) string {
 		}
 	}
 	return ""
-}
-
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 // clone copies decoded JSON deeply.

@@ -2,7 +2,7 @@ package resource
 
 import "strings"
 
-const typeAccountToken = "kubernetes.io/service-account-token"
+const typeAccountToken = "kubernetes.io/service-account-token" //nolint:gosec // a type, no credential
 
 // restoreSecret skips generated tokens, which are signed by the old cluster's
 // key, and empties the token Secrets that people made so that the token

@@ -80,7 +80,7 @@ func (s *S3) composePieces(ctx context.Context, dst string, pieces []piece, o Pu
 				if going.Err() != nil {
 					return going.Err()
 				}
-				done[i], err = s.sendPiece(ctx, u, int32(i+1), p) //nolint:gosec // at most maxParts
+				done[i], err = s.sendPiece(ctx, u, int32(i+1), p)
 				return err
 			})
 		}

@@ -43,8 +43,10 @@ func (b *bench) load(ctx context.Context, s size) (time.Duration, error) {
 		return 0, err
 	}
 	for i := range s.Namespaces {
-		obj := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace",
-			"metadata": map[string]any{"name": namespace(s, i)}}}
+		obj := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Namespace",
+			"metadata": map[string]any{"name": namespace(s, i)},
+		}}
 		if _, err := d.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}).Create(ctx, obj, metav1.CreateOptions{}); err != nil {
 			return 0, err
 		}

@@ -43,10 +43,16 @@ func (b *bench) measure(ctx context.Context, s size) error {
 		name string
 		do   func(context.Context, *row) error
 	}{
-		{"bare CREATE", b.bareCreate}, {"bare LIST", b.bareList}, {"lifeboat backup", b.lifeboatBackup},
-		{"one Secret", b.oneSecret}, {"velero backup", b.veleroBackup},
-		{"delete", b.unloadStep}, {"lifeboat restore", b.lifeboatRestore},
-		{"delete", b.unloadAgain}, {"velero restore", b.veleroRestore}, {"delete", b.unloadLast},
+		{"bare CREATE", b.bareCreate},
+		{"bare LIST", b.bareList},
+		{"lifeboat backup", b.lifeboatBackup},
+		{"one Secret", b.oneSecret},
+		{"velero backup", b.veleroBackup},
+		{"delete", b.unloadStep},
+		{"lifeboat restore", b.lifeboatRestore},
+		{"delete", b.unloadAgain},
+		{"velero restore", b.veleroRestore},
+		{"delete", b.unloadLast},
 	}
 	for _, step := range steps {
 		start := time.Now()

@@ -2,7 +2,9 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,7 +26,7 @@ func (c component) copyFiles(ctx context.Context, out string) error {
 	for _, pattern := range c.files {
 		files, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil || len(files) == 0 {
-			return fmt.Errorf("copy %s of %s: %d files (%v)", pattern, c.pkg, len(files), err)
+			return fmt.Errorf("copy %s of %s: %d files: %w", pattern, c.pkg, len(files), errors.Join(err, fs.ErrNotExist))
 		}
 		if err := copyInto(out, files); err != nil {
 			return err
