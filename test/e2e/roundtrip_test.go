@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -339,7 +340,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 		return nil
 	})
-	if left := keysIn(t, l.Store, "plugins/"); len(left) > 0 {
+	if left := slices.Concat(keysIn(t, l.Store, "plugins/lifeboat/staging/"), keysIn(t, l.Store, "plugins/lifeboat/claims/")); len(left) > 0 {
 		t.Errorf("left in the bucket: %v", left)
 	}
 }
