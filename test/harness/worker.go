@@ -30,7 +30,7 @@ func (h *Harness) StartWorker(ctx context.Context, env ...string) (*Worker, erro
 	w := &Worker{cmd: exec.Command(h.bin.Worker, "--config", h.path), log: log.Name(), done: make(chan error, 1)}
 	w.cmd.Stdout, w.cmd.Stderr = log, log
 	w.cmd.Env = append(os.Environ(), env...)
-	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	w.cmd.SysProcAttr = dieWithTest()
 	if err := w.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
