@@ -89,17 +89,24 @@ func readBackup(ctx context.Context, be backend, name, location string) (contrac
 	return res, err
 }
 
-// resourceList reads Velero's list of objects by kind.
+// resourceList reads Velero's list of objects by kind. Old Veleros wrote none, or
+// null: that is an empty list.
 func (a *app) resourceList(ctx context.Context, be backend, o *describeOptions, in contract.ReadInput) (map[string][]string, error) {
 	in.File, in.Location = contract.FileResourceList, o.location
+	list := map[string][]string{}
 	body, err := a.open(ctx, be, in, o.trust)
+	if errors.Is(err, engine.ErrNotFound) || errors.Is(err, fetch.ErrNotFound) {
+		return list, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close() //nolint:errcheck // opened to read
-	var list map[string][]string
 	if err := json.NewDecoder(body).Decode(&list); err != nil {
 		return nil, fmt.Errorf("read the list of objects: %w", err)
+	}
+	if list == nil {
+		list = map[string][]string{}
 	}
 	return list, nil
 }

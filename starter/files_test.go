@@ -87,9 +87,14 @@ func TestDownload(t *testing.T) {
 }
 
 func TestDetails(t *testing.T) {
-	m := bucket(t, map[string][]byte{"nightly": packed(`{"v1/Pod":["shop/a","shop/b"],"v1/Namespace":["shop"]}`)})
+	m := bucket(t, map[string][]byte{"nightly": packed(`{"v1/Pod":["shop/a","shop/b"],"v1/Namespace":["shop"]}`), "null": packed("null\n")})
 	lifeboat(t, m, "", "backup", "describe", "nightly", "--details").want(t, codeDone, "Resource List:", "v1/Pod (2):", "- shop/b")
 	lifeboat(t, m, "", "backup", "describe", "nightly", "--details", "-o", "json").want(t, codeDone, `"resourceList": {`)
+	doc := backupDoc("old", "Completed")
+	m.reads[contract.ReadBackup] = contract.ReadResult{Backup: &doc}
+	for _, old := range []string{"null", "lost", "listless"} {
+		lifeboat(t, m, "", "backup", "describe", old, "--details").want(t, codeDone, "Resource List:", "<none was stored>")
+	}
 	lifeboat(t, m, "", "backup", "describe", "nightly", "--details", "--cacert", "/nope").want(t, codeError, "--cacert: open /nope")
 }
 

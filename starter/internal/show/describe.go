@@ -61,12 +61,15 @@ func (p *page) labels(label string, set map[string]string) {
 	}
 }
 
-// resources prints Velero's list of objects by kind.
+// resources prints Velero's list of objects by kind; nil was not asked for.
 func (p *page) resources(list map[string][]string) {
 	if list == nil {
 		return
 	}
 	p.heading("Resource List")
+	if len(list) == 0 {
+		p.printf("  <none was stored>\n")
+	}
 	var kinds []string
 	for kind := range list {
 		kinds = append(kinds, kind)
