@@ -65,7 +65,11 @@ var kinds = []struct {
 	{archive.ErrHostile, contract.ErrTypeCorrupt},
 	{store.ErrNoBucket, contract.ErrTypeLocation},
 	{store.ErrReadOnly, contract.ErrTypeLocation},
+	{store.ErrRegion, contract.ErrTypeLocation},
+	{store.ErrUnsupported, contract.ErrTypeLocation},
+	{store.ErrInvalid, contract.ErrTypeInvalid},
 	{store.ErrAccessDenied, contract.ErrTypeDenied},
+	{store.ErrCredentials, contract.ErrTypeDenied},
 }
 
 func kindOf(err error) string {

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -21,12 +23,36 @@ type Locations struct {
 	opened map[string]store.Store
 }
 
-// NewLocations returns the locations of cfg.
-func NewLocations(cfg *config.Config, log *slog.Logger) *Locations {
-	return &Locations{cfg: cfg, opened: map[string]store.Store{},
+// NewLocations returns the locations of cfg. Secrets that a location names are read
+// from the cluster, in the configuration's namespace, as Velero does.
+func NewLocations(cfg *config.Config, kc *kube.Client, log *slog.Logger) *Locations {
+	secret := func(ctx context.Context, name, key string) ([]byte, error) {
+		return readSecret(ctx, kc, cfg.Namespace, name, key)
+	}
+	return &Locations{
+		cfg: cfg, opened: map[string]store.Store{},
 		open: func(ctx context.Context, bsl velerov1.BackupStorageLocation) (store.Store, error) {
-			return store.Open(ctx, bsl, store.Options{Logger: log})
-		}}
+			return store.Open(ctx, bsl, store.Options{Logger: log, Secret: secret, Parallel: cfg.Limits.UploadParts})
+		},
+	}
+}
+
+func readSecret(ctx context.Context, kc *kube.Client, namespace, name, key string) ([]byte, error) {
+	raw, err := kc.Get(ctx, kube.Resource{Version: "v1", Name: "secrets", Kind: "Secret", Namespaced: true}, namespace, name)
+	if err != nil {
+		return nil, fmt.Errorf("read secret %s/%s: %w", namespace, name, err)
+	}
+	var secret struct {
+		Data map[string][]byte `json:"data"`
+	}
+	if err := json.Unmarshal(raw, &secret); err != nil {
+		return nil, fmt.Errorf("read secret %s/%s: not a Secret", namespace, name) // without the cause: it may quote the data
+	}
+	value, ok := secret.Data[key]
+	if !ok {
+		return nil, fmt.Errorf("secret %s/%s has no key %q", namespace, name, key)
+	}
+	return value, nil
 }
 
 // Get returns the location of that name, "" meaning the default. An unknown name
