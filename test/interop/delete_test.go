@@ -1,0 +1,98 @@
+//go:build stack
+
+package interop
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+)
+
+// Lifeboat deletes backups, Velero's and its own, under Velero's eyes: nothing is
+// left in the bucket and Velero forgets them.
+func TestLifeboatDeletesWhatVeleroWatches(t *testing.T) {
+	t.Parallel()
+	p, ctx := start(t)
+	ns := p.namespace(t, ctx, "deleted")
+	theirs, ours := p.name("velero-deleted"), p.name("ours-deleted")
+	if err := p.velero.Backup(ctx, theirs, "--include-namespaces="+ns); err != nil {
+		t.Fatal(err)
+	}
+	p.lifeboat(t, ctx, "backup", "create", ours, "--include-namespaces", ns, "--wait")
+	p.known(t, ctx, ours)
+	for _, backup := range []string{theirs, ours} {
+		p.lifeboat(t, ctx, "backup", "delete", backup, "--confirm")
+		p.gone(t, ctx, backup)
+	}
+	for _, backup := range []string{theirs, ours} {
+		await(t, ctx, "velero to forget "+backup, func() (bool, string) {
+			_, err := p.velero.Get(ctx, "backups", backup)
+			return err != nil && strings.Contains(err.Error(), "404"), ""
+		})
+	}
+	p.available(t, ctx)
+}
+
+// Velero deletes a backup of ours: nothing is left of it, its name is free again, and
+// what else Lifeboat has stays whole.
+func TestVeleroDeletesOurBackup(t *testing.T) {
+	t.Parallel()
+	p, ctx := start(t)
+	ns := p.namespace(t, ctx, "removed")
+	removed, kept := p.name("ours-removed"), p.name("ours-kept")
+	for _, backup := range []string{removed, kept} {
+		p.lifeboat(t, ctx, "backup", "create", backup, "--include-namespaces", ns, "--wait")
+	}
+	p.known(t, ctx, removed)
+	p.veleroRun(t, ctx, "backup", "delete", removed, "--confirm")
+	await(t, ctx, "velero to delete "+removed, func() (bool, string) {
+		_, err := p.velero.Get(ctx, "backups", removed)
+		return err != nil && strings.Contains(err.Error(), "404"), ""
+	})
+	p.gone(t, ctx, removed)
+	if out := p.lifeboat(t, ctx, "backup", "describe", kept); !strings.Contains(out, "Completed") {
+		t.Error(out)
+	}
+	p.lifeboat(t, ctx, "restore", "create", p.name("kept"), "--from-backup", kept, "--namespace-mappings", ns+":"+ns+"-again", "--wait")
+	if out := p.kubectl(t, ctx, "", "-n", ns+"-again", "get", "configmap", "kept", "-o", "jsonpath={.data.value}"); out != "42" {
+		t.Errorf("restored %q", out)
+	}
+	p.lifeboat(t, ctx, "backup", "create", removed, "--include-namespaces", ns, "--wait")
+}
+
+// namespace makes one with a ConfigMap in it.
+func (p *peers) namespace(t *testing.T, ctx context.Context, name string) string {
+	t.Helper()
+	ns := p.name(name)
+	p.kubectl(t, ctx, "", "create", "namespace", ns)
+	p.kubectl(t, ctx, "", "-n", ns, "create", "configmap", "kept", "--from-literal=value=42")
+	return ns
+}
+
+// gone: neither the bucket nor Lifeboat's catalog knows the backup, and no working
+// file names it.
+func (p *peers) gone(t *testing.T, ctx context.Context, backup string) {
+	t.Helper()
+	if left := p.keys(t, ctx, archive.BackupDir(backup)); len(left) > 0 {
+		t.Errorf("left of %s: %v", backup, left)
+	}
+	for _, key := range p.keys(t, ctx, archive.PluginDir) {
+		if strings.Contains(key, backup) {
+			t.Errorf("left of %s: %s", backup, key)
+		}
+	}
+	res, err := p.CLI(ctx, "backup", "get", backup)
+	if err != nil || res.Code == 0 || !strings.Contains(res.Err, "not found") {
+		t.Errorf("lifeboat backup get %s: exit %d, %s %s %v", backup, res.Code, res.Out, res.Err, err)
+	}
+}
+
+// available: nothing we keep in the bucket makes Velero refuse it.
+func (p *peers) available(t *testing.T, ctx context.Context) {
+	t.Helper()
+	if out := p.veleroRun(t, ctx, "backup-location", "get"); !strings.Contains(out, "Available") || strings.Contains(out, "Unavailable") {
+		t.Error(out)
+	}
+}
