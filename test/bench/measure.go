@@ -89,15 +89,15 @@ func (b *bench) lifeboatBackup(ctx context.Context, r *row) error {
 	defer w.Kill()
 	for i := range backupRuns {
 		name := fmt.Sprintf("b-%d-%d", r.Size.Objects, i)
-		start := time.Now()
 		err := b.profiled(ctx, name, func() error {
+			start := time.Now()
 			_, err := b.h.Run(ctx, "backup", "create", name, "--include-namespaces", glob(r.Size), "--wait")
+			r.LifeboatBackups = append(r.LifeboatBackups, time.Since(start).Seconds())
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		r.LifeboatBackups = append(r.LifeboatBackups, time.Since(start).Seconds())
 	}
 	sorted := slices.Sorted(slices.Values(r.LifeboatBackups))
 	r.LifeboatBackup = sorted[len(sorted)/2]
@@ -122,15 +122,15 @@ func (b *bench) lifeboatRestore(ctx context.Context, r *row) error {
 		return err
 	}
 	defer w.Kill()
-	start := time.Now()
 	err = b.profiled(ctx, fmt.Sprintf("restore-%d", r.Size.Objects), func() error {
+		start := time.Now()
 		_, err := b.h.Run(ctx, "restore", "create", fmt.Sprintf("r-%d", r.Size.Objects), "--from-backup", fmt.Sprintf("b-%d-0", r.Size.Objects), "--wait")
+		r.LifeboatRestore = time.Since(start).Seconds()
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	r.LifeboatRestore = time.Since(start).Seconds()
 	if _, err := b.list(ctx, r.Size); err != nil { // everything is there
 		return err
 	}
