@@ -13,7 +13,6 @@ import (
 // Lifeboat deletes backups, Velero's and its own, under Velero's eyes: nothing is
 // left in the bucket and Velero forgets them.
 func TestLifeboatDeletesWhatVeleroWatches(t *testing.T) {
-	t.Parallel()
 	p, ctx := start(t)
 	ns := p.namespace(t, ctx, "deleted")
 	theirs, ours := p.name("velero-deleted"), p.name("ours-deleted")
@@ -21,6 +20,7 @@ func TestLifeboatDeletesWhatVeleroWatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.lifeboat(t, ctx, "backup", "create", ours, "--include-namespaces", ns, "--wait")
+	t.Parallel() // meanwhile Velero is restarted, and looks into the bucket
 	p.known(t, ctx, ours)
 	for _, backup := range []string{theirs, ours} {
 		p.lifeboat(t, ctx, "backup", "delete", backup, "--confirm")
@@ -38,13 +38,13 @@ func TestLifeboatDeletesWhatVeleroWatches(t *testing.T) {
 // Velero deletes a backup of ours: nothing is left of it, its name is free again, and
 // what else Lifeboat has stays whole.
 func TestVeleroDeletesOurBackup(t *testing.T) {
-	t.Parallel()
 	p, ctx := start(t)
 	ns := p.namespace(t, ctx, "removed")
 	removed, kept := p.name("ours-removed"), p.name("ours-kept")
 	for _, backup := range []string{removed, kept} {
 		p.lifeboat(t, ctx, "backup", "create", backup, "--include-namespaces", ns, "--wait")
 	}
+	t.Parallel() // meanwhile Velero is restarted, and looks into the bucket
 	p.known(t, ctx, removed)
 	p.veleroRun(t, ctx, "backup", "delete", removed, "--confirm")
 	await(t, ctx, "velero to delete "+removed, func() (bool, string) {

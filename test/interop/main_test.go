@@ -28,8 +28,17 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(stack.Main(m, stack.Options{Kwok: true, KwokVolumes: true}, func(s *stack.Stack) { shared = s }))
+	code := stack.Main(m, stack.Options{Kwok: true, KwokVolumes: true}, func(s *stack.Stack) { shared = s })
+	if code != 0 {
+		fmt.Fprintln(os.Stderr, "log of the worker:", scratch)
+	} else if err := os.RemoveAll(scratch); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
 }
+
+// scratch holds the binaries, configuration and log of the peers.
+var scratch string
 
 // peers are a Lifeboat worker and a Velero server that share a bucket and a prefix.
 type peers struct {
@@ -48,15 +57,15 @@ var setUp = sync.OnceValues(func() (*peers, error) {
 		return nil, err
 	}
 	run := hex.EncodeToString(id)
-	dir, err := os.MkdirTemp("", "interop-")
+	var err error
+	if scratch, err = os.MkdirTemp("", "interop-"); err != nil {
+		return nil, err
+	}
+	bin, err := harness.Build(ctx, scratch)
 	if err != nil {
 		return nil, err
 	}
-	bin, err := harness.Build(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	h, err := harness.New(ctx, shared, bin, dir, harness.Options{Cluster: "interop-" + run})
+	h, err := harness.New(ctx, shared, bin, scratch, harness.Options{Cluster: "interop-" + run})
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +91,7 @@ func start(t *testing.T) (*peers, context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
 	return p, ctx
 }

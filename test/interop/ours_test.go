@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -19,7 +20,6 @@ import (
 
 // A backup of ours, found by Velero in the bucket and restored by it.
 func TestVeleroRestoresOurBackup(t *testing.T) {
-	t.Parallel()
 	p, ctx := start(t)
 	f := p.app(t, ctx, "small", 31001)
 	before, port := f.state(t, ctx), f.nodePort(t, ctx)
@@ -31,6 +31,7 @@ func TestVeleroRestoresOurBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.lifeboat(t, ctx, "backup", "create", "-f", file, "--wait")
+	t.Parallel() // meanwhile Velero is restarted, and looks into the bucket
 	f.destroy(t, ctx, related)
 	p.known(t, ctx, backup)
 	t.Run("describe", func(t *testing.T) { p.veleroDescribes(t, ctx, backup, f) })
@@ -141,8 +142,7 @@ func TestVeleroWithAPIGroupVersionsRestoresOurBackup(t *testing.T) {
 	p.kubectl(t, ctx, "", "-n", ns, "create", "configmap", "kept", "--from-literal=value=42")
 	p.kubectl(t, ctx, "", "-n", ns, "create", "deployment", "kept", "--image=registry.k8s.io/pause:3.10", "--replicas=0")
 	p.lifeboat(t, ctx, "backup", "create", backup, "--include-namespaces", ns, "--wait")
-	// Only the copies by version are what this one reads: take the plain ones away.
-	p.dropPlain(t, ctx, backup)
+	p.spoilPlain(t, ctx, backup)
 	before, err := compare.Take(ctx, p.Kube, inside(ns))
 	if err != nil {
 		t.Fatal(err)
@@ -150,6 +150,9 @@ func TestVeleroWithAPIGroupVersionsRestoresOurBackup(t *testing.T) {
 	o := p.server
 	o.Namespace, o.Args = "velero-versions-"+p.run, append([]string{"--features=EnableCSI,EnableAPIGroupVersions"}, o.Args...)
 	v, err := shared.StartVelero(ctx, o)
+	if err == nil {
+		v, err = shared.StartVelero(ctx, o) // it looks into the bucket when it starts, if the location is known to be well
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,21 +179,25 @@ func inside(ns string) func(resource, namespace, name string) bool {
 	}
 }
 
-// dropPlain rewrites a tarball without the copies at plain paths.
-func (p *peers) dropPlain(t *testing.T, ctx context.Context, backup string) {
+// spoilPlain changes the copy of the ConfigMap at its plain path, so that it shows
+// which of the two was restored.
+func (p *peers) spoilPlain(t *testing.T, ctx context.Context, backup string) {
 	t.Helper()
 	key := archive.Layout{Backup: backup}.Tarball()
-	entries := p.tarball(t, ctx, backup)
-	kept := entries[:0]
-	for _, e := range entries {
-		if !strings.HasPrefix(e.path, "resources/") || strings.Contains(e.path, "-preferredversion/") {
-			kept = append(kept, e)
+	entries, spoilt := p.tarball(t, ctx, backup), 0
+	for i, e := range entries {
+		if strings.HasSuffix(e.path, "/kept.json") && !strings.Contains(e.path, "-preferredversion/") {
+			other := bytes.ReplaceAll(e.body, []byte(`"42"`), []byte(`"41"`))
+			if !bytes.Equal(other, e.body) {
+				entries[i].body = other
+				spoilt++
+			}
 		}
 	}
-	if len(kept) == len(entries) || len(kept) < 4 {
-		t.Fatalf("%d of %d entries are copies by version", len(kept), len(entries))
+	if spoilt != 1 {
+		t.Fatalf("%d copies changed", spoilt)
 	}
-	if err := p.Store.Put(ctx, key, pack(t, kept), store.PutOptions{}); err != nil {
+	if err := p.Store.Put(ctx, key, pack(t, entries), store.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
