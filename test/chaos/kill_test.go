@@ -117,7 +117,9 @@ func TestKilledBackup(t *testing.T) {
 	recordings(t)
 	deletes := undisturbed.delete.points(2)
 	var jobs []job
-	for i, p := range undisturbed.backup.points(samplePoints) {
+	points := append(undisturbed.backup.points(samplePoints), // and where an upload is begun and not finished
+		point{"SealBackup", "s3", "POST LANE/backups/NAME/NAME.tar.gz?uploads=", 1, After})
+	for i, p := range points {
 		d := deletes[i%len(deletes)]
 		jobs = append(jobs, job{p.String(), func(ctx context.Context, l *lane) error {
 			name, _ := l.names("backup")

@@ -283,7 +283,7 @@ func (l *lane) play(t *testing.T, j job) {
 			t.Errorf("put the lane right: %v", err)
 		}
 	}
-	t.Logf("%.1f s", time.Since(begin).Seconds())
+	t.Logf("%.1f s on %s", time.Since(begin).Seconds(), l.name)
 }
 
 func lastLines(text []byte, n int) string {

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -122,6 +123,9 @@ func refuse(w http.ResponseWriter, err error) {
 
 // RoundTrip implements http.RoundTripper: it is where calls are counted and hooked.
 func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := swallow(r); err != nil {
+		return nil, err
+	}
 	c, hook := p.count(r)
 	defer p.leave()
 	if a := hook(c, Before); a != nil {
@@ -138,6 +142,21 @@ func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, answered{a}
 	}
 	return resp, nil
+}
+
+// swallow reads the whole request before anything is done about it: only then does the
+// server part notice that a client has given up, and a request that was given up on
+// while it was held is not sent on.
+func swallow(r *http.Request) error {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err := errors.Join(err, r.Body.Close()); err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
 }
 
 func (p *Proxy) count(r *http.Request) (Call, Hook) {

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -90,5 +91,39 @@ func TestProxyHooks(t *testing.T) {
 				t.Errorf("body %q (%v), served %d times; want %q, %d", body, err, served, tt.body, tt.served)
 			}
 		})
+	}
+}
+
+// TestProxyNoticesGivingUp: a request whose client has gone while it was held is not
+// sent on, whatever its size.
+func TestProxyNoticesGivingUp(t *testing.T) {
+	served := make(chan bool, 1)
+	p, url := newTestProxy(t, func(http.ResponseWriter, *http.Request) { served <- true })
+	ctx, giveUp := context.WithCancel(t.Context())
+	over := make(chan bool)
+	p.Reset(func(c Call, m Moment) *Answer {
+		if m == Before {
+			giveUp()
+			<-c.Gone
+			defer close(over)
+		}
+		return nil
+	})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, strings.NewReader(strings.Repeat("x", 100_000)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		_ = resp.Body.Close()
+		t.Error("a request that was given up has an answer")
+	}
+	<-over
+	if err := p.server.Shutdown(t.Context()); err != nil { // waits for what is still at work
+		t.Error(err)
+	}
+	select {
+	case <-served:
+		t.Error("the request was sent on")
+	default:
 	}
 }
