@@ -24,7 +24,8 @@
 //   - a glob, or an include list of types that are unknown or of the other
 //     scope, selects nothing and is reported; Velero reads some such lists as
 //     if they were empty, and so takes everything;
-//   - an excluded namespace's own Namespace object is never stored;
+//   - the Namespace object of a namespace that is not selected is never stored;
+//     Velero stores it when its own labels match the selector;
 //   - spaces around the names in orderedResources are ignored;
 //   - a resourcePolicy or resourceModifier of another kind than configmap is
 //     refused instead of being dropped in silence.
