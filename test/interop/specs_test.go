@@ -38,11 +38,13 @@ var specs = []spec{
 	{name: "old-namespaces-excluded", yaml: `{includedNamespaces: ["{{.Prefix}}-app"], excludedResources: [ns, pods]}`},
 	{name: "old-unknown-type", yaml: `{includedNamespaces: ["{{.Prefix}}-app"], includedResources: [configmaps, nonesuches.example.com]}`},
 	{name: "old-type-globs", yaml: `{includedNamespaces: ["{{.Prefix}}-app"], includedResources: ["*.apps", "*.{{.Prefix}}.example.com", ns]}`},
-	{name: "old-cluster-selector", yaml: `{includedNamespaces: ["{{.Prefix}}-app"], includeClusterResources: true, labelSelector: {matchLabels: {fixture: "{{.Prefix}}"}}}`,
+	{
+		name: "old-cluster-selector", yaml: `{includedNamespaces: ["{{.Prefix}}-app"], includeClusterResources: true, labelSelector: {matchLabels: {fixture: "{{.Prefix}}"}}}`,
 		// Velero stores the Namespace object of a namespace that is not selected if its labels are.
 		missing: func(f *fixture, path string) bool {
 			return strings.HasPrefix(path, "resources/namespaces/") && strings.HasSuffix(path, "/"+f.Prefix+"-data.json")
-		}},
+		},
+	},
 	{name: "new-namespaced", yaml: `{includedNamespaces: ["{{.Prefix}}-app", "{{.Prefix}}-data"], includedNamespaceScopedResources: [pods, serviceaccounts, widgets]}`},
 	{name: "new-both", yaml: `{includedNamespaces: ["{{.Prefix}}-data"], includedNamespaceScopedResources: ["*"], includedClusterScopedResources: [storageclasses, priorityclasses]}`},
 	{name: "new-cluster-all", yaml: `{includedNamespaces: ["{{.Prefix}}-data"], includedClusterScopedResources: ["*"]}`},
