@@ -86,9 +86,7 @@ func (b *Backup) discover(ctx context.Context, in contract.PrepareBackupInput) (
 	if err != nil {
 		return nil, err
 	}
-	if in.Backup.Spec.TTL.Duration == 0 {
-		in.Backup.Spec.TTL = metav1.Duration{Duration: b.Config.DefaultBackupTTL.Duration}
-	}
+	b.defaults(&in.Backup.Spec)
 	f, reasons, err := filter.NewBackup(&in.Backup.Spec, resolver(cat), namespaces)
 	if err != nil {
 		return nil, err
@@ -103,6 +101,20 @@ func (b *Backup) discover(ctx context.Context, in contract.PrepareBackupInput) (
 		Kubernetes: cat.ServerVersion, Resources: listable(cat.Resources),
 		Filter: f, Reasons: reasons,
 	}, nil
+}
+
+// defaults fills in what Velero's server does (velero.md B1), so that readers of the
+// document see what was in force.
+func (b *Backup) defaults(spec *velerov1.BackupSpec) {
+	for field, value := range map[*metav1.Duration]time.Duration{
+		&spec.TTL:                  b.Config.DefaultBackupTTL.Duration,
+		&spec.CSISnapshotTimeout:   10 * time.Minute,
+		&spec.ItemOperationTimeout: 4 * time.Hour,
+	} {
+		if field.Duration == 0 {
+			field.Duration = value
+		}
+	}
 }
 
 // listable keeps the types that can be backed up and brought back: Velero asks for

@@ -79,20 +79,24 @@ func validateRestore(in contract.RestoreInput) error {
 	return nil
 }
 
-// nameFree fails if an earlier restore of this name has left its results.
+// nameFree fails if an earlier restore of this name, ours or Velero's, has left its
+// results: they would be overwritten.
 func (r *Restore) nameFree(ctx context.Context, st store.Store, in contract.OpenArchiveInput) error {
 	var doc velerov1.Restore
 	err := getJSON(ctx, st, restoreDocument(in.Restore.Name), &doc)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil
-	case err != nil:
-		return err
-	case string(doc.UID) == in.UID:
+		_, err = st.Head(ctx, archive.RestoreLayout{Restore: in.Restore.Name}.Results())
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+	case err == nil && string(doc.UID) == in.UID:
 		return nil
 	}
-	return exists("name: restore %q already exists, started %s; choose another name",
-		in.Restore.Name, doc.Status.StartTimestamp.UTC().Format(time.RFC3339))
+	if err != nil {
+		return err
+	}
+	return exists("name: restore %q already exists; choose another name", in.Restore.Name)
 }
 
 // planned fails if the dry run that this restore has to agree with is not there.
