@@ -23,7 +23,7 @@ import (
 
 // laneCount is how many scenarios run at a time: most of one is waiting for the
 // heartbeat timeout after a kill.
-const laneCount = 10
+const laneCount = 12
 
 var (
 	shared *stack.Stack
