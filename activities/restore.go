@@ -22,6 +22,8 @@ type Restore struct {
 	Kube      *kube.Client
 	Locations *Locations
 	Rules     *resource.Registry
+
+	opened archives
 }
 
 // Files in a restore's staging.
@@ -75,7 +77,9 @@ func (r *Restore) open(ctx context.Context, ref contract.RestoreRef) (*session, 
 	if err != nil {
 		return nil, err
 	}
-	s.arc, err = openArchive(ctx, src, s.stage, s.Archive)
+	s.arc, err = r.opened.get(ref.UID, func() (*archive.Archive, error) {
+		return openArchive(ctx, src, s.stage, s.Archive)
+	})
 	return s, err
 }
 

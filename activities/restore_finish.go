@@ -193,6 +193,7 @@ func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, reason
 // Abandon clears the staging of a restore that has ended, in whatever way. What it
 // created stays, as with Velero. It may repeat.
 func (r *Restore) Abandon(ctx context.Context, _ *Pulse, in contract.AbandonRestoreInput) (contract.Nothing, error) {
+	r.opened.drop(in.Ref.UID)
 	_, st, err := r.Locations.Get(ctx, in.Ref.Location)
 	if err == nil {
 		err = newStaging(st, in.Ref.UID).clear(ctx)

@@ -37,6 +37,11 @@ var version = "dev"
 // below the pod's grace period of 30 s.
 const stopTimeout = 10 * time.Second
 
+// heartbeatInterval is how often the SDK passes a heartbeat on, and how long it
+// waits for the server to take it: by default 8 s of the 10 s after which a worker
+// counts as dead.
+const heartbeatInterval = 3 * time.Second
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -107,8 +112,8 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	}
 	w := worker.New(t.Client, contract.TaskQueue(cfg.Cluster), worker.Options{
 		MaxConcurrentActivityExecutionSize: cfg.Limits.ConcurrentActivities,
-		MaxHeartbeatThrottleInterval:       2 * time.Second, // or the SDK sends a beat every 8 s of 10
-		DefaultHeartbeatThrottleInterval:   2 * time.Second,
+		MaxHeartbeatThrottleInterval:       heartbeatInterval,
+		DefaultHeartbeatThrottleInterval:   heartbeatInterval,
 		WorkerStopTimeout:                  stopTimeout,
 	})
 	register(w, cfg, kc, t, log)

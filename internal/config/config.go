@@ -74,7 +74,8 @@ type Limits struct {
 	// store at the same time, of 8 MiB each. Default 4.
 	UploadParts int `json:"uploadParts,omitempty"`
 	// MemoryMiB is the soft memory limit given to the Go runtime. Set it a
-	// little below the container's limit. Default 224; 0 is not "none".
+	// good deal below the container's limit: the process needs some 60 MiB beside
+	// Go's heap. Default 160; 0 is not "none".
 	MemoryMiB int `json:"memoryMiB,omitempty"`
 }
 

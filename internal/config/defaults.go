@@ -14,7 +14,7 @@ const (
 	DefaultApplyConcurrency     = 64
 	DefaultConcurrentActivities = 16
 	DefaultUploadParts          = 4
-	DefaultMemoryMiB            = 224 // below the 256 MiB the worker is designed for
+	DefaultMemoryMiB            = 160 // with what is not heap, well below the 256 MiB the worker is designed for
 	DefaultMetricsListen        = ":8085"
 	DefaultHealthListen         = ":8086"
 	DefaultLogLevel             = "info"

@@ -116,6 +116,11 @@ func (b *bench) list(ctx context.Context, s size) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
+// settle is how long API server and controllers are left alone after a deletion:
+// they go on working through it for some seconds, which would count against
+// whoever creates next.
+const settle = 20 * time.Second
+
 // unload deletes the namespaces and waits until they are gone.
 func (b *bench) unload(ctx context.Context, s size) error {
 	d, err := b.dynamic()
@@ -140,6 +145,7 @@ func (b *bench) unload(ctx context.Context, s size) error {
 			}
 		}
 		if n == 0 {
+			time.Sleep(settle)
 			return nil
 		}
 		select {

@@ -21,7 +21,9 @@ import (
 // size is one load: how many objects of how many bytes in how many namespaces.
 type size struct {
 	Objects, Bytes, Namespaces int
-	Velero                     bool // also the peer, and restores
+	Velero                     bool // also the peer
+	Restore                    bool // also restores
+	VeleroRestore              bool // also the peer's, which takes minutes for 10,000 objects
 }
 
 func main() {
@@ -51,16 +53,19 @@ func run(ctx context.Context, args []string) (err error) {
 		if err := b.measure(ctx, s); err != nil {
 			return fmt.Errorf("%d objects: %w", s.Objects, err)
 		}
+		if err := b.save(*out); err != nil { // after each size: a run takes half an hour
+			return err
+		}
 	}
 	b.table(os.Stdout)
-	return b.save(*out)
+	return nil
 }
 
 func sizes(quick, velero bool) []size {
 	all := []size{
-		{10_000, 600, 10, velero},
-		{50_000, 1500, 50, velero},
-		{100_000, 1500, 100, false}, // for memory only
+		{10_000, 600, 10, velero, true, velero},
+		{50_000, 1500, 50, velero, true, false},
+		{100_000, 1500, 100, false, false, false}, // for memory only
 	}
 	if quick {
 		return all[:1]

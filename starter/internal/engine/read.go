@@ -7,6 +7,7 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -35,6 +36,26 @@ func (e *Engine) Read(ctx context.Context, in contract.ReadInput) (contract.Read
 	if err := e.RequireWorker(ctx); err != nil {
 		return out, err
 	}
+	err := e.ask(ctx, in, &out)
+	for try := 1; try < readTries && aborted(err); try++ {
+		err = e.ask(ctx, in, &out)
+	}
+	return out, e.readError(in, timeout, err)
+}
+
+// readTries bounds how often a read is sent again that an overloaded server has
+// dropped: it changes nothing, so it may repeat.
+const readTries = 3
+
+// aborted says that the server dropped the update before a worker answered it.
+func aborted(err error) bool {
+	var drop *serviceerror.Aborted
+	var busy *serviceerror.WorkflowNotReady
+	return errors.As(err, &drop) || errors.As(err, &busy)
+}
+
+// ask sends one read and waits for its answer.
+func (e *Engine) ask(ctx context.Context, in contract.ReadInput, out *contract.ReadResult) error {
 	handle, err := e.c.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: e.c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 			ID:                       contract.CatalogID(e.cluster),
@@ -49,10 +70,10 @@ func (e *Engine) Read(ctx context.Context, in contract.ReadInput) (contract.Read
 			WaitForStage: client.WorkflowUpdateStageCompleted,
 		},
 	})
-	if err == nil {
-		err = handle.Get(ctx, &out)
+	if err != nil {
+		return err
 	}
-	return out, e.readError(in, timeout, err)
+	return handle.Get(ctx, out)
 }
 
 func (e *Engine) readError(in contract.ReadInput, timeout time.Duration, err error) error {

@@ -1,0 +1,48 @@
+package activities
+
+import (
+	"sync"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+)
+
+// keptArchives bounds the open archives of a worker: a directory of a million
+// objects takes some megabytes.
+const keptArchives = 4
+
+// archives keeps the archives of running restores open, by the restore's UID, so
+// that a restore reads manifest and directory once a worker and not once an
+// activity. What is kept cannot change: a committed backup is never written again.
+type archives struct {
+	mu   sync.Mutex
+	open map[string]*archive.Archive
+}
+
+// get returns the restore's archive, opened before or now. Two activities that
+// open it at once both do; one of the two is kept.
+func (a *archives) get(uid string, open func() (*archive.Archive, error)) (*archive.Archive, error) {
+	a.mu.Lock()
+	arc := a.open[uid]
+	a.mu.Unlock()
+	if arc != nil {
+		return arc, nil
+	}
+	arc, err := open()
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open == nil || len(a.open) >= keptArchives {
+		a.open = map[string]*archive.Archive{}
+	}
+	a.open[uid] = arc
+	return arc, nil
+}
+
+// drop forgets the archive of a restore that has ended.
+func (a *archives) drop(uid string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.open, uid)
+}
