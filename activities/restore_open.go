@@ -1,9 +1,11 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -158,7 +160,9 @@ func findBackup(ctx context.Context, st store.Store, in contract.RestoreInput) (
 	return name, err
 }
 
-// latest is the newest Completed backup of a schedule (velero.md B7).
+// latest is the newest Completed backup of a schedule (velero.md B7). Of two that
+// started in the same second, the unit of Velero's timestamps, the later name wins:
+// the names of a schedule's backups end in their time.
 func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
 	docs, err := readBackups(ctx, st)
 	if err != nil {
@@ -171,7 +175,7 @@ func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (stri
 		if !ok || d.Labels[scheduleLabel] != in.Spec.ScheduleName || d.Status.StartTimestamp == nil {
 			continue
 		}
-		if best == nil || best.Status.StartTimestamp.Before(d.Status.StartTimestamp) {
+		if best == nil || newer(d, best) {
 			best = d
 		}
 	}
@@ -179,4 +183,8 @@ func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (stri
 		return "", notFound("spec.scheduleName: schedule %q has no Completed backup in this location; name one with backupName, or allow PartiallyFailed ones", in.Spec.ScheduleName)
 	}
 	return best.Name, nil
+}
+
+func newer(a, b *velerov1.Backup) bool {
+	return cmp.Or(a.Status.StartTimestamp.Compare(b.Status.StartTimestamp.Time), strings.Compare(a.Name, b.Name)) > 0
 }
