@@ -6,13 +6,17 @@ type Activity[In, Out any] struct{ Name string }
 
 // The activities, in the order in which the workflows reach them.
 var (
-	PrepareBackup = Activity[PrepareBackupInput, BackupPlan]{"PrepareBackup"}
-	ExportShard   = Activity[ExportShardInput, ShardResult]{"ExportShard"}
-	ExportRelated = Activity[ExportRelatedInput, ShardResult]{"ExportRelated"}
-	SealBackup    = Activity[SealBackupInput, SealResult]{"SealBackup"}
-	VerifyBackup  = Activity[VerifyBackupInput, VerifyResult]{"VerifyBackup"}
-	CommitBackup  = Activity[CommitBackupInput, BackupResult]{"CommitBackup"}
-	AbandonBackup = Activity[AbandonBackupInput, Nothing]{"AbandonBackup"}
+	PrepareBackup   = Activity[PrepareBackupInput, BackupPlan]{"PrepareBackup"}
+	SnapshotVolumes = Activity[SnapshotVolumesInput, SnapshotResult]{"SnapshotVolumes"}
+	ExportShard     = Activity[ExportShardInput, ShardResult]{"ExportShard"}
+	ExportRelated   = Activity[ExportRelatedInput, ShardResult]{"ExportRelated"}
+	CheckVolumes    = Activity[CheckVolumesInput, VolumeStatus]{"CheckVolumes"}
+	FinishVolumes   = Activity[FinishVolumesInput, ShardResult]{"FinishVolumes"}
+	SealBackup      = Activity[SealBackupInput, SealResult]{"SealBackup"}
+	VerifyBackup    = Activity[VerifyBackupInput, VerifyResult]{"VerifyBackup"}
+	CommitBackup    = Activity[CommitBackupInput, BackupResult]{"CommitBackup"}
+	AbandonVolumes  = Activity[AbandonVolumesInput, Nothing]{"AbandonVolumes"}
+	AbandonBackup   = Activity[AbandonBackupInput, Nothing]{"AbandonBackup"}
 
 	OpenArchive    = Activity[OpenArchiveInput, OpenedArchive]{"OpenArchive"}
 	PlanRestore    = Activity[PlanRestoreInput, RestorePlan]{"PlanRestore"}
@@ -22,8 +26,9 @@ var (
 	FinishRestore  = Activity[FinishRestoreInput, RestoreResult]{"FinishRestore"}
 	AbandonRestore = Activity[AbandonRestoreInput, Nothing]{"AbandonRestore"}
 
-	PlanDelete  = Activity[DeleteBackupInput, DeletePlan]{"PlanDelete"}
-	DeleteFiles = Activity[DeletePlan, DeleteResult]{"DeleteFiles"}
+	PlanDelete      = Activity[DeleteBackupInput, DeletePlan]{"PlanDelete"}
+	DeleteSnapshots = Activity[DeletePlan, SnapshotDeletion]{"DeleteSnapshots"}
+	DeleteFiles     = Activity[DeletePlan, DeleteResult]{"DeleteFiles"}
 
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )
@@ -47,6 +52,8 @@ type Progress struct {
 	Objects      int64  `json:"objects"`
 	TotalObjects int64  `json:"totalObjects"`
 	Bytes        int64  `json:"bytes"`
+	Volumes      int    `json:"volumes,omitempty"` // whose snapshot is complete, or that are restored
+	TotalVolumes int    `json:"totalVolumes,omitempty"`
 	Warnings     int    `json:"warnings"`
 	Errors       int    `json:"errors"`
 }

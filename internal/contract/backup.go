@@ -36,6 +36,7 @@ type BackupResult struct {
 	Warnings   int       `json:"warnings"`
 	Errors     int       `json:"errors"`
 	Activities int       `json:"activities"`
+	Volumes    int       `json:"volumes,omitempty"` // with a completed snapshot
 	// Reasons are the first few, as text; all of them stand in the results file.
 	Reasons []string `json:"reasons,omitempty"`
 }
@@ -66,6 +67,8 @@ type BackupPlan struct {
 	Expires  time.Time `json:"expiration"`
 	Related  bool      `json:"related"` // whether objects are to be pulled in by reference
 	Schedule string    `json:"schedule,omitempty"`
+	Units    int       `json:"units,omitempty"`   // of volumes and hooks, see SnapshotVolumesInput
+	Volumes  int       `json:"volumes,omitempty"` // to be snapshotted
 	Warnings int       `json:"warnings"`
 	Errors   int       `json:"errors"`
 }
@@ -114,6 +117,8 @@ type SealResult struct {
 	Warnings int      `json:"warnings"`
 	Errors   int      `json:"errors"`
 	Reasons  []string `json:"reasons,omitempty"`
+
+	Volumes VolumeCounts `json:"volumes,omitzero"`
 }
 
 // VerifyBackupInput asks to read every stored byte back.

@@ -133,12 +133,17 @@ type DeletePlan struct {
 	Location string `json:"storageLocation"`
 	UID      string `json:"uid,omitempty"`
 	Files    int    `json:"files"`
+
+	Snapshots int `json:"snapshots,omitempty"`
 }
 
 // DeleteResult says what was removed.
 type DeleteResult struct {
 	Name  string `json:"name"`
 	Files int    `json:"files"`
-	// Retained are files that the store keeps (Object Lock), with the reason.
+	// Retained are files that the store keeps (Object Lock) and snapshots that the
+	// provider keeps, with the reason.
 	Retained []string `json:"retained,omitempty"`
+
+	Snapshots int `json:"snapshots,omitempty"`
 }
