@@ -14,7 +14,7 @@ import (
 // server is the limit long before the number of activities is.
 const exportWindow = 8
 
-// Backup takes a backup of a cluster's objects. The backup exists if and only if
+// Backup takes a backup of a cluster's objects and volumes. The backup exists if and only if
 // this workflow completes; a run that fails or is cancelled leaves nothing.
 func Backup(ctx workflow.Context, in contract.BackupInput) (contract.BackupResult, error) {
 	b, err := newBackup(ctx, in)
@@ -56,7 +56,7 @@ func newBackup(ctx workflow.Context, in contract.BackupInput) (*backup, error) {
 
 func (b *backup) run(ctx workflow.Context) (contract.BackupResult, error) {
 	for _, phase := range []func(workflow.Context) error{
-		b.prepare, b.export, b.exportRelated, b.compose, b.readBack,
+		b.prepare, b.snapshot, b.export, b.exportRelated, b.awaitVolumes, b.finishVolumes, b.compose, b.readBack,
 	} {
 		if err := phase(ctx); err != nil {
 			return contract.BackupResult{}, cancelled(ctx, err)
@@ -75,6 +75,7 @@ func (b *backup) prepare(ctx workflow.Context) error {
 	b.plan, b.ref.Location = plan, plan.Location
 	b.activities++
 	b.TotalObjects, b.Warnings, b.Errors = plan.Objects, plan.Warnings, plan.Errors
+	b.TotalVolumes = plan.Volumes
 	b.chunks = make([]int, plan.Shards)
 	return b.expires(ctx, plan.Expires, plan.Schedule)
 }
@@ -151,12 +152,16 @@ func (b *backup) commit(ctx workflow.Context) (contract.BackupResult, error) {
 	return res, err
 }
 
-// abandon clears staging and releases the name, then returns the cause.
+// abandon deletes snapshots, clears staging and releases the name, then returns the
+// cause.
 func (b *backup) abandon(ctx workflow.Context, cause error) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	b.step(ctx, "cleaning up after: "+message(cause))
-	_, err := run(durable(ctx, "clean up"), contract.AbandonBackup, contract.AbandonBackupInput{Ref: b.ref})
+	err := b.abandonVolumes(ctx)
+	if err == nil {
+		_, err = run(durable(ctx, "clean up"), contract.AbandonBackup, contract.AbandonBackupInput{Ref: b.ref})
+	}
 	if err != nil {
 		cause = temporal.NewApplicationErrorWithCause("clean up after: "+message(cause), "CleanupFailed", err)
 	}

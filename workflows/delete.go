@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"fmt"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -24,11 +25,27 @@ func DeleteBackup(ctx workflow.Context, in contract.DeleteBackupInput) (contract
 	if err != nil {
 		return contract.DeleteResult{}, p.failed(ctx, cancelled(ctx, err))
 	}
+	snapshots, err := deleteSnapshots(ctx, p, plan)
+	if err != nil {
+		return contract.DeleteResult{}, p.failed(ctx, cancelled(ctx, err))
+	}
 	p.step(ctx, "deleting files")
 	res, err := run(durable(ctx, "delete files"), contract.DeleteFiles, plan)
 	if err != nil {
 		return res, p.failed(ctx, cancelled(ctx, err))
 	}
+	res.Snapshots = snapshots.Deleted + snapshots.Gone
+	res.Retained = append(res.Retained, snapshots.Retained...)
 	p.step(ctx, "done")
 	return res, p.phase(ctx, "Deleted")
+}
+
+// deleteSnapshots deletes by the ids that the tombstone recorded, while the files
+// that name them are still there.
+func deleteSnapshots(ctx workflow.Context, p *progress, plan contract.DeletePlan) (contract.SnapshotDeletion, error) {
+	if plan.Snapshots == 0 {
+		return contract.SnapshotDeletion{}, nil
+	}
+	p.step(ctx, fmt.Sprintf("deleting %d snapshots", plan.Snapshots))
+	return run(durable(ctx, "delete snapshots"), contract.DeleteSnapshots, plan)
 }

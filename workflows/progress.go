@@ -90,6 +90,9 @@ func (p *progress) show(ctx workflow.Context) {
 	if p.Bytes > 0 {
 		text += fmt.Sprintf(", %.1f MiB", float64(p.Bytes)/(1<<20))
 	}
+	if p.TotalVolumes > 0 {
+		text += fmt.Sprintf("\n\n%d of %d volumes", p.Volumes, p.TotalVolumes)
+	}
 	if p.Warnings+p.Errors > 0 {
 		text += fmt.Sprintf("\n\n%d warnings, %d errors", p.Warnings, p.Errors)
 	}
