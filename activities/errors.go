@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -70,6 +71,10 @@ var kinds = []struct {
 	{store.ErrInvalid, contract.ErrTypeInvalid},
 	{store.ErrAccessDenied, contract.ErrTypeDenied},
 	{store.ErrCredentials, contract.ErrTypeDenied},
+	{ebs.ErrInvalid, contract.ErrTypeInvalid},
+	{ebs.ErrDenied, contract.ErrTypeDenied},
+	{ebs.ErrCredentials, contract.ErrTypeDenied},
+	{ebs.ErrNotOurs, contract.ErrTypeDenied},
 }
 
 func kindOf(err error) string {

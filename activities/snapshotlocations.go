@@ -1,0 +1,109 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+)
+
+// envClusterName is Velero's environment variable: the cluster's name in AWS.
+// Restored volumes are tagged as owned by it.
+const envClusterName = "AWS_CLUSTER_NAME"
+
+// SnapshotLocations opens the volume snapshot locations of the configuration,
+// each once. They share one limiter, since limits are the account's.
+type SnapshotLocations struct {
+	cfg  *config.Config
+	open func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error)
+
+	mu     sync.Mutex
+	opened map[string]*ebs.Location
+}
+
+// NewSnapshotLocations returns the locations of cfg. Secrets that a location
+// names are read from the cluster, in the configuration's namespace.
+func NewSnapshotLocations(cfg *config.Config, kc *kube.Client) *SnapshotLocations {
+	options := ebs.Options{
+		Limits: ebs.NewPool(ebs.DefaultLimits()), ClusterName: os.Getenv(envClusterName),
+		Secret: func(ctx context.Context, name, key string) ([]byte, error) {
+			return readSecret(ctx, kc, cfg.Namespace, name, key)
+		},
+	}
+	return &SnapshotLocations{
+		cfg: cfg, opened: map[string]*ebs.Location{},
+		open: func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
+			return ebs.Open(ctx, l, options)
+		},
+	}
+}
+
+// Choose says which location a backup uses that names these in
+// spec.volumeSnapshotLocations: the one it names, or the only one there is; ""
+// is none. An unknown name, more than one name, and no name where there are
+// several locations are invalid input.
+func (l *SnapshotLocations) Choose(names []string) (string, error) {
+	all := l.cfg.VolumeSnapshotLocations
+	switch {
+	case len(names) > 1:
+		return "", invalid("spec.volumeSnapshotLocations[1]: %q: all locations are of provider aws, of which a backup uses one; keep one name", names[1])
+	case len(names) == 1:
+		loc, err := l.find(names[0])
+		if err != nil {
+			return "", invalid("spec.volumeSnapshotLocations[0]: %w", err)
+		}
+		return loc.Name, nil
+	case len(all) > 1:
+		return "", invalid("spec.volumeSnapshotLocations: required, since there are several locations; name one of %s", l.known())
+	case len(all) == 1:
+		return all[0].Name, nil
+	}
+	return "", nil
+}
+
+// Get returns the location of that name. An unknown name is invalid input.
+func (l *SnapshotLocations) Get(ctx context.Context, name string) (*velerov1.VolumeSnapshotLocation, *ebs.Location, error) {
+	doc, err := l.find(name)
+	if err != nil {
+		return nil, nil, invalid("volumeSnapshotLocations: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if loc, ok := l.opened[name]; ok {
+		return doc, loc, nil
+	}
+	loc, err := l.open(ctx, doc)
+	if err != nil {
+		return nil, nil, err
+	}
+	l.opened[name] = loc
+	return doc, loc, nil
+}
+
+func (l *SnapshotLocations) find(name string) (*velerov1.VolumeSnapshotLocation, error) {
+	all := l.cfg.VolumeSnapshotLocations
+	for i := range all {
+		if all[i].Name == name {
+			return &all[i], nil
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no location %q; none is configured: add it to volumeSnapshotLocations of the worker's configuration", name)
+	}
+	return nil, fmt.Errorf("no location %q; known are %s", name, l.known())
+}
+
+func (l *SnapshotLocations) known() string {
+	names := make([]string, len(l.cfg.VolumeSnapshotLocations))
+	for i := range names {
+		names[i] = l.cfg.VolumeSnapshotLocations[i].Name
+	}
+	return strings.Join(names, ", ")
+}

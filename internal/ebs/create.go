@@ -1,0 +1,104 @@
+package ebs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+const actionVolume = "CreateVolume"
+
+// CreateVolume makes a volume from a snapshot, or finds the one that an earlier
+// call for the same RestoreUID and PV made, which is then returned as it is. It
+// returns before the volume is available. Failed volumes are not found.
+func (l *Location) CreateVolume(ctx context.Context, r VolumeRequest) (Volume, error) {
+	if err := r.check(); err != nil {
+		return Volume{}, err
+	}
+	earlier, err := l.VolumesTagged(ctx, map[string]string{TagRestoreUID: r.RestoreUID, TagPV: r.PV})
+	if err != nil {
+		return Volume{}, err
+	}
+	for _, v := range earlier {
+		if v.State != VolumeFailed && v.State != VolumeDeleting && v.State != VolumeDeleted {
+			return v, nil
+		}
+	}
+	in := l.volumeInput(r, len(earlier))
+	out, err := call(ctx, l, actionVolume, r.Snapshot.ID, func(ctx context.Context) (*ec2.CreateVolumeOutput, error) {
+		return l.ec2.CreateVolume(ctx, in)
+	})
+	if err != nil {
+		return Volume{}, err
+	}
+	return volumeFrom(types.Volume{
+		VolumeId: out.VolumeId, VolumeType: out.VolumeType, AvailabilityZone: out.AvailabilityZone, Size: out.Size, Iops: out.Iops,
+		Throughput: out.Throughput, Encrypted: out.Encrypted, KmsKeyId: out.KmsKeyId, State: out.State, Tags: out.Tags,
+	}), nil
+}
+
+func (r VolumeRequest) check() error {
+	switch {
+	case r.RestoreUID == "" || r.PV == "":
+		return fail(actionVolume, r.Snapshot.ID, ErrInvalid, "restore UID and PV are required")
+	case r.Zone == "":
+		return fail(actionVolume, r.Snapshot.ID, ErrInvalid, "no availability zone for PV %s", r.PV)
+	case r.Snapshot.State != SnapshotCompleted:
+		return fail(actionVolume, r.Snapshot.ID, ErrState, "the snapshot is %s; only a completed one makes a volume", r.Snapshot.State)
+	}
+	return nil
+}
+
+func (l *Location) volumeInput(r VolumeRequest, failed int) *ec2.CreateVolumeInput {
+	in := &ec2.CreateVolumeInput{
+		AvailabilityZone: aws.String(r.Zone), SnapshotId: aws.String(r.Snapshot.ID), VolumeType: types.VolumeType(r.Type),
+		ClientToken:       aws.String(clientToken(r, failed)),
+		TagSpecifications: specification(types.ResourceTypeVolume, volumeTags(r, l.cluster)),
+	}
+	if r.SizeGiB > r.Snapshot.SizeGiB {
+		in.Size = aws.Int32(r.SizeGiB)
+	}
+	if r.IOPS > 0 && takesIOPS(r.Type) {
+		in.Iops = aws.Int32(r.IOPS)
+	}
+	if r.Throughput > 0 && r.Type == string(types.VolumeTypeGp3) {
+		in.Throughput = aws.Int32(r.Throughput)
+	}
+	l.encrypt(in, r)
+	return in
+}
+
+// encrypt: the location's key wins, as with Velero. Without any key named, EC2
+// uses the snapshot's.
+func (l *Location) encrypt(in *ec2.CreateVolumeInput, r VolumeRequest) {
+	key := r.KMSKeyID
+	if l.kmsKeyID != "" {
+		key = l.kmsKeyID
+	}
+	if key != "" {
+		in.Encrypted, in.KmsKeyId = aws.Bool(true), aws.String(key)
+	} else if r.Snapshot.Encrypted {
+		in.Encrypted = aws.Bool(true)
+	}
+}
+
+// takesIOPS: other types refuse the parameter, although EC2 describes them with one.
+func takesIOPS(kind string) bool {
+	switch types.VolumeType(kind) {
+	case types.VolumeTypeIo1, types.VolumeTypeIo2, types.VolumeTypeGp3:
+		return true
+	}
+	return false
+}
+
+// clientToken is the same for each try, so that EC2 makes one volume only; after
+// a volume that failed it is another. EC2 takes 64 characters.
+func clientToken(r VolumeRequest, failed int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", r.RestoreUID, r.PV, failed))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,204 @@
+package ebs
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// SnapshotInstance makes snapshots of volumes that are attached to one instance,
+// all of the same moment (crash-consistent as a group), or finds those that an
+// earlier call made. The instance's boot volume and other volumes are left out.
+// The result is in the order of rs. A group of which an earlier call's snapshots
+// are not all there or not all well is made anew as a whole, and the remains are
+// deleted.
+//
+// EC2 tags all snapshots of a group alike when it makes them: what is common to
+// all requests. The rest follows at once; until then a snapshot is known by
+// TagBackupUID and its volume.
+func (l *Location) SnapshotInstance(ctx context.Context, uid, instance string, rs []Request) ([]Snapshot, error) {
+	if found, err := l.existingGroup(ctx, uid, rs); err != nil || found != nil {
+		return found, err
+	}
+	volumes := make([]Volume, len(rs))
+	for i, r := range rs {
+		volumes[i] = r.Volume
+	}
+	res, err := l.Reserve(ctx, volumes)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Release()
+	return res.createGroup(ctx, uid, instance, rs)
+}
+
+// SnapshotInstance is Location.SnapshotInstance in reserved room.
+func (r *Reservation) SnapshotInstance(ctx context.Context, uid, instance string, rs []Request) ([]Snapshot, error) {
+	if found, err := r.location.existingGroup(ctx, uid, rs); err != nil || found != nil {
+		return found, err
+	}
+	return r.createGroup(ctx, uid, instance, rs)
+}
+
+// existingGroup finds the run's snapshots of all volumes, or nil. Parts of a
+// group are deleted: they are of another moment than what is made next.
+func (l *Location) existingGroup(ctx context.Context, uid string, rs []Request) ([]Snapshot, error) {
+	all, err := l.groupOf(ctx, uid, rs)
+	if err != nil || slices.IndexFunc(all, func(s Snapshot) bool { return s.ID == "" }) < 0 {
+		return all, err
+	}
+	for _, s := range all {
+		if s.ID == "" {
+			continue
+		}
+		if _, err := l.DeleteSnapshot(ctx, s.ID, map[string]string{TagBackupUID: uid}); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// groupOf finds for each request its snapshot; those missing are empty.
+func (l *Location) groupOf(ctx context.Context, uid string, rs []Request) ([]Snapshot, error) {
+	all := make([]Snapshot, len(rs))
+	for i, r := range rs {
+		var err error
+		if all[i], err = l.existing(ctx, uid, r); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (r *Reservation) createGroup(ctx context.Context, uid, instance string, rs []Request) ([]Snapshot, error) {
+	exclude, err := r.location.otherVolumes(ctx, instance, rs)
+	if err != nil {
+		return nil, err
+	}
+	held, err := r.hold(ctx, len(rs))
+	defer func() { r.unhold(held) }()
+	if err != nil {
+		return nil, classify(actionAll, instance, err)
+	}
+	in := &ec2.CreateSnapshotsInput{
+		Description: aws.String("Created by lifeboat for the volumes of one moment"),
+		InstanceSpecification: &types.InstanceSpecification{
+			InstanceId: aws.String(instance), ExcludeBootVolume: aws.Bool(true), ExcludeDataVolumeIds: exclude,
+		},
+		TagSpecifications: specification(types.ResourceTypeSnapshot, common(rs)),
+	}
+	made, err := r.insist(ctx, actionAll, instance, attempt{
+		ask: func(ctx context.Context) ([]Snapshot, error) {
+			out, err := r.location.ec2.CreateSnapshots(ctx, in, once)
+			if err != nil {
+				return nil, err
+			}
+			return fromInfos(out.Snapshots), nil
+		},
+		look: func(ctx context.Context) ([]Snapshot, error) { return r.location.wholeGroup(ctx, uid, rs) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	held = r.spend(held, made...)
+	return r.location.assign(ctx, instance, made, rs)
+}
+
+// wholeGroup looks for a group whose answer was lost: all of it or nothing.
+func (l *Location) wholeGroup(ctx context.Context, uid string, rs []Request) ([]Snapshot, error) {
+	all, err := l.groupOf(ctx, uid, rs)
+	if err != nil || slices.ContainsFunc(all, func(s Snapshot) bool { return s.ID == "" }) {
+		return nil, err
+	}
+	return all, nil
+}
+
+func fromInfos(infos []types.SnapshotInfo) []Snapshot {
+	out := make([]Snapshot, len(infos))
+	for i, s := range infos {
+		out[i] = snapshotFromInfo(s)
+	}
+	return out
+}
+
+// assign puts snapshots in the order of the requests and gives each its tags.
+func (l *Location) assign(ctx context.Context, instance string, made []Snapshot, rs []Request) ([]Snapshot, error) {
+	out := make([]Snapshot, len(rs))
+	for i, r := range rs {
+		at := slices.IndexFunc(made, func(s Snapshot) bool { return s.VolumeID == r.Volume.ID })
+		if at < 0 {
+			return nil, fail(actionAll, instance, ErrState, "EC2 made no snapshot of %s; is it attached to the instance?", r.Volume.ID)
+		}
+		made[at].Zone = r.Volume.Zone
+		var err error
+		if out[i], err = l.tagged(ctx, made[at], r); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// tagged gives a snapshot the tags of its request that it lacks. Repeating it
+// changes nothing.
+func (l *Location) tagged(ctx context.Context, s Snapshot, r Request) (Snapshot, error) {
+	if lacking(s.Tags, r.Tags) == "" {
+		return s, nil
+	}
+	in := &ec2.CreateTagsInput{Resources: []string{s.ID}, Tags: toTags(r.Tags)}
+	_, err := call(ctx, l, "CreateTags", s.ID, func(ctx context.Context) (*ec2.CreateTagsOutput, error) {
+		return l.ec2.CreateTags(ctx, in)
+	})
+	s.Tags = r.Tags
+	return s, err
+}
+
+// common are the tags that all requests share.
+func common(rs []Request) map[string]string {
+	out := map[string]string{}
+	for key, value := range rs[0].Tags {
+		if !slices.ContainsFunc(rs, func(r Request) bool { v, ok := r.Tags[key]; return !ok || v != value }) {
+			out[key] = value
+		}
+	}
+	delete(out, TagPV) // one request alone shares it with itself
+	return out
+}
+
+// otherVolumes are the instance's data volumes that nobody asked for. All that
+// is asked for has to be among its volumes.
+func (l *Location) otherVolumes(ctx context.Context, instance string, rs []Request) ([]string, error) {
+	in := &ec2.DescribeInstancesInput{Filters: []types.Filter{filter("instance-id", instance)}}
+	out, err := call(ctx, l, "DescribeInstances", instance, func(ctx context.Context) (*ec2.DescribeInstancesOutput, error) {
+		return l.ec2.DescribeInstances(ctx, in)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var attached []string
+	for _, res := range out.Reservations {
+		for _, i := range res.Instances {
+			attached = append(attached, dataVolumes(i)...)
+		}
+	}
+	for _, r := range rs {
+		if !slices.Contains(attached, r.Volume.ID) {
+			return nil, fail(actionAll, instance, ErrState, "volume %s is not a data volume of it", r.Volume.ID)
+		}
+	}
+	return slices.DeleteFunc(attached, func(id string) bool {
+		return slices.ContainsFunc(rs, func(r Request) bool { return r.Volume.ID == id })
+	}), nil
+}
+
+func dataVolumes(i types.Instance) []string {
+	var ids []string
+	for _, m := range i.BlockDeviceMappings {
+		if m.Ebs != nil && aws.ToString(m.DeviceName) != aws.ToString(i.RootDeviceName) {
+			ids = append(ids, aws.ToString(m.Ebs.VolumeId))
+		}
+	}
+	return ids
+}

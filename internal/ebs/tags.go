@@ -1,0 +1,116 @@
+package ebs
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Tags that what we make carries from the moment it exists.
+const (
+	// TagBackup is the backup's name. Velero's plug-in writes it, and the policy
+	// documents of both programs rest on it.
+	TagBackup = "velero.io/backup"
+	// TagPV is the PersistentVolume's name, as Velero writes it.
+	TagPV = "velero.io/pv"
+	// TagLocation is the backup storage location, which Velero writes as one of
+	// the backup's labels.
+	TagLocation = "velero.io/storage-location"
+	// TagBackupUID is the backup's UID: the key of every look-up.
+	TagBackupUID = "lifeboat-backup.github.io/backup-uid"
+	// TagCluster is the cluster the backup is of.
+	TagCluster = "lifeboat-backup.github.io/cluster"
+	// TagRestoreUID is the restore that made a volume.
+	TagRestoreUID = "lifeboat-backup.github.io/restore-uid"
+)
+
+// EC2's limits on tags: how many a resource takes, and runes of key and value.
+const (
+	maxTags     = 50
+	maxTagKey   = 128
+	maxTagValue = 256
+)
+
+// reserved begins the keys only AWS may write.
+const reserved = "aws:"
+
+// TagSource is what a snapshot's tags are made of.
+type TagSource struct {
+	// Volume are the source volume's own tags.
+	Volume map[string]string
+	// Labels are the backup's labels; as with Velero they win over the volume's.
+	Labels map[string]string
+	// Backup, PV, UID, Cluster and Location are the values of our own tags, which
+	// win over all others; empty ones are left out.
+	Backup, PV, UID, Cluster, Location string
+}
+
+// Tags merges them into a set that EC2 takes: without keys of AWS's own, without
+// keys that are too long, with values cut to length, and at most 50. Beyond
+// that, volume tags are left out first, then labels, later keys first.
+func Tags(s TagSource) map[string]string {
+	return merge(map[string]string{
+		TagBackup: s.Backup, TagPV: s.PV, TagBackupUID: s.UID, TagCluster: s.Cluster, TagLocation: s.Location,
+	}, s.Labels, s.Volume)
+}
+
+// The tags by which Kubernetes' own controllers know a cluster's volumes.
+const (
+	tagClusterOwner = "kubernetes.io/cluster/"
+	tagClusterOld   = "KubernetesCluster"
+)
+
+// volumeTags are those of a restored volume: the snapshot's, below the
+// restore's. With a cluster's name, other clusters' claims to the volume make
+// way for that one's.
+func volumeTags(r VolumeRequest, cluster string) map[string]string {
+	ours := map[string]string{TagRestoreUID: r.RestoreUID, TagPV: r.PV}
+	old := map[string]string{}
+	for k, v := range r.Snapshot.Tags {
+		if cluster == "" || k != tagClusterOld && !strings.HasPrefix(k, tagClusterOwner) {
+			old[k] = v
+		}
+	}
+	if b := old[TagBackup]; b != "" {
+		ours[TagBackup] = b // the policy documents rest on it: it must not fall to the limit of 50
+	}
+	if cluster != "" {
+		ours[tagClusterOwner+cluster], ours[tagClusterOld] = "owned", cluster
+	}
+	return merge(ours, r.Tags, old)
+}
+
+// merge takes from each set, the first one first, what is new and still fits.
+func merge(sets ...map[string]string) map[string]string {
+	out := map[string]string{}
+	for i, set := range sets {
+		for _, key := range sortedKeys(set) {
+			if _, taken := out[key]; taken || len(out) == maxTags || !usable(key) || i == 0 && set[key] == "" {
+				continue
+			}
+			out[key] = cut(set[key])
+		}
+	}
+	return out
+}
+
+func usable(key string) bool {
+	return key != "" && utf8.RuneCountInString(key) <= maxTagKey && !strings.HasPrefix(strings.ToLower(key), reserved)
+}
+
+func cut(value string) string {
+	if runes := []rune(value); len(runes) > maxTagValue {
+		return string(runes[:maxTagValue])
+	}
+	return value
+}
+
+// lacking names the first of must that tags have not; "" means they have all.
+// A wanted value of "" asks for the key only.
+func lacking(tags, must map[string]string) string {
+	for _, key := range sortedKeys(must) {
+		if have, ok := tags[key]; !ok || must[key] != "" && have != must[key] {
+			return key
+		}
+	}
+	return ""
+}

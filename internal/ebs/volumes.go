@@ -1,0 +1,87 @@
+package ebs
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// pageSize is what EC2 is asked for at a time.
+const pageSize = 500
+
+// Volumes describes volumes by id. Those that do not exist are missing in the
+// map: asking by filter, EC2 does not make them an error.
+func (l *Location) Volumes(ctx context.Context, ids []string) (map[string]Volume, error) {
+	out := make(map[string]Volume, len(ids))
+	for batch := range slices.Chunk(ids, maxFilterValues) {
+		found, err := l.describeVolumes(ctx, filter("volume-id", batch...))
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range found {
+			out[v.ID] = v
+		}
+	}
+	return out, nil
+}
+
+// VolumesTagged lists the account's volumes that carry all of the tags, in any
+// state; a value of "" asks for the key only.
+func (l *Location) VolumesTagged(ctx context.Context, tags map[string]string) ([]Volume, error) {
+	return l.describeVolumes(ctx, tagFilters(tags)...)
+}
+
+func (l *Location) describeVolumes(ctx context.Context, filters ...types.Filter) ([]Volume, error) {
+	in := &ec2.DescribeVolumesInput{Filters: filters, MaxResults: aws.Int32(pageSize)}
+	var all []Volume
+	for {
+		out, err := call(ctx, l, "DescribeVolumes", "", func(ctx context.Context) (*ec2.DescribeVolumesOutput, error) {
+			return l.ec2.DescribeVolumes(ctx, in)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range out.Volumes {
+			all = append(all, volumeFrom(v))
+		}
+		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
+			return all, nil
+		}
+	}
+}
+
+// tagFilters are at least one, so that no empty set selects everything.
+func tagFilters(tags map[string]string) []types.Filter {
+	if len(tags) == 0 {
+		return []types.Filter{filter("tag-key", TagBackupUID)}
+	}
+	var out []types.Filter
+	for _, key := range sortedKeys(tags) {
+		if tags[key] == "" {
+			out = append(out, filter("tag-key", key))
+		} else {
+			out = append(out, filter("tag:"+key, escape(tags[key])))
+		}
+	}
+	return out
+}
+
+// Zones lists the Region's availability zones that are available.
+func (l *Location) Zones(ctx context.Context) ([]string, error) {
+	in := &ec2.DescribeAvailabilityZonesInput{Filters: []types.Filter{filter("state", "available"), filter("zone-type", "availability-zone")}}
+	out, err := call(ctx, l, "DescribeAvailabilityZones", "", func(ctx context.Context) (*ec2.DescribeAvailabilityZonesOutput, error) {
+		return l.ec2.DescribeAvailabilityZones(ctx, in)
+	})
+	if err != nil {
+		return nil, err
+	}
+	zones := make([]string, 0, len(out.AvailabilityZones))
+	for _, z := range out.AvailabilityZones {
+		zones = append(zones, aws.ToString(z.ZoneName))
+	}
+	slices.Sort(zones)
+	return zones, nil
+}
