@@ -16,7 +16,8 @@ const applyWindow = 4
 
 // Restore brings objects of a backup back. It may be killed anywhere: each object
 // is applied idempotently and every activity resumes at its watermark. A cancelled
-// restore keeps the objects it made, as Velero does, and says how many.
+// restore keeps the objects it made, as Velero does; disks that no object uses are
+// deleted.
 func Restore(ctx workflow.Context, in contract.RestoreInput) (contract.RestoreResult, error) {
 	r, err := newRestore(ctx, in)
 	if err != nil {
@@ -39,6 +40,7 @@ type restore struct {
 	plan    contract.RestorePlan
 	counts  contract.Counts
 	owners  int64
+	disks   int // made of native snapshots
 }
 
 func newRestore(ctx workflow.Context, in contract.RestoreInput) (*restore, error) {
@@ -55,7 +57,9 @@ func newRestore(ctx workflow.Context, in contract.RestoreInput) (*restore, error
 }
 
 func (r *restore) run(ctx workflow.Context) (contract.RestoreResult, error) {
-	for _, phase := range []func(workflow.Context) error{r.open, r.makePlan, r.applyLevels, r.relink} {
+	for _, phase := range []func(workflow.Context) error{
+		r.open, r.makePlan, r.restoreVolumes, r.applyLevels, r.relink, r.awaitClaims,
+	} {
 		if err := phase(ctx); err != nil {
 			return contract.RestoreResult{}, cancelled(ctx, err)
 		}
@@ -76,6 +80,7 @@ func (r *restore) makePlan(ctx workflow.Context) error {
 	var err error
 	r.plan, err = run(durable(ctx, "select and order"), contract.PlanRestore,
 		contract.PlanRestoreInput{Restore: r.in, Archive: r.archive})
+	r.TotalVolumes = r.plan.Volumes
 	r.TotalObjects, r.Warnings, r.Errors = r.plan.Objects, r.plan.Warnings, r.plan.Errors
 	return err
 }
@@ -139,7 +144,7 @@ func (r *restore) finish(ctx workflow.Context) (contract.RestoreResult, error) {
 	}
 	r.step(ctx, "writing results")
 	res, err := run(durable(ctx, "write results"), contract.FinishRestore, contract.FinishRestoreInput{
-		Restore: r.in, Archive: r.archive, Run: r.by, Counts: r.counts, Completed: workflow.Now(ctx),
+		Restore: r.in, Archive: r.archive, Run: r.by, Counts: r.counts, Volumes: r.Volumes, Completed: workflow.Now(ctx),
 	})
 	if err != nil {
 		return res, err
@@ -149,7 +154,7 @@ func (r *restore) finish(ctx workflow.Context) (contract.RestoreResult, error) {
 	return res, err
 }
 
-// abandon clears staging, then returns the cause.
+// abandon deletes disks that nobody uses and clears staging, then returns the cause.
 func (r *restore) abandon(ctx workflow.Context, cause error) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()

@@ -20,9 +20,11 @@ var (
 
 	OpenArchive    = Activity[OpenArchiveInput, OpenedArchive]{"OpenArchive"}
 	PlanRestore    = Activity[PlanRestoreInput, RestorePlan]{"PlanRestore"}
+	RestoreVolumes = Activity[RestoreVolumesInput, DiskStatus]{"RestoreVolumes"}
 	ApplyTask      = Activity[ApplyTaskInput, ApplyResult]{"ApplyTask"}
 	AwaitCRDs      = Activity[AwaitCRDsInput, Nothing]{"AwaitCRDs"}
 	RelinkOwners   = Activity[RelinkOwnersInput, ApplyResult]{"RelinkOwners"}
+	PatchVolumes   = Activity[PatchVolumesInput, PatchResult]{"PatchVolumes"}
 	FinishRestore  = Activity[FinishRestoreInput, RestoreResult]{"FinishRestore"}
 	AbandonRestore = Activity[AbandonRestoreInput, Nothing]{"AbandonRestore"}
 

@@ -25,6 +25,9 @@ type RestoreInput struct {
 	Plan string `json:"plan,omitempty"`
 	// AllowPartiallyFailed lets ScheduleName choose a PartiallyFailed backup.
 	AllowPartiallyFailed bool `json:"allowPartiallyFailed,omitempty"`
+	// StorageClasses maps storage classes of the backup to those to use in their
+	// place. It wins over the ConfigMap that does the same for Velero.
+	StorageClasses map[string]string `json:"storageClassMapping,omitempty"`
 }
 
 // UnmarshalJSON refuses unknown fields: a mistyped filter must not become a
@@ -44,6 +47,7 @@ type RestoreResult struct {
 	Started   time.Time `json:"startTimestamp"`
 	Completed time.Time `json:"completionTimestamp"`
 	Counts    Counts    `json:"counts"`
+	Volumes   int       `json:"volumes,omitempty"` // with their data
 	Warnings  int       `json:"warnings"`
 	Errors    int       `json:"errors"`
 	Reasons   []string  `json:"reasons,omitempty"`
@@ -103,6 +107,9 @@ type RestorePlan struct {
 	Ref      RestoreRef  `json:"ref"`
 	Levels   []LevelPlan `json:"levels"`
 	Objects  int64       `json:"objects"`
+	Volumes  int         `json:"volumes,omitempty"` // whose data is restored
+	Disks    int         `json:"disks,omitempty"`   // of those: to be made of native snapshots
+	Claims   int         `json:"claims,omitempty"`  // whose volumes a storage class provisions
 	Warnings int         `json:"warnings"`
 	Errors   int         `json:"errors"`
 }
@@ -148,11 +155,13 @@ type FinishRestoreInput struct {
 	Archive   OpenedArchive `json:"archive"`
 	Run       Run           `json:"run"`
 	Counts    Counts        `json:"counts"`
+	Volumes   int           `json:"volumes,omitempty"`
 	Completed time.Time     `json:"completed"`
 	Cancelled bool          `json:"cancelled,omitempty"`
 }
 
-// AbandonRestoreInput clears the staging of a restore that has ended.
+// AbandonRestoreInput clears the staging of a restore that has ended, and deletes the
+// disks it made that nobody uses.
 type AbandonRestoreInput struct {
 	Ref RestoreRef `json:"ref"`
 }
