@@ -73,7 +73,6 @@ var kinds = []struct {
 	{store.ErrCredentials, contract.ErrTypeDenied},
 	{ebs.ErrInvalid, contract.ErrTypeInvalid},
 	{ebs.ErrDenied, contract.ErrTypeDenied},
-	{ebs.ErrCredentials, contract.ErrTypeDenied},
 	{ebs.ErrNotOurs, contract.ErrTypeDenied},
 }
 

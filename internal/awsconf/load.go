@@ -2,6 +2,7 @@ package awsconf
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -10,6 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	corev1 "k8s.io/api/core/v1"
 )
+
+// ErrCredentials: there are no credentials, or they are wrong or expired.
+var ErrCredentials = errors.New("credentials missing or not accepted")
 
 // Source says where a location's credentials come from.
 type Source struct {
@@ -28,7 +32,7 @@ type Source struct {
 // Load builds the SDK's configuration. A profile or a credentials file named by
 // the location wins over the environment and over the pod's role, as it does
 // with Velero: "default" is named outright because the SDK ranks a profile set
-// in code first.
+// in code first. It fails with ErrCredentials, or with what reading the Secret said.
 func Load(ctx context.Context, s Source, more ...func(*config.LoadOptions) error) (aws.Config, error) {
 	file := s.CredentialsFile
 	if c := s.Credential; c != nil {
@@ -41,7 +45,7 @@ func Load(ctx context.Context, s Source, more ...func(*config.LoadOptions) error
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, append(s.options(file), more...)...)
 	if err != nil {
-		return aws.Config{}, fmt.Errorf("load credentials: %w", err)
+		return aws.Config{}, fmt.Errorf("load credentials: %w: %w", ErrCredentials, err)
 	}
 	return cfg, nil
 }

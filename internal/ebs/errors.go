@@ -3,6 +3,8 @@ package ebs
 import (
 	"errors"
 	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
 )
 
 // What can go wrong, told apart with errors.Is.
@@ -12,7 +14,7 @@ var (
 	// ErrDenied: the credentials are good but may not do this.
 	ErrDenied = errors.New("access denied")
 	// ErrCredentials: there are no credentials, or they are wrong or expired.
-	ErrCredentials = errors.New("credentials missing or not accepted")
+	ErrCredentials = awsconf.ErrCredentials
 	// ErrNotOurs: it lacks a tag that only what we made for this purpose has.
 	ErrNotOurs = errors.New("not ours")
 	// ErrLimit: a quota is used up that waiting does not free, such as the

@@ -82,7 +82,7 @@ func (l *Location) connect(ctx context.Context, doc *velerov1.VolumeSnapshotLoca
 		Region: l.region, Profile: l.profile, CredentialsFile: l.credentialsFile, Credential: doc.Spec.Credential, Secret: o.Secret,
 	}, config.WithRetryer(newRetryer(cmp.Or(max(o.Attempts, 0), defaultAttempts))), withHTTP(o))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCredentials, err)
+		return err
 	}
 	l.ec2, l.sts = ec2.NewFromConfig(cfg), sts.NewFromConfig(cfg)
 	l.account, l.arn, err = l.Identity(ctx)

@@ -1,12 +1,10 @@
 package store
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -17,9 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
 )
 
 const (
@@ -34,65 +32,17 @@ const (
 	// defaultAttempts with these pauses ride out some twenty seconds; longer
 	// outages are for the caller's own retries.
 	defaultAttempts = 11
-	firstBackoff    = 100 * time.Millisecond
-	maxBackoff      = 5 * time.Second
 	defaultRegion   = "us-east-1"
 )
-
-// loadAWS builds the SDK's configuration: credentials and region. A profile or
-// a credentials file named by the location wins over the environment and over
-// the pod's role, as it does with Velero: "default" is named outright because
-// the SDK ranks a profile set in code first.
-func loadAWS(ctx context.Context, s settings, attempts int, cred *corev1.SecretKeySelector, sec secrets) (aws.Config, error) {
-	file := s.credentialsFile
-	if cred != nil {
-		tmp, remove, err := sec.file(ctx, "spec.credential", cred.Name, cred.Key)
-		if err != nil {
-			return aws.Config{}, err
-		}
-		defer remove() // the SDK has parsed the file when loading returns
-		file = tmp
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, awsOptions(s, attempts, file)...)
-	if err != nil {
-		return aws.Config{}, fmt.Errorf("load credentials: %w: %w", ErrCredentials, err)
-	}
-	return cfg, nil
-}
-
-func awsOptions(s settings, attempts int, file string) []func(*config.LoadOptions) error {
-	opts := []func(*config.LoadOptions) error{config.WithRetryer(newRetryer(attempts))}
-	if s.region != "" {
-		opts = append(opts, config.WithRegion(s.region))
-	}
-	profile := s.profile
-	if file != "" {
-		opts = append(opts, config.WithSharedConfigFiles([]string{file}), config.WithSharedCredentialsFiles([]string{file}))
-		if profile == "" {
-			profile = "default"
-		}
-	}
-	if profile != "" {
-		opts = append(opts, config.WithSharedConfigProfile(profile))
-	}
-	return opts
-}
 
 // newRetryer retries without a shared budget: with many requests in flight a
 // short outage would spend the SDK's budget and fail them all at once.
 func newRetryer(attempts int) func() aws.Retryer {
 	return func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts, o.RateLimiter, o.Backoff = attempts, ratelimit.None, retry.BackoffDelayerFunc(backoff)
+			o.MaxAttempts, o.RateLimiter, o.Backoff = attempts, ratelimit.None, retry.BackoffDelayerFunc(awsconf.Backoff)
 		})
 	}
-}
-
-// backoff doubles from firstBackoff to maxBackoff; half of each pause is left
-// to chance, so that parallel requests do not come back in step.
-func backoff(attempt int, _ error) (time.Duration, error) {
-	pause := min(firstBackoff<<min(max(attempt, 0), 16), maxBackoff)
-	return pause/2 + rand.N(pause/2), nil //nolint:gosec // not a secret
 }
 
 // newHTTPClient serves the location's endpoint only, so that its certificate

@@ -15,5 +15,5 @@
 //   - every failure matches one of the sentinel errors of this package with
 //     errors.Is, so callers branch on what happened and not on a vendor's code.
 //
-// This is the only package that imports the AWS SDK.
+// This is the only package that imports the S3 SDK.
 package store

@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
 )
 
 // What can go wrong with an object store, told apart with errors.Is.
@@ -14,7 +16,7 @@ var (
 	// ErrAccessDenied: the credentials are good but may not do this.
 	ErrAccessDenied = errors.New("access denied")
 	// ErrCredentials: there are no credentials, or they are wrong or expired.
-	ErrCredentials = errors.New("credentials missing or not accepted")
+	ErrCredentials = awsconf.ErrCredentials
 	// ErrLocked: a retention period or legal hold protects the object.
 	ErrLocked = errors.New("object is locked")
 	// ErrNoBucket: the bucket does not exist.

@@ -10,8 +10,11 @@ import (
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
 )
 
 // Options are what the process gives a store, as opposed to what the
@@ -23,7 +26,7 @@ type Options struct {
 	// Secret reads one key of a Secret in the worker's namespace, for
 	// spec.credential, caCertRef and customerKeyEncryptionSecret. Without it
 	// locations that use them are refused.
-	Secret func(ctx context.Context, name, key string) ([]byte, error)
+	Secret awsconf.SecretReader
 	// Parallel is how many parts of one composed or streamed object are in
 	// flight; 0 means 4. Memory: at most Parallel+1 parts of about 8 MiB each.
 	Parallel int
@@ -65,22 +68,24 @@ func Open(ctx context.Context, bsl velerov1.BackupStorageLocation, o Options) (*
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if err := s.connect(ctx, &bsl, secrets{read: o.Secret}); err != nil {
+	if err := s.connect(ctx, &bsl, o.Secret); err != nil {
 		return nil, fmt.Errorf("open location %q: %w", bsl.Name, err)
 	}
 	return s, nil
 }
 
-func (s *S3) connect(ctx context.Context, bsl *velerov1.BackupStorageLocation, sec secrets) (err error) {
+func (s *S3) connect(ctx context.Context, bsl *velerov1.BackupStorageLocation, sec awsconf.SecretReader) (err error) {
 	if s.customer, err = loadCustomerKey(ctx, s.settings, sec); err != nil {
 		return err
 	}
 	if ref := bsl.Spec.ObjectStorage.CACertRef; ref != nil {
-		if s.caCert, err = sec.get(ctx, "spec.objectStorage.caCertRef", ref.Name, ref.Key); err != nil {
+		if s.caCert, err = sec.Get(ctx, "spec.objectStorage.caCertRef", ref.Name, ref.Key); err != nil {
 			return err
 		}
 	}
-	cfg, err := loadAWS(ctx, s.settings, s.attempts, bsl.Spec.Credential, sec)
+	cfg, err := awsconf.Load(ctx, awsconf.Source{
+		Region: s.region, Profile: s.profile, CredentialsFile: s.credentialsFile, Credential: bsl.Spec.Credential, Secret: sec,
+	}, config.WithRetryer(newRetryer(s.attempts)))
 	if err != nil {
 		return err
 	}

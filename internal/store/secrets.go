@@ -9,43 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
 )
-
-// secrets reads values from Secrets through the caller.
-type secrets struct {
-	read func(ctx context.Context, name, key string) ([]byte, error)
-}
-
-func (s secrets) get(ctx context.Context, field, name, key string) ([]byte, error) {
-	if s.read == nil {
-		return nil, fmt.Errorf("%s: reading Secret %q needs a connection to its cluster, which this process has not", field, name)
-	}
-	value, err := s.read(ctx, name, key)
-	if err != nil {
-		return nil, fmt.Errorf("%s: read key %q of Secret %q: %w", field, key, name, err)
-	}
-	return value, nil
-}
-
-// file puts a value into a private temporary file, because the SDK parses
-// shared credentials from files only. The caller removes it at once.
-func (s secrets) file(ctx context.Context, field, name, key string) (string, func(), error) {
-	value, err := s.get(ctx, field, name, key)
-	if err != nil {
-		return "", nil, err
-	}
-	dir, err := os.MkdirTemp("", "lifeboat-credentials-")
-	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", field, err)
-	}
-	remove := func() { _ = os.RemoveAll(dir) }
-	path := filepath.Join(dir, "credentials")
-	if err := os.WriteFile(path, value, 0o600); err != nil {
-		remove()
-		return "", nil, fmt.Errorf("%s: %w", field, err)
-	}
-	return path, remove, nil
-}
 
 // customerKeySize is what AES-256 takes, in bytes.
 const customerKeySize = 32
@@ -61,7 +27,7 @@ func (k *customerKey) GoString() string { return k.String() }
 
 const customerAlgorithm = "AES256"
 
-func loadCustomerKey(ctx context.Context, s settings, sec secrets) (*customerKey, error) {
+func loadCustomerKey(ctx context.Context, s settings, sec awsconf.SecretReader) (*customerKey, error) {
 	switch {
 	case s.customerFile != "":
 		raw, err := os.ReadFile(filepath.Clean(s.customerFile))
@@ -71,7 +37,7 @@ func loadCustomerKey(ctx context.Context, s settings, sec secrets) (*customerKey
 		return newCustomerKey(keyCustomerFile, raw)
 	case s.customerSecret != "":
 		name, key, _ := strings.Cut(s.customerSecret, "/")
-		raw, err := sec.get(ctx, "spec.config."+keyCustomerSecret, name, key)
+		raw, err := sec.Get(ctx, "spec.config."+keyCustomerSecret, name, key)
 		if err != nil {
 			return nil, err
 		}
