@@ -20,16 +20,23 @@ func (l *Location) CreateVolume(ctx context.Context, r VolumeRequest) (Volume, e
 	if err := r.check(); err != nil {
 		return Volume{}, err
 	}
-	earlier, err := l.VolumesTagged(ctx, map[string]string{TagRestoreUID: r.RestoreUID, TagPV: r.PV})
+	all, err := l.restored.ask(ctx, r.RestoreUID, func(ctx context.Context) ([]Volume, error) {
+		return l.VolumesTagged(ctx, map[string]string{TagRestoreUID: r.RestoreUID})
+	})
 	if err != nil {
-		return Volume{}, err
+		return Volume{}, classify("DescribeVolumes", "", err)
 	}
-	for _, v := range earlier {
-		if v.State != VolumeFailed && v.State != VolumeDeleting && v.State != VolumeDeleted {
+	failed := 0
+	for _, v := range all {
+		switch {
+		case v.Tags[TagPV] != r.PV:
+		case v.State == VolumeFailed, v.State == VolumeDeleting, v.State == VolumeDeleted:
+			failed++
+		default:
 			return v, nil
 		}
 	}
-	in := l.volumeInput(r, len(earlier))
+	in := l.volumeInput(r, failed)
 	out, err := call(ctx, l, actionVolume, r.Snapshot.ID, func(ctx context.Context) (*ec2.CreateVolumeOutput, error) {
 		return l.ec2.CreateVolume(ctx, in)
 	})

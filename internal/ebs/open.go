@@ -55,6 +55,9 @@ type Location struct {
 	account string
 	arn     string
 	lane    *lane
+
+	made     *lookups[[]Snapshot] // by backup UID
+	restored *lookups[[]Volume]   // by restore UID
 }
 
 // Open reads the location's credentials and asks AWS whose they are: limits
@@ -65,7 +68,7 @@ func Open(ctx context.Context, l *velerov1.VolumeSnapshotLocation, o Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("open snapshot location %q: %w", l.Name, err)
 	}
-	loc := &Location{settings: set, cluster: o.ClusterName}
+	loc := &Location{settings: set, cluster: o.ClusterName, made: newLookups[[]Snapshot](), restored: newLookups[[]Volume]()}
 	if err := loc.connect(ctx, l, o); err != nil {
 		return nil, fmt.Errorf("open snapshot location %q: %w", l.Name, err)
 	}

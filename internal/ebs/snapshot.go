@@ -45,9 +45,11 @@ func (l *Location) existing(ctx context.Context, uid string, r Request) (Snapsho
 	if err := r.check(uid); err != nil {
 		return Snapshot{}, err
 	}
-	found, err := l.describeSnapshots(ctx, "self", tagFilters(map[string]string{TagBackupUID: uid})[0], filter("volume-id", r.Volume.ID))
+	found, err := l.made.ask(ctx, uid, func(ctx context.Context) ([]Snapshot, error) {
+		return l.Find(ctx, map[string]string{TagBackupUID: uid})
+	})
 	if err != nil {
-		return Snapshot{}, err
+		return Snapshot{}, classify("DescribeSnapshots", r.Volume.ID, err)
 	}
 	for _, s := range found {
 		if s.State != SnapshotFailed && mine(s, r) {

@@ -1,0 +1,192 @@
+package ebs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// cloud is an account's snapshots as a counter sees them.
+type cloud struct {
+	snaps  map[string]Snapshot
+	counts int
+	hide   map[string]bool // not visible yet
+}
+
+func (c *cloud) count(_ context.Context, ids []string) (pending, known map[string]Snapshot, err error) {
+	c.counts++
+	pending, known = map[string]Snapshot{}, map[string]Snapshot{}
+	for id, s := range c.snaps {
+		if s.State == SnapshotPending && !c.hide[id] {
+			pending[id] = s
+		}
+	}
+	for _, id := range ids {
+		if s, ok := c.snaps[id]; ok && !c.hide[id] {
+			known[id] = s
+		}
+	}
+	return pending, known, nil
+}
+
+func (c *cloud) add(n int, prefix, volume string) {
+	for i := range n {
+		id := fmt.Sprintf("%s-%d", prefix, i)
+		c.snaps[id] = Snapshot{ID: id, VolumeID: volume, State: SnapshotPending}
+	}
+}
+
+func (c *cloud) finish(id string) {
+	s := c.snaps[id]
+	s.State = SnapshotCompleted
+	c.snaps[id] = s
+}
+
+func newCloud() *cloud { return &cloud{snaps: map[string]Snapshot{}, hide: map[string]bool{}} }
+
+func smallLimits(pending int) Limits {
+	l := DefaultLimits()
+	l.Pending = pending
+	return l
+}
+
+func mustAcquire(t *testing.T, s *slots, n int, c *cloud) {
+	t.Helper()
+	if got, err := s.acquire(t.Context(), n, c.count); err != nil || got != n {
+		t.Fatalf("acquire %d: %d, %v", n, got, err)
+	}
+}
+
+func wantFull(t *testing.T, s *slots, c *cloud) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := s.acquire(ctx, 1, c.count); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a slot where there is none: %v", err)
+	}
+}
+
+func TestSlotsCountOwnHeldAndForeign(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCloud(), newSlots(smallLimits(10+strangers))
+		c.add(4, "other", "vol-x")
+		mustAcquire(t, s, 6, c)
+		wantFull(t, s, c) // 4 foreign, 6 held, and the margin for strangers
+		c.add(6, "own", "vol-y")
+		for i := range 6 {
+			s.created(fmt.Sprintf("own-%d", i), "vol-y")
+		}
+		wantFull(t, s, c)
+		c.finish("own-3")
+		mustAcquire(t, s, 1, c) // found by counting
+		wantFull(t, s, c)
+	})
+}
+
+func TestSlotsWithoutStrangersHaveNoMargin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCloud(), newSlots(smallLimits(100))
+		mustAcquire(t, s, 100, c)
+		wantFull(t, s, c)
+	})
+}
+
+// TestSlotsKeepWhatIsNotVisibleYet: a snapshot that no list shows is pending
+// until it has had time to show.
+func TestSlotsKeepWhatIsNotVisibleYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCloud(), newSlots(smallLimits(1))
+		mustAcquire(t, s, 1, c)
+		c.add(1, "own", "vol-y")
+		c.hide["own-0"] = true
+		s.created("own-0", "vol-y")
+		wantFull(t, s, c)
+		delete(c.snaps, "own-0") // somebody deleted it
+		start := time.Now()
+		mustAcquire(t, s, 1, c)
+		if waited := time.Since(start); waited > unseen {
+			t.Errorf("waited %v for a snapshot that is gone", waited)
+		}
+	})
+}
+
+func TestSlotsWakeOnNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCloud(), newSlots(smallLimits(1))
+		mustAcquire(t, s, 1, c)
+		c.add(1, "own", "vol-y")
+		s.created("own-0", "vol-y")
+		go func() {
+			time.Sleep(30*time.Second + 10*time.Millisecond)
+			c.finish("own-0")
+			s.seen(c.snaps["own-0"]) // somebody else described it
+		}()
+		start := time.Now()
+		mustAcquire(t, s, 1, c)
+		if waited := time.Since(start); waited != 30*time.Second+10*time.Millisecond {
+			t.Errorf("waited %v", waited)
+		}
+		if c.counts > 25 {
+			t.Errorf("%d counts in half a minute", c.counts)
+		}
+	})
+}
+
+func TestSlotsBelieveARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCloud(), newSlots(smallLimits(100))
+		mustAcquire(t, s, 1, c)
+		s.refused()
+		wantFull(t, s, c)
+		s.release(1)
+		time.Sleep(hiddenFor)
+		mustAcquire(t, s, 50, c)
+	})
+}
+
+func TestSlotsFirstComeFirstServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCloud(), newSlots(smallLimits(4))
+		mustAcquire(t, s, 4, c)
+		var order []int
+		for i, n := range []int{3, 1, 2} { // the large one is not overtaken
+			go func() {
+				if _, err := s.acquire(t.Context(), n, c.count); err == nil {
+					order = append(order, i)
+					time.Sleep(time.Second)
+					s.release(n)
+				}
+			}()
+			synctest.Wait()
+		}
+		for range 4 {
+			s.release(1)
+			time.Sleep(time.Minute)
+		}
+		if fmt.Sprint(order) != "[0 1 2]" {
+			t.Errorf("order %v", order)
+		}
+	})
+}
+
+func TestSlotsOfAVolume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCloud(), newSlots(smallLimits(100))
+		c.add(5, "other", "vol-x")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := s.awaitVolume(ctx, "vol-x", 5, c.count); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a sixth of a volume: %v", err)
+		}
+		if err := s.awaitVolume(t.Context(), "vol-y", 5, c.count); err != nil {
+			t.Error(err)
+		}
+		c.finish("other-2")
+		if err := s.awaitVolume(t.Context(), "vol-x", 5, c.count); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,78 @@
+package ebs
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+)
+
+func TestTags(t *testing.T) {
+	got := Tags(TagSource{
+		Volume: map[string]string{
+			"team": "blue", "aws:cloudformation:stack-id": "x", "AWS:upper": "x", "Name": strings.Repeat("n", 300),
+			"velero.io/backup": "older", strings.Repeat("k", 129): "x", "": "x", "empty": "",
+		},
+		Labels: map[string]string{"team": "red", "velero.io/pv": "label"},
+		Backup: "nightly", PV: "pv-1", UID: "uid-1", Cluster: "prod", Location: "",
+	})
+	want := map[string]string{
+		"team": "red", "Name": strings.Repeat("n", 256), "empty": "",
+		TagBackup: "nightly", TagPV: "pv-1", TagBackupUID: "uid-1", TagCluster: "prod",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v\nwant %v", got, want)
+	}
+}
+
+func TestTagsKeepOursAmongMany(t *testing.T) {
+	volume, labels := map[string]string{}, map[string]string{}
+	for i := range 60 {
+		volume[fmt.Sprintf("v%02d", i)], labels[fmt.Sprintf("l%02d", i)] = "x", "x"
+	}
+	got := Tags(TagSource{Volume: volume, Labels: labels, Backup: "b", PV: "p", UID: "u", Cluster: "c", Location: "l"})
+	if len(got) != maxTags || got[TagBackup] != "b" || got[TagBackupUID] != "u" || got["l44"] == "" || got["v00"] != "" {
+		t.Errorf("%d tags: %v", len(got), got)
+	}
+}
+
+func TestVolumeTags(t *testing.T) {
+	r := VolumeRequest{
+		RestoreUID: "r-1", PV: "pv-new", Tags: map[string]string{"extra": "1"},
+		Snapshot: Snapshot{Tags: map[string]string{
+			"kubernetes.io/cluster/old": "owned", "KubernetesCluster": "old", "ebs.csi.aws.com/cluster": "true",
+			TagBackup: "b", TagPV: "pv-old", "aws:x": "y",
+		}},
+	}
+	kept := map[string]string{"extra": "1", "ebs.csi.aws.com/cluster": "true", TagBackup: "b", TagPV: "pv-new", TagRestoreUID: "r-1"}
+	without := maps.Clone(kept)
+	without["kubernetes.io/cluster/old"], without["KubernetesCluster"] = "owned", "old"
+	if got := volumeTags(r, ""); !maps.Equal(got, without) {
+		t.Errorf("without a cluster's name: %v", got)
+	}
+	with := maps.Clone(kept)
+	with["kubernetes.io/cluster/new"], with["KubernetesCluster"] = "owned", "new"
+	if got := volumeTags(r, "new"); !maps.Equal(got, with) {
+		t.Errorf("with a cluster's name: %v", got)
+	}
+}
+
+func TestLacking(t *testing.T) {
+	tags := map[string]string{"a": "1", "b": ""}
+	for _, tt := range []struct {
+		must map[string]string
+		want string
+	}{
+		{nil, ""},
+		{map[string]string{"a": "1"}, ""},
+		{map[string]string{"a": ""}, ""},
+		{map[string]string{"b": ""}, ""},
+		{map[string]string{"a": "2"}, "a"},
+		{map[string]string{"b": "1"}, "b"},
+		{map[string]string{"a": "1", "c": ""}, "c"},
+	} {
+		if got := lacking(tags, tt.must); got != tt.want {
+			t.Errorf("%v: got %q, want %q", tt.must, got, tt.want)
+		}
+	}
+}
