@@ -27,6 +27,17 @@ const (
 	VolumeSkipped Code = "VOLUME_SKIPPED"
 )
 
+// Commands in containers, around a backup and after a restore.
+const (
+	// HookFailed: the command of a hook failed, did not end in time or could not
+	// be started.
+	HookFailed Code = "HOOK_FAILED"
+	// HookSkipped: hooks did not run because their pod or container does not.
+	HookSkipped Code = "HOOK_SKIPPED"
+	// HookInvalid: an annotation for hooks cannot be read as it is.
+	HookInvalid Code = "HOOK_INVALID"
+)
+
 // Reading the filters of a spec against a cluster or an archive.
 const (
 	// NamespaceMissing: a namespace named in the spec does not exist.

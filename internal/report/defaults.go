@@ -12,7 +12,7 @@ type defaults struct {
 // table is built per call, because a package keeps no variables here: it costs
 // some microseconds, nothing next to the API call that produced the reason.
 func table() []defaults {
-	return slices.Concat(readTable(), filterTable(), writeTable(), runTable())
+	return slices.Concat(readTable(), hookTable(), filterTable(), writeTable(), runTable())
 }
 
 func readTable() []defaults {
@@ -24,6 +24,14 @@ func readTable() []defaults {
 		{OrderedMissing, Warning, "correct the name in spec.orderedResources or remove it"},
 		{RelatedMissing, Warning, "check that the object it refers to exists and may be read by the worker"},
 		{VolumeSkipped, Warning, "back up this volume by other means until a path for it is configured"},
+	}
+}
+
+func hookTable() []defaults {
+	return []defaults{
+		{HookFailed, Error, "run the command by hand with 'kubectl exec', repair it or raise its timeout, then run the backup or restore again"},
+		{HookSkipped, Warning, "nothing if the pod is not meant to run; otherwise repair it, then run the backup or restore again"},
+		{HookInvalid, Warning, "correct the annotation of the pod, or of the template that it is made from"},
 	}
 }
 
