@@ -15,7 +15,7 @@ func prepare(ctx context.Context, o Options) (*Stack, error) {
 	s := &Stack{out: newSyncWriter(o.Stdout)}
 	ownDir := o.Dir == ""
 	var err error
-	if s.Dir, err = chooseDir(o.Dir); err != nil {
+	if s.Dir, err = chooseDir(ctx, o.Dir); err != nil {
 		return nil, err
 	}
 	if err := s.clear(ctx); err != nil {
@@ -50,7 +50,7 @@ func (s *Stack) linkTools() error {
 	return nil
 }
 
-func chooseDir(dir string) (string, error) {
+func chooseDir(ctx context.Context, dir string) (string, error) {
 	if dir != "" {
 		dir, err := filepath.Abs(dir)
 		if err != nil {
@@ -66,7 +66,7 @@ func chooseDir(dir string) (string, error) {
 	if err := makeDirs(stacks); err != nil {
 		return "", err
 	}
-	sweepStale(stacks)
+	sweepStale(ctx, stacks)
 	return os.MkdirTemp(stacks, "stack-")
 }
 

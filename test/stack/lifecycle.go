@@ -52,6 +52,9 @@ func (s *Stack) stop(ctx context.Context, logs logsAfter) error {
 		return fmt.Errorf("stop stack: %w", err)
 	}
 	s.spawner.close()
+	if err := s.removeNode(ctx); err != nil {
+		return fmt.Errorf("stop stack: %w", err)
+	}
 	return s.remove(st, logs)
 }
 

@@ -18,6 +18,7 @@ type Options struct {
 	Kwok               bool      // two fake nodes, kube-scheduler and kwok, so that Pods become Ready
 	KwokVolumes        bool      // with Kwok: a default StorageClass whose claims are bound at once, to no data
 	SnapshotController bool      // run snapshot-controller (its CRDs are always installed)
+	Node               bool      // a real node, so that Pods run: Linux and root; installs what it needs
 	NoCluster          bool      // object store and Temporal only: the cluster is elsewhere
 	DieWithParent      bool      // every component dies with this process, also if it is killed (Linux)
 	APIServerArgs      []string  // more flags for kube-apiserver
@@ -33,6 +34,7 @@ type Stack struct {
 	CAFile     string   `json:"caFile"`
 	S3         S3       `json:"s3"`
 	Temporal   Temporal `json:"temporal"`
+	Node       *Node    `json:"node,omitempty"` // only with Options.Node
 
 	out     io.Writer
 	spawner *spawner
@@ -57,6 +59,9 @@ type Temporal struct {
 // Start builds what is missing, starts everything and waits until it is healthy.
 // If anything fails, what was started is stopped again; the logs stay.
 func Start(ctx context.Context, o Options) (*Stack, error) {
+	if err := checkNode(ctx, o); err != nil {
+		return nil, err
+	}
 	if err := Build(ctx, o.Stdout, o.Components()...); err != nil {
 		return nil, err
 	}
@@ -84,6 +89,9 @@ func (o Options) Components() []string {
 	if o.Kwok {
 		names = append(names, "kube-scheduler", "kwok", "kwok-stages")
 	}
+	if o.Node {
+		names = append(names, "kube-scheduler", "kubelet")
+	}
 	if o.SnapshotController {
 		names = append(names, "snapshot-controller")
 	}
@@ -92,7 +100,15 @@ func (o Options) Components() []string {
 
 func (s *Stack) startAll(ctx context.Context, o Options) error {
 	return parallel(
-		func() error { return s.startCluster(ctx, o) },
+		sequence(
+			func() error {
+				return parallel(
+					func() error { return s.startCluster(ctx, o) },
+					func() error { return s.startRuntime(ctx, o) },
+				)
+			},
+			func() error { return s.startKubelet(ctx, o) },
+		),
 		func() error { return s.startS3(ctx) },
 		func() error { return s.startTemporal(ctx, o) },
 	)
@@ -117,11 +133,11 @@ func (s *Stack) startControllers(ctx context.Context, o Options) error {
 			func() error { return s.startSnapshotController(ctx, o) },
 		),
 	}
+	if o.Kwok || o.Node {
+		steps = append(steps, func() error { return s.startScheduler(ctx) })
+	}
 	if o.Kwok {
-		steps = append(steps,
-			func() error { return s.startScheduler(ctx) },
-			func() error { return s.startKwok(ctx, o) },
-		)
+		steps = append(steps, func() error { return s.startKwok(ctx, o) })
 	}
 	return errors.Join(parallel(steps...), s.waitDefaultAccount(ctx))
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"time"
@@ -9,11 +10,14 @@ import (
 // sweepStale removes stack directories that killed tests left in the cache: their
 // processes died with them, their data did not. Logs kept after a failure go too,
 // a day later.
-func sweepStale(stacks string) {
+func sweepStale(ctx context.Context, stacks string) {
 	dirs, _ := filepath.Glob(filepath.Join(stacks, "stack-*"))
 	for _, dir := range dirs {
 		info, err := os.Stat(dir)
-		if err == nil && staleDir(dir, time.Since(info.ModTime())) {
+		if err != nil || !staleDir(dir, time.Since(info.ModTime())) {
+			continue
+		}
+		if (&Stack{Dir: dir}).removeNode(ctx) == nil { // else its directory still tells what is left
 			os.RemoveAll(dir)
 		}
 	}

@@ -1,0 +1,74 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/images"
+)
+
+// buildImages builds what the cache does not hold yet.
+func buildImages(ctx context.Context, progress io.Writer) error {
+	for _, image := range images.All() {
+		if err := buildImage(ctx, progress, image); err != nil {
+			return fmt.Errorf("build image: %w", err)
+		}
+	}
+	return nil
+}
+
+func buildImage(ctx context.Context, progress io.Writer, image images.Image) error {
+	path, err := imagePath(image)
+	if err != nil || exists(path) {
+		return err
+	}
+	if err := makeDirs(filepath.Dir(path)); err != nil {
+		return err
+	}
+	unlock, err := lockFile(ctx, path+".lock", func() {
+		fmt.Fprintf(progress, "image %s: another process is at it\n", image.Name)
+	})
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if exists(path) { // another process built it while this one waited
+		return nil
+	}
+	start := time.Now()
+	part := path + ".part"
+	defer os.Remove(part)
+	if err := image.Build(ctx, progress, part); err != nil {
+		return err
+	}
+	fmt.Fprintf(progress, "image %-32s %.0f s\n", image.Name, time.Since(start).Seconds())
+	return os.Rename(part, path)
+}
+
+func imagePath(image images.Image) (string, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(cache, "images", image.File()), nil
+}
+
+// importImages gives containerd all images; nothing can be pulled by a Pod.
+func (s *Stack) importImages(ctx context.Context) error {
+	start := time.Now()
+	for _, image := range images.All() {
+		path, err := imagePath(image)
+		if err != nil {
+			return err
+		}
+		if err := s.ctr(ctx, "images", "import", "--snapshotter", s.snapshotter(), path); err != nil {
+			return fmt.Errorf("import image %s: %w", image.Name, err)
+		}
+	}
+	s.progress("images imported              %4.1f s\n", time.Since(start).Seconds())
+	return nil
+}
