@@ -1,0 +1,94 @@
+// Package driver is the CSI driver ebs.csi.aws.com as the local stack needs it:
+// identity, controller and node service over a simulator's EC2. It keeps the names,
+// parameters, tags and answers of the real driver that other programs rely on.
+package driver
+
+import (
+	"context"
+	"errors"
+
+	"github.com/container-storage-interface/spec/lib/go/csi"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/tools/ebscsi/internal/cloud"
+)
+
+// Name and Version are what the driver says of itself; the kubelet refuses a
+// driver without a version.
+const (
+	Name    = "ebs.csi.aws.com"
+	Version = "v1.0.0-stack"
+)
+
+// The zone is told under both keys, as the real driver's nodes do.
+const (
+	ZoneKey      = "topology.ebs.csi.aws.com/zone"
+	KnownZoneKey = "topology.kubernetes.io/zone"
+)
+
+// Identity answers what every CSI driver is asked first.
+type Identity struct {
+	csi.UnimplementedIdentityServer
+}
+
+// Register adds the identity service to a server.
+func (i *Identity) Register(s *grpc.Server) { csi.RegisterIdentityServer(s, i) }
+
+// GetPluginInfo names the driver.
+func (*Identity) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi.GetPluginInfoResponse, error) {
+	return &csi.GetPluginInfoResponse{Name: Name, VendorVersion: Version}, nil
+}
+
+// GetPluginCapabilities says that there is a controller and that volumes have zones.
+func (*Identity) GetPluginCapabilities(context.Context, *csi.GetPluginCapabilitiesRequest) (*csi.GetPluginCapabilitiesResponse, error) {
+	service := func(kind csi.PluginCapability_Service_Type) *csi.PluginCapability {
+		return &csi.PluginCapability{Type: &csi.PluginCapability_Service_{Service: &csi.PluginCapability_Service{Type: kind}}}
+	}
+	return &csi.GetPluginCapabilitiesResponse{Capabilities: []*csi.PluginCapability{
+		service(csi.PluginCapability_Service_CONTROLLER_SERVICE),
+		service(csi.PluginCapability_Service_VOLUME_ACCESSIBILITY_CONSTRAINTS),
+	}}, nil
+}
+
+// Probe says that the driver is ready: it holds no state that it could wait for.
+func (*Identity) Probe(context.Context, *csi.ProbeRequest) (*csi.ProbeResponse, error) {
+	return &csi.ProbeResponse{Ready: wrapperspb.Bool(true)}, nil
+}
+
+// grpcCodes are the codes that the sidecars and the kubelet act upon.
+var grpcCodes = []struct {
+	err  error
+	code codes.Code
+}{
+	{cloud.ErrNotFound, codes.NotFound},
+	{cloud.ErrMismatch, codes.AlreadyExists},
+	{cloud.ErrInUse, codes.FailedPrecondition},
+	{cloud.ErrInvalid, codes.InvalidArgument},
+	{cloud.ErrLimit, codes.ResourceExhausted},
+	{context.DeadlineExceeded, codes.DeadlineExceeded},
+	{context.Canceled, codes.Canceled},
+}
+
+func coded(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, known := range grpcCodes {
+		if errors.Is(err, known.err) {
+			return status.Error(known.code, err.Error())
+		}
+	}
+	return status.Error(codes.Internal, err.Error())
+}
+
+func required(fields map[string]string) error {
+	for name, value := range fields {
+		if value == "" {
+			return status.Errorf(codes.InvalidArgument, "%s is required", name)
+		}
+	}
+	return nil
+}

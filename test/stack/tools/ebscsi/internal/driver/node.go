@@ -1,0 +1,122 @@
+package driver
+
+import (
+	"context"
+	"os"
+
+	"github.com/container-storage-interface/spec/lib/go/csi"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/tools/ebscsi/internal/cloud"
+)
+
+// maxVolumes is how many volumes a node may have beside its root: what Nitro
+// instances have for EBS when nothing else is attached.
+const maxVolumes = 27
+
+// Node mounts the directory of a volume where the kubelet wants it. There is no
+// attacher in the stack, so staging attaches and unstaging detaches: EC2 must
+// know where a volume is, or snapshots of an instance would miss it.
+type Node struct {
+	csi.UnimplementedNodeServer
+	Cloud      *cloud.Client
+	VolumeDir  func(ctx context.Context, volumeID string) (string, error)
+	InstanceID string
+	Zone       string
+}
+
+// Register adds the node service to a server.
+func (n *Node) Register(s *grpc.Server) { csi.RegisterNodeServer(s, n) }
+
+// NodeGetCapabilities says that volumes are staged first.
+func (n *Node) NodeGetCapabilities(context.Context, *csi.NodeGetCapabilitiesRequest) (*csi.NodeGetCapabilitiesResponse, error) {
+	rpc := &csi.NodeServiceCapability_RPC{Type: csi.NodeServiceCapability_RPC_STAGE_UNSTAGE_VOLUME}
+	return &csi.NodeGetCapabilitiesResponse{Capabilities: []*csi.NodeServiceCapability{
+		{Type: &csi.NodeServiceCapability_Rpc{Rpc: rpc}},
+	}}, nil
+}
+
+// NodeGetInfo says which instance this is and in which zone.
+func (n *Node) NodeGetInfo(context.Context, *csi.NodeGetInfoRequest) (*csi.NodeGetInfoResponse, error) {
+	return &csi.NodeGetInfoResponse{
+		NodeId: n.InstanceID, MaxVolumesPerNode: maxVolumes,
+		AccessibleTopology: &csi.Topology{Segments: map[string]string{ZoneKey: n.Zone, KnownZoneKey: n.Zone}},
+	}, nil
+}
+
+// NodeStageVolume attaches the volume to this instance and mounts its directory.
+func (n *Node) NodeStageVolume(ctx context.Context, r *csi.NodeStageVolumeRequest) (*csi.NodeStageVolumeResponse, error) {
+	if err := required(map[string]string{"volumeId": r.GetVolumeId(), "stagingTargetPath": r.GetStagingTargetPath()}); err != nil {
+		return nil, err
+	}
+	if err := mountable([]*csi.VolumeCapability{r.GetVolumeCapability()}); err != nil {
+		return nil, err
+	}
+	if err := n.Cloud.Attach(ctx, r.GetVolumeId(), n.InstanceID); err != nil {
+		return nil, coded(err)
+	}
+	dir, err := n.VolumeDir(ctx, r.GetVolumeId())
+	if err != nil {
+		return nil, coded(err)
+	}
+	return &csi.NodeStageVolumeResponse{}, bindTo(dir, r.GetStagingTargetPath(), false)
+}
+
+// NodeUnstageVolume unmounts and detaches.
+func (n *Node) NodeUnstageVolume(ctx context.Context, r *csi.NodeUnstageVolumeRequest) (*csi.NodeUnstageVolumeResponse, error) {
+	if err := required(map[string]string{"volumeId": r.GetVolumeId(), "stagingTargetPath": r.GetStagingTargetPath()}); err != nil {
+		return nil, err
+	}
+	if err := unbind(r.GetStagingTargetPath()); err != nil {
+		return nil, err
+	}
+	return &csi.NodeUnstageVolumeResponse{}, coded(n.Cloud.Detach(ctx, r.GetVolumeId(), n.InstanceID))
+}
+
+// NodePublishVolume mounts the staged volume for one pod.
+func (n *Node) NodePublishVolume(_ context.Context, r *csi.NodePublishVolumeRequest) (*csi.NodePublishVolumeResponse, error) {
+	if err := required(map[string]string{"stagingTargetPath": r.GetStagingTargetPath(), "targetPath": r.GetTargetPath()}); err != nil {
+		return nil, err
+	}
+	return &csi.NodePublishVolumeResponse{}, bindTo(r.GetStagingTargetPath(), r.GetTargetPath(), r.GetReadonly())
+}
+
+// NodeUnpublishVolume unmounts it and removes the mount point, as the
+// specification wants it.
+func (n *Node) NodeUnpublishVolume(_ context.Context, r *csi.NodeUnpublishVolumeRequest) (*csi.NodeUnpublishVolumeResponse, error) {
+	if err := required(map[string]string{"targetPath": r.GetTargetPath()}); err != nil {
+		return nil, err
+	}
+	if err := unbind(r.GetTargetPath()); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(r.GetTargetPath()); err != nil && !os.IsNotExist(err) {
+		return nil, status.Errorf(codes.Internal, "remove mount point: %v", err)
+	}
+	return &csi.NodeUnpublishVolumeResponse{}, nil
+}
+
+func bindTo(source, target string, readOnly bool) error {
+	if err := os.MkdirAll(target, 0o750); err != nil {
+		return status.Errorf(codes.Internal, "make mount point: %v", err)
+	}
+	if mounted, err := isMountPoint(target); err != nil || mounted {
+		return coded(err)
+	}
+	if err := bindMount(source, target, readOnly); err != nil {
+		return status.Errorf(codes.Internal, "mount %s at %s: %v", source, target, err)
+	}
+	return nil
+}
+
+func unbind(target string) error {
+	if mounted, err := isMountPoint(target); err != nil || !mounted {
+		return coded(err)
+	}
+	if err := unmount(target); err != nil {
+		return status.Errorf(codes.Internal, "unmount %s: %v", target, err)
+	}
+	return nil
+}
