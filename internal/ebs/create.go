@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,17 +37,35 @@ func (l *Location) CreateVolume(ctx context.Context, r VolumeRequest) (Volume, e
 			return v, nil
 		}
 	}
-	in := l.volumeInput(r, failed)
-	out, err := call(ctx, l, actionVolume, r.Snapshot.ID, func(ctx context.Context) (*ec2.CreateVolumeOutput, error) {
-		return l.ec2.CreateVolume(ctx, in)
-	})
-	if err != nil {
-		return Volume{}, err
+	return l.makeVolume(ctx, r, failed)
+}
+
+// deadTokens is how many volumes of a request may have been deleted before: their
+// client tokens still stand for them.
+const deadTokens = 8
+
+func (l *Location) makeVolume(ctx context.Context, r VolumeRequest, failed int) (Volume, error) {
+	for last := failed + deadTokens; ; failed++ {
+		in := l.volumeInput(r, failed)
+		out, err := call(ctx, l, actionVolume, r.Snapshot.ID, func(ctx context.Context) (*ec2.CreateVolumeOutput, error) {
+			return l.ec2.CreateVolume(ctx, in)
+		})
+		var e *Error
+		switch {
+		case err == nil:
+			return fromMade(out), nil
+		case errors.As(err, &e) && e.Code == "InvalidVolume.NotFound" && failed < last:
+		default:
+			return Volume{}, err
+		}
 	}
+}
+
+func fromMade(out *ec2.CreateVolumeOutput) Volume {
 	return volumeFrom(types.Volume{
 		VolumeId: out.VolumeId, VolumeType: out.VolumeType, AvailabilityZone: out.AvailabilityZone, Size: out.Size, Iops: out.Iops,
 		Throughput: out.Throughput, Encrypted: out.Encrypted, KmsKeyId: out.KmsKeyId, State: out.State, Tags: out.Tags,
-	}), nil
+	})
 }
 
 func (r VolumeRequest) check() error {

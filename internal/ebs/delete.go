@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
 // DeleteSnapshot deletes a snapshot of this account. It looks first: what is not
@@ -18,7 +19,7 @@ import (
 // ErrInvalid). A snapshot that is locked, or that an AMI uses, or that the
 // Recycle Bin keeps, is Retained. Repeating it is safe.
 func (l *Location) DeleteSnapshot(ctx context.Context, id string, must map[string]string) (Deletion, error) {
-	found, err := l.Snapshots(ctx, []string{id})
+	found, err := l.own(ctx, []string{id})
 	if err != nil {
 		return Deletion{}, err
 	}
@@ -37,10 +38,48 @@ func (l *Location) DeleteSnapshot(ctx context.Context, id string, must map[strin
 		return l.inBin(ctx, id, Deleted)
 	case errors.Is(err, ErrNotFound):
 		return l.inBin(ctx, id, Gone)
-	case isKept(err):
-		return Deletion{Outcome: Retained, Reason: reasonOf(err)}, nil
 	}
-	return Deletion{}, err
+	return l.kept(ctx, id, err)
+}
+
+// kept tells whether a snapshot that was not deleted is locked or used by an AMI.
+// AWS publishes no error code for the former, so the lock itself is looked at.
+func (l *Location) kept(ctx context.Context, id string, why error) (Deletion, error) {
+	var e *Error
+	if !errors.As(why, &e) || errors.Is(why, ErrUnavailable) || errors.Is(why, ErrCredentials) || ctx.Err() != nil {
+		return Deletion{}, why
+	}
+	if e.Code == "InvalidSnapshot.InUse" {
+		return Deletion{Outcome: Retained, Reason: brief(e.Cause)}, nil
+	}
+	out, err := call(ctx, l, "DescribeLockedSnapshots", id, func(ctx context.Context) (*ec2.DescribeLockedSnapshotsOutput, error) {
+		return l.ec2.DescribeLockedSnapshots(ctx, &ec2.DescribeLockedSnapshotsInput{SnapshotIds: []string{id}})
+	})
+	if err != nil {
+		return lockedByCode(e)
+	}
+	for _, s := range out.Snapshots {
+		if aws.ToString(s.SnapshotId) == id && s.LockState != types.LockStateExpired {
+			return Deletion{Outcome: Retained, Reason: lockReason(s)}, nil
+		}
+	}
+	return Deletion{}, why
+}
+
+// lockedByCode is for roles that may not look at locks.
+func lockedByCode(e *Error) (Deletion, error) {
+	if strings.Contains(e.Code, "Locked") {
+		return Deletion{Outcome: Retained, Reason: brief(e.Cause)}, nil
+	}
+	return Deletion{}, e
+}
+
+func lockReason(s types.LockedSnapshotsInfo) string {
+	reason := fmt.Sprintf("locked in %s mode", s.LockState)
+	if s.LockExpiresOn != nil {
+		reason += " until " + s.LockExpiresOn.UTC().Format(time.RFC3339)
+	}
+	return reason
 }
 
 // ours refuses what does not carry the tags.
@@ -81,25 +120,6 @@ func binReason(until *time.Time) string {
 	return fmt.Sprintf("kept in the Recycle Bin by a retention rule of the account until %s", until.UTC().Format(time.RFC3339))
 }
 
-// isKept: EC2 knows several codes for a locked snapshot, and one for a snapshot
-// that an AMI is made of.
-func isKept(err error) bool {
-	var e *Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	return strings.Contains(e.Code, "Locked") || e.Code == "InvalidSnapshot.InUse" ||
-		e.Code == "OperationNotPermitted" && strings.Contains(strings.ToLower(brief(e.Cause)), "lock")
-}
-
-func reasonOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
-		return brief(e.Cause)
-	}
-	return err.Error()
-}
-
 // DeleteVolume deletes a volume under the same rules as DeleteSnapshot. One that
 // is attached, or being attached, is Retained.
 func (l *Location) DeleteVolume(ctx context.Context, id string, must map[string]string) (Deletion, error) {
@@ -127,7 +147,7 @@ func (l *Location) DeleteVolume(ctx context.Context, id string, must map[string]
 	case errors.Is(err, ErrNotFound):
 		return Deletion{Outcome: Gone}, nil
 	case errors.As(err, &e) && e.Code == "VolumeInUse":
-		return Deletion{Outcome: Retained, Reason: reasonOf(err)}, nil
+		return Deletion{Outcome: Retained, Reason: brief(e.Cause)}, nil
 	}
 	return Deletion{}, err
 }

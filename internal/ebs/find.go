@@ -2,6 +2,7 @@ package ebs
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,11 +17,34 @@ func (l *Location) Find(ctx context.Context, tags map[string]string) ([]Snapshot
 }
 
 // Snapshots describes snapshots by id, those that other accounts share with this
-// one included. Those that do not exist are missing in the map.
+// one included. Those that do not exist are missing in the map, and so may be, for
+// some seconds, those just made.
 func (l *Location) Snapshots(ctx context.Context, ids []string) (map[string]Snapshot, error) {
+	out, err := l.own(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if _, there := out[id]; there {
+			continue
+		}
+		s, err := l.shared(ctx, id)
+		switch {
+		case err == nil:
+			out[id] = s
+		case !errors.Is(err, ErrNotFound):
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// own describes the account's own snapshots by id. The owner has to be named:
+// without it, EC2 filters all public snapshots of the Region, which takes minutes.
+func (l *Location) own(ctx context.Context, ids []string) (map[string]Snapshot, error) {
 	out := make(map[string]Snapshot, len(ids))
 	for batch := range slices.Chunk(ids, maxFilterValues) {
-		found, err := l.describeSnapshots(ctx, "", filter("snapshot-id", batch...))
+		found, err := l.describeSnapshots(ctx, "self", filter("snapshot-id", batch...))
 		if err != nil {
 			return nil, err
 		}
@@ -29,6 +53,20 @@ func (l *Location) Snapshots(ctx context.Context, ids []string) (map[string]Snap
 		}
 	}
 	return out, nil
+}
+
+// shared describes one snapshot whoever's it is.
+func (l *Location) shared(ctx context.Context, id string) (Snapshot, error) {
+	out, err := call(ctx, l, "DescribeSnapshots", id, func(ctx context.Context) (*ec2.DescribeSnapshotsOutput, error) {
+		return l.ec2.DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
+	})
+	switch {
+	case err != nil:
+		return Snapshot{}, err
+	case len(out.Snapshots) != 1:
+		return Snapshot{}, fail("DescribeSnapshots", id, ErrNotFound, "EC2 lists %d", len(out.Snapshots))
+	}
+	return snapshotFrom(out.Snapshots[0]), nil
 }
 
 // describeSnapshots reads all pages. The pool learns from each snapshot that is
@@ -70,6 +108,6 @@ func (l *Location) pending(ctx context.Context, ids []string) (pending, known ma
 		pending[s.ID] = s
 	}
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { _, there := pending[id]; return there })
-	known, err = l.Snapshots(ctx, ids)
+	known, err = l.own(ctx, ids)
 	return pending, known, err
 }
