@@ -1,0 +1,168 @@
+package ebssim
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/tree"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/wire"
+)
+
+// clientToken remembers what a token created, and for which request.
+type clientToken struct {
+	Request string `json:"request"`
+	Volume  string `json:"volume"`
+}
+
+func (s *Sim) createVolume(c *call) (any, error) {
+	if made, err := s.madeBefore(c); made != nil || err != nil {
+		return made, err
+	}
+	v, from, err := s.newVolume(c)
+	if err != nil {
+		return nil, err
+	}
+	grants := created(c, v.Tags, target{kind: "volume", id: "*", keys: s.volumeTarget(v).keys})
+	if from != nil {
+		grants[0].on = append(grants[0].on, s.snapshotTarget(from))
+		grants[0].on[0].keys["ec2:ParentSnapshot"] = s.arn("snapshot", from.ID)
+	}
+	delete(grants[0].on[0].keys, "ec2:VolumeID")
+	if err := s.permit(c, grants...); err != nil {
+		return nil, err
+	}
+	if err := s.fillVolume(v, from); err != nil {
+		return nil, err
+	}
+	s.volumes[v.ID] = v
+	return v.xml(c), errors.Join(s.journal.Put(kindVolume, v.ID, v), s.rememberToken(c, v.ID))
+}
+
+// madeBefore is the volume of an earlier request with the same client token.
+func (s *Sim) madeBefore(c *call) (any, error) {
+	token, ok := s.clientKeys[c.params.Get("ClientToken")]
+	if !ok {
+		return nil, nil
+	}
+	if token.Request != fingerprint(c.params) {
+		return nil, wire.Invalid("IdempotentParameterMismatch",
+			"Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+	}
+	v, ok := s.volumes[token.Volume]
+	if !ok {
+		return nil, errVolumeNotFound(token.Volume)
+	}
+	return v.xml(c), nil
+}
+
+func (s *Sim) rememberToken(c *call, volumeID string) error {
+	token := c.params.Get("ClientToken")
+	if token == "" {
+		return nil
+	}
+	s.clientKeys[token] = clientToken{Request: fingerprint(c.params), Volume: volumeID}
+	return s.journal.Put(kindToken, token, s.clientKeys[token])
+}
+
+// fingerprint is a digest of all parameters but DryRun.
+func fingerprint(p wire.Params) string {
+	digest := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(p)) {
+		if key != "DryRun" {
+			fmt.Fprintf(digest, "%q=%q\n", key, p[key])
+		}
+	}
+	return hex.EncodeToString(digest.Sum(nil))
+}
+
+// newVolume is what a request asks for, checked but not made.
+func (s *Sim) newVolume(c *call) (*volume, *snapshot, error) {
+	v := &volume{
+		ID: newID("vol"), Zone: c.params.Get("AvailabilityZone"), Created: c.now,
+		Visible: c.now.Add(s.limits.Visibility.D()), Ready: c.now.Add(s.limits.VolumeCreate.D()),
+	}
+	if v.Zone == "" {
+		return nil, nil, errMissing("zone")
+	}
+	if !slices.Contains(s.options.Zones, v.Zone) {
+		return nil, nil, wire.Invalid("InvalidZone.NotFound", "The zone '%s' does not exist.", v.Zone)
+	}
+	from, err := s.sourceSnapshot(c, v)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := v.size(c.params, from); err != nil {
+		return nil, nil, err
+	}
+	if err := s.encrypt(c.params, v, from); err != nil {
+		return nil, nil, err
+	}
+	v.Tags, err = newTags(c.params, "volume")
+	return v, from, err
+}
+
+func (s *Sim) sourceSnapshot(c *call, v *volume) (*snapshot, error) {
+	v.SnapshotID = c.params.Get("SnapshotId")
+	if v.SnapshotID == "" {
+		return nil, nil
+	}
+	from, err := s.snapshot(c, v.SnapshotID)
+	if err != nil {
+		return nil, err
+	}
+	if state := from.state(c.now); state != stateCompleted {
+		return nil, errState("Snapshot is in invalid state - %s", state)
+	}
+	return from, nil
+}
+
+// encrypt decides on encryption: a volume of an encrypted snapshot is encrypted.
+func (s *Sim) encrypt(p wire.Params, v *volume, from *snapshot) error {
+	asked, err := p.Bool("Encrypted")
+	if err != nil {
+		return err
+	}
+	v.Encrypted = asked != nil && *asked
+	key := p.Get("KmsKeyId")
+	if key != "" && !v.Encrypted {
+		return wire.Invalid("InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set.")
+	}
+	if from != nil && from.Encrypted {
+		if asked != nil && !*asked {
+			return errCombination("Encrypted snapshots cannot be used to create unencrypted volumes.")
+		}
+		v.Encrypted, v.KMSKeyID = true, from.KMSKeyID
+	}
+	if v.Encrypted && (key != "" || v.KMSKeyID == "") {
+		v.KMSKeyID = s.keyARN(key)
+	}
+	return nil
+}
+
+// keyARN is the ARN of a key id, an alias or an ARN; of "" the account's own key.
+func (s *Sim) keyARN(key string) string {
+	if strings.HasPrefix(key, "arn:") {
+		return key
+	}
+	if key == "" {
+		key = "alias/aws/ebs"
+	}
+	if !strings.HasPrefix(key, "alias/") {
+		key = "key/" + key
+	}
+	return fmt.Sprintf("arn:aws:kms:%s:%s:%s", s.options.Region, s.options.AccountID, key)
+}
+
+func (s *Sim) fillVolume(v *volume, from *snapshot) error {
+	if from == nil {
+		return os.Mkdir(s.volumeDir(v.ID), 0o755)
+	}
+	_, err := tree.Copy(s.snapshotDir(from.ID), s.volumeDir(v.ID))
+	return err
+}

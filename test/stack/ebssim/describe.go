@@ -1,0 +1,93 @@
+package ebssim
+
+import (
+	"encoding/base64"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/iam"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/wire"
+)
+
+// fields are what a resource shows to filters, by the filter's name.
+type fields map[string][]string
+
+// filter is one Filter.N: any of its values must match.
+type filter struct {
+	name   string
+	values []string
+}
+
+// filters reads the request's filters. A name outside known and the tag filters
+// is an error, as in EC2.
+func filters(p wire.Params, known ...string) ([]filter, error) {
+	var out []filter
+	for _, group := range p.Groups("Filter") {
+		f := filter{name: group.Get("Name"), values: group.List("Value")}
+		if len(f.values) == 0 {
+			return nil, errValue("The filter '%s' has no values", f.name)
+		}
+		if !strings.HasPrefix(f.name, "tag:") && f.name != "tag-key" && !slices.Contains(known, f.name) {
+			return nil, errValue("The filter '%s' is invalid", f.name)
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func matches(filters []filter, have fields, tags map[string]string) bool {
+	for _, f := range filters {
+		values := have[f.name]
+		if key, ok := strings.CutPrefix(f.name, "tag:"); ok {
+			values = nil
+			if value, has := tags[key]; has {
+				values = []string{value}
+			}
+		}
+		if f.name == "tag-key" {
+			values = slices.Collect(maps.Keys(tags))
+		}
+		if !anyOf(f.values, values) {
+			return false
+		}
+	}
+	return true
+}
+
+func anyOf(patterns, values []string) bool {
+	for _, value := range values {
+		if slices.ContainsFunc(patterns, func(p string) bool { return iam.Match(p, value) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// page cuts sorted ids to what the request asks for. A token names the last id
+// that was given, so that things which come and go meanwhile do no harm.
+func page(p wire.Params, ids []string, least, most int) (on []string, token string, err error) {
+	slices.Sort(ids)
+	size, err := p.Int("MaxResults")
+	if err != nil {
+		return nil, "", err
+	}
+	if after := p.Get("NextToken"); after != "" {
+		last, err := base64.RawURLEncoding.DecodeString(after)
+		if err != nil || !strings.Contains(string(last), "-") {
+			return nil, "", wire.Invalid("InvalidNextToken", "The token '%s' is invalid", after)
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return id <= string(last) })
+	}
+	if size == nil {
+		return ids, "", nil
+	}
+	if *size < least || *size > most {
+		return nil, "", errValue("Value ( %d ) for parameter maxResults is invalid. Expecting a value between %d and %d.", *size, least, most)
+	}
+	if len(ids) > *size {
+		ids = ids[:*size]
+		token = base64.RawURLEncoding.EncodeToString([]byte(ids[len(ids)-1]))
+	}
+	return ids, token, nil
+}

@@ -1,0 +1,131 @@
+package ebssim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/wire"
+)
+
+type snapshotXML struct {
+	SnapshotID  string     `xml:"snapshotId"`
+	VolumeID    string     `xml:"volumeId"`
+	Status      string     `xml:"status"`
+	Message     string     `xml:"statusMessage,omitempty"`
+	Started     string     `xml:"startTime"`
+	Completed   string     `xml:"completionTime,omitempty"`
+	Progress    string     `xml:"progress"`
+	Owner       string     `xml:"ownerId"`
+	Size        int        `xml:"volumeSize"`
+	Bytes       int64      `xml:"fullSnapshotSizeInBytes,omitempty"`
+	Description string     `xml:"description"`
+	Encrypted   bool       `xml:"encrypted"`
+	KMSKeyID    string     `xml:"kmsKeyId,omitempty"`
+	Tier        string     `xml:"storageTier"`
+	Tags        []wire.Tag `xml:"tagSet>item,omitempty"`
+}
+
+// snapshot finds one that is listed: visible and not deleted.
+func (s *Sim) snapshot(c *call, id string) (*snapshot, error) {
+	if id == "" {
+		return nil, errMissing("snapshotId")
+	}
+	if !strings.HasPrefix(id, "snap-") {
+		return nil, wire.Invalid("InvalidSnapshotID.Malformed", "The snapshot ID '%s' is malformed", id)
+	}
+	snap, ok := s.snapshots[id]
+	if !ok || !snap.listed(c.now) {
+		return nil, errSnapshotNotFound(id)
+	}
+	return snap, nil
+}
+
+func (s *Sim) describeSnapshots(c *call) (any, error) {
+	if err := s.permit(c, grant{action: c.action}); err != nil {
+		return nil, err
+	}
+	wanted, err := filters(c.params, snapshotFilters()...)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.snapshotsOf(c, c.params.List("SnapshotId"))
+	if err != nil {
+		return nil, err
+	}
+	var matching []string
+	for _, snap := range found {
+		if s.owned(c) && matches(wanted, s.snapshotFields(c, snap), snap.Tags) {
+			matching = append(matching, snap.ID)
+		}
+	}
+	on, token, err := page(c.params, matching, 5, 1000)
+	if err != nil {
+		return nil, err
+	}
+	out := struct {
+		Snapshots []snapshotXML `xml:"snapshotSet>item"`
+		Token     string        `xml:"nextToken,omitempty"`
+	}{Token: token}
+	for _, id := range on {
+		out.Snapshots = append(out.Snapshots, s.snapshotXML(c, s.snapshots[id]))
+	}
+	return out, nil
+}
+
+// owned says if the owners that the request asks for include this account, the
+// only one that there is.
+func (s *Sim) owned(c *call) bool {
+	owners := c.params.List("Owner")
+	return len(owners) == 0 || slices.Contains(owners, "self") || slices.Contains(owners, s.options.AccountID)
+}
+
+// snapshotsOf is those of the ids, or all that are listed.
+func (s *Sim) snapshotsOf(c *call, ids []string) ([]*snapshot, error) {
+	var found []*snapshot
+	for _, id := range ids {
+		snap, err := s.snapshot(c, id)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, snap)
+	}
+	if len(ids) > 0 {
+		return found, nil
+	}
+	for _, snap := range s.snapshots {
+		if snap.listed(c.now) {
+			found = append(found, snap)
+		}
+	}
+	return found, nil
+}
+
+func snapshotFilters() []string {
+	return []string{
+		"description", "encrypted", "owner-alias", "owner-id", "progress", "snapshot-id", "start-time", "status",
+		"storage-tier", "volume-id", "volume-size",
+	}
+}
+
+func (s *Sim) snapshotFields(c *call, snap *snapshot) fields {
+	return fields{
+		"description": {snap.Description}, "encrypted": {fmt.Sprint(snap.Encrypted)}, "owner-id": {s.options.AccountID},
+		"progress": {percent(snap.progress(c.now))}, "snapshot-id": {snap.ID}, "start-time": {wire.Time(snap.Started)},
+		"status": {snap.state(c.now)}, "storage-tier": {"standard"}, "volume-id": {snap.VolumeID},
+		"volume-size": {fmt.Sprint(snap.SizeGiB)},
+	}
+}
+
+func (s *Sim) snapshotXML(c *call, snap *snapshot) snapshotXML {
+	x := snapshotXML{
+		SnapshotID: snap.ID, VolumeID: snap.VolumeID, Status: snap.state(c.now), Message: snap.message(c.now),
+		Started: wire.Time(snap.Started), Progress: percent(snap.progress(c.now)), Owner: s.options.AccountID,
+		Size: snap.SizeGiB, Description: snap.Description, Encrypted: snap.Encrypted, KMSKeyID: snap.KMSKeyID,
+		Tier: "standard", Tags: tagSet(snap.Tags),
+	}
+	if x.Status == stateCompleted {
+		x.Completed, x.Bytes = wire.Time(snap.Completes), snap.Bytes
+	}
+	return x
+}

@@ -1,0 +1,128 @@
+package ebssim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// freeze stops the processes that see one of the directories as a mount in a
+// mount namespace of their own: those of pods. A copy of files that somebody
+// writes to is no point in time; a copy made while the writers stand still is.
+// Processes in this program's namespace (the kubelet, tests) are left alone, and
+// without root none is found. thaw lets them go on.
+func freeze(dirs []string) (thaw func() error, err error) {
+	stopped := map[int]bool{}
+	thaw = func() error { return signalAll(stopped, syscall.SIGCONT) }
+	for { // a process may start another before it stops: until nobody new is there
+		found, err := mounting(dirs)
+		if err != nil {
+			return nil, errors.Join(err, thaw())
+		}
+		fresh := map[int]bool{}
+		for _, pid := range found {
+			if !stopped[pid] {
+				fresh[pid], stopped[pid] = true, true
+			}
+		}
+		if len(fresh) == 0 {
+			return thaw, nil
+		}
+		if err := signalAll(fresh, syscall.SIGSTOP); err != nil {
+			return nil, errors.Join(err, thaw())
+		}
+	}
+}
+
+// thawAll lets every process go on that mounts something below a directory: a
+// simulator that was killed between freeze and thaw left them standing.
+func thawAll(parent string) error {
+	found, err := mounting([]string{parent})
+	if err != nil {
+		return err
+	}
+	all := map[int]bool{}
+	for _, pid := range found {
+		all[pid] = true
+	}
+	return signalAll(all, syscall.SIGCONT)
+}
+
+func signalAll(pids map[int]bool, sig syscall.Signal) error {
+	var failed error
+	for pid := range pids {
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			failed = errors.Join(failed, fmt.Errorf("signal process %d of a pod: %w", pid, err))
+		}
+	}
+	return failed
+}
+
+// mounting is the processes of other mount namespaces that have a directory, or
+// something below it, mounted. Namespaces are looked at once each.
+func mounting(dirs []string) ([]int, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	own, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		return nil, fmt.Errorf("read mount namespace: %w", err)
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	var found []int
+	seen := map[string]bool{own: false}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		namespace, err := os.Readlink(filepath.Join("/proc", entry.Name(), "ns/mnt"))
+		if err != nil { // it ended meanwhile
+			continue
+		}
+		if _, known := seen[namespace]; !known {
+			seen[namespace] = mounts(entry.Name(), dirs)
+		}
+		if seen[namespace] {
+			found = append(found, pid)
+		}
+	}
+	return found, nil
+}
+
+// mounts reads the roots in a process's mountinfo (its fourth field). They are
+// paths inside their file system, so one of them may lack the start of ours.
+func mounts(pid string, dirs []string) bool {
+	table, err := os.ReadFile(filepath.Join("/proc", pid, "mountinfo"))
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(table) {
+		columns := strings.Fields(string(line))
+		if len(columns) < 5 || columns[3] == "/" {
+			continue
+		}
+		for _, dir := range dirs {
+			if rootIs(columns[3], dir) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// rootIs says if a mount's root is dir or below it. The last three parts of dir
+// (<name>/volumes/vol-...) are enough to tell volumes apart.
+func rootIs(root, dir string) bool {
+	parts := strings.Split(filepath.Clean(dir), "/")
+	tail := "/" + strings.Join(parts[max(0, len(parts)-3):], "/")
+	return strings.HasSuffix(root, tail) || strings.Contains(root, tail+"/")
+}

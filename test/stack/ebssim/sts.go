@@ -1,0 +1,142 @@
+package ebssim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/iam"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/webid"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/wire"
+)
+
+const (
+	stsAudience    = "sts.amazonaws.com"
+	minDuration    = 900   // seconds a session lasts at least
+	maxDuration    = 43200 // and at most
+	normalDuration = 3600
+)
+
+func (s *Sim) getCallerIdentity(c *call) (any, error) {
+	return struct {
+		ARN     string `xml:"Arn"`
+		UserID  string `xml:"UserId"`
+		Account string `xml:"Account"`
+	}{c.who.arn, c.who.userID, s.options.AccountID}, nil
+}
+
+type assumedXML struct {
+	Subject     string `xml:"SubjectFromWebIdentityToken"`
+	Audience    string `xml:"Audience"`
+	RoleARN     string `xml:"AssumedRoleUser>Arn"`
+	RoleID      string `xml:"AssumedRoleUser>AssumedRoleId"`
+	AccessKeyID string `xml:"Credentials>AccessKeyId"`
+	Secret      string `xml:"Credentials>SecretAccessKey"`
+	Token       string `xml:"Credentials>SessionToken"`
+	Expires     string `xml:"Credentials>Expiration"`
+	Provider    string `xml:"Provider"`
+}
+
+// assumeRole needs no signature: the token says who it is. Keys may have to be
+// fetched from the issuer, so the lock is not held meanwhile.
+func (s *Sim) assumeRole(ctx context.Context, c *call) (any, error) {
+	c.now = s.clock.Now()
+	claims, issuer, err := s.verifyToken(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	seconds, err := c.params.Int("DurationSeconds")
+	if err != nil {
+		return nil, err
+	}
+	session := c.params.Get("RoleSessionName")
+	if session == "" {
+		return nil, wire.Invalid("ValidationError", "1 validation error detected: Value null at 'roleSessionName' failed to satisfy constraint: Member must not be null")
+	}
+	lasts := normalDuration
+	if seconds != nil {
+		lasts = *seconds
+	}
+	if lasts < minDuration || lasts > maxDuration {
+		return nil, wire.Invalid("ValidationError", "1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint", lasts)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held, err := s.trusting(c, claims, issuer)
+	if err != nil {
+		return nil, err
+	}
+	return s.session(c, held, claims, issuer, credential{
+		Role: held.Name, Session: session, Secret: newSecret(), Token: newSecret() + newSecret(),
+		Expires: c.now.Add(time.Duration(lasts) * time.Second),
+	})
+}
+
+func (s *Sim) verifyToken(ctx context.Context, c *call) (webid.Claims, Issuer, error) {
+	token := c.params.Get("WebIdentityToken")
+	unverified, err := webid.Peek(token)
+	if err != nil {
+		return webid.Claims{}, Issuer{}, wire.Invalid("InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
+	}
+	known, ok := s.tokens[unverified.Issuer]
+	if !ok {
+		return webid.Claims{}, Issuer{}, wire.Invalid("InvalidIdentityToken", "No OpenIDConnect provider found in your account for %s", unverified.Issuer)
+	}
+	claims, err := known.Verify(ctx, token, c.now)
+	switch {
+	case errors.Is(err, webid.ErrExpired):
+		return claims, Issuer{}, wire.Invalid("ExpiredTokenException", "Token expired: %s", err)
+	case errors.Is(err, webid.ErrFetch):
+		return claims, Issuer{}, wire.Invalid("IDPCommunicationError", "%s", err)
+	case err != nil:
+		return claims, Issuer{}, wire.Invalid("InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider, or the token is invalid: %s", err)
+	}
+	for _, issuer := range s.options.Issuers {
+		if issuer.URL == claims.Issuer && claims.For(issuer.audiences()...) {
+			return claims, issuer, nil
+		}
+	}
+	return claims, Issuer{}, wire.Invalid("InvalidIdentityToken", "Incorrect token audience")
+}
+
+func (i Issuer) audiences() []string {
+	if len(i.Audiences) == 0 {
+		return []string{stsAudience}
+	}
+	return i.Audiences
+}
+
+// trusting is the role that is asked for, if its trust policy lets the claims in.
+func (s *Sim) trusting(c *call, claims webid.Claims, issuer Issuer) (*role, error) {
+	arn := c.params.Get("RoleArn")
+	held, ok := s.roles[arn]
+	provider := strings.TrimPrefix(issuer.URL, "https://")
+	r := iam.Request{Action: "sts:AssumeRoleWithWebIdentity", Resource: arn}
+	r.Set(provider+":sub", claims.Subject)
+	r.Set(provider+":aud", claims.Audience...)
+	if !ok || iam.Evaluate([]iam.Policy{held.trust}, r) != iam.Allowed {
+		return nil, &wire.Error{
+			Status: http.StatusForbidden, Code: "AccessDenied",
+			Message: "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+		}
+	}
+	return held, nil
+}
+
+func (s *Sim) session(c *call, held *role, claims webid.Claims, issuer Issuer, kept credential) (any, error) {
+	id := "ASIA" + strings.ToUpper(newSecret()[:16])
+	if err := s.journal.Put(kindCredential, id, kept); err != nil {
+		return nil, err
+	}
+	s.accept(id, kept)
+	who := s.identities[id]
+	c.who = who
+	return assumedXML{
+		Subject: claims.Subject, Audience: strings.Join(claims.Audience, ","), RoleARN: who.arn, RoleID: who.userID,
+		AccessKeyID: id, Secret: kept.Secret, Token: kept.Token, Expires: wire.Time(kept.Expires),
+		Provider: fmt.Sprintf("arn:aws:iam::%s:oidc-provider/%s", s.options.AccountID, strings.TrimPrefix(issuer.URL, "https://")),
+	}, nil
+}
