@@ -12,8 +12,11 @@ import (
 	"time"
 )
 
-// serveAdmin is the admin API. README.md describes it.
+// serveAdmin is the admin API. README.md describes it. Health is for everybody.
 func (s *Sim) serveAdmin(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/_sim/health" {
+		return
+	}
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if s.options.AdminToken == "" || subtle.ConstantTimeCompare([]byte(token), []byte(s.options.AdminToken)) != 1 {
 		http.Error(w, "the admin API needs its bearer token", http.StatusUnauthorized)
