@@ -99,7 +99,9 @@ func mounting(dirs []string) ([]int, error) {
 }
 
 // mounts reads the roots in a process's mountinfo (its fourth field). They are
-// paths inside their file system, so one of them may lack the start of ours.
+// paths inside their file system, so one of them may lack the start of ours. What
+// the kubelet mounted below its own directory does not count: every namespace
+// that mounts propagate to sees it there, a container at a path of its own.
 func mounts(pid string, dirs []string) bool {
 	table, err := os.ReadFile(filepath.Join("/proc", pid, "mountinfo"))
 	if err != nil {
@@ -107,7 +109,7 @@ func mounts(pid string, dirs []string) bool {
 	}
 	for line := range bytes.Lines(table) {
 		columns := strings.Fields(string(line))
-		if len(columns) < 5 || columns[3] == "/" {
+		if len(columns) < 5 || columns[3] == "/" || strings.Contains(columns[4], "/kubernetes.io") {
 			continue
 		}
 		for _, dir := range dirs {

@@ -4,18 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/iam"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/journal"
-	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/sigv4"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/webid"
-	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/wire"
 )
-
-// maxSkew is how far a request's time may be from the server's.
-const maxSkew = 5 * time.Minute
 
 // identity is who may sign requests with an access key.
 type identity struct {
@@ -27,6 +21,12 @@ type identity struct {
 	expires time.Time
 }
 
+// trustedIssuer is an issuer with its keys.
+type trustedIssuer struct {
+	Issuer
+	keys *webid.Issuer
+}
+
 // role is what a web identity can become.
 type role struct {
 	Role
@@ -36,33 +36,84 @@ type role struct {
 
 func (s *Sim) loadIdentities() error {
 	for _, user := range s.options.Users {
-		policies, err := parseAll(user.Policies)
-		if err != nil {
-			return fmt.Errorf("options.users: %s: %w", user.Name, err)
-		}
-		s.identities[user.AccessKeyID] = &identity{
-			arn: fmt.Sprintf("arn:aws:iam::%s:user/%s", s.options.AccountID, user.Name), userID: "AIDASIM" + user.Name,
-			secret: user.SecretAccessKey, admin: len(user.Policies) == 0, policies: policies,
+		if err := s.addUser(user); err != nil {
+			return fmt.Errorf("options.users: %w", err)
 		}
 	}
 	for _, r := range s.options.Roles {
-		trust, err := iam.Parse(r.Trust)
-		if err != nil {
-			return fmt.Errorf("options.roles: %s: trust: %w", r.Name, err)
+		if err := s.addRole(r); err != nil {
+			return fmt.Errorf("options.roles: %w", err)
 		}
-		policies, err := parseAll(r.Policies)
-		if err != nil {
-			return fmt.Errorf("options.roles: %s: %w", r.Name, err)
-		}
-		s.roles[s.roleARN(r.Name)] = &role{Role: r, trust: trust, policies: policies}
 	}
 	for _, issuer := range s.options.Issuers {
-		known, err := webid.NewIssuer(issuer.URL, issuer.JWKSURL, issuer.CA)
-		if err != nil {
+		if err := s.addIssuer(issuer); err != nil {
 			return fmt.Errorf("options.issuers: %w", err)
 		}
-		s.tokens[issuer.URL] = known
 	}
+	return nil
+}
+
+// AddUser adds an identity, or replaces the one with that access key. It is
+// forgotten when the simulator ends, unless it is in the options too.
+func (s *Sim) AddUser(user User) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addUser(user)
+}
+
+func (s *Sim) addUser(user User) error {
+	if user.Name == "" || user.AccessKeyID == "" || user.SecretAccessKey == "" {
+		return fmt.Errorf("user %q: name, accessKeyID and secretAccessKey are needed", user.Name)
+	}
+	policies, err := parseAll(user.Policies)
+	if err != nil {
+		return fmt.Errorf("user %s: %w", user.Name, err)
+	}
+	s.identities[user.AccessKeyID] = &identity{
+		arn: fmt.Sprintf("arn:aws:iam::%s:user/%s", s.options.AccountID, user.Name), userID: "AIDASIM" + user.Name,
+		secret: user.SecretAccessKey, admin: len(user.Policies) == 0, policies: policies,
+	}
+	return nil
+}
+
+// AddRole adds a role, or replaces the one with that name; sessions that were
+// given before keep the policies of then. It is forgotten as AddUser says.
+func (s *Sim) AddRole(r Role) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addRole(r)
+}
+
+func (s *Sim) addRole(r Role) error {
+	if r.Name == "" {
+		return errors.New("role: name is needed")
+	}
+	trust, err := iam.Parse(r.Trust)
+	if err != nil {
+		return fmt.Errorf("role %s: trust: %w", r.Name, err)
+	}
+	policies, err := parseAll(r.Policies)
+	if err != nil {
+		return fmt.Errorf("role %s: %w", r.Name, err)
+	}
+	s.roles[s.roleARN(r.Name)] = &role{Role: r, trust: trust, policies: policies}
+	return nil
+}
+
+// AddIssuer adds an issuer of web identities, or replaces the one with that URL.
+// It is forgotten as AddUser says.
+func (s *Sim) AddIssuer(issuer Issuer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addIssuer(issuer)
+}
+
+func (s *Sim) addIssuer(issuer Issuer) error {
+	keys, err := webid.NewIssuer(issuer.URL, issuer.JWKSURL, issuer.CA)
+	if err != nil {
+		return err
+	}
+	s.issuers[issuer.URL] = trustedIssuer{Issuer: issuer, keys: keys}
 	return nil
 }
 
@@ -80,44 +131,6 @@ func parseAll(documents []json.RawMessage) ([]iam.Policy, error) {
 		policies = append(policies, policy)
 	}
 	return policies, nil
-}
-
-// authenticate finds out who signed a request.
-func (s *Sim) authenticate(c *call, r *http.Request, body []byte) error {
-	signed, err := sigv4.Parse(r)
-	if errors.Is(err, sigv4.ErrMissing) {
-		return refuse(c, "MissingAuthenticationToken", "MissingAuthenticationToken", "Request is missing Authentication Token")
-	}
-	if err != nil {
-		return refuse(c, "AuthFailure", "IncompleteSignature", err.Error())
-	}
-	who, ok := s.identities[signed.AccessKeyID]
-	if !ok || who.token != signed.Token {
-		return refuse(c, "AuthFailure", "InvalidClientTokenId", "AWS was not able to validate the provided access credentials")
-	}
-	if err := signed.Verify(r, body, who.secret); err != nil {
-		return refuse(c, "AuthFailure", "SignatureDoesNotMatch", "AWS was not able to validate the provided access credentials")
-	}
-	if skew := time.Since(signed.Time); skew > maxSkew || skew < -maxSkew {
-		return wire.Invalid("RequestExpired", "Request has expired.")
-	}
-	if !who.expires.IsZero() && !c.now.Before(who.expires) {
-		return refuse(c, "RequestExpired", "ExpiredToken", "The security token included in the request is expired")
-	}
-	c.who = who
-	return nil
-}
-
-// refuse has another code for EC2 than for STS, as AWS does.
-func refuse(c *call, ec2Code, stsCode, message string) error {
-	if c.sts {
-		return &wire.Error{Status: http.StatusForbidden, Code: stsCode, Message: message}
-	}
-	status := http.StatusUnauthorized
-	if ec2Code == "RequestExpired" {
-		status = http.StatusBadRequest
-	}
-	return &wire.Error{Status: status, Code: ec2Code, Message: message}
 }
 
 // credential is what the journal keeps of temporary credentials.

@@ -117,9 +117,6 @@ func (o Options) validate() error {
 	}
 	seen := map[string]bool{}
 	for i, user := range o.Users {
-		if user.Name == "" || user.AccessKeyID == "" || user.SecretAccessKey == "" {
-			return fmt.Errorf("options.users[%d]: name, accessKeyID and secretAccessKey are needed", i)
-		}
 		if seen[user.AccessKeyID] {
 			return fmt.Errorf("options.users[%d].accessKeyID: taken by another user", i)
 		}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/journal"
-	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/webid"
 )
 
 // Sim is the simulator. It is an http.Handler for EC2, STS and the admin API.
@@ -21,15 +20,15 @@ import (
 type Sim struct {
 	options Options
 	clock   Clock
-	tokens  map[string]*webid.Issuer // by URL
 
 	mu         sync.Mutex
 	journal    *journal.Journal
 	volumes    map[string]*volume
 	snapshots  map[string]*snapshot
 	instances  map[string]Instance
-	identities map[string]*identity // by access key id
-	roles      map[string]*role     // by ARN
+	identities map[string]*identity     // by access key id
+	roles      map[string]*role         // by ARN
+	issuers    map[string]trustedIssuer // by URL
 	clientKeys map[string]clientToken
 	limits     Limits
 	buckets    map[string]tokens
@@ -49,7 +48,7 @@ func New(o Options) (*Sim, error) {
 		options: o, clock: o.Clock, limits: o.Limits.clone(), recycleBin: o.RecycleBin,
 		volumes: map[string]*volume{}, snapshots: map[string]*snapshot{}, instances: map[string]Instance{},
 		identities: map[string]*identity{}, roles: map[string]*role{}, clientKeys: map[string]clientToken{},
-		buckets: map[string]tokens{}, tokens: map[string]*webid.Issuer{},
+		buckets: map[string]tokens{}, issuers: map[string]trustedIssuer{},
 	}
 	if err := s.loadIdentities(); err != nil {
 		return nil, err

@@ -81,11 +81,11 @@ func (s *Sim) verifyToken(ctx context.Context, c *call) (webid.Claims, Issuer, e
 	if err != nil {
 		return webid.Claims{}, Issuer{}, wire.Invalid("InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
 	}
-	known, ok := s.tokens[unverified.Issuer]
+	known, ok := s.issuer(unverified.Issuer)
 	if !ok {
 		return webid.Claims{}, Issuer{}, wire.Invalid("InvalidIdentityToken", "No OpenIDConnect provider found in your account for %s", unverified.Issuer)
 	}
-	claims, err := known.Verify(ctx, token, c.now)
+	claims, err := known.keys.Verify(ctx, token, c.now)
 	switch {
 	case errors.Is(err, webid.ErrExpired):
 		return claims, Issuer{}, wire.Invalid("ExpiredTokenException", "Token expired: %s", err)
@@ -94,12 +94,17 @@ func (s *Sim) verifyToken(ctx context.Context, c *call) (webid.Claims, Issuer, e
 	case err != nil:
 		return claims, Issuer{}, wire.Invalid("InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider, or the token is invalid: %s", err)
 	}
-	for _, issuer := range s.options.Issuers {
-		if issuer.URL == claims.Issuer && claims.For(issuer.audiences()...) {
-			return claims, issuer, nil
-		}
+	if !claims.For(known.audiences()...) {
+		return claims, Issuer{}, wire.Invalid("InvalidIdentityToken", "Incorrect token audience")
 	}
-	return claims, Issuer{}, wire.Invalid("InvalidIdentityToken", "Incorrect token audience")
+	return claims, known.Issuer, nil
+}
+
+func (s *Sim) issuer(url string) (trustedIssuer, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, ok := s.issuers[url]
+	return known, ok
 }
 
 func (i Issuer) audiences() []string {

@@ -30,7 +30,7 @@ func parseConditions(raw map[string]map[string]oneOrMore) ([]condition, error) {
 			c := template
 			c.key, c.values = strings.ToLower(key), values
 			if slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, "${") }) {
-				return nil, fmt.Errorf("Condition %s %s: policy variables are not simulated", name, key) //nolint:revive // the element's name
+				return nil, fmt.Errorf("Condition %s %s: policy variables are not simulated", name, key)
 			}
 			out = append(out, c)
 		}
@@ -43,7 +43,7 @@ func parseOperator(name string) (condition, error) {
 	rest := name
 	if set, bare, ok := strings.Cut(name, ":"); ok {
 		if set != "ForAnyValue" && set != "ForAllValues" {
-			return c, fmt.Errorf("Condition: unknown operator %q", name) //nolint:revive // the element's name
+			return c, fmt.Errorf("Condition: unknown operator %q", name)
 		}
 		c.set, rest = set, bare
 	}
@@ -53,7 +53,7 @@ func parseOperator(name string) (condition, error) {
 	}
 	found, ok := operators()[strings.Replace(rest, "Not", "", 1)]
 	if !ok {
-		return c, fmt.Errorf("Condition: unknown operator %q", name) //nolint:revive // the element's name
+		return c, fmt.Errorf("Condition: unknown operator %q", name)
 	}
 	c.operator, c.negated = found, strings.Contains(rest, "Not")
 	return c, nil

@@ -123,7 +123,7 @@ func parseStatement(text []byte) (statement, error) {
 		return statement{}, err
 	}
 	if raw.Effect != "Allow" && raw.Effect != "Deny" {
-		return statement{}, fmt.Errorf("Effect: %q is neither Allow nor Deny", raw.Effect) //nolint:revive // the element's name
+		return statement{}, fmt.Errorf("Effect: %q is neither Allow nor Deny", raw.Effect)
 	}
 	if (len(raw.Action) == 0) == (len(raw.NotAction) == 0) {
 		return statement{}, errors.New("want Action or NotAction")

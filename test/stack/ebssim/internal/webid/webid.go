@@ -97,7 +97,7 @@ func decode(part string, into any) error {
 		return fmt.Errorf("%w: not base64", ErrFormat)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("%w: %s", ErrFormat, err) //nolint:errorlint // the cause is text only
+		return fmt.Errorf("%w: %s", ErrFormat, err)
 	}
 	return nil
 }
