@@ -14,7 +14,7 @@ STACKTEST := go test -tags stack -p 1 -timeout 60m
 
 .PHONY: help
 help: ## show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## bin/lifeboat and bin/lifeboat-worker
@@ -28,8 +28,16 @@ demo: ## the whole story on real components: backup, loss, restore, comparison (
 	@bin/demo
 
 .PHONY: test
-test: stack-build lint ## everything that proves it, on real components (builds them at the first run)
+test: stack-build lint ## everything that proves it, on real components (builds them at the first run; Linux, root)
 	$(STACKTEST) ./...
+
+.PHONY: test-noroot
+test-noroot: stack-build lint ## as test, without the tests that need a node (they want Linux and root)
+	$(STACKTEST) $$(go list -tags stack ./... | grep -v /test/node)
+
+.PHONY: e2e
+e2e: stack-build ## real Pods with real data on a real node (Linux, root; installs what it needs)
+	$(STACKTEST) -v ./test/node/...
 
 .PHONY: test-unit
 test-unit: ## tests without any process outside `go test`
