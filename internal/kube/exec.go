@@ -1,0 +1,188 @@
+package kube
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+const (
+	// execKeep is how much of each output is kept unless told.
+	execKeep = 8 << 10
+	// execTimeout is for requests that state no timeout: nothing runs for ever.
+	execTimeout = 30 * time.Second
+	// execLast is how long the outputs of a command that has been ended may still
+	// take to arrive.
+	execLast = 2 * time.Second
+)
+
+// ExecRequest is a command to run in a container.
+type ExecRequest struct {
+	Namespace, Pod string
+	// Container is empty for the pod's first.
+	Container string
+	// Command is the program and its arguments; no shell splits them.
+	Command []string
+	// Timeout is how long the command may run; 0 means 30 s.
+	Timeout time.Duration
+	// MaxOutput is how many of the last bytes of each output are kept; 0 means 8
+	// KiB.
+	MaxOutput int
+}
+
+// ExecResult is what a command left behind. What it printed may be secret: it is
+// not for errors or logs as a whole.
+type ExecResult struct {
+	Stdout, Stderr []byte // the last bytes
+	ExitCode       int
+	// Cut says that an output was longer than what is kept of it.
+	Cut bool
+	// Took is how long the command ran, connecting included.
+	Took time.Duration
+}
+
+// Exec runs a command in a container and waits until it has ended. It is not
+// idempotent and never tries again by itself once the command may have started.
+//
+// Where the container has /bin/sh, the command is started through it so that its
+// process id is known. A command that is still running at the timeout, or when ctx
+// ends or the connection breaks, is then ended with all processes of its session:
+// TERM first, KILL after a grace of 3 s. The error, an *InterruptedError, says
+// whether that is certain.
+//
+// Errors: IsNotFound when there is no such pod; ErrNoContainer, ErrNotRunning;
+// ErrNotStarted when the command has certainly not run; *ExitError when it ended
+// with another code than 0, together with the result. None of them carries an
+// argument of the command, and of its outputs at most the end of stderr.
+func (c *Client) Exec(ctx context.Context, r ExecRequest) (ExecResult, error) {
+	if len(r.Command) == 0 || r.Command[0] == "" {
+		return ExecResult{}, fmt.Errorf("exec in pods %s/%s: %w: no command", r.Namespace, r.Pod, ErrNotStarted)
+	}
+	setDefault(&r.Timeout, execTimeout)
+	setDefault(&r.MaxOutput, execKeep)
+	e := &execution{c: c, req: r, marker: "lifeboat-exec-" + rand.Text()}
+	if err := e.ready(ctx); err != nil {
+		return ExecResult{}, e.wrap(err)
+	}
+	res, err := e.run(ctx, true)
+	if errors.Is(err, errNoShell) {
+		res, err = e.run(ctx, false)
+	}
+	return res, e.wrap(err)
+}
+
+// execution is one Exec.
+type execution struct {
+	c      *Client
+	req    ExecRequest
+	marker string // of the line that tells the process id; nobody can guess it
+}
+
+// wrap names what failed: the place, and the program without its arguments.
+func (e *execution) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("exec %s in pods %s/%s, container %s: %w", e.program(), e.req.Namespace, e.req.Pod, e.req.Container, err)
+}
+
+// ready looks whether the container can run anything, because the answers to an
+// exec that cannot are only words for people.
+func (e *execution) ready(ctx context.Context) error {
+	pod, err := Read[corev1.Pod](ctx, e.c, Pods(), e.req.Namespace, e.req.Pod)
+	if err != nil {
+		return err
+	}
+	if e.req.Container == "" && len(pod.Spec.Containers) > 0 {
+		e.req.Container = pod.Spec.Containers[0].Name
+	}
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses, pod.Status.EphemeralContainerStatuses} {
+		for i := range list {
+			if list[i].Name == e.req.Container {
+				return running(&list[i])
+			}
+		}
+	}
+	if containers(&pod)[e.req.Container] {
+		return fmt.Errorf("%w: it has not been started (pod phase %s)", ErrNotRunning, pod.Status.Phase)
+	}
+	return ErrNoContainer
+}
+
+func running(s *corev1.ContainerStatus) error {
+	switch {
+	case s.State.Running != nil:
+		return nil
+	case s.State.Terminated != nil:
+		return fmt.Errorf("%w: it has ended (%s)", ErrNotRunning, s.State.Terminated.Reason)
+	case s.State.Waiting != nil:
+		return fmt.Errorf("%w: it waits to be started (%s)", ErrNotRunning, s.State.Waiting.Reason)
+	}
+	return fmt.Errorf("%w: it has not been started", ErrNotRunning)
+}
+
+func containers(pod *corev1.Pod) map[string]bool {
+	out := map[string]bool{}
+	for i := range pod.Spec.Containers {
+		out[pod.Spec.Containers[i].Name] = true
+	}
+	for i := range pod.Spec.InitContainers {
+		out[pod.Spec.InitContainers[i].Name] = true
+	}
+	return out
+}
+
+// run streams the command once. The stream outlives ctx and the timeout: it is
+// closed when the command is known to have ended, or cannot be ended.
+func (e *execution) run(ctx context.Context, shell bool) (ExecResult, error) {
+	start := time.Now()
+	out := newExecOutput(e.req.MaxOutput, e.marker, shell)
+	streaming, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- e.c.stream(streaming, e.req, e.argv(shell), out) }()
+	timer := time.NewTimer(e.req.Timeout)
+	defer timer.Stop()
+	var err error
+	select {
+	case err = <-done:
+		err = e.judge(streaming, out, err)
+	case <-timer.C:
+		err = e.interrupt(streaming, out, done, ErrTimeout)
+	case <-ctx.Done():
+		err = e.interrupt(streaming, out, done, context.Cause(ctx))
+	}
+	res := out.result()
+	res.Took = time.Since(start)
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		res.ExitCode = exit.Code
+	}
+	return res, err
+}
+
+// argv is the command, or the shell that prints its own process id and becomes
+// the command.
+func (e *execution) argv(shell bool) []string {
+	if !shell {
+		return e.req.Command
+	}
+	return append([]string{"/bin/sh", "-c", `echo "` + e.marker + ` $$"; exec "$@"`, "sh"}, e.req.Command...)
+}
+
+// interrupt ends a command that must not run on, and waits for what it last said.
+func (e *execution) interrupt(ctx context.Context, out *execOutput, done <-chan error, why error) error {
+	err := &InterruptedError{Why: why, After: e.req.Timeout}
+	err.Left = e.end(ctx, out)
+	last := time.NewTimer(execLast)
+	defer last.Stop()
+	select {
+	case <-done:
+	case <-last.C:
+	}
+	return err
+}

@@ -1,0 +1,95 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"k8s.io/client-go/util/exec"
+)
+
+const (
+	// endGrace is the time between TERM and KILL; endGiveUp, counted from TERM,
+	// is when a command that survives KILL (another user's, or stuck in the
+	// kernel) is given up.
+	endGrace  = 3 * time.Second
+	endGiveUp = 8 * time.Second
+	// endPause is between two looks.
+	endPause = 100 * time.Millisecond
+)
+
+// endScript sends a signal to every living process of a session and says whether
+// there was one. Programs that runtimes exec into a container are leaders of a
+// session of their own, so its number is their process id. Processes that nobody
+// awaits any more (state Z) do nothing. Only what every shell has built in is used.
+// Where /proc is not mounted, the process group is as near as one gets.
+const endScript = `sig=$1 pid=$2 n=1
+if [ ! -r /proc/self/stat ]; then
+  kill "-$sig" "-$pid" 2>/dev/null || kill "-$sig" "$pid" 2>/dev/null
+  exit
+fi
+for f in /proc/[0-9]*/stat; do
+  all=
+  while read -r line; do all=$all$line; done 2>/dev/null <"$f"
+  rest=${all##*") "}
+  set -- $rest
+  [ "$4" = "$pid" ] || continue
+  case $1 in Z|X|x) continue ;; esac
+  p=${f#/proc/} p=${p%/stat}
+  kill "-$sig" "$p" 2>/dev/null
+  n=0
+done
+exit $n`
+
+// end makes sure that the command does not run on. The answer is empty when it is
+// gone, with all processes of its session; else it is why that is not certain.
+func (e *execution) end(ctx context.Context, out *execOutput) string {
+	pid := out.pid()
+	switch {
+	case !out.shell:
+		return "the container has no /bin/sh to end it with"
+	case pid == "":
+		return "it is not known whether it was started"
+	}
+	if n, err := strconv.Atoi(pid); err != nil || n < 2 {
+		return "its process id cannot be read"
+	}
+	ctx, cancel := context.WithTimeout(ctx, endGiveUp)
+	defer cancel()
+	killing := time.Now().Add(endGrace)
+	signal := "TERM"
+	for {
+		alive, err := e.signal(ctx, signal, pid)
+		if err != nil {
+			return "ending it failed: " + e.reason(err)
+		}
+		if !alive {
+			return ""
+		}
+		signal = "0" // a look; TERM is sent once, since it may begin a tidy end
+		if time.Now().After(killing) {
+			signal = "KILL"
+		}
+		if err := sleep(ctx, endPause); err != nil {
+			return "it survived being killed"
+		}
+	}
+}
+
+// signal sends one and reports whether anything of the command was alive.
+func (e *execution) signal(ctx context.Context, name, pid string) (bool, error) {
+	out := newExecOutput(execWords, "", false)
+	err := e.c.stream(ctx, e.req, []string{"/bin/sh", "-c", endScript, "sh", name, pid}, out)
+	var exit exec.CodeExitError
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.As(err, &exit) && exit.Code == 1:
+		return false, nil
+	case errors.As(err, &exit):
+		return false, fmt.Errorf("the shell ended with code %d", exit.Code)
+	}
+	return false, err
+}
