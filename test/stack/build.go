@@ -154,7 +154,11 @@ func (c component) path() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read pins: %w", err)
 	}
-	sum := sha256.Sum256([]byte(string(pins) + c.pkg + strings.Join(c.files, " ") + c.ldflags() + runtime.GOOS + runtime.GOARCH))
+	ours, err := sourceDigest(filepath.Join(tools, c.module), c.sources)
+	if err != nil {
+		return "", fmt.Errorf("read sources: %w", err)
+	}
+	sum := sha256.Sum256([]byte(string(pins) + c.pkg + strings.Join(c.files, " ") + c.ldflags() + runtime.GOOS + runtime.GOARCH + ours))
 	return filepath.Join(cache, "bin", fmt.Sprintf("%s-%x", c.name, sum[:6])), nil
 }
 

@@ -12,9 +12,13 @@ type component struct {
 	module  string // folder under tools/ that pins it
 	pkg     string // main package; or, with files set, the Go module that holds them
 	files   []string
-	version string // what the binary says of itself, where a peer looks at it
+	sources []string // folders of our own code that it is built of; their content decides the cache's key
+	version string   // what the binary says of itself, where a peer looks at it
 	flags   func(version string) string
 }
+
+// mainModule is Lifeboat's own module, seen from tools/.
+const mainModule = "../../.."
 
 // components lists everything Build knows, in the order in which a cold build is
 // shortest: what Start always needs comes first.
@@ -38,6 +42,8 @@ func components() []component {
 		}},
 		snapshotter("snapshot-controller"),
 		snapshotter("csi-snapshotter"),
+		{name: "ebssim", module: mainModule, pkg: "./test/stack/cmd/ebssim", sources: []string{"test/stack/cmd/ebssim", "test/stack/ebssim"}},
+		{name: "ebscsi", module: "ebscsi", pkg: ".", sources: []string{"."}},
 		{name: "velero", module: "velero", pkg: "github.com/vmware-tanzu/velero/cmd/velero", version: "v1.18.3", flags: veleroVersion},
 		{name: "velero-plugin-for-aws", module: "veleroaws", pkg: "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws"},
 		kubernetes("kubelet"),

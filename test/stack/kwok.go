@@ -22,7 +22,7 @@ func (s *Stack) startKwok(ctx context.Context, o Options) error {
 	}
 	nodes := []string{"node-a", "node-b"}
 	for i, name := range nodes {
-		if err := s.makeNode(ctx, name, i); err != nil {
+		if err := s.makeNode(ctx, o, name, i); err != nil {
 			return fmt.Errorf("make node %s: %w", name, err)
 		}
 	}
@@ -72,8 +72,11 @@ func (s *Stack) writeStages(o Options) (string, error) {
 
 // makeNode makes a node that looks like one of EKS to whoever reads zone,
 // instance type and provider id.
-func (s *Stack) makeNode(ctx context.Context, name string, i int) error {
-	zone := "us-east-1" + string(rune('a'+i))
+func (s *Stack) makeNode(ctx context.Context, o Options, name string, i int) error {
+	if err := s.makeInstance(ctx, o, name, i); err != nil {
+		return err
+	}
+	zone := fakeZone(i)
 	node := map[string]any{
 		"apiVersion": "v1", "kind": "Node",
 		"metadata": map[string]any{
@@ -81,14 +84,16 @@ func (s *Stack) makeNode(ctx context.Context, name string, i int) error {
 			"annotations": map[string]string{"kwok.x-k8s.io/node": "fake"},
 			"labels": map[string]string{
 				"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-				"topology.kubernetes.io/region": "us-east-1", "topology.kubernetes.io/zone": zone,
+				"topology.kubernetes.io/region": ebsRegion, knownZoneKey: zone, ebsZoneKey: zone,
 				"node.kubernetes.io/instance-type": "m6i.large",
 			},
 		},
-		"spec": map[string]any{"providerID": fmt.Sprintf("aws:///%s/i-%017x", zone, i+1)},
+		"spec": map[string]any{"providerID": "aws:///" + zone + "/" + s.fakeInstance(i)},
 	}
 	return s.applyObject(ctx, "/api/v1/nodes/"+name, node)
 }
+
+func fakeZone(i int) string { return ebsRegion + string(rune('a'+i)) }
 
 func (s *Stack) makeStorageClass(ctx context.Context, o Options) error {
 	if !o.KwokVolumes {

@@ -9,7 +9,11 @@ import (
 	"time"
 )
 
-const defaultBucket = "lifeboat"
+const (
+	defaultBucket = "lifeboat"
+	s3AccessKey   = "lifeboat"
+	s3SecretKey   = "lifeboat-secret"
+)
 
 func (s *Stack) startS3(ctx context.Context) error {
 	binary, err := Binary("versitygw")
@@ -20,7 +24,7 @@ func (s *Stack) startS3(ctx context.Context) error {
 	if err := makeDirs(root, versions); err != nil {
 		return err
 	}
-	s.S3 = S3{Region: "us-east-1", AccessKey: "lifeboat", SecretKey: "lifeboat-secret", Bucket: defaultBucket}
+	s.S3 = S3{Region: "us-east-1", AccessKey: s3AccessKey, SecretKey: s3SecretKey, Bucket: defaultBucket}
 	err = s.launch(ctx, "versitygw", 1, func(ports []int) (*service, error) {
 		s.S3.Endpoint = "http://" + loopback(ports[0])
 		return &service{Name: "versitygw", Binary: binary, Health: s.S3.Endpoint + "/healthz", Args: []string{

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
 // Options say what to start. The zero value is the smallest useful stack.
@@ -19,10 +21,17 @@ type Options struct {
 	KwokVolumes        bool      // with Kwok: a default StorageClass whose claims are bound at once, to no data
 	SnapshotController bool      // run snapshot-controller (its CRDs are always installed)
 	Node               bool      // a real node, so that Pods run: Linux and root; installs what it needs
+	EBS                bool      // simulated EBS volumes with the CSI driver ebs.csi.aws.com, snapshots included
+	EBSDefault         bool      // with EBS: its class is the cluster's default
+	EBSFrom            *EBS      // with EBS: use the simulator of another stack
 	NoCluster          bool      // object store and Temporal only: the cluster is elsewhere
 	DieWithParent      bool      // every component dies with this process, also if it is killed (Linux)
 	APIServerArgs      []string  // more flags for kube-apiserver
 	TemporalArgs       []string  // more flags for temporal server start-dev
+
+	// EBSOptions, with EBS, are limits, users, roles and more; what is empty is
+	// filled in, with timings for tests of other things.
+	EBSOptions ebssim.Options
 }
 
 // Stack is a running stack: where its components are and how to talk to them.
@@ -35,6 +44,7 @@ type Stack struct {
 	S3         S3       `json:"s3"`
 	Temporal   Temporal `json:"temporal"`
 	Node       *Node    `json:"node,omitempty"` // only with Options.Node
+	EBS        *EBS     `json:"ebs,omitempty"`  // only with Options.EBS
 
 	out     io.Writer
 	spawner *spawner
@@ -83,7 +93,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 // Components names what a stack with these options needs built.
 func (o Options) Components() []string {
 	if o.NoCluster {
-		return []string{"versitygw", "temporal", "kubectl"}
+		return append([]string{"versitygw", "temporal", "kubectl"}, o.ebsComponents()...)
 	}
 	names := []string{"etcd", "kube-apiserver", "kube-controller-manager", "versitygw", "temporal", "snapshot-crds", "kubectl"}
 	if o.Kwok {
@@ -92,10 +102,10 @@ func (o Options) Components() []string {
 	if o.Node {
 		names = append(names, "kube-scheduler", "kubelet")
 	}
-	if o.SnapshotController {
+	if o.SnapshotController || o.EBS {
 		names = append(names, "snapshot-controller")
 	}
-	return names
+	return append(names, o.ebsComponents()...)
 }
 
 func (s *Stack) startAll(ctx context.Context, o Options) error {
@@ -108,6 +118,7 @@ func (s *Stack) startAll(ctx context.Context, o Options) error {
 				)
 			},
 			func() error { return s.startKubelet(ctx, o) },
+			func() error { return s.startNodeDriver(ctx, o) },
 		),
 		func() error { return s.startS3(ctx) },
 		func() error { return s.startTemporal(ctx, o) },
@@ -116,11 +127,12 @@ func (s *Stack) startAll(ctx context.Context, o Options) error {
 
 func (s *Stack) startCluster(ctx context.Context, o Options) error {
 	if o.NoCluster {
-		return nil
+		return s.startEBS(ctx, o)
 	}
 	return sequence(
 		func() error { return s.startEtcd(ctx) },
 		func() error { return s.startAPIServer(ctx, o) },
+		func() error { return s.startEBS(ctx, o) },
 		func() error { return s.startControllers(ctx, o) },
 	)()
 }
@@ -131,6 +143,7 @@ func (s *Stack) startControllers(ctx context.Context, o Options) error {
 		sequence(
 			func() error { return s.installSnapshotCRDs(ctx) },
 			func() error { return s.startSnapshotController(ctx, o) },
+			func() error { return s.startDriver(ctx, o) },
 		),
 	}
 	if o.Kwok || o.Node {

@@ -25,7 +25,7 @@ const usage = `Usage: stack <command> [flags]
   build   build components into the cache: stack build [--all] [component...]
 
 All take --dir; without it there is one stack a user.
-up also takes --kwok, --kwok-volumes, --node, --snapshot-controller, --temporal-on-disk.
+up also takes --kwok, --kwok-volumes, --ebs, --node, --snapshot-controller, --temporal-on-disk.
 `
 
 func main() {
@@ -67,6 +67,7 @@ func up(ctx context.Context, flags *flag.FlagSet, dir *string, args []string, ou
 	o := stack.Options{Stdout: out}
 	flags.BoolVar(&o.Kwok, "kwok", false, "fake nodes, so that Pods become Ready")
 	flags.BoolVar(&o.KwokVolumes, "kwok-volumes", false, "with --kwok: claims are bound at once, to no data")
+	flags.BoolVar(&o.EBS, "ebs", false, "simulated EBS volumes with their CSI driver, the class of which is the default")
 	flags.BoolVar(&o.Node, "node", false, "a real node, so that Pods run (Linux and root; installs what it needs)")
 	flags.BoolVar(&o.SnapshotController, "snapshot-controller", false, "run snapshot-controller")
 	flags.BoolVar(&o.TemporalOnDisk, "temporal-on-disk", false, "keep Temporal's data over its restarts")
@@ -77,6 +78,7 @@ func up(ctx context.Context, flags *flag.FlagSet, dir *string, args []string, ou
 	if o.Dir, err = stateDir(*dir); err != nil {
 		return err
 	}
+	o.EBSDefault = o.EBS && !o.KwokVolumes
 	s, err := stack.Start(ctx, o)
 	if err != nil {
 		return err

@@ -27,6 +27,9 @@ func printStatus(out io.Writer, s *stack.Stack) error {
 	fmt.Fprintf(w, "S3\t%s\t(bucket %s, key %s, secret %s)\n", s.S3.Endpoint, s.S3.Bucket, s.S3.AccessKey, s.S3.SecretKey)
 	fmt.Fprintf(w, "Temporal\t%s\t(namespace %s)\n", s.Temporal.Address, s.Temporal.Namespace)
 	fmt.Fprintf(w, "Temporal UI\t%s\n", s.Temporal.UI)
+	if s.EBS != nil {
+		fmt.Fprintf(w, "EC2, STS\t%s\t(data in %s)\n", s.EBS.Endpoint, s.EBS.Dir)
+	}
 	fmt.Fprintf(w, "logs\t%s\n", filepath.Join(s.Dir, "logs"))
 	return w.Flush()
 }

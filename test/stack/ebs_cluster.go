@@ -1,0 +1,98 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+const (
+	ebsRegion = "us-east-1"
+	// ebsZoneKey is the label by which volumes of EBS are tied to zones.
+	ebsZoneKey   = "topology.ebs.csi.aws.com/zone"
+	knownZoneKey = "topology.kubernetes.io/zone"
+)
+
+// The classes that a stack with EBS has.
+const (
+	EBSClass         = "ebs-gp3"     // bound when a Pod uses the claim, in its zone
+	EBSClassNow      = "ebs-gp3-now" // bound at once
+	EBSSnapshotClass = "ebs"
+)
+
+// installDriver makes what the cluster must know of the driver. There is no
+// attacher: the driver attaches when a volume is staged.
+func (s *Stack) installDriver(ctx context.Context, o Options) error {
+	const storage = "/apis/storage.k8s.io/v1/"
+	objects := map[string]any{
+		storage + "csidrivers/" + ebsDriver: map[string]any{
+			"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": map[string]any{"name": ebsDriver},
+			"spec": map[string]any{
+				"attachRequired": false, "podInfoOnMount": false, "fsGroupPolicy": "ReadWriteOnceWithFSType",
+				"volumeLifecycleModes": []string{"Persistent"},
+			},
+		},
+		storage + "storageclasses/" + EBSClass:    storageClass(EBSClass, "WaitForFirstConsumer", o.EBSDefault),
+		storage + "storageclasses/" + EBSClassNow: storageClass(EBSClassNow, "Immediate", false),
+		"/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/" + EBSSnapshotClass: map[string]any{
+			"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass",
+			"metadata": map[string]any{"name": EBSSnapshotClass}, "driver": ebsDriver, "deletionPolicy": "Delete",
+		},
+	}
+	for path, object := range objects {
+		if err := s.applyObject(ctx, path, object); err != nil {
+			return fmt.Errorf("install driver %s: %w", ebsDriver, err)
+		}
+	}
+	return nil
+}
+
+func storageClass(name, binding string, isDefault bool) map[string]any {
+	metadata := map[string]any{"name": name}
+	if isDefault {
+		metadata["annotations"] = map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}
+	}
+	return map[string]any{
+		"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": metadata,
+		"provisioner": ebsDriver, "parameters": map[string]string{"type": "gp3"},
+		"reclaimPolicy": "Delete", "volumeBindingMode": binding,
+	}
+}
+
+// fakeInstance is the instance of a fake node: another in each stack, for stacks
+// may share an account.
+func (s *Stack) fakeInstance(i int) string { return fmt.Sprintf("i-%s%05x", s.mark(), i+1) }
+
+// makeInstance makes a fake node one of EC2: an instance, and what a kubelet would
+// tell of the driver on it.
+func (s *Stack) makeInstance(ctx context.Context, o Options, node string, i int) error {
+	if !o.EBS {
+		return nil
+	}
+	if err := s.EBS.AddInstance(ctx, s.fakeInstance(i), fakeZone(i)); err != nil {
+		return err
+	}
+	return s.applyObject(ctx, "/apis/storage.k8s.io/v1/csinodes/"+node, map[string]any{
+		"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": map[string]any{"name": node},
+		"spec": map[string]any{"drivers": []any{map[string]any{
+			"name": ebsDriver, "nodeID": s.fakeInstance(i), "topologyKeys": []string{ebsZoneKey, knownZoneKey},
+		}}},
+	})
+}
+
+func hasDriver(csiNode []byte, driver string) bool {
+	var node struct {
+		Spec struct {
+			Drivers []struct{ Name string }
+		}
+	}
+	if json.Unmarshal(csiNode, &node) != nil {
+		return false
+	}
+	for _, d := range node.Spec.Drivers {
+		if d.Name == driver {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,106 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+)
+
+// ebsDriver is the name of the CSI driver, in the cluster and as a component's
+// beginning.
+const ebsDriver = "ebs.csi.aws.com"
+
+// maxSocket is how long the path of a unix socket may be on every system.
+const maxSocket = 100
+
+// startDriver starts the CSI driver and its sidecar and makes its classes.
+func (s *Stack) startDriver(ctx context.Context, o Options) error {
+	if !o.EBS {
+		return nil
+	}
+	return sequence(
+		func() error { return s.installDriver(ctx, o) },
+		func() error { return s.startController(ctx, o) },
+		func() error { return s.startSnapshotter(ctx) },
+	)()
+}
+
+// startController starts the driver's controller with its provisioner. With kwok it
+// also attaches the volumes of fake nodes' Pods.
+func (s *Stack) startController(ctx context.Context, o Options) error {
+	binary, err := Binary("ebscsi")
+	if err != nil {
+		return err
+	}
+	if len(s.driverSocket()) > maxSocket {
+		return fmt.Errorf("start ebscsi: %s is too long for a socket; choose a shorter Options.Dir", s.driverSocket())
+	}
+	return s.launch(ctx, "ebscsi", 1, func(ports []int) (*service, error) {
+		return &service{
+			Name: "ebscsi", Binary: binary, Health: "http://" + loopback(ports[0]) + "/healthz", Env: s.driverEnvironment(),
+			Args: []string{
+				"--mode=controller", "--csi-address=" + s.driverSocket(), "--kubeconfig=" + s.Kubeconfig,
+				"--health=" + loopback(ports[0]), fmt.Sprintf("--fake-nodes=%t", o.Kwok),
+			},
+		}, nil
+	})
+}
+
+func (s *Stack) driverSocket() string { return s.data("csi.sock") }
+
+func (s *Stack) driverEnvironment() []string {
+	return append(s.EBS.Environment(), "EBSSIM_ADMIN_TOKEN_FILE="+s.EBS.TokenFile)
+}
+
+// startSnapshotter starts the real sidecar, which makes the driver's snapshots.
+func (s *Stack) startSnapshotter(ctx context.Context) error {
+	binary, err := Binary("csi-snapshotter")
+	if err != nil {
+		return err
+	}
+	return s.launch(ctx, "csi-snapshotter", 1, func(ports []int) (*service, error) {
+		return &service{Name: "csi-snapshotter", Binary: binary, Health: "http://" + loopback(ports[0]) + "/metrics", Args: []string{
+			"--kubeconfig=" + s.Kubeconfig, "--csi-address=" + s.driverSocket(), "--http-endpoint=" + loopback(ports[0]),
+			"--kube-api-qps=1000", "--kube-api-burst=2000", "--worker-threads=100",
+			"--retry-interval-start=200ms", "--retry-interval-max=2s", // it asks so often whether a snapshot is ready
+			"--extra-create-metadata",
+		}}, nil
+	})
+}
+
+// startNodeDriver starts the driver's node service on the real node, where it
+// registers at the kubelet and mounts volumes.
+func (s *Stack) startNodeDriver(ctx context.Context, o Options) error {
+	if !o.EBS || !o.Node {
+		return nil
+	}
+	binary, err := Binary("ebscsi")
+	if err != nil {
+		return err
+	}
+	if err := s.EBS.AddInstance(ctx, s.Node.InstanceID, s.Node.Zone); err != nil {
+		return err
+	}
+	err = s.launch(ctx, "ebscsi-node", 1, func(ports []int) (*service, error) {
+		return s.insideNode(&service{
+			Name: "ebscsi-node", Binary: binary, Health: "http://" + loopback(ports[0]) + "/healthz", Env: s.driverEnvironment(),
+			Args: []string{
+				"--mode=node", "--node-id=" + s.Node.InstanceID, "--zone=" + s.Node.Zone, "--health=" + loopback(ports[0]),
+				"--csi-address=" + filepath.Join(nodeKubeletDir, "plugins", ebsDriver, "csi.sock"),
+				"--plugins-registry=" + filepath.Join(nodeKubeletDir, "plugins_registry"),
+			},
+		}), nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.waitRegistered(ctx, NodeName)
+}
+
+// waitRegistered waits for the kubelet's word that it knows the driver.
+func (s *Stack) waitRegistered(ctx context.Context, node string) error {
+	return poll(ctx, "wait for the driver on "+node, func() (bool, error) {
+		body, err := s.kube().get(ctx, "/apis/storage.k8s.io/v1/csinodes/"+node)
+		return err == nil && hasDriver(body, ebsDriver), nil
+	})
+}
