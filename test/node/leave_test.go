@@ -75,7 +75,7 @@ func crashStarter(t *testing.T, moment string) {
 	if after := traces(t); after != before {
 		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
 	}
-	if left := processes(t, dir); len(left) > 0 {
+	if left := running(t, dir); len(left) > 0 {
 		t.Errorf("processes left behind: %v", left)
 	}
 }
@@ -133,23 +133,6 @@ func traces(t *testing.T) string {
 		found = append(found, string(data))
 	}
 	return strings.Join(found, "\n")
-}
-
-// processes are those whose arguments name the directory.
-func processes(t *testing.T, dir string) []string {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, file := range files {
-		line, err := os.ReadFile(file)
-		if err == nil && strings.Contains(string(line), dir) {
-			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
-		}
-	}
-	return found
 }
 
 // TestRefusesWithoutRoot shows that a user who is not root learns what is missing
