@@ -177,7 +177,9 @@ func (e *execution) argv(shell bool) []string {
 // interrupt ends a command that must not run on, and waits for what it last said.
 func (e *execution) interrupt(ctx context.Context, out *execOutput, done <-chan error, why error) error {
 	err := &InterruptedError{Why: why, After: e.req.Timeout}
-	err.Left = e.end(ctx, out)
+	if err.Left = e.end(ctx, out); !err.Ended() {
+		return err
+	}
 	last := time.NewTimer(execLast)
 	defer last.Stop()
 	select {

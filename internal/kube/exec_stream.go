@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/tools/remotecommand"
+	"k8s.io/klog/v2"
 	"k8s.io/streaming/pkg/httpstream"
 )
 
@@ -14,6 +16,8 @@ import (
 // of its own and no slot of the limiter: a command may run for minutes and costs
 // the API server nothing meanwhile.
 func (c *Client) stream(ctx context.Context, r ExecRequest, argv []string, out *execOutput) error {
+	// client-go logs what it returns as well, and reports streams that we cut.
+	ctx = klog.NewContext(ctx, logr.Discard())
 	target := c.base.JoinPath(Pods().path(r.Namespace, r.Pod, "exec"))
 	target.RawQuery = url.Values{
 		"container": {r.Container}, "command": argv, "stdout": {"true"}, "stderr": {"true"},
@@ -36,12 +40,13 @@ func (c *Client) stream(ctx context.Context, r ExecRequest, argv []string, out *
 	return clearer(err, second.StreamWithContext(ctx, opts))
 }
 
-// clearer picks the error of the second protocol, unless it is about the upgrade
-// as the first is and the first has the server's status.
+// clearer picks the error of the second protocol, unless it is a refusal as well
+// and only the first has the server's status.
 func clearer(first, second error) error {
+	var up *httpstream.UpgradeFailureError
 	var status *StatusError
-	if second != nil && errors.As(first, &status) && neverStarted(second) {
-		return first
+	if second != nil && neverStarted(second) && errors.As(first, &up) && errors.As(up.Cause, &status) {
+		return status
 	}
 	return second
 }

@@ -1,0 +1,254 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func execIn(t *testing.T, s *execServer, r ExecRequest) (ExecResult, error) {
+	t.Helper()
+	s.t = t
+	r.Namespace, r.Pod = "n", "p"
+	if r.Command == nil {
+		r.Command = []string{"/bin/dump", "--password=hunter2"}
+	}
+	return serve(t, s.ServeHTTP).Exec(context.Background(), r)
+}
+
+func TestExecStartsThroughTheShellAndHidesIt(t *testing.T) {
+	s := &execServer{run: func(argv []string, stdout, stderr io.Writer, _ <-chan struct{}) (int, error) {
+		first, command := asShell(argv)
+		for _, part := range []string{first[:5], first[5:] + "out", "put\n"} { // a line may come in pieces
+			fmt.Fprint(stdout, part)
+		}
+		fmt.Fprintf(stderr, "%q", command)
+		return 0, nil
+	}}
+	res, err := execIn(t, s, ExecRequest{})
+	if err != nil || string(res.Stdout) != "output\n" || string(res.Stderr) != `["/bin/dump" "--password=hunter2"]` || res.Cut {
+		t.Errorf("%q %q %v, %v", res.Stdout, res.Stderr, res.Cut, err)
+	}
+	if len(s.execs) != 1 {
+		t.Errorf("%d execs", len(s.execs))
+	}
+}
+
+func TestExecKeepsTheEndsOfOutputs(t *testing.T) {
+	s := &execServer{run: func(argv []string, stdout, stderr io.Writer, _ <-chan struct{}) (int, error) {
+		first, _ := asShell(argv)
+		fmt.Fprint(stdout, first)
+		for i := range 5000 {
+			fmt.Fprintf(stdout, "line %d\n", i)
+		}
+		fmt.Fprint(stderr, "warned\nand died: bad luck\n")
+		return 3, nil
+	}}
+	res, err := execIn(t, s, ExecRequest{MaxOutput: 100})
+	var exit *ExitError
+	if !errors.As(err, &exit) || exit.Code != 3 || res.ExitCode != 3 || exit.Stderr != "warned | and died: bad luck" {
+		t.Errorf("error %v, code %d", err, res.ExitCode)
+	}
+	if len(res.Stdout) != 100 || !strings.HasSuffix(string(res.Stdout), "line 4999\n") || !res.Cut {
+		t.Errorf("%d bytes kept: %q", len(res.Stdout), res.Stdout)
+	}
+	if want := "exec /bin/dump in pods n/p, container app: the command ended with code 3"; !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("error %q", err)
+	}
+}
+
+func TestExecWithoutShell(t *testing.T) {
+	for name, missing := range map[string]error{
+		"containerd": errors.New(`error executing command in container: failed to exec in container: OCI runtime exec failed: exec failed: unable to start container process: exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown`),
+		"cri-o":      nil,
+	} {
+		s := &execServer{run: func(argv []string, stdout, _ io.Writer, _ <-chan struct{}) (int, error) {
+			if argv[0] == "/bin/sh" {
+				return 127, missing
+			}
+			fmt.Fprint(stdout, "no line end")
+			return 0, nil
+		}}
+		res, err := execIn(t, s, ExecRequest{})
+		if err != nil || string(res.Stdout) != "no line end" || len(s.execs) != 2 || !slices.Equal(s.execs[1], []string{"/bin/dump", "--password=hunter2"}) {
+			t.Errorf("%s: %q after %q, %v", name, res.Stdout, s.execs, err)
+		}
+	}
+}
+
+func TestExecEndsTheCommandAtTheTimeout(t *testing.T) {
+	ended := make(chan struct{})
+	var signals []string
+	s := &execServer{}
+	s.run = func(argv []string, stdout, _ io.Writer, gone <-chan struct{}) (int, error) {
+		if signal, ok := isEnd(argv); ok {
+			if argv[5] != "4242" {
+				t.Errorf("pid %s", argv[5])
+			}
+			signals = append(signals, signal)
+			if len(signals) == 3 {
+				close(ended)
+				return 1, nil
+			}
+			return 0, nil
+		}
+		first, _ := asShell(argv)
+		fmt.Fprint(stdout, first+"begun\n")
+		select {
+		case <-ended:
+			fmt.Fprint(stdout, "tidied\n")
+			return 143, nil
+		case <-gone:
+			t.Error("the stream was closed while the command ran")
+			return 0, errBroken
+		}
+	}
+	res, err := execIn(t, s, ExecRequest{Timeout: 200 * time.Millisecond})
+	var cut *InterruptedError
+	if !errors.Is(err, ErrTimeout) || !errors.As(err, &cut) || !cut.Ended() {
+		t.Fatalf("error %v", err)
+	}
+	if string(res.Stdout) != "begun\ntidied\n" || !slices.Equal(signals, []string{"TERM", "0", "0"}) {
+		t.Errorf("stdout %q, signals %q", res.Stdout, signals)
+	}
+	if !strings.Contains(err.Error(), "(200ms); it was ended") {
+		t.Errorf("error %q", err)
+	}
+}
+
+func TestExecSaysWhatItCouldNotEnd(t *testing.T) {
+	hang := func(gone <-chan struct{}) (int, error) { <-gone; return 0, errBroken }
+	cases := map[string]struct {
+		run  func(argv []string, stdout, stderr io.Writer, gone <-chan struct{}) (int, error)
+		want string
+	}{
+		"no shell": {func(argv []string, _, _ io.Writer, gone <-chan struct{}) (int, error) {
+			if argv[0] == "/bin/sh" {
+				return 126, nil
+			}
+			return hang(gone)
+		}, "may still run: the container has no /bin/sh"},
+		"nothing heard": {
+			func(_ []string, _, _ io.Writer, gone <-chan struct{}) (int, error) { return hang(gone) },
+			"may still run: it is not known whether it was started",
+		},
+		"not ours to kill": {func(argv []string, stdout, _ io.Writer, gone <-chan struct{}) (int, error) {
+			if _, ok := isEnd(argv); ok {
+				return 2, nil
+			}
+			first, _ := asShell(argv)
+			fmt.Fprint(stdout, first)
+			return hang(gone)
+		}, "may still run: ending it failed: the shell ended with code 2"},
+	}
+	for name, c := range cases {
+		_, err := execIn(t, &execServer{run: c.run}, ExecRequest{Timeout: 100 * time.Millisecond})
+		var cut *InterruptedError
+		if !errors.As(err, &cut) || cut.Ended() || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestExecEndsTheCommandOfACancelledCaller(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	stop := errors.New("the backup is cancelled")
+	ended := make(chan struct{})
+	s := &execServer{t: t}
+	s.run = func(argv []string, stdout, _ io.Writer, _ <-chan struct{}) (int, error) {
+		if _, ok := isEnd(argv); ok {
+			close(ended)
+			return 1, nil
+		}
+		first, _ := asShell(argv)
+		fmt.Fprint(stdout, first)
+		time.AfterFunc(50*time.Millisecond, func() { cancel(stop) })
+		<-ended
+		return 143, nil
+	}
+	_, err := serve(t, s.ServeHTTP).Exec(ctx, ExecRequest{Namespace: "n", Pod: "p", Command: []string{"x"}})
+	var cut *InterruptedError
+	if !errors.Is(err, stop) || !errors.As(err, &cut) || !cut.Ended() {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestExecEndsACommandWhoseConnectionBroke(t *testing.T) {
+	s := &execServer{}
+	s.run = func(argv []string, stdout, _ io.Writer, _ <-chan struct{}) (int, error) {
+		if _, ok := isEnd(argv); ok {
+			return 1, nil
+		}
+		first, _ := asShell(argv)
+		fmt.Fprint(stdout, first)
+		return 0, errBroken
+	}
+	_, err := execIn(t, s, ExecRequest{})
+	var cut *InterruptedError
+	if !errors.As(err, &cut) || !cut.Ended() || errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "connection to the command broke") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestExecLooksBeforeItStarts(t *testing.T) {
+	s := &execServer{run: func([]string, io.Writer, io.Writer, <-chan struct{}) (int, error) { return 0, nil }}
+	if _, err := execIn(t, s, ExecRequest{Container: "none"}); !errors.Is(err, ErrNoContainer) {
+		t.Errorf("unknown container: %v", err)
+	}
+	if _, err := execIn(t, s, ExecRequest{Container: "late"}); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "CrashLoopBackOff") {
+		t.Errorf("container that crashes: %v", err)
+	}
+	if _, err := execIn(t, s, ExecRequest{Command: []string{""}}); !errors.Is(err, ErrNotStarted) {
+		t.Errorf("no command: %v", err)
+	}
+	s.pod = `{"spec":{"containers":[{"name":"app"}]},"status":{"phase":"Pending"}}`
+	if _, err := execIn(t, s, ExecRequest{}); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "Pending") {
+		t.Errorf("pending pod: %v", err)
+	}
+	c := serve(t, s.ServeHTTP)
+	if _, err := c.Exec(context.Background(), ExecRequest{Namespace: "n", Pod: "gone", Command: []string{"x"}}); !IsNotFound(err) {
+		t.Errorf("no pod: %v", err)
+	}
+	if len(s.execs) != 0 {
+		t.Errorf("%d execs were tried", len(s.execs))
+	}
+}
+
+func TestExecRefusedByTheServer(t *testing.T) {
+	s := &execServer{}
+	var methods []string
+	s.refuse = func(w http.ResponseWriter, r *http.Request) bool {
+		methods = append(methods, r.Method)
+		writeStatus(w, 403, "Forbidden", "you may not run "+r.URL.Query()["command"][5], "")
+		return true
+	}
+	_, err := execIn(t, s, ExecRequest{})
+	if !errors.Is(err, ErrNotStarted) || !IsForbidden(err) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("error %v", err)
+	}
+	if !slices.Equal(methods, []string{"GET", "POST"}) {
+		t.Errorf("methods %q: a server without WebSockets is to be asked for SPDY", methods)
+	}
+	s = &execServer{run: func([]string, io.Writer, io.Writer, <-chan struct{}) (int, error) {
+		return 0, errors.New("error dialing backend: dial tcp 10.0.0.1:10250: connect: connection refused")
+	}}
+	if _, err = execIn(t, s, ExecRequest{}); !errors.Is(err, ErrNotStarted) {
+		t.Errorf("node that is down: %v", err)
+	}
+}
+
+func TestExecErrorsHideTheCommand(t *testing.T) {
+	s := &execServer{run: func(argv []string, _, _ io.Writer, _ <-chan struct{}) (int, error) {
+		return 0, fmt.Errorf("cannot run %q", argv)
+	}}
+	_, err := execIn(t, s, ExecRequest{Command: []string{"mysql -phunter2", "s3cret word"}})
+	if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "exec mysql in") {
+		t.Errorf("error %v", err)
+	}
+}
