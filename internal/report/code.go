@@ -100,6 +100,26 @@ const (
 	PlanChanged Code = "PLAN_CHANGED"
 )
 
+// Bringing volumes back.
+const (
+	// VolumeNotRestored: the backup was to hold a volume's data and it did not come
+	// back.
+	VolumeNotRestored Code = "VOLUME_NOT_RESTORED"
+	// VolumeLeft: a claim or volume is in the cluster already and was left alone,
+	// with the data it has.
+	VolumeLeft Code = "VOLUME_LEFT"
+	// VolumeUnselected: the restore's filters rule out what a claim's data needs.
+	VolumeUnselected Code = "VOLUME_UNSELECTED"
+	// VolumeMoved: a volume was restored in another zone, or under another name.
+	VolumeMoved Code = "VOLUME_MOVED"
+	// ClassMissing: a claim names a storage class that is not there.
+	ClassMissing Code = "STORAGE_CLASS_MISSING"
+	// ClaimPending: a restored claim was not bound while the restore looked.
+	ClaimPending Code = "CLAIM_PENDING"
+	// PatchFailed: a provisioned volume could not be given its labels or policy.
+	PatchFailed Code = "PATCH_FAILED"
+)
+
 // The bucket and the run itself.
 const (
 	// ArchiveCorrupt: stored bytes do not match their checksum or format.

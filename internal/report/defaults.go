@@ -12,7 +12,7 @@ type defaults struct {
 // table is built per call, because a package keeps no variables here: it costs
 // some microseconds, nothing next to the API call that produced the reason.
 func table() []defaults {
-	return slices.Concat(readTable(), hookTable(), filterTable(), writeTable(), runTable())
+	return slices.Concat(readTable(), hookTable(), filterTable(), writeTable(), volumeTable(), runTable())
 }
 
 func readTable() []defaults {
@@ -71,6 +71,18 @@ func refusedTable() []defaults {
 		{QuotaExceeded, Error, "raise or remove the ResourceQuota of the namespace, then restore again"},
 		{ObjectRejected, Error, "read the message: the object is not valid in this cluster's version; change it in the source or by a resource modifier"},
 		{ApplyFailed, Error, "read the message, remove the cause, then restore again: objects already restored are left alone"},
+	}
+}
+
+func volumeTable() []defaults {
+	return []defaults{
+		{VolumeNotRestored, Error, "read the message, remove the cause, delete the claim if it is there, then restore again"},
+		{VolumeLeft, Warning, "delete the claim and its volume, or restore into another namespace, if the backup's data is wanted"},
+		{VolumeUnselected, Warning, "let the restore's filters take persistentvolumes and cluster-scoped resources in if the data is wanted"},
+		{VolumeMoved, Warning, "nothing, unless something relies on the zone or the name"},
+		{ClassMissing, Warning, "create the storage class, or map it to another with --storage-class-mappings, then restore again"},
+		{ClaimPending, Warning, "read the claim's events with 'kubectl describe pvc'"},
+		{PatchFailed, Warning, "patch the volume's reclaim policy and labels by hand"},
 	}
 }
 
