@@ -23,11 +23,11 @@ func newCensus() *census {
 	return c
 }
 
-func (c *census) add(o Object, f *filter.Restore) {
+func (c *census) add(o Object, f *filter.Restore, related bool) {
 	if o.Resource == "namespaces" && o.Namespace == "" {
 		c.found[o.Name] = o.Member
 	}
-	if !f.IncludeObject(o.Resource, o.Namespace, o.Name) {
+	if !related && !f.IncludeObject(o.Resource, o.Namespace, o.Name) {
 		return
 	}
 	c.counts[LevelOf(o.Resource)][o.Member]++

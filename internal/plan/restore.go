@@ -72,6 +72,9 @@ type RestoreOptions struct {
 	// contain (default 2): reading one costs less than another request.
 	// Negative for none.
 	Gap int
+	// Related says that an object is restored although the filter does not select
+	// it: one that is selected needs it. nil: none is.
+	Related func(Object) bool
 }
 
 func (o RestoreOptions) withDefaults() RestoreOptions {
@@ -90,7 +93,7 @@ func (o RestoreOptions) withDefaults() RestoreOptions {
 func Restore(objs iter.Seq[Object], f *filter.Restore, o RestoreOptions) RestorePlan {
 	c := newCensus()
 	for obj := range objs {
-		c.add(obj, f)
+		c.add(obj, f, o.Related != nil && o.Related(obj))
 	}
 	o = o.withDefaults()
 	p := RestorePlan{Namespaces: c.needs(f)}
