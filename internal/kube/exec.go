@@ -183,7 +183,7 @@ func (e *execution) interrupt(ctx context.Context, out *execOutput, done <-chan 
 	last := time.NewTimer(execLast)
 	defer last.Stop()
 	select {
-	case <-done:
+	case <-done: //nolint:errcheck // it says that the command was ended
 	case <-last.C:
 	}
 	return err
