@@ -100,6 +100,14 @@ func (b *bucket) give(n float64) {
 	b.tokens = min(b.now.Burst, b.tokens+n)
 }
 
+// drain removes tokens that somebody else used; fewer than none puts some back.
+func (b *bucket) drain(n float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refill(time.Now())
+	b.tokens = min(b.now.Burst, max(b.tokens-n, -b.now.Burst))
+}
+
 // throttled learns that EC2 took too many.
 func (b *bucket) throttled() {
 	b.mu.Lock()

@@ -27,7 +27,7 @@ func (l *Location) SnapshotInstance(ctx context.Context, uid, instance string, r
 	for i, r := range rs {
 		volumes[i] = r.Volume
 	}
-	res, err := l.Reserve(ctx, volumes)
+	res, err := l.reserve(ctx, volumes, actionAll)
 	if err != nil {
 		return nil, err
 	}
@@ -78,11 +78,11 @@ func (r *Reservation) createGroup(ctx context.Context, uid, instance string, rs 
 	if err != nil {
 		return nil, err
 	}
-	held, err := r.hold(ctx, len(rs))
-	defer func() { r.unhold(held) }()
+	c, err := r.claim(ctx, len(rs))
 	if err != nil {
 		return nil, classify(actionAll, instance, err)
 	}
+	defer c.giveBack()
 	in := &ec2.CreateSnapshotsInput{
 		Description: aws.String("Created by lifeboat for the volumes of one moment"),
 		InstanceSpecification: &types.InstanceSpecification{
@@ -90,7 +90,7 @@ func (r *Reservation) createGroup(ctx context.Context, uid, instance string, rs 
 		},
 		TagSpecifications: specification(types.ResourceTypeSnapshot, common(rs)),
 	}
-	made, err := r.insist(ctx, actionAll, instance, attempt{
+	made, err := c.insist(ctx, actionAll, instance, attempt{
 		ask: func(ctx context.Context) ([]Snapshot, error) {
 			out, err := r.location.ec2.CreateSnapshots(ctx, in, once)
 			if err != nil {
@@ -103,7 +103,7 @@ func (r *Reservation) createGroup(ctx context.Context, uid, instance string, rs 
 	if err != nil {
 		return nil, err
 	}
-	held = r.spend(held, made...)
+	c.spend(made)
 	return r.location.assign(ctx, instance, made, rs)
 }
 

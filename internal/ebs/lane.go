@@ -6,10 +6,15 @@ import (
 	"time"
 )
 
+// atOnce is how many unreserved snapshots are asked for at the same time: enough
+// for a burst, few enough to learn from refusals before they are many.
+const atOnce = 8
+
 // lane is the limiter of one account in one Region.
 type lane struct {
 	limits Limits
 	slots  *slots
+	asking turn // room for requests under way
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
@@ -17,7 +22,9 @@ type lane struct {
 }
 
 func newLane(l Limits) *lane {
-	return &lane{limits: l, slots: newSlots(l), buckets: map[string]*bucket{}, gates: map[string]*gate{}}
+	n := &lane{limits: l, asking: make(turn, atOnce), buckets: map[string]*bucket{}, gates: map[string]*gate{}}
+	n.slots = newSlots(l, func(made int) { n.bucket(actionOne).drain(float64(made)) })
+	return n
 }
 
 func (n *lane) bucket(action string) *bucket {

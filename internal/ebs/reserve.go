@@ -17,6 +17,7 @@ type Reservation struct {
 
 	mu     sync.Mutex // snapshots may be asked for in parallel
 	gates  map[string]*gate
+	asking bool // holds room in lane.asking
 	slots  int
 	tokens map[string]float64
 }
@@ -29,8 +30,14 @@ type Reservation struct {
 // A caller that holds a reservation uses it for its snapshots, by
 // Reservation.Snapshot: another one, waited for meanwhile, may never come.
 func (l *Location) Reserve(ctx context.Context, volumes []Volume) (*Reservation, error) {
+	return l.reserve(ctx, volumes, actionOne, actionAll)
+}
+
+// reserve prepays requests of the actions. With one action only, the snapshots
+// are asked for at once, and a limited number of such reservations exists.
+func (l *Location) reserve(ctx context.Context, volumes []Volume, actions ...string) (*Reservation, error) {
 	r := &Reservation{location: l, gates: map[string]*gate{}, tokens: map[string]float64{}}
-	if err := r.fill(ctx, volumes); err != nil {
+	if err := r.fill(ctx, volumes, actions); err != nil {
 		r.Release()
 		return nil, classify("reserve", "", err)
 	}
@@ -38,8 +45,8 @@ func (l *Location) Reserve(ctx context.Context, volumes []Volume) (*Reservation,
 }
 
 // fill takes the volumes' turns in the order of their ids, so that two
-// reservations never wait for one another, and the shared slots after them.
-func (r *Reservation) fill(ctx context.Context, volumes []Volume) (err error) {
+// reservations never wait for one another, and what is shared after them.
+func (r *Reservation) fill(ctx context.Context, volumes []Volume, actions []string) (err error) {
 	volumes = slices.SortedFunc(slices.Values(volumes), func(a, b Volume) int { return cmp.Compare(a.ID, b.ID) })
 	volumes = slices.CompactFunc(volumes, func(a, b Volume) bool { return a.ID == b.ID })
 	n := r.location.lane
@@ -49,15 +56,25 @@ func (r *Reservation) fill(ctx context.Context, volumes []Volume) (err error) {
 			return err
 		}
 	}
-	if r.slots, err = n.slots.acquire(ctx, len(volumes), r.location.pending); err != nil {
-		return err
+	if len(actions) == 1 {
+		if err := n.asking.lock(ctx); err != nil {
+			return err
+		}
+		r.asking = true
 	}
-	return r.prepay(ctx, float64(r.slots))
+	r.slots, err = n.slots.acquire(ctx, len(volumes), r.location.pending, func(slots int) error {
+		return r.prepay(ctx, actions, float64(slots))
+	})
+	return err
 }
 
-// prepay takes the tokens of either way: one request a volume, or one for all.
-func (r *Reservation) prepay(ctx context.Context, n float64) error {
-	for action, tokens := range map[string]float64{actionOne: n, actionAll: 1} {
+// prepay takes the tokens: one request a volume, or one for all.
+func (r *Reservation) prepay(ctx context.Context, actions []string, n float64) error {
+	for _, action := range actions {
+		tokens := n
+		if action == actionAll {
+			tokens = 1
+		}
 		if err := r.location.lane.take(ctx, action, tokens); err != nil {
 			return err
 		}
@@ -74,6 +91,10 @@ func (r *Reservation) Release() {
 	for id, g := range r.gates {
 		n.leave(g)
 		delete(r.gates, id)
+	}
+	if r.asking {
+		n.asking.unlock()
+		r.asking = false
 	}
 	n.slots.release(r.slots)
 	r.slots = 0
@@ -97,40 +118,77 @@ func (r *Reservation) pay(ctx context.Context, action string) error {
 	return r.location.lane.take(ctx, action, 1)
 }
 
-// hold takes n of the reserved slots out of it, and waits for those it lacks.
-func (r *Reservation) hold(ctx context.Context, n int) (held int, err error) {
-	r.mu.Lock()
-	held = min(n, r.slots)
-	r.slots -= held
-	r.mu.Unlock()
-	if held == n {
-		return held, nil
-	}
-	more, err := r.location.lane.slots.acquire(ctx, n-held, r.location.pending)
-	return held + more, err
+// claim is what one request takes out of a reservation.
+type claim struct {
+	r     *Reservation
+	slots int
 }
 
-// unhold puts slots back that hold took out and that were not spent.
-func (r *Reservation) unhold(n int) {
+// claim takes n slots of the reserved ones, and waits for those it lacks. What
+// is left of them goes back with giveBack.
+func (r *Reservation) claim(ctx context.Context, n int) (*claim, error) {
+	c := &claim{r: r}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.slots += n
+	c.slots = min(n, r.slots)
+	r.slots -= c.slots
+	r.mu.Unlock()
+	if err := c.add(ctx, n-c.slots); err != nil {
+		c.giveBack()
+		return nil, err
+	}
+	return c, nil
+}
+
+// add waits for n more slots. Requests are paid for when they are made.
+func (c *claim) add(ctx context.Context, n int) error {
+	if n <= 0 {
+		return nil
+	}
+	more, err := c.r.location.lane.slots.acquire(ctx, n, c.r.location.pending, func(int) error { return nil })
+	c.slots += more
+	return err
+}
+
+func (c *claim) giveBack() {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	c.r.slots += c.slots
+	c.slots = 0
 }
 
 // spend books created snapshots: their slots are pending now, and their volumes'
-// next ones are a while off. It returns how many of the held slots are left.
-func (r *Reservation) spend(held int, made ...Snapshot) int {
-	n := r.location.lane
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// next ones are a while off.
+func (c *claim) spend(made []Snapshot) {
+	n := c.r.location.lane
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
 	for _, s := range made {
-		if held > 0 {
-			held--
+		if c.slots > 0 {
+			c.slots--
 			n.slots.created(s.ID, s.VolumeID)
 		}
-		if g := r.gates[s.VolumeID]; g != nil {
+		if g := c.r.gates[s.VolumeID]; g != nil {
 			g.next = time.Now().Add(n.limits.Apart)
 		}
 	}
-	return held
+}
+
+// backOff waits after a refusal that is about when and not about what: the
+// refused-th in a row. After one for want of slots, the claim queues for new ones.
+func (c *claim) backOff(ctx context.Context, code string, refused int) error {
+	n := c.r.location.lane
+	wait := min(time.Second<<min(refused-1, 4), n.limits.Apart)
+	lost := 0
+	switch code {
+	case codePending:
+		lost, wait = c.slots, time.Second // what made it full shows by then
+		c.slots = 0
+		n.slots.refused(lost)
+	case codeApart:
+		wait = n.limits.Apart
+	}
+	if err := sleep(ctx, wait); err != nil {
+		return err
+	}
+	return c.add(ctx, lost)
 }

@@ -22,6 +22,14 @@ const (
 	// strangers is what is left free once somebody else's pending snapshots are
 	// seen: they count, as we do, before they create.
 	strangers = 5
+	// recently made snapshots of others took requests out of the bucket that we
+	// draw from.
+	recently = 20 * time.Second
+	// alone and among strangers, a count is good for so many new snapshots.
+	goodFor       = 25
+	goodForAmong  = 8
+	leastGoodFor  = 2
+	shareOfAFloor = 4 // among strangers also for no more than this part of the room
 	// hiddenFor is how long a refusal at a count that had room is remembered.
 	// Snapshots deleted while pending count on, and nobody can see them.
 	hiddenFor = time.Minute
@@ -38,10 +46,16 @@ type slots struct {
 	own     map[string]ownSnapshot
 	foreign map[string]string // pending ones of others: snapshot to volume
 	held    int               // promised, not yet created
+	suspect bool              // EC2 refused one where we saw room
 	hidden  int               // taken up by what we cannot see
 	until   time.Time         // when hidden is forgotten
 	counted time.Time
+	granted int           // since counted
 	changed chan struct{} // closed when there may be more room
+
+	// others is told how many snapshots somebody else made, or -1 when one of
+	// them turns out to be ours.
+	others func(n int)
 }
 
 type ownSnapshot struct {
@@ -49,50 +63,60 @@ type ownSnapshot struct {
 	since  time.Time
 }
 
-func newSlots(l Limits) *slots {
-	return &slots{turn: newTurn(), limits: l, own: map[string]ownSnapshot{}, foreign: map[string]string{}, changed: make(chan struct{})}
+func newSlots(l Limits, others func(n int)) *slots {
+	return &slots{turn: newTurn(), limits: l, others: others, own: map[string]ownSnapshot{}, foreign: map[string]string{}, changed: make(chan struct{})}
 }
 
-// acquire waits for n free slots, at most as many as there can be, and returns
-// how many it took.
-func (s *slots) acquire(ctx context.Context, n int, count counter) (int, error) {
+// acquire waits for n free slots, at most as many as there can be, and then for
+// pay, all in order of arrival: nobody else takes a slot while one waits for his
+// requests. It returns how many slots it took.
+func (s *slots) acquire(ctx context.Context, n int, count counter, pay func(slots int) error) (int, error) {
 	if err := s.turn.lock(ctx); err != nil {
 		return 0, err
 	}
 	defer s.turn.unlock()
-	took := 0
-	err := s.await(ctx, fresh, count, func() bool {
-		took = min(n, s.ceiling())
-		if s.free() < took {
-			return false
-		}
-		s.held += took
-		return true
-	})
+	took, err := s.takeFree(ctx, n, count)
 	if err != nil {
+		return 0, err
+	}
+	if err := pay(took); err != nil {
+		s.release(took)
 		return 0, err
 	}
 	return took, nil
 }
 
-// awaitVolume waits until fewer than most snapshots of the volume are pending.
-func (s *slots) awaitVolume(ctx context.Context, volume string, most int, count counter) error {
-	return s.await(ctx, fresh, count, func() bool { return s.ofVolume(volume) < most })
+func (s *slots) takeFree(ctx context.Context, n int, count counter) (took int, err error) {
+	err = s.await(ctx, count, func() bool {
+		took = min(n, s.ceiling())
+		if s.free() < took {
+			return false
+		}
+		s.held += took
+		s.granted += took
+		return true
+	})
+	return took, err
 }
 
-// await counts until ok, which runs under the lock, is content. A count that is
-// at most old enough is not repeated.
-func (s *slots) await(ctx context.Context, old time.Duration, count counter, ok func() bool) error {
+// awaitVolume waits until fewer than most snapshots of the volume are pending.
+func (s *slots) awaitVolume(ctx context.Context, volume string, most int, count counter) error {
+	return s.await(ctx, count, func() bool { return s.ofVolume(volume) < most })
+}
+
+// await counts until ok, which runs under the lock, is content with a count that
+// is good still.
+func (s *slots) await(ctx context.Context, count counter, ok func() bool) error {
 	pause := s.limits.Poll
 	for {
 		s.mu.Lock()
-		age, changed := time.Since(s.counted), s.changed
-		done := age <= old && ok()
+		good, age, changed := s.good(), time.Since(s.counted), s.changed
+		done := good && ok()
 		s.mu.Unlock()
 		switch {
 		case done:
 			return nil
-		case age < pause:
+		case good && age < pause:
 			if err := waitFor(ctx, changed, pause-age); err != nil {
 				return err
 			}
@@ -102,10 +126,19 @@ func (s *slots) await(ctx context.Context, old time.Duration, count counter, ok 
 		if err != nil {
 			return err
 		}
-		if pause = min(2*pause, slowest); news {
+		if pause = min(2*pause, slowest); news || !good {
 			pause = s.limits.Poll
 		}
 	}
+}
+
+// good: the last count is young, and not too much was done on the strength of it.
+func (s *slots) good() bool {
+	most := goodFor
+	if len(s.foreign) > 0 {
+		most = max(leastGoodFor, min(goodForAmong, s.free()/shareOfAFloor))
+	}
+	return time.Since(s.counted) <= fresh && s.granted < most
 }
 
 // waitFor ends early when there is news.
@@ -137,14 +170,28 @@ func (s *slots) count(ctx context.Context, count counter) (news bool, err error)
 	for _, id := range ids {
 		s.settle(id, pending, known)
 	}
+	s.setForeign(pending, began)
+	s.counted, s.granted = began, 0
+	s.judge()
+	return len(s.own)+len(s.foreign) < before, nil
+}
+
+// setForeign keeps those of others and tells how many are new.
+func (s *slots) setForeign(pending map[string]Snapshot, now time.Time) {
+	old, made := s.foreign, 0
 	s.foreign = map[string]string{}
 	for id, p := range pending {
-		if _, ours := s.own[id]; !ours {
-			s.foreign[id] = p.VolumeID
+		if _, ours := s.own[id]; ours {
+			continue
+		}
+		s.foreign[id] = p.VolumeID
+		if _, known := old[id]; !known && now.Sub(p.Started) < recently {
+			made++
 		}
 	}
-	s.counted = began
-	return len(s.own)+len(s.foreign) < before, nil
+	if made > 0 {
+		s.others(made)
+	}
 }
 
 // settle drops one of ours that is not pending any more.
@@ -165,7 +212,10 @@ func (s *slots) created(id, volume string) {
 	defer s.mu.Unlock()
 	s.held--
 	s.own[id] = ownSnapshot{volume: volume, since: time.Now()}
-	delete(s.foreign, id) // a count may have been faster
+	if _, mistaken := s.foreign[id]; mistaken { // a count was faster than the answer
+		delete(s.foreign, id)
+		s.others(-1)
+	}
 }
 
 // release gives held slots back.
@@ -195,12 +245,23 @@ func (s *slots) seen(snap Snapshot) {
 	}
 }
 
-// refused learns that EC2 counts more than we do: all room we saw is none.
-func (s *slots) refused() {
+// refused gives n held slots back for which EC2 had no room. The next count
+// decides how much of what looks free is not.
+func (s *slots) refused(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.hidden = max(s.hidden, s.limits.Pending-len(s.own)-len(s.foreign))
-	s.until, s.counted = time.Now().Add(hiddenFor), time.Time{}
+	s.held -= n
+	s.suspect, s.counted = true, time.Time{}
+}
+
+// judge draws the conclusion from refusals: all that still looks free is taken.
+func (s *slots) judge() {
+	if !s.suspect {
+		return
+	}
+	s.suspect = false
+	s.hidden = max(0, s.limits.Pending-len(s.own)-len(s.foreign))
+	s.until = time.Now().Add(hiddenFor)
 }
 
 func (s *slots) wake() {

@@ -47,6 +47,10 @@ func (c *cloud) finish(id string) {
 
 func newCloud() *cloud { return &cloud{snaps: map[string]Snapshot{}, hide: map[string]bool{}} }
 
+func unpaid(int) error { return nil }
+
+func slotsOf(l Limits) *slots { return newSlots(l, func(int) {}) }
+
 func smallLimits(pending int) Limits {
 	l := DefaultLimits()
 	l.Pending = pending
@@ -55,7 +59,7 @@ func smallLimits(pending int) Limits {
 
 func mustAcquire(t *testing.T, s *slots, n int, c *cloud) {
 	t.Helper()
-	if got, err := s.acquire(t.Context(), n, c.count); err != nil || got != n {
+	if got, err := s.acquire(t.Context(), n, c.count, unpaid); err != nil || got != n {
 		t.Fatalf("acquire %d: %d, %v", n, got, err)
 	}
 }
@@ -64,14 +68,14 @@ func wantFull(t *testing.T, s *slots, c *cloud) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if _, err := s.acquire(ctx, 1, c.count); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := s.acquire(ctx, 1, c.count, unpaid); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("a slot where there is none: %v", err)
 	}
 }
 
 func TestSlotsCountOwnHeldAndForeign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), newSlots(smallLimits(10+strangers))
+		c, s := newCloud(), slotsOf(smallLimits(10+strangers))
 		c.add(4, "other", "vol-x")
 		mustAcquire(t, s, 6, c)
 		wantFull(t, s, c) // 4 foreign, 6 held, and the margin for strangers
@@ -88,7 +92,7 @@ func TestSlotsCountOwnHeldAndForeign(t *testing.T) {
 
 func TestSlotsWithoutStrangersHaveNoMargin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), newSlots(smallLimits(100))
+		c, s := newCloud(), slotsOf(smallLimits(100))
 		mustAcquire(t, s, 100, c)
 		wantFull(t, s, c)
 	})
@@ -98,7 +102,7 @@ func TestSlotsWithoutStrangersHaveNoMargin(t *testing.T) {
 // until it has had time to show.
 func TestSlotsKeepWhatIsNotVisibleYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), newSlots(smallLimits(1))
+		c, s := newCloud(), slotsOf(smallLimits(1))
 		mustAcquire(t, s, 1, c)
 		c.add(1, "own", "vol-y")
 		c.hide["own-0"] = true
@@ -115,7 +119,7 @@ func TestSlotsKeepWhatIsNotVisibleYet(t *testing.T) {
 
 func TestSlotsWakeOnNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), newSlots(smallLimits(1))
+		c, s := newCloud(), slotsOf(smallLimits(1))
 		mustAcquire(t, s, 1, c)
 		c.add(1, "own", "vol-y")
 		s.created("own-0", "vol-y")
@@ -137,11 +141,11 @@ func TestSlotsWakeOnNews(t *testing.T) {
 
 func TestSlotsBelieveARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), newSlots(smallLimits(100))
+		c, s := newCloud(), slotsOf(smallLimits(100))
+		c.add(10, "other", "vol-x")
 		mustAcquire(t, s, 1, c)
-		s.refused()
+		s.refused(1)
 		wantFull(t, s, c)
-		s.release(1)
 		time.Sleep(hiddenFor)
 		mustAcquire(t, s, 50, c)
 	})
@@ -149,12 +153,12 @@ func TestSlotsBelieveARefusal(t *testing.T) {
 
 func TestSlotsFirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), newSlots(smallLimits(4))
+		c, s := newCloud(), slotsOf(smallLimits(4))
 		mustAcquire(t, s, 4, c)
 		var order []int
 		for i, n := range []int{3, 1, 2} { // the large one is not overtaken
 			go func() {
-				if _, err := s.acquire(t.Context(), n, c.count); err == nil {
+				if _, err := s.acquire(t.Context(), n, c.count, unpaid); err == nil {
 					order = append(order, i)
 					time.Sleep(time.Second)
 					s.release(n)
@@ -174,7 +178,7 @@ func TestSlotsFirstComeFirstServed(t *testing.T) {
 
 func TestSlotsOfAVolume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), newSlots(smallLimits(100))
+		c, s := newCloud(), slotsOf(smallLimits(100))
 		c.add(5, "other", "vol-x")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

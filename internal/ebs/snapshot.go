@@ -24,7 +24,7 @@ func (l *Location) Snapshot(ctx context.Context, uid string, r Request) (Snapsho
 	if found, err := l.existing(ctx, uid, r); err != nil || found.ID != "" {
 		return found, err
 	}
-	res, err := l.Reserve(ctx, []Volume{r.Volume})
+	res, err := l.reserve(ctx, []Volume{r.Volume}, actionOne)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -82,16 +82,16 @@ func (r Request) check(uid string) error {
 
 // create asks for a new snapshot, in a slot of the reservation.
 func (r *Reservation) create(ctx context.Context, uid string, req Request) (Snapshot, error) {
-	held, err := r.hold(ctx, 1)
-	defer func() { r.unhold(held) }()
+	c, err := r.claim(ctx, 1)
 	if err != nil {
 		return Snapshot{}, classify(actionOne, req.Volume.ID, err)
 	}
+	defer c.giveBack()
 	in := &ec2.CreateSnapshotInput{
 		VolumeId: aws.String(req.Volume.ID), Description: aws.String("Created by lifeboat for PersistentVolume " + req.PV),
 		TagSpecifications: specification(types.ResourceTypeSnapshot, req.Tags),
 	}
-	made, err := r.insist(ctx, actionOne, req.Volume.ID, attempt{
+	made, err := c.insist(ctx, actionOne, req.Volume.ID, attempt{
 		ask: func(ctx context.Context) ([]Snapshot, error) {
 			out, err := r.location.ec2.CreateSnapshot(ctx, in, once)
 			if err != nil {
@@ -106,7 +106,7 @@ func (r *Reservation) create(ctx context.Context, uid string, req Request) (Snap
 	if err != nil {
 		return Snapshot{}, err
 	}
-	held = r.spend(held, made...)
+	c.spend(made)
 	return made[0], nil
 }
 
@@ -141,19 +141,20 @@ const (
 
 // insist asks until there is an answer. Limits are waited out. After a lost
 // answer it looks first, since CreateSnapshot is not idempotent.
-func (r *Reservation) insist(ctx context.Context, action, id string, a attempt) ([]Snapshot, error) {
+func (c *claim) insist(ctx context.Context, action, id string, a attempt) ([]Snapshot, error) {
 	for lost, refused := 0, 0; ; {
-		if err := r.pay(ctx, action); err != nil {
+		if err := c.r.pay(ctx, action); err != nil {
 			return nil, classify(action, id, err)
 		}
 		made, err := a.ask(ctx)
-		r.location.lane.told(action, err)
+		c.r.location.lane.told(action, err)
 		switch {
 		case err == nil:
 			return made, nil
 		case isThrottle(codeOf(err)): // the bucket makes the next one wait
 		case isLimit(codeOf(err)):
-			if refused++; r.backOff(ctx, codeOf(err), refused) != nil {
+			refused++
+			if err := c.backOff(ctx, codeOf(err), refused); err != nil {
 				return nil, classify(action, id, err)
 			}
 		case isAmbiguous(err) && lost < lostAnswers:
@@ -178,17 +179,4 @@ func lookUntilVisible(ctx context.Context, look func(context.Context) ([]Snapsho
 			return nil, err
 		}
 	}
-}
-
-// backOff waits after a refusal that is about when and not about what.
-func (r *Reservation) backOff(ctx context.Context, code string, refused int) error {
-	n := r.location.lane
-	wait := min(time.Second<<min(refused-1, 4), n.limits.Apart)
-	switch code {
-	case codePending:
-		n.slots.refused()
-	case codeApart:
-		wait = n.limits.Apart
-	}
-	return sleep(ctx, wait)
 }
