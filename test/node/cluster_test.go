@@ -70,10 +70,10 @@ func (c cluster) kubectl(t *testing.T, args ...string) string {
 	return out
 }
 
-// apply applies a manifest.
-func (c cluster) apply(t *testing.T, manifest string) {
+// applyIn applies a manifest into a namespace.
+func (c cluster) applyIn(t *testing.T, namespace, manifest string) {
 	t.Helper()
-	if _, err := c.Kubectl(t.Context(), manifest, "apply", "-f", "-"); err != nil {
+	if _, err := c.Kubectl(t.Context(), manifest, "apply", "--namespace", namespace, "-f", "-"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -40,9 +40,7 @@ func shellsPod(t *testing.T, short string) (c cluster, namespace string) {
 	t.Helper()
 	c = plain(t)
 	namespace = c.namespace(t, short)
-	if _, err := c.Kubectl(t.Context(), shells, "apply", "--namespace", namespace, "-f", "-"); err != nil {
-		t.Fatal(err)
-	}
+	c.applyIn(t, namespace, shells)
 	c.ready(t, namespace, "shells")
 	return c, namespace
 }

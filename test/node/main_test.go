@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 func testMain(m *testing.M) int {
 	defer func() { os.RemoveAll(built.dir) }()
-	o := stack.Options{Node: true, TemporalOnDisk: true}
+	o := stack.Options{Node: true, EBS: true, TemporalOnDisk: true}
 	return stack.Main(m, o, func(s *stack.Stack) { shared = s })
 }
 

@@ -31,9 +31,7 @@ spec:
 func TestPod(t *testing.T) {
 	c := plain(t)
 	ns := c.namespace(t, "pod")
-	if _, err := c.Kubectl(t.Context(), writer, "apply", "--namespace", ns, "-f", "-"); err != nil {
-		t.Fatal(err)
-	}
+	c.applyIn(t, ns, writer)
 	c.ready(t, ns, "writer")
 	if got := c.kubectl(t, "logs", "--namespace", ns, "writer", "--container", "writer"); got != "it runs\n" {
 		t.Errorf("logs: %q", got)
