@@ -1,0 +1,188 @@
+package ebssim_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
+)
+
+func (r rig) volume(t *testing.T, id string) types.Volume {
+	t.Helper()
+	out := must[*ec2.DescribeVolumesOutput](t)(r.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{id}}))
+	return out.Volumes[0]
+}
+
+// A volume is what was asked for, and one of its snapshot keeps size and key.
+func TestVolumeIsWhatWasAskedFor(t *testing.T) {
+	r := start(t, nil)
+	made := must[*ec2.CreateVolumeOutput](t)(r.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{
+		AvailabilityZone: aws.String(zone), Size: aws.Int32(20), VolumeType: types.VolumeTypeGp3, Iops: aws.Int32(4000),
+		Throughput: aws.Int32(500), Encrypted: aws.Bool(true), KmsKeyId: aws.String("1234"),
+		TagSpecifications: tagSpec(types.ResourceTypeVolume, "app", "db"),
+	}))
+	v := r.volume(t, *made.VolumeId)
+	key := "arn:aws:kms:eu-central-1:111122223333:key/1234"
+	if *v.Size != 20 || v.VolumeType != types.VolumeTypeGp3 || *v.Iops != 4000 || *v.Throughput != 500 || !*v.Encrypted || *v.KmsKeyId != key {
+		t.Fatalf("got %+v", v)
+	}
+	if *v.AvailabilityZone != zone || v.State != types.VolumeStateAvailable || *v.Tags[0].Value != "db" || v.CreateTime.IsZero() {
+		t.Fatalf("got %+v", v)
+	}
+	snap := r.newSnapshot(t, *made.VolumeId)
+	r.clock.Advance(time.Minute)
+	again := must[*ec2.CreateVolumeOutput](t)(r.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{
+		AvailabilityZone: aws.String(zone), SnapshotId: aws.String(snap), VolumeType: types.VolumeTypeGp3,
+	}))
+	if *again.Size != 20 || *again.KmsKeyId != key || *again.Iops != 3000 || *again.SnapshotId != snap {
+		t.Fatalf("got %+v", again)
+	}
+}
+
+// The same token gives the same volume, even before it can be seen; another
+// request under it is refused.
+func TestClientToken(t *testing.T) {
+	r := start(t, func(o *ebssim.Options) { o.Limits.Visibility = ebssim.Duration(time.Second) })
+	in := &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), Size: aws.Int32(1), ClientToken: aws.String("once")}
+	first := must[*ec2.CreateVolumeOutput](t)(r.ec2.CreateVolume(t.Context(), in))
+	second := must[*ec2.CreateVolumeOutput](t)(r.ec2.CreateVolume(t.Context(), in))
+	if *first.VolumeId != *second.VolumeId {
+		t.Fatalf("%s and %s", *first.VolumeId, *second.VolumeId)
+	}
+	in.Size = aws.Int32(2)
+	_, err := r.ec2.CreateVolume(t.Context(), in)
+	wantCode(t, err, "IdempotentParameterMismatch")
+}
+
+func TestAttachAndDetachTakeTime(t *testing.T) {
+	r := start(t, func(o *ebssim.Options) { o.Limits.Attach = ebssim.Duration(time.Second) })
+	id := r.newVolume(t)
+	r.attach(t, id, "/dev/xvdb")
+	if v := r.volume(t, id); v.State != types.VolumeStateInUse || v.Attachments[0].State != types.VolumeAttachmentStateAttaching {
+		t.Fatalf("got %s, %+v", v.State, v.Attachments)
+	}
+	r.clock.Advance(time.Second)
+	if v := r.volume(t, id); v.Attachments[0].State != types.VolumeAttachmentStateAttached || *v.Attachments[0].InstanceId != "i-0a" {
+		t.Fatalf("got %+v", v.Attachments)
+	}
+	must[*ec2.DetachVolumeOutput](t)(r.ec2.DetachVolume(t.Context(), &ec2.DetachVolumeInput{VolumeId: aws.String(id)}))
+	if v := r.volume(t, id); v.Attachments[0].State != types.VolumeAttachmentStateDetaching {
+		t.Fatalf("got %+v", v.Attachments)
+	}
+	r.clock.Advance(time.Second)
+	if v := r.volume(t, id); v.State != types.VolumeStateAvailable || len(v.Attachments) != 0 {
+		t.Fatalf("got %s, %+v", v.State, v.Attachments)
+	}
+}
+
+func TestInstancesShowTheirVolumes(t *testing.T) {
+	r := start(t, nil)
+	id := r.newVolume(t)
+	r.attach(t, id, "/dev/xvdb")
+	out := must[*ec2.DescribeInstancesOutput](t)(r.ec2.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{
+		Filters: filter("block-device-mapping.volume-id", id),
+	}))
+	if len(out.Reservations) != 1 {
+		t.Fatalf("got %d reservations", len(out.Reservations))
+	}
+	i := out.Reservations[0].Instances[0]
+	if *i.InstanceId != "i-0a" || *i.Placement.AvailabilityZone != zone || i.State.Name != types.InstanceStateNameRunning || len(i.BlockDeviceMappings) != 2 {
+		t.Fatalf("got %+v", i)
+	}
+	device := func(m types.InstanceBlockDeviceMapping) bool { return *m.DeviceName == *i.RootDeviceName }
+	if !slices.ContainsFunc(i.BlockDeviceMappings, device) {
+		t.Fatalf("no root device in %+v", i.BlockDeviceMappings)
+	}
+	zones := must[*ec2.DescribeAvailabilityZonesOutput](t)(r.ec2.DescribeAvailabilityZones(t.Context(), &ec2.DescribeAvailabilityZonesInput{}))
+	if len(zones.AvailabilityZones) != 3 || *zones.AvailabilityZones[0].ZoneName != zone {
+		t.Fatalf("got %+v", zones.AvailabilityZones)
+	}
+}
+
+func TestModifyVolume(t *testing.T) {
+	r := start(t, func(o *ebssim.Options) { o.Limits.VolumeModify = ebssim.Duration(10 * time.Second) })
+	id := r.newVolume(t)
+	in := &ec2.ModifyVolumeInput{VolumeId: aws.String(id), Size: aws.Int32(20), Throughput: aws.Int32(250)}
+	out := must[*ec2.ModifyVolumeOutput](t)(r.ec2.ModifyVolume(t.Context(), in))
+	if m := out.VolumeModification; m.ModificationState != types.VolumeModificationStateModifying || *m.OriginalSize != 1 || *m.TargetSize != 20 {
+		t.Fatalf("got %+v", m)
+	}
+	_, err := r.ec2.ModifyVolume(t.Context(), in)
+	wantCode(t, err, "IncorrectModificationState")
+	r.clock.Advance(10 * time.Second)
+	all := must[*ec2.DescribeVolumesModificationsOutput](t)(r.ec2.DescribeVolumesModifications(t.Context(), &ec2.DescribeVolumesModificationsInput{VolumeIds: []string{id}}))
+	if m := all.VolumesModifications[0]; m.ModificationState != types.VolumeModificationStateCompleted || *m.Progress != 100 {
+		t.Fatalf("got %+v", m)
+	}
+	if v := r.volume(t, id); *v.Size != 20 || *v.Iops != 3000 || *v.Throughput != 250 {
+		t.Fatalf("got %+v", v)
+	}
+}
+
+// Pages of five show each volume once, and filters count before pages are cut.
+func TestPagesAndFilters(t *testing.T) {
+	r := start(t, nil)
+	var want []string
+	for range 12 {
+		want = append(want, r.newVolume(t, "set", "a"))
+		r.newVolume(t, "set", "b")
+	}
+	pages := ec2.NewDescribeVolumesPaginator(r.ec2, &ec2.DescribeVolumesInput{Filters: filter("tag:set", "a"), MaxResults: aws.Int32(5)})
+	var got []string
+	count := 0
+	for pages.HasMorePages() {
+		count++
+		for _, v := range must[*ec2.DescribeVolumesOutput](t)(pages.NextPage(t.Context())).Volumes {
+			got = append(got, *v.VolumeId)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) || count != 3 {
+		t.Fatalf("%d pages with %v, want 3 with %v", count, got, want)
+	}
+	for _, c := range []struct {
+		filters []types.Filter
+		want    int
+	}{
+		{filter("tag-key", "set"), 24},
+		{filter("tag:set", "*"), 24},
+		{filter("tag:set", "a", "b"), 24},
+		{filter("tag:set", "?"), 24},
+		{append(filter("tag:set", "a"), filter("volume-id", want[0])...), 1},
+		{filter("status", "in-use"), 2}, // the boot volumes
+		{filter("attachment.instance-id", "i-0a"), 1},
+		{filter("size", "1"), 24},
+	} {
+		out := must[*ec2.DescribeVolumesOutput](t)(r.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{Filters: c.filters}))
+		if len(out.Volumes) != c.want {
+			t.Errorf("%s=%v: %d volumes, want %d", *c.filters[0].Name, c.filters[0].Values, len(out.Volumes), c.want)
+		}
+	}
+}
+
+// What was just made is not found for a while: by id, in lists, by other calls.
+func TestEventualConsistency(t *testing.T) {
+	r := start(t, func(o *ebssim.Options) { o.Limits.Visibility = ebssim.Duration(time.Second) })
+	id := r.newVolume(t)
+	_, err := r.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{id}})
+	wantCode(t, err, "InvalidVolume.NotFound")
+	_, err = r.ec2.CreateSnapshot(t.Context(), &ec2.CreateSnapshotInput{VolumeId: aws.String(id)})
+	wantCode(t, err, "InvalidVolume.NotFound")
+	r.clock.Advance(time.Second)
+	r.volume(t, id)
+	snap := r.newSnapshot(t, id)
+	_, err = r.snapshotState(t.Context(), snap)
+	wantCode(t, err, "InvalidSnapshot.NotFound")
+	out := must[*ec2.DescribeSnapshotsOutput](t)(r.ec2.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}}))
+	if len(out.Snapshots) != 0 {
+		t.Fatalf("listed: %+v", out.Snapshots)
+	}
+	r.clock.Advance(time.Second)
+	must[types.Snapshot](t)(r.snapshotState(t.Context(), snap))
+}
