@@ -88,6 +88,7 @@ func TestRestoreFlags(t *testing.T) {
 		{"-l app=web", `"labelSelector":{"matchLabels":{"app":"web"}}`},
 		{"--or-selector=a=b or c=d", `"orLabelSelectors":[{"matchLabels":{"a":"b"}},{"matchLabels":{"c":"d"}}]`},
 		{"--restore-volumes=false", `"restorePVs":false`},
+		{"--storage-class-mappings=gp2:gp3,io1:io2", `"storageClassMapping":{"gp2":"gp3","io1":"io2"}`},
 		{"--preserve-nodeports", `"preserveNodePorts":true`},
 		{"--include-cluster-resources=false", `"includeClusterResources":false`},
 		{"--existing-resource-policy=update", `"existingResourcePolicy":"update"`},

@@ -45,6 +45,7 @@ func restoreFilterFlags(e *edits[contract.RestoreInput]) {
 func restoreObjectFlags(e *edits[contract.RestoreInput]) {
 	type in = contract.RestoreInput
 	e.tristate("restore-volumes", "restore volumes from snapshots", func(r *in) **bool { return &r.Spec.RestorePVs })
+	e.pairs("storage-class-mappings", ":", "storage classes to use in place of the backup's: old:new,old:new", func(r *in) *map[string]string { return &r.StorageClasses })
 	e.tristate("preserve-nodeports", "keep the node ports of Services", func(r *in) **bool { return &r.Spec.PreserveNodePorts })
 	e.add("existing-resource-policy", "", "none|update", "what to do with objects that exist and differ", func(r *in, _ bool, value string) error {
 		r.Spec.ExistingResourcePolicy = velerov1.PolicyType(value)
@@ -79,6 +80,7 @@ func uploader(r *contract.RestoreInput) *velerov1.UploaderConfigForRestore {
 func inexpressible(r contract.RestoreInput) error {
 	for flag, used := range map[string]bool{
 		"--include-name": len(r.Names) > 0, "--dry-run": r.DryRun, "--plan": r.Plan != "",
+		"--storage-class-mappings": len(r.StorageClasses) > 0,
 		"--storage-location": r.Location != "", "--allow-partially-failed": r.AllowPartiallyFailed,
 	} {
 		if used {

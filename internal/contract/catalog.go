@@ -47,6 +47,7 @@ type ReadResult struct {
 	Restores  []RestoreSummary  `json:"restores,omitempty"`
 	Restore   *velerov1.Restore `json:"restore,omitempty"`
 	Results   json.RawMessage   `json:"results,omitempty"` // Velero's results document, cut to 500 lines
+	Volumes   []VolumeSummary   `json:"volumes,omitempty"` // the first 500
 	Details   *Details          `json:"details,omitempty"`
 	URL       string            `json:"url,omitempty"`
 	Locations []LocationStatus  `json:"locations,omitempty"`

@@ -51,6 +51,9 @@ func restoreDetails(in contract.RestoreInput) string {
 	for _, from := range slices.Sorted(maps.Keys(s.NamespaceMapping)) {
 		d.add("namespace "+from+" becomes", s.NamespaceMapping[from])
 	}
+	for _, from := range slices.Sorted(maps.Keys(in.StorageClasses)) {
+		d.add("storage class "+from+" becomes", in.StorageClasses[from])
+	}
 	return d.b.String()
 }
 

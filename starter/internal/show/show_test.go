@@ -93,7 +93,10 @@ func TestScopedFilters(t *testing.T) {
 }
 
 func TestRestoreView(t *testing.T) {
-	view := show.RestoreView{Results: []byte(results), Restore: velerov1.Restore{
+	view := show.RestoreView{Results: []byte(results), Volumes: []contract.VolumeSummary{
+		{Namespace: "copy", Claim: "data", PV: "pvc-1", Method: "NativeSnapshot", Snapshot: "snap-1", Zone: "us-east-1a"},
+		{Namespace: "copy", Claim: "logs", Method: "CSISnapshot", Snapshot: "snap-2"},
+	}, Restore: velerov1.Restore{
 		ObjectMeta: metav1.ObjectMeta{Name: "back"},
 		Spec: velerov1.RestoreSpec{
 			BackupName: "nightly", NamespaceMapping: map[string]string{"shop": "copy", "a": "b"}, ExistingResourcePolicy: "update",
