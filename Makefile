@@ -28,7 +28,7 @@ demo: ## the whole story on real components: backup, loss, restore, comparison (
 	@bin/demo
 
 .PHONY: test
-test: stack-build lint ## everything that proves it, on real components (builds them at the first run; Linux, root)
+test: node-build stack-build lint ## everything that proves it, on real components (builds them at the first run; Linux, root)
 	$(STACKTEST) ./...
 
 .PHONY: test-noroot
@@ -36,7 +36,7 @@ test-noroot: stack-build lint ## as test, without the tests that need a node (th
 	$(STACKTEST) $$(go list -tags stack ./... | grep -v /test/node)
 
 .PHONY: e2e
-e2e: stack-build ## real Pods with real data on a real node (Linux, root; installs what it needs)
+e2e: node-build stack-build ## real Pods with real data on a real node (Linux, root; installs what it needs)
 	$(STACKTEST) -v ./test/node/...
 
 .PHONY: test-unit
@@ -74,6 +74,10 @@ record-histories: ## record workflow histories of this code for the replay tests
 .PHONY: stack-build
 stack-build: ## build the pinned components of the local stack into the cache
 	go run ./test/stack/cmd/stack build --all
+
+.PHONY: node-build
+node-build: ## make this machine ready for a real node: packages and images (Linux, root)
+	go run ./test/stack/cmd/stack build --node
 
 .PHONY: up
 up: ## start a local stack and leave it running

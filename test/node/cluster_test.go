@@ -52,7 +52,7 @@ func on(t *testing.T, s *stack.Stack, b harness.Binaries, o harness.Options) clu
 func lifeboat(t *testing.T, s *stack.Stack, o harness.Options) cluster {
 	t.Helper()
 	c := on(t, s, binaries(t), o)
-	w, err := c.StartWorker(t.Context())
+	w, err := c.StartWorker(t.Context(), s.EBS.Environment()...)
 	if err != nil {
 		t.Fatal(err)
 	}

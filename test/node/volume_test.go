@@ -88,6 +88,12 @@ func (c cluster) releases(t *testing.T, ns, name, id string) {
 		return nil
 	})
 	c.kubectl(t, "delete", "persistentvolumeclaim", "--namespace", ns, name)
+	c.deleted(t, id)
+}
+
+// deleted waits until a volume is gone from the account.
+func (c cluster) deleted(t *testing.T, id string) {
+	t.Helper()
 	within(t, patience, "volume deleted", func() error {
 		state, err := c.Stack.EBS.State(t.Context())
 		for _, v := range state.Volumes {

@@ -5,9 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Node is the stack's real node: a kubelet and a containerd of its own, in mount
@@ -32,18 +33,15 @@ const nodeKubeletDir = "/run/kubelet"
 // put their sockets into plugins and plugins_registry below it.
 func (s *Stack) KubeletDir() string { return s.data("kubelet") }
 
-// checkNode says why this machine cannot run a node, before anything is started.
-func checkNode(ctx context.Context, o Options) error {
-	if !o.Node {
-		return nil
+// BuildNode makes this machine ready for a node: it installs what is missing and
+// builds the images. What is there already costs a look. The error of a machine that
+// cannot run a node says why, and what to run instead.
+func BuildNode(ctx context.Context, progress io.Writer) error {
+	progress = writerOr(progress)
+	if err := sequence(checkMachine, func() error { return installPackages(ctx, progress) })(); err != nil {
+		return fmt.Errorf("a node cannot run here: %w; for the tests that need none: make test-noroot", err)
 	}
-	if err := checkMachine(); err != nil {
-		return fmt.Errorf("a node cannot run here: %w; tests that need none: make test-noroot", err)
-	}
-	if err := installPackages(ctx, writerOr(o.Stdout)); err != nil {
-		return fmt.Errorf("a node cannot run here: %w; tests that need none: make test-noroot", err)
-	}
-	return buildImages(ctx, writerOr(o.Stdout))
+	return buildImages(ctx, progress)
 }
 
 // startRuntime brings up what needs no API server yet: containerd and its images.
@@ -54,13 +52,19 @@ func (s *Stack) startRuntime(ctx context.Context, o Options) error {
 	if err := s.prepareNode(ctx); err != nil {
 		return fmt.Errorf("prepare node: %w", err)
 	}
-	if err := s.startContainerd(ctx); err != nil {
+	snapshotter := s.snapshotter()
+	if err := s.startContainerd(ctx, snapshotter); err != nil {
 		return err
 	}
-	return s.importImages(ctx)
+	return s.importImages(ctx, snapshotter)
 }
 
 func (s *Stack) prepareNode(ctx context.Context) error {
+	for _, hidden := range []string{"/run/", "/var/run/", "/var/log/"} { // the node has its own
+		if strings.HasPrefix(s.Dir, hidden) {
+			return fmt.Errorf("the stack's directory %s is not seen on the node; choose one that is not below %s", s.Dir, hidden)
+		}
+	}
 	s.Node = &Node{Name: NodeName, InstanceID: "i-" + s.mark() + "00000", Zone: "us-east-1a", Region: "us-east-1"}
 	err := makeDirs(s.KubeletDir(), s.data("containerd"), s.data("node"), filepath.Join(s.Dir, "logs", "pods"))
 	if err != nil {
@@ -108,13 +112,4 @@ func (s *Stack) removeNode(ctx context.Context) error {
 		return fmt.Errorf("remove node: %w", err)
 	}
 	return nil
-}
-
-// address is where a name leads; empty if nowhere.
-func address(name string) string {
-	addresses, err := net.LookupHost(name)
-	if err != nil || len(addresses) == 0 {
-		return ""
-	}
-	return addresses[0]
 }

@@ -19,8 +19,8 @@ var nodeInit string
 const containerdSocket = "/run/containerd/containerd.sock" // in the node's own /run
 
 // startContainerd starts the node's first process and, under it, containerd.
-func (s *Stack) startContainerd(ctx context.Context) error {
-	if err := s.configureContainerd(); err != nil {
+func (s *Stack) startContainerd(ctx context.Context, snapshotter string) error {
+	if err := s.configureContainerd(snapshotter); err != nil {
 		return fmt.Errorf("configure containerd: %w", err)
 	}
 	err := s.run(ctx, &service{Name: "containerd", Binary: "unshare", Args: []string{
@@ -59,7 +59,7 @@ func (s *Stack) ctr(ctx context.Context, args ...string) error {
 	return nil
 }
 
-func (s *Stack) configureContainerd() error {
+func (s *Stack) configureContainerd(snapshotter string) error {
 	network := s.data("node/cni")
 	if err := makeDirs(network); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (s *Stack) configureContainerd() error {
 	if err != nil {
 		return err
 	}
-	config := fmt.Sprintf(containerdConfig, s.data("containerd"), containerdSocket, images.Busybox, s.snapshotter(), s.plugins(), network)
+	config := fmt.Sprintf(containerdConfig, s.data("containerd"), containerdSocket, images.Busybox, snapshotter, plugins(), network)
 	return os.WriteFile(s.data("node/containerd.toml"), []byte(config), 0o600)
 }
 
@@ -105,7 +105,7 @@ func (s *Stack) networkConfig() string {
 }
 
 // plugins is where the network plugins are: Debian's folder, or that of others.
-func (s *Stack) plugins() string {
+func plugins() string {
 	for _, dir := range pluginDirs {
 		if exists(filepath.Join(dir, "bridge")) {
 			return dir

@@ -58,14 +58,14 @@ func imagePath(image images.Image) (string, error) {
 }
 
 // importImages gives containerd all images; nothing can be pulled by a Pod.
-func (s *Stack) importImages(ctx context.Context) error {
+func (s *Stack) importImages(ctx context.Context, snapshotter string) error {
 	start := time.Now()
 	for _, image := range images.All() {
 		path, err := imagePath(image)
 		if err != nil {
 			return err
 		}
-		if err := s.ctr(ctx, "images", "import", "--snapshotter", s.snapshotter(), path); err != nil {
+		if err := s.ctr(ctx, "images", "import", "--snapshotter", snapshotter, path); err != nil {
 			return fmt.Errorf("import image %s: %w", image.Name, err)
 		}
 	}

@@ -15,6 +15,15 @@ func TestHostsKeepsOtherLines(t *testing.T) {
 	}
 }
 
+func TestAddressIn(t *testing.T) {
+	lines := []string{"", "# 10.0.0.1 node1", "127.0.0.1 localhost # node1", "10.0.0.2\tother node1", "127.0.0.1 node1" + hostsMark("/a")}
+	for name, want := range map[string]string{"node1": "10.0.0.2", "localhost": "127.0.0.1", "10.0.0.2": "", "node2": ""} {
+		if got := addressIn(lines, name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
 // TestNodesDoNotMeet holds the names that two nodes put on one machine apart, and
 // within what the kernel takes: 15 bytes for an interface.
 func TestNodesDoNotMeet(t *testing.T) {

@@ -69,8 +69,10 @@ type Temporal struct {
 // Start builds what is missing, starts everything and waits until it is healthy.
 // If anything fails, what was started is stopped again; the logs stay.
 func Start(ctx context.Context, o Options) (*Stack, error) {
-	if err := checkNode(ctx, o); err != nil {
-		return nil, err
+	if o.Node {
+		if err := BuildNode(ctx, o.Stdout); err != nil {
+			return nil, err
+		}
 	}
 	if err := Build(ctx, o.Stdout, o.Components()...); err != nil {
 		return nil, err

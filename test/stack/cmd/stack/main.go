@@ -22,7 +22,7 @@ const usage = `Usage: stack <command> [flags]
   down    stop it and remove its data
   status  say what runs where
   env     print the variables that point tools at it: eval "$(stack env)"
-  build   build components into the cache: stack build [--all] [component...]
+  build   build components into the cache: stack build [--all] [--node] [component...]
 
 All take --dir; without it there is one stack a user.
 up also takes --kwok, --kwok-volumes, --ebs, --node, --snapshot-controller, --temporal-on-disk.
@@ -88,8 +88,12 @@ func up(ctx context.Context, flags *flag.FlagSet, dir *string, args []string, ou
 
 func build(ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer) error {
 	all := flags.Bool("all", false, "every component, also those that no stack starts by default")
+	node := flags.Bool("node", false, "make this machine ready for a node: packages and images (Linux and root)")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *node {
+		return stack.BuildNode(ctx, out)
 	}
 	names := flags.Args()
 	if *all {
