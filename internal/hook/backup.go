@@ -98,7 +98,7 @@ func meansPods(included, excluded []string) bool {
 // running leaves out what cannot run. One container that is down is one reason,
 // however many hooks it has.
 func running(pod *corev1.Pod, pre, post []Hook) (upPre, upPost []Hook, problems []report.Reason) {
-	if why := ended(pod); why != "" && len(pre)+len(post) > 0 {
+	if why := Ended(pod); why != "" && len(pre)+len(post) > 0 {
 		return nil, nil, []report.Reason{at(pod, report.HookSkipped, fmt.Sprintf("%d hooks were left out: %s", len(pre)+len(post), why))}
 	}
 	down := func(h Hook) bool {

@@ -51,8 +51,8 @@ func at(pod *corev1.Pod, code report.Code, message string) report.Reason {
 	return report.New(code, message).At("pods", pod.Namespace, pod.Name)
 }
 
-// ended says why nothing can run in a pod any more; empty if it may run.
-func ended(pod *corev1.Pod) string {
+// Ended says why nothing can run in a pod any more; empty if it may run.
+func Ended(pod *corev1.Pod) string {
 	switch pod.Status.Phase {
 	case corev1.PodSucceeded, corev1.PodFailed:
 		return "the pod has ended (" + string(pod.Status.Phase) + ")"

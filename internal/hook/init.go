@@ -1,11 +1,11 @@
 package hook
 
 import (
-	"encoding/json"
 	"fmt"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/json" // whole numbers stay whole
 
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )

@@ -47,6 +47,12 @@ func Restore(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]ExecHook, []report.
 	return patient(known), problems, nil
 }
 
+// Annotated reports whether a pod's annotations ask for a hook after a restore.
+func Annotated(annotations map[string]any) bool {
+	command, _ := annotations[restoreAnnotation+"command"].(string)
+	return command != ""
+}
+
 // patient lets one hook's WaitForReady hold for all of its container, as Velero
 // has it: none of them would be right before.
 func patient(hooks []ExecHook) []ExecHook {

@@ -55,7 +55,8 @@ type ExecResult struct {
 // whether that is certain.
 //
 // Errors: IsNotFound when there is no such pod; ErrNoContainer, ErrNotRunning;
-// ErrNotStarted when the command has certainly not run; *ExitError when it ended
+// ErrNotStarted when the command has certainly not run, and ErrUnreachable when a
+// later try may succeed; *ExitError when it ended
 // with another code than 0, together with the result. None of them carries an
 // argument of the command, and of its outputs at most the end of stderr.
 func (c *Client) Exec(ctx context.Context, r ExecRequest) (ExecResult, error) {

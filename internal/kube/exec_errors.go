@@ -21,6 +21,9 @@ var (
 	ErrNotRunning = errors.New("the container does not run")
 	// ErrNotStarted: the command has certainly not run.
 	ErrNotStarted = errors.New("the command was not started")
+	// ErrUnreachable: the command was refused on the way to its container and has
+	// certainly not run; a later try may succeed. It is ErrNotStarted as well.
+	ErrUnreachable = fmt.Errorf("%w: the container cannot be reached", ErrNotStarted)
 	// ErrTimeout: the command did not end in time; see InterruptedError.
 	ErrTimeout = errors.New("the command did not end in time")
 
@@ -84,8 +87,10 @@ func (e *execution) judge(ctx context.Context, out *execOutput, err error) error
 		return &ExitError{Code: exit.Code, Stderr: e.scrub(out.lastWords())}
 	case out.pid() != "":
 		return &InterruptedError{Why: fmt.Errorf("%w: %s", errLost, e.reason(err)), Left: e.end(ctx, out)}
-	case neverStarted(err):
+	case neverStarted(err) && IsForbidden(e.plain(err)), strings.Contains(err.Error(), "unable to start container process"):
 		return fmt.Errorf("%w: %w", ErrNotStarted, e.plain(err))
+	case neverStarted(err):
+		return fmt.Errorf("%w: %w", ErrUnreachable, e.plain(err))
 	}
 	return fmt.Errorf("the command could not be run: %w", e.plain(err))
 }
@@ -114,8 +119,7 @@ func neverStarted(err error) bool {
 	var status *StatusError
 	text := err.Error()
 	return errors.As(err, &status) || httpstream.IsUpgradeFailure(err) ||
-		strings.Contains(text, "error dialing backend") || strings.Contains(text, "unable to upgrade connection") ||
-		strings.Contains(text, "unable to start container process")
+		strings.Contains(text, "error dialing backend") || strings.Contains(text, "unable to upgrade connection")
 }
 
 // plain drops an error's chain, in which the request's URL holds the command, but

@@ -238,8 +238,14 @@ func TestExecRefusedByTheServer(t *testing.T) {
 	s = &execServer{run: func([]string, io.Writer, io.Writer, <-chan struct{}) (int, error) {
 		return 0, errors.New("error dialing backend: dial tcp 10.0.0.1:10250: connect: connection refused")
 	}}
-	if _, err = execIn(t, s, ExecRequest{}); !errors.Is(err, ErrNotStarted) {
+	if _, err = execIn(t, s, ExecRequest{}); !errors.Is(err, ErrNotStarted) || !errors.Is(err, ErrUnreachable) {
 		t.Errorf("node that is down: %v", err)
+	}
+	s = &execServer{run: func(argv []string, _, _ io.Writer, _ <-chan struct{}) (int, error) {
+		return 0, fmt.Errorf("unable to start container process: exec: %q: executable file not found in $PATH", argv[0])
+	}}
+	if _, err = execIn(t, s, ExecRequest{}); !errors.Is(err, ErrNotStarted) || errors.Is(err, ErrUnreachable) {
+		t.Errorf("program that is missing where no shell is: %v", err)
 	}
 }
 

@@ -34,6 +34,9 @@ const (
 	HookFailed Code = "HOOK_FAILED"
 	// HookSkipped: hooks did not run because their pod or container does not.
 	HookSkipped Code = "HOOK_SKIPPED"
+	// HookRepeated: a worker was lost while the command of a hook ran, and the
+	// command was run again.
+	HookRepeated Code = "HOOK_REPEATED"
 	// HookInvalid: an annotation for hooks cannot be read as it is.
 	HookInvalid Code = "HOOK_INVALID"
 )
