@@ -66,6 +66,16 @@ func (e *Error) Unwrap() []error {
 	return all
 }
 
+// IsFinal tells that trying again does not mend the error.
+func IsFinal(err error) bool {
+	for _, final := range []error{ErrNotFound, ErrInvalid, ErrLimit, ErrDenied, ErrNotOurs} {
+		if errors.Is(err, final) {
+			return true
+		}
+	}
+	return false
+}
+
 func fail(action, id string, kind error, format string, a ...any) *Error {
 	return &Error{Action: action, ID: id, Kind: kind, Cause: fmt.Errorf(format, a...)}
 }

@@ -203,5 +203,7 @@ func (w *world) snapshots() []ebssim.SnapshotState { return w.State().Snapshots 
 func request(v Volume, pv string) Request { return requestOf(uid, v, pv) }
 
 func requestOf(uid string, v Volume, pv string) Request {
-	return Request{Volume: v, PV: pv, Tags: Tags(TagSource{Volume: v.Tags, Backup: "nightly", PV: pv, UID: uid, Cluster: "prod", Location: "default"})}
+	return Request{Volume: v, PV: pv, Tags: Tags(v.Tags, nil, map[string]string{
+		TagBackup: "nightly", TagPV: pv, TagBackupUID: uid, TagCluster: "prod", TagLocation: "default",
+	})}
 }

@@ -17,11 +17,15 @@ import (
 // deleted.
 //
 // EC2 tags all snapshots of a group alike when it makes them: what is common to
-// all requests. The rest follows at once; until then a snapshot is known by
-// TagBackupUID and its volume.
+// all requests. The rest follows; until then a snapshot is known by TagBackupUID
+// and its volume.
 func (l *Location) SnapshotInstance(ctx context.Context, uid, instance string, rs []Request) ([]Snapshot, error) {
-	if found, err := l.existingGroup(ctx, uid, rs); err != nil || found != nil {
-		return found, err
+	found, err := l.existingGroup(ctx, uid, rs)
+	switch {
+	case err != nil:
+		return nil, err
+	case found != nil:
+		return l.tagAll(ctx, found, rs)
 	}
 	volumes := make([]Volume, len(rs))
 	for i, r := range rs {
@@ -32,10 +36,19 @@ func (l *Location) SnapshotInstance(ctx context.Context, uid, instance string, r
 		return nil, err
 	}
 	defer res.Release()
-	return res.createGroup(ctx, uid, instance, rs)
+	made, err := res.createGroup(ctx, uid, instance, rs)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.awaitVisible(ctx, made); err != nil {
+		return nil, err
+	}
+	return l.tagAll(ctx, made, rs)
 }
 
-// SnapshotInstance is Location.SnapshotInstance in reserved room.
+// SnapshotInstance is Location.SnapshotInstance in reserved room, except that it
+// does not wait for the tags that EC2 cannot set at once: an application may be
+// frozen. Location.SnapshotInstance with the same arguments completes them.
 func (r *Reservation) SnapshotInstance(ctx context.Context, uid, instance string, rs []Request) ([]Snapshot, error) {
 	if found, err := r.location.existingGroup(ctx, uid, rs); err != nil || found != nil {
 		return found, err
@@ -104,7 +117,7 @@ func (r *Reservation) createGroup(ctx context.Context, uid, instance string, rs 
 		return nil, err
 	}
 	c.spend(made)
-	return r.location.assign(ctx, instance, made, rs)
+	return assign(instance, made, rs)
 }
 
 // wholeGroup looks for a group whose answer was lost: all of it or nothing.
@@ -124,21 +137,28 @@ func fromInfos(infos []types.SnapshotInfo) []Snapshot {
 	return out
 }
 
-// assign puts snapshots in the order of the requests and gives each its tags.
-func (l *Location) assign(ctx context.Context, instance string, made []Snapshot, rs []Request) ([]Snapshot, error) {
+// assign puts snapshots in the order of the requests.
+func assign(instance string, made []Snapshot, rs []Request) ([]Snapshot, error) {
 	out := make([]Snapshot, len(rs))
 	for i, r := range rs {
 		at := slices.IndexFunc(made, func(s Snapshot) bool { return s.VolumeID == r.Volume.ID })
 		if at < 0 {
 			return nil, fail(actionAll, instance, ErrState, "EC2 made no snapshot of %s; is it attached to the instance?", r.Volume.ID)
 		}
-		made[at].Zone = r.Volume.Zone
+		out[i] = made[at]
+		out[i].Zone = r.Volume.Zone
+	}
+	return out, nil
+}
+
+func (l *Location) tagAll(ctx context.Context, all []Snapshot, rs []Request) ([]Snapshot, error) {
+	for i, r := range rs {
 		var err error
-		if out[i], err = l.tagged(ctx, made[at], r); err != nil {
+		if all[i], err = l.tagged(ctx, all[i], r); err != nil {
 			return nil, err
 		}
 	}
-	return out, nil
+	return all, nil
 }
 
 // tagged gives a snapshot the tags of its request that it lacks. Repeating it
@@ -153,6 +173,24 @@ func (l *Location) tagged(ctx context.Context, s Snapshot, r Request) (Snapshot,
 	})
 	s.Tags = r.Tags
 	return s, err
+}
+
+// awaitVisible waits, not for ever, until EC2 shows what it has just made: before,
+// it does not find it when it is to be tagged.
+func (l *Location) awaitVisible(ctx context.Context, made []Snapshot) error {
+	ids := make([]string, len(made))
+	for i, s := range made {
+		ids[i] = s.ID
+	}
+	for pause := visibleAfter / 16; ; pause *= 2 {
+		seen, err := l.own(ctx, ids)
+		if err != nil || len(seen) == len(ids) || pause > visibleAfter {
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return classify("DescribeSnapshots", "", err)
+		}
+	}
 }
 
 // common are the tags that all requests share.

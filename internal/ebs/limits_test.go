@@ -28,7 +28,7 @@ func TestWorkersShareTheAccount(t *testing.T) {
 			refused += n
 		}
 		t.Logf("%v, the limits allow %v: %.2f; refused %v", took, least, took.Seconds()/least.Seconds(), w.refusals())
-		if took > least*3/2 || refused > 60 {
+		if took > least*2 || refused > 90 {
 			t.Errorf("three workers took %v where %v is the least; %d refusals", took, least, refused)
 		}
 	})

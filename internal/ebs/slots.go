@@ -32,7 +32,7 @@ const (
 	shareOfAFloor = 4 // among strangers also for no more than this part of the room
 	// hiddenFor is how long a refusal at a count that had room is remembered.
 	// Snapshots deleted while pending count on, and nobody can see them.
-	hiddenFor = time.Minute
+	hiddenFor = 20 * time.Second
 )
 
 // slots counts the account's pending snapshots. The account itself is the state
@@ -49,9 +49,10 @@ type slots struct {
 	suspect bool              // EC2 refused one where we saw room
 	hidden  int               // taken up by what we cannot see
 	until   time.Time         // when hidden is forgotten
-	counted time.Time
-	granted int           // since counted
-	changed chan struct{} // closed when there may be more room
+	counted time.Time         // when the last count that is believed began
+	asked   time.Time         // when the last count of all began
+	granted int               // since counted
+	changed chan struct{}     // closed when there may be more room
 
 	// others is told how many snapshots somebody else made, or -1 when one of
 	// them turns out to be ours.
@@ -110,14 +111,18 @@ func (s *slots) await(ctx context.Context, count counter, ok func() bool) error 
 	pause := s.limits.Poll
 	for {
 		s.mu.Lock()
-		good, age, changed := s.good(), time.Since(s.counted), s.changed
+		good, age, changed := s.good(), time.Since(s.asked), s.changed
 		done := good && ok()
 		s.mu.Unlock()
+		rest := pause - age
+		if !good {
+			rest, changed = s.limits.Poll/2-age, nil // there may be room: only a count can tell
+		}
 		switch {
 		case done:
 			return nil
-		case good && age < pause:
-			if err := waitFor(ctx, changed, pause-age); err != nil {
+		case rest > 0:
+			if err := waitFor(ctx, changed, rest); err != nil {
 				return err
 			}
 			continue
@@ -158,6 +163,7 @@ func waitFor(ctx context.Context, news <-chan struct{}, d time.Duration) error {
 func (s *slots) count(ctx context.Context, count counter) (news bool, err error) {
 	began := time.Now()
 	s.mu.Lock()
+	s.asked = began
 	ids := sortedKeys(s.own)
 	s.mu.Unlock()
 	pending, known, err := count(ctx, ids)

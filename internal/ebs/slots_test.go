@@ -66,7 +66,7 @@ func mustAcquire(t *testing.T, s *slots, n int, c *cloud) {
 
 func wantFull(t *testing.T, s *slots, c *cloud) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hiddenFor-time.Second)
 	defer cancel()
 	if _, err := s.acquire(ctx, 1, c.count, unpaid); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("a slot where there is none: %v", err)

@@ -21,8 +21,12 @@ const (
 // when EC2 has accepted it: the point in time is fixed then, its data follows
 // while it is pending. It waits for the account's limits until ctx ends.
 func (l *Location) Snapshot(ctx context.Context, uid string, r Request) (Snapshot, error) {
-	if found, err := l.existing(ctx, uid, r); err != nil || found.ID != "" {
-		return found, err
+	found, err := l.existing(ctx, uid, r)
+	switch {
+	case err != nil:
+		return Snapshot{}, err
+	case found.ID != "":
+		return l.tagged(ctx, found, r)
 	}
 	res, err := l.reserve(ctx, []Volume{r.Volume}, actionOne)
 	if err != nil {
@@ -54,7 +58,7 @@ func (l *Location) existing(ctx context.Context, uid string, r Request) (Snapsho
 	for _, s := range found {
 		if s.State != SnapshotFailed && mine(s, r) {
 			s.Zone = r.Volume.Zone
-			return l.tagged(ctx, s, r)
+			return s, nil
 		}
 	}
 	return Snapshot{}, nil

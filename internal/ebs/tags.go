@@ -33,24 +33,13 @@ const (
 // reserved begins the keys only AWS may write.
 const reserved = "aws:"
 
-// TagSource is what a snapshot's tags are made of.
-type TagSource struct {
-	// Volume are the source volume's own tags.
-	Volume map[string]string
-	// Labels are the backup's labels; as with Velero they win over the volume's.
-	Labels map[string]string
-	// Backup, PV, UID, Cluster and Location are the values of our own tags, which
-	// win over all others; empty ones are left out.
-	Backup, PV, UID, Cluster, Location string
-}
-
-// Tags merges them into a set that EC2 takes: without keys of AWS's own, without
-// keys that are too long, with values cut to length, and at most 50. Beyond
-// that, volume tags are left out first, then labels, later keys first.
-func Tags(s TagSource) map[string]string {
-	return merge(map[string]string{
-		TagBackup: s.Backup, TagPV: s.PV, TagBackupUID: s.UID, TagCluster: s.Cluster, TagLocation: s.Location,
-	}, s.Labels, s.Volume)
+// Tags merges the tags of a snapshot: the source volume's own, the backup's
+// labels, which as with Velero win over them, and ours, which win over all. The
+// result is what EC2 takes: without keys of AWS's own, without keys that are too
+// long, with values cut to length, and at most 50; beyond that, volume tags are
+// left out first, then labels, later keys first. Empty values of ours are left out.
+func Tags(volume, labels, ours map[string]string) map[string]string {
+	return merge(ours, labels, volume)
 }
 
 // The tags by which Kubernetes' own controllers know a cluster's volumes.

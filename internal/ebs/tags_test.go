@@ -8,14 +8,14 @@ import (
 )
 
 func TestTags(t *testing.T) {
-	got := Tags(TagSource{
-		Volume: map[string]string{
+	got := Tags(
+		map[string]string{
 			"team": "blue", "aws:cloudformation:stack-id": "x", "AWS:upper": "x", "Name": strings.Repeat("n", 300),
 			"velero.io/backup": "older", strings.Repeat("k", 129): "x", "": "x", "empty": "",
 		},
-		Labels: map[string]string{"team": "red", "velero.io/pv": "label"},
-		Backup: "nightly", PV: "pv-1", UID: "uid-1", Cluster: "prod", Location: "",
-	})
+		map[string]string{"team": "red", "velero.io/pv": "label"},
+		map[string]string{TagBackup: "nightly", TagPV: "pv-1", TagBackupUID: "uid-1", TagCluster: "prod", TagLocation: ""},
+	)
 	want := map[string]string{
 		"team": "red", "Name": strings.Repeat("n", 256), "empty": "",
 		TagBackup: "nightly", TagPV: "pv-1", TagBackupUID: "uid-1", TagCluster: "prod",
@@ -30,7 +30,7 @@ func TestTagsKeepOursAmongMany(t *testing.T) {
 	for i := range 60 {
 		volume[fmt.Sprintf("v%02d", i)], labels[fmt.Sprintf("l%02d", i)] = "x", "x"
 	}
-	got := Tags(TagSource{Volume: volume, Labels: labels, Backup: "b", PV: "p", UID: "u", Cluster: "c", Location: "l"})
+	got := Tags(volume, labels, map[string]string{TagBackup: "b", TagPV: "p", TagBackupUID: "u", TagCluster: "c", TagLocation: "l"})
 	if len(got) != maxTags || got[TagBackup] != "b" || got[TagBackupUID] != "u" || got["l44"] == "" || got["v00"] != "" {
 		t.Errorf("%d tags: %v", len(got), got)
 	}

@@ -1,0 +1,166 @@
+package ebs
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
+)
+
+// completed makes a completed snapshot of a volume.
+func (w *world) completedSnapshot(v Volume) Snapshot {
+	w.t.Helper()
+	s, err := w.admin.Snapshot(w.t.Context(), uid, request(v, "pv-1"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	time.Sleep(time.Minute)
+	done, err := w.admin.Snapshots(w.t.Context(), []string{s.ID})
+	if err != nil || done[s.ID].State != SnapshotCompleted {
+		w.t.Fatalf("%+v, %v", done, err)
+	}
+	w.ClearAudit()
+	return done[s.ID]
+}
+
+func TestCreateVolumeKeepsWhatTheVolumeWas(t *testing.T) {
+	gp3 := func(in *ec2.CreateVolumeInput) {
+		in.Size, in.Iops, in.Throughput, in.Encrypted = aws.Int32(20), aws.Int32(4000), aws.Int32(250), aws.Bool(true)
+	}
+	io2 := func(in *ec2.CreateVolumeInput) { in.VolumeType, in.Iops = types.VolumeTypeIo2, aws.Int32(900) }
+	gp2 := func(in *ec2.CreateVolumeInput) { in.VolumeType = types.VolumeTypeGp2 }
+	for name, change := range map[string]func(*ec2.CreateVolumeInput){"gp3": gp3, "io2": io2, "gp2": gp2} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+				created := w.volume(change)
+				time.Sleep(time.Minute)
+				all, err := w.admin.Volumes(t.Context(), []string{created.ID, "vol-00000000000000000"})
+				if err != nil || len(all) != 1 || all[created.ID].State != VolumeAvailable {
+					t.Fatalf("%+v, %v", all, err)
+				}
+				v := all[created.ID]
+				r := VolumeRequest{
+					RestoreUID: "r-1", PV: "pv-1", Snapshot: w.completedSnapshot(v), Zone: region + "b",
+					Type: v.Type, IOPS: v.IOPS, Throughput: v.Throughput,
+				}
+				got, err := w.location().CreateVolume(t.Context(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.Type != v.Type || got.IOPS != v.IOPS || got.Throughput != v.Throughput || got.Encrypted != v.Encrypted ||
+					got.KMSKeyID != v.KMSKeyID || got.SizeGiB != v.SizeGiB || got.Zone != region+"b" || got.Tags[TagRestoreUID] != "r-1" {
+					t.Errorf("was  %+v\nmade %+v", v, got)
+				}
+			})
+		})
+	}
+}
+
+func TestCreateVolumeWithTheLocationsKeyAndCluster(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		key := "arn:aws:kms:eu-central-1:111122223333:key/0000"
+		l := w.open("AKIALIFEBOAT", "lifeboat-secret", Options{ClusterName: "blue"}, "ebsKmsKeyId", key)
+		s := w.completedSnapshot(w.volumes(1)[0])
+		got, err := l.CreateVolume(t.Context(), VolumeRequest{
+			RestoreUID: "r-1", PV: "pv-1", Snapshot: s, Zone: zone, Type: "gp3", SizeGiB: 9, KMSKeyID: "another",
+		})
+		if err != nil || !got.Encrypted || got.KMSKeyID != key || got.SizeGiB != 9 ||
+			got.Tags["kubernetes.io/cluster/blue"] != "owned" || got.Tags["KubernetesCluster"] != "blue" || got.Tags[TagBackup] != "nightly" {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
+func TestCreateVolumeOnce(t *testing.T) {
+	for name, f := range map[string]ebssim.Fault{
+		"undisturbed":    {Effect: ebssim.EffectThrottle, Action: "CreateVolume", Times: 2},
+		"a lost answer":  {Effect: ebssim.EffectDropAfter, Action: "CreateVolume", Times: 2},
+		"a lost request": {Effect: ebssim.EffectDropBefore, Action: "CreateVolume", Times: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+				s := w.completedSnapshot(w.volumes(1)[0])
+				r := VolumeRequest{RestoreUID: "r-1", PV: "pv-1", Snapshot: s, Zone: zone, Type: "gp3"}
+				w.fault(f)
+				var wg sync.WaitGroup
+				for range 4 { // workers that know nothing of one another
+					wg.Go(func() {
+						if _, err := w.location().CreateVolume(t.Context(), r); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+				time.Sleep(time.Minute)
+				if _, err := w.location().CreateVolume(t.Context(), r); err != nil {
+					t.Error(err)
+				}
+				made, err := w.admin.VolumesTagged(t.Context(), map[string]string{TagRestoreUID: "r-1"})
+				if err != nil || len(made) != 1 {
+					t.Errorf("%d volumes: %+v, %v", len(made), made, err)
+				}
+			})
+		})
+	}
+}
+
+func TestCreateVolumeAgainAfterItWasDeleted(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		l, s := w.location(), w.completedSnapshot(w.volumes(1)[0])
+		r := VolumeRequest{RestoreUID: "r-1", PV: "pv-1", Snapshot: s, Zone: zone, Type: "gp3"}
+		seen := map[string]bool{}
+		for range 3 {
+			v, err := l.CreateVolume(t.Context(), r)
+			if err != nil || seen[v.ID] {
+				t.Fatalf("%+v, %v", v, err)
+			}
+			seen[v.ID] = true
+			time.Sleep(time.Minute)
+			if d, err := l.DeleteVolume(t.Context(), v.ID, map[string]string{TagRestoreUID: "r-1"}); err != nil || d.Outcome != Deleted {
+				t.Fatalf("%+v, %v", d, err)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+func TestCreateVolumeRefusals(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		l, s := w.location(), w.completedSnapshot(w.volumes(1)[0])
+		good := VolumeRequest{RestoreUID: "r-1", PV: "pv-1", Snapshot: s, Zone: zone, Type: "gp3"}
+		for name, tt := range map[string]struct {
+			change func(*VolumeRequest)
+			want   error
+			text   string
+		}{
+			"pending snapshot": {func(r *VolumeRequest) { r.Snapshot.State = SnapshotPending }, ErrState, "the snapshot is pending"},
+			"no zone":          {func(r *VolumeRequest) { r.Zone = "" }, ErrInvalid, "no availability zone for PV pv-1"},
+			"unknown zone":     {func(r *VolumeRequest) { r.Zone = "mars-1a" }, ErrNotFound, "mars-1a"},
+			"snapshot gone":    {func(r *VolumeRequest) { r.Snapshot.ID = "snap-00000000000000000" }, ErrNotFound, "snap-00000000000000000"},
+			"no restore":       {func(r *VolumeRequest) { r.RestoreUID = "" }, ErrInvalid, "restore UID"},
+			"unknown type":     {func(r *VolumeRequest) { r.Type = "gp9" }, ErrInvalid, "gp9"},
+		} {
+			r := good
+			tt.change(&r)
+			if _, err := l.CreateVolume(t.Context(), r); !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+func TestZones(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		zones, err := w.location().Zones(t.Context())
+		if err != nil || strings.Join(zones, " ") != "eu-central-1a eu-central-1b eu-central-1c" {
+			t.Errorf("%v, %v", zones, err)
+		}
+	})
+}
