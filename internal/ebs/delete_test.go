@@ -143,3 +143,37 @@ func TestDeleteVolume(t *testing.T) {
 		}
 	})
 }
+
+// TestPrune: two workers that each believe the other one dead make two snapshots
+// of one volume, if they ask at the same moment.
+func TestPrune(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		v := w.volumes(1)[0]
+		other, err := w.location().Snapshot(t.Context(), "another", requestOf("another", v, "pv-1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.SetLimits(func(l *ebssim.Limits) { l.SnapshotInterval = 0 })
+		var made []Snapshot
+		for range 2 {
+			s, err := w.location().Snapshot(t.Context(), uid, request(v, "pv-1")) // the first is not visible yet
+			if err != nil {
+				t.Fatal(err)
+			}
+			made = append(made, s)
+		}
+		time.Sleep(time.Minute)
+		l := w.location()
+		done, err := l.Prune(t.Context(), uid, []string{made[1].ID})
+		if err != nil || len(done) != 1 || done[made[0].ID].Outcome != Deleted {
+			t.Errorf("%v, %v", done, err)
+		}
+		left, err := l.Snapshots(t.Context(), []string{other.ID, made[0].ID, made[1].ID})
+		if err != nil || len(left) != 2 || left[other.ID].ID == "" || left[made[1].ID].ID == "" {
+			t.Errorf("left: %v, %v", left, err)
+		}
+		if _, err := l.Prune(t.Context(), "", nil); !errors.Is(err, ErrInvalid) {
+			t.Errorf("no run named: %v", err)
+		}
+	})
+}

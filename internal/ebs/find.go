@@ -25,8 +25,8 @@ func (l *Location) Snapshots(ctx context.Context, ids []string) (map[string]Snap
 		return nil, err
 	}
 	for _, id := range ids {
-		if _, there := out[id]; there {
-			continue
+		if _, there := out[id]; there || l.lane.slots.knows(id) {
+			continue // found, or made here and not shown yet
 		}
 		s, err := l.shared(ctx, id)
 		switch {

@@ -170,10 +170,13 @@ func (w *world) volumes(n int) []Volume {
 }
 
 // attach attaches a volume to the instance.
-func (w *world) attach(v Volume, device string) {
+func (w *world) attach(v Volume, device string) { w.t.Helper(); w.attachTo(instance, v, device) }
+
+func (w *world) attachTo(instance string, v Volume, device string) {
 	w.t.Helper()
-	_, err := w.admin.ec2.AttachVolume(w.t.Context(), &ec2.AttachVolumeInput{
-		VolumeId: aws.String(v.ID), InstanceId: aws.String(instance), Device: aws.String(device),
+	in := &ec2.AttachVolumeInput{VolumeId: aws.String(v.ID), InstanceId: aws.String(instance), Device: aws.String(device)}
+	_, err := call(w.t.Context(), w.admin, "AttachVolume", "", func(ctx context.Context) (*ec2.AttachVolumeOutput, error) {
+		return w.admin.ec2.AttachVolume(ctx, in)
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -224,3 +224,47 @@ func TestReserveMoreThanThereIs(t *testing.T) {
 		}
 	})
 }
+
+// TestThreeHundredVolumesOfTwelveInstances: groups wait for all their slots at
+// once, and nobody overtakes them.
+func TestThreeHundredVolumesOfTwelveInstances(t *testing.T) {
+	limits := slow()
+	inWorld(t, limits, nil, func(t *testing.T, w *world) {
+		const each, machines = 25, 12
+		volumes := w.volumes(each * machines)
+		l, wg := w.location(), sync.WaitGroup{}
+		for m := range machines {
+			id := fmt.Sprintf("i-%017d", m)
+			if err := w.AddInstance(ebssim.Instance{ID: id, Zone: zone}); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range volumes[m*each : (m+1)*each] {
+				w.attachTo(id, v, fmt.Sprintf("/dev/xvd%c%c", 'b'+i/20, 'a'+i%20))
+			}
+		}
+		time.Sleep(10 * time.Minute)
+		w.ClearAudit()
+		start := time.Now()
+		for m := range machines {
+			wg.Go(func() {
+				var rs []Request
+				for i, v := range volumes[m*each : (m+1)*each] {
+					rs = append(rs, request(v, fmt.Sprintf("pv-%d-%d", m, i)))
+				}
+				if _, err := l.SnapshotInstance(t.Context(), uid, fmt.Sprintf("i-%017d", m), rs); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for w.completed() < len(volumes) {
+			time.Sleep(250 * time.Millisecond)
+		}
+		took, least := time.Since(start), 3*limits.SnapshotBase.D()
+		t.Logf("%v, the limits allow %v: %.2f", took, least, took.Seconds()/least.Seconds())
+		if bad := w.refusals(); len(bad) > 0 || took > least*12/10 || len(w.snapshots()) != len(volumes) {
+			t.Errorf("%d snapshots, refused: %v", len(w.snapshots()), bad)
+		}
+		w.nothingHeld(l)
+	})
+}

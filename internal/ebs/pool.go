@@ -36,7 +36,7 @@ const (
 	quotaApart     = 15 * time.Second
 	// burstMargin is left in each bucket: AWS refills once a second, at a moment
 	// that we do not know, and requests arrive out of step.
-	burstMargin = 10
+	burstMargin = 5
 	defaultPoll = 500 * time.Millisecond
 )
 

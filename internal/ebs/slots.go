@@ -260,6 +260,14 @@ func (s *slots) refused(n int) {
 	s.suspect, s.counted = true, time.Time{}
 }
 
+// knows tells that this process made the snapshot and takes it for pending.
+func (s *slots) knows(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ours := s.own[id]
+	return ours
+}
+
 // judge draws the conclusion from refusals: all that still looks free is taken.
 func (s *slots) judge() {
 	if !s.suspect {

@@ -1,0 +1,30 @@
+package ebs
+
+import (
+	"context"
+	"slices"
+)
+
+// Prune deletes the run's snapshots that are not among keep, and returns what
+// became of each. There are some after a failure, or when a run was carried out
+// twice at the same time by a worker that was taken for dead.
+func (l *Location) Prune(ctx context.Context, uid string, keep []string) (map[string]Deletion, error) {
+	if uid == "" {
+		return nil, fail("DeleteSnapshot", "", ErrInvalid, "no run is named")
+	}
+	ours := map[string]string{TagBackupUID: uid}
+	all, err := l.Find(ctx, ours)
+	if err != nil {
+		return nil, err
+	}
+	done := map[string]Deletion{}
+	for _, s := range all {
+		if slices.Contains(keep, s.ID) {
+			continue
+		}
+		if done[s.ID], err = l.DeleteSnapshot(ctx, s.ID, ours); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
