@@ -82,15 +82,15 @@ func TestPublishedLimits(t *testing.T) {
 	published := ebssim.Published()
 	r := start(t, nil)
 	var volumes []string
-	for range 300 {
+	for range 400 {
 		volumes = append(volumes, r.newVolume(t))
 	}
 	r.SetLimits(func(l *ebssim.Limits) { *l = published })
-	wantCodes(t, r.burst(t, volumes), map[string]int{"OK": 100, "RequestLimitExceeded": 200})
+	wantCodes(t, r.burst(t, volumes[:300]), map[string]int{"OK": 100, "RequestLimitExceeded": 200})
 	r.clock.Advance(time.Second) // 5 tokens
-	wantCodes(t, r.burst(t, volumes[200:]), map[string]int{"PendingSnapshotLimitExceeded": 5, "RequestLimitExceeded": 95})
+	wantCodes(t, r.burst(t, volumes[300:]), map[string]int{"PendingSnapshotLimitExceeded": 5, "RequestLimitExceeded": 95})
 	r.clock.Advance(20 * time.Second)
-	wantCodes(t, r.burst(t, volumes[200:]), map[string]int{"OK": 100})
+	wantCodes(t, r.burst(t, volumes[300:]), map[string]int{"OK": 100})
 }
 
 func TestSnapshotsOfOneVolume(t *testing.T) {

@@ -1,6 +1,7 @@
 package ebssim_test
 
 import (
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -185,4 +186,23 @@ func TestEventualConsistency(t *testing.T) {
 	}
 	r.clock.Advance(time.Second)
 	must[types.Snapshot](t)(r.snapshotState(t.Context(), snap))
+}
+
+func TestDeletedVolumesAreGone(t *testing.T) {
+	r := start(t, func(o *ebssim.Options) { o.Limits.VolumeCreate = ebssim.Duration(time.Second) })
+	id := r.newVolume(t)
+	dir := must[string](t)(r.VolumeDir(id))
+	remove := func() error {
+		_, err := r.ec2.DeleteVolume(t.Context(), &ec2.DeleteVolumeInput{VolumeId: aws.String(id)})
+		return err
+	}
+	wantCode(t, remove(), "IncorrectState") // it is creating
+	r.clock.Advance(time.Second)
+	if err := remove(); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, remove(), "InvalidVolume.NotFound")
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Fatalf("the data is still there: %v", err)
+	}
 }
