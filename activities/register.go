@@ -33,6 +33,7 @@ func (r *Restore) Register(reg Registry) {
 	register(reg, contract.ApplyTask, r.Apply)
 	register(reg, contract.AwaitCRDs, r.AwaitCRDs)
 	register(reg, contract.RelinkOwners, r.RelinkOwners)
+	register(reg, contract.RunRestoreHooks, r.RunHooks)
 	register(reg, contract.FinishRestore, r.Finish)
 	register(reg, contract.AbandonRestore, r.Abandon)
 }

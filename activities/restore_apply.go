@@ -84,8 +84,12 @@ type record struct {
 	Reason     string               `json:"reason,omitempty"`
 	Reasons    []report.Reason      `json:"reasons,omitempty"`
 	Owners     []resource.OwnerRef  `json:"owners,omitempty"`
-	Live       string               `json:"live,omitempty"` // digest of what was there before
-	Diff       []resource.FieldDiff `json:"diff,omitempty"` // of a dry run
+	Live       string               `json:"live,omitempty"`  // digest of what was there before
+	Diff       []resource.FieldDiff `json:"diff,omitempty"`  // of a dry run
+	Hooks      int                  `json:"hooks,omitempty"` // to run in a pod that was made, or would be
+
+	// Ran is in the records of RunHooks only.
+	Ran *contract.HookCounts `json:"ran,omitempty"`
 }
 
 // Actions of a dry run; those of a real one are report.Action's.
@@ -102,6 +106,7 @@ func tally(res *contract.ApplyResult, records []record) {
 		switch r.Action {
 		case string(report.Created), planCreate:
 			res.Counts.Created++
+			res.Hooks += r.Hooks
 		case string(report.Updated), planUpdate:
 			res.Counts.Updated++
 		case string(report.Failed), planFail:
@@ -157,6 +162,7 @@ func (s *session) rules(look *lookup) *resource.Context {
 		SkipVolumes:       spec.RestorePVs != nil && !*spec.RestorePVs,
 		RestoreStatus:     func(gr string) bool { return s.plan.Filter.RestoreStatus(gr, nil) },
 		Has:               look.has, ServiceSelects: look.serviceSelects,
+		Hooks: spec.Hooks,
 	}
 	c.VolumeFate = func(pv string) resource.Fate { return s.Volumes[pv] }
 	return c

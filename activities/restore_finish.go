@@ -38,24 +38,25 @@ func (r *Restore) Finish(ctx context.Context, _ *Pulse, in contract.FinishRestor
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
-	doc := restoreResource(s, in, f.reasons)
+	doc := restoreResource(s, in, f)
 	if err := f.write(ctx, s, in); err != nil {
 		return contract.RestoreResult{}, err
 	}
 	if in.Restore.DryRun {
-		return restoreResult(doc, in, f.reasons), nil
+		return restoreResult(doc, in, f), nil
 	}
 	err = putDocument(ctx, s.st, restoreDocument(in.Restore.Name), doc)
 	if err != nil && !errors.Is(err, store.ErrExists) {
 		return contract.RestoreResult{}, err
 	}
-	return restoreResult(doc, in, f.reasons), nil
+	return restoreResult(doc, in, f), nil
 }
 
 // folded is a restore's records, summed up.
 type folded struct {
 	reasons []report.Reason
 	list    report.ResourceList
+	hooks   contract.HookCounts
 	plan    bytes.Buffer // gzip JSON lines, of a dry run
 }
 
@@ -70,6 +71,7 @@ func (s *session) fold(ctx context.Context) (*folded, error) {
 	lines := json.NewEncoder(zw)
 	err = s.records(ctx, func(rec record) error {
 		f.reasons = append(f.reasons, rec.Reasons...)
+		f.countHooks(rec)
 		if rec.Kind == "" {
 			return nil
 		}
@@ -145,6 +147,9 @@ func (f *folded) write(ctx context.Context, s *session, in contract.FinishRestor
 	for _, level := range s.plan.Plan.Levels {
 		line(log, s.Run.Started, "planned", "level", level.Name, "tasks", len(level.Tasks), "objects", level.Objects)
 	}
+	if f.hooks.Attempted > 0 {
+		line(log, in.Completed, "hooks ran", "attempted", f.hooks.Attempted, "failed", f.hooks.Failed)
+	}
 	log.Reasons(in.Completed, f.reasons)
 	line(log, in.Completed, "restore finished", "created", in.Counts.Created, "updated", in.Counts.Updated, "skipped", in.Counts.Skipped, "failed", in.Counts.Failed)
 	var buf bytes.Buffer
@@ -155,8 +160,8 @@ func (f *folded) write(ctx context.Context, s *session, in contract.FinishRestor
 	return err
 }
 
-func restoreResource(s *session, in contract.FinishRestoreInput, reasons []report.Reason) *velerov1.Restore {
-	n := report.Tally(reasons)
+func restoreResource(s *session, in contract.FinishRestoreInput, f *folded) *velerov1.Restore {
+	n := report.Tally(f.reasons)
 	spec := s.Restore.Spec
 	spec.BackupName = s.Archive.Backup
 	return &velerov1.Restore{
@@ -169,22 +174,23 @@ func restoreResource(s *session, in contract.FinishRestoreInput, reasons []repor
 		},
 		Spec: spec,
 		Status: velerov1.RestoreStatus{
-			Phase:               velerov1.RestorePhase(report.PhaseOf(reasons)),
+			Phase:               velerov1.RestorePhase(report.PhaseOf(f.reasons)),
 			StartTimestamp:      &metav1.Time{Time: s.Run.Started},
 			CompletionTimestamp: &metav1.Time{Time: in.Completed},
 			Warnings:            n.Warnings, Errors: n.Errors,
-			Progress: &velerov1.RestoreProgress{TotalItems: s.plan.Plan.Objects, ItemsRestored: int(in.Counts.Total())},
+			Progress:   &velerov1.RestoreProgress{TotalItems: s.plan.Plan.Objects, ItemsRestored: int(in.Counts.Total())},
+			HookStatus: f.hookStatus(),
 		},
 	}
 }
 
-func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, reasons []report.Reason) contract.RestoreResult {
+func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *folded) contract.RestoreResult {
 	res := contract.RestoreResult{
 		Name: doc.Name, UID: string(doc.UID), Backup: in.Archive.Backup, Phase: string(doc.Status.Phase), DryRun: in.Restore.DryRun,
 		Started: doc.Status.StartTimestamp.Time, Completed: doc.Status.CompletionTimestamp.Time,
-		Counts: in.Counts, Warnings: doc.Status.Warnings, Errors: doc.Status.Errors,
+		Counts: in.Counts, Hooks: f.hooks, Warnings: doc.Status.Warnings, Errors: doc.Status.Errors,
 	}
-	for _, r := range reasons[:min(len(reasons), reasonsInResult)] {
+	for _, r := range f.reasons[:min(len(f.reasons), reasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
 	}
 	return res

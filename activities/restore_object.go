@@ -122,6 +122,9 @@ func (a *applier) prepare(it *item) (rec record, done bool) {
 		return it.done(report.Skipped), true
 	}
 	a.notes(it)
+	if err := a.countHooks(it); err != nil {
+		return it.fail(report.ObjectInvalid, err), true
+	}
 	return a.served(it)
 }
 
@@ -239,6 +242,7 @@ func (a *applier) existing(ctx context.Context, it *item) (record, error) {
 // change is the patch that the policy asks for, or nil and why there is none.
 func (a *applier) change(it *item, live map[string]any) (map[string]any, report.Code) {
 	gr := it.entry.Resource
+	resource.DropInitHooks(it.out, it.want, live)
 	switch {
 	case gr == "serviceaccounts":
 		return resource.MergeServiceAccount(live, it.want), ""

@@ -40,6 +40,7 @@ type restore struct {
 	plan    contract.RestorePlan
 	counts  contract.Counts
 	owners  int64
+	hooked  int // hooks to run in pods that were made
 	disks   int // made of native snapshots
 }
 
@@ -58,7 +59,7 @@ func newRestore(ctx workflow.Context, in contract.RestoreInput) (*restore, error
 
 func (r *restore) run(ctx workflow.Context) (contract.RestoreResult, error) {
 	for _, phase := range []func(workflow.Context) error{
-		r.open, r.makePlan, r.restoreVolumes, r.applyLevels, r.relink, r.awaitClaims,
+		r.open, r.makePlan, r.restoreVolumes, r.applyLevels, r.relink, r.awaitClaims, r.hooks,
 	} {
 		if err := phase(ctx); err != nil {
 			return contract.RestoreResult{}, cancelled(ctx, err)
@@ -112,6 +113,7 @@ func (r *restore) applyLevel(ctx workflow.Context, i int, level contract.LevelPl
 func (r *restore) add(ctx workflow.Context, res contract.ApplyResult) {
 	r.counts.Add(res.Counts)
 	r.owners += res.Owners
+	r.hooked += res.Hooks
 	r.Objects = r.counts.Total()
 	r.Warnings += res.Warnings
 	r.Errors += res.Errors

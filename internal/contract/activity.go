@@ -18,15 +18,16 @@ var (
 	AbandonVolumes  = Activity[AbandonVolumesInput, Nothing]{"AbandonVolumes"}
 	AbandonBackup   = Activity[AbandonBackupInput, Nothing]{"AbandonBackup"}
 
-	OpenArchive    = Activity[OpenArchiveInput, OpenedArchive]{"OpenArchive"}
-	PlanRestore    = Activity[PlanRestoreInput, RestorePlan]{"PlanRestore"}
-	RestoreVolumes = Activity[RestoreVolumesInput, DiskStatus]{"RestoreVolumes"}
-	ApplyTask      = Activity[ApplyTaskInput, ApplyResult]{"ApplyTask"}
-	AwaitCRDs      = Activity[AwaitCRDsInput, Nothing]{"AwaitCRDs"}
-	RelinkOwners   = Activity[RelinkOwnersInput, ApplyResult]{"RelinkOwners"}
-	PatchVolumes   = Activity[PatchVolumesInput, PatchResult]{"PatchVolumes"}
-	FinishRestore  = Activity[FinishRestoreInput, RestoreResult]{"FinishRestore"}
-	AbandonRestore = Activity[AbandonRestoreInput, Nothing]{"AbandonRestore"}
+	OpenArchive     = Activity[OpenArchiveInput, OpenedArchive]{"OpenArchive"}
+	PlanRestore     = Activity[PlanRestoreInput, RestorePlan]{"PlanRestore"}
+	RestoreVolumes  = Activity[RestoreVolumesInput, DiskStatus]{"RestoreVolumes"}
+	ApplyTask       = Activity[ApplyTaskInput, ApplyResult]{"ApplyTask"}
+	AwaitCRDs       = Activity[AwaitCRDsInput, Nothing]{"AwaitCRDs"}
+	RelinkOwners    = Activity[RelinkOwnersInput, ApplyResult]{"RelinkOwners"}
+	PatchVolumes    = Activity[PatchVolumesInput, PatchResult]{"PatchVolumes"}
+	RunRestoreHooks = Activity[RunRestoreHooksInput, HookResult]{"RunRestoreHooks"}
+	FinishRestore   = Activity[FinishRestoreInput, RestoreResult]{"FinishRestore"}
+	AbandonRestore  = Activity[AbandonRestoreInput, Nothing]{"AbandonRestore"}
 
 	PlanDelete      = Activity[DeleteBackupInput, DeletePlan]{"PlanDelete"}
 	DeleteSnapshots = Activity[DeletePlan, SnapshotDeletion]{"DeleteSnapshots"}

@@ -48,9 +48,11 @@ type RestoreResult struct {
 	Completed time.Time `json:"completionTimestamp"`
 	Counts    Counts    `json:"counts"`
 	Volumes   int       `json:"volumes,omitempty"` // with their data
-	Warnings  int       `json:"warnings"`
-	Errors    int       `json:"errors"`
-	Reasons   []string  `json:"reasons,omitempty"`
+	// Hooks are those that ran; of a dry run, those that would.
+	Hooks    HookCounts `json:"hooks,omitzero"`
+	Warnings int        `json:"warnings"`
+	Errors   int        `json:"errors"`
+	Reasons  []string   `json:"reasons,omitempty"`
 }
 
 // Counts are objects by what became of them.
@@ -134,7 +136,8 @@ type ApplyTaskInput struct {
 type ApplyResult struct {
 	Counts   Counts `json:"counts"`
 	Records  int    `json:"records"`
-	Owners   int64  `json:"owners"` // objects that wait to be linked to an owner
+	Owners   int64  `json:"owners"`          // objects that wait to be linked to an owner
+	Hooks    int    `json:"hooks,omitempty"` // to run in pods that were made, or would be
 	Warnings int    `json:"warnings"`
 	Errors   int    `json:"errors"`
 }

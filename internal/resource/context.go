@@ -1,5 +1,7 @@
 package resource
 
+import velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 // Fate is what becomes of a PersistentVolume and of the claim bound to it. The
 // planner decides it; the rules only carry it out.
 type Fate int
@@ -37,6 +39,8 @@ type Context struct {
 	// VolumeFate says what becomes of a PersistentVolume by its name. nil: a
 	// volume whose reclaim policy is Delete is provisioned anew, others kept.
 	VolumeFate func(volume string) Fate
+	// Hooks are the restore's; the init containers among them are put into pods.
+	Hooks velerov1.RestoreHooks
 	// Has says whether an object is part of this restore, by its source
 	// namespace. nil: nothing is known to be.
 	Has func(resource, namespace, name string) bool
@@ -104,6 +108,8 @@ type Outcome struct {
 	// Dropped are the finalizers left out because their controller adds them
 	// again; the built-in ones are not listed.
 	Dropped []string `json:"droppedFinalizers,omitempty"`
+	// InitHooks is how many init containers a pod got in front of its own.
+	InitHooks int `json:"initHooks,omitempty"`
 	// Warnings are for the restore's results.
 	Warnings []Note `json:"warnings,omitempty"`
 }

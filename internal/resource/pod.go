@@ -17,7 +17,10 @@ func restorePod(c *Context, obj map[string]any, out *Outcome) error {
 	dropVeleroWait(spec)
 	dropAnnotations(obj, podNetworkAnnotations()...)
 	skipPod(c, obj, out)
-	return nil
+	if out.Skipped() {
+		return nil
+	}
+	return addInitHooks(c, obj, out)
 }
 
 func skipPod(c *Context, obj map[string]any, out *Outcome) {
