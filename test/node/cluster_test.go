@@ -5,6 +5,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func (c cluster) applyIn(t *testing.T, namespace, manifest string) {
 // namespace makes a namespace of the test's own, deleted when it is over.
 func (c cluster) namespace(t *testing.T, short string) string {
 	t.Helper()
-	name := short + "-" + id
+	name := fmt.Sprintf("%s-%s-%05x", short, id, rand.IntN(1<<20)) // also with -count
 	c.kubectl(t, "create", "namespace", name)
 	c.forget(t, name)
 	return name

@@ -61,6 +61,7 @@ func (s *Stack) writeKubeletConfig(port, health int) error {
 		"providerID":               fmt.Sprintf("aws:///%s/%s", s.Node.Zone, s.Node.InstanceID),
 		"cgroupDriver":             "cgroupfs", "cgroupRoot": "/" + s.cgroup(), "failCgroupV1": false, "failSwapOn": false,
 		"enforceNodeAllocatable": []string{}, "resolvConf": resolv, "podLogsDir": s.Dir + "/logs/pods",
+		"clusterDNS": []string{"10.96.0.10"}, "clusterDomain": "cluster.local", // nobody answers there
 		"volumePluginDir": nodeKubeletDir + "/flexvolume", "imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99,
 		"evictionHard":         map[string]string{"memory.available": "1Mi", "nodefs.available": "0%", "imagefs.available": "0%", "nodefs.inodesFree": "0%"},
 		"volumeStatsAggPeriod": "-1s",
