@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,12 +12,15 @@ import (
 
 // cloud is an account's snapshots as a counter sees them.
 type cloud struct {
+	mu     sync.Mutex
 	snaps  map[string]Snapshot
 	counts int
 	hide   map[string]bool // not visible yet
 }
 
 func (c *cloud) count(_ context.Context, ids []string) (pending, known map[string]Snapshot, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.counts++
 	pending, known = map[string]Snapshot{}, map[string]Snapshot{}
 	for id, s := range c.snaps {
@@ -39,10 +43,13 @@ func (c *cloud) add(n int, prefix, volume string) {
 	}
 }
 
-func (c *cloud) finish(id string) {
+func (c *cloud) finish(id string) Snapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	s := c.snaps[id]
 	s.State = SnapshotCompleted
 	c.snaps[id] = s
+	return s
 }
 
 func newCloud() *cloud { return &cloud{snaps: map[string]Snapshot{}, hide: map[string]bool{}} }
@@ -125,8 +132,7 @@ func TestSlotsWakeOnNews(t *testing.T) {
 		s.created("own-0", "vol-y")
 		go func() {
 			time.Sleep(30*time.Second + 10*time.Millisecond)
-			c.finish("own-0")
-			s.seen(c.snaps["own-0"]) // somebody else described it
+			s.seen(c.finish("own-0")) // somebody else described it
 		}()
 		start := time.Now()
 		mustAcquire(t, s, 1, c)
@@ -155,11 +161,11 @@ func TestSlotsFirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := newCloud(), slotsOf(smallLimits(4))
 		mustAcquire(t, s, 4, c)
-		var order []int
+		served := make(chan int, 3)
 		for i, n := range []int{3, 1, 2} { // the large one is not overtaken
 			go func() {
 				if _, err := s.acquire(t.Context(), n, c.count, unpaid); err == nil {
-					order = append(order, i)
+					served <- i
 					time.Sleep(time.Second)
 					s.release(n)
 				}
@@ -170,8 +176,8 @@ func TestSlotsFirstComeFirstServed(t *testing.T) {
 			s.release(1)
 			time.Sleep(time.Minute)
 		}
-		if fmt.Sprint(order) != "[0 1 2]" {
-			t.Errorf("order %v", order)
+		if order := fmt.Sprint(<-served, <-served, <-served); order != "0 1 2" {
+			t.Errorf("order %s", order)
 		}
 	})
 }
