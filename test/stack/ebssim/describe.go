@@ -36,23 +36,29 @@ func filters(p wire.Params, known ...string) ([]filter, error) {
 	return out, nil
 }
 
-func matches(filters []filter, have fields, tags map[string]string) bool {
+// matches asks have only for filters on something else than tags, as it is dear
+// over many resources.
+func matches(filters []filter, have func() fields, tags map[string]string) bool {
 	for _, f := range filters {
-		values := have[f.name]
-		if key, ok := strings.CutPrefix(f.name, "tag:"); ok {
-			values = nil
-			if value, has := tags[key]; has {
-				values = []string{value}
-			}
-		}
-		if f.name == "tag-key" {
-			values = slices.Collect(maps.Keys(tags))
-		}
-		if !anyOf(f.values, values) {
+		if !anyOf(f.values, f.shown(have, tags)) {
 			return false
 		}
 	}
 	return true
+}
+
+// shown is what a resource has under the filter's name.
+func (f filter) shown(have func() fields, tags map[string]string) []string {
+	if key, ok := strings.CutPrefix(f.name, "tag:"); ok {
+		if value, has := tags[key]; has {
+			return []string{value}
+		}
+		return nil
+	}
+	if f.name == "tag-key" {
+		return slices.Collect(maps.Keys(tags))
+	}
+	return have()[f.name]
 }
 
 func anyOf(patterns, values []string) bool {
@@ -82,11 +88,11 @@ func page(p wire.Params, ids []string, least, most int) (on []string, token stri
 	if size == nil {
 		return ids, "", nil
 	}
-	if *size < least || *size > most {
-		return nil, "", errValue("Value ( %d ) for parameter maxResults is invalid. Expecting a value between %d and %d.", *size, least, most)
+	if *size < least {
+		return nil, "", errValue("Value ( %d ) for parameter maxResults is invalid. Expecting a value of at least %d.", *size, least)
 	}
-	if len(ids) > *size {
-		ids = ids[:*size]
+	if n := min(*size, most); len(ids) > n { // EC2 takes a larger number for the largest
+		ids = ids[:n]
 		token = base64.RawURLEncoding.EncodeToString([]byte(ids[len(ids)-1]))
 	}
 	return ids, token, nil

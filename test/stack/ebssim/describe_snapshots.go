@@ -53,9 +53,12 @@ func (s *Sim) describeSnapshots(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !s.owned(c) {
+		found = nil
+	}
 	var matching []string
 	for _, snap := range found {
-		if s.owned(c) && matches(wanted, s.snapshotFields(c, snap), snap.Tags) {
+		if matches(wanted, func() fields { return s.snapshotFields(c, snap) }, snap.Tags) {
 			matching = append(matching, snap.ID)
 		}
 	}

@@ -19,7 +19,7 @@ func (s *Sim) describeTags(c *call) (any, error) {
 	add := func(kind, id string, tags map[string]string) {
 		for key, value := range tags {
 			f := fields{"key": {key}, "resource-id": {id}, "resource-type": {kind}, "value": {value}}
-			if matches(wanted, f, map[string]string{key: value}) {
+			if matches(wanted, func() fields { return f }, map[string]string{key: value}) {
 				all[id+" "+key] = tagXML{ID: id, Kind: kind, Key: key, Value: value}
 			}
 		}

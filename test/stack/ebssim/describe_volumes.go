@@ -66,7 +66,7 @@ func (s *Sim) describeVolumes(c *call) (any, error) {
 	}
 	var matching []string
 	for _, v := range found {
-		if matches(wanted, v.fields(c), v.Tags) {
+		if matches(wanted, func() fields { return v.fields(c) }, v.Tags) {
 			matching = append(matching, v.ID)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // freeze stops the processes that see one of the directories as a mount in a
@@ -33,10 +34,45 @@ func freeze(dirs []string) (thaw func() error, err error) {
 		if len(fresh) == 0 {
 			return thaw, nil
 		}
-		if err := signalAll(fresh, syscall.SIGSTOP); err != nil {
+		if err := errors.Join(signalAll(fresh, syscall.SIGSTOP), standing(fresh)); err != nil {
 			return nil, errors.Join(err, thaw())
 		}
 	}
+}
+
+// stopTimeout is how long a process may take to stop: it ends its system call first.
+const stopTimeout = 5 * time.Second
+
+// standing waits until no thread of the processes runs: a signal is only a request.
+func standing(pids map[int]bool) error {
+	for pid := range pids {
+		for end := time.Now().Add(stopTimeout); runs(pid); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				return fmt.Errorf("process %d of a pod does not stop", pid)
+			}
+		}
+	}
+	return nil
+}
+
+// runs says if a thread of a process may still write.
+func runs(pid int) bool {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return false
+	}
+	for _, task := range tasks {
+		text, err := os.ReadFile(task)
+		if err != nil { // it ended meanwhile
+			continue
+		}
+		// The state is the field after the name, which may have parentheses in it.
+		rest := bytes.TrimSpace(text[bytes.LastIndexByte(text, ')')+1:])
+		if len(rest) > 0 && !strings.ContainsRune("TtZX", rune(rest[0])) {
+			return true
+		}
+	}
+	return false
 }
 
 // thawAll lets every process go on that mounts something below a directory: a

@@ -73,6 +73,9 @@ func newCall(r *http.Request, body []byte) *call {
 // answer is the whole of a call: who is it, may they, do it.
 func (s *Sim) answer(c *call, r *http.Request, body []byte, f effects) (any, error) {
 	if c.action == "AssumeRoleWithWebIdentity" && c.sts {
+		if f.err != nil {
+			return nil, f.err
+		}
 		return s.assumeRole(r.Context(), c)
 	}
 	s.mu.Lock()

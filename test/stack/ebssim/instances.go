@@ -134,7 +134,7 @@ func (s *Sim) describeInstances(c *call) (any, error) {
 	found := map[string]instanceXML{}
 	for _, id := range ids {
 		x := s.instanceXML(c, s.instances[id])
-		if matches(wanted, x.fields(), s.instances[id].Tags) {
+		if matches(wanted, x.fields, s.instances[id].Tags) {
 			shown, found[id] = append(shown, id), x
 		}
 	}

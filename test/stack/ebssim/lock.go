@@ -164,7 +164,7 @@ func (s *Sim) describeLocked(c *call) (any, error) {
 	}
 	var ids []string
 	for _, snap := range found {
-		if snap.Lock != nil && matches(wanted, fields{"lock-state": {snap.Lock.state(c.now)}}, snap.Tags) {
+		if snap.Lock != nil && matches(wanted, func() fields { return fields{"lock-state": {snap.Lock.state(c.now)}} }, snap.Tags) {
 			ids = append(ids, snap.ID)
 		}
 	}

@@ -103,7 +103,7 @@ func (s *Sim) describeModifications(c *call) (any, error) {
 	}
 	var matching []string
 	for _, v := range found {
-		if v.Change != nil && matches(wanted, fields{"volume-id": {v.ID}, "modification-state": {v.Change.state(c.now)}}, v.Tags) {
+		if v.Change != nil && matches(wanted, func() fields { return fields{"volume-id": {v.ID}, "modification-state": {v.Change.state(c.now)}} }, v.Tags) {
 			matching = append(matching, v.ID)
 		}
 	}

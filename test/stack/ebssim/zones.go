@@ -36,7 +36,7 @@ func (s *Sim) describeZones(c *call) (any, error) {
 		z := zoneXML{Name: name, ID: fmt.Sprintf("sim1-az%d", i+1), State: "available", Region: s.options.Region, Type: "availability-zone", Group: s.options.Region, OptIn: "opt-in-not-required"}
 		f := fields{"zone-name": {name}, "zone-id": {z.ID}, "region-name": {z.Region}, "state": {z.State}, "zone-type": {z.Type}, "opt-in-status": {z.OptIn}, "group-name": {z.Group}}
 		asked := (len(names) == 0 || slices.Contains(names, name)) && (len(byID) == 0 || slices.Contains(byID, z.ID))
-		if asked && matches(wanted, f, nil) {
+		if asked && matches(wanted, func() fields { return f }, nil) {
 			out.Zones = append(out.Zones, z)
 		}
 	}
