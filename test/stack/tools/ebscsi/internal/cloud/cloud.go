@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -62,6 +64,9 @@ func (c *Client) Zones(ctx context.Context) ([]string, error) {
 var codes = map[string]error{
 	"InvalidVolume.NotFound":                ErrNotFound,
 	"InvalidSnapshot.NotFound":              ErrNotFound,
+	"InvalidVolumeID.Malformed":             ErrNotFound, // no volume has such an id
+	"InvalidSnapshotID.Malformed":           ErrNotFound,
+	"InvalidInstanceID.Malformed":           ErrNotFound,
 	"InvalidAttachment.NotFound":            ErrNotFound,
 	"InvalidInstanceID.NotFound":            ErrNotFound,
 	"IdempotentParameterMismatch":           ErrMismatch,
@@ -109,10 +114,12 @@ func await(ctx context.Context, what string, done func() (bool, error)) error {
 	}
 }
 
+// tagsFor sorts: a repeated request must be the same to the letter, or EC2 answers
+// that its token was used for another.
 func tagsFor(kind types.ResourceType, tags map[string]string) []types.TagSpecification {
 	spec := types.TagSpecification{ResourceType: kind}
-	for key, value := range tags {
-		spec.Tags = append(spec.Tags, types.Tag{Key: aws.String(key), Value: aws.String(value)})
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		spec.Tags = append(spec.Tags, types.Tag{Key: aws.String(key), Value: aws.String(tags[key])})
 	}
 	return []types.TagSpecification{spec}
 }

@@ -119,6 +119,9 @@ func (c *Controller) zone(ctx context.Context, want *csi.TopologyRequirement) (s
 }
 
 func mountable(capabilities []*csi.VolumeCapability) error {
+	if len(capabilities) == 0 || capabilities[0] == nil {
+		return status.Error(codes.InvalidArgument, "volumeCapabilities: one is required")
+	}
 	for _, capability := range capabilities {
 		if capability.GetBlock() != nil {
 			return status.Error(codes.InvalidArgument, "volumeMode Block: the simulator's volumes are directories")
@@ -144,6 +147,9 @@ func (c *Controller) ControllerPublishVolume(ctx context.Context, r *csi.Control
 	if err := required(map[string]string{"volumeId": r.GetVolumeId(), "nodeId": r.GetNodeId()}); err != nil {
 		return nil, err
 	}
+	if err := mountable([]*csi.VolumeCapability{r.GetVolumeCapability()}); err != nil {
+		return nil, err
+	}
 	return &csi.ControllerPublishVolumeResponse{}, coded(c.cloud.Attach(ctx, r.GetVolumeId(), r.GetNodeId()))
 }
 
@@ -157,6 +163,12 @@ func (c *Controller) ControllerUnpublishVolume(ctx context.Context, r *csi.Contr
 
 // ValidateVolumeCapabilities confirms what CreateVolume would have accepted.
 func (c *Controller) ValidateVolumeCapabilities(ctx context.Context, r *csi.ValidateVolumeCapabilitiesRequest) (*csi.ValidateVolumeCapabilitiesResponse, error) {
+	if err := required(map[string]string{"volumeId": r.GetVolumeId()}); err != nil {
+		return nil, err
+	}
+	if len(r.GetVolumeCapabilities()) == 0 {
+		return nil, mountable(nil)
+	}
 	if _, err := c.cloud.Volume(ctx, r.GetVolumeId()); err != nil {
 		return nil, coded(err)
 	}
