@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestTags(t *testing.T) {
@@ -75,4 +76,26 @@ func TestLacking(t *testing.T) {
 			t.Errorf("%v: got %q, want %q", tt.must, got, tt.want)
 		}
 	}
+}
+
+// FuzzTags: whatever is on a volume, EC2 takes the result and ours is in it.
+func FuzzTags(f *testing.F) {
+	f.Add("team", "blue", "aws:x", "y", 3)
+	f.Add(strings.Repeat("k", 200), strings.Repeat("ü", 300), "", "v", 80)
+	f.Add("AWS:", "\xff\xfe", TagPV, "theirs", 0)
+	f.Fuzz(func(t *testing.T, k1, v1, k2, v2 string, more int) {
+		volume, labels := map[string]string{k1: v1, k2: v2}, map[string]string{k2: v1}
+		for i := range min(max(more, 0), 100) {
+			volume[fmt.Sprint(k1, i)] = v2
+		}
+		got := Tags(volume, labels, map[string]string{TagBackup: "b", TagPV: "p", TagBackupUID: "u"})
+		if len(got) > maxTags || got[TagBackup] != "b" || got[TagPV] != "p" || got[TagBackupUID] != "u" {
+			t.Errorf("%d tags: %v", len(got), got)
+		}
+		for k, v := range got {
+			if !usable(k) || utf8.RuneCountInString(v) > maxTagValue {
+				t.Errorf("EC2 refuses %q=%q", k, v)
+			}
+		}
+	})
 }
