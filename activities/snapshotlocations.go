@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -31,8 +32,10 @@ type SnapshotLocations struct {
 // NewSnapshotLocations returns the locations of cfg. Secrets that a location
 // names are read from the cluster, in the configuration's namespace.
 func NewSnapshotLocations(cfg *config.Config, kc *kube.Client) *SnapshotLocations {
+	limits := ebs.DefaultLimits()
+	limits.Pending = cmp.Or(cfg.Limits.PendingSnapshots, limits.Pending)
 	options := ebs.Options{
-		Limits: ebs.NewPool(ebs.DefaultLimits()), ClusterName: os.Getenv(envClusterName),
+		Limits: ebs.NewPool(limits), ClusterName: os.Getenv(envClusterName),
 		Secret: func(ctx context.Context, name, key string) ([]byte, error) {
 			return readSecret(ctx, kc, cfg.Namespace, name, key)
 		},

@@ -73,6 +73,10 @@ type Limits struct {
 	// UploadParts is how many parts of one object are on their way to the
 	// store at the same time, of 8 MiB each. Default 4.
 	UploadParts int `json:"uploadParts,omitempty"`
+	// PendingSnapshots is how many EBS snapshots of an account may be pending at
+	// once: the quota of that name in Service Quotas. All clusters that work in
+	// the account share it. Default 100, as AWS's.
+	PendingSnapshots int `json:"pendingSnapshots,omitempty"`
 	// MemoryMiB is the soft memory limit given to the Go runtime. Set it a
 	// good deal below the container's limit: the process needs some 60 MiB beside
 	// Go's heap. Default 160; 0 is not "none".

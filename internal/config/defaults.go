@@ -14,6 +14,7 @@ const (
 	DefaultApplyConcurrency     = 64
 	DefaultConcurrentActivities = 16
 	DefaultUploadParts          = 4
+	DefaultPendingSnapshots     = 100
 	DefaultMemoryMiB            = 160 // with what is not heap, well below the 256 MiB the worker is designed for
 	DefaultMetricsListen        = ":8085"
 	DefaultHealthListen         = ":8086"
@@ -28,6 +29,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Limits.ApplyConcurrency, DefaultApplyConcurrency)
 	setDefault(&c.Limits.ConcurrentActivities, DefaultConcurrentActivities)
 	setDefault(&c.Limits.UploadParts, DefaultUploadParts)
+	setDefault(&c.Limits.PendingSnapshots, DefaultPendingSnapshots)
 	setDefault(&c.Limits.MemoryMiB, DefaultMemoryMiB)
 	setDefault(&c.Metrics.Listen, DefaultMetricsListen)
 	setDefault(&c.Health.Listen, DefaultHealthListen)

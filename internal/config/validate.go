@@ -72,6 +72,7 @@ func (k *checker) limits(c Limits) {
 		{"applyConcurrency", c.ApplyConcurrency, 1, 4096},
 		{"concurrentActivities", c.ConcurrentActivities, 1, 1000},
 		{"uploadParts", c.UploadParts, 1, 64},
+		{"pendingSnapshots", c.PendingSnapshots, 1, 10000},
 		{"memoryMiB", c.MemoryMiB, 64, 1 << 20},
 	} {
 		if l.v < l.low || l.v > l.top {
