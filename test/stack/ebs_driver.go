@@ -63,7 +63,7 @@ func (s *Stack) startSnapshotter(ctx context.Context) error {
 			"--kubeconfig=" + s.Kubeconfig, "--csi-address=" + s.driverSocket(), "--http-endpoint=" + loopback(ports[0]),
 			"--kube-api-qps=1000", "--kube-api-burst=2000", "--worker-threads=100",
 			"--retry-interval-start=500ms", "--retry-interval-max=2s", // it asks so often whether a snapshot is ready
-			"--resync-period=5s", // it forgets a snapshot that it asks about before its cache has its own last write
+			"--resync-period=2s", // it forgets a snapshot that it asks about before its cache has its own last write
 			"--extra-create-metadata",
 		}}, nil
 	})

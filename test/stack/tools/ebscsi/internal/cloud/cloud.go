@@ -34,6 +34,9 @@ const awaitLimit = 50 * time.Second
 type Client struct {
 	ec2       *ec2.Client
 	attaching *keyedLocks // by instance: the choice of a device name and its use belong together
+	volumes   *lookup[types.Volume]
+	byID      *lookup[types.Snapshot]
+	byName    *lookup[types.Snapshot]
 	snapshots *snapshotCache
 }
 
@@ -44,7 +47,11 @@ func New(ctx context.Context) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load AWS configuration: %w", err)
 	}
-	return &Client{ec2: ec2.NewFromConfig(cfg), attaching: newKeyedLocks(), snapshots: newSnapshotCache()}, nil
+	c := &Client{ec2: ec2.NewFromConfig(cfg), attaching: newKeyedLocks(), snapshots: newSnapshotCache()}
+	c.volumes = &lookup[types.Volume]{fetch: c.volumesByID}
+	c.byID = &lookup[types.Snapshot]{fetch: c.snapshotsByID}
+	c.byName = &lookup[types.Snapshot]{fetch: c.snapshotsByName}
+	return c, nil
 }
 
 // Zones are the availability zones of the region.

@@ -32,7 +32,7 @@ func (c *Client) CreateSnapshot(ctx context.Context, name, volumeID string, tags
 		return found, nil
 	}
 	if !errors.Is(err, ErrNotFound) {
-		return types.Snapshot{}, err
+		return types.Snapshot{}, fmt.Errorf("create snapshot %s: %w", name, err)
 	}
 	out, err := c.ec2.CreateSnapshot(ctx, &ec2.CreateSnapshotInput{
 		VolumeId: aws.String(volumeID), Description: aws.String("Created by the stack's EBS CSI driver for volume " + volumeID),
@@ -52,36 +52,49 @@ func (c *Client) CreateSnapshot(ctx context.Context, name, volumeID string, tags
 // snapshotNamed asks by id if this process made it: EC2 finds by a tag only some
 // time after it was set, and by id soon after, but not at once.
 func (c *Client) snapshotNamed(ctx context.Context, name string) (types.Snapshot, error) {
-	in := &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}, Filters: []types.Filter{
-		{Name: aws.String("tag:" + SnapshotNameTag), Values: []string{name}},
-	}}
 	made, known := c.snapshots.get(name)
-	if known {
-		in = &ec2.DescribeSnapshotsInput{SnapshotIds: []string{aws.ToString(made.SnapshotId)}}
+	if !known {
+		return c.byName.get(ctx, name)
 	}
-	out, err := c.ec2.DescribeSnapshots(ctx, in)
-	if err = typed(err); err == nil && len(out.Snapshots) == 0 {
-		err = ErrNotFound
-	}
-	if errors.Is(err, ErrNotFound) && known && time.Since(aws.ToTime(made.StartTime)) < visibleAfter {
+	snapshot, err := c.byID.get(ctx, aws.ToString(made.SnapshotId))
+	if errors.Is(err, ErrNotFound) && time.Since(aws.ToTime(made.StartTime)) < visibleAfter {
 		return made, nil
 	}
-	if err != nil {
-		return types.Snapshot{}, fmt.Errorf("find snapshot %s: %w", name, err)
-	}
-	return out.Snapshots[0], nil
+	return snapshot, err
 }
 
 // Snapshot gives a snapshot as it is, or ErrNotFound.
 func (c *Client) Snapshot(ctx context.Context, id string) (types.Snapshot, error) {
-	out, err := c.ec2.DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
+	snapshot, err := c.byID.get(ctx, id)
 	if err != nil {
-		return types.Snapshot{}, fmt.Errorf("describe snapshot %s: %w", id, typed(err))
+		return snapshot, fmt.Errorf("describe snapshot: %w", err)
 	}
-	if len(out.Snapshots) == 0 {
-		return types.Snapshot{}, fmt.Errorf("describe snapshot %s: %w", id, ErrNotFound)
+	return snapshot, nil
+}
+
+func (c *Client) snapshotsByID(ctx context.Context, ids []string) (map[string]types.Snapshot, error) {
+	return c.findSnapshots(ctx, "snapshot-id", ids, func(s types.Snapshot) string { return aws.ToString(s.SnapshotId) })
+}
+
+func (c *Client) snapshotsByName(ctx context.Context, names []string) (map[string]types.Snapshot, error) {
+	return c.findSnapshots(ctx, "tag:"+SnapshotNameTag, names, func(s types.Snapshot) string { return Tag(s.Tags, SnapshotNameTag) })
+}
+
+func (c *Client) findSnapshots(ctx context.Context, filter string, values []string, key func(types.Snapshot) string) (map[string]types.Snapshot, error) {
+	pages := ec2.NewDescribeSnapshotsPaginator(c.ec2, &ec2.DescribeSnapshotsInput{
+		Filters: []types.Filter{{Name: aws.String(filter), Values: values}}, MaxResults: aws.Int32(1000),
+	})
+	found := map[string]types.Snapshot{}
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("describe snapshots: %w", typed(err))
+		}
+		for _, snapshot := range page.Snapshots {
+			found[key(snapshot)] = snapshot
+		}
 	}
-	return out.Snapshots[0], nil
+	return found, nil
 }
 
 // Snapshots is one page of the account's snapshots, those of one volume if it is

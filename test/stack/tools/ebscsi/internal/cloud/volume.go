@@ -80,27 +80,38 @@ func nonEmpty(s string) *string {
 
 // Volume gives a volume as it is, or ErrNotFound.
 func (c *Client) Volume(ctx context.Context, id string) (types.Volume, error) {
-	out, err := c.ec2.DescribeVolumes(ctx, &ec2.DescribeVolumesInput{VolumeIds: []string{id}})
+	volume, err := c.volumes.get(ctx, id)
 	if err != nil {
-		return types.Volume{}, fmt.Errorf("describe volume %s: %w", id, typed(err))
+		return volume, fmt.Errorf("describe volume: %w", err)
 	}
-	if len(out.Volumes) == 0 {
-		return types.Volume{}, fmt.Errorf("describe volume %s: %w", id, ErrNotFound)
+	return volume, nil
+}
+
+// volumesByID leaves out what is not there: a filter, other than a list of ids, is
+// no error for the others then.
+func (c *Client) volumesByID(ctx context.Context, ids []string) (map[string]types.Volume, error) {
+	volumes, err := c.describeVolumes(ctx, "volume-id", ids)
+	found := map[string]types.Volume{}
+	for _, volume := range volumes {
+		found[aws.ToString(volume.VolumeId)] = volume
 	}
-	return out.Volumes[0], nil
+	return found, err
 }
 
 // AttachedTo lists the volumes that are attached to any of the instances.
 func (c *Client) AttachedTo(ctx context.Context, instances []string) ([]types.Volume, error) {
+	return c.describeVolumes(ctx, "attachment.instance-id", instances)
+}
+
+func (c *Client) describeVolumes(ctx context.Context, filter string, values []string) ([]types.Volume, error) {
 	pages := ec2.NewDescribeVolumesPaginator(c.ec2, &ec2.DescribeVolumesInput{
-		Filters:    []types.Filter{{Name: aws.String("attachment.instance-id"), Values: instances}},
-		MaxResults: aws.Int32(500),
+		Filters: []types.Filter{{Name: aws.String(filter), Values: values}}, MaxResults: aws.Int32(500),
 	})
 	var volumes []types.Volume
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("describe volumes of instances: %w", typed(err))
+			return nil, fmt.Errorf("describe volumes: %w", typed(err))
 		}
 		volumes = append(volumes, page.Volumes...)
 	}
