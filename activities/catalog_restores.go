@@ -64,7 +64,11 @@ func (c *Catalog) restore(ctx context.Context, in contract.ReadInput) (contract.
 		return contract.ReadResult{}, err
 	}
 	res := contract.ReadResult{Restore: doc}
-	res.Results, err = readResults(ctx, st, archive.RestoreLayout{Restore: in.Name}.Results())
+	l := archive.RestoreLayout{Restore: in.Name}
+	if res.Results, err = readResults(ctx, st, l.Results()); err != nil {
+		return res, err
+	}
+	res.Volumes, err = restoredVolumes(ctx, st, l)
 	return res, err
 }
 

@@ -30,9 +30,11 @@ func (b *Backup) Register(r Registry) {
 func (r *Restore) Register(reg Registry) {
 	register(reg, contract.OpenArchive, r.Open)
 	register(reg, contract.PlanRestore, r.Plan)
+	register(reg, contract.RestoreVolumes, r.MakeVolumes)
 	register(reg, contract.ApplyTask, r.Apply)
 	register(reg, contract.AwaitCRDs, r.AwaitCRDs)
 	register(reg, contract.RelinkOwners, r.RelinkOwners)
+	register(reg, contract.PatchVolumes, r.PatchVolumes)
 	register(reg, contract.RunRestoreHooks, r.RunHooks)
 	register(reg, contract.FinishRestore, r.Finish)
 	register(reg, contract.AbandonRestore, r.Abandon)

@@ -21,6 +21,7 @@ type Restore struct {
 	Config    *config.Config
 	Kube      *kube.Client
 	Locations *Locations
+	Snapshots *SnapshotLocations
 	Rules     *resource.Registry
 
 	opened archives
@@ -41,16 +42,15 @@ type openDoc struct {
 	Archive contract.OpenedArchive `json:"archive"`
 	// Source is the location of the backup; staging and results lie in that of
 	// the Archive's Ref, which is another where Source is ReadOnly.
-	Source string `json:"source"`
-	// Volumes is what becomes of each PV, by name (velero.md D6).
-	Volumes map[string]resource.Fate `json:"volumes,omitempty"`
-	Reasons []report.Reason          `json:"reasons,omitempty"`
+	Source  string          `json:"source"`
+	Reasons []report.Reason `json:"reasons,omitempty"`
 }
 
 // restorePlan is what PlanRestore decided; ApplyTask works through it.
 type restorePlan struct {
 	Filter  *filter.Restore  `json:"filter"`
 	Plan    plan.RestorePlan `json:"plan"`
+	Volumes *restoreVolumes  `json:"volumes,omitempty"` // nil: no object has to do with any
 	Reasons []report.Reason  `json:"reasons,omitempty"`
 }
 
@@ -61,6 +61,15 @@ type session struct {
 	stage staging
 	arc   *archive.Archive
 	plan  restorePlan
+	index *volumeIndex        // of the plan's volumes
+	disks map[string]disk     // by PV; see readDisks
+	ends  map[string]claimEnd // of awaited claims; see readClaims
+}
+
+// includes says whether an object of the backup is restored, labels aside: the filters
+// select it, or a selected claim needs it.
+func (s *session) includes(gr, namespace, name string) bool {
+	return s.plan.Filter.IncludeObject(gr, namespace, name) || s.index.related(gr, name)
 }
 
 // open reads what earlier activities left in staging, except for the plan.
@@ -89,7 +98,9 @@ func (r *Restore) planned(ctx context.Context, ref contract.RestoreRef) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	return s, s.stage.get(ctx, planFile, &s.plan)
+	err = s.stage.get(ctx, planFile, &s.plan)
+	s.index = s.plan.Volumes.index()
+	return s, err
 }
 
 func openArchive(ctx context.Context, src store.Store, stage staging, a contract.OpenedArchive) (*archive.Archive, error) {

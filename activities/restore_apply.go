@@ -145,6 +145,9 @@ func (r *Restore) newApplier(ctx context.Context, s *session, p *Pulse, level pl
 	if err != nil {
 		return nil, fmt.Errorf("discover resource types: %w", err)
 	}
+	if err := s.readDisks(ctx); err != nil {
+		return nil, err
+	}
 	a := &applier{r: r, s: s, pulse: p, level: level, cat: cat}
 	a.look = &lookup{ctx: ctx, s: s, keys: map[string]map[string]bool{}}
 	a.rules = s.rules(a.look)
@@ -164,7 +167,7 @@ func (s *session) rules(look *lookup) *resource.Context {
 		Has:               look.has, ServiceSelects: look.serviceSelects,
 		Hooks: spec.Hooks,
 	}
-	c.VolumeFate = func(pv string) resource.Fate { return s.Volumes[pv] }
+	s.volumeRules(c)
 	return c
 }
 
@@ -195,7 +198,7 @@ func (a *applier) batch(ctx context.Context, r plan.Range) ([]record, error) {
 		})
 	}
 	err := a.s.arc.Walk(gctx, r.From, r.To, func(_ int, e archive.Entry, body []byte) error {
-		if plan.LevelOf(e.Resource) == a.level && a.s.plan.Filter.IncludeObject(e.Resource, e.Namespace, e.Name) {
+		if plan.LevelOf(e.Resource) == a.level && a.s.includes(e.Resource, e.Namespace, e.Name) {
 			apply(&item{entry: e, body: bytes.Clone(body)})
 		}
 		return gctx.Err()

@@ -13,7 +13,7 @@ import (
 func (a *applier) compare(ctx context.Context, it *item) (record, error) {
 	live, err := a.live(ctx, it)
 	if kube.IsNotFound(err) {
-		it.rec.Action = planCreate
+		it.rec.Action, it.rec.Reason = planCreate, a.s.origin(it.entry)
 		it.rec.Diff = resource.Diff(it.entry.Resource, it.saved, nil, it.want)
 		return it.rec, nil
 	}

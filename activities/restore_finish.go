@@ -34,6 +34,9 @@ func (r *Restore) Finish(ctx context.Context, _ *Pulse, in contract.FinishRestor
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
+	if err := errors.Join(s.readDisks(ctx), s.readClaims(ctx)); err != nil {
+		return contract.RestoreResult{}, err
+	}
 	f, err := s.fold(ctx)
 	if err != nil {
 		return contract.RestoreResult{}, err
@@ -136,7 +139,7 @@ func (f *folded) write(ctx context.Context, s *session, in contract.FinishRestor
 		l.Results():        report.FromReasons(f.reasons),
 		l.ResourceList():   f.list,
 		l.ItemOperations(): []any{},
-		l.VolumeInfo():     []any{},
+		l.VolumeInfo():     s.restoreInfos(),
 	} {
 		if _, err := putGzipJSON(ctx, s.st, key, doc); err != nil {
 			return err
@@ -147,6 +150,7 @@ func (f *folded) write(ctx context.Context, s *session, in contract.FinishRestor
 	for _, level := range s.plan.Plan.Levels {
 		line(log, s.Run.Started, "planned", "level", level.Name, "tasks", len(level.Tasks), "objects", level.Objects)
 	}
+	s.logVolumes(log, in.Completed)
 	if f.hooks.Attempted > 0 {
 		line(log, in.Completed, "hooks ran", "attempted", f.hooks.Attempted, "failed", f.hooks.Failed)
 	}
@@ -188,7 +192,7 @@ func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *fol
 	res := contract.RestoreResult{
 		Name: doc.Name, UID: string(doc.UID), Backup: in.Archive.Backup, Phase: string(doc.Status.Phase), DryRun: in.Restore.DryRun,
 		Started: doc.Status.StartTimestamp.Time, Completed: doc.Status.CompletionTimestamp.Time,
-		Counts: in.Counts, Hooks: f.hooks, Warnings: doc.Status.Warnings, Errors: doc.Status.Errors,
+		Counts: in.Counts, Volumes: in.Volumes, Hooks: f.hooks, Warnings: doc.Status.Warnings, Errors: doc.Status.Errors,
 	}
 	for _, r := range f.reasons[:min(len(f.reasons), reasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
@@ -196,13 +200,18 @@ func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *fol
 	return res
 }
 
-// Abandon clears the staging of a restore that has ended, in whatever way. What it
-// created stays, as with Velero. It may repeat.
+// Abandon clears the staging of a restore that has ended, in whatever way. Objects that
+// it created stay, as with Velero; disks that none of them uses are deleted first,
+// because staging tells where they are. It may repeat.
 func (r *Restore) Abandon(ctx context.Context, _ *Pulse, in contract.AbandonRestoreInput) (contract.Nothing, error) {
 	r.opened.drop(in.Ref.UID)
 	_, st, err := r.Locations.Get(ctx, in.Ref.Location)
 	if err == nil {
-		err = newStaging(st, in.Ref.UID).clear(ctx)
+		stage := newStaging(st, in.Ref.UID)
+		if err := r.sweep(ctx, stage, in.Ref.UID); err != nil {
+			return contract.Nothing{}, err
+		}
+		err = stage.clear(ctx)
 	}
 	if kindOf(err) != "" {
 		return contract.Nothing{}, nil // a location we cannot write to holds nothing of ours

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -69,7 +70,9 @@ func (a *applier) apply(ctx context.Context, it *item) (record, error) {
 	if err != nil {
 		return it.fail(report.ObjectInvalid, err), nil
 	}
-	_, err = a.create(ctx, it, body)
+	if err = a.fill(ctx, it); err == nil {
+		_, err = a.create(ctx, it, body)
+	}
 	switch {
 	case err == nil:
 		return a.complete(ctx, it)
@@ -105,8 +108,11 @@ func (a *applier) prepare(it *item) (rec record, done bool) {
 		return it.fail(report.ObjectInvalid, fmt.Errorf("decode: %w", err)), true
 	}
 	it.rec.APIVersion, it.rec.Kind = text(it.want["apiVersion"]), text(it.want["kind"])
-	if !a.s.plan.Filter.MatchLabels(it.entry.Resource, labelsOf(it.want)) {
+	if !a.s.index.related(it.entry.Resource, it.entry.Name) && !a.s.plan.Filter.MatchLabels(it.entry.Resource, labelsOf(it.want)) {
 		return record{}, true
+	}
+	if text := a.s.noDisk(it.entry.Resource, it.entry.Namespace, it.entry.Name); text != "" {
+		return it.fail(report.VolumeNotRestored, errors.New(text)), true
 	}
 	if a.s.Restore.DryRun {
 		if err := json.Unmarshal(it.body, &it.saved); err != nil {
@@ -163,14 +169,19 @@ func (a *applier) served(it *item) (record, bool) {
 // create posts the object; a namespace that is missing is made, one that is on its
 // way out is waited for.
 func (a *applier) create(ctx context.Context, it *item, body []byte) ([]byte, error) {
-	live, err := a.r.Kube.Create(ctx, it.res, it.ns, body, kube.CreateOptions{FieldManager: fieldManager})
-	if it.ns == "" || !kube.IsNotFound(err) && !kube.IsTerminating(err) {
+	return a.createIn(ctx, it.res, it.entry.Namespace, it.ns, body)
+}
+
+// createIn is create for any object that goes with one of a source namespace.
+func (a *applier) createIn(ctx context.Context, res kube.Resource, source, target string, body []byte) ([]byte, error) {
+	live, err := a.r.Kube.Create(ctx, res, target, body, kube.CreateOptions{FieldManager: fieldManager})
+	if target == "" || !kube.IsNotFound(err) && !kube.IsTerminating(err) {
 		return live, err
 	}
-	if err := a.names.ensure(ctx, it.entry.Namespace, it.ns); err != nil {
+	if err := a.names.ensure(ctx, source, target); err != nil {
 		return nil, err
 	}
-	return a.r.Kube.Create(ctx, it.res, it.ns, body, kube.CreateOptions{FieldManager: fieldManager})
+	return a.r.Kube.Create(ctx, res, target, body, kube.CreateOptions{FieldManager: fieldManager})
 }
 
 // complete makes the second calls that few objects need: the field ownership of

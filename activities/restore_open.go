@@ -46,8 +46,7 @@ func (r *Restore) Open(ctx context.Context, p *Pulse, in contract.OpenArchiveInp
 	return doc.Archive, stage.put(ctx, openFile, doc)
 }
 
-// open opens our own archive, or makes one of Velero's tarball, and decides what
-// becomes of volumes.
+// open opens our own archive, or makes one of Velero's tarball.
 func (d *openDoc) open(ctx context.Context, p *Pulse, src store.Store, stage staging) error {
 	layout := archive.Layout{Backup: d.Archive.Backup}
 	_, err := src.Head(ctx, layout.Manifest())
@@ -67,8 +66,7 @@ func (d *openDoc) open(ctx context.Context, p *Pulse, src store.Store, stage sta
 	if !d.Archive.Foreign {
 		d.Archive.Objects = arc.Manifest().Totals.Objects
 	}
-	d.Volumes, err = volumeFates(ctx, src, arc, d.Archive.Backup)
-	return err
+	return nil
 }
 
 func validateRestore(in contract.RestoreInput) error {
@@ -77,6 +75,11 @@ func validateRestore(in contract.RestoreInput) error {
 	}
 	if problems := filter.ValidateRestore(&in.Spec, in.Names); len(problems) > 0 {
 		return filter.FieldErrors(problems)
+	}
+	for _, old := range sortedKeys(in.StorageClasses) {
+		if old == "" || in.StorageClasses[old] == "" {
+			return invalid("storageClassMapping[%s]: %q is not a storage class; name both the old one and the new one", old, in.StorageClasses[old])
+		}
 	}
 	return nil
 }

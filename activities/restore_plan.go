@@ -34,7 +34,17 @@ func (r *Restore) Plan(ctx context.Context, p *Pulse, in contract.PlanRestoreInp
 		return contract.RestorePlan{}, err
 	}
 	doc := restorePlan{Filter: f, Reasons: reasons}
-	doc.Plan = plan.Restore(slices.Values(objs), f, plan.RestoreOptions{})
+	if doc.Volumes, reasons, err = r.planVolumes(ctx, s, cat, f, objs); err != nil {
+		return contract.RestorePlan{}, err
+	}
+	doc.Reasons = append(doc.Reasons, reasons...)
+	s.index = doc.Volumes.index()
+	if objs, err = s.addRelated(ctx, objs); err != nil {
+		return contract.RestorePlan{}, err
+	}
+	doc.Plan = plan.Restore(slices.Values(objs), f, plan.RestoreOptions{
+		Related: func(o plan.Object) bool { return s.index.related(o.Resource, o.Name) },
+	})
 	if doc.Plan.Objects == 0 {
 		doc.Reasons = append(doc.Reasons, report.New(report.NothingSelected, "the filters select no object of the backup"))
 	}
@@ -48,6 +58,9 @@ func (r *Restore) Plan(ctx context.Context, p *Pulse, in contract.PlanRestoreInp
 func (d *restorePlan) summary(s *session) contract.RestorePlan {
 	n := report.Tally(append(slices.Clone(s.Reasons), d.Reasons...))
 	out := contract.RestorePlan{Ref: s.Archive.Ref, Objects: int64(d.Plan.Objects), Warnings: n.Warnings, Errors: n.Errors}
+	out.Volumes = d.Volumes.count((*restoreVolume).hasData)
+	out.Disks = d.Volumes.count((*restoreVolume).needsDisk)
+	out.Claims = d.Volumes.count((*restoreVolume).awaited)
 	for _, l := range d.Plan.Levels {
 		out.Levels = append(out.Levels, contract.LevelPlan{
 			Name: l.Name, Tasks: len(l.Tasks), Objects: int64(l.Objects), CRDs: l.Level == plan.Definitions,
@@ -70,6 +83,28 @@ func (s *session) objects(ctx context.Context, resolve filter.Resolver) ([]plan.
 		return nil
 	})
 	return objs, s.contents(objs), err
+}
+
+// addRelated looks up the volumes that selected claims need, where the index was not
+// read as a whole.
+func (s *session) addRelated(ctx context.Context, objs []plan.Object) ([]plan.Object, error) {
+	there := map[string]bool{}
+	for _, o := range objs {
+		if o.Resource == pvResource {
+			there[o.Name] = true
+		}
+	}
+	for _, name := range sortedKeys(s.index.pvs) {
+		if !s.index.related(pvResource, name) || there[name] {
+			continue
+		}
+		m, e, err := s.arc.Lookup(ctx, archive.Key{Resource: pvResource, Name: name})
+		if err != nil {
+			return nil, fmt.Errorf("look up volume %s: %w", name, err)
+		}
+		objs = append(objs, object(m, e))
+	}
+	return objs, nil
 }
 
 func object(m int, e archive.Entry) plan.Object {

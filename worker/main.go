@@ -155,7 +155,8 @@ func cluster(ctx context.Context, cfg *config.Config) (*kube.Client, error) {
 func register(w worker.Worker, cfg *config.Config, kc *kube.Client, t *temporalClient, log *slog.Logger) {
 	workflows.Register(w)
 	locations, rules := activities.NewLocations(cfg, kc, log), resource.NewRegistry()
+	snapshots := activities.NewSnapshotLocations(cfg, kc)
 	(&activities.Backup{Config: cfg, Kube: kc, Locations: locations, Rules: rules, Runs: t}).Register(w)
-	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Rules: rules}).Register(w)
+	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}).Register(w)
 	(&activities.Catalog{Config: cfg, Kube: kc, Locations: locations, Version: version}).Register(w)
 }

@@ -13,7 +13,34 @@ const (
 	// FateKeep: the volume is restored as it is, pointing at the same disk, and
 	// its claim is bound to it statically.
 	FateKeep
+	// FateNew: the volume is restored pointing at the disk that was made for it,
+	// which Context.Disk names.
+	FateNew
+	// FateLeft: the volume, or the claim it is for, is in the cluster already and
+	// is left alone.
+	FateLeft
 )
+
+// Disk is the disk that was made for a PersistentVolume.
+type Disk struct {
+	// ID is the provider's name of it (vol-…), Zone where it lies.
+	ID, Zone string
+	// Name is the name of the PersistentVolume where another one has taken its
+	// own; empty means that it keeps it.
+	Name string
+}
+
+// ClaimData says where the data of a claim comes from.
+type ClaimData struct {
+	// Volume is the PersistentVolume that the claim is bound to; empty leaves the
+	// volume to the storage class.
+	Volume string
+	// Snapshot is the VolumeSnapshot, beside the restored claim, that fills the new
+	// volume; empty for an empty volume.
+	Snapshot string
+	// Size is the least the claim has to ask for, in bytes; 0 is as it asked.
+	Size int64
+}
 
 // Context is what a rule may know about the restore. It is plain data and
 // questions that were answered beforehand: no rule does I/O. The zero value is
@@ -39,6 +66,17 @@ type Context struct {
 	// VolumeFate says what becomes of a PersistentVolume by its name. nil: a
 	// volume whose reclaim policy is Delete is provisioned anew, others kept.
 	VolumeFate func(volume string) Fate
+	// Disk is the disk of a volume whose fate is FateNew. nil: there is none.
+	Disk func(volume string) Disk
+	// Claim says where a claim's data comes from, by its source namespace; false
+	// where the fate of its volume says all. nil: always false.
+	Claim func(namespace, name string) (ClaimData, bool)
+	// Class maps the name of a storage class to the one to use in its place.
+	// nil: itself.
+	Class func(class string) string
+	// Taken says that a VolumeSnapshot, by its source namespace, is one the backup
+	// took of a claim. Its claim brings what it needs of it. nil: none is.
+	Taken func(namespace, name string) bool
 	// Hooks are the restore's; the init containers among them are put into pods.
 	Hooks velerov1.RestoreHooks
 	// Has says whether an object is part of this restore, by its source
@@ -81,6 +119,11 @@ const (
 	// CodeVolumeSkipped: volume data is not restored (not asked for, or nothing
 	// that could be restored is known).
 	CodeVolumeSkipped = "VOLUME_SKIPPED"
+	// CodeVolumeLeft: the volume or its claim is in the cluster already.
+	CodeVolumeLeft = "VOLUME_LEFT"
+	// CodeSnapshotOfClaim: the backup took this snapshot of a claim, which is
+	// restored from it.
+	CodeSnapshotOfClaim = "SNAPSHOT_OF_CLAIM"
 	// CodeFinalizerKept: a finalizer that the manifest's author stated was kept;
 	// deleting the object waits for its controller.
 	CodeFinalizerKept = "FINALIZER_KEPT"
@@ -133,6 +176,18 @@ func (c *Context) target(namespace string) string {
 
 func (c *Context) has(resource, namespace, name string) bool {
 	return c.Has != nil && c.Has(resource, namespace, name)
+}
+
+// class is the storage class to use in place of one.
+func (c *Context) class(name string) string {
+	if c.Class == nil || name == "" {
+		return name
+	}
+	return c.Class(name)
+}
+
+func (c *Context) taken(namespace, name string) bool {
+	return c.Taken != nil && c.Taken(namespace, name)
 }
 
 func (c *Context) fate(volume string, otherwise Fate) Fate {

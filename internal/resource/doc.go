@@ -34,7 +34,7 @@
 //	                      token volumes, network annotations and Velero's restore-wait go; ended and mirror Pods are skipped,
 //	                      and those of a Job that is restored (it starts its own)
 //	Job                   generated selector and uid labels go unless manualSelector; ended Jobs are skipped
-//	StatefulSet           status in volumeClaimTemplates goes
+//	StatefulSet           status in volumeClaimTemplates goes; storage classes are mapped
 //	HorizontalPodAutoscaler  status annotations of v1 go
 //	Service               cluster IPs go unless headless; IP families, node ports and health check port go
 //	                      unless stated or preserveNodePorts; the status is never restored
@@ -47,9 +47,12 @@
 //	admission policy bindings  paramRef follows the mapping
 //	APIService            automanaged ones are skipped; the service follows the mapping
 //	CustomResourceDefinition  preserveUnknownFields becomes a schema mark; conversion follows the mapping
-//	PersistentVolumeClaim binding annotations go; volumeName goes unless its volume is kept
-//	PersistentVolume      restored only where it is kept; claimRef loses its uid and follows the mapping
-//	VolumeSnapshot(Content)  bound to the snapshot that exists, which is retained; none is taken anew
+//	PersistentVolumeClaim binding annotations go; volumeName names the restored volume or goes; a claim
+//	                      with a snapshot names it as its data source and asks for its size at least
+//	PersistentVolume      restored where it is kept or a disk was made for it, then with that disk's id
+//	                      and zone; claimRef loses its uid and follows the mapping
+//	VolumeSnapshot(Content)  bound to the snapshot that exists, which is retained; none is taken anew.
+//	                      Those that the backup took of claims are skipped
 //	Namespace             spec goes; the name and its label follow the mapping
 //	ConfigMap             those that Kubernetes writes are skipped (kube-root-ca.crt, API server's CA)
 //	Lease                 heartbeats are skipped, others lose their holder; a live one is never updated

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"os"
@@ -26,14 +27,19 @@ type goldenCase struct {
 
 // goldenContext is a Context that can be written in JSON.
 type goldenContext struct {
-	Mapping           map[string]string `json:"mapping"`
-	PreserveNodePorts bool              `json:"preserveNodePorts"`
-	SkipVolumes       bool              `json:"skipVolumes"`
-	Status            []string          `json:"status"`        // resources whose status is asked for
-	NoSubresource     []string          `json:"noSubresource"` // resources without /status
-	KeepVolumes       []string          `json:"keepVolumes"`   // nil: the planner said nothing
-	Has               []string          `json:"has"`           // resource/namespace/name
-	Selects           []string          `json:"selects"`       // namespace/name
+	Mapping           map[string]string    `json:"mapping"`
+	PreserveNodePorts bool                 `json:"preserveNodePorts"`
+	SkipVolumes       bool                 `json:"skipVolumes"`
+	Status            []string             `json:"status"`        // resources whose status is asked for
+	NoSubresource     []string             `json:"noSubresource"` // resources without /status
+	KeepVolumes       []string             `json:"keepVolumes"`   // nil: the planner said nothing
+	Has               []string             `json:"has"`           // resource/namespace/name
+	Selects           []string             `json:"selects"`       // namespace/name
+	Disks             map[string]Disk      `json:"disks"`         // by volume; their fate is FateNew
+	LeftVolumes       []string             `json:"leftVolumes"`
+	Claims            map[string]ClaimData `json:"claims"` // namespace/name
+	Classes           map[string]string    `json:"classes"`
+	Taken             []string             `json:"taken"` // namespace/name of snapshots
 }
 
 func (g goldenContext) context() *Context {
@@ -47,15 +53,34 @@ func (g goldenContext) context() *Context {
 		},
 		ServiceSelects: func(namespace, name string) bool { return slices.Contains(g.Selects, namespace+"/"+name) },
 	}
-	if g.KeepVolumes != nil {
-		c.VolumeFate = func(volume string) Fate {
-			if slices.Contains(g.KeepVolumes, volume) {
-				return FateKeep
-			}
-			return FateDynamic
-		}
-	}
+	g.volumes(c)
 	return c
+}
+
+func (g goldenContext) volumes(c *Context) {
+	if g.KeepVolumes != nil || g.Disks != nil || g.LeftVolumes != nil {
+		c.VolumeFate = g.fate
+	}
+	c.Disk = func(volume string) Disk { return g.Disks[volume] }
+	c.Claim = func(namespace, name string) (ClaimData, bool) {
+		data, ok := g.Claims[namespace+"/"+name]
+		return data, ok
+	}
+	c.Class = func(class string) string { return cmp.Or(g.Classes[class], class) }
+	c.Taken = func(namespace, name string) bool { return slices.Contains(g.Taken, namespace+"/"+name) }
+}
+
+func (g goldenContext) fate(volume string) Fate {
+	_, made := g.Disks[volume]
+	switch {
+	case slices.Contains(g.KeepVolumes, volume):
+		return FateKeep
+	case slices.Contains(g.LeftVolumes, volume):
+		return FateLeft
+	case made:
+		return FateNew
+	}
+	return FateDynamic
 }
 
 type goldenResult struct {

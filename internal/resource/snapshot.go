@@ -1,6 +1,9 @@
 package resource
 
-const textSnapshotsOff = "volumes are not restored (restorePVs: false)"
+const (
+	textSnapshotsOff = "volumes are not restored (restorePVs: false)"
+	textTaken        = "the backup took it of a claim, which brings what it needs of it"
+)
 
 // restoreSnapshotContent binds a content to the snapshot that exists already. As
 // stored, a dynamic content would have a new snapshot taken of a volume that may
@@ -13,6 +16,10 @@ func restoreSnapshotContent(c *Context, obj map[string]any, out *Outcome) error 
 	}
 	if c.SkipVolumes {
 		out.skip(CodeVolumeSkipped, textSnapshotsOff)
+		return nil
+	}
+	if of := child(spec, "volumeSnapshotRef"); c.taken(str(of, "namespace"), str(of, "name")) {
+		out.skip(CodeSnapshotOfClaim, textTaken)
 		return nil
 	}
 	if handle == "" || spec == nil {
@@ -37,6 +44,10 @@ func restoreSnapshot(c *Context, obj map[string]any, out *Outcome) error {
 	}
 	if c.SkipVolumes {
 		out.skip(CodeVolumeSkipped, textSnapshotsOff)
+		return nil
+	}
+	if c.taken(namespace(obj), name(obj)) {
+		out.skip(CodeSnapshotOfClaim, textTaken)
 		return nil
 	}
 	if content == "" || spec == nil {

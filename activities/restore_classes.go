@@ -1,0 +1,148 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
+
+// Labels of the ConfigMaps by which Velero's restore actions are configured.
+const (
+	labelPlugin       = "velero.io/plugin-config"
+	labelClassMapping = "velero.io/change-storage-class"
+	labelNodeMapping  = "velero.io/change-pvc-node-selector"
+	restoreItemAction = "RestoreItemAction"
+)
+
+// mapClasses reads which storage classes take the place of others: from Velero's
+// ConfigMap (velero.md D5) and from the restore's input, which wins.
+func (p *volumePlanner) mapClasses(ctx context.Context) error {
+	var found []corev1.ConfigMap
+	err := kube.List(ctx, p.r.Kube, kube.ConfigMaps(), p.r.Config.Namespace, labelPlugin, func(c corev1.ConfigMap) error {
+		switch restoreItemAction {
+		case c.Labels[labelClassMapping]:
+			found = append(found, c)
+		case c.Labels[labelNodeMapping]:
+			p.reasons = append(p.reasons, report.New(report.FieldIgnored,
+				"the mapping of nodes has no effect: the scheduler chooses a node for each restored claim").At("configmaps", c.Namespace, c.Name))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the storage class mapping: %w", err)
+	}
+	if len(found) > 1 {
+		p.refused.add(contract.ErrTypeInvalid, "namespace %s has %d ConfigMaps labelled %s, %s and more; keep one", p.r.Config.Namespace, len(found), labelClassMapping, found[0].Name)
+	}
+	p.plan.Classes = map[string]string{}
+	for _, c := range found {
+		for old, name := range c.Data {
+			p.plan.Classes[old] = strings.TrimSpace(name)
+		}
+	}
+	maps.Copy(p.plan.Classes, p.s.Restore.StorageClasses)
+	return nil
+}
+
+func (p *volumePlanner) class(name string) string { return cmp.Or(p.plan.Classes[name], name) }
+
+// classOf is the storage class that a claim names.
+func classOf(claim *corev1.PersistentVolumeClaim) string {
+	if class := claim.Annotations[corev1.BetaStorageClassAnnotation]; class != "" {
+		return class
+	}
+	if claim.Spec.StorageClassName == nil {
+		return ""
+	}
+	return *claim.Spec.StorageClassName
+}
+
+// classes checks that the storage classes of restored claims will be there, and that
+// one that is to fill a claim from a snapshot is of the snapshot's driver.
+func (p *volumePlanner) classes(ctx context.Context) error {
+	known, err := kube.ListMap[storagev1.StorageClass](ctx, p.r.Kube, kube.StorageClasses(), "", "")
+	if err != nil {
+		return fmt.Errorf("list storage classes: %w", err)
+	}
+	err = eachObject(ctx, p.s.arc, classResource, func(c storagev1.StorageClass) {
+		if _, ok := known[c.Name]; !ok && p.filter.IncludeObject(classResource, "", c.Name) && p.filter.MatchLabels(classResource, c.Labels) {
+			known[c.Name] = c
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, old := range slices.Sorted(maps.Keys(p.s.Restore.StorageClasses)) {
+		if name := p.s.Restore.StorageClasses[old]; !has(known, name) {
+			p.refused.add(contract.ErrTypeInvalid, "storageClassMapping[%s]: there is no storage class %q in the cluster nor in what is restored; known are %s", old, name, strings.Join(sortedKeys(known), ", "))
+		}
+	}
+	for i := range p.plan.Volumes {
+		v := &p.plan.Volumes[i]
+		v.Patch = len(v.keptLabels()) > 0 || v.Reclaim != "" && v.Reclaim != reclaimOf(known, v.Class)
+		if v.Selected && v.Claim != "" && v.Class != "" {
+			p.checkClass(v, known)
+		}
+	}
+	return nil
+}
+
+// annotationDefaultClass marks the class of claims that name none.
+const annotationDefaultClass = "storageclass.kubernetes.io/is-default-class"
+
+// reclaimOf is the policy that a class gives its volumes.
+func reclaimOf(known map[string]storagev1.StorageClass, name string) string {
+	class := known[name]
+	if name == "" {
+		for _, c := range known {
+			if c.Annotations[annotationDefaultClass] == "true" {
+				class = c
+			}
+		}
+	}
+	if class.ReclaimPolicy == nil {
+		return string(corev1.PersistentVolumeReclaimDelete)
+	}
+	return string(*class.ReclaimPolicy)
+}
+
+func (p *volumePlanner) checkClass(v *restoreVolume, known map[string]storagev1.StorageClass) {
+	class, ok := known[v.Class]
+	claim := objectName(v.Namespace, v.Claim)
+	switch {
+	case ok && v.Way == wayCSI && v.Snapshot != nil && class.Provisioner != v.Snapshot.Driver:
+		p.refused.add(contract.ErrTypeInvalid, "claim %s: its storage class %s is of %s, its snapshot of %s, which only a class of that driver can restore; map the class to one (--storage-class-mappings %s:NEW)",
+			claim, v.Class, class.Provisioner, v.Snapshot.Driver, v.Class)
+	case ok || v.Way == wayLeft || v.Way == wayKeep:
+	case v.hasData() || p.mapped(v.Class):
+		p.refused.add(contract.ErrTypeInvalid, "claim %s: there is no storage class %q in the cluster nor in what is restored; create it, or map it to another (--storage-class-mappings %s:NEW); known are %s",
+			claim, v.Class, v.Class, strings.Join(sortedKeys(known), ", "))
+	case v.Bind == "":
+		p.reason(v, report.New(report.ClassMissing, fmt.Sprintf("there is no storage class %q in the cluster: the claim stays pending", v.Class)))
+	}
+}
+
+// mapped says that a class stands in the place of another.
+func (p *volumePlanner) mapped(class string) bool {
+	for _, name := range p.plan.Classes {
+		if name == class {
+			return true
+		}
+	}
+	return false
+}
+
+func has[V any](m map[string]V, key string) bool {
+	_, ok := m[key]
+	return ok
+}

@@ -1,0 +1,126 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+// readClaims reads what became of awaited claims.
+func (s *session) readClaims(ctx context.Context) error {
+	s.ends = map[string]claimEnd{}
+	err := s.stage.get(ctx, claimsFile, &s.ends)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// restored is the volume that came back with its data, or "": its PersistentVolume,
+// which may not be there yet for a claim that waits for a pod.
+func (s *session) restored(v *restoreVolume) (pv string, ok bool) {
+	switch {
+	case !v.hasData():
+		return "", false
+	case v.Way == wayNative:
+		d := s.disks[v.PV]
+		return v.Disk.Name, d.Ready && d.Failed == ""
+	}
+	end := s.ends[objectName(v.Namespace, v.Claim)]
+	return end.PV, len(end.Reasons) == 0
+}
+
+// restoreInfos is Velero's list of restored volumes (velero.md A6).
+func (s *session) restoreInfos() []volume.RestoreInfo {
+	out := []volume.RestoreInfo{}
+	s.eachRestored(func(v *restoreVolume, pv string) {
+		info := volume.RestoreInfo{PVCName: v.Claim, PVCNamespace: v.Target, PVName: pv, RestoreMethod: v.method()}
+		if v.Way == wayNative {
+			info.Native = &volume.NativeInfo{
+				SnapshotHandle: v.Disk.Snapshot.ID, VolumeType: v.Disk.Type, VolumeAZ: v.Disk.Zone,
+				IOPS: strconv.Itoa(int(v.Disk.IOPS)), Phase: volume.PhaseCompleted,
+			}
+		} else {
+			info.CSI = &volume.CSIInfo{SnapshotHandle: v.Snapshot.Handle, Size: v.Snapshot.Size, Driver: v.Snapshot.Driver, VSCName: v.Snapshot.Name}
+		}
+		out = append(out, info)
+	})
+	return out
+}
+
+func (s *session) eachRestored(fn func(v *restoreVolume, pv string)) {
+	s.plan.Volumes.count(func(v *restoreVolume) bool {
+		if pv, ok := s.restored(v); ok {
+			fn(v, pv)
+		}
+		return false
+	})
+}
+
+// logVolumes tells where each volume came from.
+func (s *session) logVolumes(log *report.Log, at time.Time) {
+	s.eachRestored(func(v *restoreVolume, pv string) {
+		args := []any{"claim", objectName(v.Target, v.Claim), "volume", pv, "method", string(v.method())}
+		if v.Way == wayNative {
+			args = append(args, "snapshot", v.Disk.Snapshot.ID, "disk", s.disks[v.PV].ID, "zone", v.Disk.Zone)
+		} else {
+			args = append(args, "snapshot", v.Snapshot.Handle, "driver", v.Snapshot.Driver)
+		}
+		line(log, at, "volume restored", args...)
+	})
+}
+
+// origin is what a dry run says of a claim or volume that would come back with data.
+func (s *session) origin(e archive.Entry) string {
+	var v *restoreVolume
+	switch e.Resource {
+	case pvResource:
+		v = s.index.pvs[e.Name]
+	case pvcResource:
+		v = s.index.claims[objectName(e.Namespace, e.Name)]
+	}
+	switch {
+	case v == nil || !v.hasData():
+		return ""
+	case v.Way == wayNative:
+		return fmt.Sprintf("a new %s volume of %s in %s, of snapshot %s", v.Disk.Type, size(v.Capacity), v.Disk.Zone, v.Disk.Snapshot.ID)
+	}
+	return fmt.Sprintf("a new volume of class %s and at least %s, of snapshot %s", v.Class, size(max(v.Capacity, v.Snapshot.Size)), v.Snapshot.Handle)
+}
+
+func size(bytes int64) string {
+	if bytes%(1<<30) == 0 {
+		return fmt.Sprintf("%d GiB", bytes>>30)
+	}
+	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
+}
+
+// volumesInAnswer bounds an answer of the catalog.
+const volumesInAnswer = 500
+
+// restoredVolumes reads a restore's list of volumes; one of Velero's may have none.
+func restoredVolumes(ctx context.Context, st store.Store, l archive.RestoreLayout) ([]contract.VolumeSummary, error) {
+	var out []contract.VolumeSummary
+	err := eachEntry(ctx, st, archive.Manifest{}, l.VolumeInfo(), func(o volume.RestoreInfo) {
+		if len(out) == volumesInAnswer {
+			return
+		}
+		v := contract.VolumeSummary{Namespace: o.PVCNamespace, Claim: o.PVCName, PV: o.PVName, Method: string(o.RestoreMethod)}
+		if o.Native != nil {
+			v.Snapshot, v.Zone = o.Native.SnapshotHandle, o.Native.VolumeAZ
+		}
+		if o.CSI != nil {
+			v.Snapshot, v.Bytes = o.CSI.SnapshotHandle, o.CSI.Size
+		}
+		out = append(out, v)
+	})
+	return out, err
+}

@@ -1,0 +1,251 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// disksFile is what became of the disks of a restore, by PV.
+const disksFile = "disks.json"
+
+// diskWindow is how many volumes are asked for at a time.
+const diskWindow = 16
+
+// disk is an EBS volume that the restore made, or why it did not.
+type disk struct {
+	ID     string `json:"id,omitempty"`
+	Zone   string `json:"zone,omitempty"`
+	Ready  bool   `json:"ready,omitempty"`
+	Failed string `json:"failed,omitempty"`
+}
+
+// MakeVolumes makes the EBS volumes of native snapshots, or looks how far they are. It
+// may be called any number of times: volumes are found again by their tags and by the
+// client token that EC2 knows a request by.
+func (r *Restore) MakeVolumes(ctx context.Context, p *Pulse, in contract.RestoreVolumesInput) (contract.DiskStatus, error) {
+	s, err := r.planned(ctx, in.Ref)
+	if err != nil {
+		return contract.DiskStatus{}, err
+	}
+	if err := s.readDisks(ctx); err != nil {
+		return contract.DiskStatus{}, err
+	}
+	m := &diskMaker{r: r, s: s, pulse: p, disks: s.disks}
+	err = m.make(ctx)
+	err = errors.Join(err, m.look(ctx, err))
+	if werr := s.stage.put(ctx, disksFile, m.disks); werr != nil {
+		err = errors.Join(err, werr) // what was made is found again by its tags
+	}
+	return m.status(), err
+}
+
+// diskMaker makes the disks of one restore.
+type diskMaker struct {
+	r     *Restore
+	s     *session
+	pulse *Pulse
+	mu    sync.Mutex
+	disks map[string]disk
+}
+
+// make asks for the volumes that were not asked for yet.
+func (m *diskMaker) make(ctx context.Context) error {
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(diskWindow)
+	for i := range m.s.plan.Volumes.Volumes {
+		v := &m.s.plan.Volumes.Volumes[i]
+		if _, done := m.get(v.PV); done || !v.needsDisk() {
+			continue
+		}
+		group.Go(func() error {
+			d, err := m.one(gctx, v)
+			if err != nil {
+				return fmt.Errorf("make the volume of %s: %w", v.PV, err)
+			}
+			m.set(v.PV, d)
+			m.pulse.Count(1, 0)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// one makes one volume. What EC2 will never do is recorded; what it may do later is an
+// error, for the activity's retry.
+func (m *diskMaker) one(ctx context.Context, v *restoreVolume) (disk, error) {
+	_, loc, err := m.r.Snapshots.Get(ctx, v.Disk.Location)
+	if err != nil {
+		return disk{}, err
+	}
+	made, err := loc.CreateVolume(ctx, ebs.VolumeRequest{
+		RestoreUID: m.s.UID, PV: v.PV, Snapshot: v.Disk.Snapshot, Zone: v.Disk.Zone,
+		Type: v.Disk.Type, IOPS: v.Disk.IOPS, Throughput: v.Disk.Throughput, SizeGiB: gib(v.Capacity),
+		Tags: map[string]string{ebs.TagBackup: m.s.Archive.Backup, ebs.TagCluster: m.s.Run.Cluster},
+	})
+	if err != nil && (ctx.Err() != nil || !hopeless(err)) {
+		return disk{}, err
+	}
+	if err != nil {
+		return disk{Failed: err.Error()}, nil
+	}
+	return diskOf(made, v.Disk.Zone), nil
+}
+
+// hopeless: EC2 has understood the request and will not grant it. A denial is not one
+// volume's fault: it ends the restore.
+func hopeless(err error) bool {
+	return errors.Is(err, ebs.ErrInvalid) || errors.Is(err, ebs.ErrNotFound) || errors.Is(err, ebs.ErrLimit) || errors.Is(err, ebs.ErrState)
+}
+
+// gib rounds bytes up, as EBS counts in GiB.
+func gib(bytes int64) int32 { return int32((bytes + 1<<30 - 1) >> 30) }
+
+func diskOf(v ebs.Volume, zone string) disk {
+	d := disk{ID: v.ID, Zone: cmp.Or(v.Zone, zone), Ready: v.State == ebs.VolumeAvailable || v.State == ebs.VolumeInUse}
+	switch v.State {
+	case ebs.VolumeFailed, ebs.VolumeDeleting, ebs.VolumeDeleted:
+		d.Failed = fmt.Sprintf("EBS volume %s is in state %q", v.ID, v.State)
+	}
+	return d
+}
+
+// look asks how far volumes are that were not ready when they were last seen. After an
+// error nothing is asked: the next attempt does.
+func (m *diskMaker) look(ctx context.Context, before error) error {
+	if before != nil {
+		return nil
+	}
+	pending := map[string][]*restoreVolume{}
+	for i := range m.s.plan.Volumes.Volumes {
+		v := &m.s.plan.Volumes.Volumes[i]
+		if d, ok := m.disks[v.PV]; ok && !d.Ready && d.Failed == "" {
+			pending[v.Disk.Location] = append(pending[v.Disk.Location], v)
+		}
+	}
+	for location, volumes := range pending {
+		_, loc, err := m.r.Snapshots.Get(ctx, location)
+		if err != nil {
+			return err
+		}
+		ids := make([]string, 0, len(volumes))
+		for _, v := range volumes {
+			ids = append(ids, m.disks[v.PV].ID)
+		}
+		found, err := loc.Volumes(ctx, ids)
+		if err != nil {
+			return fmt.Errorf("look at volumes: %w", err)
+		}
+		for _, v := range volumes {
+			if now, ok := found[m.disks[v.PV].ID]; ok { // one that EC2 does not show yet is still being made
+				m.disks[v.PV] = diskOf(now, v.Disk.Zone)
+			}
+		}
+	}
+	return nil
+}
+
+func (m *diskMaker) get(pv string) (disk, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d, ok := m.disks[pv]
+	return d, ok
+}
+
+func (m *diskMaker) set(pv string, d disk) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.disks[pv] = d
+}
+
+func (m *diskMaker) status() contract.DiskStatus {
+	var st contract.DiskStatus
+	for _, d := range m.disks {
+		switch {
+		case d.Failed != "":
+			st.Failed++
+		case d.Ready:
+			st.Ready++
+		default:
+			st.Pending++
+		}
+	}
+	return st
+}
+
+// readDisks reads what was made so far; none was where the plan has no disks.
+func (s *session) readDisks(ctx context.Context) error {
+	s.disks = map[string]disk{}
+	if s.plan.Volumes.count((*restoreVolume).needsDisk) == 0 {
+		return nil
+	}
+	err := s.stage.get(ctx, disksFile, &s.disks)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// noDisk says why an object cannot be restored whose volume's disk was not made. A
+// claim without its volume would stay pending, and be in the way of the next restore.
+func (s *session) noDisk(gr, namespace, name string) string {
+	var v *restoreVolume
+	switch gr {
+	case pvResource:
+		v = s.index.pvs[name]
+	case pvcResource:
+		v = s.index.claims[objectName(namespace, name)]
+	}
+	if v == nil || !v.needsDisk() || s.Restore.DryRun {
+		return ""
+	}
+	d, made := s.disks[v.PV]
+	switch {
+	case d.Failed != "":
+		return fmt.Sprintf("no volume could be made of snapshot %s: %s", v.Disk.Snapshot.ID, d.Failed)
+	case !made || !d.Ready:
+		return fmt.Sprintf("no volume was made of snapshot %s", v.Disk.Snapshot.ID)
+	}
+	return ""
+}
+
+// volumeRules answers the rules' questions about volumes.
+func (s *session) volumeRules(c *resource.Context) {
+	if s.plan.Volumes == nil {
+		return
+	}
+	c.VolumeFate = func(pv string) resource.Fate {
+		if v := s.index.pvs[pv]; v != nil {
+			return v.fate()
+		}
+		return resource.FateDynamic
+	}
+	c.Disk = s.diskOf
+	c.Claim = s.index.claim
+	c.Class = func(class string) string { return cmp.Or(s.plan.Volumes.Classes[class], class) }
+	c.Taken = func(namespace, name string) bool { return s.index.taken[objectName(namespace, name)] }
+}
+
+// plannedDisk stands for the id of a disk that a dry run does not make.
+const plannedDisk = "vol-to-be-made"
+
+func (s *session) diskOf(pv string) resource.Disk {
+	v := s.index.pvs[pv]
+	if v == nil || v.Disk == nil {
+		return resource.Disk{}
+	}
+	d := s.disks[pv]
+	if s.Restore.DryRun {
+		d = disk{ID: plannedDisk, Zone: v.Disk.Zone}
+	}
+	return resource.Disk{ID: d.ID, Zone: d.Zone, Name: v.Disk.Name}
+}

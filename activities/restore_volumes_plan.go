@@ -1,0 +1,189 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
+
+const (
+	setResource   = "statefulsets.apps"
+	classResource = "storageclasses.storage.k8s.io"
+)
+
+// volumePlanner decides what becomes of volumes. It reads only, and looks at all that
+// the restore will need: a snapshot that is gone is better known before the first
+// write than after a thousand.
+type volumePlanner struct {
+	r      *Restore
+	s      *session
+	cat    kube.Catalog
+	filter *filter.Restore
+	facts  *volumeFacts
+	live   *liveVolumes
+
+	plan    *restoreVolumes
+	reasons []report.Reason
+	refused refusals
+}
+
+// planVolumes makes the plan, nil if no selected object has to do with volumes. What
+// cannot be restored as it is makes an error that names every cause.
+func (r *Restore) planVolumes(ctx context.Context, s *session, cat kube.Catalog, f *filter.Restore, objs []plan.Object) (*restoreVolumes, []report.Reason, error) {
+	if !touchesVolumes(objs, f) {
+		return nil, nil, nil
+	}
+	_, src, err := r.Locations.Get(ctx, s.Source)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &volumePlanner{r: r, s: s, cat: cat, filter: f, plan: &restoreVolumes{}}
+	if p.facts, err = s.volumeFacts(ctx, src); err != nil {
+		return nil, nil, err
+	}
+	for _, step := range []func(context.Context) error{p.mapClasses, p.pair, p.look, p.disks, p.snapshots, p.classes} {
+		if err := step(ctx); err != nil {
+			return nil, nil, fmt.Errorf("plan volumes: %w", err)
+		}
+	}
+	return p.plan, p.reasons, p.refused.err("backup " + s.Archive.Backup)
+}
+
+// touchesVolumes keeps the restore of a single Secret from reading about volumes.
+func touchesVolumes(objs []plan.Object, f *filter.Restore) bool {
+	for _, o := range objs {
+		switch o.Resource {
+		case pvResource, pvcResource, setResource:
+			if f.IncludeObject(o.Resource, o.Namespace, o.Name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// pair makes an entry of every volume and claim of the backup, selected or not: rules
+// ask for both.
+func (p *volumePlanner) pair(context.Context) error {
+	p.facts.join(func(pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) {
+		v := p.entry(pv, claim)
+		d := p.facts.decide(pv, claim)
+		v.Way = d.way
+		if v.Selected && d.lost != "" && !p.off() {
+			p.reason(&v, report.New(report.VolumeNotRestored, d.lost))
+		}
+		p.settle(&v)
+		p.plan.Volumes = append(p.plan.Volumes, v)
+		if claim != nil && snapshotOf(claim) != "" {
+			p.plan.Taken = append(p.plan.Taken, objectName(claim.Namespace, snapshotOf(claim)))
+		}
+	})
+	return nil
+}
+
+func (p *volumePlanner) entry(pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) restoreVolume {
+	v := restoreVolume{PV: volumeName(pv, claim)}
+	v.Reclaim, v.Labels = p.facts.reclaimPolicy(v.PV, pv), p.facts.labels(v.PV, pv)
+	if pv != nil {
+		capacity := pv.Spec.Capacity[corev1.ResourceStorage]
+		v.Capacity, v.Class = capacity.Value(), cmp.Or(pv.Annotations[corev1.BetaStorageClassAnnotation], pv.Spec.StorageClassName)
+		v.Selected = p.filter.IncludeObject(pvResource, "", pv.Name) && p.filter.MatchLabels(pvResource, pv.Labels)
+		if ref := pv.Spec.ClaimRef; ref != nil {
+			v.Target = p.filter.TargetNamespace(ref.Namespace)
+		}
+	}
+	if claim != nil {
+		v.Namespace, v.Claim, v.Target = claim.Namespace, claim.Name, p.filter.TargetNamespace(claim.Namespace)
+		v.Class = classOf(claim)
+		v.Selected = v.Selected || p.filter.IncludeObject(pvcResource, v.Namespace, v.Claim) && p.filter.MatchLabels(pvcResource, claim.Labels)
+		if asked := claim.Spec.Resources.Requests[corev1.ResourceStorage]; v.Capacity == 0 {
+			v.Capacity = asked.Value()
+		}
+	}
+	v.Class = p.class(v.Class)
+	return v
+}
+
+// off is restorePVs: false.
+func (p *volumePlanner) off() bool {
+	restore := p.s.Restore.Spec.RestorePVs
+	return restore != nil && !*restore
+}
+
+// settle applies what the restore's spec says: with restorePVs: false a native volume
+// points at its old disk and a claim with a snapshot is provisioned empty; without
+// permission for the cluster-scoped object that the data needs, so is any claim.
+func (p *volumePlanner) settle(v *restoreVolume) {
+	switch {
+	case p.off() && v.Way == wayNative:
+		v.Way = wayKeep
+	case p.off() && v.Way == wayCSI:
+		v.Way = wayDynamic
+	}
+	needs := map[way]string{wayNative: pvResource, wayKeep: pvResource, wayCSI: vscResource}[v.Way]
+	if needs != "" && v.Selected && v.Claim != "" && !p.filter.IncludeRelated(needs, "") {
+		v.Way = wayDynamic
+		p.reason(v, report.New(report.VolumeUnselected, "its data needs one of "+needs+", which the filters leave out: it gets an empty volume"))
+	}
+	if v.Way == wayNative || v.Way == wayKeep {
+		v.Bind = v.PV
+	}
+}
+
+// reason places a reason on the claim, or on the volume that has none.
+func (p *volumePlanner) reason(v *restoreVolume, why report.Reason) {
+	if v.Claim != "" {
+		p.reasons = append(p.reasons, why.At(pvcResource, v.Target, v.Claim))
+		return
+	}
+	p.reasons = append(p.reasons, why.At(pvResource, "", v.PV))
+}
+
+// each calls fn for the selected volumes of one way.
+func (p *volumePlanner) each(w way, fn func(*restoreVolume)) {
+	for i := range p.plan.Volumes {
+		if v := &p.plan.Volumes[i]; v.Selected && v.Way == w {
+			fn(v)
+		}
+	}
+}
+
+// refusals are the causes why a restore cannot begin.
+type refusals struct {
+	kind  string // of the first one
+	texts []string
+}
+
+// add notes one cause; kind is a type of package contract.
+func (r *refusals) add(kind, format string, args ...any) {
+	if len(r.texts) == 0 {
+		r.kind = kind
+	}
+	r.texts = append(r.texts, fmt.Sprintf(format, args...))
+}
+
+// refusalsShown bounds the length of an error: three hundred volumes of one missing
+// location are one cause.
+const refusalsShown = 10
+
+func (r *refusals) err(what string) error {
+	if len(r.texts) == 0 {
+		return nil
+	}
+	shown := r.texts[:min(len(r.texts), refusalsShown)]
+	text := what + ": " + strings.Join(shown, "; ")
+	if more := len(r.texts) - len(shown); more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return &problem{kind: cmp.Or(r.kind, contract.ErrTypeInvalid), err: errors.New(text)}
+}

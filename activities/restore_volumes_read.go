@@ -1,0 +1,153 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/klauspost/compress/gzip"
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+const (
+	vsResource  = "volumesnapshots.snapshot.storage.k8s.io"
+	vscResource = "volumesnapshotcontents.snapshot.storage.k8s.io"
+)
+
+// volumeFacts is what a backup says about volumes: its objects and the files beside
+// its tarball. Backups of Velero 1.12 to 1.18 and ours look the same here; what an
+// older one lacks is absent.
+type volumeFacts struct {
+	claims    []corev1.PersistentVolumeClaim
+	volumes   map[string]corev1.PersistentVolume
+	snapshots map[string]snapshotv1.VolumeSnapshot        // by "namespace/name"
+	contents  map[string]snapshotv1.VolumeSnapshotContent // by name
+
+	infos   map[string]volume.Info           // by PV
+	natives map[string]volume.NativeSnapshot // by PV
+	files   map[string]bool                  // "namespace/claim" whose files Velero backed up
+}
+
+// volumeFacts reads all of it: claims and volumes are few beside other objects.
+func (s *session) volumeFacts(ctx context.Context, src store.Store) (*volumeFacts, error) {
+	f := &volumeFacts{
+		volumes: map[string]corev1.PersistentVolume{}, snapshots: map[string]snapshotv1.VolumeSnapshot{},
+		contents: map[string]snapshotv1.VolumeSnapshotContent{},
+		infos:    map[string]volume.Info{}, natives: map[string]volume.NativeSnapshot{}, files: map[string]bool{},
+	}
+	err := errors.Join(
+		eachObject(ctx, s.arc, pvcResource, func(o corev1.PersistentVolumeClaim) { f.claims = append(f.claims, o) }),
+		eachObject(ctx, s.arc, pvResource, func(o corev1.PersistentVolume) { f.volumes[o.Name] = o }),
+		eachObject(ctx, s.arc, vsResource, f.addSnapshot),
+		eachObject(ctx, s.arc, vscResource, f.addContent),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.readFiles(ctx, src, s.arc.Manifest(), archive.Layout{Backup: s.Archive.Backup})
+}
+
+func (f *volumeFacts) addSnapshot(o snapshotv1.VolumeSnapshot) {
+	f.snapshots[objectName(o.Namespace, o.Name)] = o
+}
+
+func (f *volumeFacts) addContent(o snapshotv1.VolumeSnapshotContent) { f.contents[o.Name] = o }
+
+// readFiles reads the files beside the tarball. Those that only old versions of Velero
+// wrote fill in what the tarball does not have.
+func (f *volumeFacts) readFiles(ctx context.Context, src store.Store, m archive.Manifest, l archive.Layout) error {
+	return errors.Join(
+		eachEntry(ctx, src, m, l.VolumeInfo(), func(o volume.Info) { f.infos[o.PVName] = o }),
+		eachEntry(ctx, src, m, l.VolumeSnapshots(), func(o volume.NativeSnapshot) { f.natives[o.Spec.PersistentVolumeName] = o }),
+		eachEntry(ctx, src, m, l.PodVolumeBackups(), f.addFiles),
+		eachEntry(ctx, src, m, l.CSIVolumeSnapshots(), func(o snapshotv1.VolumeSnapshot) {
+			if _, ok := f.snapshots[objectName(o.Namespace, o.Name)]; !ok {
+				f.addSnapshot(o)
+			}
+		}),
+		eachEntry(ctx, src, m, l.CSIVolumeSnapshotContents(), func(o snapshotv1.VolumeSnapshotContent) {
+			if _, ok := f.contents[o.Name]; !ok {
+				f.addContent(o)
+			}
+		}),
+	)
+}
+
+// annotationPodVolumeClaim is where a PodVolumeBackup names the claim.
+const annotationPodVolumeClaim = "velero.io/pvc-name"
+
+func (f *volumeFacts) addFiles(o velerov1.PodVolumeBackup) {
+	if claim := o.Annotations[annotationPodVolumeClaim]; claim != "" {
+		f.files[objectName(o.Spec.Pod.Namespace, claim)] = true
+	}
+}
+
+// eachObject decodes every object of one resource. One that does not decode is left
+// out: when it is applied the API server says what is wrong with it.
+func eachObject[T any](ctx context.Context, arc *archive.Archive, gr string, fn func(T)) error {
+	return walkResource(ctx, arc, gr, func(_ archive.Entry, body []byte) error {
+		var o T
+		if json.Unmarshal(body, &o) == nil {
+			fn(o)
+		}
+		return nil
+	})
+}
+
+// walkResource calls fn for every object of one resource.
+func walkResource(ctx context.Context, arc *archive.Archive, gr string, fn func(archive.Entry, []byte) error) error {
+	for _, m := range arc.With(gr) {
+		err := arc.Walk(ctx, m, m+1, func(_ int, e archive.Entry, body []byte) error {
+			if e.Resource != gr {
+				return nil
+			}
+			return fn(e, body)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachEntry reads a list that stands beside the tarball; none, or null, is no entries.
+// In a backup of ours it has to be what the manifest says.
+func eachEntry[T any](ctx context.Context, src store.Store, m archive.Manifest, key string, fn func(T)) error {
+	data, err := getBytes(ctx, src, key)
+	listed, ours := m.File(key)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && !ours:
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("%s: %w: the manifest lists it and it is gone", key, archive.ErrCorrupt)
+	case err != nil:
+		return err
+	case ours && archive.Digest(data) != listed.SHA256:
+		return fmt.Errorf("%s: %w: digest differs", key, archive.ErrCorrupt)
+	}
+	var entries []T
+	zr, err := gzip.NewReader(bytes.NewReader(data))
+	if err == nil {
+		err = json.NewDecoder(io.LimitReader(zr, maxDocument)).Decode(&entries)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
+	}
+	for _, e := range entries {
+		fn(e)
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

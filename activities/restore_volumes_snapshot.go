@@ -1,0 +1,188 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	corev1 "k8s.io/api/core/v1"
+	quantity "k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+// snapshots finds out what fills the claims that are provisioned from a snapshot.
+func (p *volumePlanner) snapshots(ctx context.Context) error {
+	if p.plan.count(func(v *restoreVolume) bool { return v.Selected && v.Way == wayCSI }) == 0 {
+		return nil
+	}
+	if len(p.cat.Versions(vsResource)) == 0 || len(p.cat.Versions(vscResource)) == 0 {
+		p.refused.add(contract.ErrTypeInvalid, "claims are to be filled from CSI snapshots and the cluster does not serve %s; install the CSI snapshot controller and its definitions, or restore without volumes", vsResource)
+		return nil
+	}
+	classes, err := p.snapshotClasses(ctx)
+	if err != nil {
+		return err
+	}
+	claims := p.facts.claimsByName()
+	names := p.snapshotNames(claims)
+	p.each(wayCSI, func(v *restoreVolume) {
+		claim := claims[objectName(v.Namespace, v.Claim)]
+		s, text := p.facts.snapshot(v.PV, claim)
+		if text != "" {
+			p.refused.add(contract.ErrTypeNotFound, "claim %s: %s", objectName(v.Namespace, v.Claim), text)
+			return
+		}
+		s.Class = classes[s.Driver]
+		key := s.VolumeSnapshot
+		if names[key] > 1 {
+			key = v.Namespace + "/" + key // Velero does not foresee two of one name
+		}
+		s.Name = snapshotName(p.s.UID, key)
+		v.Snapshot = s
+	})
+	return nil
+}
+
+// snapshotClasses is the first class of each driver, as with Velero.
+func (p *volumePlanner) snapshotClasses(ctx context.Context) (map[string]string, error) {
+	out := map[string]string{}
+	if len(p.cat.Versions(vsClassResource)) == 0 {
+		return out, nil
+	}
+	err := kube.List(ctx, p.r.Kube, kube.VolumeSnapshotClasses(), "", "", func(c snapshotv1.VolumeSnapshotClass) error {
+		if out[c.Driver] == "" {
+			out[c.Driver] = c.Name
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list volume snapshot classes: %w", err)
+	}
+	return out, nil
+}
+
+const vsClassResource = "volumesnapshotclasses.snapshot.storage.k8s.io"
+
+// snapshotNames counts how often a snapshot's name is used, over all namespaces.
+func (p *volumePlanner) snapshotNames(claims map[string]*corev1.PersistentVolumeClaim) map[string]int {
+	out := map[string]int{}
+	for _, c := range claims {
+		out[snapshotOf(c)]++
+	}
+	return out
+}
+
+// snapshotName is the name of restored snapshot and content, as with Velero: the
+// restore's uid makes it new for each restore, and the same for each try.
+func snapshotName(uid, snapshot string) string {
+	sum := sha256.Sum256([]byte(uid + "/" + snapshot))
+	return hex.EncodeToString(sum[:])
+}
+
+func (f *volumeFacts) claimsByName() map[string]*corev1.PersistentVolumeClaim {
+	out := map[string]*corev1.PersistentVolumeClaim{}
+	for i := range f.claims {
+		out[objectName(f.claims[i].Namespace, f.claims[i].Name)] = &f.claims[i]
+	}
+	return out
+}
+
+// What Velero 1.14 and 1.15 note on a VolumeSnapshot.
+const (
+	annotationHandle = "velero.io/csi-volumesnapshot-handle"
+	annotationDriver = "velero.io/csi-driver-name"
+	annotationSize   = "velero.io/csi-volumesnapshot-restore-size"
+)
+
+// snapshot gathers what the backup says of a claim's snapshot: its content, the notes
+// on the snapshot object, volumeinfo. text says what is missing or does not agree.
+func (f *volumeFacts) snapshot(pv string, claim *corev1.PersistentVolumeClaim) (*snapshotPlan, string) {
+	var info volume.CSIInfo
+	if i := f.infos[pv].CSI; i != nil && i.SnapshotHandle != volume.Unknown {
+		info = *i
+	}
+	name := snapshotOf(claim)
+	vs := f.snapshots[objectName(claim.Namespace, name)]
+	vsc := f.contentOf(objectName(claim.Namespace, name), vs, info.VSCName)
+	s := &snapshotPlan{
+		VolumeSnapshot: cmp.Or(name, vsc.Spec.VolumeSnapshotRef.Name, info.VSCName, claim.Name),
+		Handle:         cmp.Or(handleOf(vsc), vs.Annotations[annotationHandle], info.SnapshotHandle),
+		Driver:         cmp.Or(vsc.Spec.Driver, vs.Annotations[annotationDriver], info.Driver),
+		Size:           cmp.Or(sizeOf(vs, vsc), info.Size),
+		Annotations:    secretsOf(vsc.Annotations),
+	}
+	if mode := vsc.Spec.SourceVolumeMode; mode != nil {
+		s.SourceMode = string(*mode)
+	}
+	switch {
+	case s.Handle == "":
+		return nil, "the backup does not say which snapshot holds its data (no handle in its VolumeSnapshotContent nor in volumeinfo)"
+	case s.Driver == "":
+		return nil, fmt.Sprintf("the backup does not say which driver snapshot %s is of", s.Handle)
+	case info.SnapshotHandle != "" && info.SnapshotHandle != s.Handle:
+		return nil, fmt.Sprintf("the backup names two snapshots for it, %s and, in volumeinfo, %s: the ids were mixed up", s.Handle, info.SnapshotHandle)
+	}
+	return s, ""
+}
+
+// contentOf finds the content of a snapshot: by the snapshot's status, by its own
+// reference, or by what volumeinfo says.
+func (f *volumeFacts) contentOf(snapshot string, vs snapshotv1.VolumeSnapshot, named string) snapshotv1.VolumeSnapshotContent {
+	if vs.Status != nil && vs.Status.BoundVolumeSnapshotContentName != nil {
+		if c, ok := f.contents[*vs.Status.BoundVolumeSnapshotContentName]; ok {
+			return c
+		}
+	}
+	for _, name := range sortedKeys(f.contents) {
+		ref := f.contents[name].Spec.VolumeSnapshotRef
+		if ref.Name != "" && objectName(ref.Namespace, ref.Name) == snapshot {
+			return f.contents[name]
+		}
+	}
+	return f.contents[named]
+}
+
+func handleOf(c snapshotv1.VolumeSnapshotContent) string {
+	if c.Status != nil && c.Status.SnapshotHandle != nil {
+		return *c.Status.SnapshotHandle
+	}
+	if c.Spec.Source.SnapshotHandle != nil {
+		return *c.Spec.Source.SnapshotHandle
+	}
+	return ""
+}
+
+func sizeOf(vs snapshotv1.VolumeSnapshot, c snapshotv1.VolumeSnapshotContent) int64 {
+	if c.Status != nil && c.Status.RestoreSize != nil {
+		return *c.Status.RestoreSize
+	}
+	if vs.Status != nil && vs.Status.RestoreSize != nil {
+		return vs.Status.RestoreSize.Value()
+	}
+	size, err := quantity.ParseQuantity(vs.Annotations[annotationSize])
+	if err != nil {
+		return 0
+	}
+	return size.Value()
+}
+
+// secretsOf are the annotations by which a driver finds the secrets it needs.
+func secretsOf(annotations map[string]string) map[string]string {
+	var out map[string]string
+	for key, value := range annotations {
+		if strings.HasPrefix(key, "snapshot.storage.kubernetes.io/") && strings.Contains(key, "-secret-") {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[key] = value
+		}
+	}
+	return out
+}

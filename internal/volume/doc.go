@@ -1,0 +1,37 @@
+// Package volume decides how the data of each volume is backed up, and knows the
+// files in which Velero records it. It is pure: everything it judges is read by the
+// caller, and the same input gives the same plan.
+//
+// Make looks at every claim and every PersistentVolume of a backup, in the order
+// of velero.md E0:
+//
+//  1. a resource policy that matches decides, before everything else;
+//  2. a volume that file-level backup was asked for (annotation of a pod, or
+//     defaultVolumesToFsBackup) is skipped with that reason: Lifeboat has no such
+//     path yet;
+//  3. snapshotVolumes: false skips the rest;
+//  4. a claim on a CSI volume takes the CSI path, an EBS volume the native path
+//     where a VolumeSnapshotLocation is to be used;
+//  5. what is left is skipped, with the reason.
+//
+// Decisions of our own, where Velero has a server flag or says nothing:
+//
+//   - A volume of ebs.csi.aws.com can take both paths. It is native when the spec
+//     names a VolumeSnapshotLocation. With none named it is CSI when the cluster
+//     serves VolumeSnapshots and has a VolumeSnapshotClass of the driver, else
+//     native when a location is configured.
+//   - A class that an annotation of a claim names and that is missing, or is of
+//     another driver, is an error of that volume. Velero quietly takes another.
+//   - Several classes of a driver of which none is preferred, and a class of a
+//     Backup annotation that does not fit, are errors of the backup: Make returns
+//     them, so that nothing is written first. The plan is complete all the same.
+//   - Two classes that are both labelled, or both the default, are ambiguous too.
+//     Velero takes the one that is listed first.
+//   - A claim without a storage class name is snapshotted: the driver of its
+//     volume, not the class, says which VolumeSnapshotClass fits.
+//   - A policy's volumeTypes, pvcPhase and pvcVolumeMode must be values that
+//     exist. Velero accepts a mistyped one, which then matches nothing.
+//   - Volumes that the user left out (policy skip, snapshotVolumes: false) are
+//     recorded without a warning. All others that are not snapshotted are warned
+//     of, or are errors where the spec promised a snapshot.
+package volume

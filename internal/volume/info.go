@@ -1,0 +1,115 @@
+package volume
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Method is Velero's name for the way a volume was backed up or restored.
+type Method string
+
+// Velero's methods. The values are part of its file format.
+const (
+	MethodNative           Method = "NativeSnapshot"
+	MethodCSI              Method = "CSISnapshot"
+	MethodPodVolumeBackup  Method = "PodVolumeBackup"
+	MethodPodVolumeRestore Method = "PodVolumeRestore"
+)
+
+// Result is whether a volume's data is in the backup.
+type Result string
+
+// Velero's results. The values are part of its file format.
+const (
+	Succeeded Result = "succeeded"
+	Failed    Result = "failed"
+)
+
+// Unknown stands where Velero has no value, as for the handle of a local snapshot
+// whose data was moved.
+const Unknown = "unknown"
+
+// Info is an entry of a backup's volumeinfo file (velero.md A6): what a reader has
+// to know of a volume to bring it back. Method is empty where the volume was
+// skipped.
+type Info struct {
+	PVCName               string       `json:"pvcName,omitempty"`
+	PVCNamespace          string       `json:"pvcNamespace,omitempty"`
+	PVName                string       `json:"pvName,omitempty"`
+	BackupMethod          Method       `json:"backupMethod,omitempty"`
+	SnapshotDataMoved     bool         `json:"snapshotDataMoved"`
+	PreserveLocalSnapshot bool         `json:"preserveLocalSnapshot"`
+	Skipped               bool         `json:"skipped"`
+	SkippedReason         string       `json:"skippedReason,omitempty"`
+	StartTimestamp        *metav1.Time `json:"startTimestamp,omitempty"`
+	CompletionTimestamp   *metav1.Time `json:"completionTimestamp,omitempty"`
+	Result                Result       `json:"result,omitempty"`
+
+	CSI    *CSIInfo       `json:"csiSnapshotInfo,omitempty"`
+	Moved  *MovedInfo     `json:"snapshotDataMovementInfo,omitempty"`
+	Native *NativeInfo    `json:"nativeSnapshotInfo,omitempty"`
+	PVB    *PodVolumeInfo `json:"pvbInfo,omitempty"`
+	PV     *PVInfo        `json:"pvInfo,omitempty"`
+}
+
+// CSIInfo is the snapshot of a volume on the CSI path.
+type CSIInfo struct {
+	SnapshotHandle string `json:"snapshotHandle"`
+	Size           int64  `json:"size"` // bytes, the restore size
+	Driver         string `json:"driver"`
+	VSCName        string `json:"vscName"`
+	OperationID    string `json:"operationID,omitempty"`
+	// ReadyToUse has a capital letter in Velero's file too.
+	ReadyToUse  *bool  `json:"ReadyToUse"`
+	GroupHandle string `json:"volumeGroupSnapshotHandle,omitempty"`
+}
+
+// NativeInfo is the snapshot of a volume on the native path.
+type NativeInfo struct {
+	SnapshotHandle string `json:"snapshotHandle"` // snap-…
+	VolumeType     string `json:"volumeType"`
+	VolumeAZ       string `json:"volumeAZ"`
+	IOPS           string `json:"iops"`  // a number
+	Phase          Phase  `json:"Phase"` // capital letter as in Velero's file
+}
+
+// MovedInfo tells of snapshot data that Velero moved into its repository.
+type MovedInfo struct {
+	DataMover        string `json:"dataMover"`
+	UploaderType     string `json:"uploaderType"`
+	RetainedSnapshot string `json:"retainedSnapshot,omitempty"`
+	SnapshotHandle   string `json:"snapshotHandle"`
+	OperationID      string `json:"operationID"`
+	Size             int64  `json:"size"`
+	IncrementalSize  int64  `json:"incrementalSize,omitempty"`
+	Phase            string `json:"Phase"`
+}
+
+// PodVolumeInfo tells of a volume of a pod whose files Velero backed up or restored.
+type PodVolumeInfo struct {
+	SnapshotHandle  string `json:"snapshotHandle,omitempty"`
+	Size            int64  `json:"size,omitempty"`
+	IncrementalSize int64  `json:"incrementalSize,omitempty"`
+	UploaderType    string `json:"uploaderType"`
+	VolumeName      string `json:"volumeName"`
+	PodName         string `json:"podName"`
+	PodNamespace    string `json:"podNamespace"`
+	NodeName        string `json:"nodeName,omitempty"`
+	Phase           string `json:"Phase"`
+}
+
+// PVInfo is what a PersistentVolume that is provisioned anew is given back.
+type PVInfo struct {
+	ReclaimPolicy string            `json:"reclaimPolicy"`
+	Labels        map[string]string `json:"labels"`
+}
+
+// RestoreInfo is an entry of a restore's volumeinfo file.
+type RestoreInfo struct {
+	PVCName           string         `json:"pvcName,omitempty"`
+	PVCNamespace      string         `json:"pvcNamespace,omitempty"`
+	PVName            string         `json:"pvName,omitempty"`
+	RestoreMethod     Method         `json:"restoreMethod,omitempty"`
+	SnapshotDataMoved bool           `json:"snapshotDataMoved"`
+	CSI               *CSIInfo       `json:"csiSnapshotInfo,omitempty"`
+	Moved             *MovedInfo     `json:"snapshotDataMovementInfo,omitempty"`
+	Native            *NativeInfo    `json:"nativeSnapshotInfo,omitempty"`
+	PVR               *PodVolumeInfo `json:"pvrInfo,omitempty"`
+}

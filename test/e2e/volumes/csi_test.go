@@ -1,0 +1,90 @@
+//go:build stack
+
+package volumes
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack"
+)
+
+// TestCSIRestore brings claims back from CSI snapshots: after a loss, beside the
+// original, and from a backup so old that it has no volumeinfo.
+func TestCSIRestore(t *testing.T) {
+	l := shared
+	for name, withInfo := range map[string]bool{"csi": true, "old": false} {
+		t.Run(name, func(t *testing.T) {
+			ns, copied := l.namespace(t, name), name+"-copied-"+l.id
+			l.cleanUp(t, copied)
+			l.claim(t, ns, "data", "then")
+			f := l.forge(t, name)
+			f.take("namespaces", "", ns)
+			f.csi(ns, "data", stack.EBSSnapshotClass)
+			backup := f.write(withInfo)
+			if err := writeFile(l.file(t, ns, "data"), "now"); err != nil {
+				t.Fatal(err)
+			}
+			res := l.restore(t, input(name+"-beside-"+l.id, backup, ns, map[string]string{ns: copied}))
+			if a, b := l.content(t, ns, "data"), l.content(t, copied, "data"); a != "now" || b != "then" || res.Volumes != 1 {
+				t.Errorf("original %q, copy %q, %+v", a, b, res)
+			}
+			l.deleteNamespace(t, ns)
+			l.restore(t, input(name+"-lost-"+l.id, backup, ns, nil))
+			if got := l.content(t, ns, "data"); got != "then" {
+				t.Errorf("read %q", got)
+			}
+			pv := l.bound(t, ns, "data")
+			if withInfo && (textAt(pv, "spec", "persistentVolumeReclaimPolicy") != "Retain" || textAt(pv, "metadata", "labels", "team") != "books" ||
+				textAt(pv, "metadata", "labels", "topology.kubernetes.io/zone") == "elsewhere") {
+				t.Errorf("the volume was not given what it had: %v", at(pv, "metadata", "labels"))
+			}
+		})
+	}
+}
+
+// TestCSIClassIsMapped restores into a storage class of another name, by flag and by
+// Velero's ConfigMap.
+func TestCSIClassIsMapped(t *testing.T) {
+	l := shared
+	ns := l.namespace(t, "class")
+	class := "other-" + l.id
+	l.kubectl(t, `{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"`+class+`"},"provisioner":"ebs.csi.aws.com","volumeBindingMode":"Immediate"}`, "apply", "-f", "-")
+	l.later(t, "delete", "storageclass", class)
+	l.claim(t, ns, "data", "then")
+	f := l.forge(t, "class")
+	f.csi(ns, "data", stack.EBSSnapshotClass)
+	backup := f.write(true)
+	check := func(t *testing.T, copied string) {
+		t.Helper()
+		if got := textAt(l.object(t, "pvc", copied, "data"), "spec", "storageClassName"); got != class || l.content(t, copied, "data") != "then" {
+			t.Errorf("class %q, content %q", got, l.content(t, copied, "data"))
+		}
+	}
+	t.Run("flag", func(t *testing.T) {
+		copied := "class-flag-" + l.id
+		l.cleanUp(t, copied)
+		if _, err := l.Run(t.Context(), "restore", "create", "class-flag-"+l.id, "--from-backup", backup, "--include-namespaces", ns,
+			"--namespace-mappings", ns+":"+copied, "--storage-class-mappings", stack.EBSClassNow+":"+class, "--wait"); err != nil {
+			t.Fatal(err)
+		}
+		check(t, copied)
+	})
+	t.Run("ConfigMap", func(t *testing.T) {
+		copied := "class-map-" + l.id
+		l.cleanUp(t, copied)
+		_, _ = l.Kubectl(t.Context(), "", "create", "namespace", "velero") // may be there
+		l.kubectl(t, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"classes-`+l.id+`","namespace":"velero","labels":{"velero.io/plugin-config":"","velero.io/change-storage-class":"RestoreItemAction"}},
+"data":{"`+stack.EBSClassNow+`":"`+class+`"}}`, "apply", "-f", "-")
+		l.later(t, "delete", "configmap", "-n", "velero", "classes-"+l.id)
+		l.restore(t, input("class-map-"+l.id, backup, ns, map[string]string{ns: copied}))
+		check(t, copied)
+	})
+	t.Run("unknown class", func(t *testing.T) {
+		in := input("class-bad-"+l.id, backup, ns, map[string]string{ns: "never-" + l.id})
+		in.StorageClasses = map[string]string{stack.EBSClassNow: "nowhere"}
+		if kind, text := l.refused(t, in); kind != "InvalidInput" || !strings.Contains(text, `storageClassMapping[`+stack.EBSClassNow+`]`) {
+			t.Errorf("%s: %s", kind, text)
+		}
+	})
+}

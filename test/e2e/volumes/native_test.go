@@ -1,0 +1,189 @@
+//go:build stack
+
+package volumes
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/ebs"
+)
+
+// TestNativeRestore brings a namespace back whose claims were snapshotted through EC2.
+func TestNativeRestore(t *testing.T) {
+	l := shared
+	ns := l.namespace(t, "native")
+	l.claim(t, ns, "data", "first")
+	l.claim(t, ns, "logs", "second")
+	f := l.forge(t, "native")
+	f.take("namespaces", "", ns)
+	f.native(ns, "data")
+	f.native(ns, "logs")
+	old := l.disk(t, ns, "data")
+	pv := textAt(l.bound(t, ns, "data"), "metadata", "name")
+	backup := f.write(true)
+	l.deleteNamespace(t, ns)
+
+	res := l.restore(t, input("native-"+l.id, backup, ns, nil))
+	if res.Volumes != 2 || res.Warnings > 0 {
+		t.Errorf("%+v", res)
+	}
+	if got := l.content(t, ns, "data") + l.content(t, ns, "logs"); got != "firstsecond" {
+		t.Errorf("read %q", got)
+	}
+	if now := textAt(l.bound(t, ns, "data"), "metadata", "name"); now != pv {
+		t.Errorf("volume %s is now %s", pv, now)
+	}
+	made := l.madeBy(t, res.UID)
+	if len(made) != 2 || l.disk(t, ns, "data") == old {
+		t.Errorf("made %+v, old %s", made, old)
+	}
+	for _, v := range made {
+		if v.Type != "gp3" || v.Tags[ebs.TagBackup] != backup || v.Tags[ebs.TagCluster] != l.Cluster {
+			t.Errorf("%+v", v)
+		}
+	}
+	out, err := l.Run(t.Context(), "restore", "describe", res.Name)
+	if err != nil || !strings.Contains(out, "NativeSnapshot snap-") {
+		t.Errorf("describe: %v\n%s", err, out)
+	}
+}
+
+// TestNativeBesideTheOriginal restores into another namespace while the first lives:
+// the volume gets another name, and both have their own data.
+func TestNativeBesideTheOriginal(t *testing.T) {
+	l := shared
+	ns, copied := l.namespace(t, "origin"), "copied-"+l.id
+	l.cleanUp(t, copied)
+	l.claim(t, ns, "data", "then")
+	f := l.forge(t, "beside")
+	f.native(ns, "data")
+	backup := f.write(true)
+	if err := writeFile(l.file(t, ns, "data"), "now"); err != nil {
+		t.Fatal(err)
+	}
+	l.restore(t, input("beside-"+l.id, backup, ns, map[string]string{ns: copied}))
+	pv := l.bound(t, copied, "data")
+	if name := textAt(pv, "metadata", "name"); !strings.HasPrefix(name, "velero-clone-") || textAt(pv, "metadata", "annotations", "velero.io/original-pv-name") == "" {
+		t.Errorf("volume %s: %v", name, at(pv, "metadata", "annotations"))
+	}
+	if a, b := l.content(t, ns, "data"), l.content(t, copied, "data"); a != "now" || b != "then" {
+		t.Errorf("original %q, copy %q", a, b)
+	}
+}
+
+// TestExistingClaimIsLeft: a claim that is there keeps its data, and no volume is made.
+func TestExistingClaimIsLeft(t *testing.T) {
+	l := shared
+	ns := l.namespace(t, "there")
+	l.claim(t, ns, "data", "then")
+	f := l.forge(t, "there")
+	f.native(ns, "data")
+	backup := f.write(true)
+	if err := writeFile(l.file(t, ns, "data"), "now"); err != nil {
+		t.Fatal(err)
+	}
+	res := l.restore(t, input("there-"+l.id, backup, ns, nil))
+	if got := l.content(t, ns, "data"); got != "now" || len(l.madeBy(t, res.UID)) > 0 {
+		t.Errorf("read %q, made %v", got, l.madeBy(t, res.UID))
+	}
+	if !has(res.Reasons, "VOLUME_LEFT", ns+"/data") {
+		t.Errorf("%q", res.Reasons)
+	}
+}
+
+// TestNativeInAnotherZone: the zone of the snapshot has no node; the volume goes where
+// nodes are.
+func TestNativeInAnotherZone(t *testing.T) {
+	l := shared
+	ns := l.namespace(t, "zones")
+	l.claim(t, ns, "data", "moved")
+	f := l.forge(t, "zones")
+	f.native(ns, "data")
+	f.natives[0].Spec.VolumeAZ = l.ebs.Region + "c" // where the stack has no node
+	backup := f.write(true)
+	l.deleteNamespace(t, ns)
+	res := l.restore(t, input("zones-"+l.id, backup, ns, nil))
+	if !has(res.Reasons, "VOLUME_MOVED", "no node in zone "+l.ebs.Region+"c") {
+		t.Errorf("%q", res.Reasons)
+	}
+	made := l.madeBy(t, res.UID)
+	if len(made) != 1 || made[0].Zone == l.ebs.Region+"c" {
+		t.Fatalf("%+v", made)
+	}
+	pv := l.bound(t, ns, "data")
+	if text := toJSON(t, at(pv, "spec", "nodeAffinity")); !strings.Contains(text, made[0].Zone) || strings.Contains(text, l.ebs.Region+"c") {
+		t.Errorf("affinity %s, disk in %s", text, made[0].Zone)
+	}
+	if got := l.content(t, ns, "data"); got != "moved" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// TestNativeKeepsSpeed: a gp3 volume that was made faster is as fast again, though
+// Velero's files do not say so.
+func TestNativeKeepsSpeed(t *testing.T) {
+	l := shared
+	class := "fast-" + l.id
+	l.kubectl(t, `{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"`+class+`"},"provisioner":"ebs.csi.aws.com",
+"parameters":{"type":"gp3","iops":"4000","throughput":"250"},"volumeBindingMode":"Immediate"}`, "apply", "-f", "-")
+	l.later(t, "delete", "storageclass", class)
+	ns, copied := l.namespace(t, "fast"), "faster-"+l.id
+	l.cleanUp(t, copied)
+	l.claimOf(t, ns, "data", class, "10Gi", "quick")
+	f := l.forge(t, "fast")
+	f.native(ns, "data")
+	res := l.restore(t, input("fast-"+l.id, f.write(true), ns, map[string]string{ns: copied}))
+	if made := l.madeBy(t, res.UID); len(made) != 1 || made[0].IOPS != 4000 || made[0].Throughput != 250 {
+		t.Errorf("%+v", made)
+	}
+}
+
+// TestWithoutVolumes is --restore-volumes=false.
+func TestWithoutVolumes(t *testing.T) {
+	l := shared
+	ns, copied := l.namespace(t, "off"), "offed-"+l.id
+	l.cleanUp(t, copied)
+	l.claim(t, ns, "data", "x")
+	f := l.forge(t, "off")
+	f.csi(ns, "data", "ebs")
+	in := input("off-"+l.id, f.write(true), ns, map[string]string{ns: copied})
+	no := false
+	in.Spec.RestorePVs = &no
+	l.restore(t, in)
+	claim := l.object(t, "pvc", copied, "data")
+	if claim == nil || at(claim, "spec", "dataSource") != nil {
+		t.Errorf("%v", at(claim, "spec"))
+	}
+}
+
+// TestDryRun says what would be made and makes nothing.
+func TestDryRun(t *testing.T) {
+	l := shared
+	ns := l.namespace(t, "dry")
+	l.claim(t, ns, "data", "x")
+	f := l.forge(t, "dry")
+	snap := f.native(ns, "data")
+	backup := f.write(true)
+	copied := "dried-" + l.id
+	out, err := l.Run(t.Context(), "restore", "create", "dry-"+l.id, "--from-backup", backup, "--include-namespaces", ns,
+		"--namespace-mappings", ns+":"+copied, "--dry-run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out, "a new gp3 volume of 2 GiB in us-east-1") || !strings.Contains(out, snap.ID) {
+		t.Errorf("the plan does not say what is made:\n%s", out)
+	}
+	made, err := l.ec2.VolumesTagged(t.Context(), map[string]string{ebs.TagRestoreUID: ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range made {
+		if v.Tags[ebs.TagBackup] == backup {
+			t.Errorf("made %+v", v)
+		}
+	}
+	if l.object(t, "namespace", "", copied) != nil {
+		t.Error("the namespace is there")
+	}
+}
