@@ -33,8 +33,10 @@ type hookEnd struct {
 	State string `json:"state,omitempty"` // hookWaits, hookRuns, …
 	Text  string `json:"text,omitempty"`  // why it failed
 	Next  string `json:"next,omitempty"`  // step, if not the usual one
-	// Again says that an attempt was lost while the hook ran.
-	Again bool `json:"again,omitempty"`
+	// Again says that an attempt was lost while the hook ran; Left is its command,
+	// if it got so far.
+	Again bool              `json:"again,omitempty"`
+	Left  *kube.ExecProcess `json:"left,omitempty"`
 }
 
 // States of a hook.
@@ -57,7 +59,7 @@ func (p *podRun) load(ctx context.Context, stage staging) error {
 	}
 	for i := range p.Runs {
 		if p.Runs[i].State == hookRuns {
-			p.Runs[i] = hookEnd{Again: true}
+			p.Runs[i] = hookEnd{Again: true, Left: p.Runs[i].Left}
 		}
 	}
 	return err
@@ -180,10 +182,7 @@ func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, er
 	if err := h.s.stage.put(ctx, p.file(), p); err != nil {
 		return false, err
 	}
-	_, err = h.r.Kube.Exec(ctx, kube.ExecRequest{
-		Namespace: p.Namespace, Pod: p.Name, Container: run.Container, Command: run.Command, Timeout: run.Timeout,
-	})
-	switch {
+	switch err := h.exec(ctx, p, i); {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
 	case err == nil:
@@ -200,10 +199,31 @@ func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, er
 	return false, nil
 }
 
+// exec runs the command of a hook. What a lost worker has left of it is ended first,
+// so that it does not run beside its repetition.
+func (h *hookRun) exec(ctx context.Context, p *podRun, i int) error {
+	run, end := p.Hooks[i], &p.Runs[i]
+	if end.Left != nil {
+		if err := h.r.Kube.EndExec(ctx, p.Namespace, p.Name, *end.Left); err != nil {
+			return fmt.Errorf("after a worker was lost: %w", err)
+		}
+	}
+	_, err := h.r.Kube.Exec(ctx, kube.ExecRequest{
+		Namespace: p.Namespace, Pod: p.Name, Container: run.Container, Command: run.Command, Timeout: run.Timeout,
+		Started: func(ctx context.Context, at kube.ExecProcess) {
+			end.Left = &at
+			_ = h.s.stage.put(ctx, p.file(), p) // without it a lost worker's command may overlap its repetition
+		},
+	})
+	end.Left = nil
+	return err
+}
+
 // later says that a command has not begun and may yet: its container is on its way up
 // or cannot be reached now.
 func later(err error) bool {
-	return errors.Is(err, kube.ErrNotRunning) || errors.Is(err, kube.ErrUnreachable) || kube.IsNotFound(err)
+	return errors.Is(err, kube.ErrNotRunning) || errors.Is(err, kube.ErrUnreachable) ||
+		kube.IsNotFound(err) || kube.IsUnavailable(err)
 }
 
 // outcome is what the hooks of a pod come to.

@@ -18,6 +18,8 @@ const (
 	// execLast is how long the outputs of a command that has been ended may still
 	// take to arrive.
 	execLast = 2 * time.Second
+	// execNote is how long Started may take.
+	execNote = 2 * time.Second
 )
 
 // ExecRequest is a command to run in a container.
@@ -32,6 +34,10 @@ type ExecRequest struct {
 	// MaxOutput is how many of the last bytes of each output are kept; 0 means 8
 	// KiB.
 	MaxOutput int
+	// Started is called once the command runs, where that can be told, with what
+	// EndExec needs if this process is lost. It holds up nothing for longer than
+	// its context lasts (2 s); what it fails at costs only that certainty.
+	Started func(ctx context.Context, p ExecProcess)
 }
 
 // ExecResult is what a command left behind. What it printed may be secret: it is
@@ -81,6 +87,7 @@ type execution struct {
 	c      *Client
 	req    ExecRequest
 	marker string // of the line that tells the process id; nobody can guess it
+	life   string // container id: another one after each restart
 }
 
 // wrap names what failed: the place, and the program without its arguments.
@@ -104,6 +111,7 @@ func (e *execution) ready(ctx context.Context) error {
 	for _, list := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses, pod.Status.EphemeralContainerStatuses} {
 		for i := range list {
 			if list[i].Name == e.req.Container {
+				e.life = list[i].ContainerID
 				return running(&list[i])
 			}
 		}
@@ -148,15 +156,7 @@ func (e *execution) run(ctx context.Context, shell bool) (ExecResult, error) {
 	go func() { done <- e.c.stream(streaming, e.req, e.argv(shell), out) }()
 	timer := time.NewTimer(e.req.Timeout)
 	defer timer.Stop()
-	var err error
-	select {
-	case err = <-done:
-		err = e.judge(streaming, out, err)
-	case <-timer.C:
-		err = e.interrupt(streaming, out, done, ErrTimeout)
-	case <-ctx.Done():
-		err = e.interrupt(streaming, out, done, context.Cause(ctx))
-	}
+	err := e.await(ctx, streaming, out, done, timer.C)
 	res := out.result()
 	res.Took = time.Since(start)
 	var exit *ExitError
@@ -164,6 +164,31 @@ func (e *execution) run(ctx context.Context, shell bool) (ExecResult, error) {
 		res.ExitCode = exit.Code
 	}
 	return res, err
+}
+
+// await waits for what comes first: the end of the command, or a reason to end it.
+func (e *execution) await(ctx, streaming context.Context, out *execOutput, done <-chan error, timeout <-chan time.Time) error {
+	for {
+		select {
+		case err := <-done:
+			return e.judge(streaming, out, err)
+		case <-timeout:
+			return e.interrupt(streaming, out, done, ErrTimeout)
+		case <-ctx.Done():
+			return e.interrupt(streaming, out, done, context.Cause(ctx))
+		case pid := <-out.known:
+			e.started(ctx, pid)
+		}
+	}
+}
+
+func (e *execution) started(ctx context.Context, pid string) {
+	if e.req.Started == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, execNote)
+	defer cancel()
+	e.req.Started(ctx, ExecProcess{Container: e.req.Container, Life: e.life, PID: pid})
 }
 
 // argv is the command, or the shell that prints its own process id and becomes

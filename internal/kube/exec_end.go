@@ -43,6 +43,33 @@ for f in /proc/[0-9]*/stat; do
 done
 exit $n`
 
+// ExecProcess is a command that runs in a container. It may be stored.
+type ExecProcess struct {
+	Container string `json:"container"`
+	Life      string `json:"life"` // the container's id, another one after a restart
+	PID       string `json:"pid"`
+}
+
+// EndExec ends a command that an Exec has left running because its process died. One
+// that has ended, or whose container has, is no error. An *InterruptedError says that
+// it may still run.
+func (c *Client) EndExec(ctx context.Context, namespace, pod string, p ExecProcess) error {
+	e := &execution{c: c, req: ExecRequest{Namespace: namespace, Pod: pod, Container: p.Container, Command: []string{"/bin/sh"}}}
+	err := e.ready(ctx)
+	if IsNotFound(err) || errors.Is(err, ErrNotRunning) || errors.Is(err, ErrNoContainer) || err == nil && e.life != p.Life {
+		return nil
+	}
+	if err != nil {
+		return e.wrap(err)
+	}
+	out := newExecOutput(0, "", true)
+	out.id = p.PID
+	if left := e.end(ctx, out); left != "" {
+		return e.wrap(&InterruptedError{Why: errLeft, Left: left})
+	}
+	return nil
+}
+
 // end makes sure that the command does not run on. The answer is empty when it is
 // gone, with all processes of its session; else it is why that is not certain.
 func (e *execution) end(ctx context.Context, out *execOutput) string {

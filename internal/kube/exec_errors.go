@@ -29,6 +29,8 @@ var (
 
 	// errLost: the connection broke while the command ran.
 	errLost = errors.New("the connection to the command broke")
+	// errLeft: a command outlived the process that ran it.
+	errLeft = errors.New("the command was left running")
 	// errNoShell: the container has no /bin/sh, and nothing was run.
 	errNoShell = errors.New("no shell")
 )

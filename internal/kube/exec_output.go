@@ -21,10 +21,11 @@ type execOutput struct {
 	head   []byte // the first line as far as it has come; nil after it
 	opened bool   // the first line is complete
 	id     string
+	known  chan string // receives id; never blocks
 }
 
 func newExecOutput(size int, marker string, shell bool) *execOutput {
-	return &execOutput{shell: shell, marker: marker, opened: !shell, stdout: tail{max: size}, stderr: tail{max: size}}
+	return &execOutput{shell: shell, marker: marker, known: make(chan string, 1), opened: !shell, stdout: tail{max: size}, stderr: tail{max: size}}
 }
 
 // Write receives stdout.
@@ -53,6 +54,7 @@ func (o *execOutput) first(p []byte) []byte {
 		return all
 	}
 	o.id = id
+	o.known <- id
 	return rest
 }
 

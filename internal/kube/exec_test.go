@@ -196,6 +196,47 @@ func TestExecEndsACommandWhoseConnectionBroke(t *testing.T) {
 	}
 }
 
+func TestEndExecEndsWhatWasLeft(t *testing.T) {
+	var noted ExecProcess
+	signals := 0
+	s := &execServer{pod: strings.Replace(runningPod, `"name":"app","state"`, `"name":"app","containerID":"c1","state"`, 1)}
+	s.run = func(argv []string, stdout, _ io.Writer, _ <-chan struct{}) (int, error) {
+		if _, ok := isEnd(argv); ok {
+			if signals++; signals == 1 {
+				return 0, nil
+			}
+			return 1, nil
+		}
+		first, _ := asShell(argv)
+		fmt.Fprint(stdout, first)
+		time.Sleep(50 * time.Millisecond)
+		return 0, nil
+	}
+	if _, err := execIn(t, s, ExecRequest{Started: func(_ context.Context, p ExecProcess) { noted = p }}); err != nil {
+		t.Fatal(err)
+	}
+	if noted != (ExecProcess{"app", "c1", "4242"}) {
+		t.Errorf("noted %+v", noted)
+	}
+	c := serve(t, s.ServeHTTP)
+	if err := c.EndExec(context.Background(), "n", "p", noted); err != nil || signals != 2 {
+		t.Errorf("%v after %d signals", err, signals)
+	}
+	for name, p := range map[string]ExecProcess{"restarted": {"app", "c0", "4242"}, "crashing": {"late", "", "4242"}, "unknown": {"none", "c1", "4242"}} {
+		if err := c.EndExec(context.Background(), "n", "p", p); err != nil || signals != 2 {
+			t.Errorf("%s container: %v, %d signals", name, err, signals)
+		}
+	}
+	if err := c.EndExec(context.Background(), "n", "gone", noted); err != nil {
+		t.Errorf("pod that is gone: %v", err)
+	}
+	s.run = func([]string, io.Writer, io.Writer, <-chan struct{}) (int, error) { return 2, nil }
+	var cut *InterruptedError
+	if err := c.EndExec(context.Background(), "n", "p", noted); !errors.As(err, &cut) || cut.Ended() {
+		t.Errorf("command that cannot be ended: %v", err)
+	}
+}
+
 func TestExecLooksBeforeItStarts(t *testing.T) {
 	s := &execServer{run: func([]string, io.Writer, io.Writer, <-chan struct{}) (int, error) { return 0, nil }}
 	if _, err := execIn(t, s, ExecRequest{Container: "none"}); !errors.Is(err, ErrNoContainer) {
