@@ -104,9 +104,9 @@ func TestDryRun(t *testing.T) {
 {"resource":"namespaces","name":"shop","action":"none"}
 `
 	m := bucket(t, map[string][]byte{"look": packed(plan)})
-	m.results = map[string]any{"look": contract.RestoreResult{Name: "look", Backup: "nightly", Phase: "Completed", DryRun: true}}
+	m.results = map[string]any{"look": contract.RestoreResult{Name: "look", Backup: "nightly", Phase: "Completed", DryRun: true, Hooks: contract.HookCounts{Attempted: 1200}}}
 	got := lifeboat(t, m, "", "restore", "create", "look", "--from-backup", "nightly", "--dry-run")
-	got.want(t, codeDone, `Dry run "look" of backup "nightly" Completed in under 1s; 0 warnings, 0 errors.`, "+ configmaps shop/a\n", "~ secrets shop/b\n    data.password: \"(masked 2)\" becomes \"(masked 1)\"\n",
+	got.want(t, codeDone, `Dry run "look" of backup "nightly" Completed in under 1s; 0 warnings, 0 errors.`, "It would run 1,200 hooks in restored pods.", "+ configmaps shop/a\n", "~ secrets shop/b\n    data.password: \"(masked 2)\" becomes \"(masked 1)\"\n",
 		"3 objects: 1 to create, 1 to update, 0 to skip, 1 already as in the backup, 0 would fail.", "Nothing was written.", "--plan look")
 	m.failures["look"] = &engine.RunError{Run: engine.Run{Kind: engine.Restore, Name: "look"}, Phase: "Failed", Message: "x"}
 	lifeboat(t, m, "", "restore", "create", "look", "--from-backup", "nightly", "--dry-run").want(t, codeFailed)

@@ -104,6 +104,11 @@ func (a *app) awaitRestore(ctx context.Context, be backend, run engine.Run) (con
 		return res, a.failedRun(run, err)
 	}
 	a.say("%s %s.\n", restoreOutcome(res), problems(res.Warnings, res.Errors))
+	if n := int64(res.Hooks.Attempted); n > 0 && res.DryRun {
+		a.say("It would run %s in restored pods.\n", show.Plural(n, "hook"))
+	} else if n > 0 {
+		a.say("%s in restored pods, %s failed.\n", show.Plural(n, "hook"), show.Count(int64(res.Hooks.Failed)))
+	}
 	a.reasons(res.Reasons, res.Warnings+res.Errors)
 	return res, nil
 }

@@ -95,6 +95,15 @@ func (p *page) backupStatus(s velerov1.BackupStatus) {
 		p.value(0, "Total items to be backed up", strconv.Itoa(s.Progress.TotalItems))
 		p.value(0, "Items backed up", strconv.Itoa(s.Progress.ItemsBackedUp))
 	}
+	p.hooks(s.HookStatus)
+}
+
+func (p *page) hooks(s *velerov1.HookStatus) {
+	if s == nil {
+		return
+	}
+	p.value(0, "Hooks attempted", strconv.Itoa(s.HooksAttempted))
+	p.value(0, "Hooks failed", strconv.Itoa(s.HooksFailed))
 }
 
 func (p *page) details(d *contract.Details) {

@@ -48,6 +48,7 @@ func (v RestoreView) Print(w io.Writer) error {
 		p.value(0, "Total items to be restored", strconv.Itoa(progress.TotalItems))
 		p.value(0, "Items restored", strconv.Itoa(progress.ItemsRestored))
 	}
+	p.hooks(r.Status.HookStatus)
 	p.restoreSpec(r.Spec)
 	p.volumes(v.Volumes)
 	p.details(v.Details)

@@ -102,7 +102,7 @@ func TestRestoreView(t *testing.T) {
 			BackupName: "nightly", NamespaceMapping: map[string]string{"shop": "copy", "a": "b"}, ExistingResourcePolicy: "update",
 			RestoreStatus: &velerov1.RestoreStatusSpec{IncludedResources: []string{"workflows"}},
 		},
-		Status: velerov1.RestoreStatus{Phase: "Completed", StartTimestamp: at(1), CompletionTimestamp: at(2), Progress: &velerov1.RestoreProgress{TotalItems: 4, ItemsRestored: 4}},
+		Status: velerov1.RestoreStatus{Phase: "Completed", StartTimestamp: at(1), CompletionTimestamp: at(2), Progress: &velerov1.RestoreProgress{TotalItems: 4, ItemsRestored: 4}, HookStatus: &velerov1.HookStatus{HooksAttempted: 3, HooksFailed: 1}},
 	}}
 	var out bytes.Buffer
 	if err := view.Print(&out); err != nil {
