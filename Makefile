@@ -6,6 +6,9 @@ CACHE    ?= $(or $(LIFEBOAT_CACHE),$(XDG_CACHE_HOME),$(HOME)/.cache)/lifeboat
 TOOLS    := $(CACHE)/tools
 STACKDIR ?= $(CACHE)/dev-stack
 
+# The stack's CSI driver is a module of its own.
+DRIVER   := test/stack/tools/ebscsi
+
 # Tests with the tag `stack` run real components; one package at a time, for they
 # share two cores with an API server each.
 STACKTEST := go test -tags stack -p 1 -timeout 60m
@@ -28,16 +31,20 @@ demo: ## the whole story on real components: backup, loss, restore, comparison (
 	@bin/demo
 
 .PHONY: test
-test: node-build stack-build lint ## everything that proves it, on real components (builds them at the first run; Linux, root)
+test: node-build stack-build lint test-driver ## everything that proves it, on real components (builds them at the first run; Linux, root)
 	$(STACKTEST) ./...
 
 .PHONY: test-noroot
-test-noroot: stack-build lint ## as test, without the tests that need a node (they want Linux and root)
+test-noroot: stack-build lint test-driver ## as test, without the tests that need a node (they want Linux and root)
 	$(STACKTEST) $$(go list -tags stack ./... | grep -v /test/node)
 
 .PHONY: e2e
 e2e: node-build stack-build ## real Pods with real data on a real node (Linux, root; installs what it needs)
 	$(STACKTEST) -v ./test/node/...
+
+.PHONY: test-driver
+test-driver: ## the stack's CSI driver: its own tests and the CSI specification's suite
+	cd $(DRIVER) && CGO_ENABLED=0 go test -trimpath ./...
 
 .PHONY: test-unit
 test-unit: ## tests without any process outside `go test`
@@ -56,6 +63,7 @@ fuzz: ## every fuzz target for FUZZTIME (default 20s)
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## linters, layer rules, determinism of workflows
 	$(TOOLS)/golangci-lint run --build-tags stack ./...
+	cd $(DRIVER) && $(TOOLS)/golangci-lint run ./...
 	$(TOOLS)/workflowcheck -show-pos ./workflows/...
 
 .PHONY: fmt
@@ -80,8 +88,8 @@ node-build: ## make this machine ready for a real node: packages and images (Lin
 	go run ./test/stack/cmd/stack build --node
 
 .PHONY: up
-up: ## start a local stack and leave it running
-	go run ./test/stack/cmd/stack up --kwok --dir $(STACKDIR)
+up: ## start a local stack and leave it running (UP=--ebs for volumes, UP=--node for a real node)
+	go run ./test/stack/cmd/stack up --kwok $(UP) --dir $(STACKDIR)
 
 .PHONY: down
 down: ## stop the local stack

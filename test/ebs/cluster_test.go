@@ -137,6 +137,12 @@ func (c *cluster) bound(name string) (volumeID string) {
 	return id
 }
 
+// gone waits until EC2 has a volume no more.
+func (c *cluster) gone(volumeID string) {
+	c.t.Helper()
+	c.until("volume deleted", func(context.Context) bool { _, ok := c.volume(volumeID); return !ok })
+}
+
 func (c *cluster) snapshot(name, claim string) {
 	c.t.Helper()
 	c.create(snapshots, `

@@ -108,7 +108,7 @@ spec:
 			return ok && len(volume.Attached) == 0
 		})
 		c.delete(claims, name)
-		c.until("volume deleted", func(context.Context) bool { _, ok := c.volume(id); return !ok })
+		c.gone(id)
 	}
 }
 
@@ -156,7 +156,7 @@ func TestStuckAndFailedSnapshots(t *testing.T) {
 		c.delete(snapshots, name)
 	}
 	c.delete(claims, "frail")
-	c.until("volume deleted", func(context.Context) bool { _, ok := c.volume(id); return !ok })
+	c.gone(id)
 }
 
 // TestTwoClustersShareAnAccount restores a snapshot of one cluster in another that
@@ -190,13 +190,13 @@ spec: {source: {volumeSnapshotContentName: foreign}}`)
 		t.Errorf("the other cluster reads %q, want kept", got)
 	}
 	second.delete(claims, "restored")
-	second.until("volume deleted", func(context.Context) bool { _, ok := second.volume(restored); return !ok })
+	second.gone(restored)
 	if _, ok := first.volume(origin); !ok {
 		t.Error("the other cluster deleted the first one's volume")
 	}
 	first.delete(snapshots, "origin")
 	first.delete(claims, "origin")
-	first.until("origin deleted", func(context.Context) bool { _, ok := first.volume(origin); return !ok })
+	first.gone(origin)
 }
 
 // TestHundredSnapshots measures how fast the cluster's own machinery is: it must

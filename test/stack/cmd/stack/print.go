@@ -38,7 +38,7 @@ func printEnv(out io.Writer, s *stack.Stack) error {
 	if _, err := fmt.Fprintf(out, "export PATH='%s':\"$PATH\"\n", s.BinDir()); err != nil {
 		return err
 	}
-	for _, pair := range [][2]string{
+	pairs := [][2]string{
 		{stack.Variable, s.Dir},
 		{"KUBECONFIG", s.Kubeconfig},
 		{"TEMPORAL_ADDRESS", s.Temporal.Address},
@@ -48,7 +48,11 @@ func printEnv(out io.Writer, s *stack.Stack) error {
 		{"AWS_REGION", s.S3.Region},
 		{"AWS_ENDPOINT_URL_S3", s.S3.Endpoint},
 		{"LIFEBOAT_BUCKET", s.S3.Bucket},
-	} {
+	}
+	if s.EBS != nil { // its keys are those of the object store
+		pairs = append(pairs, [][2]string{{"AWS_ENDPOINT_URL_EC2", s.EBS.Endpoint}, {"AWS_ENDPOINT_URL_STS", s.EBS.Endpoint}}...)
+	}
+	for _, pair := range pairs {
 		if _, err := fmt.Fprintf(out, "export %s='%s'\n", pair[0], pair[1]); err != nil {
 			return err
 		}

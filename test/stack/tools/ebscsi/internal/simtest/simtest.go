@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -77,14 +76,29 @@ func write(t *testing.T, dir, name string, text []byte) string {
 
 func build(t *testing.T, dir string) string {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
 	binary := filepath.Join(dir, "ebssim")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./test/stack/cmd/ebssim")
-	cmd.Dir = filepath.Join(filepath.Dir(file), "../../../../../..")
+	cmd.Dir = checkout(t)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build ebssim: %v: %s", err, out)
 	}
 	return binary
+}
+
+// checkout is the folder of Lifeboat's own module, above the one that tests run in.
+func checkout(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "test", "stack", "cmd", "ebssim")); err == nil {
+			return dir
+		}
+	}
+	t.Fatal("find ebssim: this module lies outside a checkout of Lifeboat")
+	return ""
 }
 
 // run starts it on a free port, which its first line tells.
