@@ -20,6 +20,7 @@ type VeleroOptions struct {
 	Namespace  string   // default: velero
 	Kubeconfig string   // default: the stack's; one for a Proxy cuts Velero off
 	S3Endpoint string   // default: the stack's
+	NoCSI      bool     // without its CSI support: on a stack with EBS it then snapshots natively
 	Args       []string // more flags for velero server
 }
 
@@ -83,10 +84,19 @@ func (v *Velero) start(ctx context.Context, o VeleroOptions) error {
 		return fmt.Errorf("prepare velero: %w", err)
 	}
 	env = append(env, "KUBECONFIG="+o.Kubeconfig) // the flag does not reach every part of Velero
+	if ebs := v.stack.EBS; ebs != nil {
+		env = append(env, "AWS_ENDPOINT_URL_EC2="+ebs.Endpoint, "AWS_ENDPOINT_URL_STS="+ebs.Endpoint)
+	}
 	err = v.stack.launch(ctx, v.service(), 1, func(ports []int) (*service, error) {
 		args := []string{
 			"server", "--kubeconfig=" + o.Kubeconfig, "--namespace=" + v.Namespace, "--plugin-dir=" + plugins,
-			"--features=EnableCSI", "--metrics-address=" + loopback(ports[0]), "--profiler-address=",
+			"--metrics-address=" + loopback(ports[0]), "--profiler-address=",
+		}
+		if !o.NoCSI {
+			args = append(args, "--features=EnableCSI")
+		}
+		if v.stack.EBS != nil {
+			args = append(args, "--default-volume-snapshot-locations=aws:default")
 		}
 		if o.QPS > 0 {
 			args = append(args, fmt.Sprintf("--client-qps=%d", o.QPS), fmt.Sprintf("--client-burst=%d", o.QPS))

@@ -22,13 +22,13 @@ func (v *Velero) install(ctx context.Context, o VeleroOptions) error {
 	if err := v.stack.NewBucket(ctx, o.Bucket); err != nil {
 		return err
 	}
-	objects := []struct {
-		path   string
-		object any
-	}{
+	objects := []placed{
 		{"/api/v1/namespaces/" + v.Namespace, namespaceObject(v.Namespace)},
 		{"/apis/apps/v1/namespaces/" + v.Namespace + "/deployments/velero", veleroDeployment(v.Namespace)},
 		{veleroPath(v.Namespace, "backupstoragelocations", "default"), v.location(o)},
+	}
+	if v.stack.EBS != nil {
+		objects = append(objects, placed{veleroPath(v.Namespace, "volumesnapshotlocations", "default"), v.snapshotLocation()})
 	}
 	for _, x := range objects {
 		if err := v.stack.applyObject(ctx, x.path, x.object); err != nil {
@@ -36,6 +36,12 @@ func (v *Velero) install(ctx context.Context, o VeleroOptions) error {
 		}
 	}
 	return nil
+}
+
+// placed is an object and where it goes.
+type placed struct {
+	path   string
+	object any
 }
 
 func (v *Velero) installCRDs(ctx context.Context) error {
@@ -73,6 +79,14 @@ func (v *Velero) location(o VeleroOptions) any {
 				"region": v.stack.S3.Region, "s3Url": o.S3Endpoint, "s3ForcePathStyle": "true", "checksumAlgorithm": "",
 			},
 		},
+	}
+}
+
+func (v *Velero) snapshotLocation() any {
+	return map[string]any{
+		"apiVersion": "velero.io/v1", "kind": "VolumeSnapshotLocation",
+		"metadata": map[string]any{"name": "default", "namespace": v.Namespace},
+		"spec":     map[string]any{"provider": "aws", "config": map[string]string{"region": v.stack.EBS.Region}},
 	}
 }
 
