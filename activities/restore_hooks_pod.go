@@ -177,6 +177,9 @@ func (p *podRun) drop() {
 // command runs a hook. again means that it has not begun, and is to wait for its
 // container once more; the error is the end of the attempt.
 func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
 	run, end := p.Hooks[i], &p.Runs[i]
 	end.State = hookRuns
 	if err := h.s.stage.put(ctx, p.file(), p); err != nil {
@@ -248,7 +251,7 @@ func (p *podRun) outcome() (contract.HookCounts, []report.Reason) {
 		}
 		n.Attempted++
 		if end.Again {
-			note(report.HookRepeated, "hook "+p.Hooks[i].Name+" ran when a worker was lost and was run again")
+			note(report.HookRepeated, "hook "+p.Hooks[i].Name+" may have run when a worker was lost, and was run again")
 		}
 	}
 	if dropped > 0 {

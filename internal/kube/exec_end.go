@@ -86,21 +86,25 @@ func (e *execution) end(ctx context.Context, out *execOutput) string {
 	ctx, cancel := context.WithTimeout(ctx, endGiveUp)
 	defer cancel()
 	killing := time.Now().Add(endGrace)
-	signal := "TERM"
+	signal, left := "TERM", "it survived being killed"
 	for {
 		alive, err := e.signal(ctx, signal, pid)
-		if err != nil {
-			return "ending it failed: " + e.reason(err)
-		}
-		if !alive {
+		switch {
+		case err == nil && !alive:
 			return ""
+		case err == nil:
+			signal = "0" // a look; TERM is sent once, since it may begin a tidy end
+			left = "it survived being killed"
+		case errors.Is(err, errSignal):
+			return "ending it failed: " + err.Error()
+		case ctx.Err() == nil:
+			left = "ending it failed: " + e.reason(err) // a broken connection may be back the next time
 		}
-		signal = "0" // a look; TERM is sent once, since it may begin a tidy end
 		if time.Now().After(killing) {
 			signal = "KILL"
 		}
 		if err := sleep(ctx, endPause); err != nil {
-			return "it survived being killed"
+			return left
 		}
 	}
 }
@@ -116,7 +120,7 @@ func (e *execution) signal(ctx context.Context, name, pid string) (bool, error) 
 	case errors.As(err, &exit) && exit.Code == 1:
 		return false, nil
 	case errors.As(err, &exit):
-		return false, fmt.Errorf("the shell ended with code %d", exit.Code)
+		return false, fmt.Errorf("%w %d", errSignal, exit.Code)
 	}
 	return false, err
 }

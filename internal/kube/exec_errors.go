@@ -31,6 +31,8 @@ var (
 	errLost = errors.New("the connection to the command broke")
 	// errLeft: a command outlived the process that ran it.
 	errLeft = errors.New("the command was left running")
+	// errSignal: the script that ends a command did not run as it should.
+	errSignal = errors.New("the shell ended with code")
 	// errNoShell: the container has no /bin/sh, and nothing was run.
 	errNoShell = errors.New("no shell")
 )
