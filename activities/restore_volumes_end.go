@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,43 +26,64 @@ func (r *Restore) sweep(ctx context.Context, stage staging, uid string) error {
 	if err != nil {
 		return err
 	}
-	locations := map[string]bool{}
-	doc.Volumes.count(func(v *restoreVolume) bool {
-		if v.needsDisk() {
-			locations[v.Disk.Location] = true
-		}
-		return false
-	})
-	for _, name := range sortedKeys(locations) {
-		if err := r.sweepLocation(ctx, name, uid); err != nil {
-			return fmt.Errorf("delete unused volumes of location %s: %w", name, err)
+	made := map[string]disk{}
+	if err := stage.get(ctx, disksFile, &made); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	for location, ids := range doc.Volumes.made(made) {
+		if err := r.sweepLocation(ctx, location, uid, ids); err != nil {
+			return fmt.Errorf("delete unused volumes of location %s: %w", location, err)
 		}
 	}
 	return nil
 }
 
-func (r *Restore) sweepLocation(ctx context.Context, name, uid string) error {
+// made is what the disks of a plan became, by location: also of locations where none
+// is known, for a call that was never answered may have made one.
+func (p *restoreVolumes) made(disks map[string]disk) map[string][]string {
+	out := map[string][]string{}
+	p.count(func(v *restoreVolume) bool {
+		if v.needsDisk() {
+			ids := out[v.Disk.Location]
+			if id := disks[v.PV].ID; id != "" {
+				ids = append(ids, id)
+			}
+			out[v.Disk.Location] = ids
+		}
+		return false
+	})
+	return out
+}
+
+// sweepLocation finds volumes by their ids and by their tags: EC2 may not list one yet
+// that it has just made.
+func (r *Restore) sweepLocation(ctx context.Context, name, uid string, ids []string) error {
 	_, loc, err := r.Snapshots.Get(ctx, name)
 	if err != nil {
 		return err
 	}
 	ours := map[string]string{ebs.TagRestoreUID: uid}
-	made, err := loc.VolumesTagged(ctx, ours)
-	if err != nil || len(made) == 0 {
+	tagged, err := loc.VolumesTagged(ctx, ours)
+	if err != nil {
 		return err
+	}
+	for _, v := range tagged {
+		ids = append(ids, v.ID)
+	}
+	slices.Sort(ids)
+	if ids = slices.Compact(ids); len(ids) == 0 {
+		return nil
 	}
 	used, err := r.usedDisks(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, v := range made {
-		if used[v.ID] || v.Instance != "" {
-			continue
+	for _, id := range ids {
+		if !used[id] {
+			_, err := loc.DeleteVolume(ctx, id, ours) // Retained is attached: somebody uses it
+			errs = append(errs, err)
 		}
-		// Retained is one that somebody attaches at this moment: it is used.
-		_, err := loc.DeleteVolume(ctx, v.ID, ours)
-		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,11 +43,24 @@ func (r *Restore) MakeVolumes(ctx context.Context, p *Pulse, in contract.Restore
 	}
 	m := &diskMaker{r: r, s: s, pulse: p, disks: s.disks}
 	err = m.make(ctx)
-	err = errors.Join(err, m.look(ctx, err))
-	if werr := s.stage.put(ctx, disksFile, m.disks); werr != nil {
-		err = errors.Join(err, werr) // what was made is found again by its tags
+	if err == nil {
+		err = m.look(ctx)
 	}
-	return m.status(), err
+	// Also of a run that is cancelled: what was made is to be found and deleted.
+	after, cancel := outlive(ctx, afterCancel)
+	defer cancel()
+	return m.status(), errors.Join(err, s.stage.put(after, disksFile, m.disks))
+}
+
+// afterCancel is how long a call goes on that would leave something behind if it were
+// broken off.
+const afterCancel = 15 * time.Second
+
+// outlive is a context that ends some time after ctx does.
+func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return longer, func() { stop(); cancel() }
 }
 
 // diskMaker makes the disks of one restore.
@@ -68,6 +82,9 @@ func (m *diskMaker) make(ctx context.Context) error {
 			continue
 		}
 		group.Go(func() error {
+			if gctx.Err() != nil {
+				return gctx.Err()
+			}
 			d, err := m.one(gctx, v)
 			if err != nil {
 				return fmt.Errorf("make the volume of %s: %w", v.PV, err)
@@ -87,12 +104,16 @@ func (m *diskMaker) one(ctx context.Context, v *restoreVolume) (disk, error) {
 	if err != nil {
 		return disk{}, err
 	}
-	made, err := loc.CreateVolume(ctx, ebs.VolumeRequest{
+	// A call that is on its way when the run is cancelled makes a volume all the same:
+	// it is waited for, so that the volume is known.
+	calm, cancel := outlive(ctx, afterCancel)
+	defer cancel()
+	made, err := loc.CreateVolume(calm, ebs.VolumeRequest{
 		RestoreUID: m.s.UID, PV: v.PV, Snapshot: v.Disk.Snapshot, Zone: v.Disk.Zone,
 		Type: v.Disk.Type, IOPS: v.Disk.IOPS, Throughput: v.Disk.Throughput, SizeGiB: gib(v.Capacity),
 		Tags: map[string]string{ebs.TagBackup: m.s.Archive.Backup, ebs.TagCluster: m.s.Run.Cluster},
 	})
-	if err != nil && (ctx.Err() != nil || !hopeless(err)) {
+	if err != nil && !hopeless(err) {
 		return disk{}, err
 	}
 	if err != nil {
@@ -119,12 +140,8 @@ func diskOf(v ebs.Volume, zone string) disk {
 	return d
 }
 
-// look asks how far volumes are that were not ready when they were last seen. After an
-// error nothing is asked: the next attempt does.
-func (m *diskMaker) look(ctx context.Context, before error) error {
-	if before != nil {
-		return nil
-	}
+// look asks how far volumes are that were not ready when they were last seen.
+func (m *diskMaker) look(ctx context.Context) error {
 	pending := map[string][]*restoreVolume{}
 	for i := range m.s.plan.Volumes.Volumes {
 		v := &m.s.plan.Volumes.Volumes[i]

@@ -29,6 +29,7 @@ type volumePlanner struct {
 	s      *session
 	cat    kube.Catalog
 	filter *filter.Restore
+	wide   *filter.Restore // without the spec's included types: says what may come along
 	facts  *volumeFacts
 	live   *liveVolumes
 
@@ -48,6 +49,9 @@ func (r *Restore) planVolumes(ctx context.Context, s *session, cat kube.Catalog,
 		return nil, nil, err
 	}
 	p := &volumePlanner{r: r, s: s, cat: cat, filter: f, plan: &restoreVolumes{}}
+	if p.wide, err = widened(s, cat); err != nil {
+		return nil, nil, err
+	}
 	if p.facts, err = s.volumeFacts(ctx, src); err != nil {
 		return nil, nil, err
 	}
@@ -57,6 +61,15 @@ func (r *Restore) planVolumes(ctx context.Context, s *session, cat kube.Catalog,
 		}
 	}
 	return p.plan, p.reasons, p.refused.err("backup " + s.Archive.Backup)
+}
+
+// widened is the filter of what may come along with a claim: a restore of claims alone
+// is a restore of their data too, unless the spec excludes what that needs.
+func widened(s *session, cat kube.Catalog) (*filter.Restore, error) {
+	spec := *s.Restore.Spec.DeepCopy()
+	spec.IncludedResources = nil
+	f, _, err := filter.NewRestore(&spec, nil, resolver(cat), filter.Contents{Resources: s.arc.Resources()})
+	return f, err
 }
 
 // touchesVolumes keeps the restore of a single Secret from reading about volumes.
@@ -131,7 +144,7 @@ func (p *volumePlanner) settle(v *restoreVolume) {
 		v.Way = wayDynamic
 	}
 	needs := map[way]string{wayNative: pvResource, wayKeep: pvResource, wayCSI: vscResource}[v.Way]
-	if needs != "" && v.Selected && v.Claim != "" && !p.filter.IncludeRelated(needs, "") {
+	if needs != "" && v.Selected && v.Claim != "" && !p.wide.IncludeRelated(needs, "") {
 		v.Way = wayDynamic
 		p.reason(v, report.New(report.VolumeUnselected, "its data needs one of "+needs+", which the filters leave out: it gets an empty volume"))
 	}

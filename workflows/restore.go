@@ -59,7 +59,7 @@ func newRestore(ctx workflow.Context, in contract.RestoreInput) (*restore, error
 
 func (r *restore) run(ctx workflow.Context) (contract.RestoreResult, error) {
 	for _, phase := range []func(workflow.Context) error{
-		r.open, r.makePlan, r.restoreVolumes, r.applyLevels, r.relink, r.awaitClaims, r.hooks,
+		r.open, r.makePlan, r.restoreVolumes, r.applyLevels, r.relink, r.hooks, r.awaitClaims,
 	} {
 		if err := phase(ctx); err != nil {
 			return contract.RestoreResult{}, cancelled(ctx, err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // TestNativeRestore brings a namespace back whose claims were snapshotted through EC2.
@@ -185,5 +186,52 @@ func TestDryRun(t *testing.T) {
 	}
 	if l.object(t, "namespace", "", copied) != nil {
 		t.Error("the namespace is there")
+	}
+}
+
+// TestRetainedVolumeWithoutSnapshot: a disk that the backup does not hold and that its
+// policy kept is bound again, also where only its namespace is restored.
+func TestRetainedVolumeWithoutSnapshot(t *testing.T) {
+	l := shared
+	ns := l.namespace(t, "kept")
+	l.claim(t, ns, "data", "still there")
+	pv := textAt(l.bound(t, ns, "data"), "metadata", "name")
+	l.kubectl(t, "", "patch", "pv", pv, "--type=merge", "-p", `{"spec":{"persistentVolumeReclaimPolicy":"Retain"}}`)
+	f := l.forge(t, "kept")
+	f.take("persistentvolumeclaims", ns, "data")
+	f.take("persistentvolumes", "", pv)
+	f.infos = append(f.infos, volume.Info{PVName: pv, PVCName: "data", PVCNamespace: ns, Skipped: true, PV: &volume.PVInfo{ReclaimPolicy: "Retain"}})
+	backup := f.write(true)
+	l.deleteNamespace(t, ns)
+	l.kubectl(t, "", "delete", "pv", pv)
+	l.restore(t, input("kept-"+l.id, backup, ns, nil))
+	if now := textAt(l.bound(t, ns, "data"), "metadata", "name"); now != pv || l.content(t, ns, "data") != "still there" {
+		t.Errorf("bound to %s, holds %q", now, l.content(t, ns, "data"))
+	}
+	l.kubectl(t, "", "patch", "pv", pv, "--type=merge", "-p", `{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}`)
+}
+
+// TestSingleClaim restores one claim by its name and type, with its data; and, where
+// volumes are excluded, says that it comes empty.
+func TestSingleClaim(t *testing.T) {
+	l := shared
+	ns := l.namespace(t, "single")
+	l.claim(t, ns, "data", "one")
+	f := l.forge(t, "single")
+	f.native(ns, "data")
+	backup := f.write(true)
+	for name, exclude := range map[string][]string{"with": nil, "without": {"persistentvolumes"}} {
+		copied := "single-" + name + "-" + l.id
+		l.cleanUp(t, copied)
+		in := input(copied, backup, ns, map[string]string{ns: copied})
+		in.Names, in.Spec.IncludedResources, in.Spec.ExcludedResources = []string{ns + "/data"}, []string{"persistentvolumeclaims"}, exclude
+		res := l.restore(t, in)
+		if exclude == nil {
+			if got := l.content(t, copied, "data"); got != "one" || res.Volumes != 1 {
+				t.Errorf("read %q, %+v", got, res)
+			}
+		} else if !has(res.Reasons, "VOLUME_UNSELECTED", copied+"/data") {
+			t.Errorf("%+v", res)
+		}
 	}
 }
