@@ -3,6 +3,7 @@ package ebs
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -57,21 +58,38 @@ func (r *Reservation) SnapshotInstance(ctx context.Context, uid, instance string
 }
 
 // existingGroup finds the run's snapshots of all volumes, or nil. Parts of a
-// group are deleted: they are of another moment than what is made next.
+// group are deleted: they are of another moment than what is made next. Parts that
+// are young may have company that does not show yet.
 func (l *Location) existingGroup(ctx context.Context, uid string, rs []Request) ([]Snapshot, error) {
-	all, err := l.groupOf(ctx, uid, rs)
-	if err != nil || slices.IndexFunc(all, func(s Snapshot) bool { return s.ID == "" }) < 0 {
-		return all, err
+	for {
+		all, err := l.groupOf(ctx, uid, rs)
+		if err != nil || !slices.ContainsFunc(all, missing) {
+			return all, err
+		}
+		if slices.ContainsFunc(all, young) {
+			if err := sleep(ctx, visibleAfter/16); err != nil {
+				return nil, classify(actionAll, "", err)
+			}
+			continue
+		}
+		return nil, l.deleteParts(ctx, uid, all)
 	}
-	for _, s := range all {
+}
+
+func missing(s Snapshot) bool { return s.ID == "" }
+
+func young(s Snapshot) bool { return s.ID != "" && time.Since(s.Started) < visibleAfter }
+
+func (l *Location) deleteParts(ctx context.Context, uid string, parts []Snapshot) error {
+	for _, s := range parts {
 		if s.ID == "" {
 			continue
 		}
 		if _, err := l.DeleteSnapshot(ctx, s.ID, map[string]string{TagBackupUID: uid}); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // groupOf finds for each request its snapshot; those missing are empty.
@@ -123,7 +141,7 @@ func (r *Reservation) createGroup(ctx context.Context, uid, instance string, rs 
 // wholeGroup looks for a group whose answer was lost: all of it or nothing.
 func (l *Location) wholeGroup(ctx context.Context, uid string, rs []Request) ([]Snapshot, error) {
 	all, err := l.groupOf(ctx, uid, rs)
-	if err != nil || slices.ContainsFunc(all, func(s Snapshot) bool { return s.ID == "" }) {
+	if err != nil || slices.ContainsFunc(all, missing) {
 		return nil, err
 	}
 	return all, nil

@@ -157,6 +157,28 @@ func TestSnapshotInstanceRefusals(t *testing.T) {
 	})
 }
 
+// TestSnapshotInstanceThatShowsInParts: what a killed worker made comes into view
+// one by one, and the next worker does not take that for a broken group.
+func TestSnapshotInstanceThatShowsInParts(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		l, rs := w.location(), w.group(2)
+		if _, err := l.Snapshot(t.Context(), uid, rs[0]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		go func() {
+			time.Sleep(2 * time.Second)
+			if _, err := w.admin.Snapshot(t.Context(), uid, rs[1]); err != nil {
+				t.Error(err)
+			}
+		}()
+		got, err := w.location().SnapshotInstance(t.Context(), uid, instance, rs)
+		if err != nil || len(w.snapshots()) != 2 || len(w.calls("DeleteSnapshot"))+len(w.calls("CreateSnapshots")) != 0 {
+			t.Errorf("%v, %v; there are %v", got, err, w.snapshots())
+		}
+	})
+}
+
 // TestSnapshotHoldsTheData of the moment it was asked for.
 func TestSnapshotHoldsTheData(t *testing.T) {
 	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
