@@ -10,8 +10,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
-// location is the name of the snapshot location that every Lifeboat here has.
-const location = "ebs"
+// location is the name of the snapshot location that every Lifeboat here has, and
+// every Velero.
+const location = "default"
 
 // withDisks configures a Lifeboat for the simulated account.
 func withDisks(s *stack.Stack) func(*config.Config) {

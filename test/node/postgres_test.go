@@ -35,7 +35,7 @@ spec:
         post.hook.backup.velero.io/container: postgres
         post.hook.backup.velero.io/command: '["psql", "--quiet", "-c", "INSERT INTO hook SELECT ''post'', count(*) FROM load"]'
     spec:
-      terminationGracePeriodSeconds: 5
+      terminationGracePeriodSeconds: 2
       securityContext: {runAsUser: 70, runAsGroup: 70, fsGroup: 70}
       containers:
       - name: postgres

@@ -1,0 +1,122 @@
+//go:build stack
+
+package node
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+	"github.com/lifeboat-backup/lifeboat/test/stack"
+)
+
+// proof is an application with data and a backup of it by each path.
+type proof struct {
+	cluster
+	namespace string
+	database  postgres
+	options   harness.Options
+}
+
+const fileText = "a plain file, written once"
+
+// start starts a database under load and a Pod that writes a file, on a cluster with
+// a Lifeboat.
+func start(t *testing.T, name string) *proof {
+	t.Helper()
+	p := &proof{options: harness.Options{Cluster: name, Prefix: name + "-" + id, Edit: withDisks(shared)}}
+	p.cluster = lifeboat(t, shared, p.options)
+	p.namespace = p.cluster.namespace(t, name)
+	p.applyIn(t, p.namespace, diskPod("writer", ""))
+	p.database = p.startPostgres(t, p.namespace)
+	p.ready(t, p.namespace, "writer")
+	p.execIn(t, fileText, p.namespace, "writer", "sh", "-c", "cat >/data/file")
+	return p
+}
+
+func (p *proof) backup(t *testing.T, name string, flags []string) {
+	t.Helper()
+	args := append([]string{"backup", "create", name, "--include-namespaces", p.namespace, "--wait"}, flags...)
+	out, err := p.Run(t.Context(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out, " Completed") {
+		t.Fatalf("backup %s: %s", name, out)
+	}
+	if described, err := p.Run(t.Context(), "backup", "describe", name, "--details"); err == nil {
+		t.Log(described)
+	}
+}
+
+// restore brings a backup back on a cluster and waits until its Pods are Ready.
+func (p *proof) restore(t *testing.T, c cluster, backup, name, namespace string) postgres {
+	t.Helper()
+	args := []string{"restore", "create", name, "--from-backup", backup, "--wait"}
+	if namespace != p.namespace {
+		args = append(args, "--namespace-mappings", p.namespace+":"+namespace)
+	}
+	out, err := c.Run(t.Context(), args...)
+	if err != nil || !strings.Contains(out, " Completed") {
+		described, _ := c.Kubectl(t.Context(), "", "get", "pods,persistentvolumeclaims,persistentvolumes,volumesnapshots", "--namespace", namespace)
+		t.Fatalf("restore %s: %v\n%s\n%s", name, err, out, described)
+	}
+	restored := p.database.at(c, namespace)
+	restored.awaitReady(t)
+	c.ready(t, namespace, "writer")
+	return restored
+}
+
+// check compares what a restore brought back with the original.
+func (p *proof) check(t *testing.T, restored postgres, original content) {
+	t.Helper()
+	restored.content(t).isBetweenHooks(t, original)
+	if got := restored.exec(t, restored.namespace, "writer", "cat", "/data/file"); got != fileText {
+		t.Errorf("file: %q", got)
+	}
+	restored.works(t)
+}
+
+// everywhere restores the backups of both paths beside the first, in a new cluster
+// that shares only bucket and account, and in the place of the first, which is lost.
+func (p *proof) everywhere(t *testing.T) {
+	for path := range paths() {
+		t.Run(path+" beside the first", func(t *testing.T) {
+			namespace := p.namespace + "-" + path
+			p.forget(t, namespace)
+			p.check(t, p.restore(t, p.cluster, path, "beside-"+path, namespace), p.database.content(t))
+		})
+	}
+	t.Run("new cluster", func(t *testing.T) { p.newCluster(t) })
+	original := p.database.content(t)
+	for path := range paths() {
+		t.Run(path+" in its place", func(t *testing.T) {
+			p.lose(t)
+			p.check(t, p.restore(t, p.cluster, path, "again-"+path, p.namespace), original)
+		})
+	}
+}
+
+// newCluster restores on a second control plane with a node and a worker of its own.
+func (p *proof) newCluster(t *testing.T) {
+	s := stack.Run(t, stack.Options{Node: true, EBS: true, EBSFrom: shared.EBS})
+	o := p.options
+	o.Cluster, o.S3 = "elsewhere", strings.TrimPrefix(shared.S3.Endpoint, "http://")
+	c := lifeboat(t, s, o)
+	for path := range paths() {
+		t.Run(path, func(t *testing.T) {
+			namespace := p.namespace + "-" + path
+			p.check(t, p.restore(t, c, path, "new-"+path, namespace), p.database.content(t))
+		})
+	}
+}
+
+// lose deletes the namespace with everything in it, volumes included.
+func (p *proof) lose(t *testing.T) {
+	t.Helper()
+	disks := []string{p.volumeID(t, p.namespace, "writer"), p.volumeID(t, p.namespace, "data-postgres-0")}
+	p.kubectl(t, "delete", "namespace", p.namespace, "--timeout=120s")
+	for _, id := range disks {
+		p.deleted(t, id)
+	}
+}
