@@ -9,11 +9,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 const (
@@ -41,12 +43,14 @@ type volumePlanner struct {
 // planVolumes makes the plan, nil if no selected object has to do with volumes. What
 // cannot be restored as it is makes an error that names every cause.
 func (r *Restore) planVolumes(ctx context.Context, s *session, cat kube.Catalog, f *filter.Restore, objs []plan.Object) (*restoreVolumes, []report.Reason, error) {
-	if !touchesVolumes(objs, f) {
-		return nil, nil, nil
-	}
 	_, src, err := r.Locations.Get(ctx, s.Source)
 	if err != nil {
 		return nil, nil, err
+	}
+	if !touchesVolumes(objs, f) {
+		// A damaged file is damage also where this restore does not need it.
+		l := archive.Layout{Backup: s.Archive.Backup}
+		return nil, nil, eachEntry(ctx, src, s.arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
 	}
 	p := &volumePlanner{r: r, s: s, cat: cat, filter: f, plan: &restoreVolumes{}}
 	if p.wide, err = widened(s, cat); err != nil {
