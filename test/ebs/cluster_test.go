@@ -128,6 +128,19 @@ spec:
 	c.create(claims, text)
 }
 
+// pod makes one that uses a claim, in a zone.
+func (c *cluster) pod(name, zone, claim string) {
+	c.t.Helper()
+	c.create(pods, `
+apiVersion: v1
+kind: Pod
+metadata: {name: `+name+`}
+spec:
+  nodeSelector: {topology.kubernetes.io/zone: `+zone+`}
+  containers: [{name: main, image: "example.com/main:1", volumeMounts: [{name: data, mountPath: /data}]}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: `+claim+`}}]`)
+}
+
 // bound waits for a claim and gives the id of its volume in EC2.
 func (c *cluster) bound(name string) (volumeID string) {
 	c.t.Helper()

@@ -87,14 +87,7 @@ func TestVolumeFollowsPod(t *testing.T) {
 	for _, zone := range []string{"us-east-1a", "us-east-1b"} {
 		name := "late-" + zone
 		c.claim(name, stack.EBSClass, "")
-		c.create(pods, `
-apiVersion: v1
-kind: Pod
-metadata: {name: `+name+`}
-spec:
-  nodeSelector: {topology.kubernetes.io/zone: `+zone+`}
-  containers: [{name: main, image: "example.com/main:1", volumeMounts: [{name: data, mountPath: /data}]}]
-  volumes: [{name: data, persistentVolumeClaim: {claimName: `+name+`}}]`)
+		c.pod(name, zone, name)
 		id := c.bound(name)
 		c.until("volume attached", func(context.Context) bool {
 			volume, ok := c.volume(id)
@@ -110,6 +103,24 @@ spec:
 		c.delete(claims, name)
 		c.gone(id)
 	}
+}
+
+// TestInTreeVolume: a class of before CSI gives a PersistentVolume of that form.
+func TestInTreeVolume(t *testing.T) {
+	c := connect(t, shared)
+	c.claim("old", stack.EBSClassInTree, "")
+	c.pod("old", "us-east-1a", "old")
+	claim := c.await(claims, "old", "Bound", "status", "phase")
+	pv, _, _ := unstructured.NestedString(claim.Object, "spec", "volumeName")
+	id, _, _ := unstructured.NestedString(c.get(volumes, pv).Object, "spec", "awsElasticBlockStore", "volumeID")
+	c.until("volume attached", func(context.Context) bool {
+		volume, ok := c.volume(id)
+		return ok && volume.Zone == "us-east-1a" && len(volume.Attached) == 1
+	})
+	c.await(pods, "old", "Running", "status", "phase")
+	c.delete(pods, "old")
+	c.delete(claims, "old")
+	c.gone(id)
 }
 
 // TestStuckAndFailedSnapshots: what EC2 does not finish, the cluster does not call ready.

@@ -17,6 +17,7 @@ const (
 const (
 	EBSClass         = "ebs-gp3"     // bound when a Pod uses the claim, in its zone
 	EBSClassNow      = "ebs-gp3-now" // bound at once
+	EBSClassInTree   = "gp2"         // as EBSClass, with PersistentVolumes of the form from before CSI
 	EBSSnapshotClass = "ebs"
 )
 
@@ -32,8 +33,9 @@ func (s *Stack) installDriver(ctx context.Context, o Options) error {
 				"volumeLifecycleModes": []string{"Persistent"},
 			},
 		},
-		storage + "storageclasses/" + EBSClass:    storageClass(EBSClass, "WaitForFirstConsumer", o.EBSDefault),
-		storage + "storageclasses/" + EBSClassNow: storageClass(EBSClassNow, "Immediate", false),
+		storage + "storageclasses/" + EBSClass:       storageClass(EBSClass, ebsDriver, "WaitForFirstConsumer", o.EBSDefault),
+		storage + "storageclasses/" + EBSClassNow:    storageClass(EBSClassNow, ebsDriver, "Immediate", false),
+		storage + "storageclasses/" + EBSClassInTree: storageClass(EBSClassInTree, "kubernetes.io/aws-ebs", "WaitForFirstConsumer", false),
 		"/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/" + EBSSnapshotClass: map[string]any{
 			"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass",
 			"metadata": map[string]any{"name": EBSSnapshotClass}, "driver": ebsDriver, "deletionPolicy": "Delete",
@@ -47,14 +49,14 @@ func (s *Stack) installDriver(ctx context.Context, o Options) error {
 	return nil
 }
 
-func storageClass(name, binding string, isDefault bool) map[string]any {
+func storageClass(name, provisioner, binding string, isDefault bool) map[string]any {
 	metadata := map[string]any{"name": name}
 	if isDefault {
 		metadata["annotations"] = map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}
 	}
 	return map[string]any{
 		"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": metadata,
-		"provisioner": ebsDriver, "parameters": map[string]string{"type": "gp3"},
+		"provisioner": provisioner, "parameters": map[string]string{"type": "gp3"},
 		"reclaimPolicy": "Delete", "volumeBindingMode": binding,
 	}
 }

@@ -81,14 +81,13 @@ func (c *Client) Detach(ctx context.Context, volumeID, instance string) error {
 	if err != nil && !errors.Is(err, ErrInUse) { // IncorrectState: it is available, or detaching
 		return fmt.Errorf("detach volume %s from %s: %w", volumeID, instance, err)
 	}
-	err = await(ctx, fmt.Sprintf("wait for volume %s to leave %s", volumeID, instance), func() (bool, error) {
+	return await(ctx, fmt.Sprintf("wait for volume %s to leave %s", volumeID, instance), func() (bool, error) {
 		volume, err := c.Volume(ctx, volumeID)
+		if errors.Is(err, ErrNotFound) { // deleted in between
+			return true, nil
+		}
 		return err == nil && !attachedTo(volume, instance), err
 	})
-	if errors.Is(err, ErrNotFound) { // deleted in between
-		return nil
-	}
-	return err
 }
 
 func attachedTo(volume types.Volume, instance string) bool {

@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -80,5 +81,35 @@ func TestSnapshotIsFoundByName(t *testing.T) {
 		if err := fresh.DeleteSnapshot(ctx, aws.ToString(first.SnapshotId)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestDetachOfADeletedVolume returns at once: the reclaim policy may delete a
+// volume as soon as it is free.
+func TestDetachOfADeletedVolume(t *testing.T) {
+	c, ctx := simtest.Start(t).Cloud, t.Context()
+	volume, err := c.CreateVolume(ctx, cloud.VolumeSpec{Name: "pvc-1", Zone: simtest.Zone, Type: "gp3", SizeGiB: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := aws.ToString(volume.VolumeId)
+	if err := c.Attach(ctx, id, simtest.Instance); err != nil {
+		t.Fatal(err)
+	}
+	begun, deleted := time.Now(), make(chan error, 1)
+	go func() {
+		for {
+			err := c.DeleteVolume(ctx, id)
+			if !errors.Is(err, cloud.ErrInUse) {
+				deleted <- err
+				return
+			}
+		}
+	}()
+	if err := errors.Join(c.Detach(ctx, id, simtest.Instance), <-deleted); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }

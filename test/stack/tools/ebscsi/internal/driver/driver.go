@@ -6,12 +6,14 @@ package driver
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+	v1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack/tools/ebscsi/internal/cloud"
 )
@@ -22,6 +24,23 @@ const (
 	Name    = "ebs.csi.aws.com"
 	Version = "v1.0.0-stack"
 )
+
+// InTree is the name that volumes of EBS had before there were CSI drivers. Classes
+// and PersistentVolumes under it are handed to this driver ("migration").
+const InTree = "kubernetes.io/aws-ebs"
+
+// VolumeID is the EC2 id in a PersistentVolume of either form; empty if it is no
+// volume of EBS.
+func VolumeID(pv *v1.PersistentVolume) string {
+	switch {
+	case pv.Spec.CSI != nil && pv.Spec.CSI.Driver == Name:
+		return pv.Spec.CSI.VolumeHandle
+	case pv.Spec.AWSElasticBlockStore != nil: // aws://zone/vol-… or the id alone
+		id := pv.Spec.AWSElasticBlockStore.VolumeID
+		return id[strings.LastIndex(id, "/")+1:]
+	}
+	return ""
+}
 
 // The zone is told under both keys, as the real driver's nodes do.
 const (

@@ -5,6 +5,7 @@ package fakenode
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -96,7 +97,8 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // reconcile detaches what no pod needs any more and then attaches what is
-// missing: a volume that moves must leave its old instance first.
+// missing: a volume that moves must leave its old instance first. One that fails
+// does not keep the others.
 func (a *Attacher) reconcile(ctx context.Context) error {
 	instances := a.instances()
 	if len(instances) == 0 {
@@ -107,10 +109,9 @@ func (a *Attacher) reconcile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := each(minus(have, want), func(p place) error { return a.Cloud.Detach(ctx, p.volume, p.instance) }); err != nil {
-		return err
-	}
-	return each(minus(want, have), func(p place) error { return a.Cloud.Attach(ctx, p.volume, p.instance) })
+	left := each(minus(have, want), func(p place) error { return a.Cloud.Detach(ctx, p.volume, p.instance) })
+	came := each(minus(want, have), func(p place) error { return a.Cloud.Attach(ctx, p.volume, p.instance) })
+	return errors.Join(left, came)
 }
 
 // place is a volume on an instance.
@@ -156,16 +157,10 @@ func (a *Attacher) handle(namespace string, volume v1.Volume) string {
 	}
 	object, _, _ = a.pvs.GetByKey(claim.Spec.VolumeName)
 	pv, ok := object.(*v1.PersistentVolume)
-	switch {
-	case !ok:
+	if !ok {
 		return ""
-	case pv.Spec.CSI != nil && pv.Spec.CSI.Driver == driver.Name:
-		return pv.Spec.CSI.VolumeHandle
-	case pv.Spec.AWSElasticBlockStore != nil: // aws://zone/vol-… or the id alone
-		id := pv.Spec.AWSElasticBlockStore.VolumeID
-		return id[strings.LastIndex(id, "/")+1:]
 	}
-	return ""
+	return driver.VolumeID(pv)
 }
 
 // attached leaves out what nobody here attached: the instances' root volumes.

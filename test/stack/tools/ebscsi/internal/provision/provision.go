@@ -46,7 +46,7 @@ func (p *Provisioner) Run(ctx context.Context, client kubernetes.Interface) {
 	retry := workqueue.NewTypedItemExponentialFailureRateLimiter[string](200*time.Millisecond, 5*time.Second)
 	c := controller.NewProvisionController(ctx, client, driver.Name, p,
 		controller.LeaderElection(false), controller.AddFinalizer(true), controller.Threadiness(workers),
-		controller.RateLimiter(retry), controller.RetryIntervalMax(5*time.Second),
+		controller.AdditionalProvisionerNames([]string{driver.InTree}), controller.RateLimiter(retry), controller.RetryIntervalMax(5*time.Second),
 		controller.FailedProvisionThreshold(0), controller.FailedDeleteThreshold(0),
 		controller.CreateProvisionedPVLimiter(workqueue.DefaultTypedControllerRateLimiter[string]()),
 	)
@@ -119,10 +119,11 @@ func (p *Provisioner) SupportsBlock(context.Context) bool { return false }
 
 // Delete deletes the volume of a released PersistentVolume.
 func (p *Provisioner) Delete(ctx context.Context, pv *v1.PersistentVolume) error {
-	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != driver.Name {
+	id := driver.VolumeID(pv)
+	if id == "" {
 		return &controller.IgnoredError{Reason: "it is no volume of " + driver.Name}
 	}
-	_, err := p.Volumes.DeleteVolume(ctx, &csi.DeleteVolumeRequest{VolumeId: pv.Spec.CSI.VolumeHandle})
+	_, err := p.Volumes.DeleteVolume(ctx, &csi.DeleteVolumeRequest{VolumeId: id})
 	return err
 }
 

@@ -38,12 +38,31 @@ func (p *Provisioner) persistentVolume(o controller.ProvisionOptions, volume *cs
 	if o.StorageClass.ReclaimPolicy != nil {
 		pv.Spec.PersistentVolumeReclaimPolicy = *o.StorageClass.ReclaimPolicy
 	}
+	if o.StorageClass.Provisioner == driver.InTree {
+		toInTree(pv)
+	}
 	return pv
 }
 
+// toInTree gives a PersistentVolume the form that its class, of before CSI, asks for.
+func toInTree(pv *v1.PersistentVolume) {
+	csi := pv.Spec.CSI
+	pv.Spec.CSI = nil
+	pv.Spec.AWSElasticBlockStore = &v1.AWSElasticBlockStoreVolumeSource{VolumeID: csi.VolumeHandle, FSType: csi.FSType}
+	for _, term := range pv.Spec.NodeAffinity.Required.NodeSelectorTerms {
+		for i := range term.MatchExpressions {
+			if term.MatchExpressions[i].Key == driver.ZoneKey {
+				term.MatchExpressions[i].Key = driver.KnownZoneKey
+			}
+		}
+	}
+}
+
 func fsType(parameters map[string]string) string {
-	if chosen := parameters[fsTypeParameter]; chosen != "" {
-		return chosen
+	for _, key := range []string{fsTypeParameter, "fsType"} {
+		if chosen := parameters[key]; chosen != "" {
+			return chosen
+		}
 	}
 	return defaultFSType
 }
