@@ -184,7 +184,7 @@ func TestValidateRestoreHooks(t *testing.T) {
 		{},
 		{Exec: &velerov1.ExecRestoreHook{OnError: "No", ExecTimeout: seconds(-1), WaitTimeout: seconds(-1)}},
 		{Init: &velerov1.InitRestoreHook{Timeout: seconds(-1), InitContainers: []runtime.RawExtension{
-			raw(`{"name":"a","image":"b","command":["c"]}`), raw(`{"name":"a"}`), raw(`[`), raw(``),
+			raw(`{"name":"a","image":"b","command":["c"]}`), raw(`{"name":"a","Image":"b"}`), raw(`[`), raw(``),
 		}}},
 	}}}
 	spec := &velerov1.RestoreSpec{BackupName: "b", Hooks: velerov1.RestoreHooks{Resources: hooks}}

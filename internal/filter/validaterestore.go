@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +8,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/util/json" // names of fields as exact as the API server takes them
 )
 
 // ValidateRestore checks a spec, and the names of a restore of single objects,
@@ -134,8 +134,9 @@ func checkRestoreHook(path string, h velerov1.RestoreResourceHook) []FieldError 
 // checkInitContainer: the API server would refuse the pod much later.
 func checkInitContainer(path string, raw []byte) []FieldError {
 	var c struct {
-		Name, Image string
-		Command     []string
+		Name    string   `json:"name"`
+		Image   string   `json:"image"`
+		Command []string `json:"command"`
 	}
 	if err := json.Unmarshal(raw, &c); err != nil {
 		return []FieldError{{path, fmt.Sprintf("is not a container: %v", err)}}
