@@ -81,7 +81,7 @@ func inexpressible(r contract.RestoreInput) error {
 	for flag, used := range map[string]bool{
 		"--include-name": len(r.Names) > 0, "--dry-run": r.DryRun, "--plan": r.Plan != "",
 		"--storage-class-mappings": len(r.StorageClasses) > 0,
-		"--storage-location": r.Location != "", "--allow-partially-failed": r.AllowPartiallyFailed,
+		"--storage-location":       r.Location != "", "--allow-partially-failed": r.AllowPartiallyFailed,
 	} {
 		if used {
 			return fmt.Errorf("-o: a Velero Restore cannot say %s: leave one of the two out", flag)
