@@ -31,7 +31,8 @@
 // # Rules for kinds
 //
 //	Pod                   nodeName, priority, preemptionPolicy, overhead, ephemeralContainers, generated
-//	                      token volumes, network annotations and Velero's restore-wait go; ended and mirror Pods are skipped,
+//	                      token volumes, network annotations and Velero's restore-wait go; the containers of
+//	                      init hooks come before the Pod's own; ended and mirror Pods are skipped,
 //	                      and those of a Job that is restored (it starts its own)
 //	Job                   generated selector and uid labels go unless manualSelector; ended Jobs are skipped
 //	StatefulSet           status in volumeClaimTemplates goes; storage classes are mapped

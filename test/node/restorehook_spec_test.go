@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"sigs.k8s.io/yaml"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -224,5 +226,41 @@ func (c cluster) podLog(t *testing.T, namespace, pod string) func() string {
 			return ""
 		}
 		return filepath.Join(c.Stack.KubeletDir(), "pods", uid, "volumes/kubernetes.io~empty-dir/data/log")
+	}
+}
+
+const endless = `
+resources:
+- name: endless
+  postHooks:
+  - exec: {execTimeout: 1h, command: [sh, -c, "echo begun >>/data/log; sleep 34567"]}
+  - exec: {command: [sh, -c, "echo never >>/data/log"]}
+`
+
+// TestRestoreHooksCancelled cancels a restore while a hook runs: its command is ended.
+func TestRestoreHooksCancelled(t *testing.T) {
+	c := lifeboat(t, shared, harness.Options{Cluster: "gaveup"})
+	backup, source, target := hookedBackup(t, c, strings.Split(hooked, "---")[1])
+	run := c.restoreWithHooks(t, "restore-"+source, backup, source, target, endless, false)
+	within(t, patience, "the hook runs", func() error {
+		if len(running(t, "34567")) == 0 {
+			return errors.New("no process")
+		}
+		return nil
+	})
+	if err := c.Temporal.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var canceled *temporal.CanceledError
+	if err := run.Get(ctx, nil); !errors.As(err, &canceled) {
+		t.Errorf("the restore ended with %v", err)
+	}
+	if left := running(t, "34567"); len(left) > 0 {
+		t.Errorf("still running: %q", left)
+	}
+	if got := c.exec(t, target, "plain", "cat", "/data/log"); got != "own\nbegun" {
+		t.Errorf("what happened: %q", got)
 	}
 }
