@@ -5,6 +5,7 @@ package volumes
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -87,4 +88,40 @@ func TestCSIClassIsMapped(t *testing.T) {
 			t.Errorf("%s: %s", kind, text)
 		}
 	})
+}
+
+// TestCSIWaitsForItsPod: a class that makes volumes only for pods makes this one when
+// the restored pod is scheduled, in its zone, and the restore waits for that; a claim
+// that no pod uses it does not wait for.
+func TestCSIWaitsForItsPod(t *testing.T) {
+	l := shared
+	ns, copied := l.namespace(t, "pod"), "pod-copied-"+l.id
+	l.cleanUp(t, copied)
+	pod := func(name, claim string) {
+		l.kubectl(t, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"`+name+`","namespace":"`+ns+`"},"spec":{
+"containers":[{"name":"c","image":"none","volumeMounts":[{"name":"v","mountPath":"/v"}]}],
+"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"`+claim+`"}}]}}`, "apply", "-f", "-")
+	}
+	f := l.forge(t, "pod")
+	for _, claim := range []string{"used", "idle"} {
+		l.kubectl(t, `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"`+claim+`","namespace":"`+ns+`"},
+"spec":{"storageClassName":"`+stack.EBSClass+`","accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}`, "apply", "-f", "-")
+		pod("pod-"+claim, claim)
+		l.bound(t, ns, claim)
+		if err := writeFile(l.file(t, ns, claim), claim); err != nil {
+			t.Fatal(err)
+		}
+		f.csi(ns, claim, stack.EBSSnapshotClass)
+	}
+	f.take("pods", ns, "pod-used")
+	res := l.restore(t, input("pod-"+l.id, f.write(true), ns, map[string]string{ns: copied}))
+	if got := l.content(t, copied, "used"); got != "used" || res.Errors > 0 {
+		t.Errorf("read %q, %+v", got, res)
+	}
+	if phase := textAt(l.object(t, "pvc", copied, "idle"), "status", "phase"); phase != "Pending" {
+		t.Errorf("the claim that no pod uses is %s", phase)
+	}
+	if took := res.Completed.Sub(res.Started); took > 30*time.Second {
+		t.Errorf("took %s", took)
+	}
 }
