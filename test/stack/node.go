@@ -82,8 +82,11 @@ func (s *Stack) prepareNode(ctx context.Context) error {
 // mark is part of the name of everything that the node puts outside the stack's
 // directory, so that two nodes on one machine do not meet, and so that Stop finds
 // it all also after the starter was killed: 12 hexadecimal digits of the directory.
-func (s *Stack) mark() string {
-	sum := sha256.Sum256([]byte(s.Dir))
+func (s *Stack) mark() string { return NodeMark(s.Dir) }
+
+// NodeMark is the mark of the stack in a directory, an absolute path.
+func NodeMark(dir string) string {
+	sum := sha256.Sum256([]byte(dir))
 	return fmt.Sprintf("%x", sum[:6])
 }
 

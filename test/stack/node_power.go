@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// onNode are the services of a node in the order in which they start.
-func onNode() []string { return []string{"containerd", "kubelet", "ebscsi-node"} }
+// onNode are the services of a node in the order in which they start again. A kubelet
+// that finds no driver for a volume waits ever longer before it looks again.
+func onNode() []string { return []string{"containerd", "ebscsi-node", "kubelet"} }
 
 // PowerCycleNode ends everything on the node at once, as a machine does that loses
 // its power, and starts it again: the kubelet brings its Pods back, and of their
