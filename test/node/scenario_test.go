@@ -34,21 +34,6 @@ func start(t *testing.T, name string) *proof {
 	return p
 }
 
-func (p *proof) backup(t *testing.T, name string, flags []string) {
-	t.Helper()
-	args := append([]string{"backup", "create", name, "--include-namespaces", p.namespace, "--wait"}, flags...)
-	out, err := p.Run(t.Context(), args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(out, " Completed") {
-		t.Fatalf("backup %s: %s", name, out)
-	}
-	if described, err := p.Run(t.Context(), "backup", "describe", name, "--details"); err == nil {
-		t.Log(described)
-	}
-}
-
 // restore brings a backup back on a cluster and waits until its Pods are Ready.
 func (p *proof) restore(t *testing.T, c cluster, backup, name, namespace string) postgres {
 	t.Helper()
@@ -114,9 +99,15 @@ func (p *proof) newCluster(t *testing.T) {
 // lose deletes the namespace with everything in it, volumes included.
 func (p *proof) lose(t *testing.T) {
 	t.Helper()
-	disks := []string{p.volumeID(t, p.namespace, "writer"), p.volumeID(t, p.namespace, "data-postgres-0")}
+	disks := p.disks(t)
 	p.kubectl(t, "delete", "namespace", p.namespace, "--timeout=120s")
 	for _, id := range disks {
 		p.deleted(t, id)
 	}
+}
+
+// disks are the volumes of the application.
+func (p *proof) disks(t *testing.T) []string {
+	t.Helper()
+	return []string{p.volumeID(t, p.namespace, "writer"), p.volumeID(t, p.namespace, "data-postgres-0")}
 }

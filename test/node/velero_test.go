@@ -12,6 +12,7 @@ import (
 // TestRestoreOfVelero restores everywhere what a real Velero backed up by both of its
 // paths, hooks included.
 func TestRestoreOfVelero(t *testing.T) {
+	t.Parallel()
 	p := start(t, "theirs")
 	for path := range paths() {
 		v := p.velero(t, path)
@@ -29,8 +30,8 @@ func TestRestoreOfVelero(t *testing.T) {
 func (p *proof) velero(t *testing.T, path string) *stack.Velero {
 	t.Helper()
 	v, err := p.Stack.StartVelero(t.Context(), stack.VeleroOptions{
-		QPS: 5000, Prefix: p.options.Prefix, Namespace: "velero", NoCSI: path == "native",
-		Args: []string{"--item-operation-sync-frequency=1s"},
+		QPS: 5000, Prefix: p.options.Prefix, Namespace: "velero-" + p.Cluster, NoCSI: path == "native",
+		Args: []string{"--item-operation-sync-frequency=1s", "--backup-sync-period=1s"},
 	})
 	if err != nil {
 		t.Fatal(err)
