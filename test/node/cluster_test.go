@@ -109,19 +109,17 @@ func (c cluster) ready(t *testing.T, namespace, pod string) {
 	}
 }
 
-// exec runs a command in a Pod's first container and returns what it printed.
+// exec runs a command in a Pod's first container and returns what it printed. What it
+// needs it gets as arguments: of what is piped into a command, some runtimes lose the
+// whole when its end comes at once.
 func (c cluster) exec(t *testing.T, namespace, pod string, command ...string) string {
 	t.Helper()
-	return c.execIn(t, "", namespace, pod, command...)
+	args := append([]string{"exec", "--quiet", "--namespace", namespace, pod, "--"}, command...)
+	return strings.TrimSpace(c.kubectl(t, args...))
 }
 
-// execIn is exec with something to read for the command.
-func (c cluster) execIn(t *testing.T, stdin, namespace, pod string, command ...string) string {
+// write writes a file in a Pod's first container.
+func (c cluster) write(t *testing.T, namespace, pod, path, text string) {
 	t.Helper()
-	args := append([]string{"exec", "--stdin", "--quiet", "--namespace", namespace, pod, "--"}, command...)
-	out, err := c.Kubectl(t.Context(), stdin, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(out)
+	c.exec(t, namespace, pod, "sh", "-c", `printf %s "$1" >"$0"`, path, text)
 }

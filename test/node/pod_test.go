@@ -26,7 +26,7 @@ spec:
   volumes: [{name: data, emptyDir: {}}]
 `
 
-// TestPod shows that Pods run: logs, commands with input, output and exit codes,
+// TestPod shows that Pods run: logs, commands with output and exit codes,
 // and files of a user that is not root.
 func TestPod(t *testing.T) {
 	c := plain(t)
@@ -36,7 +36,7 @@ func TestPod(t *testing.T) {
 	if got := c.kubectl(t, "logs", "--namespace", ns, "writer", "--container", "writer"); got != "it runs\n" {
 		t.Errorf("logs: %q", got)
 	}
-	c.execIn(t, "some bytes", ns, "writer", "sh", "-c", "cat >/data/file")
+	c.write(t, ns, "writer", "/data/file", "some bytes")
 	if got := c.exec(t, ns, "writer", "sh", "-c", "cat /data/file; stat -c ' %u' /data/file"); got != "some bytes 70" {
 		t.Errorf("read back: %q", got)
 	}

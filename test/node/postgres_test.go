@@ -110,7 +110,7 @@ func (p postgres) awaitReady(t *testing.T) {
 // sql runs statements and returns the rows of the last, without decoration.
 func (p postgres) sql(t *testing.T, statements string) string {
 	t.Helper()
-	return p.execIn(t, statements, p.namespace, p.pod, "psql", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--file=-")
+	return p.exec(t, p.namespace, p.pod, "sh", "-c", `printf %s "$0" | psql --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1`, statements)
 }
 
 // content is all that a database holds, row by row.

@@ -30,7 +30,10 @@ func start(t *testing.T, name string) *proof {
 	p.applyIn(t, p.namespace, diskPod("writer", ""))
 	p.database = p.startPostgres(t, p.namespace)
 	p.ready(t, p.namespace, "writer")
-	p.execIn(t, fileText, p.namespace, "writer", "sh", "-c", "cat >/data/file")
+	p.write(t, p.namespace, "writer", "/data/file", fileText)
+	if got := p.onVolume(t, p.volumeID(t, p.namespace, "writer"), "file"); got != fileText {
+		t.Fatalf("on the volume: %q", got)
+	}
 	return p
 }
 

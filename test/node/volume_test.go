@@ -53,7 +53,7 @@ func TestVolume(t *testing.T) {
 	ns := c.namespace(t, "volume")
 	c.applyIn(t, ns, diskPod("first", ""))
 	c.ready(t, ns, "first")
-	c.execIn(t, "written by a pod", ns, "first", "sh", "-c", "cat >/data/file")
+	c.write(t, ns, "first", "/data/file", "written by a pod")
 	id := c.volumeID(t, ns, "first")
 	if got := c.onVolume(t, id, "file"); got != "written by a pod" {
 		t.Errorf("in the volume: %q", got)
