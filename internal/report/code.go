@@ -25,6 +25,10 @@ const (
 	RelatedMissing Code = "RELATED_MISSING"
 	// VolumeSkipped: a volume's data is not in the backup.
 	VolumeSkipped Code = "VOLUME_SKIPPED"
+	// ClaimUnbound: a claim has no volume, so there is no data to back up.
+	ClaimUnbound Code = "CLAIM_UNBOUND"
+	// SnapshotClass: no VolumeSnapshotClass can be chosen for a volume.
+	SnapshotClass Code = "SNAPSHOT_CLASS"
 )
 
 // Commands in containers, around a backup and after a restore.

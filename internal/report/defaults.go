@@ -24,6 +24,8 @@ func readTable() []defaults {
 		{OrderedMissing, Warning, "correct the name in spec.orderedResources or remove it"},
 		{RelatedMissing, Warning, "check that the object it refers to exists and may be read by the worker"},
 		{VolumeSkipped, Warning, "back up this volume by other means until a path for it is configured"},
+		{ClaimUnbound, Error, "bind or delete the claim, or leave such claims out by a resource policy with the action skip"},
+		{SnapshotClass, Error, "create the class or correct its name, or leave the volume out by a resource policy with the action skip"},
 	}
 }
 

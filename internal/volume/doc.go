@@ -25,12 +25,13 @@
 //   - Several classes of a driver of which none is preferred, and a class of a
 //     Backup annotation that does not fit, are errors of the backup: Make returns
 //     them, so that nothing is written first. The plan is complete all the same.
-//   - Two classes that are both labelled, or both the default, are ambiguous too.
-//     Velero takes the one that is listed first.
 //   - A claim without a storage class name is snapshotted: the driver of its
 //     volume, not the class, says which VolumeSnapshotClass fits.
 //   - A policy's volumeTypes, pvcPhase and pvcVolumeMode must be values that
 //     exist. Velero accepts a mistyped one, which then matches nothing.
+//   - File-level backup that was asked for by a pod that does not run is no reason
+//     to go without a snapshot. A claim that is not bound is no error where
+//     snapshotVolumes is false: nothing of it is missed.
 //   - Volumes that the user left out (policy skip, snapshotVolumes: false) are
 //     recorded without a warning. All others that are not snapshotted are warned
 //     of, or are errors where the spec promised a snapshot.

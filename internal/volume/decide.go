@@ -1,0 +1,149 @@
+package volume
+
+import (
+	"fmt"
+	"slices"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
+
+// Reasons why a volume is skipped, for volumeinfo and for people.
+const (
+	skippedByPolicy = "a resource policy skips it"
+	skippedBySpec   = "snapshots of volumes are turned off (snapshotVolumes: false)"
+	noFiles         = "file-level backup was asked for, which is not available yet; volumes can be snapshotted"
+	noCustom        = "a resource policy leaves it to a custom action, and there is none"
+	noSnapshots     = "the cluster serves no VolumeSnapshots and no VolumeSnapshotLocation is configured for it"
+	noClaim         = "no claim of the backup is bound to it, which a VolumeSnapshot needs, and no VolumeSnapshotLocation is configured for it"
+)
+
+// decide finds the path of a volume (velero.md E0). pv is nil where the claim is not
+// bound to a volume, claim where the volume's is not in the backup.
+func (p *planner) decide(v *Volume, pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) {
+	snapshots := p.in.Spec.SnapshotVolumes == nil || *p.in.Spec.SnapshotVolumes
+	matched := p.in.Policies.match(subjectOf(pv, claim))
+	pod := ""
+	if claim != nil {
+		pod = p.fileLevel(claim)
+	}
+	switch {
+	case matched == actionSkip:
+		v.SkipReason = skippedByPolicy
+	case matched == actionFiles:
+		p.skip(v, report.VolumeSkipped, report.Warning, "a resource policy says fs-backup: "+noFiles)
+	case matched == actionCustom:
+		p.skip(v, report.VolumeSkipped, report.Warning, noCustom)
+	case matched == actionNone && !snapshots && pod == "":
+		v.SkipReason = skippedBySpec
+	case pv == nil || !bound(claim):
+		p.skip(v, report.ClaimUnbound, report.Error, unboundText(v, claim))
+	case matched == actionNone && pod != "":
+		p.skip(v, report.VolumeSkipped, report.Warning, "pod "+pod+": "+noFiles)
+	default:
+		p.path(v, claim, matched == actionSnapshot)
+	}
+}
+
+// bound holds for volumes without a claim as well.
+func bound(claim *corev1.PersistentVolumeClaim) bool {
+	return claim == nil || claim.Status.Phase == corev1.ClaimBound || claim.Status.Phase == ""
+}
+
+func unboundText(v *Volume, claim *corev1.PersistentVolumeClaim) string {
+	switch {
+	case claim == nil || bound(claim) && v.PV != "":
+		return fmt.Sprintf("its volume %s is not in the cluster, or is bound to another claim", v.PV)
+	case v.PV != "":
+		return fmt.Sprintf("the claim is %s, not bound to volume %s", claim.Status.Phase, v.PV)
+	case claim.Status.Phase == "":
+		return "the claim is not bound to a volume"
+	}
+	return fmt.Sprintf("the claim is %s and has no volume", claim.Status.Phase)
+}
+
+// path chooses between the two kinds of snapshots. asked says that a policy wants
+// one, so that having none is an error.
+func (p *planner) path(v *Volume, claim *corev1.PersistentVolumeClaim, asked bool) {
+	severity := report.Warning
+	if asked {
+		severity = report.Error
+	}
+	native := p.in.Native && v.VolumeID != "" && p.selected(pvResource, "", v.PV, v.PVLabels)
+	named := len(p.in.Spec.VolumeSnapshotLocations) > 0
+	switch {
+	case native && (named || v.Driver == "" || claim == nil || !p.usable(v.Driver, claim)):
+		v.Path = Native
+	case v.Driver != "" && claim == nil:
+		p.skip(v, report.VolumeSkipped, severity, noClaim)
+	case v.Driver != "" && p.in.CSI:
+		p.csi(v, claim)
+	case v.Driver != "" || v.VolumeID != "":
+		p.skip(v, report.VolumeSkipped, severity, noSnapshots)
+	default:
+		p.skip(v, report.VolumeSkipped, severity, "volumes of its type cannot be snapshotted: "+p.kind(v))
+	}
+}
+
+// usable says whether a volume that could be native as well takes the CSI path:
+// there is a class for it, or somebody names one.
+func (p *planner) usable(driver string, claim *corev1.PersistentVolumeClaim) bool {
+	return p.in.CSI && (len(p.classes(driver)) > 0 ||
+		claim.Annotations[velerov1.VolumeSnapshotClassDriverPVCAnnotation] != "" ||
+		p.in.BackupAnnotations[backupClassKey(driver)] != "")
+}
+
+// kind names the source of a volume that no path takes.
+func (p *planner) kind(v *Volume) string {
+	if i := slices.IndexFunc(p.in.Volumes, func(pv corev1.PersistentVolume) bool { return pv.Name == v.PV }); i >= 0 {
+		if kind := sourceType(p.in.Volumes[i].Spec.PersistentVolumeSource); kind != "" {
+			return kind
+		}
+	}
+	return "unknown"
+}
+
+func (p *planner) csi(v *Volume, claim *corev1.PersistentVolumeClaim) {
+	class, err := p.class(v.Driver, claim)
+	if err != nil {
+		p.skip(v, report.SnapshotClass, report.Error, err.text)
+		if err.spec != nil && !slices.Contains(p.spec, *err.spec) {
+			p.spec = append(p.spec, *err.spec)
+		}
+		return
+	}
+	v.Path, v.Class = CSI, class
+	v.Snapshot = snapshotName(p.in.BackupUID, v.Namespace, v.Claim, v.ClaimUID)
+}
+
+// skip records why a volume that the user did not leave out is not in the backup.
+func (p *planner) skip(v *Volume, code report.Code, severity report.Severity, text string) {
+	v.SkipReason = text
+	r := report.New(code, text).As(severity)
+	if v.PV != "" {
+		r.Message = fmt.Sprintf("volume %s: %s", v.PV, text)
+	}
+	if v.Claim == "" {
+		p.problem(r.At(pvResource, "", v.PV))
+		return
+	}
+	p.problem(r.At(claimResource, v.Namespace, v.Claim))
+}
+
+// notes warns of fields that ask for more than snapshots give.
+func (p *planner) notes() {
+	move := p.in.Spec.SnapshotMoveData
+	if move != nil && *move && p.plan.Count(CSI)+p.plan.Count(Native) > 0 {
+		p.problem(report.New(report.FieldIgnored, "spec.snapshotMoveData: data of snapshots is not moved to the bucket; the snapshots are kept where they are"))
+	}
+	groups := map[string]int{}
+	for i := range p.plan.Volumes {
+		if v := &p.plan.Volumes[i]; v.Group != "" && v.Path == CSI {
+			if groups[v.Group]++; groups[v.Group] == 2 {
+				p.problem(report.New(report.FieldIgnored, fmt.Sprintf("volume group %s: its VolumeSnapshots are taken together but not at one moment; freeze its pods by a hook if they have to be", v.Group)))
+			}
+		}
+	}
+}
