@@ -110,6 +110,9 @@ func (p *planner) unclaimed() {
 		}
 		v := p.describe(pv, nil)
 		p.decide(&v, pv, nil)
+		if ref := pv.Spec.ClaimRef; ref != nil && pv.Status.Phase == corev1.VolumeBound {
+			v.Namespace, v.Claim, v.ClaimUID = ref.Namespace, ref.Name, string(ref.UID)
+		}
 		p.plan.Volumes = append(p.plan.Volumes, v)
 	}
 }
@@ -141,9 +144,6 @@ func (p *planner) describe(pv *corev1.PersistentVolume, c *corev1.PersistentVolu
 	v.Capacity = pv.Spec.Capacity.Storage().Value()
 	if pv.Spec.CSI != nil {
 		v.Driver = pv.Spec.CSI.Driver
-	}
-	if ref := pv.Spec.ClaimRef; c == nil && ref != nil {
-		v.Namespace, v.Claim, v.ClaimUID = ref.Namespace, ref.Name, string(ref.UID)
 	}
 	return v
 }

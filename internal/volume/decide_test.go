@@ -1,0 +1,94 @@
+package volume
+
+import (
+	"strings"
+	"testing"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+const policyHead = "version: v1\nvolumePolicies:\n"
+
+// policyFor is a document with one policy for all volumes.
+func policyFor(action string) string { return policyHead + "- action: {type: " + action + "}\n" }
+
+func TestPathOfOneVolume(t *testing.T) {
+	off := velerov1.BackupSpec{SnapshotVolumes: set(false)}
+	named := velerov1.BackupSpec{VolumeSnapshotLocations: []string{"aws"}}
+	pending := func(c *corev1.PersistentVolumeClaim, _ *corev1.PersistentVolume) {
+		c.Status.Phase, c.Spec.VolumeName = corev1.ClaimPending, ""
+	}
+	lost := func(c *corev1.PersistentVolumeClaim, _ *corev1.PersistentVolume) { c.Status.Phase = corev1.ClaimLost }
+	elsewhere := func(_ *corev1.PersistentVolumeClaim, pv *corev1.PersistentVolume) { pv.Spec.ClaimRef.UID = "another" }
+	optedIn := pod("db", "data")
+	optedIn.Annotations = map[string]string{velerov1.VolumesToBackupAnnotation: "other, v0"}
+	waiting := optedIn
+	waiting.Status.Phase = corev1.PodPending
+	optedOut := pod("db", "data")
+	optedOut.Annotations = map[string]string{velerov1.VolumesToExcludeAnnotation: "v0"}
+	files := velerov1.BackupSpec{DefaultVolumesToFsBackup: set(true)}
+	block := func(c *corev1.PersistentVolumeClaim, _ *corev1.PersistentVolume) {
+		c.Spec.VolumeMode = set(corev1.PersistentVolumeBlock)
+	}
+
+	for name, tc := range map[string]struct {
+		in       Inputs
+		of       pairOf
+		policy   string
+		path     Path
+		reason   string // part of it
+		problems string
+	}{
+		"csi by default":                       {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), "", CSI, "", ""},
+		"csi, location configured":             {Inputs{CSI: true, Native: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), "", CSI, "", ""},
+		"native, location named":               {Inputs{CSI: true, Native: true, SnapshotClasses: ebsClass(), Spec: named}, claim("data", ebsCSI()), "", Native, "", ""},
+		"native, no VolumeSnapshots":           {Inputs{Native: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), "", Native, "", ""},
+		"native, no class":                     {Inputs{CSI: true, Native: true}, claim("data", ebsCSI()), "", Native, "", ""},
+		"native, in-tree":                      {Inputs{CSI: true, Native: true, SnapshotClasses: ebsClass()}, claim("data", inTree()), "", Native, "", ""},
+		"in-tree, no location":                 {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", inTree()), "", Skip, "no VolumeSnapshotLocation", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"neither":                              {Inputs{}, claim("data", ebsCSI()), "", Skip, "no VolumeSnapshots", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"other driver, location named":         {Inputs{CSI: true, Native: true, Spec: named}, claim("data", csiSource2("efs.csi.aws.com", "fs-1")), "", Skip, "no VolumeSnapshotClass", "error SNAPSHOT_CLASS persistentvolumeclaims shop/data; "},
+		"handle that is no volume":             {Inputs{Native: true, Spec: named}, claim("data", csiSource2(driverEBS, "x-1")), "", Skip, "no VolumeSnapshots", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"nfs":                                  {Inputs{CSI: true, Native: true}, claim("data", nfs()), "", Skip, "cannot be snapshotted: nfs", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"no source":                            {Inputs{CSI: true}, claim("data", corev1.PersistentVolumeSource{}), "", Skip, "unknown", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"snapshotVolumes false":                {Inputs{CSI: true, Spec: off, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), "", Skip, "snapshotVolumes: false", ""},
+		"pending":                              {Inputs{CSI: true}, claim("data", ebsCSI(), pending), "", Skip, "Pending and has no volume", "error CLAIM_UNBOUND persistentvolumeclaims shop/data; warning VOLUME_SKIPPED persistentvolumes pv-data; "},
+		"pending, snapshotVolumes false":       {Inputs{CSI: true, Spec: off}, claim("data", ebsCSI(), pending), "", Skip, "snapshotVolumes: false", ""},
+		"lost":                                 {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI(), lost), "", Skip, "Lost, not bound to volume pv-data", "error CLAIM_UNBOUND persistentvolumeclaims shop/data; "},
+		"volume of another claim":              {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI(), elsewhere), "", Skip, "bound to another claim", "error CLAIM_UNBOUND persistentvolumeclaims shop/data; warning VOLUME_SKIPPED persistentvolumes pv-data; "},
+		"files by annotation":                  {Inputs{CSI: true, SnapshotClasses: ebsClass(), Pods: []corev1.Pod{optedIn}}, claim("data", ebsCSI()), "", Skip, "pod shop/db: file-level", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"files before snapshotVolumes":         {Inputs{CSI: true, Spec: off, Pods: []corev1.Pod{optedIn}}, claim("data", ebsCSI()), "", Skip, "file-level", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"files, pod does not run":              {Inputs{CSI: true, SnapshotClasses: ebsClass(), Pods: []corev1.Pod{waiting}}, claim("data", ebsCSI()), "", CSI, "", ""},
+		"files by default":                     {Inputs{CSI: true, SnapshotClasses: ebsClass(), Spec: files, Pods: []corev1.Pod{pod("db", "data")}}, claim("data", ebsCSI()), "", Skip, "file-level", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"files by default, opted out":          {Inputs{CSI: true, SnapshotClasses: ebsClass(), Spec: files, Pods: []corev1.Pod{optedOut}}, claim("data", ebsCSI()), "", CSI, "", ""},
+		"files by default, no pod":             {Inputs{CSI: true, SnapshotClasses: ebsClass(), Spec: files}, claim("data", ebsCSI()), "", CSI, "", ""},
+		"files by default, block":              {Inputs{CSI: true, SnapshotClasses: ebsClass(), Spec: files, Pods: []corev1.Pod{pod("db", "data")}}, claim("data", ebsCSI(), block), "", CSI, "", ""},
+		"policy skip":                          {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), policyFor("skip"), Skip, "resource policy", ""},
+		"policy skip, pending":                 {Inputs{CSI: true}, claim("data", ebsCSI(), lost), policyFor("skip"), Skip, "resource policy", ""},
+		"policy snapshot beats the spec":       {Inputs{CSI: true, Spec: off, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), policyFor("snapshot"), CSI, "", ""},
+		"policy snapshot beats the annotation": {Inputs{CSI: true, SnapshotClasses: ebsClass(), Pods: []corev1.Pod{optedIn}}, claim("data", ebsCSI()), policyFor("snapshot"), CSI, "", ""},
+		"policy snapshot, impossible":          {Inputs{CSI: true}, claim("data", nfs()), policyFor("snapshot"), Skip, "nfs", "error VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"policy snapshot, lost":                {Inputs{CSI: true, Spec: off}, claim("data", ebsCSI(), lost), policyFor("snapshot"), Skip, "Lost", "error CLAIM_UNBOUND persistentvolumeclaims shop/data; "},
+		"policy files":                         {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), policyFor("fs-backup"), Skip, "fs-backup", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"policy custom":                        {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), policyFor("custom"), Skip, "custom", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"policy that does not match":           {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), policyHead + "- conditions: {nfs: {}}\n  action: {type: skip}\n", CSI, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.policy != "" {
+				tc.in.Policies = mustParse(t, tc.policy)
+			}
+			plan := mustMake(t, tc.in.with(tc.of))
+			v := plan.Volumes[len(plan.Volumes)-1] // volumes without a claim come first
+			if v.Claim != "data" || v.Path != tc.path || !strings.Contains(v.SkipReason, tc.reason) || (v.SkipReason == "") != (tc.path != Skip) {
+				t.Errorf("path %s (%s), want %s (%s)", v.Path, v.SkipReason, tc.path, tc.reason)
+			}
+			if got := problems(plan); got != tc.problems {
+				t.Errorf("problems %q, want %q", got, tc.problems)
+			}
+			if got := len(plan.Units); (got == 1) != (tc.path != Skip) {
+				t.Errorf("%d units", got)
+			}
+		})
+	}
+}
