@@ -6,10 +6,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// VolumeID is the id of the EBS volume behind a PersistentVolume (vol-…): of the
+// EBSID is the id of the EBS volume behind a PersistentVolume (vol-…): of the
 // driver ebs.csi.aws.com, or of the source from before CSI, whose id may have the
 // zone before it, as in aws://<zone>/<id>. "" is any other volume.
-func VolumeID(pv *corev1.PersistentVolume) string {
+func EBSID(pv *corev1.PersistentVolume) string {
 	id := ""
 	switch s := pv.Spec; {
 	case s.CSI != nil && s.CSI.Driver == driverEBS:

@@ -14,7 +14,7 @@ import (
 // otherwise.
 func (p *planner) optOut() bool {
 	set := func(b *bool) bool { return b != nil && *b }
-	return set(p.in.Spec.DefaultVolumesToFsBackup) || set(p.in.Spec.DefaultVolumesToRestic)
+	return set(p.in.Spec.DefaultVolumesToFsBackup) || set(p.in.Spec.DefaultVolumesToRestic) //nolint:staticcheck // deprecated, and accepted
 }
 
 // fileLevel is the running pod for which file-level backup of a claim was asked,

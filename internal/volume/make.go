@@ -138,7 +138,7 @@ func (p *planner) describe(pv *corev1.PersistentVolume, c *corev1.PersistentVolu
 	if pv == nil {
 		return v
 	}
-	v.PV, v.VolumeID, v.Zone = pv.Name, VolumeID(pv), Zone(pv)
+	v.PV, v.VolumeID, v.Zone = pv.Name, EBSID(pv), Zone(pv)
 	v.StorageClass = cmp.Or(pv.Spec.StorageClassName, v.StorageClass)
 	v.ReclaimPolicy, v.PVLabels = string(pv.Spec.PersistentVolumeReclaimPolicy), pv.Labels
 	v.Capacity = pv.Spec.Capacity.Storage().Value()

@@ -3,6 +3,7 @@ package volume
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -122,12 +123,22 @@ func (r *policyReader) quantity(text, path string) resource.Quantity {
 	if text == "" {
 		return resource.Quantity{}
 	}
-	q, err := resource.ParseQuantity(text)
-	if err != nil || q.Sign() < 0 {
-		r.bad(path, "%q is not a quantity such as 10Gi", text)
-		return resource.Quantity{}
+	if q, err := resource.ParseQuantity(text); err == nil && moderate(text) && q.Sign() >= 0 {
+		return q
 	}
-	return q
+	r.bad(path, "%q is not a quantity such as 10Gi", text)
+	return resource.Quantity{}
+}
+
+// moderate says that a quantity can be compared at once: 1e99999999 takes a minute.
+// 24 digits are more bytes than there are disks for.
+func moderate(text string) bool {
+	_, exponent, ok := strings.Cut(strings.ToLower(text), "e")
+	if !ok || exponent == "" || exponent == "i" { // 1E and 1Ei are exabytes
+		return len(text) <= 64
+	}
+	n, err := strconv.Atoi(exponent)
+	return err == nil && n >= -24 && n <= 24 && len(text) <= 64
 }
 
 func (r *policyReader) includeExclude(n *yaml.Node, path string) *IncludeExclude {

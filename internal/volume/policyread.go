@@ -10,9 +10,12 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
-// maxPolicyErrors is how many errors of one document are told: enough to repair it,
-// and little enough for the message of a failed workflow.
-const maxPolicyErrors = 20
+// How many errors of one document are told, and how many bytes of each: enough to
+// repair it, and little enough for the message of a failed workflow.
+const (
+	maxPolicyErrors = 20
+	maxErrorText    = 600
+)
 
 // policyReader reads YAML nodes and collects what is wrong with them. An absent
 // node, and null, read as nothing.
@@ -20,8 +23,26 @@ type policyReader struct{ errs filter.FieldErrors }
 
 func (r *policyReader) bad(path, format string, args ...any) {
 	if len(r.errs) < maxPolicyErrors {
-		r.errs = append(r.errs, filter.FieldError{Path: path, Message: fmt.Sprintf(format, args...)})
+		r.errs = append(r.errs, filter.FieldError{Path: short(path), Message: short(fmt.Sprintf(format, args...))})
 	}
+}
+
+func short(text string) string {
+	if len(text) <= maxErrorText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxErrorText], "") + "…"
+}
+
+// under is the path of a map's value.
+func under(path, key string) string {
+	switch {
+	case key == "":
+		key = `""`
+	case path == "":
+		return key
+	}
+	return path + "." + key
 }
 
 // there follows aliases; nil is nothing.
@@ -39,7 +60,7 @@ func there(n *yaml.Node) *yaml.Node {
 func (r *policyReader) fields(n *yaml.Node, path string, known ...string) map[string]*yaml.Node {
 	out := map[string]*yaml.Node{}
 	for _, p := range r.pairs(n, path) {
-		at := strings.TrimPrefix(path+"."+p.key, ".")
+		at := under(path, p.key)
 		if !slices.Contains(known, p.key) {
 			r.bad(at, "is no field of resource policies: use one of %s", strings.Join(known, ", "))
 			continue
@@ -68,7 +89,7 @@ func (r *policyReader) pairs(n *yaml.Node, path string) []pair {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := r.text(n.Content[i], path+" (a key)")
 		if slices.ContainsFunc(out, func(p pair) bool { return p.key == key }) {
-			r.bad(strings.TrimPrefix(path+"."+key, "."), "stands there twice: remove one")
+			r.bad(under(path, key), "stands there twice: remove one")
 			continue
 		}
 		out = append(out, pair{key, n.Content[i+1]})
@@ -133,7 +154,7 @@ func (r *policyReader) textMap(n *yaml.Node, path string) map[string]string {
 		if out == nil {
 			out = map[string]string{}
 		}
-		out[p.key] = r.text(p.value, path+"."+p.key)
+		out[p.key] = r.text(p.value, under(path, p.key))
 	}
 	return out
 }
