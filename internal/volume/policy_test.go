@@ -150,6 +150,7 @@ func TestParsePoliciesRefuses(t *testing.T) {
 		"capacity, no number":  {with(`{capacity: "ten,"}`), c + "capacity", "not a quantity"},
 		"capacity, negative":   {with(`{capacity: "-1Gi,"}`), c + "capacity", "not a quantity"},
 		"capacity, endless":    {with(`{capacity: "1e99999999,"}`), c + "capacity", "not a quantity"},
+		"capacity, tiny":       {with(`{capacity: "1e-2147483647,"}`), c + "capacity", "not a quantity"},
 		"capacity, long":       {with(`{capacity: "` + strings.Repeat("9", 65) + `,"}`), c + "capacity", "not a quantity"},
 		"capacity, turned":     {with(`{capacity: "2Gi,1Gi"}`), c + "capacity", "more than"},
 		"class, a text":        {with(`{storageClass: gp3}`), c + "storageClass", "not a list"},

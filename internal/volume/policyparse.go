@@ -123,8 +123,10 @@ func (r *policyReader) quantity(text, path string) resource.Quantity {
 	if text == "" {
 		return resource.Quantity{}
 	}
-	if q, err := resource.ParseQuantity(text); err == nil && moderate(text) && q.Sign() >= 0 {
-		return q
+	if moderate(text) { // before it is parsed, which may take as long
+		if q, err := resource.ParseQuantity(text); err == nil && q.Sign() >= 0 {
+			return q
+		}
 	}
 	r.bad(path, "%q is not a quantity such as 10Gi", text)
 	return resource.Quantity{}
