@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -97,12 +98,7 @@ func (p *planner) usable(driver string, claim *corev1.PersistentVolumeClaim) boo
 
 // kind names the source of a volume that no path takes.
 func (p *planner) kind(v *Volume) string {
-	if i := slices.IndexFunc(p.in.Volumes, func(pv corev1.PersistentVolume) bool { return pv.Name == v.PV }); i >= 0 {
-		if kind := sourceType(p.in.Volumes[i].Spec.PersistentVolumeSource); kind != "" {
-			return kind
-		}
-	}
-	return "unknown"
+	return cmp.Or(sourceType(p.pvs[v.PV].Spec.PersistentVolumeSource), "unknown")
 }
 
 func (p *planner) csi(v *Volume, claim *corev1.PersistentVolumeClaim) {

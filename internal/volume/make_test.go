@@ -2,6 +2,7 @@ package volume
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -223,6 +224,22 @@ func TestEBSID(t *testing.T) {
 		pv := corev1.PersistentVolume{Spec: corev1.PersistentVolumeSpec{PersistentVolumeSource: tc.source}}
 		if got := EBSID(&pv); got != tc.want {
 			t.Errorf("got %q, want %q", got, tc.want)
+		}
+	}
+}
+
+func BenchmarkMake(b *testing.B) {
+	in := Inputs{CSI: true, SnapshotClasses: ebsClass()}
+	var pairs []pairOf
+	for i := range 10000 {
+		name := fmt.Sprintf("c%05d", i)
+		in.Pods = append(in.Pods, pod("p"+name, name))
+		pairs = append(pairs, claim(name, []corev1.PersistentVolumeSource{ebsCSI(), nfs()}[i%2]))
+	}
+	in = in.with(pairs...)
+	for b.Loop() {
+		if _, err := Make(in); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
