@@ -30,6 +30,7 @@ type Catalog struct {
 	Config    *config.Config
 	Kube      *kube.Client
 	Locations *Locations
+	Snapshots *SnapshotLocations
 	Version   string
 }
 
@@ -57,6 +58,9 @@ func (c *Catalog) Read(ctx context.Context, _ *Pulse, in contract.ReadInput) (co
 		contract.ReadLocations:     c.locations,
 		contract.ReadLocationCheck: c.check,
 		contract.ReadServer:        c.server,
+
+		contract.ReadSnapshotLocations:     c.snapshotLocations,
+		contract.ReadSnapshotLocationCheck: c.checkSnapshotLocation,
 	}
 	read, ok := verbs[in.Verb]
 	if !ok {
@@ -234,20 +238,33 @@ func (c *Catalog) backup(ctx context.Context, in contract.ReadInput) (contract.R
 	if res.Results, err = readResults(ctx, st, layout.Results()); err != nil {
 		return res, err
 	}
-	res.Details = &contract.Details{UID: string(doc.UID), Conditional: doc.Annotations[conditionalAnnotation] == "true"}
-	data, err := getBytes(ctx, st, layout.Manifest())
-	if errors.Is(err, store.ErrNotFound) { // Velero's
-		info, err := st.Head(ctx, layout.Tarball())
-		res.Details.Bytes = info.Size
-		return res, err
-	}
+	m, err := describe(ctx, st, layout, &res)
 	if err != nil {
 		return res, err
 	}
-	m, err := archive.DecodeManifest(layout.Manifest(), data)
-	res.Details.Cluster, res.Details.Bytes = m.Cluster, m.Totals.TarballBytes
-	res.Details.Members, res.Details.ManifestSHA = int(m.Totals.Members), archive.Digest(data)
+	res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, layout)
 	return res, err
+}
+
+// describe fills in what is known beyond Velero's document, and returns the manifest,
+// which a backup of Velero does not have.
+func describe(ctx context.Context, st store.Store, l archive.Layout, res *contract.ReadResult) (archive.Manifest, error) {
+	doc := res.Backup
+	d := &contract.Details{UID: string(doc.UID), Conditional: doc.Annotations[conditionalAnnotation] == "true"}
+	res.Details = d
+	data, err := getBytes(ctx, st, l.Manifest())
+	if errors.Is(err, store.ErrNotFound) { // Velero's
+		info, err := st.Head(ctx, l.Tarball())
+		d.Bytes = info.Size
+		return archive.Manifest{}, err
+	}
+	if err != nil {
+		return archive.Manifest{}, err
+	}
+	m, err := archive.DecodeManifest(l.Manifest(), data)
+	d.Cluster, d.Bytes = m.Cluster, m.Totals.TarballBytes
+	d.Members, d.ManifestSHA = int(m.Totals.Members), archive.Digest(data)
+	return m, err
 }
 
 // readResults reads a results file and cuts it to what an answer may carry.

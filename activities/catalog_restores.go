@@ -68,7 +68,7 @@ func (c *Catalog) restore(ctx context.Context, in contract.ReadInput) (contract.
 	if res.Results, err = readResults(ctx, st, l.Results()); err != nil {
 		return res, err
 	}
-	res.Volumes, err = restoredVolumes(ctx, st, l)
+	res.Volumes, res.MoreVolumes, err = restoredVolumes(ctx, st, l)
 	return res, err
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -101,26 +100,4 @@ func size(bytes int64) string {
 		return fmt.Sprintf("%d GiB", bytes>>30)
 	}
 	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
-}
-
-// volumesInAnswer bounds an answer of the catalog.
-const volumesInAnswer = 500
-
-// restoredVolumes reads a restore's list of volumes; one of Velero's may have none.
-func restoredVolumes(ctx context.Context, st store.Store, l archive.RestoreLayout) ([]contract.VolumeSummary, error) {
-	var out []contract.VolumeSummary
-	err := eachEntry(ctx, st, archive.Manifest{}, l.VolumeInfo(), func(o volume.RestoreInfo) {
-		if len(out) == volumesInAnswer {
-			return
-		}
-		v := contract.VolumeSummary{Namespace: o.PVCNamespace, Claim: o.PVCName, PV: o.PVName, Method: string(o.RestoreMethod)}
-		if o.Native != nil {
-			v.Snapshot, v.Zone = o.Native.SnapshotHandle, o.Native.VolumeAZ
-		}
-		if o.CSI != nil {
-			v.Snapshot, v.Bytes = o.CSI.SnapshotHandle, o.CSI.Size
-		}
-		out = append(out, v)
-	})
-	return out, err
 }

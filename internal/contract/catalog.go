@@ -18,6 +18,9 @@ const (
 	ReadLocations     = "locations"      // LocationStatus list
 	ReadLocationCheck = "location-check" // one LocationStatus with capabilities
 	ReadServer        = "server"         // ServerStatus
+
+	ReadSnapshotLocations     = "snapshot-locations"      // SnapshotLocationStatus list
+	ReadSnapshotLocationCheck = "snapshot-location-check" // one of them with what its credentials may do
 )
 
 // Files that ReadBackupURL and ReadRestoreURL sign.
@@ -47,12 +50,15 @@ type ReadResult struct {
 	Restores  []RestoreSummary  `json:"restores,omitempty"`
 	Restore   *velerov1.Restore `json:"restore,omitempty"`
 	Results   json.RawMessage   `json:"results,omitempty"` // Velero's results document, cut to 500 lines
-	Volumes   []VolumeSummary   `json:"volumes,omitempty"` // the first 500
+	Volumes   []VolumeSummary   `json:"volumes,omitempty"` // the first 500, failed ones first
 	Details   *Details          `json:"details,omitempty"`
 	URL       string            `json:"url,omitempty"`
 	Locations []LocationStatus  `json:"locations,omitempty"`
 	Server    *ServerStatus     `json:"server,omitempty"`
 	Continue  string            `json:"continue,omitempty"`
+
+	MoreVolumes       int                      `json:"moreVolumes,omitempty"` // that Volumes leaves out
+	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
 }
 
 // BackupSummary is a row of `backup get`.

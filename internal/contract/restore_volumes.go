@@ -29,15 +29,3 @@ type PatchResult struct {
 	Warnings int `json:"warnings"`
 	Errors   int `json:"errors"`
 }
-
-// VolumeSummary is one volume as `describe` shows it.
-type VolumeSummary struct {
-	Namespace string `json:"namespace,omitempty"` // of the claim
-	Claim     string `json:"claim,omitempty"`
-	PV        string `json:"pv,omitempty"`
-	// Method is Velero's word: NativeSnapshot or CSISnapshot.
-	Method   string `json:"method,omitempty"`
-	Snapshot string `json:"snapshot,omitempty"` // snap-…, or a driver's handle
-	Zone     string `json:"zone,omitempty"`
-	Bytes    int64  `json:"bytes,omitempty"`
-}
