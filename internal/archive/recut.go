@@ -46,19 +46,36 @@ type RecutStats struct {
 // ErrHostile, an unknown major version ErrVersion. Errors of reading tarball are
 // returned wrapped.
 func Recut(ctx context.Context, tarball io.Reader, w *Writer, lim HostileLimits) (RecutStats, error) {
-	r := recutter{w: w, lim: lim, seen: map[[16]byte]struct{}{}}
-	err := r.run(ctx, tarball)
+	stats, err := scan(ctx, tarball, lim, w.Add)
 	if err == nil {
 		err = w.Flush()
 	}
 	if err != nil {
-		return r.stats, fmt.Errorf("recut tarball: %w", err)
+		return stats, fmt.Errorf("recut tarball: %w", err)
 	}
-	return r.stats, nil
+	return stats, nil
+}
+
+// Scan streams a Velero tarball and hands every object to take, in the order of the
+// tarball and with the checks of Recut; the body is valid during the call only. What
+// take has seen is to be trusted once Scan returns without an error: damage may show
+// at the very end only. An error of take ends the scan and is wrapped.
+func Scan(ctx context.Context, tarball io.Reader, lim HostileLimits, take func(k Key, body []byte) error) (RecutStats, error) {
+	stats, err := scan(ctx, tarball, lim, take)
+	if err != nil {
+		return stats, fmt.Errorf("scan tarball: %w", err)
+	}
+	return stats, nil
+}
+
+func scan(ctx context.Context, tarball io.Reader, lim HostileLimits, take func(Key, []byte) error) (RecutStats, error) {
+	r := recutter{take: take, lim: lim, seen: map[[16]byte]struct{}{}}
+	err := r.run(ctx, tarball)
+	return r.stats, err
 }
 
 type recutter struct {
-	w     *Writer
+	take  func(k Key, body []byte) error
 	lim   HostileLimits
 	stats RecutStats
 	// seen holds truncated digests of plain paths: 16 bytes an object, where
@@ -151,7 +168,7 @@ func (r *recutter) object(name string) error {
 		return hostile("%q: %s", name, err)
 	}
 	r.stats.Objects++
-	return r.w.Add(k, r.body)
+	return r.take(k, r.body)
 }
 
 // safeName admits regular files and directories at relative paths that stay

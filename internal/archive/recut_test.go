@@ -253,3 +253,29 @@ func TestRecutPassesTheReadersError(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestScan takes what Recut takes, and tells of damage at the very end.
+func TestScan(t *testing.T) {
+	raw := rawTar(t, file(version, "1.1.0\n"), file(podPath, pod), file("other/file", "ignored"))
+	scan := func(tarball []byte, take func(archive.Key, []byte) error) (archive.RecutStats, error) {
+		return archive.Scan(t.Context(), bytes.NewReader(tarball), archive.DefaultHostileLimits(), take)
+	}
+	var got []object
+	take := func(k archive.Key, body []byte) error {
+		got = append(got, object{k, bytes.Clone(body)})
+		return nil
+	}
+	want := []object{{archive.Key{Resource: "pods", Version: "v1", Namespace: "a", Name: "p"}, []byte(pod)}}
+	if stats, err := scan(zip(t, raw), take); err != nil || !same(got, want) || stats.Objects != 1 || stats.Ignored != 1 {
+		t.Errorf("%v, %+v, %v", got, stats, err)
+	}
+	cut := zip(t, raw)
+	got = nil
+	if _, err := scan(cut[:len(cut)-8], take); !errors.Is(err, archive.ErrCorrupt) || !same(got, want) {
+		t.Errorf("%v, %v", got, err)
+	}
+	enough := errors.New("enough")
+	if _, err := scan(zip(t, raw), func(archive.Key, []byte) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("%v", err)
+	}
+}

@@ -52,16 +52,12 @@ func (l *Location) kept(ctx context.Context, id string, why error) (Deletion, er
 	if e.Code == "InvalidSnapshot.InUse" {
 		return Deletion{Outcome: Retained, Reason: brief(e.Cause)}, nil
 	}
-	out, err := call(ctx, l, "DescribeLockedSnapshots", id, func(ctx context.Context) (*ec2.DescribeLockedSnapshotsOutput, error) {
-		return l.ec2.DescribeLockedSnapshots(ctx, &ec2.DescribeLockedSnapshotsInput{SnapshotIds: []string{id}})
-	})
-	if err != nil {
+	reason, err := l.lock(ctx, id)
+	switch {
+	case err != nil:
 		return lockedByCode(e)
-	}
-	for _, s := range out.Snapshots {
-		if aws.ToString(s.SnapshotId) == id && s.LockState != types.LockStateExpired {
-			return Deletion{Outcome: Retained, Reason: lockReason(s)}, nil
-		}
+	case reason != "":
+		return Deletion{Outcome: Retained, Reason: reason}, nil
 	}
 	return Deletion{}, why
 }
