@@ -2,17 +2,14 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -219,119 +216,4 @@ func find[T any](ctx context.Context, c *Catalog, in contract.ReadInput, what, k
 		return "", nil, unusable
 	}
 	return "", nil, notFound("name: no %s %q; `lifeboat %s get` lists them", what, in.Name, what)
-}
-
-func (c *Catalog) findBackup(ctx context.Context, in contract.ReadInput) (*velerov1.Backup, store.Store, error) {
-	doc := &velerov1.Backup{}
-	name, st, err := find(ctx, c, in, "backup", archive.Layout{Backup: in.Name}.Metadata(), doc)
-	doc.Spec.StorageLocation = name
-	return doc, st, err
-}
-
-func (c *Catalog) backup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	doc, st, err := c.findBackup(ctx, in)
-	if err != nil {
-		return contract.ReadResult{}, err
-	}
-	layout := archive.Layout{Backup: in.Name}
-	res := contract.ReadResult{Backup: doc}
-	if res.Results, err = readResults(ctx, st, layout.Results()); err != nil {
-		return res, err
-	}
-	m, err := describe(ctx, st, layout, &res)
-	if err != nil {
-		return res, err
-	}
-	res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, layout)
-	return res, err
-}
-
-// describe fills in what is known beyond Velero's document, and returns the manifest,
-// which a backup of Velero does not have.
-func describe(ctx context.Context, st store.Store, l archive.Layout, res *contract.ReadResult) (archive.Manifest, error) {
-	doc := res.Backup
-	d := &contract.Details{UID: string(doc.UID), Conditional: doc.Annotations[conditionalAnnotation] == "true"}
-	res.Details = d
-	data, err := getBytes(ctx, st, l.Manifest())
-	if errors.Is(err, store.ErrNotFound) { // Velero's
-		info, err := st.Head(ctx, l.Tarball())
-		d.Bytes = info.Size
-		return archive.Manifest{}, err
-	}
-	if err != nil {
-		return archive.Manifest{}, err
-	}
-	m, err := archive.DecodeManifest(l.Manifest(), data)
-	d.Cluster, d.Bytes = m.Cluster, m.Totals.TarballBytes
-	d.Members, d.ManifestSHA = int(m.Totals.Members), archive.Digest(data)
-	return m, err
-}
-
-// readResults reads a results file and cuts it to what an answer may carry.
-func readResults(ctx context.Context, st store.Store, key string) (raw json.RawMessage, err error) {
-	body, _, err := st.Get(ctx, key)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	zr, err := gzip.NewReader(body)
-	var doc map[string]map[string]json.RawMessage
-	if err == nil {
-		err = json.NewDecoder(io.LimitReader(zr, maxDocument)).Decode(&doc)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
-	}
-	return json.Marshal(cut(doc))
-}
-
-// cut keeps the first lines of every list.
-func cut(doc map[string]map[string]json.RawMessage) map[string]map[string]any {
-	out := map[string]map[string]any{}
-	for kind, groups := range doc {
-		out[kind] = map[string]any{}
-		for group, raw := range groups {
-			var lines []string
-			var byNamespace map[string][]string
-			switch {
-			case json.Unmarshal(raw, &lines) == nil:
-				out[kind][group] = lines[:min(len(lines), linesInAnswer)]
-			case json.Unmarshal(raw, &byNamespace) == nil:
-				for ns, l := range byNamespace {
-					byNamespace[ns] = l[:min(len(l), linesInAnswer/10)]
-				}
-				out[kind][group] = byNamespace
-			}
-		}
-	}
-	return out
-}
-
-func (c *Catalog) backupURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	_, st, err := c.findBackup(ctx, in)
-	if err != nil {
-		return contract.ReadResult{}, err
-	}
-	l := archive.Layout{Backup: in.Name}
-	return presign(ctx, st, in, map[string]string{
-		contract.FileContents: l.Tarball(), contract.FileLogs: l.Logs(), contract.FileResults: l.Results(),
-		contract.FileResourceList: l.ResourceList(), contract.FileManifest: l.Manifest(),
-	})
-}
-
-func presign(ctx context.Context, st store.Store, in contract.ReadInput, keys map[string]string) (contract.ReadResult, error) {
-	key, ok := keys[in.File]
-	if !ok {
-		return contract.ReadResult{}, invalid("file: %q is not a file that can be read", in.File)
-	}
-	if _, err := st.Head(ctx, key); errors.Is(err, store.ErrNotFound) {
-		return contract.ReadResult{}, notFound("file: %s of %q does not exist", in.File, in.Name)
-	} else if err != nil {
-		return contract.ReadResult{}, err
-	}
-	url, err := st.Presign(ctx, key, urlTTL)
-	return contract.ReadResult{URL: url}, err
 }
