@@ -103,8 +103,8 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lifeboat",
 		Short: "Back up and restore Kubernetes clusters",
-		Long: `Lifeboat backs up the objects of Kubernetes clusters and restores them, as Temporal
-workflows that survive whatever happens to the machines they run on.
+		Long: `Lifeboat backs up the objects and volumes of Kubernetes clusters and restores them, as
+Temporal workflows that survive whatever happens to the machines they run on.
 
 Verbs and flags are Velero's. The connection comes from Temporal's environment
 variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*)
@@ -124,7 +124,7 @@ or profile file.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see '%s --help'", err, c.CommandPath())
 	})
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.versionCommand())
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.versionCommand())
 	root.AddCommand(a.verbCommands()...)
 	return root
 }

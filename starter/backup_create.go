@@ -35,8 +35,9 @@ func (a *app) backupCreate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "create [NAME]",
 		Short: "Take a backup",
-		Long: `Take a backup of a cluster's objects. The filters are Velero's; without any, everything
-is backed up, every cluster-scoped object included.
+		Long: `Take a backup of a cluster's objects and volumes. The filters are Velero's; without any,
+everything is backed up, every cluster-scoped object included. Of volumes, snapshots are
+taken; hooks come from annotations of pods and from the manifest given with -f.
 
 ` + exitCodesHelp,
 		Example: `  # Everything, and wait for it
@@ -44,6 +45,12 @@ is backed up, every cluster-scoped object included.
 
   # Two namespaces, kept for a week
   lifeboat backup create shop --include-namespaces bookstore,payments --ttl 168h
+
+  # Snapshots by the EBS API, in the account and Region of a location
+  lifeboat backup create shop --include-namespaces bookstore --volume-snapshot-locations default
+
+  # Objects only
+  lifeboat backup create shop --include-namespaces bookstore --snapshot-volumes=false
 
   # A Velero manifest as it is, under another name
   lifeboat backup create before-upgrade -f backup.yaml

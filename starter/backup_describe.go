@@ -23,7 +23,7 @@ type describeOptions struct {
 
 func (o *describeOptions) bind(c *cobra.Command) {
 	o.out.bind(c.Flags(), "", show.FormatJSON, show.FormatYAML)
-	c.Flags().BoolVar(&o.details, "details", false, "list the objects too")
+	c.Flags().BoolVar(&o.details, "details", false, "list the objects too, and all that is known of each volume of a backup")
 	bindLocation(c, &o.location)
 	bindTrust(c.Flags(), &o.trust)
 }
@@ -64,7 +64,7 @@ func (a *app) describeBackup(ctx context.Context, be backend, o *describeOptions
 	if err != nil {
 		return err
 	}
-	view := show.BackupView{Backup: *res.Backup, Details: res.Details, Results: res.Results}
+	view := show.BackupView{Backup: *res.Backup, Volumes: volumesOf(res), Blocks: o.details, Details: res.Details, Results: res.Results}
 	if o.details {
 		view.Resources, err = a.resourceList(ctx, be, o, contract.ReadInput{Verb: contract.ReadBackupURL, Name: name})
 		if err != nil {
@@ -75,6 +75,10 @@ func (a *app) describeBackup(ctx context.Context, be backend, o *describeOptions
 		return show.Document(a.stdout, o.out.format, view.Document())
 	}
 	return view.Print(a.stdout)
+}
+
+func volumesOf(res contract.ReadResult) show.Volumes {
+	return show.Volumes{List: res.Volumes, More: res.MoreVolumes}
 }
 
 // readBackup reads a backup's document; ErrNotFound where there is none.

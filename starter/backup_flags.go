@@ -29,7 +29,7 @@ func backupFlags(fs *pflag.FlagSet) *edits[contract.BackupInput] {
 			b.Spec.OrderedResources, err = parseOrdered(value)
 			return err
 		})
-	e.duration("item-operation-timeout", "how long to wait for asynchronous operations", func(b *in) *metav1.Duration { return &b.Spec.ItemOperationTimeout })
+	e.duration("item-operation-timeout", "how long to wait until a snapshot that was taken is complete (default 4h)", func(b *in) *metav1.Duration { return &b.Spec.ItemOperationTimeout })
 	return e
 }
 
@@ -51,13 +51,13 @@ func backupFilterFlags(e *edits[contract.BackupInput]) {
 
 func backupVolumeFlags(e *edits[contract.BackupInput]) {
 	type in = contract.BackupInput
-	e.tristate("snapshot-volumes", "take snapshots of volumes", func(b *in) **bool { return &b.Spec.SnapshotVolumes })
-	e.tristate("snapshot-move-data", "move the data of snapshots to the bucket", func(b *in) **bool { return &b.Spec.SnapshotMoveData })
-	e.text("data-mover", "who moves the data", func(b *in) *string { return &b.Spec.DataMover })
-	e.tristate("default-volumes-to-fs-backup", "back up files of volumes unless a pod opts out", func(b *in) **bool { return &b.Spec.DefaultVolumesToFsBackup })
-	e.list("volume-snapshot-locations", "locations of snapshots, at most one per provider", func(b *in) *[]string { return &b.Spec.VolumeSnapshotLocations })
-	e.duration("csi-snapshot-timeout", "how long to wait for a CSI snapshot", func(b *in) *metav1.Duration { return &b.Spec.CSISnapshotTimeout })
-	e.add("resource-policies-configmap", "", "string", "ConfigMap with resource policies", func(b *in, _ bool, value string) error {
+	e.tristate("snapshot-volumes", "take snapshots of volumes (absent is true)", func(b *in) **bool { return &b.Spec.SnapshotVolumes })
+	e.tristate("snapshot-move-data", "move the data of snapshots to the bucket; not done yet: they stay where they are, with a warning", func(b *in) **bool { return &b.Spec.SnapshotMoveData })
+	e.text("data-mover", "who moves the data of snapshots; not used yet", func(b *in) *string { return &b.Spec.DataMover })
+	e.tristate("default-volumes-to-fs-backup", "back up files of volumes unless a pod opts out; not done yet: such volumes are skipped with a warning, unless a resource policy says snapshot", func(b *in) **bool { return &b.Spec.DefaultVolumesToFsBackup })
+	e.list("volume-snapshot-locations", "volume snapshot location to use, at most one per provider; volumes of EBS are then snapshotted natively (see 'lifeboat snapshot-location get')", func(b *in) *[]string { return &b.Spec.VolumeSnapshotLocations })
+	e.duration("csi-snapshot-timeout", "how long to wait until a CSI driver has taken a snapshot (default 10m)", func(b *in) *metav1.Duration { return &b.Spec.CSISnapshotTimeout })
+	e.add("resource-policies-configmap", "", "string", "ConfigMap with resource policies, in the worker's namespace", func(b *in, _ bool, value string) error {
 		b.Spec.ResourcePolicy = configMap(value)
 		return nil
 	})

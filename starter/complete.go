@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
 )
 
@@ -47,6 +48,28 @@ func (a *app) completeRestores(c *cobra.Command, _ []string, _ string) ([]string
 		var words []string
 		for _, r := range all {
 			words = append(words, r.Name)
+		}
+		return words, err
+	})
+}
+
+func (a *app) completeLocations(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
+		res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadLocations})
+		var words []string
+		for _, l := range res.Locations {
+			words = append(words, l.Name)
+		}
+		return words, err
+	})
+}
+
+func (a *app) completeSnapshotLocations(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
+		all, err := listSnapshotLocations(ctx, be, nil)
+		var words []string
+		for _, l := range all {
+			words = append(words, l.Name)
 		}
 		return words, err
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,7 @@ func (a *app) locationGet() *cobra.Command {
 		Short: "List storage locations",
 		Example: `  lifeboat location get
   lifeboat location get default -o yaml`,
+		ValidArgsFunction: a.completeLocations,
 	}
 	out.bind(c.Flags(), show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML, show.FormatName)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -82,6 +84,7 @@ store lacks is told with its consequence.
 The exit code is 1 when a location cannot be used, 0 otherwise.`,
 		Example: `  lifeboat location check
   lifeboat location check default`,
+		ValidArgsFunction: a.completeLocations,
 	}
 	out.bind(c.Flags(), show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -117,12 +120,6 @@ func (a *app) checkLocations(ctx context.Context, be backend, out output, names 
 }
 
 func (a *app) sayLocations(checked []contract.LocationStatus, out output) error {
-	var bad outcome
-	for _, l := range checked {
-		if l.Phase != "Available" {
-			bad.code = codeError
-		}
-	}
 	if out.document() {
 		if err := show.Document(a.stdout, out.format, map[string]any{"items": checked}); err != nil {
 			return err
@@ -130,8 +127,13 @@ func (a *app) sayLocations(checked []contract.LocationStatus, out output) error 
 	} else if err := a.tableLocations(checked); err != nil {
 		return err
 	}
-	if bad.code != codeDone {
-		return bad
+	return usable(checked, func(l contract.LocationStatus) string { return l.Phase })
+}
+
+// usable is the outcome of a check: an error if any location is not available.
+func usable[T any](checked []T, phase func(T) string) error {
+	if slices.ContainsFunc(checked, func(l T) bool { return phase(l) != "Available" }) {
+		return outcome{codeError}
 	}
 	return nil
 }
@@ -142,17 +144,21 @@ func (a *app) tableLocations(checked []contract.LocationStatus) error {
 		if l.Message != "" {
 			a.say("  %s\n", l.Message)
 		}
-		var rows [][]string
-		for _, c := range l.Capabilities {
-			ok := "yes"
-			if !c.OK {
-				ok = "no"
-			}
-			rows = append(rows, []string{c.Name, ok, c.Detail, c.Consequence})
-		}
-		if err := show.Table(a.stdout, []string{"CAPABILITY", "OK", "DETAIL", "CONSEQUENCE"}, rows); err != nil {
+		if err := a.tableCapabilities(l.Capabilities); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (a *app) tableCapabilities(all []contract.Capability) error {
+	var rows [][]string
+	for _, c := range all {
+		ok := "yes"
+		if !c.OK {
+			ok = "no"
+		}
+		rows = append(rows, []string{c.Name, ok, c.Detail, c.Consequence})
+	}
+	return show.Table(a.stdout, []string{"CAPABILITY", "OK", "DETAIL", "CONSEQUENCE"}, rows)
 }

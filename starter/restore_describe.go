@@ -42,7 +42,7 @@ func (a *app) describeRestore(ctx context.Context, be backend, o *describeOption
 	if err != nil {
 		return err
 	}
-	view := show.RestoreView{Restore: *res.Restore, Volumes: res.Volumes, Details: res.Details, Results: res.Results}
+	view := show.RestoreView{Restore: *res.Restore, Volumes: volumesOf(res), Details: res.Details, Results: res.Results}
 	if o.details {
 		view.Resources, err = a.resourceList(ctx, be, o, contract.ReadInput{Verb: contract.ReadRestoreURL, Name: name})
 		if err != nil {

@@ -50,8 +50,9 @@ func (a *app) verbCommands() []*cobra.Command {
 	}
 	return []*cobra.Command{
 		verb("create", "Same as 'backup create' and 'restore create'", as("backup", a.backupCreate()), as("restore", a.restoreCreate())),
-		verb("get", "Same as 'backup get', 'restore get' and 'location get'",
-			as("backup", a.backupGet()), as("restore", a.restoreGet()), as("location", a.locationGet())),
+		verb("get", "Same as 'backup get', 'restore get', 'location get' and 'snapshot-location get'",
+			as("backup", a.backupGet()), as("restore", a.restoreGet()), as("location", a.locationGet()),
+			as("snapshot-location", a.snapshotLocationGet())),
 		verb("describe", "Same as 'backup describe' and 'restore describe'", as("backup", a.backupDescribe()), as("restore", a.restoreDescribe())),
 		verb("delete", "Same as 'backup delete'", as("backup", a.backupDelete())),
 	}

@@ -33,6 +33,7 @@ func stateOf(s engine.Sample) show.State {
 	return show.State{
 		Phase: s.Phase, Step: s.Step,
 		Objects: s.Objects, Total: s.TotalObjects, Bytes: s.Bytes,
+		Volumes: s.Volumes, TotalVolumes: s.TotalVolumes,
 		Warnings: s.Warnings, Errors: s.Errors, Trouble: s.Trouble,
 	}
 }
@@ -89,8 +90,8 @@ func (a *app) awaitBackup(ctx context.Context, be backend, run engine.Run) error
 	if err := a.follow(ctx, be, run, &res); err != nil {
 		return a.failedRun(run, err)
 	}
-	a.say("Backup %q %s: %s, %s in %s; %s.\n", res.Name, res.Phase,
-		show.Plural(res.Objects, "object"), show.Bytes(res.Bytes), lasted(res.Started, res.Completed),
+	a.say("Backup %q %s: %s%s, %s in %s; %s.\n", res.Name, res.Phase,
+		show.Plural(res.Objects, "object"), withVolumes(res.Volumes), show.Bytes(res.Bytes), lasted(res.Started, res.Completed),
 		problems(res.Warnings, res.Errors))
 	a.reasons(res.Reasons, res.Warnings+res.Errors)
 	a.say("Next: lifeboat backup describe %s, or lifeboat restore create --from-backup %s\n", res.Name, res.Name)
@@ -104,6 +105,9 @@ func (a *app) awaitRestore(ctx context.Context, be backend, run engine.Run) (con
 		return res, a.failedRun(run, err)
 	}
 	a.say("%s %s.\n", restoreOutcome(res), problems(res.Warnings, res.Errors))
+	if n := int64(res.Volumes); n > 0 && !res.DryRun {
+		a.say("%s with the data of the backup.\n", show.Plural(n, "volume"))
+	}
 	if n := int64(res.Hooks.Attempted); n > 0 && res.DryRun {
 		a.say("It would run %s in restored pods.\n", show.Plural(n, "hook"))
 	} else if n > 0 {
@@ -123,6 +127,14 @@ func restoreOutcome(res contract.RestoreResult) string {
 	return fmt.Sprintf("Restore %q from backup %q %s in %s: %s created, %s updated, %s skipped, %s failed;",
 		res.Name, res.Backup, res.Phase, took, show.Count(res.Counts.Created), show.Count(res.Counts.Updated),
 		show.Count(res.Counts.Skipped), show.Count(res.Counts.Failed))
+}
+
+// withVolumes tells of the volumes whose data is safe; none is not worth a word.
+func withVolumes(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return " and " + show.Plural(int64(n), "volume")
 }
 
 func problems(warnings, errs int) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -31,6 +32,10 @@ func backupDetails(in contract.BackupInput) string {
 	d.add("without namespaced resources", s.ExcludedNamespaceScopedResources...)
 	d.add("selector", manifest.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
 	d.add("storage location", s.StorageLocation)
+	d.add("volume snapshot location", s.VolumeSnapshotLocations...)
+	if s.SnapshotVolumes != nil {
+		d.add("snapshots of volumes", strconv.FormatBool(*s.SnapshotVolumes))
+	}
 	if s.TTL.Duration > 0 {
 		d.add("kept for", s.TTL.Duration.String())
 	}

@@ -27,7 +27,7 @@ const checkTimeout = 75 * time.Second
 // told apart; other messages are the worker's.
 func (e *Engine) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	timeout := readTimeout
-	if in.Verb == contract.ReadLocationCheck {
+	if in.Verb == contract.ReadLocationCheck || in.Verb == contract.ReadSnapshotLocationCheck {
 		timeout = checkTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -2,10 +2,13 @@ package show
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,9 +20,17 @@ import (
 // BackupView is a backup as `backup describe` shows it.
 type BackupView struct {
 	Backup    velerov1.Backup
+	Volumes   Volumes
+	Blocks    bool // show all that is known of each volume
 	Details   *contract.Details
 	Results   json.RawMessage
 	Resources map[string][]string // nil unless asked for
+}
+
+// Volumes are those of a backup or restore, and how many more there are.
+type Volumes struct {
+	List []contract.VolumeSummary `json:"volumes,omitempty"`
+	More int                      `json:"moreVolumes,omitempty"`
 }
 
 // Document is the view for programs: Velero's document with what else is known
@@ -28,10 +39,11 @@ func (v BackupView) Document() any {
 	return struct {
 		velerov1.Backup
 		extras
-	}{v.Backup, extras{v.Details, v.Results, v.Resources}}
+	}{v.Backup, extras{v.Volumes, v.Details, v.Results, v.Resources}}
 }
 
 type extras struct {
+	Volumes
 	Details   *contract.Details   `json:"lifeboat,omitempty"`
 	Results   json.RawMessage     `json:"results,omitempty"`
 	Resources map[string][]string `json:"resourceList,omitempty"`
@@ -52,6 +64,11 @@ func (v BackupView) Print(w io.Writer) error {
 	p.value(0, "Warnings", strconv.Itoa(b.Status.Warnings))
 	p.backupSpec(b.Spec)
 	p.backupStatus(b.Status)
+	p.backupVolumes(v.Volumes.List, v.Volumes.More, b.Status, v.Blocks)
+	if b.Status.HookStatus != nil {
+		p.printf("\n")
+		p.hooks(b.Status.HookStatus)
+	}
 	p.details(v.Details)
 	p.results(v.Results)
 	p.resources(v.Resources)
@@ -77,11 +94,45 @@ func (p *page) backupSpec(s velerov1.BackupSpec) {
 	p.printf("\n")
 	p.value(0, "Label selector", manifest.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
 	p.value(0, "Storage Location", s.StorageLocation)
-	p.value(0, "Snapshot PVs", tristate(s.SnapshotVolumes, "auto"))
+	p.backupVolumeSpec(s)
 	p.value(0, "TTL", s.TTL.Duration.String())
-	p.value(0, "Hooks", strconv.Itoa(len(s.Hooks.Resources)))
 	for _, kind := range slices.Sorted(maps.Keys(s.OrderedResources)) {
 		p.value(0, "Ordered "+kind, s.OrderedResources[kind])
+	}
+	p.hookSpecs(s.Hooks.Resources)
+}
+
+// backupVolumeSpec is what was asked for of volumes, under Velero's names.
+func (p *page) backupVolumeSpec(s velerov1.BackupSpec) {
+	if len(s.VolumeSnapshotLocations) > 0 {
+		p.list(0, "Volume Snapshot Locations", s.VolumeSnapshotLocations, "")
+	}
+	p.value(0, "Velero-Native Snapshot PVs", tristate(s.SnapshotVolumes, "auto"))
+	p.some(0, "File System Backup (Default)", tristate(s.DefaultVolumesToFsBackup, ""))
+	p.value(0, "Snapshot Move Data", tristate(s.SnapshotMoveData, "auto"))
+	p.some(0, "Data Mover", s.DataMover)
+	if r := s.ResourcePolicy; r != nil {
+		p.value(0, "Resource policies", r.Kind+"/"+r.Name)
+	}
+	for _, t := range []struct {
+		label string
+		d     time.Duration
+	}{{"CSISnapshotTimeout", s.CSISnapshotTimeout.Duration}, {"ItemOperationTimeout", s.ItemOperationTimeout.Duration}} {
+		if t.d != 0 {
+			p.value(0, t.label, t.d.String())
+		}
+	}
+}
+
+// hookSpecs counts the hooks of each entry; what they run, -o yaml shows.
+func (p *page) hookSpecs(all []velerov1.BackupResourceHookSpec) {
+	if len(all) == 0 {
+		p.value(0, "Hooks", "")
+		return
+	}
+	p.printf("Hooks:\n")
+	for _, h := range all {
+		p.value(1, h.Name, fmt.Sprintf("%d pre, %d post, namespaces %s", len(h.PreHooks), len(h.PostHooks), Or(strings.Join(h.IncludedNamespaces, ", "), "*")))
 	}
 }
 
@@ -95,15 +146,15 @@ func (p *page) backupStatus(s velerov1.BackupStatus) {
 		p.value(0, "Total items to be backed up", strconv.Itoa(s.Progress.TotalItems))
 		p.value(0, "Items backed up", strconv.Itoa(s.Progress.ItemsBackedUp))
 	}
-	p.hooks(s.HookStatus)
 }
 
+// hooks prints Velero's two counters.
 func (p *page) hooks(s *velerov1.HookStatus) {
 	if s == nil {
 		return
 	}
-	p.value(0, "Hooks attempted", strconv.Itoa(s.HooksAttempted))
-	p.value(0, "Hooks failed", strconv.Itoa(s.HooksFailed))
+	p.value(0, "HooksAttempted", strconv.Itoa(s.HooksAttempted))
+	p.value(0, "HooksFailed", strconv.Itoa(s.HooksFailed))
 }
 
 func (p *page) details(d *contract.Details) {

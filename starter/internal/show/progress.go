@@ -17,9 +17,11 @@ type State struct {
 	Phase, Step    string
 	Objects, Total int64
 	Bytes          int64
-	Warnings       int
-	Errors         int
-	Trouble        string
+	// Volumes have a complete snapshot, or are restored.
+	Volumes, TotalVolumes int
+	Warnings              int
+	Errors                int
+	Trouble               string
 }
 
 // Progress shows a run while it goes on: one live line on a terminal, a line now
@@ -100,6 +102,9 @@ func (s State) Line(elapsed time.Duration) string {
 	parts := []string{"[" + Clock(elapsed) + "]", Or(s.Phase, "New")}
 	if objects := s.objects(); objects != "" {
 		parts = append(parts, objects)
+	}
+	if s.TotalVolumes > 0 {
+		parts = append(parts, fmt.Sprintf("%s/%s volumes", Count(int64(s.Volumes)), Count(int64(s.TotalVolumes))))
 	}
 	if s.Bytes > 0 {
 		parts = append(parts, Bytes(s.Bytes))

@@ -14,7 +14,7 @@ import (
 // RestoreView is a restore as `restore describe` shows it.
 type RestoreView struct {
 	Restore   velerov1.Restore
-	Volumes   []contract.VolumeSummary
+	Volumes   Volumes
 	Details   *contract.Details
 	Results   json.RawMessage
 	Resources map[string][]string // nil unless asked for
@@ -24,9 +24,8 @@ type RestoreView struct {
 func (v RestoreView) Document() any {
 	return struct {
 		velerov1.Restore
-		Volumes []contract.VolumeSummary `json:"volumes,omitempty"`
 		extras
-	}{v.Restore, v.Volumes, extras{v.Details, v.Results, v.Resources}}
+	}{v.Restore, extras{v.Volumes, v.Details, v.Results, v.Resources}}
 }
 
 // Print writes the view for people.
@@ -50,7 +49,7 @@ func (v RestoreView) Print(w io.Writer) error {
 	}
 	p.hooks(r.Status.HookStatus)
 	p.restoreSpec(r.Spec)
-	p.volumes(v.Volumes)
+	p.volumes(v.Volumes.List, v.Volumes.More)
 	p.details(v.Details)
 	p.results(v.Results)
 	p.resources(v.Resources)
@@ -77,23 +76,5 @@ func (p *page) restoreSpec(s velerov1.RestoreSpec) {
 	if s.RestoreStatus != nil {
 		p.list(0, "Status included", s.RestoreStatus.IncludedResources, "")
 		p.list(0, "Status excluded", s.RestoreStatus.ExcludedResources, "")
-	}
-}
-
-// volumes prints a line a volume that came back with its data.
-func (p *page) volumes(all []contract.VolumeSummary) {
-	if len(all) == 0 {
-		return
-	}
-	p.heading("Volumes")
-	for _, v := range all {
-		text := v.Method + " " + v.Snapshot
-		if v.PV != "" {
-			text += ", volume " + v.PV
-		}
-		if v.Zone != "" {
-			text += ", zone " + v.Zone
-		}
-		p.value(1, join(v.Namespace, Or(v.Claim, v.PV)), text)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -42,7 +43,7 @@ func at(minute int) *metav1.Time {
 }
 
 func backup() velerov1.Backup {
-	no := false
+	no, yes := false, true
 	return velerov1.Backup{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "velero.io/v1", Kind: "Backup"},
 		ObjectMeta: metav1.ObjectMeta{Name: "nightly", Labels: map[string]string{"b": "2", "a": "1"}},
@@ -50,21 +51,43 @@ func backup() velerov1.Backup {
 			IncludedNamespaces: []string{"shop", "pay-*"}, ExcludedResources: []string{"events"}, IncludeClusterResources: &no,
 			LabelSelector:   &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
 			StorageLocation: "default", TTL: metav1.Duration{Duration: 720 * time.Hour},
+			CSISnapshotTimeout: metav1.Duration{Duration: 20 * time.Minute}, VolumeSnapshotLocations: []string{"east"}, SnapshotVolumes: &yes,
+			ResourcePolicy: &corev1.TypedLocalObjectReference{Kind: "configmap", Name: "policies"},
+			Hooks: velerov1.BackupHooks{Resources: []velerov1.BackupResourceHookSpec{{
+				Name: "freeze", IncludedNamespaces: []string{"shop"}, PreHooks: make([]velerov1.BackupResourceHook, 1), PostHooks: make([]velerov1.BackupResourceHook, 2),
+			}}},
 			OrderedResources: map[string]string{"pods": "shop/a,shop/b"},
 		},
 		Status: velerov1.BackupStatus{
 			Phase: "PartiallyFailed", Errors: 1, Warnings: 1, FormatVersion: "1.1.0",
 			StartTimestamp: at(1), CompletionTimestamp: at(2), Expiration: at(3),
-			Progress: &velerov1.BackupProgress{TotalItems: 10, ItemsBackedUp: 9},
+			Progress:                 &velerov1.BackupProgress{TotalItems: 10, ItemsBackedUp: 9},
+			VolumeSnapshotsAttempted: 2, VolumeSnapshotsCompleted: 1, CSIVolumeSnapshotsAttempted: 1, CSIVolumeSnapshotsCompleted: 1,
+			HookStatus: &velerov1.HookStatus{HooksAttempted: 3, HooksFailed: 1},
 		},
 	}
 }
 
 const results = `{"errors":{"velero":["the run"],"namespaces":{"shop":["[LIST_FAILED] pods: no. Next: look"]}},"warnings":{"cluster":["crd x"]}}`
 
+func backupVolumes() show.Volumes {
+	return show.Volumes{More: 1200, List: []contract.VolumeSummary{
+		{Namespace: "shop", Claim: "bad", PV: "pvc-0", Method: "NativeSnapshot", Result: "failed", Type: "gp3", Zone: "us-east-1a"},
+		{Namespace: "shop", Claim: "tmp", PV: "pvc-4", Skipped: true, SkippedReason: "a resource policy skips it"},
+		{PV: "pvc-5", Skipped: true, SkippedReason: "no\x1b[31m claim"},
+		{Namespace: "shop", Claim: "data", PV: "pvc-1", Method: "NativeSnapshot", Result: "succeeded", Snapshot: "snap-1", Type: "io2", Zone: "us-east-1a", IOPS: "3000"},
+		{
+			Namespace: "shop", Claim: "logs", PV: "pvc-2", Method: "CSISnapshot", Result: "succeeded", Snapshot: "snap-2", Bytes: 1 << 30,
+			Driver: "ebs.csi.aws.com", Content: "snapcontent-2", Operation: "shop/velero-logs/2026-01-02T03:04:05Z",
+		},
+		{Namespace: "shop", Claim: "cold", PV: "pvc-3", Method: "CSISnapshot", Result: "succeeded", Moved: true, Snapshot: "k1", Bytes: 4096, Operation: "du-1", Uploader: "kopia"},
+		{Method: "PodVolumeBackup", Result: "succeeded", Snapshot: "k2", Pod: "shop/web-0", PodVolume: "scratch", Uploader: "kopia"},
+	}}
+}
+
 func TestBackupView(t *testing.T) {
 	view := show.BackupView{
-		Backup: backup(), Results: []byte(results), Resources: map[string][]string{"v1/Pod": {"shop/a"}, "apps/v1/Deployment": {"shop/b", "shop/c"}},
+		Backup: backup(), Volumes: backupVolumes(), Results: []byte(results), Resources: map[string][]string{"v1/Pod": {"shop/a"}, "apps/v1/Deployment": {"shop/b", "shop/c"}},
 		Details: &contract.Details{UID: "u", Cluster: "prod", Bytes: 5 << 20, Members: 7, ManifestSHA: "ab", Conditional: true},
 	}
 	var out bytes.Buffer
@@ -72,6 +95,12 @@ func TestBackupView(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "backup.txt", out.String())
+	out.Reset()
+	view.Blocks = true
+	if err := view.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "backup-details.txt", out.String())
 	out.Reset()
 	if err := show.Document(&out, show.FormatYAML, view.Document()); err != nil {
 		t.Fatal(err)
@@ -93,10 +122,11 @@ func TestScopedFilters(t *testing.T) {
 }
 
 func TestRestoreView(t *testing.T) {
-	view := show.RestoreView{Results: []byte(results), Volumes: []contract.VolumeSummary{
+	view := show.RestoreView{Results: []byte(results), Volumes: show.Volumes{More: 1, List: []contract.VolumeSummary{
 		{Namespace: "copy", Claim: "data", PV: "pvc-1", Method: "NativeSnapshot", Snapshot: "snap-1", Zone: "us-east-1a"},
 		{Namespace: "copy", Claim: "logs", Method: "CSISnapshot", Snapshot: "snap-2"},
-	}, Restore: velerov1.Restore{
+		{Method: "PodVolumeRestore", Pod: "copy/web-0"},
+	}}, Restore: velerov1.Restore{
 		ObjectMeta: metav1.ObjectMeta{Name: "back"},
 		Spec: velerov1.RestoreSpec{
 			BackupName: "nightly", NamespaceMapping: map[string]string{"shop": "copy", "a": "b"}, ExistingResourcePolicy: "update",
