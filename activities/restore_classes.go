@@ -42,7 +42,11 @@ func (p *volumePlanner) mapClasses(ctx context.Context) error {
 		return fmt.Errorf("read the storage class mapping: %w", err)
 	}
 	if len(found) > 1 {
-		p.refused.add(contract.ErrTypeInvalid, "namespace %s has %d ConfigMaps labelled %s, %s and more; keep one", p.r.Config.Namespace, len(found), labelClassMapping, found[0].Name)
+		names := make([]string, len(found))
+		for i := range found {
+			names[i] = found[i].Name
+		}
+		p.refused.add(contract.ErrTypeInvalid, "the storage class mapping is ambiguous: namespace %s has %d ConfigMaps with the label %s (%s); keep one", p.r.Config.Namespace, len(found), labelClassMapping, strings.Join(names, ", "))
 	}
 	p.plan.Classes = map[string]string{}
 	for _, c := range found {
@@ -90,25 +94,51 @@ func (p *volumePlanner) classes(ctx context.Context) error {
 	for i := range p.plan.Volumes {
 		v := &p.plan.Volumes[i]
 		v.Patch = len(v.keptLabels()) > 0 || v.Reclaim != "" && v.Reclaim != reclaimOf(known, v.Class)
-		if v.Selected && v.Claim != "" && v.Class != "" {
+		switch {
+		case !v.Selected || v.Claim == "":
+		case v.Class != "":
 			p.checkClass(v, known)
+		case v.Way == wayCSI && v.Snapshot != nil:
+			p.checkNoClass(v, known)
 		}
 	}
 	return nil
 }
 
+// checkNoClass refuses a claim that names no class and whose data comes from a
+// snapshot, unless the cluster's default class can fill it.
+func (p *volumePlanner) checkNoClass(v *restoreVolume, known map[string]storagev1.StorageClass) {
+	name := objectName(v.Namespace, v.Claim)
+	class, ok := defaultClass(known)
+	switch claim := p.facts.claimsByName()[name]; {
+	case claim.Spec.StorageClassName != nil:
+		p.refused.add(contract.ErrTypeInvalid, `claim %s: spec.storageClassName is "": no class makes a volume for it, so that its snapshot %s cannot be restored; restore it without data (--restore-volumes=false)`, name, v.Snapshot.Handle)
+	case !ok:
+		p.refused.add(contract.ErrTypeInvalid, "claim %s: it names no storage class and the cluster has no default one to restore snapshot %s with; mark one by the annotation %s", name, v.Snapshot.Handle, annotationDefaultClass)
+	case class.Provisioner != v.Snapshot.Driver:
+		p.refused.add(contract.ErrTypeInvalid, "claim %s: it names no storage class; the default one, %s, is of %s, its snapshot of %s, which only a class of that driver can restore; make such a class the default", name, class.Name, class.Provisioner, v.Snapshot.Driver)
+	}
+}
+
 // annotationDefaultClass marks the class of claims that name none.
 const annotationDefaultClass = "storageclass.kubernetes.io/is-default-class"
+
+// defaultClass is the class that claims without one get: of several the newest.
+func defaultClass(known map[string]storagev1.StorageClass) (class storagev1.StorageClass, ok bool) {
+	for _, name := range sortedKeys(known) {
+		c := known[name]
+		if c.Annotations[annotationDefaultClass] == "true" && (!ok || class.CreationTimestamp.Before(&c.CreationTimestamp)) {
+			class, ok = c, true
+		}
+	}
+	return class, ok
+}
 
 // reclaimOf is the policy that a class gives its volumes.
 func reclaimOf(known map[string]storagev1.StorageClass, name string) string {
 	class := known[name]
 	if name == "" {
-		for _, c := range known {
-			if c.Annotations[annotationDefaultClass] == "true" {
-				class = c
-			}
-		}
+		class, _ = defaultClass(known)
 	}
 	if class.ReclaimPolicy == nil {
 		return string(corev1.PersistentVolumeReclaimDelete)

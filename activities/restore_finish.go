@@ -208,7 +208,7 @@ func (r *Restore) Abandon(ctx context.Context, _ *Pulse, in contract.AbandonRest
 	_, st, err := r.Locations.Get(ctx, in.Ref.Location)
 	if err == nil {
 		stage := newStaging(st, in.Ref.UID)
-		if err := r.sweep(ctx, stage, in.Ref.UID); err != nil {
+		if err := r.sweep(ctx, stage, in.Ref); err != nil {
 			return contract.Nothing{}, err
 		}
 		err = stage.clear(ctx)

@@ -52,6 +52,14 @@ func (r *Restore) Plan(ctx context.Context, p *Pulse, in contract.PlanRestoreInp
 		return contract.RestorePlan{}, fmt.Errorf("check backup %s: %w", s.Archive.Backup, err)
 	}
 	p.Count(int64(doc.Plan.Objects), 0)
+	// The plan is kept first: it tells what to clean up of what the probe makes.
+	if err := s.stage.put(ctx, planFile, doc); err != nil {
+		return contract.RestorePlan{}, err
+	}
+	if reasons, err = r.probe(ctx, s, doc.Volumes, usualProbe()); err != nil {
+		return contract.RestorePlan{}, err
+	}
+	doc.Reasons = append(doc.Reasons, reasons...)
 	return doc.summary(s), s.stage.put(ctx, planFile, doc)
 }
 

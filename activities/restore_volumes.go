@@ -76,6 +76,8 @@ type snapshotPlan struct {
 	// SourceMode is the volume mode of the claim it was taken of: the cluster refuses
 	// to turn one into the other.
 	SourceMode string `json:"sourceMode,omitempty"`
+	// Known says that EC2 has the snapshot: the driver need not be asked, see probe.
+	Known bool `json:"known,omitempty"`
 	// Annotations name the secrets that some drivers need to find a snapshot.
 	Annotations map[string]string `json:"annotations,omitempty"`
 }

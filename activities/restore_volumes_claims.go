@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -195,13 +194,8 @@ func (p *claimWatcher) trouble(ctx context.Context, v *restoreVolume) (why strin
 		return "", false, nil
 	}
 	why = fmt.Sprintf("snapshot %s: %s", v.Snapshot.Handle, *c.Status.Error.Message)
+	// A first answer may be of before the snapshot could be seen.
 	return why, isGone(*c.Status.Error.Message) && p.waited >= consumerFor, nil
-}
-
-// isGone recognises what CSI drivers say of a snapshot that is not there. gRPC gives
-// the code's name; a first answer may still be of before the snapshot could be seen.
-func isGone(message string) bool {
-	return strings.Contains(message, "NotFound") || strings.Contains(message, "can't find snapshot")
 }
 
 func (v *restoreVolume) end(why report.Reason) claimEnd {

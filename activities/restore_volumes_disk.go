@@ -12,7 +12,6 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/ebs"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -42,18 +41,6 @@ func (p *volumePlanner) disks(ctx context.Context) error {
 	return p.place(ctx, byLocation)
 }
 
-// contradiction compares the two files that name a native snapshot.
-func (p *volumePlanner) contradiction(n volume.NativeSnapshot) string {
-	id, info := n.Status.ProviderSnapshotID, p.facts.infos[n.Spec.PersistentVolumeName].Native
-	switch {
-	case n.Spec.BackupName != "" && n.Spec.BackupName != p.s.Archive.Backup:
-		return fmt.Sprintf("the list of snapshots gives it one of backup %q", n.Spec.BackupName)
-	case info != nil && info.SnapshotHandle != "" && info.SnapshotHandle != id:
-		return fmt.Sprintf("the list of snapshots gives it %s, volumeinfo %s", id, info.SnapshotHandle)
-	}
-	return ""
-}
-
 // location opens a VolumeSnapshotLocation and looks its snapshots up.
 func (p *volumePlanner) location(ctx context.Context, name string, volumes []*restoreVolume) error {
 	if _, err := p.r.Snapshots.find(name); err != nil {
@@ -76,7 +63,7 @@ func (p *volumePlanner) location(ctx context.Context, name string, volumes []*re
 	for _, v := range volumes {
 		n := p.facts.natives[v.PV]
 		snap, ok := found[n.Status.ProviderSnapshotID]
-		if kind, text := unfit(n, snap, ok); text != "" {
+		if kind, text := sourceOf(n).unfit(snap, ok); text != "" {
 			p.refused.add(kind, "volume %s: snapshot %s (location %s, region %s) %s", v.PV, n.Status.ProviderSnapshotID, name, loc.Region(), text)
 			continue
 		}
@@ -85,29 +72,6 @@ func (p *volumePlanner) location(ctx context.Context, name string, volumes []*re
 	}
 	return p.sourceSpeed(ctx, loc, volumes)
 }
-
-// unfit says why no volume can be made of a snapshot, or "".
-func unfit(n volume.NativeSnapshot, s ebs.Snapshot, found bool) (kind, text string) {
-	differs := func(tag, want string) bool { return s.Tags[tag] != "" && s.Tags[tag] != want }
-	switch {
-	case !found:
-		return contract.ErrTypeNotFound, "does not exist or is not shared with this account"
-	case s.State == ebs.SnapshotPending:
-		return contract.ErrTypeInvalid, fmt.Sprintf("is not complete yet (%d %%); wait and restore again", s.Progress)
-	case s.State != ebs.SnapshotCompleted:
-		return contract.ErrTypeInvalid, fmt.Sprintf("cannot be used: its state is %q", s.State)
-	case differs(ebs.TagBackup, n.Spec.BackupName):
-		return contract.ErrTypeInvalid, fmt.Sprintf("is of backup %q by its tag %s, not of %q: the ids were mixed up", s.Tags[ebs.TagBackup], ebs.TagBackup, n.Spec.BackupName)
-	case differs(ebs.TagPV, n.Spec.PersistentVolumeName):
-		return contract.ErrTypeInvalid, fmt.Sprintf("is of volume %q by its tag %s: the ids were mixed up", s.Tags[ebs.TagPV], ebs.TagPV)
-	case n.Spec.ProviderVolumeID != "" && s.VolumeID != "" && s.VolumeID != copiedVolume && s.VolumeID != n.Spec.ProviderVolumeID:
-		return contract.ErrTypeInvalid, fmt.Sprintf("was taken of %s, not of %s: the ids were mixed up", s.VolumeID, n.Spec.ProviderVolumeID)
-	}
-	return "", ""
-}
-
-// copiedVolume is what EC2 says a copied snapshot was taken of.
-const copiedVolume = "vol-ffffffff"
 
 // Tags on a snapshot that tell how fast its source was, where Velero's files have no
 // field for it.
@@ -180,13 +144,9 @@ func (p *volumePlanner) place(ctx context.Context, byLocation map[string][]*rest
 	if len(byLocation) == 0 {
 		return nil
 	}
-	var nodes []corev1.Node
-	err := kube.List(ctx, p.r.Kube, kube.Nodes(), "", "", func(n corev1.Node) error {
-		nodes = append(nodes, n)
-		return nil
-	})
+	nodes, err := p.nodes(ctx)
 	if err != nil {
-		return fmt.Errorf("list nodes: %w", err)
+		return err
 	}
 	for _, name := range sortedKeys(byLocation) {
 		zones, text, err := p.zones(ctx, name, nodeZones(nodes))
@@ -225,7 +185,7 @@ func (p *volumePlanner) zones(ctx context.Context, location string, ofNodes []st
 		return nil, "", fmt.Errorf("list zones: %w", err)
 	}
 	both := slices.DeleteFunc(slices.Clone(ofNodes), func(z string) bool { return !slices.Contains(able, z) })
-	return both, fmt.Sprintf("the nodes are in %v, region %s of location %s has %v", ofNodes, loc.Region(), location, able), nil
+	return both, fmt.Sprintf("the nodes are in %v, region %s of location %s has %v; add nodes in one of those, or correct config.region of the location", ofNodes, loc.Region(), location, able), nil
 }
 
 // spread gives every volume its zone; volumes that pods mount together stay together.

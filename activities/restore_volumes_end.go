@@ -9,15 +9,17 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// sweep deletes the EBS volumes that a restore made and nobody uses: no volume of the
-// cluster points at them and no instance has them attached. A restore that ended well
-// leaves none, unless an object was refused. It may repeat.
-func (r *Restore) sweep(ctx context.Context, stage staging, uid string) error {
+// sweep deletes what a restore made and nobody uses: contents that no VolumeSnapshot
+// is bound to, and EBS volumes that no volume of the cluster points at and no instance
+// has attached. A restore that ended well leaves none, unless an object was refused.
+// It may repeat.
+func (r *Restore) sweep(ctx context.Context, stage staging, ref contract.RestoreRef) error {
 	var doc restorePlan
 	err := stage.get(ctx, planFile, &doc)
 	if errors.Is(err, store.ErrNotFound) {
@@ -26,13 +28,43 @@ func (r *Restore) sweep(ctx context.Context, stage staging, uid string) error {
 	if err != nil {
 		return err
 	}
+	if err := r.sweepContents(ctx, ref.Name, doc.Volumes); err != nil {
+		return fmt.Errorf("delete unused volume snapshot contents: %w", err)
+	}
 	made := map[string]disk{}
 	if err := stage.get(ctx, disksFile, &made); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	for location, ids := range doc.Volumes.made(made) {
-		if err := r.sweepLocation(ctx, location, uid, ids); err != nil {
+		if err := r.sweepLocation(ctx, location, ref.UID, ids); err != nil {
 			return fmt.Errorf("delete unused volumes of location %s: %w", location, err)
+		}
+	}
+	return nil
+}
+
+// sweepContents deletes contents to which no VolumeSnapshot is, or is about to be,
+// bound. They are retained ones: the snapshots at the provider stay.
+func (r *Restore) sweepContents(ctx context.Context, restore string, plan *restoreVolumes) error {
+	filled := plan.filled(func(*restoreVolume) bool { return true })
+	if len(filled) == 0 {
+		return nil
+	}
+	contents, err := r.contents(ctx, restore)
+	if err != nil {
+		return err
+	}
+	for name, v := range filled {
+		c, there := contents[name]
+		if !there || c.Spec.VolumeSnapshotRef.UID != "" {
+			continue
+		}
+		_, err := r.Kube.Get(ctx, kube.VolumeSnapshots(), v.Target, name)
+		if kube.IsNotFound(err) {
+			err = r.Kube.Delete(ctx, kube.VolumeSnapshotContents(), "", name, kube.DeleteOptions{UID: string(c.UID)})
+		}
+		if err != nil && !kube.IsNotFound(err) && !kube.IsConflict(err) {
+			return err
 		}
 	}
 	return nil

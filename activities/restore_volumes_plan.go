@@ -34,6 +34,7 @@ type volumePlanner struct {
 	wide   *filter.Restore // without the spec's included types: says what may come along
 	facts  *volumeFacts
 	live   *liveVolumes
+	listed []corev1.Node // see nodes
 
 	plan    *restoreVolumes
 	reasons []report.Reason
@@ -59,7 +60,7 @@ func (r *Restore) planVolumes(ctx context.Context, s *session, cat kube.Catalog,
 	if p.facts, err = s.volumeFacts(ctx, src); err != nil {
 		return nil, nil, err
 	}
-	for _, step := range []func(context.Context) error{p.mapClasses, p.pair, p.look, p.disks, p.snapshots, p.classes} {
+	for _, step := range []func(context.Context) error{p.mapClasses, p.pair, p.look, p.disks, p.snapshots, p.handles, p.classes} {
 		if err := step(ctx); err != nil {
 			return nil, nil, fmt.Errorf("plan volumes: %w", err)
 		}

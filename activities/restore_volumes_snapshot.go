@@ -23,7 +23,7 @@ func (p *volumePlanner) snapshots(ctx context.Context) error {
 		return nil
 	}
 	if len(p.cat.Versions(vsResource)) == 0 || len(p.cat.Versions(vscResource)) == 0 {
-		p.refused.add(contract.ErrTypeInvalid, "claims are to be filled from CSI snapshots and the cluster does not serve %s; install the CSI snapshot controller and its definitions, or restore without volumes", vsResource)
+		p.refused.add(contract.ErrTypeInvalid, "claims are to be filled from CSI snapshots and the cluster does not serve %s; install the CSI snapshot controller and its definitions, or restore without data (--restore-volumes=false)", vsResource)
 		return nil
 	}
 	classes, err := p.snapshotClasses(ctx)
@@ -34,9 +34,9 @@ func (p *volumePlanner) snapshots(ctx context.Context) error {
 	names := p.snapshotNames(claims)
 	p.each(wayCSI, func(v *restoreVolume) {
 		claim := claims[objectName(v.Namespace, v.Claim)]
-		s, text := p.facts.snapshot(v.PV, claim)
+		s, kind, text := p.facts.snapshot(v.PV, claim)
 		if text != "" {
-			p.refused.add(contract.ErrTypeNotFound, "claim %s: %s", objectName(v.Namespace, v.Claim), text)
+			p.refused.add(kind, "claim %s: %s; restore another backup", objectName(v.Namespace, v.Claim), text)
 			return
 		}
 		s.Class = classes[s.Driver]
@@ -102,8 +102,9 @@ const (
 )
 
 // snapshot gathers what the backup says of a claim's snapshot: its content, the notes
-// on the snapshot object, volumeinfo. text says what is missing or does not agree.
-func (f *volumeFacts) snapshot(pv string, claim *corev1.PersistentVolumeClaim) (*snapshotPlan, string) {
+// on the snapshot object, volumeinfo. kind and text say what is missing
+// or does not agree.
+func (f *volumeFacts) snapshot(pv string, claim *corev1.PersistentVolumeClaim) (s *snapshotPlan, kind, text string) {
 	var info volume.CSIInfo
 	if i := f.infos[pv].CSI; i != nil && i.SnapshotHandle != volume.Unknown {
 		info = *i
@@ -111,7 +112,7 @@ func (f *volumeFacts) snapshot(pv string, claim *corev1.PersistentVolumeClaim) (
 	name := snapshotOf(claim)
 	vs := f.snapshots[objectName(claim.Namespace, name)]
 	vsc := f.contentOf(objectName(claim.Namespace, name), vs, info.VSCName)
-	s := &snapshotPlan{
+	s = &snapshotPlan{
 		VolumeSnapshot: cmp.Or(name, vsc.Spec.VolumeSnapshotRef.Name, info.VSCName, claim.Name),
 		Handle:         cmp.Or(handleOf(vsc), vs.Annotations[annotationHandle], info.SnapshotHandle),
 		Driver:         cmp.Or(vsc.Spec.Driver, vs.Annotations[annotationDriver], info.Driver),
@@ -123,13 +124,13 @@ func (f *volumeFacts) snapshot(pv string, claim *corev1.PersistentVolumeClaim) (
 	}
 	switch {
 	case s.Handle == "":
-		return nil, "the backup does not say which snapshot holds its data (no handle in its VolumeSnapshotContent nor in volumeinfo)"
+		return nil, contract.ErrTypeNotFound, "the backup does not say which snapshot holds its data (no handle in its VolumeSnapshotContent nor in volumeinfo)"
 	case s.Driver == "":
-		return nil, fmt.Sprintf("the backup does not say which driver snapshot %s is of", s.Handle)
+		return nil, contract.ErrTypeNotFound, fmt.Sprintf("the backup does not say which driver snapshot %s is of", s.Handle)
 	case info.SnapshotHandle != "" && info.SnapshotHandle != s.Handle:
-		return nil, fmt.Sprintf("the backup names two snapshots for it, %s and, in volumeinfo, %s: the ids were mixed up", s.Handle, info.SnapshotHandle)
+		return nil, contract.ErrTypeInvalid, fmt.Sprintf("the backup names two snapshots for it, %s and, in volumeinfo, %s: the ids were mixed up", s.Handle, info.SnapshotHandle)
 	}
-	return s, ""
+	return s, "", ""
 }
 
 // contentOf finds the content of a snapshot: by the snapshot's status, by its own

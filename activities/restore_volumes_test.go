@@ -120,7 +120,7 @@ func TestUnfitSnapshot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := good
 			tc.change(&s)
-			kind, text := unfit(entry, s, tc.found)
+			kind, text := sourceOf(entry).unfit(s, tc.found)
 			if kind != tc.kind || !strings.Contains(text, tc.text) || (text == "") != (tc.text == "") {
 				t.Errorf("got %q %q, want %q %q", kind, text, tc.kind, tc.text)
 			}
@@ -255,7 +255,7 @@ func TestSnapshotFacts(t *testing.T) {
 		"driver unknown":               {volumeFacts{snapshots: map[string]snapshotv1.VolumeSnapshot{"shop/s": {ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{annotationHandle: handle}}}}}, "driver"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, text := tc.facts.snapshot("pv", claimOf(map[string]string{"velero.io/volume-snapshot-name": "s"}))
+			s, _, text := tc.facts.snapshot("pv", claimOf(map[string]string{"velero.io/volume-snapshot-name": "s"}))
 			if tc.bad != "" {
 				if !strings.Contains(text, tc.bad) {
 					t.Errorf("got %q, want %q", text, tc.bad)

@@ -3,9 +3,12 @@ package activities
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
 // labelCompute tells nodes that can mount no EBS volume.
@@ -13,6 +16,34 @@ const (
 	labelCompute   = "eks.amazonaws.com/compute-type"
 	computeFargate = "fargate"
 )
+
+// nodes lists the cluster's nodes, once.
+func (p *volumePlanner) nodes(ctx context.Context) ([]corev1.Node, error) {
+	if p.listed != nil {
+		return p.listed, nil
+	}
+	nodes := []corev1.Node{}
+	err := kube.List(ctx, p.r.Kube, kube.Nodes(), "", "", func(n corev1.Node) error {
+		nodes = append(nodes, n)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list nodes: %w", err)
+	}
+	p.listed = nodes
+	return nodes, nil
+}
+
+// nodeRegions are the regions that the nodes say they are in.
+func nodeRegions(nodes []corev1.Node) map[string]bool {
+	regions := map[string]bool{}
+	for _, n := range nodes {
+		if region := cmp.Or(n.Labels[corev1.LabelTopologyRegion], n.Labels[corev1.LabelFailureDomainBetaRegion]); region != "" {
+			regions[region] = true
+		}
+	}
+	return regions
+}
 
 // nodeZones are the zones of nodes that can mount a volume, sorted.
 func nodeZones(nodes []corev1.Node) []string {

@@ -117,6 +117,9 @@ const (
 	VolumeLeft Code = "VOLUME_LEFT"
 	// VolumeUnselected: the restore's filters rule out what a claim's data needs.
 	VolumeUnselected Code = "VOLUME_UNSELECTED"
+	// SnapshotUnchecked: whether a volume's snapshot can be used was not to be found
+	// out before the restore began to write.
+	SnapshotUnchecked Code = "SNAPSHOT_UNCHECKED"
 	// VolumeMoved: a volume was restored in another zone, or under another name.
 	VolumeMoved Code = "VOLUME_MOVED"
 	// ClassMissing: a claim names a storage class that is not there.

@@ -82,6 +82,7 @@ func volumeTable() []defaults {
 		{VolumeNotRestored, Error, "read the message, remove the cause, delete the claim if it is there, then restore again"},
 		{VolumeLeft, Warning, "delete the claim and its volume, or restore into another namespace, if the backup's data is wanted"},
 		{VolumeUnselected, Warning, "let the restore's filters take persistentvolumes and cluster-scoped resources in if the data is wanted"},
+		{SnapshotUnchecked, Warning, "read the message, allow or repair what it names, and look whether the volume came back"},
 		{VolumeMoved, Warning, "nothing, unless something relies on the zone or the name"},
 		{ClassMissing, Warning, "create the storage class, or map it to another with --storage-class-mappings, then restore again"},
 		{ClaimPending, Warning, "read the claim's events with 'kubectl describe pvc'"},

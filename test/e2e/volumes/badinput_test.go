@@ -10,75 +10,176 @@ import (
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
-// TestRefusedBeforeAnyWrite: what cannot be restored is said before anything is made.
-func TestRefusedBeforeAnyWrite(t *testing.T) {
+const missing = "snap-0123456789abcdef0"
+
+// spoiled is a backup that cannot be restored, and how that is to be said: the type of
+// the error, and what its text names, the remedy among it.
+type spoiled struct {
+	spoil   func(*testing.T, *forgery)
+	kind    string
+	phrases []string
+}
+
+// TestRefusedNative: what cannot be restored of native snapshots is said before
+// anything is made.
+func TestRefusedNative(t *testing.T) {
 	l := shared
-	ns := l.namespace(t, "bad")
-	l.claim(t, ns, "data", "x")
-	l.claim(t, ns, "more", "y")
-	for name, tc := range map[string]struct {
-		csi    bool
-		spoil  func(*testing.T, *forgery)
-		kind   string
-		phrase string
-	}{
-		"unknown location": {false, func(_ *testing.T, f *forgery) { f.natives[0].Spec.Location = "aws-west" }, "InvalidInput", `VolumeSnapshotLocation "aws-west"`},
-		"missing snapshot": {false, func(_ *testing.T, f *forgery) {
-			f.natives[0].Status.ProviderSnapshotID, f.infos[0].Native.SnapshotHandle = "snap-0123456789abcdef0", "snap-0123456789abcdef0"
-		}, "NotFound", "does not exist"},
-		"swapped snapshots": {false, func(_ *testing.T, f *forgery) {
-			a, b := &f.natives[0].Status, &f.natives[1].Status
-			*a, *b = *b, *a
+	swap := func(f *forgery) {
+		a, b := &f.natives[0].Status, &f.natives[1].Status
+		*a, *b = *b, *a
+	}
+	l.refusesAll(t, false, map[string]spoiled{
+		"unknown location": {
+			func(_ *testing.T, f *forgery) { f.natives[0].Spec.Location = "aws-west" }, "InvalidInput",
+			[]string{`VolumeSnapshotLocation "aws-west"`, "known are " + location, "add it under that very name"},
+		},
+		"missing snapshot": {func(_ *testing.T, f *forgery) {
+			f.natives[0].Status.ProviderSnapshotID, f.infos[0].Native.SnapshotHandle = missing, missing
+		}, "NotFound", []string{missing, "does not exist", "restore another backup"}},
+		"no snapshot id": {func(_ *testing.T, f *forgery) {
+			f.natives[0].Status.ProviderSnapshotID, f.infos[0].Native.SnapshotHandle = "ami-1", "ami-1"
+		}, "InvalidInput", []string{`"ami-1"`, "no id of an EBS snapshot"}},
+		"swapped snapshots": {func(_ *testing.T, f *forgery) {
+			swap(f)
 			f.infos[0].Native, f.infos[1].Native = f.infos[1].Native, f.infos[0].Native
-		}, "InvalidInput", "mixed up"},
-		"swapped in one file": {false, func(_ *testing.T, f *forgery) {
-			a, b := &f.natives[0].Status, &f.natives[1].Status
-			*a, *b = *b, *a
-		}, "InvalidInput", "volumeinfo"},
-		"snapshot failed": {false, func(t *testing.T, f *forgery) {
-			if err := l.ebs.MoveSnapshot(t.Context(), f.natives[0].Status.ProviderSnapshotID, ebs.SnapshotFailed); err != nil {
-				t.Fatal(err)
-			}
-		}, "InvalidInput", `state is "error"`},
-		"no storage class": {true, func(_ *testing.T, f *forgery) {
-			for path, obj := range f.objects {
-				if spec, _ := obj["spec"].(map[string]any); strings.Contains(path, "/persistentvolumeclaims/") {
-					spec["storageClassName"] = "nowhere"
-				}
-			}
-		}, "InvalidInput", `storage class "nowhere"`},
-		"no handle": {true, func(_ *testing.T, f *forgery) {
+		}, "InvalidInput", []string{"is of volume", "not of", "mixed up", "restore another backup"}},
+		"swapped in one file": {
+			func(_ *testing.T, f *forgery) { swap(f) }, "InvalidInput",
+			[]string{"the list of snapshots gives it", "volumeinfo", "restore another backup"},
+		},
+		"of another disk": {func(_ *testing.T, f *forgery) {
+			a, b := &f.natives[0].Spec, &f.natives[1].Spec
+			a.ProviderVolumeID, b.ProviderVolumeID = b.ProviderVolumeID, a.ProviderVolumeID
+		}, "InvalidInput", []string{"was taken of vol-", "not of vol-", "mixed up"}},
+		"snapshot failed": {
+			func(t *testing.T, f *forgery) { l.move(t, f.natives[0].Status.ProviderSnapshotID, ebs.SnapshotFailed) },
+			"InvalidInput",
+			[]string{`state is "error"`, "restore another backup"},
+		},
+		"snapshot pending": {
+			func(t *testing.T, f *forgery) { l.move(t, f.natives[0].Status.ProviderSnapshotID, ebs.SnapshotPending) },
+			"InvalidInput",
+			[]string{"not complete yet", "wait and restore again"},
+		},
+		"no storage class": {nowhere, "InvalidInput", []string{`storage class "nowhere"`, "--storage-class-mappings nowhere:NEW"}},
+	})
+}
+
+// TestRefusedCSI is the same for CSI snapshots.
+func TestRefusedCSI(t *testing.T) {
+	l := shared
+	l.refusesAll(t, true, map[string]spoiled{
+		"missing snapshot": {
+			func(_ *testing.T, f *forgery) { f.rename(0, missing) }, "NotFound",
+			[]string{"/data", missing, "does not exist", "location " + location, "restore another backup"},
+		},
+		"no snapshot id": {func(_ *testing.T, f *forgery) { f.rename(0, "0815") }, "InvalidInput", []string{`"0815"`, "no id of an EBS snapshot"}},
+		"swapped snapshots": {func(_ *testing.T, f *forgery) {
+			a, b := f.infos[0].CSI.SnapshotHandle, f.infos[1].CSI.SnapshotHandle
+			f.rename(0, b)
+			f.rename(1, a)
+		}, "InvalidInput", []string{"was taken of vol-", "not of vol-", "mixed up", "restore another backup"}},
+		"swapped in one file": {
+			func(_ *testing.T, f *forgery) { f.infos[0].CSI.SnapshotHandle = f.infos[1].CSI.SnapshotHandle }, "InvalidInput",
+			[]string{"names two snapshots", "mixed up", "restore another backup"},
+		},
+		"snapshot failed": {
+			func(t *testing.T, f *forgery) { l.move(t, f.infos[0].CSI.SnapshotHandle, ebs.SnapshotFailed) },
+			"InvalidInput",
+			[]string{`state is "error"`, "restore another backup"},
+		},
+		"snapshot pending": {
+			func(t *testing.T, f *forgery) { l.move(t, f.infos[0].CSI.SnapshotHandle, ebs.SnapshotPending) },
+			"InvalidInput",
+			[]string{"not complete yet", "wait and restore again"},
+		},
+		"no storage class": {nowhere, "InvalidInput", []string{"/data", `storage class "nowhere"`, "--storage-class-mappings nowhere:NEW"}},
+		"class asked away": {func(_ *testing.T, f *forgery) { f.setClass("") }, "InvalidInput", []string{"/data", "spec.storageClassName", "--restore-volumes=false"}},
+		"no default class": {func(_ *testing.T, f *forgery) { f.setClass(nil) }, "InvalidInput", []string{"/data", "no default one", "is-default-class"}},
+		"no handle": {func(_ *testing.T, f *forgery) {
 			f.infos[0].CSI.SnapshotHandle = ""
 			for path := range f.objects {
 				if strings.Contains(path, "/volumesnapshotcontents") {
 					delete(f.objects, path)
 				}
 			}
-		}, "NotFound", "no handle"},
-	} {
+		}, "NotFound", []string{"no handle", "restore another backup"}},
+	})
+}
+
+func nowhere(_ *testing.T, f *forgery) { f.setClass("nowhere") }
+
+func (f *forgery) setClass(class any) {
+	for path, obj := range f.objects {
+		if spec, _ := obj["spec"].(map[string]any); strings.Contains(path, "/persistentvolumeclaims/") {
+			spec["storageClassName"] = class
+		}
+	}
+}
+
+// rename gives the i-th claim another handle, wherever the backup tells it.
+func (f *forgery) rename(i int, handle string) {
+	info := f.infos[i].CSI
+	content := f.objects["resources/volumesnapshotcontents.snapshot.storage.k8s.io/cluster/"+info.VSCName+".json"]
+	info.SnapshotHandle = handle
+	status, _ := content["status"].(map[string]any)
+	status["snapshotHandle"] = handle
+}
+
+func (l *lab) move(t *testing.T, snapshot, state string) {
+	t.Helper()
+	if err := l.ebs.MoveSnapshot(t.Context(), snapshot, state); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refusesAll restores each of the spoiled backups of a namespace with two claims.
+func (l *lab) refusesAll(t *testing.T, csi bool, cases map[string]spoiled) {
+	prefix := map[bool]string{true: "badc", false: "badn"}[csi]
+	ns := l.namespace(t, prefix)
+	l.claim(t, ns, "data", "x")
+	l.claim(t, ns, "more", "y")
+	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			short := "bad-" + strings.ReplaceAll(name, " ", "-")
-			f := l.forge(t, short)
-			if tc.csi {
-				f.csi(ns, "data", stack.EBSSnapshotClass)
-			} else {
-				f.native(ns, "data")
-				f.native(ns, "more")
+			f := l.forge(t, prefix+"-"+strings.ReplaceAll(name, " ", "-"))
+			for _, claim := range []string{"data", "more"} {
+				if csi {
+					f.csi(ns, claim, stack.EBSSnapshotClass)
+				} else {
+					f.native(ns, claim)
+				}
 			}
 			tc.spoil(t, f)
-			backup, target := f.write(true), short+"-to-"+l.id
-			l.cleanUp(t, target)
-			in := input(short+"-"+l.id, backup, ns, map[string]string{ns: target})
-			if kind, text := l.refused(t, in); kind != tc.kind || !strings.Contains(text, tc.phrase) {
-				t.Errorf("%s: %s", kind, text)
-			}
-			if l.object(t, "namespace", "", target) != nil {
-				t.Error("the namespace was made")
-			}
-			made, err := l.ec2.VolumesTagged(t.Context(), map[string]string{ebs.TagBackup: backup, ebs.TagRestoreUID: ""})
-			if err != nil || len(made) > 0 {
-				t.Errorf("made %v, %v", made, err)
-			}
+			l.refuses(t, ns, f.write(true), tc.kind, tc.phrases...)
 		})
+	}
+}
+
+// refuses restores a backup of a namespace into another one, has it refused, and finds
+// that nothing was made.
+func (l *lab) refuses(t *testing.T, ns, backup, kind string, phrases ...string) {
+	t.Helper()
+	target := "to-" + backup
+	l.cleanUp(t, target)
+	got, text := l.refused(t, input(backup, backup, ns, map[string]string{ns: target}))
+	if got != kind {
+		t.Errorf("is %s, want %s: %s", got, kind, text)
+	}
+	for _, phrase := range phrases {
+		if !strings.Contains(text, phrase) {
+			t.Errorf("does not say %q: %s", phrase, text)
+		}
+	}
+	if l.object(t, "namespace", "", target) != nil {
+		t.Error("the namespace was made")
+	}
+	made, err := l.ec2.VolumesTagged(t.Context(), map[string]string{ebs.TagBackup: backup, ebs.TagRestoreUID: ""})
+	if err != nil || len(made) > 0 {
+		t.Errorf("made %v, %v", made, err)
+	}
+	for _, kind := range []string{"volumesnapshotcontents", "persistentvolumes"} {
+		if left := l.kubectl(t, "", "get", kind, "-l", "velero.io/restore-name="+backup, "-o", "name"); left != "" {
+			t.Errorf("made %s", left)
+		}
 	}
 }

@@ -1,0 +1,174 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+)
+
+// probeTimes are how long drivers are waited for.
+type probeTimes struct {
+	answer time.Duration // for any answer; a driver that works gives it in a second
+	insist time.Duration // a driver has to say that long that a snapshot is not there
+	every  time.Duration // between two looks
+}
+
+func usualProbe() probeTimes {
+	return probeTimes{answer: 15 * time.Second, insist: 4 * time.Second, every: 400 * time.Millisecond}
+}
+
+// probe has the drivers look for the snapshots that EC2 was not asked about. The
+// contents that stand for them are made before anything else; they are bound to
+// nothing yet, and their driver's snapshotter says on them whether it finds the
+// snapshot. A snapshot that is missing is an error; what was made is then deleted by
+// sweep, otherwise fill uses it. It may repeat.
+func (r *Restore) probe(ctx context.Context, s *session, plan *restoreVolumes, times probeTimes) ([]report.Reason, error) {
+	p := &prober{r: r, s: s, times: times, volumes: plan.filled(func(v *restoreVolume) bool { return !v.Snapshot.Known })}
+	if len(p.volumes) == 0 || s.Restore.DryRun {
+		return nil, nil
+	}
+	if err := p.make(ctx); err != nil {
+		return nil, fmt.Errorf("look for snapshots: %w", err)
+	}
+	if err := p.await(ctx); err != nil {
+		return nil, fmt.Errorf("look for snapshots: %w", err)
+	}
+	return p.judge()
+}
+
+// filled are the volumes that are provisioned from snapshots, by the name of snapshot
+// and content.
+func (p *restoreVolumes) filled(is func(*restoreVolume) bool) map[string]*restoreVolume {
+	out := map[string]*restoreVolume{}
+	p.count(func(v *restoreVolume) bool {
+		if v.Selected && v.Way == wayCSI && v.Snapshot != nil && is(v) {
+			out[v.Snapshot.Name] = v
+		}
+		return false
+	})
+	return out
+}
+
+// prober asks the drivers of one restore.
+type prober struct {
+	r       *Restore
+	s       *session
+	times   probeTimes
+	volumes map[string]*restoreVolume // by the name of the content
+	answers map[string]probeAnswer
+}
+
+// probeAnswer is what a driver says of a snapshot.
+type probeAnswer struct {
+	known bool
+	text  string // what is wrong, as the driver said it
+}
+
+func (p *prober) make(ctx context.Context) error {
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(p.r.Config.Limits.ApplyConcurrency)
+	for _, v := range p.volumes {
+		group.Go(func() error {
+			_, err := kube.Make(gctx, p.r.Kube, kube.VolumeSnapshotContents(), "", p.s.content(v), kube.CreateOptions{FieldManager: fieldManager})
+			if kube.IsAlreadyExists(err) {
+				return nil // by an attempt before this one
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// await looks until every driver has answered, or its time is over.
+func (p *prober) await(ctx context.Context) error {
+	for began := time.Now(); ; {
+		contents, err := p.r.contents(ctx, p.s.Restore.Name)
+		if err != nil {
+			return err
+		}
+		p.answers = map[string]probeAnswer{}
+		for name := range p.volumes {
+			p.answers[name] = answerOn(contents[name])
+		}
+		if waited := time.Since(began); waited >= p.times.answer || p.open(waited >= p.times.insist) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(p.times.every):
+		}
+	}
+}
+
+// open is how many snapshots are still to be found; insisted says that those that the
+// driver does not find will not be.
+func (p *prober) open(insisted bool) int {
+	n := 0
+	for _, a := range p.answers {
+		if !a.known && (!insisted || !isGone(a.text)) {
+			n++
+		}
+	}
+	return n
+}
+
+// contents are those that a restore has made, by name.
+func (r *Restore) contents(ctx context.Context, restore string) (map[string]snapshotv1.VolumeSnapshotContent, error) {
+	out, err := kube.ListMap[snapshotv1.VolumeSnapshotContent](ctx, r.Kube, kube.VolumeSnapshotContents(), "", resource.LabelRestore+"="+resource.LabelValue(restore))
+	if err != nil {
+		return nil, fmt.Errorf("list volume snapshot contents: %w", err)
+	}
+	return out, nil
+}
+
+// answerOn reads what the snapshotter has noted on a content.
+func answerOn(c snapshotv1.VolumeSnapshotContent) probeAnswer {
+	switch st := c.Status; {
+	case st == nil:
+		return probeAnswer{}
+	case st.Error != nil && st.Error.Message != nil:
+		return probeAnswer{text: *st.Error.Message}
+	default:
+		return probeAnswer{known: st.Error == nil}
+	}
+}
+
+// judge refuses the restore if a driver does not find a snapshot, and remarks on those
+// of which no driver spoke clearly.
+func (p *prober) judge() ([]report.Reason, error) {
+	var reasons []report.Reason
+	var refused refusals
+	for _, name := range sortedKeys(p.volumes) {
+		v, a := p.volumes[name], p.answers[name]
+		switch {
+		case a.known:
+		case isGone(a.text):
+			refused.add(contract.ErrTypeNotFound, "claim %s: the driver %s does not find snapshot %s (%s); restore another backup, or this one without data (--restore-volumes=false)",
+				objectName(v.Namespace, v.Claim), v.Snapshot.Driver, v.Snapshot.Handle, a.text)
+		default:
+			text := a.text
+			if text == "" {
+				text = fmt.Sprintf("no answer after %s; check that the driver's snapshotter runs", p.times.answer)
+			}
+			reasons = append(reasons, report.New(report.SnapshotUnchecked,
+				fmt.Sprintf("whether driver %s finds snapshot %s is not known: %s", v.Snapshot.Driver, v.Snapshot.Handle, text)).At(pvcResource, v.Target, v.Claim))
+		}
+	}
+	return reasons, refused.err("backup " + p.s.Archive.Backup)
+}
+
+// isGone recognises what is said of a snapshot that is not there: gRPC gives the
+// code's name; the snapshotter has words of its own for a list that is empty.
+func isGone(message string) bool {
+	return strings.Contains(message, "NotFound") || strings.Contains(message, "can not find snapshot")
+}
