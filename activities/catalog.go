@@ -45,7 +45,16 @@ const (
 // Read answers one read. It changes nothing, except for ReadLocationCheck, which
 // cleans up after itself.
 func (c *Catalog) Read(ctx context.Context, _ *Pulse, in contract.ReadInput) (contract.ReadResult, error) {
-	verbs := map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error){
+	read, ok := c.verbs()[in.Verb]
+	if !ok {
+		return contract.ReadResult{}, invalid("verb: %q is not known to this worker", in.Verb)
+	}
+	return read(ctx, in)
+}
+
+// verbs are the reads of contract.ReadVerbs.
+func (c *Catalog) verbs() map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error) {
+	return map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error){
 		contract.ReadBackups:       c.backups,
 		contract.ReadBackup:        c.backup,
 		contract.ReadBackupURL:     c.backupURL,
@@ -59,11 +68,6 @@ func (c *Catalog) Read(ctx context.Context, _ *Pulse, in contract.ReadInput) (co
 		contract.ReadSnapshotLocations:     c.snapshotLocations,
 		contract.ReadSnapshotLocationCheck: c.checkSnapshotLocation,
 	}
-	read, ok := verbs[in.Verb]
-	if !ok {
-		return contract.ReadResult{}, invalid("verb: %q is not known to this worker", in.Verb)
-	}
-	return read(ctx, in)
 }
 
 // stores are the locations that a read is about: the named one, or all.

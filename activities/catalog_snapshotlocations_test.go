@@ -13,6 +13,19 @@ import (
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
+// The workflow lets through what the activity answers, no more and no less.
+func TestReadVerbs(t *testing.T) {
+	known := (&Catalog{}).verbs()
+	if len(known) != len(contract.ReadVerbs()) {
+		t.Errorf("%d verbs, of which the workflow knows %d", len(known), len(contract.ReadVerbs()))
+	}
+	for _, verb := range contract.ReadVerbs() {
+		if known[verb] == nil {
+			t.Errorf("%s is not answered", verb)
+		}
+	}
+}
+
 func TestReadSnapshotLocations(t *testing.T) {
 	l := snapshotLocations("a", "b")
 	l.cfg.VolumeSnapshotLocations[1].Spec.Config["credentialsFile"] = "/credentials/cloud"

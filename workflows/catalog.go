@@ -40,11 +40,7 @@ func Catalog(ctx workflow.Context) error {
 }
 
 func validateRead(in contract.ReadInput) error {
-	verbs := []string{
-		contract.ReadBackups, contract.ReadBackup, contract.ReadBackupURL,
-		contract.ReadRestores, contract.ReadRestore, contract.ReadRestoreURL,
-		contract.ReadLocations, contract.ReadLocationCheck, contract.ReadServer,
-	}
+	verbs := contract.ReadVerbs()
 	if !slices.Contains(verbs, in.Verb) {
 		return fmt.Errorf("verb: %q is not one of %v", in.Verb, verbs)
 	}

@@ -23,6 +23,14 @@ const (
 	ReadSnapshotLocationCheck = "snapshot-location-check" // one of them with what its credentials may do
 )
 
+// ReadVerbs are all of them.
+func ReadVerbs() []string {
+	return []string{
+		ReadBackups, ReadBackup, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
+		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck,
+	}
+}
+
 // Files that ReadBackupURL and ReadRestoreURL sign.
 const (
 	FileContents     = "contents"      // the tarball
@@ -142,6 +150,9 @@ type DeletePlan struct {
 	Files    int    `json:"files"`
 
 	Snapshots int `json:"snapshots,omitempty"`
+	// Unread says what of the backup could not be read, so that snapshots that only
+	// it names are left.
+	Unread []string `json:"unread,omitempty"`
 }
 
 // DeleteResult says what was removed.
