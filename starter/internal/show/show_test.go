@@ -74,6 +74,7 @@ func backupVolumes() show.Volumes {
 	return show.Volumes{More: 1200, List: []contract.VolumeSummary{
 		{Namespace: "shop", Claim: "bad", PV: "pvc-0", Method: "NativeSnapshot", Result: "failed", Type: "gp3", Zone: "us-east-1a"},
 		{Namespace: "shop", Claim: "tmp", PV: "pvc-4", Skipped: true, SkippedReason: "a resource policy skips it"},
+		{Namespace: "shop", Claim: "none", Result: "failed"},
 		{PV: "pvc-5", Skipped: true, SkippedReason: "no\x1b[31m claim"},
 		{Namespace: "shop", Claim: "data", PV: "pvc-1", Method: "NativeSnapshot", Result: "succeeded", Snapshot: "snap-1", Type: "io2", Zone: "us-east-1a", IOPS: "3000"},
 		{

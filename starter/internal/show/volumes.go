@@ -25,7 +25,7 @@ func (p *page) backupVolumes(all []contract.VolumeSummary, more int, s velerov1.
 	var native, csi, files, skipped []contract.VolumeSummary
 	for _, v := range all {
 		switch {
-		case v.Skipped:
+		case v.Skipped || v.Method == "": // taken by no path, whatever else is said
 			skipped = append(skipped, v)
 		case v.Method == methodNative:
 			native = append(native, v)
