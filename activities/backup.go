@@ -16,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Backup holds what the activities of Backup and DeleteBackup depend on.
@@ -23,6 +24,7 @@ type Backup struct {
 	Config    *config.Config
 	Kube      *kube.Client
 	Locations *Locations
+	Snapshots *SnapshotLocations
 	Rules     *resource.Registry
 	Runs      Runs
 }
@@ -53,6 +55,9 @@ type backupPlan struct {
 	Related     bool                 `json:"related"`
 	Conditional bool                 `json:"conditional"` // the store honours If-None-Match
 	Reasons     []report.Reason      `json:"reasons"`
+	Volumes     volumePlan           `json:"volumes,omitzero"`
+
+	policies *volume.Policies // while it is planned
 }
 
 // resource finds the discovered type of a group-resource.

@@ -62,6 +62,9 @@ func (b *Backup) committed(ctx context.Context, st store.Store, l archive.Layout
 	if string(doc.UID) != in.Ref.UID {
 		return contract.BackupResult{}, exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
 	}
+	if err := b.releaseVolumes(ctx, st, in.Ref); err != nil {
+		return contract.BackupResult{}, err
+	}
 	if err := releaseClaim(ctx, st, in.Ref.Name, in.Ref.UID); err != nil {
 		return contract.BackupResult{}, err
 	}
@@ -121,7 +124,7 @@ func backupStatus(p *backupPlan, in contract.CommitBackupInput) velerov1.BackupS
 	if in.Seal.Errors > 0 {
 		phase = report.PartiallyFailed
 	}
-	n := int(in.Seal.Objects)
+	n, v := int(in.Seal.Objects), in.Seal.Volumes
 	return velerov1.BackupStatus{
 		Version: 1, FormatVersion: "1.1.0", Phase: velerov1.BackupPhase(phase),
 		Expiration:          &metav1.Time{Time: p.Expires},
@@ -129,7 +132,11 @@ func backupStatus(p *backupPlan, in contract.CommitBackupInput) velerov1.BackupS
 		CompletionTimestamp: &metav1.Time{Time: in.Completed.UTC().Truncate(time.Second)},
 		Progress:            &velerov1.BackupProgress{TotalItems: n, ItemsBackedUp: n},
 		Warnings:            in.Seal.Warnings, Errors: in.Seal.Errors,
-		HookStatus: &velerov1.HookStatus{},
+		VolumeSnapshotsAttempted:    v.NativeAttempted,
+		VolumeSnapshotsCompleted:    v.NativeCompleted,
+		CSIVolumeSnapshotsAttempted: v.CSIAttempted,
+		CSIVolumeSnapshotsCompleted: v.CSICompleted,
+		HookStatus:                  &velerov1.HookStatus{HooksAttempted: v.HooksAttempted, HooksFailed: v.HooksFailed},
 	}
 }
 
@@ -139,6 +146,7 @@ func result(doc *velerov1.Backup, in contract.CommitBackupInput) contract.Backup
 		Started: doc.Status.StartTimestamp.Time, Completed: doc.Status.CompletionTimestamp.Time,
 		Expires: doc.Status.Expiration.Time, Objects: in.Seal.Objects, Bytes: in.Seal.Bytes,
 		Warnings: in.Seal.Warnings, Errors: in.Seal.Errors, Reasons: in.Seal.Reasons,
+		Volumes: in.Seal.Volumes.NativeCompleted + in.Seal.Volumes.CSICompleted,
 	}
 }
 

@@ -41,10 +41,14 @@ func (b *Backup) ExportShard(ctx context.Context, p *Pulse, in contract.ExportSh
 	if _, err := p.Resume(&cur); err != nil {
 		return contract.ShardResult{}, err
 	}
+	snapshots, err := o.claimSnapshots(ctx)
+	if err != nil {
+		return contract.ShardResult{}, err
+	}
 	suspects := map[string]bool{}
 	for try := 0; ; try++ {
 		e := b.newExport(ctx, o, p, in.Shard, cur)
-		e.suspects = suspects
+		e.suspects, e.snapshots = suspects, snapshots
 		err := e.run(ctx, units(o.plan.Shards[in.Shard]))
 		if err == nil {
 			return e.cur.Result, nil
@@ -103,6 +107,8 @@ type export struct {
 
 	marked   exportCursor    // the watermark
 	suspects map[string]bool // lists that failed once although the API server is well
+
+	snapshots map[string]string // VolumeSnapshots, by "namespace/claim"
 }
 
 // errSuspect is a list that failed while the API server is well, for the first time:

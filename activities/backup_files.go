@@ -24,20 +24,20 @@ func (s *seal) sideFiles(ctx context.Context) ([]archive.File, error) {
 		return nil, err
 	}
 	l := s.o.layout
-	none := []any{}
+	none, final := []any{}, s.final
 	docs := []struct {
 		key string
 		doc any
 	}{
 		{l.ResourceList(), list},
 		{l.Results(), report.FromReasons(s.reasons)},
-		{l.VolumeInfo(), volumeInfos(s.o, s.notes)},
-		{l.VolumeSnapshots(), none},
+		{l.VolumeInfo(), volumeInfos(&s.o.plan, final)},
+		{l.VolumeSnapshots(), nativeSnapshotList(&s.o.plan, final)},
 		{l.PodVolumeBackups(), none},
 		{l.ItemOperations(), none},
-		{l.CSIVolumeSnapshots(), none},
-		{l.CSIVolumeSnapshotContents(), none},
-		{l.CSIVolumeSnapshotClasses(), none},
+		{l.CSIVolumeSnapshots(), listed(final.Snapshots)},
+		{l.CSIVolumeSnapshotContents(), listed(final.Contents)},
+		{l.CSIVolumeSnapshotClasses(), listed(final.Classes)},
 	}
 	var files []archive.File
 	for _, d := range docs {
@@ -49,6 +49,11 @@ func (s *seal) sideFiles(ctx context.Context) ([]archive.File, error) {
 	}
 	f, err := s.log(ctx)
 	return append(files, f), err
+}
+
+// listed is a list that is never null.
+func listed(all []json.RawMessage) []json.RawMessage {
+	return append([]json.RawMessage{}, all...)
 }
 
 // resourceList names every object in the archive, by the index alone.
@@ -91,6 +96,10 @@ func (s *seal) log(ctx context.Context) (archive.File, error) {
 		last = n.Staged
 	}
 	line(l, last, "archive composed", "objects", s.asm.Totals.Objects, "members", s.asm.Totals.Members, "bytes", s.asm.Totals.TarballBytes)
+	for _, e := range s.final.Ended {
+		v := &p.Volumes.Volumes[e.Volume]
+		line(l, e.At, "snapshot taken", "volume", v.PV, "claim", objectName(v.Namespace, v.Claim), "path", v.Path, "snapshot", handleOfEnded(&e), "failed", e.Failed)
+	}
 	l.Reasons(last, s.reasons)
 	var buf bytes.Buffer
 	if err := l.Gzip(&buf); err != nil {

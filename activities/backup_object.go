@@ -24,23 +24,13 @@ type chunkNotes struct {
 	Staged  time.Time        `json:"staged"`
 	Reasons []report.Reason  `json:"reasons,omitempty"`
 	Related []resource.Ref   `json:"related,omitempty"`
-	Volumes []volumeNote     `json:"volumes,omitempty"`
 
 	seen map[resource.Ref]bool
 }
 
-// volumeNote is what volumeinfo has to say of one claim or volume.
-type volumeNote struct {
-	PVCNamespace  string            `json:"pvcNamespace,omitempty"`
-	PVCName       string            `json:"pvcName,omitempty"`
-	PV            string            `json:"pv"`
-	ReclaimPolicy string            `json:"reclaimPolicy,omitempty"`
-	Labels        map[string]string `json:"labels,omitempty"`
-}
-
 func newChunkNotes() *chunkNotes { return &chunkNotes{seen: map[resource.Ref]bool{}} }
 
-func (n *chunkNotes) empty() bool { return len(n.Reasons)+len(n.Related)+len(n.Volumes) == 0 }
+func (n *chunkNotes) empty() bool { return len(n.Reasons)+len(n.Related) == 0 }
 
 func (n *chunkNotes) reason(r report.Reason) { n.Reasons = append(n.Reasons, r) }
 
@@ -59,7 +49,7 @@ func notesName(shard, chunk int) string { return chunkName(shard, chunk) + ".jso
 // add puts one object into the archive. Only kinds that need it are decoded.
 func (e *export) add(r kube.Resource, it kube.Item) error {
 	gr, body := r.GroupResource(), it.Raw
-	if e.b.Rules.NeedsDecode(gr) && (e.o.plan.Related || e.b.Rules.Rewrites(gr) || gr == pvResource) {
+	if e.b.Rules.NeedsDecode(gr) && (e.o.plan.Related || e.b.Rules.Rewrites(gr)) {
 		var err error
 		if body, err = e.decoded(gr, it.Raw); err != nil {
 			e.note.reason(report.New(report.ObjectInvalid, err.Error()).At(gr, it.Namespace, it.Name))
@@ -80,17 +70,17 @@ func (e *export) add(r kube.Resource, it kube.Item) error {
 	return err
 }
 
-// decoded applies the kind's backup rule, notes references and volumes, and
+// decoded applies the kind's backup rule, notes references, and
 // returns the bytes to store: those of the server where nothing was changed.
 func (e *export) decoded(gr string, raw []byte) ([]byte, error) {
 	var obj map[string]any
 	if err := json.Unmarshal(raw, &obj); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
-	if v, ok := volumeOf(gr, obj); ok {
-		e.note.Volumes = append(e.note.Volumes, v)
-	}
 	changed, related := e.b.Rules.Backup(gr, obj)
+	if gr == pvcResource {
+		changed = e.markClaim(obj) || changed
+	}
 	if e.o.plan.Related {
 		e.note.relate(related...)
 	}
@@ -100,25 +90,21 @@ func (e *export) decoded(gr string, raw []byte) ([]byte, error) {
 	return json.Marshal(obj)
 }
 
+// markClaim says on a claim which VolumeSnapshot holds its data, as Velero does.
+func (e *export) markClaim(obj map[string]any) bool {
+	meta, _ := obj["metadata"].(map[string]any)
+	snapshot := e.snapshots[objectName(text(meta["namespace"]), text(meta["name"]))]
+	if snapshot == "" {
+		return false
+	}
+	resource.MarkClaim(obj, snapshot, e.o.plan.Backup.Name)
+	return true
+}
+
 const (
 	pvResource  = "persistentvolumes"
 	pvcResource = "persistentvolumeclaims"
 )
-
-func volumeOf(gr string, obj map[string]any) (volumeNote, bool) {
-	spec, _ := obj["spec"].(map[string]any)
-	meta, _ := obj["metadata"].(map[string]any)
-	switch gr {
-	case pvResource:
-		v := volumeNote{PV: text(meta["name"]), ReclaimPolicy: text(spec["persistentVolumeReclaimPolicy"])}
-		v.Labels = stringMap(meta["labels"])
-		return v, true
-	case pvcResource:
-		v := volumeNote{PV: text(spec["volumeName"]), PVCName: text(meta["name"]), PVCNamespace: text(meta["namespace"])}
-		return v, v.PV != ""
-	}
-	return volumeNote{}, false
-}
 
 func text(v any) string {
 	s, _ := v.(string)

@@ -47,6 +47,9 @@ func (b *Backup) Prepare(ctx context.Context, _ *Pulse, in contract.PrepareBacku
 		doc.Reasons = append(doc.Reasons, report.New(report.StoreDegraded,
 			fmt.Sprintf("location %s does not honour conditional writes: two backups of one name that start in the same second are not told apart", bsl.Name)))
 	}
+	if err := b.planVolumes(ctx, doc); err != nil {
+		return contract.BackupPlan{}, err
+	}
 	total, err := b.planShards(ctx, doc)
 	if err != nil {
 		return contract.BackupPlan{}, err
@@ -63,6 +66,7 @@ func summary(doc *backupPlan, total int64) contract.BackupPlan {
 		Name: doc.Backup.Name, UID: doc.UID, Location: doc.Backup.Spec.StorageLocation,
 		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
 		Schedule: doc.Backup.Labels[scheduleLabel], Warnings: n.Warnings, Errors: n.Errors,
+		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshots(),
 	}
 }
 
@@ -87,7 +91,15 @@ func (b *Backup) discover(ctx context.Context, in contract.PrepareBackupInput) (
 		return nil, err
 	}
 	b.defaults(&in.Backup.Spec)
-	f, reasons, err := filter.NewBackup(&in.Backup.Spec, resolver(cat), namespaces)
+	policies, err := b.policies(ctx, &in.Backup.Spec)
+	if err != nil {
+		return nil, err
+	}
+	spec := in.Backup.Spec // the document keeps what the user wrote
+	if err := policies.Merge(&spec); err != nil {
+		return nil, err
+	}
+	f, reasons, err := filter.NewBackup(&spec, resolver(cat), namespaces)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +111,7 @@ func (b *Backup) discover(ctx context.Context, in contract.PrepareBackupInput) (
 		Backup: in.Backup, UID: in.UID, Run: in.Run,
 		Started: started, Planned: time.Now().UTC(), Expires: started.Add(in.Backup.Spec.TTL.Duration),
 		Kubernetes: cat.ServerVersion, Resources: listable(cat.Resources),
-		Filter: f, Reasons: reasons,
+		Filter: f, Reasons: reasons, policies: policies,
 	}, nil
 }
 

@@ -30,6 +30,9 @@ func (b *Backup) ExportRelated(ctx context.Context, p *Pulse, in contract.Export
 		return contract.ShardResult{}, err
 	}
 	r := &related{export: b.newExport(ctx, o, p, len(in.Shards), exportCursor{}), held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
+	if r.snapshots, err = o.claimSnapshots(ctx); err != nil {
+		return contract.ShardResult{}, err
+	}
 	if err := r.collect(ctx, in.Shards); err != nil {
 		return contract.ShardResult{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -43,7 +44,11 @@ func (b *Backup) Seal(ctx context.Context, p *Pulse, in contract.SealBackupInput
 		return contract.SealResult{}, err
 	}
 	p.Count(0, asm.Totals.TarballBytes)
-	s := &seal{o: o, notes: notes, asm: asm, reasons: reasons(o, notes)}
+	final, err := o.final(ctx)
+	if err != nil {
+		return contract.SealResult{}, err
+	}
+	s := &seal{o: o, notes: notes, asm: asm, final: final, reasons: reasons(o, notes, final)}
 	files, err := s.sideFiles(ctx)
 	if err != nil {
 		return contract.SealResult{}, err
@@ -59,14 +64,24 @@ type seal struct {
 	o       *opened
 	notes   []*chunkNotes
 	asm     archive.Assembly
+	final   *finalVolumes
 	reasons []report.Reason
+}
+
+// final is how the volumes ended; a backup without any has none.
+func (o *opened) final(ctx context.Context) (*finalVolumes, error) {
+	var f finalVolumes
+	if len(o.plan.Volumes.Units) == 0 {
+		return &f, nil
+	}
+	return &f, o.stage.get(ctx, finalFile, &f)
 }
 
 func (s *seal) result() contract.SealResult {
 	n := report.Tally(s.reasons)
 	res := contract.SealResult{
 		Objects: s.asm.Totals.Objects, Bytes: s.asm.Totals.TarballBytes, Members: int(s.asm.Totals.Members),
-		Warnings: n.Warnings, Errors: n.Errors,
+		Warnings: n.Warnings, Errors: n.Errors, Volumes: s.final.counts(&s.o.plan.Volumes),
 	}
 	for _, r := range s.reasons[:min(len(s.reasons), reasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
@@ -74,13 +89,12 @@ func (s *seal) result() contract.SealResult {
 	return res
 }
 
-// reasons are those of the plan and of all chunks, worst first.
-func reasons(o *opened, notes []*chunkNotes) []report.Reason {
-	all := append([]report.Reason(nil), o.plan.Reasons...)
+// reasons are those of the plan, of the volumes and of all chunks, worst first.
+func reasons(o *opened, notes []*chunkNotes, final *finalVolumes) []report.Reason {
+	all := slices.Concat(o.plan.Reasons, final.Reasons)
 	for _, n := range notes {
 		all = append(all, n.Reasons...)
 	}
-	all = append(all, volumeReasons(notes)...)
 	report.Sort(all)
 	return all
 }

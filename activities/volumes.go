@@ -1,71 +1,123 @@
 package activities
 
 import (
-	"fmt"
-	"slices"
-	"strings"
+	"strconv"
 
-	"github.com/lifeboat-backup/lifeboat/internal/report"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// volumeInfo is an entry of Velero's volumeinfo file (velero.md A6): what a reader
-// has to know of a volume to bring its claim back.
-type volumeInfo struct {
-	PVCName               string `json:"pvcName,omitempty"`
-	PVCNamespace          string `json:"pvcNamespace,omitempty"`
-	PVName                string `json:"pvName,omitempty"`
-	BackupMethod          string `json:"backupMethod,omitempty"`
-	SnapshotDataMoved     bool   `json:"snapshotDataMoved"`
-	PreserveLocalSnapshot bool   `json:"preserveLocalSnapshot"`
-	Skipped               bool   `json:"skipped"`
-	SkippedReason         string `json:"skippedReason,omitempty"`
-	PVInfo                pvInfo `json:"pvInfo,omitzero"`
-}
-
-type pvInfo struct {
-	ReclaimPolicy string            `json:"reclaimPolicy,omitempty"`
-	Labels        map[string]string `json:"labels,omitempty"`
-}
-
-// noData is why a volume's data is not in a backup: today no path takes it.
-const noData = "the data of volumes is not backed up; only the PersistentVolume and claim objects are"
-
-// volumeInfos joins claims and volumes by the volume's name.
-func volumeInfos(o *opened, notes []*chunkNotes) []volumeInfo {
-	byPV := map[string]*volumeInfo{}
-	for _, n := range notes {
-		for _, v := range n.Volumes {
-			info := byPV[v.PV]
-			if info == nil {
-				info = &volumeInfo{PVName: v.PV, Skipped: true, SkippedReason: noData}
-				byPV[v.PV] = info
-			}
-			if v.PVCName != "" {
-				info.PVCName, info.PVCNamespace = v.PVCName, v.PVCNamespace
-			} else {
-				info.PVInfo = pvInfo{ReclaimPolicy: v.ReclaimPolicy, Labels: v.Labels}
-			}
-		}
+// volumeInfos are the entries of Velero's volumeinfo file (velero.md A6): one for each
+// volume of the backup, by its name.
+func volumeInfos(p *backupPlan, final *finalVolumes) []volume.Info {
+	ends := map[int]*ended{}
+	for i := range final.Ended {
+		ends[final.Ended[i].Volume] = &final.Ended[i]
 	}
-	out := make([]volumeInfo, 0, len(byPV))
-	for _, v := range byPV {
-		out = append(out, *v)
-	}
-	slices.SortFunc(out, func(a, b volumeInfo) int { return strings.Compare(a.PVName, b.PVName) })
-	return out
-}
-
-// volumeReasons says of every claim that its data was not taken: a backup must not
-// look more complete than it is.
-func volumeReasons(notes []*chunkNotes) []report.Reason {
-	var out []report.Reason
-	for _, n := range notes {
-		for _, v := range n.Volumes {
-			if v.PVCName != "" {
-				out = append(out, report.New(report.VolumeSkipped, fmt.Sprintf("volume %s: %s", v.PV, noData)).
-					At(pvcResource, v.PVCNamespace, v.PVCName))
-			}
+	out := []volume.Info{}
+	for i := range p.Volumes.Volumes {
+		if v := &p.Volumes.Volumes[i]; v.PV != "" {
+			out = append(out, volumeInfo(v, ends[i]))
 		}
 	}
 	return out
+}
+
+func volumeInfo(v *volume.Volume, e *ended) volume.Info {
+	info := volume.Info{
+		PVCName: v.Claim, PVCNamespace: v.Namespace, PVName: v.PV,
+		PV: &volume.PVInfo{ReclaimPolicy: v.ReclaimPolicy, Labels: v.PVLabels},
+	}
+	if e == nil {
+		info.Skipped, info.SkippedReason = true, v.SkipReason
+		return info
+	}
+	info.StartTimestamp, info.Result = &metav1.Time{Time: e.At}, volume.Failed
+	if e.Completed != nil {
+		info.CompletionTimestamp, info.Result = &metav1.Time{Time: *e.Completed}, volume.Succeeded
+	}
+	switch v.Path {
+	case volume.CSI:
+		info.BackupMethod, info.CSI = volume.MethodCSI, e.CSI
+		if e.CSI == nil {
+			info.CSI = &volume.CSIInfo{Driver: v.Driver}
+		}
+	case volume.Native:
+		info.BackupMethod, info.Native = volume.MethodNative, &volume.NativeInfo{
+			SnapshotHandle: e.ID, VolumeType: e.Type, VolumeAZ: zoneOfTaken(v, e), IOPS: strconv.FormatInt(veleroIOPS(e), 10), Phase: phaseOf(e),
+		}
+	}
+	return info
+}
+
+// nativeSnapshots are the entries of Velero's volumesnapshots file.
+func nativeSnapshotList(p *backupPlan, final *finalVolumes) []volume.NativeSnapshot {
+	out := []volume.NativeSnapshot{}
+	for i := range final.Ended {
+		e := &final.Ended[i]
+		v := &p.Volumes.Volumes[e.Volume]
+		if v.Path != volume.Native {
+			continue
+		}
+		iops := veleroIOPS(e)
+		out = append(out, volume.NativeSnapshot{
+			Spec: volume.NativeSnapshotSpec{
+				BackupName: p.Backup.Name, BackupUID: p.UID, Location: p.Volumes.Location, PersistentVolumeName: v.PV,
+				ProviderVolumeID: v.VolumeID, VolumeType: e.Type, VolumeAZ: zoneOfTaken(v, e), VolumeIOPS: &iops,
+			},
+			Status: volume.NativeSnapshotStatus{ProviderSnapshotID: e.ID, Phase: phaseOf(e)},
+		})
+	}
+	return out
+}
+
+func zoneOfTaken(v *volume.Volume, e *ended) string {
+	if e.Zone != "" {
+		return e.Zone
+	}
+	return v.Zone
+}
+
+// veleroIOPS is 0 for the types for which Velero does not send it back to EC2.
+func veleroIOPS(e *ended) int64 {
+	if e.Type == "io1" || e.Type == "io2" {
+		return int64(e.IOPS)
+	}
+	return 0
+}
+
+func phaseOf(e *ended) volume.Phase {
+	if e.Failed != "" {
+		return volume.PhaseFailed
+	}
+	return volume.PhaseCompleted
+}
+
+// counts are those of the Backup's status.
+func (f *finalVolumes) counts(p *volumePlan) contract.VolumeCounts {
+	c := contract.VolumeCounts{HooksAttempted: f.Hooks.Attempted, HooksFailed: f.Hooks.Failed}
+	for _, e := range f.Ended {
+		done := 0
+		if e.Completed != nil {
+			done = 1
+		}
+		if p.Volumes[e.Volume].Path == volume.Native {
+			c.NativeAttempted++
+			c.NativeCompleted += done
+		} else {
+			c.CSIAttempted++
+			c.CSICompleted += done
+		}
+	}
+	return c
+}
+
+// handleOfEnded is the snapshot's id at the provider, as far as it is known.
+func handleOfEnded(e *ended) string {
+	if e.CSI != nil {
+		return e.CSI.SnapshotHandle
+	}
+	return e.ID
 }

@@ -156,7 +156,7 @@ func register(w worker.Worker, cfg *config.Config, kc *kube.Client, t *temporalC
 	workflows.Register(w)
 	locations, rules := activities.NewLocations(cfg, kc, log), resource.NewRegistry()
 	snapshots := activities.NewSnapshotLocations(cfg, kc)
-	(&activities.Backup{Config: cfg, Kube: kc, Locations: locations, Rules: rules, Runs: t}).Register(w)
+	(&activities.Backup{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: t}).Register(w)
 	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}).Register(w)
 	(&activities.Catalog{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}).Register(w)
 }

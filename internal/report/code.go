@@ -29,6 +29,9 @@ const (
 	ClaimUnbound Code = "CLAIM_UNBOUND"
 	// SnapshotClass: no VolumeSnapshotClass can be chosen for a volume.
 	SnapshotClass Code = "SNAPSHOT_CLASS"
+	// SnapshotFailed: no snapshot of a volume was taken, or it did not become
+	// complete; the volume's data is not in the backup.
+	SnapshotFailed Code = "SNAPSHOT_FAILED"
 )
 
 // Commands in containers, around a backup and after a restore.

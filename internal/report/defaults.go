@@ -26,6 +26,7 @@ func readTable() []defaults {
 		{VolumeSkipped, Warning, "back up this volume by other means until a path for it is configured"},
 		{ClaimUnbound, Error, "bind or delete the claim, or leave such claims out by a resource policy with the action skip"},
 		{SnapshotClass, Error, "create the class or correct its name, or leave the volume out by a resource policy with the action skip"},
+		{SnapshotFailed, Error, "read the message, remove the cause, then take the backup again"},
 	}
 }
 

@@ -125,6 +125,19 @@ func backupClaim(obj map[string]any) bool {
 	return dropLabels(child(obj, "metadata"), LabelBackup, LabelRestore) || changed
 }
 
+// MarkClaim says on a claim which VolumeSnapshot of which backup holds its data: by
+// label and annotation, as Velero's readers want it (velero.md A11).
+func MarkClaim(obj map[string]any, snapshot, backup string) {
+	meta := child(obj, "metadata")
+	for _, key := range []string{"labels", "annotations"} {
+		if child(meta, key) == nil {
+			meta[key] = map[string]any{}
+		}
+		child(meta, key)[labelSnapshotName] = snapshot
+	}
+	child(meta, "labels")[LabelBackup] = LabelValue(backup)
+}
+
 func relatedToClaim(obj map[string]any) []Ref {
 	if !boundClaim(obj) {
 		return nil

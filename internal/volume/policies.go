@@ -18,6 +18,15 @@ type Policies struct {
 	volumes []policy
 }
 
+// Merge adds the includeExcludePolicy, if there is one, to a backup's filters; see
+// IncludeExclude.Merge.
+func (p *Policies) Merge(spec *velerov1.BackupSpec) error {
+	if p == nil {
+		return nil
+	}
+	return p.Filter.Merge(spec)
+}
+
 // PoliciesOf reads the policies of a ConfigMap, which has them under its one data
 // key, whatever its name. The error is a filter.FieldErrors: the ConfigMap has to
 // change.

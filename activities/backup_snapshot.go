@@ -1,0 +1,195 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+// unitResult is what SnapshotVolumes leaves in staging.
+type unitResult struct {
+	Taken   []taken             `json:"taken,omitempty"`
+	Hooks   contract.HookCounts `json:"hooks,omitzero"`
+	Reasons []report.Reason     `json:"reasons,omitempty"`
+}
+
+func unitName(unit int) string { return fmt.Sprintf("volumes/unit-%05d.json", unit) }
+
+// SnapshotVolumes freezes the pods of a unit, takes the snapshots of its volumes and
+// thaws the pods, whatever happens in between. It may repeat: snapshots are found
+// again by tags and names, and pods that a lost attempt left frozen are thawed first.
+// A volume that cannot be snapshotted is a reason in the result; an error is the
+// cluster's, EC2's or the store's, and may pass.
+func (b *Backup) SnapshotVolumes(ctx context.Context, _ *Pulse, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
+	o, err := b.open(ctx, in.Ref)
+	if err != nil {
+		return contract.SnapshotResult{}, err
+	}
+	var res unitResult
+	err = o.stage.get(ctx, unitName(in.Unit), &res)
+	if errors.Is(err, store.ErrNotFound) {
+		res, err = b.unit(ctx, o, in.Unit)
+	}
+	return res.summary(), err
+}
+
+func (r *unitResult) summary() contract.SnapshotResult {
+	n := report.Tally(r.Reasons)
+	out := contract.SnapshotResult{Warnings: n.Warnings, Errors: n.Errors}
+	for _, t := range r.Taken {
+		if t.Failed != "" {
+			out.Failed++
+		} else {
+			out.Taken++
+		}
+	}
+	return out
+}
+
+// unit is one attempt at a unit that has no result yet.
+func (b *Backup) unit(ctx context.Context, o *opened, unit int) (unitResult, error) {
+	f := b.newFreezer(o, unit)
+	if _, err := f.resume(ctx); err != nil {
+		return unitResult{}, err
+	}
+	paths, err := b.snapshotters(ctx, o)
+	if err != nil {
+		return unitResult{}, err
+	}
+	s := &shooting{o: o, unit: &o.plan.Volumes.Units[unit], freezer: f}
+	defer s.release()
+	if err := s.ready(ctx, paths); err != nil {
+		return unitResult{}, err
+	}
+	err = s.frozen(ctx)
+	if err == nil {
+		err = s.complete(ctx)
+	}
+	if err != nil {
+		return unitResult{}, fmt.Errorf("snapshot unit %d: %w", unit, err)
+	}
+	res := s.result()
+	return res, o.stage.put(ctx, unitName(unit), &res)
+}
+
+// shooting takes the snapshots of one unit.
+type shooting struct {
+	o       *opened
+	unit    *unitPlan
+	freezer *freezer
+
+	takers []taker
+	mu     sync.Mutex
+	taken  []taken
+}
+
+// ready prepares each path. What is refused for good is the volumes' failure and not
+// the backup's: the objects are worth having without them.
+func (s *shooting) ready(ctx context.Context, paths map[volume.Path]snapshotter) error {
+	groups := map[volume.Path][][]int{}
+	for _, g := range s.unit.Groups {
+		for path, part := range splitPaths(s.o.plan.Volumes.Volumes, g) {
+			groups[path] = append(groups[path], part)
+		}
+	}
+	for path, of := range groups {
+		t, err := paths[path].ready(ctx, of, len(s.unit.Pods) > 0)
+		switch {
+		case err == nil:
+			s.takers = append(s.takers, t)
+		case ctx.Err() == nil && hopelessly(err):
+			s.taken = append(s.taken, failedVolumes(slices.Concat(of...), err.Error())...)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shooting) release() {
+	for _, t := range s.takers {
+		t.release()
+	}
+}
+
+// frozen freezes, takes and thaws. The pods are thawed also when the freeze or the
+// snapshots fail, and when the backup is cancelled.
+func (s *shooting) frozen(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, s.freezer.thaw(ctx)) }()
+	stopped, err := s.freezer.freeze(ctx)
+	if err != nil {
+		return err
+	}
+	without := s.without(stopped)
+	group, gctx := errgroup.WithContext(ctx)
+	for _, t := range s.takers {
+		group.Go(func() error {
+			got, err := t.take(gctx, without)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.taken = append(s.taken, got...)
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// without are the volumes of pods that could not be frozen: there is no snapshot of
+// them, since it would be taken for a consistent one.
+func (s *shooting) without(stopped map[string]string) map[int]bool {
+	out := map[int]bool{}
+	for _, pod := range s.unit.Pods {
+		why, ok := stopped[objectName(pod.Namespace, pod.Name)]
+		if !ok {
+			continue
+		}
+		for _, i := range s.unit.volumes() {
+			v := &s.o.plan.Volumes.Volumes[i]
+			if v.Namespace == pod.Namespace && slices.Contains(pod.Claims, v.Claim) && !out[i] {
+				out[i] = true
+				s.taken = append(s.taken, failedVolumes([]int{i}, fmt.Sprintf("pod %s was not frozen, so that no snapshot was taken: %s", pod.Name, why))...)
+			}
+		}
+	}
+	return out
+}
+
+func (s *shooting) complete(ctx context.Context) error {
+	for _, t := range s.takers {
+		if err := t.complete(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// result adds a reason for each volume without a snapshot.
+func (s *shooting) result() unitResult {
+	res := unitResult{Taken: s.taken, Hooks: s.freezer.counts, Reasons: s.freezer.reasons}
+	for _, t := range s.taken {
+		if t.Failed != "" {
+			res.Reasons = append(res.Reasons, s.o.plan.Volumes.failure(t.Volume, t.Failed))
+		}
+	}
+	report.Sort(res.Reasons)
+	return res
+}
+
+// failure is the reason why a volume's data is not in the backup.
+func (p *volumePlan) failure(i int, why string) report.Reason {
+	v := &p.Volumes[i]
+	r := report.New(report.SnapshotFailed, fmt.Sprintf("volume %s: %s", v.PV, why))
+	if v.Claim == "" {
+		return r.At(pvResource, "", v.PV)
+	}
+	return r.At(pvcResource, v.Namespace, v.Claim)
+}

@@ -1,0 +1,152 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+// finalFile is what FinishVolumes leaves for those after it.
+const finalFile = "volumes/final.json"
+
+// finalVolumes is the end of all volumes of a backup.
+type finalVolumes struct {
+	Ended   []ended              `json:"ended,omitempty"`
+	Hooks   contract.HookCounts  `json:"hooks,omitzero"`
+	Reasons []report.Reason      `json:"reasons,omitempty"` // those of the units too
+	Shard   contract.ShardResult `json:"shard"`
+
+	// The VolumeSnapshots, contents and classes, for the files beside the tarball.
+	Snapshots []json.RawMessage `json:"snapshots,omitempty"`
+	Contents  []json.RawMessage `json:"contents,omitempty"`
+	Classes   []json.RawMessage `json:"classes,omitempty"`
+}
+
+// ended is a volume whose snapshot was asked for.
+type ended struct {
+	taken
+	Completed *time.Time      `json:"completed,omitempty"` // nil: it failed
+	CSI       *volume.CSIInfo `json:"csi,omitempty"`
+}
+
+// FinishVolumes settles which snapshots are complete, deletes the others, keeps the
+// CSI ones when their objects will go, and writes those objects to a shard of their
+// own. It may repeat.
+func (b *Backup) FinishVolumes(ctx context.Context, p *Pulse, in contract.FinishVolumesInput) (contract.ShardResult, error) {
+	o, err := b.open(ctx, in.Ref)
+	if err != nil {
+		return contract.ShardResult{}, err
+	}
+	var final finalVolumes
+	if err := o.stage.get(ctx, finalFile, &final); err == nil || !errors.Is(err, store.ErrNotFound) {
+		return final.Shard, err
+	}
+	paths, err := b.snapshotters(ctx, o)
+	if err != nil {
+		return contract.ShardResult{}, err
+	}
+	f := &finish{b: b, o: o, paths: paths, final: &final}
+	err = f.settle(ctx)
+	if err == nil {
+		err = f.discard(ctx)
+	}
+	if err == nil {
+		err = f.store(ctx, p, in.Shard)
+	}
+	if err != nil {
+		return contract.ShardResult{}, fmt.Errorf("finish volumes: %w", err)
+	}
+	return final.Shard, o.stage.put(ctx, finalFile, &final)
+}
+
+// finish is one attempt.
+type finish struct {
+	b       *Backup
+	o       *opened
+	paths   map[volume.Path]snapshotter
+	final   *finalVolumes
+	reasons []report.Reason // new ones
+}
+
+// settle asks one last time how the snapshots are.
+func (f *finish) settle(ctx context.Context) error {
+	units, err := f.o.units(ctx)
+	if err != nil {
+		return err
+	}
+	for _, u := range units {
+		f.final.Hooks.Add(u.Hooks)
+		f.final.Reasons = append(f.final.Reasons, u.Reasons...)
+	}
+	all := allTaken(units)
+	states, err := f.o.states(ctx, f.paths, all)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b taken) int { return a.Volume - b.Volume })
+	now := time.Now().UTC().Truncate(time.Second)
+	for _, t := range all {
+		e := ended{taken: t}
+		st := states[t.Volume]
+		switch {
+		case st.Phase == snapshotCompleted:
+			e.Completed = &now
+		case t.Failed == "":
+			f.fail(&e, st.Detail)
+		}
+		f.final.Ended = append(f.final.Ended, e)
+	}
+	return nil
+}
+
+func (f *finish) fail(e *ended, why string) {
+	e.Failed, e.Completed, e.CSI = why, nil, nil
+	f.reasons = append(f.reasons, f.o.plan.Volumes.failure(e.Volume, why))
+}
+
+// discard deletes what is not complete, and what a repeated attempt may have made
+// twice.
+func (f *finish) discard(ctx context.Context) error {
+	for path, s := range f.paths {
+		var keep []taken
+		for _, e := range f.final.Ended {
+			if e.Failed == "" && f.o.plan.Volumes.Volumes[e.Volume].Path == path {
+				keep = append(keep, e.taken)
+			}
+		}
+		if err := s.discard(ctx, keep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// store writes the objects of CSI snapshots as one more shard.
+func (f *finish) store(ctx context.Context, p *Pulse, shard int) error {
+	e := f.b.newExport(ctx, f.o, p, shard, exportCursor{})
+	if csi, ok := f.paths[volume.CSI].(*csiSnapshots); ok {
+		k := &keeper{c: csi, finish: f}
+		if err := k.keep(ctx); err != nil {
+			return err
+		}
+		if err := k.add(e); err != nil {
+			return err
+		}
+	}
+	for _, r := range f.reasons {
+		e.note.reason(r)
+	}
+	if err := e.close(ctx); err != nil {
+		return err
+	}
+	f.final.Shard = e.cur.Result
+	return nil
+}

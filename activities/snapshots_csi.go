@@ -1,0 +1,288 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+const (
+	// csiWindow is how many snapshots of one backup are made by a driver at a time:
+	// EBS takes 100 pending ones in an account, and the driver does not queue.
+	csiWindow = 90
+	// Snapshots are looked at by one list a namespace or one of the cluster.
+	csiLookFirst = 100 * time.Millisecond
+	csiLookLast  = 2 * time.Second
+	// frozenError is how long an error of the driver is borne while pods are frozen.
+	frozenError = 30 * time.Second
+)
+
+// labelUID is on every VolumeSnapshot of a backup, beside Velero's label.
+const labelUID = ebs.TagBackupUID
+
+// csiSnapshots takes snapshots by VolumeSnapshot objects. They stay in the cluster
+// until the backup is committed.
+type csiSnapshots struct {
+	kube *kube.Client
+	plan *backupPlan
+}
+
+// csiTaker is one unit's.
+type csiTaker struct {
+	c       *csiSnapshots
+	volumes []int
+	frozen  bool
+	errs    map[int]time.Time // since when the driver has had an error
+}
+
+// ready waits, before a freeze, until the driver has few enough snapshots to make.
+func (c *csiSnapshots) ready(ctx context.Context, groups [][]int, frozen bool) (taker, error) {
+	t := &csiTaker{c: c, volumes: slices.Concat(groups...), frozen: frozen, errs: map[int]time.Time{}}
+	for wait := csiLookFirst; frozen; wait = min(2*wait, csiLookLast) {
+		live, err := c.list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if busy(live)+len(t.volumes) <= csiWindow || busy(live) == 0 {
+			return t, nil
+		}
+		if err := pause(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// list is the VolumeSnapshots of this backup, by "namespace/name".
+func (c *csiSnapshots) list(ctx context.Context) (map[string]snapshotv1.VolumeSnapshot, error) {
+	live, err := kube.ListMap[snapshotv1.VolumeSnapshot](ctx, c.kube, kube.VolumeSnapshots(), "", labelUID+"="+c.plan.UID)
+	if err != nil {
+		return nil, fmt.Errorf("list volume snapshots: %w", err)
+	}
+	return live, nil
+}
+
+// busy counts those that a driver works on.
+func busy(live map[string]snapshotv1.VolumeSnapshot) int {
+	n := 0
+	for _, vs := range live {
+		if !isReady(&vs) {
+			n++
+		}
+	}
+	return n
+}
+
+func isReady(vs *snapshotv1.VolumeSnapshot) bool {
+	return vs.Status != nil && vs.Status.ReadyToUse != nil && *vs.Status.ReadyToUse
+}
+
+// isTaken: the point in time is fixed, and the snapshot has its content.
+func isTaken(vs *snapshotv1.VolumeSnapshot) bool {
+	return vs.Status != nil && vs.Status.CreationTime != nil && vs.Status.BoundVolumeSnapshotContentName != nil
+}
+
+// take makes the VolumeSnapshots, as many at a time as the window allows, and waits
+// until each is taken.
+func (t *csiTaker) take(ctx context.Context, without map[int]bool) ([]taken, error) {
+	todo := slices.DeleteFunc(slices.Clone(t.volumes), func(i int) bool { return without[i] })
+	var out []taken
+	asked := map[int]bool{}
+	for wait := csiLookFirst; len(todo) > 0; wait = min(wait*3/2, csiLookLast) {
+		live, err := t.c.list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		refused, err := t.ask(ctx, todo, asked, live)
+		if err != nil {
+			return nil, err
+		}
+		var done []taken
+		todo, done = t.sort(todo, live, refused)
+		out = append(out, done...)
+		if len(todo) == 0 {
+			return out, nil
+		}
+		if err := pause(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// ask creates what is not there, within the window. What is refused for good is
+// returned with the reason.
+func (t *csiTaker) ask(ctx context.Context, todo []int, asked map[int]bool, live map[string]snapshotv1.VolumeSnapshot) (map[int]string, error) {
+	room := csiWindow - busy(live)
+	if t.frozen {
+		room = len(todo) // ready has seen to it
+	}
+	var missing []int
+	for _, i := range todo {
+		if _, there := live[t.c.key(i)]; !there && !asked[i] && len(missing) < room {
+			missing = append(missing, i)
+		}
+	}
+	refusals := make([]string, len(missing))
+	err := inParallel(ctx, createWindow, indexes(missing), func(ctx context.Context, k int) error {
+		err := t.c.create(ctx, &t.c.plan.Volumes.Volumes[missing[k]])
+		if kube.IsForbidden(err) || kube.IsInvalid(err) || kube.IsNotFound(err) {
+			refusals[k] = err.Error()
+			return nil
+		}
+		return err
+	})
+	refused := map[int]string{}
+	for k, i := range missing {
+		asked[i] = true
+		if refusals[k] != "" {
+			refused[i] = refusals[k]
+		}
+	}
+	return refused, err
+}
+
+func indexes[T any](all []T) []int {
+	out := make([]int, len(all))
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+func (c *csiSnapshots) key(i int) string {
+	v := &c.plan.Volumes.Volumes[i]
+	return objectName(v.Namespace, v.Snapshot)
+}
+
+// create makes a claim's VolumeSnapshot; one that is there already is this backup's,
+// since its name is made of the backup's UID.
+func (c *csiSnapshots) create(ctx context.Context, v *volume.Volume) error {
+	labels := maps.Clone(v.ClaimLabels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[resource.LabelBackup], labels[labelUID] = resource.LabelValue(c.plan.Backup.Name), c.plan.UID
+	delete(labels, resource.LabelRestore)
+	vs := &snapshotv1.VolumeSnapshot{
+		TypeMeta:   metav1.TypeMeta{APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: v.Namespace, Name: v.Snapshot, Labels: labels},
+		Spec: snapshotv1.VolumeSnapshotSpec{
+			Source:                  snapshotv1.VolumeSnapshotSource{PersistentVolumeClaimName: &v.Claim},
+			VolumeSnapshotClassName: &v.Class,
+		},
+	}
+	_, err := kube.Make(ctx, c.kube, kube.VolumeSnapshots(), v.Namespace, vs, kube.WriteOptions{FieldManager: fieldManager})
+	if err != nil && !kube.IsAlreadyExists(err) {
+		return fmt.Errorf("snapshot claim %s: %w", objectName(v.Namespace, v.Claim), err)
+	}
+	return nil
+}
+
+// sort tells what is taken, and what has failed, from what goes on.
+func (t *csiTaker) sort(todo []int, live map[string]snapshotv1.VolumeSnapshot, refused map[int]string) (left []int, done []taken) {
+	for _, i := range todo {
+		vs, there := live[t.c.key(i)]
+		switch why := t.failure(i, &vs, there, refused[i]); {
+		case why != "":
+			done = append(done, failedVolumes([]int{i}, why)...)
+		case there && isTaken(&vs):
+			done = append(done, taken{Volume: i, At: vs.Status.CreationTime.UTC()})
+		default:
+			left = append(left, i)
+		}
+	}
+	return left, done
+}
+
+// failure says why a snapshot is given up; "" if it is not. The driver's errors may
+// pass: they are borne until csiSnapshotTimeout, or not that long with pods frozen.
+func (t *csiTaker) failure(i int, vs *snapshotv1.VolumeSnapshot, there bool, refused string) string {
+	if refused != "" || !there || isTaken(vs) {
+		return refused
+	}
+	why := problemOf(vs)
+	if _, since := t.errs[i]; why != "" && !since {
+		t.errs[i] = time.Now()
+	} else if why == "" {
+		delete(t.errs, i)
+	}
+	limit := t.c.plan.Backup.Spec.CSISnapshotTimeout.Duration
+	switch {
+	case time.Since(vs.CreationTimestamp.Time) > limit:
+		return fmt.Sprintf("the driver has taken no snapshot within csiSnapshotTimeout (%s)%s", limit, after(why))
+	case t.frozen && why != "" && time.Since(t.errs[i]) > frozenError:
+		return "the driver cannot take the snapshot" + after(why)
+	}
+	return ""
+}
+
+// problemOf is the driver's last error.
+func problemOf(vs *snapshotv1.VolumeSnapshot) string {
+	if vs.Status == nil || vs.Status.Error == nil || vs.Status.Error.Message == nil {
+		return ""
+	}
+	return *vs.Status.Error.Message
+}
+
+func after(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}
+
+func (t *csiTaker) complete(context.Context) error { return nil }
+func (t *csiTaker) release()                       {}
+
+// states looks at the VolumeSnapshots. One that has vanished took its snapshot with
+// it, or soon will.
+func (c *csiSnapshots) states(ctx context.Context, all []taken) (map[int]snapshotState, error) {
+	live, err := c.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int]snapshotState, len(all))
+	for _, t := range all {
+		vs, there := live[c.key(t.Volume)]
+		out[t.Volume] = c.state(t, &vs, there)
+	}
+	return out, nil
+}
+
+// state: an error that lasts beyond csiSnapshotTimeout is final. Drivers report what
+// EBS gave up as an error again and again.
+func (c *csiSnapshots) state(t taken, vs *snapshotv1.VolumeSnapshot, there bool) snapshotState {
+	why := problemOf(vs)
+	switch {
+	case !there || vs.DeletionTimestamp != nil:
+		return snapshotState{Phase: snapshotFailed, Detail: fmt.Sprintf("VolumeSnapshot %s was deleted before the backup was complete", c.key(t.Volume))}
+	case isReady(vs):
+		return snapshotState{Phase: snapshotCompleted, Percent: 100}
+	case why != "" && time.Since(t.At) > c.plan.Backup.Spec.CSISnapshotTimeout.Duration:
+		return snapshotState{Phase: snapshotFailed, Detail: "the driver has failed for longer than csiSnapshotTimeout" + after(why)}
+	}
+	return snapshotState{Phase: snapshotPending, Detail: why}
+}
+
+// pause waits, or ends with the context.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
