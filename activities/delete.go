@@ -13,14 +13,17 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// tombstone says that a deletion has begun; whoever finds one may go on with it.
+// tombstone says that a deletion has begun; whoever finds one may go on with it. It
+// names the snapshots, for the files that do are gone before the deletion ends.
 type tombstone struct {
-	Name string `json:"name"`
-	UID  string `json:"uid,omitempty"`
+	Name      string          `json:"name"`
+	UID       string          `json:"uid,omitempty"`
+	Snapshots doomedSnapshots `json:"snapshots,omitzero"`
 }
 
-// PlanDelete finds the backup and writes its tombstone. It may repeat, also after
-// the backup's document is gone.
+// PlanDelete finds the backup and its snapshots and writes its tombstone. Nothing is
+// written if a snapshot lies where this worker cannot delete it. It may repeat, also
+// after the backup's document is gone.
 func (b *Backup) PlanDelete(ctx context.Context, _ *Pulse, in contract.DeleteBackupInput) (contract.DeletePlan, error) {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return contract.DeletePlan{}, invalid("name: %w", err)
@@ -38,13 +41,17 @@ func (b *Backup) PlanDelete(ctx context.Context, _ *Pulse, in contract.DeleteBac
 	if err != nil {
 		return plan, err
 	}
-	plan.UID = string(doc.UID)
-	keys, err := files(ctx, st, in.Name)
-	if err != nil {
+	t := tombstone{Name: in.Name, UID: string(doc.UID)}
+	if t.Snapshots, err = b.doomed(ctx, st, in.Name, &doc); err != nil {
+		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
+	}
+	if err := t.inherit(ctx, st); err != nil {
 		return plan, err
 	}
-	plan.Files = len(keys)
-	return plan, putJSON(ctx, st, archive.Tombstone(in.Name), tombstone{in.Name, plan.UID}, store.PutOptions{})
+	if err := t.fill(ctx, st, &plan); err != nil {
+		return plan, err
+	}
+	return plan, putJSON(ctx, st, archive.Tombstone(in.Name), t, store.PutOptions{})
 }
 
 // planned goes on with a deletion that had begun.
@@ -57,9 +64,27 @@ func (b *Backup) planned(ctx context.Context, st store.Store, plan contract.Dele
 	if err != nil {
 		return plan, err
 	}
-	keys, err := files(ctx, st, plan.Name)
+	return plan, t.fill(ctx, st, &plan)
+}
+
+// inherit takes over the snapshots of a deletion that did not end, be it of an earlier
+// backup of the name: Velero does not look for tombstones before it makes one.
+func (t *tombstone) inherit(ctx context.Context, st store.Store) error {
+	var old tombstone
+	err := getJSON(ctx, st, archive.Tombstone(t.Name), &old)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	t.Snapshots.add(old.Snapshots)
+	return err
+}
+
+// fill says in plan what there is to delete.
+func (t *tombstone) fill(ctx context.Context, st store.Store, plan *contract.DeletePlan) error {
+	keys, err := files(ctx, st, t.Name)
 	plan.UID, plan.Files = t.UID, len(keys)
-	return plan, err
+	plan.Snapshots, plan.Unread = t.Snapshots.count(), t.Snapshots.Unread
+	return err
 }
 
 // files are the keys of a backup, the commit marker first.
@@ -80,6 +105,20 @@ func files(ctx context.Context, st store.Store, backup string) ([]string, error)
 	return keys, nil
 }
 
+// unmark removes the commit marker: from then on the backup does not exist. One under
+// a retention lock stays, and with it all of the backup. It may repeat.
+func unmark(ctx context.Context, st store.Store, backup string) error {
+	err := st.Delete(ctx, archive.Layout{Backup: backup}.Metadata())
+	if errors.Is(err, store.ErrLocked) {
+		locked := &problem{contract.ErrTypeDenied, fmt.Errorf("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)}
+		return errors.Join(locked, st.Delete(ctx, archive.Tombstone(backup)))
+	}
+	if err != nil {
+		return fmt.Errorf("delete the document of %s: %w", backup, err)
+	}
+	return nil
+}
+
 // DeleteFiles removes the commit marker first, so that no reader finds a backup of
 // which half is gone, then the rest, then the tombstone. Files under a retention
 // lock are reported, not an error. It may repeat.
@@ -89,6 +128,9 @@ func (b *Backup) DeleteFiles(ctx context.Context, p *Pulse, in contract.DeletePl
 		return contract.DeleteResult{}, err
 	}
 	res := contract.DeleteResult{Name: in.Name}
+	if err := unmark(ctx, st, in.Name); err != nil {
+		return res, err
+	}
 	keys, err := files(ctx, st, in.Name)
 	if err != nil {
 		return res, err

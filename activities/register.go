@@ -27,6 +27,7 @@ func (b *Backup) Register(r Registry) {
 	register(r, contract.AbandonVolumes, b.AbandonVolumes)
 	register(r, contract.AbandonBackup, b.Abandon)
 	register(r, contract.PlanDelete, b.PlanDelete)
+	register(r, contract.DeleteSnapshots, b.DeleteSnapshots)
 	register(r, contract.DeleteFiles, b.DeleteFiles)
 }
 

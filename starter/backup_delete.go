@@ -23,8 +23,10 @@ func (a *app) backupDelete() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "delete [NAME...]",
 		Short: "Delete backups with everything they hold",
-		Long: `Delete backups with everything they hold, and wait until that is done. What the store
-retains (Object Lock) is told.
+		Long: `Delete backups with everything they hold, their volumes' snapshots included, and wait
+until that is done. What is retained is told, and why: files and snapshots under a lock,
+snapshots that the Recycle Bin keeps or that the CSI driver does not delete, and those
+that are not the backup's own.
 
 ` + exitCodesHelp,
 		Example: `  lifeboat backup delete nightly
@@ -136,9 +138,12 @@ func (a *app) awaitDelete(ctx context.Context, be backend, run engine.Run) error
 	if err := a.follow(ctx, be, run, &res); err != nil {
 		return a.failedRun(run, err)
 	}
-	a.say("Backup %q deleted: %s.\n", res.Name, show.Plural(int64(res.Files), "file"))
+	a.say("Backup %q deleted: %s, %s.\n", res.Name, show.Plural(int64(res.Files), "file"), show.Plural(int64(res.Snapshots), "snapshot"))
 	for _, kept := range res.Retained {
-		a.say("  retained by the store: %s\n", kept)
+		a.say("  retained: %s\n", show.Clean(kept))
+	}
+	if len(res.Retained) > 0 {
+		return outcome{codePartiallyFailed}
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func TestDelete(t *testing.T) {
 		m.runs[engine.Delete] = nil
 		m.results = map[string]any{}
 		for _, b := range m.backups {
-			m.results[b.Name] = contract.DeleteResult{Name: b.Name, Files: 9, Retained: []string{"a until 2027"}}
+			m.results[b.Name] = contract.DeleteResult{Name: b.Name, Files: 9, Snapshots: 2}
 		}
 		m.failures["gone"] = engine.ErrNotFound
 		return m
@@ -140,7 +140,7 @@ func TestDelete(t *testing.T) {
 		started     int
 		want        string
 	}{
-		{"nightly --confirm", "", codeDone, 1, `Backup "nightly" deleted: 9 files.` + "\n  retained by the store: a until 2027"},
+		{"nightly --confirm", "", codeDone, 1, `Backup "nightly" deleted: 9 files, 2 snapshots.`},
 		{"nightly", "y\n", codeDone, 1, "Delete nightly and everything in them? [y/N]"},
 		{"nightly", "n\n", codeError, 0, "not confirmed: nothing was deleted"},
 		{"nightly", "", codeError, 0, "pass --confirm"},
@@ -162,8 +162,12 @@ func TestDelete(t *testing.T) {
 			}
 		})
 	}
+	m := deleted()
+	m.results["nightly"] = contract.DeleteResult{Name: "nightly", Files: 9, Snapshots: 1, Retained: []string{"a until 2027", "snapshot b"}}
+	lifeboat(t, m, "", "backup", "delete", "nightly", "--confirm").want(t, codePartiallyFailed,
+		`Backup "nightly" deleted: 9 files, 1 snapshot.`+"\n  retained: a until 2027\n  retained: snapshot b\n")
 	// A deletion that runs already is joined.
-	m := stock()
+	m = stock()
 	m.results = map[string]any{"nightly": contract.DeleteResult{Name: "nightly", Files: 3}}
 	lifeboat(t, m, "", "delete", "backup", "nightly", "--confirm").want(t, codeDone, "deleted: 3 files")
 }

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -35,13 +36,13 @@ func DeleteBackup(ctx workflow.Context, in contract.DeleteBackupInput) (contract
 		return res, p.failed(ctx, cancelled(ctx, err))
 	}
 	res.Snapshots = snapshots.Deleted + snapshots.Gone
-	res.Retained = append(res.Retained, snapshots.Retained...)
+	res.Retained = slices.Concat(res.Retained, snapshots.Retained, plan.Unread)
 	p.step(ctx, "done")
 	return res, p.phase(ctx, "Deleted")
 }
 
-// deleteSnapshots deletes by the ids that the tombstone recorded, while the files
-// that name them are still there.
+// deleteSnapshots deletes by the ids that the tombstone has recorded; the commit marker
+// goes first here too.
 func deleteSnapshots(ctx workflow.Context, p *progress, plan contract.DeletePlan) (contract.SnapshotDeletion, error) {
 	if plan.Snapshots == 0 {
 		return contract.SnapshotDeletion{}, nil

@@ -102,6 +102,7 @@ func (f *forgery) csi(ns, claim, class string) (handle string) {
 	f.take("volumesnapshots.snapshot.storage.k8s.io", ns, name)
 	content := textAt(vs, "status", "boundVolumeSnapshotContentName")
 	vsc := f.take("volumesnapshotcontents.snapshot.storage.k8s.io", "", content)
+	mark(vsc, "labels", "velero.io/backup-name", f.name) // Velero deletes by it
 	object := f.take("persistentvolumeclaims", ns, claim)
 	mark(object, "annotations", "velero.io/volume-snapshot-name", name)
 	mark(object, "labels", "velero.io/volume-snapshot-name", name)
