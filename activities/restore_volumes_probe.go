@@ -17,7 +17,9 @@ import (
 
 // probeTimes are how long drivers are waited for.
 type probeTimes struct {
-	answer time.Duration // for any answer; a driver that works gives it in a second
+	// answer is how long nothing new may be said. A driver that works answers in a
+	// second, its snapshotter notes some five answers a second (--kube-api-qps).
+	answer time.Duration
 	insist time.Duration // a driver has to say that long that a snapshot is not there
 	every  time.Duration // between two looks
 }
@@ -88,18 +90,16 @@ func (p *prober) make(ctx context.Context) error {
 	return group.Wait()
 }
 
-// await looks until every driver has answered, or its time is over.
+// await looks until every driver has answered, or none says anything new any more.
 func (p *prober) await(ctx context.Context) error {
-	for began := time.Now(); ; {
-		contents, err := p.r.contents(ctx, p.s.Restore.Name)
-		if err != nil {
+	for last, said := time.Now(), 0; ; {
+		if err := p.listen(ctx); err != nil {
 			return err
 		}
-		p.answers = map[string]probeAnswer{}
-		for name := range p.volumes {
-			p.answers[name] = answerOn(contents[name])
+		if n := p.said(); n > said {
+			last, said = time.Now(), n
 		}
-		if waited := time.Since(began); waited >= p.times.answer || p.open(waited >= p.times.insist) == 0 {
+		if quiet := time.Since(last); quiet >= p.times.answer || p.open(quiet >= p.times.insist) == 0 {
 			return nil
 		}
 		select {
@@ -108,6 +108,30 @@ func (p *prober) await(ctx context.Context) error {
 		case <-time.After(p.times.every):
 		}
 	}
+}
+
+// listen reads what the drivers say now.
+func (p *prober) listen(ctx context.Context) error {
+	contents, err := p.r.contents(ctx, p.s.Restore.Name)
+	if err != nil {
+		return err
+	}
+	p.answers = map[string]probeAnswer{}
+	for name := range p.volumes {
+		p.answers[name] = answerOn(contents[name])
+	}
+	return nil
+}
+
+// said is of how many snapshots a driver has said anything.
+func (p *prober) said() int {
+	n := 0
+	for _, a := range p.answers {
+		if a.known || a.text != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // open is how many snapshots are still to be found; insisted says that those that the

@@ -22,11 +22,13 @@ import (
 // a driver would.
 type contentServer struct {
 	says map[string]string // status by handle, as JSON; "" is none yet
+	slow time.Duration     // how much later each content has its status than the one made before
 	snap map[string]bool   // names of VolumeSnapshots that there are
 
 	mu      sync.Mutex
 	objects map[string]snapshotv1.VolumeSnapshotContent
 	made    int
+	ready   map[string]time.Time // when a content has its status
 }
 
 func (s *contentServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +50,10 @@ func (s *contentServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.status(w, http.StatusOK, "")
 	default:
 		list := snapshotv1.VolumeSnapshotContentList{}
-		for _, c := range s.objects {
+		for name, c := range s.objects {
+			if time.Now().Before(s.ready[name]) {
+				c.Status = nil
+			}
 			list.Items = append(list.Items, c)
 		}
 		_ = json.NewEncoder(w).Encode(list)
@@ -70,6 +75,7 @@ func (s *contentServer) create(w http.ResponseWriter, r *http.Request) {
 	}
 	s.objects[c.Name] = c
 	s.made++
+	s.ready[c.Name] = time.Now().Add(time.Duration(s.made) * s.slow)
 	w.WriteHeader(http.StatusCreated)
 	_ = json.NewEncoder(w).Encode(c)
 }
@@ -82,7 +88,7 @@ func (s *contentServer) status(w http.ResponseWriter, code int, reason string) {
 // probing is a restore of claims that are filled from snapshots of these handles.
 func probing(t *testing.T, s *contentServer, handles ...string) (*Restore, *session, *restoreVolumes) {
 	t.Helper()
-	s.objects = map[string]snapshotv1.VolumeSnapshotContent{}
+	s.objects, s.ready = map[string]snapshotv1.VolumeSnapshotContent{}, map[string]time.Time{}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	client, err := kube.New(&kube.RESTConfig{Host: server.URL}, kube.Options{RetryFor: time.Second})
@@ -150,6 +156,19 @@ func TestProbe(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestProbeIsPatient: a snapshotter that has much to do is waited for as long as it
+// goes on answering.
+func TestProbeIsPatient(t *testing.T) {
+	const ready = `{"readyToUse":true}`
+	server := &contentServer{says: map[string]string{"h1": ready, "h2": ready, "h3": ready}, slow: 500 * time.Millisecond}
+	r, s, plan := probing(t, server, "h1", "h2", "h3")
+	times := quickProbe()
+	times.answer = time.Second
+	if reasons, err := r.probe(t.Context(), s, plan, times); err != nil || len(reasons) > 0 {
+		t.Errorf("%v %v", reasons, err)
 	}
 }
 

@@ -79,7 +79,9 @@ func newLab(s *stack.Stack, dir string) (*lab, error) {
 		}
 	}
 	vsl := l.snapshotLocation()
-	if l.ec2, err = ebs.Open(ctx, &vsl, ebs.Options{}); err != nil {
+	limits := ebs.DefaultLimits()
+	limits.Apart = 0 // the simulator of these tests asks for no time between snapshots
+	if l.ec2, err = ebs.Open(ctx, &vsl, ebs.Options{Limits: ebs.NewPool(limits)}); err != nil {
 		return nil, err
 	}
 	o := harness.Options{Cluster: "volumes-" + l.id, Edit: func(c *config.Config) {
