@@ -85,7 +85,7 @@ spec:
   accessModes: [ReadWriteOnce]
   persistentVolumeReclaimPolicy: Retain
   claimRef: {namespace: <fb>, name: data}
-  csi: {driver: example.com, volumeHandle: vol-1}
+  hostPath: {path: /nowhere}
 ---
 {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: filter-<id>}}
 ---
@@ -187,6 +187,9 @@ func TestBackupFilters(t *testing.T) {
 	names := l.namespaces(t, "fa", "fb", "fz", "fx")
 	l.applyClusterScoped(t, names.Replace(selectionAround))
 	l.apply(t, names.Replace(selection))
+	t.Cleanup(func() { // before its volume: a claim without one is an error of every backup
+		l.kubectlLater(t, "delete", "namespace", names.Replace("<fb>"), "--timeout=60s")
+	})
 	eventually(t, "claim bound", func() error {
 		if phase := at(l.object(t, "persistentvolumeclaims", names.Replace("<fb>"), "data"), "status", "phase"); phase != "Bound" {
 			return fmt.Errorf("is %v", phase)
