@@ -3,6 +3,8 @@ package activities
 import (
 	"context"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -59,7 +61,7 @@ func (p *volumePlan) snapshots() int { return p.count(volume.Native) + p.count(v
 // Bad input (an unknown location, an ambiguous class) fails here, before anything is
 // written.
 func (b *Backup) planVolumes(ctx context.Context, doc *backupPlan) error {
-	location, err := b.Snapshots.Choose(doc.Backup.Spec.VolumeSnapshotLocations)
+	location, err := b.snapshotLocation(&doc.Backup.Spec)
 	if err != nil {
 		return err
 	}
@@ -79,4 +81,13 @@ func (b *Backup) planVolumes(ctx context.Context, doc *backupPlan) error {
 	}
 	doc.Reasons = append(append(doc.Reasons, l.reasons...), made.Problems...)
 	return nil
+}
+
+// snapshotLocation is the one of native snapshots, "" for none. As with Velero, it need
+// not be told apart where no snapshots are wanted.
+func (b *Backup) snapshotLocation(spec *velerov1.BackupSpec) (string, error) {
+	if spec.SnapshotVolumes != nil && !*spec.SnapshotVolumes && len(spec.VolumeSnapshotLocations) == 0 {
+		return "", nil
+	}
+	return b.Snapshots.Choose(spec.VolumeSnapshotLocations)
 }
