@@ -28,6 +28,7 @@ const (
 	zone     = "eu-central-1a"
 	instance = "i-0123456789abcdef0"
 	uid      = "8f8f7f6e-0000-4000-8000-000000000001"
+	sizeGiB  = 4 // of volumes that do not say otherwise
 )
 
 // latency is what every request takes, in the test's virtual time.
@@ -138,7 +139,7 @@ func document(config ...string) *velerov1.VolumeSnapshotLocation {
 // volume makes one, available, with a file in it.
 func (w *world) volume(change ...func(*ec2.CreateVolumeInput)) Volume {
 	w.t.Helper()
-	in := &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), Size: aws.Int32(4), VolumeType: types.VolumeTypeGp3}
+	in := &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), Size: aws.Int32(sizeGiB), VolumeType: types.VolumeTypeGp3}
 	for _, c := range change {
 		c(in)
 	}

@@ -22,7 +22,7 @@ func TestWorkersShareTheAccount(t *testing.T) {
 	inWorld(t, limits, nil, func(t *testing.T, w *world) {
 		volumes := w.volumes(180)
 		workers := []*Location{w.location(), w.location(), w.location()}
-		took, least := w.snapshotAll(workers, volumes), bound(180, limits)
+		took, least := w.snapshotAll(workers, volumes), limits.Least(180, sizeGiB)
 		refused := 0
 		for _, n := range w.refusals() {
 			refused += n
@@ -41,7 +41,7 @@ func TestAccountWithLess(t *testing.T) {
 	limits.PendingPerAccount, limits.Buckets["CreateSnapshot"] = 40, ebssim.Bucket{Size: 20, Refill: 2}
 	inWorld(t, limits, nil, func(t *testing.T, w *world) {
 		volumes := w.volumes(120)
-		took, least := w.snapshotAll([]*Location{w.location()}, volumes), bound(120, limits)
+		took, least := w.snapshotAll([]*Location{w.location()}, volumes), limits.Least(120, sizeGiB)
 		t.Logf("%v, the limits allow %v: %.2f; refused %v", took, least, took.Seconds()/least.Seconds(), w.refusals())
 		if took > least*2 {
 			t.Errorf("took %v where %v is the least", took, least)

@@ -184,27 +184,6 @@ func (w *world) completed() int {
 	return n
 }
 
-// bound is the least time in which the limits allow n snapshots to be made and
-// completed: a slot and a token for each, as early as can be.
-func bound(n int, l ebssim.Limits) time.Duration {
-	b := l.Buckets["CreateSnapshot"]
-	level, at, ends := b.Size, 0.0, make([]float64, n)
-	for i := range n {
-		start := at
-		if i >= l.PendingPerAccount {
-			start = max(start, ends[i-l.PendingPerAccount])
-		}
-		level = min(b.Size, level+(start-at)*b.Refill)
-		if level < 1 {
-			start += (1 - level) / b.Refill
-			level = 1
-		}
-		level--
-		at, ends[i] = start, start+l.SnapshotBase.D().Seconds()
-	}
-	return time.Duration(ends[n-1] * float64(time.Second))
-}
-
 // TestManyVolumes is the promise: not one refusal, and within 1.2 times of what
 // the limits allow, whether slots or requests are scarce.
 func TestManyVolumes(t *testing.T) {
@@ -217,7 +196,7 @@ func TestManyVolumes(t *testing.T) {
 			limits.SnapshotBase = ebssim.Duration(tt.each)
 			inWorld(t, limits, nil, func(t *testing.T, w *world) {
 				volumes := w.volumes(tt.volumes)
-				took, least := w.snapshotAll([]*Location{w.location()}, volumes), bound(tt.volumes, limits)
+				took, least := w.snapshotAll([]*Location{w.location()}, volumes), limits.Least(tt.volumes, sizeGiB)
 				t.Logf("%v, the limits allow %v: %.2f", took, least, took.Seconds()/least.Seconds())
 				if bad := w.refusals(); len(bad) > 0 || took > least*12/10 {
 					t.Errorf("refused: %v", bad)

@@ -7,11 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -35,29 +36,47 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string) (err error) {
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	out := flags.String("json", "dist/bench.json", "results `file`")
-	quick := flags.Bool("quick", false, "10,000 objects only")
-	velero := flags.Bool("velero", true, "measure Velero too")
-	profile := flags.String("profile", "", "`directory` for CPU profiles of the worker")
-	if err := flags.Parse(args); err != nil {
+// The parts of a run. Each has a stack of its own.
+const (
+	partObjects = "objects"
+	partVolumes = "volumes"
+)
+
+func run(ctx context.Context, args []string) error {
+	o, err := parse(args)
+	if err != nil {
 		return err
 	}
-	b := &bench{profile: *profile}
-	if err := b.start(ctx, *velero); err != nil {
-		return errors.Join(err, b.stop())
-	}
-	defer func() { err = errors.Join(err, b.stop()) }()
-	for _, s := range sizes(*quick, *velero) {
-		if err := b.measure(ctx, s); err != nil {
-			return fmt.Errorf("%d objects: %w", s.Objects, err)
-		}
-		if err := b.save(*out); err != nil { // after each size: a run takes half an hour
-			return err
+	b := &bench{options: o}
+	for _, part := range []struct {
+		name string
+		do   func(context.Context) error
+	}{{partObjects, b.objects}, {partVolumes, b.ofVolumes}} {
+		if o.only == "" || o.only == part.name {
+			if err := part.do(ctx); err != nil {
+				return fmt.Errorf("%s: %w", part.name, err)
+			}
 		}
 	}
 	b.table(os.Stdout)
+	b.volumeTable(os.Stdout)
+	return b.missed()
+}
+
+// objects measures backups and restores of objects.
+func (b *bench) objects(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, b.stop()) }()
+	if err := b.start(ctx, stack.Options{}, nil); err != nil {
+		return err
+	}
+	for _, s := range sizes(b.quick, b.options.velero) {
+		if err := b.measure(ctx, s); err != nil {
+			return fmt.Errorf("%d objects: %w", s.Objects, err)
+		}
+		if err := b.save(); err != nil { // after each size: a run takes half an hour
+			return err
+		}
+	}
 	return nil
 }
 
@@ -75,16 +94,19 @@ func sizes(quick, velero bool) []size {
 
 // bench is one run: the stack, the programs under test and what was measured.
 type bench struct {
+	options
 	stack   *stack.Stack
 	dir     string
 	bin     harness.Binaries
 	h       *harness.Harness
-	velero  *stack.Velero
-	profile string
+	peer    *stack.Velero
 	rows    []row
+	volumes []volumeRow
 }
 
-func (b *bench) start(ctx context.Context, velero bool) error {
+// start starts a stack and configures Lifeboat for it; locations are those of its
+// volumes.
+func (b *bench) start(ctx context.Context, o stack.Options, locations func() []velerov1.VolumeSnapshotLocation) error {
 	var err error
 	if b.dir, err = os.MkdirTemp("", "lifeboat-bench-"); err != nil {
 		return err
@@ -92,37 +114,49 @@ func (b *bench) start(ctx context.Context, velero bool) error {
 	if b.bin, err = harness.Build(ctx, b.dir); err != nil {
 		return err
 	}
-	if velero {
+	if b.options.velero {
 		if err := stack.Build(ctx, os.Stderr, "velero", "velero-plugin-for-aws"); err != nil {
 			return err
 		}
 	}
-	if b.stack, err = stack.Start(ctx, stack.Options{Stdout: os.Stderr, DieWithParent: true}); err != nil {
+	o.Stdout, o.DieWithParent = os.Stderr, true
+	if b.stack, err = stack.Start(ctx, o); err != nil {
 		return err
 	}
-	b.h, err = harness.New(ctx, b.stack, b.bin, b.dir, harness.Options{Cluster: "bench", Edit: func(c *config.Config) {
+	h, err := harness.New(ctx, b.stack, b.bin, b.dir, harness.Options{Cluster: "bench", Edit: func(c *config.Config) {
+		if locations != nil {
+			c.VolumeSnapshotLocations = locations()
+		}
 		if b.profile != "" {
 			c.Profiler.Listen = profiler
 		}
 	}})
-	return err
+	if err != nil {
+		return err
+	}
+	b.h = h
+	return nil
 }
 
 func (b *bench) stop() error {
 	var err error
+	if b.h != nil {
+		b.h.Close()
+	}
 	if b.stack != nil {
 		err = b.stack.Stop(context.Background())
 	}
+	b.h, b.stack = nil, nil
 	return errors.Join(err, os.RemoveAll(b.dir))
 }
 
-func (b *bench) save(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+func (b *bench) save() error {
+	if err := os.MkdirAll(filepath.Dir(b.out), 0o755); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(map[string]any{"machine": machine(), "results": b.rows}, "", "  ")
+	data, err := json.MarshalIndent(map[string]any{"machine": machine(), "results": b.rows, "volumes": b.volumes}, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(data, '\n'), 0o644)
+	return os.WriteFile(b.out, append(data, '\n'), 0o644)
 }

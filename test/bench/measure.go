@@ -213,7 +213,7 @@ func (b *bench) veleroBackup(ctx context.Context, r *row) error {
 		return err
 	}
 	defer v.Stop(ctx)
-	b.velero = v
+	b.peer = v
 	name := fmt.Sprintf("v-%d", r.Size.Objects)
 	if _, err := v.Run(ctx, "backup", "create", name, "--include-namespaces", glob(r.Size), "--snapshot-volumes=false"); err != nil {
 		return err
@@ -231,7 +231,7 @@ func (b *bench) veleroRestore(ctx context.Context, r *row) error {
 		return err
 	}
 	defer v.Stop(ctx)
-	b.velero = v
+	b.peer = v
 	name := fmt.Sprintf("v-%d", r.Size.Objects)
 	if _, err := v.Run(ctx, "restore", "create", name, "--from-backup", name); err != nil {
 		return err
@@ -247,7 +247,7 @@ func (b *bench) veleroRestore(ctx context.Context, r *row) error {
 func (b *bench) veleroTime(ctx context.Context, resource, name string) (float64, error) {
 	var start time.Time
 	for {
-		body, err := b.velero.Get(ctx, resource, name)
+		body, err := b.peer.Get(ctx, resource, name)
 		if err != nil {
 			return 0, err
 		}

@@ -62,3 +62,27 @@ func machine() string {
 	}
 	return fmt.Sprintf("%d cores of %s, shared by API server, etcd, S3 server, Temporal and the tool; %s", runtime.NumCPU(), cpu, runtime.Version())
 }
+
+// volumeTable prints what was measured of volumes.
+func (b *bench) volumeTable(out io.Writer) {
+	if len(b.volumes) == 0 {
+		return
+	}
+	fmt.Fprintln(out, "volumes of one backup, EC2 with the limits that AWS publishes")
+	w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "volumes\tpath\tlimit\tsnapshots\tratio\twhole backup\tratio\tCLI\tEC2 calls\trefused\tworker peak RSS\tVelero\t")
+	for _, r := range b.volumes {
+		fmt.Fprintf(w, "%d\t%s\t%.1f s\t%.1f s\t%.2f\t%.1f s\t%.2f\t%.1f s\t%d\t%d\t%s\t%s\t\n",
+			r.Volumes, r.Path, r.Least, r.Snapshots, r.Snapshots/r.Least, r.Workflow, r.Workflow/r.Least, r.Command,
+			r.Calls, r.refusals(), mib(r.WorkerRSS), peer(r))
+	}
+	_ = w.Flush()
+	fmt.Fprintln(out)
+}
+
+func peer(r volumeRow) string {
+	if r.Velero == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f s, %s", r.Velero, times(r.Velero, r.Command, "x"))
+}

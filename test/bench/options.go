@@ -1,0 +1,48 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// options are what the command line says.
+type options struct {
+	out, only, profile string
+	quick, velero      bool
+	counts             []int // of volumes in one backup
+	csiVolumes         int
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&o.out, "json", "dist/bench.json", "results `file`")
+	flags.StringVar(&o.only, "only", "", "one `part`: objects or volumes; default: both")
+	flags.BoolVar(&o.quick, "quick", false, "10,000 objects and 10 volumes only")
+	flags.BoolVar(&o.velero, "velero", true, "measure Velero too")
+	flags.IntVar(&o.csiVolumes, "csi-volumes", 100, "of how many volumes Velero makes a backup; it takes 5 s for each")
+	flags.StringVar(&o.profile, "profile", "", "`directory` for CPU profiles of the worker")
+	sizes := flags.String("volumes", "10,100,300", "how many volumes are in one backup, a `list`")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.only != "" && o.only != partObjects && o.only != partVolumes {
+		return o, fmt.Errorf("-only: %q is no part; use %s or %s", o.only, partObjects, partVolumes)
+	}
+	for _, text := range strings.Split(*sizes, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 1 {
+			return o, fmt.Errorf("-volumes: %q is no number of volumes", text)
+		}
+		o.counts = append(o.counts, n)
+	}
+	if o.quick {
+		o.counts, o.csiVolumes = []int{10}, 10
+	}
+	if !o.velero {
+		o.csiVolumes = 0
+	}
+	return o, nil
+}

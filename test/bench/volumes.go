@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
+)
+
+// location is the snapshot location that makes a backup take the native path.
+const location = "aws"
+
+// The paths that volumes take.
+const (
+	native = "native"
+	csi    = "CSI"
+)
+
+// volumeRow is what was measured for one backup of volumes. Times are seconds,
+// memory bytes.
+type volumeRow struct {
+	Volumes int
+	Path    string
+	// Least is the least time in which the account's limits allow the snapshots.
+	Least float64
+	// Snapshots is from the first request for one until the last is complete.
+	Snapshots float64
+	Workflow  float64 // from the workflow's start to its end
+	Command   float64 // of the CLI with --wait
+	Velero    float64 `json:",omitempty"` // the same volumes, from InProgress to the end
+	Calls     int     // of EC2's API, the driver's among them
+	// Refused are the calls that EC2 answered with an error, by its code.
+	Refused   map[string]int
+	WorkerRSS int64
+}
+
+func (r *volumeRow) refusals() int {
+	n := 0
+	for _, of := range r.Refused {
+		n += of
+	}
+	return n
+}
+
+// ofVolumes measures backups of volumes: the same claims by both paths, under the
+// limits that AWS publishes. Each claim has data on an EBS volume of its own.
+func (b *bench) ofVolumes(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, b.stop()) }()
+	if err := b.start(ctx, stack.Options{EBS: true, Kwok: true}, b.snapshotLocations); err != nil {
+		return err
+	}
+	viaCSI := b.counts
+	if b.csiVolumes > 0 && !slices.Contains(viaCSI, b.csiVolumes) {
+		viaCSI = append(slices.Clone(viaCSI), b.csiVolumes)
+	}
+	for _, n := range viaCSI {
+		if err := b.loadVolumes(ctx, n); err != nil {
+			return fmt.Errorf("make %d volumes: %w", n, err)
+		}
+	}
+	if _, err := b.stack.EBS.SetLimits(ctx, func(l *ebssim.Limits) { *l = ebssim.Published() }); err != nil {
+		return err
+	}
+	for _, path := range []struct {
+		name   string
+		counts []int
+	}{{native, b.counts}, {csi, viaCSI}} {
+		for _, n := range path.counts {
+			if err := b.measureVolumes(ctx, n, path.name); err != nil {
+				return fmt.Errorf("%d volumes, %s: %w", n, path.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bench) snapshotLocations() []velerov1.VolumeSnapshotLocation {
+	return []velerov1.VolumeSnapshotLocation{{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "velero.io/v1", Kind: "VolumeSnapshotLocation"},
+		ObjectMeta: metav1.ObjectMeta{Name: location},
+		Spec: velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{
+			"region": b.stack.EBS.Region, "credentialsFile": b.stack.EBS.CredentialsFile,
+		}},
+	}}
+}
+
+// measureVolumes backs n volumes up, with Lifeboat and, where it is to be compared,
+// with Velero.
+func (b *bench) measureVolumes(ctx context.Context, n int, path string) error {
+	r := volumeRow{Volumes: n, Path: path, Least: ebssim.Published().Least(n, volumeGiB).Seconds()}
+	if err := b.rest(ctx); err != nil {
+		return err
+	}
+	if err := b.volumeBackup(ctx, &r); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stdout, "%8d volumes  %-18s %7.1f s\n", n, "lifeboat, "+path, r.Command)
+	if path == csi && n == b.csiVolumes {
+		if err := b.veleroVolumes(ctx, &r); err != nil {
+			return fmt.Errorf("velero: %w", err)
+		}
+		fmt.Fprintf(os.Stdout, "%8d volumes  %-18s %7.1f s\n", n, "velero, "+path, r.Velero)
+	}
+	b.volumes = append(b.volumes, r)
+	return b.save()
+}
+
+// rest waits until a backup finds the account as if nobody had used it for long:
+// request buckets full, and every volume free to be snapshotted again.
+func (b *bench) rest(ctx context.Context) error {
+	limits := ebssim.Published()
+	wait := limits.SnapshotInterval.D()
+	for _, bucket := range limits.Buckets {
+		wait = max(wait, time.Duration(bucket.Size/bucket.Refill*float64(time.Second)))
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(wait):
+		return nil
+	}
+}
+
+// missed are the promises that a run did not keep.
+func (b *bench) missed() error {
+	const (
+		most    = 1.2 // times the least time, for native snapshots
+		faster  = 20  // than Velero, from so many CSI volumes on:
+		compare = 100
+	)
+	var errs []error
+	for _, r := range b.volumes {
+		if r.Path == native && r.refusals() > 0 {
+			errs = append(errs, fmt.Errorf("%d native volumes: EC2 refused %v", r.Volumes, r.Refused))
+		}
+		if r.Path == native && r.Snapshots > most*r.Least {
+			errs = append(errs, fmt.Errorf("%d native volumes: snapshots took %.2f times the least time", r.Volumes, r.Snapshots/r.Least))
+		}
+		if r.Volumes >= compare && r.Velero > 0 && r.Velero < faster*r.Command {
+			errs = append(errs, fmt.Errorf("%d CSI volumes: only %.1f times as fast as Velero", r.Volumes, r.Velero/r.Command))
+		}
+	}
+	return errors.Join(errs...)
+}
