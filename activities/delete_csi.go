@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -13,16 +14,24 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-const (
-	// csiDeleteFor is how long a driver is given for one snapshot. It takes a second or
-	// two; the snapshotter tries a failed one again after 1, 2, 4 and so on seconds.
-	csiDeleteFor = time.Minute
-	// csiLetGoFor is how long the snapshotter is given to let go of a content.
-	csiLetGoFor = 10 * time.Second
+// csiTimes are how long CSI drivers and their snapshotter are waited for.
+type csiTimes struct {
+	work  time.Duration // for one snapshot; it takes a second or two
+	letGo time.Duration // until the snapshotter lets go of a content
+	// insist is how long a driver has to say that a snapshot is not there.
+	insist time.Duration
 	// Between two looks at a content: first short, then longer.
-	contentLookFirst = 200 * time.Millisecond
-	contentLookMost  = 2 * time.Second
-)
+	first, most time.Duration
+}
+
+// usualCSI gives a driver that fails the time for some tries: the snapshotter makes
+// them after 1, 2, 4 and so on seconds.
+func usualCSI() csiTimes {
+	return csiTimes{
+		work: time.Minute, letGo: 10 * time.Second, insist: usualProbe().insist,
+		first: 200 * time.Millisecond, most: 2 * time.Second,
+	}
+}
 
 // csiDeleter has CSI drivers delete a backup's snapshots. The cluster's snapshotter asks
 // the driver when a VolumeSnapshotContent is deleted whose policy says so; where the
@@ -30,6 +39,7 @@ const (
 type csiDeleter struct {
 	b           *Backup
 	backup, uid string
+	times       csiTimes
 
 	missing string // why the cluster can delete no CSI snapshot
 	live    map[string]snapshotv1.VolumeSnapshotContent
@@ -58,27 +68,16 @@ func (d *csiDeleter) look(ctx context.Context) (err error) {
 }
 
 // delete deletes one snapshot. It may repeat: what an attempt before left is found by
-// its name. What EC2 knows of an EBS snapshot explains why it is kept, and saves the
-// wait for a driver that would be refused; only the driver knows that one is gone.
+// its name.
 func (d *csiDeleter) delete(ctx context.Context, s doomedCSI) (ebs.Deletion, error) {
 	if why := d.impossible(s); why != "" {
 		return ebs.Deletion{Outcome: ebs.Retained, Reason: why + "; delete it at its provider"}, nil
-	}
-	if why := d.b.keeps(ctx, s); why != "" {
-		return ebs.Deletion{Outcome: ebs.Retained, Reason: why}, nil
 	}
 	stand, err := d.standIn(ctx, s)
 	if err != nil {
 		return ebs.Deletion{}, err
 	}
-	end, err := stand.await(ctx)
-	if err != nil || end.Outcome == ebs.Retained {
-		return end, err
-	}
-	if why := d.b.keeps(ctx, s); why != "" {
-		return ebs.Deletion{Outcome: ebs.Retained, Reason: why}, nil
-	}
-	return end, nil
+	return stand.await(ctx)
 }
 
 // impossible says why no driver of this cluster can delete it.
@@ -98,21 +97,26 @@ func partOfGroup(group string) string {
 	return "it is a part of group snapshot " + group + ", which drivers delete as a whole only"
 }
 
-// keeps asks EC2 why it keeps a snapshot of the EBS driver's, "" if nothing is known
-// against its deletion. A location that cannot be asked, or knows of another account,
-// says nothing: what counts is what the driver can do.
-func (b *Backup) keeps(ctx context.Context, s doomedCSI) string {
-	if s.Driver != driverEBS || !isSnapshotID(s.Handle) {
-		return ""
+// keeps asks EC2 which snapshots of its driver's it keeps, and why, by handle. That
+// explains what a driver only fails at. A location that cannot be asked, or is of
+// another account, says nothing: what counts is what the driver can do.
+func (b *Backup) keeps(ctx context.Context, all []doomedCSI) map[string]string {
+	var ids []string
+	for _, s := range all {
+		if s.Driver == driverEBS && isSnapshotID(s.Handle) {
+			ids = append(ids, s.Handle)
+		}
 	}
+	out := map[string]string{}
 	for i := range b.Config.VolumeSnapshotLocations {
 		_, loc, err := b.Snapshots.Get(ctx, b.Config.VolumeSnapshotLocations[i].Name)
 		if err != nil {
 			continue
 		}
-		if why, err := loc.Keeps(ctx, s.Handle); err == nil && why != "" {
-			return why
+		kept, err := loc.Keeps(ctx, ids)
+		if err == nil {
+			maps.Copy(out, kept)
 		}
 	}
-	return ""
+	return out
 }

@@ -15,10 +15,10 @@ import (
 
 // standIn is a content whose deletion is that of its snapshot.
 type standIn struct {
-	kube   *kube.Client
-	name   string
-	driver string
-	made   bool // for this purpose, hence to be deleted in any case
+	kube  *kube.Client
+	name  string
+	times csiTimes
+	made  bool // for this purpose, hence to be deleted in any case
 
 	backup   string                 // of a content that the backup left
 	snapshot corev1.ObjectReference // its VolumeSnapshot, which may be there
@@ -29,7 +29,7 @@ type standIn struct {
 // is gone, which says that the snapshot is. A driver that cannot delete it in time is
 // taken its task off again.
 func (s *standIn) await(ctx context.Context) (ebs.Deletion, error) {
-	for began, wait := time.Now(), contentLookFirst; ; wait = min(2*wait, contentLookMost) {
+	for began, wait := time.Now(), s.times.first; ; wait = min(2*wait, s.times.most) {
 		c, err := kube.Read[snapshotv1.VolumeSnapshotContent](ctx, s.kube, kube.VolumeSnapshotContents(), "", s.name)
 		if kube.IsNotFound(err) {
 			return s.gone(ctx)
@@ -73,18 +73,18 @@ func (s *standIn) verdict(c *snapshotv1.VolumeSnapshotContent, waited time.Durat
 	switch {
 	case groupOf(c) != "":
 		return retained("%s", partOfGroup(groupOf(c)))
-	case !s.asked && !said.known && isGone(said.text) && waited >= usualProbe().insist:
+	case !s.asked && !said.known && isGone(said.text) && waited >= s.times.insist:
 		return ebs.Deletion{Outcome: ebs.Gone}, true
 	case c.Spec.DeletionPolicy != snapshotv1.VolumeSnapshotContentDelete:
 		return retained("an attempt before this one found that the driver does not delete it, and somebody has to see why")
-	case waited < csiDeleteFor:
+	case waited < s.times.work:
 		return ebs.Deletion{}, false
 	case said.text != "":
-		return retained("the driver has not deleted it in %s: %s", csiDeleteFor, said.text)
+		return retained("the driver has not deleted it in %s: %s", s.times.work, said.text)
 	case s.asked:
-		return retained("the driver has not deleted it in %s; its log says why, a lock on the snapshot is one cause", csiDeleteFor)
+		return retained("the driver has not deleted it in %s; its log says why, a lock on the snapshot is one cause", s.times.work)
 	default:
-		return retained("no answer from the driver in %s; check that its snapshotter runs", csiDeleteFor)
+		return retained("no answer from the driver in %s; check that its snapshotter runs", s.times.work)
 	}
 }
 
@@ -106,7 +106,7 @@ func (s *standIn) letGo(ctx context.Context, end ebs.Deletion) (ebs.Deletion, er
 
 // remove waits until the content is gone, and in the end removes what holds it.
 func (s *standIn) remove(ctx context.Context) error {
-	for began, wait := time.Now(), contentLookFirst; time.Since(began) < csiLetGoFor; wait = min(2*wait, contentLookMost) {
+	for began, wait := time.Now(), s.times.first; time.Since(began) < s.times.letGo; wait = min(2*wait, s.times.most) {
 		_, err := s.kube.Get(ctx, kube.VolumeSnapshotContents(), "", s.name)
 		if kube.IsNotFound(err) {
 			return nil

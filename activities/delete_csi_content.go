@@ -34,7 +34,7 @@ func (d *csiDeleter) standIn(ctx context.Context, s doomedCSI) (*standIn, error)
 	if there && live.Spec.Driver == s.Driver && handleOf(live) == s.Handle {
 		err := d.condemn(ctx, &live)
 		if err == nil {
-			return &standIn{kube: d.b.Kube, name: live.Name, driver: s.Driver, backup: d.backup, snapshot: live.Spec.VolumeSnapshotRef}, nil
+			return &standIn{kube: d.b.Kube, name: live.Name, times: d.times, backup: d.backup, snapshot: live.Spec.VolumeSnapshotRef}, nil
 		}
 		if !kube.IsNotFound(err) {
 			return nil, err
@@ -45,7 +45,7 @@ func (d *csiDeleter) standIn(ctx context.Context, s doomedCSI) (*standIn, error)
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return nil, err
 	}
-	return &standIn{kube: d.b.Kube, name: c.Name, driver: s.Driver, made: true}, nil
+	return &standIn{kube: d.b.Kube, name: c.Name, times: d.times, made: true}, nil
 }
 
 // condemn makes the deletion of a content that of its snapshot.

@@ -78,25 +78,44 @@ func (b *Backup) deleteNatives(ctx context.Context, backup string, natives []doo
 	return group.Wait()
 }
 
-// deleteCSIs has the drivers delete theirs.
+// deleteCSIs has the drivers delete theirs, but not what EC2 would refuse them, for
+// which they would be waited for in vain. What they have deleted may be in the
+// Recycle Bin afterwards.
 func (b *Backup) deleteCSIs(ctx context.Context, t tombstone, end *outcomes) error {
-	if len(t.Snapshots.CSI) == 0 {
+	all := t.Snapshots.CSI
+	if len(all) == 0 {
 		return nil
 	}
-	c := &csiDeleter{b: b, backup: t.Name, uid: t.UID}
+	c := &csiDeleter{b: b, backup: t.Name, uid: t.UID, times: usualCSI()}
 	if err := c.look(ctx); err != nil {
 		return err
 	}
+	kept := b.keeps(ctx, all)
+	ends := make([]ebs.Deletion, len(all))
+	errs := make([]error, len(all))
 	var group errgroup.Group
 	group.SetLimit(csiAtOnce)
-	for _, s := range t.Snapshots.CSI {
+	for i, s := range all {
+		if why := kept[s.Handle]; why != "" {
+			ends[i] = ebs.Deletion{Outcome: ebs.Retained, Reason: why}
+			continue
+		}
 		group.Go(func() error {
-			d, err := c.delete(ctx, s)
-			end.add(s.String(), d, err)
+			ends[i], errs[i] = c.delete(ctx, s)
 			return nil
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	kept = b.keeps(ctx, all)
+	for i, s := range all {
+		if why := kept[s.Handle]; why != "" && errs[i] == nil {
+			ends[i] = ebs.Deletion{Outcome: ebs.Retained, Reason: why}
+		}
+		end.add(s.String(), ends[i], errs[i])
+	}
+	return nil
 }
 
 // outcomes counts what becomes of snapshots.

@@ -4,7 +4,7 @@
 //
 //	Backup        prepare → export shards → related objects → seal → verify → commit
 //	Restore       open archive → plan → levels, each in parallel → link owners → finish
-//	DeleteBackup  tombstone → files, commit marker first to vanish
+//	DeleteBackup  tombstone → commit marker, snapshots → files
 //	Catalog       one entity a cluster that answers the CLI's reads
 //
 // The code is deterministic: no clock, no random number, no map range, no I/O.

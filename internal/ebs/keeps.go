@@ -9,24 +9,69 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
-// Keeps tells why EC2 keeps a snapshot that somebody else is to delete, such as a
-// CSI driver, whose own words say less: a lock while it is there, the Recycle Bin
-// when it is not. "" means that nothing keeps it, as far as the role may look. It
-// changes nothing.
-func (l *Location) Keeps(ctx context.Context, id string) (string, error) {
-	found, err := l.own(ctx, []string{id})
-	if err != nil {
-		return "", err
+// Keeps tells which of these snapshots EC2 keeps though somebody else is to delete
+// them, such as a CSI driver, whose own words say less: those under a lock, and those
+// that are in the Recycle Bin. The reasons are by id; what is not there is not kept, as
+// far as the role may look. It costs two lists of the account, however many ids there
+// are, and changes nothing.
+func (l *Location) Keeps(ctx context.Context, ids []string) (map[string]string, error) {
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	if _, there := found[id]; !there {
-		d, err := l.inBin(ctx, id, Gone)
-		return d.Reason, err
+	all := map[string]string{}
+	for _, list := range []func(context.Context, map[string]string) error{l.allLocked, l.allInBin} {
+		err := list(ctx, all)
+		if err != nil && !errors.Is(err, ErrDenied) && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrInvalid) {
+			return nil, err
+		}
 	}
-	reason, err := l.lock(ctx, id)
-	if errors.Is(err, ErrDenied) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalid) {
-		return "", nil
+	out := map[string]string{}
+	for _, id := range ids {
+		if why := all[id]; why != "" {
+			out[id] = why
+		}
 	}
-	return reason, err
+	return out, nil
+}
+
+// allLocked adds the account's locked snapshots.
+func (l *Location) allLocked(ctx context.Context, to map[string]string) error {
+	in := &ec2.DescribeLockedSnapshotsInput{MaxResults: aws.Int32(pageSize)}
+	for {
+		out, err := call(ctx, l, "DescribeLockedSnapshots", "", func(ctx context.Context) (*ec2.DescribeLockedSnapshotsOutput, error) {
+			return l.ec2.DescribeLockedSnapshots(ctx, in)
+		})
+		if err != nil {
+			return err
+		}
+		for _, s := range out.Snapshots {
+			if s.LockState != types.LockStateExpired {
+				to[aws.ToString(s.SnapshotId)] = lockReason(s)
+			}
+		}
+		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
+			return nil
+		}
+	}
+}
+
+// allInBin adds what the Recycle Bin has.
+func (l *Location) allInBin(ctx context.Context, to map[string]string) error {
+	in := &ec2.ListSnapshotsInRecycleBinInput{MaxResults: aws.Int32(pageSize)}
+	for {
+		out, err := call(ctx, l, "ListSnapshotsInRecycleBin", "", func(ctx context.Context) (*ec2.ListSnapshotsInRecycleBinOutput, error) {
+			return l.ec2.ListSnapshotsInRecycleBin(ctx, in)
+		})
+		if err != nil {
+			return err
+		}
+		for _, s := range out.Snapshots {
+			to[aws.ToString(s.SnapshotId)] = binReason(s.RecycleBinExitTime)
+		}
+		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
+			return nil
+		}
+	}
 }
 
 // lock says how a snapshot is locked; "" is not at all.

@@ -1,0 +1,282 @@
+package activities
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// cellar is a bucket from which things are removed; keys that locked names are not.
+type cellar struct {
+	shelf
+	locked string
+	lost   error // of reads of the tarball, if not nil
+}
+
+func (c *cellar) Delete(_ context.Context, keys ...string) error {
+	for _, k := range keys {
+		if c.locked != "" && strings.Contains(k, c.locked) {
+			return fmt.Errorf("%s until 2030: %w", k, store.ErrLocked)
+		}
+		delete(c.objs, k)
+	}
+	return nil
+}
+
+func (c *cellar) Get(ctx context.Context, key string) (io.ReadCloser, store.Info, error) {
+	if strings.HasSuffix(key, ".tar.gz") && c.lost != nil {
+		return nil, store.Info{}, c.lost
+	}
+	return c.shelf.Get(ctx, key)
+}
+
+func (c *cellar) GetRange(ctx context.Context, key string, _, _ int64) (io.ReadCloser, error) {
+	body, _, err := c.Get(ctx, key)
+	return body, err
+}
+
+// deleterOf has one location of backups, with the Velero backup "b" in it, and
+// locations of snapshots.
+func deleterOf(files map[string][]byte, locations ...string) (*Backup, *cellar) {
+	c := &cellar{shelf: shelf{&bucket{objs: map[string][]byte{
+		archive.Layout{Backup: "b"}.Metadata(): []byte(`{"metadata":{"name":"b","uid":"u"}}`),
+	}}}}
+	for key, data := range files {
+		c.objs[key] = data
+	}
+	cfg := &config.Config{BackupStorageLocations: []velerov1.BackupStorageLocation{{}}}
+	cfg.BackupStorageLocations[0].Name = "default"
+	open := func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return c, nil }
+	snapshots := snapshotLocations(locations...)
+	snapshots.open = func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil }
+	return &Backup{Config: cfg, Snapshots: snapshots, Locations: &Locations{cfg: cfg, opened: map[string]store.Store{}, open: open}}, c
+}
+
+func zipped(t *testing.T, text string) []byte {
+	t.Helper()
+	data, err := gzipJSON(json.RawMessage(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// tarballOf is Velero's, of these VolumeSnapshotContents.
+func tarballOf(t *testing.T, contents ...string) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	zw := gzip.NewWriter(&buf)
+	tw := tar.NewWriter(zw)
+	add := func(name, body string) {
+		if err := tw.WriteHeader(&tar.Header{Name: name, Size: int64(len(body)), Mode: 0o755, Typeflag: tar.TypeReg}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(tw, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("metadata/version", "1.1.0")
+	for i, c := range contents {
+		name := fmt.Sprintf("c%d", i)
+		add("resources/"+vscResource+"/cluster/"+name+".json", strings.Replace(c, "NAME", name, 1))
+	}
+	if err := errors.Join(tw.Close(), zw.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+// aContent is one with labels, spec and status.
+func aContent(labels, spec, status string) string {
+	return `{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshotContent","metadata":{"name":"NAME","labels":{` + labels + `},
+"annotations":{"x":"y","snapshot.storage.kubernetes.io/deletion-secret-name":"s"}},"spec":{"driver":"d"` + spec + `},"status":{` + status + `}}`
+}
+
+const (
+	ofB     = `"velero.io/backup-name":"b"`
+	nativeA = `{"spec":{"location":"east","persistentVolumeName":"pv-a"},"status":{"providerSnapshotID":"snap-a"}}`
+	infoA   = `{"pvName":"pv-a","backupMethod":"NativeSnapshot","nativeSnapshotInfo":{"snapshotHandle":"snap-a"}}`
+	infoH   = `{"pvName":"pv-h","backupMethod":"CSISnapshot","csiSnapshotInfo":{"snapshotHandle":"h","driver":"d","vscName":"c0"}}`
+	inFileH = `,"source":{"snapshotHandle":"h"}`
+)
+
+func TestPlanDelete(t *testing.T) {
+	l := archive.Layout{Backup: "b"}
+	a := doomedNative{Location: "east", ID: "snap-a", PV: "pv-a"}
+	secret := map[string]string{"snapshot.storage.kubernetes.io/deletion-secret-name": "s"}
+	h := doomedCSI{Driver: "d", Handle: "h", Content: "c0", Annotations: secret}
+	bare := doomedCSI{Driver: "d", Handle: "h", Content: "c0"}
+	whole := tarballOf(t, aContent(ofB, inFileH, ""))
+	broken := zipped(t, "[]")[:15]
+	type files = map[string][]byte
+	for name, tc := range map[string]struct {
+		files     files
+		locations []string
+		native    []doomedNative
+		csi       []doomedCSI
+		unread    []string // one phrase of each line
+	}{
+		"nothing but files": {files{l.Tarball(): tarballOf(t)}, nil, nil, nil, nil},
+		"native": {
+			files{l.VolumeSnapshots(): zipped(t, `[`+nativeA+`,{"spec":{"location":"west"},"status":{"phase":"Failed"}}]`), l.VolumeInfo(): zipped(t, "["+infoA+"]")},
+			[]string{"east"},
+			[]doomedNative{a},
+			nil, nil,
+		},
+		"CSI": {files{l.VolumeInfo(): zipped(t, "["+infoH+"]"), l.Tarball(): whole}, nil, nil, []doomedCSI{h}, nil},
+		"CSI without volumeinfo": {
+			files{l.Tarball(): tarballOf(t, aContent(ofB, `,"volumeSnapshotClassName":"k","sourceVolumeMode":"Block"`, `"snapshotHandle":"h","volumeGroupSnapshotHandle":"g"`))},
+			nil, nil,
+			[]doomedCSI{{Driver: "d", Handle: "h", Content: "c0", Annotations: secret, Class: "k", SourceMode: "Block", Group: "g"}},
+			nil,
+		},
+		"CSI of a file of old": {files{l.Tarball(): tarballOf(t), l.CSIVolumeSnapshotContents(): zipped(t, "["+strings.Replace(aContent(ofB, inFileH, ""), "NAME", "c0", 1)+"]")}, nil, nil, []doomedCSI{h}, nil},
+		"contents that are not the backup's": {
+			files{l.Tarball(): tarballOf(t, aContent("", inFileH, ""), aContent(`"velero.io/backup-name":"c"`, inFileH, ""), aContent(ofB+`,"velero.io/restore-name":"r"`, inFileH, ""), aContent(ofB, "", ""))},
+			nil, nil, nil, nil,
+		},
+		"one of them in volumeinfo": {files{l.Tarball(): tarballOf(t, aContent("", inFileH, "")), l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, nil, []string{"snapshot h of driver d of volume pv-h"}},
+		"data moved": {
+			files{l.Tarball(): tarballOf(t), l.VolumeInfo(): zipped(t, `[{"pvName":"a","snapshotDataMoved":true,"csiSnapshotInfo":{"snapshotHandle":"h","driver":"d"}},{"pvName":"b","csiSnapshotInfo":{"snapshotHandle":"unknown","driver":"d"}}]`)},
+			nil, nil, nil, nil,
+		},
+		"tarball cut off":      {files{l.Tarball(): whole[:len(whole)-9], l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []doomedCSI{bare}, []string{"b.tar.gz"}},
+		"tarball gone":         {files{l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []doomedCSI{bare}, []string{"b.tar.gz is missing"}},
+		"tarball not needed":   {files{l.VolumeInfo(): zipped(t, "["+infoA+"]")}, nil, nil, nil, nil},
+		"volumeinfo damaged":   {files{l.VolumeInfo(): broken, l.Tarball(): whole}, nil, nil, []doomedCSI{h}, []string{"volumeinfo"}},
+		"natives damaged":      {files{l.VolumeSnapshots(): broken, l.VolumeInfo(): zipped(t, "["+infoA+"]")}, []string{"east"}, []doomedNative{a}, nil, []string{"volumesnapshots"}},
+		"natives damaged, two": {files{l.VolumeSnapshots(): broken, l.VolumeInfo(): zipped(t, "["+infoA+"]")}, []string{"east", "west"}, nil, nil, []string{"volumesnapshots", "snapshot snap-a of volume pv-a: what is left"}},
+		"manifest damaged":     {files{l.Manifest(): []byte("{"), l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []doomedCSI{bare}, []string{"manifest"}},
+		"manifest damaged, another's content": {
+			files{l.Manifest(): []byte("{"), l.VolumeInfo(): zipped(t, "["+infoH+"]"), l.CSIVolumeSnapshotContents(): zipped(t, "["+aContent("", inFileH, "")+"]")},
+			nil, nil, nil,
+			[]string{"manifest", "no VolumeSnapshotContent of its own"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, c := deleterOf(tc.files, tc.locations...)
+			plan, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stone tombstone
+			if err := getJSON(t.Context(), c, archive.Tombstone("b"), &stone); err != nil {
+				t.Fatal(err)
+			}
+			if got := stone.Snapshots; !slices.Equal(got.Native, tc.native) || !(len(got.CSI) == 0 && len(tc.csi) == 0 || reflect.DeepEqual(got.CSI, tc.csi)) {
+				t.Errorf("%+v", got)
+			}
+			if !slices.EqualFunc(plan.Unread, tc.unread, strings.Contains) || plan.Snapshots != len(tc.native)+len(tc.csi) || plan.UID != "u" || plan.Files != len(tc.files)+1 {
+				t.Errorf("%+v", plan)
+			}
+			delete(c.objs, l.Metadata())
+			if again, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"}); err != nil || again.Snapshots != plan.Snapshots || len(again.Unread) != len(plan.Unread) {
+				t.Errorf("from the tombstone: %+v, %v", again, err)
+			}
+		})
+	}
+}
+
+// TestPlanDeleteWritesNothing where the deletion cannot go through, or not yet.
+func TestPlanDeleteWritesNothing(t *testing.T) {
+	l := archive.Layout{Backup: "b"}
+	natives := zipped(t, "["+nativeA+"]")
+	for name, tc := range map[string]struct {
+		locations []string
+		lost      error
+		kind      string
+		phrase    string
+	}{
+		"unknown location": {[]string{"west"}, nil, contract.ErrTypeInvalid, `location "east", which this worker does not know; add it to volumeSnapshotLocations`},
+		"none":             {nil, nil, contract.ErrTypeInvalid, "under that very name"},
+		"store away":       {[]string{"east"}, errors.New("no answer"), "", "no answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, c := deleterOf(map[string][]byte{l.VolumeSnapshots(): natives, l.Tarball(): tarballOf(t)}, tc.locations...)
+			c.lost = tc.lost
+			_, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"})
+			if err == nil || kindOf(err) != tc.kind || !strings.Contains(err.Error(), tc.phrase) || len(c.objs) != 3 {
+				t.Errorf("%s: %v; %d files", kindOf(err), err, len(c.objs))
+			}
+		})
+	}
+}
+
+// TestPlanDeleteInherits what an earlier deletion of the name had still to do.
+func TestPlanDeleteInherits(t *testing.T) {
+	l := archive.Layout{Backup: "b"}
+	b, _ := deleterOf(map[string][]byte{
+		l.VolumeSnapshots(): zipped(t, "["+nativeA+"]"), l.Tarball(): tarballOf(t),
+		archive.Tombstone("b"): []byte(`{"name":"b","uid":"old","snapshots":{"native":[{"location":"east","id":"snap-a","pv":"pv-a"},{"location":"east","id":"snap-o"}],"csi":[{"driver":"d","handle":"o"}],"unread":["x"]}}`),
+	}, "east")
+	plan, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"})
+	if err != nil || plan.Snapshots != 3 || plan.UID != "u" || len(plan.Unread) != 0 {
+		t.Errorf("%+v, %v", plan, err)
+	}
+}
+
+// TestDeleteLocked: a backup whose document is locked stays whole, and is no longer
+// under deletion; other locked files are told.
+func TestDeleteLocked(t *testing.T) {
+	l := archive.Layout{Backup: "b"}
+	plan := contract.DeletePlan{Name: "b", Files: 2}
+	for name, do := range map[string]func(*Backup) error{
+		"snapshots": func(b *Backup) error { _, err := b.DeleteSnapshots(t.Context(), &Pulse{}, plan); return err },
+		"files":     func(b *Backup) error { _, err := b.DeleteFiles(t.Context(), &Pulse{}, plan); return err },
+	} {
+		b, c := deleterOf(map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
+		c.locked = "velero-backup.json"
+		if err := do(b); kindOf(err) != contract.ErrTypeDenied || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, stone := c.objs[archive.Tombstone("b")]; stone || len(c.objs) != 2 {
+			t.Errorf("%s: %d files", name, len(c.objs))
+		}
+	}
+	b, c := deleterOf(map[string][]byte{l.Tarball(): nil})
+	c.locked = "b.tar.gz"
+	if res, err := b.DeleteFiles(t.Context(), &Pulse{}, plan); err != nil || res.Files != 1 || len(res.Retained) != 1 || len(c.objs) != 1 {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
+// TestOutcomes: one failure keeps no other snapshot, and what is told has an end.
+func TestOutcomes(t *testing.T) {
+	o := &outcomes{pulse: &Pulse{}}
+	o.add("a", ebs.Deletion{Outcome: ebs.Deleted}, nil)
+	o.add("b", ebs.Deletion{Outcome: ebs.Gone}, nil)
+	o.add("d", ebs.Deletion{Outcome: ebs.Retained, Reason: "locked"}, nil)
+	o.add("c", ebs.Deletion{}, fmt.Errorf("x: %w", ebs.ErrNotOurs))
+	res, err := o.result()
+	if err != nil || res.Deleted != 1 || res.Gone != 1 || !slices.Equal(res.Retained, []string{"c: x: not ours", "d: locked"}) {
+		t.Errorf("%+v, %v", res, err)
+	}
+	for i := range 2000 {
+		o.add(fmt.Sprintf("n%04d", i), ebs.Deletion{Outcome: ebs.Retained, Reason: "locked"}, nil)
+		o.add(fmt.Sprintf("n%04d", i), ebs.Deletion{}, ebs.ErrDenied)
+	}
+	res, err = o.result()
+	if n := len(res.Retained); n != linesRetained+1 || res.Retained[n-1] != "and 1002 snapshots more" {
+		t.Errorf("%d lines, %q", n, res.Retained[n-1])
+	}
+	if kindOf(err) != contract.ErrTypeDenied || strings.Count(err.Error(), "\n") != errorsTold || !strings.HasSuffix(err.Error(), "and 1990 more") {
+		t.Errorf("%s: %v", kindOf(err), err)
+	}
+}
