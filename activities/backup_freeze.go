@@ -133,6 +133,18 @@ func (f *freezer) resume(ctx context.Context) (bool, error) {
 	return true, f.thaw(ctx)
 }
 
+// spare leaves the pods alone: the snapshots were taken by an attempt that was lost,
+// while they were frozen. Its hooks count; those of resume do already.
+func (f *freezer) spare(resumed bool) {
+	for i := range f.pods {
+		f.counts.Attempted += len(f.pods[i].Pre)
+		if !resumed {
+			f.counts.Attempted += len(f.pods[i].Post)
+		}
+	}
+	f.pods = nil
+}
+
 // each works on all pods at the same time: while one is frozen, none should wait.
 func (f *freezer) each(ctx context.Context, fn func(context.Context, *podHooks) error) error {
 	return inParallel(ctx, len(f.pods), indexes(f.pods), func(ctx context.Context, i int) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,8 +58,9 @@ func (r *unitResult) summary() contract.SnapshotResult {
 
 // unit is one attempt at a unit that has no result yet.
 func (b *Backup) unit(ctx context.Context, o *opened, unit int) (unitResult, error) {
-	f := b.newFreezer(o, unit)
-	if _, err := f.resume(ctx); err != nil {
+	f, began := b.newFreezer(o, unit), time.Now()
+	resumed, err := f.resume(ctx)
+	if err != nil {
 		return unitResult{}, err
 	}
 	paths, err := b.snapshotters(ctx, o)
@@ -67,6 +69,9 @@ func (b *Backup) unit(ctx context.Context, o *opened, unit int) (unitResult, err
 	}
 	s := &shooting{o: o, unit: &o.plan.Volumes.Units[unit], freezer: f}
 	defer s.release()
+	if err := s.earlier(ctx, paths, began, resumed); err != nil {
+		return unitResult{}, err
+	}
 	if err := s.ready(ctx, paths); err != nil {
 		return unitResult{}, err
 	}
@@ -95,13 +100,7 @@ type shooting struct {
 // ready prepares each path. What is refused for good is the volumes' failure and not
 // the backup's: the objects are worth having without them.
 func (s *shooting) ready(ctx context.Context, paths map[volume.Path]snapshotter) error {
-	groups := map[volume.Path][][]int{}
-	for _, g := range s.unit.Groups {
-		for path, part := range splitPaths(s.o.plan.Volumes.Volumes, g) {
-			groups[path] = append(groups[path], part)
-		}
-	}
-	for path, of := range groups {
+	for path, of := range s.groups() {
 		t, err := paths[path].ready(ctx, of, len(s.unit.Pods) > 0)
 		switch {
 		case err == nil:
@@ -109,6 +108,45 @@ func (s *shooting) ready(ctx context.Context, paths map[volume.Path]snapshotter)
 		case ctx.Err() == nil && hopelessly(err):
 			s.taken = append(s.taken, failedVolumes(slices.Concat(of...), err.Error())...)
 		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// groups are those of the unit, each of one path.
+func (s *shooting) groups() map[volume.Path][][]int {
+	out := map[volume.Path][][]int{}
+	for _, g := range s.unit.Groups {
+		for path, part := range splitPaths(s.o.plan.Volumes.Volumes, g) {
+			out[path] = append(out[path], part)
+		}
+	}
+	return out
+}
+
+// earlier looks at what an attempt before this one has left of pods with hooks. All
+// snapshots of a unit are taken in one freeze: if all are there, and of a time before
+// the pods were thawed, they are used as they are; otherwise they are made anew.
+func (s *shooting) earlier(ctx context.Context, paths map[volume.Path]snapshotter, thawed time.Time, resumed bool) error {
+	if len(s.unit.Pods) == 0 || attemptOf(ctx) == 1 {
+		return nil
+	}
+	var before []taken
+	for path, of := range s.groups() {
+		found, err := paths[path].found(ctx, slices.Concat(of...))
+		if err != nil && !hopelessly(err) { // take says what is refused
+			return err
+		}
+		before = append(before, found...)
+	}
+	late := func(t taken) bool { return !t.At.Before(thawed) }
+	if len(before) > 0 && len(before) == len(s.unit.volumes()) && !slices.ContainsFunc(before, late) {
+		s.freezer.spare(resumed)
+		return nil
+	}
+	for path, of := range s.groups() {
+		if err := paths[path].forget(ctx, slices.Concat(of...)); err != nil && !hopelessly(err) {
 			return err
 		}
 	}
@@ -165,8 +203,14 @@ func (s *shooting) without(stopped map[string]string) map[int]bool {
 
 func (s *shooting) complete(ctx context.Context) error {
 	for _, t := range s.takers {
-		if err := t.complete(ctx); err != nil {
+		refused, err := t.complete(ctx)
+		if err != nil {
 			return err
+		}
+		for i := range s.taken {
+			if why := refused[s.taken[i].Volume]; why != "" {
+				s.taken[i].Failed = why
+			}
 		}
 	}
 	return nil

@@ -54,8 +54,9 @@ func (b *Backup) dropSnapshots(ctx context.Context, o *opened) error {
 	if err != nil {
 		return err
 	}
+	all := allTaken(units)
 	for _, s := range paths {
-		if err := s.discard(ctx, nil); err != nil {
+		if err := s.discard(ctx, all, nil); err != nil {
 			return err
 		}
 	}
@@ -66,7 +67,7 @@ func (b *Backup) dropSnapshots(ctx context.Context, o *opened) error {
 	if err := pause(ctx, showsWithin); err != nil {
 		return err
 	}
-	return native.discard(ctx, nil)
+	return native.discard(ctx, all, nil)
 }
 
 // recent: a snapshot may have been made that EC2 does not show yet.
@@ -95,5 +96,9 @@ func (b *Backup) releaseVolumes(ctx context.Context, st store.Store, ref contrac
 	if err != nil || p.Volumes.count(volume.CSI) == 0 {
 		return err
 	}
-	return (&csiSnapshots{kube: b.Kube, plan: &p}).release(ctx)
+	units, err := (&opened{stage: newStaging(st, ref.UID), plan: p}).units(ctx)
+	if err != nil {
+		return err
+	}
+	return (&csiSnapshots{kube: b.Kube, plan: &p}).release(ctx, allTaken(units))
 }

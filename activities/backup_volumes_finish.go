@@ -56,6 +56,9 @@ func (b *Backup) FinishVolumes(ctx context.Context, p *Pulse, in contract.Finish
 	f := &finish{b: b, o: o, paths: paths, final: &final}
 	err = f.settle(ctx)
 	if err == nil {
+		err = f.keep(ctx)
+	}
+	if err == nil {
 		err = f.discard(ctx)
 	}
 	if err == nil {
@@ -73,6 +76,7 @@ type finish struct {
 	o       *opened
 	paths   map[volume.Path]snapshotter
 	final   *finalVolumes
+	keeper  *keeper         // nil: no volume takes the CSI path
 	reasons []report.Reason // new ones
 }
 
@@ -112,17 +116,34 @@ func (f *finish) fail(e *ended, why string) {
 	f.reasons = append(f.reasons, f.o.plan.Volumes.failure(e.Volume, why))
 }
 
+// keep comes before discard: what cannot be kept is discarded.
+func (f *finish) keep(ctx context.Context) error {
+	csi, ok := f.paths[volume.CSI].(*csiSnapshots)
+	if !ok {
+		return nil
+	}
+	f.keeper = &keeper{c: csi, finish: f}
+	return f.keeper.keep(ctx)
+}
+
 // discard deletes what is not complete, and what a repeated attempt may have made
-// twice.
+// twice. That it may not is no reason to lose the backup.
 func (f *finish) discard(ctx context.Context) error {
-	for path, s := range f.paths {
-		var keep []taken
-		for _, e := range f.final.Ended {
-			if e.Failed == "" && f.o.plan.Volumes.Volumes[e.Volume].Path == path {
-				keep = append(keep, e.taken)
-			}
+	keep := map[int]bool{}
+	var all []taken
+	for _, e := range f.final.Ended {
+		all = append(all, e.taken)
+		if e.Failed == "" {
+			keep[e.Volume] = true
 		}
-		if err := s.discard(ctx, keep); err != nil {
+	}
+	for _, s := range f.paths {
+		err := s.discard(ctx, all, keep)
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && hopelessly(err):
+			f.reasons = append(f.reasons, report.New(report.SnapshotLeft, err.Error()))
+		default:
 			return err
 		}
 	}
@@ -132,12 +153,8 @@ func (f *finish) discard(ctx context.Context) error {
 // store writes the objects of CSI snapshots as one more shard.
 func (f *finish) store(ctx context.Context, p *Pulse, shard int) error {
 	e := f.b.newExport(ctx, f.o, p, shard, exportCursor{})
-	if csi, ok := f.paths[volume.CSI].(*csiSnapshots); ok {
-		k := &keeper{c: csi, finish: f}
-		if err := k.keep(ctx); err != nil {
-			return err
-		}
-		if err := k.add(e); err != nil {
+	if f.keeper != nil {
+		if err := f.keeper.add(e); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,9 @@ type taken struct {
 	At     time.Time `json:"at"`               // the point in time
 	ID     string    `json:"id,omitempty"`     // snap-…, of a native snapshot
 	Failed string    `json:"failed,omitempty"` // why there is none
+	// Content is the VolumeSnapshotContent of a CSI snapshot: it may outlive its
+	// VolumeSnapshot.
+	Content string `json:"content,omitempty"`
 
 	// Of the volume of a native snapshot: what a restore makes the new one like.
 	Type string `json:"type,omitempty"`
@@ -56,9 +59,13 @@ type snapshotter interface {
 	ready(ctx context.Context, groups [][]int, frozen bool) (taker, error)
 	// states tells how far snapshots are that were taken.
 	states(ctx context.Context, all []taken) (map[int]snapshotState, error)
-	// discard deletes the snapshots of this backup that are not kept, also those
-	// that nothing records.
-	discard(ctx context.Context, keep []taken) error
+	// discard deletes the snapshots of this backup that are not of the volumes to
+	// keep, also those that nothing records. all is what units have recorded.
+	discard(ctx context.Context, all []taken, keep map[int]bool) error
+	// found are the snapshots of some volumes whose point in time is fixed, by an
+	// attempt before this one; forget deletes all that there are of these volumes.
+	found(ctx context.Context, volumes []int) ([]taken, error)
+	forget(ctx context.Context, volumes []int) error
 }
 
 // taker takes the snapshots of one unit.
@@ -67,8 +74,9 @@ type taker interface {
 	// that cannot be snapshotted is Failed in the result; an error is the whole
 	// path's and may pass.
 	take(ctx context.Context, without map[int]bool) ([]taken, error)
-	// complete does what take left for when nothing is frozen any more.
-	complete(ctx context.Context) error
+	// complete does what take left for when nothing is frozen any more, and returns
+	// why it is refused for some volumes.
+	complete(ctx context.Context) (map[int]string, error)
 	// release gives back what ready has reserved. It may repeat.
 	release()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -97,21 +98,20 @@ func isTaken(vs *snapshotv1.VolumeSnapshot) bool {
 func (t *csiTaker) take(ctx context.Context, without map[int]bool) ([]taken, error) {
 	todo := slices.DeleteFunc(slices.Clone(t.volumes), func(i int) bool { return without[i] })
 	var out []taken
-	asked := map[int]bool{}
+	asked, refused := map[int]string{}, map[int]string{}
 	for wait := csiLookFirst; len(todo) > 0; wait = min(wait*3/2, csiLookLast) {
 		live, err := t.c.list(ctx)
 		if err != nil {
 			return nil, err
 		}
-		refused, err := t.ask(ctx, todo, asked, live)
-		if err != nil {
-			return nil, err
-		}
 		var done []taken
-		todo, done = t.sort(todo, live, refused)
+		todo, done = t.sort(todo, live, asked, refused)
 		out = append(out, done...)
 		if len(todo) == 0 {
-			return out, nil
+			break
+		}
+		if err := t.ask(ctx, todo, live, asked, refused); err != nil {
+			return nil, err
 		}
 		if err := pause(ctx, wait); err != nil {
 			return nil, err
@@ -120,36 +120,33 @@ func (t *csiTaker) take(ctx context.Context, without map[int]bool) ([]taken, err
 	return out, nil
 }
 
-// ask creates what is not there, within the window. What is refused for good is
-// returned with the reason.
-func (t *csiTaker) ask(ctx context.Context, todo []int, asked map[int]bool, live map[string]snapshotv1.VolumeSnapshot) (map[int]string, error) {
+// ask creates what is not there, within the window, each once, and notes the contents
+// to come in asked. What is refused for good is noted with the reason.
+func (t *csiTaker) ask(ctx context.Context, todo []int, live map[string]snapshotv1.VolumeSnapshot, asked, refused map[int]string) error {
 	room := csiWindow - busy(live)
 	if t.frozen {
 		room = len(todo) // ready has seen to it
 	}
 	var missing []int
 	for _, i := range todo {
-		if _, there := live[t.c.key(i)]; !there && !asked[i] && len(missing) < room {
+		if _, there := live[t.c.key(i)]; !there && asked[i] == "" && len(missing) < room {
 			missing = append(missing, i)
 		}
 	}
-	refusals := make([]string, len(missing))
-	err := inParallel(ctx, createWindow, indexes(missing), func(ctx context.Context, k int) error {
-		err := t.c.create(ctx, &t.c.plan.Volumes.Volumes[missing[k]])
-		if kube.IsForbidden(err) || kube.IsInvalid(err) || kube.IsNotFound(err) {
-			refusals[k] = err.Error()
-			return nil
+	var mu sync.Mutex
+	return inParallel(ctx, createWindow, missing, func(ctx context.Context, i int) error {
+		content, err := t.c.create(ctx, &t.c.plan.Volumes.Volumes[i])
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case kube.IsForbidden(err) || kube.IsInvalid(err) || kube.IsNotFound(err):
+			refused[i] = err.Error()
+		case err != nil:
+			return err
 		}
-		return err
+		asked[i] = content
+		return nil
 	})
-	refused := map[int]string{}
-	for k, i := range missing {
-		asked[i] = true
-		if refusals[k] != "" {
-			refused[i] = refusals[k]
-		}
-	}
-	return refused, err
 }
 
 func indexes[T any](all []T) []int {
@@ -165,9 +162,10 @@ func (c *csiSnapshots) key(i int) string {
 	return objectName(v.Namespace, v.Snapshot)
 }
 
-// create makes a claim's VolumeSnapshot; one that is there already is this backup's,
-// since its name is made of the backup's UID.
-func (c *csiSnapshots) create(ctx context.Context, v *volume.Volume) error {
+// create makes a claim's VolumeSnapshot and returns the name of the content that it
+// will have, "" if it was there already: then it is this backup's, since its name is
+// made of the backup's UID.
+func (c *csiSnapshots) create(ctx context.Context, v *volume.Volume) (string, error) {
 	labels := maps.Clone(v.ClaimLabels)
 	if labels == nil {
 		labels = map[string]string{}
@@ -182,22 +180,35 @@ func (c *csiSnapshots) create(ctx context.Context, v *volume.Volume) error {
 			VolumeSnapshotClassName: &v.Class,
 		},
 	}
-	_, err := kube.Make(ctx, c.kube, kube.VolumeSnapshots(), v.Namespace, vs, kube.WriteOptions{FieldManager: fieldManager})
-	if err != nil && !kube.IsAlreadyExists(err) {
-		return fmt.Errorf("snapshot claim %s: %w", objectName(v.Namespace, v.Claim), err)
+	made, err := kube.Make(ctx, c.kube, kube.VolumeSnapshots(), v.Namespace, vs, kube.WriteOptions{FieldManager: fieldManager})
+	switch {
+	case kube.IsAlreadyExists(err):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("snapshot claim %s: %w", objectName(v.Namespace, v.Claim), err)
 	}
-	return nil
+	return contentOf(&made), nil
 }
 
-// sort tells what is taken, and what has failed, from what goes on.
-func (t *csiTaker) sort(todo []int, live map[string]snapshotv1.VolumeSnapshot, refused map[int]string) (left []int, done []taken) {
+// sort tells what is taken, and what has failed, from what goes on. The names of the
+// contents are kept: somebody may delete a VolumeSnapshot and leave its content.
+func (t *csiTaker) sort(todo []int, live map[string]snapshotv1.VolumeSnapshot, asked, refused map[int]string) (left []int, done []taken) {
 	for _, i := range todo {
 		vs, there := live[t.c.key(i)]
-		switch why := t.failure(i, &vs, there, refused[i]); {
+		why := refused[i]
+		switch {
+		case there:
+			asked[i], why = contentOf(&vs), t.failure(i, &vs)
+		case asked[i] != "" && why == "":
+			why = t.c.deleted(i)
+		}
+		switch {
 		case why != "":
-			done = append(done, failedVolumes([]int{i}, why)...)
+			failed := failedVolumes([]int{i}, why)
+			failed[0].Content = asked[i]
+			done = append(done, failed...)
 		case there && isTaken(&vs):
-			done = append(done, taken{Volume: i, At: vs.Status.CreationTime.UTC()})
+			done = append(done, taken{Volume: i, At: vs.Status.CreationTime.UTC(), Content: asked[i]})
 		default:
 			left = append(left, i)
 		}
@@ -207,9 +218,9 @@ func (t *csiTaker) sort(todo []int, live map[string]snapshotv1.VolumeSnapshot, r
 
 // failure says why a snapshot is given up; "" if it is not. The driver's errors may
 // pass: they are borne until csiSnapshotTimeout, or not that long with pods frozen.
-func (t *csiTaker) failure(i int, vs *snapshotv1.VolumeSnapshot, there bool, refused string) string {
-	if refused != "" || !there || isTaken(vs) {
-		return refused
+func (t *csiTaker) failure(i int, vs *snapshotv1.VolumeSnapshot) string {
+	if isTaken(vs) {
+		return ""
 	}
 	why := problemOf(vs)
 	if _, since := t.errs[i]; why != "" && !since {
@@ -242,8 +253,8 @@ func after(why string) string {
 	return ": " + why
 }
 
-func (t *csiTaker) complete(context.Context) error { return nil }
-func (t *csiTaker) release()                       {}
+func (t *csiTaker) complete(context.Context) (map[int]string, error) { return nil, nil }
+func (t *csiTaker) release()                                         {}
 
 // states looks at the VolumeSnapshots. One that has vanished took its snapshot with
 // it, or soon will.
@@ -266,13 +277,17 @@ func (c *csiSnapshots) state(t taken, vs *snapshotv1.VolumeSnapshot, there bool)
 	why := problemOf(vs)
 	switch {
 	case !there || vs.DeletionTimestamp != nil:
-		return snapshotState{Phase: snapshotFailed, Detail: fmt.Sprintf("VolumeSnapshot %s was deleted before the backup was complete", c.key(t.Volume))}
+		return snapshotState{Phase: snapshotFailed, Detail: c.deleted(t.Volume)}
 	case isReady(vs):
 		return snapshotState{Phase: snapshotCompleted, Percent: 100}
 	case why != "" && time.Since(t.At) > c.plan.Backup.Spec.CSISnapshotTimeout.Duration:
 		return snapshotState{Phase: snapshotFailed, Detail: "the driver has failed for longer than csiSnapshotTimeout" + after(why)}
 	}
 	return snapshotState{Phase: snapshotPending, Detail: why}
+}
+
+func (c *csiSnapshots) deleted(i int) string {
+	return fmt.Sprintf("VolumeSnapshot %s was deleted before the backup was complete", c.key(i))
 }
 
 // pause waits, or ends with the context.

@@ -2,49 +2,140 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
-// contentOf is the name of a VolumeSnapshot's content: the one it is bound to, or the
-// one that the snapshot controller is about to make for it.
+// goneWithin is how long the cluster's controllers are waited for when they delete
+// snapshots. What they have not done by then, they go on doing by themselves.
+const goneWithin = time.Minute
+
+var errStillThere = errors.New("is still being deleted")
+
+// boundContent is the name of a VolumeSnapshot's content, "" if it has none yet.
+func boundContent(vs *snapshotv1.VolumeSnapshot) string {
+	if vs.Status == nil || vs.Status.BoundVolumeSnapshotContentName == nil {
+		return ""
+	}
+	return *vs.Status.BoundVolumeSnapshotContentName
+}
+
+// contentOf is the content that a VolumeSnapshot is bound to, or the one that the
+// snapshot controller is about to make for it.
 func contentOf(vs *snapshotv1.VolumeSnapshot) string {
-	if vs.Status != nil && vs.Status.BoundVolumeSnapshotContentName != nil {
-		return *vs.Status.BoundVolumeSnapshotContentName
+	if name := boundContent(vs); name != "" {
+		return name
 	}
 	return "snapcontent-" + string(vs.UID)
 }
 
-// discard deletes VolumeSnapshots that are not kept, with what they stand for.
-func (c *csiSnapshots) discard(ctx context.Context, keep []taken) error {
-	return c.remove(ctx, func(key string, _ snapshotv1.VolumeSnapshot) bool {
-		return !slices.ContainsFunc(keep, func(t taken) bool { return c.key(t.Volume) == key })
-	}, snapshotv1.VolumeSnapshotContentDelete)
+// discard deletes VolumeSnapshots that are not kept, with what they stand for, and
+// contents whose VolumeSnapshot somebody else has deleted.
+func (c *csiSnapshots) discard(ctx context.Context, all []taken, keep map[int]bool) error {
+	kept := map[string]bool{}
+	for i := range keep {
+		kept[c.key(i)] = true
+	}
+	var contents []string
+	for _, t := range all {
+		if t.Content != "" && !keep[t.Volume] {
+			contents = append(contents, t.Content)
+		}
+	}
+	err := c.erase(ctx, func(key string) bool { return !kept[key] }, contents)
+	if errors.Is(err, errStillThere) {
+		return nil // the controllers go on
+	}
+	return err
 }
 
-// release takes the VolumeSnapshots of a committed backup away and leaves what they
-// stand for. Those that discard is deleting are left to it.
-func (c *csiSnapshots) release(ctx context.Context) error {
-	return c.remove(ctx, func(_ string, vs snapshotv1.VolumeSnapshot) bool {
-		return vs.DeletionTimestamp == nil
-	}, snapshotv1.VolumeSnapshotContentRetain)
+// found are those that are taken, of some volumes.
+func (c *csiSnapshots) found(ctx context.Context, volumes []int) ([]taken, error) {
+	live, err := c.list(ctx)
+	var out []taken
+	for _, i := range volumes {
+		if vs, there := live[c.key(i)]; there && vs.DeletionTimestamp == nil && isTaken(&vs) {
+			out = append(out, taken{Volume: i, At: vs.Status.CreationTime.UTC()})
+		}
+	}
+	return out, err
 }
 
-// remove deletes the chosen VolumeSnapshots and their contents. The policy is set
-// first: it decides about the snapshot at the provider.
-func (c *csiSnapshots) remove(ctx context.Context, chosen func(string, snapshotv1.VolumeSnapshot) bool, policy snapshotv1.DeletionPolicy) error {
+// forget waits until they are gone, since those that follow have the same names.
+func (c *csiSnapshots) forget(ctx context.Context, volumes []int) error {
+	mine := map[string]bool{}
+	for _, i := range volumes {
+		mine[c.key(i)] = true
+	}
+	return c.erase(ctx, func(key string) bool { return mine[key] }, nil)
+}
+
+// erase deletes the chosen VolumeSnapshots with their snapshots at the provider, and
+// then the contents that are left of them and the named ones. It looks again until
+// all are gone: the snapshot controller may make a content that did not exist a moment
+// ago.
+func (c *csiSnapshots) erase(ctx context.Context, chosen func(string) bool, contents []string) error {
+	names := map[string]bool{}
+	for _, name := range contents {
+		names[name] = true
+	}
+	end := time.Now().Add(goneWithin)
+	for wait := csiLookFirst; ; wait = min(2*wait, csiLookLast) {
+		live, err := c.list(ctx)
+		if err != nil {
+			return err
+		}
+		maps.DeleteFunc(live, func(key string, _ snapshotv1.VolumeSnapshot) bool { return !chosen(key) })
+		for _, vs := range live {
+			names[contentOf(&vs)] = true
+		}
+		if err := c.remove(ctx, live, snapshotv1.VolumeSnapshotContentDelete); err != nil {
+			return err
+		}
+		if len(live) == 0 {
+			return c.orphans(ctx, slices.Sorted(maps.Keys(names)), snapshotv1.VolumeSnapshotContentDelete)
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("VolumeSnapshot %s %w", sortedKeys(live)[0], errStillThere)
+		}
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// release takes the VolumeSnapshots of a committed backup away, and contents that
+// somebody else has left of them, and leaves what they stand for. Those that discard
+// is deleting are left to it.
+func (c *csiSnapshots) release(ctx context.Context, all []taken) error {
 	live, err := c.list(ctx)
 	if err != nil {
 		return err
 	}
-	maps.DeleteFunc(live, func(key string, vs snapshotv1.VolumeSnapshot) bool { return !chosen(key, vs) })
-	keys := slices.Sorted(maps.Keys(live))
-	return inParallel(ctx, fetchWindow, keys, func(ctx context.Context, key string) error {
+	maps.DeleteFunc(live, func(_ string, vs snapshotv1.VolumeSnapshot) bool { return vs.DeletionTimestamp != nil })
+	if err := c.remove(ctx, live, snapshotv1.VolumeSnapshotContentRetain); err != nil {
+		return err
+	}
+	var contents []string
+	for _, t := range all {
+		if _, there := live[c.key(t.Volume)]; !there && t.Content != "" {
+			contents = append(contents, t.Content)
+		}
+	}
+	return c.orphans(ctx, contents, snapshotv1.VolumeSnapshotContentRetain)
+}
+
+// remove deletes VolumeSnapshots and their contents. The policy is set first: it
+// decides about the snapshot at the provider.
+func (c *csiSnapshots) remove(ctx context.Context, live map[string]snapshotv1.VolumeSnapshot, policy snapshotv1.DeletionPolicy) error {
+	return inParallel(ctx, fetchWindow, sortedKeys(live), func(ctx context.Context, key string) error {
 		vs := live[key]
 		content := contentOf(&vs)
 		err := c.setPolicy(ctx, content, policy)
@@ -58,6 +149,29 @@ func (c *csiSnapshots) remove(ctx context.Context, chosen func(string, snapshotv
 			err = c.drop(ctx, kube.VolumeSnapshots(), vs.Namespace, vs.Name)
 		}
 		return err
+	})
+}
+
+// orphans deletes contents without a VolumeSnapshot. Those to be released are only
+// those that keep the snapshot already: of the others it is gone, or is to go.
+func (c *csiSnapshots) orphans(ctx context.Context, names []string, policy snapshotv1.DeletionPolicy) error {
+	return inParallel(ctx, fetchWindow, names, func(ctx context.Context, name string) error {
+		content, err := kube.Read[snapshotv1.VolumeSnapshotContent](ctx, c.kube, kube.VolumeSnapshotContents(), "", name)
+		switch {
+		case kube.IsNotFound(err):
+			return nil
+		case err != nil:
+			return err
+		case content.DeletionTimestamp != nil && content.Spec.DeletionPolicy == policy:
+			return nil
+		case policy == snapshotv1.VolumeSnapshotContentDelete:
+			if err := c.setPolicy(ctx, name, policy); err != nil && !kube.IsNotFound(err) {
+				return err
+			}
+		case content.Spec.DeletionPolicy != policy:
+			return nil
+		}
+		return c.drop(ctx, kube.VolumeSnapshotContents(), "", name)
 	})
 }
 

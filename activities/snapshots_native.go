@@ -2,11 +2,14 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"github.com/lifeboat-backup/lifeboat/internal/ebs"
 )
@@ -20,6 +23,9 @@ const (
 	// frozenLimit bounds how long pods stay frozen for requests that are not answered;
 	// EC2 answers within a second.
 	frozenLimit = time.Minute
+	// createAttempts is how many attempts a volume gets whose snapshot EC2 fails to
+	// make: some two minutes of waiting between them.
+	createAttempts = 8
 )
 
 // nativeSnapshots takes EBS snapshots through EC2.
@@ -76,8 +82,8 @@ func (t *nativeTaker) add(group []int, found map[string]ebs.Volume) {
 	for _, i := range group {
 		v := t.n.plan.Volumes.Volumes[i]
 		vol, ok := found[v.VolumeID]
-		if !ok || vol.State == ebs.VolumeDeleting || vol.State == ebs.VolumeDeleted {
-			t.lost = append(t.lost, failedVolumes([]int{i}, "there is no EBS volume "+v.VolumeID+" any more")...)
+		if why := unfit(v.VolumeID, vol, ok); why != "" {
+			t.lost = append(t.lost, failedVolumes([]int{i}, why)...)
 			continue
 		}
 		r := nativeRequest{i, ebs.Request{Volume: vol, PV: v.PV, Tags: t.n.tags(vol, v.PV)}}
@@ -89,6 +95,17 @@ func (t *nativeTaker) add(group []int, found map[string]ebs.Volume) {
 		}
 		t.groups[k] = append(t.groups[k], r)
 	}
+}
+
+// unfit says why there can be no snapshot of a volume.
+func unfit(id string, v ebs.Volume, there bool) string {
+	switch {
+	case !there || v.State == ebs.VolumeDeleting || v.State == ebs.VolumeDeleted:
+		return "there is no EBS volume " + id + " any more"
+	case v.State == ebs.VolumeFailed:
+		return "EBS says that volume " + id + " is in state error"
+	}
+	return ""
 }
 
 // tags are those of the volume, then the backup's labels, then ours, among them the
@@ -121,7 +138,7 @@ func (t *nativeTaker) take(ctx context.Context, without map[int]bool) ([]taken, 
 			return nil
 		}
 		snaps, err := t.snapshots(ctx, g)
-		if err != nil && (ctx.Err() != nil || !ebs.IsFinal(err)) {
+		if err != nil && (ctx.Err() != nil || !givenUp(ctx, err)) {
 			return err
 		}
 		t.mu.Lock()
@@ -133,6 +150,20 @@ func (t *nativeTaker) take(ctx context.Context, without map[int]bool) ([]taken, 
 		return nil
 	})
 	return out, err
+}
+
+// givenUp: a volume's snapshot is refused for good, or has failed in attempt after
+// attempt while EC2 answered otherwise. One volume must not hold up all others.
+func givenUp(ctx context.Context, err error) bool {
+	return ebs.IsFinal(err) || attemptOf(ctx) >= createAttempts && (errors.Is(err, ebs.ErrState) || errors.Is(err, ebs.ErrUnavailable))
+}
+
+// attemptOf is the number of the activity's attempt, from 1.
+func attemptOf(ctx context.Context) int32 {
+	if !activity.IsActivity(ctx) {
+		return 1
+	}
+	return activity.GetInfo(ctx).Attempt
 }
 
 // snapshots asks for those of a group, in the reserved room if there is one.
@@ -181,70 +212,24 @@ func recordTaken(g []nativeRequest, snaps []ebs.Snapshot, err error) []taken {
 
 // complete gives the snapshots of an instance the tags that EC2 cannot give when it
 // makes them.
-func (t *nativeTaker) complete(ctx context.Context) error {
+func (t *nativeTaker) complete(ctx context.Context) (map[int]string, error) {
+	refused := map[int]string{}
 	for _, g := range t.partial {
-		if _, err := t.n.l.SnapshotInstance(ctx, t.n.plan.UID, g[0].Volume.Instance, requests(g)); err != nil {
-			return fmt.Errorf("tag snapshots of instance %s: %w", g[0].Volume.Instance, err)
+		_, err := t.n.l.SnapshotInstance(ctx, t.n.plan.UID, g[0].Volume.Instance, requests(g))
+		if err != nil && (ctx.Err() != nil || !givenUp(ctx, err)) {
+			return nil, fmt.Errorf("tag snapshots of instance %s: %w", g[0].Volume.Instance, err)
+		}
+		for _, r := range g {
+			if err != nil {
+				refused[r.index] = "its snapshot could not be tagged: " + err.Error()
+			}
 		}
 	}
-	return nil
+	return refused, nil
 }
 
 func (t *nativeTaker) release() {
 	if t.room != nil {
 		t.room.Release()
 	}
-}
-
-func (n *nativeSnapshots) states(ctx context.Context, all []taken) (map[int]snapshotState, error) {
-	ids := make([]string, 0, len(all))
-	for _, t := range all {
-		ids = append(ids, t.ID)
-	}
-	found, err := n.l.Snapshots(ctx, ids)
-	if err != nil {
-		return nil, fmt.Errorf("describe snapshots: %w", err)
-	}
-	out := make(map[int]snapshotState, len(all))
-	for _, t := range all {
-		s, ok := found[t.ID]
-		if !ok {
-			out[t.Volume] = unseen(t)
-			continue
-		}
-		out[t.Volume] = nativeState(s)
-	}
-	return out, nil
-}
-
-func nativeState(s ebs.Snapshot) snapshotState {
-	st := snapshotState{Phase: snapshotPending, Percent: s.Progress, Detail: s.StateMessage}
-	switch s.State {
-	case ebs.SnapshotCompleted:
-		st.Phase, st.Percent = snapshotCompleted, 100
-	case ebs.SnapshotFailed:
-		st.Phase, st.Detail = snapshotFailed, fmt.Sprintf("EBS gave snapshot %s up: %s", s.ID, s.StateMessage)
-	}
-	return st
-}
-
-// unseen is a snapshot that EC2 does not show: not yet, or no longer.
-func unseen(t taken) snapshotState {
-	if time.Since(t.At) < visibleAfter {
-		return snapshotState{Phase: snapshotPending, Detail: "EC2 does not show it yet"}
-	}
-	return snapshotState{Phase: snapshotFailed, Detail: fmt.Sprintf("snapshot %s does not exist any more", t.ID)}
-}
-
-// discard deletes by the backup's tag. One that EC2 keeps (a lock, the recycle bin)
-// stays: nothing refers to it.
-func (n *nativeSnapshots) discard(ctx context.Context, keep []taken) error {
-	var ids []string
-	for _, t := range keep {
-		ids = append(ids, t.ID)
-	}
-	if _, err := n.l.Prune(ctx, n.plan.UID, ids); err != nil {
-		return fmt.Errorf("delete snapshots of backup %s that are not kept: %w", n.plan.Backup.Name, err)
-	}
-	return nil
 }

@@ -32,6 +32,8 @@ const (
 	// SnapshotFailed: no snapshot of a volume was taken, or it did not become
 	// complete; the volume's data is not in the backup.
 	SnapshotFailed Code = "SNAPSHOT_FAILED"
+	// SnapshotLeft: snapshots that are no part of the backup could not be deleted.
+	SnapshotLeft Code = "SNAPSHOT_LEFT"
 )
 
 // Commands in containers, around a backup and after a restore.

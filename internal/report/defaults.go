@@ -27,6 +27,7 @@ func readTable() []defaults {
 		{ClaimUnbound, Error, "bind or delete the claim, or leave such claims out by a resource policy with the action skip"},
 		{SnapshotClass, Error, "create the class or correct its name, or leave the volume out by a resource policy with the action skip"},
 		{SnapshotFailed, Error, "read the message, remove the cause, then take the backup again"},
+		{SnapshotLeft, Warning, "grant the permission that the message names, and delete the snapshots that carry the backup's uid as a tag"},
 	}
 }
 

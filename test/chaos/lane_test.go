@@ -46,7 +46,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer closeLanes()
-	return stack.Main(m, stack.Options{TemporalOnDisk: true}, func(s *stack.Stack) { shared = s })
+	return stack.Main(m, stack.Options{TemporalOnDisk: true, EBS: true}, func(s *stack.Stack) { shared = s })
 }
 
 // lane is one cluster name with a worker, a prefix, proxies and namespaces of its
@@ -58,7 +58,8 @@ type lane struct {
 	s3Line, apiLine *stack.Proxy // between the worker and the proxies: to cut
 	temporalLine    *stack.Proxy
 	state           compare.State
-	runs            int // scenarios so far
+	runs            int    // scenarios so far
+	disks           *disks // nil until a scenario needs volumes
 
 	mu     sync.Mutex
 	worker *harness.Worker
@@ -132,7 +133,7 @@ func newLane(ctx context.Context, name string) (*lane, error) {
 		return nil, err
 	}
 	l.Harness, err = harness.New(ctx, shared, bins, dir, harness.Options{
-		Cluster: name, S3: l.s3Line.Addr(), API: l.apiLine.Addr(), Temporal: l.temporalLine.Addr(),
+		Cluster: name, S3: l.s3Line.Addr(), API: l.apiLine.Addr(), Temporal: l.temporalLine.Addr(), Edit: withSnapshots,
 	})
 	if err != nil {
 		return nil, err
@@ -169,7 +170,7 @@ func (l *lane) connect() error {
 func (l *lane) start(ctx context.Context) error {
 	var errs []error
 	for range 3 {
-		w, err := l.StartWorker(ctx)
+		w, err := l.StartWorker(ctx, shared.EBS.Environment()...)
 		if err == nil {
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -201,6 +202,8 @@ func (l *lane) rename(pairs ...string) {
 var (
 	stagingDir = regexp.MustCompile(`staging/[0-9a-f-]{36}/`)
 	probeKey   = regexp.MustCompile(`check/conditional-\w+`)
+	// Names of snapshots and their contents are made of uids.
+	snapshotPath = regexp.MustCompile(`(volumesnapshots|volumesnapshotcontents)/[^/?]+`)
 )
 
 // sign names a request: method, path and the parts of the query that tell calls
@@ -224,6 +227,7 @@ func (l *lane) sign(r *http.Request) string {
 		target += "?" + strings.Join(more, "&")
 	}
 	target = stagingDir.ReplaceAllString(alias.Replace(target), "staging/UID/")
+	target = snapshotPath.ReplaceAllString(target, "$1/ID")
 	return r.Method + " " + probeKey.ReplaceAllString(target, "check/PROBE")
 }
 
