@@ -14,6 +14,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
@@ -255,6 +257,116 @@ func TestDeleteDamaged(t *testing.T) {
 	if got, want := l.snapshots(t), without(before, csi, native); !slices.Equal(got, want) {
 		t.Errorf("left %v, want %v", got, want)
 	}
+}
+
+// TestDeleteDamagedOfOurs does the same for a backup that Lifeboat made.
+func TestDeleteDamagedOfOurs(t *testing.T) {
+	l := shared
+	ns := l.namespace(t, "del-ours")
+	l.claim(t, ns, "data", "x")
+	phrase := map[string]string{"tarball": ".tar.gz", "manifest": "manifest", "index": "index"}
+	for name, damage := range map[string]func(archive.Layout) string{"tarball": archive.Layout.Tarball, "manifest": archive.Layout.Manifest, "index": archive.Layout.Index} {
+		before := l.snapshots(t)
+		backup := "del-" + name + "-" + l.id
+		l.backup(t, backup, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}})
+		if made := without(l.snapshots(t), before...); len(made) != 1 {
+			t.Fatalf("made %v", made)
+		}
+		if err := l.Store.Put(t.Context(), damage(archive.Layout{Backup: backup}), []byte("{"), store.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if res := l.delete(t, backup); res.Snapshots != 1 || len(res.Retained) != 1 || !has(res.Retained, "snapshots that nothing else", phrase[name]) {
+			t.Errorf("%s: %+v", name, res)
+		}
+		if got := l.snapshots(t); !slices.Equal(got, before) {
+			t.Errorf("%s: left %v", name, without(got, before...))
+		}
+	}
+}
+
+// TestDeleteMany: snapshots are deleted at the rate at which AWS lets an account delete
+// them, 100 at once and then 5 a second: 10 s for 150. Velero pauses for 2 s at each of a driver.
+func TestDeleteMany(t *testing.T) {
+	l := shared
+	const n = 150
+	ns := l.namespace(t, "del-many")
+	l.claim(t, ns, "data", "x")
+	for path, name := range map[string]func(f *forgery, i int, id string){"csi": (*forgery).content, "native": (*forgery).bareNative} {
+		t.Run(path, func(t *testing.T) {
+			f := l.forge(t, "del-many-"+path)
+			before := l.snapshots(t)
+			l.limits(t, func(limits *ebssim.Limits) {
+				limits.PendingPerAccount, limits.PendingPerVolume, limits.SnapshotInterval = 0, 0, 0
+			})
+			for i, id := range l.cut(t, l.disk(t, ns, "data"), f.name, n) {
+				name(f, i, id)
+			}
+			l.limits(t, func(limits *ebssim.Limits) { limits.Buckets = ebssim.Published().Buckets })
+			backup, began := f.write(false), time.Now()
+			res := l.delete(t, backup)
+			took := time.Since(began)
+			if res.Snapshots != n || len(res.Retained) > 0 || took > time.Minute {
+				t.Errorf("%s, %+v", took, res)
+			}
+			if got := l.snapshots(t); !slices.Equal(got, before) {
+				t.Errorf("left %d", len(got)-len(before))
+			}
+			t.Logf("%d snapshots in %s", n, took.Round(100*time.Millisecond))
+		})
+	}
+}
+
+// content adds a content that stands for a snapshot of no claim.
+func (f *forgery) content(i int, id string) {
+	name := fmt.Sprintf("content-%03d", i)
+	f.objects["resources/volumesnapshotcontents.snapshot.storage.k8s.io/cluster/"+name+".json"] = map[string]any{
+		"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent",
+		"metadata": map[string]any{"name": name, "labels": map[string]any{"velero.io/backup-name": f.name}},
+		"spec":     map[string]any{"driver": "ebs.csi.aws.com", "source": map[string]any{"snapshotHandle": id}},
+	}
+}
+
+// bareNative adds a native snapshot of no claim.
+func (f *forgery) bareNative(i int, id string) {
+	f.natives = append(f.natives, volume.NativeSnapshot{
+		Spec:   volume.NativeSnapshotSpec{BackupName: f.name, Location: location, PersistentVolumeName: fmt.Sprint("pv-", i)},
+		Status: volume.NativeSnapshotStatus{ProviderSnapshotID: id, Phase: volume.PhaseCompleted},
+	})
+}
+
+// limits changes the account's until the test is over.
+func (l *lab) limits(t *testing.T, change func(*ebssim.Limits)) {
+	t.Helper()
+	before, err := l.ebs.SetLimits(t.Context(), change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := l.ebs.SetLimits(cleanup(t), func(limits *ebssim.Limits) { *limits = before }); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// cut takes n snapshots of one volume, tagged as a backup's.
+func (l *lab) cut(t *testing.T, disk, backup string, n int) []string {
+	t.Helper()
+	cfg, err := awsconfig.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := ec2.NewFromConfig(cfg)
+	var ids []string
+	for range n {
+		out, err := client.CreateSnapshot(t.Context(), &ec2.CreateSnapshotInput{VolumeId: aws.String(disk), TagSpecifications: []types.TagSpecification{{
+			ResourceType: types.ResourceTypeSnapshot, Tags: []types.Tag{{Key: aws.String(ebs.TagBackup), Value: aws.String(backup)}},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, aws.ToString(out.SnapshotId))
+	}
+	return ids
 }
 
 // TestDeleteKilled kills the worker while snapshots are being deleted; the next one
