@@ -47,7 +47,7 @@ func (b *backup) awaitVolumes(ctx workflow.Context) error {
 		return nil
 	}
 	b.step(ctx, "waiting for snapshots to complete")
-	for wait := firstLook; ; wait = min(wait*3/2, lastLook) {
+	for wait := firstLook; ; wait = min(wait*9/8, lastLook) { // so that no look is late by much more than an eighth
 		st, err := run(durable(ctx, "how far the snapshots are"), contract.CheckVolumes, contract.CheckVolumesInput{Ref: b.ref})
 		if err != nil {
 			return err
