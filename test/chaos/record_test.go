@@ -49,6 +49,10 @@ func TestRecordHistories(t *testing.T) {
 		"delete-completed":    completedDelete,
 		"catalog-continued":   continuedCatalog,
 		"backup-stopped-late": cancelledLate,
+		"volumes-backup":      volumesBackup,
+		"volumes-cancelled":   volumesCancelled,
+		"volumes-restore":     volumesRestore,
+		"volumes-delete":      volumesDelete,
 	} {
 		jobs = append(jobs, job{name, func(ctx context.Context, l *lane) error {
 			run, err := make(ctx, l)
