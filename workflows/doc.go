@@ -2,8 +2,10 @@
 // phase, nothing but orchestration. All I/O lies in activities, which are named
 // by package contract.
 //
-//	Backup        prepare → export shards → related objects → seal → verify → commit
-//	Restore       open archive → plan → levels, each in parallel → link owners → finish
+//	Backup        prepare → snapshots → export shards, related objects → await and record
+//	              snapshots → seal → verify → commit
+//	Restore       open archive → plan → volumes → levels, each in parallel → link owners →
+//	              hooks → await claims → finish
 //	DeleteBackup  tombstone → commit marker, snapshots → files
 //	Catalog       one entity a cluster that answers the CLI's reads
 //
