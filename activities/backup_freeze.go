@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -34,23 +35,28 @@ type freezer struct {
 	unit  int
 	pods  []podHooks
 
+	owner   string // of the note, this attempt
 	mu      sync.Mutex
 	note    frozenNote
 	reasons []report.Reason
 	counts  contract.HookCounts
 }
 
-// frozenNote says that the pods of a unit may be frozen.
+// frozenNote says that the pods of a unit may be frozen, and by which attempt.
 type frozenNote struct {
+	Owner string `json:"owner"`
 	// Running are the commands that run, by "namespace/name" of their pod.
 	Running map[string]kube.ExecProcess `json:"running,omitempty"`
 }
 
 func (b *Backup) newFreezer(o *opened, unit int) *freezer {
-	return &freezer{
-		b: b, stage: o.stage, unit: unit, pods: o.plan.Volumes.Units[unit].Pods,
-		note: frozenNote{Running: map[string]kube.ExecProcess{}},
-	}
+	f := &freezer{b: b, stage: o.stage, unit: unit, pods: o.plan.Volumes.Units[unit].Pods, owner: rand.Text()}
+	f.note = f.newNote()
+	return f
+}
+
+func (f *freezer) newNote() frozenNote {
+	return frozenNote{Owner: f.owner, Running: map[string]kube.ExecProcess{}}
 }
 
 func (f *freezer) file() string { return fmt.Sprintf("volumes/frozen-%05d.json", f.unit) }
@@ -84,12 +90,17 @@ func (f *freezer) freeze(ctx context.Context) (map[string]string, error) {
 }
 
 // thaw runs the post hooks of all pods, also of those whose pre hooks failed: they
-// may have got half-way. It goes on when ctx ends.
+// may have got half-way. It goes on when ctx ends, unless another attempt has taken
+// the pods over meanwhile: it has them frozen, or has thawed them.
 func (f *freezer) thaw(ctx context.Context) error {
 	if len(f.pods) == 0 {
 		return nil
 	}
+	ended := ctx.Err() != nil
 	ctx = context.WithoutCancel(ctx)
+	if ended && f.takenOver(ctx) {
+		return nil
+	}
 	err := f.each(ctx, func(ctx context.Context, pod *podHooks) error {
 		for _, h := range pod.Post {
 			why, err := f.run(ctx, pod, "post", h, thawTries)
@@ -103,6 +114,14 @@ func (f *freezer) thaw(ctx context.Context) error {
 		return fmt.Errorf("thaw: %w", err)
 	}
 	return f.stage.remove(ctx, f.file())
+}
+
+// takenOver is for a worker that was taken for dead. Without an answer of the store it
+// is not: to thaw twice is better than not at all.
+func (f *freezer) takenOver(ctx context.Context) bool {
+	var now frozenNote
+	err := f.stage.get(ctx, f.file(), &now)
+	return errors.Is(err, store.ErrNotFound) || err == nil && now.Owner != f.owner
 }
 
 // resume thaws what an attempt before this one has left frozen. Its commands are
@@ -129,7 +148,10 @@ func (f *freezer) resume(ctx context.Context) (bool, error) {
 			f.reason(report.New(report.HookRepeated, "its hooks ran when a worker was lost, and were run again"), pod)
 		}
 	}
-	f.note = frozenNote{Running: map[string]kube.ExecProcess{}}
+	f.note = f.newNote()
+	if err := f.stage.put(ctx, f.file(), &f.note); err != nil {
+		return true, err
+	}
 	return true, f.thaw(ctx)
 }
 

@@ -45,6 +45,15 @@ func (b *bucket) Get(_ context.Context, key string) (io.ReadCloser, store.Info, 
 	return io.NopCloser(bytes.NewReader(body)), store.Info{Key: key}, nil
 }
 
+func (b *bucket) Delete(_ context.Context, keys ...string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, k := range keys {
+		delete(b.objs, k)
+	}
+	return nil
+}
+
 func (b *bucket) List(_ context.Context, prefix string, fn func(store.Info) error) error {
 	b.mu.Lock()
 	keys := slices.Sorted(maps.Keys(b.objs))

@@ -38,8 +38,7 @@ func (s staging) get(ctx context.Context, name string, doc any) error {
 
 // remove deletes one document; a repeat is harmless.
 func (s staging) remove(ctx context.Context, name string) error {
-	err := s.st.Delete(ctx, s.key(name))
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := s.st.Delete(ctx, s.key(name)); err != nil {
 		return fmt.Errorf("remove %s: %w", s.key(name), err)
 	}
 	return nil

@@ -1,0 +1,119 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/hook"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// freezing is n pods with a pre and a post hook, in one unit; each call of the function
+// is another attempt at it.
+func freezing(t *testing.T, n int) (*podServer, func() *freezer) {
+	t.Helper()
+	s := &podServer{pods: n, start: time.Now().Add(-time.Hour), ran: map[string][]string{}}
+	srv := httptest.NewServer(s)
+	t.Cleanup(srv.Close)
+	client, err := kube.New(&kube.RESTConfig{Host: srv.URL}, kube.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	o := &opened{stage: newStaging(&bucket{objs: map[string][]byte{}}, "uid")}
+	command := func(name string) []hook.Hook {
+		return []hook.Hook{{Name: name, Container: "app", Command: []string{name}, OnError: velerov1.HookErrorModeFail, Timeout: time.Minute}}
+	}
+	var unit unitPlan
+	for i := range n {
+		unit.Pods = append(unit.Pods, podHooks{Namespace: "n", Name: fmt.Sprintf("p%d", i), Pre: command("freeze"), Post: command("thaw")})
+	}
+	o.plan.Volumes.Units = []unitPlan{unit}
+	return s, func() *freezer { return (&Backup{Kube: client}).newFreezer(o, 0) }
+}
+
+// want fails the test unless each pod has run these commands.
+func (s *podServer) want(t *testing.T, commands ...string) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.pods {
+		if pod := fmt.Sprintf("p%d", i); !slices.Equal(s.ran[pod], commands) {
+			t.Errorf("%s ran %q, want %q", pod, s.ran[pod], commands)
+		}
+	}
+}
+
+func (f *freezer) noted(t *testing.T) bool {
+	t.Helper()
+	err := f.stage.get(t.Context(), f.file(), &frozenNote{})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+func TestFreezeAndThaw(t *testing.T) {
+	s, attempt := freezing(t, 5)
+	f := attempt()
+	if resumed, err := f.resume(t.Context()); resumed || err != nil {
+		t.Fatal(resumed, err)
+	}
+	stopped, err := f.freeze(t.Context())
+	if err != nil || len(stopped) > 0 || !f.noted(t) {
+		t.Fatalf("%v %v, noted %t", stopped, err, f.noted(t))
+	}
+	if err := f.thaw(t.Context()); err != nil || f.noted(t) || f.counts.Attempted != 10 {
+		t.Errorf("%v, noted %t, %+v", err, f.noted(t), f.counts)
+	}
+	s.want(t, "freeze", "thaw")
+}
+
+// A cancelled attempt thaws what it froze, though its context is at its end.
+func TestThawOfACancelledAttempt(t *testing.T) {
+	s, attempt := freezing(t, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	f := attempt()
+	if _, err := f.freeze(ctx); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := f.thaw(ctx); err != nil || f.noted(t) {
+		t.Errorf("%v, noted %t", err, f.noted(t))
+	}
+	s.want(t, "freeze", "thaw")
+}
+
+// An attempt that was taken for dead, and is told so late, must not thaw pods that the
+// next attempt has frozen for its snapshots.
+func TestThawOfAnAttemptTakenOver(t *testing.T) {
+	s, attempt := freezing(t, 2)
+	ctx, told := context.WithCancel(t.Context())
+	lost, next := attempt(), attempt()
+	if _, err := lost.freeze(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if resumed, err := next.resume(t.Context()); !resumed || err != nil || len(next.reasons) != 2 {
+		t.Fatal(resumed, err, next.reasons)
+	}
+	if _, err := next.freeze(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	told()
+	if err := lost.thaw(ctx); err != nil || !next.noted(t) {
+		t.Errorf("%v, noted %t", err, next.noted(t))
+	}
+	s.want(t, "freeze", "thaw", "freeze")
+	if err := next.thaw(t.Context()); err != nil || next.noted(t) {
+		t.Errorf("%v, noted %t", err, next.noted(t))
+	}
+	s.want(t, "freeze", "thaw", "freeze", "thaw")
+}
