@@ -248,7 +248,7 @@ func (l *lane) nothingLeft(ctx context.Context, path, name string, err error) er
 // until it has been asked for it.
 func (l *lane) slowly(ctx context.Context, d time.Duration) (asked func() error, err error) {
 	f, err := shared.EBS.AddFault(ctx, ebssim.Fault{
-		Action: "CreateSnapshot", Volume: l.disks.byClaim[firstClaim], Effect: ebssim.EffectDelay, Delay: ebssim.Duration(d), Times: 1,
+		Action: "CreateSnapshot", Volume: l.disks.byClaim[firstClaim], Effect: ebssim.EffectLate, Delay: ebssim.Duration(d), Times: 1,
 	})
 	return func() error {
 		return until(ctx, "EC2 is asked for a snapshot", func() (bool, error) {

@@ -31,7 +31,7 @@ func (l *lab) several(t *testing.T, short string, n int) (ns, backup string) {
 // slow makes EC2 take its time over every volume until the test is over.
 func (l *lab) slow(t *testing.T, action string, d time.Duration) {
 	t.Helper()
-	l.fault(t, ebssim.Fault{Action: action, Effect: ebssim.EffectDelay, Delay: ebssim.Duration(d)})
+	l.fault(t, ebssim.Fault{Action: action, Effect: ebssim.EffectLate, Delay: ebssim.Duration(d)})
 }
 
 func (l *lab) fault(t *testing.T, f ebssim.Fault) {
@@ -99,7 +99,7 @@ func TestCancelledRestoreLeavesNoVolume(t *testing.T) {
 	l.cleanUp(t, copied)
 	pv := textAt(l.bound(t, ns, "data-2"), "metadata", "name")
 	l.fault(t, ebssim.Fault{
-		Action: "CreateVolume", Effect: ebssim.EffectDelay, Delay: ebssim.Duration(4 * time.Second), Tags: map[string]string{ebs.TagPV: pv},
+		Action: "CreateVolume", Effect: ebssim.EffectLate, Delay: ebssim.Duration(4 * time.Second), Tags: map[string]string{ebs.TagPV: pv},
 	})
 	run := l.start(t, input("cancelled-"+l.id, backup, ns, map[string]string{ns: copied}))
 	l.made(t, run.GetRunID(), 2)

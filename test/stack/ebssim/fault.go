@@ -17,8 +17,10 @@ const (
 	EffectDropBefore = "drop-before"
 	// EffectDropAfter does the work and closes the connection without an answer.
 	EffectDropAfter = "drop-after"
-	// EffectDelay waits for Delay, then works as usual.
+	// EffectDelay waits for Delay, then works as usual, if the client still waits.
 	EffectDelay = "delay"
+	// EffectLate waits for Delay, then works, whether or not the client still waits.
+	EffectLate = "late"
 	// EffectSnapshotError lets a new snapshot end in state error.
 	EffectSnapshotError = "snapshot-error"
 	// EffectSnapshotStuck keeps a new snapshot pending until the admin API moves it.
@@ -52,14 +54,14 @@ type Fault struct {
 
 func (f *Fault) validate() error {
 	known := []string{
-		EffectError, EffectThrottle, EffectDropBefore, EffectDropAfter, EffectDelay, EffectSnapshotError, EffectSnapshotStuck,
+		EffectError, EffectThrottle, EffectDropBefore, EffectDropAfter, EffectDelay, EffectLate, EffectSnapshotError, EffectSnapshotStuck,
 	}
 	switch {
 	case !slices.Contains(known, f.Effect):
 		return fmt.Errorf("fault.effect: %q is none of %v", f.Effect, known)
 	case f.Effect == EffectError && f.Code == "":
 		return errors.New("fault.code: name the error code")
-	case f.Effect == EffectDelay && f.Delay <= 0:
+	case (f.Effect == EffectDelay || f.Effect == EffectLate) && f.Delay <= 0:
 		return errors.New("fault.delay: say how long")
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return fmt.Errorf("fault.status: %d is no error", f.Status)

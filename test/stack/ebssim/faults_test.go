@@ -90,6 +90,23 @@ func TestDroppedConnections(t *testing.T) {
 	}
 }
 
+// TestLate: what a client has asked for is done although it has gone.
+func TestLate(t *testing.T) {
+	r := start(t, nil)
+	id := r.newVolume(t)
+	r.fault(t, ebssim.Fault{Action: "CreateSnapshot", Effect: ebssim.EffectLate, Delay: ebssim.Duration(100 * time.Millisecond), Times: 1})
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := r.take(short, id); err == nil {
+		t.Fatal("100 ms passed in 20")
+	}
+	for end := time.Now().Add(10 * time.Second); len(r.State().Snapshots) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing was done")
+		}
+	}
+}
+
 func TestDelay(t *testing.T) {
 	r := start(t, nil)
 	id := r.newVolume(t)

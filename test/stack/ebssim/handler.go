@@ -50,6 +50,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		drop(w)
 		return
 	}
+	time.Sleep(effects.late)
 	answer, err := s.answer(c, r, body, effects)
 	if effects.dropAfter {
 		s.record(c, began, "dropped after "+outcome(err))

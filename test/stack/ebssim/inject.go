@@ -11,7 +11,7 @@ import (
 
 // effects is what the faults do to a call.
 type effects struct {
-	delay                 time.Duration
+	delay, late           time.Duration
 	dropBefore, dropAfter bool
 	err                   error
 }
@@ -41,6 +41,8 @@ func (e *effects) add(f *Fault) {
 	switch f.Effect {
 	case EffectDelay:
 		e.delay += f.Delay.D()
+	case EffectLate:
+		e.late += f.Delay.D()
 	case EffectDropBefore:
 		e.dropBefore = true
 	case EffectDropAfter:
