@@ -239,7 +239,7 @@ func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareB
 	c := claim{UID: in.UID, Run: in.Run}
 	err := putClaim(ctx, st, in.Backup.Name, c)
 	if errors.Is(err, store.ErrExists) {
-		err = b.takeOver(ctx, st, in.Backup.Name, c)
+		err = b.takeOver(ctx, st, in.Backup.Name, c, in.Backup.Spec.StorageLocation)
 	}
 	if err != nil {
 		return err

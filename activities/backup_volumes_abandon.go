@@ -20,27 +20,35 @@ const showsWithin = 10 * time.Second
 // AbandonVolumes thaws what is frozen and deletes the snapshots of a backup that will
 // not be. It may repeat, and spares a backup that was committed.
 func (b *Backup) AbandonVolumes(ctx context.Context, _ *Pulse, in contract.AbandonVolumesInput) (contract.Nothing, error) {
-	o, err := b.open(ctx, in.Ref)
+	return contract.Nothing{}, b.abandonVolumes(ctx, in.Ref)
+}
+
+// abandonVolumes does it, for the run itself and for one that takes its name over.
+func (b *Backup) abandonVolumes(ctx context.Context, ref contract.BackupRef) error {
+	o, err := b.open(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
-		return contract.Nothing{}, nil // an attempt of Commit has cleared staging
+		return nil // it was not planned, or an attempt of Commit has cleared staging
 	}
-	if err != nil {
-		return contract.Nothing{}, err
+	if err != nil || len(o.plan.Volumes.Units) == 0 {
+		return err
+	}
+	if cluster := o.plan.Run.Cluster; cluster != b.Config.Cluster {
+		return exists("name: a backup %q of cluster %s ended without cleaning up, which only a worker of that cluster can: take one of that name there, or choose another name", ref.Name, cluster)
 	}
 	var doc velerov1.Backup
 	err = getJSON(ctx, o.st, o.layout.Metadata(), &doc)
-	if err == nil && string(doc.UID) == in.Ref.UID {
-		return contract.Nothing{}, nil
+	if err == nil && string(doc.UID) == ref.UID {
+		return nil
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, archive.ErrCorrupt) {
-		return contract.Nothing{}, err
+		return err
 	}
 	for unit := range o.plan.Volumes.Units {
 		if _, err := b.newFreezer(o, unit).resume(ctx); err != nil {
-			return contract.Nothing{}, err
+			return err
 		}
 	}
-	return contract.Nothing{}, b.dropSnapshots(ctx, o)
+	return b.dropSnapshots(ctx, o)
 }
 
 // dropSnapshots deletes all snapshots of the backup, and looks again for those that

@@ -25,7 +25,8 @@ func putClaim(ctx context.Context, st store.Store, name string, c claim) error {
 
 // takeOver succeeds if the claim is our own, from an earlier attempt, or that of a
 // run which is known to have ended without cleaning up.
-func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine claim) error {
+// What that run has left frozen is thawed, and its snapshots are deleted.
+func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine claim, location string) error {
 	var holder claim
 	err := getJSON(ctx, st, archive.Claim(name), &holder)
 	switch {
@@ -43,6 +44,9 @@ func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine
 	if !closed {
 		return exists("name: backup %q is being made by workflow %s (run %s) of cluster %s since %s; follow that one, choose another name, or, if that run's Temporal is gone for good, remove %s from the bucket",
 			name, holder.Run.WorkflowID, holder.Run.RunID, holder.Run.Cluster, holder.Run.Started.UTC().Format(time.RFC3339), archive.Claim(name))
+	}
+	if err := b.abandonVolumes(ctx, contract.BackupRef{Name: name, UID: holder.UID, Location: location}); err != nil {
+		return fmt.Errorf("clean up after ended run %s: %w", holder.Run.WorkflowID, err)
 	}
 	if err := newStaging(st, holder.UID).clear(ctx); err != nil {
 		return err
