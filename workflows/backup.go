@@ -159,10 +159,9 @@ func (b *backup) abandon(ctx workflow.Context, cause error) error {
 	defer cancel()
 	b.step(ctx, "cleaning up after: "+message(cause))
 	err := b.abandonVolumes(ctx)
-	if err == nil {
-		_, err = run(durable(ctx, "clean up"), contract.AbandonBackup, contract.AbandonBackupInput{Ref: b.ref})
-	}
-	if err != nil {
+	// What nobody may delete must not hold the name: the error says that it is left.
+	_, cleared := run(durable(ctx, "clean up"), contract.AbandonBackup, contract.AbandonBackupInput{Ref: b.ref})
+	if err := errors.Join(err, cleared); err != nil {
 		cause = temporal.NewApplicationErrorWithCause("clean up after: "+message(cause), "CleanupFailed", err)
 	}
 	return b.failed(ctx, cause)

@@ -201,6 +201,61 @@ func (c *troubled) check(tc trouble, res contract.BackupResult) {
 	c.leftInBucket(c.T, res.Name, res.UID)
 }
 
+// TestSnapshotThatMayNotBeDeleted: what is no part of a backup is told when it has to be
+// left, and costs neither the backup nor, after a cancel, the name.
+func TestSnapshotThatMayNotBeDeleted(t *testing.T) {
+	l := shared
+	ns := l.namespace(t, "left")
+	c := &troubled{lab: l, T: t, ns: ns}
+	l.claim(t, ns, "good", "g")
+	l.claim(t, ns, "bad", "b")
+	c.good, c.bad = l.disk(t, ns, "good"), l.disk(t, ns, "bad")
+	c.strike(c.bad, ebssim.Fault{Effect: ebssim.EffectSnapshotStuck})
+	l.fault(t, ebssim.Fault{Action: "DeleteSnapshot", Volume: c.bad, Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not you"})
+	spec := velerov1.BackupSpec{IncludedNamespaces: []string{ns}, VolumeSnapshotLocations: []string{location}, ItemOperationTimeout: soon(3 * time.Second)}
+	res := l.backup(t, ns, "PartiallyFailed", spec)
+	if res.Volumes != 1 || !has(res.Reasons, "SNAPSHOT_LEFT", "not you", c.taken()) {
+		t.Errorf("%+v", res)
+	}
+	spec.ItemOperationTimeout = soon(time.Hour)
+	run := l.startBackup(t, ns+"-2", spec)
+	eventually(t, "another snapshot", func() error {
+		if n := len(l.snapshotsOf(t, c.bad)); n != 2 {
+			return fmt.Errorf("%d", n)
+		}
+		return nil
+	})
+	if err := l.Temporal.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Get(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "not you") {
+		t.Errorf("ended with %v", err)
+	}
+	if n := len(l.snapshotsOf(t, c.good)); n != 1 {
+		t.Errorf("%d snapshots of the volume that makes no trouble", n)
+	}
+	l.leftInBucket(t, ns+"-2", run.GetRunID())
+}
+
+// TestPublishedLimits: under AWS's own limits and delays, what was made and does not
+// show yet is not made again.
+func TestPublishedLimits(t *testing.T) {
+	l := shared
+	l.limits(t, func(n *ebssim.Limits) { *n = ebssim.Published() })
+	for path, locations := range paths() {
+		t.Run(path, func(t *testing.T) {
+			ns := l.namespace(t, "published-"+path)
+			c := &troubled{lab: l, T: t, ns: ns}
+			l.claim(t, ns, "good", "g")
+			l.claim(t, ns, "bad", "b")
+			c.good, c.bad = l.disk(t, ns, "good"), l.disk(t, ns, "bad")
+			c.strike(c.bad, losing(ebssim.EffectDropAfter, 1))
+			res := l.backup(t, ns, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}, VolumeSnapshotLocations: locations})
+			c.check(trouble{path: path, kept: 1}, res)
+		})
+	}
+}
+
 func handleOf(info volume.Info) string {
 	if info.CSI != nil {
 		return info.CSI.SnapshotHandle
