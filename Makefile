@@ -51,8 +51,8 @@ test-unit: ## tests without any process outside `go test`
 	go test ./...
 
 .PHONY: bench
-bench: build ## measure against the bare API server and a real Velero; writes dist/bench.json
-	go run ./test/bench
+bench: build ## measure against bare API server, limits of EC2 and a real Velero; writes dist/bench.json (BENCH='-only volumes')
+	go run ./test/bench $(BENCH)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (default 20s)

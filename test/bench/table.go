@@ -68,16 +68,26 @@ func (b *bench) volumeTable(out io.Writer) {
 	if len(b.volumes) == 0 {
 		return
 	}
-	fmt.Fprintln(out, "volumes of one backup, EC2 with the limits that AWS publishes")
 	w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "volumes\tpath\tlimit\tsnapshots\tratio\twhole backup\tratio\tCLI\tEC2 calls\trefused\tworker peak RSS\tVelero\t")
+	fmt.Fprintln(w, "volumes in one backup\tlimit\tsnapshots\tratio\twhole backup\tratio\tCLI\tEC2 calls\trefused\tworker peak RSS\tVelero")
 	for _, r := range b.volumes {
-		fmt.Fprintf(w, "%d\t%s\t%.1f s\t%.1f s\t%.2f\t%.1f s\t%.2f\t%.1f s\t%d\t%d\t%s\t%s\t\n",
-			r.Volumes, r.Path, r.Least, r.Snapshots, r.Snapshots/r.Least, r.Workflow, r.Workflow/r.Least, r.Command,
+		limit := "-"
+		if r.Least > 0 {
+			limit = fmt.Sprintf("%.1f s", r.Least)
+		}
+		fmt.Fprintf(w, "%d, %s\t%s\t%.1f s\t%s\t%.1f s\t%s\t%.1f s\t%d\t%d\t%s\t%s\n",
+			r.Volumes, r.Path, limit, r.Snapshots, share(r.Snapshots, r.Least), r.Workflow, share(r.Workflow, r.Least), r.Command,
 			r.Calls, r.refusals(), mib(r.WorkerRSS), peer(r))
 	}
 	_ = w.Flush()
 	fmt.Fprintln(out)
+}
+
+func share(own, least float64) string {
+	if least == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", own/least)
 }
 
 func peer(r volumeRow) string {

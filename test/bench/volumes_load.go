@@ -25,8 +25,7 @@ const (
 func volumeNamespace(n int) string { return fmt.Sprintf("volumes-%d", n) }
 
 // loadVolumes makes a namespace of n claims and waits until the CSI driver has made
-// their volumes, which have data. It comes before the limits are set: they are not
-// what is measured here.
+// their volumes, which have data.
 func (b *bench) loadVolumes(ctx context.Context, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, loadLimit)
 	defer cancel()

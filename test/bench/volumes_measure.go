@@ -20,7 +20,7 @@ func (b *bench) volumeBackup(ctx context.Context, r *volumeRow) error {
 		return err
 	}
 	defer w.Kill()
-	name := strings.ToLower(fmt.Sprintf("volumes-%d-%s", r.Volumes, r.Path))
+	name := fmt.Sprintf("volumes-%d-%s", r.Volumes, map[string]string{native: "native", csi: "csi", atOnce: "csi-at-once"}[r.Path])
 	args := []string{"backup", "create", name, "--include-namespaces", volumeNamespace(r.Volumes), "--wait"}
 	if r.Path == native {
 		args = append(args, "--volume-snapshot-locations", location)
@@ -83,7 +83,11 @@ func (b *bench) audit(ctx context.Context, r *volumeRow, since time.Time) error 
 	if err != nil {
 		return err
 	}
-	n, last := completed(state, since)
+	limits, err := b.stack.EBS.SetLimits(ctx, func(*ebssim.Limits) {}) // only reads them
+	if err != nil {
+		return err
+	}
+	n, last := completed(state, limits, since)
 	if n != r.Volumes {
 		return fmt.Errorf("the account has %d new snapshots, want %d", n, r.Volumes)
 	}
@@ -93,8 +97,7 @@ func (b *bench) audit(ctx context.Context, r *volumeRow, since time.Time) error 
 
 // completed counts the snapshots that were begun after since, and says when the last
 // of them was complete.
-func completed(state ebssim.State, since time.Time) (n int, last time.Time) {
-	limits := ebssim.Published()
+func completed(state ebssim.State, limits ebssim.Limits, since time.Time) (n int, last time.Time) {
 	for _, s := range state.Snapshots {
 		if s.Started.Before(since) || s.State != "completed" {
 			continue
@@ -110,9 +113,6 @@ func completed(state ebssim.State, since time.Time) (n int, last time.Time) {
 // veleroVolumes measures the peer on the same volumes, with the settings that make it
 // fastest.
 func (b *bench) veleroVolumes(ctx context.Context, r *volumeRow) error {
-	if err := b.rest(ctx); err != nil {
-		return err
-	}
 	v, err := b.stack.StartVelero(ctx, stack.VeleroOptions{
 		QPS: veleroQPS, Prefix: "velero", Args: []string{"--item-operation-sync-frequency=1s"},
 	})
