@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// csiWindow is how many snapshots of one backup are made by a driver at a time:
-	// EBS takes 100 pending ones in an account, and the driver does not queue.
-	csiWindow = 90
 	// Snapshots are looked at by one list a namespace or one of the cluster.
 	csiLookFirst = 100 * time.Millisecond
 	csiLookLast  = 2 * time.Second
@@ -36,7 +33,15 @@ const labelUID = ebs.TagBackupUID
 type csiSnapshots struct {
 	kube *kube.Client
 	plan *backupPlan
+	// window is how many snapshots of the backup a driver makes at a time. EBS takes
+	// so many pending ones in an account, and its driver does not queue: what it
+	// refuses, the snapshotter asks for again, ever later.
+	window int
 }
+
+// calm is how many a driver may have to make before pods are frozen for more: some of
+// others' are pending too.
+func (c *csiSnapshots) calm() int { return c.window * 9 / 10 }
 
 // csiTaker is one unit's.
 type csiTaker struct {
@@ -54,7 +59,7 @@ func (c *csiSnapshots) ready(ctx context.Context, groups [][]int, frozen bool) (
 		if err != nil {
 			return nil, err
 		}
-		if busy(live)+len(t.volumes) <= csiWindow || busy(live) == 0 {
+		if busy(live)+len(t.volumes) <= c.calm() || busy(live) == 0 {
 			return t, nil
 		}
 		if err := pause(ctx, wait); err != nil {
@@ -123,7 +128,7 @@ func (t *csiTaker) take(ctx context.Context, without map[int]bool) ([]taken, err
 // ask creates what is not there, within the window, each once, and notes the contents
 // to come in asked. What is refused for good is noted with the reason.
 func (t *csiTaker) ask(ctx context.Context, todo []int, live map[string]snapshotv1.VolumeSnapshot, asked, refused map[int]string) error {
-	room := csiWindow - busy(live)
+	room := t.c.window - busy(live)
 	if t.frozen {
 		room = len(todo) // ready has seen to it
 	}
