@@ -67,7 +67,7 @@ func (b *Backup) unit(ctx context.Context, o *opened, unit int) (unitResult, err
 	if err != nil {
 		return unitResult{}, err
 	}
-	s := &shooting{o: o, unit: &o.plan.Volumes.Units[unit], freezer: f}
+	s := &shooting{o: o, unit: &o.plan.Volumes.Units[unit], freezer: f, barred: map[volume.Path]bool{}}
 	defer s.release()
 	if err := s.earlier(ctx, paths, began, resumed); err != nil {
 		return unitResult{}, err
@@ -92,6 +92,7 @@ type shooting struct {
 	unit    *unitPlan
 	freezer *freezer
 
+	barred map[volume.Path]bool // not to be taken
 	takers []taker
 	mu     sync.Mutex
 	taken  []taken
@@ -101,6 +102,9 @@ type shooting struct {
 // the backup's: the objects are worth having without them.
 func (s *shooting) ready(ctx context.Context, paths map[volume.Path]snapshotter) error {
 	for path, of := range s.groups() {
+		if s.barred[path] {
+			continue
+		}
 		t, err := paths[path].ready(ctx, of, len(s.unit.Pods) > 0)
 		switch {
 		case err == nil:
@@ -108,45 +112,6 @@ func (s *shooting) ready(ctx context.Context, paths map[volume.Path]snapshotter)
 		case ctx.Err() == nil && hopelessly(err):
 			s.taken = append(s.taken, failedVolumes(slices.Concat(of...), err.Error())...)
 		default:
-			return err
-		}
-	}
-	return nil
-}
-
-// groups are those of the unit, each of one path.
-func (s *shooting) groups() map[volume.Path][][]int {
-	out := map[volume.Path][][]int{}
-	for _, g := range s.unit.Groups {
-		for path, part := range splitPaths(s.o.plan.Volumes.Volumes, g) {
-			out[path] = append(out[path], part)
-		}
-	}
-	return out
-}
-
-// earlier looks at what an attempt before this one has left of pods with hooks. All
-// snapshots of a unit are taken in one freeze: if all are there, and of a time before
-// the pods were thawed, they are used as they are; otherwise they are made anew.
-func (s *shooting) earlier(ctx context.Context, paths map[volume.Path]snapshotter, thawed time.Time, resumed bool) error {
-	if len(s.unit.Pods) == 0 || attemptOf(ctx) == 1 {
-		return nil
-	}
-	var before []taken
-	for path, of := range s.groups() {
-		found, err := paths[path].found(ctx, slices.Concat(of...))
-		if err != nil && !hopelessly(err) { // take says what is refused
-			return err
-		}
-		before = append(before, found...)
-	}
-	late := func(t taken) bool { return !t.At.Before(thawed) }
-	if len(before) > 0 && len(before) == len(s.unit.volumes()) && !slices.ContainsFunc(before, late) {
-		s.freezer.spare(resumed)
-		return nil
-	}
-	for path, of := range s.groups() {
-		if err := paths[path].forget(ctx, slices.Concat(of...)); err != nil && !hopelessly(err) {
 			return err
 		}
 	}
@@ -194,11 +159,18 @@ func (s *shooting) without(stopped map[string]string) map[int]bool {
 			v := &s.o.plan.Volumes.Volumes[i]
 			if v.Namespace == pod.Namespace && slices.Contains(pod.Claims, v.Claim) && !out[i] {
 				out[i] = true
-				s.taken = append(s.taken, failedVolumes([]int{i}, fmt.Sprintf("pod %s was not frozen, so that no snapshot was taken: %s", pod.Name, why))...)
+				s.fail(i, fmt.Sprintf("pod %s was not frozen, so that no snapshot was taken: %s", pod.Name, why))
 			}
 		}
 	}
 	return out
+}
+
+// fail notes why there is no snapshot of a volume, unless that is known.
+func (s *shooting) fail(volume int, why string) {
+	if !slices.ContainsFunc(s.taken, func(t taken) bool { return t.Volume == volume }) {
+		s.taken = append(s.taken, failedVolumes([]int{volume}, why)...)
+	}
 }
 
 func (s *shooting) complete(ctx context.Context) error {

@@ -138,7 +138,7 @@ func (t *nativeTaker) take(ctx context.Context, without map[int]bool) ([]taken, 
 			return nil
 		}
 		snaps, err := t.snapshots(ctx, g)
-		if err != nil && (ctx.Err() != nil || !givenUp(ctx, err)) {
+		if err != nil && (ctx.Err() != nil || !givenUp(attemptOf(ctx), err)) {
 			return err
 		}
 		t.mu.Lock()
@@ -154,8 +154,8 @@ func (t *nativeTaker) take(ctx context.Context, without map[int]bool) ([]taken, 
 
 // givenUp: a volume's snapshot is refused for good, or has failed in attempt after
 // attempt while EC2 answered otherwise. One volume must not hold up all others.
-func givenUp(ctx context.Context, err error) bool {
-	return ebs.IsFinal(err) || attemptOf(ctx) >= createAttempts && (errors.Is(err, ebs.ErrState) || errors.Is(err, ebs.ErrUnavailable))
+func givenUp(attempt int32, err error) bool {
+	return ebs.IsFinal(err) || attempt >= createAttempts && (errors.Is(err, ebs.ErrState) || errors.Is(err, ebs.ErrUnavailable))
 }
 
 // attemptOf is the number of the activity's attempt, from 1.
@@ -216,7 +216,7 @@ func (t *nativeTaker) complete(ctx context.Context) (map[int]string, error) {
 	refused := map[int]string{}
 	for _, g := range t.partial {
 		_, err := t.n.l.SnapshotInstance(ctx, t.n.plan.UID, g[0].Volume.Instance, requests(g))
-		if err != nil && (ctx.Err() != nil || !givenUp(ctx, err)) {
+		if err != nil && (ctx.Err() != nil || !givenUp(attemptOf(ctx), err)) {
 			return nil, fmt.Errorf("tag snapshots of instance %s: %w", g[0].Volume.Instance, err)
 		}
 		for _, r := range g {

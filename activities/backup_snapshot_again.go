@@ -1,0 +1,59 @@
+package activities
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+// groups are those of the unit, each of one path.
+func (s *shooting) groups() map[volume.Path][][]int {
+	out := map[volume.Path][][]int{}
+	for _, g := range s.unit.Groups {
+		for path, part := range splitPaths(s.o.plan.Volumes.Volumes, g) {
+			out[path] = append(out[path], part)
+		}
+	}
+	return out
+}
+
+// earlier looks at what an attempt before this one has left of pods with hooks. All
+// snapshots of a unit are taken in one freeze: if all are there, and of a time before
+// the pods were thawed, they are used as they are; otherwise they are made anew.
+func (s *shooting) earlier(ctx context.Context, paths map[volume.Path]snapshotter, thawed time.Time, resumed bool) error {
+	if len(s.unit.Pods) == 0 || attemptOf(ctx) == 1 {
+		return nil
+	}
+	return s.settleEarlier(ctx, paths, thawed, resumed)
+}
+
+func (s *shooting) settleEarlier(ctx context.Context, paths map[volume.Path]snapshotter, thawed time.Time, resumed bool) error {
+	var before []taken
+	for path, of := range s.groups() {
+		found, err := paths[path].found(ctx, slices.Concat(of...))
+		if err != nil && !hopelessly(err) { // take says what is refused
+			return err
+		}
+		before = append(before, found...)
+	}
+	late := func(t taken) bool { return !t.At.Before(thawed) }
+	if len(before) > 0 && len(before) == len(s.unit.volumes()) && !slices.ContainsFunc(before, late) {
+		s.freezer.spare(resumed)
+		return nil
+	}
+	for path, of := range s.groups() {
+		all := slices.Concat(of...)
+		err := paths[path].forget(ctx, all)
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && hopelessly(err):
+			s.barred[path] = true // they would be taken for those of this freeze
+			s.taken = append(s.taken, failedVolumes(all, "snapshots of an attempt that was lost are in the way: "+err.Error())...)
+		default:
+			return err
+		}
+	}
+	return nil
+}
