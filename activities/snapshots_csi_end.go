@@ -13,9 +13,13 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
-// goneWithin is how long the cluster's controllers are waited for when they delete
-// snapshots. What they have not done by then, they go on doing by themselves.
-const goneWithin = time.Minute
+const (
+	// goneWithin is how long the cluster's controllers are waited for when they delete
+	// snapshots. What they have not done by then, they go on doing by themselves.
+	goneWithin = time.Minute
+	// takenWithin is how long a snapshot is waited for that is to be deleted.
+	takenWithin = 30 * time.Second
+)
 
 var errStillThere = errors.New("is still being deleted")
 
@@ -77,6 +81,19 @@ func (c *csiSnapshots) forget(ctx context.Context, volumes []int) error {
 	return c.erase(ctx, func(key string) bool { return mine[key] }, nil)
 }
 
+// mayGo: a snapshot is left alone while the driver makes it, and while EC2 may not show
+// it yet. The EBS driver takes one that it does not find for deleted, and it would stay
+// for ever.
+func mayGo(vs *snapshotv1.VolumeSnapshot) bool {
+	switch {
+	case vs.DeletionTimestamp != nil:
+		return true
+	case isTaken(vs):
+		return time.Since(vs.Status.CreationTime.Time) > showsWithin
+	}
+	return problemOf(vs) != "" || time.Since(vs.CreationTimestamp.Time) > takenWithin
+}
+
 // erase deletes the chosen VolumeSnapshots with their snapshots at the provider, and
 // then the contents that are left of them and the named ones. It looks again until
 // all are gone: the snapshot controller may make a content that did not exist a moment
@@ -93,10 +110,14 @@ func (c *csiSnapshots) erase(ctx context.Context, chosen func(string) bool, cont
 			return err
 		}
 		maps.DeleteFunc(live, func(key string, _ snapshotv1.VolumeSnapshot) bool { return !chosen(key) })
-		for _, vs := range live {
+		ripe := map[string]snapshotv1.VolumeSnapshot{}
+		for key, vs := range live {
 			names[contentOf(&vs)] = true
+			if mayGo(&vs) {
+				ripe[key] = vs
+			}
 		}
-		if err := c.remove(ctx, live, snapshotv1.VolumeSnapshotContentDelete); err != nil {
+		if err := c.remove(ctx, ripe, snapshotv1.VolumeSnapshotContentDelete); err != nil {
 			return err
 		}
 		if len(live) == 0 {

@@ -315,3 +315,23 @@ func TestAgain(t *testing.T) {
 		})
 	}
 }
+
+func TestMayGo(t *testing.T) {
+	deleting := vs(0, false, false, "")
+	deleting.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+	for name, tc := range map[string]struct {
+		vs   snapshotv1.VolumeSnapshot
+		want bool
+	}{
+		"being made":         {vs(time.Second, false, false, ""), false},
+		"not made for long":  {vs(2*takenWithin, false, false, ""), true},
+		"the driver refuses": {vs(time.Second, false, false, "bad"), true},
+		"just made":          {vs(time.Second, true, false, ""), false},
+		"made a while ago":   {vs(2*showsWithin, true, true, ""), true},
+		"being deleted":      {deleting, true},
+	} {
+		if got := mayGo(&tc.vs); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
