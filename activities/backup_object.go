@@ -111,15 +111,6 @@ func text(v any) string {
 	return s
 }
 
-func stringMap(v any) map[string]string {
-	m, _ := v.(map[string]any)
-	out := make(map[string]string, len(m))
-	for k, v := range m {
-		out[k] = text(v)
-	}
-	return out
-}
-
 func objectName(ns, name string) string {
 	if ns == "" {
 		return name

@@ -338,6 +338,15 @@ func labelsOf(obj map[string]any) map[string]string {
 	return stringMap(meta["labels"])
 }
 
+func stringMap(v any) map[string]string {
+	m, _ := v.(map[string]any)
+	out := make(map[string]string, len(m))
+	for k, v := range m {
+		out[k] = text(v)
+	}
+	return out
+}
+
 // digest identifies the state of a live object between a dry run and the run that
 // follows it.
 func digest(live map[string]any) string {

@@ -4,7 +4,6 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 )
 
 // Inputs are what Make judges by, read by the caller. Objects of other namespaces
@@ -13,7 +12,6 @@ type Inputs struct {
 	Claims          []corev1.PersistentVolumeClaim
 	Volumes         []corev1.PersistentVolume
 	Pods            []corev1.Pod
-	StorageClasses  []storagev1.StorageClass
 	SnapshotClasses []snapshotv1.VolumeSnapshotClass
 
 	Policies          *Policies // nil: none
