@@ -93,7 +93,7 @@ func TestBackupStory(t *testing.T) {
 	if code != codeDone {
 		t.Errorf("delete: code %d\n%s", code, stderr)
 	}
-	has(t, stdout, `Backup "one" deleted: 12 files.`)
+	has(t, stdout, `Backup "one" deleted: 12 files, 0 snapshots.`)
 	if code, _, _ := s.lifeboat(t.Context(), "backup", "delete", "one", "--confirm"); code != codeNotFound {
 		t.Errorf("delete again: code %d", code)
 	}

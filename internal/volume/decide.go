@@ -40,7 +40,7 @@ func (p *planner) decide(v *Volume, pv *corev1.PersistentVolume, claim *corev1.P
 	case matched == actionNone && !snapshots && pod == "":
 		v.SkipReason = skippedBySpec
 	case pv == nil || !bound(claim):
-		p.skip(v, report.ClaimUnbound, report.Error, unboundText(v, claim))
+		p.skip(v, report.ClaimUnbound, unboundSeverity(v), unboundText(v, claim))
 	case matched == actionNone && pod != "":
 		p.skip(v, report.VolumeSkipped, report.Warning, "pod "+pod+": "+noFiles)
 	default:
@@ -51,6 +51,14 @@ func (p *planner) decide(v *Volume, pv *corev1.PersistentVolume, claim *corev1.P
 // bound holds for volumes without a claim as well.
 func bound(claim *corev1.PersistentVolumeClaim) bool {
 	return claim == nil || claim.Status.Phase == corev1.ClaimBound || claim.Status.Phase == ""
+}
+
+// unboundSeverity: a claim that never had a volume has no data to lose.
+func unboundSeverity(v *Volume) report.Severity {
+	if v.PV == "" {
+		return report.Warning
+	}
+	return report.Error
 }
 
 func unboundText(v *Volume, claim *corev1.PersistentVolumeClaim) string {

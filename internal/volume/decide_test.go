@@ -53,7 +53,7 @@ func TestPathOfOneVolume(t *testing.T) {
 		"nfs":                                  {Inputs{CSI: true, Native: true}, claim("data", nfs()), "", Skip, "cannot be snapshotted: nfs", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
 		"no source":                            {Inputs{CSI: true}, claim("data", corev1.PersistentVolumeSource{}), "", Skip, "unknown", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
 		"snapshotVolumes false":                {Inputs{CSI: true, Spec: off, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), "", Skip, "snapshotVolumes: false", ""},
-		"pending":                              {Inputs{CSI: true}, claim("data", ebsCSI(), pending), "", Skip, "Pending and has no volume", "error CLAIM_UNBOUND persistentvolumeclaims shop/data; warning VOLUME_SKIPPED persistentvolumes pv-data; "},
+		"pending":                              {Inputs{CSI: true}, claim("data", ebsCSI(), pending), "", Skip, "Pending and has no volume", "warning VOLUME_SKIPPED persistentvolumes pv-data; warning CLAIM_UNBOUND persistentvolumeclaims shop/data; "},
 		"pending, snapshotVolumes false":       {Inputs{CSI: true, Spec: off}, claim("data", ebsCSI(), pending), "", Skip, "snapshotVolumes: false", ""},
 		"lost":                                 {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI(), lost), "", Skip, "Lost, not bound to volume pv-data", "error CLAIM_UNBOUND persistentvolumeclaims shop/data; "},
 		"volume of another claim":              {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", ebsCSI(), elsewhere), "", Skip, "bound to another claim", "error CLAIM_UNBOUND persistentvolumeclaims shop/data; warning VOLUME_SKIPPED persistentvolumes pv-data; "},

@@ -31,7 +31,8 @@
 //     exist. Velero accepts a mistyped one, which then matches nothing.
 //   - File-level backup that was asked for by a pod that does not run is no reason
 //     to go without a snapshot. A claim that is not bound is no error where
-//     snapshotVolumes is false: nothing of it is missed.
+//     snapshotVolumes is false: nothing of it is missed. One that never had a volume is a warning: there
+//     is no data yet.
 //   - Volumes that the user left out (policy skip, snapshotVolumes: false) are
 //     recorded without a warning. All others that are not snapshotted are warned
 //     of, or are errors where the spec promised a snapshot.
