@@ -154,3 +154,23 @@ func inParallel[T any](ctx context.Context, window int, items []T, fn func(conte
 	}
 	return group.Wait()
 }
+
+func indexes[T any](all []T) []int {
+	out := make([]int, len(all))
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// pause waits, or ends with the context.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -51,15 +51,17 @@ type csiTaker struct {
 	errs    map[int]time.Time // since when the driver has had an error
 }
 
-// ready waits, before a freeze, until the driver has few enough snapshots to make.
+// ready waits, before a freeze, until the driver has few enough snapshots to make, or
+// does not get on with them.
 func (c *csiSnapshots) ready(ctx context.Context, groups [][]int, frozen bool) (taker, error) {
 	t := &csiTaker{c: c, volumes: slices.Concat(groups...), frozen: frozen, errs: map[int]time.Time{}}
+	end := time.Now().Add(c.plan.Backup.Spec.CSISnapshotTimeout.Duration)
 	for wait := csiLookFirst; frozen; wait = min(2*wait, csiLookLast) {
 		live, err := c.list(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if busy(live)+len(t.volumes) <= c.calm() || busy(live) == 0 {
+		if busy(live)+len(t.volumes) <= c.calm() || busy(live) == 0 || time.Now().After(end) {
 			return t, nil
 		}
 		if err := pause(ctx, wait); err != nil {
@@ -76,26 +78,6 @@ func (c *csiSnapshots) list(ctx context.Context) (map[string]snapshotv1.VolumeSn
 		return nil, fmt.Errorf("list volume snapshots: %w", err)
 	}
 	return live, nil
-}
-
-// busy counts those that a driver works on.
-func busy(live map[string]snapshotv1.VolumeSnapshot) int {
-	n := 0
-	for _, vs := range live {
-		if !isReady(&vs) {
-			n++
-		}
-	}
-	return n
-}
-
-func isReady(vs *snapshotv1.VolumeSnapshot) bool {
-	return vs.Status != nil && vs.Status.ReadyToUse != nil && *vs.Status.ReadyToUse
-}
-
-// isTaken: the point in time is fixed, and the snapshot has its content.
-func isTaken(vs *snapshotv1.VolumeSnapshot) bool {
-	return vs.Status != nil && vs.Status.CreationTime != nil && vs.Status.BoundVolumeSnapshotContentName != nil
 }
 
 // take makes the VolumeSnapshots, as many at a time as the window allows, and waits
@@ -152,14 +134,6 @@ func (t *csiTaker) ask(ctx context.Context, todo []int, live map[string]snapshot
 		asked[i] = content
 		return nil
 	})
-}
-
-func indexes[T any](all []T) []int {
-	out := make([]int, len(all))
-	for i := range out {
-		out[i] = i
-	}
-	return out
 }
 
 func (c *csiSnapshots) key(i int) string {
@@ -243,66 +217,5 @@ func (t *csiTaker) failure(i int, vs *snapshotv1.VolumeSnapshot) string {
 	return ""
 }
 
-// problemOf is the driver's last error.
-func problemOf(vs *snapshotv1.VolumeSnapshot) string {
-	if vs.Status == nil || vs.Status.Error == nil || vs.Status.Error.Message == nil {
-		return ""
-	}
-	return *vs.Status.Error.Message
-}
-
-func after(why string) string {
-	if why == "" {
-		return ""
-	}
-	return ": " + why
-}
-
 func (t *csiTaker) complete(context.Context) (map[int]string, error) { return nil, nil }
 func (t *csiTaker) release()                                         {}
-
-// states looks at the VolumeSnapshots. One that has vanished took its snapshot with
-// it, or soon will.
-func (c *csiSnapshots) states(ctx context.Context, all []taken) (map[int]snapshotState, error) {
-	live, err := c.list(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[int]snapshotState, len(all))
-	for _, t := range all {
-		vs, there := live[c.key(t.Volume)]
-		out[t.Volume] = c.state(t, &vs, there)
-	}
-	return out, nil
-}
-
-// state: an error that lasts beyond csiSnapshotTimeout is final. Drivers report what
-// EBS gave up as an error again and again.
-func (c *csiSnapshots) state(t taken, vs *snapshotv1.VolumeSnapshot, there bool) snapshotState {
-	why := problemOf(vs)
-	switch {
-	case !there || vs.DeletionTimestamp != nil:
-		return snapshotState{Phase: snapshotFailed, Detail: c.deleted(t.Volume)}
-	case isReady(vs):
-		return snapshotState{Phase: snapshotCompleted, Percent: 100}
-	case why != "" && time.Since(t.At) > c.plan.Backup.Spec.CSISnapshotTimeout.Duration:
-		return snapshotState{Phase: snapshotFailed, Detail: "the driver has failed for longer than csiSnapshotTimeout" + after(why)}
-	}
-	return snapshotState{Phase: snapshotPending, Detail: why}
-}
-
-func (c *csiSnapshots) deleted(i int) string {
-	return fmt.Sprintf("VolumeSnapshot %s was deleted before the backup was complete", c.key(i))
-}
-
-// pause waits, or ends with the context.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
