@@ -78,6 +78,7 @@ func (l *lab) leftInCluster(t *testing.T, ns string) {
 // TestBackupAndBack takes two volumes, loses them, and gets them back as they were,
 // by both paths; deleted, the backup leaves nothing in the account.
 func TestBackupAndBack(t *testing.T) {
+	t.Parallel()
 	l := shared
 	for path, locations := range paths() {
 		t.Run(path, func(t *testing.T) {
@@ -127,6 +128,7 @@ func TestBackupAndBack(t *testing.T) {
 // TestSkippedVolumes: a volume that is left out is recorded with its reason, warned of
 // unless the user left it out.
 func TestSkippedVolumes(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "skipped")
 	l.claim(t, ns, "data", "x")

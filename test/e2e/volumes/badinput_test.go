@@ -23,6 +23,7 @@ type spoiled struct {
 // TestRefusedNative: what cannot be restored of native snapshots is said before
 // anything is made.
 func TestRefusedNative(t *testing.T) {
+	t.Parallel()
 	l := shared
 	swap := func(f *forgery) {
 		a, b := &f.natives[0].Status, &f.natives[1].Status
@@ -67,6 +68,7 @@ func TestRefusedNative(t *testing.T) {
 
 // TestRefusedCSI is the same for CSI snapshots.
 func TestRefusedCSI(t *testing.T) {
+	t.Parallel()
 	l := shared
 	l.refusesAll(t, true, map[string]spoiled{
 		"missing snapshot": {

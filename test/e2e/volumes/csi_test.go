@@ -13,6 +13,7 @@ import (
 // TestCSIRestore brings claims back from CSI snapshots: after a loss, beside the
 // original, and from a backup so old that it has no volumeinfo.
 func TestCSIRestore(t *testing.T) {
+	t.Parallel()
 	l := shared
 	for name, withInfo := range map[string]bool{"csi": true, "old": false} {
 		t.Run(name, func(t *testing.T) {
@@ -94,6 +95,7 @@ func TestCSIClassIsMapped(t *testing.T) {
 // the restored pod is scheduled, in its zone, and the restore waits for that; a claim
 // that no pod uses it does not wait for.
 func TestCSIWaitsForItsPod(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns, copied := l.namespace(t, "pod"), "pod-copied-"+l.id
 	l.cleanUp(t, copied)

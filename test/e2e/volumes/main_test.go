@@ -8,6 +8,7 @@ package volumes
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -44,7 +45,15 @@ var shared *lab
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
+// atOnce is how many of the tests that bear company run at a time: they wait more than
+// they work.
+const atOnce = "6"
+
 func testMain(m *testing.M) int {
+	if err := flag.Set("test.parallel", atOnce); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "lifeboat-volumes-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

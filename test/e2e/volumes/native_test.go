@@ -12,6 +12,7 @@ import (
 
 // TestNativeRestore brings a namespace back whose claims were snapshotted through EC2.
 func TestNativeRestore(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "native")
 	l.claim(t, ns, "data", "first")
@@ -53,6 +54,7 @@ func TestNativeRestore(t *testing.T) {
 // TestNativeBesideTheOriginal restores into another namespace while the first lives:
 // the volume gets another name, and both have their own data.
 func TestNativeBesideTheOriginal(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns, copied := l.namespace(t, "origin"), "copied-"+l.id
 	l.cleanUp(t, copied)
@@ -75,6 +77,7 @@ func TestNativeBesideTheOriginal(t *testing.T) {
 
 // TestExistingClaimIsLeft: a claim that is there keeps its data, and no volume is made.
 func TestExistingClaimIsLeft(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "there")
 	l.claim(t, ns, "data", "then")
@@ -96,6 +99,7 @@ func TestExistingClaimIsLeft(t *testing.T) {
 // TestNativeInAnotherZone: the zone of the snapshot has no node; the volume goes where
 // nodes are.
 func TestNativeInAnotherZone(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "zones")
 	l.claim(t, ns, "data", "moved")
@@ -124,6 +128,7 @@ func TestNativeInAnotherZone(t *testing.T) {
 // TestNativeKeepsSpeed: a gp3 volume that was made faster is as fast again, though
 // Velero's files do not say so.
 func TestNativeKeepsSpeed(t *testing.T) {
+	t.Parallel()
 	l := shared
 	class := "fast-" + l.id
 	l.kubectl(t, `{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"`+class+`"},"provisioner":"ebs.csi.aws.com",
@@ -142,6 +147,7 @@ func TestNativeKeepsSpeed(t *testing.T) {
 
 // TestWithoutVolumes is --restore-volumes=false.
 func TestWithoutVolumes(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns, copied := l.namespace(t, "off"), "offed-"+l.id
 	l.cleanUp(t, copied)
@@ -160,6 +166,7 @@ func TestWithoutVolumes(t *testing.T) {
 
 // TestDryRun says what would be made and makes nothing.
 func TestDryRun(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "dry")
 	l.claim(t, ns, "data", "x")
@@ -192,6 +199,7 @@ func TestDryRun(t *testing.T) {
 // TestRetainedVolumeWithoutSnapshot: a disk that the backup does not hold and that its
 // policy kept is bound again, also where only its namespace is restored.
 func TestRetainedVolumeWithoutSnapshot(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "kept")
 	l.claim(t, ns, "data", "still there")
@@ -214,6 +222,7 @@ func TestRetainedVolumeWithoutSnapshot(t *testing.T) {
 // TestSingleClaim restores one claim by its name and type, with its data; and, where
 // volumes are excluded, says that it comes empty.
 func TestSingleClaim(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "single")
 	l.claim(t, ns, "data", "one")

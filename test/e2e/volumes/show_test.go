@@ -15,6 +15,7 @@ import (
 // TestShown describes a backup in Velero's form, with a volume by each path and one that
 // was skipped, through the command line and a worker.
 func TestShown(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "shown")
 	l.claim(t, ns, "data", "first")
