@@ -9,9 +9,13 @@ STACKDIR ?= $(CACHE)/dev-stack
 # The stack's CSI driver is a module of its own.
 DRIVER   := test/stack/tools/ebscsi
 
+# gotestsum runs go test, counts the tests, and ends with what failed or was skipped.
+GOTEST := $(TOOLS)/gotestsum --
+export GOTESTSUM_FORMAT ?= pkgname-and-test-fails
+
 # Tests with the tag `stack` run real components; one package at a time, for they
 # share two cores with an API server each.
-STACKTEST := go test -tags stack -p 1 -timeout 60m
+STACKTEST := $(GOTEST) -tags stack -p 1 -timeout 60m
 
 .DEFAULT_GOAL := help
 
@@ -31,20 +35,20 @@ demo: ## the whole story on real components: backup, loss, restore, comparison (
 	@bin/demo
 
 .PHONY: test
-test: node-build stack-build lint test-driver ## everything that proves it, on real components (builds them at the first run; Linux, root)
+test: $(TOOLS)/gotestsum node-build stack-build lint test-driver ## everything that proves it, on real components (builds them at the first run; Linux, root)
 	$(STACKTEST) ./...
 
 .PHONY: test-noroot
-test-noroot: stack-build lint test-driver ## as test, without the tests that need a node (they want Linux and root)
+test-noroot: $(TOOLS)/gotestsum stack-build lint test-driver ## as test, without the tests that need a node (they want Linux and root)
 	$(STACKTEST) $$(go list -tags stack ./... | grep -v /test/node)
 
 .PHONY: e2e
-e2e: node-build stack-build ## real Pods with real data on a real node (Linux, root; installs what it needs)
-	$(STACKTEST) -v ./test/node/...
+e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a real node (Linux, root; installs what it needs)
+	GOTESTSUM_FORMAT=standard-verbose $(STACKTEST) ./test/node/...
 
 .PHONY: test-driver
-test-driver: ## the stack's CSI driver: its own tests and the CSI specification's suite
-	cd $(DRIVER) && CGO_ENABLED=0 go test -trimpath ./...
+test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver: its own tests and the CSI specification's suite
+	cd $(DRIVER) && CGO_ENABLED=0 $(GOTEST) -trimpath ./...
 
 .PHONY: test-unit
 test-unit: ## tests without any process outside `go test`
@@ -70,13 +74,13 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## linters, layer rules, det
 fmt: $(TOOLS)/golangci-lint ## format the code
 	$(TOOLS)/golangci-lint fmt ./...
 
-$(TOOLS)/golangci-lint $(TOOLS)/workflowcheck: tools/go.mod
+$(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 	@mkdir -p $(TOOLS)
-	cd tools && go build -o $(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint go.temporal.io/sdk/contrib/tools/workflowcheck
-	@touch $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck
+	cd tools && go build -o $(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint go.temporal.io/sdk/contrib/tools/workflowcheck gotest.tools/gotestsum
+	@touch $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum
 
 .PHONY: record-histories
-record-histories: ## record workflow histories of this code for the replay tests of later code
+record-histories: $(TOOLS)/gotestsum ## record workflow histories of this code for the replay tests of later code
 	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecordHistories$$' ./test/chaos
 
 .PHONY: stack-build
