@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // call makes one request when the action's turn has come, and makes it again for
@@ -20,7 +22,7 @@ func call[T any](ctx context.Context, l *Location, action, id string, do func(co
 		}
 		out, err := do(ctx)
 		l.lane.told(action, err)
-		if !isThrottle(codeOf(err)) {
+		if !isThrottle(awserr.Code(err)) {
 			return out, classify(action, id, err)
 		}
 	}

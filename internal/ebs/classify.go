@@ -3,15 +3,10 @@ package ebs
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
-	"net/url"
 	"strings"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // Refusals that are about when, not about what.
@@ -68,24 +63,17 @@ func kindOfCode(code string) error {
 	return nil
 }
 
-// classify turns an error of the SDK into one of this package. A nil error
-// stays nil, an error already classified stays as it is.
-func classify(action, id string, err error) error {
-	var known *Error
-	if err == nil || errors.As(err, &known) {
-		return err
-	}
-	return &Error{Action: action, ID: id, Kind: kindOf(err), Code: codeOf(err), Cause: err}
-}
+// classify turns an error of the SDK into an Error of one of this package's kinds.
+func classify(action, id string, err error) error { return awserr.Wrap(action, id, err, kindOf) }
 
 func kindOf(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}
-	if kind := kindOfCode(codeOf(err)); kind != nil {
+	if kind := kindOfCode(awserr.Code(err)); kind != nil {
 		return kind
 	}
-	switch status := statusOf(err); {
+	switch status := awserr.Status(err); {
 	case status == 401:
 		return ErrCredentials
 	case status == 403:
@@ -94,48 +82,12 @@ func kindOf(err error) error {
 		return ErrUnavailable
 	case status >= 400:
 		return ErrInvalid
-	case isCredentialError(err):
+	case awserr.IsCredentials(err):
 		return ErrCredentials
-	case isNetwork(err):
+	case awserr.IsNetwork(err):
 		return ErrUnavailable
 	}
 	return nil
-}
-
-func codeOf(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		return api.ErrorCode()
-	}
-	return ""
-}
-
-func statusOf(err error) int {
-	var resp *smithyhttp.ResponseError
-	if errors.As(err, &resp) {
-		return resp.HTTPStatusCode()
-	}
-	return 0
-}
-
-// isCredentialError recognises that no request was made because there was
-// nothing to sign it with. The SDK has no type for it.
-func isCredentialError(err error) bool {
-	text := err.Error()
-	for _, mark := range []string{"get identity:", "refresh cached credentials", "static credentials are empty"} {
-		if strings.Contains(text, mark) {
-			return true
-		}
-	}
-	return false
-}
-
-func isNetwork(err error) bool {
-	var netErr net.Error
-	var urlErr *url.Error
-	var sendErr *smithyhttp.RequestSendError
-	return errors.As(err, &netErr) || errors.As(err, &urlErr) || errors.As(err, &sendErr) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // isAmbiguous: the request may have been carried out although it failed. A
@@ -145,27 +97,6 @@ func isAmbiguous(err error) bool {
 	if errors.As(err, &op) && op.Op == "dial" {
 		return false
 	}
-	code := codeOf(err)
+	code := awserr.Code(err)
 	return errors.Is(kindOf(err), ErrUnavailable) && !isThrottle(code) && !isLimit(code)
-}
-
-// brief keeps of an SDK error what a reader needs: EC2's code and message, the
-// status and the request id for AWS support.
-func brief(err error) string {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return err.Error()
-	}
-	text := api.ErrorCode()
-	if m := api.ErrorMessage(); m != "" && m != text {
-		text += ": " + strings.TrimSuffix(m, ".")
-	}
-	if status := statusOf(err); status != 0 {
-		text = fmt.Sprintf("%d %s", status, text)
-	}
-	var resp *awshttp.ResponseError
-	if errors.As(err, &resp) && resp.ServiceRequestID() != "" {
-		text += ", request id " + resp.ServiceRequestID()
-	}
-	return text
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 func apiError(code string) error {
@@ -45,7 +47,7 @@ func TestClassifyKeeps(t *testing.T) {
 	if classify("X", "", nil) != nil {
 		t.Error("no error became one")
 	}
-	first := fail("A", "vol-1", ErrState, "why")
+	first := awserr.Fail("A", "vol-1", ErrState, "why")
 	if got := classify("B", "vol-2", fmt.Errorf("wrapped: %w", first)); !strings.Contains(got.Error(), `A "vol-1"`) {
 		t.Errorf("classified twice: %v", got)
 	}

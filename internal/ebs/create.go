@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 const actionVolume = "CreateVolume"
@@ -50,7 +52,7 @@ func (l *Location) makeVolume(ctx context.Context, r VolumeRequest, failed int) 
 		out, err := call(ctx, l, actionVolume, r.Snapshot.ID, func(ctx context.Context) (*ec2.CreateVolumeOutput, error) {
 			return l.ec2.CreateVolume(ctx, in)
 		})
-		var e *Error
+		var e *awserr.Error
 		switch {
 		case err == nil:
 			return fromMade(out), nil
@@ -71,11 +73,11 @@ func fromMade(out *ec2.CreateVolumeOutput) Volume {
 func (r VolumeRequest) check() error {
 	switch {
 	case r.RestoreUID == "" || r.PV == "":
-		return fail(actionVolume, r.Snapshot.ID, ErrInvalid, "restore UID and PV are required")
+		return awserr.Fail(actionVolume, r.Snapshot.ID, ErrInvalid, "restore UID and PV are required")
 	case r.Zone == "":
-		return fail(actionVolume, r.Snapshot.ID, ErrInvalid, "no availability zone for PV %s", r.PV)
+		return awserr.Fail(actionVolume, r.Snapshot.ID, ErrInvalid, "no availability zone for PV %s", r.PV)
 	case r.Snapshot.State != SnapshotCompleted:
-		return fail(actionVolume, r.Snapshot.ID, ErrState, "the snapshot is %s; only a completed one makes a volume", r.Snapshot.State)
+		return awserr.Fail(actionVolume, r.Snapshot.ID, ErrState, "the snapshot is %s; only a completed one makes a volume", r.Snapshot.State)
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // DeleteSnapshot deletes a snapshot of this account. It looks first: what is not
@@ -45,12 +47,12 @@ func (l *Location) DeleteSnapshot(ctx context.Context, id string, must map[strin
 // kept tells whether a snapshot that was not deleted is locked or used by an AMI.
 // AWS publishes no error code for the former, so the lock itself is looked at.
 func (l *Location) kept(ctx context.Context, id string, why error) (Deletion, error) {
-	var e *Error
+	var e *awserr.Error
 	if !errors.As(why, &e) || errors.Is(why, ErrUnavailable) || errors.Is(why, ErrCredentials) || ctx.Err() != nil {
 		return Deletion{}, why
 	}
 	if e.Code == "InvalidSnapshot.InUse" {
-		return Deletion{Outcome: Retained, Reason: brief(e.Cause)}, nil
+		return Deletion{Outcome: Retained, Reason: awserr.Brief(e.Cause)}, nil
 	}
 	reason, err := l.lock(ctx, id)
 	switch {
@@ -63,9 +65,9 @@ func (l *Location) kept(ctx context.Context, id string, why error) (Deletion, er
 }
 
 // lockedByCode is for roles that may not look at locks.
-func lockedByCode(e *Error) (Deletion, error) {
+func lockedByCode(e *awserr.Error) (Deletion, error) {
 	if strings.Contains(e.Code, "Locked") {
-		return Deletion{Outcome: Retained, Reason: brief(e.Cause)}, nil
+		return Deletion{Outcome: Retained, Reason: awserr.Brief(e.Cause)}, nil
 	}
 	return Deletion{}, e
 }
@@ -81,10 +83,10 @@ func lockReason(s types.LockedSnapshotsInfo) string {
 // ours refuses what does not carry the tags.
 func ours(action, id string, tags, must map[string]string) error {
 	if len(must) == 0 {
-		return fail(action, id, ErrInvalid, "name the tags that tell it is ours")
+		return awserr.Fail(action, id, ErrInvalid, "name the tags that tell it is ours")
 	}
 	if key := lacking(tags, must); key != "" {
-		return fail(action, id, ErrNotOurs, "its tag %s is %q, not %q", key, tags[key], must[key])
+		return awserr.Fail(action, id, ErrNotOurs, "its tag %s is %q, not %q", key, tags[key], must[key])
 	}
 	return nil
 }
@@ -136,14 +138,14 @@ func (l *Location) DeleteVolume(ctx context.Context, id string, must map[string]
 	_, err = call(ctx, l, "DeleteVolume", id, func(ctx context.Context) (*ec2.DeleteVolumeOutput, error) {
 		return l.ec2.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: aws.String(id)})
 	})
-	var e *Error
+	var e *awserr.Error
 	switch {
 	case err == nil:
 		return Deletion{Outcome: Deleted}, nil
 	case errors.Is(err, ErrNotFound):
 		return Deletion{Outcome: Gone}, nil
 	case errors.As(err, &e) && e.Code == "VolumeInUse":
-		return Deletion{Outcome: Retained, Reason: brief(e.Cause)}, nil
+		return Deletion{Outcome: Retained, Reason: awserr.Brief(e.Cause)}, nil
 	}
 	return Deletion{}, err
 }

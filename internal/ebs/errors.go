@@ -2,7 +2,6 @@ package ebs
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
 )
@@ -30,42 +29,6 @@ var (
 	ErrUnavailable = errors.New("EC2 unavailable")
 )
 
-// Error says which EC2 action failed on what. Kind is one of the sentinels, or
-// nil when the failure fits none. Cause is what EC2 or the network said.
-type Error struct {
-	Action string
-	ID     string
-	Kind   error
-	Code   string
-	Cause  error
-}
-
-// Error renders `Action "id": kind (what EC2 said)`.
-func (e *Error) Error() string {
-	head := e.Action
-	if e.ID != "" {
-		head = fmt.Sprintf("%s %q", e.Action, e.ID)
-	}
-	switch {
-	case e.Kind == nil:
-		return fmt.Sprintf("%s: %s", head, brief(e.Cause))
-	case e.Cause == nil:
-		return fmt.Sprintf("%s: %v", head, e.Kind)
-	}
-	return fmt.Sprintf("%s: %v (%s)", head, e.Kind, brief(e.Cause))
-}
-
-// Unwrap makes errors.Is and errors.As see both the kind and the cause.
-func (e *Error) Unwrap() []error {
-	var all []error
-	for _, err := range []error{e.Kind, e.Cause} {
-		if err != nil {
-			all = append(all, err)
-		}
-	}
-	return all
-}
-
 // IsFinal tells that trying again does not mend the error.
 func IsFinal(err error) bool {
 	for _, final := range []error{ErrNotFound, ErrInvalid, ErrLimit, ErrDenied, ErrNotOurs} {
@@ -74,8 +37,4 @@ func IsFinal(err error) bool {
 		}
 	}
 	return false
-}
-
-func fail(action, id string, kind error, format string, a ...any) *Error {
-	return &Error{Action: action, ID: id, Kind: kind, Cause: fmt.Errorf(format, a...)}
 }

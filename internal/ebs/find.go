@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // Find lists the account's own snapshots that carry all of the tags, in any
@@ -64,7 +66,7 @@ func (l *Location) shared(ctx context.Context, id string) (Snapshot, error) {
 	case err != nil:
 		return Snapshot{}, err
 	case len(out.Snapshots) != 1:
-		return Snapshot{}, fail("DescribeSnapshots", id, ErrNotFound, "EC2 lists %d", len(out.Snapshots))
+		return Snapshot{}, awserr.Fail("DescribeSnapshots", id, ErrNotFound, "EC2 lists %d", len(out.Snapshots))
 	}
 	return snapshotFrom(out.Snapshots[0]), nil
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // SnapshotInstance makes snapshots of volumes that are attached to one instance,
@@ -113,7 +115,7 @@ func assign(instance string, made []Snapshot, rs []Request) ([]Snapshot, error) 
 	for i, r := range rs {
 		at := slices.IndexFunc(made, func(s Snapshot) bool { return s.VolumeID == r.Volume.ID })
 		if at < 0 {
-			return nil, fail(actionAll, instance, ErrState, "EC2 made no snapshot of %s; is it attached to the instance?", r.Volume.ID)
+			return nil, awserr.Fail(actionAll, instance, ErrState, "EC2 made no snapshot of %s; is it attached to the instance?", r.Volume.ID)
 		}
 		out[i] = made[at]
 		out[i].Zone = r.Volume.Zone
@@ -151,7 +153,7 @@ func (l *Location) otherVolumes(ctx context.Context, instance string, rs []Reque
 	}
 	for _, r := range rs {
 		if !slices.Contains(attached, r.Volume.ID) {
-			return nil, fail(actionAll, instance, ErrState, "volume %s is not a data volume of it", r.Volume.ID)
+			return nil, awserr.Fail(actionAll, instance, ErrState, "volume %s is not a data volume of it", r.Volume.ID)
 		}
 	}
 	return slices.DeleteFunc(attached, func(id string) bool {

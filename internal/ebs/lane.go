@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // atOnce is how many unreserved snapshots are asked for at the same time: enough
@@ -51,7 +53,7 @@ func (n *lane) told(action string, err error) {
 	switch {
 	case err == nil:
 		n.bucket(action).passed()
-	case isThrottle(codeOf(err)):
+	case isThrottle(awserr.Code(err)):
 		n.bucket(action).throttled()
 	}
 }

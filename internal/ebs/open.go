@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
 )
 
@@ -106,7 +107,7 @@ func withHTTP(o Options) config.LoadOptionsFunc {
 // many requests in flight a short outage would spend it and fail them all.
 func newRetryer(attempts int) func() aws.Retryer {
 	now := retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-		if code := codeOf(err); isThrottle(code) || isLimit(code) {
+		if code := awserr.Code(err); isThrottle(code) || isLimit(code) {
 			return aws.FalseTernary
 		}
 		return aws.UnknownTernary

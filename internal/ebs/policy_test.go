@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // policyFile is the document that users attach to the worker's role.
@@ -242,7 +244,7 @@ func TestPolicyForbids(t *testing.T) {
 				return err
 			},
 		} {
-			if err := try(); codeOf(err) != "UnauthorizedOperation" {
+			if err := try(); awserr.Code(err) != "UnauthorizedOperation" {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // Prune deletes the run's snapshots that are not among keep, and returns what
@@ -12,7 +14,7 @@ import (
 // good does not keep the others from being deleted.
 func (l *Location) Prune(ctx context.Context, uid string, keep []string) (map[string]Deletion, error) {
 	if uid == "" {
-		return nil, fail("DeleteSnapshot", "", ErrInvalid, "no run is named")
+		return nil, awserr.Fail("DeleteSnapshot", "", ErrInvalid, "no run is named")
 	}
 	ours := map[string]string{TagBackupUID: uid}
 	all, err := l.Find(ctx, ours)

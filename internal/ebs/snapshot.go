@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // The two actions that make snapshots, each with a request bucket of its own.
@@ -75,11 +77,11 @@ func mine(s Snapshot, r Request) bool {
 func (r Request) check(uid string) error {
 	switch {
 	case r.Volume.ID == "":
-		return fail(actionOne, r.PV, ErrInvalid, "the volume has no id")
+		return awserr.Fail(actionOne, r.PV, ErrInvalid, "the volume has no id")
 	case uid == "" || r.Tags[TagBackupUID] != uid:
-		return fail(actionOne, r.Volume.ID, ErrInvalid, "the tags must hold %s=%s", TagBackupUID, uid)
+		return awserr.Fail(actionOne, r.Volume.ID, ErrInvalid, "the tags must hold %s=%s", TagBackupUID, uid)
 	case r.PV == "" || r.Tags[TagPV] != r.PV:
-		return fail(actionOne, r.Volume.ID, ErrInvalid, "the tags must hold %s=%s", TagPV, r.PV)
+		return awserr.Fail(actionOne, r.Volume.ID, ErrInvalid, "the tags must hold %s=%s", TagPV, r.PV)
 	}
 	return nil
 }
@@ -155,10 +157,10 @@ func (c *claim) insist(ctx context.Context, action, id string, a attempt) ([]Sna
 		switch {
 		case err == nil:
 			return made, nil
-		case isThrottle(codeOf(err)): // the bucket makes the next one wait
-		case isLimit(codeOf(err)):
+		case isThrottle(awserr.Code(err)): // the bucket makes the next one wait
+		case isLimit(awserr.Code(err)):
 			refused++
-			if err := c.backOff(ctx, codeOf(err), refused); err != nil {
+			if err := c.backOff(ctx, awserr.Code(err), refused); err != nil {
 				return nil, classify(action, id, err)
 			}
 		case isAmbiguous(err) && lost < lostAnswers:

@@ -3,16 +3,10 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // kindOfCode is the one place that knows S3's error codes, those of the
@@ -83,90 +77,26 @@ func kindOfUnknown(code string, status int) error {
 	return kindOfStatus(status)
 }
 
-// classify turns an error of the SDK into one of this package. A nil error
-// stays nil, an error already classified stays as it is.
-func classify(op, key string, err error) error {
-	var known *Error
-	if err == nil || errors.As(err, &known) {
-		return err
-	}
-	return &Error{Op: op, Key: key, Kind: kindOf(err), Code: codeOf(err), Cause: err}
-}
+// classify turns an error of the SDK into an Error of one of this package's kinds.
+func classify(op, key string, err error) error { return awserr.Wrap(op, key, err, kindOf) }
 
 func kindOf(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}
-	if kind := kindOfCode(codeOf(err)); kind != nil {
+	if kind := kindOfCode(awserr.Code(err)); kind != nil {
 		return kind
 	}
-	if status := statusOf(err); status != 0 {
-		return kindOfUnknown(codeOf(err), status)
+	if status := awserr.Status(err); status != 0 {
+		return kindOfUnknown(awserr.Code(err), status)
 	}
-	if isCredentialError(err) {
+	if awserr.IsCredentials(err) {
 		return ErrCredentials
 	}
-	if isNetwork(err) {
+	if awserr.IsNetwork(err) {
 		return ErrUnavailable
 	}
 	return nil
-}
-
-func codeOf(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		return api.ErrorCode()
-	}
-	return ""
-}
-
-func statusOf(err error) int {
-	var resp *smithyhttp.ResponseError
-	if errors.As(err, &resp) {
-		return resp.HTTPStatusCode()
-	}
-	return 0
-}
-
-// isCredentialError recognises that no request was made because there was
-// nothing to sign it with. The SDK has no type for it.
-func isCredentialError(err error) bool {
-	text := err.Error()
-	for _, mark := range []string{"get identity:", "refresh cached credentials", "static credentials are empty"} {
-		if strings.Contains(text, mark) {
-			return true
-		}
-	}
-	return false
-}
-
-func isNetwork(err error) bool {
-	var netErr net.Error
-	var urlErr *url.Error
-	var sendErr *smithyhttp.RequestSendError
-	return errors.As(err, &netErr) || errors.As(err, &urlErr) || errors.As(err, &sendErr) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
-}
-
-// brief keeps of an SDK error what a reader needs: the store's code and
-// message, the status and the request id for its operator.
-func brief(err error) string {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return err.Error()
-	}
-	text := api.ErrorCode()
-	if m := api.ErrorMessage(); m != "" && m != text {
-		text += ": " + strings.TrimSuffix(m, ".")
-	}
-	if status := statusOf(err); status != 0 {
-		text = fmt.Sprintf("%d %s", status, text)
-	}
-	var resp *awshttp.ResponseError
-	if errors.As(err, &resp) && resp.ServiceRequestID() != "" {
-		text += ", request id " + resp.ServiceRequestID()
-	}
-	return text
 }
 
 // stripURL drops the URL from net/http's error: a signed URL is a secret.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // composeTries bounds how often an upload is begun anew because a concurrent
@@ -45,11 +47,11 @@ func (s *S3) checkParts(dst string, parts []Part) error {
 	for i, p := range parts {
 		switch {
 		case p.Key != "" && p.Inline != nil:
-			return fail("compose", dst, ErrInvalid, "part %d is both inline and stored", i)
+			return awserr.Fail("compose", dst, ErrInvalid, "part %d is both inline and stored", i)
 		case p.Key != "" && checkKey(p.Key) != nil:
-			return fail("compose", dst, ErrInvalid, "part %d: %w", i, checkKey(p.Key))
+			return awserr.Fail("compose", dst, ErrInvalid, "part %d: %w", i, checkKey(p.Key))
 		case p.Offset < 0 || p.Size < 0:
-			return fail("compose", dst, ErrInvalid, "part %d: negative offset or size", i)
+			return awserr.Fail("compose", dst, ErrInvalid, "part %d: negative offset or size", i)
 		}
 	}
 	return nil
@@ -57,7 +59,7 @@ func (s *S3) checkParts(dst string, parts []Part) error {
 
 func (s *S3) composePieces(ctx context.Context, dst string, pieces []piece, o PutOptions) error {
 	if len(pieces) > maxParts {
-		return fail("compose", dst, ErrInvalid, "%d parts needed, S3 allows %d", len(pieces), maxParts)
+		return awserr.Fail("compose", dst, ErrInvalid, "%d parts needed, S3 allows %d", len(pieces), maxParts)
 	}
 	if len(pieces) == 0 {
 		return s.Put(ctx, dst, nil, o)
@@ -127,7 +129,7 @@ func (s *S3) appendRange(ctx context.Context, buf *bytes.Buffer, p Part) error {
 	defer func() { _ = r.Close() }()
 	n, err := io.Copy(buf, r)
 	if err == nil && n != p.Size {
-		err = fail("get range", p.Key, ErrInvalid, "%d of %d bytes from offset %d", n, p.Size, p.Offset)
+		err = awserr.Fail("get range", p.Key, ErrInvalid, "%d of %d bytes from offset %d", n, p.Size, p.Offset)
 	}
 	return err
 }

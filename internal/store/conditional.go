@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // checkDir is where probes live: a directory that Velero tolerates.
@@ -15,7 +17,7 @@ const checkDir = "plugins/lifeboat/check/"
 // are probed again the next time.
 func (s *S3) Conditional(ctx context.Context) (bool, error) {
 	if s.readOnly {
-		return false, fail("probe conditional writes", "", ErrReadOnly, "spec.accessMode is ReadOnly")
+		return false, awserr.Fail("probe conditional writes", "", ErrReadOnly, "spec.accessMode is ReadOnly")
 	}
 	s.probe.Lock()
 	defer s.probe.Unlock()

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 const (
@@ -122,8 +124,8 @@ func (s *S3) deleteErrors(ctx context.Context, failed []types.Error) error {
 			continue
 		}
 		key := s.relative(aws.ToString(f.Key))
-		err := &Error{
-			Op: "delete", Key: key, Kind: kind, Code: aws.ToString(f.Code),
+		err := &awserr.Error{
+			Op: "delete", Name: key, Kind: kind, Code: aws.ToString(f.Code),
 			Cause: fmt.Errorf("%s: %s", aws.ToString(f.Code), aws.ToString(f.Message)),
 		}
 		errs = append(errs, s.explainDenied(ctx, err))
@@ -154,7 +156,7 @@ func (s *S3) deleteEach(ctx context.Context, keys []string) (int, error) {
 func (s *S3) deleteOne(ctx context.Context, key string) error {
 	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucketName(), Key: s.keyName(key)})
 	err = classify("delete", key, err)
-	var e *Error
+	var e *awserr.Error
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil
@@ -166,20 +168,20 @@ func (s *S3) deleteOne(ctx context.Context, key string) error {
 
 // explainDenied finds out whether a lock is what denied a deletion: S3 answers
 // AccessDenied to both missing rights and Object Lock.
-func (s *S3) explainDenied(ctx context.Context, e *Error) error {
+func (s *S3) explainDenied(ctx context.Context, e *awserr.Error) error {
 	if !errors.Is(e.Kind, ErrAccessDenied) {
 		return e
 	}
-	head, err := s.headObject(ctx, e.Key)
+	head, err := s.headObject(ctx, e.Name)
 	if err != nil {
 		return e // the denial itself is the news
 	}
 	until := aws.ToTime(head.ObjectLockRetainUntilDate)
 	switch {
 	case head.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn:
-		return fail(e.Op, e.Key, ErrLocked, "legal hold")
+		return awserr.Fail(e.Op, e.Name, ErrLocked, "legal hold")
 	case head.ObjectLockMode != "" && until.After(time.Now()):
-		return fail(e.Op, e.Key, ErrLocked, "%s until %s", head.ObjectLockMode, until.UTC().Format(time.RFC3339))
+		return awserr.Fail(e.Op, e.Name, ErrLocked, "%s until %s", head.ObjectLockMode, until.UTC().Format(time.RFC3339))
 	}
 	return e
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
 )
@@ -38,44 +37,3 @@ var (
 	// ErrChanged: the object was replaced while it was read.
 	ErrChanged = errors.New("object changed while it was read")
 )
-
-// Error says which operation failed on which object. Kind is one of the
-// sentinels above, or nil when the failure fits none of them. Cause is what
-// the store or the network said.
-type Error struct {
-	Op    string
-	Key   string
-	Kind  error
-	Code  string
-	Cause error
-}
-
-// Error renders `operation "key": kind (what the store said)`.
-func (e *Error) Error() string {
-	head := e.Op
-	if e.Key != "" {
-		head = fmt.Sprintf("%s %q", e.Op, e.Key)
-	}
-	switch {
-	case e.Kind == nil:
-		return fmt.Sprintf("%s: %v", head, e.Cause)
-	case e.Cause == nil:
-		return fmt.Sprintf("%s: %v", head, e.Kind)
-	}
-	return fmt.Sprintf("%s: %v (%s)", head, e.Kind, brief(e.Cause))
-}
-
-// Unwrap makes errors.Is and errors.As see both the kind and the cause.
-func (e *Error) Unwrap() []error {
-	var all []error
-	for _, err := range []error{e.Kind, e.Cause} {
-		if err != nil {
-			all = append(all, err)
-		}
-	}
-	return all
-}
-
-func fail(op, key string, kind error, format string, a ...any) *Error {
-	return &Error{Op: op, Key: key, Kind: kind, Cause: fmt.Errorf(format, a...)}
-}

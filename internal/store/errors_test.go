@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -54,7 +55,7 @@ func TestClassification(t *testing.T) {
 
 func checkKind(t *testing.T, err, want error) {
 	t.Helper()
-	var e *store.Error
+	var e *awserr.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("got %T %v", err, err)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // Get opens an object. See Store.
@@ -31,14 +33,14 @@ func (s *S3) GetRange(ctx context.Context, key string, off, n int64) (io.ReadClo
 		return nil, err
 	}
 	if off < 0 {
-		return nil, fail("get range", key, ErrInvalid, "negative offset %d", off)
+		return nil, awserr.Fail("get range", key, ErrInvalid, "negative offset %d", off)
 	}
 	if n == 0 {
 		_, err := s.Head(ctx, key)
 		return nothing(), err
 	}
 	out, err := s.getObject(ctx, key, rangeHeader(off, n), "")
-	if codeOf(err) == "InvalidRange" || statusOf(err) == 416 {
+	if awserr.Code(err) == "InvalidRange" || awserr.Status(err) == 416 {
 		return nothing(), nil
 	}
 	if err != nil {

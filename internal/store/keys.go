@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // full is the key in the bucket; a prefix of a listing works the same way.
@@ -41,14 +43,14 @@ func (s *S3) copySource(key string) string {
 // readable and writable refuse bad keys before anything is sent.
 func (s *S3) readable(op, key string) error {
 	if err := checkKey(key); err != nil {
-		return &Error{Op: op, Key: key, Kind: ErrInvalid, Cause: err}
+		return &awserr.Error{Op: op, Name: key, Kind: ErrInvalid, Cause: err}
 	}
 	return nil
 }
 
 func (s *S3) writable(op, key string) error {
 	if s.readOnly {
-		return fail(op, key, ErrReadOnly, "spec.accessMode is ReadOnly")
+		return awserr.Fail(op, key, ErrReadOnly, "spec.accessMode is ReadOnly")
 	}
 	return s.readable(op, key)
 }

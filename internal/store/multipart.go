@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // upload is a multipart upload in progress.
@@ -88,7 +90,7 @@ func (u *upload) copy(ctx context.Context, n int32, p Part) (types.CompletedPart
 	}
 	r := out.CopyPartResult
 	if r == nil {
-		return types.CompletedPart{}, fail(u.op, u.key, ErrUnsupported, "copy part %d: empty answer", n)
+		return types.CompletedPart{}, awserr.Fail(u.op, u.key, ErrUnsupported, "copy part %d: empty answer", n)
 	}
 	return types.CompletedPart{
 		PartNumber: aws.Int32(n), ETag: r.ETag, ChecksumCRC32: r.ChecksumCRC32, ChecksumCRC32C: r.ChecksumCRC32C,

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // maxPresign is the longest life S3 gives a signed URL.
@@ -22,10 +24,10 @@ func (s *S3) Presign(ctx context.Context, key string, ttl time.Duration) (string
 		return "", err
 	}
 	if s.customer != nil {
-		return "", fail("presign", key, ErrUnsupported, "the location encrypts with a customer key (SSE-C), which a URL cannot carry; read the object through the worker")
+		return "", awserr.Fail("presign", key, ErrUnsupported, "the location encrypts with a customer key (SSE-C), which a URL cannot carry; read the object through the worker")
 	}
 	if ttl <= 0 || ttl > maxPresign {
-		return "", fail("presign", key, ErrInvalid, "a URL may live for up to %s, not %s", maxPresign, ttl)
+		return "", awserr.Fail("presign", key, ErrInvalid, "a URL may live for up to %s, not %s", maxPresign, ttl)
 	}
 	in := &s3.GetObjectInput{Bucket: s.bucketName(), Key: s.keyName(key)}
 	req, err := s.public.PresignGetObject(ctx, in, s3.WithPresignExpires(ttl))
@@ -51,7 +53,7 @@ func (s *S3) FetchURL(ctx context.Context, url string) ([]byte, error) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fail("fetch signed URL", "", kindOfStatus(resp.StatusCode), "status %s", resp.Status)
+		return nil, awserr.Fail("fetch signed URL", "", kindOfStatus(resp.StatusCode), "status %s", resp.Status)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxFetch))
 	return body, classify("fetch signed URL", "", err)

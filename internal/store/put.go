@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 const (
@@ -46,7 +48,7 @@ func (s *S3) guard(ctx context.Context, op, key string, o PutOptions) (native bo
 func (s *S3) absent(ctx context.Context, op, key string) error {
 	switch _, err := s.Head(ctx, key); {
 	case err == nil:
-		return &Error{Op: op, Key: key, Kind: ErrExists}
+		return &awserr.Error{Op: op, Name: key, Kind: ErrExists}
 	case errors.Is(err, ErrNotFound):
 		return nil
 	default:

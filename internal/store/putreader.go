@@ -7,6 +7,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // growEvery doubles the size of parts after so many of them, so that 10,000
@@ -61,7 +63,7 @@ func (u *upload) more(r io.Reader, n int32) (body []byte, last bool, err error) 
 		return nil, false, classify(u.op, u.key, err)
 	}
 	if n == maxParts && len(body) > 0 {
-		return nil, false, fail(u.op, u.key, ErrInvalid, "the stream needs more than %d parts", maxParts)
+		return nil, false, awserr.Fail(u.op, u.key, ErrInvalid, "the stream needs more than %d parts", maxParts)
 	}
 	return body, last, nil
 }

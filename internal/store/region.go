@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // findRegion follows Velero: the location's region; for AWS itself the
@@ -46,8 +48,8 @@ func (s *S3) bucketRegion(ctx context.Context, cfg aws.Config) (string, error) {
 			return region, nil
 		}
 	}
-	if statusOf(err) == 404 {
-		return "", &Error{Op: "head bucket", Kind: ErrNoBucket, Cause: err}
+	if awserr.Status(err) == 404 {
+		return "", &awserr.Error{Op: "head bucket", Kind: ErrNoBucket, Cause: err}
 	}
 	return "", classify("head bucket", "", err)
 }

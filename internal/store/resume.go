@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 const (
@@ -65,7 +67,7 @@ func (r *resumingReader) Read(p []byte) (int, error) {
 }
 
 func (r *resumingReader) reopen(cause error) error {
-	lost := isNetwork(cause) || errors.Is(cause, io.EOF)
+	lost := awserr.IsNetwork(cause) || errors.Is(cause, io.EOF)
 	if !lost || r.left < 0 || r.tries == resumeTries || r.ctx.Err() != nil {
 		return errors.Join(r.ctx.Err(), cause)
 	}
@@ -75,8 +77,8 @@ func (r *resumingReader) reopen(cause error) error {
 	r.tries++
 	out, err := r.store.getObject(r.ctx, r.key, rangeHeader(r.off, r.left), r.etag)
 	if err != nil {
-		if statusOf(err) == 412 {
-			return &Error{Op: "read", Key: r.key, Kind: ErrChanged, Cause: err}
+		if awserr.Status(err) == 412 {
+			return &awserr.Error{Op: "read", Name: r.key, Kind: ErrChanged, Cause: err}
 		}
 		return err
 	}
