@@ -45,7 +45,7 @@ func (b *Backup) ExportShard(ctx context.Context, p *Pulse, in contract.ExportSh
 	if err != nil {
 		return contract.ShardResult{}, err
 	}
-	suspects := map[string]bool{}
+	suspects := map[string]int{}
 	for try := 0; ; try++ {
 		e := b.newExport(ctx, o, p, in.Shard, cur)
 		e.suspects, e.snapshots = suspects, snapshots
@@ -105,18 +105,14 @@ type export struct {
 	w     *archive.Writer
 	note  *chunkNotes // what is to be remembered with the next chunk
 
-	marked   exportCursor    // the watermark
-	suspects map[string]bool // lists that failed once although the API server is well
+	marked   exportCursor   // the watermark
+	suspects map[string]int // how often lists failed although the API server is well
 
 	snapshots map[string]string // VolumeSnapshots, by "namespace/claim"
 }
 
-// errSuspect is a list that failed while the API server is well, for the first time:
-// the server may have been down until just now. A second time it is the type's own.
-var errSuspect = errors.New("failed once; trying again")
-
 func (b *Backup) newExport(ctx context.Context, o *opened, p *Pulse, shard int, cur exportCursor) *export {
-	e := &export{b: b, o: o, pulse: p, shard: shard, cur: cur, note: newChunkNotes(), marked: cur}
+	e := &export{b: b, o: o, pulse: p, shard: shard, cur: cur, note: newChunkNotes(), marked: cur, suspects: map[string]int{}}
 	e.cur.Result.Shard = shard
 	e.w = archive.NewWriter(archive.DefaultLimits(), o.plan.Started, func(c archive.Chunk) error {
 		return e.stage(ctx, c)
@@ -138,8 +134,7 @@ func (e *export) run(ctx context.Context, us []unit) error {
 	return e.close(ctx)
 }
 
-// unit streams one list into the writer. A type that cannot be listed while the
-// API server is well is a reason in the result, not a lost backup.
+// unit streams one list into the writer.
 func (e *export) unit(ctx context.Context, u unit) error {
 	r, ok := e.o.plan.resource(u.list.Type.GroupResource)
 	if !ok {
@@ -164,23 +159,6 @@ func (e *export) unit(ctx context.Context, u unit) error {
 			r.GroupResource(), res.Recovered)))
 	}
 	return e.listFailed(ctx, r, u, err)
-}
-
-func (e *export) listFailed(ctx context.Context, r kube.Resource, u unit, err error) error {
-	refused := kube.IsForbidden(err) || kube.IsNotFound(err) || kube.IsMethodNotSupported(err)
-	if kube.IsUnavailable(err) && ctx.Err() == nil {
-		refused = e.b.Kube.Ping(ctx) == nil // the API server is well: it is this group that is not
-		key := fmt.Sprint(r.GroupResource(), " ", u.namespace, " ", u.selector)
-		if refused && !e.suspects[key] && e.suspects != nil {
-			e.suspects[key] = true
-			return fmt.Errorf("%w: %w", errSuspect, err)
-		}
-	}
-	if !refused {
-		return err
-	}
-	e.note.reason(report.New(report.ListFailed, err.Error()).At(r.GroupResource(), "", ""))
-	return nil
 }
 
 // wanted applies what a list call cannot: Velero's exclusions (velero.md C4).

@@ -31,6 +31,13 @@ func (cat Catalog) Served(group string) []string { return cat.served[group] }
 // Versions lists the versions in which a type is served, preferred first.
 func (cat Catalog) Versions(groupResource string) []string { return cat.versions[groupResource] }
 
+// Lacks tells that a type is certainly not served, in no version: its group
+// answered, or is no longer registered.
+func (cat Catalog) Lacks(groupResource, group string) bool {
+	return len(cat.versions[groupResource]) == 0 &&
+		!slices.ContainsFunc(cat.Failures, func(f GroupFailure) bool { return f.Group == group })
+}
+
 // InVersion is a type in another of its served versions. Kind, scope and verbs
 // are those of the preferred version: a type does not change them.
 func (cat Catalog) InVersion(groupResource, version string) (Resource, bool) {

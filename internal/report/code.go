@@ -9,6 +9,9 @@ const (
 	// ListFailed: the objects of a type could not be listed (all of them, or
 	// those of one namespace); none of them are in the backup.
 	ListFailed Code = "LIST_FAILED"
+	// TypeGone: a type's definition was deleted while the backup ran, and its
+	// objects with it.
+	TypeGone Code = "TYPE_GONE"
 	// ListInconsistent: a list outlived the API server's history and was finished
 	// in a newer state; nothing is missing, but it is not of one moment.
 	ListInconsistent Code = "LIST_INCONSISTENT"

@@ -26,6 +26,7 @@ func TestRefusals(t *testing.T) {
 	each(t, []job{
 		{"expired token, a new one offered", func(ctx context.Context, l *lane) error { return l.expired(ctx, true) }},
 		{"expired token, none offered", func(ctx context.Context, l *lane) error { return l.expired(ctx, false) }},
+		{"a type goes before it is listed", goneType},
 		{"the API server throttles a restore", throttledRestore},
 		{"the API server throttles a backup", func(ctx context.Context, l *lane) error { return l.refusedBackup(ctx, share("api", 4, tooMany)) }},
 		{"the object store asks to slow down", func(ctx context.Context, l *lane) error { return l.refusedBackup(ctx, share("s3", 4, slowDown)) }},
@@ -57,11 +58,7 @@ func (l *lane) expired(ctx context.Context, offer bool) error {
 		}
 		return &Answer{Status: http.StatusGone, Header: http.Header{"Content-Type": {"application/json"}}, Body: status(http.StatusGone, "Expired", token)}
 	})
-	var res contract.BackupResult
-	run, err := l.startBackup(name, bulkSpec())(ctx)
-	if err == nil {
-		err = run.Get(ctx, &res)
-	}
+	res, err := l.finished(ctx, name, bulkSpec())
 	if err != nil {
 		return err
 	}
@@ -129,11 +126,7 @@ func throttledRestore(ctx context.Context, l *lane) error {
 func (l *lane) refusedBackup(ctx context.Context, hook Hook) error {
 	name, _ := l.names("backup")
 	l.arm(hook)
-	run, err := l.startBackup(name, bulkSpec())(ctx)
-	var res contract.BackupResult
-	if err == nil {
-		err = run.Get(ctx, &res)
-	}
+	res, err := l.finished(ctx, name, bulkSpec())
 	if err != nil {
 		return err
 	}

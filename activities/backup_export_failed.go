@@ -1,0 +1,73 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
+
+// Discovery follows a change of types within moments; a type that is announced
+// and not served is asked for this often, this far apart.
+const (
+	notServedTries = 5
+	notServedPause = time.Second
+)
+
+// errSuspect is a list that failed while the API server is well, and may not fail
+// again: the server may have been down until just now.
+var errSuspect = errors.New("failed; trying again")
+
+// listFailed decides what the failure of a list means. A type that cannot be listed
+// while the API server is well is a reason in the result, not a lost backup; a nil
+// error stays nil.
+func (e *export) listFailed(ctx context.Context, r kube.Resource, u unit, err error) error {
+	switch {
+	case kube.IsNotFound(err):
+		return e.notServed(ctx, r, u, err)
+	case kube.IsUnavailable(err) && ctx.Err() == nil:
+		if e.b.Kube.Ping(ctx) != nil {
+			return err
+		}
+		if e.suspect(r, u) == 1 {
+			return fmt.Errorf("%w: %w", errSuspect, err)
+		}
+	case !kube.IsForbidden(err) && !kube.IsMethodNotSupported(err):
+		return err
+	}
+	e.note.reason(report.New(report.ListFailed, err.Error()).At(r.GroupResource(), "", ""))
+	return nil
+}
+
+// notServed judges a 404 to a list. A definition that was deleted since the backup
+// was planned took its objects with it: there is nothing to back up. A server
+// that has just started answers so too, for a type that it is about to serve.
+func (e *export) notServed(ctx context.Context, r kube.Resource, u unit, err error) error {
+	cat, derr := e.b.Kube.Discover(ctx)
+	if derr != nil {
+		return derr
+	}
+	gr := r.GroupResource()
+	if cat.Lacks(gr, r.Group) {
+		e.note.reason(report.New(report.TypeGone, "the API server no longer serves this type").At(gr, "", ""))
+		return nil
+	}
+	if e.suspect(r, u) < notServedTries {
+		if err := pause(ctx, notServedPause); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: %w", errSuspect, err)
+	}
+	e.note.reason(report.New(report.ListFailed, err.Error()).At(gr, "", ""))
+	return nil
+}
+
+// suspect counts the failures of one list within this attempt at the shard.
+func (e *export) suspect(r kube.Resource, u unit) int {
+	key := fmt.Sprint(r.GroupResource(), " ", u.namespace, " ", u.selector)
+	e.suspects[key]++
+	return e.suspects[key]
+}
