@@ -244,8 +244,7 @@ func (a *applier) existing(ctx context.Context, it *item) (record, error) {
 		if code != "" {
 			return it.skip(code, "exists and differs; existingResourcePolicy is none, so it was left as it is"), nil
 		}
-		it.rec.Reason = "already there, equal"
-		return it.done(report.Skipped), nil
+		return a.equal(ctx, it)
 	}
 	return a.update(ctx, it, patch)
 }
@@ -259,25 +258,10 @@ func (a *applier) change(it *item, live map[string]any) (map[string]any, report.
 		return resource.MergeServiceAccount(live, it.want), ""
 	case a.r.Rules.LiveWins(gr) || a.r.Rules.Equal(gr, live, it.want):
 		return nil, ""
-	case a.s.Restore.Spec.ExistingResourcePolicy != "update":
+	case !a.updates():
 		return nil, report.ExistsDiffers
 	}
 	return a.r.Rules.MergePatch(gr, live, it.want), ""
-}
-
-func (a *applier) update(ctx context.Context, it *item, patch map[string]any) (record, error) {
-	body, err := json.Marshal(patch)
-	if err != nil {
-		return it.fail(report.ObjectInvalid, err), nil
-	}
-	_, err = a.r.Kube.Patch(ctx, it.res, it.ns, it.rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: fieldManager})
-	if err == nil {
-		return it.done(report.Updated), nil
-	}
-	if kube.IsInvalid(err) || kube.IsConflict(err) {
-		return it.fail(report.UpdateFailed, err), nil
-	}
-	return a.refused(ctx, it, err)
 }
 
 func (a *applier) live(ctx context.Context, it *item) (map[string]any, error) {
@@ -300,13 +284,14 @@ func (a *applier) ours(live map[string]any) bool {
 // refused tells a server that cannot answer, which the activity's retry mends, from
 // one that does not want this object.
 func (a *applier) refused(ctx context.Context, it *item, err error) (record, error) {
-	if ctx.Err() != nil || kube.IsUnauthorized(err) {
-		return record{}, err
-	}
-	if kube.IsUnavailable(err) && a.r.Kube.Ping(ctx) != nil {
+	if a.unanswered(ctx, err) {
 		return record{}, err
 	}
 	return it.fail(codeOf(err), err), nil
+}
+
+func (a *applier) unanswered(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || kube.IsUnauthorized(err) || kube.IsUnavailable(err) && a.r.Kube.Ping(ctx) != nil
 }
 
 func codeOf(err error) report.Code {

@@ -290,6 +290,30 @@ func (c *careLab) existing(t *testing.T) {
 	if again.Counts.Updated != 0 || again.Counts.Created != 0 {
 		t.Errorf("nothing differs: %+v", again.Counts)
 	}
+	if got := c.restoredBy(t, "refers"); got != "update-again" {
+		t.Errorf("an equal object says it is of restore %v", got)
+	}
+	c.unwilling(t)
+}
+
+func (c *careLab) restoredBy(t *testing.T, configMap string) any {
+	return at(c.object(t, "configmaps", c.src, configMap), "metadata", "labels", "velero.io/restore-name")
+}
+
+// unwilling is an object that cannot be updated: it keeps its content, with a warning,
+// and is labelled.
+func (c *careLab) unwilling(t *testing.T) {
+	c.kubectl(t, "patch", "configmap", "settings", "-n", c.src, "--type=merge", "-p", `{"immutable":true,"data":{"a":"fixed"}}`)
+	res := c.restored(t, "update-refused", velerov1.RestoreSpec{IncludedResources: []string{"configmaps"}, ExistingResourcePolicy: velerov1.PolicyTypeUpdate})
+	if lines := restoreOutcomes(t, c.Harness, "update-refused"); !has(lines, "warnings: [UPDATE_FAILED]", "settings", "immutable") || res.Counts.Updated != 0 {
+		t.Errorf("%+v %q", res.Counts, lines)
+	}
+	if got := at(c.object(t, "configmaps", c.src, "settings"), "data", "a"); got != "fixed" {
+		t.Errorf("data %v", got)
+	}
+	if got := c.restoredBy(t, "settings"); got != "update-refused" {
+		t.Errorf("says it is of restore %v", got)
+	}
 }
 
 func (c *careLab) account(t *testing.T) {
