@@ -60,7 +60,10 @@ func run(ctx context.Context, args []string) error {
 	}
 	b.table(os.Stdout)
 	b.volumeTable(os.Stdout)
-	return b.missed()
+	if missed := verdicts(os.Stdout, promises(b.rows, b.volumes)); missed > 0 {
+		return fmt.Errorf("%d promises were not kept; they are marked %s above", missed, verdictMissed)
+	}
+	return nil
 }
 
 // objects measures backups and restores of objects.
@@ -69,7 +72,7 @@ func (b *bench) objects(ctx context.Context) (err error) {
 	if err := b.start(ctx, stack.Options{}, nil); err != nil {
 		return err
 	}
-	for _, s := range sizes(b.quick, b.options.velero) {
+	for _, s := range sizes(b.options) {
 		if err := b.measure(ctx, s); err != nil {
 			return fmt.Errorf("%d objects: %w", s.Objects, err)
 		}
@@ -80,13 +83,13 @@ func (b *bench) objects(ctx context.Context) (err error) {
 	return nil
 }
 
-func sizes(quick, velero bool) []size {
+func sizes(o options) []size {
 	all := []size{
-		{10_000, 600, 10, velero, true, velero},
-		{50_000, 1500, 50, velero, true, false},
-		{100_000, 1500, 100, false, false, false}, // for memory only
+		{10_000, 600, 10, o.velero, true, o.velero},
+		{memorySize, 1500, 50, o.velero, true, o.veleroRestore},
+		{2 * memorySize, 1500, 100, false, false, false}, // for memory only
 	}
-	if quick {
+	if o.quick {
 		return all[:1]
 	}
 	return all
@@ -154,7 +157,7 @@ func (b *bench) save() error {
 	if err := os.MkdirAll(filepath.Dir(b.out), 0o755); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(map[string]any{"machine": machine(), "results": b.rows, "volumes": b.volumes}, "", "  ")
+	data, err := json.MarshalIndent(map[string]any{"machine": machine(), "results": b.rows, "volumes": b.volumes, "promises": promises(b.rows, b.volumes)}, "", "  ")
 	if err != nil {
 		return err
 	}

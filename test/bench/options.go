@@ -11,6 +11,7 @@ import (
 type options struct {
 	out, only, profile string
 	quick, velero      bool
+	veleroRestore      bool  // also the peer's restore of 50,000 objects
 	counts             []int // of volumes in one backup
 	csiVolumes         int
 }
@@ -22,6 +23,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.only, "only", "", "one `part`: objects or volumes; default: both")
 	flags.BoolVar(&o.quick, "quick", false, "10,000 objects and 10 volumes only")
 	flags.BoolVar(&o.velero, "velero", true, "measure Velero too")
+	flags.BoolVar(&o.veleroRestore, "velero-restore", false, "measure Velero's restore of 50,000 objects too, which takes about 10 minutes")
 	flags.IntVar(&o.csiVolumes, "csi-volumes", 100, "of how many volumes Velero makes a backup; it takes 5 s for each")
 	flags.StringVar(&o.profile, "profile", "", "`directory` for CPU profiles of the worker")
 	sizes := flags.String("volumes", "10,100,300", "how many volumes are in one backup, a `list`")
@@ -42,7 +44,7 @@ func parse(args []string) (options, error) {
 		o.counts, o.csiVolumes = []int{10}, 10
 	}
 	if !o.velero {
-		o.csiVolumes = 0
+		o.csiVolumes, o.veleroRestore = 0, false
 	}
 	return o, nil
 }

@@ -144,25 +144,3 @@ func (b *bench) rest(ctx context.Context) error {
 		return nil
 	}
 }
-
-// missed are the promises that a run did not keep.
-func (b *bench) missed() error {
-	const (
-		most    = 1.2 // times the least time, for native snapshots
-		faster  = 20  // than Velero, from so many CSI volumes on:
-		compare = 100
-	)
-	var errs []error
-	for _, r := range b.volumes {
-		if r.Path == native && r.refusals() > 0 {
-			errs = append(errs, fmt.Errorf("%d native volumes: EC2 refused %v", r.Volumes, r.Refused))
-		}
-		if r.Path == native && r.Snapshots > most*r.Least {
-			errs = append(errs, fmt.Errorf("%d native volumes: snapshots took %.2f times the least time", r.Volumes, r.Snapshots/r.Least))
-		}
-		if r.Volumes >= compare && r.Velero > 0 && r.Velero < faster*r.Command {
-			errs = append(errs, fmt.Errorf("%d CSI volumes: only %.1f times as fast as Velero", r.Volumes, r.Velero/r.Command))
-		}
-	}
-	return errors.Join(errs...)
-}
