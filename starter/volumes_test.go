@@ -111,7 +111,7 @@ ec2:DescribeVolumes   yes
 
 func TestWaitForVolumes(t *testing.T) {
 	m := &memory{
-		samples: []engine.Sample{{Progress: contract.Progress{Phase: "InProgress", Step: "waiting for snapshots", Objects: 10, TotalObjects: 10, Volumes: 1, TotalVolumes: 3}}},
+		samples: []engine.Sample{{Progress: contract.Progress{Phase: "InProgress", Step: "waiting for snapshots", Objects: 10, TotalObjects: 10, Volumes: 1, TotalVolumes: 3, VolumesPercent: 43}}},
 		results: map[string]any{
 			"b": contract.BackupResult{Name: "b", Phase: "PartiallyFailed", Objects: 10, Volumes: 2, Bytes: 1 << 20, Warnings: 1, Errors: 1, Reasons: []string{
 				"[SNAPSHOT_FAILED] volume pvc-2: no. Next: look at the driver", "[VOLUME_SKIPPED] volume pvc-3: nfs. Next: exclude it",
@@ -125,7 +125,7 @@ func TestWaitForVolumes(t *testing.T) {
 	got.want(t, codePartiallyFailed, `Backup "b" PartiallyFailed: 10 objects and 2 volumes, 1.0 MiB in under 1s; 1 warning, 1 error.
   [SNAPSHOT_FAILED] volume pvc-2: no. Next: look at the driver
   [VOLUME_SKIPPED] volume pvc-3: nfs. Next: exclude it
-Next: lifeboat backup describe b`, "10/10 objects (100%)  1/3 volumes  waiting for snapshots")
+Next: lifeboat backup describe b`, "10/10 objects (100%)  1/3 volumes (43%)  waiting for snapshots")
 	lifeboat(t, m, "", "restore", "create", "r", "--from-backup", "b", "--wait").want(t, codeDone, "1/3 volumes", "2 volumes with the data of the backup.\n", "2 hooks in restored pods, 1 failed.")
 	if got := lifeboat(t, m, "", "restore", "create", "look", "--from-backup", "b", "--dry-run"); strings.Contains(got.out, "with the data") {
 		t.Errorf("a dry run restores no volume: %s", got.out)

@@ -33,7 +33,7 @@ func stateOf(s engine.Sample) show.State {
 	return show.State{
 		Phase: s.Phase, Step: s.Step,
 		Objects: s.Objects, Total: s.TotalObjects, Bytes: s.Bytes,
-		Volumes: s.Volumes, TotalVolumes: s.TotalVolumes,
+		Volumes: s.Volumes, TotalVolumes: s.TotalVolumes, VolumesPercent: s.VolumesPercent,
 		Warnings: s.Warnings, Errors: s.Errors, Trouble: s.Trouble,
 	}
 }

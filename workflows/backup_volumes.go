@@ -53,7 +53,7 @@ func (b *backup) awaitVolumes(ctx workflow.Context) error {
 			return err
 		}
 		b.activities++
-		b.Volumes = st.Completed
+		b.Volumes, b.VolumesPercent = st.Completed, st.Percent
 		b.show(ctx)
 		if st.Pending == 0 {
 			return nil

@@ -92,6 +92,9 @@ func (p *progress) show(ctx workflow.Context) {
 	}
 	if p.TotalVolumes > 0 {
 		text += fmt.Sprintf("\n\n%d of %d volumes", p.Volumes, p.TotalVolumes)
+		if p.VolumesPercent > 0 {
+			text += fmt.Sprintf(" (%d%% of their data)", p.VolumesPercent)
+		}
 	}
 	if p.Warnings+p.Errors > 0 {
 		text += fmt.Sprintf("\n\n%d warnings, %d errors", p.Warnings, p.Errors)

@@ -57,6 +57,9 @@ type Progress struct {
 	Bytes        int64  `json:"bytes"`
 	Volumes      int    `json:"volumes,omitempty"` // whose snapshot is complete, or that are restored
 	TotalVolumes int    `json:"totalVolumes,omitempty"`
-	Warnings     int    `json:"warnings"`
-	Errors       int    `json:"errors"`
+	// VolumesPercent is how much of the bytes of all snapshots the provider has, as far
+	// as it tells: a single large one takes an hour.
+	VolumesPercent int `json:"volumesPercent,omitempty"`
+	Warnings       int `json:"warnings"`
+	Errors         int `json:"errors"`
 }

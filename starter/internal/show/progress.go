@@ -19,6 +19,7 @@ type State struct {
 	Bytes          int64
 	// Volumes have a complete snapshot, or are restored.
 	Volumes, TotalVolumes int
+	VolumesPercent        int // of the data of all snapshots; 0: the provider does not tell
 	Warnings              int
 	Errors                int
 	Trouble               string
@@ -103,8 +104,8 @@ func (s State) Line(elapsed time.Duration) string {
 	if objects := s.objects(); objects != "" {
 		parts = append(parts, objects)
 	}
-	if s.TotalVolumes > 0 {
-		parts = append(parts, fmt.Sprintf("%s/%s volumes", Count(int64(s.Volumes)), Count(int64(s.TotalVolumes))))
+	if volumes := s.volumes(); volumes != "" {
+		parts = append(parts, volumes)
 	}
 	if s.Bytes > 0 {
 		parts = append(parts, Bytes(s.Bytes))
@@ -128,6 +129,17 @@ func (s State) objects() string {
 	default:
 		return ""
 	}
+}
+
+func (s State) volumes() string {
+	if s.TotalVolumes == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%s/%s volumes", Count(int64(s.Volumes)), Count(int64(s.TotalVolumes)))
+	if s.VolumesPercent > 0 {
+		text += fmt.Sprintf(" (%d%%)", s.VolumesPercent)
+	}
+	return text
 }
 
 // clip cuts a line to the width of the terminal: a wrapped line cannot be

@@ -66,6 +66,7 @@ func TestLine(t *testing.T) {
 		{show.State{Phase: "InProgress", Objects: 1}, "[00:00]  InProgress  1 object"},
 		{show.State{Phase: "InProgress", Objects: 12, Total: 10, Bytes: 2048}, "[00:00]  InProgress  12/10 objects (100%)  2.0 KiB"},
 		{show.State{Phase: "InProgress", Objects: 9, Total: 10, Volumes: 3, TotalVolumes: 1200, Bytes: 1}, "[00:00]  InProgress  9/10 objects (90%)  3/1,200 volumes  1 B"},
+		{show.State{Phase: "InProgress", TotalVolumes: 1, VolumesPercent: 43}, "[00:00]  InProgress  0/1 volumes (43%)"},
 		{show.State{Phase: "Finalizing", Warnings: 1, Errors: 2, Step: "writing"}, "[00:00]  Finalizing  1 warning, 2 errors  writing"},
 	} {
 		if got := tc.state.Line(0); got != tc.want {
