@@ -20,13 +20,18 @@ func (t *story) end(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() == nil && !errors.Is(err, errDiffers) {
 		t.showLog()
 	}
-	if t.o.Keep && ctx.Err() == nil {
+	interrupted := ctx.Err() != nil
+	if t.o.Keep && !interrupted {
 		t.explain()
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Minute)
 	defer cancel()
-	return t.s.during("clean up", func() error { return errors.Join(t.tidy(ctx), t.boat.stop(ctx)) })
+	stopped := t.s.during("clean up", func() error { return errors.Join(t.tidy(ctx), t.boat.stop(ctx)) })
+	if !interrupted && stopped == nil {
+		t.s.say("\nTemporal UI: %s (stopped now; with DEMO_KEEP=1 everything keeps running)", t.boat.services.Temporal.UI)
+	}
+	return stopped
 }
 
 func (l *lifeboat) stop(ctx context.Context) error {
