@@ -61,7 +61,7 @@ func (p *volumePlan) snapshots() int { return p.count(volume.Native) + p.count(v
 // Bad input (an unknown location, an ambiguous class) fails here, before anything is
 // written.
 func (b *Backup) planVolumes(ctx context.Context, doc *backupPlan) error {
-	location, err := b.snapshotLocation(&doc.Backup.Spec)
+	location, err := b.snapshotLocation(&doc.Backup.Spec, doc.policies)
 	if err != nil {
 		return err
 	}
@@ -84,9 +84,10 @@ func (b *Backup) planVolumes(ctx context.Context, doc *backupPlan) error {
 }
 
 // snapshotLocation is the one of native snapshots, "" for none. As with Velero, it need
-// not be told apart where no snapshots are wanted.
-func (b *Backup) snapshotLocation(spec *velerov1.BackupSpec) (string, error) {
-	if spec.SnapshotVolumes != nil && !*spec.SnapshotVolumes && len(spec.VolumeSnapshotLocations) == 0 {
+// not be told apart where no snapshots are wanted: neither by the spec nor by a policy.
+func (b *Backup) snapshotLocation(spec *velerov1.BackupSpec, policies *volume.Policies) (string, error) {
+	off := spec.SnapshotVolumes != nil && !*spec.SnapshotVolumes
+	if off && len(spec.VolumeSnapshotLocations) == 0 && !policies.AskForSnapshots() {
 		return "", nil
 	}
 	return b.Snapshots.Choose(spec.VolumeSnapshotLocations)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 func snapshotLocations(names ...string) *SnapshotLocations {
@@ -51,5 +52,37 @@ func TestGetUnknownSnapshotLocation(t *testing.T) {
 	var p *problem
 	if !errors.As(err, &p) || p.kind != contract.ErrTypeInvalid || !strings.Contains(err.Error(), `no location "b"; known are a`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestSnapshotLocationOfABackup: a policy that asks for snapshots is given a location
+// also where the spec turns snapshots off.
+func TestSnapshotLocationOfABackup(t *testing.T) {
+	on, off := true, false
+	asks, skips := "version: v1\nvolumePolicies: [{action: {type: snapshot}}]", "version: v1\nvolumePolicies: [{action: {type: skip}}]"
+	for name, tc := range map[string]struct {
+		spec     velerov1.BackupSpec
+		policies string
+		want     string
+	}{
+		"by default":                {want: "a"},
+		"on":                        {spec: velerov1.BackupSpec{SnapshotVolumes: &on}, want: "a"},
+		"off":                       {spec: velerov1.BackupSpec{SnapshotVolumes: &off}},
+		"off, and named":            {spec: velerov1.BackupSpec{SnapshotVolumes: &off, VolumeSnapshotLocations: []string{"a"}}, want: "a"},
+		"off, and a policy asks":    {spec: velerov1.BackupSpec{SnapshotVolumes: &off}, policies: asks, want: "a"},
+		"off, and a policy skips":   {spec: velerov1.BackupSpec{SnapshotVolumes: &off}, policies: skips},
+		"by default, a policy asks": {policies: asks, want: "a"},
+	} {
+		var policies *volume.Policies
+		if tc.policies != "" {
+			var err error
+			if policies, err = volume.ParsePolicies([]byte(tc.policies)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := (&Backup{Snapshots: snapshotLocations("a")}).snapshotLocation(&tc.spec, policies)
+		if got != tc.want || err != nil {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
 	}
 }

@@ -27,6 +27,12 @@ func (p *Policies) Merge(spec *velerov1.BackupSpec) error {
 	return p.Filter.Merge(spec)
 }
 
+// AskForSnapshots says whether there is a policy with the action snapshot, which holds
+// also where the spec turns snapshots off.
+func (p *Policies) AskForSnapshots() bool {
+	return p != nil && slices.ContainsFunc(p.volumes, func(v policy) bool { return v.action == actionSnapshot })
+}
+
 // PoliciesOf reads the policies of a ConfigMap, which has them under its one data
 // key, whatever its name. The error is a filter.FieldErrors: the ConfigMap has to
 // change.
