@@ -51,6 +51,7 @@ type restorePlan struct {
 	Filter  *filter.Restore  `json:"filter"`
 	Plan    plan.RestorePlan `json:"plan"`
 	Volumes *restoreVolumes  `json:"volumes,omitempty"` // nil: no object has to do with any
+	Related []resource.Ref   `json:"related,omitempty"` // restored because selected objects need them, volumes aside
 	Reasons []report.Reason  `json:"reasons,omitempty"`
 }
 
@@ -64,12 +65,8 @@ type session struct {
 	index *volumeIndex        // of the plan's volumes
 	disks map[string]disk     // by PV; see readDisks
 	ends  map[string]claimEnd // of awaited claims; see readClaims
-}
 
-// includes says whether an object of the backup is restored, labels aside: the filters
-// select it, or a selected claim needs it.
-func (s *session) includes(gr, namespace, name string) bool {
-	return s.plan.Filter.IncludeObject(gr, namespace, name) || s.index.related(gr, name)
+	brought map[resource.Ref]bool // the plan's Related
 }
 
 // open reads what earlier activities left in staging, except for the plan.
@@ -78,7 +75,7 @@ func (r *Restore) open(ctx context.Context, ref contract.RestoreRef) (*session, 
 	if err != nil {
 		return nil, err
 	}
-	s := &session{st: st, stage: newStaging(st, ref.UID)}
+	s := &session{st: st, stage: newStaging(st, ref.UID), index: new(restoreVolumes).index()}
 	if err := s.stage.get(ctx, openFile, &s.openDoc); err != nil {
 		return nil, fmt.Errorf("open restore %s: %w", ref.Name, err)
 	}
@@ -99,7 +96,7 @@ func (r *Restore) planned(ctx context.Context, ref contract.RestoreRef) (*sessio
 		return nil, err
 	}
 	err = s.stage.get(ctx, planFile, &s.plan)
-	s.index = s.plan.Volumes.index()
+	s.index, s.brought = s.plan.Volumes.index(), s.plan.brought()
 	return s, err
 }
 

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -79,7 +80,7 @@ func (p *volumePlanner) classes(ctx context.Context) error {
 		return fmt.Errorf("list storage classes: %w", err)
 	}
 	err = eachObject(ctx, p.s.arc, classResource, func(c storagev1.StorageClass) {
-		if _, ok := known[c.Name]; !ok && p.filter.IncludeObject(classResource, "", c.Name) && p.filter.MatchLabels(classResource, c.Labels) {
+		if _, ok := known[c.Name]; !ok && p.s.selects(archive.Key{Resource: classResource, Name: c.Name}, c.Labels) {
 			known[c.Name] = c
 		}
 	})

@@ -9,9 +9,10 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 )
 
-// lookup answers the rules' questions about other objects of the archive. It reads
-// a type's index blocks when that type is first asked for; most restores ask for
-// none. The first read that fails is kept in err, for a rule cannot return it.
+// lookup answers the rules' questions about other objects of this restore. It reads
+// a type's index blocks, and with a label selector its objects, when that type is
+// first asked for; most restores ask for none. The first read that fails is kept in
+// err, for a rule cannot return it.
 type lookup struct {
 	ctx  context.Context
 	s    *session
@@ -33,8 +34,9 @@ func (l *lookup) note(err error) {
 	}
 }
 
+// has says that an object is restored, too.
 func (l *lookup) has(gr, namespace, name string) bool {
-	if !l.s.plan.Filter.IncludeObject(gr, namespace, name) {
+	if !l.s.includes(gr, namespace, name) {
 		return false
 	}
 	l.mu.Lock()
@@ -45,8 +47,23 @@ func (l *lookup) has(gr, namespace, name string) bool {
 	return l.keys[gr][objectName(namespace, name)]
 }
 
+// load finds the objects of a type, without those that the labels leave out.
 func (l *lookup) load(gr string) map[string]bool {
 	found := map[string]bool{}
+	add := func(e archive.Entry) {
+		if e.Resource == gr {
+			found[e.Object()] = true
+		}
+	}
+	if l.s.plan.Filter.HasSelectors() {
+		l.note(walkResource(l.ctx, l.s.arc, gr, func(e archive.Entry, body []byte) error {
+			if l.s.selects(e.Key, labelsIn(body)) {
+				add(e)
+			}
+			return nil
+		}))
+		return found
+	}
 	for _, m := range l.s.arc.With(gr) {
 		entries, err := l.s.arc.Entries(l.ctx, m)
 		if err != nil {
@@ -54,12 +71,23 @@ func (l *lookup) load(gr string) map[string]bool {
 			return found
 		}
 		for _, e := range entries {
-			if e.Resource == gr {
-				found[e.Object()] = true
-			}
+			add(e)
 		}
 	}
 	return found
+}
+
+// labelsIn reads the labels of a stored object; one that does not decode has none.
+func labelsIn(body []byte) map[string]string {
+	var obj struct {
+		Metadata struct {
+			Labels map[string]string `json:"labels"`
+		} `json:"metadata"`
+	}
+	if json.Unmarshal(body, &obj) != nil {
+		return nil
+	}
+	return obj.Metadata.Labels
 }
 
 func (l *lookup) serviceSelects(namespace, name string) bool {

@@ -108,7 +108,7 @@ func (a *applier) prepare(it *item) (rec record, done bool) {
 		return it.fail(report.ObjectInvalid, fmt.Errorf("decode: %w", err)), true
 	}
 	it.rec.APIVersion, it.rec.Kind = text(it.want["apiVersion"]), text(it.want["kind"])
-	if !a.s.index.related(it.entry.Resource, it.entry.Name) && !a.s.plan.Filter.MatchLabels(it.entry.Resource, labelsOf(it.want)) {
+	if !a.s.selects(it.entry.Key, labelsOf(it.want)) {
 		return record{}, true
 	}
 	if text := a.s.noDisk(it.entry.Resource, it.entry.Namespace, it.entry.Name); text != "" {

@@ -4,18 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
-// Plan selects objects by the index alone and orders them into levels and tasks.
-// It may repeat: the plan is overwritten.
+// Plan selects objects by the index and orders them into levels and tasks. Only what
+// the filters leave out for its labels, its name or its scope, and selected objects may
+// need, is found by reading those. It may repeat: the plan is overwritten.
 func (r *Restore) Plan(ctx context.Context, p *Pulse, in contract.PlanRestoreInput) (contract.RestorePlan, error) {
 	s, err := r.open(ctx, in.Archive.Ref)
 	if err != nil {
@@ -25,28 +25,9 @@ func (r *Restore) Plan(ctx context.Context, p *Pulse, in contract.PlanRestoreInp
 	if err != nil {
 		return contract.RestorePlan{}, fmt.Errorf("discover resource types: %w", err)
 	}
-	objs, contents, err := s.objects(ctx, resolver(cat))
-	if err != nil {
+	doc := &s.plan
+	if err := r.choose(ctx, s, cat); err != nil {
 		return contract.RestorePlan{}, err
-	}
-	f, reasons, err := filter.NewRestore(&s.Restore.Spec, s.Restore.Names, resolver(cat), contents)
-	if err != nil {
-		return contract.RestorePlan{}, err
-	}
-	doc := restorePlan{Filter: f, Reasons: reasons}
-	if doc.Volumes, reasons, err = r.planVolumes(ctx, s, cat, f, objs); err != nil {
-		return contract.RestorePlan{}, err
-	}
-	doc.Reasons = append(doc.Reasons, reasons...)
-	s.index = doc.Volumes.index()
-	if objs, err = s.addRelated(ctx, objs); err != nil {
-		return contract.RestorePlan{}, err
-	}
-	doc.Plan = plan.Restore(slices.Values(objs), f, plan.RestoreOptions{
-		Related: func(o plan.Object) bool { return s.index.related(o.Resource, o.Name) },
-	})
-	if doc.Plan.Objects == 0 {
-		doc.Reasons = append(doc.Reasons, report.New(report.NothingSelected, "the filters select no object of the backup"))
 	}
 	if err := s.intact(ctx, doc.Plan); err != nil {
 		return contract.RestorePlan{}, fmt.Errorf("check backup %s: %w", s.Archive.Backup, err)
@@ -56,11 +37,43 @@ func (r *Restore) Plan(ctx context.Context, p *Pulse, in contract.PlanRestoreInp
 	if err := s.stage.put(ctx, planFile, doc); err != nil {
 		return contract.RestorePlan{}, err
 	}
-	if reasons, err = r.probe(ctx, s, doc.Volumes, usualProbe()); err != nil {
+	reasons, err := r.probe(ctx, s, doc.Volumes, usualProbe())
+	if err != nil {
 		return contract.RestorePlan{}, err
 	}
 	doc.Reasons = append(doc.Reasons, reasons...)
 	return doc.summary(s), s.stage.put(ctx, planFile, doc)
+}
+
+// choose fills in the plan of a session: what is restored, in which order, and what
+// becomes of volumes.
+func (r *Restore) choose(ctx context.Context, s *session, cat kube.Catalog) (err error) {
+	doc := &s.plan
+	doc.Filter, doc.Reasons, err = filter.NewRestore(&s.Restore.Spec, s.Restore.Names, resolver(cat), filter.Contents{Resources: s.arc.Resources()})
+	if err != nil {
+		return err
+	}
+	x, err := s.selection(ctx, r.Rules, resolver(cat))
+	if err != nil {
+		return err
+	}
+	doc.Reasons = append(doc.Reasons, doc.Filter.OddNamespaces(sortedKeys(x.namespaces))...)
+	if err := x.bring(ctx, podResource); err != nil {
+		return err
+	}
+	var reasons []report.Reason
+	if doc.Volumes, reasons, err = r.planVolumes(ctx, s, cat, x.volumes); err != nil {
+		return err
+	}
+	doc.Reasons = append(doc.Reasons, reasons...)
+	s.index = doc.Volumes.index()
+	if err := errors.Join(x.bringVolumes(ctx), x.bring(ctx, vsResource)); err != nil {
+		return err
+	}
+	if doc.Plan = x.census.Plan(plan.RestoreOptions{}); doc.Plan.Objects == 0 {
+		doc.Reasons = append(doc.Reasons, report.New(report.NothingSelected, "the filters select no object of the backup"))
+	}
+	return nil
 }
 
 func (d *restorePlan) summary(s *session) contract.RestorePlan {
@@ -75,89 +88,4 @@ func (d *restorePlan) summary(s *session) contract.RestorePlan {
 		})
 	}
 	return out
-}
-
-// objects reads the index. For a restore of single objects of named types it looks
-// them up instead: a few range reads, whatever the size of the backup.
-func (s *session) objects(ctx context.Context, resolve filter.Resolver) ([]plan.Object, filter.Contents, error) {
-	if objs, ok, err := s.lookups(ctx, resolve); ok || err != nil {
-		return objs, s.contents(objs), err
-	}
-	var objs []plan.Object
-	err := s.arc.WalkEntries(ctx, 0, len(s.arc.Members()), func(m int, entries []archive.Entry) error {
-		for _, e := range entries {
-			objs = append(objs, object(m, e))
-		}
-		return nil
-	})
-	return objs, s.contents(objs), err
-}
-
-// addRelated looks up the volumes that selected claims need, where the index was not
-// read as a whole.
-func (s *session) addRelated(ctx context.Context, objs []plan.Object) ([]plan.Object, error) {
-	there := map[string]bool{}
-	for _, o := range objs {
-		if o.Resource == pvResource {
-			there[o.Name] = true
-		}
-	}
-	for _, name := range sortedKeys(s.index.pvs) {
-		if !s.index.related(pvResource, name) || there[name] {
-			continue
-		}
-		m, e, err := s.arc.Lookup(ctx, archive.Key{Resource: pvResource, Name: name})
-		if err != nil {
-			return nil, fmt.Errorf("look up volume %s: %w", name, err)
-		}
-		objs = append(objs, object(m, e))
-	}
-	return objs, nil
-}
-
-func object(m int, e archive.Entry) plan.Object {
-	return plan.Object{Member: m, Resource: e.Resource, Namespace: e.Namespace, Name: e.Name}
-}
-
-// lookups serves a restore whose types and names are all spelled out.
-func (s *session) lookups(ctx context.Context, resolve filter.Resolver) ([]plan.Object, bool, error) {
-	if len(s.Restore.Names) == 0 || len(s.Restore.Spec.IncludedResources) == 0 {
-		return nil, false, nil
-	}
-	var objs []plan.Object
-	for _, typ := range s.Restore.Spec.IncludedResources {
-		t, ok := resolve(typ)
-		if !ok || typ == "*" {
-			return nil, false, nil
-		}
-		for _, name := range s.Restore.Names {
-			ns, n := splitName(name)
-			for _, key := range []archive.Key{{Resource: t.GroupResource, Namespace: ns, Name: n}, {Resource: "namespaces", Name: ns}} {
-				m, e, err := s.arc.Lookup(ctx, key)
-				if errors.Is(err, archive.ErrNotFound) {
-					continue
-				}
-				if err != nil {
-					return nil, true, err
-				}
-				objs = append(objs, object(m, e))
-			}
-		}
-	}
-	return objs, true, nil
-}
-
-func (s *session) contents(objs []plan.Object) filter.Contents {
-	namespaces := map[string]bool{}
-	for _, o := range objs {
-		switch {
-		case o.Namespace != "":
-			namespaces[o.Namespace] = true
-		case o.Resource == "namespaces":
-			namespaces[o.Name] = true
-		}
-	}
-	return filter.Contents{
-		Namespaces: slices.Sorted(maps.Keys(namespaces)), Resources: s.arc.Resources(),
-	}
 }

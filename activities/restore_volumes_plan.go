@@ -13,7 +13,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -41,19 +40,19 @@ type volumePlanner struct {
 	refused refusals
 }
 
-// planVolumes makes the plan, nil if no selected object has to do with volumes. What
-// cannot be restored as it is makes an error that names every cause.
-func (r *Restore) planVolumes(ctx context.Context, s *session, cat kube.Catalog, f *filter.Restore, objs []plan.Object) (*restoreVolumes, []report.Reason, error) {
+// planVolumes makes the plan, nil if no selected object has to do with volumes (touched).
+// What cannot be restored as it is makes an error that names every cause.
+func (r *Restore) planVolumes(ctx context.Context, s *session, cat kube.Catalog, touched bool) (*restoreVolumes, []report.Reason, error) {
 	_, src, err := r.Locations.Get(ctx, s.Source)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !touchesVolumes(objs, f) {
+	if !touched { // the restore of a single Secret does not read about volumes
 		// A damaged file is damage also where this restore does not need it.
 		l := archive.Layout{Backup: s.Archive.Backup}
 		return nil, nil, eachEntry(ctx, src, s.arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
 	}
-	p := &volumePlanner{r: r, s: s, cat: cat, filter: f, plan: &restoreVolumes{}}
+	p := &volumePlanner{r: r, s: s, cat: cat, filter: s.plan.Filter, plan: &restoreVolumes{}}
 	if p.wide, err = widened(s, cat); err != nil {
 		return nil, nil, err
 	}
@@ -75,19 +74,6 @@ func widened(s *session, cat kube.Catalog) (*filter.Restore, error) {
 	spec.IncludedResources = nil
 	f, _, err := filter.NewRestore(&spec, nil, resolver(cat), filter.Contents{Resources: s.arc.Resources()})
 	return f, err
-}
-
-// touchesVolumes keeps the restore of a single Secret from reading about volumes.
-func touchesVolumes(objs []plan.Object, f *filter.Restore) bool {
-	for _, o := range objs {
-		switch o.Resource {
-		case pvResource, pvcResource, setResource:
-			if f.IncludeObject(o.Resource, o.Namespace, o.Name) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // pair makes an entry of every volume and claim of the backup, selected or not: rules
@@ -115,7 +101,7 @@ func (p *volumePlanner) entry(pv *corev1.PersistentVolume, claim *corev1.Persist
 	if pv != nil {
 		capacity := pv.Spec.Capacity[corev1.ResourceStorage]
 		v.Capacity, v.Class = capacity.Value(), cmp.Or(pv.Annotations[corev1.BetaStorageClassAnnotation], pv.Spec.StorageClassName)
-		v.Selected = p.filter.IncludeObject(pvResource, "", pv.Name) && p.filter.MatchLabels(pvResource, pv.Labels)
+		v.Selected = p.s.selects(archive.Key{Resource: pvResource, Name: pv.Name}, pv.Labels)
 		if ref := pv.Spec.ClaimRef; ref != nil {
 			v.Target = p.filter.TargetNamespace(ref.Namespace)
 		}
@@ -123,7 +109,7 @@ func (p *volumePlanner) entry(pv *corev1.PersistentVolume, claim *corev1.Persist
 	if claim != nil {
 		v.Namespace, v.Claim, v.Target = claim.Namespace, claim.Name, p.filter.TargetNamespace(claim.Namespace)
 		v.Class = classOf(claim)
-		v.Selected = v.Selected || p.filter.IncludeObject(pvcResource, v.Namespace, v.Claim) && p.filter.MatchLabels(pvcResource, claim.Labels)
+		v.Selected = v.Selected || p.s.selects(archive.Key{Resource: pvcResource, Namespace: v.Namespace, Name: v.Claim}, claim.Labels)
 		if asked := claim.Spec.Resources.Requests[corev1.ResourceStorage]; v.Capacity == 0 {
 			v.Capacity = asked.Value()
 		}

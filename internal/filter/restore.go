@@ -13,8 +13,6 @@ import (
 
 // Contents is what an archive holds, as far as filters care.
 type Contents struct {
-	// Namespaces are all source namespaces: of objects and of Namespace objects.
-	Namespaces []string
 	// Resources are the plural[.group] names of all types.
 	Resources []string
 }
@@ -41,7 +39,7 @@ type restoreState struct {
 // NewRestore binds a spec to an archive and a target cluster. names limits the
 // restore to single objects: each is "namespace/name", or "name" for objects
 // of that name in any scope; none means no such limit. The reasons say which
-// parts of the spec select nothing. The error is FieldErrors when the spec is
+// types of the spec are not known. The error is FieldErrors when the spec is
 // not valid.
 func NewRestore(spec *velerov1.RestoreSpec, names []string, resolve Resolver, in Contents) (*Restore, []report.Reason, error) {
 	if err := FieldErrors(ValidateRestore(spec, names)).orNil(); err != nil {
@@ -68,7 +66,7 @@ func NewRestore(spec *velerov1.RestoreSpec, names []string, resolve Resolver, in
 	if err := r.checkResolved(spec).orNil(); err != nil {
 		return nil, nil, err
 	}
-	return r, append(lists.reasons, r.oddNamespaces(spec, in)...), nil
+	return r, lists.reasons, nil
 }
 
 // checkResolved finds includes that name a non-restorable type by an alias.
@@ -93,16 +91,17 @@ func (c Contents) resource(name string) (string, bool) {
 	return "", false
 }
 
-// oddNamespaces reports names and globs that nothing in the archive matches.
-func (r *Restore) oddNamespaces(spec *velerov1.RestoreSpec, in Contents) []report.Reason {
+// OddNamespaces reports names and globs of the spec that match none of the
+// archive's source namespaces: those of objects and of Namespace objects.
+func (r *Restore) OddNamespaces(archived []string) []report.Reason {
 	var reasons []report.Reason
 	for _, g := range r.state.Namespaces.Include.Globs {
-		if g != everything && !slices.ContainsFunc(in.Namespaces, func(ns string) bool { return matchGlob(g, ns) }) {
+		if g != everything && !slices.ContainsFunc(archived, func(ns string) bool { return matchGlob(g, ns) }) {
 			reasons = append(reasons, report.New(report.GlobEmpty, "spec.includedNamespaces: no namespace in the backup matches "+g))
 		}
 	}
 	missing := func(name, field string) {
-		if name != "" && !slices.Contains(in.Namespaces, name) {
+		if name != "" && !slices.Contains(archived, name) {
 			why := report.New(report.NamespaceMissing, field+" names "+name+", which is not in the backup")
 			reasons = append(reasons, why.As(report.Warning).At("", name, ""))
 		}
@@ -110,7 +109,7 @@ func (r *Restore) oddNamespaces(spec *velerov1.RestoreSpec, in Contents) []repor
 	for _, name := range r.state.Namespaces.Include.Names {
 		missing(name, "spec.includedNamespaces")
 	}
-	for name := range spec.NamespaceMapping {
+	for name := range r.state.Mapping {
 		missing(name, "spec.namespaceMapping")
 	}
 	report.Sort(reasons)

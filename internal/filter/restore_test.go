@@ -14,10 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
-var archived = Contents{
-	Namespaces: []string{"dev", "prod-a", "prod-b"},
-	Resources:  []string{"pods", "secrets", "gone.example.com", "persistentvolumes"},
-}
+var archived = Contents{Resources: []string{"pods", "secrets", "gone.example.com", "persistentvolumes"}}
 
 func restore(t *testing.T, spec velerov1.RestoreSpec, names ...string) (*Restore, []report.Reason) {
 	t.Helper()
@@ -105,12 +102,40 @@ func TestRestoreIncludeRelated(t *testing.T) {
 	}
 }
 
+// TestRestoreLeavesOut: whether it is worth while to look for what selected objects need.
+func TestRestoreLeavesOut(t *testing.T) {
+	app := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	for _, c := range []struct {
+		name  string
+		spec  velerov1.RestoreSpec
+		names []string
+		want  [2]bool // secrets, pv
+	}{
+		{"everything", velerov1.RestoreSpec{}, nil, [2]bool{false, false}},
+		{"one namespace", velerov1.RestoreSpec{IncludedNamespaces: []string{"dev"}}, nil, [2]bool{false, true}},
+		{"one namespace and cluster", velerov1.RestoreSpec{IncludedNamespaces: []string{"dev"}, IncludeClusterResources: ptr(true)}, nil, [2]bool{false, false}},
+		{"one namespace, no cluster", velerov1.RestoreSpec{IncludedNamespaces: []string{"dev"}, IncludeClusterResources: ptr(false)}, nil, [2]bool{false, false}},
+		{"label", velerov1.RestoreSpec{LabelSelector: app}, nil, [2]bool{true, true}},
+		{"label, no cluster", velerov1.RestoreSpec{LabelSelector: app, IncludeClusterResources: ptr(false)}, nil, [2]bool{true, false}},
+		{"label, types", velerov1.RestoreSpec{LabelSelector: app, IncludedResources: []string{"po", "secrets"}}, nil, [2]bool{true, false}},
+		{"label, excluded", velerov1.RestoreSpec{LabelSelector: app, ExcludedResources: []string{"secrets"}}, nil, [2]bool{false, true}},
+		{"one object", velerov1.RestoreSpec{}, []string{"dev/x"}, [2]bool{true, true}},
+		{"one object of a type", velerov1.RestoreSpec{IncludedResources: []string{"secrets"}}, []string{"dev/x"}, [2]bool{true, false}},
+	} {
+		r, _ := restore(t, c.spec, c.names...)
+		if got := [2]bool{r.LeavesOut("secrets", true), r.LeavesOut("persistentvolumes", false)}; got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
 func TestRestoreReasons(t *testing.T) {
-	_, reasons := restore(t, velerov1.RestoreSpec{
+	r, reasons := restore(t, velerov1.RestoreSpec{
 		IncludedNamespaces: []string{"x-*", "gone", "dev"}, ExcludedNamespaces: []string{"y-*"},
 		NamespaceMapping:  map[string]string{"dev": "dev2", "typo": "t"},
 		IncludedResources: []string{"bogus", "gone"},
 	})
+	reasons = append(reasons, r.OddNamespaces([]string{"dev", "prod-a", "prod-b"})...)
 	want := "GLOB_EMPTY ,NAMESPACE_MISSING gone,NAMESPACE_MISSING typo,TYPE_UNKNOWN bogus"
 	if codes(reasons) != want || report.PhaseOf(reasons) != report.Completed {
 		t.Errorf("got %s", codes(reasons))

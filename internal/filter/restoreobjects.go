@@ -73,6 +73,17 @@ func (r *Restore) IncludeRelated(groupResource, namespace string) bool {
 	return mustHave(groupResource) || r.IncludeNamespace(namespace)
 }
 
+// LeavesOut reports whether an object of the type may be left out that
+// IncludeRelated lets in: because of its labels, its name, or because it is
+// cluster-scoped.
+func (r *Restore) LeavesOut(groupResource string, namespaced bool) bool {
+	narrow := r.HasSelectors() || len(r.state.Names) > 0
+	if namespaced {
+		return r.IncludeType(groupResource) && narrow
+	}
+	return r.IncludeRelated(groupResource, "") && (narrow || !r.IncludeClusterScoped())
+}
+
 // IncludeName reports whether the restore of single objects, if it is one,
 // names this one.
 func (r *Restore) IncludeName(namespace, name string) bool {

@@ -3,40 +3,71 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
-// census counts what a restore selects: how many objects of each level in each
-// member, and which namespaces they need.
-type census struct {
+// Census counts what a restore selects: how many objects of each level in each
+// member, and which namespaces they need. Objects are told to it one by one and
+// forgotten: its memory grows with members and namespaces, not with objects.
+type Census struct {
+	filter *filter.Restore
 	counts []map[int]int   // by level: member to objects
 	needed map[string]bool // source namespaces of selected objects
 	found  map[string]int  // Namespace objects of the archive: name to member
 }
 
-func newCensus() *census {
-	c := &census{needed: map[string]bool{}, found: map[string]int{}}
+// NewCensus begins a census of what a filter selects.
+func NewCensus(f *filter.Restore) *Census {
+	c := &Census{filter: f, needed: map[string]bool{}, found: map[string]int{}}
 	for range levelCount {
 		c.counts = append(c.counts, map[int]int{})
 	}
 	return c
 }
 
-func (c *census) add(o Object, f *filter.Restore, related bool) {
+// Add tells of an object of the archive, in any order. It reports whether the
+// filter selects the object, labels aside.
+func (c *Census) Add(o Object) bool {
 	if o.Resource == "namespaces" && o.Namespace == "" {
-		c.found[o.Name] = o.Member
+		c.found[strings.Clone(o.Name)] = o.Member // an index block's strings share its memory
 	}
-	if !related && !f.IncludeObject(o.Resource, o.Namespace, o.Name) {
-		return
+	selected := c.filter.IncludeObject(o.Resource, o.Namespace, o.Name)
+	if selected {
+		c.count(o)
 	}
-	c.counts[LevelOf(o.Resource)][o.Member]++
-	if o.Namespace != "" {
-		c.needed[o.Namespace] = true
+	return selected
+}
+
+// AddRelated tells of an object that is restored whether the filter selects it
+// or not: one that is selected needs it. Each is told of once.
+func (c *Census) AddRelated(o Object) {
+	if !c.filter.IncludeObject(o.Resource, o.Namespace, o.Name) { // else Add has counted it
+		c.count(o)
 	}
 }
 
-func (c *census) needs(f *filter.Restore) []NamespaceNeed {
+func (c *Census) count(o Object) {
+	c.counts[LevelOf(o.Resource)][o.Member]++
+	if o.Namespace != "" && !c.needed[o.Namespace] {
+		c.needed[strings.Clone(o.Namespace)] = true
+	}
+}
+
+// Plan orders what was counted into levels and tasks.
+func (c *Census) Plan(o RestoreOptions) RestorePlan {
+	o = o.withDefaults()
+	p := RestorePlan{Namespaces: c.needs()}
+	for level := range levelCount {
+		if lp := c.level(level, o); lp.Objects > 0 {
+			p.Levels, p.Objects = append(p.Levels, lp), p.Objects+lp.Objects
+		}
+	}
+	return p
+}
+
+func (c *Census) needs() []NamespaceNeed {
 	var out []NamespaceNeed
 	for _, source := range slices.Sorted(maps.Keys(c.needed)) {
 		member, ok := c.found[source]
@@ -44,14 +75,14 @@ func (c *census) needs(f *filter.Restore) []NamespaceNeed {
 			member = -1
 		}
 		out = append(out, NamespaceNeed{
-			Source: source, Target: f.TargetNamespace(source),
-			Member: member, Lazy: f.HasSelectors(),
+			Source: source, Target: c.filter.TargetNamespace(source),
+			Member: member, Lazy: c.filter.HasSelectors(),
 		})
 	}
 	return out
 }
 
-func (c *census) level(l Level, o RestoreOptions) LevelPlan {
+func (c *Census) level(l Level, o RestoreOptions) LevelPlan {
 	p := LevelPlan{Level: l, Name: l.String(), Tasks: tasks(c.counts[l], o)}
 	for _, t := range p.Tasks {
 		p.Objects += t.Objects

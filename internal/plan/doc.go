@@ -9,8 +9,10 @@
 // other groups. Every selected type and namespace is listed by exactly one
 // shard.
 //
-// Restore cuts an archive into levels and tasks. All objects of a level are
+// A restore plan cuts an archive into levels and tasks. All objects of a level are
 // applied before any of the next; within a level they are applied in parallel.
 // A task is a set of archive members to read once; a member that holds objects
-// of several levels is in one task of each of these levels.
+// of several levels is in one task of each of these levels. The archive's index is
+// told to a Census object by object, so planning takes as much memory for a million
+// objects as for a thousand in as many members.
 package plan

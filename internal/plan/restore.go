@@ -1,11 +1,8 @@
 package plan
 
 import (
-	"iter"
 	"maps"
 	"slices"
-
-	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
 // Object is an entry of an archive's index.
@@ -72,9 +69,6 @@ type RestoreOptions struct {
 	// contain (default 2): reading one costs less than another request.
 	// Negative for none.
 	Gap int
-	// Related says that an object is restored although the filter does not select
-	// it: one that is selected needs it. nil: none is.
-	Related func(Object) bool
 }
 
 func (o RestoreOptions) withDefaults() RestoreOptions {
@@ -86,23 +80,6 @@ func (o RestoreOptions) withDefaults() RestoreOptions {
 	}
 	o.Gap = max(o.Gap, 0)
 	return o
-}
-
-// Restore plans a restore of the objects of an archive. The order of objs does
-// not matter; memory grows with members, not with objects.
-func Restore(objs iter.Seq[Object], f *filter.Restore, o RestoreOptions) RestorePlan {
-	c := newCensus()
-	for obj := range objs {
-		c.add(obj, f, o.Related != nil && o.Related(obj))
-	}
-	o = o.withDefaults()
-	p := RestorePlan{Namespaces: c.needs(f)}
-	for level := range levelCount {
-		if lp := c.level(level, o); lp.Objects > 0 {
-			p.Levels, p.Objects = append(p.Levels, lp), p.Objects+lp.Objects
-		}
-	}
-	return p
 }
 
 // tasks cuts members, in their order, into about equal shares.

@@ -3,9 +3,12 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
+	"strconv"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -26,6 +29,15 @@ func bindRestore(t testing.TB, spec velerov1.RestoreSpec, names ...string) *filt
 	return f
 }
 
+// planOf plans a restore of all objects.
+func planOf(objs iter.Seq[Object], f *filter.Restore, o RestoreOptions) RestorePlan {
+	c := NewCensus(f)
+	for obj := range objs {
+		c.Add(obj)
+	}
+	return c.Plan(o)
+}
+
 // member holds n objects of a resource in a namespace.
 func member(m int, resource, ns string, n int) []Object {
 	var out []Object
@@ -41,7 +53,7 @@ func TestRestorePlan(t *testing.T) {
 		[]Object{{1, "namespaces", "", "prod"}, {1, "namespaces", "", "empty"}, {2, "nodes", "", "n"}},
 		member(9, "widgets.example.com", "dev", 1),
 	)
-	got := Restore(slices.Values(objs), bindRestore(t, velerov1.RestoreSpec{NamespaceMapping: map[string]string{"prod": "prod2"}}), RestoreOptions{})
+	got := planOf(slices.Values(objs), bindRestore(t, velerov1.RestoreSpec{NamespaceMapping: map[string]string{"prod": "prod2"}}), RestoreOptions{})
 	want := RestorePlan{
 		Namespaces: []NamespaceNeed{{Source: "dev", Target: "dev", Member: -1}, {Source: "prod", Target: "prod2", Member: 1}},
 		Levels: []LevelPlan{
@@ -63,7 +75,7 @@ func TestRestorePlanOfOneObjectReadsOneMember(t *testing.T) {
 		objs = append(objs, member(m, "secrets", "dev", 128)...)
 	}
 	f := bindRestore(t, velerov1.RestoreSpec{IncludedResources: []string{"secrets"}}, "dev/secrets-123-4")
-	p := Restore(slices.Values(objs), f, RestoreOptions{})
+	p := planOf(slices.Values(objs), f, RestoreOptions{})
 	if p.Objects != 1 || len(p.Levels) != 1 || !reflect.DeepEqual(p.Levels[0].Tasks, []Task{{[]Range{{123, 124}}, 1}}) {
 		t.Errorf("%+v", p)
 	}
@@ -74,14 +86,14 @@ func TestRestorePlanOfOneObjectReadsOneMember(t *testing.T) {
 
 func TestRestorePlanNamespacesAreLazyWithSelectors(t *testing.T) {
 	sel := &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
-	p := Restore(slices.Values(member(0, "pods", "dev", 1)), bindRestore(t, velerov1.RestoreSpec{LabelSelector: sel}), RestoreOptions{})
+	p := planOf(slices.Values(member(0, "pods", "dev", 1)), bindRestore(t, velerov1.RestoreSpec{LabelSelector: sel}), RestoreOptions{})
 	if len(p.Namespaces) != 1 || !p.Namespaces[0].Lazy {
 		t.Errorf("%+v", p.Namespaces)
 	}
 }
 
 func TestRestorePlanOfNothing(t *testing.T) {
-	p := Restore(slices.Values(member(0, "pods", "dev", 1)), bindRestore(t, velerov1.RestoreSpec{IncludedNamespaces: []string{"x*"}}), RestoreOptions{})
+	p := planOf(slices.Values(member(0, "pods", "dev", 1)), bindRestore(t, velerov1.RestoreSpec{IncludedNamespaces: []string{"x*"}}), RestoreOptions{})
 	if !reflect.DeepEqual(p, RestorePlan{}) {
 		t.Errorf("%+v", p)
 	}
@@ -138,12 +150,12 @@ func TestRestorePlanCoversEachObjectOnce(t *testing.T) {
 		spec := []velerov1.RestoreSpec{{}, {IncludedNamespaces: []string{"d*"}}, {ExcludedResources: []string{"secrets"}}}[r.IntN(3)]
 		f := bindRestore(t, spec)
 		o := RestoreOptions{TaskObjects: 1 + r.IntN(900), Gap: r.IntN(4) - 1}
-		p := Restore(slices.Values(objs), f, o)
+		p := planOf(slices.Values(objs), f, o)
 		if msg := checkCover(p, objs, f); msg != "" {
 			t.Fatalf("seed %d: %s", seed, msg)
 		}
 		r.Shuffle(len(objs), func(i, j int) { objs[i], objs[j] = objs[j], objs[i] })
-		if !reflect.DeepEqual(p, Restore(slices.Values(objs), f, o)) {
+		if !reflect.DeepEqual(p, planOf(slices.Values(objs), f, o)) {
 			t.Fatalf("seed %d: the plan depends on the order of the index", seed)
 		}
 	}
@@ -193,20 +205,68 @@ func TestRestorePlanIsSmall(t *testing.T) {
 	for m := range 800 {
 		objs = append(objs, member(m, []string{"pods", "secrets"}[m/400], "dev", 125)...)
 	}
-	data, err := json.Marshal(Restore(slices.Values(objs), bindRestore(t, velerov1.RestoreSpec{}), RestoreOptions{}))
+	data, err := json.Marshal(planOf(slices.Values(objs), bindRestore(t, velerov1.RestoreSpec{}), RestoreOptions{}))
 	if err != nil || len(data) > 10_000 {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
 }
 
-func BenchmarkRestore(b *testing.B) {
-	var objs []Object
-	for m := range 800 {
-		objs = append(objs, member(m, "secrets", fmt.Sprint("ns", m%50), 125)...)
+// What is related is planned beside what is selected, and nothing is counted twice.
+func TestRestorePlanOfRelatedObjects(t *testing.T) {
+	spec := velerov1.RestoreSpec{IncludedNamespaces: []string{"dev"}, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}}
+	c := NewCensus(bindRestore(t, spec))
+	class := Object{Member: 3, Resource: "priorityclasses.scheduling.k8s.io", Name: "urgent"}
+	for _, o := range slices.Concat(member(0, "pods", "dev", 2), member(1, "configmaps", "dev", 1), []Object{class}) {
+		if selected := c.Add(o); selected != (o != class) {
+			t.Errorf("%+v: selected %v", o, selected)
+		}
 	}
+	c.AddRelated(class)
+	c.AddRelated(member(1, "configmaps", "dev", 1)[0]) // one of the namespace, labels aside
+	want := []LevelPlan{
+		{ClusterConfig, "cluster-config", []Task{{[]Range{{3, 4}}, 1}}, 1},
+		{Config, "config", []Task{{[]Range{{1, 2}}, 1}}, 1},
+		{Pods, "pods", []Task{{[]Range{{0, 1}}, 2}}, 2},
+	}
+	if got := c.Plan(RestoreOptions{}); !reflect.DeepEqual(got.Levels, want) || got.Objects != 4 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// stream hands out objects of 80 members one at a time, as the index is read.
+func stream(objects int) iter.Seq[Object] {
+	return func(yield func(Object) bool) {
+		for i := range objects {
+			if !yield(Object{Member: i * 80 / objects, Resource: "secrets", Namespace: "dev", Name: "s"}) {
+				return
+			}
+		}
+	}
+}
+
+// Ten times the objects in as many members take no more memory.
+func TestPlanningTakesMemoryByMemberNotByObject(t *testing.T) {
+	f := bindRestore(t, velerov1.RestoreSpec{})
+	bytesOf := func(objects int) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		planOf(stream(objects), f, RestoreOptions{})
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if few, many := bytesOf(10_000), bytesOf(100_000); many > 2*few {
+		t.Errorf("%d bytes for 10,000 objects, %d for 100,000", few, many)
+	}
+}
+
+func BenchmarkRestore(b *testing.B) {
 	f := bindRestore(b, velerov1.RestoreSpec{})
-	b.ReportAllocs()
-	for b.Loop() {
-		Restore(slices.Values(objs), f, RestoreOptions{})
+	for _, objects := range []int{10_000, 100_000} {
+		b.Run(strconv.Itoa(objects), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				planOf(stream(objects), f, RestoreOptions{})
+			}
+		})
 	}
 }

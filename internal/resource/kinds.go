@@ -15,7 +15,7 @@ func allKinds() map[string]kind {
 		"namespaces":             {restore: restoreNamespace, dropsStatus: true},
 		"persistentvolumeclaims": {restore: restoreClaim, backup: backupClaim, related: relatedToClaim},
 		"persistentvolumes":      {restore: restoreVolume},
-		"pods":                   {restore: restorePod, related: relatedToPod},
+		"pods":                   {restore: restorePod, related: relatedToPod, needs: podNeeds()},
 		"secrets":                {restore: restoreSecret},
 		"serviceaccounts":        {restore: restoreServiceAccount},
 		"services":               {restore: restoreService, dropsStatus: true},
@@ -48,7 +48,7 @@ func allKinds() map[string]kind {
 
 		// Snapshots.
 		"volumesnapshotcontents.snapshot.storage.k8s.io": {restore: restoreSnapshotContent},
-		"volumesnapshots.snapshot.storage.k8s.io":        {restore: restoreSnapshot},
+		"volumesnapshots.snapshot.storage.k8s.io":        {restore: restoreSnapshot, needs: snapshotNeeds()},
 	}
 	for resource, why := range notRestored() {
 		kinds[resource] = kind{never: why}

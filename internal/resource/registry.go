@@ -13,6 +13,8 @@ type kind struct {
 	backup func(obj map[string]any) (changed bool)
 	// related names what else belongs into the backup with this object.
 	related func(obj map[string]any) []Ref
+	// needs says what else of the backup a restore of this object brings along.
+	needs needs
 	// liveWins keeps an existing object untouched whatever the policy is.
 	liveWins bool
 	// dropsStatus overrides a request to restore the status.

@@ -38,10 +38,7 @@ func restoreSnapshotContent(c *Context, obj map[string]any, out *Outcome) error 
 // from a claim would be taken anew of today's data under yesterday's name.
 func restoreSnapshot(c *Context, obj map[string]any, out *Outcome) error {
 	spec := child(obj, "spec")
-	content := str(child(obj, "status"), "boundVolumeSnapshotContentName")
-	if content == "" {
-		content = str(child(spec, "source"), "volumeSnapshotContentName")
-	}
+	content := snapshotContent(obj)
 	if c.SkipVolumes {
 		out.skip(CodeVolumeSkipped, textSnapshotsOff)
 		return nil
@@ -56,4 +53,12 @@ func restoreSnapshot(c *Context, obj map[string]any, out *Outcome) error {
 	}
 	spec["source"] = map[string]any{"volumeSnapshotContentName": content}
 	return nil
+}
+
+// snapshotContent is the name of the content that a snapshot is bound to.
+func snapshotContent(obj map[string]any) string {
+	if content := str(child(obj, "status"), "boundVolumeSnapshotContentName"); content != "" {
+		return content
+	}
+	return str(walk(obj, "spec", "source"), "volumeSnapshotContentName")
 }
