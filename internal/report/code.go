@@ -105,6 +105,9 @@ const (
 	// FinalizerKept: the object carries a finalizer whose controller may not
 	// run in this cluster, which can block its deletion.
 	FinalizerKept Code = "FINALIZER_KEPT"
+	// ModifierFailed: a resource modifier could not be applied to the object, which
+	// was restored without it.
+	ModifierFailed Code = "MODIFIER_FAILED"
 	// NotRestorable: the object is of a kind that is never restored.
 	NotRestorable Code = "NOT_RESTORABLE"
 	// CRDNotReady: a definition did not become Established in time.

@@ -74,6 +74,13 @@ type Context struct {
 	// Class maps the name of a storage class to the one to use in its place.
 	// nil: itself.
 	Class func(class string) string
+	// Images are applied to the containers of Pods and of what makes them; the first
+	// that fits an image counts.
+	Images []ImageMapping
+	// Modify makes what the restore's resource modifiers want of an object that the
+	// rules are done with, still in its source namespace; each error is a modifier that
+	// failed and changed nothing. nil: there are none.
+	Modify func(resource string, obj map[string]any) (map[string]any, []error)
 	// Taken says that a VolumeSnapshot, by its source namespace, is one the backup
 	// took of a claim. Its claim brings what it needs of it. nil: none is.
 	Taken func(namespace, name string) bool
@@ -131,6 +138,8 @@ const (
 	CodeAddressChanges = "ADDRESS_CHANGES"
 	// CodeClusterIPReleased: a cluster IP that the manifest stated was let go.
 	CodeClusterIPReleased = "CLUSTER_IP_RELEASED"
+	// CodeModifierFailed: a resource modifier could not be applied.
+	CodeModifierFailed = "MODIFIER_FAILED"
 )
 
 // Outcome is what Restore made of an object, beside the object itself.
@@ -155,6 +164,8 @@ type Outcome struct {
 	InitHooks int `json:"initHooks,omitempty"`
 	// Warnings are for the restore's results.
 	Warnings []Note `json:"warnings,omitempty"`
+	// Errors are for them too: what was asked for and did not come about.
+	Errors []Note `json:"errors,omitempty"`
 }
 
 // Skipped says whether the object is not to be restored.

@@ -16,6 +16,8 @@
 //	ownerReferences     taken out; Outcome.Owners names them for re-linking, never by uid
 //	managedFields       given back by a second call where a server-side applier owned fields
 //	finalizers          see below
+//	images              changed by the ConfigMap of velero.io/change-image-name, before all else
+//	resource modifiers  applied to the object as it is to be, before the namespace follows the mapping
 //	residual references paths that still name a mapped namespace are reported, text is not rewritten
 //
 // # Finalizers

@@ -40,6 +40,7 @@ type goldenContext struct {
 	Claims            map[string]ClaimData `json:"claims"` // namespace/name
 	Classes           map[string]string    `json:"classes"`
 	Taken             []string             `json:"taken"` // namespace/name of snapshots
+	Images            []ImageMapping       `json:"images"`
 }
 
 func (g goldenContext) context() *Context {
@@ -52,6 +53,7 @@ func (g goldenContext) context() *Context {
 			return slices.Contains(g.Has, resource+"/"+namespace+"/"+name)
 		},
 		ServiceSelects: func(namespace, name string) bool { return slices.Contains(g.Selects, namespace+"/"+name) },
+		Images:         g.Images,
 	}
 	g.volumes(c)
 	return c

@@ -24,6 +24,7 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 		return out, nil
 	}
 	track := c.trackReferences(obj)
+	c.mapImages(resource, obj)
 	if k.restore != nil {
 		if err := k.restore(c, obj, &out); err != nil {
 			return out, fmt.Errorf("restore %s %s: %w", resource, name(obj), err)
@@ -44,6 +45,7 @@ func (c *Context) generic(resource string, k kind, obj, meta map[string]any, out
 	out.ManagedFields = givenBack(meta, withStatus)
 	filterFinalizers(resource, obj, meta, out)
 	stripMetadata(meta)
+	meta = c.modify(resource, obj, out)
 	if ns := str(meta, "namespace"); ns != "" {
 		meta["namespace"] = c.target(ns)
 	}

@@ -1,0 +1,50 @@
+package resource
+
+import "strings"
+
+// ImageMapping replaces a part of the names of container images, wherever it occurs in
+// them: a registry, a repository, a tag.
+type ImageMapping struct {
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
+// imageTemplates says where the pod of a type that runs containers stands in its objects.
+func imageTemplates(resource string) (path []string, ok bool) {
+	switch resource {
+	case "pods":
+		return nil, true
+	case "cronjobs.batch":
+		return []string{"spec", "jobTemplate", "spec", "template"}, true
+	case "daemonsets.apps", "deployments.apps", "jobs.batch", "replicasets.apps", "replicationcontrollers", "statefulsets.apps":
+		return []string{"spec", "template"}, true
+	}
+	return nil, false
+}
+
+// mapImages rewrites the images of all containers and init containers. It comes before
+// the rule of a Pod, which adds the containers of restore hooks: those are as they are.
+func (c *Context) mapImages(resource string, obj map[string]any) {
+	path, ok := imageTemplates(resource)
+	if !ok || len(c.Images) == 0 {
+		return
+	}
+	spec := child(walk(obj, path...), "spec")
+	for _, key := range []string{"containers", "initContainers"} {
+		for _, container := range objects(spec, key) {
+			if image := str(container, "image"); image != "" {
+				container["image"] = c.image(image)
+			}
+		}
+	}
+}
+
+// image is what the first mapping that fits makes of an image's name.
+func (c *Context) image(name string) string {
+	for _, m := range c.Images {
+		if m.Old != "" && strings.Contains(name, m.Old) {
+			return strings.ReplaceAll(name, m.Old, m.New)
+		}
+	}
+	return name
+}
