@@ -3,8 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -70,52 +68,33 @@ func (c *Catalog) verbs() map[string]func(context.Context, contract.ReadInput) (
 	}
 }
 
-// stores are the locations that a read is about: the named one, or all.
-func (c *Catalog) stores(ctx context.Context, name string) (map[string]store.Store, error) {
-	out := map[string]store.Store{}
-	for _, bsl := range c.Config.BackupStorageLocations {
-		if name != "" && bsl.Name != name {
-			continue
-		}
-		_, st, err := c.Locations.Get(ctx, bsl.Name)
-		if err != nil {
-			return nil, err
-		}
-		out[bsl.Name] = st
-	}
-	if len(out) == 0 {
-		_, err := c.Config.Location(name)
-		return nil, invalid("storageLocation: %w", err)
-	}
-	return out, nil
-}
-
 func (c *Catalog) backups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	sel, err := labels.Parse(in.Selector)
 	if err != nil {
 		return contract.ReadResult{}, invalid("selector: %w", err)
 	}
-	stores, err := c.stores(ctx, in.Location)
+	all, err := askAll(ctx, c.Locations, in.Location, listPatience, func(ctx context.Context, a reply[[]contract.BackupSummary]) ([]contract.BackupSummary, error) {
+		docs, err := readBackups(ctx, a.st)
+		var rows []contract.BackupSummary
+		for _, d := range docs {
+			if sel.Matches(labels.Set(d.Labels)) {
+				rows = append(rows, summaryOf(d, a.bsl.Name))
+			}
+		}
+		return rows, err
+	})
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	var rows []contract.BackupSummary
-	for name, st := range stores {
-		docs, err := readBackups(ctx, st)
-		if err != nil {
-			return contract.ReadResult{}, fmt.Errorf("list backups in location %s: %w", name, err)
-		}
-		for _, d := range docs {
-			if sel.Matches(labels.Set(d.Labels)) {
-				rows = append(rows, summaryOf(d, name))
-			}
-		}
+	rows, unread, err := gather(all, "backups")
+	if err != nil {
+		return contract.ReadResult{}, err
 	}
 	slices.SortFunc(rows, func(a, b contract.BackupSummary) int {
 		return strings.Compare(a.Name+"/"+a.Location, b.Name+"/"+b.Location)
 	})
 	rows, next := page(rows, in.Continue, func(r contract.BackupSummary) string { return r.Name + "/" + r.Location })
-	return contract.ReadResult{Backups: rows, Continue: next}, nil
+	return contract.ReadResult{Backups: rows, Continue: next, Unread: unread}, nil
 }
 
 // page cuts sorted rows behind the key of the page before.
@@ -196,28 +175,18 @@ func timeOf(t *metav1.Time) *time.Time {
 	return &t.Time
 }
 
-// find looks a document up in the named location, or in all.
-func find[T any](ctx context.Context, c *Catalog, in contract.ReadInput, what, key string, doc *T) (string, store.Store, error) {
+// find looks a document up in the named location, or in all: a location that cannot be
+// read hides no other. Of two documents it gives none: the name does not say which.
+func find[T any](ctx context.Context, c *Catalog, in contract.ReadInput, what, key string) (reply[*T], []contract.UnreadLocation, error) {
 	if err := archive.ValidateName(in.Name); err != nil {
-		return "", nil, invalid("name: %w", err)
+		return reply[*T]{}, nil, invalid("name: %w", err)
 	}
-	stores, err := c.stores(ctx, in.Location)
+	all, err := askAll(ctx, c.Locations, in.Location, lookPatience, func(ctx context.Context, a reply[*T]) (*T, error) {
+		doc := new(T)
+		return doc, getJSON(ctx, a.st, key, doc)
+	})
 	if err != nil {
-		return "", nil, err
+		return reply[*T]{}, nil, err
 	}
-	var unusable error // a location that does not answer hides no other
-	for _, name := range slices.Sorted(maps.Keys(stores)) {
-		*doc = *new(T)
-		err := getJSON(ctx, stores[name], key, doc)
-		if err == nil {
-			return name, stores[name], nil
-		}
-		if !errors.Is(err, store.ErrNotFound) {
-			unusable = errors.Join(unusable, fmt.Errorf("storage location %s: %w", name, err))
-		}
-	}
-	if unusable != nil {
-		return "", nil, unusable
-	}
-	return "", nil, notFound("name: no %s %q; `lifeboat %s get` lists them", what, in.Name, what)
+	return single(all, soughtByName(what, in.Name))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 
 	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -15,20 +16,18 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-func (c *Catalog) findBackup(ctx context.Context, in contract.ReadInput) (*velerov1.Backup, store.Store, error) {
-	doc := &velerov1.Backup{}
-	name, st, err := find(ctx, c, in, "backup", archive.Layout{Backup: in.Name}.Metadata(), doc)
-	doc.Spec.StorageLocation = name
-	return doc, st, err
+func (c *Catalog) findBackup(ctx context.Context, in contract.ReadInput) (reply[*velerov1.Backup], []contract.UnreadLocation, error) {
+	return find[velerov1.Backup](ctx, c, in, "backup", archive.Layout{Backup: in.Name}.Metadata())
 }
 
 func (c *Catalog) backup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	doc, st, err := c.findBackup(ctx, in)
+	found, unread, err := c.findBackup(ctx, in)
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	layout := archive.Layout{Backup: in.Name}
-	res := contract.ReadResult{Backup: doc}
+	layout, st := archive.Layout{Backup: in.Name}, found.st
+	found.value.Spec.StorageLocation = found.bsl.Name
+	res := contract.ReadResult{Backup: found.value, Unread: unread}
 	if res.Results, err = readResults(ctx, st, layout.Results()); err != nil {
 		return res, err
 	}
@@ -105,18 +104,18 @@ func cut(doc map[string]map[string]json.RawMessage) map[string]map[string]any {
 }
 
 func (c *Catalog) backupURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	_, st, err := c.findBackup(ctx, in)
+	found, _, err := c.findBackup(ctx, in)
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
 	l := archive.Layout{Backup: in.Name}
-	return presign(ctx, st, in, map[string]string{
+	return presign(ctx, found.bsl, found.st, in, map[string]string{
 		contract.FileContents: l.Tarball(), contract.FileLogs: l.Logs(), contract.FileResults: l.Results(),
 		contract.FileResourceList: l.ResourceList(), contract.FileManifest: l.Manifest(),
 	})
 }
 
-func presign(ctx context.Context, st store.Store, in contract.ReadInput, keys map[string]string) (contract.ReadResult, error) {
+func presign(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, in contract.ReadInput, keys map[string]string) (contract.ReadResult, error) {
 	key, ok := keys[in.File]
 	if !ok {
 		return contract.ReadResult{}, invalid("file: %q is not a file that can be read", in.File)
@@ -127,5 +126,16 @@ func presign(ctx context.Context, st store.Store, in contract.ReadInput, keys ma
 		return contract.ReadResult{}, err
 	}
 	url, err := st.Presign(ctx, key, urlTTL)
+	if errors.Is(err, store.ErrUnsupported) {
+		err = unsigned(bsl, in, key)
+	}
 	return contract.ReadResult{URL: url}, err
+}
+
+// unsigned says how to get at a file of a location that encrypts with a key of the
+// customer's own, which no URL can carry.
+func unsigned(bsl *velerov1.BackupStorageLocation, in contract.ReadInput, key string) error {
+	o := bsl.Spec.ObjectStorage
+	return unusable("the file %q of %q cannot be fetched: storage location %s encrypts with a key of your own (SSE-C), and a URL cannot carry it; copy the file with the key: aws s3 cp --sse-c AES256 --sse-c-key fileb://KEY-FILE s3://%s .",
+		in.File, in.Name, bsl.Name, path.Join(o.Bucket, o.Prefix, key))
 }

@@ -21,32 +21,38 @@ func (c *Catalog) restores(ctx context.Context, in contract.ReadInput) (contract
 	if err != nil {
 		return contract.ReadResult{}, invalid("selector: %w", err)
 	}
-	stores, err := c.stores(ctx, in.Location)
+	all, err := askAll(ctx, c.Locations, in.Location, listPatience, func(ctx context.Context, a reply[[]contract.RestoreSummary]) ([]contract.RestoreSummary, error) {
+		return readRestores(ctx, a.st, sel)
+	})
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	var rows []contract.RestoreSummary
-	for name, st := range stores {
-		names, err := st.Dirs(ctx, archive.RestoresDir)
-		if err != nil {
-			return contract.ReadResult{}, fmt.Errorf("list restores in location %s: %w", name, err)
-		}
-		docs, err := readDocuments(ctx, st, names, restoreDocument, func(n string) *velerov1.Restore {
-			return &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.RestoreStatus{Phase: unreadable}}
-		})
-		if err != nil {
-			return contract.ReadResult{}, fmt.Errorf("list restores in location %s: %w", name, err)
-		}
-		for _, d := range docs {
-			if sel.Matches(labels.Set(d.Labels)) {
-				rows = append(rows, restoreRow(d))
-			}
-		}
+	rows, unread, err := gather(all, "restores")
+	if err != nil {
+		return contract.ReadResult{}, err
 	}
 	key := func(r contract.RestoreSummary) string { return r.Name }
 	slices.SortFunc(rows, func(a, b contract.RestoreSummary) int { return strings.Compare(key(a), key(b)) })
 	rows, next := page(rows, in.Continue, key)
-	return contract.ReadResult{Restores: rows, Continue: next}, nil
+	return contract.ReadResult{Restores: rows, Continue: next, Unread: unread}, nil
+}
+
+// readRestores reads the restores of a location that sel selects.
+func readRestores(ctx context.Context, st store.Store, sel labels.Selector) ([]contract.RestoreSummary, error) {
+	names, err := st.Dirs(ctx, archive.RestoresDir)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := readDocuments(ctx, st, names, restoreDocument, func(n string) *velerov1.Restore {
+		return &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.RestoreStatus{Phase: unreadable}}
+	})
+	var rows []contract.RestoreSummary
+	for _, d := range docs {
+		if sel.Matches(labels.Set(d.Labels)) {
+			rows = append(rows, restoreRow(d))
+		}
+	}
+	return rows, err
 }
 
 func restoreRow(d *velerov1.Restore) contract.RestoreSummary {
@@ -57,18 +63,21 @@ func restoreRow(d *velerov1.Restore) contract.RestoreSummary {
 	}
 }
 
+func (c *Catalog) findRestore(ctx context.Context, in contract.ReadInput) (reply[*velerov1.Restore], []contract.UnreadLocation, error) {
+	return find[velerov1.Restore](ctx, c, in, "restore", restoreDocument(in.Name))
+}
+
 func (c *Catalog) restore(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	doc := &velerov1.Restore{}
-	_, st, err := find(ctx, c, in, "restore", restoreDocument(in.Name), doc)
+	found, unread, err := c.findRestore(ctx, in)
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	res := contract.ReadResult{Restore: doc}
+	res := contract.ReadResult{Restore: found.value, Unread: unread}
 	l := archive.RestoreLayout{Restore: in.Name}
-	if res.Results, err = readResults(ctx, st, l.Results()); err != nil {
+	if res.Results, err = readResults(ctx, found.st, l.Results()); err != nil {
 		return res, err
 	}
-	res.Volumes, res.MoreVolumes, err = restoredVolumes(ctx, st, l)
+	res.Volumes, res.MoreVolumes, err = restoredVolumes(ctx, found.st, l)
 	return res, err
 }
 
@@ -78,12 +87,12 @@ func (c *Catalog) restoreURL(ctx context.Context, in contract.ReadInput) (contra
 	if in.File == contract.FilePlan {
 		return c.planURL(ctx, in)
 	}
-	_, st, err := find(ctx, c, in, "restore", restoreDocument(in.Name), &velerov1.Restore{})
+	found, _, err := c.findRestore(ctx, in)
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
 	l := archive.RestoreLayout{Restore: in.Name}
-	return presign(ctx, st, in, map[string]string{
+	return presign(ctx, found.bsl, found.st, in, map[string]string{
 		contract.FileLogs: l.Logs(), contract.FileResults: l.Results(), contract.FileResourceList: l.ResourceList(),
 	})
 }
@@ -92,17 +101,21 @@ func (c *Catalog) planURL(ctx context.Context, in contract.ReadInput) (contract.
 	if err := archive.ValidateName(in.Name); err != nil {
 		return contract.ReadResult{}, invalid("name: %w", err)
 	}
-	stores, err := c.stores(ctx, in.Location)
+	key := archive.PlanKey(in.Name)
+	all, err := askAll(ctx, c.Locations, in.Location, lookPatience, func(ctx context.Context, a reply[store.Info]) (store.Info, error) {
+		return a.st.Head(ctx, key)
+	})
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	for _, st := range stores {
-		res, err := presign(ctx, st, in, map[string]string{contract.FilePlan: archive.PlanKey(in.Name)})
-		if err == nil || kindOf(err) != contract.ErrTypeNotFound {
-			return res, err
-		}
+	found, _, err := single(all, sought{
+		field: "name", thing: fmt.Sprintf("the plan of dry run %q", in.Name),
+		missing: fmt.Sprintf("no dry run %q", in.Name), remedy: "make one with --dry-run",
+	})
+	if err != nil {
+		return contract.ReadResult{}, err
 	}
-	return contract.ReadResult{}, notFound("name: no dry run %q", in.Name)
+	return presign(ctx, found.bsl, found.st, in, map[string]string{contract.FilePlan: key})
 }
 
 func (c *Catalog) locations(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {

@@ -28,7 +28,11 @@ func (b *Backup) PlanDelete(ctx context.Context, _ *Pulse, in contract.DeleteBac
 	if err := archive.ValidateName(in.Name); err != nil {
 		return contract.DeletePlan{}, invalid("name: %w", err)
 	}
-	bsl, st, err := b.Locations.writable(ctx, in.Location)
+	location, err := b.holder(ctx, in)
+	if err != nil {
+		return contract.DeletePlan{}, err
+	}
+	bsl, st, err := b.Locations.writable(ctx, location)
 	if err != nil {
 		return contract.DeletePlan{}, err
 	}
@@ -52,6 +56,36 @@ func (b *Backup) PlanDelete(ctx context.Context, _ *Pulse, in contract.DeleteBac
 		return plan, err
 	}
 	return plan, putJSON(ctx, st, archive.Tombstone(in.Name), t, store.PutOptions{})
+}
+
+// holder is the location to delete from: the named one, or the only one that has the
+// backup or its tombstone. While any of several cannot be read it is not known to be
+// the only one, and nothing is deleted.
+func (b *Backup) holder(ctx context.Context, in contract.DeleteBackupInput) (string, error) {
+	if in.Location != "" || len(b.Locations.cfg.BackupStorageLocations) == 1 {
+		return in.Location, nil
+	}
+	all, err := askAll(ctx, b.Locations, "", lookPatience, func(ctx context.Context, a reply[store.Info]) (store.Info, error) {
+		info, err := a.st.Head(ctx, archive.Layout{Backup: in.Name}.Metadata())
+		if errors.Is(err, store.ErrNotFound) {
+			info, err = a.st.Head(ctx, archive.Tombstone(in.Name))
+		}
+		return info, err
+	})
+	if err != nil {
+		return "", err
+	}
+	found, unread, err := single(all, soughtByName("backup", in.Name))
+	switch {
+	case err != nil && kindOf(err) != "":
+		return "", err
+	case err != nil:
+		return "", unusable("%w; say in which location it lies with --storage-location", err)
+	case len(unread) > 0:
+		return "", unusable("name: backup %q lies in storage location %s, but %s may have another of the name and could not be read (%s): say which one with --storage-location",
+			in.Name, found.bsl.Name, unread[0].Name, unread[0].Message)
+	}
+	return found.bsl.Name, nil
 }
 
 // planned goes on with a deletion that had begun.

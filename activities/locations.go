@@ -62,23 +62,59 @@ func (l *Locations) Get(ctx context.Context, name string) (*velerov1.BackupStora
 	if err != nil {
 		return nil, nil, invalid("spec.storageLocation: %w", err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if st, ok := l.opened[bsl.Name]; ok {
-		return bsl, st, nil
-	}
-	st, err := l.open(ctx, *bsl)
+	st, err := l.store(ctx, bsl)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open storage location %s: %w", bsl.Name, err)
 	}
-	l.opened[bsl.Name] = st
 	return bsl, st, nil
+}
+
+// store opens a location that is not open yet. Opening asks the network: one that
+// takes its time does not hold up the others.
+func (l *Locations) store(ctx context.Context, bsl *velerov1.BackupStorageLocation) (store.Store, error) {
+	l.mu.Lock()
+	st, ok := l.opened[bsl.Name]
+	l.mu.Unlock()
+	if ok {
+		return st, nil
+	}
+	st, err := l.open(ctx, *bsl)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if first, ok := l.opened[bsl.Name]; ok {
+		return first, nil // somebody else was faster: all share what it learns of the store
+	}
+	l.opened[bsl.Name] = st
+	return st, nil
+}
+
+// named are the location of that name, or all of them for "".
+func (l *Locations) named(name string) ([]*velerov1.BackupStorageLocation, error) {
+	if name != "" || len(l.cfg.BackupStorageLocations) == 0 {
+		bsl, err := l.cfg.Location(name)
+		if err != nil {
+			return nil, invalid("storageLocation: %w", err)
+		}
+		return []*velerov1.BackupStorageLocation{bsl}, nil
+	}
+	var all []*velerov1.BackupStorageLocation
+	for i := range l.cfg.BackupStorageLocations {
+		all = append(all, &l.cfg.BackupStorageLocations[i])
+	}
+	return all, nil
+}
+
+func isReadOnly(bsl *velerov1.BackupStorageLocation) bool {
+	return bsl.Spec.AccessMode == velerov1.BackupStorageLocationAccessModeReadOnly
 }
 
 // writable is Get for a location that is to be written to.
 func (l *Locations) writable(ctx context.Context, name string) (*velerov1.BackupStorageLocation, store.Store, error) {
 	bsl, st, err := l.Get(ctx, name)
-	if err == nil && bsl.Spec.AccessMode == velerov1.BackupStorageLocationAccessModeReadOnly {
+	if err == nil && isReadOnly(bsl) {
 		err = unusable("spec.storageLocation: location %q is ReadOnly; choose another, or set its accessMode to ReadWrite", bsl.Name)
 	}
 	return bsl, st, err

@@ -107,7 +107,7 @@ func (s *session) planOf(ctx context.Context) (out map[string]record, err error)
 	}
 	body, _, err := s.st.Get(ctx, archive.PlanKey(s.Restore.Plan))
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, notFound("plan: no dry run %q in this location", s.Restore.Plan)
+		return nil, notFound("plan: no dry run %q in the location of the backup", s.Restore.Plan)
 	}
 	if err != nil {
 		return nil, err
@@ -193,6 +193,7 @@ func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *fol
 		Name: doc.Name, UID: string(doc.UID), Backup: in.Archive.Backup, Phase: string(doc.Status.Phase), DryRun: in.Restore.DryRun,
 		Started: doc.Status.StartTimestamp.Time, Completed: doc.Status.CompletionTimestamp.Time,
 		Counts: in.Counts, Volumes: in.Volumes, Hooks: f.hooks, Warnings: doc.Status.Warnings, Errors: doc.Status.Errors,
+		Location: in.Archive.Ref.Location,
 	}
 	for _, r := range f.reasons[:min(len(f.reasons), reasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
@@ -202,19 +203,34 @@ func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *fol
 
 // Abandon clears the staging of a restore that has ended, in whatever way. Objects that
 // it created stay, as with Velero; disks that none of them uses are deleted first,
-// because staging tells where they are. It may repeat.
+// because staging tells where they are. A restore that ended before it was known where
+// its backup lies may have left files in any location. It may repeat.
 func (r *Restore) Abandon(ctx context.Context, _ *Pulse, in contract.AbandonRestoreInput) (contract.Nothing, error) {
 	r.opened.drop(in.Ref.UID)
-	_, st, err := r.Locations.Get(ctx, in.Ref.Location)
+	named, err := r.Locations.named(in.Ref.Location)
+	if kindOf(err) != "" {
+		return contract.Nothing{}, nil // an unknown location holds nothing of ours
+	}
+	for _, bsl := range named {
+		err = errors.Join(err, r.clear(ctx, bsl, in.Ref))
+	}
+	return contract.Nothing{}, err
+}
+
+// clear removes what a restore from a location has left where it worked.
+func (r *Restore) clear(ctx context.Context, from *velerov1.BackupStorageLocation, ref contract.RestoreRef) error {
+	_, st, err := r.Locations.workspace(ctx, from)
 	if err == nil {
-		stage := newStaging(st, in.Ref.UID)
-		if err := r.sweep(ctx, stage, in.Ref); err != nil {
-			return contract.Nothing{}, err
+		stage := newStaging(st, ref.UID)
+		if ref.Location != "" { // else it was never planned
+			if err := r.sweep(ctx, stage, ref); err != nil {
+				return err
+			}
 		}
 		err = stage.clear(ctx)
 	}
 	if kindOf(err) != "" {
-		return contract.Nothing{}, nil // a location we cannot write to holds nothing of ours
+		return nil // a location we cannot write to holds nothing of ours
 	}
-	return contract.Nothing{}, err
+	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -22,28 +23,75 @@ func (r *Restore) Open(ctx context.Context, p *Pulse, in contract.OpenArchiveInp
 	if err := validateRestore(in.Restore); err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	from, src, err := r.Locations.Get(ctx, in.Restore.Location)
+	from, unread, err := r.findBackup(ctx, in.Restore)
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	work, st, err := r.Locations.workspace(ctx, from)
+	work, st, err := r.Locations.workspace(ctx, from.bsl)
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
 	if err := errors.Join(r.nameFree(ctx, st, in), planned(ctx, st, in.Restore)); err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Name, Archive: contract.OpenedArchive{
-		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name},
-	}}
-	if doc.Archive.Backup, err = findBackup(ctx, src, in.Restore); err != nil {
-		return contract.OpenedArchive{}, located(from, err)
+	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.bsl.Name, Archive: contract.OpenedArchive{
+		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name}, Backup: from.value,
+	}, Reasons: unsearched(unread)}
+	if doc.Changes, err = r.changes(ctx, in.Restore.Spec.ResourceModifier); err != nil {
+		return contract.OpenedArchive{}, err
 	}
 	stage := newStaging(st, in.UID)
-	if err := doc.open(ctx, p, src, stage); err != nil {
+	if err := doc.open(ctx, p, from.st, stage); err != nil {
 		return contract.OpenedArchive{}, fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
 	}
 	return doc.Archive, stage.put(ctx, openFile, doc)
+}
+
+// findBackup finds the one location that has the backup which the spec names, or any
+// backup of the schedule that it names.
+func (r *Restore) findBackup(ctx context.Context, in contract.RestoreInput) (reply[string], []contract.UnreadLocation, error) {
+	what, err := wanted(in)
+	if err != nil {
+		return reply[string]{}, nil, err
+	}
+	all, err := askAll(ctx, r.Locations, in.Location, searchPatience, func(ctx context.Context, a reply[string]) (string, error) {
+		if in.Spec.ScheduleName != "" {
+			return latest(ctx, a.st, in)
+		}
+		_, err := a.st.Head(ctx, archive.Layout{Backup: in.Spec.BackupName}.Metadata())
+		return in.Spec.BackupName, err
+	})
+	if err != nil {
+		return reply[string]{}, nil, err
+	}
+	return single(all, what)
+}
+
+// wanted is what a restore looks for.
+func wanted(in contract.RestoreInput) (sought, error) {
+	if name := in.Spec.ScheduleName; name != "" {
+		return sought{
+			field: "spec.scheduleName", thing: fmt.Sprintf("a backup of schedule %q", name),
+			missing: fmt.Sprintf("schedule %q has no Completed backup", name),
+			remedy:  "name one with backupName, or allow PartiallyFailed ones",
+		}, nil
+	}
+	if err := archive.ValidateName(in.Spec.BackupName); err != nil {
+		return sought{}, invalid("spec.backupName: %w", err)
+	}
+	what := soughtByName("backup", in.Spec.BackupName)
+	what.field = "spec.backupName"
+	return what, nil
+}
+
+// unsearched warns of locations that may have had another backup of the name, or a newer
+// one of the schedule.
+func unsearched(all []contract.UnreadLocation) []report.Reason {
+	var reasons []report.Reason
+	for _, u := range all {
+		reasons = append(reasons, report.New(report.LocationUnread, "storage location "+u.Name+" was not searched for the backup: "+u.Message))
+	}
+	return reasons
 }
 
 // open opens our own archive, or makes one of Velero's tarball.
@@ -114,7 +162,7 @@ func planned(ctx context.Context, st store.Store, in contract.RestoreInput) erro
 	}
 	_, err := st.Head(ctx, archive.PlanKey(in.Plan))
 	if errors.Is(err, store.ErrNotFound) {
-		return notFound("plan: no dry run %q in this location; make one with dryRun, or leave plan out", in.Plan)
+		return notFound("plan: no dry run %q where the results of a restore of this backup lie; make one with dryRun, or leave plan out", in.Plan)
 	}
 	return err
 }
@@ -147,23 +195,7 @@ func recut(ctx context.Context, p *Pulse, src store.Store, stage staging, l arch
 	return stage.st.Put(ctx, stage.key(chunksFile), data, store.PutOptions{})
 }
 
-// findBackup resolves the spec to the name of a backup that exists.
-func findBackup(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
-	if in.Spec.ScheduleName != "" {
-		return latest(ctx, st, in)
-	}
-	name := in.Spec.BackupName
-	if err := archive.ValidateName(name); err != nil {
-		return "", invalid("spec.backupName: %w", err)
-	}
-	_, err := st.Head(ctx, archive.Layout{Backup: name}.Metadata())
-	if errors.Is(err, store.ErrNotFound) {
-		return "", notFound("spec.backupName: no backup %q in this location; `lifeboat backup get` lists them", name)
-	}
-	return name, err
-}
-
-// latest is the newest Completed backup of a schedule (velero.md B7). Of two that
+// latest is the newest Completed backup of a schedule in a location (velero.md B7). Of two that
 // started in the same second, the unit of Velero's timestamps, the later name wins:
 // the names of a schedule's backups end in their time.
 func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
@@ -183,7 +215,7 @@ func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (stri
 		}
 	}
 	if best == nil {
-		return "", notFound("spec.scheduleName: schedule %q has no Completed backup in this location; name one with backupName, or allow PartiallyFailed ones", in.Spec.ScheduleName)
+		return "", store.ErrNotFound
 	}
 	return best.Name, nil
 }

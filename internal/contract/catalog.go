@@ -67,6 +67,14 @@ type ReadResult struct {
 
 	MoreVolumes       int                      `json:"moreVolumes,omitempty"` // that Volumes leaves out
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
+	// Unread are locations that could not be read: what lies there is not in the answer.
+	Unread []UnreadLocation `json:"unreadLocations,omitempty"`
+}
+
+// UnreadLocation is a storage location that could not be read, and why.
+type UnreadLocation struct {
+	Name    string `json:"name"`
+	Message string `json:"message"`
 }
 
 // BackupSummary is a row of `backup get`.
@@ -136,7 +144,8 @@ type ServerStatus struct {
 	Kubernetes string `json:"kubernetes"`
 }
 
-// DeleteBackupInput starts a DeleteBackup workflow.
+// DeleteBackupInput starts a DeleteBackup workflow. Location is where the backup lies;
+// empty means the one location that has it.
 type DeleteBackupInput struct {
 	Name     string `json:"name"`
 	Location string `json:"storageLocation,omitempty"`

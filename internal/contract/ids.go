@@ -35,6 +35,15 @@ func RestoreID(cluster, name string) string { return "restore:" + cluster + ":" 
 // DeleteID is the workflow id of the deletion of a backup.
 func DeleteID(cluster, name string) string { return "delete:" + cluster + ":" + name }
 
+// DeleteAtID is the workflow id of the deletion of a backup in a named location:
+// backups of one name in two locations are deleted at the same time.
+func DeleteAtID(cluster, name, location string) string {
+	if location == "" {
+		return DeleteID(cluster, name)
+	}
+	return DeleteID(cluster, name) + ":" + location
+}
+
 // CatalogID is the workflow id of the entity that answers a cluster's reads.
 func CatalogID(cluster string) string { return "cluster:" + cluster }
 

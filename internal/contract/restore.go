@@ -13,10 +13,10 @@ type RestoreInput struct {
 	Labels      map[string]string    `json:"labels,omitempty"`
 	Annotations map[string]string    `json:"annotations,omitempty"`
 	Spec        velerov1.RestoreSpec `json:"spec"`
-	// Location is where the backup lies; empty means the default location.
+	// Location is where the backup lies; empty means the one location that has it.
 	Location string `json:"storageLocation,omitempty"`
-	// Names limits the restore to single objects, "namespace/name" or, for
-	// cluster-scoped ones, "name". Empty means all.
+	// Names limits the restore to single objects: "namespace/name", or "name" for
+	// objects of that name in any namespace or in none. Empty means all.
 	Names []string `json:"names,omitempty"`
 	// DryRun plans and compares; nothing is written to the cluster.
 	DryRun bool `json:"dryRun,omitempty"`
@@ -53,6 +53,8 @@ type RestoreResult struct {
 	Warnings int        `json:"warnings"`
 	Errors   int        `json:"errors"`
 	Reasons  []string   `json:"reasons,omitempty"`
+	// Location is where the results lie, or the plan of a dry run.
+	Location string `json:"storageLocation,omitempty"`
 }
 
 // Counts are objects by what became of them.

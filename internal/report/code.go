@@ -151,6 +151,9 @@ const (
 	// StoreDegraded: the object store lacks a capability that a guarantee
 	// rests on (for example conditional writes).
 	StoreDegraded Code = "STORE_DEGRADED"
+	// LocationUnread: a storage location that may hold what was looked for could not
+	// be read; it was found elsewhere.
+	LocationUnread Code = "LOCATION_UNREAD"
 	// CleanupFailed: something temporary could not be removed.
 	CleanupFailed Code = "CLEANUP_FAILED"
 	// FieldIgnored: the spec asks for something that has no effect here.

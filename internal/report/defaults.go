@@ -99,6 +99,7 @@ func runTable() []defaults {
 		{ArchiveCorrupt, Error, "do not rely on this backup; verify the others and take a new one"},
 		{SideFileMissing, Warning, "nothing if an older Velero wrote the backup; otherwise verify the backup"},
 		{StoreDegraded, Warning, "run 'lifeboat location check' and use a store that has the capability for backups that matter"},
+		{LocationUnread, Warning, "name the location with --storage-location if the backup is another of the name; run 'lifeboat location check'"},
 		{CleanupFailed, Warning, "nothing: garbage collection removes it later"},
 		{FieldIgnored, Warning, "remove the field from the spec if you do not need it"},
 		{TooMany, Warning, "remove the causes that are listed and run again to see the rest"},

@@ -62,7 +62,7 @@ func Check(ctx context.Context, st Store) Capabilities {
 	c.run(ctx, "conditional-write", false, "two backups of one name started at once may overwrite each other; the fact is recorded in each backup", c.conditional)
 	c.run(ctx, "compose", true, "the backup's file cannot be put together from its parts", c.compose)
 	c.run(ctx, "part-copy", false, "putting a backup together reads and writes all its bytes through the worker", c.partCopy)
-	c.run(ctx, "presigned-url", false, "logs and backups cannot be downloaded by URL, only through the worker", c.presign)
+	c.run(ctx, "presigned-url", false, "logs, tarballs, lists of objects (describe --details) and plans of dry runs cannot be fetched by the CLI, only copied out of the bucket; backups and restores work", c.presign)
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), abortTimeout) // clean up also after a timeout
 	defer cancel()
 	c.run(ctx, "delete", true, "expired backups cannot be removed and staging fills up", c.remove)

@@ -18,13 +18,13 @@ const maxPresign = 7 * 24 * time.Hour
 // Presign returns a URL that reads key until ttl has passed, or until the
 // credentials it was signed with expire (those of a role live for an hour or
 // so). The host is publicUrl where the location has one. Objects under a
-// customer's key cannot be read by a plain URL: ErrUnsupported.
+// customer's key cannot be read by a signed URL: ErrUnsupported.
 func (s *S3) Presign(ctx context.Context, key string, ttl time.Duration) (string, error) {
 	if err := s.readable("presign", key); err != nil {
 		return "", err
 	}
 	if s.customer != nil {
-		return "", awserr.Fail("presign", key, ErrUnsupported, "the location encrypts with a customer key (SSE-C), which a URL cannot carry; read the object through the worker")
+		return "", awserr.Fail("presign", key, ErrUnsupported, "the location encrypts with a customer key (SSE-C), which a signed URL cannot carry")
 	}
 	if ttl <= 0 || ttl > maxPresign {
 		return "", awserr.Fail("presign", key, ErrInvalid, "a URL may live for up to %s, not %s", maxPresign, ttl)

@@ -143,7 +143,8 @@ func badFlags(t *testing.T, h *harness.Harness) {
 		{1, "unknown flag: --from-nowhere", []string{"backup", "create", "bad", "--from-nowhere"}},
 		{1, "--from-backup NAME or --from-schedule NAME", []string{"restore", "create", "bad"}},
 		{2, `"nowhere"`, []string{"backup", "create", "bad", "--storage-location", "nowhere", "--wait"}},
-		{4, `no backup "gone"`, []string{"restore", "create", "--from-backup", "gone", "--wait"}},
+		{4, `no backup "gone"`, []string{"restore", "create", "--from-backup", "gone", "--storage-location", "default", "--wait"}},
+		{2, "storage location nobucket", []string{"restore", "create", "--from-backup", "gone", "--wait"}},
 		{1, "storage location nobucket", []string{"backup", "describe", "gone"}}, // who knows whether it lies there
 		{1, "storage location stranger", []string{"backup", "logs", "gone"}},
 	} {
@@ -174,7 +175,8 @@ func badRestores(t *testing.T, h *harness.Harness) {
 	}{
 		"nothing to restore":  {contract.RestoreInput{Name: "r"}, contract.ErrTypeInvalid, "spec.backupName"},
 		"both sources":        {contract.RestoreInput{Name: "r", Spec: velerov1.RestoreSpec{BackupName: "a", ScheduleName: "b"}}, contract.ErrTypeInvalid, "spec.scheduleName"},
-		"missing backup":      {contract.RestoreInput{Name: "r", Spec: velerov1.RestoreSpec{BackupName: "a"}}, contract.ErrTypeNotFound, `no backup "a"`},
+		"missing backup":      {contract.RestoreInput{Name: "r", Location: "default", Spec: velerov1.RestoreSpec{BackupName: "a"}}, contract.ErrTypeNotFound, `no backup "a"`},
+		"backup nobody sees":  {contract.RestoreInput{Name: "r", Spec: velerov1.RestoreSpec{BackupName: "a"}}, contract.ErrTypeLocation, `no backup "a" in the storage locations that could be read; storage location nobucket`},
 		"path for a backup":   {contract.RestoreInput{Name: "r", Spec: velerov1.RestoreSpec{BackupName: "../a"}}, contract.ErrTypeInvalid, "spec.backupName"},
 		"name too long":       {contract.RestoreInput{Name: strings.Repeat("r", 64), Spec: velerov1.RestoreSpec{BackupName: "a"}}, contract.ErrTypeInvalid, "name"},
 		"unknown location":    {contract.RestoreInput{Name: "r", Location: "nowhere", Spec: velerov1.RestoreSpec{BackupName: "a"}}, contract.ErrTypeInvalid, `"nowhere"`},
