@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -24,22 +25,41 @@ func crdResource() Resource {
 // with their names accepted. When ctx ends first the error is ErrNotEstablished
 // and says of each pending CRD what it waits for.
 func (c *Client) WaitEstablished(ctx context.Context, crdNames []string) error {
+	pending, err := c.AwaitEstablished(ctx, crdNames, math.MaxInt64)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("wait for CRDs: %s: %w: %w", describe(pending), ErrNotEstablished, err)
+	}
+	return err
+}
+
+// AwaitEstablished waits for CRDs as WaitEstablished does, but gives up once none
+// of the pending has become Established for as long as patience. Those are returned
+// by name, with what each waits for. Only pauses between looks count, not the time
+// that an unavailable server takes to answer.
+func (c *Client) AwaitEstablished(ctx context.Context, crdNames []string, patience time.Duration) (map[string]string, error) {
 	pending := map[string]string{}
 	for _, name := range crdNames {
 		pending[name] = "not found"
 	}
-	for wait := establishedFirst; len(pending) > 0; wait = min(2*wait, establishedMax) {
-		if err := c.checkCRDs(ctx, pending); err != nil && ctx.Err() == nil {
-			return err
+	wait, idle := establishedFirst, time.Duration(0)
+	for len(pending) > 0 {
+		before := len(pending)
+		if err := c.checkCRDs(ctx, pending); err != nil {
+			return pending, err
 		}
-		if len(pending) == 0 {
-			return nil
+		if len(pending) < before {
+			idle = 0
+		}
+		if len(pending) == 0 || idle >= patience {
+			break
 		}
 		if err := sleep(ctx, wait); err != nil {
-			return fmt.Errorf("wait for CRDs: %s: %w: %w", describe(pending), ErrNotEstablished, err)
+			return pending, err
 		}
+		idle += wait
+		wait = min(2*wait, establishedMax)
 	}
-	return nil
+	return pending, nil
 }
 
 // checkCRDs takes the established out of pending and notes what the others

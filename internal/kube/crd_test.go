@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -43,6 +44,25 @@ func TestWaitEstablishedNamesThePending(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not say %q", err, want)
 		}
+	}
+}
+
+// TestAwaitEstablishedGivesUpOnTheStuck: as long as one more becomes Established now
+// and then, the others are waited for; then they are named.
+func TestAwaitEstablishedGivesUpOnTheStuck(t *testing.T) {
+	const patience = 400 * time.Millisecond
+	start := time.Now()
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		ready := map[bool]string{true: "True", false: "False"}
+		slow, slower := time.Since(start) > patience/2, time.Since(start) > patience*5/4
+		fmt.Fprintf(w, `{"items":[%s,%s,%s]}`, crdBody("slow.x", ready[slow], "True"), crdBody("slower.x", ready[slower], "True"), crdBody("stuck.x", "False", "False"))
+	})
+	pending, err := c.AwaitEstablished(t.Context(), []string{"slow.x", "slower.x", "stuck.x", "gone.x"}, patience)
+	if want := map[string]string{"stuck.x": "R: kind is taken", "gone.x": "not found"}; err != nil || !maps.Equal(pending, want) {
+		t.Errorf("%v, %v; want %v", pending, err, want)
+	}
+	if pending, err = c.AwaitEstablished(t.Context(), nil, patience); err != nil || len(pending) > 0 {
+		t.Errorf("nothing to wait for: %v, %v", pending, err)
 	}
 }
 
