@@ -28,5 +28,7 @@
 //     Velero stores it when its own labels match the selector;
 //   - spaces around the names in orderedResources are ignored;
 //   - a resourcePolicy or resourceModifier of another kind than configmap is
-//     refused instead of being dropped in silence.
+//     refused instead of being dropped in silence;
+//   - a restore has no resourcePolicy: Velero 1.18 takes filters for single
+//     namespaces and kinds from it, and drops the rest in silence.
 package filter

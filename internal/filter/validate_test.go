@@ -165,11 +165,12 @@ func TestValidateRestore(t *testing.T) {
 			s.ItemOperationTimeout = seconds(-1)
 			s.UploaderConfig = &velerov1.UploaderConfigForRestore{ParallelFilesDownload: -1}
 			s.ResourceModifier = &corev1.TypedLocalObjectReference{Kind: "Secret", Name: "x"}
+			s.ResourcePolicy = &corev1.TypedLocalObjectReference{Kind: "configmap", Name: "x"}
 			s.RestoreStatus = &velerov1.RestoreStatusSpec{IncludedResources: []string{"a b"}}
 			s.LabelSelector = badSelector
 		}), nil, []string{
 			"spec.restoreStatus.includedResources[0] is not a resource type", "spec.labelSelector is not a label selector",
-			"spec.itemOperationTimeout is negative", "spec.uploaderConfig.parallelFilesDownload is negative", `spec.resourceModifier.kind is "Secret"`,
+			"spec.itemOperationTimeout is negative", "spec.uploaderConfig.parallelFilesDownload is negative", `spec.resourceModifier.kind is "Secret"`, "spec.resourcePolicy is not supported in a restore",
 		}},
 		{"good names", spec{BackupName: "b"}, []string{"a/b", "c"}, nil},
 		{"bad names", spec{BackupName: "b"}, []string{"a/b", "", "a/*", "a/b/c"}, []string{"includeNames[1] is not namespace/name", "includeNames[2] exact name", "includeNames[3] is not"}},

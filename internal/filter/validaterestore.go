@@ -28,7 +28,9 @@ func ValidateRestore(spec *velerov1.RestoreSpec, names []string) []FieldError {
 		errs = append(errs, checkCount("spec.uploaderConfig.parallelFilesDownload", spec.UploaderConfig.ParallelFilesDownload)...)
 	}
 	errs = append(errs, checkConfigMapRef("spec.resourceModifier", spec.ResourceModifier)...)
-	errs = append(errs, checkConfigMapRef("spec.resourcePolicy", spec.ResourcePolicy)...)
+	if spec.ResourcePolicy != nil {
+		errs = append(errs, FieldError{"spec.resourcePolicy", "is not supported in a restore: volume policies take effect when a backup is made, and what is restored is chosen by the filters of the spec; remove it"})
+	}
 	errs = append(errs, checkRestoreHooks(spec.Hooks.Resources)...)
 	return append(errs, checkNames(names)...)
 }
