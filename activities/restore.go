@@ -44,6 +44,9 @@ type openDoc struct {
 	// the Archive's Ref, which is another where Source is ReadOnly.
 	Source  string          `json:"source"`
 	Reasons []report.Reason `json:"reasons,omitempty"`
+	// Changes are what every activity makes of objects, whatever has become of the
+	// ConfigMaps meanwhile.
+	Changes changes `json:"changes,omitzero"`
 }
 
 // restorePlan is what PlanRestore decided; ApplyTask works through it.

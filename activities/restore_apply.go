@@ -151,6 +151,9 @@ func (r *Restore) newApplier(ctx context.Context, s *session, p *Pulse, level pl
 	a := &applier{r: r, s: s, pulse: p, level: level, cat: cat}
 	a.look = &lookup{ctx: ctx, s: s, keys: map[string]map[string]bool{}}
 	a.rules = s.rules(a.look)
+	if err := s.Changes.apply(a.rules); err != nil {
+		return nil, err
+	}
 	a.names = &namespaces{a: a, ready: map[string]*sync.Once{}, failed: map[string]error{}}
 	return a, nil
 }

@@ -21,6 +21,7 @@ import (
 const (
 	labelPlugin       = "velero.io/plugin-config"
 	labelClassMapping = "velero.io/change-storage-class"
+	labelImageMapping = "velero.io/change-image-name"
 	labelNodeMapping  = "velero.io/change-pvc-node-selector"
 	restoreItemAction = "RestoreItemAction"
 )
@@ -42,12 +43,11 @@ func (p *volumePlanner) mapClasses(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the storage class mapping: %w", err)
 	}
-	if len(found) > 1 {
-		names := make([]string, len(found))
-		for i := range found {
-			names[i] = found[i].Name
-		}
-		p.refused.add(contract.ErrTypeInvalid, "the storage class mapping is ambiguous: namespace %s has %d ConfigMaps with the label %s (%s); keep one", p.r.Config.Namespace, len(found), labelClassMapping, strings.Join(names, ", "))
+	if text := ambiguous("storage class", labelClassMapping, found); text != "" {
+		p.refused.add(contract.ErrTypeInvalid, "%s", text)
+	}
+	if err := p.s.Changes.apply(&p.changes); err != nil {
+		return err
 	}
 	p.plan.Classes = map[string]string{}
 	for _, c := range found {
@@ -57,6 +57,18 @@ func (p *volumePlanner) mapClasses(ctx context.Context) error {
 	}
 	maps.Copy(p.plan.Classes, p.s.Restore.StorageClasses)
 	return nil
+}
+
+// ambiguous says that there is more than one ConfigMap of a label, or "".
+func ambiguous(what, label string, found []corev1.ConfigMap) string {
+	if len(found) < 2 {
+		return ""
+	}
+	names := make([]string, len(found))
+	for i := range found {
+		names[i] = found[i].Name
+	}
+	return fmt.Sprintf("the %s mapping is ambiguous: namespace %s has %d ConfigMaps with the label %s (%s); keep one", what, found[0].Namespace, len(found), label, strings.Join(names, ", "))
 }
 
 func (p *volumePlanner) class(name string) string { return cmp.Or(p.plan.Classes[name], name) }

@@ -75,7 +75,9 @@ func (n *namespaces) body(ctx context.Context, source, target string) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("read namespace %s: %w", source, err)
 	}
-	if _, err := n.a.r.Rules.Restore(n.a.rules, "namespaces", obj); err != nil {
+	rules := *n.a.rules
+	rules.Modify = nil // only what is restored itself is modified, and can say that it failed
+	if _, err := n.a.r.Rules.Restore(&rules, "namespaces", obj); err != nil {
 		return nil, err
 	}
 	meta, _ := obj["metadata"].(map[string]any)

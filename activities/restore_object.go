@@ -142,6 +142,9 @@ func (a *applier) notes(it *item) {
 	for _, n := range it.out.Warnings {
 		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.Code(n.Code), n.Text).As(report.Warning))
 	}
+	for _, n := range it.out.Errors {
+		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.Code(n.Code), n.Text).As(report.Error))
+	}
 	if len(it.out.Residual) > 0 {
 		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.ResidualReference,
 			"still names a mapped namespace at "+strings.Join(it.out.Residual, ", ")).As(report.Warning))

@@ -37,6 +37,9 @@ func (r *Restore) Open(ctx context.Context, p *Pulse, in contract.OpenArchiveInp
 	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.bsl.Name, Archive: contract.OpenedArchive{
 		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name}, Backup: from.value,
 	}, Reasons: unsearched(unread)}
+	if doc.Changes, err = r.changes(ctx, in.Restore.Spec.ResourceModifier); err != nil {
+		return contract.OpenedArchive{}, err
+	}
 	stage := newStaging(st, in.UID)
 	if err := doc.open(ctx, p, from.st, stage); err != nil {
 		return contract.OpenedArchive{}, fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -34,6 +35,8 @@ type volumePlanner struct {
 	facts  *volumeFacts
 	live   *liveVolumes
 	listed []corev1.Node // see nodes
+
+	changes resource.Context // by ConfigMaps
 
 	plan    *restoreVolumes
 	reasons []report.Reason
@@ -114,7 +117,7 @@ func (p *volumePlanner) entry(pv *corev1.PersistentVolume, claim *corev1.Persist
 			v.Capacity = asked.Value()
 		}
 	}
-	v.Class = p.class(v.Class)
+	v.Class = p.modifiedClass(claim, p.class(v.Class))
 	return v
 }
 

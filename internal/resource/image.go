@@ -1,6 +1,9 @@
 package resource
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // ImageMapping replaces a part of the names of container images, wherever it occurs in
 // them: a registry, a repository, a tag.
@@ -47,4 +50,20 @@ func (c *Context) image(name string) string {
 		}
 	}
 	return name
+}
+
+// ImageMappings reads the data of the ConfigMap that maps images: under any key, the
+// part to replace, a comma and what takes its place. They are in the order of the keys.
+// An error names the key.
+func ImageMappings(data map[string]string) ([]ImageMapping, error) {
+	var out []ImageMapping
+	for _, key := range sortedNames(data) {
+		from, to, _ := strings.Cut(data[key], ",")
+		m := ImageMapping{Old: strings.TrimSpace(from), New: strings.TrimSpace(to)}
+		if m.Old == "" || m.New == "" {
+			return nil, fmt.Errorf("data[%s]: is %q: write the part of an image's name to replace, a comma and what takes its place, as in old.example.com,new.example.com", key, data[key])
+		}
+		out = append(out, m)
+	}
+	return out, nil
 }
