@@ -54,11 +54,12 @@ func (s *podServer) want(t *testing.T, commands ...string) {
 
 func (f *freezer) noted(t *testing.T) bool {
 	t.Helper()
-	err := f.stage.get(t.Context(), f.file(), &frozenNote{})
+	var note frozenNote
+	err := f.stage.get(t.Context(), f.file(), &note)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
 	}
-	return err == nil
+	return err == nil && !note.Thawed
 }
 
 func TestFreezeAndThaw(t *testing.T) {
@@ -71,7 +72,7 @@ func TestFreezeAndThaw(t *testing.T) {
 	if err != nil || len(stopped) > 0 || !f.noted(t) {
 		t.Fatalf("%v %v, noted %t", stopped, err, f.noted(t))
 	}
-	if err := f.thaw(t.Context()); err != nil || f.noted(t) || f.counts.Attempted != 10 {
+	if err := f.thaw(t.Context(), nil); err != nil || f.noted(t) || f.counts.Attempted != 10 {
 		t.Errorf("%v, noted %t, %+v", err, f.noted(t), f.counts)
 	}
 	s.want(t, "freeze", "thaw")
@@ -86,7 +87,7 @@ func TestThawOfACancelledAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	if err := f.thaw(ctx); err != nil || f.noted(t) {
+	if err := f.thaw(ctx, nil); err != nil || f.noted(t) {
 		t.Errorf("%v, noted %t", err, f.noted(t))
 	}
 	s.want(t, "freeze", "thaw")
@@ -108,11 +109,11 @@ func TestThawOfAnAttemptTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	told()
-	if err := lost.thaw(ctx); err != nil || !next.noted(t) {
+	if err := lost.thaw(ctx, nil); err != nil || !next.noted(t) {
 		t.Errorf("%v, noted %t", err, next.noted(t))
 	}
 	s.want(t, "freeze", "thaw", "freeze")
-	if err := next.thaw(t.Context()); err != nil || next.noted(t) {
+	if err := next.thaw(t.Context(), nil); err != nil || next.noted(t) {
 		t.Errorf("%v, noted %t", err, next.noted(t))
 	}
 	s.want(t, "freeze", "thaw", "freeze", "thaw")

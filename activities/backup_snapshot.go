@@ -72,14 +72,9 @@ func (b *Backup) unit(ctx context.Context, o *opened, unit int) (unitResult, err
 	if err := s.earlier(ctx, paths, began, resumed); err != nil {
 		return unitResult{}, err
 	}
-	if err := s.ready(ctx, paths); err != nil {
-		return unitResult{}, err
-	}
-	err = s.frozen(ctx)
-	if err == nil {
-		err = s.complete(ctx)
-	}
-	if err != nil {
+	if f.spent() {
+		s.giveUp()
+	} else if err := s.shoot(ctx, paths); err != nil {
 		return unitResult{}, fmt.Errorf("snapshot unit %d: %w", unit, err)
 	}
 	res := s.result()
@@ -96,6 +91,32 @@ type shooting struct {
 	takers []taker
 	mu     sync.Mutex
 	taken  []taken
+}
+
+// shoot waits for room, freezes, takes, thaws and completes.
+func (s *shooting) shoot(ctx context.Context, paths map[volume.Path]snapshotter) error {
+	if err := s.ready(ctx, paths); err != nil {
+		return err
+	}
+	if err := s.frozen(ctx); err != nil {
+		return err
+	}
+	return s.complete(ctx)
+}
+
+// giveUp is the end of a unit whose pods have been frozen often enough: an application
+// must not be stopped again and again for a snapshot that does not come.
+func (s *shooting) giveUp() {
+	why := fmt.Sprintf("its pods were frozen %d times, and no snapshot came of it%s", s.freezer.note.Freezes, after(s.freezer.note.Why))
+	for _, i := range s.unit.volumes() {
+		s.fail(i, why)
+	}
+	if len(s.unit.volumes()) > 0 {
+		return
+	}
+	for i := range s.freezer.pods {
+		s.freezer.failed(&s.freezer.pods[i], fmt.Sprintf("its hooks were begun %d times", s.freezer.note.Freezes), errors.New(s.freezer.note.Why))
+	}
 }
 
 // ready prepares each path. What is refused for good is the volumes' failure and not
@@ -127,7 +148,7 @@ func (s *shooting) release() {
 // frozen freezes, takes and thaws. The pods are thawed also when the freeze or the
 // snapshots fail, and when the backup is cancelled.
 func (s *shooting) frozen(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, s.freezer.thaw(ctx)) }()
+	defer func() { err = errors.Join(err, s.freezer.thaw(ctx, err)) }()
 	stopped, err := s.freezer.freeze(ctx)
 	if err != nil {
 		return err
@@ -190,13 +211,14 @@ func (s *shooting) complete(ctx context.Context) error {
 
 // result adds a reason for each volume without a snapshot.
 func (s *shooting) result() unitResult {
-	res := unitResult{Taken: s.taken, Hooks: s.freezer.counts, Reasons: s.freezer.reasons}
+	res := unitResult{Taken: s.taken, Hooks: s.freezer.counts, Reasons: s.freezer.said()}
 	for _, t := range s.taken {
 		if t.Failed != "" {
 			res.Reasons = append(res.Reasons, s.o.plan.Volumes.failure(t.Volume, t.Failed))
 		}
 	}
 	report.Sort(res.Reasons)
+	res.Reasons = slices.Compact(res.Reasons)
 	return res
 }
 

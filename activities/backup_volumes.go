@@ -31,10 +31,13 @@ type unitPlan struct {
 type podHooks struct {
 	Namespace string      `json:"namespace"`
 	Name      string      `json:"name"`
+	Owner     string      `json:"owner,omitempty"`  // uid of its controller
 	Claims    []string    `json:"claims,omitempty"` // of the unit, that it mounts
 	Pre       []hook.Hook `json:"pre,omitempty"`
 	Post      []hook.Hook `json:"post,omitempty"`
 }
+
+func (p *podHooks) key() string { return objectName(p.Namespace, p.Name) }
 
 // volumes are the indexes of all volumes of the unit.
 func (u *unitPlan) volumes() []int {

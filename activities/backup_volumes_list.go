@@ -111,14 +111,8 @@ func (l *volumeLister) pod(pod corev1.Pod) error {
 	if err := l.hooks(&pod); err != nil {
 		return err
 	}
-	for i := range pod.Spec.Volumes {
-		v := &pod.Spec.Volumes[i]
-		switch {
-		case v.PersistentVolumeClaim != nil:
-			l.pulled[objectName(pod.Namespace, v.PersistentVolumeClaim.ClaimName)] = true
-		case v.Ephemeral != nil:
-			l.pulled[objectName(pod.Namespace, pod.Name+"-"+v.Name)] = true // by the API's rule
-		}
+	for _, claim := range volume.ClaimsOf(&pod) {
+		l.pulled[objectName(pod.Namespace, claim)] = true
 	}
 	if len(pod.Spec.Volumes) > 0 {
 		l.pods = append(l.pods, trimmed(&pod))
@@ -148,7 +142,7 @@ func (l *volumeLister) hooks(pod *corev1.Pod) error {
 	}
 	l.reasons = append(l.reasons, problems...)
 	if len(pre)+len(post) > 0 {
-		l.hooked[objectName(pod.Namespace, pod.Name)] = podHooks{Namespace: pod.Namespace, Name: pod.Name, Pre: pre, Post: post}
+		l.hooked[objectName(pod.Namespace, pod.Name)] = podHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: ownerOf(pod), Pre: pre, Post: post}
 	}
 	return nil
 }

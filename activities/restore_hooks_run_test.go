@@ -81,6 +81,7 @@ type podServer struct {
 	gets    int
 	ran     map[string][]string // by pod
 	onStart func(commands int)
+	fails   map[string]bool // commands that end with code 1
 }
 
 func (s *podServer) up(i int) bool { return time.Since(s.start) > time.Duration(i)*time.Millisecond }
@@ -139,7 +140,11 @@ func (s *podServer) exec(w http.ResponseWriter, r *http.Request, pod string) {
 	marker, _, _ := strings.Cut(strings.TrimPrefix(argv[2], `echo "`), " ")
 	send(1, marker+" 77\n")
 	s.run(pod, argv[4])
-	send(3, `{"status":"Success"}`)
+	if s.fails[argv[4]] {
+		send(3, `{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"1"}]}}`)
+	} else {
+		send(3, `{"status":"Success"}`)
+	}
 	_ = conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
 }
 

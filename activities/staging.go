@@ -36,14 +36,6 @@ func (s staging) get(ctx context.Context, name string, doc any) error {
 	return getJSON(ctx, s.st, s.key(name), doc)
 }
 
-// remove deletes one document; a repeat is harmless.
-func (s staging) remove(ctx context.Context, name string) error {
-	if err := s.st.Delete(ctx, s.key(name)); err != nil {
-		return fmt.Errorf("remove %s: %w", s.key(name), err)
-	}
-	return nil
-}
-
 // clear removes everything; a repeat is harmless.
 func (s staging) clear(ctx context.Context) error {
 	if _, err := s.st.DeletePrefix(ctx, s.dir); err != nil {

@@ -54,7 +54,7 @@ func newPlanner(in Inputs) *planner {
 		if ended(pod) || !p.selected("pods", pod.Namespace, pod.Name, pod.Labels) {
 			continue
 		}
-		for _, claim := range claimsOf(pod) {
+		for _, claim := range ClaimsOf(pod) {
 			key := pod.Namespace + "/" + claim
 			p.pods[key] = append(p.pods[key], pod)
 		}

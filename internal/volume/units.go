@@ -23,8 +23,8 @@ func claimOf(pod *corev1.Pod, v *corev1.Volume) string {
 	return ""
 }
 
-// claimsOf are the claims of a pod, sorted, each once.
-func claimsOf(pod *corev1.Pod) []string {
+// ClaimsOf are the claims that a pod mounts, sorted, each once.
+func ClaimsOf(pod *corev1.Pod) []string {
 	var out []string
 	for i := range pod.Spec.Volumes {
 		if claim := claimOf(pod, &pod.Spec.Volumes[i]); claim != "" {

@@ -1,0 +1,138 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// frozenNote says that the pods of a unit may be frozen, and by which attempt, and what
+// attempts before that one have come to.
+type frozenNote struct {
+	Owner string `json:"owner"`
+	// Running are the commands that run, by "namespace/name" of their pod.
+	Running map[string]kube.ExecProcess `json:"running,omitempty"`
+	// Instead are the pods that have taken the place of planned ones, by
+	// "namespace/name" of those.
+	Instead map[string]podHooks `json:"instead,omitempty"`
+	// Freezes counts them, the last included; Thawed says that it has ended, and Why
+	// what went wrong in it, as far as its worker could tell.
+	Freezes int    `json:"freezes,omitempty"`
+	Thawed  bool   `json:"thawed,omitempty"`
+	Why     string `json:"why,omitempty"`
+	// Reasons and Failed are of the hooks of the last freeze. They count if its
+	// snapshots are used.
+	Reasons []report.Reason `json:"reasons,omitempty"`
+	Failed  int             `json:"failed,omitempty"`
+}
+
+// newNote is the one of an attempt that has found another.
+func (f *freezer) newNote(found frozenNote) frozenNote {
+	return frozenNote{
+		Owner: f.owner, Running: map[string]kube.ExecProcess{}, Instead: map[string]podHooks{}, Freezes: found.Freezes, Why: found.Why,
+	}
+}
+
+// repeated is what is left of a note when the pods are frozen anew.
+func (n frozenNote) repeated() frozenNote {
+	var kept frozenNote
+	for _, r := range n.Reasons {
+		if r.Code == report.HookRepeated {
+			kept.Reasons = append(kept.Reasons, r)
+		}
+	}
+	return kept
+}
+
+func (f *freezer) file() string { return fmt.Sprintf("volumes/frozen-%05d.json", f.unit) }
+
+// put writes the note, with what is known of the hooks by now. Whoever writes waits for
+// the one before, so that the last one says all.
+func (f *freezer) put(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note.Reasons = append(append([]report.Reason{}, f.past.Reasons...), f.reasons...)
+	f.note.Failed = f.past.Failed + f.counts.Failed
+	return f.stage.put(ctx, f.file(), &f.note)
+}
+
+// takenOver is for a worker that was taken for dead. Without an answer of the store it
+// is not: to thaw twice is better than not at all.
+func (f *freezer) takenOver(ctx context.Context) bool {
+	var now frozenNote
+	err := f.stage.get(ctx, f.file(), &now)
+	return errors.Is(err, store.ErrNotFound) || err == nil && (now.Owner != f.owner || now.Thawed)
+}
+
+// resume thaws what an attempt before this one has left frozen. Its commands are
+// ended first. It says whether there was anything.
+func (f *freezer) resume(ctx context.Context) (bool, error) {
+	if len(f.pods) == 0 {
+		return false, nil
+	}
+	err := f.stage.get(ctx, f.file(), &f.past)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	f.note = f.newNote(f.past)
+	if f.past.Thawed {
+		return false, nil
+	}
+	f.takeOver(ctx)
+	if err := f.put(ctx); err != nil {
+		return true, err
+	}
+	return true, f.thaw(ctx, nil)
+}
+
+// takeOver makes the pods of the note this attempt's, which may be others than planned,
+// and ends the commands that run in them.
+func (f *freezer) takeOver(ctx context.Context) {
+	f.note.Why = "the worker was lost"
+	for i := range f.pods {
+		if pod, ok := f.past.Instead[f.planned[i].key()]; ok {
+			f.pods[i], f.note.Instead[f.planned[i].key()] = pod, pod
+			f.known[pod.key()] = true
+		}
+		pod := &f.pods[i]
+		if p, ok := f.past.Running[pod.key()]; ok {
+			if err := f.b.Kube.EndExec(ctx, pod.Namespace, pod.Name, p); err != nil {
+				f.failed(pod, "of a worker that was lost", err)
+			}
+		}
+		if len(pod.Pre) > 0 {
+			f.begun[pod.key()] = true
+			f.reason(report.New(report.HookRepeated, "its hooks ran when a worker was lost, and were run again"), pod)
+		}
+	}
+}
+
+// spare leaves the pods alone: the snapshots were taken by an attempt before this one,
+// while they were frozen. Its hooks count, and what it had to say of them; those of
+// resume do already.
+func (f *freezer) spare(resumed bool) {
+	for i := range f.pods {
+		f.counts.Attempted += len(f.pods[i].Pre)
+		if !resumed {
+			f.counts.Attempted += len(f.pods[i].Post)
+		}
+	}
+	f.counts.Failed += f.past.Failed
+	f.pods = nil
+}
+
+// said is all that is to be told of the hooks.
+func (f *freezer) said() []report.Reason {
+	return append(append([]report.Reason{}, f.past.Reasons...), f.reasons...)
+}
+
+// last: the pods will not be frozen another time. spent: they were that time already.
+func (f *freezer) last() bool  { return f.note.Freezes >= freezesMost-1 }
+func (f *freezer) spent() bool { return len(f.pods) > 0 && f.note.Freezes >= freezesMost }
