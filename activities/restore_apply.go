@@ -154,6 +154,7 @@ func (r *Restore) newApplier(ctx context.Context, s *session, p *Pulse, level pl
 	if err := s.Changes.apply(a.rules); err != nil {
 		return nil, err
 	}
+	a.rules.StatusSubresource = cat.HasStatus
 	a.names = &namespaces{a: a, ready: map[string]*sync.Once{}, failed: map[string]error{}}
 	return a, nil
 }

@@ -16,6 +16,7 @@ type Catalog struct {
 
 	served   map[string][]string // group → versions, preferred first
 	versions map[string][]string // group resource → versions, preferred first
+	status   map[string]bool     // "group resource/version" of types with a status sub-resource
 }
 
 // GroupFailure is a group version that is registered and does not answer.
@@ -30,6 +31,12 @@ func (cat Catalog) Served(group string) []string { return cat.served[group] }
 
 // Versions lists the versions in which a type is served, preferred first.
 func (cat Catalog) Versions(groupResource string) []string { return cat.versions[groupResource] }
+
+// HasStatus says that a type, in one of its versions, has a status of its own: a
+// sub-resource that is written apart from the object.
+func (cat Catalog) HasStatus(groupResource, version string) bool {
+	return cat.status[groupResource+"/"+version]
+}
 
 // Lacks tells that a type is certainly not served, in no version: its group
 // answered, or is no longer registered.

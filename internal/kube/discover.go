@@ -96,13 +96,13 @@ func reached(err error) error {
 }
 
 // newCatalog keeps, for each type of each group, the version that the server
-// names first among those that have the type; sub-resources are left out.
+// names first among those that have the type. Of sub-resources it notes the status.
 func newCatalog(groups []*metav1.APIGroup, lists []*metav1.APIResourceList) Catalog {
 	byVersion := map[string]*metav1.APIResourceList{}
 	for _, l := range lists {
 		byVersion[l.GroupVersion] = l
 	}
-	cat := Catalog{served: map[string][]string{}, versions: map[string][]string{}}
+	cat := Catalog{served: map[string][]string{}, versions: map[string][]string{}, status: map[string]bool{}}
 	for _, g := range groups {
 		for _, v := range preferredFirst(g) {
 			if l := byVersion[v.GroupVersion]; l != nil {
@@ -130,7 +130,10 @@ func preferredFirst(g *metav1.APIGroup) []metav1.GroupVersionForDiscovery {
 
 func (cat *Catalog) add(group, version string, list []metav1.APIResource) {
 	for _, r := range list {
-		if strings.Contains(r.Name, "/") {
+		if name, sub, ok := strings.Cut(r.Name, "/"); ok {
+			if sub == "status" {
+				cat.status[Resource{Group: group, Name: name}.GroupResource()+"/"+version] = true
+			}
 			continue
 		}
 		res := Resource{

@@ -83,6 +83,9 @@ func TestDiscoverAggregated(t *testing.T) {
 	if got := cat.Served("autoscaling"); !slices.Equal(got, []string{"v2", "v1"}) || cat.Served("nowhere") != nil {
 		t.Errorf("served versions %q", got)
 	}
+	if !cat.HasStatus("pods", "v1") || cat.HasStatus("events", "v1") || cat.HasStatus("pods", "v2") {
+		t.Error("sub-resources for the status are misread")
+	}
 	if got := cat.Versions("oldthings.autoscaling"); !slices.Equal(got, []string{"v1"}) {
 		t.Errorf("versions of one type %q", got)
 	}
@@ -159,7 +162,7 @@ func TestDiscoverWithoutAggregation(t *testing.T) {
 		"/api":          `{"kind":"APIVersions","versions":["v1"]}`,
 		"/api/v1":       `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"pods","kind":"Pod","namespaced":true,"verbs":["list"]},{"name":"pods/log","kind":"Pod","namespaced":true,"verbs":["get"]}]}`,
 		"/apis":         `{"kind":"APIGroupList","groups":[{"name":"apps","versions":[{"groupVersion":"apps/v1","version":"v1"}],"preferredVersion":{"groupVersion":"apps/v1","version":"v1"}},{"name":"metrics.k8s.io","versions":[{"groupVersion":"metrics.k8s.io/v1","version":"v1"}],"preferredVersion":{"groupVersion":"metrics.k8s.io/v1","version":"v1"}}]}`,
-		"/apis/apps/v1": `{"kind":"APIResourceList","groupVersion":"apps/v1","resources":[{"name":"deployments","singularName":"deployment","kind":"Deployment","namespaced":true,"verbs":["list"]}]}`,
+		"/apis/apps/v1": `{"kind":"APIResourceList","groupVersion":"apps/v1","resources":[{"name":"deployments","singularName":"deployment","kind":"Deployment","namespaced":true,"verbs":["list"]},{"name":"deployments/status","kind":"Deployment","namespaced":true,"verbs":["get"]}]}`,
 		"/version":      `{"major":"1","minor":"24","gitVersion":"v1.24.0"}`,
 		"/readyz":       "ok",
 	}
@@ -177,6 +180,9 @@ func TestDiscoverWithoutAggregation(t *testing.T) {
 	}
 	if len(cat.Failures) != 1 || cat.Failures[0].Group != "metrics.k8s.io" {
 		t.Errorf("failures %+v", cat.Failures)
+	}
+	if !cat.HasStatus("deployments.apps", "v1") || cat.HasStatus("pods", "v1") {
+		t.Error("sub-resources for the status are misread")
 	}
 }
 

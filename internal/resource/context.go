@@ -57,9 +57,10 @@ type Context struct {
 	// RestoreStatus says whether the status of a resource ("plural.group") is
 	// asked for. The object's annotation velero.io/restore-status wins. nil: no.
 	RestoreStatus func(resource string) bool
-	// StatusSubresource says whether the target serves "<resource>/status".
-	// Where it does not, a status asked for travels in the create. nil: it does.
-	StatusSubresource func(resource string) bool
+	// StatusSubresource says whether the target serves "<resource>/status" in a
+	// version ("v1"). Where it does not, a status asked for travels in the create.
+	// nil: it does.
+	StatusSubresource func(resource, version string) bool
 	// SkipVolumes is restorePVs: false: snapshots are not restored. (Inverted,
 	// so that the zero value is Velero's default.)
 	SkipVolumes bool

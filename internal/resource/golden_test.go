@@ -48,7 +48,7 @@ func (g goldenContext) context() *Context {
 		Backup: "nightly", Restore: "nightly-1", RestoreUID: "11111111-2222-3333-4444-555555555555",
 		NamespaceMapping: g.Mapping, PreserveNodePorts: g.PreserveNodePorts, SkipVolumes: g.SkipVolumes,
 		RestoreStatus:     func(resource string) bool { return slices.Contains(g.Status, resource) },
-		StatusSubresource: func(resource string) bool { return !slices.Contains(g.NoSubresource, resource) },
+		StatusSubresource: func(resource, _ string) bool { return !slices.Contains(g.NoSubresource, resource) },
 		Has: func(resource, namespace, name string) bool {
 			return slices.Contains(g.Has, resource+"/"+namespace+"/"+name)
 		},

@@ -3,6 +3,7 @@ package resource
 import (
 	"errors"
 	"fmt"
+	"path"
 )
 
 // ErrInvalid is returned for a stored object that no rule can make sense of.
@@ -76,7 +77,7 @@ func (c *Context) takeStatus(resource string, k kind, obj map[string]any, out *O
 		delete(obj, "status")
 		return false
 	}
-	if c.StatusSubresource != nil && !c.StatusSubresource(resource) {
+	if c.StatusSubresource != nil && !c.StatusSubresource(resource, path.Base(str(obj, "apiVersion"))) {
 		return true
 	}
 	delete(obj, "status")

@@ -36,6 +36,8 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: "re
 ---
 {apiVersion: restore.example.com/v1, kind: Parcel, metadata: {name: st, namespace: <src>}, spec: {n: 1}}
 ---
+{apiVersion: restore.example.com/v1, kind: Ticket, metadata: {name: st, namespace: <src>}, status: {seen: true}}
+---
 {apiVersion: v1, kind: ConfigMap, metadata: {name: held, namespace: <src>, finalizers: [example.com/hold]}}
 `
 
@@ -66,6 +68,15 @@ spec:
   scope: Namespaced
   names: {plural: parcels, singular: parcel, kind: Parcel}
   versions: [{name: v1, served: true, storage: true, subresources: {status: {}}, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: tickets.restore.example.com}
+spec:
+  group: restore.example.com
+  scope: Namespaced
+  names: {plural: tickets, singular: ticket, kind: Ticket}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
 `
 
 // carefulBindings name the namespace from outside.

@@ -329,12 +329,16 @@ func (c *careLab) account(t *testing.T) {
 }
 
 func (c *careLab) status(t *testing.T) {
-	c.gone(t, "parcel", "st")
-	c.restored(t, "status", velerov1.RestoreSpec{
-		IncludedResources: []string{"parcels"}, RestoreStatus: &velerov1.RestoreStatusSpec{IncludedResources: []string{"parcels"}},
-	})
-	if got := c.object(t, "parcels", c.src, "st")["status"]; !reflect.DeepEqual(got, map[string]any{"seen": true}) {
-		t.Errorf("status %v", got)
+	types := []string{"parcels", "tickets"} // the status of tickets is no sub-resource
+	c.gone(t, "parcel/st", "ticket/st")
+	c.restored(t, "status", velerov1.RestoreSpec{IncludedResources: types, RestoreStatus: &velerov1.RestoreStatusSpec{IncludedResources: types}})
+	for _, gr := range types {
+		if got := c.object(t, gr, c.src, "st")["status"]; !reflect.DeepEqual(got, map[string]any{"seen": true}) {
+			t.Errorf("status of %s: %v", gr, got)
+		}
+	}
+	if lines := restoreOutcomes(t, c.Harness, "status"); has(lines, "[STATUS_FAILED]") {
+		t.Errorf("outcomes %q", lines)
 	}
 }
 
