@@ -149,7 +149,7 @@ func (r *Restore) newApplier(ctx context.Context, s *session, p *Pulse, level pl
 		return nil, err
 	}
 	a := &applier{r: r, s: s, pulse: p, level: level, cat: cat}
-	a.look = &lookup{ctx: ctx, s: s, keys: map[string]map[string]bool{}}
+	a.look = &lookup{ctx: ctx, s: s, keys: map[string]map[string]bool{}, versions: map[string][]string{}}
 	a.rules = s.rules(a.look)
 	if err := s.Changes.apply(a.rules); err != nil {
 		return nil, err
@@ -177,7 +177,7 @@ func (s *session) rules(look *lookup) *resource.Context {
 
 // batch reads members once and applies their objects in parallel. Objects that the
 // server refused are tried once more at the end: what they miss may have come with
-// this batch.
+// this batch, and what is being deleted in their place may have gone.
 func (a *applier) batch(ctx context.Context, r plan.Range) ([]record, error) {
 	var (
 		mu      sync.Mutex
@@ -211,6 +211,9 @@ func (a *applier) batch(ctx context.Context, r plan.Range) ([]record, error) {
 		return nil, werr
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := a.awaitGone(ctx, refused); err != nil {
 		return nil, err
 	}
 	group, gctx = errgroup.WithContext(ctx)

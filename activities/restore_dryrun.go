@@ -11,14 +11,20 @@ import (
 // compare says what apply would do to one object, and how it would differ from the
 // backup and from what is live. It reads only.
 func (a *applier) compare(ctx context.Context, it *item) (record, error) {
+	if it.res.Name == "" { // its definition comes with this restore
+		return a.creates(it), nil
+	}
 	live, err := a.live(ctx, it)
 	if kube.IsNotFound(err) {
-		it.rec.Action, it.rec.Reason = planCreate, a.s.origin(it.entry)
-		it.rec.Diff = resource.Diff(it.entry.Resource, it.saved, nil, it.want)
-		return it.rec, nil
+		return a.creates(it), nil
 	}
 	if err != nil {
 		return a.refused(ctx, it, err)
+	}
+	if l := leavingOf(live); l != nil {
+		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.ObjectTerminating,
+			"an object of this name "+l.text+"; the restore would wait for it to go").As(report.Warning))
+		return a.creates(it), nil
 	}
 	it.rec.Live = digest(live)
 	patch, code := a.change(it, live)
@@ -34,6 +40,13 @@ func (a *applier) compare(ctx context.Context, it *item) (record, error) {
 		it.rec.Action, it.rec.Reason = planNone, "already there, equal"
 	}
 	return it.rec, nil
+}
+
+// creates plans what is not there.
+func (a *applier) creates(it *item) record {
+	it.rec.Action, it.rec.Reason = planCreate, a.s.origin(it.entry)
+	it.rec.Diff = resource.Diff(it.entry.Resource, it.saved, nil, it.want)
+	return it.rec
 }
 
 // patched applies a merge patch (RFC 7386) to a copy of an object.

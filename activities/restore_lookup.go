@@ -19,6 +19,8 @@ type lookup struct {
 	mu   sync.Mutex
 	keys map[string]map[string]bool // by resource: "namespace/name"
 	err  error
+
+	versions map[string][]string // by resource, of definitions that were asked for
 }
 
 // failed is the first read that failed; answers since then cannot be relied on.

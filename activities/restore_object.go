@@ -33,6 +33,8 @@ type item struct {
 	saved map[string]any // as it was stored, for diffs; only in a dry run
 	live  map[string]any // what was there already
 	rec   record
+
+	leaving *leaving // what was in its place, being deleted
 }
 
 func (it *item) done(action report.Action) record {
@@ -166,6 +168,9 @@ func (a *applier) served(it *item) (record, bool) {
 		return it.fail(report.TypeNotServed, fmt.Errorf("stored as %s; the cluster serves %s of %s only",
 			it.rec.APIVersion, it.entry.Resource, strings.Join(versions, ", "))), true
 	}
+	if a.s.Restore.DryRun && a.look.willServe(it.entry.Resource, version) {
+		return record{}, false // without a type: there can be no such object yet
+	}
 	return it.skip(report.TypeNotServed, "the cluster does not serve "+it.entry.Resource), true
 }
 
@@ -213,8 +218,8 @@ func (a *applier) second(ctx context.Context, it *item, patch map[string]any, se
 		return err
 	}
 	_, err = send(ctx, it.res, it.ns, it.rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: fieldManager})
-	if err != nil && (ctx.Err() != nil || kube.IsUnavailable(err)) {
-		return err
+	if down := a.r.outage(ctx, err); down != nil {
+		return down
 	}
 	if err != nil {
 		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.StatusFailed, err.Error()).As(report.Warning))
@@ -229,7 +234,7 @@ func (a *applier) existing(ctx context.Context, it *item) (record, error) {
 		return it.fail(report.Conflict, err), nil
 	}
 	if err != nil {
-		return record{}, err
+		return a.refused(ctx, it, err)
 	}
 	it.live = live
 	if a.ours(live) {
@@ -241,6 +246,9 @@ func (a *applier) existing(ctx context.Context, it *item) (record, error) {
 			return it.fail(report.NamespaceNotReady, err), nil
 		}
 		return it.fail(report.NamespaceTerminating, fmt.Errorf("was being deleted; tried again")), nil
+	}
+	if l := leavingOf(live); l != nil {
+		return it.leaves(l), nil
 	}
 	patch, code := a.change(it, live)
 	if patch == nil {
@@ -287,14 +295,27 @@ func (a *applier) ours(live map[string]any) bool {
 // refused tells a server that cannot answer, which the activity's retry mends, from
 // one that does not want this object.
 func (a *applier) refused(ctx context.Context, it *item, err error) (record, error) {
-	if a.unanswered(ctx, err) {
-		return record{}, err
+	if down := a.r.outage(ctx, err); down != nil {
+		return record{}, down
 	}
 	return it.fail(codeOf(err), err), nil
 }
 
-func (a *applier) unanswered(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || kube.IsUnauthorized(err) || kube.IsUnavailable(err) && a.r.Kube.Ping(ctx) != nil
+// outage is why the server cannot answer, where that is what err is about; nil where
+// it refused. What it said about the object is not repeated: it may quote the object,
+// and this error gets into the history.
+func (r *Restore) outage(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case kube.IsUnauthorized(err):
+		return err
+	case kube.IsUnavailable(err):
+		return r.Kube.Ping(ctx)
+	}
+	return nil
 }
 
 func codeOf(err error) report.Code {

@@ -11,30 +11,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
-
-// AwaitCRDs waits until the definitions that the restore made or found are served.
-func (r *Restore) AwaitCRDs(ctx context.Context, _ *Pulse, in contract.AwaitCRDsInput) (contract.Nothing, error) {
-	s, err := r.planned(ctx, in.Ref)
-	if err != nil {
-		return contract.Nothing{}, err
-	}
-	var names []string
-	err = s.records(ctx, func(rec record) error {
-		if rec.Resource == "customresourcedefinitions.apiextensions.k8s.io" && rec.Action != string(report.Failed) {
-			names = append(names, rec.Name)
-		}
-		return nil
-	})
-	if err != nil {
-		return contract.Nothing{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, terminatingTimeout)
-	defer cancel()
-	return contract.Nothing{}, r.Kube.WaitEstablished(ctx, names)
-}
 
 // records reads back what tasks recorded, task by task.
 func (s *session) records(ctx context.Context, each func(record) error) error {
@@ -113,118 +91,43 @@ type linker struct {
 	out []record // reasons only; guarded by the applier's namespaces lock
 }
 
+// linkTries is how often an object is read and written at most: one that changes
+// between the two is read again.
+const linkTries = 5
+
+// link links one object. Where the server refuses that, it is a reason of the object;
+// the error is for a cluster or store that cannot be reached.
 func (l *linker) link(ctx context.Context, rec record) error {
 	res, ok := l.resource(rec.APIVersion, rec.Kind)
 	if !ok {
 		return nil
 	}
-	live, err := l.get(ctx, res, rec.Namespace, rec.Name)
-	if live == nil || err != nil {
-		return err // gone again, or adopted and deleted: nothing to link
-	}
-	refs, err := l.references(ctx, rec, live)
-	if len(refs) == 0 || err != nil {
-		return err
-	}
-	return l.write(ctx, res, rec, live, refs)
-}
-
-// references are the links that the object lacks.
-func (l *linker) references(ctx context.Context, rec record, live map[string]any) ([]any, error) {
-	meta, _ := live["metadata"].(map[string]any)
-	have, _ := meta["ownerReferences"].([]any)
-	var add []any
-	for _, o := range rec.Owners {
-		if linked(have, o) {
-			continue
+	for try := 1; ; try++ {
+		t := &linking{l: l, rec: rec}
+		err := t.run(ctx, res)
+		if failed := l.a.look.failed(); failed != nil {
+			return failed
 		}
-		ref, err := l.reference(ctx, rec, o)
+		if down := l.a.r.outage(ctx, err); down != nil {
+			return down
+		}
+		if try < linkTries && kube.IsConflict(err) || try == 1 && kube.IsUnavailable(err) {
+			continue // changed in between, or an outage that has just ended
+		}
 		if err != nil {
-			return nil, err
+			t.refused(err)
 		}
-		if ref != nil {
-			add = append(add, ref)
-		}
-	}
-	if len(add) == 0 {
-		return nil, nil
-	}
-	return append(have, add...), nil
-}
-
-// linked says that the object has this owner, or that a controller adopted it, as
-// the built-in ones do by selector.
-func linked(have []any, o resource.OwnerRef) bool {
-	for _, h := range have {
-		ref, _ := h.(map[string]any)
-		if o.Controller && ref["controller"] == true {
-			return true
-		}
-		if ref["kind"] == o.Kind && ref["name"] == o.Name && ref["apiVersion"] == o.APIVersion {
-			return true
-		}
-	}
-	return false
-}
-
-// reference is the owner reference with the owner's new uid, or nil when the owner
-// is not part of this restore.
-func (l *linker) reference(ctx context.Context, rec record, o resource.OwnerRef) (map[string]any, error) {
-	res, ok := l.resource(o.APIVersion, o.Kind)
-	source := rec.Namespace
-	if from, mapped := l.sources[source]; mapped {
-		source = from
-	}
-	ns := rec.Namespace
-	if ok && !res.Namespaced {
-		ns, source = "", ""
-	}
-	if !ok || !l.a.look.has(res.GroupResource(), source, o.Name) {
-		l.note(rec, o, "is not part of this restore; the reference was dropped")
-		return nil, l.a.look.failed()
-	}
-	owner, err := l.get(ctx, res, ns, o.Name)
-	if err != nil {
-		return nil, err
-	}
-	if owner == nil {
-		l.note(rec, o, "was not restored; the reference was dropped")
-		return nil, nil
-	}
-	meta, _ := owner["metadata"].(map[string]any)
-	ref := map[string]any{"apiVersion": o.APIVersion, "kind": o.Kind, "name": o.Name, "uid": meta["uid"]}
-	if o.Controller {
-		ref["controller"] = true
-	}
-	if o.BlockOwnerDeletion {
-		ref["blockOwnerDeletion"] = true
-	}
-	return ref, nil
-}
-
-func (l *linker) note(rec record, o resource.OwnerRef, what string) {
-	r := report.New(report.OwnerMissing, fmt.Sprintf("owner %s %s %s", o.Kind, o.Name, what)).
-		At(rec.Resource, rec.Namespace, rec.Name).As(report.Warning)
-	l.a.names.mu.Lock()
-	defer l.a.names.mu.Unlock()
-	l.out = append(l.out, record{Reasons: []report.Reason{r}})
-}
-
-// write sets the references on the object as it was read; one that changed since is
-// read again by the activity's retry.
-func (l *linker) write(ctx context.Context, res kube.Resource, rec record, live map[string]any, refs []any) error {
-	meta, _ := live["metadata"].(map[string]any)
-	body, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"uid": meta["uid"], "resourceVersion": meta["resourceVersion"], "ownerReferences": refs,
-	}})
-	if err != nil {
-		return err
-	}
-	_, err = l.a.r.Kube.Patch(ctx, res, rec.Namespace, rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: fieldManager})
-	if kube.IsNotFound(err) {
+		l.note(t.reasons)
 		return nil
 	}
-	return err
+}
+
+func (l *linker) note(reasons []report.Reason) {
+	l.a.names.mu.Lock()
+	defer l.a.names.mu.Unlock()
+	if len(reasons) > 0 {
+		l.out = append(l.out, record{Reasons: reasons})
+	}
 }
 
 // get reads an object; one that is not there is nil without an error.

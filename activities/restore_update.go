@@ -22,8 +22,8 @@ func (a *applier) equal(ctx context.Context, it *item) (record, error) {
 		return it.done(report.Skipped), nil
 	}
 	err := a.relabel(ctx, it)
-	if err != nil && a.unanswered(ctx, err) {
-		return record{}, err
+	if down := a.r.outage(ctx, err); down != nil {
+		return record{}, down
 	}
 	if err != nil {
 		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.UpdateFailed, "equal, but its labels could not be set: "+err.Error()))
@@ -35,12 +35,13 @@ func (a *applier) equal(ctx context.Context, it *item) (record, error) {
 // the object keeps its content and gets the labels alone (velero.md D4).
 func (a *applier) update(ctx context.Context, it *item, patch map[string]any) (record, error) {
 	err := a.merge(ctx, it, patch)
-	switch {
-	case err == nil:
+	if err == nil {
 		return it.done(report.Updated), nil
-	case a.unanswered(ctx, err):
-		return record{}, err
-	case !it.again: // what the server missed may come with this batch
+	}
+	if down := a.r.outage(ctx, err); down != nil {
+		return record{}, down
+	}
+	if !it.again { // what the server missed may come with this batch
 		return it.fail(updateCode(err), err), nil
 	}
 	if lerr := a.relabel(ctx, it); lerr != nil {

@@ -114,6 +114,10 @@ const (
 	CRDNotReady Code = "CRD_NOT_READY"
 	// NamespaceNotReady: a namespace is terminating or could not be made.
 	NamespaceNotReady Code = "NAMESPACE_NOT_READY"
+	// ObjectTerminating: what the cluster has in the object's place is being deleted.
+	ObjectTerminating Code = "OBJECT_TERMINATING"
+	// OwnerRefused: the server refused to write an object's owners back.
+	OwnerRefused Code = "OWNER_REFUSED"
 	// PlanChanged: the cluster changed between the plan and the run.
 	PlanChanged Code = "PLAN_CHANGED"
 )

@@ -57,12 +57,14 @@ func writeTable() []defaults {
 	return slices.Concat(refusedTable(), []defaults{
 		{StatusFailed, Warning, "the object itself is restored; let its controller rebuild the status, or patch the status subresource"},
 		{OwnerMissing, Warning, "nothing if the owner is gone for good; otherwise restore the owner and set the reference again"},
+		{OwnerRefused, Error, "remove the cause that the message names, then set ownerReferences with 'kubectl edit', or delete the object and restore again"},
 		{ResidualReference, Warning, "look at the named fields and change them by hand where they should follow the namespace mapping"},
 		{FinalizerKept, Warning, "install the controller that serves the finalizer, or remove the finalizer before deleting the object"},
 		{ModifierFailed, Error, "correct the rule in the ConfigMap of resource modifiers, delete the object and restore it again, or change it by hand"},
 		{NotRestorable, Warning, "nothing: the cluster makes objects of this kind itself"},
 		{CRDNotReady, Error, "read the definition's conditions with 'kubectl describe crd', repair it, then restore again"},
 		{NamespaceNotReady, Error, "wait until the namespace is gone or its finalizers are resolved, then restore again"},
+		{ObjectTerminating, Error, "wait until it is gone, or remove its finalizers with 'kubectl edit' if nothing serves them, then restore again"},
 		{PlanChanged, Warning, "compare the object with the plan; restore again if the result is not what was planned"},
 	})
 }
