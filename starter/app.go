@@ -29,8 +29,8 @@ type backend interface {
 	Follow(ctx context.Context, run engine.Run, result any, interval time.Duration, watch func(engine.Sample)) error
 	Cancel(ctx context.Context, run engine.Run) error
 	Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
-	Backups(ctx context.Context, selector string) ([]contract.BackupSummary, error)
-	Restores(ctx context.Context, selector string) ([]contract.RestoreSummary, error)
+	Backups(ctx context.Context, selector, location string) (engine.Listing[contract.BackupSummary], error)
+	Restores(ctx context.Context, selector, location string) (engine.Listing[contract.RestoreSummary], error)
 }
 
 // app is one invocation: where it reads and writes, what time it is, how it

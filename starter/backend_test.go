@@ -22,6 +22,9 @@ type memory struct {
 	reads    map[string]contract.ReadResult // by verb/name or verb
 	results  map[string]any                 // result of a run, by name
 	failures map[string]error               // of a run, by name
+	unread   []contract.UnreadLocation
+	refuse   map[string]error // reads, by verb
+	asked    []contract.ReadInput
 	samples  []engine.Sample
 	started  []any // inputs
 	canceled []string
@@ -50,7 +53,14 @@ func (m *memory) StartRestore(_ context.Context, in contract.RestoreInput) (engi
 }
 
 func (m *memory) StartDelete(_ context.Context, in contract.DeleteBackupInput) (engine.Run, error) {
-	return m.begin(engine.Delete, in.Name, in)
+	run := engine.Run{Kind: engine.Delete, Name: in.Name, Location: in.Location, WorkflowID: "id:" + in.Name}
+	for _, s := range m.runs[engine.Delete] {
+		if s.Name == in.Name && s.Location == in.Location && s.Running {
+			return run, engine.ErrExists
+		}
+	}
+	m.started = append(m.started, in)
+	return run, nil
 }
 
 func (m *memory) Latest(_ context.Context, kind engine.Kind, name string) (engine.State, error) {
@@ -102,6 +112,10 @@ func (m *memory) Cancel(_ context.Context, run engine.Run) error {
 }
 
 func (m *memory) Read(_ context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	m.asked = append(m.asked, in)
+	if err := m.refuse[in.Verb]; err != nil {
+		return contract.ReadResult{}, err
+	}
 	for _, key := range []string{in.Verb + "/" + in.Name, in.Verb} {
 		if res, ok := m.reads[key]; ok {
 			return res, nil
@@ -110,19 +124,19 @@ func (m *memory) Read(_ context.Context, in contract.ReadInput) (contract.ReadRe
 	return contract.ReadResult{}, fmt.Errorf("%s %q: %w", in.Verb, in.Name, engine.ErrNotFound)
 }
 
-func (m *memory) Backups(_ context.Context, selector string) ([]contract.BackupSummary, error) {
+func (m *memory) Backups(_ context.Context, selector, location string) (engine.Listing[contract.BackupSummary], error) {
 	match, err := matching(selector)
-	var out []contract.BackupSummary
+	out := engine.Listing[contract.BackupSummary]{Unread: m.unread}
 	for _, b := range m.backups {
-		if match(b.Labels) {
-			out = append(out, b)
+		if match(b.Labels) && (location == "" || location == b.Location) {
+			out.Rows = append(out.Rows, b)
 		}
 	}
 	return out, err
 }
 
-func (m *memory) Restores(context.Context, string) ([]contract.RestoreSummary, error) {
-	return m.restores, nil
+func (m *memory) Restores(context.Context, string, string) (engine.Listing[contract.RestoreSummary], error) {
+	return engine.Listing[contract.RestoreSummary]{Rows: m.restores, Unread: m.unread}, nil
 }
 
 // noon is the time of every test.

@@ -28,6 +28,9 @@ until that is done. What is retained is told, and why: files and snapshots under
 snapshots that the Recycle Bin keeps or that the CSI driver does not delete, and those
 that are not the backup's own.
 
+Where several storage locations have a backup of one name, say which with
+--storage-location. What lies in a location that cannot be read is left, and told.
+
 ` + exitCodesHelp,
 		Example: `  lifeboat backup delete nightly
   lifeboat backup delete -l velero.io/schedule-name=nightly --confirm
@@ -62,83 +65,130 @@ func (o *deleteOptions) check(names []string) error {
 	return err
 }
 
+// target is one backup to delete. A location that is not known is the only one that has
+// a backup of the name; the worker refuses where there are several.
+type target struct {
+	name, location string
+	label          string // what it is called before people
+}
+
 func (a *app) deleteBackups(ctx context.Context, be backend, o *deleteOptions, names []string) error {
-	if len(names) == 0 {
-		found, err := be.Backups(ctx, o.selector)
-		if err != nil {
-			return err
-		}
-		for _, b := range found {
-			if o.location == "" || b.Location == o.location {
-				names = append(names, b.Name)
-			}
-		}
+	targets, whole, err := a.targets(ctx, be, o, names)
+	if err != nil {
+		return err
 	}
-	if len(names) == 0 {
+	if len(targets) == 0 && whole {
 		a.say("No backups found.\n")
 		return nil
 	}
-	if !o.confirm {
-		if err := a.ask("Delete " + strings.Join(names, ", ") + " and everything in them?"); err != nil {
+	if !o.confirm && len(targets) > 0 {
+		if err := a.ask("Delete " + strings.Join(labelsOf(targets), ", ") + " and everything in them?"); err != nil {
 			return err
 		}
 	}
-	return a.deleteAll(ctx, be, o, names)
+	if err := a.deleteAll(ctx, be, o, targets); err != nil || whole {
+		return err
+	}
+	return outcome{codePartiallyFailed} // what could not be read is left; it was named
+}
+
+// targets are the named backups, or all that are found, each with its location. whole is
+// false if there may be more in locations that could not be read.
+func (a *app) targets(ctx context.Context, be backend, o *deleteOptions, names []string) (all []target, whole bool, err error) {
+	for _, name := range names {
+		all = append(all, target{name: name, location: o.location, label: name})
+	}
+	if len(names) > 0 {
+		return all, true, nil
+	}
+	found, err := be.Backups(ctx, o.selector, o.location)
+	if err != nil {
+		return nil, false, err
+	}
+	a.noteUnread(found.Unread)
+	for _, b := range found.Rows {
+		all = append(all, target{name: b.Name, location: b.Location, label: b.Name})
+	}
+	nameTwins(all)
+	return all, len(found.Unread) == 0, nil
+}
+
+// nameTwins tells backups of one name apart.
+func nameTwins(all []target) {
+	count := map[string]int{}
+	for _, t := range all {
+		count[t.name]++
+	}
+	for i, t := range all {
+		if count[t.name] > 1 {
+			all[i].label += " in " + t.location
+		}
+	}
+}
+
+func labelsOf(all []target) []string {
+	labels := make([]string, 0, len(all))
+	for _, t := range all {
+		labels = append(labels, t.label)
+	}
+	return labels
+}
+
+// deletion is the run that deletes a target.
+type deletion struct {
+	target
+	run engine.Run
 }
 
 // deleteAll starts every deletion, then waits for each. One that fails does not
 // keep the others; the first problem decides the exit code.
-func (a *app) deleteAll(ctx context.Context, be backend, o *deleteOptions, names []string) error {
+func (a *app) deleteAll(ctx context.Context, be backend, o *deleteOptions, targets []target) error {
 	var first error
 	note := func(err error) {
 		var said outcome
-		if err != nil && !errors.As(err, &said) && len(names) > 1 {
+		if err != nil && !errors.As(err, &said) && len(targets) > 1 {
 			a.note("error: %v\n", err)
 		}
 		if first == nil {
 			first = err
 		}
 	}
-	var runs []engine.Run
-	for _, name := range names {
-		run, err := a.startDelete(ctx, be, name, o.location)
+	var begun []deletion
+	for _, t := range targets {
+		run, err := startDelete(ctx, be, t)
 		note(err)
 		if err == nil {
-			runs = append(runs, run)
+			begun = append(begun, deletion{t, run})
 		}
 	}
-	for _, run := range runs {
+	for _, d := range begun {
 		if o.noWait {
-			a.say("Backup %q is being deleted by workflow %s.\n", run.Name, run.WorkflowID)
+			a.say("Backup %q is being deleted by workflow %s.\n", d.label, d.run.WorkflowID)
 			continue
 		}
-		note(a.awaitDelete(ctx, be, run))
+		note(a.awaitDelete(ctx, be, d))
 	}
-	if first != nil && len(names) > 1 {
+	if first != nil && len(targets) > 1 {
 		return outcome{codeOf(first)}
 	}
 	return first
 }
 
 // startDelete starts a deletion or joins the one that runs already.
-func (a *app) startDelete(ctx context.Context, be backend, name, location string) (engine.Run, error) {
-	run, err := be.StartDelete(ctx, contract.DeleteBackupInput{Name: name, Location: location})
-	if !errors.Is(err, engine.ErrExists) {
-		return run, err
+func startDelete(ctx context.Context, be backend, t target) (engine.Run, error) {
+	run, err := be.StartDelete(ctx, contract.DeleteBackupInput{Name: t.name, Location: t.location})
+	if errors.Is(err, engine.ErrExists) {
+		return run, nil
 	}
-	state, latestErr := be.Latest(ctx, engine.Delete, name)
-	if latestErr != nil {
-		return run, errors.Join(err, latestErr)
-	}
-	return state.Run, nil
+	return run, err
 }
 
-func (a *app) awaitDelete(ctx context.Context, be backend, run engine.Run) error {
+func (a *app) awaitDelete(ctx context.Context, be backend, d deletion) error {
 	var res contract.DeleteResult
-	if err := a.follow(ctx, be, run, &res); err != nil {
-		return a.failedRun(run, err)
+	if err := a.follow(ctx, be, d.run, &res); err != nil {
+		return a.failedRun(d.run, err)
 	}
-	a.say("Backup %q deleted: %s, %s.\n", res.Name, show.Plural(int64(res.Files), "file"), show.Plural(int64(res.Snapshots), "snapshot"))
+	a.say("Backup %q deleted: %s, %s.\n", d.label, show.Plural(int64(res.Files), "file"), show.Plural(int64(res.Snapshots), "snapshot"))
 	for _, kept := range res.Retained {
 		a.say("  retained: %s\n", show.Clean(kept))
 	}

@@ -64,17 +64,16 @@ func (a *app) describeBackup(ctx context.Context, be backend, o *describeOptions
 	if err != nil {
 		return err
 	}
+	a.noteUnread(res.Unread)
 	view := show.BackupView{Backup: *res.Backup, Volumes: volumesOf(res), Blocks: o.details, Details: res.Details, Results: res.Results}
+	var unlisted error // is told below what can be shown
 	if o.details {
-		view.Resources, err = a.resourceList(ctx, be, o, contract.ReadInput{Verb: contract.ReadBackupURL, Name: name})
-		if err != nil {
-			return err
-		}
+		view.Resources, unlisted = a.resourceList(ctx, be, o, contract.ReadInput{Verb: contract.ReadBackupURL, Name: name})
 	}
 	if o.out.document() {
-		return show.Document(a.stdout, o.out.format, view.Document())
+		return errors.Join(show.Document(a.stdout, o.out.format, view.Document()), unlisted)
 	}
-	return view.Print(a.stdout)
+	return errors.Join(view.Print(a.stdout), unlisted)
 }
 
 func volumesOf(res contract.ReadResult) show.Volumes {
@@ -103,7 +102,7 @@ func (a *app) resourceList(ctx context.Context, be backend, o *describeOptions, 
 		return list, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the objects are not listed: %w", err)
 	}
 	defer body.Close() //nolint:errcheck // opened to read
 	if err := json.NewDecoder(body).Decode(&list); err != nil {

@@ -18,12 +18,14 @@ import (
 type getOptions struct {
 	out        output
 	selector   string
+	location   string
 	showLabels bool
 }
 
 func (o *getOptions) bind(c *cobra.Command) {
 	o.out.bind(c.Flags(), show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML, show.FormatName)
 	c.Flags().StringVarP(&o.selector, "selector", "l", "", "only those with these labels")
+	c.Flags().StringVar(&o.location, "storage-location", "", "only those in this storage location")
 	c.Flags().BoolVar(&o.showLabels, "show-labels", false, "show labels in the last column")
 }
 
@@ -36,7 +38,8 @@ func (a *app) backupGet() *cobra.Command {
 have failed, as long as Temporal remembers them.
 
 With names, json and yaml give the whole Velero documents; without, the list holds what
-the table shows.`,
+the table shows. A location that cannot be read is named on stderr, and in such a list,
+and hides no other.`,
 		Example: `  lifeboat backup get
   lifeboat backup get nightly -o yaml
   lifeboat backup get -l velero.io/schedule-name=nightly -o name`,
@@ -57,7 +60,12 @@ func (a *app) getBackups(ctx context.Context, be backend, o *getOptions, match m
 	if o.out.document() && len(names) > 0 {
 		return a.printBackups(ctx, be, o, names)
 	}
-	all, err := listBackups(ctx, be, o.selector, match)
+	stored, err := be.Backups(ctx, o.selector, o.location)
+	if err != nil {
+		return err
+	}
+	a.noteUnread(stored.Unread)
+	all, err := withRuns(ctx, be, stored.Rows, o.location, match)
 	if err != nil {
 		return err
 	}
@@ -72,7 +80,7 @@ func (a *app) getBackups(ctx context.Context, be backend, o *getOptions, match m
 		}
 		return nil
 	case o.out.document():
-		return show.Document(a.stdout, o.out.format, backupList(all))
+		return show.Document(a.stdout, o.out.format, backupList(all, stored.Unread))
 	case len(all) == 0:
 		a.say("No backups found. Take one with: lifeboat backup create NAME\n")
 		return nil
@@ -85,24 +93,21 @@ func (a *app) getBackups(ctx context.Context, be backend, o *getOptions, match m
 func (a *app) printBackups(ctx context.Context, be backend, o *getOptions, names []string) error {
 	docs := make([]velerov1.Backup, 0, len(names))
 	for _, name := range names {
-		res, err := readBackup(ctx, be, name, "")
+		res, err := readBackup(ctx, be, name, o.location)
 		if err != nil {
 			return err
 		}
+		a.noteUnread(res.Unread)
 		docs = append(docs, *res.Backup)
 	}
 	if len(docs) == 1 {
 		return show.Document(a.stdout, o.out.format, docs[0])
 	}
-	return show.Document(a.stdout, o.out.format, listOf("BackupList", docs))
+	return show.Document(a.stdout, o.out.format, listOf("BackupList", docs, nil))
 }
 
-// listBackups is the catalog with what is running or failed besides.
-func listBackups(ctx context.Context, be backend, selector string, match matcher) ([]contract.BackupSummary, error) {
-	stored, err := be.Backups(ctx, selector)
-	if err != nil {
-		return nil, err
-	}
+// withRuns adds to the stored backups what is running or failed besides.
+func withRuns(ctx context.Context, be backend, stored []contract.BackupSummary, location string, match matcher) ([]contract.BackupSummary, error) {
 	runs, err := be.Runs(ctx, engine.Backup)
 	if err != nil {
 		return nil, err
@@ -111,7 +116,7 @@ func listBackups(ctx context.Context, be backend, selector string, match matcher
 	if err != nil {
 		return nil, err
 	}
-	return mergeBackups(stored, runs, deletions, match), nil
+	return mergeBackups(stored, inLocation(runs, location), deletions, match), nil
 }
 
 func backupTable(all []contract.BackupSummary, labels bool, now time.Time) ([]string, [][]string) {
@@ -138,7 +143,7 @@ func backupTable(all []contract.BackupSummary, labels bool, now time.Time) ([]st
 }
 
 // backupList gives the rows as Velero documents, for scripts that read those.
-func backupList(all []contract.BackupSummary) any {
+func backupList(all []contract.BackupSummary, unread []contract.UnreadLocation) any {
 	docs := make([]velerov1.Backup, 0, len(all))
 	for _, b := range all {
 		doc := backupManifest(contract.BackupInput{Name: b.Name, Labels: b.Labels})
@@ -156,9 +161,14 @@ func backupList(all []contract.BackupSummary) any {
 		}
 		docs = append(docs, doc)
 	}
-	return listOf("BackupList", docs)
+	return listOf("BackupList", docs, unread)
 }
 
-func listOf[T any](kind string, items []T) any {
-	return map[string]any{"apiVersion": velerov1.SchemeGroupVersion.String(), "kind": kind, "items": items}
+// listOf is a Kubernetes list that says what it leaves out.
+func listOf[T any](kind string, items []T, unread []contract.UnreadLocation) any {
+	list := map[string]any{"apiVersion": velerov1.SchemeGroupVersion.String(), "kind": kind, "items": items}
+	if len(unread) > 0 {
+		list["lifeboat"] = map[string]any{"unreadLocations": unread}
+	}
+	return list
 }

@@ -33,9 +33,9 @@ func (a *app) complete(c *cobra.Command, list func(ctx context.Context, be backe
 
 func (a *app) completeBackups(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
-		all, err := be.Backups(ctx, "")
+		all, err := be.Backups(ctx, "", "")
 		var words []string
-		for _, b := range all {
+		for _, b := range all.Rows {
 			words = append(words, b.Name)
 		}
 		return words, err
@@ -44,9 +44,9 @@ func (a *app) completeBackups(c *cobra.Command, _ []string, _ string) ([]string,
 
 func (a *app) completeRestores(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
-		all, err := be.Restores(ctx, "")
+		all, err := be.Restores(ctx, "", "")
 		var words []string
-		for _, r := range all {
+		for _, r := range all.Rows {
 			words = append(words, r.Name)
 		}
 		return words, err

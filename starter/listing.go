@@ -35,20 +35,22 @@ func matching(selector string) (matcher, error) {
 // mergeBackups adds to the stored backups those that run or have failed. What is
 // stored is the truth about a name; a run of the name can only fail.
 func mergeBackups(stored []contract.BackupSummary, runs, deletions []engine.State, match matcher) []contract.BackupSummary {
-	known := map[string]int{}
+	known := map[string]bool{}
 	all := slices.Clone(stored)
-	for i, b := range all {
-		known[b.Name] = i
+	for _, b := range all {
+		known[b.Name] = true
 	}
 	gone := map[string]engine.State{}
 	for _, d := range deletions {
-		gone[d.Name] = d
-		if i, ok := known[d.Name]; ok && d.Running {
-			all[i].Phase = "Deleting"
+		if d.Closed.After(gone[d.Name].Closed) {
+			gone[d.Name] = d
+		}
+		if d.Running {
+			markDeleting(all, d)
 		}
 	}
 	for _, r := range runs {
-		if _, ok := known[r.Name]; ok || !unstored(r) || outlived(r, gone[r.Name]) || !match(r.Labels) {
+		if known[r.Name] || !unstored(r) || outlived(r, gone[r.Name]) || !match(r.Labels) {
 			continue
 		}
 		all = append(all, contract.BackupSummary{
@@ -58,6 +60,24 @@ func mergeBackups(stored []contract.BackupSummary, runs, deletions []engine.Stat
 	}
 	slices.SortStableFunc(all, func(a, b contract.BackupSummary) int { return byName(a.Name, b.Name) })
 	return all
+}
+
+// markDeleting shows what a running deletion removes. One that was told no location
+// removes the only backup of the name.
+func markDeleting(all []contract.BackupSummary, d engine.State) {
+	for i := range all {
+		if all[i].Name == d.Name && (d.Location == "" || d.Location == all[i].Location) {
+			all[i].Phase = "Deleting"
+		}
+	}
+}
+
+// inLocation keeps the runs whose input names the location, all for none.
+func inLocation(runs []engine.State, location string) []engine.State {
+	if location == "" {
+		return runs
+	}
+	return slices.DeleteFunc(slices.Clone(runs), func(r engine.State) bool { return r.Location != location })
 }
 
 // mergeRestores does the same for restores.
@@ -130,11 +150,15 @@ func pick[T any](all []T, names []string, noun string, nameOf func(T) string) ([
 	}
 	var out []T
 	for _, name := range names {
-		i := slices.IndexFunc(all, func(row T) bool { return nameOf(row) == name })
-		if i < 0 {
+		before := len(out)
+		for _, row := range all {
+			if nameOf(row) == name {
+				out = append(out, row) // storage locations may each have one
+			}
+		}
+		if len(out) == before {
 			return nil, fmt.Errorf("%s %q: %w; see 'lifeboat %s get'", noun, name, engine.ErrNotFound, noun)
 		}
-		out = append(out, all[i])
 	}
 	return out, nil
 }

@@ -155,10 +155,10 @@ func (a *app) dryRun(ctx context.Context, be backend, run engine.Run, in contrac
 		return err
 	}
 	plan, err := a.open(ctx, be, contract.ReadInput{
-		Verb: contract.ReadRestoreURL, Name: res.Name, Location: in.Location, File: contract.FilePlan,
+		Verb: contract.ReadRestoreURL, Name: res.Name, Location: show.Or(res.Location, in.Location), File: contract.FilePlan,
 	}, trust)
 	if err != nil {
-		return err
+		return fmt.Errorf("dry run %q is done and --plan %s follows it, but its plan cannot be shown here: %w", res.Name, res.Name, err)
 	}
 	defer plan.Close() //nolint:errcheck // opened to read
 	if err := show.Plan(a.stdout, plan); err != nil {

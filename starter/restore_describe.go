@@ -42,15 +42,14 @@ func (a *app) describeRestore(ctx context.Context, be backend, o *describeOption
 	if err != nil {
 		return err
 	}
+	a.noteUnread(res.Unread)
 	view := show.RestoreView{Restore: *res.Restore, Volumes: volumesOf(res), Details: res.Details, Results: res.Results}
+	var unlisted error // is told below what can be shown
 	if o.details {
-		view.Resources, err = a.resourceList(ctx, be, o, contract.ReadInput{Verb: contract.ReadRestoreURL, Name: name})
-		if err != nil {
-			return err
-		}
+		view.Resources, unlisted = a.resourceList(ctx, be, o, contract.ReadInput{Verb: contract.ReadRestoreURL, Name: name})
 	}
 	if o.out.document() {
-		return show.Document(a.stdout, o.out.format, view.Document())
+		return errors.Join(show.Document(a.stdout, o.out.format, view.Document()), unlisted)
 	}
-	return view.Print(a.stdout)
+	return errors.Join(view.Print(a.stdout), unlisted)
 }

@@ -21,7 +21,7 @@ func restoreFlags(fs *pflag.FlagSet) *edits[contract.RestoreInput] {
 	restoreObjectFlags(e)
 	e.pairs("labels", "=", "labels of the restore", func(r *in) *map[string]string { return &r.Labels })
 	e.pairs("annotations", "=", "annotations of the restore", func(r *in) *map[string]string { return &r.Annotations })
-	e.text("storage-location", "storage location of the backup (default: the default location)", func(r *in) *string { return &r.Location })
+	e.text("storage-location", "storage location of the backup (default: the one that has it)", func(r *in) *string { return &r.Location })
 	e.text("plan", "dry run that this restore has to agree with; what changed since is reported", func(r *in) *string { return &r.Plan })
 	e.onOff("dry-run", "show what would change, write nothing to the cluster", func(r *in) *bool { return &r.DryRun })
 	e.onOff("allow-partially-failed", "let --from-schedule choose a PartiallyFailed backup", func(r *in) *bool { return &r.AllowPartiallyFailed })
@@ -34,7 +34,7 @@ func restoreFilterFlags(e *edits[contract.RestoreInput]) {
 	e.list("exclude-namespaces", "namespaces of the backup to leave out", func(r *in) *[]string { return &r.Spec.ExcludedNamespaces })
 	e.list("include-resources", "types to restore, as plural.group", func(r *in) *[]string { return &r.Spec.IncludedResources })
 	e.list("exclude-resources", "types to leave out", func(r *in) *[]string { return &r.Spec.ExcludedResources })
-	e.list("include-name", "single objects, namespace/name (or name, for cluster-scoped ones)", func(r *in) *[]string { return &r.Names })
+	e.list("include-name", "single objects: namespace/name, or name for those of any namespace or none", func(r *in) *[]string { return &r.Names })
 	e.tristate("include-cluster-resources", "restore cluster-scoped objects: all (true), none (false), by need (absent)",
 		func(r *in) **bool { return &r.Spec.IncludeClusterResources })
 	e.selector("selector", "l", "only objects with these labels", func(r *in) **metav1.LabelSelector { return &r.Spec.LabelSelector })

@@ -40,15 +40,16 @@ func (a *app) getRestores(ctx context.Context, be backend, o *getOptions, match 
 	if o.out.document() && len(names) > 0 {
 		return a.printRestores(ctx, be, o, names)
 	}
-	stored, err := be.Restores(ctx, o.selector)
+	stored, err := be.Restores(ctx, o.selector, o.location)
 	if err != nil {
 		return err
 	}
+	a.noteUnread(stored.Unread)
 	runs, err := be.Runs(ctx, engine.Restore)
 	if err != nil {
 		return err
 	}
-	all, err := pick(mergeRestores(stored, runs, match), names, "restore", func(r contract.RestoreSummary) string { return r.Name })
+	all, err := pick(mergeRestores(stored.Rows, inLocation(runs, o.location), match), names, "restore", func(r contract.RestoreSummary) string { return r.Name })
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (a *app) getRestores(ctx context.Context, be backend, o *getOptions, match 
 		}
 		return nil
 	case o.out.document():
-		return show.Document(a.stdout, o.out.format, restoreList(all))
+		return show.Document(a.stdout, o.out.format, restoreList(all, stored.Unread))
 	case len(all) == 0:
 		a.say("No restores found. Make one with: lifeboat restore create --from-backup NAME\n")
 		return nil
@@ -71,16 +72,17 @@ func (a *app) getRestores(ctx context.Context, be backend, o *getOptions, match 
 func (a *app) printRestores(ctx context.Context, be backend, o *getOptions, names []string) error {
 	docs := make([]velerov1.Restore, 0, len(names))
 	for _, name := range names {
-		res, err := readRestore(ctx, be, name, "")
+		res, err := readRestore(ctx, be, name, o.location)
 		if err != nil {
 			return err
 		}
+		a.noteUnread(res.Unread)
 		docs = append(docs, *res.Restore)
 	}
 	if len(docs) == 1 {
 		return show.Document(a.stdout, o.out.format, docs[0])
 	}
-	return show.Document(a.stdout, o.out.format, listOf("RestoreList", docs))
+	return show.Document(a.stdout, o.out.format, listOf("RestoreList", docs, nil))
 }
 
 func restoreTable(all []contract.RestoreSummary, labels bool) ([]string, [][]string) {
@@ -114,7 +116,7 @@ func timeOf(t *time.Time) time.Time {
 }
 
 // restoreList gives the rows as Velero documents, for scripts that read those.
-func restoreList(all []contract.RestoreSummary) any {
+func restoreList(all []contract.RestoreSummary, unread []contract.UnreadLocation) any {
 	docs := make([]velerov1.Restore, 0, len(all))
 	for _, r := range all {
 		in := contract.RestoreInput{Name: r.Name, Labels: r.Labels}
@@ -126,7 +128,7 @@ func restoreList(all []contract.RestoreSummary) any {
 		}
 		docs = append(docs, doc)
 	}
-	return listOf("RestoreList", docs)
+	return listOf("RestoreList", docs, unread)
 }
 
 func stamp(t *time.Time) *metav1.Time {

@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
 // sticky remembers the first error of a writer, so that a full disk or a closed
@@ -31,4 +34,11 @@ func (a *app) say(format string, args ...any) {
 // say so.
 func (a *app) note(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.stderr, format, args...)
+}
+
+// noteUnread names the storage locations that an answer leaves out.
+func (a *app) noteUnread(unread []contract.UnreadLocation) {
+	for _, u := range unread {
+		a.note("warning: storage location %q could not be read, what lies there is left out: %s\n", u.Name, show.Clean(u.Message))
+	}
 }

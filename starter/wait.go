@@ -41,7 +41,11 @@ func stateOf(s engine.Sample) show.State {
 func (a *app) sayGoesOn(run engine.Run) {
 	a.note("stopped waiting; the %s of %q goes on.\n", job(run.Kind), run.Name)
 	if run.Kind == engine.Delete {
-		a.note("  follow it: lifeboat backup delete %s --confirm\n", run.Name)
+		where := ""
+		if run.Location != "" {
+			where = " --storage-location " + run.Location
+		}
+		a.note("  follow it: lifeboat backup delete %s%s --confirm\n", run.Name, where)
 		return
 	}
 	noun := run.Kind.Noun()
@@ -146,6 +150,9 @@ func (a *app) failedRun(run engine.Run, err error) error {
 	var failed *engine.RunError
 	if !errors.As(err, &failed) || errors.Is(err, engine.ErrExists) || errors.Is(err, engine.ErrNotFound) {
 		return err
+	}
+	if failed.Phase == "FailedValidation" && run.Kind == engine.Delete {
+		return err // there is nothing to create again
 	}
 	if failed.Phase == "FailedValidation" {
 		return fmt.Errorf("%w; correct the %s and create it again", err, run.Kind.Noun())

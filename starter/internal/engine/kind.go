@@ -41,4 +41,5 @@ type Run struct {
 	Name       string // of the backup or restore
 	WorkflowID string
 	RunID      string
+	Location   string // storage location that its input names, if any
 }

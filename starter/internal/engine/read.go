@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -91,34 +92,38 @@ func (e *Engine) readError(in contract.ReadInput, timeout time.Duration, err err
 	return fmt.Errorf("read %s: %w", in.Verb, cause)
 }
 
-// Backups reads every page of the catalog's backups, of all storage locations. A
-// label selector may narrow it.
-func (e *Engine) Backups(ctx context.Context, selector string) ([]contract.BackupSummary, error) {
-	var all []contract.BackupSummary
-	in := contract.ReadInput{Verb: contract.ReadBackups, Selector: selector}
-	for {
-		page, err := e.Read(ctx, in)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Backups...)
-		if page.Continue == "" || page.Continue == in.Continue {
-			return all, nil
-		}
-		in.Continue = page.Continue
-	}
+// Listing is what a list holds, and the storage locations that could not be read for it.
+type Listing[T any] struct {
+	Rows   []T
+	Unread []contract.UnreadLocation
 }
 
-// Restores reads every page of the catalog's restores.
-func (e *Engine) Restores(ctx context.Context, selector string) ([]contract.RestoreSummary, error) {
-	var all []contract.RestoreSummary
-	in := contract.ReadInput{Verb: contract.ReadRestores, Selector: selector}
+// Backups reads every page of the catalog's backups, of one storage location or, for
+// "", of all. A label selector may narrow it.
+func (e *Engine) Backups(ctx context.Context, selector, location string) (Listing[contract.BackupSummary], error) {
+	in := contract.ReadInput{Verb: contract.ReadBackups, Selector: selector, Location: location}
+	return list(ctx, e, in, func(page contract.ReadResult) []contract.BackupSummary { return page.Backups })
+}
+
+// Restores reads every page of the catalog's restores; parameters as of Backups.
+func (e *Engine) Restores(ctx context.Context, selector, location string) (Listing[contract.RestoreSummary], error) {
+	in := contract.ReadInput{Verb: contract.ReadRestores, Selector: selector, Location: location}
+	return list(ctx, e, in, func(page contract.ReadResult) []contract.RestoreSummary { return page.Restores })
+}
+
+func list[T any](ctx context.Context, e *Engine, in contract.ReadInput, rows func(contract.ReadResult) []T) (Listing[T], error) {
+	var all Listing[T]
 	for {
 		page, err := e.Read(ctx, in)
 		if err != nil {
-			return nil, err
+			return Listing[T]{}, err
 		}
-		all = append(all, page.Restores...)
+		all.Rows = append(all.Rows, rows(page)...)
+		for _, u := range page.Unread {
+			if !slices.ContainsFunc(all.Unread, func(known contract.UnreadLocation) bool { return known.Name == u.Name }) {
+				all.Unread = append(all.Unread, u)
+			}
+		}
 		if page.Continue == "" || page.Continue == in.Continue {
 			return all, nil
 		}

@@ -55,12 +55,16 @@ func (e *Engine) StartRestore(ctx context.Context, in contract.RestoreInput) (Ru
 	return e.start(ctx, Restore, in.Name, opts, in)
 }
 
-// StartDelete starts the deletion of a backup; errors as StartBackup.
+// StartDelete starts the deletion of a backup; errors as StartBackup. With ErrExists
+// comes the run that deletes it already.
 func (e *Engine) StartDelete(ctx context.Context, in contract.DeleteBackupInput) (Run, error) {
 	opts := e.options(Delete, in.Name)
+	opts.ID = contract.DeleteAtID(e.cluster, in.Name, in.Location)
 	opts.StaticSummary = "Delete backup " + in.Name
 	opts.Memo = memo(nil, memoLocation, in.Location)
-	return e.start(ctx, Delete, in.Name, opts, in)
+	run, err := e.start(ctx, Delete, in.Name, opts, in)
+	run.Location = in.Location
+	return run, err
 }
 
 func (e *Engine) options(kind Kind, name string) client.StartWorkflowOptions {
@@ -108,7 +112,7 @@ func (e *Engine) start(ctx context.Context, kind Kind, name string, opts client.
 	}
 	var running *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &running) {
-		return Run{}, e.alreadyRunning(ctx, kind, name)
+		return Run{Kind: kind, Name: name, WorkflowID: opts.ID}, e.alreadyRunning(ctx, kind, name, opts.ID)
 	}
 	if err != nil {
 		return Run{}, fmt.Errorf("start %s %q: %w", kind.Noun(), name, explain(err))
@@ -121,10 +125,10 @@ func lacksAttributes(err error) bool {
 	return errors.As(err, &invalid) && strings.Contains(strings.ToLower(invalid.Error()), "search attribute")
 }
 
-// alreadyRunning names the run that holds a name and since when.
-func (e *Engine) alreadyRunning(ctx context.Context, kind Kind, name string) error {
+// alreadyRunning names the run that holds a workflow id and since when.
+func (e *Engine) alreadyRunning(ctx context.Context, kind Kind, name, id string) error {
 	text := fmt.Sprintf("%s %q is already running", kind.Noun(), name)
-	if s, err := e.Latest(ctx, kind, name); err == nil {
+	if s, err := e.byID(ctx, kind, id); err == nil {
 		text += fmt.Sprintf(" since %s (workflow %s, run %s)", s.Started.UTC().Format(time.RFC3339), s.WorkflowID, s.RunID)
 	}
 	return &said{text: text, kind: ErrExists}

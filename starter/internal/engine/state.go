@@ -22,7 +22,6 @@ type State struct {
 	Running  bool
 	Started  time.Time
 	Closed   time.Time // zero while it runs
-	Location string
 	Selector string
 	Backup   string // of a restore
 	DryRun   bool
@@ -37,15 +36,24 @@ const stateTimeout = 5 * time.Second
 func (e *Engine) Latest(ctx context.Context, kind Kind, name string) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	res, err := e.c.DescribeWorkflowExecution(ctx, kind.id(e.cluster, name), "")
-	if err == nil {
-		return e.state(kind, res.GetWorkflowExecutionInfo()), nil
-	}
+	state, err := e.byID(ctx, kind, kind.id(e.cluster, name))
 	var missing *serviceerror.NotFound
-	if !errors.As(err, &missing) {
+	switch {
+	case err == nil:
+		return state, nil
+	case !errors.As(err, &missing):
 		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explain(err))
 	}
 	return e.latestByName(ctx, kind, name)
+}
+
+// byID is the newest run under a workflow id.
+func (e *Engine) byID(ctx context.Context, kind Kind, id string) (State, error) {
+	res, err := e.c.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return State{}, err
+	}
+	return e.state(kind, res.GetWorkflowExecutionInfo()), nil
 }
 
 func (e *Engine) latestByName(ctx context.Context, kind Kind, name string) (State, error) {
@@ -70,7 +78,8 @@ func (e *Engine) queryOf(kind Kind) string {
 // maxListed bounds a listing of runs; older ones are in the bucket or history.
 const maxListed = 1000
 
-// Runs lists the newest run of every name of a kind, newest first.
+// Runs lists the newest run of every name of a kind, newest first; of deletions, of
+// every name and location.
 func (e *Engine) Runs(ctx context.Context, kind Kind) ([]State, error) {
 	var out []State
 	seen := map[string]bool{}
@@ -81,8 +90,13 @@ func (e *Engine) Runs(ctx context.Context, kind Kind) ([]State, error) {
 			return nil, fmt.Errorf("list %s runs: %w", kind.Noun(), explain(err))
 		}
 		for _, info := range res.GetExecutions() {
-			if s := e.state(kind, info); !seen[s.Name] {
-				seen[s.Name] = true
+			s := e.state(kind, info)
+			key := s.Name
+			if kind == Delete {
+				key += "/" + s.Location
+			}
+			if !seen[key] {
+				seen[key] = true
 				out = append(out, s)
 			}
 		}
@@ -99,11 +113,11 @@ func (e *Engine) state(kind Kind, info *workflowpb.WorkflowExecutionInfo) State 
 		Run: Run{
 			Kind: kind, Name: e.text(attrs[contract.SearchName]),
 			WorkflowID: info.GetExecution().GetWorkflowId(), RunID: info.GetExecution().GetRunId(),
+			Location: e.text(memo[memoLocation]),
 		},
 		Running:  info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		Started:  info.GetStartTime().AsTime(),
 		Phase:    phaseOf(info.GetStatus(), e.text(attrs[contract.SearchPhase])),
-		Location: e.text(memo[memoLocation]),
 		Selector: e.text(memo[memoSelector]),
 		Backup:   e.text(memo[memoBackup]),
 		DryRun:   e.text(memo[memoDryRun]) == "true",
