@@ -38,8 +38,8 @@ metadata:
   name: freezer
   annotations:
     pre.hook.backup.velero.io/command: '["sh", "-c", "<pre>"]'
-    pre.hook.backup.velero.io/timeout: 3s
-    post.hook.backup.velero.io/command: '["sh", "-c", "rm -f /data/frozen; echo thawed >>/data/log"]'
+    pre.hook.backup.velero.io/timeout: <timeout>
+    post.hook.backup.velero.io/command: '["sh", "-c", "<post>"]'
 spec:
   terminationGracePeriodSeconds: 0
   containers:
@@ -49,7 +49,11 @@ spec:
   volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
 `
 
-const freezes = "echo frozen >>/data/log; : >/data/frozen"
+// What the hooks of a freezer run, alone or with more.
+const (
+	freezes = "echo frozen >>/data/log; : >/data/frozen"
+	thaws   = "rm -f /data/frozen; echo thawed >>/data/log"
+)
 
 // frozenPod is a freezer on the node, and a Lifeboat with a worker.
 type frozenPod struct {
@@ -64,15 +68,27 @@ func startFreezer(t *testing.T, short, pre string) *frozenPod {
 	t.Helper()
 	f := &frozenPod{cluster: on(t, shared, binaries(t), harness.Options{Cluster: short, Edit: withDisks(shared)})}
 	f.startWorker(t)
+	f.place(t, short, pre, thaws, 3*time.Second)
+	f.await(t)
+	return f
+}
+
+// place makes the Pod, in a namespace of its own.
+func (f *frozenPod) place(t *testing.T, short, pre, post string, timeout time.Duration) {
+	t.Helper()
 	f.namespace = f.cluster.namespace(t, short)
-	f.applyIn(t, f.namespace, strings.ReplaceAll(freezer, "<pre>", pre))
+	f.applyIn(t, f.namespace, strings.NewReplacer("<pre>", pre, "<post>", post, "<timeout>", timeout.String()).Replace(freezer))
+}
+
+// await waits until the Pod is Ready.
+func (f *frozenPod) await(t *testing.T) {
+	t.Helper()
 	f.ready(t, f.namespace, "freezer")
 	f.volume = f.volumeID(t, f.namespace, "data")
 	var err error
 	if f.dir, err = f.Stack.EBS.VolumeDir(t.Context(), f.volume); err != nil {
 		t.Fatal(err)
 	}
-	return f
 }
 
 func (f *frozenPod) startWorker(t *testing.T) {
@@ -92,7 +108,12 @@ func (f *frozenPod) frozen() bool {
 // backup starts a backup by a path, native or csi.
 func (f *frozenPod) backup(t *testing.T, path string) client.WorkflowRun {
 	t.Helper()
-	spec := velerov1.BackupSpec{IncludedNamespaces: []string{f.namespace}}
+	return f.backupOf(t, path, velerov1.BackupSpec{})
+}
+
+func (f *frozenPod) backupOf(t *testing.T, path string, spec velerov1.BackupSpec) client.WorkflowRun {
+	t.Helper()
+	spec.IncludedNamespaces = []string{f.namespace}
 	if path == "native" {
 		spec.VolumeSnapshotLocations = []string{location}
 	}
