@@ -184,16 +184,16 @@ func (e *export) ordered(ctx context.Context, r kube.Resource, u unit) error {
 	}
 	for _, name := range u.list.Ordered {
 		ns, n := splitName(name)
-		it, err := e.b.Kube.GetItem(ctx, r, ns, n)
-		if kube.IsNotFound(err) {
-			e.note.reason(report.New(report.OrderedMissing, "named in spec.orderedResources, not in the cluster").At(r.GroupResource(), ns, n))
-			continue
-		}
-		if err != nil {
+		got, err := e.b.one(ctx, r, ns, n)
+		switch {
+		case err != nil:
 			return err
-		}
-		if e.wanted(u, it) && e.o.plan.Filter.MatchLabels(it.Labels) {
-			if err := e.add(r, it); err != nil {
+		case got.refusal != nil:
+			e.note.reason(got.reason(ns, n))
+		case !got.found:
+			e.note.reason(report.New(report.OrderedMissing, "named in spec.orderedResources, not in the cluster").At(r.GroupResource(), ns, n))
+		case e.wanted(u, got.item) && e.o.plan.Filter.MatchLabels(got.item.Labels):
+			if err := e.add(r, got.item); err != nil {
 				return err
 			}
 		}

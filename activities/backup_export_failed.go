@@ -17,25 +17,39 @@ const (
 	notServedPause = time.Second
 )
 
-// errSuspect is a list that failed while the API server is well, and may not fail
+// errSuspect is a read that failed while the API server is well, and may not fail
 // again: the server may have been down until just now.
 var errSuspect = errors.New("failed; trying again")
 
-// listFailed decides what the failure of a list means. A type that cannot be listed
-// while the API server is well is a reason in the result, not a lost backup; a nil
-// error stays nil.
-func (e *export) listFailed(ctx context.Context, r kube.Resource, u unit, err error) error {
+// refused decides what the failure of a read means: nil says that the API server is
+// well and does not hand out what was asked for, which is a reason in the result and
+// not a lost backup. tries counts the failures of this read; after the first one that
+// may pass the error is errSuspect. Any other is the activity's, to be tried again.
+func (b *Backup) refused(ctx context.Context, err error, tries int) error {
 	switch {
-	case kube.IsNotFound(err):
-		return e.notServed(ctx, r, u, err)
 	case kube.IsUnavailable(err) && ctx.Err() == nil:
-		if e.b.Kube.Ping(ctx) != nil {
+		if b.Kube.Ping(ctx) != nil {
 			return err
 		}
-		if e.suspect(r, u) == 1 {
+		if tries == 1 {
 			return fmt.Errorf("%w: %w", errSuspect, err)
 		}
 	case !kube.IsForbidden(err) && !kube.IsMethodNotSupported(err):
+		return err
+	}
+	return nil
+}
+
+// listFailed decides what the failure of a list means. A type that is refused is a
+// reason in the result; a nil error stays nil.
+func (e *export) listFailed(ctx context.Context, r kube.Resource, u unit, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case kube.IsNotFound(err):
+		return e.notServed(ctx, r, u, err)
+	}
+	if err := e.b.refused(ctx, err, e.suspect(r, u)); err != nil {
 		return err
 	}
 	e.note.reason(report.New(report.ListFailed, err.Error()).At(r.GroupResource(), "", ""))

@@ -118,12 +118,7 @@ func (r *related) round(ctx context.Context) error {
 
 // fetch gets objects in parallel and adds them in order.
 func (r *related) fetch(ctx context.Context, refs []resource.Ref) error {
-	type got struct {
-		res  kube.Resource
-		item kube.Item
-		ok   bool
-	}
-	all := make([]got, len(refs))
+	all := make([]fetched, len(refs))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(fetchWindow)
 	for i, ref := range refs {
@@ -132,24 +127,29 @@ func (r *related) fetch(ctx context.Context, refs []resource.Ref) error {
 			continue
 		}
 		r.held[ref] = true
-		group.Go(func() error {
-			item, err := r.b.Kube.GetItem(gctx, res, ref.Namespace, ref.Name)
-			all[i] = got{res, item, err == nil && !item.Deleting && item.Labels[excludeLabel] != "true"}
-			if kube.IsNotFound(err) {
-				return nil
-			}
+		group.Go(func() (err error) {
+			all[i], err = r.b.one(gctx, res, ref.Namespace, ref.Name)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for i, g := range all {
-		if g.ok {
-			if err := r.add(g.res, g.item); err != nil {
-				return fmt.Errorf("%s: %w", refs[i].Name, err)
-			}
+	for i, got := range all {
+		if err := r.take(refs[i], got); err != nil {
+			return fmt.Errorf("%s: %w", refs[i].Name, err)
 		}
+	}
+	return nil
+}
+
+// take adds a fetched object, or says why it is not there.
+func (r *related) take(ref resource.Ref, got fetched) error {
+	switch {
+	case got.refusal != nil:
+		r.note.reason(got.reason(ref.Namespace, ref.Name))
+	case got.found && !got.item.Deleting && got.item.Labels[excludeLabel] != "true":
+		return r.add(got.res, got.item)
 	}
 	return nil
 }
@@ -179,16 +179,18 @@ func (r *related) loadBindings(ctx context.Context, gr string) error {
 	if r.bindings != nil || !ok {
 		return nil
 	}
-	r.bindings = []map[string]any{}
-	_, err := r.b.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: res}}, func(it kube.Item) error {
-		var obj map[string]any
-		err := json.Unmarshal(it.Raw, &obj)
-		r.bindings = append(r.bindings, obj)
+	refusal, err := r.b.patient(ctx, func() error {
+		r.bindings = []map[string]any{}
+		_, err := r.b.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: res}}, func(it kube.Item) error {
+			var obj map[string]any
+			err := json.Unmarshal(it.Raw, &obj)
+			r.bindings = append(r.bindings, obj)
+			return err
+		})
 		return err
 	})
-	if kube.IsForbidden(err) {
-		r.note.reason(report.New(report.ListFailed, err.Error()).At(gr, "", ""))
-		return nil
+	if refusal != nil {
+		r.note.reason(report.New(report.ListFailed, refusal.Error()).At(gr, "", ""))
 	}
 	return err
 }

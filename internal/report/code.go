@@ -9,6 +9,9 @@ const (
 	// ListFailed: the objects of a type could not be listed (all of them, or
 	// those of one namespace); none of them are in the backup.
 	ListFailed Code = "LIST_FAILED"
+	// ReadFailed: one object that was asked for by name could not be read; it is
+	// not in the backup.
+	ReadFailed Code = "READ_FAILED"
 	// TypeGone: a type's definition was deleted while the backup ran, and its
 	// objects with it.
 	TypeGone Code = "TYPE_GONE"

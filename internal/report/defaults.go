@@ -18,6 +18,7 @@ func table() []defaults {
 func readTable() []defaults {
 	return []defaults{
 		{ListFailed, Error, "check that the worker's role may list this type and that its API answers, then take the backup again"},
+		{ReadFailed, Error, "check that the worker's role may get this object and that its API, or the conversion webhook of its type, answers, then take the backup again"},
 		{TypeGone, Warning, "nothing if the definition was meant to go; otherwise create it again, then restore its objects from an earlier backup"},
 		{ListInconsistent, Warning, "nothing is missing; back up at a quieter time if objects of this type must be of one moment"},
 		{GroupUnavailable, Error, "run 'kubectl get apiservice' and repair or remove the one that is not Available, then take the backup again"},
