@@ -234,7 +234,6 @@ func TestSelectionForgetsObjects(t *testing.T) {
 			objs[i] = stored{key: fmt.Sprintf("configmaps ns-%d/settings-%06d", i*10/n, i)}
 		}
 		s, _ := storedSession(t, objs, velerov1.RestoreSpec{})
-		objs = nil
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
