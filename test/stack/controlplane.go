@@ -109,7 +109,7 @@ func (s *Stack) startSnapshotController(ctx context.Context, o Options) error {
 		return &service{Name: "snapshot-controller", Binary: binary, Health: "http://" + loopback(ports[0]) + "/metrics", Args: []string{
 			"--kubeconfig=" + s.Kubeconfig, "--http-endpoint=" + loopback(ports[0]),
 			"--kube-api-qps=1000", "--kube-api-burst=2000", // the default made 80 snapshots take 143 s instead of 17
-			"--retry-crd-interval-max=1s", "--worker-threads=50", "--resync-period=10s",
+			"--retry-crd-interval-max=10s", "--worker-threads=50", "--resync-period=10s",
 		}}, nil
 	})
 }

@@ -86,6 +86,11 @@ func (e *EBS) SetRecycleBin(ctx context.Context, rules ...ebssim.RetentionRule) 
 	return e.tell(ctx, http.MethodPost, "recyclebin", append([]ebssim.RetentionRule{}, rules...))
 }
 
+// AddRole makes a role known that web identities can assume, and gives its ARN.
+func (e *EBS) AddRole(ctx context.Context, r ebssim.Role) (arn string, err error) {
+	return fmt.Sprintf("arn:aws:iam::%s:role/%s", e.Account, r.Name), e.tell(ctx, http.MethodPost, "roles", r)
+}
+
 // AddInstance makes a machine known that volumes can be attached to.
 func (e *EBS) AddInstance(ctx context.Context, id, zone string) error {
 	return e.tell(ctx, http.MethodPost, "instances", ebssim.Instance{ID: id, Zone: zone})

@@ -26,6 +26,7 @@ const (
 func (s *Stack) installDriver(ctx context.Context, o Options) error {
 	const storage = "/apis/storage.k8s.io/v1/"
 	objects := map[string]any{
+		"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/public-issuer": publicIssuer(),
 		storage + "csidrivers/" + ebsDriver: map[string]any{
 			"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": map[string]any{"name": ebsDriver},
 			"spec": map[string]any{
@@ -47,6 +48,17 @@ func (s *Stack) installDriver(ctx context.Context, o Options) error {
 		}
 	}
 	return nil
+}
+
+// publicIssuer lets everybody read the issuer's discovery document and keys, as those
+// of EKS are public: STS reads them without credentials of the cluster.
+func publicIssuer() map[string]any {
+	const group = "rbac.authorization.k8s.io"
+	return map[string]any{
+		"apiVersion": group + "/v1", "kind": "ClusterRoleBinding", "metadata": map[string]any{"name": "public-issuer"},
+		"roleRef":  map[string]any{"apiGroup": group, "kind": "ClusterRole", "name": "system:service-account-issuer-discovery"},
+		"subjects": []any{map[string]any{"apiGroup": group, "kind": "Group", "name": "system:unauthenticated"}},
+	}
 }
 
 func storageClass(name, provisioner, binding string, isDefault bool) map[string]any {

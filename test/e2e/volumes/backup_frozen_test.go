@@ -31,6 +31,12 @@ func preHook(container, onError string) map[string]string {
 // instance. It returns the volumes in the order of the claims.
 func (l *lab) pod(t *testing.T, ns, name string, notes map[string]string, claims ...string) (disks []string) {
 	t.Helper()
+	return l.podOn(t, nil, ns, name, notes, claims...)
+}
+
+// podOn is pod on the nodes that a selector names.
+func (l *lab) podOn(t *testing.T, nodes map[string]string, ns, name string, notes map[string]string, claims ...string) (disks []string) {
+	t.Helper()
 	docs := []any{}
 	var volumes, mounts []any
 	for _, c := range claims {
@@ -46,7 +52,7 @@ func (l *lab) pod(t *testing.T, ns, name string, notes map[string]string, claims
 	}
 	docs = append(docs, map[string]any{
 		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": name, "namespace": ns, "annotations": notes},
-		"spec": map[string]any{"volumes": volumes, "containers": []any{map[string]any{"name": "main", "image": "x", "volumeMounts": mounts}}},
+		"spec": map[string]any{"nodeSelector": nodes, "volumes": volumes, "containers": []any{map[string]any{"name": "main", "image": "x", "volumeMounts": mounts}}},
 	})
 	l.kubectl(t, toJSON(t, map[string]any{"apiVersion": "v1", "kind": "List", "items": docs}), "apply", "-f", "-")
 	for _, c := range claims {

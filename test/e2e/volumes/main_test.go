@@ -37,6 +37,7 @@ type lab struct {
 	ebs    *stack.EBS
 	ec2    *ebs.Location
 	worker *harness.Worker
+	bin    harness.Binaries
 	id     string // tells this run's names from those of an earlier one on the same stack
 }
 
@@ -80,7 +81,7 @@ func newLab(s *stack.Stack, dir string) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{ebs: s.EBS, id: fmt.Sprintf("%05x", rand.IntN(1<<20))}
+	l := &lab{ebs: s.EBS, bin: bin, id: fmt.Sprintf("%05x", rand.IntN(1<<20))}
 	for _, kv := range s.EBS.Environment() { // for this process's own client
 		key, value, _ := strings.Cut(kv, "=")
 		if err := os.Setenv(key, value); err != nil {

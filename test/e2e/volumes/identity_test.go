@@ -1,0 +1,154 @@
+//go:build stack
+
+package volumes
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
+)
+
+// identified is a Lifeboat whose worker has no keys for EC2: it assumes a role with the
+// token of a service account, as a pod of EKS does (IRSA).
+type identified struct {
+	*lab
+	ns, role, tokenFile string
+}
+
+// account is the service account that the role trusts.
+const account = "lifeboat"
+
+func (l *lab) identified(t *testing.T) *identified {
+	t.Helper()
+	i := &identified{ns: l.namespace(t, "identity"), tokenFile: filepath.Join(t.TempDir(), "token")}
+	policy, err := os.ReadFile("../../../deploy/iam/volumes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.role, err = l.ebs.AddRole(t.Context(), ebssim.Role{Name: "volumes-" + l.id, Trust: l.trust(i.ns), Policies: []json.RawMessage{policy}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vsl := l.snapshotLocation()
+	vsl.Spec.Config = map[string]string{"region": l.ebs.Region}
+	h, err := harness.New(t.Context(), l.Stack, l.bin, t.TempDir(), harness.Options{Cluster: "identity-" + l.id, Edit: func(c *config.Config) {
+		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{vsl}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	i.lab = &lab{Harness: h, ebs: l.ebs, ec2: l.ec2, id: l.id}
+	return i
+}
+
+// trust lets one service account of the stack's cluster in.
+func (l *lab) trust(ns string) json.RawMessage {
+	issuer := strings.TrimPrefix(l.Stack.APIServer, "https://")
+	return json.RawMessage(fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+"Principal": {"Federated": "arn:aws:iam::%[1]s:oidc-provider/%[2]s"}, "Action": "sts:AssumeRoleWithWebIdentity",
+"Condition": {"StringEquals": {"%[2]s:aud": "sts.amazonaws.com", "%[2]s:sub": "system:serviceaccount:%[3]s:%[4]s"}}}]}`, l.ebs.Account, issuer, ns, account))
+}
+
+func (i *identified) startWorker(t *testing.T) {
+	t.Helper()
+	env := append(i.ebs.Environment(), "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_ROLE_ARN="+i.role, "AWS_WEB_IDENTITY_TOKEN_FILE="+i.tokenFile)
+	w, err := i.StartWorker(t.Context(), env...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Kill)
+}
+
+// become puts a token that the API server issues to a service account where the
+// worker's is, as the kubelet does with a projected one.
+func (i *identified) become(t *testing.T, name string) {
+	t.Helper()
+	i.kubectl(t, "", "create", "serviceaccount", name, "-n", i.ns)
+	token := i.kubectl(t, "", "create", "token", name, "-n", i.ns, "--audience", "sts.amazonaws.com", "--duration", "1h")
+	if err := os.WriteFile(i.tokenFile, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWebIdentity takes, restores and deletes a backup with nothing but the token of a
+// service account and the policy of deploy/iam. The token of another account is refused,
+// and the worker goes on once it has the right one.
+func TestWebIdentity(t *testing.T) {
+	t.Parallel()
+	i := shared.identified(t)
+	i.claim(t, i.ns, "data", "then")
+	i.become(t, "stranger")
+	i.startWorker(t)
+	spec := velerov1.BackupSpec{IncludedNamespaces: []string{i.ns}, IncludedResources: []string{"persistentvolumeclaims", "persistentvolumes"}, VolumeSnapshotLocations: []string{location}}
+	i.refusesStranger(t, spec)
+
+	since := time.Now()
+	i.become(t, account)
+	name := "identity-" + i.id
+	disk := i.disk(t, i.ns, "data")
+	if res := i.backup(t, name, "Completed", spec); res.Volumes != 1 || len(i.snapshotsOf(t, disk)) != 1 {
+		t.Errorf("%+v", res)
+	}
+	pv := textAt(i.bound(t, i.ns, "data"), "metadata", "name")
+	i.kubectl(t, "", "delete", "pvc", "data", "-n", i.ns)
+	i.kubectl(t, "", "wait", "--for=delete", "pv/"+pv, "--timeout="+patience.String())
+	i.restore(t, input(name, name, i.ns, nil))
+	if got := i.content(t, i.ns, "data"); got != "then" {
+		t.Errorf("read %q", got)
+	}
+	if res := i.delete(t, name); res.Snapshots != 1 || len(i.snapshotsOf(t, disk)) != 0 {
+		t.Errorf("%+v", res)
+	}
+	i.actedAs(t, since)
+}
+
+// refusesStranger: check and backup say who was not let in, and nothing is taken.
+func (i *identified) refusesStranger(t *testing.T, spec velerov1.BackupSpec) {
+	t.Helper()
+	out, err := i.CLI(t.Context(), "snapshot-location", "check", location)
+	if err != nil || out.Code != 1 || !strings.Contains(out.Out+out.Err, "Not authorized to perform sts:AssumeRoleWithWebIdentity") {
+		t.Errorf("check: %v %+v", err, out)
+	}
+	err = i.startBackup(t, "stranger-"+i.id, spec).Get(t.Context(), nil)
+	if text := fmt.Sprint(err); !strings.Contains(text, location) || !strings.Contains(text, "access denied") || !strings.Contains(text, "AssumeRoleWithWebIdentity") {
+		t.Errorf("backup: %s", text)
+	}
+	if left := i.snapshotsOf(t, i.disk(t, i.ns, "data")); len(left) > 0 {
+		t.Errorf("took %+v", left)
+	}
+}
+
+// actedAs: what was made and deleted in the account, the role did, and nothing was denied
+// to it.
+func (i *identified) actedAs(t *testing.T, since time.Time) {
+	t.Helper()
+	calls, err := i.ebs.Audit(t.Context(), "", since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := map[string]int{}
+	for _, c := range calls {
+		if strings.Contains(c.Who, "assumed-role/volumes-"+i.id) {
+			done[c.Action]++
+			if c.Result == "UnauthorizedOperation" {
+				t.Errorf("%s was denied", c.Action)
+			}
+		}
+	}
+	for _, action := range []string{"GetCallerIdentity", "CreateSnapshot", "CreateVolume", "DeleteSnapshot"} {
+		if done[action] == 0 {
+			t.Errorf("the role did not call %s: %v", action, done)
+		}
+	}
+}
