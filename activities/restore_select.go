@@ -79,12 +79,13 @@ func (x *selection) lookups(ctx context.Context, resolve filter.Resolver) (bool,
 		if !ok || typ == "*" {
 			return false, nil
 		}
-		for _, name := range in.Names {
-			ns, n := splitName(name)
-			keys = append(keys, archive.Key{Resource: t.GroupResource, Namespace: ns, Name: n}, archive.Key{Resource: "namespaces", Name: ns})
+		of, err := x.spelled(ctx, t.GroupResource, in.Names)
+		if err != nil {
+			return true, err
 		}
+		keys = append(keys, of...)
 	}
-	for _, key := range keys {
+	for _, key := range withNamespaces(keys) {
 		m, e, err := x.s.arc.Lookup(ctx, key)
 		switch {
 		case errors.Is(err, archive.ErrNotFound):
