@@ -27,6 +27,8 @@ type Backup struct {
 	Snapshots *SnapshotLocations
 	Rules     *resource.Registry
 	Runs      Runs
+
+	rooms csiRooms // shared by all that this worker does
 }
 
 // Runs tells whether the run that holds a claim is still alive.

@@ -57,16 +57,17 @@ func (b *Backup) Prepare(ctx context.Context, _ *Pulse, in contract.PrepareBacku
 	if err := newStaging(st, in.UID).put(ctx, planFile, doc); err != nil {
 		return contract.BackupPlan{}, err
 	}
-	return summary(doc, total), nil
+	return b.summary(doc, total), nil
 }
 
-func summary(doc *backupPlan, total int64) contract.BackupPlan {
+func (b *Backup) summary(doc *backupPlan, total int64) contract.BackupPlan {
 	n := report.Tally(doc.Reasons)
 	return contract.BackupPlan{
 		Name: doc.Backup.Name, UID: doc.UID, Location: doc.Backup.Spec.StorageLocation,
 		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
 		Schedule: doc.Backup.Labels[scheduleLabel], Warnings: n.Warnings, Errors: n.Errors,
 		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshots(),
+		UnitTime: doc.unitTime(b.Config.Limits.PendingSnapshots),
 	}
 }
 

@@ -74,7 +74,7 @@ func (b *Backup) unit(ctx context.Context, o *opened, unit int) (unitResult, err
 	}
 	if f.spent() {
 		s.giveUp()
-	} else if err := s.shoot(ctx, paths); err != nil {
+	} else if err := s.shoot(ctx, paths, o.plan.shotOf(b.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, f.last())); err != nil {
 		return unitResult{}, fmt.Errorf("snapshot unit %d: %w", unit, err)
 	}
 	res := s.result()
@@ -94,11 +94,11 @@ type shooting struct {
 }
 
 // shoot waits for room, freezes, takes, thaws and completes.
-func (s *shooting) shoot(ctx context.Context, paths map[volume.Path]snapshotter) error {
-	if err := s.ready(ctx, paths); err != nil {
+func (s *shooting) shoot(ctx context.Context, paths map[volume.Path]snapshotter, how shot) error {
+	if err := s.ready(ctx, paths, how); err != nil {
 		return err
 	}
-	if err := s.frozen(ctx); err != nil {
+	if err := s.frozen(ctx, how.last); err != nil {
 		return err
 	}
 	return s.complete(ctx)
@@ -121,16 +121,18 @@ func (s *shooting) giveUp() {
 
 // ready prepares each path. What is refused for good is the volumes' failure and not
 // the backup's: the objects are worth having without them.
-func (s *shooting) ready(ctx context.Context, paths map[volume.Path]snapshotter) error {
-	for path, of := range s.groups() {
-		if s.barred[path] {
+func (s *shooting) ready(ctx context.Context, paths map[volume.Path]snapshotter, how shot) error {
+	groups := s.groups()
+	for _, path := range []volume.Path{volume.CSI, volume.Native} { // in one order: room is held meanwhile
+		of := groups[path]
+		if len(of) == 0 || s.barred[path] {
 			continue
 		}
-		t, err := paths[path].ready(ctx, of, len(s.unit.Pods) > 0)
+		t, err := paths[path].ready(ctx, of, how)
 		switch {
 		case err == nil:
 			s.takers = append(s.takers, t)
-		case ctx.Err() == nil && hopelessly(err):
+		case ctx.Err() == nil && (hopelessly(err) || errors.Is(err, errNoRoom)):
 			s.taken = append(s.taken, failedVolumes(slices.Concat(of...), err.Error())...)
 		default:
 			return err
@@ -147,24 +149,39 @@ func (s *shooting) release() {
 
 // frozen freezes, takes and thaws. The pods are thawed also when the freeze or the
 // snapshots fail, and when the backup is cancelled.
-func (s *shooting) frozen(ctx context.Context) (err error) {
+func (s *shooting) frozen(ctx context.Context, last bool) (err error) {
 	defer func() { err = errors.Join(err, s.freezer.thaw(ctx, err)) }()
 	stopped, err := s.freezer.freeze(ctx)
 	if err != nil {
 		return err
 	}
-	without := s.without(stopped)
+	return s.take(ctx, s.without(stopped), last)
+}
+
+// take takes the snapshots of all paths. With pods frozen for the last time, what goes
+// wrong is the volumes' failure, and what could be had is kept.
+func (s *shooting) take(ctx context.Context, without map[int]bool, last bool) error {
 	group, gctx := errgroup.WithContext(ctx)
+	var inVain error
 	for _, t := range s.takers {
 		group.Go(func() error {
 			got, err := t.take(gctx, without)
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.taken = append(s.taken, got...)
+			if err != nil && last && len(s.unit.Pods) > 0 && ctx.Err() == nil {
+				inVain, err = err, nil
+			}
 			return err
 		})
 	}
-	return group.Wait()
+	err := group.Wait()
+	if inVain != nil {
+		for _, i := range s.unit.volumes() {
+			s.fail(i, inVain.Error())
+		}
+	}
+	return err
 }
 
 // without are the volumes of pods that could not be frozen: there is no snapshot of

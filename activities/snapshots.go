@@ -55,8 +55,8 @@ type snapshotState struct {
 // idempotent: names and tags derive from the backup's UID.
 type snapshotter interface {
 	// ready waits for what take needs, so that nothing is waited for while pods are
-	// frozen. An error that is final is of all volumes.
-	ready(ctx context.Context, groups [][]int, frozen bool) (taker, error)
+	// frozen. An error that is final, or errNoRoom, is of all volumes.
+	ready(ctx context.Context, groups [][]int, how shot) (taker, error)
 	// states tells how far snapshots are that were taken.
 	states(ctx context.Context, all []taken) (map[int]snapshotState, error)
 	// discard deletes the snapshots of this backup that are not of the volumes to
@@ -85,7 +85,7 @@ type taker interface {
 func (b *Backup) snapshotters(ctx context.Context, o *opened) (map[volume.Path]snapshotter, error) {
 	out := map[volume.Path]snapshotter{}
 	if o.plan.Volumes.count(volume.CSI) > 0 {
-		out[volume.CSI] = &csiSnapshots{kube: b.Kube, plan: &o.plan, window: b.Config.Limits.PendingSnapshots}
+		out[volume.CSI] = &csiSnapshots{kube: b.Kube, plan: &o.plan, rooms: &b.rooms, window: b.Config.Limits.PendingSnapshots}
 	}
 	if name := o.plan.Volumes.Location; name != "" {
 		_, loc, err := b.Snapshots.Get(ctx, name)

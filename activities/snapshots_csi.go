@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,12 +32,14 @@ const labelUID = ebs.TagBackupUID
 // csiSnapshots takes snapshots by VolumeSnapshot objects. They stay in the cluster
 // until the backup is committed.
 type csiSnapshots struct {
-	kube *kube.Client
-	plan *backupPlan
-	// window is how many snapshots of the backup a driver makes at a time. EBS takes
+	kube  *kube.Client
+	plan  *backupPlan
+	rooms *csiRooms
+	// window is how many snapshots of the cluster a driver makes at a time. EBS takes
 	// so many pending ones in an account, and its driver does not queue: what it
 	// refuses, the snapshotter asks for again, ever later.
-	window int
+	window  int
+	classes map[string]string // the drivers of VolumeSnapshotClasses, once they are read
 }
 
 // calm is how many a driver may have to make before pods are frozen for more: some of
@@ -47,24 +50,22 @@ func (c *csiSnapshots) calm() int { return c.window * 9 / 10 }
 type csiTaker struct {
 	c       *csiSnapshots
 	volumes []int
-	frozen  bool
+	shot    shot
 	errs    map[int]time.Time // since when the driver has had an error
 }
 
-// ready waits, before a freeze, until the driver has few enough snapshots to make, or
-// does not get on with them.
-func (c *csiSnapshots) ready(ctx context.Context, groups [][]int, frozen bool) (taker, error) {
-	t := &csiTaker{c: c, volumes: slices.Concat(groups...), frozen: frozen, errs: map[int]time.Time{}}
-	end := time.Now().Add(c.plan.Backup.Spec.CSISnapshotTimeout.Duration)
-	for wait := csiLookFirst; frozen; wait = min(2*wait, csiLookLast) {
-		live, err := c.list(ctx)
+// ready reserves room before a freeze: what a driver refuses is not taken while pods
+// are frozen.
+func (c *csiSnapshots) ready(ctx context.Context, groups [][]int, how shot) (taker, error) {
+	t := &csiTaker{c: c, volumes: slices.Concat(groups...), shot: how, errs: map[int]time.Time{}}
+	if !how.frozen {
+		return t, nil
+	}
+	mine := c.byDriver(t.volumes)
+	for _, driver := range sortedKeys(mine) { // in one order, so that no two wait for one another
+		err := how.within(ctx, func(ctx context.Context) error { return c.reserve(ctx, driver, c.keys(mine[driver])) })
 		if err != nil {
-			return nil, err
-		}
-		if busy(live)+len(t.volumes) <= c.calm() || busy(live) == 0 || time.Now().After(end) {
-			return t, nil
-		}
-		if err := pause(ctx, wait); err != nil {
+			t.release()
 			return nil, err
 		}
 	}
@@ -89,7 +90,7 @@ func (t *csiTaker) take(ctx context.Context, without map[int]bool) ([]taken, err
 	for wait := csiLookFirst; len(todo) > 0; wait = min(wait*3/2, csiLookLast) {
 		live, err := t.c.list(ctx)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		var done []taken
 		todo, done = t.sort(todo, live, asked, refused)
@@ -98,10 +99,10 @@ func (t *csiTaker) take(ctx context.Context, without map[int]bool) ([]taken, err
 			break
 		}
 		if err := t.ask(ctx, todo, live, asked, refused); err != nil {
-			return nil, err
+			return out, err
 		}
 		if err := pause(ctx, wait); err != nil {
-			return nil, err
+			return out, err
 		}
 	}
 	return out, nil
@@ -110,19 +111,18 @@ func (t *csiTaker) take(ctx context.Context, without map[int]bool) ([]taken, err
 // ask creates what is not there, within the window, each once, and notes the contents
 // to come in asked. What is refused for good is noted with the reason.
 func (t *csiTaker) ask(ctx context.Context, todo []int, live map[string]snapshotv1.VolumeSnapshot, asked, refused map[int]string) error {
-	room := t.c.window - busy(live)
-	if t.frozen {
-		room = len(todo) // ready has seen to it
-	}
-	var missing []int
-	for _, i := range todo {
-		if _, there := live[t.c.key(i)]; !there && asked[i] == "" && len(missing) < room {
-			missing = append(missing, i)
-		}
+	missing := slices.DeleteFunc(slices.Clone(todo), func(i int) bool {
+		_, there := live[t.c.key(i)]
+		return there || asked[i] != ""
+	})
+	missing, err := t.allowed(ctx, missing, refused)
+	if err != nil {
+		return err
 	}
 	var mu sync.Mutex
 	return inParallel(ctx, createWindow, missing, func(ctx context.Context, i int) error {
-		content, err := t.c.create(ctx, &t.c.plan.Volumes.Volumes[i])
+		v := &t.c.plan.Volumes.Volumes[i]
+		content, err := t.c.create(ctx, v)
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -132,8 +132,35 @@ func (t *csiTaker) ask(ctx context.Context, todo []int, live map[string]snapshot
 			return err
 		}
 		asked[i] = content
+		t.c.rooms.of(v.Driver).giveBack([]string{t.c.key(i)})
 		return nil
 	})
+}
+
+// allowed are those that there is room for now: before a freeze, ready has seen to it.
+// What has had no room in its time is refused.
+func (t *csiTaker) allowed(ctx context.Context, missing []int, refused map[int]string) ([]int, error) {
+	if t.shot.frozen {
+		return missing, nil
+	}
+	var out []int
+	for driver, of := range t.c.byDriver(missing) {
+		n := 0
+		err := t.shot.within(ctx, func(ctx context.Context) (err error) {
+			n, err = t.c.claim(ctx, driver, t.c.keys(of))
+			return err
+		})
+		switch {
+		case errors.Is(err, errNoRoom):
+			for _, i := range of {
+				refused[i] = err.Error()
+			}
+		case err != nil:
+			return nil, err
+		}
+		out = append(out, of[:n]...)
+	}
+	return out, nil
 }
 
 func (c *csiSnapshots) key(i int) string {
@@ -211,11 +238,10 @@ func (t *csiTaker) failure(i int, vs *snapshotv1.VolumeSnapshot) string {
 	switch {
 	case time.Since(vs.CreationTimestamp.Time) > limit:
 		return fmt.Sprintf("the driver has taken no snapshot within csiSnapshotTimeout (%s)%s", limit, after(why))
-	case t.frozen && why != "" && time.Since(t.errs[i]) > frozenError:
+	case t.shot.frozen && why != "" && time.Since(t.errs[i]) > frozenError:
 		return "the driver cannot take the snapshot" + after(why)
 	}
 	return ""
 }
 
 func (t *csiTaker) complete(context.Context) (map[int]string, error) { return nil, nil }
-func (t *csiTaker) release()                                         {}

@@ -8,17 +8,6 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 )
 
-// busy counts those that a driver works on.
-func busy(live map[string]snapshotv1.VolumeSnapshot) int {
-	n := 0
-	for _, vs := range live {
-		if !isReady(&vs) {
-			n++
-		}
-	}
-	return n
-}
-
 func isReady(vs *snapshotv1.VolumeSnapshot) bool {
 	return vs.Status != nil && vs.Status.ReadyToUse != nil && *vs.Status.ReadyToUse
 }

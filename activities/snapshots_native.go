@@ -43,6 +43,7 @@ type nativeRequest struct {
 // nativeTaker is one unit's.
 type nativeTaker struct {
 	n      *nativeSnapshots
+	shot   shot
 	groups [][]nativeRequest // each of one volume, or of volumes on one instance
 	lost   []taken           // volumes that are not there
 	room   *ebs.Reservation  // nil: each request waits by itself
@@ -52,7 +53,7 @@ type nativeTaker struct {
 }
 
 // ready looks the volumes up and, before a freeze, reserves room for their snapshots.
-func (n *nativeSnapshots) ready(ctx context.Context, groups [][]int, frozen bool) (taker, error) {
+func (n *nativeSnapshots) ready(ctx context.Context, groups [][]int, how shot) (taker, error) {
 	ids := make([]string, 0, len(groups))
 	for _, i := range slices.Concat(groups...) {
 		ids = append(ids, n.plan.Volumes.Volumes[i].VolumeID)
@@ -61,18 +62,21 @@ func (n *nativeSnapshots) ready(ctx context.Context, groups [][]int, frozen bool
 	if err != nil {
 		return nil, fmt.Errorf("describe volumes: %w", err)
 	}
-	t := &nativeTaker{n: n}
+	t := &nativeTaker{n: n, shot: how}
 	for _, g := range groups {
 		t.add(g, found)
 	}
-	if !frozen || len(t.groups) == 0 {
+	if !how.frozen || len(t.groups) == 0 {
 		return t, nil
 	}
 	var all []ebs.Volume
 	for _, r := range slices.Concat(t.groups...) {
 		all = append(all, r.Volume)
 	}
-	t.room, err = n.l.Reserve(ctx, all)
+	err = how.within(ctx, func(ctx context.Context) (err error) {
+		t.room, err = n.l.Reserve(ctx, all)
+		return err
+	})
 	return t, err
 }
 
@@ -124,21 +128,25 @@ func (n *nativeSnapshots) tags(v ebs.Volume, pv string) map[string]string {
 	return ebs.Tags(v.Tags, n.plan.Backup.Labels, own)
 }
 
-// take snapshots the groups in parallel.
+// take snapshots the groups in parallel. With pods frozen for the last time, those that
+// can be had are better than none.
 func (t *nativeTaker) take(ctx context.Context, without map[int]bool) ([]taken, error) {
+	limited, cancel := ctx, func() {}
 	if t.room != nil {
-		limited, cancel := context.WithTimeout(ctx, frozenLimit)
-		defer cancel()
-		ctx = limited
+		limited, cancel = context.WithTimeout(ctx, frozenLimit)
 	}
+	defer cancel()
 	out := slices.DeleteFunc(slices.Clone(t.lost), func(l taken) bool { return without[l.Volume] })
-	err := inParallel(ctx, createWindow, t.groups, func(ctx context.Context, g []nativeRequest) error {
+	err := inParallel(limited, createWindow, t.groups, func(gctx context.Context, g []nativeRequest) error {
 		g = slices.DeleteFunc(slices.Clone(g), func(r nativeRequest) bool { return without[r.index] })
 		if len(g) == 0 {
 			return nil
 		}
-		snaps, err := t.snapshots(ctx, g)
-		if err != nil && (ctx.Err() != nil || !givenUp(attemptOf(ctx), err)) {
+		snaps, err := t.snapshots(gctx, g)
+		if err != nil && limited.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("EC2 has not answered in %s, and pods stay frozen no longer: %w", frozenLimit, err)
+		}
+		if err != nil && !t.settled(ctx, gctx, err) {
 			return err
 		}
 		t.mu.Lock()
@@ -150,6 +158,18 @@ func (t *nativeTaker) take(ctx context.Context, without map[int]bool) ([]taken, 
 		return nil
 	})
 	return out, err
+}
+
+// settled: an error is the volumes' and no retry's. group ends before ctx does when
+// pods have been frozen for long enough, or another group has failed.
+func (t *nativeTaker) settled(ctx, group context.Context, err error) bool {
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case t.shot.last && t.room != nil, errors.Is(err, errNoRoom):
+		return true
+	}
+	return group.Err() == nil && givenUp(attemptOf(ctx), err)
 }
 
 // givenUp: a volume's snapshot is refused for good, or has failed in attempt after
@@ -166,22 +186,30 @@ func attemptOf(ctx context.Context) int32 {
 	return activity.GetInfo(ctx).Attempt
 }
 
-// snapshots asks for those of a group, in the reserved room if there is one.
-func (t *nativeTaker) snapshots(ctx context.Context, g []nativeRequest) ([]ebs.Snapshot, error) {
-	uid := t.n.plan.UID
-	if len(g) > 1 {
-		if t.room != nil {
-			return t.room.SnapshotInstance(ctx, uid, g[0].Volume.Instance, requests(g))
-		}
-		return t.n.l.SnapshotInstance(ctx, uid, g[0].Volume.Instance, requests(g))
-	}
-	var s ebs.Snapshot
-	var err error
+// snapshots asks for those of a group, in the reserved room if there is one, or in such
+// as there is in time.
+func (t *nativeTaker) snapshots(ctx context.Context, g []nativeRequest) (snaps []ebs.Snapshot, err error) {
 	if t.room != nil {
-		s, err = t.room.Snapshot(ctx, uid, g[0].Request)
-	} else {
-		s, err = t.n.l.Snapshot(ctx, uid, g[0].Request)
+		return snapshotsBy(ctx, t.room, t.n.plan.UID, g)
 	}
+	err = t.shot.within(ctx, func(ctx context.Context) (err error) {
+		snaps, err = snapshotsBy(ctx, t.n.l, t.n.plan.UID, g)
+		return err
+	})
+	return snaps, err
+}
+
+// maker is a location, or room reserved in one.
+type maker interface {
+	Snapshot(ctx context.Context, uid string, r ebs.Request) (ebs.Snapshot, error)
+	SnapshotInstance(ctx context.Context, uid, instance string, rs []ebs.Request) ([]ebs.Snapshot, error)
+}
+
+func snapshotsBy(ctx context.Context, m maker, uid string, g []nativeRequest) ([]ebs.Snapshot, error) {
+	if len(g) > 1 {
+		return m.SnapshotInstance(ctx, uid, g[0].Volume.Instance, requests(g))
+	}
+	s, err := m.Snapshot(ctx, uid, g[0].Request)
 	return []ebs.Snapshot{s}, err
 }
 

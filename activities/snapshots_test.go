@@ -192,7 +192,7 @@ func TestCSISort(t *testing.T) {
 		"an error for long, running": {live: ptr(vs(time.Second, false, false, "bad")), since: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			taker := &csiTaker{c: &csiSnapshots{plan: takingOf("c")}, frozen: tc.frozen, errs: map[int]time.Time{}}
+			taker := &csiTaker{c: &csiSnapshots{plan: takingOf("c")}, shot: shot{frozen: tc.frozen}, errs: map[int]time.Time{}}
 			if tc.since {
 				taker.errs[0] = ago(2 * frozenError)
 			}

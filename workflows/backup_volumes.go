@@ -28,7 +28,7 @@ func (b *backup) snapshot(ctx workflow.Context) error {
 		return nil
 	}
 	b.step(ctx, fmt.Sprintf("taking snapshots of %d volumes", b.plan.Volumes))
-	return fanOut(ctx, contract.SnapshotVolumes, b.plan.Units, snapshotWindow,
+	return fanOut(lasting(ctx, b.plan.UnitTime), contract.SnapshotVolumes, b.plan.Units, snapshotWindow,
 		func(i int) (contract.SnapshotVolumesInput, string) {
 			return contract.SnapshotVolumesInput{Ref: b.ref, Unit: i}, fmt.Sprintf("volumes, unit %d of %d", i+1, b.plan.Units)
 		},

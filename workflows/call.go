@@ -17,11 +17,17 @@ const heartbeatTimeout = 10 * time.Second
 // Velero's default itemOperationTimeout.
 const giveUpAfter = 4 * time.Hour
 
+// lasting makes room for activities that are at work for so long without any outage.
+func lasting(ctx workflow.Context, d time.Duration) workflow.Context {
+	return workflow.WithScheduleToCloseTimeout(ctx, d+giveUpAfter)
+}
+
 // durable are the options of every activity: all are idempotent, all heartbeat,
-// none is given up on before giveUpAfter unless its error is non-retryable.
+// none is given up on before giveUpAfter, or what lasting says, unless its error is
+// non-retryable.
 func durable(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		ScheduleToCloseTimeout: giveUpAfter,
+		ScheduleToCloseTimeout: max(giveUpAfter, workflow.GetActivityOptions(ctx).ScheduleToCloseTimeout),
 		HeartbeatTimeout:       heartbeatTimeout,
 		WaitForCancellation:    true,
 		Summary:                summary,

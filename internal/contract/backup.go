@@ -69,8 +69,10 @@ type BackupPlan struct {
 	Schedule string    `json:"schedule,omitempty"`
 	Units    int       `json:"units,omitempty"`   // of volumes and hooks, see SnapshotVolumesInput
 	Volumes  int       `json:"volumes,omitempty"` // to be snapshotted
-	Warnings int       `json:"warnings"`
-	Errors   int       `json:"errors"`
+	// UnitTime is how long a unit may take, outages apart, in nanoseconds.
+	UnitTime time.Duration `json:"unitTime,omitempty"`
+	Warnings int           `json:"warnings"`
+	Errors   int           `json:"errors"`
 }
 
 // BackupRef names a running backup in every later activity.
