@@ -74,6 +74,45 @@ func TestDryRun(t *testing.T) {
 	t.Run("no such plan", l.planMissing)
 }
 
+// plannedType comes back in the same restore as its object.
+const plannedType = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: drafts.plan-<id>.example.com}
+spec:
+  group: plan-<id>.example.com
+  scope: Namespaced
+  names: {plural: drafts, singular: draft, kind: Draft}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`
+
+// TestDryRunOnFreshCluster plans custom resources whose definition comes with them; the
+// real run does what the plan said.
+func TestDryRunOnFreshCluster(t *testing.T) {
+	l := shared
+	names := l.namespaces(t, "fresh")
+	ns, typ := names.Replace("<fresh>"), names.Replace("drafts.plan-<id>.example.com")
+	l.applyClusterScoped(t, names.Replace(plannedType))
+	l.apply(t, names.Replace(`{apiVersion: v1, kind: Namespace, metadata: {name: <fresh>}}`))
+	l.apply(t, names.Replace(`{apiVersion: plan-<id>.example.com/v1, kind: Draft, metadata: {name: one, namespace: <fresh>}, spec: {n: 1}}`))
+	completed(t, backup(t, l.Harness, "fresh", velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
+	l.kubectl(t, "delete", "crd", typ, "--timeout="+patience.String())
+
+	spec := velerov1.RestoreSpec{BackupName: "fresh"}
+	look := restore(t, l.Harness, contract.RestoreInput{Name: "fresh-look", DryRun: true, Spec: spec})
+	got := l.plan(t, "fresh-look")
+	if one, crd := got[typ+" one"], got["customresourcedefinitions.apiextensions.k8s.io "+typ]; one.Action != "create" || crd.Action != "create" || look.Warnings > 0 {
+		t.Errorf("%+v\n%+v\n%+v", look, one, crd)
+	}
+	res := restore(t, l.Harness, contract.RestoreInput{Name: "fresh", Plan: "fresh-look", Spec: spec})
+	if lines := restoreOutcomes(t, l.Harness, "fresh"); res.Phase != "Completed" || has(lines, "[PLAN_CHANGED]") {
+		t.Errorf("%+v %q", res, lines)
+	}
+	if l.object(t, typ, ns, "one") == nil {
+		t.Error("the custom resource is missing")
+	}
+}
+
 // plan reads the plan of a dry run.
 func (l *lab) plan(t *testing.T, name string) map[string]planLine {
 	t.Helper()

@@ -28,8 +28,12 @@ spec:
   failurePolicy: Fail
   matchConstraints:
     namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: <guarded>}}
-    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [secrets]}]
-  validations: [{expression: "object.metadata.name != 'refused'", messageExpression: "'will not have ' + string(object.data.password)"}]
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [secrets]}]
+  validations:
+  - expression: "object.metadata.name != (request.operation == 'CREATE' ? 'refused' : 'kept')"
+    messageExpression: "'will not have ' + string(object.data.password)"
+  - expression: "request.operation == 'CREATE' || object.metadata.name != 'owned'"
+    messageExpression: "'will not link ' + string(object.data.password)"
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
@@ -45,6 +49,18 @@ const guardedSecrets = `
 {apiVersion: v1, kind: Secret, metadata: {name: fixed, namespace: <guarded>}, immutable: true, stringData: {password: <marker>}}
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: refused, namespace: <guarded>}, stringData: {password: <marker>}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: kept, namespace: <guarded>}, stringData: {password: <marker>}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: owner, namespace: <guarded>}}
+`
+
+// guardedByOwner is linked to its owner by a patch, which the policy refuses.
+const guardedByOwner = `
+apiVersion: v1
+kind: Secret
+metadata: {name: owned, namespace: <guarded>, ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: <uid>}]}
+stringData: {password: <marker>}
 `
 
 // TestSecretBytes plants a text in Secrets, sends them through backups, dry runs,
@@ -66,12 +82,14 @@ func TestSecretBytes(t *testing.T) {
 		printed.WriteString(res.Out + res.Err)
 	}
 	l.apply(t, strings.ReplaceAll(names.Replace(guardedSecrets), "<marker>", marker))
+	owner := fmt.Sprint(at(l.object(t, "configmaps", ns, "owner"), "metadata", "uid"))
+	l.apply(t, strings.NewReplacer("<marker>", marker, "<uid>", owner).Replace(names.Replace(guardedByOwner)))
 	cli(0, "backup", "create", "guarded", "--include-namespaces", ns, "--wait")
 	cli(0, "backup", "describe", "guarded", "--details")
 	cli(0, "backup", "logs", "guarded")
 
 	other := strings.ReplaceAll(names.Replace(guardedSecrets), "<marker>", "not-"+marker)
-	l.kubectl(t, "delete", "secret", "fixed", "refused", "-n", ns)
+	l.kubectl(t, "delete", "secret", "fixed", "refused", "owned", "-n", ns)
 	l.apply(t, strings.Replace(other, "name: refused", "name: another", 1))
 	l.applyClusterScoped(t, names.Replace(guarded))
 	l.policyInForce(t, ns)
@@ -84,7 +102,10 @@ func TestSecretBytes(t *testing.T) {
 	if !has(lines, "[UPDATE_FAILED]", "fixed") || !has(lines, "refused", "will not have", "<masked>") {
 		t.Errorf("the sample did not get into the errors it is for: %q", lines)
 	}
-	if l.object(t, "secrets", ns, "plain") == nil {
+	if !has(lines, "kept", "will not have", "<masked>") || !has(lines, "errors: [OWNER_REFUSED]", "owned", "will not link", "<masked>") {
+		t.Errorf("the sample did not get into the refused patches it is for: %q", lines)
+	}
+	if l.object(t, "secrets", ns, "plain") == nil || l.object(t, "secrets", ns, "owned") == nil {
 		t.Error("nothing was restored")
 	}
 
