@@ -106,8 +106,7 @@ func (l *lane) fresh(ctx context.Context, p point) error {
 	if !strings.Contains(p.sig, "check/") {
 		return nil
 	}
-	l.current().Stop()
-	return l.start(ctx)
+	return l.another(ctx)
 }
 
 // TestKilledBackup kills the worker at every activity's edges and some places between,

@@ -28,6 +28,7 @@ type Call struct {
 	Status int // the server's; 0 while there is none
 
 	Query    url.Values
+	IfAbsent bool            // a write on condition that nothing is there
 	InFlight int             // with this one, when it arrived
 	Gone     <-chan struct{} // closed when the client has given up, or has its answer
 
@@ -167,7 +168,7 @@ func (p *Proxy) count(r *http.Request) (Call, Hook) {
 	p.open++
 	c := &Call{
 		Side: p.side, Sig: sig, Nth: p.seen[sig], At: time.Now(),
-		Query: r.URL.Query(), InFlight: p.open, Gone: r.Context().Done(),
+		Query: r.URL.Query(), IfAbsent: r.Header.Get("If-None-Match") != "", InFlight: p.open, Gone: r.Context().Done(),
 	}
 	c.entry = c
 	p.calls = append(p.calls, c)

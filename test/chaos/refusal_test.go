@@ -27,6 +27,8 @@ func TestRefusals(t *testing.T) {
 		{"expired token, a new one offered", func(ctx context.Context, l *lane) error { return l.expired(ctx, true) }},
 		{"expired token, none offered", func(ctx context.Context, l *lane) error { return l.expired(ctx, false) }},
 		{"a type goes before it is listed", goneType},
+		{"one object may not be read", unreadable},
+		{"no conditional writes", withoutConditions},
 		{"the API server throttles a restore", throttledRestore},
 		{"the API server throttles a backup", func(ctx context.Context, l *lane) error { return l.refusedBackup(ctx, share("api", 4, tooMany)) }},
 		{"the object store asks to slow down", func(ctx context.Context, l *lane) error { return l.refusedBackup(ctx, share("s3", 4, slowDown)) }},
