@@ -52,7 +52,7 @@ func (r *Restore) AwaitCRDs(ctx context.Context, _ *Pulse, in contract.AwaitCRDs
 func notServed(pending map[string]string) []record {
 	out := []record{}
 	for _, name := range sortedKeys(pending) {
-		r := report.New(report.CRDNotReady, fmt.Sprintf("is not served %s after the last definition that is: %s; its custom resources were not restored", crdPatience, pending[name])).
+		r := report.New(report.CRDNotReady, fmt.Sprintf("was not Established with its names accepted within %s: %s; its custom resources may be missing", crdPatience, pending[name])).
 			At(crdResource, "", name)
 		out = append(out, record{Reasons: []report.Reason{r}})
 	}
