@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/modify"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
@@ -31,7 +32,7 @@ func (a *applier) compare(ctx context.Context, it *item) (record, error) {
 	switch {
 	case patch != nil:
 		it.rec.Action = planUpdate
-		it.rec.Diff = resource.Diff(it.entry.Resource, it.saved, live, patched(live, patch))
+		it.rec.Diff = resource.Diff(it.entry.Resource, it.saved, live, modify.Merge(live, patch))
 	case code != "":
 		it.rec.Action, it.rec.Reason = planSkip, string(code)
 		it.rec.Diff = resource.Diff(it.entry.Resource, it.saved, live, live)
@@ -47,27 +48,6 @@ func (a *applier) creates(it *item) record {
 	it.rec.Action, it.rec.Reason = planCreate, a.s.origin(it.entry)
 	it.rec.Diff = resource.Diff(it.entry.Resource, it.saved, nil, it.want)
 	return it.rec
-}
-
-// patched applies a merge patch (RFC 7386) to a copy of an object.
-func patched(obj, patch map[string]any) map[string]any {
-	out := make(map[string]any, len(obj))
-	for k, v := range obj {
-		out[k] = v
-	}
-	for k, v := range patch {
-		sub, isMap := v.(map[string]any)
-		switch {
-		case v == nil:
-			delete(out, k)
-		case isMap:
-			old, _ := out[k].(map[string]any)
-			out[k] = patched(old, sub)
-		default:
-			out[k] = v
-		}
-	}
-	return out
 }
 
 // differs says how an outcome departs from what the dry run said, or "".

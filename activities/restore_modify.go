@@ -54,14 +54,14 @@ func (r *Restore) images(ctx context.Context) ([]resource.ImageMapping, error) {
 	if text := ambiguous("image", labelImageMapping, found); text != "" {
 		return nil, invalid("%s", text)
 	}
-	for _, cm := range found {
-		out, err := resource.ImageMappings(cm.Data)
-		if err != nil {
-			return nil, invalid("ConfigMap %s/%s: %w", cm.Namespace, cm.Name, err)
-		}
-		return out, nil
+	if len(found) == 0 {
+		return nil, nil
 	}
-	return nil, nil
+	out, err := resource.ImageMappings(found[0].Data)
+	if err != nil {
+		return nil, invalid("ConfigMap %s/%s: %w", found[0].Namespace, found[0].Name, err)
+	}
+	return out, nil
 }
 
 // apply has the rules of package resource make the changes.

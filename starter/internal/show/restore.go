@@ -73,6 +73,9 @@ func (p *page) restoreSpec(s velerov1.RestoreSpec) {
 	p.value(0, "Restore PVs", tristate(s.RestorePVs, "auto"))
 	p.value(0, "Existing Resource Policy", Or(string(s.ExistingResourcePolicy), "none"))
 	p.value(0, "Preserve Service NodePorts", tristate(s.PreserveNodePorts, "auto"))
+	if m := s.ResourceModifier; m != nil {
+		p.value(0, "Resource modifier", m.Kind+"/"+m.Name)
+	}
 	if s.RestoreStatus != nil {
 		p.list(0, "Status included", s.RestoreStatus.IncludedResources, "")
 		p.list(0, "Status excluded", s.RestoreStatus.ExcludedResources, "")
