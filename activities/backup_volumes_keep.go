@@ -28,6 +28,7 @@ type keeper struct {
 
 // kept is one object to store.
 type kept struct {
+	of   *ended
 	res  kube.Resource
 	key  archive.Key
 	body []byte
@@ -48,6 +49,10 @@ func (k *keeper) keep(ctx context.Context) error {
 	if err := inParallel(ctx, fetchWindow, mine, k.snapshot); err != nil {
 		return err
 	}
+	if err := k.exist(ctx); err != nil {
+		return err
+	}
+	k.forgetFailed()
 	for _, name := range sortedKeys(classes) {
 		raw, err := k.c.kube.Get(ctx, kube.VolumeSnapshotClasses(), "", name)
 		if kube.IsNotFound(err) {
@@ -56,7 +61,7 @@ func (k *keeper) keep(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read volume snapshot class: %w", err)
 		}
-		k.put(kube.VolumeSnapshotClasses(), "", name, raw)
+		k.put(nil, kube.VolumeSnapshotClasses(), "", name, raw)
 	}
 	return nil
 }
@@ -93,8 +98,8 @@ func (k *keeper) snapshot(ctx context.Context, e *ended) error {
 	if err != nil {
 		return err
 	}
-	k.put(kube.VolumeSnapshots(), v.Namespace, v.Snapshot, body)
-	k.put(kube.VolumeSnapshotContents(), "", name, raw)
+	k.put(e, kube.VolumeSnapshots(), v.Namespace, v.Snapshot, body)
+	k.put(e, kube.VolumeSnapshotContents(), "", name, raw)
 	return nil
 }
 
@@ -120,8 +125,14 @@ func rendered(vs *snapshotv1.VolumeSnapshot, c *snapshotv1.VolumeSnapshotContent
 	return json.Marshal(vs)
 }
 
-func (k *keeper) put(r kube.Resource, namespace, name string, body []byte) {
-	k.objects = append(k.objects, kept{r, archive.Key{Resource: r.GroupResource(), Version: r.Version, Namespace: namespace, Name: name}, body})
+// put notes an object to store, for a snapshot or, if of is nil, for all.
+func (k *keeper) put(of *ended, r kube.Resource, namespace, name string, body []byte) {
+	k.objects = append(k.objects, kept{of, r, archive.Key{Resource: r.GroupResource(), Version: r.Version, Namespace: namespace, Name: name}, body})
+}
+
+// forgetFailed drops the objects of snapshots that are no part of the backup.
+func (k *keeper) forgetFailed() {
+	k.objects = slices.DeleteFunc(k.objects, func(o kept) bool { return o.of != nil && o.of.Failed != "" })
 }
 
 // add writes the objects in a fixed order, so that a repeat stages the same bytes.
