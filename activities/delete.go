@@ -65,12 +65,13 @@ func (b *Backup) holder(ctx context.Context, in contract.DeleteBackupInput) (str
 	if in.Location != "" || len(b.Locations.cfg.BackupStorageLocations) == 1 {
 		return in.Location, nil
 	}
-	all, err := askAll(ctx, b.Locations, "", lookPatience, func(ctx context.Context, a reply[store.Info]) (store.Info, error) {
-		info, err := a.st.Head(ctx, archive.Layout{Backup: in.Name}.Metadata())
+	all, err := askAll(ctx, b.Locations, "", lookPatience, func(ctx context.Context, a reply[[]byte]) ([]byte, error) {
+		// Not Head, which cannot tell a missing bucket from a missing object.
+		doc, err := getBytes(ctx, a.st, archive.Layout{Backup: in.Name}.Metadata())
 		if errors.Is(err, store.ErrNotFound) {
-			info, err = a.st.Head(ctx, archive.Tombstone(in.Name))
+			doc, err = getBytes(ctx, a.st, archive.Tombstone(in.Name))
 		}
-		return info, err
+		return doc, err
 	})
 	if err != nil {
 		return "", err

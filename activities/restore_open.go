@@ -58,7 +58,8 @@ func (r *Restore) findBackup(ctx context.Context, in contract.RestoreInput) (rep
 		if in.Spec.ScheduleName != "" {
 			return latest(ctx, a.st, in)
 		}
-		_, err := a.st.Head(ctx, archive.Layout{Backup: in.Spec.BackupName}.Metadata())
+		// Not Head, which cannot tell a missing bucket from a missing object.
+		_, err := getBytes(ctx, a.st, archive.Layout{Backup: in.Spec.BackupName}.Metadata())
 		return in.Spec.BackupName, err
 	})
 	if err != nil {
