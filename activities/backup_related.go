@@ -135,9 +135,9 @@ func (r *related) fetch(ctx context.Context, refs []resource.Ref) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for i, got := range all {
-		if err := r.take(refs[i], got); err != nil {
-			return fmt.Errorf("%s: %w", refs[i].Name, err)
+	for i, ref := range refs {
+		if err := r.take(ref, all[i]); err != nil {
+			return fmt.Errorf("%s: %w", ref.Name, err)
 		}
 	}
 	return nil
