@@ -75,3 +75,30 @@ func FuzzApply(f *testing.F) {
 		}
 	})
 }
+
+// FuzzStrategic: the directives of a strategic patch may be of any shape.
+func FuzzStrategic(f *testing.F) {
+	const pod = `{"containers":[{"name":"a","ports":[{"containerPort":80}],"env":[{"name":"x","value":"y"}]}],"volumes":[{"name":"v","emptyDir":{}}],"tolerations":[{"key":"k"}],"hostAliases":[{"ip":"1.2.3.4"}]}`
+	for _, patch := range []string{
+		`{"containers":[{"name":"a","$patch":"delete"}]}`, `{"containers":[{"$patch":"replace"},{"name":"b"}]}`, `{"$retainKeys":["volumes"],"volumes":null}`,
+		`{"$setElementOrder/containers":[{"name":"b"},{"name":"a"}],"containers":[{"name":"b"}]}`, `{"volumes":[{"name":"v","$retainKeys":["name","hostPath"],"hostPath":{"path":"/"}}]}`,
+		`{"$deleteFromPrimitiveList/finalizers":["a"]}`, `{"$setElementOrder/containers":"x"}`, `{"$retainKeys":{"a":1}}`, `{"containers":[[{}]],"tolerations":[1,null,"x"]}`, `{"$patch":1}`,
+	} {
+		f.Add([]byte(patch), []byte(pod))
+	}
+	s, err := types()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, patch, spec []byte) {
+		var p, obj any
+		if utiljson.Unmarshal(patch, &p) != nil || utiljson.Unmarshal(spec, &obj) != nil {
+			t.Skip()
+		}
+		before := map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "x", "finalizers": []any{"a"}}, "spec": obj}
+		rule := strategics{patches: []map[string]any{{"spec": p}, {"metadata": p}}, types: s}
+		if after, err := rule.apply(before); err == nil && after == nil {
+			t.Fatal("neither object nor error")
+		}
+	})
+}
