@@ -200,7 +200,7 @@ func deleterOn(t *testing.T, s *csiCluster, contents ...*snapshotv1.VolumeSnapsh
 	}
 	t.Cleanup(client.Close)
 	d := &csiDeleter{b: &Backup{Config: &config.Config{}, Kube: client}, backup: "b", uid: "u", times: csiTimes{
-		work: 400 * time.Millisecond, letGo: 200 * time.Millisecond, insist: 150 * time.Millisecond,
+		work: 2 * time.Second, letGo: 200 * time.Millisecond, insist: 150 * time.Millisecond,
 		first: 10 * time.Millisecond, most: 20 * time.Millisecond,
 	}}
 	if err := d.look(t.Context()); err != nil {
@@ -220,8 +220,8 @@ func TestDeleteCSI(t *testing.T) {
 		"after a while":    {doomedCSI{Driver: exampleDriver, Handle: "slow"}, false, ebs.Deleted, ""},
 		"found late":       {doomedCSI{Driver: exampleDriver, Handle: "late"}, false, ebs.Deleted, ""},
 		"gone already":     {doomedCSI{Driver: exampleDriver, Handle: "gone"}, false, ebs.Gone, ""},
-		"driver refuses":   {doomedCSI{Driver: exampleDriver, Handle: "refuses"}, false, ebs.Retained, "has not deleted it in 400ms; its log says why"},
-		"driver is broken": {doomedCSI{Driver: exampleDriver, Handle: "broken"}, false, ebs.Retained, "has not deleted it in 400ms: rpc error: no credentials"},
+		"driver refuses":   {doomedCSI{Driver: exampleDriver, Handle: "refuses"}, false, ebs.Retained, "has not deleted it in 2s; its log says why"},
+		"driver is broken": {doomedCSI{Driver: exampleDriver, Handle: "broken"}, false, ebs.Retained, "has not deleted it in 2s: rpc error: no credentials"},
 		"no snapshotter":   {doomedCSI{Driver: exampleDriver, Handle: "silent"}, false, ebs.Retained, "check that its snapshotter runs"},
 		"found in a group": {doomedCSI{Driver: exampleDriver, Handle: "group"}, false, ebs.Retained, "part of group snapshot g-1"},
 		"known in a group": {doomedCSI{Driver: exampleDriver, Handle: "works", Group: "g-2"}, false, ebs.Retained, "part of group snapshot g-2"},
