@@ -29,7 +29,8 @@ type Hook struct {
 }
 
 // Stops reports whether a failure of the hook ends what it belongs to: the hooks
-// that follow, and, before a snapshot, the snapshot.
+// that follow, and, before a snapshot, the snapshot. After a snapshot it ends nothing:
+// one of the hooks thaws.
 func (h Hook) Stops() bool { return h.OnError != velerov1.HookErrorModeContinue }
 
 // withDefaults fills what the hook leaves open.
