@@ -55,6 +55,11 @@ func (e *EBS) Faults(ctx context.Context) ([]ebssim.Fault, error) {
 	return ask[[]ebssim.Fault](ctx, e, http.MethodGet, "faults", nil)
 }
 
+// RemoveFault removes one.
+func (e *EBS) RemoveFault(ctx context.Context, id string) error {
+	return e.tell(ctx, http.MethodDelete, "faults/"+url.PathEscape(id), nil)
+}
+
 // ClearFaults removes them all.
 func (e *EBS) ClearFaults(ctx context.Context) error {
 	return e.tell(ctx, http.MethodDelete, "faults", nil)

@@ -40,6 +40,7 @@ func (s *Sim) createVolume(c *call) (any, error) {
 	if err := s.fillVolume(v, from); err != nil {
 		return nil, err
 	}
+	s.hang(v)
 	s.volumes[v.ID] = v
 	return v.xml(c), errors.Join(s.journal.Put(kindVolume, v.ID, v), s.rememberToken(c, v.ID))
 }

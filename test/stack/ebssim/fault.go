@@ -25,6 +25,8 @@ const (
 	EffectSnapshotError = "snapshot-error"
 	// EffectSnapshotStuck keeps a new snapshot pending until the admin API moves it.
 	EffectSnapshotStuck = "snapshot-stuck"
+	// EffectVolumeStuck keeps a new volume creating for ever.
+	EffectVolumeStuck = "volume-stuck"
 )
 
 // Fault is something that goes wrong on purpose. It hits calls that match all of
@@ -55,6 +57,7 @@ type Fault struct {
 func (f *Fault) validate() error {
 	known := []string{
 		EffectError, EffectThrottle, EffectDropBefore, EffectDropAfter, EffectDelay, EffectLate, EffectSnapshotError, EffectSnapshotStuck,
+		EffectVolumeStuck,
 	}
 	switch {
 	case !slices.Contains(known, f.Effect):

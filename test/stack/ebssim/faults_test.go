@@ -153,6 +153,19 @@ func TestSnapshotsThatFailOrHang(t *testing.T) {
 	}
 }
 
+func TestVolumesThatAreNeverReady(t *testing.T) {
+	r := start(t, nil)
+	r.fault(t, ebssim.Fault{Effect: ebssim.EffectVolumeStuck, Times: 1})
+	stuck, good := r.newVolume(t), r.newVolume(t)
+	r.clock.Advance(time.Hour)
+	for id, want := range map[string]types.VolumeState{stuck: types.VolumeStateCreating, good: types.VolumeStateAvailable} {
+		out := must[*ec2.DescribeVolumesOutput](t)(r.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{id}}))
+		if got := out.Volumes[0].State; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 // Failed snapshots count against their volume until they are deleted.
 func TestFailedSnapshotsCountAgainstTheirVolume(t *testing.T) {
 	r := start(t, nil)

@@ -28,13 +28,31 @@ func (s *Sim) effects(c *call) effects {
 	}
 	about := s.subject(c.params)
 	for _, f := range s.faults {
-		if f.Effect == EffectSnapshotError || f.Effect == EffectSnapshotStuck || !f.hits(c.now, c.action, about) {
+		if f.onResource() || !f.hits(c.now, c.action, about) {
 			continue
 		}
 		f.Hits++
 		out.add(f)
 	}
 	return out
+}
+
+// onResource says that the fault is in what a call makes: it waits for inject or hang.
+func (f *Fault) onResource() bool {
+	return f.Effect == EffectSnapshotError || f.Effect == EffectSnapshotStuck || f.Effect == EffectVolumeStuck
+}
+
+// never is when a volume that is stuck is ready.
+const never = 100 * 365 * 24 * time.Hour
+
+// hang keeps a new volume creating, if a fault says so.
+func (s *Sim) hang(v *volume) {
+	for _, f := range s.faults {
+		if f.Effect == EffectVolumeStuck && f.hits(v.Created, "CreateVolume", subject{tags: []map[string]string{v.Tags}}) {
+			f.Hits++
+			v.Ready = v.Created.Add(never)
+		}
+	}
 }
 
 func (e *effects) add(f *Fault) {
