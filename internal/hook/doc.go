@@ -12,6 +12,7 @@
 //     that looks like JSON and is none. Velero is silent about the first and the
 //     last.
 //   - Pods and containers that do not run are left out with a reason.
+//   - The timeout of an init hook is reported: neither Velero nor Kubernetes enforces it.
 //   - An init hook without a command keeps the entrypoint of its image.
 //
 // The package is pure.

@@ -19,7 +19,8 @@ const generatedName = "velero-restore-init"
 // Init returns the init containers that a pod gets when it is restored, in
 // order, as JSON objects. Only name, namespace (of the target cluster), labels
 // and annotations of pod are looked at. The pod's annotations take the place of
-// the hooks of the spec. The errors are a selector or a container of the spec
+// the hooks of the spec. A timeout is reported: nothing ends an init container but
+// itself, see unbounded. The errors are a selector or a container of the spec
 // that does not parse; validation has refused both.
 func Init(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]map[string]any, []report.Reason, error) {
 	if c, problems := initAnnotated(pod); c != nil {
@@ -30,10 +31,14 @@ func Init(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]map[string]any, []repo
 		return nil, nil, err
 	}
 	var out []map[string]any
+	var problems []report.Reason
 	for _, r := range applying {
 		for _, h := range r.PostHooks {
 			if h.Init == nil {
 				continue
+			}
+			if h.Init.Timeout.Duration > 0 && problems == nil {
+				problems = unbounded(pod, fmt.Sprintf("init.timeout %s of hook %s", h.Init.Timeout.Duration, r.Name))
 			}
 			for i, raw := range h.Init.InitContainers {
 				var c map[string]any
@@ -44,7 +49,15 @@ func Init(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]map[string]any, []repo
 			}
 		}
 	}
-	return out, nil, nil
+	return out, problems, nil
+}
+
+// unbounded says, once for a pod, that an init container's timeout is not enforced.
+// Kubernetes has no such limit; a deadline of the pod would hold for all of its life;
+// a signal from within does not reach a container's first process; and a wrapper would
+// need a shell or another program that the image may not have.
+func unbounded(pod *corev1.Pod, what string) []report.Reason {
+	return []report.Reason{at(pod, report.HookUnbounded, what+" is not enforced: only its own command ends an init container, and the pod waits for it")}
 }
 
 // initAnnotated is nil when the annotations name no image: then there is no hook.
@@ -64,6 +77,9 @@ func initAnnotated(pod *corev1.Pod) (map[string]any, []report.Reason) {
 			list[i] = w
 		}
 		c["command"] = list
+	}
+	if d := n.duration("timeout"); d > 0 {
+		n.problems = append(n.problems, unbounded(pod, fmt.Sprintf("metadata.annotations[%stimeout] %s", initAnnotation, d))...)
 	}
 	return c, n.problems
 }

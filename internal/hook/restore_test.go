@@ -88,9 +88,14 @@ func TestInitHooks(t *testing.T) {
 		"of annotations": {
 			notes: map[string]string{note + "container-image": "alpine", note + "container-name": "prep", note + "command": `["sh","-c","x"]`, note + "timeout": "1m"},
 			spec:  warmSpec, want: `[{"command":["sh","-c","x"],"image":"alpine","name":"prep"}]`,
+			reasons: []string{"HOOK_UNBOUNDED metadata.annotations[init.hook.restore.velero.io/timeout] 1m0s is not enforced"},
 		},
 		"without a command the image has its own": {
 			notes: map[string]string{note + "container-image": "alpine"}, want: `[{"image":"alpine","name":"velero-restore-init"}]`,
+		},
+		"a timeout of the spec is reported once": {
+			spec: `{"resources":[{"name":"h","postHooks":[{"init":{"timeout":"5s","initContainers":[]}},{"init":{"timeout":"6s","initContainers":[]}}]}]}`,
+			want: `null`, reasons: []string{"HOOK_UNBOUNDED init.timeout 5s of hook h is not enforced"},
 		},
 		"without an image there is none": {notes: map[string]string{note + "command": "x"}, want: `null`},
 		"a command that is no list": {

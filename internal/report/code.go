@@ -52,6 +52,8 @@ const (
 	// HookRepeated: a worker was lost while the command of a hook ran, and the
 	// command was run again.
 	HookRepeated Code = "HOOK_REPEATED"
+	// HookUnbounded: an init container of a hook has a timeout, which nothing enforces.
+	HookUnbounded Code = "HOOK_UNBOUNDED"
 	// HookInvalid: an annotation for hooks cannot be read as it is.
 	HookInvalid Code = "HOOK_INVALID"
 )

@@ -38,6 +38,7 @@ func hookTable() []defaults {
 		{HookFailed, Error, "run the command by hand with 'kubectl exec', repair it or raise its timeout, then run the backup or restore again"},
 		{HookSkipped, Warning, "nothing if the pod is not meant to run; otherwise repair it, then run the backup or restore again"},
 		{HookRepeated, Warning, "nothing if the command may run twice; otherwise look at what it left"},
+		{HookUnbounded, Warning, "bound the command itself, by the program timeout for example; a pod that hangs in it is deleted with kubectl"},
 		{HookInvalid, Warning, "correct the annotation of the pod, or of the template that it is made from"},
 	}
 }
