@@ -69,6 +69,8 @@ type session struct {
 	disks map[string]disk     // by PV; see readDisks
 	ends  map[string]claimEnd // of awaited claims; see readClaims
 
+	actions map[string]report.Action // of claims and volumes; see noteAction
+
 	brought map[resource.Ref]bool // the plan's Related
 }
 

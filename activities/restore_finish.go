@@ -41,6 +41,9 @@ func (r *Restore) Finish(ctx context.Context, _ *Pulse, in contract.FinishRestor
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
+	if !in.Restore.DryRun {
+		in.Volumes = s.restoredCount()
+	}
 	doc := restoreResource(s, in, f)
 	if err := f.write(ctx, s, in); err != nil {
 		return contract.RestoreResult{}, err
@@ -75,6 +78,7 @@ func (s *session) fold(ctx context.Context) (*folded, error) {
 	err = s.records(ctx, func(rec record) error {
 		f.reasons = append(f.reasons, rec.Reasons...)
 		f.countHooks(rec)
+		s.noteAction(rec)
 		if rec.Kind == "" {
 			return nil
 		}

@@ -103,9 +103,10 @@ func (v *restoreVolume) hasData() bool {
 // needsDisk says that an EBS volume is to be made for it.
 func (v *restoreVolume) needsDisk() bool { return v.Selected && v.Way == wayNative }
 
-// awaited says that the restore looks at the claim's volume after it was made.
+// awaited says that the restore looks whether the claim, once made, is bound: where
+// data comes back with it, or where its new volume lacks something of the old one.
 func (v *restoreVolume) awaited() bool {
-	return v.provisioned() && v.PV != "" && (v.Way == wayCSI || v.Patch)
+	return v.Claim != "" && v.PV != "" && (v.hasData() || v.provisioned() && v.Patch)
 }
 
 // provisioned says that a storage class makes the claim's volume.

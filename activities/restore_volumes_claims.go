@@ -18,18 +18,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// How long the volumes of restored claims are waited for.
-const (
-	// provisionFor is Velero's --resource-timeout: for a claim with data whose volume
-	// can be made at once, or is being made.
-	provisionFor = 10 * time.Minute
-	// emptyFor is for one without data: all that is waited for is a label.
-	emptyFor = 20 * time.Second
-	// consumerFor is for a claim that waits for a pod to be scheduled; whether one
-	// comes is not ours to say.
-	consumerFor = 10 * time.Second
-)
-
 // patchRecords is the batch of the reasons that PatchVolumes leaves.
 const patchRecords = recordsDir + "volumes.json"
 
@@ -42,16 +30,18 @@ type claimEnd struct {
 	Reasons []report.Reason `json:"reasons,omitempty"`
 }
 
-// PatchVolumes looks at restored claims that a storage class provisions. A volume that
-// is there gets the reclaim policy and the labels that it had in the backup. Claims
-// that are still to be bound are counted as pending, until their time is over. It may
-// be called any number of times.
+// PatchVolumes looks at restored claims: those that a storage class provisions, and
+// those whose disk was made for them. A provisioned volume that is there gets the
+// reclaim policy and the labels that it had in the backup. Claims that are still to be
+// bound are counted as pending, until their time is over. It may be called any number
+// of times.
 func (r *Restore) PatchVolumes(ctx context.Context, _ *Pulse, in contract.PatchVolumesInput) (contract.PatchResult, error) {
 	s, err := r.planned(ctx, in.Ref)
 	if err != nil {
 		return contract.PatchResult{}, err
 	}
 	p := &claimWatcher{r: r, s: s, waited: time.Duration(in.Seconds) * time.Second, ends: map[string]claimEnd{}}
+	p.pods.kube = r.Kube
 	if err := s.stage.get(ctx, claimsFile, &p.ends); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return contract.PatchResult{}, err
 	}
@@ -75,6 +65,8 @@ type claimWatcher struct {
 	mu      sync.Mutex
 	ends    map[string]claimEnd
 	pending int
+
+	pods waitingPods
 }
 
 func (p *claimWatcher) read(ctx context.Context) (err error) {
@@ -138,43 +130,11 @@ func (p *claimWatcher) one(ctx context.Context, v *restoreVolume) (end claimEnd,
 	case failed:
 		return v.end(report.New(report.VolumeNotRestored, why)), true, nil
 	}
-	return p.unbound(v, &claim, why)
-}
-
-// unbound decides whether to wait for a claim that has no volume.
-func (p *claimWatcher) unbound(v *restoreVolume, claim *corev1.PersistentVolumeClaim, why string) (claimEnd, bool, error) {
-	limit, about := p.limit(v, claim)
-	if p.waited < limit {
-		return claimEnd{}, false, nil
+	w, err := p.wait(ctx, v, &claim)
+	if err != nil || p.waited < w.limit {
+		return claimEnd{}, false, err
 	}
-	if why != "" {
-		about += "; " + why
-	}
-	switch {
-	case v.Way == wayCSI && limit == provisionFor:
-		return v.end(report.New(report.VolumeNotRestored, "its volume was not provisioned: "+about)), true, nil
-	case p.consumer(claim):
-		return claimEnd{}, true, nil // as with Velero: it is bound when a pod needs it
-	}
-	return v.end(report.New(report.ClaimPending, about)), true, nil
-}
-
-// limit is how long to wait for a claim's volume, and what is waited for.
-func (p *claimWatcher) limit(v *restoreVolume, claim *corev1.PersistentVolumeClaim) (time.Duration, string) {
-	chosen := claim.Annotations["volume.kubernetes.io/selected-node"] != ""
-	switch {
-	case p.consumer(claim) && !chosen:
-		return consumerFor, "no pod that uses it has been scheduled"
-	case v.Way == wayCSI:
-		return provisionFor, fmt.Sprintf("not bound after %s", provisionFor)
-	}
-	return emptyFor, fmt.Sprintf("not bound after %s", emptyFor)
-}
-
-// consumer says that the claim's class makes volumes only for pods.
-func (p *claimWatcher) consumer(claim *corev1.PersistentVolumeClaim) bool {
-	class, ok := p.classes[classOf(claim)]
-	return ok && class.VolumeBindingMode != nil && *class.VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer
+	return v.end(w.over(v, why)), true, nil
 }
 
 // trouble asks the snapshot that fills a claim what is wrong. failed says that waiting

@@ -36,7 +36,7 @@ func (r *Restore) sweep(ctx context.Context, stage staging, ref contract.Restore
 		return err
 	}
 	for location, ids := range doc.Volumes.made(made) {
-		if err := r.sweepLocation(ctx, location, ref.UID, ids); err != nil {
+		if err := r.sweepLocation(ctx, location, ref.UID, ids, stuck(made)); err != nil {
 			return fmt.Errorf("delete unused volumes of location %s: %w", location, err)
 		}
 	}
@@ -70,6 +70,18 @@ func (r *Restore) sweepContents(ctx context.Context, restore string, plan *resto
 	return nil
 }
 
+// stuck are the volumes that were given up while EC2 was making them. It refuses to
+// delete one until it is made, which may be never; the restore's reason names it.
+func stuck(disks map[string]disk) map[string]bool {
+	out := map[string]bool{}
+	for _, d := range disks {
+		if d.ID != "" && d.Failed != "" {
+			out[d.ID] = true
+		}
+	}
+	return out
+}
+
 // made is what the disks of a plan became, by location: also of locations where none
 // is known, for a call that was never answered may have made one.
 func (p *restoreVolumes) made(disks map[string]disk) map[string][]string {
@@ -89,7 +101,7 @@ func (p *restoreVolumes) made(disks map[string]disk) map[string][]string {
 
 // sweepLocation finds volumes by their ids and by their tags: EC2 may not list one yet
 // that it has just made.
-func (r *Restore) sweepLocation(ctx context.Context, name, uid string, ids []string) error {
+func (r *Restore) sweepLocation(ctx context.Context, name, uid string, ids []string, stuck map[string]bool) error {
 	_, loc, err := r.Snapshots.Get(ctx, name)
 	if err != nil {
 		return err
@@ -114,7 +126,9 @@ func (r *Restore) sweepLocation(ctx context.Context, name, uid string, ids []str
 	for _, id := range ids {
 		if !used[id] {
 			_, err := loc.DeleteVolume(ctx, id, ours) // Retained is attached: somebody uses it
-			errs = append(errs, err)
+			if !stuck[id] || !errors.Is(err, ebs.ErrState) {
+				errs = append(errs, err)
+			}
 		}
 	}
 	return errors.Join(errs...)

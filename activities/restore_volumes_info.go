@@ -15,7 +15,7 @@ import (
 
 // readClaims reads what became of awaited claims.
 func (s *session) readClaims(ctx context.Context) error {
-	s.ends = map[string]claimEnd{}
+	s.ends, s.actions = map[string]claimEnd{}, map[string]report.Action{}
 	err := s.stage.get(ctx, claimsFile, &s.ends)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -23,19 +23,30 @@ func (s *session) readClaims(ctx context.Context) error {
 	return err
 }
 
-// restored is the volume that came back with its data, or "": its PersistentVolume,
-// which may not be there yet for a claim that waits for a pod.
+// restored is the volume that came back with its data: a PersistentVolume that the
+// claim is bound to. A native one also counts that was made and whose claim the restore
+// does not select.
 func (s *session) restored(v *restoreVolume) (pv string, ok bool) {
-	switch {
-	case !v.hasData():
+	if !v.hasData() {
 		return "", false
-	case v.Way == wayNative:
-		d := s.disks[v.PV]
-		return v.Disk.Name, d.Ready && d.Failed == ""
 	}
-	end := s.ends[objectName(v.Namespace, v.Claim)]
-	return end.PV, len(end.Reasons) == 0
+	end, awaited := s.ends[objectName(v.Namespace, v.Claim)]
+	if v.Way == wayCSI || awaited {
+		return end.PV, end.PV != ""
+	}
+	claim, tried := s.actions[actionKey(pvcResource, v.Target, v.Claim)]
+	made := s.actions[actionKey(pvResource, "", v.Disk.Name)] == report.Created
+	return v.Disk.Name, made && (!tried || claim == report.Created)
 }
+
+// noteAction keeps what became of a claim or volume, for restored.
+func (s *session) noteAction(rec record) {
+	if rec.Resource == pvResource || rec.Resource == pvcResource {
+		s.actions[actionKey(rec.Resource, rec.Namespace, rec.Name)] = report.Action(rec.Action)
+	}
+}
+
+func actionKey(gr, namespace, name string) string { return gr + " " + objectName(namespace, name) }
 
 // restoreInfos is Velero's list of restored volumes (velero.md A6).
 func (s *session) restoreInfos() []volume.RestoreInfo {
@@ -53,6 +64,13 @@ func (s *session) restoreInfos() []volume.RestoreInfo {
 		out = append(out, info)
 	})
 	return out
+}
+
+// restoredCount is how many volumes came back with their data.
+func (s *session) restoredCount() int {
+	n := 0
+	s.eachRestored(func(*restoreVolume, string) { n++ })
+	return n
 }
 
 func (s *session) eachRestored(fn func(v *restoreVolume, pv string)) {

@@ -102,8 +102,7 @@ func (l *liveVolumes) goes(pv *corev1.PersistentVolume) bool {
 	return l.read[ref.Namespace] && (!there || claim.DeletionTimestamp != nil) && ref.UID != ""
 }
 
-// leave takes out of the plan what the cluster has, and finds another name for a
-// volume whose own is taken.
+// leave takes out of the plan what the cluster has.
 func (p *volumePlanner) leave(v *restoreVolume) {
 	live, there := p.live.claims[objectName(v.Target, v.Claim)]
 	if v.Claim != "" && there && live.DeletionTimestamp == nil {
@@ -113,9 +112,38 @@ func (p *volumePlanner) leave(v *restoreVolume) {
 		v.Way, v.Bind = wayLeft, ""
 		return
 	}
-	if v.Way != wayNative {
+	switch v.Way {
+	case wayNative:
+		p.rename(v)
+	case wayKeep:
+		p.taken(v)
+	}
+}
+
+// taken tells of a claim whose volume is restored as it was and serves another one: it
+// keeps waiting for that volume, as with Velero. A volume in use is not touched.
+func (p *volumePlanner) taken(v *restoreVolume) {
+	pv, there := p.live.volumes[v.PV]
+	if !there || v.Claim == "" || p.live.serves(&pv, v) {
 		return
 	}
+	text := "the volume " + v.PV + " that it is bound to is on its way out"
+	if ref := pv.Spec.ClaimRef; ref != nil && pv.DeletionTimestamp == nil {
+		text = fmt.Sprintf("the volume %s that it is bound to is in the cluster and is kept for claim %s", v.PV, objectName(ref.Namespace, ref.Name))
+		if pv.Status.Phase == corev1.VolumeReleased {
+			text += ", which is gone"
+		} else {
+			v.Way = wayLeft
+		}
+	}
+	why := report.New(report.ClaimPending, text+": the claim stays pending")
+	why.Next = "delete the claim, or free the volume for it: delete the claim that has it, then remove uid and resourceVersion of the volume's spec.claimRef and name this claim there"
+	p.reason(v, why)
+}
+
+// rename finds the name that a native volume is restored by, or leaves it out where
+// its claim would bind to a volume that is there.
+func (p *volumePlanner) rename(v *restoreVolume) {
 	v.Disk = &diskPlan{Name: v.PV}
 	pv, taken := p.live.volumes[v.PV]
 	switch {

@@ -20,14 +20,6 @@ const disksFile = "disks.json"
 // diskWindow is how many volumes are asked for at a time.
 const diskWindow = 16
 
-// disk is an EBS volume that the restore made, or why it did not.
-type disk struct {
-	ID     string `json:"id,omitempty"`
-	Zone   string `json:"zone,omitempty"`
-	Ready  bool   `json:"ready,omitempty"`
-	Failed string `json:"failed,omitempty"`
-}
-
 // MakeVolumes makes the EBS volumes of native snapshots, or looks how far they are. It
 // may be called any number of times: volumes are found again by their tags and by the
 // client token that EC2 knows a request by.
@@ -47,7 +39,7 @@ func (r *Restore) MakeVolumes(ctx context.Context, p *Pulse, in contract.Restore
 	// Also of a run that is cancelled: what was made is to be found and deleted.
 	after, cancel := outlive(ctx, afterCancel)
 	defer cancel()
-	return m.status(), errors.Join(err, s.stage.put(after, disksFile, m.disks))
+	return m.status(), errors.Join(err, m.again, s.stage.put(after, disksFile, m.disks))
 }
 
 // afterCancel is how long a call goes on that would leave something behind if it were
@@ -68,22 +60,25 @@ type diskMaker struct {
 	pulse *Pulse
 	mu    sync.Mutex
 	disks map[string]disk
+	again error // of a volume that EC2 may make at another try
 }
 
-// make asks for the volumes that were not asked for yet.
+// make asks for the volumes that EC2 has not agreed to make yet. One that it fails to
+// make does not keep the others from being asked for.
 func (m *diskMaker) make(ctx context.Context) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(diskWindow)
 	for i := range m.s.plan.Volumes.Volumes {
 		v := &m.s.plan.Volumes.Volumes[i]
-		if _, done := m.get(v.PV); done || !v.needsDisk() {
+		before := m.get(v.PV)
+		if before.settled() || !v.needsDisk() {
 			continue
 		}
 		group.Go(func() error {
 			if gctx.Err() != nil {
 				return gctx.Err()
 			}
-			d, err := m.one(gctx, v)
+			d, err := m.one(gctx, v, before)
 			if err != nil {
 				return fmt.Errorf("make the volume of %s: %w", v.PV, err)
 			}
@@ -95,12 +90,13 @@ func (m *diskMaker) make(ctx context.Context) error {
 	return group.Wait()
 }
 
-// one makes one volume. What EC2 will never do is recorded; what it may do later is an
-// error, for the activity's retry.
-func (m *diskMaker) one(ctx context.Context, v *restoreVolume) (disk, error) {
+// one makes one volume. What EC2 will never do is recorded, and so is how often it
+// has failed; that the volume is to be asked for again is left in m.again, for the
+// activity's retry. The error is what concerns all volumes.
+func (m *diskMaker) one(ctx context.Context, v *restoreVolume, before disk) (disk, error) {
 	_, loc, err := m.r.Snapshots.Get(ctx, v.Disk.Location)
 	if err != nil {
-		return disk{}, err
+		return before, err
 	}
 	// A call that is on its way when the run is cancelled makes a volume all the same:
 	// it is waited for, so that the volume is known.
@@ -111,39 +107,35 @@ func (m *diskMaker) one(ctx context.Context, v *restoreVolume) (disk, error) {
 		Type: v.Disk.Type, IOPS: v.Disk.IOPS, Throughput: v.Disk.Throughput, SizeGiB: gib(v.Capacity),
 		Tags: map[string]string{ebs.TagBackup: m.s.Archive.Backup, ebs.TagCluster: m.s.Run.Cluster},
 	})
-	if err != nil && !hopeless(err) {
-		return disk{}, err
+	switch {
+	case err == nil:
+		return diskOf(made, v.Disk.Zone).asked(time.Now()), nil
+	case ctx.Err() != nil || ofAll(err):
+		return before, err
 	}
-	if err != nil {
-		return disk{Failed: err.Error()}, nil
+	next := before.refused(v, err)
+	if !next.settled() {
+		m.tryAgain(fmt.Errorf("make the volume of %s, try %d: %w", v.PV, next.Tries, err))
 	}
-	return diskOf(made, v.Disk.Zone), nil
+	return next, nil
 }
 
-// hopeless: EC2 has understood the request and will not grant it. A denial is not one
-// volume's fault: it ends the restore.
-func hopeless(err error) bool {
-	return errors.Is(err, ebs.ErrInvalid) || errors.Is(err, ebs.ErrNotFound) || errors.Is(err, ebs.ErrLimit) || errors.Is(err, ebs.ErrState)
+func (m *diskMaker) tryAgain(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.again = cmp.Or(m.again, err)
 }
 
 // gib rounds bytes up, as EBS counts in GiB.
 func gib(bytes int64) int32 { return int32((bytes + 1<<30 - 1) >> 30) }
 
-func diskOf(v ebs.Volume, zone string) disk {
-	d := disk{ID: v.ID, Zone: cmp.Or(v.Zone, zone), Ready: v.State == ebs.VolumeAvailable || v.State == ebs.VolumeInUse}
-	switch v.State {
-	case ebs.VolumeFailed, ebs.VolumeDeleting, ebs.VolumeDeleted:
-		d.Failed = fmt.Sprintf("EBS volume %s is in state %q", v.ID, v.State)
-	}
-	return d
-}
-
-// look asks how far volumes are that were not ready when they were last seen.
+// look asks how far volumes are that were not ready when they were last seen. None is
+// waited for without end, see disk.after.
 func (m *diskMaker) look(ctx context.Context) error {
 	pending := map[string][]*restoreVolume{}
 	for i := range m.s.plan.Volumes.Volumes {
 		v := &m.s.plan.Volumes.Volumes[i]
-		if d, ok := m.disks[v.PV]; ok && !d.Ready && d.Failed == "" {
+		if d, ok := m.disks[v.PV]; ok && d.pending() {
 			pending[v.Disk.Location] = append(pending[v.Disk.Location], v)
 		}
 	}
@@ -161,19 +153,18 @@ func (m *diskMaker) look(ctx context.Context) error {
 			return fmt.Errorf("look at volumes: %w", err)
 		}
 		for _, v := range volumes {
-			if now, ok := found[m.disks[v.PV].ID]; ok { // one that EC2 does not show yet is still being made
-				m.disks[v.PV] = diskOf(now, v.Disk.Zone)
-			}
+			d := m.disks[v.PV]
+			seen, shown := found[d.ID]
+			m.disks[v.PV] = d.after(seen, shown, v, m.s.operationLimit(), time.Now())
 		}
 	}
 	return nil
 }
 
-func (m *diskMaker) get(pv string) (disk, bool) {
+func (m *diskMaker) get(pv string) disk {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d, ok := m.disks[pv]
-	return d, ok
+	return m.disks[pv]
 }
 
 func (m *diskMaker) set(pv string, d disk) {

@@ -13,7 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
-// bound gives a claim's new volume what the backup knows of the old one.
+// bound gives a claim's provisioned volume what the backup knows of the old one.
 func (p *claimWatcher) bound(ctx context.Context, v *restoreVolume, name string) (claimEnd, bool, error) {
 	pv, err := kube.Read[corev1.PersistentVolume](ctx, p.r.Kube, kube.Volumes(), "", name)
 	if kube.IsNotFound(err) {
@@ -24,7 +24,7 @@ func (p *claimWatcher) bound(ctx context.Context, v *restoreVolume, name string)
 	}
 	end := claimEnd{PV: name}
 	patch := v.patch(&pv)
-	if patch == nil {
+	if patch == nil || !v.provisioned() {
 		return end, true, nil
 	}
 	body, err := json.Marshal(patch)

@@ -127,14 +127,13 @@ func (p *volumePlanner) off() bool {
 	return restore != nil && !*restore
 }
 
-// settle applies what the restore's spec says: with restorePVs: false a native volume
-// points at its old disk and a claim with a snapshot is provisioned empty; without
-// permission for the cluster-scoped object that the data needs, so is any claim.
+// settle applies what the restore's spec says: with restorePVs: false a claim whose
+// data lies in a snapshot is provisioned empty; without permission for the
+// cluster-scoped object that the data needs, so is any claim. A native volume is not
+// pointed at its old disk: that may be in use by the cluster that was backed up, and
+// would go with the restored claim.
 func (p *volumePlanner) settle(v *restoreVolume) {
-	switch {
-	case p.off() && v.Way == wayNative:
-		v.Way = wayKeep
-	case p.off() && v.Way == wayCSI:
+	if p.off() && (v.Way == wayNative || v.Way == wayCSI) {
 		v.Way = wayDynamic
 	}
 	needs := map[way]string{wayNative: pvResource, wayKeep: pvResource, wayCSI: vscResource}[v.Way]

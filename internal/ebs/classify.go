@@ -14,6 +14,7 @@ const (
 	codePending   = "PendingSnapshotLimitExceeded"          // too many pending in the account
 	codePerVolume = "ConcurrentSnapshotLimitExceeded"       // too many pending of the volume
 	codeApart     = "SnapshotCreationPerVolumeRateExceeded" // too soon after the volume's last
+	codeCapacity  = "InsufficientVolumeCapacity"            // of the zone, for the volume's type
 )
 
 // isThrottle: EC2 took too many requests of this action in too short a time.
@@ -45,8 +46,10 @@ func kindOfCode(code string) error {
 	case "IncorrectState", "IncorrectInstanceState", "IncorrectModificationState", "VolumeInUse", "InvalidSnapshot.InUse",
 		"ResourceInUse", "DependencyViolation":
 		return ErrState
-	case "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "RequestTimeout", "InsufficientVolumeCapacity":
+	case "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "RequestTimeout":
 		return ErrUnavailable
+	case codeCapacity:
+		return ErrCapacity
 	case "IdempotentParameterMismatch", "UnknownParameter", "UnknownVolumeType.Unsupported", "ValidationError", "UnsupportedOperation":
 		return ErrInvalid
 	}

@@ -28,7 +28,8 @@ func TestClassify(t *testing.T) {
 		"SnapshotLimitExceeded": ErrLimit, "VolumeLimitExceeded": ErrLimit, "TagLimitExceeded": ErrLimit, "MaxIOPSLimitExceeded": ErrLimit, "SomeNewLimitExceeded": ErrLimit,
 		"IncorrectState": ErrState, "VolumeInUse": ErrState, "InvalidSnapshot.InUse": ErrState,
 		"InternalError": ErrUnavailable, "Unavailable": ErrUnavailable, "RequestLimitExceeded": ErrUnavailable, "PendingSnapshotLimitExceeded": ErrUnavailable,
-		"InvalidParameterValue": ErrInvalid, "MissingParameter": ErrInvalid, "IdempotentParameterMismatch": ErrInvalid, "InvalidSnapshotID.Malformed": ErrInvalid,
+		"InsufficientVolumeCapacity": ErrCapacity,
+		"InvalidParameterValue":      ErrInvalid, "MissingParameter": ErrInvalid, "IdempotentParameterMismatch": ErrInvalid, "InvalidSnapshotID.Malformed": ErrInvalid,
 	} {
 		err := classify("CreateSnapshot", "vol-1", apiError(code))
 		if !errors.Is(err, want) {

@@ -42,6 +42,13 @@ func (l *Location) CreateVolume(ctx context.Context, r VolumeRequest) (Volume, e
 	return l.makeVolume(ctx, r, failed)
 }
 
+// IsRefusal tells that EC2 was asked for a volume and made none, as opposed to a
+// failure of the look before it, which says nothing about the volume.
+func IsRefusal(err error) bool {
+	var e *awserr.Error
+	return errors.As(err, &e) && e.Op == actionVolume
+}
+
 // deadTokens is how many volumes of a request may have been deleted before: their
 // client tokens still stand for them.
 const deadTokens = 8

@@ -24,6 +24,8 @@ var (
 	// ErrState: the resource is not in the state the request needs. Trying again
 	// later may be right.
 	ErrState = errors.New("wrong state")
+	// ErrCapacity: the zone has no room for a volume of that type just now.
+	ErrCapacity = errors.New("no capacity in the zone")
 	// ErrUnavailable: EC2 cannot be reached or fails, after all retries. Trying
 	// again later is right.
 	ErrUnavailable = errors.New("EC2 unavailable")

@@ -16,8 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
 )
 
 // Options are what the process gives a location, as opposed to what the
@@ -103,11 +103,12 @@ func withHTTP(o Options) config.LoadOptionsFunc {
 }
 
 // newRetryer repeats what failed on the way. Throttling and limits it leaves to
-// the pool, which has to learn from each of them. It has no shared budget: with
+// the pool, which has to learn from each of them, and a zone without capacity to
+// its callers: seconds do not mend that. It has no shared budget: with
 // many requests in flight a short outage would spend it and fail them all.
 func newRetryer(attempts int) func() aws.Retryer {
 	now := retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-		if code := awserr.Code(err); isThrottle(code) || isLimit(code) {
+		if code := awserr.Code(err); isThrottle(code) || isLimit(code) || code == codeCapacity {
 			return aws.FalseTernary
 		}
 		return aws.UnknownTernary

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
@@ -92,8 +93,8 @@ func TestCSIClassIsMapped(t *testing.T) {
 }
 
 // TestCSIWaitsForItsPod: a class that makes volumes only for pods makes this one when
-// the restored pod is scheduled, in its zone, and the restore waits for that; a claim
-// that no pod uses it does not wait for.
+// the restored pod is scheduled, in its zone, and the restore waits for that, also for
+// a node that comes later; a claim that no pod uses it does not wait for, and says so.
 func TestCSIWaitsForItsPod(t *testing.T) {
 	t.Parallel()
 	l := shared
@@ -105,7 +106,7 @@ func TestCSIWaitsForItsPod(t *testing.T) {
 "volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"`+claim+`"}}]}}`, "apply", "-f", "-")
 	}
 	f := l.forge(t, "pod")
-	for _, claim := range []string{"used", "idle"} {
+	for _, claim := range []string{"used", "idle", "late"} {
 		l.kubectl(t, `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"`+claim+`","namespace":"`+ns+`"},
 "spec":{"storageClassName":"`+stack.EBSClass+`","accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}`, "apply", "-f", "-")
 		pod("pod-"+claim, claim)
@@ -116,14 +117,31 @@ func TestCSIWaitsForItsPod(t *testing.T) {
 		f.csi(ns, claim, stack.EBSSnapshotClass)
 	}
 	f.take("pods", ns, "pod-used")
-	res := l.restore(t, input("pod-"+l.id, f.write(true), ns, map[string]string{ns: copied}))
+	spec, _ := f.take("pods", ns, "pod-late")["spec"].(map[string]any)
+	label := "late-" + l.id
+	spec["nodeSelector"] = map[string]any{label: "yes"}
+	run := l.start(t, input("pod-"+l.id, f.write(true), ns, map[string]string{ns: copied}))
+	time.Sleep(12 * time.Second) // longer than a claim is waited for that no pod mounts
+	node := strings.Fields(l.kubectl(t, "", "get", "nodes", "-o", "name"))[0]
+	l.kubectl(t, "", "label", node, label+"=yes")
+	l.later(t, "label", node, label+"-")
+	var res contract.RestoreResult
+	if err := run.Get(t.Context(), &res); err != nil {
+		t.Fatal(err)
+	}
 	if got := l.content(t, copied, "used"); got != "used" || res.Errors > 0 {
 		t.Errorf("read %q, %+v", got, res)
 	}
 	if phase := textAt(l.object(t, "pvc", copied, "idle"), "status", "phase"); phase != "Pending" {
 		t.Errorf("the claim that no pod uses is %s", phase)
 	}
-	if took := res.Completed.Sub(res.Started); took > 30*time.Second {
+	if !has(res.Reasons, "CLAIM_PENDING", copied+"/idle", "filled from its snapshot") || has(res.Reasons, copied+"/late") || res.Volumes != 2 {
+		t.Errorf("%+v", res)
+	}
+	if pv := l.bound(t, copied, "late"); textAt(pv, "spec", "persistentVolumeReclaimPolicy") != "Retain" || textAt(pv, "metadata", "labels", "team") != "books" {
+		t.Errorf("the volume of a pod that was scheduled late was not given what it had: %v", at(pv, "metadata"))
+	}
+	if took := res.Completed.Sub(res.Started); took > 40*time.Second {
 		t.Errorf("took %s", took)
 	}
 }

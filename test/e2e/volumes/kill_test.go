@@ -5,6 +5,7 @@ package volumes
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,20 +13,31 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/ebs"
+	"github.com/lifeboat-backup/lifeboat/test/stack"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
 // several makes a namespace of n claims and a native backup of it.
 func (l *lab) several(t *testing.T, short string, n int) (ns, backup string) {
 	t.Helper()
+	return l.severalBy(t, short, n, (*forgery).native)
+}
+
+func (l *lab) severalBy(t *testing.T, short string, n int, take func(f *forgery, ns, claim string) ebs.Snapshot) (ns, backup string) {
+	t.Helper()
 	ns = l.namespace(t, short)
 	f := l.forge(t, short)
 	for i := range n {
 		name := fmt.Sprintf("data-%d", i)
 		l.claim(t, ns, name, name)
-		f.native(ns, name)
+		take(f, ns, name)
 	}
 	return ns, f.write(true)
+}
+
+// byCSI takes the snapshots of severalBy through the driver.
+func byCSI(f *forgery, ns, claim string) ebs.Snapshot {
+	return ebs.Snapshot{ID: f.csi(ns, claim, stack.EBSSnapshotClass)}
 }
 
 // slow makes EC2 take its time over every volume until the test is over.
@@ -60,33 +72,73 @@ func (l *lab) made(t *testing.T, uid string, n int) {
 	})
 }
 
-// TestKilledRestoreMakesEachVolumeOnce kills the worker while volumes are being made.
+// TestKilledRestoreMakesEachVolumeOnce kills the worker while the call for one of three
+// volumes is on its way, and while the driver fills claims from snapshots.
 func TestKilledRestoreMakesEachVolumeOnce(t *testing.T) {
 	l := shared
-	ns, backup := l.several(t, "killed", 4)
-	copied := "killed-copied-" + l.id
-	l.cleanUp(t, copied)
-	l.slow(t, "CreateVolume", 2*time.Second)
-	run := l.start(t, input("killed-"+l.id, backup, ns, map[string]string{ns: copied}))
-	time.Sleep(1500 * time.Millisecond) // the calls are on their way
-	l.worker.Kill()
-	l.calm(t)
-	var err error
-	if l.worker, err = l.StartWorker(t.Context(), l.ebs.Environment()...); err != nil {
-		t.Fatal(err)
+	for name, tc := range map[string]struct {
+		take func(f *forgery, ns, claim string) ebs.Snapshot
+		when func(t *testing.T, uid, copied string) // the kill comes
+		once func(t *testing.T, uid, copied string) int
+	}{
+		"native": {(*forgery).native, func(t *testing.T, uid, _ string) { l.made(t, uid, 2) }, func(t *testing.T, uid, _ string) int { return len(l.madeBy(t, uid)) }},
+		"csi":    {byCSI, l.filling, func(t *testing.T, _, copied string) int { return len(l.fillers(t, copied)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns, backup := l.severalBy(t, "killed-"+name, 3, tc.take)
+			copied := "killed-copied-" + name + "-" + l.id
+			l.cleanUp(t, copied)
+			last := ebssim.Fault{Action: "CreateVolume", Effect: ebssim.EffectLate, Delay: ebssim.Duration(3 * time.Second)}
+			if name == "native" {
+				last.Tags = map[string]string{ebs.TagPV: textAt(l.bound(t, ns, "data-2"), "metadata", "name")}
+			}
+			l.fault(t, last)
+			run := l.start(t, input("killed-"+name+"-"+l.id, backup, ns, map[string]string{ns: copied}))
+			tc.when(t, run.GetRunID(), copied)
+			l.worker.Kill()
+			l.calm(t)
+			var err error
+			if l.worker, err = l.StartWorker(t.Context(), l.ebs.Environment()...); err != nil {
+				t.Fatal(err)
+			}
+			var res contract.RestoreResult
+			if err := run.Get(t.Context(), &res); err != nil || res.Phase != "Completed" || res.Volumes != 3 {
+				t.Fatalf("%v %+v", err, res)
+			}
+			l.holdsNames(t, copied, 3)
+			if n := tc.once(t, res.UID, copied); n != 3 {
+				t.Errorf("made %d", n)
+			}
+		})
 	}
-	var res contract.RestoreResult
-	if err := run.Get(t.Context(), &res); err != nil || res.Phase != "Completed" {
-		t.Fatalf("%v %+v", err, res)
-	}
-	for i := range 4 {
+}
+
+// filling waits until a claim is there that the driver has to fill.
+func (l *lab) filling(t *testing.T, _, ns string) {
+	t.Helper()
+	eventually(t, "a claim to fill", func() error {
+		if out := l.kubectl(t, "", "get", "pvc", "-n", ns, "-o", "name"); out == "" {
+			return errors.New("none")
+		}
+		return nil
+	})
+}
+
+// fillers are the names of the VolumeSnapshots that claims of a namespace are filled
+// from.
+func (l *lab) fillers(t *testing.T, ns string) []string {
+	t.Helper()
+	return strings.Fields(l.kubectl(t, "", "get", "volumesnapshots.snapshot.storage.k8s.io", "-n", ns, "-o", "name"))
+}
+
+// holdsNames: each of the claims of several holds its name.
+func (l *lab) holdsNames(t *testing.T, ns string, n int) {
+	t.Helper()
+	for i := range n {
 		name := fmt.Sprintf("data-%d", i)
-		if got := l.content(t, copied, name); got != name {
+		if got := l.content(t, ns, name); got != name {
 			t.Errorf("%s holds %q", name, got)
 		}
-	}
-	if made := l.madeBy(t, res.UID); len(made) != 4 {
-		t.Errorf("made %d volumes: %+v", len(made), made)
 	}
 }
 
@@ -115,6 +167,35 @@ func TestCancelledRestoreLeavesNoVolume(t *testing.T) {
 	}
 	if l.object(t, "namespace", "", copied) != nil {
 		t.Error("objects were written")
+	}
+}
+
+// TestCancelledCSIRestore cancels while the driver fills claims: what was made is whole
+// and gets its data, and no content is left that no VolumeSnapshot is bound to.
+func TestCancelledCSIRestore(t *testing.T) {
+	l := shared
+	ns, backup := l.severalBy(t, "uncsi", 2, byCSI)
+	copied := "uncsi-copied-" + l.id
+	l.cleanUp(t, copied)
+	l.slow(t, "CreateVolume", 4*time.Second)
+	run := l.start(t, input("uncsi-"+l.id, backup, ns, map[string]string{ns: copied}))
+	l.filling(t, "", copied)
+	if err := l.Temporal.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Get(t.Context(), nil); !temporal.IsCanceledError(err) {
+		t.Errorf("ended with %v", err)
+	}
+	l.calm(t)
+	claims := strings.Fields(l.kubectl(t, "", "get", "pvc", "-n", copied, "-o", "jsonpath={.items[*].metadata.name}"))
+	for _, name := range claims {
+		if got := l.content(t, copied, name); got != name {
+			t.Errorf("%s holds %q", name, got)
+		}
+	}
+	contents := strings.Fields(l.kubectl(t, "", "get", "volumesnapshotcontents.snapshot.storage.k8s.io", "-l", "velero.io/restore-name=uncsi-"+l.id, "-o", "name"))
+	if n := len(l.fillers(t, copied)); len(contents) != n || n < len(claims) {
+		t.Errorf("%d contents, %d snapshots, %d claims", len(contents), n, len(claims))
 	}
 }
 

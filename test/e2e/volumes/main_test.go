@@ -29,6 +29,8 @@ import (
 const (
 	location = "aws-east" // the VolumeSnapshotLocation of the worker's configuration
 	patience = 60 * time.Second
+	// awsCluster is the name that the workers' cluster has in AWS.
+	awsCluster = "eks-of-the-tests"
 )
 
 // lab is what the tests of this package share.
@@ -87,6 +89,9 @@ func newLab(s *stack.Stack, dir string) (*lab, error) {
 		if err := os.Setenv(key, value); err != nil {
 			return nil, err
 		}
+	}
+	if err := os.Setenv("AWS_CLUSTER_NAME", awsCluster); err != nil { // for the workers
+		return nil, err
 	}
 	vsl := l.snapshotLocation()
 	limits := ebs.DefaultLimits()

@@ -41,7 +41,8 @@ func TestNativeRestore(t *testing.T) {
 		t.Errorf("made %+v, old %s", made, old)
 	}
 	for _, v := range made {
-		if v.Type != "gp3" || v.Tags[ebs.TagBackup] != backup || v.Tags[ebs.TagCluster] != l.Cluster {
+		if v.Type != "gp3" || v.Tags[ebs.TagBackup] != backup || v.Tags[ebs.TagCluster] != l.Cluster ||
+			v.Tags["kubernetes.io/cluster/"+awsCluster] != "owned" || v.Tags["KubernetesCluster"] != awsCluster {
 			t.Errorf("%+v", v)
 		}
 	}
@@ -145,15 +146,18 @@ func TestNativeKeepsSpeed(t *testing.T) {
 	}
 }
 
-// TestWithoutVolumes is --restore-volumes=false.
+// TestWithoutVolumes is --restore-volumes=false: claims come back empty on either path,
+// and the disks that were backed up stay with those that have them.
 func TestWithoutVolumes(t *testing.T) {
 	t.Parallel()
 	l := shared
 	ns, copied := l.namespace(t, "off"), "offed-"+l.id
 	l.cleanUp(t, copied)
 	l.claim(t, ns, "data", "x")
+	l.claim(t, ns, "disk", "y")
 	f := l.forge(t, "off")
 	f.csi(ns, "data", "ebs")
+	f.native(ns, "disk")
 	in := input("off-"+l.id, f.write(true), ns, map[string]string{ns: copied})
 	no := false
 	in.Spec.RestorePVs = &no
@@ -161,6 +165,9 @@ func TestWithoutVolumes(t *testing.T) {
 	claim := l.object(t, "pvc", copied, "data")
 	if claim == nil || at(claim, "spec", "dataSource") != nil {
 		t.Errorf("%v", at(claim, "spec"))
+	}
+	if old, now := l.disk(t, ns, "disk"), l.disk(t, copied, "disk"); old == now {
+		t.Errorf("both claims have %s", old)
 	}
 }
 
@@ -215,6 +222,12 @@ func TestRetainedVolumeWithoutSnapshot(t *testing.T) {
 	l.restore(t, input("kept-"+l.id, backup, ns, nil))
 	if now := textAt(l.bound(t, ns, "data"), "metadata", "name"); now != pv || l.content(t, ns, "data") != "still there" {
 		t.Errorf("bound to %s, holds %q", now, l.content(t, ns, "data"))
+	}
+	copied := "kept-copied-" + l.id
+	l.cleanUp(t, copied)
+	res := l.restore(t, input(copied, backup, ns, map[string]string{ns: copied}))
+	if !has(res.Reasons, "CLAIM_PENDING", copied+"/data", pv, "kept for claim "+ns+"/data") || l.content(t, ns, "data") != "still there" {
+		t.Errorf("%+v", res)
 	}
 	l.kubectl(t, "", "patch", "pv", pv, "--type=merge", "-p", `{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}`)
 }

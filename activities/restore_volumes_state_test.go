@@ -1,0 +1,109 @@
+package activities
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/ebs"
+)
+
+func native() *restoreVolume {
+	return &restoreVolume{PV: "pv", Capacity: 10 << 30, Way: wayNative, Selected: true, Disk: &diskPlan{Type: "gp3", Zone: "a", Name: "pv"}}
+}
+
+// TestNoVolumeIsAwaitedForEver: at each time after the volume was asked for, what a
+// look at EC2 makes of it.
+func TestNoVolumeIsAwaitedForEver(t *testing.T) {
+	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	type look struct {
+		at    time.Duration
+		state string // "" is not shown
+	}
+	encrypted := native()
+	encrypted.Disk.Snapshot.Encrypted = true
+	for name, tc := range map[string]struct {
+		v     *restoreVolume
+		looks []look
+		ready bool
+		want  string // the failure after the last look
+	}{
+		"available":                 {native(), []look{{0, ""}, {time.Second, ebs.VolumeCreating}, {time.Minute, ebs.VolumeAvailable}}, true, ""},
+		"not shown yet":             {native(), []look{{0, ""}, {visibleAfter - 1, ""}}, false, ""},
+		"never shown":               {native(), []look{{0, ""}, {visibleAfter, ""}}, false, "did not show it for 2m0s"},
+		"never shown, encrypted":    {encrypted, []look{{0, ""}, {visibleAfter, ""}}, false, "may use its key"},
+		"shown late":                {native(), []look{{0, ""}, {visibleAfter - 1, ebs.VolumeCreating}, {visibleAfter, ""}}, false, ""},
+		"gone":                      {native(), []look{{0, ebs.VolumeCreating}, {time.Minute, ""}, {time.Minute + goneAfter, ""}}, false, "is gone"},
+		"gone for a moment":         {native(), []look{{0, ebs.VolumeCreating}, {1, ""}, {2, ebs.VolumeCreating}, {goneAfter + 2, ""}}, false, ""},
+		"creating":                  {native(), []look{{0, ebs.VolumeCreating}, {time.Hour - 1, ebs.VolumeCreating}}, false, ""},
+		"creating for ever":         {native(), []look{{0, ebs.VolumeCreating}, {time.Hour, ebs.VolumeCreating}}, false, `still "creating" after itemOperationTimeout (1h0m0s)`},
+		"deleted":                   {native(), []look{{0, ebs.VolumeDeleting}}, false, `in state "deleting"`},
+		"failed":                    {native(), []look{{0, ebs.VolumeFailed}}, false, `in state "error"`},
+		"available at the deadline": {native(), []look{{time.Hour, ebs.VolumeAvailable}}, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := disk{ID: "vol-1"}.asked(began)
+			for _, l := range tc.looks {
+				d = d.after(ebs.Volume{ID: "vol-1", State: l.state}, l.state != "", tc.v, time.Hour, began.Add(l.at))
+			}
+			if d.Ready != tc.ready || !strings.Contains(d.Failed, tc.want) || (d.Failed == "") != (tc.want == "") {
+				t.Errorf("%+v", d)
+			}
+		})
+	}
+	old := disk{ID: "vol-1"}.after(ebs.Volume{ID: "vol-1", State: ebs.VolumeCreating}, true, native(), time.Hour, began)
+	if old.Failed != "" || !old.Asked.Equal(began) {
+		t.Errorf("one that an earlier version asked for: %+v", old)
+	}
+}
+
+// TestVolumeIsGivenUp: how many tries a volume has, by what EC2 says.
+func TestVolumeIsGivenUp(t *testing.T) {
+	for name, tc := range map[string]struct {
+		kind  error
+		tries int
+		want  string
+	}{
+		"invalid":     {ebs.ErrInvalid, 1, "why"},
+		"quota":       {ebs.ErrLimit, 1, "why"},
+		"no snapshot": {ebs.ErrNotFound, 1, "why"},
+		"state":       {ebs.ErrState, 1, "why"},
+		"capacity":    {ebs.ErrCapacity, capacityAttempts, "no capacity for a gp3 volume of 10 GiB in zone a (asked 5 times)"},
+		"failing":     {ebs.ErrUnavailable, createAttempts, "EC2 failed 8 times to make it in zone a"},
+		"unknown":     {nil, createAttempts, "EC2 failed 8 times"},
+	} {
+		err := awserr.Fail("CreateVolume", "snap-1", tc.kind, "why")
+		d := disk{}
+		for !d.settled() && d.Tries < 100 {
+			d = d.refused(native(), err)
+		}
+		if d.Tries != tc.tries || !strings.Contains(d.Failed, tc.want) || !strings.Contains(d.Failed, "why") {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
+func TestWhatConcernsAllVolumes(t *testing.T) {
+	for want, errs := range map[bool][]error{
+		true: {
+			awserr.Fail("CreateVolume", "", ebs.ErrDenied, "x"), awserr.Fail("CreateVolume", "", ebs.ErrCredentials, "x"),
+			awserr.Fail("DescribeVolumes", "", ebs.ErrUnavailable, "x"), errors.New("no location"),
+		},
+		false: {awserr.Fail("CreateVolume", "", ebs.ErrUnavailable, "x"), awserr.Fail("CreateVolume", "", ebs.ErrCapacity, "x")},
+	} {
+		for _, err := range errs {
+			if ofAll(err) != want {
+				t.Errorf("%v", err)
+			}
+		}
+	}
+}
+
+func TestStuckVolumes(t *testing.T) {
+	got := stuck(map[string]disk{"a": {ID: "vol-1", Failed: "late"}, "b": {ID: "vol-2"}, "c": {Failed: "no quota"}})
+	if len(got) != 1 || !got["vol-1"] {
+		t.Errorf("%v", got)
+	}
+}
