@@ -103,6 +103,12 @@ func troubles() map[string]trouble {
 			path: "csi", before: strikes(ebssim.Fault{Effect: ebssim.EffectSnapshotStuck}), spec: impatient,
 			failed: []string{"not complete within itemOperationTimeout (3s)"},
 		},
+		"a stranger deletes it in EC2": {
+			path: "csi", before: func(c *troubled) {
+				c.strike(c.good, ebssim.Fault{Action: "CreateSnapshot", Effect: ebssim.EffectDelay, Delay: ebssim.Duration(6 * time.Second), Times: 1})
+			},
+			meanwhile: (*troubled).deleteInEC2, failed: []string{"is not in EC2 any more"},
+		},
 		"a stranger deletes it before it is taken": {
 			path: "csi", before: strikes(ebssim.Fault{Action: "CreateSnapshot", Effect: ebssim.EffectDelay, Delay: ebssim.Duration(3 * time.Second)}),
 			meanwhile: func(c *troubled, in contract.BackupInput) { c.deleteSnapshot(in, false) }, failed: []string{"was deleted before"}, stray: true,
@@ -335,6 +341,22 @@ func (c *troubled) destroyOnceTaken(contract.BackupInput) {
 	id := c.taken()
 	c.destroy()
 	c.move(c.T, id, "completed")
+}
+
+// deleteInEC2 deletes the snapshot of the bad claim once its driver has called it ready.
+func (c *troubled) deleteInEC2(in contract.BackupInput) {
+	id := c.taken()
+	eventually(c.T, "it is ready", func() error {
+		out := c.kubectl(c.T, "", "get", "volumesnapshots", "-n", c.ns, "-l", velerov1.BackupNameLabel+"="+in.Name,
+			"-o", `jsonpath={.items[?(@.spec.source.persistentVolumeClaimName=="bad")].status.readyToUse}`)
+		if out != "true" {
+			return fmt.Errorf("got %q", out)
+		}
+		return nil
+	})
+	if _, err := c.ec2.DeleteSnapshot(c.Context(), id, map[string]string{"ebs.csi.aws.com/cluster": "true"}); err != nil {
+		c.Fatal(err)
+	}
 }
 
 // deleteSnapshot deletes the VolumeSnapshot of the bad claim, before or after its point
