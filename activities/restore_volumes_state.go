@@ -108,7 +108,7 @@ func (d disk) late(v *restoreVolume, limit time.Duration, now time.Time) string 
 		return fmt.Sprintf("EBS volume %s, which was made for it, is gone%s", d.ID, keyHint(v))
 	case !d.Seen && missing >= visibleAfter:
 		return fmt.Sprintf("EC2 agreed to make EBS volume %s and did not show it for %s%s", d.ID, visibleAfter, keyHint(v))
-	case now.Sub(d.Asked) >= limit:
+	case d.Missing.IsZero() && now.Sub(d.Asked) >= limit: // one that is not shown has its own limit
 		return fmt.Sprintf(`EBS volume %s was still "creating" after itemOperationTimeout (%s); it is deleted if EC2 allows that yet, otherwise delete it`, d.ID, limit)
 	}
 	return ""

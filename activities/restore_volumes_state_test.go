@@ -37,6 +37,7 @@ func TestNoVolumeIsAwaitedForEver(t *testing.T) {
 		"shown late":                {native(), []look{{0, ""}, {visibleAfter - 1, ebs.VolumeCreating}, {visibleAfter, ""}}, false, ""},
 		"gone":                      {native(), []look{{0, ebs.VolumeCreating}, {time.Minute, ""}, {time.Minute + goneAfter, ""}}, false, "is gone"},
 		"gone for a moment":         {native(), []look{{0, ebs.VolumeCreating}, {1, ""}, {2, ebs.VolumeCreating}, {goneAfter + 2, ""}}, false, ""},
+		"missing at the deadline":   {native(), []look{{0, ebs.VolumeCreating}, {time.Hour, ""}}, false, ""},
 		"creating":                  {native(), []look{{0, ebs.VolumeCreating}, {time.Hour - 1, ebs.VolumeCreating}}, false, ""},
 		"creating for ever":         {native(), []look{{0, ebs.VolumeCreating}, {time.Hour, ebs.VolumeCreating}}, false, `still "creating" after itemOperationTimeout (1h0m0s)`},
 		"deleted":                   {native(), []look{{0, ebs.VolumeDeleting}}, false, `in state "deleting"`},

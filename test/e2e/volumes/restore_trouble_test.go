@@ -46,7 +46,7 @@ func TestTroubleOfSingleVolumes(t *testing.T) {
 		l.faultOf(t, textAt(l.bound(t, ns, name), "metadata", "name"), f)
 	}
 	in := input("single-trouble-"+l.id, backup, ns, map[string]string{ns: copied})
-	in.Spec.ItemOperationTimeout.Duration = 10 * time.Second
+	in.Spec.ItemOperationTimeout.Duration = 12 * time.Second
 	run := l.start(t, in)
 	l.made(t, run.GetRunID(), 4)
 	time.Sleep(2 * time.Second) // until the restore has seen it
@@ -56,7 +56,7 @@ func TestTroubleOfSingleVolumes(t *testing.T) {
 		t.Fatalf("%v %+v", err, res)
 	}
 	for claim, text := range map[string]string{
-		"data-1": `still "creating" after itemOperationTimeout (10s)`, "data-2": "is gone",
+		"data-1": `still "creating" after itemOperationTimeout (12s)`, "data-2": "is gone",
 		"data-3": "no capacity for a gp3 volume of 2 GiB in zone " + l.ebs.Region,
 	} {
 		if !has(res.Reasons, "VOLUME_NOT_RESTORED", text) || l.object(t, "pvc", copied, claim) != nil {
