@@ -233,6 +233,8 @@ func TestDeleteCSI(t *testing.T) {
 			cluster := &csiCluster{uninstalled: tc.bare}
 			d := deleterOn(t, cluster)
 			end, err := d.delete(t.Context(), tc.snapshot)
+			cluster.mu.Lock()
+			defer cluster.mu.Unlock()
 			if err != nil || end.Outcome != tc.want || !strings.Contains(end.Reason, tc.reason) {
 				t.Errorf("%+v, %v", end, err)
 			}
@@ -268,6 +270,8 @@ func TestDeleteCSIGoesOn(t *testing.T) {
 				time.AfterFunc(50*time.Millisecond, func() { s.mu.Lock(); defer s.mu.Unlock(); s.settle(left) })
 			}
 			end, err := deleterOn(t, s, left).delete(t.Context(), snapshot)
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			if err != nil || end.Outcome != tc.want || len(s.contents) > 0 {
 				t.Errorf("%+v, %v, left %v", end, err, s.contents)
 			}
