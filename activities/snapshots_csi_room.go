@@ -8,7 +8,9 @@ import (
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	"golang.org/x/time/rate"
 
+	"github.com/lifeboat-backup/lifeboat/internal/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
@@ -26,7 +28,7 @@ func (r *csiRooms) of(driver string) *csiRoom {
 		r.rooms = map[string]*csiRoom{}
 	}
 	if r.rooms[driver] == nil {
-		r.rooms[driver] = &csiRoom{turn: make(chan struct{}, 1), promised: map[string]bool{}}
+		r.rooms[driver] = &csiRoom{turn: make(chan struct{}, 1), pace: paceOf(driver), promised: map[string]bool{}}
 	}
 	return r.rooms[driver]
 }
@@ -35,8 +37,32 @@ func (r *csiRooms) of(driver string) *csiRoom {
 // turn meanwhile: first come, first served.
 type csiRoom struct {
 	turn     chan struct{}
+	pace     *rate.Limiter // of what the driver is asked for
 	mu       sync.Mutex
 	promised map[string]bool // VolumeSnapshots by "namespace/name" that may not show yet
+}
+
+// paceOf is as fast as a driver's provider takes requests: the driver would repeat those
+// that are too many, each after a longer while. Of other providers nothing is known.
+func paceOf(driver string) *rate.Limiter {
+	if driver != driverEBS {
+		return rate.NewLimiter(rate.Inf, 0)
+	}
+	r := ebs.DefaultLimits().Rates["CreateSnapshot"]
+	return rate.NewLimiter(rate.Limit(r.PerSecond), int(r.Burst))
+}
+
+// affords is how many of n may be asked for now.
+func (r *csiRoom) affords(n int) int {
+	if r.pace.Limit() == rate.Inf {
+		return n
+	}
+	return min(n, int(r.pace.Tokens()))
+}
+
+// affordsAll tells whether n may be asked for now; more than may ever be, with a full pace.
+func (r *csiRoom) affordsAll(n int) bool {
+	return r.pace.Limit() == rate.Inf || r.affords(n) >= min(n, r.pace.Burst())
 }
 
 func (r *csiRoom) enter(ctx context.Context) error {
@@ -51,6 +77,7 @@ func (r *csiRoom) enter(ctx context.Context) error {
 func (r *csiRoom) leave() { <-r.turn }
 
 func (r *csiRoom) promise(keys []string) {
+	_ = r.pace.AllowN(time.Now(), r.affords(len(keys)))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range keys {
@@ -145,7 +172,7 @@ func (c *csiSnapshots) reserve(ctx context.Context, driver string, keys []string
 		if err != nil {
 			return err
 		}
-		if n == 0 || n+len(keys) <= c.calm() {
+		if (n == 0 || n+len(keys) <= c.calm()) && room.affordsAll(len(keys)) {
 			room.promise(keys)
 			return nil
 		}
@@ -166,7 +193,7 @@ func (c *csiSnapshots) claim(ctx context.Context, driver string, keys []string) 
 	if err != nil {
 		return 0, err
 	}
-	free := min(max(c.window-n, 0), len(keys))
+	free := room.affords(min(max(c.window-n, 0), len(keys)))
 	room.promise(keys[:free])
 	return free, nil
 }

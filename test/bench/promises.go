@@ -20,7 +20,7 @@ const (
 	csiFaster     = 20        // times Velero's speed, from csiCompared volumes on
 	csiCompared   = 100
 	ofLimits      = 1.2 // times the least time that the account's limits allow
-	manyVolumes   = 300 // the whole backup is promised for these, as its end is short beside them
+	manyVolumes   = 300 // of the native path the whole backup is promised for these: its end is short beside them
 )
 
 // promise is one figure that was promised, and what this run measured.
@@ -135,14 +135,17 @@ func ofVolumes(r volumeRow) []promise {
 		}
 		return []promise{atLeast(csiFaster, r.Velero, r.Command, "%s: x Velero", name)}
 	}
-	all := []promise{atMost(ofLimits, r.Snapshots, r.Least, "%s: snapshots, x the least time", name)}
+	var all []promise
+	if r.Path == native || r.Volumes >= manyVolumes { // a driver's own time weighs where there are few
+		all = append(all, atMost(ofLimits, r.Snapshots, r.Least, "%s: snapshots, x the least time", name))
+	}
+	if r.Path != native { // the driver calls EC2, and repeats
+		return all
+	}
 	if r.Volumes >= manyVolumes {
 		all = append(all, atMost(ofLimits, r.Workflow, r.Least, "%s: whole backup, x the least time", name))
 	}
-	if r.Path == native { // on the other path the driver calls EC2, and repeats
-		all = append(all, promise{What: name + ": calls that EC2 refused", Got: float64(r.refusals()), AtMost: true, Measured: r.Calls > 0})
-	}
-	return all
+	return append(all, promise{What: name + ": calls that EC2 refused", Got: float64(r.refusals()), AtMost: true, Measured: r.Calls > 0})
 }
 
 // verdicts prints each promise and counts those that the run did not keep.

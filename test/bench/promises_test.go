@@ -34,19 +34,19 @@ func TestPromisesKept(t *testing.T) {
 // TestPromisesMissed breaks one figure at a time.
 func TestPromisesMissed(t *testing.T) {
 	for name, spoil := range map[string]func([]row, []volumeRow){
-		"backup of 10000 objects, x Velero":                          func(r []row, _ []volumeRow) { r[0].LifeboatBackup = 10.1 },
-		"backup of 50000 objects, x Velero":                          func(r []row, _ []volumeRow) { r[1].VeleroBackup = 34 },
-		"restore of 50000 objects, x Velero":                         func(r []row, _ []volumeRow) { r[1].VeleroRestore = 799 },
-		"restore of 50000 objects, of bare CREATE after a deletion":  func(r []row, _ []volumeRow) { r[1].BareCreateAgain = 74 },
-		"worker peak RSS, restore of 50000 objects, MiB":             func(r []row, _ []volumeRow) { r[1].WorkerRSSRestore++ },
-		"worker peak RSS, backup of 100000 objects, x that of 50000": func(r []row, _ []volumeRow) { r[2].WorkerRSSBackup = 300 << 20 },
-		"one Secret of 50000 objects, seconds":                       func(r []row, _ []volumeRow) { r[1].OneSecretSeconds = 1.01 },
-		"one Secret of 50000 objects, of the tarball's bytes":        func(r []row, _ []volumeRow) { r[1].OneSecretBytes = 11 },
-		"100 volumes, " + atOnce + ": x Velero":                      func(_ []row, v []volumeRow) { v[0].Command = 21 },
-		"300 volumes, " + native + ": snapshots, x the least time":   func(_ []row, v []volumeRow) { v[1].Snapshots = 61 },
-		"300 volumes, " + native + ": calls that EC2 refused":        func(_ []row, v []volumeRow) { v[1].Refused = map[string]int{"X": 1} },
-		"300 volumes, " + csi + ": snapshots, x the least time":      func(_ []row, v []volumeRow) { v[2].Snapshots = 61 },
-		"300 volumes, " + csi + ": whole backup, x the least time":   func(_ []row, v []volumeRow) { v[2].Workflow = 61 },
+		"backup of 10000 objects, x Velero":                           func(r []row, _ []volumeRow) { r[0].LifeboatBackup = 10.1 },
+		"backup of 50000 objects, x Velero":                           func(r []row, _ []volumeRow) { r[1].VeleroBackup = 34 },
+		"restore of 50000 objects, x Velero":                          func(r []row, _ []volumeRow) { r[1].VeleroRestore = 799 },
+		"restore of 50000 objects, of bare CREATE after a deletion":   func(r []row, _ []volumeRow) { r[1].BareCreateAgain = 74 },
+		"worker peak RSS, restore of 50000 objects, MiB":              func(r []row, _ []volumeRow) { r[1].WorkerRSSRestore++ },
+		"worker peak RSS, backup of 100000 objects, x that of 50000":  func(r []row, _ []volumeRow) { r[2].WorkerRSSBackup = 300 << 20 },
+		"one Secret of 50000 objects, seconds":                        func(r []row, _ []volumeRow) { r[1].OneSecretSeconds = 1.01 },
+		"one Secret of 50000 objects, of the tarball's bytes":         func(r []row, _ []volumeRow) { r[1].OneSecretBytes = 11 },
+		"100 volumes, " + atOnce + ": x Velero":                       func(_ []row, v []volumeRow) { v[0].Command = 21 },
+		"300 volumes, " + native + ": snapshots, x the least time":    func(_ []row, v []volumeRow) { v[1].Snapshots = 61 },
+		"300 volumes, " + native + ": calls that EC2 refused":         func(_ []row, v []volumeRow) { v[1].Refused = map[string]int{"X": 1} },
+		"300 volumes, " + csi + ": snapshots, x the least time":       func(_ []row, v []volumeRow) { v[2].Snapshots = 61 },
+		"300 volumes, " + native + ": whole backup, x the least time": func(_ []row, v []volumeRow) { v[1].Workflow = 61 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows, volumes := kept()
