@@ -73,12 +73,10 @@ func (a *applier) awaitGone(ctx context.Context, refused []*item) error {
 	}
 	end := time.Now().Add(most)
 	for wait := leavingFirst; len(left) > 0 && time.Now().Before(end); wait = min(2*wait, leavingMax) {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(min(wait, time.Until(end))):
+		err := pause(ctx, min(wait, time.Until(end)))
+		if err != nil {
+			return err
 		}
-		var err error
 		if left, err = a.stillLeaving(ctx, left); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"sync"
 	"time"
 
@@ -46,23 +47,18 @@ type csiRoom struct {
 // that are too many, each after a longer while. Of other providers nothing is known.
 func paceOf(driver string) *rate.Limiter {
 	if driver != driverEBS {
-		return rate.NewLimiter(rate.Inf, 0)
+		return rate.NewLimiter(math.MaxInt32, math.MaxInt32)
 	}
 	r := ebs.DefaultLimits().Rates["CreateSnapshot"]
 	return rate.NewLimiter(rate.Limit(r.PerSecond), int(r.Burst))
 }
 
 // affords is how many of n may be asked for now.
-func (r *csiRoom) affords(n int) int {
-	if r.pace.Limit() == rate.Inf {
-		return n
-	}
-	return min(n, int(r.pace.Tokens()))
-}
+func (r *csiRoom) affords(n int) int { return min(n, int(r.pace.Tokens())) }
 
 // affordsAll tells whether n may be asked for now; more than may ever be, with a full pace.
 func (r *csiRoom) affordsAll(n int) bool {
-	return r.pace.Limit() == rate.Inf || r.affords(n) >= min(n, r.pace.Burst())
+	return r.affords(n) >= min(n, r.pace.Burst())
 }
 
 func (r *csiRoom) enter(ctx context.Context) error {
