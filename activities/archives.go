@@ -31,13 +31,18 @@ func (a *archives) get(uid string, open func() (*archive.Archive, error)) (*arch
 	if err != nil {
 		return nil, err
 	}
+	a.keep(uid, arc)
+	return arc, nil
+}
+
+// keep remembers the restore's archive in place of one that was opened before.
+func (a *archives) keep(uid string, arc *archive.Archive) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.open == nil || len(a.open) >= keptArchives {
 		a.open = map[string]*archive.Archive{}
 	}
 	a.open[uid] = arc
-	return arc, nil
 }
 
 // drop forgets the archive of a restore that has ended.

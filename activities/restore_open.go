@@ -41,10 +41,15 @@ func (r *Restore) Open(ctx context.Context, p *Pulse, in contract.OpenArchiveInp
 		return contract.OpenedArchive{}, err
 	}
 	stage := newStaging(st, in.UID)
-	if err := doc.open(ctx, p, from.st, stage); err != nil {
+	arc, err := doc.open(ctx, p, from.st, stage)
+	if err != nil {
 		return contract.OpenedArchive{}, fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
 	}
-	return doc.Archive, stage.put(ctx, openFile, doc)
+	if err := stage.put(ctx, openFile, doc); err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	r.opened.keep(in.UID, arc)
+	return doc.Archive, nil
 }
 
 // findBackup finds the one location that has the backup which the spec names, or any
@@ -96,26 +101,21 @@ func unsearched(all []contract.UnreadLocation) []report.Reason {
 }
 
 // open opens our own archive, or makes one of Velero's tarball.
-func (d *openDoc) open(ctx context.Context, p *Pulse, src store.Store, stage staging) error {
+func (d *openDoc) open(ctx context.Context, p *Pulse, src store.Store, stage staging) (*archive.Archive, error) {
 	layout := archive.Layout{Backup: d.Archive.Backup}
 	_, err := src.Head(ctx, layout.Manifest())
-	switch {
-	case errors.Is(err, store.ErrNotFound):
+	if errors.Is(err, store.ErrNotFound) {
 		d.Archive.Foreign = true
 		err = recut(ctx, p, src, stage, layout, &d.Archive)
-	case err == nil:
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	arc, err := openArchive(ctx, src, stage, d.Archive)
-	if err != nil {
-		return err
-	}
-	if !d.Archive.Foreign {
+	if err == nil && !d.Archive.Foreign {
 		d.Archive.Objects = arc.Manifest().Totals.Objects
 	}
-	return nil
+	return arc, err
 }
 
 func validateRestore(in contract.RestoreInput) error {
