@@ -128,10 +128,7 @@ func TestStuckAndFailedSnapshots(t *testing.T) {
 	c, ctx := connect(t, shared), t.Context()
 	c.claim("frail", stack.EBSClassNow, "")
 	id := c.bound("frail")
-	if _, err := c.EBS.AddFault(ctx, ebssim.Fault{Volume: id, Effect: ebssim.EffectSnapshotStuck, Times: 1}); err != nil {
-		t.Fatal(err)
-	}
-	defer c.EBS.ClearFaults(context.WithoutCancel(ctx))
+	c.EBS.Inject(t, ebssim.Fault{Volume: id, Effect: ebssim.EffectSnapshotStuck, Times: 1})
 	c.snapshot("stuck", "frail")
 	stuck := c.await(snapshots, "stuck", false, "status", "readyToUse")
 	if stuck == nil {
@@ -155,9 +152,7 @@ func TestStuckAndFailedSnapshots(t *testing.T) {
 		t.Errorf("ready with %s, EC2 has %s: it was made twice", got, made)
 	}
 
-	if _, err := c.EBS.AddFault(ctx, ebssim.Fault{Volume: id, Effect: ebssim.EffectSnapshotError, Times: 1}); err != nil {
-		t.Fatal(err)
-	}
+	c.EBS.Inject(t, ebssim.Fault{Volume: id, Effect: ebssim.EffectSnapshotError, Times: 1})
 	c.snapshot("failed", "frail")
 	c.until("error told", func(context.Context) bool {
 		message, _, _ := unstructured.NestedString(c.get(snapshots, "failed").Object, "status", "error", "message")

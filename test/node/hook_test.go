@@ -150,14 +150,7 @@ func (f *frozenPod) slow(t *testing.T, delay time.Duration) {
 func (f *frozenPod) fault(t *testing.T, fault ebssim.Fault) {
 	t.Helper()
 	fault.Action, fault.Volume = "CreateSnapshot*", f.volume
-	if _, err := f.Stack.EBS.AddFault(t.Context(), fault); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.Stack.EBS.ClearFaults(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	f.Stack.EBS.Inject(t, fault)
 }
 
 func (f *frozenPod) awaitFrozen(t *testing.T) {

@@ -60,11 +60,6 @@ func (e *EBS) RemoveFault(ctx context.Context, id string) error {
 	return e.tell(ctx, http.MethodDelete, "faults/"+url.PathEscape(id), nil)
 }
 
-// ClearFaults removes them all.
-func (e *EBS) ClearFaults(ctx context.Context) error {
-	return e.tell(ctx, http.MethodDelete, "faults", nil)
-}
-
 // SetLimits changes limits and timings; it gives back those before, to restore them.
 func (e *EBS) SetLimits(ctx context.Context, change func(*ebssim.Limits)) (before ebssim.Limits, err error) {
 	before, err = ask[ebssim.Limits](ctx, e, http.MethodGet, "limits", nil)

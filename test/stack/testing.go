@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
 // Variable names the environment variable that makes Shared and Main use a stack
@@ -124,4 +127,21 @@ type logWriter struct{ t testing.TB }
 func (w logWriter) Write(p []byte) (int, error) {
 	w.t.Logf("%s", strings.TrimSpace(string(p)))
 	return len(p), nil
+}
+
+// Inject makes something go wrong until it is spent, end is called or the test is over.
+// It ends this fault and no other: tests that run beside this one have theirs.
+func (e *EBS) Inject(t testing.TB, fault ebssim.Fault) (end func()) {
+	t.Helper()
+	made, err := e.AddFault(t.Context(), fault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end = sync.OnceFunc(func() {
+		if err := e.RemoveFault(context.WithoutCancel(t.Context()), made.ID); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(end)
+	return end
 }

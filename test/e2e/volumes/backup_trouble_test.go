@@ -31,13 +31,11 @@ type troubled struct {
 	good, bad string // EBS volumes
 }
 
-// strike is a fault of one volume. It stays: nobody else has the volume.
+// strike is a fault of one volume.
 func (c *troubled) strike(volume string, f ebssim.Fault) {
 	c.Helper()
 	f.Volume = volume
-	if _, err := c.ebs.AddFault(c.Context(), f); err != nil {
-		c.Fatal(err)
-	}
+	c.ebs.Inject(c.T, f)
 }
 
 // strikes is a trouble that is a fault of the bad claim's volume.
@@ -222,7 +220,7 @@ func TestSnapshotThatMayNotBeDeleted(t *testing.T) {
 	l.claim(t, ns, "bad", "b")
 	c.good, c.bad = l.disk(t, ns, "good"), l.disk(t, ns, "bad")
 	c.strike(c.bad, ebssim.Fault{Effect: ebssim.EffectSnapshotStuck})
-	l.fault(t, ebssim.Fault{Action: "DeleteSnapshot", Volume: c.bad, Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not you"})
+	l.ebs.Inject(t, ebssim.Fault{Action: "DeleteSnapshot", Volume: c.bad, Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not you"})
 	spec := velerov1.BackupSpec{IncludedNamespaces: []string{ns}, VolumeSnapshotLocations: []string{location}, ItemOperationTimeout: soon(3 * time.Second)}
 	res := l.backup(t, ns, "PartiallyFailed", spec)
 	if res.Volumes != 1 || !has(res.Reasons, "SNAPSHOT_LEFT", "not you", c.taken()) {

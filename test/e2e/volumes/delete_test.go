@@ -226,13 +226,13 @@ func TestDeleteCSIThatTheDriverCannot(t *testing.T) {
 	}
 	foreign := f.objects["resources/volumesnapshotcontents.snapshot.storage.k8s.io/cluster/"+f.infos[2].CSI.VSCName+".json"]
 	foreign["spec"].(map[string]any)["driver"], f.infos[2].CSI.Driver = "other.example.com", "other.example.com"
-	l.fault(t, ebssim.Fault{Action: "DeleteSnapshot", Volume: l.disk(t, ns, "stuck"), Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403})
+	allow := l.ebs.Inject(t, ebssim.Fault{Action: "DeleteSnapshot", Volume: l.disk(t, ns, "stuck"), Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403})
 	disks := []string{l.disk(t, ns, "one"), l.disk(t, ns, "stuck"), l.disk(t, ns, "foreign")}
 	res := l.delete(t, f.write(true))
 	if res.Snapshots != 1 || len(res.Retained) != 2 || !has(res.Retained, ids["stuck"], "has not deleted it in 1m0s") || !has(res.Retained, ids["foreign"], "not installed") {
 		t.Errorf("%+v", res)
 	}
-	l.calm(t) // no other test that bears company has faults
+	allow()
 	time.Sleep(5 * time.Second)
 	if left := l.snapshotsOf(t, disks...); len(left) != 2 || slices.ContainsFunc(left, func(s ebssim.SnapshotState) bool { return s.ID == ids["one"] }) {
 		t.Errorf("left %+v", left)
@@ -388,7 +388,7 @@ func TestDeleteKilled(t *testing.T) {
 		l.kubectl(t, "", "delete", "volumesnapshotcontent", i.CSI.VSCName)
 	}
 	before, since := l.snapshots(t), time.Now()
-	l.slow(t, "DeleteSnapshot", 1500*time.Millisecond)
+	atOnce := l.slow(t, "DeleteSnapshot", 1500*time.Millisecond)
 	run := l.startDelete(t, f.write(true))
 	eventually(t, "calls on their way", func() error {
 		if left := l.snapshots(t); len(left) == len(before) {
@@ -397,7 +397,7 @@ func TestDeleteKilled(t *testing.T) {
 		return nil
 	})
 	l.worker.Kill()
-	l.calm(t)
+	atOnce()
 	if _, err := l.Store.Head(t.Context(), archive.Layout{Backup: f.name}.Metadata()); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("snapshots are gone and the backup is there: %v", err)
 	}

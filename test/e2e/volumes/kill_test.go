@@ -40,25 +40,10 @@ func byCSI(f *forgery, ns, claim string) ebs.Snapshot {
 	return ebs.Snapshot{ID: f.csi(ns, claim, stack.EBSSnapshotClass)}
 }
 
-// slow makes EC2 take its time over every volume until the test is over.
-func (l *lab) slow(t *testing.T, action string, d time.Duration) {
+// slow makes EC2 take its time over every volume, until end or the end of the test.
+func (l *lab) slow(t *testing.T, action string, d time.Duration) (end func()) {
 	t.Helper()
-	l.fault(t, ebssim.Fault{Action: action, Effect: ebssim.EffectLate, Delay: ebssim.Duration(d)})
-}
-
-func (l *lab) fault(t *testing.T, f ebssim.Fault) {
-	t.Helper()
-	if _, err := l.ebs.AddFault(t.Context(), f); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.calm(t) })
-}
-
-func (l *lab) calm(t *testing.T) {
-	t.Helper()
-	if err := l.ebs.ClearFaults(cleanup(t)); err != nil {
-		t.Error(err)
-	}
+	return l.ebs.Inject(t, ebssim.Fault{Action: action, Effect: ebssim.EffectLate, Delay: ebssim.Duration(d)})
 }
 
 // made waits until a restore, whose uid is the id of its run, has made n volumes.
@@ -92,11 +77,11 @@ func TestKilledRestoreMakesEachVolumeOnce(t *testing.T) {
 			if name == "native" {
 				last.Tags = map[string]string{ebs.TagPV: textAt(l.bound(t, ns, "data-2"), "metadata", "name")}
 			}
-			l.fault(t, last)
+			atOnce := l.ebs.Inject(t, last)
 			run := l.start(t, input("killed-"+name+"-"+l.id, backup, ns, map[string]string{ns: copied}))
 			tc.when(t, run.GetRunID(), copied)
 			l.worker.Kill()
-			l.calm(t)
+			atOnce()
 			var err error
 			if l.worker, err = l.StartWorker(t.Context(), l.ebs.Environment()...); err != nil {
 				t.Fatal(err)
@@ -150,7 +135,7 @@ func TestCancelledRestoreLeavesNoVolume(t *testing.T) {
 	copied := "cancelled-copied-" + l.id
 	l.cleanUp(t, copied)
 	pv := textAt(l.bound(t, ns, "data-2"), "metadata", "name")
-	l.fault(t, ebssim.Fault{
+	l.ebs.Inject(t, ebssim.Fault{
 		Action: "CreateVolume", Effect: ebssim.EffectLate, Delay: ebssim.Duration(4 * time.Second), Tags: map[string]string{ebs.TagPV: pv},
 	})
 	run := l.start(t, input("cancelled-"+l.id, backup, ns, map[string]string{ns: copied}))
@@ -177,7 +162,7 @@ func TestCancelledCSIRestore(t *testing.T) {
 	ns, backup := l.severalBy(t, "uncsi", 2, byCSI)
 	copied := "uncsi-copied-" + l.id
 	l.cleanUp(t, copied)
-	l.slow(t, "CreateVolume", 4*time.Second)
+	atOnce := l.slow(t, "CreateVolume", 4*time.Second)
 	run := l.start(t, input("uncsi-"+l.id, backup, ns, map[string]string{ns: copied}))
 	l.filling(t, "", copied)
 	if err := l.Temporal.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()); err != nil {
@@ -186,7 +171,7 @@ func TestCancelledCSIRestore(t *testing.T) {
 	if err := run.Get(t.Context(), nil); !temporal.IsCanceledError(err) {
 		t.Errorf("ended with %v", err)
 	}
-	l.calm(t)
+	atOnce()
 	claims := strings.Fields(l.kubectl(t, "", "get", "pvc", "-n", copied, "-o", "jsonpath={.items[*].metadata.name}"))
 	for _, name := range claims {
 		if got := l.content(t, copied, name); got != name {
@@ -207,7 +192,7 @@ func TestOneVolumeFails(t *testing.T) {
 	copied := "partly-copied-" + l.id
 	l.cleanUp(t, copied)
 	pv := textAt(l.bound(t, ns, "data-1"), "metadata", "name")
-	l.fault(t, ebssim.Fault{
+	l.ebs.Inject(t, ebssim.Fault{
 		Action: "CreateVolume", Effect: ebssim.EffectError, Code: "VolumeLimitExceeded", Message: "no more volumes", Tags: map[string]string{ebs.TagPV: pv},
 	})
 	var res contract.RestoreResult
@@ -232,7 +217,7 @@ func TestDenied(t *testing.T) {
 	copied := "denied-copied-" + l.id
 	l.cleanUp(t, copied)
 	pv := textAt(l.bound(t, ns, "data-1"), "metadata", "name")
-	l.fault(t, ebssim.Fault{
+	l.ebs.Inject(t, ebssim.Fault{
 		Action: "CreateVolume", Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not you", Tags: map[string]string{ebs.TagPV: pv},
 	})
 	in := input("denied-"+l.id, backup, ns, map[string]string{ns: copied})

@@ -21,9 +21,7 @@ func TestProgress(t *testing.T) {
 	ns := l.namespace(t, "progress")
 	l.claim(t, ns, "data", "x")
 	disk := l.disk(t, ns, "data")
-	if _, err := l.ebs.AddFault(t.Context(), ebssim.Fault{Effect: ebssim.EffectSnapshotStuck, Volume: disk}); err != nil {
-		t.Fatal(err)
-	}
+	l.ebs.Inject(t, ebssim.Fault{Effect: ebssim.EffectSnapshotStuck, Volume: disk})
 	run := l.startBackup(t, ns, velerov1.BackupSpec{IncludedNamespaces: []string{ns}, VolumeSnapshotLocations: []string{location}})
 	eventually(t, "progress", func() error {
 		if out := l.says(t, "backup", "describe", ns); !strings.Contains(out, "0/1 volumes (56%)") { // the simulator stops at 57, rounded down twice

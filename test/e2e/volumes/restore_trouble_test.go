@@ -14,19 +14,11 @@ import (
 )
 
 // faultOf is a fault of one volume only, by the tag of its PV: it disturbs no test
-// beside this one, as long as none clears all faults.
+// beside this one.
 func (l *lab) faultOf(t *testing.T, pv string, f ebssim.Fault) {
 	t.Helper()
 	f.Action, f.Tags = "CreateVolume", map[string]string{ebs.TagPV: pv}
-	made, err := l.ebs.AddFault(t.Context(), f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.ebs.RemoveFault(cleanup(t), made.ID); err != nil {
-			t.Error(err)
-		}
-	})
+	l.ebs.Inject(t, f)
 }
 
 // TestTroubleOfSingleVolumes: what happens to one volume ends in a reason that says
