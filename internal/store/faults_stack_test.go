@@ -113,38 +113,22 @@ func TestCutAndHealed(t *testing.T) {
 	if err := s.Put(ctx, "first", body, store.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	stop := make(chan struct{})
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(700 * time.Millisecond):
-			}
-			proxy.Cut()
-			time.Sleep(900 * time.Millisecond)
-			if err := proxy.Heal(); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-	}()
 	r, _, err := s.Get(ctx, "first")
 	if err != nil {
 		t.Fatal(err)
 	}
 	slow := &throttled{r: r}
-	if err := s.PutReader(ctx, "second", slow, store.PutOptions{IfAbsent: true}); err != nil {
-		t.Errorf("stream through: %v", err)
-	}
+	whileCut(t, proxy, 700*time.Millisecond, func() {
+		if err := s.PutReader(ctx, "second", slow, store.PutOptions{IfAbsent: true}); err != nil {
+			t.Errorf("stream through: %v", err)
+		}
+	})
 	parts := []store.Part{{Key: "first", Size: int64(len(body))}, {Inline: []byte("tail")}}
-	if err := s.Compose(ctx, "third", parts, store.PutOptions{IfAbsent: true}); err != nil {
-		t.Errorf("compose: %v", err)
-	}
-	close(stop)
-	<-finished
+	whileCut(t, proxy, 50*time.Millisecond, func() {
+		if err := s.Compose(ctx, "third", parts, store.PutOptions{IfAbsent: true}); err != nil {
+			t.Errorf("compose: %v", err)
+		}
+	})
 	for key, want := range map[string][]byte{"second": body, "third": append(body, "tail"...)} {
 		r, _, err := s.Get(ctx, key)
 		if err != nil {
@@ -156,6 +140,32 @@ func TestCutAndHealed(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", s.Stats())
+}
+
+// whileCut cuts the line again and again while something is done. It holds twice as long
+// each time: on a slow machine a part gets through, too.
+func whileCut(t *testing.T, proxy *stack.Proxy, holds time.Duration, do func()) {
+	t.Helper()
+	done, healed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(healed)
+		for ; ; holds *= 2 {
+			select {
+			case <-done:
+				return
+			case <-time.After(holds):
+			}
+			proxy.Cut()
+			time.Sleep(900 * time.Millisecond)
+			if err := proxy.Heal(); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	do()
+	close(done)
+	<-healed
 }
 
 // throttled reads at some 40 MB/s, so that cuts hit the middle.

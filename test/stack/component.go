@@ -45,7 +45,7 @@ func components() []component {
 		{name: "ebssim", module: mainModule, pkg: "./test/stack/cmd/ebssim", sources: []string{"test/stack/cmd/ebssim", "test/stack/ebssim"}},
 		{name: "ebscsi", module: "ebscsi", pkg: ".", sources: []string{"."}},
 		{name: "velero", module: "velero", pkg: "github.com/vmware-tanzu/velero/cmd/velero", version: "v1.18.3", flags: veleroVersion},
-		{name: "velero-plugin-for-aws", module: "veleroaws", pkg: "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws"},
+		{name: "velero-plugin-for-aws", module: "velero", pkg: "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws"},
 		kubernetes("kubelet"),
 	}
 }

@@ -126,10 +126,15 @@ func (v *Velero) prepareFiles() (plugins string, env []string, err error) {
 	if err := link(plugin, filepath.Join(plugins, "velero-plugin-for-aws")); err != nil {
 		return "", nil, err
 	}
+	// Plugins bind sockets in TMPDIR, and a socket's path has 107 bytes at most.
+	temp, err := filepath.Rel(v.stack.Dir, scratch) // the server runs in the stack's folder
+	if err != nil {
+		return "", nil, err
+	}
 	credentials := filepath.Join(home, "credentials")
 	text := fmt.Sprintf("[default]\naws_access_key_id=%s\naws_secret_access_key=%s\n", v.stack.S3.AccessKey, v.stack.S3.SecretKey)
 	env = []string{
-		"VELERO_NAMESPACE=" + v.Namespace, "VELERO_SCRATCH_DIR=" + scratch, "TMPDIR=" + scratch, "HOME=" + home,
+		"VELERO_NAMESPACE=" + v.Namespace, "VELERO_SCRATCH_DIR=" + scratch, "TMPDIR=" + temp, "HOME=" + home,
 		"AWS_SHARED_CREDENTIALS_FILE=" + credentials, "AWS_EC2_METADATA_DISABLED=true",
 	}
 	return plugins, env, writeSecret(credentials, []byte(text))
