@@ -124,7 +124,7 @@ func TestCutAndHealed(t *testing.T) {
 		}
 	})
 	parts := []store.Part{{Key: "first", Size: int64(len(body))}, {Inline: []byte("tail")}}
-	whileCut(t, proxy, 50*time.Millisecond, func() {
+	whileCut(t, proxy, 20*time.Millisecond, func() {
 		if err := s.Compose(ctx, "third", parts, store.PutOptions{IfAbsent: true}); err != nil {
 			t.Errorf("compose: %v", err)
 		}
@@ -142,11 +142,11 @@ func TestCutAndHealed(t *testing.T) {
 	t.Logf("%+v", s.Stats())
 }
 
-// whileCut cuts the line again and again while something is done. It holds twice as long
-// each time: on a slow machine a part gets through, too.
+// whileCut cuts the line again and again while something is done, once at least. It holds
+// twice as long each time: on a slow machine a part gets through, too.
 func whileCut(t *testing.T, proxy *stack.Proxy, holds time.Duration, do func()) {
 	t.Helper()
-	done, healed := make(chan struct{}), make(chan struct{})
+	cuts, done, healed := 0, make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(healed)
 		for ; ; holds *= 2 {
@@ -155,6 +155,7 @@ func whileCut(t *testing.T, proxy *stack.Proxy, holds time.Duration, do func()) 
 				return
 			case <-time.After(holds):
 			}
+			cuts++
 			proxy.Cut()
 			time.Sleep(900 * time.Millisecond)
 			if err := proxy.Heal(); err != nil {
@@ -166,6 +167,9 @@ func whileCut(t *testing.T, proxy *stack.Proxy, holds time.Duration, do func()) 
 	do()
 	close(done)
 	<-healed
+	if cuts == 0 {
+		t.Errorf("it was over before the first cut")
+	}
 }
 
 // throttled reads at some 40 MB/s, so that cuts hit the middle.

@@ -247,18 +247,13 @@ func (l *lane) nothingLeft(ctx context.Context, path, name string, err error) er
 // slowly makes EC2 take its time over one snapshot of a volume of the lane, and waits
 // until it has been asked for it.
 func (l *lane) slowly(ctx context.Context, d time.Duration) (asked func() error, err error) {
-	f, err := shared.EBS.AddFault(ctx, ebssim.Fault{
-		Action: "CreateSnapshot", Volume: l.disks.byClaim[firstClaim], Effect: ebssim.EffectLate, Delay: ebssim.Duration(d), Times: 1,
+	disk := l.disks.byClaim[firstClaim]
+	_, err = shared.EBS.AddFault(ctx, ebssim.Fault{
+		Action: "CreateSnapshot", Volume: disk, Effect: ebssim.EffectLate, Delay: ebssim.Duration(d), Times: 1,
 	})
 	return func() error {
 		return until(ctx, "EC2 is asked for a snapshot", func() (bool, error) {
-			all, err := shared.EBS.Faults(ctx)
-			for _, have := range all {
-				if have.ID == f.ID && have.Hits > 0 {
-					return true, nil
-				}
-			}
-			return false, err
+			return shared.EBS.Hit(ctx, disk)
 		})
 	}, err
 }

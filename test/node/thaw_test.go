@@ -92,13 +92,13 @@ func (c *disturbed) reached(t *testing.T) error {
 	if lines := c.log(); c.moment != "" && (len(lines) == 0 || lines[len(lines)-1] != c.moment) {
 		return fmt.Errorf("the log is %q", lines)
 	}
-	faults, err := c.Stack.EBS.Faults(t.Context())
-	for _, f := range faults {
-		if f.Volume == c.volume && f.Hits == 0 {
-			return errText("the fault was not hit")
-		}
+	if c.fault.Effect == "" {
+		return nil
 	}
-	return err
+	if hit, err := c.Stack.EBS.Hit(t.Context(), c.volume); err != nil || !hit {
+		return errors.Join(err, errText("the fault was not hit"))
+	}
+	return nil
 }
 
 func (c *disturbed) log() []string {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,9 +51,17 @@ func (e *EBS) AddFault(ctx context.Context, fault ebssim.Fault) (ebssim.Fault, e
 	return ask[ebssim.Fault](ctx, e, http.MethodPost, "faults", fault)
 }
 
-// Faults lists the faults with how often they hit.
-func (e *EBS) Faults(ctx context.Context) ([]ebssim.Fault, error) {
-	return ask[[]ebssim.Fault](ctx, e, http.MethodGet, "faults", nil)
+// Hit tells whether each fault of a volume was hit. It is an error if there is none.
+func (e *EBS) Hit(ctx context.Context, volume string) (bool, error) {
+	faults, err := ask[[]ebssim.Fault](ctx, e, http.MethodGet, "faults", nil)
+	if err != nil {
+		return false, err
+	}
+	faults = slices.DeleteFunc(faults, func(f ebssim.Fault) bool { return f.Volume != volume })
+	if len(faults) == 0 {
+		return false, fmt.Errorf("faults of %s: none", volume)
+	}
+	return !slices.ContainsFunc(faults, func(f ebssim.Fault) bool { return f.Hits == 0 }), nil
 }
 
 // RemoveFault removes one.

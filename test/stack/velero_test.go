@@ -12,7 +12,8 @@ import (
 
 func TestVeleroBacksUpAndRestores(t *testing.T) {
 	s, ctx := shared(t), timeout(t, 5*time.Minute)
-	v, err := s.StartVelero(ctx, VeleroOptions{QPS: 5000, Bucket: "peer", Prefix: "smoke"})
+	long := strings.Repeat("long-", 11) + "name" // a socket's path may not have 108 bytes
+	v, err := s.StartVelero(ctx, VeleroOptions{QPS: 5000, Bucket: "peer", Prefix: "smoke", Namespace: long})
 	if err != nil {
 		t.Fatal(err)
 	}
