@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 )
 
 func (n *nativeSnapshots) states(ctx context.Context, all []taken) (map[int]snapshotState, error) {

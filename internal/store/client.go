@@ -17,7 +17,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 )
 
 // composeTries bounds how often an upload is begun anew because a concurrent

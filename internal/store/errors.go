@@ -3,7 +3,7 @@ package store
 import (
 	"errors"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
 )
 
 // What can go wrong with an object store, told apart with errors.Is.

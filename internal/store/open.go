@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
 )
 
 // Options are what the process gives a store, as opposed to what the

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 )
 
 // findRegion follows Velero: the location's region; for AWS itself the

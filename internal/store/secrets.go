@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
 )
 
 // customerKeySize is what AES-256 takes, in bytes.

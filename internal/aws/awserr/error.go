@@ -1,6 +1,6 @@
 // Package awserr is the error of a call to AWS, and what can be read off the
 // SDK's errors. What an error code means is each service's own knowledge: S3's
-// stands in internal/store, EC2's in internal/ebs.
+// stands in internal/store, EC2's in internal/aws/ebs.
 package awserr
 
 import (

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 )
 
 // SnapshotInstance makes snapshots of volumes that are attached to one instance,

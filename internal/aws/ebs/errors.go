@@ -3,7 +3,7 @@ package ebs
 import (
 	"errors"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awsconf"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
 )
 
 // What can go wrong, told apart with errors.Is.

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 )
 
 const actionVolume = "CreateVolume"

@@ -6,7 +6,7 @@ import (
 	"net"
 	"strings"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 )
 
 // Refusals that are about when, not about what.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 )
 
 // Prune deletes the run's snapshots that are not among keep, and returns what

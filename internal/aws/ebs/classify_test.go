@@ -13,7 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 )
 
 func apiError(code string) error {

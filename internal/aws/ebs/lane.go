@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 )
 
 // atOnce is how many unreserved snapshots are asked for at the same time: enough
