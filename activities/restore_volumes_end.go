@@ -9,8 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )

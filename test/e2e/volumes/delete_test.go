@@ -19,8 +19,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/test/stack"

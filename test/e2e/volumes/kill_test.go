@@ -11,8 +11,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )

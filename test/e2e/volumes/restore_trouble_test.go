@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 

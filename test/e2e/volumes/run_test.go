@@ -12,8 +12,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
 func (l *lab) start(t *testing.T, in contract.RestoreInput) client.WorkflowRun {
