@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,7 +22,7 @@ import (
 
 // Commit writes the Backup document, once and last: from then on the backup
 // exists. Then it lets go of staging and of the name. It may repeat.
-func (b *Backup) Commit(ctx context.Context, _ *Pulse, in contract.CommitBackupInput) (contract.BackupResult, error) {
+func (b *Backup) Commit(ctx context.Context, _ *heartbeat.Recorder, in contract.CommitBackupInput) (contract.BackupResult, error) {
 	_, st, err := b.Locations.writable(ctx, in.Ref.Location)
 	if err != nil {
 		return contract.BackupResult{}, err
@@ -162,7 +164,7 @@ func merge(a, b map[string]string) map[string]string {
 
 // Abandon removes what an uncommitted run left behind. It may repeat, and spares a
 // backup that was committed, by this run or another.
-func (b *Backup) Abandon(ctx context.Context, _ *Pulse, in contract.AbandonBackupInput) (contract.Nothing, error) {
+func (b *Backup) Abandon(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonBackupInput) (contract.Nothing, error) {
 	_, st, err := b.Locations.Get(ctx, in.Ref.Location)
 	if kindOf(err) != "" {
 		return contract.Nothing{}, nil // no such location: nothing was written
@@ -190,7 +192,7 @@ func (b *Backup) clearUncommitted(ctx context.Context, st store.Store, ref contr
 	}
 	_, err = st.Head(ctx, archive.Layout{Backup: ref.Name}.Metadata())
 	if errors.Is(err, store.ErrNotFound) {
-		err = b.clearLeftovers(ctx, st, ref.Name)
+		err = clearLeftovers(ctx, st, ref.Name)
 	}
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -32,7 +34,7 @@ type exportCursor struct {
 
 // ExportShard lists the objects of one shard into staged chunks. It resumes at the
 // watermark of its last heartbeat; a chunk that was staged after it is overwritten.
-func (b *Backup) ExportShard(ctx context.Context, p *Pulse, in contract.ExportShardInput) (contract.ShardResult, error) {
+func (b *Backup) ExportShard(ctx context.Context, p *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.ShardResult{}, err
@@ -97,13 +99,13 @@ func units(s plan.Shard) []unit {
 
 // export is one attempt at a shard.
 type export struct {
-	b     *Backup
-	o     *opened
-	pulse *Pulse
-	shard int
-	cur   exportCursor
-	w     *archive.Writer
-	note  *chunkNotes // what is to be remembered with the next chunk
+	b        *Backup
+	o        *opened
+	recorder *heartbeat.Recorder
+	shard    int
+	cur      exportCursor
+	w        *archive.Writer
+	note     *chunkNotes // what is to be remembered with the next chunk
 
 	marked   exportCursor   // the watermark
 	suspects map[string]int // how often lists failed although the API server is well
@@ -111,8 +113,8 @@ type export struct {
 	snapshots map[string]string // VolumeSnapshots, by "namespace/claim"
 }
 
-func (b *Backup) newExport(ctx context.Context, o *opened, p *Pulse, shard int, cur exportCursor) *export {
-	e := &export{b: b, o: o, pulse: p, shard: shard, cur: cur, note: newChunkNotes(), marked: cur, suspects: map[string]int{}}
+func (b *Backup) newExport(ctx context.Context, o *opened, p *heartbeat.Recorder, shard int, cur exportCursor) *export {
+	e := &export{b: b, o: o, recorder: p, shard: shard, cur: cur, note: newChunkNotes(), marked: cur, suspects: map[string]int{}}
 	e.cur.Result.Shard = shard
 	e.w = archive.NewWriter(archive.DefaultLimits(), o.plan.Started, func(c archive.Chunk) error {
 		return e.stage(ctx, c)
@@ -219,7 +221,7 @@ func (e *export) mark() error {
 		return err
 	}
 	e.marked = e.cur
-	return e.pulse.Mark(e.cur, e.cur.Result.Objects, e.cur.Result.Bytes)
+	return e.recorder.Mark(e.cur, e.cur.Result.Objects, e.cur.Result.Bytes)
 }
 
 // close stages what is left. Reasons without an object still need a chunk to lie in.
@@ -242,7 +244,7 @@ func (e *export) stage(ctx context.Context, c archive.Chunk) error {
 	}
 	e.cur.Result.Objects += int64(c.Objects())
 	e.cur.Result.Bytes += int64(len(c.Data))
-	e.pulse.Count(0, int64(len(c.Data)))
+	e.recorder.Count(0, int64(len(c.Data)))
 	return e.stageNotes(ctx, c.Ref(key))
 }
 

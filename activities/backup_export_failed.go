@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
@@ -70,7 +72,7 @@ func (e *export) notServed(ctx context.Context, r kube.Resource, u unit, err err
 		return nil
 	}
 	if e.suspect(r, u) < notServedTries {
-		if err := pause(ctx, notServedPause); err != nil {
+		if err := poll.Sleep(ctx, notServedPause); err != nil {
 			return err
 		}
 		return fmt.Errorf("%w: %w", errSuspect, err)

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -66,7 +68,7 @@ func reading(t *testing.T, s *oneByOne) *export {
 	}
 	b := &bucket{objs: map[string][]byte{}}
 	o := &opened{st: b, stage: newStaging(b, "uid"), plan: backupPlan{Resources: []kube.Resource{widgets}, Filter: f}}
-	return (&Backup{Kube: client, Rules: resource.NewRegistry()}).newExport(t.Context(), o, &Pulse{}, 0, exportCursor{})
+	return (&Backup{Kube: client, Rules: resource.NewRegistry()}).newExport(t.Context(), o, &heartbeat.Recorder{}, 0, exportCursor{})
 }
 
 // TestSingleObjects asks for objects by name, in spec.orderedResources and as related

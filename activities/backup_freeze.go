@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/parallel"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -177,5 +179,9 @@ func (f *freezer) thawPod(ctx context.Context, pod *podHooks) {
 
 // each works on all pods at the same time: while one is frozen, none should wait.
 func (f *freezer) each(ctx context.Context, fn func(context.Context, int) error) error {
-	return inParallel(ctx, len(f.pods), indexes(f.pods), fn)
+	indexes := make([]int, len(f.pods))
+	for i := range indexes {
+		indexes[i] = i
+	}
+	return parallel.ForEach(ctx, len(f.pods), indexes, fn)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -17,7 +19,7 @@ func (f *freezer) try(ctx context.Context, pod *podHooks, h hook.Hook, tries tim
 		if err == nil || ctx.Err() != nil || !again(err) || time.Now().After(end) {
 			return err
 		}
-		if err := pause(ctx, f.times.pause); err != nil {
+		if err := poll.Sleep(ctx, f.times.pause); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -40,7 +42,7 @@ func (f *freezer) absent(ctx context.Context, i int, end time.Time, missing erro
 	}
 	switch {
 	case time.Now().Before(end):
-		return awaited, missing, pause(ctx, f.times.pause)
+		return awaited, missing, poll.Sleep(ctx, f.times.pause)
 	case used || err != nil:
 		return inUse, errors.Join(missing, err), nil
 	}

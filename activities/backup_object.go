@@ -66,7 +66,7 @@ func (e *export) add(r kube.Resource, it kube.Item) error {
 		e.note.reason(report.New(report.ObjectInvalid, err.Error()).At(gr, it.Namespace, it.Name))
 		return nil
 	}
-	e.pulse.Count(1, 0)
+	e.recorder.Count(1, 0)
 	return err
 }
 

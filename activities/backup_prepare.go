@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,7 +24,7 @@ import (
 
 // Prepare validates the input, claims the name, discovers what there is and plans
 // the shards. It may repeat: the claim is its own, the plan is overwritten.
-func (b *Backup) Prepare(ctx context.Context, _ *Pulse, in contract.PrepareBackupInput) (contract.BackupPlan, error) {
+func (b *Backup) Prepare(ctx context.Context, _ *heartbeat.Recorder, in contract.PrepareBackupInput) (contract.BackupPlan, error) {
 	if err := validateBackup(in.Backup); err != nil {
 		return contract.BackupPlan{}, err
 	}
@@ -234,7 +236,7 @@ func located(bsl *velerov1.BackupStorageLocation, err error) error {
 // claim reserves the name for this run. A finished backup or a live claim of another
 // run is AlreadyExists, naming the winner.
 func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareBackupInput) error {
-	if err := b.free(ctx, st, in.Backup.Name); err != nil {
+	if err := nameFree(ctx, st, in.Backup.Name); err != nil {
 		return err
 	}
 	c := claim{UID: in.UID, Run: in.Run}
@@ -247,15 +249,15 @@ func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareB
 	}
 	// The winner of a race may have committed and let go of the claim between the
 	// look and the claim.
-	if err := b.free(ctx, st, in.Backup.Name); err != nil {
+	if err := nameFree(ctx, st, in.Backup.Name); err != nil {
 		return errors.Join(err, releaseClaim(ctx, st, in.Backup.Name, in.UID))
 	}
-	return b.clearLeftovers(ctx, st, in.Backup.Name)
+	return clearLeftovers(ctx, st, in.Backup.Name)
 }
 
-// free fails if a backup of that name is committed, or is being deleted: the deletion
+// nameFree fails if a backup of that name is committed, or is being deleted: the deletion
 // would take the new one's files with it.
-func (b *Backup) free(ctx context.Context, st store.Store, name string) error {
+func nameFree(ctx context.Context, st store.Store, name string) error {
 	info, err := st.Head(ctx, archive.Layout{Backup: name}.Metadata())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -280,7 +282,7 @@ func undeleted(ctx context.Context, st store.Store, name string) error {
 
 // clearLeftovers removes files that an uncommitted run of this name left behind;
 // the claim makes sure that nobody is writing them now.
-func (b *Backup) clearLeftovers(ctx context.Context, st store.Store, name string) error {
+func clearLeftovers(ctx context.Context, st store.Store, name string) error {
 	if err := abortUploads(ctx, st, archive.BackupDir(name)); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/util/json"
 
@@ -24,7 +26,7 @@ const fetchWindow = 16
 // hold: the PVs of claims, the definitions of custom resources, the RBAC of service
 // accounts, the Namespace objects of selected objects. It writes the shard after
 // the planned ones. It starts over when repeated: its work is small.
-func (b *Backup) ExportRelated(ctx context.Context, p *Pulse, in contract.ExportRelatedInput) (contract.ShardResult, error) {
+func (b *Backup) ExportRelated(ctx context.Context, p *heartbeat.Recorder, in contract.ExportRelatedInput) (contract.ShardResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.ShardResult{}, err

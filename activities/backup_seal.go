@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -19,7 +21,7 @@ const reasonsInResult = 5
 // Seal composes the tarball and the index out of staged chunks and writes every
 // file of the backup but the one that makes it exist. It may repeat: the same
 // staging gives the same bytes.
-func (b *Backup) Seal(ctx context.Context, p *Pulse, in contract.SealBackupInput) (contract.SealResult, error) {
+func (b *Backup) Seal(ctx context.Context, p *heartbeat.Recorder, in contract.SealBackupInput) (contract.SealResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.SealResult{}, err
@@ -137,7 +139,7 @@ func compose(ctx context.Context, st store.Store, dst string, segs []archive.Seg
 
 // Verify reads every stored byte back and holds it against the manifest. Damage
 // is an error that no retry mends.
-func (b *Backup) Verify(ctx context.Context, p *Pulse, in contract.VerifyBackupInput) (contract.VerifyResult, error) {
+func (b *Backup) Verify(ctx context.Context, p *heartbeat.Recorder, in contract.VerifyBackupInput) (contract.VerifyResult, error) {
 	_, st, err := b.Locations.Get(ctx, in.Ref.Location)
 	if err != nil {
 		return contract.VerifyResult{}, err

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -30,7 +32,7 @@ func unitName(unit int) string { return fmt.Sprintf("volumes/unit-%05d.json", un
 // again by tags and names, and pods that a lost attempt left frozen are thawed first.
 // A volume that cannot be snapshotted is a reason in the result; an error is the
 // cluster's, EC2's or the store's, and may pass.
-func (b *Backup) SnapshotVolumes(ctx context.Context, _ *Pulse, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
+func (b *Backup) SnapshotVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.SnapshotResult{}, err

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -19,7 +22,7 @@ const showsWithin = 10 * time.Second
 
 // AbandonVolumes thaws what is frozen and deletes the snapshots of a backup that will
 // not be. It may repeat, and spares a backup that was committed.
-func (b *Backup) AbandonVolumes(ctx context.Context, _ *Pulse, in contract.AbandonVolumesInput) (contract.Nothing, error) {
+func (b *Backup) AbandonVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonVolumesInput) (contract.Nothing, error) {
 	return contract.Nothing{}, b.abandonVolumes(ctx, in.Ref)
 }
 
@@ -72,7 +75,7 @@ func (b *Backup) dropSnapshots(ctx context.Context, o *opened) error {
 	if !ok || !recent(units) {
 		return nil
 	}
-	if err := pause(ctx, showsWithin); err != nil {
+	if err := poll.Sleep(ctx, showsWithin); err != nil {
 		return err
 	}
 	return native.discard(ctx, all, nil)

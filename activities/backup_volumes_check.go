@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -37,7 +39,7 @@ func allTaken(units []unitResult) []taken {
 }
 
 // CheckVolumes looks how far the snapshots are. It changes nothing.
-func (b *Backup) CheckVolumes(ctx context.Context, _ *Pulse, in contract.CheckVolumesInput) (contract.VolumeStatus, error) {
+func (b *Backup) CheckVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.CheckVolumesInput) (contract.VolumeStatus, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.VolumeStatus{}, err

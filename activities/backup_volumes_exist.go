@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -77,7 +79,7 @@ func (k *keeper) judge(ctx context.Context, loc inEC2, all []*ended, wait showsI
 		if len(asked) == 0 || time.Now().After(end) {
 			break
 		}
-		if err := pause(ctx, wait.pause); err != nil {
+		if err := poll.Sleep(ctx, wait.pause); err != nil {
 			return all, err
 		}
 	}

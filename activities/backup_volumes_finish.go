@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -40,7 +42,7 @@ type ended struct {
 // FinishVolumes settles which snapshots are complete, deletes the others, keeps the
 // CSI ones when their objects will go, and writes those objects to a shard of their
 // own. It may repeat.
-func (b *Backup) FinishVolumes(ctx context.Context, p *Pulse, in contract.FinishVolumesInput) (contract.ShardResult, error) {
+func (b *Backup) FinishVolumes(ctx context.Context, p *heartbeat.Recorder, in contract.FinishVolumesInput) (contract.ShardResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.ShardResult{}, err
@@ -151,7 +153,7 @@ func (f *finish) discard(ctx context.Context) error {
 }
 
 // store writes the objects of CSI snapshots as one more shard.
-func (f *finish) store(ctx context.Context, p *Pulse, shard int) error {
+func (f *finish) store(ctx context.Context, p *heartbeat.Recorder, shard int) error {
 	e := f.b.newExport(ctx, f.o, p, shard, exportCursor{})
 	if f.keeper != nil {
 		if err := f.keeper.add(e); err != nil {

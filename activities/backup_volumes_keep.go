@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 
@@ -46,14 +49,14 @@ func (k *keeper) keep(ctx context.Context) error {
 			classes[v.Class] = true
 		}
 	}
-	if err := inParallel(ctx, fetchWindow, mine, k.snapshot); err != nil {
+	if err := parallel.ForEach(ctx, fetchWindow, mine, k.snapshot); err != nil {
 		return err
 	}
 	if err := k.exist(ctx); err != nil {
 		return err
 	}
 	k.forgetFailed()
-	for _, name := range sortedKeys(classes) {
+	for _, name := range slices.Sorted(maps.Keys(classes)) {
 		raw, err := k.c.kube.Get(ctx, kube.VolumeSnapshotClasses(), "", name)
 		if kube.IsNotFound(err) {
 			continue // deleted meanwhile; a restore takes any class of the driver

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,7 +44,7 @@ const (
 
 // Read answers one read. It changes nothing, except for ReadLocationCheck, which
 // cleans up after itself.
-func (c *Catalog) Read(ctx context.Context, _ *Pulse, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Catalog) Read(ctx context.Context, _ *heartbeat.Recorder, in contract.ReadInput) (contract.ReadResult, error) {
 	read, ok := c.verbs()[in.Verb]
 	if !ok {
 		return contract.ReadResult{}, invalid("verb: %q is not known to this worker", in.Verb)

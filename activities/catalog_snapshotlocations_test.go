@@ -28,9 +28,9 @@ func TestReadVerbs(t *testing.T) {
 
 func TestReadSnapshotLocations(t *testing.T) {
 	l := snapshotLocations("a", "b")
-	l.cfg.VolumeSnapshotLocations[1].Spec.Config["credentialsFile"] = "/credentials/cloud"
-	l.cfg.VolumeSnapshotLocations[1].Spec.Config["ebsKmsKeyId"] = "alias/disks"
-	c := &Catalog{Config: l.cfg, Snapshots: l}
+	l.Config().VolumeSnapshotLocations[1].Spec.Config["credentialsFile"] = "/credentials/cloud"
+	l.Config().VolumeSnapshotLocations[1].Spec.Config["ebsKmsKeyId"] = "alias/disks"
+	c := &Catalog{Config: l.Config(), Snapshots: l}
 	read := func(name string) ([]byte, error) {
 		res, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocations, Name: name})
 		data, _ := json.Marshal(res.SnapshotLocations)
@@ -46,7 +46,7 @@ func TestReadSnapshotLocations(t *testing.T) {
 		t.Errorf("unknown: %v", err)
 	}
 	none := snapshotLocations()
-	res, err := (&Catalog{Config: none.cfg, Snapshots: none}).Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocations})
+	res, err := (&Catalog{Config: none.Config(), Snapshots: none}).Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocations})
 	if err != nil || len(res.SnapshotLocations) != 0 {
 		t.Errorf("none: %+v, %v", res, err)
 	}
@@ -82,9 +82,9 @@ func TestCheckSnapshotLocation(t *testing.T) {
 	credentials := account(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:DescribeVolumes","ec2:DescribeAvailabilityZones"],"Resource":"*"}]}`)
 	good, bad := credentials("lifeboat-secret"), credentials("another-secret")
 	l := snapshotLocations("good", "bad")
-	l.cfg.VolumeSnapshotLocations[0].Spec.Config["credentialsFile"] = good
-	l.cfg.VolumeSnapshotLocations[1].Spec.Config["credentialsFile"] = bad
-	c := &Catalog{Config: l.cfg, Snapshots: l}
+	l.Config().VolumeSnapshotLocations[0].Spec.Config["credentialsFile"] = good
+	l.Config().VolumeSnapshotLocations[1].Spec.Config["credentialsFile"] = bad
+	c := &Catalog{Config: l.Config(), Snapshots: l}
 	check := func(name string) contract.SnapshotLocationStatus {
 		t.Helper()
 		res, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: name})
@@ -118,8 +118,8 @@ func TestCheckSnapshotLocation(t *testing.T) {
 func TestCheckGoodSnapshotLocation(t *testing.T) {
 	credentials := account(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:Describe*","Resource":"*"}]}`)
 	l := snapshotLocations("good")
-	l.cfg.VolumeSnapshotLocations[0].Spec.Config["credentialsFile"] = credentials("lifeboat-secret")
-	res, err := (&Catalog{Config: l.cfg, Snapshots: l}).Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: "good"})
+	l.Config().VolumeSnapshotLocations[0].Spec.Config["credentialsFile"] = credentials("lifeboat-secret")
+	res, err := (&Catalog{Config: l.Config(), Snapshots: l}).Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: "good"})
 	if err != nil || res.SnapshotLocations[0].Phase != "Available" || res.SnapshotLocations[0].Message != "" {
 		t.Errorf("%+v, %v", res, err)
 	}

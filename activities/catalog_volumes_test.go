@@ -53,7 +53,7 @@ func catalogOf(t *testing.T, files map[string]string) (*Catalog, shelf) {
 	cfg := &config.Config{BackupStorageLocations: []velerov1.BackupStorageLocation{{}}}
 	cfg.BackupStorageLocations[0].Name = "default"
 	open := func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return s, nil }
-	return &Catalog{Config: cfg, Locations: &Locations{cfg: cfg, opened: map[string]store.Store{}, open: open}}, s
+	return &Catalog{Config: cfg, Locations: NewLocations(cfg, open)}, s
 }
 
 func readB(t *testing.T, c *Catalog) contract.ReadResult {

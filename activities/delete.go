@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -24,7 +26,7 @@ type tombstone struct {
 // PlanDelete finds the backup and its snapshots and writes its tombstone. Nothing is
 // written if a snapshot lies where this worker cannot delete it. It may repeat, also
 // after the backup's document is gone.
-func (b *Backup) PlanDelete(ctx context.Context, _ *Pulse, in contract.DeleteBackupInput) (contract.DeletePlan, error) {
+func (b *Backup) PlanDelete(ctx context.Context, _ *heartbeat.Recorder, in contract.DeleteBackupInput) (contract.DeletePlan, error) {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return contract.DeletePlan{}, invalid("name: %w", err)
 	}
@@ -62,7 +64,7 @@ func (b *Backup) PlanDelete(ctx context.Context, _ *Pulse, in contract.DeleteBac
 // backup or its tombstone. While any of several cannot be read it is not known to be
 // the only one, and nothing is deleted.
 func (b *Backup) holder(ctx context.Context, in contract.DeleteBackupInput) (string, error) {
-	if in.Location != "" || len(b.Locations.cfg.BackupStorageLocations) == 1 {
+	if in.Location != "" || len(b.Config.BackupStorageLocations) == 1 {
 		return in.Location, nil
 	}
 	all, err := askAll(ctx, b.Locations, "", lookPatience, func(ctx context.Context, a reply[[]byte]) ([]byte, error) {
@@ -145,7 +147,7 @@ func files(ctx context.Context, st store.Store, backup string) ([]string, error)
 func unmark(ctx context.Context, st store.Store, backup string) error {
 	err := st.Delete(ctx, archive.Layout{Backup: backup}.Metadata())
 	if errors.Is(err, store.ErrLocked) {
-		locked := &problem{contract.ErrTypeDenied, fmt.Errorf("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)}
+		locked := denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
 		return errors.Join(locked, st.Delete(ctx, archive.Tombstone(backup)))
 	}
 	if err != nil {
@@ -157,7 +159,7 @@ func unmark(ctx context.Context, st store.Store, backup string) error {
 // DeleteFiles removes the commit marker first, so that no reader finds a backup of
 // which half is gone, then the rest, then the tombstone. Files under a retention
 // lock are reported, not an error. It may repeat.
-func (b *Backup) DeleteFiles(ctx context.Context, p *Pulse, in contract.DeletePlan) (contract.DeleteResult, error) {
+func (b *Backup) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in contract.DeletePlan) (contract.DeleteResult, error) {
 	_, st, err := b.Locations.writable(ctx, in.Location)
 	if err != nil {
 		return contract.DeleteResult{}, err

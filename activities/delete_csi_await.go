@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
 
@@ -43,7 +45,7 @@ func (s *standIn) await(ctx context.Context) (ebs.Deletion, error) {
 		if err := s.ask(ctx, &c); err != nil {
 			return ebs.Deletion{}, err
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := poll.Sleep(ctx, wait); err != nil {
 			return ebs.Deletion{}, err
 		}
 	}
@@ -114,7 +116,7 @@ func (s *standIn) remove(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := poll.Sleep(ctx, wait); err != nil {
 			return err
 		}
 	}

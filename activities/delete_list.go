@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -136,7 +137,7 @@ func (r *snapshotReader) csi() []doomedCSI {
 			out, taken[s.key()] = append(out, s), true
 		}
 	}
-	for _, name := range sortedKeys(r.contents) {
+	for _, name := range slices.Sorted(maps.Keys(r.contents)) {
 		c := r.contents[name]
 		s := doomedContent(&c)
 		if c.Labels[resource.LabelBackup] == resource.LabelValue(r.layout.Backup) && c.Labels[resource.LabelRestore] == "" {

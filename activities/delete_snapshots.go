@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -30,7 +32,7 @@ const (
 // goes first, so that no backup is ever without them. Snapshots that are gone are
 // done, those that the provider keeps and those that are not this backup's are
 // Retained with a reason. One that fails does not keep the others. It may repeat.
-func (b *Backup) DeleteSnapshots(ctx context.Context, p *Pulse, in contract.DeletePlan) (contract.SnapshotDeletion, error) {
+func (b *Backup) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in contract.DeletePlan) (contract.SnapshotDeletion, error) {
 	_, st, err := b.Locations.writable(ctx, in.Location)
 	if err != nil {
 		return contract.SnapshotDeletion{}, err
@@ -46,7 +48,7 @@ func (b *Backup) DeleteSnapshots(ctx context.Context, p *Pulse, in contract.Dele
 	if err := unmark(ctx, st, in.Name); err != nil {
 		return contract.SnapshotDeletion{}, err
 	}
-	end := &outcomes{pulse: p}
+	end := &outcomes{recorder: p}
 	var both errgroup.Group
 	both.Go(func() error { return b.deleteNatives(ctx, in.Name, t.Snapshots.Native, end) })
 	both.Go(func() error { return b.deleteCSIs(ctx, t, end) })
@@ -120,7 +122,7 @@ func (b *Backup) deleteCSIs(ctx context.Context, t tombstone, end *outcomes) err
 
 // outcomes counts what becomes of snapshots.
 type outcomes struct {
-	pulse *Pulse
+	recorder *heartbeat.Recorder
 
 	mu     sync.Mutex
 	res    contract.SnapshotDeletion
@@ -144,7 +146,7 @@ func (t *outcomes) add(what string, d ebs.Deletion, err error) {
 	default:
 		t.res.Deleted++
 	}
-	t.pulse.Count(1, 0)
+	t.recorder.Count(1, 0)
 }
 
 // result is what was counted, and the first failures of all.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -64,9 +66,8 @@ func deleterOf(files map[string][]byte, locations ...string) (*Backup, *cellar) 
 	cfg := &config.Config{BackupStorageLocations: []velerov1.BackupStorageLocation{{}}}
 	cfg.BackupStorageLocations[0].Name = "default"
 	open := func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return c, nil }
-	snapshots := snapshotLocations(locations...)
-	snapshots.open = func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil }
-	return &Backup{Config: cfg, Snapshots: snapshots, Locations: &Locations{cfg: cfg, opened: map[string]store.Store{}, open: open}}, c
+	snapshots := NewSnapshotLocations(snapshotLocations(locations...).Config(), func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil })
+	return &Backup{Config: cfg, Snapshots: snapshots, Locations: NewLocations(cfg, open)}, c
 }
 
 func zipped(t *testing.T, text string) []byte {
@@ -238,8 +239,11 @@ func TestDeleteLocked(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
 	plan := contract.DeletePlan{Name: "b", Files: 2}
 	for name, do := range map[string]func(*Backup) error{
-		"snapshots": func(b *Backup) error { _, err := b.DeleteSnapshots(t.Context(), &Pulse{}, plan); return err },
-		"files":     func(b *Backup) error { _, err := b.DeleteFiles(t.Context(), &Pulse{}, plan); return err },
+		"snapshots": func(b *Backup) error {
+			_, err := b.DeleteSnapshots(t.Context(), &heartbeat.Recorder{}, plan)
+			return err
+		},
+		"files": func(b *Backup) error { _, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); return err },
 	} {
 		b, c := deleterOf(map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
 		c.locked = "velero-backup.json"
@@ -252,14 +256,14 @@ func TestDeleteLocked(t *testing.T) {
 	}
 	b, c := deleterOf(map[string][]byte{l.Tarball(): nil})
 	c.locked = "b.tar.gz"
-	if res, err := b.DeleteFiles(t.Context(), &Pulse{}, plan); err != nil || res.Files != 1 || len(res.Retained) != 1 || len(c.objs) != 1 {
+	if res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); err != nil || res.Files != 1 || len(res.Retained) != 1 || len(c.objs) != 1 {
 		t.Errorf("%+v, %v", res, err)
 	}
 }
 
 // TestOutcomes: one failure keeps no other snapshot, and what is told has an end.
 func TestOutcomes(t *testing.T) {
-	o := &outcomes{pulse: &Pulse{}}
+	o := &outcomes{recorder: &heartbeat.Recorder{}}
 	o.add("a", ebs.Deletion{Outcome: ebs.Deleted}, nil)
 	o.add("b", ebs.Deletion{Outcome: ebs.Gone}, nil)
 	o.add("d", ebs.Deletion{Outcome: ebs.Retained, Reason: "locked"}, nil)

@@ -1,11 +1,8 @@
 package activities
 
 import (
-	"context"
 	"errors"
 	"fmt"
-
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
@@ -24,6 +21,9 @@ type problem struct {
 func (p *problem) Error() string { return p.err.Error() }
 func (p *problem) Unwrap() error { return p.err }
 
+// newProblem is err as an error that no retry mends, of a type of the contract.
+func newProblem(kind string, err error) error { return &problem{kind, err} }
+
 func invalid(format string, args ...any) error {
 	return &problem{contract.ErrTypeInvalid, fmt.Errorf(format, args...)}
 }
@@ -36,24 +36,12 @@ func notFound(format string, args ...any) error {
 	return &problem{contract.ErrTypeNotFound, fmt.Errorf(format, args...)}
 }
 
-func unusable(format string, args ...any) error {
-	return &problem{contract.ErrTypeLocation, fmt.Errorf(format, args...)}
+func denied(format string, args ...any) error {
+	return &problem{contract.ErrTypeDenied, fmt.Errorf(format, args...)}
 }
 
-// typed turns a domain error into the ApplicationError that Temporal sees. It is
-// the last thing before an activity returns, and its result is returned bare: a
-// wrapped non-retryable error would be retried.
-func typed(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
-	}
-	if kind := kindOf(err); kind != "" {
-		return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
-	}
-	return temporal.NewApplicationError(err.Error(), "Transient")
+func unusable(format string, args ...any) error {
+	return &problem{contract.ErrTypeLocation, fmt.Errorf(format, args...)}
 }
 
 // kinds are the domain errors that no retry mends.

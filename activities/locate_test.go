@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -66,18 +68,18 @@ func (y *yard) Presign(_ context.Context, key string, _ time.Duration) (string, 
 // A location without a yard cannot be opened.
 func yards(of map[string]*yard) *Locations {
 	cfg := &config.Config{}
-	for _, name := range sortedKeys(of) {
+	for _, name := range slices.Sorted(maps.Keys(of)) {
 		bsl := velerov1.BackupStorageLocation{}
 		bsl.Name, bsl.Spec.Default = name, name == "default"
 		bsl.Spec.ObjectStorage = &velerov1.ObjectStorageLocation{Bucket: "b-" + name, Prefix: "p"}
 		cfg.BackupStorageLocations = append(cfg.BackupStorageLocations, bsl)
 	}
-	return &Locations{cfg: cfg, opened: map[string]store.Store{}, open: func(_ context.Context, bsl velerov1.BackupStorageLocation) (store.Store, error) {
+	return NewLocations(cfg, func(_ context.Context, bsl velerov1.BackupStorageLocation) (store.Store, error) {
 		if y := of[bsl.Name]; y != nil {
 			return y, nil
 		}
 		return nil, errors.New("no such secret")
-	}}
+	})
 }
 
 // holding is a yard with these backups, each "name" or "name schedule start".
@@ -96,7 +98,7 @@ func (y *yard) without(err error) *yard { y.lost = err; return y }
 
 func catalogOver(of map[string]*yard) *Catalog {
 	l := yards(of)
-	return &Catalog{Config: l.cfg, Locations: l}
+	return &Catalog{Config: l.Config(), Locations: l}
 }
 
 // A location that cannot be read hides no other, and is named.
@@ -209,11 +211,11 @@ func TestRestoreFromAnyLocation(t *testing.T) {
 func TestTwoNamesOfOnePlace(t *testing.T) {
 	one := holding("a")
 	l := yards(map[string]*yard{"copy": one, "main": one})
-	for i := range l.cfg.BackupStorageLocations {
-		l.cfg.BackupStorageLocations[i].Spec.ObjectStorage = &velerov1.ObjectStorageLocation{Bucket: "b", Prefix: []string{"p", "p/"}[i]}
+	for i := range l.Config().BackupStorageLocations {
+		l.Config().BackupStorageLocations[i].Spec.ObjectStorage = &velerov1.ObjectStorageLocation{Bucket: "b", Prefix: []string{"p", "p/"}[i]}
 	}
-	l.cfg.BackupStorageLocations[0].Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
-	c := &Catalog{Config: l.cfg, Locations: l}
+	l.Config().BackupStorageLocations[0].Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
+	c := &Catalog{Config: l.Config(), Locations: l}
 	res, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadBackups})
 	if err != nil || len(res.Backups) != 1 || res.Backups[0].Location != "main" {
 		t.Errorf("%v %v", res.Backups, err)
@@ -246,8 +248,8 @@ func TestDeleteFromAnyLocation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := yards(c.locations)
-			b := &Backup{Config: l.cfg, Locations: l, Snapshots: snapshotLocations()}
-			plan, err := b.PlanDelete(t.Context(), &Pulse{}, contract.DeleteBackupInput{Name: "a", Location: c.location})
+			b := &Backup{Config: l.Config(), Locations: l, Snapshots: snapshotLocations()}
+			plan, err := b.PlanDelete(t.Context(), &heartbeat.Recorder{}, contract.DeleteBackupInput{Name: "a", Location: c.location})
 			c.want.check(t, plan.Location, err)
 			for name, y := range c.locations {
 				if y == nil || y == begun {
@@ -290,12 +292,12 @@ func TestAbandonSearchesAll(t *testing.T) {
 		y.objs[archive.Staging("u")+"chunk-00000"] = []byte("x")
 	}
 	r := &Restore{Locations: yards(all)}
-	if _, err := r.Abandon(t.Context(), &Pulse{}, contract.AbandonRestoreInput{Ref: contract.RestoreRef{Name: "r", UID: "u"}}); err != nil {
+	if _, err := r.Abandon(t.Context(), &heartbeat.Recorder{}, contract.AbandonRestoreInput{Ref: contract.RestoreRef{Name: "r", UID: "u"}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"default", "west"} {
 		if _, left := all[name].objs[archive.Staging("u")+"chunk-00000"]; left || len(all[name].objs) != 2 {
-			t.Errorf("%s: %v", name, sortedKeys(all[name].objs))
+			t.Errorf("%s: %v", name, slices.Sorted(maps.Keys(all[name].objs)))
 		}
 	}
 }

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,49 +9,35 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // Locations opens the storage locations of the configuration, each once.
 type Locations struct {
 	cfg  *config.Config
-	open func(context.Context, velerov1.BackupStorageLocation) (store.Store, error)
+	open OpenStore
 
 	mu     sync.Mutex
 	opened map[string]store.Store
 }
 
-// NewLocations returns the locations of cfg. Secrets that a location names are read
-// from the cluster, in the configuration's namespace, as Velero does.
-func NewLocations(cfg *config.Config, kc *kube.Client, log *slog.Logger) *Locations {
-	secret := func(ctx context.Context, name, key string) ([]byte, error) {
-		return readSecret(ctx, kc, cfg.Namespace, name, key)
-	}
-	return &Locations{
-		cfg: cfg, opened: map[string]store.Store{},
-		open: func(ctx context.Context, bsl velerov1.BackupStorageLocation) (store.Store, error) {
-			return store.Open(ctx, bsl, store.Options{Logger: log, Secret: secret, Parallel: cfg.Limits.UploadParts})
-		},
-	}
+// OpenStore opens the store of a location.
+type OpenStore func(context.Context, velerov1.BackupStorageLocation) (store.Store, error)
+
+// NewLocations returns the locations of cfg, each of which open opens when it is needed.
+func NewLocations(cfg *config.Config, open OpenStore) *Locations {
+	return &Locations{cfg: cfg, opened: map[string]store.Store{}, open: open}
 }
 
-func readSecret(ctx context.Context, kc *kube.Client, namespace, name, key string) ([]byte, error) {
-	raw, err := kc.Get(ctx, kube.Resource{Version: "v1", Name: "secrets", Kind: "Secret", Namespaced: true}, namespace, name)
-	if err != nil {
-		return nil, fmt.Errorf("read secret %s/%s: %w", namespace, name, err)
+// Config is the configuration that the locations are of.
+func (l *Locations) Config() *config.Config { return l.cfg }
+
+// OpenS3 opens the stores of S3 buckets. secret reads a key of a Secret in the worker's
+// namespace.
+func OpenS3(cfg *config.Config, log *slog.Logger, secret func(ctx context.Context, name, key string) ([]byte, error)) OpenStore {
+	return func(ctx context.Context, bsl velerov1.BackupStorageLocation) (store.Store, error) {
+		return store.Open(ctx, bsl, store.Options{Logger: log, Secret: secret, Parallel: cfg.Limits.UploadParts})
 	}
-	var secret struct {
-		Data map[string][]byte `json:"data"`
-	}
-	if err := json.Unmarshal(raw, &secret); err != nil {
-		return nil, fmt.Errorf("read secret %s/%s: not a Secret", namespace, name) // without the cause: it may quote the data
-	}
-	value, ok := secret.Data[key]
-	if !ok {
-		return nil, fmt.Errorf("secret %s/%s has no key %q", namespace, name, key)
-	}
-	return value, nil
 }
 
 // Get returns the location of that name, "" meaning the default. An unknown name

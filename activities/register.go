@@ -3,7 +3,10 @@ package activities
 import (
 	"context"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
@@ -50,14 +53,42 @@ func (c *Catalog) Register(r Registry) {
 	register(r, contract.ReadCatalog, c.Read)
 }
 
-// register ties a method to its contract: types are checked by the compiler, a
-// pulse beats while it runs, its error is typed on the way out.
-func register[In, Out any](r Registry, a contract.Activity[In, Out], do func(context.Context, *Pulse, In) (Out, error)) {
+// register ties a method to its contract: types are checked by the compiler, it
+// heartbeats while it runs, its error is typed on the way out.
+func register[In, Out any](r Registry, a contract.Activity[In, Out], do func(context.Context, *heartbeat.Recorder, In) (Out, error)) {
 	wrapped := func(ctx context.Context, in In) (Out, error) {
-		pulse, stop := startPulse(ctx)
+		recorder, stop := startHeartbeat(ctx)
 		defer stop()
-		out, err := do(ctx, pulse, in)
+		out, err := do(ctx, recorder, in)
 		return out, typed(ctx, err)
 	}
 	r.RegisterActivityWithOptions(wrapped, activity.RegisterOptions{Name: a.Name})
+}
+
+// startHeartbeat heartbeats until stop is called, from the watermark of the attempt
+// before on. Details that do not decode are those of another version: it starts over.
+func startHeartbeat(ctx context.Context) (recorder *heartbeat.Recorder, stop func()) {
+	var last contract.Heartbeat
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &last); err != nil {
+			last = contract.Heartbeat{}
+		}
+	}
+	return heartbeat.Start(last, func(h contract.Heartbeat) { activity.RecordHeartbeat(ctx, h) })
+}
+
+// typed turns a domain error into the ApplicationError that Temporal sees. It is
+// the last thing before an activity returns, and its result is returned bare: a
+// wrapped non-retryable error would be retried.
+func typed(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	if kind := kindOf(err); kind != "" {
+		return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
+	}
+	return temporal.NewApplicationError(err.Error(), "Transient")
 }

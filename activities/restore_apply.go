@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -30,7 +32,7 @@ type applyCursor struct {
 // Apply brings the objects of one task into the cluster, all at once as far as the
 // client's limiter allows. It resumes at its watermark; an object that an earlier
 // attempt created is recognised and counted as created.
-func (r *Restore) Apply(ctx context.Context, p *Pulse, in contract.ApplyTaskInput) (contract.ApplyResult, error) {
+func (r *Restore) Apply(ctx context.Context, p *heartbeat.Recorder, in contract.ApplyTaskInput) (contract.ApplyResult, error) {
 	s, err := r.planned(ctx, in.Ref)
 	if err != nil {
 		return contract.ApplyResult{}, err
@@ -130,17 +132,17 @@ func (s *session) putRecords(ctx context.Context, in contract.ApplyTaskInput, ba
 
 // applier applies objects of one level.
 type applier struct {
-	r     *Restore
-	s     *session
-	pulse *Pulse
-	level plan.Level
-	cat   kube.Catalog
-	rules *resource.Context
-	look  *lookup
-	names *namespaces
+	r        *Restore
+	s        *session
+	recorder *heartbeat.Recorder
+	level    plan.Level
+	cat      kube.Catalog
+	rules    *resource.Context
+	look     *lookup
+	names    *namespaces
 }
 
-func (r *Restore) newApplier(ctx context.Context, s *session, p *Pulse, level plan.Level) (*applier, error) {
+func (r *Restore) newApplier(ctx context.Context, s *session, p *heartbeat.Recorder, level plan.Level) (*applier, error) {
 	cat, err := r.Kube.Discover(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("discover resource types: %w", err)
@@ -148,7 +150,7 @@ func (r *Restore) newApplier(ctx context.Context, s *session, p *Pulse, level pl
 	if err := s.readDisks(ctx); err != nil {
 		return nil, err
 	}
-	a := &applier{r: r, s: s, pulse: p, level: level, cat: cat}
+	a := &applier{r: r, s: s, recorder: p, level: level, cat: cat}
 	a.look = &lookup{ctx: ctx, s: s, keys: map[string]map[string]bool{}, versions: map[string][]string{}}
 	a.rules = s.rules(a.look)
 	if err := s.Changes.apply(a.rules); err != nil {
@@ -197,7 +199,7 @@ func (a *applier) batch(ctx context.Context, r plan.Range) ([]record, error) {
 				return err
 			}
 			records = append(records, rec)
-			a.pulse.Count(1, 0)
+			a.recorder.Count(1, 0)
 			return err
 		})
 	}

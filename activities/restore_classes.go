@@ -101,7 +101,7 @@ func (p *volumePlanner) classes(ctx context.Context) error {
 	}
 	for _, old := range slices.Sorted(maps.Keys(p.s.Restore.StorageClasses)) {
 		if name := p.s.Restore.StorageClasses[old]; !has(known, name) {
-			p.refused.add(contract.ErrTypeInvalid, "storageClassMapping[%s]: there is no storage class %q in the cluster nor in what is restored; known are %s", old, name, strings.Join(sortedKeys(known), ", "))
+			p.refused.add(contract.ErrTypeInvalid, "storageClassMapping[%s]: there is no storage class %q in the cluster nor in what is restored; known are %s", old, name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 	}
 	for i := range p.plan.Volumes {
@@ -138,7 +138,7 @@ const annotationDefaultClass = "storageclass.kubernetes.io/is-default-class"
 
 // defaultClass is the class that claims without one get: of several the newest.
 func defaultClass(known map[string]storagev1.StorageClass) (class storagev1.StorageClass, ok bool) {
-	for _, name := range sortedKeys(known) {
+	for _, name := range slices.Sorted(maps.Keys(known)) {
 		c := known[name]
 		if c.Annotations[annotationDefaultClass] == "true" && (!ok || class.CreationTimestamp.Before(&c.CreationTimestamp)) {
 			class, ok = c, true
@@ -169,7 +169,7 @@ func (p *volumePlanner) checkClass(v *restoreVolume, known map[string]storagev1.
 	case ok || v.Way == wayLeft || v.Way == wayKeep:
 	case v.hasData() || p.mapped(v.Class):
 		p.refused.add(contract.ErrTypeInvalid, "claim %s: there is no storage class %q in the cluster nor in what is restored; create it, or map it to another (--storage-class-mappings %s:NEW); known are %s",
-			claim, v.Class, v.Class, strings.Join(sortedKeys(known), ", "))
+			claim, v.Class, v.Class, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 	case v.Bind == "":
 		p.reason(v, report.New(report.ClassMissing, fmt.Sprintf("there is no storage class %q in the cluster: the claim stays pending", v.Class)))
 	}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 
 	"k8s.io/apimachinery/pkg/util/json"
 
@@ -26,7 +29,7 @@ const (
 // AwaitCRDs waits until the definitions that the restore made or found are served.
 // One that does not get there is a reason; its custom resources then have their own,
 // and all else is restored. It may repeat: the reasons are overwritten.
-func (r *Restore) AwaitCRDs(ctx context.Context, _ *Pulse, in contract.AwaitCRDsInput) (contract.Nothing, error) {
+func (r *Restore) AwaitCRDs(ctx context.Context, _ *heartbeat.Recorder, in contract.AwaitCRDsInput) (contract.Nothing, error) {
 	s, err := r.planned(ctx, in.Ref)
 	if err != nil {
 		return contract.Nothing{}, err
@@ -51,7 +54,7 @@ func (r *Restore) AwaitCRDs(ctx context.Context, _ *Pulse, in contract.AwaitCRDs
 // notServed are the reasons of definitions that are not served.
 func notServed(pending map[string]string) []record {
 	out := []record{}
-	for _, name := range sortedKeys(pending) {
+	for _, name := range slices.Sorted(maps.Keys(pending)) {
 		r := report.New(report.CRDNotReady, fmt.Sprintf("was not Established with its names accepted within %s: %s; its custom resources may be missing", crdPatience, pending[name])).
 			At(crdResource, "", name)
 		out = append(out, record{Reasons: []report.Reason{r}})

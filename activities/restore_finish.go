@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,7 +31,7 @@ func restoreDocument(name string) string {
 
 // Finish writes the results of a restore, or the plan of a dry run. It may repeat.
 // The document comes last: a restore with it is whole.
-func (r *Restore) Finish(ctx context.Context, _ *Pulse, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
+func (r *Restore) Finish(ctx context.Context, _ *heartbeat.Recorder, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
 	s, err := r.planned(ctx, in.Archive.Ref)
 	if err != nil {
 		return contract.RestoreResult{}, err
@@ -209,7 +211,7 @@ func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *fol
 // it created stay, as with Velero; disks that none of them uses are deleted first,
 // because staging tells where they are. A restore that ended before it was known where
 // its backup lies may have left files in any location. It may repeat.
-func (r *Restore) Abandon(ctx context.Context, _ *Pulse, in contract.AbandonRestoreInput) (contract.Nothing, error) {
+func (r *Restore) Abandon(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonRestoreInput) (contract.Nothing, error) {
 	r.opened.drop(in.Ref.UID)
 	named, err := r.Locations.named(in.Ref.Location)
 	if kindOf(err) != "" {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -40,7 +42,7 @@ const (
 // staging before the next one begins, so that a retry goes on where the last attempt
 // ended. A hook that ran when a worker died runs again, with a warning. A hook that
 // fails is a reason; the errors are those of the cluster or the store.
-func (r *Restore) RunHooks(ctx context.Context, _ *Pulse, in contract.RunRestoreHooksInput) (contract.HookResult, error) {
+func (r *Restore) RunHooks(ctx context.Context, _ *heartbeat.Recorder, in contract.RunRestoreHooksInput) (contract.HookResult, error) {
 	s, err := r.planned(ctx, in.Ref)
 	if err != nil {
 		return contract.HookResult{}, err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -73,7 +75,7 @@ func (a *applier) awaitGone(ctx context.Context, refused []*item) error {
 	}
 	end := time.Now().Add(most)
 	for wait := leavingFirst; len(left) > 0 && time.Now().Before(end); wait = min(2*wait, leavingMax) {
-		err := pause(ctx, min(wait, time.Until(end)))
+		err := poll.Sleep(ctx, min(wait, time.Until(end)))
 		if err != nil {
 			return err
 		}

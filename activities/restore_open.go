@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -19,7 +23,7 @@ import (
 
 // Open validates the input, finds the backup and opens it. A tarball that Velero
 // made is cut into seekable chunks first. It may repeat: chunks are overwritten.
-func (r *Restore) Open(ctx context.Context, p *Pulse, in contract.OpenArchiveInput) (contract.OpenedArchive, error) {
+func (r *Restore) Open(ctx context.Context, p *heartbeat.Recorder, in contract.OpenArchiveInput) (contract.OpenedArchive, error) {
 	if err := validateRestore(in.Restore); err != nil {
 		return contract.OpenedArchive{}, err
 	}
@@ -101,7 +105,7 @@ func unsearched(all []contract.UnreadLocation) []report.Reason {
 }
 
 // open opens our own archive, or makes one of Velero's tarball.
-func (d *openDoc) open(ctx context.Context, p *Pulse, src store.Store, stage staging) (*archive.Archive, error) {
+func (d *openDoc) open(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage staging) (*archive.Archive, error) {
 	layout := archive.Layout{Backup: d.Archive.Backup}
 	_, err := src.Head(ctx, layout.Manifest())
 	if errors.Is(err, store.ErrNotFound) {
@@ -125,7 +129,7 @@ func validateRestore(in contract.RestoreInput) error {
 	if problems := filter.ValidateRestore(&in.Spec, in.Names); len(problems) > 0 {
 		return filter.FieldErrors(problems)
 	}
-	for _, old := range sortedKeys(in.StorageClasses) {
+	for _, old := range slices.Sorted(maps.Keys(in.StorageClasses)) {
 		if old == "" || in.StorageClasses[old] == "" {
 			return invalid("storageClassMapping[%s]: %q is not a storage class; name both the old one and the new one", old, in.StorageClasses[old])
 		}
@@ -169,7 +173,7 @@ func planned(ctx context.Context, st store.Store, in contract.RestoreInput) erro
 }
 
 // recut cuts Velero's tarball into seekable chunks in the restore's staging.
-func recut(ctx context.Context, p *Pulse, src store.Store, stage staging, l archive.Layout, a *contract.OpenedArchive) error {
+func recut(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage staging, l archive.Layout, a *contract.OpenedArchive) error {
 	body, _, err := src.Get(ctx, l.Tarball())
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%s is missing: %w", l.Tarball(), archive.ErrCorrupt)

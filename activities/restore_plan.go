@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -16,7 +19,7 @@ import (
 // Plan selects objects by the index and orders them into levels and tasks. Only what
 // the filters leave out for its labels, its name or its scope, and selected objects may
 // need, is found by reading those. It may repeat: the plan is overwritten.
-func (r *Restore) Plan(ctx context.Context, p *Pulse, in contract.PlanRestoreInput) (contract.RestorePlan, error) {
+func (r *Restore) Plan(ctx context.Context, p *heartbeat.Recorder, in contract.PlanRestoreInput) (contract.RestorePlan, error) {
 	s, err := r.open(ctx, in.Archive.Ref)
 	if err != nil {
 		return contract.RestorePlan{}, err
@@ -57,7 +60,7 @@ func (r *Restore) choose(ctx context.Context, s *session, cat kube.Catalog) (err
 	if err != nil {
 		return err
 	}
-	doc.Reasons = append(doc.Reasons, doc.Filter.OddNamespaces(sortedKeys(x.namespaces))...)
+	doc.Reasons = append(doc.Reasons, doc.Filter.OddNamespaces(slices.Sorted(maps.Keys(x.namespaces)))...)
 	if err := x.bring(ctx, podResource); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/json"
@@ -109,7 +110,7 @@ func (x *selection) needs(gr string, e archive.Entry, body []byte) []archive.Key
 // bringVolumes adds the volumes that selected claims are bound to.
 func (x *selection) bringVolumes(ctx context.Context) error {
 	var keys []archive.Key
-	for _, name := range sortedKeys(x.s.index.pvs) {
+	for _, name := range slices.Sorted(maps.Keys(x.s.index.pvs)) {
 		if x.s.index.related(pvResource, name) && !x.s.plan.Filter.IncludeObject(pvResource, "", name) {
 			keys = append(keys, archive.Key{Resource: pvResource, Name: name})
 		}

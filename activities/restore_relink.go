@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/util/json"
 
@@ -44,7 +46,7 @@ const relinkRecords = recordsDir + "relink.json"
 // RelinkOwners gives restored objects their owners back: by name, with the owner's
 // new uid, where the owner is part of this restore. It may repeat: a link that is
 // there is left alone.
-func (r *Restore) RelinkOwners(ctx context.Context, p *Pulse, in contract.RelinkOwnersInput) (contract.ApplyResult, error) {
+func (r *Restore) RelinkOwners(ctx context.Context, p *heartbeat.Recorder, in contract.RelinkOwnersInput) (contract.ApplyResult, error) {
 	s, err := r.planned(ctx, in.Ref)
 	if err != nil {
 		return contract.ApplyResult{}, err

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
@@ -132,7 +134,7 @@ func applierOf(t *testing.T, s *apiServer, dryRun bool, objs ...stored) *applier
 	ses.Restore.Name, ses.Restore.DryRun, ses.Run.Started = "r", dryRun, time.Now()
 	r := &Restore{Kube: client, Config: &config.Config{}, Rules: resource.NewRegistry()}
 	r.Config.Limits.ApplyConcurrency = 8
-	a, err := r.newApplier(t.Context(), ses, &Pulse{}, plan.LevelOf("configmaps"))
+	a, err := r.newApplier(t.Context(), ses, &heartbeat.Recorder{}, plan.LevelOf("configmaps"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	"golang.org/x/sync/errgroup"
@@ -35,7 +39,7 @@ type claimEnd struct {
 // reclaim policy and the labels that it had in the backup. Claims that are still to be
 // bound are counted as pending, until their time is over. It may be called any number
 // of times.
-func (r *Restore) PatchVolumes(ctx context.Context, _ *Pulse, in contract.PatchVolumesInput) (contract.PatchResult, error) {
+func (r *Restore) PatchVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.PatchVolumesInput) (contract.PatchResult, error) {
 	s, err := r.planned(ctx, in.Ref)
 	if err != nil {
 		return contract.PatchResult{}, err
@@ -166,7 +170,7 @@ func (v *restoreVolume) end(why report.Reason) claimEnd {
 func (p *claimWatcher) finish(ctx context.Context) (contract.PatchResult, error) {
 	res := contract.PatchResult{Pending: p.pending}
 	var out []record
-	for _, key := range sortedKeys(p.ends) {
+	for _, key := range slices.Sorted(maps.Keys(p.ends)) {
 		end := p.ends[key]
 		if v := p.s.index.claims[key]; end.PV != "" && v != nil && v.Way == wayCSI {
 			res.Bound++

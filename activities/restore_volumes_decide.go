@@ -2,6 +2,7 @@ package activities
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -152,7 +153,7 @@ func (f *volumeFacts) join(fn func(*corev1.PersistentVolume, *corev1.PersistentV
 		}
 		fn(nil, c)
 	}
-	for _, name := range sortedKeys(f.volumes) {
+	for _, name := range slices.Sorted(maps.Keys(f.volumes)) {
 		if pv := f.volumes[name]; !used[name] {
 			fn(&pv, nil)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -33,7 +34,7 @@ func (p *volumePlanner) disks(ctx context.Context) error {
 		v.Disk.Location = n.Spec.Location
 		byLocation[n.Spec.Location] = append(byLocation[n.Spec.Location], v)
 	})
-	for _, name := range sortedKeys(byLocation) {
+	for _, name := range slices.Sorted(maps.Keys(byLocation)) {
 		if err := p.location(ctx, name, byLocation[name]); err != nil {
 			return err
 		}
@@ -148,7 +149,7 @@ func (p *volumePlanner) place(ctx context.Context, byLocation map[string][]*rest
 	if err != nil {
 		return err
 	}
-	for _, name := range sortedKeys(byLocation) {
+	for _, name := range slices.Sorted(maps.Keys(byLocation)) {
 		zones, text, err := p.zones(ctx, name, nodeZones(nodes))
 		if err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
@@ -37,11 +39,11 @@ func (p *volumePlanner) handles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	answer, err := p.ask(ctx, sortedKeys(asked), nodeRegions(nodes))
+	answer, err := p.ask(ctx, slices.Sorted(maps.Keys(asked)), nodeRegions(nodes))
 	if err != nil {
 		return err
 	}
-	for _, id := range sortedKeys(asked) {
+	for _, id := range slices.Sorted(maps.Keys(asked)) {
 		for _, v := range asked[id] {
 			p.judge(v, answer)
 		}

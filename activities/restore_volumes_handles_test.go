@@ -46,11 +46,9 @@ func ec2Of(t *testing.T, users ...ebssim.User) (*config.Config, *SnapshotLocatio
 			Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": "us-east-1", "credentialsFile": file}},
 		})
 	}
-	locations := NewSnapshotLocations(cfg, nil)
-	locations.open = func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
+	return cfg, NewSnapshotLocations(cfg, func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
 		return ebs.Open(ctx, l, ebs.Options{Attempts: 1})
-	}
-	return cfg, locations
+	})
 }
 
 func user(name string, policies ...string) ebssim.User {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
@@ -23,7 +25,7 @@ const diskWindow = 16
 // MakeVolumes makes the EBS volumes of native snapshots, or looks how far they are. It
 // may be called any number of times: volumes are found again by their tags and by the
 // client token that EC2 knows a request by.
-func (r *Restore) MakeVolumes(ctx context.Context, p *Pulse, in contract.RestoreVolumesInput) (contract.DiskStatus, error) {
+func (r *Restore) MakeVolumes(ctx context.Context, p *heartbeat.Recorder, in contract.RestoreVolumesInput) (contract.DiskStatus, error) {
 	s, err := r.planned(ctx, in.Ref)
 	if err != nil {
 		return contract.DiskStatus{}, err
@@ -31,7 +33,7 @@ func (r *Restore) MakeVolumes(ctx context.Context, p *Pulse, in contract.Restore
 	if err := s.readDisks(ctx); err != nil {
 		return contract.DiskStatus{}, err
 	}
-	m := &diskMaker{r: r, s: s, pulse: p, disks: s.disks}
+	m := &diskMaker{r: r, s: s, recorder: p, disks: s.disks}
 	err = m.make(ctx)
 	if err == nil {
 		err = m.look(ctx)
@@ -55,12 +57,12 @@ func outlive(ctx context.Context, by time.Duration) (context.Context, context.Ca
 
 // diskMaker makes the disks of one restore.
 type diskMaker struct {
-	r     *Restore
-	s     *session
-	pulse *Pulse
-	mu    sync.Mutex
-	disks map[string]disk
-	again error // of a volume that EC2 may make at another try
+	r        *Restore
+	s        *session
+	recorder *heartbeat.Recorder
+	mu       sync.Mutex
+	disks    map[string]disk
+	again    error // of a volume that EC2 may make at another try
 }
 
 // make asks for the volumes that EC2 has not agreed to make yet. One that it fails to
@@ -83,7 +85,7 @@ func (m *diskMaker) make(ctx context.Context) error {
 				return fmt.Errorf("make the volume of %s: %w", v.PV, err)
 			}
 			m.set(v.PV, d)
-			m.pulse.Count(1, 0)
+			m.recorder.Count(1, 0)
 			return nil
 		})
 	}

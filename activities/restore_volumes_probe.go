@@ -3,6 +3,8 @@ package activities
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,7 +174,7 @@ func answerOn(c snapshotv1.VolumeSnapshotContent) probeAnswer {
 func (p *prober) judge() ([]report.Reason, error) {
 	var reasons []report.Reason
 	var refused refusals
-	for _, name := range sortedKeys(p.volumes) {
+	for _, name := range slices.Sorted(maps.Keys(p.volumes)) {
 		v, a := p.volumes[name], p.answers[name]
 		switch {
 		case a.known:

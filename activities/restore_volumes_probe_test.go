@@ -3,8 +3,10 @@ package activities
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -208,7 +210,7 @@ func TestSweepContents(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if left := strings.Join(sortedKeys(server.objects), " "); left != "name-h2 name-h3" {
+	if left := strings.Join(slices.Sorted(maps.Keys(server.objects)), " "); left != "name-h2 name-h3" {
 		t.Errorf("left %s", left)
 	}
 }

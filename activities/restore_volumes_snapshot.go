@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -141,7 +143,7 @@ func (f *volumeFacts) contentOf(snapshot string, vs snapshotv1.VolumeSnapshot, n
 			return c
 		}
 	}
-	for _, name := range sortedKeys(f.contents) {
+	for _, name := range slices.Sorted(maps.Keys(f.contents)) {
 		ref := f.contents[name].Spec.VolumeSnapshotRef
 		if ref.Name != "" && objectName(ref.Namespace, ref.Name) == snapshot {
 			return f.contents[name]

@@ -12,39 +12,42 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
-
-// envClusterName is Velero's environment variable: the cluster's name in AWS.
-// Restored volumes are tagged as owned by it.
-const envClusterName = "AWS_CLUSTER_NAME"
 
 // SnapshotLocations opens the volume snapshot locations of the configuration,
 // each once. They share one limiter, since limits are the account's.
 type SnapshotLocations struct {
 	cfg  *config.Config
-	open func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error)
+	open OpenSnapshotLocation
 
 	mu     sync.Mutex
 	opened map[string]*ebs.Location
 }
 
-// NewSnapshotLocations returns the locations of cfg. Secrets that a location
-// names are read from the cluster, in the configuration's namespace.
-func NewSnapshotLocations(cfg *config.Config, kc *kube.Client) *SnapshotLocations {
+// OpenSnapshotLocation connects to EC2 as a location says.
+type OpenSnapshotLocation func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error)
+
+// NewSnapshotLocations returns the locations of cfg, each of which open opens when it is
+// needed.
+func NewSnapshotLocations(cfg *config.Config, open OpenSnapshotLocation) *SnapshotLocations {
+	return &SnapshotLocations{cfg: cfg, opened: map[string]*ebs.Location{}, open: open}
+}
+
+// Config is the configuration that the locations are of.
+func (l *SnapshotLocations) Config() *config.Config { return l.cfg }
+
+// envClusterName is Velero's environment variable: the cluster's name in AWS.
+// Restored volumes are tagged as owned by it.
+const envClusterName = "AWS_CLUSTER_NAME"
+
+// OpenEBS opens locations that share one limiter, since limits are the account's. secret
+// reads a key of a Secret in the worker's namespace.
+func OpenEBS(cfg *config.Config, secret func(ctx context.Context, name, key string) ([]byte, error)) OpenSnapshotLocation {
 	limits := ebs.DefaultLimits()
 	limits.Pending = cmp.Or(cfg.Limits.PendingSnapshots, limits.Pending)
-	options := ebs.Options{
-		Limits: ebs.NewPool(limits), ClusterName: os.Getenv(envClusterName),
-		Secret: func(ctx context.Context, name, key string) ([]byte, error) {
-			return readSecret(ctx, kc, cfg.Namespace, name, key)
-		},
-	}
-	return &SnapshotLocations{
-		cfg: cfg, opened: map[string]*ebs.Location{},
-		open: func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
-			return ebs.Open(ctx, l, options)
-		},
+	options := ebs.Options{Limits: ebs.NewPool(limits), ClusterName: os.Getenv(envClusterName), Secret: secret}
+	return func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
+		return ebs.Open(ctx, l, options)
 	}
 }
 

@@ -19,7 +19,7 @@ func snapshotLocations(names ...string) *SnapshotLocations {
 		l.Name, l.Spec.Provider, l.Spec.Config = name, "aws", map[string]string{"region": "eu-west-1"}
 		cfg.VolumeSnapshotLocations = append(cfg.VolumeSnapshotLocations, l)
 	}
-	return NewSnapshotLocations(cfg, nil)
+	return NewSnapshotLocations(cfg, OpenEBS(cfg, nil))
 }
 
 func TestChooseSnapshotLocation(t *testing.T) {

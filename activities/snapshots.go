@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -138,39 +136,4 @@ func (o *opened) timely(t taken, st snapshotState) snapshotState {
 // hopelessly: no retry mends the error of a path, and all its volumes are concerned.
 func hopelessly(err error) bool {
 	return ebs.IsFinal(err) || errors.Is(err, ebs.ErrCredentials) || kube.IsForbidden(err) || kube.IsNotFound(err)
-}
-
-// inParallel calls fn for all items, at most window at a time, until one fails.
-func inParallel[T any](ctx context.Context, window int, items []T, fn func(context.Context, T) error) error {
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(window)
-	for _, item := range items {
-		group.Go(func() error {
-			if gctx.Err() != nil {
-				return gctx.Err()
-			}
-			return fn(gctx, item)
-		})
-	}
-	return group.Wait()
-}
-
-func indexes[T any](all []T) []int {
-	out := make([]int, len(all))
-	for i := range out {
-		out[i] = i
-	}
-	return out
-}
-
-// pause waits, or ends with the context.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

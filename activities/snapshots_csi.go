@@ -9,6 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/parallel"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -62,7 +65,7 @@ func (c *csiSnapshots) ready(ctx context.Context, groups [][]int, how shot) (tak
 		return t, nil
 	}
 	mine := c.byDriver(t.volumes)
-	for _, driver := range sortedKeys(mine) { // in one order, so that no two wait for one another
+	for _, driver := range slices.Sorted(maps.Keys(mine)) { // in one order, so that no two wait for one another
 		err := how.within(ctx, func(ctx context.Context) error { return c.reserve(ctx, driver, c.keys(mine[driver])) })
 		if err != nil {
 			t.release()
@@ -101,7 +104,7 @@ func (t *csiTaker) take(ctx context.Context, without map[int]bool) ([]taken, err
 		if err := t.ask(ctx, todo, live, asked, refused); err != nil {
 			return out, err
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := poll.Sleep(ctx, wait); err != nil {
 			return out, err
 		}
 	}
@@ -120,7 +123,7 @@ func (t *csiTaker) ask(ctx context.Context, todo []int, live map[string]snapshot
 		return err
 	}
 	var mu sync.Mutex
-	return inParallel(ctx, createWindow, missing, func(ctx context.Context, i int) error {
+	return parallel.ForEach(ctx, createWindow, missing, func(ctx context.Context, i int) error {
 		v := &t.c.plan.Volumes.Volumes[i]
 		content, err := t.c.create(ctx, v)
 		mu.Lock()

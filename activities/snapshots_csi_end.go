@@ -8,6 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/parallel"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -124,9 +127,9 @@ func (c *csiSnapshots) erase(ctx context.Context, chosen func(string) bool, cont
 			return c.orphans(ctx, slices.Sorted(maps.Keys(names)), snapshotv1.VolumeSnapshotContentDelete)
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("VolumeSnapshot %s %w", sortedKeys(live)[0], errStillThere)
+			return fmt.Errorf("VolumeSnapshot %s %w", slices.Sorted(maps.Keys(live))[0], errStillThere)
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := poll.Sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -156,7 +159,7 @@ func (c *csiSnapshots) release(ctx context.Context, all []taken) error {
 // remove deletes VolumeSnapshots and their contents. The policy is set first: it
 // decides about the snapshot at the provider.
 func (c *csiSnapshots) remove(ctx context.Context, live map[string]snapshotv1.VolumeSnapshot, policy snapshotv1.DeletionPolicy) error {
-	return inParallel(ctx, fetchWindow, sortedKeys(live), func(ctx context.Context, key string) error {
+	return parallel.ForEach(ctx, fetchWindow, slices.Sorted(maps.Keys(live)), func(ctx context.Context, key string) error {
 		vs := live[key]
 		content := contentOf(&vs)
 		err := c.setPolicy(ctx, content, policy)
@@ -176,7 +179,7 @@ func (c *csiSnapshots) remove(ctx context.Context, live map[string]snapshotv1.Vo
 // orphans deletes contents without a VolumeSnapshot. Those to be released are only
 // those that keep the snapshot already: of the others it is gone, or is to go.
 func (c *csiSnapshots) orphans(ctx context.Context, names []string, policy snapshotv1.DeletionPolicy) error {
-	return inParallel(ctx, fetchWindow, names, func(ctx context.Context, name string) error {
+	return parallel.ForEach(ctx, fetchWindow, names, func(ctx context.Context, name string) error {
 		content, err := kube.Read[snapshotv1.VolumeSnapshotContent](ctx, c.kube, kube.VolumeSnapshotContents(), "", name)
 		switch {
 		case kube.IsNotFound(err):

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	"golang.org/x/time/rate"
 
@@ -172,7 +174,7 @@ func (c *csiSnapshots) reserve(ctx context.Context, driver string, keys []string
 			room.promise(keys)
 			return nil
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := poll.Sleep(ctx, wait); err != nil {
 			return err
 		}
 	}

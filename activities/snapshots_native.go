@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/parallel"
+
 	"go.temporal.io/sdk/activity"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
@@ -137,7 +139,7 @@ func (t *nativeTaker) take(ctx context.Context, without map[int]bool) ([]taken, 
 	}
 	defer cancel()
 	out := slices.DeleteFunc(slices.Clone(t.lost), func(l taken) bool { return without[l.Volume] })
-	err := inParallel(limited, createWindow, t.groups, func(gctx context.Context, g []nativeRequest) error {
+	err := parallel.ForEach(limited, createWindow, t.groups, func(gctx context.Context, g []nativeRequest) error {
 		g = slices.DeleteFunc(slices.Clone(g), func(r nativeRequest) bool { return without[r.index] })
 		if len(g) == 0 {
 			return nil

@@ -154,8 +154,11 @@ func cluster(ctx context.Context, cfg *config.Config) (*kube.Client, error) {
 
 func register(w worker.Worker, cfg *config.Config, kc *kube.Client, t *temporalClient, log *slog.Logger) {
 	workflows.Register(w)
-	locations, rules := activities.NewLocations(cfg, kc, log), resource.NewRegistry()
-	snapshots := activities.NewSnapshotLocations(cfg, kc)
+	secret := func(ctx context.Context, name, key string) ([]byte, error) {
+		return kube.SecretValue(ctx, kc, cfg.Namespace, name, key)
+	}
+	locations, rules := activities.NewLocations(cfg, activities.OpenS3(cfg, log, secret)), resource.NewRegistry()
+	snapshots := activities.NewSnapshotLocations(cfg, activities.OpenEBS(cfg, secret))
 	(&activities.Backup{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: t}).Register(w)
 	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}).Register(w)
 	(&activities.Catalog{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}).Register(w)
