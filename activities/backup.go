@@ -14,17 +14,19 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
 // Backup holds what the activities of Backup and DeleteBackup depend on.
 type Backup struct {
 	Config    *config.Config
 	Kube      *kube.Client
-	Locations *Locations
-	Snapshots *SnapshotLocations
+	Locations *repository.Locations
+	Snapshots *location.Set
 	Rules     *resource.Registry
 	Runs      Runs
 
@@ -37,9 +39,6 @@ type Runs interface {
 	// Temporal is unknown, hence not closed.
 	Closed(ctx context.Context, workflowID, runID string) (bool, error)
 }
-
-// planFile is the name of the plan in staging.
-const planFile = "plan.json"
 
 // backupPlan is everything that later activities need to know of a backup; it is
 // written to staging once, by Prepare.
@@ -85,18 +84,18 @@ func filterType(r kube.Resource) filter.Type {
 // opened is a backup in progress: its store, staging and plan.
 type opened struct {
 	st     store.Store
-	stage  staging
+	stage  repository.Staging
 	plan   backupPlan
 	layout archive.Layout
 }
 
 func (b *Backup) open(ctx context.Context, ref contract.BackupRef) (*opened, error) {
-	_, st, err := b.Locations.writable(ctx, ref.Location)
+	_, st, err := b.Locations.Writable(ctx, ref.Location)
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{st: st, stage: newStaging(st, ref.UID), layout: archive.Layout{Backup: ref.Name}}
-	if err := o.stage.get(ctx, planFile, &o.plan); err != nil {
+	o := &opened{st: st, stage: repository.NewStaging(st, ref.UID), layout: archive.Layout{Backup: ref.Name}}
+	if err := o.stage.Get(ctx, repository.PlanFile, &o.plan); err != nil {
 		return nil, fmt.Errorf("open backup %s: %w", ref.Name, err)
 	}
 	return o, nil

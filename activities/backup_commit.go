@@ -2,13 +2,9 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
-
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,20 +12,23 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // Commit writes the Backup document, once and last: from then on the backup
 // exists. Then it lets go of staging and of the name. It may repeat.
 func (b *Backup) Commit(ctx context.Context, _ *heartbeat.Recorder, in contract.CommitBackupInput) (contract.BackupResult, error) {
-	_, st, err := b.Locations.writable(ctx, in.Ref.Location)
+	_, st, err := b.Locations.Writable(ctx, in.Ref.Location)
 	if err != nil {
 		return contract.BackupResult{}, err
 	}
 	layout := archive.Layout{Backup: in.Ref.Name}
 	var p backupPlan
-	switch err := newStaging(st, in.Ref.UID).get(ctx, planFile, &p); {
+	switch err := repository.NewStaging(st, in.Ref.UID).Get(ctx, repository.PlanFile, &p); {
 	case errors.Is(err, store.ErrNotFound): // an attempt before this one began to clear staging
 		return b.committed(ctx, st, layout, in)
 	case err != nil:
@@ -37,12 +36,12 @@ func (b *Backup) Commit(ctx context.Context, _ *heartbeat.Recorder, in contract.
 	}
 	// Without the claim the directory may be another run's by now, or an attempt
 	// before this one has committed.
-	held, err := holdsClaim(ctx, st, in.Ref.Name, in.Ref.UID)
+	held, err := repository.HoldsName(ctx, st, in.Ref.Name, in.Ref.UID)
 	if err != nil {
 		return contract.BackupResult{}, err
 	}
 	if held {
-		err = putDocument(ctx, st, layout.Metadata(), backupDocument(&p, in))
+		err = repository.PutDocument(ctx, st, layout.Metadata(), backupDocument(&p, in))
 	}
 	if err != nil && !errors.Is(err, store.ErrExists) {
 		return contract.BackupResult{}, err
@@ -54,35 +53,23 @@ func (b *Backup) Commit(ctx context.Context, _ *heartbeat.Recorder, in contract.
 // that won. Then it lets go of the name and of staging.
 func (b *Backup) committed(ctx context.Context, st store.Store, l archive.Layout, in contract.CommitBackupInput) (contract.BackupResult, error) {
 	var doc velerov1.Backup
-	err := getJSON(ctx, st, l.Metadata(), &doc)
+	err := repository.GetJSON(ctx, st, l.Metadata(), &doc)
 	if errors.Is(err, store.ErrNotFound) {
-		return contract.BackupResult{}, exists("name: another run has taken the name %q over before this one was committed; nothing was kept, start it again", in.Ref.Name)
+		return contract.BackupResult{}, failure.Exists("name: another run has taken the name %q over before this one was committed; nothing was kept, start it again", in.Ref.Name)
 	}
 	if err != nil {
 		return contract.BackupResult{}, err
 	}
 	if string(doc.UID) != in.Ref.UID {
-		return contract.BackupResult{}, exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
+		return contract.BackupResult{}, failure.Exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
 	}
 	if err := b.releaseVolumes(ctx, st, in.Ref); err != nil {
 		return contract.BackupResult{}, err
 	}
-	if err := releaseClaim(ctx, st, in.Ref.Name, in.Ref.UID); err != nil {
+	if err := repository.ReleaseName(ctx, st, in.Ref.Name, in.Ref.UID); err != nil {
 		return contract.BackupResult{}, err
 	}
-	return result(&doc, in), newStaging(st, in.Ref.UID).clear(ctx)
-}
-
-// putDocument writes a Velero document as Velero does: indented, once.
-func putDocument(ctx context.Context, st store.Store, key string, doc any) error {
-	data, err := json.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", key, err)
-	}
-	if err := st.Put(ctx, key, data, store.PutOptions{IfAbsent: true, ContentType: "application/json"}); err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
-	}
-	return nil
+	return result(&doc, in), repository.NewStaging(st, in.Ref.UID).Clear(ctx)
 }
 
 // Annotations of ours on the Backup document.
@@ -166,24 +153,24 @@ func merge(a, b map[string]string) map[string]string {
 // backup that was committed, by this run or another.
 func (b *Backup) Abandon(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonBackupInput) (contract.Nothing, error) {
 	_, st, err := b.Locations.Get(ctx, in.Ref.Location)
-	if kindOf(err) != "" {
+	if failure.TypeOf(err) != "" {
 		return contract.Nothing{}, nil // no such location: nothing was written
 	}
 	if err != nil {
 		return contract.Nothing{}, err
 	}
-	if err := b.clearUncommitted(ctx, st, in.Ref); err != nil && kindOf(err) == "" {
+	if err := b.clearUncommitted(ctx, st, in.Ref); err != nil && failure.TypeOf(err) == "" {
 		return contract.Nothing{}, err
 	}
 	return contract.Nothing{}, nil
 }
 
 func (b *Backup) clearUncommitted(ctx context.Context, st store.Store, ref contract.BackupRef) error {
-	if err := newStaging(st, ref.UID).clear(ctx); err != nil {
+	if err := repository.NewStaging(st, ref.UID).Clear(ctx); err != nil {
 		return err
 	}
-	var holder claim
-	err := getJSON(ctx, st, archive.Claim(ref.Name), &holder)
+	var holder repository.NameLock
+	err := repository.GetJSON(ctx, st, archive.Claim(ref.Name), &holder)
 	if errors.Is(err, store.ErrNotFound) || err == nil && holder.UID != ref.UID {
 		return nil // the directory is another run's
 	}
@@ -192,10 +179,10 @@ func (b *Backup) clearUncommitted(ctx context.Context, st store.Store, ref contr
 	}
 	_, err = st.Head(ctx, archive.Layout{Backup: ref.Name}.Metadata())
 	if errors.Is(err, store.ErrNotFound) {
-		err = clearLeftovers(ctx, st, ref.Name)
+		err = repository.ClearBackupFiles(ctx, st, ref.Name)
 	}
 	if err != nil {
 		return err
 	}
-	return releaseClaim(ctx, st, ref.Name, ref.UID)
+	return repository.ReleaseName(ctx, st, ref.Name, ref.UID)
 }

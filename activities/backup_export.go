@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -238,7 +238,7 @@ func (e *export) close(ctx context.Context) error {
 // stage writes one chunk and its notes; the notes come second, so that a chunk
 // with notes is whole.
 func (e *export) stage(ctx context.Context, c archive.Chunk) error {
-	key := e.o.stage.key(chunkName(e.shard, e.cur.Chunk))
+	key := e.o.stage.Key(repository.ChunkFile(e.shard, e.cur.Chunk))
 	if err := e.o.st.Put(ctx, key, c.Staged, store.PutOptions{}); err != nil {
 		return fmt.Errorf("stage chunk %d: %w", e.cur.Chunk, err)
 	}
@@ -250,7 +250,7 @@ func (e *export) stage(ctx context.Context, c archive.Chunk) error {
 
 func (e *export) stageNotes(ctx context.Context, ref archive.ChunkRef) error {
 	e.note.Chunk, e.note.Staged = ref, time.Now().UTC()
-	if err := e.o.stage.put(ctx, notesName(e.shard, e.cur.Chunk), e.note); err != nil {
+	if err := e.o.stage.Put(ctx, repository.ChunkNotesFile(e.shard, e.cur.Chunk), e.note); err != nil {
 		return err
 	}
 	n := report.Tally(e.note.Reasons)

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -67,7 +67,7 @@ func reading(t *testing.T, s *oneByOne) *export {
 		t.Fatal(err)
 	}
 	b := &bucket{objs: map[string][]byte{}}
-	o := &opened{st: b, stage: newStaging(b, "uid"), plan: backupPlan{Resources: []kube.Resource{widgets}, Filter: f}}
+	o := &opened{st: b, stage: repository.NewStaging(b, "uid"), plan: backupPlan{Resources: []kube.Resource{widgets}, Filter: f}}
 	return (&Backup{Kube: client, Rules: resource.NewRegistry()}).newExport(t.Context(), o, &heartbeat.Recorder{}, 0, exportCursor{})
 }
 

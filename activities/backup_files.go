@@ -8,12 +8,10 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 // sideFiles writes Velero's files beside the tarball (velero.md A2), those of
@@ -41,7 +39,7 @@ func (s *seal) sideFiles(ctx context.Context) ([]archive.File, error) {
 	}
 	var files []archive.File
 	for _, d := range docs {
-		f, err := putGzipJSON(ctx, s.o.st, d.key, d.doc)
+		f, err := repository.PutGzipJSON(ctx, s.o.st, d.key, d.doc)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +56,7 @@ func listed(all []json.RawMessage) []json.RawMessage {
 
 // resourceList names every object in the archive, by the index alone.
 func (s *seal) resourceList(ctx context.Context) (report.ResourceList, error) {
-	a, err := archive.OpenStaged(source{s.o.st}, chunks(s.notes))
+	a, err := archive.OpenStaged(repository.Source{s.o.st}, chunks(s.notes))
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +103,7 @@ func (s *seal) log(ctx context.Context) (archive.File, error) {
 	if err := l.Gzip(&buf); err != nil {
 		return archive.File{}, fmt.Errorf("compress log: %w", err)
 	}
-	return putFile(ctx, s.o.st, s.o.layout.Logs(), buf.Bytes())
+	return repository.PutGzipFile(ctx, s.o.st, s.o.layout.Logs(), buf.Bytes())
 }
 
 // line logs with the time of the event, not of the writing: a log that is written
@@ -114,29 +112,4 @@ func line(l *report.Log, at time.Time, msg string, args ...any) {
 	r := slog.NewRecord(at, slog.LevelInfo, msg, 0)
 	r.Add(args...)
 	_ = l.Handle(context.Background(), r) // never fails, see report.Log
-}
-
-func putGzipJSON(ctx context.Context, st store.Store, key string, doc any) (archive.File, error) {
-	data, err := gzipJSON(doc)
-	if err != nil {
-		return archive.File{}, fmt.Errorf("encode %s: %w", key, err)
-	}
-	return putFile(ctx, st, key, data)
-}
-
-// gzipJSON encodes as Velero does: one document, a newline, one gzip member.
-func gzipJSON(doc any) ([]byte, error) {
-	var buf bytes.Buffer
-	zw := gzip.NewWriter(&buf)
-	if err := json.NewEncoder(zw).Encode(doc); err != nil {
-		return nil, err
-	}
-	if err := zw.Close(); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
-
-func putFile(ctx context.Context, st store.Store, key string, data []byte) (archive.File, error) {
-	return archive.NewFile(key, data), putOnce(ctx, st, key, data, "application/gzip")
 }

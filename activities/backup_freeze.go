@@ -9,13 +9,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/parallel"
-
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 // freezesMost is how often the pods of a unit are frozen: a cause that three attempts
@@ -42,7 +42,7 @@ func usualFreeze() freezeTimes {
 // thaws them.
 type freezer struct {
 	b       *Backup
-	stage   staging
+	stage   repository.Staging
 	unit    int
 	times   freezeTimes
 	spec    velerov1.BackupHooks // for pods that take the place of planned ones

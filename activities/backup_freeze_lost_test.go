@@ -21,6 +21,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 // podCluster serves pods of namespace n that come and go, and runs commands in them.
@@ -128,7 +129,7 @@ func plannedPod(t *testing.T, change func(*podHooks)) (*podCluster, func() *free
 	if change != nil {
 		change(&pod)
 	}
-	o := &opened{stage: newStaging(&bucket{objs: map[string][]byte{}}, "uid")}
+	o := &opened{stage: repository.NewStaging(&bucket{objs: map[string][]byte{}}, "uid")}
 	o.plan.Volumes.Units = []unitPlan{{Pods: []podHooks{pod}}}
 	return c, func() *freezer {
 		f := (&Backup{Kube: client}).newFreezer(o, 0)

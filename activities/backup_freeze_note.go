@@ -3,10 +3,10 @@ package activities
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -48,7 +48,7 @@ func (n frozenNote) repeated() frozenNote {
 	return kept
 }
 
-func (f *freezer) file() string { return fmt.Sprintf("volumes/frozen-%05d.json", f.unit) }
+func (f *freezer) file() string { return repository.QuiesceJournalFile(f.unit) }
 
 // put writes the note, with what is known of the hooks by now. Whoever writes waits for
 // the one before, so that the last one says all.
@@ -57,14 +57,14 @@ func (f *freezer) put(ctx context.Context) error {
 	defer f.mu.Unlock()
 	f.note.Reasons = append(append([]report.Reason{}, f.past.Reasons...), f.reasons...)
 	f.note.Failed = f.past.Failed + f.counts.Failed
-	return f.stage.put(ctx, f.file(), &f.note)
+	return f.stage.Put(ctx, f.file(), &f.note)
 }
 
 // takenOver is for a worker that was taken for dead. Without an answer of the store it
 // is not: to thaw twice is better than not at all.
 func (f *freezer) takenOver(ctx context.Context) bool {
 	var now frozenNote
-	err := f.stage.get(ctx, f.file(), &now)
+	err := f.stage.Get(ctx, f.file(), &now)
 	return errors.Is(err, store.ErrNotFound) || err == nil && (now.Owner != f.owner || now.Thawed)
 }
 
@@ -74,7 +74,7 @@ func (f *freezer) resume(ctx context.Context) (bool, error) {
 	if len(f.pods) == 0 {
 		return false, nil
 	}
-	err := f.stage.get(ctx, f.file(), &f.past)
+	err := f.stage.Get(ctx, f.file(), &f.past)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -28,7 +29,7 @@ func freezing(t *testing.T, n int) (*podServer, func() *freezer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	o := &opened{stage: newStaging(&bucket{objs: map[string][]byte{}}, "uid")}
+	o := &opened{stage: repository.NewStaging(&bucket{objs: map[string][]byte{}}, "uid")}
 	command := func(name string) []hook.Hook {
 		return []hook.Hook{{Name: name, Container: "app", Command: []string{name}, OnError: velerov1.HookErrorModeFail, Timeout: time.Minute}}
 	}
@@ -55,7 +56,7 @@ func (s *podServer) want(t *testing.T, commands ...string) {
 func (f *freezer) noted(t *testing.T) bool {
 	t.Helper()
 	var note frozenNote
-	err := f.stage.get(t.Context(), f.file(), &note)
+	err := f.stage.Get(t.Context(), f.file(), &note)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
 	}

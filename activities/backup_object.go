@@ -43,9 +43,6 @@ func (n *chunkNotes) relate(refs ...resource.Ref) {
 	}
 }
 
-func chunkName(shard, chunk int) string { return fmt.Sprintf("shard-%05d/chunk-%05d", shard, chunk) }
-func notesName(shard, chunk int) string { return chunkName(shard, chunk) + ".json" }
-
 // add puts one object into the archive. Only kinds that need it are decoded.
 func (e *export) add(r kube.Resource, it kube.Item) error {
 	gr, body := r.GroupResource(), it.Raw

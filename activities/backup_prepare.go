@@ -7,18 +7,19 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -28,7 +29,7 @@ func (b *Backup) Prepare(ctx context.Context, _ *heartbeat.Recorder, in contract
 	if err := validateBackup(in.Backup); err != nil {
 		return contract.BackupPlan{}, err
 	}
-	bsl, st, err := b.Locations.writable(ctx, in.Backup.Spec.StorageLocation)
+	bsl, st, err := b.Locations.Writable(ctx, in.Backup.Spec.StorageLocation)
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
@@ -56,7 +57,7 @@ func (b *Backup) Prepare(ctx context.Context, _ *heartbeat.Recorder, in contract
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
-	if err := newStaging(st, in.UID).put(ctx, planFile, doc); err != nil {
+	if err := repository.NewStaging(st, in.UID).Put(ctx, repository.PlanFile, doc); err != nil {
 		return contract.BackupPlan{}, err
 	}
 	return b.summary(doc, total), nil
@@ -75,7 +76,7 @@ func (b *Backup) summary(doc *backupPlan, total int64) contract.BackupPlan {
 
 func validateBackup(in contract.BackupInput) error {
 	if err := archive.ValidateName(in.Name); err != nil {
-		return invalid("name: %w", err)
+		return failure.Invalid("name: %w", err)
 	}
 	if problems := filter.ValidateBackup(&in.Spec); len(problems) > 0 {
 		return filter.FieldErrors(problems)
@@ -236,11 +237,11 @@ func located(bsl *velerov1.BackupStorageLocation, err error) error {
 // claim reserves the name for this run. A finished backup or a live claim of another
 // run is AlreadyExists, naming the winner.
 func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareBackupInput) error {
-	if err := nameFree(ctx, st, in.Backup.Name); err != nil {
+	if err := repository.CheckNameFree(ctx, st, in.Backup.Name); err != nil {
 		return err
 	}
-	c := claim{UID: in.UID, Run: in.Run}
-	err := putClaim(ctx, st, in.Backup.Name, c)
+	c := repository.NameLock{UID: in.UID, Run: in.Run}
+	err := repository.AcquireName(ctx, st, in.Backup.Name, c)
 	if errors.Is(err, store.ErrExists) {
 		err = b.takeOver(ctx, st, in.Backup.Name, c, in.Backup.Spec.StorageLocation)
 	}
@@ -249,45 +250,8 @@ func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareB
 	}
 	// The winner of a race may have committed and let go of the claim between the
 	// look and the claim.
-	if err := nameFree(ctx, st, in.Backup.Name); err != nil {
-		return errors.Join(err, releaseClaim(ctx, st, in.Backup.Name, in.UID))
+	if err := repository.CheckNameFree(ctx, st, in.Backup.Name); err != nil {
+		return errors.Join(err, repository.ReleaseName(ctx, st, in.Backup.Name, in.UID))
 	}
-	return clearLeftovers(ctx, st, in.Backup.Name)
-}
-
-// nameFree fails if a backup of that name is committed, or is being deleted: the deletion
-// would take the new one's files with it.
-func nameFree(ctx context.Context, st store.Store, name string) error {
-	info, err := st.Head(ctx, archive.Layout{Backup: name}.Metadata())
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return undeleted(ctx, st, name)
-	case err != nil:
-		return fmt.Errorf("look for backup %s: %w", name, err)
-	}
-	return exists("name: backup %q already exists, completed %s; choose another name or delete it first",
-		name, info.Modified.UTC().Format(time.RFC3339))
-}
-
-func undeleted(ctx context.Context, st store.Store, name string) error {
-	_, err := st.Head(ctx, archive.Tombstone(name))
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil
-	case err != nil:
-		return fmt.Errorf("look for a deletion of backup %s: %w", name, err)
-	}
-	return exists("name: an earlier backup %q is being deleted; wait until it is gone, finish it with `lifeboat backup delete %s`, or choose another name", name, name)
-}
-
-// clearLeftovers removes files that an uncommitted run of this name left behind;
-// the claim makes sure that nobody is writing them now.
-func clearLeftovers(ctx context.Context, st store.Store, name string) error {
-	if err := abortUploads(ctx, st, archive.BackupDir(name)); err != nil {
-		return err
-	}
-	if _, err := st.DeletePrefix(ctx, archive.BackupDir(name)); err != nil {
-		return fmt.Errorf("clear leftovers of %s: %w", name, err)
-	}
-	return nil
+	return repository.ClearBackupFiles(ctx, st, in.Backup.Name)
 }

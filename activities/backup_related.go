@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -69,7 +69,7 @@ func (r *related) collect(ctx context.Context, shards []int) error {
 	for _, w := range r.wanted {
 		listed[w.Resource] = true
 	}
-	a, err := archive.OpenStaged(source{r.o.st}, chunks(notes))
+	a, err := archive.OpenStaged(repository.Source{r.o.st}, chunks(notes))
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (b *Backup) notes(ctx context.Context, o *opened, shards []int) ([]*chunkNo
 	var names []string
 	for shard, n := range shards {
 		for chunk := range n {
-			names = append(names, notesName(shard, chunk))
+			names = append(names, repository.ChunkNotesFile(shard, chunk))
 		}
 	}
 	out := make([]*chunkNotes, len(names))
@@ -224,7 +224,7 @@ func (b *Backup) notes(ctx context.Context, o *opened, shards []int) ([]*chunkNo
 	for i, name := range names {
 		group.Go(func() error {
 			out[i] = newChunkNotes()
-			return o.stage.get(ctx, name, out[i])
+			return o.stage.Get(ctx, name, out[i])
 		})
 	}
 	if err := group.Wait(); err != nil {

@@ -2,16 +2,15 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 // reasonsInResult is how many reasons travel through Temporal, as text; all of
@@ -36,13 +35,13 @@ func (b *Backup) Seal(ctx context.Context, p *heartbeat.Recorder, in contract.Se
 	}
 	// Those of a worker that was killed while it composed; the claim makes sure that
 	// nobody else is at it.
-	if err := abortUploads(ctx, o.st, archive.BackupDir(in.Ref.Name)); err != nil {
+	if err := repository.AbortUploads(ctx, o.st, archive.BackupDir(in.Ref.Name)); err != nil {
 		return contract.SealResult{}, err
 	}
-	if err := compose(ctx, o.st, o.layout.Tarball(), asm.Tarball); err != nil {
+	if err := repository.Compose(ctx, o.st, o.layout.Tarball(), asm.Tarball); err != nil {
 		return contract.SealResult{}, err
 	}
-	if err := compose(ctx, o.st, o.layout.Index(), asm.Index); err != nil {
+	if err := repository.Compose(ctx, o.st, o.layout.Index(), asm.Index); err != nil {
 		return contract.SealResult{}, err
 	}
 	p.Count(0, asm.Totals.TarballBytes)
@@ -76,7 +75,7 @@ func (o *opened) final(ctx context.Context) (*finalVolumes, error) {
 	if len(o.plan.Volumes.Units) == 0 {
 		return &f, nil
 	}
-	return &f, o.stage.get(ctx, finalFile, &f)
+	return &f, o.stage.Get(ctx, repository.FinalVolumesFile, &f)
 }
 
 func (s *seal) result() contract.SealResult {
@@ -112,29 +111,7 @@ func (s *seal) manifest(ctx context.Context, files []archive.File) (string, erro
 	if err != nil {
 		return "", err
 	}
-	return archive.Digest(data), putOnce(ctx, s.o.st, key, data, "application/json")
-}
-
-// compose writes a file as the concatenation of segments; the store copies staged
-// ones on its side where they are large enough. A file that an earlier attempt has
-// composed stays: the same staging gave the same bytes, which Verify reads back.
-func compose(ctx context.Context, st store.Store, dst string, segs []archive.Segment) error {
-	parts, size := make([]store.Part, len(segs)), int64(0)
-	for i, s := range segs {
-		parts[i] = store.Part{Inline: s.Inline, Key: s.Key, Offset: s.Offset, Size: s.Size}
-		size += s.Size
-	}
-	info, err := st.Head(ctx, dst)
-	if err == nil && info.Size == size {
-		return nil
-	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("compose %s: %w", dst, err)
-	}
-	if err := st.Compose(ctx, dst, parts, store.PutOptions{}); err != nil {
-		return fmt.Errorf("compose %s: %w", dst, err)
-	}
-	return nil
+	return archive.Digest(data), repository.PutOnce(ctx, s.o.st, key, data, "application/json")
 }
 
 // Verify reads every stored byte back and holds it against the manifest. Damage
@@ -144,12 +121,12 @@ func (b *Backup) Verify(ctx context.Context, p *heartbeat.Recorder, in contract.
 	if err != nil {
 		return contract.VerifyResult{}, err
 	}
-	a, err := archive.Open(ctx, source{st}, archive.Layout{Backup: in.Ref.Name})
+	a, err := archive.Open(ctx, repository.Source{st}, archive.Layout{Backup: in.Ref.Name})
 	if err != nil {
 		return contract.VerifyResult{}, fmt.Errorf("read back %s: %w", in.Ref.Name, err)
 	}
 	if uid := a.Manifest().UID; uid != in.Ref.UID {
-		return contract.VerifyResult{}, exists("name: files of backup %q were replaced by another run (uid %s)", in.Ref.Name, uid)
+		return contract.VerifyResult{}, failure.Exists("name: files of backup %q were replaced by another run (uid %s)", in.Ref.Name, uid)
 	}
 	var res contract.VerifyResult
 	err = a.Verify(ctx, func(n int64) {

@@ -8,12 +8,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -24,8 +24,6 @@ type unitResult struct {
 	Hooks   contract.HookCounts `json:"hooks,omitzero"`
 	Reasons []report.Reason     `json:"reasons,omitempty"`
 }
-
-func unitName(unit int) string { return fmt.Sprintf("volumes/unit-%05d.json", unit) }
 
 // SnapshotVolumes freezes the pods of a unit, takes the snapshots of its volumes and
 // thaws the pods, whatever happens in between. It may repeat: snapshots are found
@@ -38,7 +36,7 @@ func (b *Backup) SnapshotVolumes(ctx context.Context, _ *heartbeat.Recorder, in 
 		return contract.SnapshotResult{}, err
 	}
 	var res unitResult
-	err = o.stage.get(ctx, unitName(in.Unit), &res)
+	err = o.stage.Get(ctx, repository.UnitSnapshotFile(in.Unit), &res)
 	if errors.Is(err, store.ErrNotFound) {
 		res, err = b.unit(ctx, o, in.Unit)
 	}
@@ -80,7 +78,7 @@ func (b *Backup) unit(ctx context.Context, o *opened, unit int) (unitResult, err
 		return unitResult{}, fmt.Errorf("snapshot unit %d: %w", unit, err)
 	}
 	res := s.result()
-	return res, o.stage.put(ctx, unitName(unit), &res)
+	return res, o.stage.Put(ctx, repository.UnitSnapshotFile(unit), &res)
 }
 
 // shooting takes the snapshots of one unit.

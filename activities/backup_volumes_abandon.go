@@ -5,13 +5,14 @@ import (
 	"errors"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
-
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -36,10 +37,10 @@ func (b *Backup) abandonVolumes(ctx context.Context, ref contract.BackupRef) err
 		return err
 	}
 	if cluster := o.plan.Run.Cluster; cluster != b.Config.Cluster {
-		return exists("name: a backup %q of cluster %s ended without cleaning up, which only a worker of that cluster can: take one of that name there, or choose another name", ref.Name, cluster)
+		return failure.Exists("name: a backup %q of cluster %s ended without cleaning up, which only a worker of that cluster can: take one of that name there, or choose another name", ref.Name, cluster)
 	}
 	var doc velerov1.Backup
-	err = getJSON(ctx, o.st, o.layout.Metadata(), &doc)
+	err = repository.GetJSON(ctx, o.st, o.layout.Metadata(), &doc)
 	if err == nil && string(doc.UID) == ref.UID {
 		return nil
 	}
@@ -100,14 +101,14 @@ func recent(units []unitResult) bool {
 // backup is committed. It comes before staging is cleared, which tells what there is.
 func (b *Backup) releaseVolumes(ctx context.Context, st store.Store, ref contract.BackupRef) error {
 	var p backupPlan
-	err := newStaging(st, ref.UID).get(ctx, planFile, &p)
+	err := repository.NewStaging(st, ref.UID).Get(ctx, repository.PlanFile, &p)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // an attempt before this one was here
 	}
 	if err != nil || p.Volumes.count(volume.CSI) == 0 {
 		return err
 	}
-	units, err := (&opened{stage: newStaging(st, ref.UID), plan: p}).units(ctx)
+	units, err := (&opened{stage: repository.NewStaging(st, ref.UID), plan: p}).units(ctx)
 	if err != nil {
 		return err
 	}

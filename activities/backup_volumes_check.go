@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -19,7 +19,7 @@ func (o *opened) units(ctx context.Context) ([]unitResult, error) {
 	group.SetLimit(fetchWindow)
 	for i := range out {
 		group.Go(func() error {
-			err := o.stage.get(ctx, unitName(i), &out[i])
+			err := o.stage.Get(ctx, repository.UnitSnapshotFile(i), &out[i])
 			if errors.Is(err, store.ErrNotFound) {
 				return nil
 			}

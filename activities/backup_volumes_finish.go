@@ -8,16 +8,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
-
-// finalFile is what FinishVolumes leaves for those after it.
-const finalFile = "volumes/final.json"
 
 // finalVolumes is the end of all volumes of a backup.
 type finalVolumes struct {
@@ -48,7 +45,7 @@ func (b *Backup) FinishVolumes(ctx context.Context, p *heartbeat.Recorder, in co
 		return contract.ShardResult{}, err
 	}
 	var final finalVolumes
-	if err := o.stage.get(ctx, finalFile, &final); err == nil || !errors.Is(err, store.ErrNotFound) {
+	if err := o.stage.Get(ctx, repository.FinalVolumesFile, &final); err == nil || !errors.Is(err, store.ErrNotFound) {
 		return final.Shard, err
 	}
 	paths, err := b.snapshotters(ctx, o)
@@ -69,7 +66,7 @@ func (b *Backup) FinishVolumes(ctx context.Context, p *heartbeat.Recorder, in co
 	if err != nil {
 		return contract.ShardResult{}, fmt.Errorf("finish volumes: %w", err)
 	}
-	return final.Shard, o.stage.put(ctx, finalFile, &final)
+	return final.Shard, o.stage.Put(ctx, repository.FinalVolumesFile, &final)
 }
 
 // finish is one attempt.

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -138,7 +139,7 @@ func trimmed(pod *corev1.Pod) corev1.Pod {
 func (l *volumeLister) hooks(pod *corev1.Pod) error {
 	pre, post, problems, err := hook.Backup(l.doc.Backup.Spec.Hooks, pod)
 	if err != nil {
-		return invalid("%w", err)
+		return failure.Invalid("%w", err)
 	}
 	l.reasons = append(l.reasons, problems...)
 	if len(pre)+len(post) > 0 {

@@ -2,44 +2,46 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
 // Catalog answers the CLI's reads out of the bucket.
 type Catalog struct {
 	Config    *config.Config
 	Kube      *kube.Client
-	Locations *Locations
-	Snapshots *SnapshotLocations
+	Locations *repository.Locations
+	Snapshots *location.Set
 	Version   string
 }
 
 const (
 	// rowsPerPage keeps an answer far below Temporal's 2 MB: a row is some 300 bytes.
 	rowsPerPage = 1000
+)
+
+const (
 	// linesInAnswer is how many lines of each kind of a results file travel.
 	linesInAnswer = 100
+)
+
+const (
 	// urlTTL is Velero's.
 	urlTTL = 10 * time.Minute
-	// documentsAtOnce bounds the GETs of a listing.
-	documentsAtOnce = 16
 )
 
 // Read answers one read. It changes nothing, except for ReadLocationCheck, which
@@ -47,7 +49,7 @@ const (
 func (c *Catalog) Read(ctx context.Context, _ *heartbeat.Recorder, in contract.ReadInput) (contract.ReadResult, error) {
 	read, ok := c.verbs()[in.Verb]
 	if !ok {
-		return contract.ReadResult{}, invalid("verb: %q is not known to this worker", in.Verb)
+		return contract.ReadResult{}, failure.Invalid("verb: %q is not known to this worker", in.Verb)
 	}
 	return read(ctx, in)
 }
@@ -73,14 +75,14 @@ func (c *Catalog) verbs() map[string]func(context.Context, contract.ReadInput) (
 func (c *Catalog) backups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	sel, err := labels.Parse(in.Selector)
 	if err != nil {
-		return contract.ReadResult{}, invalid("selector: %w", err)
+		return contract.ReadResult{}, failure.Invalid("selector: %w", err)
 	}
-	all, err := askAll(ctx, c.Locations, in.Location, listPatience, func(ctx context.Context, a reply[[]contract.BackupSummary]) ([]contract.BackupSummary, error) {
-		docs, err := readBackups(ctx, a.st)
+	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]contract.BackupSummary]) ([]contract.BackupSummary, error) {
+		docs, err := repository.ReadBackups(ctx, a.Store)
 		var rows []contract.BackupSummary
 		for _, d := range docs {
 			if sel.Matches(labels.Set(d.Labels)) {
-				rows = append(rows, summaryOf(d, a.bsl.Name))
+				rows = append(rows, summaryOf(d, a.Location.Name))
 			}
 		}
 		return rows, err
@@ -88,7 +90,7 @@ func (c *Catalog) backups(ctx context.Context, in contract.ReadInput) (contract.
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	rows, unread, err := gather(all, "backups")
+	rows, unread, err := repository.JoinRows(all, "backups")
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
@@ -110,48 +112,6 @@ func page[T any](rows []T, after string, key func(T) string) ([]T, string) {
 		return rows, ""
 	}
 	return rows[:rowsPerPage], key(rows[rowsPerPage-1])
-}
-
-// readBackups reads every Backup document of a location, ours and Velero's. A
-// directory without a document is no backup.
-func readBackups(ctx context.Context, st store.Store) ([]*velerov1.Backup, error) {
-	names, err := st.Dirs(ctx, archive.BackupsDir)
-	if err != nil {
-		return nil, err
-	}
-	return readDocuments(ctx, st, names, func(n string) string { return archive.Layout{Backup: n}.Metadata() }, func(n string) *velerov1.Backup {
-		return &velerov1.Backup{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.BackupStatus{Phase: unreadable}}
-	})
-}
-
-// unreadable is the phase of a document that is damaged: it is shown, and hides no
-// other.
-const unreadable = "Unreadable"
-
-// readDocuments reads the documents of names in parallel; missing ones are left out,
-// in place of damaged ones stands what broken makes of the name.
-func readDocuments[T any](ctx context.Context, st store.Store, names []string, key func(string) string, broken func(string) *T) ([]*T, error) {
-	var mu sync.Mutex
-	var out []*T
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(documentsAtOnce)
-	for _, name := range names {
-		group.Go(func() error {
-			doc := new(T)
-			err := getJSON(ctx, st, key(name), doc)
-			if errors.Is(err, store.ErrNotFound) {
-				return nil
-			}
-			if errors.Is(err, archive.ErrCorrupt) {
-				doc, err = broken(name), nil
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			out = append(out, doc)
-			return err
-		})
-	}
-	return out, group.Wait()
 }
 
 func summaryOf(d *velerov1.Backup, location string) contract.BackupSummary {
@@ -179,16 +139,16 @@ func timeOf(t *metav1.Time) *time.Time {
 
 // find looks a document up in the named location, or in all: a location that cannot be
 // read hides no other. Of two documents it gives none: the name does not say which.
-func find[T any](ctx context.Context, c *Catalog, in contract.ReadInput, what, key string) (reply[*T], []contract.UnreadLocation, error) {
+func find[T any](ctx context.Context, c *Catalog, in contract.ReadInput, what, key string) (repository.Answer[*T], []contract.UnreadLocation, error) {
 	if err := archive.ValidateName(in.Name); err != nil {
-		return reply[*T]{}, nil, invalid("name: %w", err)
+		return repository.Answer[*T]{}, nil, failure.Invalid("name: %w", err)
 	}
-	all, err := askAll(ctx, c.Locations, in.Location, lookPatience, func(ctx context.Context, a reply[*T]) (*T, error) {
+	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[*T]) (*T, error) {
 		doc := new(T)
-		return doc, getJSON(ctx, a.st, key, doc)
+		return doc, repository.GetJSON(ctx, a.Store, key, doc)
 	})
 	if err != nil {
-		return reply[*T]{}, nil, err
+		return repository.Answer[*T]{}, nil, err
 	}
-	return single(all, soughtByName(what, in.Name))
+	return repository.ExactlyOne(all, repository.QueryByName(what, in.Name))
 }

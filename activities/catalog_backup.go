@@ -13,10 +13,12 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-func (c *Catalog) findBackup(ctx context.Context, in contract.ReadInput) (reply[*velerov1.Backup], []contract.UnreadLocation, error) {
+func (c *Catalog) findBackup(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Backup], []contract.UnreadLocation, error) {
 	return find[velerov1.Backup](ctx, c, in, "backup", archive.Layout{Backup: in.Name}.Metadata())
 }
 
@@ -25,9 +27,9 @@ func (c *Catalog) backup(ctx context.Context, in contract.ReadInput) (contract.R
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	layout, st := archive.Layout{Backup: in.Name}, found.st
-	found.value.Spec.StorageLocation = found.bsl.Name
-	res := contract.ReadResult{Backup: found.value, Unread: unread}
+	layout, st := archive.Layout{Backup: in.Name}, found.Store
+	found.Value.Spec.StorageLocation = found.Location.Name
+	res := contract.ReadResult{Backup: found.Value, Unread: unread}
 	if res.Results, err = readResults(ctx, st, layout.Results()); err != nil {
 		return res, err
 	}
@@ -45,7 +47,7 @@ func describe(ctx context.Context, st store.Store, l archive.Layout, res *contra
 	doc := res.Backup
 	d := &contract.Details{UID: string(doc.UID), Conditional: doc.Annotations[conditionalAnnotation] == "true"}
 	res.Details = d
-	data, err := getBytes(ctx, st, l.Manifest())
+	data, err := repository.GetBytes(ctx, st, l.Manifest())
 	if errors.Is(err, store.ErrNotFound) { // Velero's
 		info, err := st.Head(ctx, l.Tarball())
 		d.Bytes = info.Size
@@ -73,7 +75,7 @@ func readResults(ctx context.Context, st store.Store, key string) (raw json.RawM
 	zr, err := gzip.NewReader(body)
 	var doc map[string]map[string]json.RawMessage
 	if err == nil {
-		err = json.NewDecoder(io.LimitReader(zr, maxDocument)).Decode(&doc)
+		err = json.NewDecoder(io.LimitReader(zr, repository.MaxDocument)).Decode(&doc)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
@@ -109,7 +111,7 @@ func (c *Catalog) backupURL(ctx context.Context, in contract.ReadInput) (contrac
 		return contract.ReadResult{}, err
 	}
 	l := archive.Layout{Backup: in.Name}
-	return presign(ctx, found.bsl, found.st, in, map[string]string{
+	return presign(ctx, found.Location, found.Store, in, map[string]string{
 		contract.FileContents: l.Tarball(), contract.FileLogs: l.Logs(), contract.FileResults: l.Results(),
 		contract.FileResourceList: l.ResourceList(), contract.FileManifest: l.Manifest(),
 	})
@@ -118,10 +120,10 @@ func (c *Catalog) backupURL(ctx context.Context, in contract.ReadInput) (contrac
 func presign(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, in contract.ReadInput, keys map[string]string) (contract.ReadResult, error) {
 	key, ok := keys[in.File]
 	if !ok {
-		return contract.ReadResult{}, invalid("file: %q is not a file that can be read", in.File)
+		return contract.ReadResult{}, failure.Invalid("file: %q is not a file that can be read", in.File)
 	}
 	if _, err := st.Head(ctx, key); errors.Is(err, store.ErrNotFound) {
-		return contract.ReadResult{}, notFound("file: %s of %q does not exist", in.File, in.Name)
+		return contract.ReadResult{}, failure.NotFound("file: %s of %q does not exist", in.File, in.Name)
 	} else if err != nil {
 		return contract.ReadResult{}, err
 	}
@@ -136,6 +138,6 @@ func presign(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.
 // customer's own, which no URL can carry.
 func unsigned(bsl *velerov1.BackupStorageLocation, in contract.ReadInput, key string) error {
 	o := bsl.Spec.ObjectStorage
-	return unusable("the file %q of %q cannot be fetched: storage location %s encrypts with a key of your own (SSE-C), and a URL cannot carry it; copy the file with the key: aws s3 cp --sse-c AES256 --sse-c-key fileb://KEY-FILE s3://%s .",
+	return failure.Unusable("the file %q of %q cannot be fetched: storage location %s encrypts with a key of your own (SSE-C), and a URL cannot carry it; copy the file with the key: aws s3 cp --sse-c AES256 --sse-c-key fileb://KEY-FILE s3://%s .",
 		in.File, in.Name, bsl.Name, path.Join(o.Bucket, o.Prefix, key))
 }

@@ -13,21 +13,23 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 func (c *Catalog) restores(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	sel, err := labels.Parse(in.Selector)
 	if err != nil {
-		return contract.ReadResult{}, invalid("selector: %w", err)
+		return contract.ReadResult{}, failure.Invalid("selector: %w", err)
 	}
-	all, err := askAll(ctx, c.Locations, in.Location, listPatience, func(ctx context.Context, a reply[[]contract.RestoreSummary]) ([]contract.RestoreSummary, error) {
-		return readRestores(ctx, a.st, sel)
+	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]contract.RestoreSummary]) ([]contract.RestoreSummary, error) {
+		return readRestores(ctx, a.Store, sel)
 	})
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	rows, unread, err := gather(all, "restores")
+	rows, unread, err := repository.JoinRows(all, "restores")
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
@@ -43,8 +45,8 @@ func readRestores(ctx context.Context, st store.Store, sel labels.Selector) ([]c
 	if err != nil {
 		return nil, err
 	}
-	docs, err := readDocuments(ctx, st, names, restoreDocument, func(n string) *velerov1.Restore {
-		return &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.RestoreStatus{Phase: unreadable}}
+	docs, err := repository.ReadDocuments(ctx, st, names, repository.RestoreDocumentKey, func(n string) *velerov1.Restore {
+		return &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.RestoreStatus{Phase: repository.PhaseUnreadable}}
 	})
 	var rows []contract.RestoreSummary
 	for _, d := range docs {
@@ -63,8 +65,8 @@ func restoreRow(d *velerov1.Restore) contract.RestoreSummary {
 	}
 }
 
-func (c *Catalog) findRestore(ctx context.Context, in contract.ReadInput) (reply[*velerov1.Restore], []contract.UnreadLocation, error) {
-	return find[velerov1.Restore](ctx, c, in, "restore", restoreDocument(in.Name))
+func (c *Catalog) findRestore(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Restore], []contract.UnreadLocation, error) {
+	return find[velerov1.Restore](ctx, c, in, "restore", repository.RestoreDocumentKey(in.Name))
 }
 
 func (c *Catalog) restore(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
@@ -72,12 +74,12 @@ func (c *Catalog) restore(ctx context.Context, in contract.ReadInput) (contract.
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	res := contract.ReadResult{Restore: found.value, Unread: unread}
+	res := contract.ReadResult{Restore: found.Value, Unread: unread}
 	l := archive.RestoreLayout{Restore: in.Name}
-	if res.Results, err = readResults(ctx, found.st, l.Results()); err != nil {
+	if res.Results, err = readResults(ctx, found.Store, l.Results()); err != nil {
 		return res, err
 	}
-	res.Volumes, res.MoreVolumes, err = restoredVolumes(ctx, found.st, l)
+	res.Volumes, res.MoreVolumes, err = restoredVolumes(ctx, found.Store, l)
 	return res, err
 }
 
@@ -92,30 +94,30 @@ func (c *Catalog) restoreURL(ctx context.Context, in contract.ReadInput) (contra
 		return contract.ReadResult{}, err
 	}
 	l := archive.RestoreLayout{Restore: in.Name}
-	return presign(ctx, found.bsl, found.st, in, map[string]string{
+	return presign(ctx, found.Location, found.Store, in, map[string]string{
 		contract.FileLogs: l.Logs(), contract.FileResults: l.Results(), contract.FileResourceList: l.ResourceList(),
 	})
 }
 
 func (c *Catalog) planURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	if err := archive.ValidateName(in.Name); err != nil {
-		return contract.ReadResult{}, invalid("name: %w", err)
+		return contract.ReadResult{}, failure.Invalid("name: %w", err)
 	}
 	key := archive.PlanKey(in.Name)
-	all, err := askAll(ctx, c.Locations, in.Location, lookPatience, func(ctx context.Context, a reply[store.Info]) (store.Info, error) {
-		return a.st.Head(ctx, key)
+	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[store.Info]) (store.Info, error) {
+		return a.Store.Head(ctx, key)
 	})
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	found, _, err := single(all, sought{
-		field: "name", thing: fmt.Sprintf("the plan of dry run %q", in.Name),
-		missing: fmt.Sprintf("no dry run %q", in.Name), remedy: "make one with --dry-run",
+	found, _, err := repository.ExactlyOne(all, repository.Query{
+		Field: "name", Thing: fmt.Sprintf("the plan of dry run %q", in.Name),
+		Missing: fmt.Sprintf("no dry run %q", in.Name), Remedy: "make one with --dry-run",
 	})
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	return presign(ctx, found.bsl, found.st, in, map[string]string{contract.FilePlan: key})
+	return presign(ctx, found.Location, found.Store, in, map[string]string{contract.FilePlan: key})
 }
 
 func (c *Catalog) locations(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
@@ -128,7 +130,7 @@ func (c *Catalog) locations(ctx context.Context, in contract.ReadInput) (contrac
 	}
 	if len(res.Locations) == 0 {
 		_, err := c.Config.Location(in.Name)
-		return res, invalid("name: %w", err)
+		return res, failure.Invalid("name: %w", err)
 	}
 	return res, nil
 }
@@ -157,7 +159,7 @@ func (c *Catalog) status(ctx context.Context, bsl *velerov1.BackupStorageLocatio
 func (c *Catalog) check(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	bsl, err := c.Config.Location(in.Name)
 	if err != nil {
-		return contract.ReadResult{}, invalid("name: %w", err)
+		return contract.ReadResult{}, failure.Invalid("name: %w", err)
 	}
 	row := c.status(ctx, bsl)
 	if row.Phase != string(velerov1.BackupStorageLocationPhaseAvailable) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 )
 
 // snapshotCheckTimeout bounds a check: throttling is waited out, and the read itself
@@ -22,8 +23,8 @@ func (c *Catalog) snapshotLocations(_ context.Context, in contract.ReadInput) (c
 		}
 	}
 	if in.Name != "" && len(res.SnapshotLocations) == 0 {
-		_, err := c.Snapshots.find(in.Name)
-		return res, notFound("name: %w", err)
+		_, err := c.Snapshots.Find(in.Name)
+		return res, failure.NotFound("name: %w", err)
 	}
 	return res, nil
 }
@@ -37,9 +38,9 @@ func snapshotLocationRow(l *velerov1.VolumeSnapshotLocation) contract.SnapshotLo
 // checkSnapshotLocation asks AWS who the location's credentials are, and makes every
 // call that only reads. It makes nothing and deletes nothing.
 func (c *Catalog) checkSnapshotLocation(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	doc, err := c.Snapshots.find(in.Name)
+	doc, err := c.Snapshots.Find(in.Name)
 	if err != nil {
-		return contract.ReadResult{}, notFound("name: %w", err)
+		return contract.ReadResult{}, failure.NotFound("name: %w", err)
 	}
 	row := snapshotLocationRow(doc)
 	limited, cancel := context.WithTimeout(ctx, snapshotCheckTimeout)

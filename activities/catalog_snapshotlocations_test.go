@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
@@ -42,7 +43,7 @@ func TestReadSnapshotLocations(t *testing.T) {
 			t.Errorf("%q: %s, %v", name, got, err)
 		}
 	}
-	if _, err := read("x"); kindOf(err) != contract.ErrTypeNotFound || !strings.Contains(err.Error(), `no location "x"; known are a, b`) {
+	if _, err := read("x"); failure.TypeOf(err) != contract.ErrTypeNotFound || !strings.Contains(err.Error(), `no location "x"; known are a, b`) {
 		t.Errorf("unknown: %v", err)
 	}
 	none := snapshotLocations()
@@ -110,7 +111,7 @@ func TestCheckSnapshotLocation(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	_, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: "x"})
-	if kindOf(err) != contract.ErrTypeNotFound {
+	if failure.TypeOf(err) != contract.ErrTypeNotFound {
 		t.Errorf("unknown: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -18,7 +19,7 @@ const volumesInAnswer = 500
 // has no room for. m is empty for a backup of Velero.
 func backupVolumes(ctx context.Context, st store.Store, m archive.Manifest, l archive.Layout) ([]contract.VolumeSummary, int, error) {
 	var all []contract.VolumeSummary
-	err := eachEntry(ctx, st, m, l.VolumeInfo(), func(o volume.Info) { all = append(all, backedUp(o)) })
+	err := repository.EachEntry(ctx, st, m, l.VolumeInfo(), func(o volume.Info) { all = append(all, backedUp(o)) })
 	if _, ours := m.File(l.VolumeInfo()); err == nil && len(all) == 0 && !ours {
 		all, err = oldVolumes(ctx, st, l)
 	}
@@ -28,7 +29,7 @@ func backupVolumes(ctx context.Context, st store.Store, m archive.Manifest, l ar
 // restoredVolumes reads a restore's list of volumes; one of Velero's may have none.
 func restoredVolumes(ctx context.Context, st store.Store, l archive.RestoreLayout) ([]contract.VolumeSummary, int, error) {
 	var all []contract.VolumeSummary
-	err := eachEntry(ctx, st, archive.Manifest{}, l.VolumeInfo(), func(o volume.RestoreInfo) { all = append(all, cameBack(o)) })
+	err := repository.EachEntry(ctx, st, archive.Manifest{}, l.VolumeInfo(), func(o volume.RestoreInfo) { all = append(all, cameBack(o)) })
 	return fit(all, err)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -18,20 +19,20 @@ func oldVolumes(ctx context.Context, st store.Store, l archive.Layout) ([]contra
 	var all []contract.VolumeSummary
 	claims := map[string]snapshotv1.VolumeSnapshot{} // by content
 	none := archive.Manifest{}
-	if err := eachEntry(ctx, st, none, l.VolumeSnapshots(), func(o volume.NativeSnapshot) { all = append(all, oldNative(o)) }); err != nil {
+	if err := repository.EachEntry(ctx, st, none, l.VolumeSnapshots(), func(o volume.NativeSnapshot) { all = append(all, oldNative(o)) }); err != nil {
 		return nil, err
 	}
-	if err := eachEntry(ctx, st, none, l.PodVolumeBackups(), func(o velerov1.PodVolumeBackup) { all = append(all, oldFiles(o)) }); err != nil {
+	if err := repository.EachEntry(ctx, st, none, l.PodVolumeBackups(), func(o velerov1.PodVolumeBackup) { all = append(all, oldFiles(o)) }); err != nil {
 		return nil, err
 	}
-	if err := eachEntry(ctx, st, none, l.CSIVolumeSnapshots(), func(o snapshotv1.VolumeSnapshot) {
+	if err := repository.EachEntry(ctx, st, none, l.CSIVolumeSnapshots(), func(o snapshotv1.VolumeSnapshot) {
 		if o.Status != nil && o.Status.BoundVolumeSnapshotContentName != nil {
 			claims[*o.Status.BoundVolumeSnapshotContentName] = o
 		}
 	}); err != nil {
 		return nil, err
 	}
-	err := eachEntry(ctx, st, none, l.CSIVolumeSnapshotContents(), func(o snapshotv1.VolumeSnapshotContent) {
+	err := repository.EachEntry(ctx, st, none, l.CSIVolumeSnapshotContents(), func(o snapshotv1.VolumeSnapshotContent) {
 		all = append(all, oldContent(o, claims[o.Name]))
 	})
 	return all, err

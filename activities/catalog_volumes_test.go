@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -31,7 +32,7 @@ func (s shelf) Head(_ context.Context, key string) (store.Info, error) {
 // putList stores a list as Velero stores one.
 func (s shelf) putList(t *testing.T, key, text string) []byte {
 	t.Helper()
-	data, err := gzipJSON(json.RawMessage(text))
+	data, err := repository.EncodeGzipJSON(json.RawMessage(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func catalogOf(t *testing.T, files map[string]string) (*Catalog, shelf) {
 	cfg := &config.Config{BackupStorageLocations: []velerov1.BackupStorageLocation{{}}}
 	cfg.BackupStorageLocations[0].Name = "default"
 	open := func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return s, nil }
-	return &Catalog{Config: cfg, Locations: NewLocations(cfg, open)}, s
+	return &Catalog{Config: cfg, Locations: repository.NewLocations(cfg, open)}, s
 }
 
 func readB(t *testing.T, c *Catalog) contract.ReadResult {
@@ -175,7 +176,7 @@ func TestVolumesBeyondAnAnswer(t *testing.T) {
 	if len(res.Volumes) != 500 || res.MoreVolumes != 700 || res.Volumes[0].PV != "bad" || res.Volumes[1].PV != "left" || res.Volumes[2].PV != "pv-0000" {
 		t.Errorf("%d volumes, %d more; %+v", len(res.Volumes), res.MoreVolumes, res.Volumes[:3])
 	}
-	s.objs[restoreDocument("r")] = []byte(`{"metadata":{"name":"r"}}`)
+	s.objs[repository.RestoreDocumentKey("r")] = []byte(`{"metadata":{"name":"r"}}`)
 	s.putList(t, archive.RestoreLayout{Restore: "r"}.VolumeInfo(), strings.ReplaceAll(list, "backupMethod", "restoreMethod"))
 	res, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadRestore, Name: "r"})
 	if err != nil || len(res.Volumes) != 500 || res.MoreVolumes != 700 || res.Volumes[9].Method != "CSISnapshot" {

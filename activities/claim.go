@@ -8,27 +8,17 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
-
-// claim is who is writing a backup. It is put with If-None-Match before anything
-// else and removed after the commit or the clean-up, so that two runs never write
-// below one backup's directory, even from two Temporal servers.
-type claim struct {
-	UID string       `json:"uid"`
-	Run contract.Run `json:"run"`
-}
-
-func putClaim(ctx context.Context, st store.Store, name string, c claim) error {
-	return putJSON(ctx, st, archive.Claim(name), c, store.PutOptions{IfAbsent: true})
-}
 
 // takeOver succeeds if the claim is our own, from an earlier attempt, or that of a
 // run which is known to have ended without cleaning up.
 // What that run has left frozen is thawed, and its snapshots are deleted.
-func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine claim, location string) error {
-	var holder claim
-	err := getJSON(ctx, st, archive.Claim(name), &holder)
+func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine repository.NameLock, location string) error {
+	var holder repository.NameLock
+	err := repository.GetJSON(ctx, st, archive.Claim(name), &holder)
 	switch {
 	case errors.Is(err, store.ErrNotFound): // let go in between
 		return fmt.Errorf("claim %s: released while it was read; trying again", name)
@@ -42,39 +32,17 @@ func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine
 		return fmt.Errorf("look up run %s that holds the name %s: %w", holder.Run.WorkflowID, name, err)
 	}
 	if !closed {
-		return exists("name: backup %q is being made by workflow %s (run %s) of cluster %s since %s; follow that one, choose another name, or, if that run's Temporal is gone for good, remove %s from the bucket",
+		return failure.Exists("name: backup %q is being made by workflow %s (run %s) of cluster %s since %s; follow that one, choose another name, or, if that run's Temporal is gone for good, remove %s from the bucket",
 			name, holder.Run.WorkflowID, holder.Run.RunID, holder.Run.Cluster, holder.Run.Started.UTC().Format(time.RFC3339), archive.Claim(name))
 	}
 	if err := b.abandonVolumes(ctx, contract.BackupRef{Name: name, UID: holder.UID, Location: location}); err != nil {
 		return fmt.Errorf("clean up after ended run %s: %w", holder.Run.WorkflowID, err)
 	}
-	if err := newStaging(st, holder.UID).clear(ctx); err != nil {
+	if err := repository.NewStaging(st, holder.UID).Clear(ctx); err != nil {
 		return err
 	}
 	if err := st.Delete(ctx, archive.Claim(name)); err != nil {
 		return fmt.Errorf("release the claim of ended run %s: %w", holder.Run.WorkflowID, err)
 	}
 	return fmt.Errorf("claim %s: released an ended run's claim; trying again", name)
-}
-
-// holdsClaim tells whether uid holds the name.
-func holdsClaim(ctx context.Context, st store.Store, name, uid string) (bool, error) {
-	var holder claim
-	err := getJSON(ctx, st, archive.Claim(name), &holder)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil && holder.UID == uid, err
-}
-
-// releaseClaim lets the name go if uid holds it. It may repeat.
-func releaseClaim(ctx context.Context, st store.Store, name, uid string) error {
-	held, err := holdsClaim(ctx, st, name, uid)
-	if !held || err != nil {
-		return err
-	}
-	if err := st.Delete(ctx, archive.Claim(name)); err != nil {
-		return fmt.Errorf("release the claim on %s: %w", name, err)
-	}
-	return nil
 }

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -28,19 +29,19 @@ type tombstone struct {
 // after the backup's document is gone.
 func (b *Backup) PlanDelete(ctx context.Context, _ *heartbeat.Recorder, in contract.DeleteBackupInput) (contract.DeletePlan, error) {
 	if err := archive.ValidateName(in.Name); err != nil {
-		return contract.DeletePlan{}, invalid("name: %w", err)
+		return contract.DeletePlan{}, failure.Invalid("name: %w", err)
 	}
 	location, err := b.holder(ctx, in)
 	if err != nil {
 		return contract.DeletePlan{}, err
 	}
-	bsl, st, err := b.Locations.writable(ctx, location)
+	bsl, st, err := b.Locations.Writable(ctx, location)
 	if err != nil {
 		return contract.DeletePlan{}, err
 	}
 	plan := contract.DeletePlan{Name: in.Name, Location: bsl.Name}
 	var doc velerov1.Backup
-	err = getJSON(ctx, st, archive.Layout{Backup: in.Name}.Metadata(), &doc)
+	err = repository.GetJSON(ctx, st, archive.Layout{Backup: in.Name}.Metadata(), &doc)
 	if errors.Is(err, store.ErrNotFound) {
 		return b.planned(ctx, st, plan)
 	}
@@ -57,7 +58,7 @@ func (b *Backup) PlanDelete(ctx context.Context, _ *heartbeat.Recorder, in contr
 	if err := t.fill(ctx, st, &plan); err != nil {
 		return plan, err
 	}
-	return plan, putJSON(ctx, st, archive.Tombstone(in.Name), t, store.PutOptions{})
+	return plan, repository.PutJSON(ctx, st, archive.Tombstone(in.Name), t, store.PutOptions{})
 }
 
 // holder is the location to delete from: the named one, or the only one that has the
@@ -67,36 +68,36 @@ func (b *Backup) holder(ctx context.Context, in contract.DeleteBackupInput) (str
 	if in.Location != "" || len(b.Config.BackupStorageLocations) == 1 {
 		return in.Location, nil
 	}
-	all, err := askAll(ctx, b.Locations, "", lookPatience, func(ctx context.Context, a reply[[]byte]) ([]byte, error) {
+	all, err := repository.AskAll(ctx, b.Locations, "", repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[[]byte]) ([]byte, error) {
 		// Not Head, which cannot tell a missing bucket from a missing object.
-		doc, err := getBytes(ctx, a.st, archive.Layout{Backup: in.Name}.Metadata())
+		doc, err := repository.GetBytes(ctx, a.Store, archive.Layout{Backup: in.Name}.Metadata())
 		if errors.Is(err, store.ErrNotFound) {
-			doc, err = getBytes(ctx, a.st, archive.Tombstone(in.Name))
+			doc, err = repository.GetBytes(ctx, a.Store, archive.Tombstone(in.Name))
 		}
 		return doc, err
 	})
 	if err != nil {
 		return "", err
 	}
-	found, unread, err := single(all, soughtByName("backup", in.Name))
+	found, unread, err := repository.ExactlyOne(all, repository.QueryByName("backup", in.Name))
 	switch {
-	case err != nil && kindOf(err) != "":
+	case err != nil && failure.TypeOf(err) != "":
 		return "", err
 	case err != nil:
-		return "", unusable("%w; say in which location it lies with --storage-location", err)
+		return "", failure.Unusable("%w; say in which location it lies with --storage-location", err)
 	case len(unread) > 0:
-		return "", unusable("name: backup %q lies in storage location %s, but %s may have another of the name and could not be read (%s): say which one with --storage-location",
-			in.Name, found.bsl.Name, unread[0].Name, unread[0].Message)
+		return "", failure.Unusable("name: backup %q lies in storage location %s, but %s may have another of the name and could not be read (%s): say which one with --storage-location",
+			in.Name, found.Location.Name, unread[0].Name, unread[0].Message)
 	}
-	return found.bsl.Name, nil
+	return found.Location.Name, nil
 }
 
 // planned goes on with a deletion that had begun.
 func (b *Backup) planned(ctx context.Context, st store.Store, plan contract.DeletePlan) (contract.DeletePlan, error) {
 	var t tombstone
-	err := getJSON(ctx, st, archive.Tombstone(plan.Name), &t)
+	err := repository.GetJSON(ctx, st, archive.Tombstone(plan.Name), &t)
 	if errors.Is(err, store.ErrNotFound) {
-		return plan, notFound("name: no backup %q in location %s; `lifeboat backup get` lists them", plan.Name, plan.Location)
+		return plan, failure.NotFound("name: no backup %q in location %s; `lifeboat backup get` lists them", plan.Name, plan.Location)
 	}
 	if err != nil {
 		return plan, err
@@ -108,7 +109,7 @@ func (b *Backup) planned(ctx context.Context, st store.Store, plan contract.Dele
 // backup of the name: Velero does not look for tombstones before it makes one.
 func (t *tombstone) inherit(ctx context.Context, st store.Store) error {
 	var old tombstone
-	err := getJSON(ctx, st, archive.Tombstone(t.Name), &old)
+	err := repository.GetJSON(ctx, st, archive.Tombstone(t.Name), &old)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -147,7 +148,7 @@ func files(ctx context.Context, st store.Store, backup string) ([]string, error)
 func unmark(ctx context.Context, st store.Store, backup string) error {
 	err := st.Delete(ctx, archive.Layout{Backup: backup}.Metadata())
 	if errors.Is(err, store.ErrLocked) {
-		locked := denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
+		locked := failure.Denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
 		return errors.Join(locked, st.Delete(ctx, archive.Tombstone(backup)))
 	}
 	if err != nil {
@@ -160,7 +161,7 @@ func unmark(ctx context.Context, st store.Store, backup string) error {
 // which half is gone, then the rest, then the tombstone. Files under a retention
 // lock are reported, not an error. It may repeat.
 func (b *Backup) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in contract.DeletePlan) (contract.DeleteResult, error) {
-	_, st, err := b.Locations.writable(ctx, in.Location)
+	_, st, err := b.Locations.Writable(ctx, in.Location)
 	if err != nil {
 		return contract.DeleteResult{}, err
 	}

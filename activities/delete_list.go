@@ -9,6 +9,7 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -89,8 +90,8 @@ func (b *Backup) reachable(ctx context.Context, natives []doomedNative) error {
 			continue
 		}
 		seen[n.Location] = true
-		if _, err := b.Snapshots.find(n.Location); err != nil {
-			return invalid("volumeSnapshotLocations: %s is in location %q, which this worker does not know; add it to volumeSnapshotLocations of its configuration under that very name", n, n.Location)
+		if _, err := b.Snapshots.Find(n.Location); err != nil {
+			return failure.Invalid("volumeSnapshotLocations: %s is in location %q, which this worker does not know; add it to volumeSnapshotLocations of its configuration under that very name", n, n.Location)
 		}
 		if _, _, err := b.Snapshots.Get(ctx, n.Location); err != nil {
 			return err

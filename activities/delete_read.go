@@ -10,6 +10,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -40,11 +41,11 @@ func (r *snapshotReader) read(ctx context.Context, doc *velerov1.Backup) error {
 	if r.contentsLost, err = r.damaged(err); err != nil {
 		return err
 	}
-	err = eachEntry(ctx, r.st, r.manifest, r.layout.VolumeSnapshots(), func(s volume.NativeSnapshot) { r.snapshots = append(r.snapshots, s) })
+	err = repository.EachEntry(ctx, r.st, r.manifest, r.layout.VolumeSnapshots(), func(s volume.NativeSnapshot) { r.snapshots = append(r.snapshots, s) })
 	if r.snapshotsLost, err = r.damaged(err); err != nil {
 		return err
 	}
-	err = eachEntry(ctx, r.st, r.manifest, r.layout.VolumeInfo(), func(i volume.Info) { r.infos = append(r.infos, i) })
+	err = repository.EachEntry(ctx, r.st, r.manifest, r.layout.VolumeInfo(), func(i volume.Info) { r.infos = append(r.infos, i) })
 	infosLost, err := r.damaged(err)
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ func (r *snapshotReader) read(ctx context.Context, doc *velerov1.Backup) error {
 	if err != nil {
 		return err
 	}
-	err = eachEntry(ctx, r.st, r.manifest, r.layout.CSIVolumeSnapshotContents(), r.addContent)
+	err = repository.EachEntry(ctx, r.st, r.manifest, r.layout.CSIVolumeSnapshotContents(), r.addContent)
 	_, err = r.damaged(err)
 	return err
 }
@@ -74,7 +75,7 @@ func (r *snapshotReader) open(ctx context.Context) (ours bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if r.arc, err = archive.Open(ctx, source{r.st}, r.layout); err == nil {
+	if r.arc, err = archive.Open(ctx, repository.Source{r.st}, r.layout); err == nil {
 		r.manifest = r.arc.Manifest()
 	}
 	return true, err

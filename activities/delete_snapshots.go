@@ -7,13 +7,13 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -33,12 +33,12 @@ const (
 // done, those that the provider keeps and those that are not this backup's are
 // Retained with a reason. One that fails does not keep the others. It may repeat.
 func (b *Backup) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in contract.DeletePlan) (contract.SnapshotDeletion, error) {
-	_, st, err := b.Locations.writable(ctx, in.Location)
+	_, st, err := b.Locations.Writable(ctx, in.Location)
 	if err != nil {
 		return contract.SnapshotDeletion{}, err
 	}
 	var t tombstone
-	err = getJSON(ctx, st, archive.Tombstone(in.Name), &t)
+	err = repository.GetJSON(ctx, st, archive.Tombstone(in.Name), &t)
 	if errors.Is(err, store.ErrNotFound) {
 		return contract.SnapshotDeletion{}, nil // this deletion has ended elsewhere
 	}

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -22,7 +20,11 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
 // cellar is a bucket from which things are removed; keys that locked names are not.
@@ -66,13 +68,13 @@ func deleterOf(files map[string][]byte, locations ...string) (*Backup, *cellar) 
 	cfg := &config.Config{BackupStorageLocations: []velerov1.BackupStorageLocation{{}}}
 	cfg.BackupStorageLocations[0].Name = "default"
 	open := func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return c, nil }
-	snapshots := NewSnapshotLocations(snapshotLocations(locations...).Config(), func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil })
-	return &Backup{Config: cfg, Snapshots: snapshots, Locations: NewLocations(cfg, open)}, c
+	snapshots := location.New(snapshotLocations(locations...).Config(), func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil })
+	return &Backup{Config: cfg, Snapshots: snapshots, Locations: repository.NewLocations(cfg, open)}, c
 }
 
 func zipped(t *testing.T, text string) []byte {
 	t.Helper()
-	data, err := gzipJSON(json.RawMessage(text))
+	data, err := repository.EncodeGzipJSON(json.RawMessage(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +180,7 @@ func TestPlanDelete(t *testing.T) {
 				t.Fatal(err)
 			}
 			var stone tombstone
-			if err := getJSON(t.Context(), c, archive.Tombstone("b"), &stone); err != nil {
+			if err := repository.GetJSON(t.Context(), c, archive.Tombstone("b"), &stone); err != nil {
 				t.Fatal(err)
 			}
 			if got := stone.Snapshots; !slices.Equal(got.Native, tc.native) || !(len(got.CSI) == 0 && len(tc.csi) == 0 || reflect.DeepEqual(got.CSI, tc.csi)) {
@@ -213,8 +215,8 @@ func TestPlanDeleteWritesNothing(t *testing.T) {
 			b, c := deleterOf(map[string][]byte{l.VolumeSnapshots(): natives, l.Tarball(): tarballOf(t)}, tc.locations...)
 			c.lost = tc.lost
 			_, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"})
-			if err == nil || kindOf(err) != tc.kind || !strings.Contains(err.Error(), tc.phrase) || len(c.objs) != 3 {
-				t.Errorf("%s: %v; %d files", kindOf(err), err, len(c.objs))
+			if err == nil || failure.TypeOf(err) != tc.kind || !strings.Contains(err.Error(), tc.phrase) || len(c.objs) != 3 {
+				t.Errorf("%s: %v; %d files", failure.TypeOf(err), err, len(c.objs))
 			}
 		})
 	}
@@ -247,7 +249,7 @@ func TestDeleteLocked(t *testing.T) {
 	} {
 		b, c := deleterOf(map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
 		c.locked = "velero-backup.json"
-		if err := do(b); kindOf(err) != contract.ErrTypeDenied || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
+		if err := do(b); failure.TypeOf(err) != contract.ErrTypeDenied || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, stone := c.objs[archive.Tombstone("b")]; stone || len(c.objs) != 2 {
@@ -280,7 +282,7 @@ func TestOutcomes(t *testing.T) {
 	if n := len(res.Retained); n != linesRetained+1 || res.Retained[n-1] != "and 1002 snapshots more" {
 		t.Errorf("%d lines, %q", n, res.Retained[n-1])
 	}
-	if kindOf(err) != contract.ErrTypeDenied || strings.Count(err.Error(), "\n") != errorsTold || !strings.HasSuffix(err.Error(), "and 1990 more") {
-		t.Errorf("%s: %v", kindOf(err), err)
+	if failure.TypeOf(err) != contract.ErrTypeDenied || strings.Count(err.Error(), "\n") != errorsTold || !strings.HasSuffix(err.Error(), "and 1990 more") {
+		t.Errorf("%s: %v", failure.TypeOf(err), err)
 	}
 }

@@ -11,14 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -66,7 +67,7 @@ func (y *yard) Presign(_ context.Context, key string, _ time.Duration) (string, 
 
 // yards are locations by name, in alphabetical order, "default" being the default one.
 // A location without a yard cannot be opened.
-func yards(of map[string]*yard) *Locations {
+func yards(of map[string]*yard) *repository.Locations {
 	cfg := &config.Config{}
 	for _, name := range slices.Sorted(maps.Keys(of)) {
 		bsl := velerov1.BackupStorageLocation{}
@@ -74,7 +75,7 @@ func yards(of map[string]*yard) *Locations {
 		bsl.Spec.ObjectStorage = &velerov1.ObjectStorageLocation{Bucket: "b-" + name, Prefix: "p"}
 		cfg.BackupStorageLocations = append(cfg.BackupStorageLocations, bsl)
 	}
-	return NewLocations(cfg, func(_ context.Context, bsl velerov1.BackupStorageLocation) (store.Store, error) {
+	return repository.NewLocations(cfg, func(_ context.Context, bsl velerov1.BackupStorageLocation) (store.Store, error) {
 		if y := of[bsl.Name]; y != nil {
 			return y, nil
 		}
@@ -104,7 +105,7 @@ func catalogOver(of map[string]*yard) *Catalog {
 // A location that cannot be read hides no other, and is named.
 func TestUnreadLocations(t *testing.T) {
 	east := holding("a", "b")
-	east.objs[restoreDocument("r")] = []byte(`{"metadata":{"name":"r"}}`)
+	east.objs[repository.RestoreDocumentKey("r")] = []byte(`{"metadata":{"name":"r"}}`)
 	for name, broken := range map[string]*yard{"not opened": nil, "not read": holding("z").without(store.ErrNoBucket)} {
 		t.Run(name, func(t *testing.T) {
 			c := catalogOver(map[string]*yard{"broken": broken, "default": east, "west": holding("b")})
@@ -133,19 +134,19 @@ func TestUnreadLocations(t *testing.T) {
 // A location that hangs is given up on, and answers that came in time are kept.
 func TestSlowLocation(t *testing.T) {
 	l := yards(map[string]*yard{"default": holding("a"), "empty": holding(), "slow": holding()})
-	all, err := askAll(t.Context(), l, "", 50*time.Millisecond, func(ctx context.Context, r reply[store.Info]) (store.Info, error) {
-		if r.bsl.Name == "slow" {
+	all, err := repository.AskAll(t.Context(), l, "", 50*time.Millisecond, func(ctx context.Context, r repository.Answer[store.Info]) (store.Info, error) {
+		if r.Location.Name == "slow" {
 			<-ctx.Done()
 			return store.Info{}, ctx.Err()
 		}
-		return r.st.Head(ctx, archive.Layout{Backup: "a"}.Metadata())
+		return r.Store.Head(ctx, archive.Layout{Backup: "a"}.Metadata())
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, unread, err := single(all, soughtByName("backup", "a"))
-	if err != nil || found.bsl.Name != "default" || len(unread) != 1 || unread[0].Message != "no answer within 50ms" {
-		t.Errorf("%+v %v %v", found.bsl, unread, err)
+	found, unread, err := repository.ExactlyOne(all, repository.QueryByName("backup", "a"))
+	if err != nil || found.Location.Name != "default" || len(unread) != 1 || unread[0].Message != "no answer within 50ms" {
+		t.Errorf("%+v %v %v", found.Location, unread, err)
 	}
 }
 
@@ -157,8 +158,8 @@ func (o outcome) check(t *testing.T, place string, err error) {
 	switch {
 	case o.words == "" && (err != nil || place != o.place):
 		t.Errorf("in %q, %v; want %q", place, err, o.place)
-	case o.words != "" && (err == nil || !strings.Contains(err.Error(), o.words) || kindOf(err) != o.kind):
-		t.Errorf("%s %v\nwant %s %s", kindOf(err), err, o.kind, o.words)
+	case o.words != "" && (err == nil || !strings.Contains(err.Error(), o.words) || failure.TypeOf(err) != o.kind):
+		t.Errorf("%s %v\nwant %s %s", failure.TypeOf(err), err, o.kind, o.words)
 	}
 }
 
@@ -194,11 +195,11 @@ func TestRestoreFromAnyLocation(t *testing.T) {
 			found, unread, err := r.findBackup(t.Context(), in)
 			place := ""
 			if err == nil {
-				place = found.bsl.Name
+				place = found.Location.Name
 			}
 			c.want.check(t, place, err)
-			if found.value != c.restored {
-				t.Errorf("restores %q, want %q", found.value, c.restored)
+			if found.Value != c.restored {
+				t.Errorf("restores %q, want %q", found.Value, c.restored)
 			}
 			if got := unsearched(unread); len(got) != c.warnings || c.warnings > 0 && got[0].Severity != report.Warning {
 				t.Errorf("%v", got)
@@ -267,7 +268,7 @@ func TestDeleteFromAnyLocation(t *testing.T) {
 // to copy them.
 func TestCustomerKeyFiles(t *testing.T) {
 	y := holding("a")
-	y.objs[restoreDocument("r")] = []byte(`{"metadata":{"name":"r"}}`)
+	y.objs[repository.RestoreDocumentKey("r")] = []byte(`{"metadata":{"name":"r"}}`)
 	y.objs[archive.RestoreLayout{Restore: "r"}.Logs()] = nil
 	y.objs[archive.PlanKey("look")] = nil
 	c := catalogOver(map[string]*yard{"default": y, "west": holding()})
@@ -278,7 +279,7 @@ func TestCustomerKeyFiles(t *testing.T) {
 	} {
 		_, err := c.Read(t.Context(), nil, in)
 		want := "aws s3 cp --sse-c AES256 --sse-c-key fileb://KEY-FILE s3://b-default/p/" + key + " ."
-		if err == nil || !strings.Contains(err.Error(), want) || kindOf(err) != contract.ErrTypeLocation {
+		if err == nil || !strings.Contains(err.Error(), want) || failure.TypeOf(err) != contract.ErrTypeLocation {
 			t.Errorf("%v\nwant %s", err, want)
 		}
 	}

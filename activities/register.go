@@ -3,12 +3,12 @@ package activities
 import (
 	"context"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 )
 
 // Registry is the part of a worker that takes activities.
@@ -87,7 +87,7 @@ func typed(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	if kind := kindOf(err); kind != "" {
+	if kind := failure.TypeOf(err); kind != "" {
 		return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
 	}
 	return temporal.NewApplicationError(err.Error(), "Transient")

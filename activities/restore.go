@@ -12,27 +12,22 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
 // Restore holds what the activities of Restore depend on.
 type Restore struct {
 	Config    *config.Config
 	Kube      *kube.Client
-	Locations *Locations
-	Snapshots *SnapshotLocations
+	Locations *repository.Locations
+	Snapshots *location.Set
 	Rules     *resource.Registry
 
-	opened archives
+	opened repository.Archives
 }
-
-// Files in a restore's staging.
-const (
-	openFile   = "open.json"   // openDoc
-	chunksFile = "chunks.json" // []archive.ChunkRef of a foreign tarball
-	recordsDir = "records/"    // record batches, by level and task
-)
 
 // openDoc is what OpenArchive found.
 type openDoc struct {
@@ -62,7 +57,7 @@ type restorePlan struct {
 type session struct {
 	openDoc
 	st    store.Store
-	stage staging
+	stage repository.Staging
 	arc   *archive.Archive
 	plan  restorePlan
 	index *volumeIndex        // of the plan's volumes
@@ -80,15 +75,15 @@ func (r *Restore) open(ctx context.Context, ref contract.RestoreRef) (*session, 
 	if err != nil {
 		return nil, err
 	}
-	s := &session{st: st, stage: newStaging(st, ref.UID), index: new(restoreVolumes).index()}
-	if err := s.stage.get(ctx, openFile, &s.openDoc); err != nil {
+	s := &session{st: st, stage: repository.NewStaging(st, ref.UID), index: new(restoreVolumes).index()}
+	if err := s.stage.Get(ctx, repository.OpenedBackupFile, &s.openDoc); err != nil {
 		return nil, fmt.Errorf("open restore %s: %w", ref.Name, err)
 	}
 	_, src, err := r.Locations.Get(ctx, s.Source)
 	if err != nil {
 		return nil, err
 	}
-	s.arc, err = r.opened.get(ref.UID, func() (*archive.Archive, error) {
+	s.arc, err = r.opened.Get(ref.UID, func() (*archive.Archive, error) {
 		return openArchive(ctx, src, s.stage, s.Archive)
 	})
 	return s, err
@@ -100,24 +95,24 @@ func (r *Restore) planned(ctx context.Context, ref contract.RestoreRef) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	err = s.stage.get(ctx, planFile, &s.plan)
+	err = s.stage.Get(ctx, repository.PlanFile, &s.plan)
 	s.index, s.brought = s.plan.Volumes.index(), s.plan.brought()
 	return s, err
 }
 
-func openArchive(ctx context.Context, src store.Store, stage staging, a contract.OpenedArchive) (*archive.Archive, error) {
+func openArchive(ctx context.Context, src store.Store, stage repository.Staging, a contract.OpenedArchive) (*archive.Archive, error) {
 	if !a.Foreign {
-		return archive.Open(ctx, source{src}, archive.Layout{Backup: a.Backup})
+		return archive.Open(ctx, repository.Source{src}, archive.Layout{Backup: a.Backup})
 	}
-	data, err := getBytes(ctx, stage.st, stage.key(chunksFile))
+	data, err := repository.GetBytes(ctx, stage.Store, stage.Key(repository.RecutChunksFile))
 	if err != nil {
 		return nil, err
 	}
-	refs, err := archive.DecodeChunkRefs(chunksFile, data)
+	refs, err := archive.DecodeChunkRefs(repository.RecutChunksFile, data)
 	if err != nil {
 		return nil, err
 	}
-	return archive.OpenStaged(source{stage.st}, refs)
+	return archive.OpenStaged(repository.Source{stage.Store}, refs)
 }
 
 // started is when the restore began, as the API server's clock may see it: objects

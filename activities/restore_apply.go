@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -127,7 +127,7 @@ func tally(res *contract.ApplyResult, records []record) {
 }
 
 func (s *session) putRecords(ctx context.Context, in contract.ApplyTaskInput, batch int, records []record) error {
-	return s.stage.put(ctx, fmt.Sprintf("%s%02d-%05d-%05d.json", recordsDir, in.Level, in.Task, batch), records)
+	return s.stage.Put(ctx, repository.RecordsFile(in.Level, in.Task, batch), records)
 }
 
 // applier applies objects of one level.

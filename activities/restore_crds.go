@@ -8,19 +8,20 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 const (
 	crdResource = "customresourcedefinitions.apiextensions.k8s.io"
-	// crdRecords is the batch name of the reasons that AwaitCRDs leaves.
-	crdRecords = recordsDir + "crds.json"
+)
+
+const (
 	// crdPatience is how long the restore goes on waiting when no further definition
 	// becomes Established: Velero's documented minute. An API server takes some 5 s.
 	crdPatience = time.Minute
@@ -48,7 +49,7 @@ func (r *Restore) AwaitCRDs(ctx context.Context, _ *heartbeat.Recorder, in contr
 	if err != nil {
 		return contract.Nothing{}, fmt.Errorf("wait for definitions: %w", err)
 	}
-	return contract.Nothing{}, s.stage.put(ctx, crdRecords, notServed(pending))
+	return contract.Nothing{}, s.stage.Put(ctx, repository.CRDRecordsFile, notServed(pending))
 }
 
 // notServed are the reasons of definitions that are not served.

@@ -10,8 +10,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,15 +17,12 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
-
-// restoreDocument is the key of the Restore resource. Velero keeps none in the
-// bucket; it is what `restore get` and `describe` read.
-func restoreDocument(name string) string {
-	return archive.RestoreLayout{Restore: name}.Dir() + name + "-lifeboat-restore.json"
-}
 
 // Finish writes the results of a restore, or the plan of a dry run. It may repeat.
 // The document comes last: a restore with it is whole.
@@ -53,7 +48,7 @@ func (r *Restore) Finish(ctx context.Context, _ *heartbeat.Recorder, in contract
 	if in.Restore.DryRun {
 		return restoreResult(doc, in, f), nil
 	}
-	err = putDocument(ctx, s.st, restoreDocument(in.Restore.Name), doc)
+	err = repository.PutDocument(ctx, s.st, repository.RestoreDocumentKey(in.Restore.Name), doc)
 	if err != nil && !errors.Is(err, store.ErrExists) {
 		return contract.RestoreResult{}, err
 	}
@@ -113,7 +108,7 @@ func (s *session) planOf(ctx context.Context) (out map[string]record, err error)
 	}
 	body, _, err := s.st.Get(ctx, archive.PlanKey(s.Restore.Plan))
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, notFound("plan: no dry run %q in the location of the backup", s.Restore.Plan)
+		return nil, failure.NotFound("plan: no dry run %q in the location of the backup", s.Restore.Plan)
 	}
 	if err != nil {
 		return nil, err
@@ -124,7 +119,7 @@ func (s *session) planOf(ctx context.Context) (out map[string]record, err error)
 		return nil, fmt.Errorf("plan %s: %w: %w", s.Restore.Plan, archive.ErrCorrupt, err)
 	}
 	out = map[string]record{}
-	for dec := json.NewDecoder(io.LimitReader(zr, maxDocument)); dec.More(); {
+	for dec := json.NewDecoder(io.LimitReader(zr, repository.MaxDocument)); dec.More(); {
 		var rec record
 		if err := dec.Decode(&rec); err != nil {
 			return nil, fmt.Errorf("plan %s: %w: %w", s.Restore.Plan, archive.ErrCorrupt, err)
@@ -147,7 +142,7 @@ func (f *folded) write(ctx context.Context, s *session, in contract.FinishRestor
 		l.ItemOperations(): []any{},
 		l.VolumeInfo():     s.restoreInfos(),
 	} {
-		if _, err := putGzipJSON(ctx, s.st, key, doc); err != nil {
+		if _, err := repository.PutGzipJSON(ctx, s.st, key, doc); err != nil {
 			return err
 		}
 	}
@@ -166,7 +161,7 @@ func (f *folded) write(ctx context.Context, s *session, in contract.FinishRestor
 	if err := log.Gzip(&buf); err != nil {
 		return fmt.Errorf("compress log: %w", err)
 	}
-	_, err := putFile(ctx, s.st, l.Logs(), buf.Bytes())
+	_, err := repository.PutGzipFile(ctx, s.st, l.Logs(), buf.Bytes())
 	return err
 }
 
@@ -212,9 +207,9 @@ func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *fol
 // because staging tells where they are. A restore that ended before it was known where
 // its backup lies may have left files in any location. It may repeat.
 func (r *Restore) Abandon(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonRestoreInput) (contract.Nothing, error) {
-	r.opened.drop(in.Ref.UID)
-	named, err := r.Locations.named(in.Ref.Location)
-	if kindOf(err) != "" {
+	r.opened.Drop(in.Ref.UID)
+	named, err := r.Locations.Named(in.Ref.Location)
+	if failure.TypeOf(err) != "" {
 		return contract.Nothing{}, nil // an unknown location holds nothing of ours
 	}
 	for _, bsl := range named {
@@ -225,17 +220,17 @@ func (r *Restore) Abandon(ctx context.Context, _ *heartbeat.Recorder, in contrac
 
 // clear removes what a restore from a location has left where it worked.
 func (r *Restore) clear(ctx context.Context, from *velerov1.BackupStorageLocation, ref contract.RestoreRef) error {
-	_, st, err := r.Locations.workspace(ctx, from)
+	_, st, err := r.Locations.Workspace(ctx, from)
 	if err == nil {
-		stage := newStaging(st, ref.UID)
+		stage := repository.NewStaging(st, ref.UID)
 		if ref.Location != "" { // else it was never planned
 			if err := r.sweep(ctx, stage, ref); err != nil {
 				return err
 			}
 		}
-		err = stage.clear(ctx)
+		err = stage.Clear(ctx)
 	}
-	if kindOf(err) != "" {
+	if failure.TypeOf(err) != "" {
 		return nil // a location we cannot write to holds nothing of ours
 	}
 	return err

@@ -6,16 +6,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -29,12 +29,6 @@ const (
 	hookLookLast  = 3 * time.Second
 	// hookLookSingly is up to how many pods are read one by one; more are listed.
 	hookLookSingly = 20
-)
-
-// Files in a restore's staging.
-const (
-	hooksDir    = "hooks/"                  // podRun, by pod
-	hookRecords = recordsDir + "hooks.json" // what RunHooks leaves to Finish
 )
 
 // RunHooks runs the hooks of the pods that this restore made: in each container as
@@ -227,7 +221,7 @@ func (h *hookRun) finish(ctx context.Context) (contract.HookResult, error) {
 	}
 	n := report.Tally(rec.Reasons)
 	res.Warnings, res.Errors = n.Warnings, n.Errors
-	return res, h.s.stage.put(ctx, hookRecords, []record{rec})
+	return res, h.s.stage.Put(ctx, repository.HookRecordsFile, []record{rec})
 }
 
 // countHooks adds up what ran, or in a dry run what would.

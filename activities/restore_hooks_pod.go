@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -48,12 +49,12 @@ const (
 	hookDropped = "dropped" // one before it failed, and says to stop
 )
 
-func (p *podRun) file() string { return hooksDir + p.Namespace + "/" + p.Name + ".json" }
+func (p *podRun) file() string { return repository.PodHooksFile(p.Namespace, p.Name) }
 
 // load reads what an earlier attempt left. A hook that was running then is to run
 // again: nothing tells whether its command went on to its end.
-func (p *podRun) load(ctx context.Context, stage staging) error {
-	err := stage.get(ctx, p.file(), p)
+func (p *podRun) load(ctx context.Context, stage repository.Staging) error {
+	err := stage.Get(ctx, p.file(), p)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -158,7 +159,7 @@ func (h *hookRun) work(ctx context.Context, p *podRun, live *corev1.Pod) error {
 		if p.Runs[i].State == hookFailed && p.Hooks[i].Stops() {
 			p.drop()
 		}
-		if err := h.s.stage.put(ctx, p.file(), p); err != nil {
+		if err := h.s.stage.Put(ctx, p.file(), p); err != nil {
 			return err
 		}
 	}
@@ -182,7 +183,7 @@ func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, er
 	}
 	run, end := p.Hooks[i], &p.Runs[i]
 	end.State = hookRuns
-	if err := h.s.stage.put(ctx, p.file(), p); err != nil {
+	if err := h.s.stage.Put(ctx, p.file(), p); err != nil {
 		return false, err
 	}
 	switch err := h.exec(ctx, p, i); {
@@ -192,7 +193,7 @@ func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, er
 		end.State = hookRan
 	case later(err) && time.Now().Before(h.view(nil).deadline(run)):
 		end.State = hookWaits
-		return true, h.s.stage.put(ctx, p.file(), p)
+		return true, h.s.stage.Put(ctx, p.file(), p)
 	default:
 		end.State, end.Text = hookFailed, err.Error()
 		if kube.IsForbidden(err) {
@@ -215,7 +216,7 @@ func (h *hookRun) exec(ctx context.Context, p *podRun, i int) error {
 		Namespace: p.Namespace, Pod: p.Name, Container: run.Container, Command: run.Command, Timeout: run.Timeout,
 		Started: func(ctx context.Context, at kube.ExecProcess) {
 			end.Left = &at
-			_ = h.s.stage.put(ctx, p.file(), p) // without it a lost worker's command may overlap its repetition
+			_ = h.s.stage.Put(ctx, p.file(), p) // without it a lost worker's command may overlap its repetition
 		},
 	})
 	end.Left = nil

@@ -18,6 +18,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -179,7 +180,7 @@ func hookedPods(t *testing.T, n int) (*podServer, func() *hookRun) {
 	}
 	t.Cleanup(client.Close)
 	b := &bucket{objs: map[string][]byte{}}
-	ses := &session{st: b, stage: newStaging(b, "uid")}
+	ses := &session{st: b, stage: repository.NewStaging(b, "uid")}
 	ses.Restore.Name = "r"
 	ses.Restore.Spec.Hooks = hooksFor(t, "app Fail 0s", "app Fail 0s")
 	var records []record
@@ -187,7 +188,7 @@ func hookedPods(t *testing.T, n int) (*podServer, func() *hookRun) {
 		records = append(records, record{Resource: "pods", Kind: "Pod", Namespace: "n", Name: fmt.Sprintf("p%d", i), Action: "created", Hooks: 2})
 	}
 	records = append(records, record{Resource: "pods", Kind: "Pod", Namespace: "n", Name: "failed", Action: "failed", Hooks: 2})
-	if err := ses.stage.put(t.Context(), recordsDir+"00.json", records); err != nil {
+	if err := ses.stage.Put(t.Context(), repository.RecordsDir+"00.json", records); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/modify"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -27,7 +28,7 @@ func (r *Restore) changes(ctx context.Context, ref *corev1.TypedLocalObjectRefer
 	}
 	cm, err := kube.Read[corev1.ConfigMap](ctx, r.Kube, kube.ConfigMaps(), r.Config.Namespace, ref.Name)
 	if kube.IsNotFound(err) {
-		return c, invalid("spec.resourceModifier.name: there is no ConfigMap %s in namespace %s; create it there or correct the name", ref.Name, r.Config.Namespace)
+		return c, failure.Invalid("spec.resourceModifier.name: there is no ConfigMap %s in namespace %s; create it there or correct the name", ref.Name, r.Config.Namespace)
 	}
 	if err != nil {
 		return c, fmt.Errorf("read resource modifiers: %w", err)
@@ -36,7 +37,7 @@ func (r *Restore) changes(ctx context.Context, ref *corev1.TypedLocalObjectRefer
 		_, err = modify.Parse(c.Modifiers)
 	}
 	if err != nil {
-		return c, invalid("spec.resourceModifier: ConfigMap %s/%s: %w", cm.Namespace, cm.Name, err)
+		return c, failure.Invalid("spec.resourceModifier: ConfigMap %s/%s: %w", cm.Namespace, cm.Name, err)
 	}
 	return c, nil
 }
@@ -52,14 +53,14 @@ func (r *Restore) images(ctx context.Context) ([]resource.ImageMapping, error) {
 		return nil, fmt.Errorf("read the image mapping: %w", err)
 	}
 	if text := ambiguous("image", labelImageMapping, found); text != "" {
-		return nil, invalid("%s", text)
+		return nil, failure.Invalid("%s", text)
 	}
 	if len(found) == 0 {
 		return nil, nil
 	}
 	out, err := resource.ImageMappings(found[0].Data)
 	if err != nil {
-		return nil, invalid("ConfigMap %s/%s: %w", found[0].Namespace, found[0].Name, err)
+		return nil, failure.Invalid("ConfigMap %s/%s: %w", found[0].Namespace, found[0].Name, err)
 	}
 	return out, nil
 }

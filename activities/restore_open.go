@@ -10,14 +10,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -31,66 +32,66 @@ func (r *Restore) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	work, st, err := r.Locations.workspace(ctx, from.bsl)
+	work, st, err := r.Locations.Workspace(ctx, from.Location)
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
 	if err := errors.Join(r.nameFree(ctx, st, in), planned(ctx, st, in.Restore)); err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.bsl.Name, Archive: contract.OpenedArchive{
-		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name}, Backup: from.value,
+	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, Archive: contract.OpenedArchive{
+		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name}, Backup: from.Value,
 	}, Reasons: unsearched(unread)}
 	if doc.Changes, err = r.changes(ctx, in.Restore.Spec.ResourceModifier); err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	stage := newStaging(st, in.UID)
-	arc, err := doc.open(ctx, p, from.st, stage)
+	stage := repository.NewStaging(st, in.UID)
+	arc, err := doc.open(ctx, p, from.Store, stage)
 	if err != nil {
 		return contract.OpenedArchive{}, fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
 	}
-	if err := stage.put(ctx, openFile, doc); err != nil {
+	if err := stage.Put(ctx, repository.OpenedBackupFile, doc); err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	r.opened.keep(in.UID, arc)
+	r.opened.Keep(in.UID, arc)
 	return doc.Archive, nil
 }
 
 // findBackup finds the one location that has the backup which the spec names, or any
 // backup of the schedule that it names.
-func (r *Restore) findBackup(ctx context.Context, in contract.RestoreInput) (reply[string], []contract.UnreadLocation, error) {
+func (r *Restore) findBackup(ctx context.Context, in contract.RestoreInput) (repository.Answer[string], []contract.UnreadLocation, error) {
 	what, err := wanted(in)
 	if err != nil {
-		return reply[string]{}, nil, err
+		return repository.Answer[string]{}, nil, err
 	}
-	all, err := askAll(ctx, r.Locations, in.Location, searchPatience, func(ctx context.Context, a reply[string]) (string, error) {
+	all, err := repository.AskAll(ctx, r.Locations, in.Location, repository.SearchTimeout, func(ctx context.Context, a repository.Answer[string]) (string, error) {
 		if in.Spec.ScheduleName != "" {
-			return latest(ctx, a.st, in)
+			return latest(ctx, a.Store, in)
 		}
 		// Not Head, which cannot tell a missing bucket from a missing object.
-		_, err := getBytes(ctx, a.st, archive.Layout{Backup: in.Spec.BackupName}.Metadata())
+		_, err := repository.GetBytes(ctx, a.Store, archive.Layout{Backup: in.Spec.BackupName}.Metadata())
 		return in.Spec.BackupName, err
 	})
 	if err != nil {
-		return reply[string]{}, nil, err
+		return repository.Answer[string]{}, nil, err
 	}
-	return single(all, what)
+	return repository.ExactlyOne(all, what)
 }
 
 // wanted is what a restore looks for.
-func wanted(in contract.RestoreInput) (sought, error) {
+func wanted(in contract.RestoreInput) (repository.Query, error) {
 	if name := in.Spec.ScheduleName; name != "" {
-		return sought{
-			field: "spec.scheduleName", thing: fmt.Sprintf("a backup of schedule %q", name),
-			missing: fmt.Sprintf("schedule %q has no Completed backup", name),
-			remedy:  "name one with backupName, or allow PartiallyFailed ones",
+		return repository.Query{
+			Field: "spec.scheduleName", Thing: fmt.Sprintf("a backup of schedule %q", name),
+			Missing: fmt.Sprintf("schedule %q has no Completed backup", name),
+			Remedy:  "name one with backupName, or allow PartiallyFailed ones",
 		}, nil
 	}
 	if err := archive.ValidateName(in.Spec.BackupName); err != nil {
-		return sought{}, invalid("spec.backupName: %w", err)
+		return repository.Query{}, failure.Invalid("spec.backupName: %w", err)
 	}
-	what := soughtByName("backup", in.Spec.BackupName)
-	what.field = "spec.backupName"
+	what := repository.QueryByName("backup", in.Spec.BackupName)
+	what.Field = "spec.backupName"
 	return what, nil
 }
 
@@ -105,7 +106,7 @@ func unsearched(all []contract.UnreadLocation) []report.Reason {
 }
 
 // open opens our own archive, or makes one of Velero's tarball.
-func (d *openDoc) open(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage staging) (*archive.Archive, error) {
+func (d *openDoc) open(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging) (*archive.Archive, error) {
 	layout := archive.Layout{Backup: d.Archive.Backup}
 	_, err := src.Head(ctx, layout.Manifest())
 	if errors.Is(err, store.ErrNotFound) {
@@ -124,14 +125,14 @@ func (d *openDoc) open(ctx context.Context, p *heartbeat.Recorder, src store.Sto
 
 func validateRestore(in contract.RestoreInput) error {
 	if err := archive.ValidateName(in.Name); err != nil {
-		return invalid("name: %w", err)
+		return failure.Invalid("name: %w", err)
 	}
 	if problems := filter.ValidateRestore(&in.Spec, in.Names); len(problems) > 0 {
 		return filter.FieldErrors(problems)
 	}
 	for _, old := range slices.Sorted(maps.Keys(in.StorageClasses)) {
 		if old == "" || in.StorageClasses[old] == "" {
-			return invalid("storageClassMapping[%s]: %q is not a storage class; name both the old one and the new one", old, in.StorageClasses[old])
+			return failure.Invalid("storageClassMapping[%s]: %q is not a storage class; name both the old one and the new one", old, in.StorageClasses[old])
 		}
 	}
 	return nil
@@ -141,7 +142,7 @@ func validateRestore(in contract.RestoreInput) error {
 // results: they would be overwritten.
 func (r *Restore) nameFree(ctx context.Context, st store.Store, in contract.OpenArchiveInput) error {
 	var doc velerov1.Restore
-	err := getJSON(ctx, st, restoreDocument(in.Restore.Name), &doc)
+	err := repository.GetJSON(ctx, st, repository.RestoreDocumentKey(in.Restore.Name), &doc)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		_, err = st.Head(ctx, archive.RestoreLayout{Restore: in.Restore.Name}.Results())
@@ -154,7 +155,7 @@ func (r *Restore) nameFree(ctx context.Context, st store.Store, in contract.Open
 	if err != nil {
 		return err
 	}
-	return exists("name: restore %q already exists; choose another name", in.Restore.Name)
+	return failure.Exists("name: restore %q already exists; choose another name", in.Restore.Name)
 }
 
 // planned fails if the dry run that this restore has to agree with is not there.
@@ -163,17 +164,17 @@ func planned(ctx context.Context, st store.Store, in contract.RestoreInput) erro
 		return nil
 	}
 	if err := archive.ValidateName(in.Plan); err != nil {
-		return invalid("plan: %w", err)
+		return failure.Invalid("plan: %w", err)
 	}
 	_, err := st.Head(ctx, archive.PlanKey(in.Plan))
 	if errors.Is(err, store.ErrNotFound) {
-		return notFound("plan: no dry run %q where the results of a restore of this backup lie; make one with dryRun, or leave plan out", in.Plan)
+		return failure.NotFound("plan: no dry run %q where the results of a restore of this backup lie; make one with dryRun, or leave plan out", in.Plan)
 	}
 	return err
 }
 
 // recut cuts Velero's tarball into seekable chunks in the restore's staging.
-func recut(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage staging, l archive.Layout, a *contract.OpenedArchive) error {
+func recut(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging, l archive.Layout, a *contract.OpenedArchive) error {
 	body, _, err := src.Get(ctx, l.Tarball())
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%s is missing: %w", l.Tarball(), archive.ErrCorrupt)
@@ -183,10 +184,10 @@ func recut(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage st
 	}
 	var refs []archive.ChunkRef
 	w := archive.NewWriter(archive.DefaultLimits(), time.Unix(0, 0), func(c archive.Chunk) error {
-		key := stage.key(fmt.Sprintf("chunk-%05d", len(refs)))
+		key := stage.Key(fmt.Sprintf("chunk-%05d", len(refs)))
 		refs = append(refs, c.Ref(key))
 		p.Count(int64(c.Objects()), int64(len(c.Data)))
-		return stage.st.Put(ctx, key, c.Staged, store.PutOptions{})
+		return stage.Store.Put(ctx, key, c.Staged, store.PutOptions{})
 	})
 	stats, err := archive.Recut(ctx, body, w, archive.DefaultHostileLimits())
 	if err := errors.Join(err, body.Close()); err != nil {
@@ -197,14 +198,14 @@ func recut(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage st
 	if err != nil {
 		return err
 	}
-	return stage.st.Put(ctx, stage.key(chunksFile), data, store.PutOptions{})
+	return stage.Store.Put(ctx, stage.Key(repository.RecutChunksFile), data, store.PutOptions{})
 }
 
 // latest is the newest Completed backup of a schedule in a location (velero.md B7). Of two that
 // started in the same second, the unit of Velero's timestamps, the later name wins:
 // the names of a schedule's backups end in their time.
 func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
-	docs, err := readBackups(ctx, st)
+	docs, err := repository.ReadBackups(ctx, st)
 	if err != nil {
 		return "", err
 	}

@@ -7,13 +7,13 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 // Plan selects objects by the index and orders them into levels and tasks. Only what
@@ -37,7 +37,7 @@ func (r *Restore) Plan(ctx context.Context, p *heartbeat.Recorder, in contract.P
 	}
 	p.Count(int64(doc.Plan.Objects), 0)
 	// The plan is kept first: it tells what to clean up of what the probe makes.
-	if err := s.stage.put(ctx, planFile, doc); err != nil {
+	if err := s.stage.Put(ctx, repository.PlanFile, doc); err != nil {
 		return contract.RestorePlan{}, err
 	}
 	reasons, err := r.probe(ctx, s, doc.Volumes, usualProbe())
@@ -45,7 +45,7 @@ func (r *Restore) Plan(ctx context.Context, p *heartbeat.Recorder, in contract.P
 		return contract.RestorePlan{}, err
 	}
 	doc.Reasons = append(doc.Reasons, reasons...)
-	return doc.summary(s), s.stage.put(ctx, planFile, doc)
+	return doc.summary(s), s.stage.Put(ctx, repository.PlanFile, doc)
 }
 
 // choose fills in the plan of a session: what is restored, in which order, and what

@@ -5,21 +5,21 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // records reads back what tasks recorded, task by task.
 func (s *session) records(ctx context.Context, each func(record) error) error {
 	var keys []string
-	err := s.st.List(ctx, s.stage.key(recordsDir), func(i store.Info) error {
+	err := s.st.List(ctx, s.stage.Key(repository.RecordsDir), func(i store.Info) error {
 		keys = append(keys, i.Key)
 		return nil
 	})
@@ -28,7 +28,7 @@ func (s *session) records(ctx context.Context, each func(record) error) error {
 	}
 	for _, key := range keys {
 		var batch []record
-		if err := getJSON(ctx, s.st, key, &batch); err != nil {
+		if err := repository.GetJSON(ctx, s.st, key, &batch); err != nil {
 			return err
 		}
 		for _, rec := range batch {
@@ -39,9 +39,6 @@ func (s *session) records(ctx context.Context, each func(record) error) error {
 	}
 	return nil
 }
-
-// relinkRecords is the batch name of the reasons that RelinkOwners leaves.
-const relinkRecords = recordsDir + "relink.json"
 
 // RelinkOwners gives restored objects their owners back: by name, with the owner's
 // new uid, where the owner is part of this restore. It may repeat: a link that is
@@ -72,7 +69,7 @@ func (r *Restore) RelinkOwners(ctx context.Context, p *heartbeat.Recorder, in co
 	}
 	res := contract.ApplyResult{}
 	tally(&res, l.out)
-	return res, s.stage.put(ctx, relinkRecords, l.out)
+	return res, s.stage.Put(ctx, repository.RelinkRecordsFile, l.out)
 }
 
 // reverse maps targets back to sources. Where several sources share a target any of

@@ -9,24 +9,18 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
-
-// patchRecords is the batch of the reasons that PatchVolumes leaves.
-const patchRecords = recordsDir + "volumes.json"
-
-// claimsFile is what became of awaited claims, by "namespace/name" in the backup.
-const claimsFile = "claims.json"
 
 // claimEnd is what became of an awaited claim.
 type claimEnd struct {
@@ -46,7 +40,7 @@ func (r *Restore) PatchVolumes(ctx context.Context, _ *heartbeat.Recorder, in co
 	}
 	p := &claimWatcher{r: r, s: s, waited: time.Duration(in.Seconds) * time.Second, ends: map[string]claimEnd{}}
 	p.pods.kube = r.Kube
-	if err := s.stage.get(ctx, claimsFile, &p.ends); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := s.stage.Get(ctx, repository.ClaimsFile, &p.ends); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return contract.PatchResult{}, err
 	}
 	if err := p.read(ctx); err != nil {
@@ -183,8 +177,8 @@ func (p *claimWatcher) finish(ctx context.Context) (contract.PatchResult, error)
 		n := report.Tally(rec.Reasons)
 		res.Warnings, res.Errors = res.Warnings+n.Warnings, res.Errors+n.Errors
 	}
-	if err := p.s.stage.put(ctx, claimsFile, p.ends); err != nil {
+	if err := p.s.stage.Put(ctx, repository.ClaimsFile, p.ends); err != nil {
 		return res, err
 	}
-	return res, p.s.stage.put(ctx, patchRecords, out)
+	return res, p.s.stage.Put(ctx, repository.VolumeRecordsFile, out)
 }

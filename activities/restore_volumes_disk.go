@@ -44,7 +44,7 @@ func (p *volumePlanner) disks(ctx context.Context) error {
 
 // location opens a VolumeSnapshotLocation and looks its snapshots up.
 func (p *volumePlanner) location(ctx context.Context, name string, volumes []*restoreVolume) error {
-	if _, err := p.r.Snapshots.find(name); err != nil {
+	if _, err := p.r.Snapshots.Find(name); err != nil {
 		p.refused.add(contract.ErrTypeInvalid, "%d volumes (%s, …) were snapshotted through the VolumeSnapshotLocation %q: %v; add it under that very name, with the region that the snapshots are in",
 			len(volumes), volumes[0].PV, name, err)
 		return nil
@@ -171,7 +171,7 @@ func (p *volumePlanner) zones(ctx context.Context, location string, ofNodes []st
 	if len(ofNodes) == 0 {
 		return nil, "no node of the cluster has the label " + corev1.LabelTopologyZone + "; add nodes, then restore again", nil
 	}
-	if _, err := p.r.Snapshots.find(location); err != nil {
+	if _, err := p.r.Snapshots.Find(location); err != nil {
 		return ofNodes, "", nil //nolint:nilerr // refused already
 	}
 	_, loc, err := p.r.Snapshots.Get(ctx, location)

@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -19,9 +20,9 @@ import (
 // is bound to, and EBS volumes that no volume of the cluster points at and no instance
 // has attached. A restore that ended well leaves none, unless an object was refused.
 // It may repeat.
-func (r *Restore) sweep(ctx context.Context, stage staging, ref contract.RestoreRef) error {
+func (r *Restore) sweep(ctx context.Context, stage repository.Staging, ref contract.RestoreRef) error {
 	var doc restorePlan
-	err := stage.get(ctx, planFile, &doc)
+	err := stage.Get(ctx, repository.PlanFile, &doc)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // it was not planned, or an attempt before this one was here
 	}
@@ -32,7 +33,7 @@ func (r *Restore) sweep(ctx context.Context, stage staging, ref contract.Restore
 		return fmt.Errorf("delete unused volume snapshot contents: %w", err)
 	}
 	made := map[string]disk{}
-	if err := stage.get(ctx, disksFile, &made); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := stage.Get(ctx, repository.DisksFile, &made); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	for location, ids := range doc.Volumes.made(made) {

@@ -18,12 +18,13 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
 // ec2Of serves a simulated EC2 of one region and returns a configuration with one
 // location for each user, and an opener of locations.
-func ec2Of(t *testing.T, users ...ebssim.User) (*config.Config, *SnapshotLocations) {
+func ec2Of(t *testing.T, users ...ebssim.User) (*config.Config, *location.Set) {
 	t.Helper()
 	limits := ebssim.Fast()
 	sim, err := ebssim.New(ebssim.Options{Dir: t.TempDir(), Region: "us-east-1", Limits: &limits, Users: users})
@@ -46,7 +47,7 @@ func ec2Of(t *testing.T, users ...ebssim.User) (*config.Config, *SnapshotLocatio
 			Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": "us-east-1", "credentialsFile": file}},
 		})
 	}
-	return cfg, NewSnapshotLocations(cfg, func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
+	return cfg, location.New(cfg, func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
 		return ebs.Open(ctx, l, ebs.Options{Attempts: 1})
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -16,7 +17,7 @@ import (
 // readClaims reads what became of awaited claims.
 func (s *session) readClaims(ctx context.Context) error {
 	s.ends, s.actions = map[string]claimEnd{}, map[string]report.Action{}
-	err := s.stage.get(ctx, claimsFile, &s.ends)
+	err := s.stage.Get(ctx, repository.ClaimsFile, &s.ends)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

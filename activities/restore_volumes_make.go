@@ -8,16 +8,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
-
-// disksFile is what became of the disks of a restore, by PV.
-const disksFile = "disks.json"
 
 // diskWindow is how many volumes are asked for at a time.
 const diskWindow = 16
@@ -41,7 +38,7 @@ func (r *Restore) MakeVolumes(ctx context.Context, p *heartbeat.Recorder, in con
 	// Also of a run that is cancelled: what was made is to be found and deleted.
 	after, cancel := outlive(ctx, afterCancel)
 	defer cancel()
-	return m.status(), errors.Join(err, m.again, s.stage.put(after, disksFile, m.disks))
+	return m.status(), errors.Join(err, m.again, s.stage.Put(after, repository.DisksFile, m.disks))
 }
 
 // afterCancel is how long a call goes on that would leave something behind if it were

@@ -11,9 +11,11 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -53,7 +55,7 @@ func (r *Restore) planVolumes(ctx context.Context, s *session, cat kube.Catalog,
 	if !touched { // the restore of a single Secret does not read about volumes
 		// A damaged file is damage also where this restore does not need it.
 		l := archive.Layout{Backup: s.Archive.Backup}
-		return nil, nil, eachEntry(ctx, src, s.arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
+		return nil, nil, repository.EachEntry(ctx, src, s.arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
 	}
 	p := &volumePlanner{r: r, s: s, cat: cat, filter: s.plan.Filter, plan: &restoreVolumes{}}
 	if p.wide, err = widened(s, cat); err != nil {
@@ -191,5 +193,5 @@ func (r *refusals) err(what string) error {
 	if more := len(r.texts) - len(shown); more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
-	return &problem{kind: cmp.Or(r.kind, contract.ErrTypeInvalid), err: errors.New(text)}
+	return failure.New(cmp.Or(r.kind, contract.ErrTypeInvalid), errors.New(text))
 }

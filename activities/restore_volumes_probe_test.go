@@ -16,6 +16,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
@@ -144,8 +145,8 @@ func TestProbe(t *testing.T) {
 				t.Errorf("took %s, want %s", took, tc.least)
 			}
 			if tc.kind != "" {
-				if kindOf(err) != tc.kind || !strings.Contains(err.Error(), tc.text) || !strings.Contains(err.Error(), "--restore-volumes=false") {
-					t.Errorf("%s: %v", kindOf(err), err)
+				if failure.TypeOf(err) != tc.kind || !strings.Contains(err.Error(), tc.text) || !strings.Contains(err.Error(), "--restore-volumes=false") {
+					t.Errorf("%s: %v", failure.TypeOf(err), err)
 				}
 				return
 			}

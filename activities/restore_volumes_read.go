@@ -1,19 +1,16 @@
 package activities
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 
-	"github.com/klauspost/compress/gzip"
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -66,15 +63,15 @@ func (f *volumeFacts) addContent(o snapshotv1.VolumeSnapshotContent) { f.content
 // wrote fill in what the tarball does not have.
 func (f *volumeFacts) readFiles(ctx context.Context, src store.Store, m archive.Manifest, l archive.Layout) error {
 	return errors.Join(
-		eachEntry(ctx, src, m, l.VolumeInfo(), func(o volume.Info) { f.infos[o.PVName] = o }),
-		eachEntry(ctx, src, m, l.VolumeSnapshots(), func(o volume.NativeSnapshot) { f.natives[o.Spec.PersistentVolumeName] = o }),
-		eachEntry(ctx, src, m, l.PodVolumeBackups(), f.addFiles),
-		eachEntry(ctx, src, m, l.CSIVolumeSnapshots(), func(o snapshotv1.VolumeSnapshot) {
+		repository.EachEntry(ctx, src, m, l.VolumeInfo(), func(o volume.Info) { f.infos[o.PVName] = o }),
+		repository.EachEntry(ctx, src, m, l.VolumeSnapshots(), func(o volume.NativeSnapshot) { f.natives[o.Spec.PersistentVolumeName] = o }),
+		repository.EachEntry(ctx, src, m, l.PodVolumeBackups(), f.addFiles),
+		repository.EachEntry(ctx, src, m, l.CSIVolumeSnapshots(), func(o snapshotv1.VolumeSnapshot) {
 			if _, ok := f.snapshots[objectName(o.Namespace, o.Name)]; !ok {
 				f.addSnapshot(o)
 			}
 		}),
-		eachEntry(ctx, src, m, l.CSIVolumeSnapshotContents(), func(o snapshotv1.VolumeSnapshotContent) {
+		repository.EachEntry(ctx, src, m, l.CSIVolumeSnapshotContents(), func(o snapshotv1.VolumeSnapshotContent) {
 			if _, ok := f.contents[o.Name]; !ok {
 				f.addContent(o)
 			}
@@ -115,35 +112,6 @@ func walkResource(ctx context.Context, arc *archive.Archive, gr string, fn func(
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// eachEntry reads a list that stands beside the tarball; none, or null, is no entries.
-// In a backup of ours it has to be what the manifest says.
-func eachEntry[T any](ctx context.Context, src store.Store, m archive.Manifest, key string, fn func(T)) error {
-	data, err := getBytes(ctx, src, key)
-	listed, ours := m.File(key)
-	switch {
-	case errors.Is(err, store.ErrNotFound) && !ours:
-		return nil
-	case errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("%s: %w: the manifest lists it and it is gone", key, archive.ErrCorrupt)
-	case err != nil:
-		return err
-	case ours && archive.Digest(data) != listed.SHA256:
-		return fmt.Errorf("%s: %w: digest differs", key, archive.ErrCorrupt)
-	}
-	var entries []T
-	zr, err := gzip.NewReader(bytes.NewReader(data))
-	if err == nil {
-		err = json.NewDecoder(io.LimitReader(zr, maxDocument)).Decode(&entries)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
-	}
-	for _, e := range entries {
-		fn(e)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -16,7 +17,7 @@ func (s *session) readDisks(ctx context.Context) error {
 	if s.plan.Volumes.count((*restoreVolume).needsDisk) == 0 {
 		return nil
 	}
-	err := s.stage.get(ctx, disksFile, &s.disks)
+	err := s.stage.Get(ctx, repository.DisksFile, &s.disks)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -375,8 +376,8 @@ func TestRefusals(t *testing.T) {
 		r.add(contract.ErrTypeInvalid, "another")
 	}
 	err := r.err("backup b")
-	if kindOf(err) != contract.ErrTypeNotFound || !strings.Contains(err.Error(), "backup b: snapshot snap-1 is gone; another") || !strings.Contains(err.Error(), "and 5 more") {
-		t.Errorf("%s: %v", kindOf(err), err)
+	if failure.TypeOf(err) != contract.ErrTypeNotFound || !strings.Contains(err.Error(), "backup b: snapshot snap-1 is gone; another") || !strings.Contains(err.Error(), "and 5 more") {
+		t.Errorf("%s: %v", failure.TypeOf(err), err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -9,17 +8,19 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
-func snapshotLocations(names ...string) *SnapshotLocations {
+func snapshotLocations(names ...string) *location.Set {
 	cfg := &config.Config{}
 	for _, name := range names {
 		l := velerov1.VolumeSnapshotLocation{}
 		l.Name, l.Spec.Provider, l.Spec.Config = name, "aws", map[string]string{"region": "eu-west-1"}
 		cfg.VolumeSnapshotLocations = append(cfg.VolumeSnapshotLocations, l)
 	}
-	return NewSnapshotLocations(cfg, OpenEBS(cfg, nil))
+	return location.New(cfg, location.OpenEBS(cfg, nil))
 }
 
 func TestChooseSnapshotLocation(t *testing.T) {
@@ -41,16 +42,15 @@ func TestChooseSnapshotLocation(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		case tt.err == "" && err != nil, tt.err != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.err)):
 			t.Errorf("%s: error %v, want %q", name, err, tt.err)
-		case err != nil && kindOf(err) != contract.ErrTypeInvalid:
-			t.Errorf("%s: kind %q", name, kindOf(err))
+		case err != nil && failure.TypeOf(err) != contract.ErrTypeInvalid:
+			t.Errorf("%s: kind %q", name, failure.TypeOf(err))
 		}
 	}
 }
 
 func TestGetUnknownSnapshotLocation(t *testing.T) {
 	_, _, err := snapshotLocations("a").Get(t.Context(), "b")
-	var p *problem
-	if !errors.As(err, &p) || p.kind != contract.ErrTypeInvalid || !strings.Contains(err.Error(), `no location "b"; known are a`) {
+	if failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), `no location "b"; known are a`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -26,7 +26,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 	"github.com/lifeboat-backup/lifeboat/workflows"
 )
 
@@ -157,8 +159,8 @@ func register(w worker.Worker, cfg *config.Config, kc *kube.Client, t *temporalC
 	secret := func(ctx context.Context, name, key string) ([]byte, error) {
 		return kube.SecretValue(ctx, kc, cfg.Namespace, name, key)
 	}
-	locations, rules := activities.NewLocations(cfg, activities.OpenS3(cfg, log, secret)), resource.NewRegistry()
-	snapshots := activities.NewSnapshotLocations(cfg, activities.OpenEBS(cfg, secret))
+	locations, rules := repository.NewLocations(cfg, repository.OpenS3(cfg, log, secret)), resource.NewRegistry()
+	snapshots := location.New(cfg, location.OpenEBS(cfg, secret))
 	(&activities.Backup{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: t}).Register(w)
 	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}).Register(w)
 	(&activities.Catalog{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}).Register(w)

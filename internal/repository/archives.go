@@ -1,4 +1,4 @@
-package activities
+package repository
 
 import (
 	"sync"
@@ -10,17 +10,17 @@ import (
 // objects takes some megabytes.
 const keptArchives = 4
 
-// archives keeps the archives of running restores open, by the restore's UID, so
+// Archives keeps the archives of running restores open, by the restore's UID, so
 // that a restore reads manifest and directory once a worker and not once an
 // activity. What is kept cannot change: a committed backup is never written again.
-type archives struct {
+type Archives struct {
 	mu   sync.Mutex
 	open map[string]*archive.Archive
 }
 
-// get returns the restore's archive, opened before or now. Two activities that
+// Get returns the restore's archive, opened before or now. Two activities that
 // open it at once both do; one of the two is kept.
-func (a *archives) get(uid string, open func() (*archive.Archive, error)) (*archive.Archive, error) {
+func (a *Archives) Get(uid string, open func() (*archive.Archive, error)) (*archive.Archive, error) {
 	a.mu.Lock()
 	arc := a.open[uid]
 	a.mu.Unlock()
@@ -31,12 +31,12 @@ func (a *archives) get(uid string, open func() (*archive.Archive, error)) (*arch
 	if err != nil {
 		return nil, err
 	}
-	a.keep(uid, arc)
+	a.Keep(uid, arc)
 	return arc, nil
 }
 
-// keep remembers the restore's archive in place of one that was opened before.
-func (a *archives) keep(uid string, arc *archive.Archive) {
+// Keep remembers the restore's archive in place of one that was opened before.
+func (a *Archives) Keep(uid string, arc *archive.Archive) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.open == nil || len(a.open) >= keptArchives {
@@ -45,8 +45,8 @@ func (a *archives) keep(uid string, arc *archive.Archive) {
 	a.open[uid] = arc
 }
 
-// drop forgets the archive of a restore that has ended.
-func (a *archives) drop(uid string) {
+// Drop forgets the archive of a restore that has ended.
+func (a *Archives) Drop(uid string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.open, uid)

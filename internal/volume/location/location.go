@@ -1,4 +1,4 @@
-package activities
+package location
 
 import (
 	"cmp"
@@ -12,29 +12,30 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 )
 
-// SnapshotLocations opens the volume snapshot locations of the configuration,
+// Set opens the volume snapshot locations of the configuration,
 // each once. They share one limiter, since limits are the account's.
-type SnapshotLocations struct {
+type Set struct {
 	cfg  *config.Config
-	open OpenSnapshotLocation
+	open Open
 
 	mu     sync.Mutex
 	opened map[string]*ebs.Location
 }
 
-// OpenSnapshotLocation connects to EC2 as a location says.
-type OpenSnapshotLocation func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error)
+// Open connects to EC2 as a location says.
+type Open func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error)
 
-// NewSnapshotLocations returns the locations of cfg, each of which open opens when it is
+// New returns the locations of cfg, each of which open opens when it is
 // needed.
-func NewSnapshotLocations(cfg *config.Config, open OpenSnapshotLocation) *SnapshotLocations {
-	return &SnapshotLocations{cfg: cfg, opened: map[string]*ebs.Location{}, open: open}
+func New(cfg *config.Config, open Open) *Set {
+	return &Set{cfg: cfg, opened: map[string]*ebs.Location{}, open: open}
 }
 
 // Config is the configuration that the locations are of.
-func (l *SnapshotLocations) Config() *config.Config { return l.cfg }
+func (l *Set) Config() *config.Config { return l.cfg }
 
 // envClusterName is Velero's environment variable: the cluster's name in AWS.
 // Restored volumes are tagged as owned by it.
@@ -42,7 +43,7 @@ const envClusterName = "AWS_CLUSTER_NAME"
 
 // OpenEBS opens locations that share one limiter, since limits are the account's. secret
 // reads a key of a Secret in the worker's namespace.
-func OpenEBS(cfg *config.Config, secret func(ctx context.Context, name, key string) ([]byte, error)) OpenSnapshotLocation {
+func OpenEBS(cfg *config.Config, secret func(ctx context.Context, name, key string) ([]byte, error)) Open {
 	limits := ebs.DefaultLimits()
 	limits.Pending = cmp.Or(cfg.Limits.PendingSnapshots, limits.Pending)
 	options := ebs.Options{Limits: ebs.NewPool(limits), ClusterName: os.Getenv(envClusterName), Secret: secret}
@@ -55,19 +56,19 @@ func OpenEBS(cfg *config.Config, secret func(ctx context.Context, name, key stri
 // spec.volumeSnapshotLocations: the one it names, or the only one there is; ""
 // is none. An unknown name, more than one name, and no name where there are
 // several locations are invalid input.
-func (l *SnapshotLocations) Choose(names []string) (string, error) {
+func (l *Set) Choose(names []string) (string, error) {
 	all := l.cfg.VolumeSnapshotLocations
 	switch {
 	case len(names) > 1:
-		return "", invalid("spec.volumeSnapshotLocations[1]: %q: all locations are of provider aws, of which a backup uses one; keep one name", names[1])
+		return "", failure.Invalid("spec.volumeSnapshotLocations[1]: %q: all locations are of provider aws, of which a backup uses one; keep one name", names[1])
 	case len(names) == 1:
-		loc, err := l.find(names[0])
+		loc, err := l.Find(names[0])
 		if err != nil {
-			return "", invalid("spec.volumeSnapshotLocations[0]: %w", err)
+			return "", failure.Invalid("spec.volumeSnapshotLocations[0]: %w", err)
 		}
 		return loc.Name, nil
 	case len(all) > 1:
-		return "", invalid("spec.volumeSnapshotLocations: required, since there are several locations; name one of %s", l.known())
+		return "", failure.Invalid("spec.volumeSnapshotLocations: required, since there are several locations; name one of %s", l.known())
 	case len(all) == 1:
 		return all[0].Name, nil
 	}
@@ -75,10 +76,10 @@ func (l *SnapshotLocations) Choose(names []string) (string, error) {
 }
 
 // Get returns the location of that name. An unknown name is invalid input.
-func (l *SnapshotLocations) Get(ctx context.Context, name string) (*velerov1.VolumeSnapshotLocation, *ebs.Location, error) {
-	doc, err := l.find(name)
+func (l *Set) Get(ctx context.Context, name string) (*velerov1.VolumeSnapshotLocation, *ebs.Location, error) {
+	doc, err := l.Find(name)
 	if err != nil {
-		return nil, nil, invalid("volumeSnapshotLocations: %w", err)
+		return nil, nil, failure.Invalid("volumeSnapshotLocations: %w", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,7 +94,7 @@ func (l *SnapshotLocations) Get(ctx context.Context, name string) (*velerov1.Vol
 	return doc, loc, nil
 }
 
-func (l *SnapshotLocations) find(name string) (*velerov1.VolumeSnapshotLocation, error) {
+func (l *Set) Find(name string) (*velerov1.VolumeSnapshotLocation, error) {
 	all := l.cfg.VolumeSnapshotLocations
 	for i := range all {
 		if all[i].Name == name {
@@ -106,7 +107,7 @@ func (l *SnapshotLocations) find(name string) (*velerov1.VolumeSnapshotLocation,
 	return nil, fmt.Errorf("no location %q; known are %s", name, l.known())
 }
 
-func (l *SnapshotLocations) known() string {
+func (l *Set) known() string {
 	names := make([]string, len(l.cfg.VolumeSnapshotLocations))
 	for i := range names {
 		names[i] = l.cfg.VolumeSnapshotLocations[i].Name

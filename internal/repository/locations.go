@@ -1,4 +1,4 @@
-package activities
+package repository
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -45,7 +46,7 @@ func OpenS3(cfg *config.Config, log *slog.Logger, secret func(ctx context.Contex
 func (l *Locations) Get(ctx context.Context, name string) (*velerov1.BackupStorageLocation, store.Store, error) {
 	bsl, err := l.cfg.Location(name)
 	if err != nil {
-		return nil, nil, invalid("spec.storageLocation: %w", err)
+		return nil, nil, failure.Invalid("spec.storageLocation: %w", err)
 	}
 	st, err := l.store(ctx, bsl)
 	if err != nil {
@@ -76,12 +77,12 @@ func (l *Locations) store(ctx context.Context, bsl *velerov1.BackupStorageLocati
 	return st, nil
 }
 
-// named are the location of that name, or all of them for "".
-func (l *Locations) named(name string) ([]*velerov1.BackupStorageLocation, error) {
+// Named are the location of that name, or all of them for "".
+func (l *Locations) Named(name string) ([]*velerov1.BackupStorageLocation, error) {
 	if name != "" || len(l.cfg.BackupStorageLocations) == 0 {
 		bsl, err := l.cfg.Location(name)
 		if err != nil {
-			return nil, invalid("storageLocation: %w", err)
+			return nil, failure.Invalid("storageLocation: %w", err)
 		}
 		return []*velerov1.BackupStorageLocation{bsl}, nil
 	}
@@ -96,26 +97,26 @@ func isReadOnly(bsl *velerov1.BackupStorageLocation) bool {
 	return bsl.Spec.AccessMode == velerov1.BackupStorageLocationAccessModeReadOnly
 }
 
-// writable is Get for a location that is to be written to.
-func (l *Locations) writable(ctx context.Context, name string) (*velerov1.BackupStorageLocation, store.Store, error) {
+// Writable is Get for a location that is to be written to.
+func (l *Locations) Writable(ctx context.Context, name string) (*velerov1.BackupStorageLocation, store.Store, error) {
 	bsl, st, err := l.Get(ctx, name)
 	if err == nil && isReadOnly(bsl) {
-		err = unusable("spec.storageLocation: location %q is ReadOnly; choose another, or set its accessMode to ReadWrite", bsl.Name)
+		err = failure.Unusable("spec.storageLocation: location %q is ReadOnly; choose another, or set its accessMode to ReadWrite", bsl.Name)
 	}
 	return bsl, st, err
 }
 
-// workspace is where a restore keeps its staging and results: the backup's own
+// Workspace is where a restore keeps its staging and results: the backup's own
 // location, or, if that is ReadOnly, another one that may be written to.
-func (l *Locations) workspace(ctx context.Context, source *velerov1.BackupStorageLocation) (*velerov1.BackupStorageLocation, store.Store, error) {
+func (l *Locations) Workspace(ctx context.Context, source *velerov1.BackupStorageLocation) (*velerov1.BackupStorageLocation, store.Store, error) {
 	names := []string{source.Name}
 	for _, bsl := range l.cfg.BackupStorageLocations {
 		names = append(names, bsl.Name)
 	}
 	for _, name := range names {
-		if bsl, st, err := l.writable(ctx, name); kindOf(err) == "" {
+		if bsl, st, err := l.Writable(ctx, name); failure.TypeOf(err) == "" {
 			return bsl, st, err
 		}
 	}
-	return nil, nil, unusable("storageLocation: location %q is ReadOnly and no other location may be written to; a restore needs one for its working files and results", source.Name)
+	return nil, nil, failure.Unusable("storageLocation: location %q is ReadOnly and no other location may be written to; a restore needs one for its working files and results", source.Name)
 }

@@ -1,4 +1,4 @@
-package activities
+package repository
 
 import (
 	"context"
@@ -10,13 +10,13 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// source reads archives out of a store.
-type source struct{ st store.Store }
+// Source reads archives out of a store.
+type Source struct{ Store store.Store }
 
 // ReadRange implements archive.Source. A file of an archive that is not there is
 // damage, which no retry mends.
-func (s source) ReadRange(ctx context.Context, file string, off, n int64) (io.ReadCloser, error) {
-	body, err := s.st.GetRange(ctx, file, off, n)
+func (s Source) ReadRange(ctx context.Context, file string, off, n int64) (io.ReadCloser, error) {
+	body, err := s.Store.GetRange(ctx, file, off, n)
 	if errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("the file is missing: %w: %w", archive.ErrCorrupt, err)
 	}
