@@ -1,5 +1,5 @@
 // Package modify changes objects on their way back into a cluster by the rules of a
-// resource modifier ConfigMap (velero.md B9). It is pure: Text takes the rules out of
+// resource modifier ConfigMap (docs/VELERO.md 7.7). It is pure: Text takes the rules out of
 // the ConfigMap, Parse reads and checks them, Apply changes one object.
 //
 // A rule has conditions and one kind of patch:

@@ -126,7 +126,7 @@ func backupClaim(obj map[string]any) bool {
 }
 
 // MarkClaim says on a claim which VolumeSnapshot of which backup holds its data: by
-// label and annotation, as Velero's readers want it (velero.md A11).
+// label and annotation, as Velero's readers want it (docs/VELERO.md 2.9).
 func MarkClaim(obj map[string]any, snapshot, backup string) {
 	meta := child(obj, "metadata")
 	for _, key := range []string{"labels", "annotations"} {

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 )
 
-// TestNeeds has the rows of velero.md D5 that return additional items.
+// TestNeeds has the objects that bring others, docs/VELERO.md 7.5.
 func TestNeeds(t *testing.T) {
 	claim := func(name string) Ref {
 		return Ref{Resource: "persistentvolumeclaims", Namespace: "shop", Name: name}
