@@ -56,7 +56,7 @@ func listed(all []json.RawMessage) []json.RawMessage {
 
 // resourceList names every object in the archive, by the index alone.
 func (s *seal) resourceList(ctx context.Context) (report.ResourceList, error) {
-	a, err := archive.OpenStaged(repository.Source{s.o.st}, chunks(s.notes))
+	a, err := archive.OpenStaged(repository.NewSource(s.o.st), chunks(s.notes))
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (r *related) collect(ctx context.Context, shards []int) error {
 	for _, w := range r.wanted {
 		listed[w.Resource] = true
 	}
-	a, err := archive.OpenStaged(repository.Source{r.o.st}, chunks(notes))
+	a, err := archive.OpenStaged(repository.NewSource(r.o.st), chunks(notes))
 	if err != nil {
 		return err
 	}

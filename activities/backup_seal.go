@@ -121,7 +121,7 @@ func (b *Backup) Verify(ctx context.Context, p *heartbeat.Recorder, in contract.
 	if err != nil {
 		return contract.VerifyResult{}, err
 	}
-	a, err := archive.Open(ctx, repository.Source{st}, archive.Layout{Backup: in.Ref.Name})
+	a, err := archive.Open(ctx, repository.NewSource(st), archive.Layout{Backup: in.Ref.Name})
 	if err != nil {
 		return contract.VerifyResult{}, fmt.Errorf("read back %s: %w", in.Ref.Name, err)
 	}

@@ -75,7 +75,7 @@ func (r *snapshotReader) open(ctx context.Context) (ours bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if r.arc, err = archive.Open(ctx, repository.Source{r.st}, r.layout); err == nil {
+	if r.arc, err = archive.Open(ctx, repository.NewSource(r.st), r.layout); err == nil {
 		r.manifest = r.arc.Manifest()
 	}
 	return true, err

@@ -102,7 +102,7 @@ func (r *Restore) planned(ctx context.Context, ref contract.RestoreRef) (*sessio
 
 func openArchive(ctx context.Context, src store.Store, stage repository.Staging, a contract.OpenedArchive) (*archive.Archive, error) {
 	if !a.Foreign {
-		return archive.Open(ctx, repository.Source{src}, archive.Layout{Backup: a.Backup})
+		return archive.Open(ctx, repository.NewSource(src), archive.Layout{Backup: a.Backup})
 	}
 	data, err := repository.GetBytes(ctx, stage.Store, stage.Key(repository.RecutChunksFile))
 	if err != nil {
@@ -112,7 +112,7 @@ func openArchive(ctx context.Context, src store.Store, stage repository.Staging,
 	if err != nil {
 		return nil, err
 	}
-	return archive.OpenStaged(repository.Source{stage.Store}, refs)
+	return archive.OpenStaged(repository.NewSource(stage.Store), refs)
 }
 
 // started is when the restore began, as the API server's clock may see it: objects
