@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -100,6 +98,3 @@ func (b *Backup) open(ctx context.Context, ref contract.BackupRef) (*opened, err
 	}
 	return o, nil
 }
-
-// scheduleLabel names the schedule that a backup was made by.
-const scheduleLabel = velerov1.ScheduleNameLabel

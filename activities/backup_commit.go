@@ -16,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -72,31 +73,23 @@ func (b *Backup) committed(ctx context.Context, st store.Store, l archive.Layout
 	return result(&doc, in), repository.NewStaging(st, in.Ref.UID).Clear(ctx)
 }
 
-// Annotations of ours on the Backup document.
-const (
-	uidAnnotation         = "lifeboat-backup.github.io/uid"
-	conditionalAnnotation = "lifeboat-backup.github.io/conditional-writes"
-	workflowAnnotation    = "lifeboat-backup.github.io/workflow"
-	manifestAnnotation    = "lifeboat-backup.github.io/manifest-sha256"
-)
-
 // backupDocument is the Backup resource as Velero would have left it (velero.md A6).
 func backupDocument(p *backupPlan, in contract.CommitBackupInput) *velerov1.Backup {
 	doc := &velerov1.Backup{
 		TypeMeta: metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Backup"},
 		ObjectMeta: metav1.ObjectMeta{
-			Name: p.Backup.Name, Namespace: veleroNamespace, UID: types.UID(p.UID),
+			Name: p.Backup.Name, Namespace: repository.VeleroNamespace, UID: types.UID(p.UID),
 			CreationTimestamp: metav1.NewTime(p.Started),
-			Labels:            merge(p.Backup.Labels, map[string]string{velerov1.StorageLocationLabel: p.Backup.Spec.StorageLocation}),
-			Annotations: merge(p.Backup.Annotations, map[string]string{
+			Labels:            resource.MergeLabels(p.Backup.Labels, map[string]string{velerov1.StorageLocationLabel: p.Backup.Spec.StorageLocation}),
+			Annotations: resource.MergeLabels(p.Backup.Annotations, map[string]string{
 				velerov1.SourceClusterK8sGitVersionAnnotation:   p.Kubernetes.GitVersion,
 				velerov1.SourceClusterK8sMajorVersionAnnotation: p.Kubernetes.Major,
 				velerov1.SourceClusterK8sMinorVersionAnnotation: p.Kubernetes.Minor,
 				velerov1.ResourceTimeoutAnnotation:              "10m0s",
-				uidAnnotation:                                   p.UID,
-				manifestAnnotation:                              in.Seal.Manifest,
-				workflowAnnotation:                              p.Run.WorkflowID,
-				conditionalAnnotation:                           strconv.FormatBool(p.Conditional),
+				repository.AnnotationUID:                        p.UID,
+				repository.AnnotationManifest:                   in.Seal.Manifest,
+				repository.AnnotationWorkflow:                   p.Run.WorkflowID,
+				repository.AnnotationConditional:                strconv.FormatBool(p.Conditional),
 			}),
 		},
 		Spec: p.Backup.Spec,
@@ -104,9 +97,6 @@ func backupDocument(p *backupPlan, in contract.CommitBackupInput) *velerov1.Back
 	doc.Status = backupStatus(p, in)
 	return doc
 }
-
-// veleroNamespace is where Velero's own documents say they live; readers rewrite it.
-const veleroNamespace = "velero"
 
 func backupStatus(p *backupPlan, in contract.CommitBackupInput) velerov1.BackupStatus {
 	phase := report.Completed
@@ -137,16 +127,6 @@ func result(doc *velerov1.Backup, in contract.CommitBackupInput) contract.Backup
 		Warnings: in.Seal.Warnings, Errors: in.Seal.Errors, Reasons: in.Seal.Reasons,
 		Volumes: in.Seal.Volumes.NativeCompleted + in.Seal.Volumes.CSICompleted,
 	}
-}
-
-func merge(a, b map[string]string) map[string]string {
-	out := make(map[string]string, len(a)+len(b))
-	for _, m := range []map[string]string{a, b} {
-		for k, v := range m {
-			out[k] = v
-		}
-	}
-	return out
 }
 
 // Abandon removes what an uncommitted run left behind. It may repeat, and spares a

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
@@ -150,7 +151,7 @@ func (e *export) unit(ctx context.Context, u unit) error {
 		return err
 	}
 	res, err := e.b.Kube.ListAll(ctx, req, func(it kube.Item) error {
-		if u.skip[objectName(it.Namespace, it.Name)] || !e.wanted(u, it) {
+		if u.skip[kube.ObjectName(it.Namespace, it.Name)] || !e.wanted(u, it) {
 			return nil
 		}
 		return e.add(r, it)
@@ -165,7 +166,7 @@ func (e *export) unit(ctx context.Context, u unit) error {
 
 // wanted applies what a list call cannot: Velero's exclusions (velero.md C4).
 func (e *export) wanted(u unit, it kube.Item) bool {
-	if it.Deleting || it.Labels[excludeLabel] == "true" {
+	if it.Deleting || it.Labels[filter.ExcludeLabel] == "true" {
 		return false
 	}
 	f := e.o.plan.Filter
@@ -185,7 +186,7 @@ func (e *export) ordered(ctx context.Context, r kube.Resource, u unit) error {
 		return nil // staged before the watermark
 	}
 	for _, name := range u.list.Ordered {
-		ns, n := splitName(name)
+		ns, n := kube.SplitName(name)
 		got, err := e.b.one(ctx, r, ns, n)
 		switch {
 		case err != nil:

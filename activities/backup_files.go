@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -81,22 +80,22 @@ func (s *seal) resourceList(ctx context.Context) (report.ResourceList, error) {
 func (s *seal) log(ctx context.Context) (archive.File, error) {
 	l := report.NewLog(0, slog.LevelInfo)
 	p := s.o.plan
-	line(l, p.Started, "backup started", "backup", p.Backup.Name, "uid", p.UID, "cluster", p.Run.Cluster,
+	report.LogEvent(l, p.Started, "backup started", "backup", p.Backup.Name, "uid", p.UID, "cluster", p.Run.Cluster,
 		"workflow", p.Run.WorkflowID, "kubernetes", p.Kubernetes.GitVersion, "storageLocation", p.Backup.Spec.StorageLocation)
 	for _, shard := range p.Shards {
 		for _, list := range shard.Lists {
-			line(l, p.Planned, "to be listed", "shard", shard.ID, "resource", list.Type.GroupResource, "namespaces", len(list.Namespaces))
+			report.LogEvent(l, p.Planned, "to be listed", "shard", shard.ID, "resource", list.Type.GroupResource, "namespaces", len(list.Namespaces))
 		}
 	}
 	last := p.Planned
 	for _, n := range s.notes {
-		line(l, n.Staged, "chunk staged", "key", n.Chunk.Key, "members", len(n.Chunk.Members), "bytes", n.Chunk.DataSize)
+		report.LogEvent(l, n.Staged, "chunk staged", "key", n.Chunk.Key, "members", len(n.Chunk.Members), "bytes", n.Chunk.DataSize)
 		last = n.Staged
 	}
-	line(l, last, "archive composed", "objects", s.asm.Totals.Objects, "members", s.asm.Totals.Members, "bytes", s.asm.Totals.TarballBytes)
+	report.LogEvent(l, last, "archive composed", "objects", s.asm.Totals.Objects, "members", s.asm.Totals.Members, "bytes", s.asm.Totals.TarballBytes)
 	for _, e := range s.final.Ended {
 		v := &p.Volumes.Volumes[e.Volume]
-		line(l, e.At, "snapshot taken", "volume", v.PV, "claim", objectName(v.Namespace, v.Claim), "path", v.Path, "snapshot", handleOfEnded(&e), "failed", e.Failed)
+		report.LogEvent(l, e.At, "snapshot taken", "volume", v.PV, "claim", kube.ObjectName(v.Namespace, v.Claim), "path", v.Path, "snapshot", handleOfEnded(&e), "failed", e.Failed)
 	}
 	l.Reasons(last, s.reasons)
 	var buf bytes.Buffer
@@ -104,12 +103,4 @@ func (s *seal) log(ctx context.Context) (archive.File, error) {
 		return archive.File{}, fmt.Errorf("compress log: %w", err)
 	}
 	return repository.PutGzipFile(ctx, s.o.st, s.o.layout.Logs(), buf.Bytes())
-}
-
-// line logs with the time of the event, not of the writing: a log that is written
-// again has the same bytes.
-func line(l *report.Log, at time.Time, msg string, args ...any) {
-	r := slog.NewRecord(at, slog.LevelInfo, msg, 0)
-	r.Add(args...)
-	_ = l.Handle(context.Background(), r) // never fails, see report.Log
 }

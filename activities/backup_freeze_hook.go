@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
-
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 // try runs a hook, and again for some time while its error may pass.
@@ -85,7 +85,7 @@ func (f *freezer) count(failed bool) {
 func (f *freezer) reason(r report.Reason, pod *podHooks) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.reasons = append(f.reasons, r.At(podResource, pod.Namespace, pod.Name))
+	f.reasons = append(f.reasons, r.At(resource.Pods, pod.Namespace, pod.Name))
 }
 
 func (f *freezer) failed(pod *podHooks, what string, err error) {

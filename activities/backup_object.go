@@ -3,19 +3,15 @@ package activities
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
-
-const excludeLabel = filter.ExcludeLabel
 
 // chunkNotes is what is remembered beside a staged chunk until the backup is
 // sealed. It grows with a chunk, never with the cluster.
@@ -75,7 +71,7 @@ func (e *export) decoded(gr string, raw []byte) ([]byte, error) {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
 	changed, related := e.b.Rules.Backup(gr, obj)
-	if gr == pvcResource {
+	if gr == resource.PersistentVolumeClaims {
 		changed = e.markClaim(obj) || changed
 	}
 	if e.o.plan.Related {
@@ -90,35 +86,10 @@ func (e *export) decoded(gr string, raw []byte) ([]byte, error) {
 // markClaim says on a claim which VolumeSnapshot holds its data, as Velero does.
 func (e *export) markClaim(obj map[string]any) bool {
 	meta, _ := obj["metadata"].(map[string]any)
-	snapshot := e.snapshots[objectName(text(meta["namespace"]), text(meta["name"]))]
+	snapshot := e.snapshots[kube.ObjectName(kube.StringOf(meta["namespace"]), kube.StringOf(meta["name"]))]
 	if snapshot == "" {
 		return false
 	}
 	resource.MarkClaim(obj, snapshot, e.o.plan.Backup.Name)
 	return true
-}
-
-const (
-	pvResource  = "persistentvolumes"
-	pvcResource = "persistentvolumeclaims"
-)
-
-func text(v any) string {
-	s, _ := v.(string)
-	return s
-}
-
-func objectName(ns, name string) string {
-	if ns == "" {
-		return name
-	}
-	return ns + "/" + name
-}
-
-// splitName cuts "namespace/name"; a name alone is cluster-scoped.
-func splitName(s string) (ns, name string) {
-	if ns, name, ok := strings.Cut(s, "/"); ok {
-		return ns, name
-	}
-	return "", s
 }

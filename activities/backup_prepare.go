@@ -68,7 +68,7 @@ func (b *Backup) summary(doc *backupPlan, total int64) contract.BackupPlan {
 	return contract.BackupPlan{
 		Name: doc.Backup.Name, UID: doc.UID, Location: doc.Backup.Spec.StorageLocation,
 		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
-		Schedule: doc.Backup.Labels[scheduleLabel], Warnings: n.Warnings, Errors: n.Errors,
+		Schedule: doc.Backup.Labels[repository.LabelSchedule], Warnings: n.Warnings, Errors: n.Errors,
 		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshots(),
 		UnitTime: doc.unitTime(b.Config.Limits.PendingSnapshots),
 	}

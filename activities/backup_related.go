@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -150,7 +151,7 @@ func (r *related) take(ref resource.Ref, got fetched) error {
 	switch {
 	case got.refusal != nil:
 		r.note.reason(got.reason(ref.Namespace, ref.Name))
-	case got.found && !got.item.Deleting && got.item.Labels[excludeLabel] != "true":
+	case got.found && !got.item.Deleting && got.item.Labels[filter.ExcludeLabel] != "true":
 		return r.add(got.res, got.item)
 	}
 	return nil
@@ -169,8 +170,8 @@ func (r *related) subject(ctx context.Context, ref resource.Ref) error {
 		meta, _ := b["metadata"].(map[string]any)
 		role, _ := b["roleRef"].(map[string]any)
 		r.want([]resource.Ref{
-			{Resource: ref.Resource, Name: text(meta["name"])},
-			{Resource: strings.Replace(ref.Resource, "clusterrolebindings", "clusterroles", 1), Name: text(role["name"])},
+			{Resource: ref.Resource, Name: kube.StringOf(meta["name"])},
+			{Resource: strings.Replace(ref.Resource, "clusterrolebindings", "clusterroles", 1), Name: kube.StringOf(role["name"])},
 		})
 	}
 	return nil

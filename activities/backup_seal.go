@@ -13,10 +13,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
-// reasonsInResult is how many reasons travel through Temporal, as text; all of
-// them stand in the results file.
-const reasonsInResult = 5
-
 // Seal composes the tarball and the index out of staged chunks and writes every
 // file of the backup but the one that makes it exist. It may repeat: the same
 // staging gives the same bytes.
@@ -84,7 +80,7 @@ func (s *seal) result() contract.SealResult {
 		Objects: s.asm.Totals.Objects, Bytes: s.asm.Totals.TarballBytes, Members: int(s.asm.Totals.Members),
 		Warnings: n.Warnings, Errors: n.Errors, Volumes: s.final.counts(&s.o.plan.Volumes),
 	}
-	for _, r := range s.reasons[:min(len(s.reasons), reasonsInResult)] {
+	for _, r := range s.reasons[:min(len(s.reasons), report.ReasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
 	}
 	return res

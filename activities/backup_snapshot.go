@@ -12,8 +12,10 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -189,7 +191,7 @@ func (s *shooting) take(ctx context.Context, without map[int]bool, last bool) er
 func (s *shooting) without(stopped map[string]string) map[int]bool {
 	out := map[int]bool{}
 	for _, pod := range s.unit.Pods {
-		why, ok := stopped[objectName(pod.Namespace, pod.Name)]
+		why, ok := stopped[kube.ObjectName(pod.Namespace, pod.Name)]
 		if !ok {
 			continue
 		}
@@ -244,7 +246,7 @@ func (p *volumePlan) failure(i int, why string) report.Reason {
 	v := &p.Volumes[i]
 	r := report.New(report.SnapshotFailed, fmt.Sprintf("volume %s: %s", v.PV, why))
 	if v.Claim == "" {
-		return r.At(pvResource, "", v.PV)
+		return r.At(resource.PersistentVolumes, "", v.PV)
 	}
-	return r.At(pvcResource, v.Namespace, v.Claim)
+	return r.At(resource.PersistentVolumeClaims, v.Namespace, v.Claim)
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -27,7 +28,7 @@ func unitsOf(made volume.Plan, hooked map[string]podHooks) []unitPlan {
 	for _, u := range made.Units {
 		unit := unitPlan{Groups: [][]int{u.Volumes}}
 		for _, ref := range u.Pods {
-			key := objectName(ref.Namespace, ref.Name)
+			key := kube.ObjectName(ref.Namespace, ref.Name)
 			if pod, ok := left[key]; ok {
 				pod.Claims = ref.Claims
 				unit.Pods = append(unit.Pods, pod)

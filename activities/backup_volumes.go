@@ -6,6 +6,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -37,7 +38,7 @@ type podHooks struct {
 	Post      []hook.Hook `json:"post,omitempty"`
 }
 
-func (p *podHooks) key() string { return objectName(p.Namespace, p.Name) }
+func (p *podHooks) key() string { return kube.ObjectName(p.Namespace, p.Name) }
 
 // volumes are the indexes of all volumes of the unit.
 func (u *unitPlan) volumes() []int {

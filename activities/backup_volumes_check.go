@@ -8,6 +8,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -94,7 +95,7 @@ func (o *opened) claimSnapshots(ctx context.Context) (map[string]string, error) 
 	out := map[string]string{}
 	for _, t := range allTaken(units) {
 		if v := o.plan.Volumes.Volumes[t.Volume]; t.Failed == "" && v.Snapshot != "" {
-			out[objectName(v.Namespace, v.Claim)] = v.Snapshot
+			out[kube.ObjectName(v.Namespace, v.Claim)] = v.Snapshot
 		}
 	}
 	return out, nil

@@ -6,9 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
-
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -47,7 +46,7 @@ func (k *keeper) ofEBS() []*ended {
 	for i := range k.final.Ended {
 		e := &k.final.Ended[i]
 		v := &k.o.plan.Volumes.Volumes[e.Volume]
-		if v.Path == volume.CSI && v.Driver == driverEBS && v.VolumeID != "" && e.CSI != nil && isSnapshotID(e.CSI.SnapshotHandle) {
+		if v.Path == volume.CSI && v.Driver == volume.DriverEBS && v.VolumeID != "" && e.CSI != nil && volume.IsEBSSnapshotID(e.CSI.SnapshotHandle) {
 			out = append(out, e)
 		}
 	}

@@ -64,7 +64,7 @@ func TestExistInEC2(t *testing.T) {
 			k := &keeper{finish: &finish{o: &opened{plan: *takingOf("ccn")}, final: &finalVolumes{}}}
 			for i := range 3 {
 				v := &k.o.plan.Volumes.Volumes[i]
-				v.Driver, v.VolumeID = driverEBS, fmt.Sprint("vol-", i)
+				v.Driver, v.VolumeID = volume.DriverEBS, fmt.Sprint("vol-", i)
 				k.final.Ended = append(k.final.Ended, ended{taken: taken{Volume: i}, CSI: &volume.CSIInfo{SnapshotHandle: fmt.Sprint("snap-", i)}})
 			}
 			for i := range k.final.Ended {

@@ -10,14 +10,14 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/lifeboat-backup/lifeboat/internal/parallel"
-
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 // keeper makes the CSI snapshots of a backup outlive their objects, and stores those
@@ -79,19 +79,19 @@ func (k *keeper) snapshot(ctx context.Context, e *ended) error {
 	name := contentOf(&vs)
 	patch := fmt.Sprintf(`{"metadata":{"labels":{%q:%q}},"spec":{"deletionPolicy":%q}}`,
 		resource.LabelBackup, resource.LabelValue(k.o.plan.Backup.Name), snapshotv1.VolumeSnapshotContentRetain)
-	raw, err := k.c.kube.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, []byte(patch), kube.PatchOptions{FieldManager: fieldManager})
+	raw, err := k.c.kube.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, []byte(patch), kube.PatchOptions{FieldManager: kube.FieldManager})
 	var content snapshotv1.VolumeSnapshotContent
 	if err == nil {
 		err = json.Unmarshal(raw, &content)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch handle := handleOf(content); {
+	switch handle := csi.SnapshotHandleOf(content); {
 	case kube.IsNotFound(err):
 		k.fail(e, "VolumeSnapshotContent "+name+" was deleted before the backup was complete")
 		return nil
 	case err != nil:
-		return fmt.Errorf("keep the snapshot of claim %s: %w", objectName(v.Namespace, v.Claim), err)
+		return fmt.Errorf("keep the snapshot of claim %s: %w", kube.ObjectName(v.Namespace, v.Claim), err)
 	case handle == "":
 		k.fail(e, "the driver calls the snapshot ready and gives it no handle")
 		return nil
@@ -109,7 +109,7 @@ func (k *keeper) snapshot(ctx context.Context, e *ended) error {
 func csiInfo(c *snapshotv1.VolumeSnapshotContent) *volume.CSIInfo {
 	ready := true
 	return &volume.CSIInfo{
-		SnapshotHandle: handleOf(*c), Size: sizeOf(snapshotv1.VolumeSnapshot{}, *c), Driver: c.Spec.Driver, VSCName: c.Name, ReadyToUse: &ready,
+		SnapshotHandle: csi.SnapshotHandleOf(*c), Size: csi.RestoreSizeOf(snapshotv1.VolumeSnapshot{}, *c), Driver: c.Spec.Driver, VSCName: c.Name, ReadyToUse: &ready,
 	}
 }
 
@@ -117,12 +117,12 @@ func csiInfo(c *snapshotv1.VolumeSnapshotContent) *volume.CSIInfo {
 // annotations.
 func rendered(vs *snapshotv1.VolumeSnapshot, c *snapshotv1.VolumeSnapshotContent, info *volume.CSIInfo) ([]byte, error) {
 	vs.APIVersion, vs.Kind = snapshotv1.SchemeGroupVersion.String(), "VolumeSnapshot"
-	notes := merge(vs.Annotations, map[string]string{
-		annotationHandle: info.SnapshotHandle, annotationDriver: info.Driver,
-		annotationPolicy: string(c.Spec.DeletionPolicy),
+	notes := resource.MergeLabels(vs.Annotations, map[string]string{
+		csi.AnnotationHandle: info.SnapshotHandle, csi.AnnotationDriver: info.Driver,
+		csi.AnnotationPolicy: string(c.Spec.DeletionPolicy),
 	})
 	if info.Size > 0 {
-		notes[annotationSize] = strconv.FormatInt(info.Size, 10)
+		notes[csi.AnnotationSize] = strconv.FormatInt(info.Size, 10)
 	}
 	vs.Annotations = notes
 	return json.Marshal(vs)
@@ -143,7 +143,7 @@ func (k *keeper) add(e *export) error {
 	slices.SortFunc(k.objects, func(a, b kept) int { return strings.Compare(a.key.Path(), b.key.Path()) })
 	for _, o := range k.objects {
 		if err := e.w.Add(o.key, o.body); err != nil {
-			return fmt.Errorf("store %s: %w", objectName(o.key.Namespace, o.key.Name), err)
+			return fmt.Errorf("store %s: %w", kube.ObjectName(o.key.Namespace, o.key.Name), err)
 		}
 		switch o.res.Name {
 		case kube.VolumeSnapshots().Name:

@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -34,14 +35,12 @@ type volumeLister struct {
 	bound  map[string]bool // volumes of selected claims
 }
 
-const podResource = "pods"
-
 func newVolumeLister(b *Backup, doc *backupPlan) *volumeLister {
 	l := &volumeLister{
 		b: b, doc: doc, types: map[string]filter.Decision{},
 		hooked: map[string]podHooks{}, pulled: map[string]bool{}, bound: map[string]bool{},
 	}
-	for _, gr := range []string{podResource, pvcResource, pvResource} {
+	for _, gr := range []string{resource.Pods, resource.PersistentVolumeClaims, resource.PersistentVolumes} {
 		l.types[gr] = filter.None
 		if r, ok := doc.resource(gr); ok {
 			l.types[gr] = doc.Filter.IncludeType(filterType(r))
@@ -53,17 +52,17 @@ func newVolumeLister(b *Backup, doc *backupPlan) *volumeLister {
 // list reads pods first: they pull claims in. Types that no object of the backup is
 // of are not read.
 func (l *volumeLister) list(ctx context.Context) error {
-	if l.types[podResource] != filter.None {
+	if l.types[resource.Pods] != filter.None {
 		if err := kube.List(ctx, l.b.Kube, kube.Pods(), l.namespace(), "", l.pod); err != nil {
 			return fmt.Errorf("list pods: %w", err)
 		}
 	}
-	if l.types[pvcResource] != filter.None {
+	if l.types[resource.PersistentVolumeClaims] != filter.None {
 		if err := kube.List(ctx, l.b.Kube, kube.Claims(), l.namespace(), "", l.claim); err != nil {
 			return fmt.Errorf("list claims: %w", err)
 		}
 	}
-	if len(l.claims) == 0 && l.types[pvResource] != filter.All {
+	if len(l.claims) == 0 && l.types[resource.PersistentVolumes] != filter.All {
 		return nil
 	}
 	err := kube.List(ctx, l.b.Kube, kube.Volumes(), "", "", func(pv corev1.PersistentVolume) error {
@@ -101,19 +100,19 @@ func (l *volumeLister) snapshotClasses(ctx context.Context) error {
 
 // gone is an object that no backup holds.
 func gone(m *metav1.ObjectMeta) bool {
-	return m.DeletionTimestamp != nil || m.Labels[excludeLabel] == "true"
+	return m.DeletionTimestamp != nil || m.Labels[filter.ExcludeLabel] == "true"
 }
 
 // pod keeps the parts of a pod that matter here: a cluster has many pods.
 func (l *volumeLister) pod(pod corev1.Pod) error {
-	if gone(&pod.ObjectMeta) || !l.selected(podResource, pod.Namespace, pod.Name, pod.Labels) {
+	if gone(&pod.ObjectMeta) || !l.selected(resource.Pods, pod.Namespace, pod.Name, pod.Labels) {
 		return nil
 	}
 	if err := l.hooks(&pod); err != nil {
 		return err
 	}
 	for _, claim := range volume.ClaimsOf(&pod) {
-		l.pulled[objectName(pod.Namespace, claim)] = true
+		l.pulled[kube.ObjectName(pod.Namespace, claim)] = true
 	}
 	if len(pod.Spec.Volumes) > 0 {
 		l.pods = append(l.pods, trimmed(&pod))
@@ -143,13 +142,13 @@ func (l *volumeLister) hooks(pod *corev1.Pod) error {
 	}
 	l.reasons = append(l.reasons, problems...)
 	if len(pre)+len(post) > 0 {
-		l.hooked[objectName(pod.Namespace, pod.Name)] = podHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: ownerOf(pod), Pre: pre, Post: post}
+		l.hooked[kube.ObjectName(pod.Namespace, pod.Name)] = podHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: ownerOf(pod), Pre: pre, Post: post}
 	}
 	return nil
 }
 
 func (l *volumeLister) claim(c corev1.PersistentVolumeClaim) error {
-	if gone(&c.ObjectMeta) || !l.selected(pvcResource, c.Namespace, c.Name, c.Labels) {
+	if gone(&c.ObjectMeta) || !l.selected(resource.PersistentVolumeClaims, c.Namespace, c.Name, c.Labels) {
 		return nil
 	}
 	c.ManagedFields = nil
@@ -160,13 +159,13 @@ func (l *volumeLister) claim(c corev1.PersistentVolumeClaim) error {
 
 // selected says whether the backup will hold an object: as a listed one, or as one
 // that a listed one refers to.
-func (l *volumeLister) selected(resource, namespace, name string, labels map[string]string) bool {
-	f, decision := l.doc.Filter, l.types[resource]
+func (l *volumeLister) selected(groupResource, namespace, name string, labels map[string]string) bool {
+	f, decision := l.doc.Filter, l.types[groupResource]
 	if decision == filter.None || namespace != "" && !f.IncludeNamespace(namespace) {
 		return false
 	}
 	switch {
-	case resource == pvcResource && l.pulled[objectName(namespace, name)], resource == pvResource && l.bound[name]:
+	case groupResource == resource.PersistentVolumeClaims && l.pulled[kube.ObjectName(namespace, name)], groupResource == resource.PersistentVolumes && l.bound[name]:
 		return true
 	}
 	return decision == filter.All && f.MatchLabels(labels)

@@ -119,7 +119,7 @@ func summaryOf(d *velerov1.Backup, location string) contract.BackupSummary {
 		Name: d.Name, Labels: d.Labels, Location: location, Phase: string(d.Status.Phase),
 		Errors: d.Status.Errors, Warnings: d.Status.Warnings, Created: d.CreationTimestamp.Time,
 		Expires: timeOf(d.Status.Expiration), Selector: metav1.FormatLabelSelector(d.Spec.LabelSelector),
-		Ours: d.Annotations[uidAnnotation] != "",
+		Ours: d.Annotations[repository.AnnotationUID] != "",
 	}
 	if d.Status.StartTimestamp != nil {
 		row.Created = d.Status.StartTimestamp.Time

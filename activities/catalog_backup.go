@@ -45,7 +45,7 @@ func (c *Catalog) backup(ctx context.Context, in contract.ReadInput) (contract.R
 // which a backup of Velero does not have.
 func describe(ctx context.Context, st store.Store, l archive.Layout, res *contract.ReadResult) (archive.Manifest, error) {
 	doc := res.Backup
-	d := &contract.Details{UID: string(doc.UID), Conditional: doc.Annotations[conditionalAnnotation] == "true"}
+	d := &contract.Details{UID: string(doc.UID), Conditional: doc.Annotations[repository.AnnotationConditional] == "true"}
 	res.Details = d
 	data, err := repository.GetBytes(ctx, st, l.Manifest())
 	if errors.Is(err, store.ErrNotFound) { // Velero's

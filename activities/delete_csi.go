@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // csiTimes are how long CSI drivers and their snapshotter are waited for.
@@ -52,7 +53,7 @@ func (d *csiDeleter) look(ctx context.Context) (err error) {
 	own := resource.LabelBackup + "=" + resource.LabelValue(d.backup)
 	d.live, err = kube.ListMap[snapshotv1.VolumeSnapshotContent](ctx, d.b.Kube, kube.VolumeSnapshotContents(), "", own)
 	if kube.IsNotFound(err) {
-		d.missing = "the cluster does not serve " + vscResource
+		d.missing = "the cluster does not serve " + resource.VolumeSnapshotContents
 		return nil
 	}
 	if err != nil {
@@ -103,7 +104,7 @@ func partOfGroup(group string) string {
 func (b *Backup) keeps(ctx context.Context, all []doomedCSI) map[string]string {
 	var ids []string
 	for _, s := range all {
-		if s.Driver == driverEBS && isSnapshotID(s.Handle) {
+		if s.Driver == volume.DriverEBS && volume.IsEBSSnapshotID(s.Handle) {
 			ids = append(ids, s.Handle)
 		}
 	}

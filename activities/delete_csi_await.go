@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
-
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 // standIn is a content whose deletion is that of its snapshot.
@@ -73,9 +73,9 @@ func (s *standIn) verdict(c *snapshotv1.VolumeSnapshotContent, waited time.Durat
 		return ebs.Deletion{Outcome: ebs.Retained, Reason: fmt.Sprintf(format, args...)}, true
 	}
 	switch {
-	case groupOf(c) != "":
-		return retained("%s", partOfGroup(groupOf(c)))
-	case !s.asked && !said.known && isGone(said.text) && waited >= s.times.insist:
+	case csi.GroupHandleOf(c) != "":
+		return retained("%s", partOfGroup(csi.GroupHandleOf(c)))
+	case !s.asked && !said.known && csi.SaysSnapshotIsGone(said.text) && waited >= s.times.insist:
 		return ebs.Deletion{Outcome: ebs.Gone}, true
 	case c.Spec.DeletionPolicy != snapshotv1.VolumeSnapshotContentDelete:
 		return retained("an attempt before this one found that the driver does not delete it, and somebody has to see why")

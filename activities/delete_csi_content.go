@@ -16,6 +16,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 const (
@@ -31,7 +32,7 @@ const (
 // cluster has it, else one that is made for it.
 func (d *csiDeleter) standIn(ctx context.Context, s doomedCSI) (*standIn, error) {
 	live, there := d.live[s.Content]
-	if there && live.Spec.Driver == s.Driver && handleOf(live) == s.Handle {
+	if there && live.Spec.Driver == s.Driver && csi.SnapshotHandleOf(live) == s.Handle {
 		err := d.condemn(ctx, &live)
 		if err == nil {
 			return &standIn{kube: d.b.Kube, name: live.Name, times: d.times, backup: d.backup, snapshot: live.Spec.VolumeSnapshotRef}, nil
@@ -41,7 +42,7 @@ func (d *csiDeleter) standIn(ctx context.Context, s doomedCSI) (*standIn, error)
 		}
 	}
 	c := d.content(s)
-	_, err := kube.Make(ctx, d.b.Kube, kube.VolumeSnapshotContents(), "", c, kube.CreateOptions{FieldManager: fieldManager})
+	_, err := kube.Make(ctx, d.b.Kube, kube.VolumeSnapshotContents(), "", c, kube.CreateOptions{FieldManager: kube.FieldManager})
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func patchContent(ctx context.Context, kc *kube.Client, name string, change map[
 	if err != nil {
 		return fmt.Errorf("encode the patch of volume snapshot content %s: %w", name, err)
 	}
-	_, err = kc.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: fieldManager})
+	_, err = kc.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: kube.FieldManager})
 	return err
 }
 

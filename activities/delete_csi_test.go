@@ -19,6 +19,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 const exampleDriver = "csi.example.org"
@@ -143,7 +144,7 @@ func patch(c *snapshotv1.VolumeSnapshotContent, r *http.Request) {
 
 // settle does what the real one would have done by now.
 func (s *csiCluster) settle(c *snapshotv1.VolumeSnapshotContent) {
-	handle := handleOf(*c)
+	handle := csi.SnapshotHandleOf(*c)
 	s.status(c, handle)
 	unbound := c.Spec.Source.SnapshotHandle != nil || c.Annotations[annotationDeleting] != ""
 	if c.DeletionTimestamp != nil && slices.Contains(c.Finalizers, finalizerContent) && unbound && handle != "silent" {
@@ -151,7 +152,7 @@ func (s *csiCluster) settle(c *snapshotv1.VolumeSnapshotContent) {
 		if doomed && handle == "refuses" {
 			return
 		}
-		if doomed && groupOf(c) == "" {
+		if doomed && csi.GroupHandleOf(c) == "" {
 			s.deleted = append(s.deleted, handle)
 		}
 		c.Finalizers = slices.DeleteFunc(c.Finalizers, func(f string) bool { return f == finalizerContent })

@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 // doomedSnapshots are the snapshots that go with a backup.
@@ -161,22 +162,15 @@ func (r *snapshotReader) csi() []doomedCSI {
 }
 
 func doomedContent(c *snapshotv1.VolumeSnapshotContent) doomedCSI {
-	s := doomedCSI{Driver: c.Spec.Driver, Handle: handleOf(*c), Content: c.Name, Annotations: secretsOf(c.Annotations)}
+	s := doomedCSI{Driver: c.Spec.Driver, Handle: csi.SnapshotHandleOf(*c), Content: c.Name, Annotations: csi.SecretAnnotationsOf(c.Annotations)}
 	if c.Spec.VolumeSnapshotClassName != nil {
 		s.Class = *c.Spec.VolumeSnapshotClassName
 	}
 	if c.Spec.SourceVolumeMode != nil {
 		s.SourceMode = string(*c.Spec.SourceVolumeMode)
 	}
-	s.Group = groupOf(c)
+	s.Group = csi.GroupHandleOf(c)
 	return s
-}
-
-func groupOf(c *snapshotv1.VolumeSnapshotContent) string {
-	if c.Status == nil || c.Status.VolumeGroupSnapshotHandle == nil {
-		return ""
-	}
-	return *c.Status.VolumeGroupSnapshotHandle
 }
 
 // doomedInfo is what volumeinfo says of a CSI snapshot. One whose data was moved was

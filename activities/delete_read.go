@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -52,7 +53,7 @@ func (r *snapshotReader) read(ctx context.Context, doc *velerov1.Backup) error {
 	}
 	switch {
 	case r.arc != nil:
-		err = eachObject(ctx, r.arc, vscResource, r.addContent)
+		err = repository.EachObject(ctx, r.arc, resource.VolumeSnapshotContents, r.addContent)
 	case !ours:
 		err = r.foreign(ctx, doc, infosLost)
 	}
@@ -117,7 +118,7 @@ func (r *snapshotReader) foreign(ctx context.Context, doc *velerov1.Backup, info
 	var found []snapshotv1.VolumeSnapshotContent
 	_, err = archive.Scan(ctx, body, archive.DefaultHostileLimits(), func(k archive.Key, data []byte) error {
 		var c snapshotv1.VolumeSnapshotContent
-		if k.Resource == vscResource && json.Unmarshal(data, &c) == nil {
+		if k.Resource == resource.VolumeSnapshotContents && json.Unmarshal(data, &c) == nil {
 			found = append(found, c)
 		}
 		return nil

@@ -23,6 +23,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
@@ -98,7 +99,7 @@ func tarballOf(t *testing.T, contents ...string) []byte {
 	add("metadata/version", "1.1.0")
 	for i, c := range contents {
 		name := fmt.Sprintf("c%d", i)
-		add("resources/"+vscResource+"/cluster/"+name+".json", strings.Replace(c, "NAME", name, 1))
+		add("resources/"+resource.VolumeSnapshotContents+"/cluster/"+name+".json", strings.Replace(c, "NAME", name, 1))
 	}
 	if err := errors.Join(tw.Close(), zw.Close()); err != nil {
 		t.Fatal(err)

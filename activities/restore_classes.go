@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 // Labels of the ConfigMaps by which Velero's restore actions are configured.
@@ -91,7 +92,7 @@ func (p *volumePlanner) classes(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list storage classes: %w", err)
 	}
-	err = eachObject(ctx, p.s.arc, classResource, func(c storagev1.StorageClass) {
+	err = repository.EachObject(ctx, p.s.arc, classResource, func(c storagev1.StorageClass) {
 		if _, ok := known[c.Name]; !ok && p.s.selects(archive.Key{Resource: classResource, Name: c.Name}, c.Labels) {
 			known[c.Name] = c
 		}
@@ -121,7 +122,7 @@ func (p *volumePlanner) classes(ctx context.Context) error {
 // checkNoClass refuses a claim that names no class and whose data comes from a
 // snapshot, unless the cluster's default class can fill it.
 func (p *volumePlanner) checkNoClass(v *restoreVolume, known map[string]storagev1.StorageClass) {
-	name := objectName(v.Namespace, v.Claim)
+	name := kube.ObjectName(v.Namespace, v.Claim)
 	class, ok := defaultClass(known)
 	switch claim := p.facts.claimsByName()[name]; {
 	case claim.Spec.StorageClassName != nil:
@@ -161,7 +162,7 @@ func reclaimOf(known map[string]storagev1.StorageClass, name string) string {
 
 func (p *volumePlanner) checkClass(v *restoreVolume, known map[string]storagev1.StorageClass) {
 	class, ok := known[v.Class]
-	claim := objectName(v.Namespace, v.Claim)
+	claim := kube.ObjectName(v.Namespace, v.Claim)
 	switch {
 	case ok && v.Way == wayCSI && v.Snapshot != nil && class.Provisioner != v.Snapshot.Driver:
 		p.refused.add(contract.ErrTypeInvalid, "claim %s: its storage class %s is of %s, its snapshot of %s, which only a class of that driver can restore; map the class to one (--storage-class-mappings %s:NEW)",

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 func classMade(name, driver string, isDefault bool, day int) storagev1.StorageClass {
@@ -30,13 +31,13 @@ func TestClaimWithoutClass(t *testing.T) {
 		classes []storagev1.StorageClass
 		text    string
 	}{
-		"default class":                {none, []storagev1.StorageClass{classMade("a", driverEBS, true, 1)}, ""},
-		"the newest of two":            {none, []storagev1.StorageClass{classMade("a", "csi.example.org", true, 1), classMade("b", driverEBS, true, 2)}, ""},
+		"default class":                {none, []storagev1.StorageClass{classMade("a", volume.DriverEBS, true, 1)}, ""},
+		"the newest of two":            {none, []storagev1.StorageClass{classMade("a", "csi.example.org", true, 1), classMade("b", volume.DriverEBS, true, 2)}, ""},
 		"no class at all":              {none, nil, "cluster has no default one"},
-		"none is default":              {none, []storagev1.StorageClass{classMade("a", driverEBS, false, 1)}, "mark one by the annotation " + annotationDefaultClass},
+		"none is default":              {none, []storagev1.StorageClass{classMade("a", volume.DriverEBS, false, 1)}, "mark one by the annotation " + annotationDefaultClass},
 		"default of another driver":    {none, []storagev1.StorageClass{classMade("a", "csi.example.org", true, 1)}, "the default one, a, is of csi.example.org"},
-		"the newest of another":        {none, []storagev1.StorageClass{classMade("a", driverEBS, true, 1), classMade("b", "csi.example.org", true, 2)}, "the default one, b"},
-		"no class is what it asks for": {empty, []storagev1.StorageClass{classMade("a", driverEBS, true, 1)}, `spec.storageClassName is ""`},
+		"the newest of another":        {none, []storagev1.StorageClass{classMade("a", volume.DriverEBS, true, 1), classMade("b", "csi.example.org", true, 2)}, "the default one, b"},
+		"no class is what it asks for": {empty, []storagev1.StorageClass{classMade("a", volume.DriverEBS, true, 1)}, `spec.storageClassName is ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			claim := claimOf(nil)
@@ -46,7 +47,7 @@ func TestClaimWithoutClass(t *testing.T) {
 				known[c.Name] = c
 			}
 			p := volumePlanner{facts: &volumeFacts{claims: []corev1.PersistentVolumeClaim{*claim}}}
-			v := restoreVolume{Namespace: "shop", Claim: "data", Way: wayCSI, Snapshot: &snapshotPlan{Handle: "snap-1", Driver: driverEBS}}
+			v := restoreVolume{Namespace: "shop", Claim: "data", Way: wayCSI, Snapshot: &snapshotPlan{Handle: "snap-1", Driver: volume.DriverEBS}}
 			p.checkNoClass(&v, known)
 			text := strings.Join(p.refused.texts, "; ")
 			if !strings.Contains(text, tc.text) || (text == "") != (tc.text == "") || text != "" && (p.refused.kind != contract.ErrTypeInvalid || !strings.Contains(text, "claim shop/data")) {
@@ -58,7 +59,7 @@ func TestClaimWithoutClass(t *testing.T) {
 
 func TestReclaimPolicyOfClass(t *testing.T) {
 	retain, recycle := corev1.PersistentVolumeReclaimRetain, corev1.PersistentVolumeReclaimRecycle
-	a, b := classMade("a", driverEBS, false, 1), classMade("b", driverEBS, true, 1)
+	a, b := classMade("a", volume.DriverEBS, false, 1), classMade("b", volume.DriverEBS, true, 1)
 	a.ReclaimPolicy, b.ReclaimPolicy = &retain, &recycle
 	known := map[string]storagev1.StorageClass{"a": a, "b": b}
 	for name, want := range map[string]string{"a": "Retain", "b": "Recycle", "": "Recycle", "gone": "Delete"} {

@@ -15,10 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
-)
-
-const (
-	crdResource = "customresourcedefinitions.apiextensions.k8s.io"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 const (
@@ -37,7 +34,7 @@ func (r *Restore) AwaitCRDs(ctx context.Context, _ *heartbeat.Recorder, in contr
 	}
 	var names []string
 	err = s.records(ctx, func(rec record) error {
-		if rec.Resource == crdResource && rec.Action != string(report.Failed) {
+		if rec.Resource == resource.CustomResourceDefinitions && rec.Action != string(report.Failed) {
 			names = append(names, rec.Name)
 		}
 		return nil
@@ -57,7 +54,7 @@ func notServed(pending map[string]string) []record {
 	out := []record{}
 	for _, name := range slices.Sorted(maps.Keys(pending)) {
 		r := report.New(report.CRDNotReady, fmt.Sprintf("was not Established with its names accepted within %s: %s; its custom resources may be missing", crdPatience, pending[name])).
-			At(crdResource, "", name)
+			At(resource.CustomResourceDefinitions, "", name)
 		out = append(out, record{Reasons: []report.Reason{r}})
 	}
 	return out
@@ -66,7 +63,7 @@ func notServed(pending map[string]string) []record {
 // willServe says that the restore makes a type's definition, and with it a version.
 // The name of a definition is the type's resource and group.
 func (l *lookup) willServe(gr, version string) bool {
-	if !l.has(crdResource, "", gr) {
+	if !l.has(resource.CustomResourceDefinitions, "", gr) {
 		return false
 	}
 	l.mu.Lock()
@@ -81,7 +78,7 @@ func (l *lookup) willServe(gr, version string) bool {
 
 // definition reads the versions that a stored definition serves.
 func (l *lookup) definition(gr string) (versions []string) {
-	raw, _, err := l.s.arc.Read(l.ctx, archive.Key{Resource: crdResource, Name: gr})
+	raw, _, err := l.s.arc.Read(l.ctx, archive.Key{Resource: resource.CustomResourceDefinitions, Name: gr})
 	if errors.Is(err, archive.ErrNotFound) {
 		return nil
 	}

@@ -19,8 +19,10 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -99,7 +101,7 @@ func (s *session) fold(ctx context.Context) (*folded, error) {
 	return f, errors.Join(err, zw.Close())
 }
 
-func planKey(r record) string { return r.Resource + " " + objectName(r.Namespace, r.Name) }
+func planKey(r record) string { return r.Resource + " " + kube.ObjectName(r.Namespace, r.Name) }
 
 // planOf reads the dry run that this restore has to agree with, if it names one.
 func (s *session) planOf(ctx context.Context) (out map[string]record, err error) {
@@ -147,16 +149,16 @@ func (f *folded) write(ctx context.Context, s *session, in contract.FinishRestor
 		}
 	}
 	log := report.NewLog(0, slog.LevelInfo)
-	line(log, s.Run.Started, "restore started", "restore", s.Restore.Name, "backup", s.Archive.Backup, "uid", s.UID, "workflow", s.Run.WorkflowID)
+	report.LogEvent(log, s.Run.Started, "restore started", "restore", s.Restore.Name, "backup", s.Archive.Backup, "uid", s.UID, "workflow", s.Run.WorkflowID)
 	for _, level := range s.plan.Plan.Levels {
-		line(log, s.Run.Started, "planned", "level", level.Name, "tasks", len(level.Tasks), "objects", level.Objects)
+		report.LogEvent(log, s.Run.Started, "planned", "level", level.Name, "tasks", len(level.Tasks), "objects", level.Objects)
 	}
 	s.logVolumes(log, in.Completed)
 	if f.hooks.Attempted > 0 {
-		line(log, in.Completed, "hooks ran", "attempted", f.hooks.Attempted, "failed", f.hooks.Failed)
+		report.LogEvent(log, in.Completed, "hooks ran", "attempted", f.hooks.Attempted, "failed", f.hooks.Failed)
 	}
 	log.Reasons(in.Completed, f.reasons)
-	line(log, in.Completed, "restore finished", "created", in.Counts.Created, "updated", in.Counts.Updated, "skipped", in.Counts.Skipped, "failed", in.Counts.Failed)
+	report.LogEvent(log, in.Completed, "restore finished", "created", in.Counts.Created, "updated", in.Counts.Updated, "skipped", in.Counts.Skipped, "failed", in.Counts.Failed)
 	var buf bytes.Buffer
 	if err := log.Gzip(&buf); err != nil {
 		return fmt.Errorf("compress log: %w", err)
@@ -172,10 +174,10 @@ func restoreResource(s *session, in contract.FinishRestoreInput, f *folded) *vel
 	return &velerov1.Restore{
 		TypeMeta: metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Restore"},
 		ObjectMeta: metav1.ObjectMeta{
-			Name: s.Restore.Name, Namespace: veleroNamespace, UID: types.UID(s.UID),
+			Name: s.Restore.Name, Namespace: repository.VeleroNamespace, UID: types.UID(s.UID),
 			CreationTimestamp: metav1.NewTime(s.Run.Started.Truncate(time.Second)),
 			Labels:            s.Restore.Labels,
-			Annotations:       merge(s.Restore.Annotations, map[string]string{workflowAnnotation: s.Run.WorkflowID}),
+			Annotations:       resource.MergeLabels(s.Restore.Annotations, map[string]string{repository.AnnotationWorkflow: s.Run.WorkflowID}),
 		},
 		Spec: spec,
 		Status: velerov1.RestoreStatus{
@@ -196,7 +198,7 @@ func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *fol
 		Counts: in.Counts, Volumes: in.Volumes, Hooks: f.hooks, Warnings: doc.Status.Warnings, Errors: doc.Status.Errors,
 		Location: in.Archive.Ref.Location,
 	}
-	for _, r := range f.reasons[:min(len(f.reasons), reasonsInResult)] {
+	for _, r := range f.reasons[:min(len(f.reasons), report.ReasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
 	}
 	return res

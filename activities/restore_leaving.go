@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
@@ -33,12 +32,12 @@ type leaving struct {
 
 // leavingOf is nil for an object that is there to stay.
 func leavingOf(live map[string]any) *leaving {
-	if !deleting(live) {
+	if !kube.IsDeleting(live) {
 		return nil
 	}
 	meta, _ := live["metadata"].(map[string]any)
 	seconds, _ := meta["deletionGracePeriodSeconds"].(int64)
-	l := &leaving{uid: text(meta["uid"]), grace: time.Duration(max(seconds, 0)) * time.Second, text: "is being deleted"}
+	l := &leaving{uid: kube.StringOf(meta["uid"]), grace: time.Duration(max(seconds, 0)) * time.Second, text: "is being deleted"}
 	if finalizers, _ := meta["finalizers"].([]any); len(finalizers) > 0 {
 		l.text += fmt.Sprintf(", held by the finalizers %v", finalizers)
 	} else if l.grace > 0 {

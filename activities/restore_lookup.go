@@ -7,6 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 // lookup answers the rules' questions about other objects of this restore. It reads
@@ -46,7 +48,7 @@ func (l *lookup) has(gr, namespace, name string) bool {
 	if l.keys[gr] == nil {
 		l.keys[gr] = l.load(gr)
 	}
-	return l.keys[gr][objectName(namespace, name)]
+	return l.keys[gr][kube.ObjectName(namespace, name)]
 }
 
 // load finds the objects of a type, without those that the labels leave out.
@@ -58,8 +60,8 @@ func (l *lookup) load(gr string) map[string]bool {
 		}
 	}
 	if l.s.plan.Filter.HasSelectors() {
-		l.note(walkResource(l.ctx, l.s.arc, gr, func(e archive.Entry, body []byte) error {
-			if l.s.selects(e.Key, labelsIn(body)) {
+		l.note(repository.WalkResource(l.ctx, l.s.arc, gr, func(e archive.Entry, body []byte) error {
+			if l.s.selects(e.Key, kube.DecodeLabels(body)) {
 				add(e)
 			}
 			return nil
@@ -77,19 +79,6 @@ func (l *lookup) load(gr string) map[string]bool {
 		}
 	}
 	return found
-}
-
-// labelsIn reads the labels of a stored object; one that does not decode has none.
-func labelsIn(body []byte) map[string]string {
-	var obj struct {
-		Metadata struct {
-			Labels map[string]string `json:"labels"`
-		} `json:"metadata"`
-	}
-	if json.Unmarshal(body, &obj) != nil {
-		return nil
-	}
-	return obj.Metadata.Labels
 }
 
 func (l *lookup) serviceSelects(namespace, name string) bool {

@@ -89,7 +89,7 @@ func (p *volumePlanner) modifiedClass(claim *corev1.PersistentVolumeClaim, class
 	if err != nil {
 		return class
 	}
-	modified, _ := p.changes.Modify(pvcResource, obj)
+	modified, _ := p.changes.Modify(resource.PersistentVolumeClaims, obj)
 	var out corev1.PersistentVolumeClaim
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(modified, &out); err != nil {
 		return class

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
 // spelled gives the keys of a type's objects that names spell out, each "namespace/name"
@@ -14,7 +15,7 @@ func (x *selection) spelled(ctx context.Context, resource string, names []string
 	var keys []archive.Key
 	bare := map[string]bool{}
 	for _, name := range names {
-		if ns, n := splitName(name); ns != "" {
+		if ns, n := kube.SplitName(name); ns != "" {
 			keys = append(keys, archive.Key{Resource: resource, Namespace: ns, Name: n})
 		} else {
 			bare[name] = true

@@ -17,9 +17,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-// fieldManager owns the fields that a restore writes.
-const fieldManager = "lifeboat"
-
 // item is one object of the archive on its way into the cluster.
 type item struct {
 	entry archive.Entry
@@ -109,8 +106,8 @@ func (a *applier) prepare(it *item) (rec record, done bool) {
 	if err := json.Unmarshal(it.body, &it.want); err != nil {
 		return it.fail(report.ObjectInvalid, fmt.Errorf("decode: %w", err)), true
 	}
-	it.rec.APIVersion, it.rec.Kind = text(it.want["apiVersion"]), text(it.want["kind"])
-	if !a.s.selects(it.entry.Key, labelsOf(it.want)) {
+	it.rec.APIVersion, it.rec.Kind = kube.StringOf(it.want["apiVersion"]), kube.StringOf(it.want["kind"])
+	if !a.s.selects(it.entry.Key, kube.LabelsOf(it.want)) {
 		return record{}, true
 	}
 	if text := a.s.noDisk(it.entry.Resource, it.entry.Namespace, it.entry.Name); text != "" {
@@ -138,8 +135,8 @@ func (a *applier) prepare(it *item) (rec record, done bool) {
 
 // notes turns what the rules have to say into reasons.
 func (a *applier) notes(it *item) {
-	if meta, _ := it.want["metadata"].(map[string]any); text(meta["name"]) != "" {
-		it.rec.Name = text(meta["name"]) // a mapped namespace has another name
+	if meta, _ := it.want["metadata"].(map[string]any); kube.StringOf(meta["name"]) != "" {
+		it.rec.Name = kube.StringOf(meta["name"]) // a mapped namespace has another name
 	}
 	for _, n := range it.out.Warnings {
 		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.Code(n.Code), n.Text).As(report.Warning))
@@ -182,14 +179,14 @@ func (a *applier) create(ctx context.Context, it *item, body []byte) ([]byte, er
 
 // createIn is create for any object that goes with one of a source namespace.
 func (a *applier) createIn(ctx context.Context, res kube.Resource, source, target string, body []byte) ([]byte, error) {
-	live, err := a.r.Kube.Create(ctx, res, target, body, kube.CreateOptions{FieldManager: fieldManager})
+	live, err := a.r.Kube.Create(ctx, res, target, body, kube.CreateOptions{FieldManager: kube.FieldManager})
 	if target == "" || !kube.IsNotFound(err) && !kube.IsTerminating(err) {
 		return live, err
 	}
 	if err := a.names.ensure(ctx, source, target); err != nil {
 		return nil, err
 	}
-	return a.r.Kube.Create(ctx, res, target, body, kube.CreateOptions{FieldManager: fieldManager})
+	return a.r.Kube.Create(ctx, res, target, body, kube.CreateOptions{FieldManager: kube.FieldManager})
 }
 
 // complete makes the second calls that few objects need: the field ownership of
@@ -217,7 +214,7 @@ func (a *applier) second(ctx context.Context, it *item, patch map[string]any, se
 	if err != nil {
 		return err
 	}
-	_, err = send(ctx, it.res, it.ns, it.rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: fieldManager})
+	_, err = send(ctx, it.res, it.ns, it.rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: kube.FieldManager})
 	if down := a.r.outage(ctx, err); down != nil {
 		return down
 	}
@@ -241,7 +238,7 @@ func (a *applier) existing(ctx context.Context, it *item) (record, error) {
 		return a.complete(ctx, it)
 	}
 	it.rec.Live = digest(live)
-	if deleting(live) && it.entry.Resource == "namespaces" {
+	if kube.IsDeleting(live) && it.entry.Resource == "namespaces" {
 		if err := a.names.gone(ctx, it.rec.Name); err != nil {
 			return it.fail(report.NamespaceNotReady, err), nil
 		}
@@ -287,9 +284,9 @@ func (a *applier) live(ctx context.Context, it *item) (map[string]any, error) {
 // ours says that an earlier attempt of this very restore made the object.
 func (a *applier) ours(live map[string]any) bool {
 	meta, _ := live["metadata"].(map[string]any)
-	created, err := time.Parse(time.RFC3339, text(meta["creationTimestamp"]))
+	created, err := time.Parse(time.RFC3339, kube.StringOf(meta["creationTimestamp"]))
 	return err == nil && !created.Before(a.s.started()) &&
-		labelsOf(live)[resource.LabelRestore] == resource.LabelValue(a.s.Restore.Name)
+		kube.LabelsOf(live)[resource.LabelRestore] == resource.LabelValue(a.s.Restore.Name)
 }
 
 // refused tells a server that cannot answer, which the activity's retry mends, from
@@ -337,29 +334,10 @@ func codeOf(err error) report.Code {
 	return report.ApplyFailed
 }
 
-func deleting(obj map[string]any) bool {
-	meta, _ := obj["metadata"].(map[string]any)
-	return meta["deletionTimestamp"] != nil
-}
-
-func labelsOf(obj map[string]any) map[string]string {
-	meta, _ := obj["metadata"].(map[string]any)
-	return stringMap(meta["labels"])
-}
-
-func stringMap(v any) map[string]string {
-	m, _ := v.(map[string]any)
-	out := make(map[string]string, len(m))
-	for k, v := range m {
-		out[k] = text(v)
-	}
-	return out
-}
-
 // digest identifies the state of a live object between a dry run and the run that
 // follows it.
 func digest(live map[string]any) string {
 	meta, _ := live["metadata"].(map[string]any)
-	sum := sha256.Sum256([]byte(text(meta["uid"]) + "/" + text(meta["resourceVersion"])))
+	sum := sha256.Sum256([]byte(kube.StringOf(meta["uid"]) + "/" + kube.StringOf(meta["resourceVersion"])))
 	return hex.EncodeToString(sum[:8])
 }

@@ -213,7 +213,7 @@ func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (stri
 	for _, d := range docs {
 		ok := d.Status.Phase == velerov1.BackupPhaseCompleted ||
 			in.AllowPartiallyFailed && d.Status.Phase == velerov1.BackupPhasePartiallyFailed
-		if !ok || d.Labels[scheduleLabel] != in.Spec.ScheduleName || d.Status.StartTimestamp == nil {
+		if !ok || d.Labels[repository.LabelSchedule] != in.Spec.ScheduleName || d.Status.StartTimestamp == nil {
 			continue
 		}
 		if best == nil || newer(d, best) {

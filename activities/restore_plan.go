@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 // Plan selects objects by the index and orders them into levels and tasks. Only what
@@ -61,7 +62,7 @@ func (r *Restore) choose(ctx context.Context, s *session, cat kube.Catalog) (err
 		return err
 	}
 	doc.Reasons = append(doc.Reasons, doc.Filter.OddNamespaces(slices.Sorted(maps.Keys(x.namespaces)))...)
-	if err := x.bring(ctx, podResource); err != nil {
+	if err := x.bring(ctx, resource.Pods); err != nil {
 		return err
 	}
 	var reasons []report.Reason
@@ -70,7 +71,7 @@ func (r *Restore) choose(ctx context.Context, s *session, cat kube.Catalog) (err
 	}
 	doc.Reasons = append(doc.Reasons, reasons...)
 	s.index = doc.Volumes.index()
-	if err := errors.Join(x.bringVolumes(ctx), x.bring(ctx, vsResource)); err != nil {
+	if err := errors.Join(x.bringVolumes(ctx), x.bring(ctx, resource.VolumeSnapshots)); err != nil {
 		return err
 	}
 	if doc.Plan = x.census.Plan(plan.RestoreOptions{}); doc.Plan.Objects == 0 {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -42,7 +43,7 @@ func (x *selection) bring(ctx context.Context, gr string) error {
 			continue // it may be in the cluster; if not, the API server or the pod says what is missing
 		}
 		x.census.AddRelated(object(m, key))
-		x.volumes = x.volumes || key.Resource == pvcResource
+		x.volumes = x.volumes || key.Resource == resource.PersistentVolumeClaims
 		x.s.plan.Related = append(x.s.plan.Related, refOf(key))
 	}
 	x.s.brought = x.s.plan.brought()
@@ -90,10 +91,10 @@ func (x *selection) needs(gr string, e archive.Entry, body []byte) []archive.Key
 		return nil
 	}
 	var obj map[string]any
-	if json.Unmarshal(body, &obj) != nil || !x.s.selects(e.Key, labelsOf(obj)) {
+	if json.Unmarshal(body, &obj) != nil || !x.s.selects(e.Key, kube.LabelsOf(obj)) {
 		return nil
 	}
-	if gr == vsResource && x.s.index.taken[objectName(e.Namespace, e.Name)] {
+	if gr == resource.VolumeSnapshots && x.s.index.taken[kube.ObjectName(e.Namespace, e.Name)] {
 		return nil // its claim brings what it needs of it
 	}
 	var out []archive.Key
@@ -111,8 +112,8 @@ func (x *selection) needs(gr string, e archive.Entry, body []byte) []archive.Key
 func (x *selection) bringVolumes(ctx context.Context) error {
 	var keys []archive.Key
 	for _, name := range slices.Sorted(maps.Keys(x.s.index.pvs)) {
-		if x.s.index.related(pvResource, name) && !x.s.plan.Filter.IncludeObject(pvResource, "", name) {
-			keys = append(keys, archive.Key{Resource: pvResource, Name: name})
+		if x.s.index.related(resource.PersistentVolumes, name) && !x.s.plan.Filter.IncludeObject(resource.PersistentVolumes, "", name) {
+			keys = append(keys, archive.Key{Resource: resource.PersistentVolumes, Name: name})
 		}
 	}
 	found, err := x.s.arc.Find(ctx, keys)

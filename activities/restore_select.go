@@ -55,7 +55,7 @@ func (x *selection) add(m int, e archive.Entry) {
 		return
 	}
 	switch e.Resource {
-	case pvResource, pvcResource, setResource:
+	case resource.PersistentVolumes, resource.PersistentVolumeClaims, resource.StatefulSets:
 		x.volumes = true
 	}
 	if held := x.holders[e.Resource]; x.needy[e.Resource] && !slices.Contains(held[max(0, len(held)-1):], m) {

@@ -17,6 +17,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
@@ -44,7 +45,7 @@ type stored struct{ key, labels, rest string }
 func (o stored) split() (archive.Key, []byte) {
 	gr, object, _ := strings.Cut(o.key, " ")
 	k := archive.Key{Resource: gr, Version: "v1"}
-	k.Namespace, k.Name = splitName(object)
+	k.Namespace, k.Name = kube.SplitName(object)
 	if o.labels == "" {
 		o.labels = "{}"
 	}
@@ -140,7 +141,7 @@ func TestBring(t *testing.T) {
 			s, _ := storedSession(t, shop, tc.spec, tc.names...)
 			x := selectionOf(t, s)
 			s.index.taken["shop/taken"] = true
-			for _, gr := range []string{podResource, vsResource} {
+			for _, gr := range []string{resource.Pods, resource.VolumeSnapshots} {
 				if err := x.bring(t.Context(), gr); err != nil {
 					t.Fatal(err)
 				}
@@ -201,7 +202,7 @@ func TestBringReadsNothingInVain(t *testing.T) {
 		s, src := storedSession(t, shop, tc.spec, tc.names...)
 		x := selectionOf(t, s)
 		before := src.read
-		if err := x.bring(t.Context(), podResource); err != nil || src.read != before || len(x.holders) > 0 {
+		if err := x.bring(t.Context(), resource.Pods); err != nil || src.read != before || len(x.holders) > 0 {
 			t.Errorf("%s: read %d bytes, %v", name, src.read-before, err)
 		}
 	}
@@ -210,7 +211,7 @@ func TestBringReadsNothingInVain(t *testing.T) {
 // An object is part of a restore if its labels are selected, too.
 func TestHasMindsLabels(t *testing.T) {
 	s, _ := storedSession(t, shop, velerov1.RestoreSpec{LabelSelector: byLabel("web")})
-	if err := selectionOf(t, s).bring(t.Context(), podResource); err != nil {
+	if err := selectionOf(t, s).bring(t.Context(), resource.Pods); err != nil {
 		t.Fatal(err)
 	}
 	look := &lookup{ctx: t.Context(), s: s, keys: map[string]map[string]bool{}}

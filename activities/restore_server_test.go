@@ -11,11 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -49,7 +48,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodPost {
 		meta, _ := body["metadata"].(map[string]any)
-		key += "/" + text(meta["name"])
+		key += "/" + kube.StringOf(meta["name"])
 	}
 	if at, going := s.gone[key]; going && time.Now().After(at) {
 		delete(s.objs, key)

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -142,7 +143,7 @@ func (p *restoreVolumes) index() *volumeIndex {
 			x.pvs[v.PV] = v
 		}
 		if v.Claim != "" {
-			x.claims[objectName(v.Namespace, v.Claim)] = v
+			x.claims[kube.ObjectName(v.Namespace, v.Claim)] = v
 		}
 	}
 	for _, name := range p.Taken {
@@ -154,7 +155,7 @@ func (p *restoreVolumes) index() *volumeIndex {
 // related says that an object is restored because of a claim, whatever the filters
 // say of it.
 func (x *volumeIndex) related(gr, name string) bool {
-	if gr != pvResource {
+	if gr != resource.PersistentVolumes {
 		return false
 	}
 	v := x.pvs[name]
@@ -163,7 +164,7 @@ func (x *volumeIndex) related(gr, name string) bool {
 
 // claim answers the rules' question where a claim's data comes from.
 func (x *volumeIndex) claim(namespace, name string) (resource.ClaimData, bool) {
-	v := x.claims[objectName(namespace, name)]
+	v := x.claims[kube.ObjectName(namespace, name)]
 	if v == nil || !v.Selected {
 		return resource.ClaimData{}, false
 	}

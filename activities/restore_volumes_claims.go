@@ -19,7 +19,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 // claimEnd is what became of an awaited claim.
@@ -70,8 +72,8 @@ type claimWatcher struct {
 func (p *claimWatcher) read(ctx context.Context) (err error) {
 	p.applied = map[string]bool{}
 	err = p.s.records(ctx, func(rec record) error {
-		if rec.Resource == pvcResource && rec.Action == string(report.Created) {
-			p.applied[objectName(rec.Namespace, rec.Name)] = true
+		if rec.Resource == resource.PersistentVolumeClaims && rec.Action == string(report.Created) {
+			p.applied[kube.ObjectName(rec.Namespace, rec.Name)] = true
 		}
 		return nil
 	})
@@ -90,8 +92,8 @@ func (p *claimWatcher) all(ctx context.Context) error {
 	group.SetLimit(p.r.Config.Limits.ApplyConcurrency)
 	for i := range p.s.plan.Volumes.Volumes {
 		v := &p.s.plan.Volumes.Volumes[i]
-		key := objectName(v.Namespace, v.Claim)
-		if _, done := p.ends[key]; done || !v.awaited() || !p.applied[objectName(v.Target, v.Claim)] {
+		key := kube.ObjectName(v.Namespace, v.Claim)
+		if _, done := p.ends[key]; done || !v.awaited() || !p.applied[kube.ObjectName(v.Target, v.Claim)] {
 			continue
 		}
 		group.Go(func() error {
@@ -153,11 +155,11 @@ func (p *claimWatcher) trouble(ctx context.Context, v *restoreVolume) (why strin
 	}
 	why = fmt.Sprintf("snapshot %s: %s", v.Snapshot.Handle, *c.Status.Error.Message)
 	// A first answer may be of before the snapshot could be seen.
-	return why, isGone(*c.Status.Error.Message) && p.waited >= consumerFor, nil
+	return why, csi.SaysSnapshotIsGone(*c.Status.Error.Message) && p.waited >= consumerFor, nil
 }
 
 func (v *restoreVolume) end(why report.Reason) claimEnd {
-	return claimEnd{Reasons: []report.Reason{why.At(pvcResource, v.Target, v.Claim)}}
+	return claimEnd{Reasons: []report.Reason{why.At(resource.PersistentVolumeClaims, v.Target, v.Claim)}}
 }
 
 // finish keeps what is settled, and counts.

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 func TestPodsThatWaitForANode(t *testing.T) {
@@ -120,9 +121,9 @@ func TestOnlyBoundVolumesAreRestored(t *testing.T) {
 		v := restoreVolume{PV: "pv", Namespace: "shop", Target: "shop", Claim: "data", Way: tc.way, Selected: true, Disk: &diskPlan{Name: "pv"}}
 		s := &session{ends: tc.ends, actions: map[string]report.Action{}}
 		s.plan.Volumes = &restoreVolumes{Volumes: []restoreVolume{v}}
-		for gr, action := range map[string]string{pvResource: tc.pv, pvcResource: tc.claim} {
+		for gr, action := range map[string]string{resource.PersistentVolumes: tc.pv, resource.PersistentVolumeClaims: tc.claim} {
 			if rec := (record{Resource: gr, Namespace: "shop", Name: "data", Action: action}); action != "" {
-				if gr == pvResource {
+				if gr == resource.PersistentVolumes {
 					rec.Namespace, rec.Name = "", "pv"
 				}
 				s.noteAction(rec)

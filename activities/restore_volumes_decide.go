@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -61,7 +62,7 @@ func (f *volumeFacts) legacy(pv *corev1.PersistentVolume, claim *corev1.Persiste
 		return decision{wayDynamic, ""}
 	case native:
 		return f.nativeOr(name, pv, f.byPolicy(name, pv))
-	case claim != nil && f.files[objectName(claim.Namespace, claim.Name)]:
+	case claim != nil && f.files[kube.ObjectName(claim.Namespace, claim.Name)]:
 		return decision{wayDynamic, lostFiles}
 	case claim != nil && snapshotOf(claim) != "":
 		return decision{wayCSI, ""}

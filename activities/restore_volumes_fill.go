@@ -12,20 +12,17 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
-
-// annotationPolicy is Velero's note on a restored snapshot of what deleting it does to
-// the one at the provider: nothing.
-const annotationPolicy = "velero.io/csi-vsc-deletion-policy"
 
 // fill makes the snapshot that a claim is filled from, just before the claim: a content
 // that stands for the snapshot at the provider, and a VolumeSnapshot bound to it. Their
 // names derive from the restore's uid: a repeat finds them. They stay, as with Velero.
 func (a *applier) fill(ctx context.Context, it *item) error {
-	if it.entry.Resource != pvcResource {
+	if it.entry.Resource != resource.PersistentVolumeClaims {
 		return nil
 	}
-	v := a.s.index.claims[objectName(it.entry.Namespace, it.entry.Name)]
+	v := a.s.index.claims[kube.ObjectName(it.entry.Namespace, it.entry.Name)]
 	if v == nil || !v.Selected || v.Way != wayCSI {
 		return nil
 	}
@@ -92,6 +89,6 @@ func (s *session) madeFor(p *snapshotPlan) metav1.ObjectMeta {
 		Labels: map[string]string{
 			resource.LabelBackup: resource.LabelValue(s.Archive.Backup), resource.LabelRestore: resource.LabelValue(s.Restore.Name),
 		},
-		Annotations: map[string]string{annotationPolicy: string(snapshotv1.VolumeSnapshotContentRetain)},
+		Annotations: map[string]string{csi.AnnotationPolicy: string(snapshotv1.VolumeSnapshotContentRetain)},
 	}
 }

@@ -10,12 +10,12 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// driverEBS is the CSI driver whose handles are ids of EBS snapshots.
-const driverEBS = "ebs.csi.aws.com"
+// volume.DriverEBS is the CSI driver whose handles are ids of EBS snapshots.
 
 // handles asks EC2 about the snapshots that the CSI driver of EBS is to find, so far
 // as a configured location reaches the place where the driver looks: the region of the
@@ -25,9 +25,9 @@ func (p *volumePlanner) handles(ctx context.Context) error {
 	asked := map[string][]*restoreVolume{}
 	p.each(wayCSI, func(v *restoreVolume) {
 		switch s := v.Snapshot; {
-		case s == nil || s.Driver != driverEBS:
-		case !isSnapshotID(s.Handle):
-			p.refused.add(contract.ErrTypeInvalid, "claim %s: the backup gives it snapshot %q, which is no id of an EBS snapshot (snap-…); restore another backup", objectName(v.Namespace, v.Claim), s.Handle)
+		case s == nil || s.Driver != volume.DriverEBS:
+		case !volume.IsEBSSnapshotID(s.Handle):
+			p.refused.add(contract.ErrTypeInvalid, "claim %s: the backup gives it snapshot %q, which is no id of an EBS snapshot (snap-…); restore another backup", kube.ObjectName(v.Namespace, v.Claim), s.Handle)
 		default:
 			asked[s.Handle] = append(asked[s.Handle], v)
 		}
@@ -111,12 +111,6 @@ func (p *volumePlanner) judge(v *restoreVolume, a ec2Answer) {
 	pv := p.facts.volumes[v.PV]
 	kind, text := snapshotSource{disk: volume.EBSID(&pv)}.unfit(s, found)
 	if text != "" {
-		p.refused.add(kind, "claim %s: snapshot %s (%s) %s", objectName(v.Namespace, v.Claim), v.Snapshot.Handle, a.where, text)
+		p.refused.add(kind, "claim %s: snapshot %s (%s) %s", kube.ObjectName(v.Namespace, v.Claim), v.Snapshot.Handle, a.where, text)
 	}
-}
-
-// isSnapshotID tells what EC2 takes for the id of a snapshot: snap- and hex digits.
-func isSnapshotID(id string) bool {
-	digits, ok := strings.CutPrefix(id, "snap-")
-	return ok && digits != "" && strings.Trim(digits, "0123456789abcdef") == ""
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
@@ -87,16 +88,16 @@ func TestHandlesAskedOfEC2(t *testing.T) {
 		kind, refused, reason  string
 		known                  bool
 	}{
-		"missing":                     {missing, driverEBS, "us-east-1", []ebssim.User{user("admin")}, contract.ErrTypeNotFound, "(location admin, region us-east-1) does not exist", "", true},
-		"missing in two places":       {missing, driverEBS, "us-east-1", []ebssim.User{user("admin"), user("other")}, contract.ErrTypeNotFound, "location admin, region us-east-1; location other", "", true},
-		"no id":                       {"0815", driverEBS, "us-east-1", []ebssim.User{user("admin")}, contract.ErrTypeInvalid, `"0815", which is no id`, "", false},
-		"denied":                      {missing, driverEBS, "us-east-1", []ebssim.User{blind}, "", "", "location blind: DescribeSnapshots: access denied", false},
-		"one of two denied":           {missing, driverEBS, "us-east-1", []ebssim.User{user("admin"), blind}, "", "", "access denied", false},
-		"region of nodes not known":   {missing, driverEBS, "", []ebssim.User{user("admin")}, "", "", "", false},
-		"location of another region":  {missing, driverEBS, "eu-west-1", []ebssim.User{user("admin")}, "", "", "", false},
+		"missing":                     {missing, volume.DriverEBS, "us-east-1", []ebssim.User{user("admin")}, contract.ErrTypeNotFound, "(location admin, region us-east-1) does not exist", "", true},
+		"missing in two places":       {missing, volume.DriverEBS, "us-east-1", []ebssim.User{user("admin"), user("other")}, contract.ErrTypeNotFound, "location admin, region us-east-1; location other", "", true},
+		"no id":                       {"0815", volume.DriverEBS, "us-east-1", []ebssim.User{user("admin")}, contract.ErrTypeInvalid, `"0815", which is no id`, "", false},
+		"denied":                      {missing, volume.DriverEBS, "us-east-1", []ebssim.User{blind}, "", "", "location blind: DescribeSnapshots: access denied", false},
+		"one of two denied":           {missing, volume.DriverEBS, "us-east-1", []ebssim.User{user("admin"), blind}, "", "", "access denied", false},
+		"region of nodes not known":   {missing, volume.DriverEBS, "", []ebssim.User{user("admin")}, "", "", "", false},
+		"location of another region":  {missing, volume.DriverEBS, "eu-west-1", []ebssim.User{user("admin")}, "", "", "", false},
 		"driver that EC2 knows not":   {"0815", "csi.example.org", "us-east-1", []ebssim.User{user("admin")}, "", "", "", false},
-		"no location to ask":          {missing, driverEBS, "us-east-1", nil, "", "", "", false},
-		"no location, and handle bad": {"0815", driverEBS, "us-east-1", nil, contract.ErrTypeInvalid, "claim shop/data", "", false},
+		"no location to ask":          {missing, volume.DriverEBS, "us-east-1", nil, "", "", "", false},
+		"no location, and handle bad": {"0815", volume.DriverEBS, "us-east-1", nil, contract.ErrTypeInvalid, "claim shop/data", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := asking(t, tc.handle, tc.driver, tc.region, tc.users...)
@@ -122,7 +123,7 @@ func TestHandlesAskedOfEC2(t *testing.T) {
 // TestJudge holds what EC2 says against the volume that the claim had.
 func TestJudge(t *testing.T) {
 	pv := *pvOf("Delete")
-	pv.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: driverEBS, VolumeHandle: "vol-1"}
+	pv.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: volume.DriverEBS, VolumeHandle: "vol-1"}
 	good := ebs.Snapshot{ID: "snap-1", State: ebs.SnapshotCompleted, VolumeID: "vol-1", Tags: map[string]string{ebs.TagBackup: "of a policy", ebs.TagPV: "another"}}
 	for name, tc := range map[string]struct {
 		change func(*ebs.Snapshot)

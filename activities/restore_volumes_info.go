@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -31,23 +33,23 @@ func (s *session) restored(v *restoreVolume) (pv string, ok bool) {
 	if !v.hasData() {
 		return "", false
 	}
-	end, awaited := s.ends[objectName(v.Namespace, v.Claim)]
+	end, awaited := s.ends[kube.ObjectName(v.Namespace, v.Claim)]
 	if v.Way == wayCSI || awaited {
 		return end.PV, end.PV != ""
 	}
-	claim, tried := s.actions[actionKey(pvcResource, v.Target, v.Claim)]
-	made := s.actions[actionKey(pvResource, "", v.Disk.Name)] == report.Created
+	claim, tried := s.actions[actionKey(resource.PersistentVolumeClaims, v.Target, v.Claim)]
+	made := s.actions[actionKey(resource.PersistentVolumes, "", v.Disk.Name)] == report.Created
 	return v.Disk.Name, made && (!tried || claim == report.Created)
 }
 
 // noteAction keeps what became of a claim or volume, for restored.
 func (s *session) noteAction(rec record) {
-	if rec.Resource == pvResource || rec.Resource == pvcResource {
+	if rec.Resource == resource.PersistentVolumes || rec.Resource == resource.PersistentVolumeClaims {
 		s.actions[actionKey(rec.Resource, rec.Namespace, rec.Name)] = report.Action(rec.Action)
 	}
 }
 
-func actionKey(gr, namespace, name string) string { return gr + " " + objectName(namespace, name) }
+func actionKey(gr, namespace, name string) string { return gr + " " + kube.ObjectName(namespace, name) }
 
 // restoreInfos is Velero's list of restored volumes (velero.md A6).
 func (s *session) restoreInfos() []volume.RestoreInfo {
@@ -86,13 +88,13 @@ func (s *session) eachRestored(fn func(v *restoreVolume, pv string)) {
 // logVolumes tells where each volume came from.
 func (s *session) logVolumes(log *report.Log, at time.Time) {
 	s.eachRestored(func(v *restoreVolume, pv string) {
-		args := []any{"claim", objectName(v.Target, v.Claim), "volume", pv, "method", string(v.method())}
+		args := []any{"claim", kube.ObjectName(v.Target, v.Claim), "volume", pv, "method", string(v.method())}
 		if v.Way == wayNative {
 			args = append(args, "snapshot", v.Disk.Snapshot.ID, "disk", s.disks[v.PV].ID, "zone", v.Disk.Zone)
 		} else {
 			args = append(args, "snapshot", v.Snapshot.Handle, "driver", v.Snapshot.Driver)
 		}
-		line(log, at, "volume restored", args...)
+		report.LogEvent(log, at, "volume restored", args...)
 	})
 }
 
@@ -100,10 +102,10 @@ func (s *session) logVolumes(log *report.Log, at time.Time) {
 func (s *session) origin(e archive.Entry) string {
 	var v *restoreVolume
 	switch e.Resource {
-	case pvResource:
+	case resource.PersistentVolumes:
 		v = s.index.pvs[e.Name]
-	case pvcResource:
-		v = s.index.claims[objectName(e.Namespace, e.Name)]
+	case resource.PersistentVolumeClaims:
+		v = s.index.claims[kube.ObjectName(e.Namespace, e.Name)]
 	}
 	switch {
 	case v == nil || !v.hasData():

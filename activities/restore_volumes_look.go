@@ -48,7 +48,7 @@ func (p *volumePlanner) readLive(ctx context.Context) (err error) {
 		}
 		p.live.read[v.Target] = true
 		err := kube.List(ctx, p.r.Kube, kube.Claims(), v.Target, "", func(c corev1.PersistentVolumeClaim) error {
-			p.live.claims[objectName(c.Namespace, c.Name)] = c
+			p.live.claims[kube.ObjectName(c.Namespace, c.Name)] = c
 			return nil
 		})
 		if err != nil {
@@ -98,13 +98,13 @@ func (l *liveVolumes) goes(pv *corev1.PersistentVolume) bool {
 	case pv.Status.Phase == corev1.VolumeReleased:
 		return true
 	}
-	claim, there := l.claims[objectName(ref.Namespace, ref.Name)]
+	claim, there := l.claims[kube.ObjectName(ref.Namespace, ref.Name)]
 	return l.read[ref.Namespace] && (!there || claim.DeletionTimestamp != nil) && ref.UID != ""
 }
 
 // leave takes out of the plan what the cluster has.
 func (p *volumePlanner) leave(v *restoreVolume) {
-	live, there := p.live.claims[objectName(v.Target, v.Claim)]
+	live, there := p.live.claims[kube.ObjectName(v.Target, v.Claim)]
 	if v.Claim != "" && there && live.DeletionTimestamp == nil {
 		if v.hasData() {
 			p.reason(v, report.New(report.VolumeLeft, "the claim is in the cluster already; its data was left as it is"))
@@ -129,7 +129,7 @@ func (p *volumePlanner) taken(v *restoreVolume) {
 	}
 	text := "the volume " + v.PV + " that it is bound to is on its way out"
 	if ref := pv.Spec.ClaimRef; ref != nil && pv.DeletionTimestamp == nil {
-		text = fmt.Sprintf("the volume %s that it is bound to is in the cluster and is kept for claim %s", v.PV, objectName(ref.Namespace, ref.Name))
+		text = fmt.Sprintf("the volume %s that it is bound to is in the cluster and is kept for claim %s", v.PV, kube.ObjectName(ref.Namespace, ref.Name))
 		if pv.Status.Phase == corev1.VolumeReleased {
 			text += ", which is gone"
 		} else {

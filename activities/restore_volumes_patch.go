@@ -31,7 +31,7 @@ func (p *claimWatcher) bound(ctx context.Context, v *restoreVolume, name string)
 	if err != nil {
 		return end, false, err
 	}
-	_, err = p.r.Kube.Patch(ctx, kube.Volumes(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: fieldManager})
+	_, err = p.r.Kube.Patch(ctx, kube.Volumes(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: kube.FieldManager})
 	switch {
 	case err == nil:
 	case ctx.Err() != nil || kube.IsUnavailable(err):

@@ -21,7 +21,6 @@ import (
 )
 
 const (
-	setResource   = "statefulsets.apps"
 	classResource = "storageclasses.storage.k8s.io"
 )
 
@@ -94,7 +93,7 @@ func (p *volumePlanner) pair(context.Context) error {
 		p.settle(&v)
 		p.plan.Volumes = append(p.plan.Volumes, v)
 		if claim != nil && snapshotOf(claim) != "" {
-			p.plan.Taken = append(p.plan.Taken, objectName(claim.Namespace, snapshotOf(claim)))
+			p.plan.Taken = append(p.plan.Taken, kube.ObjectName(claim.Namespace, snapshotOf(claim)))
 		}
 	})
 	return nil
@@ -106,7 +105,7 @@ func (p *volumePlanner) entry(pv *corev1.PersistentVolume, claim *corev1.Persist
 	if pv != nil {
 		capacity := pv.Spec.Capacity[corev1.ResourceStorage]
 		v.Capacity, v.Class = capacity.Value(), cmp.Or(pv.Annotations[corev1.BetaStorageClassAnnotation], pv.Spec.StorageClassName)
-		v.Selected = p.s.selects(archive.Key{Resource: pvResource, Name: pv.Name}, pv.Labels)
+		v.Selected = p.s.selects(archive.Key{Resource: resource.PersistentVolumes, Name: pv.Name}, pv.Labels)
 		if ref := pv.Spec.ClaimRef; ref != nil {
 			v.Target = p.filter.TargetNamespace(ref.Namespace)
 		}
@@ -114,7 +113,7 @@ func (p *volumePlanner) entry(pv *corev1.PersistentVolume, claim *corev1.Persist
 	if claim != nil {
 		v.Namespace, v.Claim, v.Target = claim.Namespace, claim.Name, p.filter.TargetNamespace(claim.Namespace)
 		v.Class = classOf(claim)
-		v.Selected = v.Selected || p.s.selects(archive.Key{Resource: pvcResource, Namespace: v.Namespace, Name: v.Claim}, claim.Labels)
+		v.Selected = v.Selected || p.s.selects(archive.Key{Resource: resource.PersistentVolumeClaims, Namespace: v.Namespace, Name: v.Claim}, claim.Labels)
 		if asked := claim.Spec.Resources.Requests[corev1.ResourceStorage]; v.Capacity == 0 {
 			v.Capacity = asked.Value()
 		}
@@ -138,7 +137,7 @@ func (p *volumePlanner) settle(v *restoreVolume) {
 	if p.off() && (v.Way == wayNative || v.Way == wayCSI) {
 		v.Way = wayDynamic
 	}
-	needs := map[way]string{wayNative: pvResource, wayKeep: pvResource, wayCSI: vscResource}[v.Way]
+	needs := map[way]string{wayNative: resource.PersistentVolumes, wayKeep: resource.PersistentVolumes, wayCSI: resource.VolumeSnapshotContents}[v.Way]
 	if needs != "" && v.Selected && v.Claim != "" && !p.wide.IncludeRelated(needs, "") {
 		v.Way = wayDynamic
 		p.reason(v, report.New(report.VolumeUnselected, "its data needs one of "+needs+", which the filters leave out: it gets an empty volume"))
@@ -151,10 +150,10 @@ func (p *volumePlanner) settle(v *restoreVolume) {
 // reason places a reason on the claim, or on the volume that has none.
 func (p *volumePlanner) reason(v *restoreVolume, why report.Reason) {
 	if v.Claim != "" {
-		p.reasons = append(p.reasons, why.At(pvcResource, v.Target, v.Claim))
+		p.reasons = append(p.reasons, why.At(resource.PersistentVolumeClaims, v.Target, v.Claim))
 		return
 	}
-	p.reasons = append(p.reasons, why.At(pvResource, "", v.PV))
+	p.reasons = append(p.reasons, why.At(resource.PersistentVolumes, "", v.PV))
 }
 
 // each calls fn for the selected volumes of one way.

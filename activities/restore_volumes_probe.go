@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -15,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 // probeTimes are how long drivers are waited for.
@@ -82,7 +82,7 @@ func (p *prober) make(ctx context.Context) error {
 	group.SetLimit(p.r.Config.Limits.ApplyConcurrency)
 	for _, v := range p.volumes {
 		group.Go(func() error {
-			_, err := kube.Make(gctx, p.r.Kube, kube.VolumeSnapshotContents(), "", p.s.content(v), kube.CreateOptions{FieldManager: fieldManager})
+			_, err := kube.Make(gctx, p.r.Kube, kube.VolumeSnapshotContents(), "", p.s.content(v), kube.CreateOptions{FieldManager: kube.FieldManager})
 			if kube.IsAlreadyExists(err) {
 				return nil // by an attempt before this one
 			}
@@ -141,7 +141,7 @@ func (p *prober) said() int {
 func (p *prober) open(insisted bool) int {
 	n := 0
 	for _, a := range p.answers {
-		if !a.known && (!insisted || !isGone(a.text)) {
+		if !a.known && (!insisted || !csi.SaysSnapshotIsGone(a.text)) {
 			n++
 		}
 	}
@@ -178,23 +178,17 @@ func (p *prober) judge() ([]report.Reason, error) {
 		v, a := p.volumes[name], p.answers[name]
 		switch {
 		case a.known:
-		case isGone(a.text):
+		case csi.SaysSnapshotIsGone(a.text):
 			refused.add(contract.ErrTypeNotFound, "claim %s: the driver %s does not find snapshot %s (%s); restore another backup, or this one without data (--restore-volumes=false)",
-				objectName(v.Namespace, v.Claim), v.Snapshot.Driver, v.Snapshot.Handle, a.text)
+				kube.ObjectName(v.Namespace, v.Claim), v.Snapshot.Driver, v.Snapshot.Handle, a.text)
 		default:
 			text := a.text
 			if text == "" {
 				text = fmt.Sprintf("no answer after %s; check that the driver's snapshotter runs", p.times.answer)
 			}
 			reasons = append(reasons, report.New(report.SnapshotUnchecked,
-				fmt.Sprintf("whether driver %s finds snapshot %s is not known: %s", v.Snapshot.Driver, v.Snapshot.Handle, text)).At(pvcResource, v.Target, v.Claim))
+				fmt.Sprintf("whether driver %s finds snapshot %s is not known: %s", v.Snapshot.Driver, v.Snapshot.Handle, text)).At(resource.PersistentVolumeClaims, v.Target, v.Claim))
 		}
 	}
 	return reasons, refused.err("backup " + p.s.Archive.Backup)
-}
-
-// isGone recognises what is said of a snapshot that is not there: gRPC gives the
-// code's name; the snapshotter has words of its own for a list that is empty.
-func isGone(message string) bool {
-	return strings.Contains(message, "NotFound") || strings.Contains(message, "can not find snapshot")
 }

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -10,14 +9,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
-)
-
-const (
-	vsResource  = "volumesnapshots.snapshot.storage.k8s.io"
-	vscResource = "volumesnapshotcontents.snapshot.storage.k8s.io"
 )
 
 // volumeFacts is what a backup says about volumes: its objects and the files beside
@@ -42,10 +38,10 @@ func (s *session) volumeFacts(ctx context.Context, src store.Store) (*volumeFact
 		infos:    map[string]volume.Info{}, natives: map[string]volume.NativeSnapshot{}, files: map[string]bool{},
 	}
 	err := errors.Join(
-		eachObject(ctx, s.arc, pvcResource, func(o corev1.PersistentVolumeClaim) { f.claims = append(f.claims, o) }),
-		eachObject(ctx, s.arc, pvResource, func(o corev1.PersistentVolume) { f.volumes[o.Name] = o }),
-		eachObject(ctx, s.arc, vsResource, f.addSnapshot),
-		eachObject(ctx, s.arc, vscResource, f.addContent),
+		repository.EachObject(ctx, s.arc, resource.PersistentVolumeClaims, func(o corev1.PersistentVolumeClaim) { f.claims = append(f.claims, o) }),
+		repository.EachObject(ctx, s.arc, resource.PersistentVolumes, func(o corev1.PersistentVolume) { f.volumes[o.Name] = o }),
+		repository.EachObject(ctx, s.arc, resource.VolumeSnapshots, f.addSnapshot),
+		repository.EachObject(ctx, s.arc, resource.VolumeSnapshotContents, f.addContent),
 	)
 	if err != nil {
 		return nil, err
@@ -54,7 +50,7 @@ func (s *session) volumeFacts(ctx context.Context, src store.Store) (*volumeFact
 }
 
 func (f *volumeFacts) addSnapshot(o snapshotv1.VolumeSnapshot) {
-	f.snapshots[objectName(o.Namespace, o.Name)] = o
+	f.snapshots[kube.ObjectName(o.Namespace, o.Name)] = o
 }
 
 func (f *volumeFacts) addContent(o snapshotv1.VolumeSnapshotContent) { f.contents[o.Name] = o }
@@ -67,7 +63,7 @@ func (f *volumeFacts) readFiles(ctx context.Context, src store.Store, m archive.
 		repository.EachEntry(ctx, src, m, l.VolumeSnapshots(), func(o volume.NativeSnapshot) { f.natives[o.Spec.PersistentVolumeName] = o }),
 		repository.EachEntry(ctx, src, m, l.PodVolumeBackups(), f.addFiles),
 		repository.EachEntry(ctx, src, m, l.CSIVolumeSnapshots(), func(o snapshotv1.VolumeSnapshot) {
-			if _, ok := f.snapshots[objectName(o.Namespace, o.Name)]; !ok {
+			if _, ok := f.snapshots[kube.ObjectName(o.Namespace, o.Name)]; !ok {
 				f.addSnapshot(o)
 			}
 		}),
@@ -84,34 +80,6 @@ const annotationPodVolumeClaim = "velero.io/pvc-name"
 
 func (f *volumeFacts) addFiles(o velerov1.PodVolumeBackup) {
 	if claim := o.Annotations[annotationPodVolumeClaim]; claim != "" {
-		f.files[objectName(o.Spec.Pod.Namespace, claim)] = true
+		f.files[kube.ObjectName(o.Spec.Pod.Namespace, claim)] = true
 	}
-}
-
-// eachObject decodes every object of one resource. One that does not decode is left
-// out: when it is applied the API server says what is wrong with it.
-func eachObject[T any](ctx context.Context, arc *archive.Archive, gr string, fn func(T)) error {
-	return walkResource(ctx, arc, gr, func(_ archive.Entry, body []byte) error {
-		var o T
-		if json.Unmarshal(body, &o) == nil {
-			fn(o)
-		}
-		return nil
-	})
-}
-
-// walkResource calls fn for every object of one resource.
-func walkResource(ctx context.Context, arc *archive.Archive, gr string, fn func(archive.Entry, []byte) error) error {
-	for _, m := range arc.With(gr) {
-		err := arc.Walk(ctx, m, m+1, func(_ int, e archive.Entry, body []byte) error {
-			if e.Resource != gr {
-				return nil
-			}
-			return fn(e, body)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

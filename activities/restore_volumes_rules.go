@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -29,10 +30,10 @@ func (s *session) readDisks(ctx context.Context) error {
 func (s *session) noDisk(gr, namespace, name string) string {
 	var v *restoreVolume
 	switch gr {
-	case pvResource:
+	case resource.PersistentVolumes:
 		v = s.index.pvs[name]
-	case pvcResource:
-		v = s.index.claims[objectName(namespace, name)]
+	case resource.PersistentVolumeClaims:
+		v = s.index.claims[kube.ObjectName(namespace, name)]
 	}
 	if v == nil || !v.needsDisk() || s.Restore.DryRun {
 		return ""
@@ -61,7 +62,7 @@ func (s *session) volumeRules(c *resource.Context) {
 	c.Disk = s.diskOf
 	c.Claim = s.index.claim
 	c.Class = func(class string) string { return cmp.Or(s.plan.Volumes.Classes[class], class) }
-	c.Taken = func(namespace, name string) bool { return s.index.taken[objectName(namespace, name)] }
+	c.Taken = func(namespace, name string) bool { return s.index.taken[kube.ObjectName(namespace, name)] }
 }
 
 // plannedDisk stands for the id of a disk that a dry run does not make.

@@ -8,15 +8,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
-	quantity "k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 // snapshots finds out what fills the claims that are provisioned from a snapshot.
@@ -24,8 +24,8 @@ func (p *volumePlanner) snapshots(ctx context.Context) error {
 	if p.plan.count(func(v *restoreVolume) bool { return v.Selected && v.Way == wayCSI }) == 0 {
 		return nil
 	}
-	if len(p.cat.Versions(vsResource)) == 0 || len(p.cat.Versions(vscResource)) == 0 {
-		p.refused.add(contract.ErrTypeInvalid, "claims are to be filled from CSI snapshots and the cluster does not serve %s; install the CSI snapshot controller and its definitions, or restore without data (--restore-volumes=false)", vsResource)
+	if len(p.cat.Versions(resource.VolumeSnapshots)) == 0 || len(p.cat.Versions(resource.VolumeSnapshotContents)) == 0 {
+		p.refused.add(contract.ErrTypeInvalid, "claims are to be filled from CSI snapshots and the cluster does not serve %s; install the CSI snapshot controller and its definitions, or restore without data (--restore-volumes=false)", resource.VolumeSnapshots)
 		return nil
 	}
 	classes, err := p.snapshotClasses(ctx)
@@ -35,10 +35,10 @@ func (p *volumePlanner) snapshots(ctx context.Context) error {
 	claims := p.facts.claimsByName()
 	names := p.snapshotNames(claims)
 	p.each(wayCSI, func(v *restoreVolume) {
-		claim := claims[objectName(v.Namespace, v.Claim)]
+		claim := claims[kube.ObjectName(v.Namespace, v.Claim)]
 		s, kind, text := p.facts.snapshot(v.PV, claim)
 		if text != "" {
-			p.refused.add(kind, "claim %s: %s; restore another backup", objectName(v.Namespace, v.Claim), text)
+			p.refused.add(kind, "claim %s: %s; restore another backup", kube.ObjectName(v.Namespace, v.Claim), text)
 			return
 		}
 		s.Class = classes[s.Driver]
@@ -55,7 +55,7 @@ func (p *volumePlanner) snapshots(ctx context.Context) error {
 // snapshotClasses is the first class of each driver, as with Velero.
 func (p *volumePlanner) snapshotClasses(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
-	if len(p.cat.Versions(vsClassResource)) == 0 {
+	if len(p.cat.Versions(resource.VolumeSnapshotClasses)) == 0 {
 		return out, nil
 	}
 	err := kube.List(ctx, p.r.Kube, kube.VolumeSnapshotClasses(), "", "", func(c snapshotv1.VolumeSnapshotClass) error {
@@ -69,8 +69,6 @@ func (p *volumePlanner) snapshotClasses(ctx context.Context) (map[string]string,
 	}
 	return out, nil
 }
-
-const vsClassResource = "volumesnapshotclasses.snapshot.storage.k8s.io"
 
 // snapshotNames counts how often a snapshot's name is used, over all namespaces.
 func (p *volumePlanner) snapshotNames(claims map[string]*corev1.PersistentVolumeClaim) map[string]int {
@@ -91,17 +89,10 @@ func snapshotName(uid, snapshot string) string {
 func (f *volumeFacts) claimsByName() map[string]*corev1.PersistentVolumeClaim {
 	out := map[string]*corev1.PersistentVolumeClaim{}
 	for i := range f.claims {
-		out[objectName(f.claims[i].Namespace, f.claims[i].Name)] = &f.claims[i]
+		out[kube.ObjectName(f.claims[i].Namespace, f.claims[i].Name)] = &f.claims[i]
 	}
 	return out
 }
-
-// What Velero 1.14 and 1.15 note on a VolumeSnapshot.
-const (
-	annotationHandle = "velero.io/csi-volumesnapshot-handle"
-	annotationDriver = "velero.io/csi-driver-name"
-	annotationSize   = "velero.io/csi-volumesnapshot-restore-size"
-)
 
 // snapshot gathers what the backup says of a claim's snapshot: its content, the notes
 // on the snapshot object, volumeinfo. kind and text say what is missing
@@ -112,14 +103,14 @@ func (f *volumeFacts) snapshot(pv string, claim *corev1.PersistentVolumeClaim) (
 		info = *i
 	}
 	name := snapshotOf(claim)
-	vs := f.snapshots[objectName(claim.Namespace, name)]
-	vsc := f.contentOf(objectName(claim.Namespace, name), vs, info.VSCName)
+	vs := f.snapshots[kube.ObjectName(claim.Namespace, name)]
+	vsc := f.contentOf(kube.ObjectName(claim.Namespace, name), vs, info.VSCName)
 	s = &snapshotPlan{
 		VolumeSnapshot: cmp.Or(name, vsc.Spec.VolumeSnapshotRef.Name, info.VSCName, claim.Name),
-		Handle:         cmp.Or(handleOf(vsc), vs.Annotations[annotationHandle], info.SnapshotHandle),
-		Driver:         cmp.Or(vsc.Spec.Driver, vs.Annotations[annotationDriver], info.Driver),
-		Size:           cmp.Or(sizeOf(vs, vsc), info.Size),
-		Annotations:    secretsOf(vsc.Annotations),
+		Handle:         cmp.Or(csi.SnapshotHandleOf(vsc), vs.Annotations[csi.AnnotationHandle], info.SnapshotHandle),
+		Driver:         cmp.Or(vsc.Spec.Driver, vs.Annotations[csi.AnnotationDriver], info.Driver),
+		Size:           cmp.Or(csi.RestoreSizeOf(vs, vsc), info.Size),
+		Annotations:    csi.SecretAnnotationsOf(vsc.Annotations),
 	}
 	if mode := vsc.Spec.SourceVolumeMode; mode != nil {
 		s.SourceMode = string(*mode)
@@ -145,47 +136,9 @@ func (f *volumeFacts) contentOf(snapshot string, vs snapshotv1.VolumeSnapshot, n
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.contents)) {
 		ref := f.contents[name].Spec.VolumeSnapshotRef
-		if ref.Name != "" && objectName(ref.Namespace, ref.Name) == snapshot {
+		if ref.Name != "" && kube.ObjectName(ref.Namespace, ref.Name) == snapshot {
 			return f.contents[name]
 		}
 	}
 	return f.contents[named]
-}
-
-func handleOf(c snapshotv1.VolumeSnapshotContent) string {
-	if c.Status != nil && c.Status.SnapshotHandle != nil {
-		return *c.Status.SnapshotHandle
-	}
-	if c.Spec.Source.SnapshotHandle != nil {
-		return *c.Spec.Source.SnapshotHandle
-	}
-	return ""
-}
-
-func sizeOf(vs snapshotv1.VolumeSnapshot, c snapshotv1.VolumeSnapshotContent) int64 {
-	if c.Status != nil && c.Status.RestoreSize != nil {
-		return *c.Status.RestoreSize
-	}
-	if vs.Status != nil && vs.Status.RestoreSize != nil {
-		return vs.Status.RestoreSize.Value()
-	}
-	size, err := quantity.ParseQuantity(vs.Annotations[annotationSize])
-	if err != nil {
-		return 0
-	}
-	return size.Value()
-}
-
-// secretsOf are the annotations by which a driver finds the secrets it needs.
-func secretsOf(annotations map[string]string) map[string]string {
-	var out map[string]string
-	for key, value := range annotations {
-		if strings.HasPrefix(key, "snapshot.storage.kubernetes.io/") && strings.Contains(key, "-secret-") {
-			if out == nil {
-				out = map[string]string{}
-			}
-			out[key] = value
-		}
-	}
-	return out
 }

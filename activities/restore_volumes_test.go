@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 func pvOf(policy string) *corev1.PersistentVolume {
@@ -232,12 +233,12 @@ func TestSnapshotFacts(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "s"},
 		Status:     &snapshotv1.VolumeSnapshotStatus{BoundVolumeSnapshotContentName: &bound},
 	}
-	noted := snapshotv1.VolumeSnapshot{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{annotationHandle: handle, annotationDriver: "ebs.csi.aws.com", annotationSize: "8Gi"}}}
+	noted := snapshotv1.VolumeSnapshot{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{csi.AnnotationHandle: handle, csi.AnnotationDriver: "ebs.csi.aws.com", csi.AnnotationSize: "8Gi"}}}
 	least := quantity.MustParse("8Gi")
 	sized := noted
-	sized.Annotations = map[string]string{annotationHandle: handle, annotationDriver: "ebs.csi.aws.com"}
+	sized.Annotations = map[string]string{csi.AnnotationHandle: handle, csi.AnnotationDriver: "ebs.csi.aws.com"}
 	sized.Status = &snapshotv1.VolumeSnapshotStatus{RestoreSize: &least}
-	csi := func(h string) map[string]volume.Info {
+	csiInfo := func(h string) map[string]volume.Info {
 		return map[string]volume.Info{"pv": {CSI: &volume.CSIInfo{SnapshotHandle: h, Driver: "ebs.csi.aws.com", Size: size, VSCName: bound}}}
 	}
 	for name, tc := range map[string]struct {
@@ -248,12 +249,12 @@ func TestSnapshotFacts(t *testing.T) {
 		"content by its own reference": {volumeFacts{contents: map[string]snapshotv1.VolumeSnapshotContent{bound: content}}, ""},
 		"1.14: notes on the snapshot":  {volumeFacts{snapshots: map[string]snapshotv1.VolumeSnapshot{"shop/s": noted}}, ""},
 		"notes, size in the status":    {volumeFacts{snapshots: map[string]snapshotv1.VolumeSnapshot{"shop/s": sized}}, ""},
-		"volumeinfo alone":             {volumeFacts{infos: csi(handle)}, ""},
-		"all agree":                    {volumeFacts{contents: map[string]snapshotv1.VolumeSnapshotContent{bound: content}, infos: csi(handle)}, ""},
-		"volumeinfo does not know":     {volumeFacts{contents: map[string]snapshotv1.VolumeSnapshotContent{bound: content}, infos: csi(volume.Unknown)}, ""},
-		"mixed up":                     {volumeFacts{contents: map[string]snapshotv1.VolumeSnapshotContent{bound: content}, infos: csi("snap-2")}, "mixed up"},
+		"volumeinfo alone":             {volumeFacts{infos: csiInfo(handle)}, ""},
+		"all agree":                    {volumeFacts{contents: map[string]snapshotv1.VolumeSnapshotContent{bound: content}, infos: csiInfo(handle)}, ""},
+		"volumeinfo does not know":     {volumeFacts{contents: map[string]snapshotv1.VolumeSnapshotContent{bound: content}, infos: csiInfo(volume.Unknown)}, ""},
+		"mixed up":                     {volumeFacts{contents: map[string]snapshotv1.VolumeSnapshotContent{bound: content}, infos: csiInfo("snap-2")}, "mixed up"},
 		"nothing is known":             {volumeFacts{}, "does not say which snapshot"},
-		"driver unknown":               {volumeFacts{snapshots: map[string]snapshotv1.VolumeSnapshot{"shop/s": {ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{annotationHandle: handle}}}}}, "driver"},
+		"driver unknown":               {volumeFacts{snapshots: map[string]snapshotv1.VolumeSnapshot{"shop/s": {ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{csi.AnnotationHandle: handle}}}}}, "driver"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _, text := tc.facts.snapshot("pv", claimOf(map[string]string{"velero.io/volume-snapshot-name": "s"}))

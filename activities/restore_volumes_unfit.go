@@ -12,7 +12,7 @@ import (
 func (p *volumePlanner) contradiction(n volume.NativeSnapshot) string {
 	id, info := n.Status.ProviderSnapshotID, p.facts.infos[n.Spec.PersistentVolumeName].Native
 	switch {
-	case !isSnapshotID(id):
+	case !volume.IsEBSSnapshotID(id):
 		return fmt.Sprintf("the list of snapshots gives it %q, which is no id of an EBS snapshot (snap-…); restore another backup", id)
 	case n.Spec.BackupName != "" && n.Spec.BackupName != p.s.Archive.Backup:
 		return fmt.Sprintf("the list of snapshots gives it one of backup %q; restore another backup", n.Spec.BackupName)

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 // labelCompute tells nodes that can mount no EBS volume.
@@ -94,12 +95,12 @@ func (p *volumePlanner) groups(ctx context.Context, volumes []*restoreVolume, ol
 	index := map[string]int{}
 	for i, v := range volumes {
 		out[i] = i
-		index[objectName(v.Namespace, v.Claim)] = i
+		index[kube.ObjectName(v.Namespace, v.Claim)] = i
 	}
 	if !slices.ContainsFunc(old, func(z string) bool { return !slices.Contains(zones, z) }) {
 		return out, nil
 	}
-	err := eachObject(ctx, p.s.arc, "pods", func(pod corev1.Pod) { join(out, index, pod) })
+	err := repository.EachObject(ctx, p.s.arc, "pods", func(pod corev1.Pod) { join(out, index, pod) })
 	return out, err
 }
 
@@ -110,7 +111,7 @@ func join(groups []int, index map[string]int, pod corev1.Pod) {
 		if v.PersistentVolumeClaim == nil {
 			continue
 		}
-		i, ok := index[objectName(pod.Namespace, v.PersistentVolumeClaim.ClaimName)]
+		i, ok := index[kube.ObjectName(pod.Namespace, v.PersistentVolumeClaim.ClaimName)]
 		if !ok {
 			continue
 		}

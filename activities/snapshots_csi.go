@@ -9,14 +9,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/parallel"
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
-
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/parallel"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -168,7 +167,7 @@ func (t *csiTaker) allowed(ctx context.Context, missing []int, refused map[int]s
 
 func (c *csiSnapshots) key(i int) string {
 	v := &c.plan.Volumes.Volumes[i]
-	return objectName(v.Namespace, v.Snapshot)
+	return kube.ObjectName(v.Namespace, v.Snapshot)
 }
 
 // create makes a claim's VolumeSnapshot and returns the name of the content that it
@@ -189,12 +188,12 @@ func (c *csiSnapshots) create(ctx context.Context, v *volume.Volume) (string, er
 			VolumeSnapshotClassName: &v.Class,
 		},
 	}
-	made, err := kube.Make(ctx, c.kube, kube.VolumeSnapshots(), v.Namespace, vs, kube.WriteOptions{FieldManager: fieldManager})
+	made, err := kube.Make(ctx, c.kube, kube.VolumeSnapshots(), v.Namespace, vs, kube.WriteOptions{FieldManager: kube.FieldManager})
 	switch {
 	case kube.IsAlreadyExists(err):
 		return "", nil
 	case err != nil:
-		return "", fmt.Errorf("snapshot claim %s: %w", objectName(v.Namespace, v.Claim), err)
+		return "", fmt.Errorf("snapshot claim %s: %w", kube.ObjectName(v.Namespace, v.Claim), err)
 	}
 	return contentOf(&made), nil
 }

@@ -8,12 +8,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/parallel"
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
-
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/parallel"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
@@ -201,7 +200,7 @@ func (c *csiSnapshots) orphans(ctx context.Context, names []string, policy snaps
 
 func (c *csiSnapshots) setPolicy(ctx context.Context, content string, policy snapshotv1.DeletionPolicy) error {
 	body := fmt.Sprintf(`{"spec":{"deletionPolicy":%q}}`, policy)
-	_, err := c.kube.Patch(ctx, kube.VolumeSnapshotContents(), "", content, kube.PatchMerge, []byte(body), kube.PatchOptions{FieldManager: fieldManager})
+	_, err := c.kube.Patch(ctx, kube.VolumeSnapshotContents(), "", content, kube.PatchMerge, []byte(body), kube.PatchOptions{FieldManager: kube.FieldManager})
 	return err
 }
 

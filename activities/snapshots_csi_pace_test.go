@@ -3,6 +3,8 @@ package activities
 import (
 	"fmt"
 	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // TestPace: the EBS driver is asked for as many at once as EC2 takes, and then for few;
@@ -13,7 +15,7 @@ func TestPace(t *testing.T) {
 		keys[i] = fmt.Sprint("shop/", i)
 	}
 	rooms := &csiRooms{}
-	room := rooms.of(driverEBS)
+	room := rooms.of(volume.DriverEBS)
 	if got := room.affords(300); got != 95 {
 		t.Errorf("at first %d may be asked for, want 95", got)
 	}

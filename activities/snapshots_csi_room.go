@@ -8,13 +8,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
-
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	"golang.org/x/time/rate"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // csiRooms is the room that the drivers have for snapshots, as far as this process
@@ -48,7 +48,7 @@ type csiRoom struct {
 // paceOf is as fast as a driver's provider takes requests: the driver would repeat those
 // that are too many, each after a longer while. Of other providers nothing is known.
 func paceOf(driver string) *rate.Limiter {
-	if driver != driverEBS {
+	if driver != volume.DriverEBS {
 		return rate.NewLimiter(math.MaxInt32, math.MaxInt32)
 	}
 	r := ebs.DefaultLimits().Rates["CreateSnapshot"]
@@ -109,7 +109,7 @@ func (c *csiSnapshots) busy(ctx context.Context, driver string) (int, error) {
 	}
 	n := 0
 	err = kube.List(ctx, c.kube, kube.VolumeSnapshots(), "", "", func(vs snapshotv1.VolumeSnapshot) error {
-		key := objectName(vs.Namespace, vs.Name)
+		key := kube.ObjectName(vs.Namespace, vs.Name)
 		mine := promised[key]
 		delete(promised, key)
 		if class := vs.Spec.VolumeSnapshotClassName; class != nil && classes[*class] == driver {

@@ -118,7 +118,7 @@ func (q *quotaCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (q *quotaCluster) make(vs *snapshotv1.VolumeSnapshot) {
 	no, now, content := false, metav1.NewTime(time.Now()), "content-"+vs.Name
 	vs.CreationTimestamp, vs.Status = now, &snapshotv1.VolumeSnapshotStatus{ReadyToUse: &no}
-	q.all[objectName(vs.Namespace, vs.Name)] = vs
+	q.all[kube.ObjectName(vs.Namespace, vs.Name)] = vs
 	pending := 0
 	for _, other := range q.all {
 		if isTaken(other) && !isReady(other) {

@@ -24,4 +24,3 @@ func SecretValue(ctx context.Context, c *Client, namespace, name, key string) ([
 	}
 	return value, nil
 }
-
