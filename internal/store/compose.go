@@ -48,8 +48,8 @@ func (s *S3) checkParts(dst string, parts []Part) error {
 		switch {
 		case p.Key != "" && p.Inline != nil:
 			return awserr.Fail("compose", dst, ErrInvalid, "part %d is both inline and stored", i)
-		case p.Key != "" && checkKey(p.Key) != nil:
-			return awserr.Fail("compose", dst, ErrInvalid, "part %d: %w", i, checkKey(p.Key))
+		case p.Key != "" && CheckKey(p.Key) != nil:
+			return awserr.Fail("compose", dst, ErrInvalid, "part %d: %w", i, CheckKey(p.Key))
 		case p.Offset < 0 || p.Size < 0:
 			return awserr.Fail("compose", dst, ErrInvalid, "part %d: negative offset or size", i)
 		}

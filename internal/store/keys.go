@@ -42,7 +42,7 @@ func (s *S3) copySource(key string) string {
 
 // readable and writable refuse bad keys before anything is sent.
 func (s *S3) readable(op, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return &awserr.Error{Op: op, Name: key, Kind: ErrInvalid, Cause: err}
 	}
 	return nil

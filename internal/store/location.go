@@ -81,7 +81,7 @@ func (p *parser) objectStorage(o *velerov1.ObjectStorageLocation, s *settings) {
 		p.badf("spec.objectStorage.bucket", "%q must not contain a slash; put the rest into spec.objectStorage.prefix", o.Bucket)
 	}
 	if s.prefix != "" {
-		if err := checkKey(s.prefix); err != nil {
+		if err := CheckKey(s.prefix); err != nil {
 			p.badf("spec.objectStorage.prefix", "%v", err)
 		}
 	}
@@ -105,9 +105,9 @@ func (p *parser) caCertRef(both, incomplete bool) {
 // maxKey is S3's limit on the length of a key, in bytes of UTF-8.
 const maxKey = 1024
 
-// checkKey refuses keys that stores read differently from one another: path
+// CheckKey refuses keys that stores read differently from one another: path
 // segments that climb, and bytes that XML listings cannot carry.
-func checkKey(key string) error {
+func CheckKey(key string) error {
 	switch {
 	case key == "":
 		return fmt.Errorf("empty key")
