@@ -8,13 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 func (a *app) backupCommand() *cobra.Command {
 	return group("backup", "Take, list, inspect and delete backups", []string{"backups"},
 		a.backupCreate(), a.backupGet(), a.backupDescribe(), a.backupLogs(), a.backupDownload(),
-		a.backupDelete(), a.backupWait(), a.cancelCommand(engine.Backup))
+		a.backupDelete(), a.backupWait(), a.cancelCommand(temporal.KindBackup))
 }
 
 func (a *app) backupWait() *cobra.Command {
@@ -26,7 +26,7 @@ func (a *app) backupWait() *cobra.Command {
 ` + exitCodesHelp,
 		Example:           `  lifeboat backup wait nightly`,
 		Args:              oneName("backup"),
-		ValidArgsFunction: a.completeRunning(engine.Backup),
+		ValidArgsFunction: a.completeRunning(temporal.KindBackup),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(c.Context(), func(be backend) error { return a.waitBackup(c.Context(), be, args[0]) })
 		},
@@ -34,11 +34,11 @@ func (a *app) backupWait() *cobra.Command {
 }
 
 func (a *app) waitBackup(ctx context.Context, be backend, name string) error {
-	state, err := be.Latest(ctx, engine.Backup, name)
+	state, err := be.Latest(ctx, temporal.KindBackup, name)
 	if err == nil {
 		return a.awaitBackup(ctx, be, state.Run)
 	}
-	if !errors.Is(err, engine.ErrNotFound) {
+	if !errors.Is(err, temporal.ErrNotFound) {
 		return err
 	}
 	// Temporal forgets finished runs; the bucket does not.
@@ -52,10 +52,10 @@ func (a *app) waitBackup(ctx context.Context, be backend, name string) error {
 }
 
 // cancelCommand is `backup cancel` and `restore cancel`.
-func (a *app) cancelCommand(kind engine.Kind) *cobra.Command {
+func (a *app) cancelCommand(kind temporal.Kind) *cobra.Command {
 	noun := kind.Noun()
 	keeps := "Nothing of it stays behind."
-	if kind == engine.Restore {
+	if kind == temporal.KindRestore {
 		keeps = "Objects that it has made so far stay."
 	}
 	return &cobra.Command{
@@ -71,7 +71,7 @@ func (a *app) cancelCommand(kind engine.Kind) *cobra.Command {
 	}
 }
 
-func (a *app) cancel(ctx context.Context, be backend, kind engine.Kind, name string) error {
+func (a *app) cancel(ctx context.Context, be backend, kind temporal.Kind, name string) error {
 	state, err := be.Latest(ctx, kind, name)
 	if err != nil {
 		return err

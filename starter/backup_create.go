@@ -12,7 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -116,5 +116,5 @@ func (a *app) startBackup(ctx context.Context, be backend, in contract.BackupInp
 	if wait {
 		return a.awaitBackup(ctx, be, run)
 	}
-	return a.glance(ctx, be, run, func(be backend, run engine.Run) error { return a.awaitBackup(ctx, be, run) })
+	return a.glance(ctx, be, run, func(be backend, run temporal.Run) error { return a.awaitBackup(ctx, be, run) })
 }

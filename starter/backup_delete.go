@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -137,7 +137,7 @@ func labelsOf(all []target) []string {
 // deletion is the run that deletes a target.
 type deletion struct {
 	target
-	run engine.Run
+	run temporal.Run
 }
 
 // deleteAll starts every deletion, then waits for each. One that fails does not
@@ -175,9 +175,9 @@ func (a *app) deleteAll(ctx context.Context, be backend, o *deleteOptions, targe
 }
 
 // startDelete starts a deletion or joins the one that runs already.
-func startDelete(ctx context.Context, be backend, t target) (engine.Run, error) {
+func startDelete(ctx context.Context, be backend, t target) (temporal.Run, error) {
 	run, err := be.StartDelete(ctx, contract.DeleteBackupInput{Name: t.name, Location: t.location})
-	if errors.Is(err, engine.ErrExists) {
+	if errors.Is(err, temporal.ErrExists) {
 		return run, nil
 	}
 	return run, err

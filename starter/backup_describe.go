@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -54,12 +54,12 @@ func (a *app) backupDescribe() *cobra.Command {
 }
 
 func (a *app) describeBackup(ctx context.Context, be backend, o *describeOptions, name string) error {
-	if state, err := be.Latest(ctx, engine.Backup, name); err == nil && state.Running {
+	if state, err := be.Latest(ctx, temporal.KindBackup, name); err == nil && state.Running {
 		return a.describeState(ctx, be, state, o) // also where no worker could read the catalog
 	}
 	res, err := readBackup(ctx, be, name, o.location)
-	if errors.Is(err, engine.ErrNotFound) {
-		return a.describeRun(ctx, be, engine.Backup, name, o, err)
+	if errors.Is(err, temporal.ErrNotFound) {
+		return a.describeRun(ctx, be, temporal.KindBackup, name, o, err)
 	}
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (a *app) resourceList(ctx context.Context, be backend, o *describeOptions, 
 	in.File, in.Location = contract.FileResourceList, o.location
 	list := map[string][]string{}
 	body, err := a.open(ctx, be, in, o.trust)
-	if errors.Is(err, engine.ErrNotFound) || errors.Is(err, fetch.ErrNotFound) {
+	if errors.Is(err, temporal.ErrNotFound) || errors.Is(err, fetch.ErrNotFound) {
 		return list, nil
 	}
 	if err != nil {
@@ -116,16 +116,16 @@ func (a *app) resourceList(ctx context.Context, be backend, o *describeOptions, 
 
 // describeRun tells of a backup or restore that is not in the bucket (missing
 // says so) because it failed or was a dry run.
-func (a *app) describeRun(ctx context.Context, be backend, kind engine.Kind, name string, o *describeOptions, missing error) error {
+func (a *app) describeRun(ctx context.Context, be backend, kind temporal.Kind, name string, o *describeOptions, missing error) error {
 	state, err := be.Latest(ctx, kind, name)
-	if errors.Is(err, engine.ErrNotFound) || err == nil && !unstored(state) {
+	if errors.Is(err, temporal.ErrNotFound) || err == nil && !unstored(state) {
 		return missing
 	}
 	if err != nil {
 		return err
 	}
-	if kind == engine.Backup {
-		deletion, err := be.Latest(ctx, engine.Delete, name)
+	if kind == temporal.KindBackup {
+		deletion, err := be.Latest(ctx, temporal.KindDelete, name)
 		if err == nil && outlived(state, deletion) {
 			return missing
 		}
@@ -134,7 +134,7 @@ func (a *app) describeRun(ctx context.Context, be backend, kind engine.Kind, nam
 }
 
 // describeState shows what Temporal knows of a run.
-func (a *app) describeState(ctx context.Context, be backend, state engine.State, o *describeOptions) error {
+func (a *app) describeState(ctx context.Context, be backend, state temporal.State, o *describeOptions) error {
 	view := show.RunView{
 		Kind: title(state.Kind.Noun()), Name: state.Name, Phase: state.Phase, Location: state.Location, Selector: state.Selector,
 		Backup: state.Backup, DryRun: state.DryRun, Labels: state.Labels,

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -108,11 +108,11 @@ func (a *app) printBackups(ctx context.Context, be backend, o *getOptions, names
 
 // withRuns adds to the stored backups what is running or failed besides.
 func withRuns(ctx context.Context, be backend, stored []contract.BackupSummary, location string, match matcher) ([]contract.BackupSummary, error) {
-	runs, err := be.Runs(ctx, engine.Backup)
+	runs, err := be.Runs(ctx, temporal.KindBackup)
 	if err != nil {
 		return nil, err
 	}
-	deletions, err := be.Runs(ctx, engine.Delete)
+	deletions, err := be.Runs(ctx, temporal.KindDelete)
 	if err != nil {
 		return nil, err
 	}

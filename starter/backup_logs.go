@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 )
 
@@ -21,7 +21,7 @@ type logsOptions struct {
 }
 
 // logsCommand is `backup logs` and `restore logs`.
-func (a *app) logsCommand(kind engine.Kind, verb string, complete completion) *cobra.Command {
+func (a *app) logsCommand(kind temporal.Kind, verb string, complete completion) *cobra.Command {
 	o, noun := &logsOptions{}, kind.Noun()
 	c := &cobra.Command{
 		Use:               "logs NAME",
@@ -45,12 +45,12 @@ func (a *app) logsCommand(kind engine.Kind, verb string, complete completion) *c
 }
 
 func (a *app) backupLogs() *cobra.Command {
-	return a.logsCommand(engine.Backup, contract.ReadBackupURL, a.completeBackups)
+	return a.logsCommand(temporal.KindBackup, contract.ReadBackupURL, a.completeBackups)
 }
 
-func (a *app) logs(ctx context.Context, be backend, kind engine.Kind, in contract.ReadInput, trust fetch.Options) error {
+func (a *app) logs(ctx context.Context, be backend, kind temporal.Kind, in contract.ReadInput, trust fetch.Options) error {
 	body, err := a.open(ctx, be, in, trust)
-	if errors.Is(err, engine.ErrNotFound) || errors.Is(err, fetch.ErrNotFound) {
+	if errors.Is(err, temporal.ErrNotFound) || errors.Is(err, fetch.ErrNotFound) {
 		return a.noLogs(ctx, be, kind, in.Name, err)
 	}
 	if err != nil {
@@ -64,7 +64,7 @@ func (a *app) logs(ctx context.Context, be backend, kind engine.Kind, in contrac
 }
 
 // noLogs says why there is no log: the run goes on, or failed before it had one.
-func (a *app) noLogs(ctx context.Context, be backend, kind engine.Kind, name string, missing error) error {
+func (a *app) noLogs(ctx context.Context, be backend, kind temporal.Kind, name string, missing error) error {
 	state, err := be.Latest(ctx, kind, name)
 	noun := kind.Noun()
 	switch {
@@ -74,7 +74,7 @@ func (a *app) noLogs(ctx context.Context, be backend, kind engine.Kind, name str
 	case err == nil && unstored(state):
 		return fmt.Errorf("%s %q is %s and left no log; see 'lifeboat %s describe %s'", noun, name, state.Phase, noun, name)
 	case errors.Is(missing, fetch.ErrNotFound):
-		return fmt.Errorf("%w: %w", engine.ErrNotFound, missing)
+		return fmt.Errorf("%w: %w", temporal.ErrNotFound, missing)
 	default:
 		return missing
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 // completion gives the words a shell offers for an argument.
@@ -76,7 +76,7 @@ func (a *app) completeSnapshotLocations(c *cobra.Command, _ []string, _ string) 
 }
 
 // completeRunning offers the runs of a kind that go on.
-func (a *app) completeRunning(kind engine.Kind) completion {
+func (a *app) completeRunning(kind temporal.Kind) completion {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
 			runs, err := be.Runs(ctx, kind)

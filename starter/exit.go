@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 // Exit codes; the package comment and --help document them.
@@ -55,15 +55,15 @@ func codeOfPhase(phase string) int {
 // codeOf maps what a command returned to its exit code.
 func codeOf(err error) int {
 	var said outcome
-	var failed *engine.RunError
+	var failed *temporal.RunError
 	switch {
 	case err == nil:
 		return codeDone
 	case errors.As(err, &said):
 		return said.code
-	case errors.Is(err, engine.ErrNotFound):
+	case errors.Is(err, temporal.ErrNotFound):
 		return codeNotFound
-	case errors.Is(err, engine.ErrExists):
+	case errors.Is(err, temporal.ErrExists):
 		return codeExists
 	case errors.As(err, &failed):
 		return codeFailed

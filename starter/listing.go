@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 // matcher decides about the labels of a row.
@@ -34,13 +34,13 @@ func matching(selector string) (matcher, error) {
 
 // mergeBackups adds to the stored backups those that run or have failed. What is
 // stored is the truth about a name; a run of the name can only fail.
-func mergeBackups(stored []contract.BackupSummary, runs, deletions []engine.State, match matcher) []contract.BackupSummary {
+func mergeBackups(stored []contract.BackupSummary, runs, deletions []temporal.State, match matcher) []contract.BackupSummary {
 	known := map[string]bool{}
 	all := slices.Clone(stored)
 	for _, b := range all {
 		known[b.Name] = true
 	}
-	gone := map[string]engine.State{}
+	gone := map[string]temporal.State{}
 	for _, d := range deletions {
 		if d.Closed.After(gone[d.Name].Closed) {
 			gone[d.Name] = d
@@ -64,7 +64,7 @@ func mergeBackups(stored []contract.BackupSummary, runs, deletions []engine.Stat
 
 // markDeleting shows what a running deletion removes. One that was told no location
 // removes the only backup of the name.
-func markDeleting(all []contract.BackupSummary, d engine.State) {
+func markDeleting(all []contract.BackupSummary, d temporal.State) {
 	for i := range all {
 		if all[i].Name == d.Name && (d.Location == "" || d.Location == all[i].Location) {
 			all[i].Phase = "Deleting"
@@ -73,15 +73,15 @@ func markDeleting(all []contract.BackupSummary, d engine.State) {
 }
 
 // inLocation keeps the runs whose input names the location, all for none.
-func inLocation(runs []engine.State, location string) []engine.State {
+func inLocation(runs []temporal.State, location string) []temporal.State {
 	if location == "" {
 		return runs
 	}
-	return slices.DeleteFunc(slices.Clone(runs), func(r engine.State) bool { return r.Location != location })
+	return slices.DeleteFunc(slices.Clone(runs), func(r temporal.State) bool { return r.Location != location })
 }
 
 // mergeRestores does the same for restores.
-func mergeRestores(stored []contract.RestoreSummary, runs []engine.State, match matcher) []contract.RestoreSummary {
+func mergeRestores(stored []contract.RestoreSummary, runs []temporal.State, match matcher) []contract.RestoreSummary {
 	known := map[string]bool{}
 	all := slices.Clone(stored)
 	for _, r := range all {
@@ -103,21 +103,21 @@ func mergeRestores(stored []contract.RestoreSummary, runs []engine.State, match 
 
 // unstored is true for a run whose outcome is not in the bucket's lists: one that
 // runs or failed, and a dry run. A finished one that is not there was deleted.
-func unstored(s engine.State) bool {
+func unstored(s temporal.State) bool {
 	return s.Name != "" && (s.Running || s.DryRun || !hasResult(s))
 }
 
-func hasResult(s engine.State) bool { return s.Phase == "Completed" || s.Phase == "PartiallyFailed" }
+func hasResult(s temporal.State) bool { return s.Phase == "Completed" || s.Phase == "PartiallyFailed" }
 
 // outlived is true for a run after which somebody deleted its name: what it has to
 // tell has been dealt with. A deletion that failed counts too: if there was a
 // backup, it is still stored and known from there.
-func outlived(run, deletion engine.State) bool {
+func outlived(run, deletion temporal.State) bool {
 	return !run.Running && !deletion.Running && deletion.Closed.After(run.Started)
 }
 
 // failures counts the one error that ended a run.
-func failures(s engine.State) int {
+func failures(s temporal.State) int {
 	if s.Running || s.Phase == "Canceled" || hasResult(s) {
 		return 0
 	}
@@ -157,7 +157,7 @@ func pick[T any](all []T, names []string, noun string, nameOf func(T) string) ([
 			}
 		}
 		if len(out) == before {
-			return nil, fmt.Errorf("%s %q: %w; see 'lifeboat %s get'", noun, name, engine.ErrNotFound, noun)
+			return nil, fmt.Errorf("%s %q: %w; see 'lifeboat %s get'", noun, name, temporal.ErrNotFound, noun)
 		}
 	}
 	return out, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -106,7 +106,7 @@ func (a *app) checkLocations(ctx context.Context, be backend, out output, names 
 		return err
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("location: %w: the worker's configuration has none", engine.ErrNotFound)
+		return fmt.Errorf("location: %w: the worker's configuration has none", temporal.ErrNotFound)
 	}
 	checked := make([]contract.LocationStatus, 0, len(all))
 	for _, l := range all {

@@ -8,14 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 func (a *app) restoreCommand() *cobra.Command {
 	return group("restore", "Restore backups, wholly or in part", []string{"restores"},
 		a.restoreCreate(), a.restoreGet(), a.restoreDescribe(),
-		a.logsCommand(engine.Restore, contract.ReadRestoreURL, a.completeRestores),
-		a.restoreWait(), a.cancelCommand(engine.Restore))
+		a.logsCommand(temporal.KindRestore, contract.ReadRestoreURL, a.completeRestores),
+		a.restoreWait(), a.cancelCommand(temporal.KindRestore))
 }
 
 func (a *app) restoreWait() *cobra.Command {
@@ -27,7 +27,7 @@ func (a *app) restoreWait() *cobra.Command {
 ` + exitCodesHelp,
 		Example:           `  lifeboat restore wait nightly-20260102150405`,
 		Args:              oneName("restore"),
-		ValidArgsFunction: a.completeRunning(engine.Restore),
+		ValidArgsFunction: a.completeRunning(temporal.KindRestore),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(c.Context(), func(be backend) error { return a.waitRestore(c.Context(), be, args[0]) })
 		},
@@ -35,11 +35,11 @@ func (a *app) restoreWait() *cobra.Command {
 }
 
 func (a *app) waitRestore(ctx context.Context, be backend, name string) error {
-	state, err := be.Latest(ctx, engine.Restore, name)
+	state, err := be.Latest(ctx, temporal.KindRestore, name)
 	if err == nil {
 		return a.reportRestore(ctx, be, state.Run)
 	}
-	if !errors.Is(err, engine.ErrNotFound) {
+	if !errors.Is(err, temporal.ErrNotFound) {
 		return err
 	}
 	// Temporal forgets finished runs; the bucket does not.

@@ -12,7 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
@@ -136,10 +136,10 @@ func (a *app) startRestore(ctx context.Context, be backend, in contract.RestoreI
 	if wait {
 		return a.reportRestore(ctx, be, run)
 	}
-	return a.glance(ctx, be, run, func(be backend, run engine.Run) error { return a.reportRestore(ctx, be, run) })
+	return a.glance(ctx, be, run, func(be backend, run temporal.Run) error { return a.reportRestore(ctx, be, run) })
 }
 
-func (a *app) reportRestore(ctx context.Context, be backend, run engine.Run) error {
+func (a *app) reportRestore(ctx context.Context, be backend, run temporal.Run) error {
 	res, err := a.awaitRestore(ctx, be, run)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (a *app) reportRestore(ctx context.Context, be backend, run engine.Run) err
 }
 
 // dryRun always waits: its output is the point of it.
-func (a *app) dryRun(ctx context.Context, be backend, run engine.Run, in contract.RestoreInput, trust fetch.Options) error {
+func (a *app) dryRun(ctx context.Context, be backend, run temporal.Run, in contract.RestoreInput, trust fetch.Options) error {
 	res, err := a.awaitRestore(ctx, be, run)
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -32,12 +32,12 @@ func (a *app) restoreDescribe() *cobra.Command {
 }
 
 func (a *app) describeRestore(ctx context.Context, be backend, o *describeOptions, name string) error {
-	if state, err := be.Latest(ctx, engine.Restore, name); err == nil && state.Running {
+	if state, err := be.Latest(ctx, temporal.KindRestore, name); err == nil && state.Running {
 		return a.describeState(ctx, be, state, o) // also where no worker could read the catalog
 	}
 	res, err := readRestore(ctx, be, name, o.location)
-	if errors.Is(err, engine.ErrNotFound) {
-		return a.describeRun(ctx, be, engine.Restore, name, o, err)
+	if errors.Is(err, temporal.ErrNotFound) {
+		return a.describeRun(ctx, be, temporal.KindRestore, name, o, err)
 	}
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -45,7 +45,7 @@ func (a *app) getRestores(ctx context.Context, be backend, o *getOptions, match 
 		return err
 	}
 	a.noteUnread(stored.Unread)
-	runs, err := be.Runs(ctx, engine.Restore)
+	runs, err := be.Runs(ctx, temporal.KindRestore)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -100,7 +100,7 @@ func (a *app) checkSnapshotLocations(ctx context.Context, be backend, out output
 		return err
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("snapshot location: %w: the worker's configuration has none", engine.ErrNotFound)
+		return fmt.Errorf("snapshot location: %w: the worker's configuration has none", temporal.ErrNotFound)
 	}
 	checked := make([]contract.SnapshotLocationStatus, 0, len(all))
 	for _, l := range all {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -16,9 +16,9 @@ const watchInterval = time.Second
 
 // follow waits for a run with progress on stderr and decodes its result. When the
 // user stops waiting it says how the story can be followed or ended.
-func (a *app) follow(ctx context.Context, be backend, run engine.Run, result any) error {
+func (a *app) follow(ctx context.Context, be backend, run temporal.Run, result any) error {
 	progress := show.NewProgress(a.stderr, a.width, a.now)
-	err := be.Follow(ctx, run, result, watchInterval, func(s engine.Sample) {
+	err := be.Follow(ctx, run, result, watchInterval, func(s temporal.Sample) {
 		progress.Show(stateOf(s))
 	})
 	progress.Done()
@@ -29,7 +29,7 @@ func (a *app) follow(ctx context.Context, be backend, run engine.Run, result any
 	return err
 }
 
-func stateOf(s engine.Sample) show.State {
+func stateOf(s temporal.Sample) show.State {
 	return show.State{
 		Phase: s.Phase, Step: s.Step,
 		Objects: s.Objects, Total: s.TotalObjects, Bytes: s.Bytes,
@@ -38,9 +38,9 @@ func stateOf(s engine.Sample) show.State {
 	}
 }
 
-func (a *app) sayGoesOn(run engine.Run) {
+func (a *app) sayGoesOn(run temporal.Run) {
 	a.note("stopped waiting; the %s of %q goes on.\n", job(run.Kind), run.Name)
-	if run.Kind == engine.Delete {
+	if run.Kind == temporal.KindDelete {
 		where := ""
 		if run.Location != "" {
 			where = " --storage-location " + run.Location
@@ -53,8 +53,8 @@ func (a *app) sayGoesOn(run engine.Run) {
 		noun, run.Name, noun, run.Name, noun, run.Name)
 }
 
-func job(k engine.Kind) string {
-	if k == engine.Delete {
+func job(k temporal.Kind) string {
+	if k == temporal.KindDelete {
 		return "deletion"
 	}
 	return k.Noun()
@@ -63,7 +63,7 @@ func job(k engine.Kind) string {
 // glance is what a start without --wait does: it waits just long enough to hear
 // that a run refused its input at once, or has ended already, and otherwise says
 // how to go on.
-func (a *app) glance(ctx context.Context, be backend, run engine.Run, report func(backend, engine.Run) error) error {
+func (a *app) glance(ctx context.Context, be backend, run temporal.Run, report func(backend, temporal.Run) error) error {
 	short, cancel := context.WithTimeout(ctx, a.patience)
 	defer cancel()
 	err := be.Follow(short, run, nil, a.patience, nil)
@@ -71,7 +71,7 @@ func (a *app) glance(ctx context.Context, be backend, run engine.Run, report fun
 		a.sayGoesOn(run)
 		return outcome{codeInterrupted}
 	}
-	var failed *engine.RunError
+	var failed *temporal.RunError
 	if err == nil || errors.As(err, &failed) {
 		return report(be, run)
 	}
@@ -89,7 +89,7 @@ func title(noun string) string {
 }
 
 // awaitBackup waits for a backup and tells how it ended.
-func (a *app) awaitBackup(ctx context.Context, be backend, run engine.Run) error {
+func (a *app) awaitBackup(ctx context.Context, be backend, run temporal.Run) error {
 	var res contract.BackupResult
 	if err := a.follow(ctx, be, run, &res); err != nil {
 		return a.failedRun(run, err)
@@ -103,7 +103,7 @@ func (a *app) awaitBackup(ctx context.Context, be backend, run engine.Run) error
 }
 
 // awaitRestore waits for a restore and tells how it ended.
-func (a *app) awaitRestore(ctx context.Context, be backend, run engine.Run) (contract.RestoreResult, error) {
+func (a *app) awaitRestore(ctx context.Context, be backend, run temporal.Run) (contract.RestoreResult, error) {
 	var res contract.RestoreResult
 	if err := a.follow(ctx, be, run, &res); err != nil {
 		return res, a.failedRun(run, err)
@@ -146,12 +146,12 @@ func problems(warnings, errs int) string {
 }
 
 // failedRun adds what to do next to the failure of a run.
-func (a *app) failedRun(run engine.Run, err error) error {
-	var failed *engine.RunError
-	if !errors.As(err, &failed) || errors.Is(err, engine.ErrExists) || errors.Is(err, engine.ErrNotFound) {
+func (a *app) failedRun(run temporal.Run, err error) error {
+	var failed *temporal.RunError
+	if !errors.As(err, &failed) || errors.Is(err, temporal.ErrExists) || errors.Is(err, temporal.ErrNotFound) {
 		return err
 	}
-	if failed.Phase == "FailedValidation" && run.Kind == engine.Delete {
+	if failed.Phase == "FailedValidation" && run.Kind == temporal.KindDelete {
 		return err // there is nothing to create again
 	}
 	if failed.Phase == "FailedValidation" {

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
 // BackupView is a backup as `backup describe` shows it.
@@ -92,7 +92,7 @@ func (p *page) backupSpec(s velerov1.BackupSpec) {
 		p.value(1, "Cluster-scoped", tristate(s.IncludeClusterResources, "auto"))
 	}
 	p.printf("\n")
-	p.value(0, "Label selector", manifest.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
+	p.value(0, "Label selector", filter.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
 	p.value(0, "Storage Location", s.StorageLocation)
 	p.backupVolumeSpec(s)
 	p.value(0, "TTL", s.TTL.Duration.String())

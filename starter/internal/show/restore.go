@@ -8,7 +8,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
 // RestoreView is a restore as `restore describe` shows it.
@@ -69,7 +69,7 @@ func (p *page) restoreSpec(s velerov1.RestoreSpec) {
 	p.value(1, "Cluster-scoped", tristate(s.IncludeClusterResources, "auto"))
 	p.printf("\n")
 	p.labels("Namespace mappings", s.NamespaceMapping)
-	p.value(0, "Label selector", manifest.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
+	p.value(0, "Label selector", filter.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
 	p.value(0, "Restore PVs", tristate(s.RestorePVs, "auto"))
 	p.value(0, "Existing Resource Policy", Or(string(s.ExistingResourcePolicy), "none"))
 	p.value(0, "Preserve Service NodePorts", tristate(s.PreserveNodePorts, "auto"))
