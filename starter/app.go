@@ -129,12 +129,19 @@ or profile file.
 	return root
 }
 
-// with connects, runs do and closes the connection.
-func (a *app) with(ctx context.Context, do func(backend) error) error {
+// withBackend connects, runs do and closes the connection.
+func (a *app) withBackend(ctx context.Context, do func(backend) error) error {
 	be, err := a.connect(ctx, a.cluster)
 	if err != nil {
 		return err
 	}
 	defer be.Close()
 	return do(be)
+}
+
+// connected is the RunE of a command that needs nothing but a connection.
+func (a *app) connected(do func(ctx context.Context, be backend, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		return a.withBackend(c.Context(), func(be backend) error { return do(c.Context(), be, args) })
+	}
 }

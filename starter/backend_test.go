@@ -125,7 +125,7 @@ func (m *memory) Read(_ context.Context, in contract.ReadInput) (contract.ReadRe
 }
 
 func (m *memory) Backups(_ context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error) {
-	match, err := matching(selector)
+	match, err := parseMatcher(selector)
 	out := temporal.Listing[contract.BackupSummary]{Unread: m.unread}
 	for _, b := range m.backups {
 		if match(b.Labels) && (location == "" || location == b.Location) {

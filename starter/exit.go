@@ -33,8 +33,8 @@ type outcome struct{ code int }
 // Error is for debuggers; run prints no outcome.
 func (o outcome) Error() string { return "reported already" }
 
-// finished is the error with which a command ends that waited for a phase.
-func finished(phase string) error {
+// phaseOutcome is the error with which a command ends that waited for a phase.
+func phaseOutcome(phase string) error {
 	if code := codeOfPhase(phase); code != codeDone {
 		return outcome{code}
 	}
