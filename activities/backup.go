@@ -64,21 +64,6 @@ func (p *backupPlan) resource(groupResource string) (kube.Resource, bool) {
 	return kube.Catalog{Resources: p.Resources}.Find(groupResource)
 }
 
-// resolver lets filters resolve names by discovery.
-func resolver(cat kube.Catalog) filter.Resolver {
-	return func(name string) (filter.Type, bool) {
-		r, ok := cat.Find(name)
-		return filterType(r), ok
-	}
-}
-
-func filterType(r kube.Resource) filter.Type {
-	return filter.Type{
-		GroupResource: r.GroupResource(), Group: r.Group, Version: r.Version,
-		Kind: r.Kind, Namespaced: r.Namespaced,
-	}
-}
-
 // opened is a backup in progress: its store, staging and plan.
 type opened struct {
 	st     store.Store

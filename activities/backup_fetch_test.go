@@ -62,7 +62,7 @@ func reading(t *testing.T, s *oneByOne) *export {
 	}
 	t.Cleanup(client.Close)
 	widgets := kube.Resource{Group: "g", Version: "v1", Name: "widgets", Kind: "Widget", Namespaced: true, Verbs: []string{"list", "get"}}
-	f, _, err := filter.NewBackup(&velerov1.BackupSpec{}, resolver(kube.Catalog{Resources: []kube.Resource{widgets}}), []filter.Namespace{{Name: "shop", Active: true}})
+	f, _, err := filter.NewBackup(&velerov1.BackupSpec{}, kube.FilterResolver(kube.Catalog{Resources: []kube.Resource{widgets}}), []filter.Namespace{{Name: "shop", Active: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func (b *Backup) discover(ctx context.Context, in contract.PrepareBackupInput) (
 	if err := policies.Merge(&spec); err != nil {
 		return nil, err
 	}
-	f, reasons, err := filter.NewBackup(&spec, resolver(cat), namespaces)
+	f, reasons, err := filter.NewBackup(&spec, kube.FilterResolver(cat), namespaces)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (b *Backup) planShards(ctx context.Context, doc *backupPlan) (int64, error)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(countWindow)
 	for _, r := range doc.Resources {
-		t := filterType(r)
+		t := kube.FilterType(r)
 		all = append(all, t)
 		d := f.IncludeType(t)
 		doc.Related = doc.Related || d == filter.RelatedOnly
@@ -206,7 +206,7 @@ const (
 // count sizes a type; -1 is unknown. A type that cannot be counted is listed all
 // the same, and fails there with its reason.
 func (b *Backup) count(ctx context.Context, r kube.Resource, f *filter.Backup) (plan.TypeCount, error) {
-	out := plan.TypeCount{Type: filterType(r), Count: -1}
+	out := plan.TypeCount{Type: kube.FilterType(r), Count: -1}
 	names, ns := f.Namespaces(), ""
 	if r.Namespaced && !f.AllNamespaces() && len(names) == 1 {
 		ns = names[0]

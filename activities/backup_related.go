@@ -126,7 +126,7 @@ func (r *related) fetch(ctx context.Context, refs []resource.Ref) error {
 	group.SetLimit(fetchWindow)
 	for i, ref := range refs {
 		res, ok := r.o.plan.resource(ref.Resource)
-		if r.held[ref] || !ok || !r.o.plan.Filter.IncludeRelated(filterType(res), ref.Namespace) {
+		if r.held[ref] || !ok || !r.o.plan.Filter.IncludeRelated(kube.FilterType(res), ref.Namespace) {
 			continue
 		}
 		r.held[ref] = true

@@ -43,7 +43,7 @@ func newVolumeLister(b *Backup, doc *backupPlan) *volumeLister {
 	for _, gr := range []string{resource.Pods, resource.PersistentVolumeClaims, resource.PersistentVolumes} {
 		l.types[gr] = filter.None
 		if r, ok := doc.resource(gr); ok {
-			l.types[gr] = doc.Filter.IncludeType(filterType(r))
+			l.types[gr] = doc.Filter.IncludeType(kube.FilterType(r))
 		}
 	}
 	return l

@@ -53,11 +53,11 @@ func (r *Restore) Plan(ctx context.Context, p *heartbeat.Recorder, in contract.P
 // becomes of volumes.
 func (r *Restore) choose(ctx context.Context, s *session, cat kube.Catalog) (err error) {
 	doc := &s.plan
-	doc.Filter, doc.Reasons, err = filter.NewRestore(&s.Restore.Spec, s.Restore.Names, resolver(cat), filter.Contents{Resources: s.arc.Resources()})
+	doc.Filter, doc.Reasons, err = filter.NewRestore(&s.Restore.Spec, s.Restore.Names, kube.FilterResolver(cat), filter.Contents{Resources: s.arc.Resources()})
 	if err != nil {
 		return err
 	}
-	x, err := s.selection(ctx, r.Rules, resolver(cat))
+	x, err := s.selection(ctx, r.Rules, kube.FilterResolver(cat))
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (r *Restore) planVolumes(ctx context.Context, s *session, cat kube.Catalog,
 func widened(s *session, cat kube.Catalog) (*filter.Restore, error) {
 	spec := *s.Restore.Spec.DeepCopy()
 	spec.IncludedResources = nil
-	f, _, err := filter.NewRestore(&spec, nil, resolver(cat), filter.Contents{Resources: s.arc.Resources()})
+	f, _, err := filter.NewRestore(&spec, nil, kube.FilterResolver(cat), filter.Contents{Resources: s.arc.Resources()})
 	return f, err
 }
 

@@ -12,23 +12,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
-
-type createOptions struct {
-	file string
-	wait bool
-	out  output
-}
-
-func (o *createOptions) bind(c *cobra.Command) {
-	c.Flags().StringVarP(&o.file, "filename", "f", "", "Velero manifest to start from, '-' for standard input; flags override it")
-	c.Flags().BoolVarP(&o.wait, "wait", "w", false, "wait until it has ended, showing progress; Ctrl-C stops only the waiting")
-	o.out.bind(c.Flags(), "", show.FormatJSON, show.FormatYAML)
-	c.Flags().Lookup("output").Usage = "print the manifest as json or yaml and start nothing"
-}
 
 func (a *app) backupCreate() *cobra.Command {
 	o := &createOptions{}
@@ -59,7 +45,7 @@ taken; hooks come from annotations of pods and from the manifest given with -f.
   lifeboat backup create shop -l app=bookstore -o yaml`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	o.bind(c)
+	o.bindFlags(c)
 	changes := backupFlags(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
 		in, err := a.backupInput(o, changes, args)
@@ -69,22 +55,14 @@ taken; hooks come from annotations of pods and from the manifest given with -f.
 		if o.out.format != "" {
 			return show.Document(a.stdout, o.out.format, backupManifest(in))
 		}
-		return a.with(c.Context(), func(be backend) error { return a.startBackup(c.Context(), be, in, o.wait) })
+		return a.withBackend(c.Context(), func(be backend) error { return a.startBackup(c.Context(), be, in, o.wait) })
 	}
 	return c
 }
 
-// backupInput is the manifest, if any, changed by flags and checked.
+// backupInput is the input of the backup, named and checked.
 func (a *app) backupInput(o *createOptions, changes *edits[contract.BackupInput], args []string) (in contract.BackupInput, err error) {
-	if err := o.out.check(); err != nil {
-		return in, err
-	}
-	if o.file != "" {
-		if in, err = manifestOf(a, o.file, manifest.Backup); err != nil {
-			return in, err
-		}
-	}
-	if err := changes.apply(&in); err != nil {
+	if in, err = readInput(a, o, manifest.Backup, changes); err != nil {
 		return in, err
 	}
 	if len(args) > 0 {
@@ -96,7 +74,7 @@ func (a *app) backupInput(o *createOptions, changes *edits[contract.BackupInput]
 	if err := archive.ValidateName(in.Name); err != nil {
 		return in, fmt.Errorf("backup %w", err)
 	}
-	return in, invalid(append(checkMeta(in.Labels, in.Annotations), filter.ValidateBackup(&in.Spec)...))
+	return in, joinFieldErrors(append(checkMeta(in.Labels, in.Annotations), filter.ValidateBackup(&in.Spec)...))
 }
 
 // backupManifest is the Velero document of an input.
@@ -116,5 +94,5 @@ func (a *app) startBackup(ctx context.Context, be backend, in contract.BackupInp
 	if wait {
 		return a.awaitBackup(ctx, be, run)
 	}
-	return a.glance(ctx, be, run, func(be backend, run engine.Run) error { return a.awaitBackup(ctx, be, run) })
+	return a.glanceAt(ctx, be, run, a.awaitBackup)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -35,7 +35,7 @@ Where several storage locations have a backup of one name, say which with
 		Example: `  lifeboat backup delete nightly
   lifeboat backup delete -l velero.io/schedule-name=nightly --confirm
   lifeboat backup delete --all --confirm`,
-		ValidArgsFunction: a.completeBackups,
+		ValidArgsFunction: a.backups().completeNames,
 	}
 	c.Flags().BoolVar(&o.confirm, "confirm", false, "do not ask")
 	c.Flags().BoolVar(&o.all, "all", false, "delete every backup of the cluster's storage locations")
@@ -43,15 +43,15 @@ Where several storage locations have a backup of one name, say which with
 	c.Flags().StringVarP(&o.selector, "selector", "l", "", "delete the backups with these labels")
 	bindLocation(c, &o.location)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := o.check(args); err != nil {
+		if err := o.checkTargets(args); err != nil {
 			return err
 		}
-		return a.with(c.Context(), func(be backend) error { return a.deleteBackups(c.Context(), be, o, args) })
+		return a.withBackend(c.Context(), func(be backend) error { return a.deleteBackups(c.Context(), be, o, args) })
 	}
 	return c
 }
 
-func (o *deleteOptions) check(names []string) error {
+func (o *deleteOptions) checkTargets(names []string) error {
 	given := 0
 	for _, way := range []bool{len(names) > 0, o.all, o.selector != ""} {
 		if way {
@@ -61,7 +61,7 @@ func (o *deleteOptions) check(names []string) error {
 	if given != 1 {
 		return errors.New("say what to delete in one way: names, --selector or --all")
 	}
-	_, err := matching(o.selector)
+	_, err := parseMatcher(o.selector)
 	return err
 }
 
@@ -73,7 +73,7 @@ type target struct {
 }
 
 func (a *app) deleteBackups(ctx context.Context, be backend, o *deleteOptions, names []string) error {
-	targets, whole, err := a.targets(ctx, be, o, names)
+	targets, whole, err := a.findTargets(ctx, be, o, names)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (a *app) deleteBackups(ctx context.Context, be backend, o *deleteOptions, n
 		return nil
 	}
 	if !o.confirm && len(targets) > 0 {
-		if err := a.ask("Delete " + strings.Join(labelsOf(targets), ", ") + " and everything in them?"); err != nil {
+		if err := a.askToConfirm("Delete " + strings.Join(labelsOf(targets), ", ") + " and everything in them?"); err != nil {
 			return err
 		}
 	}
@@ -92,9 +92,9 @@ func (a *app) deleteBackups(ctx context.Context, be backend, o *deleteOptions, n
 	return outcome{codePartiallyFailed} // what could not be read is left; it was named
 }
 
-// targets are the named backups, or all that are found, each with its location. whole is
+// findTargets gives the named backups, or all that are found, each with its location. whole is
 // false if there may be more in locations that could not be read.
-func (a *app) targets(ctx context.Context, be backend, o *deleteOptions, names []string) (all []target, whole bool, err error) {
+func (a *app) findTargets(ctx context.Context, be backend, o *deleteOptions, names []string) (all []target, whole bool, err error) {
 	for _, name := range names {
 		all = append(all, target{name: name, location: o.location, label: name})
 	}
@@ -137,7 +137,7 @@ func labelsOf(all []target) []string {
 // deletion is the run that deletes a target.
 type deletion struct {
 	target
-	run engine.Run
+	run temporal.Run
 }
 
 // deleteAll starts every deletion, then waits for each. One that fails does not
@@ -175,9 +175,9 @@ func (a *app) deleteAll(ctx context.Context, be backend, o *deleteOptions, targe
 }
 
 // startDelete starts a deletion or joins the one that runs already.
-func startDelete(ctx context.Context, be backend, t target) (engine.Run, error) {
+func startDelete(ctx context.Context, be backend, t target) (temporal.Run, error) {
 	run, err := be.StartDelete(ctx, contract.DeleteBackupInput{Name: t.name, Location: t.location})
-	if errors.Is(err, engine.ErrExists) {
+	if errors.Is(err, temporal.ErrExists) {
 		return run, nil
 	}
 	return run, err
@@ -185,7 +185,7 @@ func startDelete(ctx context.Context, be backend, t target) (engine.Run, error) 
 
 func (a *app) awaitDelete(ctx context.Context, be backend, d deletion) error {
 	var res contract.DeleteResult
-	if err := a.follow(ctx, be, d.run, &res); err != nil {
+	if err := a.followRun(ctx, be, d.run, &res); err != nil {
 		return a.failedRun(d.run, err)
 	}
 	a.say("Backup %q deleted: %s, %s.\n", d.label, show.Plural(int64(res.Files), "file"), show.Plural(int64(res.Snapshots), "snapshot"))
@@ -198,8 +198,8 @@ func (a *app) awaitDelete(ctx context.Context, be backend, d deletion) error {
 	return nil
 }
 
-// ask wants a yes from standard input; no input at all is a no.
-func (a *app) ask(question string) error {
+// askToConfirm wants a yes from standard input; no input at all is a no.
+func (a *app) askToConfirm(question string) error {
 	a.note("%s [y/N] ", question)
 	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {

@@ -35,7 +35,7 @@ It holds the Secrets of the backup in clear: the file is readable by you alone.`
 		Example: `  lifeboat backup download nightly
   lifeboat backup download nightly -o /tmp/nightly.tar.gz --force`,
 		Args:              oneName("backup"),
-		ValidArgsFunction: a.completeBackups,
+		ValidArgsFunction: a.backups().completeNames,
 	}
 	c.Flags().StringVarP(&o.file, "output", "o", "", "`file` to write (default: NAME-data.tar.gz here)")
 	c.Flags().BoolVar(&o.force, "force", false, "overwrite the file")
@@ -45,12 +45,12 @@ It holds the Secrets of the backup in clear: the file is readable by you alone.`
 		if o.file == "" {
 			o.file = args[0] + "-data.tar.gz"
 		}
-		return a.with(c.Context(), func(be backend) error { return a.download(c.Context(), be, o, args[0]) })
+		return a.withBackend(c.Context(), func(be backend) error { return a.downloadBackup(c.Context(), be, o, args[0]) })
 	}
 	return c
 }
 
-func (a *app) download(ctx context.Context, be backend, o *downloadOptions, name string) error {
+func (a *app) downloadBackup(ctx context.Context, be backend, o *downloadOptions, name string) error {
 	if _, err := os.Stat(o.file); err == nil && !o.force {
 		return fmt.Errorf("%s exists already: choose another file with -o, or overwrite it with --force", o.file)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -16,25 +17,21 @@ import (
 )
 
 // output is the -o flag of commands that know several formats.
-type output struct {
-	format  string
-	allowed []string
-}
+type output struct{ format string }
 
-func (o *output) bind(fs *pflag.FlagSet, fallback string, allowed ...string) {
-	o.allowed = allowed
-	fs.StringVarP(&o.format, "output", "o", fallback, "output format: "+strings.Join(allowed, ", "))
-}
-
-func (o *output) check() error {
-	if o.format == "" || slices.Contains(o.allowed, o.format) {
-		return nil
+// bindFlag adds the flag to a command and has it checked before the command runs.
+func (o *output) bindFlag(c *cobra.Command, fallback string, allowed ...string) {
+	c.Flags().StringVarP(&o.format, "output", "o", fallback, "output format: "+strings.Join(allowed, ", "))
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if o.format == "" || slices.Contains(allowed, o.format) {
+			return nil
+		}
+		return fmt.Errorf("--output: %q is not one of %s", o.format, strings.Join(allowed, ", "))
 	}
-	return fmt.Errorf("--output: %q is not one of %s", o.format, strings.Join(o.allowed, ", "))
 }
 
-// document is true where the format is one for programs.
-func (o *output) document() bool { return o.format == show.FormatJSON || o.format == show.FormatYAML }
+// isDocument is true where the format is one for programs.
+func (o *output) isDocument() bool { return o.format == show.FormatJSON || o.format == show.FormatYAML }
 
 // bindTrust adds the flags of commands that read files by signed URL.
 func bindTrust(fs *pflag.FlagSet, o *fetch.Options) {
@@ -58,6 +55,7 @@ func manifestOf[T any](a *app, file string, decode func(io.Reader) (T, error)) (
 	return out, inFile(file, err)
 }
 
+// inFile says in which file an error is.
 func inFile(file string, err error) error {
 	if err == nil {
 		return nil
@@ -82,8 +80,8 @@ func checkMeta(labels, annotations map[string]string) []filter.FieldError {
 	return errs
 }
 
-// invalid joins field errors into one, nil for none.
-func invalid(errs []filter.FieldError) error {
+// joinFieldErrors joins field errors into one, nil for none.
+func joinFieldErrors(errs []filter.FieldError) error {
 	if len(errs) == 0 {
 		return nil
 	}

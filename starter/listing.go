@@ -2,29 +2,25 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
-// matcher decides about the labels of a row.
-type matcher func(map[string]string) bool
+// labelMatcher decides about the labels of a row.
+type labelMatcher func(map[string]string) bool
 
-func (o *getOptions) check() (matcher, error) {
-	if err := o.out.check(); err != nil {
-		return nil, err
-	}
-	return matching(o.selector)
-}
-
-func matching(selector string) (matcher, error) {
+// parseMatcher reads the flag --selector.
+func parseMatcher(selector string) (labelMatcher, error) {
 	parsed, err := labels.Parse(selector)
 	if err != nil {
 		return nil, fmt.Errorf("--selector: %w", err)
@@ -32,39 +28,49 @@ func matching(selector string) (matcher, error) {
 	return func(set map[string]string) bool { return parsed.Matches(labels.Set(set)) }, nil
 }
 
-// mergeBackups adds to the stored backups those that run or have failed. What is
-// stored is the truth about a name; a run of the name can only fail.
-func mergeBackups(stored []contract.BackupSummary, runs, deletions []engine.State, match matcher) []contract.BackupSummary {
-	known := map[string]bool{}
-	all := slices.Clone(stored)
-	for _, b := range all {
-		known[b.Name] = true
+// addRuns adds to the stored rows the runs that go on or have failed. What is stored is
+// the truth about a name; a run of the name can only fail.
+func (n *noun[Row, Doc]) addRuns(ctx context.Context, be backend, stored []Row, location string, match labelMatcher) ([]Row, error) {
+	runs, err := be.Runs(ctx, n.kind)
+	if err != nil {
+		return nil, err
 	}
-	gone := map[string]engine.State{}
+	all, runs := slices.Clone(stored), runsInLocation(runs, location)
+	if n.applyDeletions != nil {
+		deletions, err := be.Runs(ctx, temporal.KindDelete)
+		if err != nil {
+			return nil, err
+		}
+		runs = n.applyDeletions(all, runs, deletions)
+	}
+	known := n.layout.names(all)
+	for _, r := range runs {
+		if isUnstored(r) && match(r.Labels) && !slices.Contains(known, r.Name) {
+			all = append(all, n.rowOfRun(r))
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Row) int { return compareNames(n.layout.name(a), n.layout.name(b)) })
+	return all, nil
+}
+
+// applyBackupDeletions marks the rows that are being deleted and gives the runs that no
+// deletion came after.
+func applyBackupDeletions(all []contract.BackupSummary, runs, deletions []temporal.State) []temporal.State {
+	latest := map[string]temporal.State{}
 	for _, d := range deletions {
-		if d.Closed.After(gone[d.Name].Closed) {
-			gone[d.Name] = d
+		if d.Closed.After(latest[d.Name].Closed) {
+			latest[d.Name] = d
 		}
 		if d.Running {
 			markDeleting(all, d)
 		}
 	}
-	for _, r := range runs {
-		if known[r.Name] || !unstored(r) || outlived(r, gone[r.Name]) || !match(r.Labels) {
-			continue
-		}
-		all = append(all, contract.BackupSummary{
-			Name: r.Name, Labels: r.Labels, Location: r.Location, Phase: r.Phase,
-			Errors: failures(r), Created: r.Started, Selector: r.Selector, Ours: true,
-		})
-	}
-	slices.SortStableFunc(all, func(a, b contract.BackupSummary) int { return byName(a.Name, b.Name) })
-	return all
+	return slices.DeleteFunc(slices.Clone(runs), func(r temporal.State) bool { return wasDeletedAfter(r, latest[r.Name]) })
 }
 
 // markDeleting shows what a running deletion removes. One that was told no location
 // removes the only backup of the name.
-func markDeleting(all []contract.BackupSummary, d engine.State) {
+func markDeleting(all []contract.BackupSummary, d temporal.State) {
 	for i := range all {
 		if all[i].Name == d.Name && (d.Location == "" || d.Location == all[i].Location) {
 			all[i].Phase = "Deleting"
@@ -72,95 +78,68 @@ func markDeleting(all []contract.BackupSummary, d engine.State) {
 	}
 }
 
-// inLocation keeps the runs whose input names the location, all for none.
-func inLocation(runs []engine.State, location string) []engine.State {
+// runsInLocation keeps the runs whose input names the location, all for none.
+func runsInLocation(runs []temporal.State, location string) []temporal.State {
 	if location == "" {
 		return runs
 	}
-	return slices.DeleteFunc(slices.Clone(runs), func(r engine.State) bool { return r.Location != location })
+	return slices.DeleteFunc(slices.Clone(runs), func(r temporal.State) bool { return r.Location != location })
 }
 
-// mergeRestores does the same for restores.
-func mergeRestores(stored []contract.RestoreSummary, runs []engine.State, match matcher) []contract.RestoreSummary {
-	known := map[string]bool{}
-	all := slices.Clone(stored)
-	for _, r := range all {
-		known[r.Name] = true
-	}
-	for _, r := range runs {
-		if known[r.Name] || !unstored(r) || !match(r.Labels) {
-			continue
-		}
-		row := contract.RestoreSummary{
-			Name: r.Name, Labels: r.Labels, Backup: r.Backup, Phase: r.Phase,
-			Started: moment(r.Started), Completed: moment(r.Closed), Errors: failures(r), DryRun: r.DryRun,
-		}
-		all = append(all, row)
-	}
-	slices.SortStableFunc(all, func(a, b contract.RestoreSummary) int { return byName(a.Name, b.Name) })
-	return all
-}
-
-// unstored is true for a run whose outcome is not in the bucket's lists: one that
+// isUnstored is true for a run whose outcome is not in the bucket's lists: one that
 // runs or failed, and a dry run. A finished one that is not there was deleted.
-func unstored(s engine.State) bool {
+func isUnstored(s temporal.State) bool {
 	return s.Name != "" && (s.Running || s.DryRun || !hasResult(s))
 }
 
-func hasResult(s engine.State) bool { return s.Phase == "Completed" || s.Phase == "PartiallyFailed" }
+func hasResult(s temporal.State) bool { return s.Phase == "Completed" || s.Phase == "PartiallyFailed" }
 
-// outlived is true for a run after which somebody deleted its name: what it has to
+// wasDeletedAfter is true for a run after which somebody deleted its name: what it has to
 // tell has been dealt with. A deletion that failed counts too: if there was a
 // backup, it is still stored and known from there.
-func outlived(run, deletion engine.State) bool {
+func wasDeletedAfter(run, deletion temporal.State) bool {
 	return !run.Running && !deletion.Running && deletion.Closed.After(run.Started)
 }
 
-// failures counts the one error that ended a run.
-func failures(s engine.State) int {
+// errorCount counts the one error that ended a run.
+func errorCount(s temporal.State) int {
 	if s.Running || s.Phase == "Canceled" || hasResult(s) {
 		return 0
 	}
 	return 1
 }
 
-func moment(t time.Time) *time.Time {
+// timeOrNil is nil for the zero time, timeOrZero the reverse.
+func timeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
 	return &t
 }
 
-// byName sorts by name, but backups of one schedule (name and a timestamp of 14
+func timeOrZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+func metaTime(t *time.Time) *metav1.Time {
+	if t == nil {
+		return nil
+	}
+	return &metav1.Time{Time: *t}
+}
+
+// compareNames sorts by name, but backups of one schedule (name and a timestamp of 14
 // digits) newest first, as Velero does.
-func byName(a, b string) int {
+func compareNames(a, b string) int {
 	stamp := regexp.MustCompile(`^(.*-)([0-9]{14})$`)
 	left, right := stamp.FindStringSubmatch(a), stamp.FindStringSubmatch(b)
 	if left != nil && right != nil && left[1] == right[1] {
 		return cmp.Compare(right[2], left[2])
 	}
 	return cmp.Compare(a, b)
-}
-
-// pick keeps the rows of the names asked for, all rows for none; a name without a
-// row is an error.
-func pick[T any](all []T, names []string, noun string, nameOf func(T) string) ([]T, error) {
-	if len(names) == 0 {
-		return all, nil
-	}
-	var out []T
-	for _, name := range names {
-		before := len(out)
-		for _, row := range all {
-			if nameOf(row) == name {
-				out = append(out, row) // storage locations may each have one
-			}
-		}
-		if len(out) == before {
-			return nil, fmt.Errorf("%s %q: %w; see 'lifeboat %s get'", noun, name, engine.ErrNotFound, noun)
-		}
-	}
-	return out, nil
 }
 
 func labelText(set map[string]string) string {

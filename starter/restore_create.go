@@ -12,7 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
@@ -42,7 +42,7 @@ between is reported.
   lifeboat restore create --from-backup nightly --include-resources secrets --include-name shop/db-credentials`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	o.bind(c)
+	o.bindFlags(c)
 	bindTrust(c.Flags(), trust)
 	changes := restoreFlags(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -56,22 +56,14 @@ between is reported.
 			}
 			return show.Document(a.stdout, o.out.format, restoreManifest(in))
 		}
-		return a.with(c.Context(), func(be backend) error { return a.startRestore(c.Context(), be, in, o.wait, *trust) })
+		return a.withBackend(c.Context(), func(be backend) error { return a.startRestore(c.Context(), be, in, o.wait, *trust) })
 	}
 	return c
 }
 
-// restoreInput is the manifest, if any, changed by flags, named and checked.
+// restoreInput is the input of the restore, named and checked.
 func (a *app) restoreInput(o *createOptions, changes *edits[contract.RestoreInput], args []string) (in contract.RestoreInput, err error) {
-	if err := o.out.check(); err != nil {
-		return in, err
-	}
-	if o.file != "" {
-		if in, err = manifestOf(a, o.file, manifest.Restore); err != nil {
-			return in, err
-		}
-	}
-	if err := changes.apply(&in); err != nil {
+	if in, err = readInput(a, o, manifest.Restore, changes); err != nil {
 		return in, err
 	}
 	if len(args) > 0 {
@@ -86,7 +78,7 @@ func (a *app) restoreInput(o *createOptions, changes *edits[contract.RestoreInpu
 	if err := archive.ValidateName(in.Name); err != nil {
 		return in, fmt.Errorf("restore %w", err)
 	}
-	return in, invalid(append(checkMeta(in.Labels, in.Annotations), filter.ValidateRestore(&in.Spec, in.Names)...))
+	return in, joinFieldErrors(append(checkMeta(in.Labels, in.Annotations), filter.ValidateRestore(&in.Spec, in.Names)...))
 }
 
 // checkSource speaks of flags, which is what a user of restore create thinks in.
@@ -136,25 +128,25 @@ func (a *app) startRestore(ctx context.Context, be backend, in contract.RestoreI
 	if wait {
 		return a.reportRestore(ctx, be, run)
 	}
-	return a.glance(ctx, be, run, func(be backend, run engine.Run) error { return a.reportRestore(ctx, be, run) })
+	return a.glanceAt(ctx, be, run, a.reportRestore)
 }
 
-func (a *app) reportRestore(ctx context.Context, be backend, run engine.Run) error {
+func (a *app) reportRestore(ctx context.Context, be backend, run temporal.Run) error {
 	res, err := a.awaitRestore(ctx, be, run)
 	if err != nil {
 		return err
 	}
 	a.say("Next: lifeboat restore describe %s\n", res.Name)
-	return finished(res.Phase)
+	return phaseOutcome(res.Phase)
 }
 
 // dryRun always waits: its output is the point of it.
-func (a *app) dryRun(ctx context.Context, be backend, run engine.Run, in contract.RestoreInput, trust fetch.Options) error {
+func (a *app) dryRun(ctx context.Context, be backend, run temporal.Run, in contract.RestoreInput, trust fetch.Options) error {
 	res, err := a.awaitRestore(ctx, be, run)
 	if err != nil {
 		return err
 	}
-	plan, err := a.open(ctx, be, contract.ReadInput{
+	plan, err := a.openFile(ctx, be, contract.ReadInput{
 		Verb: contract.ReadRestoreURL, Name: res.Name, Location: show.Or(res.Location, in.Location), File: contract.FilePlan,
 	}, trust)
 	if err != nil {
@@ -165,5 +157,5 @@ func (a *app) dryRun(ctx context.Context, be backend, run engine.Run, in contrac
 		return err
 	}
 	a.say("Nothing was written. Next: the same command without --dry-run and with --plan %s\n", res.Name)
-	return finished(res.Phase)
+	return phaseOutcome(res.Phase)
 }

@@ -59,16 +59,3 @@ func add(to *metav1.LabelSelector, r labels.Requirement) error {
 	to.MatchExpressions = append(to.MatchExpressions, one)
 	return nil
 }
-
-// FormatSelector is the reverse, for the one selector or the alternatives of a
-// spec; "" when there are none.
-func FormatSelector(one *metav1.LabelSelector, or []*metav1.LabelSelector) string {
-	if one != nil {
-		return metav1.FormatLabelSelector(one)
-	}
-	var parts []string
-	for _, s := range or {
-		parts = append(parts, metav1.FormatLabelSelector(s))
-	}
-	return strings.Join(parts, " or ")
-}

@@ -14,17 +14,22 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
 // BackupView is a backup as `backup describe` shows it.
 type BackupView struct {
-	Backup    velerov1.Backup
-	Volumes   Volumes
-	Blocks    bool // show all that is known of each volume
-	Details   *contract.Details
-	Results   json.RawMessage
-	Resources map[string][]string // nil unless asked for
+	Backup velerov1.Backup
+	Facts
+	Blocks bool // show all that is known of each volume
+}
+
+// Facts are what is known of a backup or restore beside Velero's document.
+type Facts struct {
+	Volumes
+	Details   *contract.Details   `json:"lifeboat,omitempty"`
+	Results   json.RawMessage     `json:"results,omitempty"`
+	Resources map[string][]string `json:"resourceList,omitempty"` // nil unless asked for
 }
 
 // Volumes are those of a backup or restore, and how many more there are.
@@ -38,30 +43,15 @@ type Volumes struct {
 func (v BackupView) Document() any {
 	return struct {
 		velerov1.Backup
-		extras
-	}{v.Backup, extras{v.Volumes, v.Details, v.Results, v.Resources}}
-}
-
-type extras struct {
-	Volumes
-	Details   *contract.Details   `json:"lifeboat,omitempty"`
-	Results   json.RawMessage     `json:"results,omitempty"`
-	Resources map[string][]string `json:"resourceList,omitempty"`
+		Facts
+	}{v.Backup, v.Facts}
 }
 
 // Print writes the view for people.
 func (v BackupView) Print(w io.Writer) error {
 	p, b := newPage(w), v.Backup
-	p.value(0, "Name", b.Name)
-	p.labels("Labels", b.Labels)
-	p.labels("Annotations", b.Annotations)
-	p.value(0, "Phase", string(b.Status.Phase))
-	p.some(0, "Failure reason", b.Status.FailureReason)
-	for _, problem := range b.Status.ValidationErrors {
-		p.value(0, "Validation error", problem)
-	}
-	p.value(0, "Errors", strconv.Itoa(b.Status.Errors))
-	p.value(0, "Warnings", strconv.Itoa(b.Status.Warnings))
+	p.meta(b.ObjectMeta)
+	p.outcome(string(b.Status.Phase), b.Status.FailureReason, b.Status.ValidationErrors, b.Status.Errors, b.Status.Warnings)
 	p.backupSpec(b.Spec)
 	p.backupStatus(b.Status)
 	p.backupVolumes(v.Volumes.List, v.Volumes.More, b.Status, v.Blocks)
@@ -69,10 +59,7 @@ func (v BackupView) Print(w io.Writer) error {
 		p.printf("\n")
 		p.hooks(b.Status.HookStatus)
 	}
-	p.details(v.Details)
-	p.results(v.Results)
-	p.resources(v.Resources)
-	return p.end()
+	return p.facts(v.Facts)
 }
 
 func (p *page) backupSpec(s velerov1.BackupSpec) {
@@ -92,7 +79,7 @@ func (p *page) backupSpec(s velerov1.BackupSpec) {
 		p.value(1, "Cluster-scoped", tristate(s.IncludeClusterResources, "auto"))
 	}
 	p.printf("\n")
-	p.value(0, "Label selector", manifest.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
+	p.value(0, "Label selector", filter.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
 	p.value(0, "Storage Location", s.StorageLocation)
 	p.backupVolumeSpec(s)
 	p.value(0, "TTL", s.TTL.Duration.String())

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // page collects a description: headings and labelled values, indented by two
@@ -59,6 +61,32 @@ func (p *page) labels(label string, set map[string]string) {
 	for _, pair := range pairs[1:] {
 		p.printf("\t%s\n", Clean(pair))
 	}
+}
+
+// meta prints what tells one document from another.
+func (p *page) meta(m metav1.ObjectMeta) {
+	p.value(0, "Name", m.Name)
+	p.labels("Labels", m.Labels)
+	p.labels("Annotations", m.Annotations)
+}
+
+// outcome prints how a backup or restore went.
+func (p *page) outcome(phase, failure string, invalid []string, errs, warnings int) {
+	p.value(0, "Phase", phase)
+	p.some(0, "Failure reason", failure)
+	for _, problem := range invalid {
+		p.value(0, "Validation error", problem)
+	}
+	p.value(0, "Errors", strconv.Itoa(errs))
+	p.value(0, "Warnings", strconv.Itoa(warnings))
+}
+
+// facts prints what is known beside the document, volumes apart, and ends the page.
+func (p *page) facts(f Facts) error {
+	p.details(f.Details)
+	p.results(f.Results)
+	p.resources(f.Resources)
+	return p.end()
 }
 
 // resources prints Velero's list of objects by kind; nil was not asked for.

@@ -1,46 +1,33 @@
 package show
 
 import (
-	"encoding/json"
 	"io"
 	"strconv"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
 // RestoreView is a restore as `restore describe` shows it.
 type RestoreView struct {
-	Restore   velerov1.Restore
-	Volumes   Volumes
-	Details   *contract.Details
-	Results   json.RawMessage
-	Resources map[string][]string // nil unless asked for
+	Restore velerov1.Restore
+	Facts
 }
 
 // Document is the view for programs.
 func (v RestoreView) Document() any {
 	return struct {
 		velerov1.Restore
-		extras
-	}{v.Restore, extras{v.Volumes, v.Details, v.Results, v.Resources}}
+		Facts
+	}{v.Restore, v.Facts}
 }
 
 // Print writes the view for people.
 func (v RestoreView) Print(w io.Writer) error {
 	p, r := newPage(w), v.Restore
-	p.value(0, "Name", r.Name)
-	p.labels("Labels", r.Labels)
-	p.labels("Annotations", r.Annotations)
-	p.value(0, "Phase", string(r.Status.Phase))
-	p.some(0, "Failure reason", r.Status.FailureReason)
-	for _, problem := range r.Status.ValidationErrors {
-		p.value(0, "Validation error", problem)
-	}
-	p.value(0, "Errors", strconv.Itoa(r.Status.Errors))
-	p.value(0, "Warnings", strconv.Itoa(r.Status.Warnings))
+	p.meta(r.ObjectMeta)
+	p.outcome(string(r.Status.Phase), r.Status.FailureReason, r.Status.ValidationErrors, r.Status.Errors, r.Status.Warnings)
 	p.value(0, "Started", when(r.Status.StartTimestamp))
 	p.value(0, "Completed", when(r.Status.CompletionTimestamp))
 	if progress := r.Status.Progress; progress != nil {
@@ -50,10 +37,7 @@ func (v RestoreView) Print(w io.Writer) error {
 	p.hooks(r.Status.HookStatus)
 	p.restoreSpec(r.Spec)
 	p.volumes(v.Volumes.List, v.Volumes.More)
-	p.details(v.Details)
-	p.results(v.Results)
-	p.resources(v.Resources)
-	return p.end()
+	return p.facts(v.Facts)
 }
 
 func (p *page) restoreSpec(s velerov1.RestoreSpec) {
@@ -69,7 +53,7 @@ func (p *page) restoreSpec(s velerov1.RestoreSpec) {
 	p.value(1, "Cluster-scoped", tristate(s.IncludeClusterResources, "auto"))
 	p.printf("\n")
 	p.labels("Namespace mappings", s.NamespaceMapping)
-	p.value(0, "Label selector", manifest.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
+	p.value(0, "Label selector", filter.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
 	p.value(0, "Restore PVs", tristate(s.RestorePVs, "auto"))
 	p.value(0, "Existing Resource Policy", Or(string(s.ExistingResourcePolicy), "none"))
 	p.value(0, "Preserve Service NodePorts", tristate(s.PreserveNodePorts, "auto"))

@@ -24,6 +24,9 @@ type RunView struct {
 	Closed   time.Time         `json:"ended,omitzero"`
 }
 
+// Document is the view for programs.
+func (v RunView) Document() any { return v }
+
 // Print writes the view for people.
 func (v RunView) Print(w io.Writer) error {
 	p := newPage(w)

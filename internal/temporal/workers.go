@@ -1,60 +1,36 @@
-package engine
+package temporal
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
-// ClusterVariable names the cluster when --cluster is not given.
-const ClusterVariable = "LIFEBOAT_CLUSTER"
-
-// discoverTimeout bounds each of the two look-ups of clusters.
+// discoverTimeout bounds each look-up of clusters and of who polls a queue.
 const discoverTimeout = 5 * time.Second
 
-func (e *Engine) chooseCluster(ctx context.Context, o Options) (string, error) {
-	if o.Cluster != "" {
-		return o.Cluster, nil
-	}
-	if cluster, ok := o.Env.LookupEnv(ClusterVariable); ok && cluster != "" {
-		return cluster, nil
-	}
-	found, err := e.clusters(ctx)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("look for clusters: %w; name one with --cluster or %s", err, ClusterVariable)
-	case len(found) == 0:
-		return "", fmt.Errorf("no cluster is served in Temporal namespace %q at %s: start a worker (lifeboat-worker --config lifeboat.yaml) or name the cluster with --cluster or %s",
-			e.space, e.address, ClusterVariable)
-	case len(found) > 1:
-		return "", fmt.Errorf("several clusters are served here: name one of %s with --cluster or %s",
-			strings.Join(firstNames(found), ", "), ClusterVariable)
-	}
-	return found[0], nil
-}
-
-// clusters lists the clusters known here: those with running workflows of ours
-// and those whose workers report themselves.
-func (e *Engine) clusters(ctx context.Context) ([]string, error) {
+// Clusters lists the clusters that are served in this namespace: those with running
+// workflows of ours and those whose workers report themselves.
+func (c *Connection) Clusters(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, discoverTimeout)
 	defer cancel()
-	running, err := e.queuesOfWorkflows(ctx)
+	running, err := c.queuesOfWorkflows(ctx)
 	if err != nil {
-		return nil, explain(err)
+		return nil, explainError(err)
 	}
-	polled, err := e.queuesOfWorkers(ctx)
+	polled, err := c.queuesOfWorkers(ctx)
 	if err != nil {
-		return nil, explain(err)
+		return nil, explainError(err)
 	}
 	var found []string
 	for _, queue := range append(running, polled...) {
@@ -66,10 +42,10 @@ func (e *Engine) clusters(ctx context.Context) ([]string, error) {
 	return slices.Compact(found), nil
 }
 
-func (e *Engine) queuesOfWorkflows(ctx context.Context) ([]string, error) {
+func (c *Connection) queuesOfWorkflows(ctx context.Context) ([]string, error) {
 	query := fmt.Sprintf("WorkflowType IN ('%s','%s','%s') AND ExecutionStatus = 'Running'",
 		contract.CatalogWorkflow, contract.BackupWorkflow, contract.RestoreWorkflow)
-	res, err := e.c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 200})
+	res, err := c.sdk.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 200})
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +58,9 @@ func (e *Engine) queuesOfWorkflows(ctx context.Context) ([]string, error) {
 
 // queuesOfWorkers finds clusters that have a worker and have run nothing yet. A
 // server too old for worker reports gives none.
-func (e *Engine) queuesOfWorkers(ctx context.Context) ([]string, error) {
-	res, err := e.c.WorkflowService().ListWorkers(ctx, &workflowservice.ListWorkersRequest{
-		Namespace: e.space, PageSize: 200,
+func (c *Connection) queuesOfWorkers(ctx context.Context) ([]string, error) {
+	res, err := c.sdk.WorkflowService().ListWorkers(ctx, &workflowservice.ListWorkersRequest{
+		Namespace: c.namespace, PageSize: 200,
 	})
 	if lacksWorkerReports(err) {
 		return nil, nil
@@ -120,36 +96,32 @@ const (
 )
 
 // RequireWorker fails with ErrNoWorker when nobody polls the cluster's queue.
-func (e *Engine) RequireWorker(ctx context.Context) error {
-	deadline := time.Now().Add(workerGrace)
-	for {
-		polled, err := e.polled(ctx)
-		if err != nil || polled {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return e.noWorker()
-		}
-		if err := pause(ctx, workerGrace/10); err != nil {
-			return err
-		}
+func (c *Client) RequireWorker(ctx context.Context) error {
+	grace, cancel := context.WithTimeout(ctx, workerGrace)
+	defer cancel()
+	err := wait.PollUntilContextCancel(grace, workerGrace/10, true, func(context.Context) (bool, error) {
+		return c.hasPoller(ctx) // not grace: a look that has begun may take its time
+	})
+	if err != nil && ctx.Err() == nil && errors.Is(err, grace.Err()) {
+		return c.noWorkerError()
 	}
+	return err
 }
 
-func (e *Engine) noWorker() error {
-	return &said{kind: ErrNoWorker, text: fmt.Sprintf(
+func (c *Client) noWorkerError() error {
+	return &remoteError{kind: ErrNoWorker, text: fmt.Sprintf(
 		"no worker polls task queue %s in Temporal namespace %q at %s: start one with lifeboat-worker --config lifeboat.yaml, or correct --cluster",
-		contract.TaskQueue(e.cluster), e.space, e.address)}
+		contract.TaskQueue(c.cluster), c.namespace, c.address)}
 }
 
-// polled is true when somebody has polled the cluster's queue within pollAge.
-func (e *Engine) polled(ctx context.Context) (bool, error) {
-	queue := contract.TaskQueue(e.cluster)
+// hasPoller is true when somebody has polled the cluster's queue within pollAge.
+func (c *Client) hasPoller(ctx context.Context) (bool, error) {
+	queue := contract.TaskQueue(c.cluster)
 	ctx, cancel := context.WithTimeout(ctx, discoverTimeout)
 	defer cancel()
-	res, err := e.c.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	res, err := c.sdk.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil {
-		return false, fmt.Errorf("describe task queue %s: %w", queue, explain(err))
+		return false, fmt.Errorf("describe task queue %s: %w", queue, explainError(err))
 	}
 	return slices.ContainsFunc(res.GetPollers(), func(p *taskqueuepb.PollerInfo) bool {
 		return time.Since(p.GetLastAccessTime().AsTime()) < pollAge

@@ -1,4 +1,4 @@
-package engine
+package temporal
 
 import (
 	"context"
@@ -26,50 +26,50 @@ const sampleTimeout = 3 * time.Second
 
 // Sample looks at a run once. It fails only when the server does not answer or
 // does not know the run; a run without a worker gives a sample with Trouble.
-func (e *Engine) Sample(ctx context.Context, run Run) (Sample, error) {
+func (c *Client) Sample(ctx context.Context, run Run) (Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
 	var progress contract.Progress
 	var queryErr error
 	var wg sync.WaitGroup
-	wg.Go(func() { progress, queryErr = e.query(ctx, run) })
-	res, err := e.c.DescribeWorkflowExecution(ctx, run.WorkflowID, run.RunID)
+	wg.Go(func() { progress, queryErr = c.queryProgress(ctx, run) })
+	res, err := c.sdk.DescribeWorkflowExecution(ctx, run.WorkflowID, run.RunID)
 	wg.Wait()
 	if err != nil {
-		return Sample{}, fmt.Errorf("look at %s %q: %w", run.Kind.Noun(), run.Name, explain(err))
+		return Sample{}, fmt.Errorf("look at %s %q: %w", run.Kind.Noun(), run.Name, explainError(err))
 	}
 	out := Sample{Progress: progress}
 	for _, activity := range res.GetPendingActivities() {
-		if adds(activity.GetActivityType().GetName()) {
-			beat := e.heartbeat(activity.GetHeartbeatDetails())
+		if hasOwnObjects(activity.GetActivityType().GetName()) {
+			beat := c.decodeHeartbeat(activity.GetHeartbeatDetails())
 			out.Objects += beat.Objects
 			out.Bytes += beat.Bytes
 		}
 		if out.Trouble == "" {
-			out.Trouble = retrying(activity)
+			out.Trouble = retryTrouble(activity)
 		}
 	}
 	if out.Phase == "" {
-		out.Phase = e.state(run.Kind, res.GetWorkflowExecutionInfo()).Phase
+		out.Phase = c.decodeState(run.Kind, res.GetWorkflowExecutionInfo()).Phase
 	}
 	if queryErr != nil && out.Trouble == "" {
-		out.Trouble = e.silent(ctx, queryErr)
+		out.Trouble = c.silenceReason(ctx, queryErr)
 	}
 	return out, nil
 }
 
-func (e *Engine) query(ctx context.Context, run Run) (contract.Progress, error) {
+func (c *Client) queryProgress(ctx context.Context, run Run) (contract.Progress, error) {
 	var p contract.Progress
-	value, err := e.c.QueryWorkflow(ctx, run.WorkflowID, run.RunID, contract.ProgressQuery)
+	value, err := c.sdk.QueryWorkflow(ctx, run.WorkflowID, run.RunID, contract.ProgressQuery)
 	if err != nil {
 		return p, err
 	}
 	return p, value.Get(&p)
 }
 
-// adds is true for the activities whose results the workflow adds to its progress.
+// hasOwnObjects is true for the activities whose results the workflow adds to its progress.
 // The others (compose, verify) pass over the same objects again.
-func adds(activity string) bool {
+func hasOwnObjects(activity string) bool {
 	switch activity {
 	case contract.ExportShard.Name, contract.ExportRelated.Name, contract.ApplyTask.Name:
 		return true
@@ -78,43 +78,43 @@ func adds(activity string) bool {
 	}
 }
 
-// heartbeat decodes an activity's last details; foreign ones count as nothing.
-func (e *Engine) heartbeat(details *commonpb.Payloads) contract.Heartbeat {
+// decodeHeartbeat decodes an activity's last details; foreign ones count as nothing.
+func (c *Client) decodeHeartbeat(details *commonpb.Payloads) contract.Heartbeat {
 	var beat contract.Heartbeat
-	if details == nil || e.conv.FromPayloads(details, &beat) != nil {
+	if details == nil || c.converter.FromPayloads(details, &beat) != nil {
 		return contract.Heartbeat{}
 	}
 	return beat
 }
 
-func retrying(activity *workflowpb.PendingActivityInfo) string {
+func retryTrouble(activity *workflowpb.PendingActivityInfo) string {
 	failure := activity.GetLastFailure()
 	if activity.GetAttempt() < 2 || failure == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s, attempt %d: %s", activity.GetActivityType().GetName(), activity.GetAttempt(), innermost(failure))
+	return fmt.Sprintf("%s, attempt %d: %s", activity.GetActivityType().GetName(), activity.GetAttempt(), innermostMessage(failure))
 }
 
-// innermost skips the wrappings to the words of the one who knew.
-func innermost(f *failurepb.Failure) string {
+// innermostMessage skips the wrappings to the words of the one who knew.
+func innermostMessage(f *failurepb.Failure) string {
 	for f.GetCause() != nil {
 		f = f.GetCause()
 	}
 	return f.GetMessage()
 }
 
-// silent says why a run did not answer its query. It may take a moment: a worker
+// silenceReason says why a run did not answer its query. It may take a moment: a worker
 // that is busy or has just been started answers late.
-func (e *Engine) silent(ctx context.Context, err error) string {
+func (c *Client) silenceReason(ctx context.Context, err error) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sampleTimeout)
 	defer cancel()
-	polled, pollErr := e.polled(ctx)
+	polled, pollErr := c.hasPoller(ctx)
 	switch {
 	case pollErr == nil && !polled:
-		return e.noWorker().Error()
-	case isLost(err):
-		return "the worker of cluster " + e.cluster + " does not answer; the run goes on when it does"
+		return c.noWorkerError().Error()
+	case isConnectionLost(err):
+		return "the worker of cluster " + c.cluster + " does not answer; the run goes on when it does"
 	default:
-		return explain(err).Error()
+		return explainError(err).Error()
 	}
 }

@@ -1,4 +1,4 @@
-package engine
+package temporal
 
 import (
 	"context"
@@ -40,33 +40,35 @@ func (e *RunError) Error() string {
 // Unwrap gives ErrNotFound or ErrExists where the run failed for that reason.
 func (e *RunError) Unwrap() error { return e.kind }
 
-// said is an error of the far side: its text is shown, its class is kept.
-type said struct {
+// remoteError is what the server or a worker answered. People see its text alone;
+// callers branch on its kind.
+type remoteError struct {
 	text string
 	kind error
 }
 
-func (s *said) Error() string { return s.text }
-func (s *said) Unwrap() error { return s.kind }
+func (e *remoteError) Error() string { return e.text }
+func (e *remoteError) Unwrap() error { return e.kind }
 
-// explain turns an error of the SDK into one for people: the innermost
+// explainError turns an error of the SDK into one for people: the innermost
 // application message without wrapping, or a word on the connection.
-func explain(err error) error {
+func explainError(err error) error {
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
-		return &said{text: app.Message(), kind: sentinel(app.Type())}
+		return &remoteError{text: app.Message(), kind: sentinelFor(app.Type())}
 	}
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		return &said{text: missing.Error(), kind: ErrNotFound}
+		return &remoteError{text: missing.Error(), kind: ErrNotFound}
 	}
-	if isLost(err) {
-		return &said{text: err.Error(), kind: ErrLost}
+	if isConnectionLost(err) {
+		return &remoteError{text: err.Error(), kind: ErrLost}
 	}
 	return err
 }
 
-func sentinel(errType string) error {
+// sentinelFor is the sentinel for the type of an application error, nil where there is none.
+func sentinelFor(errType string) error {
 	switch errType {
 	case contract.ErrTypeNotFound:
 		return ErrNotFound
@@ -77,8 +79,8 @@ func sentinel(errType string) error {
 	}
 }
 
-// isLost tells trouble on the way to the server, which passes, from an answer.
-func isLost(err error) bool {
+// isConnectionLost tells trouble on the way to the server, which passes, from an answer.
+func isConnectionLost(err error) bool {
 	var unavailable *serviceerror.Unavailable
 	var deadline *serviceerror.DeadlineExceeded
 	var busy *serviceerror.ResourceExhausted
@@ -87,12 +89,12 @@ func isLost(err error) bool {
 		errors.As(err, &canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// ended translates the failure of a workflow run. Errors that are not about the
-// run itself come back as explain gives them.
-func ended(run Run, err error) error {
+// runFailure translates the failure of a workflow run. Errors that are not about the
+// run itself come back as explainError gives them.
+func runFailure(run Run, err error) error {
 	var failed *temporal.WorkflowExecutionError
 	if !errors.As(err, &failed) {
-		return explain(err)
+		return explainError(err)
 	}
 	var app *temporal.ApplicationError
 	var timeout *temporal.TimeoutError
@@ -104,7 +106,7 @@ func ended(run Run, err error) error {
 	case errors.As(err, &terminated):
 		out.Message = "its workflow was terminated by hand; staging is cleared by garbage collection"
 	case errors.As(err, &app):
-		out.Message, out.kind = app.Message(), sentinel(app.Type())
+		out.Message, out.kind = app.Message(), sentinelFor(app.Type())
 		if app.Type() == contract.ErrTypeInvalid {
 			out.Phase = "FailedValidation"
 		}

@@ -1,34 +1,34 @@
-package engine
+package temporal
 
 import "github.com/lifeboat-backup/lifeboat/internal/contract"
 
 // Kind is a sort of run.
 type Kind string
 
-// The kinds that the CLI starts; the values are workflow types.
+// The kinds of runs; the values are workflow types.
 const (
-	Backup  Kind = contract.BackupWorkflow
-	Restore Kind = contract.RestoreWorkflow
-	Delete  Kind = contract.DeleteBackupWorkflow
+	KindBackup  Kind = contract.BackupWorkflow
+	KindRestore Kind = contract.RestoreWorkflow
+	KindDelete  Kind = contract.DeleteBackupWorkflow
 )
 
 // Noun is how messages call a run of the kind.
 func (k Kind) Noun() string {
 	switch k {
-	case Restore:
+	case KindRestore:
 		return "restore"
-	case Delete:
+	case KindDelete:
 		return "deletion of backup"
 	default:
 		return "backup"
 	}
 }
 
-func (k Kind) id(cluster, name string) string {
+func (k Kind) workflowID(cluster, name string) string {
 	switch k {
-	case Restore:
+	case KindRestore:
 		return contract.RestoreID(cluster, name)
-	case Delete:
+	case KindDelete:
 		return contract.DeleteID(cluster, name)
 	default:
 		return contract.BackupID(cluster, name)

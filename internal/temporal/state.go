@@ -1,4 +1,4 @@
-package engine
+package temporal
 
 import (
 	"context"
@@ -33,46 +33,46 @@ const stateTimeout = 5 * time.Second
 
 // Latest is the newest run of a kind and name, also one that was started by hand
 // under another workflow id. ErrNotFound says that Temporal knows of none.
-func (e *Engine) Latest(ctx context.Context, kind Kind, name string) (State, error) {
+func (c *Client) Latest(ctx context.Context, kind Kind, name string) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	state, err := e.byID(ctx, kind, kind.id(e.cluster, name))
+	state, err := c.runByID(ctx, kind, kind.workflowID(c.cluster, name))
 	var missing *serviceerror.NotFound
 	switch {
 	case err == nil:
 		return state, nil
 	case !errors.As(err, &missing):
-		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explain(err))
+		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explainError(err))
 	}
-	return e.latestByName(ctx, kind, name)
+	return c.latestByName(ctx, kind, name)
 }
 
-// byID is the newest run under a workflow id.
-func (e *Engine) byID(ctx context.Context, kind Kind, id string) (State, error) {
-	res, err := e.c.DescribeWorkflowExecution(ctx, id, "")
+// runByID is the newest run under a workflow id.
+func (c *Client) runByID(ctx context.Context, kind Kind, id string) (State, error) {
+	res, err := c.sdk.DescribeWorkflowExecution(ctx, id, "")
 	if err != nil {
 		return State{}, err
 	}
-	return e.state(kind, res.GetWorkflowExecutionInfo()), nil
+	return c.decodeState(kind, res.GetWorkflowExecutionInfo()), nil
 }
 
-func (e *Engine) latestByName(ctx context.Context, kind Kind, name string) (State, error) {
-	query := fmt.Sprintf("%s AND %s = '%s'", e.queryOf(kind), contract.SearchName, name)
-	res, err := e.c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 1})
+func (c *Client) latestByName(ctx context.Context, kind Kind, name string) (State, error) {
+	query := fmt.Sprintf("%s AND %s = '%s'", c.runQuery(kind), contract.SearchName, name)
+	res, err := c.sdk.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 1})
 	var invalid *serviceerror.InvalidArgument
 	if err != nil && !errors.As(err, &invalid) { // invalid: the attribute is not registered
-		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explain(err))
+		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explainError(err))
 	}
 	if infos := res.GetExecutions(); len(infos) > 0 {
-		return e.state(kind, infos[0]), nil
+		return c.decodeState(kind, infos[0]), nil
 	}
-	return State{}, &said{kind: ErrNotFound, text: fmt.Sprintf("no run of %s %q is known to Temporal", kind.Noun(), name)}
+	return State{}, &remoteError{kind: ErrNotFound, text: fmt.Sprintf("no run of %s %q is known to Temporal", kind.Noun(), name)}
 }
 
-// queryOf needs no custom attribute, so that it also works where the worker may
+// runQuery needs no custom attribute, so that it also works where the worker may
 // not register any.
-func (e *Engine) queryOf(kind Kind) string {
-	return fmt.Sprintf("WorkflowType = '%s' AND TaskQueue = '%s'", kind, contract.TaskQueue(e.cluster))
+func (c *Client) runQuery(kind Kind) string {
+	return fmt.Sprintf("WorkflowType = '%s' AND TaskQueue = '%s'", kind, contract.TaskQueue(c.cluster))
 }
 
 // maxListed bounds a listing of runs; older ones are in the bucket or history.
@@ -80,19 +80,19 @@ const maxListed = 1000
 
 // Runs lists the newest run of every name of a kind, newest first; of deletions, of
 // every name and location.
-func (e *Engine) Runs(ctx context.Context, kind Kind) ([]State, error) {
+func (c *Client) Runs(ctx context.Context, kind Kind) ([]State, error) {
 	var out []State
 	seen := map[string]bool{}
-	req := &workflowservice.ListWorkflowExecutionsRequest{Query: e.queryOf(kind), PageSize: 200}
+	req := &workflowservice.ListWorkflowExecutionsRequest{Query: c.runQuery(kind), PageSize: 200}
 	for len(out) < maxListed {
-		res, err := e.c.ListWorkflow(ctx, req)
+		res, err := c.sdk.ListWorkflow(ctx, req)
 		if err != nil {
-			return nil, fmt.Errorf("list %s runs: %w", kind.Noun(), explain(err))
+			return nil, fmt.Errorf("list %s runs: %w", kind.Noun(), explainError(err))
 		}
 		for _, info := range res.GetExecutions() {
-			s := e.state(kind, info)
+			s := c.decodeState(kind, info)
 			key := s.Name
-			if kind == Delete {
+			if kind == KindDelete {
 				key += "/" + s.Location
 			}
 			if !seen[key] {
@@ -107,22 +107,36 @@ func (e *Engine) Runs(ctx context.Context, kind Kind) ([]State, error) {
 	return out, nil
 }
 
-func (e *Engine) state(kind Kind, info *workflowpb.WorkflowExecutionInfo) State {
+// Closed is true only if the run is known and has ended. A run that Temporal does not
+// know, because it is another Temporal's or forgotten, may still go on.
+func (c *Connection) Closed(ctx context.Context, workflowID, runID string) (bool, error) {
+	res, err := c.sdk.DescribeWorkflowExecution(ctx, workflowID, runID)
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("describe workflow %s: %w", workflowID, err)
+	}
+	return res.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
+func (c *Client) decodeState(kind Kind, info *workflowpb.WorkflowExecutionInfo) State {
 	attrs, memo := info.GetSearchAttributes().GetIndexedFields(), info.GetMemo().GetFields()
 	s := State{
 		Run: Run{
-			Kind: kind, Name: e.text(attrs[contract.SearchName]),
+			Kind: kind, Name: c.decodeText(attrs[contract.SearchName]),
 			WorkflowID: info.GetExecution().GetWorkflowId(), RunID: info.GetExecution().GetRunId(),
-			Location: e.text(memo[memoLocation]),
+			Location: c.decodeText(memo[memoLocation]),
 		},
 		Running:  info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		Started:  info.GetStartTime().AsTime(),
-		Phase:    phaseOf(info.GetStatus(), e.text(attrs[contract.SearchPhase])),
-		Selector: e.text(memo[memoSelector]),
-		Backup:   e.text(memo[memoBackup]),
-		DryRun:   e.text(memo[memoDryRun]) == "true",
+		Phase:    phaseOf(info.GetStatus(), c.decodeText(attrs[contract.SearchPhase])),
+		Selector: c.decodeText(memo[memoSelector]),
+		Backup:   c.decodeText(memo[memoBackup]),
+		DryRun:   c.decodeText(memo[memoDryRun]) == "true",
 	}
-	if p := memo[memoLabels]; p != nil && e.conv.FromPayload(p, &s.Labels) != nil {
+	if p := memo[memoLabels]; p != nil && c.converter.FromPayload(p, &s.Labels) != nil {
 		s.Labels = nil // not ours
 	}
 	if s.Name == "" {
@@ -134,10 +148,10 @@ func (e *Engine) state(kind Kind, info *workflowpb.WorkflowExecutionInfo) State 
 	return s
 }
 
-// text decodes a string payload; anything else reads as "".
-func (e *Engine) text(p *commonpb.Payload) string {
+// decodeText decodes a string payload; anything else reads as "".
+func (c *Client) decodeText(p *commonpb.Payload) string {
 	var s string
-	if p == nil || e.conv.FromPayload(p, &s) != nil {
+	if p == nil || c.converter.FromPayload(p, &s) != nil {
 		return ""
 	}
 	return s

@@ -1,8 +1,10 @@
-package engine
+package temporal
 
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,7 +20,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
-func TestExplain(t *testing.T) {
+func TestExplainError(t *testing.T) {
 	activity := func(errType string) error {
 		return temporal.NewNonRetryableApplicationError("the words", errType, nil)
 	}
@@ -36,7 +38,7 @@ func TestExplain(t *testing.T) {
 		"timeout":       {context.DeadlineExceeded, "context deadline exceeded", ErrLost},
 		"anything else": {errors.New("x"), "x", nil},
 	} {
-		got := explain(tc.err)
+		got := explainError(tc.err)
 		if got.Error() != tc.text {
 			t.Errorf("%s: %q, want %q", name, got, tc.text)
 		}
@@ -78,8 +80,8 @@ func payload(t *testing.T, v any) *commonpb.Payload {
 	return p
 }
 
-func TestState(t *testing.T) {
-	e := &Engine{conv: converter.GetDefaultDataConverter(), cluster: "prod"}
+func TestDecodeState(t *testing.T) {
+	c := &Client{Connection: &Connection{converter: converter.GetDefaultDataConverter()}, cluster: "prod"}
 	info := &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: "backup:prod:nightly", RunId: "r"},
 		Status:    enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
@@ -87,19 +89,19 @@ func TestState(t *testing.T) {
 			memoLocation: payload(t, "west"), memoSelector: payload(t, 7), memoLabels: payload(t, map[string]string{"a": "b"}), memoDryRun: payload(t, "true"),
 		}},
 	}
-	s := e.state(Backup, info)
+	s := c.decodeState(KindBackup, info)
 	if s.Name != "nightly" || !s.Running || s.Location != "west" || s.Selector != "" || s.Labels["a"] != "b" || !s.DryRun || !s.Closed.IsZero() {
 		t.Errorf("%+v", s)
 	}
 	info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{
 		contract.SearchName: payload(t, "other"), contract.SearchPhase: payload(t, "Finalizing"),
 	}}
-	if s := e.state(Backup, info); s.Name != "other" || s.Phase != "Finalizing" {
+	if s := c.decodeState(KindBackup, info); s.Name != "other" || s.Phase != "Finalizing" {
 		t.Errorf("%+v", s)
 	}
 }
 
-func TestMerge(t *testing.T) {
+func TestMergeSamples(t *testing.T) {
 	sample := func(step string, objects int64, trouble string) Sample {
 		return Sample{Progress: contract.Progress{Phase: "InProgress", Step: step, Objects: objects}, Trouble: trouble}
 	}
@@ -112,36 +114,36 @@ func TestMerge(t *testing.T) {
 		"first of all":   {Sample{}, sample("", 0, ""), sample("", 0, "")},
 		"first answered": {Sample{}, sample("a", 1, ""), sample("a", 1, "")},
 	} {
-		if got := merge(tc.last, tc.next); got != tc.want {
+		if got := mergeSamples(tc.last, tc.next); got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, tc.want)
 		}
 	}
 }
 
-func TestRetrying(t *testing.T) {
+func TestRetryTrouble(t *testing.T) {
 	a := &workflowpb.PendingActivityInfo{
 		ActivityType: &commonpb.ActivityType{Name: "ExportShard"}, Attempt: 3,
 		LastFailure: &failurepb.Failure{Message: "outer", Cause: &failurepb.Failure{Message: "list pods: connection refused"}},
 	}
-	if got := retrying(a); got != "ExportShard, attempt 3: list pods: connection refused" {
+	if got := retryTrouble(a); got != "ExportShard, attempt 3: list pods: connection refused" {
 		t.Errorf("got %q", got)
 	}
 	a.Attempt = 1
-	if got := retrying(a); got != "" {
+	if got := retryTrouble(a); got != "" {
 		t.Errorf("a first attempt is no trouble: %q", got)
 	}
 }
 
-func TestHeartbeat(t *testing.T) {
-	e := &Engine{conv: converter.GetDefaultDataConverter()}
+func TestDecodeHeartbeat(t *testing.T) {
+	c := &Client{Connection: &Connection{converter: converter.GetDefaultDataConverter()}}
 	beat := contract.Heartbeat{Objects: 5, Bytes: 7, Cursor: []byte("x")}
-	if got := e.heartbeat(&commonpb.Payloads{Payloads: []*commonpb.Payload{payload(t, beat)}}); got.Objects != 5 || got.Bytes != 7 {
+	if got := c.decodeHeartbeat(&commonpb.Payloads{Payloads: []*commonpb.Payload{payload(t, beat)}}); got.Objects != 5 || got.Bytes != 7 {
 		t.Errorf("%+v", got)
 	}
-	if got := e.heartbeat(&commonpb.Payloads{Payloads: []*commonpb.Payload{payload(t, "text")}}); got.Objects != 0 {
+	if got := c.decodeHeartbeat(&commonpb.Payloads{Payloads: []*commonpb.Payload{payload(t, "text")}}); got.Objects != 0 {
 		t.Errorf("%+v", got)
 	}
-	if adds(contract.VerifyBackup.Name) || !adds(contract.ExportShard.Name) || !adds(contract.ApplyTask.Name) {
+	if hasOwnObjects(contract.VerifyBackup.Name) || !hasOwnObjects(contract.ExportShard.Name) || !hasOwnObjects(contract.ApplyTask.Name) {
 		t.Error("verifying passes over objects that are counted already")
 	}
 }
@@ -162,20 +164,41 @@ func TestDetails(t *testing.T) {
 
 func TestConnectionSettings(t *testing.T) {
 	env := variables{"TEMPORAL_ADDRESS": "temporal.example:7233", "TEMPORAL_NAMESPACE": "backups", "TEMPORAL_API_KEY": "s3cr3t", "TEMPORAL_CONFIG_FILE": "/does/not/exist"}
-	opts, err := clientOptions(env)
+	opts, err := loadClientOptions(Options{Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if opts.HostPort != "temporal.example:7233" || opts.Namespace != "backups" || opts.Credentials == nil || opts.ConnectionOptions.TLS == nil {
 		t.Errorf("%s %s %v", opts.HostPort, opts.Namespace, opts.Credentials)
 	}
-	opts, err = clientOptions(variables{"TEMPORAL_CONFIG_FILE": "/does/not/exist"})
+	opts, err = loadClientOptions(Options{Env: variables{"TEMPORAL_CONFIG_FILE": "/does/not/exist"}})
 	if err != nil || opts.HostPort != "localhost:7233" || opts.Namespace != "default" || opts.ConnectionOptions.TLS != nil {
 		t.Errorf("%v %s %s", err, opts.HostPort, opts.Namespace)
 	}
-	_, err = clientOptions(variables{"TEMPORAL_CONFIG_FILE": "/does/not/exist", "TEMPORAL_PROFILE": "prod"})
+	_, err = loadClientOptions(Options{Env: variables{"TEMPORAL_CONFIG_FILE": "/does/not/exist", "TEMPORAL_PROFILE": "prod"}})
 	if err == nil || !strings.Contains(err.Error(), "temporal connection settings: ") {
 		t.Errorf("unknown profile: %v", err)
+	}
+}
+
+// What a program's own configuration says goes before Temporal's standard variables.
+func TestConnectionOverrides(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "temporal.toml")
+	if err := os.WriteFile(file, []byte("[profile.prod]\naddress = \"profile.example:7233\"\nnamespace = \"profile\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := variables{"TEMPORAL_API_KEY": "s3cr3t"}
+	opts, err := loadClientOptions(Options{ConfigFile: file, Profile: "prod", Namespace: "own", Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opts.HostPort != "profile.example:7233" || opts.Namespace != "own" || opts.Credentials == nil {
+		t.Errorf("%s %s %v", opts.HostPort, opts.Namespace, opts.Credentials)
+	}
+	env["TEMPORAL_ADDRESS"] = "temporal.example:7233"
+	opts, err = loadClientOptions(Options{Address: "own.example:7233", Env: env})
+	if err != nil || opts.HostPort != "own.example:7233" {
+		t.Errorf("%s %v", opts.HostPort, err)
 	}
 }
 
@@ -185,6 +208,10 @@ func TestConnectRefused(t *testing.T) {
 	_, err := Connect(t.Context(), Options{Env: env})
 	if err == nil || !strings.Contains(err.Error(), "temporal at 127.0.0.1:1: ") || strings.Contains(err.Error(), "s3cr3t") {
 		t.Errorf("got %v", err)
+	}
+	var refused *ConnectError
+	if !errors.As(err, &refused) || refused.Address != "127.0.0.1:1" {
+		t.Errorf("got %#v", err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package engine
+package temporal
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
 // Memo keys; `backup get` shows them for runs that have not reached the bucket.
@@ -30,61 +30,61 @@ const startTimeout = 15 * time.Second
 
 // StartBackup starts a backup. ErrExists names the run that holds the name;
 // ErrNoWorker says that nothing would take the work.
-func (e *Engine) StartBackup(ctx context.Context, in contract.BackupInput) (Run, error) {
-	opts := e.options(Backup, in.Name)
-	opts.StaticSummary = "Backup of cluster " + e.cluster
+func (c *Client) StartBackup(ctx context.Context, in contract.BackupInput) (Run, error) {
+	opts := c.startOptions(KindBackup, in.Name)
+	opts.StaticSummary = "Backup of cluster " + c.cluster
 	opts.StaticDetails = backupDetails(in)
-	opts.Memo = memo(in.Labels, memoLocation, in.Spec.StorageLocation, memoSelector, manifest.FormatSelector(in.Spec.LabelSelector, in.Spec.OrLabelSelectors))
-	return e.start(ctx, Backup, in.Name, opts, in)
+	opts.Memo = memoFields(in.Labels, memoLocation, in.Spec.StorageLocation, memoSelector, filter.FormatSelector(in.Spec.LabelSelector, in.Spec.OrLabelSelectors))
+	return c.startRun(ctx, KindBackup, in.Name, opts, in)
 }
 
 // StartRestore starts a restore; errors as StartBackup.
-func (e *Engine) StartRestore(ctx context.Context, in contract.RestoreInput) (Run, error) {
+func (c *Client) StartRestore(ctx context.Context, in contract.RestoreInput) (Run, error) {
 	source := in.Spec.BackupName
 	if source == "" {
 		source = "latest of schedule " + in.Spec.ScheduleName
 	}
-	opts := e.options(Restore, in.Name)
-	opts.StaticSummary = "Restore of " + source + " into cluster " + e.cluster
+	opts := c.startOptions(KindRestore, in.Name)
+	opts.StaticSummary = "Restore of " + source + " into cluster " + c.cluster
 	opts.StaticDetails = restoreDetails(in)
-	opts.Memo = memo(in.Labels, memoBackup, in.Spec.BackupName, memoLocation, in.Location)
+	opts.Memo = memoFields(in.Labels, memoBackup, in.Spec.BackupName, memoLocation, in.Location)
 	if in.DryRun {
 		opts.StaticSummary = "Dry run: " + opts.StaticSummary
 		opts.Memo[memoDryRun] = "true"
 	}
-	return e.start(ctx, Restore, in.Name, opts, in)
+	return c.startRun(ctx, KindRestore, in.Name, opts, in)
 }
 
 // StartDelete starts the deletion of a backup; errors as StartBackup. With ErrExists
 // comes the run that deletes it already.
-func (e *Engine) StartDelete(ctx context.Context, in contract.DeleteBackupInput) (Run, error) {
-	opts := e.options(Delete, in.Name)
-	opts.ID = contract.DeleteAtID(e.cluster, in.Name, in.Location)
+func (c *Client) StartDelete(ctx context.Context, in contract.DeleteBackupInput) (Run, error) {
+	opts := c.startOptions(KindDelete, in.Name)
+	opts.ID = contract.DeleteAtID(c.cluster, in.Name, in.Location)
 	opts.StaticSummary = "Delete backup " + in.Name
-	opts.Memo = memo(nil, memoLocation, in.Location)
-	run, err := e.start(ctx, Delete, in.Name, opts, in)
+	opts.Memo = memoFields(nil, memoLocation, in.Location)
+	run, err := c.startRun(ctx, KindDelete, in.Name, opts, in)
 	run.Location = in.Location
 	return run, err
 }
 
-func (e *Engine) options(kind Kind, name string) client.StartWorkflowOptions {
+func (c *Client) startOptions(kind Kind, name string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
-		ID:        kind.id(e.cluster, name),
-		TaskQueue: contract.TaskQueue(e.cluster),
+		ID:        kind.workflowID(c.cluster, name),
+		TaskQueue: contract.TaskQueue(c.cluster),
 		// A running workflow of the id holds the name; a finished one does not:
 		// whether its backup exists is the bucket's to say.
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword(contract.SearchCluster).ValueSet(e.cluster),
+			temporal.NewSearchAttributeKeyKeyword(contract.SearchCluster).ValueSet(c.cluster),
 			temporal.NewSearchAttributeKeyKeyword(contract.SearchName).ValueSet(name),
 			temporal.NewSearchAttributeKeyKeyword(contract.SearchPhase).ValueSet("New"),
 		),
 	}
 }
 
-func memo(labels map[string]string, pairs ...string) map[string]any {
+func memoFields(labels map[string]string, pairs ...string) map[string]any {
 	out := map[string]any{}
 	if len(labels) > 0 {
 		out[memoLabels] = labels
@@ -97,25 +97,25 @@ func memo(labels map[string]string, pairs ...string) map[string]any {
 	return out
 }
 
-func (e *Engine) start(ctx context.Context, kind Kind, name string, opts client.StartWorkflowOptions, in any) (Run, error) {
-	if err := e.RequireWorker(ctx); err != nil {
+func (c *Client) startRun(ctx context.Context, kind Kind, name string, opts client.StartWorkflowOptions, in any) (Run, error) {
+	if err := c.RequireWorker(ctx); err != nil {
 		return Run{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	run, err := e.c.ExecuteWorkflow(ctx, opts, string(kind), in)
+	run, err := c.sdk.ExecuteWorkflow(ctx, opts, string(kind), in)
 	if lacksAttributes(err) {
 		// The worker registers them where it may; where it may not, runs are
 		// still found by type and task queue.
 		opts.TypedSearchAttributes = temporal.SearchAttributes{}
-		run, err = e.c.ExecuteWorkflow(ctx, opts, string(kind), in)
+		run, err = c.sdk.ExecuteWorkflow(ctx, opts, string(kind), in)
 	}
 	var running *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &running) {
-		return Run{Kind: kind, Name: name, WorkflowID: opts.ID}, e.alreadyRunning(ctx, kind, name, opts.ID)
+		return Run{Kind: kind, Name: name, WorkflowID: opts.ID}, c.alreadyRunning(ctx, kind, name, opts.ID)
 	}
 	if err != nil {
-		return Run{}, fmt.Errorf("start %s %q: %w", kind.Noun(), name, explain(err))
+		return Run{}, fmt.Errorf("start %s %q: %w", kind.Noun(), name, explainError(err))
 	}
 	return Run{Kind: kind, Name: name, WorkflowID: run.GetID(), RunID: run.GetRunID()}, nil
 }
@@ -126,10 +126,10 @@ func lacksAttributes(err error) bool {
 }
 
 // alreadyRunning names the run that holds a workflow id and since when.
-func (e *Engine) alreadyRunning(ctx context.Context, kind Kind, name, id string) error {
+func (c *Client) alreadyRunning(ctx context.Context, kind Kind, name, id string) error {
 	text := fmt.Sprintf("%s %q is already running", kind.Noun(), name)
-	if s, err := e.byID(ctx, kind, id); err == nil {
+	if s, err := c.runByID(ctx, kind, id); err == nil {
 		text += fmt.Sprintf(" since %s (workflow %s, run %s)", s.Started.UTC().Format(time.RFC3339), s.WorkflowID, s.RunID)
 	}
-	return &said{text: text, kind: ErrExists}
+	return &remoteError{text: text, kind: ErrExists}
 }
