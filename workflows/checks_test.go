@@ -153,6 +153,9 @@ func checkStopped(t *testing.T, s *stage, name string, window int, cleanUp []ste
 	}
 	began := s.calls[len(s.calls)-len(cleanUp)].Began
 	for i, c := range calls {
+		if c.Ended.After(calls[0].Ended.Add(stopTime)) {
+			t.Errorf("call %d ends at %s: it was not told to stop when the first one failed", i, c.Ended.Format(time.TimeOnly))
+		}
 		if c.Ended.IsZero() || c.Ended.After(began) {
 			t.Errorf("call %d ends at %s, the clean-up begins at %s", i, c.Ended.Format(time.TimeOnly), began.Format(time.TimeOnly))
 		}
