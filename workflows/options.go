@@ -9,23 +9,31 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
-// heartbeatTimeout is how long a dead worker goes unnoticed. Activities beat every
-// 3 s, so a busy machine may miss two beats.
+// heartbeatTimeout is how long a dead worker goes unnoticed. Activities send a
+// heartbeat every 3 s, so a busy machine may miss two of them.
 const heartbeatTimeout = 10 * time.Second
 
 // giveUpAfter bounds an outage of the API server or the store that a run sits out:
 // Velero's default itemOperationTimeout.
 const giveUpAfter = 4 * time.Hour
 
-// lasting makes room for activities that are at work for so long without any outage.
-func lasting(ctx workflow.Context, d time.Duration) workflow.Context {
+// Snapshots, disks and claims are looked at after firstPollWait, then ever less often: a
+// small one is ready within seconds, a large one takes an hour.
+const (
+	firstPollWait   = 500 * time.Millisecond
+	longestPollWait = 30 * time.Second
+)
+
+// withWorkTime makes room for activities that work, or wait for others, for as long
+// as d without any outage.
+func withWorkTime(ctx workflow.Context, d time.Duration) workflow.Context {
 	return workflow.WithScheduleToCloseTimeout(ctx, d+giveUpAfter)
 }
 
-// durable are the options of every activity: all are idempotent, all heartbeat,
-// none is given up on before giveUpAfter, or what lasting says, unless its error is
-// non-retryable.
-func durable(ctx workflow.Context, summary string) workflow.Context {
+// withDurableOptions are the options of every activity that changes something. All of
+// them are idempotent and send heartbeats. None is given up on before giveUpAfter, or
+// the time that withWorkTime has set, unless its error is non-retryable.
+func withDurableOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: max(giveUpAfter, workflow.GetActivityOptions(ctx).ScheduleToCloseTimeout),
 		HeartbeatTimeout:       heartbeatTimeout,
@@ -39,8 +47,9 @@ func durable(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// interactive are the options of a read that a person waits for: it fails soon.
-func interactive(ctx workflow.Context, summary string) workflow.Context {
+// withInteractiveOptions are the options of a read that a person waits for: it fails
+// soon.
+func withInteractiveOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: time.Minute,
 		HeartbeatTimeout:       heartbeatTimeout,
@@ -49,7 +58,7 @@ func interactive(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-func run[In, Out any](ctx workflow.Context, a contract.Activity[In, Out], in In) (Out, error) {
+func runActivity[In, Out any](ctx workflow.Context, a contract.Activity[In, Out], in In) (Out, error) {
 	var out Out
 	err := workflow.ExecuteActivity(ctx, a.Name, in).Get(ctx, &out)
 	return out, err
@@ -70,7 +79,7 @@ func fanOut[In, Out any](ctx workflow.Context, a contract.Activity[In, Out], n, 
 		for first == nil && next < n && pending < window {
 			i := next
 			in, summary := input(i)
-			sel.AddFuture(workflow.ExecuteActivity(durable(ctx, summary), a.Name, in), func(f workflow.Future) {
+			sel.AddFuture(workflow.ExecuteActivity(withDurableOptions(ctx, summary), a.Name, in), func(f workflow.Future) {
 				var out Out
 				pending--
 				if err := f.Get(ctx, &out); err != nil {
