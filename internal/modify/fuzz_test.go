@@ -65,8 +65,12 @@ func FuzzApply(f *testing.F) {
 		if err := identical(before, got); err != nil && !strings.Contains(err.Error(), "metadata away") {
 			t.Fatal(err)
 		}
-		if most := len(object) + len(text)*(1+len(rules.rules)) + maxCopied*len(rules.rules); size(got, 2*most) > 16*most+1<<10 {
-			t.Fatalf("%d bytes became %d", len(object), size(got, 2*most))
+		after, err := utiljson.Marshal(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most := len(object) + len(text)*(1+len(rules.rules)) + maxCopied*len(rules.rules); len(after) > 16*most+1<<10 {
+			t.Fatalf("%d bytes became %d", len(object), len(after))
 		}
 		for _, err := range errs {
 			if len(err.Error()) > maxProblem+200 {

@@ -15,7 +15,7 @@ type condition struct {
 	namespaces []*regexp.Regexp // any one
 	name       *regexp.Regexp
 	labels     labels.Selector
-	fields     operations // tests, all of them
+	fields     []fieldTest // all of them
 }
 
 func (p *parser) condition(path string, spec conditionSpec) condition {
@@ -40,7 +40,7 @@ func (p *parser) condition(path string, spec conditionSpec) condition {
 	}
 	for i, m := range spec.Matches {
 		at := fmt.Sprintf("%s.matches[%d]", path, i)
-		c.fields = append(c.fields, operation{name: "test", path: p.pointer(at+".path", m.Path), value: p.value(at+".value", m.Value)})
+		c.fields = append(c.fields, fieldTest{path: m.Path, steps: p.pointer(at+".path", m.Path), value: p.value(at+".value", m.Value)})
 	}
 	return c
 }
@@ -90,12 +90,12 @@ func labelsOf(meta map[string]any) labels.Set {
 // there does not match.
 func (c *condition) holds(obj map[string]any) (bool, error) {
 	for i := range c.fields {
-		err := c.fields[i].test(obj)
+		err := c.fields[i].check(obj)
 		if errors.Is(err, errTest) || errors.Is(err, errMissing) {
 			return false, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("conditions.matches[%d]: %s: %w", i, written(c.fields[i].path), err)
+			return false, fmt.Errorf("conditions.matches[%d]: %s: %w", i, c.fields[i].path, err)
 		}
 	}
 	return true, nil

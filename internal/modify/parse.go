@@ -98,21 +98,31 @@ func (p *parser) operations(path string, specs []patchSpec) operations {
 }
 
 func (p *parser) operation(path string, spec patchSpec) operation {
-	o := operation{name: strings.ToLower(spec.Operation), path: p.pointer(path+".path", spec.Path)}
+	name := strings.ToLower(spec.Operation)
+	steps := p.pointer(path+".path", spec.Path)
+	var value any
 	known := []string{"add", "remove", "replace", "move", "copy", "test"}
 	switch {
-	case !slices.Contains(known, o.name):
+	case !slices.Contains(known, name):
 		p.bad(path+".operation", "is %q: use one of %s", spec.Operation, strings.Join(known, ", "))
-	case o.name == "move" || o.name == "copy":
-		o.from = p.pointer(path+".from", spec.From)
-	case o.name != "remove":
-		o.value = p.value(path+".value", spec.Value)
+		return operation{}
+	case name == "move" || name == "copy":
+		p.pointer(path+".from", spec.From)
+	case name != "remove":
+		value = p.value(path+".value", spec.Value)
+	}
+	if name == "test" {
+		return operation{name: name, path: spec.Path, test: fieldTest{path: spec.Path, steps: steps, value: value}}
+	}
+	o, err := newOperation(name, spec.Path, spec.From, value)
+	if err != nil {
+		p.bad(path, "%v", err)
 	}
 	return o
 }
 
 func (p *parser) pointer(path, text string) []string {
-	steps, err := pointer(text)
+	steps, err := parsePointer(text)
 	if err != nil {
 		p.bad(path, "%v", err)
 	}

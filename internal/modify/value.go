@@ -1,7 +1,6 @@
 package modify
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -26,25 +25,3 @@ func value(text string) (any, error) {
 	}
 	return text, nil
 }
-
-// pointer reads a JSON pointer (RFC 6901) that leads to a place within an object.
-func pointer(text string) ([]string, error) {
-	switch {
-	case text == "":
-		return nil, errors.New("is empty: write a JSON pointer such as /spec/replicas")
-	case text[0] != '/':
-		return nil, fmt.Errorf("is %q: a JSON pointer begins with a slash, as in /spec/replicas", text)
-	}
-	steps := strings.Split(text[1:], "/")
-	if len(steps) > maxSteps {
-		return nil, fmt.Errorf("has %d steps; at most %d make sense", len(steps), maxSteps)
-	}
-	unescape := strings.NewReplacer("~1", "/", "~0", "~")
-	for i := range steps {
-		steps[i] = unescape.Replace(steps[i])
-	}
-	return steps, nil
-}
-
-// maxSteps bounds a pointer: no schema of Kubernetes is nested deeper than a fraction of it.
-const maxSteps = 256
