@@ -127,15 +127,3 @@ func (r *Restore) RestoreStatus(groupResource string, annotations map[string]str
 	}
 	return r.state.Status != nil && r.state.Status.selects(groupResource)
 }
-
-// Names are the single objects that the restore is limited to, sorted; none
-// when it is not.
-func (r *Restore) Names() []string { return slices.Clone(r.state.Names) }
-
-// ExactTypes are the included types when all of them are plain names, so that
-// together with Names objects can be looked up instead of searched. ok is
-// false when types have to be searched.
-func (r *Restore) ExactTypes() (groupResources []string, ok bool) {
-	in := r.state.Types.Include
-	return slices.Clone(in.Names), in.Given && len(in.Globs) == 0
-}

@@ -32,13 +32,6 @@ func (l ResourceList) add(apiVersion, kind, entry string) {
 	l[key] = append(l[key], entry)
 }
 
-// Merge takes in the entries of another list, for example another shard's.
-func (l ResourceList) Merge(other ResourceList) {
-	for key, names := range other {
-		l[key] = append(l[key], names...)
-	}
-}
-
 // Sort orders every list and drops repeated entries, so that the file depends
 // only on what is in the backup.
 func (l ResourceList) Sort() {
@@ -46,15 +39,6 @@ func (l ResourceList) Sort() {
 		slices.Sort(names)
 		l[key] = slices.Compact(names)
 	}
-}
-
-// Count is the number of entries.
-func (l ResourceList) Count() int {
-	n := 0
-	for _, names := range l {
-		n += len(names)
-	}
-	return n
 }
 
 func objectName(namespace, name string) string {

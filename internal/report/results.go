@@ -88,7 +88,7 @@ func leftOut(reasons []Reason) []string {
 	}
 	var lines []string
 	for code, n := range counts {
-		lines = append(lines, "["+string(TooMany)+"] "+strconv.Itoa(n)+" more of "+string(code)+". Next: "+TooMany.Next())
+		lines = append(lines, "["+string(TooMany)+"] "+strconv.Itoa(n)+" more of "+string(code)+". Next: "+TooMany.defaults().next)
 	}
 	slices.SortFunc(lines, cmp.Compare[string])
 	return lines

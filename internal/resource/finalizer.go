@@ -3,6 +3,8 @@ package resource
 import (
 	"fmt"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // filterFinalizers decides which finalizers a restored object has, so that
@@ -30,7 +32,7 @@ func filterFinalizers(resource string, obj, meta map[string]any, out *Outcome) {
 			out.Dropped = append(out.Dropped, finalizer)
 			return false
 		}
-		out.warn(CodeFinalizerKept, fmt.Sprintf(
+		out.warn(report.FinalizerKept, fmt.Sprintf(
 			"finalizer %s was kept as the manifest states it; deleting this %s waits for its controller", finalizer, resource))
 		return true
 	})

@@ -1,6 +1,10 @@
 package resource
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
 
 // modify applies the resource modifiers in place and gives the object's new metadata.
 func (c *Context) modify(resource string, obj map[string]any, out *Outcome) map[string]any {
@@ -9,7 +13,7 @@ func (c *Context) modify(resource string, obj map[string]any, out *Outcome) map[
 	}
 	modified, errs := c.Modify(resource, obj)
 	for _, err := range errs {
-		out.Errors = append(out.Errors, Note{Code: CodeModifierFailed, Text: err.Error()})
+		out.Errors = append(out.Errors, Note{Code: report.ModifierFailed, Text: err.Error()})
 	}
 	modified = maps.Clone(modified) // it may be obj itself
 	clear(obj)

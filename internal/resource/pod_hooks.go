@@ -21,7 +21,7 @@ func addInitHooks(c *Context, obj map[string]any, out *Outcome) error {
 		return fmt.Errorf("init hooks: %w", err)
 	}
 	for _, p := range problems {
-		out.warn(string(p.Code), p.Message)
+		out.warn(p.Code, p.Message)
 	}
 	if len(hooks) == 0 {
 		return nil

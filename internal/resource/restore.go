@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // ErrInvalid is returned for a stored object that no rule can make sense of.
@@ -21,7 +23,7 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 	}
 	k := r.kinds[resource]
 	if k.never != "" {
-		out.skip(CodeNotRestorable, "objects of this type are not restored: "+k.never)
+		out.skip(report.NotRestorable, "objects of this type are not restored: "+k.never)
 		return out, nil
 	}
 	track := c.trackReferences(obj)

@@ -3,6 +3,8 @@ package resource
 import (
 	"fmt"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // restoreService lets go of what the cluster assigned: cluster IPs (unless the
@@ -10,7 +12,7 @@ import (
 // The address of a load balancer is never kept.
 func restoreService(c *Context, obj map[string]any, out *Outcome) error {
 	if apiServerObject(obj) {
-		out.skip(CodeClusterManaged, "the API server keeps its own service")
+		out.skip(report.ClusterManaged, "the API server keeps its own service")
 		return nil
 	}
 	spec, author := child(obj, "spec"), statedBy(obj)
@@ -40,7 +42,7 @@ func releaseClusterIP(spec map[string]any, author stated, out *Outcome) {
 	}
 	drop(spec, "clusterIP", "clusterIPs")
 	if ip != "" && (author.field("clusterIP") || author.field("clusterIPs")) {
-		out.warn(CodeClusterIPReleased, fmt.Sprintf(
+		out.warn(report.ClusterIPReleased, fmt.Sprintf(
 			"clusterIP %s is stated by the manifest but was let go, as the target may use another range; set it again if clients rely on it", ip))
 	}
 }
@@ -80,7 +82,7 @@ func warnOfAddress(obj map[string]any, out *Outcome) {
 		}
 	}
 	if len(addresses) > 0 {
-		out.warn(CodeAddressChanges, fmt.Sprintf(
+		out.warn(report.AddressChanges, fmt.Sprintf(
 			"its load balancer was %s and may now get another address; point DNS records to the new one", strings.Join(addresses, ", ")))
 	}
 }

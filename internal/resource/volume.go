@@ -3,6 +3,7 @@ package resource
 import (
 	"fmt"
 
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -16,9 +17,9 @@ func restoreVolume(c *Context, obj map[string]any, out *Outcome) error {
 	spec := child(obj, "spec")
 	switch c.fate(name(obj), reclaimFate(spec)) {
 	case FateDynamic:
-		out.skip(CodeVolumeDynamic, "its claim gets a new volume from its storage class")
+		out.skip(report.VolumeDynamic, "its claim gets a new volume from its storage class")
 	case FateLeft:
-		out.skip(CodeVolumeLeft, "it or its claim is in the cluster already and is left alone")
+		out.skip(report.VolumeLeft, "it or its claim is in the cluster already and is left alone")
 	case FateNew:
 		if err := c.giveDisk(obj); err != nil {
 			return err
