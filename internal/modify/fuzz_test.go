@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -33,7 +34,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		rules, err := Parse(text)
 		switch {
-		case err != nil && len(err.Error()) > (maxProblems+1)*(maxProblem+200):
+		case err != nil && len(err.Error()) > (filter.MaxProblems+1)*(filter.MaxProblemBytes+200):
 			t.Errorf("%d bytes of error", len(err.Error()))
 		case err == nil:
 			rules.Apply("pods", map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "x", "namespace": "y"}})
@@ -73,7 +74,7 @@ func FuzzApply(f *testing.F) {
 			t.Fatalf("%d bytes became %d", len(object), len(after))
 		}
 		for _, err := range errs {
-			if len(err.Error()) > maxProblem+200 {
+			if len(err.Error()) > filter.MaxProblemBytes+200 {
 				t.Fatalf("%d bytes of error", len(err.Error()))
 			}
 		}

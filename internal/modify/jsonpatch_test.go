@@ -72,8 +72,8 @@ func patchedBy(t *testing.T, doc, patch string) (string, error) {
 		specs = append(specs, patchSpec{Operation: r.Op, Path: r.Path, From: r.From, Value: string(r.Value)})
 	}
 	ops := p.operations("", specs)
-	if len(p.errs) > 0 {
-		t.Fatal(p.errs)
+	if err := p.problems.Err(); err != nil {
+		t.Fatal(err)
 	}
 	var obj map[string]any
 	if err := utiljson.Unmarshal([]byte(doc), &obj); err != nil {

@@ -21,7 +21,7 @@ type condition struct {
 func (p *parser) condition(path string, spec conditionSpec) condition {
 	var c condition
 	if spec.GroupResource == "" {
-		p.bad(path+".groupResource", "is empty: name a type as plural.group, such as deployments.apps or secrets")
+		p.problems.Add(path+".groupResource", "is empty: name a type as plural.group, such as deployments.apps or secrets")
 	}
 	c.resource = p.glob(path+".groupResource", spec.GroupResource, '.')
 	for i, pattern := range spec.Namespaces {
@@ -30,12 +30,12 @@ func (p *parser) condition(path string, spec conditionSpec) condition {
 	var err error
 	if spec.ResourceNameRegex != "" {
 		if c.name, err = regexp.Compile(spec.ResourceNameRegex); err != nil {
-			p.bad(path+".resourceNameRegex", "is no regular expression of Go: %v", err)
+			p.problems.Add(path+".resourceNameRegex", "is no regular expression of Go: %v", err)
 		}
 	}
 	if spec.LabelSelector != nil {
 		if c.labels, err = metav1.LabelSelectorAsSelector(spec.LabelSelector); err != nil {
-			p.bad(path+".labelSelector", "is not a label selector: %v", err)
+			p.problems.Add(path+".labelSelector", "is not a label selector: %v", err)
 		}
 	}
 	for i, m := range spec.Matches {
@@ -48,7 +48,7 @@ func (p *parser) condition(path string, spec conditionSpec) condition {
 func (p *parser) glob(path, pattern string, separator byte) *regexp.Regexp {
 	re, err := glob(pattern, separator)
 	if err != nil {
-		p.bad(path, "%v", err)
+		p.problems.Add(path, "%v", err)
 	}
 	return re
 }

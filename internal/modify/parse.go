@@ -12,55 +12,35 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
-// How many problems of one ConfigMap are told, and how many bytes of each: enough to
-// repair it, and little enough for the message of a failed workflow.
-const (
-	maxProblems = 20
-	maxProblem  = 600
-)
-
 // Parse reads and checks the rules of a ConfigMap. The error is a filter.FieldErrors
 // with the path of every field that has to change.
 func Parse(text string) (*Rules, error) {
 	doc, err := decode(text)
 	if err != nil {
-		return nil, filter.FieldErrors{{Path: "resourceModifierRules", Message: short(err.Error())}}
+		return nil, filter.FieldErrors{{Path: "resourceModifierRules", Message: filter.ShortenText(err.Error())}}
 	}
 	p := parser{}
 	if !strings.EqualFold(doc.Version, "v1") {
-		p.bad("version", "is %q: only v1 is supported", doc.Version)
+		p.problems.Add("version", "is %q: only v1 is supported", doc.Version)
 	}
 	if len(doc.Rules) == 0 {
-		p.bad("resourceModifierRules", "is empty: write a rule, or leave the restore without modifiers")
+		p.problems.Add("resourceModifierRules", "is empty: write a rule, or leave the restore without modifiers")
 	}
 	out := &Rules{}
 	for i, spec := range doc.Rules {
 		path := fmt.Sprintf("resourceModifierRules[%d]", i)
 		out.rules = append(out.rules, rule{path: path, condition: p.condition(path+".conditions", spec.Conditions), patch: p.patch(path, spec)})
 	}
-	if len(p.errs) > 0 {
-		return nil, p.errs
+	if err := p.problems.Err(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
 // parser collects what is wrong.
 type parser struct {
-	errs  filter.FieldErrors
-	types *runtime.Scheme
-}
-
-func (p *parser) bad(path, format string, args ...any) {
-	if len(p.errs) < maxProblems {
-		p.errs = append(p.errs, filter.FieldError{Path: path, Message: short(fmt.Sprintf(format, args...))})
-	}
-}
-
-func short(text string) string {
-	if len(text) <= maxProblem {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxProblem], "") + "…"
+	problems filter.Problems
+	types    *runtime.Scheme
 }
 
 // patch is the one kind of patch that a rule has.
@@ -76,9 +56,9 @@ func (p *parser) patch(path string, spec ruleSpec) patcher {
 	}
 	switch {
 	case len(kinds) == 0:
-		p.bad(path, "changes nothing: write patches, mergePatches or strategicPatches")
+		p.problems.Add(path, "changes nothing: write patches, mergePatches or strategicPatches")
 	case len(kinds) > 1:
-		p.bad(path, "has %s: a rule has one kind of patch, make a rule of each", strings.Join(kinds, " and "))
+		p.problems.Add(path, "has %s: a rule has one kind of patch, make a rule of each", strings.Join(kinds, " and "))
 	case kinds[0] == "patches":
 		return p.operations(path, spec.Patches)
 	case kinds[0] == "mergePatches":
@@ -104,7 +84,7 @@ func (p *parser) operation(path string, spec patchSpec) operation {
 	known := []string{"add", "remove", "replace", "move", "copy", "test"}
 	switch {
 	case !slices.Contains(known, name):
-		p.bad(path+".operation", "is %q: use one of %s", spec.Operation, strings.Join(known, ", "))
+		p.problems.Add(path+".operation", "is %q: use one of %s", spec.Operation, strings.Join(known, ", "))
 		return operation{}
 	case name == "move" || name == "copy":
 		p.pointer(path+".from", spec.From)
@@ -116,7 +96,7 @@ func (p *parser) operation(path string, spec patchSpec) operation {
 	}
 	o, err := newOperation(name, spec.Path, spec.From, value)
 	if err != nil {
-		p.bad(path, "%v", err)
+		p.problems.Add(path, "%v", err)
 	}
 	return o
 }
@@ -124,7 +104,7 @@ func (p *parser) operation(path string, spec patchSpec) operation {
 func (p *parser) pointer(path, text string) []string {
 	steps, err := parsePointer(text)
 	if err != nil {
-		p.bad(path, "%v", err)
+		p.problems.Add(path, "%v", err)
 	}
 	return steps
 }
@@ -132,7 +112,7 @@ func (p *parser) pointer(path, text string) []string {
 func (p *parser) value(path, text string) any {
 	v, err := value(text)
 	if err != nil {
-		p.bad(path, "%v", err)
+		p.problems.Add(path, "%v", err)
 	}
 	return v
 }
@@ -149,9 +129,9 @@ func (p *parser) data(path string, specs []dataSpec) []map[string]any {
 		}
 		switch {
 		case err != nil:
-			p.bad(at, "is no patch in YAML or JSON: %v", err)
+			p.problems.Add(at, "is no patch in YAML or JSON: %v", err)
 		case len(patch) == 0:
-			p.bad(at, "is empty: write the fields that are to change")
+			p.problems.Add(at, "is empty: write the fields that are to change")
 		}
 		out = append(out, patch)
 	}
@@ -163,7 +143,7 @@ func (p *parser) strategics(path string, specs []dataSpec) strategics {
 	if p.types == nil {
 		var err error
 		if p.types, err = types(); err != nil {
-			p.bad(path, "%v", err)
+			p.problems.Add(path, "%v", err)
 		}
 	}
 	out.types = p.types

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/json"
 
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -44,7 +45,7 @@ func (r *Rules) Apply(gr string, obj map[string]any) (map[string]any, []error) {
 		}
 		next, err := rule.apply(origin, out)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %s", rule.path, short(err.Error())))
+			errs = append(errs, fmt.Errorf("%s: %s", rule.path, filter.ShortenText(err.Error())))
 			continue
 		}
 		out = next
