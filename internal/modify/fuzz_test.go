@@ -63,7 +63,7 @@ func FuzzApply(f *testing.F) {
 		if !resource.Same(before, obj) {
 			t.Fatal("the argument was changed")
 		}
-		if err := identical(before, got); err != nil && !strings.Contains(err.Error(), "metadata away") {
+		if err := checkIdentity(before, got); err != nil && !strings.Contains(err.Error(), "metadata away") {
 			t.Fatal(err)
 		}
 		after, err := utiljson.Marshal(got)
@@ -91,7 +91,7 @@ func FuzzStrategic(f *testing.F) {
 	} {
 		f.Add([]byte(patch), []byte(pod))
 	}
-	s, err := types()
+	s, err := kubernetesTypes()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func FuzzStrategic(f *testing.F) {
 			t.Skip()
 		}
 		before := map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "x", "finalizers": []any{"a"}}, "spec": obj}
-		rule := strategics{patches: []map[string]any{{"spec": p}, {"metadata": p}}, types: s}
+		rule := strategicPatches{patches: []map[string]any{{"spec": p}, {"metadata": p}}, types: s}
 		if after, err := rule.apply(before); err == nil && after == nil {
 			t.Fatal("neither object nor error")
 		}

@@ -71,7 +71,7 @@ func patchedBy(t *testing.T, doc, patch string) (string, error) {
 	for _, r := range raw {
 		specs = append(specs, patchSpec{Operation: r.Op, Path: r.Path, From: r.From, Value: string(r.Value)})
 	}
-	ops := p.operations("", specs)
+	ops := p.parseOperations("", specs)
 	if err := p.problems.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // Parse reads and checks the rules of a ConfigMap. The error is a filter.FieldErrors
 // with the path of every field that has to change.
 func Parse(text string) (*Rules, error) {
-	doc, err := decode(text)
+	doc, err := decodeDocument(text)
 	if err != nil {
 		return nil, filter.FieldErrors{{Path: "resourceModifierRules", Message: filter.ShortenText(err.Error())}}
 	}
@@ -29,7 +29,7 @@ func Parse(text string) (*Rules, error) {
 	out := &Rules{}
 	for i, spec := range doc.Rules {
 		path := fmt.Sprintf("resourceModifierRules[%d]", i)
-		out.rules = append(out.rules, rule{path: path, condition: p.condition(path+".conditions", spec.Conditions), patch: p.patch(path, spec)})
+		out.rules = append(out.rules, rule{path: path, condition: p.parseCondition(path+".conditions", spec.Conditions), patch: p.parsePatch(path, spec)})
 	}
 	if err := p.problems.Err(); err != nil {
 		return nil, err
@@ -43,8 +43,8 @@ type parser struct {
 	types    *runtime.Scheme
 }
 
-// patch is the one kind of patch that a rule has.
-func (p *parser) patch(path string, spec ruleSpec) patcher {
+// parsePatch is the one kind of patch that a rule has.
+func (p *parser) parsePatch(path string, spec ruleSpec) patcher {
 	var kinds []string
 	for _, k := range []struct {
 		name string
@@ -60,26 +60,26 @@ func (p *parser) patch(path string, spec ruleSpec) patcher {
 	case len(kinds) > 1:
 		p.problems.Add(path, "has %s: a rule has one kind of patch, make a rule of each", strings.Join(kinds, " and "))
 	case kinds[0] == "patches":
-		return p.operations(path, spec.Patches)
+		return p.parseOperations(path, spec.Patches)
 	case kinds[0] == "mergePatches":
-		return merges(p.data(path+".mergePatches", spec.MergePatches))
+		return mergePatches(p.parseMergeData(path+".mergePatches", spec.MergePatches))
 	default:
-		return p.strategics(path, spec.StrategicPatches)
+		return p.parseStrategic(path, spec.StrategicPatches)
 	}
 	return nil
 }
 
-func (p *parser) operations(path string, specs []patchSpec) operations {
+func (p *parser) parseOperations(path string, specs []patchSpec) operations {
 	var out operations
 	for i, spec := range specs {
-		out = append(out, p.operation(fmt.Sprintf("%s.patches[%d]", path, i), spec))
+		out = append(out, p.parseOperation(fmt.Sprintf("%s.patches[%d]", path, i), spec))
 	}
 	return out
 }
 
-func (p *parser) operation(path string, spec patchSpec) operation {
+func (p *parser) parseOperation(path string, spec patchSpec) operation {
 	name := strings.ToLower(spec.Operation)
-	steps := p.pointer(path+".path", spec.Path)
+	steps := p.parsePointer(path+".path", spec.Path)
 	var value any
 	known := []string{"add", "remove", "replace", "move", "copy", "test"}
 	switch {
@@ -87,9 +87,9 @@ func (p *parser) operation(path string, spec patchSpec) operation {
 		p.problems.Add(path+".operation", "is %q: use one of %s", spec.Operation, strings.Join(known, ", "))
 		return operation{}
 	case name == "move" || name == "copy":
-		p.pointer(path+".from", spec.From)
+		p.parsePointer(path+".from", spec.From)
 	case name != "remove":
-		value = p.value(path+".value", spec.Value)
+		value = p.parseValue(path+".value", spec.Value)
 	}
 	if name == "test" {
 		return operation{name: name, path: spec.Path, test: fieldTest{path: spec.Path, steps: steps, value: value}}
@@ -101,7 +101,7 @@ func (p *parser) operation(path string, spec patchSpec) operation {
 	return o
 }
 
-func (p *parser) pointer(path, text string) []string {
+func (p *parser) parsePointer(path, text string) []string {
 	steps, err := parsePointer(text)
 	if err != nil {
 		p.problems.Add(path, "%v", err)
@@ -109,16 +109,16 @@ func (p *parser) pointer(path, text string) []string {
 	return steps
 }
 
-func (p *parser) value(path, text string) any {
-	v, err := value(text)
+func (p *parser) parseValue(path, text string) any {
+	v, err := parseValue(text)
 	if err != nil {
 		p.problems.Add(path, "%v", err)
 	}
 	return v
 }
 
-// data reads patches that are given as YAML or JSON text.
-func (p *parser) data(path string, specs []dataSpec) []map[string]any {
+// parseMergeData reads patches that are given as YAML or JSON text.
+func (p *parser) parseMergeData(path string, specs []dataSpec) []map[string]any {
 	var out []map[string]any
 	for i, spec := range specs {
 		at := fmt.Sprintf("%s[%d].patchData", path, i)
@@ -138,11 +138,11 @@ func (p *parser) data(path string, specs []dataSpec) []map[string]any {
 	return out
 }
 
-func (p *parser) strategics(path string, specs []dataSpec) strategics {
-	out := strategics{patches: p.data(path+".strategicPatches", specs)}
+func (p *parser) parseStrategic(path string, specs []dataSpec) strategicPatches {
+	out := strategicPatches{patches: p.parseMergeData(path+".strategicPatches", specs)}
 	if p.types == nil {
 		var err error
-		if p.types, err = types(); err != nil {
+		if p.types, err = kubernetesTypes(); err != nil {
 			p.problems.Add(path, "%v", err)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/json" // whole numbers stay whole
 )
 
-// value reads the text that stands for a value in a rule. What is JSON is that: null,
+// parseValue reads the text that stands for a value in a rule. What is JSON is that: null,
 // true, numbers, objects, lists, and "texts in quotes", by which a number or a truth can
 // be had as a text. Anything else is a text of its own, in which JSON's escapes count (\n
 // is a new line), as they do in Velero.
-func value(text string) (any, error) {
+func parseValue(text string) (any, error) {
 	var v any
 	err := json.Unmarshal([]byte(text), &v)
 	if err == nil {

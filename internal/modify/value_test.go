@@ -30,12 +30,12 @@ func TestValues(t *testing.T) {
 		`"`:             `"`,
 		"two\nlines":    "two\nlines",
 	} {
-		if got, err := value(text); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := parseValue(text); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %#v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"{", "[1,", `{"a":}`, "[a, b]"} {
-		if got, err := value(text); err == nil || !strings.Contains(err.Error(), "quotes") {
+		if got, err := parseValue(text); err == nil || !strings.Contains(err.Error(), "quotes") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}

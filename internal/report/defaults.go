@@ -7,9 +7,9 @@ type defaults struct {
 	next     string
 }
 
-// tables are functions, because a package keeps no variables: building one costs
+// defaultTables are functions, because a package keeps no variables: building one costs
 // nothing next to the API call that produced the reason.
-func tables() []func() []defaults {
+func defaultTables() []func() []defaults {
 	return []func() []defaults{readTable, hookTable, filterTable, writeTable, refusedTable, volumeTable, runTable}
 }
 
@@ -106,7 +106,7 @@ func runTable() []defaults {
 
 // defaults of an unknown code weigh as an error and promise no remedy.
 func (c Code) defaults() defaults {
-	for _, table := range tables() {
+	for _, table := range defaultTables() {
 		for _, d := range table() {
 			if d.code == c {
 				return d

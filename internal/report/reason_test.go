@@ -42,7 +42,7 @@ func TestEveryCodeIsInTheTable(t *testing.T) {
 		return true
 	})
 	var listed []Code
-	for _, table := range tables() {
+	for _, table := range defaultTables() {
 		for _, d := range table() {
 			listed = append(listed, d.code)
 		}

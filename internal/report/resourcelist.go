@@ -19,15 +19,15 @@ type ResourceList map[string][]string
 
 // Add records an object of a backup. Call Sort before writing the list.
 func (l ResourceList) Add(apiVersion, kind, namespace, name string) {
-	l.add(apiVersion, kind, objectName(namespace, name))
+	l.addEntry(apiVersion, kind, objectName(namespace, name))
 }
 
 // AddRestored records an object of a restore with what was done to it.
 func (l ResourceList) AddRestored(apiVersion, kind, namespace, name string, a Action) {
-	l.add(apiVersion, kind, objectName(namespace, name)+"("+string(a)+")")
+	l.addEntry(apiVersion, kind, objectName(namespace, name)+"("+string(a)+")")
 }
 
-func (l ResourceList) add(apiVersion, kind, entry string) {
+func (l ResourceList) addEntry(apiVersion, kind, entry string) {
 	key := apiVersion + "/" + kind
 	l[key] = append(l[key], entry)
 }

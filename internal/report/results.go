@@ -50,13 +50,13 @@ func toResult(reasons []Reason) Result {
 	var out Result
 	kept := min(len(reasons), MaxLines)
 	for _, r := range reasons[:kept] {
-		out.add(r)
+		out.addReason(r)
 	}
 	out.Velero = append(out.Velero, leftOut(reasons[kept:])...)
 	return out
 }
 
-func (r *Result) add(reason Reason) {
+func (r *Result) addReason(reason Reason) {
 	line := cutLine(reason.String())
 	switch {
 	case reason.Namespace != "":

@@ -6,7 +6,7 @@ import "github.com/lifeboat-backup/lifeboat/internal/report"
 // service of the others follow the namespace mapping.
 func restoreAPIService(c *Context, obj map[string]any, out *Outcome) error {
 	if label(obj, "kube-aggregator.kubernetes.io/automanaged") != "" {
-		out.skip(report.ClusterManaged, "the API server registers this API itself")
+		out.setSkip(report.ClusterManaged, "the API server registers this API itself")
 		return nil
 	}
 	c.mapInjection(obj)

@@ -7,13 +7,13 @@ import "github.com/lifeboat-backup/lifeboat/internal/report"
 // is dropped, so that the next leader need not wait for the old one.
 func restoreConfigMap(_ *Context, obj map[string]any, out *Outcome) error {
 	if name(obj) == "kube-root-ca.crt" {
-		out.skip(report.ClusterManaged, "the cluster writes its own CA into every namespace")
+		out.setSkip(report.ClusterManaged, "the cluster writes its own CA into every namespace")
 		return nil
 	}
 	if namespace(obj) == "kube-system" {
 		switch name(obj) {
 		case "extension-apiserver-authentication", "kube-apiserver-legacy-service-account-token-tracking":
-			out.skip(report.ClusterManaged, "the API server writes its own")
+			out.setSkip(report.ClusterManaged, "the API server writes its own")
 			return nil
 		}
 	}

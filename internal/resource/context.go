@@ -143,37 +143,37 @@ type Outcome struct {
 // Skipped says whether the object is not to be restored.
 func (o Outcome) Skipped() bool { return o.Skip.Code != "" }
 
-func (o *Outcome) skip(code report.Code, text string) { o.Skip = Note{Code: code, Text: text} }
+func (o *Outcome) setSkip(code report.Code, text string) { o.Skip = Note{Code: code, Text: text} }
 
-func (o *Outcome) warn(code report.Code, text string) {
+func (o *Outcome) addWarning(code report.Code, text string) {
 	o.Warnings = append(o.Warnings, Note{Code: code, Text: text})
 }
 
-// target is the namespace that a source namespace is restored into.
-func (c *Context) target(namespace string) string {
+// targetNamespace is the namespace that a source namespace is restored into.
+func (c *Context) targetNamespace(namespace string) string {
 	if to, ok := c.NamespaceMapping[namespace]; ok && to != "" {
 		return to
 	}
 	return namespace
 }
 
-func (c *Context) has(resource, namespace, name string) bool {
+func (c *Context) isRestored(resource, namespace, name string) bool {
 	return c.Has != nil && c.Has(resource, namespace, name)
 }
 
-// class is the storage class to use in place of one.
-func (c *Context) class(name string) string {
+// mapClassName is the storage class to use in place of one.
+func (c *Context) mapClassName(name string) string {
 	if c.Class == nil || name == "" {
 		return name
 	}
 	return c.Class(name)
 }
 
-func (c *Context) taken(namespace, name string) bool {
+func (c *Context) isTakenSnapshot(namespace, name string) bool {
 	return c.Taken != nil && c.Taken(namespace, name)
 }
 
-func (c *Context) fate(volume string, otherwise Fate) Fate {
+func (c *Context) fateOf(volume string, otherwise Fate) Fate {
 	if c.VolumeFate == nil {
 		return otherwise
 	}

@@ -13,7 +13,7 @@ func jobUIDLabels() []string {
 // run again.
 func restoreJob(_ *Context, obj map[string]any, out *Outcome) error {
 	if why := jobEnd(child(obj, "status")); why != "" {
-		out.skip(report.Finished, "the job had ended: "+why)
+		out.setSkip(report.Finished, "the job had ended: "+why)
 	}
 	dropAnnotations(obj, "batch.kubernetes.io/job-tracking")
 	spec := child(obj, "spec")

@@ -8,11 +8,11 @@ import "github.com/lifeboat-backup/lifeboat/internal/report"
 // A live Lease is never touched (registry): that would depose a leader.
 func restoreLease(_ *Context, obj map[string]any, out *Outcome) error {
 	if namespace(obj) == "kube-node-lease" {
-		out.skip(report.ClusterManaged, "a node's heartbeat: the kubelet makes it")
+		out.setSkip(report.ClusterManaged, "a node's heartbeat: the kubelet makes it")
 		return nil
 	}
 	if label(obj, "apiserver.kubernetes.io/identity") != "" {
-		out.skip(report.ClusterManaged, "an API server's heartbeat: it makes its own")
+		out.setSkip(report.ClusterManaged, "an API server's heartbeat: it makes its own")
 		return nil
 	}
 	drop(child(obj, "spec"), "holderIdentity", "acquireTime", "renewTime", "preferredHolder")

@@ -6,8 +6,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
-// modify applies the resource modifiers in place and gives the object's new metadata.
-func (c *Context) modify(resource string, obj map[string]any, out *Outcome) map[string]any {
+// applyModifiers applies the resource modifiers in place and gives the object's new metadata.
+func (c *Context) applyModifiers(resource string, obj map[string]any, out *Outcome) map[string]any {
 	if c.Modify == nil {
 		return child(obj, "metadata")
 	}

@@ -17,7 +17,7 @@ func restoreSecret(_ *Context, obj map[string]any, out *Outcome) error {
 	}
 	account := annotation(obj, "kubernetes.io/service-account.name")
 	if generatedToken(account, name(obj)) {
-		out.skip(report.ClusterManaged, "a token that the cluster generated for service account "+account)
+		out.setSkip(report.ClusterManaged, "a token that the cluster generated for service account "+account)
 		return nil
 	}
 	dropAnnotations(obj, "kubernetes.io/service-account.uid")
