@@ -123,7 +123,7 @@ func (a *applier) prepare(it *item) (rec record, done bool) {
 		return it.fail(report.ObjectInvalid, err), true
 	}
 	if it.out.Skipped() {
-		it.rec.Reason = it.out.Skip.Code + ": " + it.out.Skip.Text
+		it.rec.Reason = string(it.out.Skip.Code) + ": " + it.out.Skip.Text
 		return it.done(report.Skipped), true
 	}
 	a.notes(it)
@@ -139,10 +139,10 @@ func (a *applier) notes(it *item) {
 		it.rec.Name = kube.StringOf(meta["name"]) // a mapped namespace has another name
 	}
 	for _, n := range it.out.Warnings {
-		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.Code(n.Code), n.Text).As(report.Warning))
+		it.rec.Reasons = append(it.rec.Reasons, it.reason(n.Code, n.Text).As(report.Warning))
 	}
 	for _, n := range it.out.Errors {
-		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.Code(n.Code), n.Text).As(report.Error))
+		it.rec.Reasons = append(it.rec.Reasons, it.reason(n.Code, n.Text).As(report.Error))
 	}
 	if len(it.out.Residual) > 0 {
 		it.rec.Reasons = append(it.rec.Reasons, it.reason(report.ResidualReference,

@@ -17,7 +17,7 @@ import (
 // leave out. There are none in a restore without filters, nor in one of a Secret.
 func (s *session) needy(rules *resource.Registry) map[string]bool {
 	held, out := s.arc.Resources(), map[string]bool{}
-	for gr, types := range rules.Needy() {
+	for gr, types := range rules.Dependencies() {
 		out[gr] = slices.ContainsFunc(types, func(n resource.Need) bool {
 			return slices.Contains(held, n.Resource) && s.plan.Filter.LeavesOut(n.Resource, n.Namespaced)
 		})

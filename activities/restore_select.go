@@ -18,7 +18,7 @@ import (
 type selection struct {
 	s          *session
 	rules      *resource.Registry
-	census     *plan.Census
+	census     *plan.Inventory
 	namespaces map[string]bool  // of all objects of the archive that were seen
 	volumes    bool             // a selected object has to do with volumes
 	needy      map[string]bool  // types whose objects may need what the filters leave out
@@ -29,7 +29,7 @@ type selection struct {
 // them up instead: a few range reads, whatever the size of the backup.
 func (s *session) selection(ctx context.Context, rules *resource.Registry, resolve filter.Resolver) (*selection, error) {
 	x := &selection{
-		s: s, rules: rules, census: plan.NewCensus(s.plan.Filter),
+		s: s, rules: rules, census: plan.NewInventory(s.plan.Filter),
 		namespaces: map[string]bool{}, needy: s.needy(rules), holders: map[string][]int{},
 	}
 	if ok, err := x.lookups(ctx, resolve); ok || err != nil {

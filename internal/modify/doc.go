@@ -17,6 +17,10 @@
 // without it, and the failure is told. A test among patches that does not hold is no
 // failure, the rule has no effect then.
 //
+// Patches are applied by github.com/evanphx/json-patch, tests and conditions are not: it
+// compares numbers as they are written and panics at lists that hold null. A patch is
+// applied one operation at a time, so that the message of a failure can name it.
+//
 // Where Velero leaves things to chance the package deliberately differs:
 //   - what can be known to be wrong without an object (a glob, an expression, a selector,
 //     a patch that is no YAML) is refused before the restore begins;

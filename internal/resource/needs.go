@@ -14,8 +14,8 @@ type needs struct {
 	of    func(obj map[string]any) []Ref
 }
 
-// Needy maps the types whose objects need others to the types of those.
-func (r *Registry) Needy() map[string][]Need {
+// Dependencies maps the types whose objects need others to the types of those.
+func (r *Registry) Dependencies() map[string][]Need {
 	out := map[string][]Need{}
 	for resource, k := range r.kinds {
 		if len(k.needs.types) > 0 {

@@ -41,8 +41,8 @@ func TestNeeds(t *testing.T) {
 			}
 			for _, ref := range got { // what is needed is of a type that was announced
 				need := Need{Resource: ref.Resource, Namespaced: ref.Namespace != ""}
-				if !slices.Contains(r.Needy()[tc.resource], need) {
-					t.Errorf("%v is not among %v", need, r.Needy()[tc.resource])
+				if !slices.Contains(r.Dependencies()[tc.resource], need) {
+					t.Errorf("%v is not among %v", need, r.Dependencies()[tc.resource])
 				}
 			}
 		})

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // What testdata/real.json says in place of a run's own namespace and node port.
@@ -133,8 +135,8 @@ func (a *api) giveBack(id, path string, created []byte, fields []any) {
 func (a *api) outcome(id string, out Outcome) {
 	a.t.Helper()
 	want := map[string]string{
-		"configmaps kube-root-ca.crt": CodeClusterManaged, "jobs.batch done": CodeFinished,
-		"endpoints plain": CodeClusterManaged, "endpoints external": "", "configmaps applied": "", "jobs.batch running": "",
+		"configmaps kube-root-ca.crt": report.ClusterManaged, "jobs.batch done": report.Finished,
+		"endpoints plain": report.ClusterManaged, "endpoints external": "", "configmaps applied": "", "jobs.batch running": "",
 	}
 	if code, ok := want[id]; ok && out.Skip.Code != code {
 		a.t.Errorf("%s: skip code %q, want %q", id, out.Skip.Code, code)

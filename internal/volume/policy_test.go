@@ -186,7 +186,7 @@ func TestParsePoliciesRefuses(t *testing.T) {
 func TestErrorsOfOneDocumentAreBounded(t *testing.T) {
 	_, err := ParsePolicies([]byte(policyHead + strings.Repeat("- action: {type: x}\n", 1000)))
 	var fields filter.FieldErrors
-	if !errors.As(err, &fields) || len(fields) != maxPolicyErrors {
+	if !errors.As(err, &fields) || len(fields) != filter.MaxProblems {
 		t.Errorf("%d errors", len(fields))
 	}
 }

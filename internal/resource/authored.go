@@ -4,17 +4,17 @@ import "encoding/json"
 
 const annotationLastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-// stated answers whether a person or tool stated a field in a manifest, or the
+// authoredFields answers whether a person or tool stated a field in a manifest, or the
 // cluster filled it in. Two witnesses: what kubectl applied last, and the field
 // owners. The server's own allocations (node ports, cluster IPs) are made after
 // field ownership is computed, so they have no owner.
-type stated struct {
+type authoredFields struct {
 	applied map[string]any
 	owned   []map[string]any // fieldsV1 of every entry but those of subresources
 }
 
-func statedBy(obj map[string]any) stated {
-	var s stated
+func authoredFieldsOf(obj map[string]any) authoredFields {
+	var s authoredFields
 	if raw := annotation(obj, annotationLastApplied); raw != "" {
 		// A broken annotation states nothing; kubectl treats it so as well.
 		if json.Unmarshal([]byte(raw), &s.applied) != nil {
@@ -29,8 +29,8 @@ func statedBy(obj map[string]any) stated {
 	return s
 }
 
-// field says whether spec.<name> was stated.
-func (s stated) field(name string) bool {
+// hasSpecField says whether spec.<name> was stated.
+func (s authoredFields) hasSpecField(name string) bool {
 	if _, ok := child(s.applied, "spec")[name]; ok {
 		return true
 	}
@@ -50,7 +50,7 @@ type port struct {
 
 // nodePorts returns the node port numbers that were applied, and the ports
 // whose node port has an owner.
-func (s stated) nodePorts() (applied map[int64]bool, owned map[port]bool) {
+func (s authoredFields) nodePorts() (applied map[int64]bool, owned map[port]bool) {
 	applied, owned = map[int64]bool{}, map[port]bool{}
 	for _, p := range objects(child(s.applied, "spec"), "ports") {
 		if n, ok := number(p, "nodePort"); ok && n > 0 {
@@ -85,10 +85,10 @@ func parsePortKey(key string) (port, bool) {
 	return p, true
 }
 
-// finalizer says whether the manifest's author stated a finalizer: it stands in
+// hasFinalizer says whether the manifest's author stated a finalizer: it stands in
 // what kubectl applied, or a server-side applier that also states a spec owns
 // it. A controller that adds its own finalizer owns no spec.
-func (s stated) finalizer(obj map[string]any, finalizer string) bool {
+func (s authoredFields) hasFinalizer(obj map[string]any, finalizer string) bool {
 	for _, f := range list(child(s.applied, "metadata"), "finalizers") {
 		if f == finalizer {
 			return true

@@ -13,15 +13,15 @@ func (t *typeLists) noteNeverListed(rules ...rule) {
 	for _, r := range rules {
 		for _, name := range r.Include.Names {
 			if neverListed(name) {
-				t.note(report.TypeNotListed, name, "the spec includes "+name+", which is only backed up together with its volume")
+				t.addReason(report.TypeNotListed, name, "the spec includes "+name+", which is only backed up together with its volume")
 			}
 		}
 	}
 }
 
-// ordered resolves the keys of orderedResources. A key that discovery does not
+// resolveOrdered resolves the keys of orderedResources. A key that discovery does not
 // know stays as it is, because Velero matches the bare plural.
-func (t *typeLists) ordered(spec map[string]string) map[string][]string {
+func (t *typeLists) resolveOrdered(spec map[string]string) map[string][]string {
 	var out map[string][]string
 	for _, key := range slices.Sorted(maps.Keys(spec)) {
 		names := splitOrdered(spec[key])
@@ -34,7 +34,7 @@ func (t *typeLists) ordered(spec map[string]string) map[string][]string {
 		if found, ok := t.resolve(key); ok {
 			key = found.GroupResource
 		} else {
-			t.note(report.TypeUnknown, key, "spec.orderedResources names "+key+", which is not a resource type here")
+			t.addReason(report.TypeUnknown, key, "spec.orderedResources names "+key+", which is not a resource type here")
 		}
 		out[key] = append(out[key], names...)
 	}
