@@ -7,10 +7,12 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
@@ -27,15 +29,19 @@ type SnapshotLocations struct {
 
 	mu     sync.Mutex
 	opened map[string]*ebs.Location
+
+	quotaMu    sync.Mutex
+	quota      *quota.Account // see sharedQuota
+	quotaAsked time.Time
 }
 
 // NewSnapshotLocations returns the locations of cfg. Secrets that a location
 // names are read from the cluster, in the configuration's namespace.
 func NewSnapshotLocations(cfg *config.Config, kc *kube.Client) *SnapshotLocations {
-	limits := ebs.DefaultLimits()
+	limits := quota.DefaultLimits()
 	limits.Pending = cmp.Or(cfg.Limits.PendingSnapshots, limits.Pending)
 	options := ebs.Options{
-		Limits: ebs.NewPool(limits), ClusterName: os.Getenv(envClusterName),
+		Limits: quota.NewPool(limits), ClusterName: os.Getenv(envClusterName),
 		Secret: func(ctx context.Context, name, key string) ([]byte, error) {
 			return readSecret(ctx, kc, cfg.Namespace, name, key)
 		},
@@ -88,6 +94,47 @@ func (l *SnapshotLocations) Get(ctx context.Context, name string) (*velerov1.Vol
 	}
 	l.opened[name] = loc
 	return doc, loc, nil
+}
+
+const (
+	// quotaLimit bounds the question whose account the locations are of, and
+	// quotaAgain is how long after an answer that did not help it is asked again.
+	quotaLimit = 10 * time.Second
+	quotaAgain = time.Minute
+)
+
+// sharedQuota is the quota of the account that the cluster's volumes are in. It is nil
+// if no location tells, because there is none, because they are of several accounts or
+// Regions, or because AWS does not answer: snapshots that need no location go on without.
+func (l *SnapshotLocations) sharedQuota(ctx context.Context) *quota.Account {
+	l.quotaMu.Lock()
+	defer l.quotaMu.Unlock()
+	if l.quota != nil || time.Since(l.quotaAsked) < quotaAgain {
+		return l.quota
+	}
+	limited, cancel := context.WithTimeout(ctx, quotaLimit)
+	defer cancel()
+	l.quota, l.quotaAsked = l.commonQuota(limited), time.Now()
+	return l.quota
+}
+
+func (l *SnapshotLocations) commonQuota(ctx context.Context) *quota.Account {
+	var first *ebs.Location
+	for i := range l.cfg.VolumeSnapshotLocations {
+		_, loc, err := l.Get(ctx, l.cfg.VolumeSnapshotLocations[i].Name)
+		switch {
+		case err != nil:
+			return nil
+		case first == nil:
+			first = loc
+		case loc.Account() != first.Account() || loc.Region() != first.Region():
+			return nil
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return first.Quota()
 }
 
 func (l *SnapshotLocations) find(name string) (*velerov1.VolumeSnapshotLocation, error) {
