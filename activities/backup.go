@@ -28,7 +28,7 @@ type Backup struct {
 	Rules     *resource.Registry
 	Runs      Runs
 
-	rooms csiRooms // shared by all that this worker does
+	quotas csiQuotas // shared by all that this worker does
 }
 
 // Runs tells whether the run that holds a claim is still alive.

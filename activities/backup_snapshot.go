@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -124,8 +125,10 @@ func (s *shooting) giveUp() {
 // ready prepares each path. What is refused for good is the volumes' failure and not
 // the backup's: the objects are worth having without them.
 func (s *shooting) ready(ctx context.Context, paths map[volume.Path]snapshotter, how shot) error {
+	ctx, done := quota.KeepTurn(ctx) // both paths may reserve in one account
+	defer done()
 	groups := s.groups()
-	for _, path := range []volume.Path{volume.CSI, volume.Native} { // in one order: room is held meanwhile
+	for _, path := range []volume.Path{volume.Native, volume.CSI} {
 		of := groups[path]
 		if len(of) == 0 || s.barred[path] {
 			continue

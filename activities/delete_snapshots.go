@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// nativeAtOnce is enough to use up EC2's rate of deletions, see ebs.DefaultLimits.
+	// nativeAtOnce is enough to use up EC2's rate of deletions, see quota.DefaultLimits.
 	nativeAtOnce = 8
 	// csiAtOnce is more: most of the time a driver is waited for.
 	csiAtOnce = 16

@@ -83,7 +83,7 @@ type taker interface {
 func (b *Backup) snapshotters(ctx context.Context, o *opened) (map[volume.Path]snapshotter, error) {
 	out := map[volume.Path]snapshotter{}
 	if o.plan.Volumes.count(volume.CSI) > 0 {
-		out[volume.CSI] = &csiSnapshots{kube: b.Kube, plan: &o.plan, rooms: &b.rooms, window: b.Config.Limits.PendingSnapshots}
+		out[volume.CSI] = &csiSnapshots{kube: b.Kube, plan: &o.plan, quotas: &b.quotas, locations: b.Snapshots, window: b.Config.Limits.PendingSnapshots}
 	}
 	if name := o.plan.Volumes.Location; name != "" {
 		_, loc, err := b.Snapshots.Get(ctx, name)

@@ -9,13 +9,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/parallel"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/parallel"
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -34,9 +37,10 @@ const labelUID = ebs.TagBackupUID
 // csiSnapshots takes snapshots by VolumeSnapshot objects. They stay in the cluster
 // until the backup is committed.
 type csiSnapshots struct {
-	kube  *kube.Client
-	plan  *backupPlan
-	rooms *csiRooms
+	kube      *kube.Client
+	plan      *backupPlan
+	quotas    *csiQuotas
+	locations *location.Set // nil: no account is known
 	// window is how many snapshots of the cluster a driver makes at a time. EBS takes
 	// so many pending ones in an account, and its driver does not queue: what it
 	// refuses, the snapshotter asks for again, ever later.
@@ -44,28 +48,35 @@ type csiSnapshots struct {
 	classes map[string]string // the drivers of VolumeSnapshotClasses, once they are read
 }
 
-// calm is how many a driver may have to make before pods are frozen for more: some of
-// others' are pending too.
-func (c *csiSnapshots) calm() int { return c.window * 9 / 10 }
-
 // csiTaker is one unit's.
 type csiTaker struct {
 	c       *csiSnapshots
 	volumes []int
 	shot    shot
-	errs    map[int]time.Time // since when the driver has had an error
+	quotas  map[string]*quota.Driver // by driver
+	errs    map[int]time.Time        // since when the driver has had an error
 }
 
 // ready reserves room before a freeze: what a driver refuses is not taken while pods
 // are frozen.
 func (c *csiSnapshots) ready(ctx context.Context, groups [][]int, how shot) (taker, error) {
-	t := &csiTaker{c: c, volumes: slices.Concat(groups...), shot: how, errs: map[int]time.Time{}}
-	if !how.frozen {
-		return t, nil
-	}
+	t := &csiTaker{c: c, volumes: slices.Concat(groups...), shot: how, quotas: map[string]*quota.Driver{}, errs: map[int]time.Time{}}
 	mine := c.byDriver(t.volumes)
-	for _, driver := range slices.Sorted(maps.Keys(mine)) { // in one order, so that no two wait for one another
-		err := how.within(ctx, func(ctx context.Context) error { return c.reserve(ctx, driver, c.keys(mine[driver])) })
+	drivers := slices.Sorted(maps.Keys(mine)) // in one order, so that no two wait for one another
+	if at := slices.Index(drivers, volume.DriverEBS); at > 0 {
+		drivers = slices.Insert(slices.Delete(drivers, at, at+1), 0, volume.DriverEBS) // as native snapshots
+	}
+	for _, driver := range drivers {
+		of, err := c.quotaOf(ctx, driver)
+		if err != nil {
+			t.release()
+			return nil, err
+		}
+		t.quotas[driver] = of
+		if !how.frozen {
+			continue
+		}
+		err = how.within(ctx, func(ctx context.Context) error { return of.Reserve(ctx, c.orders(mine[driver])) })
 		if err != nil {
 			t.release()
 			return nil, err
@@ -130,11 +141,12 @@ func (t *csiTaker) ask(ctx context.Context, todo []int, live map[string]snapshot
 		switch {
 		case kube.IsForbidden(err) || kube.IsInvalid(err) || kube.IsNotFound(err):
 			refused[i] = err.Error()
+			t.quotas[v.Driver].Release(t.c.key(i))
 		case err != nil:
 			return err
 		}
 		asked[i] = content
-		t.c.rooms.of(v.Driver).giveBack([]string{t.c.key(i)})
+		t.quotas[v.Driver].Asked(t.c.key(i))
 		return nil
 	})
 }
@@ -147,9 +159,9 @@ func (t *csiTaker) allowed(ctx context.Context, missing []int, refused map[int]s
 	}
 	var out []int
 	for driver, of := range t.c.byDriver(missing) {
-		n := 0
+		var keys []string
 		err := t.shot.within(ctx, func(ctx context.Context) (err error) {
-			n, err = t.c.claim(ctx, driver, t.c.keys(of))
+			keys, err = t.quotas[driver].TryReserve(ctx, t.c.orders(of))
 			return err
 		})
 		switch {
@@ -160,7 +172,11 @@ func (t *csiTaker) allowed(ctx context.Context, missing []int, refused map[int]s
 		case err != nil:
 			return nil, err
 		}
-		out = append(out, of[:n]...)
+		for _, i := range of {
+			if slices.Contains(keys, t.c.key(i)) {
+				out = append(out, i)
+			}
+		}
 	}
 	return out, nil
 }

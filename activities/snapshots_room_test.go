@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -158,8 +159,8 @@ func (q *quotaCluster) stranger(name, class string, vs snapshotv1.VolumeSnapshot
 	q.all["elsewhere/"+name] = &vs
 }
 
-// quota is a cluster whose driver has 10 places, and backups of n volumes each there.
-func quota(t *testing.T, backups, n int) (*quotaCluster, []*csiSnapshots) {
+// quotaBackups is a cluster whose driver has 10 places, and backups of n volumes each there.
+func quotaBackups(t *testing.T, backups, n int) (*quotaCluster, []*csiSnapshots) {
 	t.Helper()
 	q := &quotaCluster{places: 10, lasts: 50 * time.Millisecond, all: map[string]*snapshotv1.VolumeSnapshot{}}
 	srv := httptest.NewServer(q)
@@ -169,7 +170,7 @@ func quota(t *testing.T, backups, n int) (*quotaCluster, []*csiSnapshots) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	rooms := &csiRooms{}
+	quotas := &csiQuotas{}
 	var out []*csiSnapshots
 	for b := range backups {
 		p := takingOf(strings.Repeat("c", n))
@@ -178,7 +179,7 @@ func quota(t *testing.T, backups, n int) (*quotaCluster, []*csiSnapshots) {
 			v := &p.Volumes.Volumes[i]
 			v.Driver, v.Class, v.Snapshot = "d", "ebs", fmt.Sprint(v.Snapshot, "-", b)
 		}
-		out = append(out, &csiSnapshots{kube: client, plan: p, rooms: rooms, window: q.places})
+		out = append(out, &csiSnapshots{kube: client, plan: p, quotas: quotas, window: q.places})
 	}
 	return q, out
 }
@@ -187,7 +188,7 @@ func quota(t *testing.T, backups, n int) (*quotaCluster, []*csiSnapshots) {
 // ask for no more than the driver takes, others' snapshots counted in.
 func TestManyFreezesWithFewPlaces(t *testing.T) {
 	const each = 16
-	q, backups := quota(t, 2, each+8)
+	q, backups := quotaBackups(t, 2, each+8)
 	q.stranger("pending", "ebs", vs(time.Hour, true, false, ""))
 	q.stranger("forgotten", "ebs", vs(time.Hour, false, false, "bad"))
 	q.stranger("of another driver", "nfs", vs(time.Hour, false, false, ""))
@@ -224,15 +225,32 @@ func TestManyFreezesWithFewPlaces(t *testing.T) {
 	if q.refused > 0 || q.most > q.places {
 		t.Errorf("%d were refused, %d pending at a time", q.refused, q.most)
 	}
-	if left := backups[0].rooms.of("d").promises(); len(left) > 0 {
-		t.Errorf("promised still: %v", left)
+	time.Sleep(2 * q.lasts)
+	wantFree(t, backups[0], q.places-1) // the stranger's is pending
+}
+
+// wantFree: of the driver's places, so many can be reserved.
+func wantFree(t *testing.T, c *csiSnapshots, want int) {
+	t.Helper()
+	driver, err := c.quotaOf(t.Context(), "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []quota.Order
+	for i := range c.window + 1 {
+		all = append(all, quota.Order{Key: fmt.Sprint("free/", i)})
+	}
+	got, err := driver.TryReserve(t.Context(), all)
+	driver.Release(got...)
+	if err != nil || len(got) != want {
+		t.Errorf("%d of %d places are free, want %d: %v", len(got), c.window, want, err)
 	}
 }
 
 // TestNoFreezeWithoutRoom: while there is none nothing is begun, and in the end it is
 // the volumes' failure.
 func TestNoFreezeWithoutRoom(t *testing.T) {
-	q, backups := quota(t, 1, 2)
+	q, backups := quotaBackups(t, 1, 2)
 	for i := range 10 {
 		q.stranger(fmt.Sprint("s", i), "ebs", vs(time.Second, true, false, ""))
 	}
@@ -251,9 +269,8 @@ func TestNoFreezeWithoutRoom(t *testing.T) {
 		}
 		s.release()
 	}
-	if left := backups[0].rooms.of("d").promises(); len(left) > 0 {
-		t.Errorf("promised still: %v", left)
-	}
+	clear(q.all)
+	wantFree(t, backups[0], q.places)
 }
 
 // failing is a taker that has one of its snapshots and then fails.

@@ -7,6 +7,9 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -23,6 +26,10 @@ type Set struct {
 
 	mu     sync.Mutex
 	opened map[string]*ebs.Location
+
+	quotaMu    sync.Mutex
+	quota      *quota.Account // see SharedQuota
+	quotaAsked time.Time
 }
 
 // Open connects to EC2 as a location says.
@@ -44,9 +51,9 @@ const envClusterName = "AWS_CLUSTER_NAME"
 // OpenEBS opens locations that share one limiter, since limits are the account's. secret
 // reads a key of a Secret in the worker's namespace.
 func OpenEBS(cfg *config.Config, secret func(ctx context.Context, name, key string) ([]byte, error)) Open {
-	limits := ebs.DefaultLimits()
+	limits := quota.DefaultLimits()
 	limits.Pending = cmp.Or(cfg.Limits.PendingSnapshots, limits.Pending)
-	options := ebs.Options{Limits: ebs.NewPool(limits), ClusterName: os.Getenv(envClusterName), Secret: secret}
+	options := ebs.Options{Limits: quota.NewPool(limits), ClusterName: os.Getenv(envClusterName), Secret: secret}
 	return func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
 		return ebs.Open(ctx, l, options)
 	}
@@ -92,6 +99,47 @@ func (l *Set) Get(ctx context.Context, name string) (*velerov1.VolumeSnapshotLoc
 	}
 	l.opened[name] = loc
 	return doc, loc, nil
+}
+
+const (
+	// quotaLimit bounds the question whose account the locations are of, and
+	// quotaAgain is how long after an answer that did not help it is asked again.
+	quotaLimit = 10 * time.Second
+	quotaAgain = time.Minute
+)
+
+// SharedQuota is the quota of the account that the cluster's volumes are in. It is nil
+// if no location tells, because there is none, because they are of several accounts or
+// Regions, or because AWS does not answer: snapshots that need no location go on without.
+func (l *Set) SharedQuota(ctx context.Context) *quota.Account {
+	l.quotaMu.Lock()
+	defer l.quotaMu.Unlock()
+	if l.quota != nil || time.Since(l.quotaAsked) < quotaAgain {
+		return l.quota
+	}
+	limited, cancel := context.WithTimeout(ctx, quotaLimit)
+	defer cancel()
+	l.quota, l.quotaAsked = l.commonQuota(limited), time.Now()
+	return l.quota
+}
+
+func (l *Set) commonQuota(ctx context.Context) *quota.Account {
+	var first *ebs.Location
+	for i := range l.cfg.VolumeSnapshotLocations {
+		_, loc, err := l.Get(ctx, l.cfg.VolumeSnapshotLocations[i].Name)
+		switch {
+		case err != nil:
+			return nil
+		case first == nil:
+			first = loc
+		case loc.Account() != first.Account() || loc.Region() != first.Region():
+			return nil
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return first.Quota()
 }
 
 func (l *Set) Find(name string) (*velerov1.VolumeSnapshotLocation, error) {

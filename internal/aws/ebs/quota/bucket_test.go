@@ -1,4 +1,4 @@
-package ebs
+package quota
 
 import (
 	"context"
@@ -10,9 +10,9 @@ import (
 
 func TestBucketHoldsTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, start := newBucket(Rate{PerSecond: 5, Burst: 10}), time.Now()
+		b, start := newRequestBucket(Rate{PerSecond: 5, Burst: 10}), time.Now()
 		for range 30 {
-			if err := b.take(t.Context(), 1); err != nil {
+			if err := b.takeTokens(t.Context(), 1); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -26,20 +26,20 @@ func TestBucketHoldsTheRate(t *testing.T) {
 // refused stays a small share, and what is taken comes near to 2/s.
 func TestBucketLearns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBucket(Rate{PerSecond: 5, Burst: 90})
-		real := newBucket(Rate{PerSecond: 2, Burst: 10}) // AWS's own
+		b := newRequestBucket(Rate{PerSecond: 5, Burst: 90})
+		real := newRequestBucket(Rate{PerSecond: 2, Burst: 10}) // AWS's own
 		start, taken, refused := time.Now(), 0, 0
 		for taken < 300 {
-			if err := b.take(t.Context(), 1); err != nil {
+			if err := b.takeTokens(t.Context(), 1); err != nil {
 				t.Fatal(err)
 			}
-			if real.try(1) > 0 {
+			if real.tryTake(1) > 0 {
 				refused++
-				b.throttled()
+				b.learnThrottled()
 				continue
 			}
 			taken++
-			b.passed()
+			b.learnPassed()
 		}
 		ideal := 145 * time.Second // (300-10)/2
 		if took := time.Since(start); took > ideal*13/10 || refused > 30 {
@@ -50,13 +50,13 @@ func TestBucketLearns(t *testing.T) {
 
 func TestBucketForgetsOldLessons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBucket(Rate{PerSecond: 5, Burst: 10})
-		b.throttled()
-		if b.try(1) < afterCut {
+		b := newRequestBucket(Rate{PerSecond: 5, Burst: 10})
+		b.learnThrottled()
+		if b.tryTake(1) < afterCut {
 			t.Error("a request right after a throttling")
 		}
 		time.Sleep(idleResets + time.Second)
-		b.try(1)
+		b.tryTake(1)
 		if b.now != b.top {
 			t.Errorf("still %v", b.now)
 		}
@@ -65,14 +65,14 @@ func TestBucketForgetsOldLessons(t *testing.T) {
 
 func TestBucketNeverStarves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBucket(Rate{PerSecond: 5, Burst: 10})
+		b := newRequestBucket(Rate{PerSecond: 5, Burst: 10})
 		for range 100 {
-			b.throttled()
+			b.learnThrottled()
 			time.Sleep(2 * time.Second)
 		}
 		start := time.Now()
 		for range 3 {
-			if err := b.take(t.Context(), 5); err != nil { // more than the bucket holds by now
+			if err := b.takeTokens(t.Context(), 5); err != nil { // more than the bucket holds by now
 				t.Fatal(err)
 			}
 		}
@@ -84,11 +84,11 @@ func TestBucketNeverStarves(t *testing.T) {
 
 func TestBucketServesInOrderAndEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBucket(Rate{PerSecond: 1, Burst: 1})
+		b := newRequestBucket(Rate{PerSecond: 1, Burst: 1})
 		served := make(chan int, 5)
 		for i := range 5 {
 			go func() {
-				if b.take(t.Context(), 1) == nil {
+				if b.takeTokens(t.Context(), 1) == nil {
 					served <- i
 				}
 			}()
@@ -96,7 +96,7 @@ func TestBucketServesInOrderAndEndsWithTheContext(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		if err := b.take(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
+		if err := b.takeTokens(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("want the context's error, got %v", err)
 		}
 		time.Sleep(10 * time.Second)

@@ -1,45 +1,44 @@
-package ebs
+package quota
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// cloud is an account's snapshots as a counter sees them.
+// cloud is an account's snapshots as a Counter sees them.
 type cloud struct {
 	mu     sync.Mutex
 	snaps  map[string]Snapshot
 	counts int
 	hide   map[string]bool // not visible yet
+	fails  error
 }
 
-func (c *cloud) count(_ context.Context, ids []string) (pending, known map[string]Snapshot, err error) {
+func (c *cloud) count(_ context.Context, ids []string) ([]Snapshot, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.counts++
-	pending, known = map[string]Snapshot{}, map[string]Snapshot{}
+	var out []Snapshot
 	for id, s := range c.snaps {
-		if s.State == SnapshotPending && !c.hide[id] {
-			pending[id] = s
+		if !c.hide[id] && (s.Pending || slices.Contains(ids, id)) {
+			out = append(out, s)
 		}
 	}
-	for _, id := range ids {
-		if s, ok := c.snaps[id]; ok && !c.hide[id] {
-			known[id] = s
-		}
-	}
-	return pending, known, nil
+	return out, c.fails
 }
 
 func (c *cloud) add(n int, prefix, volume string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i := range n {
 		id := fmt.Sprintf("%s-%d", prefix, i)
-		c.snaps[id] = Snapshot{ID: id, VolumeID: volume, State: SnapshotPending}
+		c.snaps[id] = Snapshot{ID: id, VolumeID: volume, Pending: true}
 	}
 }
 
@@ -47,7 +46,7 @@ func (c *cloud) finish(id string) Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.snaps[id]
-	s.State = SnapshotCompleted
+	s.Pending = false
 	c.snaps[id] = s
 	return s
 }
@@ -56,7 +55,7 @@ func newCloud() *cloud { return &cloud{snaps: map[string]Snapshot{}, hide: map[s
 
 func unpaid(int) error { return nil }
 
-func slotsOf(l Limits) *slots { return newSlots(l, func(int) {}) }
+func quotaOf(l Limits) *pendingQuota { return newPendingQuota(l, func(int) {}) }
 
 func smallLimits(pending int) Limits {
 	l := DefaultLimits()
@@ -64,31 +63,31 @@ func smallLimits(pending int) Limits {
 	return l
 }
 
-func mustAcquire(t *testing.T, s *slots, n int, c *cloud) {
+func mustAcquire(t *testing.T, s *pendingQuota, n int, c *cloud) {
 	t.Helper()
 	if got, err := s.acquire(t.Context(), n, c.count, unpaid); err != nil || got != n {
 		t.Fatalf("acquire %d: %d, %v", n, got, err)
 	}
 }
 
-func wantFull(t *testing.T, s *slots, c *cloud) {
+func wantFull(t *testing.T, s *pendingQuota, c *cloud) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), hiddenFor-time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), invisibleFor-time.Second)
 	defer cancel()
 	if _, err := s.acquire(ctx, 1, c.count, unpaid); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("a slot where there is none: %v", err)
 	}
 }
 
-func TestSlotsCountOwnHeldAndForeign(t *testing.T) {
+func TestPendingCountOwnHeldAndForeign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), slotsOf(smallLimits(10+strangers))
+		c, s := newCloud(), quotaOf(smallLimits(10+otherWriters))
 		c.add(4, "other", "vol-x")
 		mustAcquire(t, s, 6, c)
-		wantFull(t, s, c) // 4 foreign, 6 held, and the margin for strangers
+		wantFull(t, s, c) // 4 foreign, 6 held, and the margin for others
 		c.add(6, "own", "vol-y")
 		for i := range 6 {
-			s.created(fmt.Sprintf("own-%d", i), "vol-y")
+			s.learnCreated(fmt.Sprintf("own-%d", i), "vol-y")
 		}
 		wantFull(t, s, c)
 		c.finish("own-3")
@@ -97,42 +96,42 @@ func TestSlotsCountOwnHeldAndForeign(t *testing.T) {
 	})
 }
 
-func TestSlotsWithoutStrangersHaveNoMargin(t *testing.T) {
+func TestPendingWithoutOthersHaveNoMargin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), slotsOf(smallLimits(100))
+		c, s := newCloud(), quotaOf(smallLimits(100))
 		mustAcquire(t, s, 100, c)
 		wantFull(t, s, c)
 	})
 }
 
-// TestSlotsKeepWhatIsNotVisibleYet: a snapshot that no list shows is pending
+// TestPendingKeepWhatIsNotVisibleYet: a snapshot that no list shows is pending
 // until it has had time to show.
-func TestSlotsKeepWhatIsNotVisibleYet(t *testing.T) {
+func TestPendingKeepWhatIsNotVisibleYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), slotsOf(smallLimits(1))
+		c, s := newCloud(), quotaOf(smallLimits(1))
 		mustAcquire(t, s, 1, c)
 		c.add(1, "own", "vol-y")
 		c.hide["own-0"] = true
-		s.created("own-0", "vol-y")
+		s.learnCreated("own-0", "vol-y")
 		wantFull(t, s, c)
 		delete(c.snaps, "own-0") // somebody deleted it
 		start := time.Now()
 		mustAcquire(t, s, 1, c)
-		if waited := time.Since(start); waited > unseen {
+		if waited := time.Since(start); waited > VisibleWithin {
 			t.Errorf("waited %v for a snapshot that is gone", waited)
 		}
 	})
 }
 
-func TestSlotsWakeOnNews(t *testing.T) {
+func TestPendingWakeOnNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), slotsOf(smallLimits(1))
+		c, s := newCloud(), quotaOf(smallLimits(1))
 		mustAcquire(t, s, 1, c)
 		c.add(1, "own", "vol-y")
-		s.created("own-0", "vol-y")
+		s.learnCreated("own-0", "vol-y")
 		go func() {
 			time.Sleep(30*time.Second + 10*time.Millisecond)
-			s.seen(c.finish("own-0")) // somebody else described it
+			s.learnDescribed(c.finish("own-0")) // somebody else described it
 		}()
 		start := time.Now()
 		mustAcquire(t, s, 1, c)
@@ -145,21 +144,21 @@ func TestSlotsWakeOnNews(t *testing.T) {
 	})
 }
 
-func TestSlotsBelieveARefusal(t *testing.T) {
+func TestPendingBelieveARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), slotsOf(smallLimits(100))
+		c, s := newCloud(), quotaOf(smallLimits(100))
 		c.add(10, "other", "vol-x")
 		mustAcquire(t, s, 1, c)
-		s.refused(1)
+		s.learnRefused(1)
 		wantFull(t, s, c)
-		time.Sleep(hiddenFor)
+		time.Sleep(invisibleFor)
 		mustAcquire(t, s, 50, c)
 	})
 }
 
-func TestSlotsFirstComeFirstServed(t *testing.T) {
+func TestPendingFirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), slotsOf(smallLimits(4))
+		c, s := newCloud(), quotaOf(smallLimits(4))
 		mustAcquire(t, s, 4, c)
 		served := make(chan int, 3)
 		for i, n := range []int{3, 1, 2} { // the large one is not overtaken
@@ -167,13 +166,13 @@ func TestSlotsFirstComeFirstServed(t *testing.T) {
 				if _, err := s.acquire(t.Context(), n, c.count, unpaid); err == nil {
 					served <- i
 					time.Sleep(time.Second)
-					s.release(n)
+					s.releaseHeld(n)
 				}
 			}()
 			synctest.Wait()
 		}
 		for range 4 {
-			s.release(1)
+			s.releaseHeld(1)
 			time.Sleep(time.Minute)
 		}
 		if order := fmt.Sprint(<-served, <-served, <-served); order != "0 1 2" {
@@ -182,9 +181,9 @@ func TestSlotsFirstComeFirstServed(t *testing.T) {
 	})
 }
 
-func TestSlotsOfAVolume(t *testing.T) {
+func TestPendingOfAVolume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCloud(), slotsOf(smallLimits(100))
+		c, s := newCloud(), quotaOf(smallLimits(100))
 		c.add(5, "other", "vol-x")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

@@ -1,9 +1,12 @@
-package ebs
+package quota
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // How a bucket answers to throttling: additive increase, multiplicative decrease.
@@ -16,26 +19,10 @@ const (
 	idleResets = 10 * time.Minute // a lesson that old is forgotten
 )
 
-// turn is a mutex that honours contexts and serves in order of arrival.
-type turn chan struct{}
-
-func newTurn() turn { return make(turn, 1) }
-
-func (t turn) lock(ctx context.Context) error {
-	select {
-	case t <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (t turn) unlock() { <-t }
-
-// bucket holds requests of one action below the account's rate, first come
+// requestBucket keeps the requests of one action below the account's rate, first come
 // first served.
-type bucket struct {
-	turn turn
+type requestBucket struct {
+	fifo *semaphore.Weighted // who holds it waits for tokens
 	top  Rate
 
 	mu     sync.Mutex
@@ -46,33 +33,54 @@ type bucket struct {
 	cut    time.Time // of the last throttling
 }
 
-func newBucket(top Rate) *bucket {
-	return &bucket{turn: newTurn(), top: top, now: top, tokens: top.Burst, at: time.Now()}
+func newRequestBucket(top Rate) *requestBucket {
+	if top == (Rate{}) {
+		top = Rate{PerSecond: math.MaxInt32, Burst: math.MaxInt32}
+	}
+	return &requestBucket{fifo: semaphore.NewWeighted(1), top: top, now: top, tokens: top.Burst, at: time.Now()}
 }
 
-// take waits for n tokens, at most a full bucket, and removes them.
-func (b *bucket) take(ctx context.Context, n float64) error {
-	if err := b.turn.lock(ctx); err != nil {
+// takeTokens waits for n tokens, at most a full bucket, and removes them.
+func (b *requestBucket) takeTokens(ctx context.Context, n float64) error {
+	if err := b.fifo.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	defer b.turn.unlock()
+	defer b.fifo.Release(1)
 	for {
-		wait := b.try(n)
+		wait := b.tryTake(n)
 		if wait <= 0 {
 			return nil
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := waitFor(ctx, nil, wait); err != nil {
 			return err
 		}
 	}
 }
 
-// try takes n tokens, or says how long to wait for them.
-func (b *bucket) try(n float64) time.Duration {
+// takeAvailable removes at most n tokens that nobody waits for, and tells how many.
+func (b *requestBucket) takeAvailable(n int) int {
+	if !b.fifo.TryAcquire(1) {
+		return 0
+	}
+	defer b.fifo.Release(1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	b.refill(now)
+	b.refillTokens(now)
+	if b.closed.After(now) {
+		return 0
+	}
+	n = max(0, min(n, int(b.tokens)))
+	b.tokens -= float64(n)
+	return n
+}
+
+// tryTake takes n tokens, or says how long to wait for them.
+func (b *requestBucket) tryTake(n float64) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.refillTokens(now)
 	if wait := b.closed.Sub(now); wait > 0 {
 		return wait
 	}
@@ -84,7 +92,7 @@ func (b *bucket) try(n float64) time.Duration {
 	return max(time.Millisecond, time.Duration((n-b.tokens)/b.now.PerSecond*float64(time.Second)))
 }
 
-func (b *bucket) refill(now time.Time) {
+func (b *requestBucket) refillTokens(now time.Time) {
 	if now.Sub(b.cut) > idleResets && b.now != b.top && !b.cut.IsZero() {
 		b.now = b.top
 	}
@@ -92,28 +100,28 @@ func (b *bucket) refill(now time.Time) {
 	b.at = now
 }
 
-// give puts tokens back that were not used.
-func (b *bucket) give(n float64) {
+// giveBack puts tokens back that were not used.
+func (b *requestBucket) giveBack(n float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.refill(time.Now())
+	b.refillTokens(time.Now())
 	b.tokens = min(b.now.Burst, b.tokens+n)
 }
 
-// drain removes tokens that somebody else used; fewer than none puts some back.
-func (b *bucket) drain(n float64) {
+// drainTokens removes tokens that somebody else used; fewer than none puts some back.
+func (b *requestBucket) drainTokens(n float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.refill(time.Now())
+	b.refillTokens(time.Now())
 	b.tokens = min(b.now.Burst, max(b.tokens-n, -b.now.Burst))
 }
 
-// throttled learns that EC2 took too many.
-func (b *bucket) throttled() {
+// learnThrottled learns that EC2 took too many.
+func (b *requestBucket) learnThrottled() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	b.refill(now)
+	b.refillTokens(now)
 	b.tokens, b.closed = min(b.tokens, 0), now.Add(afterCut)
 	if now.Sub(b.cut) < cutApart {
 		return
@@ -123,8 +131,8 @@ func (b *bucket) throttled() {
 	b.now.Burst = max(b.now.Burst*cutTo, 1)
 }
 
-// passed learns that EC2 took one.
-func (b *bucket) passed() {
+// learnPassed learns that EC2 took one.
+func (b *requestBucket) learnPassed() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.now.PerSecond = min(b.now.PerSecond+b.top.PerSecond*gainOf, b.top.PerSecond)
