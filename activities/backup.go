@@ -64,6 +64,14 @@ func (p *backupPlan) resource(groupResource string) (kube.Resource, bool) {
 	return kube.Catalog{Resources: p.Resources}.Find(groupResource)
 }
 
+// forDrivers is what the drivers of its volumes know of a backup.
+func (p *backupPlan) forDrivers() *driverBackup {
+	return &driverBackup{
+		UID: p.UID, Name: p.Backup.Name, Cluster: p.Run.Cluster, StorageLocation: p.Backup.Spec.StorageLocation,
+		Labels: p.Backup.Labels, SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration, Volumes: p.Volumes.Volumes,
+	}
+}
+
 // opened is a backup in progress: its store, staging and plan.
 type opened struct {
 	st     store.Store

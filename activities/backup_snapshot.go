@@ -12,7 +12,6 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -33,7 +32,7 @@ type unitResult struct {
 // again by tags and names, and pods that a lost attempt left frozen are thawed first.
 // A volume that cannot be snapshotted is a reason in the result; an error is the
 // cluster's, EC2's or the store's, and may pass.
-func (b *Backup) SnapshotVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
+func (b *Backup) SnapshotVolumes(ctx context.Context, attempt int32, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.SnapshotResult{}, err
@@ -41,7 +40,7 @@ func (b *Backup) SnapshotVolumes(ctx context.Context, _ *heartbeat.Recorder, in 
 	var res unitResult
 	err = o.stage.Get(ctx, repository.UnitSnapshotFile(in.Unit), &res)
 	if errors.Is(err, store.ErrNotFound) {
-		res, err = b.unit(ctx, o, in.Unit)
+		res, err = b.unit(ctx, o, in.Unit, attempt)
 	}
 	return res.summary(), err
 }
@@ -60,7 +59,7 @@ func (r *unitResult) summary() contract.SnapshotResult {
 }
 
 // unit is one attempt at a unit that has no result yet.
-func (b *Backup) unit(ctx context.Context, o *opened, unit int) (unitResult, error) {
+func (b *Backup) unit(ctx context.Context, o *opened, unit int, attempt int32) (unitResult, error) {
 	f, began := b.newFreezer(o, unit), time.Now()
 	resumed, err := f.resume(ctx)
 	if err != nil {
@@ -70,14 +69,14 @@ func (b *Backup) unit(ctx context.Context, o *opened, unit int) (unitResult, err
 	if err != nil {
 		return unitResult{}, err
 	}
-	s := &shooting{o: o, unit: &o.plan.Volumes.Units[unit], freezer: f, barred: map[volume.Path]bool{}}
+	s := &shooting{o: o, unit: &o.plan.Volumes.Units[unit], freezer: f, barred: map[volume.Path]bool{}, attempt: attempt}
 	defer s.release()
 	if err := s.earlier(ctx, paths, began, resumed); err != nil {
 		return unitResult{}, err
 	}
 	if f.spent() {
 		s.giveUp()
-	} else if err := s.shoot(ctx, paths, o.plan.shotOf(b.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, f.last())); err != nil {
+	} else if err := s.shoot(ctx, paths, o.plan.shotOf(b.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, f.last(), attempt)); err != nil {
 		return unitResult{}, fmt.Errorf("snapshot unit %d: %w", unit, err)
 	}
 	res := s.result()
@@ -90,10 +89,11 @@ type shooting struct {
 	unit    *unitPlan
 	freezer *freezer
 
-	barred map[volume.Path]bool // not to be taken
-	takers []taker
-	mu     sync.Mutex
-	taken  []taken
+	attempt int32                // at the unit, from 1
+	barred  map[volume.Path]bool // not to be taken
+	takers  []taker
+	mu      sync.Mutex
+	taken   []taken
 }
 
 // shoot waits for room, freezes, takes, thaws and completes.

@@ -23,7 +23,7 @@ func (s *shooting) groups() map[volume.Path][][]int {
 // snapshots of a unit are taken in one freeze: if all are there, and of a time before
 // the pods were thawed, they are used as they are; otherwise they are made anew.
 func (s *shooting) earlier(ctx context.Context, paths map[volume.Path]snapshotter, thawed time.Time, resumed bool) error {
-	if len(s.unit.Pods) == 0 || attemptOf(ctx) == 1 {
+	if len(s.unit.Pods) == 0 || s.attempt == 1 {
 		return nil
 	}
 	return s.settleEarlier(ctx, paths, thawed, resumed)

@@ -112,5 +112,5 @@ func (b *Backup) releaseVolumes(ctx context.Context, st store.Store, ref contrac
 	if err != nil {
 		return err
 	}
-	return (&csiSnapshots{kube: b.Kube, plan: &p}).release(ctx, allTaken(units))
+	return (&csiSnapshots{kube: b.Kube, plan: p.forDrivers()}).release(ctx, allTaken(units))
 }

@@ -10,8 +10,10 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -55,7 +57,7 @@ func (b *Backup) FinishVolumes(ctx context.Context, p *heartbeat.Recorder, in co
 	f := &finish{b: b, o: o, paths: paths, final: &final}
 	err = f.settle(ctx)
 	if err == nil {
-		err = f.keep(ctx)
+		err = f.retain(ctx)
 	}
 	if err == nil {
 		err = f.discard(ctx)
@@ -75,7 +77,7 @@ type finish struct {
 	o       *opened
 	paths   map[volume.Path]snapshotter
 	final   *finalVolumes
-	keeper  *keeper         // nil: no volume takes the CSI path
+	objects []retained      // of snapshots, to be stored
 	reasons []report.Reason // new ones
 }
 
@@ -115,14 +117,37 @@ func (f *finish) fail(e *ended, why string) {
 	f.reasons = append(f.reasons, f.o.plan.Volumes.failure(e.Volume, why))
 }
 
-// keep comes before discard: what cannot be kept is discarded.
-func (f *finish) keep(ctx context.Context) error {
-	csi, ok := f.paths[volume.CSI].(*csiSnapshots)
-	if !ok {
-		return nil
+// retain comes before discard: what cannot be retained is discarded.
+func (f *finish) retain(ctx context.Context) error {
+	byPath := map[volume.Path][]taken{}
+	for _, e := range f.final.Ended {
+		if e.Failed == "" {
+			path := f.o.plan.Volumes.Volumes[e.Volume].Path
+			byPath[path] = append(byPath[path], e.taken)
+		}
 	}
-	f.keeper = &keeper{c: csi, finish: f}
-	return f.keeper.keep(ctx)
+	for path, completed := range byPath {
+		r, err := f.paths[path].retain(ctx, completed)
+		if err != nil {
+			return err
+		}
+		f.record(r)
+	}
+	return nil
+}
+
+// record notes what came of retaining the snapshots of one path.
+func (f *finish) record(r retention) {
+	for i := range f.final.Ended {
+		e := &f.final.Ended[i]
+		if info := r.Infos[e.Volume]; info != nil {
+			e.CSI = info
+		}
+		if why := r.Failed[e.Volume]; why != "" {
+			f.fail(e, why)
+		}
+	}
+	f.objects = append(f.objects, r.Objects...)
 }
 
 // discard deletes what is not complete, and what a repeated attempt may have made
@@ -152,10 +177,8 @@ func (f *finish) discard(ctx context.Context) error {
 // store writes the objects of CSI snapshots as one more shard.
 func (f *finish) store(ctx context.Context, p *heartbeat.Recorder, shard int) error {
 	e := f.b.newExport(ctx, f.o, p, shard, exportCursor{})
-	if f.keeper != nil {
-		if err := f.keeper.add(e); err != nil {
-			return err
-		}
+	if err := f.addObjects(e); err != nil {
+		return err
 	}
 	for _, r := range f.reasons {
 		e.note.reason(r)
@@ -164,5 +187,24 @@ func (f *finish) store(ctx context.Context, p *heartbeat.Recorder, shard int) er
 		return err
 	}
 	f.final.Shard = e.cur.Result
+	return nil
+}
+
+// addObjects writes the objects of snapshots, and notes them for the files beside the
+// tarball.
+func (f *finish) addObjects(e *export) error {
+	for _, o := range f.objects {
+		if err := e.w.Add(o.Key, o.Body); err != nil {
+			return fmt.Errorf("store %s: %w", kube.ObjectName(o.Key.Namespace, o.Key.Name), err)
+		}
+		switch o.Key.Resource {
+		case resource.VolumeSnapshots:
+			f.final.Snapshots = append(f.final.Snapshots, o.Body)
+		case resource.VolumeSnapshotContents:
+			f.final.Contents = append(f.final.Contents, o.Body)
+		default:
+			f.final.Classes = append(f.final.Classes, o.Body)
+		}
+	}
 	return nil
 }

@@ -19,7 +19,9 @@ type Registry interface {
 // Register registers every activity under its contract name.
 func (b *Backup) Register(r Registry) {
 	register(r, contract.PrepareBackup, b.Prepare)
-	register(r, contract.SnapshotVolumes, b.SnapshotVolumes)
+	register(r, contract.SnapshotVolumes, func(ctx context.Context, _ *heartbeat.Recorder, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
+		return b.SnapshotVolumes(ctx, attemptOf(ctx), in)
+	})
 	register(r, contract.ExportShard, b.ExportShard)
 	register(r, contract.ExportRelated, b.ExportRelated)
 	register(r, contract.CheckVolumes, b.CheckVolumes)
@@ -75,6 +77,14 @@ func startHeartbeat(ctx context.Context) (recorder *heartbeat.Recorder, stop fun
 		}
 	}
 	return heartbeat.Start(last, func(h contract.Heartbeat) { activity.RecordHeartbeat(ctx, h) })
+}
+
+// attemptOf is the number of the activity's attempt, from 1.
+func attemptOf(ctx context.Context) int32 {
+	if !activity.IsActivity(ctx) {
+		return 1
+	}
+	return activity.GetInfo(ctx).Attempt
 }
 
 // typed turns a domain error into the ApplicationError that Temporal sees. It is

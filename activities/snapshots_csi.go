@@ -38,7 +38,7 @@ const labelUID = ebs.TagBackupUID
 // until the backup is committed.
 type csiSnapshots struct {
 	kube      *kube.Client
-	plan      *backupPlan
+	plan      *driverBackup
 	quotas    *csiQuotas
 	locations *location.Set // nil: no account is known
 	// window is how many snapshots of the cluster a driver makes at a time. EBS takes
@@ -134,7 +134,7 @@ func (t *csiTaker) ask(ctx context.Context, todo []int, live map[string]snapshot
 	}
 	var mu sync.Mutex
 	return parallel.ForEach(ctx, createWindow, missing, func(ctx context.Context, i int) error {
-		v := &t.c.plan.Volumes.Volumes[i]
+		v := &t.c.plan.Volumes[i]
 		content, err := t.c.create(ctx, v)
 		mu.Lock()
 		defer mu.Unlock()
@@ -182,7 +182,7 @@ func (t *csiTaker) allowed(ctx context.Context, missing []int, refused map[int]s
 }
 
 func (c *csiSnapshots) key(i int) string {
-	v := &c.plan.Volumes.Volumes[i]
+	v := &c.plan.Volumes[i]
 	return kube.ObjectName(v.Namespace, v.Snapshot)
 }
 
@@ -194,7 +194,7 @@ func (c *csiSnapshots) create(ctx context.Context, v *volume.Volume) (string, er
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	labels[resource.LabelBackup], labels[labelUID] = resource.LabelValue(c.plan.Backup.Name), c.plan.UID
+	labels[resource.LabelBackup], labels[labelUID] = resource.LabelValue(c.plan.Name), c.plan.UID
 	delete(labels, resource.LabelRestore)
 	vs := &snapshotv1.VolumeSnapshot{
 		TypeMeta:   metav1.TypeMeta{APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot"},
@@ -252,7 +252,7 @@ func (t *csiTaker) failure(i int, vs *snapshotv1.VolumeSnapshot) string {
 	} else if why == "" {
 		delete(t.errs, i)
 	}
-	limit := t.c.plan.Backup.Spec.CSISnapshotTimeout.Duration
+	limit := t.c.plan.SnapshotTimeout
 	switch {
 	case time.Since(vs.CreationTimestamp.Time) > limit:
 		return fmt.Sprintf("the driver has taken no snapshot within csiSnapshotTimeout (%s)%s", limit, after(why))

@@ -158,7 +158,7 @@ func (c *csiSnapshots) release(ctx context.Context, all []taken) error {
 // remove deletes VolumeSnapshots and their contents. The policy is set first: it
 // decides about the snapshot at the provider.
 func (c *csiSnapshots) remove(ctx context.Context, live map[string]snapshotv1.VolumeSnapshot, policy snapshotv1.DeletionPolicy) error {
-	return parallel.ForEach(ctx, fetchWindow, slices.Sorted(maps.Keys(live)), func(ctx context.Context, key string) error {
+	return parallel.ForEach(ctx, retainWindow, slices.Sorted(maps.Keys(live)), func(ctx context.Context, key string) error {
 		vs := live[key]
 		content := contentOf(&vs)
 		err := c.setPolicy(ctx, content, policy)
@@ -178,7 +178,7 @@ func (c *csiSnapshots) remove(ctx context.Context, live map[string]snapshotv1.Vo
 // orphans deletes contents without a VolumeSnapshot. Those to be released are only
 // those that keep the snapshot already: of the others it is gone, or is to go.
 func (c *csiSnapshots) orphans(ctx context.Context, names []string, policy snapshotv1.DeletionPolicy) error {
-	return parallel.ForEach(ctx, fetchWindow, names, func(ctx context.Context, name string) error {
+	return parallel.ForEach(ctx, retainWindow, names, func(ctx context.Context, name string) error {
 		content, err := kube.Read[snapshotv1.VolumeSnapshotContent](ctx, c.kube, kube.VolumeSnapshotContents(), "", name)
 		switch {
 		case kube.IsNotFound(err):

@@ -77,7 +77,7 @@ func (c *csiSnapshots) occupying(ctx context.Context, ofClass func(string) bool)
 // occupies says whether a driver works on a snapshot. One that it has not taken for
 // long, or that it has called failed for long, takes nobody's place.
 func (c *csiSnapshots) occupies(vs *snapshotv1.VolumeSnapshot) bool {
-	limit := c.plan.Backup.Spec.CSISnapshotTimeout.Duration
+	limit := c.plan.SnapshotTimeout
 	switch {
 	case isReady(vs):
 		return false
@@ -108,7 +108,7 @@ func (c *csiSnapshots) driverOfClass(ctx context.Context) (map[string]string, er
 func (c *csiSnapshots) byDriver(volumes []int) map[string][]int {
 	out := map[string][]int{}
 	for _, i := range volumes {
-		driver := c.plan.Volumes.Volumes[i].Driver
+		driver := c.plan.Volumes[i].Driver
 		out[driver] = append(out[driver], i)
 	}
 	return out
@@ -118,7 +118,7 @@ func (c *csiSnapshots) byDriver(volumes []int) map[string][]int {
 func (c *csiSnapshots) orders(volumes []int) []quota.Order {
 	out := make([]quota.Order, 0, len(volumes))
 	for _, i := range volumes {
-		out = append(out, quota.Order{Key: c.key(i), VolumeID: c.plan.Volumes.Volumes[i].VolumeID})
+		out = append(out, quota.Order{Key: c.key(i), VolumeID: c.plan.Volumes[i].VolumeID})
 	}
 	return out
 }

@@ -56,7 +56,7 @@ func (c *csiSnapshots) state(t taken, vs *snapshotv1.VolumeSnapshot, there bool)
 		return snapshotState{Phase: snapshotFailed, Detail: c.deleted(t.Volume)}
 	case isReady(vs):
 		return snapshotState{Phase: snapshotCompleted, Percent: 100}
-	case why != "" && time.Since(t.At) > c.plan.Backup.Spec.CSISnapshotTimeout.Duration:
+	case why != "" && time.Since(t.At) > c.plan.SnapshotTimeout:
 		return snapshotState{Phase: snapshotFailed, Detail: "the driver has failed for longer than csiSnapshotTimeout" + after(why)}
 	}
 	return snapshotState{Phase: snapshotPending, Detail: why}

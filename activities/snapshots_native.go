@@ -11,8 +11,6 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 )
 
@@ -33,7 +31,7 @@ const (
 // nativeSnapshots takes EBS snapshots through EC2.
 type nativeSnapshots struct {
 	l    *ebs.Location
-	plan *backupPlan
+	plan *driverBackup
 }
 
 // nativeRequest is one volume to snapshot.
@@ -58,7 +56,7 @@ type nativeTaker struct {
 func (n *nativeSnapshots) ready(ctx context.Context, groups [][]int, how shot) (taker, error) {
 	ids := make([]string, 0, len(groups))
 	for _, i := range slices.Concat(groups...) {
-		ids = append(ids, n.plan.Volumes.Volumes[i].VolumeID)
+		ids = append(ids, n.plan.Volumes[i].VolumeID)
 	}
 	found, err := n.l.Volumes(ctx, ids)
 	if err != nil {
@@ -86,7 +84,7 @@ func (n *nativeSnapshots) ready(ctx context.Context, groups [][]int, how shot) (
 func (t *nativeTaker) add(group []int, found map[string]ebs.Volume) {
 	at := map[string]int{}
 	for _, i := range group {
-		v := t.n.plan.Volumes.Volumes[i]
+		v := t.n.plan.Volumes[i]
 		vol, ok := found[v.VolumeID]
 		if why := unfit(v.VolumeID, vol, ok); why != "" {
 			t.lost = append(t.lost, failedVolumes([]int{i}, why)...)
@@ -118,8 +116,8 @@ func unfit(id string, v ebs.Volume, there bool) string {
 // volume's speed, of which Velero's files have no room for all.
 func (n *nativeSnapshots) tags(v ebs.Volume, pv string) map[string]string {
 	own := map[string]string{
-		ebs.TagBackup: n.plan.Backup.Name, ebs.TagPV: pv, ebs.TagBackupUID: n.plan.UID,
-		ebs.TagCluster: n.plan.Run.Cluster, ebs.TagLocation: n.plan.Backup.Spec.StorageLocation,
+		ebs.TagBackup: n.plan.Name, ebs.TagPV: pv, ebs.TagBackupUID: n.plan.UID,
+		ebs.TagCluster: n.plan.Cluster, ebs.TagLocation: n.plan.StorageLocation,
 	}
 	if v.IOPS > 0 {
 		own[tagIOPS] = strconv.Itoa(int(v.IOPS))
@@ -127,7 +125,7 @@ func (n *nativeSnapshots) tags(v ebs.Volume, pv string) map[string]string {
 	if v.Throughput > 0 {
 		own[tagThroughput] = strconv.Itoa(int(v.Throughput))
 	}
-	return ebs.Tags(v.Tags, n.plan.Backup.Labels, own)
+	return ebs.Tags(v.Tags, n.plan.Labels, own)
 }
 
 // take snapshots the groups in parallel. With pods frozen for the last time, those that
@@ -171,21 +169,13 @@ func (t *nativeTaker) settled(ctx, group context.Context, err error) bool {
 	case t.shot.last && t.room != nil, errors.Is(err, errNoRoom):
 		return true
 	}
-	return group.Err() == nil && givenUp(attemptOf(ctx), err)
+	return group.Err() == nil && givenUp(t.shot.attempt, err)
 }
 
 // givenUp: a volume's snapshot is refused for good, or has failed in attempt after
 // attempt while EC2 answered otherwise. One volume must not hold up all others.
 func givenUp(attempt int32, err error) bool {
 	return ebs.IsFinal(err) || attempt >= createAttempts && (errors.Is(err, ebs.ErrState) || errors.Is(err, ebs.ErrUnavailable))
-}
-
-// attemptOf is the number of the activity's attempt, from 1.
-func attemptOf(ctx context.Context) int32 {
-	if !activity.IsActivity(ctx) {
-		return 1
-	}
-	return activity.GetInfo(ctx).Attempt
 }
 
 // snapshots asks for those of a group, in the reserved room if there is one, or in such
@@ -246,7 +236,7 @@ func (t *nativeTaker) complete(ctx context.Context) (map[int]string, error) {
 	refused := map[int]string{}
 	for _, g := range t.partial {
 		_, err := t.n.l.SnapshotInstance(ctx, t.n.plan.UID, g[0].Volume.Instance, requests(g))
-		if err != nil && (ctx.Err() != nil || !givenUp(attemptOf(ctx), err)) {
+		if err != nil && (ctx.Err() != nil || !givenUp(t.shot.attempt, err)) {
 			return nil, fmt.Errorf("tag snapshots of instance %s: %w", g[0].Volume.Instance, err)
 		}
 		for _, r := range g {

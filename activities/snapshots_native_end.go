@@ -35,7 +35,7 @@ func nativeState(s ebs.Snapshot) snapshotState {
 	case ebs.SnapshotCompleted:
 		st.Phase, st.Percent = snapshotCompleted, 100
 	case ebs.SnapshotFailed:
-		st.Phase, st.Detail = snapshotFailed, fmt.Sprintf("EBS gave snapshot %s up: %s", s.ID, s.StateMessage)
+		st.Phase, st.Detail = snapshotFailed, ebs.FailureOf(s)
 	}
 	return st
 }
@@ -58,7 +58,7 @@ func (n *nativeSnapshots) discard(ctx context.Context, all []taken, keep map[int
 		}
 	}
 	if _, err := n.l.Prune(ctx, n.plan.UID, ids); err != nil {
-		return fmt.Errorf("delete snapshots of backup %s that are not kept: %w", n.plan.Backup.Name, err)
+		return fmt.Errorf("delete snapshots of backup %s that are not kept: %w", n.plan.Name, err)
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func (n *nativeSnapshots) of(ctx context.Context, volumes []int) (map[int][]ebs.
 	}
 	out := map[int][]ebs.Snapshot{}
 	for _, i := range volumes {
-		v := &n.plan.Volumes.Volumes[i]
+		v := &n.plan.Volumes[i]
 		for _, s := range all {
 			if pv := s.Tags[ebs.TagPV]; s.VolumeID == v.VolumeID && (pv == "" || pv == v.PV) {
 				out[i] = append(out[i], s)
@@ -106,3 +106,11 @@ func (n *nativeSnapshots) forget(ctx context.Context, volumes []int) error {
 	}
 	return err
 }
+
+// retain has nothing to do: EBS snapshots outlive the cluster's objects by themselves.
+func (n *nativeSnapshots) retain(context.Context, []taken) (retention, error) {
+	return retention{}, nil
+}
+
+// release has nothing to do: nothing in the cluster stands for an EBS snapshot.
+func (n *nativeSnapshots) release(context.Context, []taken) error { return nil }

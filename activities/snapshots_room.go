@@ -1,8 +1,6 @@
 package activities
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -16,21 +14,10 @@ const (
 	longestTimeout = 365 * 24 * time.Hour
 )
 
-// errNoRoom: there was no room for a snapshot in its time.
-var errNoRoom = errors.New("no room for its snapshot below the limit of pending snapshots")
-
-// shot is how the snapshots of a unit are taken.
-type shot struct {
-	frozen bool      // pods wait for them
-	last   bool      // and will not be frozen another time
-	until  time.Time // when there has to be room for them
-	late   error     // what it is if there was none
-}
-
 // shotOf is that of one attempt at a unit. slots is the limit of pending snapshots.
-func (p *backupPlan) shotOf(slots int, frozen, last bool) shot {
+func (p *backupPlan) shotOf(slots int, frozen, last bool, attempt int32) shot {
 	wait := p.waitForRoom(slots)
-	s := shot{frozen: frozen, last: last, until: p.Planned.Add(wait)}
+	s := shot{frozen: frozen, last: last, attempt: attempt, until: p.Planned.Add(wait)}
 	if least := time.Now().Add(leastWait); s.until.Before(least) {
 		s.until = least
 	}
@@ -74,15 +61,4 @@ func (p *podHooks) longest() time.Duration {
 	}
 	times := usualFreeze()
 	return min(sum(p.Pre, 2*times.before)+sum(p.Post, times.after), longestTimeout)
-}
-
-// within runs what waits for room, until there has to be some.
-func (s shot) within(ctx context.Context, fn func(context.Context) error) error {
-	limited, cancel := context.WithDeadline(ctx, s.until)
-	defer cancel()
-	err := fn(limited)
-	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return s.late
-	}
-	return err
 }

@@ -31,11 +31,11 @@ func TestWaitForRoom(t *testing.T) {
 			t.Errorf("%d volumes wait for %s, want %s", n, got, want)
 		}
 		p.Planned = time.Now()
-		if how := p.shotOf(100, true, false); time.Until(how.until).Round(time.Minute) != want || !errors.Is(how.late, errNoRoom) {
+		if how := p.shotOf(100, true, false, 1); time.Until(how.until).Round(time.Minute) != want || !errors.Is(how.late, errNoRoom) {
 			t.Errorf("%d volumes: %+v", n, how)
 		}
 		p.Planned = ago(100 * time.Hour)
-		if how := p.shotOf(100, true, false); time.Until(how.until).Round(time.Second) != leastWait {
+		if how := p.shotOf(100, true, false, 1); time.Until(how.until).Round(time.Second) != leastWait {
 			t.Errorf("%d volumes, late: %+v", n, how)
 		}
 	}
@@ -61,7 +61,7 @@ func TestUnitTime(t *testing.T) {
 }
 
 func TestOccupies(t *testing.T) {
-	c := &csiSnapshots{plan: takingOf("c")} // csiSnapshotTimeout is a minute
+	c := &csiSnapshots{plan: driverBackupOf("c")} // csiSnapshotTimeout is a minute
 	for name, tc := range map[string]struct {
 		vs   snapshotv1.VolumeSnapshot
 		want bool
@@ -173,10 +173,10 @@ func quotaBackups(t *testing.T, backups, n int) (*quotaCluster, []*csiSnapshots)
 	quotas := &csiQuotas{}
 	var out []*csiSnapshots
 	for b := range backups {
-		p := takingOf(strings.Repeat("c", n))
+		p := driverBackupOf(strings.Repeat("c", n))
 		p.UID = fmt.Sprint("uid-", b)
-		for i := range p.Volumes.Volumes {
-			v := &p.Volumes.Volumes[i]
+		for i := range p.Volumes {
+			v := &p.Volumes[i]
 			v.Driver, v.Class, v.Snapshot = "d", "ebs", fmt.Sprint(v.Snapshot, "-", b)
 		}
 		out = append(out, &csiSnapshots{kube: client, plan: p, quotas: quotas, window: q.places})
@@ -247,31 +247,46 @@ func wantFree(t *testing.T, c *csiSnapshots, want int) {
 	}
 }
 
-// TestNoFreezeWithoutRoom: while there is none nothing is begun, and in the end it is
-// the volumes' failure.
-func TestNoFreezeWithoutRoom(t *testing.T) {
+// TestReserveWithoutCapacity: while there is none nothing is made, and in the end that is
+// an error of all volumes before a freeze, and of each volume where no pod waits.
+func TestReserveWithoutCapacity(t *testing.T) {
 	q, backups := quotaBackups(t, 1, 2)
 	for i := range 10 {
 		q.stranger(fmt.Sprint("s", i), "ebs", vs(time.Second, true, false, ""))
 	}
 	made := len(q.all)
-	for name, frozen := range map[string]bool{"frozen": true, "loose": false} {
-		how := backups[0].plan.shotOf(10, frozen, false)
-		how.until = time.Now().Add(300 * time.Millisecond)
-		s := &shooting{o: &opened{plan: *backups[0].plan}, unit: &unitPlan{Groups: [][]int{{0}, {1}}}, freezer: &freezer{}}
-		paths := map[volume.Path]snapshotter{volume.CSI: backups[0]}
-		err := s.ready(t.Context(), paths, how)
-		if err == nil {
-			err = s.take(t.Context(), nil, false)
-		}
-		if err != nil || len(s.taken) != 2 || !strings.Contains(s.taken[0].Failed, "no room") || len(q.all) != made {
-			t.Errorf("%s: %v, %+v", name, err, s.taken)
-		}
-		s.release()
+	how := shot{frozen: true, until: time.Now().Add(300 * time.Millisecond), late: errNoRoom}
+	if _, err := backups[0].ready(t.Context(), [][]int{{0}, {1}}, how); !errors.Is(err, errNoRoom) {
+		t.Errorf("before a freeze: %v", err)
 	}
+	how = shot{until: time.Now().Add(300 * time.Millisecond), late: errNoRoom}
+	taker, err := backups[0].ready(t.Context(), [][]int{{0}, {1}}, how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := taker.take(t.Context(), nil)
+	if err != nil || len(got) != 2 || !strings.Contains(got[0].Failed, "no room") || len(q.all) != made {
+		t.Errorf("without a freeze: %v, %+v", err, got)
+	}
+	taker.release()
 	clear(q.all)
 	wantFree(t, backups[0], q.places)
 }
+
+// TestNoCapacityIsOfTheVolumes: a driver without capacity fails its volumes and not the
+// unit, and nothing is reserved.
+func TestNoCapacityIsOfTheVolumes(t *testing.T) {
+	s := &shooting{o: &opened{plan: *takingOf("cc")}, unit: &unitPlan{Groups: [][]int{{0}, {1}}}, freezer: &freezer{}}
+	err := s.ready(t.Context(), map[volume.Path]snapshotter{volume.CSI: fullDriver{}}, shot{})
+	if err != nil || len(s.takers) != 0 || len(s.taken) != 2 || !strings.Contains(s.taken[0].Failed, "no room") {
+		t.Errorf("%v, %+v", err, s.taken)
+	}
+}
+
+// fullDriver is a driver that has no capacity.
+type fullDriver struct{ snapshotter }
+
+func (fullDriver) ready(context.Context, [][]int, shot) (taker, error) { return nil, errNoRoom }
 
 // failing is a taker that has one of its snapshots and then fails.
 type failing struct{ taker }

@@ -27,6 +27,9 @@ func takingOf(paths string) *backupPlan {
 	}}}
 }
 
+// driverBackupOf is such a backup as the drivers know it.
+func driverBackupOf(paths string) *driverBackup { return takingOf(paths).forDrivers() }
+
 func ago(d time.Duration) time.Time { return time.Now().Add(-d) }
 
 func TestTimely(t *testing.T) {
@@ -114,11 +117,11 @@ func TestUnfit(t *testing.T) {
 
 // TestGroupsByInstance: EC2 fixes one moment for volumes of one instance only.
 func TestGroupsByInstance(t *testing.T) {
-	p := takingOf("nnnnnn")
+	p := driverBackupOf("nnnnnn")
 	found := map[string]ebs.Volume{}
 	for i, instance := range []string{"i-1", "i-2", "", "i-1", "", "gone"} {
 		id := "vol-" + string(rune('0'+i))
-		p.Volumes.Volumes[i].VolumeID = id
+		p.Volumes[i].VolumeID = id
 		if instance != "gone" {
 			found[id] = ebs.Volume{ID: id, Instance: instance}
 		}
@@ -192,7 +195,7 @@ func TestCSISort(t *testing.T) {
 		"an error for long, running": {live: ptr(vs(time.Second, false, false, "bad")), since: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			taker := &csiTaker{c: &csiSnapshots{plan: takingOf("c")}, shot: shot{frozen: tc.frozen}, errs: map[int]time.Time{}}
+			taker := &csiTaker{c: &csiSnapshots{plan: driverBackupOf("c")}, shot: shot{frozen: tc.frozen}, errs: map[int]time.Time{}}
 			if tc.since {
 				taker.errs[0] = ago(2 * frozenError)
 			}
@@ -224,7 +227,7 @@ func TestCSISort(t *testing.T) {
 func ptr[T any](v T) *T { return &v }
 
 func TestCSIState(t *testing.T) {
-	c := &csiSnapshots{plan: takingOf("c")}
+	c := &csiSnapshots{plan: driverBackupOf("c")}
 	deleting := vs(time.Second, true, true, "")
 	deleting.DeletionTimestamp = &metav1.Time{Time: time.Now()}
 	for name, tc := range map[string]struct {

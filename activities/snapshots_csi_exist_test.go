@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -61,22 +62,21 @@ func TestExistInEC2(t *testing.T) {
 		"denied":                 {seenEC2: seenEC2{disks: "01", err: ebs.ErrDenied}, left: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := &keeper{finish: &finish{o: &opened{plan: *takingOf("ccn")}, final: &finalVolumes{}}}
-			for i := range 3 {
-				v := &k.o.plan.Volumes.Volumes[i]
+			k := &keeper{c: &csiSnapshots{plan: driverBackupOf("ccn")}, infos: map[int]*volume.CSIInfo{}, failed: map[int]string{}}
+			for i := range 2 {
+				v := &k.c.plan.Volumes[i]
 				v.Driver, v.VolumeID = volume.DriverEBS, fmt.Sprint("vol-", i)
-				k.final.Ended = append(k.final.Ended, ended{taken: taken{Volume: i}, CSI: &volume.CSIInfo{SnapshotHandle: fmt.Sprint("snap-", i)}})
+				k.infos[i] = &volume.CSIInfo{SnapshotHandle: fmt.Sprint("snap-", i)}
+				k.add(i, kube.VolumeSnapshots(), "shop", fmt.Sprint("vs-", i), nil)
 			}
-			for i := range k.final.Ended {
-				k.objects = append(k.objects, kept{of: &k.final.Ended[i]})
-			}
+			k.add(-1, kube.VolumeSnapshotClasses(), "", "class", nil)
 			left, err := k.judge(t.Context(), &tc.seenEC2, k.ofEBS(), showsIn{50 * time.Millisecond, 10 * time.Millisecond})
-			k.forgetFailed()
-			if !errors.Is(err, tc.err) || len(left) != tc.left || len(k.reasons) != tc.failed || len(k.objects) != 3-tc.failed {
-				t.Errorf("%v, left %d, %d objects, %v", err, len(left), len(k.objects), k.reasons)
+			got := k.result()
+			if !errors.Is(err, tc.err) || len(left) != tc.left || len(got.Failed) != tc.failed || len(got.Objects) != 3-tc.failed || len(got.Infos) != 2-tc.failed {
+				t.Errorf("%v, left %d, %d objects, %v", err, len(left), len(got.Objects), got.Failed)
 			}
-			if tc.says != "" && !strings.Contains(k.reasons[0].Message, tc.says) {
-				t.Errorf("says %q", k.reasons[0].Message)
+			if why := got.Failed[1]; tc.says != "" && !strings.Contains(why, tc.says) {
+				t.Errorf("says %q", why)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,16 +21,19 @@ type inEC2 interface {
 // showsIn is how long a snapshot that EC2 does not show is looked for, and how often.
 type showsIn struct{ within, pause time.Duration }
 
-// exist asks EC2 for the snapshots that its CSI driver calls ready: somebody may have
+// checkInEC2 asks EC2 for the snapshots that its CSI driver calls ready: somebody may have
 // deleted one since, which neither driver nor cluster would notice. A location that
 // cannot be asked, or does not know the volumes, says nothing about their snapshots.
-func (k *keeper) exist(ctx context.Context) error {
+func (k *keeper) checkInEC2(ctx context.Context) error {
 	left := k.ofEBS()
-	for _, doc := range k.b.Config.VolumeSnapshotLocations {
+	if k.c.locations == nil {
+		return nil
+	}
+	for _, doc := range k.c.locations.Config().VolumeSnapshotLocations {
 		if len(left) == 0 {
 			return nil
 		}
-		_, loc, err := k.b.Snapshots.Get(ctx, doc.Name)
+		_, loc, err := k.c.locations.Get(ctx, doc.Name)
 		if err == nil {
 			left, err = k.judge(ctx, loc, left, showsIn{showsWithin, csiLookLast})
 		}
@@ -40,14 +44,13 @@ func (k *keeper) exist(ctx context.Context) error {
 	return nil
 }
 
-// ofEBS are the volumes whose handles are ids of EBS snapshots.
-func (k *keeper) ofEBS() []*ended {
-	var out []*ended
-	for i := range k.final.Ended {
-		e := &k.final.Ended[i]
-		v := &k.o.plan.Volumes.Volumes[e.Volume]
-		if v.Path == volume.CSI && v.Driver == volume.DriverEBS && v.VolumeID != "" && e.CSI != nil && volume.IsEBSSnapshotID(e.CSI.SnapshotHandle) {
-			out = append(out, e)
+// ofEBS are the volumes whose handles are ids of EBS snapshots, in order.
+func (k *keeper) ofEBS() []int {
+	var out []int
+	for _, i := range slices.Sorted(maps.Keys(k.infos)) {
+		v := &k.c.plan.Volumes[i]
+		if v.Driver == volume.DriverEBS && v.VolumeID != "" && volume.IsEBSSnapshotID(k.infos[i].SnapshotHandle) {
+			out = append(out, i)
 		}
 	}
 	return out
@@ -55,23 +58,24 @@ func (k *keeper) ofEBS() []*ended {
 
 // judge fails those whose volume a location sees and whose snapshot it does not, and
 // returns those that it can say nothing of: all of them where there is an error.
-func (k *keeper) judge(ctx context.Context, loc inEC2, all []*ended, wait showsIn) ([]*ended, error) {
-	idOf := func(e *ended) string { return k.o.plan.Volumes.Volumes[e.Volume].VolumeID }
+func (k *keeper) judge(ctx context.Context, loc inEC2, all []int, wait showsIn) ([]int, error) {
+	idOf := func(i int) string { return k.c.plan.Volumes[i].VolumeID }
+	handleOf := func(i int) string { return k.infos[i].SnapshotHandle }
 	disks, err := loc.Volumes(ctx, textOf(all, idOf))
 	if err != nil {
 		return all, err
 	}
-	unknown := slices.DeleteFunc(slices.Clone(all), func(e *ended) bool { _, sees := disks[idOf(e)]; return sees })
-	asked := slices.DeleteFunc(slices.Clone(all), func(e *ended) bool { _, sees := disks[idOf(e)]; return !sees })
+	unknown := slices.DeleteFunc(slices.Clone(all), func(i int) bool { _, sees := disks[idOf(i)]; return sees })
+	asked := slices.DeleteFunc(slices.Clone(all), func(i int) bool { _, sees := disks[idOf(i)]; return !sees })
 	for end := time.Now().Add(wait.within); len(asked) > 0; {
-		found, err := loc.Snapshots(ctx, textOf(asked, handleOfEnded))
+		found, err := loc.Snapshots(ctx, textOf(asked, handleOf))
 		if err != nil {
 			return all, err
 		}
-		asked = slices.DeleteFunc(asked, func(e *ended) bool {
-			s, there := found[e.CSI.SnapshotHandle]
+		asked = slices.DeleteFunc(asked, func(i int) bool {
+			s, there := found[handleOf(i)]
 			if there && s.State == ebs.SnapshotFailed {
-				k.fail(e, nativeState(s).Detail)
+				k.failed[i] = ebs.FailureOf(s)
 			}
 			return there
 		})
@@ -82,8 +86,8 @@ func (k *keeper) judge(ctx context.Context, loc inEC2, all []*ended, wait showsI
 			return all, err
 		}
 	}
-	for _, e := range asked {
-		k.fail(e, fmt.Sprintf("snapshot %s of its volume %s is not in EC2 any more, though the driver calls it ready", e.CSI.SnapshotHandle, idOf(e)))
+	for _, i := range asked {
+		k.failed[i] = fmt.Sprintf("snapshot %s of its volume %s is not in EC2 any more, though the driver calls it ready", handleOf(i), idOf(i))
 	}
 	return unknown, nil
 }
