@@ -13,16 +13,16 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Commit writes the Backup document, once and last: from then on the backup
 // exists. Then it lets go of staging and of the name. It may repeat.
-func (b *Backup) Commit(ctx context.Context, _ *heartbeat.Recorder, in contract.CommitBackupInput) (contract.BackupResult, error) {
+func (b *Backup) Commit(ctx context.Context, in contract.CommitBackupInput) (contract.BackupResult, error) {
 	_, st, err := b.Locations.Writable(ctx, in.Ref.Location)
 	if err != nil {
 		return contract.BackupResult{}, err
@@ -131,7 +131,7 @@ func result(doc *velerov1.Backup, in contract.CommitBackupInput) contract.Backup
 
 // Abandon removes what an uncommitted run left behind. It may repeat, and spares a
 // backup that was committed, by this run or another.
-func (b *Backup) Abandon(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonBackupInput) (contract.Nothing, error) {
+func (b *Backup) Abandon(ctx context.Context, in contract.AbandonBackupInput) (contract.Nothing, error) {
 	_, st, err := b.Locations.Get(ctx, in.Ref.Location)
 	if failure.TypeOf(err) != "" {
 		return contract.Nothing{}, nil // no such location: nothing was written
@@ -165,4 +165,22 @@ func (b *Backup) clearUncommitted(ctx context.Context, st store.Store, ref contr
 		return err
 	}
 	return repository.ReleaseName(ctx, st, ref.Name, ref.UID)
+}
+
+// releaseVolumes takes what stood for CSI snapshots out of the cluster, once the
+// backup is committed. It comes before staging is cleared, which tells what there is.
+func (b *Backup) releaseVolumes(ctx context.Context, st store.Store, ref contract.BackupRef) error {
+	var p backupPlan
+	err := repository.NewStaging(st, ref.UID).Get(ctx, repository.PlanFile, &p)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // an attempt before this one was here
+	}
+	if err != nil || p.Volumes.count(volume.CSI) == 0 {
+		return err
+	}
+	units, err := (&opened{stage: repository.NewStaging(st, ref.UID), plan: p}).units(ctx)
+	if err != nil {
+		return err
+	}
+	return b.csiDriver(&p).release(ctx, allTaken(units))
 }

@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // flushAt is the size from which a chunk is closed at the next page boundary: what
@@ -33,9 +29,9 @@ type exportCursor struct {
 	Result   contract.ShardResult
 }
 
-// ExportShard lists the objects of one shard into staged chunks. It resumes at the
+// exportShard lists the objects of one shard into staged chunks. It resumes at the
 // watermark of its last heartbeat; a chunk that was staged after it is overwritten.
-func (b *Backup) ExportShard(ctx context.Context, p *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
+func exportShard(ctx context.Context, b *Backup, p *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.ShardResult{}, err
@@ -50,11 +46,11 @@ func (b *Backup) ExportShard(ctx context.Context, p *heartbeat.Recorder, in cont
 	}
 	suspects := map[string]int{}
 	for try := 0; ; try++ {
-		e := b.newExport(ctx, o, p, in.Shard, cur)
+		e := newExport(ctx, b, o, p, in.Shard, cur)
 		e.suspects, e.snapshots = suspects, snapshots
 		err := e.run(ctx, units(o.plan.Shards[in.Shard]))
 		if err == nil {
-			return e.cur.Result, nil
+			return e.result, nil
 		}
 		if errors.Is(err, errSuspect) {
 			cur, try = e.marked, try-1
@@ -100,13 +96,9 @@ func units(s plan.Shard) []unit {
 
 // export is one attempt at a shard.
 type export struct {
-	b        *Backup
-	o        *opened
-	recorder *heartbeat.Recorder
-	shard    int
-	cur      exportCursor
-	w        *archive.Writer
-	note     *chunkNotes // what is to be remembered with the next chunk
+	*shardWriter
+	b   *Backup
+	cur exportCursor
 
 	marked   exportCursor   // the watermark
 	suspects map[string]int // how often lists failed although the API server is well
@@ -114,13 +106,16 @@ type export struct {
 	snapshots map[string]string // VolumeSnapshots, by "namespace/claim"
 }
 
-func (b *Backup) newExport(ctx context.Context, o *opened, p *heartbeat.Recorder, shard int, cur exportCursor) *export {
-	e := &export{b: b, o: o, recorder: p, shard: shard, cur: cur, note: newChunkNotes(), marked: cur, suspects: map[string]int{}}
-	e.cur.Result.Shard = shard
-	e.w = archive.NewWriter(archive.DefaultLimits(), o.plan.Started, func(c archive.Chunk) error {
-		return e.stage(ctx, c)
-	})
-	return e
+func newExport(ctx context.Context, b *Backup, o *opened, recorder *heartbeat.Recorder, shard int, cur exportCursor) *export {
+	w := newShardWriter(ctx, o, recorder, shard)
+	w.chunk, w.result = cur.Chunk, cur.Result
+	w.result.Shard = shard
+	return &export{shardWriter: w, b: b, cur: cur, marked: cur, suspects: map[string]int{}}
+}
+
+// cursor is where the export is, with all that is staged.
+func (e *export) cursor() exportCursor {
+	return exportCursor{Unit: e.cur.Unit, Continue: e.cur.Continue, Chunk: e.chunk, Result: e.result}
 }
 
 func (e *export) run(ctx context.Context, us []unit) error {
@@ -187,7 +182,7 @@ func (e *export) ordered(ctx context.Context, r kube.Resource, u unit) error {
 	}
 	for _, name := range u.list.Ordered {
 		ns, n := kube.SplitName(name)
-		got, err := e.b.one(ctx, r, ns, n)
+		got, err := fetchObject(ctx, e.b, r, ns, n)
 		switch {
 		case err != nil:
 			return err
@@ -215,50 +210,12 @@ func (e *export) afterPage(page kube.Page) error {
 // mark closes a chunk that is large enough, or one of which a part is staged
 // already, and moves the watermark behind it.
 func (e *export) mark() error {
-	if e.w.Pending() < flushAt && e.cur.Chunk == e.marked.Chunk {
+	if e.w.Pending() < flushAt && e.chunk == e.marked.Chunk {
 		return nil
 	}
 	if err := e.w.Flush(); err != nil {
 		return err
 	}
-	e.marked = e.cur
-	return e.recorder.Mark(e.cur, e.cur.Result.Objects, e.cur.Result.Bytes)
-}
-
-// close stages what is left. Reasons without an object still need a chunk to lie in.
-func (e *export) close(ctx context.Context) error {
-	if err := e.w.Flush(); err != nil {
-		return err
-	}
-	if e.note.empty() {
-		return nil
-	}
-	return e.stageNotes(ctx, archive.ChunkRef{})
-}
-
-// stage writes one chunk and its notes; the notes come second, so that a chunk
-// with notes is whole.
-func (e *export) stage(ctx context.Context, c archive.Chunk) error {
-	key := e.o.stage.Key(repository.ChunkFile(e.shard, e.cur.Chunk))
-	if err := e.o.st.Put(ctx, key, c.Staged, store.PutOptions{}); err != nil {
-		return fmt.Errorf("stage chunk %d: %w", e.cur.Chunk, err)
-	}
-	e.cur.Result.Objects += int64(c.Objects())
-	e.cur.Result.Bytes += int64(len(c.Data))
-	e.recorder.Count(0, int64(len(c.Data)))
-	return e.stageNotes(ctx, c.Ref(key))
-}
-
-func (e *export) stageNotes(ctx context.Context, ref archive.ChunkRef) error {
-	e.note.Chunk, e.note.Staged = ref, time.Now().UTC()
-	if err := e.o.stage.Put(ctx, repository.ChunkNotesFile(e.shard, e.cur.Chunk), e.note); err != nil {
-		return err
-	}
-	n := report.Tally(e.note.Reasons)
-	e.cur.Result.Warnings += n.Warnings
-	e.cur.Result.Errors += n.Errors
-	e.cur.Chunk++
-	e.cur.Result.Chunks = e.cur.Chunk
-	e.note = newChunkNotes()
-	return nil
+	e.marked = e.cursor()
+	return e.recorder.Mark(e.marked, e.result.Objects, e.result.Bytes)
 }

@@ -27,7 +27,7 @@ var errSuspect = errors.New("failed; trying again")
 // well and does not hand out what was asked for, which is a reason in the result and
 // not a lost backup. tries counts the failures of this read; after the first one that
 // may pass the error is errSuspect. Any other is the activity's, to be tried again.
-func (b *Backup) refused(ctx context.Context, err error, tries int) error {
+func classifyRefusal(ctx context.Context, b *Backup, err error, tries int) error {
 	switch {
 	case kube.IsUnavailable(err) && ctx.Err() == nil:
 		if b.Kube.Ping(ctx) != nil {
@@ -51,7 +51,7 @@ func (e *export) listFailed(ctx context.Context, r kube.Resource, u unit, err er
 	case kube.IsNotFound(err):
 		return e.notServed(ctx, r, u, err)
 	}
-	if err := e.b.refused(ctx, err, e.suspect(r, u)); err != nil {
+	if err := classifyRefusal(ctx, e.b, err, e.suspect(r, u)); err != nil {
 		return err
 	}
 	e.note.reason(report.New(report.ListFailed, err.Error()).At(r.GroupResource(), "", ""))

@@ -70,7 +70,7 @@ func TestListNotServed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := &export{b: &Backup{Kube: client}, note: newChunkNotes(), suspects: map[string]int{}}
+			e := &export{shardWriter: &shardWriter{note: newChunkNotes()}, b: &Backup{Kube: client}, suspects: map[string]int{}}
 			_, refused := client.Get(t.Context(), widgets, "shop", "x")
 			tries := 1
 			for ; errors.Is(e.listFailed(t.Context(), widgets, unit{namespace: "shop"}, refused), errSuspect); tries++ {

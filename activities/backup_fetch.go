@@ -23,10 +23,10 @@ func (f fetched) reason(ns, name string) report.Reason {
 }
 
 // one reads one object. The error is for what is no fault of the object.
-func (b *Backup) one(ctx context.Context, r kube.Resource, ns, name string) (fetched, error) {
+func fetchObject(ctx context.Context, b *Backup, r kube.Resource, ns, name string) (fetched, error) {
 	f := fetched{res: r}
 	var err error
-	f.refusal, err = b.patient(ctx, func() error {
+	f.refusal, err = readAgain(ctx, b, func() error {
 		it, err := b.Kube.GetItem(ctx, r, ns, name)
 		f.item, f.found = it, err == nil
 		if kube.IsNotFound(err) {
@@ -38,13 +38,13 @@ func (b *Backup) one(ctx context.Context, r kube.Resource, ns, name string) (fet
 }
 
 // patient reads once more what failed and may pass, and tells a refusal from an error.
-func (b *Backup) patient(ctx context.Context, read func() error) (refusal, err error) {
+func readAgain(ctx context.Context, b *Backup, read func() error) (refusal, err error) {
 	for tries := 1; ; tries++ {
 		refusal = read()
 		if refusal == nil {
 			return nil, nil
 		}
-		err = b.refused(ctx, refusal, tries)
+		err = classifyRefusal(ctx, b, refusal, tries)
 		switch {
 		case err == nil:
 			return refusal, nil

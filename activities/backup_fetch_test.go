@@ -18,6 +18,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
 // oneByOne is an API server whose objects are called as it answers for them: w-403-2
@@ -44,7 +45,7 @@ func (s *oneByOne) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Sscanf(name, "w-%d-%d", &code, &times) // a plain w is there
 	s.asked[name]++
 	if s.asked[name] <= times {
-		answer(w, code, map[int]string{403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 500: "InternalError"}[code])
+		answerStatus(w, code, map[int]string{403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 500: "InternalError"}[code])
 		return
 	}
 	fmt.Fprintf(w, `{"kind":"Widget","apiVersion":"g/v1","metadata":{"name":%q,"namespace":"shop"}}`, name)
@@ -66,9 +67,9 @@ func reading(t *testing.T, s *oneByOne) *export {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bucket{objs: map[string][]byte{}}
+	b := memstore.New()
 	o := &opened{st: b, stage: repository.NewStaging(b, "uid"), plan: backupPlan{Resources: []kube.Resource{widgets}, Filter: f}}
-	return (&Backup{Kube: client, Rules: resource.NewRegistry()}).newExport(t.Context(), o, &heartbeat.Recorder{}, 0, exportCursor{})
+	return newExport(t.Context(), &Backup{Kube: client, Rules: resource.NewRegistry()}, o, &heartbeat.Recorder{}, 0, exportCursor{})
 }
 
 // TestSingleObjects asks for objects by name, in spec.orderedResources and as related
@@ -126,4 +127,9 @@ func TestSingleObjectOfAServerThatIsDown(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, err, e.note.Reasons)
 		}
 	}
+}
+
+func answerStatus(w http.ResponseWriter, code int, reason string) {
+	w.WriteHeader(code)
+	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, code)
 }

@@ -59,7 +59,7 @@ type freezer struct {
 	counts  contract.HookCounts
 }
 
-func (b *Backup) newFreezer(o *opened, unit int) *freezer {
+func newFreezer(b *Backup, o *opened, unit int) *freezer {
 	f := &freezer{
 		b: b, stage: o.stage, unit: unit, times: usualFreeze(), planned: o.plan.Volumes.Units[unit].Pods, owner: rand.Text(),
 		spec: o.plan.Backup.Spec.Hooks, begun: map[string]bool{}, known: map[string]bool{},

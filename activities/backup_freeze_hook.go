@@ -91,7 +91,7 @@ func (f *freezer) reason(r report.Reason, pod *podHooks) {
 func (f *freezer) failed(pod *podHooks, what string, err error) {
 	r := report.New(report.HookFailed, what+": "+err.Error())
 	if kube.IsForbidden(err) {
-		r.Next = grantExec
+		r.Next = kube.ExecRemedy
 	}
 	f.reason(r, pod)
 }

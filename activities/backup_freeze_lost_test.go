@@ -22,11 +22,12 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
 // podCluster serves pods of namespace n that come and go, and runs commands in them.
 type podCluster struct {
-	*podServer
+	*podAPI
 	changing sync.Mutex
 	live     map[string]corev1.Pod
 }
@@ -117,7 +118,7 @@ func overForGood(p *corev1.Pod) {
 // call of the function is another attempt at its unit.
 func plannedPod(t *testing.T, change func(*podHooks)) (*podCluster, func() *freezer) {
 	t.Helper()
-	c := &podCluster{podServer: &podServer{ran: map[string][]string{}, fails: map[string]bool{}}}
+	c := &podCluster{podAPI: &podAPI{ran: map[string][]string{}, fails: map[string]bool{}}}
 	srv := httptest.NewServer(c)
 	t.Cleanup(srv.Close)
 	client, err := kube.New(&kube.RESTConfig{Host: srv.URL}, kube.Options{})
@@ -129,10 +130,10 @@ func plannedPod(t *testing.T, change func(*podHooks)) (*podCluster, func() *free
 	if change != nil {
 		change(&pod)
 	}
-	o := &opened{stage: repository.NewStaging(&bucket{objs: map[string][]byte{}}, "uid")}
+	o := &opened{stage: repository.NewStaging(memstore.New(), "uid")}
 	o.plan.Volumes.Units = []unitPlan{{Pods: []podHooks{pod}}}
 	return c, func() *freezer {
-		f := (&Backup{Kube: client}).newFreezer(o, 0)
+		f := newFreezer(&Backup{Kube: client}, o, 0)
 		f.times = freezeTimes{before: 200 * time.Millisecond, after: 400 * time.Millisecond, pause: 10 * time.Millisecond}
 		return f
 	}
@@ -283,15 +284,14 @@ func TestFreezesAreCounted(t *testing.T) {
 	if _, err := f.resume(t.Context()); err != nil || !f.spent() {
 		t.Fatalf("%v, spent %t", err, f.spent())
 	}
-	s := &shooting{o: &opened{plan: *takingOf("nn")}, unit: &unitPlan{Groups: [][]int{{0, 1}}}, freezer: f}
-	s.giveUp()
-	res := s.result()
-	if codes(res.Reasons) != "SNAPSHOT_FAILED claim-0, SNAPSHOT_FAILED claim-1, HOOK_REPEATED p0" || !strings.Contains(res.Reasons[1].Message, "frozen 3 times, and no snapshot came of it: EC2 does not answer") {
-		t.Errorf("%+v", res.Reasons)
+	if got := f.exhaustedText(); !strings.Contains(got, "frozen 3 times, and no snapshot came of it: EC2 does not answer") {
+		t.Errorf("says %q", got)
 	}
-	s = &shooting{o: s.o, unit: &unitPlan{}, freezer: f}
-	s.giveUp()
-	if got := codes(s.result().Reasons); got != "HOOK_FAILED p0, HOOK_REPEATED p0" {
+	if got := codes(f.said()); got != "HOOK_REPEATED p0" {
+		t.Errorf("of a unit with volumes: %s", got)
+	}
+	f.failAllHooks()
+	if got := codes(f.said()); got != "HOOK_REPEATED p0, HOOK_FAILED p0" {
 		t.Errorf("of a unit without volumes: %s", got)
 	}
 }

@@ -3,7 +3,9 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -136,3 +138,21 @@ func (f *freezer) said() []report.Reason {
 // last: the pods will not be frozen another time. spent: they were that time already.
 func (f *freezer) last() bool  { return f.note.Freezes >= freezesMost-1 }
 func (f *freezer) spent() bool { return len(f.pods) > 0 && f.note.Freezes >= freezesMost }
+
+// exhaustedText says why a unit is given up whose pods were frozen often enough.
+func (f *freezer) exhaustedText() string {
+	return fmt.Sprintf("its pods were frozen %d times, and no snapshot came of it%s", f.note.Freezes, after(f.note.Why))
+}
+
+// failAllHooks is the end of a unit of hooks alone that was begun often enough.
+func (f *freezer) failAllHooks() {
+	for i := range f.pods {
+		f.failed(&f.pods[i], fmt.Sprintf("its hooks were begun %d times", f.note.Freezes), errors.New(f.note.Why))
+	}
+}
+
+// hookCounts are the hooks that were run, and that failed.
+func (f *freezer) hookCounts() contract.HookCounts { return f.counts }
+
+// isSpared says whether the pods are left alone.
+func (f *freezer) isSpared() bool { return len(f.pods) == 0 }

@@ -15,13 +15,14 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
 // freezing is n pods with a pre and a post hook, in one unit; each call of the function
 // is another attempt at it.
-func freezing(t *testing.T, n int) (*podServer, func() *freezer) {
+func freezing(t *testing.T, n int) (*podAPI, func() *freezer) {
 	t.Helper()
-	s := &podServer{pods: n, start: time.Now().Add(-time.Hour), ran: map[string][]string{}}
+	s := &podAPI{pods: n, start: time.Now().Add(-time.Hour), ran: map[string][]string{}}
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	client, err := kube.New(&kube.RESTConfig{Host: srv.URL}, kube.Options{})
@@ -29,7 +30,7 @@ func freezing(t *testing.T, n int) (*podServer, func() *freezer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	o := &opened{stage: repository.NewStaging(&bucket{objs: map[string][]byte{}}, "uid")}
+	o := &opened{stage: repository.NewStaging(memstore.New(), "uid")}
 	command := func(name string) []hook.Hook {
 		return []hook.Hook{{Name: name, Container: "app", Command: []string{name}, OnError: velerov1.HookErrorModeFail, Timeout: time.Minute}}
 	}
@@ -38,11 +39,11 @@ func freezing(t *testing.T, n int) (*podServer, func() *freezer) {
 		unit.Pods = append(unit.Pods, podHooks{Namespace: "n", Name: fmt.Sprintf("p%d", i), Pre: command("freeze"), Post: command("thaw")})
 	}
 	o.plan.Volumes.Units = []unitPlan{unit}
-	return s, func() *freezer { return (&Backup{Kube: client}).newFreezer(o, 0) }
+	return s, func() *freezer { return newFreezer(&Backup{Kube: client}, o, 0) }
 }
 
 // want fails the test unless each pod has run these commands.
-func (s *podServer) want(t *testing.T, commands ...string) {
+func (s *podAPI) want(t *testing.T, commands ...string) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()

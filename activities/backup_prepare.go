@@ -15,7 +15,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -25,7 +24,7 @@ import (
 
 // Prepare validates the input, claims the name, discovers what there is and plans
 // the shards. It may repeat: the claim is its own, the plan is overwritten.
-func (b *Backup) Prepare(ctx context.Context, _ *heartbeat.Recorder, in contract.PrepareBackupInput) (contract.BackupPlan, error) {
+func (b *Backup) Prepare(ctx context.Context, in contract.PrepareBackupInput, abandon abandonRun) (contract.BackupPlan, error) {
 	if err := validateBackup(in.Backup); err != nil {
 		return contract.BackupPlan{}, err
 	}
@@ -38,7 +37,7 @@ func (b *Backup) Prepare(ctx context.Context, _ *heartbeat.Recorder, in contract
 	if err != nil {
 		return contract.BackupPlan{}, located(bsl, fmt.Errorf("probe conditional writes: %w", err))
 	}
-	if err := b.claim(ctx, st, in); err != nil {
+	if err := b.claim(ctx, st, in, abandon); err != nil {
 		return contract.BackupPlan{}, err
 	}
 	doc, err := b.discover(ctx, in)
@@ -236,14 +235,14 @@ func located(bsl *velerov1.BackupStorageLocation, err error) error {
 
 // claim reserves the name for this run. A finished backup or a live claim of another
 // run is AlreadyExists, naming the winner.
-func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareBackupInput) error {
+func (b *Backup) claim(ctx context.Context, st store.Store, in contract.PrepareBackupInput, abandon abandonRun) error {
 	if err := repository.CheckNameFree(ctx, st, in.Backup.Name); err != nil {
 		return err
 	}
 	c := repository.NameLock{UID: in.UID, Run: in.Run}
 	err := repository.AcquireName(ctx, st, in.Backup.Name, c)
 	if errors.Is(err, store.ErrExists) {
-		err = b.takeOver(ctx, st, in.Backup.Name, c, in.Backup.Spec.StorageLocation)
+		err = b.takeOver(ctx, st, in.Backup.Name, c, in.Backup.Spec.StorageLocation, abandon)
 	}
 	if err != nil {
 		return err

@@ -23,16 +23,16 @@ import (
 // limiter has the last word.
 const fetchWindow = 16
 
-// ExportRelated fetches what exported objects refer to and the shards did not
+// exportRelated fetches what exported objects refer to and the shards did not
 // hold: the PVs of claims, the definitions of custom resources, the RBAC of service
 // accounts, the Namespace objects of selected objects. It writes the shard after
 // the planned ones. It starts over when repeated: its work is small.
-func (b *Backup) ExportRelated(ctx context.Context, p *heartbeat.Recorder, in contract.ExportRelatedInput) (contract.ShardResult, error) {
+func exportRelated(ctx context.Context, b *Backup, p *heartbeat.Recorder, in contract.ExportRelatedInput) (contract.ShardResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.ShardResult{}, err
 	}
-	r := &related{export: b.newExport(ctx, o, p, len(in.Shards), exportCursor{}), held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
+	r := &related{export: newExport(ctx, b, o, p, len(in.Shards), exportCursor{}), held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
 	if r.snapshots, err = o.claimSnapshots(ctx); err != nil {
 		return contract.ShardResult{}, err
 	}
@@ -44,7 +44,7 @@ func (b *Backup) ExportRelated(ctx context.Context, p *heartbeat.Recorder, in co
 			return contract.ShardResult{}, fmt.Errorf("export related objects: %w", err)
 		}
 	}
-	return r.cur.Result, r.close(ctx)
+	return r.result, r.close(ctx)
 }
 
 // related is the closure over references: each round fetches what the round before
@@ -59,7 +59,7 @@ type related struct {
 
 // collect reads the references of all shards and which of them the archive holds.
 func (r *related) collect(ctx context.Context, shards []int) error {
-	notes, err := r.b.notes(ctx, r.o, shards)
+	notes, err := readNotes(ctx, r.b, r.o, shards)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (r *related) fetch(ctx context.Context, refs []resource.Ref) error {
 		}
 		r.held[ref] = true
 		group.Go(func() (err error) {
-			all[i], err = r.b.one(gctx, res, ref.Namespace, ref.Name)
+			all[i], err = fetchObject(gctx, r.b, res, ref.Namespace, ref.Name)
 			return err
 		})
 	}
@@ -182,7 +182,7 @@ func (r *related) loadBindings(ctx context.Context, gr string) error {
 	if r.bindings != nil || !ok {
 		return nil
 	}
-	refusal, err := r.b.patient(ctx, func() error {
+	refusal, err := readAgain(ctx, r.b, func() error {
 		r.bindings = []map[string]any{}
 		_, err := r.b.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: res}}, func(it kube.Item) error {
 			var obj map[string]any
@@ -212,7 +212,7 @@ func names(binding map[string]any, namespace, name string) bool {
 }
 
 // notes reads the notes of all chunks, in the order of the archive.
-func (b *Backup) notes(ctx context.Context, o *opened, shards []int) ([]*chunkNotes, error) {
+func readNotes(ctx context.Context, b *Backup, o *opened, shards []int) ([]*chunkNotes, error) {
 	var names []string
 	for shard, n := range shards {
 		for chunk := range n {

@@ -13,15 +13,15 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
-// Seal composes the tarball and the index out of staged chunks and writes every
+// sealBackup composes the tarball and the index out of staged chunks and writes every
 // file of the backup but the one that makes it exist. It may repeat: the same
 // staging gives the same bytes.
-func (b *Backup) Seal(ctx context.Context, p *heartbeat.Recorder, in contract.SealBackupInput) (contract.SealResult, error) {
+func sealBackup(ctx context.Context, b *Backup, p *heartbeat.Recorder, in contract.SealBackupInput) (contract.SealResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.SealResult{}, err
 	}
-	notes, err := b.notes(ctx, o, in.Chunks)
+	notes, err := readNotes(ctx, b, o, in.Chunks)
 	if err != nil {
 		return contract.SealResult{}, err
 	}
@@ -78,7 +78,7 @@ func (s *seal) result() contract.SealResult {
 	n := report.Tally(s.reasons)
 	res := contract.SealResult{
 		Objects: s.asm.Totals.Objects, Bytes: s.asm.Totals.TarballBytes, Members: int(s.asm.Totals.Members),
-		Warnings: n.Warnings, Errors: n.Errors, Volumes: s.final.counts(&s.o.plan.Volumes),
+		Warnings: n.Warnings, Errors: n.Errors, Volumes: volumeCounts(s.final, &s.o.plan.Volumes),
 	}
 	for _, r := range s.reasons[:min(len(s.reasons), report.ReasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
@@ -110,9 +110,9 @@ func (s *seal) manifest(ctx context.Context, files []archive.File) (string, erro
 	return archive.Digest(data), repository.PutOnce(ctx, s.o.st, key, data, "application/json")
 }
 
-// Verify reads every stored byte back and holds it against the manifest. Damage
+// verifyBackup reads every stored byte back and holds it against the manifest. Damage
 // is an error that no retry mends.
-func (b *Backup) Verify(ctx context.Context, p *heartbeat.Recorder, in contract.VerifyBackupInput) (contract.VerifyResult, error) {
+func verifyBackup(ctx context.Context, b *Backup, p *heartbeat.Recorder, in contract.VerifyBackupInput) (contract.VerifyResult, error) {
 	_, st, err := b.Locations.Get(ctx, in.Ref.Location)
 	if err != nil {
 		return contract.VerifyResult{}, err

@@ -27,12 +27,12 @@ type unitResult struct {
 	Reasons []report.Reason     `json:"reasons,omitempty"`
 }
 
-// SnapshotVolumes freezes the pods of a unit, takes the snapshots of its volumes and
+// takeUnit freezes the pods of a unit, takes the snapshots of its volumes and
 // thaws the pods, whatever happens in between. It may repeat: snapshots are found
 // again by tags and names, and pods that a lost attempt left frozen are thawed first.
 // A volume that cannot be snapshotted is a reason in the result; an error is the
 // cluster's, EC2's or the store's, and may pass.
-func (b *Backup) SnapshotVolumes(ctx context.Context, attempt int32, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
+func takeUnit(ctx context.Context, b *Backup, attempt int32, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.SnapshotResult{}, err
@@ -40,7 +40,7 @@ func (b *Backup) SnapshotVolumes(ctx context.Context, attempt int32, in contract
 	var res unitResult
 	err = o.stage.Get(ctx, repository.UnitSnapshotFile(in.Unit), &res)
 	if errors.Is(err, store.ErrNotFound) {
-		res, err = b.unit(ctx, o, in.Unit, attempt)
+		res, err = attemptUnit(ctx, b, o, in.Unit, attempt)
 	}
 	return res.summary(), err
 }
@@ -59,8 +59,8 @@ func (r *unitResult) summary() contract.SnapshotResult {
 }
 
 // unit is one attempt at a unit that has no result yet.
-func (b *Backup) unit(ctx context.Context, o *opened, unit int, attempt int32) (unitResult, error) {
-	f, began := b.newFreezer(o, unit), time.Now()
+func attemptUnit(ctx context.Context, b *Backup, o *opened, unit int, attempt int32) (unitResult, error) {
+	f, began := newFreezer(b, o, unit), time.Now()
 	resumed, err := f.resume(ctx)
 	if err != nil {
 		return unitResult{}, err
@@ -110,15 +110,12 @@ func (s *shooting) shoot(ctx context.Context, paths map[volume.Path]snapshotter,
 // giveUp is the end of a unit whose pods have been frozen often enough: an application
 // must not be stopped again and again for a snapshot that does not come.
 func (s *shooting) giveUp() {
-	why := fmt.Sprintf("its pods were frozen %d times, and no snapshot came of it%s", s.freezer.note.Freezes, after(s.freezer.note.Why))
+	why := s.freezer.exhaustedText()
 	for _, i := range s.unit.volumes() {
 		s.fail(i, why)
 	}
-	if len(s.unit.volumes()) > 0 {
-		return
-	}
-	for i := range s.freezer.pods {
-		s.freezer.failed(&s.freezer.pods[i], fmt.Sprintf("its hooks were begun %d times", s.freezer.note.Freezes), errors.New(s.freezer.note.Why))
+	if len(s.unit.volumes()) == 0 {
+		s.freezer.failAllHooks()
 	}
 }
 
@@ -233,7 +230,7 @@ func (s *shooting) complete(ctx context.Context) error {
 
 // result adds a reason for each volume without a snapshot.
 func (s *shooting) result() unitResult {
-	res := unitResult{Taken: s.taken, Hooks: s.freezer.counts, Reasons: s.freezer.said()}
+	res := unitResult{Taken: s.taken, Hooks: s.freezer.hookCounts(), Reasons: s.freezer.said()}
 	for _, t := range s.taken {
 		if t.Failed != "" {
 			res.Reasons = append(res.Reasons, s.o.plan.Volumes.failure(t.Volume, t.Failed))

@@ -10,7 +10,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -21,14 +20,10 @@ import (
 // as far as anybody has seen.
 const showsWithin = 10 * time.Second
 
-// AbandonVolumes thaws what is frozen and deletes the snapshots of a backup that will
-// not be. It may repeat, and spares a backup that was committed.
-func (b *Backup) AbandonVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonVolumesInput) (contract.Nothing, error) {
-	return contract.Nothing{}, b.abandonVolumes(ctx, in.Ref)
-}
-
-// abandonVolumes does it, for the run itself and for one that takes its name over.
-func (b *Backup) abandonVolumes(ctx context.Context, ref contract.BackupRef) error {
+// abandonSnapshots thaws what is frozen and deletes the snapshots of a backup that will
+// not be, for the run itself and for one that takes its name over. It may repeat, and
+// spares a backup that was committed.
+func abandonSnapshots(ctx context.Context, b *Backup, ref contract.BackupRef) error {
 	o, err := b.open(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // it was not planned, or an attempt of Commit has cleared staging
@@ -48,16 +43,16 @@ func (b *Backup) abandonVolumes(ctx context.Context, ref contract.BackupRef) err
 		return err
 	}
 	for unit := range o.plan.Volumes.Units {
-		if _, err := b.newFreezer(o, unit).resume(ctx); err != nil {
+		if _, err := newFreezer(b, o, unit).resume(ctx); err != nil {
 			return err
 		}
 	}
-	return b.dropSnapshots(ctx, o)
+	return dropSnapshots(ctx, b, o)
 }
 
 // dropSnapshots deletes all snapshots of the backup, and looks again for those that
 // did not show the first time.
-func (b *Backup) dropSnapshots(ctx context.Context, o *opened) error {
+func dropSnapshots(ctx context.Context, b *Backup, o *opened) error {
 	paths, err := b.snapshotters(ctx, o)
 	if err != nil {
 		return err
@@ -95,22 +90,4 @@ func recent(units []unitResult) bool {
 		}
 	}
 	return false
-}
-
-// releaseVolumes takes what stood for CSI snapshots out of the cluster, once the
-// backup is committed. It comes before staging is cleared, which tells what there is.
-func (b *Backup) releaseVolumes(ctx context.Context, st store.Store, ref contract.BackupRef) error {
-	var p backupPlan
-	err := repository.NewStaging(st, ref.UID).Get(ctx, repository.PlanFile, &p)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // an attempt before this one was here
-	}
-	if err != nil || p.Volumes.count(volume.CSI) == 0 {
-		return err
-	}
-	units, err := (&opened{stage: repository.NewStaging(st, ref.UID), plan: p}).units(ctx)
-	if err != nil {
-		return err
-	}
-	return (&csiSnapshots{kube: b.Kube, plan: p.forDrivers()}).release(ctx, allTaken(units))
 }

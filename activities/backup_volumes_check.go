@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -39,8 +38,8 @@ func allTaken(units []unitResult) []taken {
 	return out
 }
 
-// CheckVolumes looks how far the snapshots are. It changes nothing.
-func (b *Backup) CheckVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.CheckVolumesInput) (contract.VolumeStatus, error) {
+// checkSnapshots looks how far the snapshots are. It changes nothing.
+func checkSnapshots(ctx context.Context, b *Backup, in contract.CheckVolumesInput) (contract.VolumeStatus, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.VolumeStatus{}, err
@@ -57,10 +56,10 @@ func (b *Backup) CheckVolumes(ctx context.Context, _ *heartbeat.Recorder, in con
 	if err != nil {
 		return contract.VolumeStatus{}, err
 	}
-	return o.status(states), nil
+	return statusOf(o, states), nil
 }
 
-func (o *opened) status(states map[int]snapshotState) contract.VolumeStatus {
+func statusOf(o *opened, states map[int]snapshotState) contract.VolumeStatus {
 	var st contract.VolumeStatus
 	var done, all int64
 	for i, s := range states {

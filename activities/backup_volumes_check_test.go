@@ -33,7 +33,7 @@ func TestStatusPercent(t *testing.T) {
 		"all": {map[int]snapshotState{0: done, 1: done, 2: done, 3: done}, contract.VolumeStatus{Completed: 4, Percent: 100}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := o.status(tc.states); got != tc.want {
+			if got := statusOf(o, tc.states); got != tc.want {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
 		})

@@ -38,10 +38,10 @@ type ended struct {
 	CSI       *volume.CSIInfo `json:"csi,omitempty"`
 }
 
-// FinishVolumes settles which snapshots are complete, deletes the others, keeps the
+// finishSnapshots settles which snapshots are complete, deletes the others, keeps the
 // CSI ones when their objects will go, and writes those objects to a shard of their
 // own. It may repeat.
-func (b *Backup) FinishVolumes(ctx context.Context, p *heartbeat.Recorder, in contract.FinishVolumesInput) (contract.ShardResult, error) {
+func finishSnapshots(ctx context.Context, b *Backup, p *heartbeat.Recorder, in contract.FinishVolumesInput) (contract.ShardResult, error) {
 	o, err := b.open(ctx, in.Ref)
 	if err != nil {
 		return contract.ShardResult{}, err
@@ -176,25 +176,25 @@ func (f *finish) discard(ctx context.Context) error {
 
 // store writes the objects of CSI snapshots as one more shard.
 func (f *finish) store(ctx context.Context, p *heartbeat.Recorder, shard int) error {
-	e := f.b.newExport(ctx, f.o, p, shard, exportCursor{})
-	if err := f.addObjects(e); err != nil {
+	w := newShardWriter(ctx, f.o, p, shard)
+	if err := f.addObjects(w); err != nil {
 		return err
 	}
 	for _, r := range f.reasons {
-		e.note.reason(r)
+		w.note.reason(r)
 	}
-	if err := e.close(ctx); err != nil {
+	if err := w.close(ctx); err != nil {
 		return err
 	}
-	f.final.Shard = e.cur.Result
+	f.final.Shard = w.result
 	return nil
 }
 
 // addObjects writes the objects of snapshots, and notes them for the files beside the
 // tarball.
-func (f *finish) addObjects(e *export) error {
+func (f *finish) addObjects(w *shardWriter) error {
 	for _, o := range f.objects {
-		if err := e.w.Add(o.Key, o.Body); err != nil {
+		if err := w.w.Add(o.Key, o.Body); err != nil {
 			return fmt.Errorf("store %s: %w", kube.ObjectName(o.Key.Namespace, o.Key.Name), err)
 		}
 		switch o.Key.Resource {

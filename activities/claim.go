@@ -13,10 +13,13 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
+// abandonRun deletes the snapshots of a run that ended without cleaning up.
+type abandonRun func(ctx context.Context, ref contract.BackupRef) error
+
 // takeOver succeeds if the claim is our own, from an earlier attempt, or that of a
 // run which is known to have ended without cleaning up.
 // What that run has left frozen is thawed, and its snapshots are deleted.
-func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine repository.NameLock, location string) error {
+func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine repository.NameLock, location string, abandon abandonRun) error {
 	var holder repository.NameLock
 	err := repository.GetJSON(ctx, st, archive.Claim(name), &holder)
 	switch {
@@ -35,7 +38,7 @@ func (b *Backup) takeOver(ctx context.Context, st store.Store, name string, mine
 		return failure.Exists("name: backup %q is being made by workflow %s (run %s) of cluster %s since %s; follow that one, choose another name, or, if that run's Temporal is gone for good, remove %s from the bucket",
 			name, holder.Run.WorkflowID, holder.Run.RunID, holder.Run.Cluster, holder.Run.Started.UTC().Format(time.RFC3339), archive.Claim(name))
 	}
-	if err := b.abandonVolumes(ctx, contract.BackupRef{Name: name, UID: holder.UID, Location: location}); err != nil {
+	if err := abandon(ctx, contract.BackupRef{Name: name, UID: holder.UID, Location: location}); err != nil {
 		return fmt.Errorf("clean up after ended run %s: %w", holder.Run.WorkflowID, err)
 	}
 	if err := repository.NewStaging(st, holder.UID).Clear(ctx); err != nil {

@@ -18,19 +18,17 @@ type Registry interface {
 
 // Register registers every activity under its contract name.
 func (b *Backup) Register(r Registry) {
-	register(r, contract.PrepareBackup, b.Prepare)
-	register(r, contract.SnapshotVolumes, func(ctx context.Context, _ *heartbeat.Recorder, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
-		return b.SnapshotVolumes(ctx, attemptOf(ctx), in)
-	})
+	register(r, contract.PrepareBackup, b.PrepareBackup)
+	register(r, contract.SnapshotVolumes, b.SnapshotVolumes)
 	register(r, contract.ExportShard, b.ExportShard)
 	register(r, contract.ExportRelated, b.ExportRelated)
 	register(r, contract.CheckVolumes, b.CheckVolumes)
 	register(r, contract.FinishVolumes, b.FinishVolumes)
-	register(r, contract.SealBackup, b.Seal)
-	register(r, contract.VerifyBackup, b.Verify)
-	register(r, contract.CommitBackup, b.Commit)
+	register(r, contract.SealBackup, b.SealBackup)
+	register(r, contract.VerifyBackup, b.VerifyBackup)
+	register(r, contract.CommitBackup, b.CommitBackup)
 	register(r, contract.AbandonVolumes, b.AbandonVolumes)
-	register(r, contract.AbandonBackup, b.Abandon)
+	register(r, contract.AbandonBackup, b.AbandonBackup)
 	register(r, contract.PlanDelete, b.PlanDelete)
 	register(r, contract.DeleteSnapshots, b.DeleteSnapshots)
 	register(r, contract.DeleteFiles, b.DeleteFiles)

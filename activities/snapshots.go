@@ -10,11 +10,16 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
+// csiDriver is the driver of CSI snapshots for a backup.
+func (b *Backup) csiDriver(p *backupPlan) *csiSnapshots {
+	return &csiSnapshots{kube: b.Kube, plan: p.forDrivers(), quotas: &b.quotas, locations: b.Snapshots, window: b.Config.Limits.PendingSnapshots}
+}
+
 // snapshotters are the paths that volumes of this backup take.
 func (b *Backup) snapshotters(ctx context.Context, o *opened) (map[volume.Path]snapshotter, error) {
 	out := map[volume.Path]snapshotter{}
 	if o.plan.Volumes.count(volume.CSI) > 0 {
-		out[volume.CSI] = &csiSnapshots{kube: b.Kube, plan: o.plan.forDrivers(), quotas: &b.quotas, locations: b.Snapshots, window: b.Config.Limits.PendingSnapshots}
+		out[volume.CSI] = b.csiDriver(&o.plan)
 	}
 	if name := o.plan.Volumes.Location; name != "" {
 		_, loc, err := b.Snapshots.Get(ctx, name)

@@ -120,10 +120,10 @@ func (n *nativeSnapshots) tags(v ebs.Volume, pv string) map[string]string {
 		ebs.TagCluster: n.plan.Cluster, ebs.TagLocation: n.plan.StorageLocation,
 	}
 	if v.IOPS > 0 {
-		own[tagIOPS] = strconv.Itoa(int(v.IOPS))
+		own[ebs.TagIOPS] = strconv.Itoa(int(v.IOPS))
 	}
 	if v.Throughput > 0 {
-		own[tagThroughput] = strconv.Itoa(int(v.Throughput))
+		own[ebs.TagThroughput] = strconv.Itoa(int(v.Throughput))
 	}
 	return ebs.Tags(v.Tags, n.plan.Labels, own)
 }

@@ -34,7 +34,7 @@ func TestWaitForRoom(t *testing.T) {
 		if how := p.shotOf(100, true, false, 1); time.Until(how.until).Round(time.Minute) != want || !errors.Is(how.late, errNoRoom) {
 			t.Errorf("%d volumes: %+v", n, how)
 		}
-		p.Planned = ago(100 * time.Hour)
+		p.Planned = time.Now().Add(-(100 * time.Hour))
 		if how := p.shotOf(100, true, false, 1); time.Until(how.until).Round(time.Second) != leastWait {
 			t.Errorf("%d volumes, late: %+v", n, how)
 		}
@@ -105,7 +105,7 @@ func (q *quotaCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost:
 		var vs snapshotv1.VolumeSnapshot
 		if err := json.NewDecoder(r.Body).Decode(&vs); err != nil {
-			answer(w, http.StatusBadRequest, "BadRequest")
+			statusAnswer(w, http.StatusBadRequest, "BadRequest")
 			return
 		}
 		q.make(&vs)
@@ -309,4 +309,9 @@ func TestLastFreeze(t *testing.T) {
 			t.Errorf("last %t: %v, %+v", last, err, res)
 		}
 	}
+}
+
+func statusAnswer(w http.ResponseWriter, code int, reason string) {
+	w.WriteHeader(code)
+	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, code)
 }

@@ -30,8 +30,6 @@ func takingOf(paths string) *backupPlan {
 // driverBackupOf is such a backup as the drivers know it.
 func driverBackupOf(paths string) *driverBackup { return takingOf(paths).forDrivers() }
 
-func ago(d time.Duration) time.Time { return time.Now().Add(-d) }
-
 func TestTimely(t *testing.T) {
 	o := &opened{plan: *takingOf("n")}
 	for name, tc := range map[string]struct {
@@ -46,7 +44,7 @@ func TestTimely(t *testing.T) {
 		"failed already": {snapshotFailed, "gone", 2 * time.Hour, snapshotFailed, "gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := o.timely(taken{At: ago(tc.age)}, snapshotState{Phase: tc.phase, Detail: tc.detail})
+			got := o.timely(taken{At: time.Now().Add(-(tc.age))}, snapshotState{Phase: tc.phase, Detail: tc.detail})
 			if got.Phase != tc.want || !strings.Contains(got.Detail, tc.says) {
 				t.Errorf("got %+v", got)
 			}
@@ -59,13 +57,13 @@ func TestVolumeStatus(t *testing.T) {
 	for i, gib := range []int64{1, 3, 100} {
 		o.plan.Volumes.Volumes[i].Capacity = gib << 30
 	}
-	got := o.status(map[int]snapshotState{
+	got := statusOf(o, map[int]snapshotState{
 		0: {Phase: snapshotCompleted, Percent: 100}, 1: {Phase: snapshotPending, Percent: 50}, 2: {Phase: snapshotFailed},
 	})
 	if want := (contract.VolumeStatus{Completed: 1, Pending: 1, Failed: 1, Percent: 62}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got := o.status(nil); got != (contract.VolumeStatus{}) {
+	if got := statusOf(o, nil); got != (contract.VolumeStatus{}) {
 		t.Errorf("of nothing: %+v", got)
 	}
 }
@@ -78,10 +76,10 @@ func TestNativeStates(t *testing.T) {
 			t.Errorf("%s is %+v", state, got)
 		}
 	}
-	if got := unseen(taken{At: ago(time.Second)}); got.Phase != snapshotPending {
+	if got := unseen(taken{At: time.Now().Add(-(time.Second))}); got.Phase != snapshotPending {
 		t.Errorf("just made and not shown: %+v", got)
 	}
-	if got := unseen(taken{ID: "snap-1", At: ago(time.Hour)}); got.Phase != snapshotFailed || !strings.Contains(got.Detail, "snap-1") {
+	if got := unseen(taken{ID: "snap-1", At: time.Now().Add(-(time.Hour))}); got.Phase != snapshotFailed || !strings.Contains(got.Detail, "snap-1") {
 		t.Errorf("made long ago and not shown: %+v", got)
 	}
 }
@@ -146,7 +144,7 @@ func TestGroupsByInstance(t *testing.T) {
 
 func TestRecordTaken(t *testing.T) {
 	g := []nativeRequest{{index: 4, Request: ebs.Request{Volume: ebs.Volume{ID: "a", Type: "gp3"}}}, {index: 7}}
-	at := ago(time.Hour)
+	at := time.Now().Add(-(time.Hour))
 	got := recordTaken(g, []ebs.Snapshot{{ID: "snap-a", Started: at}, {ID: "snap-b"}}, nil)
 	if got[0].Volume != 4 || got[0].ID != "snap-a" || !got[0].At.Equal(at) || got[0].Type != "gp3" || got[1].Volume != 7 || got[1].ID != "snap-b" {
 		t.Errorf("%+v", got)
@@ -161,11 +159,11 @@ func TestRecordTaken(t *testing.T) {
 // vs is a VolumeSnapshot: how old it is, whether it is taken, ready, and its error.
 func vs(age time.Duration, isTaken, ready bool, problem string) snapshotv1.VolumeSnapshot {
 	out := snapshotv1.VolumeSnapshot{
-		ObjectMeta: metav1.ObjectMeta{UID: "u", CreationTimestamp: metav1.NewTime(ago(age))},
+		ObjectMeta: metav1.ObjectMeta{UID: "u", CreationTimestamp: metav1.NewTime(time.Now().Add(-(age)))},
 		Status:     &snapshotv1.VolumeSnapshotStatus{ReadyToUse: &ready},
 	}
 	if isTaken {
-		name, at := "bound", metav1.NewTime(ago(age))
+		name, at := "bound", metav1.NewTime(time.Now().Add(-(age)))
 		out.Status.BoundVolumeSnapshotContentName, out.Status.CreationTime = &name, &at
 	}
 	if problem != "" {
@@ -197,7 +195,7 @@ func TestCSISort(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			taker := &csiTaker{c: &csiSnapshots{plan: driverBackupOf("c")}, shot: shot{frozen: tc.frozen}, errs: map[int]time.Time{}}
 			if tc.since {
-				taker.errs[0] = ago(2 * frozenError)
+				taker.errs[0] = time.Now().Add(-(2 * frozenError))
 			}
 			live, asked, refused := map[string]snapshotv1.VolumeSnapshot{}, map[int]string{}, map[int]string{}
 			if tc.live != nil {
@@ -243,7 +241,7 @@ func TestCSIState(t *testing.T) {
 		"an error":          {vs(0, true, false, "bad"), true, time.Second, snapshotPending},
 		"an error for long": {vs(0, true, false, "bad"), true, time.Hour, snapshotFailed},
 	} {
-		if got := c.state(taken{At: ago(tc.age)}, &tc.vs, tc.there); got.Phase != tc.want {
+		if got := c.state(taken{At: time.Now().Add(-(tc.age))}, &tc.vs, tc.there); got.Phase != tc.want {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -256,9 +254,9 @@ func TestRecent(t *testing.T) {
 	}{
 		"nothing begun":   {nil, false},
 		"no result":       {[]unitResult{{}}, true},
-		"taken long ago":  {[]unitResult{{Taken: []taken{{At: ago(time.Hour)}}}}, false},
-		"taken just now":  {[]unitResult{{Taken: []taken{{At: ago(time.Hour)}, {At: time.Now()}}}}, true},
-		"one without any": {[]unitResult{{Taken: []taken{{At: ago(time.Hour)}}}, {}}, true},
+		"taken long ago":  {[]unitResult{{Taken: []taken{{At: time.Now().Add(-(time.Hour))}}}}, false},
+		"taken just now":  {[]unitResult{{Taken: []taken{{At: time.Now().Add(-(time.Hour))}, {At: time.Now()}}}}, true},
+		"one without any": {[]unitResult{{Taken: []taken{{At: time.Now().Add(-(time.Hour))}}}, {}}, true},
 	} {
 		if got := recent(tc.units); got != tc.want {
 			t.Errorf("%s: %t", name, got)
@@ -281,6 +279,9 @@ func (f *fakePath) forget(_ context.Context, volumes []int) error {
 	return f.refuses
 }
 
+// errPassing is an error that may pass.
+var errPassing = errors.New("is still being deleted")
+
 // TestAgain: of pods with hooks, what a lost attempt took is used as a whole or not at
 // all.
 func TestAgain(t *testing.T) {
@@ -297,19 +298,21 @@ func TestAgain(t *testing.T) {
 		"none":                      {},
 		"one after the thaw":        {have: []taken{before, later}},
 		"a part that cannot go":     {have: []taken{before}, refuses: ebs.ErrDenied, failed: 2},
-		"a part that may go later ": {have: []taken{before}, refuses: errStillThere},
+		"a part that may go later ": {have: []taken{before}, refuses: errPassing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			unit := unitPlan{Groups: [][]int{{0, 1}}, Pods: []podHooks{{Namespace: "shop", Name: "db"}}}
 			path := &fakePath{have: tc.have, refuses: tc.refuses}
 			s := &shooting{
-				o: &opened{plan: *takingOf("nn")}, unit: &unit, freezer: &freezer{pods: unit.Pods}, barred: map[volume.Path]bool{},
+				o: &opened{plan: *takingOf("nn")}, unit: &unit, barred: map[volume.Path]bool{},
 			}
+			s.o.plan.Volumes.Units = []unitPlan{unit}
+			s.freezer = newFreezer(&Backup{}, s.o, 0)
 			err := s.settleEarlier(t.Context(), map[volume.Path]snapshotter{volume.Native: path}, thawed, true)
-			if wantErr := errors.Is(tc.refuses, errStillThere); (err != nil) != wantErr {
+			if wantErr := errors.Is(tc.refuses, errPassing); (err != nil) != wantErr {
 				t.Fatalf("%v", err)
 			}
-			if spared := len(s.freezer.pods) == 0; spared != tc.spared || spared == (len(path.forgotten) > 0) {
+			if spared := s.freezer.isSpared(); spared != tc.spared || spared == (len(path.forgotten) > 0) {
 				t.Errorf("spared %t, forgot %v", spared, path.forgotten)
 			}
 			if len(s.taken) != tc.failed || s.barred[volume.Native] != (tc.failed > 0) {

@@ -96,7 +96,7 @@ func phaseOf(e *ended) volume.Phase {
 }
 
 // counts are those of the Backup's status.
-func (f *finalVolumes) counts(p *volumePlan) contract.VolumeCounts {
+func volumeCounts(f *finalVolumes, p *volumePlan) contract.VolumeCounts {
 	c := contract.VolumeCounts{HooksAttempted: f.Hooks.Attempted, HooksFailed: f.Hooks.Failed}
 	for _, e := range f.Ended {
 		done := 0

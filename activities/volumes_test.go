@@ -87,7 +87,7 @@ func TestNativeSnapshotList(t *testing.T) {
 func TestVolumeCounts(t *testing.T) {
 	p, final := ending()
 	want := contract.VolumeCounts{NativeAttempted: 2, NativeCompleted: 1, CSIAttempted: 2, CSICompleted: 1, HooksAttempted: 3, HooksFailed: 1}
-	if got := final.counts(&p.Volumes); got != want {
+	if got := volumeCounts(final, &p.Volumes); got != want {
 		t.Errorf("got %+v", got)
 	}
 }

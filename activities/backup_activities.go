@@ -1,0 +1,53 @@
+package activities
+
+import (
+	"context"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+)
+
+// PrepareBackup validates the input, takes the name and plans. It may repeat.
+func (b *Backup) PrepareBackup(ctx context.Context, _ *heartbeat.Recorder, in contract.PrepareBackupInput) (contract.BackupPlan, error) {
+	return b.Prepare(ctx, in, func(ctx context.Context, ref contract.BackupRef) error { return abandonSnapshots(ctx, b, ref) })
+}
+
+func (b *Backup) SnapshotVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
+	return takeUnit(ctx, b, attemptOf(ctx), in)
+}
+
+func (b *Backup) ExportShard(ctx context.Context, recorder *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
+	return exportShard(ctx, b, recorder, in)
+}
+
+func (b *Backup) ExportRelated(ctx context.Context, recorder *heartbeat.Recorder, in contract.ExportRelatedInput) (contract.ShardResult, error) {
+	return exportRelated(ctx, b, recorder, in)
+}
+
+func (b *Backup) CheckVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.CheckVolumesInput) (contract.VolumeStatus, error) {
+	return checkSnapshots(ctx, b, in)
+}
+
+func (b *Backup) FinishVolumes(ctx context.Context, recorder *heartbeat.Recorder, in contract.FinishVolumesInput) (contract.ShardResult, error) {
+	return finishSnapshots(ctx, b, recorder, in)
+}
+
+func (b *Backup) SealBackup(ctx context.Context, recorder *heartbeat.Recorder, in contract.SealBackupInput) (contract.SealResult, error) {
+	return sealBackup(ctx, b, recorder, in)
+}
+
+func (b *Backup) VerifyBackup(ctx context.Context, recorder *heartbeat.Recorder, in contract.VerifyBackupInput) (contract.VerifyResult, error) {
+	return verifyBackup(ctx, b, recorder, in)
+}
+
+func (b *Backup) CommitBackup(ctx context.Context, _ *heartbeat.Recorder, in contract.CommitBackupInput) (contract.BackupResult, error) {
+	return b.Commit(ctx, in)
+}
+
+func (b *Backup) AbandonVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonVolumesInput) (contract.Nothing, error) {
+	return contract.Nothing{}, abandonSnapshots(ctx, b, in.Ref)
+}
+
+func (b *Backup) AbandonBackup(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonBackupInput) (contract.Nothing, error) {
+	return b.Abandon(ctx, in)
+}
