@@ -8,6 +8,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
@@ -18,7 +19,7 @@ import (
 
 // showsWithin is how long EC2 hides a snapshot from a list by tags after it was made,
 // as far as anybody has seen.
-const showsWithin = 10 * time.Second
+const showsWithin = quota.LookAgainFor
 
 // abandonSnapshots thaws what is frozen and deletes the snapshots of a backup that will
 // not be, for the run itself and for one that takes its name over. It may repeat, and

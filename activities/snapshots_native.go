@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 	// account's limiter has the last word.
 	createWindow = 16
 	// visibleAfter is how long EC2 may take to show a snapshot that it has made.
-	visibleAfter = 2 * time.Minute
+	visibleAfter = quota.VisibleWithin
 	// frozenLimit bounds how long pods stay frozen for requests that are not answered;
 	// EC2 answers within a second.
 	frozenLimit = time.Minute

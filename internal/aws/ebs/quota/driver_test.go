@@ -248,7 +248,11 @@ func TestNativeWaitsForADriver(t *testing.T) {
 		c.mu.Lock()
 		clear(c.orders) // somebody deleted the VolumeSnapshots
 		c.mu.Unlock()
+		deleted := time.Now()
 		mustAcquire(t, a.pending, 9, c.cloud)
+		if waited := time.Since(deleted); waited > countFresh {
+			t.Errorf("waited %v for slots that nobody takes", waited)
+		}
 	})
 }
 
