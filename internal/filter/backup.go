@@ -87,7 +87,7 @@ func (b *Backup) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("read backup filter: %w", err)
 	}
 	for _, r := range []*rule{&s.Namespaces, &s.Types, &s.NamespacedTypes, &s.ClusterTypes} {
-		r.Include, r.Exclude = r.Include.sortedNames(), r.Exclude.sortedNames()
+		r.Include, r.Exclude = r.Include.withSortedNames(), r.Exclude.withSortedNames()
 	}
 	b.state, b.selectors = s, sel
 	return nil

@@ -41,7 +41,7 @@ func expandNamespaces(entries []string, all []Namespace) (list, []report.Reason)
 		l.Names = append(l.Names, names...)
 	}
 	l.Globs = nil
-	return l.sortedNames(), reasons
+	return l.withSortedNames(), reasons
 }
 
 func globMatches(glob string, all []Namespace) []string {
@@ -79,7 +79,7 @@ func (b *Backup) excludeLabelled(all []Namespace) {
 			ex.Given = true
 		}
 	}
-	*ex = ex.sortedNames()
+	*ex = ex.withSortedNames()
 }
 
 func selectedNames(r rule, all []Namespace) []string {

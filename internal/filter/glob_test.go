@@ -133,7 +133,7 @@ func BenchmarkIncludeNamespaceAmongThousand(b *testing.B) {
 	for i := range 1000 {
 		l.Names = append(l.Names, "team-"+strings.Repeat("a", i%7)+string(rune('a'+i%26)))
 	}
-	l = l.sortedNames()
+	l = l.withSortedNames()
 	b.ReportAllocs()
 	for b.Loop() {
 		l.hasEntryFor("team-zzz")

@@ -21,11 +21,11 @@ func newList(entries []string) list {
 			l.Names = append(l.Names, e)
 		}
 	}
-	return l.sortedNames()
+	return l.withSortedNames()
 }
 
-// sortedNames puts the list into the form that has relies on.
-func (l list) sortedNames() list {
+// withSortedNames puts the list into the form that hasEntryFor relies on.
+func (l list) withSortedNames() list {
 	slices.Sort(l.Names)
 	l.Names = slices.Compact(l.Names)
 	return l

@@ -134,7 +134,7 @@ func (r *Restore) UnmarshalJSON(data []byte) error {
 		rules = append(rules, s.Status)
 	}
 	for _, x := range rules {
-		x.Include, x.Exclude = x.Include.sortedNames(), x.Exclude.sortedNames()
+		x.Include, x.Exclude = x.Include.withSortedNames(), x.Exclude.withSortedNames()
 	}
 	slices.Sort(s.Names)
 	r.state, r.selectors = s, sel

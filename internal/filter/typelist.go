@@ -24,7 +24,7 @@ func fieldPaths(suffix string) fieldPair {
 	return fieldPair{"spec.included" + suffix, "spec.excluded" + suffix}
 }
 
-// typeLists resolves the type names of a spec and collects what is odd about
+// typeLists resolves the type names of a spec and collects what is wrong with
 // them.
 type typeLists struct {
 	resolve Resolver

@@ -43,7 +43,7 @@ type parser struct {
 	types    *runtime.Scheme
 }
 
-// parsePatch is the one kind of patch that a rule has.
+// parsePatch reads the one kind of patch that a rule has.
 func (p *parser) parsePatch(path string, spec ruleSpec) patcher {
 	var kinds []string
 	for _, k := range []struct {

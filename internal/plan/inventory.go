@@ -18,7 +18,7 @@ type Inventory struct {
 	found  map[string]int  // Namespace objects of the archive: name to member
 }
 
-// NewInventory begins a census of what a filter selects.
+// NewInventory begins the inventory of what a filter selects.
 func NewInventory(f *filter.Restore) *Inventory {
 	c := &Inventory{filter: f, needed: map[string]bool{}, found: map[string]int{}}
 	for range levelCount {

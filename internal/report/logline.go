@@ -59,7 +59,8 @@ func appendPair(line []byte, key, value string) []byte {
 	return strconv.AppendQuote(line, value)
 }
 
-// isPlainValue values stand without quotes: those of letters, digits and a few signs.
+// isPlainValue says whether a value may stand without quotes: it has only letters, digits
+// and a few signs.
 func isPlainValue(s string) bool {
 	if s == "" {
 		return false

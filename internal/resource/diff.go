@@ -40,7 +40,8 @@ func Diff(resource string, backup, live, result map[string]any) []FieldDiff {
 	return diffs
 }
 
-// comparableFields are the comparable fields of an object by path; nil for no object.
+// comparableFields are the fields of an object that Diff compares, by path; nil for no
+// object.
 // Empty objects and arrays are leaves too.
 func comparableFields(obj map[string]any) map[string]any {
 	if obj == nil {

@@ -22,7 +22,7 @@ func (r *Registry) withoutClusterFields(resource string, live map[string]any) ma
 	}
 	if k.restore != nil && child(obj, "metadata") != nil {
 		var ignored Outcome
-		// An error means that the live object is odd; it is compared as it is.
+		// An error means that no rule can make sense of the live object; it is compared as it is.
 		if k.restore(&Context{}, obj, &ignored) != nil {
 			obj = cloneMap(live)
 		}

@@ -41,7 +41,7 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 	return out, nil
 }
 
-// applyGenericRules applies what holds for every kind.
+// applyGenericRules does what holds for every kind.
 func (c *Context) applyGenericRules(resource string, k kind, obj, meta map[string]any, out *Outcome) {
 	withStatus := c.takeStatus(resource, k, obj, out)
 	out.Owners = c.readOwners(meta)
