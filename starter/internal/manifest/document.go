@@ -64,7 +64,7 @@ type meta struct {
 }
 
 func read(r io.Reader, kind string) (document, error) {
-	text, err := one(r)
+	text, err := readSingleDocument(r)
 	if err != nil {
 		return document{}, err
 	}
@@ -76,15 +76,15 @@ func read(r io.Reader, kind string) (document, error) {
 	if err := json.Unmarshal(raw, &top); err != nil || top == nil {
 		return document{}, fmt.Errorf("not a Velero document: expected apiVersion, kind, metadata and spec at the top")
 	}
-	if err := identify(top, kind); err != nil {
+	if err := checkKind(top, kind); err != nil {
 		return document{}, err
 	}
 	doc := document{spec: top["spec"]}
 	return doc, doc.meta.decode(top["metadata"])
 }
 
-// one reads the single document of a stream; separators around it are fine.
-func one(r io.Reader) ([]byte, error) {
+// readSingleDocument reads the single document of a stream; separators around it are fine.
+func readSingleDocument(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
@@ -127,24 +127,24 @@ func isEmpty(doc []byte) bool {
 	return true
 }
 
-func identify(top map[string]json.RawMessage, want string) error {
+func checkKind(top map[string]json.RawMessage, want string) error {
 	var apiVersion, kind string
 	if json.Unmarshal(top["apiVersion"], &apiVersion) != nil || apiVersion != velerov1.SchemeGroupVersion.String() {
-		return fmt.Errorf("apiVersion: %s is not %s", shown(top["apiVersion"]), velerov1.SchemeGroupVersion)
+		return fmt.Errorf("apiVersion: %s is not %s", shortText(top["apiVersion"]), velerov1.SchemeGroupVersion)
 	}
 	if json.Unmarshal(top["kind"], &kind) != nil || kind != want {
-		return fmt.Errorf("kind: %s is not %s, which this command takes", shown(top["kind"]), want)
+		return fmt.Errorf("kind: %s is not %s, which this command takes", shortText(top["kind"]), want)
 	}
 	known := []string{"apiVersion", "kind", "metadata", "spec", "status"}
 	for field := range top {
 		if !slices.Contains(known, field) {
-			return unknown(field, known)
+			return unknownFieldError(field, known)
 		}
 	}
 	return nil
 }
 
-func shown(raw json.RawMessage) string {
+func shortText(raw json.RawMessage) string {
 	const most = 60
 	switch {
 	case raw == nil:

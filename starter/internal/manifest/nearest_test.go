@@ -13,7 +13,7 @@ func TestNearest(t *testing.T) {
 		"x":                  "", // too short to tell
 		"whatever":           "",
 	} {
-		if got := nearest(name, known); got != want {
+		if got := nearestName(name, known); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
 		}
 	}

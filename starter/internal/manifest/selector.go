@@ -24,14 +24,14 @@ func ParseSelector(text string) (*metav1.LabelSelector, error) {
 	requirements, _ := parsed.Requirements()
 	out := &metav1.LabelSelector{}
 	for _, r := range requirements {
-		if err := add(out, r); err != nil {
+		if err := addRequirement(out, r); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func add(to *metav1.LabelSelector, r labels.Requirement) error {
+func addRequirement(to *metav1.LabelSelector, r labels.Requirement) error {
 	values := r.ValuesUnsorted()
 	slices.Sort(values)
 	one := metav1.LabelSelectorRequirement{Key: r.Key(), Values: values}

@@ -69,11 +69,11 @@ func explainStrict(path string, err error, known []string) error {
 	if strings.ContainsAny(match[2], ".[") {
 		known = nil // only the names of the spec itself are at hand
 	}
-	return fmt.Errorf("%s.%w", path, unknown(match[2], known))
+	return fmt.Errorf("%s.%w", path, unknownFieldError(match[2], known))
 }
 
-func unknown(field string, known []string) error {
-	if guess := nearest(field, known); guess != "" {
+func unknownFieldError(field string, known []string) error {
+	if guess := nearestName(field, known); guess != "" {
 		return fmt.Errorf("%s: unknown field; did you mean %s?", field, guess)
 	}
 	return fmt.Errorf("%s: unknown field", field)
@@ -102,9 +102,9 @@ func fields(t reflect.Type) func(yield func(reflect.StructField) bool) {
 	}
 }
 
-// nearest is the known name that a slip of at most three letters turns into name
+// nearestName is the known name that a slip of at most three letters turns into name
 // (includeNamespaces, the flag's spelling, for includedNamespaces), or "".
-func nearest(name string, known []string) string {
+func nearestName(name string, known []string) string {
 	const longest = 60 // no field of Velero's is longer; foreign input may be
 	if len(name) > longest {
 		return ""
