@@ -110,8 +110,8 @@ func TestSingleObjects(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("reasons %q, want %q", got, want)
 			}
-			if err := e.close(t.Context()); err != nil || e.cur.Result.Objects != 3 {
-				t.Errorf("%d objects, %v", e.cur.Result.Objects, err)
+			if err := e.close(t.Context()); err != nil || e.result.Objects != 3 {
+				t.Errorf("%d objects, %v", e.result.Objects, err)
 			}
 		})
 	}
