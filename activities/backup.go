@@ -2,92 +2,59 @@ package activities
 
 import (
 	"context"
-	"fmt"
-	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
+	"github.com/lifeboat-backup/lifeboat/internal/backup/export"
+	"github.com/lifeboat-backup/lifeboat/internal/backup/seal"
+	"github.com/lifeboat-backup/lifeboat/internal/backup/snapshot"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/plan"
-	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
-	"github.com/lifeboat-backup/lifeboat/internal/volume"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 )
 
-// Backup holds what the activities of Backup and DeleteBackup depend on.
-type Backup struct {
-	Config    *config.Config
-	Kube      *kube.Client
-	Locations *repository.Locations
-	Snapshots *location.Set
-	Rules     *resource.Registry
-	Runs      Runs
+// Backup has the activities of Backup and DeleteBackup.
+type Backup struct{ *backup.Service }
 
-	quotas csiQuotas // shared by all that this worker does
+// PrepareBackup validates the input, takes the name and plans. It may repeat.
+func (b *Backup) PrepareBackup(ctx context.Context, _ *heartbeat.Recorder, in contract.PrepareBackupInput) (contract.BackupPlan, error) {
+	return b.Prepare(ctx, in, func(ctx context.Context, ref contract.BackupRef) error { return snapshot.Abandon(ctx, b.Service, ref) })
 }
 
-// Runs tells whether the run that holds a claim is still alive.
-type Runs interface {
-	// Closed is true only if the run is known and has ended. A run of another
-	// Temporal is unknown, hence not closed.
-	Closed(ctx context.Context, workflowID, runID string) (bool, error)
+func (b *Backup) SnapshotVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
+	return snapshot.TakeUnit(ctx, b.Service, attemptOf(ctx), in)
 }
 
-// backupPlan is everything that later activities need to know of a backup; it is
-// written to staging once, by Prepare.
-type backupPlan struct {
-	Backup      contract.BackupInput `json:"backup"` // with defaults filled in
-	UID         string               `json:"uid"`
-	Run         contract.Run         `json:"run"`
-	Started     time.Time            `json:"started"`
-	Planned     time.Time            `json:"planned"`
-	Expires     time.Time            `json:"expires"`
-	Kubernetes  kube.ServerVersion   `json:"kubernetes"`
-	Resources   []kube.Resource      `json:"resources"`
-	Filter      *filter.Backup       `json:"filter"`
-	Shards      []plan.Shard         `json:"shards"`
-	Related     bool                 `json:"related"`
-	Conditional bool                 `json:"conditional"` // the store honours If-None-Match
-	Reasons     []report.Reason      `json:"reasons"`
-	Volumes     volumePlan           `json:"volumes,omitzero"`
-
-	policies *volume.Policies // while it is planned
+func (b *Backup) ExportShard(ctx context.Context, recorder *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
+	return export.Shard(ctx, b.Service, recorder, in)
 }
 
-// resource finds the discovered type of a group-resource.
-func (p *backupPlan) resource(groupResource string) (kube.Resource, bool) {
-	return kube.Catalog{Resources: p.Resources}.Find(groupResource)
+func (b *Backup) ExportRelated(ctx context.Context, recorder *heartbeat.Recorder, in contract.ExportRelatedInput) (contract.ShardResult, error) {
+	return export.Related(ctx, b.Service, recorder, in)
 }
 
-// forDrivers is what the drivers of its volumes know of a backup.
-func (p *backupPlan) forDrivers() *driverBackup {
-	return &driverBackup{
-		UID: p.UID, Name: p.Backup.Name, Cluster: p.Run.Cluster, StorageLocation: p.Backup.Spec.StorageLocation,
-		Labels: p.Backup.Labels, SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration, Volumes: p.Volumes.Volumes,
-	}
+func (b *Backup) CheckVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.CheckVolumesInput) (contract.VolumeStatus, error) {
+	return snapshot.Check(ctx, b.Service, in)
 }
 
-// opened is a backup in progress: its store, staging and plan.
-type opened struct {
-	st     store.Store
-	stage  repository.Staging
-	plan   backupPlan
-	layout archive.Layout
+func (b *Backup) FinishVolumes(ctx context.Context, recorder *heartbeat.Recorder, in contract.FinishVolumesInput) (contract.ShardResult, error) {
+	return snapshot.Finish(ctx, b.Service, recorder, in)
 }
 
-func (b *Backup) open(ctx context.Context, ref contract.BackupRef) (*opened, error) {
-	_, st, err := b.Locations.Writable(ctx, ref.Location)
-	if err != nil {
-		return nil, err
-	}
-	o := &opened{st: st, stage: repository.NewStaging(st, ref.UID), layout: archive.Layout{Backup: ref.Name}}
-	if err := o.stage.Get(ctx, repository.PlanFile, &o.plan); err != nil {
-		return nil, fmt.Errorf("open backup %s: %w", ref.Name, err)
-	}
-	return o, nil
+func (b *Backup) SealBackup(ctx context.Context, recorder *heartbeat.Recorder, in contract.SealBackupInput) (contract.SealResult, error) {
+	return seal.Backup(ctx, b.Service, recorder, in)
+}
+
+func (b *Backup) VerifyBackup(ctx context.Context, recorder *heartbeat.Recorder, in contract.VerifyBackupInput) (contract.VerifyResult, error) {
+	return seal.Verify(ctx, b.Service, recorder, in)
+}
+
+func (b *Backup) CommitBackup(ctx context.Context, _ *heartbeat.Recorder, in contract.CommitBackupInput) (contract.BackupResult, error) {
+	return b.Commit(ctx, in)
+}
+
+func (b *Backup) AbandonVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonVolumesInput) (contract.Nothing, error) {
+	return contract.Nothing{}, snapshot.Abandon(ctx, b.Service, in.Ref)
+}
+
+func (b *Backup) AbandonBackup(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonBackupInput) (contract.Nothing, error) {
+	return b.Abandon(ctx, in)
 }

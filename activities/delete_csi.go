@@ -10,6 +10,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -38,7 +39,7 @@ func usualCSI() csiTimes {
 // the driver when a VolumeSnapshotContent is deleted whose policy says so; where the
 // backup's content is not there any more, another is made for the purpose.
 type csiDeleter struct {
-	b           *Backup
+	b           *backup.Service
 	backup, uid string
 	times       csiTimes
 

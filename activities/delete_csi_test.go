@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -200,7 +201,7 @@ func deleterOn(t *testing.T, s *csiCluster, contents ...*snapshotv1.VolumeSnapsh
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	d := &csiDeleter{b: &Backup{Config: &config.Config{}, Kube: client}, backup: "b", uid: "u", times: csiTimes{
+	d := &csiDeleter{b: &backup.Service{Config: &config.Config{}, Kube: client}, backup: "b", uid: "u", times: csiTimes{
 		work: 2 * time.Second, letGo: 200 * time.Millisecond, insist: 150 * time.Millisecond,
 		first: 10 * time.Millisecond, most: 20 * time.Millisecond,
 	}}

@@ -88,7 +88,7 @@ func (b *Backup) deleteCSIs(ctx context.Context, t tombstone, end *outcomes) err
 	if len(all) == 0 {
 		return nil
 	}
-	c := &csiDeleter{b: b, backup: t.Name, uid: t.UID, times: usualCSI()}
+	c := &csiDeleter{b: b.Service, backup: t.Name, uid: t.UID, times: usualCSI()}
 	if err := c.look(ctx); err != nil {
 		return err
 	}

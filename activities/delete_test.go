@@ -18,6 +18,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -70,7 +71,7 @@ func deleterOf(files map[string][]byte, locations ...string) (*Backup, *cellar) 
 	cfg.BackupStorageLocations[0].Name = "default"
 	open := func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return c, nil }
 	snapshots := location.New(snapshotLocations(locations...).Config(), func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil })
-	return &Backup{Config: cfg, Snapshots: snapshots, Locations: repository.NewLocations(cfg, open)}, c
+	return &Backup{&backup.Service{Config: cfg, Snapshots: snapshots, Locations: repository.NewLocations(cfg, open)}}, c
 }
 
 func zipped(t *testing.T, text string) []byte {
@@ -246,7 +247,10 @@ func TestDeleteLocked(t *testing.T) {
 			_, err := b.DeleteSnapshots(t.Context(), &heartbeat.Recorder{}, plan)
 			return err
 		},
-		"files": func(b *Backup) error { _, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); return err },
+		"files": func(b *Backup) error {
+			_, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan)
+			return err
+		},
 	} {
 		b, c := deleterOf(map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
 		c.locked = "velero-backup.json"

@@ -14,6 +14,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -249,7 +250,7 @@ func TestDeleteFromAnyLocation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := yards(c.locations)
-			b := &Backup{Config: l.Config(), Locations: l, Snapshots: snapshotLocations()}
+			b := &Backup{&backup.Service{Config: l.Config(), Locations: l, Snapshots: snapshotLocations()}}
 			plan, err := b.PlanDelete(t.Context(), &heartbeat.Recorder{}, contract.DeleteBackupInput{Name: "a", Location: c.location})
 			c.want.check(t, plan.Location, err)
 			for name, y := range c.locations {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
 )
 
 const (
@@ -73,7 +75,7 @@ func (d disk) refused(v *restoreVolume, err error) disk {
 			cmp.Or(v.Disk.Type, "default"), size(v.Capacity), v.Disk.Zone, d.Tries, err)
 	case ebs.IsFinal(err), errors.Is(err, ebs.ErrState):
 		d.Failed = err.Error()
-	case d.Tries >= createAttempts:
+	case d.Tries >= native.CreateAttempts:
 		d.Failed = fmt.Sprintf("EC2 failed %d times to make it in zone %s: %v", d.Tries, v.Disk.Zone, err)
 	}
 	return d
@@ -106,8 +108,8 @@ func (d disk) late(v *restoreVolume, limit time.Duration, now time.Time) string 
 	switch {
 	case d.Seen && missing >= goneAfter:
 		return fmt.Sprintf("EBS volume %s, which was made for it, is gone%s", d.ID, keyHint(v))
-	case !d.Seen && missing >= visibleAfter:
-		return fmt.Sprintf("EC2 agreed to make EBS volume %s and did not show it for %s%s", d.ID, visibleAfter, keyHint(v))
+	case !d.Seen && missing >= quota.VisibleWithin:
+		return fmt.Sprintf("EC2 agreed to make EBS volume %s and did not show it for %s%s", d.ID, quota.VisibleWithin, keyHint(v))
 	case d.Missing.IsZero() && now.Sub(d.Asked) >= limit: // one that is not shown has its own limit
 		return fmt.Sprintf(`EBS volume %s was still "creating" after itemOperationTimeout (%s); it is deleted if EC2 allows that yet, otherwise delete it`, d.ID, limit)
 	}

@@ -6,11 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
+
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 )
 
-func native() *restoreVolume {
+func nativeVolume() *restoreVolume {
 	return &restoreVolume{PV: "pv", Capacity: 10 << 30, Way: wayNative, Selected: true, Disk: &diskPlan{Type: "gp3", Zone: "a", Name: "pv"}}
 }
 
@@ -22,7 +25,7 @@ func TestNoVolumeIsAwaitedForEver(t *testing.T) {
 		at    time.Duration
 		state string // "" is not shown
 	}
-	encrypted := native()
+	encrypted := nativeVolume()
 	encrypted.Disk.Snapshot.Encrypted = true
 	for name, tc := range map[string]struct {
 		v     *restoreVolume
@@ -30,19 +33,19 @@ func TestNoVolumeIsAwaitedForEver(t *testing.T) {
 		ready bool
 		want  string // the failure after the last look
 	}{
-		"available":                 {native(), []look{{0, ""}, {time.Second, ebs.VolumeCreating}, {time.Minute, ebs.VolumeAvailable}}, true, ""},
-		"not shown yet":             {native(), []look{{0, ""}, {visibleAfter - 1, ""}}, false, ""},
-		"never shown":               {native(), []look{{0, ""}, {visibleAfter, ""}}, false, "did not show it for 2m0s"},
-		"never shown, encrypted":    {encrypted, []look{{0, ""}, {visibleAfter, ""}}, false, "may use its key"},
-		"shown late":                {native(), []look{{0, ""}, {visibleAfter - 1, ebs.VolumeCreating}, {visibleAfter, ""}}, false, ""},
-		"gone":                      {native(), []look{{0, ebs.VolumeCreating}, {time.Minute, ""}, {time.Minute + goneAfter, ""}}, false, "is gone"},
-		"gone for a moment":         {native(), []look{{0, ebs.VolumeCreating}, {1, ""}, {2, ebs.VolumeCreating}, {goneAfter + 2, ""}}, false, ""},
-		"missing at the deadline":   {native(), []look{{0, ebs.VolumeCreating}, {time.Hour, ""}}, false, ""},
-		"creating":                  {native(), []look{{0, ebs.VolumeCreating}, {time.Hour - 1, ebs.VolumeCreating}}, false, ""},
-		"creating for ever":         {native(), []look{{0, ebs.VolumeCreating}, {time.Hour, ebs.VolumeCreating}}, false, `still "creating" after itemOperationTimeout (1h0m0s)`},
-		"deleted":                   {native(), []look{{0, ebs.VolumeDeleting}}, false, `in state "deleting"`},
-		"failed":                    {native(), []look{{0, ebs.VolumeFailed}}, false, `in state "error"`},
-		"available at the deadline": {native(), []look{{time.Hour, ebs.VolumeAvailable}}, true, ""},
+		"available":                 {nativeVolume(), []look{{0, ""}, {time.Second, ebs.VolumeCreating}, {time.Minute, ebs.VolumeAvailable}}, true, ""},
+		"not shown yet":             {nativeVolume(), []look{{0, ""}, {quota.VisibleWithin - 1, ""}}, false, ""},
+		"never shown":               {nativeVolume(), []look{{0, ""}, {quota.VisibleWithin, ""}}, false, "did not show it for 2m0s"},
+		"never shown, encrypted":    {encrypted, []look{{0, ""}, {quota.VisibleWithin, ""}}, false, "may use its key"},
+		"shown late":                {nativeVolume(), []look{{0, ""}, {quota.VisibleWithin - 1, ebs.VolumeCreating}, {quota.VisibleWithin, ""}}, false, ""},
+		"gone":                      {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Minute, ""}, {time.Minute + goneAfter, ""}}, false, "is gone"},
+		"gone for a moment":         {nativeVolume(), []look{{0, ebs.VolumeCreating}, {1, ""}, {2, ebs.VolumeCreating}, {goneAfter + 2, ""}}, false, ""},
+		"missing at the deadline":   {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Hour, ""}}, false, ""},
+		"creating":                  {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Hour - 1, ebs.VolumeCreating}}, false, ""},
+		"creating for ever":         {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Hour, ebs.VolumeCreating}}, false, `still "creating" after itemOperationTimeout (1h0m0s)`},
+		"deleted":                   {nativeVolume(), []look{{0, ebs.VolumeDeleting}}, false, `in state "deleting"`},
+		"failed":                    {nativeVolume(), []look{{0, ebs.VolumeFailed}}, false, `in state "error"`},
+		"available at the deadline": {nativeVolume(), []look{{time.Hour, ebs.VolumeAvailable}}, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := disk{ID: "vol-1"}.asked(began)
@@ -54,7 +57,7 @@ func TestNoVolumeIsAwaitedForEver(t *testing.T) {
 			}
 		})
 	}
-	old := disk{ID: "vol-1"}.after(ebs.Volume{ID: "vol-1", State: ebs.VolumeCreating}, true, native(), time.Hour, began)
+	old := disk{ID: "vol-1"}.after(ebs.Volume{ID: "vol-1", State: ebs.VolumeCreating}, true, nativeVolume(), time.Hour, began)
 	if old.Failed != "" || !old.Asked.Equal(began) {
 		t.Errorf("one that an earlier version asked for: %+v", old)
 	}
@@ -72,13 +75,13 @@ func TestVolumeIsGivenUp(t *testing.T) {
 		"no snapshot": {ebs.ErrNotFound, 1, "why"},
 		"state":       {ebs.ErrState, 1, "why"},
 		"capacity":    {ebs.ErrCapacity, capacityAttempts, "no capacity for a gp3 volume of 10 GiB in zone a (asked 5 times)"},
-		"failing":     {ebs.ErrUnavailable, createAttempts, "EC2 failed 8 times to make it in zone a"},
-		"unknown":     {nil, createAttempts, "EC2 failed 8 times"},
+		"failing":     {ebs.ErrUnavailable, native.CreateAttempts, "EC2 failed 8 times to make it in zone a"},
+		"unknown":     {nil, native.CreateAttempts, "EC2 failed 8 times"},
 	} {
 		err := awserr.Fail("CreateVolume", "snap-1", tc.kind, "why")
 		d := disk{}
 		for !d.settled() && d.Tries < 100 {
-			d = d.refused(native(), err)
+			d = d.refused(nativeVolume(), err)
 		}
 		if d.Tries != tc.tries || !strings.Contains(d.Failed, tc.want) || !strings.Contains(d.Failed, "why") {
 			t.Errorf("%s: %+v", name, d)

@@ -6,6 +6,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -80,7 +81,7 @@ func TestSnapshotLocationOfABackup(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := (&Backup{Snapshots: snapshotLocations("a")}).snapshotLocation(&tc.spec, policies)
+		got, err := (&backup.Service{Snapshots: snapshotLocations("a")}).SnapshotLocation(&tc.spec, policies)
 		if got != tc.want || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}

@@ -23,6 +23,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/lifeboat-backup/lifeboat/activities"
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -178,7 +179,7 @@ func registerAll(w worker.Worker, cfg *config.Config, kc *kube.Client, tc *tempo
 	}
 	locations, rules := repository.NewLocations(cfg, repository.OpenS3(cfg, log, secret)), resource.NewRegistry()
 	snapshots := location.New(cfg, location.OpenEBS(cfg, secret))
-	(&activities.Backup{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc}).Register(w)
+	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc}}).Register(w)
 	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}).Register(w)
 	(&activities.Catalog{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}).Register(w)
 }

@@ -1,0 +1,256 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Prepare validates the input, claims the name, discovers what there is and plans
+// the shards. It may repeat: the claim is its own, the plan is overwritten.
+func (b *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, abandon AbandonRun) (contract.BackupPlan, error) {
+	if err := validateBackup(in.Backup); err != nil {
+		return contract.BackupPlan{}, err
+	}
+	bsl, st, err := b.Locations.Writable(ctx, in.Backup.Spec.StorageLocation)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
+	in.Backup.Spec.StorageLocation = bsl.Name
+	conditional, err := st.Conditional(ctx)
+	if err != nil {
+		return contract.BackupPlan{}, located(bsl, fmt.Errorf("probe conditional writes: %w", err))
+	}
+	if err := b.claim(ctx, st, in, abandon); err != nil {
+		return contract.BackupPlan{}, err
+	}
+	doc, err := b.discover(ctx, in)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
+	doc.Conditional = conditional
+	if !conditional {
+		doc.Reasons = append(doc.Reasons, report.New(report.StoreDegraded,
+			fmt.Sprintf("location %s does not honour conditional writes: two backups of one name that start in the same second are not told apart", bsl.Name)))
+	}
+	if err := b.planVolumes(ctx, doc); err != nil {
+		return contract.BackupPlan{}, err
+	}
+	total, err := b.planShards(ctx, doc)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
+	if err := repository.NewStaging(st, in.UID).Put(ctx, repository.PlanFile, doc); err != nil {
+		return contract.BackupPlan{}, err
+	}
+	return b.summary(doc, total), nil
+}
+
+func (b *Service) summary(doc *Plan, total int64) contract.BackupPlan {
+	n := report.Tally(doc.Reasons)
+	return contract.BackupPlan{
+		Name: doc.Backup.Name, UID: doc.UID, Location: doc.Backup.Spec.StorageLocation,
+		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
+		Schedule: doc.Backup.Labels[repository.LabelSchedule], Warnings: n.Warnings, Errors: n.Errors,
+		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshots(),
+		UnitTime: doc.unitTime(b.Config.Limits.PendingSnapshots),
+	}
+}
+
+func validateBackup(in contract.BackupInput) error {
+	if err := archive.ValidateName(in.Name); err != nil {
+		return failure.Invalid("name: %w", err)
+	}
+	if problems := filter.ValidateBackup(&in.Spec); len(problems) > 0 {
+		return filter.FieldErrors(problems)
+	}
+	return nil
+}
+
+// discover lists types and namespaces and resolves the filters against them.
+func (b *Service) discover(ctx context.Context, in contract.PrepareBackupInput) (*Plan, error) {
+	cat, err := b.Kube.Discover(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("discover resource types: %w", err)
+	}
+	namespaces, err := b.namespaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.defaults(&in.Backup.Spec)
+	policies, err := b.policies(ctx, &in.Backup.Spec)
+	if err != nil {
+		return nil, err
+	}
+	spec := in.Backup.Spec // the document keeps what the user wrote
+	if err := policies.Merge(&spec); err != nil {
+		return nil, err
+	}
+	f, reasons, err := filter.NewBackup(&spec, kube.FilterResolver(cat), namespaces)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range cat.Failures {
+		reasons = append(reasons, report.New(report.GroupUnavailable, g.Group+": "+g.Reason))
+	}
+	started := in.Run.Started.Truncate(time.Second)
+	return &Plan{
+		Backup: in.Backup, UID: in.UID, Run: in.Run,
+		Started: started, Planned: time.Now().UTC(), Expires: started.Add(in.Backup.Spec.TTL.Duration),
+		Kubernetes: cat.ServerVersion, Resources: listable(cat.Resources),
+		Filter: f, Reasons: reasons, policies: policies,
+	}, nil
+}
+
+// defaults fills in what Velero's server does (velero.md B1), so that readers of the
+// document see what was in force.
+func (b *Service) defaults(spec *velerov1.BackupSpec) {
+	for field, value := range map[*metav1.Duration]time.Duration{
+		&spec.TTL:                  b.Config.DefaultBackupTTL.Duration,
+		&spec.CSISnapshotTimeout:   10 * time.Minute,
+		&spec.ItemOperationTimeout: 4 * time.Hour,
+	} {
+		if field.Duration == 0 {
+			field.Duration = value
+		}
+	}
+}
+
+// listable keeps the types that can be backed up and brought back: Velero asks for
+// the same verbs.
+func listable(all []kube.Resource) []kube.Resource {
+	var out []kube.Resource
+	for _, r := range all {
+		if r.Can("list", "create", "get", "delete") {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (b *Service) namespaces(ctx context.Context) ([]filter.Namespace, error) {
+	all, err := b.Kube.Namespaces(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
+	}
+	out := make([]filter.Namespace, 0, len(all))
+	for _, n := range all {
+		out = append(out, filter.Namespace{Name: n.Name, Labels: n.Labels, Active: !n.Deleting && n.Phase == "Active"})
+	}
+	return out, nil
+}
+
+// planShards counts objects type by type and cuts the work into shards.
+func (b *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
+	var (
+		mu    sync.Mutex
+		types []plan.TypeCount
+		all   []filter.Type
+		total int64
+	)
+	f := doc.Filter
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(countWindow)
+	for _, r := range doc.Resources {
+		t := kube.FilterType(r)
+		all = append(all, t)
+		d := f.IncludeType(t)
+		doc.Related = doc.Related || d == filter.RelatedOnly
+		if d != filter.All {
+			continue
+		}
+		group.Go(func() error {
+			n, err := b.count(ctx, r, f)
+			mu.Lock()
+			defer mu.Unlock()
+			total += max(n.Count, 0)
+			types = append(types, n)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return 0, err
+	}
+	doc.Reasons = append(doc.Reasons, f.CheckTypes(all)...)
+	doc.Related = doc.Related || len(f.Selectors()) > 1 || f.Selectors()[0] != ""
+	doc.Shards = plan.Export(types, f, plan.ExportOptions{Parallelism: b.Config.Limits.ExportShards})
+	return total, nil
+}
+
+const (
+	countWindow = 16
+	// evenFrom is the size from which a type may be cut into shards by namespace,
+	// so that it pays to know how its objects are spread.
+	evenFrom = 5000
+	// evenNamespaces bounds what that costs: one small call a namespace.
+	evenNamespaces = 200
+)
+
+// count sizes a type; -1 is unknown. A type that cannot be counted is listed all
+// the same, and fails there with its reason.
+func (b *Service) count(ctx context.Context, r kube.Resource, f *filter.Backup) (plan.TypeCount, error) {
+	out := plan.TypeCount{Type: kube.FilterType(r), Count: -1}
+	names, ns := f.Namespaces(), ""
+	if r.Namespaced && !f.AllNamespaces() && len(names) == 1 {
+		ns = names[0]
+	}
+	n, err := b.Kube.Count(ctx, r, ns)
+	if err != nil {
+		return out, ctx.Err()
+	}
+	out.Count = n
+	if !r.Namespaced || ns != "" || n < evenFrom || len(names) > evenNamespaces {
+		return out, nil
+	}
+	out.PerNamespace = map[string]int64{}
+	for _, ns := range names {
+		if out.PerNamespace[ns], err = b.Kube.Count(ctx, r, ns); err != nil {
+			out.PerNamespace = nil
+			return out, ctx.Err()
+		}
+	}
+	return out, nil
+}
+
+// located says which location an error is about.
+func located(bsl *velerov1.BackupStorageLocation, err error) error {
+	return fmt.Errorf("storage location %s (bucket %s): %w", bsl.Name, bsl.Spec.ObjectStorage.Bucket, err)
+}
+
+// claim reserves the name for this run. A finished backup or a live claim of another
+// run is AlreadyExists, naming the winner.
+func (b *Service) claim(ctx context.Context, st store.Store, in contract.PrepareBackupInput, abandon AbandonRun) error {
+	if err := repository.CheckNameFree(ctx, st, in.Backup.Name); err != nil {
+		return err
+	}
+	c := repository.NameLock{UID: in.UID, Run: in.Run}
+	err := repository.AcquireName(ctx, st, in.Backup.Name, c)
+	if errors.Is(err, store.ErrExists) {
+		err = b.takeOver(ctx, st, in.Backup.Name, c, in.Backup.Spec.StorageLocation, abandon)
+	}
+	if err != nil {
+		return err
+	}
+	// The winner of a race may have committed and let go of the claim between the
+	// look and the claim.
+	if err := repository.CheckNameFree(ctx, st, in.Backup.Name); err != nil {
+		return errors.Join(err, repository.ReleaseName(ctx, st, in.Backup.Name, in.UID))
+	}
+	return repository.ClearBackupFiles(ctx, st, in.Backup.Name)
+}

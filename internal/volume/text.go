@@ -1,0 +1,8 @@
+package volume
+
+func After(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}
