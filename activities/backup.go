@@ -19,7 +19,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
-// Backup holds what the activities of Backup and DeleteBackup depend on.
+// Backup holds what the activities of Backup depend on.
 type Backup struct {
 	Config    *config.Config
 	Kube      *kube.Client

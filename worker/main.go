@@ -23,8 +23,10 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/lifeboat-backup/lifeboat/activities"
+	"github.com/lifeboat-backup/lifeboat/internal/catalog"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/deletion"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -180,5 +182,6 @@ func registerAll(w worker.Worker, cfg *config.Config, kc *kube.Client, tc *tempo
 	snapshots := location.New(cfg, location.OpenEBS(cfg, secret))
 	(&activities.Backup{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc}).Register(w)
 	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}).Register(w)
-	(&activities.Catalog{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}).Register(w)
+	(&activities.Delete{Runner: &deletion.Runner{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots}}).Register(w)
+	(&activities.Catalog{Reader: &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}}).Register(w)
 }

@@ -1,4 +1,4 @@
-package activities
+package deletion
 
 import (
 	"encoding/json"
@@ -200,7 +200,7 @@ func deleterOn(t *testing.T, s *csiCluster, contents ...*snapshotv1.VolumeSnapsh
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	d := &csiDeleter{b: &Backup{Config: &config.Config{}, Kube: client}, backup: "b", uid: "u", times: csiTimes{
+	d := &csiDeleter{b: &Runner{Config: &config.Config{}, Kube: client}, backup: "b", uid: "u", times: csiTimes{
 		work: 2 * time.Second, letGo: 200 * time.Millisecond, insist: 150 * time.Millisecond,
 		first: 10 * time.Millisecond, most: 20 * time.Millisecond,
 	}}

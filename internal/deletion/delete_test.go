@@ -1,4 +1,4 @@
-package activities
+package deletion
 
 import (
 	"archive/tar"
@@ -23,54 +23,26 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
-// cellar is a bucket from which things are removed; keys that locked names are not.
-type cellar struct {
-	shelf
-	locked string
-	lost   error // of reads of the tarball, if not nil
-}
-
-func (c *cellar) Delete(_ context.Context, keys ...string) error {
-	for _, k := range keys {
-		if c.locked != "" && strings.Contains(k, c.locked) {
-			return fmt.Errorf("%s until 2030: %w", k, store.ErrLocked)
-		}
-		delete(c.objs, k)
-	}
-	return nil
-}
-
-func (c *cellar) Get(ctx context.Context, key string) (io.ReadCloser, store.Info, error) {
-	if strings.HasSuffix(key, ".tar.gz") && c.lost != nil {
-		return nil, store.Info{}, c.lost
-	}
-	return c.shelf.Get(ctx, key)
-}
-
-func (c *cellar) GetRange(ctx context.Context, key string, _, _ int64) (io.ReadCloser, error) {
-	body, _, err := c.Get(ctx, key)
-	return body, err
-}
-
-// deleterOf has one location of backups, with the Velero backup "b" in it, and
+// runnerOf has one location of backups, with the Velero backup "b" in it, and
 // locations of snapshots.
-func deleterOf(files map[string][]byte, locations ...string) (*Backup, *cellar) {
-	c := &cellar{shelf: shelf{&bucket{objs: map[string][]byte{
-		archive.Layout{Backup: "b"}.Metadata(): []byte(`{"metadata":{"name":"b","uid":"u"}}`),
-	}}}}
-	for key, data := range files {
-		c.objs[key] = data
-	}
-	cfg := &config.Config{BackupStorageLocations: []velerov1.BackupStorageLocation{{}}}
-	cfg.BackupStorageLocations[0].Name = "default"
-	open := func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return c, nil }
+func runnerOf(files map[string][]byte, locations ...string) (*Runner, *memstore.Store) {
+	st := memstore.New(memstore.WithObjects(files))
+	st.Set(archive.Layout{Backup: "b"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"u"}}`))
+	l := repositorytest.Locations(repositorytest.Stores{"default": st})
 	snapshots := location.New(snapshotLocations(locations...).Config(), func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil })
-	return &Backup{Config: cfg, Snapshots: snapshots, Locations: repository.NewLocations(cfg, open)}, c
+	return &Runner{Config: l.Config(), Snapshots: snapshots, Locations: l}, st
+}
+
+// lock puts the files whose keys contain a text under a retention lock.
+func lock(st *memstore.Store, text string) {
+	st.Fail(memstore.On(memstore.OpDelete).Key(text), fmt.Errorf("until 2030: %w", store.ErrLocked))
 }
 
 func zipped(t *testing.T, text string) []byte {
@@ -175,8 +147,8 @@ func TestPlanDelete(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, c := deleterOf(tc.files, tc.locations...)
-			plan, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"})
+			b, c := runnerOf(tc.files, tc.locations...)
+			plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -190,8 +162,8 @@ func TestPlanDelete(t *testing.T) {
 			if !slices.EqualFunc(plan.Unread, tc.unread, strings.Contains) || plan.Snapshots != len(tc.native)+len(tc.csi) || plan.UID != "u" || plan.Files != len(tc.files)+1 {
 				t.Errorf("%+v", plan)
 			}
-			delete(c.objs, l.Metadata())
-			if again, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"}); err != nil || again.Snapshots != plan.Snapshots || len(again.Unread) != len(plan.Unread) {
+			c.Remove(l.Metadata())
+			if again, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"}); err != nil || again.Snapshots != plan.Snapshots || len(again.Unread) != len(plan.Unread) {
 				t.Errorf("from the tombstone: %+v, %v", again, err)
 			}
 		})
@@ -213,11 +185,13 @@ func TestPlanDeleteWritesNothing(t *testing.T) {
 		"store away":       {[]string{"east"}, errors.New("no answer"), "", "no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, c := deleterOf(map[string][]byte{l.VolumeSnapshots(): natives, l.Tarball(): tarballOf(t)}, tc.locations...)
-			c.lost = tc.lost
-			_, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"})
-			if err == nil || failure.TypeOf(err) != tc.kind || !strings.Contains(err.Error(), tc.phrase) || len(c.objs) != 3 {
-				t.Errorf("%s: %v; %d files", failure.TypeOf(err), err, len(c.objs))
+			b, c := runnerOf(map[string][]byte{l.VolumeSnapshots(): natives, l.Tarball(): tarballOf(t)}, tc.locations...)
+			if tc.lost != nil {
+				c.Fail(memstore.On(memstore.OpGet, memstore.OpGetRange).Key(".tar.gz"), tc.lost)
+			}
+			_, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
+			if err == nil || failure.TypeOf(err) != tc.kind || !strings.Contains(err.Error(), tc.phrase) || len(c.Keys()) != 3 {
+				t.Errorf("%s: %v; %d files", failure.TypeOf(err), err, len(c.Keys()))
 			}
 		})
 	}
@@ -226,11 +200,11 @@ func TestPlanDeleteWritesNothing(t *testing.T) {
 // TestPlanDeleteInherits what an earlier deletion of the name had still to do.
 func TestPlanDeleteInherits(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
-	b, _ := deleterOf(map[string][]byte{
+	b, _ := runnerOf(map[string][]byte{
 		l.VolumeSnapshots(): zipped(t, "["+nativeA+"]"), l.Tarball(): tarballOf(t),
 		archive.Tombstone("b"): []byte(`{"name":"b","uid":"old","snapshots":{"native":[{"location":"east","id":"snap-a","pv":"pv-a"},{"location":"east","id":"snap-o"}],"csi":[{"driver":"d","handle":"o"}],"unread":["x"]}}`),
 	}, "east")
-	plan, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"})
+	plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
 	if err != nil || plan.Snapshots != 3 || plan.UID != "u" || len(plan.Unread) != 0 {
 		t.Errorf("%+v, %v", plan, err)
 	}
@@ -241,25 +215,25 @@ func TestPlanDeleteInherits(t *testing.T) {
 func TestDeleteLocked(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
 	plan := contract.DeletePlan{Name: "b", Files: 2}
-	for name, do := range map[string]func(*Backup) error{
-		"snapshots": func(b *Backup) error {
+	for name, do := range map[string]func(*Runner) error{
+		"snapshots": func(b *Runner) error {
 			_, err := b.DeleteSnapshots(t.Context(), &heartbeat.Recorder{}, plan)
 			return err
 		},
-		"files": func(b *Backup) error { _, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); return err },
+		"files": func(b *Runner) error { _, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); return err },
 	} {
-		b, c := deleterOf(map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
-		c.locked = "velero-backup.json"
+		b, c := runnerOf(map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
+		lock(c, "velero-backup.json")
 		if err := do(b); failure.TypeOf(err) != contract.ErrTypeDenied || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, stone := c.objs[archive.Tombstone("b")]; stone || len(c.objs) != 2 {
-			t.Errorf("%s: %d files", name, len(c.objs))
+		if c.Has(archive.Tombstone("b")) || len(c.Keys()) != 2 {
+			t.Errorf("%s: %d files", name, len(c.Keys()))
 		}
 	}
-	b, c := deleterOf(map[string][]byte{l.Tarball(): nil})
-	c.locked = "b.tar.gz"
-	if res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); err != nil || res.Files != 1 || len(res.Retained) != 1 || len(c.objs) != 1 {
+	b, c := runnerOf(map[string][]byte{l.Tarball(): nil})
+	lock(c, "b.tar.gz")
+	if res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); err != nil || res.Files != 1 || len(res.Retained) != 1 || len(c.Keys()) != 1 {
 		t.Errorf("%+v, %v", res, err)
 	}
 }
@@ -286,4 +260,14 @@ func TestOutcomes(t *testing.T) {
 	if failure.TypeOf(err) != contract.ErrTypeDenied || strings.Count(err.Error(), "\n") != errorsTold || !strings.HasSuffix(err.Error(), "and 1990 more") {
 		t.Errorf("%s: %v", failure.TypeOf(err), err)
 	}
+}
+
+func snapshotLocations(names ...string) *location.Set {
+	cfg := &config.Config{}
+	for _, name := range names {
+		l := velerov1.VolumeSnapshotLocation{}
+		l.Name, l.Spec.Provider, l.Spec.Config = name, "aws", map[string]string{"region": "eu-west-1"}
+		cfg.VolumeSnapshotLocations = append(cfg.VolumeSnapshotLocations, l)
+	}
+	return location.New(cfg, location.OpenEBS(cfg, nil))
 }

@@ -1,4 +1,4 @@
-package activities
+package deletion
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 // csiTimes are how long CSI drivers and their snapshotter are waited for.
@@ -29,7 +30,7 @@ type csiTimes struct {
 // them after 1, 2, 4 and so on seconds.
 func usualCSI() csiTimes {
 	return csiTimes{
-		work: time.Minute, letGo: 10 * time.Second, insist: usualProbe().insist,
+		work: time.Minute, letGo: 10 * time.Second, insist: csi.InsistFor,
 		first: 200 * time.Millisecond, most: 2 * time.Second,
 	}
 }
@@ -38,7 +39,7 @@ func usualCSI() csiTimes {
 // the driver when a VolumeSnapshotContent is deleted whose policy says so; where the
 // backup's content is not there any more, another is made for the purpose.
 type csiDeleter struct {
-	b           *Backup
+	b           *Runner
 	backup, uid string
 	times       csiTimes
 
@@ -101,7 +102,7 @@ func partOfGroup(group string) string {
 // keeps asks EC2 which snapshots of its driver's it keeps, and why, by handle. That
 // explains what a driver only fails at. A location that cannot be asked, or is of
 // another account, says nothing: what counts is what the driver can do.
-func (b *Backup) keeps(ctx context.Context, all []doomedCSI) map[string]string {
+func (b *Runner) keeps(ctx context.Context, all []doomedCSI) map[string]string {
 	var ids []string
 	for _, s := range all {
 		if s.Driver == volume.DriverEBS && volume.IsEBSSnapshotID(s.Handle) {

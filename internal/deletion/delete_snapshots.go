@@ -1,4 +1,4 @@
-package activities
+package deletion
 
 import (
 	"context"
@@ -32,7 +32,7 @@ const (
 // goes first, so that no backup is ever without them. Snapshots that are gone are
 // done, those that the provider keeps and those that are not this backup's are
 // Retained with a reason. One that fails does not keep the others. It may repeat.
-func (b *Backup) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in contract.DeletePlan) (contract.SnapshotDeletion, error) {
+func (b *Runner) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in contract.DeletePlan) (contract.SnapshotDeletion, error) {
 	_, st, err := b.Locations.Writable(ctx, in.Location)
 	if err != nil {
 		return contract.SnapshotDeletion{}, err
@@ -62,7 +62,7 @@ func (b *Backup) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in 
 
 // deleteNatives deletes EBS snapshots that carry this backup's name, as Velero's and
 // ours do from the moment they exist.
-func (b *Backup) deleteNatives(ctx context.Context, backup string, natives []doomedNative, end *outcomes) error {
+func (b *Runner) deleteNatives(ctx context.Context, backup string, natives []doomedNative, end *outcomes) error {
 	must := map[string]string{ebs.TagBackup: backup}
 	var group errgroup.Group
 	group.SetLimit(nativeAtOnce)
@@ -83,7 +83,7 @@ func (b *Backup) deleteNatives(ctx context.Context, backup string, natives []doo
 // deleteCSIs has the drivers delete theirs, but not what EC2 would refuse them, for
 // which they would be waited for in vain. What they have deleted may be in the
 // Recycle Bin afterwards.
-func (b *Backup) deleteCSIs(ctx context.Context, t tombstone, end *outcomes) error {
+func (b *Runner) deleteCSIs(ctx context.Context, t tombstone, end *outcomes) error {
 	all := t.Snapshots.CSI
 	if len(all) == 0 {
 		return nil

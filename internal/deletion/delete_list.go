@@ -1,4 +1,4 @@
-package activities
+package deletion
 
 import (
 	"context"
@@ -69,7 +69,7 @@ func (d *doomedSnapshots) add(more doomedSnapshots) {
 
 // doomed finds the snapshots that a backup says are its own, and makes sure that this
 // worker knows where the native ones are.
-func (b *Backup) doomed(ctx context.Context, st store.Store, name string, doc *velerov1.Backup) (doomedSnapshots, error) {
+func (b *Runner) doomed(ctx context.Context, st store.Store, name string, doc *velerov1.Backup) (doomedSnapshots, error) {
 	r := newSnapshotReader(st, name)
 	if err := r.read(ctx, doc); err != nil {
 		return doomedSnapshots{}, err
@@ -84,7 +84,7 @@ func (b *Backup) doomed(ctx context.Context, st store.Store, name string, doc *v
 }
 
 // reachable fails for a location that this worker does not know, or cannot open.
-func (b *Backup) reachable(ctx context.Context, natives []doomedNative) error {
+func (b *Runner) reachable(ctx context.Context, natives []doomedNative) error {
 	seen := map[string]bool{}
 	for _, n := range natives {
 		if seen[n.Location] {
