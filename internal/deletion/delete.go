@@ -9,30 +9,20 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
 // Runner deletes backups.
 type Runner struct {
-	Config    *config.Config
-	Kube      *kube.Client
 	Locations *repository.Locations
-	Snapshots *location.Set
-}
-
-// tombstone says that a deletion has begun; whoever finds one may go on with it. It
-// names the snapshots, for the files that do are gone before the deletion ends.
-type tombstone struct {
-	Name      string          `json:"name"`
-	UID       string          `json:"uid,omitempty"`
-	Snapshots doomedSnapshots `json:"snapshots,omitzero"`
+	Snapshots *location.Set // tells where a snapshot is of which a damaged backup does not say it
+	Deleters  map[volume.Method]volume.Deleter
 }
 
 // PlanDelete finds the backup and its snapshots and writes its tombstone. Nothing is
@@ -42,7 +32,7 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err := archive.ValidateName(in.Name); err != nil {
 		return contract.DeletePlan{}, failure.Invalid("name: %w", err)
 	}
-	location, err := b.holder(ctx, in)
+	location, err := b.findLocation(ctx, in)
 	if err != nil {
 		return contract.DeletePlan{}, err
 	}
@@ -54,29 +44,29 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	var doc velerov1.Backup
 	err = repository.GetJSON(ctx, st, archive.Layout{Backup: in.Name}.Metadata(), &doc)
 	if errors.Is(err, store.ErrNotFound) {
-		return b.planned(ctx, st, plan)
+		return b.resumePlan(ctx, st, plan)
 	}
 	if err != nil {
 		return plan, err
 	}
-	t := tombstone{Name: in.Name, UID: string(doc.UID)}
-	if t.Snapshots, err = b.doomed(ctx, st, in.Name, &doc); err != nil {
+	t := repository.Tombstone{Name: in.Name, UID: string(doc.UID)}
+	if t.Snapshots, err = b.findSnapshots(ctx, st, in.Name, &doc); err != nil {
 		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
 	}
-	if err := t.inherit(ctx, st); err != nil {
+	if err := t.Inherit(ctx, st); err != nil {
 		return plan, err
 	}
-	if err := t.fill(ctx, st, &plan); err != nil {
+	if err := fillPlan(ctx, st, t, &plan); err != nil {
 		return plan, err
 	}
-	return plan, repository.PutJSON(ctx, st, archive.Tombstone(in.Name), t, store.PutOptions{})
+	return plan, t.Write(ctx, st)
 }
 
-// holder is the location to delete from: the named one, or the only one that has the
+// findLocation is the location to delete from: the named one, or the only one that has the
 // backup or its tombstone. While any of several cannot be read it is not known to be
 // the only one, and nothing is deleted.
-func (b *Runner) holder(ctx context.Context, in contract.DeleteBackupInput) (string, error) {
-	if in.Location != "" || len(b.Config.BackupStorageLocations) == 1 {
+func (b *Runner) findLocation(ctx context.Context, in contract.DeleteBackupInput) (string, error) {
+	if in.Location != "" || len(b.Locations.Config().BackupStorageLocations) == 1 {
 		return in.Location, nil
 	}
 	all, err := repository.AskAll(ctx, b.Locations, "", repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[[]byte]) ([]byte, error) {
@@ -103,41 +93,28 @@ func (b *Runner) holder(ctx context.Context, in contract.DeleteBackupInput) (str
 	return found.Location.Name, nil
 }
 
-// planned goes on with a deletion that had begun.
-func (b *Runner) planned(ctx context.Context, st store.Store, plan contract.DeletePlan) (contract.DeletePlan, error) {
-	var t tombstone
-	err := repository.GetJSON(ctx, st, archive.Tombstone(plan.Name), &t)
+// resumePlan goes on with a deletion that had begun.
+func (b *Runner) resumePlan(ctx context.Context, st store.Store, plan contract.DeletePlan) (contract.DeletePlan, error) {
+	t, err := repository.ReadTombstone(ctx, st, plan.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return plan, failure.NotFound("name: no backup %q in location %s; `lifeboat backup get` lists them", plan.Name, plan.Location)
 	}
 	if err != nil {
 		return plan, err
 	}
-	return plan, t.fill(ctx, st, &plan)
+	return plan, fillPlan(ctx, st, t, &plan)
 }
 
-// inherit takes over the snapshots of a deletion that did not end, be it of an earlier
-// backup of the name: Velero does not look for tombstones before it makes one.
-func (t *tombstone) inherit(ctx context.Context, st store.Store) error {
-	var old tombstone
-	err := repository.GetJSON(ctx, st, archive.Tombstone(t.Name), &old)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	t.Snapshots.add(old.Snapshots)
-	return err
-}
-
-// fill says in plan what there is to delete.
-func (t *tombstone) fill(ctx context.Context, st store.Store, plan *contract.DeletePlan) error {
-	keys, err := files(ctx, st, t.Name)
+// fillPlan says in plan what there is to delete.
+func fillPlan(ctx context.Context, st store.Store, t repository.Tombstone, plan *contract.DeletePlan) error {
+	keys, err := listFiles(ctx, st, t.Name)
 	plan.UID, plan.Files = t.UID, len(keys)
-	plan.Snapshots, plan.Unread = t.Snapshots.count(), t.Snapshots.Unread
+	plan.Snapshots, plan.Unread = t.Snapshots.Count(), t.Snapshots.Unread
 	return err
 }
 
-// files are the keys of a backup, the commit marker first.
-func files(ctx context.Context, st store.Store, backup string) ([]string, error) {
+// listFiles lists the keys of a backup, the commit marker first.
+func listFiles(ctx context.Context, st store.Store, backup string) ([]string, error) {
 	marker := archive.Layout{Backup: backup}.Metadata()
 	var keys []string
 	err := st.List(ctx, archive.BackupDir(backup), func(i store.Info) error {
@@ -154,13 +131,13 @@ func files(ctx context.Context, st store.Store, backup string) ([]string, error)
 	return keys, nil
 }
 
-// unmark removes the commit marker: from then on the backup does not exist. One under
+// removeMarker removes the commit marker: from then on the backup does not exist. One under
 // a retention lock stays, and with it all of the backup. It may repeat.
-func unmark(ctx context.Context, st store.Store, backup string) error {
+func removeMarker(ctx context.Context, st store.Store, backup string) error {
 	err := st.Delete(ctx, archive.Layout{Backup: backup}.Metadata())
 	if errors.Is(err, store.ErrLocked) {
 		locked := failure.Denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
-		return errors.Join(locked, st.Delete(ctx, archive.Tombstone(backup)))
+		return errors.Join(locked, repository.RemoveTombstone(ctx, st, backup))
 	}
 	if err != nil {
 		return fmt.Errorf("delete the document of %s: %w", backup, err)
@@ -177,10 +154,10 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		return contract.DeleteResult{}, err
 	}
 	res := contract.DeleteResult{Name: in.Name}
-	if err := unmark(ctx, st, in.Name); err != nil {
+	if err := removeMarker(ctx, st, in.Name); err != nil {
 		return res, err
 	}
-	keys, err := files(ctx, st, in.Name)
+	keys, err := listFiles(ctx, st, in.Name)
 	if err != nil {
 		return res, err
 	}
@@ -196,8 +173,5 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		}
 	}
 	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
-	if err := st.Delete(ctx, archive.Tombstone(in.Name)); err != nil {
-		return res, fmt.Errorf("remove the tombstone of %s: %w", in.Name, err)
-	}
-	return res, nil
+	return res, repository.RemoveTombstone(ctx, st, in.Name)
 }

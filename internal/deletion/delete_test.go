@@ -27,7 +27,10 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
 )
 
 // runnerOf has one location of backups, with the Velero backup "b" in it, and
@@ -37,7 +40,9 @@ func runnerOf(files map[string][]byte, locations ...string) (*Runner, *memstore.
 	st.Set(archive.Layout{Backup: "b"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"u"}}`))
 	l := repositorytest.Locations(repositorytest.Stores{"default": st})
 	snapshots := location.New(snapshotLocations(locations...).Config(), func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil })
-	return &Runner{Config: l.Config(), Snapshots: snapshots, Locations: l}, st
+	return &Runner{Snapshots: snapshots, Locations: l, Deleters: map[volume.Method]volume.Deleter{
+		volume.MethodNative: &native.Deleter{Locations: snapshots}, volume.MethodCSI: &csi.Deleter{},
+	}}, st
 }
 
 // lock puts the files whose keys contain a text under a retention lock.
@@ -95,35 +100,35 @@ const (
 
 func TestPlanDelete(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
-	a := doomedNative{Location: "east", ID: "snap-a", PV: "pv-a"}
+	a := volume.NativeRef{Location: "east", ID: "snap-a", PV: "pv-a"}
 	secret := map[string]string{"snapshot.storage.kubernetes.io/deletion-secret-name": "s"}
-	h := doomedCSI{Driver: "d", Handle: "h", Content: "c0", Annotations: secret}
-	bare := doomedCSI{Driver: "d", Handle: "h", Content: "c0"}
+	h := volume.CSIRef{Driver: "d", Handle: "h", Content: "c0", Annotations: secret}
+	bare := volume.CSIRef{Driver: "d", Handle: "h", Content: "c0"}
 	whole := tarballOf(t, aContent(ofB, inFileH, ""))
 	broken := zipped(t, "[]")[:15]
 	type files = map[string][]byte
 	for name, tc := range map[string]struct {
 		files     files
 		locations []string
-		native    []doomedNative
-		csi       []doomedCSI
+		native    []volume.NativeRef
+		csi       []volume.CSIRef
 		unread    []string // one phrase of each line
 	}{
 		"nothing but files": {files{l.Tarball(): tarballOf(t)}, nil, nil, nil, nil},
 		"native": {
 			files{l.VolumeSnapshots(): zipped(t, `[`+nativeA+`,{"spec":{"location":"west"},"status":{"phase":"Failed"}}]`), l.VolumeInfo(): zipped(t, "["+infoA+"]")},
 			[]string{"east"},
-			[]doomedNative{a},
+			[]volume.NativeRef{a},
 			nil, nil,
 		},
-		"CSI": {files{l.VolumeInfo(): zipped(t, "["+infoH+"]"), l.Tarball(): whole}, nil, nil, []doomedCSI{h}, nil},
+		"CSI": {files{l.VolumeInfo(): zipped(t, "["+infoH+"]"), l.Tarball(): whole}, nil, nil, []volume.CSIRef{h}, nil},
 		"CSI without volumeinfo": {
 			files{l.Tarball(): tarballOf(t, aContent(ofB, `,"volumeSnapshotClassName":"k","sourceVolumeMode":"Block"`, `"snapshotHandle":"h","volumeGroupSnapshotHandle":"g"`))},
 			nil, nil,
-			[]doomedCSI{{Driver: "d", Handle: "h", Content: "c0", Annotations: secret, Class: "k", SourceMode: "Block", Group: "g"}},
+			[]volume.CSIRef{{Driver: "d", Handle: "h", Content: "c0", Annotations: secret, Class: "k", SourceMode: "Block", Group: "g"}},
 			nil,
 		},
-		"CSI of a file of old": {files{l.Tarball(): tarballOf(t), l.CSIVolumeSnapshotContents(): zipped(t, "["+strings.Replace(aContent(ofB, inFileH, ""), "NAME", "c0", 1)+"]")}, nil, nil, []doomedCSI{h}, nil},
+		"CSI of a file of old": {files{l.Tarball(): tarballOf(t), l.CSIVolumeSnapshotContents(): zipped(t, "["+strings.Replace(aContent(ofB, inFileH, ""), "NAME", "c0", 1)+"]")}, nil, nil, []volume.CSIRef{h}, nil},
 		"contents that are not the backup's": {
 			files{l.Tarball(): tarballOf(t, aContent("", inFileH, ""), aContent(`"velero.io/backup-name":"c"`, inFileH, ""), aContent(ofB+`,"velero.io/restore-name":"r"`, inFileH, ""), aContent(ofB, "", ""))},
 			nil, nil, nil, nil,
@@ -133,13 +138,13 @@ func TestPlanDelete(t *testing.T) {
 			files{l.Tarball(): tarballOf(t), l.VolumeInfo(): zipped(t, `[{"pvName":"a","snapshotDataMoved":true,"csiSnapshotInfo":{"snapshotHandle":"h","driver":"d"}},{"pvName":"b","csiSnapshotInfo":{"snapshotHandle":"unknown","driver":"d"}}]`)},
 			nil, nil, nil, nil,
 		},
-		"tarball cut off":      {files{l.Tarball(): whole[:len(whole)-9], l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []doomedCSI{bare}, []string{"b.tar.gz"}},
-		"tarball gone":         {files{l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []doomedCSI{bare}, []string{"b.tar.gz is missing"}},
+		"tarball cut off":      {files{l.Tarball(): whole[:len(whole)-9], l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []volume.CSIRef{bare}, []string{"b.tar.gz"}},
+		"tarball gone":         {files{l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []volume.CSIRef{bare}, []string{"b.tar.gz is missing"}},
 		"tarball not needed":   {files{l.VolumeInfo(): zipped(t, "["+infoA+"]")}, nil, nil, nil, nil},
-		"volumeinfo damaged":   {files{l.VolumeInfo(): broken, l.Tarball(): whole}, nil, nil, []doomedCSI{h}, []string{"volumeinfo"}},
-		"natives damaged":      {files{l.VolumeSnapshots(): broken, l.VolumeInfo(): zipped(t, "["+infoA+"]")}, []string{"east"}, []doomedNative{a}, nil, []string{"volumesnapshots"}},
+		"volumeinfo damaged":   {files{l.VolumeInfo(): broken, l.Tarball(): whole}, nil, nil, []volume.CSIRef{h}, []string{"volumeinfo"}},
+		"natives damaged":      {files{l.VolumeSnapshots(): broken, l.VolumeInfo(): zipped(t, "["+infoA+"]")}, []string{"east"}, []volume.NativeRef{a}, nil, []string{"volumesnapshots"}},
 		"natives damaged, two": {files{l.VolumeSnapshots(): broken, l.VolumeInfo(): zipped(t, "["+infoA+"]")}, []string{"east", "west"}, nil, nil, []string{"volumesnapshots", "snapshot snap-a of volume pv-a: what is left"}},
-		"manifest damaged":     {files{l.Manifest(): []byte("{"), l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []doomedCSI{bare}, []string{"manifest"}},
+		"manifest damaged":     {files{l.Manifest(): []byte("{"), l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []volume.CSIRef{bare}, []string{"manifest"}},
 		"manifest damaged, another's content": {
 			files{l.Manifest(): []byte("{"), l.VolumeInfo(): zipped(t, "["+infoH+"]"), l.CSIVolumeSnapshotContents(): zipped(t, "["+aContent("", inFileH, "")+"]")},
 			nil, nil, nil,
@@ -152,7 +157,7 @@ func TestPlanDelete(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var stone tombstone
+			var stone repository.Tombstone
 			if err := repository.GetJSON(t.Context(), c, archive.Tombstone("b"), &stone); err != nil {
 				t.Fatal(err)
 			}
@@ -240,21 +245,21 @@ func TestDeleteLocked(t *testing.T) {
 
 // TestOutcomes: one failure keeps no other snapshot, and what is told has an end.
 func TestOutcomes(t *testing.T) {
+	named := func(id string) volume.Ref { return volume.NativeRef{ID: id} }
 	o := &outcomes{recorder: &heartbeat.Recorder{}}
-	o.add("a", ebs.Deletion{Outcome: ebs.Deleted}, nil)
-	o.add("b", ebs.Deletion{Outcome: ebs.Gone}, nil)
-	o.add("d", ebs.Deletion{Outcome: ebs.Retained, Reason: "locked"}, nil)
-	o.add("c", ebs.Deletion{}, fmt.Errorf("x: %w", ebs.ErrNotOurs))
+	o.add(named("a"), volume.Deletion{Outcome: volume.Deleted}, nil)
+	o.add(named("b"), volume.Deletion{Outcome: volume.Gone}, nil)
+	o.add(named("d"), volume.Deletion{Outcome: volume.Retained, Reason: "locked"}, nil)
 	res, err := o.result()
-	if err != nil || res.Deleted != 1 || res.Gone != 1 || !slices.Equal(res.Retained, []string{"c: x: not ours", "d: locked"}) {
+	if err != nil || res.Deleted != 1 || res.Gone != 1 || !slices.Equal(res.Retained, []string{"snapshot d of volume : locked"}) {
 		t.Errorf("%+v, %v", res, err)
 	}
 	for i := range 2000 {
-		o.add(fmt.Sprintf("n%04d", i), ebs.Deletion{Outcome: ebs.Retained, Reason: "locked"}, nil)
-		o.add(fmt.Sprintf("n%04d", i), ebs.Deletion{}, ebs.ErrDenied)
+		o.add(named(fmt.Sprintf("n%04d", i)), volume.Deletion{Outcome: volume.Retained, Reason: "locked"}, nil)
+		o.add(named(fmt.Sprintf("n%04d", i)), volume.Deletion{}, ebs.ErrDenied)
 	}
 	res, err = o.result()
-	if n := len(res.Retained); n != linesRetained+1 || res.Retained[n-1] != "and 1002 snapshots more" {
+	if n := len(res.Retained); n != linesRetained+1 || res.Retained[n-1] != "and 1001 snapshots more" {
 		t.Errorf("%d lines, %q", n, res.Retained[n-1])
 	}
 	if failure.TypeOf(err) != contract.ErrTypeDenied || strings.Count(err.Error(), "\n") != errorsTold || !strings.HasSuffix(err.Error(), "and 1990 more") {
