@@ -134,6 +134,9 @@ func listFiles(ctx context.Context, st store.Store, backup string) ([]string, er
 // removeMarker removes the commit marker: from then on the backup does not exist. One under
 // a retention lock stays, and with it all of the backup. It may repeat.
 func removeMarker(ctx context.Context, st store.Store, backup string) error {
+	if err := repository.ForgetBackup(ctx, st, backup); err != nil {
+		return err
+	}
 	err := st.Delete(ctx, archive.Layout{Backup: backup}.Metadata())
 	if errors.Is(err, store.ErrLocked) {
 		locked := failure.Denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
