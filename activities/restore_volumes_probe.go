@@ -27,7 +27,7 @@ type probeTimes struct {
 }
 
 func usualProbe() probeTimes {
-	return probeTimes{answer: 15 * time.Second, insist: 4 * time.Second, every: 400 * time.Millisecond}
+	return probeTimes{answer: 15 * time.Second, insist: csi.InsistFor, every: 400 * time.Millisecond}
 }
 
 // probe has the drivers look for the snapshots that EC2 was not asked about. The
@@ -68,13 +68,7 @@ type prober struct {
 	s       *session
 	times   probeTimes
 	volumes map[string]*restoreVolume // by the name of the content
-	answers map[string]probeAnswer
-}
-
-// probeAnswer is what a driver says of a snapshot.
-type probeAnswer struct {
-	known bool
-	text  string // what is wrong, as the driver said it
+	answers map[string]csi.Answer
 }
 
 func (p *prober) make(ctx context.Context) error {
@@ -118,9 +112,9 @@ func (p *prober) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.answers = map[string]probeAnswer{}
+	p.answers = map[string]csi.Answer{}
 	for name := range p.volumes {
-		p.answers[name] = answerOn(contents[name])
+		p.answers[name] = csi.AnswerOn(contents[name])
 	}
 	return nil
 }
@@ -129,7 +123,7 @@ func (p *prober) listen(ctx context.Context) error {
 func (p *prober) said() int {
 	n := 0
 	for _, a := range p.answers {
-		if a.known || a.text != "" {
+		if a.Known || a.Text != "" {
 			n++
 		}
 	}
@@ -141,7 +135,7 @@ func (p *prober) said() int {
 func (p *prober) open(insisted bool) int {
 	n := 0
 	for _, a := range p.answers {
-		if !a.known && (!insisted || !csi.SaysSnapshotIsGone(a.text)) {
+		if !a.Known && (!insisted || !csi.SaysSnapshotIsGone(a.Text)) {
 			n++
 		}
 	}
@@ -157,18 +151,6 @@ func (r *Restore) contents(ctx context.Context, restore string) (map[string]snap
 	return out, nil
 }
 
-// answerOn reads what the snapshotter has noted on a content.
-func answerOn(c snapshotv1.VolumeSnapshotContent) probeAnswer {
-	switch st := c.Status; {
-	case st == nil:
-		return probeAnswer{}
-	case st.Error != nil && st.Error.Message != nil:
-		return probeAnswer{text: *st.Error.Message}
-	default:
-		return probeAnswer{known: st.Error == nil}
-	}
-}
-
 // judge refuses the restore if a driver does not find a snapshot, and remarks on those
 // of which no driver spoke clearly.
 func (p *prober) judge() ([]report.Reason, error) {
@@ -177,12 +159,12 @@ func (p *prober) judge() ([]report.Reason, error) {
 	for _, name := range slices.Sorted(maps.Keys(p.volumes)) {
 		v, a := p.volumes[name], p.answers[name]
 		switch {
-		case a.known:
-		case csi.SaysSnapshotIsGone(a.text):
+		case a.Known:
+		case csi.SaysSnapshotIsGone(a.Text):
 			refused.add(contract.ErrTypeNotFound, "claim %s: the driver %s does not find snapshot %s (%s); restore another backup, or this one without data (--restore-volumes=false)",
-				kube.ObjectName(v.Namespace, v.Claim), v.Snapshot.Driver, v.Snapshot.Handle, a.text)
+				kube.ObjectName(v.Namespace, v.Claim), v.Snapshot.Driver, v.Snapshot.Handle, a.Text)
 		default:
-			text := a.text
+			text := a.Text
 			if text == "" {
 				text = fmt.Sprintf("no answer after %s; check that the driver's snapshotter runs", p.times.answer)
 			}
