@@ -11,6 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/volumes"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -52,7 +53,7 @@ func oldNative(o volume.NativeSnapshot) contract.VolumeSummary {
 
 func oldFiles(o velerov1.PodVolumeBackup) contract.VolumeSummary {
 	return contract.VolumeSummary{
-		Namespace: o.Spec.Pod.Namespace, Claim: o.Annotations[annotationPodVolumeClaim], Method: string(volume.MethodPodVolumeBackup),
+		Namespace: o.Spec.Pod.Namespace, Claim: o.Annotations[volumes.AnnotationPodVolumeClaim], Method: string(volume.MethodPodVolumeBackup),
 		Snapshot: o.Status.SnapshotID, Bytes: o.Status.Progress.TotalBytes, Result: string(resultOfPhase(string(o.Status.Phase))),
 		Pod: kube.ObjectName(o.Spec.Pod.Namespace, o.Spec.Pod.Name), PodVolume: o.Spec.Volume, Uploader: o.Spec.UploaderType,
 	}

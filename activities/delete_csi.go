@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/volumes"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -30,7 +31,7 @@ type csiTimes struct {
 // them after 1, 2, 4 and so on seconds.
 func usualCSI() csiTimes {
 	return csiTimes{
-		work: time.Minute, letGo: 10 * time.Second, insist: usualProbe().insist,
+		work: time.Minute, letGo: 10 * time.Second, insist: volumes.UsualProbe().Insist,
 		first: 200 * time.Millisecond, most: 2 * time.Second,
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/volumes"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
@@ -68,21 +69,21 @@ func (s *standIn) ask(ctx context.Context, c *snapshotv1.VolumeSnapshotContent) 
 
 // verdict says whether, and how, the wait is over though the content is there.
 func (s *standIn) verdict(c *snapshotv1.VolumeSnapshotContent, waited time.Duration) (ebs.Deletion, bool) {
-	said := answerOn(*c)
+	said := volumes.AnswerOn(*c)
 	retained := func(format string, args ...any) (ebs.Deletion, bool) {
 		return ebs.Deletion{Outcome: ebs.Retained, Reason: fmt.Sprintf(format, args...)}, true
 	}
 	switch {
 	case csi.GroupHandleOf(c) != "":
 		return retained("%s", partOfGroup(csi.GroupHandleOf(c)))
-	case !s.asked && !said.known && csi.SaysSnapshotIsGone(said.text) && waited >= s.times.insist:
+	case !s.asked && !said.Known && csi.SaysSnapshotIsGone(said.Text) && waited >= s.times.insist:
 		return ebs.Deletion{Outcome: ebs.Gone}, true
 	case c.Spec.DeletionPolicy != snapshotv1.VolumeSnapshotContentDelete:
 		return retained("an attempt before this one found that the driver does not delete it, and somebody has to see why")
 	case waited < s.times.work:
 		return ebs.Deletion{}, false
-	case said.text != "":
-		return retained("the driver has not deleted it in %s: %s", s.times.work, said.text)
+	case said.Text != "":
+		return retained("the driver has not deleted it in %s: %s", s.times.work, said.Text)
 	case s.asked:
 		return retained("the driver has not deleted it in %s; its log says why, a lock on the snapshot is one cause", s.times.work)
 	default:
