@@ -40,16 +40,16 @@ func (d *Delete) Register(r Registry) {
 
 // Register registers every activity under its contract name.
 func (r *Restore) Register(reg Registry) {
-	register(reg, contract.OpenArchive, r.Open)
-	register(reg, contract.PlanRestore, r.Plan)
-	register(reg, contract.RestoreVolumes, r.MakeVolumes)
-	register(reg, contract.ApplyTask, r.Apply)
+	register(reg, contract.OpenArchive, r.OpenArchive)
+	register(reg, contract.PlanRestore, r.PlanRestore)
+	register(reg, contract.RestoreVolumes, r.RestoreVolumes)
+	register(reg, contract.ApplyTask, r.ApplyTask)
 	register(reg, contract.AwaitCRDs, r.AwaitCRDs)
 	register(reg, contract.RelinkOwners, r.RelinkOwners)
 	register(reg, contract.PatchVolumes, r.PatchVolumes)
-	register(reg, contract.RunRestoreHooks, r.RunHooks)
-	register(reg, contract.FinishRestore, r.Finish)
-	register(reg, contract.AbandonRestore, r.Abandon)
+	register(reg, contract.RunRestoreHooks, r.RunRestoreHooks)
+	register(reg, contract.FinishRestore, r.FinishRestore)
+	register(reg, contract.AbandonRestore, r.AbandonRestore)
 }
 
 // Register registers every activity under its contract name.

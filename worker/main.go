@@ -31,6 +31,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
@@ -185,7 +186,7 @@ func registerAll(w worker.Worker, cfg *config.Config, kc *kube.Client, tc *tempo
 	locations, rules := repository.NewLocations(cfg, repository.OpenS3(cfg, log, secret)), resource.NewRegistry()
 	snapshots := location.New(cfg, location.OpenEBS(cfg, secret))
 	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc}}).Register(w)
-	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}).Register(w)
+	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}}).Register(w)
 	(&activities.Delete{Runner: &deletion.Runner{Locations: locations, Snapshots: snapshots, Deleters: volumeDeleters(kc, snapshots)}}).Register(w)
 	(&activities.Catalog{Reader: &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}}).Register(w)
 }
