@@ -12,6 +12,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 )
 
 // memory is a Lifeboat in memory: what is in its fields is what there is.
@@ -179,7 +180,7 @@ func (r result) want(t *testing.T, code int, words ...string) {
 }
 
 func backupDoc(name, phase string) velerov1.Backup {
-	doc := backupManifest(contract.BackupInput{Name: name})
+	doc := manifest.BackupDocument(contract.BackupInput{Name: name})
 	doc.Status.Phase = velerov1.BackupPhase(phase)
 	return doc
 }

@@ -80,7 +80,7 @@ func backupCells(b contract.BackupSummary, now time.Time) []string {
 
 // backupOfRow is the Velero document of a backup as far as a row knows it.
 func backupOfRow(b contract.BackupSummary) velerov1.Backup {
-	doc := backupManifest(contract.BackupInput{Name: b.Name, Labels: b.Labels})
+	doc := manifest.BackupDocument(contract.BackupInput{Name: b.Name, Labels: b.Labels})
 	doc.CreationTimestamp = metav1.NewTime(b.Created)
 	doc.Spec.StorageLocation = b.Location
 	doc.Spec.LabelSelector, _ = manifest.ParseSelector(b.Selector) // an "or" of selectors has no single form
@@ -95,7 +95,7 @@ func backupOfRow(b contract.BackupSummary) velerov1.Backup {
 // storedBackup is the document of an answer, in a form that can be given to -f again.
 func storedBackup(res contract.ReadResult) *velerov1.Backup {
 	if res.Backup != nil {
-		res.Backup.TypeMeta = backupManifest(contract.BackupInput{}).TypeMeta
+		res.Backup.TypeMeta = manifest.BackupDocument(contract.BackupInput{}).TypeMeta
 	}
 	return res.Backup
 }

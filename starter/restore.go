@@ -8,6 +8,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -77,7 +78,7 @@ func restoreCells(r contract.RestoreSummary) []string {
 func restoreOfRow(r contract.RestoreSummary) velerov1.Restore {
 	in := contract.RestoreInput{Name: r.Name, Labels: r.Labels}
 	in.Spec.BackupName = r.Backup
-	doc := restoreManifest(in)
+	doc := manifest.RestoreDocument(in)
 	doc.Status = velerov1.RestoreStatus{
 		Phase: velerov1.RestorePhase(r.Phase), Errors: r.Errors, Warnings: r.Warnings,
 		StartTimestamp: metaTime(r.Started), CompletionTimestamp: metaTime(r.Completed),
@@ -88,7 +89,7 @@ func restoreOfRow(r contract.RestoreSummary) velerov1.Restore {
 // storedRestore is the document of an answer, in a form that can be given to -f again.
 func storedRestore(res contract.ReadResult) *velerov1.Restore {
 	if res.Restore != nil {
-		res.Restore.TypeMeta = restoreManifest(contract.RestoreInput{}).TypeMeta
+		res.Restore.TypeMeta = manifest.RestoreDocument(contract.RestoreInput{}).TypeMeta
 	}
 	return res.Restore
 }

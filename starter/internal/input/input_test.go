@@ -1,0 +1,106 @@
+package input_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
+)
+
+const manifestText = `apiVersion: velero.io/v1
+kind: Backup
+metadata: {name: from-file, labels: {a: b}}
+spec: {includedNamespaces: [one, two], ttl: 1h}
+`
+
+func readBackup(t *testing.T, text string, args []string, flags ...string) (contract.BackupInput, error) {
+	t.Helper()
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	changes := input.BackupFlags(fs)
+	if err := fs.Parse(flags); err != nil {
+		t.Fatal(err)
+	}
+	src := input.Source{Stdin: strings.NewReader(text)}
+	if text != "" {
+		src.File = "-"
+	}
+	return input.Backup(src, changes, args)
+}
+
+func TestFlagsReplaceListsOfTheManifest(t *testing.T) {
+	in, err := readBackup(t, manifestText, nil, "--include-namespaces=three", "--include-namespaces=four, five", "--labels=c=d", "--labels=e=f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"three", "four", "five"}; !reflect.DeepEqual(in.Spec.IncludedNamespaces, want) {
+		t.Errorf("namespaces %q, want %q", in.Spec.IncludedNamespaces, want)
+	}
+	if want := map[string]string{"c": "d", "e": "f"}; !reflect.DeepEqual(in.Labels, want) {
+		t.Errorf("labels %q, want %q", in.Labels, want)
+	}
+	if in.Spec.TTL.Duration != time.Hour {
+		t.Errorf("ttl %v of the manifest was not kept", in.Spec.TTL.Duration)
+	}
+}
+
+func TestBackupName(t *testing.T) {
+	for _, tc := range []struct {
+		text string
+		args []string
+		want string // "" is an error
+	}{
+		{manifestText, nil, "from-file"},
+		{manifestText, []string{"other"}, "other"},
+		{manifestText, []string{""}, ""},
+		{"", nil, ""},
+	} {
+		in, err := readBackup(t, tc.text, tc.args)
+		if (err != nil) != (tc.want == "") || err == nil && in.Name != tc.want {
+			t.Errorf("%q: got %q, %v; want %q", tc.args, in.Name, err, tc.want)
+		}
+	}
+}
+
+func TestRestoreName(t *testing.T) {
+	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.FixedZone("", 3600))
+	long := strings.Repeat("a", 63)
+	for flag, want := range map[string]string{
+		"--from-backup=nightly":  "nightly-20260102110000",
+		"--from-schedule=weekly": "weekly-20260102110000",
+		"--from-backup=" + long:  long[:48] + "-20260102110000",
+	} {
+		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+		changes := input.RestoreFlags(fs)
+		if err := fs.Parse([]string{flag}); err != nil {
+			t.Fatal(err)
+		}
+		in, err := input.Restore(input.Source{}, changes, nil, now)
+		if err != nil || in.Name != want {
+			t.Errorf("%s: got %q, %v; want %q", flag, in.Name, err, want)
+		}
+	}
+}
+
+// A Velero document that lacks half of what was asked for must not be printed.
+func TestCheckRestoreDocument(t *testing.T) {
+	if err := input.CheckRestoreDocument(contract.RestoreInput{Name: "r"}); err != nil {
+		t.Error(err)
+	}
+	for flag, in := range map[string]contract.RestoreInput{
+		"--include-name":           {Names: []string{"a/b"}},
+		"--dry-run":                {DryRun: true},
+		"--plan":                   {Plan: "look"},
+		"--storage-class-mappings": {StorageClasses: map[string]string{"a": "b"}},
+		"--storage-location":       {Location: "west"},
+		"--allow-partially-failed": {AllowPartiallyFailed: true},
+	} {
+		if err := input.CheckRestoreDocument(in); err == nil || !strings.Contains(err.Error(), flag) {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+}
