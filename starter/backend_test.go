@@ -12,6 +12,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 )
 
@@ -126,7 +127,7 @@ func (m *memory) Read(_ context.Context, in contract.ReadInput) (contract.ReadRe
 }
 
 func (m *memory) Backups(_ context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error) {
-	match, err := parseMatcher(selector)
+	match, err := listing.ParseMatcher(selector)
 	out := temporal.Listing[contract.BackupSummary]{Unread: m.unread}
 	for _, b := range m.backups {
 		if match(b.Labels) && (location == "" || location == b.Location) {

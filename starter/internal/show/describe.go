@@ -52,11 +52,7 @@ func (p *page) labels(label string, set map[string]string) {
 		p.value(0, label, "")
 		return
 	}
-	var pairs []string
-	for key, value := range set {
-		pairs = append(pairs, key+"="+value)
-	}
-	slices.Sort(pairs)
+	pairs := LabelPairs(set)
 	p.value(0, label, pairs[0])
 	for _, pair := range pairs[1:] {
 		p.printf("\t%s\n", Clean(pair))
