@@ -87,3 +87,40 @@ func TestRowOfRun(t *testing.T) {
 		t.Errorf("completed at %v while it runs", got.Completed)
 	}
 }
+
+func TestDocumentsOfRows(t *testing.T) {
+	expires := at(9)
+	b := listing.BackupDocument(contract.BackupSummary{
+		Name: "a", Phase: "Completed", Errors: 1, Warnings: 2, Objects: 3, Location: "west", Selector: "app=web", Created: at(1), Expires: &expires,
+	})
+	if b.Kind != "Backup" || b.Name != "a" || b.Spec.StorageLocation != "west" || b.Spec.LabelSelector.MatchLabels["app"] != "web" ||
+		b.Status.Phase != "Completed" || b.Status.Errors != 1 || b.Status.Warnings != 2 || b.Status.Progress.ItemsBackedUp != 3 ||
+		!b.Status.StartTimestamp.Time.Equal(at(1)) || !b.Status.Expiration.Time.Equal(expires) {
+		t.Errorf("backup %+v", b)
+	}
+	// Several selectors joined by "or" have no place in the one that a list knows.
+	if b := listing.BackupDocument(contract.BackupSummary{Selector: "a=b or c=d"}); b.Spec.LabelSelector != nil || b.Status.Expiration != nil {
+		t.Errorf("backup %+v", b)
+	}
+	r := listing.RestoreDocument(contract.RestoreSummary{Name: "r", Backup: "a", Phase: "InProgress", Started: &expires})
+	if r.Kind != "Restore" || r.Name != "r" || r.Spec.BackupName != "a" || r.Status.Phase != "InProgress" ||
+		!r.Status.StartTimestamp.Time.Equal(expires) || r.Status.CompletionTimestamp != nil {
+		t.Errorf("restore %+v", r)
+	}
+}
+
+func TestParseMatcher(t *testing.T) {
+	match, err := listing.ParseMatcher("app=web,tier!=db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !match(map[string]string{"app": "web"}) || match(map[string]string{"app": "web", "tier": "db"}) || match(nil) {
+		t.Error("the selector was not followed")
+	}
+	if all, err := listing.ParseMatcher(""); err != nil || !all(nil) {
+		t.Errorf("no selector leaves something out, %v", err)
+	}
+	if _, err := listing.ParseMatcher("(("); err == nil {
+		t.Error("(( was taken")
+	}
+}
