@@ -104,3 +104,40 @@ func TestCheckRestoreDocument(t *testing.T) {
 		}
 	}
 }
+
+// A value is refused when it is parsed, before a manifest is read.
+func TestFlagRefused(t *testing.T) {
+	for flag, want := range map[string]string{
+		"--ttl=3d":                                    `"3d" is not a duration`,
+		"--labels=a":                                  `"a" is not of the form key=value`,
+		"--snapshot-volumes=maybe":                    `"maybe" is neither true nor false`,
+		"--parallel-files-upload=-1":                  `"-1" is not a number of 0 or more`,
+		"--selector=":                                 "the selector is empty",
+		"--or-selector=a=b or ":                       "the selector is empty",
+		"--ordered-resources=pods":                    "is not of the form type=namespace/name",
+		"--ordered-resources=pods=a/b;pods=a/c":       "type pods is given twice",
+		"--ordered-resources=pods=a/b=persistentvols": "is not of the form type=namespace/name",
+	} {
+		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+		input.BackupFlags(fs)
+		if err := fs.Parse([]string{flag}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", flag, err, want)
+		}
+	}
+}
+
+// Every label and annotation that Kubernetes would refuse is named, in one error.
+func TestMetadataRefused(t *testing.T) {
+	_, err := readBackup(t, manifestText, nil, "--labels=a/b/c=d,ok=yes,k=not valid", "--annotations=-=x")
+	if err == nil {
+		t.Fatal("invalid labels were taken")
+	}
+	for _, want := range []string{"metadata.labels[a/b/c]", "metadata.labels[k]", "metadata.annotations[-]"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "[ok]") {
+		t.Errorf("a valid label is named: %v", err)
+	}
+}
