@@ -12,6 +12,8 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 )
 
 // memory is a Lifeboat in memory: what is in its fields is what there is.
@@ -125,7 +127,7 @@ func (m *memory) Read(_ context.Context, in contract.ReadInput) (contract.ReadRe
 }
 
 func (m *memory) Backups(_ context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error) {
-	match, err := parseMatcher(selector)
+	match, err := listing.ParseMatcher(selector)
 	out := temporal.Listing[contract.BackupSummary]{Unread: m.unread}
 	for _, b := range m.backups {
 		if match(b.Labels) && (location == "" || location == b.Location) {
@@ -179,7 +181,7 @@ func (r result) want(t *testing.T, code int, words ...string) {
 }
 
 func backupDoc(name, phase string) velerov1.Backup {
-	doc := backupManifest(contract.BackupInput{Name: name})
+	doc := manifest.BackupDocument(contract.BackupInput{Name: name})
 	doc.Status.Phase = velerov1.BackupPhase(phase)
 	return doc
 }

@@ -6,10 +6,10 @@ import (
 
 	"github.com/spf13/cobra"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -34,10 +34,10 @@ func (a *app) backups() *noun[contract.BackupSummary, velerov1.Backup] {
 			empty:  "No backups found. Take one with: lifeboat backup create NAME",
 		},
 		rowLabels:      func(b contract.BackupSummary) map[string]string { return b.Labels },
-		rowDocument:    backupOfRow,
+		rowDocument:    listing.BackupDocument,
 		listStored:     backend.Backups,
-		rowOfRun:       rowOfBackupRun,
-		applyDeletions: applyBackupDeletions,
+		rowOfRun:       listing.BackupOfRun,
+		applyDeletions: listing.ApplyBackupDeletions,
 		storedDocument: storedBackup,
 		phaseOf:        func(b *velerov1.Backup) string { return string(b.Status.Phase) },
 		viewOf: func(b *velerov1.Backup, facts show.Facts, details bool) describable {
@@ -64,13 +64,6 @@ func (a *app) backupDescribe() *cobra.Command {
   lifeboat backup describe nightly -o json`)
 }
 
-func rowOfBackupRun(r temporal.State) contract.BackupSummary {
-	return contract.BackupSummary{
-		Name: r.Name, Labels: r.Labels, Location: r.Location, Phase: r.Phase,
-		Errors: errorCount(r), Created: r.Started, Selector: r.Selector, Ours: true,
-	}
-}
-
 func backupCells(b contract.BackupSummary, now time.Time) []string {
 	return []string{
 		b.Name, b.Phase, strconv.Itoa(b.Errors), strconv.Itoa(b.Warnings),
@@ -78,24 +71,10 @@ func backupCells(b contract.BackupSummary, now time.Time) []string {
 	}
 }
 
-// backupOfRow is the Velero document of a backup as far as a row knows it.
-func backupOfRow(b contract.BackupSummary) velerov1.Backup {
-	doc := backupManifest(contract.BackupInput{Name: b.Name, Labels: b.Labels})
-	doc.CreationTimestamp = metav1.NewTime(b.Created)
-	doc.Spec.StorageLocation = b.Location
-	doc.Spec.LabelSelector, _ = manifest.ParseSelector(b.Selector) // an "or" of selectors has no single form
-	doc.Status = velerov1.BackupStatus{
-		Phase: velerov1.BackupPhase(b.Phase), Errors: b.Errors, Warnings: b.Warnings,
-		StartTimestamp: &doc.CreationTimestamp, Expiration: metaTime(b.Expires),
-		Progress: &velerov1.BackupProgress{TotalItems: int(b.Objects), ItemsBackedUp: int(b.Objects)},
-	}
-	return doc
-}
-
 // storedBackup is the document of an answer, in a form that can be given to -f again.
 func storedBackup(res contract.ReadResult) *velerov1.Backup {
 	if res.Backup != nil {
-		res.Backup.TypeMeta = backupManifest(contract.BackupInput{}).TypeMeta
+		res.Backup.TypeMeta = manifest.BackupDocument(contract.BackupInput{}).TypeMeta
 	}
 	return res.Backup
 }

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
+	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -21,12 +20,7 @@ func (o *createOptions) bindFlags(c *cobra.Command) {
 	c.Flags().Lookup("output").Usage = "print the manifest as json or yaml and start nothing"
 }
 
-// readInput is the manifest, if any, changed by flags.
-func readInput[T any](a *app, o *createOptions, decode func(io.Reader) (T, error), changes *edits[T]) (in T, err error) {
-	if o.file != "" {
-		if in, err = manifestOf(a, o.file, decode); err != nil {
-			return in, err
-		}
-	}
-	return in, changes.apply(&in)
+// source is the manifest to start from.
+func (o *createOptions) source(a *app) input.Source {
+	return input.Source{File: o.file, Stdin: a.stdin}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -113,7 +114,7 @@ func (n *noun[Row, Doc]) resourceList(ctx context.Context, be backend, name stri
 // says so) because it failed or was a dry run.
 func (n *noun[Row, Doc]) describeUnstored(ctx context.Context, be backend, name string, o *describeOptions, missing error) error {
 	state, err := be.Latest(ctx, n.kind, name)
-	if errors.Is(err, temporal.ErrNotFound) || err == nil && !isUnstored(state) {
+	if errors.Is(err, temporal.ErrNotFound) || err == nil && !listing.IsUnstored(state) {
 		return missing
 	}
 	if err != nil {
@@ -121,7 +122,7 @@ func (n *noun[Row, Doc]) describeUnstored(ctx context.Context, be backend, name 
 	}
 	if n.kind == temporal.KindBackup {
 		deletion, err := be.Latest(ctx, temporal.KindDelete, name)
-		if err == nil && wasDeletedAfter(state, deletion) {
+		if err == nil && listing.WasDeletedAfter(state, deletion) {
 			return missing
 		}
 	}

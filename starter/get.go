@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -33,7 +36,9 @@ func (l listLayout[Row]) names(rows []Row) []string {
 func (l listLayout[Row]) withLabels(labels func(Row) map[string]string) listLayout[Row] {
 	cells := l.cells
 	l.header = append(l.header, "LABELS")
-	l.cells = func(row Row) []string { return append(cells(row), labelText(labels(row))) }
+	l.cells = func(row Row) []string {
+		return append(cells(row), show.Or(strings.Join(show.LabelPairs(labels(row)), ","), "<none>"))
+	}
 	return l
 }
 
@@ -105,7 +110,7 @@ func (n *noun[Row, Doc]) getCommand(long, example string) *cobra.Command {
 	}
 	o.bindFlags(c)
 	c.RunE = func(c *cobra.Command, names []string) error {
-		match, err := parseMatcher(o.selector)
+		match, err := listing.ParseMatcher(o.selector)
 		if err != nil {
 			return err
 		}
@@ -115,7 +120,7 @@ func (n *noun[Row, Doc]) getCommand(long, example string) *cobra.Command {
 }
 
 // printList prints what is stored, and besides it what runs or has failed.
-func (n *noun[Row, Doc]) printList(ctx context.Context, be backend, o *getOptions, match labelMatcher, names []string) error {
+func (n *noun[Row, Doc]) printList(ctx context.Context, be backend, o *getOptions, match listing.LabelMatcher, names []string) error {
 	if o.out.isDocument() && len(names) > 0 {
 		return n.printDocuments(ctx, be, o, names)
 	}
@@ -137,6 +142,32 @@ func (n *noun[Row, Doc]) printList(ctx context.Context, be backend, o *getOption
 		layout = layout.withLabels(n.rowLabels)
 	}
 	return layout.printRows(n.app, o.out, rows, func() any { return n.listDocument(rows, stored.Unread) })
+}
+
+// addRuns adds to the stored rows the runs that go on or have failed. What is stored is
+// the truth about a name; a run of the name can only fail.
+func (n *noun[Row, Doc]) addRuns(ctx context.Context, be backend, stored []Row, location string, match listing.LabelMatcher) ([]Row, error) {
+	runs, err := be.Runs(ctx, n.kind)
+	if err != nil {
+		return nil, err
+	}
+	all, runs := slices.Clone(stored), listing.KeepLocation(runs, location)
+	if n.applyDeletions != nil {
+		deletions, err := be.Runs(ctx, temporal.KindDelete)
+		if err != nil {
+			return nil, err
+		}
+		runs = n.applyDeletions(all, runs, deletions)
+	}
+	known := n.layout.names(all)
+	for _, r := range runs {
+		if listing.IsUnstored(r) && match(r.Labels) && !slices.Contains(known, r.Name) {
+			all = append(all, n.rowOfRun(r))
+		}
+	}
+	compare := listing.NameOrder()
+	slices.SortStableFunc(all, func(a, b Row) int { return compare(n.layout.name(a), n.layout.name(b)) })
+	return all, nil
 }
 
 // listDocument gives the rows as Velero documents, for scripts that read those.

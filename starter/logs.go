@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 )
 
 type logsOptions struct {
@@ -64,7 +65,7 @@ func (n *noun[Row, Doc]) noLogs(ctx context.Context, be backend, name string, mi
 	case err == nil && state.Running:
 		return fmt.Errorf("%s %q is %s: its log is written when it ends; follow it with 'lifeboat %s wait %s'",
 			n.word(), name, state.Phase, n.word(), name)
-	case err == nil && isUnstored(state):
+	case err == nil && listing.IsUnstored(state):
 		return fmt.Errorf("%s %q is %s and left no log; see 'lifeboat %s describe %s'", n.word(), name, state.Phase, n.word(), name)
 	case errors.Is(missing, fetch.ErrNotFound):
 		return fmt.Errorf("%w: %w", temporal.ErrNotFound, missing)

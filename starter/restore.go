@@ -2,12 +2,15 @@ package main
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -31,9 +34,9 @@ func (a *app) restores() *noun[contract.RestoreSummary, velerov1.Restore] {
 			empty:  "No restores found. Make one with: lifeboat restore create --from-backup NAME",
 		},
 		rowLabels:      func(r contract.RestoreSummary) map[string]string { return r.Labels },
-		rowDocument:    restoreOfRow,
+		rowDocument:    listing.RestoreDocument,
 		listStored:     backend.Restores,
-		rowOfRun:       rowOfRestoreRun,
+		rowOfRun:       listing.RestoreOfRun,
 		storedDocument: storedRestore,
 		phaseOf:        func(r *velerov1.Restore) string { return string(r.Status.Phase) },
 		viewOf: func(r *velerov1.Restore, facts show.Facts, _ bool) describable {
@@ -54,13 +57,6 @@ func (a *app) restoreDescribe() *cobra.Command {
   lifeboat restore describe nightly-20260102150405 --details`)
 }
 
-func rowOfRestoreRun(r temporal.State) contract.RestoreSummary {
-	return contract.RestoreSummary{
-		Name: r.Name, Labels: r.Labels, Backup: r.Backup, Phase: r.Phase,
-		Started: timeOrNil(r.Started), Completed: timeOrNil(r.Closed), Errors: errorCount(r), DryRun: r.DryRun,
-	}
-}
-
 func restoreCells(r contract.RestoreSummary) []string {
 	phase := r.Phase
 	if r.DryRun {
@@ -73,22 +69,18 @@ func restoreCells(r contract.RestoreSummary) []string {
 	}
 }
 
-// restoreOfRow is the Velero document of a restore as far as a row knows it.
-func restoreOfRow(r contract.RestoreSummary) velerov1.Restore {
-	in := contract.RestoreInput{Name: r.Name, Labels: r.Labels}
-	in.Spec.BackupName = r.Backup
-	doc := restoreManifest(in)
-	doc.Status = velerov1.RestoreStatus{
-		Phase: velerov1.RestorePhase(r.Phase), Errors: r.Errors, Warnings: r.Warnings,
-		StartTimestamp: metaTime(r.Started), CompletionTimestamp: metaTime(r.Completed),
-	}
-	return doc
-}
-
 // storedRestore is the document of an answer, in a form that can be given to -f again.
 func storedRestore(res contract.ReadResult) *velerov1.Restore {
 	if res.Restore != nil {
-		res.Restore.TypeMeta = restoreManifest(contract.RestoreInput{}).TypeMeta
+		res.Restore.TypeMeta = manifest.RestoreDocument(contract.RestoreInput{}).TypeMeta
 	}
 	return res.Restore
+}
+
+// timeOrZero is the zero time, which show prints as none, for nil.
+func timeOrZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
 }

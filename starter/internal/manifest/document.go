@@ -24,11 +24,11 @@ const maxBytes = 2 << 20
 // line may give one.
 func Backup(r io.Reader) (contract.BackupInput, error) {
 	var out contract.BackupInput
-	doc, err := read(r, "Backup")
+	doc, err := readDocument(r, "Backup")
 	if err != nil {
 		return out, err
 	}
-	if err := decode("spec", doc.spec, &out.Spec); err != nil {
+	if err := decodeSpec("spec", doc.spec, &out.Spec); err != nil {
 		return out, err
 	}
 	out.Name, out.Labels, out.Annotations = doc.meta.Name, doc.meta.Labels, doc.meta.Annotations
@@ -38,11 +38,11 @@ func Backup(r io.Reader) (contract.BackupInput, error) {
 // Restore reads a document of kind Restore.
 func Restore(r io.Reader) (contract.RestoreInput, error) {
 	var out contract.RestoreInput
-	doc, err := read(r, "Restore")
+	doc, err := readDocument(r, "Restore")
 	if err != nil {
 		return out, err
 	}
-	if err := decode("spec", doc.spec, &out.Spec); err != nil {
+	if err := decodeSpec("spec", doc.spec, &out.Spec); err != nil {
 		return out, err
 	}
 	out.Name, out.Labels, out.Annotations = doc.meta.Name, doc.meta.Labels, doc.meta.Annotations
@@ -63,7 +63,8 @@ type meta struct {
 	Annotations  map[string]string `json:"annotations"`
 }
 
-func read(r io.Reader, kind string) (document, error) {
+// readDocument reads one document of the kind that is wanted.
+func readDocument(r io.Reader, kind string) (document, error) {
 	text, err := readSingleDocument(r)
 	if err != nil {
 		return document{}, err
@@ -80,7 +81,7 @@ func read(r io.Reader, kind string) (document, error) {
 		return document{}, err
 	}
 	doc := document{spec: top["spec"]}
-	return doc, doc.meta.decode(top["metadata"])
+	return doc, doc.meta.decodeMetadata(top["metadata"])
 }
 
 // readSingleDocument reads the single document of a stream; separators around it are fine.
@@ -127,6 +128,7 @@ func isEmpty(doc []byte) bool {
 	return true
 }
 
+// checkKind refuses other kinds and API versions, and fields that no Velero document has.
 func checkKind(top map[string]json.RawMessage, want string) error {
 	var apiVersion, kind string
 	if json.Unmarshal(top["apiVersion"], &apiVersion) != nil || apiVersion != velerov1.SchemeGroupVersion.String() {
@@ -144,6 +146,7 @@ func checkKind(top map[string]json.RawMessage, want string) error {
 	return nil
 }
 
+// shortText is a value as the manifest has it, cut to fit into an error.
 func shortText(raw json.RawMessage) string {
 	const most = 60
 	switch {
@@ -156,7 +159,7 @@ func shortText(raw json.RawMessage) string {
 	}
 }
 
-func (m *meta) decode(raw json.RawMessage) error {
+func (m *meta) decodeMetadata(raw json.RawMessage) error {
 	if raw == nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -61,7 +62,7 @@ func (o *deleteOptions) checkTargets(names []string) error {
 	if given != 1 {
 		return errors.New("say what to delete in one way: names, --selector or --all")
 	}
-	_, err := parseMatcher(o.selector)
+	_, err := listing.ParseMatcher(o.selector)
 	return err
 }
 

@@ -2,16 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -46,44 +41,18 @@ taken; hooks come from annotations of pods and from the manifest given with -f.
 		Args: cobra.MaximumNArgs(1),
 	}
 	o.bindFlags(c)
-	changes := backupFlags(c.Flags())
+	changes := input.BackupFlags(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
-		in, err := a.backupInput(o, changes, args)
+		in, err := input.Backup(o.source(a), changes, args)
 		if err != nil {
 			return err
 		}
 		if o.out.format != "" {
-			return show.Document(a.stdout, o.out.format, backupManifest(in))
+			return show.Document(a.stdout, o.out.format, manifest.BackupDocument(in))
 		}
 		return a.withBackend(c.Context(), func(be backend) error { return a.startBackup(c.Context(), be, in, o.wait) })
 	}
 	return c
-}
-
-// backupInput is the input of the backup, named and checked.
-func (a *app) backupInput(o *createOptions, changes *edits[contract.BackupInput], args []string) (in contract.BackupInput, err error) {
-	if in, err = readInput(a, o, manifest.Backup, changes); err != nil {
-		return in, err
-	}
-	if len(args) > 0 {
-		in.Name = args[0]
-	}
-	if in.Name == "" {
-		return in, errors.New("a backup needs a name: lifeboat backup create NAME, or metadata.name in the manifest")
-	}
-	if err := archive.ValidateName(in.Name); err != nil {
-		return in, fmt.Errorf("backup %w", err)
-	}
-	return in, joinFieldErrors(append(checkMeta(in.Labels, in.Annotations), filter.ValidateBackup(&in.Spec)...))
-}
-
-// backupManifest is the Velero document of an input.
-func backupManifest(in contract.BackupInput) velerov1.Backup {
-	return velerov1.Backup{
-		TypeMeta:   metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Backup"},
-		ObjectMeta: metav1.ObjectMeta{Name: in.Name, Labels: in.Labels, Annotations: in.Annotations},
-		Spec:       in.Spec,
-	}
 }
 
 func (a *app) startBackup(ctx context.Context, be backend, in contract.BackupInput, wait bool) error {

@@ -2,18 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -44,77 +40,21 @@ between is reported.
 	}
 	o.bindFlags(c)
 	bindTrust(c.Flags(), trust)
-	changes := restoreFlags(c.Flags())
+	changes := input.RestoreFlags(c.Flags())
 	c.RunE = func(c *cobra.Command, args []string) error {
-		in, err := a.restoreInput(o, changes, args)
+		in, err := input.Restore(o.source(a), changes, args, a.now())
 		if err != nil {
 			return err
 		}
 		if o.out.format != "" {
-			if err := inexpressible(in); err != nil {
+			if err := input.CheckRestoreDocument(in); err != nil {
 				return err
 			}
-			return show.Document(a.stdout, o.out.format, restoreManifest(in))
+			return show.Document(a.stdout, o.out.format, manifest.RestoreDocument(in))
 		}
 		return a.withBackend(c.Context(), func(be backend) error { return a.startRestore(c.Context(), be, in, o.wait, *trust) })
 	}
 	return c
-}
-
-// restoreInput is the input of the restore, named and checked.
-func (a *app) restoreInput(o *createOptions, changes *edits[contract.RestoreInput], args []string) (in contract.RestoreInput, err error) {
-	if in, err = readInput(a, o, manifest.Restore, changes); err != nil {
-		return in, err
-	}
-	if len(args) > 0 {
-		in.Name = args[0]
-	}
-	if err := checkSource(in); err != nil {
-		return in, err
-	}
-	if in.Name == "" {
-		in.Name = a.restoreName(in)
-	}
-	if err := archive.ValidateName(in.Name); err != nil {
-		return in, fmt.Errorf("restore %w", err)
-	}
-	return in, joinFieldErrors(append(checkMeta(in.Labels, in.Annotations), filter.ValidateRestore(&in.Spec, in.Names)...))
-}
-
-// checkSource speaks of flags, which is what a user of restore create thinks in.
-func checkSource(in contract.RestoreInput) error {
-	switch {
-	case in.Spec.BackupName == "" && in.Spec.ScheduleName == "":
-		return errors.New("say what to restore: --from-backup NAME or --from-schedule NAME; see 'lifeboat backup get'")
-	case in.Spec.BackupName != "" && in.Spec.ScheduleName != "":
-		return errors.New("--from-backup and --from-schedule exclude each other: give one")
-	case in.AllowPartiallyFailed && in.Spec.ScheduleName == "":
-		return errors.New("--allow-partially-failed goes with --from-schedule: a backup that is named is restored as it is")
-	case in.DryRun && in.Plan != "":
-		return errors.New("--dry-run makes a plan and --plan follows one: give one")
-	}
-	return nil
-}
-
-// restoreName is the backup's (or schedule's) name with the time, cut to fit.
-func (a *app) restoreName(in contract.RestoreInput) string {
-	name, stamp := in.Spec.BackupName, "-"+a.now().UTC().Format("20060102150405")
-	if name == "" {
-		name = in.Spec.ScheduleName
-	}
-	if most := archive.MaxNameLength - len(stamp); len(name) > most {
-		name = name[:most]
-	}
-	return name + stamp
-}
-
-// restoreManifest is the Velero document of an input.
-func restoreManifest(in contract.RestoreInput) velerov1.Restore {
-	return velerov1.Restore{
-		TypeMeta:   metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Restore"},
-		ObjectMeta: metav1.ObjectMeta{Name: in.Name, Labels: in.Labels, Annotations: in.Annotations},
-		Spec:       in.Spec,
-	}
 }
 
 func (a *app) startRestore(ctx context.Context, be backend, in contract.RestoreInput, wait bool, trust fetch.Options) error {
