@@ -1,3 +1,16 @@
+// Package catalog answers the reads of the CLI out of the bucket: lists of backups and
+// restores, one of them in full, URLs of their files, and the state of the storage and
+// snapshot locations.
+//
+//   - catalog.go: the reads by verb, and the list of backups.
+//   - backup.go, restores.go: one backup; restores, their files, storage locations.
+//   - volumes.go, volumes_old.go: what became of volumes, also of backups of Velero
+//     before 1.13.
+//   - snapshotlocations.go: volume snapshot locations and what EC2 allows there.
+//
+// It changes nothing, except for the check of a storage location, which cleans up after
+// itself. A location that cannot be read hides no other: it is named beside the answer.
+// Answers stay below 2 MB, which is what Temporal carries.
 package catalog
 
 import (
@@ -19,7 +32,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
-// Reader answers the CLI's reads out of the bucket.
+// Reader answers the reads of the CLI. Version is the worker's.
 type Reader struct {
 	Config    *config.Config
 	Kube      *kube.Client

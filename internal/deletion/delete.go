@@ -1,3 +1,13 @@
+// Package deletion deletes a backup, ours or Velero's, with its snapshots.
+//
+//   - delete.go: the plan and its tombstone first, the files last.
+//   - find.go, read.go: which snapshots a backup says are its own.
+//   - snapshots.go: has them deleted by the drivers of volume.Deleter.
+//
+// The order makes every step repeatable and leaves no half backup behind: a tombstone
+// that names the snapshots is written; the Backup document is removed, from when on no
+// reader finds the backup; then snapshots, files, and the tombstone. A damaged backup is
+// deleted too: what cannot be read is told in the plan.
 package deletion
 
 import (

@@ -1,10 +1,9 @@
 package csi
 
 import (
+	"context"
+
 	"encoding/json"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -13,9 +12,12 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -26,153 +28,84 @@ const exampleDriver = "example.org"
 // a snapshot is its handle: "works", "slow" (works only after a while), "refuses",
 // "silent", "late", "gone", "broken" or "group".
 type csiCluster struct {
-	uninstalled bool // no definitions
+	*kubetest.Server
 
-	mu       sync.Mutex
-	contents map[string]*snapshotv1.VolumeSnapshotContent
-	snaps    map[string]*snapshotv1.VolumeSnapshot // by "namespace/name"
-	deleted  []string                              // handles
-	made     int
+	mu      sync.Mutex
+	deleted []string             // handles
+	seen    map[string]time.Time // when the snapshotter heard of a content
 }
 
-func (s *csiCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// newCluster has one CSI driver with its classes, and these contents.
+func newCluster(t *testing.T, objects ...runtime.Object) *csiCluster {
+	t.Helper()
+	s := &csiCluster{Server: kubetest.Start(t), seen: map[string]time.Time{}}
+	s.Put(&storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: exampleDriver}},
+		&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Driver: exampleDriver, DeletionPolicy: "Delete"},
+		&snapshotv1.VolumeSnapshotClass{ObjectMeta: metav1.ObjectMeta{Name: "other"}, Driver: "x", DeletionPolicy: "Delete"})
+	s.Put(objects...)
+	s.React(kubetest.On("get", kube.VolumeSnapshotContents()), func(q kubetest.Request) error {
+		s.reconcile(q.Name)
+		return nil
+	})
+	return s
+}
+
+func (s *csiCluster) contents() []snapshotv1.VolumeSnapshotContent {
+	return kubetest.All[snapshotv1.VolumeSnapshotContent](s.Server, kube.VolumeSnapshotContents())
+}
+
+func (s *csiCluster) made() int {
+	return s.Count(kubetest.On("create", kube.VolumeSnapshotContents()))
+}
+
+func (s *csiCluster) deletedHandles() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	_, path, _ := strings.Cut(r.URL.Path, "/v1/")
-	kind, name, _ := strings.Cut(path, "/")
-	switch {
-	case kind == "csidrivers":
-		fmt.Fprintf(w, `{"items":[{"metadata":{"name":%q}}]}`, exampleDriver)
-	case s.uninstalled:
-		answer(w, http.StatusNotFound, "NotFound")
-	case kind == "volumesnapshotclasses":
-		fmt.Fprintf(w, `{"items":[{"metadata":{"name":"fast"},"driver":%q},{"metadata":{"name":"other"},"driver":"x"}]}`, exampleDriver)
-	case kind == "namespaces":
-		ns, rest, _ := strings.Cut(name, "/")
-		s.snapshot(w, r, ns+strings.TrimPrefix(rest, "volumesnapshots"))
-	case r.Method == http.MethodPost:
-		s.create(w, r)
-	case name == "":
-		s.list(w, r)
-	default:
-		s.one(w, r, name)
-	}
+	return slices.Clone(s.deleted)
 }
 
-func answer(w http.ResponseWriter, code int, reason string) {
-	w.WriteHeader(code)
-	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, code)
-}
+// deletionTakes is how long the driver needs from when it hears of a content on.
+const deletionTakes = 30 * time.Millisecond
 
-func (s *csiCluster) snapshot(w http.ResponseWriter, r *http.Request, key string) {
-	vs := s.snaps[key]
-	switch {
-	case vs == nil:
-		answer(w, http.StatusNotFound, "NotFound")
-	case r.Method == http.MethodDelete:
-		delete(s.snaps, key)
-		fallthrough
-	default:
-		_ = json.NewEncoder(w).Encode(vs)
-	}
-}
-
-func (s *csiCluster) create(w http.ResponseWriter, r *http.Request) {
-	var c snapshotv1.VolumeSnapshotContent
-	if err := json.NewDecoder(r.Body).Decode(&c); err != nil {
-		answer(w, http.StatusBadRequest, "BadRequest")
-		return
-	}
-	if s.contents[c.Name] != nil {
-		answer(w, http.StatusConflict, "AlreadyExists")
-		return
-	}
-	s.made++
-	c.UID, c.CreationTimestamp = "u1", metav1.Now()
-	s.contents[c.Name] = &c
-	w.WriteHeader(http.StatusCreated)
-	_ = json.NewEncoder(w).Encode(c)
-}
-
-func (s *csiCluster) list(w http.ResponseWriter, r *http.Request) {
-	key, value, _ := strings.Cut(r.URL.Query().Get("labelSelector"), "=")
-	list := snapshotv1.VolumeSnapshotContentList{Items: []snapshotv1.VolumeSnapshotContent{}}
-	for _, c := range s.contents {
-		if c.Labels[key] == value {
-			list.Items = append(list.Items, *c)
+// reconcile does what the real snapshotter would have done by now.
+func (s *csiCluster) reconcile(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kubetest.Modify(s.Server, kube.VolumeSnapshotContents(), "", name, func(c *snapshotv1.VolumeSnapshotContent) {
+		if s.seen[name].IsZero() {
+			s.seen[name] = time.Now()
 		}
-	}
-	_ = json.NewEncoder(w).Encode(list)
-}
-
-func (s *csiCluster) one(w http.ResponseWriter, r *http.Request, name string) {
-	c := s.contents[name]
-	if c == nil {
-		answer(w, http.StatusNotFound, "NotFound")
-		return
-	}
-	switch r.Method {
-	case http.MethodPatch:
-		patch(c, r)
-	case http.MethodDelete:
-		now := metav1.Now()
-		c.DeletionTimestamp = &now
-	}
-	s.settle(c)
-	_ = json.NewEncoder(w).Encode(c)
-}
-
-// patch merges as far as the deleter's patches go.
-func patch(c *snapshotv1.VolumeSnapshotContent, r *http.Request) {
-	var p struct {
-		Metadata map[string]json.RawMessage
-		Spec     struct{ DeletionPolicy snapshotv1.DeletionPolicy }
-	}
-	_ = json.NewDecoder(r.Body).Decode(&p)
-	if f, ok := p.Metadata["finalizers"]; ok {
-		c.Finalizers = nil
-		_ = json.Unmarshal(f, &c.Finalizers)
-	}
-	_ = json.Unmarshal(p.Metadata["annotations"], &c.Annotations)
-	if p.Spec.DeletionPolicy != "" {
-		c.Spec.DeletionPolicy = p.Spec.DeletionPolicy
-	}
-}
-
-// settle does what the real one would have done by now.
-func (s *csiCluster) settle(c *snapshotv1.VolumeSnapshotContent) {
-	handle := SnapshotHandleOf(*c)
-	s.status(c, handle)
-	unbound := c.Spec.Source.SnapshotHandle != nil || c.Annotations[annotationBeingDeleted] != ""
-	if c.DeletionTimestamp != nil && slices.Contains(c.Finalizers, finalizerContent) && unbound && handle != "silent" {
-		doomed := c.Spec.DeletionPolicy == snapshotv1.VolumeSnapshotContentDelete && c.Status != nil && c.Status.SnapshotHandle != nil
-		if doomed && handle == "refuses" {
+		handle := SnapshotHandleOf(*c)
+		report(c, handle, time.Since(s.seen[name]))
+		unbound := c.Spec.Source.SnapshotHandle != nil || c.Annotations[annotationBeingDeleted] != ""
+		if c.DeletionTimestamp == nil || !slices.Contains(c.Finalizers, finalizerContent) || !unbound || handle == "silent" || time.Since(s.seen[name]) < deletionTakes {
 			return
 		}
-		if doomed && GroupHandleOf(c) == "" {
+		asked := c.Spec.DeletionPolicy == snapshotv1.VolumeSnapshotContentDelete && c.Status != nil && c.Status.SnapshotHandle != nil
+		if asked && handle == "refuses" {
+			return
+		}
+		if asked && GroupHandleOf(c) == "" {
 			s.deleted = append(s.deleted, handle)
 		}
 		c.Finalizers = slices.DeleteFunc(c.Finalizers, func(f string) bool { return f == finalizerContent })
-	}
-	if c.DeletionTimestamp != nil && len(c.Finalizers) == 0 {
-		delete(s.contents, c.Name)
-	}
+	})
 }
 
-func (s *csiCluster) status(c *snapshotv1.VolumeSnapshotContent, handle string) {
+// report notes on a content what its driver says of the snapshot after some time.
+func report(c *snapshotv1.VolumeSnapshotContent, handle string, after time.Duration) {
 	says := map[string]string{
 		"works": `{"snapshotHandle":"works"}`, "refuses": `{"snapshotHandle":"refuses"}`,
 		"group":  `{"snapshotHandle":"group","volumeGroupSnapshotHandle":"g-1"}`,
 		"gone":   `{"error":{"message":"can not find snapshot for snapshotID gone"}}`,
 		"broken": `{"error":{"message":"rpc error: no credentials"}}`,
 	}[handle]
-	if handle == "slow" && time.Since(c.CreationTimestamp.Time) > 100*time.Millisecond {
+	if handle == "slow" && after > 100*time.Millisecond {
 		says = `{"snapshotHandle":"slow"}`
 	}
 	if handle == "late" { // the driver finds it at the second look
 		says = `{"error":{"message":"rpc error: code = NotFound"}}`
-		if time.Since(c.CreationTimestamp.Time) > 60*time.Millisecond {
+		if after > 60*time.Millisecond {
 			c.Status, says = nil, `{"snapshotHandle":"late"}`
 		}
 	}
@@ -182,23 +115,10 @@ func (s *csiCluster) status(c *snapshotv1.VolumeSnapshotContent, handle string) 
 	}
 }
 
-// deleterOn is a deleter of backup "b" on that cluster, with the contents it has.
-func deleterOn(t *testing.T, s *csiCluster, contents ...*snapshotv1.VolumeSnapshotContent) *deletion {
+// deletionOn deletes snapshots of backup "b" on that cluster.
+func deletionOn(t *testing.T, s *kubetest.Server) *deletion {
 	t.Helper()
-	if s.contents == nil {
-		s.contents = map[string]*snapshotv1.VolumeSnapshotContent{}
-	}
-	for _, c := range contents {
-		s.contents[c.Name] = c
-	}
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	client, err := kube.New(&kube.RESTConfig{Host: server.URL}, kube.Options{RetryFor: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	d := &deletion{kube: client, owner: volume.Owner{Name: "b", UID: "u"}, times: deletionTimes{
+	d := &deletion{kube: s.Client(), owner: volume.Owner{Name: "b", UID: "u"}, times: deletionTimes{
 		work: 2 * time.Second, release: 200 * time.Millisecond, insist: 150 * time.Millisecond,
 		first: 10 * time.Millisecond, most: 20 * time.Millisecond,
 	}}
@@ -229,19 +149,20 @@ func TestDeleteCSI(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cluster := &csiCluster{uninstalled: tc.bare}
-			d := deleterOn(t, cluster)
+			cluster := newCluster(t)
+			if tc.bare {
+				cluster.Withdraw(resource.VolumeSnapshotContents)
+			}
+			d := deletionOn(t, cluster.Server)
 			end, err := d.deleteOne(t.Context(), tc.snapshot)
-			cluster.mu.Lock()
-			defer cluster.mu.Unlock()
 			if err != nil || end.Outcome != tc.want || !strings.Contains(end.Reason, tc.reason) {
 				t.Errorf("%+v, %v", end, err)
 			}
-			if got := len(cluster.deleted) > 0; got != (tc.want == volume.Deleted) {
-				t.Errorf("deleted %v", cluster.deleted)
+			if got := len(cluster.deletedHandles()) > 0; got != (tc.want == volume.Deleted) {
+				t.Errorf("deleted %v", cluster.deletedHandles())
 			}
-			if len(cluster.contents) > 0 || cluster.made > 1 {
-				t.Errorf("made %d, left %v", cluster.made, cluster.contents)
+			if len(cluster.contents()) > 0 || cluster.made() > 1 {
+				t.Errorf("made %d, left %v", cluster.made(), cluster.contents())
 			}
 		})
 	}
@@ -259,23 +180,20 @@ func TestDeleteCSIGoesOn(t *testing.T) {
 		"given up": {func(c *snapshotv1.VolumeSnapshotContent) { c.Spec.DeletionPolicy = "Retain" }, volume.Retained},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &csiCluster{}
 			snapshot := volume.CSIRef{Driver: exampleDriver, Handle: "works", Class: "fast"}
 			left := (&deletion{owner: volume.Owner{Name: "b", UID: "u"}}).placeholderContent(snapshot)
 			left.UID = "u0"
 			tc.left(left)
 			if left.DeletionTimestamp != nil {
 				left.Status = &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: &snapshot.Handle}
-				time.AfterFunc(50*time.Millisecond, func() { s.mu.Lock(); defer s.mu.Unlock(); s.settle(left) })
 			}
-			end, err := deleterOn(t, s, left).deleteOne(t.Context(), snapshot)
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if err != nil || end.Outcome != tc.want || len(s.contents) > 0 {
-				t.Errorf("%+v, %v, left %v", end, err, s.contents)
+			s := newCluster(t, left)
+			end, err := deletionOn(t, s.Server).deleteOne(t.Context(), snapshot)
+			if err != nil || end.Outcome != tc.want || len(s.contents()) > 0 {
+				t.Errorf("%+v, %v, left %v", end, err, s.contents())
 			}
-			if got := len(s.deleted) > 0; got != (tc.want == volume.Deleted) {
-				t.Errorf("deleted %v", s.deleted)
+			if got := len(s.deletedHandles()) > 0; got != (tc.want == volume.Deleted) {
+				t.Errorf("deleted %v", s.deletedHandles())
 			}
 		})
 	}
@@ -302,15 +220,16 @@ func TestDeleteCSIByTheBackupsOwnContent(t *testing.T) {
 				VolumeSnapshotRef: corev1.ObjectReference{Namespace: "shop", Name: "vs", UID: "v1"},
 			}
 			c.Status = &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: &tc.handle}
-			s := &csiCluster{snaps: map[string]*snapshotv1.VolumeSnapshot{"shop/vs": {ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "vs", UID: "v1", Labels: labels}}}}
-			end, err := deleterOn(t, s, c).deleteOne(t.Context(), snapshot)
-			if err != nil || end.Outcome != volume.Deleted || !slices.Equal(s.deleted, []string{works}) {
-				t.Errorf("%+v, %v, deleted %v", end, err, s.deleted)
+			s := newCluster(t, c, &snapshotv1.VolumeSnapshot{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "vs", UID: "v1", Labels: labels}})
+			end, err := deletionOn(t, s.Server).deleteOne(t.Context(), snapshot)
+			if err != nil || end.Outcome != volume.Deleted || !slices.Equal(s.deletedHandles(), []string{works}) {
+				t.Errorf("%+v, %v, deleted %v", end, err, s.deletedHandles())
 			}
-			if used := len(s.contents) == 0 && len(s.snaps) == 0 && s.made == 0; used != tc.own {
-				t.Errorf("used it: %t; contents %v, snapshots %v, made %d", used, s.contents, s.snaps, s.made)
+			snapshots := kubetest.All[snapshotv1.VolumeSnapshot](s.Server, kube.VolumeSnapshots())
+			if used := len(s.contents()) == 0 && len(snapshots) == 0 && s.made() == 0; used != tc.own {
+				t.Errorf("used it: %t; contents %v, snapshots %v, made %d", used, s.contents(), snapshots, s.made())
 			}
-			if !tc.own && c.Spec.DeletionPolicy != "Retain" {
+			if left := s.contents(); !tc.own && (len(left) != 1 || left[0].Spec.DeletionPolicy != "Retain") {
 				t.Error("it was marked for deletion")
 			}
 		})
@@ -320,7 +239,7 @@ func TestDeleteCSIByTheBackupsOwnContent(t *testing.T) {
 // TestPlaceholderContent: what is made for a deletion can be found again, and names a class
 // only if the cluster has it for that driver.
 func TestPlaceholderContent(t *testing.T) {
-	d := deleterOn(t, &csiCluster{})
+	d := deletionOn(t, newCluster(t).Server)
 	snapshot := volume.CSIRef{Driver: exampleDriver, Handle: "h", Class: "fast", SourceMode: "Block", Annotations: map[string]string{"snapshot.storage.kubernetes.io/deletion-secret-name": "s"}}
 	c := d.placeholderContent(snapshot)
 	if *c.Spec.VolumeSnapshotClassName != "fast" || *c.Spec.SourceVolumeMode != "Block" || len(c.Annotations) != 1 ||
@@ -339,5 +258,50 @@ func TestPlaceholderContent(t *testing.T) {
 	snapshot.Handle = "h2"
 	if other := d.placeholderContent(snapshot); other.Name == c.Name {
 		t.Error("two snapshots, one name")
+	}
+}
+
+// provider keeps these snapshots, from its nth answer on.
+type provider struct {
+	kept  map[string]string
+	from  int
+	asked int
+}
+
+func (p *provider) KeptSnapshots(context.Context, []volume.CSIRef) map[string]string {
+	if p.asked++; p.asked < p.from {
+		return nil
+	}
+	return p.kept
+}
+
+// TestDeleteOfKeptSnapshots: a driver is not asked to delete what its provider keeps, and
+// what the provider keeps after the driver has deleted it is no deletion.
+func TestDeleteOfKeptSnapshots(t *testing.T) {
+	for name, tc := range map[string]struct {
+		from    int
+		deleted []string
+	}{
+		"kept before": {1, nil},
+		"kept after":  {2, []string{"works"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newCluster(t)
+			d := &Deleter{Kube: s.Client(), Provider: &provider{kept: map[string]string{"works": "locked"}, from: tc.from}}
+			ends := map[string]volume.Deletion{}
+			err := d.Delete(t.Context(), volume.Owner{Name: "b", UID: "u"}, []volume.Ref{volume.CSIRef{Driver: exampleDriver, Handle: "works"}, volume.CSIRef{Driver: "x", Handle: "h"}},
+				func(ref volume.Ref, end volume.Deletion, err error) {
+					ends[ref.String()] = end
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			if err != nil || len(ends) != 2 || ends["snapshot works of driver "+exampleDriver] != (volume.Deletion{Outcome: volume.Retained, Reason: "locked"}) {
+				t.Errorf("%+v, %v", ends, err)
+			}
+			if !slices.Equal(s.deletedHandles(), tc.deleted) {
+				t.Errorf("deleted %v", s.deletedHandles())
+			}
+		})
 	}
 }
