@@ -39,6 +39,7 @@ func tagNumber(s ebs.Snapshot, key string) int32 {
 	return int32(n)
 }
 
+// UnknownSpeed says that neither the backup nor the snapshot tells the volume's IOPS or throughput.
 func (d *DiskPlan) UnknownSpeed() bool {
 	return d.Type == "gp3" && d.Throughput == 0 && d.Snapshot.VolumeID != "" && d.Snapshot.VolumeID != CopiedVolume
 }
@@ -70,6 +71,7 @@ type Disk struct {
 	Missing time.Time `json:"missing,omitzero"`
 }
 
+// DiskOf is a volume as EC2 shows it; zone is the one that was asked for.
 func DiskOf(v ebs.Volume, zone string) Disk {
 	d := Disk{ID: v.ID, Zone: cmp.Or(v.Zone, zone), Ready: v.State == ebs.VolumeAvailable || v.State == ebs.VolumeInUse}
 	switch v.State {

@@ -27,6 +27,7 @@ type probeTimes struct {
 	every  time.Duration // between two looks
 }
 
+// UsualProbe are the times of a restore; tests have shorter ones.
 func UsualProbe() probeTimes {
 	return probeTimes{answer: 15 * time.Second, Insist: 4 * time.Second, every: 400 * time.Millisecond}
 }
