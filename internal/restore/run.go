@@ -62,7 +62,7 @@ type Run struct {
 	Plan  Plan
 	Index *volumeIndex        // of the plan's volumes
 	Disks map[string]Disk     // by PV; see ReadDisks
-	Ends  map[string]ClaimEnd // of awaited claims; see ReadClaims
+	Ends  map[string]ClaimEnd // of awaited claims; see readClaims
 
 	Actions map[string]report.Action // of claims and volumes; see NoteAction
 
