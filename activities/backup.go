@@ -11,7 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 )
 
-// Backup has the activities of Backup and DeleteBackup.
+// Backup has the activities of Backup.
 type Backup struct{ *backup.Service }
 
 // PrepareBackup validates the input, takes the name and plans. It may repeat.

@@ -29,9 +29,13 @@ func (b *Backup) Register(r Registry) {
 	register(r, contract.CommitBackup, b.CommitBackup)
 	register(r, contract.AbandonVolumes, b.AbandonVolumes)
 	register(r, contract.AbandonBackup, b.AbandonBackup)
-	register(r, contract.PlanDelete, b.PlanDelete)
-	register(r, contract.DeleteSnapshots, b.DeleteSnapshots)
-	register(r, contract.DeleteFiles, b.DeleteFiles)
+}
+
+// Register registers every activity under its contract name.
+func (d *Delete) Register(r Registry) {
+	register(r, contract.PlanDelete, d.PlanDelete)
+	register(r, contract.DeleteSnapshots, d.DeleteSnapshots)
+	register(r, contract.DeleteFiles, d.DeleteFiles)
 }
 
 // Register registers every activity under its contract name.
@@ -50,7 +54,7 @@ func (r *Restore) Register(reg Registry) {
 
 // Register registers every activity under its contract name.
 func (c *Catalog) Register(r Registry) {
-	register(r, contract.ReadCatalog, c.Read)
+	register(r, contract.ReadCatalog, c.ReadCatalog)
 }
 
 // register ties a method to its contract: types are checked by the compiler, it

@@ -100,3 +100,9 @@ func Tombstone(backup string) string { return PluginDir + "tombstones/" + backup
 
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }
+
+// CatalogRoot is the directory of the catalog entries of all backups.
+const CatalogRoot = PluginDir + "catalog/"
+
+// CatalogDir is the directory of a backup's catalog entry, with its final slash.
+func CatalogDir(backup string) string { return CatalogRoot + backup + "/" }

@@ -7,9 +7,10 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/lifeboat-backup/lifeboat/internal/store"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // checker gathers problems.

@@ -25,6 +25,10 @@ func ReadBackups(ctx context.Context, st store.Store) ([]*velerov1.Backup, error
 	if err != nil {
 		return nil, err
 	}
+	return readBackupDocuments(ctx, st, names)
+}
+
+func readBackupDocuments(ctx context.Context, st store.Store, names []string) ([]*velerov1.Backup, error) {
 	return ReadDocuments(ctx, st, names, func(n string) string { return archive.Layout{Backup: n}.Metadata() }, func(n string) *velerov1.Backup {
 		return &velerov1.Backup{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.BackupStatus{Phase: PhaseUnreadable}}
 	})

@@ -7,6 +7,9 @@
 //   - namelock.go: who is writing a backup of a name.
 //   - backups.go, entries.go: the documents of backups and restores, and the lists
 //     beside a tarball.
+//   - listing.go, catalogentry.go: all backups of a location in pages, without reading
+//     the documents of those that have a catalog entry.
+//   - tombstone.go: which snapshots a deletion that has begun deletes.
 //   - documents.go: how a document is written once, replaced, composed and read back.
 //   - source.go, archives.go: a store as the source of an archive, and the archives that
 //     a worker keeps open.

@@ -23,18 +23,17 @@ type probeTimes struct {
 	// answer is how long nothing new may be said. A driver that works answers in a
 	// second, its snapshotter notes some five answers a second (--kube-api-qps).
 	answer time.Duration
-	Insist time.Duration // a driver has to say that long that a snapshot is not there
+	insist time.Duration // a driver has to say that long that a snapshot is not there
 	every  time.Duration // between two looks
 }
 
-// UsualProbe are the times of a restore; tests have shorter ones.
-func UsualProbe() probeTimes {
-	return probeTimes{answer: 15 * time.Second, Insist: 4 * time.Second, every: 400 * time.Millisecond}
+func usualProbe() probeTimes {
+	return probeTimes{answer: 15 * time.Second, insist: csi.InsistFor, every: 400 * time.Millisecond}
 }
 
 // Probe is probeSnapshots with the usual times.
 func Probe(ctx context.Context, r *restore.Service, s *restore.Run, plan *restore.Volumes) ([]report.Reason, error) {
-	return probeSnapshots(ctx, r, s, plan, UsualProbe())
+	return probeSnapshots(ctx, r, s, plan, usualProbe())
 }
 
 // probeSnapshots has the drivers look for the snapshots that EC2 was not asked about. The
@@ -62,13 +61,7 @@ type prober struct {
 	s       *restore.Run
 	times   probeTimes
 	volumes map[string]*restore.Volume // by the name of the content
-	answers map[string]probeAnswer
-}
-
-// probeAnswer is what a driver says of a snapshot.
-type probeAnswer struct {
-	Known bool
-	Text  string // what is wrong, as the driver said it
+	answers map[string]csi.Answer
 }
 
 func (p *prober) make(ctx context.Context) error {
@@ -95,7 +88,7 @@ func (p *prober) await(ctx context.Context) error {
 		if n := p.said(); n > said {
 			last, said = time.Now(), n
 		}
-		if quiet := time.Since(last); quiet >= p.times.answer || p.open(quiet >= p.times.Insist) == 0 {
+		if quiet := time.Since(last); quiet >= p.times.answer || p.open(quiet >= p.times.insist) == 0 {
 			return nil
 		}
 		select {
@@ -112,9 +105,9 @@ func (p *prober) listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.answers = map[string]probeAnswer{}
+	p.answers = map[string]csi.Answer{}
 	for name := range p.volumes {
-		p.answers[name] = AnswerOn(contents[name])
+		p.answers[name] = csi.AnswerOn(contents[name])
 	}
 	return nil
 }
@@ -149,18 +142,6 @@ func contentsOf(ctx context.Context, r *restore.Service, name string) (map[strin
 		return nil, fmt.Errorf("list volume snapshot contents: %w", err)
 	}
 	return out, nil
-}
-
-// AnswerOn reads what the snapshotter has noted on a content.
-func AnswerOn(c snapshotv1.VolumeSnapshotContent) probeAnswer {
-	switch st := c.Status; {
-	case st == nil:
-		return probeAnswer{}
-	case st.Error != nil && st.Error.Message != nil:
-		return probeAnswer{Text: *st.Error.Message}
-	default:
-		return probeAnswer{Known: st.Error == nil}
-	}
 }
 
 // judge refuses the restore if a driver does not find a snapshot, and remarks on those

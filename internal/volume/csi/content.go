@@ -4,6 +4,7 @@ package csi
 
 import (
 	"strings"
+	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	quantity "k8s.io/apimachinery/pkg/api/resource"
@@ -71,3 +72,7 @@ func SecretAnnotationsOf(annotations map[string]string) map[string]string {
 	}
 	return out
 }
+
+// InsistFor is how long a driver has to say that a snapshot is not there before it is
+// believed: its snapshotter may be looking at an old list.
+const InsistFor = 4 * time.Second

@@ -1,4 +1,4 @@
-package activities
+package catalog
 
 import (
 	"context"
@@ -11,10 +11,12 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
-	"github.com/lifeboat-backup/lifeboat/internal/restore/volumes"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
+
+// annotationClaim is where a PodVolumeBackup names the claim.
+const annotationClaim = "velero.io/pvc-name"
 
 // oldVolumes reads what Velero up to 1.12, which wrote no volumeinfo, says of volumes.
 func oldVolumes(ctx context.Context, st store.Store, l archive.Layout) ([]contract.VolumeSummary, error) {
@@ -53,7 +55,7 @@ func oldNative(o volume.NativeSnapshot) contract.VolumeSummary {
 
 func oldFiles(o velerov1.PodVolumeBackup) contract.VolumeSummary {
 	return contract.VolumeSummary{
-		Namespace: o.Spec.Pod.Namespace, Claim: o.Annotations[volumes.AnnotationPodVolumeClaim], Method: string(volume.MethodPodVolumeBackup),
+		Namespace: o.Spec.Pod.Namespace, Claim: o.Annotations[annotationClaim], Method: string(volume.MethodPodVolumeBackup),
 		Snapshot: o.Status.SnapshotID, Bytes: o.Status.Progress.TotalBytes, Result: string(resultOfPhase(string(o.Status.Phase))),
 		Pod: kube.ObjectName(o.Spec.Pod.Namespace, o.Spec.Pod.Name), PodVolume: o.Spec.Volume, Uploader: o.Spec.UploaderType,
 	}

@@ -1,4 +1,4 @@
-package activities
+package catalog
 
 import (
 	"encoding/json"
@@ -9,14 +9,18 @@ import (
 	"strings"
 	"testing"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
 // The workflow lets through what the activity answers, no more and no less.
 func TestReadVerbs(t *testing.T) {
-	known := (&Catalog{}).verbs()
+	known := (&Reader{}).verbs()
 	if len(known) != len(contract.ReadVerbs()) {
 		t.Errorf("%d verbs, of which the workflow knows %d", len(known), len(contract.ReadVerbs()))
 	}
@@ -31,9 +35,9 @@ func TestReadSnapshotLocations(t *testing.T) {
 	l := snapshotLocations("a", "b")
 	l.Config().VolumeSnapshotLocations[1].Spec.Config["credentialsFile"] = "/credentials/cloud"
 	l.Config().VolumeSnapshotLocations[1].Spec.Config["ebsKmsKeyId"] = "alias/disks"
-	c := &Catalog{Config: l.Config(), Snapshots: l}
+	c := &Reader{Config: l.Config(), Snapshots: l}
 	read := func(name string) ([]byte, error) {
-		res, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocations, Name: name})
+		res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadSnapshotLocations, Name: name})
 		data, _ := json.Marshal(res.SnapshotLocations)
 		return data, err
 	}
@@ -47,7 +51,7 @@ func TestReadSnapshotLocations(t *testing.T) {
 		t.Errorf("unknown: %v", err)
 	}
 	none := snapshotLocations()
-	res, err := (&Catalog{Config: none.Config(), Snapshots: none}).Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocations})
+	res, err := (&Reader{Config: none.Config(), Snapshots: none}).Read(t.Context(), contract.ReadInput{Verb: contract.ReadSnapshotLocations})
 	if err != nil || len(res.SnapshotLocations) != 0 {
 		t.Errorf("none: %+v, %v", res, err)
 	}
@@ -85,10 +89,10 @@ func TestCheckSnapshotLocation(t *testing.T) {
 	l := snapshotLocations("good", "bad")
 	l.Config().VolumeSnapshotLocations[0].Spec.Config["credentialsFile"] = good
 	l.Config().VolumeSnapshotLocations[1].Spec.Config["credentialsFile"] = bad
-	c := &Catalog{Config: l.Config(), Snapshots: l}
+	c := &Reader{Config: l.Config(), Snapshots: l}
 	check := func(name string) contract.SnapshotLocationStatus {
 		t.Helper()
-		res, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: name})
+		res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: name})
 		if err != nil || len(res.SnapshotLocations) != 1 {
 			t.Fatalf("%s: %+v, %v", name, res, err)
 		}
@@ -110,7 +114,7 @@ func TestCheckSnapshotLocation(t *testing.T) {
 	if got := check("bad"); got.Phase != "Unavailable" || got.Account != "" || !strings.Contains(got.Message, "GetCallerIdentity") || got.Capabilities != nil {
 		t.Errorf("%+v", got)
 	}
-	_, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: "x"})
+	_, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: "x"})
 	if failure.TypeOf(err) != contract.ErrTypeNotFound {
 		t.Errorf("unknown: %v", err)
 	}
@@ -120,8 +124,18 @@ func TestCheckGoodSnapshotLocation(t *testing.T) {
 	credentials := account(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:Describe*","Resource":"*"}]}`)
 	l := snapshotLocations("good")
 	l.Config().VolumeSnapshotLocations[0].Spec.Config["credentialsFile"] = credentials("lifeboat-secret")
-	res, err := (&Catalog{Config: l.Config(), Snapshots: l}).Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: "good"})
+	res, err := (&Reader{Config: l.Config(), Snapshots: l}).Read(t.Context(), contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: "good"})
 	if err != nil || res.SnapshotLocations[0].Phase != "Available" || res.SnapshotLocations[0].Message != "" {
 		t.Errorf("%+v, %v", res, err)
 	}
+}
+
+func snapshotLocations(names ...string) *location.Set {
+	cfg := &config.Config{}
+	for _, name := range names {
+		l := velerov1.VolumeSnapshotLocation{}
+		l.Name, l.Spec.Provider, l.Spec.Config = name, "aws", map[string]string{"region": "eu-west-1"}
+		cfg.VolumeSnapshotLocations = append(cfg.VolumeSnapshotLocations, l)
+	}
+	return location.New(cfg, location.OpenEBS(cfg, nil))
 }

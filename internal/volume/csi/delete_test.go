@@ -1,4 +1,4 @@
-package activities
+package csi
 
 import (
 	"encoding/json"
@@ -15,15 +15,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
-	"github.com/lifeboat-backup/lifeboat/internal/backup"
-	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-const exampleDriver = "csi.example.org"
+const exampleDriver = "example.org"
 
 // csiCluster is an API server with a snapshotter behind it. What the driver makes of
 // a snapshot is its handle: "works", "slow" (works only after a while), "refuses",
@@ -145,15 +142,15 @@ func patch(c *snapshotv1.VolumeSnapshotContent, r *http.Request) {
 
 // settle does what the real one would have done by now.
 func (s *csiCluster) settle(c *snapshotv1.VolumeSnapshotContent) {
-	handle := csi.SnapshotHandleOf(*c)
+	handle := SnapshotHandleOf(*c)
 	s.status(c, handle)
-	unbound := c.Spec.Source.SnapshotHandle != nil || c.Annotations[annotationDeleting] != ""
+	unbound := c.Spec.Source.SnapshotHandle != nil || c.Annotations[annotationBeingDeleted] != ""
 	if c.DeletionTimestamp != nil && slices.Contains(c.Finalizers, finalizerContent) && unbound && handle != "silent" {
 		doomed := c.Spec.DeletionPolicy == snapshotv1.VolumeSnapshotContentDelete && c.Status != nil && c.Status.SnapshotHandle != nil
 		if doomed && handle == "refuses" {
 			return
 		}
-		if doomed && csi.GroupHandleOf(c) == "" {
+		if doomed && GroupHandleOf(c) == "" {
 			s.deleted = append(s.deleted, handle)
 		}
 		c.Finalizers = slices.DeleteFunc(c.Finalizers, func(f string) bool { return f == finalizerContent })
@@ -186,7 +183,7 @@ func (s *csiCluster) status(c *snapshotv1.VolumeSnapshotContent, handle string) 
 }
 
 // deleterOn is a deleter of backup "b" on that cluster, with the contents it has.
-func deleterOn(t *testing.T, s *csiCluster, contents ...*snapshotv1.VolumeSnapshotContent) *csiDeleter {
+func deleterOn(t *testing.T, s *csiCluster, contents ...*snapshotv1.VolumeSnapshotContent) *deletion {
 	t.Helper()
 	if s.contents == nil {
 		s.contents = map[string]*snapshotv1.VolumeSnapshotContent{}
@@ -201,11 +198,11 @@ func deleterOn(t *testing.T, s *csiCluster, contents ...*snapshotv1.VolumeSnapsh
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	d := &csiDeleter{b: &backup.Service{Config: &config.Config{}, Kube: client}, backup: "b", uid: "u", times: csiTimes{
-		work: 2 * time.Second, letGo: 200 * time.Millisecond, insist: 150 * time.Millisecond,
+	d := &deletion{kube: client, owner: volume.Owner{Name: "b", UID: "u"}, times: deletionTimes{
+		work: 2 * time.Second, release: 200 * time.Millisecond, insist: 150 * time.Millisecond,
 		first: 10 * time.Millisecond, most: 20 * time.Millisecond,
 	}}
-	if err := d.look(t.Context()); err != nil {
+	if err := d.readCluster(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -213,34 +210,34 @@ func deleterOn(t *testing.T, s *csiCluster, contents ...*snapshotv1.VolumeSnapsh
 
 func TestDeleteCSI(t *testing.T) {
 	for name, tc := range map[string]struct {
-		snapshot doomedCSI
+		snapshot volume.CSIRef
 		bare     bool // no definitions
-		want     ebs.Outcome
+		want     volume.Outcome
 		reason   string
 	}{
-		"works":            {doomedCSI{Driver: exampleDriver, Handle: "works"}, false, ebs.Deleted, ""},
-		"after a while":    {doomedCSI{Driver: exampleDriver, Handle: "slow"}, false, ebs.Deleted, ""},
-		"found late":       {doomedCSI{Driver: exampleDriver, Handle: "late"}, false, ebs.Deleted, ""},
-		"gone already":     {doomedCSI{Driver: exampleDriver, Handle: "gone"}, false, ebs.Gone, ""},
-		"driver refuses":   {doomedCSI{Driver: exampleDriver, Handle: "refuses"}, false, ebs.Retained, "has not deleted it in 2s; its log says why"},
-		"driver is broken": {doomedCSI{Driver: exampleDriver, Handle: "broken"}, false, ebs.Retained, "has not deleted it in 2s: rpc error: no credentials"},
-		"no snapshotter":   {doomedCSI{Driver: exampleDriver, Handle: "silent"}, false, ebs.Retained, "check that its snapshotter runs"},
-		"found in a group": {doomedCSI{Driver: exampleDriver, Handle: "group"}, false, ebs.Retained, "part of group snapshot g-1"},
-		"known in a group": {doomedCSI{Driver: exampleDriver, Handle: "works", Group: "g-2"}, false, ebs.Retained, "part of group snapshot g-2"},
-		"no driver":        {doomedCSI{Driver: "x", Handle: "works"}, false, ebs.Retained, "not installed in the cluster; delete it at its provider"},
-		"no definitions":   {doomedCSI{Driver: exampleDriver, Handle: "works"}, true, ebs.Retained, "does not serve volumesnapshotcontents"},
+		"works":            {volume.CSIRef{Driver: exampleDriver, Handle: "works"}, false, volume.Deleted, ""},
+		"after a while":    {volume.CSIRef{Driver: exampleDriver, Handle: "slow"}, false, volume.Deleted, ""},
+		"found late":       {volume.CSIRef{Driver: exampleDriver, Handle: "late"}, false, volume.Deleted, ""},
+		"gone already":     {volume.CSIRef{Driver: exampleDriver, Handle: "gone"}, false, volume.Gone, ""},
+		"driver refuses":   {volume.CSIRef{Driver: exampleDriver, Handle: "refuses"}, false, volume.Retained, "has not deleted it in 2s; its log says why"},
+		"driver is broken": {volume.CSIRef{Driver: exampleDriver, Handle: "broken"}, false, volume.Retained, "has not deleted it in 2s: rpc error: no credentials"},
+		"no snapshotter":   {volume.CSIRef{Driver: exampleDriver, Handle: "silent"}, false, volume.Retained, "check that its snapshotter runs"},
+		"found in a group": {volume.CSIRef{Driver: exampleDriver, Handle: "group"}, false, volume.Retained, "part of group snapshot g-1"},
+		"known in a group": {volume.CSIRef{Driver: exampleDriver, Handle: "works", Group: "g-2"}, false, volume.Retained, "part of group snapshot g-2"},
+		"no driver":        {volume.CSIRef{Driver: "x", Handle: "works"}, false, volume.Retained, "not installed in the cluster; delete it at its provider"},
+		"no definitions":   {volume.CSIRef{Driver: exampleDriver, Handle: "works"}, true, volume.Retained, "does not serve volumesnapshotcontents"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cluster := &csiCluster{uninstalled: tc.bare}
 			d := deleterOn(t, cluster)
-			end, err := d.delete(t.Context(), tc.snapshot)
+			end, err := d.deleteOne(t.Context(), tc.snapshot)
 			cluster.mu.Lock()
 			defer cluster.mu.Unlock()
 			if err != nil || end.Outcome != tc.want || !strings.Contains(end.Reason, tc.reason) {
 				t.Errorf("%+v, %v", end, err)
 			}
-			if got := len(cluster.deleted) > 0; got != (tc.want == ebs.Deleted) {
+			if got := len(cluster.deleted) > 0; got != (tc.want == volume.Deleted) {
 				t.Errorf("deleted %v", cluster.deleted)
 			}
 			if len(cluster.contents) > 0 || cluster.made > 1 {
@@ -255,29 +252,29 @@ func TestDeleteCSIGoesOn(t *testing.T) {
 	now := metav1.Now()
 	for name, tc := range map[string]struct {
 		left func(*snapshotv1.VolumeSnapshotContent)
-		want ebs.Outcome
+		want volume.Outcome
 	}{
-		"made":     {func(*snapshotv1.VolumeSnapshotContent) {}, ebs.Deleted},
-		"asked":    {func(c *snapshotv1.VolumeSnapshotContent) { c.DeletionTimestamp = &now }, ebs.Deleted},
-		"given up": {func(c *snapshotv1.VolumeSnapshotContent) { c.Spec.DeletionPolicy = "Retain" }, ebs.Retained},
+		"made":     {func(*snapshotv1.VolumeSnapshotContent) {}, volume.Deleted},
+		"asked":    {func(c *snapshotv1.VolumeSnapshotContent) { c.DeletionTimestamp = &now }, volume.Deleted},
+		"given up": {func(c *snapshotv1.VolumeSnapshotContent) { c.Spec.DeletionPolicy = "Retain" }, volume.Retained},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &csiCluster{}
-			snapshot := doomedCSI{Driver: exampleDriver, Handle: "works", Class: "fast"}
-			left := (&csiDeleter{backup: "b", uid: "u"}).content(snapshot)
+			snapshot := volume.CSIRef{Driver: exampleDriver, Handle: "works", Class: "fast"}
+			left := (&deletion{owner: volume.Owner{Name: "b", UID: "u"}}).placeholderContent(snapshot)
 			left.UID = "u0"
 			tc.left(left)
 			if left.DeletionTimestamp != nil {
 				left.Status = &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: &snapshot.Handle}
 				time.AfterFunc(50*time.Millisecond, func() { s.mu.Lock(); defer s.mu.Unlock(); s.settle(left) })
 			}
-			end, err := deleterOn(t, s, left).delete(t.Context(), snapshot)
+			end, err := deleterOn(t, s, left).deleteOne(t.Context(), snapshot)
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if err != nil || end.Outcome != tc.want || len(s.contents) > 0 {
 				t.Errorf("%+v, %v, left %v", end, err, s.contents)
 			}
-			if got := len(s.deleted) > 0; got != (tc.want == ebs.Deleted) {
+			if got := len(s.deleted) > 0; got != (tc.want == volume.Deleted) {
 				t.Errorf("deleted %v", s.deleted)
 			}
 		})
@@ -287,8 +284,8 @@ func TestDeleteCSIGoesOn(t *testing.T) {
 // TestDeleteCSIByTheBackupsOwnContent: one that the cluster still has is used, and
 // only if it is the backup's and stands for that very snapshot.
 func TestDeleteCSIByTheBackupsOwnContent(t *testing.T) {
-	works, volume, content := "works", "vol-1", "content-1"
-	snapshot := doomedCSI{Driver: exampleDriver, Handle: works, Content: content}
+	works, volumeHandle, content := "works", "vol-1", "content-1"
+	snapshot := volume.CSIRef{Driver: exampleDriver, Handle: works, Content: content}
 	for name, tc := range map[string]struct {
 		label, handle string
 		own           bool
@@ -301,46 +298,46 @@ func TestDeleteCSIByTheBackupsOwnContent(t *testing.T) {
 			labels := map[string]string{resource.LabelBackup: tc.label}
 			c := &snapshotv1.VolumeSnapshotContent{ObjectMeta: metav1.ObjectMeta{Name: content, UID: "c1", Labels: labels}}
 			c.Spec = snapshotv1.VolumeSnapshotContentSpec{
-				Driver: exampleDriver, DeletionPolicy: "Retain", Source: snapshotv1.VolumeSnapshotContentSource{VolumeHandle: &volume},
+				Driver: exampleDriver, DeletionPolicy: "Retain", Source: snapshotv1.VolumeSnapshotContentSource{VolumeHandle: &volumeHandle},
 				VolumeSnapshotRef: corev1.ObjectReference{Namespace: "shop", Name: "vs", UID: "v1"},
 			}
 			c.Status = &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: &tc.handle}
 			s := &csiCluster{snaps: map[string]*snapshotv1.VolumeSnapshot{"shop/vs": {ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "vs", UID: "v1", Labels: labels}}}}
-			end, err := deleterOn(t, s, c).delete(t.Context(), snapshot)
-			if err != nil || end.Outcome != ebs.Deleted || !slices.Equal(s.deleted, []string{works}) {
+			end, err := deleterOn(t, s, c).deleteOne(t.Context(), snapshot)
+			if err != nil || end.Outcome != volume.Deleted || !slices.Equal(s.deleted, []string{works}) {
 				t.Errorf("%+v, %v, deleted %v", end, err, s.deleted)
 			}
 			if used := len(s.contents) == 0 && len(s.snaps) == 0 && s.made == 0; used != tc.own {
 				t.Errorf("used it: %t; contents %v, snapshots %v, made %d", used, s.contents, s.snaps, s.made)
 			}
 			if !tc.own && c.Spec.DeletionPolicy != "Retain" {
-				t.Error("it was condemned")
+				t.Error("it was marked for deletion")
 			}
 		})
 	}
 }
 
-// TestStandInContent: what is made for a deletion can be found again, and names a class
+// TestPlaceholderContent: what is made for a deletion can be found again, and names a class
 // only if the cluster has it for that driver.
-func TestStandInContent(t *testing.T) {
+func TestPlaceholderContent(t *testing.T) {
 	d := deleterOn(t, &csiCluster{})
-	snapshot := doomedCSI{Driver: exampleDriver, Handle: "h", Class: "fast", SourceMode: "Block", Annotations: map[string]string{"snapshot.storage.kubernetes.io/deletion-secret-name": "s"}}
-	c := d.content(snapshot)
+	snapshot := volume.CSIRef{Driver: exampleDriver, Handle: "h", Class: "fast", SourceMode: "Block", Annotations: map[string]string{"snapshot.storage.kubernetes.io/deletion-secret-name": "s"}}
+	c := d.placeholderContent(snapshot)
 	if *c.Spec.VolumeSnapshotClassName != "fast" || *c.Spec.SourceVolumeMode != "Block" || len(c.Annotations) != 1 ||
 		c.Spec.DeletionPolicy != "Delete" || !slices.Contains(c.Finalizers, finalizerContent) || c.Spec.VolumeSnapshotRef.Namespace != c.Name {
 		t.Errorf("%+v", c)
 	}
-	if again := d.content(snapshot); again.Name != c.Name {
+	if again := d.placeholderContent(snapshot); again.Name != c.Name {
 		t.Errorf("%s, then %s", c.Name, again.Name)
 	}
 	for _, class := range []string{"other", "missing", ""} {
 		snapshot.Class = class
-		if c := d.content(snapshot); c.Spec.VolumeSnapshotClassName != nil {
+		if c := d.placeholderContent(snapshot); c.Spec.VolumeSnapshotClassName != nil {
 			t.Errorf("class %q", *c.Spec.VolumeSnapshotClassName)
 		}
 	}
 	snapshot.Handle = "h2"
-	if other := d.content(snapshot); other.Name == c.Name {
+	if other := d.placeholderContent(snapshot); other.Name == c.Name {
 		t.Error("two snapshots, one name")
 	}
 }

@@ -1,4 +1,4 @@
-package activities
+package catalog
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-func (c *Catalog) restores(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) restores(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	sel, err := labels.Parse(in.Selector)
 	if err != nil {
 		return contract.ReadResult{}, failure.Invalid("selector: %w", err)
@@ -65,11 +65,11 @@ func restoreRow(d *velerov1.Restore) contract.RestoreSummary {
 	}
 }
 
-func (c *Catalog) findRestore(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Restore], []contract.UnreadLocation, error) {
+func (c *Reader) findRestore(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Restore], []contract.UnreadLocation, error) {
 	return find[velerov1.Restore](ctx, c, in, "restore", repository.RestoreDocumentKey(in.Name))
 }
 
-func (c *Catalog) restore(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) restore(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	found, unread, err := c.findRestore(ctx, in)
 	if err != nil {
 		return contract.ReadResult{}, err
@@ -85,7 +85,7 @@ func (c *Catalog) restore(ctx context.Context, in contract.ReadInput) (contract.
 
 // restoreURL signs a file of a restore. The plan of a dry run has no document: it
 // is looked for by itself.
-func (c *Catalog) restoreURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) restoreURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	if in.File == contract.FilePlan {
 		return c.planURL(ctx, in)
 	}
@@ -99,7 +99,7 @@ func (c *Catalog) restoreURL(ctx context.Context, in contract.ReadInput) (contra
 	})
 }
 
-func (c *Catalog) planURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) planURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return contract.ReadResult{}, failure.Invalid("name: %w", err)
 	}
@@ -120,7 +120,7 @@ func (c *Catalog) planURL(ctx context.Context, in contract.ReadInput) (contract.
 	return presign(ctx, found.Location, found.Store, in, map[string]string{contract.FilePlan: key})
 }
 
-func (c *Catalog) locations(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) locations(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	var res contract.ReadResult
 	for i := range c.Config.BackupStorageLocations {
 		bsl := &c.Config.BackupStorageLocations[i]
@@ -136,7 +136,7 @@ func (c *Catalog) locations(ctx context.Context, in contract.ReadInput) (contrac
 }
 
 // status asks a location for its root directories, as Velero's validation does.
-func (c *Catalog) status(ctx context.Context, bsl *velerov1.BackupStorageLocation) contract.LocationStatus {
+func (c *Reader) status(ctx context.Context, bsl *velerov1.BackupStorageLocation) contract.LocationStatus {
 	def, err := c.Config.Location("")
 	out := contract.LocationStatus{
 		Name: bsl.Name, Provider: bsl.Spec.Provider, Bucket: bsl.Spec.ObjectStorage.Bucket, Prefix: bsl.Spec.ObjectStorage.Prefix,
@@ -156,7 +156,7 @@ func (c *Catalog) status(ctx context.Context, bsl *velerov1.BackupStorageLocatio
 	return out
 }
 
-func (c *Catalog) check(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) check(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	bsl, err := c.Config.Location(in.Name)
 	if err != nil {
 		return contract.ReadResult{}, failure.Invalid("name: %w", err)
@@ -175,7 +175,7 @@ func (c *Catalog) check(ctx context.Context, in contract.ReadInput) (contract.Re
 	return contract.ReadResult{Locations: []contract.LocationStatus{row}}, nil
 }
 
-func (c *Catalog) server(ctx context.Context, _ contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) server(ctx context.Context, _ contract.ReadInput) (contract.ReadResult, error) {
 	cat, err := c.Kube.Discover(ctx)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		cat.ServerVersion.GitVersion = "unreachable: " + err.Error()

@@ -1,4 +1,4 @@
-package activities
+package catalog
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // ends after one minute.
 const snapshotCheckTimeout = 45 * time.Second
 
-func (c *Catalog) snapshotLocations(_ context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) snapshotLocations(_ context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	var res contract.ReadResult
 	for i := range c.Config.VolumeSnapshotLocations {
 		if l := &c.Config.VolumeSnapshotLocations[i]; in.Name == "" || in.Name == l.Name {
@@ -37,7 +37,7 @@ func snapshotLocationRow(l *velerov1.VolumeSnapshotLocation) contract.SnapshotLo
 
 // checkSnapshotLocation asks AWS who the location's credentials are, and makes every
 // call that only reads. It makes nothing and deletes nothing.
-func (c *Catalog) checkSnapshotLocation(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) checkSnapshotLocation(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	doc, err := c.Snapshots.Find(in.Name)
 	if err != nil {
 		return contract.ReadResult{}, failure.NotFound("name: %w", err)

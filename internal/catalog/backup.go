@@ -1,4 +1,4 @@
-package activities
+package catalog
 
 import (
 	"context"
@@ -18,11 +18,11 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-func (c *Catalog) findBackup(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Backup], []contract.UnreadLocation, error) {
+func (c *Reader) findBackup(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Backup], []contract.UnreadLocation, error) {
 	return find[velerov1.Backup](ctx, c, in, "backup", archive.Layout{Backup: in.Name}.Metadata())
 }
 
-func (c *Catalog) backup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) backup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	found, unread, err := c.findBackup(ctx, in)
 	if err != nil {
 		return contract.ReadResult{}, err
@@ -105,7 +105,7 @@ func cut(doc map[string]map[string]json.RawMessage) map[string]map[string]any {
 	return out
 }
 
-func (c *Catalog) backupURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) backupURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	found, _, err := c.findBackup(ctx, in)
 	if err != nil {
 		return contract.ReadResult{}, err

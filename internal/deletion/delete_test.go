@@ -1,4 +1,4 @@
-package activities
+package deletion
 
 import (
 	"archive/tar"
@@ -18,60 +18,36 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
-	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
 )
 
-// cellar is a bucket from which things are removed; keys that locked names are not.
-type cellar struct {
-	shelf
-	locked string
-	lost   error // of reads of the tarball, if not nil
-}
-
-func (c *cellar) Delete(_ context.Context, keys ...string) error {
-	for _, k := range keys {
-		if c.locked != "" && strings.Contains(k, c.locked) {
-			return fmt.Errorf("%s until 2030: %w", k, store.ErrLocked)
-		}
-		delete(c.objs, k)
-	}
-	return nil
-}
-
-func (c *cellar) Get(ctx context.Context, key string) (io.ReadCloser, store.Info, error) {
-	if strings.HasSuffix(key, ".tar.gz") && c.lost != nil {
-		return nil, store.Info{}, c.lost
-	}
-	return c.shelf.Get(ctx, key)
-}
-
-func (c *cellar) GetRange(ctx context.Context, key string, _, _ int64) (io.ReadCloser, error) {
-	body, _, err := c.Get(ctx, key)
-	return body, err
-}
-
-// deleterOf has one location of backups, with the Velero backup "b" in it, and
+// runnerOf has one location of backups, with the Velero backup "b" in it, and
 // locations of snapshots.
-func deleterOf(files map[string][]byte, locations ...string) (*Backup, *cellar) {
-	c := &cellar{shelf: shelf{&bucket{objs: map[string][]byte{
-		archive.Layout{Backup: "b"}.Metadata(): []byte(`{"metadata":{"name":"b","uid":"u"}}`),
-	}}}}
-	for key, data := range files {
-		c.objs[key] = data
-	}
-	cfg := &config.Config{BackupStorageLocations: []velerov1.BackupStorageLocation{{}}}
-	cfg.BackupStorageLocations[0].Name = "default"
-	open := func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return c, nil }
+func runnerOf(files map[string][]byte, locations ...string) (*Runner, *memstore.Store) {
+	st := memstore.New(memstore.WithObjects(files))
+	st.Set(archive.Layout{Backup: "b"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"u"}}`))
+	l := repositorytest.Locations(repositorytest.Stores{"default": st})
 	snapshots := location.New(snapshotLocations(locations...).Config(), func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil })
-	return &Backup{&backup.Service{Config: cfg, Snapshots: snapshots, Locations: repository.NewLocations(cfg, open)}}, c
+	return &Runner{Snapshots: snapshots, Locations: l, Deleters: map[volume.Method]volume.Deleter{
+		volume.MethodNative: &native.Deleter{Locations: snapshots}, volume.MethodCSI: &csi.Deleter{},
+	}}, st
+}
+
+// lock puts the files whose keys contain a text under a retention lock.
+func lock(st *memstore.Store, text string) {
+	st.Fail(memstore.On(memstore.OpDelete).Key(text), fmt.Errorf("until 2030: %w", store.ErrLocked))
 }
 
 func zipped(t *testing.T, text string) []byte {
@@ -124,35 +100,35 @@ const (
 
 func TestPlanDelete(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
-	a := doomedNative{Location: "east", ID: "snap-a", PV: "pv-a"}
+	a := volume.NativeRef{Location: "east", ID: "snap-a", PV: "pv-a"}
 	secret := map[string]string{"snapshot.storage.kubernetes.io/deletion-secret-name": "s"}
-	h := doomedCSI{Driver: "d", Handle: "h", Content: "c0", Annotations: secret}
-	bare := doomedCSI{Driver: "d", Handle: "h", Content: "c0"}
+	h := volume.CSIRef{Driver: "d", Handle: "h", Content: "c0", Annotations: secret}
+	bare := volume.CSIRef{Driver: "d", Handle: "h", Content: "c0"}
 	whole := tarballOf(t, aContent(ofB, inFileH, ""))
 	broken := zipped(t, "[]")[:15]
 	type files = map[string][]byte
 	for name, tc := range map[string]struct {
 		files     files
 		locations []string
-		native    []doomedNative
-		csi       []doomedCSI
+		native    []volume.NativeRef
+		csi       []volume.CSIRef
 		unread    []string // one phrase of each line
 	}{
 		"nothing but files": {files{l.Tarball(): tarballOf(t)}, nil, nil, nil, nil},
 		"native": {
 			files{l.VolumeSnapshots(): zipped(t, `[`+nativeA+`,{"spec":{"location":"west"},"status":{"phase":"Failed"}}]`), l.VolumeInfo(): zipped(t, "["+infoA+"]")},
 			[]string{"east"},
-			[]doomedNative{a},
+			[]volume.NativeRef{a},
 			nil, nil,
 		},
-		"CSI": {files{l.VolumeInfo(): zipped(t, "["+infoH+"]"), l.Tarball(): whole}, nil, nil, []doomedCSI{h}, nil},
+		"CSI": {files{l.VolumeInfo(): zipped(t, "["+infoH+"]"), l.Tarball(): whole}, nil, nil, []volume.CSIRef{h}, nil},
 		"CSI without volumeinfo": {
 			files{l.Tarball(): tarballOf(t, aContent(ofB, `,"volumeSnapshotClassName":"k","sourceVolumeMode":"Block"`, `"snapshotHandle":"h","volumeGroupSnapshotHandle":"g"`))},
 			nil, nil,
-			[]doomedCSI{{Driver: "d", Handle: "h", Content: "c0", Annotations: secret, Class: "k", SourceMode: "Block", Group: "g"}},
+			[]volume.CSIRef{{Driver: "d", Handle: "h", Content: "c0", Annotations: secret, Class: "k", SourceMode: "Block", Group: "g"}},
 			nil,
 		},
-		"CSI of a file of old": {files{l.Tarball(): tarballOf(t), l.CSIVolumeSnapshotContents(): zipped(t, "["+strings.Replace(aContent(ofB, inFileH, ""), "NAME", "c0", 1)+"]")}, nil, nil, []doomedCSI{h}, nil},
+		"CSI of a file of old": {files{l.Tarball(): tarballOf(t), l.CSIVolumeSnapshotContents(): zipped(t, "["+strings.Replace(aContent(ofB, inFileH, ""), "NAME", "c0", 1)+"]")}, nil, nil, []volume.CSIRef{h}, nil},
 		"contents that are not the backup's": {
 			files{l.Tarball(): tarballOf(t, aContent("", inFileH, ""), aContent(`"velero.io/backup-name":"c"`, inFileH, ""), aContent(ofB+`,"velero.io/restore-name":"r"`, inFileH, ""), aContent(ofB, "", ""))},
 			nil, nil, nil, nil,
@@ -162,13 +138,13 @@ func TestPlanDelete(t *testing.T) {
 			files{l.Tarball(): tarballOf(t), l.VolumeInfo(): zipped(t, `[{"pvName":"a","snapshotDataMoved":true,"csiSnapshotInfo":{"snapshotHandle":"h","driver":"d"}},{"pvName":"b","csiSnapshotInfo":{"snapshotHandle":"unknown","driver":"d"}}]`)},
 			nil, nil, nil, nil,
 		},
-		"tarball cut off":      {files{l.Tarball(): whole[:len(whole)-9], l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []doomedCSI{bare}, []string{"b.tar.gz"}},
-		"tarball gone":         {files{l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []doomedCSI{bare}, []string{"b.tar.gz is missing"}},
+		"tarball cut off":      {files{l.Tarball(): whole[:len(whole)-9], l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []volume.CSIRef{bare}, []string{"b.tar.gz"}},
+		"tarball gone":         {files{l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []volume.CSIRef{bare}, []string{"b.tar.gz is missing"}},
 		"tarball not needed":   {files{l.VolumeInfo(): zipped(t, "["+infoA+"]")}, nil, nil, nil, nil},
-		"volumeinfo damaged":   {files{l.VolumeInfo(): broken, l.Tarball(): whole}, nil, nil, []doomedCSI{h}, []string{"volumeinfo"}},
-		"natives damaged":      {files{l.VolumeSnapshots(): broken, l.VolumeInfo(): zipped(t, "["+infoA+"]")}, []string{"east"}, []doomedNative{a}, nil, []string{"volumesnapshots"}},
+		"volumeinfo damaged":   {files{l.VolumeInfo(): broken, l.Tarball(): whole}, nil, nil, []volume.CSIRef{h}, []string{"volumeinfo"}},
+		"natives damaged":      {files{l.VolumeSnapshots(): broken, l.VolumeInfo(): zipped(t, "["+infoA+"]")}, []string{"east"}, []volume.NativeRef{a}, nil, []string{"volumesnapshots"}},
 		"natives damaged, two": {files{l.VolumeSnapshots(): broken, l.VolumeInfo(): zipped(t, "["+infoA+"]")}, []string{"east", "west"}, nil, nil, []string{"volumesnapshots", "snapshot snap-a of volume pv-a: what is left"}},
-		"manifest damaged":     {files{l.Manifest(): []byte("{"), l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []doomedCSI{bare}, []string{"manifest"}},
+		"manifest damaged":     {files{l.Manifest(): []byte("{"), l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []volume.CSIRef{bare}, []string{"manifest"}},
 		"manifest damaged, another's content": {
 			files{l.Manifest(): []byte("{"), l.VolumeInfo(): zipped(t, "["+infoH+"]"), l.CSIVolumeSnapshotContents(): zipped(t, "["+aContent("", inFileH, "")+"]")},
 			nil, nil, nil,
@@ -176,12 +152,12 @@ func TestPlanDelete(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, c := deleterOf(tc.files, tc.locations...)
-			plan, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"})
+			b, c := runnerOf(tc.files, tc.locations...)
+			plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			var stone tombstone
+			var stone repository.Tombstone
 			if err := repository.GetJSON(t.Context(), c, archive.Tombstone("b"), &stone); err != nil {
 				t.Fatal(err)
 			}
@@ -191,8 +167,8 @@ func TestPlanDelete(t *testing.T) {
 			if !slices.EqualFunc(plan.Unread, tc.unread, strings.Contains) || plan.Snapshots != len(tc.native)+len(tc.csi) || plan.UID != "u" || plan.Files != len(tc.files)+1 {
 				t.Errorf("%+v", plan)
 			}
-			delete(c.objs, l.Metadata())
-			if again, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"}); err != nil || again.Snapshots != plan.Snapshots || len(again.Unread) != len(plan.Unread) {
+			c.Remove(l.Metadata())
+			if again, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"}); err != nil || again.Snapshots != plan.Snapshots || len(again.Unread) != len(plan.Unread) {
 				t.Errorf("from the tombstone: %+v, %v", again, err)
 			}
 		})
@@ -214,11 +190,13 @@ func TestPlanDeleteWritesNothing(t *testing.T) {
 		"store away":       {[]string{"east"}, errors.New("no answer"), "", "no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, c := deleterOf(map[string][]byte{l.VolumeSnapshots(): natives, l.Tarball(): tarballOf(t)}, tc.locations...)
-			c.lost = tc.lost
-			_, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"})
-			if err == nil || failure.TypeOf(err) != tc.kind || !strings.Contains(err.Error(), tc.phrase) || len(c.objs) != 3 {
-				t.Errorf("%s: %v; %d files", failure.TypeOf(err), err, len(c.objs))
+			b, c := runnerOf(map[string][]byte{l.VolumeSnapshots(): natives, l.Tarball(): tarballOf(t)}, tc.locations...)
+			if tc.lost != nil {
+				c.Fail(memstore.On(memstore.OpGet, memstore.OpGetRange).Key(".tar.gz"), tc.lost)
+			}
+			_, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
+			if err == nil || failure.TypeOf(err) != tc.kind || !strings.Contains(err.Error(), tc.phrase) || len(c.Keys()) != 3 {
+				t.Errorf("%s: %v; %d files", failure.TypeOf(err), err, len(c.Keys()))
 			}
 		})
 	}
@@ -227,11 +205,11 @@ func TestPlanDeleteWritesNothing(t *testing.T) {
 // TestPlanDeleteInherits what an earlier deletion of the name had still to do.
 func TestPlanDeleteInherits(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
-	b, _ := deleterOf(map[string][]byte{
+	b, _ := runnerOf(map[string][]byte{
 		l.VolumeSnapshots(): zipped(t, "["+nativeA+"]"), l.Tarball(): tarballOf(t),
 		archive.Tombstone("b"): []byte(`{"name":"b","uid":"old","snapshots":{"native":[{"location":"east","id":"snap-a","pv":"pv-a"},{"location":"east","id":"snap-o"}],"csi":[{"driver":"d","handle":"o"}],"unread":["x"]}}`),
 	}, "east")
-	plan, err := b.PlanDelete(t.Context(), nil, contract.DeleteBackupInput{Name: "b"})
+	plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
 	if err != nil || plan.Snapshots != 3 || plan.UID != "u" || len(plan.Unread) != 0 {
 		t.Errorf("%+v, %v", plan, err)
 	}
@@ -242,52 +220,59 @@ func TestPlanDeleteInherits(t *testing.T) {
 func TestDeleteLocked(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
 	plan := contract.DeletePlan{Name: "b", Files: 2}
-	for name, do := range map[string]func(*Backup) error{
-		"snapshots": func(b *Backup) error {
+	for name, do := range map[string]func(*Runner) error{
+		"snapshots": func(b *Runner) error {
 			_, err := b.DeleteSnapshots(t.Context(), &heartbeat.Recorder{}, plan)
 			return err
 		},
-		"files": func(b *Backup) error {
-			_, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan)
-			return err
-		},
+		"files": func(b *Runner) error { _, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); return err },
 	} {
-		b, c := deleterOf(map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
-		c.locked = "velero-backup.json"
+		b, c := runnerOf(map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
+		lock(c, "velero-backup.json")
 		if err := do(b); failure.TypeOf(err) != contract.ErrTypeDenied || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, stone := c.objs[archive.Tombstone("b")]; stone || len(c.objs) != 2 {
-			t.Errorf("%s: %d files", name, len(c.objs))
+		if c.Has(archive.Tombstone("b")) || len(c.Keys()) != 2 {
+			t.Errorf("%s: %d files", name, len(c.Keys()))
 		}
 	}
-	b, c := deleterOf(map[string][]byte{l.Tarball(): nil})
-	c.locked = "b.tar.gz"
-	if res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); err != nil || res.Files != 1 || len(res.Retained) != 1 || len(c.objs) != 1 {
+	b, c := runnerOf(map[string][]byte{l.Tarball(): nil})
+	lock(c, "b.tar.gz")
+	if res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); err != nil || res.Files != 1 || len(res.Retained) != 1 || len(c.Keys()) != 1 {
 		t.Errorf("%+v, %v", res, err)
 	}
 }
 
 // TestOutcomes: one failure keeps no other snapshot, and what is told has an end.
 func TestOutcomes(t *testing.T) {
+	named := func(id string) volume.Ref { return volume.NativeRef{ID: id} }
 	o := &outcomes{recorder: &heartbeat.Recorder{}}
-	o.add("a", ebs.Deletion{Outcome: ebs.Deleted}, nil)
-	o.add("b", ebs.Deletion{Outcome: ebs.Gone}, nil)
-	o.add("d", ebs.Deletion{Outcome: ebs.Retained, Reason: "locked"}, nil)
-	o.add("c", ebs.Deletion{}, fmt.Errorf("x: %w", ebs.ErrNotOurs))
+	o.add(named("a"), volume.Deletion{Outcome: volume.Deleted}, nil)
+	o.add(named("b"), volume.Deletion{Outcome: volume.Gone}, nil)
+	o.add(named("d"), volume.Deletion{Outcome: volume.Retained, Reason: "locked"}, nil)
 	res, err := o.result()
-	if err != nil || res.Deleted != 1 || res.Gone != 1 || !slices.Equal(res.Retained, []string{"c: x: not ours", "d: locked"}) {
+	if err != nil || res.Deleted != 1 || res.Gone != 1 || !slices.Equal(res.Retained, []string{"snapshot d of volume : locked"}) {
 		t.Errorf("%+v, %v", res, err)
 	}
 	for i := range 2000 {
-		o.add(fmt.Sprintf("n%04d", i), ebs.Deletion{Outcome: ebs.Retained, Reason: "locked"}, nil)
-		o.add(fmt.Sprintf("n%04d", i), ebs.Deletion{}, ebs.ErrDenied)
+		o.add(named(fmt.Sprintf("n%04d", i)), volume.Deletion{Outcome: volume.Retained, Reason: "locked"}, nil)
+		o.add(named(fmt.Sprintf("n%04d", i)), volume.Deletion{}, ebs.ErrDenied)
 	}
 	res, err = o.result()
-	if n := len(res.Retained); n != linesRetained+1 || res.Retained[n-1] != "and 1002 snapshots more" {
+	if n := len(res.Retained); n != linesRetained+1 || res.Retained[n-1] != "and 1001 snapshots more" {
 		t.Errorf("%d lines, %q", n, res.Retained[n-1])
 	}
 	if failure.TypeOf(err) != contract.ErrTypeDenied || strings.Count(err.Error(), "\n") != errorsTold || !strings.HasSuffix(err.Error(), "and 1990 more") {
 		t.Errorf("%s: %v", failure.TypeOf(err), err)
 	}
+}
+
+func snapshotLocations(names ...string) *location.Set {
+	cfg := &config.Config{}
+	for _, name := range names {
+		l := velerov1.VolumeSnapshotLocation{}
+		l.Name, l.Spec.Provider, l.Spec.Config = name, "aws", map[string]string{"region": "eu-west-1"}
+		cfg.VolumeSnapshotLocations = append(cfg.VolumeSnapshotLocations, l)
+	}
+	return location.New(cfg, location.OpenEBS(cfg, nil))
 }

@@ -1,7 +1,6 @@
-package activities
+package catalog
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,57 +8,41 @@ import (
 	"strings"
 	"testing"
 
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
-// shelf is a bucket that tells sizes too.
-type shelf struct{ *bucket }
-
-func (s shelf) Head(_ context.Context, key string) (store.Info, error) {
-	body, ok := s.objs[key]
-	if !ok {
-		return store.Info{}, store.ErrNotFound
-	}
-	return store.Info{Key: key, Size: int64(len(body))}, nil
-}
-
 // putList stores a list as Velero stores one.
-func (s shelf) putList(t *testing.T, key, text string) []byte {
+func putList(t *testing.T, st *memstore.Store, key, text string) []byte {
 	t.Helper()
 	data, err := repository.EncodeGzipJSON(json.RawMessage(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.objs[key] = data
+	st.Set(key, data)
 	return data
 }
 
-// catalogOf is a catalog of one location, in which lies the backup "b".
-func catalogOf(t *testing.T, files map[string]string) (*Catalog, shelf) {
+// readerOf reads one location, in which lies the backup "b".
+func readerOf(t *testing.T, files map[string]string) (*Reader, *memstore.Store) {
 	t.Helper()
 	l := archive.Layout{Backup: "b"}
-	s := shelf{&bucket{objs: map[string][]byte{
+	st := memstore.New(memstore.WithObjects(map[string][]byte{
 		l.Metadata(): []byte(`{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":"b"},"status":{"phase":"Completed","volumeSnapshotsAttempted":2}}`),
 		l.Tarball():  []byte("tar"),
-	}}}
+	}))
 	for key, text := range files {
-		s.putList(t, key, text)
+		putList(t, st, key, text)
 	}
-	cfg := &config.Config{BackupStorageLocations: []velerov1.BackupStorageLocation{{}}}
-	cfg.BackupStorageLocations[0].Name = "default"
-	open := func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return s, nil }
-	return &Catalog{Config: cfg, Locations: repository.NewLocations(cfg, open)}, s
+	return readerOver(repositorytest.Stores{"default": st}), st
 }
 
-func readB(t *testing.T, c *Catalog) contract.ReadResult {
+func readB(t *testing.T, c *Reader) contract.ReadResult {
 	t.Helper()
-	res, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadBackup, Name: "b"})
+	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: "b"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +82,7 @@ const veleroInfos = `[
 
 func TestVolumesOfVelero(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
-	c, _ := catalogOf(t, map[string]string{l.VolumeInfo(): veleroInfos})
+	c, _ := readerOf(t, map[string]string{l.VolumeInfo(): veleroInfos})
 	res := readB(t, c)
 	wantVolumes(t, res.Volumes, []contract.VolumeSummary{
 		{
@@ -127,7 +110,7 @@ func TestVolumesWithoutResult(t *testing.T) {
  {"pvName":"c","backupMethod":"CSISnapshot","csiSnapshotInfo":{"snapshotHandle":"snap-c","ReadyToUse":true}},
  {"pvName":"d","backupMethod":"CSISnapshot","csiSnapshotInfo":{"snapshotHandle":"snap-d"}},
  {"pvName":"e","backupMethod":"PodVolumeBackup","pvbInfo":{"podName":"p","podNamespace":"n","Phase":"Failed"}}]`
-	c, _ := catalogOf(t, map[string]string{archive.Layout{Backup: "b"}.VolumeInfo(): infos})
+	c, _ := readerOf(t, map[string]string{archive.Layout{Backup: "b"}.VolumeInfo(): infos})
 	got := map[string]string{}
 	for _, v := range readB(t, c).Volumes {
 		got[v.PV] = v.Result
@@ -142,7 +125,7 @@ func TestVolumesWithoutResult(t *testing.T) {
 // Velero up to 1.12 wrote no volumeinfo; lists may be null.
 func TestVolumesOfOldVelero(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
-	c, s := catalogOf(t, map[string]string{
+	c, s := readerOf(t, map[string]string{
 		l.VolumeSnapshots():  `[{"spec":{"backupName":"b","location":"default","persistentVolumeName":"pv-1","volumeType":"io1","volumeAZ":"z","volumeIOPS":100},"status":{"providerSnapshotID":"snap-1","phase":"Completed"}}]`,
 		l.PodVolumeBackups(): `[{"metadata":{"annotations":{"velero.io/pvc-name":"c"}},"spec":{"pod":{"namespace":"n","name":"p"},"volume":"v","uploaderType":"restic"},"status":{"phase":"Failed","snapshotID":"r1"}}]`,
 		l.CSIVolumeSnapshots(): `[{"metadata":{"namespace":"n","name":"vs"},"spec":{"source":{"persistentVolumeClaimName":"d"}},"status":{"boundVolumeSnapshotContentName":"vsc"}},
@@ -157,7 +140,7 @@ func TestVolumesOfOldVelero(t *testing.T) {
 	}
 	wantVolumes(t, readB(t, c).Volumes, want)
 	for _, key := range []string{l.VolumeSnapshots(), l.PodVolumeBackups(), l.CSIVolumeSnapshots(), l.CSIVolumeSnapshotContents()} {
-		s.putList(t, key, "null")
+		putList(t, s, key, "null")
 	}
 	wantVolumes(t, readB(t, c).Volumes, nil)
 }
@@ -171,14 +154,14 @@ func TestVolumesBeyondAnAnswer(t *testing.T) {
 	entries[1100] = `{"pvName":"bad","backupMethod":"CSISnapshot","result":"failed"}`
 	entries[1150] = `{"pvName":"left","skipped":true,"skippedReason":"r"}`
 	list := "[" + strings.Join(entries, ",") + "]"
-	c, s := catalogOf(t, map[string]string{archive.Layout{Backup: "b"}.VolumeInfo(): list})
+	c, s := readerOf(t, map[string]string{archive.Layout{Backup: "b"}.VolumeInfo(): list})
 	res := readB(t, c)
 	if len(res.Volumes) != 500 || res.MoreVolumes != 700 || res.Volumes[0].PV != "bad" || res.Volumes[1].PV != "left" || res.Volumes[2].PV != "pv-0000" {
 		t.Errorf("%d volumes, %d more; %+v", len(res.Volumes), res.MoreVolumes, res.Volumes[:3])
 	}
-	s.objs[repository.RestoreDocumentKey("r")] = []byte(`{"metadata":{"name":"r"}}`)
-	s.putList(t, archive.RestoreLayout{Restore: "r"}.VolumeInfo(), strings.ReplaceAll(list, "backupMethod", "restoreMethod"))
-	res, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadRestore, Name: "r"})
+	s.Set(repository.RestoreDocumentKey("r"), []byte(`{"metadata":{"name":"r"}}`))
+	putList(t, s, archive.RestoreLayout{Restore: "r"}.VolumeInfo(), strings.ReplaceAll(list, "backupMethod", "restoreMethod"))
+	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadRestore, Name: "r"})
 	if err != nil || len(res.Volumes) != 500 || res.MoreVolumes != 700 || res.Volumes[9].Method != "CSISnapshot" {
 		t.Errorf("restore: %d volumes, %d more: %v", len(res.Volumes), res.MoreVolumes, err)
 	}
@@ -187,8 +170,8 @@ func TestVolumesBeyondAnAnswer(t *testing.T) {
 // A file of ours that is not what the manifest says is damage, not an empty list.
 func TestVolumesDamaged(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
-	c, s := catalogOf(t, nil)
-	info := s.putList(t, l.VolumeInfo(), "[]")
+	c, s := readerOf(t, nil)
+	info := putList(t, s, l.VolumeInfo(), "[]")
 	manifest, err := archive.EncodeManifest(archive.Manifest{
 		Backup: "b", UID: "u", Cluster: "prod",
 		Files:     []archive.File{archive.NewFile(l.Tarball(), []byte("tar")), archive.NewFile(l.Index(), []byte("index")), archive.NewFile(l.VolumeInfo(), info)},
@@ -197,18 +180,18 @@ func TestVolumesDamaged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.objs[l.Manifest()] = manifest
+	s.Set(l.Manifest(), manifest)
 	// Other files are not asked: a backup of ours has volumeinfo.
-	s.objs[l.VolumeSnapshots()] = []byte("never read")
+	s.Set(l.VolumeSnapshots(), []byte("never read"))
 	if res := readB(t, c); res.Volumes != nil || res.Details.Cluster != "prod" {
 		t.Errorf("%+v", res)
 	}
 	for name, damage := range map[string]func(){
-		"other bytes": func() { s.putList(t, l.VolumeInfo(), `[{"pvName":"x"}]`) },
-		"no file":     func() { delete(s.objs, l.VolumeInfo()) },
+		"other bytes": func() { putList(t, s, l.VolumeInfo(), `[{"pvName":"x"}]`) },
+		"no file":     func() { s.Remove(l.VolumeInfo()) },
 	} {
 		damage()
-		_, err := c.Read(t.Context(), nil, contract.ReadInput{Verb: contract.ReadBackup, Name: "b"})
+		_, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: "b"})
 		if !errors.Is(err, archive.ErrCorrupt) || !strings.Contains(err.Error(), "volumeinfo") {
 			t.Errorf("%s: %v", name, err)
 		}
