@@ -39,15 +39,16 @@ func tagNumber(s ebs.Snapshot, key string) int32 {
 	return int32(n)
 }
 
+// UnknownSpeed says that the throughput of a gp3 volume is not known and its source may tell it.
 func (d *DiskPlan) UnknownSpeed() bool {
 	return d.Type == "gp3" && d.Throughput == 0 && d.Snapshot.VolumeID != "" && d.Snapshot.VolumeID != CopiedVolume
 }
 
 const (
-	// capacityAttempts is how often a volume is asked for in a zone that has no
+	// CapacityAttempts is how often a volume is asked for in a zone that has no
 	// capacity for it: over some 15 s. Whoever waits for capacity waits for hours.
 	CapacityAttempts = 5
-	// goneAfter is how long a volume that EC2 has shown before may be missing: its
+	// GoneAfter is how long a volume that EC2 has shown before may be missing: its
 	// answers differ for seconds, while they spread.
 	GoneAfter = 10 * time.Second
 	// operationTimeout is itemOperationTimeout where the spec has none, as with
@@ -70,6 +71,7 @@ type Disk struct {
 	Missing time.Time `json:"missing,omitzero"`
 }
 
+// DiskOf is a volume as EC2 shows it; zone is the one that was asked for.
 func DiskOf(v ebs.Volume, zone string) Disk {
 	d := Disk{ID: v.ID, Zone: cmp.Or(v.Zone, zone), Ready: v.State == ebs.VolumeAvailable || v.State == ebs.VolumeInUse}
 	switch v.State {

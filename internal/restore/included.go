@@ -10,6 +10,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
+// Summary counts what the workflow is told of a plan.
 func (d *Plan) Summary(s *Run) contract.RestorePlan {
 	n := report.Tally(append(slices.Clone(s.Reasons), d.Reasons...))
 	out := contract.RestorePlan{Ref: s.Archive.Ref, Objects: int64(d.Plan.Objects), Warnings: n.Warnings, Errors: n.Errors}
@@ -24,6 +25,7 @@ func (d *Plan) Summary(s *Run) contract.RestorePlan {
 	return out
 }
 
+// RefOf names an object of the archive as the rules do.
 func RefOf(k archive.Key) resource.Ref {
 	return resource.Ref{Resource: k.Resource, Namespace: k.Namespace, Name: k.Name}
 }

@@ -126,6 +126,7 @@ func (l *Lookup) load(gr string) map[string]bool {
 	return found
 }
 
+// ServiceSelects says that a Service of this restore has a selector.
 func (l *Lookup) ServiceSelects(namespace, name string) bool {
 	if !l.Has("services", namespace, name) {
 		return false

@@ -28,7 +28,7 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	if err := validateRestore(in.Restore); err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	from, unread, err := r.FindBackup(ctx, in.Restore)
+	from, unread, err := r.findBackup(ctx, in.Restore)
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
@@ -41,7 +41,7 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	}
 	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, Archive: contract.OpenedArchive{
 		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name}, Backup: from.Value,
-	}, Reasons: Unsearched(unread)}
+	}, Reasons: unsearched(unread)}
 	if doc.Changes, err = r.changes(ctx, in.Restore.Spec.ResourceModifier); err != nil {
 		return contract.OpenedArchive{}, err
 	}
@@ -57,9 +57,9 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	return doc.Archive, nil
 }
 
-// FindBackup finds the one location that has the backup which the spec names, or any
+// findBackup finds the one location that has the backup which the spec names, or any
 // backup of the schedule that it names.
-func (r *Service) FindBackup(ctx context.Context, in contract.RestoreInput) (repository.Answer[string], []contract.UnreadLocation, error) {
+func (r *Service) findBackup(ctx context.Context, in contract.RestoreInput) (repository.Answer[string], []contract.UnreadLocation, error) {
 	what, err := wanted(in)
 	if err != nil {
 		return repository.Answer[string]{}, nil, err
@@ -95,9 +95,9 @@ func wanted(in contract.RestoreInput) (repository.Query, error) {
 	return what, nil
 }
 
-// Unsearched warns of locations that may have had another backup of the name, or a newer
+// unsearched warns of locations that may have had another backup of the name, or a newer
 // one of the schedule.
-func Unsearched(all []contract.UnreadLocation) []report.Reason {
+func unsearched(all []contract.UnreadLocation) []report.Reason {
 	var reasons []report.Reason
 	for _, u := range all {
 		reasons = append(reasons, report.New(report.LocationUnread, "storage location "+u.Name+" was not searched for the backup: "+u.Message))

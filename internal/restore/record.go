@@ -40,6 +40,7 @@ const (
 	PlanFail   = "fail"
 )
 
+// Tally adds the records of one file of staging to a task's result.
 func Tally(res *contract.ApplyResult, records []Record) {
 	for _, r := range records {
 		switch r.Action {
@@ -63,6 +64,7 @@ func Tally(res *contract.ApplyResult, records []Record) {
 	res.Records++
 }
 
+// PutRecords keeps the records of one batch. It may repeat.
 func (s *Run) PutRecords(ctx context.Context, in contract.ApplyTaskInput, batch int, records []Record) error {
 	return s.Stage.Put(ctx, repository.RecordsFile(in.Level, in.Task, batch), records)
 }

@@ -61,10 +61,10 @@ type Run struct {
 	Arc   *archive.Archive
 	Plan  Plan
 	Index *volumeIndex        // of the plan's volumes
-	Disks map[string]Disk     // by PV; see readDisks
+	Disks map[string]Disk     // by PV; see ReadDisks
 	Ends  map[string]ClaimEnd // of awaited claims; see readClaims
 
-	Actions map[string]report.Action // of claims and volumes; see noteAction
+	Actions map[string]report.Action // of claims and volumes; see NoteAction
 
 	Brought map[resource.Ref]bool // the plan's Related
 }

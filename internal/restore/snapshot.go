@@ -38,6 +38,7 @@ func (s *Run) Content(v *Volume) *snapshotv1.VolumeSnapshotContent {
 	return c
 }
 
+// Snapshot is the VolumeSnapshot that a claim names as its data source.
 func (s *Run) Snapshot(v *Volume) *snapshotv1.VolumeSnapshot {
 	o := &snapshotv1.VolumeSnapshot{
 		TypeMeta:   metav1.TypeMeta{APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot"},

@@ -50,8 +50,8 @@ type Volume struct {
 	Labels   map[string]string `json:"labels,omitempty"`   // of the PV in the backup
 	Patch    bool              `json:"patch,omitempty"`    // a provisioned volume lacks something of the old one
 
-	Disk     *DiskPlan     `json:"disk,omitempty"`     // of wayNative
-	Snapshot *SnapshotPlan `json:"snapshot,omitempty"` // of wayCSI
+	Disk     *DiskPlan     `json:"disk,omitempty"`     // of WayNative
+	Snapshot *SnapshotPlan `json:"snapshot,omitempty"` // of WayCSI
 }
 
 // DiskPlan is the EBS volume to make.
@@ -133,6 +133,7 @@ type volumeIndex struct {
 	Taken       map[string]bool
 }
 
+// Index indexes a plan; that of a nil plan is empty.
 func (p *Volumes) Index() *volumeIndex {
 	x := &volumeIndex{Pvs: map[string]*Volume{}, Claims: map[string]*Volume{}, Taken: map[string]bool{}}
 	if p == nil {
@@ -196,6 +197,7 @@ type ClaimEnd struct {
 	Reasons []report.Reason `json:"reasons,omitempty"`
 }
 
+// End is how a claim ends that is not waited for any longer.
 func (v *Volume) End(why report.Reason) ClaimEnd {
 	return ClaimEnd{Reasons: []report.Reason{why.At(resource.PersistentVolumeClaims, v.Target, v.Claim)}}
 }

@@ -24,6 +24,7 @@ type Source struct {
 	Read  int64
 }
 
+// ReadRange reads a part of a file, to its end for a negative n.
 func (s *Source) ReadRange(_ context.Context, file string, off, n int64) (io.ReadCloser, error) {
 	b := s.files[file]
 	b = b[min(off, int64(len(b))):]
@@ -38,6 +39,7 @@ func (s *Source) ReadRange(_ context.Context, file string, off, n int64) (io.Rea
 // labels as JSON and the rest of its body, with a comma in front.
 type Stored struct{ Key, Labels, Rest string }
 
+// Split gives the key and the body of the object.
 func (o Stored) Split() (archive.Key, []byte) {
 	gr, object, _ := strings.Cut(o.Key, " ")
 	k := archive.Key{Resource: gr, Version: "v1"}
@@ -81,6 +83,7 @@ func StoredSession(t testing.TB, objs []Stored, spec velerov1.RestoreSpec, names
 	return s, src
 }
 
+// KnownType resolves every name to a type of that name.
 func KnownType(name string) (filter.Type, bool) {
 	return filter.Type{GroupResource: name, Version: "v1"}, true
 }

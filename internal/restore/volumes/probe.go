@@ -23,17 +23,17 @@ type probeTimes struct {
 	// answer is how long nothing new may be said. A driver that works answers in a
 	// second, its snapshotter notes some five answers a second (--kube-api-qps).
 	answer time.Duration
-	Insist time.Duration // a driver has to say that long that a snapshot is not there
+	insist time.Duration // a driver has to say that long that a snapshot is not there
 	every  time.Duration // between two looks
 }
 
-func UsualProbe() probeTimes {
-	return probeTimes{answer: 15 * time.Second, Insist: csi.InsistFor, every: 400 * time.Millisecond}
+func usualProbe() probeTimes {
+	return probeTimes{answer: 15 * time.Second, insist: csi.InsistFor, every: 400 * time.Millisecond}
 }
 
 // Probe is probeSnapshots with the usual times.
 func Probe(ctx context.Context, r *restore.Service, s *restore.Run, plan *restore.Volumes) ([]report.Reason, error) {
-	return probeSnapshots(ctx, r, s, plan, UsualProbe())
+	return probeSnapshots(ctx, r, s, plan, usualProbe())
 }
 
 // probeSnapshots has the drivers look for the snapshots that EC2 was not asked about. The
@@ -88,7 +88,7 @@ func (p *prober) await(ctx context.Context) error {
 		if n := p.said(); n > said {
 			last, said = time.Now(), n
 		}
-		if quiet := time.Since(last); quiet >= p.times.answer || p.open(quiet >= p.times.Insist) == 0 {
+		if quiet := time.Since(last); quiet >= p.times.answer || p.open(quiet >= p.times.insist) == 0 {
 			return nil
 		}
 		select {

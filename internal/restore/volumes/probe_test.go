@@ -115,7 +115,7 @@ func probing(t *testing.T, s *contentServer, handles ...string) (*restore.Servic
 }
 
 func quickProbe() probeTimes {
-	return probeTimes{answer: 1500 * time.Millisecond, Insist: 300 * time.Millisecond, every: 20 * time.Millisecond}
+	return probeTimes{answer: 1500 * time.Millisecond, insist: 300 * time.Millisecond, every: 20 * time.Millisecond}
 }
 
 func TestProbe(t *testing.T) {
@@ -132,7 +132,7 @@ func TestProbe(t *testing.T) {
 	}{
 		"found":              {map[string]string{"h1": ready, "h2": ready}, "", "", nil, 0},
 		"found, not ready":   {map[string]string{"h1": ready, "h2": late}, "", "", nil, 0},
-		"missing":            {map[string]string{"h1": ready, "h2": gone}, contract.ErrTypeNotFound, "claim shop/h2: the driver csi.example.org does not find snapshot h2", nil, times.Insist},
+		"missing":            {map[string]string{"h1": ready, "h2": gone}, contract.ErrTypeNotFound, "claim shop/h2: the driver csi.example.org does not find snapshot h2", nil, times.insist},
 		"in trouble":         {map[string]string{"h1": ready, "h2": broken}, "", "", []string{"no credentials"}, times.answer},
 		"no answer":          {map[string]string{"h1": ready}, "", "", []string{"no answer after 1.5s"}, times.answer},
 		"missing and silent": {map[string]string{"h2": gone}, contract.ErrTypeNotFound, "snapshot h2", nil, times.answer},

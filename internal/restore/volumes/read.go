@@ -76,11 +76,11 @@ func (f *volumeFacts) readFiles(ctx context.Context, src store.Store, m archive.
 	)
 }
 
-// AnnotationPodVolumeClaim is where a PodVolumeBackup names the claim.
-const AnnotationPodVolumeClaim = "velero.io/pvc-name"
+// annotationPodVolumeClaim is where a PodVolumeBackup names the claim.
+const annotationPodVolumeClaim = "velero.io/pvc-name"
 
 func (f *volumeFacts) addFiles(o velerov1.PodVolumeBackup) {
-	if claim := o.Annotations[AnnotationPodVolumeClaim]; claim != "" {
+	if claim := o.Annotations[annotationPodVolumeClaim]; claim != "" {
 		f.files[kube.ObjectName(o.Spec.Pod.Namespace, claim)] = true
 	}
 }

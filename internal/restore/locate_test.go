@@ -1,4 +1,4 @@
-package activities
+package restore
 
 import (
 	"errors"
@@ -10,7 +10,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -53,10 +52,10 @@ func TestRestoreFromAnyLocation(t *testing.T) {
 		"the only location": {repositorytest.Stores{"west": repositorytest.Holding("a")}, "a", "", "", "a", outcome{place: "west"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &restore.Service{Locations: repositorytest.Locations(c.locations)}
+			r := &Service{Locations: repositorytest.Locations(c.locations)}
 			in := contract.RestoreInput{Name: "r", Location: c.location}
 			in.Spec.BackupName, in.Spec.ScheduleName = c.backup, c.schedule
-			found, unread, err := r.FindBackup(t.Context(), in)
+			found, unread, err := r.findBackup(t.Context(), in)
 			place := ""
 			if err == nil {
 				place = found.Location.Name
@@ -65,7 +64,7 @@ func TestRestoreFromAnyLocation(t *testing.T) {
 			if found.Value != c.restored {
 				t.Errorf("restores %q, want %q", found.Value, c.restored)
 			}
-			if got := restore.Unsearched(unread); len(got) != c.warnings || c.warnings > 0 && got[0].Severity != report.Warning {
+			if got := unsearched(unread); len(got) != c.warnings || c.warnings > 0 && got[0].Severity != report.Warning {
 				t.Errorf("%v", got)
 			}
 		})
@@ -79,7 +78,7 @@ func TestAbandonSearchesAll(t *testing.T) {
 	for _, y := range all {
 		y.Set(archive.Staging("u")+"chunk-00000", []byte("x"))
 	}
-	r := &restore.Service{Locations: repositorytest.Locations(all)}
+	r := &Service{Locations: repositorytest.Locations(all)}
 	if _, err := r.Abandon(t.Context(), contract.AbandonRestoreInput{Ref: contract.RestoreRef{Name: "r", UID: "u"}}, nil); err != nil {
 		t.Fatal(err)
 	}
