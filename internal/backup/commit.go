@@ -42,11 +42,6 @@ func (b *Service) Commit(ctx context.Context, in contract.CommitBackupInput) (co
 		return contract.BackupResult{}, err
 	}
 	if held {
-		// An entry of an earlier backup of the name must not stand for this one. Without an
-		// entry the document is read.
-		if err := repository.ForgetBackup(ctx, st, in.Ref.Name); err != nil {
-			return contract.BackupResult{}, err
-		}
 		err = repository.PutDocument(ctx, st, layout.Metadata(), backupDocument(&p, in))
 	}
 	if err != nil && !errors.Is(err, store.ErrExists) {
@@ -68,9 +63,6 @@ func (b *Service) committed(ctx context.Context, st store.Store, l archive.Layou
 	}
 	if string(doc.UID) != in.Ref.UID {
 		return contract.BackupResult{}, failure.Exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
-	}
-	if err := repository.RememberBackup(ctx, st, &doc, in.Seal.Bytes); err != nil {
-		return contract.BackupResult{}, err
 	}
 	if err := b.releaseVolumes(ctx, st, in.Ref); err != nil {
 		return contract.BackupResult{}, err
