@@ -6,10 +6,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -83,7 +84,7 @@ func (o *Run) ClaimSnapshots(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
 	for _, t := range AllSnapshots(units) {
 		if v := o.Plan.Volumes.Volumes[t.Volume]; t.Failed == "" && v.Snapshot != "" {
-			out[kube.ObjectName(v.Namespace, v.Claim)] = v.Snapshot
+			out[resource.ObjectName(v.Namespace, v.Claim)] = v.Snapshot
 		}
 	}
 	return out, nil

@@ -4,7 +4,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -28,7 +29,7 @@ func unitsOf(made volume.Plan, hooked map[string]PodHooks) []Unit {
 	for _, u := range made.Units {
 		unit := Unit{Groups: [][]int{u.Volumes}}
 		for _, ref := range u.Pods {
-			key := kube.ObjectName(ref.Namespace, ref.Name)
+			key := resource.ObjectName(ref.Namespace, ref.Name)
 			if pod, ok := left[key]; ok {
 				pod.Claims = ref.Claims
 				unit.Pods = append(unit.Pods, pod)

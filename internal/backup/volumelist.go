@@ -112,7 +112,7 @@ func (l *volumeLister) pod(pod corev1.Pod) error {
 		return err
 	}
 	for _, claim := range volume.ClaimsOf(&pod) {
-		l.pulled[kube.ObjectName(pod.Namespace, claim)] = true
+		l.pulled[resource.ObjectName(pod.Namespace, claim)] = true
 	}
 	if len(pod.Spec.Volumes) > 0 {
 		l.pods = append(l.pods, trimmed(&pod))
@@ -142,7 +142,7 @@ func (l *volumeLister) hooks(pod *corev1.Pod) error {
 	}
 	l.reasons = append(l.reasons, problems...)
 	if len(pre)+len(post) > 0 {
-		l.hooked[kube.ObjectName(pod.Namespace, pod.Name)] = PodHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: ControllerUID(pod), Pre: pre, Post: post}
+		l.hooked[resource.ObjectName(pod.Namespace, pod.Name)] = PodHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: ControllerUID(pod), Pre: pre, Post: post}
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func (l *volumeLister) selected(groupResource, namespace, name string, labels ma
 		return false
 	}
 	switch {
-	case groupResource == resource.PersistentVolumeClaims && l.pulled[kube.ObjectName(namespace, name)], groupResource == resource.PersistentVolumes && l.bound[name]:
+	case groupResource == resource.PersistentVolumeClaims && l.pulled[resource.ObjectName(namespace, name)], groupResource == resource.PersistentVolumes && l.bound[name]:
 		return true
 	}
 	return decision == filter.All && f.MatchLabels(labels)

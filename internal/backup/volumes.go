@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -60,7 +59,7 @@ type PodHooks struct {
 	Post      []hook.Hook `json:"post,omitempty"`
 }
 
-func (p *PodHooks) Key() string { return kube.ObjectName(p.Namespace, p.Name) }
+func (p *PodHooks) Key() string { return resource.ObjectName(p.Namespace, p.Name) }
 
 // Volumes are the indexes of all volumes of the unit.
 func (u *Unit) Volumes() []int {

@@ -5,9 +5,10 @@ import (
 	"context"
 	"slices"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -113,7 +114,7 @@ func addMoved(v *contract.VolumeSummary, d *volume.MovedInfo) {
 
 func addPod(v *contract.VolumeSummary, p *volume.PodVolumeInfo) {
 	if p != nil {
-		v.Pod, v.PodVolume, v.Uploader = kube.ObjectName(p.PodNamespace, p.PodName), p.VolumeName, p.UploaderType
+		v.Pod, v.PodVolume, v.Uploader = resource.ObjectName(p.PodNamespace, p.PodName), p.VolumeName, p.UploaderType
 		v.Snapshot, v.Bytes = p.SnapshotHandle, p.Size
 	}
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -57,7 +58,7 @@ func oldFiles(o velerov1.PodVolumeBackup) contract.VolumeSummary {
 	return contract.VolumeSummary{
 		Namespace: o.Spec.Pod.Namespace, Claim: o.Annotations[annotationClaim], Method: string(volume.MethodPodVolumeBackup),
 		Snapshot: o.Status.SnapshotID, Bytes: o.Status.Progress.TotalBytes, Result: string(resultOfPhase(string(o.Status.Phase))),
-		Pod: kube.ObjectName(o.Spec.Pod.Namespace, o.Spec.Pod.Name), PodVolume: o.Spec.Volume, Uploader: o.Spec.UploaderType,
+		Pod: resource.ObjectName(o.Spec.Pod.Namespace, o.Spec.Pod.Name), PodVolume: o.Spec.Volume, Uploader: o.Spec.UploaderType,
 	}
 }
 

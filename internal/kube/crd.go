@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
@@ -53,7 +55,7 @@ func (c *Client) AwaitEstablished(ctx context.Context, crdNames []string, patien
 		if len(pending) == 0 || idle >= patience {
 			break
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := poll.Wait(ctx, wait); err != nil {
 			return pending, err
 		}
 		idle += wait

@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 // Discover asks the server what it serves: two requests with aggregated
@@ -80,7 +82,7 @@ func (c *Client) attempts(ctx context.Context, what string, try func() error) er
 		if !again || ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := poll.Wait(ctx, wait); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
@@ -102,11 +104,10 @@ func newCatalog(groups []*metav1.APIGroup, lists []*metav1.APIResourceList) Cata
 	for _, l := range lists {
 		byVersion[l.GroupVersion] = l
 	}
-	cat := Catalog{served: map[string][]string{}, versions: map[string][]string{}, status: map[string]bool{}}
+	cat := Catalog{versions: map[string][]string{}, status: map[string]bool{}}
 	for _, g := range groups {
 		for _, v := range preferredFirst(g) {
 			if l := byVersion[v.GroupVersion]; l != nil {
-				cat.served[g.Name] = append(cat.served[g.Name], v.Version)
 				cat.add(g.Name, v.Version, l.APIResources)
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/util/exec"
+
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
@@ -103,7 +105,7 @@ func (e *execution) end(ctx context.Context, out *execOutput) string {
 		if time.Now().After(killing) {
 			signal = "KILL"
 		}
-		if err := sleep(ctx, endPause); err != nil {
+		if err := poll.Wait(ctx, endPause); err != nil {
 			return left
 		}
 	}

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/net"
+
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
 	acceptJSON = "application/json"
 	// The second choice is for aggregated servers that know no metadata view.
-	acceptMeta     = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 	acceptMetaList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 	// maxStatus bounds the body of a refusal that is read; a Status with a
 	// cause for every field of an object stays far below.
@@ -70,7 +71,7 @@ func (c *Client) do(ctx context.Context, k call, read func(io.Reader) error) err
 		if !again {
 			return fmt.Errorf("%s: %w", k.what, err)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := poll.Wait(ctx, wait); err != nil {
 			return fmt.Errorf("%s: %w", k.what, err)
 		}
 	}

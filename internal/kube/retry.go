@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -67,16 +66,5 @@ func (r *retry) judge(err error) (time.Duration, bool) {
 		return 0, r.internal < internalTries
 	default:
 		return after, code >= http.StatusInternalServerError
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
 	}
 }

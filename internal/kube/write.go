@@ -13,13 +13,11 @@ import (
 // PatchType is the media type of a patch.
 type PatchType string
 
-// The kinds of patches that API servers know. Strategic patches work for
-// built-in types only; an apply creates what is not there.
+// The kinds of patches in use. Merge patches work for every type; an apply creates
+// what is not there.
 const (
-	PatchJSON      PatchType = "application/json-patch+json"
-	PatchMerge     PatchType = "application/merge-patch+json"
-	PatchStrategic PatchType = "application/strategic-merge-patch+json"
-	PatchApply     PatchType = "application/apply-patch+yaml"
+	PatchMerge PatchType = "application/merge-patch+json"
+	PatchApply PatchType = "application/apply-patch+yaml"
 )
 
 // WriteOptions says how to write. The zero value is an ordinary write.
@@ -33,9 +31,6 @@ type WriteOptions struct {
 	// FieldValidation is what the server does about unknown fields: "Ignore",
 	// "Warn" (its default) or "Strict". Checking costs it a second decoding.
 	FieldValidation string
-	// MetadataOnly asks for a reply of apiVersion, kind and metadata only, which
-	// saves both sides the rest.
-	MetadataOnly bool
 	// Warn receives the server's warnings: deprecated versions, unknown fields.
 	Warn func(text string)
 }
@@ -64,11 +59,7 @@ func (o WriteOptions) query() url.Values {
 }
 
 func (o WriteOptions) call(method, path string, body []byte, contentType string) call {
-	k := call{method: method, path: path, query: o.query(), body: body, contentType: contentType, class: classWrite, warn: o.Warn}
-	if o.MetadataOnly {
-		k.accept = acceptMeta
-	}
-	return k
+	return call{method: method, path: path, query: o.query(), body: body, contentType: contentType, class: classWrite, warn: o.Warn}
 }
 
 // Create posts one object and returns it as the server has stored it. A create
@@ -101,21 +92,6 @@ func (c *Client) PatchStatus(ctx context.Context, r Resource, ns, name string, t
 func (c *Client) patch(ctx context.Context, r Resource, ns, name, sub string, t PatchType, body []byte, o PatchOptions) ([]byte, error) {
 	k := o.call(http.MethodPatch, r.path(ns, name, sub), body, string(t))
 	k.what = "patch " + r.ref(ns, name)
-	return c.bytes(ctx, k)
-}
-
-// Update replaces one object; a resourceVersion in body makes it conditional.
-func (c *Client) Update(ctx context.Context, r Resource, ns, name string, body []byte, o WriteOptions) ([]byte, error) {
-	k := o.call(http.MethodPut, r.path(ns, name, ""), body, acceptJSON)
-	k.what = "update " + r.ref(ns, name)
-	return c.bytes(ctx, k)
-}
-
-// UpdateStatus replaces the status of one object. For a type whose status is
-// no sub-resource the error IsNotFound.
-func (c *Client) UpdateStatus(ctx context.Context, r Resource, ns, name string, body []byte, o WriteOptions) ([]byte, error) {
-	k := o.call(http.MethodPut, r.path(ns, name, "status"), body, acceptJSON)
-	k.what = "update status of " + r.ref(ns, name)
 	return c.bytes(ctx, k)
 }
 

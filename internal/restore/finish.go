@@ -18,7 +18,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -115,7 +114,7 @@ func (s *Run) fold(ctx context.Context) (*folded, error) {
 	return f, errors.Join(err, zw.Close())
 }
 
-func planKey(r Record) string { return r.Resource + " " + kube.ObjectName(r.Namespace, r.Name) }
+func planKey(r Record) string { return r.Resource + " " + resource.ObjectName(r.Namespace, r.Name) }
 
 // planOf reads the dry run that this restore has to agree with, if it names one.
 func (s *Run) planOf(ctx context.Context) (out map[string]Record, err error) {

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
@@ -93,7 +92,7 @@ func (l *Lookup) Has(gr, namespace, name string) bool {
 	if l.Keys[gr] == nil {
 		l.Keys[gr] = l.load(gr)
 	}
-	return l.Keys[gr][kube.ObjectName(namespace, name)]
+	return l.Keys[gr][resource.ObjectName(namespace, name)]
 }
 
 // load finds the objects of a type, without those that the labels leave out.
@@ -106,7 +105,7 @@ func (l *Lookup) load(gr string) map[string]bool {
 	}
 	if l.S.Plan.Filter.HasSelectors() {
 		l.note(repository.WalkResource(l.Ctx, l.S.Arc, gr, func(e archive.Entry, body []byte) error {
-			if l.S.Selects(e.Key, kube.DecodeLabels(body)) {
+			if l.S.Selects(e.Key, resource.DecodeLabels(body)) {
 				add(e)
 			}
 			return nil

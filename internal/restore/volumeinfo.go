@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -33,7 +32,7 @@ func (s *Run) restored(v *Volume) (pv string, ok bool) {
 	if !v.HasData() {
 		return "", false
 	}
-	end, awaited := s.Ends[kube.ObjectName(v.Namespace, v.Claim)]
+	end, awaited := s.Ends[resource.ObjectName(v.Namespace, v.Claim)]
 	if v.Way == WayCSI || awaited {
 		return end.PV, end.PV != ""
 	}
@@ -49,7 +48,9 @@ func (s *Run) NoteAction(rec Record) {
 	}
 }
 
-func actionKey(gr, namespace, name string) string { return gr + " " + kube.ObjectName(namespace, name) }
+func actionKey(gr, namespace, name string) string {
+	return gr + " " + resource.ObjectName(namespace, name)
+}
 
 // restoreInfos is Velero's list of restored volumes (velero.md A6).
 func (s *Run) restoreInfos() []volume.RestoreInfo {
@@ -88,7 +89,7 @@ func (s *Run) eachRestored(fn func(v *Volume, pv string)) {
 // logVolumes tells where each volume came from.
 func (s *Run) logVolumes(log *report.Log, at time.Time) {
 	s.eachRestored(func(v *Volume, pv string) {
-		args := []any{"claim", kube.ObjectName(v.Target, v.Claim), "volume", pv, "method", string(v.method())}
+		args := []any{"claim", resource.ObjectName(v.Target, v.Claim), "volume", pv, "method", string(v.method())}
 		if v.Way == WayNative {
 			args = append(args, "snapshot", v.Disk.Snapshot.ID, "disk", s.Disks[v.PV].ID, "zone", v.Disk.Zone)
 		} else {
@@ -105,7 +106,7 @@ func (s *Run) Origin(e archive.Entry) string {
 	case resource.PersistentVolumes:
 		v = s.Index.Pvs[e.Name]
 	case resource.PersistentVolumeClaims:
-		v = s.Index.Claims[kube.ObjectName(e.Namespace, e.Name)]
+		v = s.Index.Claims[resource.ObjectName(e.Namespace, e.Name)]
 	}
 	switch {
 	case v == nil || !v.HasData():

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -33,7 +32,7 @@ func (s *Run) NoDisk(gr, namespace, name string) string {
 	case resource.PersistentVolumes:
 		v = s.Index.Pvs[name]
 	case resource.PersistentVolumeClaims:
-		v = s.Index.Claims[kube.ObjectName(namespace, name)]
+		v = s.Index.Claims[resource.ObjectName(namespace, name)]
 	}
 	if v == nil || !v.NeedsDisk() || s.Restore.DryRun {
 		return ""
@@ -62,7 +61,7 @@ func (s *Run) VolumeRules(c *resource.Context) {
 	c.Disk = s.diskOf
 	c.Claim = s.Index.claim
 	c.Class = func(class string) string { return cmp.Or(s.Plan.Volumes.Classes[class], class) }
-	c.Taken = func(namespace, name string) bool { return s.Index.Taken[kube.ObjectName(namespace, name)] }
+	c.Taken = func(namespace, name string) bool { return s.Index.Taken[resource.ObjectName(namespace, name)] }
 }
 
 // plannedDisk stands for the id of a disk that a dry run does not make.

@@ -2,7 +2,6 @@ package restore
 
 import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -145,7 +144,7 @@ func (p *Volumes) Index() *volumeIndex {
 			x.Pvs[v.PV] = v
 		}
 		if v.Claim != "" {
-			x.Claims[kube.ObjectName(v.Namespace, v.Claim)] = v
+			x.Claims[resource.ObjectName(v.Namespace, v.Claim)] = v
 		}
 	}
 	for _, name := range p.Taken {
@@ -166,7 +165,7 @@ func (x *volumeIndex) Related(gr, name string) bool {
 
 // claim answers the rules' question where a claim's data comes from.
 func (x *volumeIndex) claim(namespace, name string) (resource.ClaimData, bool) {
-	v := x.Claims[kube.ObjectName(namespace, name)]
+	v := x.Claims[resource.ObjectName(namespace, name)]
 	if v == nil || !v.Selected {
 		return resource.ClaimData{}, false
 	}

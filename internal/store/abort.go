@@ -7,6 +7,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 // abortTimeout bounds the clean-up of an upload whose caller is gone.
@@ -27,7 +29,7 @@ func (u *upload) abort(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := poll.Wait(ctx, pause); err != nil {
 			return classify("abort upload", u.key, err)
 		}
 		if gone, err := u.gone(ctx); gone || err != nil {

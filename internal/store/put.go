@@ -12,6 +12,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
@@ -68,7 +69,7 @@ func (s *S3) putRetry(ctx context.Context, key string, body []byte, contentType 
 		case !errors.Is(err, ErrConflict) || try == conflictRetries:
 			return err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := poll.Wait(ctx, pause); err != nil {
 			return classify("put", key, err)
 		}
 		pause *= 2
@@ -136,15 +137,4 @@ func countAttempts(n *int) func(*s3.Options) {
 	return s3.WithAPIOptions(func(stack *middleware.Stack) error {
 		return stack.Finalize.Insert(count, "Retry", middleware.After)
 	})
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

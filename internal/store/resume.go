@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
@@ -71,7 +72,7 @@ func (r *resumingReader) reopen(cause error) error {
 	if !lost || r.left < 0 || r.tries == resumeTries || r.ctx.Err() != nil {
 		return errors.Join(r.ctx.Err(), cause)
 	}
-	if err := sleep(r.ctx, resumePause<<r.tries); err != nil {
+	if err := poll.Wait(r.ctx, resumePause<<r.tries); err != nil {
 		return err
 	}
 	r.tries++

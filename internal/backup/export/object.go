@@ -59,7 +59,7 @@ func (e *shardExport) decodeAndChange(gr string, raw []byte) ([]byte, error) {
 // markClaim says on a claim which VolumeSnapshot holds its data, as Velero does.
 func (e *shardExport) markClaim(obj map[string]any) bool {
 	meta, _ := obj["metadata"].(map[string]any)
-	snapshot := e.snapshots[kube.ObjectName(kube.StringOf(meta["namespace"]), kube.StringOf(meta["name"]))]
+	snapshot := e.snapshots[resource.ObjectName(resource.StringOf(meta["namespace"]), resource.StringOf(meta["name"]))]
 	if snapshot == "" {
 		return false
 	}

@@ -72,7 +72,7 @@ func (e *shardExport) notServed(ctx context.Context, r kube.Resource, u listCall
 		return nil
 	}
 	if e.suspect(r, u) < notServedTries {
-		if err := poll.Sleep(ctx, notServedPause); err != nil {
+		if err := poll.Wait(ctx, notServedPause); err != nil {
 			return err
 		}
 		return fmt.Errorf("%w: %w", errSuspect, err)

@@ -165,8 +165,8 @@ func (r *relatedExport) subject(ctx context.Context, ref resource.Ref) error {
 		meta, _ := b["metadata"].(map[string]any)
 		role, _ := b["roleRef"].(map[string]any)
 		r.want([]resource.Ref{
-			{Resource: ref.Resource, Name: kube.StringOf(meta["name"])},
-			{Resource: strings.Replace(ref.Resource, "clusterrolebindings", "clusterroles", 1), Name: kube.StringOf(role["name"])},
+			{Resource: ref.Resource, Name: resource.StringOf(meta["name"])},
+			{Resource: strings.Replace(ref.Resource, "clusterrolebindings", "clusterroles", 1), Name: resource.StringOf(role["name"])},
 		})
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -147,7 +149,7 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 		return err
 	}
 	res, err := e.b.Kube.ListAll(ctx, req, func(it kube.Item) error {
-		if u.skip[kube.ObjectName(it.Namespace, it.Name)] || !e.isWanted(u, it) {
+		if u.skip[resource.ObjectName(it.Namespace, it.Name)] || !e.isWanted(u, it) {
 			return nil
 		}
 		return e.addObject(r, it)
@@ -182,7 +184,7 @@ func (e *shardExport) addOrdered(ctx context.Context, r kube.Resource, u listCal
 		return nil // staged before the watermark
 	}
 	for _, name := range u.list.Ordered {
-		ns, n := kube.SplitName(name)
+		ns, n := resource.SplitName(name)
 		got, err := fetchObject(ctx, e.b, r, ns, n)
 		switch {
 		case err != nil:

@@ -20,7 +20,7 @@ func (f *Quiescer) try(ctx context.Context, pod *backup.PodHooks, h hook.Hook, t
 		if err == nil || ctx.Err() != nil || !again(err) || time.Now().After(end) {
 			return err
 		}
-		if err := poll.Sleep(ctx, f.times.Pause); err != nil {
+		if err := poll.Wait(ctx, f.times.Pause); err != nil {
 			return err
 		}
 	}

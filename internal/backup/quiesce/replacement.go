@@ -41,7 +41,7 @@ func (f *Quiescer) inspectMissing(ctx context.Context, i int, end time.Time, mis
 	}
 	switch {
 	case time.Now().Before(end):
-		return awaited, missing, poll.Sleep(ctx, f.times.Pause)
+		return awaited, missing, poll.Wait(ctx, f.times.Pause)
 	case used || err != nil:
 		return inUse, errors.Join(missing, err), nil
 	}

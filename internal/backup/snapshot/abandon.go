@@ -70,7 +70,7 @@ func dropSnapshots(ctx context.Context, b *backup.Service, o *backup.Run) error 
 	if !ok || !recent(units) {
 		return nil
 	}
-	if err := poll.Sleep(ctx, quota.LookAgainFor); err != nil {
+	if err := poll.Wait(ctx, quota.LookAgainFor); err != nil {
 		return err
 	}
 	return native.Discard(ctx, all, nil)

@@ -10,7 +10,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -175,7 +174,7 @@ func (f *finisher) store(ctx context.Context, p *heartbeat.Recorder, shard int) 
 func (f *finisher) addObjects(w *backup.ShardWriter) error {
 	for _, o := range f.objects {
 		if err := w.Writer.Add(o.Key, o.Body); err != nil {
-			return fmt.Errorf("store %s: %w", kube.ObjectName(o.Key.Namespace, o.Key.Name), err)
+			return fmt.Errorf("store %s: %w", resource.ObjectName(o.Key.Namespace, o.Key.Name), err)
 		}
 		switch o.Key.Resource {
 		case resource.VolumeSnapshots:

@@ -8,13 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/quiesce"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -172,7 +173,7 @@ func (s *unitSnapshot) take(ctx context.Context, without map[int]bool, last bool
 func (s *unitSnapshot) without(stopped map[string]string) map[int]bool {
 	out := map[int]bool{}
 	for _, pod := range s.unit.Pods {
-		why, ok := stopped[kube.ObjectName(pod.Namespace, pod.Name)]
+		why, ok := stopped[resource.ObjectName(pod.Namespace, pod.Name)]
 		if !ok {
 			continue
 		}

@@ -17,7 +17,7 @@ func (a *applier) fill(ctx context.Context, it *item) error {
 	if it.entry.Resource != resource.PersistentVolumeClaims {
 		return nil
 	}
-	v := a.s.Index.Claims[kube.ObjectName(it.entry.Namespace, it.entry.Name)]
+	v := a.s.Index.Claims[resource.ObjectName(it.entry.Namespace, it.entry.Name)]
 	if v == nil || !v.Selected || v.Way != restore.WayCSI {
 		return nil
 	}

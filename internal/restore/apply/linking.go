@@ -128,7 +128,7 @@ func (t *linking) write(ctx context.Context, res kube.Resource, refs []any) erro
 	if err != nil {
 		return err
 	}
-	_, err = t.l.a.r.Kube.Patch(ctx, res, t.rec.Namespace, t.rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: kube.FieldManager})
+	_, err = t.l.a.r.Kube.Patch(ctx, res, t.rec.Namespace, t.rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: resource.FieldManager})
 	if kube.IsNotFound(err) {
 		return nil
 	}

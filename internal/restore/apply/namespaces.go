@@ -57,7 +57,7 @@ func (n *namespaces) make(ctx context.Context, source, target string) error {
 	if err != nil {
 		return err
 	}
-	_, err = n.a.r.Kube.Create(ctx, namespaceType, "", body, kube.CreateOptions{FieldManager: kube.FieldManager})
+	_, err = n.a.r.Kube.Create(ctx, namespaceType, "", body, kube.CreateOptions{FieldManager: resource.FieldManager})
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return fmt.Errorf("create namespace %s: %w", target, err)
 	}
@@ -104,7 +104,7 @@ func (n *namespaces) gone(ctx context.Context, name string) error {
 		if err := json.Unmarshal(raw, &obj); err != nil {
 			return fmt.Errorf("read namespace %s: %w", name, err)
 		}
-		if !kube.IsDeleting(obj) {
+		if !resource.IsDeleting(obj) {
 			return nil
 		}
 		select {
@@ -124,7 +124,7 @@ func blockers(ns map[string]any) string {
 	conditions, _ := status["conditions"].([]any)
 	for _, c := range conditions {
 		if m, _ := c.(map[string]any); m["status"] == "True" {
-			out += "; " + kube.StringOf(m["message"])
+			out += "; " + resource.StringOf(m["message"])
 		}
 	}
 	return out

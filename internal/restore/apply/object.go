@@ -107,8 +107,8 @@ func (a *applier) prepare(it *item) (rec restore.Record, done bool) {
 	if err := json.Unmarshal(it.body, &it.want); err != nil {
 		return it.fail(report.ObjectInvalid, fmt.Errorf("decode: %w", err)), true
 	}
-	it.rec.APIVersion, it.rec.Kind = kube.StringOf(it.want["apiVersion"]), kube.StringOf(it.want["kind"])
-	if !a.s.Selects(it.entry.Key, kube.LabelsOf(it.want)) {
+	it.rec.APIVersion, it.rec.Kind = resource.StringOf(it.want["apiVersion"]), resource.StringOf(it.want["kind"])
+	if !a.s.Selects(it.entry.Key, resource.LabelsOf(it.want)) {
 		return restore.Record{}, true
 	}
 	if text := a.s.NoDisk(it.entry.Resource, it.entry.Namespace, it.entry.Name); text != "" {
@@ -136,8 +136,8 @@ func (a *applier) prepare(it *item) (rec restore.Record, done bool) {
 
 // notes turns what the rules have to say into reasons.
 func (a *applier) notes(it *item) {
-	if meta, _ := it.want["metadata"].(map[string]any); kube.StringOf(meta["name"]) != "" {
-		it.rec.Name = kube.StringOf(meta["name"]) // a mapped namespace has another name
+	if meta, _ := it.want["metadata"].(map[string]any); resource.StringOf(meta["name"]) != "" {
+		it.rec.Name = resource.StringOf(meta["name"]) // a mapped namespace has another name
 	}
 	for _, n := range it.out.Warnings {
 		it.rec.Reasons = append(it.rec.Reasons, it.reason(n.Code, n.Text).As(report.Warning))
@@ -180,14 +180,14 @@ func (a *applier) create(ctx context.Context, it *item, body []byte) ([]byte, er
 
 // createIn is create for any object that goes with one of a source namespace.
 func (a *applier) createIn(ctx context.Context, res kube.Resource, source, target string, body []byte) ([]byte, error) {
-	live, err := a.r.Kube.Create(ctx, res, target, body, kube.CreateOptions{FieldManager: kube.FieldManager})
+	live, err := a.r.Kube.Create(ctx, res, target, body, kube.CreateOptions{FieldManager: resource.FieldManager})
 	if target == "" || !kube.IsNotFound(err) && !kube.IsTerminating(err) {
 		return live, err
 	}
 	if err := a.names.ensure(ctx, source, target); err != nil {
 		return nil, err
 	}
-	return a.r.Kube.Create(ctx, res, target, body, kube.CreateOptions{FieldManager: kube.FieldManager})
+	return a.r.Kube.Create(ctx, res, target, body, kube.CreateOptions{FieldManager: resource.FieldManager})
 }
 
 // complete makes the second calls that few objects need: the field ownership of
@@ -215,7 +215,7 @@ func (a *applier) second(ctx context.Context, it *item, patch map[string]any, se
 	if err != nil {
 		return err
 	}
-	_, err = send(ctx, it.res, it.ns, it.rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: kube.FieldManager})
+	_, err = send(ctx, it.res, it.ns, it.rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: resource.FieldManager})
 	if down := a.r.Outage(ctx, err); down != nil {
 		return down
 	}
@@ -239,7 +239,7 @@ func (a *applier) existing(ctx context.Context, it *item) (restore.Record, error
 		return a.complete(ctx, it)
 	}
 	it.rec.Live = digest(live)
-	if kube.IsDeleting(live) && it.entry.Resource == "namespaces" {
+	if resource.IsDeleting(live) && it.entry.Resource == "namespaces" {
 		if err := a.names.gone(ctx, it.rec.Name); err != nil {
 			return it.fail(report.NamespaceNotReady, err), nil
 		}
@@ -285,9 +285,9 @@ func (a *applier) live(ctx context.Context, it *item) (map[string]any, error) {
 // ours says that an earlier attempt of this very restore made the object.
 func (a *applier) ours(live map[string]any) bool {
 	meta, _ := live["metadata"].(map[string]any)
-	created, err := time.Parse(time.RFC3339, kube.StringOf(meta["creationTimestamp"]))
+	created, err := time.Parse(time.RFC3339, resource.StringOf(meta["creationTimestamp"]))
 	return err == nil && !created.Before(a.s.Started()) &&
-		kube.LabelsOf(live)[resource.LabelRestore] == resource.LabelValue(a.s.Restore.Name)
+		resource.LabelsOf(live)[resource.LabelRestore] == resource.LabelValue(a.s.Restore.Name)
 }
 
 // refused tells a server that cannot answer, which the activity's retry mends, from
@@ -322,6 +322,6 @@ func codeOf(err error) report.Code {
 // follows it.
 func digest(live map[string]any) string {
 	meta, _ := live["metadata"].(map[string]any)
-	sum := sha256.Sum256([]byte(kube.StringOf(meta["uid"]) + "/" + kube.StringOf(meta["resourceVersion"])))
+	sum := sha256.Sum256([]byte(resource.StringOf(meta["uid"]) + "/" + resource.StringOf(meta["resourceVersion"])))
 	return hex.EncodeToString(sum[:8])
 }

@@ -50,7 +50,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodPost {
 		meta, _ := body["metadata"].(map[string]any)
-		key += "/" + kube.StringOf(meta["name"])
+		key += "/" + resource.StringOf(meta["name"])
 	}
 	if at, going := s.gone[key]; going && time.Now().After(at) {
 		delete(s.objs, key)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -33,12 +35,12 @@ type leaving struct {
 
 // leavingOf is nil for an object that is there to stay.
 func leavingOf(live map[string]any) *leaving {
-	if !kube.IsDeleting(live) {
+	if !resource.IsDeleting(live) {
 		return nil
 	}
 	meta, _ := live["metadata"].(map[string]any)
 	seconds, _ := meta["deletionGracePeriodSeconds"].(int64)
-	l := &leaving{uid: kube.StringOf(meta["uid"]), grace: time.Duration(max(seconds, 0)) * time.Second, text: "is being deleted"}
+	l := &leaving{uid: resource.StringOf(meta["uid"]), grace: time.Duration(max(seconds, 0)) * time.Second, text: "is being deleted"}
 	if finalizers, _ := meta["finalizers"].([]any); len(finalizers) > 0 {
 		l.text += fmt.Sprintf(", held by the finalizers %v", finalizers)
 	} else if l.grace > 0 {
@@ -75,7 +77,7 @@ func (a *applier) awaitGone(ctx context.Context, refused []*item) error {
 	}
 	end := time.Now().Add(most)
 	for wait := leavingFirst; len(left) > 0 && time.Now().Before(end); wait = min(2*wait, leavingMax) {
-		err := poll.Sleep(ctx, min(wait, time.Until(end)))
+		err := poll.Wait(ctx, min(wait, time.Until(end)))
 		if err != nil {
 			return err
 		}

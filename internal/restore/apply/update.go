@@ -75,6 +75,6 @@ func (a *applier) merge(ctx context.Context, it *item, patch map[string]any) err
 	if err != nil {
 		return err
 	}
-	_, err = a.r.Kube.Patch(ctx, it.res, it.ns, it.rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: kube.FieldManager})
+	_, err = a.r.Kube.Patch(ctx, it.res, it.ns, it.rec.Name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: resource.FieldManager})
 	return err
 }

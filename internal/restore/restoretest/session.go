@@ -9,12 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
@@ -43,7 +44,7 @@ type Stored struct{ Key, Labels, Rest string }
 func (o Stored) Split() (archive.Key, []byte) {
 	gr, object, _ := strings.Cut(o.Key, " ")
 	k := archive.Key{Resource: gr, Version: "v1"}
-	k.Namespace, k.Name = kube.SplitName(object)
+	k.Namespace, k.Name = resource.SplitName(object)
 	if o.Labels == "" {
 		o.Labels = "{}"
 	}

@@ -5,18 +5,18 @@ import (
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 // spelled gives the keys of a type's objects that names spell out, each "namespace/name"
 // or "name": objects of that name in any namespace or in none, as in a restore that
 // names no types.
-func (x *selection) spelled(ctx context.Context, resource string, names []string) ([]archive.Key, error) {
+func (x *selection) spelled(ctx context.Context, groupResource string, names []string) ([]archive.Key, error) {
 	var keys []archive.Key
 	bare := map[string]bool{}
 	for _, name := range names {
-		if ns, n := kube.SplitName(name); ns != "" {
-			keys = append(keys, archive.Key{Resource: resource, Namespace: ns, Name: n})
+		if ns, n := resource.SplitName(name); ns != "" {
+			keys = append(keys, archive.Key{Resource: groupResource, Namespace: ns, Name: n})
 		} else {
 			bare[name] = true
 		}
@@ -24,14 +24,14 @@ func (x *selection) spelled(ctx context.Context, resource string, names []string
 	if len(bare) == 0 {
 		return keys, nil
 	}
-	members := x.s.Arc.With(resource)
+	members := x.s.Arc.With(groupResource)
 	for len(members) > 0 {
 		n := neighbours(members)
 		err := x.s.Arc.WalkEntries(ctx, members[0], members[n-1]+1, func(_ int, entries []archive.Entry) error {
 			for _, e := range entries {
-				if e.Resource == resource && bare[e.Name] {
+				if e.Resource == groupResource && bare[e.Name] {
 					// An index block's strings share its memory.
-					keys = append(keys, archive.Key{Resource: resource, Namespace: strings.Clone(e.Namespace), Name: strings.Clone(e.Name)})
+					keys = append(keys, archive.Key{Resource: groupResource, Namespace: strings.Clone(e.Namespace), Name: strings.Clone(e.Name)})
 				}
 			}
 			return nil

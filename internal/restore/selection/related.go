@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
@@ -92,10 +91,10 @@ func (x *selection) needs(gr string, e archive.Entry, body []byte) []archive.Key
 		return nil
 	}
 	var obj map[string]any
-	if json.Unmarshal(body, &obj) != nil || !x.s.Selects(e.Key, kube.LabelsOf(obj)) {
+	if json.Unmarshal(body, &obj) != nil || !x.s.Selects(e.Key, resource.LabelsOf(obj)) {
 		return nil
 	}
-	if gr == resource.VolumeSnapshots && x.s.Index.Taken[kube.ObjectName(e.Namespace, e.Name)] {
+	if gr == resource.VolumeSnapshots && x.s.Index.Taken[resource.ObjectName(e.Namespace, e.Name)] {
 		return nil // its claim brings what it needs of it
 	}
 	var out []archive.Key

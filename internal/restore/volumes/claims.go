@@ -67,7 +67,7 @@ func (p *claimWatcher) read(ctx context.Context) (err error) {
 	p.applied = map[string]bool{}
 	err = p.s.Records(ctx, func(rec restore.Record) error {
 		if rec.Resource == resource.PersistentVolumeClaims && rec.Action == string(report.Created) {
-			p.applied[kube.ObjectName(rec.Namespace, rec.Name)] = true
+			p.applied[resource.ObjectName(rec.Namespace, rec.Name)] = true
 		}
 		return nil
 	})
@@ -86,8 +86,8 @@ func (p *claimWatcher) all(ctx context.Context) error {
 	group.SetLimit(p.r.Config.Limits.ApplyConcurrency)
 	for i := range p.s.Plan.Volumes.Volumes {
 		v := &p.s.Plan.Volumes.Volumes[i]
-		key := kube.ObjectName(v.Namespace, v.Claim)
-		if _, done := p.ends[key]; done || !v.Awaited() || !p.applied[kube.ObjectName(v.Target, v.Claim)] {
+		key := resource.ObjectName(v.Namespace, v.Claim)
+		if _, done := p.ends[key]; done || !v.Awaited() || !p.applied[resource.ObjectName(v.Target, v.Claim)] {
 			continue
 		}
 		group.Go(func() error {

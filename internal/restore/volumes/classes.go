@@ -104,7 +104,7 @@ func (p *volumePlanner) classes(ctx context.Context) error {
 // checkNoClass refuses a claim that names no class and whose data comes from a
 // snapshot, unless the cluster's default class can fill it.
 func (p *volumePlanner) checkNoClass(v *restore.Volume, known map[string]storagev1.StorageClass) {
-	name := kube.ObjectName(v.Namespace, v.Claim)
+	name := resource.ObjectName(v.Namespace, v.Claim)
 	class, ok := defaultClass(known)
 	switch claim := p.facts.claimsByName()[name]; {
 	case claim.Spec.StorageClassName != nil:
@@ -144,7 +144,7 @@ func reclaimOf(known map[string]storagev1.StorageClass, name string) string {
 
 func (p *volumePlanner) checkClass(v *restore.Volume, known map[string]storagev1.StorageClass) {
 	class, ok := known[v.Class]
-	claim := kube.ObjectName(v.Namespace, v.Claim)
+	claim := resource.ObjectName(v.Namespace, v.Claim)
 	switch {
 	case ok && v.Way == restore.WayCSI && v.Snapshot != nil && class.Provisioner != v.Snapshot.Driver:
 		p.refused.add(contract.ErrTypeInvalid, "claim %s: its storage class %s is of %s, its snapshot of %s, which only a class of that driver can restore; map the class to one (--storage-class-mappings %s:NEW)",

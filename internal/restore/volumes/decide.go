@@ -5,9 +5,10 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -63,7 +64,7 @@ func (f *volumeFacts) legacy(pv *corev1.PersistentVolume, claim *corev1.Persiste
 		return decision{restore.WayDynamic, ""}
 	case native:
 		return f.nativeOr(name, pv, f.byPolicy(name, pv))
-	case claim != nil && f.files[kube.ObjectName(claim.Namespace, claim.Name)]:
+	case claim != nil && f.files[resource.ObjectName(claim.Namespace, claim.Name)]:
 		return decision{restore.WayDynamic, lostFiles}
 	case claim != nil && snapshotOf(claim) != "":
 		return decision{restore.WayCSI, ""}

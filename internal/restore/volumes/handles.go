@@ -8,9 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -28,7 +29,7 @@ func (p *volumePlanner) handles(ctx context.Context) error {
 		switch s := v.Snapshot; {
 		case s == nil || s.Driver != volume.DriverEBS:
 		case !volume.IsEBSSnapshotID(s.Handle):
-			p.refused.add(contract.ErrTypeInvalid, "claim %s: the backup gives it snapshot %q, which is no id of an EBS snapshot (snap-…); restore another backup", kube.ObjectName(v.Namespace, v.Claim), s.Handle)
+			p.refused.add(contract.ErrTypeInvalid, "claim %s: the backup gives it snapshot %q, which is no id of an EBS snapshot (snap-…); restore another backup", resource.ObjectName(v.Namespace, v.Claim), s.Handle)
 		default:
 			asked[s.Handle] = append(asked[s.Handle], v)
 		}
@@ -112,6 +113,6 @@ func (p *volumePlanner) judge(v *restore.Volume, a ec2Answer) {
 	pv := p.facts.volumes[v.PV]
 	kind, text := snapshotSource{disk: volume.EBSID(&pv)}.unfit(s, found)
 	if text != "" {
-		p.refused.add(kind, "claim %s: snapshot %s (%s) %s", kube.ObjectName(v.Namespace, v.Claim), v.Snapshot.Handle, a.where, text)
+		p.refused.add(kind, "claim %s: snapshot %s (%s) %s", resource.ObjectName(v.Namespace, v.Claim), v.Snapshot.Handle, a.where, text)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -49,7 +51,7 @@ func (p *volumePlanner) readLive(ctx context.Context) (err error) {
 		}
 		p.live.read[v.Target] = true
 		err := kube.List(ctx, p.r.Kube, kube.Claims(), v.Target, "", func(c corev1.PersistentVolumeClaim) error {
-			p.live.claims[kube.ObjectName(c.Namespace, c.Name)] = c
+			p.live.claims[resource.ObjectName(c.Namespace, c.Name)] = c
 			return nil
 		})
 		if err != nil {
@@ -99,13 +101,13 @@ func (l *liveVolumes) goes(pv *corev1.PersistentVolume) bool {
 	case pv.Status.Phase == corev1.VolumeReleased:
 		return true
 	}
-	claim, there := l.claims[kube.ObjectName(ref.Namespace, ref.Name)]
+	claim, there := l.claims[resource.ObjectName(ref.Namespace, ref.Name)]
 	return l.read[ref.Namespace] && (!there || claim.DeletionTimestamp != nil) && ref.UID != ""
 }
 
 // leave takes out of the plan what the cluster has.
 func (p *volumePlanner) leave(v *restore.Volume) {
-	live, there := p.live.claims[kube.ObjectName(v.Target, v.Claim)]
+	live, there := p.live.claims[resource.ObjectName(v.Target, v.Claim)]
 	if v.Claim != "" && there && live.DeletionTimestamp == nil {
 		if v.HasData() {
 			p.reason(v, report.New(report.VolumeLeft, "the claim is in the cluster already; its data was left as it is"))
@@ -130,7 +132,7 @@ func (p *volumePlanner) taken(v *restore.Volume) {
 	}
 	text := "the volume " + v.PV + " that it is bound to is on its way out"
 	if ref := pv.Spec.ClaimRef; ref != nil && pv.DeletionTimestamp == nil {
-		text = fmt.Sprintf("the volume %s that it is bound to is in the cluster and is kept for claim %s", v.PV, kube.ObjectName(ref.Namespace, ref.Name))
+		text = fmt.Sprintf("the volume %s that it is bound to is in the cluster and is kept for claim %s", v.PV, resource.ObjectName(ref.Namespace, ref.Name))
 		if pv.Status.Phase == corev1.VolumeReleased {
 			text += ", which is gone"
 		} else {

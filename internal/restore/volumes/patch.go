@@ -7,6 +7,8 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -32,7 +34,7 @@ func (p *claimWatcher) bound(ctx context.Context, v *restore.Volume, name string
 	if err != nil {
 		return end, false, err
 	}
-	_, err = p.r.Kube.Patch(ctx, kube.Volumes(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: kube.FieldManager})
+	_, err = p.r.Kube.Patch(ctx, kube.Volumes(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: resource.FieldManager})
 	switch {
 	case err == nil:
 	case ctx.Err() != nil || kube.IsUnavailable(err):

@@ -94,7 +94,7 @@ func (p *volumePlanner) pair(context.Context) error {
 		p.settle(&v)
 		p.plan.Volumes = append(p.plan.Volumes, v)
 		if claim != nil && snapshotOf(claim) != "" {
-			p.plan.Taken = append(p.plan.Taken, kube.ObjectName(claim.Namespace, snapshotOf(claim)))
+			p.plan.Taken = append(p.plan.Taken, resource.ObjectName(claim.Namespace, snapshotOf(claim)))
 		}
 	})
 	return nil

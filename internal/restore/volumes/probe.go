@@ -69,7 +69,7 @@ func (p *prober) make(ctx context.Context) error {
 	group.SetLimit(p.r.Config.Limits.ApplyConcurrency)
 	for _, v := range p.volumes {
 		group.Go(func() error {
-			_, err := kube.Make(gctx, p.r.Kube, kube.VolumeSnapshotContents(), "", p.s.Content(v), kube.CreateOptions{FieldManager: kube.FieldManager})
+			_, err := kube.Make(gctx, p.r.Kube, kube.VolumeSnapshotContents(), "", p.s.Content(v), kube.CreateOptions{FieldManager: resource.FieldManager})
 			if kube.IsAlreadyExists(err) {
 				return nil // by an attempt before this one
 			}
@@ -155,7 +155,7 @@ func (p *prober) judge() ([]report.Reason, error) {
 		case a.Known:
 		case csi.SaysSnapshotIsGone(a.Text):
 			refused.add(contract.ErrTypeNotFound, "claim %s: the driver %s does not find snapshot %s (%s); restore another backup, or this one without data (--restore-volumes=false)",
-				kube.ObjectName(v.Namespace, v.Claim), v.Snapshot.Driver, v.Snapshot.Handle, a.Text)
+				resource.ObjectName(v.Namespace, v.Claim), v.Snapshot.Driver, v.Snapshot.Handle, a.Text)
 		default:
 			text := a.Text
 			if text == "" {

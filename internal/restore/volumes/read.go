@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -51,7 +50,7 @@ func readFacts(ctx context.Context, s *restore.Run, src store.Store) (*volumeFac
 }
 
 func (f *volumeFacts) addSnapshot(o snapshotv1.VolumeSnapshot) {
-	f.snapshots[kube.ObjectName(o.Namespace, o.Name)] = o
+	f.snapshots[resource.ObjectName(o.Namespace, o.Name)] = o
 }
 
 func (f *volumeFacts) addContent(o snapshotv1.VolumeSnapshotContent) { f.contents[o.Name] = o }
@@ -64,7 +63,7 @@ func (f *volumeFacts) readFiles(ctx context.Context, src store.Store, m archive.
 		repository.EachEntry(ctx, src, m, l.VolumeSnapshots(), func(o volume.NativeSnapshot) { f.natives[o.Spec.PersistentVolumeName] = o }),
 		repository.EachEntry(ctx, src, m, l.PodVolumeBackups(), f.addFiles),
 		repository.EachEntry(ctx, src, m, l.CSIVolumeSnapshots(), func(o snapshotv1.VolumeSnapshot) {
-			if _, ok := f.snapshots[kube.ObjectName(o.Namespace, o.Name)]; !ok {
+			if _, ok := f.snapshots[resource.ObjectName(o.Namespace, o.Name)]; !ok {
 				f.addSnapshot(o)
 			}
 		}),
@@ -81,6 +80,6 @@ const annotationPodVolumeClaim = "velero.io/pvc-name"
 
 func (f *volumeFacts) addFiles(o velerov1.PodVolumeBackup) {
 	if claim := o.Annotations[annotationPodVolumeClaim]; claim != "" {
-		f.files[kube.ObjectName(o.Spec.Pod.Namespace, claim)] = true
+		f.files[resource.ObjectName(o.Spec.Pod.Namespace, claim)] = true
 	}
 }

@@ -36,10 +36,10 @@ func (p *volumePlanner) snapshots(ctx context.Context) error {
 	claims := p.facts.claimsByName()
 	names := p.snapshotNames(claims)
 	p.each(restore.WayCSI, func(v *restore.Volume) {
-		claim := claims[kube.ObjectName(v.Namespace, v.Claim)]
+		claim := claims[resource.ObjectName(v.Namespace, v.Claim)]
 		s, kind, text := p.facts.snapshot(v.PV, claim)
 		if text != "" {
-			p.refused.add(kind, "claim %s: %s; restore another backup", kube.ObjectName(v.Namespace, v.Claim), text)
+			p.refused.add(kind, "claim %s: %s; restore another backup", resource.ObjectName(v.Namespace, v.Claim), text)
 			return
 		}
 		s.Class = classes[s.Driver]
@@ -90,7 +90,7 @@ func snapshotName(uid, snapshot string) string {
 func (f *volumeFacts) claimsByName() map[string]*corev1.PersistentVolumeClaim {
 	out := map[string]*corev1.PersistentVolumeClaim{}
 	for i := range f.claims {
-		out[kube.ObjectName(f.claims[i].Namespace, f.claims[i].Name)] = &f.claims[i]
+		out[resource.ObjectName(f.claims[i].Namespace, f.claims[i].Name)] = &f.claims[i]
 	}
 	return out
 }
@@ -104,8 +104,8 @@ func (f *volumeFacts) snapshot(pv string, claim *corev1.PersistentVolumeClaim) (
 		info = *i
 	}
 	name := snapshotOf(claim)
-	vs := f.snapshots[kube.ObjectName(claim.Namespace, name)]
-	vsc := f.contentOf(kube.ObjectName(claim.Namespace, name), vs, info.VSCName)
+	vs := f.snapshots[resource.ObjectName(claim.Namespace, name)]
+	vsc := f.contentOf(resource.ObjectName(claim.Namespace, name), vs, info.VSCName)
 	s = &restore.SnapshotPlan{
 		VolumeSnapshot: cmp.Or(name, vsc.Spec.VolumeSnapshotRef.Name, info.VSCName, claim.Name),
 		Handle:         cmp.Or(csi.SnapshotHandleOf(vsc), vs.Annotations[csi.AnnotationHandle], info.SnapshotHandle),
@@ -137,7 +137,7 @@ func (f *volumeFacts) contentOf(snapshot string, vs snapshotv1.VolumeSnapshot, n
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.contents)) {
 		ref := f.contents[name].Spec.VolumeSnapshotRef
-		if ref.Name != "" && kube.ObjectName(ref.Namespace, ref.Name) == snapshot {
+		if ref.Name != "" && resource.ObjectName(ref.Namespace, ref.Name) == snapshot {
 			return f.contents[name]
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -96,7 +98,7 @@ func (p *volumePlanner) groups(ctx context.Context, volumes []*restore.Volume, o
 	index := map[string]int{}
 	for i, v := range volumes {
 		out[i] = i
-		index[kube.ObjectName(v.Namespace, v.Claim)] = i
+		index[resource.ObjectName(v.Namespace, v.Claim)] = i
 	}
 	if !slices.ContainsFunc(old, func(z string) bool { return !slices.Contains(zones, z) }) {
 		return out, nil
@@ -112,7 +114,7 @@ func join(groups []int, index map[string]int, pod corev1.Pod) {
 		if v.PersistentVolumeClaim == nil {
 			continue
 		}
-		i, ok := index[kube.ObjectName(pod.Namespace, v.PersistentVolumeClaim.ClaimName)]
+		i, ok := index[resource.ObjectName(pod.Namespace, v.PersistentVolumeClaim.ClaimName)]
 		if !ok {
 			continue
 		}

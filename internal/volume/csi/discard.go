@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
@@ -130,7 +132,7 @@ func (c *Snapshots) deleteUntilGone(ctx context.Context, chosen func(string) boo
 		if time.Now().After(end) {
 			return fmt.Errorf("VolumeSnapshot %s %w", slices.Sorted(maps.Keys(live))[0], errStillThere)
 		}
-		if err := poll.Sleep(ctx, wait); err != nil {
+		if err := poll.Wait(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -202,7 +204,7 @@ func (c *Snapshots) deleteOrphanContents(ctx context.Context, names []string, po
 
 func (c *Snapshots) setPolicy(ctx context.Context, content string, policy snapshotv1.DeletionPolicy) error {
 	body := fmt.Sprintf(`{"spec":{"deletionPolicy":%q}}`, policy)
-	_, err := c.Kube.Patch(ctx, kube.VolumeSnapshotContents(), "", content, kube.PatchMerge, []byte(body), kube.PatchOptions{FieldManager: kube.FieldManager})
+	_, err := c.Kube.Patch(ctx, kube.VolumeSnapshotContents(), "", content, kube.PatchMerge, []byte(body), kube.PatchOptions{FieldManager: resource.FieldManager})
 	return err
 }
 

@@ -83,7 +83,7 @@ func (k *retainer) judge(ctx context.Context, loc ec2, all []int, wait visibilit
 		if len(asked) == 0 || time.Now().After(end) {
 			break
 		}
-		if err := poll.Sleep(ctx, wait.pause); err != nil {
+		if err := poll.Wait(ctx, wait.pause); err != nil {
 			return all, err
 		}
 	}

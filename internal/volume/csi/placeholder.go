@@ -42,7 +42,7 @@ func (d *deletion) preparePlaceholder(ctx context.Context, s volume.CSIRef) (*pl
 		}
 	}
 	c := d.placeholderContent(s)
-	_, err := kube.Make(ctx, d.kube, kube.VolumeSnapshotContents(), "", c, kube.CreateOptions{FieldManager: kube.FieldManager})
+	_, err := kube.Make(ctx, d.kube, kube.VolumeSnapshotContents(), "", c, kube.CreateOptions{FieldManager: resource.FieldManager})
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func patchContent(ctx context.Context, kc *kube.Client, name string, change map[
 	if err != nil {
 		return fmt.Errorf("encode the patch of volume snapshot content %s: %w", name, err)
 	}
-	_, err = kc.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: kube.FieldManager})
+	_, err = kc.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: resource.FieldManager})
 	return err
 }
 

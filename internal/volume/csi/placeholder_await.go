@@ -44,7 +44,7 @@ func (p *placeholder) awaitDeletion(ctx context.Context) (volume.Deletion, error
 		if err := p.deleteContent(ctx, &c); err != nil {
 			return volume.Deletion{}, err
 		}
-		if err := poll.Sleep(ctx, wait); err != nil {
+		if err := poll.Wait(ctx, wait); err != nil {
 			return volume.Deletion{}, err
 		}
 	}
@@ -115,7 +115,7 @@ func (p *placeholder) removeContent(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := poll.Sleep(ctx, wait); err != nil {
+		if err := poll.Wait(ctx, wait); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
@@ -63,7 +65,7 @@ func (c *Snapshots) occupying(ctx context.Context, ofClass func(string) bool) (m
 	out := map[string]bool{}
 	err := kube.List(ctx, c.Kube, kube.VolumeSnapshots(), "", "", func(vs snapshotv1.VolumeSnapshot) error {
 		if class := vs.Spec.VolumeSnapshotClassName; class != nil && ofClass(*class) && c.occupies(&vs) {
-			out[kube.ObjectName(vs.Namespace, vs.Name)] = isTaken(&vs)
+			out[resource.ObjectName(vs.Namespace, vs.Name)] = isTaken(&vs)
 		}
 		return nil
 	})

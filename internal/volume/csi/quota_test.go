@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -80,7 +82,7 @@ func (q *quotaCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (q *quotaCluster) make(vs *snapshotv1.VolumeSnapshot) {
 	no, now, content := false, metav1.NewTime(time.Now()), "content-"+vs.Name
 	vs.CreationTimestamp, vs.Status = now, &snapshotv1.VolumeSnapshotStatus{ReadyToUse: &no}
-	q.all[kube.ObjectName(vs.Namespace, vs.Name)] = vs
+	q.all[resource.ObjectName(vs.Namespace, vs.Name)] = vs
 	pending := 0
 	for _, other := range q.all {
 		if isTaken(other) && !isReady(other) {

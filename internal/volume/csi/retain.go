@@ -103,7 +103,7 @@ func (k *retainer) retainSnapshot(ctx context.Context, t volume.Snapshot) error 
 	name := contentOf(&vs)
 	patch := fmt.Sprintf(`{"metadata":{"labels":{%q:%q}},"spec":{"deletionPolicy":%q}}`,
 		resource.LabelBackup, resource.LabelValue(k.c.Backup.Name), snapshotv1.VolumeSnapshotContentRetain)
-	raw, err := k.c.Kube.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, []byte(patch), kube.PatchOptions{FieldManager: kube.FieldManager})
+	raw, err := k.c.Kube.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, []byte(patch), kube.PatchOptions{FieldManager: resource.FieldManager})
 	var content snapshotv1.VolumeSnapshotContent
 	if err == nil {
 		err = json.Unmarshal(raw, &content)
@@ -115,7 +115,7 @@ func (k *retainer) retainSnapshot(ctx context.Context, t volume.Snapshot) error 
 		k.failed[t.Volume] = "VolumeSnapshotContent " + name + " was deleted before the backup was complete"
 		return nil
 	case err != nil:
-		return fmt.Errorf("keep the snapshot of claim %s: %w", kube.ObjectName(v.Namespace, v.Claim), err)
+		return fmt.Errorf("keep the snapshot of claim %s: %w", resource.ObjectName(v.Namespace, v.Claim), err)
 	case handle == "":
 		k.failed[t.Volume] = "the driver calls the snapshot ready and gives it no handle"
 		return nil

@@ -113,7 +113,7 @@ func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.
 		if err := t.ask(ctx, todo, live, asked, refused); err != nil {
 			return out, err
 		}
-		if err := poll.Sleep(ctx, wait); err != nil {
+		if err := poll.Wait(ctx, wait); err != nil {
 			return out, err
 		}
 	}
@@ -182,7 +182,7 @@ func (t *reservation) allowed(ctx context.Context, missing []int, refused map[in
 
 func (c *Snapshots) key(i int) string {
 	v := &c.Backup.Volumes[i]
-	return kube.ObjectName(v.Namespace, v.Snapshot)
+	return resource.ObjectName(v.Namespace, v.Snapshot)
 }
 
 // create makes a claim's VolumeSnapshot and returns the name of the content that it
@@ -203,12 +203,12 @@ func (c *Snapshots) create(ctx context.Context, v *volume.Volume) (string, error
 			VolumeSnapshotClassName: &v.Class,
 		},
 	}
-	made, err := kube.Make(ctx, c.Kube, kube.VolumeSnapshots(), v.Namespace, vs, kube.WriteOptions{FieldManager: kube.FieldManager})
+	made, err := kube.Make(ctx, c.Kube, kube.VolumeSnapshots(), v.Namespace, vs, kube.WriteOptions{FieldManager: resource.FieldManager})
 	switch {
 	case kube.IsAlreadyExists(err):
 		return "", nil
 	case err != nil:
-		return "", fmt.Errorf("snapshot claim %s: %w", kube.ObjectName(v.Namespace, v.Claim), err)
+		return "", fmt.Errorf("snapshot claim %s: %w", resource.ObjectName(v.Namespace, v.Claim), err)
 	}
 	return contentOf(&made), nil
 }

@@ -1,4 +1,4 @@
-package kube
+package resource
 
 import (
 	"k8s.io/apimachinery/pkg/util/json"
