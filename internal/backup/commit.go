@@ -73,7 +73,7 @@ func (b *Service) committed(ctx context.Context, st store.Store, l archive.Layou
 	return result(&doc, in), repository.NewStaging(st, in.Ref.UID).Clear(ctx)
 }
 
-// backupDocument is the Backup resource as Velero would have left it (velero.md A6).
+// backupDocument is the Backup resource as Velero would have left it (docs/VELERO.md 2.5).
 func backupDocument(p *Plan, in contract.CommitBackupInput) *velerov1.Backup {
 	doc := &velerov1.Backup{
 		TypeMeta: metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Backup"},

@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -19,11 +18,10 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// Prepare validates the input, claims the name, discovers what there is and plans
-// the shards. It may repeat: the claim is its own, the plan is overwritten.
+// Prepare validates the input, locks the name, discovers what there is and plans
+// the shards. It may repeat: the name lock is its own, the plan is overwritten.
 func (b *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, abandon AbandonRun) (contract.BackupPlan, error) {
 	if err := validateBackup(in.Backup); err != nil {
 		return contract.BackupPlan{}, err
@@ -37,7 +35,7 @@ func (b *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 	if err != nil {
 		return contract.BackupPlan{}, located(bsl, fmt.Errorf("probe conditional writes: %w", err))
 	}
-	if err := b.claim(ctx, st, in, abandon); err != nil {
+	if err := b.lockName(ctx, st, in, abandon); err != nil {
 		return contract.BackupPlan{}, err
 	}
 	doc, err := b.discover(ctx, in)
@@ -93,7 +91,7 @@ func (b *Service) discover(ctx context.Context, in contract.PrepareBackupInput) 
 	if err != nil {
 		return nil, err
 	}
-	b.defaults(&in.Backup.Spec)
+	b.setDefaults(&in.Backup.Spec)
 	policies, err := b.policies(ctx, &in.Backup.Spec)
 	if err != nil {
 		return nil, err
@@ -118,17 +116,18 @@ func (b *Service) discover(ctx context.Context, in contract.PrepareBackupInput) 
 	}, nil
 }
 
-// defaults fills in what Velero's server does (velero.md B1), so that readers of the
-// document see what was in force.
-func (b *Service) defaults(spec *velerov1.BackupSpec) {
-	for field, value := range map[*metav1.Duration]time.Duration{
-		&spec.TTL:                  b.Config.DefaultBackupTTL.Duration,
-		&spec.CSISnapshotTimeout:   10 * time.Minute,
-		&spec.ItemOperationTimeout: 4 * time.Hour,
-	} {
-		if field.Duration == 0 {
-			field.Duration = value
-		}
+// setDefaults fills in what Velero's server does (docs/VELERO.md 3.1), so that readers of
+// the document see what was in force.
+func (b *Service) setDefaults(spec *velerov1.BackupSpec) {
+	setDefault(&spec.TTL, b.Config.DefaultBackupTTL.Duration)
+	setDefault(&spec.CSISnapshotTimeout, 10*time.Minute)
+	setDefault(&spec.ItemOperationTimeout, 4*time.Hour)
+}
+
+// setDefault leaves a duration alone that the user has set.
+func setDefault(field *metav1.Duration, value time.Duration) {
+	if field.Duration == 0 {
+		field.Duration = value
 	}
 }
 
@@ -231,26 +230,4 @@ func (b *Service) count(ctx context.Context, r kube.Resource, f *filter.Backup) 
 // located says which location an error is about.
 func located(bsl *velerov1.BackupStorageLocation, err error) error {
 	return fmt.Errorf("storage location %s (bucket %s): %w", bsl.Name, bsl.Spec.ObjectStorage.Bucket, err)
-}
-
-// claim reserves the name for this run. A finished backup or a live claim of another
-// run is AlreadyExists, naming the winner.
-func (b *Service) claim(ctx context.Context, st store.Store, in contract.PrepareBackupInput, abandon AbandonRun) error {
-	if err := repository.CheckNameFree(ctx, st, in.Backup.Name); err != nil {
-		return err
-	}
-	c := repository.NameLock{UID: in.UID, Run: in.Run}
-	err := repository.AcquireName(ctx, st, in.Backup.Name, c)
-	if errors.Is(err, store.ErrExists) {
-		err = b.takeOver(ctx, st, in.Backup.Name, c, in.Backup.Spec.StorageLocation, abandon)
-	}
-	if err != nil {
-		return err
-	}
-	// The winner of a race may have committed and let go of the claim between the
-	// look and the claim.
-	if err := repository.CheckNameFree(ctx, st, in.Backup.Name); err != nil {
-		return errors.Join(err, repository.ReleaseName(ctx, st, in.Backup.Name, in.UID))
-	}
-	return repository.ClearBackupFiles(ctx, st, in.Backup.Name)
 }

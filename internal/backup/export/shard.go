@@ -160,7 +160,7 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 	return e.listFailed(ctx, r, u, err)
 }
 
-// isWanted applies what a list call cannot: Velero's exclusions (velero.md C4).
+// isWanted applies what a list call cannot: Velero's exclusions (docs/VELERO.md 4.4).
 func (e *shardExport) isWanted(u listCall, it kube.Item) bool {
 	if it.Deleting || it.Labels[filter.ExcludeLabel] == "true" {
 		return false

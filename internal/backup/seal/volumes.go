@@ -10,7 +10,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// volumeInfos are the entries of Velero's volumeinfo file (velero.md A6): one for each
+// volumeInfos are the entries of Velero's volumeinfo file (docs/VELERO.md 2.6): one for each
 // volume of the backup, by its name.
 func volumeInfos(p *backup.Plan, final *backup.FinalVolumes) []volume.Info {
 	ends := map[int]*backup.EndedSnapshot{}
