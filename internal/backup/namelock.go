@@ -18,13 +18,13 @@ type AbandonRun func(ctx context.Context, ref contract.BackupRef) error
 
 // lockName makes this run the only writer of the backup of that name. A finished backup, or
 // one that another run is still making, is AlreadyExists and names that run.
-func (b *Service) lockName(ctx context.Context, st store.Store, in contract.PrepareBackupInput, abandon AbandonRun) error {
+func (s *Service) lockName(ctx context.Context, st store.Store, in contract.PrepareBackupInput, abandon AbandonRun) error {
 	name := in.Backup.Name
 	if err := repository.CheckNameFree(ctx, st, name); err != nil {
 		return err
 	}
 	mine := repository.NameLock{UID: in.UID, Run: in.Run}
-	if err := b.acquireNameLock(ctx, st, name, mine, in.Backup.Spec.StorageLocation, abandon); err != nil {
+	if err := s.acquireNameLock(ctx, st, name, mine, in.Backup.Spec.StorageLocation, abandon); err != nil {
 		return err
 	}
 	// Another run may have committed a backup of this name and released the name lock
@@ -38,7 +38,7 @@ func (b *Service) lockName(ctx context.Context, st store.Store, in contract.Prep
 // acquireNameLock returns once the name lock is this run's, be it from an earlier attempt.
 // The lock of a run that is known to have ended without cleaning up is released first. It
 // tries again after that, since another run may have been faster.
-func (b *Service) acquireNameLock(ctx context.Context, st store.Store, name string, mine repository.NameLock, location string, abandon AbandonRun) error {
+func (s *Service) acquireNameLock(ctx context.Context, st store.Store, name string, mine repository.NameLock, location string, abandon AbandonRun) error {
 	for {
 		holder, err := tryNameLock(ctx, st, name, mine)
 		if err != nil {
@@ -50,7 +50,7 @@ func (b *Service) acquireNameLock(ctx context.Context, st store.Store, name stri
 		case "": // it was released between the attempt and the look at its holder
 			continue
 		}
-		if err := b.checkRunEnded(ctx, name, holder.Run); err != nil {
+		if err := s.checkRunEnded(ctx, name, holder.Run); err != nil {
 			return err
 		}
 		if err := releaseEndedRun(ctx, st, contract.BackupRef{Name: name, UID: holder.UID, Location: location}, holder.Run, abandon); err != nil {
@@ -81,8 +81,8 @@ func tryNameLock(ctx context.Context, st store.Store, name string, mine reposito
 }
 
 // checkRunEnded fails with AlreadyExists while the run that holds the name may be alive.
-func (b *Service) checkRunEnded(ctx context.Context, name string, run contract.Run) error {
-	closed, err := b.Runs.Closed(ctx, run.WorkflowID, run.RunID)
+func (s *Service) checkRunEnded(ctx context.Context, name string, run contract.Run) error {
+	closed, err := s.Runs.Closed(ctx, run.WorkflowID, run.RunID)
 	if err != nil {
 		return fmt.Errorf("look up run %s that holds the name %s: %w", run.WorkflowID, name, err)
 	}
