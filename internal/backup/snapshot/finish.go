@@ -173,17 +173,17 @@ func (f *finisher) storeObjects(ctx context.Context, recorder *heartbeat.Recorde
 // addObjects writes the objects of snapshots, and notes them for the files beside the
 // tarball.
 func (f *finisher) addObjects(w *backup.ShardWriter) error {
-	for _, run := range f.objects {
-		if err := w.Writer.Add(run.Key, run.Body); err != nil {
-			return fmt.Errorf("store %s: %w", kube.ObjectName(run.Key.Namespace, run.Key.Name), err)
+	for _, object := range f.objects {
+		if err := w.Writer.Add(object.Key, object.Body); err != nil {
+			return fmt.Errorf("store %s: %w", kube.ObjectName(object.Key.Namespace, object.Key.Name), err)
 		}
-		switch run.Key.Resource {
+		switch object.Key.Resource {
 		case resource.VolumeSnapshots:
-			f.final.Snapshots = append(f.final.Snapshots, run.Body)
+			f.final.Snapshots = append(f.final.Snapshots, object.Body)
 		case resource.VolumeSnapshotContents:
-			f.final.Contents = append(f.final.Contents, run.Body)
+			f.final.Contents = append(f.final.Contents, object.Body)
 		default:
-			f.final.Classes = append(f.final.Classes, run.Body)
+			f.final.Classes = append(f.final.Classes, object.Body)
 		}
 	}
 	return nil
