@@ -32,7 +32,7 @@ type Service struct {
 	quotas csi.Quotas // shared by all that this worker does
 }
 
-// Runs tells whether the run that holds a claim is still alive.
+// Runs tells whether the run that holds a name lock is still alive.
 type Runs interface {
 	// Closed is true only if the run is known and has ended. A run of another
 	// Temporal is unknown, hence not closed.
@@ -81,14 +81,15 @@ type Run struct {
 	Layout  archive.Layout
 }
 
-func (b *Service) Open(ctx context.Context, ref contract.BackupRef) (*Run, error) {
-	_, st, err := b.Locations.Writable(ctx, ref.Location)
+// Open reads the plan of a backup that Prepare has written to staging.
+func (s *Service) Open(ctx context.Context, ref contract.BackupRef) (*Run, error) {
+	_, st, err := s.Locations.Writable(ctx, ref.Location)
 	if err != nil {
 		return nil, err
 	}
-	o := &Run{Store: st, Staging: repository.NewStaging(st, ref.UID), Layout: archive.Layout{Backup: ref.Name}}
-	if err := o.Staging.Get(ctx, repository.PlanFile, &o.Plan); err != nil {
+	run := &Run{Store: st, Staging: repository.NewStaging(st, ref.UID), Layout: archive.Layout{Backup: ref.Name}}
+	if err := run.Staging.Get(ctx, repository.PlanFile, &run.Plan); err != nil {
 		return nil, fmt.Errorf("open backup %s: %w", ref.Name, err)
 	}
-	return o, nil
+	return run, nil
 }

@@ -22,8 +22,8 @@ import (
 
 // Commit writes the Backup document, once and last: from then on the backup
 // exists. Then it lets go of staging and of the name. It may repeat.
-func (b *Service) Commit(ctx context.Context, in contract.CommitBackupInput) (contract.BackupResult, error) {
-	_, st, err := b.Locations.Writable(ctx, in.Ref.Location)
+func (s *Service) Commit(ctx context.Context, in contract.CommitBackupInput) (contract.BackupResult, error) {
+	_, st, err := s.Locations.Writable(ctx, in.Ref.Location)
 	if err != nil {
 		return contract.BackupResult{}, err
 	}
@@ -31,11 +31,11 @@ func (b *Service) Commit(ctx context.Context, in contract.CommitBackupInput) (co
 	var p Plan
 	switch err := repository.NewStaging(st, in.Ref.UID).Get(ctx, repository.PlanFile, &p); {
 	case errors.Is(err, store.ErrNotFound): // an attempt before this one began to clear staging
-		return b.committed(ctx, st, layout, in)
+		return s.readCommitted(ctx, st, layout, in)
 	case err != nil:
 		return contract.BackupResult{}, err
 	}
-	// Without the claim the directory may be another run's by now, or an attempt
+	// Without the name lock the directory may be another run's by now, or an attempt
 	// before this one has committed.
 	held, err := repository.HoldsName(ctx, st, in.Ref.Name, in.Ref.UID)
 	if err != nil {
@@ -47,12 +47,12 @@ func (b *Service) Commit(ctx context.Context, in contract.CommitBackupInput) (co
 	if err != nil && !errors.Is(err, store.ErrExists) {
 		return contract.BackupResult{}, err
 	}
-	return b.committed(ctx, st, layout, in)
+	return s.readCommitted(ctx, st, layout, in)
 }
 
-// committed reads back the Backup document that is there: our own, or that of a run
+// readCommitted reads back the Backup document that is there: our own, or that of a run
 // that won. Then it lets go of the name and of staging.
-func (b *Service) committed(ctx context.Context, st store.Store, l archive.Layout, in contract.CommitBackupInput) (contract.BackupResult, error) {
+func (s *Service) readCommitted(ctx context.Context, st store.Store, l archive.Layout, in contract.CommitBackupInput) (contract.BackupResult, error) {
 	var doc velerov1.Backup
 	err := repository.GetJSON(ctx, st, l.Metadata(), &doc)
 	if errors.Is(err, store.ErrNotFound) {
@@ -64,16 +64,16 @@ func (b *Service) committed(ctx context.Context, st store.Store, l archive.Layou
 	if string(doc.UID) != in.Ref.UID {
 		return contract.BackupResult{}, failure.Exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
 	}
-	if err := b.releaseVolumes(ctx, st, in.Ref); err != nil {
+	if err := s.releaseVolumes(ctx, st, in.Ref); err != nil {
 		return contract.BackupResult{}, err
 	}
 	if err := repository.ReleaseName(ctx, st, in.Ref.Name, in.Ref.UID); err != nil {
 		return contract.BackupResult{}, err
 	}
-	return result(&doc, in), repository.NewStaging(st, in.Ref.UID).Clear(ctx)
+	return backupResult(&doc, in), repository.NewStaging(st, in.Ref.UID).Clear(ctx)
 }
 
-// backupDocument is the Backup resource as Velero would have left it (velero.md A6).
+// backupDocument is the Backup resource as Velero would have left it (docs/VELERO.md 2.5).
 func backupDocument(p *Plan, in contract.CommitBackupInput) *velerov1.Backup {
 	doc := &velerov1.Backup{
 		TypeMeta: metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Backup"},
@@ -119,7 +119,7 @@ func backupStatus(p *Plan, in contract.CommitBackupInput) velerov1.BackupStatus 
 	}
 }
 
-func result(doc *velerov1.Backup, in contract.CommitBackupInput) contract.BackupResult {
+func backupResult(doc *velerov1.Backup, in contract.CommitBackupInput) contract.BackupResult {
 	return contract.BackupResult{
 		Name: doc.Name, UID: string(doc.UID), Location: doc.Spec.StorageLocation, Phase: string(doc.Status.Phase),
 		Started: doc.Status.StartTimestamp.Time, Completed: doc.Status.CompletionTimestamp.Time,
@@ -131,21 +131,21 @@ func result(doc *velerov1.Backup, in contract.CommitBackupInput) contract.Backup
 
 // Abandon removes what an uncommitted run left behind. It may repeat, and spares a
 // backup that was committed, by this run or another.
-func (b *Service) Abandon(ctx context.Context, in contract.AbandonBackupInput) (contract.Nothing, error) {
-	_, st, err := b.Locations.Get(ctx, in.Ref.Location)
+func (s *Service) Abandon(ctx context.Context, in contract.AbandonBackupInput) (contract.Nothing, error) {
+	_, st, err := s.Locations.Get(ctx, in.Ref.Location)
 	if failure.TypeOf(err) != "" {
 		return contract.Nothing{}, nil // no such location: nothing was written
 	}
 	if err != nil {
 		return contract.Nothing{}, err
 	}
-	if err := b.clearUncommitted(ctx, st, in.Ref); err != nil && failure.TypeOf(err) == "" {
+	if err := s.clearUncommitted(ctx, st, in.Ref); err != nil && failure.TypeOf(err) == "" {
 		return contract.Nothing{}, err
 	}
 	return contract.Nothing{}, nil
 }
 
-func (b *Service) clearUncommitted(ctx context.Context, st store.Store, ref contract.BackupRef) error {
+func (s *Service) clearUncommitted(ctx context.Context, st store.Store, ref contract.BackupRef) error {
 	if err := repository.NewStaging(st, ref.UID).Clear(ctx); err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (b *Service) clearUncommitted(ctx context.Context, st store.Store, ref cont
 
 // releaseVolumes takes what stood for CSI snapshots out of the cluster, once the
 // backup is committed. It comes before staging is cleared, which tells what there is.
-func (b *Service) releaseVolumes(ctx context.Context, st store.Store, ref contract.BackupRef) error {
+func (s *Service) releaseVolumes(ctx context.Context, st store.Store, ref contract.BackupRef) error {
 	var p Plan
 	err := repository.NewStaging(st, ref.UID).Get(ctx, repository.PlanFile, &p)
 	if errors.Is(err, store.ErrNotFound) {
@@ -182,5 +182,5 @@ func (b *Service) releaseVolumes(ctx context.Context, st store.Store, ref contra
 	if err != nil {
 		return err
 	}
-	return b.csiDriver(&p).Release(ctx, AllSnapshots(units))
+	return s.csiDriver(&p).Release(ctx, AllSnapshots(units))
 }

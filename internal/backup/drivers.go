@@ -13,29 +13,29 @@ import (
 )
 
 // csiDriver is the driver of CSI snapshots for a backup.
-func (b *Service) csiDriver(p *Plan) *csi.Snapshots {
-	return &csi.Snapshots{Kube: b.Kube, Backup: p.ForDrivers(), Quotas: &b.quotas, Locations: b.Snapshots, MaxPending: b.Config.Limits.PendingSnapshots}
+func (s *Service) csiDriver(p *Plan) *csi.Snapshots {
+	return &csi.Snapshots{Kube: s.Kube, Backup: p.ForDrivers(), Quotas: &s.quotas, Locations: s.Snapshots, MaxPending: s.Config.Limits.PendingSnapshots}
 }
 
 // Snapshotters are the paths that volumes of this backup take.
-func (b *Service) Snapshotters(ctx context.Context, o *Run) (map[volume.Path]volume.Snapshotter, error) {
+func (s *Service) Snapshotters(ctx context.Context, run *Run) (map[volume.Path]volume.Snapshotter, error) {
 	out := map[volume.Path]volume.Snapshotter{}
-	if o.Plan.Volumes.Count(volume.CSI) > 0 {
-		out[volume.CSI] = b.csiDriver(&o.Plan)
+	if run.Plan.Volumes.Count(volume.CSI) > 0 {
+		out[volume.CSI] = s.csiDriver(&run.Plan)
 	}
-	if name := o.Plan.Volumes.Location; name != "" {
-		_, loc, err := b.Snapshots.Get(ctx, name)
+	if name := run.Plan.Volumes.Location; name != "" {
+		_, loc, err := s.Snapshots.Get(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		out[volume.Native] = &native.Snapshots{Location: loc, Backup: o.Plan.ForDrivers()}
+		out[volume.Native] = &native.Snapshots{Location: loc, Backup: run.Plan.ForDrivers()}
 	}
 	return out, nil
 }
 
 // SnapshotStates asks every path how far the snapshots are; what was refused has failed. A
 // snapshot that is not complete by its deadline has failed too.
-func (o *Run) SnapshotStates(ctx context.Context, paths map[volume.Path]volume.Snapshotter, all []volume.Snapshot) (map[int]volume.Status, error) {
+func (run *Run) SnapshotStates(ctx context.Context, paths map[volume.Path]volume.Snapshotter, all []volume.Snapshot) (map[int]volume.Status, error) {
 	out := make(map[int]volume.Status, len(all))
 	asked := map[volume.Path][]volume.Snapshot{}
 	for _, t := range all {
@@ -43,7 +43,7 @@ func (o *Run) SnapshotStates(ctx context.Context, paths map[volume.Path]volume.S
 			out[t.Volume] = volume.Status{Phase: volume.StatusFailed, Detail: t.Failed}
 			continue
 		}
-		path := o.Plan.Volumes.Volumes[t.Volume].Path
+		path := run.Plan.Volumes.Volumes[t.Volume].Path
 		asked[path] = append(asked[path], t)
 	}
 	for path, of := range asked {
@@ -52,15 +52,15 @@ func (o *Run) SnapshotStates(ctx context.Context, paths map[volume.Path]volume.S
 			return nil, err
 		}
 		for _, t := range of {
-			out[t.Volume] = o.timely(t, states[t.Volume])
+			out[t.Volume] = run.expireStatus(t, states[t.Volume])
 		}
 	}
 	return out, nil
 }
 
-// timely gives a pending snapshot up after itemOperationTimeout.
-func (o *Run) timely(t volume.Snapshot, st volume.Status) volume.Status {
-	limit := o.Plan.Backup.Spec.ItemOperationTimeout.Duration
+// expireStatus gives a pending snapshot up after itemOperationTimeout.
+func (run *Run) expireStatus(t volume.Snapshot, st volume.Status) volume.Status {
+	limit := run.Plan.Backup.Spec.ItemOperationTimeout.Duration
 	if st.Phase != volume.StatusPending || time.Since(t.At) < limit {
 		return st
 	}
@@ -71,7 +71,8 @@ func (o *Run) timely(t volume.Snapshot, st volume.Status) volume.Status {
 	return volume.Status{Phase: volume.StatusFailed, Detail: text}
 }
 
-// IsPermanent: no retry mends the error of a path, and all its volumes are concerned.
+// IsPermanent tells that no retry mends the error of a volume driver, and that it concerns
+// all volumes of that driver.
 func IsPermanent(err error) bool {
 	return ebs.IsFinal(err) || errors.Is(err, ebs.ErrCredentials) || kube.IsForbidden(err) || kube.IsNotFound(err)
 }

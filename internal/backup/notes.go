@@ -25,12 +25,16 @@ type ChunkNotes struct {
 	seen map[resource.Ref]bool
 }
 
+// NewChunkNotes is for a chunk of which nothing is remembered yet.
 func NewChunkNotes() *ChunkNotes { return &ChunkNotes{seen: map[resource.Ref]bool{}} }
 
+// IsEmpty tells that there is nothing to remember, so that no file is written.
 func (n *ChunkNotes) IsEmpty() bool { return len(n.Reasons)+len(n.Related) == 0 }
 
+// AddReason remembers a reason for the result of the backup.
 func (n *ChunkNotes) AddReason(r report.Reason) { n.Reasons = append(n.Reasons, r) }
 
+// AddRelated remembers references to objects, each once a chunk, for the activity Related.
 func (n *ChunkNotes) AddRelated(refs ...resource.Ref) {
 	for _, r := range refs {
 		if !n.seen[r] {
@@ -44,8 +48,8 @@ func (n *ChunkNotes) AddRelated(refs ...resource.Ref) {
 // limiter has the last word.
 const FetchWindow = 16
 
-// notes reads the notes of all chunks, in the order of the archive.
-func ReadNotes(ctx context.Context, b *Service, o *Run, shards []int) ([]*ChunkNotes, error) {
+// ReadNotes reads the notes of all chunks, in the order of the archive.
+func ReadNotes(ctx context.Context, s *Service, run *Run, shards []int) ([]*ChunkNotes, error) {
 	var names []string
 	for shard, n := range shards {
 		for chunk := range n {
@@ -58,11 +62,11 @@ func ReadNotes(ctx context.Context, b *Service, o *Run, shards []int) ([]*ChunkN
 	for i, name := range names {
 		group.Go(func() error {
 			out[i] = NewChunkNotes()
-			return o.Staging.Get(ctx, name, out[i])
+			return run.Staging.Get(ctx, name, out[i])
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read staged notes of %s", o.Layout.Backup), err)
+		return nil, errors.Join(fmt.Errorf("read staged notes of %s", run.Layout.Backup), err)
 	}
 	return out, nil
 }

@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -19,28 +18,27 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// Prepare validates the input, claims the name, discovers what there is and plans
-// the shards. It may repeat: the claim is its own, the plan is overwritten.
-func (b *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, abandon AbandonRun) (contract.BackupPlan, error) {
+// Prepare validates the input, locks the name, discovers what there is and plans
+// the shards. It may repeat: the name lock is its own, the plan is overwritten.
+func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, abandon AbandonRun) (contract.BackupPlan, error) {
 	if err := validateBackup(in.Backup); err != nil {
 		return contract.BackupPlan{}, err
 	}
-	bsl, st, err := b.Locations.Writable(ctx, in.Backup.Spec.StorageLocation)
+	bsl, st, err := s.Locations.Writable(ctx, in.Backup.Spec.StorageLocation)
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
 	in.Backup.Spec.StorageLocation = bsl.Name
 	conditional, err := st.Conditional(ctx)
 	if err != nil {
-		return contract.BackupPlan{}, located(bsl, fmt.Errorf("probe conditional writes: %w", err))
+		return contract.BackupPlan{}, locationError(bsl, fmt.Errorf("probe conditional writes: %w", err))
 	}
-	if err := b.claim(ctx, st, in, abandon); err != nil {
+	if err := s.lockName(ctx, st, in, abandon); err != nil {
 		return contract.BackupPlan{}, err
 	}
-	doc, err := b.discover(ctx, in)
+	doc, err := s.discoverPlan(ctx, in)
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
@@ -49,27 +47,27 @@ func (b *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 		doc.Reasons = append(doc.Reasons, report.New(report.StoreDegraded,
 			fmt.Sprintf("location %s does not honour conditional writes: two backups of one name that start in the same second are not told apart", bsl.Name)))
 	}
-	if err := b.planVolumes(ctx, doc); err != nil {
+	if err := s.planVolumes(ctx, doc); err != nil {
 		return contract.BackupPlan{}, err
 	}
-	total, err := b.planShards(ctx, doc)
+	total, err := s.planShards(ctx, doc)
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
 	if err := repository.NewStaging(st, in.UID).Put(ctx, repository.PlanFile, doc); err != nil {
 		return contract.BackupPlan{}, err
 	}
-	return b.summary(doc, total), nil
+	return s.planSummary(doc, total), nil
 }
 
-func (b *Service) summary(doc *Plan, total int64) contract.BackupPlan {
+func (s *Service) planSummary(doc *Plan, total int64) contract.BackupPlan {
 	n := report.Tally(doc.Reasons)
 	return contract.BackupPlan{
 		Name: doc.Backup.Name, UID: doc.UID, Location: doc.Backup.Spec.StorageLocation,
 		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
 		Schedule: doc.Backup.Labels[repository.LabelSchedule], Warnings: n.Warnings, Errors: n.Errors,
-		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshots(),
-		UnitTime: doc.unitTime(b.Config.Limits.PendingSnapshots),
+		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshotCount(),
+		UnitTime: doc.unitTime(s.Config.Limits.PendingSnapshots),
 	}
 }
 
@@ -83,18 +81,18 @@ func validateBackup(in contract.BackupInput) error {
 	return nil
 }
 
-// discover lists types and namespaces and resolves the filters against them.
-func (b *Service) discover(ctx context.Context, in contract.PrepareBackupInput) (*Plan, error) {
-	cat, err := b.Kube.Discover(ctx)
+// discoverPlan lists types and namespaces and resolves the filters against them.
+func (s *Service) discoverPlan(ctx context.Context, in contract.PrepareBackupInput) (*Plan, error) {
+	cat, err := s.Kube.Discover(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("discover resource types: %w", err)
 	}
-	namespaces, err := b.namespaces(ctx)
+	namespaces, err := s.listNamespaces(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b.defaults(&in.Backup.Spec)
-	policies, err := b.policies(ctx, &in.Backup.Spec)
+	s.setDefaults(&in.Backup.Spec)
+	policies, err := s.readPolicies(ctx, &in.Backup.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -113,28 +111,29 @@ func (b *Service) discover(ctx context.Context, in contract.PrepareBackupInput) 
 	return &Plan{
 		Backup: in.Backup, UID: in.UID, Run: in.Run,
 		Started: started, Planned: time.Now().UTC(), Expires: started.Add(in.Backup.Spec.TTL.Duration),
-		Kubernetes: cat.ServerVersion, Resources: listable(cat.Resources),
+		Kubernetes: cat.ServerVersion, Resources: listableTypes(cat.Resources),
 		Filter: f, Reasons: reasons, policies: policies,
 	}, nil
 }
 
-// defaults fills in what Velero's server does (velero.md B1), so that readers of the
-// document see what was in force.
-func (b *Service) defaults(spec *velerov1.BackupSpec) {
-	for field, value := range map[*metav1.Duration]time.Duration{
-		&spec.TTL:                  b.Config.DefaultBackupTTL.Duration,
-		&spec.CSISnapshotTimeout:   10 * time.Minute,
-		&spec.ItemOperationTimeout: 4 * time.Hour,
-	} {
-		if field.Duration == 0 {
-			field.Duration = value
-		}
+// setDefaults fills in what Velero's server does (docs/VELERO.md 3.1), so that readers of
+// the document see what was in force.
+func (s *Service) setDefaults(spec *velerov1.BackupSpec) {
+	setDefault(&spec.TTL, s.Config.DefaultBackupTTL.Duration)
+	setDefault(&spec.CSISnapshotTimeout, 10*time.Minute)
+	setDefault(&spec.ItemOperationTimeout, 4*time.Hour)
+}
+
+// setDefault leaves a duration alone that the user has set.
+func setDefault(field *metav1.Duration, value time.Duration) {
+	if field.Duration == 0 {
+		field.Duration = value
 	}
 }
 
-// listable keeps the types that can be backed up and brought back: Velero asks for
+// listableTypes keeps the types that can be backed up and brought back: Velero asks for
 // the same verbs.
-func listable(all []kube.Resource) []kube.Resource {
+func listableTypes(all []kube.Resource) []kube.Resource {
 	var out []kube.Resource
 	for _, r := range all {
 		if r.Can("list", "create", "get", "delete") {
@@ -144,8 +143,8 @@ func listable(all []kube.Resource) []kube.Resource {
 	return out
 }
 
-func (b *Service) namespaces(ctx context.Context) ([]filter.Namespace, error) {
-	all, err := b.Kube.Namespaces(ctx)
+func (s *Service) listNamespaces(ctx context.Context) ([]filter.Namespace, error) {
+	all, err := s.Kube.Namespaces(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list namespaces: %w", err)
 	}
@@ -157,7 +156,7 @@ func (b *Service) namespaces(ctx context.Context) ([]filter.Namespace, error) {
 }
 
 // planShards counts objects type by type and cuts the work into shards.
-func (b *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
+func (s *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
 	var (
 		mu    sync.Mutex
 		types []plan.TypeCount
@@ -176,7 +175,7 @@ func (b *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
 			continue
 		}
 		group.Go(func() error {
-			n, err := b.count(ctx, r, f)
+			n, err := s.countObjects(ctx, r, f)
 			mu.Lock()
 			defer mu.Unlock()
 			total += max(n.Count, 0)
@@ -189,7 +188,7 @@ func (b *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
 	}
 	doc.Reasons = append(doc.Reasons, f.CheckTypes(all)...)
 	doc.Related = doc.Related || len(f.Selectors()) > 1 || f.Selectors()[0] != ""
-	doc.Shards = plan.Export(types, f, plan.ExportOptions{Parallelism: b.Config.Limits.ExportShards})
+	doc.Shards = plan.Export(types, f, plan.ExportOptions{Parallelism: s.Config.Limits.ExportShards})
 	return total, nil
 }
 
@@ -202,15 +201,15 @@ const (
 	evenNamespaces = 200
 )
 
-// count sizes a type; -1 is unknown. A type that cannot be counted is listed all
+// countObjects sizes a type; -1 is unknown. A type that cannot be counted is listed all
 // the same, and fails there with its reason.
-func (b *Service) count(ctx context.Context, r kube.Resource, f *filter.Backup) (plan.TypeCount, error) {
+func (s *Service) countObjects(ctx context.Context, r kube.Resource, f *filter.Backup) (plan.TypeCount, error) {
 	out := plan.TypeCount{Type: kube.FilterType(r), Count: -1}
 	names, ns := f.Namespaces(), ""
 	if r.Namespaced && !f.AllNamespaces() && len(names) == 1 {
 		ns = names[0]
 	}
-	n, err := b.Kube.Count(ctx, r, ns)
+	n, err := s.Kube.Count(ctx, r, ns)
 	if err != nil {
 		return out, ctx.Err()
 	}
@@ -220,7 +219,7 @@ func (b *Service) count(ctx context.Context, r kube.Resource, f *filter.Backup) 
 	}
 	out.PerNamespace = map[string]int64{}
 	for _, ns := range names {
-		if out.PerNamespace[ns], err = b.Kube.Count(ctx, r, ns); err != nil {
+		if out.PerNamespace[ns], err = s.Kube.Count(ctx, r, ns); err != nil {
 			out.PerNamespace = nil
 			return out, ctx.Err()
 		}
@@ -228,29 +227,7 @@ func (b *Service) count(ctx context.Context, r kube.Resource, f *filter.Backup) 
 	return out, nil
 }
 
-// located says which location an error is about.
-func located(bsl *velerov1.BackupStorageLocation, err error) error {
+// locationError says which location an error is about.
+func locationError(bsl *velerov1.BackupStorageLocation, err error) error {
 	return fmt.Errorf("storage location %s (bucket %s): %w", bsl.Name, bsl.Spec.ObjectStorage.Bucket, err)
-}
-
-// claim reserves the name for this run. A finished backup or a live claim of another
-// run is AlreadyExists, naming the winner.
-func (b *Service) claim(ctx context.Context, st store.Store, in contract.PrepareBackupInput, abandon AbandonRun) error {
-	if err := repository.CheckNameFree(ctx, st, in.Backup.Name); err != nil {
-		return err
-	}
-	c := repository.NameLock{UID: in.UID, Run: in.Run}
-	err := repository.AcquireName(ctx, st, in.Backup.Name, c)
-	if errors.Is(err, store.ErrExists) {
-		err = b.takeOver(ctx, st, in.Backup.Name, c, in.Backup.Spec.StorageLocation, abandon)
-	}
-	if err != nil {
-		return err
-	}
-	// The winner of a race may have committed and let go of the claim between the
-	// look and the claim.
-	if err := repository.CheckNameFree(ctx, st, in.Backup.Name); err != nil {
-		return errors.Join(err, repository.ReleaseName(ctx, st, in.Backup.Name, in.UID))
-	}
-	return repository.ClearBackupFiles(ctx, st, in.Backup.Name)
 }

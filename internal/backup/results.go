@@ -18,12 +18,12 @@ import (
 )
 
 // FinalVolumes is how the volumes ended; a backup without any has none.
-func (o *Run) FinalVolumes(ctx context.Context) (*FinalVolumes, error) {
+func (run *Run) FinalVolumes(ctx context.Context) (*FinalVolumes, error) {
 	var f FinalVolumes
-	if len(o.Plan.Volumes.Units) == 0 {
+	if len(run.Plan.Volumes.Units) == 0 {
 		return &f, nil
 	}
-	return &f, o.Staging.Get(ctx, repository.FinalVolumesFile, &f)
+	return &f, run.Staging.Get(ctx, repository.FinalVolumesFile, &f)
 }
 
 // UnitResult is what SnapshotVolumes leaves in staging.
@@ -33,6 +33,7 @@ type UnitResult struct {
 	Reasons []report.Reason     `json:"reasons,omitempty"`
 }
 
+// Summary counts the snapshots and reasons for the workflow.
 func (r *UnitResult) Summary() contract.SnapshotResult {
 	n := report.Tally(r.Reasons)
 	out := contract.SnapshotResult{Warnings: n.Warnings, Errors: n.Errors}
@@ -47,13 +48,13 @@ func (r *UnitResult) Summary() contract.SnapshotResult {
 }
 
 // UnitResults reads the results of all units; one that has none yet is empty.
-func (o *Run) UnitResults(ctx context.Context) ([]UnitResult, error) {
-	out := make([]UnitResult, len(o.Plan.Volumes.Units))
+func (run *Run) UnitResults(ctx context.Context) ([]UnitResult, error) {
+	out := make([]UnitResult, len(run.Plan.Volumes.Units))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(FetchWindow)
 	for i := range out {
 		group.Go(func() error {
-			err := o.Staging.Get(ctx, repository.UnitSnapshotFile(i), &out[i])
+			err := run.Staging.Get(ctx, repository.UnitSnapshotFile(i), &out[i])
 			if errors.Is(err, store.ErrNotFound) {
 				return nil
 			}
@@ -63,7 +64,7 @@ func (o *Run) UnitResults(ctx context.Context) ([]UnitResult, error) {
 	return out, group.Wait()
 }
 
-// taken is what became of all volumes.
+// AllSnapshots is what became of all volumes of all units.
 func AllSnapshots(units []UnitResult) []volume.Snapshot {
 	var out []volume.Snapshot
 	for _, u := range units {
@@ -73,17 +74,17 @@ func AllSnapshots(units []UnitResult) []volume.Snapshot {
 }
 
 // ClaimSnapshots are the VolumeSnapshots that were taken, by "namespace/claim".
-func (o *Run) ClaimSnapshots(ctx context.Context) (map[string]string, error) {
-	if len(o.Plan.Volumes.Units) == 0 {
+func (run *Run) ClaimSnapshots(ctx context.Context) (map[string]string, error) {
+	if len(run.Plan.Volumes.Units) == 0 {
 		return nil, nil
 	}
-	units, err := o.UnitResults(ctx)
+	units, err := run.UnitResults(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]string{}
 	for _, t := range AllSnapshots(units) {
-		if v := o.Plan.Volumes.Volumes[t.Volume]; t.Failed == "" && v.Snapshot != "" {
+		if v := run.Plan.Volumes.Volumes[t.Volume]; t.Failed == "" && v.Snapshot != "" {
 			out[resource.ObjectName(v.Namespace, v.Claim)] = v.Snapshot
 		}
 	}

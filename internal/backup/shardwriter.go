@@ -27,9 +27,9 @@ type ShardWriter struct {
 
 // NewShardWriter begins a shard at its first chunk. A chunk that an attempt before has
 // staged is overwritten.
-func NewShardWriter(ctx context.Context, o *Run, recorder *heartbeat.Recorder, shard int) *ShardWriter {
-	s := &ShardWriter{Run: o, Recorder: recorder, shard: shard, Result: contract.ShardResult{Shard: shard}, Notes: NewChunkNotes()}
-	s.Writer = archive.NewWriter(archive.DefaultLimits(), o.Plan.Started, func(c archive.Chunk) error { return s.stage(ctx, c) })
+func NewShardWriter(ctx context.Context, run *Run, recorder *heartbeat.Recorder, shard int) *ShardWriter {
+	s := &ShardWriter{Run: run, Recorder: recorder, shard: shard, Result: contract.ShardResult{Shard: shard}, Notes: NewChunkNotes()}
+	s.Writer = archive.NewWriter(archive.DefaultLimits(), run.Plan.Started, func(c archive.Chunk) error { return s.stageChunk(ctx, c) })
 	return s
 }
 
@@ -44,9 +44,9 @@ func (s *ShardWriter) Close(ctx context.Context) error {
 	return s.stageNotes(ctx, archive.ChunkRef{})
 }
 
-// stage writes one chunk and its notes; the notes come second, so that a chunk
+// stageChunk writes one chunk and its notes; the notes come second, so that a chunk
 // with notes is whole.
-func (s *ShardWriter) stage(ctx context.Context, c archive.Chunk) error {
+func (s *ShardWriter) stageChunk(ctx context.Context, c archive.Chunk) error {
 	key := s.Run.Staging.Key(repository.ChunkFile(s.shard, s.Chunk))
 	if err := s.Run.Store.Put(ctx, key, c.Staged, store.PutOptions{}); err != nil {
 		return fmt.Errorf("stage chunk %d: %w", s.Chunk, err)

@@ -8,21 +8,22 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// MaxQuiesces is how often the pods of a unit are frozen: a cause that three attempts
+// MaxQuiesces is how often the pods of a unit are quiesced: a cause that three attempts
 // meet does not pass by stopping the application once more.
 const MaxQuiesces = 3
 
 // QuiesceTimes are how long the containers of hooks are waited for.
 type QuiesceTimes struct {
-	// before a freeze, in which nothing has happened yet, a container may be out of
+	// before pods are quiesced, in which nothing has happened yet, a container may be out of
 	// reach or a pod be replaced for so long.
 	Before time.Duration
-	// after it: a pod must not stay frozen because the API server is away for a while,
+	// after it: a pod must not stay quiesced because the API server is away for a while,
 	// or because its container starts again.
 	After time.Duration
 	Pause time.Duration // between two tries
 }
 
+// DefaultQuiesceTimes are those in production; only tests have shorter ones.
 func DefaultQuiesceTimes() QuiesceTimes {
 	return QuiesceTimes{Before: 20 * time.Second, After: 10 * time.Minute, Pause: time.Second}
 }
@@ -49,12 +50,12 @@ func (p *Plan) ReserveOptions(slots int, frozen, last bool, attempt int32) volum
 // waitForRoom is how long there may be no room for a snapshot, from the plan on. The
 // backup's own snapshots come in waves, of which each may last itemOperationTimeout.
 func (p *Plan) waitForRoom(slots int) time.Duration {
-	waves := (p.Volumes.snapshots() + slots - 1) / max(slots, 1)
+	waves := (p.Volumes.snapshotCount() + slots - 1) / max(slots, 1)
 	return min(min(p.Backup.Spec.ItemOperationTimeout.Duration, longestTimeout)*time.Duration(max(waves, 1)), longestTimeout)
 }
 
 // unitTime is how long a unit may take, outages apart: until there is room, and then
-// the freezes. 0 is for a backup without units.
+// the times that its pods are quiesced. 0 is for a backup without units.
 func (p *Plan) unitTime(slots int) time.Duration {
 	if len(p.Volumes.Units) == 0 {
 		return 0
@@ -62,16 +63,16 @@ func (p *Plan) unitTime(slots int) time.Duration {
 	var hooks time.Duration
 	for _, u := range p.Volumes.Units {
 		for i := range u.Pods {
-			hooks = max(hooks, u.Pods[i].longest())
+			hooks = max(hooks, u.Pods[i].hookTime())
 		}
 	}
 	took := max(min(p.Backup.Spec.CSISnapshotTimeout.Duration, longestTimeout), volume.QuiesceLimit)
 	return p.waitForRoom(slots) + MaxQuiesces*(min(hooks, longestTimeout)+took)
 }
 
-// longest is how long the hooks of a pod may take, with all that is waited for; see
-// freezer.
-func (p *PodHooks) longest() time.Duration {
+// hookTime is how long the hooks of a pod may take, with all that is waited for; see
+// Quiescer.
+func (p *PodHooks) hookTime() time.Duration {
 	const ended = 10 * time.Second // until a command is gone that did not end in time
 	sum := func(hooks []hook.Hook, tries time.Duration) (d time.Duration) {
 		for _, h := range hooks {

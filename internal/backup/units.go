@@ -20,7 +20,7 @@ const (
 )
 
 // unitsOf cuts the work into units: one for the volumes of pods with hooks that
-// hang together, batches of one path for volumes that need no freezing, batches of
+// hang together, batches of one path for volumes that need no quiescing, batches of
 // pods that have hooks and no volumes. hooked is by "namespace/name".
 func unitsOf(made volume.Plan, hooked map[string]PodHooks) []Unit {
 	left := maps.Clone(hooked)

@@ -20,7 +20,7 @@ import (
 // volumeLister reads what the planner of volumes judges by, and the hooks of pods.
 // It keeps of a cluster only what is in the backup and concerns volumes.
 type volumeLister struct {
-	b       *Service
+	service *Service
 	doc     *Plan
 	types   map[string]filter.Decision // of claims, volumes and pods
 	claims  []corev1.PersistentVolumeClaim
@@ -35,9 +35,9 @@ type volumeLister struct {
 	bound  map[string]bool // volumes of selected claims
 }
 
-func newVolumeLister(b *Service, doc *Plan) *volumeLister {
+func newVolumeLister(s *Service, doc *Plan) *volumeLister {
 	l := &volumeLister{
-		b: b, doc: doc, types: map[string]filter.Decision{},
+		service: s, doc: doc, types: map[string]filter.Decision{},
 		hooked: map[string]PodHooks{}, pulled: map[string]bool{}, bound: map[string]bool{},
 	}
 	for _, gr := range []string{resource.Pods, resource.PersistentVolumeClaims, resource.PersistentVolumes} {
@@ -49,23 +49,23 @@ func newVolumeLister(b *Service, doc *Plan) *volumeLister {
 	return l
 }
 
-// list reads pods first: they pull claims in. Types that no object of the backup is
+// listVolumes reads pods first: they pull claims in. Types that no object of the backup is
 // of are not read.
-func (l *volumeLister) list(ctx context.Context) error {
+func (l *volumeLister) listVolumes(ctx context.Context) error {
 	if l.types[resource.Pods] != filter.None {
-		if err := kube.List(ctx, l.b.Kube, kube.Pods(), l.namespace(), "", l.pod); err != nil {
+		if err := kube.List(ctx, l.service.Kube, kube.Pods(), l.listNamespace(), "", l.addPod); err != nil {
 			return fmt.Errorf("list pods: %w", err)
 		}
 	}
 	if l.types[resource.PersistentVolumeClaims] != filter.None {
-		if err := kube.List(ctx, l.b.Kube, kube.Claims(), l.namespace(), "", l.claim); err != nil {
+		if err := kube.List(ctx, l.service.Kube, kube.Claims(), l.listNamespace(), "", l.addClaim); err != nil {
 			return fmt.Errorf("list claims: %w", err)
 		}
 	}
 	if len(l.claims) == 0 && l.types[resource.PersistentVolumes] != filter.All {
 		return nil
 	}
-	err := kube.List(ctx, l.b.Kube, kube.Volumes(), "", "", func(pv corev1.PersistentVolume) error {
+	err := kube.List(ctx, l.service.Kube, kube.Volumes(), "", "", func(pv corev1.PersistentVolume) error {
 		if !gone(&pv.ObjectMeta) {
 			pv.ManagedFields = nil
 			l.volumes = append(l.volumes, pv)
@@ -78,8 +78,8 @@ func (l *volumeLister) list(ctx context.Context) error {
 	return l.snapshotClasses(ctx)
 }
 
-// namespace is the only one of the backup, or all.
-func (l *volumeLister) namespace() string {
+// listNamespace is the only one of the backup, or all.
+func (l *volumeLister) listNamespace() string {
 	if names := l.doc.Filter.Namespaces(); len(names) == 1 && !l.doc.Filter.AllNamespaces() {
 		return names[0]
 	}
@@ -87,7 +87,7 @@ func (l *volumeLister) namespace() string {
 }
 
 func (l *volumeLister) snapshotClasses(ctx context.Context) error {
-	err := kube.List(ctx, l.b.Kube, kube.VolumeSnapshotClasses(), "", "", func(c snapshotv1.VolumeSnapshotClass) error {
+	err := kube.List(ctx, l.service.Kube, kube.VolumeSnapshotClasses(), "", "", func(c snapshotv1.VolumeSnapshotClass) error {
 		l.classes = append(l.classes, c)
 		return nil
 	})
@@ -103,12 +103,12 @@ func gone(m *metav1.ObjectMeta) bool {
 	return m.DeletionTimestamp != nil || m.Labels[filter.ExcludeLabel] == "true"
 }
 
-// pod keeps the parts of a pod that matter here: a cluster has many pods.
-func (l *volumeLister) pod(pod corev1.Pod) error {
-	if gone(&pod.ObjectMeta) || !l.selected(resource.Pods, pod.Namespace, pod.Name, pod.Labels) {
+// addPod keeps the parts of a pod that matter here: a cluster has many pods.
+func (l *volumeLister) addPod(pod corev1.Pod) error {
+	if gone(&pod.ObjectMeta) || !l.isSelected(resource.Pods, pod.Namespace, pod.Name, pod.Labels) {
 		return nil
 	}
-	if err := l.hooks(&pod); err != nil {
+	if err := l.podHooks(&pod); err != nil {
 		return err
 	}
 	for _, claim := range volume.ClaimsOf(&pod) {
@@ -135,7 +135,7 @@ func trimmed(pod *corev1.Pod) corev1.Pod {
 	return out
 }
 
-func (l *volumeLister) hooks(pod *corev1.Pod) error {
+func (l *volumeLister) podHooks(pod *corev1.Pod) error {
 	pre, post, problems, err := hook.Backup(l.doc.Backup.Spec.Hooks, pod)
 	if err != nil {
 		return failure.Invalid("%w", err)
@@ -147,8 +147,8 @@ func (l *volumeLister) hooks(pod *corev1.Pod) error {
 	return nil
 }
 
-func (l *volumeLister) claim(c corev1.PersistentVolumeClaim) error {
-	if gone(&c.ObjectMeta) || !l.selected(resource.PersistentVolumeClaims, c.Namespace, c.Name, c.Labels) {
+func (l *volumeLister) addClaim(c corev1.PersistentVolumeClaim) error {
+	if gone(&c.ObjectMeta) || !l.isSelected(resource.PersistentVolumeClaims, c.Namespace, c.Name, c.Labels) {
 		return nil
 	}
 	c.ManagedFields = nil
@@ -157,9 +157,9 @@ func (l *volumeLister) claim(c corev1.PersistentVolumeClaim) error {
 	return nil
 }
 
-// selected says whether the backup will hold an object: as a listed one, or as one
+// isSelected says whether the backup will hold an object: as a listed one, or as one
 // that a listed one refers to.
-func (l *volumeLister) selected(groupResource, namespace, name string, labels map[string]string) bool {
+func (l *volumeLister) isSelected(groupResource, namespace, name string, labels map[string]string) bool {
 	f, decision := l.doc.Filter, l.types[groupResource]
 	if decision == filter.None || namespace != "" && !f.IncludeNamespace(namespace) {
 		return false
@@ -171,10 +171,10 @@ func (l *volumeLister) selected(groupResource, namespace, name string, labels ma
 	return decision == filter.All && f.MatchLabels(labels)
 }
 
-func (l *volumeLister) inputs() volume.Inputs {
+func (l *volumeLister) planInputs() volume.Inputs {
 	return volume.Inputs{
 		Claims: l.claims, Volumes: l.volumes, Pods: l.pods, SnapshotClasses: l.classes, CSI: l.csi,
 		Spec: l.doc.Backup.Spec, BackupUID: l.doc.UID, BackupAnnotations: l.doc.Backup.Annotations,
-		Selected: l.selected,
+		Selected: l.isSelected,
 	}
 }

@@ -8,7 +8,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -45,7 +47,7 @@ type Unit struct {
 	// Groups are indexes into volumePlan.Volumes. Volumes of a group are of one
 	// moment where the provider can do that.
 	Groups [][]int `json:"groups,omitempty"`
-	// Pods are frozen while the snapshots of the unit are taken.
+	// Pods are quiesced while the snapshots of the unit are taken.
 	Pods []PodHooks `json:"pods,omitempty"`
 }
 
@@ -80,21 +82,21 @@ func (p *VolumePlan) Count(path volume.Path) int {
 	return n
 }
 
-func (p *VolumePlan) snapshots() int { return p.Count(volume.Native) + p.Count(volume.CSI) }
+func (p *VolumePlan) snapshotCount() int { return p.Count(volume.Native) + p.Count(volume.CSI) }
 
-// planVolumes decides which path each volume takes and which pods are frozen for it.
+// planVolumes decides which path each volume takes and which pods are quiesced for it.
 // Bad input (an unknown location, an ambiguous class) fails here, before anything is
 // written.
-func (b *Service) planVolumes(ctx context.Context, doc *Plan) error {
-	location, err := b.SnapshotLocation(&doc.Backup.Spec, doc.policies)
+func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {
+	location, err := s.SnapshotLocation(&doc.Backup.Spec, doc.policies)
 	if err != nil {
 		return err
 	}
-	l := newVolumeLister(b, doc)
-	if err := l.list(ctx); err != nil {
+	l := newVolumeLister(s, doc)
+	if err := l.listVolumes(ctx); err != nil {
 		return err
 	}
-	in := l.inputs()
+	in := l.planInputs()
 	in.Policies, in.Native = doc.policies, location != ""
 	made, err := volume.Make(in)
 	if err != nil {
@@ -110,10 +112,26 @@ func (b *Service) planVolumes(ctx context.Context, doc *Plan) error {
 
 // SnapshotLocation is the one of native snapshots, "" for none. As with Velero, it need
 // not be told apart where no snapshots are wanted: neither by the spec nor by a policy.
-func (b *Service) SnapshotLocation(spec *velerov1.BackupSpec, policies *volume.Policies) (string, error) {
+func (s *Service) SnapshotLocation(spec *velerov1.BackupSpec, policies *volume.Policies) (string, error) {
 	off := spec.SnapshotVolumes != nil && !*spec.SnapshotVolumes
 	if off && len(spec.VolumeSnapshotLocations) == 0 && !policies.AskForSnapshots() {
 		return "", nil
 	}
-	return b.Snapshots.Choose(spec.VolumeSnapshotLocations)
+	return s.Snapshots.Choose(spec.VolumeSnapshotLocations)
+}
+
+// readPolicies reads the ConfigMap that spec.resourcePolicy names; nil if it names none.
+func (s *Service) readPolicies(ctx context.Context, spec *velerov1.BackupSpec) (*volume.Policies, error) {
+	ref := spec.ResourcePolicy
+	if ref == nil {
+		return nil, nil
+	}
+	cm, err := kube.Read[corev1.ConfigMap](ctx, s.Kube, kube.ConfigMaps(), s.Config.Namespace, ref.Name)
+	if kube.IsNotFound(err) {
+		return nil, failure.Invalid("spec.resourcePolicy.name: there is no ConfigMap %s in namespace %s; create it there or correct the name", ref.Name, s.Config.Namespace)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read resource policies: %w", err)
+	}
+	return volume.PoliciesOf(&cm)
 }

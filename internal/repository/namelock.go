@@ -38,7 +38,7 @@ func checkNotBeingDeleted(ctx context.Context, st store.Store, name string) erro
 }
 
 // ClearBackupFiles removes files that an uncommitted run of this name left behind;
-// the claim makes sure that nobody is writing them now.
+// the name lock makes sure that nobody is writing them now.
 func ClearBackupFiles(ctx context.Context, st store.Store, name string) error {
 	if err := AbortUploads(ctx, st, archive.BackupDir(name)); err != nil {
 		return err
@@ -57,8 +57,9 @@ type NameLock struct {
 	Run contract.Run `json:"run"`
 }
 
-func AcquireName(ctx context.Context, st store.Store, name string, c NameLock) error {
-	return PutJSON(ctx, st, archive.Claim(name), c, store.PutOptions{IfAbsent: true})
+// AcquireName puts the name lock, or fails with store.ErrExists if a run holds it already.
+func AcquireName(ctx context.Context, st store.Store, name string, lock NameLock) error {
+	return PutJSON(ctx, st, archive.Claim(name), lock, store.PutOptions{IfAbsent: true})
 }
 
 // HoldsName tells whether uid holds the name.
@@ -78,7 +79,7 @@ func ReleaseName(ctx context.Context, st store.Store, name, uid string) error {
 		return err
 	}
 	if err := st.Delete(ctx, archive.Claim(name)); err != nil {
-		return fmt.Errorf("release the claim on %s: %w", name, err)
+		return fmt.Errorf("release the name lock on %s: %w", name, err)
 	}
 	return nil
 }

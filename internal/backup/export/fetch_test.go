@@ -69,8 +69,8 @@ func reading(t *testing.T, s *oneByOne) *shardExport {
 		t.Fatal(err)
 	}
 	b := memstore.New()
-	o := &backup.Run{Store: b, Staging: repository.NewStaging(b, "uid"), Plan: backup.Plan{Resources: []kube.Resource{widgets}, Filter: f}}
-	return newExport(t.Context(), &backup.Service{Kube: client, Rules: resource.NewRegistry()}, o, &heartbeat.Recorder{}, 0, exportCursor{})
+	run := &backup.Run{Store: b, Staging: repository.NewStaging(b, "uid"), Plan: backup.Plan{Resources: []kube.Resource{widgets}, Filter: f}}
+	return newExport(t.Context(), &backup.Service{Kube: client, Rules: resource.NewRegistry()}, run, &heartbeat.Recorder{}, 0, exportCursor{})
 }
 
 // TestSingleObjects asks for objects by name, in spec.orderedResources and as related

@@ -15,14 +15,14 @@ import (
 // addObject puts one object into the archive. Only kinds that need it are decoded.
 func (e *shardExport) addObject(r kube.Resource, it kube.Item) error {
 	gr, body := r.GroupResource(), it.Raw
-	if e.b.Rules.NeedsDecode(gr) && (e.Run.Plan.Related || e.b.Rules.Rewrites(gr)) {
+	if e.service.Rules.NeedsDecode(gr) && (e.Run.Plan.Related || e.service.Rules.Rewrites(gr)) {
 		var err error
 		if body, err = e.decodeAndChange(gr, it.Raw); err != nil {
 			e.Notes.AddReason(report.New(report.ObjectInvalid, err.Error()).At(gr, it.Namespace, it.Name))
 			return nil
 		}
 	} else if e.Run.Plan.Related {
-		e.Notes.AddRelated(e.b.Rules.ByName(gr, it.Namespace, it.Name)...)
+		e.Notes.AddRelated(e.service.Rules.ByName(gr, it.Namespace, it.Name)...)
 	}
 	if e.Run.Plan.Related && it.Namespace != "" {
 		e.Notes.AddRelated(resource.Ref{Resource: "namespaces", Name: it.Namespace})
@@ -43,7 +43,7 @@ func (e *shardExport) decodeAndChange(gr string, raw []byte) ([]byte, error) {
 	if err := json.Unmarshal(raw, &obj); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
-	changed, related := e.b.Rules.Backup(gr, obj)
+	changed, related := e.service.Rules.Backup(gr, obj)
 	if gr == resource.PersistentVolumeClaims {
 		changed = e.markClaim(obj) || changed
 	}

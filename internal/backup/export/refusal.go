@@ -23,14 +23,14 @@ const (
 // again: the server may have been down until just now.
 var errSuspect = errors.New("failed; trying again")
 
-// refused decides what the failure of a read means: nil says that the API server is
+// classifyRefusal decides what the failure of a read means: nil says that the API server is
 // well and does not hand out what was asked for, which is a reason in the result and
 // not a lost backup. tries counts the failures of this read; after the first one that
 // may pass the error is errSuspect. Any other is the activity's, to be tried again.
-func classifyRefusal(ctx context.Context, b *backup.Service, err error, tries int) error {
+func classifyRefusal(ctx context.Context, service *backup.Service, err error, tries int) error {
 	switch {
 	case kube.IsUnavailable(err) && ctx.Err() == nil:
-		if b.Kube.Ping(ctx) != nil {
+		if service.Kube.Ping(ctx) != nil {
 			return err
 		}
 		if tries == 1 {
@@ -51,7 +51,7 @@ func (e *shardExport) listFailed(ctx context.Context, r kube.Resource, u listCal
 	case kube.IsNotFound(err):
 		return e.notServed(ctx, r, u, err)
 	}
-	if err := classifyRefusal(ctx, e.b, err, e.suspect(r, u)); err != nil {
+	if err := classifyRefusal(ctx, e.service, err, e.countFailure(r, u)); err != nil {
 		return err
 	}
 	e.Notes.AddReason(report.New(report.ListFailed, err.Error()).At(r.GroupResource(), "", ""))
@@ -62,7 +62,7 @@ func (e *shardExport) listFailed(ctx context.Context, r kube.Resource, u listCal
 // was planned took its objects with it: there is nothing to back up. A server
 // that has just started answers so too, for a type that it is about to serve.
 func (e *shardExport) notServed(ctx context.Context, r kube.Resource, u listCall, err error) error {
-	cat, derr := e.b.Kube.Discover(ctx)
+	cat, derr := e.service.Kube.Discover(ctx)
 	if derr != nil {
 		return derr
 	}
@@ -71,7 +71,7 @@ func (e *shardExport) notServed(ctx context.Context, r kube.Resource, u listCall
 		e.Notes.AddReason(report.New(report.TypeGone, "the API server no longer serves this type").At(gr, "", ""))
 		return nil
 	}
-	if e.suspect(r, u) < notServedTries {
+	if e.countFailure(r, u) < notServedTries {
 		if err := poll.Wait(ctx, notServedPause); err != nil {
 			return err
 		}
@@ -81,9 +81,55 @@ func (e *shardExport) notServed(ctx context.Context, r kube.Resource, u listCall
 	return nil
 }
 
-// suspect counts the failures of one list within this attempt at the shard.
-func (e *shardExport) suspect(r kube.Resource, u listCall) int {
+// countFailure counts the failures of one list within this attempt at the shard.
+func (e *shardExport) countFailure(r kube.Resource, u listCall) int {
 	key := fmt.Sprint(r.GroupResource(), " ", u.namespace, " ", u.selector)
 	e.suspects[key]++
 	return e.suspects[key]
+}
+
+// fetched is what came of reading one object: neither found nor refused, it is not in
+// the cluster.
+type fetched struct {
+	res     kube.Resource
+	item    kube.Item
+	found   bool
+	refusal error // of the API server, which is well
+}
+
+// refusalReason says that the object is not in the backup, and why.
+func (f fetched) refusalReason(ns, name string) report.Reason {
+	return report.New(report.ReadFailed, f.refusal.Error()).At(f.res.GroupResource(), ns, name)
+}
+
+// fetchObject reads one object. The error is for what is no fault of the object.
+func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, ns, name string) (fetched, error) {
+	f := fetched{res: r}
+	var err error
+	f.refusal, err = readAgain(ctx, service, func() error {
+		it, err := service.Kube.GetItem(ctx, r, ns, name)
+		f.item, f.found = it, err == nil
+		if kube.IsNotFound(err) {
+			return nil
+		}
+		return err
+	})
+	return f, err
+}
+
+// readAgain reads once more what failed and may pass, and tells a refusal from an error.
+func readAgain(ctx context.Context, service *backup.Service, read func() error) (refusal, err error) {
+	for tries := 1; ; tries++ {
+		refusal = read()
+		if refusal == nil {
+			return nil, nil
+		}
+		err = classifyRefusal(ctx, service, refusal, tries)
+		switch {
+		case err == nil:
+			return refusal, nil
+		case !errors.Is(err, errSuspect):
+			return nil, err
+		}
+	}
 }

@@ -23,20 +23,20 @@ import (
 // hold: the PVs of claims, the definitions of custom resources, the RBAC of service
 // accounts, the Namespace objects of selected objects. It writes the shard after
 // the planned ones. It starts over when repeated: its work is small.
-func Related(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in contract.ExportRelatedInput) (contract.ShardResult, error) {
-	o, err := b.Open(ctx, in.Ref)
+func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.Recorder, in contract.ExportRelatedInput) (contract.ShardResult, error) {
+	run, err := service.Open(ctx, in.Ref)
 	if err != nil {
 		return contract.ShardResult{}, err
 	}
-	r := &relatedExport{shardExport: newExport(ctx, b, o, p, len(in.Shards), exportCursor{}), held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
-	if r.snapshots, err = o.ClaimSnapshots(ctx); err != nil {
+	r := &relatedExport{shardExport: newExport(ctx, service, run, recorder, len(in.Shards), exportCursor{}), held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
+	if r.snapshots, err = run.ClaimSnapshots(ctx); err != nil {
 		return contract.ShardResult{}, err
 	}
-	if err := r.collect(ctx, in.Shards); err != nil {
+	if err := r.collectNotes(ctx, in.Shards); err != nil {
 		return contract.ShardResult{}, err
 	}
 	for len(r.wanted) > 0 {
-		if err := r.round(ctx); err != nil {
+		if err := r.fetchRound(ctx); err != nil {
 			return contract.ShardResult{}, fmt.Errorf("export related objects: %w", err)
 		}
 	}
@@ -53,15 +53,15 @@ type relatedExport struct {
 	bindings []map[string]any // cluster role bindings, once they were asked for
 }
 
-// collect reads the references of all shards and which of them the archive holds.
-func (r *relatedExport) collect(ctx context.Context, shards []int) error {
-	notes, err := backup.ReadNotes(ctx, r.b, r.Run, shards)
+// collectNotes reads the references of all shards and which of them the archive holds.
+func (r *relatedExport) collectNotes(ctx context.Context, shards []int) error {
+	notes, err := backup.ReadNotes(ctx, r.service, r.Run, shards)
 	if err != nil {
 		return err
 	}
 	listed := map[string]bool{}
 	for _, n := range notes {
-		r.want(n.Related)
+		r.addWanted(n.Related)
 	}
 	for _, w := range r.wanted {
 		listed[w.Resource] = true
@@ -84,7 +84,7 @@ func (r *relatedExport) collect(ctx context.Context, shards []int) error {
 	return nil
 }
 
-func (r *relatedExport) want(refs []resource.Ref) {
+func (r *relatedExport) addWanted(refs []resource.Ref) {
 	for _, ref := range refs {
 		if !r.asked[ref] {
 			r.asked[ref] = true
@@ -93,8 +93,8 @@ func (r *relatedExport) want(refs []resource.Ref) {
 	}
 }
 
-// round fetches what is wanted; what those objects refer to is wanted next.
-func (r *relatedExport) round(ctx context.Context) error {
+// fetchRound fetches what is wanted; what those objects refer to is wanted next.
+func (r *relatedExport) fetchRound(ctx context.Context) error {
 	todo := r.wanted
 	r.wanted = nil
 	var names []resource.Ref
@@ -103,14 +103,14 @@ func (r *relatedExport) round(ctx context.Context) error {
 			names = append(names, ref)
 			continue
 		}
-		if err := r.subject(ctx, ref); err != nil {
+		if err := r.addSubject(ctx, ref); err != nil {
 			return err
 		}
 	}
 	if err := r.fetch(ctx, names); err != nil {
 		return err
 	}
-	r.want(r.Notes.TakeRelated())
+	r.addWanted(r.Notes.TakeRelated())
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (r *relatedExport) fetch(ctx context.Context, refs []resource.Ref) error {
 		}
 		r.held[ref] = true
 		group.Go(func() (err error) {
-			all[i], err = fetchObject(gctx, r.b, res, ref.Namespace, ref.Name)
+			all[i], err = fetchObject(gctx, r.service, res, ref.Namespace, ref.Name)
 			return err
 		})
 	}
@@ -145,16 +145,16 @@ func (r *relatedExport) fetch(ctx context.Context, refs []resource.Ref) error {
 func (r *relatedExport) take(ref resource.Ref, got fetched) error {
 	switch {
 	case got.refusal != nil:
-		r.Notes.AddReason(got.reason(ref.Namespace, ref.Name))
+		r.Notes.AddReason(got.refusalReason(ref.Namespace, ref.Name))
 	case got.found && !got.item.Deleting && got.item.Labels[filter.ExcludeLabel] != "true":
 		return r.addObject(got.res, got.item)
 	}
 	return nil
 }
 
-// subject wants the cluster role bindings that name a service account, and their
+// addSubject wants the cluster role bindings that name a service account, and their
 // roles.
-func (r *relatedExport) subject(ctx context.Context, ref resource.Ref) error {
+func (r *relatedExport) addSubject(ctx context.Context, ref resource.Ref) error {
 	if err := r.loadBindings(ctx, ref.Resource); err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (r *relatedExport) subject(ctx context.Context, ref resource.Ref) error {
 		}
 		meta, _ := b["metadata"].(map[string]any)
 		role, _ := b["roleRef"].(map[string]any)
-		r.want([]resource.Ref{
+		r.addWanted([]resource.Ref{
 			{Resource: ref.Resource, Name: resource.StringOf(meta["name"])},
 			{Resource: strings.Replace(ref.Resource, "clusterrolebindings", "clusterroles", 1), Name: resource.StringOf(role["name"])},
 		})
@@ -177,9 +177,9 @@ func (r *relatedExport) loadBindings(ctx context.Context, gr string) error {
 	if r.bindings != nil || !ok {
 		return nil
 	}
-	refusal, err := readAgain(ctx, r.b, func() error {
+	refusal, err := readAgain(ctx, r.service, func() error {
 		r.bindings = []map[string]any{}
-		_, err := r.b.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: res}}, func(it kube.Item) error {
+		_, err := r.service.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: res}}, func(it kube.Item) error {
 			var obj map[string]any
 			err := json.Unmarshal(it.Raw, &obj)
 			r.bindings = append(r.bindings, obj)

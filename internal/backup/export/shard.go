@@ -34,24 +34,24 @@ type exportCursor struct {
 
 // Shard lists the objects of one shard into staged chunks. It resumes at the
 // watermark of its last heartbeat; a chunk that was staged after it is overwritten.
-func Shard(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
-	o, err := b.Open(ctx, in.Ref)
+func Shard(ctx context.Context, service *backup.Service, recorder *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
+	run, err := service.Open(ctx, in.Ref)
 	if err != nil {
 		return contract.ShardResult{}, err
 	}
 	var cur exportCursor
-	if _, err := p.Resume(&cur); err != nil {
+	if _, err := recorder.Resume(&cur); err != nil {
 		return contract.ShardResult{}, err
 	}
-	snapshots, err := o.ClaimSnapshots(ctx)
+	snapshots, err := run.ClaimSnapshots(ctx)
 	if err != nil {
 		return contract.ShardResult{}, err
 	}
 	suspects := map[string]int{}
 	for try := 0; ; try++ {
-		e := newExport(ctx, b, o, p, in.Shard, cur)
+		e := newExport(ctx, service, run, recorder, in.Shard, cur)
 		e.suspects, e.snapshots = suspects, snapshots
-		err := e.run(ctx, listCallsOf(o.Plan.Shards[in.Shard]))
+		err := e.exportLists(ctx, listCallsOf(run.Plan.Shards[in.Shard]))
 		if err == nil {
 			return e.Result, nil
 		}
@@ -100,8 +100,8 @@ func listCallsOf(s plan.Shard) []listCall {
 // shardExport is one attempt at a shard.
 type shardExport struct {
 	*backup.ShardWriter
-	b   *backup.Service
-	cur exportCursor
+	service *backup.Service
+	cur     exportCursor
 
 	marked   exportCursor   // the watermark
 	suspects map[string]int // how often lists failed although the API server is well
@@ -109,19 +109,19 @@ type shardExport struct {
 	snapshots map[string]string // VolumeSnapshots, by "namespace/claim"
 }
 
-func newExport(ctx context.Context, b *backup.Service, o *backup.Run, recorder *heartbeat.Recorder, shard int, cur exportCursor) *shardExport {
-	w := backup.NewShardWriter(ctx, o, recorder, shard)
+func newExport(ctx context.Context, service *backup.Service, run *backup.Run, recorder *heartbeat.Recorder, shard int, cur exportCursor) *shardExport {
+	w := backup.NewShardWriter(ctx, run, recorder, shard)
 	w.Chunk, w.Result = cur.Chunk, cur.Result
 	w.Result.Shard = shard
-	return &shardExport{ShardWriter: w, b: b, cur: cur, marked: cur, suspects: map[string]int{}}
+	return &shardExport{ShardWriter: w, service: service, cur: cur, marked: cur, suspects: map[string]int{}}
 }
 
-// cursor is where the export is, with all that is staged.
-func (e *shardExport) cursor() exportCursor {
+// currentCursor is where the export is, with all that is staged.
+func (e *shardExport) currentCursor() exportCursor {
 	return exportCursor{Unit: e.cur.Unit, Continue: e.cur.Continue, Chunk: e.Chunk, Result: e.Result}
 }
 
-func (e *shardExport) run(ctx context.Context, us []listCall) error {
+func (e *shardExport) exportLists(ctx context.Context, us []listCall) error {
 	for e.cur.Unit < len(us) {
 		if err := e.exportList(ctx, us[e.cur.Unit]); err != nil {
 			return err
@@ -148,7 +148,7 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 	if err := e.addOrdered(ctx, r, u); err != nil {
 		return err
 	}
-	res, err := e.b.Kube.ListAll(ctx, req, func(it kube.Item) error {
+	res, err := e.service.Kube.ListAll(ctx, req, func(it kube.Item) error {
 		if u.skip[resource.ObjectName(it.Namespace, it.Name)] || !e.isWanted(u, it) {
 			return nil
 		}
@@ -162,7 +162,7 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 	return e.listFailed(ctx, r, u, err)
 }
 
-// isWanted applies what a list call cannot: Velero's exclusions (velero.md C4).
+// isWanted applies what a list call cannot: Velero's exclusions (docs/VELERO.md 4.4).
 func (e *shardExport) isWanted(u listCall, it kube.Item) bool {
 	if it.Deleting || it.Labels[filter.ExcludeLabel] == "true" {
 		return false
@@ -185,12 +185,12 @@ func (e *shardExport) addOrdered(ctx context.Context, r kube.Resource, u listCal
 	}
 	for _, name := range u.list.Ordered {
 		ns, n := resource.SplitName(name)
-		got, err := fetchObject(ctx, e.b, r, ns, n)
+		got, err := fetchObject(ctx, e.service, r, ns, n)
 		switch {
 		case err != nil:
 			return err
 		case got.refusal != nil:
-			e.Notes.AddReason(got.reason(ns, n))
+			e.Notes.AddReason(got.refusalReason(ns, n))
 		case !got.found:
 			e.Notes.AddReason(report.New(report.OrderedMissing, "named in spec.orderedResources, not in the cluster").At(r.GroupResource(), ns, n))
 		case e.isWanted(u, got.item) && e.Run.Plan.Filter.MatchLabels(got.item.Labels):
@@ -219,6 +219,6 @@ func (e *shardExport) moveWatermark() error {
 	if err := e.Writer.Flush(); err != nil {
 		return err
 	}
-	e.marked = e.cursor()
+	e.marked = e.currentCursor()
 	return e.Recorder.Mark(e.marked, e.Result.Objects, e.Result.Bytes)
 }

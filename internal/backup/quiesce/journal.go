@@ -14,7 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// Journal says that the pods of a unit may be frozen, and by which attempt, and what
+// Journal says that the pods of a unit may be quiesced, and by which attempt, and what
 // attempts before that one have come to.
 type Journal struct {
 	Owner string `json:"owner"`
@@ -28,23 +28,23 @@ type Journal struct {
 	Freezes int    `json:"freezes,omitempty"`
 	Thawed  bool   `json:"thawed,omitempty"`
 	Why     string `json:"why,omitempty"`
-	// Reasons and Failed are of the hooks of the last freeze. They count if its
+	// Reasons and Failed are of the hooks of the last time the pods were quiesced. They count if its
 	// snapshots are used.
 	Reasons []report.Reason `json:"reasons,omitempty"`
 	Failed  int             `json:"failed,omitempty"`
 }
 
-// newNote is the one of an attempt that has found another.
-func (f *Quiescer) newNote(found Journal) Journal {
+// newJournal is the one of an attempt that has found another.
+func (q *Quiescer) newJournal(j Journal) Journal {
 	return Journal{
-		Owner: f.owner, Running: map[string]kube.ExecProcess{}, Instead: map[string]backup.PodHooks{}, Freezes: found.Freezes, Why: found.Why,
+		Owner: q.owner, Running: map[string]kube.ExecProcess{}, Instead: map[string]backup.PodHooks{}, Freezes: j.Freezes, Why: j.Why,
 	}
 }
 
-// repeated is what is left of a note when the pods are frozen anew.
-func (n Journal) repeated() Journal {
+// repeatedReasons is what is left of a journal when the pods are quiesced anew.
+func (j Journal) repeatedReasons() Journal {
 	var kept Journal
-	for _, r := range n.Reasons {
+	for _, r := range j.Reasons {
 		if r.Code == report.HookRepeated {
 			kept.Reasons = append(kept.Reasons, r)
 		}
@@ -52,111 +52,113 @@ func (n Journal) repeated() Journal {
 	return kept
 }
 
-func (f *Quiescer) file() string { return repository.QuiesceJournalFile(f.unit) }
+func (q *Quiescer) journalFile() string { return repository.QuiesceJournalFile(q.unit) }
 
-// put writes the note, with what is known of the hooks by now. Whoever writes waits for
+// writeJournal writes the journal, with what is known of the hooks by now. Whoever writes waits for
 // the one before, so that the last one says all.
-func (f *Quiescer) put(ctx context.Context) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.Journal.Reasons = append(append([]report.Reason{}, f.past.Reasons...), f.reasons...)
-	f.Journal.Failed = f.past.Failed + f.counts.Failed
-	return f.stage.Put(ctx, f.file(), &f.Journal)
+func (q *Quiescer) writeJournal(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.Journal.Reasons = append(append([]report.Reason{}, q.past.Reasons...), q.reasons...)
+	q.Journal.Failed = q.past.Failed + q.counts.Failed
+	return q.stage.Put(ctx, q.journalFile(), &q.Journal)
 }
 
-// takenOver is for a worker that was taken for dead. Without an answer of the store it
-// is not: to thaw twice is better than not at all.
-func (f *Quiescer) takenOver(ctx context.Context) bool {
+// isTakenOver is for a worker that was taken for dead. Without an answer of the store it
+// is not: to unquiesce twice is better than not at all.
+func (q *Quiescer) isTakenOver(ctx context.Context) bool {
 	var now Journal
-	err := f.stage.Get(ctx, f.file(), &now)
-	return errors.Is(err, store.ErrNotFound) || err == nil && (now.Owner != f.owner || now.Thawed)
+	err := q.stage.Get(ctx, q.journalFile(), &now)
+	return errors.Is(err, store.ErrNotFound) || err == nil && (now.Owner != q.owner || now.Thawed)
 }
 
-// Resume thaws what an attempt before this one has left frozen. Its commands are
+// Resume unquiesces what an attempt before this one has left quiesced. Its commands are
 // ended first. It says whether there was anything.
-func (f *Quiescer) Resume(ctx context.Context) (bool, error) {
-	if len(f.pods) == 0 {
+func (q *Quiescer) Resume(ctx context.Context) (bool, error) {
+	if len(q.pods) == 0 {
 		return false, nil
 	}
-	err := f.stage.Get(ctx, f.file(), &f.past)
+	err := q.stage.Get(ctx, q.journalFile(), &q.past)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	f.Journal = f.newNote(f.past)
-	if f.past.Thawed {
+	q.Journal = q.newJournal(q.past)
+	if q.past.Thawed {
 		return false, nil
 	}
-	f.takeOver(ctx)
-	if err := f.put(ctx); err != nil {
+	q.adoptJournal(ctx)
+	if err := q.writeJournal(ctx); err != nil {
 		return true, err
 	}
-	return true, f.Unquiesce(ctx, nil)
+	return true, q.Unquiesce(ctx, nil)
 }
 
-// takeOver makes the pods of the note this attempt's, which may be others than planned,
+// adoptJournal makes the pods of the journal this attempt's, which may be others than planned,
 // and ends the commands that run in them.
-func (f *Quiescer) takeOver(ctx context.Context) {
-	f.Journal.Why = "the worker was lost"
-	for i := range f.pods {
-		if pod, ok := f.past.Instead[f.planned[i].Key()]; ok {
-			f.pods[i], f.Journal.Instead[f.planned[i].Key()] = pod, pod
-			f.known[pod.Key()] = true
+func (q *Quiescer) adoptJournal(ctx context.Context) {
+	q.Journal.Why = "the worker was lost"
+	for i := range q.pods {
+		if pod, ok := q.past.Instead[q.planned[i].Key()]; ok {
+			q.pods[i], q.Journal.Instead[q.planned[i].Key()] = pod, pod
+			q.known[pod.Key()] = true
 		}
-		pod := &f.pods[i]
-		if p, ok := f.past.Running[pod.Key()]; ok {
-			if err := f.b.Kube.EndExec(ctx, pod.Namespace, pod.Name, p); err != nil {
-				f.failed(pod, "of a worker that was lost", err)
+		pod := &q.pods[i]
+		if p, ok := q.past.Running[pod.Key()]; ok {
+			if err := q.service.Kube.EndExec(ctx, pod.Namespace, pod.Name, p); err != nil {
+				q.addHookFailure(pod, "of a worker that was lost", err)
 			}
 		}
 		if len(pod.Pre) > 0 {
-			f.started[pod.Key()] = true
-			f.reason(report.New(report.HookRepeated, "its hooks ran when a worker was lost, and were run again"), pod)
+			q.started[pod.Key()] = true
+			q.addReason(report.New(report.HookRepeated, "its hooks ran when a worker was lost, and were run again"), pod)
 		}
 	}
 }
 
 // Reuse leaves the pods alone: the snapshots were taken by an attempt before this one,
-// while they were frozen. Its hooks count, and what it had to say of them; those of
+// while they were quiesced. Its hooks count, and what it had to say of them; those of
 // resume do already.
-func (f *Quiescer) Reuse(resumed bool) {
-	for i := range f.pods {
-		f.counts.Attempted += len(f.pods[i].Pre)
+func (q *Quiescer) Reuse(resumed bool) {
+	for i := range q.pods {
+		q.counts.Attempted += len(q.pods[i].Pre)
 		if !resumed {
-			f.counts.Attempted += len(f.pods[i].Post)
+			q.counts.Attempted += len(q.pods[i].Post)
 		}
 	}
-	f.counts.Failed += f.past.Failed
-	f.pods = nil
+	q.counts.Failed += q.past.Failed
+	q.pods = nil
 }
 
 // AllReasons is all that is to be told of the hooks.
-func (f *Quiescer) AllReasons() []report.Reason {
-	return append(append([]report.Reason{}, f.past.Reasons...), f.reasons...)
+func (q *Quiescer) AllReasons() []report.Reason {
+	return append(append([]report.Reason{}, q.past.Reasons...), q.reasons...)
 }
 
-// IsLast: the pods will not be frozen another time. spent: they were that time already.
-func (f *Quiescer) IsLast() bool { return f.Journal.Freezes >= backup.MaxQuiesces-1 }
-func (f *Quiescer) IsExhausted() bool {
-	return len(f.pods) > 0 && f.Journal.Freezes >= backup.MaxQuiesces
+// IsLast says that this is the last time that the pods may be quiesced.
+func (q *Quiescer) IsLast() bool { return q.Journal.Freezes >= backup.MaxQuiesces-1 }
+
+// IsExhausted says that the pods were quiesced as often as they may be.
+func (q *Quiescer) IsExhausted() bool {
+	return len(q.pods) > 0 && q.Journal.Freezes >= backup.MaxQuiesces
 }
 
-// ExhaustedText says why a unit is given up whose pods were frozen often enough.
-func (f *Quiescer) ExhaustedText() string {
-	return fmt.Sprintf("its pods were frozen %d times, and no snapshot came of it%s", f.Journal.Freezes, volume.After(f.Journal.Why))
+// ExhaustedText says why a unit is given up whose pods were quiesced often enough.
+func (q *Quiescer) ExhaustedText() string {
+	return fmt.Sprintf("its pods were frozen %d times, and no snapshot came of it%s", q.Journal.Freezes, volume.After(q.Journal.Why))
 }
 
 // FailAllHooks is the end of a unit of hooks alone that was begun often enough.
-func (f *Quiescer) FailAllHooks() {
-	for i := range f.pods {
-		f.failed(&f.pods[i], fmt.Sprintf("its hooks were begun %d times", f.Journal.Freezes), errors.New(f.Journal.Why))
+func (q *Quiescer) FailAllHooks() {
+	for i := range q.pods {
+		q.addHookFailure(&q.pods[i], fmt.Sprintf("its hooks were begun %d times", q.Journal.Freezes), errors.New(q.Journal.Why))
 	}
 }
 
 // HookCounts are the hooks that were run, and that failed.
-func (f *Quiescer) HookCounts() contract.HookCounts { return f.counts }
+func (q *Quiescer) HookCounts() contract.HookCounts { return q.counts }
 
 // IsReused says whether the pods are left alone.
-func (f *Quiescer) IsReused() bool { return len(f.pods) == 0 }
+func (q *Quiescer) IsReused() bool { return len(q.pods) == 0 }

@@ -41,7 +41,7 @@ func (s *podAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	switch n, _ := fmt.Sscanf(path, "/api/v1/namespaces/n/pods/p%d", &i); {
 	case strings.HasSuffix(path, "/exec"):
-		s.exec(w, r, fmt.Sprintf("p%d", i))
+		s.execHook(w, r, fmt.Sprintf("p%d", i))
 	case n == 1:
 		s.count(&s.gets)
 		fmt.Fprint(w, s.pod(i))
@@ -63,7 +63,7 @@ func (s *podAPI) count(n *int) {
 	*n++
 }
 
-func (s *podAPI) exec(w http.ResponseWriter, r *http.Request, pod string) {
+func (s *podAPI) execHook(w http.ResponseWriter, r *http.Request, pod string) {
 	argv := r.URL.Query()["command"]
 	up := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
 	conn, err := up.Upgrade(w, r, nil)

@@ -19,11 +19,11 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
-// Quiescer runs the hooks of a unit's pods. Before the first command it leaves a note
-// in staging, and marks it when the pods are thawed: whoever finds it without the mark
-// thaws them.
+// Quiescer runs the hooks of a unit's pods. Before the first command it writes a journal
+// to staging, and marks it when the pods are unquiesced: whoever finds it without the mark
+// unquiesces them.
 type Quiescer struct {
-	b       *backup.Service
+	service *backup.Service
 	stage   repository.Staging
 	unit    int
 	times   backup.QuiesceTimes
@@ -31,72 +31,73 @@ type Quiescer struct {
 	planned []backup.PodHooks
 	pods    []backup.PodHooks // the planned ones, or those in their place
 
-	owner   string // of the note, this attempt
+	owner   string // of the journal: this attempt
 	mu      sync.Mutex
 	Journal Journal
 	past    Journal         // as it was found
 	started map[string]bool // pods in which a pre hook may have run, by "namespace/name"
-	known   map[string]bool // pods that are frozen or to be frozen
+	known   map[string]bool // pods that are quiesced or to be quiesced
 	reasons []report.Reason
 	counts  contract.HookCounts
 }
 
-func New(b *backup.Service, o *backup.Run, unit int) *Quiescer {
-	f := &Quiescer{
-		b: b, stage: o.Staging, unit: unit, times: backup.DefaultQuiesceTimes(), planned: o.Plan.Volumes.Units[unit].Pods, owner: rand.Text(),
-		spec: o.Plan.Backup.Spec.Hooks, started: map[string]bool{}, known: map[string]bool{},
+// New is one attempt at the pods of a unit. Nothing runs before Resume or Quiesce.
+func New(service *backup.Service, run *backup.Run, unit int) *Quiescer {
+	q := &Quiescer{
+		service: service, stage: run.Staging, unit: unit, times: backup.DefaultQuiesceTimes(), planned: run.Plan.Volumes.Units[unit].Pods, owner: rand.Text(),
+		spec: run.Plan.Backup.Spec.Hooks, started: map[string]bool{}, known: map[string]bool{},
 	}
-	f.pods = slices.Clone(f.planned)
-	for i := range f.planned {
-		f.known[f.planned[i].Key()] = true
+	q.pods = slices.Clone(q.planned)
+	for i := range q.planned {
+		q.known[q.planned[i].Key()] = true
 	}
-	f.Journal = f.newNote(Journal{})
-	return f
+	q.Journal = q.newJournal(Journal{})
+	return q
 }
 
 // Quiesce runs the pre hooks of all pods, in parallel, and returns the planned pods of
 // which one failed that was to stop. An error is the store's or the end of ctx.
-func (f *Quiescer) Quiesce(ctx context.Context) (map[string]string, error) {
+func (q *Quiescer) Quiesce(ctx context.Context) (map[string]string, error) {
 	stopped := map[string]string{}
-	if len(f.pods) == 0 {
+	if len(q.pods) == 0 {
 		return stopped, nil
 	}
-	f.Journal.Freezes++
-	f.Journal.Thawed = false
-	f.past = f.past.repeated() // what else it says is of snapshots that are not used
-	if err := f.put(ctx); err != nil {
+	q.Journal.Freezes++
+	q.Journal.Thawed = false
+	q.past = q.past.repeatedReasons() // what else it says is of snapshots that are not used
+	if err := q.writeJournal(ctx); err != nil {
 		return nil, err
 	}
-	err := f.forEachPod(ctx, func(ctx context.Context, i int) error {
-		why, err := f.freezePod(ctx, i)
+	err := q.forEachPod(ctx, func(ctx context.Context, i int) error {
+		why, err := q.quiescePod(ctx, i)
 		if err == nil && why != "" {
-			f.mu.Lock()
-			stopped[f.planned[i].Key()] = why
-			f.mu.Unlock()
+			q.mu.Lock()
+			stopped[q.planned[i].Key()] = why
+			q.mu.Unlock()
 		}
 		return err
 	})
-	if err == nil && len(f.reasons) > 0 {
-		err = f.put(ctx) // whoever uses the snapshots has to know
+	if err == nil && len(q.reasons) > 0 {
+		err = q.writeJournal(ctx) // whoever uses the snapshots has to know
 	}
 	return stopped, err
 }
 
-// freezePod runs the pre hooks of one pod, in order, and says why it is not frozen. A
+// quiescePod runs the pre hooks of one pod, in order, and says why it is not quiesced. A
 // pod or container that is not there is waited for, and so is the pod that takes its
 // place, whose hooks are run from the first.
-func (f *Quiescer) freezePod(ctx context.Context, i int) (string, error) {
-	end := time.Now().Add(f.times.Before)
-	for n := 0; n < len(f.pods[i].Pre); {
-		pod, h := &f.pods[i], f.pods[i].Pre[n]
-		err := f.try(ctx, pod, h, f.times.Before, unreachable)
+func (q *Quiescer) quiescePod(ctx context.Context, i int) (string, error) {
+	end := time.Now().Add(q.times.Before)
+	for n := 0; n < len(q.pods[i].Pre); {
+		pod, h := &q.pods[i], q.pods[i].Pre[n]
+		err := q.tryHook(ctx, pod, h, q.times.Before, isUnreachable)
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
 		found := unused
-		if missing(err) && h.Stops() && len(pod.Claims) > 0 {
+		if isMissing(err) && h.Stops() && len(pod.Claims) > 0 {
 			var fatal error
-			if found, err, fatal = f.inspectMissing(ctx, i, end, err); fatal != nil {
+			if found, err, fatal = q.inspectMissing(ctx, i, end, err); fatal != nil {
 				return "", fatal
 			}
 		}
@@ -104,9 +105,9 @@ func (f *Quiescer) freezePod(ctx context.Context, i int) (string, error) {
 		case replaced:
 			n = 0
 		case inUse:
-			return f.failInUse(pod, h, err), nil
+			return q.failInUse(pod, h, err), nil
 		case unused:
-			if why := f.recordHook(pod, "pre hook "+h.Name, err, missing(err)); why != "" && h.Stops() {
+			if why := q.recordHook(pod, "pre hook "+h.Name, err, isMissing(err)); why != "" && h.Stops() {
 				return why, nil
 			}
 			n++
@@ -117,53 +118,53 @@ func (f *Quiescer) freezePod(ctx context.Context, i int) (string, error) {
 }
 
 // Unquiesce runs all post hooks of all pods, also of those whose pre hooks failed: they may
-// have got half-way. One that fails keeps none of the others, of which one thaws. It
+// have got half-way. One that fails keeps none of the others, of which one unquiesces. It
 // goes on when ctx ends, unless another attempt has taken the pods over meanwhile: it
-// has them frozen, or has thawed them. why is what went wrong between.
-func (f *Quiescer) Unquiesce(ctx context.Context, why error) error {
-	if len(f.pods) == 0 {
+// has them quiesced, or has unquiesced them. why is what went wrong between.
+func (q *Quiescer) Unquiesce(ctx context.Context, why error) error {
+	if len(q.pods) == 0 {
 		return nil
 	}
 	ended := ctx.Err() != nil
 	ctx = context.WithoutCancel(ctx)
-	if ended && f.takenOver(ctx) {
+	if ended && q.isTakenOver(ctx) {
 		return nil
 	}
-	err := f.forEachPod(ctx, func(ctx context.Context, i int) error {
-		f.thawPod(ctx, &f.pods[i])
+	err := q.forEachPod(ctx, func(ctx context.Context, i int) error {
+		q.unquiescePod(ctx, &q.pods[i])
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("thaw: %w", err)
 	}
-	f.Journal.Thawed = true
+	q.Journal.Thawed = true
 	if why != nil {
-		f.Journal.Why = why.Error()
+		q.Journal.Why = why.Error()
 	}
-	return f.put(ctx)
+	return q.writeJournal(ctx)
 }
 
-// thawPod: a container that starts again is waited for, since a file system stays
-// frozen without it.
-func (f *Quiescer) thawPod(ctx context.Context, pod *backup.PodHooks) {
+// unquiescePod runs the post hooks of a pod. A container that starts again is waited for, since a file system stays
+// quiesced without it.
+func (q *Quiescer) unquiescePod(ctx context.Context, pod *backup.PodHooks) {
 	for _, h := range pod.Post {
 		gone := true
-		err := f.try(ctx, pod, h, f.times.After, func(err error) bool {
-			if unreachable(err) {
+		err := q.tryHook(ctx, pod, h, q.times.After, func(err error) bool {
+			if isUnreachable(err) {
 				return true
 			}
-			gone = !errors.Is(err, kube.ErrNotRunning) || !f.wasBegun(pod) || !f.returns(ctx, pod, h.Container)
+			gone = !errors.Is(err, kube.ErrNotRunning) || !q.wasBegun(pod) || !q.isReturning(ctx, pod, h.Container)
 			return !gone
 		})
-		f.recordHook(pod, "post hook "+h.Name, err, missing(err) && gone)
+		q.recordHook(pod, "post hook "+h.Name, err, isMissing(err) && gone)
 	}
 }
 
-// forEachPod works on all pods at the same time: while one is frozen, none should wait.
-func (f *Quiescer) forEachPod(ctx context.Context, fn func(context.Context, int) error) error {
-	indexes := make([]int, len(f.pods))
+// forEachPod works on all pods at the same time: while one is quiesced, none should wait.
+func (q *Quiescer) forEachPod(ctx context.Context, fn func(context.Context, int) error) error {
+	indexes := make([]int, len(q.pods))
 	for i := range indexes {
 		indexes[i] = i
 	}
-	return parallel.ForEach(ctx, len(f.pods), indexes, fn)
+	return parallel.ForEach(ctx, len(q.pods), indexes, fn)
 }

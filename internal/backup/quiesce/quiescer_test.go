@@ -31,7 +31,7 @@ func freezing(t *testing.T, n int) (*podAPI, func() *Quiescer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	o := &backup.Run{Staging: repository.NewStaging(memstore.New(), "uid")}
+	run := &backup.Run{Staging: repository.NewStaging(memstore.New(), "uid")}
 	command := func(name string) []hook.Hook {
 		return []hook.Hook{{Name: name, Container: "app", Command: []string{name}, OnError: velerov1.HookErrorModeFail, Timeout: time.Minute}}
 	}
@@ -39,8 +39,8 @@ func freezing(t *testing.T, n int) (*podAPI, func() *Quiescer) {
 	for i := range n {
 		unit.Pods = append(unit.Pods, backup.PodHooks{Namespace: "n", Name: fmt.Sprintf("p%d", i), Pre: command("freeze"), Post: command("thaw")})
 	}
-	o.Plan.Volumes.Units = []backup.Unit{unit}
-	return s, func() *Quiescer { return New(&backup.Service{Kube: client}, o, 0) }
+	run.Plan.Volumes.Units = []backup.Unit{unit}
+	return s, func() *Quiescer { return New(&backup.Service{Kube: client}, run, 0) }
 }
 
 // want fails the test unless each pod has run these commands.
@@ -55,10 +55,10 @@ func (s *podAPI) want(t *testing.T, commands ...string) {
 	}
 }
 
-func (f *Quiescer) noted(t *testing.T) bool {
+func (q *Quiescer) hasJournal(t *testing.T) bool {
 	t.Helper()
 	var note Journal
-	err := f.stage.Get(t.Context(), f.file(), &note)
+	err := q.stage.Get(t.Context(), q.journalFile(), &note)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
 	}
@@ -72,16 +72,16 @@ func TestFreezeAndThaw(t *testing.T) {
 		t.Fatal(resumed, err)
 	}
 	stopped, err := f.Quiesce(t.Context())
-	if err != nil || len(stopped) > 0 || !f.noted(t) {
-		t.Fatalf("%v %v, noted %t", stopped, err, f.noted(t))
+	if err != nil || len(stopped) > 0 || !f.hasJournal(t) {
+		t.Fatalf("%v %v, noted %t", stopped, err, f.hasJournal(t))
 	}
-	if err := f.Unquiesce(t.Context(), nil); err != nil || f.noted(t) || f.counts.Attempted != 10 {
-		t.Errorf("%v, noted %t, %+v", err, f.noted(t), f.counts)
+	if err := f.Unquiesce(t.Context(), nil); err != nil || f.hasJournal(t) || f.counts.Attempted != 10 {
+		t.Errorf("%v, noted %t, %+v", err, f.hasJournal(t), f.counts)
 	}
 	s.want(t, "freeze", "thaw")
 }
 
-// A cancelled attempt thaws what it froze, though its context is at its end.
+// A cancelled attempt unquiesces what it quiesced, though its context is at its end.
 func TestThawOfACancelledAttempt(t *testing.T) {
 	s, attempt := freezing(t, 2)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -90,14 +90,14 @@ func TestThawOfACancelledAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	if err := f.Unquiesce(ctx, nil); err != nil || f.noted(t) {
-		t.Errorf("%v, noted %t", err, f.noted(t))
+	if err := f.Unquiesce(ctx, nil); err != nil || f.hasJournal(t) {
+		t.Errorf("%v, noted %t", err, f.hasJournal(t))
 	}
 	s.want(t, "freeze", "thaw")
 }
 
-// An attempt that was taken for dead, and is told so late, must not thaw pods that the
-// next attempt has frozen for its snapshots.
+// An attempt that was taken for dead, and is told so late, must not unquiesce pods that the
+// next attempt has quiesced for its snapshots.
 func TestThawOfAnAttemptTakenOver(t *testing.T) {
 	s, attempt := freezing(t, 2)
 	ctx, told := context.WithCancel(t.Context())
@@ -112,12 +112,12 @@ func TestThawOfAnAttemptTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	told()
-	if err := lost.Unquiesce(ctx, nil); err != nil || !next.noted(t) {
-		t.Errorf("%v, noted %t", err, next.noted(t))
+	if err := lost.Unquiesce(ctx, nil); err != nil || !next.hasJournal(t) {
+		t.Errorf("%v, noted %t", err, next.hasJournal(t))
 	}
 	s.want(t, "freeze", "thaw", "freeze")
-	if err := next.Unquiesce(t.Context(), nil); err != nil || next.noted(t) {
-		t.Errorf("%v, noted %t", err, next.noted(t))
+	if err := next.Unquiesce(t.Context(), nil); err != nil || next.hasJournal(t) {
+		t.Errorf("%v, noted %t", err, next.hasJournal(t))
 	}
 	s.want(t, "freeze", "thaw", "freeze", "thaw")
 }

@@ -17,44 +17,44 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// podState is what is known of a pod that is to be frozen and does not run.
+// podState is what is known of a pod that is to be quiesced and does not run.
 type podState int
 
 const (
-	unused   podState = iota // nothing uses its volumes: there is nothing to freeze
+	unused   podState = iota // nothing uses its volumes: there is nothing to quiesce
 	awaited                  // it, or the one in its place, may still come
 	replaced                 // another has taken its place
-	inUse                    // its volumes are used and cannot be frozen
+	inUse                    // its volumes are used and cannot be quiesced
 )
 
 // inspectMissing looks what is the matter with a pod whose hook found it missing, and pauses
 // before the next look. why is the error to tell; fatal ends the attempt.
-func (f *Quiescer) inspectMissing(ctx context.Context, i int, end time.Time, missing error) (found podState, why, fatal error) {
-	next, used, err := f.findReplacement(ctx, i)
+func (q *Quiescer) inspectMissing(ctx context.Context, i int, end time.Time, missing error) (found podState, why, fatal error) {
+	next, used, err := q.findReplacement(ctx, i)
 	if ctx.Err() != nil {
 		return awaited, missing, ctx.Err()
 	}
 	if next != nil {
-		if ok, err := f.replace(ctx, i, *next); ok || err != nil {
+		if ok, err := q.replacePod(ctx, i, *next); ok || err != nil {
 			return replaced, missing, err
 		}
 	}
 	switch {
 	case time.Now().Before(end):
-		return awaited, missing, poll.Wait(ctx, f.times.Pause)
+		return awaited, missing, poll.Wait(ctx, q.times.Pause)
 	case used || err != nil:
 		return inUse, errors.Join(missing, err), nil
 	}
 	return unused, missing, nil
 }
 
-// findReplacement looks for the pod that has taken the place of one that is to be frozen: it
+// findReplacement looks for the pod that has taken the place of one that is to be quiesced: it
 // mounts a claim of it, and has hooks of its own or the same owner. next is nil while
 // there is none whose containers run; used says that some pod is, or will be, at work
-// on the volumes unfrozen.
-func (f *Quiescer) findReplacement(ctx context.Context, i int) (next *backup.PodHooks, used bool, err error) {
-	lost := f.pods[i]
-	err = kube.List(ctx, f.b.Kube, kube.Pods(), lost.Namespace, "", func(pod corev1.Pod) error {
+// on the volumes unquiesced.
+func (q *Quiescer) findReplacement(ctx context.Context, i int) (next *backup.PodHooks, used bool, err error) {
+	lost := q.pods[i]
+	err = kube.List(ctx, q.service.Kube, kube.Pods(), lost.Namespace, "", func(pod corev1.Pod) error {
 		if hook.Ended(&pod) != "" || !mounts(&pod, lost.Claims) {
 			return nil
 		}
@@ -62,8 +62,8 @@ func (f *Quiescer) findReplacement(ctx context.Context, i int) (next *backup.Pod
 			used = true // it is there, and does not run
 			return nil
 		}
-		made, concerned, err := f.replacementHooks(&pod, &lost)
-		if err != nil || !concerned || f.isKnown(&made) {
+		made, concerned, err := q.replacementHooks(&pod, &lost)
+		if err != nil || !concerned || q.isKnown(&made) {
 			return err
 		}
 		used = true
@@ -79,9 +79,9 @@ func (f *Quiescer) findReplacement(ctx context.Context, i int) (next *backup.Pod
 }
 
 // replacementHooks are the hooks of a pod that mounts the claims of another: its own or, where the
-// owner is the same, the other's. Without Pre it cannot be frozen yet.
-func (f *Quiescer) replacementHooks(pod *corev1.Pod, lost *backup.PodHooks) (made backup.PodHooks, concerned bool, err error) {
-	pre, post, problems, err := hook.Backup(f.spec, pod)
+// owner is the same, the other's. Without Pre it cannot be quiesced yet.
+func (q *Quiescer) replacementHooks(pod *corev1.Pod, lost *backup.PodHooks) (made backup.PodHooks, concerned bool, err error) {
+	pre, post, problems, err := hook.Backup(q.spec, pod)
 	made = backup.PodHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: backup.ControllerUID(pod), Claims: lost.Claims, Pre: pre, Post: post}
 	own := len(pre)+len(post)+len(problems) > 0
 	if own || made.Owner == "" || made.Owner != lost.Owner {
@@ -93,41 +93,41 @@ func (f *Quiescer) replacementHooks(pod *corev1.Pod, lost *backup.PodHooks) (mad
 	return made, true, err
 }
 
-func (f *Quiescer) isKnown(pod *backup.PodHooks) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.known[pod.Key()]
+func (q *Quiescer) isKnown(pod *backup.PodHooks) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.known[pod.Key()]
 }
 
-// replace freezes another pod instead of a planned one, unless another planned one has
-// got it. The note comes first: a lost worker's pods are thawed by it.
-func (f *Quiescer) replace(ctx context.Context, i int, next backup.PodHooks) (bool, error) {
-	f.mu.Lock()
-	if f.known[next.Key()] {
-		f.mu.Unlock()
+// replacePod quiesces another pod instead of a planned one, unless another planned one has
+// got it. The journal comes first: a lost worker's pods are unquiesced by it.
+func (q *Quiescer) replacePod(ctx context.Context, i int, next backup.PodHooks) (bool, error) {
+	q.mu.Lock()
+	if q.known[next.Key()] {
+		q.mu.Unlock()
 		return false, nil
 	}
-	f.known[next.Key()] = true
-	f.pods[i], f.Journal.Instead[f.planned[i].Key()] = next, next
-	f.mu.Unlock()
-	return true, f.put(ctx)
+	q.known[next.Key()] = true
+	q.pods[i], q.Journal.Instead[q.planned[i].Key()] = next, next
+	q.mu.Unlock()
+	return true, q.writeJournal(ctx)
 }
 
 // failInUse is the failure of a pre hook whose pod ran when the backup was planned: the
-// volume is in use, or about to be, by what nobody can freeze.
-func (f *Quiescer) failInUse(pod *backup.PodHooks, h hook.Hook, err error) string {
+// volume is in use, or about to be, by what nobody can quiesce.
+func (q *Quiescer) failInUse(pod *backup.PodHooks, h hook.Hook, err error) string {
 	why := fmt.Sprintf("it ran when the backup was planned and cannot be frozen now: %v", err)
 	r := report.New(report.HookFailed, "pre hook "+h.Name+": "+why)
 	r.Next = "see that the pod runs, then take the backup again; with on-error Continue the snapshot is taken without the hook"
-	f.count(true)
-	f.reason(r, pod)
+	q.count(true)
+	q.addReason(r, pod)
 	return why
 }
 
-// returns says whether a container that does not run will run again by itself. A pod
+// isReturning says whether a container that does not run will run again by itself. A pod
 // that cannot be read may be there.
-func (f *Quiescer) returns(ctx context.Context, of *backup.PodHooks, container string) bool {
-	pod, err := kube.Read[corev1.Pod](ctx, f.b.Kube, kube.Pods(), of.Namespace, of.Name)
+func (q *Quiescer) isReturning(ctx context.Context, of *backup.PodHooks, container string) bool {
+	pod, err := kube.Read[corev1.Pod](ctx, q.service.Kube, kube.Pods(), of.Namespace, of.Name)
 	if err != nil {
 		return !kube.IsNotFound(err)
 	}

@@ -36,7 +36,7 @@ type podCluster struct {
 func (c *podCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	dir, name := path.Split(r.URL.Path)
 	if name == "exec" {
-		c.exec(w, r, path.Base(dir))
+		c.execHook(w, r, path.Base(dir))
 		return
 	}
 	c.changing.Lock()
@@ -131,10 +131,10 @@ func plannedPod(t *testing.T, change func(*backup.PodHooks)) (*podCluster, func(
 	if change != nil {
 		change(&pod)
 	}
-	o := &backup.Run{Staging: repository.NewStaging(memstore.New(), "uid")}
-	o.Plan.Volumes.Units = []backup.Unit{{Pods: []backup.PodHooks{pod}}}
+	run := &backup.Run{Staging: repository.NewStaging(memstore.New(), "uid")}
+	run.Plan.Volumes.Units = []backup.Unit{{Pods: []backup.PodHooks{pod}}}
 	return c, func() *Quiescer {
-		f := New(&backup.Service{Kube: client}, o, 0)
+		f := New(&backup.Service{Kube: client}, run, 0)
 		f.times = backup.QuiesceTimes{Before: 200 * time.Millisecond, After: 400 * time.Millisecond, Pause: 10 * time.Millisecond}
 		return f
 	}
@@ -155,8 +155,8 @@ func codes(all []report.Reason) string {
 	return strings.Join(out, ", ")
 }
 
-// TestFreezeOfAPodThatIsGone: what was to be frozen when the backup was planned is not
-// snapshotted unfrozen, whoever has taken its place.
+// TestFreezeOfAPodThatIsGone: what was to be quiesced when the backup was planned is not
+// snapshotted unquiesced, whoever has taken its place.
 func TestFreezeOfAPodThatIsGone(t *testing.T) {
 	goesOn := func(p *backup.PodHooks) { p.Pre[0].OnError = velerov1.HookErrorModeContinue }
 	for name, tc := range map[string]struct {
@@ -198,7 +198,7 @@ func TestFreezeOfAPodThatIsGone(t *testing.T) {
 	}
 }
 
-// TestFreezeOfAPodThatComes waits for the one in its place, and the next attempt thaws
+// TestFreezeOfAPodThatComes waits for the one in its place, and the next attempt unquiesces
 // that one if the worker is lost.
 func TestFreezeOfAPodThatComes(t *testing.T) {
 	c, attempt := plannedPod(t, nil)
@@ -215,7 +215,7 @@ func TestFreezeOfAPodThatComes(t *testing.T) {
 	}
 }
 
-// TestThawOfAContainerThatIsDown: a file system stays frozen over a restart of its
+// TestThawOfAContainerThatIsDown: a file system stays quiesced over a restart of its
 // container.
 func TestThawOfAContainerThatIsDown(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -250,7 +250,7 @@ func TestThawOfAContainerThatIsDown(t *testing.T) {
 	}
 }
 
-// TestEveryPostHookRuns: the one that thaws may come after one that fails.
+// TestEveryPostHookRuns: the one that unquiesces may come after one that fails.
 func TestEveryPostHookRuns(t *testing.T) {
 	c, attempt := plannedPod(t, func(p *backup.PodHooks) { p.Post = commandsOf("notify", "thaw") })
 	c.set(aPod("p0"))
@@ -298,7 +298,7 @@ func TestFreezesAreCounted(t *testing.T) {
 }
 
 // TestHooksOfSparedSnapshots: who uses what an attempt before has taken says what went
-// wrong with its hooks, whether it got to the end of its freeze or not.
+// wrong with its hooks, whether it got to the end of its quiesce or not.
 func TestHooksOfSparedSnapshots(t *testing.T) {
 	for name, lost := range map[string]bool{"thawed": false, "lost": true} {
 		t.Run(name, func(t *testing.T) {

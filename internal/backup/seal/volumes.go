@@ -10,7 +10,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// volumeInfos are the entries of Velero's volumeinfo file (velero.md A6): one for each
+// volumeInfos are the entries of Velero's volumeinfo file (docs/VELERO.md 2.6): one for each
 // volume of the backup, by its name.
 func volumeInfos(p *backup.Plan, final *backup.FinalVolumes) []volume.Info {
 	ends := map[int]*backup.EndedSnapshot{}
@@ -47,13 +47,13 @@ func volumeInfo(v *volume.Volume, e *backup.EndedSnapshot) volume.Info {
 		}
 	case volume.Native:
 		info.BackupMethod, info.Native = volume.MethodNative, &volume.NativeInfo{
-			SnapshotHandle: e.ID, VolumeType: e.Type, VolumeAZ: zoneOfTaken(v, e), IOPS: strconv.FormatInt(veleroIOPS(e), 10), Phase: phaseOf(e),
+			SnapshotHandle: e.ID, VolumeType: e.Type, VolumeAZ: zoneOfSnapshot(v, e), IOPS: strconv.FormatInt(veleroIOPS(e), 10), Phase: phaseOf(e),
 		}
 	}
 	return info
 }
 
-// nativeSnapshots are the entries of Velero's volumesnapshots file.
+// nativeSnapshotList are the entries of Velero's volumesnapshots file.
 func nativeSnapshotList(p *backup.Plan, final *backup.FinalVolumes) []volume.NativeSnapshot {
 	out := []volume.NativeSnapshot{}
 	for i := range final.Ended {
@@ -66,7 +66,7 @@ func nativeSnapshotList(p *backup.Plan, final *backup.FinalVolumes) []volume.Nat
 		out = append(out, volume.NativeSnapshot{
 			Spec: volume.NativeSnapshotSpec{
 				BackupName: p.Backup.Name, BackupUID: p.UID, Location: p.Volumes.Location, PersistentVolumeName: v.PV,
-				ProviderVolumeID: v.VolumeID, VolumeType: e.Type, VolumeAZ: zoneOfTaken(v, e), VolumeIOPS: &iops,
+				ProviderVolumeID: v.VolumeID, VolumeType: e.Type, VolumeAZ: zoneOfSnapshot(v, e), VolumeIOPS: &iops,
 			},
 			Status: volume.NativeSnapshotStatus{ProviderSnapshotID: e.ID, Phase: phaseOf(e)},
 		})
@@ -74,7 +74,7 @@ func nativeSnapshotList(p *backup.Plan, final *backup.FinalVolumes) []volume.Nat
 	return out
 }
 
-func zoneOfTaken(v *volume.Volume, e *backup.EndedSnapshot) string {
+func zoneOfSnapshot(v *volume.Volume, e *backup.EndedSnapshot) string {
 	if e.Zone != "" {
 		return e.Zone
 	}
@@ -96,7 +96,7 @@ func phaseOf(e *backup.EndedSnapshot) volume.Phase {
 	return volume.PhaseCompleted
 }
 
-// counts are those of the Backup's status.
+// volumeCounts are those of the Backup's status.
 func volumeCounts(f *backup.FinalVolumes, p *backup.VolumePlan) contract.VolumeCounts {
 	c := contract.VolumeCounts{HooksAttempted: f.Hooks.Attempted, HooksFailed: f.Hooks.Failed}
 	for _, e := range f.Ended {
