@@ -22,7 +22,7 @@ func TestTimely(t *testing.T) {
 		"failed already": {volume.StatusFailed, "gone", 2 * time.Hour, volume.StatusFailed, "gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := run.expireStatus(volume.Snapshot{At: time.Now().Add(-(tc.age))}, volume.Status{Phase: tc.phase, Detail: tc.detail})
+			got := run.expireStatus(volume.Snapshot{At: time.Now().Add(-tc.age)}, volume.Status{Phase: tc.phase, Detail: tc.detail})
 			if got.Phase != tc.want || !strings.Contains(got.Detail, tc.says) {
 				t.Errorf("got %+v", got)
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
+// ControllerUID is the uid of the controller that owns a pod, "" for none.
 func ControllerUID(pod *corev1.Pod) string {
 	if owner := metav1.GetControllerOf(pod); owner != nil {
 		return string(owner.UID)
@@ -61,6 +62,7 @@ type PodHooks struct {
 	Post      []hook.Hook `json:"post,omitempty"`
 }
 
+// Key is "namespace/name" of the pod.
 func (p *PodHooks) Key() string { return resource.ObjectName(p.Namespace, p.Name) }
 
 // Volumes are the indexes of all volumes of the unit.
@@ -72,6 +74,7 @@ func (u *Unit) Volumes() []int {
 	return all
 }
 
+// Count is how many volumes take a path.
 func (p *VolumePlan) Count(path volume.Path) int {
 	n := 0
 	for i := range p.Volumes {

@@ -26,6 +26,7 @@ func PutDocument(ctx context.Context, st store.Store, key string, doc any) error
 	return nil
 }
 
+// PutGzipJSON writes a document as Velero does, compressed, once, and returns its digest.
 func PutGzipJSON(ctx context.Context, st store.Store, key string, doc any) (archive.File, error) {
 	data, err := EncodeGzipJSON(doc)
 	if err != nil {
@@ -47,6 +48,7 @@ func EncodeGzipJSON(doc any) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// PutGzipFile writes a compressed file once and returns its digest.
 func PutGzipFile(ctx context.Context, st store.Store, key string, data []byte) (archive.File, error) {
 	return archive.NewFile(key, data), PutOnce(ctx, st, key, data, "application/gzip")
 }
@@ -76,6 +78,7 @@ func Compose(ctx context.Context, st store.Store, dst string, segs []archive.Seg
 // MaxDocument bounds a JSON document that we read back from a bucket.
 const MaxDocument = 256 << 20
 
+// PutJSON writes a document; what a repeat does decide the options.
 func PutJSON(ctx context.Context, st store.Store, key string, doc any, o store.PutOptions) error {
 	data, err := json.Marshal(doc)
 	if err != nil {
@@ -124,6 +127,7 @@ func AbortUploads(ctx context.Context, st store.Store, dir string) error {
 	return nil
 }
 
+// GetJSON reads a document. One that does not decode is archive.ErrCorrupt.
 func GetJSON(ctx context.Context, st store.Store, key string, doc any) error {
 	data, err := GetBytes(ctx, st, key)
 	if err != nil {
@@ -135,6 +139,7 @@ func GetJSON(ctx context.Context, st store.Store, key string, doc any) error {
 	return nil
 }
 
+// GetBytes reads a whole object of at most MaxDocument bytes.
 func GetBytes(ctx context.Context, st store.Store, key string) ([]byte, error) {
 	body, _, err := st.Get(ctx, key)
 	if err != nil {

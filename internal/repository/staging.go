@@ -14,10 +14,12 @@ type Staging struct {
 	dir   string // archive.Staging(uid)
 }
 
+// NewStaging is the working space of the run with that UID.
 func NewStaging(st store.Store, uid string) Staging {
 	return Staging{Store: st, dir: archive.Staging(uid)}
 }
 
+// Key is the key of a staged file.
 func (s Staging) Key(name string) string { return s.dir + name }
 
 // Put writes a document; a repeat overwrites it.
@@ -25,6 +27,7 @@ func (s Staging) Put(ctx context.Context, name string, doc any) error {
 	return PutJSON(ctx, s.Store, s.Key(name), doc, store.PutOptions{})
 }
 
+// Get reads a staged document.
 func (s Staging) Get(ctx context.Context, name string, doc any) error {
 	return GetJSON(ctx, s.Store, s.Key(name), doc)
 }

@@ -21,6 +21,7 @@ type Volumes struct {
 // Way is how a volume comes back. The values are persisted in staging only.
 type Way string
 
+// Ways of a volume.
 const (
 	WayNative  Way = "native"  // a disk is made of its EBS snapshot, the PV points at it
 	WayCSI     Way = "csi"     // its claim is provisioned from its snapshot

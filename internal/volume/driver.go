@@ -36,6 +36,8 @@ type Snapshot struct {
 	IOPS int32  `json:"iops,omitempty"`
 }
 
+// FailedSnapshots are volumes, by their index in the plan, of which there is no snapshot,
+// and why.
 func FailedSnapshots(volumes []int, why string) []Snapshot {
 	out := make([]Snapshot, 0, len(volumes))
 	for _, i := range volumes {

@@ -78,9 +78,9 @@ func TestRecent(t *testing.T) {
 	}{
 		"nothing begun":   {nil, false},
 		"no result":       {[]backup.UnitResult{{}}, true},
-		"taken long ago":  {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-(time.Hour))}}}}, false},
-		"taken just now":  {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-(time.Hour))}, {At: time.Now()}}}}, true},
-		"one without any": {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-(time.Hour))}}}, {}}, true},
+		"taken long ago":  {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-time.Hour)}}}}, false},
+		"taken just now":  {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-time.Hour)}, {At: time.Now()}}}}, true},
+		"one without any": {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-time.Hour)}}}, {}}, true},
 	} {
 		if got := mayBeHidden(tc.units); got != tc.want {
 			t.Errorf("%s: %t", name, got)

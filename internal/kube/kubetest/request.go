@@ -65,7 +65,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			react.after(q, answer)
 		}
 		if react.lose {
-			panic(http.ErrAbortHandler) // net/http's way to break the connection
+			panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to break the connection
 		}
 	}
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/validation"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -96,11 +95,23 @@ func (s *Server) validateChange(t Type, o, before object) error {
 func nameRule(t Type) validation.ValidateNameFunc {
 	switch {
 	case t.Group == "rbac.authorization.k8s.io":
-		return path.ValidatePathSegmentName
+		return validatePathSegment
 	case t.GroupResource() == "namespaces":
 		return validation.ValidateNamespaceName
 	case t.GroupResource() == "services":
 		return validation.NameIsDNS1035Label
 	}
 	return validation.NameIsDNSSubdomain
+}
+
+// validatePathSegment is the rule of names that stand in a path: no slash, no percent
+// sign, and neither of the two names that lead elsewhere.
+func validatePathSegment(name string, prefix bool) []string {
+	switch {
+	case strings.ContainsAny(name, "/%"):
+		return []string{"may not contain '/' or '%'"}
+	case !prefix && (name == "." || name == ".."):
+		return []string{"may not be '.' or '..'"}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package kubetest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -228,7 +229,7 @@ func deleteOptions(q Request) (metav1.DeleteOptions, error) {
 	var opts metav1.DeleteOptions
 	d := json.NewDecoder(bytes.NewReader(q.Body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&opts); err != nil && err != io.EOF { //nolint:errorlint // the decoder returns it as it is
+	if err := d.Decode(&opts); err != nil && !errors.Is(err, io.EOF) {
 		return opts, apierrors.NewBadRequest("delete options: " + err.Error())
 	}
 	if p := opts.PropagationPolicy; p != nil && *p != metav1.DeletePropagationBackground && *p != metav1.DeletePropagationForeground && *p != metav1.DeletePropagationOrphan {

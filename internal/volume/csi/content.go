@@ -35,6 +35,7 @@ const (
 	AnnotationSize   = "velero.io/csi-volumesnapshot-restore-size"
 )
 
+// SnapshotHandleOf is a snapshot's id at its provider, "" while it is not known.
 func SnapshotHandleOf(c snapshotv1.VolumeSnapshotContent) string {
 	if c.Status != nil && c.Status.SnapshotHandle != nil {
 		return *c.Status.SnapshotHandle
@@ -45,6 +46,8 @@ func SnapshotHandleOf(c snapshotv1.VolumeSnapshotContent) string {
 	return ""
 }
 
+// RestoreSizeOf is how large a volume made of the snapshot has to be, in bytes; 0 is not
+// known.
 func RestoreSizeOf(vs snapshotv1.VolumeSnapshot, c snapshotv1.VolumeSnapshotContent) int64 {
 	if c.Status != nil && c.Status.RestoreSize != nil {
 		return *c.Status.RestoreSize

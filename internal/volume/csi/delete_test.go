@@ -2,7 +2,6 @@ package csi
 
 import (
 	"context"
-
 	"encoding/json"
 	"slices"
 	"strings"

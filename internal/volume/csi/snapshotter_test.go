@@ -16,11 +16,11 @@ import (
 // vs is a VolumeSnapshot: how old it is, whether it is taken, ready, and its error.
 func vs(age time.Duration, isTaken, ready bool, problem string) snapshotv1.VolumeSnapshot {
 	out := snapshotv1.VolumeSnapshot{
-		ObjectMeta: metav1.ObjectMeta{UID: "u", CreationTimestamp: metav1.NewTime(time.Now().Add(-(age)))},
+		ObjectMeta: metav1.ObjectMeta{UID: "u", CreationTimestamp: metav1.NewTime(time.Now().Add(-age))},
 		Status:     &snapshotv1.VolumeSnapshotStatus{ReadyToUse: &ready},
 	}
 	if isTaken {
-		name, at := "bound", metav1.NewTime(time.Now().Add(-(age)))
+		name, at := "bound", metav1.NewTime(time.Now().Add(-age))
 		out.Status.BoundVolumeSnapshotContentName, out.Status.CreationTime = &name, &at
 	}
 	if problem != "" {
@@ -98,7 +98,7 @@ func TestCSIState(t *testing.T) {
 		"an error":          {vs(0, true, false, "bad"), true, time.Second, volume.StatusPending},
 		"an error for long": {vs(0, true, false, "bad"), true, time.Hour, volume.StatusFailed},
 	} {
-		if got := c.state(volume.Snapshot{At: time.Now().Add(-(tc.age))}, &tc.vs, tc.there); got.Phase != tc.want {
+		if got := c.state(volume.Snapshot{At: time.Now().Add(-tc.age)}, &tc.vs, tc.there); got.Phase != tc.want {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

@@ -1,3 +1,5 @@
+// Package location opens the VolumeSnapshotLocations of the configuration: EC2, as the
+// drivers of EBS volumes need it, each location once and under one quota an account.
 package location
 
 import (
@@ -142,6 +144,7 @@ func (l *Set) commonQuota(ctx context.Context) *quota.Account {
 	return first.Quota()
 }
 
+// Find is the location of that name.
 func (l *Set) Find(name string) (*velerov1.VolumeSnapshotLocation, error) {
 	all := l.cfg.VolumeSnapshotLocations
 	for i := range all {

@@ -80,12 +80,16 @@ func TestDelete(t *testing.T) {
 	own, foreign, locked := takeSnapshot(t, client, "b"), takeSnapshot(t, client, "c"), takeSnapshot(t, client, "b")
 	lock(t, client, locked)
 	refs := []volume.Ref{
-		volume.NativeRef{Location: "east", ID: own}, volume.NativeRef{Location: "east", ID: foreign},
-		volume.NativeRef{Location: "east", ID: locked}, volume.NativeRef{Location: "east", ID: "snap-0123456789abcdef0"},
+		volume.NativeRef{Location: "east", ID: own},
+		volume.NativeRef{Location: "east", ID: foreign},
+		volume.NativeRef{Location: "east", ID: locked},
+		volume.NativeRef{Location: "east", ID: "snap-0123456789abcdef0"},
 	}
 	want := []volume.Deletion{
-		{Outcome: volume.Deleted}, {Outcome: volume.Retained, Reason: "not ours"},
-		{Outcome: volume.Retained, Reason: "locked in governance mode"}, {Outcome: volume.Gone},
+		{Outcome: volume.Deleted},
+		{Outcome: volume.Retained, Reason: "not ours"},
+		{Outcome: volume.Retained, Reason: "locked in governance mode"},
+		{Outcome: volume.Gone},
 	}
 	var mu sync.Mutex
 	ends := map[volume.Ref]volume.Deletion{}

@@ -10,6 +10,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
+// Status asks EC2 how far snapshots are.
 func (n *Snapshots) Status(ctx context.Context, all []volume.Snapshot) (map[int]volume.Status, error) {
 	ids := make([]string, 0, len(all))
 	for _, t := range all {
@@ -83,6 +84,7 @@ func (n *Snapshots) snapshotsByVolume(ctx context.Context, volumes []int) (map[i
 	return out, nil
 }
 
+// Find are the snapshots of some volumes that EC2 shows, of an attempt before this one.
 func (n *Snapshots) Find(ctx context.Context, volumes []int) ([]volume.Snapshot, error) {
 	of, err := n.snapshotsByVolume(ctx, volumes)
 	var out []volume.Snapshot
@@ -97,6 +99,7 @@ func (n *Snapshots) Find(ctx context.Context, volumes []int) ([]volume.Snapshot,
 	return out, err
 }
 
+// Forget deletes all snapshots of some volumes that an attempt before this one has made.
 func (n *Snapshots) Forget(ctx context.Context, volumes []int) error {
 	of, err := n.snapshotsByVolume(ctx, volumes)
 	for _, all := range of {

@@ -14,8 +14,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-const ()
-
 const (
 	// createAttempts is how many attempts a volume gets whose snapshot EC2 fails to
 	// make: some two minutes of waiting between them.

@@ -19,10 +19,10 @@ func TestNativeStates(t *testing.T) {
 			t.Errorf("%s is %+v", state, got)
 		}
 	}
-	if got := invisibleStatus(volume.Snapshot{At: time.Now().Add(-(time.Second))}); got.Phase != volume.StatusPending {
+	if got := invisibleStatus(volume.Snapshot{At: time.Now().Add(-time.Second)}); got.Phase != volume.StatusPending {
 		t.Errorf("just made and not shown: %+v", got)
 	}
-	if got := invisibleStatus(volume.Snapshot{ID: "snap-1", At: time.Now().Add(-(time.Hour))}); got.Phase != volume.StatusFailed || !strings.Contains(got.Detail, "snap-1") {
+	if got := invisibleStatus(volume.Snapshot{ID: "snap-1", At: time.Now().Add(-time.Hour)}); got.Phase != volume.StatusFailed || !strings.Contains(got.Detail, "snap-1") {
 		t.Errorf("made long ago and not shown: %+v", got)
 	}
 }
@@ -87,7 +87,7 @@ func TestGroupsByInstance(t *testing.T) {
 
 func TestRecordTaken(t *testing.T) {
 	g := []nativeRequest{{index: 4, Request: ebs.Request{Volume: ebs.Volume{ID: "a", Type: "gp3"}}}, {index: 7}}
-	at := time.Now().Add(-(time.Hour))
+	at := time.Now().Add(-time.Hour)
 	got := recordTaken(g, []ebs.Snapshot{{ID: "snap-a", Started: at}, {ID: "snap-b"}}, nil)
 	if got[0].Volume != 4 || got[0].ID != "snap-a" || !got[0].At.Equal(at) || got[0].Type != "gp3" || got[1].Volume != 7 || got[1].ID != "snap-b" {
 		t.Errorf("%+v", got)
