@@ -33,13 +33,13 @@ func (c *Client) Sample(ctx context.Context, run Run) (Sample, error) {
 	var queryErr error
 	var wg sync.WaitGroup
 	wg.Go(func() { progress, queryErr = c.queryProgress(ctx, run) })
-	res, err := c.sdk.DescribeWorkflowExecution(ctx, run.WorkflowID, run.RunID)
+	res, err := c.sdk.DescribeWorkflow(ctx, run.WorkflowID, run.RunID)
 	wg.Wait()
 	if err != nil {
 		return Sample{}, fmt.Errorf("look at %s %q: %w", run.Kind.Noun(), run.Name, explainError(err))
 	}
 	out := Sample{Progress: progress}
-	for _, activity := range res.GetPendingActivities() {
+	for _, activity := range res.RawResponse.GetPendingActivities() {
 		if hasOwnObjects(activity.GetActivityType().GetName()) {
 			beat := c.decodeHeartbeat(activity.GetHeartbeatDetails())
 			out.Objects += beat.Objects
@@ -50,7 +50,7 @@ func (c *Client) Sample(ctx context.Context, run Run) (Sample, error) {
 		}
 	}
 	if out.Phase == "" {
-		out.Phase = c.decodeState(run.Kind, res.GetWorkflowExecutionInfo()).Phase
+		out.Phase = c.decodeState(run.Kind, res.RawResponse.GetWorkflowExecutionInfo()).Phase
 	}
 	if queryErr != nil && out.Trouble == "" {
 		out.Trouble = c.silenceReason(ctx, queryErr)

@@ -49,11 +49,11 @@ func (c *Client) Latest(ctx context.Context, kind Kind, name string) (State, err
 
 // runByID is the newest run under a workflow id.
 func (c *Client) runByID(ctx context.Context, kind Kind, id string) (State, error) {
-	res, err := c.sdk.DescribeWorkflowExecution(ctx, id, "")
+	res, err := c.sdk.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return State{}, err
 	}
-	return c.decodeState(kind, res.GetWorkflowExecutionInfo()), nil
+	return c.decodeState(kind, res.RawResponse.GetWorkflowExecutionInfo()), nil
 }
 
 func (c *Client) latestByName(ctx context.Context, kind Kind, name string) (State, error) {
@@ -110,7 +110,7 @@ func (c *Client) Runs(ctx context.Context, kind Kind) ([]State, error) {
 // Closed is true only if the run is known and has ended. A run that Temporal does not
 // know, because it is another Temporal's or forgotten, may still go on.
 func (c *Connection) Closed(ctx context.Context, workflowID, runID string) (bool, error) {
-	res, err := c.sdk.DescribeWorkflowExecution(ctx, workflowID, runID)
+	res, err := c.sdk.DescribeWorkflow(ctx, workflowID, runID)
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
 		return false, nil
@@ -118,7 +118,7 @@ func (c *Connection) Closed(ctx context.Context, workflowID, runID string) (bool
 	if err != nil {
 		return false, fmt.Errorf("describe workflow %s: %w", workflowID, err)
 	}
-	return res.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+	return res.RawResponse.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
 }
 
 func (c *Client) decodeState(kind Kind, info *workflowpb.WorkflowExecutionInfo) State {

@@ -31,13 +31,14 @@ func productRules() rules {
 		MaxLines: 3000,
 		Limits:   map[string]int{"activities": 1000},
 		Layers: []layer{
-			{"support of tests", []string{"internal/kube/kubetest", "internal/store/memstore", "internal/store/storetest", "internal/volume/volumetest"}},
+			{"support of tests", []string{"internal/backup/backuptest", "internal/kube/kubetest", "internal/repository/repositorytest", "internal/restore/restoretest", "internal/store/memstore", "internal/store/storetest", "internal/volume/volumetest"}},
 			{"programs", []string{"starter", "worker"}},
 			{"parts of the command line", []string{"starter/internal/..."}},
 			{"workflows and activities", []string{"activities", "workflows"}},
 			{"steps of use cases", []string{"internal/backup/...", "internal/restore/..."}},
 			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/restore"}},
 			{"volume drivers", []string{"internal/volume/..."}},
+			{"what volume drivers share", []string{"internal/volume/location"}},
 			{"the bucket's documents", []string{"internal/repository", "internal/repository/..."}},
 			{"configuration", []string{"internal/config"}},
 			{"errors and progress", []string{"internal/failure", "internal/heartbeat"}},
@@ -52,6 +53,8 @@ func productRules() rules {
 		},
 		Beside: []use{
 			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for
+			{"internal/backup/backuptest", "internal/volume/volumetest"},
+			{"internal/repository/repositorytest", "internal/store/memstore"},
 			{"internal/kube/exec", "internal/kube"},
 			{"starter/internal/...", "starter/internal/manifest"},
 		},
