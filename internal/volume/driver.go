@@ -81,6 +81,16 @@ type Snapshotter interface {
 	Release(ctx context.Context, all []Snapshot) error
 }
 
+// Driver is one technology by which the data of a backup's volumes is kept.
+type Driver struct {
+	Method Path
+	Snapshotter
+}
+
+// Drivers are the technologies of a backup, each once, in the order in which they reserve
+// capacity.
+type Drivers []Driver
+
 // Retention is what came of retaining snapshots.
 type Retention struct {
 	Objects []Object         // to be stored with the backup, in order

@@ -10,16 +10,18 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-const ()
-
 const (
-	// createAttempts is how many attempts a volume gets whose snapshot EC2 fails to
+	// CreateAttempts is how many attempts a volume gets whose snapshot EC2 fails to
 	// make: some two minutes of waiting between them.
 	CreateAttempts = 8
+	// visiblePause lies between two looks for snapshots that EC2 does not show yet.
+	visiblePause = time.Second
 )
 
 // Snapshots takes EBS snapshots through EC2.
@@ -42,8 +44,14 @@ type reservation struct {
 	missing   []volume.Snapshot // volumes that are not there
 	reserved  *ebs.Reservation  // nil: each request waits by itself
 
-	mu      sync.Mutex
-	partial [][]nativeRequest // groups whose tags are to be completed
+	mu       sync.Mutex
+	untagged []untaggedGroup
+}
+
+// untaggedGroup is a group of which EC2 has set only the tags that all have in common.
+type untaggedGroup struct {
+	requests []nativeRequest
+	ids      []string // of the snapshots
 }
 
 // Reserve looks the volumes up and, before a freeze, reserves room for their snapshots.
@@ -147,7 +155,7 @@ func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.
 		defer t.mu.Unlock()
 		out = append(out, recordTaken(g, snaps, err)...)
 		if err == nil && len(g) > 1 && t.reserved != nil {
-			t.partial = append(t.partial, g)
+			t.untagged = append(t.untagged, untaggedGroup{g, idsOf(snaps)})
 		}
 		return nil
 	})
@@ -199,6 +207,14 @@ func createSnapshots(ctx context.Context, m snapshotMaker, uid string, g []nativ
 	return []ebs.Snapshot{s}, err
 }
 
+func idsOf(snaps []ebs.Snapshot) []string {
+	out := make([]string, len(snaps))
+	for i, s := range snaps {
+		out[i] = s.ID
+	}
+	return out
+}
+
 func requests(g []nativeRequest) []ebs.Request {
 	out := make([]ebs.Request, len(g))
 	for i, r := range g {
@@ -228,18 +244,43 @@ func recordTaken(g []nativeRequest, snaps []ebs.Snapshot, err error) []volume.Sn
 // makes them.
 func (t *reservation) CompleteTags(ctx context.Context) (map[int]string, error) {
 	refused := map[int]string{}
-	for _, g := range t.partial {
-		_, err := t.snapshots.Location.SnapshotInstance(ctx, t.snapshots.Backup.UID, g[0].Volume.Instance, requests(g))
+	for _, g := range t.untagged {
+		err := t.completeGroup(ctx, g)
 		if err != nil && (ctx.Err() != nil || !givenUp(t.options.Attempt, err)) {
-			return nil, fmt.Errorf("tag snapshots of instance %s: %w", g[0].Volume.Instance, err)
+			return nil, fmt.Errorf("tag snapshots of instance %s: %w", g.requests[0].Volume.Instance, err)
 		}
-		for _, r := range g {
+		for _, r := range g.requests {
 			if err != nil {
 				refused[r.index] = "its snapshot could not be tagged: " + err.Error()
 			}
 		}
 	}
 	return refused, nil
+}
+
+// completeGroup tags a group once EC2 shows all of it. Before, EC2 would be asked for the
+// group anew, which waits for the volumes that this reservation holds.
+func (t *reservation) completeGroup(ctx context.Context, g untaggedGroup) error {
+	if err := t.awaitVisible(ctx, g.ids); err != nil {
+		return err
+	}
+	_, err := t.snapshots.Location.SnapshotInstance(ctx, t.snapshots.Backup.UID, g.requests[0].Volume.Instance, requests(g.requests))
+	return err
+}
+
+func (t *reservation) awaitVisible(ctx context.Context, ids []string) error {
+	for end := time.Now().Add(quota.VisibleWithin); ; {
+		seen, err := t.snapshots.Location.Snapshots(ctx, ids)
+		if err != nil || len(seen) == len(ids) {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%w: EC2 does not show all of %v", ebs.ErrNotFound, ids)
+		}
+		if err := poll.Sleep(ctx, visiblePause); err != nil {
+			return err
+		}
+	}
 }
 
 func (t *reservation) Release() {

@@ -98,3 +98,25 @@ func TestRecordTaken(t *testing.T) {
 		}
 	}
 }
+
+// TestMayBeHidden: a discard looks twice only where EC2 may hide what is to go.
+func TestMayBeHidden(t *testing.T) {
+	old, young := volume.Snapshot{At: time.Now().Add(-time.Hour)}, volume.Snapshot{At: time.Now()}
+	for name, tc := range map[string]struct {
+		volumes string
+		all     []volume.Snapshot
+		keep    map[int]bool
+		want    bool
+	}{
+		"no volume of its own": {"c", nil, nil, false},
+		"no record":            {"n", nil, nil, true},
+		"taken long ago":       {"n", []volume.Snapshot{old}, nil, false},
+		"taken just now":       {"n", []volume.Snapshot{young}, nil, true},
+		"kept":                 {"n", []volume.Snapshot{young}, map[int]bool{0: true}, false},
+		"one without a record": {"nn", []volume.Snapshot{old}, nil, true},
+	} {
+		if got := (&Snapshots{Backup: volumetest.Backup(tc.volumes)}).mayBeHidden(tc.all, tc.keep); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
