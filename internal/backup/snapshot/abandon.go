@@ -3,20 +3,16 @@ package snapshot
 import (
 	"context"
 	"errors"
-	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/quiesce"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
-	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Abandon thaws what is frozen and deletes the snapshots of a backup that will
@@ -49,10 +45,9 @@ func Abandon(ctx context.Context, b *backup.Service, ref contract.BackupRef) err
 	return dropSnapshots(ctx, b, o)
 }
 
-// dropSnapshots deletes all snapshots of the backup, and looks again for those that
-// did not show the first time.
+// dropSnapshots deletes all snapshots of the backup.
 func dropSnapshots(ctx context.Context, b *backup.Service, o *backup.Run) error {
-	paths, err := b.Snapshotters(ctx, o)
+	drivers, err := b.Snapshotters(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -61,32 +56,10 @@ func dropSnapshots(ctx context.Context, b *backup.Service, o *backup.Run) error 
 		return err
 	}
 	all := backup.AllSnapshots(units)
-	for _, s := range paths {
-		if err := s.Discard(ctx, all, nil); err != nil {
+	for _, d := range drivers {
+		if err := d.Discard(ctx, all, nil); err != nil {
 			return err
 		}
 	}
-	native, ok := paths[volume.Native]
-	if !ok || !recent(units) {
-		return nil
-	}
-	if err := poll.Sleep(ctx, quota.LookAgainFor); err != nil {
-		return err
-	}
-	return native.Discard(ctx, all, nil)
-}
-
-// recent: a snapshot may have been made that EC2 does not show yet.
-func recent(units []backup.UnitResult) bool {
-	for _, u := range units {
-		if len(u.Taken) == 0 {
-			return true // its attempt may have been lost a moment ago
-		}
-		for _, t := range u.Taken {
-			if time.Since(t.At) < quota.LookAgainFor {
-				return true
-			}
-		}
-	}
-	return false
+	return nil
 }

@@ -18,11 +18,11 @@ func Check(ctx context.Context, b *backup.Service, in contract.CheckVolumesInput
 	if err != nil {
 		return contract.VolumeStatus{}, err
 	}
-	paths, err := b.Snapshotters(ctx, o)
+	drivers, err := b.Snapshotters(ctx, o)
 	if err != nil {
 		return contract.VolumeStatus{}, err
 	}
-	states, err := o.SnapshotStates(ctx, paths, backup.AllSnapshots(units))
+	states, err := o.SnapshotStates(ctx, drivers, backup.AllSnapshots(units))
 	if err != nil {
 		return contract.VolumeStatus{}, err
 	}

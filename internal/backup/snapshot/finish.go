@@ -30,11 +30,11 @@ func Finish(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 	if err := o.Staging.Get(ctx, repository.FinalVolumesFile, &final); err == nil || !errors.Is(err, store.ErrNotFound) {
 		return final.Shard, err
 	}
-	paths, err := b.Snapshotters(ctx, o)
+	drivers, err := b.Snapshotters(ctx, o)
 	if err != nil {
 		return contract.ShardResult{}, err
 	}
-	f := &finisher{b: b, o: o, paths: paths, final: &final}
+	f := &finisher{b: b, o: o, drivers: drivers, final: &final}
 	err = f.settle(ctx)
 	if err == nil {
 		err = f.retain(ctx)
@@ -55,7 +55,7 @@ func Finish(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 type finisher struct {
 	b       *backup.Service
 	o       *backup.Run
-	paths   map[volume.Path]volume.Snapshotter
+	drivers volume.Drivers
 	final   *backup.FinalVolumes
 	objects []volume.Object // of snapshots, to be stored
 	reasons []report.Reason // new ones
@@ -72,7 +72,7 @@ func (f *finisher) settle(ctx context.Context) error {
 		f.final.Reasons = append(f.final.Reasons, u.Reasons...)
 	}
 	all := backup.AllSnapshots(units)
-	states, err := f.o.SnapshotStates(ctx, f.paths, all)
+	states, err := f.o.SnapshotStates(ctx, f.drivers, all)
 	if err != nil {
 		return err
 	}
@@ -99,15 +99,18 @@ func (f *finisher) fail(e *backup.EndedSnapshot, why string) {
 
 // retain comes before discard: what cannot be retained is discarded.
 func (f *finisher) retain(ctx context.Context) error {
-	byPath := map[volume.Path][]volume.Snapshot{}
+	completed := map[volume.Path][]volume.Snapshot{}
 	for _, e := range f.final.Ended {
 		if e.Failed == "" {
-			path := f.o.Plan.Volumes.Volumes[e.Volume].Path
-			byPath[path] = append(byPath[path], e.Snapshot)
+			method := f.o.Plan.Volumes.Volumes[e.Volume].Path
+			completed[method] = append(completed[method], e.Snapshot)
 		}
 	}
-	for path, completed := range byPath {
-		r, err := f.paths[path].Retain(ctx, completed)
+	for _, d := range f.drivers {
+		if len(completed[d.Method]) == 0 {
+			continue
+		}
+		r, err := d.Retain(ctx, completed[d.Method])
 		if err != nil {
 			return err
 		}
@@ -116,7 +119,7 @@ func (f *finisher) retain(ctx context.Context) error {
 	return nil
 }
 
-// record notes what came of retaining the snapshots of one path.
+// record notes what came of retaining the snapshots of one technology.
 func (f *finisher) record(r volume.Retention) {
 	for i := range f.final.Ended {
 		e := &f.final.Ended[i]
@@ -141,8 +144,8 @@ func (f *finisher) discard(ctx context.Context) error {
 			keep[e.Volume] = true
 		}
 	}
-	for _, s := range f.paths {
-		err := s.Discard(ctx, all, keep)
+	for _, d := range f.drivers {
+		err := d.Discard(ctx, all, keep)
 		switch {
 		case err == nil:
 		case ctx.Err() == nil && backup.IsPermanent(err):

@@ -46,18 +46,18 @@ func attemptUnit(ctx context.Context, b *backup.Service, o *backup.Run, unit int
 	if err != nil {
 		return backup.UnitResult{}, err
 	}
-	paths, err := b.Snapshotters(ctx, o)
+	drivers, err := b.Snapshotters(ctx, o)
 	if err != nil {
 		return backup.UnitResult{}, err
 	}
 	s := &unitSnapshot{run: o, unit: &o.Plan.Volumes.Units[unit], quiescer: f, barred: map[volume.Path]bool{}, attempt: attempt}
 	defer s.release()
-	if err := s.reuseEarlier(ctx, paths, began, resumed); err != nil {
+	if err := s.reuseEarlier(ctx, drivers, began, resumed); err != nil {
 		return backup.UnitResult{}, err
 	}
 	if f.IsExhausted() {
 		s.giveUp()
-	} else if err := s.takeQuiesced(ctx, paths, o.Plan.ReserveOptions(b.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, f.IsLast(), attempt)); err != nil {
+	} else if err := s.takeQuiesced(ctx, drivers, o.Plan.ReserveOptions(b.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, f.IsLast(), attempt)); err != nil {
 		return backup.UnitResult{}, fmt.Errorf("snapshot unit %d: %w", unit, err)
 	}
 	res := s.result()
@@ -78,8 +78,8 @@ type unitSnapshot struct {
 }
 
 // takeQuiesced waits for room, freezes, takes, thaws and completes.
-func (s *unitSnapshot) takeQuiesced(ctx context.Context, paths map[volume.Path]volume.Snapshotter, how volume.ReserveOptions) error {
-	if err := s.reserve(ctx, paths, how); err != nil {
+func (s *unitSnapshot) takeQuiesced(ctx context.Context, drivers volume.Drivers, how volume.ReserveOptions) error {
+	if err := s.reserve(ctx, drivers, how); err != nil {
 		return err
 	}
 	if err := s.quiesceAndTake(ctx, how.LastAttempt); err != nil {
@@ -100,18 +100,18 @@ func (s *unitSnapshot) giveUp() {
 	}
 }
 
-// reserve prepares each path. What is refused for good is the volumes' failure and not
+// reserve prepares each technology. What is refused for good is the volumes' failure and not
 // the backup's: the objects are worth having without them.
-func (s *unitSnapshot) reserve(ctx context.Context, paths map[volume.Path]volume.Snapshotter, how volume.ReserveOptions) error {
-	ctx, done := quota.KeepTurn(ctx) // both paths may reserve in one account
+func (s *unitSnapshot) reserve(ctx context.Context, drivers volume.Drivers, how volume.ReserveOptions) error {
+	ctx, done := quota.KeepTurn(ctx) // several technologies may reserve in one account
 	defer done()
 	groups := s.groups()
-	for _, path := range []volume.Path{volume.Native, volume.CSI} {
-		of := groups[path]
-		if len(of) == 0 || s.barred[path] {
+	for _, d := range drivers {
+		of := groups[d.Method]
+		if len(of) == 0 || s.barred[d.Method] {
 			continue
 		}
-		t, err := paths[path].Reserve(ctx, of, how)
+		t, err := d.Reserve(ctx, of, how)
 		switch {
 		case err == nil:
 			s.reservations = append(s.reservations, t)
@@ -141,7 +141,7 @@ func (s *unitSnapshot) quiesceAndTake(ctx context.Context, last bool) (err error
 	return s.take(ctx, s.without(stopped), last)
 }
 
-// take takes the snapshots of all paths. With pods frozen for the last time, what goes
+// take takes the snapshots of all technologies. With pods frozen for the last time, what goes
 // wrong is the volumes' failure, and what could be had is kept.
 func (s *unitSnapshot) take(ctx context.Context, without map[int]bool, last bool) error {
 	group, gctx := errgroup.WithContext(ctx)

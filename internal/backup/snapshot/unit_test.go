@@ -19,7 +19,7 @@ import (
 // unit, and nothing is reserved.
 func TestNoCapacityIsOfTheVolumes(t *testing.T) {
 	s := &unitSnapshot{run: &backup.Run{Plan: *backuptest.Plan("cc")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}}, quiescer: &quiesce.Quiescer{}}
-	err := s.reserve(t.Context(), map[volume.Path]volume.Snapshotter{volume.CSI: fullDriver{}}, volume.ReserveOptions{})
+	err := s.reserve(t.Context(), volume.Drivers{{Method: volume.CSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
 	if err != nil || len(s.reservations) != 0 || len(s.taken) != 2 || !strings.Contains(s.taken[0].Failed, "no room") {
 		t.Errorf("%v, %+v", err, s.taken)
 	}
@@ -71,23 +71,6 @@ func TestVolumeStatus(t *testing.T) {
 	}
 }
 
-func TestRecent(t *testing.T) {
-	for name, tc := range map[string]struct {
-		units []backup.UnitResult
-		want  bool
-	}{
-		"nothing begun":   {nil, false},
-		"no result":       {[]backup.UnitResult{{}}, true},
-		"taken long ago":  {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-(time.Hour))}}}}, false},
-		"taken just now":  {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-(time.Hour))}, {At: time.Now()}}}}, true},
-		"one without any": {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-(time.Hour))}}}, {}}, true},
-	} {
-		if got := recent(tc.units); got != tc.want {
-			t.Errorf("%s: %t", name, got)
-		}
-	}
-}
-
 // fakePath stands for a path of volumes.
 type fakePath struct {
 	volume.Snapshotter
@@ -132,7 +115,7 @@ func TestAgain(t *testing.T) {
 			}
 			s.run.Plan.Volumes.Units = []backup.Unit{unit}
 			s.quiescer = quiesce.New(&backup.Service{}, s.run, 0)
-			err := s.reuseOrForget(t.Context(), map[volume.Path]volume.Snapshotter{volume.Native: path}, thawed, true)
+			err := s.reuseOrForget(t.Context(), volume.Drivers{{Method: volume.Native, Snapshotter: path}}, thawed, true)
 			if wantErr := errors.Is(tc.refuses, errPassing); (err != nil) != wantErr {
 				t.Fatalf("%v", err)
 			}
