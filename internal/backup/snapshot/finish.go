@@ -79,7 +79,7 @@ func (f *finisher) settle(ctx context.Context) error {
 	slices.SortFunc(all, func(a, b volume.Snapshot) int { return a.Volume - b.Volume })
 	now := time.Now().UTC().Truncate(time.Second)
 	for _, t := range all {
-		e := backup.EndedSnapshot{Snapshot: t}
+		e := volume.EndedSnapshot{Snapshot: t}
 		st := states[t.Volume]
 		switch {
 		case st.Phase == volume.StatusCompleted:
@@ -92,7 +92,7 @@ func (f *finisher) settle(ctx context.Context) error {
 	return nil
 }
 
-func (f *finisher) fail(e *backup.EndedSnapshot, why string) {
+func (f *finisher) fail(e *volume.EndedSnapshot, why string) {
 	e.Failed, e.Completed, e.CSI = why, nil, nil
 	f.reasons = append(f.reasons, f.o.Plan.Volumes.FailureReason(e.Volume, why))
 }
