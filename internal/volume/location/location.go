@@ -1,3 +1,5 @@
+// Package location opens the volume snapshot locations of the configuration: accounts and
+// Regions of EC2, which share one limiter because limits are the account's.
 package location
 
 import (
@@ -142,6 +144,7 @@ func (l *Set) commonQuota(ctx context.Context) *quota.Account {
 	return first.Quota()
 }
 
+// Find returns the configuration of a location.
 func (l *Set) Find(name string) (*velerov1.VolumeSnapshotLocation, error) {
 	all := l.cfg.VolumeSnapshotLocations
 	for i := range all {

@@ -1,3 +1,5 @@
+// Package native keeps the data of EBS volumes as EBS snapshots, through EC2. They are
+// known by their tags; nothing in the cluster stands for them.
 package native
 
 import (
@@ -36,7 +38,7 @@ type nativeRequest struct {
 	ebs.Request
 }
 
-// reservation is one unit's.
+// reservation has the capacity for the snapshots of one unit.
 type reservation struct {
 	snapshots *Snapshots
 	options   volume.ReserveOptions
@@ -54,7 +56,8 @@ type untaggedGroup struct {
 	ids      []string // of the snapshots
 }
 
-// Reserve looks the volumes up and, before a freeze, reserves room for their snapshots.
+// Reserve looks the volumes up and, before pods are quiesced, reserves capacity for their
+// snapshots.
 func (n *Snapshots) Reserve(ctx context.Context, groups [][]int, how volume.ReserveOptions) (volume.Reservation, error) {
 	ids := make([]string, 0, len(groups))
 	for _, i := range slices.Concat(groups...) {
@@ -66,7 +69,7 @@ func (n *Snapshots) Reserve(ctx context.Context, groups [][]int, how volume.Rese
 	}
 	t := &reservation{snapshots: n, options: how}
 	for _, g := range groups {
-		t.add(g, found)
+		t.addGroup(g, found)
 	}
 	if !how.Quiesced || len(t.groups) == 0 {
 		return t, nil
@@ -82,8 +85,8 @@ func (n *Snapshots) Reserve(ctx context.Context, groups [][]int, how volume.Rese
 	return t, err
 }
 
-// add cuts a group by instance: EC2 fixes one moment only for volumes of one.
-func (t *reservation) add(group []int, found map[string]ebs.Volume) {
+// addGroup cuts a group by instance: EC2 fixes one moment only for volumes of one.
+func (t *reservation) addGroup(group []int, found map[string]ebs.Volume) {
 	at := map[string]int{}
 	for _, i := range group {
 		v := t.snapshots.Backup.Volumes[i]
@@ -130,8 +133,8 @@ func (n *Snapshots) tags(v ebs.Volume, pv string) map[string]string {
 	return ebs.Tags(v.Tags, n.Backup.Labels, own)
 }
 
-// Take snapshots the groups in parallel. With pods frozen for the last time, those that
-// can be had are better than none.
+// Take snapshots the groups in parallel. With pods quiesced for the last time, those
+// that can be had are better than none.
 func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.Snapshot, error) {
 	limited, cancel := ctx, func() {}
 	if t.reserved != nil {
@@ -180,8 +183,8 @@ func givenUp(attempt int32, err error) bool {
 	return ebs.IsFinal(err) || attempt >= CreateAttempts && (errors.Is(err, ebs.ErrState) || errors.Is(err, ebs.ErrUnavailable))
 }
 
-// createGroup asks for those of a group, in the reserved room if there is one, or in such
-// as there is in time.
+// createGroup asks for those of a group, in the reserved capacity if there is some, or in
+// such as there is in time.
 func (t *reservation) createGroup(ctx context.Context, g []nativeRequest) (snaps []ebs.Snapshot, err error) {
 	if t.reserved != nil {
 		return createSnapshots(ctx, t.reserved, t.snapshots.Backup.UID, g)
@@ -193,7 +196,7 @@ func (t *reservation) createGroup(ctx context.Context, g []nativeRequest) (snaps
 	return snaps, err
 }
 
-// snapshotMaker is a location, or room reserved in one.
+// snapshotMaker is a location, or capacity reserved in one.
 type snapshotMaker interface {
 	Snapshot(ctx context.Context, uid string, r ebs.Request) (ebs.Snapshot, error)
 	SnapshotInstance(ctx context.Context, uid, instance string, rs []ebs.Request) ([]ebs.Snapshot, error)

@@ -67,10 +67,10 @@ func TestGroupsByInstance(t *testing.T) {
 			found[id] = ebs.Volume{ID: id, Instance: instance}
 		}
 	}
-	taker := &reservation{snapshots: &Snapshots{Backup: p}}
-	taker.add([]int{0, 1, 2, 3, 4, 5}, found)
+	r := &reservation{snapshots: &Snapshots{Backup: p}}
+	r.addGroup([]int{0, 1, 2, 3, 4, 5}, found)
 	var got []string
-	for _, g := range taker.groups {
+	for _, g := range r.groups {
 		var ids []string
 		for _, r := range g {
 			ids = append(ids, r.Volume.ID)
@@ -80,8 +80,8 @@ func TestGroupsByInstance(t *testing.T) {
 	if text := strings.Join(got, " "); text != "vol-0+vol-3 vol-1 vol-2 vol-4" {
 		t.Errorf("got %s", text)
 	}
-	if len(taker.missing) != 1 || taker.missing[0].Volume != 5 {
-		t.Errorf("lost %+v", taker.missing)
+	if len(r.missing) != 1 || r.missing[0].Volume != 5 {
+		t.Errorf("lost %+v", r.missing)
 	}
 }
 
