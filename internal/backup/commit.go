@@ -17,7 +17,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
-	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Commit writes the Backup document, once and last: from then on the backup
@@ -167,7 +166,7 @@ func (s *Service) clearUncommitted(ctx context.Context, st store.Store, ref cont
 	return repository.ReleaseName(ctx, st, ref.Name, ref.UID)
 }
 
-// releaseVolumes takes what stood for CSI snapshots out of the cluster, once the
+// releaseVolumes takes what stood for snapshots out of the cluster, once the
 // backup is committed. It comes before staging is cleared, which tells what there is.
 func (s *Service) releaseVolumes(ctx context.Context, st store.Store, ref contract.BackupRef) error {
 	var p Plan
@@ -175,12 +174,21 @@ func (s *Service) releaseVolumes(ctx context.Context, st store.Store, ref contra
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // an attempt before this one was here
 	}
-	if err != nil || p.Volumes.Count(volume.CSI) == 0 {
+	if err != nil {
+		return err
+	}
+	drivers, err := s.releaseDrivers(ctx, &p)
+	if err != nil || len(drivers) == 0 {
 		return err
 	}
 	units, err := (&Run{Staging: repository.NewStaging(st, ref.UID), Plan: p}).UnitResults(ctx)
 	if err != nil {
 		return err
 	}
-	return s.csiDriver(&p).Release(ctx, AllSnapshots(units))
+	for _, d := range drivers {
+		if err := d.Release(ctx, AllSnapshots(units)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
@@ -12,30 +13,65 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
 )
 
-// csiDriver is the driver of CSI snapshots for a backup.
-func (s *Service) csiDriver(p *Plan) *csi.Snapshots {
-	return &csi.Snapshots{Kube: s.Kube, Backup: p.ForDrivers(), Quotas: &s.quotas, Locations: s.Snapshots, MaxPending: s.Config.Limits.PendingSnapshots}
+// technology is a way to keep the data of volumes.
+type technology struct {
+	method volume.Path
+	// open makes its driver for a backup with volumes of this method.
+	open func(ctx context.Context, b *Service, p *Plan) (volume.Snapshotter, error)
+	// hasObjects says that objects of the cluster stand for its snapshots, which are
+	// released once the backup is committed.
+	hasObjects bool
 }
 
-// Snapshotters are the paths that volumes of this backup take.
-func (s *Service) Snapshotters(ctx context.Context, run *Run) (map[volume.Path]volume.Snapshotter, error) {
-	out := map[volume.Path]volume.Snapshotter{}
-	if run.Plan.Volumes.Count(volume.CSI) > 0 {
-		out[volume.CSI] = s.csiDriver(&run.Plan)
+// technologies are all there are; a new one is one more line. They reserve capacity in
+// this order. Native snapshots come first, since they wait for volumes: nobody may do
+// that who holds capacity already (quota.KeepTurn).
+func technologies() []technology {
+	return []technology{
+		{method: volume.Native, open: openNative},
+		{method: volume.CSI, open: openCSI, hasObjects: true},
 	}
-	if name := run.Plan.Volumes.Location; name != "" {
-		_, loc, err := s.Snapshots.Get(ctx, name)
+}
+
+func openCSI(_ context.Context, b *Service, p *Plan) (volume.Snapshotter, error) {
+	return &csi.Snapshots{Kube: b.Kube, Backup: p.ForDrivers(), Quotas: &b.quotas, Locations: b.Snapshots, MaxPending: b.Config.Limits.PendingSnapshots}, nil
+}
+
+func openNative(ctx context.Context, b *Service, p *Plan) (volume.Snapshotter, error) {
+	_, loc, err := b.Snapshots.Get(ctx, p.Volumes.Location)
+	return &native.Snapshots{Location: loc, Backup: p.ForDrivers()}, err
+}
+
+// Snapshotters are the drivers of the volumes of a backup.
+func (b *Service) Snapshotters(ctx context.Context, o *Run) (volume.Drivers, error) {
+	return b.openDrivers(ctx, &o.Plan, technologies())
+}
+
+// openDrivers opens those of some technologies that a backup has volumes of.
+func (b *Service) openDrivers(ctx context.Context, p *Plan, all []technology) (volume.Drivers, error) {
+	var out volume.Drivers
+	for _, t := range all {
+		if p.Volumes.Count(t.method) == 0 {
+			continue
+		}
+		s, err := t.open(ctx, b, p)
 		if err != nil {
 			return nil, err
 		}
-		out[volume.Native] = &native.Snapshots{Location: loc, Backup: run.Plan.ForDrivers()}
+		out = append(out, volume.Driver{Method: t.method, Snapshotter: s})
 	}
 	return out, nil
 }
 
-// SnapshotStates asks every path how far the snapshots are; what was refused has failed. A
-// snapshot that is not complete by its deadline has failed too.
-func (run *Run) SnapshotStates(ctx context.Context, paths map[volume.Path]volume.Snapshotter, all []volume.Snapshot) (map[int]volume.Status, error) {
+// releaseDrivers opens the drivers that have something to release after the commit: the
+// provider of another need not be within reach any more.
+func (b *Service) releaseDrivers(ctx context.Context, p *Plan) (volume.Drivers, error) {
+	return b.openDrivers(ctx, p, slices.DeleteFunc(technologies(), func(t technology) bool { return !t.hasObjects }))
+}
+
+// SnapshotStates asks every driver how far the snapshots are; what was refused has failed.
+// A snapshot that is not complete by its deadline has failed too.
+func (o *Run) SnapshotStates(ctx context.Context, drivers volume.Drivers, all []volume.Snapshot) (map[int]volume.Status, error) {
 	out := make(map[int]volume.Status, len(all))
 	asked := map[volume.Path][]volume.Snapshot{}
 	for _, t := range all {
@@ -43,24 +79,27 @@ func (run *Run) SnapshotStates(ctx context.Context, paths map[volume.Path]volume
 			out[t.Volume] = volume.Status{Phase: volume.StatusFailed, Detail: t.Failed}
 			continue
 		}
-		path := run.Plan.Volumes.Volumes[t.Volume].Path
-		asked[path] = append(asked[path], t)
+		method := o.Plan.Volumes.Volumes[t.Volume].Path
+		asked[method] = append(asked[method], t)
 	}
-	for path, of := range asked {
-		states, err := paths[path].Status(ctx, of)
+	for _, d := range drivers {
+		if len(asked[d.Method]) == 0 {
+			continue
+		}
+		states, err := d.Status(ctx, asked[d.Method])
 		if err != nil {
 			return nil, err
 		}
-		for _, t := range of {
-			out[t.Volume] = run.expireStatus(t, states[t.Volume])
+		for _, t := range asked[d.Method] {
+			out[t.Volume] = o.failOverdue(t, states[t.Volume])
 		}
 	}
 	return out, nil
 }
 
-// expireStatus gives a pending snapshot up after itemOperationTimeout.
-func (run *Run) expireStatus(t volume.Snapshot, st volume.Status) volume.Status {
-	limit := run.Plan.Backup.Spec.ItemOperationTimeout.Duration
+// failOverdue gives a pending snapshot up after itemOperationTimeout.
+func (o *Run) failOverdue(t volume.Snapshot, st volume.Status) volume.Status {
+	limit := o.Plan.Backup.Spec.ItemOperationTimeout.Duration
 	if st.Phase != volume.StatusPending || time.Since(t.At) < limit {
 		return st
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-func TestTimely(t *testing.T) {
-	run := &Run{Plan: *planOfVolumes("n")}
+func TestFailOverdue(t *testing.T) {
+	o := &Run{Plan: *planOfVolumes("n")}
 	for name, tc := range map[string]struct {
 		phase, detail string
 		age           time.Duration
@@ -22,7 +22,7 @@ func TestTimely(t *testing.T) {
 		"failed already": {volume.StatusFailed, "gone", 2 * time.Hour, volume.StatusFailed, "gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := run.expireStatus(volume.Snapshot{At: time.Now().Add(-tc.age)}, volume.Status{Phase: tc.phase, Detail: tc.detail})
+			got := o.failOverdue(volume.Snapshot{At: time.Now().Add(-tc.age)}, volume.Status{Phase: tc.phase, Detail: tc.detail})
 			if got.Phase != tc.want || !strings.Contains(got.Detail, tc.says) {
 				t.Errorf("got %+v", got)
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 
@@ -93,20 +92,13 @@ func (run *Run) ClaimSnapshots(ctx context.Context) (map[string]string, error) {
 
 // FinalVolumes is the end of all volumes of a backup.
 type FinalVolumes struct {
-	Ended   []EndedSnapshot      `json:"ended,omitempty"`
-	Hooks   contract.HookCounts  `json:"hooks,omitzero"`
-	Reasons []report.Reason      `json:"reasons,omitempty"` // those of the units too
-	Shard   contract.ShardResult `json:"shard"`
+	Ended   []volume.EndedSnapshot `json:"ended,omitempty"`
+	Hooks   contract.HookCounts    `json:"hooks,omitzero"`
+	Reasons []report.Reason        `json:"reasons,omitempty"` // those of the units too
+	Shard   contract.ShardResult   `json:"shard"`
 
 	// The VolumeSnapshots, contents and classes, for the files beside the tarball.
 	Snapshots []json.RawMessage `json:"snapshots,omitempty"`
 	Contents  []json.RawMessage `json:"contents,omitempty"`
 	Classes   []json.RawMessage `json:"classes,omitempty"`
-}
-
-// EndedSnapshot is a volume whose snapshot was asked for.
-type EndedSnapshot struct {
-	volume.Snapshot
-	Completed *time.Time      `json:"completed,omitempty"` // nil: it failed
-	CSI       *volume.CSIInfo `json:"csi,omitempty"`
 }

@@ -58,10 +58,10 @@ func SplitByMethod(all []volume.Volume, indexes []int) map[volume.Path][]int {
 
 func looseUnits(loose map[volume.Path][][]int) []Unit {
 	var out []Unit
-	for _, path := range []volume.Path{volume.CSI, volume.Native} { // the cluster's own controllers need longer
+	for _, t := range slices.Backward(technologies()) { // the cluster's own controllers, which are last, need longest
 		var unit Unit
 		n := 0
-		for _, group := range loose[path] {
+		for _, group := range loose[t.method] {
 			if n > 0 && n+len(group) > looseVolumes {
 				out, unit, n = append(out, unit), Unit{}, 0
 			}

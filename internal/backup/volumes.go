@@ -85,7 +85,7 @@ func (p *VolumePlan) Count(path volume.Path) int {
 	return n
 }
 
-func (p *VolumePlan) snapshotCount() int { return p.Count(volume.Native) + p.Count(volume.CSI) }
+func (p *VolumePlan) snapshotCount() int { return len(p.Volumes) - p.Count(volume.Skip) }
 
 // planVolumes decides which path each volume takes and which pods are quiesced for it.
 // Bad input (an unknown location, an ambiguous class) fails here, before anything is
@@ -106,7 +106,7 @@ func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {
 		return err
 	}
 	doc.Volumes = VolumePlan{Volumes: made.Volumes, Units: unitsOf(made, l.hooked)}
-	if doc.Volumes.Count(volume.Native) > 0 {
+	if volume.UsesLocation(made.Volumes) {
 		doc.Volumes.Location = location
 	}
 	doc.Reasons = append(append(doc.Reasons, l.reasons...), made.Problems...)

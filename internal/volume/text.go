@@ -1,6 +1,6 @@
 package volume
 
-// After is why, set off by a colon, or nothing.
+// After is a cause to be appended to what it led to; "" if none is known.
 func After(why string) string {
 	if why == "" {
 		return ""

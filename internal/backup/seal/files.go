@@ -16,14 +16,14 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
-// sideFiles writes Velero's files beside the tarball (docs/VELERO.md 2.2), those of
+// sideFiles writes Velero's files beside the tarball (velero.md A2), those of
 // readers from 1.13 on included, and returns their digests.
 func (s *seal) sideFiles(ctx context.Context) ([]archive.File, error) {
 	list, err := s.resourceList(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := s.run.Layout
+	l := s.o.Layout
 	none, final := []any{}, s.final
 	docs := []struct {
 		key string
@@ -31,39 +31,39 @@ func (s *seal) sideFiles(ctx context.Context) ([]archive.File, error) {
 	}{
 		{l.ResourceList(), list},
 		{l.Results(), report.FromReasons(s.reasons)},
-		{l.VolumeInfo(), volumeInfos(&s.run.Plan, final)},
-		{l.VolumeSnapshots(), nativeSnapshotList(&s.run.Plan, final)},
+		{l.VolumeInfo(), volumeInfos(&s.o.Plan, final)},
+		{l.VolumeSnapshots(), nativeSnapshotList(&s.o.Plan, final)},
 		{l.PodVolumeBackups(), none},
 		{l.ItemOperations(), none},
-		{l.CSIVolumeSnapshots(), nonNilList(final.Snapshots)},
-		{l.CSIVolumeSnapshotContents(), nonNilList(final.Contents)},
-		{l.CSIVolumeSnapshotClasses(), nonNilList(final.Classes)},
+		{l.CSIVolumeSnapshots(), listed(final.Snapshots)},
+		{l.CSIVolumeSnapshotContents(), listed(final.Contents)},
+		{l.CSIVolumeSnapshotClasses(), listed(final.Classes)},
 	}
 	var files []archive.File
 	for _, d := range docs {
-		f, err := repository.PutGzipJSON(ctx, s.run.Store, d.key, d.doc)
+		f, err := repository.PutGzipJSON(ctx, s.o.Store, d.key, d.doc)
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, f)
 	}
-	f, err := s.writeLog(ctx)
+	f, err := s.log(ctx)
 	return append(files, f), err
 }
 
-// nonNilList is a list that is never null.
-func nonNilList(all []json.RawMessage) []json.RawMessage {
+// listed is a list that is never null.
+func listed(all []json.RawMessage) []json.RawMessage {
 	return append([]json.RawMessage{}, all...)
 }
 
 // resourceList names every object in the archive, by the index alone.
 func (s *seal) resourceList(ctx context.Context) (report.ResourceList, error) {
-	a, err := archive.OpenStaged(repository.NewSource(s.run.Store), backup.ChunksOf(s.notes))
+	a, err := archive.OpenStaged(repository.NewSource(s.o.Store), backup.ChunksOf(s.notes))
 	if err != nil {
 		return nil, err
 	}
 	types := map[string]kube.Resource{}
-	for _, r := range s.run.Plan.Resources {
+	for _, r := range s.o.Plan.Resources {
 		types[r.GroupResource()] = r
 	}
 	list := report.ResourceList{}
@@ -78,11 +78,11 @@ func (s *seal) resourceList(ctx context.Context) (report.ResourceList, error) {
 	return list, err
 }
 
-// writeLog writes what a person reads with `backup logs`: what was listed when, and
+// log writes what a person reads with `backup logs`: what was listed when, and
 // every reason.
-func (s *seal) writeLog(ctx context.Context) (archive.File, error) {
+func (s *seal) log(ctx context.Context) (archive.File, error) {
 	l := report.NewLog(0, slog.LevelInfo)
-	p := s.run.Plan
+	p := s.o.Plan
 	report.LogEvent(l, p.Started, "backup started", "backup", p.Backup.Name, "uid", p.UID, "cluster", p.Run.Cluster,
 		"workflow", p.Run.WorkflowID, "kubernetes", p.Kubernetes.GitVersion, "storageLocation", p.Backup.Spec.StorageLocation)
 	for _, shard := range p.Shards {
@@ -98,12 +98,12 @@ func (s *seal) writeLog(ctx context.Context) (archive.File, error) {
 	report.LogEvent(l, last, "archive composed", "objects", s.asm.Totals.Objects, "members", s.asm.Totals.Members, "bytes", s.asm.Totals.TarballBytes)
 	for _, e := range s.final.Ended {
 		v := &p.Volumes.Volumes[e.Volume]
-		report.LogEvent(l, e.At, "snapshot taken", "volume", v.PV, "claim", resource.ObjectName(v.Namespace, v.Claim), "path", v.Path, "snapshot", handleOfEnded(&e), "failed", e.Failed)
+		report.LogEvent(l, e.At, "snapshot taken", "volume", v.PV, "claim", resource.ObjectName(v.Namespace, v.Claim), "path", v.Path, "snapshot", e.Handle(), "failed", e.Failed)
 	}
 	l.Reasons(last, s.reasons)
 	var buf bytes.Buffer
 	if err := l.Gzip(&buf); err != nil {
 		return archive.File{}, fmt.Errorf("compress log: %w", err)
 	}
-	return repository.PutGzipFile(ctx, s.run.Store, s.run.Layout.Logs(), buf.Bytes())
+	return repository.PutGzipFile(ctx, s.o.Store, s.o.Layout.Logs(), buf.Bytes())
 }

@@ -23,7 +23,7 @@ func ending() (*backup.Plan, *backup.FinalVolumes) {
 	v[1].Driver, v[4].Driver = "d", "d"
 	v[5].PV, v[5].Path = "", volume.Skip
 	at := time.Unix(1000, 0).UTC()
-	return p, &backup.FinalVolumes{Hooks: contract.HookCounts{Attempted: 3, Failed: 1}, Ended: []backup.EndedSnapshot{
+	return p, &backup.FinalVolumes{Hooks: contract.HookCounts{Attempted: 3, Failed: 1}, Ended: []volume.EndedSnapshot{
 		{Snapshot: volume.Snapshot{Volume: 0, At: at, ID: "snap-0", Type: "io2", IOPS: 500, Zone: "c"}, Completed: &at},
 		{Snapshot: volume.Snapshot{Volume: 1, At: at}, Completed: &at, CSI: &volume.CSIInfo{SnapshotHandle: "h", Driver: "d"}},
 		{Snapshot: volume.Snapshot{Volume: 3, At: at, Failed: "no", Type: "gp3", IOPS: 3000}},

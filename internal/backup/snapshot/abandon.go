@@ -3,90 +3,63 @@ package snapshot
 import (
 	"context"
 	"errors"
-	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/quiesce"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
-	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// Abandon unquiesces what is quiesced and deletes the snapshots of a backup that will
+// Abandon thaws what is frozen and deletes the snapshots of a backup that will
 // not be, for the run itself and for one that takes its name over. It may repeat, and
 // spares a backup that was committed.
-func Abandon(ctx context.Context, service *backup.Service, ref contract.BackupRef) error {
-	run, err := service.Open(ctx, ref)
+func Abandon(ctx context.Context, b *backup.Service, ref contract.BackupRef) error {
+	o, err := b.Open(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // it was not planned, or an attempt of Commit has cleared staging
 	}
-	if err != nil || len(run.Plan.Volumes.Units) == 0 {
+	if err != nil || len(o.Plan.Volumes.Units) == 0 {
 		return err
 	}
-	if cluster := run.Plan.Run.Cluster; cluster != service.Config.Cluster {
+	if cluster := o.Plan.Run.Cluster; cluster != b.Config.Cluster {
 		return failure.Exists("name: a backup %q of cluster %s ended without cleaning up, which only a worker of that cluster can: take one of that name there, or choose another name", ref.Name, cluster)
 	}
 	var doc velerov1.Backup
-	err = repository.GetJSON(ctx, run.Store, run.Layout.Metadata(), &doc)
+	err = repository.GetJSON(ctx, o.Store, o.Layout.Metadata(), &doc)
 	if err == nil && string(doc.UID) == ref.UID {
 		return nil
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, archive.ErrCorrupt) {
 		return err
 	}
-	for unit := range run.Plan.Volumes.Units {
-		if _, err := quiesce.New(service, run, unit).Resume(ctx); err != nil {
+	for unit := range o.Plan.Volumes.Units {
+		if _, err := quiesce.New(b, o, unit).Resume(ctx); err != nil {
 			return err
 		}
 	}
-	return dropSnapshots(ctx, service, run)
+	return dropSnapshots(ctx, b, o)
 }
 
-// dropSnapshots deletes all snapshots of the backup, and looks again for those that
-// did not show the first time.
-func dropSnapshots(ctx context.Context, service *backup.Service, run *backup.Run) error {
-	paths, err := service.Snapshotters(ctx, run)
+// dropSnapshots deletes all snapshots of the backup.
+func dropSnapshots(ctx context.Context, b *backup.Service, o *backup.Run) error {
+	drivers, err := b.Snapshotters(ctx, o)
 	if err != nil {
 		return err
 	}
-	units, err := run.UnitResults(ctx)
+	units, err := o.UnitResults(ctx)
 	if err != nil {
 		return err
 	}
 	all := backup.AllSnapshots(units)
-	for _, s := range paths {
-		if err := s.Discard(ctx, all, nil); err != nil {
+	for _, d := range drivers {
+		if err := d.Discard(ctx, all, nil); err != nil {
 			return err
 		}
 	}
-	native, ok := paths[volume.Native]
-	if !ok || !mayBeHidden(units) {
-		return nil
-	}
-	if err := poll.Wait(ctx, quota.LookAgainFor); err != nil {
-		return err
-	}
-	return native.Discard(ctx, all, nil)
-}
-
-// mayBeHidden tells that a snapshot may have been made that EC2 does not show yet.
-func mayBeHidden(units []backup.UnitResult) bool {
-	for _, u := range units {
-		if len(u.Taken) == 0 {
-			return true // its attempt may have been lost a moment ago
-		}
-		for _, t := range u.Taken {
-			if time.Since(t.At) < quota.LookAgainFor {
-				return true
-			}
-		}
-	}
-	return false
+	return nil
 }

@@ -12,9 +12,9 @@ import (
 // volume is not hidden behind small ones; those that failed will never be there.
 func TestStatusPercent(t *testing.T) {
 	const gib = 1 << 30
-	run := &backup.Run{}
+	o := &backup.Run{}
 	for _, size := range []int64{1000 * gib, gib, 100 * gib, 0} {
-		run.Plan.Volumes.Volumes = append(run.Plan.Volumes.Volumes, volume.Volume{Capacity: size})
+		o.Plan.Volumes.Volumes = append(o.Plan.Volumes.Volumes, volume.Volume{Capacity: size})
 	}
 	pending := func(percent int) volume.Status {
 		return volume.Status{Phase: volume.StatusPending, Percent: percent}
@@ -34,7 +34,7 @@ func TestStatusPercent(t *testing.T) {
 		"all": {map[int]volume.Status{0: done, 1: done, 2: done, 3: done}, contract.VolumeStatus{Completed: 4, Percent: 100}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := statusOf(run, tc.states); got != tc.want {
+			if got := statusOf(o, tc.states); got != tc.want {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
 		})

@@ -9,8 +9,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// groupsByPath are those of the unit, each of one path.
-func (s *unitSnapshot) groupsByPath() map[volume.Path][][]int {
+// groups are those of the unit, by method.
+func (s *unitSnapshot) groups() map[volume.Path][][]int {
 	out := map[volume.Path][][]int{}
 	for _, g := range s.unit.Groups {
 		for path, part := range backup.SplitByMethod(s.run.Plan.Volumes.Volumes, g) {
@@ -21,19 +21,23 @@ func (s *unitSnapshot) groupsByPath() map[volume.Path][][]int {
 }
 
 // reuseEarlier looks at what an attempt before this one has left of pods with hooks. All
-// snapshots of a unit are taken while its pods are quiesced once: if all are there, and of a time before
-// the pods were unquiesced, they are used as they are; otherwise they are made anew.
-func (s *unitSnapshot) reuseEarlier(ctx context.Context, paths map[volume.Path]volume.Snapshotter, thawed time.Time, resumed bool) error {
+// snapshots of a unit are taken in one freeze: if all are there, and of a time before
+// the pods were thawed, they are used as they are; otherwise they are made anew.
+func (s *unitSnapshot) reuseEarlier(ctx context.Context, drivers volume.Drivers, thawed time.Time, resumed bool) error {
 	if len(s.unit.Pods) == 0 || s.attempt == 1 {
 		return nil
 	}
-	return s.reuseOrForget(ctx, paths, thawed, resumed)
+	return s.reuseOrForget(ctx, drivers, thawed, resumed)
 }
 
-func (s *unitSnapshot) reuseOrForget(ctx context.Context, paths map[volume.Path]volume.Snapshotter, thawed time.Time, resumed bool) error {
+func (s *unitSnapshot) reuseOrForget(ctx context.Context, drivers volume.Drivers, thawed time.Time, resumed bool) error {
 	var before []volume.Snapshot
-	for path, of := range s.groupsByPath() {
-		found, err := paths[path].Find(ctx, slices.Concat(of...))
+	groups := s.groups()
+	for _, d := range drivers {
+		if len(groups[d.Method]) == 0 {
+			continue
+		}
+		found, err := d.Find(ctx, slices.Concat(groups[d.Method]...))
 		if err != nil && !backup.IsPermanent(err) { // take says what is refused
 			return err
 		}
@@ -44,14 +48,17 @@ func (s *unitSnapshot) reuseOrForget(ctx context.Context, paths map[volume.Path]
 		s.quiescer.Reuse(resumed)
 		return nil
 	}
-	for path, of := range s.groupsByPath() {
-		all := slices.Concat(of...)
-		err := paths[path].Forget(ctx, all)
+	for _, d := range drivers {
+		all := slices.Concat(groups[d.Method]...)
+		if len(all) == 0 {
+			continue
+		}
+		err := d.Forget(ctx, all)
 		switch {
 		case err == nil:
 		case ctx.Err() == nil && backup.IsPermanent(err):
-			s.refused[path] = true // they would be taken for those of this attempt
-			s.snapshots = append(s.snapshots, volume.FailedSnapshots(all, "snapshots of an attempt that was lost are in the way: "+err.Error())...)
+			s.barred[d.Method] = true // they would be taken for those of this freeze
+			s.taken = append(s.taken, volume.FailedSnapshots(all, "snapshots of an attempt that was lost are in the way: "+err.Error())...)
 		default:
 			return err
 		}

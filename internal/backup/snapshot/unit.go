@@ -22,47 +22,47 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// TakeUnit quiesces the pods of a unit, takes the snapshots of its volumes and
-// unquiesces the pods, whatever happens in between. It may repeat: snapshots are found
-// again by tags and names, and pods that a lost attempt left quiesced are unquiesced first.
+// TakeUnit freezes the pods of a unit, takes the snapshots of its volumes and
+// thaws the pods, whatever happens in between. It may repeat: snapshots are found
+// again by tags and names, and pods that a lost attempt left frozen are thawed first.
 // A volume that cannot be snapshotted is a reason in the result; an error is the
 // cluster's, EC2's or the store's, and may pass.
-func TakeUnit(ctx context.Context, service *backup.Service, attempt int32, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
-	run, err := service.Open(ctx, in.Ref)
+func TakeUnit(ctx context.Context, b *backup.Service, attempt int32, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
+	o, err := b.Open(ctx, in.Ref)
 	if err != nil {
 		return contract.SnapshotResult{}, err
 	}
 	var res backup.UnitResult
-	err = run.Staging.Get(ctx, repository.UnitSnapshotFile(in.Unit), &res)
+	err = o.Staging.Get(ctx, repository.UnitSnapshotFile(in.Unit), &res)
 	if errors.Is(err, store.ErrNotFound) {
-		res, err = attemptUnit(ctx, service, run, in.Unit, attempt)
+		res, err = attemptUnit(ctx, b, o, in.Unit, attempt)
 	}
 	return res.Summary(), err
 }
 
-// attemptUnit is one attempt at a unit that has no result yet.
-func attemptUnit(ctx context.Context, service *backup.Service, run *backup.Run, unit int, attempt int32) (backup.UnitResult, error) {
-	f, began := quiesce.New(service, run, unit), time.Now()
+// unit is one attempt at a unit that has no result yet.
+func attemptUnit(ctx context.Context, b *backup.Service, o *backup.Run, unit int, attempt int32) (backup.UnitResult, error) {
+	f, began := quiesce.New(b, o, unit), time.Now()
 	resumed, err := f.Resume(ctx)
 	if err != nil {
 		return backup.UnitResult{}, err
 	}
-	paths, err := service.Snapshotters(ctx, run)
+	drivers, err := b.Snapshotters(ctx, o)
 	if err != nil {
 		return backup.UnitResult{}, err
 	}
-	s := &unitSnapshot{run: run, unit: &run.Plan.Volumes.Units[unit], quiescer: f, refused: map[volume.Path]bool{}, attempt: attempt}
-	defer s.releaseReservations()
-	if err := s.reuseEarlier(ctx, paths, began, resumed); err != nil {
+	s := &unitSnapshot{run: o, unit: &o.Plan.Volumes.Units[unit], quiescer: f, barred: map[volume.Path]bool{}, attempt: attempt}
+	defer s.release()
+	if err := s.reuseEarlier(ctx, drivers, began, resumed); err != nil {
 		return backup.UnitResult{}, err
 	}
 	if f.IsExhausted() {
 		s.giveUp()
-	} else if err := s.takeQuiesced(ctx, paths, run.Plan.ReserveOptions(service.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, f.IsLast(), attempt)); err != nil {
+	} else if err := s.takeQuiesced(ctx, drivers, o.Plan.ReserveOptions(b.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, f.IsLast(), attempt)); err != nil {
 		return backup.UnitResult{}, fmt.Errorf("snapshot unit %d: %w", unit, err)
 	}
-	res := s.unitResult()
-	return res, run.Staging.Put(ctx, repository.UnitSnapshotFile(unit), &res)
+	res := s.result()
+	return res, o.Staging.Put(ctx, repository.UnitSnapshotFile(unit), &res)
 }
 
 // unitSnapshot takes the snapshots of one unit.
@@ -72,52 +72,52 @@ type unitSnapshot struct {
 	quiescer *quiesce.Quiescer
 
 	attempt      int32                // at the unit, from 1
-	refused      map[volume.Path]bool // not to be taken
+	barred       map[volume.Path]bool // not to be taken
 	reservations []volume.Reservation
 	mu           sync.Mutex
-	snapshots    []volume.Snapshot
+	taken        []volume.Snapshot
 }
 
-// takeQuiesced reserves slots, quiesces the pods, takes the snapshots, unquiesces and completes.
-func (s *unitSnapshot) takeQuiesced(ctx context.Context, paths map[volume.Path]volume.Snapshotter, how volume.ReserveOptions) error {
-	if err := s.reserveSlots(ctx, paths, how); err != nil {
+// takeQuiesced waits for room, freezes, takes, thaws and completes.
+func (s *unitSnapshot) takeQuiesced(ctx context.Context, drivers volume.Drivers, how volume.ReserveOptions) error {
+	if err := s.reserve(ctx, drivers, how); err != nil {
 		return err
 	}
 	if err := s.quiesceAndTake(ctx, how.LastAttempt); err != nil {
 		return err
 	}
-	return s.completeTags(ctx)
+	return s.complete(ctx)
 }
 
-// giveUp is the end of a unit whose pods have been quiesced often enough: an application
+// giveUp is the end of a unit whose pods have been frozen often enough: an application
 // must not be stopped again and again for a snapshot that does not come.
 func (s *unitSnapshot) giveUp() {
 	why := s.quiescer.ExhaustedText()
 	for _, i := range s.unit.Volumes() {
-		s.recordFailure(i, why)
+		s.fail(i, why)
 	}
 	if len(s.unit.Volumes()) == 0 {
 		s.quiescer.FailAllHooks()
 	}
 }
 
-// reserveSlots prepares each path. What is refused for good is the volumes' failure and not
+// reserve prepares each technology. What is refused for good is the volumes' failure and not
 // the backup's: the objects are worth having without them.
-func (s *unitSnapshot) reserveSlots(ctx context.Context, paths map[volume.Path]volume.Snapshotter, how volume.ReserveOptions) error {
-	ctx, done := quota.KeepTurn(ctx) // both paths may reserve in one account
+func (s *unitSnapshot) reserve(ctx context.Context, drivers volume.Drivers, how volume.ReserveOptions) error {
+	ctx, done := quota.KeepTurn(ctx) // several technologies may reserve in one account
 	defer done()
-	groups := s.groupsByPath()
-	for _, path := range []volume.Path{volume.Native, volume.CSI} {
-		of := groups[path]
-		if len(of) == 0 || s.refused[path] {
+	groups := s.groups()
+	for _, d := range drivers {
+		of := groups[d.Method]
+		if len(of) == 0 || s.barred[d.Method] {
 			continue
 		}
-		t, err := paths[path].Reserve(ctx, of, how)
+		t, err := d.Reserve(ctx, of, how)
 		switch {
 		case err == nil:
 			s.reservations = append(s.reservations, t)
 		case ctx.Err() == nil && (backup.IsPermanent(err) || errors.Is(err, volume.ErrNoCapacity)):
-			s.snapshots = append(s.snapshots, volume.FailedSnapshots(slices.Concat(of...), err.Error())...)
+			s.taken = append(s.taken, volume.FailedSnapshots(slices.Concat(of...), err.Error())...)
 		default:
 			return err
 		}
@@ -125,13 +125,13 @@ func (s *unitSnapshot) reserveSlots(ctx context.Context, paths map[volume.Path]v
 	return nil
 }
 
-func (s *unitSnapshot) releaseReservations() {
+func (s *unitSnapshot) release() {
 	for _, t := range s.reservations {
 		t.Release()
 	}
 }
 
-// quiesceAndTake quiesces, takes and unquiesces. The pods are unquiesced also when the quiesce or the
+// quiesceAndTake freezes, takes and thaws. The pods are thawed also when the freeze or the
 // snapshots fail, and when the backup is cancelled.
 func (s *unitSnapshot) quiesceAndTake(ctx context.Context, last bool) (err error) {
 	defer func() { err = errors.Join(err, s.quiescer.Unquiesce(ctx, err)) }()
@@ -139,12 +139,12 @@ func (s *unitSnapshot) quiesceAndTake(ctx context.Context, last bool) (err error
 	if err != nil {
 		return err
 	}
-	return s.takeSnapshots(ctx, s.excludedVolumes(stopped), last)
+	return s.take(ctx, s.without(stopped), last)
 }
 
-// takeSnapshots takes the snapshots of all paths. With pods quiesced for the last time, what goes
+// take takes the snapshots of all technologies. With pods frozen for the last time, what goes
 // wrong is the volumes' failure, and what could be had is kept.
-func (s *unitSnapshot) takeSnapshots(ctx context.Context, without map[int]bool, last bool) error {
+func (s *unitSnapshot) take(ctx context.Context, without map[int]bool, last bool) error {
 	group, gctx := errgroup.WithContext(ctx)
 	var inVain error
 	for _, t := range s.reservations {
@@ -152,7 +152,7 @@ func (s *unitSnapshot) takeSnapshots(ctx context.Context, without map[int]bool, 
 			got, err := t.Take(gctx, without)
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.snapshots = append(s.snapshots, got...)
+			s.taken = append(s.taken, got...)
 			if err != nil && last && len(s.unit.Pods) > 0 && ctx.Err() == nil {
 				inVain, err = err, nil
 			}
@@ -162,15 +162,15 @@ func (s *unitSnapshot) takeSnapshots(ctx context.Context, without map[int]bool, 
 	err := group.Wait()
 	if inVain != nil {
 		for _, i := range s.unit.Volumes() {
-			s.recordFailure(i, inVain.Error())
+			s.fail(i, inVain.Error())
 		}
 	}
 	return err
 }
 
-// excludedVolumes are the volumes of pods that could not be quiesced: there is no snapshot of
+// without are the volumes of pods that could not be frozen: there is no snapshot of
 // them, since it would be taken for a consistent one.
-func (s *unitSnapshot) excludedVolumes(stopped map[string]string) map[int]bool {
+func (s *unitSnapshot) without(stopped map[string]string) map[int]bool {
 	out := map[int]bool{}
 	for _, pod := range s.unit.Pods {
 		why, ok := stopped[resource.ObjectName(pod.Namespace, pod.Name)]
@@ -181,39 +181,39 @@ func (s *unitSnapshot) excludedVolumes(stopped map[string]string) map[int]bool {
 			v := &s.run.Plan.Volumes.Volumes[i]
 			if v.Namespace == pod.Namespace && slices.Contains(pod.Claims, v.Claim) && !out[i] {
 				out[i] = true
-				s.recordFailure(i, fmt.Sprintf("pod %s was not frozen, so that no snapshot was taken: %s", pod.Name, why))
+				s.fail(i, fmt.Sprintf("pod %s was not frozen, so that no snapshot was taken: %s", pod.Name, why))
 			}
 		}
 	}
 	return out
 }
 
-// recordFailure notes why there is no snapshot of a volume, unless that is known.
-func (s *unitSnapshot) recordFailure(index int, why string) {
-	if !slices.ContainsFunc(s.snapshots, func(t volume.Snapshot) bool { return t.Volume == index }) {
-		s.snapshots = append(s.snapshots, volume.FailedSnapshots([]int{index}, why)...)
+// fail notes why there is no snapshot of a volume, unless that is known.
+func (s *unitSnapshot) fail(index int, why string) {
+	if !slices.ContainsFunc(s.taken, func(t volume.Snapshot) bool { return t.Volume == index }) {
+		s.taken = append(s.taken, volume.FailedSnapshots([]int{index}, why)...)
 	}
 }
 
-func (s *unitSnapshot) completeTags(ctx context.Context) error {
+func (s *unitSnapshot) complete(ctx context.Context) error {
 	for _, t := range s.reservations {
 		refused, err := t.CompleteTags(ctx)
 		if err != nil {
 			return err
 		}
-		for i := range s.snapshots {
-			if why := refused[s.snapshots[i].Volume]; why != "" {
-				s.snapshots[i].Failed = why
+		for i := range s.taken {
+			if why := refused[s.taken[i].Volume]; why != "" {
+				s.taken[i].Failed = why
 			}
 		}
 	}
 	return nil
 }
 
-// unitResult adds a reason for each volume without a snapshot.
-func (s *unitSnapshot) unitResult() backup.UnitResult {
-	res := backup.UnitResult{Taken: s.snapshots, Hooks: s.quiescer.HookCounts(), Reasons: s.quiescer.AllReasons()}
-	for _, t := range s.snapshots {
+// result adds a reason for each volume without a snapshot.
+func (s *unitSnapshot) result() backup.UnitResult {
+	res := backup.UnitResult{Taken: s.taken, Hooks: s.quiescer.HookCounts(), Reasons: s.quiescer.AllReasons()}
+	for _, t := range s.taken {
 		if t.Failed != "" {
 			res.Reasons = append(res.Reasons, s.run.Plan.Volumes.FailureReason(t.Volume, t.Failed))
 		}

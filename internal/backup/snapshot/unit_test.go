@@ -19,9 +19,9 @@ import (
 // unit, and nothing is reserved.
 func TestNoCapacityIsOfTheVolumes(t *testing.T) {
 	s := &unitSnapshot{run: &backup.Run{Plan: *backuptest.Plan("cc")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}}, quiescer: &quiesce.Quiescer{}}
-	err := s.reserveSlots(t.Context(), map[volume.Path]volume.Snapshotter{volume.CSI: fullDriver{}}, volume.ReserveOptions{})
-	if err != nil || len(s.reservations) != 0 || len(s.snapshots) != 2 || !strings.Contains(s.snapshots[0].Failed, "no room") {
-		t.Errorf("%v, %+v", err, s.snapshots)
+	err := s.reserve(t.Context(), volume.Drivers{{Method: volume.CSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
+	if err != nil || len(s.reservations) != 0 || len(s.taken) != 2 || !strings.Contains(s.taken[0].Failed, "no room") {
+		t.Errorf("%v, %+v", err, s.taken)
 	}
 }
 
@@ -46,8 +46,8 @@ func TestLastFreeze(t *testing.T) {
 			run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}, Pods: []backup.PodHooks{{}}},
 			quiescer: &quiesce.Quiescer{}, reservations: []volume.Reservation{failing{}},
 		}
-		err := s.takeSnapshots(t.Context(), nil, last)
-		res := s.unitResult()
+		err := s.take(t.Context(), nil, last)
+		res := s.result()
 		sum := res.Summary()
 		if (err == nil) != last || last && (sum.Taken != 1 || sum.Failed != 1 || !strings.Contains(res.Reasons[0].Message, "does not answer")) {
 			t.Errorf("last %t: %v, %+v", last, err, res)
@@ -56,35 +56,18 @@ func TestLastFreeze(t *testing.T) {
 }
 
 func TestVolumeStatus(t *testing.T) {
-	run := &backup.Run{Plan: *backuptest.Plan("nnn")}
+	o := &backup.Run{Plan: *backuptest.Plan("nnn")}
 	for i, gib := range []int64{1, 3, 100} {
-		run.Plan.Volumes.Volumes[i].Capacity = gib << 30
+		o.Plan.Volumes.Volumes[i].Capacity = gib << 30
 	}
-	got := statusOf(run, map[int]volume.Status{
+	got := statusOf(o, map[int]volume.Status{
 		0: {Phase: volume.StatusCompleted, Percent: 100}, 1: {Phase: volume.StatusPending, Percent: 50}, 2: {Phase: volume.StatusFailed},
 	})
 	if want := (contract.VolumeStatus{Completed: 1, Pending: 1, Failed: 1, Percent: 62}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got := statusOf(run, nil); got != (contract.VolumeStatus{}) {
+	if got := statusOf(o, nil); got != (contract.VolumeStatus{}) {
 		t.Errorf("of nothing: %+v", got)
-	}
-}
-
-func TestRecent(t *testing.T) {
-	for name, tc := range map[string]struct {
-		units []backup.UnitResult
-		want  bool
-	}{
-		"nothing begun":   {nil, false},
-		"no result":       {[]backup.UnitResult{{}}, true},
-		"taken long ago":  {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-time.Hour)}}}}, false},
-		"taken just now":  {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-time.Hour)}, {At: time.Now()}}}}, true},
-		"one without any": {[]backup.UnitResult{{Taken: []volume.Snapshot{{At: time.Now().Add(-time.Hour)}}}, {}}, true},
-	} {
-		if got := mayBeHidden(tc.units); got != tc.want {
-			t.Errorf("%s: %t", name, got)
-		}
 	}
 }
 
@@ -128,19 +111,19 @@ func TestAgain(t *testing.T) {
 			unit := backup.Unit{Groups: [][]int{{0, 1}}, Pods: []backup.PodHooks{{Namespace: "shop", Name: "db"}}}
 			path := &fakePath{have: tc.have, refuses: tc.refuses}
 			s := &unitSnapshot{
-				run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &unit, refused: map[volume.Path]bool{},
+				run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &unit, barred: map[volume.Path]bool{},
 			}
 			s.run.Plan.Volumes.Units = []backup.Unit{unit}
 			s.quiescer = quiesce.New(&backup.Service{}, s.run, 0)
-			err := s.reuseOrForget(t.Context(), map[volume.Path]volume.Snapshotter{volume.Native: path}, thawed, true)
+			err := s.reuseOrForget(t.Context(), volume.Drivers{{Method: volume.Native, Snapshotter: path}}, thawed, true)
 			if wantErr := errors.Is(tc.refuses, errPassing); (err != nil) != wantErr {
 				t.Fatalf("%v", err)
 			}
 			if spared := s.quiescer.IsReused(); spared != tc.spared || spared == (len(path.forgotten) > 0) {
 				t.Errorf("spared %t, forgot %v", spared, path.forgotten)
 			}
-			if len(s.snapshots) != tc.failed || s.refused[volume.Native] != (tc.failed > 0) {
-				t.Errorf("failed %+v, barred %v", s.snapshots, s.refused)
+			if len(s.taken) != tc.failed || s.barred[volume.Native] != (tc.failed > 0) {
+				t.Errorf("failed %+v, barred %v", s.taken, s.barred)
 			}
 		})
 	}

@@ -20,10 +20,10 @@ import (
 )
 
 const (
-	// goneWithin is how long the cluster's controllers are waited for when they delete
+	// deletionTimeout is how long the cluster's controllers are waited for when they delete
 	// snapshots. What they have not done by then, they go on doing by themselves.
 	deletionTimeout = time.Minute
-	// takenWithin is how long a snapshot is waited for that is to be deleted.
+	// creationTimeout is how long a snapshot is waited for that is to be deleted.
 	creationTimeout = 30 * time.Second
 )
 
@@ -66,7 +66,7 @@ func (c *Snapshots) Discard(ctx context.Context, all []volume.Snapshot, keep map
 	return err
 }
 
-// Find are those that are taken, of some volumes.
+// Find looks for VolumeSnapshots that are taken and not on their way out.
 func (c *Snapshots) Find(ctx context.Context, volumes []int) ([]volume.Snapshot, error) {
 	live, err := c.list(ctx)
 	var out []volume.Snapshot

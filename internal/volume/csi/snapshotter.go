@@ -26,8 +26,8 @@ const (
 	// Snapshots are looked at by one list a namespace or one of the cluster.
 	pollFirst = 100 * time.Millisecond
 	pollLast  = 2 * time.Second
-	// frozenError is how long an error of the driver is borne while pods are frozen.
-	frozenError = 30 * time.Second
+	// quiescedError is how long an error of the driver is borne while pods are quiesced.
+	quiescedError = 30 * time.Second
 )
 
 // labelUID is on every VolumeSnapshot of a backup, beside Velero's label.
@@ -40,14 +40,14 @@ type Snapshots struct {
 	Backup    *volume.Backup
 	Quotas    *Quotas
 	Locations *location.Set // nil: no account is known
-	// window is how many snapshots of the cluster a driver makes at a time. EBS takes
+	// MaxPending is how many snapshots of the cluster a driver makes at a time. EBS takes
 	// so many pending ones in an account, and its driver does not queue: what it
 	// refuses, the snapshotter asks for again, ever later.
 	MaxPending int
 	classes    map[string]string // the drivers of VolumeSnapshotClasses, once they are read
 }
 
-// reservation is one unit's.
+// reservation has the capacity for the snapshots of one unit.
 type reservation struct {
 	snapshots *Snapshots
 	volumes   []int
@@ -56,8 +56,8 @@ type reservation struct {
 	errs      map[int]time.Time        // since when the driver has had an error
 }
 
-// Reserve reserves room before a freeze: what a driver refuses is not taken while pods
-// are frozen.
+// Reserve reserves capacity before pods are quiesced: what a driver refuses is not taken
+// while they are.
 func (c *Snapshots) Reserve(ctx context.Context, groups [][]int, how volume.ReserveOptions) (volume.Reservation, error) {
 	t := &reservation{snapshots: c, volumes: slices.Concat(groups...), options: how, quotas: map[string]*quota.Driver{}, errs: map[int]time.Time{}}
 	mine := c.byDriver(t.volumes)
@@ -105,12 +105,12 @@ func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.
 			return out, err
 		}
 		var done []volume.Snapshot
-		todo, done = t.sort(todo, live, asked, refused)
+		todo, done = t.partition(todo, live, asked, refused)
 		out = append(out, done...)
 		if len(todo) == 0 {
 			break
 		}
-		if err := t.ask(ctx, todo, live, asked, refused); err != nil {
+		if err := t.createMissing(ctx, todo, live, asked, refused); err != nil {
 			return out, err
 		}
 		if err := poll.Wait(ctx, wait); err != nil {
@@ -120,14 +120,14 @@ func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.
 	return out, nil
 }
 
-// ask creates what is not there, within the window, each once, and notes the contents
+// createMissing creates what is not there, within the window, each once, and notes the contents
 // to come in asked. What is refused for good is noted with the reason.
-func (t *reservation) ask(ctx context.Context, todo []int, live map[string]snapshotv1.VolumeSnapshot, asked, refused map[int]string) error {
+func (t *reservation) createMissing(ctx context.Context, todo []int, live map[string]snapshotv1.VolumeSnapshot, asked, refused map[int]string) error {
 	missing := slices.DeleteFunc(slices.Clone(todo), func(i int) bool {
 		_, there := live[t.snapshots.key(i)]
 		return there || asked[i] != ""
 	})
-	missing, err := t.allowed(ctx, missing, refused)
+	missing, err := t.withCapacity(ctx, missing, refused)
 	if err != nil {
 		return err
 	}
@@ -150,9 +150,9 @@ func (t *reservation) ask(ctx context.Context, todo []int, live map[string]snaps
 	})
 }
 
-// allowed are those that there is room for now: before a freeze, ready has seen to it.
-// What has had no room in its time is refused.
-func (t *reservation) allowed(ctx context.Context, missing []int, refused map[int]string) ([]int, error) {
+// withCapacity are those that there is capacity for now; where pods are quiesced, Reserve
+// has seen to it. What has had none in its time is refused.
+func (t *reservation) withCapacity(ctx context.Context, missing []int, refused map[int]string) ([]int, error) {
 	if t.options.Quiesced {
 		return missing, nil
 	}
@@ -213,17 +213,17 @@ func (c *Snapshots) create(ctx context.Context, v *volume.Volume) (string, error
 	return contentOf(&made), nil
 }
 
-// sort tells what is taken, and what has failed, from what goes on. The names of the
+// partition tells what is taken, and what has failed, from what goes on. The names of the
 // contents are kept: somebody may delete a VolumeSnapshot and leave its content.
-func (t *reservation) sort(todo []int, live map[string]snapshotv1.VolumeSnapshot, asked, refused map[int]string) (left []int, done []volume.Snapshot) {
+func (t *reservation) partition(todo []int, live map[string]snapshotv1.VolumeSnapshot, asked, refused map[int]string) (left []int, done []volume.Snapshot) {
 	for _, i := range todo {
 		vs, there := live[t.snapshots.key(i)]
 		why := refused[i]
 		switch {
 		case there:
-			asked[i], why = contentOf(&vs), t.failure(i, &vs)
+			asked[i], why = contentOf(&vs), t.failureText(i, &vs)
 		case asked[i] != "" && why == "":
-			why = t.snapshots.deleted(i)
+			why = t.snapshots.deletedText(i)
 		}
 		switch {
 		case why != "":
@@ -239,9 +239,9 @@ func (t *reservation) sort(todo []int, live map[string]snapshotv1.VolumeSnapshot
 	return left, done
 }
 
-// failure says why a snapshot is given up; "" if it is not. The driver's errors may
-// pass: they are borne until csiSnapshotTimeout, or not that long with pods frozen.
-func (t *reservation) failure(i int, vs *snapshotv1.VolumeSnapshot) string {
+// failureText says why a snapshot is given up; "" if it is not. The driver's errors may
+// pass: they are borne until csiSnapshotTimeout, or not that long with pods quiesced.
+func (t *reservation) failureText(i int, vs *snapshotv1.VolumeSnapshot) string {
 	if isTaken(vs) {
 		return ""
 	}
@@ -255,10 +255,11 @@ func (t *reservation) failure(i int, vs *snapshotv1.VolumeSnapshot) string {
 	switch {
 	case time.Since(vs.CreationTimestamp.Time) > limit:
 		return fmt.Sprintf("the driver has taken no snapshot within csiSnapshotTimeout (%s)%s", limit, volume.After(why))
-	case t.options.Quiesced && why != "" && time.Since(t.errs[i]) > frozenError:
+	case t.options.Quiesced && why != "" && time.Since(t.errs[i]) > quiescedError:
 		return "the driver cannot take the snapshot" + volume.After(why)
 	}
 	return ""
 }
 
+// CompleteTags has nothing to do: VolumeSnapshots have their labels from the start.
 func (t *reservation) CompleteTags(context.Context) (map[int]string, error) { return nil, nil }

@@ -50,9 +50,9 @@ func TestCSISort(t *testing.T) {
 		"an error for long, running": {live: ptr(vs(time.Second, false, false, "bad")), since: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			taker := &reservation{snapshots: &Snapshots{Backup: volumetest.Backup("c")}, options: volume.ReserveOptions{Quiesced: tc.frozen}, errs: map[int]time.Time{}}
+			r := &reservation{snapshots: &Snapshots{Backup: volumetest.Backup("c")}, options: volume.ReserveOptions{Quiesced: tc.frozen}, errs: map[int]time.Time{}}
 			if tc.since {
-				taker.errs[0] = time.Now().Add(-(2 * frozenError))
+				r.errs[0] = time.Now().Add(-(2 * quiescedError))
 			}
 			live, asked, refused := map[string]snapshotv1.VolumeSnapshot{}, map[int]string{}, map[int]string{}
 			if tc.live != nil {
@@ -64,7 +64,7 @@ func TestCSISort(t *testing.T) {
 			if tc.refused != "" {
 				refused[0] = tc.refused
 			}
-			left, done := taker.sort([]int{0}, live, asked, refused)
+			left, done := r.partition([]int{0}, live, asked, refused)
 			switch {
 			case tc.want == "":
 				if len(left) != 1 || len(done) != 0 {
@@ -98,7 +98,7 @@ func TestCSIState(t *testing.T) {
 		"an error":          {vs(0, true, false, "bad"), true, time.Second, volume.StatusPending},
 		"an error for long": {vs(0, true, false, "bad"), true, time.Hour, volume.StatusFailed},
 	} {
-		if got := c.state(volume.Snapshot{At: time.Now().Add(-tc.age)}, &tc.vs, tc.there); got.Phase != tc.want {
+		if got := c.statusOf(volume.Snapshot{At: time.Now().Add(-tc.age)}, &tc.vs, tc.there); got.Phase != tc.want {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

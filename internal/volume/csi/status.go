@@ -14,7 +14,7 @@ func isReady(vs *snapshotv1.VolumeSnapshot) bool {
 	return vs.Status != nil && vs.Status.ReadyToUse != nil && *vs.Status.ReadyToUse
 }
 
-// isTaken: the point in time is fixed, and the snapshot has its content.
+// isTaken says that the point in time is fixed and the snapshot has its content.
 func isTaken(vs *snapshotv1.VolumeSnapshot) bool {
 	return vs.Status != nil && vs.Status.CreationTime != nil && vs.Status.BoundVolumeSnapshotContentName != nil
 }
@@ -37,18 +37,19 @@ func (c *Snapshots) Status(ctx context.Context, all []volume.Snapshot) (map[int]
 	out := make(map[int]volume.Status, len(all))
 	for _, t := range all {
 		vs, there := live[c.key(t.Volume)]
-		out[t.Volume] = c.state(t, &vs, there)
+		out[t.Volume] = c.statusOf(t, &vs, there)
 	}
 	return out, nil
 }
 
-// state: an error that lasts beyond csiSnapshotTimeout is final. Drivers report what
+// statusOf judges one snapshot: an error that lasts beyond csiSnapshotTimeout is final.
+// Drivers report what
 // EBS gave up as an error again and again.
-func (c *Snapshots) state(t volume.Snapshot, vs *snapshotv1.VolumeSnapshot, there bool) volume.Status {
+func (c *Snapshots) statusOf(t volume.Snapshot, vs *snapshotv1.VolumeSnapshot, there bool) volume.Status {
 	why := errorMessageOf(vs)
 	switch {
 	case !there || vs.DeletionTimestamp != nil:
-		return volume.Status{Phase: volume.StatusFailed, Detail: c.deleted(t.Volume)}
+		return volume.Status{Phase: volume.StatusFailed, Detail: c.deletedText(t.Volume)}
 	case isReady(vs):
 		return volume.Status{Phase: volume.StatusCompleted, Percent: 100}
 	case why != "" && time.Since(t.At) > c.Backup.SnapshotTimeout:
@@ -57,6 +58,6 @@ func (c *Snapshots) state(t volume.Snapshot, vs *snapshotv1.VolumeSnapshot, ther
 	return volume.Status{Phase: volume.StatusPending, Detail: why}
 }
 
-func (c *Snapshots) deleted(i int) string {
+func (c *Snapshots) deletedText(i int) string {
 	return fmt.Sprintf("VolumeSnapshot %s was deleted before the backup was complete", c.key(i))
 }

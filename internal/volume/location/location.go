@@ -1,5 +1,5 @@
-// Package location opens the VolumeSnapshotLocations of the configuration: EC2, as the
-// drivers of EBS volumes need it, each location once and under one quota an account.
+// Package location opens the volume snapshot locations of the configuration: accounts and
+// Regions of EC2, which share one limiter because limits are the account's.
 package location
 
 import (
@@ -144,7 +144,7 @@ func (l *Set) commonQuota(ctx context.Context) *quota.Account {
 	return first.Quota()
 }
 
-// Find is the location of that name.
+// Find returns the configuration of a location.
 func (l *Set) Find(name string) (*velerov1.VolumeSnapshotLocation, error) {
 	all := l.cfg.VolumeSnapshotLocations
 	for i := range all {

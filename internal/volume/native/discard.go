@@ -7,10 +7,11 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// Status asks EC2 how far snapshots are.
+// Status asks EC2 for the snapshots by their ids.
 func (n *Snapshots) Status(ctx context.Context, all []volume.Snapshot) (map[int]volume.Status, error) {
 	ids := make([]string, 0, len(all))
 	for _, t := range all {
@@ -52,7 +53,8 @@ func invisibleStatus(t volume.Snapshot) volume.Status {
 }
 
 // Discard deletes by the backup's tag. One that EC2 keeps (a lock, the recycle bin)
-// stays: nothing refers to it.
+// stays: nothing refers to it. It looks again where there may be some that EC2 did not
+// show the first time.
 func (n *Snapshots) Discard(ctx context.Context, all []volume.Snapshot, keep map[int]bool) error {
 	var ids []string
 	for _, t := range all {
@@ -60,10 +62,36 @@ func (n *Snapshots) Discard(ctx context.Context, all []volume.Snapshot, keep map
 			ids = append(ids, t.ID)
 		}
 	}
-	if _, err := n.Location.Prune(ctx, n.Backup.UID, ids); err != nil {
+	if err := n.prune(ctx, ids); err != nil || !n.mayBeHidden(all, keep) {
+		return err
+	}
+	if err := poll.Wait(ctx, quota.LookAgainFor); err != nil {
+		return err
+	}
+	return n.prune(ctx, ids)
+}
+
+func (n *Snapshots) prune(ctx context.Context, keep []string) error {
+	if _, err := n.Location.Prune(ctx, n.Backup.UID, keep); err != nil {
 		return fmt.Errorf("delete snapshots of backup %s that are not kept: %w", n.Backup.Name, err)
 	}
 	return nil
+}
+
+// mayBeHidden says whether a snapshot that is not to be kept may have been made a moment
+// ago: one of which there is no record, since its attempt may just have been lost, or
+// whose record is young.
+func (n *Snapshots) mayBeHidden(all []volume.Snapshot, keep map[int]bool) bool {
+	recorded := map[int]bool{}
+	for _, t := range all {
+		recorded[t.Volume] = keep[t.Volume] || time.Since(t.At) >= quota.LookAgainFor
+	}
+	for i := range n.Backup.Volumes {
+		if n.Backup.Volumes[i].Path == volume.Native && !recorded[i] {
+			return true
+		}
+	}
+	return false
 }
 
 // snapshotsByVolume are the snapshots that EC2 shows of some volumes of the backup, by volume.
@@ -84,11 +112,12 @@ func (n *Snapshots) snapshotsByVolume(ctx context.Context, volumes []int) (map[i
 	return out, nil
 }
 
-// Find are the snapshots of some volumes that EC2 shows, of an attempt before this one.
+// Find prefers a snapshot that has not failed: a volume may have several, of attempts that
+// were carried out at the same time.
 func (n *Snapshots) Find(ctx context.Context, volumes []int) ([]volume.Snapshot, error) {
-	of, err := n.snapshotsByVolume(ctx, volumes)
+	found, err := n.snapshotsByVolume(ctx, volumes)
 	var out []volume.Snapshot
-	for i, all := range of {
+	for i, all := range found {
 		for _, s := range all {
 			if s.State != ebs.SnapshotFailed {
 				out = append(out, volume.Snapshot{Volume: i, At: s.Started, ID: s.ID})
@@ -99,10 +128,10 @@ func (n *Snapshots) Find(ctx context.Context, volumes []int) ([]volume.Snapshot,
 	return out, err
 }
 
-// Forget deletes all snapshots of some volumes that an attempt before this one has made.
+// Forget deletes the snapshots that EC2 shows of the volumes.
 func (n *Snapshots) Forget(ctx context.Context, volumes []int) error {
-	of, err := n.snapshotsByVolume(ctx, volumes)
-	for _, all := range of {
+	found, err := n.snapshotsByVolume(ctx, volumes)
+	for _, all := range found {
 		for _, s := range all {
 			if _, err := n.Location.DeleteSnapshot(ctx, s.ID, map[string]string{ebs.TagBackupUID: n.Backup.UID}); err != nil {
 				return fmt.Errorf("delete a snapshot of an earlier attempt: %w", err)

@@ -1,3 +1,5 @@
+// Package native keeps the data of EBS volumes as EBS snapshots, through EC2. They are
+// known by their tags; nothing in the cluster stands for them.
 package native
 
 import (
@@ -10,14 +12,18 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 const (
-	// createAttempts is how many attempts a volume gets whose snapshot EC2 fails to
+	// CreateAttempts is how many attempts a volume gets whose snapshot EC2 fails to
 	// make: some two minutes of waiting between them.
 	CreateAttempts = 8
+	// visiblePause lies between two looks for snapshots that EC2 does not show yet.
+	visiblePause = time.Second
 )
 
 // Snapshots takes EBS snapshots through EC2.
@@ -32,7 +38,7 @@ type nativeRequest struct {
 	ebs.Request
 }
 
-// reservation is one unit's.
+// reservation has the capacity for the snapshots of one unit.
 type reservation struct {
 	snapshots *Snapshots
 	options   volume.ReserveOptions
@@ -40,11 +46,18 @@ type reservation struct {
 	missing   []volume.Snapshot // volumes that are not there
 	reserved  *ebs.Reservation  // nil: each request waits by itself
 
-	mu      sync.Mutex
-	partial [][]nativeRequest // groups whose tags are to be completed
+	mu       sync.Mutex
+	untagged []untaggedGroup
 }
 
-// Reserve looks the volumes up and, before a freeze, reserves room for their snapshots.
+// untaggedGroup is a group of which EC2 has set only the tags that all have in common.
+type untaggedGroup struct {
+	requests []nativeRequest
+	ids      []string // of the snapshots
+}
+
+// Reserve looks the volumes up and, before pods are quiesced, reserves capacity for their
+// snapshots.
 func (n *Snapshots) Reserve(ctx context.Context, groups [][]int, how volume.ReserveOptions) (volume.Reservation, error) {
 	ids := make([]string, 0, len(groups))
 	for _, i := range slices.Concat(groups...) {
@@ -56,7 +69,7 @@ func (n *Snapshots) Reserve(ctx context.Context, groups [][]int, how volume.Rese
 	}
 	t := &reservation{snapshots: n, options: how}
 	for _, g := range groups {
-		t.add(g, found)
+		t.addGroup(g, found)
 	}
 	if !how.Quiesced || len(t.groups) == 0 {
 		return t, nil
@@ -72,8 +85,8 @@ func (n *Snapshots) Reserve(ctx context.Context, groups [][]int, how volume.Rese
 	return t, err
 }
 
-// add cuts a group by instance: EC2 fixes one moment only for volumes of one.
-func (t *reservation) add(group []int, found map[string]ebs.Volume) {
+// addGroup cuts a group by instance: EC2 fixes one moment only for volumes of one.
+func (t *reservation) addGroup(group []int, found map[string]ebs.Volume) {
 	at := map[string]int{}
 	for _, i := range group {
 		v := t.snapshots.Backup.Volumes[i]
@@ -120,8 +133,8 @@ func (n *Snapshots) tags(v ebs.Volume, pv string) map[string]string {
 	return ebs.Tags(v.Tags, n.Backup.Labels, own)
 }
 
-// Take snapshots the groups in parallel. With pods frozen for the last time, those that
-// can be had are better than none.
+// Take snapshots the groups in parallel. With pods quiesced for the last time, those
+// that can be had are better than none.
 func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.Snapshot, error) {
 	limited, cancel := ctx, func() {}
 	if t.reserved != nil {
@@ -145,7 +158,7 @@ func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.
 		defer t.mu.Unlock()
 		out = append(out, recordTaken(g, snaps, err)...)
 		if err == nil && len(g) > 1 && t.reserved != nil {
-			t.partial = append(t.partial, g)
+			t.untagged = append(t.untagged, untaggedGroup{g, idsOf(snaps)})
 		}
 		return nil
 	})
@@ -170,8 +183,8 @@ func givenUp(attempt int32, err error) bool {
 	return ebs.IsFinal(err) || attempt >= CreateAttempts && (errors.Is(err, ebs.ErrState) || errors.Is(err, ebs.ErrUnavailable))
 }
 
-// createGroup asks for those of a group, in the reserved room if there is one, or in such
-// as there is in time.
+// createGroup asks for those of a group, in the reserved capacity if there is some, or in
+// such as there is in time.
 func (t *reservation) createGroup(ctx context.Context, g []nativeRequest) (snaps []ebs.Snapshot, err error) {
 	if t.reserved != nil {
 		return createSnapshots(ctx, t.reserved, t.snapshots.Backup.UID, g)
@@ -183,7 +196,7 @@ func (t *reservation) createGroup(ctx context.Context, g []nativeRequest) (snaps
 	return snaps, err
 }
 
-// snapshotMaker is a location, or room reserved in one.
+// snapshotMaker is a location, or capacity reserved in one.
 type snapshotMaker interface {
 	Snapshot(ctx context.Context, uid string, r ebs.Request) (ebs.Snapshot, error)
 	SnapshotInstance(ctx context.Context, uid, instance string, rs []ebs.Request) ([]ebs.Snapshot, error)
@@ -195,6 +208,14 @@ func createSnapshots(ctx context.Context, m snapshotMaker, uid string, g []nativ
 	}
 	s, err := m.Snapshot(ctx, uid, g[0].Request)
 	return []ebs.Snapshot{s}, err
+}
+
+func idsOf(snaps []ebs.Snapshot) []string {
+	out := make([]string, len(snaps))
+	for i, s := range snaps {
+		out[i] = s.ID
+	}
+	return out
 }
 
 func requests(g []nativeRequest) []ebs.Request {
@@ -226,18 +247,43 @@ func recordTaken(g []nativeRequest, snaps []ebs.Snapshot, err error) []volume.Sn
 // makes them.
 func (t *reservation) CompleteTags(ctx context.Context) (map[int]string, error) {
 	refused := map[int]string{}
-	for _, g := range t.partial {
-		_, err := t.snapshots.Location.SnapshotInstance(ctx, t.snapshots.Backup.UID, g[0].Volume.Instance, requests(g))
+	for _, g := range t.untagged {
+		err := t.completeGroup(ctx, g)
 		if err != nil && (ctx.Err() != nil || !givenUp(t.options.Attempt, err)) {
-			return nil, fmt.Errorf("tag snapshots of instance %s: %w", g[0].Volume.Instance, err)
+			return nil, fmt.Errorf("tag snapshots of instance %s: %w", g.requests[0].Volume.Instance, err)
 		}
-		for _, r := range g {
+		for _, r := range g.requests {
 			if err != nil {
 				refused[r.index] = "its snapshot could not be tagged: " + err.Error()
 			}
 		}
 	}
 	return refused, nil
+}
+
+// completeGroup tags a group once EC2 shows all of it. Before, EC2 would be asked for the
+// group anew, which waits for the volumes that this reservation holds.
+func (t *reservation) completeGroup(ctx context.Context, g untaggedGroup) error {
+	if err := t.awaitVisible(ctx, g.ids); err != nil {
+		return err
+	}
+	_, err := t.snapshots.Location.SnapshotInstance(ctx, t.snapshots.Backup.UID, g.requests[0].Volume.Instance, requests(g.requests))
+	return err
+}
+
+func (t *reservation) awaitVisible(ctx context.Context, ids []string) error {
+	for end := time.Now().Add(quota.VisibleWithin); ; {
+		seen, err := t.snapshots.Location.Snapshots(ctx, ids)
+		if err != nil || len(seen) == len(ids) {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%w: EC2 does not show all of %v", ebs.ErrNotFound, ids)
+		}
+		if err := poll.Wait(ctx, visiblePause); err != nil {
+			return err
+		}
+	}
 }
 
 func (t *reservation) Release() {

@@ -67,10 +67,10 @@ func TestGroupsByInstance(t *testing.T) {
 			found[id] = ebs.Volume{ID: id, Instance: instance}
 		}
 	}
-	taker := &reservation{snapshots: &Snapshots{Backup: p}}
-	taker.add([]int{0, 1, 2, 3, 4, 5}, found)
+	r := &reservation{snapshots: &Snapshots{Backup: p}}
+	r.addGroup([]int{0, 1, 2, 3, 4, 5}, found)
 	var got []string
-	for _, g := range taker.groups {
+	for _, g := range r.groups {
 		var ids []string
 		for _, r := range g {
 			ids = append(ids, r.Volume.ID)
@@ -80,8 +80,8 @@ func TestGroupsByInstance(t *testing.T) {
 	if text := strings.Join(got, " "); text != "vol-0+vol-3 vol-1 vol-2 vol-4" {
 		t.Errorf("got %s", text)
 	}
-	if len(taker.missing) != 1 || taker.missing[0].Volume != 5 {
-		t.Errorf("lost %+v", taker.missing)
+	if len(r.missing) != 1 || r.missing[0].Volume != 5 {
+		t.Errorf("lost %+v", r.missing)
 	}
 }
 
@@ -95,6 +95,28 @@ func TestRecordTaken(t *testing.T) {
 	for _, f := range recordTaken(g, nil, errors.New("no")) {
 		if f.ID != "" || f.Failed != "no" {
 			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// TestMayBeHidden: a discard looks twice only where EC2 may hide what is to go.
+func TestMayBeHidden(t *testing.T) {
+	old, young := volume.Snapshot{At: time.Now().Add(-time.Hour)}, volume.Snapshot{At: time.Now()}
+	for name, tc := range map[string]struct {
+		volumes string
+		all     []volume.Snapshot
+		keep    map[int]bool
+		want    bool
+	}{
+		"no volume of its own": {"c", nil, nil, false},
+		"no record":            {"n", nil, nil, true},
+		"taken long ago":       {"n", []volume.Snapshot{old}, nil, false},
+		"taken just now":       {"n", []volume.Snapshot{young}, nil, true},
+		"kept":                 {"n", []volume.Snapshot{young}, map[int]bool{0: true}, false},
+		"one without a record": {"nn", []volume.Snapshot{old}, nil, true},
+	} {
+		if got := (&Snapshots{Backup: volumetest.Backup(tc.volumes)}).mayBeHidden(tc.all, tc.keep); got != tc.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

@@ -1,4 +1,3 @@
-// Package volumetest is what tests of volume drivers share.
 package volumetest
 
 import (
