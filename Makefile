@@ -47,7 +47,8 @@ e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a 
 	GOTESTSUM_FORMAT=standard-verbose $(STACKTEST) ./test/node/...
 
 .PHONY: test-driver
-test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver: its own tests and the CSI specification's suite
+test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver (its own tests, the CSI specification's suite) and the tools
+	cd tools && $(GOTEST) ./packagecheck
 	cd $(DRIVER) && CGO_ENABLED=0 $(GOTEST) -trimpath ./...
 
 .PHONY: test-unit

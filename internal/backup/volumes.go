@@ -91,7 +91,7 @@ func (p *VolumePlan) snapshotCount() int { return len(p.Volumes) - p.Count(volum
 // Bad input (an unknown location, an ambiguous class) fails here, before anything is
 // written.
 func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {
-	location, err := s.SnapshotLocation(&doc.Backup.Spec, doc.policies)
+	location, err := s.snapshotLocation(&doc.Backup.Spec, doc.policies)
 	if err != nil {
 		return err
 	}
@@ -113,9 +113,9 @@ func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {
 	return nil
 }
 
-// SnapshotLocation is the one of native snapshots, "" for none. As with Velero, it need
+// snapshotLocation is the one of native snapshots, "" for none. As with Velero, it need
 // not be told apart where no snapshots are wanted: neither by the spec nor by a policy.
-func (s *Service) SnapshotLocation(spec *velerov1.BackupSpec, policies *volume.Policies) (string, error) {
+func (s *Service) snapshotLocation(spec *velerov1.BackupSpec, policies *volume.Policies) (string, error) {
 	off := spec.SnapshotVolumes != nil && !*spec.SnapshotVolumes
 	if off && len(spec.VolumeSnapshotLocations) == 0 && !policies.AskForSnapshots() {
 		return "", nil
