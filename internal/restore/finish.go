@@ -145,7 +145,7 @@ func (s *Run) planOf(ctx context.Context) (out map[string]Record, err error) {
 	return out, nil
 }
 
-// write puts Velero's files (velero.md A3), or the plan.
+// write puts Velero's files (docs/VELERO.md 2.3), or the plan.
 func (f *folded) write(ctx context.Context, s *Run, in contract.FinishRestoreInput) error {
 	if s.Restore.DryRun {
 		return s.St.Put(ctx, archive.PlanKey(s.Restore.Name), f.plan.Bytes(), store.PutOptions{ContentType: "application/gzip"})

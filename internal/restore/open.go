@@ -201,7 +201,7 @@ func recut(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage re
 	return stage.Store.Put(ctx, stage.Key(repository.RecutChunksFile), data, store.PutOptions{})
 }
 
-// latest is the newest Completed backup of a schedule in a location (velero.md B7). Of two that
+// latest is the newest Completed backup of a schedule in a location (docs/VELERO.md 3.3). Of two that
 // started in the same second, the unit of Velero's timestamps, the later name wins:
 // the names of a schedule's backups end in their time.
 func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {

@@ -52,7 +52,7 @@ func actionKey(gr, namespace, name string) string {
 	return gr + " " + resource.ObjectName(namespace, name)
 }
 
-// restoreInfos is Velero's list of restored volumes (velero.md A6).
+// restoreInfos is Velero's list of restored volumes (docs/VELERO.md 2.6).
 func (s *Run) restoreInfos() []volume.RestoreInfo {
 	out := []volume.RestoreInfo{}
 	s.eachRestored(func(v *Volume, pv string) {

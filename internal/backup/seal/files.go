@@ -16,7 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
-// sideFiles writes Velero's files beside the tarball (velero.md A2), those of
+// sideFiles writes Velero's files beside the tarball (docs/VELERO.md 2.2), those of
 // readers from 1.13 on included, and returns their digests.
 func (s *seal) sideFiles(ctx context.Context) ([]archive.File, error) {
 	list, err := s.resourceList(ctx)

@@ -225,7 +225,7 @@ func (a *applier) second(ctx context.Context, it *item, patch map[string]any, se
 	return nil
 }
 
-// existing decides about an object that is there already (velero.md D4).
+// existing decides about an object that is there already (docs/VELERO.md 7.4).
 func (a *applier) existing(ctx context.Context, it *item) (restore.Record, error) {
 	live, err := a.live(ctx, it)
 	if kube.IsNotFound(err) { // deleted in between: refused for now, tried again

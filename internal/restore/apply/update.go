@@ -16,7 +16,7 @@ import (
 func (a *applier) updates() bool { return a.s.Restore.Spec.ExistingResourcePolicy == "update" }
 
 // equal leaves an object that is as the backup has it. Under the policy update its
-// labels say from now on which backup and restore it agrees with (velero.md D4).
+// labels say from now on which backup and restore it agrees with (docs/VELERO.md 7.4).
 func (a *applier) equal(ctx context.Context, it *item) (restore.Record, error) {
 	it.rec.Reason = "already there, equal"
 	if !a.updates() || a.r.Rules.LiveWins(it.entry.Resource) {
@@ -33,7 +33,7 @@ func (a *applier) equal(ctx context.Context, it *item) (restore.Record, error) {
 }
 
 // update sends the patch. Where the server does not take it, also at the second try,
-// the object keeps its content and gets the labels alone (velero.md D4).
+// the object keeps its content and gets the labels alone (docs/VELERO.md 7.4).
 func (a *applier) update(ctx context.Context, it *item, patch map[string]any) (restore.Record, error) {
 	err := a.merge(ctx, it, patch)
 	if err == nil {

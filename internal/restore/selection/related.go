@@ -26,7 +26,7 @@ func typesWithNeeds(s *restore.Run, rules *resource.Registry) map[string]bool {
 }
 
 // bring adds to the restore what selected objects of a type need and the backup has
-// (velero.md D5). It passes by labels, but not by the types and namespaces of the spec,
+// (docs/VELERO.md 7.5). It passes by labels, but not by the types and namespaces of the spec,
 // nor by a ban on cluster-scoped objects.
 func (x *selection) bring(ctx context.Context, gr string) error {
 	wanted, err := x.needed(ctx, gr)

@@ -22,7 +22,7 @@ import (
 )
 
 // mapClasses reads which storage classes take the place of others: from Velero's
-// ConfigMap (velero.md D5) and from the restore's input, which wins.
+// ConfigMap (docs/VELERO.md 7.6) and from the restore's input, which wins.
 func (p *volumePlanner) mapClasses(ctx context.Context) error {
 	var found []corev1.ConfigMap
 	err := kube.List(ctx, p.r.Kube, kube.ConfigMaps(), p.r.Config.Namespace, restore.LabelPlugin, func(c corev1.ConfigMap) error {

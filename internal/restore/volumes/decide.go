@@ -31,7 +31,7 @@ type decision struct {
 	lost string
 }
 
-// decide follows velero.md D6: what volumeinfo says of the volume or, where it says
+// decide follows docs/VELERO.md 8.1: what volumeinfo says of the volume or, where it says
 // nothing, the chain by which older versions found out. claim or pv may be nil.
 func (f *volumeFacts) decide(pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) decision {
 	name := volumeName(pv, claim)

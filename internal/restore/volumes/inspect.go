@@ -27,7 +27,7 @@ type liveVolumes struct {
 // its volumes are.
 const goingFor = 30 * time.Second
 
-// look reads the cluster and leaves alone what is there already (velero.md D4, D6).
+// look reads the cluster and leaves alone what is there already (docs/VELERO.md 7.4, 8.2).
 func (p *volumePlanner) look(ctx context.Context) error {
 	if err := p.readLive(ctx); err != nil {
 		return err

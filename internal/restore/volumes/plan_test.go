@@ -40,7 +40,7 @@ func entryOf(id string, phase volume.Phase) map[string]volume.NativeSnapshot {
 	}}
 }
 
-// TestDecide has the rows of velero.md D6.
+// TestDecide has the rows of docs/VELERO.md 8.1.
 func TestDecide(t *testing.T) {
 	info := func(i volume.Info) map[string]volume.Info { return map[string]volume.Info{"pv": i} }
 	for name, tc := range map[string]struct {

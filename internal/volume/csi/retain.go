@@ -24,7 +24,7 @@ import (
 const retainWindow = 16
 
 // retainer makes the CSI snapshots of a backup outlive their objects, and stores those
-// as Velero reads them (velero.md A11).
+// as Velero reads them (docs/VELERO.md 2.9).
 type retainer struct {
 	c *Snapshots
 
