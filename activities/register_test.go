@@ -20,7 +20,9 @@ import (
 // names collects what is registered.
 type names []string
 
-func (n *names) RegisterActivityWithOptions(_ any, o activity.RegisterOptions) { *n = append(*n, o.Name) }
+func (n *names) RegisterActivityWithOptions(_ any, o activity.RegisterOptions) {
+	*n = append(*n, o.Name)
+}
 
 // A workflow that names an activity which no worker has waits for ever: every activity of
 // the contract is registered, once.
