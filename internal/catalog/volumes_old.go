@@ -16,9 +16,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// annotationClaim is where a PodVolumeBackup names the claim.
-const annotationClaim = "velero.io/pvc-name"
-
 // oldVolumes reads what Velero up to 1.12, which wrote no volumeinfo, says of volumes.
 func oldVolumes(ctx context.Context, st store.Store, l archive.Layout) ([]contract.VolumeSummary, error) {
 	var all []contract.VolumeSummary
@@ -56,7 +53,7 @@ func oldNative(o volume.NativeSnapshot) contract.VolumeSummary {
 
 func oldFiles(o velerov1.PodVolumeBackup) contract.VolumeSummary {
 	return contract.VolumeSummary{
-		Namespace: o.Spec.Pod.Namespace, Claim: o.Annotations[annotationClaim], Method: string(volume.MethodPodVolumeBackup),
+		Namespace: o.Spec.Pod.Namespace, Claim: o.Annotations[volume.AnnotationPodVolumeClaim], Method: string(volume.MethodPodVolumeBackup),
 		Snapshot: o.Status.SnapshotID, Bytes: o.Status.Progress.TotalBytes, Result: string(resultOfPhase(string(o.Status.Phase))),
 		Pod: resource.ObjectName(o.Spec.Pod.Namespace, o.Spec.Pod.Name), PodVolume: o.Spec.Volume, Uploader: o.Spec.UploaderType,
 	}

@@ -13,13 +13,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
 )
 
-// Tags on a snapshot that tell how fast its source was, where Velero's files have no
-// field for it.
-const (
-	TagIOPS       = "lifeboat-backup.github.io/iops"
-	TagThroughput = "lifeboat-backup.github.io/throughput"
-)
-
 // LikeSource makes the new disk like the one that was snapshotted, as far as backup
 // and snapshot tell.
 func (d *DiskPlan) LikeSource(n volume.NativeSnapshot, s ebs.Snapshot) {
@@ -27,8 +20,8 @@ func (d *DiskPlan) LikeSource(n volume.NativeSnapshot, s ebs.Snapshot) {
 	if n.Spec.VolumeIOPS != nil {
 		d.IOPS = int32(max(0, min(*n.Spec.VolumeIOPS, 1<<30)))
 	}
-	d.IOPS = cmp.Or(tagNumber(s, TagIOPS), d.IOPS)
-	d.Throughput = tagNumber(s, TagThroughput)
+	d.IOPS = cmp.Or(tagNumber(s, ebs.TagIOPS), d.IOPS)
+	d.Throughput = tagNumber(s, ebs.TagThroughput)
 }
 
 func tagNumber(s ebs.Snapshot, key string) int32 {

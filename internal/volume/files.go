@@ -95,3 +95,6 @@ func (p *planner) inlineFiles(pod *corev1.Pod, v *corev1.Volume) bool {
 	}
 	return p.wantsFiles(pod, v.Name)
 }
+
+// AnnotationPodVolumeClaim is where a PodVolumeBackup names the claim.
+const AnnotationPodVolumeClaim = "velero.io/pvc-name"

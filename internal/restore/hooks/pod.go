@@ -197,7 +197,7 @@ func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, er
 	default:
 		end.State, end.Text = hookFailed, err.Error()
 		if kube.IsForbidden(err) {
-			end.Next = grantExec
+			end.Next = kube.ExecRemedy
 		}
 	}
 	return false, nil
@@ -222,9 +222,6 @@ func (h *hookRun) exec(ctx context.Context, p *podRun, i int) error {
 	end.Left = nil
 	return err
 }
-
-// grantExec is the remedy for a command that RBAC forbids.
-const grantExec = "grant the worker the verbs get and create of pods/exec, then run it again"
 
 // later says that a command has not begun and may yet: its container is on its way up
 // or cannot be reached now.

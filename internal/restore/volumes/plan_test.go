@@ -150,7 +150,7 @@ func TestLikeSource(t *testing.T) {
 	iops := int64(4000)
 	entry.Spec.VolumeType, entry.Spec.VolumeIOPS = "gp3", &iops
 	var d restore.DiskPlan
-	d.LikeSource(entry, ebs.Snapshot{Tags: map[string]string{restore.TagThroughput: "250", restore.TagIOPS: "many"}})
+	d.LikeSource(entry, ebs.Snapshot{Tags: map[string]string{ebs.TagThroughput: "250", ebs.TagIOPS: "many"}})
 	if d.Type != "gp3" || d.IOPS != 4000 || d.Throughput != 250 {
 		t.Errorf("got %+v", d)
 	}

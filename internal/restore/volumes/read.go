@@ -75,11 +75,8 @@ func (f *volumeFacts) readFiles(ctx context.Context, src store.Store, m archive.
 	)
 }
 
-// annotationPodVolumeClaim is where a PodVolumeBackup names the claim.
-const annotationPodVolumeClaim = "velero.io/pvc-name"
-
 func (f *volumeFacts) addFiles(o velerov1.PodVolumeBackup) {
-	if claim := o.Annotations[annotationPodVolumeClaim]; claim != "" {
+	if claim := o.Annotations[volume.AnnotationPodVolumeClaim]; claim != "" {
 		f.files[resource.ObjectName(o.Spec.Pod.Namespace, claim)] = true
 	}
 }
