@@ -110,6 +110,15 @@ func connection(cfg *rest.Config) (*http.Client, error) {
 // Limiter is the client's concurrency governor, for its figures.
 func (c *Client) Limiter() *Limiter { return c.limiter }
 
+// RESTConfig is a copy of how the client reaches its server and authenticates to it,
+// for protocols that client-go speaks by itself.
+func (c *Client) RESTConfig() *RESTConfig { return rest.CopyConfig(c.cfg) }
+
+// SubresourceURL is the address of a subresource of an object, such as a pod's "exec".
+func (c *Client) SubresourceURL(r Resource, namespace, name, subresource string) *url.URL {
+	return c.base.JoinPath(r.path(namespace, name, subresource))
+}
+
 // Close drops idle connections; running calls go on.
 func (c *Client) Close() {
 	for _, h := range c.http {

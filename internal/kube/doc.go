@@ -1,6 +1,6 @@
 // Package kube is Lifeboat's way to a Kubernetes API server: discovery,
-// streaming lists, raw creates and patches. It is the only importer of
-// client-go.
+// streaming lists, raw creates and patches. Commands in pods are in package exec;
+// nothing else imports client-go.
 //
 // Objects cross this package as JSON bytes, never as maps or typed structs: a
 // list is cut into items while it arrives (see jsonlist), a create sends the

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 )
 
@@ -373,20 +374,20 @@ func TestExec(t *testing.T) {
 	running.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
 	s.Put(running)
 	c := s.Client()
-	exec := func(timeout time.Duration, argv ...string) (kube.ExecResult, error) {
+	runCommand := func(timeout time.Duration, argv ...string) (exec.Result, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		return c.Exec(ctx, kube.ExecRequest{Namespace: "n", Pod: "p", Command: argv, Timeout: timeout})
+		return exec.Run(ctx, c, exec.Request{Namespace: "n", Pod: "p", Command: argv, Timeout: timeout})
 	}
-	if res, err := exec(0, "say", "a", "b c"); err != nil || string(res.Stdout) != "a b c" {
+	if res, err := runCommand(0, "say", "a", "b c"); err != nil || string(res.Stdout) != "a b c" {
 		t.Errorf("%q, %v", res.Stdout, err)
 	}
-	var exit *kube.ExitError
-	if _, err := exec(0, "other"); !errors.As(err, &exit) || exit.Code != 7 || exit.Stderr != "no such program" {
+	var exit *exec.ExitError
+	if _, err := runCommand(0, "other"); !errors.As(err, &exit) || exit.Code != 7 || exit.Stderr != "no such program" {
 		t.Errorf("%v", err)
 	}
-	var cut *kube.InterruptedError
-	if _, err := exec(50*time.Millisecond, "sleep"); !errors.As(err, &cut) || !cut.Ended() || !errors.Is(err, kube.ErrTimeout) {
+	var cut *exec.InterruptedError
+	if _, err := runCommand(50*time.Millisecond, "sleep"); !errors.As(err, &cut) || !cut.Ended() || !errors.Is(err, exec.ErrTimeout) {
 		t.Errorf("%v", err)
 	}
 }
