@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// defaultMaxOutput is how much of each output is kept unless told.
+	// defaultMaxOutput is how many bytes of each output are kept unless the request says so.
 	defaultMaxOutput = 8 << 10
 	// defaultTimeout is for requests that state no timeout: nothing runs for ever.
 	defaultTimeout = 30 * time.Second
