@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -33,7 +35,9 @@ func isUnreachable(err error) bool {
 }
 
 // isMissing tells that there is no such pod, or that its container does not run.
-func isMissing(err error) bool { return kube.IsNotFound(err) || errors.Is(err, exec.ErrNotRunning) }
+func isMissing(err error) bool {
+	return apierrors.IsNotFound(err) || errors.Is(err, exec.ErrNotRunning)
+}
 
 // recordHook counts a hook and says why it failed; "" if it did not or had nothing to do.
 func (q *Quiescer) recordHook(pod *backup.PodHooks, what string, err error, skipped bool) string {
@@ -92,7 +96,7 @@ func (q *Quiescer) addReason(r report.Reason, pod *backup.PodHooks) {
 
 func (q *Quiescer) addHookFailure(pod *backup.PodHooks, what string, err error) {
 	r := report.New(report.HookFailed, what+": "+err.Error())
-	if kube.IsForbidden(err) {
+	if apierrors.IsForbidden(err) {
 		r.Next = exec.Remedy
 	}
 	q.addReason(r, pod)
