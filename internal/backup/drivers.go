@@ -6,8 +6,9 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
@@ -113,5 +114,5 @@ func (o *Run) failOverdue(t volume.Snapshot, st volume.Status) volume.Status {
 // IsPermanent tells that no retry mends the error of a volume driver, and that it concerns
 // all volumes of that driver.
 func IsPermanent(err error) bool {
-	return ebs.IsFinal(err) || errors.Is(err, ebs.ErrCredentials) || kube.IsForbidden(err) || kube.IsNotFound(err)
+	return ebs.IsFinal(err) || errors.Is(err, ebs.ErrCredentials) || apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
 }

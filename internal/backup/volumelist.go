@@ -6,6 +6,7 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -92,7 +93,7 @@ func (l *volumeLister) snapshotClasses(ctx context.Context) error {
 		return nil
 	})
 	l.csi = err == nil
-	if err != nil && !kube.IsNotFound(err) {
+	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("list volume snapshot classes: %w", err)
 	}
 	return nil

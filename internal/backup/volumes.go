@@ -6,6 +6,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -130,7 +131,7 @@ func (s *Service) readPolicies(ctx context.Context, spec *velerov1.BackupSpec) (
 		return nil, nil
 	}
 	cm, err := kube.Read[corev1.ConfigMap](ctx, s.Kube, kube.ConfigMaps(), s.Config.Namespace, ref.Name)
-	if kube.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
 		return nil, failure.Invalid("spec.resourcePolicy.name: there is no ConfigMap %s in namespace %s; create it there or correct the name", ref.Name, s.Config.Namespace)
 	}
 	if err != nil {

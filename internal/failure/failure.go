@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -86,7 +87,7 @@ func TypeOf(err error) string {
 			return k.kind
 		}
 	}
-	if kube.IsForbidden(err) || kube.IsUnauthorized(err) {
+	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
 		return contract.ErrTypeDenied
 	}
 	return ""

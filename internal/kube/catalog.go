@@ -64,7 +64,7 @@ func (cat Catalog) Find(name string) (Resource, bool) {
 	word, group, hasGroup := strings.Cut(strings.ToLower(strings.TrimSpace(name)), ".")
 	best, found := Resource{}, 0
 	for _, r := range cat.Resources {
-		score := r.answers(word)
+		score := r.nameScore(word)
 		if score == 0 {
 			continue
 		}
@@ -81,8 +81,8 @@ func (cat Catalog) Find(name string) (Resource, bool) {
 	return best, found > 0
 }
 
-// answers grades how well the lower-case word names the type; 0 is not at all.
-func (r Resource) answers(word string) int {
+// nameScore grades how well the lower-case word names the type; 0 is not at all.
+func (r Resource) nameScore(word string) int {
 	switch {
 	case word == "":
 		return 0

@@ -61,8 +61,8 @@ func newNamespace(t testing.TB, c *Client) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		all := call{method: "DELETE", path: configMaps().path(name, "", ""), accept: acceptMetaList, class: classWrite, what: "delete the objects of the test"}
-		if err := c.do(context.Background(), all, func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err }); err != nil {
+		all := call{method: "DELETE", path: configMaps().urlPath(name, "", ""), accept: acceptMetaList, class: classWrite, what: "delete the objects of the test"}
+		if err := c.callUntilDone(context.Background(), all, func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err }); err != nil {
 			t.Error(err)
 		}
 		if err := c.Delete(context.Background(), namespaces(), "", name, DeleteOptions{}); err != nil {

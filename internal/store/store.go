@@ -79,7 +79,7 @@ type Part struct {
 	Size   int64
 }
 
-func (p Part) length() int64 {
+func (p Part) byteLength() int64 {
 	if p.Key == "" {
 		return int64(len(p.Inline))
 	}

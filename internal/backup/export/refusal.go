@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
@@ -36,7 +38,7 @@ func classifyRefusal(ctx context.Context, service *backup.Service, err error, tr
 		if tries == 1 {
 			return fmt.Errorf("%w: %w", errSuspect, err)
 		}
-	case !kube.IsForbidden(err) && !kube.IsMethodNotSupported(err):
+	case !apierrors.IsForbidden(err) && !apierrors.IsMethodNotSupported(err):
 		return err
 	}
 	return nil
@@ -48,7 +50,7 @@ func (e *shardExport) listFailed(ctx context.Context, r kube.Resource, u listCal
 	switch {
 	case err == nil:
 		return nil
-	case kube.IsNotFound(err):
+	case apierrors.IsNotFound(err):
 		return e.notServed(ctx, r, u, err)
 	}
 	if err := classifyRefusal(ctx, e.service, err, e.countFailure(r, u)); err != nil {
@@ -109,7 +111,7 @@ func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, 
 	f.refusal, err = readAgain(ctx, service, func() error {
 		it, err := service.Kube.GetItem(ctx, r, ns, name)
 		f.item, f.found = it, err == nil
-		if kube.IsNotFound(err) {
+		if apierrors.IsNotFound(err) {
 			return nil
 		}
 		return err

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -28,11 +31,13 @@ func (q *Quiescer) tryHook(ctx context.Context, pod *backup.PodHooks, h hook.Hoo
 
 // isUnreachable tells that the command has certainly not run, and may later.
 func isUnreachable(err error) bool {
-	return errors.Is(err, kube.ErrUnreachable) || kube.IsUnavailable(err)
+	return errors.Is(err, exec.ErrUnreachable) || kube.IsUnavailable(err)
 }
 
 // isMissing tells that there is no such pod, or that its container does not run.
-func isMissing(err error) bool { return kube.IsNotFound(err) || errors.Is(err, kube.ErrNotRunning) }
+func isMissing(err error) bool {
+	return apierrors.IsNotFound(err) || errors.Is(err, exec.ErrNotRunning)
+}
 
 // recordHook counts a hook and says why it failed; "" if it did not or had nothing to do.
 func (q *Quiescer) recordHook(pod *backup.PodHooks, what string, err error, skipped bool) string {
@@ -52,9 +57,9 @@ func (q *Quiescer) recordHook(pod *backup.PodHooks, what string, err error, skip
 // execHook runs the command, and notes that it runs for whoever comes after a lost worker.
 func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook) error {
 	key := pod.Key()
-	_, err := q.service.Kube.Exec(ctx, kube.ExecRequest{
+	_, err := exec.Run(ctx, q.service.Kube, exec.Request{
 		Namespace: pod.Namespace, Pod: pod.Name, Container: h.Container, Command: h.Command, Timeout: h.Timeout,
-		Started: func(ctx context.Context, at kube.ExecProcess) {
+		Started: func(ctx context.Context, at exec.Process) {
 			q.mu.Lock()
 			q.Journal.Running[key] = at
 			q.mu.Unlock()
@@ -64,7 +69,7 @@ func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Ho
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.Journal.Running, key)
-	q.started[key] = q.started[key] || err == nil || !isMissing(err) && !isUnreachable(err) && !errors.Is(err, kube.ErrNotStarted)
+	q.started[key] = q.started[key] || err == nil || !isMissing(err) && !isUnreachable(err) && !errors.Is(err, exec.ErrNotStarted)
 	return err
 }
 
@@ -91,8 +96,8 @@ func (q *Quiescer) addReason(r report.Reason, pod *backup.PodHooks) {
 
 func (q *Quiescer) addHookFailure(pod *backup.PodHooks, what string, err error) {
 	r := report.New(report.HookFailed, what+": "+err.Error())
-	if kube.IsForbidden(err) {
-		r.Next = kube.ExecRemedy
+	if apierrors.IsForbidden(err) {
+		r.Next = exec.Remedy
 	}
 	q.addReason(r, pod)
 }

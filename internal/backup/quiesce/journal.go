@@ -7,7 +7,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -19,7 +19,7 @@ import (
 type Journal struct {
 	Owner string `json:"owner"`
 	// Running are the commands that run, by "namespace/name" of their pod.
-	Running map[string]kube.ExecProcess `json:"running,omitempty"`
+	Running map[string]exec.Process `json:"running,omitempty"`
 	// Instead are the pods that have taken the place of planned ones, by
 	// "namespace/name" of those.
 	Instead map[string]backup.PodHooks `json:"instead,omitempty"`
@@ -37,7 +37,7 @@ type Journal struct {
 // newJournal is the one of an attempt that has found another.
 func (q *Quiescer) newJournal(j Journal) Journal {
 	return Journal{
-		Owner: q.owner, Running: map[string]kube.ExecProcess{}, Instead: map[string]backup.PodHooks{}, Freezes: j.Freezes, Why: j.Why,
+		Owner: q.owner, Running: map[string]exec.Process{}, Instead: map[string]backup.PodHooks{}, Freezes: j.Freezes, Why: j.Why,
 	}
 }
 
@@ -107,7 +107,7 @@ func (q *Quiescer) adoptJournal(ctx context.Context) {
 		}
 		pod := &q.pods[i]
 		if p, ok := q.past.Running[pod.Key()]; ok {
-			if err := q.service.Kube.EndExec(ctx, pod.Namespace, pod.Name, p); err != nil {
+			if err := exec.End(ctx, q.service.Kube, pod.Namespace, pod.Name, p); err != nil {
 				q.addHookFailure(pod, "of a worker that was lost", err)
 			}
 		}

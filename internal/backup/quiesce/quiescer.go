@@ -13,7 +13,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -153,7 +153,7 @@ func (q *Quiescer) unquiescePod(ctx context.Context, pod *backup.PodHooks) {
 			if isUnreachable(err) {
 				return true
 			}
-			gone = !errors.Is(err, kube.ErrNotRunning) || !q.wasBegun(pod) || !q.isReturning(ctx, pod, h.Container)
+			gone = !errors.Is(err, exec.ErrNotRunning) || !q.wasBegun(pod) || !q.isReturning(ctx, pod, h.Container)
 			return !gone
 		})
 		q.recordHook(pod, "post hook "+h.Name, err, isMissing(err) && gone)

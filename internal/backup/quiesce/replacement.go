@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
@@ -129,7 +130,7 @@ func (q *Quiescer) failInUse(pod *backup.PodHooks, h hook.Hook, err error) strin
 func (q *Quiescer) isReturning(ctx context.Context, of *backup.PodHooks, container string) bool {
 	pod, err := kube.Read[corev1.Pod](ctx, q.service.Kube, kube.Pods(), of.Namespace, of.Name)
 	if err != nil {
-		return !kube.IsNotFound(err)
+		return !apierrors.IsNotFound(err)
 	}
 	if hook.Ended(&pod) != "" || pod.DeletionTimestamp != nil {
 		return false

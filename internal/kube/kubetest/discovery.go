@@ -47,7 +47,7 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, core bool) {
 	for _, t := range s.types {
 		if (t.Group == "") == core {
 			v := addVersion(&out, t.Group, t.Version)
-			v.Resources = append(v.Resources, t.discovery())
+			v.Resources = append(v.Resources, t.discoveryEntry())
 		}
 	}
 	for _, gv := range s.stale {
@@ -77,7 +77,7 @@ func addVersion(list *discoveryv2.APIGroupDiscoveryList, group, version string) 
 	return &g.Versions[j]
 }
 
-func (t Type) discovery() discoveryv2.APIResourceDiscovery {
+func (t Type) discoveryEntry() discoveryv2.APIResourceDiscovery {
 	verbs := t.Verbs
 	if len(verbs) == 0 {
 		verbs = allVerbs()

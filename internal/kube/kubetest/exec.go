@@ -56,8 +56,8 @@ func (s *Server) serveExec(w http.ResponseWriter, r *http.Request, q Request) {
 	}()
 	out := &channels{conn: conn}
 	code, err := s.runProcess(q, out)
-	_, _ = out.write(3, execStatus(code, err))
-	out.close()
+	_, _ = out.writeChannel(3, execStatus(code, err))
+	out.closeStreams()
 }
 
 // checkExec refuses what cannot run: no pod, no such container, nothing to run it.
@@ -65,11 +65,11 @@ func (s *Server) checkExec(q Request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pods := Type{Resource: kube.Pods()}
-	o, err := s.stored(pods, q)
+	o, err := s.storedObject(pods, q)
 	if err != nil {
 		return err
 	}
-	pod, container := convert[corev1.Pod](s, o), q.Query.Get("container")
+	pod, container := convertObject[corev1.Pod](s, o), q.Query.Get("container")
 	named := func(c corev1.Container) bool { return c.Name == container }
 	if !slices.ContainsFunc(pod.Spec.Containers, named) && !slices.ContainsFunc(pod.Spec.InitContainers, named) {
 		return apierrors.NewBadRequest(fmt.Sprintf("container %s is not valid for pod %s", container, q.Name))
@@ -84,13 +84,13 @@ func (s *Server) checkExec(q Request) error {
 func (s *Server) runProcess(q Request, out *channels) (int, error) {
 	argv := q.Query["command"]
 	if signal, pid, ok := asSignal(argv); ok {
-		return s.signal(signal, pid), nil
+		return s.signalProcess(signal, pid), nil
 	}
 	p, pid := s.newProcess()
 	defer s.endProcess(pid)
 	marker, command := withoutShell(argv)
 	if marker != "" {
-		_, _ = out.write(1, []byte(marker+" "+pid+"\n"))
+		_, _ = out.writeChannel(1, []byte(marker+" "+pid+"\n"))
 	}
 	return s.run(&Exec{
 		Namespace: q.Namespace, Pod: q.Name, Container: q.Query.Get("container"), Command: command,
@@ -113,8 +113,8 @@ func (s *Server) endProcess(pid string) {
 	delete(s.processes, pid)
 }
 
-// signal answers as the script that ends commands: 0 when one was alive.
-func (s *Server) signal(name, pid string) int {
+// signalProcess answers as the script that ends commands: 0 when one was alive.
+func (s *Server) signalProcess(name, pid string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, alive := s.processes[pid]
@@ -164,13 +164,13 @@ type channels struct {
 	conn *websocket.Conn
 }
 
-func (c *channels) write(id byte, p []byte) (int, error) {
+func (c *channels) writeChannel(id byte, p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(p), c.conn.WriteMessage(websocket.BinaryMessage, append([]byte{id}, p...))
 }
 
-func (c *channels) close() {
+func (c *channels) closeStreams() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_ = c.conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
@@ -183,4 +183,4 @@ type channel struct {
 }
 
 // Write implements io.Writer.
-func (c channel) Write(p []byte) (int, error) { return c.all.write(c.id, p) }
+func (c channel) Write(p []byte) (int, error) { return c.all.writeChannel(c.id, p) }

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 )
 
@@ -51,8 +53,8 @@ func TestRefusals(t *testing.T) {
 		is   func(error) bool
 		text string
 	}{
-		"exists":                {create(t, c, cm, "n", configMap("there")), kube.IsAlreadyExists, "there"},
-		"no namespace":          {create(t, c, cm, "none", configMap("x")), kube.IsNotFound, `namespaces "none"`},
+		"exists":                {create(t, c, cm, "n", configMap("there")), apierrors.IsAlreadyExists, "there"},
+		"no namespace":          {create(t, c, cm, "none", configMap("x")), apierrors.IsNotFound, `namespaces "none"`},
 		"terminating namespace": {create(t, c, cm, "going", configMap("x")), kube.IsTerminating, "being terminated"},
 		"unknown field":         {create(t, c, cm, "n", strings.Replace(configMap("x"), `"data"`, `"daat"`, 1)), kube.IsInvalid, "daat"},
 		"unknown metadata":      {create(t, c, widget, "n", `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"x","lables":{}}}`), kube.IsInvalid, "lables"},
@@ -64,20 +66,20 @@ func TestRefusals(t *testing.T) {
 		"another namespace":     {create(t, c, cm, "n", configMap2("going", "x", "")), kube.IsInvalid, "going"},
 		"resourceVersion":       {create(t, c, cm, "n", strings.Replace(configMap("x"), `"name"`, `"resourceVersion":"1","name"`, 1)), kube.IsInvalid, "resourceVersion"},
 		"no namespace at all":   {create(t, c, cm, "", configMap("x")), isCode(http.StatusMethodNotAllowed), ""},
-		"cluster-scoped in one": {create(t, c, kube.Nodes(), "n", `{"apiVersion":"v1","kind":"Node","metadata":{"name":"x"}}`), kube.IsNotFound, ""},
-		"withdrawn type":        {get(t, c, kube.VolumeSnapshots(), "n", "x"), kube.IsNotFound, "requested resource"},
-		"unknown type":          {get(t, c, kube.Resource{Group: "g", Version: "v1", Name: "none"}, "n", "x"), kube.IsNotFound, ""},
-		"another version":       {get(t, c, kube.Resource{Version: "v2", Name: "configmaps"}, "n", "there"), kube.IsNotFound, ""},
+		"cluster-scoped in one": {create(t, c, kube.Nodes(), "n", `{"apiVersion":"v1","kind":"Node","metadata":{"name":"x"}}`), apierrors.IsNotFound, ""},
+		"withdrawn type":        {get(t, c, kube.VolumeSnapshots(), "n", "x"), apierrors.IsNotFound, "requested resource"},
+		"unknown type":          {get(t, c, kube.Resource{Group: "g", Version: "v1", Name: "none"}, "n", "x"), apierrors.IsNotFound, ""},
+		"another version":       {get(t, c, kube.Resource{Version: "v2", Name: "configmaps"}, "n", "there"), apierrors.IsNotFound, ""},
 		"stale group":           {get(t, c, kube.Resource{Group: "metrics.k8s.io", Version: "v1", Name: "nodes"}, "", "x"), kube.IsUnavailable, "metrics"},
-		"missing object":        {get(t, c, cm, "n", "none"), kube.IsNotFound, `configmaps "none"`},
-		"no status":             {patch(t, c, cm, "n", "there", "status", `{}`), kube.IsNotFound, ""},
-		"patch of the uid":      {patch(t, c, cm, "n", "there", "", `{"metadata":{"uid":"other"}}`), kube.IsConflict, "uid"},
+		"missing object":        {get(t, c, cm, "n", "none"), apierrors.IsNotFound, `configmaps "none"`},
+		"no status":             {patch(t, c, cm, "n", "there", "status", `{}`), apierrors.IsNotFound, ""},
+		"patch of the uid":      {patch(t, c, cm, "n", "there", "", `{"metadata":{"uid":"other"}}`), apierrors.IsConflict, "uid"},
 		"patch of another state": {
-			patch(t, c, cm, "n", "there", "", `{"metadata":{"resourceVersion":"1"}}`), kube.IsConflict, "resourceVersion",
+			patch(t, c, cm, "n", "there", "", `{"metadata":{"resourceVersion":"1"}}`), apierrors.IsConflict, "resourceVersion",
 		},
 		"patch with an unknown field": {patch(t, c, cm, "n", "there", "", `{"daat":{}}`), kube.IsInvalid, "daat"},
-		"delete of another uid":       {c.Delete(t.Context(), cm, "n", "there", kube.DeleteOptions{UID: "other"}), kube.IsConflict, "precondition"},
-		"delete of nothing":           {c.Delete(t.Context(), cm, "n", "none", kube.DeleteOptions{}), kube.IsNotFound, "none"},
+		"delete of another uid":       {c.Delete(t.Context(), cm, "n", "there", kube.DeleteOptions{UID: "other"}), apierrors.IsConflict, "precondition"},
+		"delete of nothing":           {c.Delete(t.Context(), cm, "n", "none", kube.DeleteOptions{}), apierrors.IsNotFound, "none"},
 		"unknown propagation":         {c.Delete(t.Context(), cm, "n", "there", kube.DeleteOptions{Propagation: "Sideways"}), kube.IsInvalid, "Sideways"},
 		"unknown field selector":      {listWith(t, c, kube.ListRequest{Resource: cm, FieldSelector: "data.k=v"}), kube.IsInvalid, "data.k"},
 		"bad continue":                {listWith(t, c, kube.ListRequest{Resource: cm, Continue: "?"}), kube.IsInvalid, "continue"},
@@ -173,7 +175,7 @@ func TestLifeOfAnObject(t *testing.T) {
 	if err := patch(t, c, kube.Pods(), "n", made.Name, "", `{"metadata":{"finalizers":null}}`); err != nil {
 		t.Fatal(err)
 	}
-	if err := get(t, c, kube.Pods(), "n", made.Name); !kube.IsNotFound(err) {
+	if err := get(t, c, kube.Pods(), "n", made.Name); !apierrors.IsNotFound(err) {
 		t.Errorf("after the last finalizer: %v", err)
 	}
 }
@@ -334,7 +336,7 @@ func TestReactions(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	s.LoseReply(kubetest.On("create", cm).Named("lost").Times(1))
-	if err := create(t, c, cm, "n", configMap("lost")); !kube.IsAlreadyExists(err) {
+	if err := create(t, c, cm, "n", configMap("lost")); !apierrors.IsAlreadyExists(err) {
 		t.Errorf("after a lost reply: %v", err)
 	}
 	s.After(kubetest.On("create", kube.Pods()), func(q kubetest.Request, answer map[string]any) {
@@ -373,20 +375,20 @@ func TestExec(t *testing.T) {
 	running.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
 	s.Put(running)
 	c := s.Client()
-	exec := func(timeout time.Duration, argv ...string) (kube.ExecResult, error) {
+	runCommand := func(timeout time.Duration, argv ...string) (exec.Result, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		return c.Exec(ctx, kube.ExecRequest{Namespace: "n", Pod: "p", Command: argv, Timeout: timeout})
+		return exec.Run(ctx, c, exec.Request{Namespace: "n", Pod: "p", Command: argv, Timeout: timeout})
 	}
-	if res, err := exec(0, "say", "a", "b c"); err != nil || string(res.Stdout) != "a b c" {
+	if res, err := runCommand(0, "say", "a", "b c"); err != nil || string(res.Stdout) != "a b c" {
 		t.Errorf("%q, %v", res.Stdout, err)
 	}
-	var exit *kube.ExitError
-	if _, err := exec(0, "other"); !errors.As(err, &exit) || exit.Code != 7 || exit.Stderr != "no such program" {
+	var exit *exec.ExitError
+	if _, err := runCommand(0, "other"); !errors.As(err, &exit) || exit.Code != 7 || exit.Stderr != "no such program" {
 		t.Errorf("%v", err)
 	}
-	var cut *kube.InterruptedError
-	if _, err := exec(50*time.Millisecond, "sleep"); !errors.As(err, &cut) || !cut.Ended() || !errors.Is(err, kube.ErrTimeout) {
+	var cut *exec.InterruptedError
+	if _, err := runCommand(50*time.Millisecond, "sleep"); !errors.As(err, &cut) || !cut.Ended() || !errors.Is(err, exec.ErrTimeout) {
 		t.Errorf("%v", err)
 	}
 }

@@ -48,13 +48,13 @@ func (s *Server) ExpireLists() {
 	clear(s.lists)
 }
 
-// list answers one page. The caller holds the lock.
-func (s *Server) list(t Type, q Request) (object, error) {
+// listPage answers one page. The caller holds the lock.
+func (s *Server) listPage(t Type, q Request) (object, error) {
 	limit, err := strconv.Atoi(cmp.Or(q.Query.Get("limit"), "0"))
 	if err != nil || limit < 0 {
 		return nil, apierrors.NewBadRequest("limit: " + q.Query.Get("limit"))
 	}
-	at, items, err := s.place(t, q)
+	at, items, err := s.findPage(t, q)
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +82,11 @@ func (s *Server) list(t Type, q Request) (object, error) {
 	return object{"apiVersion": t.APIVersion(), "kind": t.Kind + "List", "metadata": meta, "items": shown}, nil
 }
 
-// place finds the items of a list and where its page begins.
-func (s *Server) place(t Type, q Request) (token, []json.RawMessage, error) {
+// findPage finds the items of a list and where its page begins.
+func (s *Server) findPage(t Type, q Request) (token, []json.RawMessage, error) {
 	text := q.Query.Get("continue")
 	if text == "" {
-		items, err := s.selected(t, q, "")
+		items, err := s.selectItems(t, q, "")
 		return token{State: strconv.Itoa(s.changes)}, items, err
 	}
 	if q.Query.Get("resourceVersion") != "" {
@@ -97,18 +97,18 @@ func (s *Server) place(t Type, q Request) (token, []json.RawMessage, error) {
 		return token{}, nil, err
 	}
 	if at.List == 0 {
-		items, err := s.selected(t, q, at.After)
+		items, err := s.selectItems(t, q, at.After)
 		return token{State: strconv.Itoa(s.changes)}, items, err
 	}
 	items, ok := s.lists[at.List]
 	if !ok {
-		return token{}, nil, expired(token{After: at.After}.String())
+		return token{}, nil, expiredError(token{After: at.After}.String())
 	}
 	return at, items, nil
 }
 
-// expired offers a token that goes on in the present state, as API servers do.
-func expired(instead string) error {
+// expiredError offers a token that goes on in the present state, as API servers do.
+func expiredError(instead string) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
 		Status: metav1.StatusFailure, Code: http.StatusGone, Reason: metav1.StatusReasonExpired,
 		Message:  "The provided continue parameter is too old to display a consistent list result.",
@@ -116,8 +116,8 @@ func expired(instead string) error {
 	}}
 }
 
-// selected are the items of a list behind a key, in its order.
-func (s *Server) selected(t Type, q Request, after string) ([]json.RawMessage, error) {
+// selectItems are the items of a list behind a key, in its order.
+func (s *Server) selectItems(t Type, q Request, after string) ([]json.RawMessage, error) {
 	byLabel, err := labels.Parse(q.Query.Get("labelSelector"))
 	if err != nil {
 		return nil, apierrors.NewBadRequest("unable to parse labelSelector: " + err.Error())
@@ -127,13 +127,13 @@ func (s *Server) selected(t Type, q Request, after string) ([]json.RawMessage, e
 		return nil, apierrors.NewBadRequest("unable to parse fieldSelector: " + err.Error())
 	}
 	var items []json.RawMessage
-	for _, o := range s.sorted(t.GroupResource(), q.Namespace) {
-		key := text(o, "namespace") + "/" + text(o, "name")
+	for _, o := range s.sortedObjects(t.GroupResource(), q.Namespace) {
+		key := metaText(o, "namespace") + "/" + metaText(o, "name")
 		values, err := fieldsOf(t, o, byField)
 		if err != nil {
 			return nil, err
 		}
-		if !byLabel.Matches(labelsOf(o)) || !byField.Matches(values) || !follows(key, after) {
+		if !byLabel.Matches(labelsOf(o)) || !byField.Matches(values) || !keyFollows(key, after) {
 			continue
 		}
 		raw, err := json.Marshal(t.asItem(o))
@@ -145,8 +145,8 @@ func (s *Server) selected(t Type, q Request, after string) ([]json.RawMessage, e
 	return items, nil
 }
 
-// follows compares keys by namespace, then by name; all follow an empty one.
-func follows(key, after string) bool {
+// keyFollows compares keys by namespace, then by name; all follow an empty one.
+func keyFollows(key, after string) bool {
 	ns, name, _ := strings.Cut(key, "/")
 	afterNS, afterName, _ := strings.Cut(after, "/")
 	return after == "" || ns > afterNS || ns == afterNS && name > afterName
@@ -181,7 +181,7 @@ func labelsOf(o object) labels.Set {
 
 // fieldsOf are the fields that the type can be selected by. Others are refused.
 func fieldsOf(t Type, o object, selector fields.Selector) (fields.Set, error) {
-	set := fields.Set{"metadata.name": text(o, "name"), "metadata.namespace": text(o, "namespace")}
+	set := fields.Set{"metadata.name": metaText(o, "name"), "metadata.namespace": metaText(o, "namespace")}
 	if t.GroupResource() == "pods" {
 		set["spec.nodeName"], set["status.phase"] = textAt(o, "spec", "nodeName"), textAt(o, "status", "phase")
 	}

@@ -33,7 +33,7 @@ func (s *Server) Put(objects ...runtime.Object) {
 		if kinds, _, err := s.scheme.ObjectKinds(o); err == nil && m["kind"] == nil {
 			m["apiVersion"], m["kind"] = kinds[0].GroupVersion().String(), kinds[0].Kind
 		}
-		s.put(m)
+		s.putObject(m)
 	}
 }
 
@@ -41,7 +41,7 @@ func (s *Server) Put(objects ...runtime.Object) {
 func (s *Server) PutJSON(objects ...string) {
 	s.tb.Helper()
 	for _, text := range objects {
-		s.put(decodeObject(s.tb.Fatal, []byte(text)))
+		s.putObject(decodeObject(s.tb.Fatal, []byte(text)))
 	}
 }
 
@@ -63,7 +63,7 @@ func decodeObject(fail func(...any), raw []byte) object {
 	return o
 }
 
-func (s *Server) put(o object) {
+func (s *Server) putObject(o object) {
 	s.tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,9 +73,9 @@ func (s *Server) put(o object) {
 	if !ok {
 		s.tb.Fatalf("kubetest serves no %s of %s: see WithTypes", kind, apiVersion)
 	}
-	ns := text(o, "namespace")
-	if (ns != "") != t.Namespaced || text(o, "name") == "" {
-		s.tb.Fatalf("kubetest: %s %s/%s has the wrong scope, or no name", t.GroupResource(), ns, text(o, "name"))
+	ns := metaText(o, "namespace")
+	if (ns != "") != t.Namespaced || metaText(o, "name") == "" {
+		s.tb.Fatalf("kubetest: %s %s/%s has the wrong scope, or no name", t.GroupResource(), ns, metaText(o, "name"))
 	}
 	raw, err := json.Marshal(o)
 	if err == nil {
@@ -85,34 +85,34 @@ func (s *Server) put(o object) {
 		s.tb.Fatal(err)
 	}
 	if ns != "" && s.objects[namespaceKey(ns)] == nil {
-		s.save(namespaceKey(ns), object{"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": ns}, "status": object{"phase": "Active"}})
+		s.saveObject(namespaceKey(ns), object{"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": ns}, "status": object{"phase": "Active"}})
 	}
-	s.save(objectKey{t.GroupResource(), ns, text(o, "name")}, o)
+	s.saveObject(objectKey{t.GroupResource(), ns, metaText(o, "name")}, o)
 }
 
-// save stores an object under a new resourceVersion, and gives it what the server
+// saveObject stores an object under a new resourceVersion, and gives it what the server
 // gives. The caller holds the lock.
-func (s *Server) save(key objectKey, o object) {
+func (s *Server) saveObject(key objectKey, o object) {
 	meta := metaOf(o)
-	if empty(meta["uid"]) {
+	if isEmpty(meta["uid"]) {
 		s.made++
 		meta["uid"] = fmt.Sprintf("00000000-0000-4000-8000-%012d", s.made)
 	}
-	if empty(meta["creationTimestamp"]) {
-		meta["creationTimestamp"] = now()
+	if isEmpty(meta["creationTimestamp"]) {
+		meta["creationTimestamp"] = currentTime()
 	}
 	s.changes++
 	meta["resourceVersion"] = strconv.Itoa(s.changes)
 	s.objects[key] = o
 }
 
-func now() string { return time.Now().UTC().Format(time.RFC3339) }
+func currentTime() string { return time.Now().UTC().Format(time.RFC3339) }
 
 // Remove removes an object without a request, whatever its finalizers say.
 func (s *Server) Remove(r kube.Resource, namespace, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop(objectKey{r.GroupResource(), namespace, name})
+	s.dropObject(objectKey{r.GroupResource(), namespace, name})
 }
 
 // Get returns a stored object without a request.
@@ -124,7 +124,7 @@ func Get[T any](s *Server, r kube.Resource, namespace, name string) (T, bool) {
 		var none T
 		return none, false
 	}
-	return convert[T](s, o), true
+	return convertObject[T](s, o), true
 }
 
 // All returns the stored objects of a type, by namespace and name, without a
@@ -133,8 +133,8 @@ func All[T any](s *Server, r kube.Resource) []T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []T
-	for _, o := range s.sorted(r.GroupResource(), "") {
-		out = append(out, convert[T](s, o))
+	for _, o := range s.sortedObjects(r.GroupResource(), "") {
+		out = append(out, convertObject[T](s, o))
 	}
 	return out
 }
@@ -149,7 +149,7 @@ func Modify[T any](s *Server, r kube.Resource, namespace, name string, change fu
 	if !ok {
 		return false
 	}
-	typed := convert[T](s, o)
+	typed := convertObject[T](s, o)
 	change(&typed)
 	raw, err := json.Marshal(typed)
 	if err != nil {
@@ -157,11 +157,11 @@ func Modify[T any](s *Server, r kube.Resource, namespace, name string, change fu
 	}
 	changed := decodeObject(s.tb.Fatal, raw)
 	changed["apiVersion"], changed["kind"] = o["apiVersion"], o["kind"]
-	s.settle(key, changed)
+	s.saveOrRemove(key, changed)
 	return true
 }
 
-func convert[T any](s *Server, o object) T {
+func convertObject[T any](s *Server, o object) T {
 	var out T
 	raw, err := json.Marshal(o)
 	if err == nil {
@@ -173,8 +173,8 @@ func convert[T any](s *Server, o object) T {
 	return out
 }
 
-// sorted are the objects of a type in the order of lists. The caller holds the lock.
-func (s *Server) sorted(resource, namespace string) []object {
+// sortedObjects are the objects of a type in the order of lists. The caller holds the lock.
+func (s *Server) sortedObjects(resource, namespace string) []object {
 	var keys []objectKey
 	for key := range s.objects {
 		if key.resource == resource && (namespace == "" || key.namespace == namespace) {
@@ -191,26 +191,26 @@ func (s *Server) sorted(resource, namespace string) []object {
 	return out
 }
 
-// settle stores a changed object, or removes it when it only waited for its last
+// saveOrRemove stores a changed object, or removes it when it only waited for its last
 // finalizer. The caller holds the lock.
-func (s *Server) settle(key objectKey, o object) {
+func (s *Server) saveOrRemove(key objectKey, o object) {
 	finalizers, _ := metaOf(o)["finalizers"].([]any)
 	before := s.objects[key]
 	waited := before != nil && len(finalizersOf(before)) > 0
-	if !empty(metaOf(o)["deletionTimestamp"]) && len(finalizers) == 0 && waited {
-		s.drop(key)
+	if !isEmpty(metaOf(o)["deletionTimestamp"]) && len(finalizers) == 0 && waited {
+		s.dropObject(key)
 		return
 	}
-	s.save(key, o)
+	s.saveObject(key, o)
 }
 
-// drop removes an object, and with the last object of it a namespace that is on
+// dropObject removes an object, and with the last object of it a namespace that is on
 // its way out. The caller holds the lock.
-func (s *Server) drop(key objectKey) {
+func (s *Server) dropObject(key objectKey) {
 	delete(s.objects, key)
 	s.changes++
 	ns := namespaceKey(key.namespace)
-	if space, ok := s.objects[ns]; ok && !empty(metaOf(space)["deletionTimestamp"]) && !s.holdsAny(key.namespace) {
+	if space, ok := s.objects[ns]; ok && !isEmpty(metaOf(space)["deletionTimestamp"]) && !s.holdsAny(key.namespace) {
 		delete(s.objects, ns)
 	}
 }
@@ -241,24 +241,24 @@ func finalizersOf(o object) []any {
 	return list
 }
 
-func text(o object, field string) string {
+func metaText(o object, field string) string {
 	value, _ := metaOf(o)[field].(string)
 	return value
 }
 
-func empty(value any) bool { return value == nil || value == "" }
+func isEmpty(value any) bool { return value == nil || value == "" }
 
-func (t Type) gr() schema.GroupResource {
+func (t Type) groupResource() schema.GroupResource {
 	return schema.GroupResource{Group: t.Group, Resource: t.Name}
 }
 
-func (t Type) gk() schema.GroupKind { return schema.GroupKind{Group: t.Group, Kind: t.Kind} }
+func (t Type) groupKind() schema.GroupKind { return schema.GroupKind{Group: t.Group, Kind: t.Kind} }
 
-// stored finds the object of a request. The caller holds the lock.
-func (s *Server) stored(t Type, q Request) (object, error) {
+// storedObject finds the object of a request. The caller holds the lock.
+func (s *Server) storedObject(t Type, q Request) (object, error) {
 	o, ok := s.objects[objectKey{t.GroupResource(), q.Namespace, q.Name}]
 	if !ok {
-		return nil, apierrors.NewNotFound(t.gr(), q.Name)
+		return nil, apierrors.NewNotFound(t.groupResource(), q.Name)
 	}
 	return t.inVersion(o), nil
 }
@@ -302,19 +302,19 @@ func metadataView(accept string, answer object) object {
 		return answer
 	}
 	if !list {
-		return partial(answer)
+		return metadataOnly(answer)
 	}
 	items, _ := answer["items"].([]any)
 	out := make([]any, len(items))
 	for i, raw := range items {
 		var o object
 		if data, ok := raw.(json.RawMessage); ok && json.Unmarshal(data, &o) == nil {
-			out[i] = partial(o)
+			out[i] = metadataOnly(o)
 		}
 	}
 	return object{"apiVersion": metav1.SchemeGroupVersion.String(), "kind": "PartialObjectMetadataList", "metadata": answer["metadata"], "items": out}
 }
 
-func partial(o object) object {
+func metadataOnly(o object) object {
 	return object{"apiVersion": metav1.SchemeGroupVersion.String(), "kind": "PartialObjectMetadata", "metadata": o["metadata"]}
 }

@@ -98,8 +98,8 @@ func (s *Server) addReaction(r *reaction) {
 	s.reactions = append(s.reactions, r)
 }
 
-// accept records a request and finds the reactions to it.
-func (s *Server) accept(q Request) []*reaction {
+// recordRequest records a request and finds the reactions to it.
+func (s *Server) recordRequest(q Request) []*reaction {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, q)

@@ -41,7 +41,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	reactions := s.accept(q)
+	reactions := s.recordRequest(q)
 	for _, react := range reactions {
 		if react.handle != nil {
 			r.Body = io.NopCloser(bytes.NewReader(q.Body))
@@ -59,7 +59,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveExec(w, r, q)
 		return
 	}
-	code, answer, err := s.perform(q, r)
+	code, answer, err := s.performRequest(q, r)
 	for _, react := range reactions {
 		if err == nil && react.after != nil {
 			react.after(q, answer)
@@ -138,8 +138,8 @@ func nameIn(body []byte) string {
 	return o.Metadata.Name
 }
 
-// perform does what a request asks for.
-func (s *Server) perform(q Request, r *http.Request) (code int, answer object, err error) {
+// performRequest does what a request asks for.
+func (s *Server) performRequest(q Request, r *http.Request) (code int, answer object, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if gv := strings.TrimPrefix(q.group+"/"+q.Version, "/"); slices.Contains(s.stale, gv) {
@@ -149,28 +149,28 @@ func (s *Server) perform(q Request, r *http.Request) (code int, answer object, e
 	if !ok || q.Namespace != "" && !t.Namespaced || q.Subresource != "" && (q.Subresource != "status" || !t.Status) {
 		return 0, nil, errNoPath()
 	}
-	if !t.can(q.Verb) || t.Namespaced && q.Namespace == "" && q.Verb != "list" {
-		return 0, nil, apierrors.NewMethodNotSupported(t.gr(), q.Verb)
+	if !t.hasVerb(q.Verb) || t.Namespaced && q.Namespace == "" && q.Verb != "list" {
+		return 0, nil, apierrors.NewMethodNotSupported(t.groupResource(), q.Verb)
 	}
 	if err := checkParameters(q); err != nil {
 		return 0, nil, err
 	}
 	switch q.Verb {
 	case "get":
-		answer, err = s.stored(t, q)
+		answer, err = s.storedObject(t, q)
 	case "list":
-		answer, err = s.list(t, q)
+		answer, err = s.listPage(t, q)
 	case "create":
-		answer, err = s.create(t, q)
+		answer, err = s.createObject(t, q)
 		return http.StatusCreated, answer, err
 	case "update":
-		answer, err = s.replace(t, q)
+		answer, err = s.updateObject(t, q)
 	case "patch":
-		answer, err = s.patch(t, q, r.Header.Get("Content-Type"))
+		answer, err = s.patchObject(t, q, r.Header.Get("Content-Type"))
 	case "delete":
-		answer, err = s.delete(t, q)
+		answer, err = s.deleteObject(t, q)
 	default:
-		err = apierrors.NewMethodNotSupported(t.gr(), q.Verb)
+		err = apierrors.NewMethodNotSupported(t.groupResource(), q.Verb)
 	}
 	return http.StatusOK, answer, err
 }

@@ -95,7 +95,7 @@ func (s *Server) typeOfKind(apiVersion, kind string) (Type, bool) {
 	return s.types[i], true
 }
 
-// can reports whether the type has a verb.
-func (t Type) can(verb string) bool {
+// hasVerb reports whether the type has a verb.
+func (t Type) hasVerb(verb string) bool {
 	return len(t.Verbs) == 0 || slices.Contains(t.Verbs, verb)
 }

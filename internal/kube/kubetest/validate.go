@@ -13,9 +13,9 @@ import (
 	sigsjson "sigs.k8s.io/json"
 )
 
-// decode reads the object of a request and refuses what its Go type does not
+// decodeBody reads the object of a request and refuses what its Go type does not
 // know. Of types without a Go type only the metadata is known.
-func (s *Server) decode(t Type, q Request) (object, error) {
+func (s *Server) decodeBody(t Type, q Request) (object, error) {
 	var o object
 	if err := json.Unmarshal(q.Body, &o); err != nil || o == nil {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("the body is no object: %v", err))
@@ -27,7 +27,7 @@ func (s *Server) decode(t Type, q Request) (object, error) {
 	if err := s.checkFields(t, q.Body, o); err != nil {
 		return nil, err
 	}
-	switch ns := text(o, "namespace"); {
+	switch ns := metaText(o, "namespace"); {
 	case ns == "" && t.Namespaced:
 		metaOf(o)["namespace"] = q.Namespace
 	case ns != q.Namespace:
@@ -41,20 +41,20 @@ func (s *Server) checkFields(t Type, body []byte, o object) error {
 	if err != nil {
 		return err
 	}
-	if err := strictly(meta, &metav1.ObjectMeta{}); err != nil {
+	if err := decodeStrictly(meta, &metav1.ObjectMeta{}); err != nil {
 		return apierrors.NewBadRequest("metadata: " + err.Error())
 	}
 	typed, err := s.scheme.New(schema.GroupVersionKind{Group: t.Group, Version: t.Version, Kind: t.Kind})
 	if err != nil {
 		return nil //nolint:nilerr // a type without a Go type
 	}
-	if err := strictly(body, typed); err != nil {
+	if err := decodeStrictly(body, typed); err != nil {
 		return apierrors.NewBadRequest(t.Kind + " in version " + t.Version + " cannot be handled: " + err.Error())
 	}
 	return nil
 }
 
-func strictly(raw []byte, into any) error {
+func decodeStrictly(raw []byte, into any) error {
 	unknown, err := sigsjson.UnmarshalStrict(raw, into)
 	if err != nil {
 		return err
@@ -69,25 +69,25 @@ func strictly(raw []byte, into any) error {
 	return nil
 }
 
-// validate checks names, labels, owners and the like as API servers do.
-func (s *Server) validate(t Type, o object) error {
-	meta := convert[metav1.ObjectMeta](s, metaOf(o))
+// validateObject checks names, labels, owners and the like as API servers do.
+func (s *Server) validateObject(t Type, o object) error {
+	meta := convertObject[metav1.ObjectMeta](s, metaOf(o))
 	errs := validation.ValidateObjectMeta(&meta, t.Namespaced, nameRule(t), field.NewPath("metadata"))
 	if len(errs) > 0 {
-		return apierrors.NewInvalid(t.gk(), meta.Name, errs)
+		return apierrors.NewInvalid(t.groupKind(), meta.Name, errs)
 	}
 	return nil
 }
 
 // validateChange checks what must not change as well.
 func (s *Server) validateChange(t Type, o, before object) error {
-	if err := s.validate(t, o); err != nil {
+	if err := s.validateObject(t, o); err != nil {
 		return err
 	}
-	is, was := convert[metav1.ObjectMeta](s, metaOf(o)), convert[metav1.ObjectMeta](s, metaOf(before))
+	is, was := convertObject[metav1.ObjectMeta](s, metaOf(o)), convertObject[metav1.ObjectMeta](s, metaOf(before))
 	errs := validation.ValidateObjectMetaUpdate(&is, &was, field.NewPath("metadata"))
 	if len(errs) > 0 {
-		return apierrors.NewInvalid(t.gk(), was.Name, errs)
+		return apierrors.NewInvalid(t.groupKind(), was.Name, errs)
 	}
 	return nil
 }

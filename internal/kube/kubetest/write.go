@@ -19,31 +19,31 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
-// create stores a new object. The caller holds the lock.
-func (s *Server) create(t Type, q Request) (object, error) {
-	o, err := s.decode(t, q)
+// createObject stores a new object. The caller holds the lock.
+func (s *Server) createObject(t Type, q Request) (object, error) {
+	o, err := s.decodeBody(t, q)
 	if err != nil {
 		return nil, err
 	}
-	if text(o, "resourceVersion") != "" {
+	if metaText(o, "resourceVersion") != "" {
 		return nil, apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
 	}
-	if err := s.enter(t, q, o); err != nil {
+	if err := s.checkNamespace(t, q, o); err != nil {
 		return nil, err
 	}
 	meta := metaOf(o)
 	for _, given := range []string{"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"} {
 		delete(meta, given) // is the server's to give
 	}
-	if text(o, "name") == "" && text(o, "generateName") != "" {
-		meta["name"] = text(o, "generateName") + randomSuffix()
+	if metaText(o, "name") == "" && metaText(o, "generateName") != "" {
+		meta["name"] = metaText(o, "generateName") + randomSuffix()
 	}
-	if err := s.validate(t, o); err != nil {
+	if err := s.validateObject(t, o); err != nil {
 		return nil, err
 	}
-	key := objectKey{t.GroupResource(), q.Namespace, text(o, "name")}
+	key := objectKey{t.GroupResource(), q.Namespace, metaText(o, "name")}
 	if _, taken := s.objects[key]; taken {
-		return nil, apierrors.NewAlreadyExists(t.gr(), key.name)
+		return nil, apierrors.NewAlreadyExists(t.groupResource(), key.name)
 	}
 	if t.Status {
 		delete(o, "status")
@@ -51,13 +51,13 @@ func (s *Server) create(t Type, q Request) (object, error) {
 	if phase := firstPhase(t); phase != "" {
 		o["status"] = object{"phase": phase}
 	}
-	return s.finish(t, q, key, o), nil
+	return s.storeUnlessDryRun(t, q, key, o), nil
 }
 
-// finish stores a changed object, unless it is a dry run, and shows it.
-func (s *Server) finish(t Type, q Request, key objectKey, o object) object {
+// storeUnlessDryRun stores a changed object, unless it is a dry run, and shows it.
+func (s *Server) storeUnlessDryRun(t Type, q Request, key objectKey, o object) object {
 	if q.Query.Get("dryRun") == "" {
-		s.settle(key, o)
+		s.saveOrRemove(key, o)
 	}
 	return t.inVersion(o)
 }
@@ -76,47 +76,47 @@ func randomSuffix() string {
 	return b.String()
 }
 
-// enter refuses a new object whose namespace is not there, or on its way out.
-func (s *Server) enter(t Type, q Request, o object) error {
+// checkNamespace refuses a new object whose namespace is not there, or on its way out.
+func (s *Server) checkNamespace(t Type, q Request, o object) error {
 	if !t.Namespaced {
 		return nil
 	}
 	space, ok := s.objects[namespaceKey(q.Namespace)]
 	if !ok {
-		return apierrors.NewNotFound(Type{Resource: kube.Resource{Name: "namespaces"}}.gr(), q.Namespace)
+		return apierrors.NewNotFound(Type{Resource: kube.Resource{Name: "namespaces"}}.groupResource(), q.Namespace)
 	}
-	if empty(metaOf(space)["deletionTimestamp"]) {
+	if isEmpty(metaOf(space)["deletionTimestamp"]) {
 		return nil
 	}
-	err := apierrors.NewForbidden(t.gr(), text(o, "name"), fmt.Errorf("unable to create new content in namespace %s because it is being terminated", q.Namespace))
+	err := apierrors.NewForbidden(t.groupResource(), metaText(o, "name"), fmt.Errorf("unable to create new content in namespace %s because it is being terminated", q.Namespace))
 	err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{
 		Type: "NamespaceTerminating", Message: "namespace " + q.Namespace + " is being terminated", Field: "metadata.namespace",
 	})
 	return err
 }
 
-// replace is an update. The caller holds the lock.
-func (s *Server) replace(t Type, q Request) (object, error) {
-	o, err := s.decode(t, q)
+// updateObject is an update. The caller holds the lock.
+func (s *Server) updateObject(t Type, q Request) (object, error) {
+	o, err := s.decodeBody(t, q)
 	if err != nil {
 		return nil, err
 	}
-	if text(o, "name") != q.Name {
+	if metaText(o, "name") != q.Name {
 		return nil, apierrors.NewBadRequest("the name of the object does not match the name on the URL")
 	}
-	return s.change(t, q, o)
+	return s.changeObject(t, q, o)
 }
 
-// patch merges a patch of the one kind that Lifeboat sends. The caller holds the
+// patchObject merges a patch of the one kind that Lifeboat sends. The caller holds the
 // lock.
-func (s *Server) patch(t Type, q Request, contentType string) (object, error) {
+func (s *Server) patchObject(t Type, q Request, contentType string) (object, error) {
 	if contentType != string(kube.PatchMerge) {
 		return nil, &apierrors.StatusError{ErrStatus: metav1.Status{
 			Status: metav1.StatusFailure, Code: http.StatusUnsupportedMediaType, Reason: metav1.StatusReasonUnsupportedMediaType,
 			Message: "kubetest knows merge patches only, not " + contentType,
 		}}
 	}
-	before, err := s.stored(t, q)
+	before, err := s.storedObject(t, q)
 	if err != nil {
 		return nil, err
 	}
@@ -129,22 +129,22 @@ func (s *Server) patch(t Type, q Request, contentType string) (object, error) {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	q.Body = merged
-	o, err := s.decode(t, q)
+	o, err := s.decodeBody(t, q)
 	if err != nil {
 		return nil, err
 	}
-	return s.change(t, q, o)
+	return s.changeObject(t, q, o)
 }
 
-// change stores what an update or a patch makes of an object.
-func (s *Server) change(t Type, q Request, o object) (object, error) {
-	before, err := s.stored(t, q)
+// changeObject stores what an update or a patch makes of an object.
+func (s *Server) changeObject(t Type, q Request, o object) (object, error) {
+	before, err := s.storedObject(t, q)
 	if err != nil {
 		return nil, err
 	}
 	for _, field := range []string{"uid", "resourceVersion"} {
-		if is, want := text(before, field), text(o, field); want != "" && want != is {
-			return nil, apierrors.NewConflict(t.gr(), q.Name, fmt.Errorf("%s is %s, not %s", field, is, want))
+		if is, want := metaText(before, field), metaText(o, field); want != "" && want != is {
+			return nil, apierrors.NewConflict(t.groupResource(), q.Name, fmt.Errorf("%s is %s, not %s", field, is, want))
 		}
 		metaOf(o)[field] = metaOf(before)[field]
 	}
@@ -158,7 +158,7 @@ func (s *Server) change(t Type, q Request, o object) (object, error) {
 	if reflect.DeepEqual(o, before) {
 		return before, nil // what changes nothing makes no new state
 	}
-	return s.finish(t, q, objectKey{t.GroupResource(), q.Namespace, q.Name}, o), nil
+	return s.storeUnlessDryRun(t, q, objectKey{t.GroupResource(), q.Namespace, q.Name}, o), nil
 }
 
 // keepOtherHalf undoes what a write of the status says of the rest, and the other
@@ -185,21 +185,21 @@ func setOrDelete(o object, key string, value any) {
 	o[key] = value
 }
 
-// delete removes an object, or marks it where finalizers or a kubelet have a say.
+// deleteObject removes an object, or marks it where finalizers or a kubelet have a say.
 // The caller holds the lock.
-func (s *Server) delete(t Type, q Request) (object, error) {
+func (s *Server) deleteObject(t Type, q Request) (object, error) {
 	opts, err := deleteOptions(q)
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.stored(t, q)
+	o, err := s.storedObject(t, q)
 	if err != nil {
 		return nil, err
 	}
 	if p := opts.Preconditions; p != nil {
 		for field, want := range map[string]*string{"uid": (*string)(p.UID), "resourceVersion": p.ResourceVersion} {
-			if want != nil && *want != text(o, field) {
-				return nil, apierrors.NewConflict(t.gr(), q.Name, fmt.Errorf("precondition failed: %s is %s, not %s", field, text(o, field), *want))
+			if want != nil && *want != metaText(o, field) {
+				return nil, apierrors.NewConflict(t.groupResource(), q.Name, fmt.Errorf("precondition failed: %s is %s, not %s", field, metaText(o, field), *want))
 			}
 		}
 	}
@@ -210,16 +210,16 @@ func (s *Server) delete(t Type, q Request) (object, error) {
 	if key.resource == "namespaces" {
 		s.emptyNamespace(q.Name)
 	}
-	if !s.waits(t, o, opts) {
-		s.drop(key)
+	if !s.isHeldBack(t, o, opts) {
+		s.dropObject(key)
 		return object{"kind": "Status", "apiVersion": "v1", "status": metav1.StatusSuccess}, nil
 	}
-	if empty(metaOf(o)["deletionTimestamp"]) {
-		metaOf(o)["deletionTimestamp"] = now()
+	if isEmpty(metaOf(o)["deletionTimestamp"]) {
+		metaOf(o)["deletionTimestamp"] = currentTime()
 		if key.resource == "namespaces" {
 			o["status"] = object{"phase": "Terminating"}
 		}
-		s.save(key, o)
+		s.saveObject(key, o)
 	}
 	return o, nil
 }
@@ -238,15 +238,15 @@ func deleteOptions(q Request) (metav1.DeleteOptions, error) {
 	return opts, nil
 }
 
-// waits reports whether a deleted object stays for a while: no kubelet ends a pod
+// isHeldBack reports whether a deleted object stays for a while: no kubelet ends a pod
 // on a node here, so the test removes it.
-func (s *Server) waits(t Type, o object, opts metav1.DeleteOptions) bool {
+func (s *Server) isHeldBack(t Type, o object, opts metav1.DeleteOptions) bool {
 	switch t.GroupResource() {
 	case "pods":
 		atOnce := opts.GracePeriodSeconds != nil && *opts.GracePeriodSeconds == 0
 		return len(finalizersOf(o)) > 0 || textAt(o, "spec", "nodeName") != "" && !atOnce
 	case "namespaces":
-		return len(finalizersOf(o)) > 0 || s.holdsAny(text(o, "name"))
+		return len(finalizersOf(o)) > 0 || s.holdsAny(metaText(o, "name"))
 	}
 	return len(finalizersOf(o)) > 0
 }
@@ -258,9 +258,9 @@ func (s *Server) emptyNamespace(namespace string) {
 		case key.namespace != namespace:
 		case len(finalizersOf(o)) == 0:
 			delete(s.objects, key)
-		case empty(metaOf(o)["deletionTimestamp"]):
-			metaOf(o)["deletionTimestamp"] = now()
-			s.save(key, o)
+		case isEmpty(metaOf(o)["deletionTimestamp"]):
+			metaOf(o)["deletionTimestamp"] = currentTime()
+			s.saveObject(key, o)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -36,8 +37,8 @@ type hookEnd struct {
 	Next  string `json:"next,omitempty"`  // step, if not the usual one
 	// Again says that an attempt was lost while the hook ran; Left is its command,
 	// if it got so far.
-	Again bool              `json:"again,omitempty"`
-	Left  *kube.ExecProcess `json:"left,omitempty"`
+	Again bool          `json:"again,omitempty"`
+	Left  *exec.Process `json:"left,omitempty"`
 }
 
 // States of a hook.
@@ -197,7 +198,7 @@ func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, er
 	default:
 		end.State, end.Text = hookFailed, err.Error()
 		if kube.IsForbidden(err) {
-			end.Next = kube.ExecRemedy
+			end.Next = exec.Remedy
 		}
 	}
 	return false, nil
@@ -208,13 +209,13 @@ func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, er
 func (h *hookRun) exec(ctx context.Context, p *podRun, i int) error {
 	run, end := p.Hooks[i], &p.Runs[i]
 	if end.Left != nil {
-		if err := h.r.Kube.EndExec(ctx, p.Namespace, p.Name, *end.Left); err != nil {
+		if err := exec.End(ctx, h.r.Kube, p.Namespace, p.Name, *end.Left); err != nil {
 			return fmt.Errorf("after a worker was lost: %w", err)
 		}
 	}
-	_, err := h.r.Kube.Exec(ctx, kube.ExecRequest{
+	_, err := exec.Run(ctx, h.r.Kube, exec.Request{
 		Namespace: p.Namespace, Pod: p.Name, Container: run.Container, Command: run.Command, Timeout: run.Timeout,
-		Started: func(ctx context.Context, at kube.ExecProcess) {
+		Started: func(ctx context.Context, at exec.Process) {
 			end.Left = &at
 			_ = h.s.Stage.Put(ctx, p.file(), p) // without it a lost worker's command may overlap its repetition
 		},
@@ -226,7 +227,7 @@ func (h *hookRun) exec(ctx context.Context, p *podRun, i int) error {
 // later says that a command has not begun and may yet: its container is on its way up
 // or cannot be reached now.
 func later(err error) bool {
-	return errors.Is(err, kube.ErrNotRunning) || errors.Is(err, kube.ErrUnreachable) ||
+	return errors.Is(err, exec.ErrNotRunning) || errors.Is(err, exec.ErrUnreachable) ||
 		kube.IsNotFound(err) || kube.IsUnavailable(err)
 }
 

@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
@@ -148,12 +148,12 @@ func TestHooksOfAPod(t *testing.T) {
 
 func TestLaterTriesAreForWhatHasNotBegun(t *testing.T) {
 	for err, want := range map[error]bool{
-		fmt.Errorf("x: %w", kube.ErrNotRunning):                           true,
-		fmt.Errorf("x: %w", kube.ErrUnreachable):                          true,
-		fmt.Errorf("x: %w", kube.ErrNotStarted):                           false,
-		fmt.Errorf("x: %w", kube.ErrNoContainer):                          false,
-		fmt.Errorf("x: %w", &kube.ExitError{Code: 1}):                     false,
-		fmt.Errorf("x: %w", &kube.InterruptedError{Why: kube.ErrTimeout}): false,
+		fmt.Errorf("x: %w", exec.ErrNotRunning):                           true,
+		fmt.Errorf("x: %w", exec.ErrUnreachable):                          true,
+		fmt.Errorf("x: %w", exec.ErrNotStarted):                           false,
+		fmt.Errorf("x: %w", exec.ErrNoContainer):                          false,
+		fmt.Errorf("x: %w", &exec.ExitError{Code: 1}):                     false,
+		fmt.Errorf("x: %w", &exec.InterruptedError{Why: exec.ErrTimeout}): false,
 		errors.New("x"): false,
 	} {
 		if later(err) != want {

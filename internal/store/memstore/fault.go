@@ -55,16 +55,16 @@ func (m Match) Key(text string) Match {
 
 // Times narrows a choice to its first n requests.
 func (m Match) Times(n int) Match {
-	return m.between(0, n)
+	return m.countBetween(0, n)
 }
 
 // After narrows a choice to what follows its first n requests.
 func (m Match) After(n int) Match {
-	return m.between(n, int(^uint(0)>>1))
+	return m.countBetween(n, int(^uint(0)>>1))
 }
 
-// between counts under the store's lock, which is held where a Match is asked.
-func (m Match) between(from, to int) Match {
+// countBetween counts under the store's lock, which is held where a Match is asked.
+func (m Match) countBetween(from, to int) Match {
 	asked := 0
 	return func(r Request) bool {
 		if !m(r) {
@@ -131,10 +131,10 @@ func (s *Store) Count(match Match) int {
 	return n
 }
 
-// begin records a request and lets befall it what the test wants. The context's
+// beginRequest records a request and lets befall it what the test wants. The context's
 // end is an error of its own, never store.ErrUnavailable.
-func (s *Store) begin(ctx context.Context, op Op, key string) error {
-	delay, fault := s.accept(Request{op, key})
+func (s *Store) beginRequest(ctx context.Context, op Op, key string) error {
+	delay, fault := s.recordRequest(Request{op, key})
 	if delay > 0 {
 		timer := time.NewTimer(delay)
 		defer timer.Stop()
@@ -149,7 +149,7 @@ func (s *Store) begin(ctx context.Context, op Op, key string) error {
 	return fault
 }
 
-func (s *Store) accept(r Request) (delay time.Duration, fault error) {
+func (s *Store) recordRequest(r Request) (delay time.Duration, fault error) {
 	s.sent.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,8 +166,8 @@ func (s *Store) accept(r Request) (delay time.Duration, fault error) {
 	return delay, fault
 }
 
-// reply is the error in place of a lost reply. The caller holds the lock.
-func (s *Store) reply(op Op, key string) error {
+// lostReply is the error in place of a lost reply. The caller holds the lock.
+func (s *Store) lostReply(op Op, key string) error {
 	for _, rule := range s.rules {
 		if rule.lost != nil && rule.match(Request{op, key}) {
 			return rule.lost
@@ -176,17 +176,17 @@ func (s *Store) reply(op Op, key string) error {
 	return nil
 }
 
-func readable(op Op, key string) error {
+func checkReadable(op Op, key string) error {
 	if err := store.CheckKey(key); err != nil {
 		return &awserr.Error{Op: string(op), Name: key, Kind: store.ErrInvalid, Cause: err}
 	}
 	return nil
 }
 
-// writable refuses what a location that is only read refuses, and bad keys.
-func (s *Store) writable(op Op, key string) error {
+// checkWritable refuses what a location that is only read refuses, and bad keys.
+func (s *Store) checkWritable(op Op, key string) error {
 	if s.readOnly {
 		return &awserr.Error{Op: string(op), Name: key, Kind: store.ErrReadOnly}
 	}
-	return readable(op, key)
+	return checkReadable(op, key)
 }

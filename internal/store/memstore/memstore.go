@@ -78,11 +78,11 @@ func (s *Store) ReadOnly() bool { return s.readOnly }
 func (s *Store) Set(key string, body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.set(key, bytes.Clone(body))
+	s.setObject(key, bytes.Clone(body))
 }
 
-// set takes the body over. The caller holds the lock.
-func (s *Store) set(key string, body []byte) {
+// setObject takes the body over. The caller holds the lock.
+func (s *Store) setObject(key string, body []byte) {
 	s.version++
 	s.objects[key] = object{body: body, etag: fmt.Sprintf("%032x", s.version), modified: time.Now()}
 }
@@ -125,36 +125,36 @@ func (s *Store) Keys() []string {
 
 // Put writes body under key. See store.Store.
 func (s *Store) Put(ctx context.Context, key string, body []byte, o store.PutOptions) error {
-	if err := s.writable(OpPut, key); err != nil {
+	if err := s.checkWritable(OpPut, key); err != nil {
 		return err
 	}
-	if err := s.begin(ctx, OpPut, key); err != nil {
+	if err := s.beginRequest(ctx, OpPut, key); err != nil {
 		return err
 	}
 	s.written.Add(int64(len(body)))
-	return s.commit(OpPut, key, bytes.Clone(body), o)
+	return s.commitObject(OpPut, key, bytes.Clone(body), o)
 }
 
-// commit stores a finished object, unless its condition does not hold.
-func (s *Store) commit(op Op, key string, body []byte, o store.PutOptions) error {
+// commitObject stores a finished object, unless its condition does not hold.
+func (s *Store) commitObject(op Op, key string, body []byte, o store.PutOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, taken := s.objects[key]; taken && o.IfAbsent {
 		return &awserr.Error{Op: string(op), Name: key, Kind: store.ErrExists}
 	}
-	s.set(key, body)
-	return s.reply(op, key)
+	s.setObject(key, body)
+	return s.lostReply(op, key)
 }
 
 // Compose writes dst as the concatenation of parts. See store.Store.
 func (s *Store) Compose(ctx context.Context, dst string, parts []store.Part, o store.PutOptions) error {
-	if err := s.writable(OpCompose, dst); err != nil {
+	if err := s.checkWritable(OpCompose, dst); err != nil {
 		return err
 	}
 	if err := checkParts(dst, parts); err != nil {
 		return err
 	}
-	if err := s.begin(ctx, OpCompose, dst); err != nil {
+	if err := s.beginRequest(ctx, OpCompose, dst); err != nil {
 		return err
 	}
 	var body bytes.Buffer
@@ -163,7 +163,7 @@ func (s *Store) Compose(ctx context.Context, dst string, parts []store.Part, o s
 			return err
 		}
 	}
-	return s.commit(OpCompose, dst, body.Bytes(), o)
+	return s.commitObject(OpCompose, dst, body.Bytes(), o)
 }
 
 func checkParts(dst string, parts []store.Part) error {
@@ -190,7 +190,7 @@ func (s *Store) appendPart(ctx context.Context, body *bytes.Buffer, p store.Part
 	if p.Size == 0 {
 		return nil
 	}
-	o, err := s.find(ctx, OpCopy, p.Key)
+	o, err := s.findObject(ctx, OpCopy, p.Key)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (s *Store) appendPart(ctx context.Context, body *bytes.Buffer, p store.Part
 // Delete removes objects. See store.Store.
 func (s *Store) Delete(ctx context.Context, keys ...string) error {
 	for _, key := range keys {
-		if err := s.writable(OpDelete, key); err != nil {
+		if err := s.checkWritable(OpDelete, key); err != nil {
 			return err
 		}
 	}
@@ -215,7 +215,7 @@ func (s *Store) Delete(ctx context.Context, keys ...string) error {
 // DeletePrefix removes every object below prefix. See store.Store. It is a
 // listing and one OpDelete for each key.
 func (s *Store) DeletePrefix(ctx context.Context, prefix string) (int, error) {
-	if err := s.writable(OpDelete, prefix); err != nil {
+	if err := s.checkWritable(OpDelete, prefix); err != nil {
 		return 0, err
 	}
 	var keys []string
@@ -241,21 +241,21 @@ func (s *Store) deleteAll(ctx context.Context, keys []string) (gone int, err err
 }
 
 func (s *Store) deleteOne(ctx context.Context, key string) error {
-	if err := s.begin(ctx, OpDelete, key); err != nil {
+	if err := s.beginRequest(ctx, OpDelete, key); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.objects, key)
-	return s.reply(OpDelete, key)
+	return s.lostReply(OpDelete, key)
 }
 
 // AbortUploads drops what SetUpload left. See store.Store.
 func (s *Store) AbortUploads(ctx context.Context, prefix string) (int, error) {
-	if err := s.writable(OpAbortUploads, prefix); err != nil {
+	if err := s.checkWritable(OpAbortUploads, prefix); err != nil {
 		return 0, err
 	}
-	if err := s.begin(ctx, OpAbortUploads, prefix); err != nil {
+	if err := s.beginRequest(ctx, OpAbortUploads, prefix); err != nil {
 		return 0, err
 	}
 	s.mu.Lock()
@@ -267,7 +267,7 @@ func (s *Store) AbortUploads(ctx context.Context, prefix string) (int, error) {
 			delete(s.uploads, key)
 		}
 	}
-	return gone, s.reply(OpAbortUploads, prefix)
+	return gone, s.lostReply(OpAbortUploads, prefix)
 }
 
 // Conditional reports whether writes can be conditional. See store.Store.
@@ -275,7 +275,7 @@ func (s *Store) Conditional(ctx context.Context) (bool, error) {
 	if s.readOnly {
 		return false, &awserr.Error{Op: string(OpConditional), Kind: store.ErrReadOnly}
 	}
-	if err := s.begin(ctx, OpConditional, ""); err != nil {
+	if err := s.beginRequest(ctx, OpConditional, ""); err != nil {
 		return false, err
 	}
 	return !s.unconditional, nil

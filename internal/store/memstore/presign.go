@@ -21,21 +21,21 @@ const urlBase = "http://memstore.invalid/"
 
 // Presign returns a URL that FetchURL reads until ttl has passed. See store.Store.
 func (s *Store) Presign(ctx context.Context, key string, ttl time.Duration) (string, error) {
-	if err := readable(OpPresign, key); err != nil {
+	if err := checkReadable(OpPresign, key); err != nil {
 		return "", err
 	}
 	if ttl <= 0 {
 		return "", awserr.Fail(string(OpPresign), key, store.ErrInvalid, "a URL cannot live for %s", ttl)
 	}
-	if err := s.begin(ctx, OpPresign, key); err != nil {
+	if err := s.beginRequest(ctx, OpPresign, key); err != nil {
 		return "", err
 	}
 	expires := strconv.FormatInt(time.Now().Add(ttl).UnixNano(), 10)
-	query := url.Values{"expires": {expires}, "signature": {s.sign(key, expires)}}
+	query := url.Values{"expires": {expires}, "signature": {s.signURL(key, expires)}}
 	return urlBase + (&url.URL{Path: key}).EscapedPath() + "?" + query.Encode(), nil
 }
 
-func (s *Store) sign(key, expires string) string {
+func (s *Store) signURL(key, expires string) string {
 	mac := hmac.New(sha256.New, []byte(s.secret))
 	_, _ = fmt.Fprintf(mac, "%s\n%s", expires, key) // a hash takes all bytes
 	return hex.EncodeToString(mac.Sum(nil))
@@ -49,9 +49,9 @@ func (s *Store) FetchURL(ctx context.Context, address string) ([]byte, error) {
 	}
 	key, expires := strings.TrimPrefix(u.Path, "/"), u.Query().Get("expires")
 	until, err := strconv.ParseInt(expires, 10, 64)
-	if err != nil || !hmac.Equal([]byte(u.Query().Get("signature")), []byte(s.sign(key, expires))) || time.Now().UnixNano() > until {
+	if err != nil || !hmac.Equal([]byte(u.Query().Get("signature")), []byte(s.signURL(key, expires))) || time.Now().UnixNano() > until {
 		return nil, awserr.Fail("fetch signed URL", key, store.ErrAccessDenied, "not signed by this store, or expired")
 	}
-	o, err := s.find(ctx, OpGet, key)
+	o, err := s.findObject(ctx, OpGet, key)
 	return bytes.Clone(o.body), err
 }

@@ -18,11 +18,11 @@ const pageSize = 1000
 
 // Get opens an object. See store.Store.
 func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, store.Info, error) {
-	o, err := s.find(ctx, OpGet, key)
+	o, err := s.findObject(ctx, OpGet, key)
 	if err != nil {
 		return nil, store.Info{}, err
 	}
-	return s.newBody(ctx, key, o.body), o.info(key), nil
+	return s.newBody(ctx, key, o.body), o.storedInfo(key), nil
 }
 
 // GetRange opens part of an object. See store.Store.
@@ -30,7 +30,7 @@ func (s *Store) GetRange(ctx context.Context, key string, off, n int64) (io.Read
 	if off < 0 {
 		return nil, awserr.Fail(string(OpGetRange), key, store.ErrInvalid, "negative offset %d", off)
 	}
-	o, err := s.find(ctx, OpGetRange, key)
+	o, err := s.findObject(ctx, OpGetRange, key)
 	if err != nil {
 		return nil, err
 	}
@@ -43,16 +43,16 @@ func (s *Store) GetRange(ctx context.Context, key string, off, n int64) (io.Read
 
 // Head describes an object. See store.Store.
 func (s *Store) Head(ctx context.Context, key string) (store.Info, error) {
-	o, err := s.find(ctx, OpHead, key)
-	return o.info(key), err
+	o, err := s.findObject(ctx, OpHead, key)
+	return o.storedInfo(key), err
 }
 
-// find is a request for one object.
-func (s *Store) find(ctx context.Context, op Op, key string) (object, error) {
-	if err := readable(op, key); err != nil {
+// findObject is a request for one object.
+func (s *Store) findObject(ctx context.Context, op Op, key string) (object, error) {
+	if err := checkReadable(op, key); err != nil {
 		return object{}, err
 	}
-	if err := s.begin(ctx, op, key); err != nil {
+	if err := s.beginRequest(ctx, op, key); err != nil {
 		return object{}, err
 	}
 	s.mu.Lock()
@@ -64,8 +64,8 @@ func (s *Store) find(ctx context.Context, op Op, key string) (object, error) {
 	return o, nil
 }
 
-// info describes an object; one that is not there has none.
-func (o object) info(key string) store.Info {
+// storedInfo describes an object; one that is not there has none.
+func (o object) storedInfo(key string) store.Info {
 	if o.etag == "" {
 		return store.Info{}
 	}
@@ -75,11 +75,11 @@ func (o object) info(key string) store.Info {
 // List calls fn for every object below prefix. See store.Store.
 func (s *Store) List(ctx context.Context, prefix string, fn func(store.Info) error) error {
 	for after, more := "", true; more; {
-		if err := s.begin(ctx, OpList, prefix); err != nil {
+		if err := s.beginRequest(ctx, OpList, prefix); err != nil {
 			return err
 		}
 		var page []store.Info
-		page, more = s.page(prefix, after)
+		page, more = s.listPage(prefix, after)
 		for _, i := range page {
 			if err := fn(i); err != nil {
 				return err
@@ -90,13 +90,13 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(store.Info) err
 	return nil
 }
 
-// page holds the objects whose keys follow after.
-func (s *Store) page(prefix, after string) (page []store.Info, more bool) {
+// listPage holds the objects whose keys follow after.
+func (s *Store) listPage(prefix, after string) (page []store.Info, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, o := range s.objects {
 		if strings.HasPrefix(key, prefix) && key > after {
-			page = append(page, o.info(key))
+			page = append(page, o.storedInfo(key))
 		}
 	}
 	slices.SortFunc(page, func(a, b store.Info) int { return strings.Compare(a.Key, b.Key) })
@@ -111,7 +111,7 @@ func (s *Store) Dirs(ctx context.Context, prefix string) ([]string, error) {
 	}
 	var all []string
 	for more := true; more; {
-		if err := s.begin(ctx, OpDirs, prefix); err != nil {
+		if err := s.beginRequest(ctx, OpDirs, prefix); err != nil {
 			return nil, err
 		}
 		rest := s.dirsAfter(prefix, all)

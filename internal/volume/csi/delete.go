@@ -8,6 +8,7 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -119,7 +120,7 @@ func (d *deletion) deleteAll(ctx context.Context, all []volume.CSIRef, kept map[
 func (d *deletion) readCluster(ctx context.Context) (err error) {
 	own := resource.LabelBackup + "=" + resource.LabelValue(d.owner.Name)
 	d.live, err = kube.ListMap[snapshotv1.VolumeSnapshotContent](ctx, d.kube, kube.VolumeSnapshotContents(), "", own)
-	if kube.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
 		d.missing = "the cluster does not serve " + resource.VolumeSnapshotContents
 		return nil
 	}

@@ -8,14 +8,14 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
-
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -166,7 +166,7 @@ func (c *Snapshots) deleteSnapshots(ctx context.Context, live map[string]snapsho
 		vs := live[key]
 		content := contentOf(&vs)
 		err := c.setPolicy(ctx, content, policy)
-		if kube.IsNotFound(err) {
+		if apierrors.IsNotFound(err) {
 			err = nil // none was made, or it is gone
 		}
 		if err == nil && policy == snapshotv1.VolumeSnapshotContentRetain {
@@ -185,14 +185,14 @@ func (c *Snapshots) deleteOrphanContents(ctx context.Context, names []string, po
 	return parallel.ForEach(ctx, retainWindow, names, func(ctx context.Context, name string) error {
 		content, err := kube.Read[snapshotv1.VolumeSnapshotContent](ctx, c.Kube, kube.VolumeSnapshotContents(), "", name)
 		switch {
-		case kube.IsNotFound(err):
+		case apierrors.IsNotFound(err):
 			return nil
 		case err != nil:
 			return err
 		case content.DeletionTimestamp != nil && content.Spec.DeletionPolicy == policy:
 			return nil
 		case policy == snapshotv1.VolumeSnapshotContentDelete:
-			if err := c.setPolicy(ctx, name, policy); err != nil && !kube.IsNotFound(err) {
+			if err := c.setPolicy(ctx, name, policy); err != nil && !apierrors.IsNotFound(err) {
 				return err
 			}
 		case content.Spec.DeletionPolicy != policy:
@@ -211,7 +211,7 @@ func (c *Snapshots) setPolicy(ctx context.Context, content string, policy snapsh
 // deleteIfExists deletes what may be gone already.
 func (c *Snapshots) deleteIfExists(ctx context.Context, r kube.Resource, ns, name string) error {
 	err := c.Kube.Delete(ctx, r, ns, name, kube.DeleteOptions{})
-	if kube.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	return err

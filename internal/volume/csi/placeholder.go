@@ -12,6 +12,7 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -37,13 +38,13 @@ func (d *deletion) preparePlaceholder(ctx context.Context, s volume.CSIRef) (*pl
 		if err == nil {
 			return &placeholder{kube: d.kube, name: live.Name, times: d.times, backup: d.owner.Name, snapshot: live.Spec.VolumeSnapshotRef}, nil
 		}
-		if !kube.IsNotFound(err) {
+		if !apierrors.IsNotFound(err) {
 			return nil, err
 		}
 	}
 	c := d.placeholderContent(s)
 	_, err := kube.Make(ctx, d.kube, kube.VolumeSnapshotContents(), "", c, kube.CreateOptions{FieldManager: resource.FieldManager})
-	if err != nil && !kube.IsAlreadyExists(err) {
+	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return nil, err
 	}
 	return &placeholder{kube: d.kube, name: c.Name, times: d.times, made: true}, nil

@@ -7,6 +7,7 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
@@ -32,7 +33,7 @@ type placeholder struct {
 func (p *placeholder) awaitDeletion(ctx context.Context) (volume.Deletion, error) {
 	for began, wait := time.Now(), p.times.first; ; wait = min(2*wait, p.times.most) {
 		c, err := kube.Read[snapshotv1.VolumeSnapshotContent](ctx, p.kube, kube.VolumeSnapshotContents(), "", p.name)
-		if kube.IsNotFound(err) {
+		if apierrors.IsNotFound(err) {
 			return p.confirmDeleted(ctx)
 		}
 		if err != nil {
@@ -58,7 +59,7 @@ func (p *placeholder) deleteContent(ctx context.Context, c *snapshotv1.VolumeSna
 		return nil
 	}
 	err := p.kube.Delete(ctx, kube.VolumeSnapshotContents(), "", p.name, kube.DeleteOptions{UID: string(c.UID)})
-	if err == nil || kube.IsNotFound(err) {
+	if err == nil || apierrors.IsNotFound(err) {
 		p.requested = true
 		return nil
 	}
@@ -93,13 +94,13 @@ func (p *placeholder) verdict(c *snapshotv1.VolumeSnapshotContent, waited time.D
 // what was made for it is removed, if need be without the snapshotter.
 func (p *placeholder) release(ctx context.Context, end volume.Deletion) (volume.Deletion, error) {
 	err := patchContent(ctx, p.kube, p.name, map[string]any{"spec": map[string]any{"deletionPolicy": snapshotv1.VolumeSnapshotContentRetain}})
-	if kube.IsNotFound(err) && p.requested {
+	if apierrors.IsNotFound(err) && p.requested {
 		return p.confirmDeleted(ctx) // the driver was done in the last moment
 	}
-	if err != nil && !kube.IsNotFound(err) || !p.made {
+	if err != nil && !apierrors.IsNotFound(err) || !p.made {
 		return end, err
 	}
-	if err := p.kube.Delete(ctx, kube.VolumeSnapshotContents(), "", p.name, kube.DeleteOptions{}); err != nil && !kube.IsNotFound(err) {
+	if err := p.kube.Delete(ctx, kube.VolumeSnapshotContents(), "", p.name, kube.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		return end, err
 	}
 	return end, p.removeContent(ctx)
@@ -109,7 +110,7 @@ func (p *placeholder) release(ctx context.Context, end volume.Deletion) (volume.
 func (p *placeholder) removeContent(ctx context.Context) error {
 	for began, wait := time.Now(), p.times.first; time.Since(began) < p.times.release; wait = min(2*wait, p.times.most) {
 		_, err := p.kube.Get(ctx, kube.VolumeSnapshotContents(), "", p.name)
-		if kube.IsNotFound(err) {
+		if apierrors.IsNotFound(err) {
 			return nil
 		}
 		if err != nil {
@@ -120,7 +121,7 @@ func (p *placeholder) removeContent(ctx context.Context) error {
 		}
 	}
 	err := patchContent(ctx, p.kube, p.name, map[string]any{"metadata": map[string]any{"finalizers": nil}})
-	if kube.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	return err
@@ -145,7 +146,7 @@ func (p *placeholder) deleteVolumeSnapshot(ctx context.Context) error {
 	if err == nil && vs.UID == p.snapshot.UID && vs.Labels[resource.LabelBackup] == resource.LabelValue(p.backup) {
 		err = p.kube.Delete(ctx, kube.VolumeSnapshots(), ns, name, kube.DeleteOptions{UID: string(vs.UID)})
 	}
-	if kube.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -66,7 +67,7 @@ func (k *retainer) addClasses(ctx context.Context, completed []volume.Snapshot) 
 	}
 	for _, name := range slices.Sorted(maps.Keys(classes)) {
 		raw, err := k.c.Kube.Get(ctx, kube.VolumeSnapshotClasses(), "", name)
-		if kube.IsNotFound(err) {
+		if apierrors.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
@@ -111,7 +112,7 @@ func (k *retainer) retainSnapshot(ctx context.Context, t volume.Snapshot) error 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch handle := SnapshotHandleOf(content); {
-	case kube.IsNotFound(err):
+	case apierrors.IsNotFound(err):
 		k.failed[t.Volume] = "VolumeSnapshotContent " + name + " was deleted before the backup was complete"
 		return nil
 	case err != nil:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
@@ -138,7 +139,7 @@ func (t *reservation) createMissing(ctx context.Context, todo []int, live map[st
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
-		case kube.IsForbidden(err) || kube.IsInvalid(err) || kube.IsNotFound(err):
+		case apierrors.IsForbidden(err) || kube.IsInvalid(err) || apierrors.IsNotFound(err):
 			refused[i] = err.Error()
 			t.quotas[v.Driver].Release(t.snapshots.key(i))
 		case err != nil:
@@ -205,7 +206,7 @@ func (c *Snapshots) create(ctx context.Context, v *volume.Volume) (string, error
 	}
 	made, err := kube.Make(ctx, c.Kube, kube.VolumeSnapshots(), v.Namespace, vs, kube.WriteOptions{FieldManager: resource.FieldManager})
 	switch {
-	case kube.IsAlreadyExists(err):
+	case apierrors.IsAlreadyExists(err):
 		return "", nil
 	case err != nil:
 		return "", fmt.Errorf("snapshot claim %s: %w", resource.ObjectName(v.Namespace, v.Claim), err)

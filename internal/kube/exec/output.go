@@ -1,4 +1,4 @@
-package kube
+package exec
 
 import (
 	"bytes"
@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// execWords bounds what an error quotes of stderr, in bytes.
-const execWords = 512
+// maxStderrQuote bounds what an error quotes of stderr, in bytes.
+const maxStderrQuote = 512
 
-// execOutput keeps the ends of a command's outputs and the process id that the
+// output keeps the ends of a command's outputs and the process id that the
 // shell prints in front of them. Writers may outlive the stream's call.
-type execOutput struct {
+type output struct {
 	shell  bool
 	marker string
 
@@ -24,24 +24,24 @@ type execOutput struct {
 	known  chan string // receives id; never blocks
 }
 
-func newExecOutput(size int, marker string, shell bool) *execOutput {
-	return &execOutput{shell: shell, marker: marker, known: make(chan string, 1), opened: !shell, stdout: tail{max: size}, stderr: tail{max: size}}
+func newOutput(size int, marker string, shell bool) *output {
+	return &output{shell: shell, marker: marker, known: make(chan string, 1), opened: !shell, stdout: tail{max: size}, stderr: tail{max: size}}
 }
 
 // Write receives stdout.
-func (o *execOutput) Write(p []byte) (int, error) {
+func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n := len(p)
 	if !o.opened {
-		p = o.first(p)
+		p = o.cutMarker(p)
 	}
-	o.stdout.add(p)
+	o.stdout.appendBytes(p)
 	return n, nil
 }
 
-// first takes the marker's line off and returns what belongs to the command.
-func (o *execOutput) first(p []byte) []byte {
+// cutMarker takes the marker's line off and returns what belongs to the command.
+func (o *output) cutMarker(p []byte) []byte {
 	o.head = append(o.head, p...)
 	line, rest, found := bytes.Cut(o.head, []byte{'\n'})
 	if !found && len(o.head) < len(o.marker)+32 {
@@ -58,41 +58,41 @@ func (o *execOutput) first(p []byte) []byte {
 	return rest
 }
 
-// pid is the process id of the command; empty while it is not known.
-func (o *execOutput) pid() string {
+// processID is the process id of the command; empty while it is not known.
+func (o *output) processID() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.id
 }
 
-// errors is the writer of stderr.
-func (o *execOutput) errors() *execErrors { return (*execErrors)(o) }
+// stderrWriter is the writer of stderr.
+func (o *output) stderrWriter() *stderrWriter { return (*stderrWriter)(o) }
 
-// execErrors is the stderr of an execOutput.
-type execErrors execOutput
+// stderrWriter is the stderr of an output.
+type stderrWriter output
 
 // Write receives stderr.
-func (o *execErrors) Write(p []byte) (int, error) {
+func (o *stderrWriter) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.stderr.add(p)
+	o.stderr.appendBytes(p)
 	return len(p), nil
 }
 
-func (o *execOutput) result() ExecResult {
+func (o *output) toResult() Result {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.stdout.add(o.head) // a first line that never ended is no marker
+	o.stdout.appendBytes(o.head) // a first line that never ended is no marker
 	o.head, o.opened = nil, true
-	return ExecResult{Stdout: o.stdout.bytes(), Stderr: o.stderr.bytes(), Cut: o.stdout.cut || o.stderr.cut}
+	return Result{Stdout: o.stdout.lastBytes(), Stderr: o.stderr.lastBytes(), Cut: o.stdout.cut || o.stderr.cut}
 }
 
 // lastWords is the end of stderr in one line.
-func (o *execOutput) lastWords() string {
+func (o *output) lastWords() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	b := o.stderr.bytes()
-	text := strings.ToValidUTF8(string(b[max(0, len(b)-execWords):]), "")
+	b := o.stderr.lastBytes()
+	text := strings.ToValidUTF8(string(b[max(0, len(b)-maxStderrQuote):]), "")
 	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
 	return strings.TrimSpace(strings.Join(lines, " | "))
 }
@@ -104,7 +104,7 @@ type tail struct {
 	cut bool
 }
 
-func (t *tail) add(p []byte) {
+func (t *tail) appendBytes(p []byte) {
 	t.buf = append(t.buf, p...)
 	if len(t.buf) > 2*t.max { // not at every write: copying costs
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-t.max:]...)
@@ -112,7 +112,7 @@ func (t *tail) add(p []byte) {
 	}
 }
 
-func (t *tail) bytes() []byte {
+func (t *tail) lastBytes() []byte {
 	t.cut = t.cut || len(t.buf) > t.max
 	return bytes.Clone(t.buf[max(0, len(t.buf)-t.max):])
 }

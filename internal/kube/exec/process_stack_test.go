@@ -1,6 +1,6 @@
 //go:build stack && linux
 
-package kube
+package exec
 
 import (
 	"context"
@@ -73,7 +73,7 @@ func alive(t *testing.T, pidFile string) bool {
 	return !strings.HasPrefix(string(stat[strings.LastIndex(string(stat), ")"):]), ") Z")
 }
 
-func TestExecTimeoutEndsRealProcesses(t *testing.T) {
+func TestRunTimeoutEndsRealProcesses(t *testing.T) {
 	for name, shell := range shells(t) {
 		c := serve(t, processes(t, shell).ServeHTTP)
 		for what, script := range map[string]string{
@@ -87,7 +87,7 @@ func TestExecTimeoutEndsRealProcesses(t *testing.T) {
 				t.Parallel()
 				pid := filepath.Join(t.TempDir(), "pid")
 				start := time.Now()
-				res, err := c.Exec(context.Background(), ExecRequest{
+				res, err := Run(context.Background(), c, Request{
 					Namespace: "n", Pod: "p", Timeout: time.Second,
 					Command: append(append([]string{}, shell...), "-c", script, "sh", pid),
 				})
@@ -109,11 +109,11 @@ func TestExecTimeoutEndsRealProcesses(t *testing.T) {
 	}
 }
 
-func TestExecOfRealProcesses(t *testing.T) {
+func TestRunOfRealProcesses(t *testing.T) {
 	for name, shell := range shells(t) {
 		c := serve(t, processes(t, shell).ServeHTTP)
-		run := func(command ...string) (ExecResult, error) {
-			return c.Exec(context.Background(), ExecRequest{Namespace: "n", Pod: "p", Command: command})
+		run := func(command ...string) (Result, error) {
+			return Run(context.Background(), c, Request{Namespace: "n", Pod: "p", Command: command})
 		}
 		odd := `a "b" 'c' $HOME \n ; * ` + "\n"
 		res, err := run("printf", "%s|%s", odd, "")

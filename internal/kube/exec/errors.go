@@ -1,4 +1,4 @@
-package kube
+package exec
 
 import (
 	"context"
@@ -9,11 +9,14 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/util/exec"
+	utilexec "k8s.io/client-go/util/exec"
 	"k8s.io/streaming/pkg/httpstream"
 )
 
-// Sentinel errors of Exec.
+// Remedy is the next step where the API server refuses to run a command in a pod.
+const Remedy = "grant the worker the verbs get and create of pods/exec, then run it again"
+
+// Sentinel errors of Run.
 var (
 	// ErrNoContainer: the pod has no container of that name.
 	ErrNoContainer = errors.New("the pod has no such container")
@@ -79,30 +82,30 @@ func (e *InterruptedError) Unwrap() error { return e.Why }
 // Ended reports whether the command is known to be gone.
 func (e *InterruptedError) Ended() bool { return e.Left == "" }
 
-// judge makes an error of the way in which a stream ended.
-func (e *execution) judge(ctx context.Context, out *execOutput, err error) error {
-	var exit exec.CodeExitError
+// streamError makes an error of the way in which a stream ended.
+func (e *execution) streamError(ctx context.Context, out *output, err error) error {
+	var exit utilexec.CodeExitError
 	switch {
 	case err == nil:
 		return nil
-	case out.shell && out.pid() == "" && shellMissing(err):
+	case out.shell && out.processID() == "" && isShellMissing(err):
 		return errNoShell
 	case errors.As(err, &exit):
-		return &ExitError{Code: exit.Code, Stderr: e.scrub(out.lastWords())}
-	case out.pid() != "":
-		return &InterruptedError{Why: fmt.Errorf("%w: %s", errLost, e.reason(err)), Left: e.end(ctx, out)}
-	case neverStarted(err) && IsForbidden(e.plain(err)), strings.Contains(err.Error(), "unable to start container process"):
-		return fmt.Errorf("%w: %w", ErrNotStarted, e.plain(err))
-	case neverStarted(err):
-		return fmt.Errorf("%w: %w", ErrUnreachable, e.plain(err))
+		return &ExitError{Code: exit.Code, Stderr: e.hideArguments(out.lastWords())}
+	case out.processID() != "":
+		return &InterruptedError{Why: fmt.Errorf("%w: %s", errLost, e.errorText(err)), Left: e.endProcess(ctx, out)}
+	case isNeverStarted(err) && apierrors.IsForbidden(e.withoutChain(err)), strings.Contains(err.Error(), "unable to start container process"):
+		return fmt.Errorf("%w: %w", ErrNotStarted, e.withoutChain(err))
+	case isNeverStarted(err):
+		return fmt.Errorf("%w: %w", ErrUnreachable, e.withoutChain(err))
 	}
-	return fmt.Errorf("the command could not be run: %w", e.plain(err))
+	return fmt.Errorf("the command could not be run: %w", e.withoutChain(err))
 }
 
-// shellMissing: runtimes report a program that is not there as a failure of their
+// isShellMissing: runtimes report a program that is not there as a failure of their
 // own (containerd) or by the codes that shells use (CRI-O).
-func shellMissing(err error) bool {
-	var exit exec.CodeExitError
+func isShellMissing(err error) bool {
+	var exit utilexec.CodeExitError
 	if errors.As(err, &exit) {
 		return exit.Code == 126 || exit.Code == 127
 	}
@@ -118,47 +121,47 @@ func shellMissing(err error) bool {
 	return false
 }
 
-// neverStarted: the request was refused on the way to the container.
-func neverStarted(err error) bool {
-	var status *StatusError
+// isNeverStarted: the request was refused on the way to the container.
+func isNeverStarted(err error) bool {
+	var status *apierrors.StatusError
 	text := err.Error()
 	return errors.As(err, &status) || httpstream.IsUpgradeFailure(err) ||
 		strings.Contains(text, "error dialing backend") || strings.Contains(text, "unable to upgrade connection")
 }
 
-// plain drops an error's chain, in which the request's URL holds the command, but
+// withoutChain drops an error's chain, in which the request's URL holds the command, but
 // keeps the server's status for callers to branch on.
-func (e *execution) plain(err error) error {
+func (e *execution) withoutChain(err error) error {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
 		s := status.Status()
-		s.Message = e.scrub(s.Message)
+		s.Message = e.hideArguments(s.Message)
 		return &apierrors.StatusError{ErrStatus: s}
 	}
-	return errors.New(e.reason(err))
+	return errors.New(e.errorText(err))
 }
 
-func (e *execution) reason(err error) string {
+func (e *execution) errorText(err error) string {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	return e.scrub(err.Error())
+	return e.hideArguments(err.Error())
 }
 
-// program is the first word of the command, at most 64 bytes of it: people write
+// programName is the first word of the command, at most 64 bytes of it: people write
 // whole command lines, with passwords, where a program's path belongs.
-func (e *execution) program() string {
+func (e *execution) programName() string {
 	word, _, _ := strings.Cut(strings.TrimSpace(e.req.Command[0]), " ")
 	return word[:min(len(word), 64)]
 }
 
-// scrub takes the arguments of the command out of a message of others. Words of
+// hideArguments takes the arguments of the command out of a message of others. Words of
 // less than 4 bytes stay: they hide nothing and would tear the message.
-func (e *execution) scrub(text string) string {
+func (e *execution) hideArguments(text string) string {
 	for i, word := range e.req.Command {
 		if i == 0 {
-			text = strings.ReplaceAll(text, word, e.program())
+			text = strings.ReplaceAll(text, word, e.programName())
 			continue
 		}
 		if len(word) >= 4 {

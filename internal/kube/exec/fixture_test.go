@@ -1,15 +1,19 @@
-package kube
+package exec
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
 // execServer is an API server with one pod, n/p, whose container "app" runs what
@@ -25,6 +29,25 @@ type execServer struct {
 	execs  [][]string
 }
 
+// serve starts an HTTP server and a client of it that retries for a second.
+func serve(t testing.TB, h http.HandlerFunc) *kube.Client {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	c, err := kube.New(&kube.RESTConfig{Host: srv.URL}, kube.Options{RetryFor: time.Second, Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func writeStatus(w http.ResponseWriter, code int, reason, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":%q,"reason":%q,"code":%d}`, message, reason, code)
+}
+
 const runningPod = `{"metadata":{"name":"p","namespace":"n"},"spec":{"containers":[{"name":"app"},{"name":"late"}]},
 "status":{"phase":"Running","containerStatuses":[{"name":"app","state":{"running":{}}},{"name":"late","state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}}`
 
@@ -35,7 +58,7 @@ func (s *execServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/api/v1/namespaces/n/pods/p":
 		fmt.Fprint(w, s.pod)
 	case !strings.HasSuffix(r.URL.Path, "/p/exec"):
-		writeStatus(w, 404, "NotFound", "no such pod", "")
+		writeStatus(w, 404, "NotFound", "no such pod")
 	case s.refuse == nil || !s.refuse(w, r):
 		s.exec(w, r)
 	}

@@ -1,6 +1,7 @@
-package kube
+package exec
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,22 +9,24 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
 const (
-	// execKeep is how much of each output is kept unless told.
-	execKeep = 8 << 10
-	// execTimeout is for requests that state no timeout: nothing runs for ever.
-	execTimeout = 30 * time.Second
-	// execLast is how long the outputs of a command that has been ended may still
+	// defaultMaxOutput is how many bytes of each output are kept unless the request says so.
+	defaultMaxOutput = 8 << 10
+	// defaultTimeout is for requests that state no timeout: nothing runs for ever.
+	defaultTimeout = 30 * time.Second
+	// lastOutputWait is how long the outputs of a command that has been ended may still
 	// take to arrive.
-	execLast = 2 * time.Second
-	// execNote is how long Started may take.
-	execNote = 2 * time.Second
+	lastOutputWait = 2 * time.Second
+	// startedTimeout is how long Started may take.
+	startedTimeout = 2 * time.Second
 )
 
-// ExecRequest is a command to run in a container.
-type ExecRequest struct {
+// Request is a command to run in a container.
+type Request struct {
 	Namespace, Pod string
 	// Container is empty for the pod's first.
 	Container string
@@ -35,14 +38,14 @@ type ExecRequest struct {
 	// KiB.
 	MaxOutput int
 	// Started is called once the command runs, where that can be told, with what
-	// EndExec needs if this process is lost. It holds up nothing for longer than
+	// End needs if this process is lost. It holds up nothing for longer than
 	// its context lasts (2 s); what it fails at costs only that certainty.
-	Started func(ctx context.Context, p ExecProcess)
+	Started func(ctx context.Context, p Process)
 }
 
-// ExecResult is what a command left behind. What it printed may be secret: it is
+// Result is what a command left behind. What it printed may be secret: it is
 // not for errors or logs as a whole.
-type ExecResult struct {
+type Result struct {
 	Stdout, Stderr []byte // the last bytes
 	ExitCode       int
 	// Cut says that an output was longer than what is kept of it.
@@ -51,7 +54,7 @@ type ExecResult struct {
 	Took time.Duration
 }
 
-// Exec runs a command in a container and waits until it has ended. It is not
+// Run runs a command in a container and waits until it has ended. It is not
 // idempotent and never tries again by itself once the command may have started.
 //
 // Where the container has /bin/sh, the command is started through it so that its
@@ -60,48 +63,48 @@ type ExecResult struct {
 // TERM first, KILL after a grace of 3 s. The error, an *InterruptedError, says
 // whether that is certain.
 //
-// Errors: IsNotFound when there is no such pod; ErrNoContainer, ErrNotRunning;
+// Errors: apierrors.IsNotFound when there is no such pod; ErrNoContainer, ErrNotRunning;
 // ErrNotStarted when the command has certainly not run, and ErrUnreachable when a
 // later try may succeed; *ExitError when it ended
 // with another code than 0, together with the result. None of them carries an
 // argument of the command, and of its outputs at most the end of stderr.
-func (c *Client) Exec(ctx context.Context, r ExecRequest) (ExecResult, error) {
+func Run(ctx context.Context, c *kube.Client, r Request) (Result, error) {
 	if len(r.Command) == 0 || r.Command[0] == "" {
-		return ExecResult{}, fmt.Errorf("exec in pods %s/%s: %w: no command", r.Namespace, r.Pod, ErrNotStarted)
+		return Result{}, fmt.Errorf("exec in pods %s/%s: %w: no command", r.Namespace, r.Pod, ErrNotStarted)
 	}
-	setDefault(&r.Timeout, execTimeout)
-	setDefault(&r.MaxOutput, execKeep)
-	e := &execution{c: c, req: r, marker: "lifeboat-exec-" + rand.Text()}
-	if err := e.ready(ctx); err != nil {
-		return ExecResult{}, e.wrap(err)
+	r.Timeout = cmp.Or(r.Timeout, defaultTimeout)
+	r.MaxOutput = cmp.Or(r.MaxOutput, defaultMaxOutput)
+	e := &execution{client: c, req: r, marker: "lifeboat-exec-" + rand.Text()}
+	if err := e.checkContainer(ctx); err != nil {
+		return Result{}, e.wrapError(err)
 	}
-	res, err := e.run(ctx, true)
+	res, err := e.runCommand(ctx, true)
 	if errors.Is(err, errNoShell) {
-		res, err = e.run(ctx, false)
+		res, err = e.runCommand(ctx, false)
 	}
-	return res, e.wrap(err)
+	return res, e.wrapError(err)
 }
 
-// execution is one Exec.
+// execution is one Run.
 type execution struct {
-	c      *Client
-	req    ExecRequest
+	client *kube.Client
+	req    Request
 	marker string // of the line that tells the process id; nobody can guess it
 	life   string // container id: another one after each restart
 }
 
 // wrap names what failed: the place, and the program without its arguments.
-func (e *execution) wrap(err error) error {
+func (e *execution) wrapError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("exec %s in pods %s/%s, container %s: %w", e.program(), e.req.Namespace, e.req.Pod, e.req.Container, err)
+	return fmt.Errorf("exec %s in pods %s/%s, container %s: %w", e.programName(), e.req.Namespace, e.req.Pod, e.req.Container, err)
 }
 
-// ready looks whether the container can run anything, because the answers to an
+// checkContainer looks whether the container can run anything, because the answers to an
 // exec that cannot are only words for people.
-func (e *execution) ready(ctx context.Context) error {
-	pod, err := Read[corev1.Pod](ctx, e.c, Pods(), e.req.Namespace, e.req.Pod)
+func (e *execution) checkContainer(ctx context.Context) error {
+	pod, err := kube.Read[corev1.Pod](ctx, e.client, kube.Pods(), e.req.Namespace, e.req.Pod)
 	if err != nil {
 		return err
 	}
@@ -112,17 +115,17 @@ func (e *execution) ready(ctx context.Context) error {
 		for i := range list {
 			if list[i].Name == e.req.Container {
 				e.life = list[i].ContainerID
-				return running(&list[i])
+				return checkRunning(&list[i])
 			}
 		}
 	}
-	if containers(&pod)[e.req.Container] {
+	if containerNames(&pod)[e.req.Container] {
 		return fmt.Errorf("%w: it has not been started (pod phase %s)", ErrNotRunning, pod.Status.Phase)
 	}
 	return ErrNoContainer
 }
 
-func running(s *corev1.ContainerStatus) error {
+func checkRunning(s *corev1.ContainerStatus) error {
 	switch {
 	case s.State.Running != nil:
 		return nil
@@ -134,7 +137,7 @@ func running(s *corev1.ContainerStatus) error {
 	return fmt.Errorf("%w: it has not been started", ErrNotRunning)
 }
 
-func containers(pod *corev1.Pod) map[string]bool {
+func containerNames(pod *corev1.Pod) map[string]bool {
 	out := map[string]bool{}
 	for i := range pod.Spec.Containers {
 		out[pod.Spec.Containers[i].Name] = true
@@ -145,19 +148,19 @@ func containers(pod *corev1.Pod) map[string]bool {
 	return out
 }
 
-// run streams the command once. The stream outlives ctx and the timeout: it is
+// runCommand streams the command once. The stream outlives ctx and the timeout: it is
 // closed when the command is known to have ended, or cannot be ended.
-func (e *execution) run(ctx context.Context, shell bool) (ExecResult, error) {
+func (e *execution) runCommand(ctx context.Context, shell bool) (Result, error) {
 	start := time.Now()
-	out := newExecOutput(e.req.MaxOutput, e.marker, shell)
+	out := newOutput(e.req.MaxOutput, e.marker, shell)
 	streaming, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- e.c.stream(streaming, e.req, e.argv(shell), out) }()
+	go func() { done <- e.streamCommand(streaming, e.commandLine(shell), out) }()
 	timer := time.NewTimer(e.req.Timeout)
 	defer timer.Stop()
-	err := e.await(ctx, streaming, out, done, timer.C)
-	res := out.result()
+	err := e.awaitEnd(ctx, streaming, out, done, timer.C)
+	res := out.toResult()
 	res.Took = time.Since(start)
 	var exit *ExitError
 	if errors.As(err, &exit) {
@@ -166,47 +169,47 @@ func (e *execution) run(ctx context.Context, shell bool) (ExecResult, error) {
 	return res, err
 }
 
-// await waits for what comes first: the end of the command, or a reason to end it.
-func (e *execution) await(ctx, streaming context.Context, out *execOutput, done <-chan error, timeout <-chan time.Time) error {
+// awaitEnd waits for what comes first: the end of the command, or a reason to end it.
+func (e *execution) awaitEnd(ctx, streaming context.Context, out *output, done <-chan error, timeout <-chan time.Time) error {
 	for {
 		select {
 		case err := <-done:
-			return e.judge(streaming, out, err)
+			return e.streamError(streaming, out, err)
 		case <-timeout:
-			return e.interrupt(streaming, out, done, ErrTimeout)
+			return e.interruptCommand(streaming, out, done, ErrTimeout)
 		case <-ctx.Done():
-			return e.interrupt(streaming, out, done, context.Cause(ctx))
+			return e.interruptCommand(streaming, out, done, context.Cause(ctx))
 		case pid := <-out.known:
-			e.started(ctx, pid)
+			e.reportStart(ctx, pid)
 		}
 	}
 }
 
-func (e *execution) started(ctx context.Context, pid string) {
+func (e *execution) reportStart(ctx context.Context, pid string) {
 	if e.req.Started == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, execNote)
+	ctx, cancel := context.WithTimeout(ctx, startedTimeout)
 	defer cancel()
-	e.req.Started(ctx, ExecProcess{Container: e.req.Container, Life: e.life, PID: pid})
+	e.req.Started(ctx, Process{Container: e.req.Container, Life: e.life, PID: pid})
 }
 
-// argv is the command, or the shell that prints its own process id and becomes
+// commandLine is the command, or the shell that prints its own process id and becomes
 // the command.
-func (e *execution) argv(shell bool) []string {
+func (e *execution) commandLine(shell bool) []string {
 	if !shell {
 		return e.req.Command
 	}
 	return append([]string{"/bin/sh", "-c", `echo "` + e.marker + ` $$"; exec "$@"`, "sh"}, e.req.Command...)
 }
 
-// interrupt ends a command that must not run on, and waits for what it last said.
-func (e *execution) interrupt(ctx context.Context, out *execOutput, done <-chan error, why error) error {
+// interruptCommand ends a command that must not run on, and waits for what it last said.
+func (e *execution) interruptCommand(ctx context.Context, out *output, done <-chan error, why error) error {
 	err := &InterruptedError{Why: why, After: e.req.Timeout}
-	if err.Left = e.end(ctx, out); !err.Ended() {
+	if err.Left = e.endProcess(ctx, out); !err.Ended() {
 		return err
 	}
-	last := time.NewTimer(execLast)
+	last := time.NewTimer(lastOutputWait)
 	defer last.Stop()
 	select {
 	case <-done: //nolint:errcheck // it says that the command was ended

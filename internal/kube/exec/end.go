@@ -1,4 +1,4 @@
-package kube
+package exec
 
 import (
 	"context"
@@ -7,8 +7,10 @@ import (
 	"strconv"
 	"time"
 
-	"k8s.io/client-go/util/exec"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	utilexec "k8s.io/client-go/util/exec"
 
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
@@ -18,7 +20,7 @@ const (
 	// kernel) is given up.
 	endGrace  = 3 * time.Second
 	endGiveUp = 8 * time.Second
-	// endPause is between two looks.
+	// endPause is the time between two looks at the processes.
 	endPause = 100 * time.Millisecond
 )
 
@@ -45,37 +47,37 @@ for f in /proc/[0-9]*/stat; do
 done
 exit $n`
 
-// ExecProcess is a command that runs in a container. It may be stored.
-type ExecProcess struct {
+// Process is a command that runs in a container. It may be stored.
+type Process struct {
 	Container string `json:"container"`
 	Life      string `json:"life"` // the container's id, another one after a restart
 	PID       string `json:"pid"`
 }
 
-// EndExec ends a command that an Exec has left running because its process died. One
+// End ends a command that a Run has left running because its process died. One
 // that has ended, or whose container has, is no error. An *InterruptedError says that
 // it may still run.
-func (c *Client) EndExec(ctx context.Context, namespace, pod string, p ExecProcess) error {
-	e := &execution{c: c, req: ExecRequest{Namespace: namespace, Pod: pod, Container: p.Container, Command: []string{"/bin/sh"}}}
-	err := e.ready(ctx)
-	if IsNotFound(err) || errors.Is(err, ErrNotRunning) || errors.Is(err, ErrNoContainer) || err == nil && e.life != p.Life {
+func End(ctx context.Context, c *kube.Client, namespace, pod string, p Process) error {
+	e := &execution{client: c, req: Request{Namespace: namespace, Pod: pod, Container: p.Container, Command: []string{"/bin/sh"}}}
+	err := e.checkContainer(ctx)
+	if apierrors.IsNotFound(err) || errors.Is(err, ErrNotRunning) || errors.Is(err, ErrNoContainer) || err == nil && e.life != p.Life {
 		return nil
 	}
 	if err != nil {
-		return e.wrap(err)
+		return e.wrapError(err)
 	}
-	out := newExecOutput(0, "", true)
+	out := newOutput(0, "", true)
 	out.id = p.PID
-	if left := e.end(ctx, out); left != "" {
-		return e.wrap(&InterruptedError{Why: errLeft, Left: left})
+	if left := e.endProcess(ctx, out); left != "" {
+		return e.wrapError(&InterruptedError{Why: errLeft, Left: left})
 	}
 	return nil
 }
 
-// end makes sure that the command does not run on. The answer is empty when it is
+// endProcess makes sure that the command does not run on. The answer is empty when it is
 // gone, with all processes of its session; else it is why that is not certain.
-func (e *execution) end(ctx context.Context, out *execOutput) string {
-	pid := out.pid()
+func (e *execution) endProcess(ctx context.Context, out *output) string {
+	pid := out.processID()
 	switch {
 	case !out.shell:
 		return "the container has no /bin/sh to end it with"
@@ -90,7 +92,7 @@ func (e *execution) end(ctx context.Context, out *execOutput) string {
 	killing := time.Now().Add(endGrace)
 	signal, left := "TERM", "it survived being killed"
 	for {
-		alive, err := e.signal(ctx, signal, pid)
+		alive, err := e.sendSignal(ctx, signal, pid)
 		switch {
 		case err == nil && !alive:
 			return ""
@@ -100,7 +102,7 @@ func (e *execution) end(ctx context.Context, out *execOutput) string {
 		case errors.Is(err, errSignal):
 			return "ending it failed: " + err.Error()
 		case ctx.Err() == nil:
-			left = "ending it failed: " + e.reason(err) // a broken connection may be back the next time
+			left = "ending it failed: " + e.errorText(err) // a broken connection may be back the next time
 		}
 		if time.Now().After(killing) {
 			signal = "KILL"
@@ -111,11 +113,11 @@ func (e *execution) end(ctx context.Context, out *execOutput) string {
 	}
 }
 
-// signal sends one and reports whether anything of the command was alive.
-func (e *execution) signal(ctx context.Context, name, pid string) (bool, error) {
-	out := newExecOutput(execWords, "", false)
-	err := e.c.stream(ctx, e.req, []string{"/bin/sh", "-c", endScript, "sh", name, pid}, out)
-	var exit exec.CodeExitError
+// sendSignal sends one signal and reports whether anything of the command was alive.
+func (e *execution) sendSignal(ctx context.Context, name, pid string) (bool, error) {
+	out := newOutput(maxStderrQuote, "", false)
+	err := e.streamCommand(ctx, []string{"/bin/sh", "-c", endScript, "sh", name, pid}, out)
+	var exit utilexec.CodeExitError
 	switch {
 	case err == nil:
 		return true, nil

@@ -1,4 +1,4 @@
-package kube
+package exec
 
 import (
 	"context"
@@ -10,19 +10,21 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-func execIn(t *testing.T, s *execServer, r ExecRequest) (ExecResult, error) {
+func runIn(t *testing.T, s *execServer, r Request) (Result, error) {
 	t.Helper()
 	s.t = t
 	r.Namespace, r.Pod = "n", "p"
 	if r.Command == nil {
 		r.Command = []string{"/bin/dump", "--password=hunter2"}
 	}
-	return serve(t, s.ServeHTTP).Exec(context.Background(), r)
+	return Run(context.Background(), serve(t, s.ServeHTTP), r)
 }
 
-func TestExecStartsThroughTheShellAndHidesIt(t *testing.T) {
+func TestRunStartsThroughTheShellAndHidesIt(t *testing.T) {
 	s := &execServer{run: func(argv []string, stdout, stderr io.Writer, _ <-chan struct{}) (int, error) {
 		first, command := asShell(argv)
 		for _, part := range []string{first[:5], first[5:] + "out", "put\n"} { // a line may come in pieces
@@ -31,7 +33,7 @@ func TestExecStartsThroughTheShellAndHidesIt(t *testing.T) {
 		fmt.Fprintf(stderr, "%q", command)
 		return 0, nil
 	}}
-	res, err := execIn(t, s, ExecRequest{})
+	res, err := runIn(t, s, Request{})
 	if err != nil || string(res.Stdout) != "output\n" || string(res.Stderr) != `["/bin/dump" "--password=hunter2"]` || res.Cut {
 		t.Errorf("%q %q %v, %v", res.Stdout, res.Stderr, res.Cut, err)
 	}
@@ -40,7 +42,7 @@ func TestExecStartsThroughTheShellAndHidesIt(t *testing.T) {
 	}
 }
 
-func TestExecKeepsTheEndsOfOutputs(t *testing.T) {
+func TestRunKeepsTheEndsOfOutputs(t *testing.T) {
 	s := &execServer{run: func(argv []string, stdout, stderr io.Writer, _ <-chan struct{}) (int, error) {
 		first, _ := asShell(argv)
 		fmt.Fprint(stdout, first)
@@ -50,7 +52,7 @@ func TestExecKeepsTheEndsOfOutputs(t *testing.T) {
 		fmt.Fprint(stderr, "warned\nand died: bad luck\n")
 		return 3, nil
 	}}
-	res, err := execIn(t, s, ExecRequest{MaxOutput: 100})
+	res, err := runIn(t, s, Request{MaxOutput: 100})
 	var exit *ExitError
 	if !errors.As(err, &exit) || exit.Code != 3 || res.ExitCode != 3 || exit.Stderr != "warned | and died: bad luck" {
 		t.Errorf("error %v, code %d", err, res.ExitCode)
@@ -63,7 +65,7 @@ func TestExecKeepsTheEndsOfOutputs(t *testing.T) {
 	}
 }
 
-func TestExecWithoutShell(t *testing.T) {
+func TestRunWithoutShell(t *testing.T) {
 	for name, missing := range map[string]error{
 		"containerd": errors.New(`error executing command in container: failed to exec in container: OCI runtime exec failed: exec failed: unable to start container process: exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown`),
 		"cri-o":      nil,
@@ -75,14 +77,14 @@ func TestExecWithoutShell(t *testing.T) {
 			fmt.Fprint(stdout, "no line end")
 			return 0, nil
 		}}
-		res, err := execIn(t, s, ExecRequest{})
+		res, err := runIn(t, s, Request{})
 		if err != nil || string(res.Stdout) != "no line end" || len(s.execs) != 2 || !slices.Equal(s.execs[1], []string{"/bin/dump", "--password=hunter2"}) {
 			t.Errorf("%s: %q after %q, %v", name, res.Stdout, s.execs, err)
 		}
 	}
 }
 
-func TestExecEndsTheCommandAtTheTimeout(t *testing.T) {
+func TestRunEndsTheCommandAtTheTimeout(t *testing.T) {
 	ended := make(chan struct{})
 	var signals []string
 	s := &execServer{}
@@ -109,7 +111,7 @@ func TestExecEndsTheCommandAtTheTimeout(t *testing.T) {
 			return 0, errBroken
 		}
 	}
-	res, err := execIn(t, s, ExecRequest{Timeout: 200 * time.Millisecond})
+	res, err := runIn(t, s, Request{Timeout: 200 * time.Millisecond})
 	var cut *InterruptedError
 	if !errors.Is(err, ErrTimeout) || !errors.As(err, &cut) || !cut.Ended() {
 		t.Fatalf("error %v", err)
@@ -122,7 +124,7 @@ func TestExecEndsTheCommandAtTheTimeout(t *testing.T) {
 	}
 }
 
-func TestExecSaysWhatItCouldNotEnd(t *testing.T) {
+func TestRunSaysWhatItCouldNotEnd(t *testing.T) {
 	hang := func(gone <-chan struct{}) (int, error) { <-gone; return 0, errBroken }
 	cases := map[string]struct {
 		run  func(argv []string, stdout, stderr io.Writer, gone <-chan struct{}) (int, error)
@@ -148,7 +150,7 @@ func TestExecSaysWhatItCouldNotEnd(t *testing.T) {
 		}, "may still run: ending it failed: the shell ended with code 2"},
 	}
 	for name, c := range cases {
-		_, err := execIn(t, &execServer{run: c.run}, ExecRequest{Timeout: 100 * time.Millisecond})
+		_, err := runIn(t, &execServer{run: c.run}, Request{Timeout: 100 * time.Millisecond})
 		var cut *InterruptedError
 		if !errors.As(err, &cut) || cut.Ended() || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
@@ -156,7 +158,7 @@ func TestExecSaysWhatItCouldNotEnd(t *testing.T) {
 	}
 }
 
-func TestExecEndsTheCommandOfACancelledCaller(t *testing.T) {
+func TestRunEndsTheCommandOfACancelledCaller(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	stop := errors.New("the backup is cancelled")
 	ended := make(chan struct{})
@@ -172,14 +174,14 @@ func TestExecEndsTheCommandOfACancelledCaller(t *testing.T) {
 		<-ended
 		return 143, nil
 	}
-	_, err := serve(t, s.ServeHTTP).Exec(ctx, ExecRequest{Namespace: "n", Pod: "p", Command: []string{"x"}})
+	_, err := Run(ctx, serve(t, s.ServeHTTP), Request{Namespace: "n", Pod: "p", Command: []string{"x"}})
 	var cut *InterruptedError
 	if !errors.Is(err, stop) || !errors.As(err, &cut) || !cut.Ended() {
 		t.Errorf("error %v", err)
 	}
 }
 
-func TestExecEndsACommandWhoseConnectionBroke(t *testing.T) {
+func TestRunEndsACommandWhoseConnectionBroke(t *testing.T) {
 	s := &execServer{}
 	s.run = func(argv []string, stdout, _ io.Writer, _ <-chan struct{}) (int, error) {
 		if _, ok := isEnd(argv); ok {
@@ -189,15 +191,15 @@ func TestExecEndsACommandWhoseConnectionBroke(t *testing.T) {
 		fmt.Fprint(stdout, first)
 		return 0, errBroken
 	}
-	_, err := execIn(t, s, ExecRequest{})
+	_, err := runIn(t, s, Request{})
 	var cut *InterruptedError
 	if !errors.As(err, &cut) || !cut.Ended() || errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "connection to the command broke") {
 		t.Errorf("error %v", err)
 	}
 }
 
-func TestEndExecEndsWhatWasLeft(t *testing.T) {
-	var noted ExecProcess
+func TestEndEndsWhatWasLeft(t *testing.T) {
+	var noted Process
 	signals := 0
 	s := &execServer{pod: strings.Replace(runningPod, `"name":"app","state"`, `"name":"app","containerID":"c1","state"`, 1)}
 	s.run = func(argv []string, stdout, _ io.Writer, _ <-chan struct{}) (int, error) {
@@ -212,48 +214,48 @@ func TestEndExecEndsWhatWasLeft(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		return 0, nil
 	}
-	if _, err := execIn(t, s, ExecRequest{Started: func(_ context.Context, p ExecProcess) { noted = p }}); err != nil {
+	if _, err := runIn(t, s, Request{Started: func(_ context.Context, p Process) { noted = p }}); err != nil {
 		t.Fatal(err)
 	}
-	if noted != (ExecProcess{"app", "c1", "4242"}) {
+	if noted != (Process{"app", "c1", "4242"}) {
 		t.Errorf("noted %+v", noted)
 	}
 	c := serve(t, s.ServeHTTP)
-	if err := c.EndExec(context.Background(), "n", "p", noted); err != nil || signals != 2 {
+	if err := End(context.Background(), c, "n", "p", noted); err != nil || signals != 2 {
 		t.Errorf("%v after %d signals", err, signals)
 	}
-	for name, p := range map[string]ExecProcess{"restarted": {"app", "c0", "4242"}, "crashing": {"late", "", "4242"}, "unknown": {"none", "c1", "4242"}} {
-		if err := c.EndExec(context.Background(), "n", "p", p); err != nil || signals != 2 {
+	for name, p := range map[string]Process{"restarted": {"app", "c0", "4242"}, "crashing": {"late", "", "4242"}, "unknown": {"none", "c1", "4242"}} {
+		if err := End(context.Background(), c, "n", "p", p); err != nil || signals != 2 {
 			t.Errorf("%s container: %v, %d signals", name, err, signals)
 		}
 	}
-	if err := c.EndExec(context.Background(), "n", "gone", noted); err != nil {
+	if err := End(context.Background(), c, "n", "gone", noted); err != nil {
 		t.Errorf("pod that is gone: %v", err)
 	}
 	s.run = func([]string, io.Writer, io.Writer, <-chan struct{}) (int, error) { return 2, nil }
 	var cut *InterruptedError
-	if err := c.EndExec(context.Background(), "n", "p", noted); !errors.As(err, &cut) || cut.Ended() {
+	if err := End(context.Background(), c, "n", "p", noted); !errors.As(err, &cut) || cut.Ended() {
 		t.Errorf("command that cannot be ended: %v", err)
 	}
 }
 
-func TestExecLooksBeforeItStarts(t *testing.T) {
+func TestRunLooksBeforeItStarts(t *testing.T) {
 	s := &execServer{run: func([]string, io.Writer, io.Writer, <-chan struct{}) (int, error) { return 0, nil }}
-	if _, err := execIn(t, s, ExecRequest{Container: "none"}); !errors.Is(err, ErrNoContainer) {
+	if _, err := runIn(t, s, Request{Container: "none"}); !errors.Is(err, ErrNoContainer) {
 		t.Errorf("unknown container: %v", err)
 	}
-	if _, err := execIn(t, s, ExecRequest{Container: "late"}); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "CrashLoopBackOff") {
+	if _, err := runIn(t, s, Request{Container: "late"}); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "CrashLoopBackOff") {
 		t.Errorf("container that crashes: %v", err)
 	}
-	if _, err := execIn(t, s, ExecRequest{Command: []string{""}}); !errors.Is(err, ErrNotStarted) {
+	if _, err := runIn(t, s, Request{Command: []string{""}}); !errors.Is(err, ErrNotStarted) {
 		t.Errorf("no command: %v", err)
 	}
 	s.pod = `{"spec":{"containers":[{"name":"app"}]},"status":{"phase":"Pending"}}`
-	if _, err := execIn(t, s, ExecRequest{}); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "Pending") {
+	if _, err := runIn(t, s, Request{}); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "Pending") {
 		t.Errorf("pending pod: %v", err)
 	}
 	c := serve(t, s.ServeHTTP)
-	if _, err := c.Exec(context.Background(), ExecRequest{Namespace: "n", Pod: "gone", Command: []string{"x"}}); !IsNotFound(err) {
+	if _, err := Run(context.Background(), c, Request{Namespace: "n", Pod: "gone", Command: []string{"x"}}); !apierrors.IsNotFound(err) {
 		t.Errorf("no pod: %v", err)
 	}
 	if len(s.execs) != 0 {
@@ -261,16 +263,16 @@ func TestExecLooksBeforeItStarts(t *testing.T) {
 	}
 }
 
-func TestExecRefusedByTheServer(t *testing.T) {
+func TestRunRefusedByTheServer(t *testing.T) {
 	s := &execServer{}
 	var methods []string
 	s.refuse = func(w http.ResponseWriter, r *http.Request) bool {
 		methods = append(methods, r.Method)
-		writeStatus(w, 403, "Forbidden", "you may not run "+r.URL.Query()["command"][5], "")
+		writeStatus(w, 403, "Forbidden", "you may not run "+r.URL.Query()["command"][5])
 		return true
 	}
-	_, err := execIn(t, s, ExecRequest{})
-	if !errors.Is(err, ErrNotStarted) || !IsForbidden(err) || strings.Contains(err.Error(), "hunter2") {
+	_, err := runIn(t, s, Request{})
+	if !errors.Is(err, ErrNotStarted) || !apierrors.IsForbidden(err) || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error %v", err)
 	}
 	if !slices.Equal(methods, []string{"GET", "POST"}) {
@@ -279,22 +281,22 @@ func TestExecRefusedByTheServer(t *testing.T) {
 	s = &execServer{run: func([]string, io.Writer, io.Writer, <-chan struct{}) (int, error) {
 		return 0, errors.New("error dialing backend: dial tcp 10.0.0.1:10250: connect: connection refused")
 	}}
-	if _, err = execIn(t, s, ExecRequest{}); !errors.Is(err, ErrNotStarted) || !errors.Is(err, ErrUnreachable) {
+	if _, err = runIn(t, s, Request{}); !errors.Is(err, ErrNotStarted) || !errors.Is(err, ErrUnreachable) {
 		t.Errorf("node that is down: %v", err)
 	}
 	s = &execServer{run: func(argv []string, _, _ io.Writer, _ <-chan struct{}) (int, error) {
 		return 0, fmt.Errorf("unable to start container process: exec: %q: executable file not found in $PATH", argv[0])
 	}}
-	if _, err = execIn(t, s, ExecRequest{}); !errors.Is(err, ErrNotStarted) || errors.Is(err, ErrUnreachable) {
+	if _, err = runIn(t, s, Request{}); !errors.Is(err, ErrNotStarted) || errors.Is(err, ErrUnreachable) {
 		t.Errorf("program that is missing where no shell is: %v", err)
 	}
 }
 
-func TestExecErrorsHideTheCommand(t *testing.T) {
+func TestRunErrorsHideTheCommand(t *testing.T) {
 	s := &execServer{run: func(argv []string, _, _ io.Writer, _ <-chan struct{}) (int, error) {
 		return 0, fmt.Errorf("cannot run %q", argv)
 	}}
-	_, err := execIn(t, s, ExecRequest{Command: []string{"mysql -phunter2", "s3cret word"}})
+	_, err := runIn(t, s, Request{Command: []string{"mysql -phunter2", "s3cret word"}})
 	if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "exec mysql in") {
 		t.Errorf("error %v", err)
 	}
