@@ -16,7 +16,7 @@ import (
 
 // technology is a way to keep the data of volumes.
 type technology struct {
-	method volume.Path
+	method volume.Method
 	// open makes its driver for a backup with volumes of this method.
 	open func(ctx context.Context, b *Service, p *Plan) (volume.Snapshotter, error)
 	// hasObjects says that objects of the cluster stand for its snapshots, which are
@@ -29,8 +29,8 @@ type technology struct {
 // that who holds capacity already (quota.KeepTurn).
 func technologies() []technology {
 	return []technology{
-		{method: volume.Native, open: openNative},
-		{method: volume.CSI, open: openCSI, hasObjects: true},
+		{method: volume.MethodNative, open: openNative},
+		{method: volume.MethodCSI, open: openCSI, hasObjects: true},
 	}
 }
 
@@ -74,13 +74,13 @@ func (b *Service) releaseDrivers(ctx context.Context, p *Plan) (volume.Drivers, 
 // A snapshot that is not complete by its deadline has failed too.
 func (o *Run) SnapshotStates(ctx context.Context, drivers volume.Drivers, all []volume.Snapshot) (map[int]volume.Status, error) {
 	out := make(map[int]volume.Status, len(all))
-	asked := map[volume.Path][]volume.Snapshot{}
+	asked := map[volume.Method][]volume.Snapshot{}
 	for _, t := range all {
 		if t.Failed != "" {
 			out[t.Volume] = volume.Status{Phase: volume.StatusFailed, Detail: t.Failed}
 			continue
 		}
-		method := o.Plan.Volumes.Volumes[t.Volume].Path
+		method := o.Plan.Volumes.Volumes[t.Volume].Method
 		asked[method] = append(asked[method], t)
 	}
 	for _, d := range drivers {

@@ -24,7 +24,7 @@ const (
 // pods that have hooks and no volumes. hooked is by "namespace/name".
 func unitsOf(made volume.Plan, hooked map[string]PodHooks) []Unit {
 	left := maps.Clone(hooked)
-	loose := map[volume.Path][][]int{}
+	loose := map[volume.Method][][]int{}
 	var out []Unit
 	for _, u := range made.Units {
 		unit := Unit{Groups: [][]int{u.Volumes}}
@@ -48,15 +48,15 @@ func unitsOf(made volume.Plan, hooked map[string]PodHooks) []Unit {
 }
 
 // SplitByMethod sorts volumes by their path.
-func SplitByMethod(all []volume.Volume, indexes []int) map[volume.Path][]int {
-	out := map[volume.Path][]int{}
+func SplitByMethod(all []volume.Volume, indexes []int) map[volume.Method][]int {
+	out := map[volume.Method][]int{}
 	for _, i := range indexes {
-		out[all[i].Path] = append(out[all[i].Path], i)
+		out[all[i].Method] = append(out[all[i].Method], i)
 	}
 	return out
 }
 
-func looseUnits(loose map[volume.Path][][]int) []Unit {
+func looseUnits(loose map[volume.Method][][]int) []Unit {
 	var out []Unit
 	for _, t := range slices.Backward(technologies()) { // the cluster's own controllers, which are last, need longest
 		var unit Unit

@@ -75,20 +75,20 @@ func (u *Unit) Volumes() []int {
 	return all
 }
 
-// Count is how many volumes take a path.
-func (p *VolumePlan) Count(path volume.Path) int {
+// Count is how many volumes are kept by a method.
+func (p *VolumePlan) Count(method volume.Method) int {
 	n := 0
 	for i := range p.Volumes {
-		if p.Volumes[i].Path == path {
+		if p.Volumes[i].Method == method {
 			n++
 		}
 	}
 	return n
 }
 
-func (p *VolumePlan) snapshotCount() int { return len(p.Volumes) - p.Count(volume.Skip) }
+func (p *VolumePlan) snapshotCount() int { return len(p.Volumes) - p.Count(volume.MethodNone) }
 
-// planVolumes decides which path each volume takes and which pods are quiesced for it.
+// planVolumes decides by which method each volume is kept and which pods are quiesced for it.
 // Bad input (an unknown location, an ambiguous class) fails here, before anything is
 // written.
 func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {

@@ -117,12 +117,12 @@ func (v *Volume) Provisioned() bool {
 }
 
 // method is Velero's word for the way.
-func (v *Volume) method() volume.Method {
+func (v *Volume) method() volume.VeleroMethod {
 	switch v.Way {
 	case WayNative:
-		return volume.MethodNative
+		return volume.VeleroNative
 	case WayCSI:
-		return volume.MethodCSI
+		return volume.VeleroCSI
 	}
 	return ""
 }

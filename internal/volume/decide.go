@@ -21,7 +21,7 @@ const (
 	noClaim         = "no claim of the backup is bound to it, which a VolumeSnapshot needs, and no VolumeSnapshotLocation is configured for it"
 )
 
-// decide finds the path of a volume (docs/VELERO.md 6.1). pv is nil where the claim is
+// decide finds the method of a volume (docs/VELERO.md 6.1). pv is nil where the claim is
 // not bound to a volume, claim where the volume's claim is not in the backup.
 func (p *planner) decide(v *Volume, pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) {
 	snapshots := p.in.Spec.SnapshotVolumes == nil || *p.in.Spec.SnapshotVolumes
@@ -84,7 +84,7 @@ func (p *planner) path(v *Volume, claim *corev1.PersistentVolumeClaim, asked boo
 	named := len(p.in.Spec.VolumeSnapshotLocations) > 0
 	switch {
 	case native && (named || v.Driver == "" || claim == nil || !p.usable(v.Driver, claim)):
-		v.Path = Native
+		v.Method = MethodNative
 	case v.Driver != "" && claim == nil:
 		p.skip(v, report.VolumeSkipped, severity, noClaim)
 	case v.Driver != "" && p.in.CSI:
@@ -96,7 +96,7 @@ func (p *planner) path(v *Volume, claim *corev1.PersistentVolumeClaim, asked boo
 	}
 }
 
-// usable says whether a volume that could be native as well takes the CSI path:
+// usable says whether a volume that could be native as well is kept by the CSI method:
 // there is a class for it, or somebody names one.
 func (p *planner) usable(driver string, claim *corev1.PersistentVolumeClaim) bool {
 	return p.in.CSI && (len(p.classes(driver)) > 0 ||
@@ -104,7 +104,7 @@ func (p *planner) usable(driver string, claim *corev1.PersistentVolumeClaim) boo
 		p.in.BackupAnnotations[backupClassKey(driver)] != "")
 }
 
-// kind names the source of a volume that no path takes.
+// kind names the source of a volume that no method keeps.
 func (p *planner) kind(v *Volume) string {
 	return cmp.Or(sourceType(p.pvs[v.PV].Spec.PersistentVolumeSource), "unknown")
 }
@@ -118,7 +118,7 @@ func (p *planner) csi(v *Volume, claim *corev1.PersistentVolumeClaim) {
 		}
 		return
 	}
-	v.Path, v.Class = CSI, class
+	v.Method, v.Class = MethodCSI, class
 	v.Snapshot = snapshotName(p.in.BackupUID, v.Namespace, v.Claim, v.ClaimUID)
 }
 
@@ -139,12 +139,12 @@ func (p *planner) skip(v *Volume, code report.Code, severity report.Severity, te
 // notes warns of fields that ask for more than snapshots give.
 func (p *planner) notes() {
 	move := p.in.Spec.SnapshotMoveData
-	if move != nil && *move && p.plan.Count(CSI)+p.plan.Count(Native) > 0 {
+	if move != nil && *move && p.plan.Count(MethodCSI)+p.plan.Count(MethodNative) > 0 {
 		p.problem(report.New(report.FieldIgnored, "spec.snapshotMoveData: data of snapshots is not moved to the bucket; the snapshots are kept where they are"))
 	}
 	groups := map[string]int{}
 	for i := range p.plan.Volumes {
-		if v := &p.plan.Volumes[i]; v.Group != "" && v.Path == CSI {
+		if v := &p.plan.Volumes[i]; v.Group != "" && v.Method == MethodCSI {
 			if groups[v.Group]++; groups[v.Group] == 2 {
 				p.problem(report.New(report.FieldIgnored, fmt.Sprintf("volume group %s: its VolumeSnapshots are taken together but not at one moment; freeze its pods by a hook if they have to be", v.Group)))
 			}

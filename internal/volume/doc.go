@@ -8,15 +8,15 @@
 //  1. a resource policy that matches decides, before everything else;
 //  2. a volume that file-level backup was asked for (annotation of a pod, or
 //     defaultVolumesToFsBackup) is skipped with that reason: Lifeboat has no such
-//     path yet;
+//     method yet;
 //  3. snapshotVolumes: false skips the rest;
-//  4. a claim on a CSI volume takes the CSI path, an EBS volume the native path
+//  4. a claim on a CSI volume is kept by CSI snapshots, an EBS volume by native ones
 //     where a VolumeSnapshotLocation is to be used;
 //  5. what is left is skipped, with the reason.
 //
 // Decisions of our own, where Velero has a server flag or says nothing:
 //
-//   - A volume of ebs.csi.aws.com can take both paths. It is native when the spec
+//   - A volume of ebs.csi.aws.com can be kept by both methods. It is native when the spec
 //     names a VolumeSnapshotLocation. With none named it is CSI when the cluster
 //     serves VolumeSnapshots and has a VolumeSnapshotClass of the driver, else
 //     native when a location is configured.

@@ -89,7 +89,7 @@ type Snapshotter interface {
 
 // Driver is one technology by which the data of a backup's volumes is kept.
 type Driver struct {
-	Method Path
+	Method Method
 	Snapshotter
 }
 

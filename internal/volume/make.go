@@ -124,9 +124,9 @@ func serves(pv *corev1.PersistentVolume, c *corev1.PersistentVolumeClaim) bool {
 		(ref.UID == "" || c.UID == "" || ref.UID == c.UID)
 }
 
-// describe is what is known of a volume before its path is.
+// describe is what is known of a volume before its method is.
 func (p *planner) describe(pv *corev1.PersistentVolume, c *corev1.PersistentVolumeClaim) Volume {
-	v := Volume{Path: Skip}
+	v := Volume{Method: MethodNone}
 	if c != nil {
 		v.PV = c.Spec.VolumeName
 		v.Namespace, v.Claim, v.ClaimUID, v.ClaimLabels = c.Namespace, c.Name, string(c.UID), c.Labels

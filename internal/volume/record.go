@@ -38,14 +38,14 @@ func InfoOf(v *Volume, end *EndedSnapshot) Info {
 	if end.Completed != nil {
 		info.CompletionTimestamp, info.Result = &metav1.Time{Time: *end.Completed}, Succeeded
 	}
-	switch v.Path {
-	case CSI:
-		info.BackupMethod, info.CSI = MethodCSI, end.CSI
+	switch v.Method {
+	case MethodCSI:
+		info.BackupMethod, info.CSI = VeleroCSI, end.CSI
 		if end.CSI == nil {
 			info.CSI = &CSIInfo{Driver: v.Driver}
 		}
-	case Native:
-		info.BackupMethod, info.Native = MethodNative, &NativeInfo{
+	case MethodNative:
+		info.BackupMethod, info.Native = VeleroNative, &NativeInfo{
 			SnapshotHandle: end.ID, VolumeType: end.Type, VolumeAZ: zoneOf(v, end),
 			IOPS: strconv.FormatInt(veleroIOPS(end), 10), Phase: phaseOf(end),
 		}
@@ -56,7 +56,7 @@ func InfoOf(v *Volume, end *EndedSnapshot) Info {
 // NativeSnapshotOf is the entry of a volume in Velero's volumesnapshots file; ok is false
 // for volumes that the file does not list. The caller fills in the backup and its location.
 func NativeSnapshotOf(v *Volume, end *EndedSnapshot) (entry NativeSnapshot, ok bool) {
-	if v.Path != Native {
+	if v.Method != MethodNative {
 		return NativeSnapshot{}, false
 	}
 	iops := veleroIOPS(end)
@@ -104,11 +104,11 @@ func CountEnded(all []Volume, ended []EndedSnapshot) StatusCounts {
 		if ended[i].Completed != nil {
 			completed = 1
 		}
-		switch all[ended[i].Volume].Path {
-		case Native:
+		switch all[ended[i].Volume].Method {
+		case MethodNative:
 			c.NativeAttempted++
 			c.NativeCompleted += completed
-		case CSI:
+		case MethodCSI:
 			c.CSIAttempted++
 			c.CSICompleted += completed
 		}

@@ -42,7 +42,7 @@ func (p *planner) units() []Unit {
 	pods, groups := map[*corev1.Pod]int{}, map[string]int{}
 	for i := range p.plan.Volumes {
 		v := &p.plan.Volumes[i]
-		if v.Path == Skip {
+		if v.Method == MethodNone {
 			continue
 		}
 		for _, pod := range p.pods[v.Namespace+"/"+v.Claim] {
@@ -55,7 +55,7 @@ func (p *planner) units() []Unit {
 	var out []Unit
 	at := map[int]int{}
 	for i := range p.plan.Volumes {
-		if p.plan.Volumes[i].Path == Skip {
+		if p.plan.Volumes[i].Method == MethodNone {
 			continue
 		}
 		root := sets.root(i)

@@ -98,7 +98,7 @@ func (s *seal) log(ctx context.Context) (archive.File, error) {
 	report.LogEvent(l, last, "archive composed", "objects", s.asm.Totals.Objects, "members", s.asm.Totals.Members, "bytes", s.asm.Totals.TarballBytes)
 	for _, e := range s.final.Ended {
 		v := &p.Volumes.Volumes[e.Volume]
-		report.LogEvent(l, e.At, "snapshot taken", "volume", v.PV, "claim", resource.ObjectName(v.Namespace, v.Claim), "path", v.Path, "snapshot", e.Handle(), "failed", e.Failed)
+		report.LogEvent(l, e.At, "snapshot taken", "volume", v.PV, "claim", resource.ObjectName(v.Namespace, v.Claim), "path", v.Method, "snapshot", e.Handle(), "failed", e.Failed)
 	}
 	l.Reasons(last, s.reasons)
 	var buf bytes.Buffer

@@ -98,10 +98,10 @@ func (f *finisher) fail(e *volume.EndedSnapshot, why string) {
 
 // retain comes before discard: what cannot be retained is discarded.
 func (f *finisher) retain(ctx context.Context) error {
-	completed := map[volume.Path][]volume.Snapshot{}
+	completed := map[volume.Method][]volume.Snapshot{}
 	for _, e := range f.final.Ended {
 		if e.Failed == "" {
-			method := f.o.Plan.Volumes.Volumes[e.Volume].Path
+			method := f.o.Plan.Volumes.Volumes[e.Volume].Method
 			completed[method] = append(completed[method], e.Snapshot)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // groups are those of the unit, by method.
-func (s *unitSnapshot) groups() map[volume.Path][][]int {
-	out := map[volume.Path][][]int{}
+func (s *unitSnapshot) groups() map[volume.Method][][]int {
+	out := map[volume.Method][][]int{}
 	for _, g := range s.unit.Groups {
 		for path, part := range backup.SplitByMethod(s.run.Plan.Volumes.Volumes, g) {
 			out[path] = append(out[path], part)

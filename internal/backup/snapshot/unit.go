@@ -51,7 +51,7 @@ func attemptUnit(ctx context.Context, b *backup.Service, o *backup.Run, unit int
 	if err != nil {
 		return backup.UnitResult{}, err
 	}
-	s := &unitSnapshot{run: o, unit: &o.Plan.Volumes.Units[unit], quiescer: f, barred: map[volume.Path]bool{}, attempt: attempt}
+	s := &unitSnapshot{run: o, unit: &o.Plan.Volumes.Units[unit], quiescer: f, barred: map[volume.Method]bool{}, attempt: attempt}
 	defer s.release()
 	if err := s.reuseEarlier(ctx, drivers, began, resumed); err != nil {
 		return backup.UnitResult{}, err
@@ -71,8 +71,8 @@ type unitSnapshot struct {
 	unit     *backup.Unit
 	quiescer *quiesce.Quiescer
 
-	attempt      int32                // at the unit, from 1
-	barred       map[volume.Path]bool // not to be taken
+	attempt      int32                  // at the unit, from 1
+	barred       map[volume.Method]bool // not to be taken
 	reservations []volume.Reservation
 	mu           sync.Mutex
 	taken        []volume.Snapshot

@@ -19,7 +19,7 @@ import (
 // unit, and nothing is reserved.
 func TestNoCapacityIsOfTheVolumes(t *testing.T) {
 	s := &unitSnapshot{run: &backup.Run{Plan: *backuptest.Plan("cc")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}}, quiescer: &quiesce.Quiescer{}}
-	err := s.reserve(t.Context(), volume.Drivers{{Method: volume.CSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
+	err := s.reserve(t.Context(), volume.Drivers{{Method: volume.MethodCSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
 	if err != nil || len(s.reservations) != 0 || len(s.taken) != 2 || !strings.Contains(s.taken[0].Failed, "no room") {
 		t.Errorf("%v, %+v", err, s.taken)
 	}
@@ -111,18 +111,18 @@ func TestAgain(t *testing.T) {
 			unit := backup.Unit{Groups: [][]int{{0, 1}}, Pods: []backup.PodHooks{{Namespace: "shop", Name: "db"}}}
 			path := &fakePath{have: tc.have, refuses: tc.refuses}
 			s := &unitSnapshot{
-				run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &unit, barred: map[volume.Path]bool{},
+				run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &unit, barred: map[volume.Method]bool{},
 			}
 			s.run.Plan.Volumes.Units = []backup.Unit{unit}
 			s.quiescer = quiesce.New(&backup.Service{}, s.run, 0)
-			err := s.reuseOrForget(t.Context(), volume.Drivers{{Method: volume.Native, Snapshotter: path}}, thawed, true)
+			err := s.reuseOrForget(t.Context(), volume.Drivers{{Method: volume.MethodNative, Snapshotter: path}}, thawed, true)
 			if wantErr := errors.Is(tc.refuses, errPassing); (err != nil) != wantErr {
 				t.Fatalf("%v", err)
 			}
 			if spared := s.quiescer.IsReused(); spared != tc.spared || spared == (len(path.forgotten) > 0) {
 				t.Errorf("spared %t, forgot %v", spared, path.forgotten)
 			}
-			if len(s.taken) != tc.failed || s.barred[volume.Native] != (tc.failed > 0) {
+			if len(s.taken) != tc.failed || s.barred[volume.MethodNative] != (tc.failed > 0) {
 				t.Errorf("failed %+v, barred %v", s.taken, s.barred)
 			}
 		})

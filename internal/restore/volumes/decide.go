@@ -43,13 +43,13 @@ func (f *volumeFacts) decide(pv *corev1.PersistentVolume, claim *corev1.Persiste
 	switch {
 	case info.SnapshotDataMoved:
 		return decision{restore.WayDynamic, lostMoved}
-	case info.BackupMethod == volume.MethodPodVolumeBackup:
+	case info.BackupMethod == volume.VeleroPodVolumeBackup:
 		return decision{restore.WayDynamic, lostFiles}
-	case info.BackupMethod == volume.MethodNative:
+	case info.BackupMethod == volume.VeleroNative:
 		return f.nativeOr(name, pv, policy)
-	case info.BackupMethod == volume.MethodCSI && (claim == nil || info.Result == volume.Failed):
+	case info.BackupMethod == volume.VeleroCSI && (claim == nil || info.Result == volume.Failed):
 		return decision{policy, lostSnapshot}
-	case info.BackupMethod == volume.MethodCSI:
+	case info.BackupMethod == volume.VeleroCSI:
 		return decision{restore.WayCSI, ""}
 	}
 	return decision{policy, ""}

@@ -49,16 +49,16 @@ func TestDecide(t *testing.T) {
 		claim *corev1.PersistentVolumeClaim
 		want  decision
 	}{
-		"native":                             {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodNative}), natives: entryOf("snap-1", volume.PhaseCompleted)}, pvOf("Delete"), claimOf(nil), decision{restore.WayNative, ""}},
-		"native, no claim":                   {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodNative}), natives: entryOf("snap-1", "")}, pvOf("Delete"), nil, decision{restore.WayNative, ""}},
-		"native, snapshot failed":            {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodNative}), natives: entryOf("", volume.PhaseFailed)}, pvOf("Delete"), claimOf(nil), decision{restore.WayDynamic, lostSnapshot}},
-		"native, snapshot failed, retained":  {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodNative}), natives: entryOf("", volume.PhaseFailed)}, pvOf("Retain"), claimOf(nil), decision{restore.WayKeep, lostSnapshot}},
-		"native, only volumeinfo has the id": {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodNative, Native: &volume.NativeInfo{SnapshotHandle: "snap-1"}})}, pvOf("Delete"), claimOf(nil), decision{restore.WayNative, ""}},
-		"native, PV not in the backup":       {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodNative}), natives: entryOf("snap-1", "")}, nil, claimOf(nil), decision{restore.WayDynamic, lostVolume}},
-		"files":                              {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodPodVolumeBackup})}, pvOf("Retain"), claimOf(nil), decision{restore.WayDynamic, lostFiles}},
-		"csi":                                {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodCSI})}, pvOf("Delete"), claimOf(nil), decision{restore.WayCSI, ""}},
-		"csi, failed":                        {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodCSI, Result: volume.Failed})}, pvOf("Delete"), claimOf(nil), decision{restore.WayDynamic, lostSnapshot}},
-		"csi, moved":                         {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodCSI, SnapshotDataMoved: true})}, pvOf("Delete"), claimOf(nil), decision{restore.WayDynamic, lostMoved}},
+		"native":                             {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroNative}), natives: entryOf("snap-1", volume.PhaseCompleted)}, pvOf("Delete"), claimOf(nil), decision{restore.WayNative, ""}},
+		"native, no claim":                   {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroNative}), natives: entryOf("snap-1", "")}, pvOf("Delete"), nil, decision{restore.WayNative, ""}},
+		"native, snapshot failed":            {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroNative}), natives: entryOf("", volume.PhaseFailed)}, pvOf("Delete"), claimOf(nil), decision{restore.WayDynamic, lostSnapshot}},
+		"native, snapshot failed, retained":  {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroNative}), natives: entryOf("", volume.PhaseFailed)}, pvOf("Retain"), claimOf(nil), decision{restore.WayKeep, lostSnapshot}},
+		"native, only volumeinfo has the id": {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroNative, Native: &volume.NativeInfo{SnapshotHandle: "snap-1"}})}, pvOf("Delete"), claimOf(nil), decision{restore.WayNative, ""}},
+		"native, PV not in the backup":       {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroNative}), natives: entryOf("snap-1", "")}, nil, claimOf(nil), decision{restore.WayDynamic, lostVolume}},
+		"files":                              {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroPodVolumeBackup})}, pvOf("Retain"), claimOf(nil), decision{restore.WayDynamic, lostFiles}},
+		"csi":                                {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroCSI})}, pvOf("Delete"), claimOf(nil), decision{restore.WayCSI, ""}},
+		"csi, failed":                        {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroCSI, Result: volume.Failed})}, pvOf("Delete"), claimOf(nil), decision{restore.WayDynamic, lostSnapshot}},
+		"csi, moved":                         {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroCSI, SnapshotDataMoved: true})}, pvOf("Delete"), claimOf(nil), decision{restore.WayDynamic, lostMoved}},
 		"skipped, Delete":                    {volumeFacts{infos: info(volume.Info{Skipped: true, PV: &volume.PVInfo{ReclaimPolicy: "Delete"}})}, pvOf("Retain"), claimOf(nil), decision{restore.WayDynamic, ""}},
 		"skipped, Retain":                    {volumeFacts{infos: info(volume.Info{Skipped: true, PV: &volume.PVInfo{ReclaimPolicy: "Retain"}})}, pvOf("Delete"), claimOf(nil), decision{restore.WayKeep, ""}},
 		"skipped, Recycle by the PV":         {volumeFacts{infos: info(volume.Info{Skipped: true})}, pvOf("Recycle"), claimOf(nil), decision{restore.WayKeep, ""}},
@@ -71,7 +71,7 @@ func TestDecide(t *testing.T) {
 		"no volumeinfo: Retain":     {volumeFacts{}, pvOf("Retain"), claimOf(nil), decision{restore.WayKeep, ""}},
 		"no PV, no volumeinfo":      {volumeFacts{}, nil, claimOf(nil), decision{restore.WayDynamic, ""}},
 		"a claim that never bound":  {volumeFacts{}, nil, &corev1.PersistentVolumeClaim{}, decision{restore.WayDynamic, ""}},
-		"PV alone, csi, reclaimed":  {volumeFacts{infos: info(volume.Info{BackupMethod: volume.MethodCSI})}, pvOf("Delete"), nil, decision{restore.WayDynamic, lostSnapshot}},
+		"PV alone, csi, reclaimed":  {volumeFacts{infos: info(volume.Info{BackupMethod: volume.VeleroCSI})}, pvOf("Delete"), nil, decision{restore.WayDynamic, lostSnapshot}},
 		"retained, absent from tar": {volumeFacts{infos: info(volume.Info{Skipped: true, PV: &volume.PVInfo{ReclaimPolicy: "Retain"}})}, nil, claimOf(nil), decision{restore.WayDynamic, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
