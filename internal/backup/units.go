@@ -20,9 +20,9 @@ const (
 )
 
 // unitsOf cuts the work into units: one for the volumes of pods with hooks that
-// hang together, batches of one path for volumes that need no quiescing, batches of
+// hang together, batches of one method for volumes that need no quiescing, batches of
 // pods that have hooks and no volumes. hooked is by "namespace/name".
-func unitsOf(made volume.Plan, hooked map[string]PodHooks) []Unit {
+func unitsOf(all volume.Technologies, made volume.Plan, hooked map[string]PodHooks) []Unit {
 	left := maps.Clone(hooked)
 	loose := map[volume.Method][][]int{}
 	var out []Unit
@@ -40,14 +40,14 @@ func unitsOf(made volume.Plan, hooked map[string]PodHooks) []Unit {
 			out = append(out, unit)
 			continue
 		}
-		for path, group := range SplitByMethod(made.Volumes, u.Volumes) {
-			loose[path] = append(loose[path], group)
+		for method, group := range SplitByMethod(made.Volumes, u.Volumes) {
+			loose[method] = append(loose[method], group)
 		}
 	}
-	return slices.Concat(out, looseUnits(loose), podUnits(left))
+	return slices.Concat(out, looseUnits(all, loose), podUnits(left))
 }
 
-// SplitByMethod sorts volumes by their path.
+// SplitByMethod sorts volumes by their method.
 func SplitByMethod(all []volume.Volume, indexes []int) map[volume.Method][]int {
 	out := map[volume.Method][]int{}
 	for _, i := range indexes {
@@ -56,12 +56,12 @@ func SplitByMethod(all []volume.Volume, indexes []int) map[volume.Method][]int {
 	return out
 }
 
-func looseUnits(loose map[volume.Method][][]int) []Unit {
+func looseUnits(all volume.Technologies, loose map[volume.Method][][]int) []Unit {
 	var out []Unit
-	for _, t := range slices.Backward(technologies()) { // the cluster's own controllers, which are last, need longest
+	for _, t := range slices.Backward(all) { // the cluster's own controllers, which are last, need longest
 		var unit Unit
 		n := 0
-		for _, group := range loose[t.method] {
+		for _, group := range loose[t.Method] {
 			if n > 0 && n+len(group) > looseVolumes {
 				out, unit, n = append(out, unit), Unit{}, 0
 			}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew; read the diff before you commit it")
@@ -35,7 +37,7 @@ type goldenContext struct {
 	KeepVolumes       []string             `json:"keepVolumes"`   // nil: the planner said nothing
 	Has               []string             `json:"has"`           // resource/namespace/name
 	Selects           []string             `json:"selects"`       // namespace/name
-	Disks             map[string]Disk      `json:"disks"`         // by volume; their fate is FateNew
+	Disks             map[string]Disk      `json:"disks"`         // by volume; which a method provisions
 	LeftVolumes       []string             `json:"leftVolumes"`
 	Claims            map[string]ClaimData `json:"claims"` // namespace/name
 	Classes           map[string]string    `json:"classes"`
@@ -61,9 +63,9 @@ func (g goldenContext) context() *Context {
 
 func (g goldenContext) volumes(c *Context) {
 	if g.KeepVolumes != nil || g.Disks != nil || g.LeftVolumes != nil {
-		c.VolumeFate = g.fate
+		c.VolumeDisposition = g.disposition
 	}
-	c.Disk = func(volume string) Disk { return g.Disks[volume] }
+	c.Disk = func(pv string) Disk { return g.Disks[pv] }
 	c.Claim = func(namespace, name string) (ClaimData, bool) {
 		data, ok := g.Claims[namespace+"/"+name]
 		return data, ok
@@ -72,17 +74,17 @@ func (g goldenContext) volumes(c *Context) {
 	c.Taken = func(namespace, name string) bool { return slices.Contains(g.Taken, namespace+"/"+name) }
 }
 
-func (g goldenContext) fate(volume string) Fate {
-	_, made := g.Disks[volume]
+func (g goldenContext) disposition(pv string) volume.Disposition {
+	_, made := g.Disks[pv]
 	switch {
-	case slices.Contains(g.KeepVolumes, volume):
-		return FateKeep
-	case slices.Contains(g.LeftVolumes, volume):
-		return FateLeft
+	case slices.Contains(g.KeepVolumes, pv):
+		return volume.Keep
+	case slices.Contains(g.LeftVolumes, pv):
+		return volume.Leave
 	case made:
-		return FateNew
+		return volume.ProvisionBy("disk")
 	}
-	return FateDynamic
+	return volume.Dynamic
 }
 
 type goldenResult struct {

@@ -8,15 +8,16 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Summary counts what the workflow is told of a plan.
 func (d *Plan) Summary(s *Run) contract.RestorePlan {
 	n := report.Tally(append(slices.Clone(s.Reasons), d.Reasons...))
 	out := contract.RestorePlan{Ref: s.Archive.Ref, Objects: int64(d.Plan.Objects), Warnings: n.Warnings, Errors: n.Errors}
-	out.Volumes = d.Volumes.Count((*Volume).HasData)
-	out.Disks = d.Volumes.Count((*Volume).NeedsDisk)
-	out.Claims = d.Volumes.Count((*Volume).Awaited)
+	out.Volumes = d.Volumes.Count((*volume.Restore).HasData)
+	out.Disks = d.Volumes.Count((*volume.Restore).NeedsDisk)
+	out.Claims = d.Volumes.Count((*volume.Restore).Awaited)
 	for _, l := range d.Plan.Levels {
 		out.Levels = append(out.Levels, contract.LevelPlan{
 			Name: l.Name, Tasks: len(l.Tasks), Objects: int64(l.Objects), CRDs: l.Level == plan.Definitions,

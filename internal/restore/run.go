@@ -15,7 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Service holds what the steps of a restore depend on.
@@ -23,8 +23,9 @@ type Service struct {
 	Config    *config.Config
 	Kube      *kube.Client
 	Locations *repository.Locations
-	Snapshots *location.Set
 	Rules     *resource.Registry
+
+	Technologies volume.Technologies // by which the data of volumes comes back
 
 	opened repository.Archives
 }
@@ -60,9 +61,9 @@ type Run struct {
 	Stage repository.Staging
 	Arc   *archive.Archive
 	Plan  Plan
-	Index *volumeIndex        // of the plan's volumes
-	Disks map[string]Disk     // by PV; see ReadDisks
-	Ends  map[string]ClaimEnd // of awaited claims; see readClaims
+	Index *volumeIndex           // of the plan's volumes
+	Disks map[string]volume.Disk // by PV; see ReadDisks
+	Ends  map[string]ClaimEnd    // of awaited claims; see readClaims
 
 	Actions map[string]report.Action // of claims and volumes; see NoteAction
 

@@ -13,6 +13,11 @@ const (
 	VeleroPodVolumeRestore VeleroMethod = "PodVolumeRestore"
 )
 
+// Velero is the word that Velero's files have for a method, "" for none.
+func (m Method) Velero() VeleroMethod {
+	return map[Method]VeleroMethod{MethodNative: VeleroNative, MethodCSI: VeleroCSI}[m]
+}
+
 // Result is whether a volume's data is in the backup.
 type Result string
 

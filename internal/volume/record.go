@@ -38,14 +38,15 @@ func InfoOf(v *Volume, end *EndedSnapshot) Info {
 	if end.Completed != nil {
 		info.CompletionTimestamp, info.Result = &metav1.Time{Time: *end.Completed}, Succeeded
 	}
+	info.BackupMethod = v.Method.Velero()
 	switch v.Method {
 	case MethodCSI:
-		info.BackupMethod, info.CSI = VeleroCSI, end.CSI
+		info.CSI = end.CSI
 		if end.CSI == nil {
 			info.CSI = &CSIInfo{Driver: v.Driver}
 		}
 	case MethodNative:
-		info.BackupMethod, info.Native = VeleroNative, &NativeInfo{
+		info.Native = &NativeInfo{
 			SnapshotHandle: end.ID, VolumeType: end.Type, VolumeAZ: zoneOf(v, end),
 			IOPS: strconv.FormatInt(veleroIOPS(end), 10), Phase: phaseOf(end),
 		}
@@ -66,6 +67,22 @@ func NativeSnapshotOf(v *Volume, end *EndedSnapshot) (entry NativeSnapshot, ok b
 		},
 		Status: NativeSnapshotStatus{ProviderSnapshotID: end.ID, Phase: phaseOf(end)},
 	}, true
+}
+
+// RestoreInfoOf is the entry of a volume that came back with its data as pv, in the
+// volumeinfo file of a restore.
+func RestoreInfoOf(v *Restore, pv string) RestoreInfo {
+	info := RestoreInfo{PVCName: v.Claim, PVCNamespace: v.Target, PVName: pv, RestoreMethod: v.Disposition.Method().Velero()}
+	switch {
+	case v.Disk != nil:
+		info.Native = &NativeInfo{
+			SnapshotHandle: v.Disk.Snapshot.ID, VolumeType: v.Disk.Type, VolumeAZ: v.Disk.Zone,
+			IOPS: strconv.Itoa(int(v.Disk.IOPS)), Phase: PhaseCompleted,
+		}
+	case v.Snapshot != nil:
+		info.CSI = &CSIInfo{SnapshotHandle: v.Snapshot.Handle, Size: v.Snapshot.Size, Driver: v.Snapshot.Driver, VSCName: v.Snapshot.Name}
+	}
+	return info
 }
 
 // zoneOf is the zone that the volume was in when it was snapshotted, else the one that its

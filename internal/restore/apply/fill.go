@@ -2,38 +2,35 @@ package apply
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
-// fill makes the snapshot that a claim is filled from, just before the claim: a content
-// that stands for the snapshot at the provider, and a VolumeSnapshot bound to it. Their
-// names derive from the restore's uid: a repeat finds them. They stay, as with Velero.
+// fill makes the objects that a claim is filled from, just before the claim: its namespace
+// is there by then. A repeat finds them by their names.
 func (a *applier) fill(ctx context.Context, it *item) error {
 	if it.entry.Resource != resource.PersistentVolumeClaims {
 		return nil
 	}
 	v := a.s.Index.Claims[resource.ObjectName(it.entry.Namespace, it.entry.Name)]
-	if v == nil || !v.Selected || v.Way != restore.WayCSI {
+	if v == nil || !v.HasData() {
 		return nil
 	}
-	for _, o := range []struct {
-		res kube.Resource
-		ns  string
-		obj any
-	}{
-		{kube.VolumeSnapshotContents(), "", a.s.Content(v)},
-		{kube.VolumeSnapshots(), it.ns, a.s.Snapshot(v)},
-	} {
-		body, err := json.Marshal(o.obj)
-		if err != nil {
-			return fmt.Errorf("encode %s: %w", o.res.GroupResource(), err)
-		}
-		if _, err := a.createIn(ctx, o.res, it.entry.Namespace, o.ns, body); err != nil && !kube.IsAlreadyExists(err) {
+	driver, err := a.r.RestorerOf(a.s.ForDrivers(), v)
+	if err != nil {
+		return err
+	}
+	objects, err := driver.ClaimObjects(v)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		group := schema.ParseGroupResource(o.Key.Resource)
+		res := kube.Resource{Group: group.Group, Version: o.Key.Version, Name: group.Resource, Namespaced: o.Key.Namespace != ""}
+		if _, err := a.createIn(ctx, res, it.entry.Namespace, o.Key.Namespace, o.Body); err != nil && !kube.IsAlreadyExists(err) {
 			return err
 		}
 	}

@@ -111,7 +111,7 @@ func (a *applier) prepare(it *item) (rec restore.Record, done bool) {
 	if !a.s.Selects(it.entry.Key, resource.LabelsOf(it.want)) {
 		return restore.Record{}, true
 	}
-	if text := a.s.NoDisk(it.entry.Resource, it.entry.Namespace, it.entry.Name); text != "" {
+	if text := a.s.WhyNoDisk(it.entry.Resource, it.entry.Namespace, it.entry.Name); text != "" {
 		return it.fail(report.VolumeNotRestored, errors.New(text)), true
 	}
 	if a.s.Restore.DryRun {
