@@ -61,6 +61,7 @@ type DiskSnapshot struct {
 	Encrypted    bool              `json:"encrypted,omitempty"`
 	KMSKeyID     string            `json:"kmsKeyID,omitempty"`
 	Tags         map[string]string `json:"tags,omitempty"`
+	Archived     bool              `json:"archived,omitempty"`
 }
 
 // SnapshotPlan is the static VolumeSnapshot that fills a claim's new volume.

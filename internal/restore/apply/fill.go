@@ -10,7 +10,7 @@ import (
 )
 
 // fill makes the objects that a claim is filled from, just before the claim: its namespace
-// is there by then. A repeat finds them by their names.
+// can be made by now. A repeat finds them by their names.
 func (a *applier) fill(ctx context.Context, it *item) error {
 	if it.entry.Resource != resource.PersistentVolumeClaims {
 		return nil

@@ -61,11 +61,13 @@ func (w *restoreWorld) noteAnswer(content string) {
 	})
 }
 
-// bind is what the snapshot controller does about a VolumeSnapshot of a content.
+// bind is what the snapshot controller does about a VolumeSnapshot of a content. With that
+// of claim-3 it is late.
 func (w *restoreWorld) bind(namespace, name string) {
 	vs, _ := kubetest.Get[snapshotv1.VolumeSnapshot](w.Server, kube.VolumeSnapshots(), namespace, name)
 	kubetest.Modify(w.Server, kube.VolumeSnapshotContents(), "", *vs.Spec.Source.VolumeSnapshotContentName, func(c *snapshotv1.VolumeSnapshotContent) {
-		if ref := &c.Spec.VolumeSnapshotRef; ref.Namespace == namespace && ref.Name == name {
+		ref := &c.Spec.VolumeSnapshotRef
+		if ref.Namespace == namespace && ref.Name == name && *c.Spec.Source.SnapshotHandle != handleOf(3) {
 			ref.UID = types.UID(vs.UID)
 		}
 	})

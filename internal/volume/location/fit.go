@@ -28,6 +28,8 @@ func (w SnapshotSource) WhyUnfit(s ebs.Snapshot, found bool) (kind, text string)
 		return contract.ErrTypeInvalid, fmt.Sprintf("is not complete yet (%d %%); wait and restore again", s.Progress)
 	case s.State != ebs.SnapshotCompleted:
 		return contract.ErrTypeInvalid, fmt.Sprintf("cannot be used: its state is %q; restore another backup", s.State)
+	case s.Archived:
+		return contract.ErrTypeInvalid, "is in the archive tier, where no volume can be made of it; restore it from there first (aws ec2 restore-snapshot-tier), which takes up to 72 hours"
 	case differs(s.Tags[ebs.TagBackup], w.Backup):
 		return contract.ErrTypeInvalid, fmt.Sprintf("is of backup %q by its tag %s, not of %q: %s", s.Tags[ebs.TagBackup], ebs.TagBackup, w.Backup, mixed)
 	case differs(s.Tags[ebs.TagPV], w.PV):

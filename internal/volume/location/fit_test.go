@@ -24,6 +24,7 @@ func TestUnfitSnapshot(t *testing.T) {
 		"missing":          {func(*ebs.Snapshot) {}, false, contract.ErrTypeNotFound, "does not exist"},
 		"pending":          {func(s *ebs.Snapshot) { s.State, s.Progress = ebs.SnapshotPending, 42 }, true, contract.ErrTypeInvalid, "42 %"},
 		"failed":           {func(s *ebs.Snapshot) { s.State = ebs.SnapshotFailed }, true, contract.ErrTypeInvalid, `"error"`},
+		"archived":         {func(s *ebs.Snapshot) { s.Archived = true }, true, contract.ErrTypeInvalid, "archive tier"},
 		"other backup":     {func(s *ebs.Snapshot) { s.Tags = map[string]string{ebs.TagBackup: "weekly"} }, true, contract.ErrTypeInvalid, `backup "weekly"`},
 		"other volume":     {func(s *ebs.Snapshot) { s.Tags = map[string]string{ebs.TagPV: "pv-2"} }, true, contract.ErrTypeInvalid, `volume "pv-2"`},
 		"other disk":       {func(s *ebs.Snapshot) { s.VolumeID = "vol-2" }, true, contract.ErrTypeInvalid, "taken of vol-2"},

@@ -34,17 +34,17 @@ type RestoreFactory func(t *testing.T) RestoreWorld
 // RunRestorer tests how a driver restores. Each test has a world of its own.
 func RunRestorer(t *testing.T, in RestoreFactory) {
 	for name, test := range map[string]func(*testing.T, RestoreWorld){
-		"check writes nothing":            testCheckWritesNothing,
-		"check of a lost snapshot":        testCheckSnapshotGone,
-		"provision":                       testProvision,
-		"provision again":                 testProvisionAgain,
-		"provision after a lost reply":    testProvisionLostReply,
-		"provision of a lost snapshot":    testProvisionSnapshotGone,
-		"sweep what is unused":            testSweepUnused,
-		"sweep what is unrecorded":        testSweepUnrecorded,
-		"sweep of one restore only":       testSweepOther,
-		"sweep before anything was made":  testSweepNothing,
-		"claim objects":                   testClaimObjects,
+		"check writes nothing":           testCheckWritesNothing,
+		"check of a lost snapshot":       testCheckSnapshotGone,
+		"provision":                      testProvision,
+		"provision again":                testProvisionAgain,
+		"provision after a lost reply":   testProvisionLostReply,
+		"provision of a lost snapshot":   testProvisionSnapshotGone,
+		"sweep what is unused":           testSweepUnused,
+		"sweep what is unrecorded":       testSweepUnrecorded,
+		"sweep of one restore only":      testSweepOther,
+		"sweep before anything was made": testSweepNothing,
+		"claim objects":                  testClaimObjects,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, in(t)) })
 	}
