@@ -1,6 +1,14 @@
-// Package volume decides how the data of each volume is backed up, and knows the
-// files in which Velero records it. It is pure: everything it judges is read by the
-// caller, and the same input gives the same plan.
+// Package volume decides how the data of each volume is backed up and how it comes back,
+// and knows the files in which Velero records it. It is pure: everything it judges is read
+// by the caller, and the same input gives the same plan. A technology by which data is kept
+// is a Method; what it can do is a Snapshotter, a Restorer and a Deleter, each in a package
+// below this one, and Technology is its line in the registry (package drivers).
+//
+//   - A backup: Make (make.go, decide.go, class.go, files.go, units.go), the resource
+//     policies, Volume and Plan (plan.go).
+//   - A restore: Facts are what a backup says, Decide gives each volume its Disposition
+//     (disposition.go), Restore is what becomes of it (restore.go).
+//   - Velero's files: info.go, inforead.go, native.go, record.go.
 //
 // Make looks at every claim and every PersistentVolume of a backup, in the order
 // of docs/VELERO.md 6.1:

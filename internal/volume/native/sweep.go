@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -14,19 +13,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
-
-// Probe has nothing to do: Check has asked EC2 for every snapshot.
-func (r *Restorer) Probe(context.Context, []*volume.Restore) (volume.Findings, error) {
-	return volume.Findings{}, nil
-}
-
-// ClaimObjects are none: claims are bound to the volumes that Provision has made.
-func (r *Restorer) ClaimObjects(*volume.Restore) ([]volume.Object, error) { return nil, nil }
-
-// Diagnose has nothing to say: the volume is there before its claim is.
-func (r *Restorer) Diagnose(context.Context, *volume.Restore, time.Duration) (volume.Diagnosis, error) {
-	return volume.Diagnosis{}, nil
-}
 
 // Sweep deletes EBS volumes of this restore that no PersistentVolume of the cluster points
 // at and no instance has attached.

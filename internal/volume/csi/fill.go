@@ -1,9 +1,11 @@
 package csi
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -85,4 +87,31 @@ func (r *Restorer) restoredMeta(p *volume.SnapshotPlan) metav1.ObjectMeta {
 		},
 		Annotations: map[string]string{AnnotationPolicy: string(snapshotv1.VolumeSnapshotContentRetain)},
 	}
+}
+
+// goneAfter is how long a driver has to say that a snapshot is not there before a claim
+// is given up: a first answer may be of before the snapshot could be seen.
+const goneAfter = 10 * time.Second
+
+// Provision has nothing to do: storage classes make the volumes, once there are claims.
+func (r *Restorer) Provision(context.Context, []*volume.Restore, *volume.Ledger) error { return nil }
+
+// Diagnose asks the content that stands for a claim's snapshot. It is final if the content
+// is gone, or if the provider does not know the snapshot.
+func (r *Restorer) Diagnose(ctx context.Context, v *volume.Restore, waited time.Duration) (volume.Diagnosis, error) {
+	c, err := kube.Read[snapshotv1.VolumeSnapshotContent](ctx, r.Kube, kube.VolumeSnapshotContents(), "", v.Snapshot.Name)
+	if kube.IsNotFound(err) {
+		return volume.Diagnosis{Problem: "its VolumeSnapshotContent " + v.Snapshot.Name + " is gone", IsFinal: true}, nil
+	}
+	if err != nil {
+		return volume.Diagnosis{}, fmt.Errorf("look at content %s: %w", v.Snapshot.Name, err)
+	}
+	text := AnswerOn(c).Text
+	if text == "" {
+		return volume.Diagnosis{}, nil
+	}
+	return volume.Diagnosis{
+		Problem: fmt.Sprintf("snapshot %s: %s", v.Snapshot.Handle, text),
+		IsFinal: SaysSnapshotIsGone(text) && waited >= goneAfter,
+	}, nil
 }
