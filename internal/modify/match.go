@@ -7,6 +7,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/lifeboat-backup/lifeboat/internal/glob"
 )
 
 // condition says which objects a rule is for; parts that are nil or empty match all.
@@ -46,7 +48,7 @@ func (p *parser) parseCondition(path string, spec conditionSpec) condition {
 }
 
 func (p *parser) compileGlob(path, pattern string, separator byte) *regexp.Regexp {
-	re, err := compileGlob(pattern, separator)
+	re, err := glob.CompileModifier(pattern, separator)
 	if err != nil {
 		p.problems.Add(path, "%v", err)
 	}
