@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -63,6 +64,9 @@ func storedConfigMaps(names ...string) (out []restoretest.Stored) {
 	}
 	return out
 }
+
+// coreType is a type of the core group.
+func coreType(name string) kube.Resource { return kube.Resource{Version: "v1", Name: name} }
 
 // liveObject is an object of namespace n as JSON; meta and rest have a comma in front.
 func liveObject(kind, name, meta, rest string) string {

@@ -10,14 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
-
-func secretTypes() kube.Resource { return kube.Resource{Version: "v1", Name: "secrets"} }
 
 // ownedSecret is the record of a restored Secret with owners.
 func ownedSecret(name string, owners ...string) restore.Record {
@@ -34,7 +31,7 @@ func ownedSecret(name string, owners ...string) restore.Record {
 func TestRefusedLinks(t *testing.T) {
 	const value = "czNjcjN0LWRvLW5vdC10ZWxs" // in base64, as a policy sees it
 	s := kubetest.Start(t)
-	patches := kubetest.On("patch", secretTypes())
+	patches := kubetest.On("patch", coreType("secrets"))
 	s.Refuse(patches.Named("denied"), http.StatusForbidden, metav1.StatusReasonForbidden, "policy denied request: will not have "+value)
 	s.Refuse(patches.Named("invalid"), http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "only one controller is allowed")
 	s.Refuse(patches.Named("busy").Times(2), http.StatusConflict, metav1.StatusReasonConflict, "the object has been modified")
@@ -63,7 +60,7 @@ func TestRefusedLinks(t *testing.T) {
 		t.Errorf("refused %v, want %v", refused, want)
 	}
 	for _, name := range names {
-		secret, _ := kubetest.Get[corev1.Secret](s, secretTypes(), "n", name)
+		secret, _ := kubetest.Get[corev1.Secret](s, coreType("secrets"), "n", name)
 		if linked := len(secret.OwnerReferences) == 1; linked == slices.Contains(refused, name) {
 			t.Errorf("%s: owners %v", name, secret.OwnerReferences)
 		}
@@ -77,7 +74,7 @@ func TestRefusedLinks(t *testing.T) {
 // and its error repeats nothing that was said about an object.
 func TestLinkOutages(t *testing.T) {
 	s := kubetest.Start(t)
-	s.Refuse(kubetest.On("patch", secretTypes()), http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "quoted")
+	s.Refuse(kubetest.On("patch", coreType("secrets")), http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "quoted")
 	s.PutJSON(liveObject("ConfigMap", "owner", "", ""), liveObject("Secret", "s", "", ""))
 	l := newTestLinker(t, s)
 	if reasons, err := linkOne(t, l, ownedSecret("s", "owner")); err != nil || !slices.Equal(reasonWords(reasons), []string{"OWNER_REFUSED error"}) {
@@ -136,11 +133,11 @@ func TestLinks(t *testing.T) {
 			if err != nil || !slices.Equal(reasonWords(reasons), tt.reasons) {
 				t.Errorf("%+v, %v", reasons, err)
 			}
-			live, _ := kubetest.Get[corev1.Secret](s, secretTypes(), "n", secret)
+			live, _ := kubetest.Get[corev1.Secret](s, coreType("secrets"), "n", secret)
 			if got := ownerWords(live.OwnerReferences); got != tt.want {
 				t.Errorf("owners %q, want %q", got, tt.want)
 			}
-			if n := s.Count(kubetest.On("patch", secretTypes()).Named(secret)); n != tt.patches {
+			if n := s.Count(kubetest.On("patch", coreType("secrets")).Named(secret)); n != tt.patches {
 				t.Errorf("%d patches", n)
 			}
 		})
