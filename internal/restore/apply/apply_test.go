@@ -26,13 +26,18 @@ func newRun(t *testing.T, spec velerov1.RestoreSpec, dryRun bool, objs ...restor
 	return run
 }
 
+func newTestService(t *testing.T, s *kubetest.Server) *restore.Service {
+	t.Helper()
+	r := &restore.Service{Kube: s.Client(), Config: &config.Config{}, Rules: resource.NewRegistry()}
+	r.Config.Limits.ApplyConcurrency = 8
+	return r
+}
+
 // newTestApplier applies the objects of a restore to a server: those of the level that
 // its first type is on.
 func newTestApplier(t *testing.T, s *kubetest.Server, run *restore.Run) *applier {
 	t.Helper()
-	r := &restore.Service{Kube: s.Client(), Config: &config.Config{}, Rules: resource.NewRegistry()}
-	r.Config.Limits.ApplyConcurrency = 8
-	a, err := newApplier(t.Context(), r, run, &heartbeat.Recorder{}, plan.LevelOf(run.Arc.Resources()[0]))
+	a, err := newApplier(t.Context(), newTestService(t, s), run, &heartbeat.Recorder{}, plan.LevelOf(run.Arc.Resources()[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +47,7 @@ func newTestApplier(t *testing.T, s *kubetest.Server, run *restore.Run) *applier
 // applyAll applies all objects of the archive that are on the applier's level.
 func applyAll(t *testing.T, a *applier, run *restore.Run) map[string]restore.Record {
 	t.Helper()
-	records, err := a.batch(t.Context(), plan.Range{From: 0, To: len(run.Arc.Members())})
+	records, err := a.applyBatch(t.Context(), plan.Range{From: 0, To: len(run.Arc.Members())})
 	if err != nil {
 		t.Fatal(err)
 	}

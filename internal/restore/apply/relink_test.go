@@ -164,16 +164,17 @@ func ownerWords(refs []metav1.OwnerReference) string {
 func newTestLinker(t *testing.T, s *kubetest.Server) *linker {
 	t.Helper()
 	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("owner", "lost")...)
-	return &linker{a: newTestApplier(t, s, run)}
+	l, err := newLinker(t.Context(), newTestService(t, s), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 // linkOne links one object and gives what is to be said of it.
-func linkOne(t *testing.T, l *linker, rec restore.Record) (reasons []report.Reason, err error) {
+func linkOne(t *testing.T, l *linker, rec restore.Record) ([]report.Reason, error) {
 	t.Helper()
-	l.out = nil
-	err = l.link(t.Context(), rec)
-	for _, r := range l.out {
-		reasons = append(reasons, r.Reasons...)
-	}
-	return reasons, err
+	l.reasons = nil
+	err := l.linkObject(t.Context(), rec)
+	return l.reasons, err
 }

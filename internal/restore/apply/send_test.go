@@ -285,7 +285,7 @@ func TestApplyOutage(t *testing.T) {
 	a := newTestApplier(t, s, run)
 	s.Refuse(kubetest.Any, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "quoted")
 	s.SetHealthy(false)
-	records, err := a.batch(t.Context(), plan.Range{From: 0, To: len(run.Arc.Members())})
+	records, err := a.applyBatch(t.Context(), plan.Range{From: 0, To: len(run.Arc.Members())})
 	if err == nil || strings.Contains(err.Error(), "quoted") {
 		t.Errorf("%+v, %v", records, err)
 	}

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,32 +38,43 @@ func TestWhatIsBeingDeletedIsWaitedFor(t *testing.T) {
 }
 
 func TestWhatStaysWhileBeingDeletedIsAnError(t *testing.T) {
-	live := map[string]any{"metadata": map[string]any{
+	blocker := terminationOf(map[string]any{"metadata": map[string]any{
 		"uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": []any{"example.com/held"},
-	}}
-	it := &item{}
-	it.leaves(leavingOf(live))
-	it.rec = restore.Record{}
-	rec := it.leaves(leavingOf(live))
-	if rec.Action != string(report.Failed) || len(rec.Reasons) != 1 || rec.Reasons[0].Code != report.ObjectTerminating || !rec.Reasons[0].IsError() {
-		t.Fatalf("%+v", rec)
-	}
-	for _, words := range []string{"example.com/held", "still there after 30s", "remove its finalizers"} {
-		if !strings.Contains(rec.Reasons[0].String(), words) {
-			t.Errorf("%q does not say %q", rec.Reasons[0], words)
+	}})
+	for name, tt := range map[string]struct {
+		first  *firstAttempt
+		waited bool
+	}{
+		"first attempt":          {nil, false},
+		"something else blocked": {&firstAttempt{blocker: &termination{uid: "other"}}, false},
+		"nothing blocked":        {&firstAttempt{}, false},
+		"the same blocked":       {&firstAttempt{blocker: blocker}, true},
+	} {
+		out := blockedOutcome(blocker, tt.first)
+		if out.action != string(report.Failed) || out.blocker != blocker || !slices.Equal(reasonWords(out.reasons), []string{"OBJECT_TERMINATING error"}) {
+			t.Fatalf("%s: %+v", name, out)
+		}
+		text := out.reasons[0].String()
+		if waited := strings.Contains(text, "still there after 30s"); waited != tt.waited {
+			t.Errorf("%s: %q", name, text)
+		}
+		for _, words := range []string{"example.com/held", "remove its finalizers"} {
+			if !strings.Contains(text, words) {
+				t.Errorf("%s: %q does not say %q", name, text, words)
+			}
 		}
 	}
 }
 
-// TestLeavingWaitsForGracePeriods: a Pod may take the time that it was given.
-func TestLeavingWaitsForGracePeriods(t *testing.T) {
+// TestTerminationPatience: a pod may take the time that it was given.
+func TestTerminationPatience(t *testing.T) {
 	for seconds, want := range map[int64]time.Duration{0: 30 * time.Second, 120: 150 * time.Second, 86400: terminatingTimeout + 30*time.Second, -1: 30 * time.Second} {
-		l := leavingOf(map[string]any{"metadata": map[string]any{"deletionTimestamp": "x", "deletionGracePeriodSeconds": seconds}})
-		if l == nil || l.wait() != want {
-			t.Errorf("%d s: %+v, want %s", seconds, l, want)
+		blocker := terminationOf(map[string]any{"metadata": map[string]any{"deletionTimestamp": "x", "deletionGracePeriodSeconds": seconds}})
+		if blocker == nil || blocker.patience() != want {
+			t.Errorf("%d s: %+v, want %s", seconds, blocker, want)
 		}
 	}
-	if leavingOf(map[string]any{"metadata": map[string]any{}}) != nil {
+	if terminationOf(map[string]any{"metadata": map[string]any{}}) != nil {
 		t.Error("an object that stays is waited for")
 	}
 }
