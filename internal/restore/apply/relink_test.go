@@ -10,10 +10,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
 // ownedSecret is the record of a restored Secret with owners.
@@ -144,6 +147,42 @@ func TestLinks(t *testing.T) {
 	}
 	if reasons, err := linkOne(t, newTestLinker(t, s), ownedSecret("gone", "owner")); err != nil || len(reasons) > 0 {
 		t.Errorf("an object that is gone again: %+v, %v", reasons, err)
+	}
+}
+
+// TestLinkAll: only what was restored and has owners is linked, and all is said of it.
+func TestLinkAll(t *testing.T) {
+	s := kubetest.Start(t)
+	s.PutJSON(liveObject("ConfigMap", "owner", "", ""))
+	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("owner")...)
+	st := memstore.New()
+	run.St, run.Stage = st, repository.NewStaging(st, "uid")
+	actions := map[string]report.Action{"created": report.Created, "updated": report.Updated, "failed": report.Failed, "skipped": report.Skipped, "free": report.Created}
+	var records []restore.Record
+	for name, done := range actions {
+		s.PutJSON(liveObject("Secret", name, "", ""))
+		rec := ownedSecret(name, "owner", "other")
+		rec.Action = string(done)
+		if name == "free" {
+			rec.Owners = nil
+		}
+		records = append(records, rec)
+	}
+	if err := run.PutRecords(t.Context(), contract.ApplyTaskInput{}, 0, records); err != nil {
+		t.Fatal(err)
+	}
+	l, err := newLinker(t.Context(), newTestService(t, s), run)
+	if err == nil {
+		err = l.linkAll(t.Context())
+	}
+	if err != nil || !slices.Equal(reasonWords(l.reasons), []string{"OWNER_MISSING warning", "OWNER_MISSING warning"}) {
+		t.Errorf("%+v, %v", l.reasons, err)
+	}
+	for name := range actions {
+		secret, _ := kubetest.Get[corev1.Secret](s, coreType("secrets"), "n", name)
+		if linked := len(secret.OwnerReferences) == 1; linked != (name == "created" || name == "updated") {
+			t.Errorf("%s: owners %v", name, secret.OwnerReferences)
+		}
 	}
 }
 
