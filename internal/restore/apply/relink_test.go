@@ -16,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
@@ -147,6 +148,31 @@ func TestLinks(t *testing.T) {
 	}
 	if reasons, err := linkOne(t, newTestLinker(t, s), ownedSecret("gone", "owner")); err != nil || len(reasons) > 0 {
 		t.Errorf("an object that is gone again: %+v, %v", reasons, err)
+	}
+}
+
+// TestLinksAcrossNamespaces: an owner is looked for in the archive where it was, and in
+// the cluster where it is now.
+func TestLinksAcrossNamespaces(t *testing.T) {
+	s := kubetest.Start(t)
+	s.PutJSON(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"owner","namespace":"m","uid":"u-1"}}`,
+		`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"role","uid":"u-2"}}`,
+		`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"m"}}`)
+	run := newRun(t, velerov1.RestoreSpec{NamespaceMapping: map[string]string{"n": "m"}}, false, append(storedConfigMaps("owner"),
+		restoretest.Stored{Key: "clusterroles.rbac.authorization.k8s.io role", Rest: `,"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole"`})...)
+	l, err := newLinker(t.Context(), newTestService(t, s), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := ownedSecret("s", "owner")
+	rec.Namespace = "m"
+	rec.Owners = append(rec.Owners, resource.OwnerRef{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: "role"})
+	if reasons, err := linkOne(t, l, rec); err != nil || len(reasons) > 0 {
+		t.Errorf("%+v, %v", reasons, err)
+	}
+	live, _ := kubetest.Get[corev1.Secret](s, coreType("secrets"), "m", "s")
+	if got := ownerWords(live.OwnerReferences); got != "ConfigMap/owner/u-1 false false, ClusterRole/role/u-2 false false" {
+		t.Errorf("owners %q", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -277,6 +278,26 @@ func TestRefusalsQuoteNoSecret(t *testing.T) {
 	}
 }
 
+// TestSecondRefusalQuotesNoSecret: what a first attempt found in the cluster is not quoted
+// by the second one either, though it is gone by then.
+func TestSecondRefusalQuotesNoSecret(t *testing.T) {
+	s := kubetest.Start(t)
+	s.PutJSON(liveObject("Secret", "s", `,"deletionTimestamp":"2026-01-01T00:00:00Z"`, `,"data":{"p":"bGl2ZS1zZWNyZXQ="}`))
+	creates := kubetest.On("create", coreType("secrets"))
+	s.React(creates, func(kubetest.Request) error {
+		if s.Count(creates) == 1 {
+			time.AfterFunc(100*time.Millisecond, func() { s.Remove(coreType("secrets"), "n", "s") })
+			return nil
+		}
+		return errors.New("there was live-secret before")
+	})
+	run := newRun(t, velerov1.RestoreSpec{}, false, restoretest.Stored{Key: "secrets n/s", Rest: `,"apiVersion":"v1","kind":"Secret"`})
+	rec := applyAll(t, newTestApplier(t, s, run), run)["s"]
+	if rec.Action != "failed" || len(rec.Reasons) != 1 || !strings.Contains(rec.Reasons[0].Message, "there was <masked> before") {
+		t.Errorf("%+v", rec)
+	}
+}
+
 // TestApplyOutage: a server that cannot answer is the activity's to wait for.
 func TestApplyOutage(t *testing.T) {
 	s := kubetest.Start(t)
@@ -315,6 +336,18 @@ func TestNamespaceOfTheArchive(t *testing.T) {
 	}
 }
 
+// TestClusterScopedObject: what lies in no namespace needs none.
+func TestClusterScopedObject(t *testing.T) {
+	s := kubetest.Start(t)
+	roles := kube.Resource{Group: "rbac.authorization.k8s.io", Version: "v1", Name: "clusterroles"}
+	s.Refuse(kubetest.On("create", roles), http.StatusNotFound, metav1.StatusReasonNotFound, "no such path")
+	run := newRun(t, velerov1.RestoreSpec{}, false, restoretest.Stored{Key: "clusterroles.rbac.authorization.k8s.io o", Rest: `,"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole"`})
+	rec := applyAll(t, newTestApplier(t, s, run), run)["o"]
+	if rec.Action != "failed" || !slices.Equal(reasonWords(rec.Reasons), []string{"APPLY_FAILED error"}) || verbsOf(s, kubetest.Any) != "create create" {
+		t.Errorf("%+v after %s", rec, verbsOf(s, kubetest.Any))
+	}
+}
+
 // TestTerminatingNamespaceObject: a Namespace that is itself restored, and is being
 // deleted, is waited for, and then made.
 func TestTerminatingNamespaceObject(t *testing.T) {
@@ -333,12 +366,7 @@ func TestClaimFilledFromASnapshot(t *testing.T) {
 	s := kubetest.Start(t)
 	s.PutNamespaces("n")
 	s.Refuse(kubetest.On("create", coreType("persistentvolumeclaims")).Times(1), http.StatusForbidden, metav1.StatusReasonForbidden, "exceeded quota")
-	run := newRun(t, velerov1.RestoreSpec{}, false, restoretest.Stored{Key: "persistentvolumeclaims n/c", Rest: `,"apiVersion":"v1","kind":"PersistentVolumeClaim","spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}`})
-	run.Plan.Volumes = &restore.Volumes{Volumes: []restore.Volume{{
-		Namespace: "n", Claim: "c", Target: "n", Way: restore.WayCSI, Selected: true,
-		Snapshot: &restore.SnapshotPlan{Name: "snap", Handle: "snap-1", Driver: "d"},
-	}}}
-	run.Index = run.Plan.Volumes.Index()
+	run := newClaimRun(t, false)
 	rec := applyAll(t, newTestApplier(t, s, run), run)["c"]
 	made := verbsOf(s, func(q kubetest.Request) bool { return q.Verb == "create" })
 	claim, _ := kubetest.Get[corev1.PersistentVolumeClaim](s, coreType("persistentvolumeclaims"), "n", "c")
@@ -352,6 +380,28 @@ func TestClaimFilledFromASnapshot(t *testing.T) {
 	want := []string{"create volumesnapshotcontents.snapshot.storage.k8s.io", "create volumesnapshots.snapshot.storage.k8s.io", "create persistentvolumeclaims"}
 	if !slices.Equal(order[:3], want) {
 		t.Errorf("%v", order)
+	}
+}
+
+// newClaimRun is the restore of a claim "c" that is filled from a snapshot.
+func newClaimRun(t *testing.T, dryRun bool) *restore.Run {
+	t.Helper()
+	run := newRun(t, velerov1.RestoreSpec{}, dryRun, restoretest.Stored{Key: "persistentvolumeclaims n/c", Rest: `,"apiVersion":"v1","kind":"PersistentVolumeClaim","spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}`})
+	run.Plan.Volumes = &restore.Volumes{Volumes: []restore.Volume{{
+		Namespace: "n", Claim: "c", Target: "n", Way: restore.WayCSI, Selected: true, Class: "fast", Capacity: 1 << 30,
+		Snapshot: &restore.SnapshotPlan{Name: "snap", Handle: "snap-1", Driver: "d"},
+	}}}
+	run.Index = run.Plan.Volumes.Index()
+	return run
+}
+
+// TestPlannedClaim: a dry run says of what the claim's volume would be made.
+func TestPlannedClaim(t *testing.T) {
+	s := kubetest.Start(t)
+	run := newClaimRun(t, true)
+	rec := applyAll(t, newTestApplier(t, s, run), run)["c"]
+	if rec.Action != restore.PlanCreate || rec.Reason != "a new volume of class fast and at least 1 GiB, of snapshot snap-1" {
+		t.Errorf("%+v", rec)
 	}
 }
 
