@@ -14,12 +14,13 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -41,10 +42,9 @@ type Reader struct {
 	Version   string
 }
 
-const (
-	// rowsPerPage keeps an answer far below Temporal's 2 MB: a row is some 300 bytes.
-	rowsPerPage = 1000
-)
+// rowsPerPage keeps an answer far below Temporal's 2 MB: a row is some 300 bytes. It is a
+// page of the repository's, so that none of what one reads is thrown away.
+const rowsPerPage = repository.BackupsPerPage
 
 const (
 	// linesInAnswer is how many lines of each kind of a results file travel.
@@ -89,13 +89,14 @@ func (c *Reader) backups(ctx context.Context, in contract.ReadInput) (contract.R
 	if err != nil {
 		return contract.ReadResult{}, failure.Invalid("selector: %w", err)
 	}
+	var more atomic.Bool // in any location
 	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]contract.BackupSummary]) ([]contract.BackupSummary, error) {
-		docs, err := repository.ReadBackups(ctx, a.Store)
-		var rows []contract.BackupSummary
-		for _, d := range docs {
-			if sel.Matches(labels.Set(d.Labels)) {
-				rows = append(rows, summaryOf(d, a.Location.Name))
-			}
+		rows, next, err := backupRows(ctx, a.Listing(), sel, in.Continue)
+		for i := range rows {
+			rows[i].Location = a.Location.Name
+		}
+		if next != "" {
+			more.Store(true)
 		}
 		return rows, err
 	})
@@ -107,10 +108,58 @@ func (c *Reader) backups(ctx context.Context, in contract.ReadInput) (contract.R
 		return contract.ReadResult{}, err
 	}
 	slices.SortFunc(rows, func(a, b contract.BackupSummary) int {
-		return strings.Compare(a.Name+"/"+a.Location, b.Name+"/"+b.Location)
+		return cmp.Or(compareKeys(a.Name, b.Name), strings.Compare(a.Location, b.Location))
 	})
-	rows, next := page(rows, in.Continue, func(r contract.BackupSummary) string { return r.Name + "/" + r.Location })
+	rows, next := firstBackups(rows, more.Load())
 	return contract.ReadResult{Backups: rows, Continue: next, Unread: unread}, nil
+}
+
+// compareKeys orders names as a store orders their directories.
+func compareKeys(a, b string) int { return strings.Compare(a+"/", b+"/") }
+
+// backupRows lists the backups of one location that sel selects, behind the name after:
+// a page of them or somewhat more, or all if next is "". The rows that a selector chose
+// are as their documents say, for people delete by it.
+func backupRows(ctx context.Context, listing *repository.Listing, sel labels.Selector, after string) (rows []contract.BackupSummary, next string, err error) {
+	for next = after; ; {
+		var entries []repository.BackupEntry
+		if entries, next, err = listing.Page(ctx, next); err != nil {
+			return nil, "", err
+		}
+		if !sel.Empty() {
+			if entries, err = listing.Confirm(ctx, keepSelected(entries, sel)); err != nil {
+				return nil, "", err
+			}
+		}
+		for _, e := range keepSelected(entries, sel) {
+			rows = append(rows, summaryOf(e))
+		}
+		if next == "" || len(rows) >= rowsPerPage {
+			return rows, next, nil
+		}
+	}
+}
+
+func keepSelected(entries []repository.BackupEntry, sel labels.Selector) (kept []repository.BackupEntry) {
+	for _, e := range entries {
+		if sel.Matches(labels.Set(e.Labels)) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// firstBackups cuts sorted rows to a page, and gives the name to go on behind, if there is
+// anything. Backups of one name stay on one page: each location goes on behind the name.
+func firstBackups(rows []contract.BackupSummary, more bool) ([]contract.BackupSummary, string) {
+	n := min(rowsPerPage, len(rows))
+	for 0 < n && n < len(rows) && rows[n].Name == rows[n-1].Name {
+		n++
+	}
+	if n == 0 || n == len(rows) && !more {
+		return rows, ""
+	}
+	return rows[:n], rows[n-1].Name
 }
 
 // page cuts sorted rows behind the key of the page before.
@@ -126,18 +175,13 @@ func page[T any](rows []T, after string, key func(T) string) ([]T, string) {
 	return rows[:rowsPerPage], key(rows[rowsPerPage-1])
 }
 
-func summaryOf(d *velerov1.Backup, location string) contract.BackupSummary {
+func summaryOf(e repository.BackupEntry) contract.BackupSummary {
 	row := contract.BackupSummary{
-		Name: d.Name, Labels: d.Labels, Location: location, Phase: string(d.Status.Phase),
-		Errors: d.Status.Errors, Warnings: d.Status.Warnings, Created: d.CreationTimestamp.Time,
-		Expires: timeOf(d.Status.Expiration), Selector: metav1.FormatLabelSelector(d.Spec.LabelSelector),
-		Ours: d.Annotations[repository.AnnotationUID] != "",
+		Name: e.Name, Labels: e.Labels, Phase: string(e.Phase), Errors: e.Errors, Warnings: e.Warnings,
+		Created: e.Started, Objects: e.Objects, Selector: e.Selector, Ours: e.Ours,
 	}
-	if d.Status.StartTimestamp != nil {
-		row.Created = d.Status.StartTimestamp.Time
-	}
-	if d.Status.Progress != nil {
-		row.Objects = int64(d.Status.Progress.ItemsBackedUp)
+	if !e.Expires.IsZero() {
+		row.Expires = &e.Expires
 	}
 	return row
 }

@@ -32,6 +32,11 @@ type Answer[T any] struct {
 	Err      error
 }
 
+// Listing lists the backups of the location.
+func (a Answer[T]) Listing() *Listing {
+	return &Listing{Store: a.Store, ReadOnly: isReadOnly(a.Location)}
+}
+
 // AskAll puts a question to the named location, or to all of them at the same time,
 // and gives their answers in the configuration's order. An error of its own is about
 // the name, or the end of ctx.
