@@ -59,32 +59,32 @@ const (
 // Read answers one read. It changes nothing, except for ReadLocationCheck, which
 // cleans up after itself.
 func (c *Reader) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	read, ok := c.verbs()[in.Verb]
+	read, ok := c.readersByVerb()[in.Verb]
 	if !ok {
 		return contract.ReadResult{}, failure.Invalid("verb: %q is not known to this worker", in.Verb)
 	}
 	return read(ctx, in)
 }
 
-// verbs are the reads of contract.ReadVerbs.
-func (c *Reader) verbs() map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error) {
+// readersByVerb are the reads of contract.ReadVerbs.
+func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error) {
 	return map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error){
-		contract.ReadBackups:       c.backups,
-		contract.ReadBackup:        c.backup,
+		contract.ReadBackups:       c.listBackups,
+		contract.ReadBackup:        c.readBackup,
 		contract.ReadBackupURL:     c.backupURL,
-		contract.ReadRestores:      c.restores,
-		contract.ReadRestore:       c.restore,
+		contract.ReadRestores:      c.listRestores,
+		contract.ReadRestore:       c.readRestore,
 		contract.ReadRestoreURL:    c.restoreURL,
-		contract.ReadLocations:     c.locations,
-		contract.ReadLocationCheck: c.check,
-		contract.ReadServer:        c.server,
+		contract.ReadLocations:     c.listLocations,
+		contract.ReadLocationCheck: c.checkLocation,
+		contract.ReadServer:        c.readServer,
 
 		contract.ReadSnapshotLocations:     c.snapshotLocations,
 		contract.ReadSnapshotLocationCheck: c.checkSnapshotLocation,
 	}
 }
 
-func (c *Reader) backups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) listBackups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	sel, err := labels.Parse(in.Selector)
 	if err != nil {
 		return contract.ReadResult{}, failure.Invalid("selector: %w", err)
@@ -162,8 +162,8 @@ func firstBackups(rows []contract.BackupSummary, more bool) ([]contract.BackupSu
 	return rows[:n], rows[n-1].Name
 }
 
-// page cuts sorted rows behind the key of the page before.
-func page[T any](rows []T, after string, key func(T) string) ([]T, string) {
+// cutPage cuts sorted rows behind the key of the page before.
+func cutPage[T any](rows []T, after string, key func(T) string) ([]T, string) {
 	i := 0
 	for after != "" && i < len(rows) && key(rows[i]) <= after {
 		i++
@@ -193,9 +193,9 @@ func timeOf(t *metav1.Time) *time.Time {
 	return &t.Time
 }
 
-// find looks a document up in the named location, or in all: a location that cannot be
+// findDocument looks a document up in the named location, or in all: a location that cannot be
 // read hides no other. Of two documents it gives none: the name does not say which.
-func find[T any](ctx context.Context, c *Reader, in contract.ReadInput, what, key string) (repository.Answer[*T], []contract.UnreadLocation, error) {
+func findDocument[T any](ctx context.Context, c *Reader, in contract.ReadInput, what, key string) (repository.Answer[*T], []contract.UnreadLocation, error) {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return repository.Answer[*T]{}, nil, failure.Invalid("name: %w", err)
 	}

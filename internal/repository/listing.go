@@ -104,7 +104,7 @@ func (l *Listing) Page(ctx context.Context, after string) (page []BackupEntry, n
 		return nil, "", fmt.Errorf("list catalog entries: %w", err)
 	}
 	isWhole := after == "" && next == ""
-	page, unsure := parted(names, entries, isWhole && len(names) <= SmallLocation)
+	page, unsure := splitKnown(names, entries, isWhole && len(names) <= SmallLocation)
 	docs, err := readBackupDocuments(ctx, l.Store, unsure)
 	if err != nil {
 		return nil, "", err
@@ -157,12 +157,12 @@ func (l *Listing) readNames(ctx context.Context, after string) (names []string, 
 	return names, next, err
 }
 
-// parted gives the entries of names that are shown as they are, and the names whose
+// splitKnown gives the entries of names that are shown as they are, and the names whose
 // documents are read: those without one entry that can be read, CheckedPerPage of the
 // others at random, and with all set all of them.
-func parted(names []string, entries *pageEntries, all bool) (known []BackupEntry, unsure []string) {
+func splitKnown(names []string, entries *pageEntries, all bool) (known []BackupEntry, unsure []string) {
 	for _, name := range names {
-		if e, ok := entries.only(name); ok && !all {
+		if e, ok := entries.singleEntry(name); ok && !all {
 			known = append(known, e)
 		} else {
 			unsure = append(unsure, name)

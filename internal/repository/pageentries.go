@@ -48,7 +48,7 @@ func (l *Listing) readEntries(ctx context.Context, names []string, after, last s
 		case last != "" && name+"/" > last+"/":
 			return errPageFull
 		default:
-			entries.add(name, i.Key)
+			entries.addKey(name, i.Key)
 		}
 		return nil
 	})
@@ -58,8 +58,8 @@ func (l *Listing) readEntries(ctx context.Context, names []string, after, last s
 	return entries, err
 }
 
-// add sorts a key in. One that the store refuses to delete is left where it is.
-func (p *pageEntries) add(name, key string) {
+// addKey sorts a key in. One that the store refuses to delete is left where it is.
+func (p *pageEntries) addKey(name, key string) {
 	if store.CheckKey(key) != nil {
 		return
 	}
@@ -72,8 +72,8 @@ func (p *pageEntries) add(name, key string) {
 	}
 }
 
-// only is the entry of a name that has one that can be read and no other.
-func (p *pageEntries) only(name string) (BackupEntry, bool) {
+// singleEntry is the entry of a name that has one that can be read and no other.
+func (p *pageEntries) singleEntry(name string) (BackupEntry, bool) {
 	if keys := p.byName[name]; len(keys) == 1 {
 		return parseCatalogEntry(keys[0])
 	}

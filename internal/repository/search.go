@@ -69,7 +69,7 @@ func AskAll[T any](ctx context.Context, l *Locations, name string, patience time
 
 func askLocation[T any](ctx context.Context, l *Locations, bsl *velerov1.BackupStorageLocation, ask func(context.Context, Answer[T]) (T, error)) Answer[T] {
 	a := Answer[T]{Location: bsl}
-	if a.Store, a.Err = l.store(ctx, bsl); a.Err == nil {
+	if a.Store, a.Err = l.openStore(ctx, bsl); a.Err == nil {
 		a.Value, a.Err = ask(ctx, a)
 	}
 	return a
