@@ -9,8 +9,9 @@
 //   - snapshotlocations.go: volume snapshot locations and what EC2 allows there.
 //
 // It changes nothing, except for the check of a storage location, which cleans up after
-// itself. A location that cannot be read hides no other: it is named beside the answer.
-// Answers stay below 2 MB, which is what Temporal carries.
+// itself, and for catalog entries, which a list of backups puts right. A location that
+// cannot be read hides no other: it is named beside the answer. Answers stay below 2 MB,
+// which is what Temporal carries.
 package catalog
 
 import (
@@ -56,8 +57,7 @@ const (
 	urlTTL = 10 * time.Minute
 )
 
-// Read answers one read. It changes nothing, except for ReadLocationCheck, which
-// cleans up after itself.
+// Read answers one read. It changes nothing but what the package's comment names.
 func (c *Reader) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	read, ok := c.readersByVerb()[in.Verb]
 	if !ok {

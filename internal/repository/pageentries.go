@@ -45,7 +45,7 @@ func (l *Listing) readEntries(ctx context.Context, names []string, after, last s
 		name, _, _ := splitCatalogKey(i.Key)
 		switch {
 		case name == after:
-		case last != "" && name+"/" > last+"/":
+		case last != "" && name != last && i.Key > archive.CatalogDir(last):
 			return errPageFull
 		default:
 			entries.addKey(name, i.Key)
