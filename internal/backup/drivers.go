@@ -24,10 +24,10 @@ type technology struct {
 	hasObjects bool
 }
 
-// technologies are all there are; a new one is one more line. They reserve capacity in
+// volumeTechnologies are all there are; a new one is one more line. They reserve capacity in
 // this order. Native snapshots come first, since they wait for volumes: nobody may do
 // that who holds capacity already (quota.KeepTurn).
-func technologies() []technology {
+func volumeTechnologies() []technology {
 	return []technology{
 		{method: volume.Native, open: openNative},
 		{method: volume.CSI, open: openCSI, hasObjects: true},
@@ -45,7 +45,7 @@ func openNative(ctx context.Context, b *Service, p *Plan) (volume.Snapshotter, e
 
 // Snapshotters are the drivers of the volumes of a backup.
 func (b *Service) Snapshotters(ctx context.Context, o *Run) (volume.Drivers, error) {
-	return b.openDrivers(ctx, &o.Plan, technologies())
+	return b.openDrivers(ctx, &o.Plan, volumeTechnologies())
 }
 
 // openDrivers opens those of some technologies that a backup has volumes of.
@@ -67,7 +67,7 @@ func (b *Service) openDrivers(ctx context.Context, p *Plan, all []technology) (v
 // releaseDrivers opens the drivers that have something to release after the commit: the
 // provider of another need not be within reach any more.
 func (b *Service) releaseDrivers(ctx context.Context, p *Plan) (volume.Drivers, error) {
-	return b.openDrivers(ctx, p, slices.DeleteFunc(technologies(), func(t technology) bool { return !t.hasObjects }))
+	return b.openDrivers(ctx, p, slices.DeleteFunc(volumeTechnologies(), func(t technology) bool { return !t.hasObjects }))
 }
 
 // SnapshotStates asks every driver how far the snapshots are; what was refused has failed.

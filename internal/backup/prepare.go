@@ -67,7 +67,7 @@ func (s *Service) planSummary(doc *Plan, total int64) contract.BackupPlan {
 		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
 		Schedule: doc.Backup.Labels[repository.LabelSchedule], Warnings: n.Warnings, Errors: n.Errors,
 		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshotCount(),
-		UnitTime: doc.unitTime(s.Config.Limits.PendingSnapshots),
+		UnitTime: doc.unitTimeout(s.Config.Limits.PendingSnapshots),
 	}
 }
 

@@ -27,7 +27,7 @@ func (run *Run) FinalVolumes(ctx context.Context) (*FinalVolumes, error) {
 
 // UnitResult is what SnapshotVolumes leaves in staging.
 type UnitResult struct {
-	Taken   []volume.Snapshot   `json:"taken,omitempty"`
+	Snapshots   []volume.Snapshot   `json:"taken,omitempty"`
 	Hooks   contract.HookCounts `json:"hooks,omitzero"`
 	Reasons []report.Reason     `json:"reasons,omitempty"`
 }
@@ -36,7 +36,7 @@ type UnitResult struct {
 func (r *UnitResult) Summary() contract.SnapshotResult {
 	n := report.Tally(r.Reasons)
 	out := contract.SnapshotResult{Warnings: n.Warnings, Errors: n.Errors}
-	for _, t := range r.Taken {
+	for _, t := range r.Snapshots {
 		if t.Failed != "" {
 			out.Failed++
 		} else {
@@ -67,7 +67,7 @@ func (run *Run) UnitResults(ctx context.Context) ([]UnitResult, error) {
 func AllSnapshots(units []UnitResult) []volume.Snapshot {
 	var out []volume.Snapshot
 	for _, u := range units {
-		out = append(out, u.Taken...)
+		out = append(out, u.Snapshots...)
 	}
 	return out
 }

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// looseVolumes bounds how many volumes without hooks share a unit. One worker's
+	// maxVolumesInUnit bounds how many volumes without hooks share a unit. One worker's
 	// limiter paces them best together; a lost worker repeats the look-ups of one
 	// unit.
-	looseVolumes = 500
-	// loosePods bounds how many pods that have hooks and no volumes share a unit:
+	maxVolumesInUnit = 500
+	// maxPodsInUnit bounds how many pods that have hooks and no volumes share a unit:
 	// their hooks run at the same time.
-	loosePods = 25
+	maxPodsInUnit = 25
 )
 
-// unitsOf cuts the work into units: one for the volumes of pods with hooks that
+// cutUnits cuts the work into units: one for the volumes of pods with hooks that
 // hang together, batches of one path for volumes that need no quiescing, batches of
 // pods that have hooks and no volumes. hooked is by "namespace/name".
-func unitsOf(made volume.Plan, hooked map[string]PodHooks) []Unit {
+func cutUnits(made volume.Plan, hooked map[string]PodHooks) []Unit {
 	left := maps.Clone(hooked)
 	loose := map[volume.Path][][]int{}
 	var out []Unit
@@ -44,7 +44,7 @@ func unitsOf(made volume.Plan, hooked map[string]PodHooks) []Unit {
 			loose[path] = append(loose[path], group)
 		}
 	}
-	return slices.Concat(out, looseUnits(loose), podUnits(left))
+	return slices.Concat(out, unitsWithoutHooks(loose), unitsOfPods(left))
 }
 
 // SplitByMethod sorts volumes by their path.
@@ -56,13 +56,13 @@ func SplitByMethod(all []volume.Volume, indexes []int) map[volume.Path][]int {
 	return out
 }
 
-func looseUnits(loose map[volume.Path][][]int) []Unit {
+func unitsWithoutHooks(loose map[volume.Path][][]int) []Unit {
 	var out []Unit
-	for _, t := range slices.Backward(technologies()) { // the cluster's own controllers, which are last, need longest
+	for _, t := range slices.Backward(volumeTechnologies()) { // the cluster's own controllers, which are last, need longest
 		var unit Unit
 		n := 0
 		for _, group := range loose[t.method] {
-			if n > 0 && n+len(group) > looseVolumes {
+			if n > 0 && n+len(group) > maxVolumesInUnit {
 				out, unit, n = append(out, unit), Unit{}, 0
 			}
 			unit.Groups = append(unit.Groups, group)
@@ -75,13 +75,13 @@ func looseUnits(loose map[volume.Path][][]int) []Unit {
 	return out
 }
 
-func podUnits(pods map[string]PodHooks) []Unit {
+func unitsOfPods(pods map[string]PodHooks) []Unit {
 	var all []PodHooks
 	for _, key := range slices.Sorted(maps.Keys(pods)) {
 		all = append(all, pods[key])
 	}
 	var out []Unit
-	for batch := range slices.Chunk(all, loosePods) {
+	for batch := range slices.Chunk(all, maxPodsInUnit) {
 		out = append(out, Unit{Pods: batch})
 	}
 	return out

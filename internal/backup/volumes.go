@@ -106,7 +106,7 @@ func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {
 	if err != nil {
 		return err
 	}
-	doc.Volumes = VolumePlan{Volumes: made.Volumes, Units: unitsOf(made, l.hooked)}
+	doc.Volumes = VolumePlan{Volumes: made.Volumes, Units: cutUnits(made, l.podsWithHooks)}
 	if volume.UsesLocation(made.Volumes) {
 		doc.Volumes.Location = location
 	}

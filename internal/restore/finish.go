@@ -24,8 +24,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// differs says how an outcome departs from what the dry run said, or "".
-func differs(planned, actual Record) string {
+// planDifference says how an outcome departs from what the dry run said, or "".
+func planDifference(planned, actual Record) string {
 	want := map[string]string{
 		PlanCreate: string(report.Created), PlanUpdate: string(report.Updated),
 		PlanSkip: string(report.Skipped), PlanNone: string(report.Skipped), PlanFail: string(report.Failed),
@@ -49,7 +49,7 @@ func (r *Service) Finish(ctx context.Context, in contract.FinishRestoreInput) (c
 	if err := errors.Join(s.ReadDisks(ctx), s.readClaims(ctx)); err != nil {
 		return contract.RestoreResult{}, err
 	}
-	f, err := s.fold(ctx)
+	f, err := s.collectResults(ctx)
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
@@ -70,18 +70,18 @@ func (r *Service) Finish(ctx context.Context, in contract.FinishRestoreInput) (c
 	return restoreResult(doc, in, f), nil
 }
 
-// folded is a restore's records, summed up.
-type folded struct {
+// results is a restore's records, summed up.
+type results struct {
 	reasons []report.Reason
 	list    report.ResourceList
 	hooks   contract.HookCounts
 	plan    bytes.Buffer // gzip JSON lines, of a dry run
 }
 
-func (s *Run) fold(ctx context.Context) (*folded, error) {
-	f := &folded{list: report.ResourceList{}}
+func (s *Run) collectResults(ctx context.Context) (*results, error) {
+	f := &results{list: report.ResourceList{}}
 	f.reasons = append(append(f.reasons, s.Reasons...), s.Plan.Reasons...)
-	planned, err := s.planOf(ctx)
+	planned, err := s.readDryRun(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (s *Run) fold(ctx context.Context) (*folded, error) {
 		}
 		f.list.AddRestored(rec.APIVersion, rec.Kind, rec.Namespace, rec.Name, report.Action(rec.Action))
 		if p, ok := planned[planKey(rec)]; ok {
-			if what := differs(p, rec); what != "" {
+			if what := planDifference(p, rec); what != "" {
 				f.reasons = append(f.reasons, report.New(report.PlanChanged, what).At(rec.Resource, rec.Namespace, rec.Name))
 			}
 			delete(planned, planKey(rec))
@@ -116,8 +116,8 @@ func (s *Run) fold(ctx context.Context) (*folded, error) {
 
 func planKey(r Record) string { return r.Resource + " " + resource.ObjectName(r.Namespace, r.Name) }
 
-// planOf reads the dry run that this restore has to agree with, if it names one.
-func (s *Run) planOf(ctx context.Context) (out map[string]Record, err error) {
+// readDryRun reads the dry run that this restore has to agree with, if it names one.
+func (s *Run) readDryRun(ctx context.Context) (out map[string]Record, err error) {
 	if s.Restore.Plan == "" || s.Restore.DryRun {
 		return nil, nil
 	}
@@ -146,7 +146,7 @@ func (s *Run) planOf(ctx context.Context) (out map[string]Record, err error) {
 }
 
 // write puts Velero's files (docs/VELERO.md 2.3), or the plan.
-func (f *folded) write(ctx context.Context, s *Run, in contract.FinishRestoreInput) error {
+func (f *results) write(ctx context.Context, s *Run, in contract.FinishRestoreInput) error {
 	if s.Restore.DryRun {
 		return s.St.Put(ctx, archive.PlanKey(s.Restore.Name), f.plan.Bytes(), store.PutOptions{ContentType: "application/gzip"})
 	}
@@ -180,7 +180,7 @@ func (f *folded) write(ctx context.Context, s *Run, in contract.FinishRestoreInp
 	return err
 }
 
-func restoreResource(s *Run, in contract.FinishRestoreInput, f *folded) *velerov1.Restore {
+func restoreResource(s *Run, in contract.FinishRestoreInput, f *results) *velerov1.Restore {
 	n := report.Tally(f.reasons)
 	spec := s.Restore.Spec
 	spec.BackupName = s.Archive.Backup
@@ -204,7 +204,7 @@ func restoreResource(s *Run, in contract.FinishRestoreInput, f *folded) *velerov
 	}
 }
 
-func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *folded) contract.RestoreResult {
+func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *results) contract.RestoreResult {
 	res := contract.RestoreResult{
 		Name: doc.Name, UID: string(doc.UID), Backup: in.Archive.Backup, Phase: string(doc.Status.Phase), DryRun: in.Restore.DryRun,
 		Started: doc.Status.StartTimestamp.Time, Completed: doc.Status.CompletionTimestamp.Time,
@@ -231,13 +231,13 @@ func (r *Service) Abandon(ctx context.Context, in contract.AbandonRestoreInput, 
 		return contract.Nothing{}, nil // an unknown location holds nothing of ours
 	}
 	for _, bsl := range named {
-		err = errors.Join(err, r.clear(ctx, bsl, in.Ref, sweep))
+		err = errors.Join(err, r.clearStaging(ctx, bsl, in.Ref, sweep))
 	}
 	return contract.Nothing{}, err
 }
 
-// clear removes what a restore from a location has left where it worked.
-func (r *Service) clear(ctx context.Context, from *velerov1.BackupStorageLocation, ref contract.RestoreRef, sweep sweeper) error {
+// clearStaging removes what a restore from a location has left where it worked.
+func (r *Service) clearStaging(ctx context.Context, from *velerov1.BackupStorageLocation, ref contract.RestoreRef, sweep sweeper) error {
 	_, st, err := r.Locations.Workspace(ctx, from)
 	if err == nil {
 		stage := repository.NewStaging(st, ref.UID)
@@ -255,7 +255,7 @@ func (r *Service) clear(ctx context.Context, from *velerov1.BackupStorageLocatio
 }
 
 // countHooks adds up what ran, or in a dry run what would.
-func (f *folded) countHooks(rec Record) {
+func (f *results) countHooks(rec Record) {
 	switch {
 	case rec.Ran != nil:
 		f.hooks.Add(*rec.Ran)
@@ -265,7 +265,7 @@ func (f *folded) countHooks(rec Record) {
 }
 
 // hookStatus is Velero's; nil when there are no hooks.
-func (f *folded) hookStatus() *velerov1.HookStatus {
+func (f *results) hookStatus() *velerov1.HookStatus {
 	if f.hooks == (contract.HookCounts{}) {
 		return nil
 	}

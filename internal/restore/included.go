@@ -30,8 +30,8 @@ func RefOf(k archive.Key) resource.Ref {
 	return resource.Ref{Resource: k.Resource, Namespace: k.Namespace, Name: k.Name}
 }
 
-// Brought are the related objects of a plan.
-func (d *Plan) Brought() map[resource.Ref]bool {
+// DependencySet are the related objects of a plan.
+func (d *Plan) DependencySet() map[resource.Ref]bool {
 	out := make(map[resource.Ref]bool, len(d.Related))
 	for _, ref := range d.Related {
 		out[ref] = true
@@ -39,21 +39,21 @@ func (d *Plan) Brought() map[resource.Ref]bool {
 	return out
 }
 
-// related says that an object is restored because a selected one needs it, whatever
+// isRelated says that an object is restored because a selected one needs it, whatever
 // the filters say of it.
-func (s *Run) related(k archive.Key) bool {
-	return s.Index.Related(k.Resource, k.Name) || s.Brought[RefOf(k)]
+func (s *Run) isRelated(k archive.Key) bool {
+	return s.Index.Related(k.Resource, k.Name) || s.Dependencies[RefOf(k)]
 }
 
 // Includes says whether an object of the backup is restored, labels aside.
 func (s *Run) Includes(gr, namespace, name string) bool {
 	return s.Plan.Filter.IncludeObject(gr, namespace, name) ||
-		s.related(archive.Key{Resource: gr, Namespace: namespace, Name: name})
+		s.isRelated(archive.Key{Resource: gr, Namespace: namespace, Name: name})
 }
 
 // Selects says whether an object of the backup, of which these are the labels, is
 // restored.
 func (s *Run) Selects(k archive.Key, labels map[string]string) bool {
 	f := s.Plan.Filter
-	return s.related(k) || f.IncludeObject(k.Resource, k.Namespace, k.Name) && f.MatchLabels(k.Resource, labels)
+	return s.isRelated(k) || f.IncludeObject(k.Resource, k.Namespace, k.Name) && f.MatchLabels(k.Resource, labels)
 }

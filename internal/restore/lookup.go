@@ -23,14 +23,14 @@ func (l *Lookup) WillServe(gr, version string) bool {
 	defer l.mu.Unlock()
 	versions, known := l.Versions[gr]
 	if !known {
-		versions = l.definition(gr)
+		versions = l.servedVersions(gr)
 		l.Versions[gr] = versions
 	}
 	return slices.Contains(versions, version)
 }
 
-// definition reads the versions that a stored definition serves.
-func (l *Lookup) definition(gr string) (versions []string) {
+// servedVersions reads the versions that a stored definition serves.
+func (l *Lookup) servedVersions(gr string) (versions []string) {
 	raw, _, err := l.S.Arc.Read(l.Ctx, archive.Key{Resource: resource.CustomResourceDefinitions, Name: gr})
 	if errors.Is(err, archive.ErrNotFound) {
 		return nil
@@ -44,7 +44,7 @@ func (l *Lookup) definition(gr string) (versions []string) {
 		} `json:"spec"`
 	}
 	if err != nil || json.Unmarshal(raw, &crd) != nil {
-		l.note(err) // what cannot be decoded is the definition's own failure
+		l.keepError(err) // what cannot be decoded is the definition's own failure
 		return nil
 	}
 	for _, v := range crd.Spec.Versions {
@@ -76,7 +76,7 @@ func (l *Lookup) Failed() error {
 	return l.err
 }
 
-func (l *Lookup) note(err error) {
+func (l *Lookup) keepError(err error) {
 	if l.err == nil {
 		l.err = err
 	}
@@ -90,13 +90,13 @@ func (l *Lookup) Has(gr, namespace, name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.Keys[gr] == nil {
-		l.Keys[gr] = l.load(gr)
+		l.Keys[gr] = l.readNames(gr)
 	}
 	return l.Keys[gr][resource.ObjectName(namespace, name)]
 }
 
-// load finds the objects of a type, without those that the labels leave out.
-func (l *Lookup) load(gr string) map[string]bool {
+// readNames finds the objects of a type, without those that the labels leave out.
+func (l *Lookup) readNames(gr string) map[string]bool {
 	found := map[string]bool{}
 	add := func(e archive.Entry) {
 		if e.Resource == gr {
@@ -104,7 +104,7 @@ func (l *Lookup) load(gr string) map[string]bool {
 		}
 	}
 	if l.S.Plan.Filter.HasSelectors() {
-		l.note(repository.WalkResource(l.Ctx, l.S.Arc, gr, func(e archive.Entry, body []byte) error {
+		l.keepError(repository.WalkResource(l.Ctx, l.S.Arc, gr, func(e archive.Entry, body []byte) error {
 			if l.S.Selects(e.Key, resource.DecodeLabels(body)) {
 				add(e)
 			}
@@ -115,7 +115,7 @@ func (l *Lookup) load(gr string) map[string]bool {
 	for _, m := range l.S.Arc.With(gr) {
 		entries, err := l.S.Arc.Entries(l.Ctx, m)
 		if err != nil {
-			l.note(err)
+			l.keepError(err)
 			return found
 		}
 		for _, e := range entries {
@@ -142,7 +142,7 @@ func (l *Lookup) ServiceSelects(namespace, name string) bool {
 	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.note(err)
+		l.keepError(err)
 		return false
 	}
 	return len(svc.Spec.Selector) > 0

@@ -43,8 +43,8 @@ type Changes struct {
 	Images []resource.ImageMapping `json:"images,omitempty"`
 }
 
-func (r *Service) changes(ctx context.Context, ref *corev1.TypedLocalObjectReference) (c Changes, err error) {
-	if c.Images, err = r.images(ctx); err != nil || ref == nil {
+func (r *Service) readChanges(ctx context.Context, ref *corev1.TypedLocalObjectReference) (c Changes, err error) {
+	if c.Images, err = r.readImageMappings(ctx); err != nil || ref == nil {
 		return c, err
 	}
 	cm, err := kube.Read[corev1.ConfigMap](ctx, r.Kube, kube.ConfigMaps(), r.Config.Namespace, ref.Name)
@@ -63,8 +63,8 @@ func (r *Service) changes(ctx context.Context, ref *corev1.TypedLocalObjectRefer
 	return c, nil
 }
 
-// images reads the mapping of images.
-func (r *Service) images(ctx context.Context) ([]resource.ImageMapping, error) {
+// readImageMappings reads the mapping of images.
+func (r *Service) readImageMappings(ctx context.Context) ([]resource.ImageMapping, error) {
 	var found []corev1.ConfigMap
 	err := kube.List(ctx, r.Kube, kube.ConfigMaps(), r.Config.Namespace, LabelPlugin+","+LabelImageMapping+"="+RestoreItemAction, func(c corev1.ConfigMap) error {
 		found = append(found, c)

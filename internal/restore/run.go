@@ -66,7 +66,7 @@ type Run struct {
 
 	Actions map[string]report.Action // of claims and volumes; see NoteAction
 
-	Brought map[resource.Ref]bool // the plan's Related
+	Dependencies map[resource.Ref]bool // the plan's Related
 }
 
 // OpenRun reads what earlier activities left in staging, except for the plan.
@@ -96,7 +96,7 @@ func (r *Service) Planned(ctx context.Context, ref contract.RestoreRef) (*Run, e
 		return nil, err
 	}
 	err = s.Stage.Get(ctx, repository.PlanFile, &s.Plan)
-	s.Index, s.Brought = s.Plan.Volumes.Index(), s.Plan.Brought()
+	s.Index, s.Dependencies = s.Plan.Volumes.Index(), s.Plan.DependencySet()
 	return s, err
 }
 

@@ -88,7 +88,7 @@ func TestSingleObjects(t *testing.T) {
 		"ordered": func(e *shardExport) error { return e.exportList(t.Context(), listCall{list: list, first: true}) },
 		"related": func(e *shardExport) error {
 			r := &relatedExport{shardExport: e, held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
-			return r.fetch(t.Context(), refs)
+			return r.fetchObjects(t.Context(), refs)
 		},
 	} {
 		t.Run(how, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestSingleObjectOfAServerThatIsDown(t *testing.T) {
 	for name, code := range map[string]int{"w-500-99": http.StatusInternalServerError, "w-401-99": http.StatusOK} {
 		e := reading(t, &oneByOne{health: code})
 		r := &relatedExport{shardExport: e, held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
-		err := r.fetch(t.Context(), []resource.Ref{{Resource: "widgets.g", Namespace: "shop", Name: name}})
+		err := r.fetchObjects(t.Context(), []resource.Ref{{Resource: "widgets.g", Namespace: "shop", Name: name}})
 		if err == nil || len(e.Notes.Reasons) > 0 {
 			t.Errorf("%s: %v, %v", name, err, e.Notes.Reasons)
 		}

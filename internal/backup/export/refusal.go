@@ -21,9 +21,9 @@ const (
 	notServedPause = time.Second
 )
 
-// errSuspect is a read that failed while the API server is well, and may not fail
+// errTransient is a read that failed while the API server is well, and may not fail
 // again: the server may have been down until just now.
-var errSuspect = errors.New("failed; trying again")
+var errTransient = errors.New("failed; trying again")
 
 // classifyRefusal decides what the failure of a read means: nil says that the API server is
 // well and does not hand out what was asked for, which is a reason in the result and
@@ -36,7 +36,7 @@ func classifyRefusal(ctx context.Context, service *backup.Service, err error, tr
 			return err
 		}
 		if tries == 1 {
-			return fmt.Errorf("%w: %w", errSuspect, err)
+			return fmt.Errorf("%w: %w", errTransient, err)
 		}
 	case !apierrors.IsForbidden(err) && !apierrors.IsMethodNotSupported(err):
 		return err
@@ -51,7 +51,7 @@ func (e *shardExport) listFailed(ctx context.Context, r kube.Resource, u listCal
 	case err == nil:
 		return nil
 	case apierrors.IsNotFound(err):
-		return e.notServed(ctx, r, u, err)
+		return e.typeNotServed(ctx, r, u, err)
 	}
 	if err := classifyRefusal(ctx, e.service, err, e.countFailure(r, u)); err != nil {
 		return err
@@ -60,10 +60,10 @@ func (e *shardExport) listFailed(ctx context.Context, r kube.Resource, u listCal
 	return nil
 }
 
-// notServed judges a 404 to a list. A definition that was deleted since the backup
+// typeNotServed judges a 404 to a list. A definition that was deleted since the backup
 // was planned took its objects with it: there is nothing to back up. A server
 // that has just started answers so too, for a type that it is about to serve.
-func (e *shardExport) notServed(ctx context.Context, r kube.Resource, u listCall, err error) error {
+func (e *shardExport) typeNotServed(ctx context.Context, r kube.Resource, u listCall, err error) error {
 	cat, derr := e.service.Kube.Discover(ctx)
 	if derr != nil {
 		return derr
@@ -77,7 +77,7 @@ func (e *shardExport) notServed(ctx context.Context, r kube.Resource, u listCall
 		if err := poll.Wait(ctx, notServedPause); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: %w", errSuspect, err)
+		return fmt.Errorf("%w: %w", errTransient, err)
 	}
 	e.Notes.AddReason(report.New(report.ListFailed, err.Error()).At(gr, "", ""))
 	return nil
@@ -86,8 +86,8 @@ func (e *shardExport) notServed(ctx context.Context, r kube.Resource, u listCall
 // countFailure counts the failures of one list within this attempt at the shard.
 func (e *shardExport) countFailure(r kube.Resource, u listCall) int {
 	key := fmt.Sprint(r.GroupResource(), " ", u.namespace, " ", u.selector)
-	e.suspects[key]++
-	return e.suspects[key]
+	e.failures[key]++
+	return e.failures[key]
 }
 
 // fetched is what came of reading one object: neither found nor refused, it is not in
@@ -130,7 +130,7 @@ func readAgain(ctx context.Context, service *backup.Service, read func() error) 
 		switch {
 		case err == nil:
 			return refusal, nil
-		case !errors.Is(err, errSuspect):
+		case !errors.Is(err, errTransient):
 			return nil, err
 		}
 	}

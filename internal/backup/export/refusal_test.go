@@ -71,10 +71,10 @@ func TestListNotServed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := &shardExport{ShardWriter: &backup.ShardWriter{Notes: backup.NewChunkNotes()}, service: &backup.Service{Kube: client}, suspects: map[string]int{}}
+			e := &shardExport{ShardWriter: &backup.ShardWriter{Notes: backup.NewChunkNotes()}, service: &backup.Service{Kube: client}, failures: map[string]int{}}
 			_, refused := client.Get(t.Context(), widgets, "shop", "x")
 			tries := 1
-			for ; errors.Is(e.listFailed(t.Context(), widgets, listCall{namespace: "shop"}, refused), errSuspect); tries++ {
+			for ; errors.Is(e.listFailed(t.Context(), widgets, listCall{namespace: "shop"}, refused), errTransient); tries++ {
 				if len(e.Notes.Reasons) > 0 {
 					t.Fatal("a reason before the last try")
 				}

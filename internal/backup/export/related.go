@@ -107,15 +107,15 @@ func (r *relatedExport) fetchRound(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.fetch(ctx, names); err != nil {
+	if err := r.fetchObjects(ctx, names); err != nil {
 		return err
 	}
 	r.addWanted(r.Notes.TakeRelated())
 	return nil
 }
 
-// fetch gets objects in parallel and adds them in order.
-func (r *relatedExport) fetch(ctx context.Context, refs []resource.Ref) error {
+// fetchObjects gets objects in parallel and adds them in order.
+func (r *relatedExport) fetchObjects(ctx context.Context, refs []resource.Ref) error {
 	all := make([]fetched, len(refs))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(backup.FetchWindow)
@@ -134,15 +134,15 @@ func (r *relatedExport) fetch(ctx context.Context, refs []resource.Ref) error {
 		return err
 	}
 	for i, ref := range refs {
-		if err := r.take(ref, all[i]); err != nil {
+		if err := r.addFetched(ref, all[i]); err != nil {
 			return fmt.Errorf("%s: %w", ref.Name, err)
 		}
 	}
 	return nil
 }
 
-// take adds a fetched object, or says why it is not there.
-func (r *relatedExport) take(ref resource.Ref, got fetched) error {
+// addFetched adds a fetched object, or says why it is not there.
+func (r *relatedExport) addFetched(ref resource.Ref, got fetched) error {
 	switch {
 	case got.refusal != nil:
 		r.Notes.AddReason(got.refusalReason(ref.Namespace, ref.Name))

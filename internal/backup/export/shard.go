@@ -20,9 +20,9 @@ import (
 // S3 needs to copy it on the server's side.
 const flushAt = 5 << 20
 
-// restarts bounds how often a shard whose continue token expired is listed anew
+// maxRestarts bounds how often a shard whose continue token expired is listed anew
 // within one attempt.
-const restarts = 3
+const maxRestarts = 3
 
 // exportCursor is the watermark of a shard: all before it is staged.
 type exportCursor struct {
@@ -50,17 +50,17 @@ func Shard(ctx context.Context, service *backup.Service, recorder *heartbeat.Rec
 	suspects := map[string]int{}
 	for try := 0; ; try++ {
 		e := newExport(ctx, service, run, recorder, in.Shard, cur)
-		e.suspects, e.snapshots = suspects, snapshots
+		e.failures, e.snapshots = suspects, snapshots
 		err := e.exportLists(ctx, listCallsOf(run.Plan.Shards[in.Shard]))
 		if err == nil {
 			return e.Result, nil
 		}
-		if errors.Is(err, errSuspect) {
-			cur, try = e.marked, try-1
+		if errors.Is(err, errTransient) {
+			cur, try = e.watermark, try-1
 			continue
 		}
 		stale := errors.Is(err, kube.ErrExpired) || errors.Is(err, kube.ErrShortList)
-		if !stale || try == restarts {
+		if !stale || try == maxRestarts {
 			return contract.ShardResult{}, fmt.Errorf("export shard %d: %w", in.Shard, err)
 		}
 		cur = exportCursor{} // the rest of the list is gone: begin again, over the same chunks
@@ -103,8 +103,8 @@ type shardExport struct {
 	service *backup.Service
 	cur     exportCursor
 
-	marked   exportCursor   // the watermark
-	suspects map[string]int // how often lists failed although the API server is well
+	watermark   exportCursor   // the watermark
+	failures map[string]int // how often lists failed although the API server is well
 
 	snapshots map[string]string // VolumeSnapshots, by "namespace/claim"
 }
@@ -113,7 +113,7 @@ func newExport(ctx context.Context, service *backup.Service, run *backup.Run, re
 	w := backup.NewShardWriter(ctx, run, recorder, shard)
 	w.Chunk, w.Result = cur.Chunk, cur.Result
 	w.Result.Shard = shard
-	return &shardExport{ShardWriter: w, service: service, cur: cur, marked: cur, suspects: map[string]int{}}
+	return &shardExport{ShardWriter: w, service: service, cur: cur, watermark: cur, failures: map[string]int{}}
 }
 
 // currentCursor is where the export is, with all that is staged.
@@ -213,12 +213,12 @@ func (e *shardExport) afterPage(page kube.Page) error {
 // moveWatermark closes a chunk that is large enough, or one of which a part is staged
 // already, and moves the watermark behind it.
 func (e *shardExport) moveWatermark() error {
-	if e.Writer.Pending() < flushAt && e.Chunk == e.marked.Chunk {
+	if e.Writer.Pending() < flushAt && e.Chunk == e.watermark.Chunk {
 		return nil
 	}
 	if err := e.Writer.Flush(); err != nil {
 		return err
 	}
-	e.marked = e.currentCursor()
-	return e.Recorder.Mark(e.marked, e.Result.Objects, e.Result.Bytes)
+	e.watermark = e.currentCursor()
+	return e.Recorder.Mark(e.watermark, e.Result.Objects, e.Result.Bytes)
 }

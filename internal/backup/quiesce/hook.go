@@ -43,11 +43,11 @@ func isMissing(err error) bool {
 func (q *Quiescer) recordHook(pod *backup.PodHooks, what string, err error, skipped bool) string {
 	switch {
 	case err == nil:
-		q.count(false)
+		q.countHook(false)
 	case skipped:
 		q.addReason(report.New(report.HookSkipped, what+" was left out: "+err.Error()), pod)
 	default:
-		q.count(true)
+		q.countHook(true)
 		q.addHookFailure(pod, what, err)
 		return err.Error()
 	}
@@ -69,17 +69,17 @@ func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Ho
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.Journal.Running, key)
-	q.started[key] = q.started[key] || err == nil || !isMissing(err) && !isUnreachable(err) && !errors.Is(err, exec.ErrNotStarted)
+	q.begun[key] = q.begun[key] || err == nil || !isMissing(err) && !isUnreachable(err) && !errors.Is(err, exec.ErrNotStarted)
 	return err
 }
 
 func (q *Quiescer) wasBegun(pod *backup.PodHooks) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.started[pod.Key()]
+	return q.begun[pod.Key()]
 }
 
-func (q *Quiescer) count(failed bool) {
+func (q *Quiescer) countHook(failed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.counts.Attempted++

@@ -20,13 +20,13 @@ type Journal struct {
 	Owner string `json:"owner"`
 	// Running are the commands that run, by "namespace/name" of their pod.
 	Running map[string]exec.Process `json:"running,omitempty"`
-	// Instead are the pods that have taken the place of planned ones, by
+	// Replacements are the pods that have taken the place of planned ones, by
 	// "namespace/name" of those.
-	Instead map[string]backup.PodHooks `json:"instead,omitempty"`
-	// Freezes counts them, the last included; Thawed says that it has ended, and Why
+	Replacements map[string]backup.PodHooks `json:"instead,omitempty"`
+	// Quiesces counts them, the last included; Thawed says that it has ended, and Why
 	// what went wrong in it, as far as its worker could tell.
-	Freezes int    `json:"freezes,omitempty"`
-	Thawed  bool   `json:"thawed,omitempty"`
+	Quiesces int    `json:"freezes,omitempty"`
+	Unquiesced  bool   `json:"thawed,omitempty"`
 	Why     string `json:"why,omitempty"`
 	// Reasons and Failed are of the hooks of the last time the pods were quiesced. They count if its
 	// snapshots are used.
@@ -37,7 +37,7 @@ type Journal struct {
 // newJournal is the one of an attempt that has found another.
 func (q *Quiescer) newJournal(j Journal) Journal {
 	return Journal{
-		Owner: q.owner, Running: map[string]exec.Process{}, Instead: map[string]backup.PodHooks{}, Freezes: j.Freezes, Why: j.Why,
+		Owner: q.owner, Running: map[string]exec.Process{}, Replacements: map[string]backup.PodHooks{}, Quiesces: j.Quiesces, Why: j.Why,
 	}
 }
 
@@ -59,8 +59,8 @@ func (q *Quiescer) journalFile() string { return repository.QuiesceJournalFile(q
 func (q *Quiescer) writeJournal(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.Journal.Reasons = append(append([]report.Reason{}, q.past.Reasons...), q.reasons...)
-	q.Journal.Failed = q.past.Failed + q.counts.Failed
+	q.Journal.Reasons = append(append([]report.Reason{}, q.found.Reasons...), q.reasons...)
+	q.Journal.Failed = q.found.Failed + q.counts.Failed
 	return q.stage.Put(ctx, q.journalFile(), &q.Journal)
 }
 
@@ -69,7 +69,7 @@ func (q *Quiescer) writeJournal(ctx context.Context) error {
 func (q *Quiescer) isTakenOver(ctx context.Context) bool {
 	var now Journal
 	err := q.stage.Get(ctx, q.journalFile(), &now)
-	return errors.Is(err, store.ErrNotFound) || err == nil && (now.Owner != q.owner || now.Thawed)
+	return errors.Is(err, store.ErrNotFound) || err == nil && (now.Owner != q.owner || now.Unquiesced)
 }
 
 // Resume unquiesces what an attempt before this one has left quiesced. Its commands are
@@ -78,15 +78,15 @@ func (q *Quiescer) Resume(ctx context.Context) (bool, error) {
 	if len(q.pods) == 0 {
 		return false, nil
 	}
-	err := q.stage.Get(ctx, q.journalFile(), &q.past)
+	err := q.stage.Get(ctx, q.journalFile(), &q.found)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	q.Journal = q.newJournal(q.past)
-	if q.past.Thawed {
+	q.Journal = q.newJournal(q.found)
+	if q.found.Unquiesced {
 		return false, nil
 	}
 	q.adoptJournal(ctx)
@@ -101,18 +101,18 @@ func (q *Quiescer) Resume(ctx context.Context) (bool, error) {
 func (q *Quiescer) adoptJournal(ctx context.Context) {
 	q.Journal.Why = "the worker was lost"
 	for i := range q.pods {
-		if pod, ok := q.past.Instead[q.planned[i].Key()]; ok {
-			q.pods[i], q.Journal.Instead[q.planned[i].Key()] = pod, pod
+		if pod, ok := q.found.Replacements[q.planned[i].Key()]; ok {
+			q.pods[i], q.Journal.Replacements[q.planned[i].Key()] = pod, pod
 			q.known[pod.Key()] = true
 		}
 		pod := &q.pods[i]
-		if p, ok := q.past.Running[pod.Key()]; ok {
+		if p, ok := q.found.Running[pod.Key()]; ok {
 			if err := exec.End(ctx, q.service.Kube, pod.Namespace, pod.Name, p); err != nil {
 				q.addHookFailure(pod, "of a worker that was lost", err)
 			}
 		}
 		if len(pod.Pre) > 0 {
-			q.started[pod.Key()] = true
+			q.begun[pod.Key()] = true
 			q.addReason(report.New(report.HookRepeated, "its hooks ran when a worker was lost, and were run again"), pod)
 		}
 	}
@@ -128,32 +128,32 @@ func (q *Quiescer) Reuse(resumed bool) {
 			q.counts.Attempted += len(q.pods[i].Post)
 		}
 	}
-	q.counts.Failed += q.past.Failed
+	q.counts.Failed += q.found.Failed
 	q.pods = nil
 }
 
 // AllReasons is all that is to be told of the hooks.
 func (q *Quiescer) AllReasons() []report.Reason {
-	return append(append([]report.Reason{}, q.past.Reasons...), q.reasons...)
+	return append(append([]report.Reason{}, q.found.Reasons...), q.reasons...)
 }
 
 // IsLast says that this is the last time that the pods may be quiesced.
-func (q *Quiescer) IsLast() bool { return q.Journal.Freezes >= backup.MaxQuiesces-1 }
+func (q *Quiescer) IsLast() bool { return q.Journal.Quiesces >= backup.MaxQuiesces-1 }
 
 // IsExhausted says that the pods were quiesced as often as they may be.
 func (q *Quiescer) IsExhausted() bool {
-	return len(q.pods) > 0 && q.Journal.Freezes >= backup.MaxQuiesces
+	return len(q.pods) > 0 && q.Journal.Quiesces >= backup.MaxQuiesces
 }
 
 // ExhaustedText says why a unit is given up whose pods were quiesced often enough.
 func (q *Quiescer) ExhaustedText() string {
-	return fmt.Sprintf("its pods were frozen %d times, and no snapshot came of it%s", q.Journal.Freezes, volume.After(q.Journal.Why))
+	return fmt.Sprintf("its pods were frozen %d times, and no snapshot came of it%s", q.Journal.Quiesces, volume.After(q.Journal.Why))
 }
 
 // FailAllHooks is the end of a unit of hooks alone that was begun often enough.
 func (q *Quiescer) FailAllHooks() {
 	for i := range q.pods {
-		q.addHookFailure(&q.pods[i], fmt.Sprintf("its hooks were begun %d times", q.Journal.Freezes), errors.New(q.Journal.Why))
+		q.addHookFailure(&q.pods[i], fmt.Sprintf("its hooks were begun %d times", q.Journal.Quiesces), errors.New(q.Journal.Why))
 	}
 }
 

@@ -34,8 +34,8 @@ type Quiescer struct {
 	owner   string // of the journal: this attempt
 	mu      sync.Mutex
 	Journal Journal
-	past    Journal         // as it was found
-	started map[string]bool // pods in which a pre hook may have run, by "namespace/name"
+	found    Journal         // as it was found
+	begun map[string]bool // pods in which a pre hook may have run, by "namespace/name"
 	known   map[string]bool // pods that are quiesced or to be quiesced
 	reasons []report.Reason
 	counts  contract.HookCounts
@@ -45,7 +45,7 @@ type Quiescer struct {
 func New(service *backup.Service, run *backup.Run, unit int) *Quiescer {
 	q := &Quiescer{
 		service: service, stage: run.Staging, unit: unit, times: backup.DefaultQuiesceTimes(), planned: run.Plan.Volumes.Units[unit].Pods, owner: rand.Text(),
-		spec: run.Plan.Backup.Spec.Hooks, started: map[string]bool{}, known: map[string]bool{},
+		spec: run.Plan.Backup.Spec.Hooks, begun: map[string]bool{}, known: map[string]bool{},
 	}
 	q.pods = slices.Clone(q.planned)
 	for i := range q.planned {
@@ -62,9 +62,9 @@ func (q *Quiescer) Quiesce(ctx context.Context) (map[string]string, error) {
 	if len(q.pods) == 0 {
 		return stopped, nil
 	}
-	q.Journal.Freezes++
-	q.Journal.Thawed = false
-	q.past = q.past.repeatedReasons() // what else it says is of snapshots that are not used
+	q.Journal.Quiesces++
+	q.Journal.Unquiesced = false
+	q.found = q.found.repeatedReasons() // what else it says is of snapshots that are not used
 	if err := q.writeJournal(ctx); err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (q *Quiescer) quiescePod(ctx context.Context, i int) (string, error) {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		found := unused
+		found := podUnused
 		if isMissing(err) && h.Stops() && len(pod.Claims) > 0 {
 			var fatal error
 			if found, err, fatal = q.inspectMissing(ctx, i, end, err); fatal != nil {
@@ -102,16 +102,16 @@ func (q *Quiescer) quiescePod(ctx context.Context, i int) (string, error) {
 			}
 		}
 		switch found {
-		case replaced:
+		case podReplaced:
 			n = 0
-		case inUse:
+		case podInUse:
 			return q.failInUse(pod, h, err), nil
-		case unused:
+		case podUnused:
 			if why := q.recordHook(pod, "pre hook "+h.Name, err, isMissing(err)); why != "" && h.Stops() {
 				return why, nil
 			}
 			n++
-		case awaited:
+		case podAwaited:
 		}
 	}
 	return "", nil
@@ -137,7 +137,7 @@ func (q *Quiescer) Unquiesce(ctx context.Context, why error) error {
 	if err != nil {
 		return fmt.Errorf("thaw: %w", err)
 	}
-	q.Journal.Thawed = true
+	q.Journal.Unquiesced = true
 	if why != nil {
 		q.Journal.Why = why.Error()
 	}

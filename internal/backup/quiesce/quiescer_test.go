@@ -59,7 +59,7 @@ func (q *Quiescer) hasJournal(t *testing.T) bool {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
 	}
-	return err == nil && !note.Thawed
+	return err == nil && !note.Unquiesced
 }
 
 func TestFreezeAndThaw(t *testing.T) {

@@ -22,10 +22,10 @@ import (
 type podState int
 
 const (
-	unused   podState = iota // nothing uses its volumes: there is nothing to quiesce
-	awaited                  // it, or the one in its place, may still come
-	replaced                 // another has taken its place
-	inUse                    // its volumes are used and cannot be quiesced
+	podUnused   podState = iota // nothing uses its volumes: there is nothing to quiesce
+	podAwaited                  // it, or the one in its place, may still come
+	podReplaced                 // another has taken its place
+	podInUse                    // its volumes are used and cannot be quiesced
 )
 
 // inspectMissing looks what is the matter with a pod whose hook found it missing, and pauses
@@ -33,20 +33,20 @@ const (
 func (q *Quiescer) inspectMissing(ctx context.Context, i int, end time.Time, missing error) (found podState, why, fatal error) {
 	next, used, err := q.findReplacement(ctx, i)
 	if ctx.Err() != nil {
-		return awaited, missing, ctx.Err()
+		return podAwaited, missing, ctx.Err()
 	}
 	if next != nil {
 		if ok, err := q.replacePod(ctx, i, *next); ok || err != nil {
-			return replaced, missing, err
+			return podReplaced, missing, err
 		}
 	}
 	switch {
 	case time.Now().Before(end):
-		return awaited, missing, poll.Wait(ctx, q.times.Pause)
+		return podAwaited, missing, poll.Wait(ctx, q.times.Pause)
 	case used || err != nil:
-		return inUse, errors.Join(missing, err), nil
+		return podInUse, errors.Join(missing, err), nil
 	}
-	return unused, missing, nil
+	return podUnused, missing, nil
 }
 
 // findReplacement looks for the pod that has taken the place of one that is to be quiesced: it
@@ -56,7 +56,7 @@ func (q *Quiescer) inspectMissing(ctx context.Context, i int, end time.Time, mis
 func (q *Quiescer) findReplacement(ctx context.Context, i int) (next *backup.PodHooks, used bool, err error) {
 	lost := q.pods[i]
 	err = kube.List(ctx, q.service.Kube, kube.Pods(), lost.Namespace, "", func(pod corev1.Pod) error {
-		if hook.Ended(&pod) != "" || !mounts(&pod, lost.Claims) {
+		if hook.Ended(&pod) != "" || !mountsAny(&pod, lost.Claims) {
 			return nil
 		}
 		if pod.Name == lost.Name {
@@ -109,7 +109,7 @@ func (q *Quiescer) replacePod(ctx context.Context, i int, next backup.PodHooks) 
 		return false, nil
 	}
 	q.known[next.Key()] = true
-	q.pods[i], q.Journal.Instead[q.planned[i].Key()] = next, next
+	q.pods[i], q.Journal.Replacements[q.planned[i].Key()] = next, next
 	q.mu.Unlock()
 	return true, q.writeJournal(ctx)
 }
@@ -120,7 +120,7 @@ func (q *Quiescer) failInUse(pod *backup.PodHooks, h hook.Hook, err error) strin
 	why := fmt.Sprintf("it ran when the backup was planned and cannot be frozen now: %v", err)
 	r := report.New(report.HookFailed, "pre hook "+h.Name+": "+why)
 	r.Next = "see that the pod runs, then take the backup again; with on-error Continue the snapshot is taken without the hook"
-	q.count(true)
+	q.countHook(true)
 	q.addReason(r, pod)
 	return why
 }
@@ -145,6 +145,6 @@ func (q *Quiescer) isReturning(ctx context.Context, of *backup.PodHooks, contain
 	return true
 }
 
-func mounts(pod *corev1.Pod, claims []string) bool {
+func mountsAny(pod *corev1.Pod, claims []string) bool {
 	return slices.ContainsFunc(volume.ClaimsOf(pod), func(c string) bool { return slices.Contains(claims, c) })
 }

@@ -18,7 +18,7 @@ import (
 
 // sideFiles writes Velero's files beside the tarball (docs/VELERO.md 2.2), those of
 // readers from 1.13 on included, and returns their digests.
-func (s *seal) sideFiles(ctx context.Context) ([]archive.File, error) {
+func (s *sealer) sideFiles(ctx context.Context) ([]archive.File, error) {
 	list, err := s.resourceList(ctx)
 	if err != nil {
 		return nil, err
@@ -35,9 +35,9 @@ func (s *seal) sideFiles(ctx context.Context) ([]archive.File, error) {
 		{l.VolumeSnapshots(), nativeSnapshotList(&s.o.Plan, final)},
 		{l.PodVolumeBackups(), none},
 		{l.ItemOperations(), none},
-		{l.CSIVolumeSnapshots(), listed(final.Snapshots)},
-		{l.CSIVolumeSnapshotContents(), listed(final.Contents)},
-		{l.CSIVolumeSnapshotClasses(), listed(final.Classes)},
+		{l.CSIVolumeSnapshots(), emptyIfNull(final.Snapshots)},
+		{l.CSIVolumeSnapshotContents(), emptyIfNull(final.Contents)},
+		{l.CSIVolumeSnapshotClasses(), emptyIfNull(final.Classes)},
 	}
 	var files []archive.File
 	for _, d := range docs {
@@ -51,13 +51,13 @@ func (s *seal) sideFiles(ctx context.Context) ([]archive.File, error) {
 	return append(files, f), err
 }
 
-// listed is a list that is never null.
-func listed(all []json.RawMessage) []json.RawMessage {
+// emptyIfNull is a list that is never null.
+func emptyIfNull(all []json.RawMessage) []json.RawMessage {
 	return append([]json.RawMessage{}, all...)
 }
 
 // resourceList names every object in the archive, by the index alone.
-func (s *seal) resourceList(ctx context.Context) (report.ResourceList, error) {
+func (s *sealer) resourceList(ctx context.Context) (report.ResourceList, error) {
 	a, err := archive.OpenStaged(repository.NewSource(s.o.Store), backup.ChunksOf(s.notes))
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (s *seal) resourceList(ctx context.Context) (report.ResourceList, error) {
 
 // log writes what a person reads with `backup logs`: what was listed when, and
 // every reason.
-func (s *seal) log(ctx context.Context) (archive.File, error) {
+func (s *sealer) log(ctx context.Context) (archive.File, error) {
 	l := report.NewLog(0, slog.LevelInfo)
 	p := s.o.Plan
 	report.LogEvent(l, p.Started, "backup started", "backup", p.Backup.Name, "uid", p.UID, "cluster", p.Run.Cluster,

@@ -46,7 +46,7 @@ func Backup(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 	if err != nil {
 		return contract.SealResult{}, err
 	}
-	s := &seal{o: o, notes: notes, asm: asm, final: final, reasons: reasons(o, notes, final)}
+	s := &sealer{o: o, notes: notes, asm: asm, final: final, reasons: allReasons(o, notes, final)}
 	files, err := s.sideFiles(ctx)
 	if err != nil {
 		return contract.SealResult{}, err
@@ -57,8 +57,8 @@ func Backup(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 	return res, err
 }
 
-// seal is what the side files are made of.
-type seal struct {
+// sealer is what the side files are made of.
+type sealer struct {
 	o       *backup.Run
 	notes   []*backup.ChunkNotes
 	asm     archive.Assembly
@@ -66,7 +66,7 @@ type seal struct {
 	reasons []report.Reason
 }
 
-func (s *seal) result() contract.SealResult {
+func (s *sealer) result() contract.SealResult {
 	n := report.Tally(s.reasons)
 	res := contract.SealResult{
 		Objects: s.asm.Totals.Objects, Bytes: s.asm.Totals.TarballBytes, Members: int(s.asm.Totals.Members),
@@ -78,8 +78,8 @@ func (s *seal) result() contract.SealResult {
 	return res
 }
 
-// reasons are those of the plan, of the volumes and of all chunks, worst first.
-func reasons(o *backup.Run, notes []*backup.ChunkNotes, final *backup.FinalVolumes) []report.Reason {
+// allReasons are those of the plan, of the volumes and of all chunks, worst first.
+func allReasons(o *backup.Run, notes []*backup.ChunkNotes, final *backup.FinalVolumes) []report.Reason {
 	all := slices.Concat(o.Plan.Reasons, final.Reasons)
 	for _, n := range notes {
 		all = append(all, n.Reasons...)
@@ -90,7 +90,7 @@ func reasons(o *backup.Run, notes []*backup.ChunkNotes, final *backup.FinalVolum
 
 // manifest writes the root of integrity and returns its digest, which the Backup
 // document carries.
-func (s *seal) manifest(ctx context.Context, files []archive.File) (string, error) {
+func (s *sealer) manifest(ctx context.Context, files []archive.File) (string, error) {
 	key := s.o.Layout.Manifest()
 	data, err := archive.EncodeManifest(archive.Manifest{
 		Backup: s.o.Layout.Backup, UID: s.o.Plan.UID, Cluster: s.o.Plan.Run.Cluster, Created: s.o.Plan.Started,

@@ -42,11 +42,11 @@ func Abandon(ctx context.Context, b *backup.Service, ref contract.BackupRef) err
 			return err
 		}
 	}
-	return dropSnapshots(ctx, b, o)
+	return discardSnapshots(ctx, b, o)
 }
 
-// dropSnapshots deletes all snapshots of the backup.
-func dropSnapshots(ctx context.Context, b *backup.Service, o *backup.Run) error {
+// discardSnapshots deletes all snapshots of the backup.
+func discardSnapshots(ctx context.Context, b *backup.Service, o *backup.Run) error {
 	drivers, err := b.Snapshotters(ctx, o)
 	if err != nil {
 		return err

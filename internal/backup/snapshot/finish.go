@@ -34,15 +34,15 @@ func Finish(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 		return contract.ShardResult{}, err
 	}
 	f := &finisher{b: b, o: o, drivers: drivers, final: &final}
-	err = f.settle(ctx)
+	err = f.settleSnapshots(ctx)
 	if err == nil {
-		err = f.retain(ctx)
+		err = f.retainCompleted(ctx)
 	}
 	if err == nil {
-		err = f.discard(ctx)
+		err = f.discardIncomplete(ctx)
 	}
 	if err == nil {
-		err = f.store(ctx, p, in.Shard)
+		err = f.storeObjects(ctx, p, in.Shard)
 	}
 	if err != nil {
 		return contract.ShardResult{}, fmt.Errorf("finish volumes: %w", err)
@@ -60,8 +60,8 @@ type finisher struct {
 	reasons []report.Reason // new ones
 }
 
-// settle asks one last time how the snapshots are.
-func (f *finisher) settle(ctx context.Context) error {
+// settleSnapshots asks one last time how the snapshots are.
+func (f *finisher) settleSnapshots(ctx context.Context) error {
 	units, err := f.o.UnitResults(ctx)
 	if err != nil {
 		return err
@@ -84,20 +84,20 @@ func (f *finisher) settle(ctx context.Context) error {
 		case st.Phase == volume.StatusCompleted:
 			e.Completed = &now
 		case t.Failed == "":
-			f.fail(&e, st.Detail)
+			f.failSnapshot(&e, st.Detail)
 		}
 		f.final.Ended = append(f.final.Ended, e)
 	}
 	return nil
 }
 
-func (f *finisher) fail(e *volume.EndedSnapshot, why string) {
+func (f *finisher) failSnapshot(e *volume.EndedSnapshot, why string) {
 	e.Failed, e.Completed, e.CSI = why, nil, nil
 	f.reasons = append(f.reasons, f.o.Plan.Volumes.FailureReason(e.Volume, why))
 }
 
-// retain comes before discard: what cannot be retained is discarded.
-func (f *finisher) retain(ctx context.Context) error {
+// retainCompleted comes before discard: what cannot be retained is discarded.
+func (f *finisher) retainCompleted(ctx context.Context) error {
 	completed := map[volume.Path][]volume.Snapshot{}
 	for _, e := range f.final.Ended {
 		if e.Failed == "" {
@@ -113,28 +113,28 @@ func (f *finisher) retain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.record(r)
+		f.recordRetention(r)
 	}
 	return nil
 }
 
-// record notes what came of retaining the snapshots of one technology.
-func (f *finisher) record(r volume.Retention) {
+// recordRetention notes what came of retaining the snapshots of one technology.
+func (f *finisher) recordRetention(r volume.Retention) {
 	for i := range f.final.Ended {
 		e := &f.final.Ended[i]
 		if info := r.Infos[e.Volume]; info != nil {
 			e.CSI = info
 		}
 		if why := r.Failed[e.Volume]; why != "" {
-			f.fail(e, why)
+			f.failSnapshot(e, why)
 		}
 	}
 	f.objects = append(f.objects, r.Objects...)
 }
 
-// discard deletes what is not complete, and what a repeated attempt may have made
+// discardIncomplete deletes what is not complete, and what a repeated attempt may have made
 // twice. That it may not is no reason to lose the backup.
-func (f *finisher) discard(ctx context.Context) error {
+func (f *finisher) discardIncomplete(ctx context.Context) error {
 	keep := map[int]bool{}
 	var all []volume.Snapshot
 	for _, e := range f.final.Ended {
@@ -156,8 +156,8 @@ func (f *finisher) discard(ctx context.Context) error {
 	return nil
 }
 
-// store writes the objects of CSI snapshots as one more shard.
-func (f *finisher) store(ctx context.Context, p *heartbeat.Recorder, shard int) error {
+// storeObjects writes the objects of CSI snapshots as one more shard.
+func (f *finisher) storeObjects(ctx context.Context, p *heartbeat.Recorder, shard int) error {
 	w := backup.NewShardWriter(ctx, f.o, p, shard)
 	if err := f.addObjects(w); err != nil {
 		return err

@@ -9,8 +9,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// groups are those of the unit, by method.
-func (s *unitSnapshot) groups() map[volume.Path][][]int {
+// groupsByMethod are those of the unit, by method.
+func (s *unitSnapshot) groupsByMethod() map[volume.Path][][]int {
 	out := map[volume.Path][][]int{}
 	for _, g := range s.unit.Groups {
 		for path, part := range backup.SplitByMethod(s.run.Plan.Volumes.Volumes, g) {
@@ -32,7 +32,7 @@ func (s *unitSnapshot) reuseEarlier(ctx context.Context, drivers volume.Drivers,
 
 func (s *unitSnapshot) reuseOrForget(ctx context.Context, drivers volume.Drivers, thawed time.Time, resumed bool) error {
 	var before []volume.Snapshot
-	groups := s.groups()
+	groups := s.groupsByMethod()
 	for _, d := range drivers {
 		if len(groups[d.Method]) == 0 {
 			continue
@@ -58,7 +58,7 @@ func (s *unitSnapshot) reuseOrForget(ctx context.Context, drivers volume.Drivers
 		case err == nil:
 		case ctx.Err() == nil && backup.IsPermanent(err):
 			s.barred[d.Method] = true // they would be taken for those of this freeze
-			s.taken = append(s.taken, volume.FailedSnapshots(all, "snapshots of an attempt that was lost are in the way: "+err.Error())...)
+			s.snapshots = append(s.snapshots, volume.FailedSnapshots(all, "snapshots of an attempt that was lost are in the way: "+err.Error())...)
 		default:
 			return err
 		}

@@ -52,7 +52,7 @@ func attemptUnit(ctx context.Context, b *backup.Service, o *backup.Run, unit int
 		return backup.UnitResult{}, err
 	}
 	s := &unitSnapshot{run: o, unit: &o.Plan.Volumes.Units[unit], quiescer: f, barred: map[volume.Path]bool{}, attempt: attempt}
-	defer s.release()
+	defer s.releaseReservations()
 	if err := s.reuseEarlier(ctx, drivers, began, resumed); err != nil {
 		return backup.UnitResult{}, err
 	}
@@ -61,7 +61,7 @@ func attemptUnit(ctx context.Context, b *backup.Service, o *backup.Run, unit int
 	} else if err := s.takeQuiesced(ctx, drivers, o.Plan.ReserveOptions(b.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, f.IsLast(), attempt)); err != nil {
 		return backup.UnitResult{}, fmt.Errorf("snapshot unit %d: %w", unit, err)
 	}
-	res := s.result()
+	res := s.unitResult()
 	return res, o.Staging.Put(ctx, repository.UnitSnapshotFile(unit), &res)
 }
 
@@ -75,18 +75,18 @@ type unitSnapshot struct {
 	barred       map[volume.Path]bool // not to be taken
 	reservations []volume.Reservation
 	mu           sync.Mutex
-	taken        []volume.Snapshot
+	snapshots        []volume.Snapshot
 }
 
 // takeQuiesced waits for room, freezes, takes, thaws and completes.
 func (s *unitSnapshot) takeQuiesced(ctx context.Context, drivers volume.Drivers, how volume.ReserveOptions) error {
-	if err := s.reserve(ctx, drivers, how); err != nil {
+	if err := s.reserveCapacity(ctx, drivers, how); err != nil {
 		return err
 	}
 	if err := s.quiesceAndTake(ctx, how.LastAttempt); err != nil {
 		return err
 	}
-	return s.complete(ctx)
+	return s.completeTags(ctx)
 }
 
 // giveUp is the end of a unit whose pods have been frozen often enough: an application
@@ -94,19 +94,19 @@ func (s *unitSnapshot) takeQuiesced(ctx context.Context, drivers volume.Drivers,
 func (s *unitSnapshot) giveUp() {
 	why := s.quiescer.ExhaustedText()
 	for _, i := range s.unit.Volumes() {
-		s.fail(i, why)
+		s.failVolume(i, why)
 	}
 	if len(s.unit.Volumes()) == 0 {
 		s.quiescer.FailAllHooks()
 	}
 }
 
-// reserve prepares each technology. What is refused for good is the volumes' failure and not
+// reserveCapacity prepares each technology. What is refused for good is the volumes' failure and not
 // the backup's: the objects are worth having without them.
-func (s *unitSnapshot) reserve(ctx context.Context, drivers volume.Drivers, how volume.ReserveOptions) error {
+func (s *unitSnapshot) reserveCapacity(ctx context.Context, drivers volume.Drivers, how volume.ReserveOptions) error {
 	ctx, done := quota.KeepTurn(ctx) // several technologies may reserve in one account
 	defer done()
-	groups := s.groups()
+	groups := s.groupsByMethod()
 	for _, d := range drivers {
 		of := groups[d.Method]
 		if len(of) == 0 || s.barred[d.Method] {
@@ -117,7 +117,7 @@ func (s *unitSnapshot) reserve(ctx context.Context, drivers volume.Drivers, how 
 		case err == nil:
 			s.reservations = append(s.reservations, t)
 		case ctx.Err() == nil && (backup.IsPermanent(err) || errors.Is(err, volume.ErrNoCapacity)):
-			s.taken = append(s.taken, volume.FailedSnapshots(slices.Concat(of...), err.Error())...)
+			s.snapshots = append(s.snapshots, volume.FailedSnapshots(slices.Concat(of...), err.Error())...)
 		default:
 			return err
 		}
@@ -125,7 +125,7 @@ func (s *unitSnapshot) reserve(ctx context.Context, drivers volume.Drivers, how 
 	return nil
 }
 
-func (s *unitSnapshot) release() {
+func (s *unitSnapshot) releaseReservations() {
 	for _, t := range s.reservations {
 		t.Release()
 	}
@@ -139,12 +139,12 @@ func (s *unitSnapshot) quiesceAndTake(ctx context.Context, last bool) (err error
 	if err != nil {
 		return err
 	}
-	return s.take(ctx, s.without(stopped), last)
+	return s.takeSnapshots(ctx, s.unquiescedVolumes(stopped), last)
 }
 
-// take takes the snapshots of all technologies. With pods frozen for the last time, what goes
+// takeSnapshots takes the snapshots of all technologies. With pods frozen for the last time, what goes
 // wrong is the volumes' failure, and what could be had is kept.
-func (s *unitSnapshot) take(ctx context.Context, without map[int]bool, last bool) error {
+func (s *unitSnapshot) takeSnapshots(ctx context.Context, without map[int]bool, last bool) error {
 	group, gctx := errgroup.WithContext(ctx)
 	var inVain error
 	for _, t := range s.reservations {
@@ -152,7 +152,7 @@ func (s *unitSnapshot) take(ctx context.Context, without map[int]bool, last bool
 			got, err := t.Take(gctx, without)
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.taken = append(s.taken, got...)
+			s.snapshots = append(s.snapshots, got...)
 			if err != nil && last && len(s.unit.Pods) > 0 && ctx.Err() == nil {
 				inVain, err = err, nil
 			}
@@ -162,15 +162,15 @@ func (s *unitSnapshot) take(ctx context.Context, without map[int]bool, last bool
 	err := group.Wait()
 	if inVain != nil {
 		for _, i := range s.unit.Volumes() {
-			s.fail(i, inVain.Error())
+			s.failVolume(i, inVain.Error())
 		}
 	}
 	return err
 }
 
-// without are the volumes of pods that could not be frozen: there is no snapshot of
+// unquiescedVolumes are the volumes of pods that could not be frozen: there is no snapshot of
 // them, since it would be taken for a consistent one.
-func (s *unitSnapshot) without(stopped map[string]string) map[int]bool {
+func (s *unitSnapshot) unquiescedVolumes(stopped map[string]string) map[int]bool {
 	out := map[int]bool{}
 	for _, pod := range s.unit.Pods {
 		why, ok := stopped[resource.ObjectName(pod.Namespace, pod.Name)]
@@ -181,39 +181,39 @@ func (s *unitSnapshot) without(stopped map[string]string) map[int]bool {
 			v := &s.run.Plan.Volumes.Volumes[i]
 			if v.Namespace == pod.Namespace && slices.Contains(pod.Claims, v.Claim) && !out[i] {
 				out[i] = true
-				s.fail(i, fmt.Sprintf("pod %s was not frozen, so that no snapshot was taken: %s", pod.Name, why))
+				s.failVolume(i, fmt.Sprintf("pod %s was not frozen, so that no snapshot was taken: %s", pod.Name, why))
 			}
 		}
 	}
 	return out
 }
 
-// fail notes why there is no snapshot of a volume, unless that is known.
-func (s *unitSnapshot) fail(index int, why string) {
-	if !slices.ContainsFunc(s.taken, func(t volume.Snapshot) bool { return t.Volume == index }) {
-		s.taken = append(s.taken, volume.FailedSnapshots([]int{index}, why)...)
+// failVolume notes why there is no snapshot of a volume, unless that is known.
+func (s *unitSnapshot) failVolume(index int, why string) {
+	if !slices.ContainsFunc(s.snapshots, func(t volume.Snapshot) bool { return t.Volume == index }) {
+		s.snapshots = append(s.snapshots, volume.FailedSnapshots([]int{index}, why)...)
 	}
 }
 
-func (s *unitSnapshot) complete(ctx context.Context) error {
+func (s *unitSnapshot) completeTags(ctx context.Context) error {
 	for _, t := range s.reservations {
 		refused, err := t.CompleteTags(ctx)
 		if err != nil {
 			return err
 		}
-		for i := range s.taken {
-			if why := refused[s.taken[i].Volume]; why != "" {
-				s.taken[i].Failed = why
+		for i := range s.snapshots {
+			if why := refused[s.snapshots[i].Volume]; why != "" {
+				s.snapshots[i].Failed = why
 			}
 		}
 	}
 	return nil
 }
 
-// result adds a reason for each volume without a snapshot.
-func (s *unitSnapshot) result() backup.UnitResult {
-	res := backup.UnitResult{Taken: s.taken, Hooks: s.quiescer.HookCounts(), Reasons: s.quiescer.AllReasons()}
-	for _, t := range s.taken {
+// unitResult adds a reason for each volume without a snapshot.
+func (s *unitSnapshot) unitResult() backup.UnitResult {
+	res := backup.UnitResult{Snapshots: s.snapshots, Hooks: s.quiescer.HookCounts(), Reasons: s.quiescer.AllReasons()}
+	for _, t := range s.snapshots {
 		if t.Failed != "" {
 			res.Reasons = append(res.Reasons, s.run.Plan.Volumes.FailureReason(t.Volume, t.Failed))
 		}

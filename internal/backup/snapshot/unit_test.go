@@ -19,9 +19,9 @@ import (
 // unit, and nothing is reserved.
 func TestNoCapacityIsOfTheVolumes(t *testing.T) {
 	s := &unitSnapshot{run: &backup.Run{Plan: *backuptest.Plan("cc")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}}, quiescer: &quiesce.Quiescer{}}
-	err := s.reserve(t.Context(), volume.Drivers{{Method: volume.CSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
-	if err != nil || len(s.reservations) != 0 || len(s.taken) != 2 || !strings.Contains(s.taken[0].Failed, "no room") {
-		t.Errorf("%v, %+v", err, s.taken)
+	err := s.reserveCapacity(t.Context(), volume.Drivers{{Method: volume.CSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
+	if err != nil || len(s.reservations) != 0 || len(s.snapshots) != 2 || !strings.Contains(s.snapshots[0].Failed, "no room") {
+		t.Errorf("%v, %+v", err, s.snapshots)
 	}
 }
 
@@ -46,8 +46,8 @@ func TestLastFreeze(t *testing.T) {
 			run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}, Pods: []backup.PodHooks{{}}},
 			quiescer: &quiesce.Quiescer{}, reservations: []volume.Reservation{failing{}},
 		}
-		err := s.take(t.Context(), nil, last)
-		res := s.result()
+		err := s.takeSnapshots(t.Context(), nil, last)
+		res := s.unitResult()
 		sum := res.Summary()
 		if (err == nil) != last || last && (sum.Taken != 1 || sum.Failed != 1 || !strings.Contains(res.Reasons[0].Message, "does not answer")) {
 			t.Errorf("last %t: %v, %+v", last, err, res)
@@ -122,8 +122,8 @@ func TestAgain(t *testing.T) {
 			if spared := s.quiescer.IsReused(); spared != tc.spared || spared == (len(path.forgotten) > 0) {
 				t.Errorf("spared %t, forgot %v", spared, path.forgotten)
 			}
-			if len(s.taken) != tc.failed || s.barred[volume.Native] != (tc.failed > 0) {
-				t.Errorf("failed %+v, barred %v", s.taken, s.barred)
+			if len(s.snapshots) != tc.failed || s.barred[volume.Native] != (tc.failed > 0) {
+				t.Errorf("failed %+v, barred %v", s.snapshots, s.barred)
 			}
 		})
 	}

@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	// hooksAtOnce is in how many pods commands run at a time: each costs the API
+	// maxPodsAtOnce is in how many pods commands run at a time: each costs the API
 	// server and a kubelet a connection.
-	hooksAtOnce = 16
-	// hookLookFirst and hookLookLast are the pauses between two looks at pods that
+	maxPodsAtOnce = 16
+	// firstReadPause and hookLookLast are the pauses between two looks at pods that
 	// are not up yet; the pause grows.
-	hookLookFirst = 200 * time.Millisecond
-	hookLookLast  = 3 * time.Second
-	// hookLookSingly is up to how many pods are read one by one; more are listed.
-	hookLookSingly = 20
+	firstReadPause = 200 * time.Millisecond
+	longestReadPause  = 3 * time.Second
+	// maxSingleReads is up to how many pods are read one by one; more are listed.
+	maxSingleReads = 20
 )
 
 // Run runs the hooks of the pods that this restore made: in each container as
@@ -40,13 +40,13 @@ func Run(ctx context.Context, r *restore.Service, in contract.RunRestoreHooksInp
 		return contract.HookResult{}, err
 	}
 	h := &hookRun{r: r, s: s, began: in.Began, until: in.Began.Add(in.Wait)}
-	if err := h.load(ctx); err != nil {
+	if err := h.loadPods(ctx); err != nil {
 		return contract.HookResult{}, fmt.Errorf("run hooks: %w", err)
 	}
-	if err := h.run(ctx); err != nil {
+	if err := h.runHooks(ctx); err != nil {
 		return contract.HookResult{}, fmt.Errorf("run hooks: %w", err)
 	}
-	return h.finish(ctx)
+	return h.storeResult(ctx)
 }
 
 // hookRun is the hooks of one restore.
@@ -60,8 +60,8 @@ type hookRun struct {
 	busy map[*podRun]bool // in which commands run now
 }
 
-// load finds the pods with hooks in the records, and how far earlier attempts were.
-func (h *hookRun) load(ctx context.Context) error {
+// loadPods finds the pods with hooks in the records, and how far earlier attempts were.
+func (h *hookRun) loadPods(ctx context.Context) error {
 	h.busy = map[*podRun]bool{}
 	err := h.s.Records(ctx, func(rec restore.Record) error {
 		if rec.Hooks > 0 && rec.Action == string(report.Created) {
@@ -73,36 +73,36 @@ func (h *hookRun) load(ctx context.Context) error {
 		return err
 	}
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(hooksAtOnce)
+	group.SetLimit(maxPodsAtOnce)
 	for _, p := range h.pods {
-		group.Go(func() error { return p.load(gctx, h.s.Stage) })
+		group.Go(func() error { return p.readEarlier(gctx, h.s.Stage) })
 	}
 	return group.Wait()
 }
 
-// run goes on until every pod is done. A pod whose containers come up while others
+// runHooks goes on until every pod is done. A pod whose containers come up while others
 // are still starting does not wait for those.
-func (h *hookRun) run(ctx context.Context) error {
+func (h *hookRun) runHooks(ctx context.Context) error {
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(hooksAtOnce)
-	pause := hookLookFirst
+	group.SetLimit(maxPodsAtOnce)
+	pause := firstReadPause
 	for gctx.Err() == nil {
-		waiting, working := h.waiting()
+		waiting, working := h.idlePods()
 		if len(waiting) == 0 && working == 0 {
 			break
 		}
-		views, err := h.look(gctx, waiting)
+		views, err := h.readPods(gctx, waiting)
 		if err != nil {
 			group.Go(func() error { return err })
 			break
 		}
 		for i, p := range waiting {
-			if p.choose(h.view(views[i])) {
-				h.start(gctx, group, p, views[i])
+			if p.chooseHook(h.viewOf(views[i])) {
+				h.startPod(gctx, group, p, views[i])
 			}
 		}
 		pauseFor(gctx, pause)
-		pause = min(pause*3/2, hookLookLast)
+		pause = min(pause*3/2, longestReadPause)
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -120,7 +120,7 @@ func pauseFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (h *hookRun) start(ctx context.Context, group *errgroup.Group, p *podRun, live *corev1.Pod) {
+func (h *hookRun) startPod(ctx context.Context, group *errgroup.Group, p *podRun, live *corev1.Pod) {
 	h.mu.Lock()
 	h.busy[p] = true
 	h.mu.Unlock()
@@ -130,30 +130,30 @@ func (h *hookRun) start(ctx context.Context, group *errgroup.Group, p *podRun, l
 			defer h.mu.Unlock()
 			delete(h.busy, p)
 		}()
-		return h.work(ctx, p, live)
+		return h.runPod(ctx, p, live)
 	})
 }
 
-// waiting are the pods with hooks to run in which none runs now.
-func (h *hookRun) waiting() (idle []*podRun, working int) {
+// idlePods are the pods with hooks to run in which none runs now.
+func (h *hookRun) idlePods() (idle []*podRun, working int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range h.pods {
 		if h.busy[p] {
 			working++
-		} else if !p.finished() {
+		} else if !p.isFinished() {
 			idle = append(idle, p)
 		}
 	}
 	return idle, working
 }
 
-// look reads pods; nil is one that is gone. Many are listed by the label that all
+// readPods reads pods; nil is one that is gone. Many are listed by the label that all
 // objects of a restore carry.
-func (h *hookRun) look(ctx context.Context, pods []*podRun) ([]*corev1.Pod, error) {
+func (h *hookRun) readPods(ctx context.Context, pods []*podRun) ([]*corev1.Pod, error) {
 	out := make([]*corev1.Pod, len(pods))
 	var listed map[string]*corev1.Pod
-	if len(pods) > hookLookSingly {
+	if len(pods) > maxSingleReads {
 		var err error
 		selector := resource.LabelRestore + "=" + resource.LabelValue(h.s.Restore.Name)
 		if listed, err = kube.ListMap[*corev1.Pod](ctx, h.r.Kube, kube.Pods(), "", selector); err != nil {
@@ -175,12 +175,12 @@ func (h *hookRun) look(ctx context.Context, pods []*podRun) ([]*corev1.Pod, erro
 	return out, nil
 }
 
-// finish leaves the outcomes to Finish. It may repeat.
-func (h *hookRun) finish(ctx context.Context) (contract.HookResult, error) {
+// storeResult leaves the outcomes to Finish. It may repeat.
+func (h *hookRun) storeResult(ctx context.Context) (contract.HookResult, error) {
 	var res contract.HookResult
 	rec := restore.Record{Ran: &res.Hooks}
 	for _, p := range h.pods {
-		counts, reasons := p.outcome()
+		counts, reasons := p.countOutcomes()
 		res.Hooks.Add(counts)
 		rec.Reasons = append(rec.Reasons, reasons...)
 	}

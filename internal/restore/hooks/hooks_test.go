@@ -45,7 +45,7 @@ func hookedPods(t *testing.T, n int, program kubetest.Program) (*kubetest.Server
 	client, began := s.Client(), time.Now()
 	return s, func() *hookRun {
 		h := &hookRun{r: &restore.Service{Kube: client}, s: ses, began: began, until: began.Add(time.Minute)}
-		if err := h.load(t.Context()); err != nil {
+		if err := h.loadPods(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		return h
@@ -76,10 +76,10 @@ func countCommands(s *kubetest.Server) int {
 func TestHooksOfManyPods(t *testing.T) {
 	s, newRun := hookedPods(t, 200, kubetest.Sleep(20*time.Millisecond))
 	h := newRun()
-	if err := h.run(t.Context()); err != nil {
+	if err := h.runHooks(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	res, err := h.finish(t.Context())
+	res, err := h.storeResult(t.Context())
 	if want := (contract.HookCounts{Attempted: 400}); err != nil || res.Hooks != want || res.Errors+res.Warnings > 0 {
 		t.Errorf("%+v, %v", res, err)
 	}
@@ -92,12 +92,12 @@ func TestHooksOfManyPods(t *testing.T) {
 			t.Errorf("%s ran %q", pod, commands)
 		}
 	}
-	if most := s.MostCommands(); most > hooksAtOnce || most < hooksAtOnce/2 {
+	if most := s.MostCommands(); most > maxPodsAtOnce || most < maxPodsAtOnce/2 {
 		t.Errorf("%d commands at a time", most)
 	}
 	// A look before each command is Exec's; waiting for many is a list.
 	gets, lists := s.Count(kubetest.On("get", kube.Pods())), s.Count(kubetest.On("list", kube.Pods()))
-	if gets > 400+2*hookLookSingly || lists == 0 {
+	if gets > 400+2*maxSingleReads || lists == 0 {
 		t.Errorf("%d gets, %d lists", gets, lists)
 	}
 }
@@ -111,15 +111,15 @@ func TestHooksGoOnWhereALostWorkerWas(t *testing.T) {
 		}
 		return kubetest.Sleep(20 * time.Millisecond)(e)
 	})
-	if err := newRun().run(ctx); err == nil {
+	if err := newRun().runHooks(ctx); err == nil {
 		t.Fatal("the first worker was not lost")
 	}
 	first := countCommands(s)
 	h := newRun()
-	if err := h.run(t.Context()); err != nil {
+	if err := h.runHooks(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	res, err := h.finish(t.Context())
+	res, err := h.storeResult(t.Context())
 	if want := (contract.HookCounts{Attempted: 60}); err != nil || res.Hooks != want || res.Errors > 0 {
 		t.Errorf("%+v, %v", res, err)
 	}
@@ -131,7 +131,7 @@ func TestHooksGoOnWhereALostWorkerWas(t *testing.T) {
 		}
 	}
 	// A hook that was about to begin is reported too: nobody can tell.
-	if again := total - 60; again > res.Warnings || res.Warnings > hooksAtOnce || first < 25 || first > 25+hooksAtOnce {
+	if again := total - 60; again > res.Warnings || res.Warnings > maxPodsAtOnce || first < 25 || first > 25+maxPodsAtOnce {
 		t.Errorf("%d commands ran again, %d are reported, %d at first", again, res.Warnings, first)
 	}
 }

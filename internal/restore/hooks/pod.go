@@ -24,14 +24,14 @@ type podRun struct {
 	Namespace string          `json:"namespace"`
 	Name      string          `json:"name"`
 	Hooks     []hook.ExecHook `json:"hooks,omitempty"` // as the pod had them when the first ran
-	Runs      []hookEnd       `json:"runs,omitempty"`  // one for each hook
+	Runs      []hookOutcome       `json:"runs,omitempty"`  // one for each hook
 
 	next   int    // what choose chose
 	cannot string // why it is not to be run; empty: run it
 }
 
-// hookEnd is what became of a hook.
-type hookEnd struct {
+// hookOutcome is what became of a hook.
+type hookOutcome struct {
 	State string `json:"state,omitempty"` // hookWaits, hookRuns, …
 	Text  string `json:"text,omitempty"`  // why it failed
 	Next  string `json:"next,omitempty"`  // step, if not the usual one
@@ -50,24 +50,24 @@ const (
 	hookDropped = "dropped" // one before it failed, and says to stop
 )
 
-func (p *podRun) file() string { return repository.PodHooksFile(p.Namespace, p.Name) }
+func (p *podRun) stagingFile() string { return repository.PodHooksFile(p.Namespace, p.Name) }
 
-// load reads what an earlier attempt left. A hook that was running then is to run
+// readEarlier reads what an earlier attempt left. A hook that was running then is to run
 // again: nothing tells whether its command went on to its end.
-func (p *podRun) load(ctx context.Context, stage repository.Staging) error {
-	err := stage.Get(ctx, p.file(), p)
+func (p *podRun) readEarlier(ctx context.Context, stage repository.Staging) error {
+	err := stage.Get(ctx, p.stagingFile(), p)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	for i := range p.Runs {
 		if p.Runs[i].State == hookRuns {
-			p.Runs[i] = hookEnd{Again: true, Left: p.Runs[i].Left}
+			p.Runs[i] = hookOutcome{Again: true, Left: p.Runs[i].Left}
 		}
 	}
 	return err
 }
 
-func (p *podRun) finished() bool {
+func (p *podRun) isFinished() bool {
 	for i := range p.Runs {
 		if p.Runs[i].State == hookWaits {
 			return false
@@ -84,21 +84,21 @@ type hookView struct {
 	now          time.Time
 }
 
-func (h *hookRun) view(pod *corev1.Pod) hookView {
+func (h *hookRun) viewOf(pod *corev1.Pod) hookView {
 	return hookView{spec: h.s.Restore.Spec.Hooks, pod: pod, began: h.began, until: h.until, now: time.Now()}
 }
 
-// choose finds the next hook that can be run, or be given up, and says whether there
+// chooseHook finds the next hook that can be run, or be given up, and says whether there
 // is one. Hooks of one container keep their order; containers do not wait for each
 // other.
-func (p *podRun) choose(v hookView) bool {
-	p.settle(v)
+func (p *podRun) chooseHook(v hookView) bool {
+	p.fixHooks(v)
 	behind := map[string]bool{}
 	for i, h := range p.Hooks {
 		if p.Runs[i].State != hookWaits || behind[h.Container] {
 			continue
 		}
-		why, over := v.judge(h)
+		why, over := v.blockedBy(h)
 		if why == "" || over {
 			p.next, p.cannot = i, why
 			return true
@@ -108,9 +108,9 @@ func (p *podRun) choose(v hookView) bool {
 	return false
 }
 
-// settle decides once which hooks the pod has. A pod that lost them, or that is gone
+// fixHooks decides once which hooks the pod has. A pod that lost them, or that is gone
 // before it was looked at, has one that failed, or none.
-func (p *podRun) settle(v hookView) {
+func (p *podRun) fixHooks(v hookView) {
 	if p.Runs != nil {
 		return
 	}
@@ -119,11 +119,11 @@ func (p *podRun) settle(v hookView) {
 	} else {
 		p.Hooks, _, _ = hook.Restore(v.spec, v.pod) // its reasons and errors are those of countHooks
 	}
-	p.Runs = make([]hookEnd, len(p.Hooks))
+	p.Runs = make([]hookOutcome, len(p.Hooks))
 }
 
-// judge says why a hook cannot run now, and whether that is final.
-func (v hookView) judge(h hook.ExecHook) (why string, over bool) {
+// blockedBy says why a hook cannot run now, and whether that is final.
+func (v hookView) blockedBy(h hook.ExecHook) (why string, over bool) {
 	if v.pod == nil {
 		return "the pod is gone", true
 	}
@@ -133,42 +133,42 @@ func (v hookView) judge(h hook.ExecHook) (why string, over bool) {
 	if why = hook.Down(v.pod, h.Container, h.WaitForReady); why == "" {
 		return "", false
 	}
-	if v.now.Before(v.deadline(h)) {
+	if v.now.Before(v.hookDeadline(h)) {
 		return why, false
 	}
-	return fmt.Sprintf("container %s was not up after %s: %s", h.Container, v.deadline(h).Sub(v.began), why), true
+	return fmt.Sprintf("container %s was not up after %s: %s", h.Container, v.hookDeadline(h).Sub(v.began), why), true
 }
 
-// deadline is when a hook that cannot run is given up: by its own waitTimeout, and
+// hookDeadline is when a hook that cannot run is given up: by its own waitTimeout, and
 // never later than the restore's itemOperationTimeout says.
-func (v hookView) deadline(h hook.ExecHook) time.Time {
+func (v hookView) hookDeadline(h hook.ExecHook) time.Time {
 	if own := v.began.Add(h.WaitTimeout); h.WaitTimeout > 0 && own.Before(v.until) {
 		return own
 	}
 	return v.until
 }
 
-// work runs what can be run in a pod as it was seen, hook after hook.
-func (h *hookRun) work(ctx context.Context, p *podRun, live *corev1.Pod) error {
-	for p.choose(h.view(live)) {
+// runPod runs what can be run in a pod as it was seen, hook after hook.
+func (h *hookRun) runPod(ctx context.Context, p *podRun, live *corev1.Pod) error {
+	for p.chooseHook(h.viewOf(live)) {
 		i := p.next
 		if p.cannot != "" {
 			p.Runs[i].State, p.Runs[i].Text = hookFailed, p.cannot
-		} else if again, err := h.command(ctx, p, i); err != nil || again {
+		} else if again, err := h.runHook(ctx, p, i); err != nil || again {
 			return err
 		}
 		if p.Runs[i].State == hookFailed && p.Hooks[i].Stops() {
-			p.drop()
+			p.dropWaiting()
 		}
-		if err := h.s.Stage.Put(ctx, p.file(), p); err != nil {
+		if err := h.s.Stage.Put(ctx, p.stagingFile(), p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// drop gives up the hooks that have not run yet.
-func (p *podRun) drop() {
+// dropWaiting gives up the hooks that have not run yet.
+func (p *podRun) dropWaiting() {
 	for i := range p.Runs {
 		if p.Runs[i].State == hookWaits {
 			p.Runs[i].State = hookDropped
@@ -176,25 +176,25 @@ func (p *podRun) drop() {
 	}
 }
 
-// command runs a hook. again means that it has not begun, and is to wait for its
+// runHook runs a hook. again means that it has not begun, and is to wait for its
 // container once more; the error is the end of the attempt.
-func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, err error) {
+func (h *hookRun) runHook(ctx context.Context, p *podRun, i int) (again bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
 	run, end := p.Hooks[i], &p.Runs[i]
 	end.State = hookRuns
-	if err := h.s.Stage.Put(ctx, p.file(), p); err != nil {
+	if err := h.s.Stage.Put(ctx, p.stagingFile(), p); err != nil {
 		return false, err
 	}
-	switch err := h.exec(ctx, p, i); {
+	switch err := h.execHook(ctx, p, i); {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
 	case err == nil:
 		end.State = hookRan
-	case later(err) && time.Now().Before(h.view(nil).deadline(run)):
+	case mayBeginLater(err) && time.Now().Before(h.viewOf(nil).hookDeadline(run)):
 		end.State = hookWaits
-		return true, h.s.Stage.Put(ctx, p.file(), p)
+		return true, h.s.Stage.Put(ctx, p.stagingFile(), p)
 	default:
 		end.State, end.Text = hookFailed, err.Error()
 		if kube.IsForbidden(err) {
@@ -204,9 +204,9 @@ func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, er
 	return false, nil
 }
 
-// exec runs the command of a hook. What a lost worker has left of it is ended first,
+// execHook runs the command of a hook. What a lost worker has left of it is ended first,
 // so that it does not run beside its repetition.
-func (h *hookRun) exec(ctx context.Context, p *podRun, i int) error {
+func (h *hookRun) execHook(ctx context.Context, p *podRun, i int) error {
 	run, end := p.Hooks[i], &p.Runs[i]
 	if end.Left != nil {
 		if err := exec.End(ctx, h.r.Kube, p.Namespace, p.Name, *end.Left); err != nil {
@@ -217,22 +217,22 @@ func (h *hookRun) exec(ctx context.Context, p *podRun, i int) error {
 		Namespace: p.Namespace, Pod: p.Name, Container: run.Container, Command: run.Command, Timeout: run.Timeout,
 		Started: func(ctx context.Context, at exec.Process) {
 			end.Left = &at
-			_ = h.s.Stage.Put(ctx, p.file(), p) // without it a lost worker's command may overlap its repetition
+			_ = h.s.Stage.Put(ctx, p.stagingFile(), p) // without it a lost worker's command may overlap its repetition
 		},
 	})
 	end.Left = nil
 	return err
 }
 
-// later says that a command has not begun and may yet: its container is on its way up
+// mayBeginLater says that a command has not begun and may yet: its container is on its way up
 // or cannot be reached now.
-func later(err error) bool {
+func mayBeginLater(err error) bool {
 	return errors.Is(err, exec.ErrNotRunning) || errors.Is(err, exec.ErrUnreachable) ||
 		kube.IsNotFound(err) || kube.IsUnavailable(err)
 }
 
-// outcome is what the hooks of a pod come to.
-func (p *podRun) outcome() (contract.HookCounts, []report.Reason) {
+// countOutcomes is what the hooks of a pod come to.
+func (p *podRun) countOutcomes() (contract.HookCounts, []report.Reason) {
 	var n contract.HookCounts
 	var reasons []report.Reason
 	note := func(code report.Code, text string) *report.Reason {

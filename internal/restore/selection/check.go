@@ -13,7 +13,7 @@ import (
 // manifest, so that a damaged backup is refused before the cluster is written to,
 // not half-way. It costs a fraction of a second for 50,000 objects.
 func checkIntact(ctx context.Context, s *restore.Run, p plan.RestorePlan) error {
-	for _, r := range touched(p) {
+	for _, r := range touchedMembers(p) {
 		err := s.Arc.Walk(ctx, r.From, r.To, func(int, archive.Entry, []byte) error { return ctx.Err() })
 		if err != nil {
 			return err
@@ -22,8 +22,8 @@ func checkIntact(ctx context.Context, s *restore.Run, p plan.RestorePlan) error 
 	return nil
 }
 
-// touched are the members of all tasks, as ranges that do not overlap.
-func touched(p plan.RestorePlan) []plan.Range {
+// touchedMembers are the members of all tasks, as ranges that do not overlap.
+func touchedMembers(p plan.RestorePlan) []plan.Range {
 	var all, out []plan.Range
 	for _, l := range p.Levels {
 		for _, t := range l.Tasks {

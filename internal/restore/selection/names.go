@@ -8,10 +8,10 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-// spelled gives the keys of a type's objects that names spell out, each "namespace/name"
+// keysByName gives the keys of a type's objects that names spell out, each "namespace/name"
 // or "name": objects of that name in any namespace or in none, as in a restore that
 // names no types.
-func (x *selection) spelled(ctx context.Context, groupResource string, names []string) ([]archive.Key, error) {
+func (x *selection) keysByName(ctx context.Context, groupResource string, names []string) ([]archive.Key, error) {
 	var keys []archive.Key
 	bare := map[string]bool{}
 	for _, name := range names {

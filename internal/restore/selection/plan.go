@@ -71,7 +71,7 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 		return err
 	}
 	doc.Reasons = append(doc.Reasons, doc.Filter.OddNamespaces(slices.Sorted(maps.Keys(x.namespaces)))...)
-	if err := x.bring(ctx, resource.Pods); err != nil {
+	if err := x.addDependencies(ctx, resource.Pods); err != nil {
 		return err
 	}
 	var reasons []report.Reason
@@ -80,10 +80,10 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 	}
 	doc.Reasons = append(doc.Reasons, reasons...)
 	s.Index = doc.Volumes.Index()
-	if err := errors.Join(x.bringVolumes(ctx), x.bring(ctx, resource.VolumeSnapshots)); err != nil {
+	if err := errors.Join(x.addBoundVolumes(ctx), x.addDependencies(ctx, resource.VolumeSnapshots)); err != nil {
 		return err
 	}
-	if doc.Plan = x.census.Plan(plan.RestoreOptions{}); doc.Plan.Objects == 0 {
+	if doc.Plan = x.inventory.Plan(plan.RestoreOptions{}); doc.Plan.Objects == 0 {
 		doc.Reasons = append(doc.Reasons, report.New(report.NothingSelected, "the filters select no object of the backup"))
 	}
 	return nil

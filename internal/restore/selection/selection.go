@@ -19,10 +19,10 @@ import (
 type selection struct {
 	s          *restore.Run
 	rules      *resource.Registry
-	census     *plan.Inventory
+	inventory     *plan.Inventory
 	namespaces map[string]bool  // of all objects of the archive that were seen
 	volumes    bool             // a selected object has to do with volumes
-	needy      map[string]bool  // types whose objects may need what the filters leave out
+	dependents      map[string]bool  // types whose objects may need what the filters leave out
 	holders    map[string][]int // of these types: the members with selected objects
 }
 
@@ -30,21 +30,21 @@ type selection struct {
 // them up instead: a few range reads, whatever the size of the backup.
 func newSelection(ctx context.Context, s *restore.Run, rules *resource.Registry, resolve filter.Resolver) (*selection, error) {
 	x := &selection{
-		s: s, rules: rules, census: plan.NewInventory(s.Plan.Filter),
-		namespaces: map[string]bool{}, needy: typesWithNeeds(s, rules), holders: map[string][]int{},
+		s: s, rules: rules, inventory: plan.NewInventory(s.Plan.Filter),
+		namespaces: map[string]bool{}, dependents: dependentTypes(s, rules), holders: map[string][]int{},
 	}
-	if ok, err := x.lookups(ctx, resolve); ok || err != nil {
+	if ok, err := x.lookUpObjects(ctx, resolve); ok || err != nil {
 		return x, err
 	}
 	return x, s.Arc.WalkEntries(ctx, 0, len(s.Arc.Members()), func(m int, entries []archive.Entry) error {
 		for _, e := range entries {
-			x.add(m, e)
+			x.addEntry(m, e)
 		}
 		return nil
 	})
 }
 
-func (x *selection) add(m int, e archive.Entry) {
+func (x *selection) addEntry(m int, e archive.Entry) {
 	ns := e.Namespace
 	if e.Resource == "namespaces" {
 		ns = e.Name
@@ -52,24 +52,24 @@ func (x *selection) add(m int, e archive.Entry) {
 	if ns != "" && !x.namespaces[ns] {
 		x.namespaces[strings.Clone(ns)] = true // an index block's strings share its memory
 	}
-	if !x.census.Add(object(m, e.Key)) {
+	if !x.inventory.Add(planObject(m, e.Key)) {
 		return
 	}
 	switch e.Resource {
 	case resource.PersistentVolumes, resource.PersistentVolumeClaims, resource.StatefulSets:
 		x.volumes = true
 	}
-	if held := x.holders[e.Resource]; x.needy[e.Resource] && !slices.Contains(held[max(0, len(held)-1):], m) {
+	if held := x.holders[e.Resource]; x.dependents[e.Resource] && !slices.Contains(held[max(0, len(held)-1):], m) {
 		x.holders[e.Resource] = append(held, m)
 	}
 }
 
-func object(m int, k archive.Key) plan.Object {
+func planObject(m int, k archive.Key) plan.Object {
 	return plan.Object{Member: m, Resource: k.Resource, Namespace: k.Namespace, Name: k.Name}
 }
 
-// lookups serves a restore whose types and names are all spelled out.
-func (x *selection) lookups(ctx context.Context, resolve filter.Resolver) (bool, error) {
+// lookUpObjects serves a restore whose types and names are all spelled out.
+func (x *selection) lookUpObjects(ctx context.Context, resolve filter.Resolver) (bool, error) {
 	in := x.s.Restore
 	if len(in.Names) == 0 || len(in.Spec.IncludedResources) == 0 {
 		return false, nil
@@ -80,7 +80,7 @@ func (x *selection) lookups(ctx context.Context, resolve filter.Resolver) (bool,
 		if !ok || typ == "*" {
 			return false, nil
 		}
-		of, err := x.spelled(ctx, t.GroupResource, in.Names)
+		of, err := x.keysByName(ctx, t.GroupResource, in.Names)
 		if err != nil {
 			return true, err
 		}
@@ -93,7 +93,7 @@ func (x *selection) lookups(ctx context.Context, resolve filter.Resolver) (bool,
 		case err != nil:
 			return true, err
 		default:
-			x.add(m, e)
+			x.addEntry(m, e)
 		}
 	}
 	return true, nil
