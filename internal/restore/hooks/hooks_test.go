@@ -26,9 +26,9 @@ func hookedPods(t *testing.T, n int, program kubetest.Program) (*kubetest.Server
 	t.Helper()
 	s := kubetest.Start(t, kubetest.WithPrograms(map[string]kubetest.Program{"h0": program, "h1": program}))
 	b := memstore.New()
-	ses := &restore.Run{St: b, Stage: repository.NewStaging(b, "uid")}
-	ses.Restore.Name = "r"
-	ses.Restore.Spec.Hooks = hooksFor(t, "app Fail 0s", "app Fail 0s")
+	run := &restore.Run{St: b, Stage: repository.NewStaging(b, "uid")}
+	run.Restore.Name = "r"
+	run.Restore.Spec.Hooks = hooksFor(t, "app Fail 0s", "app Fail 0s")
 	var records []restore.Record
 	for i := range n {
 		pod := kubetest.NewPod("n", fmt.Sprintf("p%d", i), "app")
@@ -38,13 +38,13 @@ func hookedPods(t *testing.T, n int, program kubetest.Program) (*kubetest.Server
 		records = append(records, restore.Record{Resource: "pods", Kind: "Pod", Namespace: "n", Name: pod.Name, Action: "created", Hooks: 2})
 	}
 	records = append(records, restore.Record{Resource: "pods", Kind: "Pod", Namespace: "n", Name: "failed", Action: "failed", Hooks: 2})
-	if err := ses.Stage.Put(t.Context(), repository.RecordsDir+"00.json", records); err != nil {
+	if err := run.Stage.Put(t.Context(), repository.RecordsDir+"00.json", records); err != nil {
 		t.Fatal(err)
 	}
 	startPods(t, s, n)
 	client, began := s.Client(), time.Now()
 	return s, func() *hookRun {
-		h := &hookRun{r: &restore.Service{Kube: client}, s: ses, began: began, until: began.Add(time.Minute)}
+		h := &hookRun{service: &restore.Service{Kube: client}, run: run, began: began, until: began.Add(time.Minute)}
 		if err := h.loadPods(t.Context()); err != nil {
 			t.Fatal(err)
 		}

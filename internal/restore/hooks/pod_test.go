@@ -58,8 +58,8 @@ func drive(t *testing.T, p *podRun, spec velerov1.RestoreHooks, states []string,
 			end := &p.Runs[p.next]
 			end.State = hookRan
 			switch {
-			case p.cannot != "":
-				end.State, end.Text = hookFailed, p.cannot
+			case p.blocked != "":
+				end.State, end.Text = hookFailed, p.blocked
 			case results[p.next] != "":
 				end.State, end.Text = hookFailed, results[p.next]
 			}
