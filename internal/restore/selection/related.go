@@ -13,8 +13,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
-// dependentTypes are the types of the archive whose objects may need others that the filters
-// leave out. There are none in a restore without filters, nor in one of a Secret.
+// dependentTypes returns the types of the archive whose objects may need others that the
+// filters leave out. There are none in a restore without filters, nor in one of a Secret.
 func dependentTypes(s *restore.Run, rules *resource.Registry) map[string]bool {
 	held, out := s.Arc.Resources(), map[string]bool{}
 	for gr, types := range rules.Dependencies() {
@@ -25,9 +25,9 @@ func dependentTypes(s *restore.Run, rules *resource.Registry) map[string]bool {
 	return out
 }
 
-// addDependencies adds to the restore what selected objects of a type need and the backup has
-// (docs/VELERO.md 7.5). It passes by labels, but not by the types and namespaces of the spec,
-// nor by a ban on cluster-scoped objects.
+// addDependencies adds to the restore what selected objects of a type need, as far as the
+// backup has it (docs/VELERO.md 7.5). The labels of the spec do not leave a dependency out;
+// its types, its namespaces and a ban on cluster-scoped objects do.
 func (x *selection) addDependencies(ctx context.Context, gr string) error {
 	wanted, err := x.dependenciesOf(ctx, gr)
 	if err != nil {
@@ -38,11 +38,11 @@ func (x *selection) addDependencies(ctx context.Context, gr string) error {
 		return err
 	}
 	for _, key := range wanted {
-		m, there := found[key]
-		if !there {
+		member, ok := found[key]
+		if !ok {
 			continue // it may be in the cluster; if not, the API server or the pod says what is missing
 		}
-		x.inventory.AddRelated(planObject(m, key))
+		x.inventory.AddRelated(planObject(member, key))
 		x.volumes = x.volumes || key.Resource == resource.PersistentVolumeClaims
 		x.s.Plan.Related = append(x.s.Plan.Related, restore.RefOf(key))
 	}
@@ -50,14 +50,14 @@ func (x *selection) addDependencies(ctx context.Context, gr string) error {
 	return nil
 }
 
-// dependenciesOf reads the objects of a type that are selected, in runs of neighbouring
-// members, and names each object once that they need.
+// dependenciesOf reads the selected objects of a type, by one request for members that
+// follow each other, and returns each object that they need once.
 func (x *selection) dependenciesOf(ctx context.Context, gr string) ([]archive.Key, error) {
 	members := slices.Compact(slices.Sorted(slices.Values(x.holders[gr])))
 	seen := map[archive.Key]bool{}
 	var out []archive.Key
 	for len(members) > 0 {
-		n := contiguousMembers(members)
+		n := countContiguous(members)
 		err := x.s.Arc.Walk(ctx, members[0], members[n-1]+1, func(_ int, e archive.Entry, body []byte) error {
 			for _, key := range x.objectDependencies(gr, e, body) {
 				if !seen[key] {
@@ -75,17 +75,8 @@ func (x *selection) dependenciesOf(ctx context.Context, gr string) ([]archive.Ke
 	return out, nil
 }
 
-// contiguousMembers is how many numbers at the start of a sorted list follow on each other.
-func contiguousMembers(sorted []int) int {
-	n := 1
-	for n < len(sorted) && sorted[n] == sorted[0]+n {
-		n++
-	}
-	return n
-}
-
-// objectDependencies are the keys of what one object needs, if it is selected. One that does not
-// decode needs nothing: when it is applied it is said what is wrong with it.
+// objectDependencies returns the keys of what one object needs, if it is selected. An object
+// that does not decode needs nothing here, and is reported when it is applied.
 func (x *selection) objectDependencies(gr string, e archive.Entry, body []byte) []archive.Key {
 	if e.Resource != gr || !x.s.Includes(gr, e.Namespace, e.Name) {
 		return nil
@@ -95,20 +86,21 @@ func (x *selection) objectDependencies(gr string, e archive.Entry, body []byte) 
 		return nil
 	}
 	if gr == resource.VolumeSnapshots && x.s.Index.Taken[resource.ObjectName(e.Namespace, e.Name)] {
-		return nil // its claim brings what it needs of it
+		return nil // the backup took it of a claim, which is restored with what it needs
 	}
 	var out []archive.Key
 	f := x.s.Plan.Filter
 	for _, ref := range x.rules.Needs(gr, obj) {
-		there := !f.HasSelectors() && f.IncludeObject(ref.Resource, ref.Namespace, ref.Name)
-		if !there && f.IncludeRelated(ref.Resource, ref.Namespace) {
+		selected := !f.HasSelectors() && f.IncludeObject(ref.Resource, ref.Namespace, ref.Name)
+		if !selected && f.IncludeRelated(ref.Resource, ref.Namespace) {
 			out = append(out, archive.Key{Resource: ref.Resource, Namespace: ref.Namespace, Name: ref.Name})
 		}
 	}
 	return out
 }
 
-// addBoundVolumes adds the volumes that selected claims are bound to.
+// addBoundVolumes adds the volumes that selected claims are bound to and that the filters
+// leave out.
 func (x *selection) addBoundVolumes(ctx context.Context) error {
 	var keys []archive.Key
 	for _, name := range slices.Sorted(maps.Keys(x.s.Index.Pvs)) {
@@ -121,11 +113,11 @@ func (x *selection) addBoundVolumes(ctx context.Context) error {
 		return err
 	}
 	for _, key := range keys {
-		m, there := found[key]
-		if !there {
+		member, ok := found[key]
+		if !ok {
 			return fmt.Errorf("look up %s: %w", key, archive.ErrNotFound)
 		}
-		x.inventory.AddRelated(planObject(m, key))
+		x.inventory.AddRelated(planObject(member, key))
 	}
 	return nil
 }
