@@ -54,26 +54,26 @@ func wantCommands(t *testing.T, s *kubetest.Server, n int, commands ...string) {
 
 func (q *Quiescer) hasJournal(t *testing.T) bool {
 	t.Helper()
-	var note Journal
-	err := q.stage.Get(t.Context(), q.journalFile(), &note)
+	var j Journal
+	err := q.stage.Get(t.Context(), q.journalFile(), &j)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
 	}
-	return err == nil && !note.Unquiesced
+	return err == nil && !j.Unquiesced
 }
 
 func TestFreezeAndThaw(t *testing.T) {
 	s, attempt := unitOfPods(t, 5)
-	f := attempt()
-	if resumed, err := f.Resume(t.Context()); resumed || err != nil {
+	q := attempt()
+	if resumed, err := q.Resume(t.Context()); resumed || err != nil {
 		t.Fatal(resumed, err)
 	}
-	stopped, err := f.Quiesce(t.Context())
-	if err != nil || len(stopped) > 0 || !f.hasJournal(t) {
-		t.Fatalf("%v %v, noted %t", stopped, err, f.hasJournal(t))
+	stopped, err := q.Quiesce(t.Context())
+	if err != nil || len(stopped) > 0 || !q.hasJournal(t) {
+		t.Fatalf("%v %v, journal %t", stopped, err, q.hasJournal(t))
 	}
-	if err := f.Unquiesce(t.Context(), nil); err != nil || f.hasJournal(t) || f.counts.Attempted != 10 {
-		t.Errorf("%v, noted %t, %+v", err, f.hasJournal(t), f.counts)
+	if err := q.Unquiesce(t.Context(), nil); err != nil || q.hasJournal(t) || q.counts.Attempted != 10 {
+		t.Errorf("%v, journal %t, %+v", err, q.hasJournal(t), q.counts)
 	}
 	wantCommands(t, s, 5, "freeze", "thaw")
 }
@@ -82,13 +82,13 @@ func TestFreezeAndThaw(t *testing.T) {
 func TestThawOfACancelledAttempt(t *testing.T) {
 	s, attempt := unitOfPods(t, 2)
 	ctx, cancel := context.WithCancel(t.Context())
-	f := attempt()
-	if _, err := f.Quiesce(ctx); err != nil {
+	q := attempt()
+	if _, err := q.Quiesce(ctx); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
-	if err := f.Unquiesce(ctx, nil); err != nil || f.hasJournal(t) {
-		t.Errorf("%v, noted %t", err, f.hasJournal(t))
+	if err := q.Unquiesce(ctx, nil); err != nil || q.hasJournal(t) {
+		t.Errorf("%v, journal %t", err, q.hasJournal(t))
 	}
 	wantCommands(t, s, 2, "freeze", "thaw")
 }
@@ -110,11 +110,11 @@ func TestThawOfAnAttemptTakenOver(t *testing.T) {
 	}
 	told()
 	if err := lost.Unquiesce(ctx, nil); err != nil || !next.hasJournal(t) {
-		t.Errorf("%v, noted %t", err, next.hasJournal(t))
+		t.Errorf("%v, journal %t", err, next.hasJournal(t))
 	}
 	wantCommands(t, s, 2, "freeze", "thaw", "freeze")
 	if err := next.Unquiesce(t.Context(), nil); err != nil || next.hasJournal(t) {
-		t.Errorf("%v, noted %t", err, next.hasJournal(t))
+		t.Errorf("%v, journal %t", err, next.hasJournal(t))
 	}
 	wantCommands(t, s, 2, "freeze", "thaw", "freeze", "thaw")
 }

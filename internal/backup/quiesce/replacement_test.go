@@ -56,12 +56,12 @@ func podEnded(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }
 
 func crashing(p *corev1.Pod) { kubetest.StopContainers(p, "CrashLoopBackOff") }
 
-func overForGood(p *corev1.Pod) {
+func endedForGood(p *corev1.Pod) {
 	p.Spec.RestartPolicy = corev1.RestartPolicyNever
 	p.Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed"}}
 }
 
-// plannedPod is the pod p0 of that cluster, which ran when the backup was planned; each
+// plannedPod plans the pod p0, which ran when the backup was planned; each
 // call of the function is another attempt at its unit.
 func plannedPod(t *testing.T, change func(*backup.PodHooks)) (*kubetest.Server, func() *Quiescer) {
 	t.Helper()
@@ -74,9 +74,9 @@ func plannedPod(t *testing.T, change func(*backup.PodHooks)) (*kubetest.Server, 
 	run := &backup.Run{Staging: repository.NewStaging(memstore.New(), "uid")}
 	run.Plan.Volumes.Units = []backup.Unit{{Pods: []backup.PodHooks{pod}}}
 	return s, func() *Quiescer {
-		f := New(&backup.Service{Kube: client}, run, 0)
-		f.times = backup.QuiesceTimes{Before: 200 * time.Millisecond, After: 400 * time.Millisecond, Pause: 10 * time.Millisecond}
-		return f
+		q := New(&backup.Service{Kube: client}, run, 0)
+		q.times = backup.QuiesceTimes{Before: 200 * time.Millisecond, After: 400 * time.Millisecond, Pause: 10 * time.Millisecond}
+		return q
 	}
 }
 
@@ -98,7 +98,7 @@ func codes(all []report.Reason) string {
 // TestFreezeOfAPodThatIsGone: what was to be quiesced when the backup was planned is not
 // snapshotted unquiesced, whoever has taken its place.
 func TestFreezeOfAPodThatIsGone(t *testing.T) {
-	goesOn := func(p *backup.PodHooks) { p.Pre[0].OnError = velerov1.HookErrorModeContinue }
+	continues := func(p *backup.PodHooks) { p.Pre[0].OnError = velerov1.HookErrorModeContinue }
 	for name, tc := range map[string]struct {
 		pods    []*corev1.Pod
 		plan    func(*backup.PodHooks)
@@ -112,27 +112,27 @@ func TestFreezeOfAPodThatIsGone(t *testing.T) {
 		"another that does not run":     {pods: []*corev1.Pod{newPod("p1", sameOwner, crashing)}, stopped: "not found", codes: "HOOK_FAILED p0, HOOK_SKIPPED p0"},
 		"another with hooks, not up":    {pods: []*corev1.Pod{newPod("p1", withOwnHooks, crashing)}, stopped: "not found", codes: "HOOK_FAILED p0, HOOK_SKIPPED p0"},
 		"another that has ended":        {pods: []*corev1.Pod{newPod("p1", sameOwner, podEnded)}, codes: "HOOK_SKIPPED p0, HOOK_SKIPPED p0"},
-		"a stranger without hooks":      {pods: []*corev1.Pod{newPod("p1")}, codes: "HOOK_SKIPPED p0, HOOK_SKIPPED p0"},
-		"nobody":                        {codes: "HOOK_SKIPPED p0, HOOK_SKIPPED p0"},
+		"another without hooks":         {pods: []*corev1.Pod{newPod("p1")}, codes: "HOOK_SKIPPED p0, HOOK_SKIPPED p0"},
+		"none":                          {codes: "HOOK_SKIPPED p0, HOOK_SKIPPED p0"},
 		"it starts again":               {pods: []*corev1.Pod{newPod("p0", crashing)}, stopped: "CrashLoopBackOff", codes: "HOOK_FAILED p0, HOOK_SKIPPED p0"},
-		"it has ended":                  {pods: []*corev1.Pod{newPod("p0", podEnded, overForGood)}, codes: "HOOK_SKIPPED p0, HOOK_SKIPPED p0"},
-		"it starts again, Continue":     {pods: []*corev1.Pod{newPod("p0", crashing)}, plan: goesOn, codes: "HOOK_SKIPPED p0, HOOK_SKIPPED p0"},
+		"it has ended":                  {pods: []*corev1.Pod{newPod("p0", podEnded, endedForGood)}, codes: "HOOK_SKIPPED p0, HOOK_SKIPPED p0"},
+		"it starts again, Continue":     {pods: []*corev1.Pod{newPod("p0", crashing)}, plan: continues, codes: "HOOK_SKIPPED p0, HOOK_SKIPPED p0"},
 		"it had no volumes to snapshot": {pods: []*corev1.Pod{newPod("p0", crashing)}, plan: func(p *backup.PodHooks) { p.Claims = nil }, codes: "HOOK_SKIPPED p0, HOOK_SKIPPED p0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, attempt := plannedPod(t, tc.plan)
 			s.ReplacePods("n", tc.pods...)
-			f := attempt()
-			stopped, err := f.Quiesce(t.Context())
-			if err := errors.Join(err, f.Unquiesce(t.Context(), nil)); err != nil {
+			q := attempt()
+			stopped, err := q.Quiesce(t.Context())
+			if err := errors.Join(err, q.Unquiesce(t.Context(), nil)); err != nil {
 				t.Fatal(err)
 			}
 			if why := stopped["n/p0"]; (why != "") != (tc.stopped != "") || !strings.Contains(why, tc.stopped) {
 				t.Errorf("stopped %q", stopped)
 			}
-			if ran := commandsRun(s); !slices.Equal(ran, tc.ran) || codes(f.AllReasons()) != tc.codes {
-				t.Errorf("ran %q, said %q", ran, codes(f.AllReasons()))
+			if ran := commandsRun(s); !slices.Equal(ran, tc.ran) || codes(q.AllReasons()) != tc.codes {
+				t.Errorf("ran %q, reasons %q", ran, codes(q.AllReasons()))
 			}
 		})
 	}
@@ -165,23 +165,23 @@ func TestThawOfAContainerThatIsDown(t *testing.T) {
 	}{
 		"it returns":     {then: crashing, returns: true},
 		"it stays down":  {then: crashing, codes: "HOOK_FAILED p0"},
-		"over for good":  {then: overForGood, codes: "HOOK_SKIPPED p0"},
+		"over for good":  {then: endedForGood, codes: "HOOK_SKIPPED p0"},
 		"the pod is out": {then: podEnded, codes: ""}, // its container still runs
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, attempt := plannedPod(t, nil)
 			s.ReplacePods("n", newPod("p0"))
-			f := attempt()
-			if _, err := f.Quiesce(t.Context()); err != nil {
+			q := attempt()
+			if _, err := q.Quiesce(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			s.ReplacePods("n", newPod("p0", tc.then))
 			if tc.returns {
 				time.AfterFunc(100*time.Millisecond, func() { s.ReplacePods("n", newPod("p0")) })
 			}
-			if err := f.Unquiesce(t.Context(), nil); err != nil || codes(f.AllReasons()) != tc.codes {
-				t.Errorf("%v, said %q", err, codes(f.AllReasons()))
+			if err := q.Unquiesce(t.Context(), nil); err != nil || codes(q.AllReasons()) != tc.codes {
+				t.Errorf("%v, reasons %q", err, codes(q.AllReasons()))
 			}
 			if thawed := slices.Contains(commandsRun(s), "p0 thaw"); thawed != (tc.codes == "") {
 				t.Errorf("thawed %t", thawed)
@@ -195,9 +195,9 @@ func TestEveryPostHookRuns(t *testing.T) {
 	s, attempt := plannedPod(t, func(p *backup.PodHooks) { p.Post = commandsOf("notify", "thaw") })
 	s.ReplacePods("n", newPod("p0"))
 	s.SetProgram("notify", kubetest.Exit(1))
-	f := attempt()
-	if err := f.Unquiesce(t.Context(), nil); err != nil || codes(f.AllReasons()) != "HOOK_FAILED p0" || f.counts.Attempted != 2 || f.counts.Failed != 1 {
-		t.Errorf("%v, said %q, %+v", err, codes(f.AllReasons()), f.counts)
+	q := attempt()
+	if err := q.Unquiesce(t.Context(), nil); err != nil || codes(q.AllReasons()) != "HOOK_FAILED p0" || q.counts.Attempted != 2 || q.counts.Failed != 1 {
+		t.Errorf("%v, reasons %q, %+v", err, codes(q.AllReasons()), q.counts)
 	}
 	if ran := commandsRun(s); !slices.Equal(ran, []string{"p0 notify", "p0 thaw"}) {
 		t.Errorf("ran %q", ran)
@@ -209,60 +209,60 @@ func TestFreezesAreCounted(t *testing.T) {
 	s, attempt := plannedPod(t, nil)
 	s.ReplacePods("n", newPod("p0"))
 	for i := range backup.MaxQuiesces {
-		f := attempt()
-		if _, err := f.Resume(t.Context()); err != nil || f.IsExhausted() || f.IsLast() != (i == backup.MaxQuiesces-1) {
-			t.Fatalf("attempt %d: %v, spent %t, last %t", i, err, f.IsExhausted(), f.IsLast())
+		q := attempt()
+		if _, err := q.Resume(t.Context()); err != nil || q.IsExhausted() || q.IsLast() != (i == backup.MaxQuiesces-1) {
+			t.Fatalf("attempt %d: %v, exhausted %t, last %t", i, err, q.IsExhausted(), q.IsLast())
 		}
-		_, err := f.Quiesce(t.Context())
+		_, err := q.Quiesce(t.Context())
 		if i == 1 {
 			continue // the worker is lost
 		}
-		if err := errors.Join(err, f.Unquiesce(t.Context(), errors.New("EC2 does not answer"))); err != nil {
+		if err := errors.Join(err, q.Unquiesce(t.Context(), errors.New("EC2 does not answer"))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	f := attempt()
-	if _, err := f.Resume(t.Context()); err != nil || !f.IsExhausted() {
-		t.Fatalf("%v, spent %t", err, f.IsExhausted())
+	q := attempt()
+	if _, err := q.Resume(t.Context()); err != nil || !q.IsExhausted() {
+		t.Fatalf("%v, exhausted %t", err, q.IsExhausted())
 	}
-	if got := f.ExhaustedText(); !strings.Contains(got, "frozen 3 times, and no snapshot came of it: EC2 does not answer") {
-		t.Errorf("says %q", got)
+	if got := q.ExhaustedText(); !strings.Contains(got, "frozen 3 times, and no snapshot came of it: EC2 does not answer") {
+		t.Errorf("text %q", got)
 	}
-	if got := codes(f.AllReasons()); got != "HOOK_REPEATED p0" {
+	if got := codes(q.AllReasons()); got != "HOOK_REPEATED p0" {
 		t.Errorf("of a unit with volumes: %s", got)
 	}
-	f.FailAllHooks()
-	if got := codes(f.AllReasons()); got != "HOOK_REPEATED p0, HOOK_FAILED p0" {
+	q.FailAllHooks()
+	if got := codes(q.AllReasons()); got != "HOOK_REPEATED p0, HOOK_FAILED p0" {
 		t.Errorf("of a unit without volumes: %s", got)
 	}
 }
 
-// TestHooksOfSparedSnapshots: who uses what an attempt before has taken says what went
-// wrong with its hooks, whether it got to the end of its quiesce or not.
-func TestHooksOfSparedSnapshots(t *testing.T) {
+// TestHooksOfReusedSnapshots: an attempt that uses the snapshots of another reports what went
+// wrong with the hooks of that one, whether its worker got to unquiesce the pods or not.
+func TestHooksOfReusedSnapshots(t *testing.T) {
 	for name, lost := range map[string]bool{"thawed": false, "lost": true} {
 		t.Run(name, func(t *testing.T) {
 			s, attempt := plannedPod(t, func(p *backup.PodHooks) { p.Pre[0].OnError = velerov1.HookErrorModeContinue })
 			s.ReplacePods("n", newPod("p0"))
 			s.SetProgram("freeze", kubetest.Exit(1))
-			f := attempt()
-			_, err := f.Quiesce(t.Context())
+			q := attempt()
+			_, err := q.Quiesce(t.Context())
 			if !lost {
-				err = errors.Join(err, f.Unquiesce(t.Context(), errors.New("the store is away")))
+				err = errors.Join(err, q.Unquiesce(t.Context(), errors.New("the store is away")))
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := map[bool]string{false: "HOOK_FAILED p0", true: "HOOK_FAILED p0, HOOK_REPEATED p0"}[lost]
-			for range 2 { // also what the attempt between knew
-				f = attempt()
-				resumed, err := f.Resume(t.Context())
+			for range 2 { // the second attempt finds what the first one knew
+				q = attempt()
+				resumed, err := q.Resume(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
-				f.Reuse(resumed)
-				if codes(f.AllReasons()) != want || f.counts.Attempted != 2 || f.counts.Failed != 1 {
-					t.Errorf("said %q, %+v", codes(f.AllReasons()), f.counts)
+				q.Reuse(resumed)
+				if codes(q.AllReasons()) != want || q.counts.Attempted != 2 || q.counts.Failed != 1 {
+					t.Errorf("reasons %q, %+v", codes(q.AllReasons()), q.counts)
 				}
 			}
 		})
