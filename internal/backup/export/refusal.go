@@ -14,21 +14,21 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
-// Discovery follows a change of types within moments; a type that is announced
-// and not served is asked for this often, this far apart.
+// Discovery follows a change of types within moments. A type that is announced and not
+// served is listed notServedTries times, notServedPause apart, before that is a reason.
 const (
 	notServedTries = 5
 	notServedPause = time.Second
 )
 
-// errTransient is a read that failed while the API server is well, and may not fail
-// again: the server may have been down until just now.
+// errTransient says that a read failed while the API server is well, and is to be tried again
+// at once: the server may have been down until just now.
 var errTransient = errors.New("failed; trying again")
 
-// classifyRefusal decides what the failure of a read means: nil says that the API server is
-// well and does not hand out what was asked for, which is a reason in the result and
-// not a lost backup. tries counts the failures of this read; after the first one that
-// may pass the error is errSuspect. Any other is the activity's, to be tried again.
+// classifyRefusal decides what the failure of a read means. nil says that the API server is
+// well and does not hand out what was asked for, which is a reason in the result and not
+// the end of the backup. tries counts the failures of this read: after the first one that
+// may pass, the error is errTransient. Any other error ends the attempt of the activity.
 func classifyRefusal(ctx context.Context, service *backup.Service, err error, tries int) error {
 	switch {
 	case kube.IsUnavailable(err) && ctx.Err() == nil:
@@ -60,9 +60,9 @@ func (e *shardExport) listFailed(ctx context.Context, r kube.Resource, u listCal
 	return nil
 }
 
-// typeNotServed judges a 404 to a list. A definition that was deleted since the backup
-// was planned took its objects with it: there is nothing to back up. A server
-// that has just started answers so too, for a type that it is about to serve.
+// typeNotServed decides what a 404 to a list means. A definition that was deleted since the
+// backup was planned took its objects with it, so that there is nothing to back up. A server
+// that has just started gives the same answer for a type that it is about to serve.
 func (e *shardExport) typeNotServed(ctx context.Context, r kube.Resource, u listCall, err error) error {
 	cat, derr := e.service.Kube.Discover(ctx)
 	if derr != nil {
@@ -90,13 +90,13 @@ func (e *shardExport) countFailure(r kube.Resource, u listCall) int {
 	return e.failures[key]
 }
 
-// fetched is what came of reading one object: neither found nor refused, it is not in
-// the cluster.
+// fetched is the result of reading one object. An object that was neither found nor refused
+// is not in the cluster.
 type fetched struct {
 	res     kube.Resource
 	item    kube.Item
 	found   bool
-	refusal error // of the API server, which is well
+	refusal error // why the API server, which is well, does not hand it out
 }
 
 // refusalReason says that the object is not in the backup, and why.
@@ -104,7 +104,7 @@ func (f fetched) refusalReason(ns, name string) report.Reason {
 	return report.New(report.ReadFailed, f.refusal.Error()).At(f.res.GroupResource(), ns, name)
 }
 
-// fetchObject reads one object. The error is for what is no fault of the object.
+// fetchObject reads one object. An error does not concern this object alone.
 func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, ns, name string) (fetched, error) {
 	f := fetched{res: r}
 	var err error
@@ -119,7 +119,8 @@ func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, 
 	return f, err
 }
 
-// readAgain reads once more what failed and may pass, and tells a refusal from an error.
+// readAgain reads, and reads once more what failed and may not fail again. It tells a refusal
+// of what was read, which is a reason, from an error.
 func readAgain(ctx context.Context, service *backup.Service, read func() error) (refusal, err error) {
 	for tries := 1; ; tries++ {
 		refusal = read()
