@@ -18,22 +18,22 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// volumeLister reads what the planner of volumes judges by, and the hooks of pods.
-// It keeps of a cluster only what is in the backup and concerns volumes.
+// volumeLister reads the objects by which volumes are planned, and the hooks of pods. It
+// keeps of a cluster only what is in the backup and concerns volumes.
 type volumeLister struct {
-	service *Service
-	doc     *Plan
-	types   map[string]filter.Decision // of claims, volumes and pods
-	claims  []corev1.PersistentVolumeClaim
-	volumes []corev1.PersistentVolume
-	pods    []corev1.Pod
-	classes []snapshotv1.VolumeSnapshotClass
-	hasSnapshotAPI     bool
+	service        *Service
+	doc            *Plan
+	types          map[string]filter.Decision // of claims, volumes and pods
+	claims         []corev1.PersistentVolumeClaim
+	volumes        []corev1.PersistentVolume
+	pods           []corev1.Pod
+	classes        []snapshotv1.VolumeSnapshotClass
+	hasSnapshotAPI bool
 	podsWithHooks  map[string]PodHooks // by "namespace/name"
-	reasons []report.Reason
+	reasons        []report.Reason
 
-	mounted map[string]bool // claims that selected pods mount, by "namespace/name"
-	boundVolumes  map[string]bool // volumes of selected claims
+	mounted      map[string]bool // claims that selected pods mount, by "namespace/name"
+	boundVolumes map[string]bool // volumes of selected claims
 }
 
 func newVolumeLister(s *Service, doc *Plan) *volumeLister {
@@ -50,8 +50,9 @@ func newVolumeLister(s *Service, doc *Plan) *volumeLister {
 	return l
 }
 
-// listVolumes reads pods first: they pull claims in. Types that no object of the backup is
-// of are not read.
+// listVolumes reads pods, claims, volumes and snapshot classes. Pods come first, because the
+// claims that they mount are in the backup with them. Types that the backup has no objects of
+// are not read.
 func (l *volumeLister) listVolumes(ctx context.Context) error {
 	if l.types[resource.Pods] != filter.None {
 		if err := kube.List(ctx, l.service.Kube, kube.Pods(), l.listNamespace(), "", l.addPod); err != nil {
@@ -66,20 +67,13 @@ func (l *volumeLister) listVolumes(ctx context.Context) error {
 	if len(l.claims) == 0 && l.types[resource.PersistentVolumes] != filter.All {
 		return nil
 	}
-	err := kube.List(ctx, l.service.Kube, kube.Volumes(), "", "", func(pv corev1.PersistentVolume) error {
-		if !isExcluded(&pv.ObjectMeta) {
-			pv.ManagedFields = nil
-			l.volumes = append(l.volumes, pv)
-		}
-		return nil
-	})
-	if err != nil {
+	if err := kube.List(ctx, l.service.Kube, kube.Volumes(), "", "", l.addVolume); err != nil {
 		return fmt.Errorf("list volumes: %w", err)
 	}
 	return l.snapshotClasses(ctx)
 }
 
-// listNamespace is the only one of the backup, or all.
+// listNamespace is the namespace to list in: the only one of the backup, or "" for all.
 func (l *volumeLister) listNamespace() string {
 	if names := l.doc.Filter.Namespaces(); len(names) == 1 && !l.doc.Filter.AllNamespaces() {
 		return names[0]
@@ -87,6 +81,8 @@ func (l *volumeLister) listNamespace() string {
 	return ""
 }
 
+// snapshotClasses lists the VolumeSnapshotClasses. A cluster without the snapshot API has
+// none.
 func (l *volumeLister) snapshotClasses(ctx context.Context) error {
 	err := kube.List(ctx, l.service.Kube, kube.VolumeSnapshotClasses(), "", "", func(c snapshotv1.VolumeSnapshotClass) error {
 		l.classes = append(l.classes, c)
@@ -99,12 +95,13 @@ func (l *volumeLister) snapshotClasses(ctx context.Context) error {
 	return nil
 }
 
-// isExcluded is an object that no backup holds.
+// isExcluded reports whether no backup holds an object: it is being deleted, or its label
+// excludes it.
 func isExcluded(m *metav1.ObjectMeta) bool {
 	return m.DeletionTimestamp != nil || m.Labels[filter.ExcludeLabel] == "true"
 }
 
-// addPod keeps the parts of a pod that matter here: a cluster has many pods.
+// addPod keeps the parts of a pod that matter here, because a cluster has many pods.
 func (l *volumeLister) addPod(pod corev1.Pod) error {
 	if isExcluded(&pod.ObjectMeta) || !l.isSelected(resource.Pods, pod.Namespace, pod.Name, pod.Labels) {
 		return nil
@@ -121,7 +118,7 @@ func (l *volumeLister) addPod(pod corev1.Pod) error {
 	return nil
 }
 
-// trimPod is what the planner looks at.
+// trimPod copies the parts of a pod by which volumes are planned.
 func trimPod(pod *corev1.Pod) corev1.Pod {
 	out := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace, Labels: pod.Labels, Annotations: pod.Annotations}}
 	out.Spec.Volumes, out.Spec.NodeName, out.Status.Phase = pod.Spec.Volumes, pod.Spec.NodeName, pod.Status.Phase
@@ -136,6 +133,7 @@ func trimPod(pod *corev1.Pod) corev1.Pod {
 	return out
 }
 
+// addPodHooks keeps the hooks of a pod, and the reasons why some of them are not understood.
 func (l *volumeLister) addPodHooks(pod *corev1.Pod) error {
 	pre, post, problems, err := hook.Backup(l.doc.Backup.Spec.Hooks, pod)
 	if err != nil {
@@ -144,6 +142,14 @@ func (l *volumeLister) addPodHooks(pod *corev1.Pod) error {
 	l.reasons = append(l.reasons, problems...)
 	if len(pre)+len(post) > 0 {
 		l.podsWithHooks[resource.ObjectName(pod.Namespace, pod.Name)] = PodHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: ControllerUID(pod), Pre: pre, Post: post}
+	}
+	return nil
+}
+
+func (l *volumeLister) addVolume(pv corev1.PersistentVolume) error {
+	if !isExcluded(&pv.ObjectMeta) {
+		pv.ManagedFields = nil
+		l.volumes = append(l.volumes, pv)
 	}
 	return nil
 }
@@ -158,8 +164,8 @@ func (l *volumeLister) addClaim(c corev1.PersistentVolumeClaim) error {
 	return nil
 }
 
-// isSelected says whether the backup will hold an object: as a listed one, or as one
-// that a listed one refers to.
+// isSelected reports whether the backup will hold an object, be it listed or because a listed
+// object refers to it.
 func (l *volumeLister) isSelected(groupResource, namespace, name string, labels map[string]string) bool {
 	f, decision := l.doc.Filter, l.types[groupResource]
 	if decision == filter.None || namespace != "" && !f.IncludeNamespace(namespace) {
