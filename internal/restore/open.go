@@ -22,8 +22,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// Open validates the input, finds the backup and opens it. A tarball that Velero
-// made is cut into seekable chunks first. It may repeat: chunks are overwritten.
+// Open validates the input, finds the backup and opens it. A tarball that Velero made is cut
+// into seekable chunks first. It may repeat: chunks are overwritten.
 func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.OpenArchiveInput) (contract.OpenedArchive, error) {
 	if err := validateRestore(in.Restore); err != nil {
 		return contract.OpenedArchive{}, err
@@ -42,23 +42,32 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, Archive: contract.OpenedArchive{
 		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name}, Backup: from.Value,
 	}, Reasons: unreadReasons(unread)}
-	if doc.Changes, err = r.readChanges(ctx, in.Restore.Spec.ResourceModifier); err != nil {
+	if err := r.stageOpened(ctx, p, &doc, from.Store, st); err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	stage := repository.NewStaging(st, in.UID)
-	arc, err := doc.openBackup(ctx, p, from.Store, stage)
-	if err != nil {
-		return contract.OpenedArchive{}, fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
-	}
-	if err := stage.Put(ctx, repository.OpenedBackupFile, doc); err != nil {
-		return contract.OpenedArchive{}, err
-	}
-	r.opened.Keep(in.UID, arc)
 	return doc.Archive, nil
 }
 
-// findBackup finds the one location that has the backup which the spec names, or any
-// backup of the schedule that it names.
+// stageOpened opens the backup of a restore and writes the document to staging, which is in
+// the store work.
+func (r *Service) stageOpened(ctx context.Context, p *heartbeat.Recorder, doc *openDoc, backups, work store.Store) (err error) {
+	if doc.Changes, err = r.readChanges(ctx, doc.Restore.Spec.ResourceModifier); err != nil {
+		return err
+	}
+	stage := repository.NewStaging(work, doc.UID)
+	arc, err := doc.openBackup(ctx, p, backups, stage)
+	if err != nil {
+		return fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
+	}
+	if err := stage.Put(ctx, repository.OpenedBackupFile, doc); err != nil {
+		return err
+	}
+	r.opened.Keep(doc.UID, arc)
+	return nil
+}
+
+// findBackup finds the one location that has the backup which the spec names, or backups of
+// the schedule that it names. It also returns the locations that could not be searched.
 func (r *Service) findBackup(ctx context.Context, in contract.RestoreInput) (repository.Answer[string], []contract.UnreadLocation, error) {
 	what, err := backupQuery(in)
 	if err != nil {
@@ -68,7 +77,7 @@ func (r *Service) findBackup(ctx context.Context, in contract.RestoreInput) (rep
 		if in.Spec.ScheduleName != "" {
 			return latestBackup(ctx, a.Store, in)
 		}
-		// Not Head, which cannot tell a missing bucket from a missing object.
+		// The document is read because Head cannot tell a missing bucket from a missing object.
 		_, err := repository.GetBytes(ctx, a.Store, archive.Layout{Backup: in.Spec.BackupName}.Metadata())
 		return in.Spec.BackupName, err
 	})
@@ -78,7 +87,7 @@ func (r *Service) findBackup(ctx context.Context, in contract.RestoreInput) (rep
 	return repository.ExactlyOne(all, what)
 }
 
-// backupQuery is what a restore looks for.
+// backupQuery describes the backup that a restore looks for.
 func backupQuery(in contract.RestoreInput) (repository.Query, error) {
 	if name := in.Spec.ScheduleName; name != "" {
 		return repository.Query{
@@ -95,8 +104,8 @@ func backupQuery(in contract.RestoreInput) (repository.Query, error) {
 	return what, nil
 }
 
-// unreadReasons warns of locations that may have had another backup of the name, or a newer
-// one of the schedule.
+// unreadReasons warns of locations that could not be searched: they may have another backup of
+// the name, or a newer one of the schedule.
 func unreadReasons(all []contract.UnreadLocation) []report.Reason {
 	var reasons []report.Reason
 	for _, u := range all {
@@ -105,7 +114,7 @@ func unreadReasons(all []contract.UnreadLocation) []report.Reason {
 	return reasons
 }
 
-// openBackup opens our own archive, or makes one of Velero's tarball.
+// openBackup opens Lifeboat's archive of the backup, or makes one of Velero's tarball.
 func (d *openDoc) openBackup(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging) (*archive.Archive, error) {
 	layout := archive.Layout{Backup: d.Archive.Backup}
 	_, err := src.Head(ctx, layout.Manifest())
@@ -138,8 +147,8 @@ func validateRestore(in contract.RestoreInput) error {
 	return nil
 }
 
-// checkNameFree fails if an earlier restore of this name, ours or Velero's, has left its
-// results: they would be overwritten.
+// checkNameFree fails if an earlier restore of this name, Lifeboat's or Velero's, has left its
+// results, which would be overwritten.
 func (r *Service) checkNameFree(ctx context.Context, st store.Store, in contract.OpenArchiveInput) error {
 	var doc velerov1.Restore
 	err := repository.GetJSON(ctx, st, repository.RestoreDocumentKey(in.Restore.Name), &doc)
@@ -201,29 +210,31 @@ func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, s
 	return stage.Store.Put(ctx, stage.Key(repository.RecutChunksFile), data, store.PutOptions{})
 }
 
-// latestBackup is the newest Completed backup of a schedule in a location (docs/VELERO.md 3.3). Of two that
-// started in the same second, the unit of Velero's timestamps, the later name wins:
-// the names of a schedule's backups end in their time.
+// latestBackup returns the name of the newest Completed backup of a schedule in a location
+// (docs/VELERO.md 3.3). Velero's timestamps are in seconds. Of two backups that started in the
+// same second the later name wins, since the names of a schedule's backups end in their time.
 func latestBackup(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
 	docs, err := repository.ReadBackups(ctx, st)
 	if err != nil {
 		return "", err
 	}
-	var best *velerov1.Backup
+	var latest *velerov1.Backup
 	for _, d := range docs {
-		ok := d.Status.Phase == velerov1.BackupPhaseCompleted ||
-			in.AllowPartiallyFailed && d.Status.Phase == velerov1.BackupPhasePartiallyFailed
-		if !ok || d.Labels[repository.LabelSchedule] != in.Spec.ScheduleName || d.Status.StartTimestamp == nil {
-			continue
-		}
-		if best == nil || startedLater(d, best) {
-			best = d
+		if isOfSchedule(d, in) && (latest == nil || startedLater(d, latest)) {
+			latest = d
 		}
 	}
-	if best == nil {
+	if latest == nil {
 		return "", store.ErrNotFound
 	}
-	return best.Name, nil
+	return latest.Name, nil
+}
+
+// isOfSchedule reports whether a backup is one of the schedule that may be restored.
+func isOfSchedule(d *velerov1.Backup, in contract.RestoreInput) bool {
+	whole := d.Status.Phase == velerov1.BackupPhaseCompleted ||
+		in.AllowPartiallyFailed && d.Status.Phase == velerov1.BackupPhasePartiallyFailed
+	return whole && d.Labels[repository.LabelSchedule] == in.Spec.ScheduleName && d.Status.StartTimestamp != nil
 }
 
 func startedLater(a, b *velerov1.Backup) bool {
