@@ -86,7 +86,7 @@ func TestDamagedBackups(t *testing.T) {
 				l.put(t, key, d.change(good))
 			}
 			text := l.refused(t, contract.RestoreInput{Name: fmt.Sprintf("damaged-%d", i), Spec: velerov1.RestoreSpec{
-				BackupName: "victim", NamespaceMapping: map[string]string{ns: "damaged-" + l.id},
+				BackupName: "victim", NamespaceMapping: map[string]string{ns: "damaged-" + l.ID},
 			}})
 			if name := key[strings.LastIndexByte(key, '/')+1:]; !strings.Contains(text, name) || !strings.Contains(text, d.words) {
 				t.Errorf("error %q; want %q and %q", text, name, d.words)
@@ -115,7 +115,7 @@ func (l *lab) refused(t *testing.T, in contract.RestoreInput) string {
 		t.Errorf("tried %d times", n)
 	}
 	for _, target := range in.Spec.NamespaceMapping {
-		if l.object(t, "namespaces", "", target) != nil {
+		if l.Object(t, "namespaces", "", target) != nil {
 			t.Errorf("something was written to namespace %s", target)
 			l.deleteNamespaces(t, target)
 		}

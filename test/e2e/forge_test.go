@@ -37,7 +37,7 @@ func TestAnIndexThatLies(t *testing.T) {
 				return strings.ReplaceAll(block, lie[0], lie[1])
 			})
 			text := l.refused(t, contract.RestoreInput{Name: backup, Spec: velerov1.RestoreSpec{
-				BackupName: backup, NamespaceMapping: map[string]string{"lies": "lies-" + l.id},
+				BackupName: backup, NamespaceMapping: map[string]string{"lies": "lies-" + l.ID},
 			}})
 			if !strings.Contains(text, "index contradicts the tar entry") {
 				t.Error(text)
@@ -46,12 +46,12 @@ func TestAnIndexThatLies(t *testing.T) {
 	}
 	t.Run("honest", func(t *testing.T) { // the forgery itself is sound
 		l.forge(t, "honest", func(block string) string { return block })
-		target := "lies-" + l.id
+		target := "lies-" + l.ID
 		t.Cleanup(func() { l.kubectlLater(t, "delete", "namespace", target, "--ignore-not-found", "--wait=false") })
 		res := restore(t, l.Harness, contract.RestoreInput{Name: "honest", Spec: velerov1.RestoreSpec{
 			BackupName: "honest", NamespaceMapping: map[string]string{"lies": target},
 		}})
-		if res.Phase != "Completed" || l.object(t, "configmaps", target, "honest") == nil {
+		if res.Phase != "Completed" || l.Object(t, "configmaps", target, "honest") == nil {
 			t.Errorf("%+v", res)
 		}
 	})

@@ -94,7 +94,7 @@ func TestHostileTarballs(t *testing.T) {
 			l.put(t, layout.Tarball(), c.tarball)
 			l.put(t, layout.Metadata(), backupDocument(t, backup))
 			text := l.refused(t, contract.RestoreInput{Name: backup, Spec: velerov1.RestoreSpec{
-				BackupName: backup, NamespaceMapping: map[string]string{"hostile": "hostile-" + l.id},
+				BackupName: backup, NamespaceMapping: map[string]string{"hostile": "hostile-" + l.ID},
 			}})
 			if !strings.Contains(text, c.words) || !strings.Contains(text, "open backup "+backup) {
 				t.Errorf("error %q, want %q", text, c.words)
