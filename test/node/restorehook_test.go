@@ -39,6 +39,7 @@ spec:
 // TestRestoreHooks runs both kinds of hooks in restored Pods, once each, and ends a
 // command that does not.
 func TestRestoreHooks(t *testing.T) {
+	t.Parallel()
 	c := lifeboat(t, shared, harness.Options{Cluster: "greet", Edit: withDisks(shared)})
 	ns := c.namespace(t, "greet")
 	c.applyIn(t, ns, strings.NewReplacer("<name>", "good", "<command>", "echo restored >>/data/log").Replace(greeter))

@@ -49,6 +49,7 @@ spec:
 // TestVolume shows that a Pod's bytes are those of a simulated EBS volume, attached
 // to the node's instance, and that a claim made from a snapshot has those of then.
 func TestVolume(t *testing.T) {
+	t.Parallel()
 	c := plain(t)
 	ns := c.namespace(t, "volume")
 	c.applyIn(t, ns, diskPod("first", ""))

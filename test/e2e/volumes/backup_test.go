@@ -86,7 +86,7 @@ func TestBackupAndBack(t *testing.T) {
 			l.claim(t, ns, "data", "first")
 			l.claim(t, ns, "logs", "second")
 			disks := []string{l.disk(t, ns, "data"), l.disk(t, ns, "logs")}
-			name := "round-" + path + "-" + l.id
+			name := "round-" + path + "-" + l.ID
 			res := l.backup(t, name, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}, VolumeSnapshotLocations: locations})
 			if res.Volumes != 2 || res.Warnings > 0 {
 				t.Errorf("%+v", res)
@@ -133,11 +133,11 @@ func TestSkippedVolumes(t *testing.T) {
 	ns := l.namespace(t, "skipped")
 	l.claim(t, ns, "data", "x")
 	off := false
-	res := l.backup(t, "skipped-"+l.id, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}, SnapshotVolumes: &off})
+	res := l.backup(t, "skipped-"+l.ID, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}, SnapshotVolumes: &off})
 	if res.Volumes != 0 || res.Warnings != 0 || len(l.snapshotsOf(t, l.disk(t, ns, "data"))) != 0 {
 		t.Errorf("%+v", res)
 	}
-	out, err := l.Run(t.Context(), "backup", "describe", "skipped-"+l.id, "--details")
+	out, err := l.Run(t.Context(), "backup", "describe", "skipped-"+l.ID, "--details")
 	if err != nil || !strings.Contains(out, "snapshotVolumes: false") {
 		t.Errorf("%v\n%s", err, out)
 	}

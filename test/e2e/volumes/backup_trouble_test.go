@@ -128,8 +128,8 @@ const retaining = "ebs-retain"
 // TestTroubles lets one of two volumes have trouble of each kind: the other's data is
 // in the backup, nothing is left, and the reason names claim and cause.
 func TestTroubles(t *testing.T) {
+	t.Parallel()
 	l := shared
-	l.limits(t, func(n *ebssim.Limits) { n.Visibility = ebssim.Duration(300 * time.Millisecond) })
 	prefer := velerov1.VolumeSnapshotClassSelectorLabel
 	l.kubectl(t, "", "label", "volumesnapshotclass", stack.EBSSnapshotClass, prefer+"=true")
 	l.later(t, "label", "volumesnapshotclass", stack.EBSSnapshotClass, prefer+"-")
@@ -156,7 +156,7 @@ func (l *lab) trouble(t *testing.T, short string, tc trouble) {
 	tc.before(c)
 	spec := tc.spec
 	spec.IncludedNamespaces, spec.VolumeSnapshotLocations = []string{c.ns}, paths()[tc.path]
-	in := contract.BackupInput{Name: short + "-" + l.id, Spec: spec}
+	in := contract.BackupInput{Name: short + "-" + l.ID, Spec: spec}
 	run := l.startBackup(t, in.Name, spec)
 	if tc.meanwhile != nil {
 		tc.meanwhile(c, in)
@@ -213,6 +213,7 @@ func (c *troubled) check(tc trouble, res contract.BackupResult) {
 // TestSnapshotThatMayNotBeDeleted: what is no part of a backup is told when it has to be
 // left, and costs neither the backup nor, after a cancel, the name.
 func TestSnapshotThatMayNotBeDeleted(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "left")
 	c := &troubled{lab: l, T: t, ns: ns}
@@ -253,6 +254,7 @@ func TestPublishedLimits(t *testing.T) {
 	l.limits(t, func(n *ebssim.Limits) { *n = ebssim.Published() })
 	for path, locations := range paths() {
 		t.Run(path, func(t *testing.T) {
+			t.Parallel()
 			ns := l.namespace(t, "published-"+path)
 			c := &troubled{lab: l, T: t, ns: ns}
 			l.claim(t, ns, "good", "g")

@@ -172,7 +172,7 @@ func (l *lab) refuses(t *testing.T, ns, backup, kind string, phrases ...string) 
 			t.Errorf("does not say %q: %s", phrase, text)
 		}
 	}
-	if l.object(t, "namespace", "", target) != nil {
+	if l.Object(t, "namespace", "", target) != nil {
 		t.Error("the namespace was made")
 	}
 	made, err := l.ec2.VolumesTagged(t.Context(), map[string]string{ebs.TagBackup: backup, ebs.TagRestoreUID: ""})

@@ -18,6 +18,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // forgery is a backup in Velero's form on its way into the bucket.
@@ -31,13 +32,13 @@ type forgery struct {
 }
 
 func (l *lab) forge(t *testing.T, name string) *forgery {
-	return &forgery{l: l, t: t, name: name + "-" + l.id, objects: map[string]map[string]any{}}
+	return &forgery{l: l, t: t, name: name + "-" + l.ID, objects: map[string]map[string]any{}}
 }
 
 // take adds an object as it is in the cluster and returns it, to be changed.
 func (f *forgery) take(gr, ns, name string) map[string]any {
 	f.t.Helper()
-	obj := f.l.object(f.t, gr, ns, name)
+	obj := f.l.Object(f.t, gr, ns, name)
 	if obj == nil {
 		f.t.Fatalf("no %s %s/%s", gr, ns, name)
 	}
@@ -93,9 +94,9 @@ func (f *forgery) csi(ns, claim, class string) (handle string) {
 "spec":{"volumeSnapshotClassName":%q,"source":{"persistentVolumeClaimName":%q}}}`, name, ns, f.name, class, claim), "apply", "-f", "-")
 	var vs map[string]any
 	eventually(t, "VolumeSnapshot "+name, func() error {
-		vs = l.object(t, "volumesnapshots.snapshot.storage.k8s.io", ns, name)
-		if at(vs, "status", "readyToUse") != true {
-			return fmt.Errorf("not ready: %v", at(vs, "status", "error"))
+		vs = l.Object(t, "volumesnapshots.snapshot.storage.k8s.io", ns, name)
+		if harness.At(vs, "status", "readyToUse") != true {
+			return fmt.Errorf("not ready: %v", harness.At(vs, "status", "error"))
 		}
 		return nil
 	})
