@@ -182,6 +182,7 @@ func (f *frozenPod) thawed(t *testing.T) {
 // TestThaw runs the whole of freeze, snapshot and thaw without disturbance, and
 // looks into the snapshot: it is of the time in between.
 func TestThaw(t *testing.T) {
+	t.Parallel()
 	for path := range paths() {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
@@ -205,6 +206,7 @@ func TestThaw(t *testing.T) {
 // TestThawAfterWorkerDied kills the worker with a Pod frozen: another thaws it, and
 // the backup completes with one snapshot.
 func TestThawAfterWorkerDied(t *testing.T) {
+	t.Parallel()
 	for path := range paths() {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
