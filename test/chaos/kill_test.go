@@ -139,7 +139,7 @@ func (l *lane) killedBackup(ctx context.Context, p point, name string) error {
 		return err
 	}
 	var res contract.BackupResult
-	if err := l.killed(ctx, p, l.startBackup(name, bulkSpec()), &res); err != nil {
+	if err := l.struck(ctx, p, l.startBackup(name, bulkSpec()), kill, &res); err != nil {
 		return err
 	}
 	return l.sameBackup(ctx, name, res)
@@ -157,7 +157,7 @@ func (l *lane) sameBackup(ctx context.Context, name string, res contract.BackupR
 
 func (l *lane) killedDelete(ctx context.Context, p point, name string) error {
 	var res contract.DeleteResult
-	if err := l.killed(ctx, p, l.startDelete(name), &res); err != nil {
+	if err := l.struck(ctx, p, l.startDelete(name), kill, &res); err != nil {
 		return err
 	}
 	return errors.Join(l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)))
@@ -180,7 +180,7 @@ func (l *lane) killedRestore(ctx context.Context, p point) error {
 		return err
 	}
 	var res contract.RestoreResult
-	if err := l.killed(ctx, p, l.startRestore(name, target), &res); err != nil {
+	if err := l.struck(ctx, p, l.startRestore(name, target), kill, &res); err != nil {
 		return err
 	}
 	return l.sameRestore(ctx, target, res)

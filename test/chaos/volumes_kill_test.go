@@ -136,38 +136,38 @@ func TestKilledVolumes(t *testing.T) {
 	var jobs []job
 	for path := range volumePaths {
 		for _, p := range killPoints(path) {
-			jobs = append(jobs, volumesAt(path+", "+p.name, path, p, func(ctx context.Context, l *lane, _ point, _ client.WorkflowRun) (bool, error) {
-				l.current().Kill()
-				return true, l.start(ctx)
-			}))
+			jobs = append(jobs, volumesAt(path+", "+p.name, path, p, kill))
 		}
 	}
 	each(t, jobs)
 }
 
-// volumesAt makes a scenario of a backup of volumes that is disturbed at a point and has to
+// volumesAt makes a scenario of a backup of volumes that is struck at a point and has to
 // end as if it had not been.
-func volumesAt(name, path string, at volumePoint, act func(context.Context, *lane, point, client.WorkflowRun) (bool, error)) job {
+func volumesAt(name, path string, at volumePoint, do strike) job {
 	return job{name, func(ctx context.Context, l *lane) error {
-		u, err := l.usualVolumes(ctx, path)
-		if err != nil {
-			return err
-		}
-		p, err := at.find(u.trace)
-		if err != nil {
-			return err
-		}
-		name, _ := l.names("backup")
-		l.hideDisks(name)
 		var res contract.BackupResult
-		err = l.disturb(ctx, p, l.startBackup(name, l.volumeSpec(path)), func(run client.WorkflowRun) (bool, error) {
-			return act(ctx, l, p, run)
-		}, &res)
+		name, err := l.struckVolumes(ctx, path, at, do, &res)
 		if err != nil {
 			return err
 		}
-		return l.sameVolumes(ctx, name, u.outcome, res)
+		return l.sameVolumes(ctx, name, l.disks.usual[path].outcome, res)
 	}}
+}
+
+// struckVolumes strikes a backup of volumes and returns its name and how it ended.
+func (l *lane) struckVolumes(ctx context.Context, path string, at volumePoint, do strike, result any) (name string, err error) {
+	u, err := l.usualVolumes(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	p, err := at.find(u.trace)
+	if err != nil {
+		return "", err
+	}
+	name, _ = l.names("backup")
+	l.hideDisks(name)
+	return name, l.struck(ctx, p, l.startBackup(name, l.volumeSpec(path)), do, result)
 }
 
 // TestVolumesWithoutAPIServer cuts the API server off in the midst of activities that
@@ -211,17 +211,7 @@ func TestCancelledVolumes(t *testing.T) {
 }
 
 func (l *lane) cancelledVolumes(ctx context.Context, path string, at volumePoint) error {
-	u, err := l.usualVolumes(ctx, path)
-	if err != nil {
-		return err
-	}
-	p, err := at.find(u.trace)
-	if err != nil {
-		return err
-	}
-	name, _ := l.names("backup")
-	l.hideDisks(name)
-	err = l.disturb(ctx, p, l.startBackup(name, l.volumeSpec(path)), l.cancel(ctx, p), nil)
+	name, err := l.struckVolumes(ctx, path, at, cancel, nil)
 	return l.nothingLeft(ctx, path, name, err)
 }
 
@@ -232,6 +222,11 @@ func (l *lane) nothingLeft(ctx context.Context, path, name string, err error) er
 	if err != nil {
 		return err
 	}
+	return l.againVolumes(ctx, path, name)
+}
+
+// againVolumes takes a backup of a name that an earlier run has left.
+func (l *lane) againVolumes(ctx context.Context, path, name string) error {
 	l.arm(nil)
 	var res contract.BackupResult
 	run, err := l.startBackup(name, l.volumeSpec(path))(ctx)
