@@ -228,7 +228,7 @@ func cutCases() []*disturbed {
 
 // failureCases are what goes wrong on the CSI path; the native one has tests of its own.
 func failureCases() []*disturbed {
-	refused := ebssim.Fault{Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not the driver", For: ebssim.Duration(8 * time.Second)}
+	refused := ebssim.Fault{Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not the driver", For: ebssim.Duration(20 * time.Second)}
 	return []*disturbed{
 		{name: "cancelled", path: "csi", fault: lasting(5 * time.Second), moment: "frozen"},
 		{

@@ -92,7 +92,7 @@ func troubles() map[string]trouble {
 			Action: "CreateSnapshot", Effect: ebssim.EffectError, Code: "InternalError", Status: 500, For: ebssim.Duration(3 * time.Second),
 		}), kept: 1},
 		"the driver fails for long": {path: "csi", before: strikes(ebssim.Fault{
-			Action: "CreateSnapshot", Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not the driver", For: ebssim.Duration(8 * time.Second),
+			Action: "CreateSnapshot", Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not the driver", For: ebssim.Duration(20 * time.Second),
 		}), spec: short, failed: []string{"csiSnapshotTimeout (4s)", "not the driver"}},
 		"EBS gives it up, csi": {
 			path: "csi", before: strikes(ebssim.Fault{Effect: ebssim.EffectSnapshotError}), spec: short, failed: []string{"csiSnapshotTimeout"},
