@@ -225,7 +225,7 @@ func (l *lane) spans(ctx context.Context, run client.WorkflowRun) ([]span, error
 }
 
 // points are the first and last request of every activity, before and after, and an
-// even sample of the others. Of an activity that runs many times, the first, the
+// even sample of the others, or all. Of an activity that runs many times, the first, the
 // middle and the last run stand for all.
 func (t *trace) points(sample int) []point {
 	var edges, rest []point
@@ -250,10 +250,9 @@ func (t *trace) points(sample int) []point {
 			add(&rest, s.activity, c, []Moment{Before, After}[(i+j)%2])
 		}
 	}
+	sample = min(sample, len(rest))
 	for i := range sample {
-		if k := (2*i + 1) * len(rest) / (2 * sample); k < len(rest) {
-			edges = append(edges, rest[k])
-		}
+		edges = append(edges, rest[(2*i+1)*len(rest)/(2*sample)])
 	}
 	return edges
 }

@@ -117,7 +117,7 @@ func TestExecWithoutShell(t *testing.T) {
 		t.Errorf("%q %v", res.Stdout, err)
 	}
 	_, err = exec.Run(t.Context(), c.Kube, exec.Request{
-		Namespace: ns, Pod: "shells", Container: "bare", Command: []string{"/tools/busybox", "sleep", "76543"}, Timeout: time.Second,
+		Namespace: ns, Pod: "shells", Container: "bare", Command: []string{"/tools/busybox", "sleep", "76543"}, Timeout: 5 * time.Second,
 	})
 	var cut *exec.InterruptedError
 	if !errors.As(err, &cut) || cut.Ended() {

@@ -246,7 +246,7 @@ func TestRestoreHooksCancelled(t *testing.T) {
 	backup, source, target := hookedBackup(t, c, strings.Split(hooked, "---")[1])
 	run := c.restoreWithHooks(t, "restore-"+source, backup, source, target, endless, false)
 	within(t, patience, "the hook runs", func() error {
-		if len(running(t, "34567")) == 0 {
+		if len(running(t, "sleep\x0034567")) == 0 { // and not only the shell that starts it
 			return errors.New("no process")
 		}
 		return nil
