@@ -38,6 +38,61 @@ func (h *Harness) find(ctx context.Context, resource, namespace, name string) (o
 	return obj, json.Unmarshal(raw, &obj)
 }
 
+// Create makes an object of a type from JSON.
+func (h *Harness) Create(ctx context.Context, resource, namespace, manifest string) error {
+	r, err := h.resource(ctx, resource)
+	if err != nil {
+		return err
+	}
+	_, err = h.Kube.Create(ctx, r, namespace, []byte(manifest), kube.CreateOptions{FieldManager: "tests"})
+	return err
+}
+
+// Delete begins to delete an object; that there is none is no error.
+func (h *Harness) Delete(ctx context.Context, resource, namespace, name string) error {
+	r, err := h.resource(ctx, resource)
+	if err != nil {
+		return err
+	}
+	if err := h.Kube.Delete(ctx, r, namespace, name, kube.DeleteOptions{}); !apierrors.IsNotFound(err) {
+		return err
+	}
+	return nil
+}
+
+// List reads the objects of a type, of all namespaces or of one, that a label selector
+// picks.
+func (h *Harness) List(t testing.TB, resource, namespace, selector string) (all []map[string]any) {
+	t.Helper()
+	r, err := h.resource(t.Context(), resource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: r, Namespace: namespace, LabelSelector: selector}}
+	_, err = h.Kube.ListAll(t.Context(), in, func(it kube.Item) error {
+		var obj map[string]any
+		if err := json.Unmarshal(it.Raw, &obj); err != nil {
+			return err
+		}
+		all = append(all, obj)
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("list %s: %v", resource, err)
+	}
+	return all
+}
+
+// Names are the names of objects.
+func Names(objects []map[string]any) []string {
+	var names []string
+	for _, o := range objects {
+		name, _ := At(o, "metadata", "name").(string)
+		names = append(names, name)
+	}
+	return names
+}
+
 // resource resolves the name of a type. What is served is asked for again when a type is
 // not known: tests define types.
 func (h *Harness) resource(ctx context.Context, name string) (kube.Resource, error) {

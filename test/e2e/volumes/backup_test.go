@@ -4,6 +4,7 @@ package volumes
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
@@ -64,12 +66,14 @@ func (l *lab) snapshotsOf(t *testing.T, volumes ...string) []ebssim.SnapshotStat
 func (l *lab) leftInCluster(t *testing.T, ns string) {
 	t.Helper()
 	eventually(t, "snapshot objects are gone", func() error {
-		if out := l.kubectl(t, "", "get", "volumesnapshots", "-n", ns, "-o", "name"); out != "" {
-			return fmt.Errorf("left: %s", out)
+		if left := l.List(t, volumeSnapshots, ns, ""); len(left) > 0 {
+			return fmt.Errorf("left: %s", harness.Names(left))
 		}
-		out := l.kubectl(t, "", "get", "volumesnapshotcontents", "-o", "jsonpath={.items[?(@.spec.volumeSnapshotRef.namespace==\""+ns+"\")].metadata.name}")
-		if out != "" {
-			return fmt.Errorf("left: %s", out)
+		left := slices.DeleteFunc(l.List(t, snapshotContents, "", ""), func(o map[string]any) bool {
+			return textAt(o, "spec", "volumeSnapshotRef", "namespace") != ns
+		})
+		if len(left) > 0 {
+			return fmt.Errorf("left: %s", harness.Names(left))
 		}
 		return nil
 	})

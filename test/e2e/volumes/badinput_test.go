@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
@@ -179,9 +180,9 @@ func (l *lab) refuses(t *testing.T, ns, backup, kind string, phrases ...string) 
 	if err != nil || len(made) > 0 {
 		t.Errorf("made %v, %v", made, err)
 	}
-	for _, kind := range []string{"volumesnapshotcontents", "persistentvolumes"} {
-		if left := l.kubectl(t, "", "get", kind, "-l", "velero.io/restore-name="+backup, "-o", "name"); left != "" {
-			t.Errorf("made %s", left)
+	for _, kind := range []string{snapshotContents, "persistentvolumes"} {
+		if left := l.List(t, kind, "", "velero.io/restore-name="+backup); len(left) > 0 {
+			t.Errorf("made %s", harness.Names(left))
 		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
@@ -62,8 +63,8 @@ func (l *lab) nothingOf(t *testing.T, backup string) {
 			t.Fatal(err)
 		}
 	}
-	if left := l.kubectl(t, "", "get", "volumesnapshotcontents", "-l", "velero.io/backup-name="+backup, "-o", "name"); left != "" {
-		t.Errorf("left %s", left)
+	if left := l.List(t, snapshotContents, "", "velero.io/backup-name="+backup); len(left) > 0 {
+		t.Errorf("left %s", harness.Names(left))
 	}
 }
 

@@ -21,6 +21,12 @@ import (
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
+// The types of snapshots' objects.
+const (
+	volumeSnapshots  = "volumesnapshots.snapshot.storage.k8s.io"
+	snapshotContents = "volumesnapshotcontents.snapshot.storage.k8s.io"
+)
+
 // forgery is a backup in Velero's form on its way into the bucket.
 type forgery struct {
 	l       *lab
@@ -90,19 +96,19 @@ func (f *forgery) native(ns, claim string) ebs.Snapshot {
 func (f *forgery) csi(ns, claim, class string) (handle string) {
 	f.t.Helper()
 	l, t, name := f.l, f.t, "velero-"+claim+"-"+f.name
-	l.kubectl(t, fmt.Sprintf(`{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshot","metadata":{"name":%q,"namespace":%q,"labels":{"velero.io/backup-name":%q}},
-"spec":{"volumeSnapshotClassName":%q,"source":{"persistentVolumeClaimName":%q}}}`, name, ns, f.name, class, claim), "apply", "-f", "-")
+	l.create(t, volumeSnapshots, ns, fmt.Sprintf(`{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshot","metadata":{"name":%q,"namespace":%q,"labels":{"velero.io/backup-name":%q}},
+"spec":{"volumeSnapshotClassName":%q,"source":{"persistentVolumeClaimName":%q}}}`, name, ns, f.name, class, claim))
 	var vs map[string]any
 	eventually(t, "VolumeSnapshot "+name, func() error {
-		vs = l.Object(t, "volumesnapshots.snapshot.storage.k8s.io", ns, name)
+		vs = l.Object(t, volumeSnapshots, ns, name)
 		if harness.At(vs, "status", "readyToUse") != true {
 			return fmt.Errorf("not ready: %v", harness.At(vs, "status", "error"))
 		}
 		return nil
 	})
-	f.take("volumesnapshots.snapshot.storage.k8s.io", ns, name)
+	f.take(volumeSnapshots, ns, name)
 	content := textAt(vs, "status", "boundVolumeSnapshotContentName")
-	vsc := f.take("volumesnapshotcontents.snapshot.storage.k8s.io", "", content)
+	vsc := f.take(snapshotContents, "", content)
 	mark(vsc, "labels", "velero.io/backup-name", f.name) // Velero deletes by it
 	object := f.take("persistentvolumeclaims", ns, claim)
 	mark(object, "annotations", "velero.io/volume-snapshot-name", name)

@@ -5,7 +5,6 @@ package volumes
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
@@ -122,7 +122,7 @@ func TestKilledRestoreMakesEachVolumeOnce(t *testing.T) {
 func (l *lab) filling(t *testing.T, _, ns string) {
 	t.Helper()
 	eventually(t, "a claim to fill", func() error {
-		if out := l.kubectl(t, "", "get", "pvc", "-n", ns, "-o", "name"); out == "" {
+		if len(l.List(t, "pvc", ns, "")) == 0 {
 			return errors.New("none")
 		}
 		return nil
@@ -133,7 +133,7 @@ func (l *lab) filling(t *testing.T, _, ns string) {
 // from.
 func (l *lab) fillers(t *testing.T, ns string) []string {
 	t.Helper()
-	return strings.Fields(l.kubectl(t, "", "get", "volumesnapshots.snapshot.storage.k8s.io", "-n", ns, "-o", "name"))
+	return harness.Names(l.List(t, volumeSnapshots, ns, ""))
 }
 
 // holdsNames: each of the claims of several holds its name.
@@ -194,13 +194,13 @@ func TestCancelledCSIRestore(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 	atOnce()
-	claims := strings.Fields(l.kubectl(t, "", "get", "pvc", "-n", copied, "-o", "jsonpath={.items[*].metadata.name}"))
+	claims := harness.Names(l.List(t, "pvc", copied, ""))
 	for _, name := range claims {
 		if got := l.content(t, copied, name); got != name {
 			t.Errorf("%s holds %q", name, got)
 		}
 	}
-	contents := strings.Fields(l.kubectl(t, "", "get", "volumesnapshotcontents.snapshot.storage.k8s.io", "-l", "velero.io/restore-name=uncsi-"+l.ID, "-o", "name"))
+	contents := l.List(t, snapshotContents, "", "velero.io/restore-name=uncsi-"+l.ID)
 	if n := len(l.fillers(t, copied)); len(contents) != n || n < len(claims) {
 		t.Errorf("%d contents, %d snapshots, %d claims", len(contents), n, len(claims))
 	}

@@ -116,7 +116,7 @@ func (l *lab) beside(t *testing.T, name string) *lab {
 func (l *lab) namespace(t *testing.T, short string) string {
 	t.Helper()
 	name := short + "-" + l.ID
-	l.kubectl(t, "", "create", "namespace", name)
+	l.create(t, "namespaces", "", fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q}}`, name))
 	l.cleanUp(t, name)
 	return name
 }
@@ -126,8 +126,16 @@ func (l *lab) cleanUp(t *testing.T, name string) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		_, _ = l.Kubectl(ctx, "", "delete", "namespace", name, "--ignore-not-found", "--wait=false")
+		_ = l.Delete(ctx, "namespaces", "", name) // it may be on its way out
 	})
+}
+
+// create makes an object from JSON.
+func (l *lab) create(t *testing.T, resource, namespace, manifest string) {
+	t.Helper()
+	if err := l.Create(t.Context(), resource, namespace, manifest); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (l *lab) kubectl(t *testing.T, stdin string, args ...string) string {
@@ -165,8 +173,8 @@ func (l *lab) claim(t *testing.T, ns, name, text string) {
 // claimOf is claim for a storage class that makes volumes at once.
 func (l *lab) claimOf(t *testing.T, ns, name, class, size, text string) {
 	t.Helper()
-	l.kubectl(t, fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":%q,"namespace":%q,"labels":{"app":"shop"}},
-"spec":{"storageClassName":%q,"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":%q}}}}`, name, ns, class, size), "apply", "-f", "-")
+	l.create(t, "pvc", ns, fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":%q,"namespace":%q,"labels":{"app":"shop"}},
+"spec":{"storageClassName":%q,"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":%q}}}}`, name, ns, class, size))
 	l.bound(t, ns, name)
 	if err := writeFile(l.file(t, ns, name), text); err != nil {
 		t.Fatal(err)
