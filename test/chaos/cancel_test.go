@@ -21,20 +21,21 @@ import (
 // lastPhases are those in which a cancel comes too late.
 var lastPhases = []string{"CommitBackup", "FinishRestore"}
 
-// TestCancel cancels a run in each of its activities: either it completes, or nothing
-// of it is left and the name is free.
+// TestCancel cancels a run in activities of which each leaves something else behind:
+// either it completes, or nothing of it is left and the name is free. That a cancel in
+// any activity leads to the clean-up is for package workflows to show.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	recordings(t)
 	var jobs []job
-	for _, a := range []string{"PrepareBackup", "ExportShard", "ExportRelated", "SealBackup", "VerifyBackup", "CommitBackup"} {
+	for _, a := range []string{"PrepareBackup", "ExportShard", "SealBackup", "VerifyBackup", "CommitBackup"} {
 		p, err := undisturbed.backup.during(a, Before)
 		if err != nil {
 			t.Fatal(err)
 		}
 		jobs = append(jobs, job{a, func(ctx context.Context, l *lane) error { return l.cancelledBackup(ctx, p) }})
 	}
-	for _, a := range []string{"OpenArchive", "PlanRestore", "ApplyTask", "AwaitCRDs", "RelinkOwners", "FinishRestore"} {
+	for _, a := range []string{"OpenArchive", "ApplyTask", "RelinkOwners", "FinishRestore"} {
 		p, err := undisturbed.restore.during(a, Before)
 		if err != nil {
 			t.Fatal(err)

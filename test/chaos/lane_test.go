@@ -23,7 +23,7 @@ import (
 
 // laneCount is how many scenarios run at a time: most of one is waiting for the
 // heartbeat timeout after a kill.
-const laneCount = 12
+const laneCount = 16
 
 var (
 	shared *stack.Stack

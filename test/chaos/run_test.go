@@ -225,8 +225,8 @@ func (l *lane) spans(ctx context.Context, run client.WorkflowRun) ([]span, error
 }
 
 // points are the first and last request of every activity, before and after, and an
-// even sample of the others, or all. Of an activity that runs many times, the first, the
-// middle and the last run stand for all.
+// even sample of the others, or all. Of an activity that runs many times, the first and
+// the last run stand for all.
 func (t *trace) points(sample int) []point {
 	var edges, rest []point
 	seen := map[point]bool{}
@@ -264,7 +264,7 @@ func (t *trace) typical() []span {
 	}
 	var out []span
 	for _, s := range t.spans {
-		if all := runs[s.activity]; s == all[0] || s == all[len(all)/2] || s == all[len(all)-1] {
+		if all := runs[s.activity]; s == all[0] || s == all[len(all)-1] {
 			out = append(out, s)
 		}
 	}

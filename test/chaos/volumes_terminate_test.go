@@ -12,8 +12,11 @@ import (
 func TestTerminateVolumes(t *testing.T) {
 	t.Parallel()
 	var jobs []job
-	for path := range volumePaths {
-		for _, at := range []volumePoint{edge("CheckVolumes", false, Before), edge("FinishVolumes", false, Before), edge("VerifyBackup", false, Before)} {
+	for path, points := range map[string][]volumePoint{
+		"native": {edge("VerifyBackup", false, Before)},
+		"mixed":  {edge("CheckVolumes", false, Before), edge("FinishVolumes", false, Before), edge("VerifyBackup", false, Before)},
+	} {
+		for _, at := range points {
 			jobs = append(jobs, job{path + ", " + at.name, func(ctx context.Context, l *lane) error { return l.terminatedVolumes(ctx, path, at) }})
 		}
 	}
