@@ -45,7 +45,7 @@ func refusing(code, message string) ebssim.Fault {
 	return ebssim.Fault{Action: "CreateSnapshot", Effect: ebssim.EffectError, Code: code, Message: message}
 }
 
-// losing loses requests or answers.
+// losing loses requests or answers. How the client gets over a few, internal/aws/ebs shows.
 func losing(effect string, times int) ebssim.Fault {
 	return ebssim.Fault{Action: "CreateSnapshot", Effect: effect, Times: times}
 }
@@ -68,9 +68,6 @@ func troubles() map[string]trouble {
 	short := velerov1.BackupSpec{CSISnapshotTimeout: soon(4 * time.Second)}
 	impatient := velerov1.BackupSpec{ItemOperationTimeout: soon(3 * time.Second)}
 	return map[string]trouble{
-		"requests are throttled": {path: "native", before: strikes(losing(ebssim.EffectThrottle, 3)), kept: 1},
-		"answers are lost":       {path: "native", before: strikes(losing(ebssim.EffectDropAfter, 1)), kept: 1},
-		"requests are lost":      {path: "native", before: strikes(losing(ebssim.EffectDropBefore, 2)), kept: 1},
 		"EBS gives it up": {
 			path: "native", before: strikes(ebssim.Fault{Effect: ebssim.EffectSnapshotError}), failed: []string{"EBS gave snapshot snap-"},
 		},
