@@ -97,6 +97,7 @@ func badInputs() []badInput {
 // TestBadInput starts backups that cannot be, as any Temporal client may: each ends
 // at once with the field and the remedy, and leaves nothing in the bucket.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	l := shared
 	own := l.Beside(t, harness.Options{Cluster: "bad", Edit: badLocations(t)})
 	h := own.Harness
@@ -196,7 +197,8 @@ func badRestores(t *testing.T, h *harness.Harness) {
 
 // TestStartedByHand starts workflows with the Temporal CLI alone.
 func TestStartedByHand(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := beside(t, "hand")
 	start := func(id, input string) (string, error) {
 		return l.temporal(t, "workflow", "execute", "--type", "Backup", "--task-queue", contract.TaskQueue(l.Cluster), "--workflow-id", id, "--input", input)
 	}

@@ -38,6 +38,7 @@ func ask(t *testing.T, h *harness.Harness, code int, words []string, args ...str
 
 // TestCommands goes through the verbs of a person's day, each against a worker.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "cmd")
 	ns := names.Replace("<cmd>")

@@ -58,7 +58,8 @@ func damages() []damage {
 // name, and leaves neither an object in the cluster nor a file in the bucket. That every
 // bit and every cut is found is for internal/archive to show.
 func TestDamagedBackups(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := beside(t, "damaged")
 	names := l.namespaces(t, "victim")
 	ns := names.Replace("<victim>")
 	var manifest strings.Builder

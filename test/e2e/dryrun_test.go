@@ -89,6 +89,7 @@ spec:
 // TestDryRunOnFreshCluster plans custom resources whose definition comes with them; the
 // real run does what the plan said.
 func TestDryRunOnFreshCluster(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "fresh")
 	ns, typ := names.Replace("<fresh>"), names.Replace("drafts.plan-<id>.example.com")

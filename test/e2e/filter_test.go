@@ -284,6 +284,7 @@ func (l *lab) selected(t *testing.T, name string) []string {
 
 // TestOrderedResources finds the named objects first among those of their type.
 func TestOrderedResources(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "ordered")
 	ns := names.Replace("<ordered>")

@@ -22,7 +22,8 @@ import (
 // TestAnIndexThatLies restores a backup whose digests all fit, but whose index says
 // of an object that it is another one. The other lies are for internal/archive.
 func TestAnIndexThatLies(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := beside(t, "lies")
 	t.Run("liar", func(t *testing.T) {
 		l.forge(t, "liar", func(block string) string { return strings.ReplaceAll(block, `"ns":"lies"`, `"ns":"kube-system"`) })
 		text := l.refused(t, contract.RestoreInput{Name: "liar", Spec: velerov1.RestoreSpec{

@@ -59,7 +59,8 @@ func tarball(t *testing.T, entries ...entry) []byte {
 // kind of hostile entry is found is for internal/archive to show; these are found at the
 // beginning, in the midst and at the end.
 func TestHostileTarballs(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := beside(t, "hostile")
 	good := configMapEntry("good")
 	with := func(more ...entry) []byte { return tarball(t, append([]entry{good}, more...)...) }
 	bomb := make([]entry, 300)

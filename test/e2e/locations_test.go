@@ -33,6 +33,7 @@ func threeLocations(c *config.Config) {
 // TestLocations: what names no location is found in any, and never guessed where several
 // have it; a location that cannot be read is a warning.
 func TestLocations(t *testing.T) {
+	t.Parallel()
 	l := shared
 	h := l.Beside(t, harness.Options{Cluster: "places", Edit: threeLocations}).Harness
 	const warning = `storage location "nobucket" could not be read`

@@ -81,6 +81,7 @@ data: {case1: "old.example.com,new.example.com"}
 // TestResourceModifiers restores by rules and an image mapping in ConfigMaps: through
 // the command line, dry and for real.
 func TestResourceModifiers(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "modified", "mapped", "maps")
 	l.apply(t, names.Replace(modifiable))

@@ -19,6 +19,7 @@ import (
 // TestOneNameTwice: two clusters share a bucket and take a backup of one name. The
 // one that claimed it wins; whoever comes while it runs, or after, is told who won.
 func TestOneNameTwice(t *testing.T) {
+	t.Parallel()
 	l := shared
 	api, err := stack.NewProxy(l.Stack.APIServer)
 	if err != nil {

@@ -69,6 +69,7 @@ type needyLab struct {
 // TestRestoreBringsWhatPodsNeed restores parts of a backup and looks for what the
 // filters do not select and the selected pods need.
 func TestRestoreBringsWhatPodsNeed(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "needy")
 	n := &needyLab{lab: l, ns: names.Replace("<needy>"), volume: names.Replace("needy-<id>"), around: names.Replace(needyAround)}

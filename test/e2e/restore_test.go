@@ -415,6 +415,7 @@ func (c *careLab) clusterScoped(t *testing.T) {
 
 // TestRestoreOfSchedule takes the latest backup of a schedule that may be taken.
 func TestRestoreOfSchedule(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "sched")
 	ns := names.Replace("<sched>")

@@ -69,7 +69,8 @@ stringData: {password: <marker>}
 // workflows, the worker's log, everything the command line printed and every file
 // of the bucket but the archive itself.
 func TestSecretBytes(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := beside(t, "guarded")
 	const marker = "PLANTED-do-not-tell-4711"
 	names := l.namespaces(t, "guarded")
 	ns := names.Replace("<guarded>")
@@ -207,7 +208,8 @@ func around(data []byte, i int) string {
 
 // TestCredentialsStaySecret: Lifeboat's own credentials stay out of its words as well.
 func TestCredentialsStaySecret(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := beside(t, "credentials")
 	texts := map[string][]byte{"worker log": l.Worker.Log()}
 	backup(t, l.Harness, "credentials", velerov1.BackupSpec{IncludedNamespaces: []string{"kube-public"}})
 	id := contract.BackupID(l.Cluster, "credentials")

@@ -69,6 +69,7 @@ func (m *meter) Write(p []byte) (int, error) {
 // TestSingleObject brings one Secret of many objects back, alone, and reads a
 // fraction of the tarball for it.
 func TestSingleObject(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "single")
 	ns := names.Replace("<single>")

@@ -18,6 +18,7 @@ import (
 // TestRestoreIntoTerminatingNamespace restores while the old namespace is still on
 // its way out: the restore waits for it and then brings everything back.
 func TestRestoreIntoTerminatingNamespace(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := "leaving-" + l.ID
 	names := l.namespaces(t, "leaving")
