@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 // atOnce is how many tests run at a time: they wait far more than they work. A text
 // that a test looks for among the machine's processes is that test's alone.
-const atOnce = "12"
+const atOnce = "6"
 
 func testMain(m *testing.M) int {
 	if err := flag.Set("test.parallel", atOnce); err != nil {
