@@ -101,8 +101,10 @@ func (p postgres) load(t *testing.T) {
 func (p postgres) awaitReady(t *testing.T) {
 	t.Helper()
 	within(t, patience, "pod made", func() error {
-		_, err := p.Kubectl(t.Context(), "", "get", "pod", "--namespace", p.namespace, p.pod)
-		return err
+		if p.Object(t, "pods", p.namespace, p.pod) == nil {
+			return errText("there is none")
+		}
+		return nil
 	})
 	p.ready(t, p.namespace, p.pod)
 }

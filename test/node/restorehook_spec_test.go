@@ -223,10 +223,7 @@ func TestRestoreHooksAfterWorkerDied(t *testing.T) {
 // podLog is where the machine has a Pod's file /data/log, once the Pod is there.
 func (c cluster) podLog(t *testing.T, namespace, pod string) func() string {
 	return func() string {
-		uid, err := c.Kubectl(t.Context(), "", "get", "pod", "--namespace", namespace, pod, "--output", "jsonpath={.metadata.uid}")
-		if err != nil {
-			return ""
-		}
+		uid, _ := harness.At(c.Object(t, "pods", namespace, pod), "metadata", "uid").(string)
 		return filepath.Join(c.Stack.KubeletDir(), "pods", uid, "volumes/kubernetes.io~empty-dir/data/log")
 	}
 }
