@@ -74,7 +74,7 @@ func TestExecTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			_, err := exec.Run(t.Context(), c.Kube, exec.Request{Namespace: ns, Pod: "shells", Command: command, Timeout: time.Second})
+			_, err := exec.Run(t.Context(), c.Kube, exec.Request{Namespace: ns, Pod: "shells", Command: command, Timeout: 3 * time.Second})
 			var cut *exec.InterruptedError
 			if !errors.As(err, &cut) || !errors.Is(err, exec.ErrTimeout) || !cut.Ended() {
 				t.Errorf("got %v", err)

@@ -74,7 +74,7 @@ resources:
       - {name: first, image: "docker.io/library/busybox:1.35", command: [sh, -c, "echo first >>/data/log"], volumeMounts: [{name: data, mountPath: /data}]}
   - exec: {container: late, command: [sh, -c, "echo late >>/data/log; echo the reason >&2; exit 5"], waitForReady: true, onError: Fail}
   - exec: {container: app, command: [sh, -c, "echo one >>/data/log"]}
-  - exec: {container: app, command: [sleep, "43219"], execTimeout: 1s, onError: Continue}
+  - exec: {container: app, command: [sleep, "43219"], execTimeout: 5s, onError: Continue}
   - exec: {container: app, command: [sh, -c, "echo two >>/data/log; touch /data/go"]}
   - exec: {container: late, command: [sh, -c, "echo never >>/data/log"]}
 `
@@ -145,7 +145,7 @@ func TestRestoreHooksOfSpec(t *testing.T) {
 	if want := (contract.HookCounts{Attempted: 5, Failed: 2}); res.Phase != "PartiallyFailed" || res.Hooks != want {
 		t.Errorf("%s, hooks %+v", res.Phase, res.Hooks)
 	}
-	reasonsHave(t, res, "the command did not end in time (1s); it was ended", "the command ended with code 5: the reason", "1 hooks were left out")
+	reasonsHave(t, res, "the command did not end in time (5s); it was ended", "the command ended with code 5: the reason", "1 hooks were left out")
 	if got := c.exec(t, target, "plain", "cat", "/data/log"); got != "first\nown\none\ntwo\nlate" {
 		t.Errorf("what happened: %q", got)
 	}

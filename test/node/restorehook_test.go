@@ -22,7 +22,7 @@ metadata:
     init.hook.restore.velero.io/command: '["sh", "-c", "echo before the others"]'
     post.hook.restore.velero.io/container: second
     post.hook.restore.velero.io/command: '["sh", "-c", "<command>"]'
-    post.hook.restore.velero.io/exec-timeout: 2s
+    post.hook.restore.velero.io/exec-timeout: 5s
     post.hook.restore.velero.io/wait-timeout: 1m
 spec:
   terminationGracePeriodSeconds: 0
