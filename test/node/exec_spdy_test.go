@@ -69,7 +69,7 @@ func TestExecOverSPDY(t *testing.T) {
 	if !errors.As(err, &exit) || exit.Code != 4 || exit.Stderr != "err" || string(res.Stdout) != "out\n" {
 		t.Errorf("%q %v", res.Stdout, err)
 	}
-	in.Command, in.Timeout = []string{"sleep", "23456"}, 3 * time.Second
+	in.Command, in.Timeout = []string{"sleep", "23456"}, 3*time.Second
 	var cut *exec.InterruptedError
 	if _, err = exec.Run(t.Context(), k, in); !errors.As(err, &cut) || !cut.Ended() {
 		t.Errorf("got %v", err)
