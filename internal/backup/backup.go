@@ -52,11 +52,11 @@ type Plan struct {
 	Filter      *filter.Backup       `json:"filter"`
 	Shards      []plan.Shard         `json:"shards"`
 	Related     bool                 `json:"related"`
-	Conditional bool                 `json:"conditional"` // the store honours If-None-Match
+	Conditional bool                 `json:"conditional"` // whether the store honours If-None-Match
 	Reasons     []report.Reason      `json:"reasons"`
 	Volumes     VolumePlan           `json:"volumes,omitzero"`
 
-	policies *volume.Policies // while it is planned
+	policies *volume.Policies // only while the backup is planned
 }
 
 // FindResource finds the discovered type of a group-resource.
@@ -64,7 +64,7 @@ func (p *Plan) FindResource(groupResource string) (kube.Resource, bool) {
 	return kube.Catalog{Resources: p.Resources}.Find(groupResource)
 }
 
-// ForDrivers is what the drivers of its volumes know of a backup.
+// ForDrivers is the part of the plan that the drivers of volumes know.
 func (p *Plan) ForDrivers() *volume.Backup {
 	return &volume.Backup{
 		UID: p.UID, Name: p.Backup.Name, Cluster: p.Run.Cluster, StorageLocation: p.Backup.Spec.StorageLocation,

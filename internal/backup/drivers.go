@@ -33,8 +33,8 @@ func openDrivers(ctx context.Context, p *Plan, all volume.Technologies) (volume.
 	return out, nil
 }
 
-// releaseDrivers opens the drivers that have something to release after the commit: the
-// provider of another need not be within reach any more.
+// releaseDrivers opens the drivers that have objects to release after the commit. The others
+// stay closed, because their provider need not be within reach any more.
 func (b *Service) releaseDrivers(ctx context.Context, p *Plan) (volume.Drivers, error) {
 	released := slices.DeleteFunc(slices.Clone(b.Technologies), func(t volume.Technology) bool { return !t.HasObjects })
 	return openDrivers(ctx, p, released)
@@ -68,7 +68,7 @@ func (o *Run) SnapshotStates(ctx context.Context, drivers volume.Drivers, all []
 	return out, nil
 }
 
-// failOverdue gives a pending snapshot up after itemOperationTimeout.
+// failOverdue fails a snapshot that is still pending after itemOperationTimeout.
 func (o *Run) failOverdue(t volume.Snapshot, st volume.Status) volume.Status {
 	limit := o.Plan.Backup.Spec.ItemOperationTimeout.Duration
 	if st.Phase != volume.StatusPending || time.Since(t.At) < limit {
@@ -81,8 +81,8 @@ func (o *Run) failOverdue(t volume.Snapshot, st volume.Status) volume.Status {
 	return volume.Status{Phase: volume.StatusFailed, Detail: text}
 }
 
-// IsPermanent tells that no retry mends the error of a volume driver, and that it concerns
-// all volumes of that driver.
+// IsPermanent reports whether no retry mends the error of a volume driver. Such an error
+// concerns all volumes of the driver.
 func IsPermanent(err error) bool {
 	return ebs.IsFinal(err) || errors.Is(err, ebs.ErrCredentials) || apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
 }

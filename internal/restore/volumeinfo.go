@@ -23,10 +23,10 @@ func (s *Run) readClaims(ctx context.Context) error {
 	return err
 }
 
-// restored is the volume that came back with its data: a PersistentVolume that the
+// restoredVolume is the volume that came back with its data: a PersistentVolume that the
 // claim is bound to. One whose disk was made also counts if the restore does not select
 // its claim.
-func (s *Run) restored(v *volume.Restore) (pv string, ok bool) {
+func (s *Run) restoredVolume(v *volume.Restore) (pv string, ok bool) {
 	if !v.HasData() {
 		return "", false
 	}
@@ -68,7 +68,7 @@ func (s *Run) RestoredCount() int {
 
 func (s *Run) eachRestored(fn func(v *volume.Restore, pv string)) {
 	s.Plan.Volumes.Count(func(v *volume.Restore) bool {
-		if pv, ok := s.restored(v); ok {
+		if pv, ok := s.restoredVolume(v); ok {
 			fn(v, pv)
 		}
 		return false

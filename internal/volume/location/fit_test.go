@@ -21,13 +21,13 @@ func TestUnfitSnapshot(t *testing.T) {
 		"good":             {func(*ebs.Snapshot) {}, true, "", ""},
 		"without our tags": {func(s *ebs.Snapshot) { s.Tags = nil }, true, "", ""},
 		"copied":           {func(s *ebs.Snapshot) { s.VolumeID = location.CopiedVolume }, true, "", ""},
-		"missing":          {func(*ebs.Snapshot) {}, false, contract.ErrTypeNotFound, "does not exist"},
-		"pending":          {func(s *ebs.Snapshot) { s.State, s.Progress = ebs.SnapshotPending, 42 }, true, contract.ErrTypeInvalid, "42 %"},
-		"failed":           {func(s *ebs.Snapshot) { s.State = ebs.SnapshotFailed }, true, contract.ErrTypeInvalid, `"error"`},
+		"missing":          {func(*ebs.Snapshot) {}, false, contract.ErrTypeNotFound, "does not exist or is not shared with this account; share it, or restore another backup"},
+		"pending":          {func(s *ebs.Snapshot) { s.State, s.Progress = ebs.SnapshotPending, 42 }, true, contract.ErrTypeInvalid, "not complete yet (42 %); wait and restore again"},
+		"failed":           {func(s *ebs.Snapshot) { s.State = ebs.SnapshotFailed }, true, contract.ErrTypeInvalid, `state is "error"; restore another backup`},
 		"archived":         {func(s *ebs.Snapshot) { s.Archived = true }, true, contract.ErrTypeInvalid, "archive tier"},
-		"other backup":     {func(s *ebs.Snapshot) { s.Tags = map[string]string{ebs.TagBackup: "weekly"} }, true, contract.ErrTypeInvalid, `backup "weekly"`},
-		"other volume":     {func(s *ebs.Snapshot) { s.Tags = map[string]string{ebs.TagPV: "pv-2"} }, true, contract.ErrTypeInvalid, `volume "pv-2"`},
-		"other disk":       {func(s *ebs.Snapshot) { s.VolumeID = "vol-2" }, true, contract.ErrTypeInvalid, "taken of vol-2"},
+		"other backup":     {func(s *ebs.Snapshot) { s.Tags = map[string]string{ebs.TagBackup: "weekly"} }, true, contract.ErrTypeInvalid, `is of backup "weekly" by its tag velero.io/backup, not of "nightly": the ids were mixed up; restore another backup`},
+		"other volume":     {func(s *ebs.Snapshot) { s.Tags = map[string]string{ebs.TagPV: "pv-2"} }, true, contract.ErrTypeInvalid, `is of volume "pv-2" by its tag velero.io/pv, not of "pv": the ids were mixed up; restore another backup`},
+		"other disk":       {func(s *ebs.Snapshot) { s.VolumeID = "vol-2" }, true, contract.ErrTypeInvalid, "taken of vol-2, not of vol-1: the ids were mixed up; restore another backup"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := good

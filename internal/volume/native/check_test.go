@@ -31,9 +31,10 @@ func TestContradiction(t *testing.T) {
 		Facts: &volume.Facts{Infos: map[string]volume.Info{"pv": {Native: &volume.NativeInfo{SnapshotHandle: "snap-1"}}}},
 	}}
 	for want, n := range map[string]volume.NativeSnapshot{
-		"":                  entryOf("snap-1", "")["pv"],
-		"volumeinfo snap-1": entryOf("snap-2", "")["pv"],
-		`backup "weekly"`:   {Spec: volume.NativeSnapshotSpec{PersistentVolumeName: "pv", BackupName: "weekly"}, Status: volume.NativeSnapshotStatus{ProviderSnapshotID: "snap-1"}},
+		"": entryOf("snap-1", "")["pv"],
+		"gives it snap-2, volumeinfo snap-1: the ids were mixed up; restore another backup":    entryOf("snap-2", "")["pv"],
+		`gives it "ami-1", which is no id of an EBS snapshot (snap-…); restore another backup`: entryOf("ami-1", "")["pv"],
+		`one of backup "weekly"; restore another backup`:                                       {Spec: volume.NativeSnapshotSpec{PersistentVolumeName: "pv", BackupName: "weekly"}, Status: volume.NativeSnapshotStatus{ProviderSnapshotID: "snap-1"}},
 	} {
 		if got := c.contradiction(n); !strings.Contains(got, want) || (got == "") != (want == "") {
 			t.Errorf("got %q, want %q", got, want)
