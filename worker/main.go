@@ -33,10 +33,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
-	"github.com/lifeboat-backup/lifeboat/internal/volume"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
 	"github.com/lifeboat-backup/lifeboat/workflows"
 )
 
@@ -185,17 +183,9 @@ func registerAll(w worker.Worker, cfg *config.Config, kc *kube.Client, tc *tempo
 	}
 	locations, rules := repository.NewLocations(cfg, repository.OpenS3(cfg, log, secret)), resource.NewRegistry()
 	snapshots := location.New(cfg, location.OpenEBS(cfg, secret))
-	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc}}).Register(w)
-	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}}).Register(w)
-	(&activities.Delete{Runner: &deletion.Runner{Locations: locations, Snapshots: snapshots, Deleters: volumeDeleters(kc, snapshots)}}).Register(w)
+	technologies := drivers.All(drivers.Dependencies{Kube: kc, Locations: snapshots, MaxPending: cfg.Limits.PendingSnapshots, Window: cfg.Limits.ApplyConcurrency})
+	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc, Technologies: technologies}}).Register(w)
+	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Technologies: technologies, Rules: rules}}).Register(w)
+	(&activities.Delete{Runner: &deletion.Runner{Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
 	(&activities.Catalog{Reader: &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}}).Register(w)
-}
-
-// volumeDeleters are the technologies by which snapshots are deleted.
-func volumeDeleters(kc *kube.Client, snapshots *location.Set) map[volume.Method]volume.Deleter {
-	ec2 := &native.Deleter{Locations: snapshots}
-	return map[volume.Method]volume.Deleter{
-		volume.MethodNative: ec2,
-		volume.MethodCSI:    &csi.Deleter{Kube: kc, Provider: ec2},
-	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
@@ -29,7 +28,7 @@ type Service struct {
 	Rules     *resource.Registry
 	Runs      Runs
 
-	quotas csi.Quotas // one for all backups of this worker
+	Technologies volume.Technologies
 }
 
 // Runs tells whether the run that holds a name lock is still alive.
@@ -69,7 +68,8 @@ func (p *Plan) FindResource(groupResource string) (kube.Resource, bool) {
 func (p *Plan) ForDrivers() *volume.Backup {
 	return &volume.Backup{
 		UID: p.UID, Name: p.Backup.Name, Cluster: p.Run.Cluster, StorageLocation: p.Backup.Spec.StorageLocation,
-		Labels: p.Backup.Labels, SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration, Volumes: p.Volumes.Volumes,
+		Labels: p.Backup.Labels, SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration,
+		SnapshotLocation: p.Volumes.Location, Volumes: p.Volumes.Volumes,
 	}
 }
 

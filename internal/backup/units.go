@@ -21,9 +21,9 @@ const (
 // cutUnits cuts the work into units: one for all volumes that pods with hooks share,
 // batches of one method for volumes that need no quiescing, batches of pods that have hooks
 // and no volumes. podsWithHooks is by "namespace/name".
-func cutUnits(made volume.Plan, podsWithHooks map[string]PodHooks) []Unit {
+func cutUnits(all volume.Technologies, made volume.Plan, podsWithHooks map[string]PodHooks) []Unit {
 	left := maps.Clone(podsWithHooks)
-	unhooked := map[volume.Path][][]int{}
+	unhooked := map[volume.Method][][]int{}
 	var out []Unit
 	for _, u := range made.Units {
 		unit := Unit{Groups: [][]int{u.Volumes}}
@@ -39,29 +39,29 @@ func cutUnits(made volume.Plan, podsWithHooks map[string]PodHooks) []Unit {
 			out = append(out, unit)
 			continue
 		}
-		for path, group := range SplitByMethod(made.Volumes, u.Volumes) {
-			unhooked[path] = append(unhooked[path], group)
+		for method, group := range SplitByMethod(made.Volumes, u.Volumes) {
+			unhooked[method] = append(unhooked[method], group)
 		}
 	}
-	return slices.Concat(out, unitsWithoutHooks(unhooked), unitsOfPods(left))
+	return slices.Concat(out, unitsWithoutHooks(all, unhooked), unitsOfPods(left))
 }
 
 // SplitByMethod splits volumes by the method that keeps them.
-func SplitByMethod(all []volume.Volume, indexes []int) map[volume.Path][]int {
-	out := map[volume.Path][]int{}
+func SplitByMethod(all []volume.Volume, indexes []int) map[volume.Method][]int {
+	out := map[volume.Method][]int{}
 	for _, i := range indexes {
-		out[all[i].Path] = append(out[all[i].Path], i)
+		out[all[i].Method] = append(out[all[i].Method], i)
 	}
 	return out
 }
 
 // unitsWithoutHooks batches groups of volumes, by method. A group is never cut.
-func unitsWithoutHooks(unhooked map[volume.Path][][]int) []Unit {
+func unitsWithoutHooks(all volume.Technologies, unhooked map[volume.Method][][]int) []Unit {
 	var out []Unit
-	for _, t := range slices.Backward(volumeTechnologies()) { // the last technology comes first, because it takes longest
+	for _, t := range slices.Backward(all) { // the last technology comes first, because it takes longest
 		var unit Unit
 		n := 0
-		for _, group := range unhooked[t.method] {
+		for _, group := range unhooked[t.Method] {
 			if n > 0 && n+len(group) > maxVolumesInUnit {
 				out, unit, n = append(out, unit), Unit{}, 0
 			}

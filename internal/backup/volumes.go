@@ -76,17 +76,17 @@ func (u *Unit) Volumes() []int {
 }
 
 // Count says how many volumes are kept by a method.
-func (p *VolumePlan) Count(path volume.Path) int {
+func (p *VolumePlan) Count(method volume.Method) int {
 	n := 0
 	for i := range p.Volumes {
-		if p.Volumes[i].Path == path {
+		if p.Volumes[i].Method == method {
 			n++
 		}
 	}
 	return n
 }
 
-func (p *VolumePlan) snapshotCount() int { return len(p.Volumes) - p.Count(volume.Skip) }
+func (p *VolumePlan) snapshotCount() int { return len(p.Volumes) - p.Count(volume.MethodNone) }
 
 // planVolumes decides by which method each volume is kept and which pods are quiesced for it.
 // Bad input (an unknown location, an ambiguous class) fails here, before anything is
@@ -106,7 +106,7 @@ func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {
 	if err != nil {
 		return err
 	}
-	doc.Volumes = VolumePlan{Volumes: made.Volumes, Units: cutUnits(made, l.podsWithHooks)}
+	doc.Volumes = VolumePlan{Volumes: made.Volumes, Units: cutUnits(s.Technologies, made, l.podsWithHooks)}
 	if volume.UsesLocation(made.Volumes) {
 		doc.Volumes.Location = location
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/golden"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // goldenCase is testdata/<kind>/<case>.in.json; what Restore made of it stands
@@ -29,7 +30,7 @@ type goldenContext struct {
 	KeepVolumes       []string             `json:"keepVolumes"`   // nil: the planner said nothing
 	Has               []string             `json:"has"`           // resource/namespace/name
 	Selects           []string             `json:"selects"`       // namespace/name
-	Disks             map[string]Disk      `json:"disks"`         // by volume; their fate is FateNew
+	Disks             map[string]Disk      `json:"disks"`         // by volume; which a method provisions
 	LeftVolumes       []string             `json:"leftVolumes"`
 	Claims            map[string]ClaimData `json:"claims"` // namespace/name
 	Classes           map[string]string    `json:"classes"`
@@ -55,9 +56,9 @@ func (g goldenContext) context() *Context {
 
 func (g goldenContext) volumes(c *Context) {
 	if g.KeepVolumes != nil || g.Disks != nil || g.LeftVolumes != nil {
-		c.VolumeFate = g.fate
+		c.VolumeDisposition = g.disposition
 	}
-	c.Disk = func(volume string) Disk { return g.Disks[volume] }
+	c.Disk = func(pv string) Disk { return g.Disks[pv] }
 	c.Claim = func(namespace, name string) (ClaimData, bool) {
 		data, ok := g.Claims[namespace+"/"+name]
 		return data, ok
@@ -66,17 +67,17 @@ func (g goldenContext) volumes(c *Context) {
 	c.Taken = func(namespace, name string) bool { return slices.Contains(g.Taken, namespace+"/"+name) }
 }
 
-func (g goldenContext) fate(volume string) Fate {
-	_, made := g.Disks[volume]
+func (g goldenContext) disposition(pv string) volume.Disposition {
+	_, made := g.Disks[pv]
 	switch {
-	case slices.Contains(g.KeepVolumes, volume):
-		return FateKeep
-	case slices.Contains(g.LeftVolumes, volume):
-		return FateLeft
+	case slices.Contains(g.KeepVolumes, pv):
+		return volume.Keep
+	case slices.Contains(g.LeftVolumes, pv):
+		return volume.Leave
 	case made:
-		return FateNew
+		return volume.ProvisionBy("disk")
 	}
-	return FateDynamic
+	return volume.Dynamic
 }
 
 type goldenResult struct {

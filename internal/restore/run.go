@@ -16,7 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Service holds what the steps of a restore depend on.
@@ -24,8 +24,9 @@ type Service struct {
 	Config    *config.Config
 	Kube      *kube.Client
 	Locations *repository.Locations
-	Snapshots *location.Set
 	Rules     *resource.Registry
+
+	Technologies volume.Technologies // by which the data of volumes comes back
 
 	opened repository.Archives
 }
@@ -58,9 +59,9 @@ type Plan struct {
 func (d *Plan) Summary(s *Run) contract.RestorePlan {
 	n := report.Tally(append(slices.Clone(s.Reasons), d.Reasons...))
 	out := contract.RestorePlan{Ref: s.Archive.Ref, Objects: int64(d.Plan.Objects), Warnings: n.Warnings, Errors: n.Errors}
-	out.Volumes = d.Volumes.Count((*Volume).HasData)
-	out.Disks = d.Volumes.Count((*Volume).NeedsDisk)
-	out.Claims = d.Volumes.Count((*Volume).Awaited)
+	out.Volumes = d.Volumes.Count((*volume.Restore).HasData)
+	out.Disks = d.Volumes.Count((*volume.Restore).NeedsDisk)
+	out.Claims = d.Volumes.Count((*volume.Restore).Awaited)
 	for _, l := range d.Plan.Levels {
 		out.Levels = append(out.Levels, contract.LevelPlan{
 			Name: l.Name, Tasks: len(l.Tasks), Objects: int64(l.Objects), CRDs: l.Level == plan.Definitions, LinkOwners: l.Level == plan.Admission,
@@ -91,9 +92,9 @@ type Run struct {
 	Stage repository.Staging
 	Arc   *archive.Archive
 	Plan  Plan
-	Index *volumeIndex        // of the plan's volumes
-	Disks map[string]Disk     // by PV; see ReadDisks
-	Ends  map[string]ClaimEnd // of awaited claims; see readClaims
+	Index *volumeIndex           // of the plan's volumes
+	Disks map[string]volume.Disk // by PV; see ReadDisks
+	Ends  map[string]ClaimEnd    // of awaited claims; see readClaims
 
 	Actions map[string]report.Action // of claims and volumes; see NoteAction
 

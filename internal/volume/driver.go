@@ -14,9 +14,11 @@ type Backup struct {
 	Name            string
 	Cluster         string
 	StorageLocation string
-	Labels          map[string]string
-	SnapshotTimeout time.Duration // csiSnapshotTimeout of the spec
-	Volumes         []Volume
+	// SnapshotLocation is the VolumeSnapshotLocation of native snapshots.
+	SnapshotLocation string
+	Labels           map[string]string
+	SnapshotTimeout  time.Duration // csiSnapshotTimeout of the spec
+	Volumes          []Volume
 }
 
 // Snapshot is what became of one volume when its snapshot was asked for. Staging holds
@@ -89,7 +91,7 @@ type Snapshotter interface {
 
 // Driver is one technology by which the data of a backup's volumes is kept.
 type Driver struct {
-	Method Path
+	Method Method
 	Snapshotter
 }
 

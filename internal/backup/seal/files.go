@@ -119,7 +119,7 @@ func (s *sealer) logPlan(l *report.Log) {
 func (s *sealer) logSnapshots(l *report.Log) {
 	for _, e := range s.final.Ended {
 		v := &s.run.Plan.Volumes.Volumes[e.Volume]
-		report.LogEvent(l, e.At, "snapshot taken", "volume", v.PV, "claim", resource.ObjectName(v.Namespace, v.Claim), "path", v.Path, "snapshot", e.Handle(), "failed", e.Failed)
+		report.LogEvent(l, e.At, "snapshot taken", "volume", v.PV, "claim", resource.ObjectName(v.Namespace, v.Claim), "path", v.Method, "snapshot", e.Handle(), "failed", e.Failed)
 	}
 }
 

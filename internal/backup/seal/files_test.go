@@ -18,10 +18,10 @@ func ending() (*backup.Plan, *backup.FinalVolumes) {
 	p.Volumes.Location = "aws"
 	v := p.Volumes.Volumes
 	v[0].VolumeID, v[0].ReclaimPolicy, v[0].Zone = "vol-0", "Delete", "a"
-	v[2].Path, v[2].SkipReason = volume.Skip, "unwanted"
+	v[2].Method, v[2].SkipReason = volume.MethodNone, "unwanted"
 	v[3].VolumeID, v[3].Zone = "vol-3", "b"
 	v[1].Driver, v[4].Driver = "d", "d"
-	v[5].PV, v[5].Path = "", volume.Skip
+	v[5].PV, v[5].Method = "", volume.MethodNone
 	at := time.Unix(1000, 0).UTC()
 	return p, &backup.FinalVolumes{Hooks: contract.HookCounts{Attempted: 3, Failed: 1}, Ended: []volume.EndedSnapshot{
 		{Snapshot: volume.Snapshot{Volume: 0, At: at, ID: "snap-0", Type: "io2", IOPS: 500, Zone: "c"}, Completed: &at},
@@ -38,15 +38,15 @@ func TestVolumeInfos(t *testing.T) {
 		t.Fatalf("%d entries", len(got))
 	}
 	for i, want := range []struct {
-		method  volume.Method
+		method  volume.VeleroMethod
 		result  volume.Result
 		skipped bool
 	}{
-		{volume.MethodNative, volume.Succeeded, false},
-		{volume.MethodCSI, volume.Succeeded, false},
+		{volume.VeleroNative, volume.Succeeded, false},
+		{volume.VeleroCSI, volume.Succeeded, false},
 		{"", "", true},
-		{volume.MethodNative, volume.Failed, false},
-		{volume.MethodCSI, volume.Failed, false},
+		{volume.VeleroNative, volume.Failed, false},
+		{volume.VeleroCSI, volume.Failed, false},
 	} {
 		g := got[i]
 		if g.BackupMethod != want.method || g.Result != want.result || g.Skipped != want.skipped || g.PVName != p.Volumes.Volumes[i].PV {

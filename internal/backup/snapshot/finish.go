@@ -153,10 +153,10 @@ func (f *finisher) failSnapshot(e *volume.EndedSnapshot, why string) {
 // comes before discardIncomplete, because a snapshot that cannot be retained has failed and
 // is deleted.
 func (f *finisher) retainCompleted(ctx context.Context) error {
-	completed := map[volume.Path][]volume.Snapshot{}
+	completed := map[volume.Method][]volume.Snapshot{}
 	for _, e := range f.final.Ended {
 		if e.Failed == "" {
-			method := f.o.Plan.Volumes.Volumes[e.Volume].Path
+			method := f.o.Plan.Volumes.Volumes[e.Volume].Method
 			completed[method] = append(completed[method], e.Snapshot)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // groupsByMethod splits the groups of the unit by the method that keeps their volumes.
-func (s *unitSnapshot) groupsByMethod() map[volume.Path][][]int {
-	out := map[volume.Path][][]int{}
+func (s *unitSnapshot) groupsByMethod() map[volume.Method][][]int {
+	out := map[volume.Method][][]int{}
 	for _, g := range s.unit.Groups {
 		for method, part := range backup.SplitByMethod(s.run.Plan.Volumes.Volumes, g) {
 			out[method] = append(out[method], part)

@@ -50,7 +50,7 @@ func attemptUnit(ctx context.Context, b *backup.Service, o *backup.Run, unit int
 	if err != nil {
 		return backup.UnitResult{}, err
 	}
-	s := &unitSnapshot{run: o, unit: &o.Plan.Volumes.Units[unit], quiescer: q, barred: map[volume.Path]bool{}, attempt: attempt}
+	s := &unitSnapshot{run: o, unit: &o.Plan.Volumes.Units[unit], quiescer: q, barred: map[volume.Method]bool{}, attempt: attempt}
 	defer s.releaseReservations()
 	if err := s.reuseEarlier(ctx, drivers, began, resumed); err != nil {
 		return backup.UnitResult{}, err
@@ -70,8 +70,8 @@ type unitSnapshot struct {
 	unit     *backup.Unit
 	quiescer *quiesce.Quiescer
 
-	attempt      int32                // number of the attempt, from 1
-	barred       map[volume.Path]bool // methods by which no snapshots are taken
+	attempt      int32                  // number of the attempt, from 1
+	barred       map[volume.Method]bool // methods by which no snapshots are taken
 	reservations []volume.Reservation
 	mu           sync.Mutex
 	snapshots    []volume.Snapshot // of volumes that have one or will have none

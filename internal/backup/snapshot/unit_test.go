@@ -19,7 +19,7 @@ import (
 // unit, and nothing is reserved.
 func TestNoCapacityIsOfTheVolumes(t *testing.T) {
 	s := &unitSnapshot{run: &backup.Run{Plan: *backuptest.Plan("cc")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}}, quiescer: &quiesce.Quiescer{}}
-	err := s.reserveCapacity(t.Context(), volume.Drivers{{Method: volume.CSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
+	err := s.reserveCapacity(t.Context(), volume.Drivers{{Method: volume.MethodCSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
 	if err != nil || len(s.reservations) != 0 || len(s.snapshots) != 2 || !strings.Contains(s.snapshots[0].Failed, "no room") {
 		t.Errorf("%v, %+v", err, s.snapshots)
 	}
@@ -111,18 +111,18 @@ func TestReuseOfALostAttempt(t *testing.T) {
 			unit := backup.Unit{Groups: [][]int{{0, 1}}, Pods: []backup.PodHooks{{Namespace: "shop", Name: "db"}}}
 			driver := &fakeDriver{have: tc.have, refuses: tc.refuses}
 			s := &unitSnapshot{
-				run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &unit, barred: map[volume.Path]bool{}, attempt: 2,
+				run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &unit, barred: map[volume.Method]bool{}, attempt: 2,
 			}
 			s.run.Plan.Volumes.Units = []backup.Unit{unit}
 			s.quiescer = quiesce.New(&backup.Service{}, s.run, 0)
-			err := s.reuseEarlier(t.Context(), volume.Drivers{{Method: volume.Native, Snapshotter: driver}}, unquiesced, true)
+			err := s.reuseEarlier(t.Context(), volume.Drivers{{Method: volume.MethodNative, Snapshotter: driver}}, unquiesced, true)
 			if wantErr := errors.Is(tc.refuses, errPassing); (err != nil) != wantErr {
 				t.Fatalf("%v", err)
 			}
 			if reused := s.quiescer.IsReused(); reused != tc.reused || reused == (len(driver.forgotten) > 0) {
 				t.Errorf("reused %t, forgot %v", reused, driver.forgotten)
 			}
-			if len(s.snapshots) != tc.failed || s.barred[volume.Native] != (tc.failed > 0) {
+			if len(s.snapshots) != tc.failed || s.barred[volume.MethodNative] != (tc.failed > 0) {
 				t.Errorf("failed %+v, barred %v", s.snapshots, s.barred)
 			}
 		})

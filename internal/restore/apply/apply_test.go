@@ -16,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 )
 
 // newRun is a restore named "r" of stored objects, which has just begun.
@@ -28,7 +29,7 @@ func newRun(t *testing.T, spec velerov1.RestoreSpec, dryRun bool, objs ...restor
 
 func newTestService(t *testing.T, s *kubetest.Server) *restore.Service {
 	t.Helper()
-	r := &restore.Service{Kube: s.Client(), Config: &config.Config{}, Rules: resource.NewRegistry()}
+	r := &restore.Service{Kube: s.Client(), Config: &config.Config{}, Rules: resource.NewRegistry(), Technologies: drivers.All(drivers.Dependencies{})}
 	r.Config.Limits.ApplyConcurrency = 8
 	return r
 }

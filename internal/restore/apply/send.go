@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
 // send carries out a decision. What the server does not want of the object is part of
@@ -44,7 +44,7 @@ func (a *applier) createObject(ctx context.Context, want *desired) (outcome, err
 	if err != nil {
 		return failedOutcome(report.ObjectInvalid, err), nil
 	}
-	if err = a.createClaimSnapshot(ctx, want); err == nil {
+	if err = a.createClaimSource(ctx, want); err == nil {
 		err = a.createInNamespace(ctx, want.resource, want.entry.Namespace, want.namespace, body)
 	}
 	switch {
@@ -71,32 +71,30 @@ func (a *applier) createInNamespace(ctx context.Context, res kube.Resource, sour
 	return err
 }
 
-// createClaimSnapshot makes the snapshot that a claim is filled from, just before the
-// claim: a content that stands for the snapshot at the provider, and a VolumeSnapshot
-// bound to it. Their names derive from the restore's uid, so a repeat finds them. They
-// stay, as with Velero.
-func (a *applier) createClaimSnapshot(ctx context.Context, want *desired) error {
+// createClaimSource makes the objects that a claim is filled from, just before the claim:
+// its namespace can be made by now. A repeat finds them by their names. They stay, as with
+// Velero.
+func (a *applier) createClaimSource(ctx context.Context, want *desired) error {
 	e := want.entry
 	if e.Resource != resource.PersistentVolumeClaims {
 		return nil
 	}
 	v := a.run.Index.Claims[resource.ObjectName(e.Namespace, e.Name)]
-	if v == nil || !v.Selected || v.Way != restore.WayCSI {
+	if v == nil || !v.HasData() {
 		return nil
 	}
-	for _, o := range []struct {
-		resource  kube.Resource
-		namespace string
-		object    any
-	}{
-		{kube.VolumeSnapshotContents(), "", a.run.Content(v)},
-		{kube.VolumeSnapshots(), want.namespace, a.run.Snapshot(v)},
-	} {
-		body, err := json.Marshal(o.object)
-		if err != nil {
-			return fmt.Errorf("encode %s: %w", o.resource.GroupResource(), err)
-		}
-		err = a.createInNamespace(ctx, o.resource, e.Namespace, o.namespace, body)
+	driver, err := a.service.RestorerOf(a.run.ForDrivers(), v)
+	if err != nil {
+		return err
+	}
+	objects, err := driver.ClaimObjects(v)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		of := schema.ParseGroupResource(o.Key.Resource)
+		res := kube.Resource{Group: of.Group, Version: o.Key.Version, Name: of.Resource, Namespaced: o.Key.Namespace != ""}
+		err := a.createInNamespace(ctx, res, e.Namespace, o.Key.Namespace, o.Body)
 		if err != nil && !kube.IsAlreadyExists(err) {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 func updatePolicy() velerov1.RestoreSpec {
@@ -388,9 +389,9 @@ func TestClaimFilledFromASnapshot(t *testing.T) {
 func newClaimRun(t *testing.T, dryRun bool) *restore.Run {
 	t.Helper()
 	run := newRun(t, velerov1.RestoreSpec{}, dryRun, restoretest.Stored{Key: "persistentvolumeclaims n/c", Rest: `,"apiVersion":"v1","kind":"PersistentVolumeClaim","spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}`})
-	run.Plan.Volumes = &restore.Volumes{Volumes: []restore.Volume{{
-		Namespace: "n", Claim: "c", Target: "n", Way: restore.WayCSI, Selected: true, Class: "fast", Capacity: 1 << 30,
-		Snapshot: &restore.SnapshotPlan{Name: "snap", Handle: "snap-1", Driver: "d"},
+	run.Plan.Volumes = &restore.Volumes{Volumes: []volume.Restore{{
+		Namespace: "n", Claim: "c", Target: "n", Disposition: volume.ProvisionBy(volume.MethodCSI), Selected: true, Class: "fast", Capacity: 1 << 30,
+		Snapshot: &volume.SnapshotPlan{Name: "snap", Handle: "snap-1", Driver: "d"},
 	}}}
 	run.Index = run.Plan.Volumes.Index()
 	return run

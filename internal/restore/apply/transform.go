@@ -94,7 +94,7 @@ func (t *transformer) transform(o storedObject) (want *desired, ended *outcome) 
 	if !t.run.Selects(e.Key, resource.LabelsOf(want.object)) {
 		return want, &outcome{}
 	}
-	if text := t.run.NoDisk(e.Resource, e.Namespace, e.Name); text != "" {
+	if text := t.run.WhyNoDisk(e.Resource, e.Namespace, e.Name); text != "" {
 		return want, endWith(failedOutcome(report.VolumeNotRestored, errors.New(text)))
 	}
 	if ended = t.applyRules(want); ended != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 const (
@@ -105,7 +106,7 @@ func TestTransform(t *testing.T) {
 		"a volume whose disk was not made": {
 			stored: restoretest.Stored{Key: "persistentvolumeclaims n/o", Rest: `,"apiVersion":"v1","kind":"PersistentVolumeClaim"`},
 			change: func(r *restore.Run) {
-				r.Plan.Volumes = &restore.Volumes{Volumes: []restore.Volume{{PV: "pv", Namespace: "n", Claim: "o", Target: "n", Way: restore.WayNative, Selected: true, Disk: &restore.DiskPlan{}}}}
+				r.Plan.Volumes = &restore.Volumes{Volumes: []volume.Restore{{PV: "pv", Namespace: "n", Claim: "o", Target: "n", Disposition: volume.ProvisionBy(volume.MethodNative), Selected: true, Disk: &volume.DiskPlan{}}}}
 				r.Index = r.Plan.Volumes.Index()
 			},
 			action: "failed", reasons: []string{"VOLUME_NOT_RESTORED error"}, words: "no volume was made of snapshot",

@@ -1,5 +1,3 @@
-// Package native keeps the data of EBS volumes as EBS snapshots, through EC2. They are
-// known by their tags; nothing in the cluster stands for them.
 package native
 
 import (

@@ -80,7 +80,7 @@ func (f *forgery) native(ns, claim string) ebs.Snapshot {
 		return err
 	})
 	f.infos = append(f.infos, volume.Info{
-		PVName: pv, PVCName: claim, PVCNamespace: ns, BackupMethod: volume.MethodNative, Result: volume.Succeeded,
+		PVName: pv, PVCName: claim, PVCNamespace: ns, BackupMethod: volume.VeleroNative, Result: volume.Succeeded,
 		Native: &volume.NativeInfo{SnapshotHandle: snap.ID, VolumeType: found[id].Type, VolumeAZ: found[id].Zone, IOPS: "0", Phase: volume.PhaseCompleted},
 		PV:     &volume.PVInfo{ReclaimPolicy: textAt(object, "spec", "persistentVolumeReclaimPolicy")},
 	})
@@ -117,7 +117,7 @@ func (f *forgery) csi(ns, claim, class string) (handle string) {
 	handle = textAt(vsc, "status", "snapshotHandle")
 	ready := true
 	f.infos = append(f.infos, volume.Info{
-		PVName: textAt(pv, "metadata", "name"), PVCName: claim, PVCNamespace: ns, BackupMethod: volume.MethodCSI, Result: volume.Succeeded,
+		PVName: textAt(pv, "metadata", "name"), PVCName: claim, PVCNamespace: ns, BackupMethod: volume.VeleroCSI, Result: volume.Succeeded,
 		CSI: &volume.CSIInfo{SnapshotHandle: handle, Driver: textAt(vsc, "spec", "driver"), VSCName: content, Size: 2 << 30, ReadyToUse: &ready},
 		PV:  &volume.PVInfo{ReclaimPolicy: "Retain", Labels: map[string]string{"team": "books", "topology.kubernetes.io/zone": "elsewhere"}},
 	})

@@ -1,4 +1,4 @@
-package volumes
+package csi
 
 import (
 	"encoding/json"
@@ -14,12 +14,10 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // contentServer keeps contents, as far as a probe uses them, and says about each what
@@ -90,7 +88,7 @@ func (s *contentServer) status(w http.ResponseWriter, code int, reason string) {
 }
 
 // probing is a restore of claims that are filled from snapshots of these handles.
-func probing(t *testing.T, s *contentServer, handles ...string) (*restore.Service, *restore.Run, *restore.Volumes) {
+func probing(t *testing.T, s *contentServer, times probeTimes, handles ...string) (*Restorer, []*volume.Restore) {
 	t.Helper()
 	s.objects, s.ready = map[string]snapshotv1.VolumeSnapshotContent{}, map[string]time.Time{}
 	server := httptest.NewServer(s)
@@ -100,22 +98,18 @@ func probing(t *testing.T, s *contentServer, handles ...string) (*restore.Servic
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	cfg := &config.Config{}
-	cfg.Limits.ApplyConcurrency = 4
-	ses := &restore.Run{}
-	ses.Restore.Name, ses.Archive.Backup = "r", "b"
-	plan := &restore.Volumes{}
+	var all []*volume.Restore
 	for _, h := range handles {
-		plan.Volumes = append(plan.Volumes, restore.Volume{
-			PV: "pv-" + h, Namespace: "shop", Claim: h, Target: "copy", Way: restore.WayCSI, Selected: true,
-			Snapshot: &restore.SnapshotPlan{Name: "name-" + h, Handle: h, Driver: "csi.example.org"},
+		all = append(all, &volume.Restore{
+			PV: "pv-" + h, Namespace: "shop", Claim: h, Target: "copy", Disposition: volume.ProvisionBy(volume.MethodCSI), Selected: true,
+			Snapshot: &volume.SnapshotPlan{Name: "name-" + h, Handle: h, Driver: "csi.example.org"},
 		})
 	}
-	return &restore.Service{Config: cfg, Kube: client}, ses, plan
+	return &Restorer{Kube: client, Run: volume.RestoreRun{Name: "r", Backup: "b"}, Window: 4, probe: times}, all
 }
 
 func quickProbe() probeTimes {
-	return probeTimes{answer: 1500 * time.Millisecond, insist: 300 * time.Millisecond, every: 20 * time.Millisecond}
+	return probeTimes{answer: 1500 * time.Millisecond, insist: 300 * time.Millisecond, pause: 20 * time.Millisecond}
 }
 
 func TestProbe(t *testing.T) {
@@ -139,23 +133,23 @@ func TestProbe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := &contentServer{says: tc.says}
-			r, s, plan := probing(t, server, "h1", "h2")
+			r, all := probing(t, server, times, "h1", "h2")
 			began := time.Now()
-			reasons, err := probeSnapshots(t.Context(), r, s, plan, times)
+			found, err := r.Probe(t.Context(), all)
 			if took := time.Since(began); took < tc.least || took > tc.least+time.Second {
 				t.Errorf("took %s, want %s", took, tc.least)
 			}
 			if tc.kind != "" {
-				if failure.TypeOf(err) != tc.kind || !strings.Contains(err.Error(), tc.text) || !strings.Contains(err.Error(), "--restore-volumes=false") {
-					t.Errorf("%s: %v", failure.TypeOf(err), err)
+				if kind, text := refusalsOf(found); err != nil || kind != tc.kind || !strings.Contains(text, tc.text) || !strings.Contains(text, "--restore-volumes=false") {
+					t.Errorf("%v, %s: %s", err, kind, text)
 				}
 				return
 			}
-			if err != nil || len(reasons) != len(tc.reasons) {
-				t.Fatalf("%v, %v", reasons, err)
+			if err != nil || len(found.Reasons) != len(tc.reasons) || len(found.Refusals) > 0 {
+				t.Fatalf("%+v, %v", found, err)
 			}
 			for i, want := range tc.reasons {
-				if got := reasons[i]; got.Code != report.SnapshotUnchecked || !strings.Contains(got.Message, want) || got.Name != "h2" || got.Namespace != "copy" {
+				if got := found.Reasons[i]; got.Code != report.SnapshotUnchecked || !strings.Contains(got.Message, want) || got.Name != "h2" || got.Namespace != "copy" {
 					t.Errorf("%+v", got)
 				}
 			}
@@ -168,38 +162,36 @@ func TestProbe(t *testing.T) {
 func TestProbeIsPatient(t *testing.T) {
 	const ready = `{"readyToUse":true}`
 	server := &contentServer{says: map[string]string{"h1": ready, "h2": ready, "h3": ready}, slow: 500 * time.Millisecond}
-	r, s, plan := probing(t, server, "h1", "h2", "h3")
 	times := quickProbe()
 	times.answer = time.Second
-	if reasons, err := probeSnapshots(t.Context(), r, s, plan, times); err != nil || len(reasons) > 0 {
-		t.Errorf("%v %v", reasons, err)
+	r, all := probing(t, server, times, "h1", "h2", "h3")
+	if found, err := r.Probe(t.Context(), all); err != nil || len(found.Reasons)+len(found.Refusals) > 0 {
+		t.Errorf("%+v %v", found, err)
 	}
 }
 
-// TestProbeRepeats: contents that an earlier attempt made are used, what EC2 knows is
-// not asked of the driver, and a dry run makes nothing.
+// TestProbeRepeats: contents that an earlier attempt made are used, and what EC2 knows is
+// not asked of the driver.
 func TestProbeRepeats(t *testing.T) {
-	times := quickProbe()
 	server := &contentServer{says: map[string]string{"h1": `{"readyToUse":true}`}}
-	r, s, plan := probing(t, server, "h1", "h2")
-	plan.Volumes[1].Snapshot.Known = true
+	r, all := probing(t, server, quickProbe(), "h1", "h2")
+	all[1].Snapshot.Known = true
 	for range 2 {
-		if reasons, err := probeSnapshots(t.Context(), r, s, plan, times); err != nil || len(reasons) > 0 {
-			t.Fatalf("%v %v", reasons, err)
+		if found, err := r.Probe(t.Context(), all); err != nil || len(found.Reasons)+len(found.Refusals) > 0 {
+			t.Fatalf("%+v %v", found, err)
 		}
 	}
-	s.Restore.DryRun, plan.Volumes[1].Snapshot.Known = true, false
-	if _, err := probeSnapshots(t.Context(), r, s, plan, times); err != nil || server.made != 1 {
-		t.Errorf("%v, %d made", err, server.made)
+	if server.made != 1 {
+		t.Errorf("%d made", server.made)
 	}
 }
 
 // TestSweepContents deletes what no snapshot is bound to, now or in a moment.
 func TestSweepContents(t *testing.T) {
 	server := &contentServer{says: map[string]string{"h1": `{}`, "h2": `{}`, "h3": `{}`}, snap: map[string]bool{"name-h2": true}}
-	r, s, plan := probing(t, server, "h1", "h2", "h3", "h4")
-	for i := range plan.Volumes[:3] {
-		c := s.Content(&plan.Volumes[i])
+	r, all := probing(t, server, quickProbe(), "h1", "h2", "h3", "h4")
+	for i := range all[:3] {
+		c := r.restoredContent(all[i])
 		if i == 2 {
 			c.Spec.VolumeSnapshotRef.UID = "bound"
 		}
@@ -208,7 +200,7 @@ func TestSweepContents(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if err := sweepContents(t.Context(), r, "r", plan); err != nil {
+		if err := r.Sweep(t.Context(), all, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
-package volumes
+package csi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,15 +19,13 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
-// ec2Of serves a simulated EC2 of one region and returns a configuration with one
-// location for each user, and an opener of locations.
-func ec2Of(t *testing.T, users ...ebssim.User) (*config.Config, *location.Set) {
+// ec2Of serves a simulated EC2 of one region, with one location for each user.
+func ec2Of(t *testing.T, users ...ebssim.User) *location.Set {
 	t.Helper()
 	limits := ebssim.Fast()
 	sim, err := ebssim.New(ebssim.Options{Dir: t.TempDir(), Region: "us-east-1", Limits: &limits, Users: users})
@@ -49,7 +48,7 @@ func ec2Of(t *testing.T, users ...ebssim.User) (*config.Config, *location.Set) {
 			Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": "us-east-1", "credentialsFile": file}},
 		})
 	}
-	return cfg, location.New(cfg, func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
+	return location.New(cfg, func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
 		return ebs.Open(ctx, l, ebs.Options{Attempts: 1})
 	})
 }
@@ -63,19 +62,29 @@ func user(name string, policies ...string) ebssim.User {
 }
 
 // asking plans the restore of one claim from a CSI snapshot.
-func asking(t *testing.T, handle, driver, nodeRegion string, users ...ebssim.User) *volumePlanner {
+func asking(t *testing.T, handle, driver, nodeRegion string, users ...ebssim.User) (*checker, *volume.Restore) {
 	t.Helper()
-	cfg, locations := ec2Of(t, users...)
-	p := &volumePlanner{r: &restore.Service{Config: cfg, Snapshots: locations}, facts: &volumeFacts{volumes: map[string]corev1.PersistentVolume{}}, plan: &restore.Volumes{}}
 	node := corev1.Node{}
 	if nodeRegion != "" {
 		node.Labels = map[string]string{corev1.LabelTopologyRegion: nodeRegion}
 	}
-	p.listed = []corev1.Node{node}
-	p.plan.Volumes = []restore.Volume{{
-		PV: "pv", Namespace: "shop", Claim: "data", Way: restore.WayCSI, Selected: true, Snapshot: &restore.SnapshotPlan{Handle: handle, Driver: driver},
+	c := &checker{Restorer: &Restorer{Locations: ec2Of(t, users...)}, view: volume.View{
+		Facts: volume.NewFacts(),
+		Nodes: func(context.Context) ([]corev1.Node, error) { return []corev1.Node{node}, nil },
 	}}
-	return p
+	return c, &volume.Restore{
+		PV: "pv", Namespace: "shop", Claim: "data", Disposition: volume.ProvisionBy(volume.MethodCSI), Selected: true,
+		Snapshot: &volume.SnapshotPlan{Handle: handle, Driver: driver},
+	}
+}
+
+// refusalsOf are the kind of the first refusal, and the texts of all.
+func refusalsOf(f volume.Findings) (kind, text string) {
+	var texts []string
+	for _, r := range f.Refusals {
+		kind, texts = cmp.Or(kind, r.Kind), append(texts, r.Text)
+	}
+	return kind, strings.Join(texts, "; ")
 }
 
 // TestHandlesAskedOfEC2: only where all that the driver may see was searched, a
@@ -101,21 +110,21 @@ func TestHandlesAskedOfEC2(t *testing.T) {
 		"no location, and handle bad": {"0815", volume.DriverEBS, "us-east-1", nil, contract.ErrTypeInvalid, "claim shop/data", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := asking(t, tc.handle, tc.driver, tc.region, tc.users...)
-			if err := p.handles(t.Context()); err != nil {
+			p, v := asking(t, tc.handle, tc.driver, tc.region, tc.users...)
+			if err := p.checkHandles(t.Context(), []*volume.Restore{v}); err != nil {
 				t.Fatal(err)
 			}
-			if text := strings.Join(p.refused.texts, "; "); p.refused.kind != tc.kind || !strings.Contains(text, tc.refused) || (text == "") != (tc.refused == "") {
-				t.Errorf("refused %q %q", p.refused.kind, text)
+			if kind, text := refusalsOf(p.Findings); kind != tc.kind || !strings.Contains(text, tc.refused) || (text == "") != (tc.refused == "") {
+				t.Errorf("refused %q %q", kind, text)
 			}
-			if known := p.plan.Volumes[0].Snapshot.Known; known != tc.known {
+			if known := v.Snapshot.Known; known != tc.known {
 				t.Errorf("known is %v", known)
 			}
 			switch {
-			case tc.reason == "" && len(p.reasons) > 0:
-				t.Errorf("reasons %v", p.reasons)
-			case tc.reason != "" && (len(p.reasons) != 1 || p.reasons[0].Code != report.SnapshotUnchecked || !strings.Contains(p.reasons[0].Message, tc.reason)):
-				t.Errorf("reasons %v", p.reasons)
+			case tc.reason == "" && len(p.Reasons) > 0:
+				t.Errorf("reasons %v", p.Reasons)
+			case tc.reason != "" && (len(p.Reasons) != 1 || p.Reasons[0].Code != report.SnapshotUnchecked || !strings.Contains(p.Reasons[0].Message, tc.reason)):
+				t.Errorf("reasons %v", p.Reasons)
 			}
 		})
 	}
@@ -123,7 +132,7 @@ func TestHandlesAskedOfEC2(t *testing.T) {
 
 // TestJudge holds what EC2 says against the volume that the claim had.
 func TestJudge(t *testing.T) {
-	pv := *pvOf("Delete")
+	pv := corev1.PersistentVolume{}
 	pv.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: volume.DriverEBS, VolumeHandle: "vol-1"}
 	good := ebs.Snapshot{ID: "snap-1", State: ebs.SnapshotCompleted, VolumeID: "vol-1", Tags: map[string]string{ebs.TagBackup: "of a policy", ebs.TagPV: "another"}}
 	for name, tc := range map[string]struct {
@@ -133,7 +142,7 @@ func TestJudge(t *testing.T) {
 		text   string
 	}{
 		"good":                      {func(*ebs.Snapshot) {}, pv, "", ""},
-		"copied":                    {func(s *ebs.Snapshot) { s.VolumeID = restore.CopiedVolume }, pv, "", ""},
+		"copied":                    {func(s *ebs.Snapshot) { s.VolumeID = location.CopiedVolume }, pv, "", ""},
 		"the volume is not known":   {func(s *ebs.Snapshot) { s.VolumeID = "vol-2" }, corev1.PersistentVolume{}, "", ""},
 		"of another volume":         {func(s *ebs.Snapshot) { s.VolumeID = "vol-2" }, pv, contract.ErrTypeInvalid, "snapshot snap-1 (here) was taken of vol-2, not of vol-1: the ids were mixed up; restore another backup"},
 		"failed":                    {func(s *ebs.Snapshot) { s.State = ebs.SnapshotFailed }, pv, contract.ErrTypeInvalid, `state is "error"; restore another backup`},
@@ -143,11 +152,11 @@ func TestJudge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := good
 			tc.change(&s)
-			p := &volumePlanner{facts: &volumeFacts{volumes: map[string]corev1.PersistentVolume{"pv": tc.pv}}}
-			v := &restore.Volume{PV: "pv", Namespace: "shop", Claim: "data", Snapshot: &restore.SnapshotPlan{Handle: "snap-1"}}
-			p.judge(v, ec2Answer{found: map[string]ebs.Snapshot{"snap-1": s}, where: "here"})
-			if text := strings.Join(p.refused.texts, "; "); p.refused.kind != tc.kind || !strings.Contains(text, tc.text) || (text == "") != (tc.text == "") || !v.Snapshot.Known {
-				t.Errorf("refused %q %q", p.refused.kind, text)
+			p := &checker{view: volume.View{Facts: &volume.Facts{Volumes: map[string]corev1.PersistentVolume{"pv": tc.pv}}}}
+			v := &volume.Restore{PV: "pv", Namespace: "shop", Claim: "data", Snapshot: &volume.SnapshotPlan{Handle: "snap-1"}}
+			p.judgeSnapshot(v, ec2Answer{found: map[string]ebs.Snapshot{"snap-1": s}, where: "here"})
+			if kind, text := refusalsOf(p.Findings); kind != tc.kind || !strings.Contains(text, tc.text) || (text == "") != (tc.text == "") || !v.Snapshot.Known {
+				t.Errorf("refused %q %q", kind, text)
 			}
 		})
 	}

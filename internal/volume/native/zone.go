@@ -1,18 +1,14 @@
-package volumes
+package native
 
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
-
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // labelCompute tells nodes that can mount no EBS volume.
@@ -20,34 +16,6 @@ const (
 	labelCompute   = "eks.amazonaws.com/compute-type"
 	computeFargate = "fargate"
 )
-
-// nodes lists the cluster's nodes, once.
-func (p *volumePlanner) nodes(ctx context.Context) ([]corev1.Node, error) {
-	if p.listed != nil {
-		return p.listed, nil
-	}
-	nodes := []corev1.Node{}
-	err := kube.List(ctx, p.r.Kube, kube.Nodes(), "", "", func(n corev1.Node) error {
-		nodes = append(nodes, n)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list nodes: %w", err)
-	}
-	p.listed = nodes
-	return nodes, nil
-}
-
-// nodeRegions are the regions that the nodes say they are in.
-func nodeRegions(nodes []corev1.Node) map[string]bool {
-	regions := map[string]bool{}
-	for _, n := range nodes {
-		if region := cmp.Or(n.Labels[corev1.LabelTopologyRegion], n.Labels[corev1.LabelFailureDomainBetaRegion]); region != "" {
-			regions[region] = true
-		}
-	}
-	return regions
-}
 
 // nodeZones are the zones of nodes that can mount a volume, sorted.
 func nodeZones(nodes []corev1.Node) []string {
@@ -62,10 +30,10 @@ func nodeZones(nodes []corev1.Node) []string {
 	return slices.Compact(zones)
 }
 
-// placeVolumes chooses a zone for each volume: its old one if there are nodes, else,
+// chooseZones chooses a zone for each volume: its old one if there are nodes, else,
 // for all volumes of its group together, the one that has the fewest of this restore's
 // volumes so far. groups[i] is the group of volume i; zones is sorted and not empty.
-func placeVolumes(old []string, groups []int, zones []string) []string {
+func chooseZones(old []string, groups []int, zones []string) []string {
 	out := make([]string, len(old))
 	load := map[string]int{}
 	chosen := map[int]string{}
@@ -90,25 +58,25 @@ func placeVolumes(old []string, groups []int, zones []string) []string {
 	return out
 }
 
-// groups numbers the sets of volumes that pods of the backup mount together: a pod
+// groupByPods numbers the sets of volumes that pods of the backup mount together: a pod
 // whose volumes are in two zones cannot run. Where every volume keeps its zone, pods
 // are not read.
-func (p *volumePlanner) groups(ctx context.Context, volumes []*restore.Volume, old, zones []string) ([]int, error) {
+func (c *checker) groupByPods(ctx context.Context, volumes []*volume.Restore, old, zones []string) ([]int, error) {
 	out := make([]int, len(volumes))
 	index := map[string]int{}
 	for i, v := range volumes {
 		out[i] = i
-		index[resource.ObjectName(v.Namespace, v.Claim)] = i
+		index[v.ClaimKey()] = i
 	}
 	if !slices.ContainsFunc(old, func(z string) bool { return !slices.Contains(zones, z) }) {
 		return out, nil
 	}
-	err := repository.EachObject(ctx, p.s.Arc, "pods", func(pod corev1.Pod) { join(out, index, pod) })
+	err := c.view.EachPod(ctx, func(pod corev1.Pod) { joinGroups(out, index, pod) })
 	return out, err
 }
 
-// join makes one group of the groups whose volumes a pod mounts.
-func join(groups []int, index map[string]int, pod corev1.Pod) {
+// joinGroups makes one group of the groups whose volumes a pod mounts.
+func joinGroups(groups []int, index map[string]int, pod corev1.Pod) {
 	first := -1
 	for _, v := range pod.Spec.Volumes {
 		if v.PersistentVolumeClaim == nil {

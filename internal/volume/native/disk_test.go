@@ -1,4 +1,4 @@
-package volumes
+package native
 
 import (
 	"errors"
@@ -9,12 +9,11 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-func nativeVolume() *restore.Volume {
-	return &restore.Volume{PV: "pv", Capacity: 10 << 30, Way: restore.WayNative, Selected: true, Disk: &restore.DiskPlan{Type: "gp3", Zone: "a", Name: "pv"}}
+func nativeVolume() *volume.Restore {
+	return &volume.Restore{PV: "pv", Capacity: 10 << 30, Disposition: volume.ProvisionBy(volume.MethodNative), Selected: true, Disk: &volume.DiskPlan{Type: "gp3", Zone: "a", Name: "pv"}}
 }
 
 // TestNoVolumeIsAwaitedForEver: at each time after the volume was asked for, what a
@@ -28,7 +27,7 @@ func TestNoVolumeIsAwaitedForEver(t *testing.T) {
 	encrypted := nativeVolume()
 	encrypted.Disk.Snapshot.Encrypted = true
 	for name, tc := range map[string]struct {
-		v     *restore.Volume
+		v     *volume.Restore
 		looks []look
 		ready bool
 		want  string // the failure after the last look
@@ -38,8 +37,8 @@ func TestNoVolumeIsAwaitedForEver(t *testing.T) {
 		"never shown":               {nativeVolume(), []look{{0, ""}, {quota.VisibleWithin, ""}}, false, "did not show it for 2m0s"},
 		"never shown, encrypted":    {encrypted, []look{{0, ""}, {quota.VisibleWithin, ""}}, false, "may use its key"},
 		"shown late":                {nativeVolume(), []look{{0, ""}, {quota.VisibleWithin - 1, ebs.VolumeCreating}, {quota.VisibleWithin, ""}}, false, ""},
-		"gone":                      {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Minute, ""}, {time.Minute + restore.GoneAfter, ""}}, false, "is gone"},
-		"gone for a moment":         {nativeVolume(), []look{{0, ebs.VolumeCreating}, {1, ""}, {2, ebs.VolumeCreating}, {restore.GoneAfter + 2, ""}}, false, ""},
+		"gone":                      {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Minute, ""}, {time.Minute + goneAfter, ""}}, false, "is gone"},
+		"gone for a moment":         {nativeVolume(), []look{{0, ebs.VolumeCreating}, {1, ""}, {2, ebs.VolumeCreating}, {goneAfter + 2, ""}}, false, ""},
 		"missing at the deadline":   {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Hour, ""}}, false, ""},
 		"creating":                  {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Hour - 1, ebs.VolumeCreating}}, false, ""},
 		"creating for ever":         {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Hour, ebs.VolumeCreating}}, false, `still "creating" after itemOperationTimeout (1h0m0s)`},
@@ -48,16 +47,16 @@ func TestNoVolumeIsAwaitedForEver(t *testing.T) {
 		"available at the deadline": {nativeVolume(), []look{{time.Hour, ebs.VolumeAvailable}}, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := restore.Disk{ID: "vol-1"}.AskedAt(began)
+			d := volume.Disk{ID: "vol-1", Asked: began}
 			for _, l := range tc.looks {
-				d = d.After(ebs.Volume{ID: "vol-1", State: l.state}, l.state != "", tc.v, time.Hour, began.Add(l.at))
+				d = afterLook(d, ebs.Volume{ID: "vol-1", State: l.state}, l.state != "", tc.v, time.Hour, began.Add(l.at))
 			}
 			if d.Ready != tc.ready || !strings.Contains(d.Failed, tc.want) || (d.Failed == "") != (tc.want == "") {
 				t.Errorf("%+v", d)
 			}
 		})
 	}
-	old := restore.Disk{ID: "vol-1"}.After(ebs.Volume{ID: "vol-1", State: ebs.VolumeCreating}, true, nativeVolume(), time.Hour, began)
+	old := afterLook(volume.Disk{ID: "vol-1"}, ebs.Volume{ID: "vol-1", State: ebs.VolumeCreating}, true, nativeVolume(), time.Hour, began)
 	if old.Failed != "" || !old.Asked.Equal(began) {
 		t.Errorf("one that an earlier version asked for: %+v", old)
 	}
@@ -74,14 +73,14 @@ func TestVolumeIsGivenUp(t *testing.T) {
 		"quota":       {ebs.ErrLimit, 1, "why"},
 		"no snapshot": {ebs.ErrNotFound, 1, "why"},
 		"state":       {ebs.ErrState, 1, "why"},
-		"capacity":    {ebs.ErrCapacity, restore.CapacityAttempts, "no capacity for a gp3 volume of 10 GiB in zone a (asked 5 times)"},
-		"failing":     {ebs.ErrUnavailable, native.CreateAttempts, "EC2 failed 8 times to make it in zone a"},
-		"unknown":     {nil, native.CreateAttempts, "EC2 failed 8 times"},
+		"capacity":    {ebs.ErrCapacity, capacityAttempts, "no capacity for a gp3 volume of 10 GiB in zone a (asked 5 times)"},
+		"failing":     {ebs.ErrUnavailable, CreateAttempts, "EC2 failed 8 times to make it in zone a"},
+		"unknown":     {nil, CreateAttempts, "EC2 failed 8 times"},
 	} {
 		err := awserr.Fail("CreateVolume", "snap-1", tc.kind, "why")
-		d := restore.Disk{}
-		for !d.Settled() && d.Tries < 100 {
-			d = d.Refused(nativeVolume(), err)
+		d := volume.Disk{}
+		for !d.IsSettled() && d.Tries < 100 {
+			d = afterRefusal(d, nativeVolume(), err)
 		}
 		if d.Tries != tc.tries || !strings.Contains(d.Failed, tc.want) || !strings.Contains(d.Failed, "why") {
 			t.Errorf("%s: %+v", name, d)
@@ -98,7 +97,7 @@ func TestWhatConcernsAllVolumes(t *testing.T) {
 		false: {awserr.Fail("CreateVolume", "", ebs.ErrUnavailable, "x"), awserr.Fail("CreateVolume", "", ebs.ErrCapacity, "x")},
 	} {
 		for _, err := range errs {
-			if restore.OfAll(err) != want {
+			if concernsAll(err) != want {
 				t.Errorf("%v", err)
 			}
 		}
@@ -106,7 +105,7 @@ func TestWhatConcernsAllVolumes(t *testing.T) {
 }
 
 func TestStuckVolumes(t *testing.T) {
-	got := stuck(map[string]restore.Disk{"a": {ID: "vol-1", Failed: "late"}, "b": {ID: "vol-2"}, "c": {Failed: "no quota"}})
+	got := undeletable(map[string]volume.Disk{"a": {ID: "vol-1", Failed: "late"}, "b": {ID: "vol-2"}, "c": {Failed: "no quota"}})
 	if len(got) != 1 || !got["vol-1"] {
 		t.Errorf("%v", got)
 	}
