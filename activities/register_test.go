@@ -55,10 +55,11 @@ func TestTyped(t *testing.T) {
 		kind  string
 		final bool
 	}{
-		"bad input":       {failure.Invalid("name: empty"), contract.ErrTypeInvalid, true},
-		"wrapped":         {fmt.Errorf("open: %w", failure.NotFound("no backup")), contract.ErrTypeNotFound, true},
-		"damaged archive": {fmt.Errorf("read: %w", archive.ErrCorrupt), contract.ErrTypeCorrupt, true},
-		"passing":         {errors.New("connection reset"), "Transient", false},
+		"bad input":        {failure.Invalid("name: empty"), contract.ErrTypeInvalid, true},
+		"wrapped":          {fmt.Errorf("open: %w", failure.NotFound("no backup")), contract.ErrTypeNotFound, true},
+		"damaged archive":  {fmt.Errorf("read: %w", archive.ErrCorrupt), contract.ErrTypeCorrupt, true},
+		"another worker's": {fmt.Errorf("open: %w", failure.WrongWorker("not this cluster")), contract.ErrTypeWrongWorker, false},
+		"passing":          {errors.New("connection reset"), "Transient", false},
 	} {
 		var got *temporal.ApplicationError
 		if err := typed(t.Context(), tc.err); !errors.As(err, &got) || got.Type() != tc.kind || got.NonRetryable() != tc.final || got.Message() != tc.err.Error() {

@@ -187,7 +187,7 @@ func registerAll(w worker.Worker, cfg *config.Config, kc *kube.Client, tc *tempo
 	snapshots := location.New(cfg, location.OpenEBS(cfg, secret))
 	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc}}).Register(w)
 	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}}).Register(w)
-	(&activities.Delete{Runner: &deletion.Runner{Locations: locations, Snapshots: snapshots, Deleters: volumeDeleters(kc, snapshots)}}).Register(w)
+	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: volumeDeleters(kc, snapshots)}}).Register(w)
 	(&activities.Catalog{Reader: &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}}).Register(w)
 }
 

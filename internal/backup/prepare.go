@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -35,6 +36,10 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 	if err != nil {
 		return contract.BackupPlan{}, locationError(bsl, fmt.Errorf("probe conditional writes: %w", err))
 	}
+	bound, err := binding.Begin(ctx, s.Kube, s.Locations, bsl, st)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
 	if err := s.lockName(ctx, st, in, abandon); err != nil {
 		return contract.BackupPlan{}, err
 	}
@@ -42,7 +47,7 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
-	doc.Conditional = conditional
+	doc.Conditional, doc.Binding = conditional, bound
 	if !conditional {
 		doc.Reasons = append(doc.Reasons, report.New(report.StoreDegraded,
 			fmt.Sprintf("location %s does not honour conditional writes: two backups of one name that start in the same second are not told apart", bsl.Name)))
@@ -67,7 +72,7 @@ func (s *Service) planSummary(doc *Plan, total int64) contract.BackupPlan {
 		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
 		Schedule: doc.Backup.Labels[repository.LabelSchedule], Warnings: n.Warnings, Errors: n.Errors,
 		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshotCount(),
-		UnitTime: doc.unitTime(s.Config.Limits.PendingSnapshots),
+		UnitTime: doc.unitTime(s.Config.Limits.PendingSnapshots), Binding: doc.Binding,
 	}
 }
 

@@ -162,6 +162,8 @@ type DeletePlan struct {
 	// Unread says what of the backup could not be read, so that snapshots that only
 	// it names are left.
 	Unread []string `json:"unread,omitempty"`
+
+	Binding Binding `json:"binding,omitzero"`
 }
 
 // DeleteResult says what was removed.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -42,11 +43,11 @@ func differs(planned, actual Record) string {
 // Finish writes the results of a restore, or the plan of a dry run. It may repeat.
 // The document comes last: a restore with it is whole.
 func (r *Service) Finish(ctx context.Context, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
-	s, err := r.Planned(ctx, in.Archive.Ref)
+	s, err := r.openStaged(ctx, in.Archive.Ref)
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
-	if err := errors.Join(s.ReadDisks(ctx), s.readClaims(ctx)); err != nil {
+	if err := errors.Join(s.readPlan(ctx), s.ReadDisks(ctx), s.readClaims(ctx)); err != nil {
 		return contract.RestoreResult{}, err
 	}
 	f, err := s.fold(ctx)
@@ -225,6 +226,9 @@ type sweeper func(ctx context.Context, stage repository.Staging, ref contract.Re
 // because staging tells where they are. A restore that ended before it was known where
 // its backup lies may have left files in any location. It may repeat.
 func (r *Service) Abandon(ctx context.Context, in contract.AbandonRestoreInput, sweep sweeper) (contract.Nothing, error) {
+	if err := r.Locations.CheckPlace(in.Ref.Location, in.Ref.Binding.Place); err != nil {
+		return contract.Nothing{}, err
+	}
 	r.opened.Drop(in.Ref.UID)
 	named, err := r.Locations.Named(in.Ref.Location)
 	if failure.TypeOf(err) != "" {
@@ -242,6 +246,9 @@ func (r *Service) clear(ctx context.Context, from *velerov1.BackupStorageLocatio
 	if err == nil {
 		stage := repository.NewStaging(st, ref.UID)
 		if ref.Location != "" { // else it was never planned
+			if err := binding.CheckCluster(ctx, r.Kube, ref.Binding); err != nil {
+				return err
+			}
 			if err := sweep(ctx, stage, ref); err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/quiesce"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -19,7 +20,7 @@ import (
 // not be, for the run itself and for one that takes its name over. It may repeat, and
 // spares a backup that was committed.
 func Abandon(ctx context.Context, b *backup.Service, ref contract.BackupRef) error {
-	o, err := b.Open(ctx, ref)
+	o, err := b.OpenStaged(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // it was not planned, or an attempt of Commit has cleared staging
 	}
@@ -37,12 +38,27 @@ func Abandon(ctx context.Context, b *backup.Service, ref contract.BackupRef) err
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, archive.ErrCorrupt) {
 		return err
 	}
+	if err := resumePods(ctx, b, o); err != nil {
+		return err
+	}
+	return dropSnapshots(ctx, b, o)
+}
+
+// resumePods thaws what is frozen. The pods of a cluster that this one replaces are gone;
+// those of the same names here were never frozen.
+func resumePods(ctx context.Context, b *backup.Service, o *backup.Run) error {
+	if gone := b.Config.ReplacesCluster; gone != "" && gone == o.Plan.Binding.Cluster {
+		return nil
+	}
+	if err := binding.CheckCluster(ctx, b.Kube, o.Plan.Binding); err != nil {
+		return err
+	}
 	for unit := range o.Plan.Volumes.Units {
 		if _, err := quiesce.New(b, o, unit).Resume(ctx); err != nil {
 			return err
 		}
 	}
-	return dropSnapshots(ctx, b, o)
+	return nil
 }
 
 // dropSnapshots deletes all snapshots of the backup.
