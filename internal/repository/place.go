@@ -8,6 +8,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 )
 
@@ -30,10 +31,10 @@ func PlaceDigest(bsl *velerov1.BackupStorageLocation) string {
 
 // ConfigurationDigest is a short digest of the names and places of all locations: workers
 // with the same one answer reads alike.
-func (l *Locations) ConfigurationDigest() string {
+func ConfigurationDigest(cfg *config.Config) string {
 	var all []string
-	for i := range l.cfg.BackupStorageLocations {
-		bsl := &l.cfg.BackupStorageLocations[i]
+	for i := range cfg.BackupStorageLocations {
+		bsl := &cfg.BackupStorageLocations[i]
 		all = append(all, bsl.Name+" "+PlaceDigest(bsl))
 	}
 	slices.Sort(all)
