@@ -105,7 +105,10 @@ func typed(ctx context.Context, err error) error {
 		return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
 	}
 	if failure.IsWrongWorker(err) {
-		return leaveToOthers(ctx, err)
+		if activity.IsActivity(ctx) {
+			activity.GetLogger(ctx).Warn("left to another worker", "reason", err.Error())
+		}
+		return leaveToOthers(attemptOf(ctx), err)
 	}
 	return temporal.NewApplicationError(err.Error(), "Transient")
 }
@@ -121,11 +124,7 @@ const (
 
 // leaveToOthers is the error of a worker whose run it is not: another takes it. Where none
 // does, the run ends.
-func leaveToOthers(ctx context.Context, err error) error {
-	attempt := attemptOf(ctx)
-	if activity.IsActivity(ctx) {
-		activity.GetLogger(ctx).Warn("left to another worker", "reason", err.Error())
-	}
+func leaveToOthers(attempt int32, err error) error {
 	if attempt >= offers {
 		text := fmt.Sprintf("%s; no such worker took it in %d attempts", err, attempt)
 		return temporal.NewNonRetryableApplicationError(text, contract.ErrTypeWrongWorker, nil)

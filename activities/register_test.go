@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
@@ -73,5 +74,27 @@ func TestTyped(t *testing.T) {
 	cancel()
 	if err := typed(ended, failure.Invalid("x")); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended: %v", err)
+	}
+}
+
+// A run that is not this worker's is offered to others for minutes, soon at first, then
+// less often, and not for hours.
+func TestLeftToOthers(t *testing.T) {
+	var total time.Duration
+	for attempt := int32(1); ; attempt++ {
+		var got *temporal.ApplicationError
+		if !errors.As(leaveToOthers(attempt, errors.New("another's")), &got) || got.Type() != contract.ErrTypeWrongWorker {
+			t.Fatalf("attempt %d: %v", attempt, got)
+		}
+		if got.NonRetryable() {
+			if total < 3*time.Minute || total > 10*time.Minute || got.Message() != "another's; no such worker took it in 100 attempts" {
+				t.Errorf("given up after %s: %s", total, got.Message())
+			}
+			return
+		}
+		if wait := got.NextRetryDelay(); wait <= 0 || wait > 3*time.Second || attempt < 4 && wait > time.Second {
+			t.Fatalf("attempt %d: again after %s", attempt, wait)
+		}
+		total += got.NextRetryDelay()
 	}
 }

@@ -38,6 +38,9 @@ func (a *app) getLocations(ctx context.Context, be backend, out output, names []
 	if err != nil {
 		return err
 	}
+	if _, err := a.noteDifferentWorkers(ctx, be); err != nil {
+		return err
+	}
 	all, err := locationLayout().pickNamed(res.Locations, names)
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func watchPollers(ctx context.Context, tc *temporal.Client, self temporal.Poller
 			continue // a Temporal that does not answer is told by the SDK, and by /readyz
 		}
 		if wait == firstPollersLook {
-			if err := tc.RequireOneCluster(ctx, self.ClusterUID); err != nil {
+			if err := tc.RefuseOtherCluster(all, self.ClusterUID); err != nil {
 				return err
 			}
 		}

@@ -78,15 +78,6 @@ func livePollers(all []*taskqueuepb.PollerInfo, now time.Time) []Poller {
 	return live
 }
 
-// OtherCluster finds a worker that serves another cluster than the one of a UID.
-func OtherCluster(all []Poller, uid string) (Poller, bool) {
-	i := slices.IndexFunc(all, func(p Poller) bool { return p.ClusterUID != "" && p.ClusterUID != uid })
-	if i < 0 {
-		return Poller{}, false
-	}
-	return all[i], true
-}
-
 // Differ tells that workers do not have the same cluster and storage locations.
 func Differ(all []Poller) bool {
 	return slices.ContainsFunc(all, func(p Poller) bool {
@@ -101,9 +92,16 @@ func (c *Client) RequireOneCluster(ctx context.Context, uid string) error {
 	if err != nil {
 		return err
 	}
-	if other, found := OtherCluster(all, uid); found {
-		return fmt.Errorf("cluster: the worker %s, started %s, serves the cluster with the uid %s under the name %q in Temporal namespace %q at %s; the cluster of this worker has the uid %s (of its namespace kube-system). Give this cluster a name of its own; or, if it was rebuilt, stop that worker and start this one again %s later",
-			other.Name, other.Started.UTC().Format(time.RFC3339), other.ClusterUID, c.cluster, c.namespace, c.address, uid, pollAge)
+	return c.RefuseOtherCluster(all, uid)
+}
+
+// RefuseOtherCluster is the error that names a worker of another cluster than the one of a
+// UID, nil where there is none.
+func (c *Client) RefuseOtherCluster(all []Poller, uid string) error {
+	i := slices.IndexFunc(all, func(p Poller) bool { return p.ClusterUID != "" && p.ClusterUID != uid })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("cluster: the worker %s, started %s, serves the cluster with the uid %s under the name %q in Temporal namespace %q at %s; the cluster of this worker has the uid %s (of its namespace kube-system). Give this cluster a name of its own; or, if it was rebuilt, stop that worker and start this one again %s later",
+		all[i].Name, all[i].Started.UTC().Format(time.RFC3339), all[i].ClusterUID, c.cluster, c.namespace, c.address, uid, pollAge)
 }

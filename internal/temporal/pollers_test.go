@@ -2,6 +2,7 @@ package temporal
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,9 +57,14 @@ func TestPollersOfOtherClusters(t *testing.T) {
 		"another cluster":       {[]Poller{mine, other}, true, true},
 		"an older version":      {[]Poller{older, mine}, false, true},
 	} {
-		found, is := OtherCluster(tc.all, "mine")
-		if is != tc.other || is && found != other || Differ(tc.all) != tc.differ {
-			t.Errorf("%s: other %+v %v, differ %v", name, found, is, Differ(tc.all))
+		err := (&Client{Connection: &Connection{}, cluster: "prod"}).RefuseOtherCluster(tc.all, "mine")
+		if (err != nil) != tc.other || Differ(tc.all) != tc.differ {
+			t.Errorf("%s: %v, differ %v", name, err, Differ(tc.all))
+		}
+		for _, words := range []string{"worker 1@c", "uid other", "uid mine", `name "prod"`, "a name of its own", "1m30s later"} {
+			if err != nil && !strings.Contains(err.Error(), words) {
+				t.Errorf("%s: no %q in %v", name, words, err)
+			}
 		}
 	}
 }
