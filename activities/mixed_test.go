@@ -351,6 +351,54 @@ func TestPlaceIsGone(t *testing.T) {
 	}
 }
 
+// TestClusterSwapped: while a backup is made, another cluster comes behind the worker's
+// address. Nothing of it gets into the backup, which ends and names both.
+func TestClusterSwapped(t *testing.T) {
+	all, api := buckets{}, newCluster(t, "ours")
+	q := newQueue(6, newSite(t, api, all, "p", ""))
+	export := q.workers[0].activities[contract.ExportShard.Name]
+	q.workers[0].activities[contract.ExportShard.Name] = reflect.MakeFunc(export.Type(), func(args []reflect.Value) []reflect.Value {
+		kubetest.Modify(api, kube.Resource{Version: "v1", Name: "namespaces", Kind: "Namespace"}, "", "kube-system", func(ns *corev1.Namespace) { ns.UID = "other" })
+		return export.Call(args)
+	})
+	err := q.backup(t, "b")
+	if err == nil || !strings.Contains(err.Error(), "serves the cluster with the uid other") || !strings.Contains(err.Error(), "of the cluster with the uid ours") {
+		t.Errorf("%v", err)
+	}
+	if all["p"].Has(archive.Layout{Backup: "b"}.Metadata()) {
+		t.Error("the backup exists")
+	}
+	checkClean(t, all)
+}
+
+// TestRunOfAnOlderWorker: what a worker planned that bound nothing is opened by any.
+func TestRunOfAnOlderWorker(t *testing.T) {
+	all, api := buckets{}, newCluster(t, "ours")
+	q := newQueue(7, newSite(t, api, all, "p", ""))
+	prepare := q.workers[0].activities[contract.PrepareBackup.Name]
+	q.workers[0].activities[contract.PrepareBackup.Name] = reflect.MakeFunc(prepare.Type(), func(args []reflect.Value) []reflect.Value {
+		out := prepare.Call(args)
+		if plan, ok := out[0].Interface().(contract.BackupPlan); ok {
+			stage := repository.NewStaging(all["p"], plan.UID)
+			var doc backup.Plan
+			plan.Binding = contract.Binding{}
+			if err := stage.Get(t.Context(), repository.PlanFile, &doc); err != nil {
+				t.Error(err)
+			}
+			doc.Binding = contract.Binding{}
+			if err := stage.Put(t.Context(), repository.PlanFile, doc); err != nil {
+				t.Error(err)
+			}
+			out[0] = reflect.ValueOf(plan)
+		}
+		return out
+	})
+	if err := q.backup(t, "b"); err != nil {
+		t.Fatal(err)
+	}
+	checkAllOf(t, "b", "ours", configMaps(t, all["p"], "b"))
+}
+
 // TestRebuiltCluster: a cluster that was built anew takes the name over where its
 // configuration says so, restores what the other left there, and the other is refused.
 func TestRebuiltCluster(t *testing.T) {
