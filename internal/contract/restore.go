@@ -125,6 +125,9 @@ type LevelPlan struct {
 	Tasks   int    `json:"tasks"`
 	Objects int64  `json:"objects"`
 	CRDs    bool   `json:"crds,omitempty"` // whether Established has to be awaited after it
+	// LinkOwners asks to link owners before it: what it restores refuses updates until the
+	// workloads that serve it answer.
+	LinkOwners bool `json:"linkOwners,omitempty"`
 }
 
 // ApplyTaskInput asks to apply one task of a level.

@@ -19,7 +19,7 @@ func (d *Plan) Summary(s *Run) contract.RestorePlan {
 	out.Claims = d.Volumes.Count((*Volume).Awaited)
 	for _, l := range d.Plan.Levels {
 		out.Levels = append(out.Levels, contract.LevelPlan{
-			Name: l.Name, Tasks: len(l.Tasks), Objects: int64(l.Objects), CRDs: l.Level == plan.Definitions,
+			Name: l.Name, Tasks: len(l.Tasks), Objects: int64(l.Objects), CRDs: l.Level == plan.Definitions, LinkOwners: l.Level == plan.Admission,
 		})
 	}
 	return out
