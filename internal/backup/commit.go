@@ -42,7 +42,7 @@ func (s *Service) Commit(ctx context.Context, in contract.CommitBackupInput) (co
 		return contract.BackupResult{}, err
 	}
 	if held {
-		err = repository.PutDocument(ctx, st, layout.Metadata(), backupDocument(&p, in))
+		err = repository.CommitBackup(ctx, st, backupDocument(&p, in))
 	}
 	if err != nil && !errors.Is(err, store.ErrExists) {
 		return contract.BackupResult{}, err
@@ -64,6 +64,7 @@ func (s *Service) readCommitted(ctx context.Context, st store.Store, l archive.L
 	if string(doc.UID) != in.Ref.UID {
 		return contract.BackupResult{}, failure.Exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
 	}
+	_ = repository.RememberBackup(ctx, st, &doc, in.Seal.Bytes) // the next listing writes an entry that is lost here
 	if err := s.releaseVolumes(ctx, st, in.Ref); err != nil {
 		return contract.BackupResult{}, err
 	}

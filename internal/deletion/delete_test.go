@@ -259,7 +259,7 @@ func TestOutcomes(t *testing.T) {
 	o.add(named("a"), volume.Deletion{Outcome: volume.Deleted}, nil)
 	o.add(named("b"), volume.Deletion{Outcome: volume.Gone}, nil)
 	o.add(named("d"), volume.Deletion{Outcome: volume.Retained, Reason: "locked"}, nil)
-	res, err := o.result()
+	res, err := o.sumUp()
 	if err != nil || res.Deleted != 1 || res.Gone != 1 || !slices.Equal(res.Retained, []string{"snapshot d of volume : locked"}) {
 		t.Errorf("%+v, %v", res, err)
 	}
@@ -267,7 +267,7 @@ func TestOutcomes(t *testing.T) {
 		o.add(named(fmt.Sprintf("n%04d", i)), volume.Deletion{Outcome: volume.Retained, Reason: "locked"}, nil)
 		o.add(named(fmt.Sprintf("n%04d", i)), volume.Deletion{}, ebs.ErrDenied)
 	}
-	res, err = o.result()
+	res, err = o.sumUp()
 	if n := len(res.Retained); n != linesRetained+1 || res.Retained[n-1] != "and 1001 snapshots more" {
 		t.Errorf("%d lines, %q", n, res.Retained[n-1])
 	}
@@ -284,4 +284,38 @@ func snapshotLocations(names ...string) *location.Set {
 		cfg.VolumeSnapshotLocations = append(cfg.VolumeSnapshotLocations, l)
 	}
 	return location.New(cfg, location.OpenEBS(cfg, nil))
+}
+
+// TestDeleteLeavesNothing of the backup, nor of its catalog entry, and a listing finds none.
+// The entry of a backup that stays, because its document is locked, is written again.
+func TestDeleteLeavesNothing(t *testing.T) {
+	for name, locked := range map[string]bool{"deleted": false, "locked": true} {
+		t.Run(name, func(t *testing.T) {
+			b, st := runnerOf(map[string][]byte{archive.Layout{Backup: "b"}.Tarball(): tarballOf(t)})
+			doc := &velerov1.Backup{}
+			doc.Name, doc.UID, doc.Status.Phase = "b", "u", velerov1.BackupPhaseCompleted
+			st.Remove(archive.Layout{Backup: "b"}.Metadata())
+			if err := errors.Join(repository.CommitBackup(t.Context(), st, doc), repository.RememberBackup(t.Context(), st, doc, 7)); err != nil {
+				t.Fatal(err)
+			}
+			before := len(st.Keys())
+			if locked {
+				lock(st, "velero-backup.json")
+			}
+			plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
+			if err == nil {
+				_, err = b.DeleteSnapshots(t.Context(), &heartbeat.Recorder{}, plan)
+			}
+			if err == nil {
+				_, err = b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan)
+			}
+			if locked != (err != nil) {
+				t.Fatal(err)
+			}
+			page, _, err := (&repository.Listing{Store: st}).Page(t.Context(), "")
+			if err != nil || locked && (len(page) != 1 || len(st.Keys()) != before) || !locked && (len(page) != 0 || len(st.Keys()) != 0) {
+				t.Errorf("%v, %v; left %q", page, err, st.Keys())
+			}
+		})
+	}
 }

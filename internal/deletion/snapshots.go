@@ -58,7 +58,7 @@ func (b *Runner) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in 
 		})
 	}
 	err = group.Wait()
-	res, failed := end.result()
+	res, failed := end.sumUp()
 	if err := errors.Join(err, failed); err != nil {
 		return res, fmt.Errorf("delete the snapshots of backup %s: %w", in.Name, err)
 	}
@@ -101,8 +101,8 @@ func (t *outcomes) add(ref volume.Ref, d volume.Deletion, err error) {
 	t.recorder.Count(1, 0)
 }
 
-// result is what was counted, and the first failures of all.
-func (t *outcomes) result() (contract.SnapshotDeletion, error) {
+// sumUp gives what was counted, and the first failures of all.
+func (t *outcomes) sumUp() (contract.SnapshotDeletion, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	slices.Sort(t.res.Retained)

@@ -142,7 +142,7 @@ func relatedToClaim(obj map[string]any) []Ref {
 	if !boundClaim(obj) {
 		return nil
 	}
-	return []Ref{{Resource: "persistentvolumes", Name: str(child(obj, "spec"), "volumeName")}}
+	return []Ref{{Resource: PersistentVolumes, Name: str(child(obj, "spec"), "volumeName")}}
 }
 
 func boundClaim(obj map[string]any) bool {

@@ -1,20 +1,14 @@
 package resource
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"github.com/lifeboat-backup/lifeboat/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew; read the diff before you commit it")
 
 // goldenCase is testdata/<kind>/<case>.in.json; what Restore made of it stands
 // in <case>.out.json.
@@ -97,12 +91,12 @@ func TestGolden(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(strings.TrimPrefix(file, "testdata/"), ".in.json"), func(t *testing.T) {
-			golden(t, file)
+			checkCase(t, file)
 		})
 	}
 }
 
-func golden(t *testing.T, file string) {
+func checkCase(t *testing.T, file string) {
 	c := readCase(t, file)
 	outcome, err := NewRegistry().Restore(c.Context.context(), c.Resource, c.Object)
 	if err != nil {
@@ -112,47 +106,11 @@ func golden(t *testing.T, file string) {
 	if !outcome.Skipped() {
 		result.Object = c.Object
 	}
-	var got bytes.Buffer
-	enc := json.NewEncoder(&got)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(result); err != nil {
-		t.Fatal(err)
-	}
-	out := strings.TrimSuffix(file, ".in.json") + ".out.json"
-	if *update {
-		if err := os.WriteFile(out, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("%s\ngot:\n%s\nwant:\n%s", c.Why, got.String(), want)
-	}
+	golden.CompareJSON(t, strings.TrimSuffix(file, ".in.json")+".out.json", c.Why, result)
 }
 
-func readCase(t testing.TB, file string) goldenCase {
+func readCase(t testing.TB, file string) (c goldenCase) {
 	t.Helper()
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c goldenCase
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	// The object again, with numbers as Kubernetes decodes them.
-	var typed struct {
-		Object map[string]any `json:"object"`
-	}
-	if err := utiljson.Unmarshal(raw, &typed.Object); err != nil {
-		t.Fatal(err)
-	}
-	c.Object, _ = typed.Object["object"].(map[string]any)
+	golden.ReadCase(t, file, &c)
 	return c
 }

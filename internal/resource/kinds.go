@@ -1,10 +1,5 @@
 package resource
 
-import (
-	"maps"
-	"slices"
-)
-
 // allKinds is the whole list, one line a type. A new kind is one file with its
 // rule and one line here.
 func allKinds() map[string]kind {
@@ -95,8 +90,4 @@ func notRestored() map[string]string {
 		"ipaddresses.networking.k8s.io":                  "the API server writes one for each cluster IP it gives",
 		"storageversions.internal.apiserver.k8s.io":      "the API server writes its own",
 	}
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	return slices.Sorted(maps.Keys(m))
 }

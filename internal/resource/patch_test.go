@@ -111,7 +111,7 @@ func TestMergePatch(t *testing.T) {
 				if got != nil || !r.Equal(test.resource, live, want) {
 					t.Fatalf("want no change, got %v", got)
 				}
-			} else if !sameJSON(got, object(t, test.patch)) || !sameNulls(got, object(t, test.patch)) {
+			} else if !Same(got, object(t, test.patch)) || !sameNulls(got, object(t, test.patch)) {
 				t.Fatalf("got %v, want %s", got, test.patch)
 			}
 			if !reflect.DeepEqual(live, object(t, test.live)) || !reflect.DeepEqual(want, object(t, test.want)) {

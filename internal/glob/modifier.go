@@ -1,4 +1,4 @@
-package modify
+package glob
 
 import (
 	"errors"
@@ -8,18 +8,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxGlob bounds a pattern, in bytes: the longest type name is less than half of it.
-const maxGlob = 1024
+// maxModifier bounds a pattern, in bytes: the longest type name is less than half of it.
+const maxModifier = 1024
 
-// compileGlob compiles a pattern: '*' is any run of characters without the separator, '**' one
-// with it, '?' one character that is not the separator, '[ab]', '[a-z]' and '[!a]' are
-// classes, '{a,b}' alternatives, and a backslash takes what follows as it is. No separator
-// (0) makes '*' and '**' the same. The result takes linear time, whatever the pattern.
-func compileGlob(pattern string, separator byte) (*regexp.Regexp, error) {
-	if len(pattern) > maxGlob {
-		return nil, fmt.Errorf("has %d bytes; at most %d make sense", len(pattern), maxGlob)
+// CompileModifier compiles the pattern of a modifier. No separator (0) makes '*' and '**'
+// the same.
+func CompileModifier(pattern string, separator byte) (*regexp.Regexp, error) {
+	if len(pattern) > maxModifier {
+		return nil, fmt.Errorf("has %d bytes; at most %d make sense", len(pattern), maxModifier)
 	}
-	g := globCompiler{rest: pattern, one: "(?s:.)"}
+	g := modifierCompiler{rest: pattern, one: "(?s:.)"}
 	if separator != 0 {
 		g.one = "[^" + regexp.QuoteMeta(string(separator)) + "]"
 	}
@@ -38,15 +36,15 @@ func compileGlob(pattern string, separator byte) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// globCompiler writes the regular expression of a glob.
-type globCompiler struct {
+// modifierCompiler writes the regular expression of a pattern.
+type modifierCompiler struct {
 	rest  string // still to be read
 	one   string // any character but the separator
 	depth int    // of braces
 	out   strings.Builder
 }
 
-func (g *globCompiler) compileNext() error {
+func (g *modifierCompiler) compileNext() error {
 	c := g.rest[0]
 	switch {
 	case strings.HasPrefix(g.rest, "**"):
@@ -78,19 +76,19 @@ func (g *globCompiler) compileNext() error {
 	return nil
 }
 
-func (g *globCompiler) appendExpression(n int, expression string) {
+func (g *modifierCompiler) appendExpression(n int, expression string) {
 	g.rest = g.rest[n:]
 	g.out.WriteString(expression)
 }
 
 // appendLiteral takes one whole character.
-func (g *globCompiler) appendLiteral() {
+func (g *modifierCompiler) appendLiteral() {
 	r, n := utf8.DecodeRuneInString(g.rest) // of a broken byte, what matches no name
 	g.appendExpression(n, regexp.QuoteMeta(string(r)))
 }
 
 // appendClass takes a class of characters.
-func (g *globCompiler) appendClass() error {
+func (g *modifierCompiler) appendClass() error {
 	body, rest, ok := strings.Cut(g.rest[1:], "]")
 	negated := strings.HasPrefix(body, "!")
 	body = strings.TrimPrefix(body, "!")

@@ -1,4 +1,4 @@
-package filter
+package glob
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestMatchGlob(t *testing.T) {
+func TestMatchFilter(t *testing.T) {
 	for _, c := range []struct {
 		pattern, name string
 		want          bool
@@ -48,13 +48,13 @@ func TestMatchGlob(t *testing.T) {
 		{"{a,b}", "a", false},
 		{"[!a]", "b", false},
 	} {
-		if got := matchGlob(c.pattern, c.name); got != c.want {
-			t.Errorf("matchGlob(%q, %q) = %v", c.pattern, c.name, got)
+		if got := MatchFilter(c.pattern, c.name); got != c.want {
+			t.Errorf("MatchFilter(%q, %q) = %v", c.pattern, c.name, got)
 		}
 	}
 }
 
-func TestCheckGlob(t *testing.T) {
+func TestCheckFilter(t *testing.T) {
 	for pattern, want := range map[string]error{
 		"plain": nil, "*": nil, "a*": nil, "?": nil, "[abc]": nil, "[a-z]x[0-9]": nil, "*a*b*": nil,
 		"a|b": errUnsupported, "(a)": errUnsupported, "!a": errUnsupported, "{a,b}": errUnsupported,
@@ -64,17 +64,17 @@ func TestCheckGlob(t *testing.T) {
 		"[": errUnclosed, "a[bc": errUnclosed, "[a]b[": errUnclosed,
 		"]": errUnopened, "a]": errUnopened, "[a]]": errUnopened,
 	} {
-		if got := checkGlob(pattern); !errors.Is(got, want) {
-			t.Errorf("checkGlob(%q) = %v, want %v", pattern, got, want)
+		if got := CheckFilter(pattern); !errors.Is(got, want) {
+			t.Errorf("CheckFilter(%q) = %v, want %v", pattern, got, want)
 		}
 	}
 }
 
 // A pattern of many stars must not take exponential time.
-func TestMatchGlobIsNotExponential(t *testing.T) {
+func TestMatchFilterIsNotExponential(t *testing.T) {
 	pattern := strings.Repeat("a*", 60) + "b"
 	start := time.Now()
-	if matchGlob(pattern, strings.Repeat("a", 20_000)) {
+	if MatchFilter(pattern, strings.Repeat("a", 20_000)) {
 		t.Error("matched")
 	}
 	if d := time.Since(start); d > 2*time.Second {
@@ -82,9 +82,9 @@ func TestMatchGlobIsNotExponential(t *testing.T) {
 	}
 }
 
-// Where the dialects agree (no '/', no escape, no negation), matchGlob must
+// Where the dialects agree (no '/', no escape, no negation), MatchFilter must
 // answer as path.Match does.
-func FuzzMatchGlob(f *testing.F) {
+func FuzzMatchFilter(f *testing.F) {
 	for _, s := range [][2]string{
 		{"team-*", "team-a"},
 		{"n?-[a-c]", "ns-b"},
@@ -100,8 +100,8 @@ func FuzzMatchGlob(f *testing.F) {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, name string) {
-		got := matchGlob(pattern, name)
-		if checkGlob(pattern) != nil {
+		got := MatchFilter(pattern, name)
+		if CheckFilter(pattern) != nil {
 			if got {
 				t.Fatalf("the malformed pattern %q matches %q", pattern, name)
 			}
@@ -112,30 +112,7 @@ func FuzzMatchGlob(f *testing.F) {
 			return
 		}
 		if got != want {
-			t.Fatalf("matchGlob(%q, %q) = %v, path.Match says %v", pattern, name, got, want)
+			t.Fatalf("MatchFilter(%q, %q) = %v, path.Match says %v", pattern, name, got, want)
 		}
 	})
-}
-
-func FuzzValidateNamespaces(f *testing.F) {
-	for _, s := range []string{"a", "*", "team-*", "[", "a b", "A", "", "x[a-z]"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, entry string) {
-		if len(checkNamespaces("p", []string{entry})) == 0 && checkGlob(entry) != nil {
-			t.Fatalf("%q passes validation but is malformed", entry)
-		}
-	})
-}
-
-func BenchmarkIncludeNamespaceAmongThousand(b *testing.B) {
-	l := newList(strings.Fields(strings.Repeat("x ", 1)))
-	for i := range 1000 {
-		l.Names = append(l.Names, "team-"+strings.Repeat("a", i%7)+string(rune('a'+i%26)))
-	}
-	l = l.withSortedNames()
-	b.ReportAllocs()
-	for b.Loop() {
-		l.hasEntryFor("team-zzz")
-	}
 }

@@ -1,4 +1,4 @@
-package filter
+package glob
 
 import (
 	"errors"
@@ -6,9 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Reasons why a pattern is refused. The dialect is Velero's: '*' any run of
-// characters, '?' any one, '[abc]' and '[a-z]' are classes; there is no escape, no
-// negation and no alternative.
+// Reasons why the pattern of a filter is refused.
 var (
 	errUnsupported = errors.New("has a character that globs do not support (| ( ) ! { } ,)")
 	errDoubleStar  = errors.New("has '**'; use a single '*'")
@@ -17,11 +15,11 @@ var (
 	errUnopened    = errors.New("has ']' without '['")
 )
 
-// IsGlob says whether an entry is a pattern and not a plain name.
-func IsGlob(entry string) bool { return strings.ContainsAny(entry, "*?[") }
+// IsFilter says whether an entry is a pattern and not a plain name.
+func IsFilter(entry string) bool { return strings.ContainsAny(entry, "*?[") }
 
-// checkGlob says what is wrong with a pattern, or nil. Plain names pass.
-func checkGlob(pattern string) error {
+// CheckFilter says what is wrong with a pattern, or nil. Plain names pass.
+func CheckFilter(pattern string) error {
 	if strings.ContainsAny(pattern, "|()!{},") {
 		return errUnsupported
 	}
@@ -47,12 +45,12 @@ func checkGlob(pattern string) error {
 	}
 }
 
-// matchGlob reports whether the pattern matches the whole name. Unlike
+// MatchFilter reports whether the pattern matches the whole name. Unlike
 // path.Match, no character is special in the name ('/' and '.' are ordinary).
 // A malformed pattern matches nothing. The work is at most len(pattern) *
 // len(name): on a mismatch only the last '*' is reconsidered.
-func matchGlob(pattern, name string) bool {
-	if checkGlob(pattern) != nil {
+func MatchFilter(pattern, name string) bool {
+	if CheckFilter(pattern) != nil {
 		return false
 	}
 	p, n := 0, 0

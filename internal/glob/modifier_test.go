@@ -1,11 +1,11 @@
-package modify
+package glob
 
 import (
 	"strings"
 	"testing"
 )
 
-func TestGlobs(t *testing.T) {
+func TestModifiers(t *testing.T) {
 	for pattern, tc := range map[string]struct{ yes, no string }{
 		"pods":                    {"pods", "pod podsx xpods pods.apps"},
 		"*":                       {"pods secrets", "deployments.apps"},
@@ -27,7 +27,7 @@ func TestGlobs(t *testing.T) {
 		"volumesnapshots.*.*.*.*": {"volumesnapshots.snapshot.storage.k8s.io", "volumesnapshots.x"},
 		"über":                    {"über", "uber"},
 	} {
-		re, err := compileGlob(pattern, '.')
+		re, err := CompileModifier(pattern, '.')
 		if err != nil {
 			t.Errorf("%s: %v", pattern, err)
 			continue
@@ -45,19 +45,19 @@ func TestGlobs(t *testing.T) {
 	}
 }
 
-func TestGlobWithoutSeparator(t *testing.T) {
-	re, err := compileGlob("team-*", 0)
+func TestModifierWithoutSeparator(t *testing.T) {
+	re, err := CompileModifier("team-*", 0)
 	if err != nil || !re.MatchString("team-a.b") || re.MatchString("my-team-a") {
 		t.Errorf("%v %v", re, err)
 	}
 }
 
-func TestNoGlobs(t *testing.T) {
+func TestModifiersRefused(t *testing.T) {
 	for pattern, words := range map[string]string{
 		"[a": "without ']'", "a]": "']' without", "[]": "empty class", "[!]": "empty class", "{a": "'{' without '}'", "a}": "'}' without",
-		`a\`: "ends in", strings.Repeat("*", maxGlob+1): "at most", "[z-a]": "is not a glob",
+		`a\`: "ends in", strings.Repeat("*", maxModifier+1): "at most", "[z-a]": "is not a glob",
 	} {
-		if _, err := compileGlob(pattern, '.'); err == nil || !strings.Contains(err.Error(), words) {
+		if _, err := CompileModifier(pattern, '.'); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%.20s: %v", pattern, err)
 		}
 	}
