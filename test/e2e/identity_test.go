@@ -10,6 +10,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -135,7 +136,9 @@ func TestPrefixRolledOut(t *testing.T) {
 	both := []string{"warning: workers of cluster", fmt.Sprint(w.PID(), "@")}
 	ask(t, before, 0, both, "version")
 	ask(t, before, 0, both, "location", "get")
-	if left := append(keysIn(t, before.Store, "plugins/"), keysIn(t, after.Store, "plugins/")...); len(left) > 0 {
-		t.Errorf("left in the bucket: %v", left)
+	for _, dir := range []string{"staging/", "claims/"} {
+		if left := append(keysIn(t, before.Store, archive.PluginDir+dir), keysIn(t, after.Store, archive.PluginDir+dir)...); len(left) > 0 {
+			t.Errorf("left in the bucket: %v", left)
+		}
 	}
 }
