@@ -32,7 +32,7 @@ type Service struct {
 	Rules     *resource.Registry
 	Runs      Runs
 
-	quotas csi.Quotas // shared by all that this worker does
+	quotas csi.Quotas // one for all backups of this worker
 }
 
 // Runs tells whether the run that holds a name lock is still alive.
@@ -56,12 +56,12 @@ type Plan struct {
 	Filter      *filter.Backup       `json:"filter"`
 	Shards      []plan.Shard         `json:"shards"`
 	Related     bool                 `json:"related"`
-	Conditional bool                 `json:"conditional"` // the store honours If-None-Match
+	Conditional bool                 `json:"conditional"` // whether the store honours If-None-Match
 	Reasons     []report.Reason      `json:"reasons"`
 	Volumes     VolumePlan           `json:"volumes,omitzero"`
 	Binding     contract.Binding     `json:"binding,omitzero"`
 
-	policies *volume.Policies // while it is planned
+	policies *volume.Policies // only while the backup is planned
 }
 
 // FindResource finds the discovered type of a group-resource.
@@ -69,7 +69,7 @@ func (p *Plan) FindResource(groupResource string) (kube.Resource, bool) {
 	return kube.Catalog{Resources: p.Resources}.Find(groupResource)
 }
 
-// ForDrivers is what the drivers of its volumes know of a backup.
+// ForDrivers is the part of the plan that the drivers of volumes know.
 func (p *Plan) ForDrivers() *volume.Backup {
 	return &volume.Backup{
 		UID: p.UID, Name: p.Backup.Name, Cluster: p.Run.Cluster, StorageLocation: p.Backup.Spec.StorageLocation,

@@ -14,7 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
 )
 
-// technology is a way to keep the data of volumes.
+// technology keeps the data of volumes by one method.
 type technology struct {
 	method volume.Path
 	// open makes its driver for a backup with volumes of this method.
@@ -24,10 +24,10 @@ type technology struct {
 	hasObjects bool
 }
 
-// technologies are all there are; a new one is one more line. They reserve capacity in
-// this order. Native snapshots come first, since they wait for volumes: nobody may do
-// that who holds capacity already (quota.KeepTurn).
-func technologies() []technology {
+// volumeTechnologies lists all technologies; a new one is one more line. They reserve capacity
+// in this order. Native snapshots come first, because they wait for volumes, which nobody may
+// do who holds capacity already (quota.KeepTurn).
+func volumeTechnologies() []technology {
 	return []technology{
 		{method: volume.Native, open: openNative},
 		{method: volume.CSI, open: openCSI, hasObjects: true},
@@ -43,12 +43,12 @@ func openNative(ctx context.Context, b *Service, p *Plan) (volume.Snapshotter, e
 	return &native.Snapshots{Location: loc, Backup: p.ForDrivers()}, err
 }
 
-// Snapshotters are the drivers of the volumes of a backup.
+// Snapshotters opens the drivers of the volumes of a backup.
 func (b *Service) Snapshotters(ctx context.Context, o *Run) (volume.Drivers, error) {
-	return b.openDrivers(ctx, &o.Plan, technologies())
+	return b.openDrivers(ctx, &o.Plan, volumeTechnologies())
 }
 
-// openDrivers opens those of some technologies that a backup has volumes of.
+// openDrivers opens the drivers of those technologies that a backup has volumes of.
 func (b *Service) openDrivers(ctx context.Context, p *Plan, all []technology) (volume.Drivers, error) {
 	var out volume.Drivers
 	for _, t := range all {
@@ -64,10 +64,10 @@ func (b *Service) openDrivers(ctx context.Context, p *Plan, all []technology) (v
 	return out, nil
 }
 
-// releaseDrivers opens the drivers that have something to release after the commit: the
-// provider of another need not be within reach any more.
+// releaseDrivers opens the drivers that have objects to release after the commit. The others
+// stay closed, because their provider need not be within reach any more.
 func (b *Service) releaseDrivers(ctx context.Context, p *Plan) (volume.Drivers, error) {
-	return b.openDrivers(ctx, p, slices.DeleteFunc(technologies(), func(t technology) bool { return !t.hasObjects }))
+	return b.openDrivers(ctx, p, slices.DeleteFunc(volumeTechnologies(), func(t technology) bool { return !t.hasObjects }))
 }
 
 // SnapshotStates asks every driver how far the snapshots are; what was refused has failed.
@@ -98,7 +98,7 @@ func (o *Run) SnapshotStates(ctx context.Context, drivers volume.Drivers, all []
 	return out, nil
 }
 
-// failOverdue gives a pending snapshot up after itemOperationTimeout.
+// failOverdue fails a snapshot that is still pending after itemOperationTimeout.
 func (o *Run) failOverdue(t volume.Snapshot, st volume.Status) volume.Status {
 	limit := o.Plan.Backup.Spec.ItemOperationTimeout.Duration
 	if st.Phase != volume.StatusPending || time.Since(t.At) < limit {
@@ -111,8 +111,8 @@ func (o *Run) failOverdue(t volume.Snapshot, st volume.Status) volume.Status {
 	return volume.Status{Phase: volume.StatusFailed, Detail: text}
 }
 
-// IsPermanent tells that no retry mends the error of a volume driver, and that it concerns
-// all volumes of that driver.
+// IsPermanent reports whether no retry mends the error of a volume driver. Such an error
+// concerns all volumes of the driver.
 func IsPermanent(err error) bool {
 	return ebs.IsFinal(err) || errors.Is(err, ebs.ErrCredentials) || apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
 }

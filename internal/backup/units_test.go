@@ -57,7 +57,7 @@ func TestUnitsOf(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			hooked := len(tc.hooked)
-			if got := short(unitsOf(tc.plan, tc.hooked)); got != tc.want {
+			if got := short(cutUnits(tc.plan, tc.hooked)); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 			if len(tc.hooked) != hooked {
@@ -70,23 +70,23 @@ func TestUnitsOf(t *testing.T) {
 // TestUnitSizes: batches are bounded, every volume is in one and only one, and a group
 // is never cut.
 func TestUnitSizes(t *testing.T) {
-	const n = 2*looseVolumes + 7
+	const n = 2*maxVolumesInUnit + 7
 	plan := volumetest.Plan(strings.Repeat("n", n), volume.Unit{Volumes: []int{0, 1, 2}})
 	for i := 3; i < n; i++ {
 		plan.Units = append(plan.Units, volume.Unit{Volumes: []int{i}})
 	}
 	var names []string
-	for i := range loosePods + 1 {
+	for i := range maxPodsInUnit + 1 {
 		names = append(names, fmt.Sprintf("p%03d", i))
 	}
-	units := unitsOf(plan, withHooks(names...))
+	units := cutUnits(plan, withHooks(names...))
 	if len(units) != 5 {
 		t.Fatalf("%d units", len(units))
 	}
 	seen := map[int]int{}
 	for _, u := range units {
 		all := u.Volumes()
-		if len(all) > looseVolumes || len(u.Pods) > loosePods {
+		if len(all) > maxVolumesInUnit || len(u.Pods) > maxPodsInUnit {
 			t.Errorf("%d volumes and %d pods", len(all), len(u.Pods))
 		}
 		for _, i := range all {

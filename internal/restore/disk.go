@@ -99,7 +99,7 @@ func (d Disk) Refused(v *Volume, err error) Disk {
 	switch {
 	case errors.Is(err, ebs.ErrCapacity) && d.Tries >= CapacityAttempts:
 		d.Failed = fmt.Sprintf("EBS has no capacity for a %s volume of %s in zone %s (asked %d times): %v; restore it later, or from a cluster with nodes in another zone only",
-			cmp.Or(v.Disk.Type, "default"), size(v.Capacity), v.Disk.Zone, d.Tries, err)
+			cmp.Or(v.Disk.Type, "default"), formatSize(v.Capacity), v.Disk.Zone, d.Tries, err)
 	case ebs.IsFinal(err), errors.Is(err, ebs.ErrState):
 		d.Failed = err.Error()
 	case d.Tries >= native.CreateAttempts:

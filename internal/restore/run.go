@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -30,20 +31,20 @@ type Service struct {
 	opened repository.Archives
 }
 
-// openDoc is what OpenArchive found.
+// openDoc is the document in staging of what OpenArchive found.
 type openDoc struct {
 	Restore contract.RestoreInput  `json:"restore"` // with defaults filled in
 	UID     string                 `json:"uid"`
 	Run     contract.Run           `json:"run"`
 	Archive contract.OpenedArchive `json:"archive"`
-	// Source is the location of the backup; staging and results lie in that of
-	// the Archive's Ref, which is another where Source is ReadOnly.
+	// Source is the location of the backup. Staging and results lie in the location of the
+	// Archive's Ref, which is another one where Source is read-only.
 	Source string `json:"source"`
 	// SourcePlace is the digest of where Source is.
 	SourcePlace string          `json:"sourcePlace,omitempty"`
 	Reasons     []report.Reason `json:"reasons,omitempty"`
-	// Changes are what every activity makes of objects, whatever has become of the
-	// ConfigMaps meanwhile.
+	// Changes are kept here so that every activity makes the same ones, whatever has become
+	// of their ConfigMaps meanwhile.
 	Changes Changes `json:"changes,omitzero"`
 }
 
@@ -51,9 +52,39 @@ type openDoc struct {
 type Plan struct {
 	Filter  *filter.Restore  `json:"filter"`
 	Plan    plan.RestorePlan `json:"plan"`
-	Volumes *Volumes         `json:"volumes,omitempty"` // nil: no object has to do with any
+	Volumes *Volumes         `json:"volumes,omitempty"` // nil if no object has to do with any
 	Related []resource.Ref   `json:"related,omitempty"` // restored because selected objects need them, volumes aside
 	Reasons []report.Reason  `json:"reasons,omitempty"`
+}
+
+// Summary counts what the workflow is told of a plan.
+func (d *Plan) Summary(s *Run) contract.RestorePlan {
+	n := report.Tally(append(slices.Clone(s.Reasons), d.Reasons...))
+	out := contract.RestorePlan{Ref: s.Archive.Ref, Objects: int64(d.Plan.Objects), Warnings: n.Warnings, Errors: n.Errors}
+	out.Volumes = d.Volumes.Count((*Volume).HasData)
+	out.Disks = d.Volumes.Count((*Volume).NeedsDisk)
+	out.Claims = d.Volumes.Count((*Volume).Awaited)
+	for _, l := range d.Plan.Levels {
+		out.Levels = append(out.Levels, contract.LevelPlan{
+			Name: l.Name, Tasks: len(l.Tasks), Objects: int64(l.Objects), CRDs: l.Level == plan.Definitions, LinkOwners: l.Level == plan.Admission,
+		})
+	}
+	return out
+}
+
+// RefOf turns the key of an object in the archive into a reference of the rules.
+func RefOf(k archive.Key) resource.Ref {
+	return resource.Ref{Resource: k.Resource, Namespace: k.Namespace, Name: k.Name}
+}
+
+// DependencySet returns the objects that are restored because selected ones need them,
+// volumes aside.
+func (d *Plan) DependencySet() map[resource.Ref]bool {
+	out := make(map[resource.Ref]bool, len(d.Related))
+	for _, ref := range d.Related {
+		out[ref] = true
+	}
+	return out
 }
 
 // Run is a restore in progress: its store, staging, archive and plan.
@@ -69,7 +100,7 @@ type Run struct {
 
 	Actions map[string]report.Action // of claims and volumes; see NoteAction
 
-	Brought map[resource.Ref]bool // the plan's Related
+	Dependencies map[resource.Ref]bool // the plan's Related
 }
 
 // OpenRun reads what earlier activities left in staging, except for the plan, for an
@@ -108,7 +139,7 @@ func (r *Service) openStaged(ctx context.Context, ref contract.RestoreRef) (*Run
 	return s, err
 }
 
-// Planned is open with the plan.
+// Planned reads what OpenRun does, and the plan.
 func (r *Service) Planned(ctx context.Context, ref contract.RestoreRef) (*Run, error) {
 	s, err := r.OpenRun(ctx, ref)
 	if err != nil {
@@ -119,10 +150,12 @@ func (r *Service) Planned(ctx context.Context, ref contract.RestoreRef) (*Run, e
 
 func (s *Run) readPlan(ctx context.Context) error {
 	err := s.Stage.Get(ctx, repository.PlanFile, &s.Plan)
-	s.Index, s.Brought = s.Plan.Volumes.Index(), s.Plan.Brought()
+	s.Index, s.Dependencies = s.Plan.Volumes.Index(), s.Plan.DependencySet()
 	return err
 }
 
+// openArchive opens Lifeboat's archive of the backup, or the one in staging that was made of
+// Velero's tarball.
 func openArchive(ctx context.Context, src store.Store, stage repository.Staging, a contract.OpenedArchive) (*archive.Archive, error) {
 	if !a.Foreign {
 		return archive.Open(ctx, repository.NewSource(src), archive.Layout{Backup: a.Backup})
@@ -138,13 +171,14 @@ func openArchive(ctx context.Context, src store.Store, stage repository.Staging,
 	return archive.OpenStaged(repository.NewSource(stage.Store), refs)
 }
 
-// Started is when the restore began, as the API server's clock may see it: objects
-// that carry our label and are older were made by an earlier restore of this name.
+// Started is when the restore began, less a minute by which the clock of the API server may
+// be behind. Objects that carry the label of this restore and are older were made by an
+// earlier restore of this name.
 func (s *Run) Started() time.Time { return s.Run.Started.Add(-time.Minute) }
 
-// Outage is why the server cannot answer, where that is what err is about; nil where
-// it refused. What it said about the object is not repeated: it may quote the object,
-// and this error gets into the history.
+// Outage returns why the API server cannot answer, if that is what err is about, and nil if it
+// refused. Its words about the object are not repeated, because they may quote the object
+// and this error gets into the workflow's history.
 func (r *Service) Outage(ctx context.Context, err error) error {
 	switch {
 	case err == nil:

@@ -25,10 +25,10 @@ func (s *Run) readClaims(ctx context.Context) error {
 	return err
 }
 
-// restored is the volume that came back with its data: a PersistentVolume that the
+// restoredVolume is the volume that came back with its data: a PersistentVolume that the
 // claim is bound to. A native one also counts that was made and whose claim the restore
 // does not select.
-func (s *Run) restored(v *Volume) (pv string, ok bool) {
+func (s *Run) restoredVolume(v *Volume) (pv string, ok bool) {
 	if !v.HasData() {
 		return "", false
 	}
@@ -79,7 +79,7 @@ func (s *Run) RestoredCount() int {
 
 func (s *Run) eachRestored(fn func(v *Volume, pv string)) {
 	s.Plan.Volumes.Count(func(v *Volume) bool {
-		if pv, ok := s.restored(v); ok {
+		if pv, ok := s.restoredVolume(v); ok {
 			fn(v, pv)
 		}
 		return false
@@ -112,12 +112,12 @@ func (s *Run) Origin(e archive.Entry) string {
 	case v == nil || !v.HasData():
 		return ""
 	case v.Way == WayNative:
-		return fmt.Sprintf("a new %s volume of %s in %s, of snapshot %s", v.Disk.Type, size(v.Capacity), v.Disk.Zone, v.Disk.Snapshot.ID)
+		return fmt.Sprintf("a new %s volume of %s in %s, of snapshot %s", v.Disk.Type, formatSize(v.Capacity), v.Disk.Zone, v.Disk.Snapshot.ID)
 	}
-	return fmt.Sprintf("a new volume of class %s and at least %s, of snapshot %s", v.Class, size(max(v.Capacity, v.Snapshot.Size)), v.Snapshot.Handle)
+	return fmt.Sprintf("a new volume of class %s and at least %s, of snapshot %s", v.Class, formatSize(max(v.Capacity, v.Snapshot.Size)), v.Snapshot.Handle)
 }
 
-func size(bytes int64) string {
+func formatSize(bytes int64) string {
 	if bytes%(1<<30) == 0 {
 		return fmt.Sprintf("%d GiB", bytes>>30)
 	}

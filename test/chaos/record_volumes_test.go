@@ -49,11 +49,7 @@ func volumesCancelled(ctx context.Context, l *lane) (run client.WorkflowRun, _ e
 		return nil, err
 	}
 	name, _ := l.names("backup")
-	cancel := l.cancel(ctx, p)
-	err = l.disturb(ctx, p, l.startBackup(name, l.volumeSpec("mixed")), func(r client.WorkflowRun) (bool, error) {
-		run = r
-		return cancel(r)
-	}, nil)
+	err = l.struck(ctx, p, keeping(&run, l.startBackup(name, l.volumeSpec("mixed"))), cancel, nil)
 	if err != nil && !temporal.IsCanceledError(err) {
 		return nil, err
 	}

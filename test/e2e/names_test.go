@@ -19,15 +19,16 @@ import (
 // TestOneNameTwice: two clusters share a bucket and take a backup of one name. The
 // one that claimed it wins; whoever comes while it runs, or after, is told who won.
 func TestOneNameTwice(t *testing.T) {
+	t.Parallel()
 	l := shared
 	api, err := stack.NewProxy(l.Stack.APIServer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(api.Close)
-	prefix := "twins-" + l.id
-	first, _ := l.cluster(t, harness.Options{Cluster: "twin-a", Prefix: prefix, API: api.Addr()})
-	second, _ := l.cluster(t, harness.Options{Cluster: "twin-b", Prefix: prefix})
+	prefix := "twins-" + l.ID
+	first := l.Beside(t, harness.Options{Cluster: "twin-a", Prefix: prefix, API: api.Addr()}).Harness
+	second := l.Beside(t, harness.Options{Cluster: "twin-b", Prefix: prefix}).Harness
 	in := contract.BackupInput{Name: "same", Spec: velerov1.BackupSpec{IncludedNamespaces: []string{"kube-public"}}}
 
 	api.Cut() // the first stops behind its claim
@@ -49,7 +50,7 @@ func TestOneNameTwice(t *testing.T) {
 		}
 	})
 	t.Run("while it runs, by hand under another id", func(t *testing.T) {
-		run, err := second.Temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "other-" + l.id, TaskQueue: contract.TaskQueue(second.Cluster)}, contract.BackupWorkflow, in)
+		run, err := second.Temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "other-" + l.ID, TaskQueue: contract.TaskQueue(second.Cluster)}, contract.BackupWorkflow, in)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func TestAbandonOfAnotherCluster(t *testing.T) {
 		"replaced":       {of: "other", replaces: "other"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			api := kubetest.Start(t, kubetest.WithIdentity("ours"), kubetest.WithExec(func(*kubetest.Exec) (int, error) { return 0, nil }))
+			api := kubetest.Start(t, kubetest.WithIdentity("ours"))
 			api.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", UID: "pod"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c"}}}})
 			st := memstore.New()
 			plan := backup.Plan{UID: "uid", Run: contract.Run{Cluster: "prod"}, Binding: contract.Binding{Cluster: tc.of}}

@@ -43,17 +43,18 @@ func TestThreeTechnologies(t *testing.T) {
 	if err := s.takeQuiesced(t.Context(), drivers, options); err != nil {
 		t.Fatal(err)
 	}
-	s.release()
-	if res := s.result(); len(res.Taken) != volumetest.Volumes || len(res.Reasons) > 0 {
+	s.releaseReservations()
+	if res := s.unitResult(); len(res.Snapshots) != volumetest.Volumes || len(res.Reasons) > 0 {
 		t.Errorf("result %+v", res)
 	}
 	wantEach([]int{0}, []int{1}, []int{2, 3})
 
-	states, err := s.run.SnapshotStates(t.Context(), drivers, s.taken)
+	states, err := s.run.SnapshotStates(t.Context(), drivers, s.snapshots)
 	if err != nil || len(states) != volumetest.Volumes {
 		t.Errorf("states %+v, %v", states, err)
 	}
-	if err := s.reuseOrForget(t.Context(), drivers, time.Now().Add(-time.Hour), true); err != nil {
+	s.unit.Pods, s.attempt = []backup.PodHooks{{Namespace: "shop", Name: "db"}}, 2
+	if err := s.reuseEarlier(t.Context(), drivers, time.Now().Add(-time.Hour), true); err != nil {
 		t.Fatal(err)
 	}
 	wantEach(nil, nil, nil)

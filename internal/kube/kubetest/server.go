@@ -27,7 +27,8 @@ type Server struct {
 	tb     testing.TB
 	http   *httptest.Server
 	scheme *runtime.Scheme // the Go types that requests are checked against
-	run    func(*Exec) (int, error)
+
+	noShell bool // of containers
 
 	mu        sync.Mutex
 	types     []Type
@@ -40,7 +41,12 @@ type Server struct {
 	unhealthy bool
 	requests  []Request
 	reactions []*reaction
-	processes map[string]*process // by pid
+
+	programs     map[string]Program
+	processes    map[string]*process // by pid
+	commands     map[string][]string // by "namespace/name" of their pod
+	commandsNow  int                 // that run
+	commandsMost int                 // that ran at the same time
 }
 
 // object is one stored object, as JSON decodes it.
@@ -79,18 +85,14 @@ func WithIdentity(uid string) Option {
 	}
 }
 
-// WithExec runs the commands of pods/exec. Without it they are refused.
-func WithExec(run func(*Exec) (code int, err error)) Option {
-	return func(s *Server) { s.run = run }
-}
-
 // Start starts a server, which ends with the test. It serves CommonTypes and has
 // no objects, not even a namespace.
 func Start(tb testing.TB, options ...Option) *Server {
 	tb.Helper()
 	s := &Server{
 		tb: tb, types: CommonTypes(), scheme: runtime.NewScheme(),
-		objects: map[objectKey]object{}, lists: map[int][]json.RawMessage{}, processes: map[string]*process{},
+		objects: map[objectKey]object{}, lists: map[int][]json.RawMessage{},
+		programs: map[string]Program{}, processes: map[string]*process{}, commands: map[string][]string{},
 	}
 	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, snapshotv1.AddToScheme} {
 		if err := add(s.scheme); err != nil {

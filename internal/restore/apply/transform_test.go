@@ -60,10 +60,10 @@ func TestTransform(t *testing.T) {
 		},
 		"selected by labels": {stored: restoretest.Stored{Key: "configmaps n/o", Labels: `{"team":"blue"}`, Rest: storedData}, spec: blue, want: `"team":"blue"`},
 		"left out by labels": {stored: storedConfigMaps("o")[0], spec: blue, check: func(r restore.Record) bool { return r.Action == "" }},
-		"brought by another object": {
+		"a dependency of another object": {
 			stored: storedConfigMaps("o")[0], spec: blue, want: `"name":"o"`,
 			change: func(r *restore.Run) {
-				r.Brought = map[resource.Ref]bool{{Resource: "configmaps", Namespace: "n", Name: "o"}: true}
+				r.Dependencies = map[resource.Ref]bool{{Resource: "configmaps", Namespace: "n", Name: "o"}: true}
 			},
 		},
 		"not JSON": {

@@ -135,8 +135,8 @@ func TestJudge(t *testing.T) {
 		"good":                      {func(*ebs.Snapshot) {}, pv, "", ""},
 		"copied":                    {func(s *ebs.Snapshot) { s.VolumeID = restore.CopiedVolume }, pv, "", ""},
 		"the volume is not known":   {func(s *ebs.Snapshot) { s.VolumeID = "vol-2" }, corev1.PersistentVolume{}, "", ""},
-		"of another volume":         {func(s *ebs.Snapshot) { s.VolumeID = "vol-2" }, pv, contract.ErrTypeInvalid, "snapshot snap-1 (here) was taken of vol-2, not of vol-1"},
-		"failed":                    {func(s *ebs.Snapshot) { s.State = ebs.SnapshotFailed }, pv, contract.ErrTypeInvalid, `state is "error"`},
+		"of another volume":         {func(s *ebs.Snapshot) { s.VolumeID = "vol-2" }, pv, contract.ErrTypeInvalid, "snapshot snap-1 (here) was taken of vol-2, not of vol-1: the ids were mixed up; restore another backup"},
+		"failed":                    {func(s *ebs.Snapshot) { s.State = ebs.SnapshotFailed }, pv, contract.ErrTypeInvalid, `state is "error"; restore another backup`},
 		"pending":                   {func(s *ebs.Snapshot) { s.State = ebs.SnapshotPending }, pv, contract.ErrTypeInvalid, "wait and restore again"},
 		"on its way out of the bin": {func(s *ebs.Snapshot) { s.State = ebs.SnapshotRecoverable }, pv, contract.ErrTypeInvalid, `state is "recoverable"`},
 	} {

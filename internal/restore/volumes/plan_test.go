@@ -113,12 +113,12 @@ func TestUnfitSnapshot(t *testing.T) {
 		"good":             {func(*ebs.Snapshot) {}, true, "", ""},
 		"without our tags": {func(s *ebs.Snapshot) { s.Tags = nil }, true, "", ""},
 		"copied":           {func(s *ebs.Snapshot) { s.VolumeID = restore.CopiedVolume }, true, "", ""},
-		"missing":          {func(*ebs.Snapshot) {}, false, contract.ErrTypeNotFound, "does not exist"},
-		"pending":          {func(s *ebs.Snapshot) { s.State, s.Progress = ebs.SnapshotPending, 42 }, true, contract.ErrTypeInvalid, "42 %"},
-		"failed":           {func(s *ebs.Snapshot) { s.State = ebs.SnapshotFailed }, true, contract.ErrTypeInvalid, `"error"`},
-		"other backup":     {func(s *ebs.Snapshot) { s.Tags = map[string]string{ebs.TagBackup: "weekly"} }, true, contract.ErrTypeInvalid, `backup "weekly"`},
-		"other volume":     {func(s *ebs.Snapshot) { s.Tags = map[string]string{ebs.TagPV: "pv-2"} }, true, contract.ErrTypeInvalid, `volume "pv-2"`},
-		"other disk":       {func(s *ebs.Snapshot) { s.VolumeID = "vol-2" }, true, contract.ErrTypeInvalid, "taken of vol-2"},
+		"missing":          {func(*ebs.Snapshot) {}, false, contract.ErrTypeNotFound, "does not exist or is not shared with this account; share it, or restore another backup"},
+		"pending":          {func(s *ebs.Snapshot) { s.State, s.Progress = ebs.SnapshotPending, 42 }, true, contract.ErrTypeInvalid, "not complete yet (42 %); wait and restore again"},
+		"failed":           {func(s *ebs.Snapshot) { s.State = ebs.SnapshotFailed }, true, contract.ErrTypeInvalid, `state is "error"; restore another backup`},
+		"other backup":     {func(s *ebs.Snapshot) { s.Tags = map[string]string{ebs.TagBackup: "weekly"} }, true, contract.ErrTypeInvalid, `is of backup "weekly" by its tag velero.io/backup, not of "nightly": the ids were mixed up; restore another backup`},
+		"other volume":     {func(s *ebs.Snapshot) { s.Tags = map[string]string{ebs.TagPV: "pv-2"} }, true, contract.ErrTypeInvalid, `is of volume "pv-2" by its tag velero.io/pv, not of "pv": the ids were mixed up; restore another backup`},
+		"other disk":       {func(s *ebs.Snapshot) { s.VolumeID = "vol-2" }, true, contract.ErrTypeInvalid, "taken of vol-2, not of vol-1: the ids were mixed up; restore another backup"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := good
@@ -135,9 +135,10 @@ func TestContradiction(t *testing.T) {
 	p := volumePlanner{s: &restore.Run{}, facts: &volumeFacts{infos: map[string]volume.Info{"pv": {Native: &volume.NativeInfo{SnapshotHandle: "snap-1"}}}}}
 	p.s.Archive.Backup = "nightly"
 	for want, n := range map[string]volume.NativeSnapshot{
-		"":                  entryOf("snap-1", "")["pv"],
-		"volumeinfo snap-1": entryOf("snap-2", "")["pv"],
-		`backup "weekly"`:   {Spec: volume.NativeSnapshotSpec{PersistentVolumeName: "pv", BackupName: "weekly"}, Status: volume.NativeSnapshotStatus{ProviderSnapshotID: "snap-1"}},
+		"": entryOf("snap-1", "")["pv"],
+		"gives it snap-2, volumeinfo snap-1: the ids were mixed up; restore another backup":    entryOf("snap-2", "")["pv"],
+		`gives it "ami-1", which is no id of an EBS snapshot (snap-…); restore another backup`: entryOf("ami-1", "")["pv"],
+		`one of backup "weekly"; restore another backup`:                                       {Spec: volume.NativeSnapshotSpec{PersistentVolumeName: "pv", BackupName: "weekly"}, Status: volume.NativeSnapshotStatus{ProviderSnapshotID: "snap-1"}},
 	} {
 		if got := p.contradiction(n); !strings.Contains(got, want) || (got == "") != (want == "") {
 			t.Errorf("got %q, want %q", got, want)

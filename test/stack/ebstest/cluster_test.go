@@ -1,6 +1,6 @@
 //go:build stack
 
-package ebs
+package ebstest
 
 import (
 	"context"
