@@ -26,6 +26,7 @@ const objectsEach = 40
 // queue and by the bucket, as often as it is started, and no run of the first one has
 // anything of the second cluster.
 func TestTwoClustersUnderOneName(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespaces(t, "shop").Replace("<shop>")
 	fill(t, l.Kube, ns, "first")
@@ -34,10 +35,10 @@ func TestTwoClustersUnderOneName(t *testing.T) {
 	fill(t, other, ns, "second")
 
 	ours, otherUID := identityOf(t, l.Kube), identityOf(t, other)
-	h, _ := l.cluster(t, harness.Options{Cluster: "one-name"})
+	h := l.Beside(t, harness.Options{Cluster: "one-name"}).Harness
 	toSecond := func(c *config.Config) { c.Kubernetes.Kubeconfig = second.Kubeconfig }
-	byQueue := l.config(t, harness.Options{Cluster: "one-name", Prefix: "elsewhere-" + l.id, Edit: toSecond})
-	byBucket := l.config(t, harness.Options{Cluster: "one-name", Edit: toSecond})
+	byQueue := l.Idle(t, harness.Options{Cluster: "one-name", Prefix: "elsewhere-" + l.ID, Edit: toSecond})
+	byBucket := l.Idle(t, harness.Options{Cluster: "one-name", Edit: toSecond})
 	for i := range 10 {
 		name := fmt.Sprint("b-", i)
 		completed(t, backup(t, h, name, velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
@@ -107,9 +108,10 @@ func fill(t *testing.T, c *kube.Client, ns, prefix string) {
 // the new one serve the cluster. Every backup completes in one place or the other, lists do
 // not alternate, and both workers are named.
 func TestPrefixRolledOut(t *testing.T) {
+	t.Parallel()
 	l := shared
-	before, _ := l.cluster(t, harness.Options{Cluster: "rolled", Prefix: "before-" + l.id})
-	after, w := l.cluster(t, harness.Options{Cluster: "rolled", Prefix: "after-" + l.id})
+	before := l.Beside(t, harness.Options{Cluster: "rolled", Prefix: "before-" + l.ID}).Harness
+	after := l.Beside(t, harness.Options{Cluster: "rolled", Prefix: "after-" + l.ID})
 	old, latest := 0, 0
 	for i := range 10 {
 		name := fmt.Sprint("b-", i)
@@ -123,7 +125,7 @@ func TestPrefixRolledOut(t *testing.T) {
 			open(t, before, name)
 		default:
 			latest++
-			open(t, after, name)
+			open(t, after.Harness, name)
 		}
 	}
 	t.Logf("%d backups in the old place, %d in the new one", old, latest)
@@ -133,7 +135,7 @@ func TestPrefixRolledOut(t *testing.T) {
 			t.Errorf("%d backups listed, the newest configuration has %d", got, latest)
 		}
 	}
-	both := []string{"warning: workers of cluster", fmt.Sprint(w.PID(), "@")}
+	both := []string{"warning: workers of cluster", fmt.Sprint(after.Worker.PID(), "@")}
 	ask(t, before, 0, both, "version")
 	ask(t, before, 0, both, "location", "get")
 	for _, dir := range []string{"staging/", "claims/"} {
