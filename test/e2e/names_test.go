@@ -74,7 +74,7 @@ func TestOneNameTwice(t *testing.T) {
 		}
 	})
 	t.Run("at once", func(t *testing.T) { race(t, first, second) })
-	if left := keysIn(t, first.Store, "plugins/"); len(left) > 0 {
+	if left := workingFiles(t, first.Store); len(left) > 0 {
 		t.Errorf("left in the bucket: %v", left)
 	}
 }

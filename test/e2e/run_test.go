@@ -159,6 +159,13 @@ func keysIn(t *testing.T, st store.Store, prefix string) []string {
 	return keys
 }
 
+// workingFiles are the keys of what runs keep beside backups and restores. Catalog entries
+// are part of backups.
+func workingFiles(t *testing.T, st store.Store) []string {
+	t.Helper()
+	return slices.DeleteFunc(keysIn(t, st, archive.PluginDir), func(key string) bool { return strings.HasPrefix(key, archive.CatalogRoot) })
+}
+
 // read reads a file of the bucket, uncompressed if it is gzip.
 func read(t *testing.T, st store.Store, key string) []byte {
 	t.Helper()

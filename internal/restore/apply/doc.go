@@ -9,7 +9,7 @@
 //     record. In a dry run the record says what would become of it.
 //   - namespaces.go, terminating.go: what is made, or waited for, on the way.
 //   - crds.go: definitions are waited for, between two levels.
-//   - relink.go, ownerlink.go: objects get their owners back, after all levels.
+//   - relink.go, ownerlink.go: objects get their owners back, when these have their new uids.
 //
 // An object that an earlier attempt created is recognised and counted as created.
 package apply

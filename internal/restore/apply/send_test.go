@@ -312,13 +312,14 @@ func TestApplyOutage(t *testing.T) {
 	}
 }
 
-// TestNamespaceOfTheArchive: a namespace that is missing is made as it was stored,
-// under its mapped name.
+// TestNamespaceOfTheArchive: a namespace that is missing is made as it was stored, under
+// its mapped name. Modifiers are for objects that are restored themselves.
 func TestNamespaceOfTheArchive(t *testing.T) {
 	s := kubetest.Start(t)
 	spec := velerov1.RestoreSpec{NamespaceMapping: map[string]string{"n": "m"}}
 	run := newRun(t, spec, false, append(storedConfigMaps("a", "b"),
 		restoretest.Stored{Key: "namespaces n", Labels: `{"team":"blue"}`, Rest: `,"apiVersion":"v1","kind":"Namespace"`})...)
+	run.Changes.Modifiers = "version: v1\nresourceModifierRules:\n- conditions: {groupResource: namespaces}\n  mergePatches:\n  - patchData: '{\"metadata\":{\"labels\":{\"team\":\"red\"}}}'\n"
 	a := newTestApplier(t, s, run)
 	a.level = plan.LevelOf("configmaps")
 	got := applyAll(t, a, run)
