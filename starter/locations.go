@@ -76,7 +76,10 @@ func (l *locations[Row]) completeNames(c *cobra.Command, _ []string, _ string) (
 	})
 }
 
-func (l *locations[Row]) printList(_ context.Context, _ backend, out output, rows []Row) error {
+func (l *locations[Row]) printList(ctx context.Context, be backend, out output, rows []Row) error {
+	if _, err := l.noteDifferentWorkers(ctx, be); err != nil {
+		return err
+	}
 	return l.layout.printRows(l.app, out, rows, func() any { return map[string]any{"items": append([]Row{}, rows...)} })
 }
 

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -55,6 +58,7 @@ type Plan struct {
 	Conditional bool                 `json:"conditional"` // whether the store honours If-None-Match
 	Reasons     []report.Reason      `json:"reasons"`
 	Volumes     VolumePlan           `json:"volumes,omitzero"`
+	Binding     contract.Binding     `json:"binding,omitzero"`
 
 	policies *volume.Policies // only while the backup is planned
 }
@@ -81,9 +85,19 @@ type Run struct {
 	Layout  archive.Layout
 }
 
-// Open reads the plan of a backup that Prepare has written to staging.
+// Open reads the plan of a backup that Prepare has written to staging, for an activity that
+// asks or changes the cluster: it fails with failure.WrongWorker in another one.
 func (s *Service) Open(ctx context.Context, ref contract.BackupRef) (*Run, error) {
-	_, st, err := s.Locations.Writable(ctx, ref.Location)
+	run, err := s.OpenStaged(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return run, binding.CheckCluster(ctx, s.Kube, run.Plan.Binding)
+}
+
+// OpenStaged is Open for an activity that has to do with the bucket alone.
+func (s *Service) OpenStaged(ctx context.Context, ref contract.BackupRef) (*Run, error) {
+	_, st, err := s.Writable(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -92,4 +106,12 @@ func (s *Service) Open(ctx context.Context, ref contract.BackupRef) (*Run, error
 		return nil, fmt.Errorf("open backup %s: %w", ref.Name, err)
 	}
 	return run, nil
+}
+
+// Writable is the location of a run, which has to be where the run has its files.
+func (s *Service) Writable(ctx context.Context, ref contract.BackupRef) (*velerov1.BackupStorageLocation, store.Store, error) {
+	if err := s.Locations.CheckPlace(ref.Location, ref.Binding.Place); err != nil {
+		return nil, nil, err
+	}
+	return s.Locations.Writable(ctx, ref.Location)
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -22,7 +23,7 @@ import (
 // Commit writes the Backup document, once and last: from then on the backup exists. Then it
 // clears staging and releases the name lock. It may repeat.
 func (s *Service) Commit(ctx context.Context, in contract.CommitBackupInput) (contract.BackupResult, error) {
-	_, st, err := s.Locations.Writable(ctx, in.Ref.Location)
+	_, st, err := s.Writable(ctx, in.Ref)
 	if err != nil {
 		return contract.BackupResult{}, err
 	}
@@ -136,6 +137,9 @@ func backupResult(doc *velerov1.Backup, in contract.CommitBackupInput) contract.
 // Abandon removes the files that an uncommitted run left behind. It may repeat, and leaves a
 // backup alone that was committed, by this run or another.
 func (s *Service) Abandon(ctx context.Context, in contract.AbandonBackupInput) (contract.Nothing, error) {
+	if err := s.Locations.CheckPlace(in.Ref.Location, in.Ref.Binding.Place); err != nil {
+		return contract.Nothing{}, err
+	}
 	_, st, err := s.Locations.Get(ctx, in.Ref.Location)
 	if failure.TypeOf(err) != "" {
 		return contract.Nothing{}, nil // no such location: nothing was written
@@ -186,6 +190,9 @@ func (s *Service) releaseVolumes(ctx context.Context, st store.Store, ref contra
 	}
 	drivers, err := s.releaseDrivers(ctx, &p)
 	if err != nil || len(drivers) == 0 {
+		return err
+	}
+	if err := binding.CheckCluster(ctx, s.Kube, p.Binding); err != nil {
 		return err
 	}
 	units, err := (&Run{Staging: repository.NewStaging(st, ref.UID), Plan: p}).UnitResults(ctx)

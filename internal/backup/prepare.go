@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -35,6 +36,10 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 	if err != nil {
 		return contract.BackupPlan{}, locationError(bsl, fmt.Errorf("probe conditional writes: %w", err))
 	}
+	bound, err := binding.Begin(ctx, s.Kube, s.Locations, bsl, st)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
 	if err := s.lockName(ctx, st, in, abandon); err != nil {
 		return contract.BackupPlan{}, err
 	}
@@ -42,6 +47,7 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
+	doc.Binding = bound
 	if err := repository.NewStaging(st, in.UID).Put(ctx, repository.PlanFile, doc); err != nil {
 		return contract.BackupPlan{}, err
 	}
@@ -74,7 +80,7 @@ func (s *Service) planSummary(doc *Plan, total int64) contract.BackupPlan {
 		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
 		Schedule: doc.Backup.Labels[repository.LabelSchedule], Warnings: n.Warnings, Errors: n.Errors,
 		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshotCount(),
-		UnitTime: doc.unitTimeout(s.Config.Limits.PendingSnapshots),
+		UnitTime: doc.unitTimeout(s.Config.Limits.PendingSnapshots), Binding: doc.Binding,
 	}
 }
 

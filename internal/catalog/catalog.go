@@ -63,7 +63,13 @@ func (c *Reader) Read(ctx context.Context, in contract.ReadInput) (contract.Read
 	if !ok {
 		return contract.ReadResult{}, failure.Invalid("verb: %q is not known to this worker", in.Verb)
 	}
-	return read(ctx, in)
+	mine := repository.ConfigurationDigest(c.Config)
+	if in.Configuration != "" && in.Configuration != mine {
+		return contract.ReadResult{}, failure.WrongWorker("the storage locations of this worker's configuration (digest %s) are not those that were asked (digest %s)", mine, in.Configuration)
+	}
+	res, err := read(ctx, in)
+	res.Configuration = mine
+	return res, err
 }
 
 // readersByVerb are the reads of contract.ReadVerbs.

@@ -141,7 +141,7 @@ func (c *Reader) locationStatus(ctx context.Context, bsl *velerov1.BackupStorage
 	out := contract.LocationStatus{
 		Name: bsl.Name, Provider: bsl.Spec.Provider, Bucket: bsl.Spec.ObjectStorage.Bucket, Prefix: bsl.Spec.ObjectStorage.Prefix,
 		AccessMode: string(velerov1.BackupStorageLocationAccessModeReadWrite), Phase: string(velerov1.BackupStorageLocationPhaseAvailable),
-		Default: err == nil && def.Name == bsl.Name,
+		Default: err == nil && def.Name == bsl.Name, Place: repository.PlaceDigest(bsl),
 	}
 	if bsl.Spec.AccessMode != "" {
 		out.AccessMode = string(bsl.Spec.AccessMode)
@@ -176,11 +176,16 @@ func (c *Reader) checkLocation(ctx context.Context, in contract.ReadInput) (cont
 }
 
 func (c *Reader) readServer(ctx context.Context, _ contract.ReadInput) (contract.ReadResult, error) {
+	var uid string
 	cat, err := c.Kube.Discover(ctx)
+	if err == nil {
+		uid, err = c.Kube.Identity(ctx)
+	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		cat.ServerVersion.GitVersion = "unreachable: " + err.Error()
 	}
 	return contract.ReadResult{Server: &contract.ServerStatus{
 		Version: c.Version, Cluster: c.Config.Cluster, Kubernetes: cat.ServerVersion.GitVersion,
+		ClusterUID: uid, Configuration: repository.ConfigurationDigest(c.Config),
 	}}, nil
 }

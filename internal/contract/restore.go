@@ -85,9 +85,10 @@ type OpenArchiveInput struct {
 
 // RestoreRef names a running restore in every later activity.
 type RestoreRef struct {
-	Name     string `json:"name"`
-	UID      string `json:"uid"`
-	Location string `json:"storageLocation"`
+	Name     string  `json:"name"`
+	UID      string  `json:"uid"`
+	Location string  `json:"storageLocation"`
+	Binding  Binding `json:"binding,omitzero"`
 }
 
 // OpenedArchive says which backup was opened. Foreign means that a Velero tarball

@@ -4,6 +4,8 @@
 //   - locations.go: the storage locations of the configuration, each opened once.
 //   - search.go: one question put to the named location or to all of them.
 //   - staging.go, files.go: the working space of one run, and the names in it.
+//   - place.go: digests that tell places in buckets apart.
+//   - clustername.go: which cluster a name of a cluster belongs to.
 //   - namelock.go: who is writing a backup of a name.
 //   - backups.go, entries.go: the documents of backups and restores, and the lists
 //     beside a tarball.

@@ -102,15 +102,6 @@ func dropSamePlace[T any](have []Answer[T], a Answer[T]) []Answer[T] {
 	return have
 }
 
-// placeOf tells the buckets and prefixes of locations apart.
-func placeOf(bsl *velerov1.BackupStorageLocation) [3]string {
-	o := bsl.Spec.ObjectStorage
-	if o == nil {
-		return [3]string{"", "", bsl.Name}
-	}
-	return [3]string{strings.TrimSuffix(bsl.Spec.Config["s3Url"], "/"), o.Bucket, strings.Trim(o.Prefix, "/")}
-}
-
 // Query is what a search is for, in the words of its errors.
 type Query struct {
 	Field   string // of the input

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -28,11 +29,11 @@ import (
 // Finish writes the results of a restore, or the plan of a dry run. It may repeat. The
 // Restore document comes last: a restore that has it is complete.
 func (r *Service) Finish(ctx context.Context, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
-	s, err := r.Planned(ctx, in.Archive.Ref)
+	s, err := r.openStaged(ctx, in.Archive.Ref)
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
-	if err := errors.Join(s.ReadDisks(ctx), s.readClaims(ctx)); err != nil {
+	if err := errors.Join(s.readPlan(ctx), s.ReadDisks(ctx), s.readClaims(ctx)); err != nil {
 		return contract.RestoreResult{}, err
 	}
 	res, err := s.collectResults(ctx)
@@ -267,6 +268,9 @@ type DeleteUnused func(ctx context.Context, stage repository.Staging, ref contra
 // staging tells where they are. A restore that ended before the location of its backup was
 // known may have left files in any location. It may repeat.
 func (r *Service) Abandon(ctx context.Context, in contract.AbandonRestoreInput, deleteUnused DeleteUnused) (contract.Nothing, error) {
+	if err := r.Locations.CheckPlace(in.Ref.Location, in.Ref.Binding.Place); err != nil {
+		return contract.Nothing{}, err
+	}
 	r.opened.Drop(in.Ref.UID)
 	named, err := r.Locations.Named(in.Ref.Location)
 	if failure.TypeOf(err) != "" {
@@ -284,6 +288,9 @@ func (r *Service) clearStaging(ctx context.Context, from *velerov1.BackupStorage
 	if err == nil {
 		stage := repository.NewStaging(st, ref.UID)
 		if ref.Location != "" { // a restore without it was never planned, and has made nothing
+			if err := binding.CheckCluster(ctx, r.Kube, ref.Binding); err != nil {
+				return err
+			}
 			if err := deleteUnused(ctx, stage, ref); err != nil {
 				return err
 			}

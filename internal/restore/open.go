@@ -13,6 +13,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -39,8 +40,12 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	if err := errors.Join(r.checkNameFree(ctx, st, in), checkDryRun(ctx, st, in.Restore)); err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, Archive: contract.OpenedArchive{
-		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name}, Backup: from.Value,
+	bound, err := binding.Begin(ctx, r.Kube, r.Locations, work, st)
+	if err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, SourcePlace: repository.PlaceDigest(from.Location), Archive: contract.OpenedArchive{
+		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name, Binding: bound}, Backup: from.Value,
 	}, Reasons: unreadReasons(unread)}
 	if err := r.stageOpened(ctx, p, &doc, from.Store, st); err != nil {
 		return contract.OpenedArchive{}, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -39,8 +40,10 @@ type openDoc struct {
 	Archive contract.OpenedArchive `json:"archive"`
 	// Source is the location of the backup. Staging and results lie in the location of the
 	// Archive's Ref, which is another one where Source is read-only.
-	Source  string          `json:"source"`
-	Reasons []report.Reason `json:"reasons,omitempty"`
+	Source string `json:"source"`
+	// SourcePlace is the digest of where Source is.
+	SourcePlace string          `json:"sourcePlace,omitempty"`
+	Reasons     []report.Reason `json:"reasons,omitempty"`
 	// Changes are kept here so that every activity makes the same ones, whatever has become
 	// of their ConfigMaps meanwhile.
 	Changes Changes `json:"changes,omitzero"`
@@ -101,8 +104,21 @@ type Run struct {
 	Dependencies map[resource.Ref]bool // the plan's Related
 }
 
-// OpenRun reads what earlier activities left in staging, except for the plan.
+// OpenRun reads what earlier activities left in staging, except for the plan, for an
+// activity that asks or changes the cluster: it fails with failure.WrongWorker in another.
 func (r *Service) OpenRun(ctx context.Context, ref contract.RestoreRef) (*Run, error) {
+	s, err := r.openStaged(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return s, binding.CheckCluster(ctx, r.Kube, s.Archive.Ref.Binding)
+}
+
+// openStaged is OpenRun for an activity that has to do with the bucket alone.
+func (r *Service) openStaged(ctx context.Context, ref contract.RestoreRef) (*Run, error) {
+	if err := r.Locations.CheckPlace(ref.Location, ref.Binding.Place); err != nil {
+		return nil, err
+	}
 	_, st, err := r.Locations.Get(ctx, ref.Location)
 	if err != nil {
 		return nil, err
@@ -110,6 +126,9 @@ func (r *Service) OpenRun(ctx context.Context, ref contract.RestoreRef) (*Run, e
 	s := &Run{St: st, Stage: repository.NewStaging(st, ref.UID), Index: new(Volumes).Index()}
 	if err := s.Stage.Get(ctx, repository.OpenedBackupFile, &s.openDoc); err != nil {
 		return nil, fmt.Errorf("open restore %s: %w", ref.Name, err)
+	}
+	if err := r.Locations.CheckPlace(s.Source, s.SourcePlace); err != nil {
+		return nil, err
 	}
 	_, src, err := r.Locations.Get(ctx, s.Source)
 	if err != nil {
@@ -127,9 +146,13 @@ func (r *Service) Planned(ctx context.Context, ref contract.RestoreRef) (*Run, e
 	if err != nil {
 		return nil, err
 	}
-	err = s.Stage.Get(ctx, repository.PlanFile, &s.Plan)
+	return s, s.readPlan(ctx)
+}
+
+func (s *Run) readPlan(ctx context.Context) error {
+	err := s.Stage.Get(ctx, repository.PlanFile, &s.Plan)
 	s.Index, s.Dependencies = s.Plan.Volumes.Index(), s.Plan.DependencySet()
-	return s, err
+	return err
 }
 
 // openArchive opens Lifeboat's archive of the backup, or the one in staging that was made of

@@ -142,12 +142,15 @@ func contents(t *testing.T, h *harness.Harness, backup string) []string {
 	return keys
 }
 
-// keysIn are the keys of the bucket below the harness's prefix.
+// keysIn are the keys of the bucket below the harness's prefix, but for those that say which
+// cluster a name belongs to: these stay.
 func keysIn(t *testing.T, st store.Store, prefix string) []string {
 	t.Helper()
 	var keys []string
 	err := st.List(t.Context(), prefix, func(i store.Info) error {
-		keys = append(keys, i.Key)
+		if !strings.HasPrefix(i.Key, archive.PluginDir+"clusters/") {
+			keys = append(keys, i.Key)
+		}
 		return nil
 	})
 	if err != nil {

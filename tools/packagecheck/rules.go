@@ -38,6 +38,7 @@ func productRules() rules {
 			{"steps of use cases", []string{"internal/backup/...", "internal/restore/..."}},
 			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/restore"}},
 			{"the registry of volume drivers", []string{"internal/volume/drivers"}},
+			{"what a run belongs to", []string{"internal/binding"}},
 			{"volume drivers", []string{"internal/volume/..."}},
 			{"what volume drivers share", []string{"internal/volume/location"}},
 			{"the bucket's documents", []string{"internal/repository", "internal/repository/..."}},

@@ -18,7 +18,7 @@ import (
 // file of the backup but the one that makes it exist. It may repeat: the same
 // staging gives the same bytes.
 func Backup(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in contract.SealBackupInput) (contract.SealResult, error) {
-	run, err := b.Open(ctx, in.Ref)
+	run, err := b.OpenStaged(ctx, in.Ref)
 	if err != nil {
 		return contract.SealResult{}, err
 	}
@@ -120,6 +120,9 @@ func (s *sealer) writeManifest(ctx context.Context, files []archive.File) (strin
 // Verify reads every stored byte back and checks it against the manifest. Damage is an error
 // that no retry mends.
 func Verify(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in contract.VerifyBackupInput) (contract.VerifyResult, error) {
+	if err := b.Locations.CheckPlace(in.Ref.Location, in.Ref.Binding.Place); err != nil {
+		return contract.VerifyResult{}, err
+	}
 	_, st, err := b.Locations.Get(ctx, in.Ref.Location)
 	if err != nil {
 		return contract.VerifyResult{}, err

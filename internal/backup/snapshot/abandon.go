@@ -9,6 +9,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/quiesce"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -19,7 +20,7 @@ import (
 // serves the run itself, and one that takes the name of an ended run over. It may repeat,
 // and leaves a backup alone that was committed.
 func Abandon(ctx context.Context, b *backup.Service, ref contract.BackupRef) error {
-	o, err := b.Open(ctx, ref)
+	o, err := b.OpenStaged(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // the backup was not planned, or an attempt of Commit has cleared its staging
 	}
@@ -32,12 +33,27 @@ func Abandon(ctx context.Context, b *backup.Service, ref contract.BackupRef) err
 	if committed, err := isCommitted(ctx, o, ref); committed || err != nil {
 		return err
 	}
+	if err := resumePods(ctx, b, o); err != nil {
+		return err
+	}
+	return discardSnapshots(ctx, b, o)
+}
+
+// resumePods thaws what is frozen. The pods of a cluster that this one replaces are gone;
+// those of the same names here were never frozen.
+func resumePods(ctx context.Context, b *backup.Service, o *backup.Run) error {
+	if gone := b.Config.ReplacesCluster; gone != "" && gone == o.Plan.Binding.Cluster {
+		return nil
+	}
+	if err := binding.CheckCluster(ctx, b.Kube, o.Plan.Binding); err != nil {
+		return err
+	}
 	for unit := range o.Plan.Volumes.Units {
 		if _, err := quiesce.New(b, o, unit).Resume(ctx); err != nil {
 			return err
 		}
 	}
-	return discardSnapshots(ctx, b, o)
+	return nil
 }
 
 // isCommitted reports whether this run has written the Backup document. One that cannot be

@@ -9,6 +9,7 @@ package kubetest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -74,6 +75,14 @@ func WithoutTypes(names ...string) Option {
 // not answer.
 func WithStaleGroup(groupVersion string) Option {
 	return func(s *Server) { s.stale = append(s.stale, groupVersion) }
+}
+
+// WithIdentity gives the cluster the namespace kube-system with that uid, by which a
+// cluster is told from another.
+func WithIdentity(uid string) Option {
+	return func(s *Server) {
+		s.PutJSON(fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"kube-system","uid":%q},"status":{"phase":"Active"}}`, uid))
+	}
 }
 
 // Start starts a server, which ends with the test. It serves CommonTypes and has
