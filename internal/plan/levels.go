@@ -26,8 +26,6 @@ const (
 	Identities
 	// Config: what pods refer to. Policies that isolate pods are here, custom ones too, so
 	// that no pod ever runs without them: a security group is chosen once in a pod's life.
-	// LimitRanges as well: what a controller starts in their absence would run without the
-	// limits that they give, for good.
 	Config
 	// Bindings: the API server compares a binding with its role to prevent
 	// escalation, so roles of both scopes come first.
@@ -35,6 +33,9 @@ const (
 	// Pods come before their controllers, which then adopt them by selector
 	// and do not make others.
 	Pods
+	// Limits: LimitRanges come after the pods and claims that were admitted before in another
+	// order, and before what starts new ones: those would run without limits for good.
+	Limits
 	// Revisions: ReplicaSets, controller revisions and replication
 	// controllers adopt pods, and are themselves adopted by Controllers.
 	Revisions
@@ -48,9 +49,9 @@ const (
 	// CustomResources, and types nobody here knows: their operators and
 	// conversion or admission services run by now.
 	CustomResources
-	// Limits: quotas would refuse objects that they admitted before in another order, and
+	// Quotas would refuse objects that they admitted before in another order, and
 	// all objects until their controller has counted for the first time.
-	Limits
+	Quotas
 	// Last is Velero's list of types that start managing others on creation. They come
 	// before the webhooks of their own operators, which are not up yet.
 	Last
@@ -75,8 +76,8 @@ func (l Level) String() string {
 func LevelNames() []string {
 	return []string{
 		"definitions", "namespaces", "cluster-config", "identities", "config",
-		"bindings", "pods", "revisions", "controllers", "services",
-		"custom-resources", "limits", "last", "admission",
+		"bindings", "pods", "limits", "revisions", "controllers", "services",
+		"custom-resources", "quotas", "last", "admission",
 	}
 }
 

@@ -11,14 +11,15 @@ func TestLevelOf(t *testing.T) {
 		Namespaces:      {"namespaces"},
 		ClusterConfig:   {"storageclasses.storage.k8s.io", "priorityclasses.scheduling.k8s.io", "runtimeclasses.node.k8s.io", "ingressclasses.networking.k8s.io", "clusterroles.rbac.authorization.k8s.io", "volumesnapshotclasses.snapshot.storage.k8s.io"},
 		Identities:      {"serviceaccounts", "persistentvolumes", "volumesnapshots.snapshot.storage.k8s.io", "volumesnapshotcontents.snapshot.storage.k8s.io", "datauploads.velero.io"},
-		Config:          {"secrets", "configmaps", "persistentvolumeclaims", "roles.rbac.authorization.k8s.io", "networkpolicies.networking.k8s.io", "limitranges", "securitygrouppolicies.vpcresources.k8s.aws", "ciliumnetworkpolicies.cilium.io"},
+		Config:          {"secrets", "configmaps", "persistentvolumeclaims", "roles.rbac.authorization.k8s.io", "networkpolicies.networking.k8s.io", "securitygrouppolicies.vpcresources.k8s.aws", "ciliumnetworkpolicies.cilium.io"},
 		Bindings:        {"rolebindings.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io"},
 		Pods:            {"pods"},
 		Revisions:       {"replicasets.apps", "controllerrevisions.apps", "replicationcontrollers"},
 		Controllers:     {"deployments.apps", "deployments.extensions", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "endpoints", "endpointslices.discovery.k8s.io"},
 		Services:        {"services", "ingresses.networking.k8s.io", "poddisruptionbudgets.policy", "horizontalpodautoscalers.autoscaling", "cronjobs.batch", "leases.coordination.k8s.io", "newthings.apps"},
 		CustomResources: {"widgets.example.com", "gateways.gateway.networking.k8s.io", "backups.velero.io", "volumesnapshots.example.com", "secrets.example.com", "pods.metrics.k8s.io"},
-		Limits:          {"resourcequotas"},
+		Limits:          {"limitranges"},
+		Quotas:          {"resourcequotas"},
 		Admission:       {"validatingwebhookconfigurations.admissionregistration.k8s.io", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "apiservices.apiregistration.k8s.io", "validatingadmissionpolicybindings.admissionregistration.k8s.io"},
 		Last:            {"clusters.cluster.x-k8s.io", "apps.kappctrl.k14s.io"},
 	} {
@@ -56,7 +57,9 @@ func TestLevelsRespectDependencies(t *testing.T) {
 		{"servicecidrs.networking.k8s.io", "services"},
 		{"deployments.apps", "horizontalpodautoscalers.autoscaling"},
 		{"services", "widgets.example.com"},
-		{"limitranges", "pods"}, // what is started without one has no limits
+		{"pods", "limitranges"}, // what ran before may not fit it
+		{"persistentvolumeclaims", "limitranges"},
+		{"limitranges", "replicasets.apps"}, // what is started without one has no limits
 		{"securitygrouppolicies.vpcresources.k8s.aws", "pods"},
 		{"authorizationpolicies.security.istio.io", "pods"},
 		{"clusters.cluster.x-k8s.io", "validatingwebhookconfigurations.admissionregistration.k8s.io"},

@@ -52,7 +52,6 @@ func workloadLevel(resource string) (Level, bool) {
 	}
 	switch resource {
 	case "configmaps",
-		"limitranges",
 		"networkpolicies.extensions",
 		"networkpolicies.networking.k8s.io",
 		"persistentvolumeclaims",
@@ -67,6 +66,8 @@ func workloadLevel(resource string) (Level, bool) {
 		return Bindings, true
 	case "pods":
 		return Pods, true
+	case "limitranges":
+		return Limits, true
 	case "controllerrevisions.apps",
 		"replicasets.apps",
 		"replicasets.extensions",
@@ -104,7 +105,7 @@ func isolatesPods(resource string) bool {
 func lateLevel(resource string) (Level, bool) {
 	switch resource {
 	case "resourcequotas":
-		return Limits, true
+		return Quotas, true
 	case "apiservices.apiregistration.k8s.io",
 		"mutatingadmissionpolicies.admissionregistration.k8s.io",
 		"mutatingadmissionpolicybindings.admissionregistration.k8s.io",
