@@ -168,7 +168,7 @@ func splitKnown(names []string, entries *pageEntries, all bool) (known []BackupE
 			unsure = append(unsure, name)
 		}
 	}
-	rand.Shuffle(len(known), func(i, j int) { known[i], known[j] = known[j], known[i] })
+	rand.Shuffle(len(known), func(i, j int) { known[i], known[j] = known[j], known[i] }) //nolint:gosec // which ones are checked has to vary, not to be secret
 	checked := min(CheckedPerPage, len(known))
 	for _, e := range known[:checked] {
 		unsure = append(unsure, e.Name)

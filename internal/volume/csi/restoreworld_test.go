@@ -11,7 +11,6 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
@@ -68,7 +67,7 @@ func (w *restoreWorld) bind(namespace, name string) {
 	kubetest.Modify(w.Server, kube.VolumeSnapshotContents(), "", *vs.Spec.Source.VolumeSnapshotContentName, func(c *snapshotv1.VolumeSnapshotContent) {
 		ref := &c.Spec.VolumeSnapshotRef
 		if ref.Namespace == namespace && ref.Name == name && *c.Spec.Source.SnapshotHandle != handleOf(3) {
-			ref.UID = types.UID(vs.UID)
+			ref.UID = vs.UID
 		}
 	})
 }
