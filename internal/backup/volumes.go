@@ -27,8 +27,20 @@ func ControllerUID(pod *corev1.Pod) string {
 
 // FailureReason makes the reason for a volume whose data is not in the backup.
 func (p *VolumePlan) FailureReason(i int, why string) report.Reason {
+	return p.reasonAt(i, report.New(report.SnapshotFailed, fmt.Sprintf("volume %s: %s", p.Volumes[i].PV, why)))
+}
+
+// ApartReason makes the reason for a volume whose snapshot is good, but not of the same
+// moment as those of its group.
+func (p *VolumePlan) ApartReason(i int, why string) report.Reason {
+	r := report.New(report.FieldIgnored, fmt.Sprintf("volume %s: its group was snapshotted one after the other, not at one moment: %s", p.Volumes[i].PV, why))
+	r.Next = "freeze the group's pods by a hook if their volumes have to be of one moment"
+	return p.reasonAt(i, r)
+}
+
+// reasonAt places a reason at the claim of a volume, or at the volume that has none.
+func (p *VolumePlan) reasonAt(i int, r report.Reason) report.Reason {
 	v := &p.Volumes[i]
-	r := report.New(report.SnapshotFailed, fmt.Sprintf("volume %s: %s", v.PV, why))
 	if v.Claim == "" {
 		return r.At(resource.PersistentVolumes, "", v.PV)
 	}

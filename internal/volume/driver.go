@@ -28,6 +28,8 @@ type Snapshot struct {
 	At     time.Time `json:"at"`               // the point in time
 	ID     string    `json:"id,omitempty"`     // snap-…, of a native snapshot
 	Failed string    `json:"failed,omitempty"` // why there is none
+	// Apart says why it is not of the same moment as the others of its group.
+	Apart string `json:"apart,omitempty"`
 	// Content is the VolumeSnapshotContent of a CSI snapshot: it may outlive its
 	// VolumeSnapshot.
 	Content string `json:"content,omitempty"`

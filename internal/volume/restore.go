@@ -41,7 +41,9 @@ type DiskPlan struct {
 	Type       string       `json:"type,omitempty"`
 	IOPS       int32        `json:"iops,omitempty"`
 	Throughput int32        `json:"throughput,omitempty"` // MiB/s
-	Zone       string       `json:"zone"`
+	// MultiAttach says that several nodes could attach the volume at once.
+	MultiAttach bool   `json:"multiAttach,omitempty"`
+	Zone        string `json:"zone"`
 	// Name is the name of the PV in the cluster: its own, or another one where that
 	// is taken.
 	Name string `json:"name"`

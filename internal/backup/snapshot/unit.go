@@ -220,6 +220,8 @@ func (s *unitSnapshot) unitResult() backup.UnitResult {
 	for _, t := range s.snapshots {
 		if t.Failed != "" {
 			res.Reasons = append(res.Reasons, s.run.Plan.Volumes.FailureReason(t.Volume, t.Failed))
+		} else if t.Apart != "" {
+			res.Reasons = append(res.Reasons, s.run.Plan.Volumes.ApartReason(t.Volume, t.Apart))
 		}
 	}
 	report.Sort(res.Reasons)

@@ -112,6 +112,7 @@ func (c *checker) checkLocation(ctx context.Context, name string, volumes []*vol
 		}
 		v.Disk.Snapshot, v.Disk.Zone = volume.DiskSnapshot(snap), c.oldZone(v.PV)
 		copySpeed(v.Disk, n, snap)
+		v.Disk.MultiAttach = snap.Tags[ebs.TagMultiAttach] == "true" || isSharedDevice(c.view.Facts.Volumes[v.PV])
 	}
 	return c.askSourceSpeed(ctx, loc, volumes)
 }
@@ -229,6 +230,14 @@ func copySpeed(d *volume.DiskPlan, n volume.NativeSnapshot, s ebs.Snapshot) {
 	}
 	d.IOPS = cmp.Or(numberInTag(s, ebs.TagIOPS), d.IOPS)
 	d.Throughput = numberInTag(s, ebs.TagThroughput)
+}
+
+// isSharedDevice says that pods of several nodes write to the volume at once, which EBS
+// serves with Multi-Attach only, as a block device. Backups of Velero's tell it by this
+// alone.
+func isSharedDevice(pv corev1.PersistentVolume) bool {
+	return pv.Spec.VolumeMode != nil && *pv.Spec.VolumeMode == corev1.PersistentVolumeBlock &&
+		slices.Contains(pv.Spec.AccessModes, corev1.ReadWriteMany)
 }
 
 func numberInTag(s ebs.Snapshot, key string) int32 {
