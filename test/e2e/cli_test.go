@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -246,8 +247,8 @@ type waiting struct {
 	out  *bytes.Buffer
 }
 
-// hold starts a backup and returns once it has claimed its name, behind which it
-// stops for want of the API server.
+// hold starts a backup and returns once it is in progress. It stops for want of the API
+// server before it writes anything: it does not know whose cluster it is to back up.
 func hold(t *testing.T, h *harness.Harness, name string) *waiting {
 	t.Helper()
 	cmd := h.Command(t.Context(), "backup", "create", name, "--include-namespaces", "kube-public", "--wait")
@@ -256,8 +257,11 @@ func hold(t *testing.T, h *harness.Harness, name string) *waiting {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "claim of "+name, func() error {
-		_, err := h.Store.Head(t.Context(), archive.Claim(name))
+	eventually(t, "backup "+name+" in progress", func() error {
+		text, err := h.Command(t.Context(), "backup", "get", name).CombinedOutput()
+		if err == nil && !strings.Contains(string(text), "InProgress") {
+			err = errors.New(string(text))
+		}
 		return err
 	})
 	return &waiting{cmd: cmd, proc: cmd.Process, code: func() int { return cmd.ProcessState.ExitCode() }, out: out}

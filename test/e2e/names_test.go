@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"go.temporal.io/sdk/client"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -31,12 +32,13 @@ func TestOneNameTwice(t *testing.T) {
 	second := l.Beside(t, harness.Options{Cluster: "twin-b", Prefix: prefix}).Harness
 	in := contract.BackupInput{Name: "same", Spec: velerov1.BackupSpec{IncludedNamespaces: []string{"kube-public"}}}
 
-	api.Cut() // the first stops behind its claim
+	api.Cut() // the first cannot go on
 	winner := startBackup(t, first, in)
-	eventually(t, "the name is claimed", func() error {
-		_, err := first.Store.Head(t.Context(), archive.Claim("same"))
-		return err
-	})
+	// An attempt before the cut has locked the name.
+	lock := repository.NameLock{UID: winner.GetRunID(), Run: contract.Run{WorkflowID: winner.GetID(), RunID: winner.GetRunID(), Cluster: first.Cluster, Started: time.Now()}}
+	if err := repository.AcquireName(t.Context(), first.Store, "same", lock); err != nil {
+		t.Fatal(err)
+	}
 	t.Run("while it runs, another cluster", func(t *testing.T) {
 		kind, text := failure(t, second, startBackup(t, second, in))
 		if kind != contract.ErrTypeExists || !strings.Contains(text, winner.GetID()) || !strings.Contains(text, "cluster "+first.Cluster) {

@@ -6,23 +6,60 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Sweep deletes EBS volumes of this restore that no PersistentVolume of the cluster points
-// at and no instance has attached.
+// at and no instance has attached. It looks again where EC2 may not have shown one yet
+// that was just made: it would be left, and paid for, for ever.
 func (r *Restorer) Sweep(ctx context.Context, all []*volume.Restore, made map[string]volume.Disk) error {
+	hidden := false
 	for location, ids := range madeByLocation(all, made) {
-		if err := r.sweepLocation(ctx, location, ids, undeletable(made)); err != nil {
-			return fmt.Errorf("delete unused volumes of location %s: %w", location, err)
+		gone, err := r.sweepLocation(ctx, location, ids, undeletable(made))
+		if err != nil {
+			return sweepError(location, err)
+		}
+		hidden = hidden || mayBeHidden(all, made, gone)
+	}
+	if !hidden {
+		return nil
+	}
+	if err := poll.Wait(ctx, quota.LookAgainFor); err != nil {
+		return err
+	}
+	for location, ids := range madeByLocation(all, made) {
+		if _, err := r.sweepLocation(ctx, location, ids, undeletable(made)); err != nil {
+			return sweepError(location, err)
 		}
 	}
 	return nil
+}
+
+func sweepError(location string, err error) error {
+	return fmt.Errorf("delete unused volumes of location %s: %w", location, err)
+}
+
+// mayBeHidden tells whether EC2 may still show a volume that it did not show: one that it
+// agreed to make a short while ago, or that it was asked for and did not answer about.
+func mayBeHidden(all []*volume.Restore, made map[string]volume.Disk, gone map[string]bool) bool {
+	return slices.ContainsFunc(all, func(v *volume.Restore) bool {
+		d, asked := made[v.PV]
+		switch {
+		case d.ID != "":
+			return gone[d.ID] && time.Since(d.Asked) < quota.VisibleWithin
+		case d.Failed != "":
+			return false
+		}
+		return v.NeedsDisk() && (asked || len(made) > 0)
+	})
 }
 
 // madeByLocation are the ids of what was made: also of locations where none is known, for
@@ -51,39 +88,42 @@ func undeletable(disks map[string]volume.Disk) map[string]bool {
 	return out
 }
 
-// sweepLocation deletes the unused ones of a location. It finds volumes by their ids and by their tags: EC2 may not list one yet
-// that it has just made.
-func (r *Restorer) sweepLocation(ctx context.Context, name string, ids []string, undeletable map[string]bool) error {
+// sweepLocation deletes the unused ones of a location, and tells which EC2 did not show. It
+// finds volumes by their ids and by their tags: EC2 may not list one yet that it has just
+// made.
+func (r *Restorer) sweepLocation(ctx context.Context, name string, ids []string, undeletable map[string]bool) (gone map[string]bool, err error) {
 	_, loc, err := r.Locations.Get(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ours := map[string]string{ebs.TagRestoreUID: r.Run.UID}
 	tagged, err := loc.VolumesTagged(ctx, ours)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, v := range tagged {
 		ids = append(ids, v.ID)
 	}
 	slices.Sort(ids)
 	if ids = slices.Compact(ids); len(ids) == 0 {
-		return nil
+		return nil, nil
 	}
 	used, err := r.usedDisks(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	gone = map[string]bool{}
 	var errs []error
 	for _, id := range ids {
 		if !used[id] {
-			_, err := loc.DeleteVolume(ctx, id, ours) // Retained is attached: somebody uses it
+			end, err := loc.DeleteVolume(ctx, id, ours) // Retained is attached: somebody uses it
+			gone[id] = err == nil && end.Outcome == ebs.Gone
 			if !undeletable[id] || !errors.Is(err, ebs.ErrState) {
 				errs = append(errs, err)
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return gone, errors.Join(errs...)
 }
 
 // usedDisks are the EBS volumes that PersistentVolumes of the cluster point at.

@@ -308,6 +308,7 @@ func TestDeleteMany(t *testing.T) {
 			for i, id := range l.cut(t, disks[0], f.name, n) {
 				name(f, i, id)
 			}
+			time.Sleep(visibility) // the snapshots of a backup have been shown as completed
 			l.limits(t, func(limits *ebssim.Limits) { limits.Buckets = ebssim.Published().Buckets })
 			backup, began := f.write(false), time.Now()
 			res := l.delete(t, backup)
