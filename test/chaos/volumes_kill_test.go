@@ -67,7 +67,7 @@ func edge(activity string, last bool, moment Moment) volumePoint {
 		for _, s := range t.spans {
 			var own []Call
 			for _, c := range t.within(s) {
-				if !strings.HasSuffix(c.Sig, "/plan.json") {
+				if !strings.HasSuffix(c.Sig, "/plan.json") && !strings.HasSuffix(c.Sig, "/namespaces/kube-system") {
 					own = append(own, c)
 				}
 			}
