@@ -77,6 +77,8 @@ func writeDefaults(c Code) (defaults, bool) {
 		{ResidualReference, Warning, "look at the named fields and change them by hand where they should follow the namespace mapping"},
 		{FinalizerKept, Warning, "install the controller that serves the finalizer, or remove the finalizer before deleting the object"},
 		{ModifierFailed, Error, "correct the rule in the ConfigMap of resource modifiers, delete the object and restore it again, or change it by hand"},
+		{MayRunAgain, Warning, "look whether its controller began it again; to keep a status, restore it with --status-include-resources or the annotation velero.io/restore-status"},
+		{ActsOutside, Warning, "look that no other cluster uses it, or delete the object"},
 		{NotRestorable, Warning, "nothing: the cluster makes objects of this kind itself"},
 		{CRDNotReady, Error, "read the definition's conditions with 'kubectl describe crd', repair it, then restore again"},
 		{NamespaceNotReady, Error, "wait until the namespace is gone or its finalizers are resolved, then restore again"},

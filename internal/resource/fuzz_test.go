@@ -66,7 +66,7 @@ func checkRule(t *testing.T, r *Registry, c *Context, resource string, obj map[s
 		t.Fatalf("%s: an object differs from its own restoration by %v", resource, r.MergePatch(resource, obj, plain))
 	}
 	r.MergePatch(resource, obj, restored)
-	MergeServiceAccount(obj, restored)
+	MergeServiceAccount(obj, restored, true)
 	Diff(resource, obj, stored, restored)
 	if !reflect.DeepEqual(before, obj) {
 		t.Fatalf("%s: comparing changed the live object", resource)

@@ -40,7 +40,8 @@ type decision struct {
 	// labels is the patch that only says which backup and restore a live object agrees
 	// with; nil where its labels say so, or are not to be touched.
 	labels map[string]any
-	// code says why the object is left alone although it differs.
+	// code says why the object, or what a merge does not add to, is left alone although it
+	// differs.
 	code report.Code
 	// blocker is what is being deleted in the object's place.
 	blocker *termination
@@ -106,12 +107,15 @@ func (p policy) compareContent(want *desired, live map[string]any) decision {
 	}
 	merges := gr == "serviceaccounts" // gets what it lacks under any policy
 	var patch map[string]any
+	var differs bool // in what a merge leaves alone
 	if merges {
-		patch = resource.MergeServiceAccount(live, object)
+		patch, differs = resource.MergeServiceAccount(live, object, p.updates)
 	} else {
 		patch = p.registry.MergePatch(gr, live, object)
 	}
 	switch {
+	case patch == nil && differs:
+		return decision{action: actionKeepDifferent, code: report.ExistsDiffers}
 	case patch == nil && p.updates:
 		return decision{action: actionKeepEqual, labels: resource.LabelsPatch(live, object)}
 	case patch == nil:
@@ -119,7 +123,11 @@ func (p policy) compareContent(want *desired, live map[string]any) decision {
 	case !merges && !p.updates:
 		return decision{action: actionKeepDifferent, code: report.ExistsDiffers}
 	}
-	return decision{action: actionPatch, patch: patch, labels: resource.LabelsPatch(live, object)}
+	d := decision{action: actionPatch, patch: patch, labels: resource.LabelsPatch(live, object)}
+	if differs {
+		d.code = report.ExistsDiffers
+	}
+	return d
 }
 
 // withoutInitHooks is the desired object as it is compared with a live one: the init

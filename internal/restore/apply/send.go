@@ -161,7 +161,11 @@ func (a *applier) warnIfRefused(ctx context.Context, out *outcome, err error) er
 func (a *applier) updateObject(ctx context.Context, want *desired, d decision, last bool) (outcome, error) {
 	err := a.patchObject(ctx, a.service.Kube.Patch, want.target, d.patch)
 	if err == nil {
-		return outcome{action: string(report.Updated)}, nil
+		out := outcome{action: string(report.Updated)}
+		if d.code != "" {
+			out.reasons = []report.Reason{report.New(d.code, "what it lacked was added; what differs was left as it is")}
+		}
+		return out, nil
 	}
 	if down := a.service.Outage(ctx, err); down != nil {
 		return outcome{}, down
