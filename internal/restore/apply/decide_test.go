@@ -62,6 +62,18 @@ func TestDecide(t *testing.T) {
 			gr: "serviceaccounts", want: `{"secrets":[{"name":"a"}]}`, live: live(aged, `"secrets":[{"name":"b"}]`),
 			action: actionPatch, patch: `{"secrets":[{"name":"b"},{"name":"a"}]}`,
 		},
+		"service account that differs": {
+			gr: "serviceaccounts", want: `{"automountServiceAccountToken":false}`, live: live(aged, `"automountServiceAccountToken":true`),
+			action: actionKeepDifferent, code: report.ExistsDiffers,
+		},
+		"service account that differs, update": {
+			gr: "serviceaccounts", want: `{"automountServiceAccountToken":false}`, live: live(aged, `"automountServiceAccountToken":true`), updates: true,
+			action: actionPatch, patch: `{"automountServiceAccountToken":false}`,
+		},
+		"service account that differs and lacks a secret": {
+			gr: "serviceaccounts", want: `{"automountServiceAccountToken":false,"secrets":[{"name":"a"}]}`, live: live(aged, `"automountServiceAccountToken":true`),
+			action: actionPatch, patch: `{"secrets":[{"name":"a"}]}`, code: report.ExistsDiffers,
+		},
 		"pod without the init containers of hooks": {
 			gr: "pods", want: `{"spec":{"initContainers":[{"name":"hook"},{"name":"own"}]}}`, initHooks: 1,
 			live: live(aged, `"spec":{"initContainers":[{"name":"own"}]}`), action: actionKeepEqual,

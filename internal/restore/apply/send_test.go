@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
@@ -242,15 +243,18 @@ func TestSentContent(t *testing.T) {
 }
 
 // TestMergedServiceAccount: what a namespace is born with gets what it lacks, under
-// any policy.
+// any policy; what differs is told.
 func TestMergedServiceAccount(t *testing.T) {
 	s := kubetest.Start(t)
-	s.PutJSON(liveObject("ServiceAccount", "default", "", `,"secrets":[{"name":"mine"}]`))
-	run := newRun(t, velerov1.RestoreSpec{}, false, restoretest.Stored{Key: "serviceaccounts n/default", Rest: `,"apiVersion":"v1","kind":"ServiceAccount","secrets":[{"name":"stored"}]`})
+	s.PutJSON(liveObject("ServiceAccount", "default", "", `,"secrets":[{"name":"mine"}],"automountServiceAccountToken":true`))
+	run := newRun(t, velerov1.RestoreSpec{}, false, restoretest.Stored{Key: "serviceaccounts n/default", Rest: `,"apiVersion":"v1","kind":"ServiceAccount","secrets":[{"name":"stored"}],"automountServiceAccountToken":false`})
 	rec := applyAll(t, newTestApplier(t, s, run), run)["default"]
 	live, _ := kubetest.Get[corev1.ServiceAccount](s, coreType("serviceaccounts"), "n", "default")
 	if rec.Action != "updated" || len(live.Secrets) != 2 {
 		t.Errorf("%+v, secrets %v", rec, live.Secrets)
+	}
+	if len(rec.Reasons) != 1 || rec.Reasons[0].Code != report.ExistsDiffers || !*live.AutomountServiceAccountToken {
+		t.Errorf("reasons %+v, token %t", rec.Reasons, *live.AutomountServiceAccountToken)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,30 +22,28 @@ import (
 // at and no instance has attached. It looks again where EC2 may not have shown one yet
 // that was just made: it would be left, and paid for, for ever.
 func (r *Restorer) Sweep(ctx context.Context, all []*volume.Restore, made map[string]volume.Disk) error {
-	hidden := false
-	for location, ids := range madeByLocation(all, made) {
-		gone, err := r.sweepLocation(ctx, location, ids, undeletable(made))
-		if err != nil {
-			return sweepError(location, err)
-		}
-		hidden = hidden || mayBeHidden(all, made, gone)
-	}
-	if !hidden {
-		return nil
+	gone, err := r.sweepLocations(ctx, all, made)
+	if err != nil || !mayBeHidden(all, made, gone) {
+		return err
 	}
 	if err := poll.Wait(ctx, quota.LookAgainFor); err != nil {
 		return err
 	}
-	for location, ids := range madeByLocation(all, made) {
-		if _, err := r.sweepLocation(ctx, location, ids, undeletable(made)); err != nil {
-			return sweepError(location, err)
-		}
-	}
-	return nil
+	_, err = r.sweepLocations(ctx, all, made)
+	return err
 }
 
-func sweepError(location string, err error) error {
-	return fmt.Errorf("delete unused volumes of location %s: %w", location, err)
+// sweepLocations sweeps each location, and tells which volumes EC2 did not show.
+func (r *Restorer) sweepLocations(ctx context.Context, all []*volume.Restore, made map[string]volume.Disk) (gone map[string]bool, err error) {
+	gone = map[string]bool{}
+	for location, ids := range madeByLocation(all, made) {
+		hidden, err := r.sweepLocation(ctx, location, ids, undeletable(made))
+		if err != nil {
+			return nil, fmt.Errorf("delete unused volumes of location %s: %w", location, err)
+		}
+		maps.Copy(gone, hidden)
+	}
+	return gone, nil
 }
 
 // mayBeHidden tells whether EC2 may still show a volume that it did not show: one that it
