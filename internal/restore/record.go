@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -13,6 +14,7 @@ import (
 
 // Record is what became of one object. Records are staged until the restore is finished.
 type Record struct {
+	From       string               `json:"from,omitempty"` // "namespace/name" in the backup, where that is another
 	Resource   string               `json:"resource"`
 	APIVersion string               `json:"apiVersion"`
 	Kind       string               `json:"kind"`
@@ -25,9 +27,19 @@ type Record struct {
 	Live       string               `json:"live,omitempty"`  // digest of the object that was there before
 	Diff       []resource.FieldDiff `json:"diff,omitempty"`  // of a dry run
 	Hooks      int                  `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
+	Waits      string               `json:"waits,omitempty"` // the obstacle that the object waits for, before another attempt
 
 	// Ran counts hooks. Only the record of the activity RunRestoreHooks has it.
 	Ran *contract.HookCounts `json:"ran,omitempty"`
+}
+
+// Origin is the key of the object in the backup.
+func (r Record) Origin() archive.Key {
+	k := archive.Key{Resource: r.Resource, Namespace: r.Namespace, Name: r.Name}
+	if r.From != "" {
+		k.Namespace, k.Name = resource.SplitName(r.From)
+	}
+	return k
 }
 
 // Actions of a dry run. Those of a restore are of type report.Action.
@@ -66,6 +78,12 @@ func Tally(res *contract.ApplyResult, records []Record) {
 // PutRecords stages the records of one batch. It may repeat.
 func (s *Run) PutRecords(ctx context.Context, in contract.ApplyTaskInput, batch int, records []Record) error {
 	return s.Stage.Put(ctx, repository.RecordsFile(in.Level, in.Task, batch), records)
+}
+
+// BatchRecords reads the records of one batch.
+func (s *Run) BatchRecords(ctx context.Context, in contract.ApplyTaskInput, batch int) (records []Record, err error) {
+	err = s.Stage.Get(ctx, repository.RecordsFile(in.Level, in.Task, batch), &records)
+	return records, err
 }
 
 // Records reads the records of all tasks, task by task.

@@ -8,6 +8,8 @@
 //   - send.go: the calls to the API server; outcome.go: what became of the object, and its
 //     record. In a dry run the record says what would become of it.
 //   - namespaces.go, terminating.go: what is made, or waited for, on the way.
+//   - obstacle.go, waiting.go: what keeps objects out for a while and is no fault of theirs,
+//     and the objects that wait for it until the end of their task.
 //   - crds.go: definitions are waited for, between two levels.
 //   - relink.go, ownerlink.go: objects get their owners back, when these have their new uids.
 //

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -44,6 +45,8 @@ type linker struct {
 	lookup  *restore.Lookup
 	sources map[string]string // target namespace → source
 
+	obstacles *obstacles
+
 	mu      sync.Mutex
 	reasons []report.Reason
 }
@@ -55,7 +58,8 @@ func newLinker(ctx context.Context, r *restore.Service, s *restore.Run) (*linker
 	}
 	return &linker{
 		service: r, run: s, catalog: catalog, lookup: newLookup(ctx, s),
-		sources: sourcesByTarget(s.Restore.Spec.NamespaceMapping),
+		sources:   sourcesByTarget(s.Restore.Spec.NamespaceMapping),
+		obstacles: newObstacles(s.Stage, plan.Admission),
 	}, nil
 }
 
@@ -107,6 +111,15 @@ func (l *linker) linkObject(ctx context.Context, rec restore.Record) error {
 		}
 		if try < linkTries && kube.IsConflict(err) || try == 1 && kube.IsUnavailable(err) {
 			continue // changed in between, or an outage that has just ended
+		}
+		if o := obstacleOf(err); o != "" {
+			again, werr := l.obstacles.pause(ctx, o)
+			if werr != nil {
+				return werr
+			}
+			if again {
+				continue
+			}
 		}
 		if err != nil {
 			link.noteRefusal(err)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,11 +14,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
-	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
 // ownedSecret is the record of a restored Secret with owners.
@@ -87,6 +86,19 @@ func TestLinkOutages(t *testing.T) {
 	s.SetHealthy(false)
 	if _, err := linkOne(t, l, ownedSecret("s", "owner")); err == nil || strings.Contains(err.Error(), "quoted") {
 		t.Errorf("a server that does not answer: %v", err)
+	}
+}
+
+// TestLinksWaitForWebhooks: a link is an update, which a webhook that is coming up admits
+// soon.
+func TestLinksWaitForWebhooks(t *testing.T) {
+	s := kubetest.Start(t)
+	s.PutJSON(liveObject("ConfigMap", "owner", "", ""), liveObject("Secret", "s", "", ""))
+	refuseFor(s, kubetest.On("patch", coreType("secrets")), 700*time.Millisecond, 500, webhookDown)
+	l := newTestLinker(t, s)
+	l.obstacles.patience = func(obstacle) time.Duration { return 2 * time.Second }
+	if reasons, err := linkOne(t, l, ownedSecret("s", "owner")); err != nil || len(reasons) > 0 {
+		t.Errorf("%+v, %v", reasons, err)
 	}
 }
 
@@ -181,8 +193,6 @@ func TestLinkAll(t *testing.T) {
 	s := kubetest.Start(t)
 	s.PutJSON(liveObject("ConfigMap", "owner", "", ""))
 	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("owner")...)
-	st := memstore.New()
-	run.St, run.Stage = st, repository.NewStaging(st, "uid")
 	actions := map[string]report.Action{"created": report.Created, "updated": report.Updated, "failed": report.Failed, "skipped": report.Skipped, "free": report.Created}
 	var records []restore.Record
 	for name, done := range actions {
