@@ -53,7 +53,7 @@ func newTestApplier(t *testing.T, s *kubetest.Server, run *restore.Run) *applier
 // applyAll applies all objects of the archive that are on the applier's level.
 func applyAll(t *testing.T, a *applier, run *restore.Run) map[string]restore.Record {
 	t.Helper()
-	all := plan.Range{From: 0, To: len(run.Arc.Members())}
+	all := wholeArchive(run)
 	records, err := a.applyBatch(t.Context(), all)
 	if err == nil && isWaiting(records) {
 		records, err = a.applyWaiting(t.Context(), all, records)
@@ -62,6 +62,10 @@ func applyAll(t *testing.T, a *applier, run *restore.Run) map[string]restore.Rec
 		t.Fatal(err)
 	}
 	return byName(records)
+}
+
+func wholeArchive(run *restore.Run) plan.Range {
+	return plan.Range{From: 0, To: len(run.Arc.Members())}
 }
 
 // byName are records by the name of their object.

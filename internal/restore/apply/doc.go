@@ -4,6 +4,7 @@
 //   - apply.go: a task, its batches, and the two attempts at each object.
 //   - object.go: the way of one object: transform, decide, send.
 //   - transform.go: what the restore wants of a stored object, or why nothing; pure.
+//   - clash.go: where namespaces are merged, which of two objects of a name is wanted; pure.
 //   - decide.go: what to do about what is in the cluster already; pure.
 //   - send.go: the calls to the API server; outcome.go: what became of the object, and its
 //     record. In a dry run the record says what would become of it.

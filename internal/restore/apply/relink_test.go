@@ -177,7 +177,7 @@ func TestLinksAcrossNamespaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := ownedSecret("s", "owner")
-	rec.Namespace = "m"
+	rec.Namespace, rec.From = "m", "n/s"
 	rec.Owners = append(rec.Owners, resource.OwnerRef{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: "role"})
 	if reasons, err := linkOne(t, l, rec); err != nil || len(reasons) > 0 {
 		t.Errorf("%+v, %v", reasons, err)
@@ -188,15 +188,18 @@ func TestLinksAcrossNamespaces(t *testing.T) {
 	}
 }
 
-// TestLinkAll: only what was restored and has owners is linked, and all is said of it.
+// TestLinkAll: only what was restored and has owners is linked, and all is said of it. What
+// was skipped is linked if this backup's label says that a restore before has brought it.
 func TestLinkAll(t *testing.T) {
 	s := kubetest.Start(t)
 	s.PutJSON(liveObject("ConfigMap", "owner", "", ""))
 	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("owner")...)
-	actions := map[string]report.Action{"created": report.Created, "updated": report.Updated, "failed": report.Failed, "skipped": report.Skipped, "free": report.Created}
+	run.Archive.Backup = "b"
+	actions := map[string]report.Action{"created": report.Created, "updated": report.Updated, "failed": report.Failed, "skipped": report.Skipped, "before": report.Skipped, "free": report.Created}
 	var records []restore.Record
 	for name, done := range actions {
-		s.PutJSON(liveObject("Secret", name, "", ""))
+		labels := map[bool]string{true: `,"labels":{"velero.io/backup-name":"b"}`}[name == "before"]
+		s.PutJSON(liveObject("Secret", name, labels, ""))
 		rec := ownedSecret(name, "owner", "other")
 		rec.Action = string(done)
 		if name == "free" {
@@ -211,12 +214,12 @@ func TestLinkAll(t *testing.T) {
 	if err == nil {
 		err = l.linkAll(t.Context())
 	}
-	if err != nil || !slices.Equal(reasonWords(l.reasons), []string{"OWNER_MISSING warning", "OWNER_MISSING warning"}) {
+	if err != nil || !slices.Equal(reasonWords(l.reasons), []string{"OWNER_MISSING warning", "OWNER_MISSING warning", "OWNER_MISSING warning"}) {
 		t.Errorf("%+v, %v", l.reasons, err)
 	}
 	for name := range actions {
 		secret, _ := kubetest.Get[corev1.Secret](s, coreType("secrets"), "n", name)
-		if linked := len(secret.OwnerReferences) == 1; linked != (name == "created" || name == "updated") {
+		if linked := len(secret.OwnerReferences) == 1; linked != (name == "created" || name == "updated" || name == "before") {
 			t.Errorf("%s: owners %v", name, secret.OwnerReferences)
 		}
 	}
