@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -44,16 +45,54 @@ func (a *applier) createObject(ctx context.Context, want *desired) (outcome, err
 	if err != nil {
 		return failedOutcome(report.ObjectInvalid, err), nil
 	}
-	if err = a.createClaimSource(ctx, want); err == nil {
-		err = a.createInNamespace(ctx, want.resource, want.entry.Namespace, want.namespace, body)
+	if err := a.createClaimSource(ctx, want); err != nil {
+		return a.refusedOutcome(ctx, err)
 	}
+	reasons, err := a.createWithClusterIP(ctx, want, body)
 	switch {
 	case err == nil:
-		return a.patchAfterCreate(ctx, want)
+		out, err := a.patchAfterCreate(ctx, want)
+		out.reasons = append(out.reasons, reasons...)
+		return out, err
 	case a.alreadyExists(ctx, want.target, err):
 		return outcome{exists: true}, nil
 	}
 	return a.refusedOutcome(ctx, err)
+}
+
+// createWithClusterIP posts an object, a Service with the address that its manifest states.
+// One that the server does not give is let go, which is a reason where the rest is taken.
+func (a *applier) createWithClusterIP(ctx context.Context, want *desired, body []byte) ([]report.Reason, error) {
+	stated, err := want.withClusterIP()
+	if err != nil {
+		return nil, err
+	}
+	if stated != nil {
+		err = a.createInNamespace(ctx, want.resource, want.entry.Namespace, want.namespace, stated)
+		if !kube.IsInvalid(err) {
+			return nil, err
+		}
+	}
+	refused := err
+	if err = a.createInNamespace(ctx, want.resource, want.entry.Namespace, want.namespace, body); refused == nil || err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf("clusterIP %v is stated by the manifest and could not be had: %v", want.rules.ClusterIP["clusterIP"], refused)
+	return []report.Reason{report.New(report.ClusterIPReleased, text).As(report.Warning)}, nil
+}
+
+// withClusterIP is the body of a Service with the address that its manifest states, nil where
+// none does or a modifier has chosen one.
+func (w *desired) withClusterIP() ([]byte, error) {
+	spec, _ := w.object["spec"].(map[string]any)
+	if len(w.rules.ClusterIP) == 0 || spec == nil || spec["clusterIP"] != nil {
+		return nil, nil
+	}
+	object := maps.Clone(w.object)
+	spec = maps.Clone(spec)
+	maps.Copy(spec, w.rules.ClusterIP)
+	object["spec"] = spec
+	return json.Marshal(object)
 }
 
 // createInNamespace posts an object that goes with one of a source namespace. A target
