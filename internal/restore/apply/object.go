@@ -5,6 +5,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
@@ -43,6 +44,9 @@ type firstAttempt struct {
 // error is for what is no fault of the object: the cluster or the store cannot be reached.
 func (a *applier) applyObject(ctx context.Context, at *attempt) (rec restore.Record, retry *attempt, err error) {
 	want, ended := a.transformer.transform(at.storedObject)
+	if a.pass != plan.AllObjects && want.comesFirst() != (a.pass == plan.FirstObjects) {
+		return rec, nil, nil
+	}
 	var out outcome
 	switch {
 	case ended != nil:
