@@ -52,7 +52,7 @@ func (a *applier) applyObject(ctx context.Context, at *attempt) (rec restore.Rec
 	case ended != nil:
 		out = *ended
 	case a.policy.dryRun:
-		out, err = a.planObject(ctx, want)
+		out, err = a.planObject(ctx, at.storedObject, want)
 	default:
 		out, err = a.bringObject(ctx, at, want)
 	}
@@ -85,13 +85,17 @@ func (a *applier) bringObject(ctx context.Context, at *attempt, want *desired) (
 	if err != nil {
 		return a.refusedOutcome(ctx, err)
 	}
-	out, err = a.send(ctx, at, want, a.policy.decide(want, live))
+	d, err := a.decideLive(ctx, at.storedObject, want, live)
+	if err != nil {
+		return a.refusedOutcome(ctx, err)
+	}
+	out, err = a.send(ctx, at, want, d)
 	out.live = live
 	return out, err
 }
 
 // planObject decides, and says what send would do. It is a dry run and reads only.
-func (a *applier) planObject(ctx context.Context, want *desired) (outcome, error) {
+func (a *applier) planObject(ctx context.Context, o storedObject, want *desired) (outcome, error) {
 	var live map[string]any
 	if want.resource.Name != "" { // else its definition comes with this restore: nothing is there
 		var err error
@@ -99,7 +103,11 @@ func (a *applier) planObject(ctx context.Context, want *desired) (outcome, error
 			return a.refusedOutcome(ctx, err)
 		}
 	}
-	out := plannedOutcome(want, live, a.policy.decide(want, live))
+	d, err := a.decideLive(ctx, o, want, live)
+	if err != nil {
+		return a.refusedOutcome(ctx, err)
+	}
+	out := plannedOutcome(want, live, d)
 	if out.action == restore.PlanCreate {
 		out.reason = a.run.Origin(want.entry)
 	}

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -67,10 +68,10 @@ func plannedOutcome(want *desired, live map[string]any, d decision) outcome {
 	var result map[string]any
 	switch d.action {
 	case actionPatch:
-		out.action, result = restore.PlanUpdate, modify.Merge(live, d.patch)
+		out.action, result = restore.PlanUpdate, modify.Merge(modify.Merge(live, d.patch), d.status)
 	case actionKeepDifferent:
 		out.action, out.reason, result = restore.PlanSkip, string(d.code), live
-		out.reasons = []report.Reason{report.New(d.code, "exists and differs; existingResourcePolicy is none, so it would be left as it is")}
+		out.reasons = []report.Reason{report.New(d.code, cmp.Or(d.text, "exists and differs; existingResourcePolicy is none, so it would be left as it is"))}
 	case actionKeepEqual:
 		out.action, out.reason = restore.PlanNone, equalReason
 		return out

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func (a *applier) send(ctx context.Context, at *attempt, want *desired, d decisi
 	case actionKeepEqual:
 		out, err = a.labelEqualObject(ctx, want, d.labels)
 	case actionKeepDifferent:
-		out = skippedOutcome(d.code, "exists and differs; existingResourcePolicy is none, so it was left as it is")
+		out = skippedOutcome(d.code, cmp.Or(d.text, "exists and differs; existingResourcePolicy is none, so it was left as it is"))
 	case actionAwaitObject:
 		out = blockedOutcome(d.blocker, at.first)
 	case actionAwaitNamespace:
@@ -178,12 +179,24 @@ func (a *applier) patchAfterCreate(ctx context.Context, want *desired) (outcome,
 		}
 	}
 	if status := want.rules.Status; status != nil {
-		patch := map[string]any{"status": status}
-		if err := a.warnIfRefused(ctx, &out, a.patchObject(ctx, a.service.Kube.PatchStatus, want.target, patch)); err != nil {
+		if err := a.patchStatus(ctx, want, &out, map[string]any{"status": status}); err != nil {
 			return out, err
 		}
 	}
 	return out, nil
+}
+
+// patchStatus writes the status of an object that is there, unless there is none to write. A
+// refusal is a warning.
+func (a *applier) patchStatus(ctx context.Context, want *desired, out *outcome, patch map[string]any) error {
+	if patch == nil {
+		return nil
+	}
+	call := a.service.Kube.PatchStatus
+	if want.rules.Status == nil {
+		call = a.service.Kube.Patch
+	}
+	return a.warnIfRefused(ctx, out, a.patchObject(ctx, call, want.target, patch))
 }
 
 func (a *applier) warnIfRefused(ctx context.Context, out *outcome, err error) error {
@@ -200,13 +213,14 @@ func (a *applier) warnIfRefused(ctx context.Context, out *outcome, err error) er
 // updateObject sends the patch. Where the server does not take it, also at the last
 // attempt, the object keeps its content and gets the labels alone (docs/VELERO.md 7.4).
 func (a *applier) updateObject(ctx context.Context, want *desired, d decision, last bool) (outcome, error) {
-	err := a.patchObject(ctx, a.service.Kube.Patch, want.target, d.patch)
+	err := a.patchUnlessNil(ctx, want.target, d.patch)
 	if err == nil {
 		out := outcome{action: string(report.Updated)}
 		if d.code != "" {
 			out.reasons = []report.Reason{report.New(d.code, "what it lacked was added; what differs was left as it is")}
 		}
-		return out, nil
+		err := a.patchStatus(ctx, want, &out, d.status)
+		return out, err
 	}
 	if down := a.service.Outage(ctx, err); down != nil {
 		return outcome{}, down
@@ -219,7 +233,7 @@ func (a *applier) updateObject(ctx context.Context, want *desired, d decision, l
 	if !last { // what the server missed may come with this batch
 		return failedOutcome(updateRefusalCode(err), err), nil
 	}
-	if lerr := a.setLabels(ctx, want.target, d.labels); lerr != nil {
+	if lerr := a.patchUnlessNil(ctx, want.target, d.labels); lerr != nil {
 		err = fmt.Errorf("%w; its labels could not be set either: %w", err, lerr)
 	}
 	return skippedOutcome(updateRefusalCode(err), err.Error()), ctx.Err()
@@ -229,7 +243,7 @@ func (a *applier) updateObject(ctx context.Context, want *desired, d decision, l
 // its labels say from now on which backup and restore it agrees with (docs/VELERO.md 7.4).
 func (a *applier) labelEqualObject(ctx context.Context, want *desired, labels map[string]any) (outcome, error) {
 	out := outcome{action: string(report.Skipped), reason: equalReason}
-	err := a.setLabels(ctx, want.target, labels)
+	err := a.patchUnlessNil(ctx, want.target, labels)
 	if down := a.service.Outage(ctx, err); down != nil {
 		return outcome{}, down
 	}
@@ -240,8 +254,8 @@ func (a *applier) labelEqualObject(ctx context.Context, want *desired, labels ma
 	return out, nil
 }
 
-// setLabels sends a patch of labels, unless there is none to send.
-func (a *applier) setLabels(ctx context.Context, t target, patch map[string]any) error {
+// patchUnlessNil sends a patch, unless there is none to send.
+func (a *applier) patchUnlessNil(ctx context.Context, t target, patch map[string]any) error {
 	if patch == nil {
 		return nil
 	}
