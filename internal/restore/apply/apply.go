@@ -11,6 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -112,6 +113,7 @@ type applier struct {
 	level       plan.Level
 	pass        plan.Pass
 	lookup      *restore.Lookup
+	catalog     kube.Catalog
 	transformer *transformer
 	policy      policy
 	namespaces  *namespaces
@@ -132,7 +134,7 @@ func newApplier(ctx context.Context, r *restore.Service, s *restore.Run, p *hear
 		return nil, err
 	}
 	return &applier{
-		service: r, run: s, recorder: p, level: level, lookup: lookup,
+		service: r, run: s, recorder: p, level: level, lookup: lookup, catalog: types,
 		transformer: t, policy: newPolicy(s, r.Rules), namespaces: newNamespaces(r.Kube, t),
 		obstacles: newObstacles(s.Stage, level),
 	}, nil

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -59,6 +60,9 @@ func (a *applier) applyObject(ctx context.Context, at *attempt) (rec restore.Rec
 	if out.live == nil && at.first != nil {
 		out.live = at.first.live
 	}
+	if at.first != nil || out.obstacle != "" {
+		out = a.leaveToController(want, out)
+	}
 	rec = want.record(out)
 	switch {
 	case a.policy.dryRun && out.obstacle != "": // a plan does not wait
@@ -92,6 +96,29 @@ func (a *applier) bringObject(ctx context.Context, at *attempt, want *desired) (
 	out, err = a.send(ctx, at, want, d)
 	out.live = live
 	return out, err
+}
+
+// leaveToController makes a pod that was refused a warning where its controller is restored:
+// that makes another, of the template that admission knows.
+func (a *applier) leaveToController(want *desired, out outcome) outcome {
+	if want.entry.Resource != "pods" || out.action != string(report.Failed) || len(out.reasons) != 1 {
+		return out
+	}
+	switch out.reasons[0].Code {
+	case report.WebhookDenied, report.ObjectRejected, report.QuotaExceeded, report.ApplyFailed:
+	default:
+		return out
+	}
+	for _, o := range want.rules.Owners {
+		res, ok := a.catalog.OfKind(o.APIVersion, o.Kind)
+		if !ok || !o.Controller || !a.lookup.Has(res.GroupResource(), want.entry.Namespace, o.Name) {
+			continue
+		}
+		left := skippedOutcome(out.reasons[0].Code, fmt.Sprintf("was refused, and is left to its controller %s %s, which is restored: %s", o.Kind, o.Name, out.reasons[0].Message))
+		left.live, left.digest, left.obstacle = out.live, out.digest, out.obstacle
+		return left
+	}
+	return out
 }
 
 // planObject decides, and says what send would do. It is a dry run and reads only.

@@ -122,8 +122,12 @@ func refusalCode(err error) report.Code {
 	switch {
 	case errors.As(err, &t):
 		return report.NamespaceNotReady
-	case kube.UnansweredWebhook(err) != "":
+	case kube.UnansweredWebhook(err) != "" || kube.IsDeniedByPolicy(err):
 		return report.WebhookDenied
+	case kube.IsLimited(err):
+		return report.ObjectRejected
+	case kube.MissingServiceAccount(err) != "":
+		return report.ApplyFailed
 	case strings.Contains(msg, "admission webhook") || strings.Contains(msg, "calling webhook"):
 		return report.WebhookDenied
 	case strings.Contains(msg, "exceeded quota"):
