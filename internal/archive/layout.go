@@ -101,6 +101,18 @@ func ClusterName(cluster string) string { return PluginDir + "clusters/" + clust
 // Tombstone is the file that says that a backup's deletion has begun.
 func Tombstone(backup string) string { return PluginDir + "tombstones/" + backup + ".json" }
 
+// RetentionDir is the directory of what people have said about how long backups are kept.
+const RetentionDir = PluginDir + "retention/"
+
+// RetentionKey is the file that says until when a backup is kept, or that it is held.
+func RetentionKey(backup string) string { return RetentionDir + backup + ".json" }
+
+// DeletionTryDir is the directory of the failed deletions of expired backups.
+const DeletionTryDir = PluginDir + "deletions/"
+
+// DeletionTryKey is the file that says since when an expired backup could not be deleted.
+func DeletionTryKey(backup string) string { return DeletionTryDir + backup + ".json" }
+
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }
 

@@ -33,6 +33,9 @@ var (
 	DeleteSnapshots = Activity[DeletePlan, SnapshotDeletion]{"DeleteSnapshots"}
 	DeleteFiles     = Activity[DeletePlan, DeleteResult]{"DeleteFiles"}
 
+	PlanGarbage   = Activity[PlanGarbageInput, GarbagePlan]{"PlanGarbage"}
+	RecordGarbage = Activity[GarbageTry, Nothing]{"RecordGarbage"}
+
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )
 
