@@ -58,6 +58,7 @@ func (r *Restore) Register(reg Registry) {
 func (g *Garbage) Register(r Registry) {
 	register(r, contract.PlanGarbage, g.PlanGarbage)
 	register(r, contract.RecordGarbage, g.RecordGarbage)
+	register(r, contract.SetRetention, g.SetRetention)
 }
 
 // Register registers every activity under its contract name.

@@ -15,27 +15,28 @@ import (
 // shares the limits of EC2 and the object store with backups.
 const deletionsAtOnce = 4
 
+// collectEvery is how long an expired backup may still be there.
+const collectEvery = time.Hour
+
 // errorsInResult bounds how many failures a result names; the bucket has them all.
 const errorsInResult = 20
 
 // CollectGarbage deletes the backups whose time is over, each by a DeleteBackup run of its
 // own, which goes on if this one ends. A backup that cannot be deleted keeps no other; it
-// is tried again after a pause that grows to a day. A run of several rounds waits between
-// them, so that an hourly collection is one run a day.
+// is tried again after a pause that grows to a day.
 func CollectGarbage(ctx workflow.Context, in contract.CollectGarbageInput) (contract.GarbageResult, error) {
 	p, err := newProgress(ctx, "Collect garbage", "garbage", "Deleting")
 	if err != nil {
 		return contract.GarbageResult{}, err
 	}
-	c := &collection{progress: p, in: in, done: in.Done, left: max(in.Rounds, 1)}
-	for c.left > 0 {
-		err := c.collect(ctx)
-		if err == nil && c.left > 0 && workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			in.Rounds, in.Done = c.left, c.done
-			return c.done, workflow.NewContinueAsNewError(ctx, CollectGarbage, in)
-		}
-		if err != nil {
+	c := &collection{progress: p, in: in, done: in.Done}
+	for !c.ended {
+		if err := c.collect(ctx); err != nil {
 			return c.done, c.setFailure(ctx, stopError(ctx, err))
+		}
+		if !c.ended && workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			in.Done = c.done
+			return c.done, workflow.NewContinueAsNewError(ctx, CollectGarbage, in)
 		}
 	}
 	c.setStep(ctx, "done")
@@ -45,10 +46,10 @@ func CollectGarbage(ctx workflow.Context, in contract.CollectGarbageInput) (cont
 // collection is one run.
 type collection struct {
 	*progress
-	in   contract.CollectGarbageInput
-	done contract.GarbageResult
-	left int       // rounds
-	now  time.Time // of the plan
+	in    contract.CollectGarbageInput
+	done  contract.GarbageResult
+	now   time.Time // of the plan
+	ended bool
 }
 
 // collect carries out one plan. A round ends, with the wait for the next, when a plan has
@@ -74,13 +75,15 @@ func (c *collection) collect(ctx workflow.Context) error {
 	return c.endRound(ctx)
 }
 
+// endRound waits for the next round, if there is one today.
 func (c *collection) endRound(ctx workflow.Context) error {
 	c.done.Rounds++
-	if c.left--; c.left == 0 {
+	next := workflow.Now(ctx).Add(collectEvery).UTC()
+	if c.ended = !c.in.Hourly || next.YearDay() != c.now.UTC().YearDay(); c.ended {
 		return nil
 	}
 	c.setStep(ctx, fmt.Sprintf("waiting; %d backups deleted, %d could not be", c.done.Deleted, c.done.Failed))
-	return workflow.Sleep(ctx, c.in.Every)
+	return workflow.Sleep(ctx, collectEvery)
 }
 
 // deleteAll deletes backups, some at a time. Its error is a cancel, or that a failure could

@@ -110,19 +110,19 @@ func TestGarbageDryRun(t *testing.T) {
 	}
 }
 
-// TestGarbageOfADay: 24 hourly rounds are one run, and a plan that leaves some out is
-// followed by the next without a wait.
+// TestGarbageOfADay: the hourly rounds until midnight are one run, here from two o'clock
+// on, and a plan that leaves some out is followed by the next without a wait.
 func TestGarbageOfADay(t *testing.T) {
 	many := expired("a", "b")
 	many.MoreDelete = 1
-	s := newGarbage(t, contract.CollectGarbageInput{Rounds: 24, Every: time.Hour}, many, expired("c"))
+	s := newGarbage(t, contract.CollectGarbageInput{Hourly: true}, many, expired("c"))
 	if err := s.run(); err != nil {
 		t.Fatal(err)
 	}
-	if res := resultOf[contract.GarbageResult](s); res.Rounds != 24 || res.Deleted != 3 {
+	if res := resultOf[contract.GarbageResult](s); res.Rounds != 22 || res.Deleted != 3 {
 		t.Errorf("%+v", res)
 	}
-	if len(s.waits) != 23 || s.waits[0] != time.Hour || len(s.callsOf(contract.PlanGarbage.Name)) != 25 {
+	if len(s.waits) != 21 || s.waits[0] != time.Hour || len(s.callsOf(contract.PlanGarbage.Name)) != 23 {
 		t.Errorf("%d waits, %d plans", len(s.waits), len(s.callsOf(contract.PlanGarbage.Name)))
 	}
 }

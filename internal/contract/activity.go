@@ -35,6 +35,7 @@ var (
 
 	PlanGarbage   = Activity[PlanGarbageInput, GarbagePlan]{"PlanGarbage"}
 	RecordGarbage = Activity[GarbageTry, Nothing]{"RecordGarbage"}
+	SetRetention  = Activity[SetRetentionInput, RetentionResult]{"SetRetention"}
 
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )

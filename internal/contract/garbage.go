@@ -5,10 +5,9 @@ import "time"
 // CollectGarbageInput starts a CollectGarbage workflow. All fields may be left out: it then
 // collects once.
 type CollectGarbageInput struct {
-	// Rounds is how often it collects before it ends, Every how long it waits between, in
-	// nanoseconds: the schedule starts one run a day, so that lists of runs stay short.
-	Rounds int           `json:"rounds,omitempty"`
-	Every  time.Duration `json:"every,omitempty"`
+	// Hourly collects every hour until midnight (UTC), when the schedule starts the next
+	// run: one run a day keeps lists of runs short.
+	Hourly bool `json:"hourly,omitempty"`
 	// DryRun only tells what would be deleted.
 	DryRun bool `json:"dryRun,omitempty"`
 	// Done is what the run has done before it continued as new.
@@ -73,4 +72,28 @@ type GarbageResult struct {
 	Plan GarbagePlan `json:"plan"`
 	// Errors are the first of the last round.
 	Errors []GarbageTry `json:"errors,omitempty"`
+}
+
+// SetRetentionInput starts a SetRetention workflow. What is nil stays as it is.
+type SetRetentionInput struct {
+	Name     string `json:"name"`
+	Location string `json:"storageLocation,omitempty"`
+	// Hold is why the backup is not to be deleted; "" releases it.
+	Hold *string `json:"hold,omitempty"`
+	// Expires is when its time is over.
+	Expires *time.Time `json:"expires,omitempty"`
+}
+
+// UnmarshalJSON refuses unknown fields.
+func (s *SetRetentionInput) UnmarshalJSON(data []byte) error {
+	type plain SetRetentionInput
+	return strict(data, (*plain)(s))
+}
+
+// RetentionResult is how long a backup is kept now.
+type RetentionResult struct {
+	Name     string    `json:"name"`
+	Location string    `json:"storageLocation"`
+	Hold     string    `json:"hold,omitempty"`
+	Expires  time.Time `json:"expires,omitzero"` // zero is never
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
-	"github.com/lifeboat-backup/lifeboat/internal/retention"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -29,11 +28,7 @@ func checkWanted(ctx context.Context, st store.Store, in contract.DeleteBackupIn
 	if in.ExpiredAt.IsZero() {
 		return nil
 	}
-	e := repository.EntryOf(doc, 0)
-	b := retention.Backup{Completed: e.Completed, Expires: e.Expires}
-	if !said.Expires.IsZero() {
-		b.Expires = said.Expires
-	}
+	b := said.Backup(repository.EntryOf(doc, 0))
 	if !b.IsExpired(in.ExpiredAt) {
 		return failure.Denied("backup %s was given more time: it expires at %s", in.Name, b.ExpiresAt().Format(time.RFC3339))
 	}

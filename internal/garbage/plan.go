@@ -35,8 +35,8 @@ const (
 	longestPause = 24 * time.Hour
 )
 
-// Planner plans the garbage collections of a cluster.
-type Planner struct {
+// Runner plans the garbage collections of a cluster.
+type Runner struct {
 	Cluster   string
 	Policy    retention.Policy
 	Locations *repository.Locations
@@ -44,9 +44,9 @@ type Planner struct {
 
 // Plan tells what becomes of the expired backups of all storage locations. A location that
 // cannot be read hides no other, and nothing of it is deleted. It changes nothing.
-func (p *Planner) Plan(ctx context.Context, in contract.PlanGarbageInput) (contract.GarbagePlan, error) {
-	all, err := repository.AskAll(ctx, p.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]contract.GarbageRow]) ([]contract.GarbageRow, error) {
-		return p.planLocation(ctx, a.Location, a.Listing(), in.Now)
+func (r *Runner) Plan(ctx context.Context, in contract.PlanGarbageInput) (contract.GarbagePlan, error) {
+	all, err := repository.AskAll(ctx, r.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]contract.GarbageRow]) ([]contract.GarbageRow, error) {
+		return r.planLocation(ctx, a.Location, a.Listing(), in.Now)
 	})
 	if err != nil {
 		return contract.GarbagePlan{}, err
@@ -76,7 +76,7 @@ func cutRows(rows []contract.GarbageRow) ([]contract.GarbageRow, int) {
 
 // location is what a plan has read of a storage location.
 type location struct {
-	*Planner
+	*Runner
 	name    string
 	listing *repository.Listing
 	backups []retention.Backup
@@ -85,8 +85,8 @@ type location struct {
 	tries   map[string]*repository.DeletionTry
 }
 
-func (p *Planner) planLocation(ctx context.Context, bsl *velerov1.BackupStorageLocation, listing *repository.Listing, now time.Time) ([]contract.GarbageRow, error) {
-	l := &location{Planner: p, name: bsl.Name, listing: listing, known: map[string]bool{}}
+func (r *Runner) planLocation(ctx context.Context, bsl *velerov1.BackupStorageLocation, listing *repository.Listing, now time.Time) ([]contract.GarbageRow, error) {
+	l := &location{Runner: r, name: bsl.Name, listing: listing, known: map[string]bool{}}
 	if err := l.readAll(ctx); err != nil {
 		return nil, err
 	}
@@ -115,27 +115,12 @@ func (l *location) readAll(ctx context.Context) (err error) {
 			return err
 		}
 		for _, e := range page {
-			l.backups = append(l.backups, l.backupOf(e))
+			l.backups = append(l.backups, l.holds[e.Name].Backup(e))
 		}
 		if next == "" {
 			return nil
 		}
 	}
-}
-
-// backupOf is a backup as retention knows it, with what people have said about it.
-func (l *location) backupOf(e repository.BackupEntry) retention.Backup {
-	b := retention.Backup{
-		Name: e.Name, Location: l.name, UID: e.UID, Schedule: e.Schedule(), Phase: e.Phase,
-		Started: e.Started, Completed: e.Completed, Expires: e.Expires, Ours: e.Ours,
-	}
-	if h := l.holds[e.Name]; h != nil && h.UID == e.UID {
-		b.Hold = h.Hold
-		if !h.Expires.IsZero() {
-			b.Expires = h.Expires
-		}
-	}
-	return b
 }
 
 // decide decides, and again until each backup that goes, and each that a floor rests on, is
@@ -183,7 +168,7 @@ func (l *location) confirm(ctx context.Context, names []string) error {
 	l.backups = slices.DeleteFunc(l.backups, func(b retention.Backup) bool { return slices.Contains(names, b.Name) })
 	for _, e := range confirmed {
 		l.known[e.Name] = true
-		b := l.backupOf(e)
+		b := l.holds[e.Name].Backup(e)
 		if b.Foreign, err = l.whyForeign(ctx, e); err != nil {
 			return err
 		}
@@ -241,8 +226,8 @@ func nextTry(t *repository.DeletionTry) time.Time {
 }
 
 // Record remembers that an expired backup could not be deleted. It may repeat.
-func (p *Planner) Record(ctx context.Context, in contract.GarbageTry) error {
-	_, st, err := p.Locations.Writable(ctx, in.Location)
+func (r *Runner) Record(ctx context.Context, in contract.GarbageTry) error {
+	_, st, err := r.Locations.Writable(ctx, in.Location)
 	if err != nil {
 		return err
 	}

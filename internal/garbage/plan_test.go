@@ -41,7 +41,7 @@ func put(t *testing.T, st *memstore.Store, name, schedule, cluster string, made 
 
 func plan(t *testing.T, policy retention.Policy, now time.Time, of repositorytest.Stores) contract.GarbagePlan {
 	t.Helper()
-	p := garbage.Planner{Cluster: "prod", Policy: policy, Locations: repositorytest.Locations(of)}
+	p := garbage.Runner{Cluster: "prod", Policy: policy, Locations: repositorytest.Locations(of)}
 	got, err := p.Plan(t.Context(), contract.PlanGarbageInput{Now: now})
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestPlanWithADamagedHold(t *testing.T) {
 	st := memstore.New()
 	put(t, st, "a", "", "prod", 1)
 	st.Set(archive.RetentionKey("b"), []byte("{"))
-	p := garbage.Planner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
+	p := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
 	if got, err := p.Plan(t.Context(), contract.PlanGarbageInput{Now: day(20)}); err == nil || len(got.Delete) > 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -147,7 +147,7 @@ func TestPlanWithADamagedHold(t *testing.T) {
 func TestRecord(t *testing.T) {
 	st := memstore.New()
 	put(t, st, "a", "", "prod", 1)
-	p := garbage.Planner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
+	p := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
 	for _, at := range []time.Time{day(20), day(20), day(21)} {
 		if err := p.Record(t.Context(), contract.GarbageTry{Name: "a", Location: "default", UID: "uid-a", At: at, Error: "locked"}); err != nil {
 			t.Fatal(err)

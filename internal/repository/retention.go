@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/retention"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -37,6 +38,23 @@ func ReadRetention(ctx context.Context, st store.Store, backup, uid string) (Ret
 // Write writes r in place of what lies there.
 func (r *Retention) Write(ctx context.Context, st store.Store) error {
 	return PutJSON(ctx, st, archive.RetentionKey(r.Name), r, store.PutOptions{})
+}
+
+// Backup is a backup as the rules of retention know it. What r says holds only for the
+// backup of its UID; a nil r says nothing.
+func (r *Retention) Backup(e BackupEntry) retention.Backup {
+	b := retention.Backup{
+		Name: e.Name, UID: e.UID, Schedule: e.Schedule(), Phase: e.Phase,
+		Started: e.Started, Completed: e.Completed, Expires: e.Expires, Ours: e.Ours,
+	}
+	if r == nil || r.UID != e.UID {
+		return b
+	}
+	b.Hold = r.Hold
+	if !r.Expires.IsZero() {
+		b.Expires, b.Set = r.Expires, true
+	}
+	return b
 }
 
 // DeletionTry remembers that an expired backup could not be deleted.

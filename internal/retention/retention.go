@@ -3,9 +3,10 @@
 //
 // The rules, in the order in which they are asked:
 //
-//   - A backup whose time is not over stays. Its time is over at its expiration, but never
-//     earlier than an hour after it was completed: a backup that takes longer than its TTL
-//     would else be gone before anybody could use it. Velero counts from the start alone.
+//   - A backup whose time is not over stays. Its time is over at its expiration; one that
+//     nobody has set afterwards is never earlier than an hour after it was completed: a
+//     backup that takes longer than its TTL would else be gone before anybody could use it.
+//     Velero counts from the start alone.
 //   - One that is not finished, is held, or was made by Velero and not asked for, stays.
 //   - The newest good backups of a schedule stay, as many as the floor says. A good backup
 //     is complete and not known to be damaged; where a schedule has fewer, partially failed
@@ -31,13 +32,13 @@ const DefaultFloor = 1
 // no Expires is never.
 type Backup struct {
 	Name      string
-	Location  string
 	UID       string
 	Schedule  string // "" for none: such a backup has no floor
 	Phase     velerov1.BackupPhase
 	Started   time.Time
 	Completed time.Time
 	Expires   time.Time
+	Set       bool   // somebody has said when it expires, after it was made
 	Ours      bool   // Lifeboat made it
 	Hold      string // why somebody holds it, "" for nobody
 	Foreign   string // why it is not ours to delete; such a backup protects nothing
@@ -45,7 +46,7 @@ type Backup struct {
 
 // ExpiresAt is when the backup's time is over, zero for never.
 func (b *Backup) ExpiresAt() time.Time {
-	if usable := b.Completed.Add(UsableFor); !b.Expires.IsZero() && !b.Completed.IsZero() && usable.After(b.Expires) {
+	if usable := b.Completed.Add(UsableFor); !b.Set && !b.Expires.IsZero() && !b.Completed.IsZero() && usable.After(b.Expires) {
 		return usable
 	}
 	return b.Expires

@@ -39,6 +39,8 @@ func TestDecide(t *testing.T) {
 		"never":                       {[]retention.Backup{change(func(b *retention.Backup) { b.Expires = time.Time{} })}, retention.Policy{}, at(9999), ""},
 		"it took longer than its TTL": {[]retention.Backup{change(func(b *retention.Backup) { b.Completed = at(5) })}, retention.Policy{}, at(6).Add(-1), ""},
 		"an hour after a long one":    {[]retention.Backup{change(func(b *retention.Backup) { b.Completed = at(5) })}, retention.Policy{}, at(6), "single"},
+		"somebody said when":          {[]retention.Backup{change(func(b *retention.Backup) { b.Set = true })}, retention.Policy{}, at(1), "single"},
+		"said to be over at once":     {[]retention.Backup{change(func(b *retention.Backup) { b.Set, b.Completed = true, at(5) })}, retention.Policy{}, at(5), "single"},
 		"held":                        {[]retention.Backup{change(func(b *retention.Backup) { b.Hold = "audit" })}, retention.Policy{}, at(2), "single stays: held: audit"},
 		"of Velero":                   {[]retention.Backup{change(func(b *retention.Backup) { b.Ours = false })}, retention.Policy{}, at(2), "single stays: made by Velero, whose own server deletes it"},
 		"of Velero, asked for":        {[]retention.Backup{change(func(b *retention.Backup) { b.Ours = false })}, retention.Policy{Velero: true}, at(2), "single"},
