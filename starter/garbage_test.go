@@ -64,6 +64,6 @@ func TestRetentionCommands(t *testing.T) {
 			}
 		})
 	}
-	lifeboat(t, &memory{}, "", "backup", "hold", "b").want(t, codeFailed, "--reason: say why")
-	lifeboat(t, &memory{}, "", "backup", "set-expiry", "b", "tomorrow").want(t, codeFailed, `"tomorrow" is neither a duration such as 720h nor a time`)
+	lifeboat(t, &memory{}, "", "backup", "hold", "b").want(t, codeError, "--reason: say why")
+	lifeboat(t, &memory{}, "", "backup", "set-expiry", "b", "tomorrow").want(t, codeError, `"tomorrow" is neither a duration such as 720h nor a time`)
 }

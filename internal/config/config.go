@@ -90,6 +90,9 @@ type Limits struct {
 
 // Retention says which expired backups are deleted.
 type Retention struct {
+	// Manual deletes expired backups only when `lifeboat gc run` asks for it. Default false:
+	// within the hour, by a Temporal schedule.
+	Manual bool `json:"manual,omitempty"`
 	// KeepLast is how many good backups of each schedule are never deleted, however old.
 	// Default 1.
 	KeepLast *int `json:"keepLast,omitempty"`
