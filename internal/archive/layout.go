@@ -98,8 +98,11 @@ func Claim(backup string) string { return PluginDir + "claims/" + backup + ".jso
 // ClusterName is the file that says which cluster a name of a cluster belongs to.
 func ClusterName(cluster string) string { return PluginDir + "clusters/" + cluster + ".json" }
 
+// TombstoneDir is the directory of the tombstones.
+const TombstoneDir = PluginDir + "tombstones/"
+
 // Tombstone is the file that says that a backup's deletion has begun.
-func Tombstone(backup string) string { return PluginDir + "tombstones/" + backup + ".json" }
+func Tombstone(backup string) string { return TombstoneDir + backup + ".json" }
 
 // RetentionDir is the directory of what people have said about how long backups are kept.
 const RetentionDir = PluginDir + "retention/"

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -94,9 +95,29 @@ func (r *Runner) planLocation(ctx context.Context, bsl *velerov1.BackupStorageLo
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]contract.GarbageRow, 0, len(decisions))
+	rows, err := l.begunDeletions(ctx, now)
+	if err != nil {
+		return nil, err
+	}
 	for _, d := range decisions {
 		rows = append(rows, l.rowOf(d, now))
+	}
+	return rows, nil
+}
+
+// begunDeletions are those that did not end: their backups have no document any more, and
+// nobody else would find what is left of them.
+func (l *location) begunDeletions(ctx context.Context, now time.Time) ([]contract.GarbageRow, error) {
+	begun, err := repository.ReadTombstones(ctx, l.listing.Store)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range l.backups {
+		delete(begun, b.Name)
+	}
+	rows := make([]contract.GarbageRow, 0, len(begun))
+	for _, name := range slices.Sorted(maps.Keys(begun)) {
+		rows = append(rows, l.rowOf(retention.Decision{Backup: retention.Backup{Name: name, UID: begun[name].UID, Expires: now}, Delete: true}, now))
 	}
 	return rows, nil
 }

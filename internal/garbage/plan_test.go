@@ -103,6 +103,11 @@ func TestPlan(t *testing.T) {
 			put(t, st, "a", "", "prod", 1)
 			st.Set(archive.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","expires":"2027-01-01T00:00:00Z"}`))
 		}, floor, ""},
+		"a deletion that did not end": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "prod", 19)
+			st.Set(archive.Tombstone("a"), []byte(`{"name":"a","uid":"uid-a"}`))
+			st.Set(archive.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
+		}, floor, "default/a\ndefault/b"},
 		"could not be deleted an hour ago": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "prod", 1)
 			st.Set(archive.DeletionTryKey("a"), []byte(`{"name":"a","uid":"uid-a","tries":3,"last":"2026-03-19T23:00:00Z","error":"locked"}`))
