@@ -104,7 +104,7 @@ func TestPlan(t *testing.T) {
 			st.Set(archive.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","expires":"2027-01-01T00:00:00Z"}`))
 		}, floor, ""},
 		"a deletion that did not end": {func(t *testing.T, st *memstore.Store) {
-			put(t, st, "a", "", "prod", 19)
+			put(t, st, "a", "", "prod", 18)
 			st.Set(archive.Tombstone("a"), []byte(`{"name":"a","uid":"uid-a"}`))
 			st.Set(archive.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
 		}, floor, "default/a\ndefault/b"},
