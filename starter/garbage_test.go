@@ -40,20 +40,28 @@ func TestRetentionCommands(t *testing.T) {
 		asked  contract.SetRetentionInput
 	}{
 		"hold": {
-			[]string{"backup", "hold", "b", "--reason", "audit"}, contract.RetentionResult{Name: "b", Hold: "audit", Expires: expires},
-			`Backup "b" expires at 2026-01-04T12:00:00Z; it is held: audit.`, contract.SetRetentionInput{Name: "b", Hold: &held},
+			[]string{"backup", "hold", "b", "--reason", "audit"},
+			contract.RetentionResult{Name: "b", Hold: "audit", Expires: expires},
+			`Backup "b" expires at 2026-01-04T12:00:00Z; it is held: audit.`,
+			contract.SetRetentionInput{Name: "b", Hold: &held},
 		},
 		"release": {
-			[]string{"backup", "release", "b", "--storage-location", "west"}, contract.RetentionResult{Name: "b"},
-			`Backup "b" never expires.`, contract.SetRetentionInput{Name: "b", Location: "west", Hold: &released},
+			[]string{"backup", "release", "b", "--storage-location", "west"},
+			contract.RetentionResult{Name: "b"},
+			`Backup "b" never expires.`,
+			contract.SetRetentionInput{Name: "b", Location: "west", Hold: &released},
 		},
 		"after a duration": {
-			[]string{"backup", "set-expiry", "b", "48h"}, contract.RetentionResult{Name: "b", Expires: expires},
-			`Backup "b" expires at 2026-01-04T12:00:00Z.`, contract.SetRetentionInput{Name: "b", Expires: &expires},
+			[]string{"backup", "set-expiry", "b", "48h"},
+			contract.RetentionResult{Name: "b", Expires: expires},
+			`Backup "b" expires at 2026-01-04T12:00:00Z.`,
+			contract.SetRetentionInput{Name: "b", Expires: &expires},
 		},
 		"at a time": {
-			[]string{"backup", "set-expiry", "b", "2026-01-04T12:00:00Z"}, contract.RetentionResult{Name: "b", Expires: expires},
-			`Backup "b" expires at 2026-01-04T12:00:00Z.`, contract.SetRetentionInput{Name: "b", Expires: &expires},
+			[]string{"backup", "set-expiry", "b", "2026-01-04T12:00:00Z"},
+			contract.RetentionResult{Name: "b", Expires: expires},
+			`Backup "b" expires at 2026-01-04T12:00:00Z.`,
+			contract.SetRetentionInput{Name: "b", Expires: &expires},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -49,11 +49,15 @@ func TestDecide(t *testing.T) {
 		"the last of a schedule":      {[]retention.Backup{daily(0, completed), daily(1, completed)}, retention.Policy{Floor: 1}, at(99), "nightly-0, nightly-1 stays: among the last 1 good backups of schedule nightly"},
 		"no floor":                    {[]retention.Backup{daily(0, completed), daily(1, completed)}, retention.Policy{}, at(99), "nightly-0, nightly-1"},
 		"all later ones failed": {
-			[]retention.Backup{daily(0, completed), daily(1, failed), daily(2, partly)}, retention.Policy{Floor: 1}, at(99),
+			[]retention.Backup{daily(0, completed), daily(1, failed), daily(2, partly)},
+			retention.Policy{Floor: 1},
+			at(99),
 			"nightly-0 stays: among the last 1 good backups of schedule nightly, nightly-1, nightly-2",
 		},
 		"none is whole": {
-			[]retention.Backup{daily(0, partly), daily(1, partly), daily(2, failed)}, retention.Policy{Floor: 1}, at(99),
+			[]retention.Backup{daily(0, partly), daily(1, partly), daily(2, failed)},
+			retention.Policy{Floor: 1},
+			at(99),
 			"nightly-0, nightly-1 stays: among the last 1 good backups of schedule nightly, nightly-2",
 		},
 		"the floor counts those that are not expired": {[]retention.Backup{daily(0, completed), daily(1, completed)}, retention.Policy{Floor: 1}, at(47), "nightly-0"},
