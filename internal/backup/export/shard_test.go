@@ -148,3 +148,19 @@ func TestOrderedObjectsSelectNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestServerThatShedsLoad: how often a list is sent away for load says nothing about its type.
+func TestServerThatShedsLoad(t *testing.T) {
+	t.Parallel()
+	s := kubetest.Start(t)
+	putNamespaces(s, "shop")
+	s.Refuse(kubetest.On("list", kube.ConfigMaps()).Times(15), 429, "TooManyRequests", "too many requests, please try again later")
+	x := newExported(t, s, velerov1.BackupSpec{}, configMaps())
+	if _, err := x.exportShards(t); err != nil {
+		t.Fatal(err)
+	}
+	keys, reasons := x.stored(t)
+	if !slices.Equal(keys, []string{"configmaps shop/shop"}) || len(reasons) > 0 {
+		t.Errorf("stored %q, reasons %q", keys, reasons)
+	}
+}
