@@ -50,6 +50,8 @@ const ExcludeLabel = "velero.io/exclude-from-backup"
 // Types with rules of their own.
 const (
 	namespacesType  = "namespaces"
+	volumesType     = "persistentvolumes"
+	definitionsType = "customresourcedefinitions.apiextensions.k8s.io"
 	snapshotsType   = "volumesnapshots.snapshot.storage.k8s.io"
 	contentsType    = "volumesnapshotcontents.snapshot.storage.k8s.io"
 	dataUploadsType = "datauploads.velero.io"

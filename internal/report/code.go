@@ -71,6 +71,9 @@ const (
 	TypeNotListed Code = "TYPE_NOT_LISTED"
 	// GlobEmpty: a glob in the spec matches nothing, and so selects nothing.
 	GlobEmpty Code = "GLOB_EMPTY"
+	// ClusterScopedLeft: a restore that leaves out some namespaces leaves out cluster-scoped
+	// objects too, though its spec does not say so.
+	ClusterScopedLeft Code = "CLUSTER_SCOPED_LEFT"
 	// NothingSelected: the filters leave no object at all.
 	NothingSelected Code = "NOTHING_SELECTED"
 )

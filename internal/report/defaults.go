@@ -65,6 +65,7 @@ func filterDefaults(c Code) (defaults, bool) {
 		{TypeWrongScope, Warning, "move it to the filter of its own scope"},
 		{TypeNotListed, Warning, "remove it from the spec: snapshots made by a backup are included with their volumes"},
 		{GlobEmpty, Warning, "correct the glob, or remove it if nothing is meant to match any more"},
+		{ClusterScopedLeft, Warning, "restore with --include-cluster-resources (spec.includeClusterResources: true) if they are wanted, or with --include-cluster-resources=false if not"},
 		{NothingSelected, Warning, "widen the filters of the spec: as they are, they select nothing"},
 	})
 }
