@@ -186,7 +186,7 @@ func (s *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
 		case filter.All:
 			listed = append(listed, r)
 		case filter.RelatedOnly:
-			doc.Related = true
+			doc.Related = doc.Related || !filter.NeverListed(t.GroupResource)
 		case filter.None:
 		}
 	}

@@ -246,3 +246,15 @@ func FuzzRestoreFilterJSON(f *testing.F) {
 		}
 	})
 }
+
+// TestExcludesOfVelerosServer: a Restore that Velero's server has seen excludes types that
+// few clusters have.
+func TestExcludesOfVelerosServer(t *testing.T) {
+	_, reasons := restore(t, velerov1.RestoreSpec{ExcludedResources: []string{
+		"nodes", "events", "events.events.k8s.io", "backups.velero.io", "restores.velero.io", "resticrepositories.velero.io",
+		"csinodes.storage.k8s.io", "volumeattachments.storage.k8s.io", "backuprepositories.velero.io", "typo",
+	}})
+	if got := codes(reasons); got != "TYPE_UNKNOWN typo" {
+		t.Errorf("got %s", got)
+	}
+}

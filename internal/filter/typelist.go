@@ -1,6 +1,8 @@
 package filter
 
 import (
+	"cmp"
+
 	"github.com/lifeboat-backup/lifeboat/internal/glob"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
@@ -37,10 +39,14 @@ type typeLists struct {
 // and leaves the list given; an exclude of the wrong scope has no effect, as
 // in Velero.
 func (t *typeLists) resolveRule(path fieldPair, s scope, include, exclude []string) rule {
-	r := rule{
-		Include: newList(t.resolveNames(path.include, s, include)),
-		Exclude: newList(t.resolveNames(path.exclude, s, exclude)),
+	before := len(t.reasons)
+	r := rule{Include: newList(t.resolveNames(path.include, s, include))}
+	if len(include) > 0 && len(t.reasons)-before == len(include) {
+		for i, reason := range t.reasons[before:] { // nothing is left of what the spec asks for
+			t.reasons[before+i] = reason.As(report.Error)
+		}
 	}
+	r.Exclude = newList(t.resolveNames(path.exclude, s, exclude))
 	r.Include.Given = len(include) > 0
 	return r
 }
@@ -71,8 +77,9 @@ func (t *typeLists) resolveName(path string, s scope, entry string) (string, boo
 		return found.GroupResource, true
 	}
 	if t.known != nil {
-		if name, ok := t.known(entry); ok {
-			return name, true
+		// What is never restored is excluded by every Restore that Velero's server has seen.
+		if name, ok := t.known(entry); ok || NonRestorable(entry) {
+			return cmp.Or(name, entry), true
 		}
 	}
 	t.addReason(report.TypeUnknown, entry, path+" names "+entry+", which is not a resource type here")

@@ -58,9 +58,9 @@ const (
 	everything      = "*"
 )
 
-// neverListed are types that a backup takes only together with the volume they
+// NeverListed tells the types that a backup takes only together with the volume they
 // belong to: listed on their own they would bring back snapshots whose content
 // has long gone.
-func neverListed(groupResource string) bool {
+func NeverListed(groupResource string) bool {
 	return groupResource == snapshotsType || groupResource == contentsType
 }

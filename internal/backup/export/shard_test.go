@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
@@ -162,5 +163,93 @@ func TestServerThatShedsLoad(t *testing.T) {
 	keys, reasons := x.stored(t)
 	if !slices.Equal(keys, []string{"configmaps shop/shop"}) || len(reasons) > 0 {
 		t.Errorf("stored %q, reasons %q", keys, reasons)
+	}
+}
+
+// exportRelated exports what the exported objects refer to, as the activity does.
+func (x *exported) exportRelated(t *testing.T) {
+	t.Helper()
+	r := newRelatedExport(t.Context(), x.service, x.run, &heartbeat.Recorder{}, len(x.chunks))
+	res, err := r.exportRelated(t.Context(), x.chunks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.chunks = append(x.chunks, res.Chunks)
+}
+
+func listable(r kube.Resource) kube.Resource {
+	r.Verbs = []string{"list", "create", "get", "delete"}
+	return r
+}
+
+func rbac(name, kind string) kube.Resource {
+	return listable(kube.Resource{Group: "rbac.authorization.k8s.io", Version: "v1", Name: name, Kind: kind})
+}
+
+// TestRelatedObjectsAreStoredOnce: what the lists hold already is not fetched again, in
+// whichever round it is referred to.
+func TestRelatedObjectsAreStoredOnce(t *testing.T) {
+	bindings, roles := rbac("clusterrolebindings", "ClusterRoleBinding"), rbac("clusterroles", "ClusterRole")
+	accounts := listable(kube.Resource{Version: "v1", Name: "serviceaccounts", Kind: "ServiceAccount", Namespaced: true})
+	namespaces := listable(kube.Resource{Version: "v1", Name: "namespaces", Kind: "Namespace"})
+	for name, tc := range map[string]struct {
+		spec velerov1.BackupSpec
+		want []string
+	}{
+		"roles are listed": {
+			velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}, IncludedClusterScopedResources: []string{"clusterroles"}},
+			[]string{"clusterroles.rbac.authorization.k8s.io other", "clusterroles.rbac.authorization.k8s.io reader", "clusterrolebindings.rbac.authorization.k8s.io reads"},
+		},
+		"roles are related": {
+			velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}},
+			[]string{"clusterrolebindings.rbac.authorization.k8s.io reads", "clusterroles.rbac.authorization.k8s.io reader"},
+		},
+	} {
+		s := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: bindings}))
+		putNamespaces(s, "shop", "theirs")
+		s.PutJSON(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"web","namespace":"shop"}}`)
+		s.PutJSON(`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"reader"}}`)
+		s.PutJSON(`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"other"}}`)
+		s.PutJSON(`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"reads"},"subjects":[{"kind":"ServiceAccount","namespace":"shop","name":"web"}],"roleRef":{"kind":"ClusterRole","name":"reader","apiGroup":"rbac.authorization.k8s.io"}}`)
+		x := newExported(t, s, tc.spec, namespaces, accounts, roles, bindings)
+		x.run.Plan.Related = true
+		if _, err := x.exportShards(t); err != nil {
+			t.Fatal(err)
+		}
+		x.exportRelated(t)
+		keys, reasons := x.stored(t)
+		want := append([]string{"namespaces shop", "serviceaccounts shop/web"}, tc.want...)
+		if !slices.Equal(keys, want) || len(reasons) > 0 {
+			t.Errorf("%s: stored %q, want %q; %q", name, keys, want, reasons)
+		}
+	}
+}
+
+// TestNamespacesOfSelectedObjects: the Namespace of what is stored is stored with it whatever
+// the lists of types say, and no Namespace where nothing is.
+func TestNamespacesOfSelectedObjects(t *testing.T) {
+	namespaces := listable(kube.Resource{Version: "v1", Name: "namespaces", Kind: "Namespace"})
+	none := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "none"}}
+	for name, tc := range map[string]struct {
+		spec velerov1.BackupSpec
+		want []string
+	}{
+		"some types":         {velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}, IncludedResources: []string{"configmaps"}}, []string{"configmaps shop/shop", "namespaces shop"}},
+		"excluded":           {velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}, ExcludedResources: []string{"namespaces"}}, []string{"configmaps shop/shop"}},
+		"no cluster-scoped":  {velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}, IncludeClusterResources: new(bool)}, []string{"configmaps shop/shop"}},
+		"nothing matches":    {velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}, LabelSelector: none}, nil},
+		"nothing is labeled": {velerov1.BackupSpec{LabelSelector: none}, nil},
+	} {
+		s := kubetest.Start(t)
+		putNamespaces(s, "shop", "theirs")
+		x := newExported(t, s, tc.spec, namespaces, configMaps())
+		x.run.Plan.Related = true
+		if _, err := x.exportShards(t); err != nil {
+			t.Fatal(err)
+		}
+		x.exportRelated(t)
+		if keys, reasons := x.stored(t); !slices.Equal(keys, tc.want) || len(reasons) > 0 {
+			t.Errorf("%s: stored %q, want %q; %q", name, keys, tc.want, reasons)
+		}
 	}
 }
