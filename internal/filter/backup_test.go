@@ -311,3 +311,26 @@ func TestIncludesOfUnknownTypes(t *testing.T) {
 		}
 	}
 }
+
+// TestAmbiguousTypes: a name that several groups have is told wherever it stands.
+func TestAmbiguousTypes(t *testing.T) {
+	ambiguous := func(name string) (Type, bool) {
+		found, ok := resolve(name)
+		if name == "secrets" {
+			found.Also = "secrets.vault.example.com"
+		}
+		return found, ok
+	}
+	for _, spec := range []velerov1.BackupSpec{
+		{IncludedResources: []string{"po", "secrets"}}, {ExcludedResources: []string{"secrets"}},
+		{IncludedNamespaceScopedResources: []string{"secrets"}}, {ExcludedNamespaceScopedResources: []string{"secrets"}},
+	} {
+		_, reasons, err := NewBackup(&spec, ambiguous, threeNamespaces)
+		if err != nil || codes(reasons) != "TYPE_AMBIGUOUS secrets" || !strings.Contains(reasons[0].String(), "secrets.vault.example.com") {
+			t.Errorf("%+v: %v, %v", spec, reasons, err)
+		}
+		if report.PhaseOf(reasons) != report.Completed {
+			t.Error("a type that is taken is no error")
+		}
+	}
+}

@@ -2,6 +2,8 @@ package filter
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 
 	"github.com/lifeboat-backup/lifeboat/internal/glob"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -41,9 +43,10 @@ type typeLists struct {
 func (t *typeLists) resolveRule(path fieldPair, s scope, include, exclude []string) rule {
 	before := len(t.reasons)
 	r := rule{Include: newList(t.resolveNames(path.include, s, include))}
-	if len(include) > 0 && len(t.reasons)-before == len(include) {
-		for i, reason := range t.reasons[before:] { // nothing is left of what the spec asks for
-			t.reasons[before+i] = reason.As(report.Error)
+	missed := func(r report.Reason) bool { return r.Code == report.TypeUnknown || r.Code == report.TypeWrongScope }
+	if found := t.reasons[before:]; len(include) > 0 && len(slices.DeleteFunc(slices.Clone(found), missed)) == len(found)-len(include) {
+		for i := range found { // nothing is left of what the spec asks for
+			found[i] = found[i].As(report.Error)
 		}
 	}
 	r.Exclude = newList(t.resolveNames(path.exclude, s, exclude))
@@ -72,6 +75,9 @@ func (t *typeLists) resolveName(path string, s scope, entry string) (string, boo
 	if ok && !s.admits(found) {
 		t.addReason(report.TypeWrongScope, found.GroupResource, path+" names "+entry+", a type of the other scope")
 		return "", false
+	}
+	if ok && found.Also != "" {
+		t.addReason(report.TypeAmbiguous, found.GroupResource, fmt.Sprintf("%s names %s, which is taken for %s and not for %s", path, entry, found.GroupResource, found.Also))
 	}
 	if ok {
 		return found.GroupResource, true

@@ -64,6 +64,9 @@ const (
 	// TypeUnknown: a resource type named in the spec is not served by the
 	// cluster (nor found in the archive).
 	TypeUnknown Code = "TYPE_UNKNOWN"
+	// TypeAmbiguous: a name in the spec is that of types of several groups, of which one is
+	// taken.
+	TypeAmbiguous Code = "TYPE_AMBIGUOUS"
 	// TypeWrongScope: a resource type stands in the filter of the other
 	// scope, where it selects nothing.
 	TypeWrongScope Code = "TYPE_WRONG_SCOPE"
