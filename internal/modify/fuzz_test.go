@@ -9,7 +9,7 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 )
 
 func seeds(f *testing.F) []goldenCase {
@@ -60,7 +60,7 @@ func FuzzApply(f *testing.F) {
 		}
 		before := runtime.DeepCopyJSON(obj)
 		got, errs := rules.Apply(gr, obj)
-		if !resource.Same(before, obj) {
+		if !compare.Same(before, obj) {
 			t.Fatal("the argument was changed")
 		}
 		if err := checkIdentity(before, got); err != nil && !strings.Contains(err.Error(), "metadata away") {

@@ -9,7 +9,7 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 )
 
 // maxCopied bounds what the copies of one rule add to an object, in bytes: the API server
@@ -111,7 +111,7 @@ func (f *fieldTest) check(obj map[string]any) error {
 	if _, isMap := parent.(map[string]any); err != nil && !isMap {
 		return err
 	}
-	if !resource.Same(v, f.value) {
+	if !compare.Same(v, f.value) {
 		return errTest
 	}
 	return nil

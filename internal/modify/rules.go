@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 )
 
 // Rules are the rules of one ConfigMap. They are immutable and safe for concurrent use.
@@ -90,7 +90,7 @@ func checkIdentity(before, after map[string]any) error {
 		{"metadata.name", "", was["name"], is["name"]},
 		{"metadata.namespace", ": use the restore's namespaceMapping", was["namespace"], is["namespace"]},
 	} {
-		if !resource.Same(f.was, f.is) {
+		if !compare.Same(f.was, f.is) {
 			return fmt.Errorf("changes %s, which has to stay as it is%s", f.path, f.instead)
 		}
 	}

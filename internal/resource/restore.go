@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/residual"
 )
 
 // ErrInvalid is returned for a stored object that no rule can make sense of.
@@ -26,7 +27,7 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 		out.setSkip(report.NotRestorable, "objects of this type are not restored: "+k.never)
 		return out, nil
 	}
-	track := c.trackReferences(obj)
+	references := residual.Track(c.NamespaceMapping, c.isService(), obj)
 	c.mapImages(resource, obj)
 	if k.restore != nil {
 		if err := k.restore(c, obj, &out); err != nil {
@@ -40,7 +41,7 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 		return out, nil
 	}
 	c.applyGenericRules(resource, k, obj, meta, &out)
-	out.Residual = track.residualPaths(obj)
+	out.Residual = references.Paths(obj)
 	return out, nil
 }
 
@@ -134,4 +135,12 @@ func (c *Context) readOwners(meta map[string]any) []OwnerRef {
 		owners = append(owners, owner)
 	}
 	return owners
+}
+
+// isService says whether a Service is part of this restore; nil where nothing is known.
+func (c *Context) isService() residual.IsService {
+	if c.Has == nil {
+		return nil
+	}
+	return func(namespace, name string) bool { return c.Has("services", namespace, name) }
 }

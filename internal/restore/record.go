@@ -8,23 +8,24 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // Record is what became of one object. Records are staged until the restore is finished.
 type Record struct {
-	Resource   string               `json:"resource"`
-	APIVersion string               `json:"apiVersion"`
-	Kind       string               `json:"kind"`
-	Namespace  string               `json:"namespace,omitempty"` // in the target
-	Name       string               `json:"name"`
-	Action     string               `json:"action"`
-	Reason     string               `json:"reason,omitempty"`
-	Reasons    []report.Reason      `json:"reasons,omitempty"`
-	Owners     []resource.OwnerRef  `json:"owners,omitempty"`
-	Live       string               `json:"live,omitempty"`  // digest of the object that was there before
-	Diff       []resource.FieldDiff `json:"diff,omitempty"`  // of a dry run
-	Hooks      int                  `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
+	Resource   string              `json:"resource"`
+	APIVersion string              `json:"apiVersion"`
+	Kind       string              `json:"kind"`
+	Namespace  string              `json:"namespace,omitempty"` // in the target
+	Name       string              `json:"name"`
+	Action     string              `json:"action"`
+	Reason     string              `json:"reason,omitempty"`
+	Reasons    []report.Reason     `json:"reasons,omitempty"`
+	Owners     []resource.OwnerRef `json:"owners,omitempty"`
+	Live       string              `json:"live,omitempty"`  // digest of the object that was there before
+	Diff       []compare.FieldDiff `json:"diff,omitempty"`  // of a dry run
+	Hooks      int                 `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
 
 	// Ran counts hooks. Only the record of the activity RunRestoreHooks has it.
 	Ran *contract.HookCounts `json:"ran,omitempty"`

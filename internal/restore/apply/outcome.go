@@ -8,7 +8,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/modify"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
@@ -21,7 +21,7 @@ type outcome struct {
 	reasons []report.Reason // not placed on the object yet
 	// digest identifies what was in the cluster before.
 	digest string
-	diff   []resource.FieldDiff
+	diff   []compare.FieldDiff
 
 	// exists says that the object could not be created because it is there: nothing has
 	// become of it yet.
@@ -79,7 +79,7 @@ func plannedOutcome(want *desired, live map[string]any, d decision) outcome {
 			out.reasons = []report.Reason{report.New(report.ObjectTerminating, text).As(report.Warning)}
 		}
 	}
-	out.diff = resource.Diff(want.entry.Resource, want.original, live, result)
+	out.diff = compare.Diff(want.entry.Resource, want.original, live, result)
 	return out
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -471,7 +472,7 @@ func TestPlannedObjects(t *testing.T) {
 	}
 }
 
-func diffWords(rows []resource.FieldDiff) string {
+func diffWords(rows []compare.FieldDiff) string {
 	var words []string
 	for _, row := range rows {
 		words = append(words, strings.TrimSpace(row.Path+" "+textOf(row.Backup)+" "+textOf(row.Live)+" "+textOf(row.Result)))
