@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path"
 
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource/residual"
 )
@@ -27,6 +29,10 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 		out.setSkip(report.NotRestorable, "objects of this type are not restored: "+k.never)
 		return out, nil
 	}
+	var stored map[string]any
+	if c.Modify != nil {
+		stored = runtime.DeepCopyJSON(obj)
+	}
 	references := residual.Track(c.NamespaceMapping, c.isService(), obj)
 	c.mapImages(resource, obj)
 	if k.restore != nil {
@@ -40,19 +46,20 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 	if c.judgeWork(resource, k, obj, &out); out.Skipped() {
 		return out, nil
 	}
-	c.applyGenericRules(resource, k, obj, meta, &out)
+	c.applyGenericRules(resource, k, stored, obj, &out)
 	out.Residual = references.Paths(obj)
 	return out, nil
 }
 
 // applyGenericRules does what holds for every kind.
-func (c *Context) applyGenericRules(resource string, k kind, obj, meta map[string]any, out *Outcome) {
+func (c *Context) applyGenericRules(resource string, k kind, stored, obj map[string]any, out *Outcome) {
+	meta := child(obj, "metadata")
 	withStatus := c.takeStatus(resource, k, obj, out)
 	out.Owners = c.readOwners(meta)
 	out.ManagedFields = fieldOwnersToRestore(meta, withStatus)
 	filterFinalizers(resource, obj, meta, out)
 	stripMetadata(meta)
-	meta = c.applyModifiers(resource, obj, out)
+	meta = c.applyModifiers(resource, stored, obj, out)
 	if ns := str(meta, "namespace"); ns != "" {
 		meta["namespace"] = c.targetNamespace(ns)
 	}
