@@ -90,15 +90,23 @@ func (r *rule) apply(origin, before map[string]any) (after map[string]any, met b
 	return after, true, checkIdentity(before, after)
 }
 
-// Unmet are the rules that are not among those that met an object, each by its path in the
-// ConfigMap and the type that it is for.
-func (r *Rules) Unmet(met map[int]bool) (paths, types []string) {
+// RuleName says which rule of a ConfigMap one is: by its path there, and by the type that it
+// is for, as it is written.
+type RuleName struct {
+	Path, GroupResource string
+	// IsFor says whether it is for a type, "plural.group".
+	IsFor func(gr string) bool
+}
+
+// Unmet are the rules whose positions are not among those that met an object.
+func (r *Rules) Unmet(met map[int]bool) (out []RuleName) {
 	for i := range r.rules {
 		if !met[i] {
-			paths, types = append(paths, r.rules[i].path), append(types, r.rules[i].condition.groupResource)
+			c := &r.rules[i].condition
+			out = append(out, RuleName{r.rules[i].path, c.groupResource, c.resource.MatchString})
 		}
 	}
-	return paths, types
+	return out
 }
 
 // checkIdentity refuses what would make another object of it: one that the backup's index,

@@ -77,6 +77,7 @@ func writeDefaults(c Code) (defaults, bool) {
 		{ResidualReference, Warning, "look at the named fields and change them by hand where they should follow the namespace mapping"},
 		{FinalizerKept, Warning, "install the controller that serves the finalizer, or remove the finalizer before deleting the object"},
 		{ModifierFailed, Error, "correct the rule in the ConfigMap of resource modifiers, delete the object and restore it again, or change it by hand"},
+		{ModifierUnused, Warning, "correct the rule's conditions in the ConfigMap of resource modifiers; a type is written as plural.group, as 'kubectl api-resources' has it"},
 		{MayRunAgain, Warning, "look whether its controller began it again; to keep a status, restore it with --status-include-resources or the annotation velero.io/restore-status"},
 		{ActsOutside, Warning, "look that no other cluster uses it, or delete the object"},
 		{NotRestorable, Warning, "nothing: the cluster makes objects of this kind itself"},

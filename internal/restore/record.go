@@ -27,6 +27,9 @@ type Record struct {
 	Diff       []compare.FieldDiff `json:"diff,omitempty"`  // of a dry run
 	Hooks      int                 `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
 
+	// Modifiers are the positions of the rules of resource modifiers that met the object.
+	Modifiers []int `json:"modifiers,omitempty"`
+
 	// Ran counts hooks. Only the record of the activity RunRestoreHooks has it.
 	Ran *contract.HookCounts `json:"ran,omitempty"`
 }
@@ -51,6 +54,7 @@ func Tally(res *contract.ApplyResult, records []Record) {
 			res.Counts.Updated++
 		case string(report.Failed), PlanFail:
 			res.Counts.Failed++
+		case "": // it is about no object
 		default:
 			res.Counts.Skipped++
 		}

@@ -89,6 +89,7 @@ func (w *desired) record(out outcome) restore.Record {
 		Resource: w.entry.Resource, APIVersion: w.apiVersion, Kind: w.kind, Namespace: w.namespace, Name: w.name,
 		Action: out.action, Reason: out.reason, Reasons: w.reasons,
 		Owners: w.rules.Owners, Live: out.digest, Diff: out.diff, Hooks: w.hooks,
+		Modifiers: w.rules.Modifiers,
 	}
 	for _, r := range out.reasons {
 		rec.Reasons = append(rec.Reasons, w.placeReason(r, out.live))

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
@@ -319,18 +321,19 @@ func TestApplyOutage(t *testing.T) {
 }
 
 // TestNamespaceOfTheArchive: a namespace that is missing is made as it was stored, under
-// its mapped name. Modifiers are for objects that are restored themselves.
+// its mapped name, and modified as any object: a rule that fails is told.
 func TestNamespaceOfTheArchive(t *testing.T) {
 	s := kubetest.Start(t)
 	spec := velerov1.RestoreSpec{NamespaceMapping: map[string]string{"n": "m"}}
 	run := newRun(t, spec, false, append(storedConfigMaps("a", "b"),
 		restoretest.Stored{Key: "namespaces n", Labels: `{"team":"blue"}`, Rest: `,"apiVersion":"v1","kind":"Namespace"`})...)
-	run.Changes.Modifiers = "version: v1\nresourceModifierRules:\n- conditions: {groupResource: namespaces}\n  mergePatches:\n  - patchData: '{\"metadata\":{\"labels\":{\"team\":\"red\"}}}'\n"
+	run.Changes.Modifiers = "version: v1\nresourceModifierRules:\n- conditions: {groupResource: namespaces}\n  mergePatches:\n  - patchData: '{\"metadata\":{\"labels\":{\"team\":\"red\"}}}'\n" +
+		"- conditions: {groupResource: namespaces, resourceNameRegex: ^n$}\n  patches: [{operation: remove, path: /metadata/none}]\n"
 	a := newTestApplier(t, s, run)
 	a.level = plan.LevelOf("configmaps")
 	got := applyAll(t, a, run)
 	made, ok := kubetest.Get[corev1.Namespace](s, coreType("namespaces"), "", "m")
-	if !ok || made.Labels["team"] != "blue" || made.Labels[resource.LabelRestore] != "r" {
+	if !ok || made.Labels["team"] != "red" || made.Labels[resource.LabelRestore] != "r" {
 		t.Errorf("%t %+v", ok, made)
 	}
 	if n := s.Count(kubetest.On("create", coreType("namespaces"))); n != 1 {
@@ -340,6 +343,14 @@ func TestNamespaceOfTheArchive(t *testing.T) {
 		if got[name].Action != "created" || got[name].Namespace != "m" {
 			t.Errorf("%+v", got[name])
 		}
+	}
+	rec := got[""]
+	if !slices.Equal(rec.Modifiers, []int{0, 1}) || len(rec.Reasons) != 1 || rec.Reasons[0].Code != report.ModifierFailed || rec.Reasons[0].Object() != "namespaces m" {
+		t.Errorf("%+v", rec)
+	}
+	var result contract.ApplyResult
+	if restore.Tally(&result, slices.Collect(maps.Values(got))); result.Counts != (contract.Counts{Created: 2}) || result.Errors != 1 {
+		t.Errorf("%+v", result)
 	}
 }
 
