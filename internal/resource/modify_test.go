@@ -60,3 +60,26 @@ func TestModifiersThatDoNothing(t *testing.T) {
 		t.Errorf("%v %v %v", obj, out, err)
 	}
 }
+
+// TestModifiersOfFinalizers: what is said of finalizers is said of the object as modified.
+func TestModifiersOfFinalizers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		modified []any
+		dropped  []string
+		warnings int
+	}{
+		"as they are":  {modified: []any{"stated.example.com/x"}, dropped: []string{"controller.example.com/x"}, warnings: 1},
+		"all removed":  {dropped: []string{"controller.example.com/x"}},
+		"one put back": {modified: []any{"stated.example.com/x", "controller.example.com/x"}, dropped: []string{}, warnings: 2},
+	} {
+		c := &Context{Modify: func(_ string, _, obj map[string]any) Modified {
+			child(obj, "metadata")["finalizers"] = tc.modified
+			return Modified{Object: obj}
+		}}
+		obj := object(t, `{"metadata":{"name":"x","finalizers":["stated.example.com/x","controller.example.com/x"],"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"metadata\":{\"finalizers\":[\"stated.example.com/x\"]}}"}}}`)
+		out, err := NewRegistry().Restore(c, "things.example.com", obj)
+		if err != nil || len(out.Warnings) != tc.warnings || !reflect.DeepEqual(out.Dropped, tc.dropped) {
+			t.Errorf("%s: %+v, %v", name, out, err)
+		}
+	}
+}

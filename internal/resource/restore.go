@@ -57,9 +57,10 @@ func (c *Context) applyGenericRules(resource string, k kind, stored, obj map[str
 	withStatus := c.takeStatus(resource, k, obj, out)
 	out.Owners = c.readOwners(meta)
 	out.ManagedFields = fieldOwnersToRestore(meta, withStatus)
-	filterFinalizers(resource, obj, meta, out)
+	filterFinalizers(obj, meta, out)
 	stripMetadata(meta)
 	meta = c.applyModifiers(resource, stored, obj, out)
+	warnOfFinalizers(resource, meta, out)
 	if ns := str(meta, "namespace"); ns != "" {
 		meta["namespace"] = c.targetNamespace(ns)
 	}

@@ -55,3 +55,24 @@ func TestUnmetModifiers(t *testing.T) {
 		t.Errorf("%+v, %v", res, err)
 	}
 }
+
+// The list of objects says what Velero's does, and behind it why an object was left alone or
+// what it is without.
+func TestNotesInTheResourceList(t *testing.T) {
+	st := memstore.New()
+	s := &Run{St: st, Stage: repository.NewStaging(st, "uid")}
+	record := func(name, action, reason string) Record {
+		return Record{Resource: "things", APIVersion: "v1", Kind: "Thing", Namespace: "n", Name: name, Action: action, Reason: reason, DroppedFinalizers: []string{"example.com/a", "example.com/b"}}
+	}
+	plain := record("plain", "created", "")
+	plain.DroppedFinalizers = nil
+	records := []Record{plain, record("dropped", "created", ""), record("patched", "updated", ""), record("there", "skipped", "already there, equal")}
+	if err := s.PutRecords(t.Context(), contract.ApplyTaskInput{}, 0, records); err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.collectResults(t.Context())
+	want := []string{"n/dropped(created) without finalizer example.com/a, example.com/b", "n/patched(updated)", "n/plain(created)", "n/there(skipped) already there, equal"}
+	if err != nil || !slices.Equal(res.list["v1/Thing"], want) {
+		t.Errorf("%q, %v", res.list, err)
+	}
+}

@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -89,7 +90,11 @@ func (w *desired) record(out outcome) restore.Record {
 		Resource: w.entry.Resource, APIVersion: w.apiVersion, Kind: w.kind, Namespace: w.namespace, Name: w.name,
 		Action: out.action, Reason: out.reason, Reasons: w.reasons,
 		Owners: w.rules.Owners, Live: out.digest, Diff: out.diff, Hooks: w.hooks,
-		Modifiers: w.rules.Modifiers,
+		Modifiers: w.rules.Modifiers, DroppedFinalizers: w.rules.Dropped,
+	}
+	if rec.WasLeft() { // the rules' warnings are of what the restored object is like
+		rec.DroppedFinalizers = nil
+		rec.Reasons = slices.DeleteFunc(rec.Reasons, func(r report.Reason) bool { return !r.IsError() })
 	}
 	for _, r := range out.reasons {
 		rec.Reasons = append(rec.Reasons, w.placeReason(r, out.live))

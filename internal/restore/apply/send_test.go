@@ -29,6 +29,9 @@ func updatePolicy() velerov1.RestoreSpec {
 	return velerov1.RestoreSpec{ExistingResourcePolicy: velerov1.PolicyTypeUpdate}
 }
 
+// statedFinalizer is one that the manifest's author stated.
+const statedFinalizer = `,"finalizers":["example.com/hold"],"managedFields":[{"manager":"kubectl-create","operation":"Update","fieldsV1":{"f:metadata":{"f:finalizers":{"v:\"example.com/hold\"":{}}}}}]`
+
 // restoreLabels are the labels of what restore "r" makes, as JSON.
 const restoreLabels = `,"labels":{"velero.io/backup-name":"b","velero.io/restore-name":"r"}`
 
@@ -102,6 +105,14 @@ func TestSentObjects(t *testing.T) {
 		"of an earlier restore of the name": {
 			live:  liveObject("ConfigMap", "o", restoreLabels+`,"creationTimestamp":"2020-01-01T00:00:00Z"`, otherData),
 			calls: "create get", action: "skipped", reason: "EXISTS_DIFFERS", reasons: []string{"EXISTS_DIFFERS warning"},
+		},
+		"left as it is, with a finalizer that would be kept": {
+			stored: restoretest.Stored{Key: "configmaps n/o", Rest: storedData, Meta: statedFinalizer}, live: liveObject("ConfigMap", "o", "", sameData),
+			calls: "create get", action: "skipped", reason: "already there, equal",
+		},
+		"created with a finalizer that is kept": {
+			stored: restoretest.Stored{Key: "configmaps n/o", Rest: storedData, Meta: statedFinalizer},
+			calls:  "create", action: "created", reasons: []string{"FINALIZER_KEPT warning"},
 		},
 		"refused once": {
 			answers: func(s *kubetest.Server) {
