@@ -116,8 +116,8 @@ func refusalCode(err error) report.Code {
 	switch {
 	case strings.Contains(msg, "admission webhook") || strings.Contains(msg, "calling webhook"):
 		return report.WebhookDenied
-	case strings.Contains(msg, "exceeded quota"):
-		return report.QuotaExceeded
+	case report.RefusalCode(msg) != "":
+		return report.RefusalCode(msg)
 	case kube.IsTerminating(err):
 		return report.NamespaceTerminating
 	case kube.IsForbidden(err):
