@@ -48,6 +48,8 @@ func productRules() rules {
 			{"the outside's helpers", []string{"internal/aws/awsconf", "internal/aws/awserr", "internal/aws/ebs/quota", "internal/kube/jsonlist"}},
 			{"changes of objects", []string{"internal/modify", "internal/plan"}},
 			{"objects", []string{"internal/resource"}},
+			{"references between objects", []string{"internal/resource/residual"}},
+			{"comparison of objects", []string{"internal/resource/compare"}},
 			{"pods, volumes, time", []string{"internal/hook", "internal/retention", "internal/volume"}},
 			{"selection", []string{"internal/filter"}},
 			{"formats and words", []string{"internal/archive", "internal/contract", "internal/report"}},

@@ -129,6 +129,7 @@ func (a *applier) applyBatch(ctx context.Context, r plan.Range) ([]restore.Recor
 	if err := b.applyRetries(ctx); err != nil {
 		return nil, err
 	}
+	b.records = append(b.records, a.namespaces.takeRecords()...)
 	if a.policy.dryRun {
 		useWordsOfPlan(b.records)
 	}
