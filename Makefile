@@ -6,8 +6,11 @@ CACHE    ?= $(or $(LIFEBOAT_CACHE),$(XDG_CACHE_HOME),$(HOME)/.cache)/lifeboat
 TOOLS    := $(CACHE)/tools
 STACKDIR ?= $(CACHE)/dev-stack
 
-# The stack's CSI driver is a module of its own.
-DRIVER   := test/stack/tools/ebscsi
+# The stack's components, and its CSI driver, are a module of their own.
+DRIVER   := test/stack/tools
+
+# As in test/stack/build.go: with other settings everything would be compiled twice.
+export CGO_ENABLED := 0
 
 # gotestsum runs go test, counts the tests, and ends with what failed or was skipped.
 GOTEST := $(TOOLS)/gotestsum --
@@ -25,8 +28,8 @@ help: ## show this help
 
 .PHONY: build
 build: ## bin/lifeboat and bin/lifeboat-worker
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/lifeboat ./starter
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/lifeboat-worker ./worker
+	go build -ldflags '$(LDFLAGS)' -o bin/lifeboat ./starter
+	go build -ldflags '$(LDFLAGS)' -o bin/lifeboat-worker ./worker
 
 .PHONY: demo
 demo: ## the whole story on real components: backup, loss, restore, comparison (DEMO_KEEP=1, DEMO_KUBECONFIG=...)
@@ -48,7 +51,7 @@ e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a 
 
 .PHONY: test-driver
 test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver: its own tests and the CSI specification's suite
-	cd $(DRIVER) && CGO_ENABLED=0 $(GOTEST) -trimpath ./...
+	cd $(DRIVER) && $(GOTEST) ./...
 
 .PHONY: test-unit
 test-unit: ## tests without any process outside `go test`

@@ -13,9 +13,8 @@ import (
 
 const (
 	margin   = "   "
-	columns  = 104              // of text; longer lines are wrapped
-	patience = 2 * time.Second  // what takes longer shows that it goes on
-	quietFor = 15 * time.Second // without a terminal: a line this often
+	columns  = 104             // of text; longer lines are wrapped
+	patience = 2 * time.Second // what takes longer shows on a terminal that it goes on
 )
 
 // screen prints the story: numbered steps, indented lines below them and, while
@@ -125,8 +124,12 @@ func wrap(line string) []string {
 	return append(out, indent+rest)
 }
 
-// during runs do and shows, while it takes long, what goes on and since when.
+// during runs do and shows, while it takes long, what goes on and since when. Only a
+// terminal has the line that shows it.
 func (s *screen) during(what string, do func() error) error {
+	if !s.term {
+		return do()
+	}
 	s.set(what)
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -148,7 +151,7 @@ func (s *screen) set(what string) {
 }
 
 func (s *screen) tick(done <-chan struct{}) {
-	start, said := time.Now(), time.Now()
+	start := time.Now()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
@@ -156,9 +159,8 @@ func (s *screen) tick(done <-chan struct{}) {
 		case <-done:
 			return
 		case now := <-ticker.C:
-			if now.Sub(start) >= patience && (s.term || now.Sub(said) >= quietFor) {
+			if now.Sub(start) >= patience {
 				s.alive(now.Sub(start))
-				said = now
 			}
 		}
 	}
@@ -167,13 +169,8 @@ func (s *screen) tick(done <-chan struct{}) {
 func (s *screen) alive(since time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	line := fmt.Sprintf("%s... %s (%s)", margin, s.doing, since.Round(time.Second))
-	if !s.term {
-		fmt.Fprintln(s.w, line)
-		return
-	}
 	s.clear()
-	fmt.Fprint(s.w, line)
+	fmt.Fprintf(s.w, "%s... %s (%s)", margin, s.doing, since.Round(time.Second))
 	s.live = true
 }
 
@@ -186,8 +183,8 @@ func (s *screen) Write(p []byte) (int, error) {
 		case len(words) < 2 || words[0] != "build" && words[0] != "start":
 		case words[0] == "start":
 			s.set("start: " + words[1] + " is healthy")
-		case words[len(words)-1] == "...":
-			s.set("build " + words[1])
+		case len(words) > 2 && words[2] == "...":
+			s.set(strings.Join(append(words[:2:2], words[3:]...), " "))
 		default:
 			s.say("%s", strings.Join(words, " "))
 		}

@@ -16,21 +16,41 @@ import (
 )
 
 // Build builds the named components into the cache, or all of them if none is
-// named. What is there already costs a stat. Progress is one line a component.
+// named. What is there already costs a stat. Progress is a line when a component
+// is begun, with how many are left, and one with its time when it is done.
 func Build(ctx context.Context, progress io.Writer, names ...string) error {
 	if len(names) == 0 {
 		names = Components()
 	}
-	for _, name := range names {
-		c, err := findComponent(name)
-		if err != nil {
-			return err
-		}
-		if err := buildOne(ctx, writerOr(progress), c); err != nil {
-			return fmt.Errorf("build %s: %w", name, err)
+	missing, err := missingComponents(names)
+	if err != nil {
+		return err
+	}
+	for i, c := range missing {
+		if err := buildOne(ctx, writerOr(progress), c, len(missing)-i); err != nil {
+			return fmt.Errorf("build %s: %w", c.name, err)
 		}
 	}
 	return nil
+}
+
+// missingComponents are those of the named ones that are not in the cache.
+func missingComponents(names []string) ([]component, error) {
+	var missing []component
+	for _, name := range names {
+		c, err := findComponent(name)
+		if err != nil {
+			return nil, err
+		}
+		path, err := c.path()
+		if err != nil {
+			return nil, fmt.Errorf("build %s: %w", name, err)
+		}
+		if !exists(path) {
+			missing = append(missing, c)
+		}
+	}
+	return missing, nil
 }
 
 // Binary is the path of a built component; for snapshot-crds and kwok-stages a folder of YAML.
@@ -61,13 +81,10 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "lifeboat"), nil
 }
 
-func buildOne(ctx context.Context, progress io.Writer, c component) error {
+func buildOne(ctx context.Context, progress io.Writer, c component, left int) error {
 	path, err := c.path()
 	if err != nil {
 		return err
-	}
-	if exists(path) {
-		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -82,12 +99,12 @@ func buildOne(ctx context.Context, progress io.Writer, c component) error {
 	if exists(path) { // another process built it while this one waited
 		return nil
 	}
-	return c.produce(ctx, progress, path)
+	return c.produce(ctx, progress, path, left)
 }
 
-func (c component) produce(ctx context.Context, progress io.Writer, path string) error {
+func (c component) produce(ctx context.Context, progress io.Writer, path string, left int) error {
 	start := time.Now()
-	fmt.Fprintf(progress, "build %-24s ...\n", c.name)
+	fmt.Fprintf(progress, "build %-24s ... (%d left)\n", c.name, left)
 	part := fmt.Sprintf("%s.part-%d", path, os.Getpid())
 	defer os.RemoveAll(part)
 	if err := c.compile(ctx, part); err != nil {
@@ -104,12 +121,14 @@ func (c component) compile(ctx context.Context, out string) error {
 	if c.files != nil {
 		return c.copyFiles(ctx, out)
 	}
-	_, err := c.goTool(ctx, "build", "-buildvcs=false", "-trimpath", "-ldflags", c.ldflags(), "-o", out, c.pkg)
+	_, err := c.goTool(ctx, "build", "-buildvcs=false", "-ldflags", c.ldflags(), "-o", out, c.pkg)
 	return err
 }
 
 // goTool runs the go command in the component's tool module. The environment is
-// pinned: a workspace, a vendor flag or CGO would build something else, or nothing.
+// pinned: a workspace or a vendor flag would build something else, or nothing. CGO is
+// off as it is in the Makefile, and no flag changes how packages are compiled: the
+// components, the demo and the tests find each other's packages in the build cache.
 func (c component) goTool(ctx context.Context, args ...string) (string, error) {
 	tools, err := toolsDir()
 	if err != nil {
