@@ -50,7 +50,8 @@ e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a 
 	GOTESTSUM_FORMAT=standard-verbose $(STACKTEST) ./test/node/...
 
 .PHONY: test-driver
-test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver: its own tests and the CSI specification's suite
+test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver (its own tests, the CSI specification's suite) and the tools
+	cd tools && $(GOTEST) ./packagecheck
 	cd $(DRIVER) && $(GOTEST) ./...
 
 .PHONY: test-unit
@@ -71,7 +72,8 @@ fuzz: ## every fuzz target for FUZZTIME (default 20s)
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## linters, layer rules, determinism of workflows
 	$(TOOLS)/golangci-lint run --build-tags stack ./...
 	cd $(DRIVER) && $(TOOLS)/golangci-lint run ./...
-	$(TOOLS)/workflowcheck -show-pos ./workflows/...
+	go -C tools run ./packagecheck "$(CURDIR)"
+	$(TOOLS)/workflowcheck -test=false -show-pos ./workflows/...
 
 .PHONY: fmt
 fmt: $(TOOLS)/golangci-lint ## format the code

@@ -2,105 +2,72 @@ package activities
 
 import (
 	"context"
-	"fmt"
-	"time"
 
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
+	"github.com/lifeboat-backup/lifeboat/internal/backup/export"
+	"github.com/lifeboat-backup/lifeboat/internal/backup/seal"
+	"github.com/lifeboat-backup/lifeboat/internal/backup/snapshot"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/plan"
-	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
-	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 )
 
-// Backup holds what the activities of Backup and DeleteBackup depend on.
-type Backup struct {
-	Config    *config.Config
-	Kube      *kube.Client
-	Locations *Locations
-	Snapshots *SnapshotLocations
-	Rules     *resource.Registry
-	Runs      Runs
+// Backup has the activities of Backup.
+type Backup struct{ *backup.Service }
 
-	rooms csiRooms // shared by all that this worker does
+// PrepareBackup validates the input, takes the name and plans. It may repeat.
+func (b *Backup) PrepareBackup(ctx context.Context, _ *heartbeat.Recorder, in contract.PrepareBackupInput) (contract.BackupPlan, error) {
+	return b.Prepare(ctx, in, func(ctx context.Context, ref contract.BackupRef) error { return snapshot.Abandon(ctx, b.Service, ref) })
 }
 
-// Runs tells whether the run that holds a claim is still alive.
-type Runs interface {
-	// Closed is true only if the run is known and has ended. A run of another
-	// Temporal is unknown, hence not closed.
-	Closed(ctx context.Context, workflowID, runID string) (bool, error)
+// SnapshotVolumes quiesces the pods of a unit, takes the snapshots of its volumes and lets
+// the pods go on. It may repeat.
+func (b *Backup) SnapshotVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
+	return snapshot.TakeUnit(ctx, b.Service, attemptOf(ctx), in)
 }
 
-// planFile is the name of the plan in staging.
-const planFile = "plan.json"
-
-// backupPlan is everything that later activities need to know of a backup; it is
-// written to staging once, by Prepare.
-type backupPlan struct {
-	Backup      contract.BackupInput `json:"backup"` // with defaults filled in
-	UID         string               `json:"uid"`
-	Run         contract.Run         `json:"run"`
-	Started     time.Time            `json:"started"`
-	Planned     time.Time            `json:"planned"`
-	Expires     time.Time            `json:"expires"`
-	Kubernetes  kube.ServerVersion   `json:"kubernetes"`
-	Resources   []kube.Resource      `json:"resources"`
-	Filter      *filter.Backup       `json:"filter"`
-	Shards      []plan.Shard         `json:"shards"`
-	Related     bool                 `json:"related"`
-	Conditional bool                 `json:"conditional"` // the store honours If-None-Match
-	Reasons     []report.Reason      `json:"reasons"`
-	Volumes     volumePlan           `json:"volumes,omitzero"`
-
-	policies *volume.Policies // while it is planned
+// ExportShard lists the objects of one shard into staged chunks. It resumes at the
+// watermark of its last heartbeat.
+func (b *Backup) ExportShard(ctx context.Context, recorder *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
+	return export.Shard(ctx, b.Service, recorder, in)
 }
 
-// resource finds the discovered type of a group-resource.
-func (p *backupPlan) resource(groupResource string) (kube.Resource, bool) {
-	return kube.Catalog{Resources: p.Resources}.Find(groupResource)
+// ExportRelated fetches what exported objects refer to. It may repeat.
+func (b *Backup) ExportRelated(ctx context.Context, recorder *heartbeat.Recorder, in contract.ExportRelatedInput) (contract.ShardResult, error) {
+	return export.Related(ctx, b.Service, recorder, in)
 }
 
-// resolver lets filters resolve names by discovery.
-func resolver(cat kube.Catalog) filter.Resolver {
-	return func(name string) (filter.Type, bool) {
-		r, ok := cat.Find(name)
-		return filterType(r), ok
-	}
+// CheckVolumes looks how far the snapshots are. It changes nothing.
+func (b *Backup) CheckVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.CheckVolumesInput) (contract.VolumeStatus, error) {
+	return snapshot.Check(ctx, b.Service, in)
 }
 
-func filterType(r kube.Resource) filter.Type {
-	return filter.Type{
-		GroupResource: r.GroupResource(), Group: r.Group, Version: r.Version,
-		Kind: r.Kind, Namespaced: r.Namespaced,
-	}
+// FinishVolumes settles which snapshots are in the backup and deletes the others. It may
+// repeat.
+func (b *Backup) FinishVolumes(ctx context.Context, recorder *heartbeat.Recorder, in contract.FinishVolumesInput) (contract.ShardResult, error) {
+	return snapshot.Finish(ctx, b.Service, recorder, in)
 }
 
-// opened is a backup in progress: its store, staging and plan.
-type opened struct {
-	st     store.Store
-	stage  staging
-	plan   backupPlan
-	layout archive.Layout
+// SealBackup composes the archive and writes the files beside it. It may repeat.
+func (b *Backup) SealBackup(ctx context.Context, recorder *heartbeat.Recorder, in contract.SealBackupInput) (contract.SealResult, error) {
+	return seal.Backup(ctx, b.Service, recorder, in)
 }
 
-func (b *Backup) open(ctx context.Context, ref contract.BackupRef) (*opened, error) {
-	_, st, err := b.Locations.writable(ctx, ref.Location)
-	if err != nil {
-		return nil, err
-	}
-	o := &opened{st: st, stage: newStaging(st, ref.UID), layout: archive.Layout{Backup: ref.Name}}
-	if err := o.stage.get(ctx, planFile, &o.plan); err != nil {
-		return nil, fmt.Errorf("open backup %s: %w", ref.Name, err)
-	}
-	return o, nil
+// VerifyBackup reads every stored byte back. It changes nothing.
+func (b *Backup) VerifyBackup(ctx context.Context, recorder *heartbeat.Recorder, in contract.VerifyBackupInput) (contract.VerifyResult, error) {
+	return seal.Verify(ctx, b.Service, recorder, in)
 }
 
-// scheduleLabel names the schedule that a backup was made by.
-const scheduleLabel = velerov1.ScheduleNameLabel
+// CommitBackup makes the backup exist, once. It may repeat.
+func (b *Backup) CommitBackup(ctx context.Context, _ *heartbeat.Recorder, in contract.CommitBackupInput) (contract.BackupResult, error) {
+	return b.Commit(ctx, in)
+}
+
+// AbandonVolumes deletes the snapshots of a backup that will not be. It may repeat.
+func (b *Backup) AbandonVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonVolumesInput) (contract.Nothing, error) {
+	return contract.Nothing{}, snapshot.Abandon(ctx, b.Service, in.Ref)
+}
+
+// AbandonBackup removes what an uncommitted run left in the bucket. It may repeat.
+func (b *Backup) AbandonBackup(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonBackupInput) (contract.Nothing, error) {
+	return b.Abandon(ctx, in)
+}

@@ -2,188 +2,28 @@ package activities
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/deletion"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 )
 
-// tombstone says that a deletion has begun; whoever finds one may go on with it. It
-// names the snapshots, for the files that do are gone before the deletion ends.
-type tombstone struct {
-	Name      string          `json:"name"`
-	UID       string          `json:"uid,omitempty"`
-	Snapshots doomedSnapshots `json:"snapshots,omitzero"`
+// Delete holds what the activities of DeleteBackup depend on.
+type Delete struct {
+	Runner *deletion.Runner
 }
 
-// PlanDelete finds the backup and its snapshots and writes its tombstone. Nothing is
-// written if a snapshot lies where this worker cannot delete it. It may repeat, also
-// after the backup's document is gone.
-func (b *Backup) PlanDelete(ctx context.Context, _ *Pulse, in contract.DeleteBackupInput) (contract.DeletePlan, error) {
-	if err := archive.ValidateName(in.Name); err != nil {
-		return contract.DeletePlan{}, invalid("name: %w", err)
-	}
-	location, err := b.holder(ctx, in)
-	if err != nil {
-		return contract.DeletePlan{}, err
-	}
-	bsl, st, err := b.Locations.writable(ctx, location)
-	if err != nil {
-		return contract.DeletePlan{}, err
-	}
-	plan := contract.DeletePlan{Name: in.Name, Location: bsl.Name}
-	var doc velerov1.Backup
-	err = getJSON(ctx, st, archive.Layout{Backup: in.Name}.Metadata(), &doc)
-	if errors.Is(err, store.ErrNotFound) {
-		return b.planned(ctx, st, plan)
-	}
-	if err != nil {
-		return plan, err
-	}
-	t := tombstone{Name: in.Name, UID: string(doc.UID)}
-	if t.Snapshots, err = b.doomed(ctx, st, in.Name, &doc); err != nil {
-		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
-	}
-	if err := t.inherit(ctx, st); err != nil {
-		return plan, err
-	}
-	if err := t.fill(ctx, st, &plan); err != nil {
-		return plan, err
-	}
-	return plan, putJSON(ctx, st, archive.Tombstone(in.Name), t, store.PutOptions{})
+// PlanDelete finds the backup and its snapshots, and writes its tombstone.
+func (d *Delete) PlanDelete(ctx context.Context, _ *heartbeat.Recorder, in contract.DeleteBackupInput) (contract.DeletePlan, error) {
+	return d.Runner.PlanDelete(ctx, in)
 }
 
-// holder is the location to delete from: the named one, or the only one that has the
-// backup or its tombstone. While any of several cannot be read it is not known to be
-// the only one, and nothing is deleted.
-func (b *Backup) holder(ctx context.Context, in contract.DeleteBackupInput) (string, error) {
-	if in.Location != "" || len(b.Locations.cfg.BackupStorageLocations) == 1 {
-		return in.Location, nil
-	}
-	all, err := askAll(ctx, b.Locations, "", lookPatience, func(ctx context.Context, a reply[[]byte]) ([]byte, error) {
-		// Not Head, which cannot tell a missing bucket from a missing object.
-		doc, err := getBytes(ctx, a.st, archive.Layout{Backup: in.Name}.Metadata())
-		if errors.Is(err, store.ErrNotFound) {
-			doc, err = getBytes(ctx, a.st, archive.Tombstone(in.Name))
-		}
-		return doc, err
-	})
-	if err != nil {
-		return "", err
-	}
-	found, unread, err := single(all, soughtByName("backup", in.Name))
-	switch {
-	case err != nil && kindOf(err) != "":
-		return "", err
-	case err != nil:
-		return "", unusable("%w; say in which location it lies with --storage-location", err)
-	case len(unread) > 0:
-		return "", unusable("name: backup %q lies in storage location %s, but %s may have another of the name and could not be read (%s): say which one with --storage-location",
-			in.Name, found.bsl.Name, unread[0].Name, unread[0].Message)
-	}
-	return found.bsl.Name, nil
+// DeleteSnapshots deletes the snapshots that the tombstone names.
+func (d *Delete) DeleteSnapshots(ctx context.Context, h *heartbeat.Recorder, in contract.DeletePlan) (contract.SnapshotDeletion, error) {
+	return d.Runner.DeleteSnapshots(ctx, h, in)
 }
 
-// planned goes on with a deletion that had begun.
-func (b *Backup) planned(ctx context.Context, st store.Store, plan contract.DeletePlan) (contract.DeletePlan, error) {
-	var t tombstone
-	err := getJSON(ctx, st, archive.Tombstone(plan.Name), &t)
-	if errors.Is(err, store.ErrNotFound) {
-		return plan, notFound("name: no backup %q in location %s; `lifeboat backup get` lists them", plan.Name, plan.Location)
-	}
-	if err != nil {
-		return plan, err
-	}
-	return plan, t.fill(ctx, st, &plan)
-}
-
-// inherit takes over the snapshots of a deletion that did not end, be it of an earlier
-// backup of the name: Velero does not look for tombstones before it makes one.
-func (t *tombstone) inherit(ctx context.Context, st store.Store) error {
-	var old tombstone
-	err := getJSON(ctx, st, archive.Tombstone(t.Name), &old)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	t.Snapshots.add(old.Snapshots)
-	return err
-}
-
-// fill says in plan what there is to delete.
-func (t *tombstone) fill(ctx context.Context, st store.Store, plan *contract.DeletePlan) error {
-	keys, err := files(ctx, st, t.Name)
-	plan.UID, plan.Files = t.UID, len(keys)
-	plan.Snapshots, plan.Unread = t.Snapshots.count(), t.Snapshots.Unread
-	return err
-}
-
-// files are the keys of a backup, the commit marker first.
-func files(ctx context.Context, st store.Store, backup string) ([]string, error) {
-	marker := archive.Layout{Backup: backup}.Metadata()
-	var keys []string
-	err := st.List(ctx, archive.BackupDir(backup), func(i store.Info) error {
-		if i.Key == marker {
-			keys = slices.Insert(keys, 0, i.Key)
-		} else {
-			keys = append(keys, i.Key)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list files of %s: %w", backup, err)
-	}
-	return keys, nil
-}
-
-// unmark removes the commit marker: from then on the backup does not exist. One under
-// a retention lock stays, and with it all of the backup. It may repeat.
-func unmark(ctx context.Context, st store.Store, backup string) error {
-	err := st.Delete(ctx, archive.Layout{Backup: backup}.Metadata())
-	if errors.Is(err, store.ErrLocked) {
-		locked := &problem{contract.ErrTypeDenied, fmt.Errorf("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)}
-		return errors.Join(locked, st.Delete(ctx, archive.Tombstone(backup)))
-	}
-	if err != nil {
-		return fmt.Errorf("delete the document of %s: %w", backup, err)
-	}
-	return nil
-}
-
-// DeleteFiles removes the commit marker first, so that no reader finds a backup of
-// which half is gone, then the rest, then the tombstone. Files under a retention
-// lock are reported, not an error. It may repeat.
-func (b *Backup) DeleteFiles(ctx context.Context, p *Pulse, in contract.DeletePlan) (contract.DeleteResult, error) {
-	_, st, err := b.Locations.writable(ctx, in.Location)
-	if err != nil {
-		return contract.DeleteResult{}, err
-	}
-	res := contract.DeleteResult{Name: in.Name}
-	if err := unmark(ctx, st, in.Name); err != nil {
-		return res, err
-	}
-	keys, err := files(ctx, st, in.Name)
-	if err != nil {
-		return res, err
-	}
-	for _, f := range keys {
-		err := st.Delete(ctx, f)
-		switch {
-		case errors.Is(err, store.ErrLocked):
-			res.Retained = append(res.Retained, f+": "+err.Error())
-		case err != nil:
-			return res, fmt.Errorf("delete %s: %w", f, err)
-		default:
-			p.Count(1, 0)
-		}
-	}
-	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
-	if err := st.Delete(ctx, archive.Tombstone(in.Name)); err != nil {
-		return res, fmt.Errorf("remove the tombstone of %s: %w", in.Name, err)
-	}
-	return res, nil
+// DeleteFiles removes the backup's files, and the tombstone last.
+func (d *Delete) DeleteFiles(ctx context.Context, h *heartbeat.Recorder, in contract.DeletePlan) (contract.DeleteResult, error) {
+	return d.Runner.DeleteFiles(ctx, h, in)
 }

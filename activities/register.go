@@ -4,8 +4,11 @@ import (
 	"context"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 )
 
 // Registry is the part of a worker that takes activities.
@@ -15,49 +18,89 @@ type Registry interface {
 
 // Register registers every activity under its contract name.
 func (b *Backup) Register(r Registry) {
-	register(r, contract.PrepareBackup, b.Prepare)
+	register(r, contract.PrepareBackup, b.PrepareBackup)
 	register(r, contract.SnapshotVolumes, b.SnapshotVolumes)
 	register(r, contract.ExportShard, b.ExportShard)
 	register(r, contract.ExportRelated, b.ExportRelated)
 	register(r, contract.CheckVolumes, b.CheckVolumes)
 	register(r, contract.FinishVolumes, b.FinishVolumes)
-	register(r, contract.SealBackup, b.Seal)
-	register(r, contract.VerifyBackup, b.Verify)
-	register(r, contract.CommitBackup, b.Commit)
+	register(r, contract.SealBackup, b.SealBackup)
+	register(r, contract.VerifyBackup, b.VerifyBackup)
+	register(r, contract.CommitBackup, b.CommitBackup)
 	register(r, contract.AbandonVolumes, b.AbandonVolumes)
-	register(r, contract.AbandonBackup, b.Abandon)
-	register(r, contract.PlanDelete, b.PlanDelete)
-	register(r, contract.DeleteSnapshots, b.DeleteSnapshots)
-	register(r, contract.DeleteFiles, b.DeleteFiles)
+	register(r, contract.AbandonBackup, b.AbandonBackup)
+}
+
+// Register registers every activity under its contract name.
+func (d *Delete) Register(r Registry) {
+	register(r, contract.PlanDelete, d.PlanDelete)
+	register(r, contract.DeleteSnapshots, d.DeleteSnapshots)
+	register(r, contract.DeleteFiles, d.DeleteFiles)
 }
 
 // Register registers every activity under its contract name.
 func (r *Restore) Register(reg Registry) {
-	register(reg, contract.OpenArchive, r.Open)
-	register(reg, contract.PlanRestore, r.Plan)
-	register(reg, contract.RestoreVolumes, r.MakeVolumes)
-	register(reg, contract.ApplyTask, r.Apply)
+	register(reg, contract.OpenArchive, r.OpenArchive)
+	register(reg, contract.PlanRestore, r.PlanRestore)
+	register(reg, contract.RestoreVolumes, r.RestoreVolumes)
+	register(reg, contract.ApplyTask, r.ApplyTask)
 	register(reg, contract.AwaitCRDs, r.AwaitCRDs)
 	register(reg, contract.RelinkOwners, r.RelinkOwners)
 	register(reg, contract.PatchVolumes, r.PatchVolumes)
-	register(reg, contract.RunRestoreHooks, r.RunHooks)
-	register(reg, contract.FinishRestore, r.Finish)
-	register(reg, contract.AbandonRestore, r.Abandon)
+	register(reg, contract.RunRestoreHooks, r.RunRestoreHooks)
+	register(reg, contract.FinishRestore, r.FinishRestore)
+	register(reg, contract.AbandonRestore, r.AbandonRestore)
 }
 
 // Register registers every activity under its contract name.
 func (c *Catalog) Register(r Registry) {
-	register(r, contract.ReadCatalog, c.Read)
+	register(r, contract.ReadCatalog, c.ReadCatalog)
 }
 
-// register ties a method to its contract: types are checked by the compiler, a
-// pulse beats while it runs, its error is typed on the way out.
-func register[In, Out any](r Registry, a contract.Activity[In, Out], do func(context.Context, *Pulse, In) (Out, error)) {
+// register ties a method to its contract: types are checked by the compiler, it
+// heartbeats while it runs, its error is typed on the way out.
+func register[In, Out any](r Registry, a contract.Activity[In, Out], do func(context.Context, *heartbeat.Recorder, In) (Out, error)) {
 	wrapped := func(ctx context.Context, in In) (Out, error) {
-		pulse, stop := startPulse(ctx)
+		recorder, stop := startHeartbeat(ctx)
 		defer stop()
-		out, err := do(ctx, pulse, in)
+		out, err := do(ctx, recorder, in)
 		return out, typed(ctx, err)
 	}
 	r.RegisterActivityWithOptions(wrapped, activity.RegisterOptions{Name: a.Name})
+}
+
+// startHeartbeat heartbeats until stop is called, from the watermark of the attempt
+// before on. Details that do not decode are those of another version: it starts over.
+func startHeartbeat(ctx context.Context) (recorder *heartbeat.Recorder, stop func()) {
+	var last contract.Heartbeat
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &last); err != nil {
+			last = contract.Heartbeat{}
+		}
+	}
+	return heartbeat.Start(last, func(h contract.Heartbeat) { activity.RecordHeartbeat(ctx, h) })
+}
+
+// attemptOf is the number of the activity's attempt, from 1.
+func attemptOf(ctx context.Context) int32 {
+	if !activity.IsActivity(ctx) {
+		return 1
+	}
+	return activity.GetInfo(ctx).Attempt
+}
+
+// typed turns a domain error into the ApplicationError that Temporal sees. It is
+// the last thing before an activity returns, and its result is returned bare: a
+// wrapped non-retryable error would be retried.
+func typed(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	if kind := failure.TypeOf(err); kind != "" {
+		return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
+	}
+	return temporal.NewApplicationError(err.Error(), "Transient")
 }

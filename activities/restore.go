@@ -2,124 +2,68 @@ package activities
 
 import (
 	"context"
-	"fmt"
-	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
-	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/plan"
-	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/apply"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/hooks"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/selection"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/volumes"
 )
 
-// Restore holds what the activities of Restore depend on.
-type Restore struct {
-	Config    *config.Config
-	Kube      *kube.Client
-	Locations *Locations
-	Snapshots *SnapshotLocations
-	Rules     *resource.Registry
+// Restore has the activities of Restore.
+type Restore struct{ *restore.Service }
 
-	opened archives
+// OpenArchive validates the input, finds the backup and opens it. It may repeat.
+func (r *Restore) OpenArchive(ctx context.Context, recorder *heartbeat.Recorder, in contract.OpenArchiveInput) (contract.OpenedArchive, error) {
+	return r.Open(ctx, recorder, in)
 }
 
-// Files in a restore's staging.
-const (
-	openFile   = "open.json"   // openDoc
-	chunksFile = "chunks.json" // []archive.ChunkRef of a foreign tarball
-	recordsDir = "records/"    // record batches, by level and task
-)
-
-// openDoc is what OpenArchive found.
-type openDoc struct {
-	Restore contract.RestoreInput  `json:"restore"` // with defaults filled in
-	UID     string                 `json:"uid"`
-	Run     contract.Run           `json:"run"`
-	Archive contract.OpenedArchive `json:"archive"`
-	// Source is the location of the backup; staging and results lie in that of
-	// the Archive's Ref, which is another where Source is ReadOnly.
-	Source  string          `json:"source"`
-	Reasons []report.Reason `json:"reasons,omitempty"`
-	// Changes are what every activity makes of objects, whatever has become of the
-	// ConfigMaps meanwhile.
-	Changes changes `json:"changes,omitzero"`
+// PlanRestore selects objects, decides on volumes and orders the tasks. It may repeat.
+func (r *Restore) PlanRestore(ctx context.Context, recorder *heartbeat.Recorder, in contract.PlanRestoreInput) (contract.RestorePlan, error) {
+	return selection.Plan(ctx, r.Service, recorder, selection.Volumes{Plan: volumes.Plan, Probe: volumes.Probe}, in)
 }
 
-// restorePlan is what PlanRestore decided; ApplyTask works through it.
-type restorePlan struct {
-	Filter  *filter.Restore  `json:"filter"`
-	Plan    plan.RestorePlan `json:"plan"`
-	Volumes *restoreVolumes  `json:"volumes,omitempty"` // nil: no object has to do with any
-	Related []resource.Ref   `json:"related,omitempty"` // restored because selected objects need them, volumes aside
-	Reasons []report.Reason  `json:"reasons,omitempty"`
+// RestoreVolumes makes EBS volumes, or looks how far they are. It may repeat.
+func (r *Restore) RestoreVolumes(ctx context.Context, recorder *heartbeat.Recorder, in contract.RestoreVolumesInput) (contract.DiskStatus, error) {
+	return volumes.Make(ctx, r.Service, recorder, in)
 }
 
-// session is a restore in progress: its store, staging, archive and plan.
-type session struct {
-	openDoc
-	st    store.Store
-	stage staging
-	arc   *archive.Archive
-	plan  restorePlan
-	index *volumeIndex        // of the plan's volumes
-	disks map[string]disk     // by PV; see readDisks
-	ends  map[string]claimEnd // of awaited claims; see readClaims
-
-	actions map[string]report.Action // of claims and volumes; see noteAction
-
-	brought map[resource.Ref]bool // the plan's Related
+// ApplyTask brings the objects of one task into the cluster. It may repeat.
+func (r *Restore) ApplyTask(ctx context.Context, recorder *heartbeat.Recorder, in contract.ApplyTaskInput) (contract.ApplyResult, error) {
+	return apply.Task(ctx, r.Service, recorder, in)
 }
 
-// open reads what earlier activities left in staging, except for the plan.
-func (r *Restore) open(ctx context.Context, ref contract.RestoreRef) (*session, error) {
-	_, st, err := r.Locations.Get(ctx, ref.Location)
-	if err != nil {
-		return nil, err
-	}
-	s := &session{st: st, stage: newStaging(st, ref.UID), index: new(restoreVolumes).index()}
-	if err := s.stage.get(ctx, openFile, &s.openDoc); err != nil {
-		return nil, fmt.Errorf("open restore %s: %w", ref.Name, err)
-	}
-	_, src, err := r.Locations.Get(ctx, s.Source)
-	if err != nil {
-		return nil, err
-	}
-	s.arc, err = r.opened.get(ref.UID, func() (*archive.Archive, error) {
-		return openArchive(ctx, src, s.stage, s.Archive)
+// AwaitCRDs waits until restored definitions are served. It may repeat.
+func (r *Restore) AwaitCRDs(ctx context.Context, _ *heartbeat.Recorder, in contract.AwaitCRDsInput) (contract.Nothing, error) {
+	return apply.AwaitCRDs(ctx, r.Service, in)
+}
+
+// RelinkOwners gives restored objects their owners back. It may repeat.
+func (r *Restore) RelinkOwners(ctx context.Context, recorder *heartbeat.Recorder, in contract.RelinkOwnersInput) (contract.ApplyResult, error) {
+	return apply.RelinkOwners(ctx, r.Service, recorder, in)
+}
+
+// PatchVolumes looks at restored claims and their volumes. It may repeat.
+func (r *Restore) PatchVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.PatchVolumesInput) (contract.PatchResult, error) {
+	return volumes.Patch(ctx, r.Service, in)
+}
+
+// RunRestoreHooks runs the hooks of restored pods. It may repeat.
+func (r *Restore) RunRestoreHooks(ctx context.Context, _ *heartbeat.Recorder, in contract.RunRestoreHooksInput) (contract.HookResult, error) {
+	return hooks.Run(ctx, r.Service, in)
+}
+
+// FinishRestore writes the results, or the plan of a dry run. It may repeat.
+func (r *Restore) FinishRestore(ctx context.Context, _ *heartbeat.Recorder, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
+	return r.Finish(ctx, in)
+}
+
+// AbandonRestore clears what a restore that has ended has left. It may repeat.
+func (r *Restore) AbandonRestore(ctx context.Context, _ *heartbeat.Recorder, in contract.AbandonRestoreInput) (contract.Nothing, error) {
+	return r.Abandon(ctx, in, func(ctx context.Context, stage repository.Staging, ref contract.RestoreRef) error {
+		return volumes.Sweep(ctx, r.Service, stage, ref)
 	})
-	return s, err
 }
-
-// planned is open with the plan.
-func (r *Restore) planned(ctx context.Context, ref contract.RestoreRef) (*session, error) {
-	s, err := r.open(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	err = s.stage.get(ctx, planFile, &s.plan)
-	s.index, s.brought = s.plan.Volumes.index(), s.plan.brought()
-	return s, err
-}
-
-func openArchive(ctx context.Context, src store.Store, stage staging, a contract.OpenedArchive) (*archive.Archive, error) {
-	if !a.Foreign {
-		return archive.Open(ctx, source{src}, archive.Layout{Backup: a.Backup})
-	}
-	data, err := getBytes(ctx, stage.st, stage.key(chunksFile))
-	if err != nil {
-		return nil, err
-	}
-	refs, err := archive.DecodeChunkRefs(chunksFile, data)
-	if err != nil {
-		return nil, err
-	}
-	return archive.OpenStaged(source{stage.st}, refs)
-}
-
-// started is when the restore began, as the API server's clock may see it: objects
-// that carry our label and are older were made by an earlier restore of this name.
-func (s *session) started() time.Time { return s.Run.Started.Add(-time.Minute) }

@@ -12,25 +12,25 @@ import (
 	"golang.org/x/term"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
-// backend is what commands ask of package engine.
+// backend is what commands ask of package temporal.
 type backend interface {
 	Cluster() string
 	Address() string
 	Close()
-	StartBackup(ctx context.Context, in contract.BackupInput) (engine.Run, error)
-	StartRestore(ctx context.Context, in contract.RestoreInput) (engine.Run, error)
-	StartDelete(ctx context.Context, in contract.DeleteBackupInput) (engine.Run, error)
-	Latest(ctx context.Context, kind engine.Kind, name string) (engine.State, error)
-	Runs(ctx context.Context, kind engine.Kind) ([]engine.State, error)
-	Sample(ctx context.Context, run engine.Run) (engine.Sample, error)
-	Follow(ctx context.Context, run engine.Run, result any, interval time.Duration, watch func(engine.Sample)) error
-	Cancel(ctx context.Context, run engine.Run) error
+	StartBackup(ctx context.Context, in contract.BackupInput) (temporal.Run, error)
+	StartRestore(ctx context.Context, in contract.RestoreInput) (temporal.Run, error)
+	StartDelete(ctx context.Context, in contract.DeleteBackupInput) (temporal.Run, error)
+	Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error)
+	Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error)
+	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)
+	Follow(ctx context.Context, run temporal.Run, result any, interval time.Duration, watch func(temporal.Sample)) error
+	Cancel(ctx context.Context, run temporal.Run) error
 	Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
-	Backups(ctx context.Context, selector, location string) (engine.Listing[contract.BackupSummary], error)
-	Restores(ctx context.Context, selector, location string) (engine.Listing[contract.RestoreSummary], error)
+	Backups(ctx context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error)
+	Restores(ctx context.Context, selector, location string) (temporal.Listing[contract.RestoreSummary], error)
 }
 
 // app is one invocation: where it reads and writes, what time it is, how it
@@ -62,7 +62,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 		width:    func() int { return columns(stderr) },
 		patience: defaultPatience,
 		connect: func(ctx context.Context, cluster string) (backend, error) {
-			return engine.Connect(ctx, engine.Options{Cluster: cluster})
+			return connectTemporal(ctx, cluster)
 		},
 	}
 }
@@ -120,7 +120,7 @@ or profile file.
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+engine.ClusterVariable+", or the only one that is served)")
+	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+clusterVariable+", or the only one that is served)")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see '%s --help'", err, c.CommandPath())
 	})
@@ -129,12 +129,19 @@ or profile file.
 	return root
 }
 
-// with connects, runs do and closes the connection.
-func (a *app) with(ctx context.Context, do func(backend) error) error {
+// withBackend connects, runs do and closes the connection.
+func (a *app) withBackend(ctx context.Context, do func(backend) error) error {
 	be, err := a.connect(ctx, a.cluster)
 	if err != nil {
 		return err
 	}
 	defer be.Close()
 	return do(be)
+}
+
+// connected is the RunE of a command that needs nothing but a connection.
+func (a *app) connected(do func(ctx context.Context, be backend, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		return a.withBackend(c.Context(), func(be backend) error { return do(c.Context(), be, args) })
+	}
 }

@@ -11,21 +11,23 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 )
 
 // memory is a Lifeboat in memory: what is in its fields is what there is.
 type memory struct {
 	backups  []contract.BackupSummary
 	restores []contract.RestoreSummary
-	runs     map[engine.Kind][]engine.State
+	runs     map[temporal.Kind][]temporal.State
 	reads    map[string]contract.ReadResult // by verb/name or verb
 	results  map[string]any                 // result of a run, by name
 	failures map[string]error               // of a run, by name
 	unread   []contract.UnreadLocation
 	refuse   map[string]error // reads, by verb
 	asked    []contract.ReadInput
-	samples  []engine.Sample
+	samples  []temporal.Sample
 	started  []any // inputs
 	canceled []string
 }
@@ -34,54 +36,54 @@ func (m *memory) Cluster() string { return "prod" }
 func (m *memory) Address() string { return "temporal:7233" }
 func (m *memory) Close()          {}
 
-func (m *memory) begin(kind engine.Kind, name string, in any) (engine.Run, error) {
+func (m *memory) begin(kind temporal.Kind, name string, in any) (temporal.Run, error) {
 	for _, s := range m.runs[kind] {
 		if s.Name == name && s.Running {
-			return engine.Run{}, fmt.Errorf("%s %q: %w", kind.Noun(), name, engine.ErrExists)
+			return temporal.Run{}, fmt.Errorf("%s %q: %w", kind.Noun(), name, temporal.ErrExists)
 		}
 	}
 	m.started = append(m.started, in)
-	return engine.Run{Kind: kind, Name: name, WorkflowID: "id:" + name}, nil
+	return temporal.Run{Kind: kind, Name: name, WorkflowID: "id:" + name}, nil
 }
 
-func (m *memory) StartBackup(_ context.Context, in contract.BackupInput) (engine.Run, error) {
-	return m.begin(engine.Backup, in.Name, in)
+func (m *memory) StartBackup(_ context.Context, in contract.BackupInput) (temporal.Run, error) {
+	return m.begin(temporal.KindBackup, in.Name, in)
 }
 
-func (m *memory) StartRestore(_ context.Context, in contract.RestoreInput) (engine.Run, error) {
-	return m.begin(engine.Restore, in.Name, in)
+func (m *memory) StartRestore(_ context.Context, in contract.RestoreInput) (temporal.Run, error) {
+	return m.begin(temporal.KindRestore, in.Name, in)
 }
 
-func (m *memory) StartDelete(_ context.Context, in contract.DeleteBackupInput) (engine.Run, error) {
-	run := engine.Run{Kind: engine.Delete, Name: in.Name, Location: in.Location, WorkflowID: "id:" + in.Name}
-	for _, s := range m.runs[engine.Delete] {
+func (m *memory) StartDelete(_ context.Context, in contract.DeleteBackupInput) (temporal.Run, error) {
+	run := temporal.Run{Kind: temporal.KindDelete, Name: in.Name, Location: in.Location, WorkflowID: "id:" + in.Name}
+	for _, s := range m.runs[temporal.KindDelete] {
 		if s.Name == in.Name && s.Location == in.Location && s.Running {
-			return run, engine.ErrExists
+			return run, temporal.ErrExists
 		}
 	}
 	m.started = append(m.started, in)
 	return run, nil
 }
 
-func (m *memory) Latest(_ context.Context, kind engine.Kind, name string) (engine.State, error) {
+func (m *memory) Latest(_ context.Context, kind temporal.Kind, name string) (temporal.State, error) {
 	for _, s := range m.runs[kind] {
 		if s.Name == name {
 			return s, nil
 		}
 	}
-	return engine.State{}, fmt.Errorf("%s %q: %w", kind.Noun(), name, engine.ErrNotFound)
+	return temporal.State{}, fmt.Errorf("%s %q: %w", kind.Noun(), name, temporal.ErrNotFound)
 }
 
-func (m *memory) Runs(_ context.Context, kind engine.Kind) ([]engine.State, error) {
+func (m *memory) Runs(_ context.Context, kind temporal.Kind) ([]temporal.State, error) {
 	return m.runs[kind], nil
 }
 
-func (m *memory) Sample(context.Context, engine.Run) (engine.Sample, error) {
+func (m *memory) Sample(context.Context, temporal.Run) (temporal.Sample, error) {
 	return m.samples[0], nil
 }
 
 // Follow ends at once for a run with a result or failure, and otherwise with ctx.
-func (m *memory) Follow(ctx context.Context, run engine.Run, result any, _ time.Duration, watch func(engine.Sample)) error {
+func (m *memory) Follow(ctx context.Context, run temporal.Run, result any, _ time.Duration, watch func(temporal.Sample)) error {
 	for _, s := range m.samples {
 		if watch != nil {
 			watch(s)
@@ -106,7 +108,7 @@ func (m *memory) Follow(ctx context.Context, run engine.Run, result any, _ time.
 	return nil
 }
 
-func (m *memory) Cancel(_ context.Context, run engine.Run) error {
+func (m *memory) Cancel(_ context.Context, run temporal.Run) error {
 	m.canceled = append(m.canceled, run.Name)
 	return nil
 }
@@ -121,12 +123,12 @@ func (m *memory) Read(_ context.Context, in contract.ReadInput) (contract.ReadRe
 			return res, nil
 		}
 	}
-	return contract.ReadResult{}, fmt.Errorf("%s %q: %w", in.Verb, in.Name, engine.ErrNotFound)
+	return contract.ReadResult{}, fmt.Errorf("%s %q: %w", in.Verb, in.Name, temporal.ErrNotFound)
 }
 
-func (m *memory) Backups(_ context.Context, selector, location string) (engine.Listing[contract.BackupSummary], error) {
-	match, err := matching(selector)
-	out := engine.Listing[contract.BackupSummary]{Unread: m.unread}
+func (m *memory) Backups(_ context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error) {
+	match, err := listing.ParseMatcher(selector)
+	out := temporal.Listing[contract.BackupSummary]{Unread: m.unread}
 	for _, b := range m.backups {
 		if match(b.Labels) && (location == "" || location == b.Location) {
 			out.Rows = append(out.Rows, b)
@@ -135,8 +137,8 @@ func (m *memory) Backups(_ context.Context, selector, location string) (engine.L
 	return out, err
 }
 
-func (m *memory) Restores(context.Context, string, string) (engine.Listing[contract.RestoreSummary], error) {
-	return engine.Listing[contract.RestoreSummary]{Rows: m.restores, Unread: m.unread}, nil
+func (m *memory) Restores(context.Context, string, string) (temporal.Listing[contract.RestoreSummary], error) {
+	return temporal.Listing[contract.RestoreSummary]{Rows: m.restores, Unread: m.unread}, nil
 }
 
 // noon is the time of every test.
@@ -179,14 +181,14 @@ func (r result) want(t *testing.T, code int, words ...string) {
 }
 
 func backupDoc(name, phase string) velerov1.Backup {
-	doc := backupManifest(contract.BackupInput{Name: name})
+	doc := manifest.BackupDocument(contract.BackupInput{Name: name})
 	doc.Status.Phase = velerov1.BackupPhase(phase)
 	return doc
 }
 
-func runState(kind engine.Kind, name, phase string, running bool) engine.State {
-	return engine.State{
-		Run:   engine.Run{Kind: kind, Name: name, WorkflowID: "id:" + name, RunID: "r"},
+func runState(kind temporal.Kind, name, phase string, running bool) temporal.State {
+	return temporal.State{
+		Run:   temporal.Run{Kind: kind, Name: name, WorkflowID: "id:" + name, RunID: "r"},
 		Phase: phase, Running: running, Started: noon().Add(-time.Minute),
 	}
 }

@@ -1,99 +1,80 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
 func (a *app) backupCommand() *cobra.Command {
-	return group("backup", "Take, list, inspect and delete backups", []string{"backups"},
-		a.backupCreate(), a.backupGet(), a.backupDescribe(), a.backupLogs(), a.backupDownload(),
-		a.backupDelete(), a.backupWait(), a.cancelCommand(engine.Backup))
+	backups := a.backups()
+	return groupCommand("backup", "Take, list, inspect and delete backups", []string{"backups"},
+		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(),
+		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."))
 }
 
-func (a *app) backupWait() *cobra.Command {
-	return &cobra.Command{
-		Use:   "wait NAME",
-		Short: "Wait until a backup has ended, showing progress",
-		Long: `Wait until a backup has ended, showing progress. Ctrl-C stops only the waiting.
-
-` + exitCodesHelp,
-		Example:           `  lifeboat backup wait nightly`,
-		Args:              oneName("backup"),
-		ValidArgsFunction: a.completeRunning(engine.Backup),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.with(c.Context(), func(be backend) error { return a.waitBackup(c.Context(), be, args[0]) })
+// backups are the backups of the cluster's storage locations.
+func (a *app) backups() *noun[contract.BackupSummary, velerov1.Backup] {
+	return &noun[contract.BackupSummary, velerov1.Backup]{
+		app: a, kind: temporal.KindBackup, exampleName: "nightly",
+		readVerb: contract.ReadBackup, fileVerb: contract.ReadBackupURL,
+		layout: listLayout[contract.BackupSummary]{
+			word:   "backup",
+			name:   func(b contract.BackupSummary) string { return b.Name },
+			header: []string{"NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "SELECTOR"},
+			cells:  func(b contract.BackupSummary) []string { return backupCells(b, a.now()) },
+			empty:  "No backups found. Take one with: lifeboat backup create NAME",
 		},
-	}
-}
-
-func (a *app) waitBackup(ctx context.Context, be backend, name string) error {
-	state, err := be.Latest(ctx, engine.Backup, name)
-	if err == nil {
-		return a.awaitBackup(ctx, be, state.Run)
-	}
-	if !errors.Is(err, engine.ErrNotFound) {
-		return err
-	}
-	// Temporal forgets finished runs; the bucket does not.
-	res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadBackup, Name: name})
-	if err != nil {
-		return err
-	}
-	phase := string(res.Backup.Status.Phase)
-	a.say("Backup %q ended earlier: %s.\n", name, phase)
-	return finished(phase)
-}
-
-// cancelCommand is `backup cancel` and `restore cancel`.
-func (a *app) cancelCommand(kind engine.Kind) *cobra.Command {
-	noun := kind.Noun()
-	keeps := "Nothing of it stays behind."
-	if kind == engine.Restore {
-		keeps = "Objects that it has made so far stay."
-	}
-	return &cobra.Command{
-		Use:               "cancel NAME",
-		Short:             "Stop a running " + noun,
-		Long:              "Stop a running " + noun + " and let it clean up behind itself. " + keeps,
-		Example:           "  lifeboat " + noun + " cancel nightly",
-		Args:              oneName(noun),
-		ValidArgsFunction: a.completeRunning(kind),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.with(c.Context(), func(be backend) error { return a.cancel(c.Context(), be, kind, args[0]) })
+		rowLabels:      func(b contract.BackupSummary) map[string]string { return b.Labels },
+		rowDocument:    listing.BackupDocument,
+		listStored:     backend.Backups,
+		rowOfRun:       listing.BackupOfRun,
+		applyDeletions: listing.ApplyBackupDeletions,
+		storedDocument: storedBackup,
+		phaseOf:        func(b *velerov1.Backup) string { return string(b.Status.Phase) },
+		viewOf: func(b *velerov1.Backup, facts show.Facts, details bool) describable {
+			return show.BackupView{Backup: *b, Facts: facts, Blocks: details}
 		},
+		reportRun: a.awaitBackup,
 	}
 }
 
-func (a *app) cancel(ctx context.Context, be backend, kind engine.Kind, name string) error {
-	state, err := be.Latest(ctx, kind, name)
-	if err != nil {
-		return err
-	}
-	noun := kind.Noun()
-	if !state.Running {
-		a.note("error: %s %q is not running: it is %s; see lifeboat %s describe %s\n", noun, name, state.Phase, noun, name)
-		return outcome{codeNotFound}
-	}
-	if err := be.Cancel(ctx, state.Run); err != nil {
-		return err
-	}
-	a.say("%s %q was asked to stop and is cleaning up.\nNext: lifeboat %s wait %s\n", title(noun), name, noun, name)
-	return nil
+func (a *app) backupGet() *cobra.Command {
+	return a.backups().getCommand(`List the backups of every storage location, and besides them those that are running or
+have failed, as long as Temporal remembers them.
+
+With names, json and yaml give the whole Velero documents; without, the list holds what
+the table shows. A location that cannot be read is named on stderr, and in such a list,
+and hides no other.`, `  lifeboat backup get
+  lifeboat backup get nightly -o yaml
+  lifeboat backup get -l velero.io/schedule-name=nightly -o name`)
 }
 
-// oneName wants exactly the name of a backup or restore.
-func oneName(noun string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return fmt.Errorf("%s takes the name of one %s, got %d arguments; see 'lifeboat %s get'", c.CommandPath(), noun, len(args), noun)
-		}
-		return nil
+func (a *app) backupDescribe() *cobra.Command {
+	return a.backups().describeCommand("Show what is in a backup and how it went", `  lifeboat backup describe nightly
+  lifeboat backup describe nightly --details
+  lifeboat backup describe nightly -o json`)
+}
+
+func backupCells(b contract.BackupSummary, now time.Time) []string {
+	return []string{
+		b.Name, b.Phase, strconv.Itoa(b.Errors), strconv.Itoa(b.Warnings),
+		show.Time(b.Created), show.FromNow(timeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"),
 	}
+}
+
+// storedBackup is the document of an answer, in a form that can be given to -f again.
+func storedBackup(res contract.ReadResult) *velerov1.Backup {
+	if res.Backup != nil {
+		res.Backup.TypeMeta = manifest.BackupDocument(contract.BackupInput{}).TypeMeta
+	}
+	return res.Backup
 }

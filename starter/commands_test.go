@@ -11,7 +11,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 func stock() *memory {
@@ -25,17 +25,17 @@ func stock() *memory {
 			{Name: "nightly", Phase: "PartiallyFailed", Errors: 2, Warnings: 1, Created: noon(), Expires: &expires, Location: "west", Selector: "a=b"},
 		},
 		restores: []contract.RestoreSummary{{Name: "back", Backup: "nightly", Phase: "PartiallyFailed", Errors: 1}},
-		runs: map[engine.Kind][]engine.State{
-			engine.Backup:  {runState(engine.Backup, "busy", "InProgress", true), runState(engine.Backup, "broken", "Failed", false), runState(engine.Backup, "removed", "Completed", false)},
-			engine.Restore: {runState(engine.Restore, "rbusy", "InProgress", true), runState(engine.Restore, "rbroken", "FailedValidation", false)},
-			engine.Delete:  {runState(engine.Delete, "nightly", "Deleting", true)},
+		runs: map[temporal.Kind][]temporal.State{
+			temporal.KindBackup:  {runState(temporal.KindBackup, "busy", "InProgress", true), runState(temporal.KindBackup, "broken", "Failed", false), runState(temporal.KindBackup, "removed", "Completed", false)},
+			temporal.KindRestore: {runState(temporal.KindRestore, "rbusy", "InProgress", true), runState(temporal.KindRestore, "rbroken", "FailedValidation", false)},
+			temporal.KindDelete:  {runState(temporal.KindDelete, "nightly", "Deleting", true)},
 		},
 		reads: map[string]contract.ReadResult{
 			contract.ReadBackup + "/nightly": {Backup: &doc, Details: &contract.Details{UID: "u1", Bytes: 2 << 20, Conditional: true}},
 			contract.ReadRestore + "/back":   {Restore: &restore, Results: []byte(`{"errors":{"namespaces":{"shop":["[X] pods shop/a: no"]}},"warnings":{}}`)},
 		},
-		samples:  []engine.Sample{{Progress: contract.Progress{Phase: "InProgress", Step: "exporting", Objects: 5, TotalObjects: 10}}},
-		failures: map[string]error{"broken": &engine.RunError{Run: engine.Run{Kind: engine.Backup, Name: "broken"}, Phase: "Failed", Message: "the store is gone"}},
+		samples:  []temporal.Sample{{Progress: contract.Progress{Phase: "InProgress", Step: "exporting", Objects: 5, TotalObjects: 10}}},
+		failures: map[string]error{"broken": &temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "broken"}, Phase: "Failed", Message: "the store is gone"}},
 	}
 }
 
@@ -126,12 +126,12 @@ func TestCancel(t *testing.T) {
 func TestDelete(t *testing.T) {
 	deleted := func() *memory {
 		m := stock()
-		m.runs[engine.Delete] = nil
+		m.runs[temporal.KindDelete] = nil
 		m.results = map[string]any{}
 		for _, b := range m.backups {
 			m.results[b.Name] = contract.DeleteResult{Name: b.Name, Files: 9, Snapshots: 2}
 		}
-		m.failures["gone"] = engine.ErrNotFound
+		m.failures["gone"] = temporal.ErrNotFound
 		return m
 	}
 	for _, tc := range []struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 // completion gives the words a shell offers for an argument.
@@ -16,11 +16,12 @@ type completion = func(c *cobra.Command, args []string, prefix string) ([]string
 // completionTimeout keeps the tab key from hanging.
 const completionTimeout = 2 * time.Second
 
-func (a *app) complete(c *cobra.Command, list func(ctx context.Context, be backend) ([]string, error)) ([]string, cobra.ShellCompDirective) {
+// completeWords connects and offers what list gives.
+func (a *app) completeWords(c *cobra.Command, list func(ctx context.Context, be backend) ([]string, error)) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(c.Context(), completionTimeout)
 	defer cancel()
 	var words []string
-	err := a.with(ctx, func(be backend) error {
+	err := a.withBackend(ctx, func(be backend) error {
 		var err error
 		words, err = list(ctx, be)
 		return err
@@ -31,54 +32,24 @@ func (a *app) complete(c *cobra.Command, list func(ctx context.Context, be backe
 	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (a *app) completeBackups(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
-		all, err := be.Backups(ctx, "", "")
-		var words []string
-		for _, b := range all.Rows {
-			words = append(words, b.Name)
-		}
-		return words, err
-	})
-}
-
-func (a *app) completeRestores(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
-		all, err := be.Restores(ctx, "", "")
-		var words []string
-		for _, r := range all.Rows {
-			words = append(words, r.Name)
-		}
-		return words, err
-	})
-}
-
 func (a *app) completeLocations(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
+	return a.completeWords(c, func(ctx context.Context, be backend) ([]string, error) {
 		res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadLocations})
-		var words []string
-		for _, l := range res.Locations {
-			words = append(words, l.Name)
-		}
-		return words, err
+		return locationLayout().names(res.Locations), err
 	})
 }
 
 func (a *app) completeSnapshotLocations(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
+	return a.completeWords(c, func(ctx context.Context, be backend) ([]string, error) {
 		all, err := listSnapshotLocations(ctx, be, nil)
-		var words []string
-		for _, l := range all {
-			words = append(words, l.Name)
-		}
-		return words, err
+		return snapshotLocationLayout().names(all), err
 	})
 }
 
 // completeRunning offers the runs of a kind that go on.
-func (a *app) completeRunning(kind engine.Kind) completion {
+func (a *app) completeRunning(kind temporal.Kind) completion {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return a.complete(c, func(ctx context.Context, be backend) ([]string, error) {
+		return a.completeWords(c, func(ctx context.Context, be backend) ([]string, error) {
 			runs, err := be.Runs(ctx, kind)
 			var words []string
 			for _, r := range runs {

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 // inputOf is what a create command starts, as JSON.
@@ -223,12 +223,12 @@ func TestCreateOutcomes(t *testing.T) {
 	}{
 		"completed": {done("Completed"), codeDone, `Backup "b" Completed: 1,234 objects, 3.0 MiB`},
 		"partially": {done("PartiallyFailed"), codePartiallyFailed, "  r1\n  r2\n  and 5 more\n"},
-		"failed":    {failed(&engine.RunError{Run: engine.Run{Kind: engine.Backup, Name: "b"}, Phase: "Failed", Message: "store"}), codeFailed, `error: backup "b": Failed: store; its history`},
-		"invalid":   {failed(&engine.RunError{Run: engine.Run{Kind: engine.Backup, Name: "b"}, Phase: "FailedValidation", Message: "spec.ttl"}), codeFailed, "correct the backup"},
-		"exists":    {failed(engine.ErrExists), codeExists, "already exists"},
-		"not found": {failed(engine.ErrNotFound), codeNotFound, "not found"},
-		"lost":      {failed(engine.ErrLost), codeError, "connection lost"},
-		"running":   {&memory{runs: map[engine.Kind][]engine.State{engine.Backup: {runState(engine.Backup, "b", "InProgress", true)}}}, codeExists, "already exists"},
+		"failed":    {failed(&temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "Failed", Message: "store"}), codeFailed, `error: backup "b": Failed: store; its history`},
+		"invalid":   {failed(&temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "FailedValidation", Message: "spec.ttl"}), codeFailed, "correct the backup"},
+		"exists":    {failed(temporal.ErrExists), codeExists, "already exists"},
+		"not found": {failed(temporal.ErrNotFound), codeNotFound, "not found"},
+		"lost":      {failed(temporal.ErrLost), codeError, "connection lost"},
+		"running":   {&memory{runs: map[temporal.Kind][]temporal.State{temporal.KindBackup: {runState(temporal.KindBackup, "b", "InProgress", true)}}}, codeExists, "already exists"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lifeboat(t, tc.m, "", "backup", "create", "b", "--wait").want(t, tc.code, tc.want)
@@ -239,7 +239,7 @@ func TestCreateOutcomes(t *testing.T) {
 func TestCreateWithoutWait(t *testing.T) {
 	lifeboat(t, &memory{}, "", "backup", "create", "b").
 		want(t, codeDone, `Backup "b" is running as workflow id:b.`, "lifeboat backup wait b")
-	refused := &engine.RunError{Run: engine.Run{Kind: engine.Backup, Name: "b"}, Phase: "FailedValidation", Message: "spec.storageLocation: no"}
+	refused := &temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "FailedValidation", Message: "spec.storageLocation: no"}
 	lifeboat(t, &memory{failures: map[string]error{"b": refused}}, "", "backup", "create", "b").
 		want(t, codeFailed, "spec.storageLocation: no")
 	quick := &memory{results: map[string]any{"r": contract.RestoreResult{Name: "r", Backup: "b", Phase: "Completed"}}}

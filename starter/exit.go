@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 // Exit codes; the package comment and --help document them.
@@ -33,8 +33,8 @@ type outcome struct{ code int }
 // Error is for debuggers; run prints no outcome.
 func (o outcome) Error() string { return "reported already" }
 
-// finished is the error with which a command ends that waited for a phase.
-func finished(phase string) error {
+// phaseOutcome is the error with which a command ends that waited for a phase.
+func phaseOutcome(phase string) error {
 	if code := codeOfPhase(phase); code != codeDone {
 		return outcome{code}
 	}
@@ -55,15 +55,15 @@ func codeOfPhase(phase string) int {
 // codeOf maps what a command returned to its exit code.
 func codeOf(err error) int {
 	var said outcome
-	var failed *engine.RunError
+	var failed *temporal.RunError
 	switch {
 	case err == nil:
 		return codeDone
 	case errors.As(err, &said):
 		return said.code
-	case errors.Is(err, engine.ErrNotFound):
+	case errors.Is(err, temporal.ErrNotFound):
 		return codeNotFound
-	case errors.Is(err, engine.ErrExists):
+	case errors.Is(err, temporal.ErrExists):
 		return codeExists
 	case errors.As(err, &failed):
 		return codeFailed

@@ -9,8 +9,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 )
 
-// open starts to read a file of a backup or restore, unpacked. in says which.
-func (a *app) open(ctx context.Context, be backend, in contract.ReadInput, trust fetch.Options) (io.ReadCloser, error) {
+// openFile starts to read a file of a backup or restore, unpacked. in says which.
+func (a *app) openFile(ctx context.Context, be backend, in contract.ReadInput, trust fetch.Options) (io.ReadCloser, error) {
 	body, _, err := a.openStored(ctx, be, in, trust)
 	if err != nil {
 		return nil, err

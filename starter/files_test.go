@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 func packed(text string) []byte {
@@ -108,6 +108,6 @@ func TestDryRun(t *testing.T) {
 	got := lifeboat(t, m, "", "restore", "create", "look", "--from-backup", "nightly", "--dry-run")
 	got.want(t, codeDone, `Dry run "look" of backup "nightly" Completed in under 1s; 0 warnings, 0 errors.`, "It would run 1,200 hooks in restored pods.", "+ configmaps shop/a\n", "~ secrets shop/b\n    data.password: \"(masked 2)\" becomes \"(masked 1)\"\n",
 		"3 objects: 1 to create, 1 to update, 0 to skip, 1 already as in the backup, 0 would fail.", "Nothing was written.", "--plan look")
-	m.failures["look"] = &engine.RunError{Run: engine.Run{Kind: engine.Restore, Name: "look"}, Phase: "Failed", Message: "x"}
+	m.failures["look"] = &temporal.RunError{Run: temporal.Run{Kind: temporal.KindRestore, Name: "look"}, Phase: "Failed", Message: "x"}
 	lifeboat(t, m, "", "restore", "create", "look", "--from-backup", "nightly", "--dry-run").want(t, codeFailed)
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
 func (a *app) locationCommand() *cobra.Command {
-	return group("location", "Show and check the storage locations of the cluster", []string{"locations"}, a.locationGet(), a.locationCheck())
+	return groupCommand("location", "Show and check the storage locations of the cluster", []string{"locations"}, a.locationGet(), a.locationCheck())
 }
 
 func (a *app) locationGet() *cobra.Command {
@@ -26,13 +26,10 @@ func (a *app) locationGet() *cobra.Command {
   lifeboat location get default -o yaml`,
 		ValidArgsFunction: a.completeLocations,
 	}
-	out.bind(c.Flags(), show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML, show.FormatName)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := out.check(); err != nil {
-			return err
-		}
-		return a.with(c.Context(), func(be backend) error { return a.getLocations(c.Context(), be, out, args) })
-	}
+	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML, show.FormatName)
+	c.RunE = a.connected(func(ctx context.Context, be backend, args []string) error {
+		return a.getLocations(ctx, be, out, args)
+	})
 	return c
 }
 
@@ -41,34 +38,30 @@ func (a *app) getLocations(ctx context.Context, be backend, out output, names []
 	if err != nil {
 		return err
 	}
-	all, err := pick(res.Locations, names, "location", locationName)
+	all, err := locationLayout().pickNamed(res.Locations, names)
 	if err != nil {
 		return err
 	}
-	switch {
-	case out.document():
-		return show.Document(a.stdout, out.format, map[string]any{"items": all})
-	case out.format == show.FormatName:
-		for _, l := range all {
-			a.say("%s\n", l.Name)
-		}
-		return nil
-	}
-	var rows [][]string
-	for _, l := range all {
-		isDefault := ""
-		if l.Default {
-			isDefault = "true"
-		}
-		rows = append(rows, []string{l.Name, l.Provider, place(l), l.Phase, l.AccessMode, isDefault, l.Message})
-	}
-	return show.Table(a.stdout, []string{"NAME", "PROVIDER", "BUCKET/PREFIX", "PHASE", "ACCESS MODE", "DEFAULT", "MESSAGE"}, rows)
+	return locationLayout().printRows(a, out, all, func() any { return map[string]any{"items": all} })
 }
 
-func locationName(l contract.LocationStatus) string { return l.Name }
+func locationLayout() listLayout[contract.LocationStatus] {
+	return listLayout[contract.LocationStatus]{
+		word:   "location",
+		name:   func(l contract.LocationStatus) string { return l.Name },
+		header: []string{"NAME", "PROVIDER", "BUCKET/PREFIX", "PHASE", "ACCESS MODE", "DEFAULT", "MESSAGE"},
+		cells: func(l contract.LocationStatus) []string {
+			isDefault := ""
+			if l.Default {
+				isDefault = "true"
+			}
+			return []string{l.Name, l.Provider, bucketPath(l), l.Phase, l.AccessMode, isDefault, l.Message}
+		},
+	}
+}
 
-// place is bucket and prefix as Velero's column has them.
-func place(l contract.LocationStatus) string {
+// bucketPath is bucket and prefix as Velero's column has them.
+func bucketPath(l contract.LocationStatus) string {
 	return strings.TrimSuffix(l.Bucket+"/"+l.Prefix, "/")
 }
 
@@ -86,13 +79,10 @@ The exit code is 1 when a location cannot be used, 0 otherwise.`,
   lifeboat location check default`,
 		ValidArgsFunction: a.completeLocations,
 	}
-	out.bind(c.Flags(), show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := out.check(); err != nil {
-			return err
-		}
-		return a.with(c.Context(), func(be backend) error { return a.checkLocations(c.Context(), be, out, args) })
-	}
+	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	c.RunE = a.connected(func(ctx context.Context, be backend, args []string) error {
+		return a.checkLocations(ctx, be, out, args)
+	})
 	return c
 }
 
@@ -101,12 +91,12 @@ func (a *app) checkLocations(ctx context.Context, be backend, out output, names 
 	if err != nil {
 		return err
 	}
-	all, err := pick(res.Locations, names, "location", locationName)
+	all, err := locationLayout().pickNamed(res.Locations, names)
 	if err != nil {
 		return err
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("location: %w: the worker's configuration has none", engine.ErrNotFound)
+		return fmt.Errorf("location: %w: the worker's configuration has none", temporal.ErrNotFound)
 	}
 	checked := make([]contract.LocationStatus, 0, len(all))
 	for _, l := range all {
@@ -116,42 +106,42 @@ func (a *app) checkLocations(ctx context.Context, be backend, out output, names 
 		}
 		checked = append(checked, res.Locations...)
 	}
-	return a.sayLocations(checked, out)
+	return a.printChecks(checked, out)
 }
 
-func (a *app) sayLocations(checked []contract.LocationStatus, out output) error {
-	if out.document() {
+func (a *app) printChecks(checked []contract.LocationStatus, out output) error {
+	if out.isDocument() {
 		if err := show.Document(a.stdout, out.format, map[string]any{"items": checked}); err != nil {
 			return err
 		}
-	} else if err := a.tableLocations(checked); err != nil {
+	} else if err := a.printCheckedLocations(checked); err != nil {
 		return err
 	}
-	return usable(checked, func(l contract.LocationStatus) string { return l.Phase })
+	return checkOutcome(checked, func(l contract.LocationStatus) string { return l.Phase })
 }
 
-// usable is the outcome of a check: an error if any location is not available.
-func usable[T any](checked []T, phase func(T) string) error {
+// checkOutcome is the outcome of a check: an error if any location is not available.
+func checkOutcome[T any](checked []T, phase func(T) string) error {
 	if slices.ContainsFunc(checked, func(l T) bool { return phase(l) != "Available" }) {
 		return outcome{codeError}
 	}
 	return nil
 }
 
-func (a *app) tableLocations(checked []contract.LocationStatus) error {
+func (a *app) printCheckedLocations(checked []contract.LocationStatus) error {
 	for _, l := range checked {
-		a.say("Location %q (%s, %s): %s\n", l.Name, place(l), l.AccessMode, l.Phase)
+		a.say("Location %q (%s, %s): %s\n", l.Name, bucketPath(l), l.AccessMode, l.Phase)
 		if l.Message != "" {
 			a.say("  %s\n", l.Message)
 		}
-		if err := a.tableCapabilities(l.Capabilities); err != nil {
+		if err := a.printCapabilities(l.Capabilities); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *app) tableCapabilities(all []contract.Capability) error {
+func (a *app) printCapabilities(all []contract.Capability) error {
 	var rows [][]string
 	for _, c := range all {
 		ok := "yes"

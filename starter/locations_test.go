@@ -10,7 +10,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 // twoPlaces has the backup "nightly" in two locations and "weekly" in one.
@@ -21,7 +21,7 @@ func twoPlaces() *memory {
 			{Name: "nightly", Phase: "Completed", Location: "west"},
 			{Name: "weekly", Phase: "Completed", Location: "west"},
 		},
-		runs: map[engine.Kind][]engine.State{},
+		runs: map[temporal.Kind][]temporal.State{},
 		results: map[string]any{
 			"nightly": contract.DeleteResult{Name: "nightly", Files: 3},
 			"weekly":  contract.DeleteResult{Name: "weekly", Files: 3},
@@ -53,9 +53,9 @@ func TestDeleteInItsLocation(t *testing.T) {
 // A deletion in one location is not taken for that in another.
 func TestDeleteBesideAnother(t *testing.T) {
 	m := twoPlaces()
-	state := runState(engine.Delete, "nightly", "Deleting", true)
+	state := runState(temporal.KindDelete, "nightly", "Deleting", true)
 	state.Location = "west"
-	m.runs[engine.Delete] = []engine.State{state}
+	m.runs[temporal.KindDelete] = []temporal.State{state}
 	lifeboat(t, m, "", "backup", "delete", "--all", "--confirm").want(t, codeDone)
 	if len(m.started) != 2 || slices.Contains(m.started, any(contract.DeleteBackupInput{Name: "nightly", Location: "west"})) {
 		t.Errorf("started %v", m.started)

@@ -1,65 +1,86 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
 func (a *app) restoreCommand() *cobra.Command {
-	return group("restore", "Restore backups, wholly or in part", []string{"restores"},
-		a.restoreCreate(), a.restoreGet(), a.restoreDescribe(),
-		a.logsCommand(engine.Restore, contract.ReadRestoreURL, a.completeRestores),
-		a.restoreWait(), a.cancelCommand(engine.Restore))
+	restores := a.restores()
+	return groupCommand("restore", "Restore backups, wholly or in part", []string{"restores"},
+		a.restoreCreate(), a.restoreGet(), a.restoreDescribe(), restores.logsCommand(),
+		restores.waitCommand(), restores.cancelCommand("Objects that it has made so far stay."))
 }
 
-func (a *app) restoreWait() *cobra.Command {
-	return &cobra.Command{
-		Use:   "wait NAME",
-		Short: "Wait until a restore has ended, showing progress",
-		Long: `Wait until a restore has ended, showing progress. Ctrl-C stops only the waiting.
-
-` + exitCodesHelp,
-		Example:           `  lifeboat restore wait nightly-20260102150405`,
-		Args:              oneName("restore"),
-		ValidArgsFunction: a.completeRunning(engine.Restore),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.with(c.Context(), func(be backend) error { return a.waitRestore(c.Context(), be, args[0]) })
+// restores are the restores that the storage locations record.
+func (a *app) restores() *noun[contract.RestoreSummary, velerov1.Restore] {
+	return &noun[contract.RestoreSummary, velerov1.Restore]{
+		app: a, kind: temporal.KindRestore, exampleName: "nightly-20260102150405",
+		readVerb: contract.ReadRestore, fileVerb: contract.ReadRestoreURL,
+		layout: listLayout[contract.RestoreSummary]{
+			word:   "restore",
+			name:   func(r contract.RestoreSummary) string { return r.Name },
+			header: []string{"NAME", "BACKUP", "STATUS", "STARTED", "COMPLETED", "ERRORS", "WARNINGS", "CREATED"},
+			cells:  restoreCells,
+			empty:  "No restores found. Make one with: lifeboat restore create --from-backup NAME",
 		},
+		rowLabels:      func(r contract.RestoreSummary) map[string]string { return r.Labels },
+		rowDocument:    listing.RestoreDocument,
+		listStored:     backend.Restores,
+		rowOfRun:       listing.RestoreOfRun,
+		storedDocument: storedRestore,
+		phaseOf:        func(r *velerov1.Restore) string { return string(r.Status.Phase) },
+		viewOf: func(r *velerov1.Restore, facts show.Facts, _ bool) describable {
+			return show.RestoreView{Restore: *r, Facts: facts}
+		},
+		reportRun: a.reportRestore,
 	}
 }
 
-func (a *app) waitRestore(ctx context.Context, be backend, name string) error {
-	state, err := be.Latest(ctx, engine.Restore, name)
-	if err == nil {
-		return a.reportRestore(ctx, be, state.Run)
-	}
-	if !errors.Is(err, engine.ErrNotFound) {
-		return err
-	}
-	// Temporal forgets finished runs; the bucket does not.
-	res, err := readRestore(ctx, be, name, "")
-	if err != nil {
-		return err
-	}
-	phase := string(res.Restore.Status.Phase)
-	a.say("Restore %q ended earlier: %s.\n", name, phase)
-	return finished(phase)
+func (a *app) restoreGet() *cobra.Command {
+	return a.restores().getCommand(`List restores: those recorded in the bucket, and besides them those that are running or
+have failed, as long as Temporal remembers them.`, `  lifeboat restore get
+  lifeboat restore get nightly-20260102150405 -o yaml`)
 }
 
-// readRestore reads a restore's document; ErrNotFound where there is none.
-func readRestore(ctx context.Context, be backend, name, location string) (contract.ReadResult, error) {
-	res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadRestore, Name: name, Location: location})
-	if err == nil && res.Restore == nil {
-		return res, fmt.Errorf("read restore %q: the worker answered without it: are worker and CLI of one version?", name)
+func (a *app) restoreDescribe() *cobra.Command {
+	return a.restores().describeCommand("Show what a restore did and how it went", `  lifeboat restore describe nightly-20260102150405
+  lifeboat restore describe nightly-20260102150405 --details`)
+}
+
+func restoreCells(r contract.RestoreSummary) []string {
+	phase := r.Phase
+	if r.DryRun {
+		phase += " (dry run)"
 	}
-	if err == nil {
-		res.Restore.TypeMeta = restoreManifest(contract.RestoreInput{}).TypeMeta
+	started := show.Time(timeOrZero(r.Started))
+	return []string{
+		r.Name, show.Or(r.Backup, "<none>"), phase, started, show.Time(timeOrZero(r.Completed)),
+		strconv.Itoa(r.Errors), strconv.Itoa(r.Warnings), started,
 	}
-	return res, err
+}
+
+// storedRestore is the document of an answer, in a form that can be given to -f again.
+func storedRestore(res contract.ReadResult) *velerov1.Restore {
+	if res.Restore != nil {
+		res.Restore.TypeMeta = manifest.RestoreDocument(contract.RestoreInput{}).TypeMeta
+	}
+	return res.Restore
+}
+
+// timeOrZero is the zero time, which show prints as none, for nil.
+func timeOrZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
 }

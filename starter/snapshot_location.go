@@ -7,12 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
 func (a *app) snapshotLocationCommand() *cobra.Command {
-	return group("snapshot-location", "Show and check where snapshots of volumes are made", []string{"snapshot-locations"},
+	return groupCommand("snapshot-location", "Show and check where snapshots of volumes are made", []string{"snapshot-locations"},
 		a.snapshotLocationGet(), a.snapshotLocationCheck())
 }
 
@@ -25,13 +25,10 @@ func (a *app) snapshotLocationGet() *cobra.Command {
   lifeboat snapshot-location get default -o yaml`,
 		ValidArgsFunction: a.completeSnapshotLocations,
 	}
-	out.bind(c.Flags(), show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML, show.FormatName)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := out.check(); err != nil {
-			return err
-		}
-		return a.with(c.Context(), func(be backend) error { return a.getSnapshotLocations(c.Context(), be, out, args) })
-	}
+	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML, show.FormatName)
+	c.RunE = a.connected(func(ctx context.Context, be backend, args []string) error {
+		return a.getSnapshotLocations(ctx, be, out, args)
+	})
 	return c
 }
 
@@ -40,23 +37,19 @@ func (a *app) getSnapshotLocations(ctx context.Context, be backend, out output, 
 	if err != nil {
 		return err
 	}
-	switch {
-	case out.document():
-		return show.Document(a.stdout, out.format, map[string]any{"items": append([]contract.SnapshotLocationStatus{}, all...)})
-	case out.format == show.FormatName:
-		for _, l := range all {
-			a.say("%s\n", l.Name)
-		}
-		return nil
-	case len(all) == 0:
-		a.say("No snapshot locations found: volumes are snapshotted through CSI only. The worker's configuration lists them in volumeSnapshotLocations.\n")
-		return nil
+	return snapshotLocationLayout().printRows(a, out, all, func() any {
+		return map[string]any{"items": append([]contract.SnapshotLocationStatus{}, all...)}
+	})
+}
+
+func snapshotLocationLayout() listLayout[contract.SnapshotLocationStatus] {
+	return listLayout[contract.SnapshotLocationStatus]{
+		word:   "snapshot-location",
+		name:   func(l contract.SnapshotLocationStatus) string { return l.Name },
+		header: []string{"NAME", "PROVIDER"},
+		cells:  func(l contract.SnapshotLocationStatus) []string { return []string{l.Name, l.Provider} },
+		empty:  "No snapshot locations found: volumes are snapshotted through CSI only. The worker's configuration lists them in volumeSnapshotLocations.",
 	}
-	var rows [][]string
-	for _, l := range all {
-		rows = append(rows, []string{l.Name, l.Provider})
-	}
-	return show.Table(a.stdout, []string{"NAME", "PROVIDER"}, rows)
 }
 
 // listSnapshotLocations gives those of these names, all for none.
@@ -65,10 +58,8 @@ func listSnapshotLocations(ctx context.Context, be backend, names []string) ([]c
 	if err != nil {
 		return nil, err
 	}
-	return pick(res.SnapshotLocations, names, "snapshot-location", snapshotLocationName)
+	return snapshotLocationLayout().pickNamed(res.SnapshotLocations, names)
 }
-
-func snapshotLocationName(l contract.SnapshotLocationStatus) string { return l.Name }
 
 func (a *app) snapshotLocationCheck() *cobra.Command {
 	var out output
@@ -84,13 +75,10 @@ The exit code is 1 when a location cannot be used, 0 otherwise.`,
   lifeboat snapshot-location check default`,
 		ValidArgsFunction: a.completeSnapshotLocations,
 	}
-	out.bind(c.Flags(), show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := out.check(); err != nil {
-			return err
-		}
-		return a.with(c.Context(), func(be backend) error { return a.checkSnapshotLocations(c.Context(), be, out, args) })
-	}
+	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	c.RunE = a.connected(func(ctx context.Context, be backend, args []string) error {
+		return a.checkSnapshotLocations(ctx, be, out, args)
+	})
 	return c
 }
 
@@ -100,7 +88,7 @@ func (a *app) checkSnapshotLocations(ctx context.Context, be backend, out output
 		return err
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("snapshot location: %w: the worker's configuration has none", engine.ErrNotFound)
+		return fmt.Errorf("snapshot location: %w: the worker's configuration has none", temporal.ErrNotFound)
 	}
 	checked := make([]contract.SnapshotLocationStatus, 0, len(all))
 	for _, l := range all {
@@ -110,18 +98,18 @@ func (a *app) checkSnapshotLocations(ctx context.Context, be backend, out output
 		}
 		checked = append(checked, res.SnapshotLocations...)
 	}
-	if out.document() {
+	if out.isDocument() {
 		err = show.Document(a.stdout, out.format, map[string]any{"items": checked})
 	} else {
-		err = a.tableSnapshotLocations(checked)
+		err = a.printCheckedSnapshotLocations(checked)
 	}
 	if err != nil {
 		return err
 	}
-	return usable(checked, func(l contract.SnapshotLocationStatus) string { return l.Phase })
+	return checkOutcome(checked, func(l contract.SnapshotLocationStatus) string { return l.Phase })
 }
 
-func (a *app) tableSnapshotLocations(checked []contract.SnapshotLocationStatus) error {
+func (a *app) printCheckedSnapshotLocations(checked []contract.SnapshotLocationStatus) error {
 	for _, l := range checked {
 		a.say("Snapshot location %q (%s, %s): %s\n", l.Name, l.Provider, l.Region, l.Phase)
 		if l.Message != "" {
@@ -129,7 +117,7 @@ func (a *app) tableSnapshotLocations(checked []contract.SnapshotLocationStatus) 
 			continue
 		}
 		a.say("  account %s, as %s\n", l.Account, l.Identity)
-		if err := a.tableCapabilities(l.Capabilities); err != nil {
+		if err := a.printCapabilities(l.Capabilities); err != nil {
 			return err
 		}
 	}

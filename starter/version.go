@@ -42,11 +42,8 @@ func (a *app) versionCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	c.Flags().BoolVar(&clientOnly, "client-only", false, "do not ask the worker")
-	out.bind(c.Flags(), show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := out.check(); err != nil {
-			return err
-		}
 		v := versions{Client: thisVersion()}
 		var err error
 		if !clientOnly {
@@ -64,7 +61,7 @@ func (a *app) serverVersion(ctx context.Context) (*contract.ServerStatus, error)
 	ctx, cancel := context.WithTimeout(ctx, serverPatience)
 	defer cancel()
 	var res contract.ReadResult
-	err := a.with(ctx, func(be backend) error {
+	err := a.withBackend(ctx, func(be backend) error {
 		var err error
 		res, err = be.Read(ctx, contract.ReadInput{Verb: contract.ReadServer})
 		return err
@@ -76,7 +73,7 @@ func (a *app) serverVersion(ctx context.Context) (*contract.ServerStatus, error)
 }
 
 func (a *app) printVersions(v versions, out output) error {
-	if out.document() {
+	if out.isDocument() {
 		return show.Document(a.stdout, out.format, v)
 	}
 	a.say("Client:\n\tVersion: %s\n\tGit commit: %s\n\tGo: %s\n", v.Client.Version, show.Or(v.Client.Commit, "unknown"), v.Client.Go)

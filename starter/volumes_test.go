@@ -8,7 +8,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 // stockOfVolumes has the backup "shop" with a volume by each path, and one that was skipped.
@@ -111,7 +111,7 @@ ec2:DescribeVolumes   yes
 
 func TestWaitForVolumes(t *testing.T) {
 	m := &memory{
-		samples: []engine.Sample{{Progress: contract.Progress{Phase: "InProgress", Step: "waiting for snapshots", Objects: 10, TotalObjects: 10, Volumes: 1, TotalVolumes: 3, VolumesPercent: 43}}},
+		samples: []temporal.Sample{{Progress: contract.Progress{Phase: "InProgress", Step: "waiting for snapshots", Objects: 10, TotalObjects: 10, Volumes: 1, TotalVolumes: 3, VolumesPercent: 43}}},
 		results: map[string]any{
 			"b": contract.BackupResult{Name: "b", Phase: "PartiallyFailed", Objects: 10, Volumes: 2, Bytes: 1 << 20, Warnings: 1, Errors: 1, Reasons: []string{
 				"[SNAPSHOT_FAILED] volume pvc-2: no. Next: look at the driver", "[VOLUME_SKIPPED] volume pvc-3: nfs. Next: exclude it",

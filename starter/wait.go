@@ -7,19 +7,19 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/engine"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
 // watchInterval is how often a wait looks; each look costs the worker one query.
 const watchInterval = time.Second
 
-// follow waits for a run with progress on stderr and decodes its result. When the
+// followRun waits for a run with progress on stderr and decodes its result. When the
 // user stops waiting it says how the story can be followed or ended.
-func (a *app) follow(ctx context.Context, be backend, run engine.Run, result any) error {
+func (a *app) followRun(ctx context.Context, be backend, run temporal.Run, result any) error {
 	progress := show.NewProgress(a.stderr, a.width, a.now)
-	err := be.Follow(ctx, run, result, watchInterval, func(s engine.Sample) {
-		progress.Show(stateOf(s))
+	err := be.Follow(ctx, run, result, watchInterval, func(s temporal.Sample) {
+		progress.Show(progressState(s))
 	})
 	progress.Done()
 	if err != nil && ctx.Err() != nil {
@@ -29,7 +29,7 @@ func (a *app) follow(ctx context.Context, be backend, run engine.Run, result any
 	return err
 }
 
-func stateOf(s engine.Sample) show.State {
+func progressState(s temporal.Sample) show.State {
 	return show.State{
 		Phase: s.Phase, Step: s.Step,
 		Objects: s.Objects, Total: s.TotalObjects, Bytes: s.Bytes,
@@ -38,9 +38,9 @@ func stateOf(s engine.Sample) show.State {
 	}
 }
 
-func (a *app) sayGoesOn(run engine.Run) {
-	a.note("stopped waiting; the %s of %q goes on.\n", job(run.Kind), run.Name)
-	if run.Kind == engine.Delete {
+func (a *app) sayGoesOn(run temporal.Run) {
+	a.note("stopped waiting; the %s of %q goes on.\n", jobWord(run.Kind), run.Name)
+	if run.Kind == temporal.KindDelete {
 		where := ""
 		if run.Location != "" {
 			where = " --storage-location " + run.Location
@@ -53,17 +53,17 @@ func (a *app) sayGoesOn(run engine.Run) {
 		noun, run.Name, noun, run.Name, noun, run.Name)
 }
 
-func job(k engine.Kind) string {
-	if k == engine.Delete {
+func jobWord(k temporal.Kind) string {
+	if k == temporal.KindDelete {
 		return "deletion"
 	}
 	return k.Noun()
 }
 
-// glance is what a start without --wait does: it waits just long enough to hear
+// glanceAt is what a start without --wait does: it waits just long enough to hear
 // that a run refused its input at once, or has ended already, and otherwise says
 // how to go on.
-func (a *app) glance(ctx context.Context, be backend, run engine.Run, report func(backend, engine.Run) error) error {
+func (a *app) glanceAt(ctx context.Context, be backend, run temporal.Run, report func(context.Context, backend, temporal.Run) error) error {
 	short, cancel := context.WithTimeout(ctx, a.patience)
 	defer cancel()
 	err := be.Follow(short, run, nil, a.patience, nil)
@@ -71,9 +71,9 @@ func (a *app) glance(ctx context.Context, be backend, run engine.Run, report fun
 		a.sayGoesOn(run)
 		return outcome{codeInterrupted}
 	}
-	var failed *engine.RunError
+	var failed *temporal.RunError
 	if err == nil || errors.As(err, &failed) {
-		return report(be, run)
+		return report(ctx, be, run)
 	}
 	noun := run.Kind.Noun()
 	a.say("%s %q is running as workflow %s.\n", title(noun), run.Name, run.WorkflowID)
@@ -89,26 +89,26 @@ func title(noun string) string {
 }
 
 // awaitBackup waits for a backup and tells how it ended.
-func (a *app) awaitBackup(ctx context.Context, be backend, run engine.Run) error {
+func (a *app) awaitBackup(ctx context.Context, be backend, run temporal.Run) error {
 	var res contract.BackupResult
-	if err := a.follow(ctx, be, run, &res); err != nil {
+	if err := a.followRun(ctx, be, run, &res); err != nil {
 		return a.failedRun(run, err)
 	}
 	a.say("Backup %q %s: %s%s, %s in %s; %s.\n", res.Name, res.Phase,
-		show.Plural(res.Objects, "object"), withVolumes(res.Volumes), show.Bytes(res.Bytes), lasted(res.Started, res.Completed),
-		problems(res.Warnings, res.Errors))
-	a.reasons(res.Reasons, res.Warnings+res.Errors)
+		show.Plural(res.Objects, "object"), volumesText(res.Volumes), show.Bytes(res.Bytes), durationText(res.Started, res.Completed),
+		problemCounts(res.Warnings, res.Errors))
+	a.sayReasons(res.Reasons, res.Warnings+res.Errors)
 	a.say("Next: lifeboat backup describe %s, or lifeboat restore create --from-backup %s\n", res.Name, res.Name)
-	return finished(res.Phase)
+	return phaseOutcome(res.Phase)
 }
 
 // awaitRestore waits for a restore and tells how it ended.
-func (a *app) awaitRestore(ctx context.Context, be backend, run engine.Run) (contract.RestoreResult, error) {
+func (a *app) awaitRestore(ctx context.Context, be backend, run temporal.Run) (contract.RestoreResult, error) {
 	var res contract.RestoreResult
-	if err := a.follow(ctx, be, run, &res); err != nil {
+	if err := a.followRun(ctx, be, run, &res); err != nil {
 		return res, a.failedRun(run, err)
 	}
-	a.say("%s %s.\n", restoreOutcome(res), problems(res.Warnings, res.Errors))
+	a.say("%s %s.\n", restoreOutcome(res), problemCounts(res.Warnings, res.Errors))
 	if n := int64(res.Volumes); n > 0 && !res.DryRun {
 		a.say("%s with the data of the backup.\n", show.Plural(n, "volume"))
 	}
@@ -117,14 +117,14 @@ func (a *app) awaitRestore(ctx context.Context, be backend, run engine.Run) (con
 	} else if n > 0 {
 		a.say("%s in restored pods, %s failed.\n", show.Plural(n, "hook"), show.Count(int64(res.Hooks.Failed)))
 	}
-	a.reasons(res.Reasons, res.Warnings+res.Errors)
+	a.sayReasons(res.Reasons, res.Warnings+res.Errors)
 	return res, nil
 }
 
 // restoreOutcome is the first part of what is said of a restore. A dry run's counts
 // follow with its plan.
 func restoreOutcome(res contract.RestoreResult) string {
-	took := lasted(res.Started, res.Completed)
+	took := durationText(res.Started, res.Completed)
 	if res.DryRun {
 		return fmt.Sprintf("Dry run %q of backup %q %s in %s;", res.Name, res.Backup, res.Phase, took)
 	}
@@ -133,25 +133,25 @@ func restoreOutcome(res contract.RestoreResult) string {
 		show.Count(res.Counts.Skipped), show.Count(res.Counts.Failed))
 }
 
-// withVolumes tells of the volumes whose data is safe; none is not worth a word.
-func withVolumes(n int) string {
+// volumesText tells of the volumes whose data is safe; none is not worth a word.
+func volumesText(n int) string {
 	if n == 0 {
 		return ""
 	}
 	return " and " + show.Plural(int64(n), "volume")
 }
 
-func problems(warnings, errs int) string {
+func problemCounts(warnings, errs int) string {
 	return show.Plural(int64(warnings), "warning") + ", " + show.Plural(int64(errs), "error")
 }
 
 // failedRun adds what to do next to the failure of a run.
-func (a *app) failedRun(run engine.Run, err error) error {
-	var failed *engine.RunError
-	if !errors.As(err, &failed) || errors.Is(err, engine.ErrExists) || errors.Is(err, engine.ErrNotFound) {
+func (a *app) failedRun(run temporal.Run, err error) error {
+	var failed *temporal.RunError
+	if !errors.As(err, &failed) || errors.Is(err, temporal.ErrExists) || errors.Is(err, temporal.ErrNotFound) {
 		return err
 	}
-	if failed.Phase == "FailedValidation" && run.Kind == engine.Delete {
+	if failed.Phase == "FailedValidation" && run.Kind == temporal.KindDelete {
 		return err // there is nothing to create again
 	}
 	if failed.Phase == "FailedValidation" {
@@ -160,8 +160,8 @@ func (a *app) failedRun(run engine.Run, err error) error {
 	return fmt.Errorf("%w; its history is in the Temporal UI under workflow id %s", err, run.WorkflowID)
 }
 
-// reasons prints the first problems of a run, which carry their next step.
-func (a *app) reasons(reasons []string, all int) {
+// sayReasons prints the first problems of a run, which carry their next step.
+func (a *app) sayReasons(reasons []string, all int) {
 	const most = 5
 	shown := reasons[:min(len(reasons), most)]
 	for _, reason := range shown {
@@ -172,7 +172,7 @@ func (a *app) reasons(reasons []string, all int) {
 	}
 }
 
-func lasted(from, to time.Time) string {
+func durationText(from, to time.Time) string {
 	// Velero's documents, where these times come from, know whole seconds only.
 	if d := to.Sub(from).Round(time.Second); !from.IsZero() && d >= time.Second {
 		return d.String()

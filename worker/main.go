@@ -23,10 +23,20 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/lifeboat-backup/lifeboat/activities"
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
+	"github.com/lifeboat-backup/lifeboat/internal/catalog"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/deletion"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
 	"github.com/lifeboat-backup/lifeboat/workflows"
 )
 
@@ -75,10 +85,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		_, err := fmt.Fprintln(out, *path, "is valid")
 		return err
 	}
-	return serve(ctx, cfg, logger(cfg.Log, out))
+	return serve(ctx, cfg, newLogger(cfg.Log, out))
 }
 
-func logger(c config.Log, out io.Writer) *slog.Logger {
+func newLogger(c config.Log, out io.Writer) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		level = slog.LevelInfo // validated by config; info is the default
@@ -93,7 +103,7 @@ func logger(c config.Log, out io.Writer) *slog.Logger {
 // serve runs until ctx ends or the worker fails.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	debug.SetMemoryLimit(int64(cfg.Limits.MemoryMiB) << 20)
-	kc, err := cluster(ctx, cfg)
+	kc, err := connectCluster(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -102,22 +112,19 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	t, err := connect(ctx, cfg, log, m)
+	tc, err := connectTemporal(ctx, cfg, log, m)
 	if err != nil {
 		return err
 	}
-	defer t.Close()
-	if err := t.ensureSearchAttributes(ctx); err != nil {
-		return err
-	}
-	w := worker.New(t.Client, contract.TaskQueue(cfg.Cluster), worker.Options{
+	defer tc.Close()
+	w := worker.New(tc.SDK(), contract.TaskQueue(cfg.Cluster), worker.Options{
 		MaxConcurrentActivityExecutionSize: cfg.Limits.ConcurrentActivities,
 		MaxHeartbeatThrottleInterval:       heartbeatInterval,
 		DefaultHeartbeatThrottleInterval:   heartbeatInterval,
 		WorkerStopTimeout:                  stopTimeout,
 	})
-	register(w, cfg, kc, t, log)
-	stop, err := listen(cfg, m, kc, t)
+	registerAll(w, cfg, kc, tc, log)
+	stop, err := serveHTTP(cfg, m, kc, tc)
 	if err != nil {
 		return err
 	}
@@ -125,19 +132,37 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
-	if err := t.startCatalog(ctx, cfg.Cluster); err != nil {
+	if err := tc.StartCatalog(ctx); err != nil {
 		w.Stop()
 		return err
 	}
-	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", t.address)
+	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
 	<-ctx.Done()
 	log.Info("stopping: running activities go on from their watermark on another worker")
 	w.Stop()
 	return nil
 }
 
-// cluster connects to the API server and fails early when it does not answer.
-func cluster(ctx context.Context, cfg *config.Config) (*kube.Client, error) {
+// connectTemporal connects by Temporal's standard environment, with the configuration's
+// overrides, and registers the search attributes that workflows need.
+func connectTemporal(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metrics) (*temporal.Client, error) {
+	conn, err := temporal.Connect(ctx, temporal.Options{
+		ConfigFile: cfg.Temporal.ConfigFile, Profile: cfg.Temporal.Profile,
+		Address: cfg.Temporal.Address, Namespace: cfg.Temporal.Namespace,
+		Logger: log, Metrics: m.temporalHandler(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.RegisterSearchAttributes(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn.ForCluster(cfg.Cluster), nil
+}
+
+// connectCluster connects to the API server and fails early when it does not answer.
+func connectCluster(ctx context.Context, cfg *config.Config) (*kube.Client, error) {
 	rc, err := kube.Config(cfg.Kubernetes.Kubeconfig, cfg.Kubernetes.Context)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes: %w", err)
@@ -152,11 +177,25 @@ func cluster(ctx context.Context, cfg *config.Config) (*kube.Client, error) {
 	return kc, nil
 }
 
-func register(w worker.Worker, cfg *config.Config, kc *kube.Client, t *temporalClient, log *slog.Logger) {
+// registerAll gives the worker every workflow and activity.
+func registerAll(w worker.Worker, cfg *config.Config, kc *kube.Client, tc *temporal.Client, log *slog.Logger) {
 	workflows.Register(w)
-	locations, rules := activities.NewLocations(cfg, kc, log), resource.NewRegistry()
-	snapshots := activities.NewSnapshotLocations(cfg, kc)
-	(&activities.Backup{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: t}).Register(w)
-	(&activities.Restore{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}).Register(w)
-	(&activities.Catalog{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}).Register(w)
+	secret := func(ctx context.Context, name, key string) ([]byte, error) {
+		return kube.SecretValue(ctx, kc, cfg.Namespace, name, key)
+	}
+	locations, rules := repository.NewLocations(cfg, repository.OpenS3(cfg, log, secret)), resource.NewRegistry()
+	snapshots := location.New(cfg, location.OpenEBS(cfg, secret))
+	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc}}).Register(w)
+	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}}).Register(w)
+	(&activities.Delete{Runner: &deletion.Runner{Locations: locations, Snapshots: snapshots, Deleters: volumeDeleters(kc, snapshots)}}).Register(w)
+	(&activities.Catalog{Reader: &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}}).Register(w)
+}
+
+// volumeDeleters are the technologies by which snapshots are deleted.
+func volumeDeleters(kc *kube.Client, snapshots *location.Set) map[volume.Method]volume.Deleter {
+	ec2 := &native.Deleter{Locations: snapshots}
+	return map[volume.Method]volume.Deleter{
+		volume.MethodNative: ec2,
+		volume.MethodCSI:    &csi.Deleter{Kube: kc, Provider: ec2},
+	}
 }

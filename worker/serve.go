@@ -18,6 +18,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 // metrics are the worker's, in a registry of their own.
@@ -35,37 +36,38 @@ func newMetrics() (*metrics, error) {
 	return &metrics{registry: r, provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))}, nil
 }
 
-// handler gives the Temporal SDK's own metrics a place.
-func (m *metrics) handler() client.MetricsHandler {
+// temporalHandler gives the Temporal SDK's own metrics a place.
+func (m *metrics) temporalHandler() client.MetricsHandler {
 	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: m.provider.Meter("temporal")})
 }
 
-// listen serves metrics and health until the returned function is called.
-func listen(cfg *config.Config, m *metrics, kc *kube.Client, t *temporalClient) (func(), error) {
+// serveHTTP serves health, metrics and, where configured, profiles, until the returned
+// function is called.
+func serveHTTP(cfg *config.Config, m *metrics, kc *kube.Client, tc *temporal.Client) (func(), error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) { ready(w, r, kc, t) })
-	health, err := start(cfg.Health.Listen, mux)
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) { checkReady(w, r, kc, tc) })
+	stopHealth, err := startServer(cfg.Health.Listen, mux)
 	if err != nil {
 		return nil, fmt.Errorf("health.listen: %w", err)
 	}
 	pages := http.NewServeMux()
 	pages.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
-	served, err := start(cfg.Metrics.Listen, pages)
+	stopMetrics, err := startServer(cfg.Metrics.Listen, pages)
 	if err != nil {
-		health()
+		stopHealth()
 		return nil, fmt.Errorf("metrics.listen: %w", err)
 	}
-	profiler, err := start(cfg.Profiler.Listen, profiles())
+	stopProfiler, err := startServer(cfg.Profiler.Listen, profileHandler())
 	if err != nil {
-		health()
-		served()
+		stopHealth()
+		stopMetrics()
 		return nil, fmt.Errorf("profiler.listen: %w", err)
 	}
-	return func() { health(); served(); profiler() }, nil
+	return func() { stopHealth(); stopMetrics(); stopProfiler() }, nil
 }
 
-func profiles() http.Handler {
+func profileHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -73,17 +75,18 @@ func profiles() http.Handler {
 	return mux
 }
 
-// ready says whether Temporal and the API server answer.
-func ready(w http.ResponseWriter, r *http.Request, kc *kube.Client, t *temporalClient) {
+// checkReady answers whether Temporal and the API server do.
+func checkReady(w http.ResponseWriter, r *http.Request, kc *kube.Client, tc *temporal.Client) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
-	_, err := t.CheckHealth(ctx, &client.CheckHealthRequest{})
-	if err := errors.Join(err, kc.Ping(ctx)); err != nil {
+	if err := errors.Join(tc.CheckHealth(ctx), kc.Ping(ctx)); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	}
 }
 
-func start(address string, h http.Handler) (func(), error) {
+// startServer serves h at an address, unless that is empty or off. The function that it
+// returns stops the server and waits for its end.
+func startServer(address string, h http.Handler) (func(), error) {
 	if address == "" || address == config.Off {
 		return func() {}, nil
 	}

@@ -20,7 +20,7 @@ func Catalog(ctx workflow.Context) error {
 	reads := 0
 	read := func(ctx workflow.Context, in contract.ReadInput) (contract.ReadResult, error) {
 		reads++
-		return run(interactive(ctx, in.Verb+" "+in.Name), contract.ReadCatalog, in)
+		return runActivity(withInteractiveOptions(ctx, in.Verb+" "+in.Name), contract.ReadCatalog, in)
 	}
 	err := workflow.SetUpdateHandlerWithOptions(ctx, contract.ReadUpdate, read,
 		workflow.UpdateHandlerOptions{Validator: validateRead})

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -14,39 +13,60 @@ import (
 // what is under way, and the commit marker goes first, so that no reader ever
 // finds a backup of which half is gone.
 func DeleteBackup(ctx workflow.Context, in contract.DeleteBackupInput) (contract.DeleteResult, error) {
-	p, err := newProgress(ctx, "Delete backup "+in.Name)
+	p, err := newProgress(ctx, "Delete backup "+in.Name, in.Name, "Deleting")
 	if err != nil {
 		return contract.DeleteResult{}, err
 	}
-	if err := errors.Join(p.identify(ctx, in.Name), p.phase(ctx, "Deleting")); err != nil {
-		return contract.DeleteResult{}, err
+	d := &deletion{progress: p, in: in}
+	for _, phase := range []func(workflow.Context) error{d.planDelete, d.deleteSnapshots, d.deleteFiles} {
+		if err := phase(ctx); err != nil {
+			return contract.DeleteResult{}, d.setFailure(ctx, stopError(ctx, err))
+		}
 	}
-	p.step(ctx, "writing the tombstone")
-	plan, err := run(durable(ctx, "tombstone"), contract.PlanDelete, in)
-	if err != nil {
-		return contract.DeleteResult{}, p.failed(ctx, cancelled(ctx, err))
-	}
-	snapshots, err := deleteSnapshots(ctx, p, plan)
-	if err != nil {
-		return contract.DeleteResult{}, p.failed(ctx, cancelled(ctx, err))
-	}
-	p.step(ctx, "deleting files")
-	res, err := run(durable(ctx, "delete files"), contract.DeleteFiles, plan)
-	if err != nil {
-		return res, p.failed(ctx, cancelled(ctx, err))
-	}
-	res.Snapshots = snapshots.Deleted + snapshots.Gone
-	res.Retained = slices.Concat(res.Retained, snapshots.Retained, plan.Unread)
-	p.step(ctx, "done")
-	return res, p.phase(ctx, "Deleted")
+	d.setStep(ctx, "done")
+	return d.result(), d.setPhase(ctx, "Deleted")
+}
+
+// deletion is one run; its methods are the phases.
+type deletion struct {
+	*progress
+	in        contract.DeleteBackupInput
+	plan      contract.DeletePlan
+	snapshots contract.SnapshotDeletion
+	files     contract.DeleteResult
+}
+
+func (d *deletion) planDelete(ctx workflow.Context) error {
+	d.setStep(ctx, "writing the tombstone")
+	var err error
+	d.plan, err = runActivity(withDurableOptions(ctx, "tombstone"), contract.PlanDelete, d.in)
+	return err
 }
 
 // deleteSnapshots deletes by the ids that the tombstone has recorded; the commit marker
 // goes first here too.
-func deleteSnapshots(ctx workflow.Context, p *progress, plan contract.DeletePlan) (contract.SnapshotDeletion, error) {
-	if plan.Snapshots == 0 {
-		return contract.SnapshotDeletion{}, nil
+func (d *deletion) deleteSnapshots(ctx workflow.Context) error {
+	if d.plan.Snapshots == 0 {
+		return nil
 	}
-	p.step(ctx, fmt.Sprintf("deleting %d snapshots", plan.Snapshots))
-	return run(durable(ctx, "delete snapshots"), contract.DeleteSnapshots, plan)
+	d.setStep(ctx, fmt.Sprintf("deleting %d snapshots", d.plan.Snapshots))
+	var err error
+	d.snapshots, err = runActivity(withDurableOptions(ctx, "delete snapshots"), contract.DeleteSnapshots, d.plan)
+	return err
+}
+
+func (d *deletion) deleteFiles(ctx workflow.Context) error {
+	d.setStep(ctx, "deleting files")
+	var err error
+	d.files, err = runActivity(withDurableOptions(ctx, "delete files"), contract.DeleteFiles, d.plan)
+	return err
+}
+
+// result adds to the files that were deleted the snapshots that were, and all that is
+// left with the reason why.
+func (d *deletion) result() contract.DeleteResult {
+	res := d.files
+	res.Snapshots = d.snapshots.Deleted + d.snapshots.Gone
+	res.Retained = slices.Concat(res.Retained, d.snapshots.Retained, d.plan.Unread)
+	return res
 }

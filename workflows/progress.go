@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,53 +37,53 @@ type progress struct {
 	activities int
 }
 
-func newProgress(ctx workflow.Context, title string) (*progress, error) {
+// newProgress makes the run findable by cluster and name, and answers the query.
+func newProgress(ctx workflow.Context, title, name, phase string) (*progress, error) {
 	p := &progress{title: title}
 	err := workflow.SetQueryHandler(ctx, contract.ProgressQuery, func() (contract.Progress, error) {
 		return p.Progress, nil
 	})
-	return p, err
-}
-
-// identify makes the run findable by cluster and name.
-func (p *progress) identify(ctx workflow.Context, name string) error {
-	info := workflow.GetInfo(ctx)
-	return workflow.UpsertTypedSearchAttributes(ctx,
-		searchCluster.ValueSet(contract.ClusterOf(info.TaskQueueName)),
+	if err != nil {
+		return nil, err
+	}
+	err = workflow.UpsertTypedSearchAttributes(ctx,
+		searchCluster.ValueSet(contract.ClusterOf(workflow.GetInfo(ctx).TaskQueueName)),
 		searchName.ValueSet(name))
+	return p, errors.Join(err, p.setPhase(ctx, phase))
 }
 
-func (p *progress) phase(ctx workflow.Context, phase string) error {
+func (p *progress) setPhase(ctx workflow.Context, phase string) error {
 	p.Phase = phase
 	return workflow.UpsertTypedSearchAttributes(ctx, searchPhase.ValueSet(phase))
 }
 
-// failed records the phase of err and returns err bare: Temporal tells a cancel
-// from a failure, and a final error from one to retry, by the outermost error.
-func (p *progress) failed(ctx workflow.Context, err error) error {
-	ctx, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
-	p.step(ctx, "stopped: "+message(err))
-	if phaseErr := p.phase(ctx, failurePhase(err)); phaseErr != nil {
-		return phaseErr
-	}
-	return err
-}
-
-// expires records when the backup may be collected, and of which schedule it is.
-func (p *progress) expires(ctx workflow.Context, at time.Time, schedule string) error {
+// setExpiry records when the backup may be deleted, and which schedule took it.
+func (p *progress) setExpiry(ctx workflow.Context, at time.Time, schedule string) error {
 	if schedule == "" {
 		return workflow.UpsertTypedSearchAttributes(ctx, searchExpires.ValueSet(at))
 	}
 	return workflow.UpsertTypedSearchAttributes(ctx, searchExpires.ValueSet(at), searchSchedule.ValueSet(schedule))
 }
 
-func (p *progress) step(ctx workflow.Context, step string) {
-	p.Step = step
-	p.show(ctx)
+// setFailure records the phase of err and returns err bare: Temporal tells a cancel
+// from a failure, and a final error from one to retry, by the outermost error.
+func (p *progress) setFailure(ctx workflow.Context, err error) error {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	p.setStep(ctx, "stopped: "+errorMessage(err))
+	if phaseErr := p.setPhase(ctx, failurePhase(err)); phaseErr != nil {
+		return phaseErr
+	}
+	return err
 }
 
-func (p *progress) show(ctx workflow.Context) {
+func (p *progress) setStep(ctx workflow.Context, step string) {
+	p.Step = step
+	p.showDetails(ctx)
+}
+
+// showDetails writes the markdown that Temporal's UI shows for the run.
+func (p *progress) showDetails(ctx workflow.Context) {
 	text := fmt.Sprintf("### %s\n\n**%s**\n\n", p.title, p.Step)
 	if p.TotalObjects > 0 {
 		text += fmt.Sprintf("%d of %d objects", p.Objects, p.TotalObjects)
@@ -108,18 +109,52 @@ func failurePhase(err error) string {
 	switch {
 	case temporal.IsCanceledError(err):
 		return phaseCanceled
-	case asApplication(err, &app) && app.Type() == contract.ErrTypeInvalid:
+	case errors.As(err, &app) && app.Type() == contract.ErrTypeInvalid:
 		return phaseFailedValidation
 	default:
 		return phaseFailed
 	}
 }
 
-// message is what an activity said, without the SDK's frame around it.
-func message(err error) string {
+// errorMessage is the text of an activity's error without what the SDK puts around it.
+func errorMessage(err error) string {
 	var app *temporal.ApplicationError
-	if asApplication(err, &app) {
+	if errors.As(err, &app) {
 		return app.Message()
 	}
 	return err.Error()
+}
+
+// stopError is the error of a phase that has failed. In a run that was asked to stop it
+// is the cancel, whatever the activity made of that: an activity whose heartbeat failed
+// at that moment reports a failure.
+func stopError(ctx workflow.Context, err error) error {
+	if stop := ctx.Err(); stop != nil && !temporal.IsCanceledError(err) {
+		return stop
+	}
+	return err
+}
+
+// cleanUpError is the error of a run whose clean-up has failed too: what it could not
+// remove is left to a person.
+func cleanUpError(cause, err error) error {
+	return temporal.NewApplicationErrorWithCause("clean up after: "+errorMessage(cause), "CleanupFailed", err)
+}
+
+// defaultName names a run that was started by hand without a name: by its workflow id
+// where that has our form, else by kind and start time.
+func defaultName(info *workflow.Info, kind string) string {
+	if name := contract.NameFromID(info.WorkflowExecution.ID); name != "" {
+		return name
+	}
+	return kind + "-" + info.WorkflowStartTime.UTC().Format("20060102150405") + "-" + info.OriginalRunID[:4]
+}
+
+func thisRun(info *workflow.Info) contract.Run {
+	return contract.Run{
+		WorkflowID: info.WorkflowExecution.ID,
+		RunID:      info.OriginalRunID,
+		Cluster:    contract.ClusterOf(info.TaskQueueName),
+		Started:    info.WorkflowStartTime.UTC(),
+	}
 }

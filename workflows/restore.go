@@ -1,10 +1,9 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
+	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -23,151 +22,231 @@ func Restore(ctx workflow.Context, in contract.RestoreInput) (contract.RestoreRe
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
-	res, err := r.run(ctx)
+	res, err := r.runPhases(ctx)
 	if err != nil {
-		return res, r.abandon(ctx, err)
+		return res, r.abandonRestore(ctx, err)
 	}
-	return res, r.phase(ctx, res.Phase)
+	return res, r.setPhase(ctx, res.Phase)
 }
 
 // restore is one run; its methods are the phases.
 type restore struct {
 	*progress
 	in      contract.RestoreInput
-	by      contract.Run
-	uid     string
+	run     contract.Run
 	archive contract.OpenedArchive
 	plan    contract.RestorePlan
 	counts  contract.Counts
-	owners  int64
-	hooked  int // hooks to run in pods that were made
-	disks   int // made of native snapshots
+	owned   int64 // objects that wait to be linked to their owners
+	hooks   int   // to run in pods that were made
+	disks   int   // that were made of native snapshots
 }
 
 func newRestore(ctx workflow.Context, in contract.RestoreInput) (*restore, error) {
 	info := workflow.GetInfo(ctx)
 	if in.Name == "" {
-		in.Name = nameOf(info, "restore")
+		in.Name = defaultName(info, "restore")
 	}
-	p, err := newProgress(ctx, "Restore "+in.Name)
-	if err != nil {
-		return nil, err
-	}
-	r := &restore{progress: p, in: in, by: runOf(info), uid: info.OriginalRunID}
-	return r, errors.Join(r.identify(ctx, in.Name), r.phase(ctx, phaseInProgress))
+	p, err := newProgress(ctx, "Restore "+in.Name, in.Name, phaseInProgress)
+	return &restore{progress: p, in: in, run: thisRun(info)}, err
 }
 
-func (r *restore) run(ctx workflow.Context) (contract.RestoreResult, error) {
+func (r *restore) runPhases(ctx workflow.Context) (contract.RestoreResult, error) {
 	for _, phase := range []func(workflow.Context) error{
-		r.open, r.makePlan, r.restoreVolumes, r.applyLevels, r.relink, r.hooks, r.awaitClaims,
+		r.openArchive, r.planRestore, r.restoreVolumes, r.applyLevels, r.relinkOwners, r.runRestoreHooks, r.patchVolumes,
 	} {
 		if err := phase(ctx); err != nil {
-			return contract.RestoreResult{}, cancelled(ctx, err)
+			return contract.RestoreResult{}, stopError(ctx, err)
 		}
 	}
-	return r.finish(ctx)
+	return r.finishRestore(ctx)
 }
 
-func (r *restore) open(ctx workflow.Context) error {
-	r.step(ctx, "opening the backup")
+func (r *restore) openArchive(ctx workflow.Context) error {
+	r.setStep(ctx, "opening the backup")
 	var err error
-	r.archive, err = run(durable(ctx, "open the backup"), contract.OpenArchive,
-		contract.OpenArchiveInput{Restore: r.in, UID: r.uid, Run: r.by})
+	r.archive, err = runActivity(withDurableOptions(ctx, "open the backup"), contract.OpenArchive,
+		contract.OpenArchiveInput{Restore: r.in, UID: r.run.RunID, Run: r.run})
 	return err
 }
 
-func (r *restore) makePlan(ctx workflow.Context) error {
-	r.step(ctx, "selecting objects and ordering them into levels")
+func (r *restore) planRestore(ctx workflow.Context) error {
+	r.setStep(ctx, "selecting objects and ordering them into levels")
 	var err error
-	r.plan, err = run(durable(ctx, "select and order"), contract.PlanRestore,
+	r.plan, err = runActivity(withDurableOptions(ctx, "select and order"), contract.PlanRestore,
 		contract.PlanRestoreInput{Restore: r.in, Archive: r.archive})
 	r.TotalVolumes = r.plan.Volumes
 	r.TotalObjects, r.Warnings, r.Errors = r.plan.Objects, r.plan.Warnings, r.plan.Errors
 	return err
 }
 
+// restoreVolumes makes the disks of native snapshots before any object is applied: a
+// PersistentVolume is written with the id of its new disk. The workflow's timers wait
+// for them. A run that was planned before there was such a phase has no disks in its
+// plan.
+func (r *restore) restoreVolumes(ctx workflow.Context) error {
+	if r.plan.Disks == 0 || r.in.DryRun {
+		return nil
+	}
+	r.setStep(ctx, fmt.Sprintf("making %d volumes of snapshots", r.plan.Disks))
+	for wait := firstPollWait; ; wait = min(wait*3/2, longestPollWait) {
+		st, err := runActivity(withDurableOptions(ctx, "make volumes"), contract.RestoreVolumes,
+			contract.RestoreVolumesInput{Ref: r.plan.Ref})
+		if err != nil {
+			return err
+		}
+		r.disks = st.Ready
+		r.Volumes = st.Ready
+		r.showDetails(ctx)
+		if st.Pending == 0 {
+			return nil
+		}
+		if err := workflow.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
 func (r *restore) applyLevels(ctx workflow.Context) error {
 	for i, level := range r.plan.Levels {
-		if err := r.applyLevel(ctx, i, level); err != nil {
+		if err := r.applyTasks(ctx, i, level); err != nil {
 			return err // bare: Temporal tells a cancel from a failure by the outermost error
+		}
+		if err := r.awaitCRDs(ctx, level); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (r *restore) applyLevel(ctx workflow.Context, i int, level contract.LevelPlan) error {
-	r.step(ctx, fmt.Sprintf("level %d of %d: %s, %d objects", i+1, len(r.plan.Levels), level.Name, level.Objects))
-	err := fanOut(ctx, contract.ApplyTask, level.Tasks, applyWindow,
+func (r *restore) applyTasks(ctx workflow.Context, i int, level contract.LevelPlan) error {
+	r.setStep(ctx, fmt.Sprintf("level %d of %d: %s, %d objects", i+1, len(r.plan.Levels), level.Name, level.Objects))
+	return fanOut(ctx, contract.ApplyTask, level.Tasks, applyWindow,
 		func(t int) (contract.ApplyTaskInput, string) {
 			return contract.ApplyTaskInput{Ref: r.plan.Ref, Level: i, Task: t},
 				fmt.Sprintf("%s, task %d of %d", level.Name, t+1, level.Tasks)
 		},
-		func(_ int, res contract.ApplyResult) { r.add(ctx, res) })
-	if err != nil || !level.CRDs || r.in.DryRun {
-		return err
+		func(_ int, res contract.ApplyResult) { r.addTask(ctx, res) })
+}
+
+// awaitCRDs waits until the API server serves the kinds that a level has defined: the
+// levels after it hold their objects.
+func (r *restore) awaitCRDs(ctx workflow.Context, level contract.LevelPlan) error {
+	if !level.CRDs || r.in.DryRun {
+		return nil
 	}
-	_, err = run(durable(ctx, "await CRDs"), contract.AwaitCRDs, contract.AwaitCRDsInput{Ref: r.plan.Ref})
+	_, err := runActivity(withDurableOptions(ctx, "await CRDs"), contract.AwaitCRDs, contract.AwaitCRDsInput{Ref: r.plan.Ref})
 	return err
 }
 
-func (r *restore) add(ctx workflow.Context, res contract.ApplyResult) {
+func (r *restore) addTask(ctx workflow.Context, res contract.ApplyResult) {
 	r.counts.Add(res.Counts)
-	r.owners += res.Owners
-	r.hooked += res.Hooks
+	r.owned += res.Owners
+	r.hooks += res.Hooks
 	r.Objects = r.counts.Total()
 	r.Warnings += res.Warnings
 	r.Errors += res.Errors
-	r.show(ctx)
+	r.showDetails(ctx)
 }
 
-// relink gives objects their owners back, now that every owner has its new uid.
-func (r *restore) relink(ctx workflow.Context) error {
-	if r.owners == 0 || r.in.DryRun {
+// relinkOwners gives objects their owners back, now that every owner has its new uid.
+func (r *restore) relinkOwners(ctx workflow.Context) error {
+	if r.owned == 0 || r.in.DryRun {
 		return nil
 	}
-	r.step(ctx, fmt.Sprintf("linking %d objects to their owners", r.owners))
-	res, err := run(durable(ctx, "link owners"), contract.RelinkOwners, contract.RelinkOwnersInput{Ref: r.plan.Ref})
+	r.setStep(ctx, fmt.Sprintf("linking %d objects to their owners", r.owned))
+	res, err := runActivity(withDurableOptions(ctx, "link owners"), contract.RelinkOwners, contract.RelinkOwnersInput{Ref: r.plan.Ref})
 	r.Warnings += res.Warnings
 	r.Errors += res.Errors
 	return err
 }
 
-// finish writes the results, then clears staging: in two activities, so that the
+// runRestoreHooks runs the hooks of restored pods, as soon as their containers are up.
+// How many there are was counted while pods were made: a run from before there was such
+// a phase counted none.
+func (r *restore) runRestoreHooks(ctx workflow.Context) error {
+	if r.hooks == 0 || r.in.DryRun {
+		return nil
+	}
+	wait := r.in.Spec.ItemOperationTimeout.Duration
+	if wait <= 0 {
+		wait = giveUpAfter
+	}
+	r.setStep(ctx, fmt.Sprintf("waiting for pods, to run %d hooks in them", r.hooks))
+	res, err := runActivity(withDurableOptions(withWorkTime(ctx, wait), "run hooks"), contract.RunRestoreHooks,
+		contract.RunRestoreHooksInput{Ref: r.plan.Ref, Began: workflow.Now(ctx), Wait: wait})
+	r.Warnings += res.Warnings
+	r.Errors += res.Errors
+	return err
+}
+
+// patchVolumes waits for the volumes that storage classes provision for restored
+// claims, so far as they can be expected to come, and gives them the labels and the
+// reclaim policy that the backup has of them.
+func (r *restore) patchVolumes(ctx workflow.Context) error {
+	if r.plan.Claims == 0 || r.in.DryRun {
+		return nil
+	}
+	r.setStep(ctx, fmt.Sprintf("waiting for the volumes of %d claims", r.plan.Claims))
+	began := workflow.Now(ctx)
+	for wait := firstPollWait; ; wait = min(wait*3/2, longestPollWait) {
+		waited := int(workflow.Now(ctx).Sub(began) / time.Second)
+		res, err := runActivity(withDurableOptions(ctx, "look at claims"), contract.PatchVolumes,
+			contract.PatchVolumesInput{Ref: r.plan.Ref, Seconds: waited})
+		if err != nil {
+			return err
+		}
+		r.Volumes = r.disks + res.Bound
+		if res.Pending == 0 {
+			r.Warnings += res.Warnings
+			r.Errors += res.Errors
+			return nil
+		}
+		r.showDetails(ctx)
+		if err := workflow.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// finishRestore writes the results, then clears staging: in two activities, so that the
 // result is on record before what it was made of is gone. All objects are in the
 // cluster by now: a cancel comes too late.
-func (r *restore) finish(ctx workflow.Context) (contract.RestoreResult, error) {
+func (r *restore) finishRestore(ctx workflow.Context) (contract.RestoreResult, error) {
 	if err := ctx.Err(); err != nil {
 		return contract.RestoreResult{}, err
 	}
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	if err := r.phase(ctx, phaseFinalizing); err != nil {
+	if err := r.setPhase(ctx, phaseFinalizing); err != nil {
 		return contract.RestoreResult{}, err
 	}
-	r.step(ctx, "writing results")
-	res, err := run(durable(ctx, "write results"), contract.FinishRestore, contract.FinishRestoreInput{
-		Restore: r.in, Archive: r.archive, Run: r.by, Counts: r.counts, Volumes: r.Volumes, Completed: workflow.Now(ctx),
+	r.setStep(ctx, "writing results")
+	res, err := runActivity(withDurableOptions(ctx, "write results"), contract.FinishRestore, contract.FinishRestoreInput{
+		Restore: r.in, Archive: r.archive, Run: r.run, Counts: r.counts, Volumes: r.Volumes, Completed: workflow.Now(ctx),
 	})
 	if err != nil {
 		return res, err
 	}
-	_, err = run(durable(ctx, "clear working files"), contract.AbandonRestore, contract.AbandonRestoreInput{Ref: r.archive.Ref})
-	r.step(ctx, "done: "+res.Phase)
+	_, err = runActivity(withDurableOptions(ctx, "clear working files"), contract.AbandonRestore,
+		contract.AbandonRestoreInput{Ref: r.archive.Ref})
+	r.setStep(ctx, "done: "+res.Phase)
 	return res, err
 }
 
-// abandon deletes disks that nobody uses and clears staging, then returns the cause.
-func (r *restore) abandon(ctx workflow.Context, cause error) error {
+// abandonRestore deletes disks that nobody uses and clears staging, then returns the
+// cause.
+func (r *restore) abandonRestore(ctx workflow.Context, cause error) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	r.step(ctx, "cleaning up after: "+message(cause))
-	ref := contract.RestoreRef{Name: r.in.Name, UID: r.uid, Location: r.in.Location}
+	r.setStep(ctx, "cleaning up after: "+errorMessage(cause))
+	ref := contract.RestoreRef{Name: r.in.Name, UID: r.run.RunID, Location: r.in.Location}
 	if r.archive.Ref.Name != "" {
 		ref = r.archive.Ref // where the backup's location is ReadOnly, staging is elsewhere
 	}
-	_, err := run(durable(ctx, "clean up"), contract.AbandonRestore, contract.AbandonRestoreInput{Ref: ref})
+	_, err := runActivity(withDurableOptions(ctx, "clean up"), contract.AbandonRestore, contract.AbandonRestoreInput{Ref: ref})
 	if err != nil {
-		cause = temporal.NewApplicationErrorWithCause("clean up after: "+message(cause), "CleanupFailed", err)
+		cause = cleanUpError(cause, err)
 	}
-	return r.failed(ctx, cause)
+	return r.setFailure(ctx, cause)
 }

@@ -51,38 +51,38 @@ type Assembly struct {
 // Files are the manifest's entries of the tarball and the index file.
 func (a Assembly) Files(l Layout) []File {
 	t, i := a.files[0], a.files[1]
-	t.Name, i.Name = base(l.Tarball()), base(l.Index())
+	t.Name, i.Name = baseName(l.Tarball()), baseName(l.Index())
 	return []File{t, i}
 }
 
 // Header is the first member, metadata/version, and its description.
 func Header(modTime time.Time) ([]byte, Member, error) {
 	h := newHeaders(modTime)
-	raw, err := h.append(nil, []byte(tarVersionPath), len(tarVersion)+1)
+	raw, err := h.appendHeader(nil, []byte(tarVersionPath), len(tarVersion)+1)
 	if err != nil {
 		return nil, Member{}, err
 	}
-	return frame(appendBody(raw, []byte(tarVersion+"\n")))
+	return frameMember(appendBody(raw, []byte(tarVersion+"\n")))
 }
 
 // Trailer is the last member, the tar end of archive, and its description.
-func Trailer() ([]byte, Member, error) { return frame(make([]byte, trailerLen)) }
+func Trailer() ([]byte, Member, error) { return frameMember(make([]byte, trailerLen)) }
 
-// frame compresses a member without objects.
-func frame(raw []byte) ([]byte, Member, error) {
-	data, err := compress(raw)
+// frameMember compresses a member without objects.
+func frameMember(raw []byte) ([]byte, Member, error) {
+	data, err := compressMember(raw)
 	if err != nil {
 		return nil, Member{}, err
 	}
 	return data, Member{Size: int64(len(data)), RawSize: int64(len(raw)), SHA256: Digest(data)}, nil
 }
 
-func compress(raw []byte) ([]byte, error) {
+func compressMember(raw []byte) ([]byte, error) {
 	gz, err := gzip.NewWriterLevel(nil, gzip.DefaultCompression)
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
-	return deflate(gz, nil, raw)
+	return appendGzip(gz, nil, raw)
 }
 
 // Assemble lays staged chunks, in this order, between header and trailer and
@@ -93,10 +93,10 @@ func Assemble(chunks []ChunkRef, modTime time.Time) (Assembly, error) {
 	if err != nil {
 		return Assembly{}, fmt.Errorf("assemble header: %w", err)
 	}
-	b.add(hm, 0, 0)
+	b.addMember(hm, 0, 0)
 	b.Tarball = append(b.Tarball, Segment{Inline: head, Size: hm.Size})
 	for _, c := range chunks {
-		if err := b.chunk(c); err != nil {
+		if err := b.addChunk(c); err != nil {
 			return Assembly{}, fmt.Errorf("assemble chunk %s: %w", c.Key, err)
 		}
 	}
@@ -104,9 +104,9 @@ func Assemble(chunks []ChunkRef, modTime time.Time) (Assembly, error) {
 	if err != nil {
 		return Assembly{}, fmt.Errorf("assemble trailer: %w", err)
 	}
-	b.add(tm, b.Totals.TarballBytes, 0)
+	b.addMember(tm, b.Totals.TarballBytes, 0)
 	b.Tarball = append(b.Tarball, Segment{Inline: tail, Size: tm.Size})
-	return b.close()
+	return b.finish()
 }
 
 type assembler struct {
@@ -115,8 +115,8 @@ type assembler struct {
 	blocks  int64 // size of the index file so far
 }
 
-// add appends a member whose chunk begins at these absolute offsets.
-func (b *assembler) add(m Member, data, blocks int64) {
+// addMember appends a member whose chunk begins at these absolute offsets.
+func (b *assembler) addMember(m Member, data, blocks int64) {
 	m.Offset += data
 	if m.Objects > 0 {
 		m.Index.Offset += blocks
@@ -128,13 +128,13 @@ func (b *assembler) add(m Member, data, blocks int64) {
 	b.Totals.TarballBytes += m.Size
 }
 
-func (b *assembler) chunk(c ChunkRef) error {
-	if err := c.check(); err != nil {
+func (b *assembler) addChunk(c ChunkRef) error {
+	if err := c.checkMembers(); err != nil {
 		return err
 	}
 	data := b.Totals.TarballBytes
 	for _, m := range c.Members {
-		b.add(m, data, b.blocks)
+		b.addMember(m, data, b.blocks)
 	}
 	b.Tarball = append(b.Tarball, Segment{Key: c.Key, Size: c.DataSize})
 	b.Index = append(b.Index, Segment{Key: c.Key, Offset: c.DataSize, Size: c.BlocksSize})
@@ -142,8 +142,8 @@ func (b *assembler) chunk(c ChunkRef) error {
 	return nil
 }
 
-// close appends the directory and computes the digests of both files.
-func (b *assembler) close() (Assembly, error) {
+// finish appends the directory and computes the digests of both files.
+func (b *assembler) finish() (Assembly, error) {
 	dir, err := encodeDirectory(Directory{FormatVersion: FormatVersion, Members: b.members})
 	if err != nil {
 		return Assembly{}, err
@@ -156,8 +156,8 @@ func (b *assembler) close() (Assembly, error) {
 	return b.Assembly, nil
 }
 
-// check verifies that the members fill the chunk without gaps.
-func (c ChunkRef) check() error {
+// checkMembers verifies that the members fill the chunk without gaps.
+func (c ChunkRef) checkMembers() error {
 	if c.Key == "" || len(c.Members) == 0 {
 		return fmt.Errorf("chunk without key or members")
 	}
@@ -171,4 +171,4 @@ func (c ChunkRef) check() error {
 	return nil
 }
 
-func base(key string) string { return key[bytes.LastIndexByte([]byte(key), '/')+1:] }
+func baseName(key string) string { return key[bytes.LastIndexByte([]byte(key), '/')+1:] }

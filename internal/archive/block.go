@@ -91,14 +91,14 @@ func parseEntry(line string, m Member, end int64) (Entry, error) {
 	if !validDigest(e.SHA256) {
 		return Entry{}, fmt.Errorf("%s: malformed digest", e.Key)
 	}
-	if !covers(m.Spans, e.Key) {
+	if !mayHold(m.Spans, e.Key) {
 		return Entry{}, fmt.Errorf("%s: outside the member's spans", e.Key)
 	}
 	return e, nil
 }
 
-// covers says whether a member with these spans may hold the key.
-func covers(spans []Span, k Key) bool {
+// mayHold says whether a member with these spans may hold the key.
+func mayHold(spans []Span, k Key) bool {
 	var buf [256]byte
 	var obj []byte
 	for _, s := range spans {

@@ -93,7 +93,7 @@ func (w *Writer) Add(k Key, body []byte) error {
 	if err := w.makeRoom(len(body)); err != nil {
 		return err
 	}
-	return w.fail(w.append(k, body))
+	return w.joinError(w.appendObject(k, body))
 }
 
 // makeRoom closes the member that the object would overfill.
@@ -104,7 +104,7 @@ func (w *Writer) makeRoom(body int) error {
 		return nil
 	}
 	if err := w.closeMember(); err != nil {
-		return w.fail(err)
+		return w.joinError(err)
 	}
 	if int64(len(w.data)) < w.limits.ChunkBytes {
 		return nil
@@ -112,22 +112,22 @@ func (w *Writer) makeRoom(body int) error {
 	return w.emitChunk()
 }
 
-func (w *Writer) append(k Key, body []byte) (err error) {
+func (w *Writer) appendObject(k Key, body []byte) (err error) {
 	w.path = appendPath(w.path[:0], k, false)
-	if w.raw, err = w.head.append(w.raw, w.path, len(body)); err != nil {
+	if w.raw, err = w.head.appendHeader(w.raw, w.path, len(body)); err != nil {
 		return err
 	}
 	off := int64(len(w.raw))
 	w.raw = appendBody(w.raw, body)
 	w.path = appendPath(w.path[:0], k, true)
-	if w.raw, err = w.head.append(w.raw, w.path, len(body)); err != nil {
+	if w.raw, err = w.head.appendHeader(w.raw, w.path, len(body)); err != nil {
 		return err
 	}
 	w.raw = appendBody(w.raw, body)
 	sum := sha256.Sum256(body)
 	w.lines = appendEntry(w.lines, k, off, int64(len(body)), sum[:])
 	w.path = appendObject(w.path[:0], k)
-	w.widen(k.Resource, w.path)
+	w.widenSpan(k.Resource, w.path)
 	w.count++
 	return nil
 }
@@ -140,7 +140,7 @@ func (w *Writer) Flush() error {
 	}
 	if w.count > 0 {
 		if err := w.closeMember(); err != nil {
-			return w.fail(err)
+			return w.joinError(err)
 		}
 	}
 	if len(w.members) == 0 {
@@ -149,7 +149,7 @@ func (w *Writer) Flush() error {
 	return w.emitChunk()
 }
 
-func (w *Writer) fail(err error) error {
+func (w *Writer) joinError(err error) error {
 	w.err = errors.Join(w.err, err)
 	return err
 }
@@ -159,7 +159,7 @@ func (w *Writer) emitChunk() error {
 	w.data = append(w.data, w.blocks...)
 	c := Chunk{Data: w.data[:n:n], Blocks: w.data[n:], Members: w.members, Staged: w.data}
 	if err := w.emit(c); err != nil {
-		return w.fail(fmt.Errorf("emit chunk of %d objects: %w", c.Objects(), err))
+		return w.joinError(fmt.Errorf("emit chunk of %d objects: %w", c.Objects(), err))
 	}
 	w.data, w.blocks, w.members = w.data[:0], w.blocks[:0], w.members[:0]
 	return nil

@@ -13,14 +13,14 @@ func (w *Writer) closeMember() (err error) {
 		Offset: int64(len(w.data)), RawSize: int64(len(w.raw)), Objects: w.count,
 		Spans: w.closeSpans(),
 	}
-	w.reserve()
-	if w.data, err = deflate(w.gz, w.data, w.raw); err != nil {
+	w.reserveChunk()
+	if w.data, err = appendGzip(w.gz, w.data, w.raw); err != nil {
 		return err
 	}
 	m.Size = int64(len(w.data)) - m.Offset
 	m.SHA256 = Digest(w.data[m.Offset:])
 	m.Index.Offset = int64(len(w.blocks))
-	if w.blocks, err = deflate(w.gz, w.blocks, w.lines); err != nil {
+	if w.blocks, err = appendGzip(w.gz, w.blocks, w.lines); err != nil {
 		return err
 	}
 	m.Index.Size = int64(len(w.blocks)) - m.Index.Offset
@@ -30,18 +30,18 @@ func (w *Writer) closeMember() (err error) {
 	return nil
 }
 
-// reserve makes room for a whole chunk once it is clear that one will be filled:
+// reserveChunk makes room for a whole chunk once it is clear that one will be filled:
 // doubling would end with half as much again, and as much garbage. Small exports
 // never pay for it.
-func (w *Writer) reserve() {
+func (w *Writer) reserveChunk() {
 	const filling = 1 << 20
 	if full := w.limits.ChunkBytes + w.limits.MemberBytes; len(w.data) > filling && int64(cap(w.data)) < full {
 		w.data = slices.Grow(w.data, int(full)-len(w.data))
 	}
 }
 
-// widen takes the object into the span of its resource.
-func (w *Writer) widen(resource string, object []byte) {
+// widenSpan takes the object into the span of its resource.
+func (w *Writer) widenSpan(resource string, object []byte) {
 	for i := len(w.spans) - 1; i >= 0; i-- {
 		s := &w.spans[i]
 		if s.resource != resource {
@@ -79,8 +79,8 @@ func (w *Writer) closeSpans() []Span {
 	return spans
 }
 
-// deflate appends one whole gzip member to dst.
-func deflate(gz *gzip.Writer, dst, raw []byte) ([]byte, error) {
+// appendGzip appends one whole gzip member to dst.
+func appendGzip(gz *gzip.Writer, dst, raw []byte) ([]byte, error) {
 	buf := bytes.NewBuffer(dst)
 	gz.Reset(buf)
 	if _, err := gz.Write(raw); err != nil {

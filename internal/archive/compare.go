@@ -16,9 +16,9 @@ type comparer struct {
 	at  int64 // where the entries compared so far end, padding included
 }
 
-// pair checks the two copies of an object.
-func (c *comparer) pair(e Entry) error {
-	plain, off, err := c.next(e.Path())
+// checkCopies checks the two copies of an object.
+func (c *comparer) checkCopies(e Entry) error {
+	plain, off, err := c.nextFile(e.Path())
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (c *comparer) pair(e Entry) error {
 	if !sameDigest(plain, e.SHA256) {
 		return fmt.Errorf("digest of the object differs")
 	}
-	versioned, _, err := c.next(e.VersionedPath())
+	versioned, _, err := c.nextFile(e.VersionedPath())
 	if err != nil {
 		return err
 	}
@@ -38,8 +38,8 @@ func (c *comparer) pair(e Entry) error {
 	return nil
 }
 
-// next reads the next tar entry, which must be a regular file of that path.
-func (c *comparer) next(path string) (body []byte, off int64, err error) {
+// nextFile reads the next tar entry, which must be a regular file of that path.
+func (c *comparer) nextFile(path string) (body []byte, off int64, err error) {
 	h, err := c.t.Next()
 	if errors.Is(err, io.EOF) {
 		return nil, 0, fmt.Errorf("no tar entry %.200q", path)
@@ -58,8 +58,8 @@ func (c *comparer) next(path string) (body []byte, off int64, err error) {
 	return c.raw[off : off+h.Size], off, nil
 }
 
-// end makes sure that no entry is left.
-func (c *comparer) end() error {
+// checkEnd makes sure that no entry is left.
+func (c *comparer) checkEnd() error {
 	if c.at != int64(len(c.raw)) {
 		return fmt.Errorf("%d bytes are not in the index", int64(len(c.raw))-c.at)
 	}

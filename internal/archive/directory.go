@@ -22,7 +22,7 @@ func encodeDirectory(d Directory) ([]byte, error) {
 	if len(raw) > maxDirectoryRaw {
 		return nil, fmt.Errorf("encode directory: %d members are more than one backup can hold: divide it", len(d.Members))
 	}
-	return compress(raw)
+	return compressMember(raw)
 }
 
 // parseDirectory reads an uncompressed directory and checks that its members
@@ -43,7 +43,7 @@ func parseDirectory(raw []byte) (Directory, error) {
 // data and blocks end.
 func checkMembers(members []Member) (data, blocks int64, err error) {
 	for i, m := range members {
-		if err := m.check(); err != nil {
+		if err := m.checkFields(); err != nil {
 			return 0, 0, fmt.Errorf("member %d: %w", i, err)
 		}
 		if m.Offset != data {
@@ -61,7 +61,7 @@ func checkMembers(members []Member) (data, blocks int64, err error) {
 	return data, blocks, nil
 }
 
-func (m Member) check() error {
+func (m Member) checkFields() error {
 	switch {
 	case m.Size <= 0 || m.Size > MaxMemberBytes:
 		return fmt.Errorf("size %d", m.Size)
@@ -87,9 +87,9 @@ func (m Member) check() error {
 func (d Directory) tarballTree() string {
 	t := tree{}
 	for _, m := range d.Members {
-		t.add(m.SHA256)
+		t.addDigest(m.SHA256)
 	}
-	return t.sum()
+	return t.digest()
 }
 
 // indexTree digests the blocks' digests in order and the directory's.
@@ -97,18 +97,18 @@ func (d Directory) indexTree(dir Range) string {
 	t := tree{}
 	for _, m := range d.Members {
 		if m.Objects > 0 {
-			t.add(m.Index.SHA256)
+			t.addDigest(m.Index.SHA256)
 		}
 	}
-	t.add(dir.SHA256)
-	return t.sum()
+	t.addDigest(dir.SHA256)
+	return t.digest()
 }
 
 // tree is the digest of a file that is composed without being read: SHA-256
 // over the binary digests of its parts, which fill it without gaps.
 type tree struct{ parts bytes.Buffer }
 
-func (t *tree) add(hexDigest string) {
+func (t *tree) addDigest(hexDigest string) {
 	b, err := hex.DecodeString(hexDigest)
 	if err != nil { // digests are validated before; a wrong one must not vanish
 		b = []byte(hexDigest)
@@ -116,7 +116,7 @@ func (t *tree) add(hexDigest string) {
 	t.parts.Write(b)
 }
 
-func (t *tree) sum() string {
+func (t *tree) digest() string {
 	s := sha256.Sum256(t.parts.Bytes())
 	return hex.EncodeToString(s[:])
 }

@@ -55,10 +55,10 @@ func (e *CorruptError) Unwrap() []error {
 	return []error{ErrCorrupt, e.Err}
 }
 
-func corrupt(file string, member int, cause error, format string, args ...any) error {
+func corruptError(file string, member int, cause error, format string, args ...any) error {
 	return &CorruptError{File: file, Member: member, What: fmt.Sprintf(format, args...), Err: cause}
 }
 
-func hostile(format string, args ...any) error {
+func hostileError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrHostile, fmt.Sprintf(format, args...))
 }

@@ -88,12 +88,12 @@ func parsePath(p string) (k Key, versioned bool, err error) {
 		}
 		versioned, parts = true, parts[1:]
 	}
-	err = k.place(parts)
+	err = k.setPlace(parts)
 	return k, versioned, err
 }
 
-// place takes namespace and name from the end of a path.
-func (k *Key) place(parts []string) error {
+// setPlace takes namespace and name from the end of a path.
+func (k *Key) setPlace(parts []string) error {
 	switch {
 	case len(parts) == 2 && parts[0] == clusterDir:
 	case len(parts) == 3 && parts[0] == namespacesDir:

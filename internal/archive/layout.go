@@ -14,53 +14,53 @@ type Layout struct{ Backup string }
 // BackupDir is the directory of a backup, with its final slash.
 func BackupDir(name string) string { return BackupsDir + name + "/" }
 
-func (l Layout) file(suffix string) string { return BackupDir(l.Backup) + l.Backup + suffix }
+func (l Layout) fileKey(suffix string) string { return BackupDir(l.Backup) + l.Backup + suffix }
 
 // Metadata is the Backup document. A backup exists if and only if it does.
 func (l Layout) Metadata() string { return BackupDir(l.Backup) + "velero-backup.json" }
 
 // Tarball holds the objects.
-func (l Layout) Tarball() string { return l.file(".tar.gz") }
+func (l Layout) Tarball() string { return l.fileKey(".tar.gz") }
 
 // Logs is the backup's log, gzip text.
-func (l Layout) Logs() string { return l.file("-logs.gz") }
+func (l Layout) Logs() string { return l.fileKey("-logs.gz") }
 
 // PodVolumeBackups lists file-level volume backups.
-func (l Layout) PodVolumeBackups() string { return l.file("-podvolumebackups.json.gz") }
+func (l Layout) PodVolumeBackups() string { return l.fileKey("-podvolumebackups.json.gz") }
 
 // VolumeSnapshots lists native snapshots.
-func (l Layout) VolumeSnapshots() string { return l.file("-volumesnapshots.json.gz") }
+func (l Layout) VolumeSnapshots() string { return l.fileKey("-volumesnapshots.json.gz") }
 
 // ItemOperations lists asynchronous operations.
-func (l Layout) ItemOperations() string { return l.file("-itemoperations.json.gz") }
+func (l Layout) ItemOperations() string { return l.fileKey("-itemoperations.json.gz") }
 
 // ResourceList maps kinds to names.
-func (l Layout) ResourceList() string { return l.file("-resource-list.json.gz") }
+func (l Layout) ResourceList() string { return l.fileKey("-resource-list.json.gz") }
 
 // Results holds warnings and errors.
-func (l Layout) Results() string { return l.file("-results.gz") }
+func (l Layout) Results() string { return l.fileKey("-results.gz") }
 
 // VolumeInfo tells how each volume was backed up.
-func (l Layout) VolumeInfo() string { return l.file("-volumeinfo.json.gz") }
+func (l Layout) VolumeInfo() string { return l.fileKey("-volumeinfo.json.gz") }
 
 // CSIVolumeSnapshots is read by Velero up to 1.16.
-func (l Layout) CSIVolumeSnapshots() string { return l.file("-csi-volumesnapshots.json.gz") }
+func (l Layout) CSIVolumeSnapshots() string { return l.fileKey("-csi-volumesnapshots.json.gz") }
 
 // CSIVolumeSnapshotContents is read by Velero up to 1.16.
 func (l Layout) CSIVolumeSnapshotContents() string {
-	return l.file("-csi-volumesnapshotcontents.json.gz")
+	return l.fileKey("-csi-volumesnapshotcontents.json.gz")
 }
 
 // CSIVolumeSnapshotClasses is read by Velero up to 1.17.
 func (l Layout) CSIVolumeSnapshotClasses() string {
-	return l.file("-csi-volumesnapshotclasses.json.gz")
+	return l.fileKey("-csi-volumesnapshotclasses.json.gz")
 }
 
 // Index holds the index blocks and the directory. Ours.
-func (l Layout) Index() string { return l.file("-lifeboat-index.gz") }
+func (l Layout) Index() string { return l.fileKey("-lifeboat-index.gz") }
 
 // Manifest lists every file with its digest. Ours.
-func (l Layout) Manifest() string { return l.file("-lifeboat-manifest.json") }
+func (l Layout) Manifest() string { return l.fileKey("-lifeboat-manifest.json") }
 
 // RestoreLayout names the files of one restore.
 type RestoreLayout struct{ Restore string }
@@ -69,22 +69,22 @@ type RestoreLayout struct{ Restore string }
 func (l RestoreLayout) Dir() string { return RestoresDir + l.Restore + "/" }
 
 // Logs is the restore's log, gzip text.
-func (l RestoreLayout) Logs() string { return l.file("-logs.gz") }
+func (l RestoreLayout) Logs() string { return l.fileKey("-logs.gz") }
 
 // Results holds warnings and errors.
-func (l RestoreLayout) Results() string { return l.file("-results.gz") }
+func (l RestoreLayout) Results() string { return l.fileKey("-results.gz") }
 
 // ResourceList maps kinds to names and what became of each.
-func (l RestoreLayout) ResourceList() string { return l.file("-resource-list.json.gz") }
+func (l RestoreLayout) ResourceList() string { return l.fileKey("-resource-list.json.gz") }
 
 // ItemOperations lists asynchronous operations.
-func (l RestoreLayout) ItemOperations() string { return l.file("-itemoperations.json.gz") }
+func (l RestoreLayout) ItemOperations() string { return l.fileKey("-itemoperations.json.gz") }
 
 // VolumeInfo tells how each volume was restored. It alone has no "restore-" in
 // its name: Velero's habit.
 func (l RestoreLayout) VolumeInfo() string { return l.Dir() + l.Restore + "-volumeinfo.json.gz" }
 
-func (l RestoreLayout) file(suffix string) string {
+func (l RestoreLayout) fileKey(suffix string) string {
 	return l.Dir() + "restore-" + l.Restore + suffix
 }
 
@@ -100,3 +100,9 @@ func Tombstone(backup string) string { return PluginDir + "tombstones/" + backup
 
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }
+
+// CatalogRoot is the directory of the catalog entries of all backups.
+const CatalogRoot = PluginDir + "catalog/"
+
+// CatalogDir is the directory of a backup's catalog entry, with its final slash.
+func CatalogDir(backup string) string { return CatalogRoot + backup + "/" }

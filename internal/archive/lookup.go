@@ -11,7 +11,7 @@ import (
 // whose spans admit the key. The error wraps ErrNotFound if there is none.
 func (a *Archive) Lookup(ctx context.Context, k Key) (int, Entry, error) {
 	for m := len(a.members) - 1; m >= 0; m-- {
-		if !covers(a.members[m].Spans, k) {
+		if !mayHold(a.members[m].Spans, k) {
 			continue
 		}
 		entries, err := a.Entries(ctx, m)
@@ -19,7 +19,7 @@ func (a *Archive) Lookup(ctx context.Context, k Key) (int, Entry, error) {
 			return 0, Entry{}, fmt.Errorf("look up %s: %w", k, err)
 		}
 		for i := len(entries) - 1; i >= 0; i-- {
-			if e := entries[i]; matches(e.Key, k) {
+			if e := entries[i]; matchesKey(e.Key, k) {
 				return m, e, nil
 			}
 		}
@@ -71,7 +71,7 @@ func (a *Archive) Resources() []string {
 	return out
 }
 
-func matches(have, want Key) bool {
+func matchesKey(have, want Key) bool {
 	if want.Version == "" {
 		want.Version = have.Version
 	}

@@ -36,13 +36,13 @@ type File struct {
 
 // NewFile describes a file that was written whole.
 func NewFile(key string, body []byte) File {
-	return File{Name: base(key), Size: int64(len(body)), SHA256: Digest(body)}
+	return File{Name: baseName(key), Size: int64(len(body)), SHA256: Digest(body)}
 }
 
 // File finds a file by its key or name.
 func (m Manifest) File(key string) (File, bool) {
 	for _, f := range m.Files {
-		if f.Name == base(key) {
+		if f.Name == baseName(key) {
 			return f, true
 		}
 	}
@@ -60,7 +60,7 @@ const (
 // the digest of the manifest's bytes.
 func EncodeManifest(m Manifest) ([]byte, error) {
 	m.FormatVersion = FormatVersion
-	if err := m.check(); err != nil {
+	if err := m.checkFields(); err != nil {
 		return nil, fmt.Errorf("encode manifest: %w", err)
 	}
 	body, err := json.MarshalIndent(m, "", "  ")
@@ -74,7 +74,7 @@ func EncodeManifest(m Manifest) ([]byte, error) {
 // ErrCorrupt or ErrVersion.
 func DecodeManifest(file string, b []byte) (Manifest, error) {
 	bad := func(cause error, what string) (Manifest, error) {
-		return Manifest{}, corrupt(file, NoMember, cause, "%s", what)
+		return Manifest{}, corruptError(file, NoMember, cause, "%s", what)
 	}
 	if len(b) > maxManifestBytes {
 		return bad(nil, "larger than 64 MiB")
@@ -93,19 +93,19 @@ func DecodeManifest(file string, b []byte) (Manifest, error) {
 	if err := checkVersion(m.FormatVersion); err != nil {
 		return Manifest{}, fmt.Errorf("read %s: %w", file, err)
 	}
-	if err := m.check(); err != nil {
+	if err := m.checkFields(); err != nil {
 		return bad(err, "contents")
 	}
 	return m, nil
 }
 
-func (m Manifest) check() error {
+func (m Manifest) checkFields() error {
 	if err := ValidateName(m.Backup); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
 	seen := map[string]bool{}
 	for i, f := range m.Files {
-		if err := f.check(m.Backup); err != nil {
+		if err := f.checkName(m.Backup); err != nil {
 			return fmt.Errorf("files[%d] %q: %w", i, f.Name, err)
 		}
 		if seen[f.Name] {
@@ -128,12 +128,12 @@ func (m Manifest) check() error {
 	return nil
 }
 
-// check refuses names that could lead a reader out of the backup's directory.
-func (f File) check(backup string) error {
+// checkName refuses names that could lead a reader out of the backup's directory.
+func (f File) checkName(backup string) error {
 	if !strings.HasPrefix(f.Name, backup) || checkSegment(f.Name) != nil {
 		return fmt.Errorf("name is not <backup><suffix>")
 	}
-	if f.Name == base(Layout{backup}.Manifest()) {
+	if f.Name == baseName(Layout{backup}.Manifest()) {
 		return fmt.Errorf("the manifest cannot list itself")
 	}
 	if f.Size < 0 {
@@ -142,7 +142,7 @@ func (f File) check(backup string) error {
 	if (f.SHA256 == "") == (f.TreeSHA256 == "") || !validDigest(f.SHA256+f.TreeSHA256) {
 		return fmt.Errorf("needs exactly one digest")
 	}
-	composed := f.Name == base(Layout{backup}.Tarball()) || f.Name == base(Layout{backup}.Index())
+	composed := f.Name == baseName(Layout{backup}.Tarball()) || f.Name == baseName(Layout{backup}.Index())
 	if f.TreeSHA256 != "" && !composed {
 		return fmt.Errorf("only tarball and index can have a tree digest")
 	}

@@ -13,7 +13,7 @@ func packed(t testing.TB, objects int) (refs []ChunkRef, lines []byte) {
 	w := NewWriter(DefaultLimits(), time.Time{}, func(c Chunk) error {
 		refs = append(refs, c.Ref("key"))
 		var err error
-		lines, err = newArchive(nil, Layout{}).gunzip(c.Blocks, maxBlockBytes, nil)
+		lines, err = newArchive(nil, Layout{}).gunzipMember(c.Blocks, maxBlockBytes, nil)
 		return err
 	})
 	for i := range objects {
@@ -54,7 +54,7 @@ func BenchmarkHeader(b *testing.B) {
 	path := []byte("resources/configmaps/v1-preferredversion/namespaces/shop/settings-000001.json")
 	h := newHeaders(time.Unix(1_770_000_000, 0))
 	for name, write := range map[string]func([]byte) ([]byte, error){
-		"own": func(dst []byte) ([]byte, error) { return h.append(dst, path, 1500) },
+		"own": func(dst []byte) ([]byte, error) { return h.appendHeader(dst, path, 1500) },
 		"tar": func(dst []byte) ([]byte, error) { return h.appendPAX(dst, string(path), 1500) },
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -83,7 +83,7 @@ func FuzzParseBlock(f *testing.F) {
 			t.Fatalf("%d entries", len(entries))
 		}
 		for _, e := range entries {
-			if e.Validate() != nil || !covers(m.Spans, e.Key) || e.Offset < blockSize || e.Offset+e.Size > m.RawSize {
+			if e.Validate() != nil || !mayHold(m.Spans, e.Key) || e.Offset < blockSize || e.Offset+e.Size > m.RawSize {
 				t.Fatalf("accepted %+v", e)
 			}
 		}

@@ -25,15 +25,15 @@ func cutLine(line string) (l entryLine, ok bool) {
 		return l, false
 	}
 	c := lineCutter{rest: line, ok: true}
-	l.Resource = c.text(`{"r":"`)
-	l.Version = c.text(`,"v":"`)
+	l.Resource = c.cutText(`{"r":"`)
+	l.Version = c.cutText(`,"v":"`)
 	if strings.HasPrefix(c.rest, `,"ns":"`) {
-		l.Namespace = c.text(`,"ns":"`)
+		l.Namespace = c.cutText(`,"ns":"`)
 	}
-	l.Name = c.text(`,"n":"`)
-	l.Offset = c.number(`,"o":`)
-	l.Size = c.number(`,"s":`)
-	l.SHA256 = c.text(`,"h":"`)
+	l.Name = c.cutText(`,"n":"`)
+	l.Offset = c.cutNumber(`,"o":`)
+	l.Size = c.cutNumber(`,"s":`)
+	l.SHA256 = c.cutText(`,"h":"`)
 	return l, c.ok && c.rest == "}"
 }
 
@@ -42,8 +42,8 @@ type lineCutter struct {
 	ok   bool
 }
 
-// text cuts a string that follows prefix, up to its closing quote.
-func (c *lineCutter) text(prefix string) string {
+// cutText cuts a string that follows prefix, up to its closing quote.
+func (c *lineCutter) cutText(prefix string) string {
 	rest, found := strings.CutPrefix(c.rest, prefix)
 	end := strings.IndexByte(rest, '"')
 	if !c.ok || !found || end < 0 {
@@ -54,8 +54,8 @@ func (c *lineCutter) text(prefix string) string {
 	return rest[:end]
 }
 
-// number cuts decimal digits that follow prefix.
-func (c *lineCutter) number(prefix string) int64 {
+// cutNumber cuts decimal digits that follow prefix.
+func (c *lineCutter) cutNumber(prefix string) int64 {
 	rest, found := strings.CutPrefix(c.rest, prefix)
 	end := 0
 	for end < len(rest) && rest[end] >= '0' && rest[end] <= '9' {

@@ -27,58 +27,58 @@ func (a *Archive) ReadMember(ctx context.Context, m int) ([]byte, error) {
 func (a *Archive) Body(m int, e Entry, member []byte) ([]byte, error) {
 	file := a.files[m].data
 	if e.Offset < blockSize || e.Size < 0 || e.Offset > int64(len(member))-e.Size {
-		return nil, corrupt(file, m, nil, "%s: body %d+%d does not lie in the member", e.Key, e.Offset, e.Size)
+		return nil, corruptError(file, m, nil, "%s: body %d+%d does not lie in the member", e.Key, e.Offset, e.Size)
 	}
 	body := member[e.Offset : e.Offset+e.Size]
 	if !sameDigest(body, e.SHA256) {
-		return nil, corrupt(file, m, nil, "%s: digest of the object differs", e.Key)
+		return nil, corruptError(file, m, nil, "%s: digest of the object differs", e.Key)
 	}
 	if err := checkHeader(member, e); err != nil {
-		return nil, corrupt(file, m, err, "%s: index contradicts the tar entry", e.Key)
+		return nil, corruptError(file, m, err, "%s: index contradicts the tar entry", e.Key)
 	}
 	return body, nil
 }
 
 // inflateMember verifies the raw size too, so that no claim goes unchecked.
 func (a *Archive) inflateMember(m int, b, buf []byte) ([]byte, error) {
-	raw, err := a.gunzip(b, a.members[m].RawSize, buf)
+	raw, err := a.gunzipMember(b, a.members[m].RawSize, buf)
 	if err == nil && int64(len(raw)) != a.members[m].RawSize {
 		err = fmt.Errorf("%d bytes uncompressed, directory says %d", len(raw), a.members[m].RawSize)
 	}
 	if err != nil {
-		return nil, corrupt(a.files[m].data, m, err, "decompress")
+		return nil, corruptError(a.files[m].data, m, err, "decompress")
 	}
 	return raw, nil
 }
 
 func (a *Archive) parseBlock(m int, b []byte) ([]Entry, error) {
-	raw, err := a.gunzip(b, maxBlockBytes, nil)
+	raw, err := a.gunzipMember(b, maxBlockBytes, nil)
 	if err != nil {
-		return nil, corrupt(a.files[m].blocks, m, err, "index block")
+		return nil, corruptError(a.files[m].blocks, m, err, "index block")
 	}
 	entries, err := parseBlock(raw, a.members[m])
 	if err != nil {
-		return nil, corrupt(a.files[m].blocks, m, err, "index block")
+		return nil, corruptError(a.files[m].blocks, m, err, "index block")
 	}
 	return entries, nil
 }
 
 func (a *Archive) readVerified(ctx context.Context, file string, m int, r Range) ([]byte, error) {
-	b, err := a.read(ctx, nil, file, r.Offset, r.Size, r.Size)
+	b, err := a.readRange(ctx, nil, file, r.Offset, r.Size, r.Size)
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(b)) != r.Size {
-		return nil, corrupt(file, m, nil, "ends %d bytes early", r.Size-int64(len(b)))
+		return nil, corruptError(file, m, nil, "ends %d bytes early", r.Size-int64(len(b)))
 	}
 	if !sameDigest(b, r.SHA256) {
-		return nil, corrupt(file, m, nil, "digest differs")
+		return nil, corruptError(file, m, nil, "digest differs")
 	}
 	return b, nil
 }
 
-// read returns at most limit bytes, in buf if it has room; more is damage.
-func (a *Archive) read(ctx context.Context, buf []byte, file string, off, n, limit int64) ([]byte, error) {
+// readRange returns at most limit bytes, in buf if it has room; more is damage.
+func (a *Archive) readRange(ctx context.Context, buf []byte, file string, off, n, limit int64) ([]byte, error) {
 	r, err := a.src.ReadRange(ctx, file, off, n)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
@@ -91,7 +91,7 @@ func (a *Archive) read(ctx context.Context, buf []byte, file string, off, n, lim
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	if int64(len(b)) > limit {
-		return nil, corrupt(file, NoMember, nil, "more than %d bytes", limit)
+		return nil, corruptError(file, NoMember, nil, "more than %d bytes", limit)
 	}
 	return b, nil
 }
@@ -123,8 +123,8 @@ type inflater struct {
 	in bytes.Reader
 }
 
-// gunzip decompresses exactly one gzip member, at most limit bytes, into buf.
-func (a *Archive) gunzip(b []byte, limit int64, buf []byte) ([]byte, error) {
+// gunzipMember decompresses exactly one gzip member, at most limit bytes, into buf.
+func (a *Archive) gunzipMember(b []byte, limit int64, buf []byte) ([]byte, error) {
 	z := a.inflate.Get().(*inflater)
 	defer a.inflate.Put(z)
 	z.in.Reset(b)

@@ -40,7 +40,7 @@ func Open(ctx context.Context, src Source, l Layout) (*Archive, error) {
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
 	a := newArchive(src, l)
-	b, err := a.read(ctx, nil, l.Manifest(), 0, -1, maxManifestBytes)
+	b, err := a.readRange(ctx, nil, l.Manifest(), 0, -1, maxManifestBytes)
 	if err != nil {
 		return nil, fmt.Errorf("open archive %s: %w", l.Backup, err)
 	}
@@ -48,7 +48,7 @@ func Open(ctx context.Context, src Source, l Layout) (*Archive, error) {
 		return nil, fmt.Errorf("open archive %s: %w", l.Backup, err)
 	}
 	if a.manifest.Backup != l.Backup {
-		return nil, corrupt(l.Manifest(), NoMember, nil, "is of backup %q", a.manifest.Backup)
+		return nil, corruptError(l.Manifest(), NoMember, nil, "is of backup %q", a.manifest.Backup)
 	}
 	if err := a.openDirectory(ctx); err != nil {
 		return nil, fmt.Errorf("open archive %s: %w", l.Backup, err)
@@ -66,16 +66,16 @@ func (a *Archive) openDirectory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	raw, err := a.gunzip(b, maxDirectoryRaw, nil)
+	raw, err := a.gunzipMember(b, maxDirectoryRaw, nil)
 	if err != nil {
-		return corrupt(file, NoMember, err, "directory")
+		return corruptError(file, NoMember, err, "directory")
 	}
 	d, err := parseDirectory(raw)
 	if err != nil {
-		return corrupt(file, NoMember, err, "directory")
+		return corruptError(file, NoMember, err, "directory")
 	}
-	if err := a.agrees(d); err != nil {
-		return corrupt(file, NoMember, err, "directory contradicts the manifest")
+	if err := a.checkTotals(d); err != nil {
+		return corruptError(file, NoMember, err, "directory contradicts the manifest")
 	}
 	a.members = d.Members
 	a.files = make([]extent, len(d.Members))
@@ -85,12 +85,12 @@ func (a *Archive) openDirectory(ctx context.Context) error {
 	return nil
 }
 
-// agrees compares the directory with what the manifest says of both files.
-func (a *Archive) agrees(d Directory) error {
+// checkTotals compares the directory with what the manifest says of both files.
+func (a *Archive) checkTotals(d Directory) error {
 	m := a.manifest
 	tarball, _ := m.File(a.layout.Tarball())
 	index, _ := m.File(a.layout.Index())
-	sum, blocks := totals(d.Members)
+	sum, blocks := sumTotals(d.Members)
 	switch {
 	case sum != m.Totals:
 		return fmt.Errorf("totals %+v, manifest says %+v", sum, m.Totals)
@@ -106,7 +106,7 @@ func (a *Archive) agrees(d Directory) error {
 	return nil
 }
 
-func totals(members []Member) (t Totals, blocks int64) {
+func sumTotals(members []Member) (t Totals, blocks int64) {
 	for _, m := range members {
 		t.Members++
 		t.Objects += int64(m.Objects)

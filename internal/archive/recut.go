@@ -46,7 +46,7 @@ type RecutStats struct {
 // ErrHostile, an unknown major version ErrVersion. Errors of reading tarball are
 // returned wrapped.
 func Recut(ctx context.Context, tarball io.Reader, w *Writer, lim HostileLimits) (RecutStats, error) {
-	stats, err := scan(ctx, tarball, lim, w.Add)
+	stats, err := scanTarball(ctx, tarball, lim, w.Add)
 	if err == nil {
 		err = w.Flush()
 	}
@@ -61,16 +61,16 @@ func Recut(ctx context.Context, tarball io.Reader, w *Writer, lim HostileLimits)
 // take has seen is to be trusted once Scan returns without an error: damage may show
 // at the very end only. An error of take ends the scan and is wrapped.
 func Scan(ctx context.Context, tarball io.Reader, lim HostileLimits, take func(k Key, body []byte) error) (RecutStats, error) {
-	stats, err := scan(ctx, tarball, lim, take)
+	stats, err := scanTarball(ctx, tarball, lim, take)
 	if err != nil {
 		return stats, fmt.Errorf("scan tarball: %w", err)
 	}
 	return stats, nil
 }
 
-func scan(ctx context.Context, tarball io.Reader, lim HostileLimits, take func(Key, []byte) error) (RecutStats, error) {
+func scanTarball(ctx context.Context, tarball io.Reader, lim HostileLimits, take func(Key, []byte) error) (RecutStats, error) {
 	r := recutter{take: take, lim: lim, seen: map[[16]byte]struct{}{}}
-	err := r.run(ctx, tarball)
+	err := r.recutTarball(ctx, tarball)
 	return r.stats, err
 }
 
@@ -85,11 +85,11 @@ type recutter struct {
 	body    []byte
 }
 
-func (r *recutter) run(ctx context.Context, tarball io.Reader) error {
+func (r *recutter) recutTarball(ctx context.Context, tarball io.Reader) error {
 	in := &countingReader{r: tarball}
 	gz, err := gzip.NewReader(in)
 	if err != nil {
-		return in.blame(err, "gzip header")
+		return in.attributeError(err, "gzip header")
 	}
 	raw := &boundedReader{r: gz, in: in, lim: r.lim}
 	defer func() { r.stats.RawBytes, r.stats.StoredBytes = raw.n, in.n }()
@@ -100,20 +100,20 @@ func (r *recutter) run(ctx context.Context, tarball io.Reader) error {
 		}
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
-			return raw.drain()
+			return raw.drainPadding()
 		}
 		if err != nil {
-			return in.blame(err, "tar entry %d", r.entries)
+			return in.attributeError(err, "tar entry %d", r.entries)
 		}
-		if err := r.entry(h, t, in); err != nil {
+		if err := r.recutEntry(h, t, in); err != nil {
 			return err
 		}
 	}
 }
 
-func (r *recutter) entry(h *tar.Header, t io.Reader, in *countingReader) error {
+func (r *recutter) recutEntry(h *tar.Header, t io.Reader, in *countingReader) error {
 	if r.entries++; r.entries > r.lim.Entries {
-		return hostile("more than %d tar entries", r.lim.Entries)
+		return hostileError("more than %d tar entries", r.lim.Entries)
 	}
 	name, err := safeName(h)
 	if err != nil {
@@ -128,19 +128,19 @@ func (r *recutter) entry(h *tar.Header, t io.Reader, in *countingReader) error {
 		return nil
 	}
 	if h.Size > min(r.lim.ObjectBytes, MaxObjectBytes) {
-		return hostile("%q has %d bytes, at most %d", name, h.Size, r.lim.ObjectBytes)
+		return hostileError("%q has %d bytes, at most %d", name, h.Size, r.lim.ObjectBytes)
 	}
 	if r.body, err = appendAll(r.body[:0], t, h.Size+1); err != nil {
-		return in.blame(err, "%q", name)
+		return in.attributeError(err, "%q", name)
 	}
 	if !plain {
-		return r.version()
+		return r.checkVersion()
 	}
-	return r.object(name)
+	return r.recutObject(name)
 }
 
-// version checks metadata/version: any 1.x is of the layout that we know.
-func (r *recutter) version() error {
+// checkVersion checks metadata/version: any 1.x is of the layout that we know.
+func (r *recutter) checkVersion() error {
 	v := strings.TrimSpace(string(r.body))
 	if major, _, _ := strings.Cut(v, "."); major != "1" {
 		return fmt.Errorf("%w: tarball of Velero format %.20q, known is 1.x", ErrVersion, v)
@@ -149,7 +149,7 @@ func (r *recutter) version() error {
 	return nil
 }
 
-func (r *recutter) object(name string) error {
+func (r *recutter) recutObject(name string) error {
 	k, versioned, err := ParsePath(name)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrHostile, err)
@@ -161,11 +161,11 @@ func (r *recutter) object(name string) error {
 	sum := sha256.Sum256([]byte(name))
 	id := [16]byte(sum[:16])
 	if _, twice := r.seen[id]; twice {
-		return hostile("%q stands in it twice", name)
+		return hostileError("%q stands in it twice", name)
 	}
 	r.seen[id] = struct{}{}
 	if k.Version, err = checkBody(k, r.body); err != nil {
-		return hostile("%q: %s", name, err)
+		return hostileError("%q: %s", name, err)
 	}
 	r.stats.Objects++
 	return r.take(k, r.body)
@@ -177,11 +177,11 @@ func safeName(h *tar.Header) (string, error) {
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeDir:
 	default:
-		return "", hostile("%.200q is of type %q, neither file nor directory", h.Name, h.Typeflag)
+		return "", hostileError("%.200q is of type %q, neither file nor directory", h.Name, h.Typeflag)
 	}
 	for k := range h.PAXRecords {
 		if strings.HasPrefix(k, "GNU.sparse.") {
-			return "", hostile("%.200q is a sparse file", h.Name)
+			return "", hostileError("%.200q is a sparse file", h.Name)
 		}
 	}
 	name := strings.TrimPrefix(h.Name, "./")
@@ -191,7 +191,7 @@ func safeName(h *tar.Header) (string, error) {
 	}
 	for _, part := range strings.Split(trimmed, "/") {
 		if err := checkSegment(part); err != nil {
-			return "", hostile("path %.200q: %s", h.Name, err)
+			return "", hostileError("path %.200q: %s", h.Name, err)
 		}
 	}
 	return name, nil

@@ -26,8 +26,8 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// blame decides whose fault an error of decoding is.
-func (c *countingReader) blame(err error, format string, args ...any) error {
+// attributeError decides whose fault an error of decoding is.
+func (c *countingReader) attributeError(err error, format string, args ...any) error {
 	if c.err != nil {
 		return fmt.Errorf("read: %w", c.err)
 	}
@@ -37,7 +37,7 @@ func (c *countingReader) blame(err error, format string, args ...any) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return corrupt("tarball", NoMember, err, format, args...)
+	return corruptError("tarball", NoMember, err, format, args...)
 }
 
 // boundedReader is the uncompressed stream: it stops bombs, and knows whether
@@ -59,31 +59,31 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	}
 	b.zeros = min(b.zeros+run, trailerLen)
 	if b.n > b.lim.TotalBytes {
-		return 0, hostile("more than %d bytes uncompressed", b.lim.TotalBytes)
+		return 0, hostileError("more than %d bytes uncompressed", b.lim.TotalBytes)
 	}
 	if b.n > b.lim.RatioAfter && b.n/max(b.in.n, 1) > b.lim.Ratio {
-		return 0, hostile("%d bytes uncompress to %d: more than %d times", b.in.n, b.n, b.lim.Ratio)
+		return 0, hostileError("%d bytes uncompress to %d: more than %d times", b.in.n, b.n, b.lim.Ratio)
 	}
 	return n, err
 }
 
-// drain reads what follows the end of the tar archive, which can only be
+// drainPadding reads what follows the end of the tar archive, which can only be
 // padding, and with it the gzip checksum.
-func (b *boundedReader) drain() error {
+func (b *boundedReader) drainPadding() error {
 	if b.zeros < trailerLen {
-		return corrupt("tarball", NoMember, io.ErrUnexpectedEOF, "end of the tar archive")
+		return corruptError("tarball", NoMember, io.ErrUnexpectedEOF, "end of the tar archive")
 	}
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := b.Read(buf)
 		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
-			return hostile("data after the end of the tar archive")
+			return hostileError("data after the end of the tar archive")
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return b.in.blame(err, "gzip")
+			return b.in.attributeError(err, "gzip")
 		}
 	}
 }
@@ -103,12 +103,12 @@ func checkBody(k Key, body []byte) (version string, err error) {
 		what, want string
 		raw        json.RawMessage
 	}{{"name", k.Name, meta["name"]}, {"namespace", k.Namespace, meta["namespace"]}} {
-		have, err := text(f.raw)
+		have, err := decodeString(f.raw)
 		if err != nil || have != f.want {
 			return "", fmt.Errorf("metadata.%s is %.100q, the path says %q", f.what, have, f.want)
 		}
 	}
-	api, err := text(top["apiVersion"])
+	api, err := decodeString(top["apiVersion"])
 	if err != nil || api == "" {
 		return "", fmt.Errorf("no apiVersion")
 	}
@@ -119,8 +119,8 @@ func checkBody(k Key, body []byte) (version string, err error) {
 	return version, nil
 }
 
-// text decodes a JSON string; absent and null are empty.
-func text(raw json.RawMessage) (s string, err error) {
+// decodeString decodes a JSON string; absent and null are empty.
+func decodeString(raw json.RawMessage) (s string, err error) {
 	if len(raw) == 0 {
 		return "", nil
 	}

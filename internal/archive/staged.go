@@ -17,14 +17,14 @@ func EncodeChunkRefs(refs []ChunkRef) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode chunk list: %w", err)
 	}
-	return compress(raw)
+	return compressMember(raw)
 }
 
 // DecodeChunkRefs is the inverse of EncodeChunkRefs; file names it in errors.
 func DecodeChunkRefs(file string, b []byte) ([]ChunkRef, error) {
-	raw, err := newArchive(nil, Layout{}).gunzip(b, maxDirectoryRaw, nil)
+	raw, err := newArchive(nil, Layout{}).gunzipMember(b, maxDirectoryRaw, nil)
 	if err != nil {
-		return nil, corrupt(file, NoMember, err, "chunk list")
+		return nil, corruptError(file, NoMember, err, "chunk list")
 	}
 	return parseChunkRefs(file, raw)
 }
@@ -32,14 +32,14 @@ func DecodeChunkRefs(file string, b []byte) ([]ChunkRef, error) {
 func parseChunkRefs(file string, raw []byte) ([]ChunkRef, error) {
 	var d stagedDoc
 	if err := json.Unmarshal(raw, &d); err != nil {
-		return nil, corrupt(file, NoMember, err, "chunk list")
+		return nil, corruptError(file, NoMember, err, "chunk list")
 	}
 	if err := checkVersion(d.FormatVersion); err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	for _, c := range d.Chunks {
-		if err := c.check(); err != nil {
-			return nil, corrupt(file, NoMember, err, "chunk %q", c.Key)
+		if err := c.checkMembers(); err != nil {
+			return nil, corruptError(file, NoMember, err, "chunk %q", c.Key)
 		}
 	}
 	return d.Chunks, nil
@@ -52,7 +52,7 @@ func OpenStaged(src Source, chunks []ChunkRef) (*Archive, error) {
 	a := newArchive(src, Layout{})
 	data, blocks := int64(0), int64(0)
 	for _, c := range chunks {
-		if err := c.check(); err != nil {
+		if err := c.checkMembers(); err != nil {
 			return nil, fmt.Errorf("open staged chunk %s: %w", c.Key, err)
 		}
 		at := extent{data: c.Key, blocks: c.Key, dataBase: -data, blockSum: c.DataSize - blocks}

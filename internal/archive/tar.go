@@ -30,14 +30,14 @@ type headers struct {
 func newHeaders(modTime time.Time) headers {
 	h := headers{modTime: modTime.Truncate(time.Second)}
 	b := h.template[:]
-	octal(b[100:108], entryMode)
-	octal(b[108:116], 0)
-	octal(b[116:124], 0)
-	octal(b[136:148], max(h.modTime.Unix(), 0))
+	putOctal(b[100:108], entryMode)
+	putOctal(b[108:116], 0)
+	putOctal(b[116:124], 0)
+	putOctal(b[136:148], max(h.modTime.Unix(), 0))
 	b[156] = tar.TypeReg
 	copy(b[257:], "ustar\x0000")
-	octal(b[329:337], 0)
-	octal(b[337:345], 0)
+	putOctal(b[329:337], 0)
+	putOctal(b[337:345], 0)
 	for _, c := range b {
 		h.sum += int(c)
 	}
@@ -45,8 +45,8 @@ func newHeaders(modTime time.Time) headers {
 	return h
 }
 
-// append writes the header of a regular file of that path and size.
-func (h *headers) append(dst, path []byte, size int) ([]byte, error) {
+// appendHeader writes the header of a regular file of that path and size.
+func (h *headers) appendHeader(dst, path []byte, size int) ([]byte, error) {
 	prefix, name, ok := splitPath(path)
 	if !ok {
 		return h.appendPAX(dst, string(path), size)
@@ -56,7 +56,7 @@ func (h *headers) append(dst, path []byte, size int) ([]byte, error) {
 	b := dst[at:]
 	copy(b, name)
 	copy(b[offPrefix:], prefix)
-	octal(b[offSize:offSize+12], int64(size))
+	putOctal(b[offSize:offSize+12], int64(size))
 	sum := h.sum
 	for _, c := range path {
 		sum += int(c)
@@ -67,7 +67,7 @@ func (h *headers) append(dst, path []byte, size int) ([]byte, error) {
 	for _, c := range b[offSize : offSize+12] {
 		sum += int(c)
 	}
-	octal(b[offSum:offSum+7], int64(sum))
+	putOctal(b[offSum:offSum+7], int64(sum))
 	b[offSum+7] = ' '
 	return dst, nil
 }
@@ -101,8 +101,8 @@ func splitPath(p []byte) (prefix, name []byte, ok bool) {
 	return p[:i], p[i+1:], true
 }
 
-// octal fills b with digits and a final NUL.
-func octal(b []byte, v int64) {
+// putOctal fills b with digits and a final NUL.
+func putOctal(b []byte, v int64) {
 	b[len(b)-1] = 0
 	for i := len(b) - 2; i >= 0; i-- {
 		b[i] = byte('0' + v&7)

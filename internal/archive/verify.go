@@ -53,7 +53,7 @@ func (a *Archive) verifyMembers(ctx context.Context, progress func(int64)) error
 	g, ctx := errgroup.WithContext(ctx)
 	for p := range parts {
 		g.Go(func() error {
-			return a.walk(ctx, n*p/parts, n*(p+1)/parts, func(m int, entries []Entry, raw []byte) error {
+			return a.walkMembers(ctx, n*p/parts, n*(p+1)/parts, func(m int, entries []Entry, raw []byte) error {
 				mu.Lock()
 				progress(a.members[m].Size + a.members[m].Index.Size)
 				mu.Unlock()
@@ -77,22 +77,22 @@ func (a *Archive) verifyFile(ctx context.Context, f File, progress func(int64)) 
 	}
 	progress(n)
 	if n != f.Size {
-		return corrupt(file, NoMember, nil, "%d bytes or more, manifest says %d", n, f.Size)
+		return corruptError(file, NoMember, nil, "%d bytes or more, manifest says %d", n, f.Size)
 	}
 	if hex.EncodeToString(h.Sum(nil)) != f.SHA256 {
-		return corrupt(file, NoMember, nil, "digest differs")
+		return corruptError(file, NoMember, nil, "digest differs")
 	}
 	return nil
 }
 
 // verifyEnd makes sure that nothing follows the verified bytes.
 func (a *Archive) verifyEnd(ctx context.Context, file string, size int64) error {
-	b, err := a.read(ctx, nil, file, size, 1, 1)
+	b, err := a.readRange(ctx, nil, file, size, 1, 1)
 	if err != nil {
 		return err
 	}
 	if len(b) > 0 {
-		return corrupt(file, NoMember, nil, "more than the %d bytes that the manifest says", size)
+		return corruptError(file, NoMember, nil, "more than the %d bytes that the manifest says", size)
 	}
 	return nil
 }
@@ -106,14 +106,14 @@ func (a *Archive) verifyMember(m int, entries []Entry, raw []byte) error {
 			return a.verifyFrame(m, raw)
 		}
 		for _, e := range entries {
-			if err := c.pair(e); err != nil {
+			if err := c.checkCopies(e); err != nil {
 				return fmt.Errorf("%s: %w", e.Key, err)
 			}
 		}
-		return c.end()
+		return c.checkEnd()
 	}()
 	if err != nil {
-		return corrupt(a.files[m].data, m, err, "index contradicts the tar entries")
+		return corruptError(a.files[m].data, m, err, "index contradicts the tar entries")
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ const walkBytes = 8 << 20
 // in another. Members and bodies are verified before fn sees them; body is valid
 // until fn returns. An error of fn ends the walk and is returned as it is.
 func (a *Archive) Walk(ctx context.Context, from, to int, fn func(m int, e Entry, body []byte) error) error {
-	return a.walk(ctx, from, to, func(m int, entries []Entry, raw []byte) error {
+	return a.walkMembers(ctx, from, to, func(m int, entries []Entry, raw []byte) error {
 		for _, e := range entries {
 			body, err := a.Body(m, e, raw)
 			if err != nil {
@@ -31,7 +31,7 @@ func (a *Archive) Walk(ctx context.Context, from, to int, fn func(m int, e Entry
 // WalkEntries calls fn for every member from to to-1 that holds objects, with
 // its entries: the whole index in few range reads, no bodies.
 func (a *Archive) WalkEntries(ctx context.Context, from, to int, fn func(m int, entries []Entry) error) error {
-	return a.groups(from, to, func(from, to int) error {
+	return a.eachGroup(from, to, func(from, to int) error {
 		entries, _, err := a.groupEntries(ctx, nil, from, to)
 		if err != nil {
 			return err
@@ -48,16 +48,16 @@ func (a *Archive) WalkEntries(ctx context.Context, from, to int, fn func(m int, 
 	})
 }
 
-// walk hands out verified members, uncompressed, with their entries.
-func (a *Archive) walk(ctx context.Context, from, to int, fn func(m int, entries []Entry, raw []byte) error) error {
+// walkMembers hands out verified members, uncompressed, with their entries.
+func (a *Archive) walkMembers(ctx context.Context, from, to int, fn func(m int, entries []Entry, raw []byte) error) error {
 	var raw, buf []byte // reused from group to group
-	return a.groups(from, to, func(from, to int) (err error) {
+	return a.eachGroup(from, to, func(from, to int) (err error) {
 		var entries [][]Entry
 		if entries, buf, err = a.groupEntries(ctx, buf, from, to); err != nil {
 			return err
 		}
 		var data [][]byte
-		if data, buf, err = a.group(ctx, buf, from, to, a.files[from].data, a.dataRange); err != nil {
+		if data, buf, err = a.readGroup(ctx, buf, from, to, a.files[from].data, a.dataRange); err != nil {
 			return err
 		}
 		for m := from; m < to; m++ {
@@ -75,8 +75,8 @@ func (a *Archive) walk(ctx context.Context, from, to int, fn func(m int, entries
 	})
 }
 
-// groups cuts a run of members where the file changes or walkBytes is reached.
-func (a *Archive) groups(from, to int, fn func(from, to int) error) error {
+// eachGroup cuts a run of members where the file changes or walkBytes is reached.
+func (a *Archive) eachGroup(from, to int, fn func(from, to int) error) error {
 	if err := a.inRange(from, to); err != nil {
 		return fmt.Errorf("walk: %w", err)
 	}
@@ -95,7 +95,7 @@ func (a *Archive) groups(from, to int, fn func(from, to int) error) error {
 }
 
 func (a *Archive) groupEntries(ctx context.Context, buf []byte, from, to int) ([][]Entry, []byte, error) {
-	blocks, buf, err := a.group(ctx, buf, from, to, a.files[from].blocks, a.blockRange)
+	blocks, buf, err := a.readGroup(ctx, buf, from, to, a.files[from].blocks, a.blockRange)
 	if err != nil {
 		return nil, buf, err
 	}
@@ -111,10 +111,10 @@ func (a *Archive) groupEntries(ctx context.Context, buf []byte, from, to int) ([
 	return entries, buf, nil
 }
 
-// group reads the neighbouring ranges of some members of one file at once,
+// readGroup reads the neighbouring ranges of some members of one file at once,
 // verifies each and returns them by member. They lie in buf, or in the larger
 // buffer that it returns for the next call.
-func (a *Archive) group(ctx context.Context, buf []byte, from, to int, file string, of func(m int) Range) ([][]byte, []byte, error) {
+func (a *Archive) readGroup(ctx context.Context, buf []byte, from, to int, file string, of func(m int) Range) ([][]byte, []byte, error) {
 	parts := make([][]byte, to-from)
 	first, size := int64(-1), int64(0)
 	for m := from; m < to; m++ {
@@ -127,7 +127,7 @@ func (a *Archive) group(ctx context.Context, buf []byte, from, to int, file stri
 	if size == 0 {
 		return parts, buf, nil
 	}
-	b, err := a.read(ctx, buf, file, first, size, size)
+	b, err := a.readRange(ctx, buf, file, first, size, size)
 	if err != nil {
 		return nil, buf, err
 	}
@@ -135,11 +135,11 @@ func (a *Archive) group(ctx context.Context, buf []byte, from, to int, file stri
 	for m := from; m < to; m++ {
 		r := of(m)
 		if int64(len(b)) < r.Size {
-			return nil, buf, corrupt(file, m, nil, "ends %d bytes early", r.Size-int64(len(b)))
+			return nil, buf, corruptError(file, m, nil, "ends %d bytes early", r.Size-int64(len(b)))
 		}
 		parts[m-from], b = b[:r.Size], b[r.Size:]
 		if r.Size > 0 && !sameDigest(parts[m-from], r.SHA256) {
-			return nil, buf, corrupt(file, m, nil, "digest differs")
+			return nil, buf, corruptError(file, m, nil, "digest differs")
 		}
 	}
 	return parts, buf, nil

@@ -29,7 +29,7 @@ func Load(path string) (*Config, error) {
 // Parse decodes a configuration, fills in the defaults and checks it. The
 // error joins all problems, one a line, each with the path of its field.
 func Parse(raw []byte) (*Config, error) {
-	c, err := decode(raw)
+	c, err := decodeConfig(raw)
 	if c == nil {
 		return nil, err
 	}
@@ -40,9 +40,9 @@ func Parse(raw []byte) (*Config, error) {
 	return c, nil
 }
 
-// decode returns a nil Config when the text is no configuration at all, and
+// decodeConfig returns a nil Config when the text is no configuration at all, and
 // one together with an error when it has fields that do not belong.
-func decode(raw []byte) (*Config, error) {
+func decodeConfig(raw []byte) (*Config, error) {
 	if len(raw) > maxSize {
 		return nil, fmt.Errorf("%d bytes; at most %d make sense", len(raw), maxSize)
 	}

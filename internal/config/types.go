@@ -50,14 +50,14 @@ func decodeAlone(path, name string, value any) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrong):
-		return fmt.Errorf("%s: %s is not of type %s", at(path, name, wrong.Field), wrong.Value, wrong.Type)
+		return fmt.Errorf("%s: %s is not of type %s", fieldPath(path, name, wrong.Field), wrong.Value, wrong.Type)
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// at completes a path with the decoder's own, which begins with the field's
+// fieldPath completes a path with the decoder's own, which begins with the field's
 // name and leaves out list positions.
-func at(path, name, field string) string {
+func fieldPath(path, name, field string) string {
 	field = strings.ReplaceAll(field, ".StorageType.", ".") // Velero's embedded struct, absent from the text
 	if field == name {
 		return name // the list itself is wrong

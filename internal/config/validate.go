@@ -7,15 +7,16 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/lifeboat-backup/lifeboat/internal/store"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // checker gathers problems.
 type checker struct{ errs []error }
 
-func (k *checker) bad(path, format string, a ...any) {
+func (k *checker) addProblem(path, format string, a ...any) {
 	k.errs = append(k.errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, a...)))
 }
 
@@ -23,46 +24,46 @@ func (k *checker) bad(path, format string, a ...any) {
 // process. The error joins one error a problem, each with its field's path.
 func (c *Config) Validate() error {
 	k := &checker{}
-	k.label("cluster", c.Cluster, "; it names the cluster in task queues and workflow ids")
-	k.label("namespace", c.Namespace, "")
-	k.kubernetes(c.Kubernetes)
-	k.temporal(c.Temporal)
-	k.limits(c.Limits)
-	k.backupLocations(c.BackupStorageLocations)
-	k.snapshotLocations(c.VolumeSnapshotLocations)
+	k.checkLabel("cluster", c.Cluster, "; it names the cluster in task queues and workflow ids")
+	k.checkLabel("namespace", c.Namespace, "")
+	k.checkKubernetes(c.Kubernetes)
+	k.checkTemporal(c.Temporal)
+	k.checkLimits(c.Limits)
+	k.checkBackupLocations(c.BackupStorageLocations)
+	k.checkSnapshotLocations(c.VolumeSnapshotLocations)
 	if c.DefaultBackupTTL.Duration <= 0 {
-		k.bad("defaultBackupTTL", "%s must be positive", c.DefaultBackupTTL.Duration)
+		k.addProblem("defaultBackupTTL", "%s must be positive", c.DefaultBackupTTL.Duration)
 	}
-	k.listeners([]namedListener{
+	k.checkListeners([]namedListener{
 		{"metrics.listen", c.Metrics.Listen}, {"health.listen", c.Health.Listen}, {"profiler.listen", c.Profiler.Listen},
 	})
-	k.log(c.Log)
+	k.checkLog(c.Log)
 	return errors.Join(k.errs...)
 }
 
-func (k *checker) label(path, value, why string) {
+func (k *checker) checkLabel(path, value, why string) {
 	if value == "" {
-		k.bad(path, "required%s", why)
+		k.addProblem(path, "required%s", why)
 		return
 	}
 	for _, msg := range validation.IsDNS1123Label(value) {
-		k.bad(path, "%q: %s", value, msg)
+		k.addProblem(path, "%q: %s", value, msg)
 	}
 }
 
-func (k *checker) kubernetes(c Kubernetes) {
+func (k *checker) checkKubernetes(c Kubernetes) {
 	if c.Context != "" && c.Kubeconfig == "" {
-		k.bad("kubernetes.context", "%q needs kubernetes.kubeconfig; in-cluster there are no contexts", c.Context)
+		k.addProblem("kubernetes.context", "%q needs kubernetes.kubeconfig; in-cluster there are no contexts", c.Context)
 	}
 }
 
-func (k *checker) temporal(c Temporal) {
+func (k *checker) checkTemporal(c Temporal) {
 	if c.Address != "" {
-		k.hostPort("temporal.address", c.Address, true)
+		k.checkHostPort("temporal.address", c.Address, true)
 	}
 }
 
-func (k *checker) limits(c Limits) {
+func (k *checker) checkLimits(c Limits) {
 	for _, l := range []struct {
 		name     string
 		v        int
@@ -76,34 +77,34 @@ func (k *checker) limits(c Limits) {
 		{"memoryMiB", c.MemoryMiB, 64, 1 << 20},
 	} {
 		if l.v < l.low || l.v > l.top {
-			k.bad("limits."+l.name, "%d is outside %d to %d", l.v, l.low, l.top)
+			k.addProblem("limits."+l.name, "%d is outside %d to %d", l.v, l.low, l.top)
 		}
 	}
 }
 
-func (k *checker) hostPort(path, text string, needHost bool) {
+func (k *checker) checkHostPort(path, text string, needHost bool) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || (needHost && host == "") {
-		k.bad(path, "%q is not host:port", text)
+		k.addProblem(path, "%q is not host:port", text)
 		return
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (needHost && n == 0) {
-		k.bad(path, "%q: port %q is not a number from 1 to 65535", text, port)
+		k.addProblem(path, "%q: port %q is not a number from 1 to 65535", text, port)
 	}
 }
 
 type namedListener struct{ path, address string }
 
-// listeners checks each address, and that no two are the same.
-func (k *checker) listeners(all []namedListener) {
+// checkListeners checks each address, and that no two are the same.
+func (k *checker) checkListeners(all []namedListener) {
 	taken := map[string]string{}
 	for _, l := range all {
 		if l.address == Off {
 			continue
 		}
-		k.hostPort(l.path, l.address, false)
+		k.checkHostPort(l.path, l.address, false)
 		if other, ok := taken[l.address]; ok && !isAnyPort(l.address) {
-			k.bad(l.path, "%q is taken by %s", l.address, other)
+			k.addProblem(l.path, "%q is taken by %s", l.address, other)
 		}
 		taken[l.address] = l.path
 	}
@@ -114,37 +115,37 @@ func isAnyPort(text string) bool {
 	return err == nil && port == "0"
 }
 
-func (k *checker) log(c Log) {
+func (k *checker) checkLog(c Log) {
 	if levels := []string{"debug", "info", "warn", "error"}; !slices.Contains(levels, c.Level) {
-		k.bad("log.level", "%q is unknown; use one of %v", c.Level, levels)
+		k.addProblem("log.level", "%q is unknown; use one of %v", c.Level, levels)
 	}
 	if formats := []string{"json", "text"}; !slices.Contains(formats, c.Format) {
-		k.bad("log.format", "%q is unknown; use one of %v", c.Format, formats)
+		k.addProblem("log.format", "%q is unknown; use one of %v", c.Format, formats)
 	}
 }
 
-func (k *checker) backupLocations(all []velerov1.BackupStorageLocation) {
+func (k *checker) checkBackupLocations(all []velerov1.BackupStorageLocation) {
 	const path = "backupStorageLocations"
 	if len(all) == 0 {
-		k.bad(path, "at least one is required")
+		k.addProblem(path, "at least one is required")
 	}
 	seen, defaults := map[string]int{}, 0
 	for i := range all {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		k.errs = append(k.errs, store.ValidateLocation(&all[i], at)...)
-		k.unique(seen, at, path, all[i].Name, i)
+		k.checkUnique(seen, at, path, all[i].Name, i)
 		if all[i].Spec.Default {
 			defaults++
 		}
 	}
 	if len(all) > 1 && defaults != 1 {
-		k.bad(path, "%d of %d have spec.default: true; exactly one must", defaults, len(all))
+		k.addProblem(path, "%d of %d have spec.default: true; exactly one must", defaults, len(all))
 	}
 }
 
-func (k *checker) unique(seen map[string]int, at, list, name string, i int) {
+func (k *checker) checkUnique(seen map[string]int, at, list, name string, i int) {
 	if first, taken := seen[name]; taken && name != "" {
-		k.bad(at+".metadata.name", "%q is the name of %s[%d] too", name, list, first)
+		k.addProblem(at+".metadata.name", "%q is the name of %s[%d] too", name, list, first)
 		return
 	}
 	seen[name] = i

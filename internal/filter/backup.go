@@ -61,15 +61,15 @@ func (b *Backup) bindTypes(spec *velerov1.BackupSpec, resolve Resolver) []report
 	s := &b.state
 	s.Old, s.Cluster = usesOldFilters(spec), spec.IncludeClusterResources
 	if s.Old {
-		s.Types = lists.rule(fields("Resources"), anyScope, spec.IncludedResources, spec.ExcludedResources)
+		s.Types = lists.resolveRule(fieldPaths("Resources"), anyScope, spec.IncludedResources, spec.ExcludedResources)
 	} else {
-		s.NamespacedTypes = lists.rule(fields("NamespaceScopedResources"), namespacedScope,
+		s.NamespacedTypes = lists.resolveRule(fieldPaths("NamespaceScopedResources"), namespacedScope,
 			spec.IncludedNamespaceScopedResources, spec.ExcludedNamespaceScopedResources)
-		s.ClusterTypes = lists.rule(fields("ClusterScopedResources"), clusterScope,
+		s.ClusterTypes = lists.resolveRule(fieldPaths("ClusterScopedResources"), clusterScope,
 			spec.IncludedClusterScopedResources, spec.ExcludedClusterScopedResources)
 	}
 	lists.noteNeverListed(s.Types, s.NamespacedTypes, s.ClusterTypes)
-	s.Ordered = lists.ordered(spec.OrderedResources)
+	s.Ordered = lists.resolveOrdered(spec.OrderedResources)
 	return lists.reasons
 }
 
@@ -87,7 +87,7 @@ func (b *Backup) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("read backup filter: %w", err)
 	}
 	for _, r := range []*rule{&s.Namespaces, &s.Types, &s.NamespacedTypes, &s.ClusterTypes} {
-		r.Include, r.Exclude = r.Include.normal(), r.Exclude.normal()
+		r.Include, r.Exclude = r.Include.withSortedNames(), r.Exclude.withSortedNames()
 	}
 	b.state, b.selectors = s, sel
 	return nil
@@ -101,7 +101,7 @@ func (b *Backup) Namespaces() []string { return slices.Clone(b.state.Selected) }
 // AllNamespaces reports whether a type may be listed with one cluster-wide
 // list, whose objects IncludeNamespace then sorts out. It is true for an empty
 // include list and for "*", with or without excludes.
-func (b *Backup) AllNamespaces() bool { return b.state.Namespaces.Include.all() }
+func (b *Backup) AllNamespaces() bool { return b.state.Namespaces.Include.includesAll() }
 
 // IncludeNamespace reports whether objects of the namespace are selected. A
 // namespace that appeared after the filter was made is selected when the spec
@@ -120,12 +120,12 @@ func (b *Backup) Selectors() []string {
 
 // MatchLabels reports whether one of the selectors selects an object of these
 // labels.
-func (b *Backup) MatchLabels(l map[string]string) bool { return b.selectors.match(l) }
+func (b *Backup) MatchLabels(l map[string]string) bool { return b.selectors.matchesAny(l) }
 
 // FirstMatch reports whether the index-th of Selectors is the first to match
 // these labels, so that an object found by several lists is stored once.
 func (b *Backup) FirstMatch(index int, l map[string]string) bool {
-	return len(b.selectors) < 2 || b.selectors.first(l) == index
+	return len(b.selectors) < 2 || b.selectors.firstMatch(l) == index
 }
 
 // Ordered are the objects of a type that come first, in this order, each

@@ -18,7 +18,7 @@ import (
 func (b *Backup) bindNamespaces(spec *velerov1.BackupSpec, all []Namespace) []report.Reason {
 	include, reasons := expandNamespaces(spec.IncludedNamespaces, all)
 	b.state.Namespaces = rule{Include: include, Exclude: newList(spec.ExcludedNamespaces)}
-	b.state.Unfiltered = b.state.Namespaces.open() ||
+	b.state.Unfiltered = b.state.Namespaces.filtersNothing() ||
 		(!b.state.Namespaces.Exclude.Given && namesAllActive(include, all))
 	b.excludeLabelled(all)
 	b.state.Selected = selectedNames(b.state.Namespaces, all)
@@ -29,22 +29,22 @@ func (b *Backup) bindNamespaces(spec *velerov1.BackupSpec, all []Namespace) []re
 // that lets everything in is returned as it is.
 func expandNamespaces(entries []string, all []Namespace) (list, []report.Reason) {
 	l := newList(entries)
-	if l.all() {
+	if l.includesAll() {
 		return l, nil
 	}
 	var reasons []report.Reason
 	for _, g := range l.Globs {
-		names := matching(g, all)
+		names := globMatches(g, all)
 		if len(names) == 0 {
 			reasons = append(reasons, report.New(report.GlobEmpty, "spec.includedNamespaces: no active namespace matches "+g))
 		}
 		l.Names = append(l.Names, names...)
 	}
 	l.Globs = nil
-	return l.normal(), reasons
+	return l.withSortedNames(), reasons
 }
 
-func matching(glob string, all []Namespace) []string {
+func globMatches(glob string, all []Namespace) []string {
 	var names []string
 	for _, ns := range all {
 		if ns.Active && matchGlob(glob, ns.Name) {
@@ -58,7 +58,7 @@ func matching(glob string, all []Namespace) []string {
 // selecting everything, as in Velero.
 func namesAllActive(include list, all []Namespace) bool {
 	for _, ns := range all {
-		if ns.Active && !include.has(ns.Name) {
+		if ns.Active && !include.hasEntryFor(ns.Name) {
 			return false
 		}
 	}
@@ -79,7 +79,7 @@ func (b *Backup) excludeLabelled(all []Namespace) {
 			ex.Given = true
 		}
 	}
-	*ex = ex.normal()
+	*ex = ex.withSortedNames()
 }
 
 func selectedNames(r rule, all []Namespace) []string {
@@ -121,7 +121,7 @@ func optedOut(spec *velerov1.BackupSpec, all []Namespace) []FieldError {
 		for _, ns := range all {
 			if ns.Name == name && ns.Labels[ExcludeLabel] == "true" {
 				errs = append(errs, FieldError{
-					Path:    at("spec.includedNamespaces", i),
+					Path:    elementPath("spec.includedNamespaces", i),
 					Message: "namespace " + name + " is labelled " + ExcludeLabel + "=true; remove the label or the name",
 				})
 			}

@@ -21,7 +21,7 @@ func (b *Backup) IncludeType(t Type) Decision {
 	switch {
 	case neverListed(t.GroupResource):
 		return b.relatedDecision(t)
-	case b.lists(t):
+	case b.listsType(t):
 		return All
 	default:
 		return b.relatedDecision(t)
@@ -37,8 +37,8 @@ func (b *Backup) relatedDecision(t Type) Decision {
 	return None
 }
 
-// lists reports whether the objects of a type are listed.
-func (b *Backup) lists(t Type) bool {
+// listsType reports whether the objects of a type are listed.
+func (b *Backup) listsType(t Type) bool {
 	if b.state.Old {
 		return b.oldLists(t)
 	}
@@ -69,16 +69,16 @@ func (b *Backup) oldLists(t Type) bool {
 // named. Namespace objects are wanted unless excluded.
 func (b *Backup) newListsCluster(t Type) bool {
 	r := b.state.ClusterTypes
-	if r.Exclude.has(t.GroupResource) {
+	if r.Exclude.hasEntryFor(t.GroupResource) {
 		return false
 	}
 	if t.GroupResource == namespacesType {
 		return true
 	}
 	if !r.Include.Given && !r.Exclude.Given {
-		return b.state.Unfiltered && b.state.NamespacedTypes.open()
+		return b.state.Unfiltered && b.state.NamespacedTypes.filtersNothing()
 	}
-	return r.Include.Given && (r.Include.all() || r.Include.has(t.GroupResource))
+	return r.Include.Given && (r.Include.includesAll() || r.Include.hasEntryFor(t.GroupResource))
 }
 
 // IncludeRelated reports whether an object that a selected one refers to may
@@ -99,9 +99,9 @@ func (b *Backup) admitsRelated(t Type) bool {
 		return b.admitsRelatedCluster(t)
 	}
 	if neverListed(t.GroupResource) {
-		return !b.state.Types.Exclude.has(t.GroupResource) && !b.state.NamespacedTypes.Exclude.has(t.GroupResource)
+		return !b.state.Types.Exclude.hasEntryFor(t.GroupResource) && !b.state.NamespacedTypes.Exclude.hasEntryFor(t.GroupResource)
 	}
-	return b.lists(t)
+	return b.listsType(t)
 }
 
 // admitsRelatedCluster: cluster-scoped types pass unless they are excluded, or
@@ -109,16 +109,16 @@ func (b *Backup) admitsRelated(t Type) bool {
 // only what the old lists would select.
 func (b *Backup) admitsRelatedCluster(t Type) bool {
 	if t.GroupResource == namespacesType {
-		return b.lists(t) // Velero has no way to pull in one that its lists leave out
+		return b.listsType(t) // Velero has no way to pull in one that its lists leave out
 	}
 	if !b.state.Old {
-		return !b.state.ClusterTypes.Exclude.has(t.GroupResource)
+		return !b.state.ClusterTypes.Exclude.hasEntryFor(t.GroupResource)
 	}
 	if b.state.Cluster != nil {
-		return *b.state.Cluster && !b.state.Types.Exclude.has(t.GroupResource)
+		return *b.state.Cluster && !b.state.Types.Exclude.hasEntryFor(t.GroupResource)
 	}
 	if neverListed(t.GroupResource) {
-		return !b.state.Types.Exclude.has(t.GroupResource)
+		return !b.state.Types.Exclude.hasEntryFor(t.GroupResource)
 	}
 	return b.state.Types.selects(t.GroupResource)
 }
@@ -132,5 +132,5 @@ func (b *Backup) KeepNamespace(name string, l map[string]string) bool {
 	if !b.IncludeNamespace(name) || l[ExcludeLabel] == "true" {
 		return false
 	}
-	return !b.state.Unfiltered || b.selectors.match(l)
+	return !b.state.Unfiltered || b.selectors.matchesAny(l)
 }

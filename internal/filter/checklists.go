@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/validation"
 )
 
-// at is the path of a list's element.
-func at(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+// elementPath is the path of a list's element.
+func elementPath(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
 // checkLists holds for the old resource filters and for namespaces: "*" stands
 // alone in an include list and never in an exclude list, and no entry is in
@@ -18,7 +18,7 @@ func checkLists(include, exclude string, in, ex []string) []FieldError {
 	errs := checkAlone(include, in)
 	for i, e := range ex {
 		if e == everything {
-			errs = append(errs, FieldError{at(exclude, i), "cannot be '*': to leave everything out, include nothing else instead"})
+			errs = append(errs, FieldError{elementPath(exclude, i), "cannot be '*': to leave everything out, include nothing else instead"})
 		}
 	}
 	return append(errs, checkBoth(include, exclude, in, ex)...)
@@ -40,14 +40,14 @@ func checkAlone(path string, entries []string) []FieldError {
 	if i < 0 || !slices.ContainsFunc(entries, other) {
 		return nil
 	}
-	return []FieldError{{at(path, i), "'*' must be the only entry: remove it or the others"}}
+	return []FieldError{{elementPath(path, i), "'*' must be the only entry: remove it or the others"}}
 }
 
 func checkBoth(include, exclude string, in, ex []string) []FieldError {
 	var errs []FieldError
 	for i, e := range ex {
 		if e != everything && slices.Contains(in, e) {
-			errs = append(errs, FieldError{at(exclude, i), e + " is also in " + include + ": remove one of them"})
+			errs = append(errs, FieldError{elementPath(exclude, i), e + " is also in " + include + ": remove one of them"})
 		}
 	}
 	return errs
@@ -62,11 +62,11 @@ func checkNamespaces(path string, entries []string) []FieldError {
 			continue
 		}
 		if err := checkGlob(e); err != nil {
-			errs = append(errs, FieldError{at(path, i), fmt.Sprintf("%q %v: correct the pattern", e, err)})
+			errs = append(errs, FieldError{elementPath(path, i), fmt.Sprintf("%q %v: correct the pattern", e, err)})
 			continue
 		}
 		if bad := badNamespace(e); bad != "" {
-			errs = append(errs, FieldError{at(path, i), fmt.Sprintf("%q is not a namespace name or glob: %s", e, bad)})
+			errs = append(errs, FieldError{elementPath(path, i), fmt.Sprintf("%q is not a namespace name or glob: %s", e, bad)})
 		}
 	}
 	return errs
@@ -87,11 +87,11 @@ func checkTypeNames(path string, entries []string) []FieldError {
 		switch {
 		case e == everything:
 		case strings.TrimSpace(e) == "":
-			errs = append(errs, FieldError{at(path, i), "is empty: name a resource type such as deployments.apps, or remove it"})
+			errs = append(errs, FieldError{elementPath(path, i), "is empty: name a resource type such as deployments.apps, or remove it"})
 		case strings.ContainsAny(e, " \t\n/,"):
-			errs = append(errs, FieldError{at(path, i), fmt.Sprintf("%q is not a resource type: write plural[.group] such as deployments.apps, one an entry", e)})
+			errs = append(errs, FieldError{elementPath(path, i), fmt.Sprintf("%q is not a resource type: write plural[.group] such as deployments.apps, one an entry", e)})
 		case IsGlob(e) && checkGlob(e) != nil:
-			errs = append(errs, FieldError{at(path, i), fmt.Sprintf("%q %v: correct the pattern", e, checkGlob(e))})
+			errs = append(errs, FieldError{elementPath(path, i), fmt.Sprintf("%q %v: correct the pattern", e, checkGlob(e))})
 		}
 	}
 	return errs

@@ -21,10 +21,10 @@ func checkSelectors(one *metav1.LabelSelector, or []*metav1.LabelSelector) []Fie
 	}
 	for i, s := range or {
 		if s == nil {
-			errs = append(errs, FieldError{at("spec.orLabelSelectors", i), "is null: write a selector or remove the entry"})
+			errs = append(errs, FieldError{elementPath("spec.orLabelSelectors", i), "is null: write a selector or remove the entry"})
 			continue
 		}
-		errs = append(errs, checkSelector(at("spec.orLabelSelectors", i), s)...)
+		errs = append(errs, checkSelector(elementPath("spec.orLabelSelectors", i), s)...)
 	}
 	return errs
 }

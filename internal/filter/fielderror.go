@@ -1,6 +1,9 @@
 package filter
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // FieldError names a field of a spec that cannot be used as it is and says
 // what to do about it.
@@ -33,4 +36,33 @@ func (e FieldErrors) orNil() error {
 		return nil
 	}
 	return e
+}
+
+// How many problems of one document are told, and how many bytes of each text: enough to
+// repair it, and little enough for the message of a failed workflow.
+const (
+	MaxProblems     = 20
+	MaxProblemBytes = 600
+)
+
+// Problems collects what is wrong with a document that a user wrote. What goes beyond
+// its bounds is dropped.
+type Problems struct{ errs FieldErrors }
+
+// Add notes what is wrong with the field at a path.
+func (p *Problems) Add(path, format string, args ...any) {
+	if len(p.errs) < MaxProblems {
+		p.errs = append(p.errs, FieldError{Path: ShortenText(path), Message: ShortenText(fmt.Sprintf(format, args...))})
+	}
+}
+
+// Err is a FieldErrors, or nil if nothing is wrong.
+func (p *Problems) Err() error { return p.errs.orNil() }
+
+// ShortenText cuts a text that may quote what a user wrote to MaxProblemBytes.
+func ShortenText(text string) string {
+	if len(text) <= MaxProblemBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:MaxProblemBytes], "") + "…"
 }

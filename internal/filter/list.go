@@ -21,19 +21,19 @@ func newList(entries []string) list {
 			l.Names = append(l.Names, e)
 		}
 	}
-	return l.normal()
+	return l.withSortedNames()
 }
 
-// normal puts the list into the form that has relies on.
-func (l list) normal() list {
+// withSortedNames puts the list into the form that hasEntryFor relies on.
+func (l list) withSortedNames() list {
 	slices.Sort(l.Names)
 	l.Names = slices.Compact(l.Names)
 	return l
 }
 
-// has reports whether an entry matches s. It is called for every object of a
+// hasEntryFor reports whether an entry matches s. It is called for every object of a
 // cluster-wide list, hence the binary search.
-func (l list) has(s string) bool {
+func (l list) hasEntryFor(s string) bool {
 	if _, found := slices.BinarySearch(l.Names, s); found {
 		return true
 	}
@@ -45,8 +45,8 @@ func (l list) has(s string) bool {
 	return false
 }
 
-// all reports whether the list, as an include list, lets everything in.
-func (l list) all() bool { return !l.Given || slices.Contains(l.Globs, everything) }
+// includesAll reports whether the list, as an include list, lets everything in.
+func (l list) includesAll() bool { return !l.Given || slices.Contains(l.Globs, everything) }
 
 // rule is an include list and an exclude list; excludes win.
 type rule struct {
@@ -55,8 +55,8 @@ type rule struct {
 }
 
 func (r rule) selects(s string) bool {
-	return !r.Exclude.has(s) && (r.Include.all() || r.Include.has(s))
+	return !r.Exclude.hasEntryFor(s) && (r.Include.includesAll() || r.Include.hasEntryFor(s))
 }
 
-// open reports whether the rule filters nothing out.
-func (r rule) open() bool { return r.Include.all() && !r.Exclude.Given }
+// filtersNothing reports whether the rule filters nothing out.
+func (r rule) filtersNothing() bool { return r.Include.includesAll() && !r.Exclude.Given }

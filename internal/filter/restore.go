@@ -49,17 +49,17 @@ func NewRestore(spec *velerov1.RestoreSpec, names []string, resolve Resolver, in
 	if err != nil {
 		return nil, nil, err
 	}
-	lists := &typeLists{resolve: resolve, known: in.resource}
+	lists := &typeLists{resolve: resolve, known: in.findType}
 	r := &Restore{selectors: sel, state: restoreState{
 		Namespaces: rule{Include: newList(spec.IncludedNamespaces), Exclude: newList(spec.ExcludedNamespaces)},
-		Types:      lists.rule(fields("Resources"), anyScope, spec.IncludedResources, spec.ExcludedResources),
+		Types:      lists.resolveRule(fieldPaths("Resources"), anyScope, spec.IncludedResources, spec.ExcludedResources),
 		Cluster:    spec.IncludeClusterResources,
 		Mapping:    spec.NamespaceMapping,
 		Selectors:  sel.texts(),
 		Names:      slices.Compact(slices.Sorted(slices.Values(names))),
 	}}
 	if s := spec.RestoreStatus; s != nil {
-		status := lists.rule(fieldPair{"spec.restoreStatus.includedResources", "spec.restoreStatus.excludedResources"}, anyScope,
+		status := lists.resolveRule(fieldPair{"spec.restoreStatus.includedResources", "spec.restoreStatus.excludedResources"}, anyScope,
 			s.IncludedResources, s.ExcludedResources)
 		r.state.Status = &status
 	}
@@ -80,9 +80,9 @@ func (r *Restore) checkResolved(spec *velerov1.RestoreSpec) FieldErrors {
 	return errs
 }
 
-// resource finds a type by its full name or bare plural among the archive's:
+// findType finds a type by its full name or bare plural among the archive's:
 // types that the target does not serve can still be named.
-func (c Contents) resource(name string) (string, bool) {
+func (c Contents) findType(name string) (string, bool) {
 	for _, r := range c.Resources {
 		if plural, _, _ := strings.Cut(r, "."); r == name || plural == name {
 			return r, true
@@ -134,7 +134,7 @@ func (r *Restore) UnmarshalJSON(data []byte) error {
 		rules = append(rules, s.Status)
 	}
 	for _, x := range rules {
-		x.Include, x.Exclude = x.Include.normal(), x.Exclude.normal()
+		x.Include, x.Exclude = x.Include.withSortedNames(), x.Exclude.withSortedNames()
 	}
 	slices.Sort(s.Names)
 	r.state, r.selectors = s, sel

@@ -43,7 +43,7 @@ func (r *Restore) IncludeClusterScoped() bool {
 	if r.state.Cluster != nil {
 		return *r.state.Cluster
 	}
-	return r.state.Namespaces.open()
+	return r.state.Namespaces.filtersNothing()
 }
 
 // IncludeObject reports whether an object of the archive is selected, labels
@@ -87,20 +87,20 @@ func (r *Restore) LeavesOut(groupResource string, namespaced bool) bool {
 // IncludeName reports whether the restore of single objects, if it is one,
 // names this one.
 func (r *Restore) IncludeName(namespace, name string) bool {
-	if len(r.state.Names) == 0 || r.named(name) {
+	if len(r.state.Names) == 0 || r.isNamed(name) {
 		return true
 	}
-	return namespace != "" && r.named(namespace+"/"+name)
+	return namespace != "" && r.isNamed(namespace+"/"+name)
 }
 
-func (r *Restore) named(key string) bool {
+func (r *Restore) isNamed(key string) bool {
 	_, found := slices.BinarySearch(r.state.Names, key)
 	return found
 }
 
 // MatchLabels reports whether the selectors select an object of these labels.
 func (r *Restore) MatchLabels(groupResource string, l map[string]string) bool {
-	return mustHave(groupResource) || r.selectors.match(l)
+	return mustHave(groupResource) || r.selectors.matchesAny(l)
 }
 
 // HasSelectors reports whether MatchLabels can ever say no.
@@ -126,16 +126,4 @@ func (r *Restore) RestoreStatus(groupResource string, annotations map[string]str
 		return false
 	}
 	return r.state.Status != nil && r.state.Status.selects(groupResource)
-}
-
-// Names are the single objects that the restore is limited to, sorted; none
-// when it is not.
-func (r *Restore) Names() []string { return slices.Clone(r.state.Names) }
-
-// ExactTypes are the included types when all of them are plain names, so that
-// together with Names objects can be looked up instead of searched. ok is
-// false when types have to be searched.
-func (r *Restore) ExactTypes() (groupResources []string, ok bool) {
-	in := r.state.Types.Include
-	return slices.Clone(in.Names), in.Given && len(in.Globs) == 0
 }

@@ -53,12 +53,12 @@ func (s selectors) texts() []string {
 	return out
 }
 
-func (s selectors) match(l map[string]string) bool {
-	return len(s) == 0 || s.first(l) >= 0
+func (s selectors) matchesAny(l map[string]string) bool {
+	return len(s) == 0 || s.firstMatch(l) >= 0
 }
 
-// first is the index of the first selector that matches, or -1.
-func (s selectors) first(l map[string]string) int {
+// firstMatch is the index of the first selector that matches, or -1.
+func (s selectors) firstMatch(l map[string]string) int {
 	for i, sel := range s {
 		if sel.Matches(labels.Set(l)) {
 			return i

@@ -20,11 +20,11 @@ func (s scope) admits(t Type) bool {
 // fieldPair are the paths of an include list and its exclude list.
 type fieldPair struct{ include, exclude string }
 
-func fields(suffix string) fieldPair {
+func fieldPaths(suffix string) fieldPair {
 	return fieldPair{"spec.included" + suffix, "spec.excluded" + suffix}
 }
 
-// typeLists resolves the type names of a spec and collects what is odd about
+// typeLists resolves the type names of a spec and collects what is wrong with
 // them.
 type typeLists struct {
 	resolve Resolver
@@ -32,38 +32,38 @@ type typeLists struct {
 	reasons []report.Reason
 }
 
-// rule reads a pair of lists. An include of the wrong scope selects nothing
+// resolveRule reads a pair of lists. An include of the wrong scope selects nothing
 // and leaves the list given; an exclude of the wrong scope has no effect, as
 // in Velero.
-func (t *typeLists) rule(path fieldPair, s scope, include, exclude []string) rule {
+func (t *typeLists) resolveRule(path fieldPair, s scope, include, exclude []string) rule {
 	r := rule{
-		Include: newList(t.names(path.include, s, include)),
-		Exclude: newList(t.names(path.exclude, s, exclude)),
+		Include: newList(t.resolveNames(path.include, s, include)),
+		Exclude: newList(t.resolveNames(path.exclude, s, exclude)),
 	}
 	r.Include.Given = len(include) > 0
 	return r
 }
 
-// names keeps globs and unknown names as they are: an unknown name matches
+// resolveNames keeps globs and unknown names as they are: an unknown name matches
 // nothing, but a list of only unknown names must not become "everything".
-func (t *typeLists) names(path string, s scope, entries []string) []string {
+func (t *typeLists) resolveNames(path string, s scope, entries []string) []string {
 	var out []string
 	for _, e := range entries {
 		if IsGlob(e) {
 			out = append(out, e)
 			continue
 		}
-		if name, ok := t.name(path, s, e); ok {
+		if name, ok := t.resolveName(path, s, e); ok {
 			out = append(out, name)
 		}
 	}
 	return out
 }
 
-func (t *typeLists) name(path string, s scope, entry string) (string, bool) {
+func (t *typeLists) resolveName(path string, s scope, entry string) (string, bool) {
 	found, ok := t.resolve(entry)
 	if ok && !s.admits(found) {
-		t.note(report.TypeWrongScope, found.GroupResource, path+" names "+entry+", a type of the other scope")
+		t.addReason(report.TypeWrongScope, found.GroupResource, path+" names "+entry+", a type of the other scope")
 		return "", false
 	}
 	if ok {
@@ -74,10 +74,10 @@ func (t *typeLists) name(path string, s scope, entry string) (string, bool) {
 			return name, true
 		}
 	}
-	t.note(report.TypeUnknown, entry, path+" names "+entry+", which is not a resource type here")
+	t.addReason(report.TypeUnknown, entry, path+" names "+entry+", which is not a resource type here")
 	return entry, true
 }
 
-func (t *typeLists) note(code report.Code, resource, message string) {
+func (t *typeLists) addReason(code report.Code, resource, message string) {
 	t.reasons = append(t.reasons, report.New(code, message).At(resource, "", ""))
 }

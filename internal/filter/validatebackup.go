@@ -93,7 +93,7 @@ func checkBackupTimes(spec *velerov1.BackupSpec) []FieldError {
 func checkLocations(spec *velerov1.BackupSpec) []FieldError {
 	errs := checkLocation("spec.storageLocation", spec.StorageLocation)
 	for i, name := range spec.VolumeSnapshotLocations {
-		path := at("spec.volumeSnapshotLocations", i)
+		path := elementPath("spec.volumeSnapshotLocations", i)
 		if name == "" {
 			errs = append(errs, FieldError{path, "is empty: name a VolumeSnapshotLocation or remove it"})
 		}
@@ -118,7 +118,7 @@ func checkLocation(path, name string) []FieldError {
 func checkBackupHooks(hooks []velerov1.BackupResourceHookSpec) []FieldError {
 	var errs []FieldError
 	for i, h := range hooks {
-		path := at("spec.hooks.resources", i)
+		path := elementPath("spec.hooks.resources", i)
 		errs = append(errs, checkHookScope(path, h.Name, [2][]string{h.IncludedNamespaces, h.ExcludedNamespaces}, h.LabelSelector)...)
 		errs = append(errs, checkExecHooks(path+".pre", h.PreHooks)...)
 		errs = append(errs, checkExecHooks(path+".post", h.PostHooks)...)
@@ -129,7 +129,7 @@ func checkBackupHooks(hooks []velerov1.BackupResourceHookSpec) []FieldError {
 func checkExecHooks(path string, hooks []velerov1.BackupResourceHook) []FieldError {
 	var errs []FieldError
 	for i, h := range hooks {
-		exec := at(path, i) + ".exec"
+		exec := elementPath(path, i) + ".exec"
 		if h.Exec == nil {
 			errs = append(errs, FieldError{exec, "is missing: a hook needs a command to run"})
 			continue

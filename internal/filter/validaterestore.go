@@ -51,7 +51,7 @@ func checkRestoreTypes(spec *velerov1.RestoreSpec) []FieldError {
 	errs = append(errs, checkTypeNames("spec.excludedResources", spec.ExcludedResources)...)
 	for i, e := range spec.IncludedResources {
 		if NonRestorable(e) {
-			errs = append(errs, nonRestorableError(at("spec.includedResources", i), e))
+			errs = append(errs, nonRestorableError(elementPath("spec.includedResources", i), e))
 		}
 	}
 	if s := spec.RestoreStatus; s != nil {
@@ -93,7 +93,7 @@ func checkNames(names []string) []FieldError {
 	var errs []FieldError
 	for i, n := range names {
 		if !orderedName(n) || IsGlob(n) {
-			errs = append(errs, FieldError{at("includeNames", i), fmt.Sprintf("%q is not namespace/name (or name): give the exact name of an object", n)})
+			errs = append(errs, FieldError{elementPath("includeNames", i), fmt.Sprintf("%q is not namespace/name (or name): give the exact name of an object", n)})
 		}
 	}
 	return errs
@@ -102,10 +102,10 @@ func checkNames(names []string) []FieldError {
 func checkRestoreHooks(hooks []velerov1.RestoreResourceHookSpec) []FieldError {
 	var errs []FieldError
 	for i, h := range hooks {
-		path := at("spec.hooks.resources", i)
+		path := elementPath("spec.hooks.resources", i)
 		errs = append(errs, checkHookScope(path, h.Name, [2][]string{h.IncludedNamespaces, h.ExcludedNamespaces}, h.LabelSelector)...)
 		for j, p := range h.PostHooks {
-			errs = append(errs, checkRestoreHook(at(path+".postHooks", j), p)...)
+			errs = append(errs, checkRestoreHook(elementPath(path+".postHooks", j), p)...)
 		}
 	}
 	return errs
@@ -127,7 +127,7 @@ func checkRestoreHook(path string, h velerov1.RestoreResourceHook) []FieldError 
 	if h.Init != nil {
 		errs = append(errs, checkDuration(path+".init.timeout", h.Init.Timeout.Duration)...)
 		for i, c := range h.Init.InitContainers {
-			errs = append(errs, checkInitContainer(at(path+".init.initContainers", i), c.Raw)...)
+			errs = append(errs, checkInitContainer(elementPath(path+".init.initContainers", i), c.Raw)...)
 		}
 	}
 	return errs

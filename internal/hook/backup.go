@@ -27,10 +27,10 @@ const (
 // the pod does not have stays in and is bound to fail, so that its onError
 // decides. The only error is a selector of the spec that does not parse.
 func Backup(spec velerov1.BackupHooks, pod *corev1.Pod) (pre, post []Hook, problems []report.Reason, err error) {
-	pre, problems = annotated(pod, preAnnotation, bareAnnotation)
-	post, more := annotated(pod, postAnnotation)
+	pre, problems = annotatedHooks(pod, preAnnotation, bareAnnotation)
+	post, more := annotatedHooks(pod, postAnnotation)
 	problems = append(problems, more...)
-	inPre, inPost, err := specified(spec, pod)
+	inPre, inPost, err := specifiedHooks(spec, pod)
 	if err != nil {
 		return nil, nil, problems, err
 	}
@@ -40,24 +40,24 @@ func Backup(spec velerov1.BackupHooks, pod *corev1.Pod) (pre, post []Hook, probl
 	if post == nil {
 		post = inPost
 	}
-	pre, post, more = running(pod, pre, post)
+	pre, post, more = dropHooksOfStopped(pod, pre, post)
 	return pre, post, append(problems, more...), nil
 }
 
-// annotated reads the annotations with the first of the prefixes that has a
+// annotatedHooks reads the annotations with the first of the prefixes that has a
 // command.
-func annotated(pod *corev1.Pod, prefixes ...string) ([]Hook, []report.Reason) {
+func annotatedHooks(pod *corev1.Pod, prefixes ...string) ([]Hook, []report.Reason) {
 	for _, prefix := range prefixes {
-		n := notes{pod: pod, prefix: prefix}
-		if h, ok := n.exec("timeout"); ok {
+		n := annotationReader{pod: pod, prefix: prefix}
+		if h, ok := n.readExec("timeout"); ok {
 			return []Hook{h.withDefaults(pod, velerov1.HookErrorModeFail)}, n.problems
 		}
 	}
 	return nil, nil
 }
 
-// specified collects the hooks of the spec that apply to the pod.
-func specified(spec velerov1.BackupHooks, pod *corev1.Pod) (pre, post []Hook, err error) {
+// specifiedHooks collects the hooks of the spec that apply to the pod.
+func specifiedHooks(spec velerov1.BackupHooks, pod *corev1.Pod) (pre, post []Hook, err error) {
 	for i, r := range spec.Resources {
 		scope, err := filter.NewHookScope(r.IncludedNamespaces, r.ExcludedNamespaces, r.LabelSelector)
 		if err != nil {
@@ -66,13 +66,13 @@ func specified(spec velerov1.BackupHooks, pod *corev1.Pod) (pre, post []Hook, er
 		if !meansPods(r.IncludedResources, r.ExcludedResources) || !scope.Selects(pod.Namespace, pod.Labels) {
 			continue
 		}
-		pre = append(pre, execs(r.Name, r.PreHooks, pod)...)
-		post = append(post, execs(r.Name, r.PostHooks, pod)...)
+		pre = append(pre, execHooks(r.Name, r.PreHooks, pod)...)
+		post = append(post, execHooks(r.Name, r.PostHooks, pod)...)
 	}
 	return pre, post, nil
 }
 
-func execs(name string, hooks []velerov1.BackupResourceHook, pod *corev1.Pod) []Hook {
+func execHooks(name string, hooks []velerov1.BackupResourceHook, pod *corev1.Pod) []Hook {
 	var out []Hook
 	for _, h := range hooks {
 		if h.Exec == nil {
@@ -95,11 +95,11 @@ func meansPods(included, excluded []string) bool {
 	return !slices.ContainsFunc(excluded, isPods) && (len(included) == 0 || slices.ContainsFunc(included, isPods))
 }
 
-// running leaves out what cannot run. One container that is down is one reason,
+// dropHooksOfStopped leaves out what cannot run. One container that is down is one reason,
 // however many hooks it has.
-func running(pod *corev1.Pod, pre, post []Hook) (upPre, upPost []Hook, problems []report.Reason) {
+func dropHooksOfStopped(pod *corev1.Pod, pre, post []Hook) (upPre, upPost []Hook, problems []report.Reason) {
 	if why := Ended(pod); why != "" && len(pre)+len(post) > 0 {
-		return nil, nil, []report.Reason{at(pod, report.HookSkipped, fmt.Sprintf("%d hooks were left out: %s", len(pre)+len(post), why))}
+		return nil, nil, []report.Reason{reasonAt(pod, report.HookSkipped, fmt.Sprintf("%d hooks were left out: %s", len(pre)+len(post), why))}
 	}
 	down := func(h Hook) bool {
 		why := ""
@@ -107,7 +107,7 @@ func running(pod *corev1.Pod, pre, post []Hook) (upPre, upPost []Hook, problems 
 			why = Down(pod, h.Container, false)
 		}
 		if why != "" {
-			problems = append(problems, at(pod, report.HookSkipped, fmt.Sprintf("hooks of container %s were left out: %s", h.Container, why)))
+			problems = append(problems, reasonAt(pod, report.HookSkipped, fmt.Sprintf("hooks of container %s were left out: %s", h.Container, why)))
 		}
 		return why != ""
 	}

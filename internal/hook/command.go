@@ -26,13 +26,13 @@ func parseCommand(text string) ([]string, error) {
 		err = errEmptyList
 	}
 	if err != nil {
-		return []string{text}, plain(err)
+		return []string{text}, isPlainWord(err)
 	}
 	return words, nil
 }
 
-// plain keeps words of the command, which may be secret, out of the error.
-func plain(err error) error {
+// isPlainWord keeps words of the command, which may be secret, out of the error.
+func isPlainWord(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {

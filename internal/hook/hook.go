@@ -47,8 +47,8 @@ func (h Hook) withDefaults(pod *corev1.Pod, onError velerov1.HookErrorMode) Hook
 	return h
 }
 
-// at places a reason on a pod.
-func at(pod *corev1.Pod, code report.Code, message string) report.Reason {
+// reasonAt places a reason on a pod.
+func reasonAt(pod *corev1.Pod, code report.Code, message string) report.Reason {
 	return report.New(code, message).At("pods", pod.Namespace, pod.Name)
 }
 

@@ -23,10 +23,10 @@ const generatedName = "velero-restore-init"
 // itself, see unbounded. The errors are a selector or a container of the spec
 // that does not parse; validation has refused both.
 func Init(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]map[string]any, []report.Reason, error) {
-	if c, problems := initAnnotated(pod); c != nil {
+	if c, problems := annotatedInit(pod); c != nil {
 		return []map[string]any{c}, problems, nil
 	}
-	applying, err := applying(spec, pod.Namespace, pod.Labels)
+	applying, err := applyingHooks(spec, pod.Namespace, pod.Labels)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -38,7 +38,7 @@ func Init(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]map[string]any, []repo
 				continue
 			}
 			if h.Init.Timeout.Duration > 0 && problems == nil {
-				problems = unbounded(pod, fmt.Sprintf("init.timeout %s of hook %s", h.Init.Timeout.Duration, r.Name))
+				problems = warnOfUnboundedInit(pod, fmt.Sprintf("init.timeout %s of hook %s", h.Init.Timeout.Duration, r.Name))
 			}
 			for i, raw := range h.Init.InitContainers {
 				var c map[string]any
@@ -52,17 +52,17 @@ func Init(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]map[string]any, []repo
 	return out, problems, nil
 }
 
-// unbounded says, once for a pod, that an init container's timeout is not enforced.
+// warnOfUnboundedInit says, once for a pod, that an init container's timeout is not enforced.
 // Kubernetes has no such limit; a deadline of the pod would hold for all of its life;
 // a signal from within does not reach a container's first process; and a wrapper would
 // need a shell or another program that the image may not have.
-func unbounded(pod *corev1.Pod, what string) []report.Reason {
-	return []report.Reason{at(pod, report.HookUnbounded, what+" is not enforced: only its own command ends an init container, and the pod waits for it")}
+func warnOfUnboundedInit(pod *corev1.Pod, what string) []report.Reason {
+	return []report.Reason{reasonAt(pod, report.HookUnbounded, what+" is not enforced: only its own command ends an init container, and the pod waits for it")}
 }
 
-// initAnnotated is nil when the annotations name no image: then there is no hook.
-func initAnnotated(pod *corev1.Pod) (map[string]any, []report.Reason) {
-	n := notes{pod: pod, prefix: initAnnotation}
+// annotatedInit is nil when the annotations name no image: then there is no hook.
+func annotatedInit(pod *corev1.Pod) (map[string]any, []report.Reason) {
+	n := annotationReader{pod: pod, prefix: initAnnotation}
 	image := n.text("container-image")
 	if image == "" {
 		return nil, nil
@@ -79,7 +79,7 @@ func initAnnotated(pod *corev1.Pod) (map[string]any, []report.Reason) {
 		c["command"] = list
 	}
 	if d := n.duration("timeout"); d > 0 {
-		n.problems = append(n.problems, unbounded(pod, fmt.Sprintf("metadata.annotations[%stimeout] %s", initAnnotation, d))...)
+		n.problems = append(n.problems, warnOfUnboundedInit(pod, fmt.Sprintf("metadata.annotations[%stimeout] %s", initAnnotation, d))...)
 	}
 	return c, n.problems
 }

@@ -29,10 +29,10 @@ type ExecHook struct {
 // that names a container that the pod does not have is left out with a reason. The
 // only error is a selector of the spec that does not parse.
 func Restore(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]ExecHook, []report.Reason, error) {
-	hooks, problems := restoreAnnotated(pod)
+	hooks, problems := annotatedRestoreHooks(pod)
 	if hooks == nil {
 		var err error
-		if hooks, err = restoreSpecified(spec, pod); err != nil {
+		if hooks, err = specifiedRestoreHooks(spec, pod); err != nil {
 			return nil, problems, err
 		}
 	}
@@ -42,9 +42,9 @@ func Restore(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]ExecHook, []report.
 			known = append(known, h)
 			continue
 		}
-		problems = append(problems, at(pod, report.HookSkipped, fmt.Sprintf("hook %s was left out: the pod has no container %q", h.Name, h.Container)))
+		problems = append(problems, reasonAt(pod, report.HookSkipped, fmt.Sprintf("hook %s was left out: the pod has no container %q", h.Name, h.Container)))
 	}
-	return patient(known), problems, nil
+	return alignReadiness(known), problems, nil
 }
 
 // Annotated reports whether a pod's annotations ask for a hook after a restore.
@@ -53,9 +53,9 @@ func Annotated(annotations map[string]any) bool {
 	return command != ""
 }
 
-// patient lets one hook's WaitForReady hold for all of its container, as Velero
+// alignReadiness lets one hook's WaitForReady hold for all of its container, as Velero
 // has it: none of them would be right before.
-func patient(hooks []ExecHook) []ExecHook {
+func alignReadiness(hooks []ExecHook) []ExecHook {
 	ready := map[string]bool{}
 	for _, h := range hooks {
 		ready[h.Container] = ready[h.Container] || h.WaitForReady
@@ -66,9 +66,9 @@ func patient(hooks []ExecHook) []ExecHook {
 	return hooks
 }
 
-func restoreAnnotated(pod *corev1.Pod) ([]ExecHook, []report.Reason) {
-	n := notes{pod: pod, prefix: restoreAnnotation}
-	h, ok := n.exec("exec-timeout")
+func annotatedRestoreHooks(pod *corev1.Pod) ([]ExecHook, []report.Reason) {
+	n := annotationReader{pod: pod, prefix: restoreAnnotation}
+	h, ok := n.readExec("exec-timeout")
 	if !ok {
 		return nil, nil
 	}
@@ -77,8 +77,8 @@ func restoreAnnotated(pod *corev1.Pod) ([]ExecHook, []report.Reason) {
 	return []ExecHook{e}, n.problems
 }
 
-func restoreSpecified(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]ExecHook, error) {
-	applying, err := applying(spec, pod.Namespace, pod.Labels)
+func specifiedRestoreHooks(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]ExecHook, error) {
+	applying, err := applyingHooks(spec, pod.Namespace, pod.Labels)
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +101,9 @@ func execHook(name string, e *velerov1.ExecRestoreHook, pod *corev1.Pod) ExecHoo
 	}
 }
 
-// applying are the hooks of the spec that apply to a pod. Their resource filters
+// applyingHooks are the hooks of the spec that apply to a pod. Their resource filters
 // mean nothing: restore hooks are always for pods.
-func applying(spec velerov1.RestoreHooks, namespace string, labels map[string]string) ([]velerov1.RestoreResourceHookSpec, error) {
+func applyingHooks(spec velerov1.RestoreHooks, namespace string, labels map[string]string) ([]velerov1.RestoreResourceHookSpec, error) {
 	var out []velerov1.RestoreResourceHookSpec
 	for i, r := range spec.Resources {
 		scope, err := filter.NewHookScope(r.IncludedNamespaces, r.ExcludedNamespaces, r.LabelSelector)

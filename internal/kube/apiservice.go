@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 )
 
-// explain puts the API server's own reason (its Available condition on the
+// explainFailures puts the API server's own reason (its Available condition on the
 // APIService) into the failures. It stays with what discovery said where that
 // cannot be read: the reason is for people, the failure is reported anyhow.
-func (c *Client) explain(ctx context.Context, cat *Catalog) {
+func (c *Client) explainFailures(ctx context.Context, cat *Catalog) {
 	services, ok := cat.Find("apiservices.apiregistration.k8s.io")
 	if !ok {
 		return
@@ -19,7 +19,7 @@ func (c *Client) explain(ctx context.Context, cat *Catalog) {
 		if err != nil {
 			continue
 		}
-		if why := unavailable(raw); why != "" {
+		if why := unavailableReason(raw); why != "" {
 			f.Reason = why
 		}
 	}
@@ -32,7 +32,7 @@ type conditions struct {
 	}
 }
 
-func unavailable(raw []byte) string {
+func unavailableReason(raw []byte) string {
 	var o conditions
 	if json.Unmarshal(raw, &o) != nil {
 		return ""

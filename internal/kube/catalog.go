@@ -14,7 +14,6 @@ type Catalog struct {
 	Failures      []GroupFailure
 	ServerVersion ServerVersion
 
-	served   map[string][]string // group → versions, preferred first
 	versions map[string][]string // group resource → versions, preferred first
 	status   map[string]bool     // "group resource/version" of types with a status sub-resource
 }
@@ -24,10 +23,6 @@ type GroupFailure struct{ Group, Version, Reason string }
 
 // ServerVersion is the API server's release.
 type ServerVersion struct{ GitVersion, Major, Minor string }
-
-// Served lists the versions of a group, preferred first; nil for a group that
-// is not served.
-func (cat Catalog) Served(group string) []string { return cat.served[group] }
 
 // Versions lists the versions in which a type is served, preferred first.
 func (cat Catalog) Versions(groupResource string) []string { return cat.versions[groupResource] }
@@ -69,7 +64,7 @@ func (cat Catalog) Find(name string) (Resource, bool) {
 	word, group, hasGroup := strings.Cut(strings.ToLower(strings.TrimSpace(name)), ".")
 	best, found := Resource{}, 0
 	for _, r := range cat.Resources {
-		score := r.answers(word)
+		score := r.nameScore(word)
 		if score == 0 {
 			continue
 		}
@@ -86,8 +81,8 @@ func (cat Catalog) Find(name string) (Resource, bool) {
 	return best, found > 0
 }
 
-// answers grades how well the lower-case word names the type; 0 is not at all.
-func (r Resource) answers(word string) int {
+// nameScore grades how well the lower-case word names the type; 0 is not at all.
+func (r Resource) nameScore(word string) int {
 	switch {
 	case word == "":
 		return 0

@@ -75,7 +75,7 @@ type Client struct {
 func New(cfg *RESTConfig, o Options) (*Client, error) {
 	o = o.withDefaults()
 	cfg = rest.CopyConfig(cfg)
-	cfg.QPS = -1 // the Limiter governs, not client-go's fixed rate
+	cfg.QPS = -1 // the Limiter decides, not client-go's fixed rate
 	cfg.DisableCompression = !o.Compression
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = o.UserAgent
@@ -87,7 +87,7 @@ func New(cfg *RESTConfig, o Options) (*Client, error) {
 	c := &Client{opts: o, cfg: cfg, base: base, limiter: NewLimiter(o.MinInFlight, o.MaxInFlight)}
 	c.splitter.MaxItem = o.MaxObject
 	for range o.Connections {
-		h, err := connection(cfg)
+		h, err := newConnection(cfg)
 		if err != nil {
 			return nil, fmt.Errorf("kube client: %w", err)
 		}
@@ -96,10 +96,10 @@ func New(cfg *RESTConfig, o Options) (*Client, error) {
 	return c, nil
 }
 
-// connection makes an HTTP client with a connection pool of its own. client-go
+// newConnection makes an HTTP client with a connection pool of its own. client-go
 // shares one pool among all equal configurations; a dial function of its own
 // makes a configuration unequal.
-func connection(cfg *rest.Config) (*http.Client, error) {
+func newConnection(cfg *rest.Config) (*http.Client, error) {
 	own := rest.CopyConfig(cfg)
 	if own.Dial == nil && own.Transport == nil {
 		own.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
@@ -107,8 +107,17 @@ func connection(cfg *rest.Config) (*http.Client, error) {
 	return rest.HTTPClientFor(own)
 }
 
-// Limiter is the client's concurrency governor, for its figures.
+// Limiter is the client's adaptive concurrency limiter, for its figures.
 func (c *Client) Limiter() *Limiter { return c.limiter }
+
+// RESTConfig is a copy of how the client reaches its server and authenticates to it,
+// for protocols that client-go speaks by itself.
+func (c *Client) RESTConfig() *RESTConfig { return rest.CopyConfig(c.cfg) }
+
+// SubresourceURL is the address of a subresource of an object, such as a pod's "exec".
+func (c *Client) SubresourceURL(r Resource, namespace, name, subresource string) *url.URL {
+	return c.base.JoinPath(r.urlPath(namespace, name, subresource))
+}
 
 // Close drops idle connections; running calls go on.
 func (c *Client) Close() {
@@ -117,14 +126,14 @@ func (c *Client) Close() {
 	}
 }
 
-// conn picks the connection of the next request.
-func (c *Client) conn() *http.Client {
+// nextConnection picks the connection of the next request.
+func (c *Client) nextConnection() *http.Client {
 	return c.http[c.next.Add(1)%uint64(len(c.http))]
 }
 
 // Ping asks the server for its health; it returns an error while the server
 // does not call itself live.
 func (c *Client) Ping(ctx context.Context) error {
-	_, err := c.bytes(ctx, call{method: http.MethodGet, path: "/livez", class: classRead, what: "ping the API server"})
+	_, err := c.callBytes(ctx, call{method: http.MethodGet, path: "/livez", class: classRead, what: "ping the API server"})
 	return err
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
@@ -27,7 +29,7 @@ func crdResource() Resource {
 func (c *Client) WaitEstablished(ctx context.Context, crdNames []string) error {
 	pending, err := c.AwaitEstablished(ctx, crdNames, math.MaxInt64)
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("wait for CRDs: %s: %w: %w", describe(pending), ErrNotEstablished, err)
+		return fmt.Errorf("wait for CRDs: %s: %w: %w", describePending(pending), ErrNotEstablished, err)
 	}
 	return err
 }
@@ -53,7 +55,7 @@ func (c *Client) AwaitEstablished(ctx context.Context, crdNames []string, patien
 		if len(pending) == 0 || idle >= patience {
 			break
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := poll.Wait(ctx, wait); err != nil {
 			return pending, err
 		}
 		idle += wait
@@ -109,7 +111,7 @@ func crdLacks(raw []byte) (string, error) {
 	return lacks["Established"], nil
 }
 
-func describe(pending map[string]string) string {
+func describePending(pending map[string]string) string {
 	var parts []string
 	for name, lack := range pending {
 		parts = append(parts, name+" ("+lack+")")

@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 // Discover asks the server what it serves: two requests with aggregated
@@ -20,23 +22,23 @@ import (
 // does not answer at all. A server that is only starting is waited for: it would
 // leave out types that it is about to serve, custom ones above all.
 func (c *Client) Discover(ctx context.Context) (Catalog, error) {
-	if err := c.ready(ctx); err != nil {
+	if err := c.checkReady(ctx); err != nil {
 		return Catalog{}, fmt.Errorf("discover: %w", err)
 	}
-	d, err := c.discovery()
+	d, err := c.discoveryClient()
 	if err != nil {
 		return Catalog{}, fmt.Errorf("discover: %w", err)
 	}
 	var cat Catalog
-	err = c.attempts(ctx, "discover", func() error {
+	err = c.retryCall(ctx, "discover", func() error {
 		groups, lists, err := d.ServerGroupsAndResourcesWithContext(ctx)
 		var partial *discovery.ErrGroupDiscoveryFailed
 		if err != nil && !errors.As(err, &partial) {
-			return reached(err)
+			return unlessAnswered(err)
 		}
 		cat = newCatalog(groups, lists)
 		if partial != nil {
-			cat.Failures = failures(partial.Groups)
+			cat.Failures = groupFailures(partial.Groups)
 		}
 		return nil
 	})
@@ -48,51 +50,51 @@ func (c *Client) Discover(ctx context.Context) (Catalog, error) {
 		return Catalog{}, fmt.Errorf("discover: read server version: %w", err)
 	}
 	cat.ServerVersion = ServerVersion{GitVersion: v.GitVersion, Major: v.Major, Minor: v.Minor}
-	c.explain(ctx, &cat)
+	c.explainFailures(ctx, &cat)
 	return cat, nil
 }
 
-// ready asks whether the server has finished starting. One that keeps the answer to
+// checkReady asks whether the server has finished starting. One that keeps the answer to
 // itself is taken to have.
-func (c *Client) ready(ctx context.Context) error {
-	_, err := c.bytes(ctx, call{method: http.MethodGet, path: "/readyz", class: classRead, what: "ask whether the API server is ready"})
+func (c *Client) checkReady(ctx context.Context) error {
+	_, err := c.callBytes(ctx, call{method: http.MethodGet, path: "/readyz", class: classRead, what: "ask whether the API server is ready"})
 	if IsForbidden(err) || IsUnauthorized(err) || IsNotFound(err) {
 		return nil
 	}
 	return err
 }
 
-func (c *Client) discovery() (*discovery.DiscoveryClient, error) {
+func (c *Client) discoveryClient() (*discovery.DiscoveryClient, error) {
 	cfg := rest.CopyConfig(c.cfg)
 	cfg.Timeout = c.opts.Timeout
-	return discovery.NewDiscoveryClientForConfigAndClient(cfg, c.conn())
+	return discovery.NewDiscoveryClientForConfigAndClient(cfg, c.nextConnection())
 }
 
-// attempts is the retry loop of calls that client-go performs.
-func (c *Client) attempts(ctx context.Context, what string, try func() error) error {
+// retryCall is the retry loop of calls that client-go performs.
+func (c *Client) retryCall(ctx context.Context, what string, try func() error) error {
 	retry := newRetry(c.opts.RetryFor)
 	for {
 		err := try()
 		if err == nil {
 			return nil
 		}
-		wait, again := retry.next(err)
+		wait, again := retry.nextWait(err)
 		if !again || ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := poll.Wait(ctx, wait); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
 }
 
-// reached marks errors that are not the server's answer as lost.
-func reached(err error) error {
+// unlessAnswered marks an error as a lost connection unless it is the server's answer.
+func unlessAnswered(err error) error {
 	var status *StatusError
 	if errors.As(err, &status) {
 		return err
 	}
-	return lost(err)
+	return markLost(err)
 }
 
 // newCatalog keeps, for each type of each group, the version that the server
@@ -102,12 +104,11 @@ func newCatalog(groups []*metav1.APIGroup, lists []*metav1.APIResourceList) Cata
 	for _, l := range lists {
 		byVersion[l.GroupVersion] = l
 	}
-	cat := Catalog{served: map[string][]string{}, versions: map[string][]string{}, status: map[string]bool{}}
+	cat := Catalog{versions: map[string][]string{}, status: map[string]bool{}}
 	for _, g := range groups {
 		for _, v := range preferredFirst(g) {
 			if l := byVersion[v.GroupVersion]; l != nil {
-				cat.served[g.Name] = append(cat.served[g.Name], v.Version)
-				cat.add(g.Name, v.Version, l.APIResources)
+				cat.addTypes(g.Name, v.Version, l.APIResources)
 			}
 		}
 	}
@@ -128,7 +129,7 @@ func preferredFirst(g *metav1.APIGroup) []metav1.GroupVersionForDiscovery {
 	return vs
 }
 
-func (cat *Catalog) add(group, version string, list []metav1.APIResource) {
+func (cat *Catalog) addTypes(group, version string, list []metav1.APIResource) {
 	for _, r := range list {
 		if name, sub, ok := strings.Cut(r.Name, "/"); ok {
 			if sub == "status" {
@@ -151,8 +152,8 @@ func (cat *Catalog) add(group, version string, list []metav1.APIResource) {
 	}
 }
 
-// failures names each group once, with the versions that do not answer.
-func failures(failed map[schema.GroupVersion]error) []GroupFailure {
+// groupFailures names each group once, with the versions that do not answer.
+func groupFailures(failed map[schema.GroupVersion]error) []GroupFailure {
 	var out []GroupFailure
 	for gv, err := range failed {
 		out = append(out, GroupFailure{Group: gv.Group, Version: gv.Version, Reason: err.Error()})

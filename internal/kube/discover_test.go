@@ -80,9 +80,6 @@ func TestDiscoverAggregated(t *testing.T) {
 	if cat.ServerVersion != (ServerVersion{"v1.36.3", "1", "36"}) {
 		t.Errorf("version %+v", cat.ServerVersion)
 	}
-	if got := cat.Served("autoscaling"); !slices.Equal(got, []string{"v2", "v1"}) || cat.Served("nowhere") != nil {
-		t.Errorf("served versions %q", got)
-	}
 	if !cat.HasStatus("pods", "v1") || cat.HasStatus("events", "v1") || cat.HasStatus("pods", "v2") {
 		t.Error("sub-resources for the status are misread")
 	}

@@ -1,6 +1,6 @@
 // Package kube is Lifeboat's way to a Kubernetes API server: discovery,
-// streaming lists, raw creates and patches. It is the only importer of
-// client-go.
+// streaming lists, raw creates and patches. Commands in pods are in package exec;
+// nothing else imports client-go.
 //
 // Objects cross this package as JSON bytes, never as maps or typed structs: a
 // list is cut into items while it arrives (see jsonlist), a create sends the
@@ -12,5 +12,6 @@
 // is tried again while that can help (429, 5xx, a lost connection), for at
 // most Options.RetryFor; a create whose reply was lost may thus come back as
 // AlreadyExists, which the caller has to judge. Errors carry the API server's
-// status: use IsNotFound and its siblings.
+// status, for the functions of k8s.io/apimachinery/pkg/api/errors; those that it
+// has no function for are IsUnavailable, IsTerminating and IsInvalid.
 package kube

@@ -1,10 +1,6 @@
 package kube
 
-import (
-	"context"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-)
+import "context"
 
 // GetItem fetches one object as an Item, complete with apiVersion and kind.
 func (c *Client) GetItem(ctx context.Context, r Resource, ns, name string) (Item, error) {
@@ -14,6 +10,3 @@ func (c *Client) GetItem(ctx context.Context, r Resource, ns, name string) (Item
 	}
 	return itemOf(ListRequest{Resource: r}, raw)
 }
-
-// IsMethodNotSupported: the type does not know this verb.
-func IsMethodNotSupported(err error) bool { return apierrors.IsMethodNotSupported(err) }

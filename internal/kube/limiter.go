@@ -46,7 +46,7 @@ type Limiter struct {
 	now func() time.Time
 
 	mu       sync.Mutex
-	gov      governor
+	limit    adaptiveLimit
 	inFlight int
 	waiting  []*waiter
 	stats    LimiterStats
@@ -71,7 +71,7 @@ type waiter struct {
 func NewLimiter(minInFlight, maxInFlight int) *Limiter {
 	minInFlight = max(1, minInFlight)
 	l := &Limiter{now: time.Now}
-	l.gov = newGovernor(float64(minInFlight), float64(max(minInFlight, maxInFlight)))
+	l.limit = newAdaptiveLimit(float64(minInFlight), float64(max(minInFlight, maxInFlight)))
 	return l
 }
 
@@ -98,24 +98,24 @@ func (l *Limiter) Acquire(ctx context.Context, c class) (*Slot, error) {
 	case <-w.grant:
 		return &Slot{l: l, class: c, start: l.now()}, nil
 	case <-ctx.Done():
-		l.abandon(w)
+		l.abandonWait(w)
 		return nil, context.Cause(ctx)
 	}
 }
 
 // tryLocked gives a slot if one is free and nobody waits for it.
 func (l *Limiter) tryLocked(c class) *Slot {
-	if len(l.waiting) > 0 || l.inFlight >= l.gov.allowed() {
-		l.gov.saturated = true
+	if len(l.waiting) > 0 || l.inFlight >= l.limit.currentLimit() {
+		l.limit.saturated = true
 		return nil
 	}
 	l.inFlight++
 	return &Slot{l: l, class: c, start: l.now()}
 }
 
-// abandon takes a waiter out of the queue, or gives back what it was granted
+// abandonWait takes a waiter out of the queue, or gives back what it was granted
 // at the same moment.
-func (l *Limiter) abandon(w *waiter) {
+func (l *Limiter) abandonWait(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if w.granted {
@@ -132,7 +132,7 @@ func (l *Limiter) abandon(w *waiter) {
 }
 
 func (l *Limiter) grantLocked() {
-	for len(l.waiting) > 0 && l.inFlight < l.gov.allowed() {
+	for len(l.waiting) > 0 && l.inFlight < l.limit.currentLimit() {
 		w := l.waiting[0]
 		l.waiting[0] = nil
 		l.waiting = l.waiting[1:]
@@ -142,9 +142,9 @@ func (l *Limiter) grantLocked() {
 	}
 }
 
-// observe notes that the answer has begun: what follows is the transfer, and
+// noteResponse notes that the answer has begun: what follows is the transfer, and
 // the time that the reader of the body takes.
-func (s *Slot) observe() { s.latency = s.l.now().Sub(s.start) }
+func (s *Slot) noteResponse() { s.latency = s.l.now().Sub(s.start) }
 
 // Release gives the slot back; further calls do nothing.
 func (s *Slot) Release(o Outcome) {
@@ -153,7 +153,7 @@ func (s *Slot) Release(o Outcome) {
 	}
 	s.released = true
 	if s.latency == 0 {
-		s.observe()
+		s.noteResponse()
 	}
 	l := s.l
 	l.mu.Lock()
@@ -162,13 +162,13 @@ func (s *Slot) Release(o Outcome) {
 	l.stats.Completed++
 	switch o {
 	case OutcomeOK:
-		l.gov.served(s.class, s.start, s.latency, l.now())
+		l.limit.recordLatency(s.class, s.start, s.latency, l.now())
 	case OutcomeThrottled:
 		l.stats.Throttled++
-		l.gov.refused(l.now())
+		l.limit.recordRefusal(l.now())
 	case OutcomeLost:
 		l.stats.Lost++
-		l.gov.refused(l.now())
+		l.limit.recordRefusal(l.now())
 	case OutcomeError:
 	}
 	l.grantLocked()
@@ -179,6 +179,6 @@ func (l *Limiter) Stats() LimiterStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
-	s.Limit, s.InFlight, s.Waiting = l.gov.allowed(), l.inFlight, len(l.waiting)
+	s.Limit, s.InFlight, s.Waiting = l.limit.currentLimit(), l.inFlight, len(l.waiting)
 	return s
 }

@@ -75,7 +75,7 @@ func (c *Client) ListPage(ctx context.Context, r ListRequest, fn func(Item) erro
 		r.Limit = c.opts.PageSize
 	}
 	p := &pager{c: c, req: r, fn: fn}
-	page, err := p.fetch(ctx)
+	page, err := p.fetchPage(ctx)
 	if !isExpired(err) {
 		return page, err
 	}
@@ -84,7 +84,7 @@ func (c *Client) ListPage(ctx context.Context, r ListRequest, fn func(Item) erro
 		return page, fmt.Errorf("%w: %w", ErrExpired, err)
 	}
 	p.req.Continue = token
-	page, err = p.fetch(ctx)
+	page, err = p.fetchPage(ctx)
 	page.Inconsistent = true
 	if isExpired(err) {
 		err = fmt.Errorf("%w: %w", ErrExpired, err)
@@ -119,14 +119,14 @@ type stopError struct{ err error }
 
 func (e *stopError) Error() string { return e.err.Error() }
 
-func (p *pager) fetch(ctx context.Context) (Page, error) {
+func (p *pager) fetchPage(ctx context.Context) (Page, error) {
 	var head jsonlist.Head
-	k := p.req.call()
-	err := p.c.do(ctx, k, func(body io.Reader) error {
-		p.again()
+	k := p.req.listCall()
+	err := p.c.callUntilDone(ctx, k, func(body io.Reader) error {
+		p.skipShown()
 		var err error
-		head, err = p.c.splitter.Split(body, p.item)
-		return p.failure(err)
+		head, err = p.c.splitter.Split(body, p.deliverItem)
+		return p.responseError(err)
 	})
 	page := Page{
 		Continue: head.Metadata.Continue, ResourceVersion: head.Metadata.ResourceVersion,
@@ -139,8 +139,8 @@ func (p *pager) fetch(ctx context.Context) (Page, error) {
 	return page, err
 }
 
-// again prepares for a further try of the page.
-func (p *pager) again() {
+// skipShown prepares for a further try of the page.
+func (p *pager) skipShown() {
 	if len(p.shown) == 0 {
 		return
 	}
@@ -150,18 +150,18 @@ func (p *pager) again() {
 	}
 }
 
-// failure tells a broken connection from a response that would be as bad the
+// responseError tells a broken connection from a response that would be as bad the
 // next time.
-func (p *pager) failure(err error) error {
+func (p *pager) responseError(err error) error {
 	var stop *stopError
 	if err == nil || errors.As(err, &stop) || errors.Is(err, jsonlist.ErrTooLarge) {
 		return err
 	}
-	return lost(err)
+	return markLost(err)
 }
 
-func (p *pager) item(raw jsonlist.Item) error {
-	it, err := p.maker.make(p.req, raw)
+func (p *pager) deliverItem(raw jsonlist.Item) error {
+	it, err := p.maker.makeItem(p.req, raw)
 	if err != nil {
 		return &stopError{err}
 	}
@@ -176,16 +176,16 @@ func (p *pager) item(raw jsonlist.Item) error {
 	return nil
 }
 
-func (r ListRequest) call() call {
-	k := call{method: http.MethodGet, path: r.Resource.path(r.Namespace, "", ""), query: r.query(), class: classList}
-	k.what = "list " + r.Resource.ref(r.Namespace, "")
+func (r ListRequest) listCall() call {
+	k := call{method: http.MethodGet, path: r.Resource.urlPath(r.Namespace, "", ""), query: r.queryValues(), class: classList}
+	k.what = "list " + r.Resource.objectRef(r.Namespace, "")
 	if r.MetadataOnly {
 		k.accept = acceptMetaList
 	}
 	return k
 }
 
-func (r ListRequest) query() url.Values {
+func (r ListRequest) queryValues() url.Values {
 	q := url.Values{}
 	set := func(key, value string) {
 		if value != "" {
@@ -211,28 +211,28 @@ type itemMaker struct {
 	namespace string // of the item before: most lists are sorted by it
 }
 
-func (m *itemMaker) make(r ListRequest, raw jsonlist.Item) (Item, error) {
+func (m *itemMaker) makeItem(r ListRequest, raw jsonlist.Item) (Item, error) {
 	if string(raw.Namespace) != m.namespace {
 		m.namespace = string(raw.Namespace)
 	}
 	ids := string(raw.Name) + string(raw.UID) + string(raw.ResourceVersion)
 	nameEnd, uidEnd := len(raw.Name), len(raw.Name)+len(raw.UID)
 	it := Item{
-		Raw: m.complete(r, raw), Namespace: m.namespace,
+		Raw: m.completeType(r, raw), Namespace: m.namespace,
 		Name: ids[:nameEnd], UID: ids[nameEnd:uidEnd], ResourceVersion: ids[uidEnd:],
 		OwnerRefs: raw.OwnerReferences, Deleting: raw.Deleting,
 	}
 	if len(raw.Labels) > len("{}") {
 		if err := json.Unmarshal(raw.Labels, &it.Labels); err != nil {
-			return it, fmt.Errorf("labels of %s: %w", r.Resource.ref(it.Namespace, it.Name), err)
+			return it, fmt.Errorf("labels of %s: %w", r.Resource.objectRef(it.Namespace, it.Name), err)
 		}
 	}
 	return it, nil
 }
 
-// complete puts apiVersion and kind in front of an object that lacks them: the
+// completeType puts apiVersion and kind in front of an object that lacks them: the
 // items of a built-in list do, since the list itself names their type.
-func (m *itemMaker) complete(r ListRequest, raw jsonlist.Item) []byte {
+func (m *itemMaker) completeType(r ListRequest, raw jsonlist.Item) []byte {
 	if raw.APIVersion != nil && raw.Kind != nil {
 		return raw.Raw
 	}
@@ -257,5 +257,5 @@ func itemOf(r ListRequest, raw []byte) (Item, error) {
 		return Item{}, fmt.Errorf("read %s: %w", r.Resource.GroupResource(), err)
 	}
 	var m itemMaker
-	return m.make(r, cut)
+	return m.makeItem(r, cut)
 }

@@ -26,30 +26,30 @@ type ListResult struct {
 	ResourceVersion string
 	// Inconsistent says that a token had expired on the way.
 	Inconsistent bool
-	// Recovered is how many of Items were found by the second look that follows
-	// an expired token.
+	// Recovered is how many of Items were found by the list of names that
+	// follows an expired token.
 	Recovered int
 }
 
 // ListAll streams every object to fn, page by page. The number of objects is
 // held against the number that the server announced (ErrShortList). After an
-// expired token a second, metadata-only look finds objects that the resumed
+// expired token a second list, of names only, finds objects that the resumed
 // list has passed by. An error leaves objects delivered; listing again delivers
 // them again.
 func (c *Client) ListAll(ctx context.Context, r ListAllRequest, fn func(Item) error) (ListResult, error) {
-	w := &walk{c: c, req: r, fn: fn, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, expect: -1}
-	err := w.pages(ctx)
+	w := &listRun{c: c, req: r, fn: fn, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, expect: -1}
+	err := w.listPages(ctx)
 	if err == nil && w.res.Inconsistent {
-		err = w.secondLook(ctx)
+		err = w.fetchMissed(ctx)
 	}
 	if err == nil {
-		err = w.check()
+		err = w.checkCount()
 	}
 	return w.res, err
 }
 
-// walk is one run of ListAll.
-type walk struct {
+// listRun is one run of ListAll.
+type listRun struct {
 	c   *Client
 	req ListAllRequest
 	fn  func(Item) error
@@ -62,19 +62,19 @@ type walk struct {
 	rv     string
 }
 
-func (w *walk) pages(ctx context.Context) error {
+func (w *listRun) listPages(ctx context.Context) error {
 	next := w.req.ListRequest
 	for {
-		page, err := w.c.ListPage(ctx, next, w.deliver)
+		page, err := w.c.ListPage(ctx, next, w.deliverItem)
 		w.res.Items += page.Items
 		w.res.Inconsistent = w.res.Inconsistent || page.Inconsistent
 		if err != nil {
 			return err
 		}
 		if page.Inconsistent && w.req.Continue != "" && w.req.Known == nil {
-			return fmt.Errorf("list %s: %w", next.Resource.ref(next.Namespace, ""), ErrExpired)
+			return fmt.Errorf("list %s: %w", next.Resource.objectRef(next.Namespace, ""), ErrExpired)
 		}
-		w.announced(page)
+		w.noteAnnounced(page)
 		if w.req.AfterPage != nil {
 			if err := w.req.AfterPage(page); err != nil {
 				return fmt.Errorf("after a page of %s: %w", next.Resource.GroupResource(), err)
@@ -87,15 +87,15 @@ func (w *walk) pages(ctx context.Context) error {
 	}
 }
 
-func (w *walk) deliver(it Item) error {
+func (w *listRun) deliverItem(it Item) error {
 	if err := w.fn(it); err != nil {
 		return err
 	}
-	w.seen[w.hash(it.Namespace, it.Name)] = struct{}{}
+	w.seen[w.hashName(it.Namespace, it.Name)] = struct{}{}
 	return nil
 }
 
-func (w *walk) hash(ns, name string) uint64 {
+func (w *listRun) hashName(ns, name string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(w.seed)
 	_, _ = h.WriteString(ns) // never fails
@@ -104,9 +104,9 @@ func (w *walk) hash(ns, name string) uint64 {
 	return h.Sum64()
 }
 
-// announced notes what the first page says about the whole, and gives it up
+// noteAnnounced notes what the first page says about the whole, and gives it up
 // when a later page shows another state.
-func (w *walk) announced(page Page) {
+func (w *listRun) noteAnnounced(page Page) {
 	w.res.Pages++
 	w.res.ResourceVersion = page.ResourceVersion
 	switch {
@@ -120,17 +120,17 @@ func (w *walk) announced(page Page) {
 	}
 }
 
-func (w *walk) check() error {
+func (w *listRun) checkCount() error {
 	if w.expect >= 0 && w.res.Items < w.expect {
-		return fmt.Errorf("list %s: got %d of %d objects: %w", w.req.Resource.ref(w.req.Namespace, ""), w.res.Items, w.expect, ErrShortList)
+		return fmt.Errorf("list %s: got %d of %d objects: %w", w.req.Resource.objectRef(w.req.Namespace, ""), w.res.Items, w.expect, ErrShortList)
 	}
 	return nil
 }
 
-// secondLook lists names only and fetches the objects that were not delivered.
+// fetchMissed lists names only and fetches the objects that were not delivered.
 // An object that is gone by then did not live through the list.
-func (w *walk) secondLook(ctx context.Context) error {
-	missed, err := w.missed(ctx)
+func (w *listRun) fetchMissed(ctx context.Context) error {
+	missed, err := w.listMissed(ctx)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (w *walk) secondLook(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := w.deliver(it); err != nil {
+		if err := w.deliverItem(it); err != nil {
 			return err
 		}
 		w.res.Items++
@@ -155,9 +155,9 @@ func (w *walk) secondLook(ctx context.Context) error {
 	return nil
 }
 
-// missed lists the names that neither this run nor the one it resumes has
-// delivered. A token that expires here makes the look begin anew.
-func (w *walk) missed(ctx context.Context) ([]objectKey, error) {
+// listMissed lists the names that neither this run nor the one it resumes has
+// delivered. A token that expires here makes the list of names begin anew.
+func (w *listRun) listMissed(ctx context.Context) ([]objectKey, error) {
 	look := w.req.ListRequest
 	look.Continue, look.ResourceVersion, look.ResourceVersionMatch = "", "", ""
 	look.MetadataOnly = true
@@ -165,7 +165,7 @@ func (w *walk) missed(ctx context.Context) ([]objectKey, error) {
 	var missed []objectKey
 	for {
 		page, err := w.c.ListPage(ctx, look, func(it Item) error {
-			_, seen := w.seen[w.hash(it.Namespace, it.Name)]
+			_, seen := w.seen[w.hashName(it.Namespace, it.Name)]
 			if !seen && (w.req.Known == nil || !w.req.Known(it.Namespace, it.Name)) {
 				missed = append(missed, objectKey{it.Namespace, it.Name})
 			}
@@ -205,5 +205,5 @@ func (c *Client) Count(ctx context.Context, r Resource, ns string) (int64, error
 
 // Get fetches one object as the server sends it.
 func (c *Client) Get(ctx context.Context, r Resource, ns, name string) ([]byte, error) {
-	return c.bytes(ctx, call{method: http.MethodGet, path: r.path(ns, name, ""), class: classRead, what: "get " + r.ref(ns, name)})
+	return c.callBytes(ctx, call{method: http.MethodGet, path: r.urlPath(ns, name, ""), class: classRead, what: "get " + r.objectRef(ns, name)})
 }

@@ -13,7 +13,7 @@ import (
 // decoded as encoding/json does it: fields that T lacks are dropped, so a T
 // that was read is not to be written back whole; patch instead.
 func List[T any](ctx context.Context, c *Client, r Resource, namespace, selector string, fn func(T) error) error {
-	return each(ctx, c, r, namespace, selector, func(_ Item, o T) error { return fn(o) })
+	return listDecoded(ctx, c, r, namespace, selector, func(_ Item, o T) error { return fn(o) })
 }
 
 // ListMap lists as List does and returns the objects by "namespace/name", or by
@@ -21,7 +21,7 @@ func List[T any](ctx context.Context, c *Client, r Resource, namespace, selector
 // has thousands at most: all are held in memory.
 func ListMap[T any](ctx context.Context, c *Client, r Resource, namespace, selector string) (map[string]T, error) {
 	out := map[string]T{}
-	err := each(ctx, c, r, namespace, selector, func(it Item, o T) error {
+	err := listDecoded(ctx, c, r, namespace, selector, func(it Item, o T) error {
 		out[itemKey(it)] = o
 		return nil
 	})
@@ -31,13 +31,13 @@ func ListMap[T any](ctx context.Context, c *Client, r Resource, namespace, selec
 	return out, nil
 }
 
-// each lists and decodes.
-func each[T any](ctx context.Context, c *Client, r Resource, namespace, selector string, fn func(Item, T) error) error {
+// listDecoded lists and decodes.
+func listDecoded[T any](ctx context.Context, c *Client, r Resource, namespace, selector string, fn func(Item, T) error) error {
 	req := ListAllRequest{ListRequest: ListRequest{Resource: r, Namespace: namespace, LabelSelector: selector}}
 	_, err := c.ListAll(ctx, req, func(it Item) error {
-		o, err := decode[T](it.Raw)
+		o, err := decodeObject[T](it.Raw)
 		if err != nil {
-			return fmt.Errorf("decode %s: %w", r.ref(it.Namespace, it.Name), err)
+			return fmt.Errorf("decode %s: %w", r.objectRef(it.Namespace, it.Name), err)
 		}
 		return fn(it, o)
 	})
@@ -59,9 +59,9 @@ func Read[T any](ctx context.Context, c *Client, r Resource, namespace, name str
 		var none T
 		return none, err
 	}
-	o, err := decode[T](raw)
+	o, err := decodeObject[T](raw)
 	if err != nil {
-		return o, fmt.Errorf("decode %s: %w", r.ref(namespace, name), err)
+		return o, fmt.Errorf("decode %s: %w", r.objectRef(namespace, name), err)
 	}
 	return o, nil
 }
@@ -73,21 +73,21 @@ func Make[T any](ctx context.Context, c *Client, r Resource, namespace string, o
 	var made T
 	body, err := json.Marshal(o)
 	if err != nil {
-		return made, fmt.Errorf("encode %s: %w", r.ref(namespace, ""), err)
+		return made, fmt.Errorf("encode %s: %w", r.objectRef(namespace, ""), err)
 	}
 	raw, err := c.Create(ctx, r, namespace, body, w)
 	if err != nil {
 		return made, err
 	}
-	if made, err = decode[T](raw); err != nil {
-		return made, fmt.Errorf("decode %s: %w", r.ref(namespace, ""), err)
+	if made, err = decodeObject[T](raw); err != nil {
+		return made, fmt.Errorf("decode %s: %w", r.objectRef(namespace, ""), err)
 	}
 	return made, nil
 }
 
-// decode reads one object. The decoder's words may quote a value; objects are
+// decodeObject reads one object. The decoder's words may quote a value; objects are
 // named by the callers, so the field's name is enough.
-func decode[T any](raw []byte) (T, error) {
+func decodeObject[T any](raw []byte) (T, error) {
 	var o T
 	err := json.Unmarshal(raw, &o)
 	var bad *json.UnmarshalTypeError

@@ -108,7 +108,7 @@ func TestTypesHaveTheServersPaths(t *testing.T) {
 		if r.Namespaced {
 			ns = "n"
 		}
-		if got := r.path(ns, "", ""); got != want {
+		if got := r.urlPath(ns, "", ""); got != want {
 			t.Errorf("path %s, want %s", got, want)
 		}
 	}

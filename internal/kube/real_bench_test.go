@@ -40,7 +40,7 @@ func BenchmarkRealList(b *testing.B) {
 	ctx, c := context.Background(), realClient(b, Options{})
 	ns := newNamespace(b, c)
 	if err := inParallel(64, n, func(i int) error {
-		_, err := c.Create(ctx, configMaps(), ns, configMapBody(i, 400), CreateOptions{FieldValidation: "Ignore", MetadataOnly: true})
+		_, err := c.Create(ctx, configMaps(), ns, configMapBody(i, 400), CreateOptions{FieldValidation: "Ignore"})
 		return err
 	}); err != nil {
 		b.Fatal(err)
@@ -121,13 +121,12 @@ func BenchmarkRealCreate(b *testing.B) {
 			}
 		}
 	}
-	lean := CreateOptions{FieldValidation: "Ignore", MetadataOnly: true}
+	lean := CreateOptions{FieldValidation: "Ignore"}
 	run("dynamic/workers=32", 32, dynamicCreate)
 	for _, conns := range []int{1, 2, 4} {
 		run(fmt.Sprintf("raw/fixed=32/connections=%d", conns), 64, raw(Options{MinInFlight: 32, MaxInFlight: 32, Connections: conns}, CreateOptions{}))
 	}
 	run("raw/fixed=32/lean", 64, raw(Options{MinInFlight: 32, MaxInFlight: 32}, lean))
-	run("raw/fixed=32/metadata-reply", 64, raw(Options{MinInFlight: 32, MaxInFlight: 32}, CreateOptions{MetadataOnly: true}))
 	for _, fixed := range []int{4, 8, 16, 64} {
 		run(fmt.Sprintf("raw/fixed=%d/lean", fixed), 64, raw(Options{MinInFlight: fixed, MaxInFlight: fixed}, lean))
 	}

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/net"
+
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
 	acceptJSON = "application/json"
 	// The second choice is for aggregated servers that know no metadata view.
-	acceptMeta     = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 	acceptMetaList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 	// maxStatus bounds the body of a refusal that is read; a Status with a
 	// cause for every field of an object stays far below.
@@ -35,17 +36,17 @@ type call struct {
 	warn         func(text string) // receives the server's warnings; may be nil
 }
 
-// bytes performs a call and returns the response body.
-func (c *Client) bytes(ctx context.Context, k call) ([]byte, error) {
+// callBytes performs a call and returns the response body.
+func (c *Client) callBytes(ctx context.Context, k call) ([]byte, error) {
 	var out []byte
-	err := c.do(ctx, k, func(body io.Reader) error {
+	err := c.callUntilDone(ctx, k, func(body io.Reader) error {
 		var buf bytes.Buffer
 		_, err := buf.ReadFrom(io.LimitReader(body, int64(c.opts.MaxObject)+1))
 		if err == nil && buf.Len() > c.opts.MaxObject {
 			return fmt.Errorf("response is larger than %d bytes", c.opts.MaxObject)
 		}
 		out = buf.Bytes()
-		return lost(err)
+		return markLost(err)
 	})
 	if err != nil {
 		return nil, err
@@ -53,32 +54,32 @@ func (c *Client) bytes(ctx context.Context, k call) ([]byte, error) {
 	return out, nil
 }
 
-// do performs a call until it succeeds, fails for good, or has been tried for
+// callUntilDone performs a call until it succeeds, fails for good, or has been tried for
 // RetryFor. read receives the body of a success; an error of it that is a
 // lostError causes another try.
-func (c *Client) do(ctx context.Context, k call, read func(io.Reader) error) error {
+func (c *Client) callUntilDone(ctx context.Context, k call, read func(io.Reader) error) error {
 	retry := newRetry(c.opts.RetryFor)
 	for {
-		err := c.once(ctx, k, read)
+		err := c.callOnce(ctx, k, read)
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", k.what, context.Cause(ctx))
 		}
-		wait, again := retry.next(err)
+		wait, again := retry.nextWait(err)
 		if !again {
 			return fmt.Errorf("%s: %w", k.what, err)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := poll.Wait(ctx, wait); err != nil {
 			return fmt.Errorf("%s: %w", k.what, err)
 		}
 	}
 }
 
-// once is one try: it holds a slot of the limiter from the request to the end
+// callOnce is one try: it holds a slot of the limiter from the request to the end
 // of the body.
-func (c *Client) once(ctx context.Context, k call, read func(io.Reader) error) error {
+func (c *Client) callOnce(ctx context.Context, k call, read func(io.Reader) error) error {
 	slot, err := c.limiter.Acquire(ctx, k.class)
 	if err != nil {
 		return err
@@ -86,14 +87,14 @@ func (c *Client) once(ctx context.Context, k call, read func(io.Reader) error) e
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	idle := newWatchdog(c.opts.Timeout, cancel)
-	defer idle.stop()
-	resp, err := c.send(ctx, k) //nolint:bodyclose // drain closes it
+	defer idle.stopTimer()
+	resp, err := c.sendRequest(ctx, k) //nolint:bodyclose // drain closes it
 	if err != nil {
 		slot.Release(OutcomeLost)
-		return lost(cause(ctx, err))
+		return markLost(watchdogCause(ctx, err))
 	}
-	defer drain(resp.Body)
-	slot.observe()
+	defer drainBody(resp.Body)
+	slot.noteResponse()
 	body := &watchedBody{resp.Body, idle}
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		slot.Release(outcomeOf(resp.StatusCode))
@@ -101,11 +102,11 @@ func (c *Client) once(ctx context.Context, k call, read func(io.Reader) error) e
 		return statusError(resp, text)
 	}
 	defer slot.Release(OutcomeOK)
-	warnings(resp, k.warn)
-	return cause(ctx, read(body))
+	reportWarnings(resp, k.warn)
+	return watchdogCause(ctx, read(body))
 }
 
-func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
+func (c *Client) sendRequest(ctx context.Context, k call) (*http.Response, error) {
 	u := *c.base
 	u.Path, u.RawPath = "", ""
 	target := u.String() + trimSlash(c.base.EscapedPath()) + k.path
@@ -123,7 +124,7 @@ func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
 	if k.contentType != "" {
 		req.Header.Set("Content-Type", k.contentType)
 	}
-	return c.conn().Do(req)
+	return c.nextConnection().Do(req)
 }
 
 func trimSlash(path string) string {
@@ -133,8 +134,8 @@ func trimSlash(path string) string {
 	return path
 }
 
-// warnings hands on the texts of the response's Warning headers.
-func warnings(resp *http.Response, warn func(string)) {
+// reportWarnings hands on the texts of the response's Warning headers.
+func reportWarnings(resp *http.Response, warn func(string)) {
 	if warn == nil {
 		return
 	}
@@ -144,14 +145,14 @@ func warnings(resp *http.Response, warn func(string)) {
 	}
 }
 
-// drain reads what little may be left so that the connection can be reused.
-func drain(body io.ReadCloser) {
+// drainBody reads what little may be left so that the connection can be reused.
+func drainBody(body io.ReadCloser) {
 	_, _ = io.CopyN(io.Discard, body, 4<<10)
 	_ = body.Close()
 }
 
-// lost marks an error of the connection.
-func lost(err error) error {
+// markLost marks an error of the connection.
+func markLost(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -162,8 +163,8 @@ func lost(err error) error {
 	return &lostError{err}
 }
 
-// cause puts the watchdog's reason in the place of "context canceled".
-func cause(ctx context.Context, err error) error {
+// watchdogCause puts the watchdog's reason in the place of "context canceled".
+func watchdogCause(ctx context.Context, err error) error {
 	if err != nil && errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errIdle) {
 		return &lostError{errIdle}
 	}
@@ -184,7 +185,7 @@ func newWatchdog(after time.Duration, cancel context.CancelCauseFunc) *watchdog 
 	return &watchdog{after, time.AfterFunc(after, func() { cancel(errIdle) })}
 }
 
-func (w *watchdog) stop() { w.timer.Stop() }
+func (w *watchdog) stopTimer() { w.timer.Stop() }
 
 type watchedBody struct {
 	io.Reader

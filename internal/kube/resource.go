@@ -48,8 +48,8 @@ func (r Resource) Can(verbs ...string) bool {
 	return true
 }
 
-// path is the URL path below the server's root; name and sub may be empty.
-func (r Resource) path(ns, name, sub string) string {
+// urlPath is the URL path below the server's root; name and sub may be empty.
+func (r Resource) urlPath(ns, name, sub string) string {
 	var b strings.Builder
 	if r.Group == "" {
 		b.WriteString("/api/" + r.Version)
@@ -69,8 +69,8 @@ func (r Resource) path(ns, name, sub string) string {
 	return b.String()
 }
 
-// ref names an object in errors: "secrets bookstore/db", "nodes n1".
-func (r Resource) ref(ns, name string) string {
+// objectRef names an object in errors: "secrets bookstore/db", "nodes n1".
+func (r Resource) objectRef(ns, name string) string {
 	switch {
 	case ns != "" && name != "":
 		return r.GroupResource() + " " + ns + "/" + name

@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -30,9 +29,9 @@ func newRetry(forTime time.Duration) *retry {
 	return &retry{deadline: time.Now().Add(forTime), wait: backoffFirst}
 }
 
-// next says whether another try is due after err, and when.
-func (r *retry) next(err error) (time.Duration, bool) {
-	after, ok := r.judge(err)
+// nextWait says whether another try is due after err, and when.
+func (r *retry) nextWait(err error) (time.Duration, bool) {
+	after, ok := r.retryDelay(err)
 	if !ok {
 		return 0, false
 	}
@@ -42,8 +41,8 @@ func (r *retry) next(err error) (time.Duration, bool) {
 	return wait, time.Now().Add(wait).Before(r.deadline)
 }
 
-// judge says whether err may pass, and the wait that the server asked for.
-func (r *retry) judge(err error) (time.Duration, bool) {
+// retryDelay says whether err may pass, and the wait that the server asked for.
+func (r *retry) retryDelay(err error) (time.Duration, bool) {
 	var gone *lostError
 	if errors.As(err, &gone) {
 		return 0, true
@@ -67,16 +66,5 @@ func (r *retry) judge(err error) (time.Duration, bool) {
 		return 0, r.internal < internalTries
 	default:
 		return after, code >= http.StatusInternalServerError
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
 	}
 }

@@ -6,53 +6,53 @@ package kube
 // them IsNotFound.
 
 // Pods is the type of pods.
-func Pods() Resource { return core("pods", "Pod", true) }
+func Pods() Resource { return coreType("pods", "Pod", true) }
 
 // Claims is the type of PersistentVolumeClaims.
-func Claims() Resource { return core("persistentvolumeclaims", "PersistentVolumeClaim", true) }
+func Claims() Resource { return coreType("persistentvolumeclaims", "PersistentVolumeClaim", true) }
 
 // Volumes is the type of PersistentVolumes.
-func Volumes() Resource { return core("persistentvolumes", "PersistentVolume", false) }
+func Volumes() Resource { return coreType("persistentvolumes", "PersistentVolume", false) }
 
 // Nodes is the type of nodes.
-func Nodes() Resource { return core("nodes", "Node", false) }
+func Nodes() Resource { return coreType("nodes", "Node", false) }
 
 // ConfigMaps is the type of ConfigMaps.
-func ConfigMaps() Resource { return core("configmaps", "ConfigMap", true) }
+func ConfigMaps() Resource { return coreType("configmaps", "ConfigMap", true) }
 
 // StorageClasses is the type of StorageClasses.
-func StorageClasses() Resource { return storage("storageclasses", "StorageClass") }
+func StorageClasses() Resource { return storageType("storageclasses", "StorageClass") }
 
 // CSINodes is the type that tells which drivers run on a node.
-func CSINodes() Resource { return storage("csinodes", "CSINode") }
+func CSINodes() Resource { return storageType("csinodes", "CSINode") }
 
 // CSIDrivers is the type of the drivers that are installed.
-func CSIDrivers() Resource { return storage("csidrivers", "CSIDriver") }
+func CSIDrivers() Resource { return storageType("csidrivers", "CSIDriver") }
 
 // VolumeAttachments is the type that tells which volume is on which node.
-func VolumeAttachments() Resource { return storage("volumeattachments", "VolumeAttachment") }
+func VolumeAttachments() Resource { return storageType("volumeattachments", "VolumeAttachment") }
 
 // VolumeSnapshots is the type of VolumeSnapshots.
-func VolumeSnapshots() Resource { return snapshot("volumesnapshots", "VolumeSnapshot", true) }
+func VolumeSnapshots() Resource { return snapshotType("volumesnapshots", "VolumeSnapshot", true) }
 
 // VolumeSnapshotContents is the type of VolumeSnapshotContents.
 func VolumeSnapshotContents() Resource {
-	return snapshot("volumesnapshotcontents", "VolumeSnapshotContent", false)
+	return snapshotType("volumesnapshotcontents", "VolumeSnapshotContent", false)
 }
 
 // VolumeSnapshotClasses is the type of VolumeSnapshotClasses.
 func VolumeSnapshotClasses() Resource {
-	return snapshot("volumesnapshotclasses", "VolumeSnapshotClass", false)
+	return snapshotType("volumesnapshotclasses", "VolumeSnapshotClass", false)
 }
 
-func core(name, kind string, namespaced bool) Resource {
+func coreType(name, kind string, namespaced bool) Resource {
 	return Resource{Version: "v1", Name: name, Kind: kind, Namespaced: namespaced}
 }
 
-func storage(name, kind string) Resource {
+func storageType(name, kind string) Resource {
 	return Resource{Group: "storage.k8s.io", Version: "v1", Name: name, Kind: kind}
 }
 
-func snapshot(name, kind string, namespaced bool) Resource {
+func snapshotType(name, kind string, namespaced bool) Resource {
 	return Resource{Group: "snapshot.storage.k8s.io", Version: "v1", Name: name, Kind: kind, Namespaced: namespaced}
 }

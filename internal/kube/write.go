@@ -13,13 +13,11 @@ import (
 // PatchType is the media type of a patch.
 type PatchType string
 
-// The kinds of patches that API servers know. Strategic patches work for
-// built-in types only; an apply creates what is not there.
+// The kinds of patches in use. Merge patches work for every type; an apply creates
+// what is not there.
 const (
-	PatchJSON      PatchType = "application/json-patch+json"
-	PatchMerge     PatchType = "application/merge-patch+json"
-	PatchStrategic PatchType = "application/strategic-merge-patch+json"
-	PatchApply     PatchType = "application/apply-patch+yaml"
+	PatchMerge PatchType = "application/merge-patch+json"
+	PatchApply PatchType = "application/apply-patch+yaml"
 )
 
 // WriteOptions says how to write. The zero value is an ordinary write.
@@ -33,9 +31,6 @@ type WriteOptions struct {
 	// FieldValidation is what the server does about unknown fields: "Ignore",
 	// "Warn" (its default) or "Strict". Checking costs it a second decoding.
 	FieldValidation string
-	// MetadataOnly asks for a reply of apiVersion, kind and metadata only, which
-	// saves both sides the rest.
-	MetadataOnly bool
 	// Warn receives the server's warnings: deprecated versions, unknown fields.
 	Warn func(text string)
 }
@@ -46,7 +41,7 @@ type (
 	PatchOptions  = WriteOptions
 )
 
-func (o WriteOptions) query() url.Values {
+func (o WriteOptions) queryValues() url.Values {
 	q := url.Values{}
 	if o.DryRun {
 		q.Set("dryRun", "All")
@@ -63,20 +58,16 @@ func (o WriteOptions) query() url.Values {
 	return q
 }
 
-func (o WriteOptions) call(method, path string, body []byte, contentType string) call {
-	k := call{method: method, path: path, query: o.query(), body: body, contentType: contentType, class: classWrite, warn: o.Warn}
-	if o.MetadataOnly {
-		k.accept = acceptMeta
-	}
-	return k
+func (o WriteOptions) writeCall(method, path string, body []byte, contentType string) call {
+	return call{method: method, path: path, query: o.queryValues(), body: body, contentType: contentType, class: classWrite, warn: o.Warn}
 }
 
 // Create posts one object and returns it as the server has stored it. A create
 // whose reply was lost is sent again and may then report AlreadyExists.
 func (c *Client) Create(ctx context.Context, r Resource, ns string, body []byte, o CreateOptions) ([]byte, error) {
-	k := o.call(http.MethodPost, r.path(ns, "", ""), body, acceptJSON)
-	k.what = "create " + r.ref(ns, nameOf(body))
-	return c.bytes(ctx, k)
+	k := o.writeCall(http.MethodPost, r.urlPath(ns, "", ""), body, acceptJSON)
+	k.what = "create " + r.objectRef(ns, nameOf(body))
+	return c.callBytes(ctx, k)
 }
 
 // nameOf finds the name of an object for an error; unnamed objects have none.
@@ -90,33 +81,18 @@ func nameOf(body []byte) string {
 
 // Patch changes one object and returns the result.
 func (c *Client) Patch(ctx context.Context, r Resource, ns, name string, t PatchType, body []byte, o PatchOptions) ([]byte, error) {
-	return c.patch(ctx, r, ns, name, "", t, body, o)
+	return c.patchObject(ctx, r, ns, name, "", t, body, o)
 }
 
 // PatchStatus changes the status of one object and returns the result.
 func (c *Client) PatchStatus(ctx context.Context, r Resource, ns, name string, t PatchType, body []byte, o PatchOptions) ([]byte, error) {
-	return c.patch(ctx, r, ns, name, "status", t, body, o)
+	return c.patchObject(ctx, r, ns, name, "status", t, body, o)
 }
 
-func (c *Client) patch(ctx context.Context, r Resource, ns, name, sub string, t PatchType, body []byte, o PatchOptions) ([]byte, error) {
-	k := o.call(http.MethodPatch, r.path(ns, name, sub), body, string(t))
-	k.what = "patch " + r.ref(ns, name)
-	return c.bytes(ctx, k)
-}
-
-// Update replaces one object; a resourceVersion in body makes it conditional.
-func (c *Client) Update(ctx context.Context, r Resource, ns, name string, body []byte, o WriteOptions) ([]byte, error) {
-	k := o.call(http.MethodPut, r.path(ns, name, ""), body, acceptJSON)
-	k.what = "update " + r.ref(ns, name)
-	return c.bytes(ctx, k)
-}
-
-// UpdateStatus replaces the status of one object. For a type whose status is
-// no sub-resource the error IsNotFound.
-func (c *Client) UpdateStatus(ctx context.Context, r Resource, ns, name string, body []byte, o WriteOptions) ([]byte, error) {
-	k := o.call(http.MethodPut, r.path(ns, name, "status"), body, acceptJSON)
-	k.what = "update status of " + r.ref(ns, name)
-	return c.bytes(ctx, k)
+func (c *Client) patchObject(ctx context.Context, r Resource, ns, name, sub string, t PatchType, body []byte, o PatchOptions) ([]byte, error) {
+	k := o.writeCall(http.MethodPatch, r.urlPath(ns, name, sub), body, string(t))
+	k.what = "patch " + r.objectRef(ns, name)
+	return c.callBytes(ctx, k)
 }
 
 // DeleteOptions says how to delete. The zero value deletes at once and leaves
@@ -134,18 +110,18 @@ type DeleteOptions struct {
 
 // Delete deletes one object; one that is gone is an error that IsNotFound.
 func (c *Client) Delete(ctx context.Context, r Resource, ns, name string, o DeleteOptions) error {
-	body, err := json.Marshal(o.body())
+	body, err := json.Marshal(o.bodyFields())
 	if err != nil {
-		return fmt.Errorf("delete %s: %w", r.ref(ns, name), err)
+		return fmt.Errorf("delete %s: %w", r.objectRef(ns, name), err)
 	}
-	_, err = c.bytes(ctx, call{
-		method: http.MethodDelete, path: r.path(ns, name, ""), body: body, contentType: acceptJSON,
-		class: classWrite, what: "delete " + r.ref(ns, name),
+	_, err = c.callBytes(ctx, call{
+		method: http.MethodDelete, path: r.urlPath(ns, name, ""), body: body, contentType: acceptJSON,
+		class: classWrite, what: "delete " + r.objectRef(ns, name),
 	})
 	return err
 }
 
-func (o DeleteOptions) body() map[string]any {
+func (o DeleteOptions) bodyFields() map[string]any {
 	b := map[string]any{"kind": "DeleteOptions", "apiVersion": "v1"}
 	if o.UID != "" {
 		b["preconditions"] = map[string]string{"uid": o.UID}

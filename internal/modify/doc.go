@@ -1,5 +1,5 @@
 // Package modify changes objects on their way back into a cluster by the rules of a
-// resource modifier ConfigMap (velero.md B9). It is pure: Text takes the rules out of
+// resource modifier ConfigMap (docs/VELERO.md 7.7). It is pure: Text takes the rules out of
 // the ConfigMap, Parse reads and checks them, Apply changes one object.
 //
 // A rule has conditions and one kind of patch:
@@ -16,6 +16,10 @@
 // applied in their order. A rule that fails changes nothing: the object is restored
 // without it, and the failure is told. A test among patches that does not hold is no
 // failure, the rule has no effect then.
+//
+// Patches are applied by github.com/evanphx/json-patch, tests and conditions are not: it
+// compares numbers as they are written and panics at lists that hold null. A patch is
+// applied one operation at a time, so that the message of a failure can name it.
 //
 // Where Velero leaves things to chance the package deliberately differs:
 //   - what can be known to be wrong without an object (a glob, an expression, a selector,

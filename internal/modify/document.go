@@ -61,8 +61,8 @@ func Text(cm *corev1.ConfigMap) (string, error) {
 	return "", nil
 }
 
-// decode is strict: a field that does not exist, or stands there twice, is an error.
-func decode(text string) (document, error) {
+// decodeDocument is strict: a field that does not exist, or stands there twice, is an error.
+func decodeDocument(text string) (document, error) {
 	var doc document
 	err := yaml.UnmarshalStrict([]byte(text), &doc) // numbers and truths may stand for texts
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -33,7 +34,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		rules, err := Parse(text)
 		switch {
-		case err != nil && len(err.Error()) > (maxProblems+1)*(maxProblem+200):
+		case err != nil && len(err.Error()) > (filter.MaxProblems+1)*(filter.MaxProblemBytes+200):
 			t.Errorf("%d bytes of error", len(err.Error()))
 		case err == nil:
 			rules.Apply("pods", map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "x", "namespace": "y"}})
@@ -62,14 +63,18 @@ func FuzzApply(f *testing.F) {
 		if !resource.Same(before, obj) {
 			t.Fatal("the argument was changed")
 		}
-		if err := identical(before, got); err != nil && !strings.Contains(err.Error(), "metadata away") {
+		if err := checkIdentity(before, got); err != nil && !strings.Contains(err.Error(), "metadata away") {
 			t.Fatal(err)
 		}
-		if most := len(object) + len(text)*(1+len(rules.rules)) + maxCopied*len(rules.rules); size(got, 2*most) > 16*most+1<<10 {
-			t.Fatalf("%d bytes became %d", len(object), size(got, 2*most))
+		after, err := utiljson.Marshal(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most := len(object) + len(text)*(1+len(rules.rules)) + maxCopied*len(rules.rules); len(after) > 16*most+1<<10 {
+			t.Fatalf("%d bytes became %d", len(object), len(after))
 		}
 		for _, err := range errs {
-			if len(err.Error()) > maxProblem+200 {
+			if len(err.Error()) > filter.MaxProblemBytes+200 {
 				t.Fatalf("%d bytes of error", len(err.Error()))
 			}
 		}
@@ -86,7 +91,7 @@ func FuzzStrategic(f *testing.F) {
 	} {
 		f.Add([]byte(patch), []byte(pod))
 	}
-	s, err := types()
+	s, err := kubernetesTypes()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -96,7 +101,7 @@ func FuzzStrategic(f *testing.F) {
 			t.Skip()
 		}
 		before := map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "x", "finalizers": []any{"a"}}, "spec": obj}
-		rule := strategics{patches: []map[string]any{{"spec": p}, {"metadata": p}}, types: s}
+		rule := strategicPatches{patches: []map[string]any{{"spec": p}, {"metadata": p}}, types: s}
 		if after, err := rule.apply(before); err == nil && after == nil {
 			t.Fatal("neither object nor error")
 		}

@@ -11,20 +11,20 @@ import (
 // maxGlob bounds a pattern, in bytes: the longest type name is less than half of it.
 const maxGlob = 1024
 
-// glob compiles a pattern: '*' is any run of characters without the separator, '**' one
+// compileGlob compiles a pattern: '*' is any run of characters without the separator, '**' one
 // with it, '?' one character that is not the separator, '[ab]', '[a-z]' and '[!a]' are
 // classes, '{a,b}' alternatives, and a backslash takes what follows as it is. No separator
 // (0) makes '*' and '**' the same. The result takes linear time, whatever the pattern.
-func glob(pattern string, separator byte) (*regexp.Regexp, error) {
+func compileGlob(pattern string, separator byte) (*regexp.Regexp, error) {
 	if len(pattern) > maxGlob {
 		return nil, fmt.Errorf("has %d bytes; at most %d make sense", len(pattern), maxGlob)
 	}
-	g := globber{rest: pattern, one: "(?s:.)"}
+	g := globCompiler{rest: pattern, one: "(?s:.)"}
 	if separator != 0 {
 		g.one = "[^" + regexp.QuoteMeta(string(separator)) + "]"
 	}
 	for g.rest != "" {
-		if err := g.next(); err != nil {
+		if err := g.compileNext(); err != nil {
 			return nil, err
 		}
 	}
@@ -38,33 +38,33 @@ func glob(pattern string, separator byte) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// globber writes the regular expression of a glob.
-type globber struct {
+// globCompiler writes the regular expression of a glob.
+type globCompiler struct {
 	rest  string // still to be read
 	one   string // any character but the separator
 	depth int    // of braces
 	out   strings.Builder
 }
 
-func (g *globber) next() error {
+func (g *globCompiler) compileNext() error {
 	c := g.rest[0]
 	switch {
 	case strings.HasPrefix(g.rest, "**"):
-		g.take(2, "(?s:.*)")
+		g.appendExpression(2, "(?s:.*)")
 	case c == '*':
-		g.take(1, g.one+"*")
+		g.appendExpression(1, g.one+"*")
 	case c == '?':
-		g.take(1, g.one)
+		g.appendExpression(1, g.one)
 	case c == '{':
 		g.depth++
-		g.take(1, "(?:")
+		g.appendExpression(1, "(?:")
 	case c == ',' && g.depth > 0:
-		g.take(1, "|")
+		g.appendExpression(1, "|")
 	case c == '}' && g.depth > 0:
 		g.depth--
-		g.take(1, ")")
+		g.appendExpression(1, ")")
 	case c == '[':
-		return g.class()
+		return g.appendClass()
 	case c == ']' || c == '}':
 		return fmt.Errorf("has '%c' without its opening one", c)
 	case c == '\\' && len(g.rest) == 1:
@@ -73,24 +73,24 @@ func (g *globber) next() error {
 		g.rest = g.rest[1:]
 		fallthrough
 	default:
-		g.literal()
+		g.appendLiteral()
 	}
 	return nil
 }
 
-func (g *globber) take(n int, expression string) {
+func (g *globCompiler) appendExpression(n int, expression string) {
 	g.rest = g.rest[n:]
 	g.out.WriteString(expression)
 }
 
-// literal takes one whole character.
-func (g *globber) literal() {
+// appendLiteral takes one whole character.
+func (g *globCompiler) appendLiteral() {
 	r, n := utf8.DecodeRuneInString(g.rest) // of a broken byte, what matches no name
-	g.take(n, regexp.QuoteMeta(string(r)))
+	g.appendExpression(n, regexp.QuoteMeta(string(r)))
 }
 
-// class takes a class of characters.
-func (g *globber) class() error {
+// appendClass takes a class of characters.
+func (g *globCompiler) appendClass() error {
 	body, rest, ok := strings.Cut(g.rest[1:], "]")
 	negated := strings.HasPrefix(body, "!")
 	body = strings.TrimPrefix(body, "!")

@@ -27,7 +27,7 @@ func TestGlobs(t *testing.T) {
 		"volumesnapshots.*.*.*.*": {"volumesnapshots.snapshot.storage.k8s.io", "volumesnapshots.x"},
 		"über":                    {"über", "uber"},
 	} {
-		re, err := glob(pattern, '.')
+		re, err := compileGlob(pattern, '.')
 		if err != nil {
 			t.Errorf("%s: %v", pattern, err)
 			continue
@@ -46,7 +46,7 @@ func TestGlobs(t *testing.T) {
 }
 
 func TestGlobWithoutSeparator(t *testing.T) {
-	re, err := glob("team-*", 0)
+	re, err := compileGlob("team-*", 0)
 	if err != nil || !re.MatchString("team-a.b") || re.MatchString("my-team-a") {
 		t.Errorf("%v %v", re, err)
 	}
@@ -57,7 +57,7 @@ func TestNoGlobs(t *testing.T) {
 		"[a": "without ']'", "a]": "']' without", "[]": "empty class", "[!]": "empty class", "{a": "'{' without '}'", "a}": "'}' without",
 		`a\`: "ends in", strings.Repeat("*", maxGlob+1): "at most", "[z-a]": "is not a glob",
 	} {
-		if _, err := glob(pattern, '.'); err == nil || !strings.Contains(err.Error(), words) {
+		if _, err := compileGlob(pattern, '.'); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%.20s: %v", pattern, err)
 		}
 	}

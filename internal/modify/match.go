@@ -15,52 +15,52 @@ type condition struct {
 	namespaces []*regexp.Regexp // any one
 	name       *regexp.Regexp
 	labels     labels.Selector
-	fields     operations // tests, all of them
+	fields     []fieldTest // all of them
 }
 
-func (p *parser) condition(path string, spec conditionSpec) condition {
+func (p *parser) parseCondition(path string, spec conditionSpec) condition {
 	var c condition
 	if spec.GroupResource == "" {
-		p.bad(path+".groupResource", "is empty: name a type as plural.group, such as deployments.apps or secrets")
+		p.problems.Add(path+".groupResource", "is empty: name a type as plural.group, such as deployments.apps or secrets")
 	}
-	c.resource = p.glob(path+".groupResource", spec.GroupResource, '.')
+	c.resource = p.compileGlob(path+".groupResource", spec.GroupResource, '.')
 	for i, pattern := range spec.Namespaces {
-		c.namespaces = append(c.namespaces, p.glob(fmt.Sprintf("%s.namespaces[%d]", path, i), pattern, 0))
+		c.namespaces = append(c.namespaces, p.compileGlob(fmt.Sprintf("%s.namespaces[%d]", path, i), pattern, 0))
 	}
 	var err error
 	if spec.ResourceNameRegex != "" {
 		if c.name, err = regexp.Compile(spec.ResourceNameRegex); err != nil {
-			p.bad(path+".resourceNameRegex", "is no regular expression of Go: %v", err)
+			p.problems.Add(path+".resourceNameRegex", "is no regular expression of Go: %v", err)
 		}
 	}
 	if spec.LabelSelector != nil {
 		if c.labels, err = metav1.LabelSelectorAsSelector(spec.LabelSelector); err != nil {
-			p.bad(path+".labelSelector", "is not a label selector: %v", err)
+			p.problems.Add(path+".labelSelector", "is not a label selector: %v", err)
 		}
 	}
 	for i, m := range spec.Matches {
 		at := fmt.Sprintf("%s.matches[%d]", path, i)
-		c.fields = append(c.fields, operation{name: "test", path: p.pointer(at+".path", m.Path), value: p.value(at+".value", m.Value)})
+		c.fields = append(c.fields, fieldTest{path: m.Path, steps: p.parsePointer(at+".path", m.Path), value: p.parseValue(at+".value", m.Value)})
 	}
 	return c
 }
 
-func (p *parser) glob(path, pattern string, separator byte) *regexp.Regexp {
-	re, err := glob(pattern, separator)
+func (p *parser) compileGlob(path, pattern string, separator byte) *regexp.Regexp {
+	re, err := compileGlob(pattern, separator)
 	if err != nil {
-		p.bad(path, "%v", err)
+		p.problems.Add(path, "%v", err)
 	}
 	return re
 }
 
-// concerns says whether type and metadata of an object match. Namespaces are no matter
+// matchesObject says whether type and metadata of an object match. Namespaces are no matter
 // of cluster-scoped objects.
-func (c *condition) concerns(resource string, obj map[string]any) bool {
+func (c *condition) matchesObject(resource string, obj map[string]any) bool {
 	meta, _ := obj["metadata"].(map[string]any)
 	namespace, _ := meta["namespace"].(string)
 	name, _ := meta["name"].(string)
 	switch {
-	case !c.resource.MatchString(resource), !c.in(namespace):
+	case !c.resource.MatchString(resource), !c.matchesNamespace(namespace):
 		return false
 	case c.name != nil && !c.name.MatchString(name):
 		return false
@@ -68,7 +68,7 @@ func (c *condition) concerns(resource string, obj map[string]any) bool {
 	return c.labels == nil || c.labels.Matches(labelsOf(meta))
 }
 
-func (c *condition) in(namespace string) bool {
+func (c *condition) matchesNamespace(namespace string) bool {
 	for _, re := range c.namespaces {
 		if re.MatchString(namespace) {
 			return true
@@ -86,16 +86,16 @@ func labelsOf(meta map[string]any) labels.Set {
 	return out
 }
 
-// holds says whether the object's fields are as the condition wants them. What is not
+// matchesFields says whether the object's fields are as the condition wants them. What is not
 // there does not match.
-func (c *condition) holds(obj map[string]any) (bool, error) {
+func (c *condition) matchesFields(obj map[string]any) (bool, error) {
 	for i := range c.fields {
-		err := c.fields[i].test(obj)
+		err := c.fields[i].check(obj)
 		if errors.Is(err, errTest) || errors.Is(err, errMissing) {
 			return false, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("conditions.matches[%d]: %s: %w", i, written(c.fields[i].path), err)
+			return false, fmt.Errorf("conditions.matches[%d]: %s: %w", i, c.fields[i].path, err)
 		}
 	}
 	return true, nil

@@ -2,10 +2,10 @@ package modify
 
 import "k8s.io/apimachinery/pkg/runtime"
 
-// merges are the merge patches of one rule.
-type merges []map[string]any
+// mergePatches are the merge patches of one rule.
+type mergePatches []map[string]any
 
-func (m merges) apply(obj map[string]any) (map[string]any, error) {
+func (m mergePatches) apply(obj map[string]any) (map[string]any, error) {
 	for _, patch := range m {
 		obj = Merge(obj, runtime.DeepCopyJSON(patch))
 	}

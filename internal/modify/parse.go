@@ -12,59 +12,39 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
-// How many problems of one ConfigMap are told, and how many bytes of each: enough to
-// repair it, and little enough for the message of a failed workflow.
-const (
-	maxProblems = 20
-	maxProblem  = 600
-)
-
 // Parse reads and checks the rules of a ConfigMap. The error is a filter.FieldErrors
 // with the path of every field that has to change.
 func Parse(text string) (*Rules, error) {
-	doc, err := decode(text)
+	doc, err := decodeDocument(text)
 	if err != nil {
-		return nil, filter.FieldErrors{{Path: "resourceModifierRules", Message: short(err.Error())}}
+		return nil, filter.FieldErrors{{Path: "resourceModifierRules", Message: filter.ShortenText(err.Error())}}
 	}
 	p := parser{}
 	if !strings.EqualFold(doc.Version, "v1") {
-		p.bad("version", "is %q: only v1 is supported", doc.Version)
+		p.problems.Add("version", "is %q: only v1 is supported", doc.Version)
 	}
 	if len(doc.Rules) == 0 {
-		p.bad("resourceModifierRules", "is empty: write a rule, or leave the restore without modifiers")
+		p.problems.Add("resourceModifierRules", "is empty: write a rule, or leave the restore without modifiers")
 	}
 	out := &Rules{}
 	for i, spec := range doc.Rules {
 		path := fmt.Sprintf("resourceModifierRules[%d]", i)
-		out.rules = append(out.rules, rule{path: path, condition: p.condition(path+".conditions", spec.Conditions), patch: p.patch(path, spec)})
+		out.rules = append(out.rules, rule{path: path, condition: p.parseCondition(path+".conditions", spec.Conditions), patch: p.parsePatch(path, spec)})
 	}
-	if len(p.errs) > 0 {
-		return nil, p.errs
+	if err := p.problems.Err(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
 // parser collects what is wrong.
 type parser struct {
-	errs  filter.FieldErrors
-	types *runtime.Scheme
+	problems filter.Problems
+	types    *runtime.Scheme
 }
 
-func (p *parser) bad(path, format string, args ...any) {
-	if len(p.errs) < maxProblems {
-		p.errs = append(p.errs, filter.FieldError{Path: path, Message: short(fmt.Sprintf(format, args...))})
-	}
-}
-
-func short(text string) string {
-	if len(text) <= maxProblem {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxProblem], "") + "…"
-}
-
-// patch is the one kind of patch that a rule has.
-func (p *parser) patch(path string, spec ruleSpec) patcher {
+// parsePatch reads the one kind of patch that a rule has.
+func (p *parser) parsePatch(path string, spec ruleSpec) patcher {
 	var kinds []string
 	for _, k := range []struct {
 		name string
@@ -76,59 +56,69 @@ func (p *parser) patch(path string, spec ruleSpec) patcher {
 	}
 	switch {
 	case len(kinds) == 0:
-		p.bad(path, "changes nothing: write patches, mergePatches or strategicPatches")
+		p.problems.Add(path, "changes nothing: write patches, mergePatches or strategicPatches")
 	case len(kinds) > 1:
-		p.bad(path, "has %s: a rule has one kind of patch, make a rule of each", strings.Join(kinds, " and "))
+		p.problems.Add(path, "has %s: a rule has one kind of patch, make a rule of each", strings.Join(kinds, " and "))
 	case kinds[0] == "patches":
-		return p.operations(path, spec.Patches)
+		return p.parseOperations(path, spec.Patches)
 	case kinds[0] == "mergePatches":
-		return merges(p.data(path+".mergePatches", spec.MergePatches))
+		return mergePatches(p.parseMergeData(path+".mergePatches", spec.MergePatches))
 	default:
-		return p.strategics(path, spec.StrategicPatches)
+		return p.parseStrategic(path, spec.StrategicPatches)
 	}
 	return nil
 }
 
-func (p *parser) operations(path string, specs []patchSpec) operations {
+func (p *parser) parseOperations(path string, specs []patchSpec) operations {
 	var out operations
 	for i, spec := range specs {
-		out = append(out, p.operation(fmt.Sprintf("%s.patches[%d]", path, i), spec))
+		out = append(out, p.parseOperation(fmt.Sprintf("%s.patches[%d]", path, i), spec))
 	}
 	return out
 }
 
-func (p *parser) operation(path string, spec patchSpec) operation {
-	o := operation{name: strings.ToLower(spec.Operation), path: p.pointer(path+".path", spec.Path)}
+func (p *parser) parseOperation(path string, spec patchSpec) operation {
+	name := strings.ToLower(spec.Operation)
+	steps := p.parsePointer(path+".path", spec.Path)
+	var value any
 	known := []string{"add", "remove", "replace", "move", "copy", "test"}
 	switch {
-	case !slices.Contains(known, o.name):
-		p.bad(path+".operation", "is %q: use one of %s", spec.Operation, strings.Join(known, ", "))
-	case o.name == "move" || o.name == "copy":
-		o.from = p.pointer(path+".from", spec.From)
-	case o.name != "remove":
-		o.value = p.value(path+".value", spec.Value)
+	case !slices.Contains(known, name):
+		p.problems.Add(path+".operation", "is %q: use one of %s", spec.Operation, strings.Join(known, ", "))
+		return operation{}
+	case name == "move" || name == "copy":
+		p.parsePointer(path+".from", spec.From)
+	case name != "remove":
+		value = p.parseValue(path+".value", spec.Value)
+	}
+	if name == "test" {
+		return operation{name: name, path: spec.Path, test: fieldTest{path: spec.Path, steps: steps, value: value}}
+	}
+	o, err := newOperation(name, spec.Path, spec.From, value)
+	if err != nil {
+		p.problems.Add(path, "%v", err)
 	}
 	return o
 }
 
-func (p *parser) pointer(path, text string) []string {
-	steps, err := pointer(text)
+func (p *parser) parsePointer(path, text string) []string {
+	steps, err := parsePointer(text)
 	if err != nil {
-		p.bad(path, "%v", err)
+		p.problems.Add(path, "%v", err)
 	}
 	return steps
 }
 
-func (p *parser) value(path, text string) any {
-	v, err := value(text)
+func (p *parser) parseValue(path, text string) any {
+	v, err := parseValue(text)
 	if err != nil {
-		p.bad(path, "%v", err)
+		p.problems.Add(path, "%v", err)
 	}
 	return v
 }
 
-// data reads patches that are given as YAML or JSON text.
-func (p *parser) data(path string, specs []dataSpec) []map[string]any {
+// parseMergeData reads patches that are given as YAML or JSON text.
+func (p *parser) parseMergeData(path string, specs []dataSpec) []map[string]any {
 	var out []map[string]any
 	for i, spec := range specs {
 		at := fmt.Sprintf("%s[%d].patchData", path, i)
@@ -139,21 +129,21 @@ func (p *parser) data(path string, specs []dataSpec) []map[string]any {
 		}
 		switch {
 		case err != nil:
-			p.bad(at, "is no patch in YAML or JSON: %v", err)
+			p.problems.Add(at, "is no patch in YAML or JSON: %v", err)
 		case len(patch) == 0:
-			p.bad(at, "is empty: write the fields that are to change")
+			p.problems.Add(at, "is empty: write the fields that are to change")
 		}
 		out = append(out, patch)
 	}
 	return out
 }
 
-func (p *parser) strategics(path string, specs []dataSpec) strategics {
-	out := strategics{patches: p.data(path+".strategicPatches", specs)}
+func (p *parser) parseStrategic(path string, specs []dataSpec) strategicPatches {
+	out := strategicPatches{patches: p.parseMergeData(path+".strategicPatches", specs)}
 	if p.types == nil {
 		var err error
-		if p.types, err = types(); err != nil {
-			p.bad(path, "%v", err)
+		if p.types, err = kubernetesTypes(); err != nil {
+			p.problems.Add(path, "%v", err)
 		}
 	}
 	out.types = p.types

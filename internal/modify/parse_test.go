@@ -73,7 +73,7 @@ func TestWrongRules(t *testing.T) {
 // TestManyProblems: the message of a failed workflow stays readable.
 func TestManyProblems(t *testing.T) {
 	text := "version: v1\nresourceModifierRules:\n" + strings.Repeat("- conditions: {groupResource: '"+strings.Repeat("x", 2000)+"'}\n", 100)
-	if _, err := Parse(text); err == nil || len(err.Error()) > maxProblems*(maxProblem+100) {
+	if _, err := Parse(text); err == nil || len(err.Error()) > filter.MaxProblems*(filter.MaxProblemBytes+100) {
 		t.Errorf("%v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/json"
 
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -32,19 +33,19 @@ func (r *Rules) Apply(gr string, obj map[string]any) (map[string]any, []error) {
 	var origin, out map[string]any
 	for i := range r.rules {
 		rule := &r.rules[i]
-		if !rule.condition.concerns(gr, obj) {
+		if !rule.condition.matchesObject(gr, obj) {
 			continue
 		}
 		if origin == nil {
 			var err error
-			if origin, err = plain(obj); err != nil {
+			if origin, err = copyAsJSON(obj); err != nil {
 				return obj, []error{err}
 			}
 			out = origin
 		}
 		next, err := rule.apply(origin, out)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %s", rule.path, short(err.Error())))
+			errs = append(errs, fmt.Errorf("%s: %s", rule.path, filter.ShortenText(err.Error())))
 			continue
 		}
 		out = next
@@ -58,7 +59,7 @@ func (r *Rules) Apply(gr string, obj map[string]any) (map[string]any, []error) {
 // apply is the object after this rule: the one before if its conditions do not hold of
 // the origin.
 func (r *rule) apply(origin, before map[string]any) (map[string]any, error) {
-	ok, err := r.condition.holds(origin)
+	ok, err := r.condition.matchesFields(origin)
 	if err != nil || !ok {
 		return before, err
 	}
@@ -69,12 +70,12 @@ func (r *rule) apply(origin, before map[string]any) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return after, identical(before, after)
+	return after, checkIdentity(before, after)
 }
 
-// identical refuses what would make another object of it: one that the backup's index,
+// checkIdentity refuses what would make another object of it: one that the backup's index,
 // the plan and the references of others do not know.
-func identical(before, after map[string]any) error {
+func checkIdentity(before, after map[string]any) error {
 	was, _ := before["metadata"].(map[string]any)
 	is, ok := after["metadata"].(map[string]any)
 	if !ok {
@@ -96,8 +97,8 @@ func identical(before, after map[string]any) error {
 	return nil
 }
 
-// plain copies an object into maps, lists, texts, numbers and truths and nothing else.
-func plain(obj map[string]any) (map[string]any, error) {
+// copyAsJSON copies an object into maps, lists, texts, numbers and truths and nothing else.
+func copyAsJSON(obj map[string]any) (map[string]any, error) {
 	body, err := json.Marshal(obj)
 	if err != nil {
 		return nil, fmt.Errorf("encode the object: %w", err)

@@ -8,14 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 )
 
-// strategics are the strategic merge patches of one rule. Their Go types say by which key
+// strategicPatches are the strategic merge patches of one rule. Their Go types say by which key
 // the elements of a list are merged.
-type strategics struct {
+type strategicPatches struct {
 	patches []map[string]any
 	types   *runtime.Scheme
 }
 
-func (s strategics) apply(obj map[string]any) (map[string]any, error) {
+func (s strategicPatches) apply(obj map[string]any) (map[string]any, error) {
 	version, _ := obj["apiVersion"].(string)
 	kind, _ := obj["kind"].(string)
 	typed, err := s.types.New(schema.FromAPIVersionAndKind(version, kind))

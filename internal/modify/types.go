@@ -32,8 +32,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// types are those that Kubernetes 1.29 and later serve, by apiVersion and kind.
-func types() (*runtime.Scheme, error) {
+// kubernetesTypes are those that Kubernetes 1.29 and later serve, by apiVersion and kind.
+func kubernetesTypes() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		admissionv1.AddToScheme, admissionv1alpha1.AddToScheme, admissionv1beta1.AddToScheme,

@@ -30,12 +30,12 @@ func TestValues(t *testing.T) {
 		`"`:             `"`,
 		"two\nlines":    "two\nlines",
 	} {
-		if got, err := value(text); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := parseValue(text); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %#v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"{", "[1,", `{"a":}`, "[a, b]"} {
-		if got, err := value(text); err == nil || !strings.Contains(err.Error(), "quotes") {
+		if got, err := parseValue(text); err == nil || !strings.Contains(err.Error(), "quotes") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
@@ -45,12 +45,12 @@ func TestPointers(t *testing.T) {
 	for text, want := range map[string][]string{
 		"/a": {"a"}, "/": {""}, "/a/0/-": {"a", "0", "-"}, "/a~1b/c~0d~01": {"a/b", "c~d~1"},
 	} {
-		if got, err := pointer(text); err != nil || !reflect.DeepEqual(got, want) || written(got) != text {
+		if got, err := parsePointer(text); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %q %v", text, got, err)
 		}
 	}
 	for text, words := range map[string]string{"": "is empty", "spec/replicas": "begins with a slash", strings.Repeat("/a", maxSteps+1): "at most"} {
-		if got, err := pointer(text); err == nil || !strings.Contains(err.Error(), words) {
+		if got, err := parsePointer(text); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%.20q: %q %v", text, got, err)
 		}
 	}

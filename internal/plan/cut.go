@@ -15,9 +15,9 @@ const callCost = 25
 // would be listed one by one anyway.
 const pieces = 4
 
-// cut gives the lists of one type: one, or several that share its namespaces
+// cutType gives the lists of one type: one, or several that share its namespaces
 // when the type is larger than a shard should be.
-func cut(t TypeCount, f *filter.Backup, shardSize int64) []List {
+func cutType(t TypeCount, f *filter.Backup, shardSize int64) []List {
 	whole := List{Type: t.Type, Selectors: f.Selectors(), Count: max(0, t.Count)}
 	if t.GroupResource == "namespaces" {
 		// Namespace objects are chosen by filter.Backup.KeepNamespace.
@@ -27,7 +27,7 @@ func cut(t TypeCount, f *filter.Backup, shardSize int64) []List {
 	if t.Namespaced {
 		lists = byNamespace(whole, t, f, shardSize)
 	}
-	return order(lists, f.Ordered(t.Type))
+	return assignOrdered(lists, f.Ordered(t.Type))
 }
 
 // byNamespace cuts a namespaced type. Where all namespaces are selected, one
@@ -42,15 +42,15 @@ func byNamespace(whole List, t TypeCount, f *filter.Backup, shardSize int64) []L
 		return []List{whole}
 	case len(names) == 0:
 		return nil
-	case !f.AllNamespaces() && sparse(t, len(names)):
+	case !f.AllNamespaces() && isSparse(t, len(names)):
 		return []List{whole}
 	}
 	sizes := namespaceSizes(t, names, f.AllNamespaces())
 	var lists []List
 	for from := 0; from < len(names); {
-		to := from + take(sizes[from:], shardSize/pieces)
+		to := from + takePiece(sizes[from:], shardSize/pieces)
 		l := whole
-		l.Namespaces, l.Count = names[from:to], sum(sizes[from:to])
+		l.Namespaces, l.Count = names[from:to], sumSizes(sizes[from:to])
 		lists, from = append(lists, l), to
 	}
 	return lists
@@ -60,9 +60,9 @@ func worthCutting(t TypeCount, namespaces int, shardSize int64) bool {
 	return namespaces > 1 && t.Count > shardSize && t.Count >= callCost*int64(namespaces)
 }
 
-// sparse: 200 selected namespaces times 60 types would be 12,000 calls, nearly
+// isSparse: 200 selected namespaces times 60 types would be 12,000 calls, nearly
 // all for nothing.
-func sparse(t TypeCount, namespaces int) bool {
+func isSparse(t TypeCount, namespaces int) bool {
 	return t.Count >= 0 && t.Count+callCost < callCost*int64(namespaces)
 }
 
@@ -84,9 +84,9 @@ func namespaceSizes(t TypeCount, names []string, all bool) []int64 {
 	return sizes
 }
 
-// take is how many of the sizes make up about one piece: at least one, and no
+// takePiece is how many of the sizes make up about one piece: at least one, and no
 // more than the limit with the cost of their calls.
-func take(sizes []int64, limit int64) int {
+func takePiece(sizes []int64, limit int64) int {
 	var used int64
 	for i, s := range sizes {
 		used += s + callCost
@@ -97,7 +97,7 @@ func take(sizes []int64, limit int64) int {
 	return len(sizes)
 }
 
-func sum(sizes []int64) int64 {
+func sumSizes(sizes []int64) int64 {
 	var n int64
 	for _, s := range sizes {
 		n += s
@@ -105,9 +105,9 @@ func sum(sizes []int64) int64 {
 	return n
 }
 
-// order makes the first list of a type fetch the ordered objects and every
+// assignOrdered makes the first list of a type fetch the ordered objects and every
 // list of the type pass over them.
-func order(lists []List, names []string) []List {
+func assignOrdered(lists []List, names []string) []List {
 	if len(names) == 0 || len(lists) == 0 {
 		return lists
 	}

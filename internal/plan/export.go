@@ -58,7 +58,7 @@ type ExportOptions struct {
 	MaxShards int
 }
 
-func (o ExportOptions) shards(total int64) int {
+func (o ExportOptions) shardCount(total int64) int {
 	parallel, per := o.Parallelism, o.ObjectsPerShard
 	if parallel <= 0 {
 		parallel = 4
@@ -76,32 +76,32 @@ func (o ExportOptions) shards(total int64) int {
 // Export plans the list calls of a backup. It is deterministic whatever the
 // order of types. The result is empty when nothing is to be listed.
 func Export(types []TypeCount, f *filter.Backup, o ExportOptions) []Shard {
-	wanted := listed(types, f)
+	wanted := listedTypes(types, f)
 	var total int64
 	for _, t := range wanted {
 		total += max(0, t.Count)
 	}
-	n := o.shards(total)
+	n := o.shardCount(total)
 	var units []List
 	for _, t := range wanted {
-		units = append(units, cut(t, f, total/int64(n)+1)...)
+		units = append(units, cutType(t, f, total/int64(n)+1)...)
 	}
-	return pack(units, n)
+	return packLists(units, n)
 }
 
-// listed are the types that the filter lists, in archive order, each set of
+// listedTypes are the types that the filter lists, in archive order, each set of
 // cohabiting types represented by its first.
-func listed(types []TypeCount, f *filter.Backup) []TypeCount {
+func listedTypes(types []TypeCount, f *filter.Backup) []TypeCount {
 	sorted := slices.Clone(types)
 	slices.SortStableFunc(sorted, func(a, b TypeCount) int { return archiveOrder(a.Type, b.Type) })
 	seen := map[string]bool{}
 	var out []TypeCount
 	for _, t := range sorted {
-		if f.IncludeType(t.Type) != filter.All || seen[t.GroupResource] || seen[cohabits(t.Type)] {
+		if f.IncludeType(t.Type) != filter.All || seen[t.GroupResource] || seen[cohabitingObjects(t.Type)] {
 			continue
 		}
 		seen[t.GroupResource] = true
-		if c := cohabits(t.Type); c != "" {
+		if c := cohabitingObjects(t.Type); c != "" {
 			seen[c] = true
 		}
 		out = append(out, t)

@@ -145,7 +145,7 @@ func TestExportListsEachPairOnce(t *testing.T) {
 		if msg := checkPairs(shards, types, all, f); msg != "" {
 			t.Fatalf("seed %d: %s", seed, msg)
 		}
-		if limit := o.shards(1 << 40); len(shards) > limit {
+		if limit := o.shardCount(1 << 40); len(shards) > limit {
 			t.Fatalf("seed %d: %d shards, limit %d", seed, len(shards), limit)
 		}
 		r.Shuffle(len(types), func(i, j int) { types[i], types[j] = types[j], types[i] })

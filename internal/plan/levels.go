@@ -1,6 +1,6 @@
 package plan
 
-import "strings"
+import "github.com/lifeboat-backup/lifeboat/internal/resource"
 
 // Level is a stage of a restore. Levels are applied in the order of their
 // numbers; a level may rely on everything before it being in the cluster.
@@ -77,27 +77,12 @@ func LevelNames() []string {
 }
 
 // LevelOf gives the level of a type, named plural[.group].
-func LevelOf(resource string) Level {
-	if l, ok := levelByName(resource); ok {
+func LevelOf(name string) Level {
+	if l, ok := levelByName(name); ok {
 		return l
 	}
-	if _, group, _ := strings.Cut(resource, "."); builtIn(group) {
-		return Services
+	if _, custom := resource.DefinitionOf(name); custom {
+		return CustomResources
 	}
-	return CustomResources
-}
-
-// builtIn reports whether the API server itself serves the group. Groups of
-// custom resources may end in .k8s.io too, so the list is explicit.
-func builtIn(group string) bool {
-	switch group {
-	case "", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io",
-		"apps", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch",
-		"certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
-		"extensions", "flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io",
-		"networking.k8s.io", "node.k8s.io", "policy", "rbac.authorization.k8s.io",
-		"resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io", "storagemigration.k8s.io":
-		return true
-	}
-	return false
+	return Services
 }

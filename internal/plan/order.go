@@ -39,9 +39,9 @@ func coreRank(t filter.Type) int {
 	return i
 }
 
-// cohabits names the objects that two API groups show as their own, so that
+// cohabitingObjects names the objects that two API groups show as their own, so that
 // they are stored once; "" for nearly every type.
-func cohabits(t filter.Type) string {
+func cohabitingObjects(t filter.Type) string {
 	switch t.GroupResource {
 	case "deployments.apps", "deployments.extensions":
 		return "deployments"

@@ -8,9 +8,9 @@ func (l List) cost() int64 {
 	return l.Count + int64(len(l.Ordered)) + callCost*int64(calls)
 }
 
-// pack cuts the sequence of lists into at most n runs whose largest is as
+// packLists cuts the sequence of lists into at most n runs whose largest is as
 // small as can be. Runs, not any sets: the archive keeps the order of types.
-func pack(lists []List, n int) []Shard {
+func packLists(lists []List, n int) []Shard {
 	if len(lists) == 0 {
 		return nil
 	}
@@ -20,17 +20,17 @@ func pack(lists []List, n int) []Shard {
 	}
 	for low < high {
 		mid := low + (high-low)/2
-		if runs(lists, mid) <= n {
+		if countRuns(lists, mid) <= n {
 			high = mid
 		} else {
 			low = mid + 1
 		}
 	}
-	return fill(lists, low)
+	return fillShards(lists, low)
 }
 
-// runs is how many runs of at most size the lists need, filled in order.
-func runs(lists []List, size int64) int {
+// countRuns is how many runs of at most size the lists need, filled in order.
+func countRuns(lists []List, size int64) int {
 	n, used := 1, int64(0)
 	for _, l := range lists {
 		if used+l.cost() > size && used > 0 {
@@ -41,21 +41,21 @@ func runs(lists []List, size int64) int {
 	return n
 }
 
-func fill(lists []List, size int64) []Shard {
+func fillShards(lists []List, size int64) []Shard {
 	shards := []Shard{{}}
 	var used int64
 	for _, l := range lists {
 		if used+l.cost() > size && used > 0 {
 			shards, used = append(shards, Shard{ID: len(shards)}), 0
 		}
-		shards[len(shards)-1].add(l)
+		shards[len(shards)-1].addList(l)
 		used += l.cost()
 	}
 	return shards
 }
 
-// add joins a list to the one before when both are pieces of one type.
-func (s *Shard) add(l List) {
+// addList joins a list to the one before when both are pieces of one type.
+func (s *Shard) addList(l List) {
 	s.Count += l.Count
 	if n := len(s.Lists); n > 0 && l.Namespaces != nil && s.Lists[n-1].Type == l.Type {
 		last := &s.Lists[n-1]

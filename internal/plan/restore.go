@@ -82,8 +82,8 @@ func (o RestoreOptions) withDefaults() RestoreOptions {
 	return o
 }
 
-// tasks cuts members, in their order, into about equal shares.
-func tasks(counts map[int]int, o RestoreOptions) []Task {
+// cutTasks cuts members, in their order, into about equal shares.
+func cutTasks(counts map[int]int, o RestoreOptions) []Task {
 	members := slices.Sorted(maps.Keys(counts))
 	total := 0
 	for _, n := range counts {
@@ -94,7 +94,7 @@ func tasks(counts map[int]int, o RestoreOptions) []Task {
 	var t Task
 	done := 0
 	for _, m := range members {
-		t.add(m, counts[m], o.Gap)
+		t.addMember(m, counts[m], o.Gap)
 		done += counts[m]
 		// The k-th task ends where k shares of the objects are reached.
 		if done*n >= total*(len(out)+1) {
@@ -104,7 +104,7 @@ func tasks(counts map[int]int, o RestoreOptions) []Task {
 	return out
 }
 
-func (t *Task) add(member, objects, gap int) {
+func (t *Task) addMember(member, objects, gap int) {
 	t.Objects += objects
 	if last := len(t.Ranges) - 1; last >= 0 && member-t.Ranges[last].To <= gap {
 		t.Ranges[last].To = member + 1

@@ -31,7 +31,7 @@ func bindRestore(t testing.TB, spec velerov1.RestoreSpec, names ...string) *filt
 
 // planOf plans a restore of all objects.
 func planOf(objs iter.Seq[Object], f *filter.Restore, o RestoreOptions) RestorePlan {
-	c := NewCensus(f)
+	c := NewInventory(f)
 	for obj := range objs {
 		c.Add(obj)
 	}
@@ -128,7 +128,7 @@ func TestRestoreTasks(t *testing.T) {
 		{"a member is never split", counts(9000, 0, 1), RestoreOptions{}, []Task{{[]Range{{0, 1}}, 9000}, {[]Range{{1, 2}}, 9000}}},
 		{"one large member", map[int]int{0: 10, 1: 9000, 2: 10}, RestoreOptions{}, []Task{{[]Range{{0, 2}}, 9010}, {[]Range{{2, 3}}, 10}}},
 	} {
-		if got := tasks(c.counts, c.o.withDefaults()); !reflect.DeepEqual(got, c.want) {
+		if got := cutTasks(c.counts, c.o.withDefaults()); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -214,7 +214,7 @@ func TestRestorePlanIsSmall(t *testing.T) {
 // What is related is planned beside what is selected, and nothing is counted twice.
 func TestRestorePlanOfRelatedObjects(t *testing.T) {
 	spec := velerov1.RestoreSpec{IncludedNamespaces: []string{"dev"}, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}}
-	c := NewCensus(bindRestore(t, spec))
+	c := NewInventory(bindRestore(t, spec))
 	class := Object{Member: 3, Resource: "priorityclasses.scheduling.k8s.io", Name: "urgent"}
 	for _, o := range slices.Concat(member(0, "pods", "dev", 2), member(1, "configmaps", "dev", 1), []Object{class}) {
 		if selected := c.Add(o); selected != (o != class) {

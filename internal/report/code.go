@@ -26,9 +26,6 @@ const (
 	ObjectInvalid Code = "OBJECT_INVALID"
 	// OrderedMissing: orderedResources names an object that is not there.
 	OrderedMissing Code = "ORDERED_MISSING"
-	// RelatedMissing: an object refers to another that could not be added to
-	// the backup (a PVC's volume, a custom resource's definition).
-	RelatedMissing Code = "RELATED_MISSING"
 	// VolumeSkipped: a volume's data is not in the backup.
 	VolumeSkipped Code = "VOLUME_SKIPPED"
 	// ClaimUnbound: a claim has no volume, so there is no data to back up.
@@ -152,19 +149,12 @@ const (
 
 // The bucket and the run itself.
 const (
-	// ArchiveCorrupt: stored bytes do not match their checksum or format.
-	ArchiveCorrupt Code = "ARCHIVE_CORRUPT"
-	// SideFileMissing: a file beside the tarball is absent or unreadable; the
-	// run went on without it.
-	SideFileMissing Code = "SIDE_FILE_MISSING"
 	// StoreDegraded: the object store lacks a capability that a guarantee
 	// rests on (for example conditional writes).
 	StoreDegraded Code = "STORE_DEGRADED"
 	// LocationUnread: a storage location that may hold what was looked for could not
 	// be read; it was found elsewhere.
 	LocationUnread Code = "LOCATION_UNREAD"
-	// CleanupFailed: something temporary could not be removed.
-	CleanupFailed Code = "CLEANUP_FAILED"
 	// FieldIgnored: the spec asks for something that has no effect here.
 	FieldIgnored Code = "FIELD_IGNORED"
 	// TooMany: reasons beyond the limit were counted but not kept.

@@ -1,7 +1,5 @@
 package report
 
-import "slices"
-
 // defaults of a code: what it usually weighs and what to do about it.
 type defaults struct {
 	code     Code
@@ -9,10 +7,10 @@ type defaults struct {
 	next     string
 }
 
-// table is built per call, because a package keeps no variables here: it costs
-// some microseconds, nothing next to the API call that produced the reason.
-func table() []defaults {
-	return slices.Concat(readTable(), hookTable(), filterTable(), writeTable(), volumeTable(), runTable())
+// defaultTables are functions, because a package keeps no variables: building one costs
+// nothing next to the API call that produced the reason.
+func defaultTables() []func() []defaults {
+	return []func() []defaults{readTable, hookTable, filterTable, writeTable, refusedTable, volumeTable, runTable}
 }
 
 func readTable() []defaults {
@@ -24,7 +22,6 @@ func readTable() []defaults {
 		{GroupUnavailable, Error, "run 'kubectl get apiservice' and repair or remove the one that is not Available, then take the backup again"},
 		{ObjectInvalid, Error, "read the object with kubectl and repair it, or exclude it with the label velero.io/exclude-from-backup=true"},
 		{OrderedMissing, Warning, "correct the name in spec.orderedResources or remove it"},
-		{RelatedMissing, Warning, "check that the object it refers to exists and may be read by the worker"},
 		{VolumeSkipped, Warning, "back up this volume by other means until a path for it is configured"},
 		{ClaimUnbound, Error, "bind or delete the claim, or leave such claims out by a resource policy with the action skip"},
 		{SnapshotClass, Error, "create the class or correct its name, or leave the volume out by a resource policy with the action skip"},
@@ -56,7 +53,7 @@ func filterTable() []defaults {
 }
 
 func writeTable() []defaults {
-	return slices.Concat(refusedTable(), []defaults{
+	return []defaults{
 		{StatusFailed, Warning, "the object itself is restored; let its controller rebuild the status, or patch the status subresource"},
 		{OwnerMissing, Warning, "nothing if the owner is gone for good; otherwise restore the owner and set the reference again"},
 		{OwnerRefused, Error, "remove the cause that the message names, then set ownerReferences with 'kubectl edit', or delete the object and restore again"},
@@ -68,7 +65,7 @@ func writeTable() []defaults {
 		{NamespaceNotReady, Error, "wait until the namespace is gone or its finalizers are resolved, then restore again"},
 		{ObjectTerminating, Error, "wait until it is gone, or remove its finalizers with 'kubectl edit' if nothing serves them, then restore again"},
 		{PlanChanged, Warning, "compare the object with the plan; restore again if the result is not what was planned"},
-	})
+	}
 }
 
 func refusedTable() []defaults {
@@ -100,11 +97,8 @@ func volumeTable() []defaults {
 
 func runTable() []defaults {
 	return []defaults{
-		{ArchiveCorrupt, Error, "do not rely on this backup; verify the others and take a new one"},
-		{SideFileMissing, Warning, "nothing if an older Velero wrote the backup; otherwise verify the backup"},
 		{StoreDegraded, Warning, "run 'lifeboat location check' and use a store that has the capability for backups that matter"},
 		{LocationUnread, Warning, "name the location with --storage-location if the backup is another of the name; run 'lifeboat location check'"},
-		{CleanupFailed, Warning, "nothing: garbage collection removes it later"},
 		{FieldIgnored, Warning, "remove the field from the spec if you do not need it"},
 		{TooMany, Warning, "remove the causes that are listed and run again to see the rest"},
 	}
@@ -112,25 +106,12 @@ func runTable() []defaults {
 
 // defaults of an unknown code weigh as an error and promise no remedy.
 func (c Code) defaults() defaults {
-	all := table()
-	i := slices.IndexFunc(all, func(d defaults) bool { return d.code == c })
-	if i < 0 {
-		return defaults{code: c, severity: Error}
+	for _, table := range defaultTables() {
+		for _, d := range table() {
+			if d.code == c {
+				return d
+			}
+		}
 	}
-	return all[i]
+	return defaults{code: c, severity: Error}
 }
-
-// Codes lists every code this version writes, for documentation and tests.
-func Codes() []Code {
-	var codes []Code
-	for _, d := range table() {
-		codes = append(codes, d.code)
-	}
-	return codes
-}
-
-// Severity is what the code usually weighs.
-func (c Code) Severity() Severity { return c.defaults().severity }
-
-// Next is the code's usual next step for the reader.
-func (c Code) Next() string { return c.defaults().next }

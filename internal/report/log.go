@@ -62,7 +62,7 @@ func (l *Log) Handle(_ context.Context, r slog.Record) error {
 		line = appendAttr(line, l.group, a)
 		return true
 	})
-	l.store.add(append(line, '\n'), r.Level >= slog.LevelWarn)
+	l.store.addLine(append(line, '\n'), r.Level >= slog.LevelWarn)
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (l *Log) WithGroup(name string) slog.Handler {
 	return &next
 }
 
-func (s *logStore) add(line []byte, important bool) {
+func (s *logStore) addLine(line []byte, important bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	limit := s.limit

@@ -53,14 +53,15 @@ func appendPair(line []byte, key, value string) []byte {
 	}
 	line = append(line, cleanKey(key)...)
 	line = append(line, '=')
-	if plain(value) {
+	if isPlainValue(value) {
 		return append(line, value...)
 	}
 	return strconv.AppendQuote(line, value)
 }
 
-// plain values stand without quotes: those of letters, digits and a few signs.
-func plain(s string) bool {
+// isPlainValue says whether a value may stand without quotes: it has only letters, digits
+// and a few signs.
+func isPlainValue(s string) bool {
 	if s == "" {
 		return false
 	}

@@ -84,12 +84,12 @@ func (r Reason) String() string {
 // Sort orders reasons for people and for stable files: errors first, then by
 // namespace, resource, name, code and message. Equal reasons stay adjacent.
 func Sort(reasons []Reason) {
-	slices.SortStableFunc(reasons, compare)
+	slices.SortStableFunc(reasons, compareReasons)
 }
 
-func compare(a, b Reason) int {
+func compareReasons(a, b Reason) int {
 	return cmp.Or(
-		cmp.Compare(rank(a.Severity), rank(b.Severity)),
+		cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)),
 		cmp.Compare(a.Namespace, b.Namespace),
 		cmp.Compare(a.Resource, b.Resource),
 		cmp.Compare(a.Name, b.Name),
@@ -99,9 +99,9 @@ func compare(a, b Reason) int {
 	)
 }
 
-// rank treats every unknown severity as an error: a reason that a newer
+// severityRank treats every unknown severity as an error: a reason that a newer
 // version wrote must not look harmless.
-func rank(s Severity) int {
+func severityRank(s Severity) int {
 	if s == Warning {
 		return 1
 	}

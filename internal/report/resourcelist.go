@@ -19,24 +19,17 @@ type ResourceList map[string][]string
 
 // Add records an object of a backup. Call Sort before writing the list.
 func (l ResourceList) Add(apiVersion, kind, namespace, name string) {
-	l.add(apiVersion, kind, objectName(namespace, name))
+	l.addEntry(apiVersion, kind, objectName(namespace, name))
 }
 
 // AddRestored records an object of a restore with what was done to it.
 func (l ResourceList) AddRestored(apiVersion, kind, namespace, name string, a Action) {
-	l.add(apiVersion, kind, objectName(namespace, name)+"("+string(a)+")")
+	l.addEntry(apiVersion, kind, objectName(namespace, name)+"("+string(a)+")")
 }
 
-func (l ResourceList) add(apiVersion, kind, entry string) {
+func (l ResourceList) addEntry(apiVersion, kind, entry string) {
 	key := apiVersion + "/" + kind
 	l[key] = append(l[key], entry)
-}
-
-// Merge takes in the entries of another list, for example another shard's.
-func (l ResourceList) Merge(other ResourceList) {
-	for key, names := range other {
-		l[key] = append(l[key], names...)
-	}
 }
 
 // Sort orders every list and drops repeated entries, so that the file depends
@@ -46,15 +39,6 @@ func (l ResourceList) Sort() {
 		slices.Sort(names)
 		l[key] = slices.Compact(names)
 	}
-}
-
-// Count is the number of entries.
-func (l ResourceList) Count() int {
-	n := 0
-	for _, names := range l {
-		n += len(names)
-	}
-	return n
 }
 
 func objectName(namespace, name string) string {

@@ -50,13 +50,13 @@ func toResult(reasons []Reason) Result {
 	var out Result
 	kept := min(len(reasons), MaxLines)
 	for _, r := range reasons[:kept] {
-		out.add(r)
+		out.addReason(r)
 	}
 	out.Velero = append(out.Velero, leftOut(reasons[kept:])...)
 	return out
 }
 
-func (r *Result) add(reason Reason) {
+func (r *Result) addReason(reason Reason) {
 	line := cutLine(reason.String())
 	switch {
 	case reason.Namespace != "":
@@ -88,7 +88,7 @@ func leftOut(reasons []Reason) []string {
 	}
 	var lines []string
 	for code, n := range counts {
-		lines = append(lines, "["+string(TooMany)+"] "+strconv.Itoa(n)+" more of "+string(code)+". Next: "+TooMany.Next())
+		lines = append(lines, "["+string(TooMany)+"] "+strconv.Itoa(n)+" more of "+string(code)+". Next: "+TooMany.defaults().next)
 	}
 	slices.SortFunc(lines, cmp.Compare[string])
 	return lines

@@ -42,7 +42,7 @@ func restoreClaim(c *Context, obj map[string]any, _ *Outcome) error {
 	if data, ok := c.claimData(obj); ok {
 		return fillClaim(spec, data)
 	}
-	if volume := str(spec, "volumeName"); volume != "" && c.fate(volume, FateDynamic) == FateDynamic {
+	if volume := str(spec, "volumeName"); volume != "" && c.fateOf(volume, FateDynamic) == FateDynamic {
 		delete(spec, "volumeName")
 	}
 	return nil
@@ -104,7 +104,7 @@ const annotationClass = "volume.beta.kubernetes.io/storage-class"
 // mapClass rewrites a field that holds a storage class's name.
 func (c *Context) mapClass(m map[string]any, key string) {
 	if class := str(m, key); class != "" {
-		m[key] = c.class(class)
+		m[key] = c.mapClassName(class)
 	}
 }
 
@@ -126,7 +126,7 @@ func backupClaim(obj map[string]any) bool {
 }
 
 // MarkClaim says on a claim which VolumeSnapshot of which backup holds its data: by
-// label and annotation, as Velero's readers want it (velero.md A11).
+// label and annotation, as Velero's readers want it (docs/VELERO.md 2.9).
 func MarkClaim(obj map[string]any, snapshot, backup string) {
 	meta := child(obj, "metadata")
 	for _, key := range []string{"labels", "annotations"} {

@@ -1,6 +1,10 @@
 package resource
 
-import velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+import (
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
 
 // Fate is what becomes of a PersistentVolume and of the claim bound to it. The
 // planner decides it; the rules only carry it out.
@@ -104,44 +108,11 @@ type OwnerRef struct {
 	BlockOwnerDeletion bool   `json:"blockOwnerDeletion,omitempty"`
 }
 
-// Note is something a person should read about one object. Code is stable and
-// fit for report.Reason.Code.
+// Note is something a person should read about one object.
 type Note struct {
-	Code string `json:"code"`
-	Text string `json:"text"`
+	Code report.Code `json:"code"`
+	Text string      `json:"text"`
 }
-
-// Codes of notes. They are written to results files: renaming one breaks the
-// people who search for it.
-const (
-	// CodeNotRestorable: the resource type is never restored.
-	CodeNotRestorable = "NOT_RESTORABLE"
-	// CodeClusterManaged: the cluster makes this object itself.
-	CodeClusterManaged = "CLUSTER_MANAGED"
-	// CodeFinished: a Pod or Job that had ended; restoring it would run it again.
-	CodeFinished = "FINISHED"
-	// CodeOwnerRecreates: the object's controller is restored and makes it anew.
-	CodeOwnerRecreates = "OWNER_RECREATES"
-	// CodeVolumeDynamic: the volume is provisioned anew for its claim.
-	CodeVolumeDynamic = "VOLUME_DYNAMIC"
-	// CodeVolumeSkipped: volume data is not restored (not asked for, or nothing
-	// that could be restored is known).
-	CodeVolumeSkipped = "VOLUME_SKIPPED"
-	// CodeVolumeLeft: the volume or its claim is in the cluster already.
-	CodeVolumeLeft = "VOLUME_LEFT"
-	// CodeSnapshotOfClaim: the backup took this snapshot of a claim, which is
-	// restored from it.
-	CodeSnapshotOfClaim = "SNAPSHOT_OF_CLAIM"
-	// CodeFinalizerKept: a finalizer that the manifest's author stated was kept;
-	// deleting the object waits for its controller.
-	CodeFinalizerKept = "FINALIZER_KEPT"
-	// CodeAddressChanges: the outside address of the object will be another one.
-	CodeAddressChanges = "ADDRESS_CHANGES"
-	// CodeClusterIPReleased: a cluster IP that the manifest stated was let go.
-	CodeClusterIPReleased = "CLUSTER_IP_RELEASED"
-	// CodeModifierFailed: a resource modifier could not be applied.
-	CodeModifierFailed = "MODIFIER_FAILED"
-)
 
 // Outcome is what Restore made of an object, beside the object itself.
 type Outcome struct {
@@ -172,37 +143,37 @@ type Outcome struct {
 // Skipped says whether the object is not to be restored.
 func (o Outcome) Skipped() bool { return o.Skip.Code != "" }
 
-func (o *Outcome) skip(code, text string) { o.Skip = Note{Code: code, Text: text} }
+func (o *Outcome) setSkip(code report.Code, text string) { o.Skip = Note{Code: code, Text: text} }
 
-func (o *Outcome) warn(code, text string) {
+func (o *Outcome) addWarning(code report.Code, text string) {
 	o.Warnings = append(o.Warnings, Note{Code: code, Text: text})
 }
 
-// target is the namespace that a source namespace is restored into.
-func (c *Context) target(namespace string) string {
+// targetNamespace is the namespace that a source namespace is restored into.
+func (c *Context) targetNamespace(namespace string) string {
 	if to, ok := c.NamespaceMapping[namespace]; ok && to != "" {
 		return to
 	}
 	return namespace
 }
 
-func (c *Context) has(resource, namespace, name string) bool {
+func (c *Context) isRestored(resource, namespace, name string) bool {
 	return c.Has != nil && c.Has(resource, namespace, name)
 }
 
-// class is the storage class to use in place of one.
-func (c *Context) class(name string) string {
+// mapClassName is the storage class to use in place of one.
+func (c *Context) mapClassName(name string) string {
 	if c.Class == nil || name == "" {
 		return name
 	}
 	return c.Class(name)
 }
 
-func (c *Context) taken(namespace, name string) bool {
+func (c *Context) isTakenSnapshot(namespace, name string) bool {
 	return c.Taken != nil && c.Taken(namespace, name)
 }
 
-func (c *Context) fate(volume string, otherwise Fate) Fate {
+func (c *Context) fateOf(volume string, otherwise Fate) Fate {
 	if c.VolumeFate == nil {
 		return otherwise
 	}

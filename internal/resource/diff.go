@@ -24,7 +24,7 @@ type FieldDiff struct {
 func Diff(resource string, backup, live, result map[string]any) []FieldDiff {
 	var values [3]map[string]any
 	for i, obj := range []map[string]any{backup, live, result} {
-		values[i] = leaves(obj)
+		values[i] = comparableFields(obj)
 	}
 	var diffs []FieldDiff
 	for _, path := range unionOfKeys(values) {
@@ -40,9 +40,10 @@ func Diff(resource string, backup, live, result map[string]any) []FieldDiff {
 	return diffs
 }
 
-// leaves are the comparable fields of an object by path; nil for no object.
+// comparableFields are the fields of an object that Diff compares, by path; nil for no
+// object.
 // Empty objects and arrays are leaves too.
-func leaves(obj map[string]any) map[string]any {
+func comparableFields(obj map[string]any) map[string]any {
 	if obj == nil {
 		return nil
 	}
@@ -53,17 +54,17 @@ func leaves(obj map[string]any) map[string]any {
 		case "metadata":
 			for _, field := range []string{"name", "namespace", "labels", "annotations", "finalizers", "ownerReferences"} {
 				if v, ok := child(obj, key)[field]; ok {
-					collect("metadata."+field, v, out)
+					collectFields("metadata."+field, v, out)
 				}
 			}
 		default:
-			collect(key, value, out)
+			collectFields(key, value, out)
 		}
 	}
 	return out
 }
 
-func collect(path string, value any, out map[string]any) {
+func collectFields(path string, value any, out map[string]any) {
 	switch v := value.(type) {
 	case nil:
 	case map[string]any:
@@ -71,14 +72,14 @@ func collect(path string, value any, out map[string]any) {
 			out[path] = v
 		}
 		for key, item := range v {
-			collect(join(path, key), item, out)
+			collectFields(joinPath(path, key), item, out)
 		}
 	case []any:
 		if len(v) == 0 {
 			out[path] = v
 		}
 		for i, item := range v {
-			collect(path+"["+strconv.Itoa(i)+"]", item, out)
+			collectFields(path+"["+strconv.Itoa(i)+"]", item, out)
 		}
 	default:
 		out[path] = v
@@ -107,7 +108,7 @@ func equalSides(path string, sides [3]map[string]any) bool {
 		if side == nil {
 			continue
 		}
-		if seen && !same(first, side[path]) {
+		if seen && !sameJSON(first, side[path]) {
 			return false
 		}
 		first, seen = side[path], true
@@ -117,7 +118,7 @@ func equalSides(path string, sides [3]map[string]any) bool {
 
 func secretPath(resource, path string) bool {
 	return resource == "secrets" && (underField(path, "data") || underField(path, "stringData") ||
-		path == join("metadata.annotations", annotationLastApplied))
+		path == joinPath("metadata.annotations", annotationLastApplied))
 }
 
 func underField(path, field string) bool {
@@ -133,7 +134,7 @@ func maskRow(row FieldDiff) FieldDiff {
 			return nil
 		}
 		for i := range seen {
-			if same(seen[i], value) {
+			if sameJSON(seen[i], value) {
 				return fmt.Sprintf("<masked %c>", 'A'+i)
 			}
 		}

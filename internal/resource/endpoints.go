@@ -1,6 +1,10 @@
 package resource
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
 
 const (
 	annotationLeader      = "control-plane.alpha.kubernetes.io/leader"
@@ -14,11 +18,11 @@ const (
 func restoreEndpoints(c *Context, obj map[string]any, out *Outcome) error {
 	switch {
 	case apiServerObject(obj):
-		out.skip(CodeClusterManaged, "the API server keeps its own endpoints")
+		out.setSkip(report.ClusterManaged, "the API server keeps its own endpoints")
 	case annotation(obj, annotationLeader) != "":
-		out.skip(CodeClusterManaged, "a leader election's lock: its holder makes it anew")
+		out.setSkip(report.ClusterManaged, "a leader election's lock: its holder makes it anew")
 	case controlledEndpoints(c, obj):
-		out.skip(CodeClusterManaged, "the endpoints controller makes it from the service's selector")
+		out.setSkip(report.ClusterManaged, "the endpoints controller makes it from the service's selector")
 	}
 	return nil
 }
@@ -33,7 +37,7 @@ func controlledEndpoints(c *Context, obj map[string]any) bool {
 		return true
 	}
 	// Without addresses there is nothing that a person wrote.
-	return len(list(obj, "subsets")) == 0 && c.has("services", namespace(obj), name(obj))
+	return len(list(obj, "subsets")) == 0 && c.isRestored("services", namespace(obj), name(obj))
 }
 
 // restoreEndpointSlice skips the slices that Kubernetes' controllers make from
@@ -43,11 +47,11 @@ func restoreEndpointSlice(c *Context, obj map[string]any, out *Outcome) error {
 	manager := label(obj, labelSliceManager)
 	switch {
 	case apiServerObject(obj):
-		out.skip(CodeClusterManaged, "the API server keeps its own endpoints")
+		out.setSkip(report.ClusterManaged, "the API server keeps its own endpoints")
 	case strings.HasPrefix(manager, "endpointslice"):
-		out.skip(CodeClusterManaged, "made by "+manager)
+		out.setSkip(report.ClusterManaged, "made by "+manager)
 	case manager == "" && service != "" && c.ServiceSelects != nil && c.ServiceSelects(namespace(obj), service):
-		out.skip(CodeClusterManaged, "the endpoint slice controller makes it from the service's selector")
+		out.setSkip(report.ClusterManaged, "the endpoint slice controller makes it from the service's selector")
 	}
 	return nil
 }

@@ -11,10 +11,10 @@ func (r *Registry) Equal(resource string, live, want map[string]any) bool {
 	return r.MergePatch(resource, live, want) == nil
 }
 
-// settled is a copy of a live object without what its kind's rule leaves to the
+// withoutClusterFields is a copy of a live object without what its kind's rule leaves to the
 // cluster. A rule that would skip the object leaves it as it is so far; the copy
 // is only compared.
-func (r *Registry) settled(resource string, live map[string]any) map[string]any {
+func (r *Registry) withoutClusterFields(resource string, live map[string]any) map[string]any {
 	obj := cloneMap(live)
 	k := r.kinds[resource]
 	if k.backup != nil {
@@ -22,7 +22,7 @@ func (r *Registry) settled(resource string, live map[string]any) map[string]any 
 	}
 	if k.restore != nil && child(obj, "metadata") != nil {
 		var ignored Outcome
-		// An error means that the live object is odd; it is compared as it is.
+		// An error means that no rule can make sense of the live object; it is compared as it is.
 		if k.restore(&Context{}, obj, &ignored) != nil {
 			obj = cloneMap(live)
 		}
@@ -30,19 +30,19 @@ func (r *Registry) settled(resource string, live map[string]any) map[string]any 
 	return obj
 }
 
-// same compares decoded JSON. A null is as good as a missing field, and numbers
+// sameJSON compares decoded JSON. A null is as good as a missing field, and numbers
 // are compared by value: one side may have been decoded to integers.
-func same(a, b any) bool {
+func sameJSON(a, b any) bool {
 	switch x := a.(type) {
 	case map[string]any:
 		y, ok := b.(map[string]any)
 		return ok && sameMaps(x, y)
 	case []any:
 		y, ok := b.([]any)
-		return ok && slices.EqualFunc(x, y, same)
+		return ok && slices.EqualFunc(x, y, sameJSON)
 	}
-	if x, ok := float(a); ok {
-		y, ok := float(b)
+	if x, ok := asFloat(a); ok {
+		y, ok := asFloat(b)
 		return ok && x == y
 	}
 	switch b.(type) {
@@ -54,7 +54,7 @@ func same(a, b any) bool {
 
 func sameMaps(a, b map[string]any) bool {
 	for key, value := range a {
-		if !same(value, b[key]) {
+		if !sameJSON(value, b[key]) {
 			return false
 		}
 	}
@@ -66,7 +66,7 @@ func sameMaps(a, b map[string]any) bool {
 	return true
 }
 
-func float(v any) (float64, bool) {
+func asFloat(v any) (float64, bool) {
 	switch n := v.(type) {
 	case int64:
 		return float64(n), true

@@ -3,6 +3,8 @@ package resource
 import (
 	"fmt"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // filterFinalizers decides which finalizers a restored object has, so that
@@ -23,14 +25,14 @@ func filterFinalizers(resource string, obj, meta map[string]any, out *Outcome) {
 		delete(meta, "finalizers")
 		return // nearly every object ends here, before the annotation is parsed
 	}
-	author := statedBy(obj)
+	author := authoredFieldsOf(obj)
 	keepItems(meta, "finalizers", func(item any) bool {
 		finalizer, _ := item.(string)
-		if !author.finalizer(obj, finalizer) {
+		if !author.hasFinalizer(obj, finalizer) {
 			out.Dropped = append(out.Dropped, finalizer)
 			return false
 		}
-		out.warn(CodeFinalizerKept, fmt.Sprintf(
+		out.addWarning(report.FinalizerKept, fmt.Sprintf(
 			"finalizer %s was kept as the manifest states it; deleting this %s waits for its controller", finalizer, resource))
 		return true
 	})

@@ -36,14 +36,14 @@ func (c *Context) mapImages(resource string, obj map[string]any) {
 	for _, key := range []string{"containers", "initContainers"} {
 		for _, container := range objects(spec, key) {
 			if image := str(container, "image"); image != "" {
-				container["image"] = c.image(image)
+				container["image"] = c.mapImage(image)
 			}
 		}
 	}
 }
 
-// image is what the first mapping that fits makes of an image's name.
-func (c *Context) image(name string) string {
+// mapImage is what the first mapping that fits makes of an image's name.
+func (c *Context) mapImage(name string) string {
 	for _, m := range c.Images {
 		if m.Old != "" && strings.Contains(name, m.Old) {
 			return strings.ReplaceAll(name, m.Old, m.New)

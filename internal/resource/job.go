@@ -1,5 +1,7 @@
 package resource
 
+import "github.com/lifeboat-backup/lifeboat/internal/report"
+
 // jobUIDLabels tie a Job to its Pods by the Job's uid, which is new after a
 // restore; the server writes them again.
 func jobUIDLabels() []string {
@@ -11,7 +13,7 @@ func jobUIDLabels() []string {
 // run again.
 func restoreJob(_ *Context, obj map[string]any, out *Outcome) error {
 	if why := jobEnd(child(obj, "status")); why != "" {
-		out.skip(CodeFinished, "the job had ended: "+why)
+		out.setSkip(report.Finished, "the job had ended: "+why)
 	}
 	dropAnnotations(obj, "batch.kubernetes.io/job-tracking")
 	spec := child(obj, "spec")

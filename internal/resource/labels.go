@@ -27,8 +27,8 @@ func LabelValue(name string) string {
 	return name[:labelMax-labelHash] + hex.EncodeToString(sum[:])[:labelHash]
 }
 
-// stamp labels the object with the backup and the restore it comes from.
-func (c *Context) stamp(meta map[string]any) {
+// addRestoreLabels labels the object with the backup and the restore it comes from.
+func (c *Context) addRestoreLabels(meta map[string]any) {
 	if c.Backup == "" && c.Restore == "" {
 		return
 	}

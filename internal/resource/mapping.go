@@ -10,7 +10,7 @@ const (
 // mapField rewrites a field that holds a namespace's name.
 func (c *Context) mapField(m map[string]any, key string) {
 	if ns := str(m, key); ns != "" {
-		m[key] = c.target(ns)
+		m[key] = c.targetNamespace(ns)
 	}
 }
 
@@ -21,7 +21,7 @@ func (c *Context) mapUser(user string) string {
 	if !ok || !whole {
 		return user
 	}
-	return userPrefix + c.target(ns) + ":" + account
+	return userPrefix + c.targetNamespace(ns) + ":" + account
 }
 
 // mapGroup rewrites system:serviceaccounts:<namespace>.
@@ -30,7 +30,7 @@ func (c *Context) mapGroup(group string) string {
 	if !ok {
 		return group
 	}
-	return groupPrefix + c.target(ns)
+	return groupPrefix + c.targetNamespace(ns)
 }
 
 // injectionAnnotations tell cert-manager from which namespace/name to take the
@@ -45,7 +45,7 @@ func (c *Context) mapInjection(obj map[string]any) {
 	annotations := walk(obj, "metadata", "annotations")
 	for _, key := range injectionAnnotations() {
 		if ns, rest, ok := strings.Cut(str(annotations, key), "/"); ok {
-			annotations[key] = c.target(ns) + "/" + rest
+			annotations[key] = c.targetNamespace(ns) + "/" + rest
 		}
 	}
 }

@@ -1,15 +1,19 @@
 package resource
 
-import "maps"
+import (
+	"maps"
 
-// modify applies the resource modifiers in place and gives the object's new metadata.
-func (c *Context) modify(resource string, obj map[string]any, out *Outcome) map[string]any {
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
+
+// applyModifiers applies the resource modifiers in place and gives the object's new metadata.
+func (c *Context) applyModifiers(resource string, obj map[string]any, out *Outcome) map[string]any {
 	if c.Modify == nil {
 		return child(obj, "metadata")
 	}
 	modified, errs := c.Modify(resource, obj)
 	for _, err := range errs {
-		out.Errors = append(out.Errors, Note{Code: CodeModifierFailed, Text: err.Error()})
+		out.Errors = append(out.Errors, Note{Code: report.ModifierFailed, Text: err.Error()})
 	}
 	modified = maps.Clone(modified) // it may be obj itself
 	clear(obj)

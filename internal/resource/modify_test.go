@@ -4,6 +4,8 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // TestModifiers: they see the object as the rules leave it, in its source namespace;
@@ -38,7 +40,7 @@ func TestModifiers(t *testing.T) {
 	if !reflect.DeepEqual(obj, want) {
 		t.Errorf("made %v", obj)
 	}
-	if want := []Note{{CodeModifierFailed, "rule 1: no"}}; !reflect.DeepEqual(out.Errors, want) {
+	if want := []Note{{report.ModifierFailed, "rule 1: no"}}; !reflect.DeepEqual(out.Errors, want) {
 		t.Errorf("errors %v", out.Errors)
 	}
 }

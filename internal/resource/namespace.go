@@ -8,7 +8,7 @@ func restoreNamespace(c *Context, obj map[string]any, _ *Outcome) error {
 	delete(child(obj, "spec"), "finalizers")
 	dropEmpty(obj, "spec")
 	meta := child(obj, "metadata")
-	meta["name"] = c.target(str(meta, "name"))
+	meta["name"] = c.targetNamespace(str(meta, "name"))
 	if labels := child(meta, "labels"); str(labels, labelNamespaceName) != "" {
 		labels[labelNamespaceName] = meta["name"]
 	}

@@ -7,16 +7,15 @@ type Need struct {
 }
 
 // needs is what objects of a type need of the backup when they are restored
-// (velero.md D5, the actions that return additional items). A claim's volume is
-// not among them: whether it comes back, and as what, is for the planner of
-// volumes.
+// (docs/VELERO.md 7.5). A claim's volume is not among them: whether it comes
+// back, and as what, is for the planner of volumes.
 type needs struct {
 	types []Need
 	of    func(obj map[string]any) []Ref
 }
 
-// Needy maps the types whose objects need others to the types of those.
-func (r *Registry) Needy() map[string][]Need {
+// Dependencies maps the types whose objects need others to the types of those.
+func (r *Registry) Dependencies() map[string][]Need {
 	out := map[string][]Need{}
 	for resource, k := range r.kinds {
 		if len(k.needs.types) > 0 {

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 )
 
-// TestNeeds has the rows of velero.md D5 that return additional items.
+// TestNeeds has the objects that bring others, docs/VELERO.md 7.5.
 func TestNeeds(t *testing.T) {
 	claim := func(name string) Ref {
 		return Ref{Resource: "persistentvolumeclaims", Namespace: "shop", Name: name}
@@ -41,8 +41,8 @@ func TestNeeds(t *testing.T) {
 			}
 			for _, ref := range got { // what is needed is of a type that was announced
 				need := Need{Resource: ref.Resource, Namespaced: ref.Namespace != ""}
-				if !slices.Contains(r.Needy()[tc.resource], need) {
-					t.Errorf("%v is not among %v", need, r.Needy()[tc.resource])
+				if !slices.Contains(r.Dependencies()[tc.resource], need) {
+					t.Errorf("%v is not among %v", need, r.Dependencies()[tc.resource])
 				}
 			}
 		})

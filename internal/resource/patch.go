@@ -7,9 +7,9 @@ package resource
 // object. The labels that name backup and restore are part of a patch but are
 // no reason for one.
 func (r *Registry) MergePatch(resource string, live, want map[string]any) map[string]any {
-	base := r.settled(resource, live)
-	patch := diffMaps(body(base), body(want))
-	prune(patch, live)
+	base := r.withoutClusterFields(resource, live)
+	patch := diffMaps(bodyOf(base), bodyOf(want))
+	prunePatch(patch, live)
 	meta := metadataPatch(child(base, "metadata"), child(want, "metadata"))
 	if len(patch) == 0 && onlyBackupLabels(meta) {
 		return nil
@@ -36,8 +36,8 @@ func LabelsPatch(live, want map[string]any) map[string]any {
 	return map[string]any{"metadata": map[string]any{"labels": labels}}
 }
 
-// body is an object without what identifies it and what the server owns.
-func body(obj map[string]any) map[string]any {
+// bodyOf is an object without what identifies it and what the server owns.
+func bodyOf(obj map[string]any) map[string]any {
 	out := make(map[string]any, len(obj))
 	for key, value := range obj {
 		switch key {
@@ -70,7 +70,7 @@ func diffMaps(live, want map[string]any) map[string]any {
 	patch := map[string]any{}
 	for key, value := range want {
 		old, ok := live[key]
-		if ok && same(old, value) || !ok && value == nil {
+		if ok && sameJSON(old, value) || !ok && value == nil {
 			continue
 		}
 		oldMap, isMap := old.(map[string]any)
@@ -89,19 +89,19 @@ func diffMaps(live, want map[string]any) map[string]any {
 	return patch
 }
 
-// prune takes out of a patch what the live object has already: fields that the
+// prunePatch takes out of a patch what the live object has already: fields that the
 // rule had taken from the copy it was compared with.
-func prune(patch, live map[string]any) {
+func prunePatch(patch, live map[string]any) {
 	for key, value := range patch {
 		nested, isMap := value.(map[string]any)
 		liveMap, liveIsMap := live[key].(map[string]any)
 		switch {
 		case isMap && liveIsMap:
-			prune(nested, liveMap)
+			prunePatch(nested, liveMap)
 			if len(nested) == 0 {
 				delete(patch, key)
 			}
-		case value != nil && same(live[key], value):
+		case value != nil && sameJSON(live[key], value):
 			delete(patch, key)
 		}
 	}

@@ -1,6 +1,10 @@
 package resource
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
 
 const annotationMirror = "kubernetes.io/config.mirror"
 
@@ -25,20 +29,20 @@ func restorePod(c *Context, obj map[string]any, out *Outcome) error {
 
 func skipPod(c *Context, obj map[string]any, out *Outcome) {
 	if annotation(obj, annotationMirror) != "" {
-		out.skip(CodeClusterManaged, "a mirror of a static pod: the kubelet makes it from a file on its node")
+		out.setSkip(report.ClusterManaged, "a mirror of a static pod: the kubelet makes it from a file on its node")
 		return
 	}
 	switch phase := str(child(obj, "status"), "phase"); phase {
 	case "Succeeded", "Failed":
-		out.skip(CodeFinished, "the pod had ended: phase "+phase)
+		out.setSkip(report.Finished, "the pod had ended: phase "+phase)
 		return
 	}
 	for _, owner := range objects(child(obj, "metadata"), "ownerReferences") {
 		job := str(owner, "name")
-		if str(owner, "kind") == "Job" && boolean(owner, "controller") && c.has("jobs.batch", namespace(obj), job) {
+		if str(owner, "kind") == "Job" && boolean(owner, "controller") && c.isRestored("jobs.batch", namespace(obj), job) {
 			// A Job finds its Pods by its own uid, which is new: it would not
 			// adopt this one, and its work would be done twice.
-			out.skip(CodeOwnerRecreates, fmt.Sprintf("job %s is restored and starts its own pods", job))
+			out.setSkip(report.OwnerRecreates, fmt.Sprintf("job %s is restored and starts its own pods", job))
 			return
 		}
 	}

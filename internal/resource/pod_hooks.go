@@ -14,14 +14,14 @@ import (
 func addInitHooks(c *Context, obj map[string]any, out *Outcome) error {
 	meta := child(obj, "metadata")
 	pod := &corev1.Pod{}
-	pod.Name, pod.Namespace = name(obj), c.target(namespace(obj))
-	pod.Labels, pod.Annotations = texts(child(meta, "labels")), texts(child(meta, "annotations"))
+	pod.Name, pod.Namespace = name(obj), c.targetNamespace(namespace(obj))
+	pod.Labels, pod.Annotations = stringsOf(child(meta, "labels")), stringsOf(child(meta, "annotations"))
 	hooks, problems, err := hook.Init(c.Hooks, pod)
 	if err != nil {
 		return fmt.Errorf("init hooks: %w", err)
 	}
 	for _, p := range problems {
-		out.warn(string(p.Code), p.Message)
+		out.addWarning(p.Code, p.Message)
 	}
 	if len(hooks) == 0 {
 		return nil
@@ -60,7 +60,7 @@ func DropInitHooks(out Outcome, want, live map[string]any) {
 	})
 }
 
-func texts(m map[string]any) map[string]string {
+func stringsOf(m map[string]any) map[string]string {
 	out := make(map[string]string, len(m))
 	for key := range m {
 		out[key] = str(m, key)

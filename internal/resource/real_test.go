@@ -11,6 +11,8 @@ import (
 	"time"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // What testdata/real.json says in place of a run's own namespace and node port.
@@ -120,11 +122,11 @@ func (a *api) giveBack(id, path string, created []byte, fields []any) {
 	if err := utiljson.Unmarshal(created, &obj); err != nil {
 		a.t.Fatal(err)
 	}
-	if applied(list(child(obj, "metadata"), "managedFields")) {
+	if hasServerSideApply(list(child(obj, "metadata"), "managedFields")) {
 		a.t.Errorf("%s: the create kept an applier's entry", id)
 	}
 	a.must(http.MethodPatch, path, map[string]any{"metadata": map[string]any{"managedFields": fields}})
-	if !applied(list(child(a.get(path), "metadata"), "managedFields")) {
+	if !hasServerSideApply(list(child(a.get(path), "metadata"), "managedFields")) {
 		a.t.Errorf("%s: the applier's entry did not come back", id)
 	}
 }
@@ -132,9 +134,9 @@ func (a *api) giveBack(id, path string, created []byte, fields []any) {
 // outcome asserts what the rules say of this very namespace.
 func (a *api) outcome(id string, out Outcome) {
 	a.t.Helper()
-	want := map[string]string{
-		"configmaps kube-root-ca.crt": CodeClusterManaged, "jobs.batch done": CodeFinished,
-		"endpoints plain": CodeClusterManaged, "endpoints external": "", "configmaps applied": "", "jobs.batch running": "",
+	want := map[string]report.Code{
+		"configmaps kube-root-ca.crt": report.ClusterManaged, "jobs.batch done": report.Finished,
+		"endpoints plain": report.ClusterManaged, "endpoints external": "", "configmaps applied": "", "jobs.batch running": "",
 	}
 	if code, ok := want[id]; ok && out.Skip.Code != code {
 		a.t.Errorf("%s: skip code %q, want %q", id, out.Skip.Code, code)

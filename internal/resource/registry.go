@@ -33,27 +33,6 @@ func NewRegistry() *Registry {
 	return &Registry{kinds: allKinds()}
 }
 
-// Restorable says whether objects of a type are restored at all.
-func (r *Registry) Restorable(resource string) bool {
-	return r.kinds[resource].never == ""
-}
-
-// NotRestoredReason says why a type is never restored, or "".
-func (r *Registry) NotRestoredReason(resource string) string {
-	return r.kinds[resource].never
-}
-
-// NotRestored lists the types that are never restored, sorted by name.
-func (r *Registry) NotRestored() []string {
-	var out []string
-	for _, resource := range sortedNames(r.kinds) {
-		if r.kinds[resource].never != "" {
-			out = append(out, resource)
-		}
-	}
-	return out
-}
-
 // LiveWins says that an existing object of a type is left alone also under
 // existingResourcePolicy update: it holds the state of a running process.
 func (r *Registry) LiveWins(resource string) bool {

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 func TestNotRestored(t *testing.T) {
@@ -17,15 +19,14 @@ func TestNotRestored(t *testing.T) {
 		"resticrepositories.velero.io", "csinodes.storage.k8s.io", "volumeattachments.storage.k8s.io",
 		"backuprepositories.velero.io", "certificatesigningrequests.certificates.k8s.io",
 	} {
-		if r.Restorable(resource) || r.NotRestoredReason(resource) == "" {
-			t.Errorf("%s is restored", resource)
+		if out, err := r.Restore(&Context{}, resource, object(t, `{"metadata":{"name":"x"}}`)); err != nil || out.Skip.Code != report.NotRestorable || out.Skip.Text == "" {
+			t.Errorf("%s is restored: %v, %v", resource, out, err)
 		}
 	}
-	if !r.Restorable("deployments.apps") || !r.Restorable("pods") || r.NotRestoredReason("pods") != "" {
-		t.Error("pods and deployments are not restored")
-	}
-	if n := len(r.NotRestored()); n != len(notRestored()) {
-		t.Errorf("%d types listed, want %d", n, len(notRestored()))
+	for _, resource := range []string{"deployments.apps", "pods"} {
+		if out, err := r.Restore(&Context{}, resource, object(t, `{"metadata":{"name":"x"}}`)); err != nil || out.Skipped() {
+			t.Errorf("%s: %v, %v", resource, out, err)
+		}
 	}
 }
 

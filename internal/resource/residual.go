@@ -20,20 +20,20 @@ func (c *Context) trackReferences(obj map[string]any) references {
 	r := references{mapping: c.NamespaceMapping}
 	for _, target := range c.NamespaceMapping {
 		if _, ok := c.NamespaceMapping[target]; ok {
-			r.before = r.find(obj)
+			r.before = r.findReferences(obj)
 			break
 		}
 	}
 	return r
 }
 
-// residual returns the paths that still name a mapped namespace, sorted.
-func (r references) residual(obj map[string]any) []string {
+// residualPaths returns the paths that still name a mapped namespace, sorted.
+func (r references) residualPaths(obj map[string]any) []string {
 	if len(r.mapping) == 0 {
 		return nil
 	}
 	var paths []string
-	for path, value := range r.find(obj) {
+	for path, value := range r.findReferences(obj) {
 		if before, ok := r.before[path]; r.before != nil && (!ok || before != value) {
 			continue
 		}
@@ -43,23 +43,23 @@ func (r references) residual(obj map[string]any) []string {
 	return paths
 }
 
-func (r references) find(obj map[string]any) map[string]string {
+func (r references) findReferences(obj map[string]any) map[string]string {
 	found := map[string]string{}
 	for key, value := range obj {
 		if key != "metadata" {
-			r.visit(key, key, value, found)
+			r.visitValue(key, key, value, found)
 		}
 	}
 	meta := child(obj, "metadata")
 	for key, value := range child(meta, "annotations") {
 		if key != annotationLastApplied { // a copy of the object, not a reference
-			r.visit(join("metadata.annotations", key), key, value, found)
+			r.visitValue(joinPath("metadata.annotations", key), key, value, found)
 		}
 	}
 	return found
 }
 
-func (r references) visit(path, key string, value any, found map[string]string) {
+func (r references) visitValue(path, key string, value any, found map[string]string) {
 	switch v := value.(type) {
 	case map[string]any:
 		selector := str(v, "key") // of a label selector's matchExpressions
@@ -68,23 +68,23 @@ func (r references) visit(path, key string, value any, found map[string]string) 
 			if k == "values" && selector == labelNamespaceName {
 				kind = selector
 			}
-			r.visit(join(path, k), kind, item, found)
+			r.visitValue(joinPath(path, k), kind, item, found)
 		}
 	case []any:
 		for i, item := range v {
-			r.visit(path+"["+strconv.Itoa(i)+"]", key, item, found)
+			r.visitValue(path+"["+strconv.Itoa(i)+"]", key, item, found)
 		}
 	case string:
-		if r.names(key, v) {
+		if r.namesMapped(key, v) {
 			found[path] = v
 		}
 	}
 }
 
-// names says whether a string under a key refers to a mapped namespace: a field
+// namesMapped says whether a string under a key refers to a mapped namespace: a field
 // that holds a namespace's name, a service's DNS name, or the user or group
 // name of its service accounts.
-func (r references) names(key, value string) bool {
+func (r references) namesMapped(key, value string) bool {
 	if _, ok := r.mapping[value]; ok && namespaceField(key) {
 		return true
 	}
@@ -140,8 +140,8 @@ func dnsChar(c byte) bool {
 	return c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// join appends a key to a JSON path; a key that is not plain is quoted.
-func join(path, key string) string {
+// joinPath appends a key to a JSON path; a key that is not plain is quoted.
+func joinPath(path, key string) string {
 	for i := range len(key) {
 		if !dnsChar(key[i]) && key[i] != '_' {
 			return path + "[" + strconv.Quote(key) + "]"

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // ErrInvalid is returned for a stored object that no rule can make sense of.
@@ -21,7 +23,7 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 	}
 	k := r.kinds[resource]
 	if k.never != "" {
-		out.skip(CodeNotRestorable, "objects of this type are not restored: "+k.never)
+		out.setSkip(report.NotRestorable, "objects of this type are not restored: "+k.never)
 		return out, nil
 	}
 	track := c.trackReferences(obj)
@@ -34,23 +36,23 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 			return out, nil
 		}
 	}
-	c.generic(resource, k, obj, meta, &out)
-	out.Residual = track.residual(obj)
+	c.applyGenericRules(resource, k, obj, meta, &out)
+	out.Residual = track.residualPaths(obj)
 	return out, nil
 }
 
-// generic applies what holds for every kind.
-func (c *Context) generic(resource string, k kind, obj, meta map[string]any, out *Outcome) {
+// applyGenericRules does what holds for every kind.
+func (c *Context) applyGenericRules(resource string, k kind, obj, meta map[string]any, out *Outcome) {
 	withStatus := c.takeStatus(resource, k, obj, out)
-	out.Owners = c.owners(meta)
-	out.ManagedFields = givenBack(meta, withStatus)
+	out.Owners = c.readOwners(meta)
+	out.ManagedFields = fieldOwnersToRestore(meta, withStatus)
 	filterFinalizers(resource, obj, meta, out)
 	stripMetadata(meta)
-	meta = c.modify(resource, obj, out)
+	meta = c.applyModifiers(resource, obj, out)
 	if ns := str(meta, "namespace"); ns != "" {
-		meta["namespace"] = c.target(ns)
+		meta["namespace"] = c.targetNamespace(ns)
 	}
-	c.stamp(meta)
+	c.addRestoreLabels(meta)
 }
 
 // stripMetadata leaves what a client may state. Everything else (uid,
@@ -95,9 +97,9 @@ func (c *Context) wantsStatus(resource string, obj map[string]any) bool {
 	return c.RestoreStatus != nil && c.RestoreStatus(resource)
 }
 
-// owners reads ownerReferences into names. An owner that is a Namespace follows
+// readOwners reads ownerReferences into names. An owner that is a Namespace follows
 // the namespace mapping.
-func (c *Context) owners(meta map[string]any) []OwnerRef {
+func (c *Context) readOwners(meta map[string]any) []OwnerRef {
 	refs := objects(meta, "ownerReferences")
 	if len(refs) == 0 {
 		return nil
@@ -109,7 +111,7 @@ func (c *Context) owners(meta map[string]any) []OwnerRef {
 			Controller: boolean(ref, "controller"), BlockOwnerDeletion: boolean(ref, "blockOwnerDeletion"),
 		}
 		if owner.Kind == "Namespace" && owner.APIVersion == "v1" {
-			owner.Name = c.target(owner.Name)
+			owner.Name = c.targetNamespace(owner.Name)
 		}
 		owners = append(owners, owner)
 	}

@@ -1,6 +1,10 @@
 package resource
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
 
 const typeAccountToken = "kubernetes.io/service-account-token" //nolint:gosec // a type, no credential
 
@@ -13,7 +17,7 @@ func restoreSecret(_ *Context, obj map[string]any, out *Outcome) error {
 	}
 	account := annotation(obj, "kubernetes.io/service-account.name")
 	if generatedToken(account, name(obj)) {
-		out.skip(CodeClusterManaged, "a token that the cluster generated for service account "+account)
+		out.setSkip(report.ClusterManaged, "a token that the cluster generated for service account "+account)
 		return nil
 	}
 	dropAnnotations(obj, "kubernetes.io/service-account.uid")

@@ -3,6 +3,8 @@ package resource
 import (
 	"fmt"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
 // restoreService lets go of what the cluster assigned: cluster IPs (unless the
@@ -10,13 +12,13 @@ import (
 // The address of a load balancer is never kept.
 func restoreService(c *Context, obj map[string]any, out *Outcome) error {
 	if apiServerObject(obj) {
-		out.skip(CodeClusterManaged, "the API server keeps its own service")
+		out.setSkip(report.ClusterManaged, "the API server keeps its own service")
 		return nil
 	}
-	spec, author := child(obj, "spec"), statedBy(obj)
+	spec, author := child(obj, "spec"), authoredFieldsOf(obj)
 	releaseClusterIP(spec, author, out)
 	for _, field := range []string{"ipFamilies", "ipFamilyPolicy"} {
-		if !author.field(field) {
+		if !author.hasSpecField(field) {
 			delete(spec, field)
 		}
 	}
@@ -33,20 +35,20 @@ func apiServerObject(obj map[string]any) bool {
 	return name(obj) == "kubernetes" && namespace(obj) == "default"
 }
 
-func releaseClusterIP(spec map[string]any, author stated, out *Outcome) {
+func releaseClusterIP(spec map[string]any, author authoredFields, out *Outcome) {
 	ip := str(spec, "clusterIP")
 	if ip == "None" {
 		return
 	}
 	drop(spec, "clusterIP", "clusterIPs")
-	if ip != "" && (author.field("clusterIP") || author.field("clusterIPs")) {
-		out.warn(CodeClusterIPReleased, fmt.Sprintf(
+	if ip != "" && (author.hasSpecField("clusterIP") || author.hasSpecField("clusterIPs")) {
+		out.addWarning(report.ClusterIPReleased, fmt.Sprintf(
 			"clusterIP %s is stated by the manifest but was let go, as the target may use another range; set it again if clients rely on it", ip))
 	}
 }
 
-func releaseNodePorts(spec map[string]any, author stated) {
-	if !author.field("healthCheckNodePort") {
+func releaseNodePorts(spec map[string]any, author authoredFields) {
+	if !author.hasSpecField("healthCheckNodePort") {
 		delete(spec, "healthCheckNodePort")
 	}
 	applied, owned := author.nodePorts()
@@ -80,7 +82,7 @@ func warnOfAddress(obj map[string]any, out *Outcome) {
 		}
 	}
 	if len(addresses) > 0 {
-		out.warn(CodeAddressChanges, fmt.Sprintf(
+		out.addWarning(report.AddressChanges, fmt.Sprintf(
 			"its load balancer was %s and may now get another address; point DNS records to the new one", strings.Join(addresses, ", ")))
 	}
 }

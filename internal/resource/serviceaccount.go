@@ -25,7 +25,7 @@ func MergeServiceAccount(live, want map[string]any) map[string]any {
 	}
 	meta := map[string]any{}
 	for _, key := range []string{"labels", "annotations"} {
-		if missing := lacking(walk(live, "metadata", key), walk(want, "metadata", key)); len(missing) > 0 {
+		if missing := missingEntries(walk(live, "metadata", key), walk(want, "metadata", key)); len(missing) > 0 {
 			meta[key] = missing
 		}
 	}
@@ -64,7 +64,7 @@ func unionByName(live, want []any) (merged []any, grew bool) {
 	return merged, grew
 }
 
-func lacking(live, want map[string]any) map[string]any {
+func missingEntries(live, want map[string]any) map[string]any {
 	missing := map[string]any{}
 	for key, value := range want {
 		if _, ok := live[key]; !ok {

@@ -1,5 +1,7 @@
 package resource
 
+import "github.com/lifeboat-backup/lifeboat/internal/report"
+
 const (
 	textSnapshotsOff = "volumes are not restored (restorePVs: false)"
 	textTaken        = "the backup took it of a claim, which brings what it needs of it"
@@ -15,15 +17,15 @@ func restoreSnapshotContent(c *Context, obj map[string]any, out *Outcome) error 
 		handle = str(child(spec, "source"), "snapshotHandle")
 	}
 	if c.SkipVolumes {
-		out.skip(CodeVolumeSkipped, textSnapshotsOff)
+		out.setSkip(report.VolumeSkipped, textSnapshotsOff)
 		return nil
 	}
-	if of := child(spec, "volumeSnapshotRef"); c.taken(str(of, "namespace"), str(of, "name")) {
-		out.skip(CodeSnapshotOfClaim, textTaken)
+	if of := child(spec, "volumeSnapshotRef"); c.isTakenSnapshot(str(of, "namespace"), str(of, "name")) {
+		out.setSkip(report.SnapshotOfClaim, textTaken)
 		return nil
 	}
 	if handle == "" || spec == nil {
-		out.skip(CodeVolumeSkipped, "no snapshot handle is known: the snapshot was not complete when it was backed up")
+		out.setSkip(report.VolumeSkipped, "no snapshot handle is known: the snapshot was not complete when it was backed up")
 		return nil
 	}
 	spec["source"] = map[string]any{"snapshotHandle": handle}
@@ -40,15 +42,15 @@ func restoreSnapshot(c *Context, obj map[string]any, out *Outcome) error {
 	spec := child(obj, "spec")
 	content := snapshotContent(obj)
 	if c.SkipVolumes {
-		out.skip(CodeVolumeSkipped, textSnapshotsOff)
+		out.setSkip(report.VolumeSkipped, textSnapshotsOff)
 		return nil
 	}
-	if c.taken(namespace(obj), name(obj)) {
-		out.skip(CodeSnapshotOfClaim, textTaken)
+	if c.isTakenSnapshot(namespace(obj), name(obj)) {
+		out.setSkip(report.SnapshotOfClaim, textTaken)
 		return nil
 	}
 	if content == "" || spec == nil {
-		out.skip(CodeVolumeSkipped, "the snapshot was not bound to a content when it was backed up")
+		out.setSkip(report.VolumeSkipped, "the snapshot was not bound to a content when it was backed up")
 		return nil
 	}
 	spec["source"] = map[string]any{"volumeSnapshotContentName": content}

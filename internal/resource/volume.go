@@ -3,6 +3,7 @@ package resource
 import (
 	"fmt"
 
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -14,11 +15,11 @@ const annotationOriginal = "velero.io/original-pv-name"
 // claim but no longer its uid, so that the restored claim binds to it.
 func restoreVolume(c *Context, obj map[string]any, out *Outcome) error {
 	spec := child(obj, "spec")
-	switch c.fate(name(obj), reclaimFate(spec)) {
+	switch c.fateOf(name(obj), reclaimFate(spec)) {
 	case FateDynamic:
-		out.skip(CodeVolumeDynamic, "its claim gets a new volume from its storage class")
+		out.setSkip(report.VolumeDynamic, "its claim gets a new volume from its storage class")
 	case FateLeft:
-		out.skip(CodeVolumeLeft, "it or its claim is in the cluster already and is left alone")
+		out.setSkip(report.VolumeLeft, "it or its claim is in the cluster already and is left alone")
 	case FateNew:
 		if err := c.giveDisk(obj); err != nil {
 			return err

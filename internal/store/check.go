@@ -47,25 +47,25 @@ func Check(ctx context.Context, st Store) Capabilities {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	c := &check{store: st, dir: checkDir + strings.ToLower(rand.Text()) + "/"}
-	c.run(ctx, "list", true, "backups cannot be found", c.list)
-	c.run(ctx, "layout", true, "Velero marks the whole location unavailable while it holds directories it does not know", c.layout)
+	c.runCheck(ctx, "list", true, "backups cannot be found", c.tryList)
+	c.runCheck(ctx, "layout", true, "Velero marks the whole location unavailable while it holds directories it does not know", c.tryLayout)
 	if ro, ok := st.(readOnlyStore); ok && ro.ReadOnly() {
 		c.found = append(c.found, Capability{Name: "write", OK: true, Detail: "not tried: spec.accessMode is ReadOnly; restores only"})
 		return c.found
 	}
-	c.run(ctx, "write", true, "no backup can be stored", c.write)
+	c.runCheck(ctx, "write", true, "no backup can be stored", c.tryWrite)
 	if !c.found[len(c.found)-1].OK {
 		return c.found
 	}
-	c.run(ctx, "read", true, "no backup can be restored", c.read)
-	c.run(ctx, "range-read", true, "single objects cannot be restored without reading whole backups", c.ranges)
-	c.run(ctx, "conditional-write", false, "two backups of one name started at once may overwrite each other; the fact is recorded in each backup", c.conditional)
-	c.run(ctx, "compose", true, "the backup's file cannot be put together from its parts", c.compose)
-	c.run(ctx, "part-copy", false, "putting a backup together reads and writes all its bytes through the worker", c.partCopy)
-	c.run(ctx, "presigned-url", false, "logs, tarballs, lists of objects (describe --details) and plans of dry runs cannot be fetched by the CLI, only copied out of the bucket; backups and restores work", c.presign)
+	c.runCheck(ctx, "read", true, "no backup can be restored", c.tryRead)
+	c.runCheck(ctx, "range-read", true, "single objects cannot be restored without reading whole backups", c.tryRanges)
+	c.runCheck(ctx, "conditional-write", false, "two backups of one name started at once may overwrite each other; the fact is recorded in each backup", c.tryConditional)
+	c.runCheck(ctx, "compose", true, "the backup's file cannot be put together from its parts", c.tryCompose)
+	c.runCheck(ctx, "part-copy", false, "putting a backup together reads and writes all its bytes through the worker", c.tryPartCopy)
+	c.runCheck(ctx, "presigned-url", false, "logs, tarballs, lists of objects (describe --details) and plans of dry runs cannot be fetched by the CLI, only copied out of the bucket; backups and restores work", c.tryPresign)
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), abortTimeout) // clean up also after a timeout
 	defer cancel()
-	c.run(ctx, "delete", true, "expired backups cannot be removed and staging fills up", c.remove)
+	c.runCheck(ctx, "delete", true, "expired backups cannot be removed and staging fills up", c.tryDelete)
 	return c.found
 }
 
@@ -76,7 +76,7 @@ type check struct {
 	found Capabilities
 }
 
-func (c *check) run(ctx context.Context, name string, required bool, consequence string, try func(context.Context) (string, error)) {
+func (c *check) runCheck(ctx context.Context, name string, required bool, consequence string, try func(context.Context) (string, error)) {
 	detail, err := try(ctx)
 	one := Capability{Name: name, OK: err == nil, Required: required, Detail: detail}
 	if err != nil {
@@ -90,12 +90,12 @@ func veleroDirs() []string {
 	return []string{"backups", "kopia", "metadata", "plugins", "restic", "restores"}
 }
 
-func (c *check) list(ctx context.Context) (string, error) {
+func (c *check) tryList(ctx context.Context) (string, error) {
 	names, err := c.store.Dirs(ctx, "backups")
 	return fmt.Sprintf("%d backups", len(names)), err
 }
 
-func (c *check) layout(ctx context.Context) (string, error) {
+func (c *check) tryLayout(ctx context.Context) (string, error) {
 	names, err := c.store.Dirs(ctx, "")
 	if err != nil {
 		return "", err
@@ -114,12 +114,12 @@ func (c *check) layout(ctx context.Context) (string, error) {
 		strings.Join(foreign[:min(show, len(foreign))], ", "), more)
 }
 
-func (c *check) write(ctx context.Context) (string, error) {
+func (c *check) tryWrite(ctx context.Context) (string, error) {
 	c.small = []byte("lifeboat checks this location; safe to delete\n" + rand.Text())
 	return "", c.store.Put(ctx, c.dir+"small", c.small, PutOptions{ContentType: "text/plain"})
 }
 
-func (c *check) read(ctx context.Context) (string, error) {
+func (c *check) tryRead(ctx context.Context) (string, error) {
 	r, info, err := c.store.Get(ctx, c.dir+"small")
 	if err != nil {
 		return "", err
@@ -128,10 +128,10 @@ func (c *check) read(ctx context.Context) (string, error) {
 		_ = r.Close()
 		return "", fmt.Errorf("%d bytes written, the store says %d", len(c.small), info.Size)
 	}
-	return "", same(r, c.small)
+	return "", compareBody(r, c.small)
 }
 
-func same(r io.ReadCloser, want []byte) error {
+func compareBody(r io.ReadCloser, want []byte) error {
 	got, err := io.ReadAll(r)
 	if err = errors.Join(err, r.Close()); err != nil {
 		return err
@@ -142,10 +142,10 @@ func same(r io.ReadCloser, want []byte) error {
 	return nil
 }
 
-func (c *check) ranges(ctx context.Context) (string, error) {
+func (c *check) tryRanges(ctx context.Context) (string, error) {
 	r, err := c.store.GetRange(ctx, c.dir+"small", 3, 7)
 	if err != nil {
 		return "", err
 	}
-	return "", same(r, c.small[3:10])
+	return "", compareBody(r, c.small[3:10])
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func (c *check) conditional(ctx context.Context) (string, error) {
+func (c *check) tryConditional(ctx context.Context) (string, error) {
 	yes, err := c.store.Conditional(ctx)
 	if err == nil && !yes {
 		err = errors.New("the store ignores or refuses If-None-Match: *")
@@ -16,9 +16,9 @@ func (c *check) conditional(ctx context.Context) (string, error) {
 	return "", err
 }
 
-// compose joins a part that is large enough for a server-side copy, small
+// tryCompose joins a part that is large enough for a server-side copy, small
 // bytes, and again a copy, as sealing a backup does.
-func (c *check) compose(ctx context.Context) (string, error) {
+func (c *check) tryCompose(ctx context.Context) (string, error) {
 	large := bytes.Repeat([]byte("lifeboat"), (minCopy+8)/8)
 	if err := c.store.Put(ctx, c.dir+"large", large, PutOptions{}); err != nil {
 		return "", err
@@ -33,14 +33,14 @@ func (c *check) compose(ctx context.Context) (string, error) {
 		return "", err
 	}
 	want := bytes.Join([][]byte{large, c.small, large}, nil)
-	return fmt.Sprintf("%d bytes from %d parts", len(want), len(parts)), same(r, want)
+	return fmt.Sprintf("%d bytes from %d parts", len(want), len(parts)), compareBody(r, want)
 }
 
 // partCopier is implemented by stores that learn whether parts are copied on
 // the store's side.
 type partCopier interface{ PartCopyMissing() bool }
 
-func (c *check) partCopy(context.Context) (string, error) {
+func (c *check) tryPartCopy(context.Context) (string, error) {
 	if pc, ok := c.store.(partCopier); ok && pc.PartCopyMissing() {
 		return "", errors.New("the store does not implement UploadPartCopy")
 	}
@@ -52,7 +52,7 @@ type urlFetcher interface {
 	FetchURL(ctx context.Context, url string) ([]byte, error)
 }
 
-func (c *check) presign(ctx context.Context) (string, error) {
+func (c *check) tryPresign(ctx context.Context) (string, error) {
 	url, err := c.store.Presign(ctx, c.dir+"small", time.Minute)
 	if err != nil {
 		return "", err
@@ -71,7 +71,7 @@ func (c *check) presign(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-func (c *check) remove(ctx context.Context) (string, error) {
+func (c *check) tryDelete(ctx context.Context) (string, error) {
 	n, err := c.store.DeletePrefix(ctx, c.dir)
 	if err != nil {
 		return "", err

@@ -77,8 +77,8 @@ func kindOfUnknown(code string, status int) error {
 	return kindOfStatus(status)
 }
 
-// classify turns an error of the SDK into an Error of one of this package's kinds.
-func classify(op, key string, err error) error { return awserr.Wrap(op, key, err, kindOf) }
+// classifyError turns an error of the SDK into an Error of one of this package's kinds.
+func classifyError(op, key string, err error) error { return awserr.Wrap(op, key, err, kindOf) }
 
 func kindOf(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

@@ -21,7 +21,7 @@ const composeTries = 3
 // that are large enough are copied inside the store; the others, and all of
 // them where the store cannot copy parts, are read and sent, a few at a time.
 func (s *S3) Compose(ctx context.Context, dst string, parts []Part, o PutOptions) error {
-	if err := s.writable("compose", dst); err != nil {
+	if err := s.checkWritable("compose", dst); err != nil {
 		return err
 	}
 	if err := s.checkParts(dst, parts); err != nil {
@@ -48,8 +48,8 @@ func (s *S3) checkParts(dst string, parts []Part) error {
 		switch {
 		case p.Key != "" && p.Inline != nil:
 			return awserr.Fail("compose", dst, ErrInvalid, "part %d is both inline and stored", i)
-		case p.Key != "" && checkKey(p.Key) != nil:
-			return awserr.Fail("compose", dst, ErrInvalid, "part %d: %w", i, checkKey(p.Key))
+		case p.Key != "" && CheckKey(p.Key) != nil:
+			return awserr.Fail("compose", dst, ErrInvalid, "part %d: %w", i, CheckKey(p.Key))
 		case p.Offset < 0 || p.Size < 0:
 			return awserr.Fail("compose", dst, ErrInvalid, "part %d: negative offset or size", i)
 		}
@@ -65,7 +65,7 @@ func (s *S3) composePieces(ctx context.Context, dst string, pieces []piece, o Pu
 		return s.Put(ctx, dst, nil, o)
 	}
 	if len(pieces) == 1 && pieces[0].copied.Key == "" {
-		body, err := s.gather(ctx, pieces[0])
+		body, err := s.readPiece(ctx, pieces[0])
 		if err != nil {
 			return err
 		}
@@ -92,21 +92,21 @@ func (s *S3) composePieces(ctx context.Context, dst string, pieces []piece, o Pu
 
 func (s *S3) sendPiece(ctx context.Context, u *upload, n int32, p piece) (types.CompletedPart, error) {
 	if p.copied.Key == "" {
-		body, err := s.gather(ctx, p)
+		body, err := s.readPiece(ctx, p)
 		if err != nil {
 			return types.CompletedPart{}, err
 		}
-		return u.send(ctx, n, body)
+		return u.sendPart(ctx, n, body)
 	}
-	part, err := u.copy(ctx, n, p.copied)
+	part, err := u.copyPart(ctx, n, p.copied)
 	if errors.Is(err, ErrUnsupported) {
 		err = fmt.Errorf("%w: %w", errNoPartCopy, err)
 	}
 	return part, err
 }
 
-// gather reads a piece into memory.
-func (s *S3) gather(ctx context.Context, p piece) ([]byte, error) {
+// readPiece reads a piece into memory.
+func (s *S3) readPiece(ctx context.Context, p piece) ([]byte, error) {
 	var buf bytes.Buffer
 	buf.Grow(int(p.size))
 	for _, part := range p.gather {

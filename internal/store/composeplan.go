@@ -33,50 +33,50 @@ type planner struct {
 func planPieces(parts []Part, canCopy bool) []piece {
 	p := planner{canCopy: canCopy}
 	for _, part := range parts {
-		for part.length() > 0 {
-			part = p.take(part)
+		for part.byteLength() > 0 {
+			part = p.takePart(part)
 		}
 	}
-	p.flush()
+	p.flushPiece()
 	return p.pieces
 }
 
-// take moves the beginning of part into the plan and returns what is left.
-func (p *planner) take(part Part) Part {
-	left := part.length()
+// takePart moves the beginning of part into the plan and returns what is left.
+func (p *planner) takePart(part Part) Part {
+	left := part.byteLength()
 	switch need := minPart - p.open.size; {
 	case p.open.size >= bufferPart:
-		p.flush()
+		p.flushPiece()
 		return part
 	case part.Key == "" || left < minCopy || !p.canCopy:
-		return p.gather(part, min(left, bufferPart-p.open.size))
+		return p.gatherBytes(part, min(left, bufferPart-p.open.size))
 	case p.open.size == 0 || need <= 0:
-		p.flush()
-		return p.copy(part)
+		p.flushPiece()
+		return p.copyRange(part)
 	case left-need >= minCopy:
-		return p.gather(part, need) // fill up, then copy the rest
+		return p.gatherBytes(part, need) // fill up, then copy the rest
 	default:
-		return p.gather(part, min(left, bufferPart-p.open.size))
+		return p.gatherBytes(part, min(left, bufferPart-p.open.size))
 	}
 }
 
-func (p *planner) flush() {
+func (p *planner) flushPiece() {
 	if p.open.size > 0 {
 		p.pieces = append(p.pieces, p.open)
 	}
 	p.open = piece{}
 }
 
-func (p *planner) gather(part Part, n int64) Part {
-	head, rest := split(part, n)
+func (p *planner) gatherBytes(part Part, n int64) Part {
+	head, rest := splitPart(part, n)
 	p.open.gather = append(p.open.gather, head)
 	p.open.size += n
 	return rest
 }
 
-// copy takes at most maxCopy, or a little less so that the rest can be copied
+// copyRange takes at most maxCopy, or a little less so that the rest can be copied
 // too.
-func (p *planner) copy(part Part) Part {
+func (p *planner) copyRange(part Part) Part {
 	n := part.Size
 	if n > maxCopy {
 		n = maxCopy
@@ -84,12 +84,12 @@ func (p *planner) copy(part Part) Part {
 			n -= minCopy
 		}
 	}
-	head, rest := split(part, n)
+	head, rest := splitPart(part, n)
 	p.pieces = append(p.pieces, piece{copied: head, size: n})
 	return rest
 }
 
-func split(part Part, n int64) (head, rest Part) {
+func splitPart(part Part, n int64) (head, rest Part) {
 	if part.Key == "" {
 		return Part{Inline: part.Inline[:n]}, Part{Inline: part.Inline[n:]}
 	}

@@ -66,7 +66,7 @@ func checkPieces(t *testing.T, parts []Part, pieces []piece) {
 		}
 		var sum int64
 		for _, m := range members {
-			sum += m.length()
+			sum += m.byteLength()
 		}
 		if sum != p.size || sum == 0 {
 			t.Errorf("piece %d says %d bytes, has %d", i, p.size, sum)
@@ -84,7 +84,7 @@ func normal(parts []Part) []Part {
 	for _, p := range parts {
 		last := len(out) - 1
 		switch {
-		case p.length() == 0:
+		case p.byteLength() == 0:
 		case last >= 0 && p.Key == "" && out[last].Key == "":
 			out[last].Inline = append(bytes.Clone(out[last].Inline), p.Inline...)
 		case last >= 0 && p.Key != "" && out[last].Key == p.Key && out[last].Offset+out[last].Size == p.Offset:

@@ -46,7 +46,7 @@ func (s *S3) probeConditional(ctx context.Context, key string) (bool, error) {
 	}
 	_, err = s.putOnce(ctx, key, body, "text/plain", true)
 	if cleanup := s.Delete(ctx, key); cleanup != nil {
-		s.log.Warn("probe object left behind", "key", s.full(key), "error", cleanup)
+		s.log.Warn("probe object left behind", "key", s.fullKey(key), "error", cleanup)
 	}
 	if err == nil || errors.Is(err, ErrExists) {
 		return err != nil, nil

@@ -25,7 +25,7 @@ const (
 // Delete removes objects. See Store.
 func (s *S3) Delete(ctx context.Context, keys ...string) error {
 	for _, key := range keys {
-		if err := s.writable("delete", key); err != nil {
+		if err := s.checkWritable("delete", key); err != nil {
 			return err
 		}
 	}
@@ -35,7 +35,7 @@ func (s *S3) Delete(ctx context.Context, keys ...string) error {
 
 // DeletePrefix removes every object below prefix. See Store.
 func (s *S3) DeletePrefix(ctx context.Context, prefix string) (int, error) {
-	if err := s.writable("delete below", prefix); err != nil {
+	if err := s.checkWritable("delete below", prefix); err != nil {
 		return 0, err // also refuses "", which would empty the location
 	}
 	var batch []string
@@ -92,7 +92,7 @@ func (s *S3) deleteBatch(ctx context.Context, keys []string) (int, error) {
 	case errors.Is(kind, ErrUnsupported), errors.Is(kind, ErrInvalid):
 		return 0, errNoBatch
 	case err != nil:
-		return 0, classify("delete", keys[0], err)
+		return 0, classifyError("delete", keys[0], err)
 	}
 	return len(keys) - len(out.Errors), s.deleteErrors(ctx, out.Errors)
 }
@@ -123,7 +123,7 @@ func (s *S3) deleteErrors(ctx context.Context, failed []types.Error) error {
 		if errors.Is(kind, ErrNotFound) {
 			continue
 		}
-		key := s.relative(aws.ToString(f.Key))
+		key := s.relativeKey(aws.ToString(f.Key))
 		err := &awserr.Error{
 			Op: "delete", Name: key, Kind: kind, Code: aws.ToString(f.Code),
 			Cause: fmt.Errorf("%s: %s", aws.ToString(f.Code), aws.ToString(f.Message)),
@@ -155,7 +155,7 @@ func (s *S3) deleteEach(ctx context.Context, keys []string) (int, error) {
 
 func (s *S3) deleteOne(ctx context.Context, key string) error {
 	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucketName(), Key: s.keyName(key)})
-	err = classify("delete", key, err)
+	err = classifyError("delete", key, err)
 	var e *awserr.Error
 	switch {
 	case errors.Is(err, ErrNotFound):

@@ -120,7 +120,6 @@ func TestReadOnly(t *testing.T) {
 	s := open(t, bsl)
 	ctx := t.Context()
 	wantIs(t, s.Put(ctx, "k", nil, store.PutOptions{}), store.ErrReadOnly)
-	wantIs(t, s.PutReader(ctx, "k", strings.NewReader(""), store.PutOptions{}), store.ErrReadOnly)
 	wantIs(t, s.Delete(ctx, "k"), store.ErrReadOnly)
 	wantIs(t, s.Compose(ctx, "k", nil, store.PutOptions{}), store.ErrReadOnly)
 	_, err := s.DeletePrefix(ctx, "k/")

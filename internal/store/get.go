@@ -16,20 +16,20 @@ import (
 
 // Get opens an object. See Store.
 func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, Info, error) {
-	if err := s.readable("get", key); err != nil {
+	if err := s.checkReadable("get", key); err != nil {
 		return nil, Info{}, err
 	}
 	out, err := s.getObject(ctx, key, "", "")
 	if err != nil {
-		return nil, Info{}, classify("get", key, err)
+		return nil, Info{}, classifyError("get", key, err)
 	}
 	info := newInfo(key, out.ContentLength, out.ETag, out.LastModified)
-	return s.resuming(ctx, key, 0, out), info, nil
+	return s.newResumingReader(ctx, key, 0, out), info, nil
 }
 
 // GetRange opens part of an object. See Store.
 func (s *S3) GetRange(ctx context.Context, key string, off, n int64) (io.ReadCloser, error) {
-	if err := s.readable("get range", key); err != nil {
+	if err := s.checkReadable("get range", key); err != nil {
 		return nil, err
 	}
 	if off < 0 {
@@ -37,19 +37,19 @@ func (s *S3) GetRange(ctx context.Context, key string, off, n int64) (io.ReadClo
 	}
 	if n == 0 {
 		_, err := s.Head(ctx, key)
-		return nothing(), err
+		return emptyBody(), err
 	}
 	out, err := s.getObject(ctx, key, rangeHeader(off, n), "")
 	if awserr.Code(err) == "InvalidRange" || awserr.Status(err) == 416 {
-		return nothing(), nil
+		return emptyBody(), nil
 	}
 	if err != nil {
-		return nil, classify("get range", key, err)
+		return nil, classifyError("get range", key, err)
 	}
-	return s.resuming(ctx, key, off, out), nil
+	return s.newResumingReader(ctx, key, off, out), nil
 }
 
-func nothing() io.ReadCloser { return io.NopCloser(bytes.NewReader(nil)) }
+func emptyBody() io.ReadCloser { return io.NopCloser(bytes.NewReader(nil)) }
 
 func rangeHeader(off, n int64) string {
 	if n < 0 {
@@ -60,27 +60,27 @@ func rangeHeader(off, n int64) string {
 
 func (s *S3) getObject(ctx context.Context, key, byteRange, etag string) (*s3.GetObjectOutput, error) {
 	in := &s3.GetObjectInput{
-		Bucket: s.bucketName(), Key: s.keyName(key), Range: optional(byteRange), IfMatch: optional(etag),
+		Bucket: s.bucketName(), Key: s.keyName(key), Range: optionalText(byteRange), IfMatch: optionalText(etag),
 	}
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headers()
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headerFields()
 	return s.client.GetObject(ctx, in)
 }
 
 // Head describes an object. See Store.
 func (s *S3) Head(ctx context.Context, key string) (Info, error) {
-	if err := s.readable("head", key); err != nil {
+	if err := s.checkReadable("head", key); err != nil {
 		return Info{}, err
 	}
 	out, err := s.headObject(ctx, key)
 	if err != nil {
-		return Info{}, classify("head", key, err)
+		return Info{}, classifyError("head", key, err)
 	}
 	return newInfo(key, out.ContentLength, out.ETag, out.LastModified), nil
 }
 
 func (s *S3) headObject(ctx context.Context, key string) (*s3.HeadObjectOutput, error) {
 	in := &s3.HeadObjectInput{Bucket: s.bucketName(), Key: s.keyName(key)}
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headers()
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headerFields()
 	return s.client.HeadObject(ctx, in)
 }
 

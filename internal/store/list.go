@@ -10,9 +10,9 @@ import (
 
 // List calls fn for every object below prefix. See Store.
 func (s *S3) List(ctx context.Context, prefix string, fn func(Info) error) error {
-	return s.pages(ctx, prefix, "", func(page *s3.ListObjectsV2Output) error {
+	return s.listPages(ctx, prefix, "", func(page *s3.ListObjectsV2Output) error {
 		for _, o := range page.Contents {
-			key := s.relative(aws.ToString(o.Key))
+			key := s.relativeKey(aws.ToString(o.Key))
 			if err := fn(newInfo(key, o.Size, o.ETag, o.LastModified)); err != nil {
 				return err
 			}
@@ -27,9 +27,9 @@ func (s *S3) Dirs(ctx context.Context, prefix string) ([]string, error) {
 		prefix += "/"
 	}
 	var names []string
-	err := s.pages(ctx, prefix, "/", func(page *s3.ListObjectsV2Output) error {
+	err := s.listPages(ctx, prefix, "/", func(page *s3.ListObjectsV2Output) error {
 		for _, p := range page.CommonPrefixes {
-			name := strings.TrimPrefix(s.relative(aws.ToString(p.Prefix)), prefix)
+			name := strings.TrimPrefix(s.relativeKey(aws.ToString(p.Prefix)), prefix)
 			names = append(names, strings.TrimSuffix(name, "/"))
 		}
 		return nil
@@ -40,14 +40,14 @@ func (s *S3) Dirs(ctx context.Context, prefix string) ([]string, error) {
 	return names, nil
 }
 
-func (s *S3) pages(ctx context.Context, prefix, delimiter string, fn func(*s3.ListObjectsV2Output) error) error {
+func (s *S3) listPages(ctx context.Context, prefix, delimiter string, fn func(*s3.ListObjectsV2Output) error) error {
 	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{
-		Bucket: s.bucketName(), Prefix: s.keyName(prefix), Delimiter: optional(delimiter),
+		Bucket: s.bucketName(), Prefix: s.keyName(prefix), Delimiter: optionalText(delimiter),
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return classify("list", prefix, err)
+			return classifyError("list", prefix, err)
 		}
 		if err := fn(page); err != nil {
 			return err

@@ -23,91 +23,91 @@ func ValidateLocation(bsl *velerov1.BackupStorageLocation, path string) []error 
 	return errs
 }
 
-func (p *parser) location(bsl *velerov1.BackupStorageLocation, s *settings) {
-	p.document(bsl)
+func (p *parser) parseLocation(bsl *velerov1.BackupStorageLocation, s *settings) {
+	p.parseDocument(bsl)
 	if bsl.Spec.Provider != providerShort && bsl.Spec.Provider != providerLong {
-		p.badf("spec.provider", "%q is not supported; use %s or %s", bsl.Spec.Provider, providerShort, providerLong)
+		p.addFieldErrorf("spec.provider", "%q is not supported; use %s or %s", bsl.Spec.Provider, providerShort, providerLong)
 	}
 	switch bsl.Spec.AccessMode {
 	case "", velerov1.BackupStorageLocationAccessModeReadWrite:
 	case velerov1.BackupStorageLocationAccessModeReadOnly:
 		s.readOnly = true
 	default:
-		p.badf("spec.accessMode", "%q is unknown; use ReadWrite or ReadOnly", bsl.Spec.AccessMode)
+		p.addFieldErrorf("spec.accessMode", "%q is unknown; use ReadWrite or ReadOnly", bsl.Spec.AccessMode)
 	}
-	p.credential(bsl)
+	p.parseCredential(bsl)
 	if bsl.Spec.ObjectStorage == nil {
-		p.badf("spec.objectStorage", "required; name the bucket in spec.objectStorage.bucket")
+		p.addFieldErrorf("spec.objectStorage", "required; name the bucket in spec.objectStorage.bucket")
 		return
 	}
-	p.objectStorage(bsl.Spec.ObjectStorage, s)
+	p.parseObjectStorage(bsl.Spec.ObjectStorage, s)
 }
 
-func (p *parser) document(bsl *velerov1.BackupStorageLocation) {
+func (p *parser) parseDocument(bsl *velerov1.BackupStorageLocation) {
 	if v := bsl.APIVersion; v != "" && v != velerov1.SchemeGroupVersion.String() {
-		p.badf("apiVersion", "%q is not %s", v, velerov1.SchemeGroupVersion)
+		p.addFieldErrorf("apiVersion", "%q is not %s", v, velerov1.SchemeGroupVersion)
 	}
 	if k := bsl.Kind; k != "" && k != "BackupStorageLocation" {
-		p.badf("kind", "%q is not BackupStorageLocation", k)
+		p.addFieldErrorf("kind", "%q is not BackupStorageLocation", k)
 	}
 	if bsl.Name == "" {
-		p.badf("metadata.name", "required")
+		p.addFieldErrorf("metadata.name", "required")
 		return
 	}
 	for _, msg := range validation.IsDNS1123Subdomain(bsl.Name) {
-		p.badf("metadata.name", "%q: %s", bsl.Name, msg)
+		p.addFieldErrorf("metadata.name", "%q: %s", bsl.Name, msg)
 	}
 }
 
-func (p *parser) credential(bsl *velerov1.BackupStorageLocation) {
+func (p *parser) parseCredential(bsl *velerov1.BackupStorageLocation) {
 	c := bsl.Spec.Credential
 	if c == nil {
 		return
 	}
 	if c.Name == "" || c.Key == "" {
-		p.badf("spec.credential", "needs both name and key")
+		p.addFieldErrorf("spec.credential", "needs both name and key")
 	}
 	if p.config[keyCredentialsFile] != "" {
-		p.badf("spec.credential", "excludes spec.config.%s; keep one of them", keyCredentialsFile)
+		p.addFieldErrorf("spec.credential", "excludes spec.config.%s; keep one of them", keyCredentialsFile)
 	}
 }
 
-func (p *parser) objectStorage(o *velerov1.ObjectStorageLocation, s *settings) {
+func (p *parser) parseObjectStorage(o *velerov1.ObjectStorageLocation, s *settings) {
 	s.bucket, s.prefix, s.caCert = o.Bucket, strings.Trim(o.Prefix, "/"), o.CACert
 	switch {
 	case o.Bucket == "":
-		p.badf("spec.objectStorage.bucket", "required")
+		p.addFieldErrorf("spec.objectStorage.bucket", "required")
 	case strings.Contains(o.Bucket, "/") && !strings.HasPrefix(o.Bucket, "arn:aws:s3:"):
-		p.badf("spec.objectStorage.bucket", "%q must not contain a slash; put the rest into spec.objectStorage.prefix", o.Bucket)
+		p.addFieldErrorf("spec.objectStorage.bucket", "%q must not contain a slash; put the rest into spec.objectStorage.prefix", o.Bucket)
 	}
 	if s.prefix != "" {
-		if err := checkKey(s.prefix); err != nil {
-			p.badf("spec.objectStorage.prefix", "%v", err)
+		if err := CheckKey(s.prefix); err != nil {
+			p.addFieldErrorf("spec.objectStorage.prefix", "%v", err)
 		}
 	}
 	if len(o.CACert) > 0 && !x509.NewCertPool().AppendCertsFromPEM(o.CACert) {
-		p.badf("spec.objectStorage.caCert", "holds no certificate in PEM (the field is base64 of the PEM text)")
+		p.addFieldErrorf("spec.objectStorage.caCert", "holds no certificate in PEM (the field is base64 of the PEM text)")
 	}
 	if ref := o.CACertRef; ref != nil {
-		p.caCertRef(len(o.CACert) > 0, ref.Name == "" || ref.Key == "")
+		p.parseCACertRef(len(o.CACert) > 0, ref.Name == "" || ref.Key == "")
 	}
 }
 
-func (p *parser) caCertRef(both, incomplete bool) {
+func (p *parser) parseCACertRef(both, incomplete bool) {
 	if both {
-		p.badf("spec.objectStorage.caCertRef", "excludes caCert; keep one of them")
+		p.addFieldErrorf("spec.objectStorage.caCertRef", "excludes caCert; keep one of them")
 	}
 	if incomplete {
-		p.badf("spec.objectStorage.caCertRef", "needs both name and key")
+		p.addFieldErrorf("spec.objectStorage.caCertRef", "needs both name and key")
 	}
 }
 
 // maxKey is S3's limit on the length of a key, in bytes of UTF-8.
 const maxKey = 1024
 
-// checkKey refuses keys that stores read differently from one another: path
+// CheckKey refuses keys that stores read differently from one another: path
 // segments that climb, and bytes that XML listings cannot carry.
-func checkKey(key string) error {
+func CheckKey(key string) error {
 	switch {
 	case key == "":
 		return fmt.Errorf("empty key")

@@ -10,9 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/store"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 func TestValidateLocation(t *testing.T) {

@@ -25,50 +25,50 @@ type upload struct {
 // withUpload begins an upload, lets fill send its parts, and completes it. On
 // any failure the upload is aborted, also when ctx is cancelled.
 func (s *S3) withUpload(ctx context.Context, op, key string, o PutOptions, fill func(context.Context, *upload) ([]types.CompletedPart, error)) error {
-	native, err := s.guard(ctx, op, key, o)
+	native, err := s.prepareCondition(ctx, op, key, o)
 	if err != nil {
 		return err
 	}
-	u, err := s.begin(ctx, op, key, o.ContentType)
+	u, err := s.beginUpload(ctx, op, key, o.ContentType)
 	if err != nil {
 		return err
 	}
 	parts, err := fill(ctx, u)
 	if err == nil && o.IfAbsent && !native {
-		err = s.absent(ctx, op, key) // parts took time: look again
+		err = s.checkAbsent(ctx, op, key) // parts took time: look again
 	}
 	if err == nil {
-		err = u.complete(ctx, parts, native)
+		err = u.completeUpload(ctx, parts, native)
 	}
 	if err == nil {
 		return nil
 	}
-	return errors.Join(err, u.abort(ctx))
+	return errors.Join(err, u.abortUpload(ctx))
 }
 
-func (s *S3) begin(ctx context.Context, op, key, contentType string) (*upload, error) {
+func (s *S3) beginUpload(ctx context.Context, op, key, contentType string) (*upload, error) {
 	in := &s3.CreateMultipartUploadInput{
-		Bucket: s.bucketName(), Key: s.keyName(key), ContentType: optional(contentType),
-		ChecksumAlgorithm: s.checksum, ServerSideEncryption: s.sse, SSEKMSKeyId: optional(s.kmsKeyID), Tagging: optional(s.tagging),
+		Bucket: s.bucketName(), Key: s.keyName(key), ContentType: optionalText(contentType),
+		ChecksumAlgorithm: s.checksum, ServerSideEncryption: s.sse, SSEKMSKeyId: optionalText(s.kmsKeyID), Tagging: optionalText(s.tagging),
 	}
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headers()
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headerFields()
 	out, err := s.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
-		return nil, classify(op, key, err)
+		return nil, classifyError(op, key, err)
 	}
 	return &upload{store: s, op: op, key: key, id: out.UploadId}, nil
 }
 
-func (u *upload) send(ctx context.Context, n int32, body []byte) (types.CompletedPart, error) {
+func (u *upload) sendPart(ctx context.Context, n int32, body []byte) (types.CompletedPart, error) {
 	s := u.store
 	in := &s3.UploadPartInput{
 		Bucket: s.bucketName(), Key: s.keyName(u.key), UploadId: u.id, PartNumber: aws.Int32(n),
 		Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))), ChecksumAlgorithm: s.checksum,
 	}
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headers()
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headerFields()
 	out, err := s.client.UploadPart(ctx, in)
 	if err != nil {
-		return types.CompletedPart{}, classify(u.op, u.key, fmt.Errorf("send part %d: %w", n, err))
+		return types.CompletedPart{}, classifyError(u.op, u.key, fmt.Errorf("send part %d: %w", n, err))
 	}
 	return types.CompletedPart{
 		PartNumber: aws.Int32(n), ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC32C: out.ChecksumCRC32C,
@@ -76,17 +76,17 @@ func (u *upload) send(ctx context.Context, n int32, body []byte) (types.Complete
 	}, nil
 }
 
-func (u *upload) copy(ctx context.Context, n int32, p Part) (types.CompletedPart, error) {
+func (u *upload) copyPart(ctx context.Context, n int32, p Part) (types.CompletedPart, error) {
 	s := u.store
 	in := &s3.UploadPartCopyInput{
 		Bucket: s.bucketName(), Key: s.keyName(u.key), UploadId: u.id, PartNumber: aws.Int32(n),
 		CopySource: aws.String(s.copySource(p.Key)), CopySourceRange: aws.String(rangeHeader(p.Offset, p.Size)),
 	}
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headers()
-	in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey, in.CopySourceSSECustomerKeyMD5 = s.customer.headers()
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headerFields()
+	in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey, in.CopySourceSSECustomerKeyMD5 = s.customer.headerFields()
 	out, err := s.client.UploadPartCopy(ctx, in)
 	if err != nil {
-		return types.CompletedPart{}, classify(u.op, u.key, fmt.Errorf("copy part %d from %q: %w", n, p.Key, err))
+		return types.CompletedPart{}, classifyError(u.op, u.key, fmt.Errorf("copy part %d from %q: %w", n, p.Key, err))
 	}
 	r := out.CopyPartResult
 	if r == nil {
@@ -98,7 +98,7 @@ func (u *upload) copy(ctx context.Context, n int32, p Part) (types.CompletedPart
 	}, nil
 }
 
-func (u *upload) complete(ctx context.Context, parts []types.CompletedPart, ifAbsent bool) error {
+func (u *upload) completeUpload(ctx context.Context, parts []types.CompletedPart, ifAbsent bool) error {
 	s := u.store
 	in := &s3.CompleteMultipartUploadInput{
 		Bucket: s.bucketName(), Key: s.keyName(u.key), UploadId: u.id,
@@ -107,19 +107,19 @@ func (u *upload) complete(ctx context.Context, parts []types.CompletedPart, ifAb
 	if ifAbsent {
 		in.IfNoneMatch = aws.String("*")
 	}
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headers()
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headerFields()
 	sent := 0
 	_, err := s.client.CompleteMultipartUpload(ctx, in, countAttempts(&sent))
-	if err != nil && sent > 1 && u.completed(ctx, len(parts)) {
+	if err != nil && sent > 1 && u.wasCompleted(ctx, len(parts)) {
 		return nil
 	}
-	return classify(u.op, u.key, err)
+	return classifyError(u.op, u.key, err)
 }
 
-// completed tells, after a lost answer, whether the first request did its
+// wasCompleted tells, after a lost answer, whether the first request did its
 // work: the upload is gone and the key holds an object of as many parts.
-func (u *upload) completed(ctx context.Context, parts int) bool {
-	if gone, err := u.gone(ctx); !gone || err != nil {
+func (u *upload) wasCompleted(ctx context.Context, parts int) bool {
+	if gone, err := u.isGone(ctx); !gone || err != nil {
 		return false
 	}
 	info, err := u.store.Head(ctx, u.key)

@@ -68,13 +68,13 @@ func Open(ctx context.Context, bsl velerov1.BackupStorageLocation, o Options) (*
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if err := s.connect(ctx, &bsl, o.Secret); err != nil {
+	if err := s.connectClients(ctx, &bsl, o.Secret); err != nil {
 		return nil, fmt.Errorf("open location %q: %w", bsl.Name, err)
 	}
 	return s, nil
 }
 
-func (s *S3) connect(ctx context.Context, bsl *velerov1.BackupStorageLocation, sec awsconf.SecretReader) (err error) {
+func (s *S3) connectClients(ctx context.Context, bsl *velerov1.BackupStorageLocation, sec awsconf.SecretReader) (err error) {
 	if s.customer, err = loadCustomerKey(ctx, s.settings, sec); err != nil {
 		return err
 	}

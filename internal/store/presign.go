@@ -20,7 +20,7 @@ const maxPresign = 7 * 24 * time.Hour
 // so). The host is publicUrl where the location has one. Objects under a
 // customer's key cannot be read by a signed URL: ErrUnsupported.
 func (s *S3) Presign(ctx context.Context, key string, ttl time.Duration) (string, error) {
-	if err := s.readable("presign", key); err != nil {
+	if err := s.checkReadable("presign", key); err != nil {
 		return "", err
 	}
 	if s.customer != nil {
@@ -32,7 +32,7 @@ func (s *S3) Presign(ctx context.Context, key string, ttl time.Duration) (string
 	in := &s3.GetObjectInput{Bucket: s.bucketName(), Key: s.keyName(key)}
 	req, err := s.public.PresignGetObject(ctx, in, s3.WithPresignExpires(ttl))
 	if err != nil {
-		return "", classify("presign", key, err)
+		return "", classifyError("presign", key, err)
 	}
 	return req.URL, nil
 }
@@ -49,12 +49,12 @@ func (s *S3) FetchURL(ctx context.Context, url string) ([]byte, error) {
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return nil, classify("fetch signed URL", "", stripURL(err))
+		return nil, classifyError("fetch signed URL", "", stripURL(err))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		return nil, awserr.Fail("fetch signed URL", "", kindOfStatus(resp.StatusCode), "status %s", resp.Status)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxFetch))
-	return body, classify("fetch signed URL", "", err)
+	return body, classifyError("fetch signed URL", "", err)
 }

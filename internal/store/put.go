@@ -12,6 +12,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
@@ -22,19 +23,19 @@ const (
 // Put writes body under key. See Store. When an answer got lost and the retry
 // finds the key taken by exactly these bytes, the write counts as won.
 func (s *S3) Put(ctx context.Context, key string, body []byte, o PutOptions) error {
-	if err := s.writable("put", key); err != nil {
+	if err := s.checkWritable("put", key); err != nil {
 		return err
 	}
-	native, err := s.guard(ctx, "put", key, o)
+	native, err := s.prepareCondition(ctx, "put", key, o)
 	if err != nil {
 		return err
 	}
 	return s.putRetry(ctx, key, body, o.ContentType, native)
 }
 
-// guard prepares a write. For IfAbsent it reports whether the store itself
+// prepareCondition prepares a write. For IfAbsent it reports whether the store itself
 // refuses a taken key; where it cannot, guard looks for the object.
-func (s *S3) guard(ctx context.Context, op, key string, o PutOptions) (native bool, err error) {
+func (s *S3) prepareCondition(ctx context.Context, op, key string, o PutOptions) (native bool, err error) {
 	if !o.IfAbsent {
 		return false, nil
 	}
@@ -42,10 +43,10 @@ func (s *S3) guard(ctx context.Context, op, key string, o PutOptions) (native bo
 	if err != nil || native {
 		return native, err
 	}
-	return false, s.absent(ctx, op, key)
+	return false, s.checkAbsent(ctx, op, key)
 }
 
-func (s *S3) absent(ctx context.Context, op, key string) error {
+func (s *S3) checkAbsent(ctx context.Context, op, key string) error {
 	switch _, err := s.Head(ctx, key); {
 	case err == nil:
 		return &awserr.Error{Op: op, Name: key, Kind: ErrExists}
@@ -64,19 +65,19 @@ func (s *S3) putRetry(ctx context.Context, key string, body []byte, contentType 
 		sent, err := s.putOnce(ctx, key, body, contentType, ifAbsent)
 		switch {
 		case ifAbsent && errors.Is(err, ErrExists) && sent > 1:
-			return s.settle(ctx, key, body, err)
+			return s.settleLostReply(ctx, key, body, err)
 		case !errors.Is(err, ErrConflict) || try == conflictRetries:
 			return err
 		}
-		if err := sleep(ctx, pause); err != nil {
-			return classify("put", key, err)
+		if err := poll.Wait(ctx, pause); err != nil {
+			return classifyError("put", key, err)
 		}
 		pause *= 2
 	}
 }
 
-// settle decides a write whose first answer was lost.
-func (s *S3) settle(ctx context.Context, key string, body []byte, taken error) error {
+// settleLostReply decides a write whose first answer was lost.
+func (s *S3) settleLostReply(ctx context.Context, key string, body []byte, taken error) error {
 	info, err := s.Head(ctx, key)
 	if err != nil || info.Size != int64(len(body)) {
 		return errors.Join(taken, err)
@@ -99,27 +100,27 @@ func (s *S3) settle(ctx context.Context, key string, body []byte, taken error) e
 func (s *S3) putOnce(ctx context.Context, key string, body []byte, contentType string, ifAbsent bool) (sent int, err error) {
 	in := &s3.PutObjectInput{
 		Bucket: s.bucketName(), Key: s.keyName(key), Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
-		ChecksumAlgorithm: s.checksum, ServerSideEncryption: s.sse, SSEKMSKeyId: optional(s.kmsKeyID), Tagging: optional(s.tagging),
-		ContentType: optional(contentType),
+		ChecksumAlgorithm: s.checksum, ServerSideEncryption: s.sse, SSEKMSKeyId: optionalText(s.kmsKeyID), Tagging: optionalText(s.tagging),
+		ContentType: optionalText(contentType),
 	}
 	if ifAbsent {
 		in.IfNoneMatch = aws.String("*")
 	}
-	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headers()
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headerFields()
 	_, err = s.client.PutObject(ctx, in, countAttempts(&sent))
-	return sent, classify("put", key, err)
+	return sent, classifyError("put", key, err)
 }
 
-// headers are the three fields every request under a customer's key carries;
+// headerFields are the three fields every request under a customer's key carries;
 // a nil key has none.
-func (k *customerKey) headers() (algorithm, key, md5 *string) {
+func (k *customerKey) headerFields() (algorithm, key, md5 *string) {
 	if k == nil {
 		return nil, nil, nil
 	}
 	return aws.String(customerAlgorithm), aws.String(k.key), aws.String(k.md5)
 }
 
-func optional(text string) *string {
+func optionalText(text string) *string {
 	if text == "" {
 		return nil
 	}
@@ -136,15 +137,4 @@ func countAttempts(n *int) func(*s3.Options) {
 	return s3.WithAPIOptions(func(stack *middleware.Stack) error {
 		return stack.Finalize.Insert(count, "Retry", middleware.After)
 	})
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

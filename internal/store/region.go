@@ -51,5 +51,5 @@ func (s *S3) bucketRegion(ctx context.Context, cfg aws.Config) (string, error) {
 	if awserr.Status(err) == 404 {
 		return "", &awserr.Error{Op: "head bucket", Kind: ErrNoBucket, Cause: err}
 	}
-	return "", classify("head bucket", "", err)
+	return "", classifyError("head bucket", "", err)
 }

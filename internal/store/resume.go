@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const (
@@ -32,7 +33,7 @@ type resumingReader struct {
 	tries int
 }
 
-func (s *S3) resuming(ctx context.Context, key string, off int64, out *s3.GetObjectOutput) io.ReadCloser {
+func (s *S3) newResumingReader(ctx context.Context, key string, off int64, out *s3.GetObjectOutput) io.ReadCloser {
 	r := &resumingReader{ctx: ctx, store: s, key: key, etag: aws.ToString(out.ETag), body: out.Body, off: off, left: -1}
 	if out.ContentLength != nil {
 		r.left = *out.ContentLength
@@ -60,18 +61,18 @@ func (r *resumingReader) Read(p []byte) (int, error) {
 		if n > 0 {
 			return n, nil
 		}
-		if err := r.reopen(err); err != nil {
-			return 0, classify("read", r.key, err)
+		if err := r.reopenBody(err); err != nil {
+			return 0, classifyError("read", r.key, err)
 		}
 	}
 }
 
-func (r *resumingReader) reopen(cause error) error {
+func (r *resumingReader) reopenBody(cause error) error {
 	lost := awserr.IsNetwork(cause) || errors.Is(cause, io.EOF)
 	if !lost || r.left < 0 || r.tries == resumeTries || r.ctx.Err() != nil {
 		return errors.Join(r.ctx.Err(), cause)
 	}
-	if err := sleep(r.ctx, resumePause<<r.tries); err != nil {
+	if err := poll.Wait(r.ctx, resumePause<<r.tries); err != nil {
 		return err
 	}
 	r.tries++
@@ -89,5 +90,5 @@ func (r *resumingReader) reopen(cause error) error {
 
 // Close implements io.Closer.
 func (r *resumingReader) Close() error {
-	return classify("read", r.key, r.body.Close())
+	return classifyError("read", r.key, r.body.Close())
 }

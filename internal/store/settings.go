@@ -57,12 +57,12 @@ type parser struct {
 	errs   []error
 }
 
-func (p *parser) badf(field, format string, a ...any) {
+func (p *parser) addFieldErrorf(field, format string, a ...any) {
 	p.errs = append(p.errs, fmt.Errorf("%s.%s: %s", p.path, field, fmt.Sprintf(format, a...)))
 }
 
-func (p *parser) bad(key, format string, a ...any) {
-	p.badf("spec.config."+key, format, a...)
+func (p *parser) addConfigErrorf(key, format string, a ...any) {
+	p.addFieldErrorf("spec.config."+key, format, a...)
 }
 
 func knownKeys() []string {
@@ -77,7 +77,7 @@ func (p *parser) unknownKeys() {
 	sort.Strings(known)
 	for _, key := range sortedKeys(p.config) {
 		if !slices.Contains(known, key) {
-			p.bad(key, "unknown key; known keys: %s", strings.Join(known, ", "))
+			p.addConfigErrorf(key, "unknown key; known keys: %s", strings.Join(known, ", "))
 		}
 	}
 }
@@ -91,19 +91,19 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-func (p *parser) boolean(key string) bool {
+func (p *parser) parseBoolean(key string) bool {
 	text, set := p.config[key]
 	if !set || text == "" {
 		return false
 	}
 	v, err := strconv.ParseBool(text)
 	if err != nil {
-		p.bad(key, `%q is not a boolean; use "true" or "false"`, text)
+		p.addConfigErrorf(key, `%q is not a boolean; use "true" or "false"`, text)
 	}
 	return v
 }
 
-func (p *parser) endpoint(key string) string {
+func (p *parser) parseEndpoint(key string) string {
 	text := p.config[key]
 	if text == "" {
 		return ""
@@ -111,16 +111,16 @@ func (p *parser) endpoint(key string) string {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-		p.bad(key, "must be a URL that starts with http:// or https:// and names a host")
+		p.addConfigErrorf(key, "must be a URL that starts with http:// or https:// and names a host")
 	case u.User != nil:
-		p.bad(key, "must not carry credentials; use credentialsFile or the worker's role")
+		p.addConfigErrorf(key, "must not carry credentials; use credentialsFile or the worker's role")
 	case u.RawQuery != "" || u.Fragment != "":
-		p.bad(key, "must not have a query or a fragment")
+		p.addConfigErrorf(key, "must not have a query or a fragment")
 	}
 	return strings.TrimSuffix(text, "/")
 }
 
-func (p *parser) encryption(s *settings) {
+func (p *parser) parseEncryption(s *settings) {
 	s.kmsKeyID, s.customerFile, s.customerSecret = p.config[keyKMSKeyID], p.config[keyCustomerFile], p.config[keyCustomerSecret]
 	var set []string
 	for _, key := range []string{keyKMSKeyID, keyCustomerFile, keyCustomerSecret} {
@@ -129,7 +129,7 @@ func (p *parser) encryption(s *settings) {
 		}
 	}
 	if len(set) > 1 {
-		p.bad(set[0], "excludes %s; keep one of them", strings.Join(set[1:], " and "))
+		p.addConfigErrorf(set[0], "excludes %s; keep one of them", strings.Join(set[1:], " and "))
 	}
 	if s.customerSecret != "" {
 		p.secretRef(s.customerSecret)
@@ -140,7 +140,7 @@ func (p *parser) encryption(s *settings) {
 func (p *parser) secretRef(ref string) {
 	name, key, ok := strings.Cut(ref, "/")
 	if !ok || name == "" || key == "" || strings.Contains(key, "/") {
-		p.bad(keyCustomerSecret, "%q must be <secret name>/<key>", ref)
+		p.addConfigErrorf(keyCustomerSecret, "%q must be <secret name>/<key>", ref)
 	}
 }
 
@@ -148,7 +148,7 @@ func (p *parser) serverSide(s *settings) {
 	s.sse = types.ServerSideEncryption(p.config[keySSE])
 	allowed := []types.ServerSideEncryption{"", types.ServerSideEncryptionAes256, types.ServerSideEncryptionAwsKms, types.ServerSideEncryptionAwsKmsDsse}
 	if !slices.Contains(allowed, s.sse) {
-		p.bad(keySSE, "%q is unknown; use AES256, aws:kms or aws:kms:dsse", s.sse)
+		p.addConfigErrorf(keySSE, "%q is unknown; use AES256, aws:kms or aws:kms:dsse", s.sse)
 	}
 	switch {
 	case s.kmsKeyID != "" && s.sse != types.ServerSideEncryptionAwsKmsDsse:
@@ -175,7 +175,7 @@ func (p *parser) checksumAlgorithm() types.ChecksumAlgorithm {
 	}
 	alg := types.ChecksumAlgorithm(strings.ToUpper(text))
 	if alg != "" && !slices.Contains(checksumAlgorithms(), alg) {
-		p.bad(keyChecksum, `%q is unknown; use one of %v, or "" for none`, text, checksumAlgorithms())
+		p.addConfigErrorf(keyChecksum, `%q is unknown; use one of %v, or "" for none`, text, checksumAlgorithms())
 	}
 	return alg
 }
@@ -183,13 +183,13 @@ func (p *parser) checksumAlgorithm() types.ChecksumAlgorithm {
 func parseSettings(bsl *velerov1.BackupStorageLocation, path string) (settings, []error) {
 	p := &parser{path: path, config: bsl.Spec.Config}
 	var s settings
-	p.location(bsl, &s)
+	p.parseLocation(bsl, &s)
 	p.unknownKeys()
 	s.region, s.profile, s.credentialsFile = p.config[keyRegion], p.config[keyProfile], p.config[keyCredentialsFile]
-	s.s3URL, s.publicURL = p.endpoint(keyS3URL), p.endpoint(keyPublicURL)
-	s.pathStyle, s.insecureTLS = p.boolean(keyForcePathStyle), p.boolean(keyInsecureTLS)
-	p.boolean(keySharedConfig) // accepted for Velero's sake; shared files are always read
-	p.encryption(&s)
-	s.tagging, s.checksum = p.tags(), p.checksumAlgorithm()
+	s.s3URL, s.publicURL = p.parseEndpoint(keyS3URL), p.parseEndpoint(keyPublicURL)
+	s.pathStyle, s.insecureTLS = p.parseBoolean(keyForcePathStyle), p.parseBoolean(keyInsecureTLS)
+	p.parseBoolean(keySharedConfig) // accepted for Velero's sake; shared files are always read
+	p.parseEncryption(&s)
+	s.tagging, s.checksum = p.parseTags(), p.checksumAlgorithm()
 	return s, p.errs
 }

@@ -12,9 +12,6 @@ type Store interface {
 	// Put writes body under key. Repeating it with the same body is harmless.
 	// With IfAbsent it fails with ErrExists when the key is taken.
 	Put(ctx context.Context, key string, body []byte, o PutOptions) error
-	// PutReader writes everything r yields, in parts, holding a few parts in
-	// memory. Nothing is stored under key when r or the store fails.
-	PutReader(ctx context.Context, key string, r io.Reader, o PutOptions) error
 	// Get opens an object; ErrNotFound when there is none. The reader resumes
 	// by itself after a lost connection. The caller closes it.
 	Get(ctx context.Context, key string) (io.ReadCloser, Info, error)
@@ -82,7 +79,7 @@ type Part struct {
 	Size   int64
 }
 
-func (p Part) length() int64 {
+func (p Part) byteLength() int64 {
 	if p.Key == "" {
 		return int64(len(p.Inline))
 	}

@@ -13,22 +13,22 @@ const (
 	maxTagValue = 256
 )
 
-// tags accepts what Velero accepts, and also a single tag.
-func (p *parser) tags() string {
+// parseTags accepts what Velero accepts, and also a single tag.
+func (p *parser) parseTags() string {
 	text := p.config[keyTagging]
 	if text == "" {
 		return ""
 	}
 	values, err := url.ParseQuery(text)
 	if err != nil {
-		p.bad(keyTagging, "%q is not of the form key=value&key2=value2", text)
+		p.addConfigErrorf(keyTagging, "%q is not of the form key=value&key2=value2", text)
 		return ""
 	}
 	if len(values) > maxTags {
-		p.bad(keyTagging, "%d tags; S3 allows %d", len(values), maxTags)
+		p.addConfigErrorf(keyTagging, "%d tags; S3 allows %d", len(values), maxTags)
 	}
 	for _, key := range sortedTagKeys(values) {
-		p.tag(key, values[key])
+		p.checkTag(key, values[key])
 	}
 	return values.Encode()
 }
@@ -42,17 +42,17 @@ func sortedTagKeys(values url.Values) []string {
 	return keys
 }
 
-func (p *parser) tag(key string, values []string) {
+func (p *parser) checkTag(key string, values []string) {
 	switch {
 	case key == "":
-		p.bad(keyTagging, "a tag without a key")
+		p.addConfigErrorf(keyTagging, "a tag without a key")
 	case len(values) > 1:
-		p.bad(keyTagging, "tag %q is given %d times", key, len(values))
+		p.addConfigErrorf(keyTagging, "tag %q is given %d times", key, len(values))
 	case strings.HasPrefix(strings.ToLower(key), "aws:"):
-		p.bad(keyTagging, "tag %q: the prefix aws: is reserved", key)
+		p.addConfigErrorf(keyTagging, "tag %q: the prefix aws: is reserved", key)
 	case len([]rune(key)) > maxTagKey:
-		p.bad(keyTagging, "tag %q: the key is longer than %d characters", key, maxTagKey)
+		p.addConfigErrorf(keyTagging, "tag %q: the key is longer than %d characters", key, maxTagKey)
 	case len([]rune(values[0])) > maxTagValue:
-		p.bad(keyTagging, "tag %q: the value is longer than %d characters", key, maxTagValue)
+		p.addConfigErrorf(keyTagging, "tag %q: the value is longer than %d characters", key, maxTagValue)
 	}
 }

@@ -20,8 +20,8 @@ type classError struct {
 	spec *filter.FieldError
 }
 
-// class chooses the VolumeSnapshotClass of a claim's volume (velero.md E2): the one
-// that the claim names, that the backup names for the driver, that is labelled for
+// class chooses the VolumeSnapshotClass of a claim's volume (docs/VELERO.md 6.2): the
+// one that the claim names, that the backup names for the driver, that is labelled for
 // Velero, that is the default, or the only one there is.
 func (p *planner) class(driver string, claim *corev1.PersistentVolumeClaim) (string, *classError) {
 	all := p.classes(driver)

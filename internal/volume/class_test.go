@@ -28,7 +28,7 @@ func isDefault(value string) func(*snapshotv1.VolumeSnapshotClass) {
 func TestClassChoice(t *testing.T) {
 	const key = "velero.io/csi-volumesnapshot-class"
 	all := func(c ...snapshotv1.VolumeSnapshotClass) []snapshotv1.VolumeSnapshotClass { return c }
-	two := all(class("b", driverEBS), class("a", driverEBS), class("other", "efs.csi.aws.com"))
+	two := all(class("b", DriverEBS), class("a", DriverEBS), class("other", "efs.csi.aws.com"))
 	for name, tc := range map[string]struct {
 		classes []snapshotv1.VolumeSnapshotClass
 		claim   string // annotation of the claim
@@ -37,17 +37,17 @@ func TestClassChoice(t *testing.T) {
 		field   string // of the error of the backup
 	}{
 		"sole":                           {ebsClass(), "", "", "ebs", ""},
-		"sole of its driver":             {all(class("other", "efs.csi.aws.com"), class("a", driverEBS)), "", "", "a", ""},
-		"labelled":                       {all(class("a", driverEBS), class("b", driverEBS, labelled("true"))), "", "", "b", ""},
-		"labelled, of the first name":    {all(class("b", driverEBS, labelled("")), class("a", driverEBS, labelled(""))), "", "", "a", ""},
-		"label says no":                  {all(class("a", driverEBS, labelled("false")), class("b", driverEBS, isDefault("true"))), "", "", "b", ""},
-		"label before default":           {all(class("a", driverEBS, isDefault("true")), class("b", driverEBS, labelled("true"))), "", "", "b", ""},
-		"label of another driver":        {all(class("a", driverEBS), class("b", "efs.csi.aws.com", labelled("true"))), "", "", "a", ""},
-		"default":                        {all(class("a", driverEBS), class("b", driverEBS, isDefault("true"))), "", "", "b", ""},
-		"default says no":                {all(class("a", driverEBS, isDefault("false"))), "", "", "a", ""},
-		"claim before all":               {all(class("a", driverEBS, labelled("true")), class("b", driverEBS), class("c", driverEBS)), "b", "c", "b", ""},
+		"sole of its driver":             {all(class("other", "efs.csi.aws.com"), class("a", DriverEBS)), "", "", "a", ""},
+		"labelled":                       {all(class("a", DriverEBS), class("b", DriverEBS, labelled("true"))), "", "", "b", ""},
+		"labelled, of the first name":    {all(class("b", DriverEBS, labelled("")), class("a", DriverEBS, labelled(""))), "", "", "a", ""},
+		"label says no":                  {all(class("a", DriverEBS, labelled("false")), class("b", DriverEBS, isDefault("true"))), "", "", "b", ""},
+		"label before default":           {all(class("a", DriverEBS, isDefault("true")), class("b", DriverEBS, labelled("true"))), "", "", "b", ""},
+		"label of another driver":        {all(class("a", DriverEBS), class("b", "efs.csi.aws.com", labelled("true"))), "", "", "a", ""},
+		"default":                        {all(class("a", DriverEBS), class("b", DriverEBS, isDefault("true"))), "", "", "b", ""},
+		"default says no":                {all(class("a", DriverEBS, isDefault("false"))), "", "", "a", ""},
+		"claim before all":               {all(class("a", DriverEBS, labelled("true")), class("b", DriverEBS), class("c", DriverEBS)), "b", "c", "b", ""},
 		"claim, other case":              {two, "B", "", "b", ""},
-		"backup before labels":           {all(class("a", driverEBS, labelled("true")), class("b", driverEBS)), "", "b", "b", ""},
+		"backup before labels":           {all(class("a", DriverEBS, labelled("true")), class("b", DriverEBS)), "", "b", "b", ""},
 		"none":                           {nil, "", "", "no VolumeSnapshotClass of driver ebs.csi.aws.com", ""},
 		"ambiguous":                      {two, "", "", "several VolumeSnapshotClasses (a, b) and none is preferred", "metadata.annotations[" + key + "_ebs.csi.aws.com]"},
 		"claim names what is not there":  {two, "x", "", `"x", which does not exist: create it or name one of driver ebs.csi.aws.com (a, b)`, ""},
@@ -86,7 +86,7 @@ func checkField(t *testing.T, err error, field string) {
 }
 
 func TestAmbiguityIsToldOncePerDriver(t *testing.T) {
-	in := Inputs{CSI: true, SnapshotClasses: []snapshotv1.VolumeSnapshotClass{class("a", driverEBS), class("b", driverEBS)}}
+	in := Inputs{CSI: true, SnapshotClasses: []snapshotv1.VolumeSnapshotClass{class("a", DriverEBS), class("b", DriverEBS)}}
 	plan, err := Make(in.with(claim("one", ebsCSI()), claim("two", ebsCSI()), claim("files", nfs())))
 	var fields filter.FieldErrors
 	if !errors.As(err, &fields) || len(fields) != 1 {

@@ -21,8 +21,8 @@ const (
 	noClaim         = "no claim of the backup is bound to it, which a VolumeSnapshot needs, and no VolumeSnapshotLocation is configured for it"
 )
 
-// decide finds the path of a volume (velero.md E0). pv is nil where the claim is not
-// bound to a volume, claim where the volume's is not in the backup.
+// decide finds the path of a volume (docs/VELERO.md 6.1). pv is nil where the claim is
+// not bound to a volume, claim where the volume's claim is not in the backup.
 func (p *planner) decide(v *Volume, pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) {
 	snapshots := p.in.Spec.SnapshotVolumes == nil || *p.in.Spec.SnapshotVolumes
 	matched := p.in.Policies.match(subjectOf(pv, claim))

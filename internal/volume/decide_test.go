@@ -49,7 +49,7 @@ func TestPathOfOneVolume(t *testing.T) {
 		"in-tree, no location":                 {Inputs{CSI: true, SnapshotClasses: ebsClass()}, claim("data", inTree()), "", Skip, "no VolumeSnapshotLocation", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
 		"neither":                              {Inputs{}, claim("data", ebsCSI()), "", Skip, "no VolumeSnapshots", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
 		"other driver, location named":         {Inputs{CSI: true, Native: true, Spec: named}, claim("data", csiSource2("efs.csi.aws.com", "fs-1")), "", Skip, "no VolumeSnapshotClass", "error SNAPSHOT_CLASS persistentvolumeclaims shop/data; "},
-		"handle that is no volume":             {Inputs{Native: true, Spec: named}, claim("data", csiSource2(driverEBS, "x-1")), "", Skip, "no VolumeSnapshots", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
+		"handle that is no volume":             {Inputs{Native: true, Spec: named}, claim("data", csiSource2(DriverEBS, "x-1")), "", Skip, "no VolumeSnapshots", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
 		"nfs":                                  {Inputs{CSI: true, Native: true}, claim("data", nfs()), "", Skip, "cannot be snapshotted: nfs", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
 		"no source":                            {Inputs{CSI: true}, claim("data", corev1.PersistentVolumeSource{}), "", Skip, "unknown", "warning VOLUME_SKIPPED persistentvolumeclaims shop/data; "},
 		"snapshotVolumes false":                {Inputs{CSI: true, Spec: off, SnapshotClasses: ebsClass()}, claim("data", ebsCSI()), "", Skip, "snapshotVolumes: false", ""},

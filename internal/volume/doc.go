@@ -3,7 +3,7 @@
 // caller, and the same input gives the same plan.
 //
 // Make looks at every claim and every PersistentVolume of a backup, in the order
-// of velero.md E0:
+// of docs/VELERO.md 6.1:
 //
 //  1. a resource policy that matches decides, before everything else;
 //  2. a volume that file-level backup was asked for (annotation of a pod, or

@@ -12,7 +12,7 @@ import (
 func EBSID(pv *corev1.PersistentVolume) string {
 	id := ""
 	switch s := pv.Spec; {
-	case s.CSI != nil && s.CSI.Driver == driverEBS:
+	case s.CSI != nil && s.CSI.Driver == DriverEBS:
 		id = s.CSI.VolumeHandle
 	case s.CSI == nil && s.AWSElasticBlockStore != nil:
 		id = s.AWSElasticBlockStore.VolumeID

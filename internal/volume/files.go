@@ -18,7 +18,7 @@ func (p *planner) optOut() bool {
 }
 
 // fileLevel is the running pod for which file-level backup of a claim was asked,
-// "" if there is none (velero.md E3).
+// "" if there is none (docs/VELERO.md 6.5).
 func (p *planner) fileLevel(claim *corev1.PersistentVolumeClaim) string {
 	if m := claim.Spec.VolumeMode; m != nil && *m == corev1.PersistentVolumeBlock {
 		return ""
@@ -95,3 +95,6 @@ func (p *planner) inlineFiles(pod *corev1.Pod, v *corev1.Volume) bool {
 	}
 	return p.wantsFiles(pod, v.Name)
 }
+
+// AnnotationPodVolumeClaim is where a PodVolumeBackup names the claim.
+const AnnotationPodVolumeClaim = "velero.io/pvc-name"

@@ -45,7 +45,7 @@ func csiSource2(driver, handle string) corev1.PersistentVolumeSource {
 	return corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: driver, VolumeHandle: handle}}
 }
 
-func ebsCSI() corev1.PersistentVolumeSource { return csiSource2(driverEBS, "vol-0abc") }
+func ebsCSI() corev1.PersistentVolumeSource { return csiSource2(DriverEBS, "vol-0abc") }
 
 func inTree() corev1.PersistentVolumeSource {
 	return corev1.PersistentVolumeSource{AWSElasticBlockStore: &corev1.AWSElasticBlockStoreVolumeSource{VolumeID: "aws://eu-west-1a/vol-0def"}}
@@ -64,7 +64,7 @@ func class(name, driver string, change ...func(*snapshotv1.VolumeSnapshotClass))
 }
 
 func ebsClass() []snapshotv1.VolumeSnapshotClass {
-	return []snapshotv1.VolumeSnapshotClass{class("ebs", driverEBS)}
+	return []snapshotv1.VolumeSnapshotClass{class("ebs", DriverEBS)}
 }
 
 // pod returns a running pod shop/<name> that mounts the claims; volume i is "v<i>".

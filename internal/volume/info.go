@@ -26,8 +26,8 @@ const (
 // whose data was moved.
 const Unknown = "unknown"
 
-// Info is an entry of a backup's volumeinfo file (velero.md A6): what a reader has
-// to know of a volume to bring it back. Method is empty where the volume was
+// Info is an entry of a backup's volumeinfo file (docs/VELERO.md 2.6): what a reader
+// has to know of a volume to bring it back. Method is empty where the volume was
 // skipped.
 type Info struct {
 	PVCName               string       `json:"pvcName,omitempty"`

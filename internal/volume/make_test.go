@@ -21,7 +21,7 @@ func TestVolumeIsDescribed(t *testing.T) {
 	plan := mustMake(t, csiInputs().with(claim("data", ebsCSI())))
 	want := Volume{
 		PV: "pv-data", Namespace: "shop", Claim: "data", ClaimUID: "uid-data", ClaimLabels: map[string]string{"app": "data"},
-		Path: CSI, VolumeID: "vol-0abc", Zone: "eu-west-1a", Driver: driverEBS, Class: "ebs", StorageClass: "gp3",
+		Path: CSI, VolumeID: "vol-0abc", Zone: "eu-west-1a", Driver: DriverEBS, Class: "ebs", StorageClass: "gp3",
 		Snapshot: plan.Volumes[0].Snapshot, ReclaimPolicy: "Delete", Capacity: 10 << 30,
 		PVLabels: map[string]string{corev1.LabelTopologyZone: "eu-west-1a"},
 	}
@@ -216,8 +216,8 @@ func TestEBSID(t *testing.T) {
 		{tree("aws:///vol-1"), "vol-1"},
 		{tree("nonsense"), ""},
 		{tree(""), ""},
-		{csiSource2(driverEBS, ""), ""},
-		{csiSource2(driverEBS, "snap-1"), ""},
+		{csiSource2(DriverEBS, ""), ""},
+		{csiSource2(DriverEBS, "snap-1"), ""},
 		{csiSource2("efs.csi.aws.com", "vol-1"), ""},
 		{nfs(), ""},
 	} {

@@ -10,7 +10,7 @@ const (
 	PhaseFailed    Phase = "Failed"
 )
 
-// NativeSnapshot is an entry of a backup's volumesnapshots file (velero.md A6).
+// NativeSnapshot is an entry of a backup's volumesnapshots file (docs/VELERO.md 2.6).
 type NativeSnapshot struct {
 	Spec   NativeSnapshotSpec   `json:"spec"`
 	Status NativeSnapshotStatus `json:"status"`

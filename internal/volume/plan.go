@@ -1,6 +1,8 @@
 package volume
 
 import (
+	"slices"
+
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
@@ -82,4 +84,10 @@ func (p Plan) Count(path Path) int {
 		}
 	}
 	return n
+}
+
+// UsesLocation says whether a volume's snapshot is in a VolumeSnapshotLocation, which the
+// backup then has to name.
+func UsesLocation(all []Volume) bool {
+	return slices.ContainsFunc(all, func(v Volume) bool { return v.Path == Native })
 }

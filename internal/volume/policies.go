@@ -10,7 +10,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
-// Policies are the contents of a resource policies ConfigMap (velero.md B5).
+// Policies are the contents of a resource policies ConfigMap (docs/VELERO.md 6.6).
 type Policies struct {
 	// Filter is its includeExcludePolicy, nil if there is none.
 	Filter *IncludeExclude

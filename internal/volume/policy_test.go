@@ -15,7 +15,7 @@ import (
 
 // rich is a claim that most conditions can be asked of.
 func rich() pairOf {
-	attributes := csiSource2(driverEBS, "vol-1")
+	attributes := csiSource2(DriverEBS, "vol-1")
 	attributes.CSI.VolumeAttributes = map[string]string{"tier": "gold"}
 	return claim("data", attributes, func(c *corev1.PersistentVolumeClaim, _ *corev1.PersistentVolume) {
 		c.Labels = map[string]string{"app": "db", "on": "true"}
@@ -186,7 +186,7 @@ func TestParsePoliciesRefuses(t *testing.T) {
 func TestErrorsOfOneDocumentAreBounded(t *testing.T) {
 	_, err := ParsePolicies([]byte(policyHead + strings.Repeat("- action: {type: x}\n", 1000)))
 	var fields filter.FieldErrors
-	if !errors.As(err, &fields) || len(fields) != maxPolicyErrors {
+	if !errors.As(err, &fields) || len(fields) != filter.MaxProblems {
 		t.Errorf("%d errors", len(fields))
 	}
 }

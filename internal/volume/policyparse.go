@@ -26,8 +26,8 @@ func ParsePolicies(data []byte) (*Policies, error) {
 		root = doc.Content[0]
 	}
 	out := r.document(root)
-	if len(r.errs) > 0 {
-		return nil, r.errs
+	if err := r.problems.Err(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -35,11 +35,11 @@ func ParsePolicies(data []byte) (*Policies, error) {
 func (r *policyReader) document(n *yaml.Node) *Policies {
 	f := r.fields(n, "", "version", "volumePolicies", "includeExcludePolicy", "clusterScopedFilterPolicy", "namespacedFilterPolicies")
 	if v := r.text(f["version"], "version"); v != "v1" {
-		r.bad("version", "is %q: only v1 is supported", v)
+		r.problems.Add("version", "is %q: only v1 is supported", v)
 	}
 	for _, key := range []string{"clusterScopedFilterPolicy", "namespacedFilterPolicies"} {
 		if f[key] != nil {
-			r.bad(key, "is not supported: filter by the backup's spec instead")
+			r.problems.Add(key, "is not supported: filter by the backup's spec instead")
 		}
 	}
 	out := &Policies{}
@@ -57,11 +57,11 @@ func (r *policyReader) policy(n *yaml.Node, path string) policy {
 	p := policy{conditions: r.conditions(f["conditions"], path+".conditions")}
 	a := r.fields(f["action"], path+".action", "type", "parameters")
 	if a["parameters"] != nil && a["parameters"].Kind != yaml.MappingNode {
-		r.bad(path+".action.parameters", "is not a map")
+		r.problems.Add(path+".action.parameters", "is not a map")
 	}
 	p.action = action(r.text(a["type"], path+".action.type"))
 	if known := []action{actionSkip, actionSnapshot, actionFiles, actionCustom}; !slices.Contains(known, p.action) {
-		r.bad(path+".action.type", "is %q: use skip, snapshot, fs-backup or custom", p.action)
+		r.problems.Add(path+".action.type", "is %q: use skip, snapshot, fs-backup or custom", p.action)
 	}
 	return p
 }
@@ -77,7 +77,7 @@ func (r *policyReader) conditions(n *yaml.Node, path string) conditions {
 		mode:    r.text(f["pvcVolumeMode"], path+".pvcVolumeMode"),
 	}
 	if !slices.Contains([]string{"", "Filesystem", "Block"}, c.mode) {
-		r.bad(path+".pvcVolumeMode", "is %q: use Filesystem or Block", c.mode)
+		r.problems.Add(path+".pvcVolumeMode", "is %q: use Filesystem or Block", c.mode)
 	}
 	c.capacity = r.capacity(f["capacity"], path+".capacity")
 	if n := f["nfs"]; n != nil {
@@ -94,7 +94,7 @@ func (r *policyReader) csi(n *yaml.Node, path string) *csiSource {
 	f := r.fields(n, path, "driver", "volumeAttributes")
 	s := &csiSource{driver: r.text(f["driver"], path+".driver"), attributes: r.textMap(f["volumeAttributes"], path+".volumeAttributes")}
 	if s.driver == "" && f["volumeAttributes"] != nil {
-		r.bad(path+".driver", "is empty: attributes belong to a driver, name it")
+		r.problems.Add(path+".driver", "is empty: attributes belong to a driver, name it")
 	}
 	return s
 }
@@ -108,12 +108,12 @@ func (r *policyReader) capacity(n *yaml.Node, path string) sizes {
 	}
 	parts := strings.Split(text, ",")
 	if len(parts) != 2 {
-		r.bad(path, "is %q: write lowest,highest as in 10Gi,100Gi; either may be empty, the comma may not", text)
+		r.problems.Add(path, "is %q: write lowest,highest as in 10Gi,100Gi; either may be empty, the comma may not", text)
 		return sizes{}
 	}
 	out := sizes{r.quantity(parts[0], path), r.quantity(parts[1], path)}
 	if !out.high.IsZero() && out.low.Cmp(out.high) > 0 {
-		r.bad(path, "is %q: the lowest is more than the highest", text)
+		r.problems.Add(path, "is %q: the lowest is more than the highest", text)
 	}
 	return out
 }
@@ -128,7 +128,7 @@ func (r *policyReader) quantity(text, path string) resource.Quantity {
 			return q
 		}
 	}
-	r.bad(path, "%q is not a quantity such as 10Gi", text)
+	r.problems.Add(path, "%q is not a quantity such as 10Gi", text)
 	return resource.Quantity{}
 }
 
@@ -149,7 +149,7 @@ func (r *policyReader) includeExclude(n *yaml.Node, path string) *IncludeExclude
 	list := func(key string) []string {
 		out := r.texts(f[key], path+"."+key)
 		if i := slices.Index(out, "*"); i >= 0 {
-			r.bad(fmt.Sprintf("%s.%s[%d]", path, key, i), "is '*': name the types")
+			r.problems.Add(fmt.Sprintf("%s.%s[%d]", path, key, i), "is '*': name the types")
 		}
 		return out
 	}
@@ -162,7 +162,7 @@ func (r *policyReader) includeExclude(n *yaml.Node, path string) *IncludeExclude
 func (r *policyReader) both(path string, in, ex []string) {
 	for i, e := range ex {
 		if slices.Contains(in, e) {
-			r.bad(fmt.Sprintf("%s[%d]", path, i), "%s is also included: remove one of them", e)
+			r.problems.Add(fmt.Sprintf("%s[%d]", path, i), "%s is also included: remove one of them", e)
 		}
 	}
 }

@@ -10,29 +10,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
-// How many errors of one document are told, and how many bytes of each: enough to
-// repair it, and little enough for the message of a failed workflow.
-const (
-	maxPolicyErrors = 20
-	maxErrorText    = 600
-)
-
 // policyReader reads YAML nodes and collects what is wrong with them. An absent
 // node, and null, read as nothing.
-type policyReader struct{ errs filter.FieldErrors }
-
-func (r *policyReader) bad(path, format string, args ...any) {
-	if len(r.errs) < maxPolicyErrors {
-		r.errs = append(r.errs, filter.FieldError{Path: short(path), Message: short(fmt.Sprintf(format, args...))})
-	}
-}
-
-func short(text string) string {
-	if len(text) <= maxErrorText {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxErrorText], "") + "…"
-}
+type policyReader struct{ problems filter.Problems }
 
 // under is the path of a map's value.
 func under(path, key string) string {
@@ -62,7 +42,7 @@ func (r *policyReader) fields(n *yaml.Node, path string, known ...string) map[st
 	for _, p := range r.pairs(n, path) {
 		at := under(path, p.key)
 		if !slices.Contains(known, p.key) {
-			r.bad(at, "is no field of resource policies: use one of %s", strings.Join(known, ", "))
+			r.problems.Add(at, "is no field of resource policies: use one of %s", strings.Join(known, ", "))
 			continue
 		}
 		out[p.key] = there(p.value)
@@ -82,14 +62,14 @@ func (r *policyReader) pairs(n *yaml.Node, path string) []pair {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		r.bad(orRoot(path), "is not a map")
+		r.problems.Add(orRoot(path), "is not a map")
 		return nil
 	}
 	var out []pair
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := r.text(n.Content[i], path+" (a key)")
 		if slices.ContainsFunc(out, func(p pair) bool { return p.key == key }) {
-			r.bad(under(path, key), "stands there twice: remove one")
+			r.problems.Add(under(path, key), "stands there twice: remove one")
 			continue
 		}
 		out = append(out, pair{key, n.Content[i+1]})
@@ -111,7 +91,7 @@ func (r *policyReader) text(n *yaml.Node, path string) string {
 		return ""
 	}
 	if n.Kind != yaml.ScalarNode {
-		r.bad(path, "is not a text")
+		r.problems.Add(path, "is not a text")
 		return ""
 	}
 	return n.Value
@@ -123,7 +103,7 @@ func (r *policyReader) items(n *yaml.Node, path string) []*yaml.Node {
 		return nil
 	}
 	if n.Kind != yaml.SequenceNode {
-		r.bad(path, "is not a list")
+		r.problems.Add(path, "is not a list")
 		return nil
 	}
 	return n.Content
@@ -142,7 +122,7 @@ func (r *policyReader) oneOf(n *yaml.Node, path string, known []string) []string
 	out := r.texts(n, path)
 	for i, v := range out {
 		if !slices.Contains(known, v) {
-			r.bad(fmt.Sprintf("%s[%d]", path, i), "is %q: use one of %s", v, strings.Join(known, ", "))
+			r.problems.Add(fmt.Sprintf("%s[%d]", path, i), "is %q: use one of %s", v, strings.Join(known, ", "))
 		}
 	}
 	return out

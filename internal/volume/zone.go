@@ -11,8 +11,8 @@ import (
 // ErrNotEBS: a PersistentVolume has no source that is an EBS volume.
 var ErrNotEBS = errors.New("not an EBS volume")
 
-// driverEBS is the CSI driver of EBS volumes.
-const driverEBS = "ebs.csi.aws.com"
+// DriverEBS is the CSI driver of EBS volumes.
+const DriverEBS = "ebs.csi.aws.com"
 
 // zoneKeys are the labels and node labels by which a volume says in which zone it is,
 // the ones to be believed first.
@@ -68,7 +68,7 @@ func SetZone(pv map[string]any, zone string) {
 func SetVolumeID(pv map[string]any, id, zone string) error {
 	spec := child(pv, "spec")
 	if csi := child(spec, "csi"); csi != nil {
-		if driver, _ := csi["driver"].(string); driver != driverEBS {
+		if driver, _ := csi["driver"].(string); driver != DriverEBS {
 			return fmt.Errorf("set volume id: driver %q: %w", driver, ErrNotEBS)
 		}
 		csi["volumeHandle"] = id

@@ -53,11 +53,11 @@ func (b *bench) volumeOutcome(ctx context.Context, r *volumeRow, id string) erro
 	if res.Phase != "Completed" || res.Volumes != r.Volumes {
 		return fmt.Errorf("the backup is %s with %d volumes, want %d: %q", res.Phase, res.Volumes, r.Volumes, res.Reasons)
 	}
-	desc, err := b.h.Temporal.DescribeWorkflowExecution(ctx, id, "")
+	desc, err := b.h.Temporal.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return err
 	}
-	info := desc.GetWorkflowExecutionInfo()
+	info := desc.RawResponse.GetWorkflowExecutionInfo()
 	r.Workflow = info.GetCloseTime().AsTime().Sub(info.GetStartTime().AsTime()).Seconds()
 	return nil
 }

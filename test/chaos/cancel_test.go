@@ -153,11 +153,11 @@ func (l *lane) canceled(ctx context.Context, id string, err error) error {
 	if !temporal.IsCanceledError(err) {
 		return fmt.Errorf("the run ended otherwise than cancelled: %w", err)
 	}
-	desc, err := l.Temporal.DescribeWorkflowExecution(ctx, id, "")
+	desc, err := l.Temporal.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return err
 	}
-	if s := desc.GetWorkflowExecutionInfo().GetStatus(); s != enums.WORKFLOW_EXECUTION_STATUS_CANCELED {
+	if s := desc.RawResponse.GetWorkflowExecutionInfo().GetStatus(); s != enums.WORKFLOW_EXECUTION_STATUS_CANCELED {
 		return fmt.Errorf("status is %s", s)
 	}
 	return nil

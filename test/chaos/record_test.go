@@ -155,11 +155,11 @@ func completedDelete(ctx context.Context, l *lane) (client.WorkflowRun, error) {
 // takes hundreds of reads: without a recording to make, a few show as much.
 func continuedCatalog(ctx context.Context, l *lane) (client.WorkflowRun, error) {
 	id := contract.CatalogID(l.Cluster)
-	first, err := l.Temporal.DescribeWorkflowExecution(ctx, id, "")
+	first, err := l.Temporal.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return nil, err
 	}
-	run := l.Temporal.GetWorkflow(ctx, id, first.GetWorkflowExecutionInfo().GetExecution().GetRunId())
+	run := l.Temporal.GetWorkflow(ctx, id, first.RawResponse.GetWorkflowExecutionInfo().GetExecution().GetRunId())
 	reads := 5
 	if os.Getenv(recordInto) != "" {
 		reads = 310
@@ -173,8 +173,8 @@ func continuedCatalog(ctx context.Context, l *lane) (client.WorkflowRun, error) 
 		return run, err
 	}
 	return run, until(ctx, "the catalog has begun a new run", func() (bool, error) {
-		now, err := l.Temporal.DescribeWorkflowExecution(ctx, id, "")
-		return err == nil && now.GetWorkflowExecutionInfo().GetExecution().GetRunId() != run.GetRunID(), err
+		now, err := l.Temporal.DescribeWorkflow(ctx, id, "")
+		return err == nil && now.RawResponse.GetWorkflowExecutionInfo().GetExecution().GetRunId() != run.GetRunID(), err
 	})
 }
 

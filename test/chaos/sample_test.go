@@ -11,6 +11,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/test/compare"
@@ -88,7 +89,7 @@ func create(ctx context.Context, c *kube.Client, r kube.Resource, ns string, obj
 		return err
 	}
 	_, err = c.Create(ctx, r, ns, body, kube.CreateOptions{FieldManager: "chaos"})
-	if kube.IsAlreadyExists(err) {
+	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}
 	return err
@@ -230,13 +231,13 @@ func (l *lane) clearCluster(ctx context.Context) error {
 		kind kube.Resource
 		name string
 	}{{crdKind, "widgets." + l.group()}, {roleKind, "reader-" + l.name}, {bindingKind, "reader-" + l.name}} {
-		if err := l.Kube.Delete(ctx, d.kind, "", d.name, kube.DeleteOptions{}); err != nil && !kube.IsNotFound(err) {
+		if err := l.Kube.Delete(ctx, d.kind, "", d.name, kube.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			return err
 		}
 	}
 	return until(ctx, "the definition is gone", func() (bool, error) {
 		_, err := l.Kube.Get(ctx, crdKind, "", "widgets."+l.group())
-		if kube.IsNotFound(err) {
+		if apierrors.IsNotFound(err) {
 			return true, nil
 		}
 		return false, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
@@ -25,7 +27,7 @@ func TakePart(ctx context.Context, c *kube.Client, namespace string, more ...Obj
 		}
 		list := kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: r, Namespace: namespace}}
 		_, err := c.ListAll(ctx, list, func(it kube.Item) error { return s.add(gr, it) })
-		if err != nil && !kube.IsNotFound(err) { // a definition that has just been deleted has no objects
+		if err != nil && !apierrors.IsNotFound(err) { // a definition that has just been deleted has no objects
 			return nil, fmt.Errorf("take %s of %s: %w", gr, namespace, err)
 		}
 	}
@@ -43,7 +45,7 @@ func (s State) get(ctx context.Context, c *kube.Client, cat kube.Catalog, o Obje
 		return nil // its definition is gone, and it with it
 	}
 	raw, err := c.Get(ctx, r, o.Namespace, o.Name)
-	if kube.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {

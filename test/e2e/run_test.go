@@ -84,11 +84,11 @@ func failure(t *testing.T, h *harness.Harness, run client.WorkflowRun) (kind, te
 	if ctx.Err() == nil {
 		return problemOf(err)
 	}
-	res, err := h.Temporal.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
+	res, err := h.Temporal.DescribeWorkflow(t.Context(), run.GetID(), run.GetRunID())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range res.GetPendingActivities() {
+	for _, a := range res.RawResponse.GetPendingActivities() {
 		text += fmt.Sprintf("%s, attempt %d: %s\n", a.GetActivityType().GetName(), a.GetAttempt(), a.GetLastFailure().GetMessage())
 	}
 	if err := h.Temporal.TerminateWorkflow(t.Context(), run.GetID(), run.GetRunID(), "test is over"); err != nil {

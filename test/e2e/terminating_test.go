@@ -60,16 +60,16 @@ func TestRestoreIntoTerminatingNamespace(t *testing.T) {
 func (l *lab) applying(t *testing.T, run client.WorkflowRun, since time.Duration) {
 	t.Helper()
 	eventually(t, "the restore applies objects", func() error {
-		res, err := l.Temporal.DescribeWorkflowExecution(t.Context(), run.GetID(), run.GetRunID())
+		res, err := l.Temporal.DescribeWorkflow(t.Context(), run.GetID(), run.GetRunID())
 		if err != nil {
 			return err
 		}
-		for _, a := range res.GetPendingActivities() {
+		for _, a := range res.RawResponse.GetPendingActivities() {
 			if a.GetActivityType().GetName() == contract.ApplyTask.Name && time.Since(a.GetLastStartedTime().AsTime()) >= since {
 				return nil
 			}
 		}
-		return fmt.Errorf("is %s", res.GetWorkflowExecutionInfo().GetStatus())
+		return fmt.Errorf("is %s", res.RawResponse.GetWorkflowExecutionInfo().GetStatus())
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 )
 
 // withoutWebSockets is a client whose way to the API server lets no WebSocket pass, as
@@ -61,26 +62,26 @@ func (c cluster) withoutWebSockets(t *testing.T) (*kube.Client, *atomic.Int64) {
 func TestExecOverSPDY(t *testing.T) {
 	c, ns := shellsPod(t, "spdy")
 	k, spdy := c.withoutWebSockets(t)
-	in := kube.ExecRequest{Namespace: ns, Pod: "shells", Command: []string{"sh", "-c", "echo out; echo err >&2; exit 4"}}
-	res, err := k.Exec(t.Context(), in)
-	var exit *kube.ExitError
+	in := exec.Request{Namespace: ns, Pod: "shells", Command: []string{"sh", "-c", "echo out; echo err >&2; exit 4"}}
+	res, err := exec.Run(t.Context(), k, in)
+	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Code != 4 || exit.Stderr != "err" || string(res.Stdout) != "out\n" {
 		t.Errorf("%q %v", res.Stdout, err)
 	}
 	in.Command, in.Timeout = []string{"sleep", "23456"}, time.Second
-	var cut *kube.InterruptedError
-	if _, err = k.Exec(t.Context(), in); !errors.As(err, &cut) || !cut.Ended() {
+	var cut *exec.InterruptedError
+	if _, err = exec.Run(t.Context(), k, in); !errors.As(err, &cut) || !cut.Ended() {
 		t.Errorf("got %v", err)
 	}
 	if left := running(t, "23456"); len(left) > 0 {
 		t.Errorf("still running: %q", left)
 	}
-	bare := kube.ExecRequest{Namespace: ns, Pod: "shells", Container: "bare", Command: []string{"/tools/busybox", "echo", "out"}}
-	if res, err = k.Exec(t.Context(), bare); err != nil || string(res.Stdout) != "out\n" {
+	bare := exec.Request{Namespace: ns, Pod: "shells", Container: "bare", Command: []string{"/tools/busybox", "echo", "out"}}
+	if res, err = exec.Run(t.Context(), k, bare); err != nil || string(res.Stdout) != "out\n" {
 		t.Errorf("without a shell: %q %v", res.Stdout, err)
 	}
 	bare.Command = []string{"/no/such/program", "--password=hunter2"}
-	if _, err = k.Exec(t.Context(), bare); !errors.Is(err, kube.ErrNotStarted) || errors.Is(err, kube.ErrUnreachable) || strings.Contains(err.Error(), "hunter2") {
+	if _, err = exec.Run(t.Context(), k, bare); !errors.Is(err, exec.ErrNotStarted) || errors.Is(err, exec.ErrUnreachable) || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("a program that is missing: %v", err)
 	}
 	if spdy.Load() == 0 {
@@ -92,8 +93,8 @@ func TestExecOverSPDY(t *testing.T) {
 // container with a shell.
 func TestExecMissingProgram(t *testing.T) {
 	c, ns := shellsPod(t, "missing")
-	_, err := c.Kube.Exec(t.Context(), kube.ExecRequest{Namespace: ns, Pod: "shells", Command: []string{"/no/such/program", "--password=hunter2"}})
-	var exit *kube.ExitError
+	_, err := exec.Run(t.Context(), c.Kube, exec.Request{Namespace: ns, Pod: "shells", Command: []string{"/no/such/program", "--password=hunter2"}})
+	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Code != 127 || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 )
 
 // shells are a container with a shell and one without: its /bin is empty.
@@ -73,9 +73,9 @@ func TestExecTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			_, err := c.Kube.Exec(t.Context(), kube.ExecRequest{Namespace: ns, Pod: "shells", Command: command, Timeout: time.Second})
-			var cut *kube.InterruptedError
-			if !errors.As(err, &cut) || !errors.Is(err, kube.ErrTimeout) || !cut.Ended() {
+			_, err := exec.Run(t.Context(), c.Kube, exec.Request{Namespace: ns, Pod: "shells", Command: command, Timeout: time.Second})
+			var cut *exec.InterruptedError
+			if !errors.As(err, &cut) || !errors.Is(err, exec.ErrTimeout) || !cut.Ended() {
 				t.Errorf("got %v", err)
 			}
 			if left := running(t, "54321"); len(left) > 0 {
@@ -95,8 +95,8 @@ func TestExecCancelled(t *testing.T) {
 	c, ns := shellsPod(t, "cancelled")
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(time.Second, cancel)
-	_, err := c.Kube.Exec(ctx, kube.ExecRequest{Namespace: ns, Pod: "shells", Command: []string{"sleep", "65432"}, Timeout: time.Hour})
-	var cut *kube.InterruptedError
+	_, err := exec.Run(ctx, c.Kube, exec.Request{Namespace: ns, Pod: "shells", Command: []string{"sleep", "65432"}, Timeout: time.Hour})
+	var cut *exec.InterruptedError
 	if !errors.As(err, &cut) || !errors.Is(err, context.Canceled) || !cut.Ended() {
 		t.Errorf("got %v", err)
 	}
@@ -109,14 +109,14 @@ func TestExecCancelled(t *testing.T) {
 // and that nobody claims to have ended one that goes on.
 func TestExecWithoutShell(t *testing.T) {
 	c, ns := shellsPod(t, "bare")
-	res, err := c.Kube.Exec(t.Context(), kube.ExecRequest{Namespace: ns, Pod: "shells", Container: "bare", Command: []string{"/tools/busybox", "echo", "out"}})
+	res, err := exec.Run(t.Context(), c.Kube, exec.Request{Namespace: ns, Pod: "shells", Container: "bare", Command: []string{"/tools/busybox", "echo", "out"}})
 	if err != nil || string(res.Stdout) != "out\n" {
 		t.Errorf("%q %v", res.Stdout, err)
 	}
-	_, err = c.Kube.Exec(t.Context(), kube.ExecRequest{
+	_, err = exec.Run(t.Context(), c.Kube, exec.Request{
 		Namespace: ns, Pod: "shells", Container: "bare", Command: []string{"/tools/busybox", "sleep", "76543"}, Timeout: time.Second,
 	})
-	var cut *kube.InterruptedError
+	var cut *exec.InterruptedError
 	if !errors.As(err, &cut) || cut.Ended() {
 		t.Errorf("got %v", err)
 	}

@@ -27,7 +27,7 @@ func isThrottle(code string) bool {
 	return false
 }
 
-// isLimit: a snapshot is refused for now; the pool waits it out.
+// isLimit: a snapshot is refused for now; the quota waits it out.
 func isLimit(code string) bool {
 	return code == codePending || code == codePerVolume || code == codeApart
 }

@@ -20,10 +20,10 @@ const actionVolume = "CreateVolume"
 // call for the same RestoreUID and PV made, which is then returned as it is. It
 // returns before the volume is available. Failed volumes are not found.
 func (l *Location) CreateVolume(ctx context.Context, r VolumeRequest) (Volume, error) {
-	if err := r.check(); err != nil {
+	if err := r.validate(); err != nil {
 		return Volume{}, err
 	}
-	all, err := l.restored.ask(ctx, r.RestoreUID, func(ctx context.Context) ([]Volume, error) {
+	all, err := l.restored.shareAnswer(ctx, r.RestoreUID, func(ctx context.Context) ([]Volume, error) {
 		return l.VolumesTagged(ctx, map[string]string{TagRestoreUID: r.RestoreUID})
 	})
 	if err != nil {
@@ -56,9 +56,8 @@ const deadTokens = 8
 func (l *Location) makeVolume(ctx context.Context, r VolumeRequest, failed int) (Volume, error) {
 	for last := failed + deadTokens; ; failed++ {
 		in := l.volumeInput(r, failed)
-		out, err := call(ctx, l, actionVolume, r.Snapshot.ID, func(ctx context.Context) (*ec2.CreateVolumeOutput, error) {
-			return l.ec2.CreateVolume(ctx, in)
-		})
+		out, err := l.ec2.CreateVolume(ctx, in)
+		err = classify(actionVolume, r.Snapshot.ID, err)
 		var e *awserr.Error
 		switch {
 		case err == nil:
@@ -77,7 +76,7 @@ func fromMade(out *ec2.CreateVolumeOutput) Volume {
 	})
 }
 
-func (r VolumeRequest) check() error {
+func (r VolumeRequest) validate() error {
 	switch {
 	case r.RestoreUID == "" || r.PV == "":
 		return awserr.Fail(actionVolume, r.Snapshot.ID, ErrInvalid, "restore UID and PV are required")
@@ -104,13 +103,13 @@ func (l *Location) volumeInput(r VolumeRequest, failed int) *ec2.CreateVolumeInp
 	if r.Throughput > 0 && r.Type == string(types.VolumeTypeGp3) {
 		in.Throughput = aws.Int32(r.Throughput)
 	}
-	l.encrypt(in, r)
+	l.setEncryption(in, r)
 	return in
 }
 
-// encrypt: the location's key wins, as with Velero. Without any key named, EC2
+// setEncryption: the location's key wins, as with Velero. Without any key named, EC2
 // uses the snapshot's.
-func (l *Location) encrypt(in *ec2.CreateVolumeInput, r VolumeRequest) {
+func (l *Location) setEncryption(in *ec2.CreateVolumeInput, r VolumeRequest) {
 	key := r.KMSKeyID
 	if l.kmsKeyID != "" {
 		key = l.kmsKeyID

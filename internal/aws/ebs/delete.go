@@ -21,32 +21,31 @@ import (
 // ErrInvalid). A snapshot that is locked, or that an AMI uses, or that the
 // Recycle Bin keeps, is Retained. Repeating it is safe.
 func (l *Location) DeleteSnapshot(ctx context.Context, id string, must map[string]string) (Deletion, error) {
-	found, err := l.own(ctx, []string{id})
+	found, err := l.ownSnapshots(ctx, []string{id})
 	if err != nil {
 		return Deletion{}, err
 	}
 	s, there := found[id]
 	if !there {
-		return l.inBin(ctx, id, Gone)
+		return l.inRecycleBin(ctx, id, Gone)
 	}
-	if err := ours("DeleteSnapshot", id, s.Tags, must); err != nil {
+	if err := requireTags("DeleteSnapshot", id, s.Tags, must); err != nil {
 		return Deletion{}, err
 	}
-	_, err = call(ctx, l, "DeleteSnapshot", id, func(ctx context.Context) (*ec2.DeleteSnapshotOutput, error) {
-		return l.ec2.DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: aws.String(id)})
-	})
+	_, err = l.ec2.DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: aws.String(id)})
+	err = classify("DeleteSnapshot", id, err)
 	switch {
 	case err == nil:
-		return l.inBin(ctx, id, Deleted)
+		return l.inRecycleBin(ctx, id, Deleted)
 	case errors.Is(err, ErrNotFound):
-		return l.inBin(ctx, id, Gone)
+		return l.inRecycleBin(ctx, id, Gone)
 	}
-	return l.kept(ctx, id, err)
+	return l.retainedBecause(ctx, id, err)
 }
 
-// kept tells whether a snapshot that was not deleted is locked or used by an AMI.
+// retainedBecause tells whether a snapshot that was not deleted is locked or used by an AMI.
 // AWS publishes no error code for the former, so the lock itself is looked at.
-func (l *Location) kept(ctx context.Context, id string, why error) (Deletion, error) {
+func (l *Location) retainedBecause(ctx context.Context, id string, why error) (Deletion, error) {
 	var e *awserr.Error
 	if !errors.As(why, &e) || errors.Is(why, ErrUnavailable) || errors.Is(why, ErrCredentials) || ctx.Err() != nil {
 		return Deletion{}, why
@@ -54,7 +53,7 @@ func (l *Location) kept(ctx context.Context, id string, why error) (Deletion, er
 	if e.Code == "InvalidSnapshot.InUse" {
 		return Deletion{Outcome: Retained, Reason: awserr.Brief(e.Cause)}, nil
 	}
-	reason, err := l.lock(ctx, id)
+	reason, err := l.lockOf(ctx, id)
 	switch {
 	case err != nil:
 		return lockedByCode(e)
@@ -80,8 +79,8 @@ func lockReason(s types.LockedSnapshotsInfo) string {
 	return reason
 }
 
-// ours refuses what does not carry the tags.
-func ours(action, id string, tags, must map[string]string) error {
+// requireTags refuses what does not carry the tags.
+func requireTags(action, id string, tags, must map[string]string) error {
 	if len(must) == 0 {
 		return awserr.Fail(action, id, ErrInvalid, "name the tags that tell it is ours")
 	}
@@ -91,12 +90,11 @@ func ours(action, id string, tags, must map[string]string) error {
 	return nil
 }
 
-// inBin tells whether the Recycle Bin keeps what is not there any more. Without
+// inRecycleBin tells whether the Recycle Bin keeps what is not there any more. Without
 // permission to look, or in a Region without a bin, it is what it seems.
-func (l *Location) inBin(ctx context.Context, id string, otherwise Outcome) (Deletion, error) {
-	out, err := call(ctx, l, "ListSnapshotsInRecycleBin", id, func(ctx context.Context) (*ec2.ListSnapshotsInRecycleBinOutput, error) {
-		return l.ec2.ListSnapshotsInRecycleBin(ctx, &ec2.ListSnapshotsInRecycleBinInput{SnapshotIds: []string{id}})
-	})
+func (l *Location) inRecycleBin(ctx context.Context, id string, otherwise Outcome) (Deletion, error) {
+	out, err := l.ec2.ListSnapshotsInRecycleBin(ctx, &ec2.ListSnapshotsInRecycleBinInput{SnapshotIds: []string{id}})
+	err = classify("ListSnapshotsInRecycleBin", id, err)
 	switch {
 	case errors.Is(err, ErrDenied), errors.Is(err, ErrNotFound), errors.Is(err, ErrInvalid):
 		return Deletion{Outcome: otherwise}, nil
@@ -129,15 +127,14 @@ func (l *Location) DeleteVolume(ctx context.Context, id string, must map[string]
 	if !there || slices.Contains([]string{VolumeDeleting, VolumeDeleted}, v.State) {
 		return Deletion{Outcome: Gone}, nil
 	}
-	if err := ours("DeleteVolume", id, v.Tags, must); err != nil {
+	if err := requireTags("DeleteVolume", id, v.Tags, must); err != nil {
 		return Deletion{}, err
 	}
 	if v.Instance != "" {
 		return Deletion{Outcome: Retained, Reason: "attached to instance " + v.Instance}, nil
 	}
-	_, err = call(ctx, l, "DeleteVolume", id, func(ctx context.Context) (*ec2.DeleteVolumeOutput, error) {
-		return l.ec2.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: aws.String(id)})
-	})
+	_, err = l.ec2.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: aws.String(id)})
+	err = classify("DeleteVolume", id, err)
 	var e *awserr.Error
 	switch {
 	case err == nil:

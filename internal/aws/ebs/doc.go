@@ -9,8 +9,8 @@
 //     token for snapshots, so they carry the run's UID as a tag from the moment
 //     they exist;
 //   - nothing is deleted that does not carry the tags the caller names;
-//   - the account's limits are not errors. A Pool, shared by everything in the
-//     process that works in the same account and Region, keeps requests below
+//   - the account's limits are not errors. Package quota, shared by everything in
+//     the process that works in the same account and Region, keeps requests below
 //     them, and a refusal that comes all the same, because somebody else works
 //     there too, is waited out until the context ends.
 //

@@ -3,6 +3,7 @@ package ebs
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,27 +11,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 )
 
 // Find lists the account's own snapshots that carry all of the tags, in any
 // state, the oldest first; a value of "" asks for the key only.
 func (l *Location) Find(ctx context.Context, tags map[string]string) ([]Snapshot, error) {
-	return l.describeSnapshots(ctx, "self", tagFilters(tags)...)
+	return l.describeOwn(ctx, tagFilters(tags)...)
 }
 
 // Snapshots describes snapshots by id, those that other accounts share with this
 // one included. Those that do not exist are missing in the map, and so may be, for
 // some seconds, those just made.
 func (l *Location) Snapshots(ctx context.Context, ids []string) (map[string]Snapshot, error) {
-	out, err := l.own(ctx, ids)
+	out, err := l.ownSnapshots(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
-		if _, there := out[id]; there || l.lane.slots.knows(id) {
+		if _, there := out[id]; there || l.quota.CreatedHere(id) {
 			continue // found, or made here and not shown yet
 		}
-		s, err := l.shared(ctx, id)
+		s, err := l.sharedSnapshot(ctx, id)
 		switch {
 		case err == nil:
 			out[id] = s
@@ -41,12 +43,11 @@ func (l *Location) Snapshots(ctx context.Context, ids []string) (map[string]Snap
 	return out, nil
 }
 
-// own describes the account's own snapshots by id. The owner has to be named:
-// without it, EC2 filters all public snapshots of the Region, which takes minutes.
-func (l *Location) own(ctx context.Context, ids []string) (map[string]Snapshot, error) {
+// ownSnapshots describes the account's own snapshots by id.
+func (l *Location) ownSnapshots(ctx context.Context, ids []string) (map[string]Snapshot, error) {
 	out := make(map[string]Snapshot, len(ids))
 	for batch := range slices.Chunk(ids, maxFilterValues) {
-		found, err := l.describeSnapshots(ctx, "self", filter("snapshot-id", batch...))
+		found, err := l.describeOwn(ctx, filter("snapshot-id", batch...))
 		if err != nil {
 			return nil, err
 		}
@@ -57,59 +58,56 @@ func (l *Location) own(ctx context.Context, ids []string) (map[string]Snapshot, 
 	return out, nil
 }
 
-// shared describes one snapshot whoever's it is.
-func (l *Location) shared(ctx context.Context, id string) (Snapshot, error) {
-	out, err := call(ctx, l, "DescribeSnapshots", id, func(ctx context.Context) (*ec2.DescribeSnapshotsOutput, error) {
-		return l.ec2.DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
-	})
+// sharedSnapshot describes one snapshot whoever's it is.
+func (l *Location) sharedSnapshot(ctx context.Context, id string) (Snapshot, error) {
+	out, err := l.ec2.DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
 	switch {
 	case err != nil:
-		return Snapshot{}, err
+		return Snapshot{}, classify("DescribeSnapshots", id, err)
 	case len(out.Snapshots) != 1:
 		return Snapshot{}, awserr.Fail("DescribeSnapshots", id, ErrNotFound, "EC2 lists %d", len(out.Snapshots))
 	}
 	return snapshotFrom(out.Snapshots[0]), nil
 }
 
-// describeSnapshots reads all pages. The pool learns from each snapshot that is
-// not pending any more.
-func (l *Location) describeSnapshots(ctx context.Context, owner string, filters ...types.Filter) ([]Snapshot, error) {
-	in := &ec2.DescribeSnapshotsInput{Filters: filters, MaxResults: aws.Int32(pageSize)}
-	if owner != "" {
-		in.OwnerIds = []string{owner}
-	}
+// describeOwn lists the account's own snapshots. The owner has to be named: without it,
+// EC2 filters all public snapshots of the Region, which takes minutes. The quota learns
+// from each snapshot that is not pending any more.
+func (l *Location) describeOwn(ctx context.Context, filters ...types.Filter) ([]Snapshot, error) {
 	var all []Snapshot
-	for {
-		out, err := call(ctx, l, "DescribeSnapshots", "", func(ctx context.Context) (*ec2.DescribeSnapshotsOutput, error) {
-			return l.ec2.DescribeSnapshots(ctx, in)
-		})
+	pages := ec2.NewDescribeSnapshotsPaginator(l.ec2, &ec2.DescribeSnapshotsInput{
+		OwnerIds: []string{"self"}, Filters: filters, MaxResults: aws.Int32(pageSize),
+	})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, err
+			return nil, classify("DescribeSnapshots", "", err)
 		}
 		for _, s := range out.Snapshots {
 			all = append(all, snapshotFrom(s))
-			l.lane.slots.seen(all[len(all)-1])
-		}
-		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
-			slices.SortStableFunc(all, older)
-			return all, nil
+			l.quota.Described(all[len(all)-1].forQuota())
 		}
 	}
+	slices.SortStableFunc(all, func(a, b Snapshot) int { return a.Started.Compare(b.Started) })
+	return all, nil
 }
 
-func older(a, b Snapshot) int { return a.Started.Compare(b.Started) }
-
-// pending is the pool's counter.
-func (l *Location) pending(ctx context.Context, ids []string) (pending, known map[string]Snapshot, err error) {
-	list, err := l.describeSnapshots(ctx, "self", filter("status", SnapshotPending))
+// countSnapshots is the quota's look at the account.
+func (l *Location) countSnapshots(ctx context.Context, ids []string) ([]quota.Snapshot, error) {
+	pending, err := l.describeOwn(ctx, filter("status", SnapshotPending))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	pending = map[string]Snapshot{}
-	for _, s := range list {
-		pending[s.ID] = s
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return slices.ContainsFunc(pending, func(s Snapshot) bool { return s.ID == id })
+	})
+	others, err := l.ownSnapshots(ctx, ids)
+	if err != nil {
+		return nil, err
 	}
-	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { _, there := pending[id]; return there })
-	known, err = l.own(ctx, ids)
-	return pending, known, err
+	return forQuota(slices.AppendSeq(pending, maps.Values(others))), nil
+}
+
+func (s Snapshot) forQuota() quota.Snapshot {
+	return quota.Snapshot{ID: s.ID, VolumeID: s.VolumeID, Pending: s.State == SnapshotPending, Started: s.Started}
 }

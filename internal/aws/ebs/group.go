@@ -6,30 +6,31 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 )
 
 // existingGroup finds the run's snapshots of all volumes, or nil. Parts of a
 // group are deleted: they are of another moment than what is made next. Parts that
 // are young may have company that does not show yet.
-func (l *Location) existingGroup(ctx context.Context, uid string, rs []Request) ([]Snapshot, error) {
-	for {
-		all, err := l.groupOf(ctx, uid, rs)
-		if err != nil || !slices.ContainsFunc(all, missing) {
-			return all, err
-		}
-		if slices.ContainsFunc(all, young) {
-			if err := sleep(ctx, visibleAfter/16); err != nil {
-				return nil, classify(actionAll, "", err)
-			}
-			continue
-		}
+func (l *Location) existingGroup(ctx context.Context, uid string, rs []Request) (all []Snapshot, err error) {
+	err = wait.PollUntilContextCancel(ctx, firstLook, true, func(ctx context.Context) (bool, error) {
+		all, err = l.groupOf(ctx, uid, rs)
+		return !slices.ContainsFunc(all, isMissing) || !slices.ContainsFunc(all, isYoung), err
+	})
+	switch {
+	case err != nil:
+		return nil, classify(quota.CreateSnapshots, "", err)
+	case slices.ContainsFunc(all, isMissing):
 		return nil, l.deleteParts(ctx, uid, all)
 	}
+	return all, nil
 }
 
-func missing(s Snapshot) bool { return s.ID == "" }
+func isMissing(s Snapshot) bool { return s.ID == "" }
 
-func young(s Snapshot) bool { return s.ID != "" && time.Since(s.Started) < visibleAfter }
+func isYoung(s Snapshot) bool { return s.ID != "" && time.Since(s.Started) < quota.LookAgainFor }
 
 func (l *Location) deleteParts(ctx context.Context, uid string, parts []Snapshot) error {
 	for _, s := range parts {
@@ -48,7 +49,7 @@ func (l *Location) groupOf(ctx context.Context, uid string, rs []Request) ([]Sna
 	all := make([]Snapshot, len(rs))
 	for i, r := range rs {
 		var err error
-		if all[i], err = l.existing(ctx, uid, r); err != nil {
+		if all[i], err = l.existingSnapshot(ctx, uid, r); err != nil {
 			return nil, err
 		}
 	}
@@ -58,25 +59,23 @@ func (l *Location) groupOf(ctx context.Context, uid string, rs []Request) ([]Sna
 func (l *Location) tagAll(ctx context.Context, all []Snapshot, rs []Request) ([]Snapshot, error) {
 	for i, r := range rs {
 		var err error
-		if all[i], err = l.tagged(ctx, all[i], r); err != nil {
+		if all[i], err = l.completeTags(ctx, all[i], r); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
-// tagged gives a snapshot the tags of its request that it lacks. Repeating it
+// completeTags gives a snapshot the tags of its request that it lacks. Repeating it
 // changes nothing.
-func (l *Location) tagged(ctx context.Context, s Snapshot, r Request) (Snapshot, error) {
+func (l *Location) completeTags(ctx context.Context, s Snapshot, r Request) (Snapshot, error) {
 	if lacking(s.Tags, r.Tags) == "" {
 		return s, nil
 	}
 	in := &ec2.CreateTagsInput{Resources: []string{s.ID}, Tags: toTags(r.Tags)}
-	_, err := call(ctx, l, "CreateTags", s.ID, func(ctx context.Context) (*ec2.CreateTagsOutput, error) {
-		return l.ec2.CreateTags(ctx, in)
-	})
+	_, err := l.ec2.CreateTags(ctx, in)
 	s.Tags = r.Tags
-	return s, err
+	return s, classify("CreateTags", s.ID, err)
 }
 
 // awaitVisible waits, not for ever, until EC2 shows what it has just made: before,
@@ -86,13 +85,8 @@ func (l *Location) awaitVisible(ctx context.Context, made []Snapshot) error {
 	for i, s := range made {
 		ids[i] = s.ID
 	}
-	for pause := visibleAfter / 16; ; pause *= 2 {
-		seen, err := l.own(ctx, ids)
-		if err != nil || len(seen) == len(ids) || pause > visibleAfter {
-			return err
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return classify("DescribeSnapshots", "", err)
-		}
-	}
+	return lookAgain(ctx, func(ctx context.Context) (bool, error) {
+		seen, err := l.ownSnapshots(ctx, ids)
+		return len(seen) == len(ids), err
+	})
 }

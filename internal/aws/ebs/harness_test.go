@@ -2,7 +2,6 @@ package ebs
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -143,9 +142,7 @@ func (w *world) volume(change ...func(*ec2.CreateVolumeInput)) Volume {
 	for _, c := range change {
 		c(in)
 	}
-	out, err := call(w.t.Context(), w.admin, "CreateVolume", "", func(ctx context.Context) (*ec2.CreateVolumeOutput, error) {
-		return w.admin.ec2.CreateVolume(ctx, in)
-	})
+	out, err := w.admin.ec2.CreateVolume(w.t.Context(), in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -176,10 +173,7 @@ func (w *world) attach(v Volume, device string) { w.t.Helper(); w.attachTo(insta
 func (w *world) attachTo(instance string, v Volume, device string) {
 	w.t.Helper()
 	in := &ec2.AttachVolumeInput{VolumeId: aws.String(v.ID), InstanceId: aws.String(instance), Device: aws.String(device)}
-	_, err := call(w.t.Context(), w.admin, "AttachVolume", "", func(ctx context.Context) (*ec2.AttachVolumeOutput, error) {
-		return w.admin.ec2.AttachVolume(ctx, in)
-	})
-	if err != nil {
+	if _, err := w.admin.ec2.AttachVolume(w.t.Context(), in); err != nil {
 		w.t.Fatal(err)
 	}
 }

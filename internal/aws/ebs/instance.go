@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 )
 
 // SnapshotInstance makes snapshots of volumes that are attached to one instance,
@@ -33,7 +34,7 @@ func (l *Location) SnapshotInstance(ctx context.Context, uid, instance string, r
 	for i, r := range rs {
 		volumes[i] = r.Volume
 	}
-	res, err := l.reserve(ctx, volumes, actionAll)
+	res, err := l.reserve(ctx, volumes, quota.CreateSnapshots)
 	if err != nil {
 		return nil, err
 	}
@@ -63,21 +64,21 @@ func (r *Reservation) createGroup(ctx context.Context, uid, instance string, rs 
 	if err != nil {
 		return nil, err
 	}
-	c, err := r.claim(ctx, len(rs))
+	slots, err := r.TakeSlots(ctx, len(rs))
 	if err != nil {
-		return nil, classify(actionAll, instance, err)
+		return nil, classify(quota.CreateSnapshots, instance, err)
 	}
-	defer c.giveBack()
+	defer slots.GiveBack()
 	in := &ec2.CreateSnapshotsInput{
 		Description: aws.String("Created by lifeboat for the volumes of one moment"),
 		InstanceSpecification: &types.InstanceSpecification{
 			InstanceId: aws.String(instance), ExcludeBootVolume: aws.Bool(true), ExcludeDataVolumeIds: exclude,
 		},
-		TagSpecifications: specification(types.ResourceTypeSnapshot, common(rs)),
+		TagSpecifications: specification(types.ResourceTypeSnapshot, commonTags(rs)),
 	}
-	made, err := c.insist(ctx, actionAll, instance, attempt{
+	made, err := r.makeSnapshots(ctx, slots, quota.CreateSnapshots, instance, attempt{
 		ask: func(ctx context.Context) ([]Snapshot, error) {
-			out, err := r.location.ec2.CreateSnapshots(ctx, in, once)
+			out, err := r.location.ec2.CreateSnapshots(ctx, in, withoutRetries)
 			if err != nil {
 				return nil, err
 			}
@@ -88,14 +89,14 @@ func (r *Reservation) createGroup(ctx context.Context, uid, instance string, rs 
 	if err != nil {
 		return nil, err
 	}
-	c.spend(made)
-	return assign(instance, made, rs)
+	slots.Created(forQuota(made))
+	return assignToRequests(instance, made, rs)
 }
 
 // wholeGroup looks for a group whose answer was lost: all of it or nothing.
 func (l *Location) wholeGroup(ctx context.Context, uid string, rs []Request) ([]Snapshot, error) {
 	all, err := l.groupOf(ctx, uid, rs)
-	if err != nil || slices.ContainsFunc(all, missing) {
+	if err != nil || slices.ContainsFunc(all, isMissing) {
 		return nil, err
 	}
 	return all, nil
@@ -109,13 +110,13 @@ func fromInfos(infos []types.SnapshotInfo) []Snapshot {
 	return out
 }
 
-// assign puts snapshots in the order of the requests.
-func assign(instance string, made []Snapshot, rs []Request) ([]Snapshot, error) {
+// assignToRequests puts snapshots in the order of the requests.
+func assignToRequests(instance string, made []Snapshot, rs []Request) ([]Snapshot, error) {
 	out := make([]Snapshot, len(rs))
 	for i, r := range rs {
 		at := slices.IndexFunc(made, func(s Snapshot) bool { return s.VolumeID == r.Volume.ID })
 		if at < 0 {
-			return nil, awserr.Fail(actionAll, instance, ErrState, "EC2 made no snapshot of %s; is it attached to the instance?", r.Volume.ID)
+			return nil, awserr.Fail(quota.CreateSnapshots, instance, ErrState, "EC2 made no snapshot of %s; is it attached to the instance?", r.Volume.ID)
 		}
 		out[i] = made[at]
 		out[i].Zone = r.Volume.Zone
@@ -123,8 +124,8 @@ func assign(instance string, made []Snapshot, rs []Request) ([]Snapshot, error) 
 	return out, nil
 }
 
-// common are the tags that all requests share.
-func common(rs []Request) map[string]string {
+// commonTags are the tags that all requests share.
+func commonTags(rs []Request) map[string]string {
 	out := map[string]string{}
 	for key, value := range rs[0].Tags {
 		if !slices.ContainsFunc(rs, func(r Request) bool { v, ok := r.Tags[key]; return !ok || v != value }) {
@@ -139,11 +140,9 @@ func common(rs []Request) map[string]string {
 // is asked for has to be among its volumes.
 func (l *Location) otherVolumes(ctx context.Context, instance string, rs []Request) ([]string, error) {
 	in := &ec2.DescribeInstancesInput{Filters: []types.Filter{filter("instance-id", instance)}}
-	out, err := call(ctx, l, "DescribeInstances", instance, func(ctx context.Context) (*ec2.DescribeInstancesOutput, error) {
-		return l.ec2.DescribeInstances(ctx, in)
-	})
+	out, err := l.ec2.DescribeInstances(ctx, in)
 	if err != nil {
-		return nil, err
+		return nil, classify("DescribeInstances", instance, err)
 	}
 	var attached []string
 	for _, res := range out.Reservations {
@@ -153,7 +152,7 @@ func (l *Location) otherVolumes(ctx context.Context, instance string, rs []Reque
 	}
 	for _, r := range rs {
 		if !slices.Contains(attached, r.Volume.ID) {
-			return nil, awserr.Fail(actionAll, instance, ErrState, "volume %s is not a data volume of it", r.Volume.ID)
+			return nil, awserr.Fail(quota.CreateSnapshots, instance, ErrState, "volume %s is not a data volume of it", r.Volume.ID)
 		}
 	}
 	return slices.DeleteFunc(attached, func(id string) bool {

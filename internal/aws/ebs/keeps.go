@@ -38,11 +38,9 @@ func (l *Location) Keeps(ctx context.Context, ids []string) (map[string]string, 
 func (l *Location) allLocked(ctx context.Context, to map[string]string) error {
 	in := &ec2.DescribeLockedSnapshotsInput{MaxResults: aws.Int32(pageSize)}
 	for {
-		out, err := call(ctx, l, "DescribeLockedSnapshots", "", func(ctx context.Context) (*ec2.DescribeLockedSnapshotsOutput, error) {
-			return l.ec2.DescribeLockedSnapshots(ctx, in)
-		})
+		out, err := l.ec2.DescribeLockedSnapshots(ctx, in) // the SDK has no paginator for it
 		if err != nil {
-			return err
+			return classify("DescribeLockedSnapshots", "", err)
 		}
 		for _, s := range out.Snapshots {
 			if s.LockState != types.LockStateExpired {
@@ -57,30 +55,24 @@ func (l *Location) allLocked(ctx context.Context, to map[string]string) error {
 
 // allInBin adds what the Recycle Bin has.
 func (l *Location) allInBin(ctx context.Context, to map[string]string) error {
-	in := &ec2.ListSnapshotsInRecycleBinInput{MaxResults: aws.Int32(pageSize)}
-	for {
-		out, err := call(ctx, l, "ListSnapshotsInRecycleBin", "", func(ctx context.Context) (*ec2.ListSnapshotsInRecycleBinOutput, error) {
-			return l.ec2.ListSnapshotsInRecycleBin(ctx, in)
-		})
+	pages := ec2.NewListSnapshotsInRecycleBinPaginator(l.ec2, &ec2.ListSnapshotsInRecycleBinInput{MaxResults: aws.Int32(pageSize)})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
 		if err != nil {
-			return err
+			return classify("ListSnapshotsInRecycleBin", "", err)
 		}
 		for _, s := range out.Snapshots {
 			to[aws.ToString(s.SnapshotId)] = binReason(s.RecycleBinExitTime)
 		}
-		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
-			return nil
-		}
 	}
+	return nil
 }
 
-// lock says how a snapshot is locked; "" is not at all.
-func (l *Location) lock(ctx context.Context, id string) (string, error) {
-	out, err := call(ctx, l, "DescribeLockedSnapshots", id, func(ctx context.Context) (*ec2.DescribeLockedSnapshotsOutput, error) {
-		return l.ec2.DescribeLockedSnapshots(ctx, &ec2.DescribeLockedSnapshotsInput{SnapshotIds: []string{id}})
-	})
+// lockOf says how a snapshot is locked; "" is not at all.
+func (l *Location) lockOf(ctx context.Context, id string) (string, error) {
+	out, err := l.ec2.DescribeLockedSnapshots(ctx, &ec2.DescribeLockedSnapshotsInput{SnapshotIds: []string{id}})
 	if err != nil {
-		return "", err
+		return "", classify("DescribeLockedSnapshots", id, err)
 	}
 	for _, s := range out.Snapshots {
 		if aws.ToString(s.SnapshotId) == id && s.LockState != types.LockStateExpired {

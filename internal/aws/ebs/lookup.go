@@ -3,6 +3,8 @@ package ebs
 import (
 	"context"
 	"sync"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // lookups lets callers that ask the same question at about the same time share
@@ -15,28 +17,28 @@ type lookups[T any] struct {
 }
 
 type lookup[T any] struct {
-	turn   turn
-	users  int // guarded by lookups.mu
-	begun  int // lists begun; guarded by lookups.mu
-	answer T   // of the last list, guarded by turn
-	number int // of the last list that answered, guarded by turn
+	lock   *semaphore.Weighted // of who lists
+	users  int                 // guarded by lookups.mu
+	begun  int                 // lists begun; guarded by lookups.mu
+	answer T                   // of the last list, guarded by lock
+	number int                 // of the last list that answered, guarded by lock
 }
 
 func newLookups[T any]() *lookups[T] { return &lookups[T]{keys: map[string]*lookup[T]{}} }
 
-// ask returns what list says about the key.
-func (l *lookups[T]) ask(ctx context.Context, key string, list func(context.Context) (T, error)) (T, error) {
-	u, asked := l.join(key)
-	defer l.part(key, u)
+// shareAnswer returns what list says about the key.
+func (l *lookups[T]) shareAnswer(ctx context.Context, key string, list func(context.Context) (T, error)) (T, error) {
+	u, asked := l.joinLookup(key)
+	defer l.partLookup(key, u)
 	var none T
-	if err := u.turn.lock(ctx); err != nil {
+	if err := u.lock.Acquire(ctx, 1); err != nil {
 		return none, err
 	}
-	defer u.turn.unlock()
+	defer u.lock.Release(1)
 	if u.number > asked {
 		return u.answer, nil
 	}
-	number := l.begin(u)
+	number := l.beginList(u)
 	answer, err := list(ctx)
 	if err != nil {
 		return none, err
@@ -45,26 +47,26 @@ func (l *lookups[T]) ask(ctx context.Context, key string, list func(context.Cont
 	return answer, nil
 }
 
-func (l *lookups[T]) join(key string) (*lookup[T], int) {
+func (l *lookups[T]) joinLookup(key string) (*lookup[T], int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u := l.keys[key]
 	if u == nil {
-		u = &lookup[T]{turn: newTurn()}
+		u = &lookup[T]{lock: semaphore.NewWeighted(1)}
 		l.keys[key] = u
 	}
 	u.users++
 	return u, u.begun
 }
 
-func (l *lookups[T]) begin(u *lookup[T]) int {
+func (l *lookups[T]) beginList(u *lookup[T]) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u.begun++
 	return u.begun
 }
 
-func (l *lookups[T]) part(key string, u *lookup[T]) {
+func (l *lookups[T]) partLookup(key string, u *lookup[T]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if u.users--; u.users == 0 {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 )
 
 // Options are what the process gives a location, as opposed to what the
@@ -25,7 +26,7 @@ import (
 type Options struct {
 	// Limits is shared by all locations of the process. Nil gives the location
 	// a pool of its own, which is right only where there is one location.
-	Limits *Pool
+	Limits *quota.Pool
 	// Secret reads spec.credential. Without it locations that use one are refused.
 	Secret awsconf.SecretReader
 	// ClusterName is the target cluster's name in AWS (Velero's environment
@@ -55,7 +56,7 @@ type Location struct {
 	sts     *sts.Client
 	account string
 	arn     string
-	lane    *lane
+	quota   *quota.Account
 
 	made     *lookups[[]Snapshot] // by backup UID
 	restored *lookups[[]Volume]   // by restore UID
@@ -75,9 +76,9 @@ func Open(ctx context.Context, l *velerov1.VolumeSnapshotLocation, o Options) (*
 	}
 	pool := o.Limits
 	if pool == nil {
-		pool = NewPool(DefaultLimits())
+		pool = quota.NewPool(quota.DefaultLimits())
 	}
-	loc.lane = pool.lane(loc.account, loc.region)
+	loc.quota = pool.Account(loc.account, loc.region, loc.countSnapshots)
 	return loc, nil
 }
 
@@ -88,7 +89,7 @@ func (l *Location) connect(ctx context.Context, doc *velerov1.VolumeSnapshotLoca
 	if err != nil {
 		return err
 	}
-	l.ec2, l.sts = ec2.NewFromConfig(cfg), sts.NewFromConfig(cfg)
+	l.ec2, l.sts = ec2.NewFromConfig(cfg, l.addLimiter), sts.NewFromConfig(cfg)
 	l.account, l.arn, err = l.Identity(ctx)
 	return err
 }
@@ -103,7 +104,7 @@ func withHTTP(o Options) config.LoadOptionsFunc {
 }
 
 // newRetryer repeats what failed on the way. Throttling and limits it leaves to
-// the pool, which has to learn from each of them, and a zone without capacity to
+// the quota, which has to learn from each of them, and a zone without capacity to
 // its callers: seconds do not mend that. It has no shared budget: with
 // many requests in flight a short outage would spend it and fail them all.
 func newRetryer(attempts int) func() aws.Retryer {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
@@ -85,13 +87,30 @@ func TestOpenRefuses(t *testing.T) {
 	})
 }
 
-func TestLocationsOfAnAccountShareALane(t *testing.T) {
+func TestLocationsOfAnAccountShareAQuota(t *testing.T) {
 	inWorld(t, ebssim.Published(), nil, func(t *testing.T, w *world) {
-		pool := NewPool(DefaultLimits())
+		pool := quota.NewPool(quota.DefaultLimits())
 		a := w.open("AKIALIFEBOAT", "lifeboat-secret", Options{Limits: pool})
 		b := w.open("AKIAADMIN", "admin-secret", Options{Limits: pool})
-		if a.lane != b.lane || pool.lane("999999999999", region) == a.lane || pool.lane(a.Account(), "us-east-1") == a.lane {
-			t.Error("a lane is an account's in a Region, whatever the credentials")
+		shared := func(l *Location) bool { // whether l waits for what a holds
+			held, err := a.Reserve(t.Context(), []Volume{{ID: "vol-1"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer held.Release()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			mine, err := l.Reserve(ctx, []Volume{{ID: "vol-1"}})
+			if err == nil {
+				mine.Release()
+			}
+			return err != nil
+		}
+		if !shared(b) {
+			t.Error("a quota is the account's, whatever the credentials")
+		}
+		if alone := w.location(); shared(alone) {
+			t.Error("another pool's account is the same one")
 		}
 	})
 }

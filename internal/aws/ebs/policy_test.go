@@ -17,7 +17,7 @@ import (
 )
 
 // policyFile is the document that users attach to the worker's role.
-const policyFile = "../../deploy/iam/volumes.json"
+const policyFile = "../../../deploy/iam/volumes.json"
 
 // policy is the document with its statements apart.
 type policy struct {

@@ -21,6 +21,10 @@ const (
 	TagCluster = "lifeboat-backup.github.io/cluster"
 	// TagRestoreUID is the restore that made a volume.
 	TagRestoreUID = "lifeboat-backup.github.io/restore-uid"
+	// TagIOPS and TagThroughput are the speed of a snapshot's volume: Velero's files have
+	// no room for the IOPS of gp3 and for the throughput.
+	TagIOPS       = "lifeboat-backup.github.io/iops"
+	TagThroughput = "lifeboat-backup.github.io/throughput"
 )
 
 // EC2's limits on tags: how many a resource takes, and runes of key and value.

@@ -59,9 +59,7 @@ const (
 	SnapshotPending   = "pending"
 	SnapshotCompleted = "completed"
 	SnapshotFailed    = "error"
-	// SnapshotRecovering and SnapshotRecoverable speak of snapshots on their way
-	// out of the Recycle Bin.
-	SnapshotRecovering  = "recovering"
+	// SnapshotRecoverable is one on its way out of the Recycle Bin.
 	SnapshotRecoverable = "recoverable"
 )
 

@@ -9,9 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
-// pageSize is what EC2 is asked for at a time.
-const pageSize = 500
-
 // Volumes describes volumes by id. Those that do not exist are missing in the
 // map: asking by filter, EC2 does not make them an error.
 func (l *Location) Volumes(ctx context.Context, ids []string) (map[string]Volume, error) {
@@ -35,48 +32,26 @@ func (l *Location) VolumesTagged(ctx context.Context, tags map[string]string) ([
 }
 
 func (l *Location) describeVolumes(ctx context.Context, filters ...types.Filter) ([]Volume, error) {
-	in := &ec2.DescribeVolumesInput{Filters: filters, MaxResults: aws.Int32(pageSize)}
 	var all []Volume
-	for {
-		out, err := call(ctx, l, "DescribeVolumes", "", func(ctx context.Context) (*ec2.DescribeVolumesOutput, error) {
-			return l.ec2.DescribeVolumes(ctx, in)
-		})
+	pages := ec2.NewDescribeVolumesPaginator(l.ec2, &ec2.DescribeVolumesInput{Filters: filters, MaxResults: aws.Int32(pageSize)})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, err
+			return nil, classify("DescribeVolumes", "", err)
 		}
 		for _, v := range out.Volumes {
 			all = append(all, volumeFrom(v))
 		}
-		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
-			return all, nil
-		}
 	}
-}
-
-// tagFilters are at least one, so that no empty set selects everything.
-func tagFilters(tags map[string]string) []types.Filter {
-	if len(tags) == 0 {
-		return []types.Filter{filter("tag-key", TagBackupUID)}
-	}
-	var out []types.Filter
-	for _, key := range sortedKeys(tags) {
-		if tags[key] == "" {
-			out = append(out, filter("tag-key", key))
-		} else {
-			out = append(out, filter("tag:"+key, escape(tags[key])))
-		}
-	}
-	return out
+	return all, nil
 }
 
 // Zones lists the Region's availability zones that are available.
 func (l *Location) Zones(ctx context.Context) ([]string, error) {
 	in := &ec2.DescribeAvailabilityZonesInput{Filters: []types.Filter{filter("state", "available"), filter("zone-type", "availability-zone")}}
-	out, err := call(ctx, l, "DescribeAvailabilityZones", "", func(ctx context.Context) (*ec2.DescribeAvailabilityZonesOutput, error) {
-		return l.ec2.DescribeAvailabilityZones(ctx, in)
-	})
+	out, err := l.ec2.DescribeAvailabilityZones(ctx, in)
 	if err != nil {
-		return nil, err
+		return nil, classify("DescribeAvailabilityZones", "", err)
 	}
 	zones := make([]string, 0, len(out.AvailabilityZones))
 	for _, z := range out.AvailabilityZones {

@@ -30,19 +30,19 @@ var errNotObject = errors.New("not a JSON object")
 // every item, for callers that hold a single object.
 func Scan(raw []byte) (Item, error) {
 	s := scanner{raw}
-	at, err := s.space(0)
+	at, err := s.skipSpace(0)
 	if err == nil && raw[at] != '{' {
 		err = errNotObject
 	}
 	var it Item
 	end := at
 	if err == nil {
-		end, err = s.item(at, &it)
+		end, err = s.scanItem(at, &it)
 	}
 	if err == nil {
 		it.Raw = raw[at:end]
-		if rest, _ := s.space(end); rest != len(raw) {
-			_, err = syntax("data after the object", rest)
+		if rest, _ := s.skipSpace(end); rest != len(raw) {
+			_, err = syntaxError("data after the object", rest)
 		}
 	}
 	if errors.Is(err, errMore) {
@@ -51,70 +51,70 @@ func Scan(raw []byte) (Item, error) {
 	return it, err
 }
 
-// item walks the object whose brace stands at i and fills it.
-func (s scanner) item(i int, it *Item) (int, error) {
-	return s.members(i, 3, func(from, to, v int) (int, error) {
-		switch key := s.unquote(from, to); string(key) {
+// scanItem walks the object whose brace stands at i and fills it.
+func (s scanner) scanItem(i int, it *Item) (int, error) {
+	return s.scanMembers(i, 3, func(from, to, v int) (int, error) {
+		switch key := s.unquoteText(from, to); string(key) {
 		case "metadata":
-			return s.metadata(v, it)
+			return s.scanMetadata(v, it)
 		case "apiVersion":
-			return s.field(v, "apiVersion", &it.APIVersion)
+			return s.scanText(v, "apiVersion", &it.APIVersion)
 		case "kind":
-			return s.field(v, "kind", &it.Kind)
+			return s.scanText(v, "kind", &it.Kind)
 		}
-		return s.value(v, 3)
+		return s.skipValue(v, 3)
 	})
 }
 
-func (s scanner) metadata(i int, it *Item) (int, error) {
+func (s scanner) scanMetadata(i int, it *Item) (int, error) {
 	if s.b[i] == 'n' {
-		return s.literal(i, "null")
+		return s.skipLiteral(i, "null")
 	}
 	if s.b[i] != '{' {
 		return i, fmt.Errorf("metadata: %w", errNotObject)
 	}
-	return s.members(i, 4, func(from, to, v int) (int, error) {
-		switch key := s.unquote(from, to); string(key) {
+	return s.scanMembers(i, 4, func(from, to, v int) (int, error) {
+		switch key := s.unquoteText(from, to); string(key) {
 		case "name":
-			return s.field(v, "metadata.name", &it.Name)
+			return s.scanText(v, "metadata.name", &it.Name)
 		case "namespace":
-			return s.field(v, "metadata.namespace", &it.Namespace)
+			return s.scanText(v, "metadata.namespace", &it.Namespace)
 		case "uid":
-			return s.field(v, "metadata.uid", &it.UID)
+			return s.scanText(v, "metadata.uid", &it.UID)
 		case "resourceVersion":
-			return s.field(v, "metadata.resourceVersion", &it.ResourceVersion)
+			return s.scanText(v, "metadata.resourceVersion", &it.ResourceVersion)
 		case "labels":
-			return s.present(v, &it.Labels)
+			return s.scanPresent(v, &it.Labels)
 		case "ownerReferences":
-			return s.present(v, &it.OwnerReferences)
+			return s.scanPresent(v, &it.OwnerReferences)
 		case "deletionTimestamp":
 			var when []byte
-			end, err := s.present(v, &when)
+			end, err := s.scanPresent(v, &when)
 			it.Deleting = when != nil
 			return end, err
 		}
-		return s.value(v, 4)
+		return s.skipValue(v, 4)
 	})
 }
 
-// field reads a string; null leaves what stands in dst, as encoding/json does.
-func (s scanner) field(i int, path string, dst *[]byte) (int, error) {
+// scanText reads a string; null leaves what stands in dst, as encoding/json does.
+func (s scanner) scanText(i int, path string, dst *[]byte) (int, error) {
 	if s.b[i] == 'n' {
-		return s.literal(i, "null")
+		return s.skipLiteral(i, "null")
 	}
 	if s.b[i] != '"' {
 		return i, fmt.Errorf("%s: not a string", path)
 	}
-	end, err := s.str(i)
+	end, err := s.skipString(i)
 	if err == nil {
-		*dst = s.unquote(i, end)
+		*dst = s.unquoteText(i, end)
 	}
 	return end, err
 }
 
-// present notes the bytes of a value that is not null.
-func (s scanner) present(i int, dst *[]byte) (int, error) {
-	end, err := s.value(i, 4)
+// scanPresent notes the bytes of a value that is not null.
+func (s scanner) scanPresent(i int, dst *[]byte) (int, error) {
+	end, err := s.skipValue(i, 4)
 	*dst = nil
 	if err == nil && s.b[i] != 'n' {
 		*dst = s.b[i:end]
@@ -122,10 +122,10 @@ func (s scanner) present(i int, dst *[]byte) (int, error) {
 	return end, err
 }
 
-// unquote returns the text of the quoted string b[from:to]. Only a string
+// unquoteText returns the text of the quoted string b[from:to]. Only a string
 // with escapes or bytes outside ASCII (which may be invalid UTF-8, to be
 // replaced) is copied: identities hold neither.
-func (s scanner) unquote(from, to int) []byte {
+func (s scanner) unquoteText(from, to int) []byte {
 	text := s.b[from+1 : to-1]
 	for _, c := range text {
 		if c == '\\' || c >= 0x80 {

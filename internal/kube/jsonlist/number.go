@@ -1,17 +1,17 @@
 package jsonlist
 
-// number skips the number that begins at i. A number that ends with the
+// skipNumber skips the number that begins at i. A number that ends with the
 // buffer is errMore: a further digit may follow.
-func (s scanner) number(i int) (int, error) {
+func (s scanner) skipNumber(i int) (int, error) {
 	if s.b[i] == '-' {
 		i++
 	}
-	i, err := s.integer(i)
+	i, err := s.skipInteger(i)
 	if err != nil {
 		return i, err
 	}
 	if s.b[i] == '.' {
-		if i, err = s.digits(i + 1); err != nil {
+		if i, err = s.skipDigits(i + 1); err != nil {
 			return i, err
 		}
 	}
@@ -22,11 +22,11 @@ func (s scanner) number(i int) (int, error) {
 	if i < len(s.b) && (s.b[i] == '+' || s.b[i] == '-') {
 		i++
 	}
-	return s.digits(i)
+	return s.skipDigits(i)
 }
 
-// integer skips the part before the point: 0, or digits without a leading 0.
-func (s scanner) integer(i int) (int, error) {
+// skipInteger skips the part before the point: 0, or digits without a leading 0.
+func (s scanner) skipInteger(i int) (int, error) {
 	if i < len(s.b) && s.b[i] == '0' {
 		i++
 		if i >= len(s.b) {
@@ -34,11 +34,11 @@ func (s scanner) integer(i int) (int, error) {
 		}
 		return i, nil
 	}
-	return s.digits(i)
+	return s.skipDigits(i)
 }
 
-// digits skips one digit or more; it never stands at the end of the buffer.
-func (s scanner) digits(i int) (int, error) {
+// skipDigits skips one digit or more; it never stands at the end of the buffer.
+func (s scanner) skipDigits(i int) (int, error) {
 	from := i
 	for i < len(s.b) && s.b[i] >= '0' && s.b[i] <= '9' {
 		i++
@@ -47,7 +47,7 @@ func (s scanner) digits(i int) (int, error) {
 		return i, errMore
 	}
 	if i == from {
-		return syntax("expected a digit", i)
+		return syntaxError("expected a digit", i)
 	}
 	return i, nil
 }

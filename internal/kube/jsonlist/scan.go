@@ -17,12 +17,12 @@ const maxDepth = 10000
 // the offset to begin at and returns the offset after what it read.
 type scanner struct{ b []byte }
 
-func syntax(what string, at int) (int, error) {
+func syntaxError(what string, at int) (int, error) {
 	return at, fmt.Errorf("invalid JSON at byte %d: %s", at, what)
 }
 
-// space skips white space; it returns errMore at the end of the buffer.
-func (s scanner) space(i int) (int, error) {
+// skipSpace skips white space; it returns errMore at the end of the buffer.
+func (s scanner) skipSpace(i int) (int, error) {
 	for ; i < len(s.b); i++ {
 		if c := s.b[i]; c > ' ' || c != ' ' && c != '\n' && c != '\t' && c != '\r' {
 			return i, nil
@@ -31,31 +31,31 @@ func (s scanner) space(i int) (int, error) {
 	return i, errMore
 }
 
-// value skips one value of any kind that begins at i.
-func (s scanner) value(i, depth int) (int, error) {
+// skipValue skips one value of any kind that begins at i.
+func (s scanner) skipValue(i, depth int) (int, error) {
 	switch c := s.b[i]; {
 	case c == '"':
-		return s.str(i)
+		return s.skipString(i)
 	case c == '{':
-		return s.object(i, depth+1)
+		return s.skipObject(i, depth+1)
 	case c == '[':
-		return s.array(i, depth+1)
+		return s.skipArray(i, depth+1)
 	case c == '-' || c >= '0' && c <= '9':
-		return s.number(i)
+		return s.skipNumber(i)
 	case c == 't':
-		return s.literal(i, "true")
+		return s.skipLiteral(i, "true")
 	case c == 'f':
-		return s.literal(i, "false")
+		return s.skipLiteral(i, "false")
 	case c == 'n':
-		return s.literal(i, "null")
+		return s.skipLiteral(i, "null")
 	}
-	return syntax("expected a value", i)
+	return syntaxError("expected a value", i)
 }
 
-func (s scanner) literal(i int, want string) (int, error) {
+func (s scanner) skipLiteral(i int, want string) (int, error) {
 	have := s.b[i:min(len(s.b), i+len(want))]
 	if string(have) != want[:len(have)] {
-		return syntax("expected "+want, i)
+		return syntaxError("expected "+want, i)
 	}
 	if len(have) < len(want) {
 		return i, errMore
@@ -63,19 +63,19 @@ func (s scanner) literal(i int, want string) (int, error) {
 	return i + len(want), nil
 }
 
-// object skips the object whose brace stands at i.
-func (s scanner) object(i, depth int) (int, error) {
-	return s.members(i, depth, nil)
+// skipObject skips the object whose brace stands at i.
+func (s scanner) skipObject(i, depth int) (int, error) {
+	return s.scanMembers(i, depth, nil)
 }
 
-// members walks the object whose brace stands at i. For every member it calls
+// scanMembers walks the object whose brace stands at i. For every member it calls
 // on with the offsets of the quoted key and of the value; on skips the value.
 // A nil on skips every value.
-func (s scanner) members(i, depth int, on func(keyFrom, keyTo, value int) (int, error)) (int, error) {
+func (s scanner) scanMembers(i, depth int, on func(keyFrom, keyTo, value int) (int, error)) (int, error) {
 	if depth > maxDepth {
-		return syntax("nested too deeply", i)
+		return syntaxError("nested too deeply", i)
 	}
-	i, err := s.space(i + 1)
+	i, err := s.skipSpace(i + 1)
 	if err != nil {
 		return i, err
 	}
@@ -83,12 +83,12 @@ func (s scanner) members(i, depth int, on func(keyFrom, keyTo, value int) (int, 
 		return i + 1, nil
 	}
 	for {
-		key, keyEnd, value, err := s.key(i)
+		key, keyEnd, value, err := s.scanKey(i)
 		if err != nil {
 			return i, err
 		}
 		if on == nil {
-			i, err = s.value(value, depth)
+			i, err = s.skipValue(value, depth)
 		} else {
 			i, err = on(key, keyEnd, value)
 		}
@@ -96,28 +96,28 @@ func (s scanner) members(i, depth int, on func(keyFrom, keyTo, value int) (int, 
 			return i, err
 		}
 		var done bool
-		if i, done, err = s.next(i, '}'); done || err != nil {
+		if i, done, err = s.skipSeparator(i, '}'); done || err != nil {
 			return i, err
 		}
 	}
 }
 
-// key reads a quoted key and its colon; value is where the value begins.
-func (s scanner) key(i int) (from, to, value int, err error) {
+// scanKey reads a quoted key and its colon; value is where the value begins.
+func (s scanner) scanKey(i int) (from, to, value int, err error) {
 	if s.b[i] != '"' {
-		_, err = syntax("expected a key", i)
+		_, err = syntaxError("expected a key", i)
 		return i, i, i, err
 	}
-	if to, err = s.str(i); err != nil {
+	if to, err = s.skipString(i); err != nil {
 		return i, to, i, err
 	}
 	value = to
 	if value >= len(s.b) || s.b[value] != ':' {
-		if value, err = s.space(value); err != nil {
+		if value, err = s.skipSpace(value); err != nil {
 			return i, to, value, err
 		}
 		if s.b[value] != ':' {
-			_, err = syntax("expected ':'", value)
+			_, err = syntaxError("expected ':'", value)
 			return i, to, value, err
 		}
 	}
@@ -125,14 +125,14 @@ func (s scanner) key(i int) (from, to, value int, err error) {
 	if value < len(s.b) && s.b[value] > ' ' {
 		return i, to, value, nil
 	}
-	value, err = s.space(value)
+	value, err = s.skipSpace(value)
 	return i, to, value, err
 }
 
-// next reads the separator after a member or element: either the closing
+// skipSeparator reads the separator after a member or element: either the closing
 // byte (done) or a comma, after which it stands at the next member.
-func (s scanner) next(i int, closing byte) (int, bool, error) {
-	i, err := s.space(i)
+func (s scanner) skipSeparator(i int, closing byte) (int, bool, error) {
+	i, err := s.skipSpace(i)
 	if err != nil {
 		return i, false, err
 	}
@@ -140,18 +140,18 @@ func (s scanner) next(i int, closing byte) (int, bool, error) {
 	case closing:
 		return i + 1, true, nil
 	case ',':
-		i, err = s.space(i + 1)
+		i, err = s.skipSpace(i + 1)
 		return i, false, err
 	}
-	i, err = syntax("expected ',' or '"+string(closing)+"'", i)
+	i, err = syntaxError("expected ',' or '"+string(closing)+"'", i)
 	return i, false, err
 }
 
-func (s scanner) array(i, depth int) (int, error) {
+func (s scanner) skipArray(i, depth int) (int, error) {
 	if depth > maxDepth {
-		return syntax("nested too deeply", i)
+		return syntaxError("nested too deeply", i)
 	}
-	i, err := s.space(i + 1)
+	i, err := s.skipSpace(i + 1)
 	if err != nil {
 		return i, err
 	}
@@ -159,11 +159,11 @@ func (s scanner) array(i, depth int) (int, error) {
 		return i + 1, nil
 	}
 	for {
-		if i, err = s.value(i, depth); err != nil {
+		if i, err = s.skipValue(i, depth); err != nil {
 			return i, err
 		}
 		var done bool
-		if i, done, err = s.next(i, ']'); done || err != nil {
+		if i, done, err = s.skipSeparator(i, ']'); done || err != nil {
 			return i, err
 		}
 	}
@@ -174,51 +174,51 @@ const (
 	highs = 0x8080808080808080
 )
 
-// stops marks (in the high bit of each byte) the bytes of w at which a string
+// stopMask marks (in the high bit of each byte) the bytes of w at which a string
 // scan must stop: a quote, a backslash, or a control character. Bytes after
 // the first mark may be marked wrongly, the first is exact.
-func stops(w uint64) uint64 {
+func stopMask(w uint64) uint64 {
 	quote := w ^ ones*'"'
 	slash := w ^ ones*'\\'
 	return ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & highs
 }
 
-// str skips the string whose opening quote stands at i.
-func (s scanner) str(i int) (int, error) {
+// skipString skips the string whose opening quote stands at i.
+func (s scanner) skipString(i int) (int, error) {
 	b := s.b
 	for i++; ; {
 		if i+8 <= len(b) {
-			m := stops(binary.LittleEndian.Uint64(b[i:]))
+			m := stopMask(binary.LittleEndian.Uint64(b[i:]))
 			if m == 0 {
 				i += 8
 				continue
 			}
 			i += bits.TrailingZeros64(m) >> 3
-		} else if i = plain(b, i); i == len(b) {
+		} else if i = skipPlain(b, i); i == len(b) {
 			return i, errMore
 		}
 		if b[i] == '"' {
 			return i + 1, nil
 		}
 		var err error
-		if i, err = s.escape(i); err != nil {
+		if i, err = s.skipEscape(i); err != nil {
 			return i, err
 		}
 	}
 }
 
-// plain skips bytes that stand for themselves in a string, one by one.
-func plain(b []byte, i int) int {
+// skipPlain skips bytes that stand for themselves in a string, one by one.
+func skipPlain(b []byte, i int) int {
 	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
 		i++
 	}
 	return i
 }
 
-// escape skips the escape sequence whose backslash stands at i.
-func (s scanner) escape(i int) (int, error) {
+// skipEscape skips the escape sequence whose backslash stands at i.
+func (s scanner) skipEscape(i int) (int, error) {
 	if s.b[i] != '\\' {
-		return syntax("control character in a string", i)
+		return syntaxError("control character in a string", i)
 	}
 	if i+1 >= len(s.b) {
 		return i, errMore
@@ -227,19 +227,19 @@ func (s scanner) escape(i int) (int, error) {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return i + 2, nil
 	case 'u':
-		return s.hex4(i + 2)
+		return s.skipHex4(i + 2)
 	}
-	return syntax("unknown escape in a string", i)
+	return syntaxError("unknown escape in a string", i)
 }
 
-func (s scanner) hex4(i int) (int, error) {
+func (s scanner) skipHex4(i int) (int, error) {
 	for end := i + 4; i < end; i++ {
 		if i >= len(s.b) {
 			return i, errMore
 		}
 		c := s.b[i] | 0x20
 		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') || s.b[i] < '0' {
-			return syntax("bad \\u escape", i)
+			return syntaxError("bad \\u escape", i)
 		}
 	}
 	return i, nil

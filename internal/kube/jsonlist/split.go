@@ -47,14 +47,14 @@ type Splitter struct {
 // may therefore have been called for items of a list that ends in an error. An
 // error of fn ends the split and is returned as it is.
 func (p *Splitter) Split(r io.Reader, fn func(Item) error) (Head, error) {
-	w := p.window(r)
-	defer p.release(w)
+	w := p.newWindow(r)
+	defer p.releaseWindow(w)
 	sp := split{w: w, fn: fn}
-	err := sp.run()
+	err := sp.splitList()
 	return sp.head, err
 }
 
-func (p *Splitter) window(r io.Reader) *window {
+func (p *Splitter) newWindow(r io.Reader) *window {
 	limit := p.MaxItem
 	if limit <= 0 {
 		limit = DefaultMaxItem
@@ -67,7 +67,7 @@ func (p *Splitter) window(r io.Reader) *window {
 	return &window{r: r, buf: *buf, limit: limit}
 }
 
-func (p *Splitter) release(w *window) {
+func (p *Splitter) releaseWindow(w *window) {
 	if len(w.buf) <= keepSize {
 		p.buffers.Put(&w.buf)
 	}
@@ -81,46 +81,46 @@ type split struct {
 	sawItems bool
 }
 
-func (sp *split) run() error {
-	c, err := sp.w.peek()
+func (sp *split) splitList() error {
+	c, err := sp.w.peekByte()
 	if err != nil {
 		return fmt.Errorf("read list: %w", err)
 	}
 	if c != '{' {
 		return fmt.Errorf("read list: %w", errNotObject)
 	}
-	sp.w.advance(1)
-	if err := sp.members(); err != nil {
+	sp.w.advanceBy(1)
+	if err := sp.splitMembers(); err != nil {
 		return err
 	}
 	return sp.w.atEnd()
 }
 
-// members walks the keys of the list itself.
-func (sp *split) members() error {
-	c, err := sp.w.peek()
+// splitMembers walks the keys of the list itself.
+func (sp *split) splitMembers() error {
+	c, err := sp.w.peekByte()
 	if err == nil && c == '}' {
-		sp.w.advance(1)
+		sp.w.advanceBy(1)
 		return nil
 	}
 	for err == nil {
-		if err = sp.member(); err != nil {
+		if err = sp.splitMember(); err != nil {
 			return err
 		}
 		var done bool
-		if done, err = sp.w.separator('}'); done {
+		if done, err = sp.w.readSeparator('}'); done {
 			return nil
 		}
 	}
 	return fmt.Errorf("read list: %w", err)
 }
 
-func (sp *split) member() error {
+func (sp *split) splitMember() error {
 	var key string
-	err := sp.w.take(func(s scanner) (int, error) {
-		from, to, value, err := s.key(0)
+	err := sp.w.consumeValue(func(s scanner) (int, error) {
+		from, to, value, err := s.scanKey(0)
 		if err == nil {
-			key = string(s.unquote(from, to))
+			key = string(s.unquoteText(from, to))
 		}
 		return value, err
 	})
@@ -128,7 +128,7 @@ func (sp *split) member() error {
 		return fmt.Errorf("read list: %w", err)
 	}
 	if key == "items" {
-		return sp.items()
+		return sp.splitItems()
 	}
 	if err := sp.headField(key); err != nil {
 		return fmt.Errorf("read list: %s: %w", key, err)
@@ -147,8 +147,8 @@ func (sp *split) headField(key string) error {
 	case "apiVersion":
 		dst = &sp.head.APIVersion
 	}
-	return sp.w.take(func(s scanner) (int, error) {
-		end, err := s.value(0, 1)
+	return sp.w.consumeValue(func(s scanner) (int, error) {
+		end, err := s.skipValue(0, 1)
 		if err == nil && dst != nil {
 			err = json.Unmarshal(s.b[:end], dst)
 		}
@@ -156,53 +156,53 @@ func (sp *split) headField(key string) error {
 	})
 }
 
-func (sp *split) items() error {
+func (sp *split) splitItems() error {
 	if sp.sawItems {
 		return errors.New("read list: two items arrays")
 	}
 	sp.sawItems = true
-	c, err := sp.w.peek()
+	c, err := sp.w.peekByte()
 	if err != nil {
 		return fmt.Errorf("read items: %w", err)
 	}
 	if c == 'n' {
-		return sp.w.take(func(s scanner) (int, error) { return s.literal(0, "null") })
+		return sp.w.consumeValue(func(s scanner) (int, error) { return s.skipLiteral(0, "null") })
 	}
 	if c != '[' {
 		return errors.New("read items: not an array")
 	}
-	sp.w.advance(1)
-	return sp.elements()
+	sp.w.advanceBy(1)
+	return sp.splitElements()
 }
 
-func (sp *split) elements() error {
-	c, err := sp.w.peek()
+func (sp *split) splitElements() error {
+	c, err := sp.w.peekByte()
 	if err == nil && c == ']' {
-		sp.w.advance(1)
+		sp.w.advanceBy(1)
 		return nil
 	}
 	for n := 0; err == nil; n++ {
-		if err = sp.element(n); err != nil {
+		if err = sp.splitElement(n); err != nil {
 			return err
 		}
 		var done bool
-		if done, err = sp.w.separator(']'); done {
+		if done, err = sp.w.readSeparator(']'); done {
 			return nil
 		}
 	}
 	return fmt.Errorf("read items: %w", err)
 }
 
-// element hands out the item that stands at the front of the window. The
+// splitElement hands out the item that stands at the front of the window. The
 // window moves on only after fn has returned: the item lies in it.
-func (sp *split) element(n int) error {
+func (sp *split) splitElement(n int) error {
 	var it Item
-	end, err := sp.w.find(func(s scanner) (int, error) {
+	end, err := sp.w.scanWhole(func(s scanner) (int, error) {
 		if s.b[0] != '{' {
 			return 0, errNotObject
 		}
 		it = Item{}
-		end, err := s.item(0, &it)
+		end, err := s.scanItem(0, &it)
 		if err == nil {
 			it.Raw = s.b[:end:end]
 		}
@@ -214,6 +214,6 @@ func (sp *split) element(n int) error {
 	if err := sp.fn(it); err != nil {
 		return err
 	}
-	sp.w.advance(end)
+	sp.w.advanceBy(end)
 	return nil
 }

@@ -14,18 +14,18 @@ type window struct {
 	eof      bool
 }
 
-func (w *window) bytes() []byte { return w.buf[w.from:w.to] }
+func (w *window) unreadBytes() []byte { return w.buf[w.from:w.to] }
 
-func (w *window) advance(n int) { w.from += n }
+func (w *window) advanceBy(n int) { w.from += n }
 
-// find runs scan over the window until the value that begins at its front is
+// scanWhole runs scan over the window until the value that begins at its front is
 // whole. A value cut off by the window's end is scanned again from its
 // beginning: once for each time the buffer was filled, that is once in some
 // hundred ordinary items, and the buffer doubles for large ones.
-func (w *window) find(scan func(scanner) (int, error)) (int, error) {
+func (w *window) scanWhole(scan func(scanner) (int, error)) (int, error) {
 	for {
 		if w.from < w.to {
-			end, err := scan(scanner{w.bytes()})
+			end, err := scan(scanner{w.unreadBytes()})
 			if !errors.Is(err, errMore) {
 				if err == nil && end > w.limit {
 					err = ErrTooLarge
@@ -33,56 +33,56 @@ func (w *window) find(scan func(scanner) (int, error)) (int, error) {
 				return end, err
 			}
 		}
-		if err := w.fill(); err != nil {
+		if err := w.fillBuffer(); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// take is find for a value that is done with when scan returns.
-func (w *window) take(scan func(scanner) (int, error)) error {
-	end, err := w.find(scan)
+// consumeValue is scanWhole for a value that is done with when scan returns.
+func (w *window) consumeValue(scan func(scanner) (int, error)) error {
+	end, err := w.scanWhole(scan)
 	if err == nil {
-		w.advance(end)
+		w.advanceBy(end)
 	}
 	return err
 }
 
-// peek skips white space and returns the byte behind it.
-func (w *window) peek() (byte, error) {
+// peekByte skips white space and returns the byte behind it.
+func (w *window) peekByte() (byte, error) {
 	for {
-		at, err := scanner{w.bytes()}.space(0)
-		w.advance(at)
+		at, err := scanner{w.unreadBytes()}.skipSpace(0)
+		w.advanceBy(at)
 		if err == nil {
 			return w.buf[w.from], nil
 		}
-		if err := w.fill(); err != nil {
+		if err := w.fillBuffer(); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// separator reads the closing byte (done) or a comma and the space behind it.
-func (w *window) separator(closing byte) (done bool, err error) {
-	c, err := w.peek()
+// readSeparator reads the closing byte (done) or a comma and the space behind it.
+func (w *window) readSeparator(closing byte) (done bool, err error) {
+	c, err := w.peekByte()
 	if err != nil {
 		return false, err
 	}
-	w.advance(1)
+	w.advanceBy(1)
 	switch c {
 	case closing:
 		return true, nil
 	case ',':
-		_, err = w.peek()
+		_, err = w.peekByte()
 		return false, err
 	}
-	_, err = syntax("expected ',' or '"+string(closing)+"'", w.from-1)
+	_, err = syntaxError("expected ',' or '"+string(closing)+"'", w.from-1)
 	return false, err
 }
 
 // atEnd reads the rest of the stream, which must be white space.
 func (w *window) atEnd() error {
-	_, err := w.peek()
+	_, err := w.peekByte()
 	if errors.Is(err, io.ErrUnexpectedEOF) && w.eof {
 		return nil
 	}
@@ -92,13 +92,13 @@ func (w *window) atEnd() error {
 	return err
 }
 
-// fill makes room and reads until the buffer is full or the stream ends, so
+// fillBuffer makes room and reads until the buffer is full or the stream ends, so
 // that a stream of small frames does not cause a scan for each.
-func (w *window) fill() error {
+func (w *window) fillBuffer() error {
 	if w.eof {
 		return io.ErrUnexpectedEOF
 	}
-	if err := w.room(); err != nil {
+	if err := w.makeRoom(); err != nil {
 		return err
 	}
 	n, err := io.ReadFull(w.r, w.buf[w.to:])
@@ -114,8 +114,8 @@ func (w *window) fill() error {
 	return err
 }
 
-// room moves the unread bytes to the front, or doubles a full buffer.
-func (w *window) room() error {
+// makeRoom moves the unread bytes to the front, or doubles a full buffer.
+func (w *window) makeRoom() error {
 	unread := w.to - w.from
 	if unread > w.limit {
 		return ErrTooLarge
@@ -124,7 +124,7 @@ func (w *window) room() error {
 	if unread > len(w.buf)/2 {
 		dst = make([]byte, 2*len(w.buf))
 	}
-	copy(dst, w.bytes())
+	copy(dst, w.unreadBytes())
 	w.buf, w.from, w.to = dst, 0, unread
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -103,7 +102,6 @@ func testIfAbsent(t *testing.T, s store.Store) {
 	}
 	wantErr(t, "second put", s.Put(t.Context(), "once", []byte("second"), once), store.ErrExists)
 	wantErr(t, "same bytes", s.Put(t.Context(), "once", []byte("first"), once), store.ErrExists)
-	wantErr(t, "stream", s.PutReader(t.Context(), "once", strings.NewReader("third"), once), store.ErrExists)
 	wantBody(t, s, "once", []byte("first"))
 }
 
@@ -183,37 +181,6 @@ func testRanges(t *testing.T, s store.Store) {
 	_, err = s.GetRange(t.Context(), "r", -1, 5)
 	wantErr(t, "negative offset", err, store.ErrInvalid)
 }
-
-// chunky hides the size of what it reads and hands it out in odd amounts.
-type chunky struct{ r io.Reader }
-
-func (c chunky) Read(p []byte) (int, error) { return c.r.Read(p[:min(len(p), 40_013)]) }
-
-func testPutReader(t *testing.T, s store.Store) {
-	for _, size := range []int{0, 1, 8 << 20, 8<<20 + 1, 21<<20 + 7} {
-		key, body := fmt.Sprintf("stream-%d", size), random(t, size)
-		if err := s.PutReader(t.Context(), key, chunky{bytes.NewReader(body)}, store.PutOptions{}); err != nil {
-			t.Fatalf("%d bytes: %v", size, err)
-		}
-		wantBody(t, s, key, body)
-	}
-}
-
-func testPutReaderBroken(t *testing.T, s store.Store) {
-	broken := errors.New("source broke")
-	for _, cause := range []error{broken, io.ErrUnexpectedEOF} {
-		for _, size := range []int{0, 100, 9 << 20, 30 << 20} {
-			source := io.MultiReader(bytes.NewReader(random(t, size)), errorReader{cause})
-			err := s.PutReader(t.Context(), "broken", source, store.PutOptions{})
-			wantErr(t, fmt.Sprintf("after %d bytes", size), err, cause)
-			wantNothing(t, s, "broken")
-		}
-	}
-}
-
-type errorReader struct{ err error }
-
-func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
 
 func testCancelled(t *testing.T, s store.Store) {
 	ctx := cancelled(t)

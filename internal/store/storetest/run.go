@@ -27,8 +27,6 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"IfAbsent", testIfAbsent},
 		{"IfAbsentRace", testIfAbsentRace},
 		{"Ranges", testRanges},
-		{"PutReader", testPutReader},
-		{"PutReaderBroken", testPutReaderBroken},
 		{"List", testList},
 		{"ListPages", testListPages},
 		{"ListStops", testListStops},

@@ -40,7 +40,7 @@ type Client struct{ http *http.Client }
 func New(o Options) (*Client, error) {
 	trust := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.InsecureSkipTLSVerify} //nolint:gosec // asked for by flag
 	if o.CACert != "" {
-		pool, err := authorities(o.CACert)
+		pool, err := readAuthorities(o.CACert)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +54,8 @@ func New(o Options) (*Client, error) {
 	}}}, nil
 }
 
-func authorities(file string) (*x509.CertPool, error) {
+// readAuthorities adds the certificates of a file to those that the system trusts.
+func readAuthorities(file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("--cacert: %w", err)
@@ -69,8 +70,8 @@ func authorities(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Open starts to read a file as it is stored; size is -1 where unknown. Close the
-// body. ErrNotFound is told apart.
+// Open starts to read a file as it is stored. Its size is -1 where it is unknown. The caller
+// closes the body. The error is ErrNotFound where the store has no such file.
 func (c *Client) Open(ctx context.Context, signed string) (body io.ReadCloser, size int64, err error) {
 	target, err := url.Parse(signed)
 	if err != nil || target.Host == "" {
@@ -83,16 +84,16 @@ func (c *Client) Open(ctx context.Context, signed string) (body io.ReadCloser, s
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, 0, fmt.Errorf("fetch from %s: %w; where this machine reaches the store under another address, set publicUrl in the storage location's config",
-			target.Host, bare(err))
+			target.Host, withoutURL(err))
 	}
-	if err := status(res, target.Host); err != nil {
+	if err := checkStatus(res, target.Host); err != nil {
 		return nil, 0, errors.Join(err, res.Body.Close())
 	}
 	return res.Body, res.ContentLength, nil
 }
 
-// bare takes the URL, which net/http puts in front, off an error.
-func bare(err error) error {
+// withoutURL takes the URL, which net/http puts in front, off an error.
+func withoutURL(err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		return wrapped.Err
@@ -100,7 +101,8 @@ func bare(err error) error {
 	return err
 }
 
-func status(res *http.Response, host string) error {
+// checkStatus refuses every answer that is not the file, with a remedy where there is one.
+func checkStatus(res *http.Response, host string) error {
 	switch res.StatusCode {
 	case http.StatusOK:
 		return nil
@@ -119,7 +121,7 @@ func Plain(r io.Reader) (io.Reader, error) {
 	buffered := bufio.NewReader(r)
 	magic, err := buffered.Peek(2)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read file: %w", bare(err))
+		return nil, fmt.Errorf("read file: %w", withoutURL(err))
 	}
 	if len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b {
 		return buffered, nil

@@ -24,11 +24,11 @@ const maxBytes = 2 << 20
 // line may give one.
 func Backup(r io.Reader) (contract.BackupInput, error) {
 	var out contract.BackupInput
-	doc, err := read(r, "Backup")
+	doc, err := readDocument(r, "Backup")
 	if err != nil {
 		return out, err
 	}
-	if err := decode("spec", doc.spec, &out.Spec); err != nil {
+	if err := decodeSpec("spec", doc.spec, &out.Spec); err != nil {
 		return out, err
 	}
 	out.Name, out.Labels, out.Annotations = doc.meta.Name, doc.meta.Labels, doc.meta.Annotations
@@ -38,11 +38,11 @@ func Backup(r io.Reader) (contract.BackupInput, error) {
 // Restore reads a document of kind Restore.
 func Restore(r io.Reader) (contract.RestoreInput, error) {
 	var out contract.RestoreInput
-	doc, err := read(r, "Restore")
+	doc, err := readDocument(r, "Restore")
 	if err != nil {
 		return out, err
 	}
-	if err := decode("spec", doc.spec, &out.Spec); err != nil {
+	if err := decodeSpec("spec", doc.spec, &out.Spec); err != nil {
 		return out, err
 	}
 	out.Name, out.Labels, out.Annotations = doc.meta.Name, doc.meta.Labels, doc.meta.Annotations
@@ -63,8 +63,9 @@ type meta struct {
 	Annotations  map[string]string `json:"annotations"`
 }
 
-func read(r io.Reader, kind string) (document, error) {
-	text, err := one(r)
+// readDocument reads one document of the kind that is wanted.
+func readDocument(r io.Reader, kind string) (document, error) {
+	text, err := readSingleDocument(r)
 	if err != nil {
 		return document{}, err
 	}
@@ -76,15 +77,15 @@ func read(r io.Reader, kind string) (document, error) {
 	if err := json.Unmarshal(raw, &top); err != nil || top == nil {
 		return document{}, fmt.Errorf("not a Velero document: expected apiVersion, kind, metadata and spec at the top")
 	}
-	if err := identify(top, kind); err != nil {
+	if err := checkKind(top, kind); err != nil {
 		return document{}, err
 	}
 	doc := document{spec: top["spec"]}
-	return doc, doc.meta.decode(top["metadata"])
+	return doc, doc.meta.decodeMetadata(top["metadata"])
 }
 
-// one reads the single document of a stream; separators around it are fine.
-func one(r io.Reader) ([]byte, error) {
+// readSingleDocument reads the single document of a stream; separators around it are fine.
+func readSingleDocument(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
@@ -127,24 +128,26 @@ func isEmpty(doc []byte) bool {
 	return true
 }
 
-func identify(top map[string]json.RawMessage, want string) error {
+// checkKind refuses other kinds and API versions, and fields that no Velero document has.
+func checkKind(top map[string]json.RawMessage, want string) error {
 	var apiVersion, kind string
 	if json.Unmarshal(top["apiVersion"], &apiVersion) != nil || apiVersion != velerov1.SchemeGroupVersion.String() {
-		return fmt.Errorf("apiVersion: %s is not %s", shown(top["apiVersion"]), velerov1.SchemeGroupVersion)
+		return fmt.Errorf("apiVersion: %s is not %s", shortText(top["apiVersion"]), velerov1.SchemeGroupVersion)
 	}
 	if json.Unmarshal(top["kind"], &kind) != nil || kind != want {
-		return fmt.Errorf("kind: %s is not %s, which this command takes", shown(top["kind"]), want)
+		return fmt.Errorf("kind: %s is not %s, which this command takes", shortText(top["kind"]), want)
 	}
 	known := []string{"apiVersion", "kind", "metadata", "spec", "status"}
 	for field := range top {
 		if !slices.Contains(known, field) {
-			return unknown(field, known)
+			return unknownFieldError(field, known)
 		}
 	}
 	return nil
 }
 
-func shown(raw json.RawMessage) string {
+// shortText is a value as the manifest has it, cut to fit into an error.
+func shortText(raw json.RawMessage) string {
 	const most = 60
 	switch {
 	case raw == nil:
@@ -156,7 +159,7 @@ func shown(raw json.RawMessage) string {
 	}
 }
 
-func (m *meta) decode(raw json.RawMessage) error {
+func (m *meta) decodeMetadata(raw json.RawMessage) error {
 	if raw == nil {
 		return nil
 	}

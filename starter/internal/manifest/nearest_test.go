@@ -13,19 +13,19 @@ func TestNearest(t *testing.T) {
 		"x":                  "", // too short to tell
 		"whatever":           "",
 	} {
-		if got := nearest(name, known); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
+		if got := nearestName(name, known); got != want {
+			t.Errorf("nearestName(%q) = %q, want %q", name, got, want)
 		}
 	}
 }
 
-func TestEdits(t *testing.T) {
+func TestEditDistance(t *testing.T) {
 	for _, tc := range []struct {
 		a, b string
 		want int
 	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"kitten", "sitting", 3}, {"abc", "abc", 0}} {
-		if got := edits(tc.a, tc.b); got != tc.want {
-			t.Errorf("edits(%q, %q) = %d, want %d", tc.a, tc.b, got, tc.want)
+		if got := editDistance(tc.a, tc.b); got != tc.want {
+			t.Errorf("editDistance(%q, %q) = %d, want %d", tc.a, tc.b, got, tc.want)
 		}
 	}
 }

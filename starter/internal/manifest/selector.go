@@ -24,14 +24,14 @@ func ParseSelector(text string) (*metav1.LabelSelector, error) {
 	requirements, _ := parsed.Requirements()
 	out := &metav1.LabelSelector{}
 	for _, r := range requirements {
-		if err := add(out, r); err != nil {
+		if err := addRequirement(out, r); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func add(to *metav1.LabelSelector, r labels.Requirement) error {
+func addRequirement(to *metav1.LabelSelector, r labels.Requirement) error {
 	values := r.ValuesUnsorted()
 	slices.Sort(values)
 	one := metav1.LabelSelectorRequirement{Key: r.Key(), Values: values}
@@ -58,17 +58,4 @@ func add(to *metav1.LabelSelector, r labels.Requirement) error {
 	}
 	to.MatchExpressions = append(to.MatchExpressions, one)
 	return nil
-}
-
-// FormatSelector is the reverse, for the one selector or the alternatives of a
-// spec; "" when there are none.
-func FormatSelector(one *metav1.LabelSelector, or []*metav1.LabelSelector) string {
-	if one != nil {
-		return metav1.FormatLabelSelector(one)
-	}
-	var parts []string
-	for _, s := range or {
-		parts = append(parts, metav1.FormatLabelSelector(s))
-	}
-	return strings.Join(parts, " or ")
 }

@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 )
 
@@ -23,8 +24,8 @@ func TestSelector(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if manifest.FormatSelector(got, nil) != want {
-			t.Errorf("%s: got %s, want %s", text, manifest.FormatSelector(got, nil), want)
+		if filter.FormatSelector(got, nil) != want {
+			t.Errorf("%s: got %s, want %s", text, filter.FormatSelector(got, nil), want)
 		}
 	}
 }
@@ -45,10 +46,10 @@ func TestSelectorRefused(t *testing.T) {
 
 func TestFormatAlternatives(t *testing.T) {
 	or := []*metav1.LabelSelector{{MatchLabels: map[string]string{"a": "b"}}, {MatchLabels: map[string]string{"c": "d"}}}
-	if got := manifest.FormatSelector(nil, or); got != "a=b or c=d" {
+	if got := filter.FormatSelector(nil, or); got != "a=b or c=d" {
 		t.Errorf("got %q", got)
 	}
-	if got := manifest.FormatSelector(nil, nil); got != "" {
+	if got := filter.FormatSelector(nil, nil); got != "" {
 		t.Errorf("got %q", got)
 	}
 }

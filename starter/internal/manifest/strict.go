@@ -12,15 +12,15 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// decode fills a spec, case-sensitively as the API server does, and refuses
+// decodeSpec fills a spec, case-sensitively as the API server does, and refuses
 // fields it does not have. Errors begin with the field's path.
-func decode(path string, raw json.RawMessage, spec any) error {
+func decodeSpec(path string, raw json.RawMessage, spec any) error {
 	if len(raw) == 0 {
 		return nil
 	}
 	strict, err := kjson.UnmarshalStrict(raw, spec)
 	if err != nil {
-		return locate(path, raw, spec, err)
+		return locateField(path, raw, spec, err)
 	}
 	var problems []error
 	for _, e := range strict {
@@ -29,9 +29,9 @@ func decode(path string, raw json.RawMessage, spec any) error {
 	return errors.Join(problems...)
 }
 
-// locate names the top-level field of a spec that has the wrong form: decoders of
+// locateField names the top-level field of a spec that has the wrong form: decoders of
 // single fields (durations) do not know where they stand.
-func locate(path string, raw json.RawMessage, spec any, cause error) error {
+func locateField(path string, raw json.RawMessage, spec any, cause error) error {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) != nil {
 		return fmt.Errorf("%s: expected fields with values", path)
@@ -43,13 +43,14 @@ func locate(path string, raw json.RawMessage, spec any, cause error) error {
 		}
 		fresh := reflect.New(reflect.TypeOf(spec).Elem()).Interface()
 		if _, err := kjson.UnmarshalStrict(alone, fresh); err != nil {
-			return fmt.Errorf("%s.%s: %w%s", path, name, err, remedy(err))
+			return fmt.Errorf("%s.%s: %w%s", path, name, err, durationRemedy(err))
 		}
 	}
 	return fmt.Errorf("%s: %w", path, cause)
 }
 
-func remedy(err error) string {
+// durationRemedy says how durations are written, for errors of parsing one.
+func durationRemedy(err error) string {
 	if strings.Contains(err.Error(), "time: ") {
 		return "; write durations like 72h, 90m or 10m30s (a day is 24h)"
 	}
@@ -69,11 +70,12 @@ func explainStrict(path string, err error, known []string) error {
 	if strings.ContainsAny(match[2], ".[") {
 		known = nil // only the names of the spec itself are at hand
 	}
-	return fmt.Errorf("%s.%w", path, unknown(match[2], known))
+	return fmt.Errorf("%s.%w", path, unknownFieldError(match[2], known))
 }
 
-func unknown(field string, known []string) error {
-	if guess := nearest(field, known); guess != "" {
+// unknownFieldError suggests the field that was probably meant.
+func unknownFieldError(field string, known []string) error {
+	if guess := nearestName(field, known); guess != "" {
 		return fmt.Errorf("%s: unknown field; did you mean %s?", field, guess)
 	}
 	return fmt.Errorf("%s: unknown field", field)
@@ -82,7 +84,7 @@ func unknown(field string, known []string) error {
 // fieldsOf lists the JSON names of a struct's fields.
 func fieldsOf(t reflect.Type) []string {
 	var names []string
-	for field := range fields(t) {
+	for field := range structFields(t) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name != "" && name != "-" {
 			names = append(names, name)
@@ -92,7 +94,8 @@ func fieldsOf(t reflect.Type) []string {
 	return names
 }
 
-func fields(t reflect.Type) func(yield func(reflect.StructField) bool) {
+// structFields iterates over the fields of a struct type.
+func structFields(t reflect.Type) func(yield func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
 		for i := range t.NumField() {
 			if !yield(t.Field(i)) {
@@ -102,24 +105,24 @@ func fields(t reflect.Type) func(yield func(reflect.StructField) bool) {
 	}
 }
 
-// nearest is the known name that a slip of at most three letters turns into name
+// nearestName is the known name that a slip of at most three letters turns into name
 // (includeNamespaces, the flag's spelling, for includedNamespaces), or "".
-func nearest(name string, known []string) string {
+func nearestName(name string, known []string) string {
 	const longest = 60 // no field of Velero's is longer; foreign input may be
 	if len(name) > longest {
 		return ""
 	}
 	best, distance := "", 4
 	for _, k := range known {
-		if d := edits(strings.ToLower(name), strings.ToLower(k)); d < distance && 2*d <= len(name) {
+		if d := editDistance(strings.ToLower(name), strings.ToLower(k)); d < distance && 2*d <= len(name) {
 			best, distance = k, d
 		}
 	}
 	return best
 }
 
-// edits is the Levenshtein distance of two short words.
-func edits(a, b string) int {
+// editDistance is the Levenshtein distance of two short words.
+func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -14,20 +14,25 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
 // BackupView is a backup as `backup describe` shows it.
 type BackupView struct {
-	Backup    velerov1.Backup
-	Volumes   Volumes
-	Blocks    bool // show all that is known of each volume
-	Details   *contract.Details
-	Results   json.RawMessage
-	Resources map[string][]string // nil unless asked for
+	Backup velerov1.Backup
+	Facts
+	Blocks bool // show all that is known of each volume
 }
 
-// Volumes are those of a backup or restore, and how many more there are.
+// Facts are what is known of a backup or restore beside Velero's document.
+type Facts struct {
+	Volumes
+	Details   *contract.Details   `json:"lifeboat,omitempty"`
+	Results   json.RawMessage     `json:"results,omitempty"`
+	Resources map[string][]string `json:"resourceList,omitempty"` // nil unless asked for
+}
+
+// Volumes are the volumes of a backup or restore, and how many more there are.
 type Volumes struct {
 	List []contract.VolumeSummary `json:"volumes,omitempty"`
 	More int                      `json:"moreVolumes,omitempty"`
@@ -38,141 +43,125 @@ type Volumes struct {
 func (v BackupView) Document() any {
 	return struct {
 		velerov1.Backup
-		extras
-	}{v.Backup, extras{v.Volumes, v.Details, v.Results, v.Resources}}
-}
-
-type extras struct {
-	Volumes
-	Details   *contract.Details   `json:"lifeboat,omitempty"`
-	Results   json.RawMessage     `json:"results,omitempty"`
-	Resources map[string][]string `json:"resourceList,omitempty"`
+		Facts
+	}{v.Backup, v.Facts}
 }
 
 // Print writes the view for people.
 func (v BackupView) Print(w io.Writer) error {
 	p, b := newPage(w), v.Backup
-	p.value(0, "Name", b.Name)
-	p.labels("Labels", b.Labels)
-	p.labels("Annotations", b.Annotations)
-	p.value(0, "Phase", string(b.Status.Phase))
-	p.some(0, "Failure reason", b.Status.FailureReason)
-	for _, problem := range b.Status.ValidationErrors {
-		p.value(0, "Validation error", problem)
-	}
-	p.value(0, "Errors", strconv.Itoa(b.Status.Errors))
-	p.value(0, "Warnings", strconv.Itoa(b.Status.Warnings))
-	p.backupSpec(b.Spec)
-	p.backupStatus(b.Status)
-	p.backupVolumes(v.Volumes.List, v.Volumes.More, b.Status, v.Blocks)
+	p.printMetadata(b.ObjectMeta)
+	p.printOutcome(string(b.Status.Phase), b.Status.FailureReason, b.Status.ValidationErrors, b.Status.Errors, b.Status.Warnings)
+	p.printBackupSpec(b.Spec)
+	p.printBackupStatus(b.Status)
+	p.printBackupVolumes(v.Volumes.List, v.Volumes.More, b.Status, v.Blocks)
 	if b.Status.HookStatus != nil {
 		p.printf("\n")
-		p.hooks(b.Status.HookStatus)
+		p.printHookCounts(b.Status.HookStatus)
 	}
-	p.details(v.Details)
-	p.results(v.Results)
-	p.resources(v.Resources)
-	return p.end()
+	return p.printFacts(v.Facts)
 }
 
-func (p *page) backupSpec(s velerov1.BackupSpec) {
-	p.heading("Namespaces")
-	p.list(1, "Included", s.IncludedNamespaces, "*")
-	p.list(1, "Excluded", s.ExcludedNamespaces, "")
-	p.heading("Resources")
+func (p *page) printBackupSpec(s velerov1.BackupSpec) {
+	p.printHeading("Namespaces")
+	p.printList(1, "Included", s.IncludedNamespaces, "*")
+	p.printList(1, "Excluded", s.ExcludedNamespaces, "")
+	p.printHeading("Resources")
 	if len(s.IncludedClusterScopedResources)+len(s.ExcludedClusterScopedResources)+
 		len(s.IncludedNamespaceScopedResources)+len(s.ExcludedNamespaceScopedResources) > 0 {
-		p.list(1, "Included cluster-scoped", s.IncludedClusterScopedResources, "")
-		p.list(1, "Excluded cluster-scoped", s.ExcludedClusterScopedResources, "")
-		p.list(1, "Included namespace-scoped", s.IncludedNamespaceScopedResources, "*")
-		p.list(1, "Excluded namespace-scoped", s.ExcludedNamespaceScopedResources, "")
+		p.printList(1, "Included cluster-scoped", s.IncludedClusterScopedResources, "")
+		p.printList(1, "Excluded cluster-scoped", s.ExcludedClusterScopedResources, "")
+		p.printList(1, "Included namespace-scoped", s.IncludedNamespaceScopedResources, "*")
+		p.printList(1, "Excluded namespace-scoped", s.ExcludedNamespaceScopedResources, "")
 	} else {
-		p.list(1, "Included", s.IncludedResources, "*")
-		p.list(1, "Excluded", s.ExcludedResources, "")
-		p.value(1, "Cluster-scoped", tristate(s.IncludeClusterResources, "auto"))
+		p.printList(1, "Included", s.IncludedResources, "*")
+		p.printList(1, "Excluded", s.ExcludedResources, "")
+		p.printValue(1, "Cluster-scoped", tristateText(s.IncludeClusterResources, "auto"))
 	}
 	p.printf("\n")
-	p.value(0, "Label selector", manifest.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
-	p.value(0, "Storage Location", s.StorageLocation)
-	p.backupVolumeSpec(s)
-	p.value(0, "TTL", s.TTL.Duration.String())
+	p.printValue(0, "Label selector", filter.FormatSelector(s.LabelSelector, s.OrLabelSelectors))
+	p.printValue(0, "Storage Location", s.StorageLocation)
+	p.printBackupVolumeSpec(s)
+	p.printValue(0, "TTL", s.TTL.Duration.String())
 	for _, kind := range slices.Sorted(maps.Keys(s.OrderedResources)) {
-		p.value(0, "Ordered "+kind, s.OrderedResources[kind])
+		p.printValue(0, "Ordered "+kind, s.OrderedResources[kind])
 	}
-	p.hookSpecs(s.Hooks.Resources)
+	p.printHookSpecs(s.Hooks.Resources)
 }
 
-// backupVolumeSpec is what was asked for of volumes, under Velero's names.
-func (p *page) backupVolumeSpec(s velerov1.BackupSpec) {
+// printBackupVolumeSpec prints what was asked for of volumes, under Velero's labels.
+func (p *page) printBackupVolumeSpec(s velerov1.BackupSpec) {
 	if len(s.VolumeSnapshotLocations) > 0 {
-		p.list(0, "Volume Snapshot Locations", s.VolumeSnapshotLocations, "")
+		p.printList(0, "Volume Snapshot Locations", s.VolumeSnapshotLocations, "")
 	}
-	p.value(0, "Velero-Native Snapshot PVs", tristate(s.SnapshotVolumes, "auto"))
-	p.some(0, "File System Backup (Default)", tristate(s.DefaultVolumesToFsBackup, ""))
-	p.value(0, "Snapshot Move Data", tristate(s.SnapshotMoveData, "auto"))
-	p.some(0, "Data Mover", s.DataMover)
+	p.printValue(0, "Velero-Native Snapshot PVs", tristateText(s.SnapshotVolumes, "auto"))
+	p.printIfSet(0, "File System Backup (Default)", tristateText(s.DefaultVolumesToFsBackup, ""))
+	p.printValue(0, "Snapshot Move Data", tristateText(s.SnapshotMoveData, "auto"))
+	p.printIfSet(0, "Data Mover", s.DataMover)
 	if r := s.ResourcePolicy; r != nil {
-		p.value(0, "Resource policies", r.Kind+"/"+r.Name)
+		p.printValue(0, "Resource policies", r.Kind+"/"+r.Name)
 	}
 	for _, t := range []struct {
 		label string
 		d     time.Duration
 	}{{"CSISnapshotTimeout", s.CSISnapshotTimeout.Duration}, {"ItemOperationTimeout", s.ItemOperationTimeout.Duration}} {
 		if t.d != 0 {
-			p.value(0, t.label, t.d.String())
+			p.printValue(0, t.label, t.d.String())
 		}
 	}
 }
 
-// hookSpecs counts the hooks of each entry; what they run, -o yaml shows.
-func (p *page) hookSpecs(all []velerov1.BackupResourceHookSpec) {
+// printHookSpecs prints how many hooks each entry has. Their commands are left to -o yaml.
+func (p *page) printHookSpecs(all []velerov1.BackupResourceHookSpec) {
 	if len(all) == 0 {
-		p.value(0, "Hooks", "")
+		p.printValue(0, "Hooks", "")
 		return
 	}
 	p.printf("Hooks:\n")
 	for _, h := range all {
-		p.value(1, h.Name, fmt.Sprintf("%d pre, %d post, namespaces %s", len(h.PreHooks), len(h.PostHooks), Or(strings.Join(h.IncludedNamespaces, ", "), "*")))
+		p.printValue(1, h.Name, fmt.Sprintf("%d pre, %d post, namespaces %s", len(h.PreHooks), len(h.PostHooks), Or(strings.Join(h.IncludedNamespaces, ", "), "*")))
 	}
 }
 
-func (p *page) backupStatus(s velerov1.BackupStatus) {
+func (p *page) printBackupStatus(s velerov1.BackupStatus) {
 	p.printf("\n")
-	p.value(0, "Backup Format Version", s.FormatVersion)
-	p.value(0, "Started", when(s.StartTimestamp))
-	p.value(0, "Completed", when(s.CompletionTimestamp))
-	p.value(0, "Expiration", when(s.Expiration))
+	p.printValue(0, "Backup Format Version", s.FormatVersion)
+	p.printValue(0, "Started", timeText(s.StartTimestamp))
+	p.printValue(0, "Completed", timeText(s.CompletionTimestamp))
+	p.printValue(0, "Expiration", timeText(s.Expiration))
 	if s.Progress != nil {
-		p.value(0, "Total items to be backed up", strconv.Itoa(s.Progress.TotalItems))
-		p.value(0, "Items backed up", strconv.Itoa(s.Progress.ItemsBackedUp))
+		p.printValue(0, "Total items to be backed up", strconv.Itoa(s.Progress.TotalItems))
+		p.printValue(0, "Items backed up", strconv.Itoa(s.Progress.ItemsBackedUp))
 	}
 }
 
-// hooks prints Velero's two counters.
-func (p *page) hooks(s *velerov1.HookStatus) {
+// printHookCounts prints Velero's two counters.
+func (p *page) printHookCounts(s *velerov1.HookStatus) {
 	if s == nil {
 		return
 	}
-	p.value(0, "HooksAttempted", strconv.Itoa(s.HooksAttempted))
-	p.value(0, "HooksFailed", strconv.Itoa(s.HooksFailed))
+	p.printValue(0, "HooksAttempted", strconv.Itoa(s.HooksAttempted))
+	p.printValue(0, "HooksFailed", strconv.Itoa(s.HooksFailed))
 }
 
-func (p *page) details(d *contract.Details) {
+// printDetails prints what Lifeboat knows of a backup beyond Velero's document.
+func (p *page) printDetails(d *contract.Details) {
 	if d == nil {
 		return
 	}
-	p.heading("Lifeboat")
-	p.some(1, "Cluster", d.Cluster)
-	p.some(1, "UID", d.UID)
-	p.value(1, "Size", Bytes(d.Bytes))
+	p.printHeading("Lifeboat")
+	p.printIfSet(1, "Cluster", d.Cluster)
+	p.printIfSet(1, "UID", d.UID)
+	p.printValue(1, "Size", Bytes(d.Bytes))
 	if d.Members > 0 {
-		p.value(1, "Members", strconv.Itoa(d.Members))
+		p.printValue(1, "Members", strconv.Itoa(d.Members))
 	}
-	p.some(1, "Manifest SHA-256", d.ManifestSHA)
-	p.value(1, "Written only once", strconv.FormatBool(d.Conditional))
+	p.printIfSet(1, "Manifest SHA-256", d.ManifestSHA)
+	p.printValue(1, "Written only once", strconv.FormatBool(d.Conditional))
 }
 
-func when(t *metav1.Time) string {
+// timeText is a time of a Velero document, which lacks those of events that have not happened.
+func timeText(t *metav1.Time) string {
 	if t == nil {
 		return "<n/a>"
 	}

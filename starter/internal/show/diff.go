@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// PlanLine is one object of a dry run. Secret values in it are masked already by
-// who wrote it.
+// PlanLine is one object of a dry run. The worker that wrote it has masked secret values.
 type PlanLine struct {
 	Resource  string   `json:"resource"`
 	Namespace string   `json:"namespace,omitempty"`
@@ -34,8 +33,8 @@ type Change struct {
 const maxPlanLine = 16 << 20
 
 // Plan prints a plan, JSON lines, as people read it: a sign, the object, why, and
-// the fields that change; then how many objects meet which fate. Objects that stay
-// as they are count only.
+// the fields that change; then how many objects there are of each action. Objects
+// that stay as they are appear in these counts only.
 func Plan(w io.Writer, plan io.Reader) error {
 	lines := bufio.NewScanner(plan)
 	lines.Buffer(make([]byte, 64<<10), maxPlanLine)
@@ -46,11 +45,11 @@ func Plan(w io.Writer, plan io.Reader) error {
 		}
 		var line PlanLine
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			return fmt.Errorf("read plan: line %d is not valid: %w", total(counts)+1, err)
+			return fmt.Errorf("read plan: line %d is not valid: %w", sumCounts(counts)+1, err)
 		}
-		line.Action = tense(line.Action)
+		line.Action = planAction(line.Action)
 		counts[line.Action]++
-		if err := line.print(w); err != nil {
+		if err := line.printTo(w); err != nil {
 			return fmt.Errorf("print plan: %w", err)
 		}
 	}
@@ -60,15 +59,15 @@ func Plan(w io.Writer, plan io.Reader) error {
 		}
 		return fmt.Errorf("read plan: %w", err)
 	}
-	if _, err := fmt.Fprintln(w, summary(counts)); err != nil {
+	if _, err := fmt.Fprintln(w, summaryLine(counts)); err != nil {
 		return fmt.Errorf("print plan: %w", err)
 	}
 	return nil
 }
 
-// tense is the action as a plan says it; an object that was decided on before the
-// comparison carries the word of a report.
-func tense(action string) string {
+// planAction is the action as a plan says it: objects that the worker decided on before it
+// compared them carry the action of a report, in the past tense.
+func planAction(action string) string {
 	switch action {
 	case "created", "updated":
 		return strings.TrimSuffix(action, "d")
@@ -81,12 +80,14 @@ func tense(action string) string {
 	}
 }
 
-func (l PlanLine) print(w io.Writer) error {
+// printTo prints the object and the fields that change; it prints nothing for an object that
+// stays as it is.
+func (l PlanLine) printTo(w io.Writer) error {
 	sign := signOf(l.Action)
 	if sign == "" {
 		return nil
 	}
-	text := sign + " " + l.Resource + " " + join(l.Namespace, l.Name)
+	text := sign + " " + l.Resource + " " + joinName(l.Namespace, l.Name)
 	if l.Reason != "" {
 		text += "  (" + l.Reason + ")"
 	}
@@ -94,10 +95,10 @@ func (l PlanLine) print(w io.Writer) error {
 		return err
 	}
 	for _, c := range l.Diff {
-		if c.bookkeeping() {
+		if c.isBookkeeping() {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "    %s: %s\n", Clean(c.Path), c.text()); err != nil {
+		if _, err := fmt.Fprintf(w, "    %s: %s\n", Clean(c.Path), c.changeText()); err != nil {
 			return err
 		}
 	}
@@ -122,23 +123,23 @@ func signOf(action string) string {
 	}
 }
 
-func join(namespace, name string) string {
+func joinName(namespace, name string) string {
 	if namespace == "" {
 		return name
 	}
 	return namespace + "/" + name
 }
 
-// bookkeeping is true for the labels that every restored object gets; listing them
+// isBookkeeping is true for the labels that every restored object gets; listing them
 // under each would bury the changes.
-func (c Change) bookkeeping() bool {
+func (c Change) isBookkeeping() bool {
 	return c.Path == `metadata.labels["velero.io/backup-name"]` || c.Path == `metadata.labels["velero.io/restore-name"]`
 }
 
-// text says what becomes of the field, and what the backup had where that is
+// changeText says what becomes of the field, and what the backup had where that is
 // something else.
-func (c Change) text() string {
-	backup, live, result := value(c.Backup), value(c.Live), value(c.Result)
+func (c Change) changeText() string {
+	backup, live, result := valueText(c.Backup), valueText(c.Live), valueText(c.Result)
 	text := live + " becomes " + result
 	switch {
 	case live == result && live == absent:
@@ -155,19 +156,21 @@ func (c Change) text() string {
 // absent stands for a field that is not there.
 const absent = "(none)"
 
-func value(v any) string {
+// valueText is a value as JSON on one line, cut where it is long.
+func valueText(v any) string {
 	if v == nil {
 		return absent
 	}
-	data, err := marshal(v)
+	data, err := marshalPlain(v)
 	if err != nil {
 		return fmt.Sprint(v)
 	}
 	const most = 200 // characters; the plan file has all of them
-	return Clean(clip(string(data), most))
+	return Clean(clipLine(string(data), most))
 }
 
-func total(counts map[string]int64) int64 {
+// sumCounts is the number of objects of all actions.
+func sumCounts(counts map[string]int64) int64 {
 	var n int64
 	for _, c := range counts {
 		n += c
@@ -175,8 +178,9 @@ func total(counts map[string]int64) int64 {
 	return n
 }
 
-func summary(counts map[string]int64) string {
-	all, parts := total(counts), []string{}
+// summaryLine counts the objects of each action. It empties counts.
+func summaryLine(counts map[string]int64) string {
+	all, parts := sumCounts(counts), []string{}
 	for _, a := range []struct{ action, words string }{
 		{"create", "to create"},
 		{"update", "to update"},
@@ -187,7 +191,7 @@ func summary(counts map[string]int64) string {
 		parts = append(parts, Count(counts[a.action])+" "+a.words)
 		delete(counts, a.action)
 	}
-	if other := total(counts); other > 0 { // of a newer worker
+	if other := sumCounts(counts); other > 0 { // of a newer worker
 		parts = append(parts, Count(other)+" of another kind")
 	}
 	return Plural(all, "object") + ": " + strings.Join(parts, ", ") + "."

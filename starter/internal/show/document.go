@@ -22,11 +22,11 @@ const (
 // Document prints v as YAML or JSON. Fields that are empty or say only a
 // default are left out, so that a printed manifest reads like a written one.
 func Document(w io.Writer, format string, v any) error {
-	fields, err := generic(v)
+	fields, err := genericValue(v)
 	if err != nil {
 		return err
 	}
-	data, err := encode(format, prune(fields))
+	data, err := encodeDocument(format, pruneUnset(fields))
 	if err != nil {
 		return fmt.Errorf("print %s: %w", format, err)
 	}
@@ -36,10 +36,10 @@ func Document(w io.Writer, format string, v any) error {
 	return nil
 }
 
-func encode(format string, v any) ([]byte, error) {
+func encodeDocument(format string, v any) ([]byte, error) {
 	switch format {
 	case FormatJSON:
-		data, err := marshal(v)
+		data, err := marshalPlain(v)
 		if err != nil {
 			return nil, err
 		}
@@ -54,8 +54,8 @@ func encode(format string, v any) ([]byte, error) {
 	}
 }
 
-// marshal is json.Marshal without the escapes that only HTML needs.
-func marshal(v any) ([]byte, error) {
+// marshalPlain is json.Marshal without the escapes that only HTML needs.
+func marshalPlain(v any) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
@@ -65,7 +65,8 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-func generic(v any) (any, error) {
+// genericValue is v as its JSON decodes without a type, in maps and slices.
+func genericValue(v any) (any, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("encode document: %w", err)
@@ -77,17 +78,17 @@ func generic(v any) (any, error) {
 	return out, nil
 }
 
-// prune drops what the Velero types print although nobody set it: null, {} and
+// pruneUnset drops what the Velero types print although nobody set it: null, {} and
 // durations of 0s among the fields of metadata, spec and status, of a document or
 // of the documents of a list. Deeper values are the user's and stay as they are.
-func prune(v any) any {
+func pruneUnset(v any) any {
 	doc, ok := v.(map[string]any)
 	if !ok {
 		return v
 	}
 	if items, ok := doc["items"].([]any); ok {
 		for i := range items {
-			items[i] = prune(items[i])
+			items[i] = pruneUnset(items[i])
 		}
 	}
 	for _, part := range []string{"metadata", "spec", "status"} {
@@ -103,6 +104,7 @@ func prune(v any) any {
 	return doc
 }
 
+// isUnset is true for values that a Velero type prints when the field was never set.
 func isUnset(v any) bool {
 	switch v := v.(type) {
 	case nil:

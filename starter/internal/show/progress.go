@@ -51,60 +51,60 @@ func NewProgress(w io.Writer, width func() int, now func() time.Time) *Progress 
 func (p *Progress) Show(s State) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.note(Clean(s.Trouble))
+	p.noteTrouble(Clean(s.Trouble))
 	now := p.now()
 	line := s.Line(now.Sub(p.started))
 	if width := p.width(); width > 0 {
-		p.print("\r\x1b[K" + clip(line, width-1))
+		p.printText("\r\x1b[K" + clipLine(line, width-1))
 		p.live = true
 		return
 	}
 	if s.Step != p.step || now.Sub(p.said) >= quietFor {
 		p.step, p.said = s.Step, now
-		p.print(line + "\n")
+		p.printText(line + "\n")
 	}
 }
 
-// note tells a new trouble, and that it is over.
-func (p *Progress) note(trouble string) {
+// noteTrouble prints a trouble when it begins, and a line when it is over.
+func (p *Progress) noteTrouble(trouble string) {
 	if trouble == p.trouble {
 		return
 	}
 	over := trouble == ""
 	p.trouble = trouble
-	p.clear()
+	p.clearLine()
 	if over {
-		p.print("note: all is well again\n")
+		p.printText("note: all is well again\n")
 		return
 	}
-	p.print("note: " + trouble + "\n")
+	p.printText("note: " + trouble + "\n")
 }
 
 // Done takes the live line away, so that results follow on a clean line.
 func (p *Progress) Done() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clear()
+	p.clearLine()
 }
 
-func (p *Progress) clear() {
+func (p *Progress) clearLine() {
 	if p.live {
-		p.print("\r\x1b[K")
+		p.printText("\r\x1b[K")
 		p.live = false
 	}
 }
 
-// print drops errors: progress is a courtesy, and a run that is waited for must not
+// printText drops errors: progress is a courtesy, and a run that is waited for must not
 // be given up because nobody reads it.
-func (p *Progress) print(text string) { _, _ = io.WriteString(p.w, text) }
+func (p *Progress) printText(text string) { _, _ = io.WriteString(p.w, text) }
 
 // Line is the state in one line.
 func (s State) Line(elapsed time.Duration) string {
 	parts := []string{"[" + Clock(elapsed) + "]", Or(s.Phase, "New")}
-	if objects := s.objects(); objects != "" {
+	if objects := s.objectsText(); objects != "" {
 		parts = append(parts, objects)
 	}
-	if volumes := s.volumes(); volumes != "" {
+	if volumes := s.volumesText(); volumes != "" {
 		parts = append(parts, volumes)
 	}
 	if s.Bytes > 0 {
@@ -119,7 +119,8 @@ func (s State) Line(elapsed time.Duration) string {
 	return strings.Join(parts, "  ")
 }
 
-func (s State) objects() string {
+// objectsText says how many objects are done, and of how many where that is known.
+func (s State) objectsText() string {
 	switch {
 	case s.Total > 0:
 		percent := min(100, s.Objects*100/s.Total)
@@ -131,7 +132,8 @@ func (s State) objects() string {
 	}
 }
 
-func (s State) volumes() string {
+// volumesText says how many volumes are done; it is empty for a run without volumes.
+func (s State) volumesText() string {
 	if s.TotalVolumes == 0 {
 		return ""
 	}
@@ -142,9 +144,9 @@ func (s State) volumes() string {
 	return text
 }
 
-// clip cuts a line to the width of the terminal: a wrapped line cannot be
+// clipLine cuts a line to the width of the terminal: a wrapped line cannot be
 // overwritten.
-func clip(line string, width int) string {
+func clipLine(line string, width int) string {
 	if width < 1 || utf8.RuneCountInString(line) <= width {
 		return line
 	}

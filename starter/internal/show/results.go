@@ -7,9 +7,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
-// results prints Velero's warnings and errors by where they happened. A document
+// printResults prints Velero's warnings and errors by where they happened. A document
 // that is not readable is shown as such, not dropped.
-func (p *page) results(raw json.RawMessage) {
+func (p *page) printResults(raw json.RawMessage) {
 	if len(raw) == 0 {
 		return
 	}
@@ -18,28 +18,28 @@ func (p *page) results(raw json.RawMessage) {
 		p.printf("\nWarnings and errors: not readable: %v\n", err)
 		return
 	}
-	p.result("Warnings", doc.Warnings)
-	p.result("Errors", doc.Errors)
+	p.printProblems("Warnings", doc.Warnings)
+	p.printProblems("Errors", doc.Errors)
 }
 
-func (p *page) result(title string, r report.Result) {
+func (p *page) printProblems(title string, r report.Result) {
 	if r.Count() == 0 {
 		return
 	}
-	p.heading(title)
-	p.lines("  Velero", r.Velero)
-	p.lines("  Cluster", r.Cluster)
+	p.printHeading(title)
+	p.printLines("  Velero", r.Velero)
+	p.printLines("  Cluster", r.Cluster)
 	var namespaces []string
 	for ns := range r.Namespaces {
 		namespaces = append(namespaces, ns)
 	}
 	slices.Sort(namespaces)
 	for _, ns := range namespaces {
-		p.lines("  Namespace "+ns, r.Namespaces[ns])
+		p.printLines("  Namespace "+ns, r.Namespaces[ns])
 	}
 }
 
-func (p *page) lines(where string, lines []string) {
+func (p *page) printLines(where string, lines []string) {
 	if len(lines) == 0 {
 		return
 	}

@@ -24,26 +24,29 @@ type RunView struct {
 	Closed   time.Time         `json:"ended,omitzero"`
 }
 
+// Document is the view for programs.
+func (v RunView) Document() any { return v }
+
 // Print writes the view for people.
 func (v RunView) Print(w io.Writer) error {
 	p := newPage(w)
-	p.value(0, "Name", v.Name)
-	p.labels("Labels", v.Labels)
-	p.value(0, "Phase", v.Phase)
-	p.some(0, "Backup", v.Backup)
+	p.printValue(0, "Name", v.Name)
+	p.printLabels("Labels", v.Labels)
+	p.printValue(0, "Phase", v.Phase)
+	p.printIfSet(0, "Backup", v.Backup)
 	if v.DryRun {
-		p.value(0, "Dry run", "true; give its name to --plan to restore what it showed")
+		p.printValue(0, "Dry run", "true; give its name to --plan to restore what it showed")
 	}
-	p.some(0, "Progress", v.Progress)
-	p.some(0, "Held up by", v.Trouble)
-	p.some(0, "Failure reason", v.Failure)
-	p.some(0, "Storage Location", v.Location)
-	p.some(0, "Label selector", v.Selector)
-	p.value(0, "Started", Time(v.Started))
+	p.printIfSet(0, "Progress", v.Progress)
+	p.printIfSet(0, "Held up by", v.Trouble)
+	p.printIfSet(0, "Failure reason", v.Failure)
+	p.printIfSet(0, "Storage Location", v.Location)
+	p.printIfSet(0, "Label selector", v.Selector)
+	p.printValue(0, "Started", Time(v.Started))
 	if !v.Closed.IsZero() {
-		p.value(0, "Ended", Time(v.Closed))
+		p.printValue(0, "Ended", Time(v.Closed))
 	}
-	p.value(0, "Workflow", v.Workflow)
-	p.value(0, "Run", v.Run)
-	return p.end()
+	p.printValue(0, "Workflow", v.Workflow)
+	p.printValue(0, "Run", v.Run)
+	return p.flushPage()
 }

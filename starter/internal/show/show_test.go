@@ -88,8 +88,11 @@ func backupVolumes() show.Volumes {
 
 func TestBackupView(t *testing.T) {
 	view := show.BackupView{
-		Backup: backup(), Volumes: backupVolumes(), Results: []byte(results), Resources: map[string][]string{"v1/Pod": {"shop/a"}, "apps/v1/Deployment": {"shop/b", "shop/c"}},
-		Details: &contract.Details{UID: "u", Cluster: "prod", Bytes: 5 << 20, Members: 7, ManifestSHA: "ab", Conditional: true},
+		Backup: backup(),
+		Facts: show.Facts{
+			Volumes: backupVolumes(), Results: []byte(results), Resources: map[string][]string{"v1/Pod": {"shop/a"}, "apps/v1/Deployment": {"shop/b", "shop/c"}},
+			Details: &contract.Details{UID: "u", Cluster: "prod", Bytes: 5 << 20, Members: 7, ManifestSHA: "ab", Conditional: true},
+		},
 	}
 	var out bytes.Buffer
 	if err := view.Print(&out); err != nil {
@@ -112,7 +115,7 @@ func TestBackupView(t *testing.T) {
 func TestScopedFilters(t *testing.T) {
 	b := velerov1.Backup{Spec: velerov1.BackupSpec{IncludedClusterScopedResources: []string{"*"}, ExcludedNamespaceScopedResources: []string{"events"}}}
 	var out bytes.Buffer
-	if err := (show.BackupView{Backup: b, Results: []byte("{")}).Print(&out); err != nil {
+	if err := (show.BackupView{Backup: b, Facts: show.Facts{Results: []byte("{")}}).Print(&out); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"Included cluster-scoped:    *", "Excluded namespace-scoped:  events", "not readable"} {
@@ -123,11 +126,11 @@ func TestScopedFilters(t *testing.T) {
 }
 
 func TestRestoreView(t *testing.T) {
-	view := show.RestoreView{Results: []byte(results), Volumes: show.Volumes{More: 1, List: []contract.VolumeSummary{
+	view := show.RestoreView{Facts: show.Facts{Results: []byte(results), Volumes: show.Volumes{More: 1, List: []contract.VolumeSummary{
 		{Namespace: "copy", Claim: "data", PV: "pvc-1", Method: "NativeSnapshot", Snapshot: "snap-1", Zone: "us-east-1a"},
 		{Namespace: "copy", Claim: "logs", Method: "CSISnapshot", Snapshot: "snap-2"},
 		{Method: "PodVolumeRestore", Pod: "copy/web-0"},
-	}}, Restore: velerov1.Restore{
+	}}}, Restore: velerov1.Restore{
 		ObjectMeta: metav1.ObjectMeta{Name: "back"},
 		Spec: velerov1.RestoreSpec{
 			BackupName: "nightly", NamespaceMapping: map[string]string{"shop": "copy", "a": "b"}, ExistingResourcePolicy: "update",

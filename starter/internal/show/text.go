@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -82,6 +83,16 @@ func Or(s, fallback string) string {
 		return fallback
 	}
 	return s
+}
+
+// LabelPairs are labels as key=value, sorted.
+func LabelPairs(set map[string]string) []string {
+	var pairs []string
+	for key, value := range set {
+		pairs = append(pairs, key+"="+value)
+	}
+	slices.Sort(pairs)
+	return pairs
 }
 
 // Clean keeps text of foreign origin (a bucket, an API server's refusal) on one

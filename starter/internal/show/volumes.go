@@ -18,14 +18,14 @@ const (
 	methodCSI    = "CSISnapshot"
 )
 
-// backupVolumes prints volumes under Velero's headings: with details in Velero's
-// blocks, without in one line each. more is how many are left out.
-func (p *page) backupVolumes(all []contract.VolumeSummary, more int, s velerov1.BackupStatus, details bool) {
-	p.heading("Backup Volumes")
+// printBackupVolumes prints volumes under Velero's headings: with details as Velero's blocks
+// of fields, without as one line each. The number of volumes that are left out is more.
+func (p *page) printBackupVolumes(all []contract.VolumeSummary, more int, s velerov1.BackupStatus, details bool) {
+	p.printHeading("Backup Volumes")
 	var native, csi, files, skipped []contract.VolumeSummary
 	for _, v := range all {
 		switch {
-		case v.Skipped || v.Method == "": // taken by no path, whatever else is said
+		case v.Skipped || v.Method == "": // a volume without a method was not backed up, whatever its result says
 			skipped = append(skipped, v)
 		case v.Method == methodNative:
 			native = append(native, v)
@@ -35,29 +35,29 @@ func (p *page) backupVolumes(all []contract.VolumeSummary, more int, s velerov1.
 			files = append(files, v)
 		}
 	}
-	nativeBlock, csiBlock := p.nativeBlock, p.csiBlock
+	nativeBlock, csiBlock := p.printNativeBlock, p.printCSIBlock
 	if !details {
 		nativeBlock, csiBlock = nil, nil
 	}
-	p.section("Velero-Native Snapshots", counts(s.VolumeSnapshotsCompleted, s.VolumeSnapshotsAttempted), native, nativeBlock)
-	p.section("CSI Snapshots", counts(s.CSIVolumeSnapshotsCompleted, s.CSIVolumeSnapshotsAttempted), csi, csiBlock)
-	p.section(filesTitle(files), "", files, nil)
+	p.printVolumeSection("Velero-Native Snapshots", completedCount(s.VolumeSnapshotsCompleted, s.VolumeSnapshotsAttempted), native, nativeBlock)
+	p.printVolumeSection("CSI Snapshots", completedCount(s.CSIVolumeSnapshotsCompleted, s.CSIVolumeSnapshotsAttempted), csi, csiBlock)
+	p.printVolumeSection(filesTitle(files), "", files, nil)
 	if len(skipped) > 0 {
-		p.section("Skipped", "", skipped, nil)
+		p.printVolumeSection("Skipped", "", skipped, nil)
 	}
-	p.more(more)
+	p.printMoreVolumes(more)
 }
 
-// section prints the volumes of one path under a heading that says text, in blocks
-// where there is a form for them, else in a line each.
-func (p *page) section(title, text string, all []contract.VolumeSummary, block func(contract.VolumeSummary)) {
+// printVolumeSection prints the volumes of one method under a heading that ends in text. The
+// function block prints the fields of a volume; without it each volume is one line.
+func (p *page) printVolumeSection(title, text string, all []contract.VolumeSummary, block func(contract.VolumeSummary)) {
 	if len(all) == 0 {
 		text = Or(text, "<none included>")
 	}
 	p.printf("  %s\n", strings.TrimSuffix(Clean(title+": "+text), " "))
 	for _, v := range all {
 		if block == nil {
-			p.value(2, volumeKey(v), volumeLine(v))
+			p.printValue(2, volumeKey(v), volumeLine(v))
 			continue
 		}
 		p.printf("    %s:\n", Clean(volumeKey(v)))
@@ -65,49 +65,51 @@ func (p *page) section(title, text string, all []contract.VolumeSummary, block f
 	}
 }
 
-// nativeBlock is a native snapshot in Velero's words, and the claim, which they lack.
-func (p *page) nativeBlock(v contract.VolumeSummary) {
-	p.some(3, "Claim", claimOf(v))
-	p.value(3, "Snapshot ID", v.Snapshot)
-	p.value(3, "Type", v.Type)
-	p.value(3, "Availability Zone", v.Zone)
-	p.value(3, "IOPS", v.IOPS)
-	p.value(3, "Result", v.Result)
+// printNativeBlock prints the fields that Velero prints of a native snapshot, and the claim,
+// which Velero leaves out.
+func (p *page) printNativeBlock(v contract.VolumeSummary) {
+	p.printIfSet(3, "Claim", claimOf(v))
+	p.printValue(3, "Snapshot ID", v.Snapshot)
+	p.printValue(3, "Type", v.Type)
+	p.printValue(3, "Availability Zone", v.Zone)
+	p.printValue(3, "IOPS", v.IOPS)
+	p.printValue(3, "Result", v.Result)
 }
 
-// csiBlock is a CSI snapshot in Velero's words.
-func (p *page) csiBlock(v contract.VolumeSummary) {
+// printCSIBlock prints the fields that Velero prints of a CSI snapshot; they are others when
+// its data was moved to the bucket.
+func (p *page) printCSIBlock(v contract.VolumeSummary) {
 	if v.Moved {
 		p.printf("      Data Movement:\n")
-		p.value(4, "Operation ID", v.Operation)
-		p.value(4, "Data Mover", Or(v.DataMover, "velero"))
-		p.value(4, "Uploader Type", v.Uploader)
-		p.value(4, "Moved data Size (bytes)", strconv.FormatInt(v.Bytes, 10))
-		p.value(4, "Result", v.Result)
+		p.printValue(4, "Operation ID", v.Operation)
+		p.printValue(4, "Data Mover", Or(v.DataMover, "velero"))
+		p.printValue(4, "Uploader Type", v.Uploader)
+		p.printValue(4, "Moved data Size (bytes)", strconv.FormatInt(v.Bytes, 10))
+		p.printValue(4, "Result", v.Result)
 		return
 	}
 	p.printf("      Snapshot:\n")
-	p.some(4, "Operation ID", v.Operation)
-	p.value(4, "Snapshot Content Name", v.Content)
-	p.value(4, "Storage Snapshot ID", v.Snapshot)
-	p.value(4, "Snapshot Size (bytes)", strconv.FormatInt(v.Bytes, 10))
-	p.value(4, "CSI Driver", v.Driver)
-	p.value(4, "Result", v.Result)
+	p.printIfSet(4, "Operation ID", v.Operation)
+	p.printValue(4, "Snapshot Content Name", v.Content)
+	p.printValue(4, "Storage Snapshot ID", v.Snapshot)
+	p.printValue(4, "Snapshot Size (bytes)", strconv.FormatInt(v.Bytes, 10))
+	p.printValue(4, "CSI Driver", v.Driver)
+	p.printValue(4, "Result", v.Result)
 }
 
-// more counts the volumes that had no room in the answer.
-func (p *page) more(n int) {
+// printMoreVolumes counts the volumes that had no room in the worker's answer.
+func (p *page) printMoreVolumes(n int) {
 	if n > 0 {
 		p.printf("  and %s\n", Plural(int64(n), "more volume"))
 	}
 }
 
-// volumes prints a line a volume that came back with its data.
-func (p *page) volumes(all []contract.VolumeSummary, more int) {
+// printRestoredVolumes prints one line for each volume that was restored with its data.
+func (p *page) printRestoredVolumes(all []contract.VolumeSummary, more int) {
 	if len(all) == 0 {
 		return
 	}
-	p.heading("Volumes")
+	p.printHeading("Volumes")
 	for _, v := range all {
 		parts := []string{strings.TrimSpace(v.Method + " " + v.Snapshot)}
 		if v.PV != "" {
@@ -116,9 +118,9 @@ func (p *page) volumes(all []contract.VolumeSummary, more int) {
 		if v.Zone != "" {
 			parts = append(parts, "zone "+v.Zone)
 		}
-		p.value(1, Or(claimOf(v), Or(v.PV, v.Pod)), strings.Join(parts, ", "))
+		p.printValue(1, Or(claimOf(v), Or(v.PV, v.Pod)), strings.Join(parts, ", "))
 	}
-	p.more(more)
+	p.printMoreVolumes(more)
 }
 
 // volumeKey names a volume as Velero does under the heading of its path.
@@ -132,14 +134,15 @@ func volumeKey(v contract.VolumeSummary) string {
 	return cmp.Or(claimOf(v), v.PV, v.Content)
 }
 
+// claimOf is namespace/name of the volume's claim, or "".
 func claimOf(v contract.VolumeSummary) string {
 	if v.Claim == "" {
 		return ""
 	}
-	return join(v.Namespace, v.Claim)
+	return joinName(v.Namespace, v.Claim)
 }
 
-// volumeLine is what a line says of a volume beside its key.
+// volumeLine is what follows the key of a volume that has one line.
 func volumeLine(v contract.VolumeSummary) string {
 	if v.Skipped {
 		return v.SkippedReason
@@ -154,15 +157,17 @@ func volumeLine(v contract.VolumeSummary) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 }
 
-// counts is empty where nothing was attempted.
-func counts(completed, attempted int) string {
+// completedCount says how many of the attempted snapshots are complete; it is empty where
+// none was attempted.
+func completedCount(completed, attempted int) string {
 	if attempted == 0 {
 		return ""
 	}
 	return fmt.Sprintf("%d of %d completed", completed, attempted)
 }
 
-// filesTitle is Velero's heading: it names the uploader, of which a backup has one.
+// filesTitle is Velero's heading of file backups. It names the uploader, because one backup
+// uses one uploader only.
 func filesTitle(files []contract.VolumeSummary) string {
 	if len(files) == 0 || files[0].Uploader == "" {
 		return "Pod Volume Backups"

@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
@@ -94,9 +95,9 @@ func newLab(s *stack.Stack, dir string) (*lab, error) {
 		return nil, err
 	}
 	vsl := l.snapshotLocation()
-	limits := ebs.DefaultLimits()
+	limits := quota.DefaultLimits()
 	limits.Apart = 0 // the simulator of these tests asks for no time between snapshots
-	if l.ec2, err = ebs.Open(ctx, &vsl, ebs.Options{Limits: ebs.NewPool(limits)}); err != nil {
+	if l.ec2, err = ebs.Open(ctx, &vsl, ebs.Options{Limits: quota.NewPool(limits)}); err != nil {
 		return nil, err
 	}
 	o := harness.Options{Cluster: "volumes-" + l.id, Edit: func(c *config.Config) {

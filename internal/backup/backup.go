@@ -1,0 +1,95 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+)
+
+// Service holds what the activities of Backup and DeleteBackup depend on.
+type Service struct {
+	Config    *config.Config
+	Kube      *kube.Client
+	Locations *repository.Locations
+	Snapshots *location.Set
+	Rules     *resource.Registry
+	Runs      Runs
+
+	quotas csi.Quotas // shared by all that this worker does
+}
+
+// Runs tells whether the run that holds a name lock is still alive.
+type Runs interface {
+	// Closed is true only if the run is known and has ended. A run of another
+	// Temporal is unknown, hence not closed.
+	Closed(ctx context.Context, workflowID, runID string) (bool, error)
+}
+
+// Plan is everything that later activities need to know of a backup; it is
+// written to staging once, by Prepare.
+type Plan struct {
+	Backup      contract.BackupInput `json:"backup"` // with defaults filled in
+	UID         string               `json:"uid"`
+	Run         contract.Run         `json:"run"`
+	Started     time.Time            `json:"started"`
+	Planned     time.Time            `json:"planned"`
+	Expires     time.Time            `json:"expires"`
+	Kubernetes  kube.ServerVersion   `json:"kubernetes"`
+	Resources   []kube.Resource      `json:"resources"`
+	Filter      *filter.Backup       `json:"filter"`
+	Shards      []plan.Shard         `json:"shards"`
+	Related     bool                 `json:"related"`
+	Conditional bool                 `json:"conditional"` // the store honours If-None-Match
+	Reasons     []report.Reason      `json:"reasons"`
+	Volumes     VolumePlan           `json:"volumes,omitzero"`
+
+	policies *volume.Policies // while it is planned
+}
+
+// FindResource finds the discovered type of a group-resource.
+func (p *Plan) FindResource(groupResource string) (kube.Resource, bool) {
+	return kube.Catalog{Resources: p.Resources}.Find(groupResource)
+}
+
+// ForDrivers is what the drivers of its volumes know of a backup.
+func (p *Plan) ForDrivers() *volume.Backup {
+	return &volume.Backup{
+		UID: p.UID, Name: p.Backup.Name, Cluster: p.Run.Cluster, StorageLocation: p.Backup.Spec.StorageLocation,
+		Labels: p.Backup.Labels, SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration, Volumes: p.Volumes.Volumes,
+	}
+}
+
+// Run is a backup in progress: its store, staging and plan.
+type Run struct {
+	Store   store.Store
+	Staging repository.Staging
+	Plan    Plan
+	Layout  archive.Layout
+}
+
+// Open reads the plan of a backup that Prepare has written to staging.
+func (s *Service) Open(ctx context.Context, ref contract.BackupRef) (*Run, error) {
+	_, st, err := s.Locations.Writable(ctx, ref.Location)
+	if err != nil {
+		return nil, err
+	}
+	run := &Run{Store: st, Staging: repository.NewStaging(st, ref.UID), Layout: archive.Layout{Backup: ref.Name}}
+	if err := run.Staging.Get(ctx, repository.PlanFile, &run.Plan); err != nil {
+		return nil, fmt.Errorf("open backup %s: %w", ref.Name, err)
+	}
+	return run, nil
+}

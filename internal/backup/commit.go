@@ -1,0 +1,194 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Commit writes the Backup document, once and last: from then on the backup
+// exists. Then it lets go of staging and of the name. It may repeat.
+func (s *Service) Commit(ctx context.Context, in contract.CommitBackupInput) (contract.BackupResult, error) {
+	_, st, err := s.Locations.Writable(ctx, in.Ref.Location)
+	if err != nil {
+		return contract.BackupResult{}, err
+	}
+	layout := archive.Layout{Backup: in.Ref.Name}
+	var p Plan
+	switch err := repository.NewStaging(st, in.Ref.UID).Get(ctx, repository.PlanFile, &p); {
+	case errors.Is(err, store.ErrNotFound): // an attempt before this one began to clear staging
+		return s.readCommitted(ctx, st, layout, in)
+	case err != nil:
+		return contract.BackupResult{}, err
+	}
+	// Without the name lock the directory may be another run's by now, or an attempt
+	// before this one has committed.
+	held, err := repository.HoldsName(ctx, st, in.Ref.Name, in.Ref.UID)
+	if err != nil {
+		return contract.BackupResult{}, err
+	}
+	if held {
+		err = repository.PutDocument(ctx, st, layout.Metadata(), backupDocument(&p, in))
+	}
+	if err != nil && !errors.Is(err, store.ErrExists) {
+		return contract.BackupResult{}, err
+	}
+	return s.readCommitted(ctx, st, layout, in)
+}
+
+// readCommitted reads back the Backup document that is there: our own, or that of a run
+// that won. Then it lets go of the name and of staging.
+func (s *Service) readCommitted(ctx context.Context, st store.Store, l archive.Layout, in contract.CommitBackupInput) (contract.BackupResult, error) {
+	var doc velerov1.Backup
+	err := repository.GetJSON(ctx, st, l.Metadata(), &doc)
+	if errors.Is(err, store.ErrNotFound) {
+		return contract.BackupResult{}, failure.Exists("name: another run has taken the name %q over before this one was committed; nothing was kept, start it again", in.Ref.Name)
+	}
+	if err != nil {
+		return contract.BackupResult{}, err
+	}
+	if string(doc.UID) != in.Ref.UID {
+		return contract.BackupResult{}, failure.Exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
+	}
+	if err := s.releaseVolumes(ctx, st, in.Ref); err != nil {
+		return contract.BackupResult{}, err
+	}
+	if err := repository.ReleaseName(ctx, st, in.Ref.Name, in.Ref.UID); err != nil {
+		return contract.BackupResult{}, err
+	}
+	return backupResult(&doc, in), repository.NewStaging(st, in.Ref.UID).Clear(ctx)
+}
+
+// backupDocument is the Backup resource as Velero would have left it (docs/VELERO.md 2.5).
+func backupDocument(p *Plan, in contract.CommitBackupInput) *velerov1.Backup {
+	doc := &velerov1.Backup{
+		TypeMeta: metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Backup"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: p.Backup.Name, Namespace: repository.VeleroNamespace, UID: types.UID(p.UID),
+			CreationTimestamp: metav1.NewTime(p.Started),
+			Labels:            resource.MergeLabels(p.Backup.Labels, map[string]string{velerov1.StorageLocationLabel: p.Backup.Spec.StorageLocation}),
+			Annotations: resource.MergeLabels(p.Backup.Annotations, map[string]string{
+				velerov1.SourceClusterK8sGitVersionAnnotation:   p.Kubernetes.GitVersion,
+				velerov1.SourceClusterK8sMajorVersionAnnotation: p.Kubernetes.Major,
+				velerov1.SourceClusterK8sMinorVersionAnnotation: p.Kubernetes.Minor,
+				velerov1.ResourceTimeoutAnnotation:              "10m0s",
+				repository.AnnotationUID:                        p.UID,
+				repository.AnnotationManifest:                   in.Seal.Manifest,
+				repository.AnnotationWorkflow:                   p.Run.WorkflowID,
+				repository.AnnotationConditional:                strconv.FormatBool(p.Conditional),
+			}),
+		},
+		Spec: p.Backup.Spec,
+	}
+	doc.Status = backupStatus(p, in)
+	return doc
+}
+
+func backupStatus(p *Plan, in contract.CommitBackupInput) velerov1.BackupStatus {
+	phase := report.Completed
+	if in.Seal.Errors > 0 {
+		phase = report.PartiallyFailed
+	}
+	n, v := int(in.Seal.Objects), in.Seal.Volumes
+	return velerov1.BackupStatus{
+		Version: 1, FormatVersion: "1.1.0", Phase: velerov1.BackupPhase(phase),
+		Expiration:          &metav1.Time{Time: p.Expires},
+		StartTimestamp:      &metav1.Time{Time: p.Started},
+		CompletionTimestamp: &metav1.Time{Time: in.Completed.UTC().Truncate(time.Second)},
+		Progress:            &velerov1.BackupProgress{TotalItems: n, ItemsBackedUp: n},
+		Warnings:            in.Seal.Warnings, Errors: in.Seal.Errors,
+		VolumeSnapshotsAttempted:    v.NativeAttempted,
+		VolumeSnapshotsCompleted:    v.NativeCompleted,
+		CSIVolumeSnapshotsAttempted: v.CSIAttempted,
+		CSIVolumeSnapshotsCompleted: v.CSICompleted,
+		HookStatus:                  &velerov1.HookStatus{HooksAttempted: v.HooksAttempted, HooksFailed: v.HooksFailed},
+	}
+}
+
+func backupResult(doc *velerov1.Backup, in contract.CommitBackupInput) contract.BackupResult {
+	return contract.BackupResult{
+		Name: doc.Name, UID: string(doc.UID), Location: doc.Spec.StorageLocation, Phase: string(doc.Status.Phase),
+		Started: doc.Status.StartTimestamp.Time, Completed: doc.Status.CompletionTimestamp.Time,
+		Expires: doc.Status.Expiration.Time, Objects: in.Seal.Objects, Bytes: in.Seal.Bytes,
+		Warnings: in.Seal.Warnings, Errors: in.Seal.Errors, Reasons: in.Seal.Reasons,
+		Volumes: in.Seal.Volumes.NativeCompleted + in.Seal.Volumes.CSICompleted,
+	}
+}
+
+// Abandon removes what an uncommitted run left behind. It may repeat, and spares a
+// backup that was committed, by this run or another.
+func (s *Service) Abandon(ctx context.Context, in contract.AbandonBackupInput) (contract.Nothing, error) {
+	_, st, err := s.Locations.Get(ctx, in.Ref.Location)
+	if failure.TypeOf(err) != "" {
+		return contract.Nothing{}, nil // no such location: nothing was written
+	}
+	if err != nil {
+		return contract.Nothing{}, err
+	}
+	if err := s.clearUncommitted(ctx, st, in.Ref); err != nil && failure.TypeOf(err) == "" {
+		return contract.Nothing{}, err
+	}
+	return contract.Nothing{}, nil
+}
+
+func (s *Service) clearUncommitted(ctx context.Context, st store.Store, ref contract.BackupRef) error {
+	if err := repository.NewStaging(st, ref.UID).Clear(ctx); err != nil {
+		return err
+	}
+	var holder repository.NameLock
+	err := repository.GetJSON(ctx, st, archive.Claim(ref.Name), &holder)
+	if errors.Is(err, store.ErrNotFound) || err == nil && holder.UID != ref.UID {
+		return nil // the directory is another run's
+	}
+	if err != nil {
+		return err
+	}
+	_, err = st.Head(ctx, archive.Layout{Backup: ref.Name}.Metadata())
+	if errors.Is(err, store.ErrNotFound) {
+		err = repository.ClearBackupFiles(ctx, st, ref.Name)
+	}
+	if err != nil {
+		return err
+	}
+	return repository.ReleaseName(ctx, st, ref.Name, ref.UID)
+}
+
+// releaseVolumes takes what stood for snapshots out of the cluster, once the
+// backup is committed. It comes before staging is cleared, which tells what there is.
+func (s *Service) releaseVolumes(ctx context.Context, st store.Store, ref contract.BackupRef) error {
+	var p Plan
+	err := repository.NewStaging(st, ref.UID).Get(ctx, repository.PlanFile, &p)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // an attempt before this one was here
+	}
+	if err != nil {
+		return err
+	}
+	drivers, err := s.releaseDrivers(ctx, &p)
+	if err != nil || len(drivers) == 0 {
+		return err
+	}
+	units, err := (&Run{Staging: repository.NewStaging(st, ref.UID), Plan: p}).UnitResults(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range drivers {
+		if err := d.Release(ctx, AllSnapshots(units)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+)
+
+// Related fetches what exported objects refer to and the shards did not
+// hold: the PVs of claims, the definitions of custom resources, the RBAC of service
+// accounts, the Namespace objects of selected objects. It writes the shard after
+// the planned ones. It starts over when repeated: its work is small.
+func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.Recorder, in contract.ExportRelatedInput) (contract.ShardResult, error) {
+	run, err := service.Open(ctx, in.Ref)
+	if err != nil {
+		return contract.ShardResult{}, err
+	}
+	r := &relatedExport{shardExport: newExport(ctx, service, run, recorder, len(in.Shards), exportCursor{}), held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
+	if r.snapshots, err = run.ClaimSnapshots(ctx); err != nil {
+		return contract.ShardResult{}, err
+	}
+	if err := r.collectNotes(ctx, in.Shards); err != nil {
+		return contract.ShardResult{}, err
+	}
+	for len(r.wanted) > 0 {
+		if err := r.fetchRound(ctx); err != nil {
+			return contract.ShardResult{}, fmt.Errorf("export related objects: %w", err)
+		}
+	}
+	return r.Result, r.Close(ctx)
+}
+
+// relatedExport is the closure over references: each round fetches what the round before
+// asked for.
+type relatedExport struct {
+	*shardExport
+	held     map[resource.Ref]bool // in the archive, or known not to exist
+	asked    map[resource.Ref]bool
+	wanted   []resource.Ref
+	bindings []map[string]any // cluster role bindings, once they were asked for
+}
+
+// collectNotes reads the references of all shards and which of them the archive holds.
+func (r *relatedExport) collectNotes(ctx context.Context, shards []int) error {
+	notes, err := backup.ReadNotes(ctx, r.service, r.Run, shards)
+	if err != nil {
+		return err
+	}
+	listed := map[string]bool{}
+	for _, n := range notes {
+		r.addWanted(n.Related)
+	}
+	for _, w := range r.wanted {
+		listed[w.Resource] = true
+	}
+	a, err := archive.OpenStaged(repository.NewSource(r.Run.Store), backup.ChunksOf(notes))
+	if err != nil {
+		return err
+	}
+	for gr := range listed {
+		for _, m := range a.With(gr) {
+			entries, err := a.Entries(ctx, m)
+			if err != nil {
+				return err
+			}
+			for _, e := range entries {
+				r.held[resource.Ref{Resource: e.Resource, Namespace: e.Namespace, Name: e.Name}] = true
+			}
+		}
+	}
+	return nil
+}
+
+func (r *relatedExport) addWanted(refs []resource.Ref) {
+	for _, ref := range refs {
+		if !r.asked[ref] {
+			r.asked[ref] = true
+			r.wanted = append(r.wanted, ref)
+		}
+	}
+}
+
+// fetchRound fetches what is wanted; what those objects refer to is wanted next.
+func (r *relatedExport) fetchRound(ctx context.Context) error {
+	todo := r.wanted
+	r.wanted = nil
+	var names []resource.Ref
+	for _, ref := range todo {
+		if !ref.Subject {
+			names = append(names, ref)
+			continue
+		}
+		if err := r.addSubject(ctx, ref); err != nil {
+			return err
+		}
+	}
+	if err := r.fetch(ctx, names); err != nil {
+		return err
+	}
+	r.addWanted(r.Notes.TakeRelated())
+	return nil
+}
+
+// fetch gets objects in parallel and adds them in order.
+func (r *relatedExport) fetch(ctx context.Context, refs []resource.Ref) error {
+	all := make([]fetched, len(refs))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(backup.FetchWindow)
+	for i, ref := range refs {
+		res, ok := r.Run.Plan.FindResource(ref.Resource)
+		if r.held[ref] || !ok || !r.Run.Plan.Filter.IncludeRelated(kube.FilterType(res), ref.Namespace) {
+			continue
+		}
+		r.held[ref] = true
+		group.Go(func() (err error) {
+			all[i], err = fetchObject(gctx, r.service, res, ref.Namespace, ref.Name)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, ref := range refs {
+		if err := r.take(ref, all[i]); err != nil {
+			return fmt.Errorf("%s: %w", ref.Name, err)
+		}
+	}
+	return nil
+}
+
+// take adds a fetched object, or says why it is not there.
+func (r *relatedExport) take(ref resource.Ref, got fetched) error {
+	switch {
+	case got.refusal != nil:
+		r.Notes.AddReason(got.refusalReason(ref.Namespace, ref.Name))
+	case got.found && !got.item.Deleting && got.item.Labels[filter.ExcludeLabel] != "true":
+		return r.addObject(got.res, got.item)
+	}
+	return nil
+}
+
+// addSubject wants the cluster role bindings that name a service account, and their
+// roles.
+func (r *relatedExport) addSubject(ctx context.Context, ref resource.Ref) error {
+	if err := r.loadBindings(ctx, ref.Resource); err != nil {
+		return err
+	}
+	for _, b := range r.bindings {
+		if !bindsServiceAccount(b, ref.Namespace, ref.Name) {
+			continue
+		}
+		meta, _ := b["metadata"].(map[string]any)
+		role, _ := b["roleRef"].(map[string]any)
+		r.addWanted([]resource.Ref{
+			{Resource: ref.Resource, Name: resource.StringOf(meta["name"])},
+			{Resource: strings.Replace(ref.Resource, "clusterrolebindings", "clusterroles", 1), Name: resource.StringOf(role["name"])},
+		})
+	}
+	return nil
+}
+
+func (r *relatedExport) loadBindings(ctx context.Context, gr string) error {
+	res, ok := r.Run.Plan.FindResource(gr)
+	if r.bindings != nil || !ok {
+		return nil
+	}
+	refusal, err := readAgain(ctx, r.service, func() error {
+		r.bindings = []map[string]any{}
+		_, err := r.service.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: res}}, func(it kube.Item) error {
+			var obj map[string]any
+			err := json.Unmarshal(it.Raw, &obj)
+			r.bindings = append(r.bindings, obj)
+			return err
+		})
+		return err
+	})
+	if refusal != nil {
+		r.Notes.AddReason(report.New(report.ListFailed, refusal.Error()).At(gr, "", ""))
+	}
+	return err
+}
+
+// bindsServiceAccount reports whether a binding has the service account, or a group it is in,
+// among its subjects; the groups of all service accounts do not count.
+func bindsServiceAccount(binding map[string]any, namespace, name string) bool {
+	subjects, _ := binding["subjects"].([]any)
+	for _, s := range subjects {
+		m, _ := s.(map[string]any)
+		if m["kind"] == "ServiceAccount" && m["namespace"] == namespace && m["name"] == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,233 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+)
+
+// Prepare validates the input, locks the name, discovers what there is and plans
+// the shards. It may repeat: the name lock is its own, the plan is overwritten.
+func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, abandon AbandonRun) (contract.BackupPlan, error) {
+	if err := validateBackup(in.Backup); err != nil {
+		return contract.BackupPlan{}, err
+	}
+	bsl, st, err := s.Locations.Writable(ctx, in.Backup.Spec.StorageLocation)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
+	in.Backup.Spec.StorageLocation = bsl.Name
+	conditional, err := st.Conditional(ctx)
+	if err != nil {
+		return contract.BackupPlan{}, locationError(bsl, fmt.Errorf("probe conditional writes: %w", err))
+	}
+	if err := s.lockName(ctx, st, in, abandon); err != nil {
+		return contract.BackupPlan{}, err
+	}
+	doc, err := s.discoverPlan(ctx, in)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
+	doc.Conditional = conditional
+	if !conditional {
+		doc.Reasons = append(doc.Reasons, report.New(report.StoreDegraded,
+			fmt.Sprintf("location %s does not honour conditional writes: two backups of one name that start in the same second are not told apart", bsl.Name)))
+	}
+	if err := s.planVolumes(ctx, doc); err != nil {
+		return contract.BackupPlan{}, err
+	}
+	total, err := s.planShards(ctx, doc)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
+	if err := repository.NewStaging(st, in.UID).Put(ctx, repository.PlanFile, doc); err != nil {
+		return contract.BackupPlan{}, err
+	}
+	return s.planSummary(doc, total), nil
+}
+
+func (s *Service) planSummary(doc *Plan, total int64) contract.BackupPlan {
+	n := report.Tally(doc.Reasons)
+	return contract.BackupPlan{
+		Name: doc.Backup.Name, UID: doc.UID, Location: doc.Backup.Spec.StorageLocation,
+		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
+		Schedule: doc.Backup.Labels[repository.LabelSchedule], Warnings: n.Warnings, Errors: n.Errors,
+		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshotCount(),
+		UnitTime: doc.unitTime(s.Config.Limits.PendingSnapshots),
+	}
+}
+
+func validateBackup(in contract.BackupInput) error {
+	if err := archive.ValidateName(in.Name); err != nil {
+		return failure.Invalid("name: %w", err)
+	}
+	if problems := filter.ValidateBackup(&in.Spec); len(problems) > 0 {
+		return filter.FieldErrors(problems)
+	}
+	return nil
+}
+
+// discoverPlan lists types and namespaces and resolves the filters against them.
+func (s *Service) discoverPlan(ctx context.Context, in contract.PrepareBackupInput) (*Plan, error) {
+	cat, err := s.Kube.Discover(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("discover resource types: %w", err)
+	}
+	namespaces, err := s.listNamespaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.setDefaults(&in.Backup.Spec)
+	policies, err := s.readPolicies(ctx, &in.Backup.Spec)
+	if err != nil {
+		return nil, err
+	}
+	spec := in.Backup.Spec // the document keeps what the user wrote
+	if err := policies.Merge(&spec); err != nil {
+		return nil, err
+	}
+	f, reasons, err := filter.NewBackup(&spec, kube.FilterResolver(cat), namespaces)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range cat.Failures {
+		reasons = append(reasons, report.New(report.GroupUnavailable, g.Group+": "+g.Reason))
+	}
+	started := in.Run.Started.Truncate(time.Second)
+	return &Plan{
+		Backup: in.Backup, UID: in.UID, Run: in.Run,
+		Started: started, Planned: time.Now().UTC(), Expires: started.Add(in.Backup.Spec.TTL.Duration),
+		Kubernetes: cat.ServerVersion, Resources: listableTypes(cat.Resources),
+		Filter: f, Reasons: reasons, policies: policies,
+	}, nil
+}
+
+// setDefaults fills in what Velero's server does (docs/VELERO.md 3.1), so that readers of
+// the document see what was in force.
+func (s *Service) setDefaults(spec *velerov1.BackupSpec) {
+	setDefault(&spec.TTL, s.Config.DefaultBackupTTL.Duration)
+	setDefault(&spec.CSISnapshotTimeout, 10*time.Minute)
+	setDefault(&spec.ItemOperationTimeout, 4*time.Hour)
+}
+
+// setDefault leaves a duration alone that the user has set.
+func setDefault(field *metav1.Duration, value time.Duration) {
+	if field.Duration == 0 {
+		field.Duration = value
+	}
+}
+
+// listableTypes keeps the types that can be backed up and brought back: Velero asks for
+// the same verbs.
+func listableTypes(all []kube.Resource) []kube.Resource {
+	var out []kube.Resource
+	for _, r := range all {
+		if r.Can("list", "create", "get", "delete") {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (s *Service) listNamespaces(ctx context.Context) ([]filter.Namespace, error) {
+	all, err := s.Kube.Namespaces(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
+	}
+	out := make([]filter.Namespace, 0, len(all))
+	for _, n := range all {
+		out = append(out, filter.Namespace{Name: n.Name, Labels: n.Labels, Active: !n.Deleting && n.Phase == "Active"})
+	}
+	return out, nil
+}
+
+// planShards counts objects type by type and cuts the work into shards.
+func (s *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
+	var (
+		mu    sync.Mutex
+		types []plan.TypeCount
+		all   []filter.Type
+		total int64
+	)
+	f := doc.Filter
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(countWindow)
+	for _, r := range doc.Resources {
+		t := kube.FilterType(r)
+		all = append(all, t)
+		d := f.IncludeType(t)
+		doc.Related = doc.Related || d == filter.RelatedOnly
+		if d != filter.All {
+			continue
+		}
+		group.Go(func() error {
+			n, err := s.countObjects(ctx, r, f)
+			mu.Lock()
+			defer mu.Unlock()
+			total += max(n.Count, 0)
+			types = append(types, n)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return 0, err
+	}
+	doc.Reasons = append(doc.Reasons, f.CheckTypes(all)...)
+	doc.Related = doc.Related || len(f.Selectors()) > 1 || f.Selectors()[0] != ""
+	doc.Shards = plan.Export(types, f, plan.ExportOptions{Parallelism: s.Config.Limits.ExportShards})
+	return total, nil
+}
+
+const (
+	countWindow = 16
+	// evenFrom is the size from which a type may be cut into shards by namespace,
+	// so that it pays to know how its objects are spread.
+	evenFrom = 5000
+	// evenNamespaces bounds what that costs: one small call a namespace.
+	evenNamespaces = 200
+)
+
+// countObjects sizes a type; -1 is unknown. A type that cannot be counted is listed all
+// the same, and fails there with its reason.
+func (s *Service) countObjects(ctx context.Context, r kube.Resource, f *filter.Backup) (plan.TypeCount, error) {
+	out := plan.TypeCount{Type: kube.FilterType(r), Count: -1}
+	names, ns := f.Namespaces(), ""
+	if r.Namespaced && !f.AllNamespaces() && len(names) == 1 {
+		ns = names[0]
+	}
+	n, err := s.Kube.Count(ctx, r, ns)
+	if err != nil {
+		return out, ctx.Err()
+	}
+	out.Count = n
+	if !r.Namespaced || ns != "" || n < evenFrom || len(names) > evenNamespaces {
+		return out, nil
+	}
+	out.PerNamespace = map[string]int64{}
+	for _, ns := range names {
+		if out.PerNamespace[ns], err = s.Kube.Count(ctx, r, ns); err != nil {
+			out.PerNamespace = nil
+			return out, ctx.Err()
+		}
+	}
+	return out, nil
+}
+
+// locationError says which location an error is about.
+func locationError(bsl *velerov1.BackupStorageLocation, err error) error {
+	return fmt.Errorf("storage location %s (bucket %s): %w", bsl.Name, bsl.Spec.ObjectStorage.Bucket, err)
+}

@@ -1,0 +1,103 @@
+package quiesce
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
+	"github.com/lifeboat-backup/lifeboat/internal/hook"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+)
+
+// tryHook runs a hook, and again for some time while its error may pass.
+func (q *Quiescer) tryHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook, tries time.Duration, again func(error) bool) error {
+	for end := time.Now().Add(tries); ; {
+		err := q.execHook(ctx, pod, h)
+		if err == nil || ctx.Err() != nil || !again(err) || time.Now().After(end) {
+			return err
+		}
+		if err := poll.Wait(ctx, q.times.Pause); err != nil {
+			return err
+		}
+	}
+}
+
+// isUnreachable tells that the command has certainly not run, and may later.
+func isUnreachable(err error) bool {
+	return errors.Is(err, exec.ErrUnreachable) || kube.IsUnavailable(err)
+}
+
+// isMissing tells that there is no such pod, or that its container does not run.
+func isMissing(err error) bool {
+	return apierrors.IsNotFound(err) || errors.Is(err, exec.ErrNotRunning)
+}
+
+// recordHook counts a hook and says why it failed; "" if it did not or had nothing to do.
+func (q *Quiescer) recordHook(pod *backup.PodHooks, what string, err error, skipped bool) string {
+	switch {
+	case err == nil:
+		q.count(false)
+	case skipped:
+		q.addReason(report.New(report.HookSkipped, what+" was left out: "+err.Error()), pod)
+	default:
+		q.count(true)
+		q.addHookFailure(pod, what, err)
+		return err.Error()
+	}
+	return ""
+}
+
+// execHook runs the command, and notes that it runs for whoever comes after a lost worker.
+func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook) error {
+	key := pod.Key()
+	_, err := exec.Run(ctx, q.service.Kube, exec.Request{
+		Namespace: pod.Namespace, Pod: pod.Name, Container: h.Container, Command: h.Command, Timeout: h.Timeout,
+		Started: func(ctx context.Context, at exec.Process) {
+			q.mu.Lock()
+			q.Journal.Running[key] = at
+			q.mu.Unlock()
+			_ = q.writeJournal(ctx) // without it a lost worker's command may overlap its repetition
+		},
+	})
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.Journal.Running, key)
+	q.started[key] = q.started[key] || err == nil || !isMissing(err) && !isUnreachable(err) && !errors.Is(err, exec.ErrNotStarted)
+	return err
+}
+
+func (q *Quiescer) wasBegun(pod *backup.PodHooks) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.started[pod.Key()]
+}
+
+func (q *Quiescer) count(failed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.counts.Attempted++
+	if failed {
+		q.counts.Failed++
+	}
+}
+
+func (q *Quiescer) addReason(r report.Reason, pod *backup.PodHooks) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reasons = append(q.reasons, r.At(resource.Pods, pod.Namespace, pod.Name))
+}
+
+func (q *Quiescer) addHookFailure(pod *backup.PodHooks, what string, err error) {
+	r := report.New(report.HookFailed, what+": "+err.Error())
+	if apierrors.IsForbidden(err) {
+		r.Next = exec.Remedy
+	}
+	q.addReason(r, pod)
+}

@@ -1,0 +1,104 @@
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+// FinalVolumes is how the volumes ended; a backup without any has none.
+func (run *Run) FinalVolumes(ctx context.Context) (*FinalVolumes, error) {
+	var f FinalVolumes
+	if len(run.Plan.Volumes.Units) == 0 {
+		return &f, nil
+	}
+	return &f, run.Staging.Get(ctx, repository.FinalVolumesFile, &f)
+}
+
+// UnitResult is what SnapshotVolumes leaves in staging.
+type UnitResult struct {
+	Taken   []volume.Snapshot   `json:"taken,omitempty"`
+	Hooks   contract.HookCounts `json:"hooks,omitzero"`
+	Reasons []report.Reason     `json:"reasons,omitempty"`
+}
+
+// Summary counts the snapshots and reasons for the workflow.
+func (r *UnitResult) Summary() contract.SnapshotResult {
+	n := report.Tally(r.Reasons)
+	out := contract.SnapshotResult{Warnings: n.Warnings, Errors: n.Errors}
+	for _, t := range r.Taken {
+		if t.Failed != "" {
+			out.Failed++
+		} else {
+			out.Taken++
+		}
+	}
+	return out
+}
+
+// UnitResults reads the results of all units; one that has none yet is empty.
+func (run *Run) UnitResults(ctx context.Context) ([]UnitResult, error) {
+	out := make([]UnitResult, len(run.Plan.Volumes.Units))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(FetchWindow)
+	for i := range out {
+		group.Go(func() error {
+			err := run.Staging.Get(ctx, repository.UnitSnapshotFile(i), &out[i])
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			return err
+		})
+	}
+	return out, group.Wait()
+}
+
+// AllSnapshots is what became of all volumes of all units.
+func AllSnapshots(units []UnitResult) []volume.Snapshot {
+	var out []volume.Snapshot
+	for _, u := range units {
+		out = append(out, u.Taken...)
+	}
+	return out
+}
+
+// ClaimSnapshots are the VolumeSnapshots that were taken, by "namespace/claim".
+func (run *Run) ClaimSnapshots(ctx context.Context) (map[string]string, error) {
+	if len(run.Plan.Volumes.Units) == 0 {
+		return nil, nil
+	}
+	units, err := run.UnitResults(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, t := range AllSnapshots(units) {
+		if v := run.Plan.Volumes.Volumes[t.Volume]; t.Failed == "" && v.Snapshot != "" {
+			out[resource.ObjectName(v.Namespace, v.Claim)] = v.Snapshot
+		}
+	}
+	return out, nil
+}
+
+// FinalVolumes is the end of all volumes of a backup.
+type FinalVolumes struct {
+	Ended   []volume.EndedSnapshot `json:"ended,omitempty"`
+	Hooks   contract.HookCounts    `json:"hooks,omitzero"`
+	Reasons []report.Reason        `json:"reasons,omitempty"` // those of the units too
+	Shard   contract.ShardResult   `json:"shard"`
+
+	// The VolumeSnapshots, contents and classes, for the files beside the tarball.
+	Snapshots []json.RawMessage `json:"snapshots,omitempty"`
+	Contents  []json.RawMessage `json:"contents,omitempty"`
+	Classes   []json.RawMessage `json:"classes,omitempty"`
+}

@@ -1,0 +1,130 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/backup"
+	"github.com/lifeboat-backup/lifeboat/internal/backup/backuptest"
+	"github.com/lifeboat-backup/lifeboat/internal/backup/quiesce"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+// TestNoCapacityIsOfTheVolumes: a driver without capacity fails its volumes and not the
+// unit, and nothing is reserved.
+func TestNoCapacityIsOfTheVolumes(t *testing.T) {
+	s := &unitSnapshot{run: &backup.Run{Plan: *backuptest.Plan("cc")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}}, quiescer: &quiesce.Quiescer{}}
+	err := s.reserve(t.Context(), volume.Drivers{{Method: volume.CSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
+	if err != nil || len(s.reservations) != 0 || len(s.taken) != 2 || !strings.Contains(s.taken[0].Failed, "no room") {
+		t.Errorf("%v, %+v", err, s.taken)
+	}
+}
+
+// fullDriver is a driver that has no capacity.
+type fullDriver struct{ volume.Snapshotter }
+
+func (fullDriver) Reserve(context.Context, [][]int, volume.ReserveOptions) (volume.Reservation, error) {
+	return nil, volume.ErrNoCapacity
+}
+
+// failing is a taker that has one of its snapshots and then fails.
+type failing struct{ volume.Reservation }
+
+func (failing) Take(context.Context, map[int]bool) ([]volume.Snapshot, error) {
+	return []volume.Snapshot{{Volume: 0, ID: "snap-0"}}, errors.New("EC2 does not answer")
+}
+
+// TestLastFreeze: what was had in the last one is kept, what was not has failed.
+func TestLastFreeze(t *testing.T) {
+	for _, last := range []bool{false, true} {
+		s := &unitSnapshot{
+			run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}, Pods: []backup.PodHooks{{}}},
+			quiescer: &quiesce.Quiescer{}, reservations: []volume.Reservation{failing{}},
+		}
+		err := s.take(t.Context(), nil, last)
+		res := s.result()
+		sum := res.Summary()
+		if (err == nil) != last || last && (sum.Taken != 1 || sum.Failed != 1 || !strings.Contains(res.Reasons[0].Message, "does not answer")) {
+			t.Errorf("last %t: %v, %+v", last, err, res)
+		}
+	}
+}
+
+func TestVolumeStatus(t *testing.T) {
+	o := &backup.Run{Plan: *backuptest.Plan("nnn")}
+	for i, gib := range []int64{1, 3, 100} {
+		o.Plan.Volumes.Volumes[i].Capacity = gib << 30
+	}
+	got := statusOf(o, map[int]volume.Status{
+		0: {Phase: volume.StatusCompleted, Percent: 100}, 1: {Phase: volume.StatusPending, Percent: 50}, 2: {Phase: volume.StatusFailed},
+	})
+	if want := (contract.VolumeStatus{Completed: 1, Pending: 1, Failed: 1, Percent: 62}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := statusOf(o, nil); got != (contract.VolumeStatus{}) {
+		t.Errorf("of nothing: %+v", got)
+	}
+}
+
+// fakePath stands for a path of volumes.
+type fakePath struct {
+	volume.Snapshotter
+	have      []volume.Snapshot
+	refuses   error
+	forgotten []int
+}
+
+func (f *fakePath) Find(context.Context, []int) ([]volume.Snapshot, error) { return f.have, nil }
+
+func (f *fakePath) Forget(_ context.Context, volumes []int) error {
+	f.forgotten = append(f.forgotten, volumes...)
+	return f.refuses
+}
+
+// errPassing is an error that may pass.
+var errPassing = errors.New("is still being deleted")
+
+// TestAgain: of pods with hooks, what a lost attempt took is used as a whole or not at
+// all.
+func TestAgain(t *testing.T) {
+	thawed := time.Now()
+	before, later := volume.Snapshot{At: thawed.Add(-time.Second)}, volume.Snapshot{At: thawed.Add(time.Second)}
+	for name, tc := range map[string]struct {
+		have    []volume.Snapshot
+		refuses error
+		spared  bool
+		failed  int
+	}{
+		"all":                       {have: []volume.Snapshot{before, before}, spared: true},
+		"a part":                    {have: []volume.Snapshot{before}},
+		"none":                      {},
+		"one after the thaw":        {have: []volume.Snapshot{before, later}},
+		"a part that cannot go":     {have: []volume.Snapshot{before}, refuses: ebs.ErrDenied, failed: 2},
+		"a part that may go later ": {have: []volume.Snapshot{before}, refuses: errPassing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			unit := backup.Unit{Groups: [][]int{{0, 1}}, Pods: []backup.PodHooks{{Namespace: "shop", Name: "db"}}}
+			path := &fakePath{have: tc.have, refuses: tc.refuses}
+			s := &unitSnapshot{
+				run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &unit, barred: map[volume.Path]bool{},
+			}
+			s.run.Plan.Volumes.Units = []backup.Unit{unit}
+			s.quiescer = quiesce.New(&backup.Service{}, s.run, 0)
+			err := s.reuseOrForget(t.Context(), volume.Drivers{{Method: volume.Native, Snapshotter: path}}, thawed, true)
+			if wantErr := errors.Is(tc.refuses, errPassing); (err != nil) != wantErr {
+				t.Fatalf("%v", err)
+			}
+			if spared := s.quiescer.IsReused(); spared != tc.spared || spared == (len(path.forgotten) > 0) {
+				t.Errorf("spared %t, forgot %v", spared, path.forgotten)
+			}
+			if len(s.taken) != tc.failed || s.barred[volume.Native] != (tc.failed > 0) {
+				t.Errorf("failed %+v, barred %v", s.taken, s.barred)
+			}
+		})
+	}
+}

@@ -1,0 +1,143 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+
+	"github.com/klauspost/compress/gzip"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+func (c *Reader) findBackup(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Backup], []contract.UnreadLocation, error) {
+	return find[velerov1.Backup](ctx, c, in, "backup", archive.Layout{Backup: in.Name}.Metadata())
+}
+
+func (c *Reader) backup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	found, unread, err := c.findBackup(ctx, in)
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	layout, st := archive.Layout{Backup: in.Name}, found.Store
+	found.Value.Spec.StorageLocation = found.Location.Name
+	res := contract.ReadResult{Backup: found.Value, Unread: unread}
+	if res.Results, err = readResults(ctx, st, layout.Results()); err != nil {
+		return res, err
+	}
+	m, err := describe(ctx, st, layout, &res)
+	if err != nil {
+		return res, err
+	}
+	res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, layout)
+	return res, err
+}
+
+// describe fills in what is known beyond Velero's document, and returns the manifest,
+// which a backup of Velero does not have.
+func describe(ctx context.Context, st store.Store, l archive.Layout, res *contract.ReadResult) (archive.Manifest, error) {
+	doc := res.Backup
+	d := &contract.Details{UID: string(doc.UID), Conditional: doc.Annotations[repository.AnnotationConditional] == "true"}
+	res.Details = d
+	data, err := repository.GetBytes(ctx, st, l.Manifest())
+	if errors.Is(err, store.ErrNotFound) { // Velero's
+		info, err := st.Head(ctx, l.Tarball())
+		d.Bytes = info.Size
+		return archive.Manifest{}, err
+	}
+	if err != nil {
+		return archive.Manifest{}, err
+	}
+	m, err := archive.DecodeManifest(l.Manifest(), data)
+	d.Cluster, d.Bytes = m.Cluster, m.Totals.TarballBytes
+	d.Members, d.ManifestSHA = int(m.Totals.Members), archive.Digest(data)
+	return m, err
+}
+
+// readResults reads a results file and cuts it to what an answer may carry.
+func readResults(ctx context.Context, st store.Store, key string) (raw json.RawMessage, err error) {
+	body, _, err := st.Get(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	zr, err := gzip.NewReader(body)
+	var doc map[string]map[string]json.RawMessage
+	if err == nil {
+		err = json.NewDecoder(io.LimitReader(zr, repository.MaxDocument)).Decode(&doc)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
+	}
+	return json.Marshal(cut(doc))
+}
+
+// cut keeps the first lines of every list.
+func cut(doc map[string]map[string]json.RawMessage) map[string]map[string]any {
+	out := map[string]map[string]any{}
+	for kind, groups := range doc {
+		out[kind] = map[string]any{}
+		for group, raw := range groups {
+			var lines []string
+			var byNamespace map[string][]string
+			switch {
+			case json.Unmarshal(raw, &lines) == nil:
+				out[kind][group] = lines[:min(len(lines), linesInAnswer)]
+			case json.Unmarshal(raw, &byNamespace) == nil:
+				for ns, l := range byNamespace {
+					byNamespace[ns] = l[:min(len(l), linesInAnswer/10)]
+				}
+				out[kind][group] = byNamespace
+			}
+		}
+	}
+	return out
+}
+
+func (c *Reader) backupURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	found, _, err := c.findBackup(ctx, in)
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	l := archive.Layout{Backup: in.Name}
+	return presign(ctx, found.Location, found.Store, in, map[string]string{
+		contract.FileContents: l.Tarball(), contract.FileLogs: l.Logs(), contract.FileResults: l.Results(),
+		contract.FileResourceList: l.ResourceList(), contract.FileManifest: l.Manifest(),
+	})
+}
+
+func presign(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, in contract.ReadInput, keys map[string]string) (contract.ReadResult, error) {
+	key, ok := keys[in.File]
+	if !ok {
+		return contract.ReadResult{}, failure.Invalid("file: %q is not a file that can be read", in.File)
+	}
+	if _, err := st.Head(ctx, key); errors.Is(err, store.ErrNotFound) {
+		return contract.ReadResult{}, failure.NotFound("file: %s of %q does not exist", in.File, in.Name)
+	} else if err != nil {
+		return contract.ReadResult{}, err
+	}
+	url, err := st.Presign(ctx, key, urlTTL)
+	if errors.Is(err, store.ErrUnsupported) {
+		err = unsigned(bsl, in, key)
+	}
+	return contract.ReadResult{URL: url}, err
+}
+
+// unsigned says how to get at a file of a location that encrypts with a key of the
+// customer's own, which no URL can carry.
+func unsigned(bsl *velerov1.BackupStorageLocation, in contract.ReadInput, key string) error {
+	o := bsl.Spec.ObjectStorage
+	return failure.Unusable("the file %q of %q cannot be fetched: storage location %s encrypts with a key of your own (SSE-C), and a URL cannot carry it; copy the file with the key: aws s3 cp --sse-c AES256 --sse-c-key fileb://KEY-FILE s3://%s .",
+		in.File, in.Name, bsl.Name, path.Join(o.Bucket, o.Prefix, key))
+}

@@ -1,0 +1,91 @@
+package catalog
+
+import (
+	"strings"
+	"testing"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+)
+
+func readerOver(of repositorytest.Stores) *Reader {
+	l := repositorytest.Locations(of)
+	return &Reader{Config: l.Config(), Locations: l}
+}
+
+// A location that cannot be read hides no other, and is named.
+func TestUnreadLocations(t *testing.T) {
+	east := repositorytest.Holding("a", "b")
+	east.Set(repository.RestoreDocumentKey("r"), []byte(`{"metadata":{"name":"r"}}`))
+	for name, broken := range map[string]*memstore.Store{"not opened": nil, "not read": repositorytest.Unreadable(store.ErrNoBucket, "z")} {
+		t.Run(name, func(t *testing.T) {
+			c := readerOver(repositorytest.Stores{"broken": broken, "default": east, "west": repositorytest.Holding("b")})
+			for _, in := range []contract.ReadInput{
+				{Verb: contract.ReadBackups},
+				{Verb: contract.ReadRestores},
+				{Verb: contract.ReadBackup, Name: "a"},
+				{Verb: contract.ReadRestore, Name: "r"},
+			} {
+				res, err := c.Read(t.Context(), in)
+				if err != nil || len(res.Unread) != 1 || res.Unread[0].Name != "broken" || res.Unread[0].Message == "" {
+					t.Errorf("%s: %v, %v", in.Verb, res.Unread, err)
+				}
+				if in.Verb == contract.ReadBackups && len(res.Backups) != 3 || in.Verb == contract.ReadRestores && len(res.Restores) != 1 {
+					t.Errorf("%s: %v %v", in.Verb, res.Backups, res.Restores)
+				}
+			}
+			c = readerOver(repositorytest.Stores{"broken": broken})
+			if _, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackups}); err == nil || !strings.Contains(err.Error(), "storage location broken: ") {
+				t.Errorf("all locations are broken: %v", err)
+			}
+		})
+	}
+}
+
+// Two names of one bucket are one place: the name that may be written to stands for it.
+func TestTwoNamesOfOnePlace(t *testing.T) {
+	one := repositorytest.Holding("a")
+	l := repositorytest.Locations(repositorytest.Stores{"copy": one, "main": one})
+	for i := range l.Config().BackupStorageLocations {
+		l.Config().BackupStorageLocations[i].Spec.ObjectStorage = &velerov1.ObjectStorageLocation{Bucket: "b", Prefix: []string{"p", "p/"}[i]}
+	}
+	l.Config().BackupStorageLocations[0].Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
+	c := &Reader{Config: l.Config(), Locations: l}
+	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackups})
+	if err != nil || len(res.Backups) != 1 || res.Backups[0].Location != "main" {
+		t.Errorf("%v %v", res.Backups, err)
+	}
+	res, err = c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackups, Location: "copy"})
+	if err != nil || len(res.Backups) != 1 || res.Backups[0].Location != "copy" {
+		t.Errorf("%v %v", res.Backups, err)
+	}
+}
+
+// Files under a customer's key cannot be signed: the error says where they lie and how
+// to copy them.
+func TestCustomerKeyFiles(t *testing.T) {
+	y := repositorytest.Holding("a")
+	y.Set(repository.RestoreDocumentKey("r"), []byte(`{"metadata":{"name":"r"}}`))
+	y.Set(archive.RestoreLayout{Restore: "r"}.Logs(), nil)
+	y.Set(archive.PlanKey("look"), nil)
+	y.Fail(memstore.On(memstore.OpPresign), store.ErrUnsupported)
+	c := readerOver(repositorytest.Stores{"default": y, "west": repositorytest.Holding()})
+	for key, in := range map[string]contract.ReadInput{
+		archive.Layout{Backup: "a"}.Tarball():      {Verb: contract.ReadBackupURL, Name: "a", File: contract.FileContents},
+		archive.RestoreLayout{Restore: "r"}.Logs(): {Verb: contract.ReadRestoreURL, Name: "r", File: contract.FileLogs},
+		archive.PlanKey("look"):                    {Verb: contract.ReadRestoreURL, Name: "look", File: contract.FilePlan},
+	} {
+		_, err := c.Read(t.Context(), in)
+		want := "aws s3 cp --sse-c AES256 --sse-c-key fileb://KEY-FILE s3://b-default/p/" + key + " ."
+		if err == nil || !strings.Contains(err.Error(), want) || failure.TypeOf(err) != contract.ErrTypeLocation {
+			t.Errorf("%v\nwant %s", err, want)
+		}
+	}
+}

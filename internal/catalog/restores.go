@@ -1,0 +1,186 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+func (c *Reader) restores(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	sel, err := labels.Parse(in.Selector)
+	if err != nil {
+		return contract.ReadResult{}, failure.Invalid("selector: %w", err)
+	}
+	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]contract.RestoreSummary]) ([]contract.RestoreSummary, error) {
+		return readRestores(ctx, a.Store, sel)
+	})
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	rows, unread, err := repository.JoinRows(all, "restores")
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	key := func(r contract.RestoreSummary) string { return r.Name }
+	slices.SortFunc(rows, func(a, b contract.RestoreSummary) int { return strings.Compare(key(a), key(b)) })
+	rows, next := page(rows, in.Continue, key)
+	return contract.ReadResult{Restores: rows, Continue: next, Unread: unread}, nil
+}
+
+// readRestores reads the restores of a location that sel selects.
+func readRestores(ctx context.Context, st store.Store, sel labels.Selector) ([]contract.RestoreSummary, error) {
+	names, err := st.Dirs(ctx, archive.RestoresDir)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := repository.ReadDocuments(ctx, st, names, repository.RestoreDocumentKey, func(n string) *velerov1.Restore {
+		return &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.RestoreStatus{Phase: repository.PhaseUnreadable}}
+	})
+	var rows []contract.RestoreSummary
+	for _, d := range docs {
+		if sel.Matches(labels.Set(d.Labels)) {
+			rows = append(rows, restoreRow(d))
+		}
+	}
+	return rows, err
+}
+
+func restoreRow(d *velerov1.Restore) contract.RestoreSummary {
+	return contract.RestoreSummary{
+		Name: d.Name, Labels: d.Labels, Backup: d.Spec.BackupName, Phase: string(d.Status.Phase),
+		Started: timeOf(d.Status.StartTimestamp), Completed: timeOf(d.Status.CompletionTimestamp),
+		Errors: d.Status.Errors, Warnings: d.Status.Warnings,
+	}
+}
+
+func (c *Reader) findRestore(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Restore], []contract.UnreadLocation, error) {
+	return find[velerov1.Restore](ctx, c, in, "restore", repository.RestoreDocumentKey(in.Name))
+}
+
+func (c *Reader) restore(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	found, unread, err := c.findRestore(ctx, in)
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	res := contract.ReadResult{Restore: found.Value, Unread: unread}
+	l := archive.RestoreLayout{Restore: in.Name}
+	if res.Results, err = readResults(ctx, found.Store, l.Results()); err != nil {
+		return res, err
+	}
+	res.Volumes, res.MoreVolumes, err = restoredVolumes(ctx, found.Store, l)
+	return res, err
+}
+
+// restoreURL signs a file of a restore. The plan of a dry run has no document: it
+// is looked for by itself.
+func (c *Reader) restoreURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	if in.File == contract.FilePlan {
+		return c.planURL(ctx, in)
+	}
+	found, _, err := c.findRestore(ctx, in)
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	l := archive.RestoreLayout{Restore: in.Name}
+	return presign(ctx, found.Location, found.Store, in, map[string]string{
+		contract.FileLogs: l.Logs(), contract.FileResults: l.Results(), contract.FileResourceList: l.ResourceList(),
+	})
+}
+
+func (c *Reader) planURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	if err := archive.ValidateName(in.Name); err != nil {
+		return contract.ReadResult{}, failure.Invalid("name: %w", err)
+	}
+	key := archive.PlanKey(in.Name)
+	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[store.Info]) (store.Info, error) {
+		return a.Store.Head(ctx, key)
+	})
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	found, _, err := repository.ExactlyOne(all, repository.Query{
+		Field: "name", Thing: fmt.Sprintf("the plan of dry run %q", in.Name),
+		Missing: fmt.Sprintf("no dry run %q", in.Name), Remedy: "make one with --dry-run",
+	})
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	return presign(ctx, found.Location, found.Store, in, map[string]string{contract.FilePlan: key})
+}
+
+func (c *Reader) locations(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	var res contract.ReadResult
+	for i := range c.Config.BackupStorageLocations {
+		bsl := &c.Config.BackupStorageLocations[i]
+		if in.Name == "" || in.Name == bsl.Name {
+			res.Locations = append(res.Locations, c.status(ctx, bsl))
+		}
+	}
+	if len(res.Locations) == 0 {
+		_, err := c.Config.Location(in.Name)
+		return res, failure.Invalid("name: %w", err)
+	}
+	return res, nil
+}
+
+// status asks a location for its root directories, as Velero's validation does.
+func (c *Reader) status(ctx context.Context, bsl *velerov1.BackupStorageLocation) contract.LocationStatus {
+	def, err := c.Config.Location("")
+	out := contract.LocationStatus{
+		Name: bsl.Name, Provider: bsl.Spec.Provider, Bucket: bsl.Spec.ObjectStorage.Bucket, Prefix: bsl.Spec.ObjectStorage.Prefix,
+		AccessMode: string(velerov1.BackupStorageLocationAccessModeReadWrite), Phase: string(velerov1.BackupStorageLocationPhaseAvailable),
+		Default: err == nil && def.Name == bsl.Name,
+	}
+	if bsl.Spec.AccessMode != "" {
+		out.AccessMode = string(bsl.Spec.AccessMode)
+	}
+	_, st, err := c.Locations.Get(ctx, bsl.Name)
+	if err == nil {
+		_, err = st.Dirs(ctx, "")
+	}
+	if err != nil {
+		out.Phase, out.Message = string(velerov1.BackupStorageLocationPhaseUnavailable), err.Error()
+	}
+	return out
+}
+
+func (c *Reader) check(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	bsl, err := c.Config.Location(in.Name)
+	if err != nil {
+		return contract.ReadResult{}, failure.Invalid("name: %w", err)
+	}
+	row := c.status(ctx, bsl)
+	if row.Phase != string(velerov1.BackupStorageLocationPhaseAvailable) {
+		return contract.ReadResult{Locations: []contract.LocationStatus{row}}, nil
+	}
+	_, st, err := c.Locations.Get(ctx, bsl.Name)
+	if err != nil {
+		return contract.ReadResult{}, err
+	}
+	for _, p := range store.Check(ctx, st) {
+		row.Capabilities = append(row.Capabilities, contract.Capability{Name: p.Name, OK: p.OK, Detail: p.Detail, Consequence: p.Consequence})
+	}
+	return contract.ReadResult{Locations: []contract.LocationStatus{row}}, nil
+}
+
+func (c *Reader) server(ctx context.Context, _ contract.ReadInput) (contract.ReadResult, error) {
+	cat, err := c.Kube.Discover(ctx)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		cat.ServerVersion.GitVersion = "unreachable: " + err.Error()
+	}
+	return contract.ReadResult{Server: &contract.ServerStatus{
+		Version: c.Version, Cluster: c.Config.Cluster, Kubernetes: cat.ServerVersion.GitVersion,
+	}}, nil
+}

@@ -1,0 +1,190 @@
+// Package deletion deletes a backup, ours or Velero's, with its snapshots.
+//
+//   - delete.go: the plan and its tombstone first, the files last.
+//   - find.go, read.go: which snapshots a backup says are its own.
+//   - snapshots.go: has them deleted by the drivers of volume.Deleter.
+//
+// The order makes every step repeatable and leaves no half backup behind: a tombstone
+// that names the snapshots is written; the Backup document is removed, from when on no
+// reader finds the backup; then snapshots, files, and the tombstone. A damaged backup is
+// deleted too: what cannot be read is told in the plan.
+package deletion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+)
+
+// Runner deletes backups.
+type Runner struct {
+	Locations *repository.Locations
+	Snapshots *location.Set // tells where a snapshot is of which a damaged backup does not say it
+	Deleters  map[volume.Method]volume.Deleter
+}
+
+// PlanDelete finds the backup and its snapshots and writes its tombstone. Nothing is
+// written if a snapshot lies where this worker cannot delete it. It may repeat, also
+// after the backup's document is gone.
+func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) (contract.DeletePlan, error) {
+	if err := archive.ValidateName(in.Name); err != nil {
+		return contract.DeletePlan{}, failure.Invalid("name: %w", err)
+	}
+	location, err := b.findLocation(ctx, in)
+	if err != nil {
+		return contract.DeletePlan{}, err
+	}
+	bsl, st, err := b.Locations.Writable(ctx, location)
+	if err != nil {
+		return contract.DeletePlan{}, err
+	}
+	plan := contract.DeletePlan{Name: in.Name, Location: bsl.Name}
+	var doc velerov1.Backup
+	err = repository.GetJSON(ctx, st, archive.Layout{Backup: in.Name}.Metadata(), &doc)
+	if errors.Is(err, store.ErrNotFound) {
+		return b.resumePlan(ctx, st, plan)
+	}
+	if err != nil {
+		return plan, err
+	}
+	t := repository.Tombstone{Name: in.Name, UID: string(doc.UID)}
+	if t.Snapshots, err = b.findSnapshots(ctx, st, in.Name, &doc); err != nil {
+		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
+	}
+	if err := t.Inherit(ctx, st); err != nil {
+		return plan, err
+	}
+	if err := fillPlan(ctx, st, t, &plan); err != nil {
+		return plan, err
+	}
+	return plan, t.Write(ctx, st)
+}
+
+// findLocation is the location to delete from: the named one, or the only one that has the
+// backup or its tombstone. While any of several cannot be read it is not known to be
+// the only one, and nothing is deleted.
+func (b *Runner) findLocation(ctx context.Context, in contract.DeleteBackupInput) (string, error) {
+	if in.Location != "" || len(b.Locations.Config().BackupStorageLocations) == 1 {
+		return in.Location, nil
+	}
+	all, err := repository.AskAll(ctx, b.Locations, "", repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[[]byte]) ([]byte, error) {
+		// Not Head, which cannot tell a missing bucket from a missing object.
+		doc, err := repository.GetBytes(ctx, a.Store, archive.Layout{Backup: in.Name}.Metadata())
+		if errors.Is(err, store.ErrNotFound) {
+			doc, err = repository.GetBytes(ctx, a.Store, archive.Tombstone(in.Name))
+		}
+		return doc, err
+	})
+	if err != nil {
+		return "", err
+	}
+	found, unread, err := repository.ExactlyOne(all, repository.QueryByName("backup", in.Name))
+	switch {
+	case err != nil && failure.TypeOf(err) != "":
+		return "", err
+	case err != nil:
+		return "", failure.Unusable("%w; say in which location it lies with --storage-location", err)
+	case len(unread) > 0:
+		return "", failure.Unusable("name: backup %q lies in storage location %s, but %s may have another of the name and could not be read (%s): say which one with --storage-location",
+			in.Name, found.Location.Name, unread[0].Name, unread[0].Message)
+	}
+	return found.Location.Name, nil
+}
+
+// resumePlan goes on with a deletion that had begun.
+func (b *Runner) resumePlan(ctx context.Context, st store.Store, plan contract.DeletePlan) (contract.DeletePlan, error) {
+	t, err := repository.ReadTombstone(ctx, st, plan.Name)
+	if errors.Is(err, store.ErrNotFound) {
+		return plan, failure.NotFound("name: no backup %q in location %s; `lifeboat backup get` lists them", plan.Name, plan.Location)
+	}
+	if err != nil {
+		return plan, err
+	}
+	return plan, fillPlan(ctx, st, t, &plan)
+}
+
+// fillPlan says in plan what there is to delete.
+func fillPlan(ctx context.Context, st store.Store, t repository.Tombstone, plan *contract.DeletePlan) error {
+	keys, err := listFiles(ctx, st, t.Name)
+	plan.UID, plan.Files = t.UID, len(keys)
+	plan.Snapshots, plan.Unread = t.Snapshots.Count(), t.Snapshots.Unread
+	return err
+}
+
+// listFiles lists the keys of a backup, the commit marker first.
+func listFiles(ctx context.Context, st store.Store, backup string) ([]string, error) {
+	marker := archive.Layout{Backup: backup}.Metadata()
+	var keys []string
+	err := st.List(ctx, archive.BackupDir(backup), func(i store.Info) error {
+		if i.Key == marker {
+			keys = slices.Insert(keys, 0, i.Key)
+		} else {
+			keys = append(keys, i.Key)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list files of %s: %w", backup, err)
+	}
+	return keys, nil
+}
+
+// removeMarker removes the commit marker: from then on the backup does not exist. One under
+// a retention lock stays, and with it all of the backup. It may repeat.
+func removeMarker(ctx context.Context, st store.Store, backup string) error {
+	if err := repository.ForgetBackup(ctx, st, backup); err != nil {
+		return err
+	}
+	err := st.Delete(ctx, archive.Layout{Backup: backup}.Metadata())
+	if errors.Is(err, store.ErrLocked) {
+		locked := failure.Denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
+		return errors.Join(locked, repository.RemoveTombstone(ctx, st, backup))
+	}
+	if err != nil {
+		return fmt.Errorf("delete the document of %s: %w", backup, err)
+	}
+	return nil
+}
+
+// DeleteFiles removes the commit marker first, so that no reader finds a backup of
+// which half is gone, then the rest, then the tombstone. Files under a retention
+// lock are reported, not an error. It may repeat.
+func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in contract.DeletePlan) (contract.DeleteResult, error) {
+	_, st, err := b.Locations.Writable(ctx, in.Location)
+	if err != nil {
+		return contract.DeleteResult{}, err
+	}
+	res := contract.DeleteResult{Name: in.Name}
+	if err := removeMarker(ctx, st, in.Name); err != nil {
+		return res, err
+	}
+	keys, err := listFiles(ctx, st, in.Name)
+	if err != nil {
+		return res, err
+	}
+	for _, f := range keys {
+		err := st.Delete(ctx, f)
+		switch {
+		case errors.Is(err, store.ErrLocked):
+			res.Retained = append(res.Retained, f+": "+err.Error())
+		case err != nil:
+			return res, fmt.Errorf("delete %s: %w", f, err)
+		default:
+			p.Count(1, 0)
+		}
+	}
+	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
+	return res, repository.RemoveTombstone(ctx, st, in.Name)
+}

@@ -1,0 +1,113 @@
+package deletion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+const (
+	// linesRetained and errorsTold bound what travels through Temporal, which takes
+	// payloads of 2 MB; a line has some 200 bytes.
+	linesRetained = 1000
+	errorsTold    = 10
+)
+
+// DeleteSnapshots deletes the snapshots that the tombstone names; the commit marker
+// goes first, so that no backup is ever without them. Snapshots that are gone are
+// done, those that the provider keeps and those that are not this backup's are
+// Retained with a reason. One that fails does not keep the others. It may repeat.
+func (b *Runner) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in contract.DeletePlan) (contract.SnapshotDeletion, error) {
+	_, st, err := b.Locations.Writable(ctx, in.Location)
+	if err != nil {
+		return contract.SnapshotDeletion{}, err
+	}
+	t, err := repository.ReadTombstone(ctx, st, in.Name)
+	if errors.Is(err, store.ErrNotFound) {
+		return contract.SnapshotDeletion{}, nil // this deletion has ended elsewhere
+	}
+	if err != nil {
+		return contract.SnapshotDeletion{}, err
+	}
+	if err := removeMarker(ctx, st, in.Name); err != nil {
+		return contract.SnapshotDeletion{}, err
+	}
+	end := &outcomes{recorder: p}
+	var group errgroup.Group
+	for method, refs := range t.Snapshots.ByMethod() {
+		group.Go(func() error {
+			d, err := b.deleterOf(method)
+			if err != nil {
+				return err
+			}
+			return d.Delete(ctx, volume.Owner{Name: t.Name, UID: t.UID}, refs, end.add)
+		})
+	}
+	err = group.Wait()
+	res, failed := end.result()
+	if err := errors.Join(err, failed); err != nil {
+		return res, fmt.Errorf("delete the snapshots of backup %s: %w", in.Name, err)
+	}
+	return res, nil
+}
+
+// deleterOf is who deletes snapshots of a method.
+func (b *Runner) deleterOf(method volume.Method) (volume.Deleter, error) {
+	d := b.Deleters[method]
+	if d == nil {
+		return nil, fmt.Errorf("this worker cannot delete snapshots of method %s", method)
+	}
+	return d, nil
+}
+
+// outcomes counts what becomes of snapshots.
+type outcomes struct {
+	recorder *heartbeat.Recorder
+
+	mu     sync.Mutex
+	res    contract.SnapshotDeletion
+	failed []error
+}
+
+// add counts one. That a snapshot is retained is no failure: the rest is deleted.
+func (t *outcomes) add(ref volume.Ref, d volume.Deletion, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case err != nil:
+		t.failed = append(t.failed, fmt.Errorf("%s: %w", ref, err))
+		return
+	case d.Outcome == volume.Retained:
+		t.res.Retained = append(t.res.Retained, ref.String()+": "+d.Reason)
+	case d.Outcome == volume.Gone:
+		t.res.Gone++
+	default:
+		t.res.Deleted++
+	}
+	t.recorder.Count(1, 0)
+}
+
+// result is what was counted, and the first failures of all.
+func (t *outcomes) result() (contract.SnapshotDeletion, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	slices.Sort(t.res.Retained)
+	if more := len(t.res.Retained) - linesRetained; more > 0 {
+		t.res.Retained = append(t.res.Retained[:linesRetained:linesRetained], fmt.Sprintf("and %d snapshots more", more))
+	}
+	failed := t.failed
+	if more := len(failed) - errorsTold; more > 0 {
+		failed = append(failed[:errorsTold:errorsTold], fmt.Errorf("and %d more", more))
+	}
+	return t.res, errors.Join(failed...)
+}

@@ -1,0 +1,94 @@
+// Package failure gives errors that no retry mends their type of the contract. An
+// activity types what it returns by TypeOf, once, at its edge.
+package failure
+
+import (
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Error is an error that no retry can mend, with its contract type.
+type Error struct {
+	kind string
+	err  error
+}
+
+func (p *Error) Error() string { return p.err.Error() }
+func (p *Error) Unwrap() error { return p.err }
+
+// New is err as an error that no retry mends, of a type of the contract.
+func New(kind string, err error) error { return &Error{kind, err} }
+
+// Invalid is bad input: the field, what is wrong with it, and the remedy.
+func Invalid(format string, args ...any) error {
+	return &Error{contract.ErrTypeInvalid, fmt.Errorf(format, args...)}
+}
+
+// Exists is a name that is taken by a finished backup or a running one.
+func Exists(format string, args ...any) error {
+	return &Error{contract.ErrTypeExists, fmt.Errorf(format, args...)}
+}
+
+// NotFound is a named backup, restore or file that is not there.
+func NotFound(format string, args ...any) error {
+	return &Error{contract.ErrTypeNotFound, fmt.Errorf(format, args...)}
+}
+
+// Denied is a store or cluster that refuses our identity, or keeps what is to go.
+func Denied(format string, args ...any) error {
+	return &Error{contract.ErrTypeDenied, fmt.Errorf(format, args...)}
+}
+
+// Unusable is a storage location that cannot serve.
+func Unusable(format string, args ...any) error {
+	return &Error{contract.ErrTypeLocation, fmt.Errorf(format, args...)}
+}
+
+// kinds are the domain errors that no retry mends.
+var kinds = []struct {
+	err  error
+	kind string
+}{
+	{archive.ErrCorrupt, contract.ErrTypeCorrupt},
+	{archive.ErrVersion, contract.ErrTypeCorrupt},
+	{archive.ErrHostile, contract.ErrTypeCorrupt},
+	{store.ErrNoBucket, contract.ErrTypeLocation},
+	{store.ErrReadOnly, contract.ErrTypeLocation},
+	{store.ErrRegion, contract.ErrTypeLocation},
+	{store.ErrUnsupported, contract.ErrTypeLocation},
+	{store.ErrInvalid, contract.ErrTypeInvalid},
+	{store.ErrAccessDenied, contract.ErrTypeDenied},
+	{store.ErrCredentials, contract.ErrTypeDenied},
+	{ebs.ErrInvalid, contract.ErrTypeInvalid},
+	{ebs.ErrDenied, contract.ErrTypeDenied},
+	{ebs.ErrNotOurs, contract.ErrTypeDenied},
+}
+
+// TypeOf is the type of the contract of an error that no retry mends, and "" of any other.
+func TypeOf(err error) string {
+	var p *Error
+	if errors.As(err, &p) {
+		return p.kind
+	}
+	var fields filter.FieldErrors
+	if errors.As(err, &fields) {
+		return contract.ErrTypeInvalid
+	}
+	for _, k := range kinds {
+		if errors.Is(err, k.err) {
+			return k.kind
+		}
+	}
+	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+		return contract.ErrTypeDenied
+	}
+	return ""
+}

@@ -1,0 +1,43 @@
+package heartbeat_test
+
+import (
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+)
+
+// A second attempt resumes at the watermark of the first, with its figures; what was
+// counted after the watermark is counted anew.
+func TestResume(t *testing.T) {
+	var sent []contract.Heartbeat
+	first, stop := heartbeat.Start(contract.Heartbeat{}, func(h contract.Heartbeat) { sent = append(sent, h) })
+	var page int
+	if found, err := first.Resume(&page); found || err != nil {
+		t.Fatalf("a first attempt resumes: %t, %v", found, err)
+	}
+	first.Count(3, 30)
+	if err := first.Mark(7, 3, 30); err != nil {
+		t.Fatal(err)
+	}
+	first.Count(2, 20)
+	stop()
+	if len(sent) != 1 || sent[0].Objects != 3 || sent[0].Bytes != 30 {
+		t.Fatalf("sent %+v", sent)
+	}
+	second, stop := heartbeat.Start(sent[0], func(contract.Heartbeat) {})
+	defer stop()
+	if found, err := second.Resume(&page); !found || err != nil || page != 7 {
+		t.Errorf("resumed %t at %d, %v", found, page, err)
+	}
+}
+
+// A watermark that does not decode is an error, not a start at zero.
+func TestResumeBadCursor(t *testing.T) {
+	r, stop := heartbeat.Start(contract.Heartbeat{Cursor: []byte("{")}, func(contract.Heartbeat) {})
+	defer stop()
+	var page int
+	if _, err := r.Resume(&page); err == nil {
+		t.Error("no error")
+	}
+}

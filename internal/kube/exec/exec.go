@@ -1,0 +1,219 @@
+package exec
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+)
+
+const (
+	// defaultMaxOutput is how many bytes of each output are kept unless the request says so.
+	defaultMaxOutput = 8 << 10
+	// defaultTimeout is for requests that state no timeout: nothing runs for ever.
+	defaultTimeout = 30 * time.Second
+	// lastOutputWait is how long the outputs of a command that has been ended may still
+	// take to arrive.
+	lastOutputWait = 2 * time.Second
+	// startedTimeout is how long Started may take.
+	startedTimeout = 2 * time.Second
+)
+
+// Request is a command to run in a container.
+type Request struct {
+	Namespace, Pod string
+	// Container is empty for the pod's first.
+	Container string
+	// Command is the program and its arguments; no shell splits them.
+	Command []string
+	// Timeout is how long the command may run; 0 means 30 s.
+	Timeout time.Duration
+	// MaxOutput is how many of the last bytes of each output are kept; 0 means 8
+	// KiB.
+	MaxOutput int
+	// Started is called once the command runs, where that can be told, with what
+	// End needs if this process is lost. It holds up nothing for longer than
+	// its context lasts (2 s); what it fails at costs only that certainty.
+	Started func(ctx context.Context, p Process)
+}
+
+// Result is what a command left behind. What it printed may be secret: it is
+// not for errors or logs as a whole.
+type Result struct {
+	Stdout, Stderr []byte // the last bytes
+	ExitCode       int
+	// Cut says that an output was longer than what is kept of it.
+	Cut bool
+	// Took is how long the command ran, connecting included.
+	Took time.Duration
+}
+
+// Run runs a command in a container and waits until it has ended. It is not
+// idempotent and never tries again by itself once the command may have started.
+//
+// Where the container has /bin/sh, the command is started through it so that its
+// process id is known. A command that is still running at the timeout, or when ctx
+// ends or the connection breaks, is then ended with all processes of its session:
+// TERM first, KILL after a grace of 3 s. The error, an *InterruptedError, says
+// whether that is certain.
+//
+// Errors: apierrors.IsNotFound when there is no such pod; ErrNoContainer, ErrNotRunning;
+// ErrNotStarted when the command has certainly not run, and ErrUnreachable when a
+// later try may succeed; *ExitError when it ended
+// with another code than 0, together with the result. None of them carries an
+// argument of the command, and of its outputs at most the end of stderr.
+func Run(ctx context.Context, c *kube.Client, r Request) (Result, error) {
+	if len(r.Command) == 0 || r.Command[0] == "" {
+		return Result{}, fmt.Errorf("exec in pods %s/%s: %w: no command", r.Namespace, r.Pod, ErrNotStarted)
+	}
+	r.Timeout = cmp.Or(r.Timeout, defaultTimeout)
+	r.MaxOutput = cmp.Or(r.MaxOutput, defaultMaxOutput)
+	e := &execution{client: c, req: r, marker: "lifeboat-exec-" + rand.Text()}
+	if err := e.checkContainer(ctx); err != nil {
+		return Result{}, e.wrapError(err)
+	}
+	res, err := e.runCommand(ctx, true)
+	if errors.Is(err, errNoShell) {
+		res, err = e.runCommand(ctx, false)
+	}
+	return res, e.wrapError(err)
+}
+
+// execution is one Run.
+type execution struct {
+	client *kube.Client
+	req    Request
+	marker string // of the line that tells the process id; nobody can guess it
+	life   string // container id: another one after each restart
+}
+
+// wrap names what failed: the place, and the program without its arguments.
+func (e *execution) wrapError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("exec %s in pods %s/%s, container %s: %w", e.programName(), e.req.Namespace, e.req.Pod, e.req.Container, err)
+}
+
+// checkContainer looks whether the container can run anything, because the answers to an
+// exec that cannot are only words for people.
+func (e *execution) checkContainer(ctx context.Context) error {
+	pod, err := kube.Read[corev1.Pod](ctx, e.client, kube.Pods(), e.req.Namespace, e.req.Pod)
+	if err != nil {
+		return err
+	}
+	if e.req.Container == "" && len(pod.Spec.Containers) > 0 {
+		e.req.Container = pod.Spec.Containers[0].Name
+	}
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses, pod.Status.EphemeralContainerStatuses} {
+		for i := range list {
+			if list[i].Name == e.req.Container {
+				e.life = list[i].ContainerID
+				return checkRunning(&list[i])
+			}
+		}
+	}
+	if containerNames(&pod)[e.req.Container] {
+		return fmt.Errorf("%w: it has not been started (pod phase %s)", ErrNotRunning, pod.Status.Phase)
+	}
+	return ErrNoContainer
+}
+
+func checkRunning(s *corev1.ContainerStatus) error {
+	switch {
+	case s.State.Running != nil:
+		return nil
+	case s.State.Terminated != nil:
+		return fmt.Errorf("%w: it has ended (%s)", ErrNotRunning, s.State.Terminated.Reason)
+	case s.State.Waiting != nil:
+		return fmt.Errorf("%w: it waits to be started (%s)", ErrNotRunning, s.State.Waiting.Reason)
+	}
+	return fmt.Errorf("%w: it has not been started", ErrNotRunning)
+}
+
+func containerNames(pod *corev1.Pod) map[string]bool {
+	out := map[string]bool{}
+	for i := range pod.Spec.Containers {
+		out[pod.Spec.Containers[i].Name] = true
+	}
+	for i := range pod.Spec.InitContainers {
+		out[pod.Spec.InitContainers[i].Name] = true
+	}
+	return out
+}
+
+// runCommand streams the command once. The stream outlives ctx and the timeout: it is
+// closed when the command is known to have ended, or cannot be ended.
+func (e *execution) runCommand(ctx context.Context, shell bool) (Result, error) {
+	start := time.Now()
+	out := newOutput(e.req.MaxOutput, e.marker, shell)
+	streaming, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- e.streamCommand(streaming, e.commandLine(shell), out) }()
+	timer := time.NewTimer(e.req.Timeout)
+	defer timer.Stop()
+	err := e.awaitEnd(ctx, streaming, out, done, timer.C)
+	res := out.toResult()
+	res.Took = time.Since(start)
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		res.ExitCode = exit.Code
+	}
+	return res, err
+}
+
+// awaitEnd waits for what comes first: the end of the command, or a reason to end it.
+func (e *execution) awaitEnd(ctx, streaming context.Context, out *output, done <-chan error, timeout <-chan time.Time) error {
+	for {
+		select {
+		case err := <-done:
+			return e.streamError(streaming, out, err)
+		case <-timeout:
+			return e.interruptCommand(streaming, out, done, ErrTimeout)
+		case <-ctx.Done():
+			return e.interruptCommand(streaming, out, done, context.Cause(ctx))
+		case pid := <-out.known:
+			e.reportStart(ctx, pid)
+		}
+	}
+}
+
+func (e *execution) reportStart(ctx context.Context, pid string) {
+	if e.req.Started == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, startedTimeout)
+	defer cancel()
+	e.req.Started(ctx, Process{Container: e.req.Container, Life: e.life, PID: pid})
+}
+
+// commandLine is the command, or the shell that prints its own process id and becomes
+// the command.
+func (e *execution) commandLine(shell bool) []string {
+	if !shell {
+		return e.req.Command
+	}
+	return append([]string{"/bin/sh", "-c", `echo "` + e.marker + ` $$"; exec "$@"`, "sh"}, e.req.Command...)
+}
+
+// interruptCommand ends a command that must not run on, and waits for what it last said.
+func (e *execution) interruptCommand(ctx context.Context, out *output, done <-chan error, why error) error {
+	err := &InterruptedError{Why: why, After: e.req.Timeout}
+	if err.Left = e.endProcess(ctx, out); !err.Ended() {
+		return err
+	}
+	last := time.NewTimer(lastOutputWait)
+	defer last.Stop()
+	select {
+	case <-done: //nolint:errcheck // it says that the command was ended
+	case <-last.C:
+	}
+	return err
+}

@@ -1,0 +1,124 @@
+// Package kubetest is an API server in memory, for tests of what talks to one.
+// It serves a table of types over HTTP, so that a real kube.Client works against
+// it: Start(t).Client().
+//
+// It is stricter than a real server where that finds mistakes of ours: fields and
+// parameters that it does not know are refused, not dropped. It runs no
+// controllers: a test is the controller, with After and Modify.
+package kubetest
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+)
+
+// Server is one API server. All methods may be called concurrently.
+type Server struct {
+	tb     testing.TB
+	http   *httptest.Server
+	scheme *runtime.Scheme // the Go types that requests are checked against
+	run    func(*Exec) (int, error)
+
+	mu        sync.Mutex
+	types     []Type
+	objects   map[objectKey]object
+	changes   int // the resourceVersion that was given last
+	made      int // objects, for their uids
+	lists     map[int][]json.RawMessage
+	listsMade int
+	stale     []string // group versions that are announced and do not answer
+	unhealthy bool
+	requests  []Request
+	reactions []*reaction
+	processes map[string]*process // by pid
+}
+
+// object is one stored object, as JSON decodes it.
+type object = map[string]any
+
+type objectKey struct{ resource, namespace, name string }
+
+// Option is a choice made when a Server is started.
+type Option func(*Server)
+
+// WithTypes serves further types. One that is served already in the same version
+// is replaced.
+func WithTypes(types ...Type) Option { return func(s *Server) { s.Serve(types...) } }
+
+// WithoutTypes serves no such types, as a cluster without their definitions. They
+// are named as kube.Resource.GroupResource names them.
+func WithoutTypes(names ...string) Option {
+	return func(s *Server) {
+		for _, name := range names {
+			s.Withdraw(name)
+		}
+	}
+}
+
+// WithStaleGroup announces a group version, such as "metrics.k8s.io/v1", that does
+// not answer.
+func WithStaleGroup(groupVersion string) Option {
+	return func(s *Server) { s.stale = append(s.stale, groupVersion) }
+}
+
+// WithExec runs the commands of pods/exec. Without it they are refused.
+func WithExec(run func(*Exec) (code int, err error)) Option {
+	return func(s *Server) { s.run = run }
+}
+
+// Start starts a server, which ends with the test. It serves CommonTypes and has
+// no objects, not even a namespace.
+func Start(tb testing.TB, options ...Option) *Server {
+	tb.Helper()
+	s := &Server{
+		tb: tb, types: CommonTypes(), scheme: runtime.NewScheme(),
+		objects: map[objectKey]object{}, lists: map[int][]json.RawMessage{}, processes: map[string]*process{},
+	}
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, snapshotv1.AddToScheme} {
+		if err := add(s.scheme); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	for _, o := range options {
+		o(s)
+	}
+	s.http = httptest.NewServer(s)
+	tb.Cleanup(s.http.Close)
+	return s
+}
+
+// URL is where the server listens.
+func (s *Server) URL() string { return s.http.URL }
+
+// Client is a client of the server, which ends with the test. Without options it
+// tries again for a second.
+func (s *Server) Client(options ...kube.Options) *kube.Client {
+	s.tb.Helper()
+	o := kube.Options{RetryFor: time.Second}
+	if len(options) > 0 {
+		o = options[0]
+	}
+	c, err := kube.New(&kube.RESTConfig{Host: s.URL()}, o)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	s.tb.Cleanup(c.Close)
+	return c
+}
+
+// SetHealthy says what the server answers when it is asked whether it lives and is
+// ready.
+func (s *Server) SetHealthy(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unhealthy = !yes
+}

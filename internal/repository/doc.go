@@ -1,0 +1,19 @@
+// Package repository owns the bucket: it knows every key and every document that
+// Lifeboat writes beside the archives, and nothing else builds a key.
+//
+//   - locations.go: the storage locations of the configuration, each opened once.
+//   - search.go: one question put to the named location or to all of them.
+//   - staging.go, files.go: the working space of one run, and the names in it.
+//   - namelock.go: who is writing a backup of a name.
+//   - backups.go, entries.go: the documents of backups and restores, and the lists
+//     beside a tarball.
+//   - listing.go, catalogentry.go: all backups of a location in pages, without reading
+//     the documents of those that have a catalog entry.
+//   - tombstone.go: which snapshots a deletion that has begun deletes.
+//   - documents.go: how a document is written once, replaced, composed and read back.
+//   - source.go, archives.go: a store as the source of an archive, and the archives that
+//     a worker keeps open.
+//
+// Layouts of keys are those of the archive package. Documents read back are hostile
+// input: their size is bounded, and what does not decode is archive.ErrCorrupt.
+package repository

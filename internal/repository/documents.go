@@ -1,0 +1,156 @@
+package repository
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// PutDocument writes a Velero document as Velero does: indented, once.
+func PutDocument(ctx context.Context, st store.Store, key string, doc any) error {
+	data, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	if err := st.Put(ctx, key, data, store.PutOptions{IfAbsent: true, ContentType: "application/json"}); err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// PutGzipJSON writes a document as Velero does, compressed, once, and returns its digest.
+func PutGzipJSON(ctx context.Context, st store.Store, key string, doc any) (archive.File, error) {
+	data, err := EncodeGzipJSON(doc)
+	if err != nil {
+		return archive.File{}, fmt.Errorf("encode %s: %w", key, err)
+	}
+	return PutGzipFile(ctx, st, key, data)
+}
+
+// EncodeGzipJSON encodes as Velero does: one document, a newline, one gzip member.
+func EncodeGzipJSON(doc any) ([]byte, error) {
+	var buf bytes.Buffer
+	zw := gzip.NewWriter(&buf)
+	if err := json.NewEncoder(zw).Encode(doc); err != nil {
+		return nil, err
+	}
+	if err := zw.Close(); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+// PutGzipFile writes a compressed file once and returns its digest.
+func PutGzipFile(ctx context.Context, st store.Store, key string, data []byte) (archive.File, error) {
+	return archive.NewFile(key, data), PutOnce(ctx, st, key, data, "application/gzip")
+}
+
+// Compose writes a file as the concatenation of segments; the store copies staged
+// ones on its side where they are large enough. A file that an earlier attempt has
+// composed stays: the same staging gave the same bytes, which Verify reads back.
+func Compose(ctx context.Context, st store.Store, dst string, segs []archive.Segment) error {
+	parts, size := make([]store.Part, len(segs)), int64(0)
+	for i, s := range segs {
+		parts[i] = store.Part{Inline: s.Inline, Key: s.Key, Offset: s.Offset, Size: s.Size}
+		size += s.Size
+	}
+	info, err := st.Head(ctx, dst)
+	if err == nil && info.Size == size {
+		return nil
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("compose %s: %w", dst, err)
+	}
+	if err := st.Compose(ctx, dst, parts, store.PutOptions{}); err != nil {
+		return fmt.Errorf("compose %s: %w", dst, err)
+	}
+	return nil
+}
+
+// MaxDocument bounds a JSON document that we read back from a bucket.
+const MaxDocument = 256 << 20
+
+// PutJSON writes a document; what a repeat does decide the options.
+func PutJSON(ctx context.Context, st store.Store, key string, doc any, o store.PutOptions) error {
+	data, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	o.ContentType = "application/json"
+	if err := st.Put(ctx, key, data, o); err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// PutOnce writes a file unless an earlier attempt has: where a bucket keeps versions,
+// a retry leaves no second one. Other bytes, such as another version of this program
+// may have compressed, are replaced.
+func PutOnce(ctx context.Context, st store.Store, key string, data []byte, contentType string) error {
+	o := store.PutOptions{ContentType: contentType, IfAbsent: true}
+	err := st.Put(ctx, key, data, o)
+	if errors.Is(err, store.ErrExists) {
+		var old []byte
+		if old, err = GetBytes(ctx, st, key); err == nil && bytes.Equal(old, data) {
+			return nil
+		}
+		if err == nil || errors.Is(err, store.ErrNotFound) {
+			o.IfAbsent = false
+			err = st.Put(ctx, key, data, o)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// AbortUploads drops what a killed worker had begun to upload below dir. Velero's IAM
+// policy does not grant the listing of uploads: without it they are left to the
+// bucket's lifecycle rule.
+func AbortUploads(ctx context.Context, st store.Store, dir string) error {
+	_, err := st.AbortUploads(ctx, dir)
+	if errors.Is(err, store.ErrAccessDenied) || errors.Is(err, store.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("drop unfinished uploads below %s: %w", dir, err)
+	}
+	return nil
+}
+
+// GetJSON reads a document. One that does not decode is archive.ErrCorrupt.
+func GetJSON(ctx context.Context, st store.Store, key string, doc any) error {
+	data, err := GetBytes(ctx, st, key)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, doc); err != nil {
+		return fmt.Errorf("decode %s: %w: %w", key, archive.ErrCorrupt, err)
+	}
+	return nil
+}
+
+// GetBytes reads a whole object of at most MaxDocument bytes.
+func GetBytes(ctx context.Context, st store.Store, key string) ([]byte, error) {
+	body, _, err := st.Get(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	data, err := io.ReadAll(io.LimitReader(body, MaxDocument+1))
+	if err := errors.Join(err, body.Close()); err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	if len(data) > MaxDocument {
+		return nil, fmt.Errorf("read %s: longer than %d bytes: %w", key, MaxDocument, archive.ErrHostile)
+	}
+	return data, nil
+}

@@ -1,0 +1,45 @@
+package repository
+
+import "fmt"
+
+// Files in the staging of a backup.
+const (
+	PlanFile         = "plan.json"          // the plan of a backup or of a restore
+	FinalVolumesFile = "volumes/final.json" // what FinishVolumes settled
+)
+
+// ChunkFile is a staged chunk of an archive.
+func ChunkFile(shard, chunk int) string { return fmt.Sprintf("shard-%05d/chunk-%05d", shard, chunk) }
+
+// ChunkNotesFile is what is remembered beside a chunk until the backup is sealed.
+func ChunkNotesFile(shard, chunk int) string { return ChunkFile(shard, chunk) + ".json" }
+
+// UnitSnapshotFile is what became of the volumes of a unit.
+func UnitSnapshotFile(unit int) string { return fmt.Sprintf("volumes/unit-%05d.json", unit) }
+
+// QuiesceJournalFile says that the pods of a unit may be quiesced.
+func QuiesceJournalFile(unit int) string { return fmt.Sprintf("volumes/frozen-%05d.json", unit) }
+
+// Files in the staging of a restore.
+const (
+	OpenedBackupFile = "open.json"   // which backup was opened, and how
+	RecutChunksFile  = "chunks.json" // the chunks that a foreign tarball was cut into
+	ClaimsFile       = "claims.json" // what became of awaited claims, by "namespace/name" in the backup
+	DisksFile        = "disks.json"  // what became of the disks, by PersistentVolume
+
+	RecordsDir        = "records/"                  // what became of objects, by level and task
+	CRDRecordsFile    = RecordsDir + "crds.json"    // reasons that AwaitCRDs leaves
+	RelinkRecordsFile = RecordsDir + "relink.json"  // reasons that RelinkOwners leaves
+	VolumeRecordsFile = RecordsDir + "volumes.json" // reasons that PatchVolumes leaves
+	HookRecordsFile   = RecordsDir + "hooks.json"   // reasons that RunRestoreHooks leaves
+
+	hooksDir = "hooks/"
+)
+
+// RecordsFile is one batch of what became of objects.
+func RecordsFile(level, task, batch int) string {
+	return fmt.Sprintf("%s%02d-%05d-%05d.json", RecordsDir, level, task, batch)
+}
+
+// PodHooksFile is what became of the hooks of one restored pod.
+func PodHooksFile(namespace, pod string) string { return hooksDir + namespace + "/" + pod + ".json" }

@@ -1,0 +1,85 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// CheckNameFree fails if a backup of that name is committed, or is being deleted: the deletion
+// would take the new one's files with it.
+func CheckNameFree(ctx context.Context, st store.Store, name string) error {
+	info, err := st.Head(ctx, archive.Layout{Backup: name}.Metadata())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return checkNotBeingDeleted(ctx, st, name)
+	case err != nil:
+		return fmt.Errorf("look for backup %s: %w", name, err)
+	}
+	return failure.Exists("name: backup %q already exists, completed %s; choose another name or delete it first",
+		name, info.Modified.UTC().Format(time.RFC3339))
+}
+
+func checkNotBeingDeleted(ctx context.Context, st store.Store, name string) error {
+	_, err := st.Head(ctx, archive.Tombstone(name))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for a deletion of backup %s: %w", name, err)
+	}
+	return failure.Exists("name: an earlier backup %q is being deleted; wait until it is gone, finish it with `lifeboat backup delete %s`, or choose another name", name, name)
+}
+
+// ClearBackupFiles removes files that an uncommitted run of this name left behind;
+// the name lock makes sure that nobody is writing them now.
+func ClearBackupFiles(ctx context.Context, st store.Store, name string) error {
+	if err := AbortUploads(ctx, st, archive.BackupDir(name)); err != nil {
+		return err
+	}
+	if _, err := st.DeletePrefix(ctx, archive.BackupDir(name)); err != nil {
+		return fmt.Errorf("clear leftovers of %s: %w", name, err)
+	}
+	return nil
+}
+
+// NameLock is who is writing a backup. It is put with If-None-Match before anything
+// else and removed after the commit or the clean-up, so that two runs never write
+// below one backup's directory, even from two Temporal servers.
+type NameLock struct {
+	UID string       `json:"uid"`
+	Run contract.Run `json:"run"`
+}
+
+// AcquireName puts the name lock, or fails with store.ErrExists if a run holds it already.
+func AcquireName(ctx context.Context, st store.Store, name string, lock NameLock) error {
+	return PutJSON(ctx, st, archive.Claim(name), lock, store.PutOptions{IfAbsent: true})
+}
+
+// HoldsName tells whether uid holds the name.
+func HoldsName(ctx context.Context, st store.Store, name, uid string) (bool, error) {
+	var holder NameLock
+	err := GetJSON(ctx, st, archive.Claim(name), &holder)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && holder.UID == uid, err
+}
+
+// ReleaseName lets the name go if uid holds it. It may repeat.
+func ReleaseName(ctx context.Context, st store.Store, name, uid string) error {
+	held, err := HoldsName(ctx, st, name, uid)
+	if !held || err != nil {
+		return err
+	}
+	if err := st.Delete(ctx, archive.Claim(name)); err != nil {
+		return fmt.Errorf("release the name lock on %s: %w", name, err)
+	}
+	return nil
+}

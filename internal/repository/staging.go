@@ -1,0 +1,41 @@
+package repository
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Staging is the working space of one run, outside Velero's sight.
+type Staging struct {
+	Store store.Store
+	dir   string // archive.Staging(uid)
+}
+
+// NewStaging is the working space of the run with that UID.
+func NewStaging(st store.Store, uid string) Staging {
+	return Staging{Store: st, dir: archive.Staging(uid)}
+}
+
+// Key is the key of a staged file.
+func (s Staging) Key(name string) string { return s.dir + name }
+
+// Put writes a document; a repeat overwrites it.
+func (s Staging) Put(ctx context.Context, name string, doc any) error {
+	return PutJSON(ctx, s.Store, s.Key(name), doc, store.PutOptions{})
+}
+
+// Get reads a staged document.
+func (s Staging) Get(ctx context.Context, name string, doc any) error {
+	return GetJSON(ctx, s.Store, s.Key(name), doc)
+}
+
+// Clear removes everything; a repeat is harmless.
+func (s Staging) Clear(ctx context.Context) error {
+	if _, err := s.Store.DeletePrefix(ctx, s.dir); err != nil {
+		return fmt.Errorf("clear staging %s: %w", s.dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+// Tombstone says that a deletion has begun; whoever finds one may go on with it. It
+// names the snapshots, for the files that do are gone before the deletion ends.
+type Tombstone struct {
+	Name      string              `json:"name"`
+	UID       string              `json:"uid,omitempty"`
+	Snapshots volume.DeletionList `json:"snapshots,omitzero"`
+}
+
+// ReadTombstone reads the tombstone of a backup: store.ErrNotFound if it is not being
+// deleted.
+func ReadTombstone(ctx context.Context, st store.Store, backup string) (Tombstone, error) {
+	var t Tombstone
+	return t, GetJSON(ctx, st, archive.Tombstone(backup), &t)
+}
+
+// Inherit takes over the snapshots of a deletion that did not end, be it of an earlier
+// backup of the name: Velero does not look for tombstones before it makes one.
+func (t *Tombstone) Inherit(ctx context.Context, st store.Store) error {
+	old, err := ReadTombstone(ctx, st, t.Name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	t.Snapshots.Merge(old.Snapshots)
+	return err
+}
+
+// Write writes t in place of the tombstone that lies there.
+func (t *Tombstone) Write(ctx context.Context, st store.Store) error {
+	return PutJSON(ctx, st, archive.Tombstone(t.Name), t, store.PutOptions{})
+}
+
+// RemoveTombstone ends a deletion. It may repeat.
+func RemoveTombstone(ctx context.Context, st store.Store, backup string) error {
+	if err := st.Delete(ctx, archive.Tombstone(backup)); err != nil {
+		return fmt.Errorf("remove the tombstone of %s: %w", backup, err)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+)
+
+const (
+	// crdPatience is how long the restore goes on waiting when no further definition
+	// becomes Established: Velero's documented minute. An API server takes some 5 s.
+	crdPatience = time.Minute
+)
+
+// AwaitCRDs waits until the definitions that the restore made or found are served.
+// One that does not get there is a reason; its custom resources then have their own,
+// and all else is restored. It may repeat: the reasons are overwritten.
+func AwaitCRDs(ctx context.Context, r *restore.Service, in contract.AwaitCRDsInput) (contract.Nothing, error) {
+	s, err := r.Planned(ctx, in.Ref)
+	if err != nil {
+		return contract.Nothing{}, err
+	}
+	var names []string
+	err = s.Records(ctx, func(rec restore.Record) error {
+		if rec.Resource == resource.CustomResourceDefinitions && rec.Action != string(report.Failed) {
+			names = append(names, rec.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		return contract.Nothing{}, err
+	}
+	pending, err := r.Kube.AwaitEstablished(ctx, names, crdPatience)
+	if err != nil {
+		return contract.Nothing{}, fmt.Errorf("wait for definitions: %w", err)
+	}
+	return contract.Nothing{}, s.Stage.Put(ctx, repository.CRDRecordsFile, notServed(pending))
+}
+
+// notServed are the reasons of definitions that are not served.
+func notServed(pending map[string]string) []restore.Record {
+	out := []restore.Record{}
+	for _, name := range slices.Sorted(maps.Keys(pending)) {
+		r := report.New(report.CRDNotReady, fmt.Sprintf("was not Established with its names accepted within %s: %s; its custom resources may be missing", crdPatience, pending[name])).
+			At(resource.CustomResourceDefinitions, "", name)
+		out = append(out, restore.Record{Reasons: []report.Reason{r}})
+	}
+	return out
+}

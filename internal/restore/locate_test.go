@@ -1,0 +1,90 @@
+package restore
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// outcome is that of a search: the place, or words of the error and its type.
+type outcome struct{ place, words, kind string }
+
+func (o outcome) check(t *testing.T, place string, err error) {
+	t.Helper()
+	switch {
+	case o.words == "" && (err != nil || place != o.place):
+		t.Errorf("in %q, %v; want %q", place, err, o.place)
+	case o.words != "" && (err == nil || !strings.Contains(err.Error(), o.words) || failure.TypeOf(err) != o.kind):
+		t.Errorf("%s %v\nwant %s %s", failure.TypeOf(err), err, o.kind, o.words)
+	}
+}
+
+// A restore that names no location searches all.
+func TestRestoreFromAnyLocation(t *testing.T) {
+	passing := errors.New("connection reset")
+	for name, c := range map[string]struct {
+		locations          repositorytest.Stores
+		backup, schedule   string
+		location, restored string
+		want               outcome
+		warnings           int
+	}{
+		"elsewhere":         {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Holding("a")}, "a", "", "", "a", outcome{place: "west"}, 0},
+		"named":             {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("a")}, "a", "", "west", "a", outcome{place: "west"}, 0},
+		"twice":             {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("a")}, "a", "", "", "", outcome{"", `spec.backupName: backup "a" lies in the storage locations default, west: say which one with --storage-location`, contract.ErrTypeInvalid}, 0},
+		"nowhere":           {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Holding("b")}, "a", "", "", "", outcome{"", `spec.backupName: no backup "a" in any of the storage locations default, west`, contract.ErrTypeNotFound}, 0},
+		"not where named":   {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("b")}, "a", "", "west", "", outcome{"", `no backup "a" in storage location west`, contract.ErrTypeNotFound}, 0},
+		"beside a broken":   {repositorytest.Stores{"default": nil, "west": repositorytest.Holding("a")}, "a", "", "", "a", outcome{place: "west"}, 1},
+		"in a broken":       {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Unreadable(store.ErrNoBucket, "a")}, "a", "", "", "", outcome{"", "storage location west: read backups/a/velero-backup.json: bucket not found", contract.ErrTypeLocation}, 0},
+		"in a passing":      {repositorytest.Stores{"broken": repositorytest.Unreadable(store.ErrNoBucket), "west": repositorytest.Unreadable(passing, "a")}, "a", "", "", "", outcome{"", "storage location west: read backups/a/velero-backup.json: connection reset", ""}, 0},
+		"of a schedule":     {repositorytest.Stores{"default": repositorytest.Holding("x other 2026-01-09"), "west": repositorytest.Holding("a s 2026-01-01", "b s 2026-01-02")}, "", "s", "", "b", outcome{place: "west"}, 0},
+		"schedule twice":    {repositorytest.Stores{"default": repositorytest.Holding("x s 2026-01-09"), "west": repositorytest.Holding("a s 2026-01-01")}, "", "s", "", "", outcome{"", `spec.scheduleName: a backup of schedule "s" lies in the storage locations default, west`, contract.ErrTypeInvalid}, 0},
+		"schedule nowhere":  {repositorytest.Stores{"default": repositorytest.Holding("x"), "west": repositorytest.Holding()}, "", "s", "", "", outcome{"", `spec.scheduleName: schedule "s" has no Completed backup in any of the storage locations default, west`, contract.ErrTypeNotFound}, 0},
+		"unknown location":  {repositorytest.Stores{"default": repositorytest.Holding("a")}, "a", "", "nowhere", "", outcome{"", `"nowhere"; known: default`, contract.ErrTypeInvalid}, 0},
+		"name of a path":    {repositorytest.Stores{"default": repositorytest.Holding("a")}, "../a", "", "", "", outcome{"", "spec.backupName", contract.ErrTypeInvalid}, 0},
+		"the only location": {repositorytest.Stores{"west": repositorytest.Holding("a")}, "a", "", "", "a", outcome{place: "west"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &Service{Locations: repositorytest.Locations(c.locations)}
+			in := contract.RestoreInput{Name: "r", Location: c.location}
+			in.Spec.BackupName, in.Spec.ScheduleName = c.backup, c.schedule
+			found, unread, err := r.findBackup(t.Context(), in)
+			place := ""
+			if err == nil {
+				place = found.Location.Name
+			}
+			c.want.check(t, place, err)
+			if found.Value != c.restored {
+				t.Errorf("restores %q, want %q", found.Value, c.restored)
+			}
+			if got := unsearched(unread); len(got) != c.warnings || c.warnings > 0 && got[0].Severity != report.Warning {
+				t.Errorf("%v", got)
+			}
+		})
+	}
+}
+
+// A restore that was cancelled before it knew where its backup lies leaves nothing in
+// any location.
+func TestAbandonSearchesAll(t *testing.T) {
+	all := repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("b"), "broken": repositorytest.Unreadable(store.ErrNoBucket)}
+	for _, y := range all {
+		y.Set(archive.Staging("u")+"chunk-00000", []byte("x"))
+	}
+	r := &Service{Locations: repositorytest.Locations(all)}
+	if _, err := r.Abandon(t.Context(), contract.AbandonRestoreInput{Ref: contract.RestoreRef{Name: "r", UID: "u"}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"default", "west"} {
+		if left := all[name].Has(archive.Staging("u") + "chunk-00000"); left || len(all[name].Keys()) != 2 {
+			t.Errorf("%s: %v", name, all[name].Keys())
+		}
+	}
+}

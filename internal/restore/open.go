@@ -1,0 +1,231 @@
+package restore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Open validates the input, finds the backup and opens it. A tarball that Velero
+// made is cut into seekable chunks first. It may repeat: chunks are overwritten.
+func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.OpenArchiveInput) (contract.OpenedArchive, error) {
+	if err := validateRestore(in.Restore); err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	from, unread, err := r.findBackup(ctx, in.Restore)
+	if err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	work, st, err := r.Locations.Workspace(ctx, from.Location)
+	if err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	if err := errors.Join(r.nameFree(ctx, st, in), planned(ctx, st, in.Restore)); err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, Archive: contract.OpenedArchive{
+		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name}, Backup: from.Value,
+	}, Reasons: unsearched(unread)}
+	if doc.Changes, err = r.changes(ctx, in.Restore.Spec.ResourceModifier); err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	stage := repository.NewStaging(st, in.UID)
+	arc, err := doc.open(ctx, p, from.Store, stage)
+	if err != nil {
+		return contract.OpenedArchive{}, fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
+	}
+	if err := stage.Put(ctx, repository.OpenedBackupFile, doc); err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	r.opened.Keep(in.UID, arc)
+	return doc.Archive, nil
+}
+
+// findBackup finds the one location that has the backup which the spec names, or any
+// backup of the schedule that it names.
+func (r *Service) findBackup(ctx context.Context, in contract.RestoreInput) (repository.Answer[string], []contract.UnreadLocation, error) {
+	what, err := wanted(in)
+	if err != nil {
+		return repository.Answer[string]{}, nil, err
+	}
+	all, err := repository.AskAll(ctx, r.Locations, in.Location, repository.SearchTimeout, func(ctx context.Context, a repository.Answer[string]) (string, error) {
+		if in.Spec.ScheduleName != "" {
+			return latest(ctx, a.Store, in)
+		}
+		// Not Head, which cannot tell a missing bucket from a missing object.
+		_, err := repository.GetBytes(ctx, a.Store, archive.Layout{Backup: in.Spec.BackupName}.Metadata())
+		return in.Spec.BackupName, err
+	})
+	if err != nil {
+		return repository.Answer[string]{}, nil, err
+	}
+	return repository.ExactlyOne(all, what)
+}
+
+// wanted is what a restore looks for.
+func wanted(in contract.RestoreInput) (repository.Query, error) {
+	if name := in.Spec.ScheduleName; name != "" {
+		return repository.Query{
+			Field: "spec.scheduleName", Thing: fmt.Sprintf("a backup of schedule %q", name),
+			Missing: fmt.Sprintf("schedule %q has no Completed backup", name),
+			Remedy:  "name one with backupName, or allow PartiallyFailed ones",
+		}, nil
+	}
+	if err := archive.ValidateName(in.Spec.BackupName); err != nil {
+		return repository.Query{}, failure.Invalid("spec.backupName: %w", err)
+	}
+	what := repository.QueryByName("backup", in.Spec.BackupName)
+	what.Field = "spec.backupName"
+	return what, nil
+}
+
+// unsearched warns of locations that may have had another backup of the name, or a newer
+// one of the schedule.
+func unsearched(all []contract.UnreadLocation) []report.Reason {
+	var reasons []report.Reason
+	for _, u := range all {
+		reasons = append(reasons, report.New(report.LocationUnread, "storage location "+u.Name+" was not searched for the backup: "+u.Message))
+	}
+	return reasons
+}
+
+// open opens our own archive, or makes one of Velero's tarball.
+func (d *openDoc) open(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging) (*archive.Archive, error) {
+	layout := archive.Layout{Backup: d.Archive.Backup}
+	_, err := src.Head(ctx, layout.Manifest())
+	if errors.Is(err, store.ErrNotFound) {
+		d.Archive.Foreign = true
+		err = recut(ctx, p, src, stage, layout, &d.Archive)
+	}
+	if err != nil {
+		return nil, err
+	}
+	arc, err := openArchive(ctx, src, stage, d.Archive)
+	if err == nil && !d.Archive.Foreign {
+		d.Archive.Objects = arc.Manifest().Totals.Objects
+	}
+	return arc, err
+}
+
+func validateRestore(in contract.RestoreInput) error {
+	if err := archive.ValidateName(in.Name); err != nil {
+		return failure.Invalid("name: %w", err)
+	}
+	if problems := filter.ValidateRestore(&in.Spec, in.Names); len(problems) > 0 {
+		return filter.FieldErrors(problems)
+	}
+	for _, old := range slices.Sorted(maps.Keys(in.StorageClasses)) {
+		if old == "" || in.StorageClasses[old] == "" {
+			return failure.Invalid("storageClassMapping[%s]: %q is not a storage class; name both the old one and the new one", old, in.StorageClasses[old])
+		}
+	}
+	return nil
+}
+
+// nameFree fails if an earlier restore of this name, ours or Velero's, has left its
+// results: they would be overwritten.
+func (r *Service) nameFree(ctx context.Context, st store.Store, in contract.OpenArchiveInput) error {
+	var doc velerov1.Restore
+	err := repository.GetJSON(ctx, st, repository.RestoreDocumentKey(in.Restore.Name), &doc)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		_, err = st.Head(ctx, archive.RestoreLayout{Restore: in.Restore.Name}.Results())
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+	case err == nil && string(doc.UID) == in.UID:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return failure.Exists("name: restore %q already exists; choose another name", in.Restore.Name)
+}
+
+// planned fails if the dry run that this restore has to agree with is not there.
+func planned(ctx context.Context, st store.Store, in contract.RestoreInput) error {
+	if in.Plan == "" || in.DryRun {
+		return nil
+	}
+	if err := archive.ValidateName(in.Plan); err != nil {
+		return failure.Invalid("plan: %w", err)
+	}
+	_, err := st.Head(ctx, archive.PlanKey(in.Plan))
+	if errors.Is(err, store.ErrNotFound) {
+		return failure.NotFound("plan: no dry run %q where the results of a restore of this backup lie; make one with dryRun, or leave plan out", in.Plan)
+	}
+	return err
+}
+
+// recut cuts Velero's tarball into seekable chunks in the restore's staging.
+func recut(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging, l archive.Layout, a *contract.OpenedArchive) error {
+	body, _, err := src.Get(ctx, l.Tarball())
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%s is missing: %w", l.Tarball(), archive.ErrCorrupt)
+	}
+	if err != nil {
+		return err
+	}
+	var refs []archive.ChunkRef
+	w := archive.NewWriter(archive.DefaultLimits(), time.Unix(0, 0), func(c archive.Chunk) error {
+		key := stage.Key(fmt.Sprintf("chunk-%05d", len(refs)))
+		refs = append(refs, c.Ref(key))
+		p.Count(int64(c.Objects()), int64(len(c.Data)))
+		return stage.Store.Put(ctx, key, c.Staged, store.PutOptions{})
+	})
+	stats, err := archive.Recut(ctx, body, w, archive.DefaultHostileLimits())
+	if err := errors.Join(err, body.Close()); err != nil {
+		return err
+	}
+	a.Objects, a.Chunks = stats.Objects, len(refs)
+	data, err := archive.EncodeChunkRefs(refs)
+	if err != nil {
+		return err
+	}
+	return stage.Store.Put(ctx, stage.Key(repository.RecutChunksFile), data, store.PutOptions{})
+}
+
+// latest is the newest Completed backup of a schedule in a location (docs/VELERO.md 3.3). Of two that
+// started in the same second, the unit of Velero's timestamps, the later name wins:
+// the names of a schedule's backups end in their time.
+func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
+	docs, err := repository.ReadBackups(ctx, st)
+	if err != nil {
+		return "", err
+	}
+	var best *velerov1.Backup
+	for _, d := range docs {
+		ok := d.Status.Phase == velerov1.BackupPhaseCompleted ||
+			in.AllowPartiallyFailed && d.Status.Phase == velerov1.BackupPhasePartiallyFailed
+		if !ok || d.Labels[repository.LabelSchedule] != in.Spec.ScheduleName || d.Status.StartTimestamp == nil {
+			continue
+		}
+		if best == nil || newer(d, best) {
+			best = d
+		}
+	}
+	if best == nil {
+		return "", store.ErrNotFound
+	}
+	return best.Name, nil
+}
+
+func newer(a, b *velerov1.Backup) bool {
+	return cmp.Or(a.Status.StartTimestamp.Compare(b.Status.StartTimestamp.Time), strings.Compare(a.Name, b.Name)) > 0
+}

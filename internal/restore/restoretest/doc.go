@@ -1,0 +1,2 @@
+// Package restoretest makes restores in progress of archives in memory, for tests.
+package restoretest

@@ -1,0 +1,182 @@
+package selection
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
+)
+
+const classes = "priorityclasses.scheduling.k8s.io"
+
+// shop is a namespace of an application whose pod needs what carries no label.
+var shop = []restoretest.Stored{
+	{Key: "pods shop/web", Labels: `{"app":"web"}`, Rest: `,"spec":{"priorityClassName":"urgent","volumes":[{"name":"d","persistentVolumeClaim":{"claimName":"data"}}]}`},
+	{Key: "pods shop/ended", Labels: `{"app":"web"}`, Rest: `,"status":{"phase":"Succeeded"},"spec":{"volumes":[{"name":"d","persistentVolumeClaim":{"claimName":"old"}}]}`},
+	{Key: "pods shop/other", Rest: `,"spec":{"priorityClassName":"lazy"}`},
+	{Key: "pods elsewhere/web", Labels: `{"app":"web"}`, Rest: `,"spec":{"priorityClassName":"missing"}`},
+	{Key: "persistentvolumeclaims shop/data"},
+	{Key: "persistentvolumeclaims shop/old"},
+	{Key: "configmaps shop/settings", Labels: `{"app":"web"}`},
+	{Key: "jobs.batch shop/sum", Labels: `{"app":"web"}`},
+	{Key: "jobs.batch shop/count"},
+	{Key: classes + " urgent"},
+	{Key: classes + " lazy"},
+	{Key: "volumesnapshots.snapshot.storage.k8s.io shop/mine", Rest: `,"status":{"boundVolumeSnapshotContentName":"mine"}`},
+	{Key: "volumesnapshots.snapshot.storage.k8s.io shop/taken", Rest: `,"status":{"boundVolumeSnapshotContentName":"taken"}`},
+	{Key: "volumesnapshotcontents.snapshot.storage.k8s.io mine"},
+	{Key: "volumesnapshotcontents.snapshot.storage.k8s.io taken"},
+}
+
+func byLabel(app string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
+}
+
+// TestBring: what selected objects need comes along, as far as the spec lets it.
+func TestBring(t *testing.T) {
+	type spec = velerov1.RestoreSpec
+	const data, urgent, lazy, mine = "persistentvolumeclaims shop/data", classes + " urgent", classes + " lazy", "volumesnapshotcontents.snapshot.storage.k8s.io mine"
+	no := false
+	for name, tc := range map[string]struct {
+		spec  spec
+		names []string
+		want  []string // sorted
+	}{
+		"everything":             {spec{}, nil, nil},
+		"label":                  {spec{LabelSelector: byLabel("web")}, nil, []string{data, urgent}},
+		"namespace":              {spec{IncludedNamespaces: []string{"shop"}}, nil, []string{lazy, urgent, mine}},
+		"other namespace":        {spec{IncludedNamespaces: []string{"elsewhere"}}, nil, nil},
+		"label and namespace":    {spec{IncludedNamespaces: []string{"shop"}, LabelSelector: byLabel("web")}, nil, []string{data, urgent}},
+		"no cluster-scoped":      {spec{LabelSelector: byLabel("web"), IncludeClusterResources: &no}, nil, []string{data}},
+		"claims are excluded":    {spec{LabelSelector: byLabel("web"), ExcludedResources: []string{"persistentvolumeclaims"}}, nil, []string{urgent}},
+		"only pods are included": {spec{LabelSelector: byLabel("web"), IncludedResources: []string{"pods"}}, nil, nil},
+		"pods are excluded":      {spec{LabelSelector: byLabel("web"), ExcludedResources: []string{"pods"}}, nil, nil},
+		"by name":                {spec{}, []string{"shop/other"}, []string{lazy}},
+		"by name and types":      {spec{IncludedResources: []string{"pods", classes}}, []string{"shop/web"}, []string{urgent}},
+		"nothing is selected":    {spec{LabelSelector: byLabel("none")}, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := restoretest.StoredSession(t, shop, tc.spec, tc.names...)
+			x := selectionOf(t, s)
+			s.Index.Taken["shop/taken"] = true
+			for _, gr := range []string{resource.Pods, resource.VolumeSnapshots} {
+				if err := x.bring(t.Context(), gr); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var got []string
+			for _, ref := range s.Plan.Related {
+				got = append(got, archive.Key{Resource: ref.Resource, Namespace: ref.Namespace, Name: ref.Name}.String())
+				if !s.Includes(ref.Resource, ref.Namespace, ref.Name) {
+					t.Errorf("%v is brought and not restored", ref)
+				}
+			}
+			if slices.Sort(got); !slices.Equal(got, tc.want) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+			checkPlanned(t, x, tc.want)
+		})
+	}
+}
+
+func selectionOf(t testing.TB, s *restore.Run) *selection {
+	t.Helper()
+	x, err := newSelection(t.Context(), s, resource.NewRegistry(), restoretest.KnownType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// checkPlanned looks for the levels of what was brought, in their order.
+func checkPlanned(t *testing.T, x *selection, brought []string) {
+	t.Helper()
+	p := x.census.Plan(plan.RestoreOptions{})
+	levels := map[plan.Level]bool{}
+	for i, l := range p.Levels {
+		levels[l.Level] = true
+		if i > 0 && l.Level <= p.Levels[i-1].Level {
+			t.Errorf("levels %v", p.Levels)
+		}
+	}
+	for _, b := range brought {
+		gr, _, _ := strings.Cut(b, " ")
+		if !levels[plan.LevelOf(gr)] {
+			t.Errorf("%s is in no level of %v", b, p.Levels)
+		}
+	}
+}
+
+// A restore that needs nothing brought reads no body for it.
+func TestBringReadsNothingInVain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spec  velerov1.RestoreSpec
+		names []string
+	}{
+		"everything":   {},
+		"one object":   {velerov1.RestoreSpec{IncludedResources: []string{"configmaps"}}, []string{"shop/settings"}},
+		"only configs": {velerov1.RestoreSpec{IncludedResources: []string{"configmaps"}, LabelSelector: byLabel("web")}, nil},
+	} {
+		s, src := restoretest.StoredSession(t, shop, tc.spec, tc.names...)
+		x := selectionOf(t, s)
+		before := src.Read
+		if err := x.bring(t.Context(), resource.Pods); err != nil || src.Read != before || len(x.holders) > 0 {
+			t.Errorf("%s: read %d bytes, %v", name, src.Read-before, err)
+		}
+	}
+}
+
+// An object is part of a restore if its labels are selected, too.
+func TestHasMindsLabels(t *testing.T) {
+	s, _ := restoretest.StoredSession(t, shop, velerov1.RestoreSpec{LabelSelector: byLabel("web")})
+	if err := selectionOf(t, s).bring(t.Context(), resource.Pods); err != nil {
+		t.Fatal(err)
+	}
+	look := &restore.Lookup{Ctx: t.Context(), S: s, Keys: map[string]map[string]bool{}}
+	for key, want := range map[string]bool{
+		"jobs.batch shop/sum": true, "jobs.batch shop/count": false, "jobs.batch shop/none": false,
+		"persistentvolumeclaims shop/data": true, "persistentvolumeclaims shop/old": false,
+		classes + " urgent": true, classes + " lazy": false,
+	} {
+		k, _ := restoretest.Stored{Key: key}.Split()
+		if got := look.Has(k.Resource, k.Namespace, k.Name); got != want || look.Failed() != nil {
+			t.Errorf("%s: %v, %v", key, got, look.Failed())
+		}
+	}
+}
+
+// The index of ten times the objects leaves no more in memory.
+func TestSelectionForgetsObjects(t *testing.T) {
+	kept := func(n int) int64 {
+		objs := make([]restoretest.Stored, n)
+		for i := range objs {
+			objs[i] = restoretest.Stored{Key: fmt.Sprintf("configmaps ns-%d/settings-%06d", i*10/n, i)}
+		}
+		s, _ := restoretest.StoredSession(t, objs, velerov1.RestoreSpec{})
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		x := selectionOf(t, s)
+		runtime.GC()
+		runtime.GC() // the archive's pool of buffers survives one
+		runtime.ReadMemStats(&after)
+		if len(x.namespaces) != 10 {
+			t.Errorf("namespaces %v", x.namespaces)
+		}
+		runtime.KeepAlive(s)
+		return int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	}
+	if few, many := kept(2_000), kept(20_000); many > max(few, 0)+256<<10 {
+		t.Errorf("%d bytes for 2,000 objects, %d for 20,000", few, many)
+	}
+}

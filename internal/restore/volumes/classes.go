@@ -1,0 +1,206 @@
+package volumes
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+)
+
+// mapClasses reads which storage classes take the place of others: from Velero's
+// ConfigMap (docs/VELERO.md 7.6) and from the restore's input, which wins.
+func (p *volumePlanner) mapClasses(ctx context.Context) error {
+	var found []corev1.ConfigMap
+	err := kube.List(ctx, p.r.Kube, kube.ConfigMaps(), p.r.Config.Namespace, restore.LabelPlugin, func(c corev1.ConfigMap) error {
+		switch restore.RestoreItemAction {
+		case c.Labels[restore.LabelClassMapping]:
+			found = append(found, c)
+		case c.Labels[restore.LabelNodeMapping]:
+			p.reasons = append(p.reasons, report.New(report.FieldIgnored,
+				"the mapping of nodes has no effect: the scheduler chooses a node for each restored claim").At("configmaps", c.Namespace, c.Name))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the storage class mapping: %w", err)
+	}
+	if text := restore.Ambiguous("storage class", restore.LabelClassMapping, found); text != "" {
+		p.refused.add(contract.ErrTypeInvalid, "%s", text)
+	}
+	if err := p.s.Changes.Apply(&p.changes); err != nil {
+		return err
+	}
+	p.plan.Classes = map[string]string{}
+	for _, c := range found {
+		for old, name := range c.Data {
+			p.plan.Classes[old] = strings.TrimSpace(name)
+		}
+	}
+	maps.Copy(p.plan.Classes, p.s.Restore.StorageClasses)
+	return nil
+}
+
+func (p *volumePlanner) class(name string) string { return cmp.Or(p.plan.Classes[name], name) }
+
+// classOf is the storage class that a claim names.
+func classOf(claim *corev1.PersistentVolumeClaim) string {
+	if class := claim.Annotations[corev1.BetaStorageClassAnnotation]; class != "" {
+		return class
+	}
+	if claim.Spec.StorageClassName == nil {
+		return ""
+	}
+	return *claim.Spec.StorageClassName
+}
+
+// classes checks that the storage classes of restored claims will be there, and that
+// one that is to fill a claim from a snapshot is of the snapshot's driver.
+func (p *volumePlanner) classes(ctx context.Context) error {
+	known, err := kube.ListMap[storagev1.StorageClass](ctx, p.r.Kube, kube.StorageClasses(), "", "")
+	if err != nil {
+		return fmt.Errorf("list storage classes: %w", err)
+	}
+	err = repository.EachObject(ctx, p.s.Arc, classResource, func(c storagev1.StorageClass) {
+		if _, ok := known[c.Name]; !ok && p.s.Selects(archive.Key{Resource: classResource, Name: c.Name}, c.Labels) {
+			known[c.Name] = c
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, old := range slices.Sorted(maps.Keys(p.s.Restore.StorageClasses)) {
+		if name := p.s.Restore.StorageClasses[old]; !has(known, name) {
+			p.refused.add(contract.ErrTypeInvalid, "storageClassMapping[%s]: there is no storage class %q in the cluster nor in what is restored; known are %s", old, name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		}
+	}
+	for i := range p.plan.Volumes {
+		v := &p.plan.Volumes[i]
+		v.Patch = len(keptLabels(v)) > 0 || v.Reclaim != "" && v.Reclaim != reclaimOf(known, v.Class)
+		switch {
+		case !v.Selected || v.Claim == "":
+		case v.Class != "":
+			p.checkClass(v, known)
+		case v.Way == restore.WayCSI && v.Snapshot != nil:
+			p.checkNoClass(v, known)
+		}
+	}
+	return nil
+}
+
+// checkNoClass refuses a claim that names no class and whose data comes from a
+// snapshot, unless the cluster's default class can fill it.
+func (p *volumePlanner) checkNoClass(v *restore.Volume, known map[string]storagev1.StorageClass) {
+	name := resource.ObjectName(v.Namespace, v.Claim)
+	class, ok := defaultClass(known)
+	switch claim := p.facts.claimsByName()[name]; {
+	case claim.Spec.StorageClassName != nil:
+		p.refused.add(contract.ErrTypeInvalid, `claim %s: spec.storageClassName is "": no class makes a volume for it, so that its snapshot %s cannot be restored; restore it without data (--restore-volumes=false)`, name, v.Snapshot.Handle)
+	case !ok:
+		p.refused.add(contract.ErrTypeInvalid, "claim %s: it names no storage class and the cluster has no default one to restore snapshot %s with; mark one by the annotation %s", name, v.Snapshot.Handle, annotationDefaultClass)
+	case class.Provisioner != v.Snapshot.Driver:
+		p.refused.add(contract.ErrTypeInvalid, "claim %s: it names no storage class; the default one, %s, is of %s, its snapshot of %s, which only a class of that driver can restore; make such a class the default", name, class.Name, class.Provisioner, v.Snapshot.Driver)
+	}
+}
+
+// annotationDefaultClass marks the class of claims that name none.
+const annotationDefaultClass = "storageclass.kubernetes.io/is-default-class"
+
+// defaultClass is the class that claims without one get: of several the newest.
+func defaultClass(known map[string]storagev1.StorageClass) (class storagev1.StorageClass, ok bool) {
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		c := known[name]
+		if c.Annotations[annotationDefaultClass] == "true" && (!ok || class.CreationTimestamp.Before(&c.CreationTimestamp)) {
+			class, ok = c, true
+		}
+	}
+	return class, ok
+}
+
+// reclaimOf is the policy that a class gives its volumes.
+func reclaimOf(known map[string]storagev1.StorageClass, name string) string {
+	class := known[name]
+	if name == "" {
+		class, _ = defaultClass(known)
+	}
+	if class.ReclaimPolicy == nil {
+		return string(corev1.PersistentVolumeReclaimDelete)
+	}
+	return string(*class.ReclaimPolicy)
+}
+
+func (p *volumePlanner) checkClass(v *restore.Volume, known map[string]storagev1.StorageClass) {
+	class, ok := known[v.Class]
+	claim := resource.ObjectName(v.Namespace, v.Claim)
+	switch {
+	case ok && v.Way == restore.WayCSI && v.Snapshot != nil && class.Provisioner != v.Snapshot.Driver:
+		p.refused.add(contract.ErrTypeInvalid, "claim %s: its storage class %s is of %s, its snapshot of %s, which only a class of that driver can restore; map the class to one (--storage-class-mappings %s:NEW)",
+			claim, v.Class, class.Provisioner, v.Snapshot.Driver, v.Class)
+	case ok || v.Way == restore.WayLeft || v.Way == restore.WayKeep:
+	case v.HasData() || p.mapped(v.Class):
+		p.refused.add(contract.ErrTypeInvalid, "claim %s: there is no storage class %q in the cluster nor in what is restored; create it, or map it to another (--storage-class-mappings %s:NEW); known are %s",
+			claim, v.Class, v.Class, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	case v.Bind == "":
+		p.reason(v, report.New(report.ClassMissing, fmt.Sprintf("there is no storage class %q in the cluster: the claim stays pending", v.Class)))
+	}
+}
+
+// mapped says that a class stands in the place of another.
+func (p *volumePlanner) mapped(class string) bool {
+	for _, name := range p.plan.Classes {
+		if name == class {
+			return true
+		}
+	}
+	return false
+}
+
+func has[V any](m map[string]V, key string) bool {
+	_, ok := m[key]
+	return ok
+}
+
+// modifiedClass is the storage class that resource modifiers give a claim which would
+// have this one. That a modifier fails is told when the claim is restored.
+func (p *volumePlanner) modifiedClass(claim *corev1.PersistentVolumeClaim, class string) string {
+	if claim == nil || p.changes.Modify == nil {
+		return class
+	}
+	obj, err := runtime.DefaultUnstructuredConverter.ToUnstructured(named(claim, class))
+	if err != nil {
+		return class
+	}
+	modified, _ := p.changes.Modify(resource.PersistentVolumeClaims, obj)
+	var out corev1.PersistentVolumeClaim
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(modified, &out); err != nil {
+		return class
+	}
+	return classOf(&out)
+}
+
+// named is a copy of a claim whose storage class is another, if it names one.
+func named(claim *corev1.PersistentVolumeClaim, class string) *corev1.PersistentVolumeClaim {
+	out := claim.DeepCopy()
+	out.APIVersion, out.Kind = "v1", "PersistentVolumeClaim" // a list leaves them out
+	out.Status = corev1.PersistentVolumeClaimStatus{}
+	if out.Annotations[corev1.BetaStorageClassAnnotation] != "" {
+		out.Annotations[corev1.BetaStorageClassAnnotation] = class
+	}
+	if s := out.Spec.StorageClassName; s != nil && *s != "" {
+		*s = class
+	}
+	return out
+}

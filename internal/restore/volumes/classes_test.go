@@ -1,0 +1,71 @@
+package volumes
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+func classMade(name, driver string, isDefault bool, day int) storagev1.StorageClass {
+	c := storagev1.StorageClass{Provisioner: driver}
+	c.Name, c.CreationTimestamp = name, metav1.NewTime(time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC))
+	if isDefault {
+		c.Annotations = map[string]string{annotationDefaultClass: "true"}
+	}
+	return c
+}
+
+// TestClaimWithoutClass: what fills a claim that names no class from its snapshot is
+// the cluster's default class, if it is of the snapshot's driver.
+func TestClaimWithoutClass(t *testing.T) {
+	none, empty := (*string)(nil), new(string)
+	for name, tc := range map[string]struct {
+		class   *string
+		classes []storagev1.StorageClass
+		text    string
+	}{
+		"default class":                {none, []storagev1.StorageClass{classMade("a", volume.DriverEBS, true, 1)}, ""},
+		"the newest of two":            {none, []storagev1.StorageClass{classMade("a", "csi.example.org", true, 1), classMade("b", volume.DriverEBS, true, 2)}, ""},
+		"no class at all":              {none, nil, "cluster has no default one"},
+		"none is default":              {none, []storagev1.StorageClass{classMade("a", volume.DriverEBS, false, 1)}, "mark one by the annotation " + annotationDefaultClass},
+		"default of another driver":    {none, []storagev1.StorageClass{classMade("a", "csi.example.org", true, 1)}, "the default one, a, is of csi.example.org"},
+		"the newest of another":        {none, []storagev1.StorageClass{classMade("a", volume.DriverEBS, true, 1), classMade("b", "csi.example.org", true, 2)}, "the default one, b"},
+		"no class is what it asks for": {empty, []storagev1.StorageClass{classMade("a", volume.DriverEBS, true, 1)}, `spec.storageClassName is ""`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			claim := claimOf(nil)
+			claim.Spec.StorageClassName = tc.class
+			known := map[string]storagev1.StorageClass{}
+			for _, c := range tc.classes {
+				known[c.Name] = c
+			}
+			p := volumePlanner{facts: &volumeFacts{claims: []corev1.PersistentVolumeClaim{*claim}}}
+			v := restore.Volume{Namespace: "shop", Claim: "data", Way: restore.WayCSI, Snapshot: &restore.SnapshotPlan{Handle: "snap-1", Driver: volume.DriverEBS}}
+			p.checkNoClass(&v, known)
+			text := strings.Join(p.refused.texts, "; ")
+			if !strings.Contains(text, tc.text) || (text == "") != (tc.text == "") || text != "" && (p.refused.kind != contract.ErrTypeInvalid || !strings.Contains(text, "claim shop/data")) {
+				t.Errorf("refused %q %q", p.refused.kind, text)
+			}
+		})
+	}
+}
+
+func TestReclaimPolicyOfClass(t *testing.T) {
+	retain, recycle := corev1.PersistentVolumeReclaimRetain, corev1.PersistentVolumeReclaimRecycle
+	a, b := classMade("a", volume.DriverEBS, false, 1), classMade("b", volume.DriverEBS, true, 1)
+	a.ReclaimPolicy, b.ReclaimPolicy = &retain, &recycle
+	known := map[string]storagev1.StorageClass{"a": a, "b": b}
+	for name, want := range map[string]string{"a": "Retain", "b": "Recycle", "": "Recycle", "gone": "Delete"} {
+		if got := reclaimOf(known, name); got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package volumes
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+)
+
+// liveVolumes is what the target cluster has.
+type liveVolumes struct {
+	claims  map[string]corev1.PersistentVolumeClaim // by "namespace/name"
+	volumes map[string]corev1.PersistentVolume
+	read    map[string]bool // namespaces whose claims were read
+}
+
+// goingFor is how long volumes that are about to go are waited for, so that the
+// restored ones can have their names: a deleted namespace is gone a moment before
+// its volumes are.
+const goingFor = 30 * time.Second
+
+// look reads the cluster and leaves alone what is there already (docs/VELERO.md 7.4, 8.2).
+func (p *volumePlanner) look(ctx context.Context) error {
+	if err := p.readLive(ctx); err != nil {
+		return err
+	}
+	if err := p.awaitGoing(ctx); err != nil {
+		return err
+	}
+	for i := range p.plan.Volumes {
+		if v := &p.plan.Volumes[i]; v.Selected {
+			p.leave(v)
+		}
+	}
+	return nil
+}
+
+func (p *volumePlanner) readLive(ctx context.Context) (err error) {
+	p.live = &liveVolumes{claims: map[string]corev1.PersistentVolumeClaim{}, read: map[string]bool{}}
+	for _, v := range p.plan.Volumes {
+		if !v.Selected || v.Target == "" || p.live.read[v.Target] {
+			continue
+		}
+		p.live.read[v.Target] = true
+		err := kube.List(ctx, p.r.Kube, kube.Claims(), v.Target, "", func(c corev1.PersistentVolumeClaim) error {
+			p.live.claims[resource.ObjectName(c.Namespace, c.Name)] = c
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("list claims of namespace %s: %w", v.Target, err)
+		}
+	}
+	p.live.volumes, err = kube.ListMap[corev1.PersistentVolume](ctx, p.r.Kube, kube.Volumes(), "", "")
+	if err != nil {
+		return fmt.Errorf("list persistent volumes: %w", err)
+	}
+	return nil
+}
+
+// awaitGoing looks again until no volume of the plan is on its way out.
+func (p *volumePlanner) awaitGoing(ctx context.Context) (err error) {
+	for end := time.Now().Add(goingFor); p.going() && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+		if err = p.readLive(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *volumePlanner) going() bool {
+	for _, v := range p.plan.Volumes {
+		if pv, there := p.live.volumes[v.PV]; there && v.Selected && v.Bind != "" && p.live.goes(&pv) {
+			return true
+		}
+	}
+	return false
+}
+
+// goes says that a volume will be gone soon: it is being deleted, or will be because
+// its claim is.
+func (l *liveVolumes) goes(pv *corev1.PersistentVolume) bool {
+	ref := pv.Spec.ClaimRef
+	switch {
+	case pv.DeletionTimestamp != nil:
+		return true
+	case ref == nil || pv.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimDelete:
+		return false
+	case pv.Status.Phase == corev1.VolumeReleased:
+		return true
+	}
+	claim, there := l.claims[resource.ObjectName(ref.Namespace, ref.Name)]
+	return l.read[ref.Namespace] && (!there || claim.DeletionTimestamp != nil) && ref.UID != ""
+}
+
+// leave takes out of the plan what the cluster has.
+func (p *volumePlanner) leave(v *restore.Volume) {
+	live, there := p.live.claims[resource.ObjectName(v.Target, v.Claim)]
+	if v.Claim != "" && there && live.DeletionTimestamp == nil {
+		if v.HasData() {
+			p.reason(v, report.New(report.VolumeLeft, "the claim is in the cluster already; its data was left as it is"))
+		}
+		v.Way, v.Bind = restore.WayLeft, ""
+		return
+	}
+	switch v.Way {
+	case restore.WayNative:
+		p.rename(v)
+	case restore.WayKeep:
+		p.taken(v)
+	}
+}
+
+// taken tells of a claim whose volume is restored as it was and serves another one: it
+// keeps waiting for that volume, as with Velero. A volume in use is not touched.
+func (p *volumePlanner) taken(v *restore.Volume) {
+	pv, there := p.live.volumes[v.PV]
+	if !there || v.Claim == "" || p.live.serves(&pv, v) {
+		return
+	}
+	text := "the volume " + v.PV + " that it is bound to is on its way out"
+	if ref := pv.Spec.ClaimRef; ref != nil && pv.DeletionTimestamp == nil {
+		text = fmt.Sprintf("the volume %s that it is bound to is in the cluster and is kept for claim %s", v.PV, resource.ObjectName(ref.Namespace, ref.Name))
+		if pv.Status.Phase == corev1.VolumeReleased {
+			text += ", which is gone"
+		} else {
+			v.Way = restore.WayLeft
+		}
+	}
+	why := report.New(report.ClaimPending, text+": the claim stays pending")
+	why.Next = "delete the claim, or free the volume for it: delete the claim that has it, then remove uid and resourceVersion of the volume's spec.claimRef and name this claim there"
+	p.reason(v, why)
+}
+
+// rename finds the name that a native volume is restored by, or leaves it out where
+// its claim would bind to a volume that is there.
+func (p *volumePlanner) rename(v *restore.Volume) {
+	v.Disk = &restore.DiskPlan{Name: v.PV}
+	pv, taken := p.live.volumes[v.PV]
+	switch {
+	case !taken:
+	case p.live.serves(&pv, v):
+		v.Way, v.Disk = restore.WayLeft, nil
+		p.reason(v, report.New(report.VolumeLeft, fmt.Sprintf("volume %s is in the cluster already; it was left as it is", v.PV)))
+	default:
+		v.Disk.Name = cloneName(p.s.UID, v.PV)
+		v.Bind = v.Disk.Name
+		if v.Target != v.Namespace {
+			return // nothing to remark on: its first name serves the source namespace
+		}
+		p.reason(v, report.New(report.VolumeMoved, fmt.Sprintf("the cluster has a volume %s that serves another claim; this one is restored as %s", v.PV, v.Disk.Name)))
+	}
+}
+
+// serves says that the claim of v would bind to a live volume.
+func (l *liveVolumes) serves(pv *corev1.PersistentVolume, v *restore.Volume) bool {
+	ref := pv.Spec.ClaimRef
+	switch {
+	case pv.DeletionTimestamp != nil || pv.Status.Phase == corev1.VolumeReleased || pv.Status.Phase == corev1.VolumeFailed:
+		return false
+	case ref == nil || v.Claim == "":
+		return true
+	}
+	return ref.UID == "" && ref.Namespace == v.Target && ref.Name == v.Claim
+}
+
+// cloneName is the name that Velero gives to a restored volume whose own name is
+// taken. It derives from the restore's uid: a repeat has the same one.
+func cloneName(uid, pv string) string {
+	sum := sha256.Sum256([]byte(uid + "/" + pv))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // a UUID of version 8, RFC 9562
+	return fmt.Sprintf("velero-clone-%x-%x-%x-%x-%x", sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}

@@ -1,0 +1,78 @@
+package volumes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+)
+
+// bound gives a claim's provisioned volume what the backup knows of the old one.
+func (p *claimWatcher) bound(ctx context.Context, v *restore.Volume, name string) (restore.ClaimEnd, bool, error) {
+	pv, err := kube.Read[corev1.PersistentVolume](ctx, p.r.Kube, kube.Volumes(), "", name)
+	if kube.IsNotFound(err) {
+		return restore.ClaimEnd{}, false, nil // it is on its way
+	}
+	if err != nil {
+		return restore.ClaimEnd{}, false, fmt.Errorf("look at volume %s: %w", name, err)
+	}
+	end := restore.ClaimEnd{PV: name}
+	patch := missingOn(v, &pv)
+	if patch == nil || !v.Provisioned() {
+		return end, true, nil
+	}
+	body, err := json.Marshal(patch)
+	if err != nil {
+		return end, false, err
+	}
+	_, err = p.r.Kube.Patch(ctx, kube.Volumes(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: resource.FieldManager})
+	switch {
+	case err == nil:
+	case ctx.Err() != nil || kube.IsUnavailable(err):
+		return end, false, err
+	default:
+		end.Reasons = v.End(report.New(report.PatchFailed, fmt.Sprintf("volume %s: %v", name, err))).Reasons
+	}
+	return end, true, nil
+}
+
+// missingOn is what a provisioned volume lacks of the old one, nil for nothing.
+func missingOn(v *restore.Volume, pv *corev1.PersistentVolume) map[string]any {
+	out := map[string]any{}
+	if v.Reclaim != "" && v.Reclaim != string(pv.Spec.PersistentVolumeReclaimPolicy) {
+		out["spec"] = map[string]any{"persistentVolumeReclaimPolicy": v.Reclaim}
+	}
+	labels := map[string]any{}
+	for key, value := range keptLabels(v) {
+		if pv.Labels[key] != value {
+			labels[key] = value
+		}
+	}
+	if len(labels) > 0 {
+		out["metadata"] = map[string]any{"labels": labels}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// keptLabels are the old volume's labels without those that tell where it was: the new
+// one may be elsewhere.
+func keptLabels(v *restore.Volume) map[string]string {
+	kept := maps.Clone(v.Labels)
+	maps.DeleteFunc(kept, func(key, _ string) bool {
+		domain, _, _ := strings.Cut(key, "/")
+		return strings.HasPrefix(domain, "topology.") || domain == "failure-domain.beta.kubernetes.io" || strings.HasPrefix(key, "velero.io/")
+	})
+	return kept
+}

@@ -1,0 +1,73 @@
+package volumes
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+)
+
+// How long the volumes of restored claims are waited for.
+const (
+	// provisionFor is Velero's --resource-timeout: for a claim with data whose volume
+	// can be made at once, or is being made.
+	provisionFor = 10 * time.Minute
+	// emptyFor is for one without data: all that is waited for is a label.
+	emptyFor = 20 * time.Second
+	// consumerFor is for a claim whose class makes volumes for pods and that no pod
+	// mounts; whether one comes is not ours to say.
+	consumerFor = 10 * time.Second
+	// scheduleFor is for one that a pod mounts which has no node yet: a new node is
+	// there in one to five minutes.
+	scheduleFor = 10 * time.Minute
+)
+
+// claimWait is how long a claim's volume is waited for, and what is the matter if none
+// came.
+type claimWait struct {
+	limit time.Duration
+	about string
+	asked bool // somebody was to make the volume, and did not
+}
+
+func (p *claimWatcher) wait(ctx context.Context, v *restore.Volume, claim *corev1.PersistentVolumeClaim) (claimWait, error) {
+	if v.Provisioned() && p.consumer(claim) && claim.Annotations["volume.kubernetes.io/selected-node"] == "" {
+		pod, err := p.pods.of(ctx, v.Target, v.Claim)
+		if err != nil || pod == "" {
+			return claimWait{limit: consumerFor, about: "no pod that mounts it waits for a node"}, err
+		}
+		return claimWait{limit: scheduleFor, about: fmt.Sprintf("pod %s, which mounts it, had no node after %s", pod, scheduleFor)}, nil
+	}
+	limit := emptyFor
+	if v.Way == restore.WayCSI {
+		limit = provisionFor
+	}
+	return claimWait{limit: limit, about: fmt.Sprintf("not bound after %s", limit), asked: true}, nil
+}
+
+// over is the reason of a claim whose time is over. why is what its snapshot says.
+func (w claimWait) over(v *restore.Volume, why string) report.Reason {
+	if why != "" {
+		w.about += "; " + why
+	}
+	switch {
+	case v.Way == restore.WayCSI && w.asked:
+		return report.New(report.VolumeNotRestored, "its volume was not provisioned: "+w.about)
+	case v.Way == restore.WayCSI:
+		w.about += "; it is filled from its snapshot when one has, and then lacks the reclaim policy and the labels of the backup"
+	case v.Patch && v.Provisioned():
+		w.about += "; its volume will lack the reclaim policy and the labels of the backup"
+	}
+	return report.New(report.ClaimPending, w.about)
+}
+
+// consumer says that the claim's class makes volumes only for pods.
+func (p *claimWatcher) consumer(claim *corev1.PersistentVolumeClaim) bool {
+	class, ok := p.classes[classOf(claim)]
+	return ok && class.VolumeBindingMode != nil && *class.VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer
+}

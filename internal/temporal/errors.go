@@ -1,0 +1,117 @@
+package temporal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// Sentinels that callers branch on with errors.Is.
+var (
+	// ErrNotFound says that a backup, restore, file or run is not there.
+	ErrNotFound = errors.New("not found")
+	// ErrExists says that a name is taken by a finished backup or a running one.
+	ErrExists = errors.New("already exists")
+	// ErrNoWorker says that nobody serves the cluster's task queue.
+	ErrNoWorker = errors.New("no worker")
+	// ErrLost says that the Temporal server does not answer.
+	ErrLost = errors.New("connection lost")
+)
+
+// RunError is a run that ended without a result. Phase is Velero's name for it
+// ("Failed", "FailedValidation") or "Canceled".
+type RunError struct {
+	Run     Run
+	Phase   string
+	Message string
+	kind    error // one of the sentinels, or nil
+}
+
+// Error names the run, what became of it and why.
+func (e *RunError) Error() string {
+	return fmt.Sprintf("%s %q: %s: %s", e.Run.Kind.Noun(), e.Run.Name, e.Phase, e.Message)
+}
+
+// Unwrap gives ErrNotFound or ErrExists where the run failed for that reason.
+func (e *RunError) Unwrap() error { return e.kind }
+
+// remoteError is what the server or a worker answered. People see its text alone;
+// callers branch on its kind.
+type remoteError struct {
+	text string
+	kind error
+}
+
+func (e *remoteError) Error() string { return e.text }
+func (e *remoteError) Unwrap() error { return e.kind }
+
+// explainError turns an error of the SDK into one for people: the innermost
+// application message without wrapping, or a word on the connection.
+func explainError(err error) error {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return &remoteError{text: app.Message(), kind: sentinelFor(app.Type())}
+	}
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return &remoteError{text: missing.Error(), kind: ErrNotFound}
+	}
+	if isConnectionLost(err) {
+		return &remoteError{text: err.Error(), kind: ErrLost}
+	}
+	return err
+}
+
+// sentinelFor is the sentinel for the type of an application error, nil where there is none.
+func sentinelFor(errType string) error {
+	switch errType {
+	case contract.ErrTypeNotFound:
+		return ErrNotFound
+	case contract.ErrTypeExists:
+		return ErrExists
+	default:
+		return nil
+	}
+}
+
+// isConnectionLost tells trouble on the way to the server, which passes, from an answer.
+func isConnectionLost(err error) bool {
+	var unavailable *serviceerror.Unavailable
+	var deadline *serviceerror.DeadlineExceeded
+	var busy *serviceerror.ResourceExhausted
+	var canceled *serviceerror.Canceled
+	return errors.As(err, &unavailable) || errors.As(err, &deadline) || errors.As(err, &busy) ||
+		errors.As(err, &canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// runFailure translates the failure of a workflow run. Errors that are not about the
+// run itself come back as explainError gives them.
+func runFailure(run Run, err error) error {
+	var failed *temporal.WorkflowExecutionError
+	if !errors.As(err, &failed) {
+		return explainError(err)
+	}
+	var app *temporal.ApplicationError
+	var timeout *temporal.TimeoutError
+	var terminated *temporal.TerminatedError
+	out := &RunError{Run: run, Phase: "Failed", Message: failed.Error()}
+	switch {
+	case temporal.IsCanceledError(failed.Unwrap()):
+		out.Phase, out.Message = "Canceled", "it was cancelled"
+	case errors.As(err, &terminated):
+		out.Message = "its workflow was terminated by hand; staging is cleared by garbage collection"
+	case errors.As(err, &app):
+		out.Message, out.kind = app.Message(), sentinelFor(app.Type())
+		if app.Type() == contract.ErrTypeInvalid {
+			out.Phase = "FailedValidation"
+		}
+	case errors.As(err, &timeout):
+		out.Message = "gave up: " + timeout.Error()
+	}
+	return out
+}

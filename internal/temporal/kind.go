@@ -1,0 +1,45 @@
+package temporal
+
+import "github.com/lifeboat-backup/lifeboat/internal/contract"
+
+// Kind is a sort of run.
+type Kind string
+
+// The kinds of runs; the values are workflow types.
+const (
+	KindBackup  Kind = contract.BackupWorkflow
+	KindRestore Kind = contract.RestoreWorkflow
+	KindDelete  Kind = contract.DeleteBackupWorkflow
+)
+
+// Noun is how messages call a run of the kind.
+func (k Kind) Noun() string {
+	switch k {
+	case KindRestore:
+		return "restore"
+	case KindDelete:
+		return "deletion of backup"
+	default:
+		return "backup"
+	}
+}
+
+func (k Kind) workflowID(cluster, name string) string {
+	switch k {
+	case KindRestore:
+		return contract.RestoreID(cluster, name)
+	case KindDelete:
+		return contract.DeleteID(cluster, name)
+	default:
+		return contract.BackupID(cluster, name)
+	}
+}
+
+// Run names one workflow run.
+type Run struct {
+	Kind       Kind
+	Name       string // of the backup or restore
+	WorkflowID string
+	RunID      string
+	Location   string // storage location that its input names, if any
+}

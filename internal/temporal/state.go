@@ -1,0 +1,182 @@
+package temporal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// State is what Temporal knows of a run.
+type State struct {
+	Run
+	Phase    string // as Velero names it; "Canceled" besides
+	Running  bool
+	Started  time.Time
+	Closed   time.Time // zero while it runs
+	Selector string
+	Backup   string // of a restore
+	DryRun   bool
+	Labels   map[string]string
+}
+
+// stateTimeout bounds the look-ups of one state.
+const stateTimeout = 5 * time.Second
+
+// Latest is the newest run of a kind and name, also one that was started by hand
+// under another workflow id. ErrNotFound says that Temporal knows of none.
+func (c *Client) Latest(ctx context.Context, kind Kind, name string) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
+	defer cancel()
+	state, err := c.runByID(ctx, kind, kind.workflowID(c.cluster, name))
+	var missing *serviceerror.NotFound
+	switch {
+	case err == nil:
+		return state, nil
+	case !errors.As(err, &missing):
+		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explainError(err))
+	}
+	return c.latestByName(ctx, kind, name)
+}
+
+// runByID is the newest run under a workflow id.
+func (c *Client) runByID(ctx context.Context, kind Kind, id string) (State, error) {
+	res, err := c.sdk.DescribeWorkflow(ctx, id, "")
+	if err != nil {
+		return State{}, err
+	}
+	return c.decodeState(kind, res.RawResponse.GetWorkflowExecutionInfo()), nil
+}
+
+func (c *Client) latestByName(ctx context.Context, kind Kind, name string) (State, error) {
+	query := fmt.Sprintf("%s AND %s = '%s'", c.runQuery(kind), contract.SearchName, name)
+	res, err := c.sdk.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 1})
+	var invalid *serviceerror.InvalidArgument
+	if err != nil && !errors.As(err, &invalid) { // invalid: the attribute is not registered
+		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explainError(err))
+	}
+	if infos := res.GetExecutions(); len(infos) > 0 {
+		return c.decodeState(kind, infos[0]), nil
+	}
+	return State{}, &remoteError{kind: ErrNotFound, text: fmt.Sprintf("no run of %s %q is known to Temporal", kind.Noun(), name)}
+}
+
+// runQuery needs no custom attribute, so that it also works where the worker may
+// not register any.
+func (c *Client) runQuery(kind Kind) string {
+	return fmt.Sprintf("WorkflowType = '%s' AND TaskQueue = '%s'", kind, contract.TaskQueue(c.cluster))
+}
+
+// maxListed bounds a listing of runs; older ones are in the bucket or history.
+const maxListed = 1000
+
+// Runs lists the newest run of every name of a kind, newest first; of deletions, of
+// every name and location.
+func (c *Client) Runs(ctx context.Context, kind Kind) ([]State, error) {
+	var out []State
+	seen := map[string]bool{}
+	req := &workflowservice.ListWorkflowExecutionsRequest{Query: c.runQuery(kind), PageSize: 200}
+	for len(out) < maxListed {
+		res, err := c.sdk.ListWorkflow(ctx, req)
+		if err != nil {
+			return nil, fmt.Errorf("list %s runs: %w", kind.Noun(), explainError(err))
+		}
+		for _, info := range res.GetExecutions() {
+			s := c.decodeState(kind, info)
+			key := s.Name
+			if kind == KindDelete {
+				key += "/" + s.Location
+			}
+			if !seen[key] {
+				seen[key] = true
+				out = append(out, s)
+			}
+		}
+		if req.NextPageToken = res.GetNextPageToken(); len(req.NextPageToken) == 0 {
+			break
+		}
+	}
+	return out, nil
+}
+
+// Closed is true only if the run is known and has ended. A run that Temporal does not
+// know, because it is another Temporal's or forgotten, may still go on.
+func (c *Connection) Closed(ctx context.Context, workflowID, runID string) (bool, error) {
+	res, err := c.sdk.DescribeWorkflow(ctx, workflowID, runID)
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("describe workflow %s: %w", workflowID, err)
+	}
+	return res.RawResponse.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
+func (c *Client) decodeState(kind Kind, info *workflowpb.WorkflowExecutionInfo) State {
+	attrs, memo := info.GetSearchAttributes().GetIndexedFields(), info.GetMemo().GetFields()
+	s := State{
+		Run: Run{
+			Kind: kind, Name: c.decodeText(attrs[contract.SearchName]),
+			WorkflowID: info.GetExecution().GetWorkflowId(), RunID: info.GetExecution().GetRunId(),
+			Location: c.decodeText(memo[memoLocation]),
+		},
+		Running:  info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		Started:  info.GetStartTime().AsTime(),
+		Phase:    phaseOf(info.GetStatus(), c.decodeText(attrs[contract.SearchPhase])),
+		Selector: c.decodeText(memo[memoSelector]),
+		Backup:   c.decodeText(memo[memoBackup]),
+		DryRun:   c.decodeText(memo[memoDryRun]) == "true",
+	}
+	if p := memo[memoLabels]; p != nil && c.converter.FromPayload(p, &s.Labels) != nil {
+		s.Labels = nil // not ours
+	}
+	if s.Name == "" {
+		s.Name = contract.NameFromID(s.WorkflowID)
+	}
+	if at := info.GetCloseTime(); at != nil {
+		s.Closed = at.AsTime()
+	}
+	return s
+}
+
+// decodeText decodes a string payload; anything else reads as "".
+func (c *Client) decodeText(p *commonpb.Payload) string {
+	var s string
+	if p == nil || c.converter.FromPayload(p, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// phaseOf trusts the recorded phase only as far as the run's status bears it out:
+// a terminated run could not record its end.
+func phaseOf(status enumspb.WorkflowExecutionStatus, recorded string) string {
+	switch status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
+		if recorded == "" {
+			return "InProgress"
+		}
+		return recorded
+	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		if recorded == "" {
+			return "Completed"
+		}
+		return recorded
+	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return "Canceled"
+	default:
+		if recorded == "FailedValidation" {
+			return recorded
+		}
+		return "Failed"
+	}
+}

@@ -1,0 +1,81 @@
+// Package csi keeps the data of volumes as snapshots of CSI drivers: VolumeSnapshots
+// and their contents in the cluster, handles at the provider.
+package csi
+
+import (
+	"strings"
+	"time"
+
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	quantity "k8s.io/apimachinery/pkg/api/resource"
+)
+
+// GroupHandleOf is the group snapshot that a content is a part of, "" for none.
+func GroupHandleOf(c *snapshotv1.VolumeSnapshotContent) string {
+	if c.Status == nil || c.Status.VolumeGroupSnapshotHandle == nil {
+		return ""
+	}
+	return *c.Status.VolumeGroupSnapshotHandle
+}
+
+// AnnotationPolicy is Velero's note on a restored snapshot of what deleting it does to
+// the one at the provider: nothing.
+const AnnotationPolicy = "velero.io/csi-vsc-deletion-policy"
+
+// SaysSnapshotIsGone recognises what is said of a snapshot that is not there: gRPC gives the
+// code's name; the snapshotter has words of its own for a list that is empty.
+func SaysSnapshotIsGone(message string) bool {
+	return strings.Contains(message, "NotFound") || strings.Contains(message, "can not find snapshot")
+}
+
+// What Velero 1.14 and 1.15 note on a VolumeSnapshot.
+const (
+	AnnotationHandle = "velero.io/csi-volumesnapshot-handle"
+	AnnotationDriver = "velero.io/csi-driver-name"
+	AnnotationSize   = "velero.io/csi-volumesnapshot-restore-size"
+)
+
+// SnapshotHandleOf is a snapshot's id at its provider, "" while it is not known.
+func SnapshotHandleOf(c snapshotv1.VolumeSnapshotContent) string {
+	if c.Status != nil && c.Status.SnapshotHandle != nil {
+		return *c.Status.SnapshotHandle
+	}
+	if c.Spec.Source.SnapshotHandle != nil {
+		return *c.Spec.Source.SnapshotHandle
+	}
+	return ""
+}
+
+// RestoreSizeOf is how large a volume made of the snapshot has to be, in bytes; 0 is not
+// known.
+func RestoreSizeOf(vs snapshotv1.VolumeSnapshot, c snapshotv1.VolumeSnapshotContent) int64 {
+	if c.Status != nil && c.Status.RestoreSize != nil {
+		return *c.Status.RestoreSize
+	}
+	if vs.Status != nil && vs.Status.RestoreSize != nil {
+		return vs.Status.RestoreSize.Value()
+	}
+	size, err := quantity.ParseQuantity(vs.Annotations[AnnotationSize])
+	if err != nil {
+		return 0
+	}
+	return size.Value()
+}
+
+// SecretAnnotationsOf are the annotations by which a driver finds the secrets it needs.
+func SecretAnnotationsOf(annotations map[string]string) map[string]string {
+	var out map[string]string
+	for key, value := range annotations {
+		if strings.HasPrefix(key, "snapshot.storage.kubernetes.io/") && strings.Contains(key, "-secret-") {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[key] = value
+		}
+	}
+	return out
+}
+
+// InsistFor is how long a driver has to say that a snapshot is not there before it is
+// believed: its snapshotter may be looking at an old list.
+const InsistFor = 4 * time.Second

@@ -1,0 +1,105 @@
+// Package native keeps the data of volumes as EBS snapshots, which EC2 takes and
+// deletes without the cluster.
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+)
+
+// deletionsAtOnce is enough to use up EC2's rate of deletions, see ebs.DefaultLimits.
+const deletionsAtOnce = 8
+
+// Deleter deletes EBS snapshots by the VolumeSnapshotLocation that they are in. It
+// implements volume.Deleter, and csi.Provider for the snapshots of EBS's CSI driver.
+type Deleter struct{ Locations *location.Set }
+
+// Check fails for a location that this worker does not know, or cannot open.
+func (d *Deleter) Check(ctx context.Context, refs []volume.Ref) error {
+	seen := map[string]bool{}
+	for _, ref := range refs {
+		n, ok := ref.(volume.NativeRef)
+		if !ok {
+			return wrongRef(ref)
+		}
+		if seen[n.Location] {
+			continue
+		}
+		seen[n.Location] = true
+		if _, err := d.Locations.Find(n.Location); err != nil {
+			return failure.Invalid("volumeSnapshotLocations: %s is in location %q, which this worker does not know; add it to volumeSnapshotLocations of its configuration under that very name", n, n.Location)
+		}
+		if _, _, err := d.Locations.Get(ctx, n.Location); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func wrongRef(ref volume.Ref) error {
+	return fmt.Errorf("%s: not a snapshot of method %s", ref, volume.MethodNative)
+}
+
+// Delete deletes snapshots that carry the owner's name, as Velero's and ours do from
+// the moment they exist; others are retained.
+func (d *Deleter) Delete(ctx context.Context, owner volume.Owner, refs []volume.Ref, done func(volume.Ref, volume.Deletion, error)) error {
+	var group errgroup.Group
+	group.SetLimit(deletionsAtOnce)
+	for _, ref := range refs {
+		group.Go(func() error {
+			end, err := d.deleteOne(ctx, owner, ref)
+			done(ref, end, err)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (d *Deleter) deleteOne(ctx context.Context, owner volume.Owner, ref volume.Ref) (volume.Deletion, error) {
+	n, ok := ref.(volume.NativeRef)
+	if !ok {
+		return volume.Deletion{}, wrongRef(ref)
+	}
+	_, loc, err := d.Locations.Get(ctx, n.Location)
+	if err != nil {
+		return volume.Deletion{}, err
+	}
+	end, err := loc.DeleteSnapshot(ctx, n.ID, map[string]string{ebs.TagBackup: owner.Name})
+	if errors.Is(err, ebs.ErrNotOurs) {
+		return volume.Deletion{Outcome: volume.Retained, Reason: err.Error()}, nil
+	}
+	return volume.Deletion{Outcome: volume.Outcome(end.Outcome), Reason: end.Reason}, err
+}
+
+// KeptSnapshots asks EC2 which snapshots of EBS's CSI driver it keeps, and why, by
+// handle. A location that cannot be asked, or is of another account, says nothing: what
+// counts is what the driver can do.
+func (d *Deleter) KeptSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]string {
+	var ids []string
+	for _, s := range refs {
+		if s.Driver == volume.DriverEBS && volume.IsEBSSnapshotID(s.Handle) {
+			ids = append(ids, s.Handle)
+		}
+	}
+	out := map[string]string{}
+	locations := d.Locations.Config().VolumeSnapshotLocations
+	for i := range locations {
+		_, loc, err := d.Locations.Get(ctx, locations[i].Name)
+		if err != nil {
+			continue
+		}
+		if kept, err := loc.Keeps(ctx, ids); err == nil {
+			maps.Copy(out, kept)
+		}
+	}
+	return out
+}

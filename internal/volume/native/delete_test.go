@@ -1,0 +1,148 @@
+package native_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
+)
+
+// account is a simulated AWS account, and the deleter of its location "east".
+func account(t *testing.T) (*ec2.Client, *native.Deleter) {
+	t.Helper()
+	limits := ebssim.Fast()
+	sim, err := ebssim.New(ebssim.Options{Dir: t.TempDir(), Region: "us-east-1", Limits: &limits, Users: []ebssim.User{{Name: "admin", AccessKeyID: "AKIAADMIN", SecretAccessKey: "secret"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim)
+	t.Cleanup(func() { server.Close(); sim.Close() })
+	t.Setenv("AWS_ENDPOINT_URL_EC2", server.URL)
+	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	file := filepath.Join(t.TempDir(), "credentials")
+	if err := os.WriteFile(file, []byte("[default]\naws_access_key_id=AKIAADMIN\naws_secret_access_key=secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := velerov1.VolumeSnapshotLocation{}
+	l.Name, l.Spec.Provider, l.Spec.Config = "east", "aws", map[string]string{"region": "us-east-1", "credentialsFile": file}
+	cfg := &config.Config{VolumeSnapshotLocations: []velerov1.VolumeSnapshotLocation{l}}
+	client := ec2.New(ec2.Options{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIAADMIN", "secret", "")})
+	return client, &native.Deleter{Locations: location.New(cfg, func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
+		return ebs.Open(ctx, l, ebs.Options{Attempts: 1})
+	})}
+}
+
+// takeSnapshot snapshots a new volume for a backup.
+func takeSnapshot(t *testing.T, client *ec2.Client, backup string) string {
+	t.Helper()
+	disk, err := client.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String("us-east-1a"), Size: aws.Int32(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := client.CreateSnapshot(t.Context(), &ec2.CreateSnapshotInput{VolumeId: disk.VolumeId, TagSpecifications: []types.TagSpecification{{
+		ResourceType: types.ResourceTypeSnapshot, Tags: []types.Tag{{Key: aws.String(ebs.TagBackup), Value: &backup}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *snapshot.SnapshotId
+}
+
+func lock(t *testing.T, client *ec2.Client, snapshot string) {
+	t.Helper()
+	_, err := client.LockSnapshot(t.Context(), &ec2.LockSnapshotInput{SnapshotId: &snapshot, LockMode: types.LockModeGovernance, LockDuration: aws.Int32(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	client, d := account(t)
+	own, foreign, locked := takeSnapshot(t, client, "b"), takeSnapshot(t, client, "c"), takeSnapshot(t, client, "b")
+	lock(t, client, locked)
+	refs := []volume.Ref{
+		volume.NativeRef{Location: "east", ID: own},
+		volume.NativeRef{Location: "east", ID: foreign},
+		volume.NativeRef{Location: "east", ID: locked},
+		volume.NativeRef{Location: "east", ID: "snap-0123456789abcdef0"},
+	}
+	want := []volume.Deletion{
+		{Outcome: volume.Deleted},
+		{Outcome: volume.Retained, Reason: "not ours"},
+		{Outcome: volume.Retained, Reason: "locked in governance mode"},
+		{Outcome: volume.Gone},
+	}
+	var mu sync.Mutex
+	ends := map[volume.Ref]volume.Deletion{}
+	err := d.Delete(t.Context(), volume.Owner{Name: "b", UID: "u"}, refs, func(ref volume.Ref, end volume.Deletion, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		ends[ref] = end
+		if err != nil {
+			t.Errorf("%s: %v", ref, err)
+		}
+	})
+	if err != nil || len(ends) != len(refs) {
+		t.Fatalf("%d ends, %v", len(ends), err)
+	}
+	for i, ref := range refs {
+		if got := ends[ref]; got.Outcome != want[i].Outcome || !strings.Contains(got.Reason, want[i].Reason) {
+			t.Errorf("%s: %+v, want %+v", ref, got, want[i])
+		}
+	}
+	left, err := client.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}})
+	if err != nil || len(left.Snapshots) != 2 {
+		t.Errorf("%d snapshots are left, %v", len(left.Snapshots), err)
+	}
+}
+
+// What somebody else's driver would be refused is told by the handle; snapshots of other
+// drivers are not EC2's to tell.
+func TestKeptSnapshots(t *testing.T) {
+	client, d := account(t)
+	free, locked := takeSnapshot(t, client, "b"), takeSnapshot(t, client, "b")
+	lock(t, client, locked)
+	kept := d.KeptSnapshots(t.Context(), []volume.CSIRef{
+		{Driver: volume.DriverEBS, Handle: free}, {Driver: volume.DriverEBS, Handle: locked}, {Driver: "csi.example.org", Handle: "h"},
+	})
+	if len(kept) != 1 || !strings.Contains(kept[locked], "locked") {
+		t.Errorf("%v", kept)
+	}
+	if kept := d.KeptSnapshots(t.Context(), []volume.CSIRef{{Driver: "csi.example.org", Handle: locked}}); len(kept) != 0 {
+		t.Errorf("of another driver: %v", kept)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	_, d := account(t)
+	if err := d.Check(t.Context(), []volume.Ref{volume.NativeRef{Location: "east", ID: "snap-a"}}); err != nil {
+		t.Error(err)
+	}
+	err := d.Check(t.Context(), []volume.Ref{volume.NativeRef{Location: "west", ID: "snap-a"}})
+	if failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), `location "west"`) {
+		t.Errorf("%v", err)
+	}
+	err = d.Check(t.Context(), []volume.Ref{volume.CSIRef{Driver: "d", Handle: "h"}})
+	if err == nil || !strings.Contains(err.Error(), "not a snapshot of method") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,12 @@
+package volumetest_test
+
+import (
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/volume/volumetest"
+)
+
+// TestMemory: the smallest driver that keeps the promises of volume.Snapshotter.
+func TestMemory(t *testing.T) {
+	volumetest.Run(t, func(t *testing.T, test func(*testing.T, volumetest.World)) { test(t, &volumetest.Memory{}) })
+}

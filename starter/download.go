@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+)
+
+type downloadOptions struct {
+	file     string
+	force    bool
+	location string
+	trust    fetch.Options
+}
+
+func (a *app) backupDownload() *cobra.Command {
+	o := &downloadOptions{}
+	c := &cobra.Command{
+		Use:   "download NAME",
+		Short: "Download a backup's tarball",
+		Long: `Download a backup's tarball, a plain Velero tarball that tar reads. Its checksums are
+checked on the way, and the file appears under its name only when it is whole.
+
+It holds the Secrets of the backup in clear: the file is readable by you alone.`,
+		Example: `  lifeboat backup download nightly
+  lifeboat backup download nightly -o /tmp/nightly.tar.gz --force`,
+		Args:              oneName("backup"),
+		ValidArgsFunction: a.backups().completeNames,
+	}
+	c.Flags().StringVarP(&o.file, "output", "o", "", "`file` to write (default: NAME-data.tar.gz here)")
+	c.Flags().BoolVar(&o.force, "force", false, "overwrite the file")
+	bindLocation(c, &o.location)
+	bindTrust(c.Flags(), &o.trust)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if o.file == "" {
+			o.file = args[0] + "-data.tar.gz"
+		}
+		return a.withBackend(c.Context(), func(be backend) error { return a.downloadBackup(c.Context(), be, o, args[0]) })
+	}
+	return c
+}
+
+func (a *app) downloadBackup(ctx context.Context, be backend, o *downloadOptions, name string) error {
+	if _, err := os.Stat(o.file); err == nil && !o.force {
+		return fmt.Errorf("%s exists already: choose another file with -o, or overwrite it with --force", o.file)
+	}
+	in := contract.ReadInput{Verb: contract.ReadBackupURL, Name: name, Location: o.location, File: contract.FileContents}
+	body, _, err := a.openStored(ctx, be, in, o.trust)
+	if err != nil {
+		return err
+	}
+	defer body.Close() //nolint:errcheck // opened to read
+	n, err := fetch.Save(o.file, body)
+	if err != nil {
+		return fmt.Errorf("download backup %q: %w", name, err)
+	}
+	a.say("Backup %q is in %s (%s, checksums right).\n", name, o.file, show.Bytes(n))
+	return nil
+}

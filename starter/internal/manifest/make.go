@@ -1,0 +1,26 @@
+package manifest
+
+import (
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// BackupDocument is the Velero document of an input. Backup reads it as the same input.
+func BackupDocument(in contract.BackupInput) velerov1.Backup {
+	return velerov1.Backup{
+		TypeMeta:   metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Backup"},
+		ObjectMeta: metav1.ObjectMeta{Name: in.Name, Labels: in.Labels, Annotations: in.Annotations},
+		Spec:       in.Spec,
+	}
+}
+
+// RestoreDocument is the Velero document of an input. It lacks what Velero has no field for.
+func RestoreDocument(in contract.RestoreInput) velerov1.Restore {
+	return velerov1.Restore{
+		TypeMeta:   metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: "Restore"},
+		ObjectMeta: metav1.ObjectMeta{Name: in.Name, Labels: in.Labels, Annotations: in.Annotations},
+		Spec:       in.Spec,
+	}
+}

@@ -1,0 +1,62 @@
+package main
+
+// rules is what the packages of a module are held against.
+type rules struct {
+	// Layers from top to bottom. A package may import packages of lower layers only.
+	Layers []layer
+	// Beside are the imports between packages of one layer.
+	Beside []use
+	// MaxLines bounds a package's source, tests apart; Limits has other bounds.
+	MaxLines int
+	Limits   map[string]int
+}
+
+// layer is a set of packages that do not need each other.
+type layer struct {
+	Name string
+	// Packages are paths relative to the module. One that ends in "/..." means all packages
+	// below it, but not itself; the longest path that fits a package decides.
+	Packages []string
+}
+
+// use is the use of one package by another. In rules.Beside both may end in "/...".
+type use struct{ From, To string }
+
+// productRules is the table of docs/ARCHITECTURE.md.
+func productRules() rules {
+	return rules{
+		// A package of more lines has more than one purpose: those of comparable code bases
+		// (kopia, restic, Velero) have 600 to 700 on average. Activities only decode their
+		// input, call a use case and type its error.
+		MaxLines: 3000,
+		Limits:   map[string]int{"activities": 1000},
+		Layers: []layer{
+			{"support of tests", []string{"internal/backup/backuptest", "internal/kube/kubetest", "internal/repository/repositorytest", "internal/restore/restoretest", "internal/store/memstore", "internal/store/storetest", "internal/volume/volumetest"}},
+			{"programs", []string{"starter", "worker"}},
+			{"parts of the command line", []string{"starter/internal/..."}},
+			{"workflows and activities", []string{"activities", "workflows"}},
+			{"steps of use cases", []string{"internal/backup/...", "internal/restore/..."}},
+			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/restore"}},
+			{"volume drivers", []string{"internal/volume/..."}},
+			{"what volume drivers share", []string{"internal/volume/location"}},
+			{"the bucket's documents", []string{"internal/repository", "internal/repository/..."}},
+			{"configuration", []string{"internal/config"}},
+			{"errors and progress", []string{"internal/failure", "internal/heartbeat"}},
+			{"the outside", []string{"internal/aws/...", "internal/kube", "internal/kube/...", "internal/store", "internal/temporal", "internal/temporal/..."}},
+			{"the outside's helpers", []string{"internal/aws/awsconf", "internal/aws/awserr", "internal/aws/ebs/quota", "internal/kube/jsonlist"}},
+			{"changes of objects", []string{"internal/modify", "internal/plan"}},
+			{"objects", []string{"internal/resource"}},
+			{"pods and volumes", []string{"internal/hook", "internal/volume"}},
+			{"selection", []string{"internal/filter"}},
+			{"formats and words", []string{"internal/archive", "internal/contract", "internal/report"}},
+			{"helpers", []string{"internal/glob", "internal/parallel", "internal/poll"}},
+		},
+		Beside: []use{
+			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for
+			{"internal/backup/backuptest", "internal/volume/volumetest"},
+			{"internal/repository/repositorytest", "internal/store/memstore"},
+			{"internal/kube/exec", "internal/kube"},
+			{"starter/internal/...", "starter/internal/manifest"},
+		},
+	}
+}
