@@ -121,7 +121,7 @@ func (c component) compile(ctx context.Context, out string) error {
 	if c.files != nil {
 		return c.copyFiles(ctx, out)
 	}
-	_, err := c.goTool(ctx, "build", "-buildvcs=false", "-ldflags", c.ldflags(), "-o", out, c.pkg)
+	_, err := c.goTool(ctx, "build", "-buildvcs=false", "-tags", c.tags, "-ldflags", c.ldflags(), "-o", out, c.pkg)
 	return err
 }
 
@@ -177,7 +177,7 @@ func (c component) path() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read sources: %w", err)
 	}
-	sum := sha256.Sum256([]byte(string(pins) + c.pkg + strings.Join(c.files, " ") + c.ldflags() + runtime.GOOS + runtime.GOARCH + ours))
+	sum := sha256.Sum256([]byte(string(pins) + c.pkg + c.tags + strings.Join(c.files, " ") + c.ldflags() + runtime.GOOS + runtime.GOARCH + ours))
 	return filepath.Join(cache, "bin", fmt.Sprintf("%s-%x", c.name, sum[:6])), nil
 }
 

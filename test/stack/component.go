@@ -13,6 +13,7 @@ type component struct {
 	pkg     string // main package; or, with files set, the Go module that holds them
 	files   []string
 	sources []string // folders of our own code that it is built of; their content decides the cache's key
+	tags    string   // build tags; they say which files are compiled, not how
 	version string   // what the binary says of itself, where a peer looks at it
 	flags   func(version string) string
 }
@@ -27,8 +28,9 @@ func components() []component {
 		{name: "etcd", pkg: "go.etcd.io/etcd/server/v3"},
 		kubernetes("kube-apiserver"),
 		kubernetes("kube-controller-manager"),
-		{name: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw"},
-		{name: "temporal", pkg: "github.com/temporalio/cli/cmd/temporal"},
+		{name: "versitygw", pkg: "./versitygw", sources: []string{"versitygw"}},
+		// The tag leaves out how the archive on Google's storage, which nothing here uses, finds its endpoints.
+		{name: "temporal", pkg: "github.com/temporalio/cli/cmd/temporal", tags: "disable_grpc_modules"},
 		{
 			name: "snapshot-crds", pkg: "github.com/kubernetes-csi/external-snapshotter/client/v8",
 			files: []string{"config/crd/*storage.k8s.io_*.yaml"},
