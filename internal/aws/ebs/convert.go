@@ -14,6 +14,7 @@ func volumeFrom(v types.Volume) Volume {
 		ID: aws.ToString(v.VolumeId), Type: string(v.VolumeType), Zone: aws.ToString(v.AvailabilityZone), SizeGiB: aws.ToInt32(v.Size),
 		IOPS: aws.ToInt32(v.Iops), Throughput: aws.ToInt32(v.Throughput), Encrypted: aws.ToBool(v.Encrypted),
 		KMSKeyID: aws.ToString(v.KmsKeyId), State: string(v.State), Tags: tagsFrom(v.Tags),
+		MultiAttach: aws.ToBool(v.MultiAttachEnabled),
 	}
 	for _, a := range v.Attachments {
 		if a.State != types.VolumeAttachmentStateDetached && out.Instance == "" {
@@ -28,6 +29,7 @@ func snapshotFrom(s types.Snapshot) Snapshot {
 		ID: aws.ToString(s.SnapshotId), VolumeID: aws.ToString(s.VolumeId), State: string(s.State), StateMessage: aws.ToString(s.StateMessage),
 		Zone: aws.ToString(s.AvailabilityZone), Progress: progress(aws.ToString(s.Progress)), Started: aws.ToTime(s.StartTime),
 		SizeGiB: aws.ToInt32(s.VolumeSize), Encrypted: aws.ToBool(s.Encrypted), KMSKeyID: aws.ToString(s.KmsKeyId), Tags: tagsFrom(s.Tags),
+		Archived: s.StorageTier == types.StorageTierArchive,
 	}
 }
 

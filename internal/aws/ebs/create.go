@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 const actionVolume = "CreateVolume"
@@ -29,17 +31,26 @@ func (l *Location) CreateVolume(ctx context.Context, r VolumeRequest) (Volume, e
 	if err != nil {
 		return Volume{}, classify("DescribeVolumes", "", err)
 	}
-	failed := 0
-	for _, v := range all {
+	made, failed := volumeOf(all, r.PV)
+	if made != nil {
+		return *made, nil
+	}
+	return l.makeVolume(ctx, r, failed)
+}
+
+// volumeOf is the volume of a PV among those of a restore, nil if there is none, and how
+// many of its volumes failed or were deleted.
+func volumeOf(all []Volume, pv string) (made *Volume, failed int) {
+	for i, v := range all {
 		switch {
-		case v.Tags[TagPV] != r.PV:
+		case v.Tags[TagPV] != pv:
 		case v.State == VolumeFailed, v.State == VolumeDeleting, v.State == VolumeDeleted:
 			failed++
 		default:
-			return v, nil
+			return &all[i], failed
 		}
 	}
-	return l.makeVolume(ctx, r, failed)
+	return nil, failed
 }
 
 // IsRefusal tells that EC2 was asked for a volume and made none, as opposed to a
@@ -55,24 +66,66 @@ const deadTokens = 8
 
 func (l *Location) makeVolume(ctx context.Context, r VolumeRequest, failed int) (Volume, error) {
 	for last := failed + deadTokens; ; failed++ {
-		in := l.volumeInput(r, failed)
-		out, err := l.ec2.CreateVolume(ctx, in)
-		err = classify(actionVolume, r.Snapshot.ID, err)
-		var e *awserr.Error
-		switch {
-		case err == nil:
+		out, err := l.ec2.CreateVolume(ctx, l.volumeInput(r, failed))
+		if err == nil {
 			return fromMade(out), nil
-		case errors.As(err, &e) && e.Code == "InvalidVolume.NotFound" && failed < last:
-		default:
+		}
+		err = classify(actionVolume, r.Snapshot.ID, err)
+		made, lookErr := l.madeNevertheless(ctx, r, err)
+		switch {
+		case lookErr != nil:
+			return Volume{}, lookErr
+		case made != nil:
+			return *made, nil
+		case !isDeadToken(err) || failed == last:
 			return Volume{}, err
 		}
 	}
+}
+
+// isDeadToken tells that the client token stands for a volume that was deleted. EC2 says
+// so with either code: for about twelve hours it answers that the arguments differ
+// (kubernetes-sigs/aws-ebs-csi-driver, pkg/cloud/cloud.go).
+func isDeadToken(err error) bool {
+	switch codeOf(err) {
+	case "InvalidVolume.NotFound", "IdempotentParameterMismatch":
+		return true
+	}
+	return false
+}
+
+// madeNevertheless looks for the volume after a refusal that EC2 also gives where an
+// earlier call, whose answer was lost, made it: at the account's limit a repeated call is
+// refused although its volume exists.
+func (l *Location) madeNevertheless(ctx context.Context, r VolumeRequest, refusal error) (*Volume, error) {
+	switch codeOf(refusal) {
+	case "IdempotentParameterMismatch", "VolumeLimitExceeded", "MaxIOPSLimitExceeded":
+	default:
+		return nil, nil
+	}
+	if err := poll.Wait(ctx, quota.LookAgainFor); err != nil { // EC2 may not show it yet
+		return nil, err
+	}
+	all, err := l.VolumesTagged(ctx, map[string]string{TagRestoreUID: r.RestoreUID})
+	if err != nil {
+		return nil, err
+	}
+	made, _ := volumeOf(all, r.PV)
+	return made, nil
+}
+
+func codeOf(err error) string {
+	if e := (*awserr.Error)(nil); errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
 }
 
 func fromMade(out *ec2.CreateVolumeOutput) Volume {
 	return volumeFrom(types.Volume{
 		VolumeId: out.VolumeId, VolumeType: out.VolumeType, AvailabilityZone: out.AvailabilityZone, Size: out.Size, Iops: out.Iops,
 		Throughput: out.Throughput, Encrypted: out.Encrypted, KmsKeyId: out.KmsKeyId, State: out.State, Tags: out.Tags,
+		MultiAttachEnabled: out.MultiAttachEnabled,
 	})
 }
 
@@ -84,6 +137,8 @@ func (r VolumeRequest) validate() error {
 		return awserr.Fail(actionVolume, r.Snapshot.ID, ErrInvalid, "no availability zone for PV %s", r.PV)
 	case r.Snapshot.State != SnapshotCompleted:
 		return awserr.Fail(actionVolume, r.Snapshot.ID, ErrState, "the snapshot is %s; only a completed one makes a volume", r.Snapshot.State)
+	case r.Snapshot.Archived:
+		return awserr.Fail(actionVolume, r.Snapshot.ID, ErrState, "the snapshot is in the archive tier; restore it from there first (aws ec2 restore-snapshot-tier)")
 	}
 	return nil
 }
@@ -102,6 +157,9 @@ func (l *Location) volumeInput(r VolumeRequest, failed int) *ec2.CreateVolumeInp
 	}
 	if r.Throughput > 0 && r.Type == string(types.VolumeTypeGp3) {
 		in.Throughput = aws.Int32(r.Throughput)
+	}
+	if r.MultiAttach && takesMultiAttach(r.Type) {
+		in.MultiAttachEnabled = aws.Bool(true)
 	}
 	l.setEncryption(in, r)
 	return in
@@ -125,6 +183,14 @@ func (l *Location) setEncryption(in *ec2.CreateVolumeInput, r VolumeRequest) {
 func takesIOPS(kind string) bool {
 	switch types.VolumeType(kind) {
 	case types.VolumeTypeIo1, types.VolumeTypeIo2, types.VolumeTypeGp3:
+		return true
+	}
+	return false
+}
+
+func takesMultiAttach(kind string) bool {
+	switch types.VolumeType(kind) {
+	case types.VolumeTypeIo1, types.VolumeTypeIo2:
 		return true
 	}
 	return false

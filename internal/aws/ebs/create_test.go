@@ -35,8 +35,11 @@ func TestCreateVolumeKeepsWhatTheVolumeWas(t *testing.T) {
 		in.Size, in.Iops, in.Throughput, in.Encrypted = aws.Int32(20), aws.Int32(4000), aws.Int32(250), aws.Bool(true)
 	}
 	io2 := func(in *ec2.CreateVolumeInput) { in.VolumeType, in.Iops = types.VolumeTypeIo2, aws.Int32(900) }
+	shared := func(in *ec2.CreateVolumeInput) {
+		in.VolumeType, in.Iops, in.MultiAttachEnabled = types.VolumeTypeIo2, aws.Int32(900), aws.Bool(true)
+	}
 	gp2 := func(in *ec2.CreateVolumeInput) { in.VolumeType = types.VolumeTypeGp2 }
-	for name, change := range map[string]func(*ec2.CreateVolumeInput){"gp3": gp3, "io2": io2, "gp2": gp2} {
+	for name, change := range map[string]func(*ec2.CreateVolumeInput){"gp3": gp3, "io2": io2, "io2 of several instances": shared, "gp2": gp2} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, slow(), nil, func(t *testing.T, w *world) {
 				created := w.volume(change)
@@ -48,13 +51,13 @@ func TestCreateVolumeKeepsWhatTheVolumeWas(t *testing.T) {
 				v := all[created.ID]
 				r := VolumeRequest{
 					RestoreUID: "r-1", PV: "pv-1", Snapshot: w.completedSnapshot(v), Zone: region + "b",
-					Type: v.Type, IOPS: v.IOPS, Throughput: v.Throughput,
+					Type: v.Type, IOPS: v.IOPS, Throughput: v.Throughput, MultiAttach: v.MultiAttach,
 				}
 				got, err := w.location().CreateVolume(t.Context(), r)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got.Type != v.Type || got.IOPS != v.IOPS || got.Throughput != v.Throughput || got.Encrypted != v.Encrypted ||
+				if got.Type != v.Type || got.IOPS != v.IOPS || got.Throughput != v.Throughput || got.Encrypted != v.Encrypted || got.MultiAttach != v.MultiAttach ||
 					got.KMSKeyID != v.KMSKeyID || got.SizeGiB != v.SizeGiB || got.Zone != region+"b" || got.Tags[TagRestoreUID] != "r-1" {
 					t.Errorf("was  %+v\nmade %+v", v, got)
 				}
@@ -111,6 +114,26 @@ func TestCreateVolumeOnce(t *testing.T) {
 	}
 }
 
+// At the account's limit EC2 refuses a repeated call too: the volume of the first one,
+// whose answer was lost, is found all the same.
+func TestCreateVolumeAtTheAccountsLimit(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		s := w.completedSnapshot(w.volumes(1)[0])
+		r := VolumeRequest{RestoreUID: "r-1", PV: "pv-1", Snapshot: s, Zone: zone, Type: "gp3"}
+		w.fault(ebssim.Fault{Effect: ebssim.EffectDropAfter, Action: "CreateVolume", Times: 1})
+		room := len(w.State().Volumes) + 1
+		w.SetLimits(func(l *ebssim.Limits) { l.Volumes = room })
+		made, err := w.location().CreateVolume(t.Context(), r)
+		if err != nil || made.Tags[TagPV] != "pv-1" {
+			t.Errorf("%+v, %v", made, err)
+		}
+		r.PV = "pv-2"
+		if _, err := w.location().CreateVolume(t.Context(), r); !errors.Is(err, ErrLimit) {
+			t.Errorf("another volume: %v", err)
+		}
+	})
+}
+
 func TestCreateVolumeAgainAfterItWasDeleted(t *testing.T) {
 	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
 		l, s := w.location(), w.completedSnapshot(w.volumes(1)[0])
@@ -141,6 +164,7 @@ func TestCreateVolumeRefusals(t *testing.T) {
 			text   string
 		}{
 			"pending snapshot": {func(r *VolumeRequest) { r.Snapshot.State = SnapshotPending }, ErrState, "the snapshot is pending"},
+			"archived":         {func(r *VolumeRequest) { r.Snapshot.Archived = true }, ErrState, "archive tier"},
 			"no zone":          {func(r *VolumeRequest) { r.Zone = "" }, ErrInvalid, "no availability zone for PV pv-1"},
 			"unknown zone":     {func(r *VolumeRequest) { r.Zone = "mars-1a" }, ErrNotFound, "mars-1a"},
 			"snapshot gone":    {func(r *VolumeRequest) { r.Snapshot.ID = "snap-00000000000000000" }, ErrNotFound, "snap-00000000000000000"},
@@ -152,6 +176,20 @@ func TestCreateVolumeRefusals(t *testing.T) {
 			if _, err := l.CreateVolume(t.Context(), r); !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+	})
+}
+
+// Whoever asks for snapshots sees which of them are archived, before a volume is wanted.
+func TestArchivedSnapshotIsTold(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		s := w.completedSnapshot(w.volumes(1)[0])
+		if err := w.MoveSnapshot(s.ID, "archived"); err != nil {
+			t.Fatal(err)
+		}
+		all, err := w.location().Snapshots(t.Context(), []string{s.ID})
+		if err != nil || !all[s.ID].Archived || all[s.ID].State != SnapshotCompleted {
+			t.Errorf("%+v, %v", all, err)
 		}
 	})
 }

@@ -24,6 +24,9 @@ var (
 	// ErrState: the resource is not in the state the request needs. Trying again
 	// later may be right.
 	ErrState = errors.New("wrong state")
+	// ErrGroupTooSmall: an instance has so many other volumes that EC2 cannot be told to leave
+	// all of them out of a group of snapshots.
+	ErrGroupTooSmall = errors.New("too many other volumes")
 	// ErrCapacity: the zone has no room for a volume of that type just now.
 	ErrCapacity = errors.New("no capacity in the zone")
 	// ErrUnavailable: EC2 cannot be reached or fails, after all retries. Trying

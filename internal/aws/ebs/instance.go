@@ -12,12 +12,18 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 )
 
+// maxExcludedVolumes is how many volumes CreateSnapshots can be told to leave out
+// (InstanceSpecification in EC2's API reference). Nodes of the seventh generation hold up
+// to 128 volumes.
+const maxExcludedVolumes = 40
+
 // SnapshotInstance makes snapshots of volumes that are attached to one instance,
 // all of the same moment (crash-consistent as a group), or finds those that an
 // earlier call made. The instance's boot volume and other volumes are left out.
 // The result is in the order of rs. A group of which an earlier call's snapshots
 // are not all there or not all well is made anew as a whole, and the remains are
-// deleted.
+// deleted. Where the instance has too many other volumes for that, the error is
+// ErrGroupTooSmall, and nothing was made.
 //
 // EC2 tags all snapshots of a group alike when it makes them: what is common to
 // all requests. The rest follows; until then a snapshot is known by TagBackupUID
@@ -61,8 +67,11 @@ func (r *Reservation) SnapshotInstance(ctx context.Context, uid, instance string
 
 func (r *Reservation) createGroup(ctx context.Context, uid, instance string, rs []Request) ([]Snapshot, error) {
 	exclude, err := r.location.otherVolumes(ctx, instance, rs)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case len(exclude) > maxExcludedVolumes:
+		return nil, awserr.Fail(quota.CreateSnapshots, instance, ErrGroupTooSmall, "it has %d other volumes, and EC2 leaves out at most %d", len(exclude), maxExcludedVolumes)
 	}
 	slots, err := r.TakeSlots(ctx, len(rs))
 	if err != nil {

@@ -75,6 +75,28 @@ func TestSnapshotInstance(t *testing.T) {
 	})
 }
 
+// An instance with more other volumes than EC2 can leave out makes no group, and nothing
+// is made of what nobody asked for.
+func TestSnapshotInstanceAmongMany(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		var rs []Request
+		for i, v := range w.volumes(maxExcludedVolumes + 3) {
+			w.attach(v, fmt.Sprintf("/dev/xvd%c%c", 'b'+i/26, 'a'+i%26))
+			rs = append(rs, request(v, fmt.Sprint("pv-", i)))
+		}
+		time.Sleep(time.Minute)
+		if _, err := w.location().SnapshotInstance(t.Context(), uid, instance, rs[:2]); !errors.Is(err, ErrGroupTooSmall) {
+			t.Errorf("%d others: %v", maxExcludedVolumes+1, err)
+		}
+		if n := len(w.snapshots()); n != 0 {
+			t.Errorf("%d snapshots were made", n)
+		}
+		if got, err := w.location().SnapshotInstance(t.Context(), uid, instance, rs[:3]); err != nil || len(got) != 3 {
+			t.Errorf("%d others: %v, %v", maxExcludedVolumes, got, err)
+		}
+	})
+}
+
 // TestSnapshotInstanceSurvives what comes between the snapshots and their tags.
 func TestSnapshotInstanceSurvives(t *testing.T) {
 	for name, f := range map[string]ebssim.Fault{

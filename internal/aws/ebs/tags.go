@@ -25,6 +25,8 @@ const (
 	// no room for the IOPS of gp3 and for the throughput.
 	TagIOPS       = "lifeboat-backup.github.io/iops"
 	TagThroughput = "lifeboat-backup.github.io/throughput"
+	// TagMultiAttach is "true" where several instances could attach the snapshot's volume.
+	TagMultiAttach = "lifeboat-backup.github.io/multi-attach"
 )
 
 // EC2's limits on tags: how many a resource takes, and runes of key and value.
@@ -41,26 +43,47 @@ const reserved = "aws:"
 // labels, which as with Velero win over them, and ours, which win over all. The
 // result is what EC2 takes: without keys of AWS's own, without keys that are too
 // long, with values cut to length, and at most 50; beyond that, volume tags are
-// left out first, then labels, later keys first. Empty values of ours are left out.
+// left out first, then labels, later keys first. The tags that the EBS driver's
+// policies ask for are never left out. Empty values of ours are left out.
 func Tags(volume, labels, ours map[string]string) map[string]string {
-	return merge(ours, labels, volume)
+	driver := map[string]string{}
+	for _, key := range []string{tagDriverOwned, tagDriverCluster, tagAutoModeCluster} {
+		if value, ok := volume[key]; ok {
+			driver[key] = value
+		}
+		if value, ok := labels[key]; ok {
+			driver[key] = value
+		}
+	}
+	return merge(ours, driver, labels, volume)
 }
 
-// The tags by which Kubernetes' own controllers know a cluster's volumes.
+// The tags by which controllers and AWS's policies know a cluster's volumes.
 const (
 	tagClusterOwner = "kubernetes.io/cluster/"
 	tagClusterOld   = "KubernetesCluster"
+	// AmazonEBSCSIDriverPolicyV2 lets the driver attach, detach, modify and delete only
+	// volumes with tagDriverOwned, AmazonEBSCSIDriverEKSClusterScopedPolicy only those whose
+	// tagDriverCluster names its own cluster (kubernetes-sigs/aws-ebs-csi-driver, docs).
+	tagDriverOwned   = "ebs.csi.aws.com/cluster"
+	tagDriverCluster = "ebs.csi.aws.com/cluster-name"
+	// EKS Auto Mode's role attaches only volumes whose tagAutoModeCluster names its cluster
+	// (AmazonEKSBlockStoragePolicy).
+	tagAutoModeCluster = "eks:eks-cluster-name"
 )
 
 // volumeTags are those of a restored volume: the snapshot's, below the
-// restore's. With a cluster's name, other clusters' claims to the volume make
-// way for that one's.
+// restore's. The driver of the target cluster may attach the result under any of its
+// current policies. With a cluster's name, other clusters' claims to the volume make
+// way for that one's. What described the snapshot, or belonged to its backup, does not
+// come along: tools that copy a volume's tags to their own snapshots would make those
+// look like this backup's.
 func volumeTags(r VolumeRequest, cluster string) map[string]string {
-	ours := map[string]string{TagRestoreUID: r.RestoreUID, TagPV: r.PV}
+	ours := map[string]string{TagRestoreUID: r.RestoreUID, TagPV: r.PV, tagDriverOwned: "true"}
 	old := map[string]string{}
-	for k, v := range r.Snapshot.Tags {
-		if cluster == "" || k != tagClusterOld && !strings.HasPrefix(k, tagClusterOwner) {
-			old[k] = v
+	for key, value := range r.Snapshot.Tags {
+		if !describesSnapshot(key) && (cluster == "" || !claimsCluster(key)) {
+			old[key] = value
 		}
 	}
 	if b := old[TagBackup]; b != "" {
@@ -68,8 +91,26 @@ func volumeTags(r VolumeRequest, cluster string) map[string]string {
 	}
 	if cluster != "" {
 		ours[tagClusterOwner+cluster], ours[tagClusterOld] = "owned", cluster
+		ours[tagDriverCluster] = cluster
+		if _, auto := r.Snapshot.Tags[tagAutoModeCluster]; auto {
+			ours[tagAutoModeCluster] = cluster
+		}
 	}
 	return merge(ours, r.Tags, old)
+}
+
+func claimsCluster(key string) bool {
+	return key == tagClusterOld || key == tagDriverCluster || key == tagAutoModeCluster || strings.HasPrefix(key, tagClusterOwner)
+}
+
+// describesSnapshot tells the tags that are true of the snapshot and not of a volume made
+// of it.
+func describesSnapshot(key string) bool {
+	switch key {
+	case TagBackupUID, TagLocation, TagCluster, TagIOPS, TagThroughput, TagMultiAttach:
+		return true
+	}
+	return false
 }
 
 // merge takes from each set, the first one first, what is new and still fits.

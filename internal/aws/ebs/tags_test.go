@@ -42,19 +42,38 @@ func TestVolumeTags(t *testing.T) {
 		RestoreUID: "r-1", PV: "pv-new", Tags: map[string]string{"extra": "1"},
 		Snapshot: Snapshot{Tags: map[string]string{
 			"kubernetes.io/cluster/old": "owned", "KubernetesCluster": "old", "ebs.csi.aws.com/cluster": "true",
-			TagBackup: "b", TagPV: "pv-old", "aws:x": "y",
+			TagBackup: "b", TagPV: "pv-old", "aws:x": "y", "ebs.csi.aws.com/cluster-name": "old", "eks:eks-cluster-name": "old",
+			TagBackupUID: "uid-of-b", TagLocation: "default", TagCluster: "old", TagIOPS: "1", TagThroughput: "2", TagMultiAttach: "true",
 		}},
 	}
 	kept := map[string]string{"extra": "1", "ebs.csi.aws.com/cluster": "true", TagBackup: "b", TagPV: "pv-new", TagRestoreUID: "r-1"}
 	without := maps.Clone(kept)
 	without["kubernetes.io/cluster/old"], without["KubernetesCluster"] = "owned", "old"
+	without["ebs.csi.aws.com/cluster-name"], without["eks:eks-cluster-name"] = "old", "old"
 	if got := volumeTags(r, ""); !maps.Equal(got, without) {
 		t.Errorf("without a cluster's name: %v", got)
 	}
 	with := maps.Clone(kept)
 	with["kubernetes.io/cluster/new"], with["KubernetesCluster"] = "owned", "new"
+	with["ebs.csi.aws.com/cluster-name"], with["eks:eks-cluster-name"] = "new", "new"
 	if got := volumeTags(r, "new"); !maps.Equal(got, with) {
 		t.Errorf("with a cluster's name: %v", got)
+	}
+}
+
+// The driver's policies let it attach only what carries its tag: a volume of a snapshot
+// without any tags gets it, and the tags of the driver survive the limit of 50.
+func TestDriverTagsAreThere(t *testing.T) {
+	if got := volumeTags(VolumeRequest{RestoreUID: "r", PV: "p"}, ""); got["ebs.csi.aws.com/cluster"] != "true" {
+		t.Errorf("of a snapshot without tags: %v", got)
+	}
+	volume := map[string]string{"ebs.csi.aws.com/cluster": "true", "ebs.csi.aws.com/cluster-name": "prod"}
+	for i := range 60 {
+		volume[fmt.Sprintf("a%02d", i)] = "x"
+	}
+	got := Tags(volume, map[string]string{"aa": "x"}, map[string]string{TagBackup: "b"})
+	if len(got) != maxTags || got["ebs.csi.aws.com/cluster"] != "true" || got["ebs.csi.aws.com/cluster-name"] != "prod" {
+		t.Errorf("of a volume with many tags: %v", got)
 	}
 }
 

@@ -19,6 +19,8 @@ type Volume struct {
 	KMSKeyID string `json:"kmsKeyID,omitempty"`
 	// Instance is the one it is attached to, or being attached to; "" for none.
 	Instance string `json:"instance,omitempty"`
+	// MultiAttach lets several instances attach it at once (io1 and io2).
+	MultiAttach bool `json:"multiAttach,omitempty"`
 	// State is one of the Volume… constants.
 	State string            `json:"state,omitempty"`
 	Tags  map[string]string `json:"tags,omitempty"`
@@ -52,6 +54,9 @@ type Snapshot struct {
 	Encrypted bool              `json:"encrypted,omitempty"`
 	KMSKeyID  string            `json:"kmsKeyID,omitempty"`
 	Tags      map[string]string `json:"tags,omitempty"`
+	// Archived is one in the archive tier: no volume can be made of it until it is restored
+	// from there, which takes up to 72 hours.
+	Archived bool `json:"archived,omitempty"`
 }
 
 // States of a snapshot.
@@ -89,6 +94,8 @@ type VolumeRequest struct {
 	// baseline. They are sent only for types that take them.
 	IOPS       int32
 	Throughput int32
+	// MultiAttach is the source volume's; it is sent only for types that take it.
+	MultiAttach bool
 	// SizeGiB above the snapshot's own grows the volume; 0 keeps the size.
 	SizeGiB int32
 	// KMSKeyID encrypts the volume with that key; "" keeps the snapshot's. The

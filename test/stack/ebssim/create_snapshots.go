@@ -39,6 +39,9 @@ func (s *Sim) createSnapshots(c *call) (any, error) {
 	return s.snapshotInfos(c, taken), nil
 }
 
+// maxExcludedVolumes is EC2's, see InstanceSpecification in its API reference.
+const maxExcludedVolumes = 40
+
 // volumesOfInstance is the attached volumes that the request does not exclude.
 func (s *Sim) volumesOfInstance(c *call) ([]*volume, error) {
 	id := c.params.Get("InstanceSpecification.InstanceId")
@@ -53,6 +56,9 @@ func (s *Sim) volumesOfInstance(c *call) ([]*volume, error) {
 		return nil, err
 	}
 	excluded := c.params.List("InstanceSpecification.ExcludeDataVolumeId")
+	if len(excluded) > maxExcludedVolumes {
+		return nil, errValue("Up to %d volumes can be excluded, not %d", maxExcludedVolumes, len(excluded))
+	}
 	for _, other := range excluded {
 		if v := s.volumes[other]; v == nil || v.Boot || v.attachedTo(id) == nil {
 			return nil, errValue("The volume '%s' is not a data volume of instance '%s'", other, id)

@@ -21,6 +21,9 @@ type clientToken struct {
 }
 
 func (s *Sim) createVolume(c *call) (any, error) {
+	if limit := s.limits.Volumes; limit > 0 && len(s.volumes) >= limit {
+		return nil, wire.Invalid("VolumeLimitExceeded", "You have exceeded your maximum gp3 storage limit in this Region.")
+	}
 	if made, err := s.madeBefore(c); made != nil || err != nil {
 		return made, err
 	}
@@ -52,14 +55,17 @@ func (s *Sim) madeBefore(c *call) (any, error) {
 		return nil, nil
 	}
 	if token.Request != fingerprint(c.params) {
-		return nil, wire.Invalid("IdempotentParameterMismatch",
-			"Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+		return nil, errTokenUsed()
 	}
 	v, ok := s.volumes[token.Volume]
-	if !ok {
-		return nil, errVolumeNotFound(token.Volume)
+	if !ok { // as EC2 answers for some twelve hours
+		return nil, errTokenUsed()
 	}
 	return v.xml(c), nil
+}
+
+func errTokenUsed() error {
+	return wire.Invalid("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
 }
 
 func (s *Sim) rememberToken(c *call, volumeID string) error {
@@ -119,6 +125,9 @@ func (s *Sim) sourceSnapshot(c *call, v *volume) (*snapshot, error) {
 	}
 	if state := from.state(c.now); state != stateCompleted {
 		return nil, errState("Snapshot is in invalid state - %s", state)
+	}
+	if from.Archived {
+		return nil, errState("Snapshot %s is in the archive tier", from.ID)
 	}
 	return from, nil
 }

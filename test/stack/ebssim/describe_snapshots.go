@@ -125,7 +125,7 @@ func (s *Sim) snapshotXML(c *call, snap *snapshot) snapshotXML {
 		SnapshotID: snap.ID, VolumeID: snap.VolumeID, Status: snap.state(c.now), Message: snap.message(c.now),
 		Started: wire.Time(snap.Started), Progress: percent(snap.progress(c.now)), Owner: s.options.AccountID,
 		Size: snap.SizeGiB, Description: snap.Description, Encrypted: snap.Encrypted, KMSKeyID: snap.KMSKeyID,
-		Tier: "standard", Tags: tagSet(snap.Tags),
+		Tier: snap.tier(), Tags: tagSet(snap.Tags),
 	}
 	if x.Status == stateCompleted {
 		x.Completed, x.Bytes = wire.Time(snap.Completes), snap.Bytes

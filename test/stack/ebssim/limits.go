@@ -23,6 +23,9 @@ type Limits struct {
 	// Pending snapshots an account and a volume may have; 0 is no limit.
 	PendingPerAccount int `json:"pendingPerAccount"`
 	PendingPerVolume  int `json:"pendingPerVolume"`
+	// Volumes an account may have; 0 is no limit. As with EC2 a repeated request for a volume
+	// that exists is refused too.
+	Volumes int `json:"volumes"`
 	// SnapshotInterval lies between two CreateSnapshot of a volume.
 	SnapshotInterval Duration `json:"snapshotInterval"`
 	// Buckets by action, by prefix with "*" ("Describe*"), or "*"; an action

@@ -5,8 +5,8 @@ import (
 	"io/fs"
 )
 
-// MoveSnapshot puts a snapshot into a state at once: pending (stuck), completed
-// or error.
+// MoveSnapshot puts a snapshot into a state at once: pending (stuck), completed,
+// error, or completed in the archive tier.
 func (s *Sim) MoveSnapshot(id, state string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -20,8 +20,10 @@ func (s *Sim) MoveSnapshot(id, state string) error {
 		snap.Stuck = true
 	case stateCompleted, stateError:
 		snap.Stuck, snap.Fails, snap.Completes = false, state == stateError, now
+	case stateArchived:
+		snap.Stuck, snap.Fails, snap.Completes, snap.Archived = false, false, now, true
 	default:
-		return fmt.Errorf("state: %q is none of pending, completed, error", state)
+		return fmt.Errorf("state: %q is none of pending, completed, error, archived", state)
 	}
 	return s.journal.Put(kindSnapshot, id, snap)
 }

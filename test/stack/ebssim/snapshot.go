@@ -25,6 +25,8 @@ type snapshot struct {
 	Fails bool  `json:"fails,omitempty"`
 	Stuck bool  `json:"stuck,omitempty"`
 	Lock  *lock `json:"lock,omitempty"`
+	// Archived is one in the archive tier, of which no volume can be made.
+	Archived bool `json:"archived,omitempty"`
 	// Deleted is when it was deleted, BinExit when the Recycle Bin lets it go.
 	// One deleted while pending counts against limits until it would have ended.
 	Deleted time.Time `json:"deleted,omitzero"`
@@ -36,6 +38,8 @@ const (
 	statePending   = "pending"
 	stateCompleted = "completed"
 	stateError     = "error"
+	// stateArchived is a completed snapshot in the archive tier, for MoveSnapshot.
+	stateArchived = "archived"
 )
 
 const stuckProgress = 57 // where a stuck snapshot stands, in percent
@@ -70,6 +74,13 @@ func (s *snapshot) message(now time.Time) string {
 		return "Internal error: the snapshot of the volume could not be completed"
 	}
 	return ""
+}
+
+func (s *snapshot) tier() string {
+	if s.Archived {
+		return "archive"
+	}
+	return "standard"
 }
 
 func (s *snapshot) inBin() bool { return !s.BinExit.IsZero() }
