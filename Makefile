@@ -19,9 +19,9 @@ GOBUILD := GOGC=400 go build
 GOTEST := $(TOOLS)/gotestsum --
 export GOTESTSUM_FORMAT ?= pkgname-and-test-fails
 
-# Tests with the tag `stack` run real components; one package at a time, for they
-# share two cores with an API server each.
-STACKTEST := $(GOTEST) -tags stack -p 1 -timeout 60m
+# Tests with the tag `stack` run real components and wait for them far more than they
+# work: two packages at a time keep two cores busy.
+STACKTEST := $(GOTEST) -tags stack -p 2 -timeout 60m
 
 .DEFAULT_GOAL := help
 
@@ -86,6 +86,10 @@ $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 	@mkdir -p $(TOOLS)
 	cd tools && $(GOBUILD) -o $(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint go.temporal.io/sdk/contrib/tools/workflowcheck gotest.tools/gotestsum
 	@touch $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum
+
+.PHONY: soak
+soak: $(TOOLS)/gotestsum stack-build ## kill the worker at every request of a backup, a restore and a deletion, where `make test` takes a sample
+	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore)$$' ./test/chaos
 
 .PHONY: record-histories
 record-histories: $(TOOLS)/gotestsum ## record workflow histories of this code for the replay tests of later code

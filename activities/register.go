@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
@@ -102,5 +104,32 @@ func typed(ctx context.Context, err error) error {
 	if kind := failure.TypeOf(err); kind != "" {
 		return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
 	}
+	if failure.IsWrongWorker(err) {
+		if activity.IsActivity(ctx) {
+			activity.GetLogger(ctx).Warn("left to another worker", "reason", err.Error())
+		}
+		return leaveToOthers(attemptOf(ctx), err)
+	}
 	return temporal.NewApplicationError(err.Error(), "Transient")
+}
+
+// How often a run is offered to the workers of its queue that are not the right ones, and
+// how long the pauses are. They grow: of two workers the right one mostly asks within a
+// second, one that is being restarted within the 4 minutes that all attempts take.
+const (
+	offers       = 100
+	shortestWait = 100 * time.Millisecond
+	longestWait  = 3 * time.Second
+)
+
+// leaveToOthers is the error of a worker whose run it is not: another takes it. Where none
+// does, the run ends.
+func leaveToOthers(attempt int32, err error) error {
+	if attempt >= offers {
+		text := fmt.Sprintf("%s; no such worker took it in %d attempts", err, attempt)
+		return temporal.NewNonRetryableApplicationError(text, contract.ErrTypeWrongWorker, nil)
+	}
+	return temporal.NewApplicationErrorWithOptions(err.Error(), contract.ErrTypeWrongWorker, temporal.ApplicationErrorOptions{
+		NextRetryDelay: min(time.Duration(attempt)*shortestWait, longestWait),
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
@@ -55,10 +56,11 @@ func TestTyped(t *testing.T) {
 		kind  string
 		final bool
 	}{
-		"bad input":       {failure.Invalid("name: empty"), contract.ErrTypeInvalid, true},
-		"wrapped":         {fmt.Errorf("open: %w", failure.NotFound("no backup")), contract.ErrTypeNotFound, true},
-		"damaged archive": {fmt.Errorf("read: %w", archive.ErrCorrupt), contract.ErrTypeCorrupt, true},
-		"passing":         {errors.New("connection reset"), "Transient", false},
+		"bad input":        {failure.Invalid("name: empty"), contract.ErrTypeInvalid, true},
+		"wrapped":          {fmt.Errorf("open: %w", failure.NotFound("no backup")), contract.ErrTypeNotFound, true},
+		"damaged archive":  {fmt.Errorf("read: %w", archive.ErrCorrupt), contract.ErrTypeCorrupt, true},
+		"another worker's": {fmt.Errorf("open: %w", failure.WrongWorker("not this cluster")), contract.ErrTypeWrongWorker, false},
+		"passing":          {errors.New("connection reset"), "Transient", false},
 	} {
 		var got *temporal.ApplicationError
 		if err := typed(t.Context(), tc.err); !errors.As(err, &got) || got.Type() != tc.kind || got.NonRetryable() != tc.final || got.Message() != tc.err.Error() {
@@ -72,5 +74,27 @@ func TestTyped(t *testing.T) {
 	cancel()
 	if err := typed(ended, failure.Invalid("x")); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended: %v", err)
+	}
+}
+
+// A run that is not this worker's is offered to others for minutes, soon at first, then
+// less often, and not for hours.
+func TestLeftToOthers(t *testing.T) {
+	var total time.Duration
+	for attempt := int32(1); ; attempt++ {
+		var got *temporal.ApplicationError
+		if !errors.As(leaveToOthers(attempt, errors.New("another's")), &got) || got.Type() != contract.ErrTypeWrongWorker {
+			t.Fatalf("attempt %d: %v", attempt, got)
+		}
+		if got.NonRetryable() {
+			if total < 3*time.Minute || total > 10*time.Minute || got.Message() != "another's; no such worker took it in 100 attempts" {
+				t.Errorf("given up after %s: %s", total, got.Message())
+			}
+			return
+		}
+		if wait := got.NextRetryDelay(); wait <= 0 || wait > 3*time.Second || attempt < 4 && wait > time.Second {
+			t.Fatalf("attempt %d: again after %s", attempt, wait)
+		}
+		total += got.NextRetryDelay()
 	}
 }

@@ -42,8 +42,8 @@ func (r *Restore) AwaitCRDs(ctx context.Context, _ *heartbeat.Recorder, in contr
 }
 
 // RelinkOwners gives restored objects their owners back. It may repeat.
-func (r *Restore) RelinkOwners(ctx context.Context, recorder *heartbeat.Recorder, in contract.RelinkOwnersInput) (contract.ApplyResult, error) {
-	return apply.RelinkOwners(ctx, r.Service, recorder, in)
+func (r *Restore) RelinkOwners(ctx context.Context, _ *heartbeat.Recorder, in contract.RelinkOwnersInput) (contract.ApplyResult, error) {
+	return apply.RelinkOwners(ctx, r.Service, in)
 }
 
 // PatchVolumes looks at restored claims and their volumes. It may repeat.

@@ -28,6 +28,7 @@ type backend interface {
 	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)
 	Follow(ctx context.Context, run temporal.Run, result any, interval time.Duration, watch func(temporal.Sample)) error
 	Cancel(ctx context.Context, run temporal.Run) error
+	Pollers(ctx context.Context) ([]temporal.Poller, error)
 	Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
 	Backups(ctx context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error)
 	Restores(ctx context.Context, selector, location string) (temporal.Listing[contract.RestoreSummary], error)

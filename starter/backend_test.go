@@ -30,6 +30,7 @@ type memory struct {
 	samples  []temporal.Sample
 	started  []any // inputs
 	canceled []string
+	pollers  []temporal.Poller
 }
 
 func (m *memory) Cluster() string { return "prod" }
@@ -112,6 +113,8 @@ func (m *memory) Cancel(_ context.Context, run temporal.Run) error {
 	m.canceled = append(m.canceled, run.Name)
 	return nil
 }
+
+func (m *memory) Pollers(context.Context) ([]temporal.Poller, error) { return m.pollers, nil }
 
 func (m *memory) Read(_ context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	m.asked = append(m.asked, in)

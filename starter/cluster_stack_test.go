@@ -34,7 +34,7 @@ import (
 var shared *stack.Stack
 
 func TestMain(m *testing.M) {
-	os.Exit(stack.Main(m, stack.Options{}, func(s *stack.Stack) { shared = s }))
+	os.Exit(stack.Main(m, stack.Options{NoCluster: true}, func(s *stack.Stack) { shared = s }))
 }
 
 // site is a cluster whose worker runs Lifeboat's own workflows over a bucket in

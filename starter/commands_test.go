@@ -203,6 +203,27 @@ func TestVersion(t *testing.T) {
 	lifeboat(t, &memory{}, "", "version").want(t, codeNotFound, "Client:", "error: ask the worker for its version")
 }
 
+// Workers that serve different clusters or storage locations are named, with what each has.
+func TestDifferentWorkers(t *testing.T) {
+	m := &memory{reads: map[string]contract.ReadResult{
+		contract.ReadServer:    {Server: &contract.ServerStatus{Version: "v1", Cluster: "prod", ClusterUID: "u1", Configuration: "new"}},
+		contract.ReadLocations: {Locations: []contract.LocationStatus{{Name: "default", Place: "d1"}}},
+	}}
+	alike := temporal.Poller{Name: "1@a", ClusterUID: "u1", Configuration: "new", Started: noon()}
+	m.pollers = []temporal.Poller{alike, alike}
+	if got := lifeboat(t, m, "", "version"); got.errors != "" {
+		t.Errorf("two of a kind: %s", got.errors)
+	}
+	m.pollers = []temporal.Poller{alike, {Name: "2@b", ClusterUID: "u1", Configuration: "old", Started: noon()}, {Name: "3@c"}}
+	for _, command := range []string{"version", "location get", "location get -o json"} {
+		lifeboat(t, m, "", strings.Fields(command)...).want(t, codeDone, "warning: workers of cluster prod",
+			"1@a: cluster uid u1, storage locations new", "2@b: cluster uid u1, storage locations old", "3@c: of an older version")
+	}
+	lifeboat(t, m, "", "version").want(t, codeDone, "Cluster UID: u1", "Storage locations: new")
+	lifeboat(t, m, "", "version", "-o", "json").want(t, codeDone, `"configuration": "old"`)
+	lifeboat(t, m, "", "location", "get", "-o", "json").want(t, codeDone, `"place": "d1"`)
+}
+
 func TestUsage(t *testing.T) {
 	lifeboat(t, &memory{}, "").want(t, codeDone, "Exit codes:", "TEMPORAL_ADDRESS")
 	lifeboat(t, &memory{}, "", "frob").want(t, codeError, `error: unknown command "frob" for "lifeboat"`)

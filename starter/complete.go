@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
@@ -30,20 +29,6 @@ func (a *app) completeWords(c *cobra.Command, list func(ctx context.Context, be 
 		return nil, cobra.ShellCompDirectiveError
 	}
 	return words, cobra.ShellCompDirectiveNoFileComp
-}
-
-func (a *app) completeLocations(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.completeWords(c, func(ctx context.Context, be backend) ([]string, error) {
-		res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadLocations})
-		return locationLayout().names(res.Locations), err
-	})
-}
-
-func (a *app) completeSnapshotLocations(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.completeWords(c, func(ctx context.Context, be backend) ([]string, error) {
-		all, err := listSnapshotLocations(ctx, be, nil)
-		return snapshotLocationLayout().names(all), err
-	})
 }
 
 // completeRunning offers the runs of a kind that go on.

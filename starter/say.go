@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -41,4 +44,23 @@ func (a *app) noteUnread(unread []contract.UnreadLocation) {
 	for _, u := range unread {
 		a.note("warning: storage location %q could not be read, what lies there is left out: %s\n", u.Name, show.Clean(u.Message))
 	}
+}
+
+// noteDifferentWorkers names the workers of the cluster where they do not all serve the
+// same cluster and storage locations, as while a change of configuration is rolled out.
+func (a *app) noteDifferentWorkers(ctx context.Context, be backend) ([]temporal.Poller, error) {
+	all, err := be.Pollers(ctx)
+	if err != nil || !temporal.Differ(all) {
+		return all, err
+	}
+	a.note("warning: workers of cluster %s that polled lately differ; the one that was started last answers\n", be.Cluster())
+	for _, p := range all {
+		if p.Started.IsZero() {
+			a.note("  %s: of an older version\n", show.Clean(p.Name))
+			continue
+		}
+		a.note("  %s: cluster uid %s, storage locations %s, started %s\n",
+			show.Clean(p.Name), show.Clean(p.ClusterUID), show.Clean(p.Configuration), p.Started.Format(time.RFC3339))
+	}
+	return all, nil
 }

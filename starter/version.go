@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -23,6 +24,8 @@ const serverPatience = 5 * time.Second
 type versions struct {
 	Client clientVersion          `json:"client"`
 	Server *contract.ServerStatus `json:"server,omitempty"`
+	// Workers are those that polled the cluster's task queue in the last minutes.
+	Workers []temporal.Poller `json:"workers,omitempty"`
 }
 
 type clientVersion struct {
@@ -47,7 +50,7 @@ func (a *app) versionCommand() *cobra.Command {
 		v := versions{Client: thisVersion()}
 		var err error
 		if !clientOnly {
-			v.Server, err = a.serverVersion(c.Context())
+			err = a.askServer(c.Context(), &v)
 		}
 		if printErr := a.printVersions(v, out); printErr != nil {
 			return printErr
@@ -57,19 +60,23 @@ func (a *app) versionCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) serverVersion(ctx context.Context) (*contract.ServerStatus, error) {
+// askServer fills in the part of the workers: of the one that answers, and who they are.
+func (a *app) askServer(ctx context.Context, v *versions) error {
 	ctx, cancel := context.WithTimeout(ctx, serverPatience)
 	defer cancel()
-	var res contract.ReadResult
 	err := a.withBackend(ctx, func(be backend) error {
-		var err error
-		res, err = be.Read(ctx, contract.ReadInput{Verb: contract.ReadServer})
+		res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadServer})
+		if err != nil {
+			return err
+		}
+		v.Server = res.Server
+		v.Workers, err = a.noteDifferentWorkers(ctx, be)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask the worker for its version: %w", err)
+		return fmt.Errorf("ask the worker for its version: %w", err)
 	}
-	return res.Server, nil
+	return nil
 }
 
 func (a *app) printVersions(v versions, out output) error {
@@ -79,6 +86,7 @@ func (a *app) printVersions(v versions, out output) error {
 	a.say("Client:\n\tVersion: %s\n\tGit commit: %s\n\tGo: %s\n", v.Client.Version, show.Or(v.Client.Commit, "unknown"), v.Client.Go)
 	if v.Server != nil {
 		a.say("Server:\n\tVersion: %s\n\tCluster: %s\n\tKubernetes: %s\n", v.Server.Version, v.Server.Cluster, v.Server.Kubernetes)
+		a.say("\tCluster UID: %s\n\tStorage locations: %s\n", show.Or(v.Server.ClusterUID, "unknown"), show.Or(v.Server.Configuration, "unknown"))
 	}
 	return nil
 }

@@ -33,10 +33,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
-	"github.com/lifeboat-backup/lifeboat/internal/volume"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
 	"github.com/lifeboat-backup/lifeboat/workflows"
 )
 
@@ -108,22 +106,30 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	defer kc.Close()
+	locations := openLocations(cfg, kc, log)
+	self, err := identifyWorker(ctx, cfg, kc, locations, log)
+	if err != nil {
+		return err
+	}
 	m, err := newMetrics()
 	if err != nil {
 		return err
 	}
-	tc, err := connectTemporal(ctx, cfg, log, m)
+	tc, err := connectTemporal(ctx, cfg, self, log, m)
 	if err != nil {
 		return err
 	}
 	defer tc.Close()
+	if err := tc.RequireOneCluster(ctx, self.ClusterUID); err != nil {
+		return err
+	}
 	w := worker.New(tc.SDK(), contract.TaskQueue(cfg.Cluster), worker.Options{
 		MaxConcurrentActivityExecutionSize: cfg.Limits.ConcurrentActivities,
 		MaxHeartbeatThrottleInterval:       heartbeatInterval,
 		DefaultHeartbeatThrottleInterval:   heartbeatInterval,
 		WorkerStopTimeout:                  stopTimeout,
 	})
-	registerAll(w, cfg, kc, tc, log)
+	registerAll(w, cfg, kc, locations, tc)
 	stop, err := serveHTTP(cfg, m, kc, tc)
 	if err != nil {
 		return err
@@ -136,8 +142,11 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		w.Stop()
 		return err
 	}
-	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
-	<-ctx.Done()
+	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
+	if err := watchPollers(ctx, tc, self, log); err != nil {
+		w.Stop()
+		return err
+	}
 	log.Info("stopping: running activities go on from their watermark on another worker")
 	w.Stop()
 	return nil
@@ -145,11 +154,11 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 
 // connectTemporal connects by Temporal's standard environment, with the configuration's
 // overrides, and registers the search attributes that workflows need.
-func connectTemporal(ctx context.Context, cfg *config.Config, log *slog.Logger, m *metrics) (*temporal.Client, error) {
+func connectTemporal(ctx context.Context, cfg *config.Config, self temporal.Poller, log *slog.Logger, m *metrics) (*temporal.Client, error) {
 	conn, err := temporal.Connect(ctx, temporal.Options{
 		ConfigFile: cfg.Temporal.ConfigFile, Profile: cfg.Temporal.Profile,
 		Address: cfg.Temporal.Address, Namespace: cfg.Temporal.Namespace,
-		Logger: log, Metrics: m.temporalHandler(),
+		Identity: self.Identity(), Logger: log, Metrics: m.temporalHandler(),
 	})
 	if err != nil {
 		return nil, err
@@ -177,25 +186,24 @@ func connectCluster(ctx context.Context, cfg *config.Config) (*kube.Client, erro
 	return kc, nil
 }
 
-// registerAll gives the worker every workflow and activity.
-func registerAll(w worker.Worker, cfg *config.Config, kc *kube.Client, tc *temporal.Client, log *slog.Logger) {
-	workflows.Register(w)
-	secret := func(ctx context.Context, name, key string) ([]byte, error) {
+// secretsOf reads keys of Secrets in the worker's namespace.
+func secretsOf(cfg *config.Config, kc *kube.Client) func(ctx context.Context, name, key string) ([]byte, error) {
+	return func(ctx context.Context, name, key string) ([]byte, error) {
 		return kube.SecretValue(ctx, kc, cfg.Namespace, name, key)
 	}
-	locations, rules := repository.NewLocations(cfg, repository.OpenS3(cfg, log, secret)), resource.NewRegistry()
-	snapshots := location.New(cfg, location.OpenEBS(cfg, secret))
-	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc}}).Register(w)
-	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules}}).Register(w)
-	(&activities.Delete{Runner: &deletion.Runner{Locations: locations, Snapshots: snapshots, Deleters: volumeDeleters(kc, snapshots)}}).Register(w)
-	(&activities.Catalog{Reader: &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}}).Register(w)
 }
 
-// volumeDeleters are the technologies by which snapshots are deleted.
-func volumeDeleters(kc *kube.Client, snapshots *location.Set) map[volume.Method]volume.Deleter {
-	ec2 := &native.Deleter{Locations: snapshots}
-	return map[volume.Method]volume.Deleter{
-		volume.MethodNative: ec2,
-		volume.MethodCSI:    &csi.Deleter{Kube: kc, Provider: ec2},
-	}
+func openLocations(cfg *config.Config, kc *kube.Client, log *slog.Logger) *repository.Locations {
+	return repository.NewLocations(cfg, repository.OpenS3(cfg, log, secretsOf(cfg, kc)))
+}
+
+// registerAll gives the worker every workflow and activity.
+func registerAll(w worker.Worker, cfg *config.Config, kc *kube.Client, locations *repository.Locations, tc *temporal.Client) {
+	workflows.Register(w)
+	rules, snapshots := resource.NewRegistry(), location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
+	technologies := drivers.All(drivers.Dependencies{Kube: kc, Locations: snapshots, MaxPending: cfg.Limits.PendingSnapshots, Window: cfg.Limits.ApplyConcurrency})
+	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc, Technologies: technologies}}).Register(w)
+	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Technologies: technologies, Rules: rules}}).Register(w)
+	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
+	(&activities.Catalog{Reader: &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}}).Register(w)
 }

@@ -73,7 +73,7 @@ func (b *backup) prepareBackup(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	b.plan, b.ref.Location = plan, plan.Location
+	b.plan, b.ref.Location, b.ref.Binding = plan, plan.Location, plan.Binding
 	b.activities++
 	b.TotalObjects, b.Warnings, b.Errors = plan.Objects, plan.Warnings, plan.Errors
 	b.TotalVolumes = plan.Volumes

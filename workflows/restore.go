@@ -37,9 +37,11 @@ type restore struct {
 	archive contract.OpenedArchive
 	plan    contract.RestorePlan
 	counts  contract.Counts
-	owned   int64 // objects that wait to be linked to their owners
-	hooks   int   // to run in pods that were made
-	disks   int   // that were made of native snapshots
+	owned   int64 // objects that were found to have owners
+	linked  int64 // of those: when their owners were last linked
+	linking contract.ApplyResult
+	hooks   int // to run in pods that were made
+	disks   int // that were made of native snapshots
 }
 
 func newRestore(ctx workflow.Context, in contract.RestoreInput) (*restore, error) {
@@ -109,6 +111,11 @@ func (r *restore) restoreVolumes(ctx workflow.Context) error {
 
 func (r *restore) applyLevels(ctx workflow.Context) error {
 	for i, level := range r.plan.Levels {
+		if level.LinkOwners {
+			if err := r.relinkOwners(ctx); err != nil {
+				return err
+			}
+		}
 		if err := r.applyTasks(ctx, i, level); err != nil {
 			return err // bare: Temporal tells a cancel from a failure by the outermost error
 		}
@@ -149,16 +156,22 @@ func (r *restore) addTask(ctx workflow.Context, res contract.ApplyResult) {
 	r.showDetails(ctx)
 }
 
-// relinkOwners gives objects their owners back, now that every owner has its new uid.
+// relinkOwners gives objects their owners back, now that every owner has its new uid: once
+// before what would refuse the links, and once more if objects with owners came after
+// that. It looks at all objects each time, so the later result replaces the earlier one.
 func (r *restore) relinkOwners(ctx workflow.Context) error {
-	if r.owned == 0 || r.in.DryRun {
+	if r.owned == r.linked || r.in.DryRun {
 		return nil
 	}
 	r.setStep(ctx, fmt.Sprintf("linking %d objects to their owners", r.owned))
 	res, err := runActivity(withDurableOptions(ctx, "link owners"), contract.RelinkOwners, contract.RelinkOwnersInput{Ref: r.plan.Ref})
-	r.Warnings += res.Warnings
-	r.Errors += res.Errors
-	return err
+	if err != nil {
+		return err
+	}
+	r.Warnings += res.Warnings - r.linking.Warnings
+	r.Errors += res.Errors - r.linking.Errors
+	r.linked, r.linking = r.owned, res
+	return nil
 }
 
 // runRestoreHooks runs the hooks of restored pods, as soon as their containers are up.

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -88,6 +89,43 @@ func restorePhases() []phase {
 		// As the last phase it is tried once more; as the clean-up it is not.
 		{activity: contract.AbandonRestore.Name, cleanUp: abandonRestore(), tooLate: true},
 		{activity: contract.AbandonRestore.Name, behind: contract.PlanRestore.Name, tooLate: true},
+	}
+}
+
+// TestRestoreLinksOwnersBeforeAdmission: a link is an update, which webhooks refuse until
+// what serves them is up. Objects of the last level that have owners are linked after it,
+// and what is told of links is told once.
+func TestRestoreLinksOwnersBeforeAdmission(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lateOwners int64
+		want       []string
+	}{
+		"none are owned": {0, []string{"0", "link", "1"}},
+		"some are owned": {1, []string{"0", "link", "1", "link"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := restorePlan()
+			plan.Levels = []contract.LevelPlan{{Name: "pods", Tasks: 1, Objects: 1}, {Name: "admission", Tasks: 1, Objects: 1, LinkOwners: true}}
+			s := newRestore(t, restoreInput(), plan)
+			answer(s, contract.ApplyTask, func(in contract.ApplyTaskInput) contract.ApplyResult {
+				return contract.ApplyResult{Owners: []int64{2, tt.lateOwners}[in.Level]}
+			})
+			if err := s.run(); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, step := range s.steps() {
+				switch in := step.In.(type) {
+				case contract.ApplyTaskInput:
+					got = append(got, fmt.Sprint(in.Level))
+				case contract.RelinkOwnersInput:
+					got = append(got, "link")
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -131,6 +131,7 @@ func TestLayout(t *testing.T) {
 		"restores/r/r-volumeinfo.json.gz":                r.VolumeInfo(),
 		"plugins/lifeboat/staging/u/":                    archive.Staging("u"),
 		"plugins/lifeboat/claims/b.json":                 archive.Claim("b"),
+		"plugins/lifeboat/clusters/prod.json":            archive.ClusterName("prod"),
 		"plugins/lifeboat/tombstones/b.json":             archive.Tombstone("b"),
 		"plugins/lifeboat/plans/r.json.gz":               archive.PlanKey("r"),
 	} {

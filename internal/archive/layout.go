@@ -95,6 +95,9 @@ func Staging(uid string) string { return PluginDir + "staging/" + uid + "/" }
 // Claim is the file by which a running backup reserves its name.
 func Claim(backup string) string { return PluginDir + "claims/" + backup + ".json" }
 
+// ClusterName is the file that says which cluster a name of a cluster belongs to.
+func ClusterName(cluster string) string { return PluginDir + "clusters/" + cluster + ".json" }
+
 // Tombstone is the file that says that a backup's deletion has begun.
 func Tombstone(backup string) string { return PluginDir + "tombstones/" + backup + ".json" }
 

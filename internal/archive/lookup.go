@@ -3,7 +3,8 @@ package archive
 import (
 	"context"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 )
 
 // Lookup finds an object; of several with its key the last, as unpacking the
@@ -63,12 +64,7 @@ func (a *Archive) Resources() []string {
 			seen[s.Resource] = true
 		}
 	}
-	out := make([]string, 0, len(seen))
-	for r := range seen {
-		out = append(out, r)
-	}
-	sort.Strings(out)
-	return out
+	return slices.Sorted(maps.Keys(seen))
 }
 
 func matchesKey(have, want Key) bool {

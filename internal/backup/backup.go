@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -16,7 +19,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
@@ -29,7 +31,7 @@ type Service struct {
 	Rules     *resource.Registry
 	Runs      Runs
 
-	quotas csi.Quotas // shared by all that this worker does
+	Technologies volume.Technologies
 }
 
 // Runs tells whether the run that holds a name lock is still alive.
@@ -53,11 +55,12 @@ type Plan struct {
 	Filter      *filter.Backup       `json:"filter"`
 	Shards      []plan.Shard         `json:"shards"`
 	Related     bool                 `json:"related"`
-	Conditional bool                 `json:"conditional"` // the store honours If-None-Match
+	Conditional bool                 `json:"conditional"` // whether the store honours If-None-Match
 	Reasons     []report.Reason      `json:"reasons"`
 	Volumes     VolumePlan           `json:"volumes,omitzero"`
+	Binding     contract.Binding     `json:"binding,omitzero"`
 
-	policies *volume.Policies // while it is planned
+	policies *volume.Policies // only while the backup is planned
 }
 
 // FindResource finds the discovered type of a group-resource.
@@ -65,11 +68,12 @@ func (p *Plan) FindResource(groupResource string) (kube.Resource, bool) {
 	return kube.Catalog{Resources: p.Resources}.Find(groupResource)
 }
 
-// ForDrivers is what the drivers of its volumes know of a backup.
+// ForDrivers is the part of the plan that the drivers of volumes know.
 func (p *Plan) ForDrivers() *volume.Backup {
 	return &volume.Backup{
 		UID: p.UID, Name: p.Backup.Name, Cluster: p.Run.Cluster, StorageLocation: p.Backup.Spec.StorageLocation,
-		Labels: p.Backup.Labels, SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration, Volumes: p.Volumes.Volumes,
+		Labels: p.Backup.Labels, SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration,
+		SnapshotLocation: p.Volumes.Location, Volumes: p.Volumes.Volumes,
 	}
 }
 
@@ -81,9 +85,19 @@ type Run struct {
 	Layout  archive.Layout
 }
 
-// Open reads the plan of a backup that Prepare has written to staging.
+// Open reads the plan of a backup that Prepare has written to staging, for an activity that
+// asks or changes the cluster: it fails with failure.WrongWorker in another one.
 func (s *Service) Open(ctx context.Context, ref contract.BackupRef) (*Run, error) {
-	_, st, err := s.Locations.Writable(ctx, ref.Location)
+	run, err := s.OpenStaged(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return run, binding.CheckCluster(ctx, s.Kube, run.Plan.Binding)
+}
+
+// OpenStaged is Open for an activity that has to do with the bucket alone.
+func (s *Service) OpenStaged(ctx context.Context, ref contract.BackupRef) (*Run, error) {
+	_, st, err := s.Writable(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -92,4 +106,12 @@ func (s *Service) Open(ctx context.Context, ref contract.BackupRef) (*Run, error
 		return nil, fmt.Errorf("open backup %s: %w", ref.Name, err)
 	}
 	return run, nil
+}
+
+// Writable is the location of a run, which has to be where the run has its files.
+func (s *Service) Writable(ctx context.Context, ref contract.BackupRef) (*velerov1.BackupStorageLocation, store.Store, error) {
+	if err := s.Locations.CheckPlace(ref.Location, ref.Binding.Place); err != nil {
+		return nil, nil, err
+	}
+	return s.Locations.Writable(ctx, ref.Location)
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -19,38 +20,42 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// Commit writes the Backup document, once and last: from then on the backup
-// exists. Then it lets go of staging and of the name. It may repeat.
+// Commit writes the Backup document, once and last: from then on the backup exists. Then it
+// clears staging and releases the name lock. It may repeat.
 func (s *Service) Commit(ctx context.Context, in contract.CommitBackupInput) (contract.BackupResult, error) {
-	_, st, err := s.Locations.Writable(ctx, in.Ref.Location)
+	_, st, err := s.Writable(ctx, in.Ref)
 	if err != nil {
 		return contract.BackupResult{}, err
 	}
-	layout := archive.Layout{Backup: in.Ref.Name}
 	var p Plan
 	switch err := repository.NewStaging(st, in.Ref.UID).Get(ctx, repository.PlanFile, &p); {
 	case errors.Is(err, store.ErrNotFound): // an attempt before this one began to clear staging
-		return s.readCommitted(ctx, st, layout, in)
 	case err != nil:
 		return contract.BackupResult{}, err
+	default:
+		if err := putBackupDocument(ctx, st, &p, in); err != nil {
+			return contract.BackupResult{}, err
+		}
 	}
-	// Without the name lock the directory may be another run's by now, or an attempt
-	// before this one has committed.
-	held, err := repository.HoldsName(ctx, st, in.Ref.Name, in.Ref.UID)
-	if err != nil {
-		return contract.BackupResult{}, err
-	}
-	if held {
-		err = repository.PutDocument(ctx, st, layout.Metadata(), backupDocument(&p, in))
-	}
-	if err != nil && !errors.Is(err, store.ErrExists) {
-		return contract.BackupResult{}, err
-	}
-	return s.readCommitted(ctx, st, layout, in)
+	return s.readCommitted(ctx, st, archive.Layout{Backup: in.Ref.Name}, in)
 }
 
-// readCommitted reads back the Backup document that is there: our own, or that of a run
-// that won. Then it lets go of the name and of staging.
+// putBackupDocument writes the Backup document, unless there is one. Without the name lock
+// nothing is written, because the directory may be another run's by now, or an attempt
+// before this one has committed.
+func putBackupDocument(ctx context.Context, st store.Store, p *Plan, in contract.CommitBackupInput) error {
+	held, err := repository.HoldsName(ctx, st, in.Ref.Name, in.Ref.UID)
+	if err != nil || !held {
+		return err
+	}
+	if err := repository.CommitBackup(ctx, st, backupDocument(p, in)); !errors.Is(err, store.ErrExists) {
+		return err
+	}
+	return nil
+}
+
+// readCommitted reads the Backup document that is there. If this run wrote it, what stood for
+// snapshots, the name lock and staging are released. If another run did, this one has lost.
 func (s *Service) readCommitted(ctx context.Context, st store.Store, l archive.Layout, in contract.CommitBackupInput) (contract.BackupResult, error) {
 	var doc velerov1.Backup
 	err := repository.GetJSON(ctx, st, l.Metadata(), &doc)
@@ -63,6 +68,7 @@ func (s *Service) readCommitted(ctx context.Context, st store.Store, l archive.L
 	if string(doc.UID) != in.Ref.UID {
 		return contract.BackupResult{}, failure.Exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
 	}
+	_ = repository.RememberBackup(ctx, st, &doc, in.Seal.Bytes) // the next listing writes an entry that is lost here
 	if err := s.releaseVolumes(ctx, st, in.Ref); err != nil {
 		return contract.BackupResult{}, err
 	}
@@ -128,9 +134,12 @@ func backupResult(doc *velerov1.Backup, in contract.CommitBackupInput) contract.
 	}
 }
 
-// Abandon removes what an uncommitted run left behind. It may repeat, and spares a
-// backup that was committed, by this run or another.
+// Abandon removes the files that an uncommitted run left behind. It may repeat, and leaves a
+// backup alone that was committed, by this run or another.
 func (s *Service) Abandon(ctx context.Context, in contract.AbandonBackupInput) (contract.Nothing, error) {
+	if err := s.Locations.CheckPlace(in.Ref.Location, in.Ref.Binding.Place); err != nil {
+		return contract.Nothing{}, err
+	}
 	_, st, err := s.Locations.Get(ctx, in.Ref.Location)
 	if failure.TypeOf(err) != "" {
 		return contract.Nothing{}, nil // no such location: nothing was written
@@ -144,6 +153,8 @@ func (s *Service) Abandon(ctx context.Context, in contract.AbandonBackupInput) (
 	return contract.Nothing{}, nil
 }
 
+// clearUncommitted clears staging and, while the run holds the name lock, the directory of a
+// backup that was not committed.
 func (s *Service) clearUncommitted(ctx context.Context, st store.Store, ref contract.BackupRef) error {
 	if err := repository.NewStaging(st, ref.UID).Clear(ctx); err != nil {
 		return err
@@ -151,7 +162,7 @@ func (s *Service) clearUncommitted(ctx context.Context, st store.Store, ref cont
 	var holder repository.NameLock
 	err := repository.GetJSON(ctx, st, archive.Claim(ref.Name), &holder)
 	if errors.Is(err, store.ErrNotFound) || err == nil && holder.UID != ref.UID {
-		return nil // the directory is another run's
+		return nil // the directory belongs to another run
 	}
 	if err != nil {
 		return err
@@ -166,19 +177,22 @@ func (s *Service) clearUncommitted(ctx context.Context, st store.Store, ref cont
 	return repository.ReleaseName(ctx, st, ref.Name, ref.UID)
 }
 
-// releaseVolumes takes what stood for snapshots out of the cluster, once the
-// backup is committed. It comes before staging is cleared, which tells what there is.
+// releaseVolumes deletes the objects that stood for snapshots in the cluster, once the backup
+// is committed. Staging, which tells what there is, is cleared after that.
 func (s *Service) releaseVolumes(ctx context.Context, st store.Store, ref contract.BackupRef) error {
 	var p Plan
 	err := repository.NewStaging(st, ref.UID).Get(ctx, repository.PlanFile, &p)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil // an attempt before this one was here
+		return nil // an attempt before this one has done it and begun to clear staging
 	}
 	if err != nil {
 		return err
 	}
 	drivers, err := s.releaseDrivers(ctx, &p)
 	if err != nil || len(drivers) == 0 {
+		return err
+	}
+	if err := binding.CheckCluster(ctx, s.Kube, p.Binding); err != nil {
 		return err
 	}
 	units, err := (&Run{Staging: repository.NewStaging(st, ref.UID), Plan: p}).UnitResults(ctx)

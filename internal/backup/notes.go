@@ -14,8 +14,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-// ChunkNotes is what is remembered beside a staged chunk until the backup is
-// sealed. It grows with a chunk, never with the cluster.
+// ChunkNotes is what is staged beside a chunk until the backup is sealed: the reasons and
+// references of its objects. It grows with a chunk, never with the cluster.
 type ChunkNotes struct {
 	Chunk   archive.ChunkRef `json:"chunk"`
 	Staged  time.Time        `json:"staged"`
@@ -25,16 +25,17 @@ type ChunkNotes struct {
 	seen map[resource.Ref]bool
 }
 
-// NewChunkNotes is for a chunk of which nothing is remembered yet.
+// NewChunkNotes makes the notes of a chunk that is empty yet.
 func NewChunkNotes() *ChunkNotes { return &ChunkNotes{seen: map[resource.Ref]bool{}} }
 
-// IsEmpty tells that there is nothing to remember, so that no file is written.
+// IsEmpty reports whether there is nothing to stage but a chunk, if there is one.
 func (n *ChunkNotes) IsEmpty() bool { return len(n.Reasons)+len(n.Related) == 0 }
 
-// AddReason remembers a reason for the result of the backup.
+// AddReason adds a reason to the result of the backup.
 func (n *ChunkNotes) AddReason(r report.Reason) { n.Reasons = append(n.Reasons, r) }
 
-// AddRelated remembers references to objects, each once a chunk, for the activity Related.
+// AddRelated adds references to objects that the activity ExportRelated has to fetch, each
+// once a chunk.
 func (n *ChunkNotes) AddRelated(refs ...resource.Ref) {
 	for _, r := range refs {
 		if !n.seen[r] {
@@ -44,8 +45,8 @@ func (n *ChunkNotes) AddRelated(refs ...resource.Ref) {
 	}
 }
 
-// FetchWindow is how many related objects are fetched at a time; the client's
-// limiter has the last word.
+// FetchWindow bounds how many related objects, or files of staging, are read at a time. The
+// limiter of the cluster's client may allow less.
 const FetchWindow = 16
 
 // ReadNotes reads the notes of all chunks, in the order of the archive.
@@ -71,7 +72,7 @@ func ReadNotes(ctx context.Context, s *Service, run *Run, shards []int) ([]*Chun
 	return out, nil
 }
 
-// ChunksOf are the staged chunks among notes; notes without objects have none.
+// ChunksOf returns the staged chunks of notes. Notes without objects have none.
 func ChunksOf(notes []*ChunkNotes) []archive.ChunkRef {
 	var out []archive.ChunkRef
 	for _, n := range notes {
@@ -82,7 +83,7 @@ func ChunksOf(notes []*ChunkNotes) []archive.ChunkRef {
 	return out
 }
 
-// TakeRelated returns the references that were noted, and forgets them.
+// TakeRelated returns the references and removes them from the notes.
 func (n *ChunkNotes) TakeRelated() []resource.Ref {
 	refs := n.Related
 	n.Related, n.seen = nil, map[resource.Ref]bool{}

@@ -3,7 +3,6 @@ package backup
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -11,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -18,10 +18,11 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// Prepare validates the input, locks the name, discovers what there is and plans
-// the shards. It may repeat: the name lock is its own, the plan is overwritten.
+// Prepare validates the input, locks the name, discovers the types of the cluster and plans
+// shards and volumes. It may repeat: the name lock is its own, and the plan is overwritten.
 func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, abandon AbandonRun) (contract.BackupPlan, error) {
 	if err := validateBackup(in.Backup); err != nil {
 		return contract.BackupPlan{}, err
@@ -35,31 +36,43 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 	if err != nil {
 		return contract.BackupPlan{}, locationError(bsl, fmt.Errorf("probe conditional writes: %w", err))
 	}
+	bound, err := binding.Begin(ctx, s.Kube, s.Locations, bsl, st)
+	if err != nil {
+		return contract.BackupPlan{}, err
+	}
 	if err := s.lockName(ctx, st, in, abandon); err != nil {
 		return contract.BackupPlan{}, err
 	}
-	doc, err := s.discoverPlan(ctx, in)
+	doc, total, err := s.makePlan(ctx, in, conditional)
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
-	doc.Conditional = conditional
-	if !conditional {
-		doc.Reasons = append(doc.Reasons, report.New(report.StoreDegraded,
-			fmt.Sprintf("location %s does not honour conditional writes: two backups of one name that start in the same second are not told apart", bsl.Name)))
-	}
-	if err := s.planVolumes(ctx, doc); err != nil {
-		return contract.BackupPlan{}, err
-	}
-	total, err := s.planShards(ctx, doc)
-	if err != nil {
-		return contract.BackupPlan{}, err
-	}
+	doc.Binding = bound
 	if err := repository.NewStaging(st, in.UID).Put(ctx, repository.PlanFile, doc); err != nil {
 		return contract.BackupPlan{}, err
 	}
 	return s.planSummary(doc, total), nil
 }
 
+// makePlan plans the backup and counts its objects. conditional says whether the store
+// honours conditional writes.
+func (s *Service) makePlan(ctx context.Context, in contract.PrepareBackupInput, conditional bool) (doc *Plan, total int64, err error) {
+	if doc, err = s.discoverPlan(ctx, in); err != nil {
+		return nil, 0, err
+	}
+	doc.Conditional = conditional
+	if !conditional {
+		doc.Reasons = append(doc.Reasons, report.New(report.StoreDegraded,
+			fmt.Sprintf("location %s does not honour conditional writes: two backups of one name that start in the same second are not told apart", in.Backup.Spec.StorageLocation)))
+	}
+	if err := s.planVolumes(ctx, doc); err != nil {
+		return nil, 0, err
+	}
+	total, err = s.planShards(ctx, doc)
+	return doc, total, err
+}
+
+// planSummary counts what the workflow is told of the plan.
 func (s *Service) planSummary(doc *Plan, total int64) contract.BackupPlan {
 	n := report.Tally(doc.Reasons)
 	return contract.BackupPlan{
@@ -67,7 +80,7 @@ func (s *Service) planSummary(doc *Plan, total int64) contract.BackupPlan {
 		Shards: len(doc.Shards), Objects: total, Expires: doc.Expires, Related: doc.Related,
 		Schedule: doc.Backup.Labels[repository.LabelSchedule], Warnings: n.Warnings, Errors: n.Errors,
 		Units: len(doc.Volumes.Units), Volumes: doc.Volumes.snapshotCount(),
-		UnitTime: doc.unitTime(s.Config.Limits.PendingSnapshots),
+		UnitTime: doc.unitTimeout(s.Config.Limits.PendingSnapshots), Binding: doc.Binding,
 	}
 }
 
@@ -96,11 +109,7 @@ func (s *Service) discoverPlan(ctx context.Context, in contract.PrepareBackupInp
 	if err != nil {
 		return nil, err
 	}
-	spec := in.Backup.Spec // the document keeps what the user wrote
-	if err := policies.Merge(&spec); err != nil {
-		return nil, err
-	}
-	f, reasons, err := filter.NewBackup(&spec, kube.FilterResolver(cat), namespaces)
+	f, reasons, err := resolveFilter(in.Backup.Spec, policies, cat, namespaces)
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +125,17 @@ func (s *Service) discoverPlan(ctx context.Context, in contract.PrepareBackupInp
 	}, nil
 }
 
-// setDefaults fills in what Velero's server does (docs/VELERO.md 3.1), so that readers of
-// the document see what was in force.
+// resolveFilter resolves the filters of the spec and of the policies against the cluster. It
+// works on a copy of the spec: the Backup document keeps what the user wrote.
+func resolveFilter(spec velerov1.BackupSpec, policies *volume.Policies, cat kube.Catalog, namespaces []filter.Namespace) (*filter.Backup, []report.Reason, error) {
+	if err := policies.Merge(&spec); err != nil {
+		return nil, nil, err
+	}
+	return filter.NewBackup(&spec, kube.FilterResolver(cat), namespaces)
+}
+
+// setDefaults fills in the defaults of Velero's server (docs/VELERO.md 3.1), so that readers
+// of the document see what was in force.
 func (s *Service) setDefaults(spec *velerov1.BackupSpec) {
 	setDefault(&spec.TTL, s.Config.DefaultBackupTTL.Duration)
 	setDefault(&spec.CSISnapshotTimeout, 10*time.Minute)
@@ -131,8 +149,8 @@ func setDefault(field *metav1.Duration, value time.Duration) {
 	}
 }
 
-// listableTypes keeps the types that can be backed up and brought back: Velero asks for
-// the same verbs.
+// listableTypes keeps the types that can be backed up and restored, by the same verbs as
+// Velero.
 func listableTypes(all []kube.Resource) []kube.Resource {
 	var out []kube.Resource
 	for _, r := range all {
@@ -155,54 +173,63 @@ func (s *Service) listNamespaces(ctx context.Context) ([]filter.Namespace, error
 	return out, nil
 }
 
-// planShards counts objects type by type and cuts the work into shards.
+// planShards counts objects type by type, cuts the work into shards and returns the number of
+// all objects.
 func (s *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
-	var (
-		mu    sync.Mutex
-		types []plan.TypeCount
-		all   []filter.Type
-		total int64
-	)
 	f := doc.Filter
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(countWindow)
+	var types []filter.Type
+	var listed []kube.Resource
 	for _, r := range doc.Resources {
 		t := kube.FilterType(r)
-		all = append(all, t)
-		d := f.IncludeType(t)
-		doc.Related = doc.Related || d == filter.RelatedOnly
-		if d != filter.All {
-			continue
+		types = append(types, t)
+		switch f.IncludeType(t) {
+		case filter.All:
+			listed = append(listed, r)
+		case filter.RelatedOnly:
+			doc.Related = true
+		case filter.None:
 		}
-		group.Go(func() error {
-			n, err := s.countObjects(ctx, r, f)
-			mu.Lock()
-			defer mu.Unlock()
-			total += max(n.Count, 0)
-			types = append(types, n)
-			return err
-		})
 	}
-	if err := group.Wait(); err != nil {
+	counts, err := s.countTypes(ctx, listed, f)
+	if err != nil {
 		return 0, err
 	}
-	doc.Reasons = append(doc.Reasons, f.CheckTypes(all)...)
+	var total int64
+	for _, n := range counts {
+		total += max(n.Count, 0)
+	}
+	doc.Reasons = append(doc.Reasons, f.CheckTypes(types)...)
 	doc.Related = doc.Related || len(f.Selectors()) > 1 || f.Selectors()[0] != ""
-	doc.Shards = plan.Export(types, f, plan.ExportOptions{Parallelism: s.Config.Limits.ExportShards})
+	doc.Shards = plan.Export(counts, f, plan.ExportOptions{Parallelism: s.Config.Limits.ExportShards})
 	return total, nil
 }
 
 const (
-	countWindow = 16
-	// evenFrom is the size from which a type may be cut into shards by namespace,
-	// so that it pays to know how its objects are spread.
-	evenFrom = 5000
-	// evenNamespaces bounds what that costs: one small call a namespace.
-	evenNamespaces = 200
+	// maxCountsAtOnce bounds how many types are counted at a time.
+	maxCountsAtOnce = 16
+	// minCountToSplit is the number of objects from which a type may be cut into shards by
+	// namespace, so that it pays to know how they are spread.
+	minCountToSplit = 5000
+	// maxNamespacesToCount bounds what that costs: one small call a namespace.
+	maxNamespacesToCount = 200
 )
 
-// countObjects sizes a type; -1 is unknown. A type that cannot be counted is listed all
-// the same, and fails there with its reason.
+// countTypes counts the objects of types, in parallel.
+func (s *Service) countTypes(ctx context.Context, types []kube.Resource, f *filter.Backup) ([]plan.TypeCount, error) {
+	counts := make([]plan.TypeCount, len(types))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(maxCountsAtOnce)
+	for i, r := range types {
+		group.Go(func() (err error) {
+			counts[i], err = s.countObjects(ctx, r, f)
+			return err
+		})
+	}
+	return counts, group.Wait()
+}
+
+// countObjects counts the objects of a type, -1 for an unknown number. A type that cannot be
+// counted is listed all the same, and fails there with its reason.
 func (s *Service) countObjects(ctx context.Context, r kube.Resource, f *filter.Backup) (plan.TypeCount, error) {
 	out := plan.TypeCount{Type: kube.FilterType(r), Count: -1}
 	names, ns := f.Namespaces(), ""
@@ -214,7 +241,7 @@ func (s *Service) countObjects(ctx context.Context, r kube.Resource, f *filter.B
 		return out, ctx.Err()
 	}
 	out.Count = n
-	if !r.Namespaced || ns != "" || n < evenFrom || len(names) > evenNamespaces {
+	if !r.Namespaced || ns != "" || n < minCountToSplit || len(names) > maxNamespacesToCount {
 		return out, nil
 	}
 	out.PerNamespace = map[string]int64{}

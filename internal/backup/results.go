@@ -5,18 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// FinalVolumes is how the volumes ended; a backup without any has none.
+// FinalVolumes reads how the volumes ended. A backup without units has an empty one.
 func (run *Run) FinalVolumes(ctx context.Context) (*FinalVolumes, error) {
 	var f FinalVolumes
 	if len(run.Plan.Volumes.Units) == 0 {
@@ -25,18 +24,18 @@ func (run *Run) FinalVolumes(ctx context.Context) (*FinalVolumes, error) {
 	return &f, run.Staging.Get(ctx, repository.FinalVolumesFile, &f)
 }
 
-// UnitResult is what SnapshotVolumes leaves in staging.
+// UnitResult is what became of a unit. The activity SnapshotVolumes leaves it in staging.
 type UnitResult struct {
-	Taken   []volume.Snapshot   `json:"taken,omitempty"`
-	Hooks   contract.HookCounts `json:"hooks,omitzero"`
-	Reasons []report.Reason     `json:"reasons,omitempty"`
+	Snapshots []volume.Snapshot   `json:"taken,omitempty"`
+	Hooks     contract.HookCounts `json:"hooks,omitzero"`
+	Reasons   []report.Reason     `json:"reasons,omitempty"`
 }
 
 // Summary counts the snapshots and reasons for the workflow.
 func (r *UnitResult) Summary() contract.SnapshotResult {
 	n := report.Tally(r.Reasons)
 	out := contract.SnapshotResult{Warnings: n.Warnings, Errors: n.Errors}
-	for _, t := range r.Taken {
+	for _, t := range r.Snapshots {
 		if t.Failed != "" {
 			out.Failed++
 		} else {
@@ -46,7 +45,7 @@ func (r *UnitResult) Summary() contract.SnapshotResult {
 	return out
 }
 
-// UnitResults reads the results of all units; one that has none yet is empty.
+// UnitResults reads the results of all units. A unit that has none yet has an empty one.
 func (run *Run) UnitResults(ctx context.Context) ([]UnitResult, error) {
 	out := make([]UnitResult, len(run.Plan.Volumes.Units))
 	group, ctx := errgroup.WithContext(ctx)
@@ -63,16 +62,17 @@ func (run *Run) UnitResults(ctx context.Context) ([]UnitResult, error) {
 	return out, group.Wait()
 }
 
-// AllSnapshots is what became of all volumes of all units.
+// AllSnapshots returns what became of the volumes of all units.
 func AllSnapshots(units []UnitResult) []volume.Snapshot {
 	var out []volume.Snapshot
 	for _, u := range units {
-		out = append(out, u.Taken...)
+		out = append(out, u.Snapshots...)
 	}
 	return out
 }
 
-// ClaimSnapshots are the VolumeSnapshots that were taken, by "namespace/claim".
+// ClaimSnapshots returns the names of the VolumeSnapshots that were taken, by
+// "namespace/claim".
 func (run *Run) ClaimSnapshots(ctx context.Context) (map[string]string, error) {
 	if len(run.Plan.Volumes.Units) == 0 {
 		return nil, nil
@@ -90,14 +90,15 @@ func (run *Run) ClaimSnapshots(ctx context.Context) (map[string]string, error) {
 	return out, nil
 }
 
-// FinalVolumes is the end of all volumes of a backup.
+// FinalVolumes is what became of all volumes of a backup in the end.
 type FinalVolumes struct {
 	Ended   []volume.EndedSnapshot `json:"ended,omitempty"`
 	Hooks   contract.HookCounts    `json:"hooks,omitzero"`
-	Reasons []report.Reason        `json:"reasons,omitempty"` // those of the units too
+	Reasons []report.Reason        `json:"reasons,omitempty"` // of the units, too
 	Shard   contract.ShardResult   `json:"shard"`
 
-	// The VolumeSnapshots, contents and classes, for the files beside the tarball.
+	// Snapshots, Contents and Classes are the objects that stand for snapshots, for the files
+	// beside the tarball.
 	Snapshots []json.RawMessage `json:"snapshots,omitempty"`
 	Contents  []json.RawMessage `json:"contents,omitempty"`
 	Classes   []json.RawMessage `json:"classes,omitempty"`

@@ -22,18 +22,19 @@ type ShardWriter struct {
 	Chunk    int // number of the next chunk
 	Result   contract.ShardResult
 	Writer   *archive.Writer
-	Notes    *ChunkNotes // what is to be remembered with the next chunk
+	Notes    *ChunkNotes // those of the next chunk
 }
 
-// NewShardWriter begins a shard at its first chunk. A chunk that an attempt before has
-// staged is overwritten.
+// NewShardWriter begins a shard at its first chunk. Chunks that an attempt before this one has
+// staged are overwritten.
 func NewShardWriter(ctx context.Context, run *Run, recorder *heartbeat.Recorder, shard int) *ShardWriter {
 	s := &ShardWriter{Run: run, Recorder: recorder, shard: shard, Result: contract.ShardResult{Shard: shard}, Notes: NewChunkNotes()}
 	s.Writer = archive.NewWriter(archive.DefaultLimits(), run.Plan.Started, func(c archive.Chunk) error { return s.stageChunk(ctx, c) })
 	return s
 }
 
-// Close stages what is left. Reasons without an object still need a chunk to lie in.
+// Close stages what is left. Notes are staged even without objects, because reasons would be
+// lost with them.
 func (s *ShardWriter) Close(ctx context.Context) error {
 	if err := s.Writer.Flush(); err != nil {
 		return err
@@ -44,8 +45,7 @@ func (s *ShardWriter) Close(ctx context.Context) error {
 	return s.stageNotes(ctx, archive.ChunkRef{})
 }
 
-// stageChunk writes one chunk and its notes; the notes come second, so that a chunk
-// with notes is whole.
+// stageChunk writes one chunk and then its notes, so that a chunk that has notes is whole.
 func (s *ShardWriter) stageChunk(ctx context.Context, c archive.Chunk) error {
 	key := s.Run.Staging.Key(repository.ChunkFile(s.shard, s.Chunk))
 	if err := s.Run.Store.Put(ctx, key, c.Staged, store.PutOptions{}); err != nil {

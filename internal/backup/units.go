@@ -5,26 +5,25 @@ import (
 	"slices"
 
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
-
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 const (
-	// looseVolumes bounds how many volumes without hooks share a unit. One worker's
-	// limiter paces them best together; a lost worker repeats the look-ups of one
-	// unit.
-	looseVolumes = 500
-	// loosePods bounds how many pods that have hooks and no volumes share a unit:
+	// maxVolumesInUnit bounds how many volumes without hooks share a unit. The limiter of one
+	// worker paces them best together; a worker that takes a lost one's place repeats the
+	// look-ups of a unit.
+	maxVolumesInUnit = 500
+	// maxPodsInUnit bounds how many pods that have hooks and no volumes share a unit, because
 	// their hooks run at the same time.
-	loosePods = 25
+	maxPodsInUnit = 25
 )
 
-// unitsOf cuts the work into units: one for the volumes of pods with hooks that
-// hang together, batches of one path for volumes that need no quiescing, batches of
-// pods that have hooks and no volumes. hooked is by "namespace/name".
-func unitsOf(made volume.Plan, hooked map[string]PodHooks) []Unit {
-	left := maps.Clone(hooked)
-	loose := map[volume.Path][][]int{}
+// cutUnits cuts the work into units: one for all volumes that pods with hooks share,
+// batches of one method for volumes that need no quiescing, batches of pods that have hooks
+// and no volumes. podsWithHooks is by "namespace/name".
+func cutUnits(all volume.Technologies, made volume.Plan, podsWithHooks map[string]PodHooks) []Unit {
+	left := maps.Clone(podsWithHooks)
+	unhooked := map[volume.Method][][]int{}
 	var out []Unit
 	for _, u := range made.Units {
 		unit := Unit{Groups: [][]int{u.Volumes}}
@@ -40,29 +39,30 @@ func unitsOf(made volume.Plan, hooked map[string]PodHooks) []Unit {
 			out = append(out, unit)
 			continue
 		}
-		for path, group := range SplitByMethod(made.Volumes, u.Volumes) {
-			loose[path] = append(loose[path], group)
+		for method, group := range SplitByMethod(made.Volumes, u.Volumes) {
+			unhooked[method] = append(unhooked[method], group)
 		}
 	}
-	return slices.Concat(out, looseUnits(loose), podUnits(left))
+	return slices.Concat(out, unitsWithoutHooks(all, unhooked), unitsOfPods(left))
 }
 
-// SplitByMethod sorts volumes by their path.
-func SplitByMethod(all []volume.Volume, indexes []int) map[volume.Path][]int {
-	out := map[volume.Path][]int{}
+// SplitByMethod splits volumes by the method that keeps them.
+func SplitByMethod(all []volume.Volume, indexes []int) map[volume.Method][]int {
+	out := map[volume.Method][]int{}
 	for _, i := range indexes {
-		out[all[i].Path] = append(out[all[i].Path], i)
+		out[all[i].Method] = append(out[all[i].Method], i)
 	}
 	return out
 }
 
-func looseUnits(loose map[volume.Path][][]int) []Unit {
+// unitsWithoutHooks batches groups of volumes, by method. A group is never cut.
+func unitsWithoutHooks(all volume.Technologies, unhooked map[volume.Method][][]int) []Unit {
 	var out []Unit
-	for _, t := range slices.Backward(technologies()) { // the cluster's own controllers, which are last, need longest
+	for _, t := range slices.Backward(all) { // the last technology comes first, because it takes longest
 		var unit Unit
 		n := 0
-		for _, group := range loose[t.method] {
-			if n > 0 && n+len(group) > looseVolumes {
+		for _, group := range unhooked[t.Method] {
+			if n > 0 && n+len(group) > maxVolumesInUnit {
 				out, unit, n = append(out, unit), Unit{}, 0
 			}
 			unit.Groups = append(unit.Groups, group)
@@ -75,13 +75,14 @@ func looseUnits(loose map[volume.Path][][]int) []Unit {
 	return out
 }
 
-func podUnits(pods map[string]PodHooks) []Unit {
+// unitsOfPods batches pods that have hooks and no volumes.
+func unitsOfPods(pods map[string]PodHooks) []Unit {
 	var all []PodHooks
 	for _, key := range slices.Sorted(maps.Keys(pods)) {
 		all = append(all, pods[key])
 	}
 	var out []Unit
-	for batch := range slices.Chunk(all, loosePods) {
+	for batch := range slices.Chunk(all, maxPodsInUnit) {
 		out = append(out, Unit{Pods: batch})
 	}
 	return out

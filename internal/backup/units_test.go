@@ -7,8 +7,11 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/volumetest"
 )
+
+func allTechnologies() volume.Technologies { return drivers.All(drivers.Dependencies{}) }
 
 func withHooks(names ...string) map[string]PodHooks {
 	out := map[string]PodHooks{}
@@ -45,8 +48,8 @@ func TestUnitsOf(t *testing.T) {
 		want   string
 	}{
 		"nothing":                        {volumetest.Plan(""), nil, ""},
-		"loose ones by path":             {volumetest.Plan("ncn"), nil, "[[1]]/ [[0] [2]]/"},
-		"a loose unit of both paths":     {volumetest.Plan("nc", volume.Unit{Volumes: []int{0, 1}, Pods: pods("a")}), nil, "[[1]]/ [[0]]/"},
+		"loose ones by method":           {volumetest.Plan("ncn"), nil, "[[1]]/ [[0] [2]]/"},
+		"a loose unit of both methods":   {volumetest.Plan("nc", volume.Unit{Volumes: []int{0, 1}, Pods: pods("a")}), nil, "[[1]]/ [[0]]/"},
 		"one moment":                     {volumetest.Plan("nnn", volume.Unit{Volumes: []int{0, 2}, Pods: pods("a")}, volume.Unit{Volumes: []int{1}}), nil, "[[0 2] [1]]/"},
 		"a pod with hooks":               {volumetest.Plan("ncn", volume.Unit{Volumes: []int{0, 1}, Pods: pods("a", "b")}, volume.Unit{Volumes: []int{2}}), withHooks("b"), "[[0 1]]/b[of-b] [[2]]/"},
 		"a pod with hooks and no volume": {volumetest.Plan("n"), withHooks("z", "y"), "[[0]]/ []/y[],z[]"},
@@ -57,7 +60,7 @@ func TestUnitsOf(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			hooked := len(tc.hooked)
-			if got := short(unitsOf(tc.plan, tc.hooked)); got != tc.want {
+			if got := short(cutUnits(allTechnologies(), tc.plan, tc.hooked)); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 			if len(tc.hooked) != hooked {
@@ -70,23 +73,23 @@ func TestUnitsOf(t *testing.T) {
 // TestUnitSizes: batches are bounded, every volume is in one and only one, and a group
 // is never cut.
 func TestUnitSizes(t *testing.T) {
-	const n = 2*looseVolumes + 7
+	const n = 2*maxVolumesInUnit + 7
 	plan := volumetest.Plan(strings.Repeat("n", n), volume.Unit{Volumes: []int{0, 1, 2}})
 	for i := 3; i < n; i++ {
 		plan.Units = append(plan.Units, volume.Unit{Volumes: []int{i}})
 	}
 	var names []string
-	for i := range loosePods + 1 {
+	for i := range maxPodsInUnit + 1 {
 		names = append(names, fmt.Sprintf("p%03d", i))
 	}
-	units := unitsOf(plan, withHooks(names...))
+	units := cutUnits(allTechnologies(), plan, withHooks(names...))
 	if len(units) != 5 {
 		t.Fatalf("%d units", len(units))
 	}
 	seen := map[int]int{}
 	for _, u := range units {
 		all := u.Volumes()
-		if len(all) > looseVolumes || len(u.Pods) > loosePods {
+		if len(all) > maxVolumesInUnit || len(u.Pods) > maxPodsInUnit {
 			t.Errorf("%d volumes and %d pods", len(all), len(u.Pods))
 		}
 		for _, i := range all {

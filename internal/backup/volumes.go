@@ -25,10 +25,22 @@ func ControllerUID(pod *corev1.Pod) string {
 	return ""
 }
 
-// FailureReason is the reason why a volume's data is not in the backup.
+// FailureReason makes the reason for a volume whose data is not in the backup.
 func (p *VolumePlan) FailureReason(i int, why string) report.Reason {
+	return p.reasonAt(i, report.New(report.SnapshotFailed, fmt.Sprintf("volume %s: %s", p.Volumes[i].PV, why)))
+}
+
+// ApartReason makes the reason for a volume whose snapshot is good, but not of the same
+// moment as those of its group.
+func (p *VolumePlan) ApartReason(i int, why string) report.Reason {
+	r := report.New(report.FieldIgnored, fmt.Sprintf("volume %s: its group was snapshotted one after the other, not at one moment: %s", p.Volumes[i].PV, why))
+	r.Next = "freeze the group's pods by a hook if their volumes have to be of one moment"
+	return p.reasonAt(i, r)
+}
+
+// reasonAt places a reason at the claim of a volume, or at the volume that has none.
+func (p *VolumePlan) reasonAt(i int, r report.Reason) report.Reason {
 	v := &p.Volumes[i]
-	r := report.New(report.SnapshotFailed, fmt.Sprintf("volume %s: %s", v.PV, why))
 	if v.Claim == "" {
 		return r.At(resource.PersistentVolumes, "", v.PV)
 	}
@@ -44,10 +56,10 @@ type VolumePlan struct {
 	Location string          `json:"location,omitempty"` // VolumeSnapshotLocation of native snapshots
 }
 
-// Unit is what one activity snapshots.
+// Unit is the volumes that one activity takes snapshots of, and the pods that it quiesces.
 type Unit struct {
-	// Groups are indexes into volumePlan.Volumes. Volumes of a group are of one
-	// moment where the provider can do that.
+	// Groups are indexes into VolumePlan.Volumes. The snapshots of a group are of one moment
+	// where the provider can do that.
 	Groups [][]int `json:"groups,omitempty"`
 	// Pods are quiesced while the snapshots of the unit are taken.
 	Pods []PodHooks `json:"pods,omitempty"`
@@ -58,7 +70,7 @@ type PodHooks struct {
 	Namespace string      `json:"namespace"`
 	Name      string      `json:"name"`
 	Owner     string      `json:"owner,omitempty"`  // uid of its controller
-	Claims    []string    `json:"claims,omitempty"` // of the unit, that it mounts
+	Claims    []string    `json:"claims,omitempty"` // claims of the unit that the pod mounts
 	Pre       []hook.Hook `json:"pre,omitempty"`
 	Post      []hook.Hook `json:"post,omitempty"`
 }
@@ -75,20 +87,20 @@ func (u *Unit) Volumes() []int {
 	return all
 }
 
-// Count is how many volumes take a path.
-func (p *VolumePlan) Count(path volume.Path) int {
+// Count says how many volumes are kept by a method.
+func (p *VolumePlan) Count(method volume.Method) int {
 	n := 0
 	for i := range p.Volumes {
-		if p.Volumes[i].Path == path {
+		if p.Volumes[i].Method == method {
 			n++
 		}
 	}
 	return n
 }
 
-func (p *VolumePlan) snapshotCount() int { return len(p.Volumes) - p.Count(volume.Skip) }
+func (p *VolumePlan) snapshotCount() int { return len(p.Volumes) - p.Count(volume.MethodNone) }
 
-// planVolumes decides which path each volume takes and which pods are quiesced for it.
+// planVolumes decides by which method each volume is kept and which pods are quiesced for it.
 // Bad input (an unknown location, an ambiguous class) fails here, before anything is
 // written.
 func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {
@@ -106,7 +118,7 @@ func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {
 	if err != nil {
 		return err
 	}
-	doc.Volumes = VolumePlan{Volumes: made.Volumes, Units: unitsOf(made, l.hooked)}
+	doc.Volumes = VolumePlan{Volumes: made.Volumes, Units: cutUnits(s.Technologies, made, l.podsWithHooks)}
 	if volume.UsesLocation(made.Volumes) {
 		doc.Volumes.Location = location
 	}
@@ -114,8 +126,9 @@ func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {
 	return nil
 }
 
-// snapshotLocation is the one of native snapshots, "" for none. As with Velero, it need
-// not be told apart where no snapshots are wanted: neither by the spec nor by a policy.
+// snapshotLocation chooses the VolumeSnapshotLocation of native snapshots, "" for none. As
+// with Velero, the choice may be ambiguous where neither the spec nor a policy asks for
+// snapshots.
 func (s *Service) snapshotLocation(spec *velerov1.BackupSpec, policies *volume.Policies) (string, error) {
 	off := spec.SnapshotVolumes != nil && !*spec.SnapshotVolumes
 	if off && len(spec.VolumeSnapshotLocations) == 0 && !policies.AskForSnapshots() {
@@ -124,7 +137,8 @@ func (s *Service) snapshotLocation(spec *velerov1.BackupSpec, policies *volume.P
 	return s.Snapshots.Choose(spec.VolumeSnapshotLocations)
 }
 
-// readPolicies reads the ConfigMap that spec.resourcePolicy names; nil if it names none.
+// readPolicies reads the ConfigMap that spec.resourcePolicy names. Without one the policies are
+// nil.
 func (s *Service) readPolicies(ctx context.Context, spec *velerov1.BackupSpec) (*volume.Policies, error) {
 	ref := spec.ResourcePolicy
 	if ref == nil {

@@ -19,10 +19,10 @@ import (
 )
 
 func (c *Reader) findBackup(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Backup], []contract.UnreadLocation, error) {
-	return find[velerov1.Backup](ctx, c, in, "backup", archive.Layout{Backup: in.Name}.Metadata())
+	return findDocument[velerov1.Backup](ctx, c, in, "backup", archive.Layout{Backup: in.Name}.Metadata())
 }
 
-func (c *Reader) backup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	found, unread, err := c.findBackup(ctx, in)
 	if err != nil {
 		return contract.ReadResult{}, err
@@ -33,7 +33,7 @@ func (c *Reader) backup(ctx context.Context, in contract.ReadInput) (contract.Re
 	if res.Results, err = readResults(ctx, st, layout.Results()); err != nil {
 		return res, err
 	}
-	m, err := describe(ctx, st, layout, &res)
+	m, err := fillDetails(ctx, st, layout, &res)
 	if err != nil {
 		return res, err
 	}
@@ -41,9 +41,9 @@ func (c *Reader) backup(ctx context.Context, in contract.ReadInput) (contract.Re
 	return res, err
 }
 
-// describe fills in what is known beyond Velero's document, and returns the manifest,
+// fillDetails fills in what is known beyond Velero's document, and returns the manifest,
 // which a backup of Velero does not have.
-func describe(ctx context.Context, st store.Store, l archive.Layout, res *contract.ReadResult) (archive.Manifest, error) {
+func fillDetails(ctx context.Context, st store.Store, l archive.Layout, res *contract.ReadResult) (archive.Manifest, error) {
 	doc := res.Backup
 	d := &contract.Details{UID: string(doc.UID), Conditional: doc.Annotations[repository.AnnotationConditional] == "true"}
 	res.Details = d
@@ -80,11 +80,11 @@ func readResults(ctx context.Context, st store.Store, key string) (raw json.RawM
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
 	}
-	return json.Marshal(cut(doc))
+	return json.Marshal(cutResults(doc))
 }
 
-// cut keeps the first lines of every list.
-func cut(doc map[string]map[string]json.RawMessage) map[string]map[string]any {
+// cutResults keeps the first lines of every list.
+func cutResults(doc map[string]map[string]json.RawMessage) map[string]map[string]any {
 	out := map[string]map[string]any{}
 	for kind, groups := range doc {
 		out[kind] = map[string]any{}
@@ -111,13 +111,13 @@ func (c *Reader) backupURL(ctx context.Context, in contract.ReadInput) (contract
 		return contract.ReadResult{}, err
 	}
 	l := archive.Layout{Backup: in.Name}
-	return presign(ctx, found.Location, found.Store, in, map[string]string{
+	return signFile(ctx, found.Location, found.Store, in, map[string]string{
 		contract.FileContents: l.Tarball(), contract.FileLogs: l.Logs(), contract.FileResults: l.Results(),
 		contract.FileResourceList: l.ResourceList(), contract.FileManifest: l.Manifest(),
 	})
 }
 
-func presign(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, in contract.ReadInput, keys map[string]string) (contract.ReadResult, error) {
+func signFile(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, in contract.ReadInput, keys map[string]string) (contract.ReadResult, error) {
 	key, ok := keys[in.File]
 	if !ok {
 		return contract.ReadResult{}, failure.Invalid("file: %q is not a file that can be read", in.File)
@@ -129,14 +129,14 @@ func presign(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.
 	}
 	url, err := st.Presign(ctx, key, urlTTL)
 	if errors.Is(err, store.ErrUnsupported) {
-		err = unsigned(bsl, in, key)
+		err = refuseToSign(bsl, in, key)
 	}
 	return contract.ReadResult{URL: url}, err
 }
 
-// unsigned says how to get at a file of a location that encrypts with a key of the
+// refuseToSign says how to get at a file of a location that encrypts with a key of the
 // customer's own, which no URL can carry.
-func unsigned(bsl *velerov1.BackupStorageLocation, in contract.ReadInput, key string) error {
+func refuseToSign(bsl *velerov1.BackupStorageLocation, in contract.ReadInput, key string) error {
 	o := bsl.Spec.ObjectStorage
 	return failure.Unusable("the file %q of %q cannot be fetched: storage location %s encrypts with a key of your own (SSE-C), and a URL cannot carry it; copy the file with the key: aws s3 cp --sse-c AES256 --sse-c-key fileb://KEY-FILE s3://%s .",
 		in.File, in.Name, bsl.Name, path.Join(o.Bucket, o.Prefix, key))

@@ -9,17 +9,19 @@
 //   - snapshotlocations.go: volume snapshot locations and what EC2 allows there.
 //
 // It changes nothing, except for the check of a storage location, which cleans up after
-// itself. A location that cannot be read hides no other: it is named beside the answer.
-// Answers stay below 2 MB, which is what Temporal carries.
+// itself, and for catalog entries, which a list of backups puts right. A location that
+// cannot be read hides no other: it is named beside the answer. Answers stay below 2 MB,
+// which is what Temporal carries.
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -41,10 +43,9 @@ type Reader struct {
 	Version   string
 }
 
-const (
-	// rowsPerPage keeps an answer far below Temporal's 2 MB: a row is some 300 bytes.
-	rowsPerPage = 1000
-)
+// rowsPerPage keeps an answer far below Temporal's 2 MB: a row is some 300 bytes. It is a
+// page of the repository's, so that none of what one reads is thrown away.
+const rowsPerPage = repository.BackupsPerPage
 
 const (
 	// linesInAnswer is how many lines of each kind of a results file travel.
@@ -56,46 +57,52 @@ const (
 	urlTTL = 10 * time.Minute
 )
 
-// Read answers one read. It changes nothing, except for ReadLocationCheck, which
-// cleans up after itself.
+// Read answers one read. It changes nothing but what the package's comment names.
 func (c *Reader) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	read, ok := c.verbs()[in.Verb]
+	read, ok := c.readersByVerb()[in.Verb]
 	if !ok {
 		return contract.ReadResult{}, failure.Invalid("verb: %q is not known to this worker", in.Verb)
 	}
-	return read(ctx, in)
+	mine := repository.ConfigurationDigest(c.Config)
+	if in.Configuration != "" && in.Configuration != mine {
+		return contract.ReadResult{}, failure.WrongWorker("the storage locations of this worker's configuration (digest %s) are not those that were asked (digest %s)", mine, in.Configuration)
+	}
+	res, err := read(ctx, in)
+	res.Configuration = mine
+	return res, err
 }
 
-// verbs are the reads of contract.ReadVerbs.
-func (c *Reader) verbs() map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error) {
+// readersByVerb are the reads of contract.ReadVerbs.
+func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error) {
 	return map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error){
-		contract.ReadBackups:       c.backups,
-		contract.ReadBackup:        c.backup,
+		contract.ReadBackups:       c.listBackups,
+		contract.ReadBackup:        c.readBackup,
 		contract.ReadBackupURL:     c.backupURL,
-		contract.ReadRestores:      c.restores,
-		contract.ReadRestore:       c.restore,
+		contract.ReadRestores:      c.listRestores,
+		contract.ReadRestore:       c.readRestore,
 		contract.ReadRestoreURL:    c.restoreURL,
-		contract.ReadLocations:     c.locations,
-		contract.ReadLocationCheck: c.check,
-		contract.ReadServer:        c.server,
+		contract.ReadLocations:     c.listLocations,
+		contract.ReadLocationCheck: c.checkLocation,
+		contract.ReadServer:        c.readServer,
 
 		contract.ReadSnapshotLocations:     c.snapshotLocations,
 		contract.ReadSnapshotLocationCheck: c.checkSnapshotLocation,
 	}
 }
 
-func (c *Reader) backups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) listBackups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	sel, err := labels.Parse(in.Selector)
 	if err != nil {
 		return contract.ReadResult{}, failure.Invalid("selector: %w", err)
 	}
+	var more atomic.Bool // in any location
 	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]contract.BackupSummary]) ([]contract.BackupSummary, error) {
-		docs, err := repository.ReadBackups(ctx, a.Store)
-		var rows []contract.BackupSummary
-		for _, d := range docs {
-			if sel.Matches(labels.Set(d.Labels)) {
-				rows = append(rows, summaryOf(d, a.Location.Name))
-			}
+		rows, next, err := backupRows(ctx, a.Listing(), sel, in.Continue)
+		for i := range rows {
+			rows[i].Location = a.Location.Name
+		}
+		if next != "" {
+			more.Store(true)
 		}
 		return rows, err
 	})
@@ -107,14 +114,62 @@ func (c *Reader) backups(ctx context.Context, in contract.ReadInput) (contract.R
 		return contract.ReadResult{}, err
 	}
 	slices.SortFunc(rows, func(a, b contract.BackupSummary) int {
-		return strings.Compare(a.Name+"/"+a.Location, b.Name+"/"+b.Location)
+		return cmp.Or(compareKeys(a.Name, b.Name), strings.Compare(a.Location, b.Location))
 	})
-	rows, next := page(rows, in.Continue, func(r contract.BackupSummary) string { return r.Name + "/" + r.Location })
+	rows, next := firstBackups(rows, more.Load())
 	return contract.ReadResult{Backups: rows, Continue: next, Unread: unread}, nil
 }
 
-// page cuts sorted rows behind the key of the page before.
-func page[T any](rows []T, after string, key func(T) string) ([]T, string) {
+// compareKeys orders names as a store orders their directories.
+func compareKeys(a, b string) int { return strings.Compare(a+"/", b+"/") }
+
+// backupRows lists the backups of one location that sel selects, behind the name after:
+// a page of them or somewhat more, or all if next is "". The rows that a selector chose
+// are as their documents say, for people delete by it.
+func backupRows(ctx context.Context, listing *repository.Listing, sel labels.Selector, after string) (rows []contract.BackupSummary, next string, err error) {
+	for next = after; ; {
+		var entries []repository.BackupEntry
+		if entries, next, err = listing.Page(ctx, next); err != nil {
+			return nil, "", err
+		}
+		if !sel.Empty() {
+			if entries, err = listing.Confirm(ctx, keepSelected(entries, sel)); err != nil {
+				return nil, "", err
+			}
+		}
+		for _, e := range keepSelected(entries, sel) {
+			rows = append(rows, summaryOf(e))
+		}
+		if next == "" || len(rows) >= rowsPerPage {
+			return rows, next, nil
+		}
+	}
+}
+
+func keepSelected(entries []repository.BackupEntry, sel labels.Selector) (kept []repository.BackupEntry) {
+	for _, e := range entries {
+		if sel.Matches(labels.Set(e.Labels)) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// firstBackups cuts sorted rows to a page, and gives the name to go on behind, if there is
+// anything. Backups of one name stay on one page: each location goes on behind the name.
+func firstBackups(rows []contract.BackupSummary, more bool) ([]contract.BackupSummary, string) {
+	n := min(rowsPerPage, len(rows))
+	for 0 < n && n < len(rows) && rows[n].Name == rows[n-1].Name {
+		n++
+	}
+	if n == 0 || n == len(rows) && !more {
+		return rows, ""
+	}
+	return rows[:n], rows[n-1].Name
+}
+
+// cutPage cuts sorted rows behind the key of the page before.
+func cutPage[T any](rows []T, after string, key func(T) string) ([]T, string) {
 	i := 0
 	for after != "" && i < len(rows) && key(rows[i]) <= after {
 		i++
@@ -126,18 +181,13 @@ func page[T any](rows []T, after string, key func(T) string) ([]T, string) {
 	return rows[:rowsPerPage], key(rows[rowsPerPage-1])
 }
 
-func summaryOf(d *velerov1.Backup, location string) contract.BackupSummary {
+func summaryOf(e repository.BackupEntry) contract.BackupSummary {
 	row := contract.BackupSummary{
-		Name: d.Name, Labels: d.Labels, Location: location, Phase: string(d.Status.Phase),
-		Errors: d.Status.Errors, Warnings: d.Status.Warnings, Created: d.CreationTimestamp.Time,
-		Expires: timeOf(d.Status.Expiration), Selector: metav1.FormatLabelSelector(d.Spec.LabelSelector),
-		Ours: d.Annotations[repository.AnnotationUID] != "",
+		Name: e.Name, Labels: e.Labels, Phase: string(e.Phase), Errors: e.Errors, Warnings: e.Warnings,
+		Created: e.Started, Objects: e.Objects, Selector: e.Selector, Ours: e.Ours,
 	}
-	if d.Status.StartTimestamp != nil {
-		row.Created = d.Status.StartTimestamp.Time
-	}
-	if d.Status.Progress != nil {
-		row.Objects = int64(d.Status.Progress.ItemsBackedUp)
+	if !e.Expires.IsZero() {
+		row.Expires = &e.Expires
 	}
 	return row
 }
@@ -149,9 +199,9 @@ func timeOf(t *metav1.Time) *time.Time {
 	return &t.Time
 }
 
-// find looks a document up in the named location, or in all: a location that cannot be
+// findDocument looks a document up in the named location, or in all: a location that cannot be
 // read hides no other. Of two documents it gives none: the name does not say which.
-func find[T any](ctx context.Context, c *Reader, in contract.ReadInput, what, key string) (repository.Answer[*T], []contract.UnreadLocation, error) {
+func findDocument[T any](ctx context.Context, c *Reader, in contract.ReadInput, what, key string) (repository.Answer[*T], []contract.UnreadLocation, error) {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return repository.Answer[*T]{}, nil, failure.Invalid("name: %w", err)
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-func (c *Reader) restores(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) listRestores(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	sel, err := labels.Parse(in.Selector)
 	if err != nil {
 		return contract.ReadResult{}, failure.Invalid("selector: %w", err)
@@ -35,7 +35,7 @@ func (c *Reader) restores(ctx context.Context, in contract.ReadInput) (contract.
 	}
 	key := func(r contract.RestoreSummary) string { return r.Name }
 	slices.SortFunc(rows, func(a, b contract.RestoreSummary) int { return strings.Compare(key(a), key(b)) })
-	rows, next := page(rows, in.Continue, key)
+	rows, next := cutPage(rows, in.Continue, key)
 	return contract.ReadResult{Restores: rows, Continue: next, Unread: unread}, nil
 }
 
@@ -66,10 +66,10 @@ func restoreRow(d *velerov1.Restore) contract.RestoreSummary {
 }
 
 func (c *Reader) findRestore(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Restore], []contract.UnreadLocation, error) {
-	return find[velerov1.Restore](ctx, c, in, "restore", repository.RestoreDocumentKey(in.Name))
+	return findDocument[velerov1.Restore](ctx, c, in, "restore", repository.RestoreDocumentKey(in.Name))
 }
 
-func (c *Reader) restore(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) readRestore(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	found, unread, err := c.findRestore(ctx, in)
 	if err != nil {
 		return contract.ReadResult{}, err
@@ -94,7 +94,7 @@ func (c *Reader) restoreURL(ctx context.Context, in contract.ReadInput) (contrac
 		return contract.ReadResult{}, err
 	}
 	l := archive.RestoreLayout{Restore: in.Name}
-	return presign(ctx, found.Location, found.Store, in, map[string]string{
+	return signFile(ctx, found.Location, found.Store, in, map[string]string{
 		contract.FileLogs: l.Logs(), contract.FileResults: l.Results(), contract.FileResourceList: l.ResourceList(),
 	})
 }
@@ -117,15 +117,15 @@ func (c *Reader) planURL(ctx context.Context, in contract.ReadInput) (contract.R
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	return presign(ctx, found.Location, found.Store, in, map[string]string{contract.FilePlan: key})
+	return signFile(ctx, found.Location, found.Store, in, map[string]string{contract.FilePlan: key})
 }
 
-func (c *Reader) locations(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) listLocations(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	var res contract.ReadResult
 	for i := range c.Config.BackupStorageLocations {
 		bsl := &c.Config.BackupStorageLocations[i]
 		if in.Name == "" || in.Name == bsl.Name {
-			res.Locations = append(res.Locations, c.status(ctx, bsl))
+			res.Locations = append(res.Locations, c.locationStatus(ctx, bsl))
 		}
 	}
 	if len(res.Locations) == 0 {
@@ -135,13 +135,13 @@ func (c *Reader) locations(ctx context.Context, in contract.ReadInput) (contract
 	return res, nil
 }
 
-// status asks a location for its root directories, as Velero's validation does.
-func (c *Reader) status(ctx context.Context, bsl *velerov1.BackupStorageLocation) contract.LocationStatus {
+// locationStatus asks a location for its root directories, as Velero's validation does.
+func (c *Reader) locationStatus(ctx context.Context, bsl *velerov1.BackupStorageLocation) contract.LocationStatus {
 	def, err := c.Config.Location("")
 	out := contract.LocationStatus{
 		Name: bsl.Name, Provider: bsl.Spec.Provider, Bucket: bsl.Spec.ObjectStorage.Bucket, Prefix: bsl.Spec.ObjectStorage.Prefix,
 		AccessMode: string(velerov1.BackupStorageLocationAccessModeReadWrite), Phase: string(velerov1.BackupStorageLocationPhaseAvailable),
-		Default: err == nil && def.Name == bsl.Name,
+		Default: err == nil && def.Name == bsl.Name, Place: repository.PlaceDigest(bsl),
 	}
 	if bsl.Spec.AccessMode != "" {
 		out.AccessMode = string(bsl.Spec.AccessMode)
@@ -156,12 +156,12 @@ func (c *Reader) status(ctx context.Context, bsl *velerov1.BackupStorageLocation
 	return out
 }
 
-func (c *Reader) check(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) checkLocation(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	bsl, err := c.Config.Location(in.Name)
 	if err != nil {
 		return contract.ReadResult{}, failure.Invalid("name: %w", err)
 	}
-	row := c.status(ctx, bsl)
+	row := c.locationStatus(ctx, bsl)
 	if row.Phase != string(velerov1.BackupStorageLocationPhaseAvailable) {
 		return contract.ReadResult{Locations: []contract.LocationStatus{row}}, nil
 	}
@@ -175,12 +175,17 @@ func (c *Reader) check(ctx context.Context, in contract.ReadInput) (contract.Rea
 	return contract.ReadResult{Locations: []contract.LocationStatus{row}}, nil
 }
 
-func (c *Reader) server(ctx context.Context, _ contract.ReadInput) (contract.ReadResult, error) {
+func (c *Reader) readServer(ctx context.Context, _ contract.ReadInput) (contract.ReadResult, error) {
+	var uid string
 	cat, err := c.Kube.Discover(ctx)
+	if err == nil {
+		uid, err = c.Kube.Identity(ctx)
+	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		cat.ServerVersion.GitVersion = "unreachable: " + err.Error()
 	}
 	return contract.ReadResult{Server: &contract.ServerStatus{
 		Version: c.Version, Cluster: c.Config.Cluster, Kubernetes: cat.ServerVersion.GitVersion,
+		ClusterUID: uid, Configuration: repository.ConfigurationDigest(c.Config),
 	}}, nil
 }

@@ -20,7 +20,7 @@ import (
 
 // The workflow lets through what the activity answers, no more and no less.
 func TestReadVerbs(t *testing.T) {
-	known := (&Reader{}).verbs()
+	known := (&Reader{}).readersByVerb()
 	if len(known) != len(contract.ReadVerbs()) {
 		t.Errorf("%d verbs, of which the workflow knows %d", len(known), len(contract.ReadVerbs()))
 	}

@@ -25,31 +25,31 @@ func backupVolumes(ctx context.Context, st store.Store, m archive.Manifest, l ar
 	if _, ours := m.File(l.VolumeInfo()); err == nil && len(all) == 0 && !ours {
 		all, err = oldVolumes(ctx, st, l)
 	}
-	return fit(all, err)
+	return fitVolumes(all, err)
 }
 
 // restoredVolumes reads a restore's list of volumes; one of Velero's may have none.
 func restoredVolumes(ctx context.Context, st store.Store, l archive.RestoreLayout) ([]contract.VolumeSummary, int, error) {
 	var all []contract.VolumeSummary
 	err := repository.EachEntry(ctx, st, archive.Manifest{}, l.VolumeInfo(), func(o volume.RestoreInfo) { all = append(all, cameBack(o)) })
-	return fit(all, err)
+	return fitVolumes(all, err)
 }
 
-// fit sorts volumes, failed ones first and skipped ones next, and cuts the list to
+// fitVolumes sorts volumes, failed ones first and skipped ones next, and cuts the list to
 // what an answer may carry.
-func fit(all []contract.VolumeSummary, err error) ([]contract.VolumeSummary, int, error) {
+func fitVolumes(all []contract.VolumeSummary, err error) ([]contract.VolumeSummary, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
 	slices.SortStableFunc(all, func(a, b contract.VolumeSummary) int {
-		return cmp.Or(urgency(a)-urgency(b), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Claim, b.Claim),
+		return cmp.Or(volumeUrgency(a)-volumeUrgency(b), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Claim, b.Claim),
 			cmp.Compare(a.PV, b.PV), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.PodVolume, b.PodVolume))
 	})
 	n := min(len(all), volumesInAnswer)
 	return all[:n], len(all) - n, nil
 }
 
-func urgency(v contract.VolumeSummary) int {
+func volumeUrgency(v contract.VolumeSummary) int {
 	switch {
 	case v.Result == string(volume.Failed):
 		return 0

@@ -42,7 +42,7 @@ func oldVolumes(ctx context.Context, st store.Store, l archive.Layout) ([]contra
 
 func oldNative(o volume.NativeSnapshot) contract.VolumeSummary {
 	v := contract.VolumeSummary{
-		PV: o.Spec.PersistentVolumeName, Method: string(volume.MethodNative), Snapshot: o.Status.ProviderSnapshotID,
+		PV: o.Spec.PersistentVolumeName, Method: string(volume.VeleroNative), Snapshot: o.Status.ProviderSnapshotID,
 		Type: o.Spec.VolumeType, Zone: o.Spec.VolumeAZ, Result: string(resultOfPhase(string(o.Status.Phase))),
 	}
 	if o.Spec.VolumeIOPS != nil {
@@ -53,7 +53,7 @@ func oldNative(o volume.NativeSnapshot) contract.VolumeSummary {
 
 func oldFiles(o velerov1.PodVolumeBackup) contract.VolumeSummary {
 	return contract.VolumeSummary{
-		Namespace: o.Spec.Pod.Namespace, Claim: o.Annotations[volume.AnnotationPodVolumeClaim], Method: string(volume.MethodPodVolumeBackup),
+		Namespace: o.Spec.Pod.Namespace, Claim: o.Annotations[volume.AnnotationPodVolumeClaim], Method: string(volume.VeleroPodVolumeBackup),
 		Snapshot: o.Status.SnapshotID, Bytes: o.Status.Progress.TotalBytes, Result: string(resultOfPhase(string(o.Status.Phase))),
 		Pod: resource.ObjectName(o.Spec.Pod.Namespace, o.Spec.Pod.Name), PodVolume: o.Spec.Volume, Uploader: o.Spec.UploaderType,
 	}
@@ -61,7 +61,7 @@ func oldFiles(o velerov1.PodVolumeBackup) contract.VolumeSummary {
 
 // oldContent is a CSI snapshot; vs is the zero value where nothing names its claim.
 func oldContent(o snapshotv1.VolumeSnapshotContent, vs snapshotv1.VolumeSnapshot) contract.VolumeSummary {
-	v := contract.VolumeSummary{Namespace: vs.Namespace, Method: string(volume.MethodCSI), Driver: o.Spec.Driver, Content: o.Name}
+	v := contract.VolumeSummary{Namespace: vs.Namespace, Method: string(volume.VeleroCSI), Driver: o.Spec.Driver, Content: o.Name}
 	if claim := vs.Spec.Source.PersistentVolumeClaimName; claim != nil {
 		v.Claim = *claim
 	}

@@ -11,6 +11,9 @@ type Config struct {
 	// and workflow ids are made from it: it must be unique within the Temporal
 	// namespace and stay the same for the life of the cluster. Required.
 	Cluster string `json:"cluster"`
+	// ReplacesCluster is the UID of the namespace kube-system of a cluster that is gone and
+	// whose name this one takes over, because it was rebuilt. Default: none.
+	ReplacesCluster string `json:"replacesCluster,omitempty"`
 	// Namespace is where ConfigMaps and Secrets that specs refer to are read,
 	// such as resource modifiers. Default: velero.
 	Namespace string `json:"namespace,omitempty"`

@@ -1,11 +1,15 @@
 package config
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	sigsjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
@@ -59,4 +63,26 @@ func decodeConfig(raw []byte) (*Config, error) {
 		return nil, typeErrors(asJSON, err)
 	}
 	return &c, errors.Join(strict...)
+}
+
+// oneDocument refuses a second YAML document, which the decoder would drop in
+// silence.
+func oneDocument(raw []byte) error {
+	docs := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(raw)))
+	for found := 0; ; {
+		doc, err := docs.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("not YAML: %w", err)
+		}
+		content, err := yaml.YAMLToJSON(doc)
+		if err != nil || string(content) != "null" {
+			found++
+		}
+		if found > 1 {
+			return errors.New("more than one YAML document; put the locations into the lists backupStorageLocations and volumeSnapshotLocations")
+		}
+	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -50,7 +51,7 @@ func (k *checker) checkSnapshotConfig(at string, l *velerov1.VolumeSnapshotLocat
 		k.addProblem(at+".spec.config.region", "required; the region the volumes are in")
 	}
 	known := snapshotKeys()
-	for _, key := range sortedKeys(l.Spec.Config) {
+	for _, key := range slices.Sorted(maps.Keys(l.Spec.Config)) {
 		if !slices.Contains(known, key) {
 			k.addProblem(at+".spec.config."+key, "unknown key; known keys: %s", strings.Join(known, ", "))
 		}
@@ -62,13 +63,4 @@ func (k *checker) checkSnapshotConfig(at string, l *velerov1.VolumeSnapshotLocat
 	if c != nil && l.Spec.Config["credentialsFile"] != "" {
 		k.addProblem(at+".spec.credential", "excludes spec.config.credentialsFile; keep one of them")
 	}
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

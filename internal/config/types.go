@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,13 +19,8 @@ func typeErrors(asJSON []byte, whole error) error {
 	if err := json.Unmarshal(asJSON, &fields); err != nil {
 		return fmt.Errorf("the document must be a mapping of fields to values: %w", whole)
 	}
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	var errs []error
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		list, isList := fields[name].([]any)
 		if !isList {
 			errs = append(errs, decodeAlone(name, name, fields[name]))

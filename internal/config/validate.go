@@ -26,6 +26,9 @@ func (c *Config) Validate() error {
 	k := &checker{}
 	k.checkLabel("cluster", c.Cluster, "; it names the cluster in task queues and workflow ids")
 	k.checkLabel("namespace", c.Namespace, "")
+	if c.ReplacesCluster != "" {
+		k.checkLabel("replacesCluster", c.ReplacesCluster, "")
+	}
 	k.checkKubernetes(c.Kubernetes)
 	k.checkTemporal(c.Temporal)
 	k.checkLimits(c.Limits)

@@ -73,13 +73,15 @@ type BackupPlan struct {
 	UnitTime time.Duration `json:"unitTime,omitempty"`
 	Warnings int           `json:"warnings"`
 	Errors   int           `json:"errors"`
+	Binding  Binding       `json:"binding,omitzero"`
 }
 
 // BackupRef names a running backup in every later activity.
 type BackupRef struct {
-	Name     string `json:"name"`
-	UID      string `json:"uid"`
-	Location string `json:"storageLocation"`
+	Name     string  `json:"name"`
+	UID      string  `json:"uid"`
+	Location string  `json:"storageLocation"`
+	Binding  Binding `json:"binding,omitzero"`
 }
 
 // ExportShardInput asks for one shard of the plan.

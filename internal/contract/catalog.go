@@ -49,6 +49,9 @@ type ReadInput struct {
 	File     string `json:"file,omitempty"`
 	Selector string `json:"selector,omitempty"` // label selector for lists
 	Continue string `json:"continue,omitempty"` // from the page before
+	// Configuration asks for an answer of a worker with that digest of its storage
+	// locations; "" takes any.
+	Configuration string `json:"configuration,omitempty"`
 }
 
 // ReadResult is the answer; the field of the verb is set.
@@ -67,6 +70,9 @@ type ReadResult struct {
 
 	MoreVolumes       int                      `json:"moreVolumes,omitempty"` // that Volumes leaves out
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
+	// Configuration is the digest of the names and places of the storage locations of the
+	// worker that answered.
+	Configuration string `json:"configuration,omitempty"`
 	// Unread are locations that could not be read: what lies there is not in the answer.
 	Unread []UnreadLocation `json:"unreadLocations,omitempty"`
 }
@@ -127,6 +133,8 @@ type LocationStatus struct {
 	Phase        string       `json:"phase"` // Available or Unavailable
 	Message      string       `json:"message,omitempty"`
 	Capabilities []Capability `json:"capabilities,omitempty"`
+	// Place is a digest of the endpoint, bucket and prefix.
+	Place string `json:"place,omitempty"`
 }
 
 // Capability is one probe of `location check`.
@@ -142,6 +150,10 @@ type ServerStatus struct {
 	Version    string `json:"version"`
 	Cluster    string `json:"cluster"`
 	Kubernetes string `json:"kubernetes"`
+	// ClusterUID is the UID of the cluster's namespace kube-system.
+	ClusterUID string `json:"clusterUID,omitempty"`
+	// Configuration is the digest of the names and places of the storage locations.
+	Configuration string `json:"configuration,omitempty"`
 }
 
 // DeleteBackupInput starts a DeleteBackup workflow. Location is where the backup lies;
@@ -162,6 +174,8 @@ type DeletePlan struct {
 	// Unread says what of the backup could not be read, so that snapshots that only
 	// it names are left.
 	Unread []string `json:"unread,omitempty"`
+
+	Binding Binding `json:"binding,omitzero"`
 }
 
 // DeleteResult says what was removed.

@@ -15,4 +15,11 @@ const (
 	ErrTypeDenied = "AccessDenied"
 	// ErrTypeLocation says that a storage location cannot serve (read-only, no bucket). Not retried.
 	ErrTypeLocation = "LocationUnusable"
+	// ErrTypeCluster says that the cluster's name belongs to another cluster in this storage
+	// location. Not retried.
+	ErrTypeCluster = "ClusterNameTaken"
+	// ErrTypeWrongWorker says that the worker serves another cluster than the run's, or has
+	// another place under the name of its storage location. It is retried for some minutes,
+	// so that a worker takes it whose run it is.
+	ErrTypeWrongWorker = "WrongWorker"
 )

@@ -85,9 +85,10 @@ type OpenArchiveInput struct {
 
 // RestoreRef names a running restore in every later activity.
 type RestoreRef struct {
-	Name     string `json:"name"`
-	UID      string `json:"uid"`
-	Location string `json:"storageLocation"`
+	Name     string  `json:"name"`
+	UID      string  `json:"uid"`
+	Location string  `json:"storageLocation"`
+	Binding  Binding `json:"binding,omitzero"`
 }
 
 // OpenedArchive says which backup was opened. Foreign means that a Velero tarball
@@ -124,6 +125,9 @@ type LevelPlan struct {
 	Tasks   int    `json:"tasks"`
 	Objects int64  `json:"objects"`
 	CRDs    bool   `json:"crds,omitempty"` // whether Established has to be awaited after it
+	// LinkOwners asks to link owners before it: what it restores refuses updates until the
+	// workloads that serve it answer.
+	LinkOwners bool `json:"linkOwners,omitempty"`
 }
 
 // ApplyTaskInput asks to apply one task of a level.

@@ -19,9 +19,11 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -30,6 +32,7 @@ import (
 
 // Runner deletes backups.
 type Runner struct {
+	Kube      *kube.Client
 	Locations *repository.Locations
 	Snapshots *location.Set // tells where a snapshot is of which a damaged backup does not say it
 	Deleters  map[volume.Method]volume.Deleter
@@ -54,7 +57,7 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	var doc velerov1.Backup
 	err = repository.GetJSON(ctx, st, archive.Layout{Backup: in.Name}.Metadata(), &doc)
 	if errors.Is(err, store.ErrNotFound) {
-		return b.resumePlan(ctx, st, plan)
+		return b.resumePlan(ctx, bsl, st, plan)
 	}
 	if err != nil {
 		return plan, err
@@ -66,7 +69,7 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err := t.Inherit(ctx, st); err != nil {
 		return plan, err
 	}
-	if err := fillPlan(ctx, st, t, &plan); err != nil {
+	if err := b.fillPlan(ctx, bsl, st, t, &plan); err != nil {
 		return plan, err
 	}
 	return plan, t.Write(ctx, st)
@@ -104,7 +107,7 @@ func (b *Runner) findLocation(ctx context.Context, in contract.DeleteBackupInput
 }
 
 // resumePlan goes on with a deletion that had begun.
-func (b *Runner) resumePlan(ctx context.Context, st store.Store, plan contract.DeletePlan) (contract.DeletePlan, error) {
+func (b *Runner) resumePlan(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, plan contract.DeletePlan) (contract.DeletePlan, error) {
 	t, err := repository.ReadTombstone(ctx, st, plan.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return plan, failure.NotFound("name: no backup %q in location %s; `lifeboat backup get` lists them", plan.Name, plan.Location)
@@ -112,14 +115,19 @@ func (b *Runner) resumePlan(ctx context.Context, st store.Store, plan contract.D
 	if err != nil {
 		return plan, err
 	}
-	return plan, fillPlan(ctx, st, t, &plan)
+	err = b.fillPlan(ctx, bsl, st, t, &plan)
+	return plan, err
 }
 
-// fillPlan says in plan what there is to delete.
-func fillPlan(ctx context.Context, st store.Store, t repository.Tombstone, plan *contract.DeletePlan) error {
+// fillPlan says in plan what there is to delete, and binds the deletion.
+func (b *Runner) fillPlan(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, t repository.Tombstone, plan *contract.DeletePlan) error {
 	keys, err := listFiles(ctx, st, t.Name)
+	if err != nil {
+		return err
+	}
 	plan.UID, plan.Files = t.UID, len(keys)
 	plan.Snapshots, plan.Unread = t.Snapshots.Count(), t.Snapshots.Unread
+	plan.Binding, err = binding.Begin(ctx, b.Kube, b.Locations, bsl, st)
 	return err
 }
 
@@ -162,7 +170,7 @@ func removeMarker(ctx context.Context, st store.Store, backup string) error {
 // which half is gone, then the rest, then the tombstone. Files under a retention
 // lock are reported, not an error. It may repeat.
 func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in contract.DeletePlan) (contract.DeleteResult, error) {
-	_, st, err := b.Locations.Writable(ctx, in.Location)
+	st, err := b.open(ctx, in)
 	if err != nil {
 		return contract.DeleteResult{}, err
 	}
@@ -187,4 +195,13 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 	}
 	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
 	return res, repository.RemoveTombstone(ctx, st, in.Name)
+}
+
+// open opens the location of a deletion, which has to be where it began.
+func (b *Runner) open(ctx context.Context, in contract.DeletePlan) (store.Store, error) {
+	if err := b.Locations.CheckPlace(in.Location, in.Binding.Place); err != nil {
+		return nil, err
+	}
+	_, st, err := b.Locations.Writable(ctx, in.Location)
+	return st, err
 }

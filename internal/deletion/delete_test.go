@@ -22,6 +22,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -35,14 +37,21 @@ import (
 
 // runnerOf has one location of backups, with the Velero backup "b" in it, and
 // locations of snapshots.
-func runnerOf(files map[string][]byte, locations ...string) (*Runner, *memstore.Store) {
+func runnerOf(t *testing.T, files map[string][]byte, locations ...string) (*Runner, *memstore.Store) {
+	t.Helper()
 	st := memstore.New(memstore.WithObjects(files))
 	st.Set(archive.Layout{Backup: "b"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"u"}}`))
 	l := repositorytest.Locations(repositorytest.Stores{"default": st})
 	snapshots := location.New(snapshotLocations(locations...).Config(), func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil })
-	return &Runner{Snapshots: snapshots, Locations: l, Deleters: map[volume.Method]volume.Deleter{
+	return &Runner{Kube: cluster(t, "ours"), Snapshots: snapshots, Locations: l, Deleters: map[volume.Method]volume.Deleter{
 		volume.MethodNative: &native.Deleter{Locations: snapshots}, volume.MethodCSI: &csi.Deleter{},
 	}}, st
+}
+
+// cluster is a client of an empty cluster of that identity.
+func cluster(t *testing.T, uid string) *kube.Client {
+	t.Helper()
+	return kubetest.Start(t, kubetest.WithIdentity(uid)).Client()
 }
 
 // lock puts the files whose keys contain a text under a retention lock.
@@ -152,7 +161,7 @@ func TestPlanDelete(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, c := runnerOf(tc.files, tc.locations...)
+			b, c := runnerOf(t, tc.files, tc.locations...)
 			plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
 			if err != nil {
 				t.Fatal(err)
@@ -190,7 +199,7 @@ func TestPlanDeleteWritesNothing(t *testing.T) {
 		"store away":       {[]string{"east"}, errors.New("no answer"), "", "no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, c := runnerOf(map[string][]byte{l.VolumeSnapshots(): natives, l.Tarball(): tarballOf(t)}, tc.locations...)
+			b, c := runnerOf(t, map[string][]byte{l.VolumeSnapshots(): natives, l.Tarball(): tarballOf(t)}, tc.locations...)
 			if tc.lost != nil {
 				c.Fail(memstore.On(memstore.OpGet, memstore.OpGetRange).Key(".tar.gz"), tc.lost)
 			}
@@ -205,7 +214,7 @@ func TestPlanDeleteWritesNothing(t *testing.T) {
 // TestPlanDeleteInherits what an earlier deletion of the name had still to do.
 func TestPlanDeleteInherits(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
-	b, _ := runnerOf(map[string][]byte{
+	b, _ := runnerOf(t, map[string][]byte{
 		l.VolumeSnapshots(): zipped(t, "["+nativeA+"]"), l.Tarball(): tarballOf(t),
 		archive.Tombstone("b"): []byte(`{"name":"b","uid":"old","snapshots":{"native":[{"location":"east","id":"snap-a","pv":"pv-a"},{"location":"east","id":"snap-o"}],"csi":[{"driver":"d","handle":"o"}],"unread":["x"]}}`),
 	}, "east")
@@ -227,7 +236,7 @@ func TestDeleteLocked(t *testing.T) {
 		},
 		"files": func(b *Runner) error { _, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); return err },
 	} {
-		b, c := runnerOf(map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
+		b, c := runnerOf(t, map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
 		lock(c, "velero-backup.json")
 		if err := do(b); failure.TypeOf(err) != contract.ErrTypeDenied || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
 			t.Errorf("%s: %v", name, err)
@@ -236,7 +245,7 @@ func TestDeleteLocked(t *testing.T) {
 			t.Errorf("%s: %d files", name, len(c.Keys()))
 		}
 	}
-	b, c := runnerOf(map[string][]byte{l.Tarball(): nil})
+	b, c := runnerOf(t, map[string][]byte{l.Tarball(): nil})
 	lock(c, "b.tar.gz")
 	if res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); err != nil || res.Files != 1 || len(res.Retained) != 1 || len(c.Keys()) != 1 {
 		t.Errorf("%+v, %v", res, err)
@@ -250,7 +259,7 @@ func TestOutcomes(t *testing.T) {
 	o.add(named("a"), volume.Deletion{Outcome: volume.Deleted}, nil)
 	o.add(named("b"), volume.Deletion{Outcome: volume.Gone}, nil)
 	o.add(named("d"), volume.Deletion{Outcome: volume.Retained, Reason: "locked"}, nil)
-	res, err := o.result()
+	res, err := o.sumUp()
 	if err != nil || res.Deleted != 1 || res.Gone != 1 || !slices.Equal(res.Retained, []string{"snapshot d of volume : locked"}) {
 		t.Errorf("%+v, %v", res, err)
 	}
@@ -258,7 +267,7 @@ func TestOutcomes(t *testing.T) {
 		o.add(named(fmt.Sprintf("n%04d", i)), volume.Deletion{Outcome: volume.Retained, Reason: "locked"}, nil)
 		o.add(named(fmt.Sprintf("n%04d", i)), volume.Deletion{}, ebs.ErrDenied)
 	}
-	res, err = o.result()
+	res, err = o.sumUp()
 	if n := len(res.Retained); n != linesRetained+1 || res.Retained[n-1] != "and 1001 snapshots more" {
 		t.Errorf("%d lines, %q", n, res.Retained[n-1])
 	}
@@ -275,4 +284,39 @@ func snapshotLocations(names ...string) *location.Set {
 		cfg.VolumeSnapshotLocations = append(cfg.VolumeSnapshotLocations, l)
 	}
 	return location.New(cfg, location.OpenEBS(cfg, nil))
+}
+
+// TestDeleteLeavesNothing of the backup, nor of its catalog entry, and a listing finds none.
+// The entry of a backup that stays, because its document is locked, is written again.
+func TestDeleteLeavesNothing(t *testing.T) {
+	for name, locked := range map[string]bool{"deleted": false, "locked": true} {
+		t.Run(name, func(t *testing.T) {
+			b, st := runnerOf(t, map[string][]byte{archive.Layout{Backup: "b"}.Tarball(): tarballOf(t)})
+			doc := &velerov1.Backup{}
+			doc.Name, doc.UID, doc.Status.Phase = "b", "u", velerov1.BackupPhaseCompleted
+			st.Remove(archive.Layout{Backup: "b"}.Metadata())
+			if err := errors.Join(repository.CommitBackup(t.Context(), st, doc), repository.RememberBackup(t.Context(), st, doc, 7)); err != nil {
+				t.Fatal(err)
+			}
+			before := len(st.Keys())
+			if locked {
+				lock(st, "velero-backup.json")
+			}
+			plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
+			if err == nil {
+				_, err = b.DeleteSnapshots(t.Context(), &heartbeat.Recorder{}, plan)
+			}
+			if err == nil {
+				_, err = b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan)
+			}
+			if locked != (err != nil) {
+				t.Fatal(err)
+			}
+			page, _, err := (&repository.Listing{Store: st}).Page(t.Context(), "")
+			left := slices.DeleteFunc(st.Keys(), func(key string) bool { return key == archive.ClusterName("prod") }) // the cluster keeps its name
+			if err != nil || locked && (len(page) != 1 || len(left) != before) || !locked && (len(page) != 0 || len(left) != 0) {
+				t.Errorf("%v, %v; left %q", page, err, left)
+			}
+		})
+	}
 }

@@ -18,14 +18,14 @@ import (
 // this worker can reach them.
 func (b *Runner) findSnapshots(ctx context.Context, st store.Store, name string, doc *velerov1.Backup) (volume.DeletionList, error) {
 	r := newSnapshotReader(st, name)
-	if err := r.read(ctx, doc); err != nil {
+	if err := r.readFiles(ctx, doc); err != nil {
 		return volume.DeletionList{}, err
 	}
 	only, err := b.Snapshots.Choose(nil)
 	if err != nil {
 		only = "" // several: which one is not known
 	}
-	list := volume.DeletionList{Native: r.natives(only), CSI: r.csi()}
+	list := volume.DeletionList{Native: r.listNative(only), CSI: r.listCSI()}
 	list.Unread = r.unread
 	for method, refs := range list.ByMethod() {
 		d, err := b.deleterOf(method)
@@ -39,10 +39,10 @@ func (b *Runner) findSnapshots(ctx context.Context, st store.Store, name string,
 	return list, nil
 }
 
-// natives are the snapshots that the file of native ones names. If that file is
+// listNative lists the snapshots that the file of native ones names. If that file is
 // damaged, those of volumeinfo; it does not say where they are, which is clear only
 // where there is one location.
-func (r *snapshotReader) natives(only string) []volume.NativeRef {
+func (r *snapshotReader) listNative(only string) []volume.NativeRef {
 	var out []volume.NativeRef
 	for _, s := range r.snapshots {
 		if id := s.Status.ProviderSnapshotID; id != "" {
@@ -66,10 +66,10 @@ func (r *snapshotReader) natives(only string) []volume.NativeRef {
 	return out
 }
 
-// csi are the snapshots of contents that the backup made: they carry its name, and
+// listCSI lists the snapshots of contents that the backup made: they carry its name, and
 // were not made by a restore. Where contents could not be read, volumeinfo stands in
 // for those; what it names besides is told and left alone.
-func (r *snapshotReader) csi() []volume.CSIRef {
+func (r *snapshotReader) listCSI() []volume.CSIRef {
 	var out []volume.CSIRef
 	taken, others := map[string]bool{}, map[string]bool{}
 	take := func(s volume.CSIRef) {

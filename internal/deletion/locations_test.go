@@ -45,7 +45,7 @@ func TestDeleteFromAnyLocation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := repositorytest.Locations(c.locations)
-			b := &Runner{Locations: l, Snapshots: snapshotLocations()}
+			b := &Runner{Kube: cluster(t, "ours"), Locations: l, Snapshots: snapshotLocations()}
 			plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "a", Location: c.location})
 			c.want.check(t, plan.Location, err)
 			for name, y := range c.locations {

@@ -36,18 +36,18 @@ func newSnapshotReader(st store.Store, backup string) *snapshotReader {
 	return &snapshotReader{st: st, layout: archive.Layout{Backup: backup}, contents: map[string]snapshotv1.VolumeSnapshotContent{}}
 }
 
-// read reads the files beside the tarball, then of the tarball what they leave open.
-func (r *snapshotReader) read(ctx context.Context, doc *velerov1.Backup) error {
-	ours, err := r.open(ctx)
-	if r.contentsLost, err = r.damaged(err); err != nil {
+// readFiles reads the files beside the tarball, then of the tarball what they leave open.
+func (r *snapshotReader) readFiles(ctx context.Context, doc *velerov1.Backup) error {
+	ours, err := r.openArchive(ctx)
+	if r.contentsLost, err = r.noteDamage(err); err != nil {
 		return err
 	}
 	err = repository.EachEntry(ctx, r.st, r.manifest, r.layout.VolumeSnapshots(), func(s volume.NativeSnapshot) { r.snapshots = append(r.snapshots, s) })
-	if r.snapshotsLost, err = r.damaged(err); err != nil {
+	if r.snapshotsLost, err = r.noteDamage(err); err != nil {
 		return err
 	}
 	err = repository.EachEntry(ctx, r.st, r.manifest, r.layout.VolumeInfo(), func(i volume.Info) { r.infos = append(r.infos, i) })
-	infosLost, err := r.damaged(err)
+	infosLost, err := r.noteDamage(err)
 	if err != nil {
 		return err
 	}
@@ -55,20 +55,20 @@ func (r *snapshotReader) read(ctx context.Context, doc *velerov1.Backup) error {
 	case r.arc != nil:
 		err = repository.EachObject(ctx, r.arc, resource.VolumeSnapshotContents, r.addContent)
 	case !ours:
-		err = r.foreign(ctx, doc, infosLost)
+		err = r.readForeignTarball(ctx, doc, infosLost)
 	}
-	lost, err := r.damaged(err)
+	lost, err := r.noteDamage(err)
 	r.contentsLost = r.contentsLost || lost
 	if err != nil {
 		return err
 	}
 	err = repository.EachEntry(ctx, r.st, r.manifest, r.layout.CSIVolumeSnapshotContents(), r.addContent)
-	_, err = r.damaged(err)
+	_, err = r.noteDamage(err)
 	return err
 }
 
-// open opens a tarball of ours.
-func (r *snapshotReader) open(ctx context.Context) (ours bool, err error) {
+// openArchive opens a tarball of ours.
+func (r *snapshotReader) openArchive(ctx context.Context) (ours bool, err error) {
 	_, err = r.st.Head(ctx, r.layout.Manifest())
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
@@ -89,8 +89,8 @@ func (r *snapshotReader) addContent(c snapshotv1.VolumeSnapshotContent) {
 	}
 }
 
-// damaged notes damage and takes it for no error.
-func (r *snapshotReader) damaged(err error) (bool, error) {
+// noteDamage notes damage and takes it for no error.
+func (r *snapshotReader) noteDamage(err error) (bool, error) {
 	for _, kind := range []error{archive.ErrCorrupt, archive.ErrHostile, archive.ErrVersion} {
 		if errors.Is(err, kind) {
 			r.unread = append(r.unread, fmt.Sprintf("snapshots that nothing else of the backup names: %v", err))
@@ -100,9 +100,9 @@ func (r *snapshotReader) damaged(err error) (bool, error) {
 	return false, err
 }
 
-// foreign reads Velero's tarball, which is done from its beginning to its end, unless
+// readForeignTarball reads Velero's tarball, which is done from its beginning to its end, unless
 // the backup has taken no CSI snapshot.
-func (r *snapshotReader) foreign(ctx context.Context, doc *velerov1.Backup, infosLost bool) error {
+func (r *snapshotReader) readForeignTarball(ctx context.Context, doc *velerov1.Backup, infosLost bool) error {
 	if !infosLost {
 		if without, err := r.withoutCSI(ctx, doc); without || err != nil {
 			return err

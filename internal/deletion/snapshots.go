@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -28,8 +29,11 @@ const (
 // done, those that the provider keeps and those that are not this backup's are
 // Retained with a reason. One that fails does not keep the others. It may repeat.
 func (b *Runner) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in contract.DeletePlan) (contract.SnapshotDeletion, error) {
-	_, st, err := b.Locations.Writable(ctx, in.Location)
+	st, err := b.open(ctx, in)
 	if err != nil {
+		return contract.SnapshotDeletion{}, err
+	}
+	if err := binding.CheckCluster(ctx, b.Kube, in.Binding); err != nil {
 		return contract.SnapshotDeletion{}, err
 	}
 	t, err := repository.ReadTombstone(ctx, st, in.Name)
@@ -54,7 +58,7 @@ func (b *Runner) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in 
 		})
 	}
 	err = group.Wait()
-	res, failed := end.result()
+	res, failed := end.sumUp()
 	if err := errors.Join(err, failed); err != nil {
 		return res, fmt.Errorf("delete the snapshots of backup %s: %w", in.Name, err)
 	}
@@ -97,8 +101,8 @@ func (t *outcomes) add(ref volume.Ref, d volume.Deletion, err error) {
 	t.recorder.Count(1, 0)
 }
 
-// result is what was counted, and the first failures of all.
-func (t *outcomes) result() (contract.SnapshotDeletion, error) {
+// sumUp gives what was counted, and the first failures of all.
+func (t *outcomes) sumUp() (contract.SnapshotDeletion, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	slices.Sort(t.res.Retained)

@@ -52,6 +52,29 @@ func Unusable(format string, args ...any) error {
 	return &Error{contract.ErrTypeLocation, fmt.Errorf(format, args...)}
 }
 
+// NameTaken is a name of a cluster that belongs to another cluster.
+func NameTaken(format string, args ...any) error {
+	return &Error{contract.ErrTypeCluster, fmt.Errorf(format, args...)}
+}
+
+// wrongWorker is an error that another worker does not have.
+type wrongWorker struct{ err error }
+
+func (w *wrongWorker) Error() string { return w.err.Error() }
+func (w *wrongWorker) Unwrap() error { return w.err }
+
+// WrongWorker is a run that is not for this worker: of another cluster, or with its files
+// in another place. It has no type, for it is final only where no other worker is found.
+func WrongWorker(format string, args ...any) error {
+	return &wrongWorker{fmt.Errorf(format, args...)}
+}
+
+// IsWrongWorker tells that another worker has to take the run.
+func IsWrongWorker(err error) bool {
+	var w *wrongWorker
+	return errors.As(err, &w)
+}
+
 // kinds are the domain errors that no retry mends.
 var kinds = []struct {
 	err  error

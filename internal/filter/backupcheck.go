@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lifeboat-backup/lifeboat/internal/glob"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
@@ -82,7 +83,7 @@ func emptyTypeGlobs(l list, s scope, types []Type) []report.Reason {
 	for _, g := range l.Globs {
 		used := g == everything
 		for _, t := range types {
-			used = used || s.admits(t) && matchGlob(g, t.GroupResource)
+			used = used || s.admits(t) && glob.MatchFilter(g, t.GroupResource)
 		}
 		if !used {
 			reasons = append(reasons, report.New(report.GlobEmpty, "no resource type matches "+g))

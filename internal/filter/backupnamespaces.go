@@ -5,6 +5,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/glob"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
@@ -44,10 +45,10 @@ func expandNamespaces(entries []string, all []Namespace) (list, []report.Reason)
 	return l.withSortedNames(), reasons
 }
 
-func globMatches(glob string, all []Namespace) []string {
+func globMatches(pattern string, all []Namespace) []string {
 	var names []string
 	for _, ns := range all {
-		if ns.Active && matchGlob(glob, ns.Name) {
+		if ns.Active && glob.MatchFilter(pattern, ns.Name) {
 			names = append(names, ns.Name)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/validation"
+
+	"github.com/lifeboat-backup/lifeboat/internal/glob"
 )
 
 // elementPath is the path of a list's element.
@@ -61,7 +63,7 @@ func checkNamespaces(path string, entries []string) []FieldError {
 		if e == "" || e == everything {
 			continue
 		}
-		if err := checkGlob(e); err != nil {
+		if err := glob.CheckFilter(e); err != nil {
 			errs = append(errs, FieldError{elementPath(path, i), fmt.Sprintf("%q %v: correct the pattern", e, err)})
 			continue
 		}
@@ -90,8 +92,8 @@ func checkTypeNames(path string, entries []string) []FieldError {
 			errs = append(errs, FieldError{elementPath(path, i), "is empty: name a resource type such as deployments.apps, or remove it"})
 		case strings.ContainsAny(e, " \t\n/,"):
 			errs = append(errs, FieldError{elementPath(path, i), fmt.Sprintf("%q is not a resource type: write plural[.group] such as deployments.apps, one an entry", e)})
-		case IsGlob(e) && checkGlob(e) != nil:
-			errs = append(errs, FieldError{elementPath(path, i), fmt.Sprintf("%q %v: correct the pattern", e, checkGlob(e))})
+		case glob.IsFilter(e) && glob.CheckFilter(e) != nil:
+			errs = append(errs, FieldError{elementPath(path, i), fmt.Sprintf("%q %v: correct the pattern", e, glob.CheckFilter(e))})
 		}
 	}
 	return errs

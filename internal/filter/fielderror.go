@@ -6,7 +6,8 @@ import (
 )
 
 // FieldError names a field of a spec that cannot be used as it is and says
-// what to do about it.
+// what to do about it. (apimachinery's field.Error puts a class and the value in front of
+// each message: "Invalid value: …" says less than a remedy, and a value may be secret.)
 type FieldError struct {
 	// Path is the field's path in the manifest, as in spec.includedNamespaces[1].
 	Path string `json:"path"`

@@ -1,6 +1,10 @@
 package filter
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/lifeboat-backup/lifeboat/internal/glob"
+)
 
 // list is one include or exclude list, sorted into exact names and globs ("*"
 // is a glob). An include list that had entries stays Given even when none of
@@ -15,7 +19,7 @@ type list struct {
 func newList(entries []string) list {
 	l := list{Given: len(entries) > 0}
 	for _, e := range entries {
-		if IsGlob(e) {
+		if glob.IsFilter(e) {
 			l.Globs = append(l.Globs, e)
 		} else {
 			l.Names = append(l.Names, e)
@@ -38,7 +42,7 @@ func (l list) hasEntryFor(s string) bool {
 		return true
 	}
 	for _, g := range l.Globs {
-		if g == everything || matchGlob(g, s) {
+		if g == everything || glob.MatchFilter(g, s) {
 			return true
 		}
 	}

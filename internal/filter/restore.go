@@ -8,6 +8,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/glob"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
@@ -96,7 +97,7 @@ func (c Contents) findType(name string) (string, bool) {
 func (r *Restore) OddNamespaces(archived []string) []report.Reason {
 	var reasons []report.Reason
 	for _, g := range r.state.Namespaces.Include.Globs {
-		if g != everything && !slices.ContainsFunc(archived, func(ns string) bool { return matchGlob(g, ns) }) {
+		if g != everything && !slices.ContainsFunc(archived, func(ns string) bool { return glob.MatchFilter(g, ns) }) {
 			reasons = append(reasons, report.New(report.GlobEmpty, "spec.includedNamespaces: no namespace in the backup matches "+g))
 		}
 	}

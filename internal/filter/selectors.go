@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -65,4 +66,17 @@ func (s selectors) firstMatch(l map[string]string) int {
 		}
 	}
 	return -1
+}
+
+// FormatSelector writes a spec's label selector, or its alternatives, as people type
+// them; "" when there are none.
+func FormatSelector(one *metav1.LabelSelector, or []*metav1.LabelSelector) string {
+	if one != nil {
+		return metav1.FormatLabelSelector(one)
+	}
+	var parts []string
+	for _, s := range or {
+		parts = append(parts, metav1.FormatLabelSelector(s))
+	}
+	return strings.Join(parts, " or ")
 }

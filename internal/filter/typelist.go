@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"github.com/lifeboat-backup/lifeboat/internal/glob"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
@@ -49,7 +50,7 @@ func (t *typeLists) resolveRule(path fieldPair, s scope, include, exclude []stri
 func (t *typeLists) resolveNames(path string, s scope, entries []string) []string {
 	var out []string
 	for _, e := range entries {
-		if IsGlob(e) {
+		if glob.IsFilter(e) {
 			out = append(out, e)
 			continue
 		}

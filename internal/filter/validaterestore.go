@@ -9,6 +9,8 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/json" // names of fields as exact as the API server takes them
+
+	"github.com/lifeboat-backup/lifeboat/internal/glob"
 )
 
 // ValidateRestore checks a spec, and the names of a restore of single objects,
@@ -92,7 +94,7 @@ func checkPolicy(p velerov1.PolicyType) []FieldError {
 func checkNames(names []string) []FieldError {
 	var errs []FieldError
 	for i, n := range names {
-		if !orderedName(n) || IsGlob(n) {
+		if !orderedName(n) || glob.IsFilter(n) {
 			errs = append(errs, FieldError{elementPath("includeNames", i), fmt.Sprintf("%q is not namespace/name (or name): give the exact name of an object", n)})
 		}
 	}

@@ -20,7 +20,7 @@ const generatedName = "velero-restore-init"
 // order, as JSON objects. Only name, namespace (of the target cluster), labels
 // and annotations of pod are looked at. The pod's annotations take the place of
 // the hooks of the spec. A timeout is reported: nothing ends an init container but
-// itself, see unbounded. The errors are a selector or a container of the spec
+// itself, see warnOfUnboundedInit. The errors are a selector or a container of the spec
 // that does not parse; validation has refused both.
 func Init(spec velerov1.RestoreHooks, pod *corev1.Pod) ([]map[string]any, []report.Reason, error) {
 	if c, problems := annotatedInit(pod); c != nil {

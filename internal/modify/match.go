@@ -7,6 +7,9 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/lifeboat-backup/lifeboat/internal/glob"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 // condition says which objects a rule is for; parts that are nil or empty match all.
@@ -46,7 +49,7 @@ func (p *parser) parseCondition(path string, spec conditionSpec) condition {
 }
 
 func (p *parser) compileGlob(path, pattern string, separator byte) *regexp.Regexp {
-	re, err := compileGlob(pattern, separator)
+	re, err := glob.CompileModifier(pattern, separator)
 	if err != nil {
 		p.problems.Add(path, "%v", err)
 	}
@@ -55,17 +58,17 @@ func (p *parser) compileGlob(path, pattern string, separator byte) *regexp.Regex
 
 // matchesObject says whether type and metadata of an object match. Namespaces are no matter
 // of cluster-scoped objects.
-func (c *condition) matchesObject(resource string, obj map[string]any) bool {
+func (c *condition) matchesObject(gr string, obj map[string]any) bool {
 	meta, _ := obj["metadata"].(map[string]any)
 	namespace, _ := meta["namespace"].(string)
 	name, _ := meta["name"].(string)
 	switch {
-	case !c.resource.MatchString(resource), !c.matchesNamespace(namespace):
+	case !c.resource.MatchString(gr), !c.matchesNamespace(namespace):
 		return false
 	case c.name != nil && !c.name.MatchString(name):
 		return false
 	}
-	return c.labels == nil || c.labels.Matches(labelsOf(meta))
+	return c.labels == nil || c.labels.Matches(labels.Set(resource.LabelsOf(obj)))
 }
 
 func (c *condition) matchesNamespace(namespace string) bool {
@@ -75,15 +78,6 @@ func (c *condition) matchesNamespace(namespace string) bool {
 		}
 	}
 	return namespace == "" || len(c.namespaces) == 0
-}
-
-func labelsOf(meta map[string]any) labels.Set {
-	all, _ := meta["labels"].(map[string]any)
-	out := make(labels.Set, len(all))
-	for key, v := range all {
-		out[key], _ = v.(string)
-	}
-	return out
 }
 
 // matchesFields says whether the object's fields are as the condition wants them. What is not

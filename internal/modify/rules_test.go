@@ -1,21 +1,13 @@
 package modify
 
 import (
-	"bytes"
-	"encoding/json"
-	"flag"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
-	"sigs.k8s.io/yaml"
-
-	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"github.com/lifeboat-backup/lifeboat/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew; read the diff before you commit it")
 
 // goldenCase is testdata/<case>.in.yaml; what the rules make of the object, and which of
 // them fail, stands in <case>.out.json.
@@ -38,12 +30,12 @@ func TestGolden(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".in.yaml"), func(t *testing.T) {
-			golden(t, readCase(t, file), strings.TrimSuffix(file, ".in.yaml")+".out.json")
+			checkCase(t, readCase(t, file), strings.TrimSuffix(file, ".in.yaml")+".out.json")
 		})
 	}
 }
 
-func golden(t *testing.T, c goldenCase, out string) {
+func checkCase(t *testing.T, c goldenCase, out string) {
 	rules, err := Parse(c.Rules)
 	if err != nil {
 		t.Fatal(err)
@@ -57,48 +49,12 @@ func golden(t *testing.T, c goldenCase, out string) {
 	for _, err := range errs {
 		result.Errors = append(result.Errors, err.Error())
 	}
-	var got bytes.Buffer
-	enc := json.NewEncoder(&got)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(result); err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(out, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("%s\ngot:\n%s\nwant:\n%s", c.Why, got.String(), want)
-	}
+	golden.CompareJSON(t, out, c.Why, result)
 }
 
-func readCase(t testing.TB, file string) goldenCase {
+func readCase(t testing.TB, file string) (c goldenCase) {
 	t.Helper()
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	asJSON, err := yaml.YAMLToJSONStrict(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c goldenCase
-	dec := json.NewDecoder(bytes.NewReader(asJSON))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	var typed map[string]any // again, with numbers as Kubernetes decodes them
-	if err := utiljson.Unmarshal(asJSON, &typed); err != nil {
-		t.Fatal(err)
-	}
-	c.Object, _ = typed["object"].(map[string]any)
+	golden.ReadCase(t, file, &c)
 	return c
 }
 

@@ -24,8 +24,8 @@ const (
 	// ServiceAccounts, because a token Secret without its account is deleted
 	// by the cluster at once; volumes and snapshots, for the claims.
 	Identities
-	// Config: what pods refer to. NetworkPolicies are here so that no pod
-	// ever runs without the policy that isolates it.
+	// Config: what pods refer to. Policies that isolate pods are here, custom ones too, so
+	// that no pod ever runs without them: a security group is chosen once in a pod's life.
 	Config
 	// Bindings: the API server compares a binding with its role to prevent
 	// escalation, so roles of both scopes come first.
@@ -33,6 +33,9 @@ const (
 	// Pods come before their controllers, which then adopt them by selector
 	// and do not make others.
 	Pods
+	// Limits: LimitRanges come after the pods and claims that were admitted before in another
+	// order, and before what starts new ones: those would run without limits for good.
+	Limits
 	// Revisions: ReplicaSets, controller revisions and replication
 	// controllers adopt pods, and are themselves adopted by Controllers.
 	Revisions
@@ -46,15 +49,17 @@ const (
 	// CustomResources, and types nobody here knows: their operators and
 	// conversion or admission services run by now.
 	CustomResources
-	// Limits: quotas and limit ranges would count or refuse objects that they
-	// admitted before in another order.
-	Limits
+	// Quotas would refuse objects that they admitted before in another order, and
+	// all objects until their controller has counted for the first time.
+	Quotas
+	// Last is Velero's list of types that start managing others on creation. They come
+	// before the webhooks of their own operators, which are not up yet.
+	Last
 	// Admission: webhooks and policies, and aggregated APIs, after the
 	// workloads that serve them: until those answer, they would refuse every
-	// object of this restore.
+	// object of this restore. Owners are linked before it: a link is an update, which they
+	// would refuse as well.
 	Admission
-	// Last is Velero's list of types that start managing others on creation.
-	Last
 
 	levelCount
 )
@@ -71,8 +76,8 @@ func (l Level) String() string {
 func LevelNames() []string {
 	return []string{
 		"definitions", "namespaces", "cluster-config", "identities", "config",
-		"bindings", "pods", "revisions", "controllers", "services",
-		"custom-resources", "limits", "admission", "last",
+		"bindings", "pods", "limits", "revisions", "controllers", "services",
+		"custom-resources", "quotas", "last", "admission",
 	}
 }
 

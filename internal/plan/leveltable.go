@@ -47,6 +47,9 @@ func earlyLevel(resource string) (Level, bool) {
 
 // workloadLevel: from what pods refer to up to what runs them.
 func workloadLevel(resource string) (Level, bool) {
+	if isolatesPods(resource) {
+		return Config, true
+	}
 	switch resource {
 	case "configmaps",
 		"networkpolicies.extensions",
@@ -63,6 +66,8 @@ func workloadLevel(resource string) (Level, bool) {
 		return Bindings, true
 	case "pods":
 		return Pods, true
+	case "limitranges":
+		return Limits, true
 	case "controllerrevisions.apps",
 		"replicasets.apps",
 		"replicasets.extensions",
@@ -79,11 +84,28 @@ func workloadLevel(resource string) (Level, bool) {
 	return 0, false
 }
 
+// isolatesPods tells the custom resources that decide what a pod may reach, or which
+// network it is in, at the moment it starts. They need their definition only.
+func isolatesPods(resource string) bool {
+	switch resource {
+	case "securitygrouppolicies.vpcresources.k8s.aws", "eniconfigs.crd.k8s.amazonaws.com", // AWS VPC CNI
+		"ciliumnetworkpolicies.cilium.io", "ciliumclusterwidenetworkpolicies.cilium.io",
+		"networkpolicies.crd.projectcalico.org", "globalnetworkpolicies.crd.projectcalico.org",
+		"networkpolicies.projectcalico.org", "globalnetworkpolicies.projectcalico.org",
+		"adminnetworkpolicies.policy.networking.k8s.io", "baselineadminnetworkpolicies.policy.networking.k8s.io",
+		"clusternetworkpolicies.policy.networking.k8s.io", "applicationnetworkpolicies.networking.k8s.aws",
+		"authorizationpolicies.security.istio.io", "peerauthentications.security.istio.io",
+		"network-attachment-definitions.k8s.cni.cncf.io", "secretproviderclasses.secrets-store.csi.x-k8s.io":
+		return true
+	}
+	return false
+}
+
 // lateLevel: what would refuse or rearrange the rest.
 func lateLevel(resource string) (Level, bool) {
 	switch resource {
-	case "limitranges", "resourcequotas":
-		return Limits, true
+	case "resourcequotas":
+		return Quotas, true
 	case "apiservices.apiregistration.k8s.io",
 		"mutatingadmissionpolicies.admissionregistration.k8s.io",
 		"mutatingadmissionpolicybindings.admissionregistration.k8s.io",

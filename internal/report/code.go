@@ -110,6 +110,12 @@ const (
 	// ModifierFailed: a resource modifier could not be applied to the object, which
 	// was restored without it.
 	ModifierFailed Code = "MODIFIER_FAILED"
+	// MayRunAgain: the object's stored status says that its work had ended; it was restored
+	// without the status.
+	MayRunAgain Code = "MAY_RUN_AGAIN"
+	// ActsOutside: the object changes something outside the cluster, which another cluster
+	// may use as well.
+	ActsOutside Code = "ACTS_OUTSIDE"
 	// NotRestorable: the object is of a kind that is never restored.
 	NotRestorable Code = "NOT_RESTORABLE"
 	// CRDNotReady: a definition did not become Established in time.

@@ -7,14 +7,31 @@ type defaults struct {
 	next     string
 }
 
-// defaultTables are functions, because a package keeps no variables: building one costs
-// nothing next to the API call that produced the reason.
-func defaultTables() []func() []defaults {
-	return []func() []defaults{readTable, hookTable, filterTable, writeTable, refusedTable, volumeTable, runTable}
+// defaults of an unknown code weigh as an error and promise no remedy.
+func (c Code) defaults() defaults {
+	for _, find := range [...]func(Code) (defaults, bool){
+		readDefaults, hookDefaults, filterDefaults, writeDefaults, refusedDefaults, volumeDefaults, runDefaults,
+	} {
+		if d, ok := find(c); ok {
+			return d
+		}
+	}
+	return defaults{code: c, severity: Error}
 }
 
-func readTable() []defaults {
-	return []defaults{
+// findDefaults looks a code up. A table stays on the stack of the function that writes it
+// here: a restore may give a reason for each of 100,000 objects.
+func findDefaults(c Code, table []defaults) (defaults, bool) {
+	for _, d := range table {
+		if d.code == c {
+			return d, true
+		}
+	}
+	return defaults{}, false
+}
+
+func readDefaults(c Code) (defaults, bool) {
+	return findDefaults(c, []defaults{
 		{ListFailed, Error, "check that the worker's role may list this type and that its API answers, then take the backup again"},
 		{ReadFailed, Error, "check that the worker's role may get this object and that its API, or the conversion webhook of its type, answers, then take the backup again"},
 		{TypeGone, Warning, "nothing if the definition was meant to go; otherwise create it again, then restore its objects from an earlier backup"},
@@ -27,21 +44,21 @@ func readTable() []defaults {
 		{SnapshotClass, Error, "create the class or correct its name, or leave the volume out by a resource policy with the action skip"},
 		{SnapshotFailed, Error, "read the message, remove the cause, then take the backup again"},
 		{SnapshotLeft, Warning, "grant the permission that the message names, and delete the snapshots that carry the backup's uid as a tag"},
-	}
+	})
 }
 
-func hookTable() []defaults {
-	return []defaults{
+func hookDefaults(c Code) (defaults, bool) {
+	return findDefaults(c, []defaults{
 		{HookFailed, Error, "run the command by hand with 'kubectl exec', repair it or raise its timeout, then run the backup or restore again"},
 		{HookSkipped, Warning, "nothing if the pod is not meant to run; otherwise repair it, then run the backup or restore again"},
 		{HookRepeated, Warning, "nothing if the command may run twice; otherwise look at what it left"},
 		{HookUnbounded, Warning, "bound the command itself, by the program timeout for example; a pod that hangs in it is deleted with kubectl"},
 		{HookInvalid, Warning, "correct the annotation of the pod, or of the template that it is made from"},
-	}
+	})
 }
 
-func filterTable() []defaults {
-	return []defaults{
+func filterDefaults(c Code) (defaults, bool) {
+	return findDefaults(c, []defaults{
 		{NamespaceMissing, Error, "correct the name in the spec, or remove it if the namespace is gone for good"},
 		{NamespaceTerminating, Warning, "wait until the namespace is gone or its finalizers are resolved"},
 		{TypeUnknown, Warning, "correct the name (see 'kubectl api-resources'), or remove it if the type is no longer served"},
@@ -49,27 +66,29 @@ func filterTable() []defaults {
 		{TypeNotListed, Warning, "remove it from the spec: snapshots made by a backup are included with their volumes"},
 		{GlobEmpty, Warning, "correct the glob, or remove it if nothing is meant to match any more"},
 		{NothingSelected, Warning, "widen the filters of the spec: as they are, they select nothing"},
-	}
+	})
 }
 
-func writeTable() []defaults {
-	return []defaults{
+func writeDefaults(c Code) (defaults, bool) {
+	return findDefaults(c, []defaults{
 		{StatusFailed, Warning, "the object itself is restored; let its controller rebuild the status, or patch the status subresource"},
 		{OwnerMissing, Warning, "nothing if the owner is gone for good; otherwise restore the owner and set the reference again"},
 		{OwnerRefused, Error, "remove the cause that the message names, then set ownerReferences with 'kubectl edit', or delete the object and restore again"},
 		{ResidualReference, Warning, "look at the named fields and change them by hand where they should follow the namespace mapping"},
 		{FinalizerKept, Warning, "install the controller that serves the finalizer, or remove the finalizer before deleting the object"},
 		{ModifierFailed, Error, "correct the rule in the ConfigMap of resource modifiers, delete the object and restore it again, or change it by hand"},
+		{MayRunAgain, Warning, "look whether its controller began it again; to keep a status, restore it with --status-include-resources or the annotation velero.io/restore-status"},
+		{ActsOutside, Warning, "look that no other cluster uses it, or delete the object"},
 		{NotRestorable, Warning, "nothing: the cluster makes objects of this kind itself"},
 		{CRDNotReady, Error, "read the definition's conditions with 'kubectl describe crd', repair it, then restore again"},
 		{NamespaceNotReady, Error, "wait until the namespace is gone or its finalizers are resolved, then restore again"},
 		{ObjectTerminating, Error, "wait until it is gone, or remove its finalizers with 'kubectl edit' if nothing serves them, then restore again"},
 		{PlanChanged, Warning, "compare the object with the plan; restore again if the result is not what was planned"},
-	}
+	})
 }
 
-func refusedTable() []defaults {
-	return []defaults{
+func refusedDefaults(c Code) (defaults, bool) {
+	return findDefaults(c, []defaults{
 		{TypeNotServed, Error, "install the operator or API that serves this type (or a cluster version that does), then restore again"},
 		{ExistsDiffers, Warning, "use existingResourcePolicy: update to overwrite it, or delete it and restore again"},
 		{UpdateFailed, Warning, "delete the object and restore again if it must equal the backup: some fields cannot be changed in place"},
@@ -79,11 +98,11 @@ func refusedTable() []defaults {
 		{QuotaExceeded, Error, "raise or remove the ResourceQuota of the namespace, then restore again"},
 		{ObjectRejected, Error, "read the message: the object is not valid in this cluster's version; change it in the source or by a resource modifier"},
 		{ApplyFailed, Error, "read the message, remove the cause, then restore again: objects already restored are left alone"},
-	}
+	})
 }
 
-func volumeTable() []defaults {
-	return []defaults{
+func volumeDefaults(c Code) (defaults, bool) {
+	return findDefaults(c, []defaults{
 		{VolumeNotRestored, Error, "read the message, remove the cause, delete the claim if it is there, then restore again"},
 		{VolumeLeft, Warning, "delete the claim and its volume, or restore into another namespace, if the backup's data is wanted"},
 		{VolumeUnselected, Warning, "let the restore's filters take persistentvolumes and cluster-scoped resources in if the data is wanted"},
@@ -92,26 +111,14 @@ func volumeTable() []defaults {
 		{ClassMissing, Warning, "create the storage class, or map it to another with --storage-class-mappings, then restore again"},
 		{ClaimPending, Warning, "read the claim's events with 'kubectl describe pvc'"},
 		{PatchFailed, Warning, "patch the volume's reclaim policy and labels by hand"},
-	}
+	})
 }
 
-func runTable() []defaults {
-	return []defaults{
+func runDefaults(c Code) (defaults, bool) {
+	return findDefaults(c, []defaults{
 		{StoreDegraded, Warning, "run 'lifeboat location check' and use a store that has the capability for backups that matter"},
 		{LocationUnread, Warning, "name the location with --storage-location if the backup is another of the name; run 'lifeboat location check'"},
 		{FieldIgnored, Warning, "remove the field from the spec if you do not need it"},
 		{TooMany, Warning, "remove the causes that are listed and run again to see the rest"},
-	}
-}
-
-// defaults of an unknown code weigh as an error and promise no remedy.
-func (c Code) defaults() defaults {
-	for _, table := range defaultTables() {
-		for _, d := range table() {
-			if d.code == c {
-				return d
-			}
-		}
-	}
-	return defaults{code: c, severity: Error}
+	})
 }

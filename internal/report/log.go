@@ -143,3 +143,11 @@ func (l *Log) Gzip(w io.Writer) error {
 	}
 	return nil
 }
+
+// LogEvent logs with the time of the event, not of the writing: a log that is written
+// again has the same bytes.
+func LogEvent(l *Log, at time.Time, msg string, args ...any) {
+	r := slog.NewRecord(at, slog.LevelInfo, msg, 0)
+	r.Add(args...)
+	_ = l.Handle(context.Background(), r) // never fails, see Log
+}

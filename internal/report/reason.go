@@ -16,6 +16,10 @@ const (
 	Error   Severity = "error"
 )
 
+// ReasonsInResult is how many reasons travel through Temporal, as text; all of
+// them stand in the results file.
+const ReasonsInResult = 5
+
 // Reason is one fact that the owner of a backup or restore should know.
 //
 // Resource is plural[.group]. A reason about a namespaced object has

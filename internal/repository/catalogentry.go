@@ -21,25 +21,41 @@ const (
 	longestEntry = 640
 	// longestSegment is what a file system behind a store takes for a name, rounded.
 	longestSegment = 240
+	// latestSecond is the end of the year 9999: JSON has no time behind it.
+	latestSecond = 253402300799
 )
 
 // entryDocument is a BackupEntry as a key carries it; its name stands in the key
 // already. Times are Unix seconds, 0 for none.
 type entryDocument struct {
-	UID      string               `json:"u"`
-	Phase    velerov1.BackupPhase `json:"p"`
-	Started  int64                `json:"s,omitempty"`
-	Expires  int64                `json:"x,omitempty"`
-	Errors   int                  `json:"e,omitempty"`
-	Warnings int                  `json:"w,omitempty"`
-	Objects  int64                `json:"o,omitempty"`
-	Bytes    int64                `json:"b,omitempty"`
-	Labels   map[string]string    `json:"l,omitempty"`
+	UID       string               `json:"u"`
+	Phase     velerov1.BackupPhase `json:"p"`
+	Ours      bool                 `json:"k,omitempty"`
+	Format    string               `json:"f,omitempty"`
+	Started   int64                `json:"s,omitempty"`
+	Completed int64                `json:"c,omitempty"`
+	Expires   int64                `json:"x,omitempty"`
+	Errors    int                  `json:"e,omitempty"`
+	Warnings  int                  `json:"w,omitempty"`
+	Objects   int64                `json:"o,omitempty"`
+	Snapshots int                  `json:"v,omitempty"`
+	Bytes     int64                `json:"b,omitempty"`
+	Labels    map[string]string    `json:"l,omitempty"`
+	Selector  string               `json:"q,omitempty"`
 }
 
-// RememberBackup writes the catalog entry of a backup of ours that has been committed:
-// an empty object whose key says what a listing has to know. One with more labels than
-// a key can carry gets none; its document is read instead. It may repeat.
+// CommitBackup writes the document of a backup, from when on the backup exists. A catalog
+// entry that one of the same name has left goes first.
+func CommitBackup(ctx context.Context, st store.Store, doc *velerov1.Backup) error {
+	if err := ForgetBackup(ctx, st, doc.Name); err != nil {
+		return err
+	}
+	return PutDocument(ctx, st, archive.Layout{Backup: doc.Name}.Metadata(), doc)
+}
+
+// RememberBackup writes the catalog entry of a backup whose document is written: an
+// empty object whose key says what a listing has to know. A backup of which a key cannot
+// carry that gets none, and is listed by its document. It may repeat.
 func RememberBackup(ctx context.Context, st store.Store, doc *velerov1.Backup, bytes int64) error {
 	key, err := catalogEntryKey(EntryOf(doc, bytes))
 	if err != nil || key == "" {
@@ -62,17 +78,20 @@ func ForgetBackup(ctx context.Context, st store.Store, name string) error {
 	return nil
 }
 
-// catalogEntryKey is the key of an entry, "" if it is too long for one.
+// catalogEntryKey is the key of an entry, "" if a key cannot carry it.
 func catalogEntryKey(e BackupEntry) (string, error) {
-	data, err := json.Marshal(entryDocument{
-		UID: e.UID, Phase: e.Phase, Started: seconds(e.Started), Expires: seconds(e.Expires),
-		Errors: e.Errors, Warnings: e.Warnings, Objects: e.Objects, Bytes: e.Bytes, Labels: e.Labels,
-	})
+	d := entryDocument{
+		UID: e.UID, Phase: e.Phase, Ours: e.Ours, Format: e.FormatVersion,
+		Started: toSeconds(e.Started), Completed: toSeconds(e.Completed), Expires: toSeconds(e.Expires),
+		Errors: e.Errors, Warnings: e.Warnings, Objects: e.Objects, Snapshots: e.Snapshots, Bytes: e.Bytes,
+		Labels: e.Labels, Selector: e.Selector,
+	}
+	data, err := json.Marshal(d)
 	if err != nil {
 		return "", fmt.Errorf("encode the catalog entry of %s: %w", e.Name, err)
 	}
 	text := base64.RawURLEncoding.EncodeToString(data)
-	if len(text) > longestEntry {
+	if len(text) > longestEntry || !hasValidTimes(d) {
 		return "", nil
 	}
 	var key strings.Builder
@@ -85,25 +104,40 @@ func catalogEntryKey(e BackupEntry) (string, error) {
 }
 
 // parseCatalogEntry reads the key of an entry. Whoever can write to the bucket can
-// write such keys: one that does not decode is no entry.
+// write such keys: one that does not decode, or tells what no answer can carry, is no
+// entry.
 func parseCatalogEntry(key string) (BackupEntry, bool) {
-	rest, ok := strings.CutPrefix(key, archive.CatalogRoot)
-	name, text, ok2 := strings.Cut(rest, "/")
-	if !ok || !ok2 {
+	name, text, ok := splitCatalogKey(key)
+	if !ok || len(text) > longestEntry+longestEntry/longestSegment {
 		return BackupEntry{}, false
 	}
 	data, err := base64.RawURLEncoding.DecodeString(strings.ReplaceAll(text, "/", ""))
 	var d entryDocument
-	if err != nil || json.Unmarshal(data, &d) != nil {
+	if err != nil || json.Unmarshal(data, &d) != nil || !hasValidTimes(d) {
 		return BackupEntry{}, false
 	}
 	return BackupEntry{
-		Name: name, UID: d.UID, Phase: d.Phase, Started: fromSeconds(d.Started), Expires: fromSeconds(d.Expires),
-		Errors: d.Errors, Warnings: d.Warnings, Objects: d.Objects, Bytes: d.Bytes, Labels: d.Labels, Ours: true,
+		Name: name, UID: d.UID, Phase: d.Phase, Ours: d.Ours, FormatVersion: d.Format,
+		Started: fromSeconds(d.Started), Completed: fromSeconds(d.Completed), Expires: fromSeconds(d.Expires),
+		Errors: d.Errors, Warnings: d.Warnings, Objects: d.Objects, Snapshots: d.Snapshots, Bytes: d.Bytes,
+		Labels: d.Labels, Selector: d.Selector,
 	}, true
 }
 
-func seconds(t time.Time) int64 {
+// splitCatalogKey parts the key of an entry into the backup's name and what it says.
+func splitCatalogKey(key string) (name, text string, ok bool) {
+	rest, ok := strings.CutPrefix(key, archive.CatalogRoot)
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, "/")
+}
+
+func hasValidTimes(d entryDocument) bool {
+	return min(d.Started, d.Completed, d.Expires) >= 0 && max(d.Started, d.Completed, d.Expires) <= latestSecond
+}
+
+func toSeconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
@@ -115,25 +149,4 @@ func fromSeconds(s int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(s, 0).UTC()
-}
-
-// readCatalogEntries reads the entries of a location by name. Of a name that has two,
-// or one that does not decode, there is none: its document tells.
-func readCatalogEntries(ctx context.Context, st store.Store) (map[string]BackupEntry, error) {
-	entries, seen := map[string]BackupEntry{}, map[string]bool{}
-	err := st.List(ctx, archive.CatalogRoot, func(i store.Info) error {
-		name, _, _ := strings.Cut(strings.TrimPrefix(i.Key, archive.CatalogRoot), "/")
-		e, ok := parseCatalogEntry(i.Key)
-		if ok && !seen[name] {
-			entries[name] = e
-		} else {
-			delete(entries, name)
-		}
-		seen[name] = true
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list catalog entries: %w", err)
-	}
-	return entries, nil
 }

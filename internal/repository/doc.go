@@ -4,11 +4,15 @@
 //   - locations.go: the storage locations of the configuration, each opened once.
 //   - search.go: one question put to the named location or to all of them.
 //   - staging.go, files.go: the working space of one run, and the names in it.
+//   - place.go: digests that tell places in buckets apart.
+//   - clustername.go: which cluster a name of a cluster belongs to.
 //   - namelock.go: who is writing a backup of a name.
 //   - backups.go, entries.go: the documents of backups and restores, and the lists
 //     beside a tarball.
-//   - listing.go, catalogentry.go: all backups of a location in pages, without reading
-//     the documents of those that have a catalog entry.
+//   - listing.go: all backups of a location in pages, without reading the documents of
+//     most of those that have a catalog entry.
+//   - catalogentry.go, pageentries.go: what the key of an entry tells, and how entries
+//     are found wrong and put right.
 //   - tombstone.go: which snapshots a deletion that has begun deletes.
 //   - documents.go: how a document is written once, replaced, composed and read back.
 //   - source.go, archives.go: a store as the source of an archive, and the archives that

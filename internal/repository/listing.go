@@ -2,6 +2,9 @@ package repository
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -13,24 +16,37 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// BackupsPerPage is how many backups a page of a Listing has at most.
-const BackupsPerPage = 1000
+const (
+	// BackupsPerPage is how many backups a page of a Listing has at most. It is one less
+	// than a request of the store names, so that one request also tells whether more follow.
+	BackupsPerPage = 999
+	// SmallLocation is up to how many backups a location is listed by its documents,
+	// which are always right: reading so many takes a second or less.
+	SmallLocation = 256
+	// CheckedPerPage is how many entries of a page are held against their documents, so
+	// that a wrong one, which only a program that knows no entries leaves, does not last.
+	CheckedPerPage = 16
+)
 
 // BackupEntry is what a listing tells of a backup. It may be outdated: Velero, which
 // knows nothing of catalog entries, may have deleted the backup and made another of its
 // name. Whoever acts on a backup reads its document first and compares the UID.
 type BackupEntry struct {
-	Name     string
-	UID      string
-	Phase    velerov1.BackupPhase // PhaseUnreadable if the document is damaged
-	Labels   map[string]string
-	Started  time.Time // in seconds, as all times of Velero; zero if it is not known
-	Expires  time.Time // zero: never
-	Errors   int
-	Warnings int
-	Objects  int64
-	Bytes    int64 // of the tarball; 0 if only the document was read, which does not tell
-	Ours     bool  // Lifeboat made it
+	Name          string
+	UID           string
+	Phase         velerov1.BackupPhase // PhaseUnreadable if the document is damaged
+	Labels        map[string]string
+	Selector      string    // of the objects, as text
+	Started       time.Time // in seconds, as all times of Velero; that of its creation if it never started
+	Completed     time.Time // zero if it is not known
+	Expires       time.Time // zero: never
+	Errors        int
+	Warnings      int
+	Objects       int64
+	Snapshots     int    // of volumes, those that are complete
+	Bytes         int64  // of the tarball; 0 if only the document was read, which does not tell
+	FormatVersion string // of the tarball: Velero's
+	Ours          bool   // Lifeboat made it
 }
 
 // Schedule names the schedule that made the backup, "" for none.
@@ -38,13 +54,20 @@ func (e *BackupEntry) Schedule() string { return e.Labels[LabelSchedule] }
 
 // EntryOf is the entry of a backup by its document and the size of its tarball.
 func EntryOf(doc *velerov1.Backup, bytes int64) BackupEntry {
+	status := &doc.Status
 	e := BackupEntry{
-		Name: doc.Name, UID: string(doc.UID), Phase: doc.Status.Phase, Labels: doc.Labels, Bytes: bytes,
-		Errors: doc.Status.Errors, Warnings: doc.Status.Warnings, Ours: doc.Annotations[AnnotationUID] != "",
+		Name: doc.Name, UID: string(doc.UID), Phase: status.Phase, Labels: doc.Labels, Bytes: bytes,
+		Selector: metav1.FormatLabelSelector(doc.Spec.LabelSelector),
+		Started:  doc.CreationTimestamp.UTC(), Completed: timeOf(status.CompletionTimestamp), Expires: timeOf(status.Expiration),
+		Errors: status.Errors, Warnings: status.Warnings,
+		Snapshots:     status.VolumeSnapshotsCompleted + status.CSIVolumeSnapshotsCompleted,
+		FormatVersion: status.FormatVersion, Ours: doc.Annotations[AnnotationUID] != "",
 	}
-	e.Started, e.Expires = timeOf(doc.Status.StartTimestamp), timeOf(doc.Status.Expiration)
-	if doc.Status.Progress != nil {
-		e.Objects = int64(doc.Status.Progress.ItemsBackedUp)
+	if status.StartTimestamp != nil {
+		e.Started = status.StartTimestamp.UTC()
+	}
+	if status.Progress != nil {
+		e.Objects = int64(status.Progress.ItemsBackedUp)
 	}
 	return e
 }
@@ -56,58 +79,99 @@ func timeOf(t *metav1.Time) time.Time {
 	return t.UTC()
 }
 
-// Listing is all backups of a location at the time it was opened, ours and Velero's, by
-// name. Opening it costs two lists of the store, a page of which has 1000 names, and
-// reads nothing.
+// Listing is all backups of a location, ours and Velero's, in the order of the keys of
+// their directories. It holds nothing: a page costs a request or two for the names and
+// as many for the entries, and reads the documents of those backups that have no entry,
+// of a few that have one, and of a small location all.
+//
+// What it finds wrong it puts right on the way, where the location may be written to:
+// it writes entries that are missing and removes those of backups that are gone.
 type Listing struct {
-	st      store.Store
-	names   []string
-	entries map[string]BackupEntry
+	Store    store.Store
+	ReadOnly bool // entries are neither written nor removed
 }
 
-// OpenListing lists the backups of a location.
-func OpenListing(ctx context.Context, st store.Store) (*Listing, error) {
-	// Entries first: one that is written meanwhile is missed, and the document read.
-	entries, err := readCatalogEntries(ctx, st)
-	if err != nil {
-		return nil, err
-	}
-	names, err := st.Dirs(ctx, archive.BackupsDir)
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names)
-	return &Listing{st: st, names: names, entries: entries}, nil
-}
-
-// Page returns the backups behind the name after, in the order of their names, and the
-// name to go on behind; that is "" at the end. It reads the documents of those backups
-// that have no catalog entry; a directory without a document is no backup.
+// Page returns the backups behind the name after, and the name to go on behind; that is
+// "" at the end. A directory without a document is no backup, but may be shown as long as
+// its entry is there: what removed the document was neither Lifeboat nor done.
 func (l *Listing) Page(ctx context.Context, after string) (page []BackupEntry, next string, err error) {
-	start, found := slices.BinarySearch(l.names, after)
-	if found {
-		start++
+	names, next, err := l.readNames(ctx, after)
+	if err != nil {
+		return nil, "", fmt.Errorf("list backups: %w", err)
 	}
-	names := l.names[start:]
-	if len(names) > BackupsPerPage {
-		names = names[:BackupsPerPage]
-		next = names[BackupsPerPage-1]
+	entries, err := l.readEntries(ctx, names, after, next)
+	if err != nil {
+		return nil, "", fmt.Errorf("list catalog entries: %w", err)
 	}
-	var unknown []string
-	for _, name := range names {
-		if e, ok := l.entries[name]; ok {
-			page = append(page, e)
-		} else {
-			unknown = append(unknown, name)
-		}
-	}
-	docs, err := readBackupDocuments(ctx, l.st, unknown)
+	isWhole := after == "" && next == ""
+	page, unsure := splitKnown(names, entries, isWhole && len(names) <= SmallLocation)
+	docs, err := readBackupDocuments(ctx, l.Store, unsure)
 	if err != nil {
 		return nil, "", err
 	}
 	for _, doc := range docs {
 		page = append(page, EntryOf(doc, 0))
 	}
-	slices.SortFunc(page, func(a, b BackupEntry) int { return strings.Compare(a.Name, b.Name) })
+	if !l.ReadOnly {
+		l.mendEntries(ctx, unsure, docs, entries)
+	}
+	slices.SortFunc(page, func(a, b BackupEntry) int { return strings.Compare(a.Name+"/", b.Name+"/") })
 	return page, next, nil
+}
+
+// Confirm replaces entries by what the documents of the backups say, for a choice that is
+// acted on. What has no document any more is left out.
+func (l *Listing) Confirm(ctx context.Context, entries []BackupEntry) ([]BackupEntry, error) {
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name)
+	}
+	docs, err := readBackupDocuments(ctx, l.Store, names)
+	confirmed := make([]BackupEntry, 0, len(docs))
+	for _, name := range names {
+		if doc := docs[name]; doc != nil {
+			confirmed = append(confirmed, EntryOf(doc, 0))
+		}
+	}
+	return confirmed, err
+}
+
+// errPageFull ends a listing of the store before its end.
+var errPageFull = errors.New("the page is full")
+
+// readNames lists the directories of a page; next is the last of them if more follow.
+func (l *Listing) readNames(ctx context.Context, after string) (names []string, next string, err error) {
+	err = l.Store.DirsAfter(ctx, archive.BackupsDir, after, func(name string) error {
+		if len(names) == BackupsPerPage {
+			next = names[BackupsPerPage-1]
+			return errPageFull
+		}
+		if store.CheckKey(archive.Layout{Backup: name}.Metadata()) == nil { // no reader can open the others
+			names = append(names, name)
+		}
+		return nil
+	})
+	if errors.Is(err, errPageFull) {
+		err = nil
+	}
+	return names, next, err
+}
+
+// splitKnown gives the entries of names that are shown as they are, and the names whose
+// documents are read: those without one entry that can be read, CheckedPerPage of the
+// others at random, and with all set all of them.
+func splitKnown(names []string, entries *pageEntries, all bool) (known []BackupEntry, unsure []string) {
+	for _, name := range names {
+		if e, ok := entries.singleEntry(name); ok && !all {
+			known = append(known, e)
+		} else {
+			unsure = append(unsure, name)
+		}
+	}
+	rand.Shuffle(len(known), func(i, j int) { known[i], known[j] = known[j], known[i] }) //nolint:gosec // which ones are checked has to vary, not to be secret
+	checked := min(CheckedPerPage, len(known))
+	for _, e := range known[:checked] {
+		unsure = append(unsure, e.Name)
+	}
+	return known[checked:], unsure
 }

@@ -48,16 +48,16 @@ func (l *Locations) Get(ctx context.Context, name string) (*velerov1.BackupStora
 	if err != nil {
 		return nil, nil, failure.Invalid("spec.storageLocation: %w", err)
 	}
-	st, err := l.store(ctx, bsl)
+	st, err := l.openStore(ctx, bsl)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open storage location %s: %w", bsl.Name, err)
 	}
 	return bsl, st, nil
 }
 
-// store opens a location that is not open yet. Opening asks the network: one that
+// openStore opens a location that is not open yet. Opening asks the network: one that
 // takes its time does not hold up the others.
-func (l *Locations) store(ctx context.Context, bsl *velerov1.BackupStorageLocation) (store.Store, error) {
+func (l *Locations) openStore(ctx context.Context, bsl *velerov1.BackupStorageLocation) (store.Store, error) {
 	l.mu.Lock()
 	st, ok := l.opened[bsl.Name]
 	l.mu.Unlock()

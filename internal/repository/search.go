@@ -32,6 +32,11 @@ type Answer[T any] struct {
 	Err      error
 }
 
+// Listing lists the backups of the location.
+func (a Answer[T]) Listing() *Listing {
+	return &Listing{Store: a.Store, ReadOnly: isReadOnly(a.Location)}
+}
+
 // AskAll puts a question to the named location, or to all of them at the same time,
 // and gives their answers in the configuration's order. An error of its own is about
 // the name, or the end of ctx.
@@ -64,7 +69,7 @@ func AskAll[T any](ctx context.Context, l *Locations, name string, patience time
 
 func askLocation[T any](ctx context.Context, l *Locations, bsl *velerov1.BackupStorageLocation, ask func(context.Context, Answer[T]) (T, error)) Answer[T] {
 	a := Answer[T]{Location: bsl}
-	if a.Store, a.Err = l.store(ctx, bsl); a.Err == nil {
+	if a.Store, a.Err = l.openStore(ctx, bsl); a.Err == nil {
 		a.Value, a.Err = ask(ctx, a)
 	}
 	return a
@@ -95,15 +100,6 @@ func dropSamePlace[T any](have []Answer[T], a Answer[T]) []Answer[T] {
 		have[i] = a
 	}
 	return have
-}
-
-// placeOf tells the buckets and prefixes of locations apart.
-func placeOf(bsl *velerov1.BackupStorageLocation) [3]string {
-	o := bsl.Spec.ObjectStorage
-	if o == nil {
-		return [3]string{"", "", bsl.Name}
-	}
-	return [3]string{strings.TrimSuffix(bsl.Spec.Config["s3Url"], "/"), o.Bucket, strings.Trim(o.Prefix, "/")}
 }
 
 // Query is what a search is for, in the words of its errors.

@@ -1,6 +1,9 @@
 package resource
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 const annotationLastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -86,8 +89,8 @@ func parsePortKey(key string) (port, bool) {
 }
 
 // hasFinalizer says whether the manifest's author stated a finalizer: it stands in
-// what kubectl applied, or a server-side applier that also states a spec owns
-// it. A controller that adds its own finalizer owns no spec.
+// what kubectl applied, a server-side applier that also states a spec owns it, or a tool
+// by which people write manifests does. A controller that adds its own finalizer owns no spec.
 func (s authoredFields) hasFinalizer(obj map[string]any, finalizer string) bool {
 	for _, f := range list(child(s.applied, "metadata"), "finalizers") {
 		if f == finalizer {
@@ -98,9 +101,19 @@ func (s authoredFields) hasFinalizer(obj map[string]any, finalizer string) bool 
 		fields := child(entry, "fieldsV1")
 		_, owns := walk(fields, "f:metadata", "f:finalizers")[`v:"`+finalizer+`"`]
 		_, spec := fields["f:spec"]
-		if owns && spec && str(entry, "operation") == "Apply" {
+		if owns && (spec && str(entry, "operation") == "Apply" || isAuthoringTool(str(entry, "manager"))) {
 			return true
 		}
 	}
 	return false
+}
+
+// isAuthoringTool tells the field managers by which people and their tools write whole
+// manifests without server-side apply. (A controller goes by its own name.)
+func isAuthoringTool(manager string) bool {
+	switch manager {
+	case "kubectl-create", "kubectl-client-side-apply", "kubectl-edit", "kubectl-replace", "helm", "Helm", "argocd-server", "argocd":
+		return true
+	}
+	return strings.HasPrefix(strings.ToLower(manager), "terraform") || strings.HasPrefix(manager, "pulumi")
 }

@@ -65,7 +65,7 @@ func DefinitionOf(resource string) (Ref, bool) {
 	if !ok || !strings.Contains(group, ".") || builtinGroup(group) {
 		return Ref{}, false
 	}
-	return Ref{Resource: "customresourcedefinitions.apiextensions.k8s.io", Name: resource}, true
+	return Ref{Resource: CustomResourceDefinitions, Name: resource}, true
 }
 
 func builtinGroup(group string) bool {

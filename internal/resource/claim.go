@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	quantity "k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 const (
@@ -42,7 +44,7 @@ func restoreClaim(c *Context, obj map[string]any, _ *Outcome) error {
 	if data, ok := c.claimData(obj); ok {
 		return fillClaim(spec, data)
 	}
-	if volume := str(spec, "volumeName"); volume != "" && c.fateOf(volume, FateDynamic) == FateDynamic {
+	if pv := str(spec, "volumeName"); pv != "" && c.dispositionOf(pv, volume.Dynamic) == volume.Dynamic {
 		delete(spec, "volumeName")
 	}
 	return nil
@@ -142,7 +144,7 @@ func relatedToClaim(obj map[string]any) []Ref {
 	if !boundClaim(obj) {
 		return nil
 	}
-	return []Ref{{Resource: "persistentvolumes", Name: str(child(obj, "spec"), "volumeName")}}
+	return []Ref{{Resource: PersistentVolumes, Name: str(child(obj, "spec"), "volumeName")}}
 }
 
 func boundClaim(obj map[string]any) bool {

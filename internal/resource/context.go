@@ -4,25 +4,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-)
-
-// Fate is what becomes of a PersistentVolume and of the claim bound to it. The
-// planner decides it; the rules only carry it out.
-type Fate int
-
-const (
-	// FateDynamic: the volume is not restored; its claim loses volumeName and
-	// gets a new volume from its StorageClass.
-	FateDynamic Fate = iota
-	// FateKeep: the volume is restored as it is, pointing at the same disk, and
-	// its claim is bound to it statically.
-	FateKeep
-	// FateNew: the volume is restored pointing at the disk that was made for it,
-	// which Context.Disk names.
-	FateNew
-	// FateLeft: the volume, or the claim it is for, is in the cluster already and
-	// is left alone.
-	FateLeft
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Disk is the disk that was made for a PersistentVolume.
@@ -68,13 +50,16 @@ type Context struct {
 	// SkipVolumes is restorePVs: false: snapshots are not restored. (Inverted,
 	// so that the zero value is Velero's default.)
 	SkipVolumes bool
-	// VolumeFate says what becomes of a PersistentVolume by its name. nil: a
-	// volume whose reclaim policy is Delete is provisioned anew, others kept.
-	VolumeFate func(volume string) Fate
-	// Disk is the disk of a volume whose fate is FateNew. nil: there is none.
+	// VolumeDisposition says what becomes of a PersistentVolume by its name, and so of the
+	// claim bound to it. The planner decides it, the rules only carry it out: one that is
+	// Dynamic is not restored, and its claim gets a new volume from its storage class; one
+	// that a method provisions is restored pointing at the disk that was made for it. nil:
+	// a volume whose reclaim policy is Delete is Dynamic, others are kept.
+	VolumeDisposition func(pv string) volume.Disposition
+	// Disk is the disk that was made for a volume. nil: there is none.
 	Disk func(volume string) Disk
 	// Claim says where a claim's data comes from, by its source namespace; false
-	// where the fate of its volume says all. nil: always false.
+	// where the disposition of its volume says all. nil: always false.
 	Claim func(namespace, name string) (ClaimData, bool)
 	// Class maps the name of a storage class to the one to use in its place.
 	// nil: itself.
@@ -173,9 +158,9 @@ func (c *Context) isTakenSnapshot(namespace, name string) bool {
 	return c.Taken != nil && c.Taken(namespace, name)
 }
 
-func (c *Context) fateOf(volume string, otherwise Fate) Fate {
-	if c.VolumeFate == nil {
+func (c *Context) dispositionOf(pv string, otherwise volume.Disposition) volume.Disposition {
+	if c.VolumeDisposition == nil {
 		return otherwise
 	}
-	return c.VolumeFate(volume)
+	return c.VolumeDisposition(pv)
 }

@@ -2,7 +2,8 @@ package resource
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,8 +42,7 @@ func Diff(resource string, backup, live, result map[string]any) []FieldDiff {
 }
 
 // comparableFields are the fields of an object that Diff compares, by path; nil for no
-// object.
-// Empty objects and arrays are leaves too.
+// object. Empty objects and arrays are leaves too.
 func comparableFields(obj map[string]any) map[string]any {
 	if obj == nil {
 		return nil
@@ -87,18 +87,11 @@ func collectFields(path string, value any, out map[string]any) {
 }
 
 func unionOfKeys(sides [3]map[string]any) []string {
-	all := map[string]bool{}
+	all := map[string]any{}
 	for _, side := range sides {
-		for path := range side {
-			all[path] = true
-		}
+		maps.Copy(all, side)
 	}
-	paths := make([]string, 0, len(all))
-	for path := range all {
-		paths = append(paths, path)
-	}
-	sort.Strings(paths)
-	return paths
+	return slices.Sorted(maps.Keys(all))
 }
 
 func equalSides(path string, sides [3]map[string]any) bool {
@@ -108,7 +101,7 @@ func equalSides(path string, sides [3]map[string]any) bool {
 		if side == nil {
 			continue
 		}
-		if seen && !sameJSON(first, side[path]) {
+		if seen && !Same(first, side[path]) {
 			return false
 		}
 		first, seen = side[path], true
@@ -134,7 +127,7 @@ func maskRow(row FieldDiff) FieldDiff {
 			return nil
 		}
 		for i := range seen {
-			if sameJSON(seen[i], value) {
+			if Same(seen[i], value) {
 				return fmt.Sprintf("<masked %c>", 'A'+i)
 			}
 		}

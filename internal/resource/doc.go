@@ -27,8 +27,8 @@
 // those that a controller added are dropped too: if it runs it adds them again,
 // and if it does not, deletion would hang. Only those that the manifest's author
 // stated are kept, with a warning: there they say what deletion means. The
-// author stated what kubectl applied, or what a server-side applier owns that
-// also owns a spec. (Velero keeps them all.)
+// author stated what kubectl applied, what a server-side applier owns that also owns a
+// spec, or what a tool for manifests owns (helm, kubectl create). (Velero keeps them all.)
 //
 // # Rules for kinds
 //
@@ -45,8 +45,13 @@
 //	Endpoints, EndpointSlice  those that controllers make are skipped
 //	Secret                generated tokens are skipped, made ones emptied for the token controller
 //	ServiceAccount        references to generated tokens go; merged into an existing one
-//	RoleBinding, ClusterRoleBinding  subjects follow the mapping, by account, user and group name
-//	webhook configurations   services follow the mapping; sideEffects become None; caBundle stays
+//	Role, ClusterRole     those that the API server keeps are skipped; rules of aggregated ones go
+//	RoleBinding, ClusterRoleBinding  subjects follow the mapping, by account, user and group name;
+//	                      those that the API server keeps are skipped
+//	TargetGroupBinding    those that the load balancer controller made are skipped, others are told
+//	custom resources that are work (work.go)  ended ones are skipped; others that look ended are told
+//	webhook configurations   services follow the mapping; sideEffects become None; caBundle stays;
+//	                      those that the control plane serves to itself are skipped
 //	admission policy bindings  paramRef follows the mapping
 //	APIService            automanaged ones are skipped; the service follows the mapping
 //	CustomResourceDefinition  preserveUnknownFields becomes a schema mark; conversion follows the mapping
@@ -57,7 +62,8 @@
 //	VolumeSnapshot(Content)  bound to the snapshot that exists, which is retained; none is taken anew.
 //	                      Those that the backup took of claims are skipped
 //	Namespace             spec goes; the name and its label follow the mapping
-//	ConfigMap             those that Kubernetes writes are skipped (kube-root-ca.crt, API server's CA)
+//	ConfigMap             those that Kubernetes writes are skipped (kube-root-ca.crt, API server's CA),
+//	                      those by which nodes join (aws-auth, kube-proxy), and empty locks of a Pod
 //	Lease                 heartbeats are skipped, others lose their holder; a live one is never updated
 //	FlowSchema, PriorityLevelConfiguration  those that the API server keeps are skipped
 //	LimitRange, ResourceQuota, PodDisruptionBudget, ReplicaSet, ControllerRevision and the rest:

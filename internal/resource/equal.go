@@ -1,6 +1,10 @@
 package resource
 
-import "slices"
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime"
+)
 
 // Equal says whether a live object already is what a restore would make of it:
 // want is an object after Restore. Server-owned metadata, status and the labels
@@ -15,7 +19,7 @@ func (r *Registry) Equal(resource string, live, want map[string]any) bool {
 // cluster. A rule that would skip the object leaves it as it is so far; the copy
 // is only compared.
 func (r *Registry) withoutClusterFields(resource string, live map[string]any) map[string]any {
-	obj := cloneMap(live)
+	obj := runtime.DeepCopyJSON(live)
 	k := r.kinds[resource]
 	if k.backup != nil {
 		k.backup(obj) // what is not stored of an object is no difference either
@@ -24,22 +28,22 @@ func (r *Registry) withoutClusterFields(resource string, live map[string]any) ma
 		var ignored Outcome
 		// An error means that no rule can make sense of the live object; it is compared as it is.
 		if k.restore(&Context{}, obj, &ignored) != nil {
-			obj = cloneMap(live)
+			obj = runtime.DeepCopyJSON(live)
 		}
 	}
 	return obj
 }
 
-// sameJSON compares decoded JSON. A null is as good as a missing field, and numbers
-// are compared by value: one side may have been decoded to integers.
-func sameJSON(a, b any) bool {
+// Same compares decoded JSON: a null is as good as a missing field, and numbers are
+// compared by value, because one side may have been decoded to integers.
+func Same(a, b any) bool {
 	switch x := a.(type) {
 	case map[string]any:
 		y, ok := b.(map[string]any)
 		return ok && sameMaps(x, y)
 	case []any:
 		y, ok := b.([]any)
-		return ok && slices.EqualFunc(x, y, sameJSON)
+		return ok && slices.EqualFunc(x, y, Same)
 	}
 	if x, ok := asFloat(a); ok {
 		y, ok := asFloat(b)
@@ -54,7 +58,7 @@ func sameJSON(a, b any) bool {
 
 func sameMaps(a, b map[string]any) bool {
 	for key, value := range a {
-		if !sameJSON(value, b[key]) {
+		if !Same(value, b[key]) {
 			return false
 		}
 	}

@@ -1,5 +1,7 @@
 package resource
 
+import "k8s.io/apimachinery/pkg/util/json"
+
 // The helpers below read decoded JSON that other programs wrote: any field may
 // be missing or of another type than its API says. They answer with a zero
 // value then, so that a rule needs no type checks and cannot panic.
@@ -19,10 +21,7 @@ func walk(m map[string]any, keys ...string) map[string]any {
 }
 
 // str is the string under key, or "".
-func str(m map[string]any, key string) string {
-	s, _ := m[key].(string)
-	return s
-}
+func str(m map[string]any, key string) string { return StringOf(m[key]) }
 
 // boolean is the boolean under key, or false.
 func boolean(m map[string]any, key string) bool {
@@ -140,28 +139,41 @@ func condition(status map[string]any, kind string) string {
 	return ""
 }
 
-// clone copies decoded JSON deeply.
-func clone(v any) any {
-	switch x := v.(type) {
-	case map[string]any:
-		return cloneMap(x)
-	case []any:
-		out := make([]any, len(x))
-		for i := range x {
-			out[i] = clone(x[i])
-		}
-		return out
-	}
-	return v
+// StringOf is a string field of an unstructured object; what is no string is empty.
+func StringOf(v any) string {
+	s, _ := v.(string)
+	return s
 }
 
-func cloneMap(m map[string]any) map[string]any {
-	if m == nil {
+// DecodeLabels reads the labels of a stored object; one that does not decode has none.
+func DecodeLabels(body []byte) map[string]string {
+	var obj struct {
+		Metadata struct {
+			Labels map[string]string `json:"labels"`
+		} `json:"metadata"`
+	}
+	if json.Unmarshal(body, &obj) != nil {
 		return nil
 	}
-	out := make(map[string]any, len(m))
-	for key, value := range m {
-		out[key] = clone(value)
+	return obj.Metadata.Labels
+}
+
+// IsDeleting says whether an object is being deleted.
+func IsDeleting(obj map[string]any) bool {
+	return child(obj, "metadata")["deletionTimestamp"] != nil
+}
+
+// LabelsOf are the labels of an unstructured object.
+func LabelsOf(obj map[string]any) map[string]string {
+	return StringMapOf(child(obj, "metadata")["labels"])
+}
+
+// StringMapOf is a map field of an unstructured object with its strings.
+func StringMapOf(v any) map[string]string {
+	m, _ := v.(map[string]any)
+	out := make(map[string]string, len(m))
+	for k, v := range m {
+		out[k] = StringOf(v)
 	}
 	return out
 }

@@ -2,11 +2,14 @@ package resource
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
@@ -29,7 +32,7 @@ func FuzzRules(f *testing.F) {
 	for _, odd := range []string{`{"metadata":{"name":"x","labels":"no","annotations":[],"finalizers":{},"managedFields":[1],"ownerReferences":{}},"spec":[],"status":"x","webhooks":[1],"subjects":"x"}`} {
 		f.Add([]byte(odd))
 	}
-	r, resources := NewRegistry(), sortedNames(allKinds())
+	r, resources := NewRegistry(), slices.Sorted(maps.Keys(allKinds()))
 	c := &Context{Backup: "b", Restore: "r", NamespaceMapping: map[string]string{"bookstore": "b", "b": "bookstore"}}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var obj map[string]any
@@ -43,9 +46,9 @@ func FuzzRules(f *testing.F) {
 }
 
 func checkRule(t *testing.T, r *Registry, c *Context, resource string, obj map[string]any) {
-	stored := cloneMap(obj)
+	stored := runtime.DeepCopyJSON(obj)
 	r.Backup(resource, stored)
-	restored := cloneMap(stored)
+	restored := runtime.DeepCopyJSON(stored)
 	out, err := r.Restore(c, resource, restored)
 	if err != nil || out.Skipped() {
 		return
@@ -57,13 +60,13 @@ func checkRule(t *testing.T, r *Registry, c *Context, resource string, obj map[s
 			t.Fatalf("%s: metadata.%s got through", resource, key)
 		}
 	}
-	before := cloneMap(obj)
-	plain := cloneMap(stored)
+	before := runtime.DeepCopyJSON(obj)
+	plain := runtime.DeepCopyJSON(stored)
 	if out, err := r.Restore(&Context{}, resource, plain); err == nil && !out.Skipped() && !r.Equal(resource, obj, plain) {
 		t.Fatalf("%s: an object differs from its own restoration by %v", resource, r.MergePatch(resource, obj, plain))
 	}
 	r.MergePatch(resource, obj, restored)
-	MergeServiceAccount(obj, restored)
+	MergeServiceAccount(obj, restored, true)
 	Diff(resource, obj, stored, restored)
 	if !reflect.DeepEqual(before, obj) {
 		t.Fatalf("%s: comparing changed the live object", resource)
@@ -86,7 +89,7 @@ func benchmarkRestore(b *testing.B, file string, c *Context) {
 		if i%len(copies) == 0 {
 			b.StopTimer() // a fresh object each time: Restore works in place
 			for j := range copies {
-				copies[j] = cloneMap(in.Object)
+				copies[j] = runtime.DeepCopyJSON(in.Object)
 			}
 			b.StartTimer()
 		}

@@ -1,20 +1,15 @@
 package resource
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"github.com/lifeboat-backup/lifeboat/internal/golden"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew; read the diff before you commit it")
 
 // goldenCase is testdata/<kind>/<case>.in.json; what Restore made of it stands
 // in <case>.out.json.
@@ -35,7 +30,7 @@ type goldenContext struct {
 	KeepVolumes       []string             `json:"keepVolumes"`   // nil: the planner said nothing
 	Has               []string             `json:"has"`           // resource/namespace/name
 	Selects           []string             `json:"selects"`       // namespace/name
-	Disks             map[string]Disk      `json:"disks"`         // by volume; their fate is FateNew
+	Disks             map[string]Disk      `json:"disks"`         // by volume; which a method provisions
 	LeftVolumes       []string             `json:"leftVolumes"`
 	Claims            map[string]ClaimData `json:"claims"` // namespace/name
 	Classes           map[string]string    `json:"classes"`
@@ -61,9 +56,9 @@ func (g goldenContext) context() *Context {
 
 func (g goldenContext) volumes(c *Context) {
 	if g.KeepVolumes != nil || g.Disks != nil || g.LeftVolumes != nil {
-		c.VolumeFate = g.fate
+		c.VolumeDisposition = g.disposition
 	}
-	c.Disk = func(volume string) Disk { return g.Disks[volume] }
+	c.Disk = func(pv string) Disk { return g.Disks[pv] }
 	c.Claim = func(namespace, name string) (ClaimData, bool) {
 		data, ok := g.Claims[namespace+"/"+name]
 		return data, ok
@@ -72,17 +67,17 @@ func (g goldenContext) volumes(c *Context) {
 	c.Taken = func(namespace, name string) bool { return slices.Contains(g.Taken, namespace+"/"+name) }
 }
 
-func (g goldenContext) fate(volume string) Fate {
-	_, made := g.Disks[volume]
+func (g goldenContext) disposition(pv string) volume.Disposition {
+	_, made := g.Disks[pv]
 	switch {
-	case slices.Contains(g.KeepVolumes, volume):
-		return FateKeep
-	case slices.Contains(g.LeftVolumes, volume):
-		return FateLeft
+	case slices.Contains(g.KeepVolumes, pv):
+		return volume.Keep
+	case slices.Contains(g.LeftVolumes, pv):
+		return volume.Leave
 	case made:
-		return FateNew
+		return volume.ProvisionBy("disk")
 	}
-	return FateDynamic
+	return volume.Dynamic
 }
 
 type goldenResult struct {
@@ -97,12 +92,12 @@ func TestGolden(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(strings.TrimPrefix(file, "testdata/"), ".in.json"), func(t *testing.T) {
-			golden(t, file)
+			checkCase(t, file)
 		})
 	}
 }
 
-func golden(t *testing.T, file string) {
+func checkCase(t *testing.T, file string) {
 	c := readCase(t, file)
 	outcome, err := NewRegistry().Restore(c.Context.context(), c.Resource, c.Object)
 	if err != nil {
@@ -112,47 +107,11 @@ func golden(t *testing.T, file string) {
 	if !outcome.Skipped() {
 		result.Object = c.Object
 	}
-	var got bytes.Buffer
-	enc := json.NewEncoder(&got)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(result); err != nil {
-		t.Fatal(err)
-	}
-	out := strings.TrimSuffix(file, ".in.json") + ".out.json"
-	if *update {
-		if err := os.WriteFile(out, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("%s\ngot:\n%s\nwant:\n%s", c.Why, got.String(), want)
-	}
+	golden.CompareJSON(t, strings.TrimSuffix(file, ".in.json")+".out.json", c.Why, result)
 }
 
-func readCase(t testing.TB, file string) goldenCase {
+func readCase(t testing.TB, file string) (c goldenCase) {
 	t.Helper()
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c goldenCase
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	// The object again, with numbers as Kubernetes decodes them.
-	var typed struct {
-		Object map[string]any `json:"object"`
-	}
-	if err := utiljson.Unmarshal(raw, &typed.Object); err != nil {
-		t.Fatal(err)
-	}
-	c.Object, _ = typed.Object["object"].(map[string]any)
+	golden.ReadCase(t, file, &c)
 	return c
 }

@@ -2,6 +2,8 @@ package resource
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -57,7 +59,7 @@ func (c *Context) mapImage(name string) string {
 // An error names the key.
 func ImageMappings(data map[string]string) ([]ImageMapping, error) {
 	var out []ImageMapping
-	for _, key := range sortedNames(data) {
+	for _, key := range slices.Sorted(maps.Keys(data)) {
 		from, to, _ := strings.Cut(data[key], ",")
 		m := ImageMapping{Old: strings.TrimSpace(from), New: strings.TrimSpace(to)}
 		if m.Old == "" || m.New == "" {

@@ -1,10 +1,5 @@
 package resource
 
-import (
-	"maps"
-	"slices"
-)
-
 // allKinds is the whole list, one line a type. A new kind is one file with its
 // rule and one line here.
 func allKinds() map[string]kind {
@@ -31,7 +26,12 @@ func allKinds() map[string]kind {
 
 		// RBAC.
 		"clusterrolebindings.rbac.authorization.k8s.io": {restore: restoreBinding},
+		"clusterroles.rbac.authorization.k8s.io":        {restore: restoreRole},
 		"rolebindings.rbac.authorization.k8s.io":        {restore: restoreBinding},
+		"roles.rbac.authorization.k8s.io":               {restore: restoreRole},
+
+		// What acts outside the cluster.
+		"targetgroupbindings.elbv2.k8s.aws": {restore: restoreTargetGroupBinding},
 
 		// Extension of the API.
 		"apiservices.apiregistration.k8s.io":                             {restore: restoreAPIService},
@@ -53,6 +53,9 @@ func allKinds() map[string]kind {
 	for resource, why := range notRestored() {
 		kinds[resource] = kind{never: why}
 	}
+	for _, resource := range workTypes() {
+		kinds[resource] = kind{isWork: true}
+	}
 	return kinds
 }
 
@@ -65,6 +68,8 @@ func notRestored() map[string]string {
 		request = "it is a request that was answered when it was made"
 		velero  = "it belongs to the Velero server of the cluster that was backed up"
 		driver  = "a driver of the target cluster publishes its own"
+		address = "it holds addresses of the cluster that was backed up"
+		machine = "it orders a machine, of which the cluster that was backed up had its own"
 	)
 	return map[string]string{
 		// Velero's list.
@@ -90,13 +95,20 @@ func notRestored() map[string]string {
 		"certificatesigningrequests.certificates.k8s.io": request,
 		"podcertificaterequests.certificates.k8s.io":     request,
 		"componentstatuses":                              node,
+		"nodeclaims.karpenter.sh":                        machine,
+		"machines.karpenter.sh":                          machine, // Karpenter before 0.32
+		"cninodes.vpcresources.k8s.aws":                  node,
+		"ciliumnodes.cilium.io":                          node,
+		"ciliumendpoints.cilium.io":                      address,
+		"ciliumendpointslices.cilium.io":                 address,
+		"blockaffinities.crd.projectcalico.org":          address,
+		"ipamblocks.crd.projectcalico.org":               address,
+		"ipamhandles.crd.projectcalico.org":              address,
+		"policyendpoints.networking.k8s.aws":             "its controller makes it from NetworkPolicies",
+		"updaterequests.kyverno.io":                      request,
 		"csistoragecapacities.storage.k8s.io":            driver,
 		"resourceslices.resource.k8s.io":                 driver,
 		"ipaddresses.networking.k8s.io":                  "the API server writes one for each cluster IP it gives",
 		"storageversions.internal.apiserver.k8s.io":      "the API server writes its own",
 	}
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	return slices.Sorted(maps.Keys(m))
 }

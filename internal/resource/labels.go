@@ -3,6 +3,7 @@ package resource
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 )
 
 // Labels that restored objects carry, with Velero's names so that people's
@@ -43,4 +44,12 @@ func (c *Context) addRestoreLabels(meta map[string]any) {
 	if c.Restore != "" {
 		labels[LabelRestore] = LabelValue(c.Restore)
 	}
+}
+
+// MergeLabels joins two sets of labels or annotations; where both have a key, b decides.
+func MergeLabels(a, b map[string]string) map[string]string {
+	out := make(map[string]string, len(a)+len(b))
+	maps.Copy(out, a)
+	maps.Copy(out, b)
+	return out
 }

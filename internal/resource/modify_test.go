@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
@@ -14,7 +16,7 @@ func TestModifiers(t *testing.T) {
 	var seen map[string]any
 	c := &Context{Backup: "b", Restore: "r", NamespaceMapping: map[string]string{"shop": "copy"}}
 	c.Modify = func(resource string, obj map[string]any) (map[string]any, []error) {
-		seen = cloneMap(obj)
+		seen = runtime.DeepCopyJSON(obj)
 		if resource != "pods" {
 			t.Errorf("resource %q", resource)
 		}
@@ -49,7 +51,7 @@ func TestModifiers(t *testing.T) {
 func TestModifiersThatDoNothing(t *testing.T) {
 	c := &Context{Modify: func(_ string, obj map[string]any) (map[string]any, []error) { return obj, nil }}
 	obj := map[string]any{"kind": "Thing", "metadata": map[string]any{"name": "x"}, "spec": "y"}
-	want := cloneMap(obj)
+	want := runtime.DeepCopyJSON(obj)
 	if out, err := NewRegistry().Restore(c, "things", obj); err != nil || len(out.Errors) > 0 || !reflect.DeepEqual(obj, want) {
 		t.Errorf("%v %v %v", obj, out, err)
 	}

@@ -1,5 +1,7 @@
 package resource
 
+import "strings"
+
 // Group-resources ("plural.group") of types that Lifeboat treats in a way of their own.
 const (
 	Pods                   = "pods"
@@ -13,3 +15,22 @@ const (
 	VolumeSnapshotContents = "volumesnapshotcontents.snapshot.storage.k8s.io"
 	VolumeSnapshotClasses  = "volumesnapshotclasses.snapshot.storage.k8s.io"
 )
+
+// FieldManager owns the fields that a restore writes.
+const FieldManager = "lifeboat"
+
+// ObjectName is "namespace/name", or the name alone of a cluster-scoped object.
+func ObjectName(ns, name string) string {
+	if ns == "" {
+		return name
+	}
+	return ns + "/" + name
+}
+
+// SplitName cuts "namespace/name"; a name alone is cluster-scoped.
+func SplitName(s string) (ns, name string) {
+	if ns, name, ok := strings.Cut(s, "/"); ok {
+		return ns, name
+	}
+	return "", s
+}

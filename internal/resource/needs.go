@@ -35,7 +35,7 @@ func (r *Registry) Needs(resource string, obj map[string]any) []Ref {
 
 func podNeeds() needs {
 	return needs{
-		types: []Need{{Resource: "persistentvolumeclaims", Namespaced: true}, {Resource: "priorityclasses.scheduling.k8s.io"}},
+		types: []Need{{Resource: PersistentVolumeClaims, Namespaced: true}, {Resource: "priorityclasses.scheduling.k8s.io"}},
 		of:    neededByPod,
 	}
 }
@@ -51,7 +51,7 @@ func neededByPod(obj map[string]any) []Ref {
 }
 
 func snapshotNeeds() needs {
-	return needs{types: []Need{{Resource: "volumesnapshotcontents.snapshot.storage.k8s.io"}}, of: neededBySnapshot}
+	return needs{types: []Need{{Resource: VolumeSnapshotContents}}, of: neededBySnapshot}
 }
 
 func neededBySnapshot(obj map[string]any) []Ref {
@@ -59,5 +59,5 @@ func neededBySnapshot(obj map[string]any) []Ref {
 	if content == "" {
 		return nil
 	}
-	return []Ref{{Resource: "volumesnapshotcontents.snapshot.storage.k8s.io", Name: content}}
+	return []Ref{{Resource: VolumeSnapshotContents, Name: content}}
 }

@@ -1,5 +1,7 @@
 package resource
 
+import "k8s.io/apimachinery/pkg/runtime"
+
 // MergePatch is the JSON merge patch (RFC 7386) that turns a live object into
 // want, which is an object after Restore; nil when nothing is to change. Of the
 // metadata it touches labels and annotations only, and never the status. Fields
@@ -70,7 +72,7 @@ func diffMaps(live, want map[string]any) map[string]any {
 	patch := map[string]any{}
 	for key, value := range want {
 		old, ok := live[key]
-		if ok && sameJSON(old, value) || !ok && value == nil {
+		if ok && Same(old, value) || !ok && value == nil {
 			continue
 		}
 		oldMap, isMap := old.(map[string]any)
@@ -79,7 +81,7 @@ func diffMaps(live, want map[string]any) map[string]any {
 			patch[key] = diffMaps(oldMap, newMap)
 			continue
 		}
-		patch[key] = clone(value)
+		patch[key] = runtime.DeepCopyJSONValue(value)
 	}
 	for key, value := range live {
 		if _, ok := want[key]; !ok && value != nil {
@@ -101,7 +103,7 @@ func prunePatch(patch, live map[string]any) {
 			if len(nested) == 0 {
 				delete(patch, key)
 			}
-		case value != nil && sameJSON(live[key], value):
+		case value != nil && Same(live[key], value):
 			delete(patch, key)
 		}
 	}

@@ -111,7 +111,7 @@ func TestMergePatch(t *testing.T) {
 				if got != nil || !r.Equal(test.resource, live, want) {
 					t.Fatalf("want no change, got %v", got)
 				}
-			} else if !sameJSON(got, object(t, test.patch)) || !sameNulls(got, object(t, test.patch)) {
+			} else if !Same(got, object(t, test.patch)) || !sameNulls(got, object(t, test.patch)) {
 				t.Fatalf("got %v, want %s", got, test.patch)
 			}
 			if !reflect.DeepEqual(live, object(t, test.live)) || !reflect.DeepEqual(want, object(t, test.want)) {
@@ -148,14 +148,21 @@ func TestLabelsPatch(t *testing.T) {
 
 func TestMergeServiceAccount(t *testing.T) {
 	live := object(t, `{"metadata":{"name":"default","labels":{"a":"live"}},"secrets":[{"name":"one"}]}`)
-	tests := []struct{ name, want, patch string }{
-		{"nothing missing", `{"metadata":{"labels":{"a":"old","velero.io/backup-name":"b"}},"secrets":[{"name":"one"}]}`, ""},
+	tests := []struct {
+		name, want, patch string
+		overwrite         bool
+		differs           bool
+	}{
+		{name: "nothing missing", want: `{"metadata":{"labels":{"a":"live","velero.io/backup-name":"b"}},"secrets":[{"name":"one"}]}`},
 		{
-			"all that is missing, nothing that is there",
-			`{"metadata":{"labels":{"a":"old","b":"1"},"annotations":{"eks.amazonaws.com/role-arn":"arn"}},"secrets":[{"name":"two"},{"name":"one"},{"name":"two"},{"x":1}],"imagePullSecrets":[{"name":"reg"}],"automountServiceAccountToken":false}`,
-			`{"metadata":{"labels":{"b":"1"},"annotations":{"eks.amazonaws.com/role-arn":"arn"}},"secrets":[{"name":"one"},{"name":"two"}],"imagePullSecrets":[{"name":"reg"}]}`,
+			name:    "all that is missing, nothing that is there",
+			want:    `{"metadata":{"labels":{"a":"old","b":"1"},"annotations":{"eks.amazonaws.com/role-arn":"arn"}},"secrets":[{"name":"two"},{"name":"one"},{"name":"two"},{"x":1}],"imagePullSecrets":[{"name":"reg"}],"automountServiceAccountToken":false}`,
+			patch:   `{"metadata":{"labels":{"b":"1"},"annotations":{"eks.amazonaws.com/role-arn":"arn"}},"secrets":[{"name":"one"},{"name":"two"}],"imagePullSecrets":[{"name":"reg"}],"automountServiceAccountToken":false}`,
+			differs: true,
 		},
-		{"secrets only", `{"metadata":{"name":"default"},"imagePullSecrets":[{"name":"reg"}]}`, `{"imagePullSecrets":[{"name":"reg"}]}`},
+		{name: "secrets only", want: `{"metadata":{"name":"default"},"imagePullSecrets":[{"name":"reg"}]}`, patch: `{"imagePullSecrets":[{"name":"reg"}]}`},
+		{name: "only different", want: `{"metadata":{"labels":{"a":"old"}}}`, differs: true},
+		{name: "overwritten", want: `{"metadata":{"labels":{"a":"old"}}}`, patch: `{"metadata":{"labels":{"a":"old"}}}`, overwrite: true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -163,9 +170,14 @@ func TestMergeServiceAccount(t *testing.T) {
 			if test.patch != "" {
 				want = object(t, test.patch)
 			}
-			if got := MergeServiceAccount(live, object(t, test.want)); !reflect.DeepEqual(got, want) {
-				t.Errorf("got %v, want %v", got, want)
+			if got, differs := MergeServiceAccount(live, object(t, test.want), test.overwrite); !reflect.DeepEqual(got, want) || differs != test.differs {
+				t.Errorf("got %v, %t, want %v", got, differs, want)
 			}
 		})
+	}
+	open := object(t, `{"metadata":{"name":"default"},"automountServiceAccountToken":true}`)
+	closed := object(t, `{"metadata":{"name":"default"},"automountServiceAccountToken":false}`)
+	if patch, differs := MergeServiceAccount(open, closed, false); patch != nil || !differs {
+		t.Errorf("what the live account states is changed: %v, %t", patch, differs)
 	}
 }

@@ -114,7 +114,7 @@ func relatedToPod(obj map[string]any) []Ref {
 			claim = name(obj) + "-" + str(volume, "name")
 		}
 		if claim != "" {
-			refs = append(refs, Ref{Resource: "persistentvolumeclaims", Namespace: namespace(obj), Name: claim})
+			refs = append(refs, Ref{Resource: PersistentVolumeClaims, Namespace: namespace(obj), Name: claim})
 		}
 	}
 	if class := str(spec, "priorityClassName"); class != "" {

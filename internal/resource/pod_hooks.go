@@ -15,7 +15,7 @@ func addInitHooks(c *Context, obj map[string]any, out *Outcome) error {
 	meta := child(obj, "metadata")
 	pod := &corev1.Pod{}
 	pod.Name, pod.Namespace = name(obj), c.targetNamespace(namespace(obj))
-	pod.Labels, pod.Annotations = stringsOf(child(meta, "labels")), stringsOf(child(meta, "annotations"))
+	pod.Labels, pod.Annotations = StringMapOf(meta["labels"]), StringMapOf(meta["annotations"])
 	hooks, problems, err := hook.Init(c.Hooks, pod)
 	if err != nil {
 		return fmt.Errorf("init hooks: %w", err)
@@ -58,12 +58,4 @@ func DropInitHooks(out Outcome, want, live map[string]any) {
 		c, _ := item.(map[string]any)
 		return n > out.InitHooks || has[str(c, "name")]
 	})
-}
-
-func stringsOf(m map[string]any) map[string]string {
-	out := make(map[string]string, len(m))
-	for key := range m {
-		out[key] = str(m, key)
-	}
-	return out
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // TestRealClusterEqualsItself runs every object of a whole cluster, the control
@@ -17,7 +19,7 @@ func TestRealClusterEqualsItself(t *testing.T) {
 	for _, kind := range api.discover() {
 		answer := api.get(kind.path)
 		for _, live := range objects(answer, "items") {
-			want := cloneMap(live)
+			want := runtime.DeepCopyJSON(live)
 			r.Backup(kind.resource, want)
 			out, err := r.Restore(&Context{Backup: "b", Restore: "r"}, kind.resource, want)
 			if err != nil {

@@ -97,7 +97,7 @@ func (a *api) restore(r *Registry, c *Context, resource string, obj map[string]a
 	code, answer := a.do(http.MethodPost, path, obj)
 	if code == http.StatusConflict && resource == "serviceaccounts" {
 		live := a.get(path + "/" + name(obj))
-		if patch := MergeServiceAccount(live, obj); patch != nil {
+		if patch, _ := MergeServiceAccount(live, obj, false); patch != nil {
 			a.t.Errorf("%s: a fresh default account lacks %v", id, patch)
 		}
 		return

@@ -17,6 +17,9 @@ type kind struct {
 	needs needs
 	// liveWins keeps an existing object untouched whatever the policy is.
 	liveWins bool
+	// isWork says that an object stands for work that ends: once ended, it is not restored,
+	// as its controller would begin anew.
+	isWork bool
 	// dropsStatus overrides a request to restore the status.
 	dropsStatus bool
 }

@@ -1,7 +1,7 @@
 package resource
 
 import (
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -39,7 +39,7 @@ func (r references) residualPaths(obj map[string]any) []string {
 		}
 		paths = append(paths, path)
 	}
-	sort.Strings(paths)
+	slices.Sort(paths)
 	return paths
 }
 

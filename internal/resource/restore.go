@@ -36,6 +36,9 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 			return out, nil
 		}
 	}
+	if c.judgeWork(resource, k, obj, &out); out.Skipped() {
+		return out, nil
+	}
 	c.applyGenericRules(resource, k, obj, meta, &out)
 	out.Residual = track.residualPaths(obj)
 	return out, nil
@@ -75,16 +78,31 @@ const annotationRestoreStatus = "velero.io/restore-status"
 // call, or in the create where the type has no status subresource.
 func (c *Context) takeStatus(resource string, k kind, obj map[string]any, out *Outcome) bool {
 	status := child(obj, "status")
-	if len(status) == 0 || k.dropsStatus || !c.wantsStatus(resource, obj) {
+	if len(status) == 0 || !c.keepsStatus(resource, k, obj) {
 		delete(obj, "status")
 		return false
 	}
-	if c.StatusSubresource != nil && !c.StatusSubresource(resource, path.Base(str(obj, "apiVersion"))) {
+	if !c.hasStatusSubresource(resource, obj) {
 		return true
 	}
 	delete(obj, "status")
 	out.Status = status
 	return true
+}
+
+// keepsStatus says whether the status is restored: where it is asked for, and of a custom
+// resource whose type has no status subresource. There it is data like the rest.
+func (c *Context) keepsStatus(resource string, k kind, obj map[string]any) bool {
+	if k.dropsStatus {
+		return false
+	}
+	_, custom := DefinitionOf(resource)
+	return c.wantsStatus(resource, obj) ||
+		custom && annotation(obj, annotationRestoreStatus) != "false" && !c.hasStatusSubresource(resource, obj)
+}
+
+func (c *Context) hasStatusSubresource(resource string, obj map[string]any) bool {
+	return c.StatusSubresource == nil || c.StatusSubresource(resource, path.Base(str(obj, "apiVersion")))
 }
 
 func (c *Context) wantsStatus(resource string, obj map[string]any) bool {

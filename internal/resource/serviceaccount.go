@@ -1,5 +1,7 @@
 package resource
 
+import "maps"
+
 // restoreServiceAccount drops the references to generated token Secrets: those
 // are not restored.
 func restoreServiceAccount(_ *Context, obj map[string]any, _ *Outcome) error {
@@ -11,30 +13,36 @@ func restoreServiceAccount(_ *Context, obj map[string]any, _ *Outcome) error {
 	return nil
 }
 
-// MergeServiceAccount returns the merge patch that adds to a live service
-// account what the backup has and it lacks: secrets, imagePullSecrets, labels
-// and annotations. What the live one has is never changed or removed. nil when
-// nothing is missing. This holds under every existingResourcePolicy, because
-// every namespace is born with a default service account.
-func MergeServiceAccount(live, want map[string]any) map[string]any {
-	patch := map[string]any{}
+// MergeServiceAccount returns the merge patch that adds to a live service account what the
+// backup has and it lacks: secrets, imagePullSecrets, labels, annotations and whether pods
+// get its token. With overwrite, the backup's values win where both have one; without, it
+// says whether any differ. nil when nothing is missing. This holds under every
+// existingResourcePolicy, because every namespace is born with a default service account.
+func MergeServiceAccount(live, want map[string]any, overwrite bool) (patch map[string]any, differs bool) {
+	patch = map[string]any{}
 	for _, key := range []string{"secrets", "imagePullSecrets"} {
 		if merged, grew := unionByName(list(live, key), list(want, key)); grew {
 			patch[key] = merged
 		}
 	}
+	const token = "automountServiceAccountToken"
+	tokens, other := entriesToSet(map[string]any{token: live[token]}, map[string]any{token: want[token]}, overwrite)
+	maps.Copy(patch, tokens)
+	differs = other
 	meta := map[string]any{}
 	for _, key := range []string{"labels", "annotations"} {
-		if missing := missingEntries(walk(live, "metadata", key), walk(want, "metadata", key)); len(missing) > 0 {
-			meta[key] = missing
+		set, other := entriesToSet(walk(live, "metadata", key), walk(want, "metadata", key), overwrite)
+		if len(set) > 0 {
+			meta[key] = set
 		}
+		differs = differs || other
 	}
 	if onlyBackupLabels(meta) && len(patch) == 0 {
-		return nil
+		return nil, differs
 	}
 	patch["metadata"] = meta
 	dropEmpty(patch, "metadata")
-	return patch
+	return patch, differs
 }
 
 // onlyBackupLabels says that a metadata patch does nothing but name the restore.
@@ -64,12 +72,19 @@ func unionByName(live, want []any) (merged []any, grew bool) {
 	return merged, grew
 }
 
-func missingEntries(live, want map[string]any) map[string]any {
-	missing := map[string]any{}
+// entriesToSet are the entries of want that live lacks, with overwrite also those in which
+// it differs; without, differs says that there are such. The labels of a restore are no
+// difference.
+func entriesToSet(live, want map[string]any, overwrite bool) (set map[string]any, differs bool) {
+	set = map[string]any{}
 	for key, value := range want {
-		if _, ok := live[key]; !ok {
-			missing[key] = value
+		switch old := live[key]; {
+		case value == nil, Same(old, value):
+		case old == nil, overwrite:
+			set[key] = value
+		case key != LabelBackup && key != LabelRestore:
+			differs = true
 		}
 	}
-	return missing
+	return set, differs
 }

@@ -15,12 +15,12 @@ const annotationOriginal = "velero.io/original-pv-name"
 // claim but no longer its uid, so that the restored claim binds to it.
 func restoreVolume(c *Context, obj map[string]any, out *Outcome) error {
 	spec := child(obj, "spec")
-	switch c.fateOf(name(obj), reclaimFate(spec)) {
-	case FateDynamic:
+	switch disposition := c.dispositionOf(name(obj), dispositionByPolicy(spec)); {
+	case disposition == volume.Dynamic:
 		out.setSkip(report.VolumeDynamic, "its claim gets a new volume from its storage class")
-	case FateLeft:
+	case disposition == volume.Leave:
 		out.setSkip(report.VolumeLeft, "it or its claim is in the cluster already and is left alone")
-	case FateNew:
+	case disposition.Method() != "":
 		if err := c.giveDisk(obj); err != nil {
 			return err
 		}
@@ -61,11 +61,11 @@ func (c *Context) giveDisk(obj map[string]any) error {
 	return nil
 }
 
-// reclaimFate is the fate where no planner decided: the disk of a volume with
+// dispositionByPolicy is the disposition where no planner decided: the disk of a volume with
 // reclaim policy Delete may be gone with the cluster, others survive it.
-func reclaimFate(spec map[string]any) Fate {
+func dispositionByPolicy(spec map[string]any) volume.Disposition {
 	if str(spec, "persistentVolumeReclaimPolicy") == "Delete" {
-		return FateDynamic
+		return volume.Dynamic
 	}
-	return FateKeep
+	return volume.Keep
 }

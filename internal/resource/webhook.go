@@ -1,12 +1,23 @@
 package resource
 
+import (
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
+
 // restoreWebhooks lets the service of each admission webhook follow the
 // namespace mapping. v1 accepts no side effects but None and NoneOnDryRun;
 // others, left from v1beta1, become None as with Velero. The caBundle is kept:
-// the serving certificate is in a Secret that is restored too.
-func restoreWebhooks(c *Context, obj map[string]any, _ *Outcome) error {
+// the serving certificate is in a Secret that is restored too. Webhooks that the control
+// plane serves to itself, as EKS's for pod identities, have the CA of their own cluster
+// and are skipped.
+func restoreWebhooks(c *Context, obj map[string]any, out *Outcome) error {
 	c.mapInjection(obj)
 	for _, hook := range objects(obj, "webhooks") {
+		if url := str(child(hook, "clientConfig"), "url"); strings.HasPrefix(url, "https://127.0.0.1") || strings.HasPrefix(url, "https://localhost") {
+			out.setSkip(report.ClusterManaged, "the control plane serves it to itself, at "+url)
+		}
 		c.mapField(walk(hook, "clientConfig", "service"), "namespace")
 		if str(obj, "apiVersion") != "admissionregistration.k8s.io/v1" {
 			continue

@@ -3,8 +3,8 @@
 //
 //   - run.go, open.go: Service has the dependencies; Open finds the backup and opens it;
 //     Run is a restore in progress as later steps read it from staging.
-//   - volumes.go, disk.go, volumerules.go, volumeinfo.go: the plan for volumes, how far
-//     each is, and what rules and results say of it.
+//   - volumeplan.go, restorers.go, volumerules.go, volumeinfo.go: the plan for volumes, the
+//     drivers that carry it out, and what rules and results say of it.
 //   - record.go, included.go, lookup.go: what became of objects, and which belong to the
 //     restore.
 //   - finish.go: the results, and the end of a restore that was abandoned.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -24,8 +26,93 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// differs says how an outcome departs from what the dry run said, or "".
-func differs(planned, actual Record) string {
+// Finish writes the results of a restore, or the plan of a dry run. It may repeat. The
+// Restore document comes last: a restore that has it is complete.
+func (r *Service) Finish(ctx context.Context, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
+	s, err := r.openStaged(ctx, in.Archive.Ref)
+	if err != nil {
+		return contract.RestoreResult{}, err
+	}
+	if err := errors.Join(s.readPlan(ctx), s.ReadDisks(ctx), s.readClaims(ctx)); err != nil {
+		return contract.RestoreResult{}, err
+	}
+	res, err := s.collectResults(ctx)
+	if err != nil {
+		return contract.RestoreResult{}, err
+	}
+	if in.Restore.DryRun {
+		err = s.St.Put(ctx, archive.PlanKey(s.Restore.Name), res.plan.Bytes(), store.PutOptions{ContentType: "application/gzip"})
+		return restoreResult(restoreResource(s, in, res), in, res), err
+	}
+	in.Volumes = s.RestoredCount()
+	if err := res.writeFiles(ctx, s, in); err != nil {
+		return contract.RestoreResult{}, err
+	}
+	doc := restoreResource(s, in, res)
+	err = repository.PutDocument(ctx, s.St, repository.RestoreDocumentKey(in.Restore.Name), doc)
+	if err != nil && !errors.Is(err, store.ErrExists) {
+		return contract.RestoreResult{}, err
+	}
+	return restoreResult(doc, in, res), nil
+}
+
+// results is the sum of the records of a restore.
+type results struct {
+	reasons []report.Reason
+	list    report.ResourceList
+	hooks   contract.HookCounts
+	plan    bytes.Buffer // gzip of JSON lines, of a dry run
+}
+
+// collectResults sums the records up, and compares them with the dry run that this restore
+// has to agree with, if it names one.
+func (s *Run) collectResults(ctx context.Context) (*results, error) {
+	res := &results{list: report.ResourceList{}, reasons: slices.Concat(s.Reasons, s.Plan.Reasons)}
+	planned, err := s.readDryRun(ctx)
+	if err != nil {
+		return nil, err
+	}
+	zw := gzip.NewWriter(&res.plan)
+	lines := json.NewEncoder(zw)
+	err = s.Records(ctx, func(rec Record) error {
+		res.reasons = append(res.reasons, rec.Reasons...)
+		res.countHooks(rec)
+		s.NoteAction(rec)
+		switch {
+		case rec.Kind == "":
+			return nil // it is about no object
+		case s.Restore.DryRun:
+			return lines.Encode(rec)
+		}
+		res.list.AddRestored(rec.APIVersion, rec.Kind, rec.Namespace, rec.Name, report.Action(rec.Action))
+		res.comparePlan(planned, rec)
+		return nil
+	})
+	for _, p := range planned { // what is left of the plan
+		res.reasons = append(res.reasons, report.New(report.PlanChanged, "was in the plan and not in this restore").At(p.Resource, p.Namespace, p.Name))
+	}
+	res.list.Sort()
+	report.Sort(res.reasons)
+	return res, errors.Join(err, zw.Close())
+}
+
+// comparePlan takes an object off the plan of a dry run, and adds a reason if it was planned
+// otherwise.
+func (res *results) comparePlan(planned map[string]Record, rec Record) {
+	p, ok := planned[planKey(rec)]
+	if !ok {
+		return
+	}
+	if what := planDifference(p, rec); what != "" {
+		res.reasons = append(res.reasons, report.New(report.PlanChanged, what).At(rec.Resource, rec.Namespace, rec.Name))
+	}
+	delete(planned, planKey(rec))
+}
+
+func planKey(r Record) string { return r.Resource + " " + resource.ObjectName(r.Namespace, r.Name) }
+
+// planDifference says how an outcome departs from the dry run, "" if it does not.
+func planDifference(planned, actual Record) string {
 	want := map[string]string{
 		PlanCreate: string(report.Created), PlanUpdate: string(report.Updated),
 		PlanSkip: string(report.Skipped), PlanNone: string(report.Skipped), PlanFail: string(report.Failed),
@@ -39,85 +126,19 @@ func differs(planned, actual Record) string {
 	return "the object in the cluster changed between the plan and the restore"
 }
 
-// Finish writes the results of a restore, or the plan of a dry run. It may repeat.
-// The document comes last: a restore with it is whole.
-func (r *Service) Finish(ctx context.Context, in contract.FinishRestoreInput) (contract.RestoreResult, error) {
-	s, err := r.Planned(ctx, in.Archive.Ref)
-	if err != nil {
-		return contract.RestoreResult{}, err
+// countHooks adds up the hooks that ran or, in a dry run, would run.
+func (res *results) countHooks(rec Record) {
+	switch {
+	case rec.Ran != nil:
+		res.hooks.Add(*rec.Ran)
+	case rec.Action == PlanCreate:
+		res.hooks.Attempted += rec.Hooks
 	}
-	if err := errors.Join(s.ReadDisks(ctx), s.readClaims(ctx)); err != nil {
-		return contract.RestoreResult{}, err
-	}
-	f, err := s.fold(ctx)
-	if err != nil {
-		return contract.RestoreResult{}, err
-	}
-	if !in.Restore.DryRun {
-		in.Volumes = s.RestoredCount()
-	}
-	doc := restoreResource(s, in, f)
-	if err := f.write(ctx, s, in); err != nil {
-		return contract.RestoreResult{}, err
-	}
-	if in.Restore.DryRun {
-		return restoreResult(doc, in, f), nil
-	}
-	err = repository.PutDocument(ctx, s.St, repository.RestoreDocumentKey(in.Restore.Name), doc)
-	if err != nil && !errors.Is(err, store.ErrExists) {
-		return contract.RestoreResult{}, err
-	}
-	return restoreResult(doc, in, f), nil
 }
 
-// folded is a restore's records, summed up.
-type folded struct {
-	reasons []report.Reason
-	list    report.ResourceList
-	hooks   contract.HookCounts
-	plan    bytes.Buffer // gzip JSON lines, of a dry run
-}
-
-func (s *Run) fold(ctx context.Context) (*folded, error) {
-	f := &folded{list: report.ResourceList{}}
-	f.reasons = append(append(f.reasons, s.Reasons...), s.Plan.Reasons...)
-	planned, err := s.planOf(ctx)
-	if err != nil {
-		return nil, err
-	}
-	zw := gzip.NewWriter(&f.plan)
-	lines := json.NewEncoder(zw)
-	err = s.Records(ctx, func(rec Record) error {
-		f.reasons = append(f.reasons, rec.Reasons...)
-		f.countHooks(rec)
-		s.NoteAction(rec)
-		if rec.Kind == "" {
-			return nil
-		}
-		if s.Restore.DryRun {
-			return lines.Encode(rec)
-		}
-		f.list.AddRestored(rec.APIVersion, rec.Kind, rec.Namespace, rec.Name, report.Action(rec.Action))
-		if p, ok := planned[planKey(rec)]; ok {
-			if what := differs(p, rec); what != "" {
-				f.reasons = append(f.reasons, report.New(report.PlanChanged, what).At(rec.Resource, rec.Namespace, rec.Name))
-			}
-			delete(planned, planKey(rec))
-		}
-		return nil
-	})
-	for _, p := range planned {
-		f.reasons = append(f.reasons, report.New(report.PlanChanged, "was in the plan and not in this restore").At(p.Resource, p.Namespace, p.Name))
-	}
-	f.list.Sort()
-	report.Sort(f.reasons)
-	return f, errors.Join(err, zw.Close())
-}
-
-func planKey(r Record) string { return r.Resource + " " + resource.ObjectName(r.Namespace, r.Name) }
-
-// planOf reads the dry run that this restore has to agree with, if it names one.
-func (s *Run) planOf(ctx context.Context) (out map[string]Record, err error) {
+// readDryRun reads the records of the dry run that this restore has to agree with, by
+// planKey. They are nil if it names none.
+func (s *Run) readDryRun(ctx context.Context) (out map[string]Record, err error) {
 	if s.Restore.Plan == "" || s.Restore.DryRun {
 		return nil, nil
 	}
@@ -129,15 +150,24 @@ func (s *Run) planOf(ctx context.Context) (out map[string]Record, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
-	zr, err := gzip.NewReader(body)
-	if err != nil {
+	if out, err = decodeDryRun(body); err != nil {
 		return nil, fmt.Errorf("plan %s: %w: %w", s.Restore.Plan, archive.ErrCorrupt, err)
 	}
-	out = map[string]Record{}
+	return out, nil
+}
+
+// decodeDryRun decodes the plan that a dry run has written. Differences of fields are left
+// out, because they are large and not compared.
+func decodeDryRun(body io.Reader) (map[string]Record, error) {
+	zr, err := gzip.NewReader(body)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]Record{}
 	for dec := json.NewDecoder(io.LimitReader(zr, repository.MaxDocument)); dec.More(); {
 		var rec Record
 		if err := dec.Decode(&rec); err != nil {
-			return nil, fmt.Errorf("plan %s: %w: %w", s.Restore.Plan, archive.ErrCorrupt, err)
+			return nil, err
 		}
 		rec.Diff = nil
 		out[planKey(rec)] = rec
@@ -145,15 +175,12 @@ func (s *Run) planOf(ctx context.Context) (out map[string]Record, err error) {
 	return out, nil
 }
 
-// write puts Velero's files (docs/VELERO.md 2.3), or the plan.
-func (f *folded) write(ctx context.Context, s *Run, in contract.FinishRestoreInput) error {
-	if s.Restore.DryRun {
-		return s.St.Put(ctx, archive.PlanKey(s.Restore.Name), f.plan.Bytes(), store.PutOptions{ContentType: "application/gzip"})
-	}
+// writeFiles writes Velero's files of a restore (docs/VELERO.md 2.3).
+func (res *results) writeFiles(ctx context.Context, s *Run, in contract.FinishRestoreInput) error {
 	l := archive.RestoreLayout{Restore: s.Restore.Name}
 	for key, doc := range map[string]any{
-		l.Results():        report.FromReasons(f.reasons),
-		l.ResourceList():   f.list,
+		l.Results():        report.FromReasons(res.reasons),
+		l.ResourceList():   res.list,
 		l.ItemOperations(): []any{},
 		l.VolumeInfo():     s.restoreInfos(),
 	} {
@@ -161,27 +188,33 @@ func (f *folded) write(ctx context.Context, s *Run, in contract.FinishRestoreInp
 			return err
 		}
 	}
+	return res.writeLog(ctx, s, in)
+}
+
+// writeLog writes what a person reads with `restore logs`.
+func (res *results) writeLog(ctx context.Context, s *Run, in contract.FinishRestoreInput) error {
 	log := report.NewLog(0, slog.LevelInfo)
 	report.LogEvent(log, s.Run.Started, "restore started", "restore", s.Restore.Name, "backup", s.Archive.Backup, "uid", s.UID, "workflow", s.Run.WorkflowID)
 	for _, level := range s.Plan.Plan.Levels {
 		report.LogEvent(log, s.Run.Started, "planned", "level", level.Name, "tasks", len(level.Tasks), "objects", level.Objects)
 	}
 	s.logVolumes(log, in.Completed)
-	if f.hooks.Attempted > 0 {
-		report.LogEvent(log, in.Completed, "hooks ran", "attempted", f.hooks.Attempted, "failed", f.hooks.Failed)
+	if res.hooks.Attempted > 0 {
+		report.LogEvent(log, in.Completed, "hooks ran", "attempted", res.hooks.Attempted, "failed", res.hooks.Failed)
 	}
-	log.Reasons(in.Completed, f.reasons)
+	log.Reasons(in.Completed, res.reasons)
 	report.LogEvent(log, in.Completed, "restore finished", "created", in.Counts.Created, "updated", in.Counts.Updated, "skipped", in.Counts.Skipped, "failed", in.Counts.Failed)
 	var buf bytes.Buffer
 	if err := log.Gzip(&buf); err != nil {
 		return fmt.Errorf("compress log: %w", err)
 	}
-	_, err := repository.PutGzipFile(ctx, s.St, l.Logs(), buf.Bytes())
+	_, err := repository.PutGzipFile(ctx, s.St, archive.RestoreLayout{Restore: s.Restore.Name}.Logs(), buf.Bytes())
 	return err
 }
 
-func restoreResource(s *Run, in contract.FinishRestoreInput, f *folded) *velerov1.Restore {
-	n := report.Tally(f.reasons)
+// restoreResource is the Restore document as Velero would have left it.
+func restoreResource(s *Run, in contract.FinishRestoreInput, res *results) *velerov1.Restore {
+	n := report.Tally(res.reasons)
 	spec := s.Restore.Spec
 	spec.BackupName = s.Archive.Backup
 	return &velerov1.Restore{
@@ -194,80 +227,78 @@ func restoreResource(s *Run, in contract.FinishRestoreInput, f *folded) *velerov
 		},
 		Spec: spec,
 		Status: velerov1.RestoreStatus{
-			Phase:               velerov1.RestorePhase(report.PhaseOf(f.reasons)),
+			Phase:               velerov1.RestorePhase(report.PhaseOf(res.reasons)),
 			StartTimestamp:      &metav1.Time{Time: s.Run.Started},
 			CompletionTimestamp: &metav1.Time{Time: in.Completed},
 			Warnings:            n.Warnings, Errors: n.Errors,
 			Progress:   &velerov1.RestoreProgress{TotalItems: s.Plan.Plan.Objects, ItemsRestored: int(in.Counts.Total())},
-			HookStatus: f.hookStatus(),
+			HookStatus: res.hookStatus(),
 		},
 	}
 }
 
-func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, f *folded) contract.RestoreResult {
-	res := contract.RestoreResult{
+// restoreResult is what the workflow returns, with the worst reasons.
+func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, res *results) contract.RestoreResult {
+	out := contract.RestoreResult{
 		Name: doc.Name, UID: string(doc.UID), Backup: in.Archive.Backup, Phase: string(doc.Status.Phase), DryRun: in.Restore.DryRun,
 		Started: doc.Status.StartTimestamp.Time, Completed: doc.Status.CompletionTimestamp.Time,
-		Counts: in.Counts, Volumes: in.Volumes, Hooks: f.hooks, Warnings: doc.Status.Warnings, Errors: doc.Status.Errors,
+		Counts: in.Counts, Volumes: in.Volumes, Hooks: res.hooks, Warnings: doc.Status.Warnings, Errors: doc.Status.Errors,
 		Location: in.Archive.Ref.Location,
 	}
-	for _, r := range f.reasons[:min(len(f.reasons), report.ReasonsInResult)] {
-		res.Reasons = append(res.Reasons, r.String())
+	for _, r := range res.reasons[:min(len(res.reasons), report.ReasonsInResult)] {
+		out.Reasons = append(out.Reasons, r.String())
 	}
-	return res
+	return out
 }
 
-// sweeper deletes what a restore made for volumes and nothing uses, as its staging tells.
-type sweeper func(ctx context.Context, stage repository.Staging, ref contract.RestoreRef) error
+// hookStatus is the status of hooks in Velero's words, nil for a restore without hooks.
+func (res *results) hookStatus() *velerov1.HookStatus {
+	if res.hooks == (contract.HookCounts{}) {
+		return nil
+	}
+	return &velerov1.HookStatus{HooksAttempted: res.hooks.Attempted, HooksFailed: res.hooks.Failed}
+}
 
-// Abandon clears the staging of a restore that has ended, in whatever way. Objects that
-// it created stay, as with Velero; disks that none of them uses are deleted first,
-// because staging tells where they are. A restore that ended before it was known where
-// its backup lies may have left files in any location. It may repeat.
-func (r *Service) Abandon(ctx context.Context, in contract.AbandonRestoreInput, sweep sweeper) (contract.Nothing, error) {
+// DeleteUnused deletes what a restore has made for volumes and nothing uses, as far as its
+// staging tells.
+type DeleteUnused func(ctx context.Context, stage repository.Staging, ref contract.RestoreRef) error
+
+// Abandon clears the staging of a restore that has ended, in whatever way. Objects that it
+// created stay, as with Velero. Disks that none of them uses are deleted first, because only
+// staging tells where they are. A restore that ended before the location of its backup was
+// known may have left files in any location. It may repeat.
+func (r *Service) Abandon(ctx context.Context, in contract.AbandonRestoreInput, deleteUnused DeleteUnused) (contract.Nothing, error) {
+	if err := r.Locations.CheckPlace(in.Ref.Location, in.Ref.Binding.Place); err != nil {
+		return contract.Nothing{}, err
+	}
 	r.opened.Drop(in.Ref.UID)
 	named, err := r.Locations.Named(in.Ref.Location)
 	if failure.TypeOf(err) != "" {
-		return contract.Nothing{}, nil // an unknown location holds nothing of ours
+		return contract.Nothing{}, nil // an unknown location holds no files of a restore
 	}
 	for _, bsl := range named {
-		err = errors.Join(err, r.clear(ctx, bsl, in.Ref, sweep))
+		err = errors.Join(err, r.clearStaging(ctx, bsl, in.Ref, deleteUnused))
 	}
 	return contract.Nothing{}, err
 }
 
-// clear removes what a restore from a location has left where it worked.
-func (r *Service) clear(ctx context.Context, from *velerov1.BackupStorageLocation, ref contract.RestoreRef, sweep sweeper) error {
+// clearStaging clears the staging of a restore of a backup in a location.
+func (r *Service) clearStaging(ctx context.Context, from *velerov1.BackupStorageLocation, ref contract.RestoreRef, deleteUnused DeleteUnused) error {
 	_, st, err := r.Locations.Workspace(ctx, from)
 	if err == nil {
 		stage := repository.NewStaging(st, ref.UID)
-		if ref.Location != "" { // else it was never planned
-			if err := sweep(ctx, stage, ref); err != nil {
+		if ref.Location != "" { // a restore without it was never planned, and has made nothing
+			if err := binding.CheckCluster(ctx, r.Kube, ref.Binding); err != nil {
+				return err
+			}
+			if err := deleteUnused(ctx, stage, ref); err != nil {
 				return err
 			}
 		}
 		err = stage.Clear(ctx)
 	}
 	if failure.TypeOf(err) != "" {
-		return nil // a location we cannot write to holds nothing of ours
+		return nil // what cannot be written to holds no files of a restore
 	}
 	return err
-}
-
-// countHooks adds up what ran, or in a dry run what would.
-func (f *folded) countHooks(rec Record) {
-	switch {
-	case rec.Ran != nil:
-		f.hooks.Add(*rec.Ran)
-	case rec.Action == PlanCreate:
-		f.hooks.Attempted += rec.Hooks
-	}
-}
-
-// hookStatus is Velero's; nil when there are no hooks.
-func (f *folded) hookStatus() *velerov1.HookStatus {
-	if f.hooks == (contract.HookCounts{}) {
-		return nil
-	}
-	return &velerov1.HookStatus{HooksAttempted: f.hooks.Attempted, HooksFailed: f.hooks.Failed}
 }

@@ -64,7 +64,7 @@ func TestRestoreFromAnyLocation(t *testing.T) {
 			if found.Value != c.restored {
 				t.Errorf("restores %q, want %q", found.Value, c.restored)
 			}
-			if got := unsearched(unread); len(got) != c.warnings || c.warnings > 0 && got[0].Severity != report.Warning {
+			if got := unreadReasons(unread); len(got) != c.warnings || c.warnings > 0 && got[0].Severity != report.Warning {
 				t.Errorf("%v", got)
 			}
 		})

@@ -13,52 +13,28 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-// WillServe says that the restore makes a type's definition, and with it a version.
-// The name of a definition is the type's resource and group.
-func (l *Lookup) WillServe(gr, version string) bool {
-	if !l.Has(resource.CustomResourceDefinitions, "", gr) {
-		return false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	versions, known := l.Versions[gr]
-	if !known {
-		versions = l.definition(gr)
-		l.Versions[gr] = versions
-	}
-	return slices.Contains(versions, version)
+// isRelated reports whether an object is restored because a selected one needs it, whatever
+// the filters say of it.
+func (s *Run) isRelated(k archive.Key) bool {
+	return s.Index.Related(k.Resource, k.Name) || s.Dependencies[RefOf(k)]
 }
 
-// definition reads the versions that a stored definition serves.
-func (l *Lookup) definition(gr string) (versions []string) {
-	raw, _, err := l.S.Arc.Read(l.Ctx, archive.Key{Resource: resource.CustomResourceDefinitions, Name: gr})
-	if errors.Is(err, archive.ErrNotFound) {
-		return nil
-	}
-	var crd struct {
-		Spec struct {
-			Versions []struct {
-				Name   string `json:"name"`
-				Served bool   `json:"served"`
-			} `json:"versions"`
-		} `json:"spec"`
-	}
-	if err != nil || json.Unmarshal(raw, &crd) != nil {
-		l.note(err) // what cannot be decoded is the definition's own failure
-		return nil
-	}
-	for _, v := range crd.Spec.Versions {
-		if v.Served {
-			versions = append(versions, v.Name)
-		}
-	}
-	return versions
+// Includes reports whether an object of the backup is restored, if its labels allow it.
+func (s *Run) Includes(gr, namespace, name string) bool {
+	return s.Plan.Filter.IncludeObject(gr, namespace, name) ||
+		s.isRelated(archive.Key{Resource: gr, Namespace: namespace, Name: name})
 }
 
-// Lookup answers the rules' questions about other objects of this restore. It reads
-// a type's index blocks, and with a label selector its objects, when that type is
-// first asked for; most restores ask for none. The first read that fails is kept in
-// err, for a rule cannot return it.
+// Selects reports whether an object of the backup that has these labels is restored.
+func (s *Run) Selects(k archive.Key, labels map[string]string) bool {
+	f := s.Plan.Filter
+	return s.isRelated(k) || f.IncludeObject(k.Resource, k.Namespace, k.Name) && f.MatchLabels(k.Resource, labels)
+}
+
+// Lookup answers the questions of rules about other objects of this restore. It reads the
+// index blocks of a type, and with a label selector its objects, when that type is first
+// asked for; most restores ask for none. The first read that fails is kept for Failed,
+// because a rule cannot return it.
 type Lookup struct {
 	Ctx  context.Context
 	S    *Run
@@ -69,20 +45,20 @@ type Lookup struct {
 	Versions map[string][]string // by resource, of definitions that were asked for
 }
 
-// Failed is the first read that failed; answers since then cannot be relied on.
+// Failed returns the error of the first read that failed. Answers since then are not reliable.
 func (l *Lookup) Failed() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
 }
 
-func (l *Lookup) note(err error) {
+func (l *Lookup) keepError(err error) {
 	if l.err == nil {
 		l.err = err
 	}
 }
 
-// Has says that an object is restored, too.
+// Has reports whether an object is restored, too.
 func (l *Lookup) Has(gr, namespace, name string) bool {
 	if !l.S.Includes(gr, namespace, name) {
 		return false
@@ -90,23 +66,18 @@ func (l *Lookup) Has(gr, namespace, name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.Keys[gr] == nil {
-		l.Keys[gr] = l.load(gr)
+		l.Keys[gr] = l.readNames(gr)
 	}
 	return l.Keys[gr][resource.ObjectName(namespace, name)]
 }
 
-// load finds the objects of a type, without those that the labels leave out.
-func (l *Lookup) load(gr string) map[string]bool {
+// readNames finds the objects of a type that the labels do not leave out.
+func (l *Lookup) readNames(gr string) map[string]bool {
 	found := map[string]bool{}
-	add := func(e archive.Entry) {
-		if e.Resource == gr {
-			found[e.Object()] = true
-		}
-	}
 	if l.S.Plan.Filter.HasSelectors() {
-		l.note(repository.WalkResource(l.Ctx, l.S.Arc, gr, func(e archive.Entry, body []byte) error {
-			if l.S.Selects(e.Key, resource.DecodeLabels(body)) {
-				add(e)
+		l.keepError(repository.WalkResource(l.Ctx, l.S.Arc, gr, func(e archive.Entry, body []byte) error {
+			if e.Resource == gr && l.S.Selects(e.Key, resource.DecodeLabels(body)) {
+				found[e.Object()] = true
 			}
 			return nil
 		}))
@@ -115,17 +86,19 @@ func (l *Lookup) load(gr string) map[string]bool {
 	for _, m := range l.S.Arc.With(gr) {
 		entries, err := l.S.Arc.Entries(l.Ctx, m)
 		if err != nil {
-			l.note(err)
+			l.keepError(err)
 			return found
 		}
 		for _, e := range entries {
-			add(e)
+			if e.Resource == gr {
+				found[e.Object()] = true
+			}
 		}
 	}
 	return found
 }
 
-// ServiceSelects says that a Service of this restore has a selector.
+// ServiceSelects reports whether a Service of this restore has a selector.
 func (l *Lookup) ServiceSelects(namespace, name string) bool {
 	if !l.Has("services", namespace, name) {
 		return false
@@ -142,8 +115,50 @@ func (l *Lookup) ServiceSelects(namespace, name string) bool {
 	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.note(err)
+		l.keepError(err)
 		return false
 	}
 	return len(svc.Spec.Selector) > 0
+}
+
+// WillServe reports whether the restore makes the definition of a type, with this version. A
+// definition has the name of the type's resource and group.
+func (l *Lookup) WillServe(gr, version string) bool {
+	if !l.Has(resource.CustomResourceDefinitions, "", gr) {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	versions, known := l.Versions[gr]
+	if !known {
+		versions = l.servedVersions(gr)
+		l.Versions[gr] = versions
+	}
+	return slices.Contains(versions, version)
+}
+
+// servedVersions reads which versions a stored definition serves.
+func (l *Lookup) servedVersions(gr string) (versions []string) {
+	raw, _, err := l.S.Arc.Read(l.Ctx, archive.Key{Resource: resource.CustomResourceDefinitions, Name: gr})
+	if errors.Is(err, archive.ErrNotFound) {
+		return nil
+	}
+	var crd struct {
+		Spec struct {
+			Versions []struct {
+				Name   string `json:"name"`
+				Served bool   `json:"served"`
+			} `json:"versions"`
+		} `json:"spec"`
+	}
+	if err != nil || json.Unmarshal(raw, &crd) != nil {
+		l.keepError(err) // one that cannot be decoded fails when it is applied itself
+		return nil
+	}
+	for _, v := range crd.Spec.Versions {
+		if v.Served {
+			versions = append(versions, v.Name)
+		}
+	}
+	return versions
 }

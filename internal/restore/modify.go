@@ -22,7 +22,8 @@ const (
 	RestoreItemAction = "RestoreItemAction"
 )
 
-// Ambiguous says that there is more than one ConfigMap of a label, or "".
+// Ambiguous says that there is more than one ConfigMap of a label. It is "" if there is one or
+// none.
 func Ambiguous(what, label string, found []corev1.ConfigMap) string {
 	if len(found) < 2 {
 		return ""
@@ -34,17 +35,19 @@ func Ambiguous(what, label string, found []corev1.ConfigMap) string {
 	return fmt.Sprintf("the %s mapping is ambiguous: namespace %s has %d ConfigMaps with the label %s (%s); keep one", what, found[0].Namespace, len(found), label, strings.Join(names, ", "))
 }
 
-// Changes are what ConfigMaps want changed of restored objects. They are read once, when
-// the restore is opened, and kept in its staging.
+// Changes are the changes of restored objects that ConfigMaps ask for. They are read once,
+// when the restore is opened, and kept in its staging.
 type Changes struct {
 	// Modifiers is the YAML of the resource modifiers that the spec names, checked.
 	Modifiers string `json:"modifiers,omitempty"`
-	// Images are those of the ConfigMap for Velero's velero.io/change-image-name.
+	// Images are the mappings of the ConfigMap with the label velero.io/change-image-name.
 	Images []resource.ImageMapping `json:"images,omitempty"`
 }
 
-func (r *Service) changes(ctx context.Context, ref *corev1.TypedLocalObjectReference) (c Changes, err error) {
-	if c.Images, err = r.images(ctx); err != nil || ref == nil {
+// readChanges reads the ConfigMap of resource modifiers that ref names, if it is not nil, and
+// the mapping of images.
+func (r *Service) readChanges(ctx context.Context, ref *corev1.TypedLocalObjectReference) (c Changes, err error) {
+	if c.Images, err = r.readImageMappings(ctx); err != nil || ref == nil {
 		return c, err
 	}
 	cm, err := kube.Read[corev1.ConfigMap](ctx, r.Kube, kube.ConfigMaps(), r.Config.Namespace, ref.Name)
@@ -63,8 +66,8 @@ func (r *Service) changes(ctx context.Context, ref *corev1.TypedLocalObjectRefer
 	return c, nil
 }
 
-// images reads the mapping of images.
-func (r *Service) images(ctx context.Context) ([]resource.ImageMapping, error) {
+// readImageMappings reads the mapping of images, which is there without being named.
+func (r *Service) readImageMappings(ctx context.Context) ([]resource.ImageMapping, error) {
 	var found []corev1.ConfigMap
 	err := kube.List(ctx, r.Kube, kube.ConfigMaps(), r.Config.Namespace, LabelPlugin+","+LabelImageMapping+"="+RestoreItemAction, func(c corev1.ConfigMap) error {
 		found = append(found, c)
@@ -86,7 +89,7 @@ func (r *Service) images(ctx context.Context) ([]resource.ImageMapping, error) {
 	return out, nil
 }
 
-// Apply has the rules of package resource make the changes.
+// Apply hands the changes to the rules of package resource, which make them.
 func (c *Changes) Apply(to *resource.Context) error {
 	to.Images = c.Images
 	if c.Modifiers == "" {

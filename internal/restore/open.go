@@ -13,6 +13,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -22,8 +23,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// Open validates the input, finds the backup and opens it. A tarball that Velero
-// made is cut into seekable chunks first. It may repeat: chunks are overwritten.
+// Open validates the input, finds the backup and opens it. A tarball that Velero made is cut
+// into seekable chunks first. It may repeat: chunks are overwritten.
 func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.OpenArchiveInput) (contract.OpenedArchive, error) {
 	if err := validateRestore(in.Restore); err != nil {
 		return contract.OpenedArchive{}, err
@@ -36,39 +37,52 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	if err := errors.Join(r.nameFree(ctx, st, in), planned(ctx, st, in.Restore)); err != nil {
+	if err := errors.Join(r.checkNameFree(ctx, st, in), checkDryRun(ctx, st, in.Restore)); err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, Archive: contract.OpenedArchive{
-		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name}, Backup: from.Value,
-	}, Reasons: unsearched(unread)}
-	if doc.Changes, err = r.changes(ctx, in.Restore.Spec.ResourceModifier); err != nil {
-		return contract.OpenedArchive{}, err
-	}
-	stage := repository.NewStaging(st, in.UID)
-	arc, err := doc.open(ctx, p, from.Store, stage)
+	bound, err := binding.Begin(ctx, r.Kube, r.Locations, work, st)
 	if err != nil {
-		return contract.OpenedArchive{}, fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
-	}
-	if err := stage.Put(ctx, repository.OpenedBackupFile, doc); err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	r.opened.Keep(in.UID, arc)
+	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, SourcePlace: repository.PlaceDigest(from.Location), Archive: contract.OpenedArchive{
+		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name, Binding: bound}, Backup: from.Value,
+	}, Reasons: unreadReasons(unread)}
+	if err := r.stageOpened(ctx, p, &doc, from.Store, st); err != nil {
+		return contract.OpenedArchive{}, err
+	}
 	return doc.Archive, nil
 }
 
-// findBackup finds the one location that has the backup which the spec names, or any
-// backup of the schedule that it names.
+// stageOpened opens the backup of a restore and writes the document to staging, which is in
+// the store work.
+func (r *Service) stageOpened(ctx context.Context, p *heartbeat.Recorder, doc *openDoc, backups, work store.Store) (err error) {
+	if doc.Changes, err = r.readChanges(ctx, doc.Restore.Spec.ResourceModifier); err != nil {
+		return err
+	}
+	stage := repository.NewStaging(work, doc.UID)
+	arc, err := doc.openBackup(ctx, p, backups, stage)
+	if err != nil {
+		return fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
+	}
+	if err := stage.Put(ctx, repository.OpenedBackupFile, doc); err != nil {
+		return err
+	}
+	r.opened.Keep(doc.UID, arc)
+	return nil
+}
+
+// findBackup finds the one location that has the backup which the spec names, or backups of
+// the schedule that it names. It also returns the locations that could not be searched.
 func (r *Service) findBackup(ctx context.Context, in contract.RestoreInput) (repository.Answer[string], []contract.UnreadLocation, error) {
-	what, err := wanted(in)
+	what, err := backupQuery(in)
 	if err != nil {
 		return repository.Answer[string]{}, nil, err
 	}
 	all, err := repository.AskAll(ctx, r.Locations, in.Location, repository.SearchTimeout, func(ctx context.Context, a repository.Answer[string]) (string, error) {
 		if in.Spec.ScheduleName != "" {
-			return latest(ctx, a.Store, in)
+			return latestBackup(ctx, a.Store, in)
 		}
-		// Not Head, which cannot tell a missing bucket from a missing object.
+		// The document is read because Head cannot tell a missing bucket from a missing object.
 		_, err := repository.GetBytes(ctx, a.Store, archive.Layout{Backup: in.Spec.BackupName}.Metadata())
 		return in.Spec.BackupName, err
 	})
@@ -78,8 +92,8 @@ func (r *Service) findBackup(ctx context.Context, in contract.RestoreInput) (rep
 	return repository.ExactlyOne(all, what)
 }
 
-// wanted is what a restore looks for.
-func wanted(in contract.RestoreInput) (repository.Query, error) {
+// backupQuery describes the backup that a restore looks for.
+func backupQuery(in contract.RestoreInput) (repository.Query, error) {
 	if name := in.Spec.ScheduleName; name != "" {
 		return repository.Query{
 			Field: "spec.scheduleName", Thing: fmt.Sprintf("a backup of schedule %q", name),
@@ -95,9 +109,9 @@ func wanted(in contract.RestoreInput) (repository.Query, error) {
 	return what, nil
 }
 
-// unsearched warns of locations that may have had another backup of the name, or a newer
-// one of the schedule.
-func unsearched(all []contract.UnreadLocation) []report.Reason {
+// unreadReasons warns of locations that could not be searched: they may have another backup of
+// the name, or a newer one of the schedule.
+func unreadReasons(all []contract.UnreadLocation) []report.Reason {
 	var reasons []report.Reason
 	for _, u := range all {
 		reasons = append(reasons, report.New(report.LocationUnread, "storage location "+u.Name+" was not searched for the backup: "+u.Message))
@@ -105,13 +119,13 @@ func unsearched(all []contract.UnreadLocation) []report.Reason {
 	return reasons
 }
 
-// open opens our own archive, or makes one of Velero's tarball.
-func (d *openDoc) open(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging) (*archive.Archive, error) {
+// openBackup opens Lifeboat's archive of the backup, or makes one of Velero's tarball.
+func (d *openDoc) openBackup(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging) (*archive.Archive, error) {
 	layout := archive.Layout{Backup: d.Archive.Backup}
 	_, err := src.Head(ctx, layout.Manifest())
 	if errors.Is(err, store.ErrNotFound) {
 		d.Archive.Foreign = true
-		err = recut(ctx, p, src, stage, layout, &d.Archive)
+		err = recutTarball(ctx, p, src, stage, layout, &d.Archive)
 	}
 	if err != nil {
 		return nil, err
@@ -138,9 +152,9 @@ func validateRestore(in contract.RestoreInput) error {
 	return nil
 }
 
-// nameFree fails if an earlier restore of this name, ours or Velero's, has left its
-// results: they would be overwritten.
-func (r *Service) nameFree(ctx context.Context, st store.Store, in contract.OpenArchiveInput) error {
+// checkNameFree fails if an earlier restore of this name, Lifeboat's or Velero's, has left its
+// results, which would be overwritten.
+func (r *Service) checkNameFree(ctx context.Context, st store.Store, in contract.OpenArchiveInput) error {
 	var doc velerov1.Restore
 	err := repository.GetJSON(ctx, st, repository.RestoreDocumentKey(in.Restore.Name), &doc)
 	switch {
@@ -158,8 +172,8 @@ func (r *Service) nameFree(ctx context.Context, st store.Store, in contract.Open
 	return failure.Exists("name: restore %q already exists; choose another name", in.Restore.Name)
 }
 
-// planned fails if the dry run that this restore has to agree with is not there.
-func planned(ctx context.Context, st store.Store, in contract.RestoreInput) error {
+// checkDryRun fails if the dry run that this restore has to agree with is not there.
+func checkDryRun(ctx context.Context, st store.Store, in contract.RestoreInput) error {
 	if in.Plan == "" || in.DryRun {
 		return nil
 	}
@@ -173,8 +187,8 @@ func planned(ctx context.Context, st store.Store, in contract.RestoreInput) erro
 	return err
 }
 
-// recut cuts Velero's tarball into seekable chunks in the restore's staging.
-func recut(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging, l archive.Layout, a *contract.OpenedArchive) error {
+// recutTarball cuts Velero's tarball into seekable chunks in the restore's staging.
+func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging, l archive.Layout, a *contract.OpenedArchive) error {
 	body, _, err := src.Get(ctx, l.Tarball())
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%s is missing: %w", l.Tarball(), archive.ErrCorrupt)
@@ -201,31 +215,33 @@ func recut(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage re
 	return stage.Store.Put(ctx, stage.Key(repository.RecutChunksFile), data, store.PutOptions{})
 }
 
-// latest is the newest Completed backup of a schedule in a location (docs/VELERO.md 3.3). Of two that
-// started in the same second, the unit of Velero's timestamps, the later name wins:
-// the names of a schedule's backups end in their time.
-func latest(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
+// latestBackup returns the name of the newest Completed backup of a schedule in a location
+// (docs/VELERO.md 3.3). Velero's timestamps are in seconds. Of two backups that started in the
+// same second the later name wins, since the names of a schedule's backups end in their time.
+func latestBackup(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
 	docs, err := repository.ReadBackups(ctx, st)
 	if err != nil {
 		return "", err
 	}
-	var best *velerov1.Backup
+	var latest *velerov1.Backup
 	for _, d := range docs {
-		ok := d.Status.Phase == velerov1.BackupPhaseCompleted ||
-			in.AllowPartiallyFailed && d.Status.Phase == velerov1.BackupPhasePartiallyFailed
-		if !ok || d.Labels[repository.LabelSchedule] != in.Spec.ScheduleName || d.Status.StartTimestamp == nil {
-			continue
-		}
-		if best == nil || newer(d, best) {
-			best = d
+		if isOfSchedule(d, in) && (latest == nil || startedLater(d, latest)) {
+			latest = d
 		}
 	}
-	if best == nil {
+	if latest == nil {
 		return "", store.ErrNotFound
 	}
-	return best.Name, nil
+	return latest.Name, nil
 }
 
-func newer(a, b *velerov1.Backup) bool {
+// isOfSchedule reports whether a backup is one of the schedule that may be restored.
+func isOfSchedule(d *velerov1.Backup, in contract.RestoreInput) bool {
+	whole := d.Status.Phase == velerov1.BackupPhaseCompleted ||
+		in.AllowPartiallyFailed && d.Status.Phase == velerov1.BackupPhasePartiallyFailed
+	return whole && d.Labels[repository.LabelSchedule] == in.Spec.ScheduleName && d.Status.StartTimestamp != nil
+}
+
+func startedLater(a, b *velerov1.Backup) bool {
 	return cmp.Or(a.Status.StartTimestamp.Compare(b.Status.StartTimestamp.Time), strings.Compare(a.Name, b.Name)) > 0
 }

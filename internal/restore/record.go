@@ -11,8 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// Record is what became of one object; records are the memory of a restore until
-// it is finished.
+// Record is what became of one object. Records are staged until the restore is finished.
 type Record struct {
 	Resource   string               `json:"resource"`
 	APIVersion string               `json:"apiVersion"`
@@ -23,15 +22,15 @@ type Record struct {
 	Reason     string               `json:"reason,omitempty"`
 	Reasons    []report.Reason      `json:"reasons,omitempty"`
 	Owners     []resource.OwnerRef  `json:"owners,omitempty"`
-	Live       string               `json:"live,omitempty"`  // digest of what was there before
+	Live       string               `json:"live,omitempty"`  // digest of the object that was there before
 	Diff       []resource.FieldDiff `json:"diff,omitempty"`  // of a dry run
-	Hooks      int                  `json:"hooks,omitempty"` // to run in a pod that was made, or would be
+	Hooks      int                  `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
 
-	// Ran is in the records of RunHooks only.
+	// Ran counts hooks. Only the record of the activity RunRestoreHooks has it.
 	Ran *contract.HookCounts `json:"ran,omitempty"`
 }
 
-// Actions of a dry run; those of a real one are report.Action's.
+// Actions of a dry run. Those of a restore are of type report.Action.
 const (
 	PlanCreate = "create"
 	PlanUpdate = "update"
@@ -64,12 +63,12 @@ func Tally(res *contract.ApplyResult, records []Record) {
 	res.Records++
 }
 
-// PutRecords keeps the records of one batch. It may repeat.
+// PutRecords stages the records of one batch. It may repeat.
 func (s *Run) PutRecords(ctx context.Context, in contract.ApplyTaskInput, batch int, records []Record) error {
 	return s.Stage.Put(ctx, repository.RecordsFile(in.Level, in.Task, batch), records)
 }
 
-// Records reads back what tasks recorded, task by task.
+// Records reads the records of all tasks, task by task.
 func (s *Run) Records(ctx context.Context, each func(Record) error) error {
 	var keys []string
 	err := s.St.List(ctx, s.Stage.Key(repository.RecordsDir), func(i store.Info) error {

@@ -3,9 +3,11 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -15,7 +17,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Service holds what the steps of a restore depend on.
@@ -23,24 +25,27 @@ type Service struct {
 	Config    *config.Config
 	Kube      *kube.Client
 	Locations *repository.Locations
-	Snapshots *location.Set
 	Rules     *resource.Registry
+
+	Technologies volume.Technologies // by which the data of volumes comes back
 
 	opened repository.Archives
 }
 
-// openDoc is what OpenArchive found.
+// openDoc is the document in staging of what OpenArchive found.
 type openDoc struct {
 	Restore contract.RestoreInput  `json:"restore"` // with defaults filled in
 	UID     string                 `json:"uid"`
 	Run     contract.Run           `json:"run"`
 	Archive contract.OpenedArchive `json:"archive"`
-	// Source is the location of the backup; staging and results lie in that of
-	// the Archive's Ref, which is another where Source is ReadOnly.
-	Source  string          `json:"source"`
-	Reasons []report.Reason `json:"reasons,omitempty"`
-	// Changes are what every activity makes of objects, whatever has become of the
-	// ConfigMaps meanwhile.
+	// Source is the location of the backup. Staging and results lie in the location of the
+	// Archive's Ref, which is another one where Source is read-only.
+	Source string `json:"source"`
+	// SourcePlace is the digest of where Source is.
+	SourcePlace string          `json:"sourcePlace,omitempty"`
+	Reasons     []report.Reason `json:"reasons,omitempty"`
+	// Changes are kept here so that every activity makes the same ones, whatever has become
+	// of their ConfigMaps meanwhile.
 	Changes Changes `json:"changes,omitzero"`
 }
 
@@ -48,9 +53,39 @@ type openDoc struct {
 type Plan struct {
 	Filter  *filter.Restore  `json:"filter"`
 	Plan    plan.RestorePlan `json:"plan"`
-	Volumes *Volumes         `json:"volumes,omitempty"` // nil: no object has to do with any
+	Volumes *Volumes         `json:"volumes,omitempty"` // nil if no object has to do with any
 	Related []resource.Ref   `json:"related,omitempty"` // restored because selected objects need them, volumes aside
 	Reasons []report.Reason  `json:"reasons,omitempty"`
+}
+
+// Summary counts what the workflow is told of a plan.
+func (d *Plan) Summary(s *Run) contract.RestorePlan {
+	n := report.Tally(append(slices.Clone(s.Reasons), d.Reasons...))
+	out := contract.RestorePlan{Ref: s.Archive.Ref, Objects: int64(d.Plan.Objects), Warnings: n.Warnings, Errors: n.Errors}
+	out.Volumes = d.Volumes.Count((*volume.Restore).HasData)
+	out.Disks = d.Volumes.Count((*volume.Restore).NeedsDisk)
+	out.Claims = d.Volumes.Count((*volume.Restore).Awaited)
+	for _, l := range d.Plan.Levels {
+		out.Levels = append(out.Levels, contract.LevelPlan{
+			Name: l.Name, Tasks: len(l.Tasks), Objects: int64(l.Objects), CRDs: l.Level == plan.Definitions, LinkOwners: l.Level == plan.Admission,
+		})
+	}
+	return out
+}
+
+// RefOf turns the key of an object in the archive into a reference of the rules.
+func RefOf(k archive.Key) resource.Ref {
+	return resource.Ref{Resource: k.Resource, Namespace: k.Namespace, Name: k.Name}
+}
+
+// DependencySet returns the objects that are restored because selected ones need them,
+// volumes aside.
+func (d *Plan) DependencySet() map[resource.Ref]bool {
+	out := make(map[resource.Ref]bool, len(d.Related))
+	for _, ref := range d.Related {
+		out[ref] = true
+	}
+	return out
 }
 
 // Run is a restore in progress: its store, staging, archive and plan.
@@ -60,17 +95,30 @@ type Run struct {
 	Stage repository.Staging
 	Arc   *archive.Archive
 	Plan  Plan
-	Index *volumeIndex        // of the plan's volumes
-	Disks map[string]Disk     // by PV; see ReadDisks
-	Ends  map[string]ClaimEnd // of awaited claims; see readClaims
+	Index *volumeIndex           // of the plan's volumes
+	Disks map[string]volume.Disk // by PV; see ReadDisks
+	Ends  map[string]ClaimEnd    // of awaited claims; see readClaims
 
 	Actions map[string]report.Action // of claims and volumes; see NoteAction
 
-	Brought map[resource.Ref]bool // the plan's Related
+	Dependencies map[resource.Ref]bool // the plan's Related
 }
 
-// OpenRun reads what earlier activities left in staging, except for the plan.
+// OpenRun reads what earlier activities left in staging, except for the plan, for an
+// activity that asks or changes the cluster: it fails with failure.WrongWorker in another.
 func (r *Service) OpenRun(ctx context.Context, ref contract.RestoreRef) (*Run, error) {
+	s, err := r.openStaged(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return s, binding.CheckCluster(ctx, r.Kube, s.Archive.Ref.Binding)
+}
+
+// openStaged is OpenRun for an activity that has to do with the bucket alone.
+func (r *Service) openStaged(ctx context.Context, ref contract.RestoreRef) (*Run, error) {
+	if err := r.Locations.CheckPlace(ref.Location, ref.Binding.Place); err != nil {
+		return nil, err
+	}
 	_, st, err := r.Locations.Get(ctx, ref.Location)
 	if err != nil {
 		return nil, err
@@ -78,6 +126,9 @@ func (r *Service) OpenRun(ctx context.Context, ref contract.RestoreRef) (*Run, e
 	s := &Run{St: st, Stage: repository.NewStaging(st, ref.UID), Index: new(Volumes).Index()}
 	if err := s.Stage.Get(ctx, repository.OpenedBackupFile, &s.openDoc); err != nil {
 		return nil, fmt.Errorf("open restore %s: %w", ref.Name, err)
+	}
+	if err := r.Locations.CheckPlace(s.Source, s.SourcePlace); err != nil {
+		return nil, err
 	}
 	_, src, err := r.Locations.Get(ctx, s.Source)
 	if err != nil {
@@ -89,17 +140,23 @@ func (r *Service) OpenRun(ctx context.Context, ref contract.RestoreRef) (*Run, e
 	return s, err
 }
 
-// Planned is open with the plan.
+// Planned reads what OpenRun does, and the plan.
 func (r *Service) Planned(ctx context.Context, ref contract.RestoreRef) (*Run, error) {
 	s, err := r.OpenRun(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	err = s.Stage.Get(ctx, repository.PlanFile, &s.Plan)
-	s.Index, s.Brought = s.Plan.Volumes.Index(), s.Plan.Brought()
-	return s, err
+	return s, s.readPlan(ctx)
 }
 
+func (s *Run) readPlan(ctx context.Context) error {
+	err := s.Stage.Get(ctx, repository.PlanFile, &s.Plan)
+	s.Index, s.Dependencies = s.Plan.Volumes.Index(), s.Plan.DependencySet()
+	return err
+}
+
+// openArchive opens Lifeboat's archive of the backup, or the one in staging that was made of
+// Velero's tarball.
 func openArchive(ctx context.Context, src store.Store, stage repository.Staging, a contract.OpenedArchive) (*archive.Archive, error) {
 	if !a.Foreign {
 		return archive.Open(ctx, repository.NewSource(src), archive.Layout{Backup: a.Backup})
@@ -115,13 +172,14 @@ func openArchive(ctx context.Context, src store.Store, stage repository.Staging,
 	return archive.OpenStaged(repository.NewSource(stage.Store), refs)
 }
 
-// Started is when the restore began, as the API server's clock may see it: objects
-// that carry our label and are older were made by an earlier restore of this name.
+// Started is when the restore began, less a minute by which the clock of the API server may
+// be behind. Objects that carry the label of this restore and are older were made by an
+// earlier restore of this name.
 func (s *Run) Started() time.Time { return s.Run.Started.Add(-time.Minute) }
 
-// Outage is why the server cannot answer, where that is what err is about; nil where
-// it refused. What it said about the object is not repeated: it may quote the object,
-// and this error gets into the history.
+// Outage returns why the API server cannot answer, if that is what err is about, and nil if it
+// refused. Its words about the object are not repeated, because they may quote the object
+// and this error gets into the workflow's history.
 func (r *Service) Outage(ctx context.Context, err error) error {
 	switch {
 	case err == nil:

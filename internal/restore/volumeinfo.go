@@ -3,8 +3,6 @@ package restore
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -25,15 +23,15 @@ func (s *Run) readClaims(ctx context.Context) error {
 	return err
 }
 
-// restored is the volume that came back with its data: a PersistentVolume that the
-// claim is bound to. A native one also counts that was made and whose claim the restore
-// does not select.
-func (s *Run) restored(v *Volume) (pv string, ok bool) {
+// restoredVolume is the volume that came back with its data: a PersistentVolume that the
+// claim is bound to. One whose disk was made also counts if the restore does not select
+// its claim.
+func (s *Run) restoredVolume(v *volume.Restore) (pv string, ok bool) {
 	if !v.HasData() {
 		return "", false
 	}
-	end, awaited := s.Ends[resource.ObjectName(v.Namespace, v.Claim)]
-	if v.Way == WayCSI || awaited {
+	end, awaited := s.Ends[v.ClaimKey()]
+	if v.IsFilled() || awaited {
 		return end.PV, end.PV != ""
 	}
 	claim, tried := s.Actions[actionKey(resource.PersistentVolumeClaims, v.Target, v.Claim)]
@@ -55,17 +53,8 @@ func actionKey(gr, namespace, name string) string {
 // restoreInfos is Velero's list of restored volumes (docs/VELERO.md 2.6).
 func (s *Run) restoreInfos() []volume.RestoreInfo {
 	out := []volume.RestoreInfo{}
-	s.eachRestored(func(v *Volume, pv string) {
-		info := volume.RestoreInfo{PVCName: v.Claim, PVCNamespace: v.Target, PVName: pv, RestoreMethod: v.method()}
-		if v.Way == WayNative {
-			info.Native = &volume.NativeInfo{
-				SnapshotHandle: v.Disk.Snapshot.ID, VolumeType: v.Disk.Type, VolumeAZ: v.Disk.Zone,
-				IOPS: strconv.Itoa(int(v.Disk.IOPS)), Phase: volume.PhaseCompleted,
-			}
-		} else {
-			info.CSI = &volume.CSIInfo{SnapshotHandle: v.Snapshot.Handle, Size: v.Snapshot.Size, Driver: v.Snapshot.Driver, VSCName: v.Snapshot.Name}
-		}
-		out = append(out, info)
+	s.eachRestored(func(v *volume.Restore, pv string) {
+		out = append(out, volume.RestoreInfoOf(v, pv))
 	})
 	return out
 }
@@ -73,13 +62,13 @@ func (s *Run) restoreInfos() []volume.RestoreInfo {
 // RestoredCount is how many volumes came back with their data.
 func (s *Run) RestoredCount() int {
 	n := 0
-	s.eachRestored(func(*Volume, string) { n++ })
+	s.eachRestored(func(*volume.Restore, string) { n++ })
 	return n
 }
 
-func (s *Run) eachRestored(fn func(v *Volume, pv string)) {
-	s.Plan.Volumes.Count(func(v *Volume) bool {
-		if pv, ok := s.restored(v); ok {
+func (s *Run) eachRestored(fn func(v *volume.Restore, pv string)) {
+	s.Plan.Volumes.Count(func(v *volume.Restore) bool {
+		if pv, ok := s.restoredVolume(v); ok {
 			fn(v, pv)
 		}
 		return false
@@ -88,9 +77,9 @@ func (s *Run) eachRestored(fn func(v *Volume, pv string)) {
 
 // logVolumes tells where each volume came from.
 func (s *Run) logVolumes(log *report.Log, at time.Time) {
-	s.eachRestored(func(v *Volume, pv string) {
-		args := []any{"claim", resource.ObjectName(v.Target, v.Claim), "volume", pv, "method", string(v.method())}
-		if v.Way == WayNative {
+	s.eachRestored(func(v *volume.Restore, pv string) {
+		args := []any{"claim", resource.ObjectName(v.Target, v.Claim), "volume", pv, "method", string(v.Disposition.Method().Velero())}
+		if v.NeedsDisk() {
 			args = append(args, "snapshot", v.Disk.Snapshot.ID, "disk", s.Disks[v.PV].ID, "zone", v.Disk.Zone)
 		} else {
 			args = append(args, "snapshot", v.Snapshot.Handle, "driver", v.Snapshot.Driver)
@@ -101,25 +90,15 @@ func (s *Run) logVolumes(log *report.Log, at time.Time) {
 
 // Origin is what a dry run says of a claim or volume that would come back with data.
 func (s *Run) Origin(e archive.Entry) string {
-	var v *Volume
+	var v *volume.Restore
 	switch e.Resource {
 	case resource.PersistentVolumes:
 		v = s.Index.Pvs[e.Name]
 	case resource.PersistentVolumeClaims:
 		v = s.Index.Claims[resource.ObjectName(e.Namespace, e.Name)]
 	}
-	switch {
-	case v == nil || !v.HasData():
+	if v == nil {
 		return ""
-	case v.Way == WayNative:
-		return fmt.Sprintf("a new %s volume of %s in %s, of snapshot %s", v.Disk.Type, size(v.Capacity), v.Disk.Zone, v.Disk.Snapshot.ID)
 	}
-	return fmt.Sprintf("a new volume of class %s and at least %s, of snapshot %s", v.Class, size(max(v.Capacity, v.Snapshot.Size)), v.Snapshot.Handle)
-}
-
-func size(bytes int64) string {
-	if bytes%(1<<30) == 0 {
-		return fmt.Sprintf("%d GiB", bytes>>30)
-	}
-	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
+	return v.Origin()
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // ReadDisks reads what was made so far; none was where the plan has no disks.
 func (s *Run) ReadDisks(ctx context.Context) error {
-	s.Disks = map[string]Disk{}
-	if s.Plan.Volumes.Count((*Volume).NeedsDisk) == 0 {
+	s.Disks = map[string]volume.Disk{}
+	if s.Plan.Volumes.Count((*volume.Restore).NeedsDisk) == 0 {
 		return nil
 	}
 	err := s.Stage.Get(ctx, repository.DisksFile, &s.Disks)
@@ -24,10 +25,10 @@ func (s *Run) ReadDisks(ctx context.Context) error {
 	return err
 }
 
-// NoDisk says why an object cannot be restored whose volume's disk was not made. A
+// WhyNoDisk says why an object cannot be restored whose volume's disk was not made. A
 // claim without its volume would stay pending, and be in the way of the next restore.
-func (s *Run) NoDisk(gr, namespace, name string) string {
-	var v *Volume
+func (s *Run) WhyNoDisk(gr, namespace, name string) string {
+	var v *volume.Restore
 	switch gr {
 	case resource.PersistentVolumes:
 		v = s.Index.Pvs[name]
@@ -52,16 +53,21 @@ func (s *Run) VolumeRules(c *resource.Context) {
 	if s.Plan.Volumes == nil {
 		return
 	}
-	c.VolumeFate = func(pv string) resource.Fate {
-		if v := s.Index.Pvs[pv]; v != nil {
-			return v.fate()
-		}
-		return resource.FateDynamic
-	}
+	c.VolumeDisposition = s.dispositionOf
 	c.Disk = s.diskOf
 	c.Claim = s.Index.claim
 	c.Class = func(class string) string { return cmp.Or(s.Plan.Volumes.Classes[class], class) }
 	c.Taken = func(namespace, name string) bool { return s.Index.Taken[resource.ObjectName(namespace, name)] }
+}
+
+// dispositionOf is the one of a PersistentVolume. One that a storage class provisions is
+// not restored, whether its claim is filled or empty.
+func (s *Run) dispositionOf(pv string) volume.Disposition {
+	v := s.Index.Pvs[pv]
+	if v == nil || v.Disposition.Method() != "" && v.Disk == nil {
+		return volume.Dynamic
+	}
+	return v.Disposition
 }
 
 // plannedDisk stands for the id of a disk that a dry run does not make.
@@ -74,7 +80,7 @@ func (s *Run) diskOf(pv string) resource.Disk {
 	}
 	d := s.Disks[pv]
 	if s.Restore.DryRun {
-		d = Disk{ID: plannedDisk, Zone: v.Disk.Zone}
+		d = volume.Disk{ID: plannedDisk, Zone: v.Disk.Zone}
 	}
 	return resource.Disk{ID: d.ID, Zone: d.Zone, Name: v.Disk.Name}
 }

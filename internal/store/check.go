@@ -15,22 +15,12 @@ import (
 // Capability is one thing a location can or cannot do.
 type Capability struct {
 	// Name is a stable identifier such as "conditional-write".
-	Name string `json:"name"`
-	OK   bool   `json:"ok"`
-	// Required says that nothing works without it; the others cost something.
-	Required bool `json:"required"`
+	Name string
+	OK   bool
 	// Detail is what was found, or what went wrong.
-	Detail string `json:"detail,omitempty"`
+	Detail string
 	// Consequence is what it means for backups; empty when OK.
-	Consequence string `json:"consequence,omitempty"`
-}
-
-// Capabilities is the result of Check, in the order of the checks.
-type Capabilities []Capability
-
-// OK reports that everything required works.
-func (c Capabilities) OK() bool {
-	return !slices.ContainsFunc(c, func(one Capability) bool { return one.Required && !one.OK })
+	Consequence string
 }
 
 // checkTimeout bounds one check of a location, in all.
@@ -40,32 +30,32 @@ const checkTimeout = 2 * time.Minute
 // configuration.
 type readOnlyStore interface{ ReadOnly() bool }
 
-// Check tries out what a location can do. It writes below
+// Check tries out what a location can do, in the order of its result. It writes below
 // plugins/lifeboat/check/ only and removes what it wrote. A read-only location
 // is checked for what reading needs.
-func Check(ctx context.Context, st Store) Capabilities {
+func Check(ctx context.Context, st Store) []Capability {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	c := &check{store: st, dir: checkDir + strings.ToLower(rand.Text()) + "/"}
-	c.runCheck(ctx, "list", true, "backups cannot be found", c.tryList)
-	c.runCheck(ctx, "layout", true, "Velero marks the whole location unavailable while it holds directories it does not know", c.tryLayout)
+	c.runCheck(ctx, "list", "backups cannot be found", c.tryList)
+	c.runCheck(ctx, "layout", "Velero marks the whole location unavailable while it holds directories it does not know", c.tryLayout)
 	if ro, ok := st.(readOnlyStore); ok && ro.ReadOnly() {
 		c.found = append(c.found, Capability{Name: "write", OK: true, Detail: "not tried: spec.accessMode is ReadOnly; restores only"})
 		return c.found
 	}
-	c.runCheck(ctx, "write", true, "no backup can be stored", c.tryWrite)
+	c.runCheck(ctx, "write", "no backup can be stored", c.tryWrite)
 	if !c.found[len(c.found)-1].OK {
 		return c.found
 	}
-	c.runCheck(ctx, "read", true, "no backup can be restored", c.tryRead)
-	c.runCheck(ctx, "range-read", true, "single objects cannot be restored without reading whole backups", c.tryRanges)
-	c.runCheck(ctx, "conditional-write", false, "two backups of one name started at once may overwrite each other; the fact is recorded in each backup", c.tryConditional)
-	c.runCheck(ctx, "compose", true, "the backup's file cannot be put together from its parts", c.tryCompose)
-	c.runCheck(ctx, "part-copy", false, "putting a backup together reads and writes all its bytes through the worker", c.tryPartCopy)
-	c.runCheck(ctx, "presigned-url", false, "logs, tarballs, lists of objects (describe --details) and plans of dry runs cannot be fetched by the CLI, only copied out of the bucket; backups and restores work", c.tryPresign)
+	c.runCheck(ctx, "read", "no backup can be restored", c.tryRead)
+	c.runCheck(ctx, "range-read", "single objects cannot be restored without reading whole backups", c.tryRanges)
+	c.runCheck(ctx, "conditional-write", "two backups of one name started at once may overwrite each other; the fact is recorded in each backup", c.tryConditional)
+	c.runCheck(ctx, "compose", "the backup's file cannot be put together from its parts", c.tryCompose)
+	c.runCheck(ctx, "part-copy", "putting a backup together reads and writes all its bytes through the worker", c.tryPartCopy)
+	c.runCheck(ctx, "presigned-url", "logs, tarballs, lists of objects (describe --details) and plans of dry runs cannot be fetched by the CLI, only copied out of the bucket; backups and restores work", c.tryPresign)
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), abortTimeout) // clean up also after a timeout
 	defer cancel()
-	c.runCheck(ctx, "delete", true, "expired backups cannot be removed and staging fills up", c.tryDelete)
+	c.runCheck(ctx, "delete", "expired backups cannot be removed and staging fills up", c.tryDelete)
 	return c.found
 }
 
@@ -73,12 +63,12 @@ type check struct {
 	store Store
 	dir   string
 	small []byte
-	found Capabilities
+	found []Capability
 }
 
-func (c *check) runCheck(ctx context.Context, name string, required bool, consequence string, try func(context.Context) (string, error)) {
+func (c *check) runCheck(ctx context.Context, name, consequence string, try func(context.Context) (string, error)) {
 	detail, err := try(ctx)
-	one := Capability{Name: name, OK: err == nil, Required: required, Detail: detail}
+	one := Capability{Name: name, OK: err == nil, Detail: detail}
 	if err != nil {
 		one.Detail, one.Consequence = err.Error(), consequence
 	}

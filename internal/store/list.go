@@ -10,9 +10,17 @@ import (
 
 // List calls fn for every object below prefix. See Store.
 func (s *S3) List(ctx context.Context, prefix string, fn func(Info) error) error {
-	return s.listPages(ctx, prefix, "", func(page *s3.ListObjectsV2Output) error {
+	return s.ListAfter(ctx, prefix, "", fn)
+}
+
+// ListAfter calls fn for the objects below prefix behind a key. See Store.
+func (s *S3) ListAfter(ctx context.Context, prefix, after string, fn func(Info) error) error {
+	return s.listPages(ctx, prefix, after, "", func(page *s3.ListObjectsV2Output) error {
 		for _, o := range page.Contents {
 			key := s.relativeKey(aws.ToString(o.Key))
+			if key <= after {
+				continue // a service that does not know where to start starts at the beginning
+			}
 			if err := fn(newInfo(key, o.Size, o.ETag, o.LastModified)); err != nil {
 				return err
 			}
@@ -23,15 +31,9 @@ func (s *S3) List(ctx context.Context, prefix string, fn func(Info) error) error
 
 // Dirs lists the directories directly below prefix. See Store.
 func (s *S3) Dirs(ctx context.Context, prefix string) ([]string, error) {
-	if prefix != "" && !strings.HasSuffix(prefix, "/") {
-		prefix += "/"
-	}
 	var names []string
-	err := s.listPages(ctx, prefix, "/", func(page *s3.ListObjectsV2Output) error {
-		for _, p := range page.CommonPrefixes {
-			name := strings.TrimPrefix(s.relativeKey(aws.ToString(p.Prefix)), prefix)
-			names = append(names, strings.TrimSuffix(name, "/"))
-		}
+	err := s.DirsAfter(ctx, prefix, "", func(name string) error {
+		names = append(names, name)
 		return nil
 	})
 	if err != nil {
@@ -40,10 +42,36 @@ func (s *S3) Dirs(ctx context.Context, prefix string) ([]string, error) {
 	return names, nil
 }
 
-func (s *S3) listPages(ctx context.Context, prefix, delimiter string, fn func(*s3.ListObjectsV2Output) error) error {
-	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{
-		Bucket: s.bucketName(), Prefix: s.keyName(prefix), Delimiter: optionalText(delimiter),
+// DirsAfter calls fn for the directories below prefix behind a name. See Store.
+func (s *S3) DirsAfter(ctx context.Context, prefix, after string, fn func(name string) error) error {
+	if prefix != "" && !strings.HasSuffix(prefix, "/") {
+		prefix += "/"
+	}
+	start := ""
+	if after != "" {
+		start = prefix + after + "/"
+	}
+	return s.listPages(ctx, prefix, start, "/", func(page *s3.ListObjectsV2Output) error {
+		for _, p := range page.CommonPrefixes {
+			key := s.relativeKey(aws.ToString(p.Prefix))
+			if key <= start {
+				continue // services differ in whether what lies within after comes behind it
+			}
+			if err := fn(strings.TrimSuffix(strings.TrimPrefix(key, prefix), "/")); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+}
+
+// listPages lists what sorts behind the key start, which is "" for the beginning.
+func (s *S3) listPages(ctx context.Context, prefix, start, delimiter string, fn func(*s3.ListObjectsV2Output) error) error {
+	in := &s3.ListObjectsV2Input{Bucket: s.bucketName(), Prefix: s.keyName(prefix), Delimiter: optionalText(delimiter)}
+	if start != "" {
+		in.StartAfter = s.keyName(start)
+	}
+	pages := s3.NewListObjectsV2Paginator(s.client, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

@@ -17,7 +17,7 @@ const (
 
 // ValidateLocation finds everything wrong with a location that can be seen
 // without leaving the process. Each error begins with the path of its field;
-// path is that of the document itself.
+// path is where the document itself stands in the configuration.
 func ValidateLocation(bsl *velerov1.BackupStorageLocation, path string) []error {
 	_, errs := parseSettings(bsl, path)
 	return errs

@@ -2,9 +2,9 @@ package store
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -73,22 +73,12 @@ func knownKeys() []string {
 }
 
 func (p *parser) unknownKeys() {
-	known := knownKeys()
-	sort.Strings(known)
-	for _, key := range sortedKeys(p.config) {
+	known := slices.Sorted(slices.Values(knownKeys()))
+	for _, key := range slices.Sorted(maps.Keys(p.config)) {
 		if !slices.Contains(known, key) {
 			p.addConfigErrorf(key, "unknown key; known keys: %s", strings.Join(known, ", "))
 		}
 	}
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 func (p *parser) parseBoolean(key string) bool {

@@ -23,9 +23,16 @@ type Store interface {
 	// List calls fn for every object whose key begins with prefix, in the
 	// order of the keys, and stops with the error fn returns.
 	List(ctx context.Context, prefix string, fn func(Info) error) error
+	// ListAfter is List of the keys behind after only, be there an object of
+	// that key or not.
+	ListAfter(ctx context.Context, prefix, after string, fn func(Info) error) error
 	// Dirs lists the names (no slashes) of the directories directly below
 	// prefix; "" is the root of the location.
 	Dirs(ctx context.Context, prefix string) ([]string, error)
+	// DirsAfter calls fn for the directories that Dirs lists behind the name
+	// after, in the order of their keys, which is that of the names with a
+	// slash behind: "a-b" comes before "a". It stops with the error fn returns.
+	DirsAfter(ctx context.Context, prefix, after string, fn func(name string) error) error
 	// Delete removes objects; a missing one is no error. ErrLocked says that a
 	// retention or a legal hold forbids it. Every key is tried; failures are
 	// joined.

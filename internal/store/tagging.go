@@ -1,8 +1,9 @@
 package store
 
 import (
+	"maps"
 	"net/url"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -27,19 +28,10 @@ func (p *parser) parseTags() string {
 	if len(values) > maxTags {
 		p.addConfigErrorf(keyTagging, "%d tags; S3 allows %d", len(values), maxTags)
 	}
-	for _, key := range sortedTagKeys(values) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
 		p.checkTag(key, values[key])
 	}
 	return values.Encode()
-}
-
-func sortedTagKeys(values url.Values) []string {
-	keys := make([]string, 0, len(values))
-	for k := range values {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 func (p *parser) checkTag(key string, values []string) {

@@ -24,8 +24,9 @@ const readTimeout = 30 * time.Second
 // worker gives up after one minute.
 const checkTimeout = 75 * time.Second
 
-// Read asks the cluster's Catalog workflow, starting it where it does not run.
-// The answer's field of the verb is set. ErrNotFound, ErrNoWorker and ErrLost are
+// Read asks the cluster's Catalog workflow, starting it where it does not run. Of workers
+// with different configurations one that has the newest answers, so that answers do not
+// alternate. The answer's field of the verb is set. ErrNotFound, ErrNoWorker and ErrLost are
 // told apart; other messages are the worker's.
 func (c *Client) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	timeout := readTimeout
@@ -35,19 +36,34 @@ func (c *Client) Read(ctx context.Context, in contract.ReadInput) (contract.Read
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var out contract.ReadResult
-	if err := c.RequireWorker(ctx); err != nil {
+	pollers, err := c.awaitPollers(ctx)
+	if err != nil {
 		return out, err
 	}
-	err := c.sendRead(ctx, in, &out)
-	for try := 1; try < readTries && wasDropped(err); try++ {
+	newest := in
+	if in.Configuration == "" && Differ(pollers) {
+		newest.Configuration = pollers[0].Configuration
+	}
+	err = c.sendRead(ctx, newest, &out)
+	for try := 1; try < readTries && (wasDropped(err) || isWrongWorker(err)); try++ {
+		err = c.sendRead(ctx, newest, &out)
+	}
+	if newest != in && isWrongWorker(err) { // the newest worker is listed and has ended
 		err = c.sendRead(ctx, in, &out)
 	}
 	return out, c.readError(in, timeout, err)
 }
 
 // readTries bounds how often a read is sent again that an overloaded server has
-// dropped: it changes nothing, so it may repeat.
+// dropped, or that only workers of another configuration answered: it changes nothing, so
+// it may repeat.
 const readTries = 3
+
+// isWrongWorker says that only workers of another configuration answered.
+func isWrongWorker(err error) bool {
+	var app *temporal.ApplicationError
+	return errors.As(err, &app) && app.Type() == contract.ErrTypeWrongWorker
+}
 
 // wasDropped says that the server dropped the update before a worker answered it.
 func wasDropped(err error) bool {
@@ -146,6 +162,6 @@ func listPages[T any](ctx context.Context, c *Client, in contract.ReadInput, row
 		if page.Continue == "" || page.Continue == in.Continue {
 			return all, nil
 		}
-		in.Continue = page.Continue
+		in.Continue, in.Configuration = page.Continue, page.Configuration
 	}
 }

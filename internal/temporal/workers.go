@@ -7,9 +7,7 @@ import (
 	"slices"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
@@ -97,15 +95,23 @@ const (
 
 // RequireWorker fails with ErrNoWorker when nobody polls the cluster's queue.
 func (c *Client) RequireWorker(ctx context.Context) error {
+	_, err := c.awaitPollers(ctx)
+	return err
+}
+
+// awaitPollers are the workers of the cluster, of which there is at least one.
+func (c *Client) awaitPollers(ctx context.Context) (all []Poller, err error) {
 	grace, cancel := context.WithTimeout(ctx, workerGrace)
 	defer cancel()
-	err := wait.PollUntilContextCancel(grace, workerGrace/10, true, func(context.Context) (bool, error) {
-		return c.hasPoller(ctx) // not grace: a look that has begun may take its time
+	err = wait.PollUntilContextCancel(grace, workerGrace/10, true, func(context.Context) (bool, error) {
+		var err error
+		all, err = c.Pollers(ctx) // not grace: a look that has begun may take its time
+		return len(all) > 0, err
 	})
 	if err != nil && ctx.Err() == nil && errors.Is(err, grace.Err()) {
-		return c.noWorkerError()
+		err = c.noWorkerError()
 	}
-	return err
+	return all, err
 }
 
 func (c *Client) noWorkerError() error {
@@ -116,14 +122,6 @@ func (c *Client) noWorkerError() error {
 
 // hasPoller is true when somebody has polled the cluster's queue within pollAge.
 func (c *Client) hasPoller(ctx context.Context) (bool, error) {
-	queue := contract.TaskQueue(c.cluster)
-	ctx, cancel := context.WithTimeout(ctx, discoverTimeout)
-	defer cancel()
-	res, err := c.sdk.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
-	if err != nil {
-		return false, fmt.Errorf("describe task queue %s: %w", queue, explainError(err))
-	}
-	return slices.ContainsFunc(res.GetPollers(), func(p *taskqueuepb.PollerInfo) bool {
-		return time.Since(p.GetLastAccessTime().AsTime()) < pollAge
-	}), nil
+	all, err := c.Pollers(ctx)
+	return len(all) > 0, err
 }

@@ -20,18 +20,18 @@ type classError struct {
 	spec *filter.FieldError
 }
 
-// class chooses the VolumeSnapshotClass of a claim's volume (docs/VELERO.md 6.2): the
+// chooseClass chooses the VolumeSnapshotClass of a claim's volume (docs/VELERO.md 6.2): the
 // one that the claim names, that the backup names for the driver, that is labelled for
 // Velero, that is the default, or the only one there is.
-func (p *planner) class(driver string, claim *corev1.PersistentVolumeClaim) (string, *classError) {
-	all := p.classes(driver)
+func (p *planner) chooseClass(driver string, claim *corev1.PersistentVolumeClaim) (string, *classError) {
+	all := p.classesOf(driver)
 	if name := claim.Annotations[velerov1.VolumeSnapshotClassDriverPVCAnnotation]; name != "" {
-		return p.named(name, driver, "metadata.annotations["+velerov1.VolumeSnapshotClassDriverPVCAnnotation+"] of the claim")
+		return p.findNamedClass(name, driver, "metadata.annotations["+velerov1.VolumeSnapshotClassDriverPVCAnnotation+"] of the claim")
 	}
 	path := backupClassKey(driver)
 	if name := p.in.BackupAnnotations[path]; name != "" {
 		path = "metadata.annotations[" + path + "]"
-		class, err := p.named(name, driver, path)
+		class, err := p.findNamedClass(name, driver, path)
 		if err != nil {
 			err.spec = &filter.FieldError{Path: path, Message: strings.TrimPrefix(err.text, path+" ")}
 		}
@@ -45,7 +45,7 @@ func (p *planner) class(driver string, claim *corev1.PersistentVolumeClaim) (str
 	case len(all) == 0:
 		return "", &classError{text: fmt.Sprintf("there is no VolumeSnapshotClass of driver %s: create one", driver)}
 	}
-	return "", ambiguous(driver, all)
+	return "", ambiguityError(driver, all)
 }
 
 // backupClassKey is the annotation by which a backup names a driver's class.
@@ -53,8 +53,8 @@ func backupClassKey(driver string) string {
 	return velerov1.VolumeSnapshotClassDriverBackupAnnotationPrefix + "_" + strings.ToLower(driver)
 }
 
-// classes are those of a driver, by name.
-func (p *planner) classes(driver string) []*snapshotv1.VolumeSnapshotClass {
+// classesOf are those of a driver, by name.
+func (p *planner) classesOf(driver string) []*snapshotv1.VolumeSnapshotClass {
 	var out []*snapshotv1.VolumeSnapshotClass
 	for i := range p.in.SnapshotClasses {
 		if c := &p.in.SnapshotClasses[i]; c.Driver == driver {
@@ -65,24 +65,24 @@ func (p *planner) classes(driver string) []*snapshotv1.VolumeSnapshotClass {
 	return out
 }
 
-// named is the class that somebody asked for, in any case of letters.
-func (p *planner) named(name, driver, where string) (string, *classError) {
+// findNamedClass is the class that somebody asked for, in any case of letters.
+func (p *planner) findNamedClass(name, driver, where string) (string, *classError) {
 	for i := range p.in.SnapshotClasses {
 		c := &p.in.SnapshotClasses[i]
 		if !strings.EqualFold(c.Name, name) {
 			continue
 		}
 		if !strings.EqualFold(c.Driver, driver) {
-			return "", &classError{text: fmt.Sprintf("%s names VolumeSnapshotClass %q, which is of driver %s and not of %s: name one of that driver%s", where, name, c.Driver, driver, p.candidates(driver))}
+			return "", &classError{text: fmt.Sprintf("%s names VolumeSnapshotClass %q, which is of driver %s and not of %s: name one of that driver%s", where, name, c.Driver, driver, p.candidatesText(driver))}
 		}
 		return c.Name, nil
 	}
-	return "", &classError{text: fmt.Sprintf("%s names VolumeSnapshotClass %q, which does not exist: create it or name one of driver %s%s", where, name, driver, p.candidates(driver))}
+	return "", &classError{text: fmt.Sprintf("%s names VolumeSnapshotClass %q, which does not exist: create it or name one of driver %s%s", where, name, driver, p.candidatesText(driver))}
 }
 
-// candidates lists the classes of a driver for a message, "" if there are none.
-func (p *planner) candidates(driver string) string {
-	if all := p.classes(driver); len(all) > 0 {
+// candidatesText lists the classes of a driver for a message, "" if there are none.
+func (p *planner) candidatesText(driver string) string {
+	if all := p.classesOf(driver); len(all) > 0 {
 		return " (" + classNames(all) + ")"
 	}
 	return ""
@@ -112,7 +112,7 @@ func preferredClass(all []*snapshotv1.VolumeSnapshotClass) string {
 	return ""
 }
 
-func ambiguous(driver string, all []*snapshotv1.VolumeSnapshotClass) *classError {
+func ambiguityError(driver string, all []*snapshotv1.VolumeSnapshotClass) *classError {
 	key := backupClassKey(driver)
 	text := fmt.Sprintf("driver %s has several VolumeSnapshotClasses (%s) and none is preferred", driver, classNames(all))
 	remedy := fmt.Sprintf("label the one to use with %s=true, or name it in the backup's annotation %s", velerov1.VolumeSnapshotClassSelectorLabel, key)

@@ -62,10 +62,10 @@ func TestClassChoice(t *testing.T) {
 			in := Inputs{CSI: true, SnapshotClasses: tc.classes, BackupAnnotations: map[string]string{key + "_ebs.csi.aws.com": tc.backup}}
 			plan, err := Make(in.with(claim("data", ebsCSI(), annotate)))
 			v := plan.Volumes[0]
-			if v.Path == CSI && (v.Class != tc.want || err != nil || len(plan.Problems) > 0) {
+			if v.Method == MethodCSI && (v.Class != tc.want || err != nil || len(plan.Problems) > 0) {
 				t.Errorf("class %q, want %q (%v, %v)", v.Class, tc.want, err, plan.Problems)
 			}
-			if v.Path != CSI && (!strings.Contains(v.SkipReason, tc.want) || !hasProblem(plan, report.SnapshotClass, report.Error)) {
+			if v.Method != MethodCSI && (!strings.Contains(v.SkipReason, tc.want) || !hasProblem(plan, report.SnapshotClass, report.Error)) {
 				t.Errorf("skipped: %s, want %s", v.SkipReason, tc.want)
 			}
 			checkField(t, err, tc.field)

@@ -21,9 +21,9 @@ const (
 	noClaim         = "no claim of the backup is bound to it, which a VolumeSnapshot needs, and no VolumeSnapshotLocation is configured for it"
 )
 
-// decide finds the path of a volume (docs/VELERO.md 6.1). pv is nil where the claim is
+// decideMethod finds the method of a volume (docs/VELERO.md 6.1). pv is nil where the claim is
 // not bound to a volume, claim where the volume's claim is not in the backup.
-func (p *planner) decide(v *Volume, pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) {
+func (p *planner) decideMethod(v *Volume, pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) {
 	snapshots := p.in.Spec.SnapshotVolumes == nil || *p.in.Spec.SnapshotVolumes
 	matched := p.in.Policies.match(subjectOf(pv, claim))
 	pod := ""
@@ -34,22 +34,22 @@ func (p *planner) decide(v *Volume, pv *corev1.PersistentVolume, claim *corev1.P
 	case matched == actionSkip:
 		v.SkipReason = skippedByPolicy
 	case matched == actionFiles:
-		p.skip(v, report.VolumeSkipped, report.Warning, "a resource policy says fs-backup: "+noFiles)
+		p.skipVolume(v, report.VolumeSkipped, report.Warning, "a resource policy says fs-backup: "+noFiles)
 	case matched == actionCustom:
-		p.skip(v, report.VolumeSkipped, report.Warning, noCustom)
+		p.skipVolume(v, report.VolumeSkipped, report.Warning, noCustom)
 	case matched == actionNone && !snapshots && pod == "":
 		v.SkipReason = skippedBySpec
-	case pv == nil || !bound(claim):
-		p.skip(v, report.ClaimUnbound, unboundSeverity(v), unboundText(v, claim))
+	case pv == nil || !isBound(claim):
+		p.skipVolume(v, report.ClaimUnbound, unboundSeverity(v), unboundText(v, claim))
 	case matched == actionNone && pod != "":
-		p.skip(v, report.VolumeSkipped, report.Warning, "pod "+pod+": "+noFiles)
+		p.skipVolume(v, report.VolumeSkipped, report.Warning, "pod "+pod+": "+noFiles)
 	default:
-		p.path(v, claim, matched == actionSnapshot)
+		p.chooseMethod(v, claim, matched == actionSnapshot)
 	}
 }
 
-// bound holds for volumes without a claim as well.
-func bound(claim *corev1.PersistentVolumeClaim) bool {
+// isBound holds for volumes without a claim as well.
+func isBound(claim *corev1.PersistentVolumeClaim) bool {
 	return claim == nil || claim.Status.Phase == corev1.ClaimBound || claim.Status.Phase == ""
 }
 
@@ -63,7 +63,7 @@ func unboundSeverity(v *Volume) report.Severity {
 
 func unboundText(v *Volume, claim *corev1.PersistentVolumeClaim) string {
 	switch {
-	case claim == nil || bound(claim) && v.PV != "":
+	case claim == nil || isBound(claim) && v.PV != "":
 		return fmt.Sprintf("its volume %s is not in the cluster, or is bound to another claim", v.PV)
 	case v.PV != "":
 		return fmt.Sprintf("the claim is %s, not bound to volume %s", claim.Status.Phase, v.PV)
@@ -73,80 +73,80 @@ func unboundText(v *Volume, claim *corev1.PersistentVolumeClaim) string {
 	return fmt.Sprintf("the claim is %s and has no volume", claim.Status.Phase)
 }
 
-// path chooses between the two kinds of snapshots. asked says that a policy wants
+// chooseMethod chooses between the two kinds of snapshots. asked says that a policy wants
 // one, so that having none is an error.
-func (p *planner) path(v *Volume, claim *corev1.PersistentVolumeClaim, asked bool) {
+func (p *planner) chooseMethod(v *Volume, claim *corev1.PersistentVolumeClaim, asked bool) {
 	severity := report.Warning
 	if asked {
 		severity = report.Error
 	}
-	native := p.in.Native && v.VolumeID != "" && p.selected(pvResource, "", v.PV, v.PVLabels)
+	native := p.in.Native && v.VolumeID != "" && p.isSelected(pvResource, "", v.PV, v.PVLabels)
 	named := len(p.in.Spec.VolumeSnapshotLocations) > 0
 	switch {
-	case native && (named || v.Driver == "" || claim == nil || !p.usable(v.Driver, claim)):
-		v.Path = Native
+	case native && (named || v.Driver == "" || claim == nil || !p.prefersCSI(v.Driver, claim)):
+		v.Method = MethodNative
 	case v.Driver != "" && claim == nil:
-		p.skip(v, report.VolumeSkipped, severity, noClaim)
+		p.skipVolume(v, report.VolumeSkipped, severity, noClaim)
 	case v.Driver != "" && p.in.CSI:
-		p.csi(v, claim)
+		p.chooseCSI(v, claim)
 	case v.Driver != "" || v.VolumeID != "":
-		p.skip(v, report.VolumeSkipped, severity, noSnapshots)
+		p.skipVolume(v, report.VolumeSkipped, severity, noSnapshots)
 	default:
-		p.skip(v, report.VolumeSkipped, severity, "volumes of its type cannot be snapshotted: "+p.kind(v))
+		p.skipVolume(v, report.VolumeSkipped, severity, "volumes of its type cannot be snapshotted: "+p.sourceText(v))
 	}
 }
 
-// usable says whether a volume that could be native as well takes the CSI path:
+// prefersCSI says whether a volume that could be native as well is kept by the CSI method:
 // there is a class for it, or somebody names one.
-func (p *planner) usable(driver string, claim *corev1.PersistentVolumeClaim) bool {
-	return p.in.CSI && (len(p.classes(driver)) > 0 ||
+func (p *planner) prefersCSI(driver string, claim *corev1.PersistentVolumeClaim) bool {
+	return p.in.CSI && (len(p.classesOf(driver)) > 0 ||
 		claim.Annotations[velerov1.VolumeSnapshotClassDriverPVCAnnotation] != "" ||
 		p.in.BackupAnnotations[backupClassKey(driver)] != "")
 }
 
-// kind names the source of a volume that no path takes.
-func (p *planner) kind(v *Volume) string {
+// sourceText names the source of a volume that no method keeps.
+func (p *planner) sourceText(v *Volume) string {
 	return cmp.Or(sourceType(p.pvs[v.PV].Spec.PersistentVolumeSource), "unknown")
 }
 
-func (p *planner) csi(v *Volume, claim *corev1.PersistentVolumeClaim) {
-	class, err := p.class(v.Driver, claim)
+func (p *planner) chooseCSI(v *Volume, claim *corev1.PersistentVolumeClaim) {
+	class, err := p.chooseClass(v.Driver, claim)
 	if err != nil {
-		p.skip(v, report.SnapshotClass, report.Error, err.text)
+		p.skipVolume(v, report.SnapshotClass, report.Error, err.text)
 		if err.spec != nil && !slices.Contains(p.spec, *err.spec) {
 			p.spec = append(p.spec, *err.spec)
 		}
 		return
 	}
-	v.Path, v.Class = CSI, class
+	v.Method, v.Class = MethodCSI, class
 	v.Snapshot = snapshotName(p.in.BackupUID, v.Namespace, v.Claim, v.ClaimUID)
 }
 
-// skip records why a volume that the user did not leave out is not in the backup.
-func (p *planner) skip(v *Volume, code report.Code, severity report.Severity, text string) {
+// skipVolume records why a volume that the user did not leave out is not in the backup.
+func (p *planner) skipVolume(v *Volume, code report.Code, severity report.Severity, text string) {
 	v.SkipReason = text
 	r := report.New(code, text).As(severity)
 	if v.PV != "" {
 		r.Message = fmt.Sprintf("volume %s: %s", v.PV, text)
 	}
 	if v.Claim == "" {
-		p.problem(r.At(pvResource, "", v.PV))
+		p.addProblem(r.At(pvResource, "", v.PV))
 		return
 	}
-	p.problem(r.At(claimResource, v.Namespace, v.Claim))
+	p.addProblem(r.At(claimResource, v.Namespace, v.Claim))
 }
 
-// notes warns of fields that ask for more than snapshots give.
-func (p *planner) notes() {
+// addNotes warns of fields that ask for more than snapshots give.
+func (p *planner) addNotes() {
 	move := p.in.Spec.SnapshotMoveData
-	if move != nil && *move && p.plan.Count(CSI)+p.plan.Count(Native) > 0 {
-		p.problem(report.New(report.FieldIgnored, "spec.snapshotMoveData: data of snapshots is not moved to the bucket; the snapshots are kept where they are"))
+	if move != nil && *move && p.plan.Count(MethodCSI)+p.plan.Count(MethodNative) > 0 {
+		p.addProblem(report.New(report.FieldIgnored, "spec.snapshotMoveData: data of snapshots is not moved to the bucket; the snapshots are kept where they are"))
 	}
 	groups := map[string]int{}
 	for i := range p.plan.Volumes {
-		if v := &p.plan.Volumes[i]; v.Group != "" && v.Path == CSI {
+		if v := &p.plan.Volumes[i]; v.Group != "" && v.Method == MethodCSI {
 			if groups[v.Group]++; groups[v.Group] == 2 {
-				p.problem(report.New(report.FieldIgnored, fmt.Sprintf("volume group %s: its VolumeSnapshots are taken together but not at one moment; freeze its pods by a hook if they have to be", v.Group)))
+				p.addProblem(report.New(report.FieldIgnored, fmt.Sprintf("volume group %s: its VolumeSnapshots are taken together but not at one moment; freeze its pods by a hook if they have to be", v.Group)))
 			}
 		}
 	}

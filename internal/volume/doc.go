@@ -1,6 +1,14 @@
-// Package volume decides how the data of each volume is backed up, and knows the
-// files in which Velero records it. It is pure: everything it judges is read by the
-// caller, and the same input gives the same plan.
+// Package volume decides how the data of each volume is backed up and how it comes back,
+// and knows the files in which Velero records it. It is pure: everything it judges is read
+// by the caller, and the same input gives the same plan. A technology by which data is kept
+// is a Method; what it can do is a Snapshotter, a Restorer and a Deleter, each in a package
+// below this one, and Technology is its line in the registry (package drivers).
+//
+//   - A backup: Make (make.go, decide.go, class.go, files.go, units.go), the resource
+//     policies, Volume and Plan (plan.go).
+//   - A restore: Facts are what a backup says, Decide gives each volume its Disposition
+//     (disposition.go), Restore is what becomes of it (restore.go).
+//   - Velero's files: info.go, inforead.go, native.go, record.go.
 //
 // Make looks at every claim and every PersistentVolume of a backup, in the order
 // of docs/VELERO.md 6.1:
@@ -8,15 +16,15 @@
 //  1. a resource policy that matches decides, before everything else;
 //  2. a volume that file-level backup was asked for (annotation of a pod, or
 //     defaultVolumesToFsBackup) is skipped with that reason: Lifeboat has no such
-//     path yet;
+//     method yet;
 //  3. snapshotVolumes: false skips the rest;
-//  4. a claim on a CSI volume takes the CSI path, an EBS volume the native path
+//  4. a claim on a CSI volume is kept by CSI snapshots, an EBS volume by native ones
 //     where a VolumeSnapshotLocation is to be used;
 //  5. what is left is skipped, with the reason.
 //
 // Decisions of our own, where Velero has a server flag or says nothing:
 //
-//   - A volume of ebs.csi.aws.com can take both paths. It is native when the spec
+//   - A volume of ebs.csi.aws.com can be kept by both methods. It is native when the spec
 //     names a VolumeSnapshotLocation. With none named it is CSI when the cluster
 //     serves VolumeSnapshots and has a VolumeSnapshotClass of the driver, else
 //     native when a location is configured.

@@ -14,9 +14,11 @@ type Backup struct {
 	Name            string
 	Cluster         string
 	StorageLocation string
-	Labels          map[string]string
-	SnapshotTimeout time.Duration // csiSnapshotTimeout of the spec
-	Volumes         []Volume
+	// SnapshotLocation is the VolumeSnapshotLocation of native snapshots.
+	SnapshotLocation string
+	Labels           map[string]string
+	SnapshotTimeout  time.Duration // csiSnapshotTimeout of the spec
+	Volumes          []Volume
 }
 
 // Snapshot is what became of one volume when its snapshot was asked for. Staging holds
@@ -26,6 +28,8 @@ type Snapshot struct {
 	At     time.Time `json:"at"`               // the point in time
 	ID     string    `json:"id,omitempty"`     // snap-…, of a native snapshot
 	Failed string    `json:"failed,omitempty"` // why there is none
+	// Apart says why it is not of the same moment as the others of its group.
+	Apart string `json:"apart,omitempty"`
 	// Content is the VolumeSnapshotContent of a CSI snapshot: it may outlive its
 	// VolumeSnapshot.
 	Content string `json:"content,omitempty"`
@@ -89,7 +93,7 @@ type Snapshotter interface {
 
 // Driver is one technology by which the data of a backup's volumes is kept.
 type Driver struct {
-	Method Path
+	Method Method
 	Snapshotter
 }
 

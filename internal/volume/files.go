@@ -37,23 +37,23 @@ func (p *planner) fileLevel(claim *corev1.PersistentVolumeClaim) string {
 // wantsFiles says whether files of a pod's volume are to be backed up, by the pod's
 // annotations and the spec, no policy matching.
 func (p *planner) wantsFiles(pod *corev1.Pod, volume string) bool {
-	if pod.Status.Phase != corev1.PodRunning || !mounts(pod, volume) {
+	if pod.Status.Phase != corev1.PodRunning || !isMounted(pod, volume) {
 		return false
 	}
 	if p.optOut() {
-		return !listed(pod, velerov1.VolumesToExcludeAnnotation, volume)
+		return !isListed(pod, velerov1.VolumesToExcludeAnnotation, volume)
 	}
-	return listed(pod, velerov1.VolumesToBackupAnnotation, volume)
+	return isListed(pod, velerov1.VolumesToBackupAnnotation, volume)
 }
 
-func listed(pod *corev1.Pod, annotation, volume string) bool {
+func isListed(pod *corev1.Pod, annotation, volume string) bool {
 	return slices.ContainsFunc(strings.Split(pod.Annotations[annotation], ","), func(s string) bool {
 		return strings.TrimSpace(s) == volume
 	})
 }
 
-// mounts says whether a container of the pod mounts the volume.
-func mounts(pod *corev1.Pod, volume string) bool {
+// isMounted says whether a container of the pod mounts the volume.
+func isMounted(pod *corev1.Pod, volume string) bool {
 	return slices.ContainsFunc(slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers), func(c corev1.Container) bool {
 		return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volume })
 	})
@@ -69,7 +69,7 @@ func neverFiles() []string {
 func (p *planner) podVolumes() {
 	for i := range p.in.Pods {
 		pod := &p.in.Pods[i]
-		if !p.selected("pods", pod.Namespace, pod.Name, pod.Labels) {
+		if !p.isSelected("pods", pod.Namespace, pod.Name, pod.Labels) {
 			continue
 		}
 		var names []string
@@ -79,7 +79,7 @@ func (p *planner) podVolumes() {
 			}
 		}
 		if len(names) > 0 {
-			p.problem(report.New(report.VolumeSkipped, "files of its volumes "+strings.Join(names, ", ")+" are not backed up: "+noFiles).
+			p.addProblem(report.New(report.VolumeSkipped, "files of its volumes "+strings.Join(names, ", ")+" are not backed up: "+noFiles).
 				At("pods", pod.Namespace, pod.Name))
 		}
 	}
@@ -91,7 +91,7 @@ func (p *planner) inlineFiles(pod *corev1.Pod, v *corev1.Volume) bool {
 		return false
 	}
 	if a := p.in.Policies.match(s); a != actionNone {
-		return a == actionFiles && pod.Status.Phase == corev1.PodRunning && mounts(pod, v.Name)
+		return a == actionFiles && pod.Status.Phase == corev1.PodRunning && isMounted(pod, v.Name)
 	}
 	return p.wantsFiles(pod, v.Name)
 }

@@ -2,16 +2,21 @@ package volume
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Method is Velero's name for the way a volume was backed up or restored.
-type Method string
+// VeleroMethod is Velero's name for the way a volume was backed up or restored.
+type VeleroMethod string
 
 // Velero's methods. The values are part of its file format.
 const (
-	MethodNative           Method = "NativeSnapshot"
-	MethodCSI              Method = "CSISnapshot"
-	MethodPodVolumeBackup  Method = "PodVolumeBackup"
-	MethodPodVolumeRestore Method = "PodVolumeRestore"
+	VeleroNative           VeleroMethod = "NativeSnapshot"
+	VeleroCSI              VeleroMethod = "CSISnapshot"
+	VeleroPodVolumeBackup  VeleroMethod = "PodVolumeBackup"
+	VeleroPodVolumeRestore VeleroMethod = "PodVolumeRestore"
 )
+
+// Velero is the word that Velero's files have for a method, "" for none.
+func (m Method) Velero() VeleroMethod {
+	return map[Method]VeleroMethod{MethodNative: VeleroNative, MethodCSI: VeleroCSI}[m]
+}
 
 // Result is whether a volume's data is in the backup.
 type Result string
@@ -33,7 +38,7 @@ type Info struct {
 	PVCName               string       `json:"pvcName,omitempty"`
 	PVCNamespace          string       `json:"pvcNamespace,omitempty"`
 	PVName                string       `json:"pvName,omitempty"`
-	BackupMethod          Method       `json:"backupMethod,omitempty"`
+	BackupMethod          VeleroMethod `json:"backupMethod,omitempty"`
 	SnapshotDataMoved     bool         `json:"snapshotDataMoved"`
 	PreserveLocalSnapshot bool         `json:"preserveLocalSnapshot"`
 	Skipped               bool         `json:"skipped"`
@@ -49,7 +54,7 @@ type Info struct {
 	PV     *PVInfo        `json:"pvInfo,omitempty"`
 }
 
-// CSIInfo is the snapshot of a volume on the CSI path.
+// CSIInfo is the snapshot of a volume of the CSI method.
 type CSIInfo struct {
 	SnapshotHandle string `json:"snapshotHandle"`
 	Size           int64  `json:"size"` // bytes, the restore size
@@ -61,7 +66,7 @@ type CSIInfo struct {
 	GroupHandle string `json:"volumeGroupSnapshotHandle,omitempty"`
 }
 
-// NativeInfo is the snapshot of a volume on the native path.
+// NativeInfo is the snapshot of a volume of the native method.
 type NativeInfo struct {
 	SnapshotHandle string `json:"snapshotHandle"` // snap-…
 	VolumeType     string `json:"volumeType"`
@@ -106,7 +111,7 @@ type RestoreInfo struct {
 	PVCName           string         `json:"pvcName,omitempty"`
 	PVCNamespace      string         `json:"pvcNamespace,omitempty"`
 	PVName            string         `json:"pvName,omitempty"`
-	RestoreMethod     Method         `json:"restoreMethod,omitempty"`
+	RestoreMethod     VeleroMethod   `json:"restoreMethod,omitempty"`
 	SnapshotDataMoved bool           `json:"snapshotDataMoved"`
 	CSI               *CSIInfo       `json:"csiSnapshotInfo,omitempty"`
 	Moved             *MovedInfo     `json:"snapshotDataMovementInfo,omitempty"`

@@ -21,11 +21,11 @@ func TestInfoIsVelerosJSON(t *testing.T) {
 			`{"pvName":"pv","snapshotDataMoved":false,"preserveLocalSnapshot":false,"skipped":true,"skippedReason":"why","pvInfo":{"reclaimPolicy":"Delete","labels":null}}`,
 		},
 		"csi": {
-			Info{PVCName: "c", PVCNamespace: "n", PVName: "pv", BackupMethod: MethodCSI, StartTimestamp: &at, CompletionTimestamp: &at, Result: Succeeded, CSI: &CSIInfo{SnapshotHandle: "snap-1", Size: 5, Driver: "d", VSCName: "vsc", OperationID: "op", ReadyToUse: set(true)}},
+			Info{PVCName: "c", PVCNamespace: "n", PVName: "pv", BackupMethod: VeleroCSI, StartTimestamp: &at, CompletionTimestamp: &at, Result: Succeeded, CSI: &CSIInfo{SnapshotHandle: "snap-1", Size: 5, Driver: "d", VSCName: "vsc", OperationID: "op", ReadyToUse: set(true)}},
 			`{"pvcName":"c","pvcNamespace":"n","pvName":"pv","backupMethod":"CSISnapshot","snapshotDataMoved":false,"preserveLocalSnapshot":false,"skipped":false,"startTimestamp":"2026-01-02T03:04:05Z","completionTimestamp":"2026-01-02T03:04:05Z","result":"succeeded","csiSnapshotInfo":{"snapshotHandle":"snap-1","size":5,"driver":"d","vscName":"vsc","operationID":"op","ReadyToUse":true}}`,
 		},
 		"native": {
-			Info{PVName: "pv", BackupMethod: MethodNative, Native: &NativeInfo{SnapshotHandle: "snap-1", VolumeType: "gp3", VolumeAZ: "a", IOPS: "0", Phase: PhaseCompleted}},
+			Info{PVName: "pv", BackupMethod: VeleroNative, Native: &NativeInfo{SnapshotHandle: "snap-1", VolumeType: "gp3", VolumeAZ: "a", IOPS: "0", Phase: PhaseCompleted}},
 			`{"pvName":"pv","backupMethod":"NativeSnapshot","snapshotDataMoved":false,"preserveLocalSnapshot":false,"skipped":false,"nativeSnapshotInfo":{"snapshotHandle":"snap-1","volumeType":"gp3","volumeAZ":"a","iops":"0","Phase":"Completed"}}`,
 		},
 	} {
@@ -64,7 +64,7 @@ func TestInfoOfOlderWriters(t *testing.T) {
 		"none":         {`[]`, []Info{}},
 		"null entry":   {`[null]`, []Info{{}}},
 		"nulls":        {`[{"pvName":"pv","backupMethod":null,"csiSnapshotInfo":null,"pvInfo":null,"startTimestamp":null}]`, []Info{{PVName: "pv"}}},
-		"every part":   {`[{"pvName":"pv","backupMethod":"NativeSnapshot","csiSnapshotInfo":{"snapshotHandle":"","size":0,"driver":"","vscName":""},"snapshotDataMovementInfo":{"dataMover":"","uploaderType":"","retainedSnapshot":"","snapshotHandle":"","operationID":"","size":0},"nativeSnapshotInfo":{"snapshotHandle":"snap-1","volumeType":"io1","volumeAZ":"a","iops":"3000"},"pvbInfo":{"snapshotHandle":"","size":0,"uploaderType":"","volumeName":"","podName":"","podNamespace":""},"pvInfo":{"reclaimPolicy":"","labels":null}}]`, []Info{{PVName: "pv", BackupMethod: MethodNative, Native: &NativeInfo{SnapshotHandle: "snap-1", VolumeType: "io1", VolumeAZ: "a", IOPS: "3000"}}}},
+		"every part":   {`[{"pvName":"pv","backupMethod":"NativeSnapshot","csiSnapshotInfo":{"snapshotHandle":"","size":0,"driver":"","vscName":""},"snapshotDataMovementInfo":{"dataMover":"","uploaderType":"","retainedSnapshot":"","snapshotHandle":"","operationID":"","size":0},"nativeSnapshotInfo":{"snapshotHandle":"snap-1","volumeType":"io1","volumeAZ":"a","iops":"3000"},"pvbInfo":{"snapshotHandle":"","size":0,"uploaderType":"","volumeName":"","podName":"","podNamespace":""},"pvInfo":{"reclaimPolicy":"","labels":null}}]`, []Info{{PVName: "pv", BackupMethod: VeleroNative, Native: &NativeInfo{SnapshotHandle: "snap-1", VolumeType: "io1", VolumeAZ: "a", IOPS: "3000"}}}},
 		"iops, number": {`[{"nativeSnapshotInfo":{"iops":3000}}]`, []Info{{Native: &NativeInfo{IOPS: "3000"}}}},
 		"bad time":     {`[{"pvName":"pv","startTimestamp":"yesterday","completionTimestamp":7}]`, []Info{{PVName: "pv"}}},
 		"newer fields": {`[{"pvName":"pv","tomorrow":{"x":1}}]`, []Info{{PVName: "pv"}}},

@@ -31,12 +31,12 @@ func Make(in Inputs) (Plan, error) {
 		return Plan{}, errors.New("plan volumes: the backup has no uid")
 	}
 	p := newPlanner(in)
-	p.claims()
-	p.unclaimed()
+	p.planClaims()
+	p.planUnclaimed()
 	slices.SortFunc(p.plan.Volumes, compareVolumes)
 	p.podVolumes()
-	p.notes()
-	p.plan.Units = p.units()
+	p.addNotes()
+	p.plan.Units = p.makeUnits()
 	report.Sort(p.plan.Problems)
 	if len(p.spec) > 0 {
 		return p.plan, p.spec
@@ -51,7 +51,7 @@ func newPlanner(in Inputs) *planner {
 	}
 	for i := range in.Pods {
 		pod := &in.Pods[i]
-		if ended(pod) || !p.selected("pods", pod.Namespace, pod.Name, pod.Labels) {
+		if hasEnded(pod) || !p.isSelected("pods", pod.Namespace, pod.Name, pod.Labels) {
 			continue
 		}
 		for _, claim := range ClaimsOf(pod) {
@@ -62,11 +62,11 @@ func newPlanner(in Inputs) *planner {
 	return p
 }
 
-func (p *planner) selected(resource, namespace, name string, labels map[string]string) bool {
+func (p *planner) isSelected(resource, namespace, name string, labels map[string]string) bool {
 	return p.in.Selected == nil || p.in.Selected(resource, namespace, name, labels)
 }
 
-func (p *planner) problem(r report.Reason) { p.plan.Problems = append(p.plan.Problems, r) }
+func (p *planner) addProblem(r report.Reason) { p.plan.Problems = append(p.plan.Problems, r) }
 
 func compareVolumes(a, b Volume) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Claim, b.Claim), cmp.Compare(a.PV, b.PV))
@@ -77,20 +77,20 @@ const (
 	pvResource    = "persistentvolumes"
 )
 
-// claims plans every claim of the backup, with the volume it is bound to.
-func (p *planner) claims() {
+// planClaims plans every claim of the backup, with the volume it is bound to.
+func (p *planner) planClaims() {
 	for i := range p.in.Claims {
 		c := &p.in.Claims[i]
-		if !p.selected(claimResource, c.Namespace, c.Name, c.Labels) {
+		if !p.isSelected(claimResource, c.Namespace, c.Name, c.Labels) {
 			continue
 		}
 		pv := p.pvs[c.Spec.VolumeName]
-		foreign := pv != nil && !serves(pv, c)
+		foreign := pv != nil && !belongTogether(pv, c)
 		if foreign {
 			pv = nil
 		}
-		v := p.describe(pv, c)
-		p.decide(&v, pv, c)
+		v := p.describeVolume(pv, c)
+		p.decideMethod(&v, pv, c)
 		if foreign {
 			v.PV = "" // it is the other claim's
 		}
@@ -101,15 +101,15 @@ func (p *planner) claims() {
 	}
 }
 
-// unclaimed plans the volumes of the backup whose claim is not in it.
-func (p *planner) unclaimed() {
+// planUnclaimed plans the volumes of the backup whose claim is not in it.
+func (p *planner) planUnclaimed() {
 	for i := range p.in.Volumes {
 		pv := p.pvs[p.in.Volumes[i].Name]
-		if pv == nil || !p.selected(pvResource, "", pv.Name, pv.Labels) {
+		if pv == nil || !p.isSelected(pvResource, "", pv.Name, pv.Labels) {
 			continue
 		}
-		v := p.describe(pv, nil)
-		p.decide(&v, pv, nil)
+		v := p.describeVolume(pv, nil)
+		p.decideMethod(&v, pv, nil)
 		if ref := pv.Spec.ClaimRef; ref != nil && pv.Status.Phase == corev1.VolumeBound {
 			v.Namespace, v.Claim, v.ClaimUID = ref.Namespace, ref.Name, string(ref.UID)
 		}
@@ -117,20 +117,20 @@ func (p *planner) unclaimed() {
 	}
 }
 
-// serves says whether the volume is the claim's: both sides have to say so.
-func serves(pv *corev1.PersistentVolume, c *corev1.PersistentVolumeClaim) bool {
+// belongTogether says whether the volume is the claim's: both sides have to say so.
+func belongTogether(pv *corev1.PersistentVolume, c *corev1.PersistentVolumeClaim) bool {
 	ref := pv.Spec.ClaimRef
 	return ref != nil && ref.Namespace == c.Namespace && ref.Name == c.Name &&
 		(ref.UID == "" || c.UID == "" || ref.UID == c.UID)
 }
 
-// describe is what is known of a volume before its path is.
-func (p *planner) describe(pv *corev1.PersistentVolume, c *corev1.PersistentVolumeClaim) Volume {
-	v := Volume{Path: Skip}
+// describeVolume is what is known of a volume before its method is.
+func (p *planner) describeVolume(pv *corev1.PersistentVolume, c *corev1.PersistentVolumeClaim) Volume {
+	v := Volume{Method: MethodNone}
 	if c != nil {
 		v.PV = c.Spec.VolumeName
 		v.Namespace, v.Claim, v.ClaimUID, v.ClaimLabels = c.Namespace, c.Name, string(c.UID), c.Labels
-		v.Group = p.group(c)
+		v.Group = p.groupOf(c)
 		if c.Spec.StorageClassName != nil {
 			v.StorageClass = *c.Spec.StorageClassName
 		}
@@ -148,8 +148,8 @@ func (p *planner) describe(pv *corev1.PersistentVolume, c *corev1.PersistentVolu
 	return v
 }
 
-// group is the volume group of a claim, "" if it is in none.
-func (p *planner) group(c *corev1.PersistentVolumeClaim) string {
+// groupOf is the volume group of a claim, "" if it is in none.
+func (p *planner) groupOf(c *corev1.PersistentVolumeClaim) string {
 	key := cmp.Or(p.in.Spec.VolumeGroupSnapshotLabelKey, velerov1.DefaultVGSLabelKey)
 	if value := c.Labels[key]; value != "" {
 		return c.Namespace + "/" + value

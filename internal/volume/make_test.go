@@ -21,7 +21,7 @@ func TestVolumeIsDescribed(t *testing.T) {
 	plan := mustMake(t, csiInputs().with(claim("data", ebsCSI())))
 	want := Volume{
 		PV: "pv-data", Namespace: "shop", Claim: "data", ClaimUID: "uid-data", ClaimLabels: map[string]string{"app": "data"},
-		Path: CSI, VolumeID: "vol-0abc", Zone: "eu-west-1a", Driver: DriverEBS, Class: "ebs", StorageClass: "gp3",
+		Method: MethodCSI, VolumeID: "vol-0abc", Zone: "eu-west-1a", Driver: DriverEBS, Class: "ebs", StorageClass: "gp3",
 		Snapshot: plan.Volumes[0].Snapshot, ReclaimPolicy: "Delete", Capacity: 10 << 30,
 		PVLabels: map[string]string{corev1.LabelTopologyZone: "eu-west-1a"},
 	}
@@ -62,7 +62,7 @@ func TestSelected(t *testing.T) {
 			in.Selected = only(tc.selected...)
 			var got []string
 			for _, v := range mustMake(t, in.with(tc.of)).Volumes {
-				got = append(got, string(v.Path)+" "+v.Namespace+"/"+v.Claim+" "+v.PV)
+				got = append(got, string(v.Method)+" "+v.Namespace+"/"+v.Claim+" "+v.PV)
 			}
 			if s := strings.Join(got, ", "); s != tc.want {
 				t.Errorf("got %s, want %s", s, tc.want)
@@ -78,7 +78,7 @@ func TestVolumeWhoseClaimIsNotInTheBackup(t *testing.T) {
 	in := Inputs{Native: true, Pods: []corev1.Pod{pod("db", "data")}}.with(bound)
 	in.Claims = nil
 	plan := mustMake(t, in)
-	if v := plan.Volumes[0]; v.Path != Native || v.Claim != "data" || v.ClaimUID != "uid-data" {
+	if v := plan.Volumes[0]; v.Method != MethodNative || v.Claim != "data" || v.ClaimUID != "uid-data" {
 		t.Errorf("got %+v", v)
 	}
 	if len(plan.Units) != 1 || len(plan.Units[0].Pods) != 1 {
@@ -175,7 +175,7 @@ func TestPodVolumesThatFilesWereAskedFor(t *testing.T) {
 func TestNotesAndErrors(t *testing.T) {
 	in := csiInputs()
 	in.Spec.SnapshotMoveData = set(true)
-	if plan := mustMake(t, in.with(claim("data", ebsCSI()))); !hasProblem(plan, report.FieldIgnored, report.Warning) || plan.Count(CSI) != 1 {
+	if plan := mustMake(t, in.with(claim("data", ebsCSI()))); !hasProblem(plan, report.FieldIgnored, report.Warning) || plan.Count(MethodCSI) != 1 {
 		t.Errorf("data that is not moved is not told of: %s", problems(plan))
 	}
 	if plan := mustMake(t, in.with()); len(plan.Problems) != 0 {

@@ -6,14 +6,14 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
-// Path is the way a volume's data goes into a backup. The values are persisted.
-type Path string
+// Method is how the data of a volume is kept: the name of a technology. The values are persisted.
+type Method string
 
-// The paths there are. File-level backup is not one of them yet.
+// The methods there are. File-level backup is not one of them yet.
 const (
-	Native Path = "native" // an EBS snapshot by the EC2 API
-	CSI    Path = "csi"    // a VolumeSnapshot
-	Skip   Path = "skip"   // not backed up, for the volume's SkipReason
+	MethodNative Method = "native" // an EBS snapshot by the EC2 API
+	MethodCSI    Method = "csi"    // a VolumeSnapshot
+	MethodNone   Method = "skip"   // not backed up, for the volume's SkipReason
 )
 
 // Volume is a PersistentVolume of a backup, or a claim that has none, and what
@@ -26,15 +26,15 @@ type Volume struct {
 	// ClaimLabels are what a VolumeSnapshot of the claim is labelled with.
 	ClaimLabels map[string]string `json:"claimLabels,omitempty"`
 
-	Path Path `json:"path"`
-	// SkipReason is why Path is Skip: a sentence without a full stop.
+	Method Method `json:"path"`
+	// SkipReason is why Method is MethodNone: a sentence without a full stop.
 	SkipReason string `json:"skipReason,omitempty"`
 
 	VolumeID     string `json:"volumeID,omitempty"` // vol-…, of EBS volumes
 	Zone         string `json:"zone,omitempty"`     // where the PV says the volume is
 	Driver       string `json:"driver,omitempty"`   // of CSI volumes
-	Class        string `json:"class,omitempty"`    // VolumeSnapshotClass, on the CSI path
-	Snapshot     string `json:"snapshot,omitempty"` // VolumeSnapshot, on the CSI path
+	Class        string `json:"class,omitempty"`    // VolumeSnapshotClass, of the CSI method
+	Snapshot     string `json:"snapshot,omitempty"` // VolumeSnapshot, of the CSI method
 	StorageClass string `json:"storageClass,omitempty"`
 	// Group is "<namespace>/<value>" of the volume group label: volumes of one
 	// group belong to one moment.
@@ -75,11 +75,11 @@ type Plan struct {
 	Problems []report.Reason `json:"problems,omitempty"`
 }
 
-// Count is how many volumes take the path.
-func (p Plan) Count(path Path) int {
+// Count is how many volumes are kept by the method.
+func (p Plan) Count(method Method) int {
 	n := 0
 	for i := range p.Volumes {
-		if p.Volumes[i].Path == path {
+		if p.Volumes[i].Method == method {
 			n++
 		}
 	}
@@ -89,5 +89,5 @@ func (p Plan) Count(path Path) int {
 // UsesLocation says whether a volume's snapshot is in a VolumeSnapshotLocation, which the
 // backup then has to name.
 func UsesLocation(all []Volume) bool {
-	return slices.ContainsFunc(all, func(v Volume) bool { return v.Path == Native })
+	return slices.ContainsFunc(all, func(v Volume) bool { return v.Method == MethodNative })
 }

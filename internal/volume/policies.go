@@ -30,7 +30,7 @@ func (p *Policies) Merge(spec *velerov1.BackupSpec) error {
 // AskForSnapshots says whether there is a policy with the action snapshot, which holds
 // also where the spec turns snapshots off.
 func (p *Policies) AskForSnapshots() bool {
-	return p != nil && slices.ContainsFunc(p.volumes, func(v policy) bool { return v.action == actionSnapshot })
+	return p != nil && slices.ContainsFunc(p.volumes, func(v policy) bool { return v.Action.Type == actionSnapshot })
 }
 
 // PoliciesOf reads the policies of a ConfigMap, which has them under its one data
@@ -54,10 +54,10 @@ func PoliciesOf(cm *corev1.ConfigMap) (*Policies, error) {
 
 // IncludeExclude adds to the resource filters of a backup.
 type IncludeExclude struct {
-	IncludedClusterScopedResources   []string
-	ExcludedClusterScopedResources   []string
-	IncludedNamespaceScopedResources []string
-	ExcludedNamespaceScopedResources []string
+	IncludedClusterScopedResources   []string `yaml:"includedClusterScopedResources"`
+	ExcludedClusterScopedResources   []string `yaml:"excludedClusterScopedResources"`
+	IncludedNamespaceScopedResources []string `yaml:"includedNamespaceScopedResources"`
+	ExcludedNamespaceScopedResources []string `yaml:"excludedNamespaceScopedResources"`
 }
 
 // Merge adds the entries to those of the spec, which win. The error is a

@@ -21,31 +21,39 @@ const (
 // policy is an action and the volumes it is for. A policy without conditions is for
 // all.
 type policy struct {
-	conditions conditions
-	action     action
+	Conditions conditions `yaml:"conditions"`
+	Action     struct {
+		Type       action         `yaml:"type"`
+		Parameters map[string]any `yaml:"parameters"` // of plug-ins; none has a meaning here
+	} `yaml:"action"`
 }
 
 // conditions all have to hold. One that is not stated holds.
 type conditions struct {
-	capacity sizes
-	classes  []string
-	nfs      *nfsSource
-	csi      *csiSource
-	types    []string
-	labels   map[string]string
-	phases   []string
-	mode     string
-	modes    []string // the claim's access modes, all of them and no others
+	Capacity string            `yaml:"capacity"`
+	Classes  []string          `yaml:"storageClass"`
+	NFS      *nfsSource        `yaml:"nfs"`
+	CSI      *csiSource        `yaml:"csi"`
+	Types    []string          `yaml:"volumeTypes"`
+	Labels   map[string]string `yaml:"pvcLabels"`
+	Phases   []string          `yaml:"pvcPhase"`
+	Mode     string            `yaml:"pvcVolumeMode"`
+	Modes    []string          `yaml:"pvcAccessModes"` // the claim has all of them and no others
+
+	sizes sizes // what Capacity says
 }
 
 // sizes are a range of capacities; zero is open.
 type sizes struct{ low, high resource.Quantity }
 
-type nfsSource struct{ server, path string }
+type nfsSource struct {
+	Server string `yaml:"server"`
+	Path   string `yaml:"path"`
+}
 
 type csiSource struct {
-	driver     string
-	attributes map[string]string
+	Driver     string            `yaml:"driver"`
+	Attributes map[string]string `yaml:"volumeAttributes"`
 }
 
 // subject is what policies are asked about. What is not known is empty, and does
@@ -68,23 +76,23 @@ func (p *Policies) match(s *subject) action {
 		return actionNone
 	}
 	for i := range p.volumes {
-		if p.volumes[i].conditions.hold(s) {
-			return p.volumes[i].action
+		if p.volumes[i].Conditions.hold(s) {
+			return p.volumes[i].Action.Type
 		}
 	}
 	return actionNone
 }
 
 func (c *conditions) hold(s *subject) bool {
-	return c.capacity.hold(s.capacity) &&
-		(len(c.classes) == 0 || s.class != "" && slices.Contains(c.classes, s.class)) &&
-		(c.nfs == nil || c.nfs.hold(s.nfs)) &&
-		(c.csi == nil || c.csi.hold(s.csi)) &&
-		(len(c.types) == 0 || slices.Contains(c.types, s.kind)) &&
-		contains(s.labels, c.labels) &&
-		(len(c.phases) == 0 || slices.Contains(c.phases, s.phase)) &&
-		(c.mode == "" || c.mode == s.mode) &&
-		(len(c.modes) == 0 || sameSet(c.modes, s.modes))
+	return c.sizes.hold(s.capacity) &&
+		(len(c.Classes) == 0 || s.class != "" && slices.Contains(c.Classes, s.class)) &&
+		(c.NFS == nil || c.NFS.hold(s.nfs)) &&
+		(c.CSI == nil || c.CSI.hold(s.csi)) &&
+		(len(c.Types) == 0 || slices.Contains(c.Types, s.kind)) &&
+		contains(s.labels, c.Labels) &&
+		(len(c.Phases) == 0 || slices.Contains(c.Phases, s.phase)) &&
+		(c.Mode == "" || c.Mode == s.mode) &&
+		(len(c.Modes) == 0 || sameSet(c.Modes, s.modes))
 }
 
 func (c sizes) hold(q resource.Quantity) bool {
@@ -92,11 +100,11 @@ func (c sizes) hold(q resource.Quantity) bool {
 }
 
 func (c *nfsSource) hold(s *nfsSource) bool {
-	return s != nil && (c.server == "" || c.server == s.server) && (c.path == "" || c.path == s.path)
+	return s != nil && (c.Server == "" || c.Server == s.Server) && (c.Path == "" || c.Path == s.Path)
 }
 
 func (c *csiSource) hold(s *csiSource) bool {
-	return s != nil && (c.driver == "" || c.driver == s.driver) && contains(s.attributes, c.attributes)
+	return s != nil && (c.Driver == "" || c.Driver == s.Driver) && contains(s.Attributes, c.Attributes)
 }
 
 // contains says whether m has every entry of part.

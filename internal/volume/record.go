@@ -38,14 +38,15 @@ func InfoOf(v *Volume, end *EndedSnapshot) Info {
 	if end.Completed != nil {
 		info.CompletionTimestamp, info.Result = &metav1.Time{Time: *end.Completed}, Succeeded
 	}
-	switch v.Path {
-	case CSI:
-		info.BackupMethod, info.CSI = MethodCSI, end.CSI
+	info.BackupMethod = v.Method.Velero()
+	switch v.Method {
+	case MethodCSI:
+		info.CSI = end.CSI
 		if end.CSI == nil {
 			info.CSI = &CSIInfo{Driver: v.Driver}
 		}
-	case Native:
-		info.BackupMethod, info.Native = MethodNative, &NativeInfo{
+	case MethodNative:
+		info.Native = &NativeInfo{
 			SnapshotHandle: end.ID, VolumeType: end.Type, VolumeAZ: zoneOf(v, end),
 			IOPS: strconv.FormatInt(veleroIOPS(end), 10), Phase: phaseOf(end),
 		}
@@ -56,7 +57,7 @@ func InfoOf(v *Volume, end *EndedSnapshot) Info {
 // NativeSnapshotOf is the entry of a volume in Velero's volumesnapshots file; ok is false
 // for volumes that the file does not list. The caller fills in the backup and its location.
 func NativeSnapshotOf(v *Volume, end *EndedSnapshot) (entry NativeSnapshot, ok bool) {
-	if v.Path != Native {
+	if v.Method != MethodNative {
 		return NativeSnapshot{}, false
 	}
 	iops := veleroIOPS(end)
@@ -66,6 +67,22 @@ func NativeSnapshotOf(v *Volume, end *EndedSnapshot) (entry NativeSnapshot, ok b
 		},
 		Status: NativeSnapshotStatus{ProviderSnapshotID: end.ID, Phase: phaseOf(end)},
 	}, true
+}
+
+// RestoreInfoOf is the entry of a volume that came back with its data as pv, in the
+// volumeinfo file of a restore.
+func RestoreInfoOf(v *Restore, pv string) RestoreInfo {
+	info := RestoreInfo{PVCName: v.Claim, PVCNamespace: v.Target, PVName: pv, RestoreMethod: v.Disposition.Method().Velero()}
+	switch {
+	case v.Disk != nil:
+		info.Native = &NativeInfo{
+			SnapshotHandle: v.Disk.Snapshot.ID, VolumeType: v.Disk.Type, VolumeAZ: v.Disk.Zone,
+			IOPS: strconv.Itoa(int(v.Disk.IOPS)), Phase: PhaseCompleted,
+		}
+	case v.Snapshot != nil:
+		info.CSI = &CSIInfo{SnapshotHandle: v.Snapshot.Handle, Size: v.Snapshot.Size, Driver: v.Snapshot.Driver, VSCName: v.Snapshot.Name}
+	}
+	return info
 }
 
 // zoneOf is the zone that the volume was in when it was snapshotted, else the one that its
@@ -104,11 +121,11 @@ func CountEnded(all []Volume, ended []EndedSnapshot) StatusCounts {
 		if ended[i].Completed != nil {
 			completed = 1
 		}
-		switch all[ended[i].Volume].Path {
-		case Native:
+		switch all[ended[i].Volume].Method {
+		case MethodNative:
 			c.NativeAttempted++
 			c.NativeCompleted += completed
-		case CSI:
+		case MethodCSI:
 			c.CSIAttempted++
 			c.CSICompleted += completed
 		}

@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// ended says that a pod's containers will not run again: nothing of it is mounted.
-func ended(pod *corev1.Pod) bool {
+// hasEnded says that a pod's containers will not run again: nothing of it is mounted.
+func hasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
@@ -35,30 +35,30 @@ func ClaimsOf(pod *corev1.Pod) []string {
 	return slices.Compact(out)
 }
 
-// units joins the volumes that are snapshotted by the pods that mount them and by
+// makeUnits joins the volumes that are snapshotted by the pods that mount them and by
 // their groups. Units are in the order of their first volumes.
-func (p *planner) units() []Unit {
+func (p *planner) makeUnits() []Unit {
 	sets := newSets(len(p.plan.Volumes))
 	pods, groups := map[*corev1.Pod]int{}, map[string]int{}
 	for i := range p.plan.Volumes {
 		v := &p.plan.Volumes[i]
-		if v.Path == Skip {
+		if v.Method == MethodNone {
 			continue
 		}
 		for _, pod := range p.pods[v.Namespace+"/"+v.Claim] {
-			join(sets, pods, pod, i)
+			joinByKey(sets, pods, pod, i)
 		}
 		if v.Group != "" {
-			join(sets, groups, v.Group, i)
+			joinByKey(sets, groups, v.Group, i)
 		}
 	}
 	var out []Unit
 	at := map[int]int{}
 	for i := range p.plan.Volumes {
-		if p.plan.Volumes[i].Path == Skip {
+		if p.plan.Volumes[i].Method == MethodNone {
 			continue
 		}
-		root := sets.root(i)
+		root := sets.findRoot(i)
 		if _, ok := at[root]; !ok {
 			at[root] = len(out)
 			out = append(out, Unit{})
@@ -93,10 +93,10 @@ func (p *planner) podsOf(volumes []int) []PodRef {
 	return out
 }
 
-// join puts i into the set of those that came with the same key.
-func join[K comparable](s sets, seen map[K]int, key K, i int) {
+// joinByKey puts i into the set of those that came with the same key.
+func joinByKey[K comparable](s sets, seen map[K]int, key K, i int) {
 	if first, ok := seen[key]; ok {
-		s.union(first, i)
+		s.uniteSets(first, i)
 		return
 	}
 	seen[key] = i
@@ -113,7 +113,7 @@ func newSets(n int) sets {
 	return s
 }
 
-func (s sets) root(i int) int {
+func (s sets) findRoot(i int) int {
 	for s[i] != i {
 		s[i] = s[s[i]]
 		i = s[i]
@@ -121,4 +121,4 @@ func (s sets) root(i int) int {
 	return i
 }
 
-func (s sets) union(a, b int) { s[s.root(b)] = s.root(a) }
+func (s sets) uniteSets(a, b int) { s[s.findRoot(b)] = s.findRoot(a) }

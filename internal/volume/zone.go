@@ -47,15 +47,15 @@ func Zone(pv *corev1.PersistentVolume) string {
 // SetZone makes a PersistentVolume say that it is in a zone, in place, wherever it said
 // in which one it was. What is not shaped like a PersistentVolume is left as it is.
 func SetZone(pv map[string]any, zone string) {
-	labels := child(child(pv, "metadata"), "labels")
+	labels := childOf(childOf(pv, "metadata"), "labels")
 	for _, key := range zoneKeys() {
 		if _, ok := labels[key]; ok {
 			labels[key] = zone
 		}
 	}
-	required := child(child(child(pv, "spec"), "nodeAffinity"), "required")
-	for _, term := range children(required, "nodeSelectorTerms") {
-		for _, e := range children(term, "matchExpressions") {
+	required := childOf(childOf(childOf(pv, "spec"), "nodeAffinity"), "required")
+	for _, term := range childrenOf(required, "nodeSelectorTerms") {
+		for _, e := range childrenOf(term, "matchExpressions") {
 			if key, _ := e["key"].(string); slices.Contains(zoneKeys(), key) {
 				e["operator"], e["values"] = "In", []any{zone}
 			}
@@ -66,15 +66,15 @@ func SetZone(pv map[string]any, zone string) {
 // SetVolumeID points a PersistentVolume at an EBS volume, in place: by the CSI handle
 // or, for the in-tree source, as aws://<zone>/<id>. The error wraps ErrNotEBS.
 func SetVolumeID(pv map[string]any, id, zone string) error {
-	spec := child(pv, "spec")
-	if csi := child(spec, "csi"); csi != nil {
+	spec := childOf(pv, "spec")
+	if csi := childOf(spec, "csi"); csi != nil {
 		if driver, _ := csi["driver"].(string); driver != DriverEBS {
 			return fmt.Errorf("set volume id: driver %q: %w", driver, ErrNotEBS)
 		}
 		csi["volumeHandle"] = id
 		return nil
 	}
-	tree := child(spec, "awsElasticBlockStore")
+	tree := childOf(spec, "awsElasticBlockStore")
 	if tree == nil {
 		return fmt.Errorf("set volume id: %w", ErrNotEBS)
 	}
@@ -82,14 +82,14 @@ func SetVolumeID(pv map[string]any, id, zone string) error {
 	return nil
 }
 
-// child is the object under key, nil if there is none.
-func child(m map[string]any, key string) map[string]any {
+// childOf is the object under key, nil if there is none.
+func childOf(m map[string]any, key string) map[string]any {
 	c, _ := m[key].(map[string]any)
 	return c
 }
 
-// children are the objects of the array under key.
-func children(m map[string]any, key string) []map[string]any {
+// childrenOf are the objects of the array under key.
+func childrenOf(m map[string]any, key string) []map[string]any {
 	list, _ := m[key].([]any)
 	var out []map[string]any
 	for _, item := range list {

@@ -91,7 +91,7 @@ func (l *lane) killedDryRun(ctx context.Context, sig string) error {
 		Name: name, DryRun: true, Spec: velerov1.RestoreSpec{BackupName: "base", NamespaceMapping: map[string]string{l.source(): target}},
 	})
 	var res contract.RestoreResult
-	if err := l.killed(ctx, point{"FinishRestore", "s3", sig, 1, After}, start, &res); err != nil {
+	if err := l.struck(ctx, point{"FinishRestore", "s3", sig, 1, After}, start, kill, &res); err != nil {
 		return err
 	}
 	if res.Phase != "Completed" || !res.DryRun || res.Counts.Created == 0 {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,8 +19,17 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
-// samplePoints is how many requests besides each activity's first and last are tried.
-const samplePoints = 4
+// soakVariable, set to anything, lets every request of a run be tried (make soak).
+const soakVariable = "LIFEBOAT_SOAK"
+
+// sampled is how many requests besides each activity's first and last are tried, of
+// those that there are.
+func sampled(usually int) int {
+	if os.Getenv(soakVariable) != "" {
+		return math.MaxInt
+	}
+	return usually
+}
 
 // names gives a scenario a name of its own and hides it from signatures.
 func (l *lane) names(kind string) (name, target string) {
@@ -114,9 +125,9 @@ func (l *lane) fresh(ctx context.Context, p point) error {
 func TestKilledBackup(t *testing.T) {
 	t.Parallel()
 	recordings(t)
-	deletes := undisturbed.delete.points(2)
+	deletes := undisturbed.delete.points(sampled(2))
 	var jobs []job
-	points := append(undisturbed.backup.points(samplePoints), // and where an upload is begun and not finished
+	points := append(undisturbed.backup.points(sampled(4)), // and where an upload is begun and not finished
 		point{"SealBackup", "s3", "POST LANE/backups/NAME/NAME.tar.gz?uploads=", 1, After})
 	for i, p := range points {
 		jobs = append(jobs, job{p.String(), func(ctx context.Context, l *lane) error {
@@ -139,7 +150,7 @@ func (l *lane) killedBackup(ctx context.Context, p point, name string) error {
 		return err
 	}
 	var res contract.BackupResult
-	if err := l.killed(ctx, p, l.startBackup(name, bulkSpec()), &res); err != nil {
+	if err := l.struck(ctx, p, l.startBackup(name, bulkSpec()), kill, &res); err != nil {
 		return err
 	}
 	return l.sameBackup(ctx, name, res)
@@ -157,7 +168,7 @@ func (l *lane) sameBackup(ctx context.Context, name string, res contract.BackupR
 
 func (l *lane) killedDelete(ctx context.Context, p point, name string) error {
 	var res contract.DeleteResult
-	if err := l.killed(ctx, p, l.startDelete(name), &res); err != nil {
+	if err := l.struck(ctx, p, l.startDelete(name), kill, &res); err != nil {
 		return err
 	}
 	return errors.Join(l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)))
@@ -168,7 +179,7 @@ func TestKilledRestore(t *testing.T) {
 	t.Parallel()
 	recordings(t)
 	var jobs []job
-	for _, p := range undisturbed.restore.points(samplePoints) {
+	for _, p := range undisturbed.restore.points(sampled(4)) {
 		jobs = append(jobs, job{p.String(), func(ctx context.Context, l *lane) error { return l.killedRestore(ctx, p) }})
 	}
 	each(t, jobs)
@@ -180,7 +191,7 @@ func (l *lane) killedRestore(ctx context.Context, p point) error {
 		return err
 	}
 	var res contract.RestoreResult
-	if err := l.killed(ctx, p, l.startRestore(name, target), &res); err != nil {
+	if err := l.struck(ctx, p, l.startRestore(name, target), kill, &res); err != nil {
 		return err
 	}
 	return l.sameRestore(ctx, target, res)

@@ -23,7 +23,7 @@ import (
 
 // laneCount is how many scenarios run at a time: most of one is waiting for the
 // heartbeat timeout after a kill.
-const laneCount = 12
+const laneCount = 16
 
 var (
 	shared *stack.Stack
@@ -202,6 +202,8 @@ func (l *lane) rename(pairs ...string) {
 var (
 	stagingDir = regexp.MustCompile(`staging/[0-9a-f-]{36}/`)
 	probeKey   = regexp.MustCompile(`check/conditional-\w+`)
+	// The key of a catalog entry holds what a list shows of its backup, times among it.
+	catalogEntry = regexp.MustCompile(`(lifeboat/catalog/[^/?]+)/[^?]+`)
 	// Names of snapshots and their contents are made of uids.
 	snapshotPath = regexp.MustCompile(`(volumesnapshots|volumesnapshotcontents)/[^/?]+`)
 )
@@ -228,6 +230,7 @@ func (l *lane) sign(r *http.Request) string {
 	}
 	target = stagingDir.ReplaceAllString(alias.Replace(target), "staging/UID/")
 	target = snapshotPath.ReplaceAllString(target, "$1/ID")
+	target = catalogEntry.ReplaceAllString(target, "$1/ENTRY")
 	return r.Method + " " + probeKey.ReplaceAllString(target, "check/PROBE")
 }
 

@@ -94,11 +94,7 @@ func cancelledAt(ctx context.Context, l *lane, activity string) (run client.Work
 	if err != nil {
 		return nil, err
 	}
-	cancel := l.cancel(ctx, p)
-	err = l.disturb(ctx, p, l.startBackup(name, bulkSpec()), func(r client.WorkflowRun) (bool, error) {
-		run = r
-		return cancel(r)
-	}, nil)
+	err = l.struck(ctx, p, keeping(&run, l.startBackup(name, bulkSpec())), cancel, nil)
 	if err != nil && !temporal.IsCanceledError(err) {
 		return nil, err
 	}
@@ -119,12 +115,17 @@ func killedOnce(ctx context.Context, l *lane) (run client.WorkflowRun, _ error) 
 	if err != nil {
 		return nil, err
 	}
-	start := func(ctx context.Context) (client.WorkflowRun, error) {
+	err = l.struck(ctx, p, keeping(&run, l.startBackup(name, bulkSpec())), kill, nil)
+	return run, err
+}
+
+// keeping is a starter that tells which run it started.
+func keeping(run *client.WorkflowRun, start starter) starter {
+	return func(ctx context.Context) (client.WorkflowRun, error) {
 		var err error
-		run, err = l.startBackup(name, bulkSpec())(ctx)
-		return run, err
+		*run, err = start(ctx)
+		return *run, err
 	}
-	return run, l.killed(ctx, p, start, nil)
 }
 
 func completedRestore(ctx context.Context, l *lane) (client.WorkflowRun, error) {

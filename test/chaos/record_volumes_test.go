@@ -44,16 +44,13 @@ func volumesCancelled(ctx context.Context, l *lane) (run client.WorkflowRun, _ e
 	if err != nil {
 		return nil, err
 	}
-	p, err := u.during("FinishVolumes", Before)
+	// How often the driver's answers are read differs from run to run, not what is written.
+	p, err := write("PATCH", "volumesnapshotcontents", false, Before).find(u.trace)
 	if err != nil {
 		return nil, err
 	}
 	name, _ := l.names("backup")
-	cancel := l.cancel(ctx, p)
-	err = l.disturb(ctx, p, l.startBackup(name, l.volumeSpec("mixed")), func(r client.WorkflowRun) (bool, error) {
-		run = r
-		return cancel(r)
-	}, nil)
+	err = l.struck(ctx, p, keeping(&run, l.startBackup(name, l.volumeSpec("mixed"))), cancel, nil)
 	if err != nil && !temporal.IsCanceledError(err) {
 		return nil, err
 	}

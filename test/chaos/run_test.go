@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
@@ -129,12 +130,45 @@ func (l *lane) disturb(ctx context.Context, p point, start starter, act func(cli
 	return nil
 }
 
-// killed is disturb by kill -9; another worker goes on.
-func (l *lane) killed(ctx context.Context, p point, start starter, result any) error {
-	return l.disturb(ctx, p, start, func(client.WorkflowRun) (bool, error) {
-		l.current().Kill()
-		return true, l.start(ctx)
-	}, result)
+// strike is what is done to a run that is held at a point, and whether the request that
+// is held is dropped.
+type strike func(ctx context.Context, l *lane, p point, run client.WorkflowRun) (drop bool, err error)
+
+// struck is disturb by a strike.
+func (l *lane) struck(ctx context.Context, p point, start starter, do strike, result any) error {
+	return l.disturb(ctx, p, start, func(run client.WorkflowRun) (bool, error) { return do(ctx, l, p, run) }, result)
+}
+
+// kill is kill -9 of the worker; another one goes on.
+func kill(ctx context.Context, l *lane, _ point, _ client.WorkflowRun) (bool, error) {
+	l.current().Kill()
+	return true, l.start(ctx)
+}
+
+// terminate ends a run from outside, and waits until the worker has noticed.
+func terminate(ctx context.Context, l *lane, p point, run client.WorkflowRun) (bool, error) {
+	return true, errors.Join(l.Temporal.TerminateWorkflow(ctx, run.GetID(), run.GetRunID(), "test"), l.givenUp(ctx, p))
+}
+
+// wasTerminated says whether a run ended as terminated.
+func wasTerminated(err error) error {
+	var ended *temporal.TerminatedError
+	if !errors.As(err, &ended) {
+		return fmt.Errorf("the run ended otherwise than terminated: %w", err)
+	}
+	return nil
+}
+
+// cancel asks a run to stop. Until it is too late, the run has to stop although the call
+// that it waits for is never answered.
+func cancel(ctx context.Context, l *lane, p point, run client.WorkflowRun) (bool, error) {
+	if err := l.Temporal.CancelWorkflow(ctx, run.GetID(), run.GetRunID()); err != nil {
+		return false, err
+	}
+	if !slices.Contains(lastPhases, p.activity) {
+		_ = run.Get(ctx, nil) // its error is looked at by the caller
+	}
+	return false, nil
 }
 
 // span is when an activity ran.
@@ -191,8 +225,8 @@ func (l *lane) spans(ctx context.Context, run client.WorkflowRun) ([]span, error
 }
 
 // points are the first and last request of every activity, before and after, and an
-// even sample of the others. Of an activity that runs many times, the first, the
-// middle and the last run stand for all.
+// even sample of the others, or all. Of an activity that runs many times, the first and
+// the last run stand for all.
 func (t *trace) points(sample int) []point {
 	var edges, rest []point
 	seen := map[point]bool{}
@@ -216,10 +250,9 @@ func (t *trace) points(sample int) []point {
 			add(&rest, s.activity, c, []Moment{Before, After}[(i+j)%2])
 		}
 	}
+	sample = min(sample, len(rest))
 	for i := range sample {
-		if k := (2*i + 1) * len(rest) / (2 * sample); k < len(rest) {
-			edges = append(edges, rest[k])
-		}
+		edges = append(edges, rest[(2*i+1)*len(rest)/(2*sample)])
 	}
 	return edges
 }
@@ -231,7 +264,7 @@ func (t *trace) typical() []span {
 	}
 	var out []span
 	for _, s := range t.spans {
-		if all := runs[s.activity]; s == all[0] || s == all[len(all)/2] || s == all[len(all)-1] {
+		if all := runs[s.activity]; s == all[0] || s == all[len(all)-1] {
 			out = append(out, s)
 		}
 	}

@@ -97,8 +97,10 @@ func badInputs() []badInput {
 // TestBadInput starts backups that cannot be, as any Temporal client may: each ends
 // at once with the field and the remedy, and leaves nothing in the bucket.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	l := shared
-	h, w := l.cluster(t, harness.Options{Cluster: "bad", Edit: badLocations(t)})
+	own := l.Beside(t, harness.Options{Cluster: "bad", Edit: badLocations(t)})
+	h := own.Harness
 	before := keysIn(t, h.Store, "")
 	for _, c := range badInputs() {
 		t.Run(c.name, func(t *testing.T) {
@@ -123,7 +125,7 @@ func TestBadInput(t *testing.T) {
 	t.Run("command line", func(t *testing.T) { badFlags(t, h) })
 	t.Run("locations", func(t *testing.T) { badLocationsShown(t, h) })
 	t.Run("restore", func(t *testing.T) { badRestores(t, h) })
-	if strings.Contains(string(w.Log()), "wrong-secret-key") {
+	if strings.Contains(string(own.Worker.Log()), "wrong-secret-key") {
 		t.Error("the worker's log tells a credential")
 	}
 }
@@ -195,11 +197,12 @@ func badRestores(t *testing.T, h *harness.Harness) {
 
 // TestStartedByHand starts workflows with the Temporal CLI alone.
 func TestStartedByHand(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := beside(t, "hand")
 	start := func(id, input string) (string, error) {
 		return l.temporal(t, "workflow", "execute", "--type", "Backup", "--task-queue", contract.TaskQueue(l.Cluster), "--workflow-id", id, "--input", input)
 	}
-	out, err := start("by-hand-"+l.id, `{"spec":{"includedNamespaces":["kube-public"]}}`)
+	out, err := start("by-hand-"+l.ID, `{"spec":{"includedNamespaces":["kube-public"]}}`)
 	if err != nil || !strings.Contains(out, "Completed") {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -216,7 +219,7 @@ func TestStartedByHand(t *testing.T) {
 		`{"name":"UPPER","spec":{}}`:          "name",
 		`"a string"`:                          "input",
 	} {
-		out, err := start("by-hand-bad-"+l.id, input)
+		out, err := start("by-hand-bad-"+l.ID, input)
 		if err == nil || !strings.Contains(out, words) {
 			t.Errorf("%s: %v: %s", input, err, out)
 		}

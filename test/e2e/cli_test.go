@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,11 +39,12 @@ func ask(t *testing.T, h *harness.Harness, code int, words []string, args ...str
 
 // TestCommands goes through the verbs of a person's day, each against a worker.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "cmd")
 	ns := names.Replace("<cmd>")
 	l.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: %s}, data: {k: v}}", ns, ns))
-	h, _ := l.cluster(t, harness.Options{Cluster: "cmd"})
+	h := l.Beside(t, harness.Options{Cluster: "cmd"}).Harness
 
 	manifest := filepath.Join(t.TempDir(), "backup.yaml")
 	text := fmt.Sprintf("apiVersion: velero.io/v1\nkind: Backup\nmetadata: {name: from-file, namespace: velero, labels: {team: books}}\nspec: {includedNamespaces: [%s], ttl: 24h0m0s, storageLocation: default}\n", ns)
@@ -144,7 +146,7 @@ func download(t *testing.T, h *harness.Harness) {
 // damagedDocument: a backup whose document cannot be read is told, and hides no other.
 func damagedDocument(t *testing.T, h *harness.Harness) {
 	layout := archive.Layout{Backup: "scrap"}
-	l := &lab{Harness: h}
+	l := &lab{&harness.Lab{Harness: h}}
 	l.put(t, layout.Metadata(), []byte(`{"kind":"Backup","metadata":`))
 	ask(t, h, 0, []string{"from-file", "scrap", "Unreadable"}, "backup", "get")
 	ask(t, h, 1, []string{"backups/scrap/velero-backup.json"}, "backup", "describe", "scrap")
@@ -177,7 +179,8 @@ func TestWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(api.Close)
-	h, w := l.cluster(t, harness.Options{Cluster: "wait", API: api.Addr()})
+	own := l.Beside(t, harness.Options{Cluster: "wait", API: api.Addr()})
+	h := own.Harness
 	heal := func() {
 		if err := api.Heal(); err != nil {
 			t.Fatal(err)
@@ -186,19 +189,16 @@ func TestWaiting(t *testing.T) {
 	t.Run("worker killed, Temporal restarted", func(t *testing.T) {
 		api.Cut()
 		waiting := hold(t, h, "held")
-		w.Kill()
+		own.Worker.Kill()
 		if err := l.Stack.Restart(t.Context(), "temporal"); err != nil {
 			t.Fatal(err)
 		}
 		heal()
-		if w, err = h.StartWorker(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		own.ReplaceWorker(t)
 		if code, out := waiting.end(t); code != 0 || !strings.Contains(out, `Backup "held" Completed`) {
 			t.Errorf("exit %d: %s", code, out)
 		}
 	})
-	t.Cleanup(func() { w.Kill() })
 	t.Run("Ctrl-C, then follow", func(t *testing.T) {
 		api.Cut()
 		waiting := hold(t, h, "left")
@@ -220,17 +220,21 @@ func TestWaiting(t *testing.T) {
 		}
 		heal()
 		ask(t, h, 0, []string{"unwanted", "Canceled"}, "backup", "get")
+		left := workingFiles(t, h.Store)
 		for _, key := range keysIn(t, h.Store, "") {
-			if strings.Contains(key, "unwanted") || strings.HasPrefix(key, "plugins/") {
-				t.Errorf("left in the bucket: %s", key)
+			if strings.Contains(key, "unwanted") {
+				left = append(left, key)
 			}
+		}
+		if len(left) > 0 {
+			t.Errorf("left in the bucket: %s", left)
 		}
 		ask(t, h, 0, []string{`Backup "unwanted" Completed`}, "backup", "create", "unwanted", "--include-namespaces", "kube-public", "--wait")
 	})
 	t.Run("nobody there", func(t *testing.T) {
-		alone := l.config(t, harness.Options{Cluster: "nobody"})
+		alone := l.Idle(t, harness.Options{Cluster: "nobody"})
 		ask(t, alone, 1, []string{"no worker polls task queue lifeboat-nobody"}, "backup", "create", "b", "--wait")
-		deaf := l.config(t, harness.Options{Cluster: "deaf", Temporal: "127.0.0.1:1"})
+		deaf := l.Idle(t, harness.Options{Cluster: "deaf", Temporal: "127.0.0.1:1"})
 		ask(t, deaf, 1, []string{"127.0.0.1:1", "TEMPORAL_ADDRESS"}, "backup", "get")
 	})
 }
@@ -243,8 +247,8 @@ type waiting struct {
 	out  *bytes.Buffer
 }
 
-// hold starts a backup and returns once it has claimed its name, behind which it
-// stops for want of the API server.
+// hold starts a backup and returns once it is in progress. It stops for want of the API
+// server before it writes anything: it does not know whose cluster it is to back up.
 func hold(t *testing.T, h *harness.Harness, name string) *waiting {
 	t.Helper()
 	cmd := h.Command(t.Context(), "backup", "create", name, "--include-namespaces", "kube-public", "--wait")
@@ -253,8 +257,11 @@ func hold(t *testing.T, h *harness.Harness, name string) *waiting {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "claim of "+name, func() error {
-		_, err := h.Store.Head(t.Context(), archive.Claim(name))
+	eventually(t, "backup "+name+" in progress", func() error {
+		text, err := h.Command(t.Context(), "backup", "get", name).CombinedOutput()
+		if err == nil && !strings.Contains(string(text), "InProgress") {
+			err = errors.New(string(text))
+		}
 		return err
 	})
 	return &waiting{cmd: cmd, proc: cmd.Process, code: func() int { return cmd.ProcessState.ExitCode() }, out: out}

@@ -49,13 +49,13 @@ func (l *lab) namespaces(t *testing.T, short ...string) *strings.Replacer {
 	t.Helper()
 	var pairs, names []string
 	for _, s := range short {
-		pairs = append(pairs, "<"+s+">", s+"-"+l.id)
-		names = append(names, s+"-"+l.id)
+		pairs = append(pairs, "<"+s+">", s+"-"+l.ID)
+		names = append(names, s+"-"+l.ID)
 	}
 	t.Cleanup(func() {
 		l.kubectlLater(t, append([]string{"delete", "namespace", "--ignore-not-found", "--wait=false"}, names...)...)
 	})
-	return strings.NewReplacer(append(pairs, "<id>", l.id)...)
+	return strings.NewReplacer(append(pairs, "<id>", l.ID)...)
 }
 
 // kubectl runs kubectl and fails the test if it does.
@@ -104,37 +104,6 @@ func (l *lab) deleteManifest(manifest string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, _ = l.Kubectl(ctx, manifest, "delete", "--ignore-not-found", "--wait=false", "-f", "-") // a type may be gone already
-}
-
-// object reads one object: object(t, "deployments.apps", ns, name). A cluster-scoped
-// one has no namespace. nil means that there is none.
-func (l *lab) object(t *testing.T, resource, namespace, name string) map[string]any {
-	t.Helper()
-	args := []string{"get", resource, name, "-o", "json", "--ignore-not-found", "--show-managed-fields"}
-	if namespace != "" {
-		args = append(args, "-n", namespace)
-	}
-	out := l.kubectl(t, args...)
-	if strings.TrimSpace(out) == "" {
-		return nil
-	}
-	var obj map[string]any
-	if err := json.Unmarshal([]byte(out), &obj); err != nil {
-		t.Fatalf("%s %s/%s: %v", resource, namespace, name, err)
-	}
-	return obj
-}
-
-// at follows a path into an object: at(obj, "spec", "replicas").
-func at(obj any, path ...string) any {
-	for _, p := range path {
-		m, ok := obj.(map[string]any)
-		if !ok {
-			return nil
-		}
-		obj = m[p]
-	}
-	return obj
 }
 
 // deleteNamespaces deletes and waits until they are gone.

@@ -43,17 +43,10 @@ func damages() []damage {
 	manifest, index, tarball, volumes := archive.Layout.Manifest, archive.Layout.Index, archive.Layout.Tarball, archive.Layout.VolumeInfo
 	return []damage{
 		{"manifest, a bit", manifest, flip(0.5), "digest differs"},
-		{"manifest, cut", manifest, cut(0.9), "digest differs"},
-		{"manifest, empty", manifest, cut(0), "not a manifest, or cut off"},
-		{"index block, a bit", index, flip(0.02), "digest differs"},
-		{"directory, a bit", index, flip(0.98), "digest differs"},
-		{"index, cut", index, cut(0.5), ""},
 		{"index, gone", index, nil, ""},
 		{"member, first bit", tarball, flip(0.3), "digest differs"},
-		{"member, another bit", tarball, flip(0.6), "digest differs"},
 		{"tarball, cut", tarball, cut(0.4), "early"},
 		{"tarball, gone", tarball, nil, ""},
-		{"tarball of zeros", tarball, func(b []byte) []byte { return make([]byte, len(b)) }, "digest differs"},
 		{"volume info, a bit", volumes, flip(0.5), ""},
 		{"volume info, another whole file", volumes, func([]byte) []byte { return zipped([]byte("[]\n\n")) }, "digest differs"},
 		{"volume info, cut", volumes, cut(0.5), ""},
@@ -62,9 +55,11 @@ func damages() []damage {
 
 // TestDamagedBackups changes one file after another of a backup and restores it into
 // another namespace: each restore is refused at the first attempt with the file's
-// name, and leaves neither an object in the cluster nor a file in the bucket.
+// name, and leaves neither an object in the cluster nor a file in the bucket. That every
+// bit and every cut is found is for internal/archive to show.
 func TestDamagedBackups(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := beside(t, "damaged")
 	names := l.namespaces(t, "victim")
 	ns := names.Replace("<victim>")
 	var manifest strings.Builder
@@ -86,7 +81,7 @@ func TestDamagedBackups(t *testing.T) {
 				l.put(t, key, d.change(good))
 			}
 			text := l.refused(t, contract.RestoreInput{Name: fmt.Sprintf("damaged-%d", i), Spec: velerov1.RestoreSpec{
-				BackupName: "victim", NamespaceMapping: map[string]string{ns: "damaged-" + l.id},
+				BackupName: "victim", NamespaceMapping: map[string]string{ns: "damaged-" + l.ID},
 			}})
 			if name := key[strings.LastIndexByte(key, '/')+1:]; !strings.Contains(text, name) || !strings.Contains(text, d.words) {
 				t.Errorf("error %q; want %q and %q", text, name, d.words)
@@ -115,7 +110,7 @@ func (l *lab) refused(t *testing.T, in contract.RestoreInput) string {
 		t.Errorf("tried %d times", n)
 	}
 	for _, target := range in.Spec.NamespaceMapping {
-		if l.object(t, "namespaces", "", target) != nil {
+		if l.Object(t, "namespaces", "", target) != nil {
 			t.Errorf("something was written to namespace %s", target)
 			l.deleteNamespaces(t, target)
 		}

@@ -3,7 +3,7 @@
 // a real Temporal server. Tests compare outcomes: objects before and after, the
 // names in an archive, what stands in the bucket, what a person reads.
 //
-// All tests share one stack and most of them one worker, that of cluster "e2e";
-// each makes namespaces of its own, and nothing here runs beside another test that
-// looks at cluster-scoped objects.
+// All tests share one stack. Those that look at the whole cluster or change what belongs
+// to all are not parallel: they run before those that are. A test that looks at the whole
+// bucket has a Lifeboat of its own; the others share that of cluster "e2e".
 package e2e

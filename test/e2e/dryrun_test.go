@@ -43,7 +43,7 @@ type planLine struct {
 // run then does that, or says what has changed since.
 func TestDryRun(t *testing.T) {
 	l := shared
-	ns := "plan-" + l.id
+	ns := "plan-" + l.ID
 	names := l.namespaces(t, "plan")
 	l.apply(t, names.Replace(planned))
 	completed(t, backup(t, l.Harness, "planned", velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
@@ -89,6 +89,7 @@ spec:
 // TestDryRunOnFreshCluster plans custom resources whose definition comes with them; the
 // real run does what the plan said.
 func TestDryRunOnFreshCluster(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "fresh")
 	ns, typ := names.Replace("<fresh>"), names.Replace("drafts.plan-<id>.example.com")
@@ -108,7 +109,7 @@ func TestDryRunOnFreshCluster(t *testing.T) {
 	if lines := restoreOutcomes(t, l.Harness, "fresh"); res.Phase != "Completed" || has(lines, "[PLAN_CHANGED]") {
 		t.Errorf("%+v %q", res, lines)
 	}
-	if l.object(t, typ, ns, "one") == nil {
+	if l.Object(t, typ, ns, "one") == nil {
 		t.Error("the custom resource is missing")
 	}
 }
@@ -187,10 +188,10 @@ func (l *lab) planAgrees(t *testing.T, ns string) {
 	if lines := restoreOutcomes(t, l.Harness, "as-planned"); has(lines, "[PLAN_CHANGED]") {
 		t.Errorf("outcomes %q", lines)
 	}
-	if got := l.object(t, "configmaps", ns, "edited")["data"]; !reflect.DeepEqual(got, map[string]any{"a": "1", "gone": "x"}) {
+	if got := l.Object(t, "configmaps", ns, "edited")["data"]; !reflect.DeepEqual(got, map[string]any{"a": "1", "gone": "x"}) {
 		t.Errorf("edited: %v", got)
 	}
-	if l.object(t, "configmaps", ns, "lost") == nil {
+	if l.Object(t, "configmaps", ns, "lost") == nil {
 		t.Error("what the plan would create is missing")
 	}
 }
@@ -219,15 +220,15 @@ func (l *lab) planChanged(t *testing.T, ns string) {
 // planMissing refuses before anything is written.
 func (l *lab) planMissing(t *testing.T) {
 	run := startRestore(t, l.Harness, contract.RestoreInput{Name: "no-plan", Plan: "never-made", Spec: velerov1.RestoreSpec{
-		BackupName: "planned", NamespaceMapping: map[string]string{"plan-" + l.id: "noplan-" + l.id},
+		BackupName: "planned", NamespaceMapping: map[string]string{"plan-" + l.ID: "noplan-" + l.ID},
 	}})
 	kind, text := failure(t, l.Harness, run)
 	if kind != contract.ErrTypeNotFound || !strings.Contains(text, `no dry run "never-made"`) {
 		t.Errorf("%s: %s", kind, text)
 	}
-	if l.object(t, "namespaces", "", "noplan-"+l.id) != nil {
+	if l.Object(t, "namespaces", "", "noplan-"+l.ID) != nil {
 		t.Error("restored without the plan")
-		l.deleteNamespaces(t, "noplan-"+l.id)
+		l.deleteNamespaces(t, "noplan-"+l.ID)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // selection is what the filters of TestBackupFilters choose from.
@@ -191,7 +192,7 @@ func TestBackupFilters(t *testing.T) {
 		l.kubectlLater(t, "delete", "namespace", names.Replace("<fb>"), "--timeout=60s")
 	})
 	eventually(t, "claim bound", func() error {
-		if phase := at(l.object(t, "persistentvolumeclaims", names.Replace("<fb>"), "data"), "status", "phase"); phase != "Bound" {
+		if phase := harness.At(l.Object(t, "persistentvolumeclaims", names.Replace("<fb>"), "data"), "status", "phase"); phase != "Bound" {
 			return fmt.Errorf("is %v", phase)
 		}
 		return nil
@@ -256,15 +257,15 @@ func (l *lab) real(short []string) []string {
 		}
 		first, rest, namespaced := strings.Cut(object, "/")
 		if strings.Contains("A B Z X", first) {
-			first = "f" + strings.ToLower(first) + "-" + l.id
+			first = "f" + strings.ToLower(first) + "-" + l.ID
 		}
 		if first == "ID" {
-			first = "filter-" + l.id
+			first = "filter-" + l.ID
 		}
 		if namespaced {
 			first += "/" + rest
 		}
-		out = append(out, strings.TrimSpace(gr+" "+strings.ReplaceAll(first, "-ID", "-"+l.id)))
+		out = append(out, strings.TrimSpace(gr+" "+strings.ReplaceAll(first, "-ID", "-"+l.ID)))
 	}
 	return out
 }
@@ -283,6 +284,7 @@ func (l *lab) selected(t *testing.T, name string) []string {
 
 // TestOrderedResources finds the named objects first among those of their type.
 func TestOrderedResources(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "ordered")
 	ns := names.Replace("<ordered>")
@@ -421,7 +423,7 @@ func TestBrokenAPIGroup(t *testing.T) {
 	}
 	l.deleteManifest(manifest)
 	eventually(t, "APIService gone", func() error {
-		if l.object(t, "apiservices", "", "v1.broken.example.com") != nil {
+		if l.Object(t, "apiservices", "", "v1.broken.example.com") != nil {
 			return fmt.Errorf("still there")
 		}
 		return nil
@@ -432,7 +434,7 @@ func TestBrokenAPIGroup(t *testing.T) {
 	if back.Counts.Created != 1 || back.Counts.Failed != 0 {
 		t.Errorf("%+v", back)
 	}
-	if got := at(l.object(t, "apiservices", "", "v1.broken.example.com"), "spec", "service", "namespace"); got != ns {
+	if got := harness.At(l.Object(t, "apiservices", "", "v1.broken.example.com"), "spec", "service", "namespace"); got != ns {
 		t.Errorf("service in namespace %v", got)
 	}
 }

@@ -55,13 +55,14 @@ func tarball(t *testing.T, entries ...entry) []byte {
 }
 
 // TestHostileTarballs puts tarballs into the bucket as somebody might who can write
-// to it. Each begins with a good object, and none of it gets into the cluster.
+// to it. Each begins with a good object, and none of it gets into the cluster. That every
+// kind of hostile entry is found is for internal/archive to show; these are found at the
+// beginning, in the midst and at the end.
 func TestHostileTarballs(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := beside(t, "hostile")
 	good := configMapEntry("good")
 	with := func(more ...entry) []byte { return tarball(t, append([]entry{good}, more...)...) }
-	renamed := configMapEntry("one")
-	renamed.name = "resources/configmaps/namespaces/hostile/other.json"
 	bomb := make([]entry, 300)
 	for i := range bomb {
 		bomb[i] = configMapEntry(fmt.Sprintf("bomb-%d", i))
@@ -71,22 +72,10 @@ func TestHostileTarballs(t *testing.T) {
 		tarball []byte
 		words   string
 	}{
-		"path up":             {with(entry{name: "resources/configmaps/namespaces/../../../etc/passwd", body: "{}"}), ".."},
-		"path up, in a name":  {with(entry{name: "resources/configmaps/namespaces/hostile/../x.json", body: "{}"}), ".."},
-		"absolute path":       {with(entry{name: "/resources/configmaps/namespaces/hostile/x.json", body: "{}"}), ""},
-		"backslashes":         {with(entry{name: `resources\configmaps\namespaces\hostile\..\x.json`, body: "{}"}), ""},
-		"symbolic link":       {with(entry{name: "resources/configmaps/namespaces/hostile/x.json", kind: tar.TypeSymlink, link: "/etc/passwd"}), ""},
-		"hard link":           {with(entry{name: "resources/configmaps/namespaces/hostile/x.json", kind: tar.TypeLink, link: "/etc/passwd"}), ""},
-		"device":              {with(entry{name: "resources/configmaps/namespaces/hostile/x.json", kind: tar.TypeChar}), ""},
-		"no JSON":             {with(entry{name: "resources/configmaps/namespaces/hostile/x.json", body: "{"}), ""},
-		"another object":      {with(renamed), ""},
-		"the same name twice": {with(good), ""},
-		"huge object":         {with(entry{name: "resources/configmaps/namespaces/hostile/x.json", body: strings.Repeat("x", 40<<20)}), ""},
-		"decompression bomb":  {with(bomb...), ""},
-		"unknown version":     {tarball(t, entry{name: "metadata/version", body: "2.0.0\n"}, good), "2.0.0"},
-		"cut off":             {cut(0.5)(with(bomb[:5]...)), ""},
-		"no gzip":             {[]byte("not a tarball"), ""},
-		"empty":               {nil, ""},
+		"path up":            {with(entry{name: "resources/configmaps/namespaces/../../../etc/passwd", body: "{}"}), ".."},
+		"decompression bomb": {with(bomb...), ""},
+		"unknown version":    {tarball(t, entry{name: "metadata/version", body: "2.0.0\n"}, good), "2.0.0"},
+		"cut off":            {cut(0.5)(with(bomb[:5]...)), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			backup := "hostile-" + strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(name), " ", "-"), ",", "")
@@ -94,7 +83,7 @@ func TestHostileTarballs(t *testing.T) {
 			l.put(t, layout.Tarball(), c.tarball)
 			l.put(t, layout.Metadata(), backupDocument(t, backup))
 			text := l.refused(t, contract.RestoreInput{Name: backup, Spec: velerov1.RestoreSpec{
-				BackupName: backup, NamespaceMapping: map[string]string{"hostile": "hostile-" + l.id},
+				BackupName: backup, NamespaceMapping: map[string]string{"hostile": "hostile-" + l.ID},
 			}})
 			if !strings.Contains(text, c.words) || !strings.Contains(text, "open backup "+backup) {
 				t.Errorf("error %q, want %q", text, c.words)

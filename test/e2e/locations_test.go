@@ -33,8 +33,9 @@ func threeLocations(c *config.Config) {
 // TestLocations: what names no location is found in any, and never guessed where several
 // have it; a location that cannot be read is a warning.
 func TestLocations(t *testing.T) {
+	t.Parallel()
 	l := shared
-	h, _ := l.cluster(t, harness.Options{Cluster: "places", Edit: threeLocations})
+	h := l.Beside(t, harness.Options{Cluster: "places", Edit: threeLocations}).Harness
 	const warning = `storage location "nobucket" could not be read`
 	for _, b := range [][2]string{{"same", "default"}, {"same", "west"}, {"only", "west"}} {
 		ask(t, h, 0, nil, "backup", "create", b[0], "--include-namespaces", "kube-public", "--storage-location", b[1], "--wait")

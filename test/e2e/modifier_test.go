@@ -81,17 +81,18 @@ data: {case1: "old.example.com,new.example.com"}
 // TestResourceModifiers restores by rules and an image mapping in ConfigMaps: through
 // the command line, dry and for real.
 func TestResourceModifiers(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "modified", "mapped", "maps")
 	l.apply(t, names.Replace(modifiable))
 	l.apply(t, names.Replace(modifierMaps))
-	h, _ := l.cluster(t, harness.Options{Cluster: "modify", Edit: func(c *config.Config) { c.Namespace = names.Replace("<maps>") }})
+	h := l.Beside(t, harness.Options{Cluster: "modify", Edit: func(c *config.Config) { c.Namespace = names.Replace("<maps>") }}).Harness
 	from, to := names.Replace("<modified>"), names.Replace("<mapped>")
 	completed(t, backup(t, h, "modify", velerov1.BackupSpec{IncludedNamespaces: []string{from}}))
 	args := []string{"restore", "create", "dry", "--from-backup", "modify", "--resource-modifier-configmap", "modifiers", "--namespace-mappings", from + ":" + to}
 
 	ask(t, h, 3, []string{"Nothing was written", "configmaps " + to + "/settings", "MODIFIER_FAILED"}, append(args, "--dry-run")...)
-	line := (&lab{Harness: h}).plan(t, "dry")["configmaps settings"]
+	line := (&lab{&harness.Lab{Harness: h}}).plan(t, "dry")["configmaps settings"]
 	want := []resource.FieldDiff{{Path: "data.gone", Backup: "x"}, {Path: "data.mode", Backup: "production", Result: "copy"}, {Path: "data.total", Result: "1"}}
 	if got := dataOf(line); line.Action != "create" || !reflect.DeepEqual(got, want) {
 		t.Errorf("planned %+v", line)
@@ -109,31 +110,31 @@ func TestResourceModifiers(t *testing.T) {
 func (l *lab) checkModified(t *testing.T, ns string) {
 	t.Helper()
 	for name, want := range map[string]map[string]any{"settings": {"mode": "copy", "count": "1", "total": "1"}, "other": {"mode": "test"}} {
-		if got := l.object(t, "configmaps", ns, name)["data"]; !reflect.DeepEqual(got, want) {
+		if got := l.Object(t, "configmaps", ns, name)["data"]; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if got := l.object(t, "secrets", ns, "db"); at(got, "data", "p") == nil {
+	if got := l.Object(t, "secrets", ns, "db"); harness.At(got, "data", "p") == nil {
 		t.Errorf("the object of a failed rule: %v", got)
 	}
-	if got := at(l.object(t, "services", ns, "web"), "metadata", "annotations", "from"); got != "rule" {
+	if got := harness.At(l.Object(t, "services", ns, "web"), "metadata", "annotations", "from"); got != "rule" {
 		t.Errorf("the rule before a failed one: %v", got)
 	}
-	spec := at(l.object(t, "deployments.apps", ns, "web"), "spec", "template", "spec")
+	spec := harness.At(l.Object(t, "deployments.apps", ns, "web"), "spec", "template", "spec")
 	var images []string
-	containers, _ := at(spec, "containers").([]any)
+	containers, _ := harness.At(spec, "containers").([]any)
 	for _, c := range containers {
-		image, _ := at(c, "image").(string)
+		image, _ := harness.At(c, "image").(string)
 		images = append(images, image)
 	}
-	if want := []string{"new.example.com/web:1", "side:2"}; !reflect.DeepEqual(images, want) || at(spec, "tolerations") == nil {
+	if want := []string{"new.example.com/web:1", "side:2"}; !reflect.DeepEqual(images, want) || harness.At(spec, "tolerations") == nil {
 		t.Errorf("deployment: %v", spec)
 	}
 }
 
 // badModifiers are refused before anything is written.
 func (l *lab) badModifiers(t *testing.T, h *harness.Harness, names *strings.Replacer) {
-	to := "unwritten-" + l.id
+	to := "unwritten-" + l.ID
 	spec := velerov1.RestoreSpec{BackupName: "modify", NamespaceMapping: map[string]string{names.Replace("<modified>"): to}}
 	refuse := func(name string, words ...string) {
 		t.Helper()
@@ -153,7 +154,7 @@ func (l *lab) badModifiers(t *testing.T, h *harness.Harness, names *strings.Repl
 	refuse("two-keys", "ConfigMap "+maps+"/two-keys: has 2 data keys")
 	l.kubectl(t, "patch", "configmap", "images", "-n", maps, "--type=merge", "-p", `{"data":{"case2":"no comma"}}`)
 	refuse("", "ConfigMap "+maps+"/images: data[case2]", "a comma")
-	if l.object(t, "namespaces", "", to) != nil {
+	if l.Object(t, "namespaces", "", to) != nil {
 		t.Error("restored")
 		l.deleteNamespaces(t, to)
 	}

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"go.temporal.io/sdk/client"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -19,23 +20,25 @@ import (
 // TestOneNameTwice: two clusters share a bucket and take a backup of one name. The
 // one that claimed it wins; whoever comes while it runs, or after, is told who won.
 func TestOneNameTwice(t *testing.T) {
+	t.Parallel()
 	l := shared
 	api, err := stack.NewProxy(l.Stack.APIServer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(api.Close)
-	prefix := "twins-" + l.id
-	first, _ := l.cluster(t, harness.Options{Cluster: "twin-a", Prefix: prefix, API: api.Addr()})
-	second, _ := l.cluster(t, harness.Options{Cluster: "twin-b", Prefix: prefix})
+	prefix := "twins-" + l.ID
+	first := l.Beside(t, harness.Options{Cluster: "twin-a", Prefix: prefix, API: api.Addr()}).Harness
+	second := l.Beside(t, harness.Options{Cluster: "twin-b", Prefix: prefix}).Harness
 	in := contract.BackupInput{Name: "same", Spec: velerov1.BackupSpec{IncludedNamespaces: []string{"kube-public"}}}
 
-	api.Cut() // the first stops behind its claim
+	api.Cut() // the first cannot go on
 	winner := startBackup(t, first, in)
-	eventually(t, "the name is claimed", func() error {
-		_, err := first.Store.Head(t.Context(), archive.Claim("same"))
-		return err
-	})
+	// An attempt before the cut has locked the name.
+	lock := repository.NameLock{UID: winner.GetRunID(), Run: contract.Run{WorkflowID: winner.GetID(), RunID: winner.GetRunID(), Cluster: first.Cluster, Started: time.Now()}}
+	if err := repository.AcquireName(t.Context(), first.Store, "same", lock); err != nil {
+		t.Fatal(err)
+	}
 	t.Run("while it runs, another cluster", func(t *testing.T) {
 		kind, text := failure(t, second, startBackup(t, second, in))
 		if kind != contract.ErrTypeExists || !strings.Contains(text, winner.GetID()) || !strings.Contains(text, "cluster "+first.Cluster) {
@@ -49,7 +52,7 @@ func TestOneNameTwice(t *testing.T) {
 		}
 	})
 	t.Run("while it runs, by hand under another id", func(t *testing.T) {
-		run, err := second.Temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "other-" + l.id, TaskQueue: contract.TaskQueue(second.Cluster)}, contract.BackupWorkflow, in)
+		run, err := second.Temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "other-" + l.ID, TaskQueue: contract.TaskQueue(second.Cluster)}, contract.BackupWorkflow, in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +76,7 @@ func TestOneNameTwice(t *testing.T) {
 		}
 	})
 	t.Run("at once", func(t *testing.T) { race(t, first, second) })
-	if left := keysIn(t, first.Store, "plugins/"); len(left) > 0 {
+	if left := workingFiles(t, first.Store); len(left) > 0 {
 		t.Errorf("left in the bucket: %v", left)
 	}
 }

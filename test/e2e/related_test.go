@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // needy is a pod whose claim and priority class carry no label, and a Job that lacks the
@@ -68,6 +69,7 @@ type needyLab struct {
 // TestRestoreBringsWhatPodsNeed restores parts of a backup and looks for what the
 // filters do not select and the selected pods need.
 func TestRestoreBringsWhatPodsNeed(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "needy")
 	n := &needyLab{lab: l, ns: names.Replace("<needy>"), volume: names.Replace("needy-<id>"), around: names.Replace(needyAround)}
@@ -110,13 +112,13 @@ func (n *needyLab) whole(t *testing.T, name string, res contract.RestoreResult) 
 	if res.Phase != "Completed" || res.Counts.Failed > 0 {
 		t.Errorf("%+v\n%s", res, strings.Join(lines, "\n"))
 	}
-	if pod := n.object(t, "pods", n.ns, "web"); at(pod, "spec", "priority") != float64(7) {
+	if pod := n.Object(t, "pods", n.ns, "web"); harness.At(pod, "spec", "priority") != float64(7) {
 		t.Errorf("pod: %v\n%s", pod, strings.Join(lines, "\n"))
 	}
-	if claim := n.object(t, "persistentvolumeclaims", n.ns, "data"); at(claim, "spec", "volumeName") != n.volume {
+	if claim := n.Object(t, "persistentvolumeclaims", n.ns, "data"); harness.At(claim, "spec", "volumeName") != n.volume {
 		t.Errorf("claim: %v", claim)
 	}
-	if n.object(t, "persistentvolumes", "", n.volume) == nil {
+	if n.Object(t, "persistentvolumes", "", n.volume) == nil {
 		t.Error("the claim's volume is missing")
 	}
 }
@@ -142,7 +144,7 @@ func (n *needyLab) label(t *testing.T) {
 		BackupName: "needy", LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
 	}})
 	n.whole(t, "needy-label", res)
-	if res.Counts.Created != 4 || n.object(t, "configmaps", n.ns, "plain") != nil || n.object(t, "jobs.batch", n.ns, "count") != nil {
+	if res.Counts.Created != 4 || n.Object(t, "configmaps", n.ns, "plain") != nil || n.Object(t, "jobs.batch", n.ns, "count") != nil {
 		t.Errorf("more than the pod needs: %+v", res.Counts)
 	}
 }
@@ -156,7 +158,7 @@ func (n *needyLab) jobPod(t *testing.T) {
 	if pods := strings.Fields(n.kubectl(t, "get", "pods", "-n", n.ns, "-l", "role=worker", "-o", "name")); len(pods) != 1 || res.Counts.Created != 1 {
 		t.Errorf("pods %v, %+v\n%s", pods, res, strings.Join(lines, "\n"))
 	}
-	if n.object(t, "jobs.batch", n.ns, "count") != nil || !has(lines, "warnings: [OWNER_MISSING]", "Job count") {
+	if n.Object(t, "jobs.batch", n.ns, "count") != nil || !has(lines, "warnings: [OWNER_MISSING]", "Job count") {
 		t.Errorf("outcomes %q", lines)
 	}
 }

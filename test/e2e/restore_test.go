@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // TestRestore restores one backup in every way and looks at the objects.
@@ -48,13 +49,13 @@ func newCareLab(t *testing.T) *careLab {
 	l.kubectl(t, "patch", "parcels", "st", "-n", c.src, "--subresource=status", "--type=merge", "-p", `{"status":{"seen":true}}`)
 	c.family(t)
 	eventually(t, "job done", func() error {
-		if at(l.object(t, "jobs.batch", c.src, "done"), "status", "completionTime") == nil {
+		if harness.At(l.Object(t, "jobs.batch", c.src, "done"), "status", "completionTime") == nil {
 			return fmt.Errorf("is running")
 		}
 		return nil
 	})
 	for key, gr := range map[string]string{"assigned": "services", "stated": "services", "synced": "deployments.apps", "parent": "parcels"} {
-		c.before[key] = l.object(t, gr, c.src, key)
+		c.before[key] = l.Object(t, gr, c.src, key)
 	}
 	completed(t, backup(t, l.Harness, "careful", velerov1.BackupSpec{
 		IncludedNamespaces: []string{c.src},
@@ -79,9 +80,9 @@ func (c *careLab) family(t *testing.T) {
 	c.apply(t, fmt.Sprintf("{apiVersion: restore.example.com/v1, kind: Parcel, metadata: {name: parent, namespace: %s}}", c.src))
 	parent := map[string]any{
 		"apiVersion": "restore.example.com/v1", "kind": "Parcel", "name": "parent", "controller": true, "blockOwnerDeletion": true,
-		"uid": at(c.object(t, "parcels", c.src, "parent"), "metadata", "uid"),
+		"uid": harness.At(c.Object(t, "parcels", c.src, "parent"), "metadata", "uid"),
 	}
-	ghost := map[string]any{"apiVersion": "v1", "kind": "Secret", "name": "ghost", "uid": at(c.object(t, "secrets", c.src, "ghost"), "metadata", "uid")}
+	ghost := map[string]any{"apiVersion": "v1", "kind": "Secret", "name": "ghost", "uid": harness.At(c.Object(t, "secrets", c.src, "ghost"), "metadata", "uid")}
 	c.configMap(t, "child", parent)
 	c.configMap(t, "orphan", ghost)
 	c.configMap(t, "half", parent, ghost)
@@ -134,17 +135,17 @@ func (c *careLab) mapping(t *testing.T) {
 		map[string]any{"kind": "ServiceAccount", "name": "other", "namespace": "elsewhere"},
 		map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts:" + c.dst},
 	}
-	if got := c.object(t, "rolebindings", c.dst, "web")["subjects"]; !reflect.DeepEqual(got, want) {
+	if got := c.Object(t, "rolebindings", c.dst, "web")["subjects"]; !reflect.DeepEqual(got, want) {
 		t.Errorf("role binding of %v", got)
 	}
-	if got := c.object(t, "clusterrolebindings", "", "careful-"+c.id)["subjects"]; !reflect.DeepEqual(got, want[:1]) {
+	if got := c.Object(t, "clusterrolebindings", "", "careful-"+c.ID)["subjects"]; !reflect.DeepEqual(got, want[:1]) {
 		t.Errorf("cluster role binding of %v", got)
 	}
-	hooks, _ := c.object(t, "validatingwebhookconfigurations", "", "careful-"+c.id)["webhooks"].([]any)
-	if len(hooks) != 1 || at(hooks[0], "clientConfig", "service", "namespace") != c.dst {
+	hooks, _ := c.Object(t, "validatingwebhookconfigurations", "", "careful-"+c.ID)["webhooks"].([]any)
+	if len(hooks) != 1 || harness.At(hooks[0], "clientConfig", "service", "namespace") != c.dst {
 		t.Errorf("webhooks %v", hooks)
 	}
-	if got := at(c.object(t, "configmaps", c.dst, "refers"), "data", "url"); got != "http://db."+c.src+".svc.cluster.local/" {
+	if got := harness.At(c.Object(t, "configmaps", c.dst, "refers"), "data", "url"); got != "http://db."+c.src+".svc.cluster.local/" {
 		t.Errorf("free text was rewritten to %v", got)
 	}
 	if !has(lines, "[RESIDUAL_REFERENCE]", "refers", "data.url") {
@@ -153,10 +154,10 @@ func (c *careLab) mapping(t *testing.T) {
 	if has(lines, "[EXISTS_DIFFERS]") {
 		t.Errorf("objects of the cluster differ from themselves: %q", lines)
 	}
-	if got := at(c.object(t, "namespaces", "", c.dst), "metadata", "labels", "kubernetes.io/metadata.name"); got != c.dst {
+	if got := harness.At(c.Object(t, "namespaces", "", c.dst), "metadata", "labels", "kubernetes.io/metadata.name"); got != c.dst {
 		t.Errorf("namespace labelled %v", got)
 	}
-	if got := at(c.object(t, "configmaps", c.dst, "child"), "metadata", "ownerReferences"); !c.ownedBy(t, got, c.dst) {
+	if got := harness.At(c.Object(t, "configmaps", c.dst, "child"), "metadata", "ownerReferences"); !c.ownedBy(t, got, c.dst) {
 		t.Errorf("child owned by %v", got)
 	}
 	c.letGo(t)
@@ -166,7 +167,7 @@ func (c *careLab) mapping(t *testing.T) {
 func (c *careLab) ownedBy(t *testing.T, refs any, ns string) bool {
 	t.Helper()
 	list, _ := refs.([]any)
-	uid := at(c.object(t, "parcels", ns, "parent"), "metadata", "uid")
+	uid := harness.At(c.Object(t, "parcels", ns, "parent"), "metadata", "uid")
 	return len(list) == 1 && uid != nil && reflect.DeepEqual(list[0], map[string]any{
 		"apiVersion": "restore.example.com/v1", "kind": "Parcel", "name": "parent", "uid": uid, "controller": true, "blockOwnerDeletion": true,
 	})
@@ -180,7 +181,7 @@ func (c *careLab) whole(t *testing.T) {
 	t.Run("owners", func(t *testing.T) { c.owners(t, lines) })
 	t.Run("field ownership", c.fieldOwnership)
 	t.Run("finalizers", func(t *testing.T) {
-		if got := at(c.object(t, "configmaps", c.src, "held"), "metadata", "finalizers"); !reflect.DeepEqual(got, []any{"example.com/hold"}) {
+		if got := harness.At(c.Object(t, "configmaps", c.src, "held"), "metadata", "finalizers"); !reflect.DeepEqual(got, []any{"example.com/hold"}) {
 			t.Errorf("finalizers %v", got)
 		}
 		if !has(lines, "[FINALIZER_KEPT]", "held", "example.com/hold") {
@@ -188,7 +189,7 @@ func (c *careLab) whole(t *testing.T) {
 		}
 	})
 	t.Run("ended job", func(t *testing.T) {
-		if c.object(t, "jobs.batch", c.src, "done") != nil {
+		if c.Object(t, "jobs.batch", c.src, "done") != nil {
 			t.Error("runs again")
 		}
 		if out := c.kubectl(t, "get", "pods", "-n", c.src, "-o", "name"); out != "" {
@@ -196,15 +197,15 @@ func (c *careLab) whole(t *testing.T) {
 		}
 	})
 	t.Run("left out", func(t *testing.T) {
-		if c.object(t, "secrets", c.src, "ghost") != nil {
+		if c.Object(t, "secrets", c.src, "ghost") != nil {
 			t.Error("an opted-out object came back")
 		}
-		if c.object(t, "parcels", c.src, "st")["status"] != nil {
+		if c.Object(t, "parcels", c.src, "st")["status"] != nil {
 			t.Error("a status came back unasked")
 		}
 	})
 	t.Run("labels", func(t *testing.T) {
-		labels := at(c.object(t, "configmaps", c.src, "settings"), "metadata", "labels")
+		labels := harness.At(c.Object(t, "configmaps", c.src, "settings"), "metadata", "labels")
 		want := map[string]any{"part": "settings", "velero.io/backup-name": "careful", "velero.io/restore-name": "whole"}
 		if !reflect.DeepEqual(labels, want) {
 			t.Errorf("labels %v", labels)
@@ -217,21 +218,21 @@ func (c *careLab) whole(t *testing.T) {
 func (c *careLab) owners(t *testing.T, lines []string) {
 	c.configMap(t, "canary", map[string]any{"apiVersion": "v1", "kind": "Secret", "name": "never", "uid": "11111111-2222-3333-4444-555555555555"})
 	eventually(t, "the garbage collector works", func() error {
-		if c.object(t, "configmaps", c.src, "canary") != nil {
+		if c.Object(t, "configmaps", c.src, "canary") != nil {
 			return fmt.Errorf("the canary is there")
 		}
 		return nil
 	})
 	for _, name := range []string{"child", "half"} {
-		if got := at(c.object(t, "configmaps", c.src, name), "metadata", "ownerReferences"); !c.ownedBy(t, got, c.src) {
+		if got := harness.At(c.Object(t, "configmaps", c.src, name), "metadata", "ownerReferences"); !c.ownedBy(t, got, c.src) {
 			t.Errorf("%s is owned by %v", name, got)
 		}
 	}
-	if uid := at(c.object(t, "parcels", c.src, "parent"), "metadata", "uid"); uid == at(c.before["parent"], "metadata", "uid") {
+	if uid := harness.At(c.Object(t, "parcels", c.src, "parent"), "metadata", "uid"); uid == harness.At(c.before["parent"], "metadata", "uid") {
 		t.Error("the parent has its old uid")
 	}
-	orphan := c.object(t, "configmaps", c.src, "orphan")
-	if orphan == nil || at(orphan, "metadata", "ownerReferences") != nil {
+	orphan := c.Object(t, "configmaps", c.src, "orphan")
+	if orphan == nil || harness.At(orphan, "metadata", "ownerReferences") != nil {
 		t.Errorf("orphan: %v", orphan)
 	}
 	if !has(lines, "[OWNER_MISSING]", "orphan", "Secret ghost") {
@@ -242,17 +243,17 @@ func (c *careLab) owners(t *testing.T, lines []string) {
 // fieldOwnership compares what server-side appliers own, and lets one of them apply
 // again: there must be no conflict and no change.
 func (c *careLab) fieldOwnership(t *testing.T) {
-	after := c.object(t, "deployments.apps", c.src, "synced")
+	after := c.Object(t, "deployments.apps", c.src, "synced")
 	if got, want := appliers(after), appliers(c.before["synced"]); !reflect.DeepEqual(got, want) || len(want) != 2 {
 		t.Errorf("owners of fields: %v\nwant %v", got, want)
 	}
 	manifest := strings.ReplaceAll(appliedByTool, "<src>", c.src)
 	c.apply(t, manifest, "--server-side", "--field-manager=gitops")
-	again := c.object(t, "deployments.apps", c.src, "synced")
-	if at(again, "metadata", "generation") != at(after, "metadata", "generation") {
+	again := c.Object(t, "deployments.apps", c.src, "synced")
+	if harness.At(again, "metadata", "generation") != harness.At(after, "metadata", "generation") {
 		t.Error("the tool's next sync changed the object")
 	}
-	if at(again, "metadata", "annotations", "other") != "tool" {
+	if harness.At(again, "metadata", "annotations", "other") != "tool" {
 		t.Error("the other tool's field is lost")
 	}
 }
@@ -260,10 +261,10 @@ func (c *careLab) fieldOwnership(t *testing.T) {
 // appliers are the fields by manager, of Apply entries.
 func appliers(obj map[string]any) map[string]any {
 	out := map[string]any{}
-	entries, _ := at(obj, "metadata", "managedFields").([]any)
+	entries, _ := harness.At(obj, "metadata", "managedFields").([]any)
 	for _, e := range entries {
-		if at(e, "operation") == "Apply" && at(e, "subresource") == nil {
-			out[fmt.Sprint(at(e, "manager"))] = at(e, "fieldsV1")
+		if harness.At(e, "operation") == "Apply" && harness.At(e, "subresource") == nil {
+			out[fmt.Sprint(harness.At(e, "manager"))] = harness.At(e, "fieldsV1")
 		}
 	}
 	return out
@@ -272,7 +273,7 @@ func appliers(obj map[string]any) map[string]any {
 func (c *careLab) existing(t *testing.T) {
 	c.kubectl(t, "patch", "configmap", "settings", "-n", c.src, "--type=merge", "-p", `{"data":{"a":"changed","b":null,"c":"new"}}`)
 	c.restored(t, "none", velerov1.RestoreSpec{IncludedResources: []string{"configmaps"}})
-	if got := c.object(t, "configmaps", c.src, "settings")["data"]; !reflect.DeepEqual(got, map[string]any{"a": "changed", "c": "new"}) {
+	if got := c.Object(t, "configmaps", c.src, "settings")["data"]; !reflect.DeepEqual(got, map[string]any{"a": "changed", "c": "new"}) {
 		t.Errorf("none: %v", got)
 	}
 	lines := restoreOutcomes(t, c.Harness, "none")
@@ -280,7 +281,7 @@ func (c *careLab) existing(t *testing.T) {
 		t.Errorf("outcomes %q", lines)
 	}
 	res := c.restored(t, "update", velerov1.RestoreSpec{IncludedResources: []string{"configmaps"}, ExistingResourcePolicy: velerov1.PolicyTypeUpdate})
-	if got := c.object(t, "configmaps", c.src, "settings")["data"]; !reflect.DeepEqual(got, map[string]any{"a": "1", "b": "2"}) {
+	if got := c.Object(t, "configmaps", c.src, "settings")["data"]; !reflect.DeepEqual(got, map[string]any{"a": "1", "b": "2"}) {
 		t.Errorf("update: %v", got)
 	}
 	if res.Counts.Updated != 1 {
@@ -297,7 +298,7 @@ func (c *careLab) existing(t *testing.T) {
 }
 
 func (c *careLab) restoredBy(t *testing.T, configMap string) any {
-	return at(c.object(t, "configmaps", c.src, configMap), "metadata", "labels", "velero.io/restore-name")
+	return harness.At(c.Object(t, "configmaps", c.src, configMap), "metadata", "labels", "velero.io/restore-name")
 }
 
 // unwilling is an object that cannot be updated: it keeps its content, with a warning,
@@ -308,7 +309,7 @@ func (c *careLab) unwilling(t *testing.T) {
 	if lines := restoreOutcomes(t, c.Harness, "update-refused"); !has(lines, "warnings: [UPDATE_FAILED]", "settings", "immutable") || res.Counts.Updated != 0 {
 		t.Errorf("%+v %q", res.Counts, lines)
 	}
-	if got := at(c.object(t, "configmaps", c.src, "settings"), "data", "a"); got != "fixed" {
+	if got := harness.At(c.Object(t, "configmaps", c.src, "settings"), "data", "a"); got != "fixed" {
 		t.Errorf("data %v", got)
 	}
 	if got := c.restoredBy(t, "settings"); got != "update-refused" {
@@ -319,12 +320,12 @@ func (c *careLab) unwilling(t *testing.T) {
 func (c *careLab) account(t *testing.T) {
 	c.kubectl(t, "patch", "serviceaccount", "web", "-n", c.src, "--type=merge", "-p", `{"metadata":{"labels":{"mine":"yes"}},"imagePullSecrets":[{"name":"mine"}]}`)
 	c.restored(t, "account", velerov1.RestoreSpec{IncludedResources: []string{"serviceaccounts"}})
-	sa := c.object(t, "serviceaccounts", c.src, "web")
+	sa := c.Object(t, "serviceaccounts", c.src, "web")
 	if got := sa["imagePullSecrets"]; !reflect.DeepEqual(got, []any{map[string]any{"name": "mine"}, map[string]any{"name": "registry"}}) {
 		t.Errorf("pull secrets %v", got)
 	}
-	if at(sa, "metadata", "labels", "mine") != "yes" || at(sa, "metadata", "labels", "part") != "account" {
-		t.Errorf("labels %v", at(sa, "metadata", "labels"))
+	if harness.At(sa, "metadata", "labels", "mine") != "yes" || harness.At(sa, "metadata", "labels", "part") != "account" {
+		t.Errorf("labels %v", harness.At(sa, "metadata", "labels"))
 	}
 }
 
@@ -333,7 +334,7 @@ func (c *careLab) status(t *testing.T) {
 	c.gone(t, "parcel/st", "ticket/st")
 	c.restored(t, "status", velerov1.RestoreSpec{IncludedResources: types, RestoreStatus: &velerov1.RestoreStatusSpec{IncludedResources: types}})
 	for _, gr := range types {
-		if got := c.object(t, gr, c.src, "st")["status"]; !reflect.DeepEqual(got, map[string]any{"seen": true}) {
+		if got := c.Object(t, gr, c.src, "st")["status"]; !reflect.DeepEqual(got, map[string]any{"seen": true}) {
 			t.Errorf("status of %s: %v", gr, got)
 		}
 	}
@@ -344,15 +345,15 @@ func (c *careLab) status(t *testing.T) {
 
 // nodePort is the port that a Service has on every node.
 func nodePort(svc map[string]any) any {
-	ports, _ := at(svc, "spec", "ports").([]any)
+	ports, _ := harness.At(svc, "spec", "ports").([]any)
 	if len(ports) == 0 {
 		return nil
 	}
-	return at(ports[0], "nodePort")
+	return harness.At(ports[0], "nodePort")
 }
 
 func (c *careLab) nodePorts(t *testing.T) {
-	if got := nodePort(c.object(t, "services", c.src, "stated")); got != float64(30123) {
+	if got := nodePort(c.Object(t, "services", c.src, "stated")); got != float64(30123) {
 		t.Errorf("a stated port became %v", got)
 	}
 	// Something else holds the assigned port: a restore that insists on it is refused.
@@ -360,12 +361,12 @@ func (c *careLab) nodePorts(t *testing.T) {
 	c.gone(t, "service", "assigned")
 	c.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Service, metadata: {name: thief, namespace: %s}, spec: {type: NodePort, ports: [{port: 80, nodePort: %v}]}}", c.src, was))
 	c.restored(t, "ports-free", velerov1.RestoreSpec{IncludedResources: []string{"services"}})
-	if got := nodePort(c.object(t, "services", c.src, "assigned")); got == nil || got == was {
+	if got := nodePort(c.Object(t, "services", c.src, "assigned")); got == nil || got == was {
 		t.Errorf("port %v, which is taken", got)
 	}
 	c.gone(t, "service", "assigned", "thief")
 	c.restored(t, "ports-kept", velerov1.RestoreSpec{IncludedResources: []string{"services"}, PreserveNodePorts: &[]bool{true}[0]})
-	if got := nodePort(c.object(t, "services", c.src, "assigned")); got != was {
+	if got := nodePort(c.Object(t, "services", c.src, "assigned")); got != was {
 		t.Errorf("port %v, was %v", got, was)
 	}
 }
@@ -376,22 +377,22 @@ func (c *careLab) selector(t *testing.T) {
 		return &metav1.LabelSelector{MatchLabels: map[string]string{"part": v}}
 	}
 	res := c.restored(t, "one-selector", velerov1.RestoreSpec{LabelSelector: part("settings")})
-	if res.Counts.Created != 1 || c.object(t, "configmaps", c.src, "settings") == nil {
+	if res.Counts.Created != 1 || c.Object(t, "configmaps", c.src, "settings") == nil {
 		t.Errorf("%+v", res.Counts)
 	}
 	c.gone(t, "configmap", "settings")
 	res = c.restored(t, "or-selectors", velerov1.RestoreSpec{OrLabelSelectors: []*metav1.LabelSelector{part("settings"), part("secret")}})
-	if res.Counts.Created != 2 || c.object(t, "secrets", c.src, "token") == nil || c.object(t, "configmaps", c.src, "refers") != nil {
+	if res.Counts.Created != 2 || c.Object(t, "secrets", c.src, "token") == nil || c.Object(t, "configmaps", c.src, "refers") != nil {
 		t.Errorf("%+v", res.Counts)
 	}
 	res = c.restored(t, "types", velerov1.RestoreSpec{ExcludedResources: []string{"services", "deployments"}})
-	if res.Counts.Created != 1 || c.object(t, "configmaps", c.src, "refers") == nil {
+	if res.Counts.Created != 1 || c.Object(t, "configmaps", c.src, "refers") == nil {
 		t.Errorf("%+v", res.Counts)
 	}
 }
 
 func (c *careLab) clusterScoped(t *testing.T) {
-	binding := func() any { return c.object(t, "clusterrolebindings", "", "careful-"+c.id)["subjects"] }
+	binding := func() any { return c.Object(t, "clusterrolebindings", "", "careful-"+c.ID)["subjects"] }
 	only := []string{"clusterrolebindings"}
 	c.deleteManifest(c.bindings)
 	for name, include := range map[string]*bool{"cluster-auto": nil, "cluster-no": new(bool)} {
@@ -414,6 +415,7 @@ func (c *careLab) clusterScoped(t *testing.T) {
 
 // TestRestoreOfSchedule takes the latest backup of a schedule that may be taken.
 func TestRestoreOfSchedule(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "sched")
 	ns := names.Replace("<sched>")
@@ -438,7 +440,7 @@ func TestRestoreOfSchedule(t *testing.T) {
 		if _, err := l.Run(t.Context(), args...); err != nil {
 			t.Fatal(err)
 		}
-		if got := at(l.object(t, "configmaps", ns, "c"), "data", "v"); got != c.want {
+		if got := harness.At(l.Object(t, "configmaps", ns, "c"), "data", "v"); got != c.want {
 			t.Errorf("%v: restored version %v, want %s", c.more, got, c.want)
 		}
 	}

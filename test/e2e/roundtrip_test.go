@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/test/compare"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // split cuts a manifest at the first document that contains a text.
@@ -43,7 +44,7 @@ func TestRoundTrip(t *testing.T) {
 	l.own(t, a)
 	l.applyClusterScoped(t, admission)
 
-	before := l.take(t, []string{a, b}, "-"+l.id, "gadgets.example.com")
+	before := l.take(t, []string{a, b}, "-"+l.ID, "gadgets.example.com")
 	if kinds := before.Kinds(); kinds < 30 {
 		t.Errorf("the sample has only %d kinds", kinds)
 	}
@@ -57,7 +58,7 @@ func TestRoundTrip(t *testing.T) {
 	l.deleteManifest(names.Replace(surroundings))
 	l.deleteNamespaces(t, a, b)
 	eventually(t, "definition gone", func() error {
-		if l.object(t, "customresourcedefinitions", "", "gadgets.example.com") != nil {
+		if l.Object(t, "customresourcedefinitions", "", "gadgets.example.com") != nil {
 			return fmt.Errorf("still there")
 		}
 		return nil
@@ -73,7 +74,7 @@ func TestRoundTrip(t *testing.T) {
 	l.ready(t, a, 3+2+2)
 	l.ready(t, b, 3+2+2)
 	within(t, time.Minute, "the same objects as before", func() error {
-		after := l.take(t, []string{a, b}, "-"+l.id, "gadgets.example.com")
+		after := l.take(t, []string{a, b}, "-"+l.ID, "gadgets.example.com")
 		if diff := compare.Diff(before, after); len(diff) > 0 {
 			return fmt.Errorf("%d differences:\n%s\n%s", len(diff), strings.Join(diff, "\n"), strings.Join(restoreOutcomes(t, l.Harness, "roundtrip"), "\n"))
 		}
@@ -87,11 +88,11 @@ func TestRoundTrip(t *testing.T) {
 // own makes a gadget own another, as an operator would.
 func (l *lab) own(t *testing.T, namespace string) {
 	t.Helper()
-	owner := l.object(t, "gadgets.example.com", namespace, "one")
+	owner := l.Object(t, "gadgets.example.com", namespace, "one")
 	child := map[string]any{
 		"apiVersion": "example.com/v1", "kind": "Gadget",
 		"metadata": map[string]any{"name": "child", "namespace": namespace, "ownerReferences": []any{map[string]any{
-			"apiVersion": "example.com/v1", "kind": "Gadget", "name": "one", "uid": at(owner, "metadata", "uid"),
+			"apiVersion": "example.com/v1", "kind": "Gadget", "name": "one", "uid": harness.At(owner, "metadata", "uid"),
 			"controller": true, "blockOwnerDeletion": true,
 		}}},
 	}

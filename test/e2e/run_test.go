@@ -142,18 +142,28 @@ func contents(t *testing.T, h *harness.Harness, backup string) []string {
 	return keys
 }
 
-// keysIn are the keys of the bucket below the harness's prefix.
+// keysIn are the keys of the bucket below the harness's prefix, but for those that say which
+// cluster a name belongs to: these stay.
 func keysIn(t *testing.T, st store.Store, prefix string) []string {
 	t.Helper()
 	var keys []string
 	err := st.List(t.Context(), prefix, func(i store.Info) error {
-		keys = append(keys, i.Key)
+		if !strings.HasPrefix(i.Key, archive.PluginDir+"clusters/") {
+			keys = append(keys, i.Key)
+		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return keys
+}
+
+// workingFiles are the keys of what runs keep beside backups and restores. Catalog entries
+// are part of backups.
+func workingFiles(t *testing.T, st store.Store) []string {
+	t.Helper()
+	return slices.DeleteFunc(keysIn(t, st, archive.PluginDir), func(key string) bool { return strings.HasPrefix(key, archive.CatalogRoot) })
 }
 
 // read reads a file of the bucket, uncompressed if it is gzip.

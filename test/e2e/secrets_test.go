@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // guarded has Secrets of which each gets into an error somewhere: the policy repeats
@@ -68,7 +69,8 @@ stringData: {password: <marker>}
 // workflows, the worker's log, everything the command line printed and every file
 // of the bucket but the archive itself.
 func TestSecretBytes(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := beside(t, "guarded")
 	const marker = "PLANTED-do-not-tell-4711"
 	names := l.namespaces(t, "guarded")
 	ns := names.Replace("<guarded>")
@@ -82,7 +84,7 @@ func TestSecretBytes(t *testing.T) {
 		printed.WriteString(res.Out + res.Err)
 	}
 	l.apply(t, strings.ReplaceAll(names.Replace(guardedSecrets), "<marker>", marker))
-	owner := fmt.Sprint(at(l.object(t, "configmaps", ns, "owner"), "metadata", "uid"))
+	owner := fmt.Sprint(harness.At(l.Object(t, "configmaps", ns, "owner"), "metadata", "uid"))
 	l.apply(t, strings.NewReplacer("<marker>", marker, "<uid>", owner).Replace(names.Replace(guardedByOwner)))
 	cli(0, "backup", "create", "guarded", "--include-namespaces", ns, "--wait")
 	cli(0, "backup", "describe", "guarded", "--details")
@@ -105,11 +107,11 @@ func TestSecretBytes(t *testing.T) {
 	if !has(lines, "kept", "will not have", "<masked>") || !has(lines, "errors: [OWNER_REFUSED]", "owned", "will not link", "<masked>") {
 		t.Errorf("the sample did not get into the refused patches it is for: %q", lines)
 	}
-	if l.object(t, "secrets", ns, "plain") == nil || l.object(t, "secrets", ns, "owned") == nil {
+	if l.Object(t, "secrets", ns, "plain") == nil || l.Object(t, "secrets", ns, "owned") == nil {
 		t.Error("nothing was restored")
 	}
 
-	texts := map[string][]byte{"command line": printed.Bytes(), "worker log": l.worker.Log()}
+	texts := map[string][]byte{"command line": printed.Bytes(), "worker log": l.Worker.Log()}
 	l.histories(t, texts)
 	for _, key := range keysIn(t, l.Store, "") {
 		if !strings.HasSuffix(key, ".tar.gz") {
@@ -206,8 +208,9 @@ func around(data []byte, i int) string {
 
 // TestCredentialsStaySecret: Lifeboat's own credentials stay out of its words as well.
 func TestCredentialsStaySecret(t *testing.T) {
-	l := shared
-	texts := map[string][]byte{"worker log": l.worker.Log()}
+	t.Parallel()
+	l := beside(t, "credentials")
+	texts := map[string][]byte{"worker log": l.Worker.Log()}
 	backup(t, l.Harness, "credentials", velerov1.BackupSpec{IncludedNamespaces: []string{"kube-public"}})
 	id := contract.BackupID(l.Cluster, "credentials")
 	texts["history"] = l.history(t.Context(), t, id, "")

@@ -69,15 +69,16 @@ func (m *meter) Write(p []byte) (int, error) {
 // TestSingleObject brings one Secret of many objects back, alone, and reads a
 // fraction of the tarball for it.
 func TestSingleObject(t *testing.T) {
+	t.Parallel()
 	l := shared
 	names := l.namespaces(t, "single")
 	ns := names.Replace("<single>")
 	l.apply(t, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {kept: "yes"}}}`, ns))
 	l.fill(t, ns, 3000)
 	wire := newMeter(t, strings.TrimPrefix(l.Stack.S3.Endpoint, "http://"))
-	h, _ := l.cluster(t, harness.Options{Cluster: "single", S3: wire.addr})
+	h := l.Beside(t, harness.Options{Cluster: "single", S3: wire.addr}).Harness
 	completed(t, backup(t, h, "many", velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
-	want := l.object(t, "secrets", ns, "secret-1234")["data"]
+	want := l.Object(t, "secrets", ns, "secret-1234")["data"]
 	tarball, err := h.Store.Head(t.Context(), archive.Layout{Backup: "many"}.Tarball())
 	if err != nil {
 		t.Fatal(err)
@@ -94,13 +95,13 @@ func TestSingleObject(t *testing.T) {
 	} else {
 		t.Logf("read %d bytes of a tarball of %d", read, tarball.Size)
 	}
-	if got := l.object(t, "secrets", ns, "secret-1234"); fmt.Sprint(got["data"]) != fmt.Sprint(want) {
+	if got := l.Object(t, "secrets", ns, "secret-1234"); fmt.Sprint(got["data"]) != fmt.Sprint(want) {
 		t.Error("the Secret's data is another")
 	}
 	if names := strings.Fields(l.kubectl(t, "get", "secrets,configmaps,services,deployments", "-n", ns, "-o", "name", "--field-selector", "metadata.name!=kube-root-ca.crt")); len(names) != 1 {
 		t.Errorf("in the namespace: %v", names)
 	}
-	if got := at(l.object(t, "namespaces", "", ns), "metadata", "labels", "kept"); got != "yes" {
+	if got := harness.At(l.Object(t, "namespaces", "", ns), "metadata", "labels", "kept"); got != "yes" {
 		t.Errorf("the namespace came back without its labels\n%s", out)
 	}
 	res, err := h.CLI(t.Context(), "restore", "create", "none", "--from-backup", "many", "--include-resources", "secrets", "--include-name", ns+"/no-such", "--wait")

@@ -12,13 +12,15 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // TestRestoreIntoTerminatingNamespace restores while the old namespace is still on
 // its way out: the restore waits for it and then brings everything back.
 func TestRestoreIntoTerminatingNamespace(t *testing.T) {
+	t.Parallel()
 	l := shared
-	ns := "leaving-" + l.id
+	ns := "leaving-" + l.ID
 	names := l.namespaces(t, "leaving")
 	l.apply(t, names.Replace(strings.TrimSpace(`
 {apiVersion: v1, kind: Namespace, metadata: {name: <leaving>, labels: {kept: "yes"}}}
@@ -29,7 +31,7 @@ func TestRestoreIntoTerminatingNamespace(t *testing.T) {
 	completed(t, backup(t, l.Harness, "leaving", velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
 	l.apply(t, fmt.Sprintf("{apiVersion: v1, kind: ConfigMap, metadata: {name: brake, namespace: %s, finalizers: [example.com/brake]}}", ns))
 	l.kubectl(t, "delete", "namespace", ns, "--wait=false")
-	was := at(l.object(t, "namespaces", "", ns), "metadata", "uid")
+	was := harness.At(l.Object(t, "namespaces", "", ns), "metadata", "uid")
 
 	run := startRestore(t, l.Harness, contract.RestoreInput{Name: "leaving", Spec: velerov1.RestoreSpec{BackupName: "leaving"}})
 	l.applying(t, run, 0)
@@ -42,16 +44,16 @@ func TestRestoreIntoTerminatingNamespace(t *testing.T) {
 	if res.Phase != "Completed" || res.Counts.Failed > 0 {
 		t.Errorf("%+v", res)
 	}
-	now := l.object(t, "namespaces", "", ns)
-	if now == nil || at(now, "metadata", "uid") == was || at(now, "metadata", "labels", "kept") != "yes" {
+	now := l.Object(t, "namespaces", "", ns)
+	if now == nil || harness.At(now, "metadata", "uid") == was || harness.At(now, "metadata", "labels", "kept") != "yes" {
 		t.Errorf("namespace: %v", now)
 	}
 	for _, gr := range []string{"configmaps", "secrets"} {
-		if l.object(t, gr, ns, "plain") == nil {
+		if l.Object(t, gr, ns, "plain") == nil {
 			t.Errorf("%s plain is missing", gr)
 		}
 	}
-	if l.object(t, "configmaps", ns, "brake") != nil {
+	if l.Object(t, "configmaps", ns, "brake") != nil {
 		t.Error("what was not in the backup is there")
 	}
 }
@@ -95,7 +97,7 @@ func TestRestoreOverLeavingObjects(t *testing.T) {
 	}
 	t.Cleanup(func() { finalizers("hangs", "null") })
 	l.kubectl(t, "delete", "configmap", "goes", "hangs", "-n", ns, "--wait=false")
-	was := at(l.object(t, "configmaps", ns, "goes"), "metadata", "uid")
+	was := harness.At(l.Object(t, "configmaps", ns, "goes"), "metadata", "uid")
 
 	spec := velerov1.RestoreSpec{BackupName: "ebb"}
 	look := restore(t, l.Harness, contract.RestoreInput{Name: "ebb-look", DryRun: true, Spec: spec})
@@ -113,8 +115,8 @@ func TestRestoreOverLeavingObjects(t *testing.T) {
 	if res.Phase != "PartiallyFailed" || res.Counts.Created != 1 || res.Counts.Failed != 1 || !has(lines, "errors: [OBJECT_TERMINATING]", "hangs", "example.com/brake", "remove its finalizers") {
 		t.Errorf("%+v %q", res, lines)
 	}
-	now := l.object(t, "configmaps", ns, "goes")
-	if now == nil || at(now, "metadata", "uid") == was || at(now, "metadata", "deletionTimestamp") != nil {
+	now := l.Object(t, "configmaps", ns, "goes")
+	if now == nil || harness.At(now, "metadata", "uid") == was || harness.At(now, "metadata", "deletionTimestamp") != nil {
 		t.Errorf("goes: %v", now)
 	}
 }
@@ -161,7 +163,7 @@ func TestRestoreOfStuckDefinition(t *testing.T) {
 	if !has(lines, "[TYPE_NOT_SERVED]", "one", "crates."+group) {
 		t.Errorf("no word on the custom resource: %q", lines)
 	}
-	if l.object(t, "configmaps", ns, "plain") == nil {
+	if l.Object(t, "configmaps", ns, "plain") == nil {
 		t.Error("what has nothing to do with the definition is missing")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"go.temporal.io/sdk/client"
 	"sigs.k8s.io/yaml"
@@ -46,6 +47,11 @@ type Harness struct {
 	bin     Binaries
 	path    string // of lifeboat.yaml
 	address string // of Temporal
+
+	served struct { // types by the names that tests give them
+		sync.Mutex
+		types map[string]kube.Resource
+	}
 }
 
 // Binaries are the built programs.
@@ -73,6 +79,7 @@ func New(ctx context.Context, s *stack.Stack, b Binaries, dir string, o Options)
 		o.Temporal = s.Temporal.Address
 	}
 	h := &Harness{Stack: s, Cluster: o.Cluster, Dir: dir, bin: b, path: filepath.Join(dir, "lifeboat.yaml"), address: o.Temporal}
+	h.served.types = map[string]kube.Resource{}
 	if err := h.configure(o); err != nil {
 		return nil, err
 	}

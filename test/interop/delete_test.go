@@ -24,7 +24,7 @@ func TestLifeboatDeletesWhatVeleroWatches(t *testing.T) {
 	p.known(t, ctx, ours)
 	for _, backup := range []string{theirs, ours} {
 		p.lifeboat(t, ctx, "backup", "delete", backup, "--confirm")
-		p.gone(t, ctx, backup)
+		p.checkGone(t, ctx, backup)
 	}
 	for _, backup := range []string{theirs, ours} {
 		await(t, ctx, "velero to forget "+backup, func() (bool, string) {
@@ -35,8 +35,8 @@ func TestLifeboatDeletesWhatVeleroWatches(t *testing.T) {
 	p.available(t, ctx)
 }
 
-// Velero deletes a backup of ours: nothing is left of it, its name is free again, and
-// what else Lifeboat has stays whole.
+// Velero deletes a backup of ours: what it leaves is gone when Lifeboat has listed its
+// backups, the name is free again, and what else Lifeboat has stays whole.
 func TestVeleroDeletesOurBackup(t *testing.T) {
 	p, ctx := start(t)
 	ns := p.namespace(t, ctx, "removed")
@@ -51,7 +51,7 @@ func TestVeleroDeletesOurBackup(t *testing.T) {
 		_, err := p.velero.Get(ctx, "backups", removed)
 		return err != nil && strings.Contains(err.Error(), "404"), ""
 	})
-	p.gone(t, ctx, removed)
+	p.checkForgotten(t, ctx, removed)
 	if out := p.lifeboat(t, ctx, "backup", "describe", kept); !strings.Contains(out, "Completed") {
 		t.Error(out)
 	}
@@ -71,17 +71,38 @@ func (p *peers) namespace(t *testing.T, ctx context.Context, name string) string
 	return ns
 }
 
-// gone: neither the bucket nor Lifeboat's catalog knows the backup, and no working
-// file names it.
-func (p *peers) gone(t *testing.T, ctx context.Context, backup string) {
+// checkForgotten lists the backups after Velero has deleted one: at most its catalog entry,
+// which Velero does not know, was left, and after the listing nothing is.
+func (p *peers) checkForgotten(t *testing.T, ctx context.Context, backup string) {
 	t.Helper()
-	if left := p.keys(t, ctx, archive.BackupDir(backup)); len(left) > 0 {
-		t.Errorf("left of %s: %v", backup, left)
-	}
-	for _, key := range p.keys(t, ctx, archive.PluginDir) {
-		if strings.Contains(key, backup) {
+	for _, key := range p.keysOf(t, ctx, backup) {
+		if !strings.HasPrefix(key, archive.CatalogDir(backup)) {
 			t.Errorf("left of %s: %s", backup, key)
 		}
+	}
+	if out := p.lifeboat(t, ctx, "backup", "get"); strings.Contains(out, backup) {
+		t.Errorf("lifeboat backup get shows %s:\n%s", backup, out)
+	}
+	p.checkGone(t, ctx, backup)
+}
+
+// keysOf are the files of a backup and the working files that name it.
+func (p *peers) keysOf(t *testing.T, ctx context.Context, backup string) []string {
+	t.Helper()
+	all := p.keys(t, ctx, archive.BackupDir(backup))
+	for _, key := range p.keys(t, ctx, archive.PluginDir) {
+		if strings.Contains(key, backup) {
+			all = append(all, key)
+		}
+	}
+	return all
+}
+
+// checkGone fails if there are keys of the backup, or if Lifeboat knows it.
+func (p *peers) checkGone(t *testing.T, ctx context.Context, backup string) {
+	t.Helper()
+	if left := p.keysOf(t, ctx, backup); len(left) > 0 {
+		t.Errorf("left of %s: %v", backup, left)
 	}
 	res, err := p.CLI(ctx, "backup", "get", backup)
 	if err != nil || res.Code == 0 || !strings.Contains(res.Err, "not found") {

@@ -21,7 +21,7 @@ const patience = 2 * time.Minute
 func within(t *testing.T, limit time.Duration, what string, check func() error) {
 	t.Helper()
 	var err error
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(250 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
 		}
@@ -83,7 +83,9 @@ func (c cluster) applyIn(t *testing.T, namespace, manifest string) {
 func (c cluster) namespace(t *testing.T, short string) string {
 	t.Helper()
 	name := fmt.Sprintf("%s-%s-%05x", short, id, rand.IntN(1<<20)) // also with -count
-	c.kubectl(t, "create", "namespace", name)
+	if err := c.Create(t.Context(), "namespaces", "", fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q}}`, name)); err != nil {
+		t.Fatal(err)
+	}
 	c.forget(t, name)
 	return name
 }
@@ -93,7 +95,7 @@ func (c cluster) forget(t *testing.T, name string) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if _, err := c.Kubectl(ctx, "", "delete", "namespace", name, "--ignore-not-found", "--wait=false"); err != nil {
+		if err := c.Delete(ctx, "namespaces", "", name); err != nil {
 			t.Log(err)
 		}
 	})

@@ -60,6 +60,7 @@ func (c cluster) withoutWebSockets(t *testing.T) (*kube.Client, *atomic.Int64) {
 // TestExecOverSPDY shows that commands run, and are ended, where WebSockets do not
 // pass.
 func TestExecOverSPDY(t *testing.T) {
+	t.Parallel()
 	c, ns := shellsPod(t, "spdy")
 	k, spdy := c.withoutWebSockets(t)
 	in := exec.Request{Namespace: ns, Pod: "shells", Command: []string{"sh", "-c", "echo out; echo err >&2; exit 4"}}
@@ -68,7 +69,7 @@ func TestExecOverSPDY(t *testing.T) {
 	if !errors.As(err, &exit) || exit.Code != 4 || exit.Stderr != "err" || string(res.Stdout) != "out\n" {
 		t.Errorf("%q %v", res.Stdout, err)
 	}
-	in.Command, in.Timeout = []string{"sleep", "23456"}, time.Second
+	in.Command, in.Timeout = []string{"sleep", "23456"}, 3*time.Second
 	var cut *exec.InterruptedError
 	if _, err = exec.Run(t.Context(), k, in); !errors.As(err, &cut) || !cut.Ended() {
 		t.Errorf("got %v", err)
@@ -92,6 +93,7 @@ func TestExecOverSPDY(t *testing.T) {
 // TestExecMissingProgram shows what is said of a program that is not there, in a
 // container with a shell.
 func TestExecMissingProgram(t *testing.T) {
+	t.Parallel()
 	c, ns := shellsPod(t, "missing")
 	_, err := exec.Run(t.Context(), c.Kube, exec.Request{Namespace: ns, Pod: "shells", Command: []string{"/no/such/program", "--password=hunter2"}})
 	var exit *exec.ExitError

@@ -66,6 +66,7 @@ func running(t *testing.T, text string) []string {
 // TestExecTimeout shows that a hook's timeout ends the command itself, also one
 // that does not care, and what it started, and that the container lives on.
 func TestExecTimeout(t *testing.T) {
+	t.Parallel()
 	c, ns := shellsPod(t, "timeout")
 	for name, command := range map[string][]string{
 		"gentle":   {"sleep", "54321"},
@@ -73,7 +74,7 @@ func TestExecTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			_, err := exec.Run(t.Context(), c.Kube, exec.Request{Namespace: ns, Pod: "shells", Command: command, Timeout: time.Second})
+			_, err := exec.Run(t.Context(), c.Kube, exec.Request{Namespace: ns, Pod: "shells", Command: command, Timeout: 3 * time.Second})
 			var cut *exec.InterruptedError
 			if !errors.As(err, &cut) || !errors.Is(err, exec.ErrTimeout) || !cut.Ended() {
 				t.Errorf("got %v", err)
@@ -92,6 +93,7 @@ func TestExecTimeout(t *testing.T) {
 // TestExecCancelled shows the same for a caller that gives up, as a cancelled
 // backup does.
 func TestExecCancelled(t *testing.T) {
+	t.Parallel()
 	c, ns := shellsPod(t, "cancelled")
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(time.Second, cancel)
@@ -108,13 +110,14 @@ func TestExecCancelled(t *testing.T) {
 // TestExecWithoutShell shows that a command in a container without a shell runs,
 // and that nobody claims to have ended one that goes on.
 func TestExecWithoutShell(t *testing.T) {
+	t.Parallel()
 	c, ns := shellsPod(t, "bare")
 	res, err := exec.Run(t.Context(), c.Kube, exec.Request{Namespace: ns, Pod: "shells", Container: "bare", Command: []string{"/tools/busybox", "echo", "out"}})
 	if err != nil || string(res.Stdout) != "out\n" {
 		t.Errorf("%q %v", res.Stdout, err)
 	}
 	_, err = exec.Run(t.Context(), c.Kube, exec.Request{
-		Namespace: ns, Pod: "shells", Container: "bare", Command: []string{"/tools/busybox", "sleep", "76543"}, Timeout: time.Second,
+		Namespace: ns, Pod: "shells", Container: "bare", Command: []string{"/tools/busybox", "sleep", "76543"}, Timeout: 5 * time.Second,
 	})
 	var cut *exec.InterruptedError
 	if !errors.As(err, &cut) || cut.Ended() {

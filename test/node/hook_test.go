@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,7 +67,8 @@ type frozenPod struct {
 
 func startFreezer(t *testing.T, short, pre string) *frozenPod {
 	t.Helper()
-	f := &frozenPod{cluster: on(t, shared, binaries(t), harness.Options{Cluster: short, Edit: withDisks(shared)})}
+	cluster := fmt.Sprintf("%s-%05x", short, rand.IntN(1<<20)) // no other test's worker takes over
+	f := &frozenPod{cluster: on(t, shared, binaries(t), harness.Options{Cluster: cluster, Edit: withDisks(shared)})}
 	f.startWorker(t)
 	f.place(t, short, pre, thaws, 3*time.Second)
 	f.await(t)
@@ -180,8 +182,10 @@ func (f *frozenPod) thawed(t *testing.T) {
 // TestThaw runs the whole of freeze, snapshot and thaw without disturbance, and
 // looks into the snapshot: it is of the time in between.
 func TestThaw(t *testing.T) {
+	t.Parallel()
 	for path := range paths() {
 		t.Run(path, func(t *testing.T) {
+			t.Parallel()
 			f := startFreezer(t, "thaw", freezes)
 			res, err := f.result(t, f.backup(t, path))
 			if err != nil || res.Phase != "Completed" {
@@ -202,8 +206,10 @@ func TestThaw(t *testing.T) {
 // TestThawAfterWorkerDied kills the worker with a Pod frozen: another thaws it, and
 // the backup completes with one snapshot.
 func TestThawAfterWorkerDied(t *testing.T) {
+	t.Parallel()
 	for path := range paths() {
 		t.Run(path, func(t *testing.T) {
+			t.Parallel()
 			f := startFreezer(t, "died", freezes)
 			f.slow(t, 5*time.Second)
 			run := f.backup(t, path)
@@ -225,6 +231,7 @@ func TestThawAfterWorkerDied(t *testing.T) {
 // TestThawAfterCancel cancels a backup with a Pod frozen: it is thawed, and nothing
 // is left in the account.
 func TestThawAfterCancel(t *testing.T) {
+	t.Parallel()
 	f := startFreezer(t, "cancel", freezes)
 	f.slow(t, 5*time.Second)
 	run := f.backup(t, "native")
@@ -245,6 +252,7 @@ func TestThawAfterCancel(t *testing.T) {
 // TestThawAfterFailedSnapshot refuses the snapshot: the Pod is thawed all the same,
 // and the backup says what it lacks.
 func TestThawAfterFailedSnapshot(t *testing.T) {
+	t.Parallel()
 	f := startFreezer(t, "refused", freezes)
 	f.fault(t, ebssim.Fault{Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "You are not authorized to perform this operation."})
 	res, err := f.result(t, f.backup(t, "native"))
@@ -260,6 +268,7 @@ func TestThawAfterFailedSnapshot(t *testing.T) {
 // TestPreHookFails takes no snapshot of a Pod that could not be frozen, be it that
 // the command fails or that it does not end, and says so.
 func TestPreHookFails(t *testing.T) {
+	t.Parallel()
 	for name, pre := range map[string]string{"code": freezes + "; exit 3", "timeout": freezes + "; sleep 98765"} {
 		t.Run(name, func(t *testing.T) {
 			f := startFreezer(t, "prehook", pre)

@@ -35,6 +35,7 @@ func starter(dir string) int {
 // the middle, and once it is done, and cleans up from here: no process, no mount, no
 // bridge, no control group, no line in /etc/hosts. The first node lives on.
 func TestStopAfterStarterCrashed(t *testing.T) {
+	t.Parallel()
 	c := plain(t)
 	ns := c.namespace(t, "neighbour")
 	c.kubectl(t, "run", "--namespace", ns, "stays", "--image=docker.io/library/busybox:1.35")
@@ -143,6 +144,7 @@ func grep(lines []string, text string) []string {
 // TestRefusesWithoutRoot shows that a user who is not root learns what is missing
 // and what to run instead.
 func TestRefusesWithoutRoot(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "lifeboat-nobody-")
 	if err != nil {
 		t.Fatal(err)

@@ -31,6 +31,7 @@ spec:
 // TestSnapshotUnderLoad shows what the other tests rest on: a snapshot of the stack
 // is one moment, and a database that was writing all the time recovers from it.
 func TestSnapshotUnderLoad(t *testing.T) {
+	t.Parallel()
 	c := plain(t)
 	ns := c.namespace(t, "load")
 	original := c.startPostgres(t, ns)

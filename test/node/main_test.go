@@ -3,6 +3,7 @@
 package node
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -27,7 +28,15 @@ func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
 }
 
+// atOnce is how many tests run at a time: they wait far more than they work. A text
+// that a test looks for among the machine's processes is that test's alone.
+const atOnce = "6"
+
 func testMain(m *testing.M) int {
+	if err := flag.Set("test.parallel", atOnce); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	defer func() { os.RemoveAll(built.dir) }()
 	o := stack.Options{Node: true, EBS: true, TemporalOnDisk: true}
 	return stack.Main(m, o, func(s *stack.Stack) { shared = s })

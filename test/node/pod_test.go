@@ -29,6 +29,7 @@ spec:
 // TestPod shows that Pods run: logs, commands with output and exit codes,
 // and files of a user that is not root.
 func TestPod(t *testing.T) {
+	t.Parallel()
 	c := plain(t)
 	ns := c.namespace(t, "pod")
 	c.applyIn(t, ns, writer)

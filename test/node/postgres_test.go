@@ -44,7 +44,7 @@ spec:
         volumeMounts: [{name: data, mountPath: /var/lib/postgresql/data}, {name: socket, mountPath: /run/postgresql}]
       - name: load
         image: lifeboat.test/postgres:15
-        command: [sh, -c, "until [ -e /run/postgresql/go ]; do sleep 0.1; done; yes 'INSERT INTO load DEFAULT VALUES; SELECT pg_sleep(0.001);' | psql --quiet --output=/dev/null; exec sleep 100000"]
+        command: [sh, -c, "until [ -e /run/postgresql/go ]; do sleep 0.1; done; yes 'INSERT INTO load DEFAULT VALUES; SELECT pg_sleep(0.01);' | psql --quiet --output=/dev/null; exec sleep 100000"]
         volumeMounts: [{name: socket, mountPath: /run/postgresql}]
       volumes: [{name: socket, emptyDir: {}}]
   volumeClaimTemplates:
@@ -101,8 +101,10 @@ func (p postgres) load(t *testing.T) {
 func (p postgres) awaitReady(t *testing.T) {
 	t.Helper()
 	within(t, patience, "pod made", func() error {
-		_, err := p.Kubectl(t.Context(), "", "get", "pod", "--namespace", p.namespace, p.pod)
-		return err
+		if p.Object(t, "pods", p.namespace, p.pod) == nil {
+			return errText("there is none")
+		}
+		return nil
 	})
 	p.ready(t, p.namespace, p.pod)
 }

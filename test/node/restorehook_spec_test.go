@@ -74,7 +74,7 @@ resources:
       - {name: first, image: "docker.io/library/busybox:1.35", command: [sh, -c, "echo first >>/data/log"], volumeMounts: [{name: data, mountPath: /data}]}
   - exec: {container: late, command: [sh, -c, "echo late >>/data/log; echo the reason >&2; exit 5"], waitForReady: true, onError: Fail}
   - exec: {container: app, command: [sh, -c, "echo one >>/data/log"]}
-  - exec: {container: app, command: [sleep, "43210"], execTimeout: 1s, onError: Continue}
+  - exec: {container: app, command: [sleep, "43219"], execTimeout: 5s, onError: Continue}
   - exec: {container: app, command: [sh, -c, "echo two >>/data/log; touch /data/go"]}
   - exec: {container: late, command: [sh, -c, "echo never >>/data/log"]}
 `
@@ -131,6 +131,7 @@ func reasonsHave(t *testing.T, res contract.RestoreResult, texts ...string) {
 
 // TestRestoreHooksOfSpec restores Pods with every kind of hook into another namespace.
 func TestRestoreHooksOfSpec(t *testing.T) {
+	t.Parallel()
 	c := lifeboat(t, shared, harness.Options{Cluster: "hooks"})
 	backup, source, target := hookedBackup(t, c, hooked)
 	dry := restored(t, c.restoreWithHooks(t, "look-"+source, backup, source, target, restoreHooks, true))
@@ -144,7 +145,7 @@ func TestRestoreHooksOfSpec(t *testing.T) {
 	if want := (contract.HookCounts{Attempted: 5, Failed: 2}); res.Phase != "PartiallyFailed" || res.Hooks != want {
 		t.Errorf("%s, hooks %+v", res.Phase, res.Hooks)
 	}
-	reasonsHave(t, res, "the command did not end in time (1s); it was ended", "the command ended with code 5: the reason", "1 hooks were left out")
+	reasonsHave(t, res, "the command did not end in time (5s); it was ended", "the command ended with code 5: the reason", "1 hooks were left out")
 	if got := c.exec(t, target, "plain", "cat", "/data/log"); got != "first\nown\none\ntwo\nlate" {
 		t.Errorf("what happened: %q", got)
 	}
@@ -154,7 +155,7 @@ func TestRestoreHooksOfSpec(t *testing.T) {
 	if got := c.kubectl(t, "logs", "--namespace", target, "noted", "--container", "prepare"); got != "prepared\n" {
 		t.Errorf("the init hook of annotations printed %q", got)
 	}
-	if left := running(t, "43210"); len(left) > 0 {
+	if left := running(t, "43219"); len(left) > 0 {
 		t.Errorf("still running: %q", left)
 	}
 	c.untouched(t, source, res.Name)
@@ -178,14 +179,15 @@ resources:
 - name: steps
   postHooks:
   - exec: {command: [sh, -c, "echo first >>/data/log"]}
-  - exec: {execTimeout: 1h, command: [sh, -c, "echo begun >>/data/log; test $(grep -c begun /data/log) = 2 || sleep 98765; echo over >>/data/log"]}
+  - exec: {execTimeout: 1h, command: [sh, -c, "echo begun >>/data/log; test $(grep -c begun /data/log) = 2 || sleep 98769; echo over >>/data/log"]}
 `
 
 // TestRestoreHooksAfterWorkerDied kills the worker while the second hook runs: the
 // first is not run again, the second is, after its first command was ended, and the
 // restore says so.
 func TestRestoreHooksAfterWorkerDied(t *testing.T) {
-	c := on(t, shared, binaries(t), harness.Options{Cluster: "killed"})
+	t.Parallel()
+	c := on(t, shared, binaries(t), harness.Options{Cluster: "interrupted"})
 	worker, err := c.StartWorker(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +215,7 @@ func TestRestoreHooksAfterWorkerDied(t *testing.T) {
 	if got := c.exec(t, target, "plain", "cat", "/data/log"); got != "own\nfirst\nbegun\nbegun\nover" {
 		t.Errorf("what happened: %q", got)
 	}
-	if left := running(t, "98765"); len(left) > 0 {
+	if left := running(t, "98769"); len(left) > 0 {
 		t.Errorf("the lost worker's command runs on: %q", left)
 	}
 }
@@ -221,10 +223,7 @@ func TestRestoreHooksAfterWorkerDied(t *testing.T) {
 // podLog is where the machine has a Pod's file /data/log, once the Pod is there.
 func (c cluster) podLog(t *testing.T, namespace, pod string) func() string {
 	return func() string {
-		uid, err := c.Kubectl(t.Context(), "", "get", "pod", "--namespace", namespace, pod, "--output", "jsonpath={.metadata.uid}")
-		if err != nil {
-			return ""
-		}
+		uid, _ := harness.At(c.Object(t, "pods", namespace, pod), "metadata", "uid").(string)
 		return filepath.Join(c.Stack.KubeletDir(), "pods", uid, "volumes/kubernetes.io~empty-dir/data/log")
 	}
 }
@@ -239,11 +238,12 @@ resources:
 
 // TestRestoreHooksCancelled cancels a restore while a hook runs: its command is ended.
 func TestRestoreHooksCancelled(t *testing.T) {
+	t.Parallel()
 	c := lifeboat(t, shared, harness.Options{Cluster: "gaveup"})
 	backup, source, target := hookedBackup(t, c, strings.Split(hooked, "---")[1])
 	run := c.restoreWithHooks(t, "restore-"+source, backup, source, target, endless, false)
 	within(t, patience, "the hook runs", func() error {
-		if len(running(t, "34567")) == 0 {
+		if len(running(t, "sleep\x0034567")) == 0 { // and not only the shell that starts it
 			return errors.New("no process")
 		}
 		return nil

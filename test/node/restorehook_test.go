@@ -22,7 +22,7 @@ metadata:
     init.hook.restore.velero.io/command: '["sh", "-c", "echo before the others"]'
     post.hook.restore.velero.io/container: second
     post.hook.restore.velero.io/command: '["sh", "-c", "<command>"]'
-    post.hook.restore.velero.io/exec-timeout: 2s
+    post.hook.restore.velero.io/exec-timeout: 5s
     post.hook.restore.velero.io/wait-timeout: 1m
 spec:
   terminationGracePeriodSeconds: 0
@@ -39,6 +39,7 @@ spec:
 // TestRestoreHooks runs both kinds of hooks in restored Pods, once each, and ends a
 // command that does not.
 func TestRestoreHooks(t *testing.T) {
+	t.Parallel()
 	c := lifeboat(t, shared, harness.Options{Cluster: "greet", Edit: withDisks(shared)})
 	ns := c.namespace(t, "greet")
 	c.applyIn(t, ns, strings.NewReplacer("<name>", "good", "<command>", "echo restored >>/data/log").Replace(greeter))

@@ -156,6 +156,7 @@ func (c *disturbed) says(t *testing.T, res contract.BackupResult) {
 // TestThawWhateverHappens kills workers and cuts lines at each moment at which a Pod may
 // be frozen, by both paths: it is thawed in the end, and the backup says what it was.
 func TestThawWhateverHappens(t *testing.T) {
+	t.Parallel()
 	line, err := stack.NewProxy(shared.APIServer)
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +206,7 @@ func killCases() []*disturbed {
 	for path := range paths() {
 		all = append(all,
 			&disturbed{name: "killed in the pre hook", path: path, pre: slowFreeze, moment: "frozen", phase: "Completed", reasons: repeated, kept: 1},
-			&disturbed{name: "killed in between", path: path, fault: lasting(8 * time.Second), moment: "frozen", phase: "Completed", reasons: repeated, kept: 1},
+			&disturbed{name: "killed in between", path: path, fault: lasting(15 * time.Second), moment: "frozen", phase: "Completed", reasons: repeated, kept: 1},
 			&disturbed{name: "killed in the post hook", path: path, post: slowThaw, moment: "thawing", phase: "Completed", reasons: repeated, kept: 1},
 		)
 	}
@@ -214,7 +215,7 @@ func killCases() []*disturbed {
 
 // outage is longer than the snapshots of the cut cases take, so that the post hooks
 // meet it.
-const outage = 6 * time.Second
+const outage = 10 * time.Second
 
 // cutCases lose the API server for a while.
 func cutCases() []*disturbed {
@@ -227,7 +228,7 @@ func cutCases() []*disturbed {
 
 // failureCases are what goes wrong on the CSI path; the native one has tests of its own.
 func failureCases() []*disturbed {
-	refused := ebssim.Fault{Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not the driver", For: ebssim.Duration(8 * time.Second)}
+	refused := ebssim.Fault{Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not the driver", For: ebssim.Duration(20 * time.Second)}
 	return []*disturbed{
 		{name: "cancelled", path: "csi", fault: lasting(5 * time.Second), moment: "frozen"},
 		{

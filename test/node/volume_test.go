@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // disk is a Pod with a claim, which may be made from a snapshot.
@@ -49,6 +51,7 @@ spec:
 // TestVolume shows that a Pod's bytes are those of a simulated EBS volume, attached
 // to the node's instance, and that a claim made from a snapshot has those of then.
 func TestVolume(t *testing.T) {
+	t.Parallel()
 	c := plain(t)
 	ns := c.namespace(t, "volume")
 	c.applyIn(t, ns, diskPod("first", ""))
@@ -112,8 +115,9 @@ func (e errText) Error() string { return string(e) }
 // volumeID is the EBS volume that a claim is bound to.
 func (c cluster) volumeID(t *testing.T, ns, claim string) string {
 	t.Helper()
-	pv := c.kubectl(t, "get", "persistentvolumeclaim", "--namespace", ns, claim, "--output=jsonpath={.spec.volumeName}")
-	return c.kubectl(t, "get", "persistentvolume", pv, "--output=jsonpath={.spec.csi.volumeHandle}")
+	pv, _ := harness.At(c.Object(t, "persistentvolumeclaims", ns, claim), "spec", "volumeName").(string)
+	id, _ := harness.At(c.Object(t, "persistentvolumes", "", pv), "spec", "csi", "volumeHandle").(string)
+	return id
 }
 
 // onVolume reads a file of a volume, on the machine.

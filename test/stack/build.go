@@ -103,7 +103,7 @@ func buildOne(ctx context.Context, progress io.Writer, c component, left int) er
 }
 
 func (c component) produce(ctx context.Context, progress io.Writer, path string, left int) error {
-	start := time.Now()
+	start, spent := time.Now(), processorTime()
 	fmt.Fprintf(progress, "build %-24s ... (%d left)\n", c.name, left)
 	part := fmt.Sprintf("%s.part-%d", path, os.Getpid())
 	defer os.RemoveAll(part)
@@ -113,8 +113,18 @@ func (c component) produce(ctx context.Context, progress io.Writer, path string,
 	if err := os.Rename(part, path); err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "build %-24s %.0f s\n", c.name, time.Since(start).Seconds())
+	fmt.Fprintf(progress, "build %-24s %.0f s (%.0f s of CPU)\n", c.name, time.Since(start).Seconds(), (processorTime() - spent).Seconds())
 	return nil
+}
+
+// processorTime is what all programs that this process ran and awaited have used: one
+// component is built at a time.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func (c component) compile(ctx context.Context, out string) error {

@@ -15,7 +15,8 @@ func dieWithThread(attr *syscall.SysProcAttr) {
 }
 
 // birth is when a process started, in ticks since boot; empty if it does not run.
-// A zombie does not run: in a container nobody may ever reap it.
+// A zombie does not run: in a container nobody may ever reap it. One whose other threads
+// have yet to end still has its files open, ports among them.
 func birth(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -23,7 +24,10 @@ func birth(pid int) string {
 	}
 	end := bytes.LastIndexByte(stat, ')') // the name before it may hold anything
 	fields := strings.Fields(string(stat[end+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	if len(fields) < 20 || fields[0] == "X" {
+		return ""
+	}
+	if threads, _ := strconv.Atoi(fields[17]); fields[0] == "Z" && threads < 2 {
 		return ""
 	}
 	return fields[19]

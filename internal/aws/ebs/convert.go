@@ -1,6 +1,7 @@
 package ebs
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +66,7 @@ func tagsFrom(tags []types.Tag) map[string]string {
 // toTags is sorted, so that equal requests are equal bytes.
 func toTags(tags map[string]string) []types.Tag {
 	out := make([]types.Tag, 0, len(tags))
-	for _, key := range sortedKeys(tags) {
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		out = append(out, types.Tag{Key: aws.String(key), Value: aws.String(tags[key])})
 	}
 	return out
@@ -76,13 +77,4 @@ func specification(kind types.ResourceType, tags map[string]string) []types.TagS
 		return nil
 	}
 	return []types.TagSpecification{{ResourceType: kind, Tags: toTags(tags)}}
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -1,6 +1,8 @@
 package ebs
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,7 +26,7 @@ func tagFilters(tags map[string]string) []types.Filter {
 		return []types.Filter{filter("tag-key", TagBackupUID)}
 	}
 	var out []types.Filter
-	for _, key := range sortedKeys(tags) {
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if tags[key] == "" {
 			out = append(out, filter("tag-key", key))
 		} else {

@@ -70,13 +70,14 @@ func TestSnapshotOfAnotherRunIsAnother(t *testing.T) {
 }
 
 // TestSnapshotSurvivesALostAnswer: CreateSnapshot has no client token; who asks
-// again without looking makes a second one.
+// again without looking makes a second one. Requests that are lost or throttled are sent
+// again.
 func TestSnapshotSurvivesALostAnswer(t *testing.T) {
-	for _, effect := range []string{ebssim.EffectDropAfter, ebssim.EffectDropBefore} {
+	for effect, times := range map[string]int{ebssim.EffectDropAfter: 1, ebssim.EffectDropBefore: 2, ebssim.EffectThrottle: 3} {
 		t.Run(effect, func(t *testing.T) {
 			inWorld(t, slow(), nil, func(t *testing.T, w *world) {
 				l, v := w.location(), w.volumes(1)[0]
-				w.fault(ebssim.Fault{Action: "CreateSnapshot", Effect: effect, Times: 1})
+				w.fault(ebssim.Fault{Action: "CreateSnapshot", Effect: effect, Times: times})
 				s, err := l.Snapshot(t.Context(), uid, request(v, "pv-1"))
 				if all := w.snapshots(); err != nil || len(all) != 1 || all[0].ID != s.ID {
 					t.Errorf("%+v, %v; there are %+v", s, err, all)

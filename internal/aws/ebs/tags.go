@@ -1,6 +1,8 @@
 package ebs
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -117,7 +119,7 @@ func describesSnapshot(key string) bool {
 func merge(sets ...map[string]string) map[string]string {
 	out := map[string]string{}
 	for i, set := range sets {
-		for _, key := range sortedKeys(set) {
+		for _, key := range slices.Sorted(maps.Keys(set)) {
 			if _, taken := out[key]; taken || len(out) == maxTags || !usable(key) || i == 0 && set[key] == "" {
 				continue
 			}
@@ -141,7 +143,7 @@ func cut(value string) string {
 // lacking names the first of must that tags have not; "" means they have all.
 // A wanted value of "" asks for the key only.
 func lacking(tags, must map[string]string) string {
-	for _, key := range sortedKeys(must) {
+	for _, key := range slices.Sorted(maps.Keys(must)) {
 		if have, ok := tags[key]; !ok || must[key] != "" && have != must[key] {
 			return key
 		}

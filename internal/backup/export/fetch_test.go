@@ -3,74 +3,60 @@ package export
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
-// oneByOne is an API server whose objects are called as it answers for them: w-403-2
-// is refused twice, then there. It lists none.
-type oneByOne struct {
-	mu     sync.Mutex
-	asked  map[string]int
-	health int // the code; 0 is 200
+func widgets() kube.Resource {
+	return kube.Resource{Group: "g", Version: "v1", Name: "widgets", Singular: "widget", Kind: "Widget", Namespaced: true, Verbs: []string{"list", "get"}}
 }
 
-func (s *oneByOne) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r.URL.Path == "/livez" {
-		w.WriteHeader(max(s.health, http.StatusOK))
-		return
-	}
-	name, named := strings.CutPrefix(r.URL.Path, "/apis/g/v1/namespaces/shop/widgets/")
-	if !named {
-		fmt.Fprint(w, `{"kind":"WidgetList","apiVersion":"g/v1","metadata":{"resourceVersion":"1"},"items":[]}`)
-		return
-	}
-	var code, times int
-	_, _ = fmt.Sscanf(name, "w-%d-%d", &code, &times) // a plain w is there
-	s.asked[name]++
-	if s.asked[name] <= times {
-		answerStatus(w, code, map[int]string{403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 500: "InternalError"}[code])
-		return
-	}
-	fmt.Fprintf(w, `{"kind":"Widget","apiVersion":"g/v1","metadata":{"name":%q,"namespace":"shop"}}`, name)
-}
-
-// reading is an export from such a server.
-func reading(t *testing.T, s *oneByOne) *shardExport {
+// widgetServer has widgets that are called as the server answers for them: w-403-2 is
+// refused with 403 twice and then handed out, and w at once. Its lists are empty.
+func widgetServer(t *testing.T, names ...string) *kubetest.Server {
 	t.Helper()
-	s.asked = map[string]int{}
-	srv := httptest.NewServer(s)
-	t.Cleanup(srv.Close)
-	client, err := kube.New(&kube.RESTConfig{Host: srv.URL}, kube.Options{RetryFor: time.Second})
-	if err != nil {
-		t.Fatal(err)
+	s := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: widgets(), Custom: true}))
+	reasons := map[int]metav1.StatusReason{
+		401: metav1.StatusReasonUnauthorized, 403: metav1.StatusReasonForbidden, 404: metav1.StatusReasonNotFound,
+		405: metav1.StatusReasonMethodNotAllowed, 500: metav1.StatusReasonInternalError, 503: metav1.StatusReasonServiceUnavailable,
 	}
-	t.Cleanup(client.Close)
-	widgets := kube.Resource{Group: "g", Version: "v1", Name: "widgets", Kind: "Widget", Namespaced: true, Verbs: []string{"list", "get"}}
-	f, _, err := filter.NewBackup(&velerov1.BackupSpec{}, kube.FilterResolver(kube.Catalog{Resources: []kube.Resource{widgets}}), []filter.Namespace{{Name: "shop", Active: true}})
+	for _, name := range names {
+		s.PutJSON(fmt.Sprintf(`{"kind":"Widget","apiVersion":"g/v1","metadata":{"name":%q,"namespace":"shop"}}`, name))
+		var code, times int
+		if n, _ := fmt.Sscanf(name, "w-%d-%d", &code, &times); n == 2 {
+			s.Refuse(kubetest.On("get", widgets()).Named(name).Times(times), code, reasons[code], "")
+		}
+	}
+	s.Handle(kubetest.On("list", widgets()), func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"kind":"WidgetList","apiVersion":"g/v1","metadata":{"resourceVersion":"1"},"items":[]}`)
+	})
+	return s
+}
+
+// newWidgetExport is an export from such a server.
+func newWidgetExport(t *testing.T, s *kubetest.Server) *shardExport {
+	t.Helper()
+	all := []kube.Resource{widgets()}
+	f, _, err := filter.NewBackup(&velerov1.BackupSpec{}, kube.FilterResolver(kube.Catalog{Resources: all}), []filter.Namespace{{Name: "shop", Active: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := memstore.New()
-	run := &backup.Run{Store: b, Staging: repository.NewStaging(b, "uid"), Plan: backup.Plan{Resources: []kube.Resource{widgets}, Filter: f}}
-	return newExport(t.Context(), &backup.Service{Kube: client, Rules: resource.NewRegistry()}, run, &heartbeat.Recorder{}, 0, exportCursor{})
+	run := &backup.Run{Store: b, Staging: repository.NewStaging(b, "uid"), Plan: backup.Plan{Resources: all, Filter: f}}
+	return newExport(t.Context(), &backup.Service{Kube: s.Client(), Rules: resource.NewRegistry()}, run, &heartbeat.Recorder{}, 0, exportCursor{})
 }
 
 // TestSingleObjects asks for objects by name, in spec.orderedResources and as related
@@ -88,12 +74,12 @@ func TestSingleObjects(t *testing.T) {
 		"ordered": func(e *shardExport) error { return e.exportList(t.Context(), listCall{list: list, first: true}) },
 		"related": func(e *shardExport) error {
 			r := &relatedExport{shardExport: e, held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
-			return r.fetch(t.Context(), refs)
+			return r.fetchObjects(t.Context(), refs)
 		},
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			e := reading(t, &oneByOne{})
+			e := newWidgetExport(t, widgetServer(t, names...))
 			if err := read(e); err != nil {
 				t.Fatal(err)
 			}
@@ -120,17 +106,14 @@ func TestSingleObjects(t *testing.T) {
 
 // TestSingleObjectOfAServerThatIsDown is no fault of the object.
 func TestSingleObjectOfAServerThatIsDown(t *testing.T) {
-	for name, code := range map[string]int{"w-500-99": http.StatusInternalServerError, "w-401-99": http.StatusOK} {
-		e := reading(t, &oneByOne{health: code})
+	for name, healthy := range map[string]bool{"w-500-99": false, "w-401-99": true} {
+		s := widgetServer(t, name)
+		s.SetHealthy(healthy)
+		e := newWidgetExport(t, s)
 		r := &relatedExport{shardExport: e, held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
-		err := r.fetch(t.Context(), []resource.Ref{{Resource: "widgets.g", Namespace: "shop", Name: name}})
+		err := r.fetchObjects(t.Context(), []resource.Ref{{Resource: "widgets.g", Namespace: "shop", Name: name}})
 		if err == nil || len(e.Notes.Reasons) > 0 {
 			t.Errorf("%s: %v, %v", name, err, e.Notes.Reasons)
 		}
 	}
-}
-
-func answerStatus(w http.ResponseWriter, code int, reason string) {
-	w.WriteHeader(code)
-	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, code)
 }

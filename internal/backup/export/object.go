@@ -12,7 +12,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-// addObject puts one object into the archive. Only kinds that need it are decoded.
+// addObject puts one object into the archive. Only objects of kinds that need it are
+// decoded, because that costs more than all else. One that cannot be archived is a reason.
 func (e *shardExport) addObject(r kube.Resource, it kube.Item) error {
 	gr, body := r.GroupResource(), it.Raw
 	if e.service.Rules.NeedsDecode(gr) && (e.Run.Plan.Related || e.service.Rules.Rewrites(gr)) {
@@ -36,8 +37,8 @@ func (e *shardExport) addObject(r kube.Resource, it kube.Item) error {
 	return err
 }
 
-// decodeAndChange applies the kind's backup rule, notes references, and
-// returns the bytes to store: those of the server where nothing was changed.
+// decodeAndChange applies the backup rule of the object's kind, remembers what it refers to,
+// and returns the bytes to store: those of the server, unless something was changed.
 func (e *shardExport) decodeAndChange(gr string, raw []byte) ([]byte, error) {
 	var obj map[string]any
 	if err := json.Unmarshal(raw, &obj); err != nil {
@@ -56,7 +57,8 @@ func (e *shardExport) decodeAndChange(gr string, raw []byte) ([]byte, error) {
 	return json.Marshal(obj)
 }
 
-// markClaim says on a claim which VolumeSnapshot holds its data, as Velero does.
+// markClaim writes on a claim which VolumeSnapshot holds its data, as Velero does. It reports
+// whether there is one.
 func (e *shardExport) markClaim(obj map[string]any) bool {
 	meta, _ := obj["metadata"].(map[string]any)
 	snapshot := e.snapshots[resource.ObjectName(resource.StringOf(meta["namespace"]), resource.StringOf(meta["name"]))]

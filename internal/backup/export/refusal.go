@@ -14,21 +14,21 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
-// Discovery follows a change of types within moments; a type that is announced
-// and not served is asked for this often, this far apart.
+// Discovery follows a change of types within moments. A type that is announced and not
+// served is listed notServedTries times, notServedPause apart, before that is a reason.
 const (
 	notServedTries = 5
 	notServedPause = time.Second
 )
 
-// errSuspect is a read that failed while the API server is well, and may not fail
-// again: the server may have been down until just now.
-var errSuspect = errors.New("failed; trying again")
+// errTransient says that a read failed while the API server is well, and is to be tried again
+// at once: the server may have been down until just now.
+var errTransient = errors.New("failed; trying again")
 
-// classifyRefusal decides what the failure of a read means: nil says that the API server is
-// well and does not hand out what was asked for, which is a reason in the result and
-// not a lost backup. tries counts the failures of this read; after the first one that
-// may pass the error is errSuspect. Any other is the activity's, to be tried again.
+// classifyRefusal decides what the failure of a read means. nil says that the API server is
+// well and does not hand out what was asked for, which is a reason in the result and not
+// the end of the backup. tries counts the failures of this read: after the first one that
+// may pass, the error is errTransient. Any other error ends the attempt of the activity.
 func classifyRefusal(ctx context.Context, service *backup.Service, err error, tries int) error {
 	switch {
 	case kube.IsUnavailable(err) && ctx.Err() == nil:
@@ -36,7 +36,7 @@ func classifyRefusal(ctx context.Context, service *backup.Service, err error, tr
 			return err
 		}
 		if tries == 1 {
-			return fmt.Errorf("%w: %w", errSuspect, err)
+			return fmt.Errorf("%w: %w", errTransient, err)
 		}
 	case !apierrors.IsForbidden(err) && !apierrors.IsMethodNotSupported(err):
 		return err
@@ -51,7 +51,7 @@ func (e *shardExport) listFailed(ctx context.Context, r kube.Resource, u listCal
 	case err == nil:
 		return nil
 	case apierrors.IsNotFound(err):
-		return e.notServed(ctx, r, u, err)
+		return e.typeNotServed(ctx, r, u, err)
 	}
 	if err := classifyRefusal(ctx, e.service, err, e.countFailure(r, u)); err != nil {
 		return err
@@ -60,10 +60,10 @@ func (e *shardExport) listFailed(ctx context.Context, r kube.Resource, u listCal
 	return nil
 }
 
-// notServed judges a 404 to a list. A definition that was deleted since the backup
-// was planned took its objects with it: there is nothing to back up. A server
-// that has just started answers so too, for a type that it is about to serve.
-func (e *shardExport) notServed(ctx context.Context, r kube.Resource, u listCall, err error) error {
+// typeNotServed decides what a 404 to a list means. A definition that was deleted since the
+// backup was planned took its objects with it, so that there is nothing to back up. A server
+// that has just started gives the same answer for a type that it is about to serve.
+func (e *shardExport) typeNotServed(ctx context.Context, r kube.Resource, u listCall, err error) error {
 	cat, derr := e.service.Kube.Discover(ctx)
 	if derr != nil {
 		return derr
@@ -77,7 +77,7 @@ func (e *shardExport) notServed(ctx context.Context, r kube.Resource, u listCall
 		if err := poll.Wait(ctx, notServedPause); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: %w", errSuspect, err)
+		return fmt.Errorf("%w: %w", errTransient, err)
 	}
 	e.Notes.AddReason(report.New(report.ListFailed, err.Error()).At(gr, "", ""))
 	return nil
@@ -86,17 +86,17 @@ func (e *shardExport) notServed(ctx context.Context, r kube.Resource, u listCall
 // countFailure counts the failures of one list within this attempt at the shard.
 func (e *shardExport) countFailure(r kube.Resource, u listCall) int {
 	key := fmt.Sprint(r.GroupResource(), " ", u.namespace, " ", u.selector)
-	e.suspects[key]++
-	return e.suspects[key]
+	e.failures[key]++
+	return e.failures[key]
 }
 
-// fetched is what came of reading one object: neither found nor refused, it is not in
-// the cluster.
+// fetched is the result of reading one object. An object that was neither found nor refused
+// is not in the cluster.
 type fetched struct {
 	res     kube.Resource
 	item    kube.Item
 	found   bool
-	refusal error // of the API server, which is well
+	refusal error // why the API server, which is well, does not hand it out
 }
 
 // refusalReason says that the object is not in the backup, and why.
@@ -104,7 +104,7 @@ func (f fetched) refusalReason(ns, name string) report.Reason {
 	return report.New(report.ReadFailed, f.refusal.Error()).At(f.res.GroupResource(), ns, name)
 }
 
-// fetchObject reads one object. The error is for what is no fault of the object.
+// fetchObject reads one object. An error does not concern this object alone.
 func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, ns, name string) (fetched, error) {
 	f := fetched{res: r}
 	var err error
@@ -119,7 +119,8 @@ func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, 
 	return f, err
 }
 
-// readAgain reads once more what failed and may pass, and tells a refusal from an error.
+// readAgain reads, and reads once more what failed and may not fail again. It tells a refusal
+// of what was read, which is a reason, from an error.
 func readAgain(ctx context.Context, service *backup.Service, read func() error) (refusal, err error) {
 	for tries := 1; ; tries++ {
 		refusal = read()
@@ -130,7 +131,7 @@ func readAgain(ctx context.Context, service *backup.Service, read func() error) 
 		switch {
 		case err == nil:
 			return refusal, nil
-		case !errors.Is(err, errSuspect):
+		case !errors.Is(err, errTransient):
 			return nil, err
 		}
 	}

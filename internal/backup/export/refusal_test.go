@@ -1,80 +1,61 @@
 package export
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
 
-// discoverer is an API server that announces pods and types of groups, and serves
-// none; a group without types does not answer.
-type discoverer map[string][]string
-
-func (d discoverer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/readyz":
-	case "/version":
-		fmt.Fprint(w, `{"major":"1","minor":"36","gitVersion":"v1.36.3"}`)
-	case "/api":
-		announce(w, discoverer{"": {"pods"}})
-	case "/apis":
-		announce(w, d)
-	default:
-		w.WriteHeader(http.StatusNotFound)
+// serving serves types of this version, each with the name "type.group".
+func serving(groupResources ...string) kubetest.Option {
+	var types []kubetest.Type
+	for _, gr := range groupResources {
+		name, group, _ := strings.Cut(gr, ".")
+		types = append(types, kubetest.Type{Resource: kube.Resource{Group: group, Version: "v1", Name: name, Kind: "X", Namespaced: true}, Custom: true})
 	}
+	return kubetest.WithTypes(types...)
 }
 
-func announce(w http.ResponseWriter, groups discoverer) {
-	type m = map[string]any
-	items := []m{}
-	for group, names := range groups {
-		freshness, resources := "Current", []m{}
-		for _, name := range names {
-			resources = append(resources, m{"resource": name, "responseKind": m{"group": group, "version": "v1", "kind": "X"}, "scope": "Namespaced", "verbs": []string{"list"}})
+// onlyCore withdraws the types of all groups but the core's.
+func onlyCore() kubetest.Option {
+	var names []string
+	for _, t := range kubetest.CommonTypes() {
+		if t.Group != "" {
+			names = append(names, t.GroupResource())
 		}
-		if len(names) == 0 {
-			freshness = "Stale"
-		}
-		items = append(items, m{"metadata": m{"name": group}, "versions": []m{{"version": "v1", "freshness": freshness, "resources": resources}}})
 	}
-	w.Header().Set("Content-Type", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
-	_ = json.NewEncoder(w).Encode(m{"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": items})
+	return kubetest.WithoutTypes(names...)
 }
 
 func TestListNotServed(t *testing.T) {
-	widgets := kube.Resource{Group: "g", Version: "v1", Name: "widgets", Kind: "Widget"}
+	notFound := apierrors.NewNotFound(schema.GroupResource{Group: "g", Resource: "widgets"}, "")
 	for name, tt := range map[string]struct {
-		serves discoverer
+		serves kubetest.Option
 		want   report.Code
 		tries  int
 	}{
-		"another group is left":        {discoverer{"h": {"others"}}, report.TypeGone, 1},
-		"the type is gone":             {discoverer{"g": {"gadgets"}}, report.TypeGone, 1},
-		"the group does not answer":    {discoverer{"g": {}}, report.ListFailed, notServedTries},
-		"announced, and never served":  {discoverer{"g": {"widgets"}}, report.ListFailed, notServedTries},
-		"a group whose name begins so": {discoverer{"g.h": {"widgets"}}, report.TypeGone, 1},
-		"no group is left":             {discoverer{}, report.TypeGone, 1},
+		"another group is left":        {serving("others.h"), report.TypeGone, 1},
+		"the type is gone":             {serving("gadgets.g"), report.TypeGone, 1},
+		"the group does not answer":    {kubetest.WithStaleGroup("g/v1"), report.ListFailed, notServedTries},
+		"announced, and never served":  {serving("widgets.g"), report.ListFailed, notServedTries},
+		"a group whose name begins so": {serving("widgets.g.h"), report.TypeGone, 1},
+		"no group is left":             {onlyCore(), report.TypeGone, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(tt.serves)
-			t.Cleanup(server.Close)
-			client, err := kube.New(&kube.RESTConfig{Host: server.URL}, kube.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			e := &shardExport{ShardWriter: &backup.ShardWriter{Notes: backup.NewChunkNotes()}, service: &backup.Service{Kube: client}, suspects: map[string]int{}}
-			_, refused := client.Get(t.Context(), widgets, "shop", "x")
+			client := kubetest.Start(t, tt.serves).Client()
+			e := &shardExport{ShardWriter: &backup.ShardWriter{Notes: backup.NewChunkNotes()}, service: &backup.Service{Kube: client}, failures: map[string]int{}}
 			tries := 1
-			for ; errors.Is(e.listFailed(t.Context(), widgets, listCall{namespace: "shop"}, refused), errSuspect); tries++ {
+			for ; errors.Is(e.listFailed(t.Context(), widgets(), listCall{namespace: "shop"}, notFound), errTransient); tries++ {
 				if len(e.Notes.Reasons) > 0 {
 					t.Fatal("a reason before the last try")
 				}

@@ -19,10 +19,10 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-// Related fetches what exported objects refer to and the shards did not
-// hold: the PVs of claims, the definitions of custom resources, the RBAC of service
-// accounts, the Namespace objects of selected objects. It writes the shard after
-// the planned ones. It starts over when repeated: its work is small.
+// Related fetches the objects that exported ones refer to and that no shard holds: the
+// volumes of claims, the definitions of custom resources, the RBAC of service accounts, the
+// Namespaces of selected objects. It writes them as the shard after the planned ones. When
+// repeated it starts over, since its work is small.
 func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.Recorder, in contract.ExportRelatedInput) (contract.ShardResult, error) {
 	run, err := service.Open(ctx, in.Ref)
 	if err != nil {
@@ -43,17 +43,18 @@ func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.R
 	return r.Result, r.Close(ctx)
 }
 
-// relatedExport is the closure over references: each round fetches what the round before
-// asked for.
+// relatedExport follows references to their end: each round fetches the objects that those
+// of the round before refer to.
 type relatedExport struct {
 	*shardExport
-	held     map[resource.Ref]bool // in the archive, or known not to exist
+	held     map[resource.Ref]bool // objects in the archive, or known not to exist
 	asked    map[resource.Ref]bool
 	wanted   []resource.Ref
-	bindings []map[string]any // cluster role bindings, once they were asked for
+	bindings []map[string]any // all cluster role bindings; nil before they are needed
 }
 
-// collectNotes reads the references of all shards and which of them the archive holds.
+// collectNotes reads the references that all shards remember, and which of these objects the
+// archive holds already.
 func (r *relatedExport) collectNotes(ctx context.Context, shards []int) error {
 	notes, err := backup.ReadNotes(ctx, r.service, r.Run, shards)
 	if err != nil {
@@ -71,14 +72,22 @@ func (r *relatedExport) collectNotes(ctx context.Context, shards []int) error {
 		return err
 	}
 	for gr := range listed {
-		for _, m := range a.With(gr) {
-			entries, err := a.Entries(ctx, m)
-			if err != nil {
-				return err
-			}
-			for _, e := range entries {
-				r.held[resource.Ref{Resource: e.Resource, Namespace: e.Namespace, Name: e.Name}] = true
-			}
+		if err := r.addHeld(ctx, a, gr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addHeld reads from the index which objects of a type the archive holds.
+func (r *relatedExport) addHeld(ctx context.Context, a *archive.Archive, groupResource string) error {
+	for _, m := range a.With(groupResource) {
+		entries, err := a.Entries(ctx, m)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			r.held[resource.Ref{Resource: e.Resource, Namespace: e.Namespace, Name: e.Name}] = true
 		}
 	}
 	return nil
@@ -93,7 +102,7 @@ func (r *relatedExport) addWanted(refs []resource.Ref) {
 	}
 }
 
-// fetchRound fetches what is wanted; what those objects refer to is wanted next.
+// fetchRound fetches the wanted objects. What they refer to is wanted in the next round.
 func (r *relatedExport) fetchRound(ctx context.Context) error {
 	todo := r.wanted
 	r.wanted = nil
@@ -107,15 +116,16 @@ func (r *relatedExport) fetchRound(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.fetch(ctx, names); err != nil {
+	if err := r.fetchObjects(ctx, names); err != nil {
 		return err
 	}
 	r.addWanted(r.Notes.TakeRelated())
 	return nil
 }
 
-// fetch gets objects in parallel and adds them in order.
-func (r *relatedExport) fetch(ctx context.Context, refs []resource.Ref) error {
+// fetchObjects reads objects in parallel and adds them to the archive in their order, so that
+// the same cluster gives the same bytes.
+func (r *relatedExport) fetchObjects(ctx context.Context, refs []resource.Ref) error {
 	all := make([]fetched, len(refs))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(backup.FetchWindow)
@@ -134,15 +144,15 @@ func (r *relatedExport) fetch(ctx context.Context, refs []resource.Ref) error {
 		return err
 	}
 	for i, ref := range refs {
-		if err := r.take(ref, all[i]); err != nil {
+		if err := r.addFetched(ref, all[i]); err != nil {
 			return fmt.Errorf("%s: %w", ref.Name, err)
 		}
 	}
 	return nil
 }
 
-// take adds a fetched object, or says why it is not there.
-func (r *relatedExport) take(ref resource.Ref, got fetched) error {
+// addFetched adds a fetched object to the archive, or the reason why it was refused.
+func (r *relatedExport) addFetched(ref resource.Ref, got fetched) error {
 	switch {
 	case got.refusal != nil:
 		r.Notes.AddReason(got.refusalReason(ref.Namespace, ref.Name))
@@ -152,8 +162,8 @@ func (r *relatedExport) take(ref resource.Ref, got fetched) error {
 	return nil
 }
 
-// addSubject wants the cluster role bindings that name a service account, and their
-// roles.
+// addSubject adds the cluster role bindings of a service account, and their roles, to the
+// wanted objects.
 func (r *relatedExport) addSubject(ctx context.Context, ref resource.Ref) error {
 	if err := r.loadBindings(ctx, ref.Resource); err != nil {
 		return err
@@ -172,6 +182,7 @@ func (r *relatedExport) addSubject(ctx context.Context, ref resource.Ref) error 
 	return nil
 }
 
+// loadBindings lists the cluster role bindings, once.
 func (r *relatedExport) loadBindings(ctx context.Context, gr string) error {
 	res, ok := r.Run.Plan.FindResource(gr)
 	if r.bindings != nil || !ok {
@@ -193,8 +204,8 @@ func (r *relatedExport) loadBindings(ctx context.Context, gr string) error {
 	return err
 }
 
-// bindsServiceAccount reports whether a binding has the service account, or a group it is in,
-// among its subjects; the groups of all service accounts do not count.
+// bindsServiceAccount reports whether a binding names the service account among its subjects.
+// The groups that service accounts are in do not count.
 func bindsServiceAccount(binding map[string]any, namespace, name string) bool {
 	subjects, _ := binding["subjects"].([]any)
 	for _, s := range subjects {

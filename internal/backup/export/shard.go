@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
-
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -14,20 +12,21 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-// flushAt is the size from which a chunk is closed at the next page boundary: what
-// S3 needs to copy it on the server's side.
+// flushAt is the size, in bytes, from which a chunk is closed at the next page boundary. It is
+// the least that S3 copies on the server's side as a part of a larger object.
 const flushAt = 5 << 20
 
-// restarts bounds how often a shard whose continue token expired is listed anew
+// maxRestarts bounds how often a shard whose continue token expired is listed anew
 // within one attempt.
-const restarts = 3
+const maxRestarts = 3
 
-// exportCursor is the watermark of a shard: all before it is staged.
+// exportCursor is the watermark of a shard: everything before it is staged.
 type exportCursor struct {
-	Unit     int    `json:"unit"`               // index into units()
-	Continue string `json:"continue,omitempty"` // token within the unit
+	Unit     int    `json:"unit"`               // index into listCallsOf
+	Continue string `json:"continue,omitempty"` // continue token within that list call
 	Chunk    int    `json:"chunk"`              // number of the next chunk
 	Result   contract.ShardResult
 }
@@ -47,36 +46,44 @@ func Shard(ctx context.Context, service *backup.Service, recorder *heartbeat.Rec
 	if err != nil {
 		return contract.ShardResult{}, err
 	}
-	suspects := map[string]int{}
-	for try := 0; ; try++ {
-		e := newExport(ctx, service, run, recorder, in.Shard, cur)
-		e.suspects, e.snapshots = suspects, snapshots
-		err := e.exportLists(ctx, listCallsOf(run.Plan.Shards[in.Shard]))
-		if err == nil {
+	first := newExport(ctx, service, run, recorder, in.Shard, cur)
+	first.snapshots = snapshots
+	return first.exportShard(ctx)
+}
+
+// exportShard exports the shard from its cursor on. A list that failed and may not fail again
+// is taken up at the watermark. A list whose rest the API server no longer has begins anew
+// with the whole shard, over the same chunks.
+func (e *shardExport) exportShard(ctx context.Context) (contract.ShardResult, error) {
+	shard := e.Result.Shard
+	calls := listCallsOf(e.Run.Plan.Shards[shard])
+	for restarts := 0; ; {
+		err := e.exportLists(ctx, calls)
+		switch stale := errors.Is(err, kube.ErrExpired) || errors.Is(err, kube.ErrShortList); {
+		case err == nil:
 			return e.Result, nil
+		case errors.Is(err, errTransient):
+			e = e.restartAt(ctx, e.watermark)
+		case stale && restarts < maxRestarts:
+			restarts++
+			e = e.restartAt(ctx, exportCursor{})
+		default:
+			return contract.ShardResult{}, fmt.Errorf("export shard %d: %w", shard, err)
 		}
-		if errors.Is(err, errSuspect) {
-			cur, try = e.marked, try-1
-			continue
-		}
-		stale := errors.Is(err, kube.ErrExpired) || errors.Is(err, kube.ErrShortList)
-		if !stale || try == restarts {
-			return contract.ShardResult{}, fmt.Errorf("export shard %d: %w", in.Shard, err)
-		}
-		cur = exportCursor{} // the rest of the list is gone: begin again, over the same chunks
 	}
 }
 
-// listCall is one list call sequence.
+// listCall is one list of a shard, in one namespace or all, by one selector. It is read page
+// by page.
 type listCall struct {
 	list      plan.List
-	namespace string
+	namespace string // "" for all
 	selector  int
-	first     bool            // of its list: the ordered objects come before it
-	skip      map[string]bool // "namespace/name" that other units hold
+	first     bool            // the first call of its list, before which ordered objects come
+	skip      map[string]bool // "namespace/name" of objects that other shards hold
 }
 
-// listCallsOf flattens a shard; its order is the order in the archive.
+// listCallsOf returns the list calls of a shard in the order of the archive.
 func listCallsOf(s plan.Shard) []listCall {
 	var out []listCall
 	for _, l := range s.Lists {
@@ -103,20 +110,26 @@ type shardExport struct {
 	service *backup.Service
 	cur     exportCursor
 
-	marked   exportCursor   // the watermark
-	suspects map[string]int // how often lists failed although the API server is well
-
-	snapshots map[string]string // VolumeSnapshots, by "namespace/claim"
+	watermark exportCursor      // everything before it is staged, and the heartbeat has it
+	failures  map[string]int    // how often each list failed although the API server is well
+	snapshots map[string]string // VolumeSnapshots of the backup, by "namespace/claim"
 }
 
 func newExport(ctx context.Context, service *backup.Service, run *backup.Run, recorder *heartbeat.Recorder, shard int, cur exportCursor) *shardExport {
 	w := backup.NewShardWriter(ctx, run, recorder, shard)
 	w.Chunk, w.Result = cur.Chunk, cur.Result
 	w.Result.Shard = shard
-	return &shardExport{ShardWriter: w, service: service, cur: cur, marked: cur, suspects: map[string]int{}}
+	return &shardExport{ShardWriter: w, service: service, cur: cur, watermark: cur, failures: map[string]int{}}
 }
 
-// currentCursor is where the export is, with all that is staged.
+// restartAt makes a new export of the shard from a cursor on. It goes on counting failures.
+func (e *shardExport) restartAt(ctx context.Context, cur exportCursor) *shardExport {
+	next := newExport(ctx, e.service, e.Run, e.Recorder, e.Result.Shard, cur)
+	next.failures, next.snapshots = e.failures, e.snapshots
+	return next
+}
+
+// currentCursor says how far the export is. It is a watermark once all before it is staged.
 func (e *shardExport) currentCursor() exportCursor {
 	return exportCursor{Unit: e.cur.Unit, Continue: e.cur.Continue, Chunk: e.Chunk, Result: e.Result}
 }
@@ -162,7 +175,7 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 	return e.listFailed(ctx, r, u, err)
 }
 
-// isWanted applies what a list call cannot: Velero's exclusions (docs/VELERO.md 4.4).
+// isWanted applies the exclusions that a list call cannot express (docs/VELERO.md 4.4).
 func (e *shardExport) isWanted(u listCall, it kube.Item) bool {
 	if it.Deleting || it.Labels[filter.ExcludeLabel] == "true" {
 		return false
@@ -202,23 +215,25 @@ func (e *shardExport) addOrdered(ctx context.Context, r kube.Resource, u listCal
 	return nil
 }
 
+// afterPage moves the watermark behind a page.
 func (e *shardExport) afterPage(page kube.Page) error {
 	e.cur.Continue = page.Continue
 	if page.Continue == "" {
-		return nil // the unit's end is marked by run
+		return nil // exportLists moves the watermark behind the list
 	}
 	return e.moveWatermark()
 }
 
-// moveWatermark closes a chunk that is large enough, or one of which a part is staged
-// already, and moves the watermark behind it.
+// moveWatermark moves the watermark to where the export is, once the chunk is large enough to
+// be closed, or another chunk was staged since the last watermark, which a repeated attempt
+// would have to export again.
 func (e *shardExport) moveWatermark() error {
-	if e.Writer.Pending() < flushAt && e.Chunk == e.marked.Chunk {
+	if e.Writer.Pending() < flushAt && e.Chunk == e.watermark.Chunk {
 		return nil
 	}
 	if err := e.Writer.Flush(); err != nil {
 		return err
 	}
-	e.marked = e.currentCursor()
-	return e.Recorder.Mark(e.marked, e.Result.Objects, e.Result.Bytes)
+	e.watermark = e.currentCursor()
+	return e.Recorder.Mark(e.watermark, e.Result.Objects, e.Result.Bytes)
 }

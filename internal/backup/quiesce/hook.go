@@ -16,7 +16,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-// tryHook runs a hook, and again for some time while its error may pass.
+// tryHook runs a hook. It runs it again, for so long as tries says, while its error is one
+// that may pass.
 func (q *Quiescer) tryHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook, tries time.Duration, again func(error) bool) error {
 	for end := time.Now().Add(tries); ; {
 		err := q.execHook(ctx, pod, h)
@@ -29,57 +30,60 @@ func (q *Quiescer) tryHook(ctx context.Context, pod *backup.PodHooks, h hook.Hoo
 	}
 }
 
-// isUnreachable tells that the command has certainly not run, and may later.
+// isUnreachable reports whether the command has certainly not run, and may run later.
 func isUnreachable(err error) bool {
 	return errors.Is(err, exec.ErrUnreachable) || kube.IsUnavailable(err)
 }
 
-// isMissing tells that there is no such pod, or that its container does not run.
+// isMissing reports whether there is no such pod, or its container does not run.
 func isMissing(err error) bool {
 	return apierrors.IsNotFound(err) || errors.Is(err, exec.ErrNotRunning)
 }
 
-// recordHook counts a hook and says why it failed; "" if it did not or had nothing to do.
+// recordHook counts a hook and returns why it failed, "" if it did not. A hook that was
+// skipped, because there is nothing that it could do, has not failed.
 func (q *Quiescer) recordHook(pod *backup.PodHooks, what string, err error, skipped bool) string {
 	switch {
 	case err == nil:
-		q.count(false)
+		q.countHook(false)
 	case skipped:
 		q.addReason(report.New(report.HookSkipped, what+" was left out: "+err.Error()), pod)
 	default:
-		q.count(true)
+		q.countHook(true)
 		q.addHookFailure(pod, what, err)
 		return err.Error()
 	}
 	return ""
 }
 
-// execHook runs the command, and notes that it runs for whoever comes after a lost worker.
+// execHook runs the command of a hook. While it runs it stands in the journal, so that the
+// next attempt can end it if this worker is lost.
 func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook) error {
 	key := pod.Key()
 	_, err := exec.Run(ctx, q.service.Kube, exec.Request{
 		Namespace: pod.Namespace, Pod: pod.Name, Container: h.Container, Command: h.Command, Timeout: h.Timeout,
-		Started: func(ctx context.Context, at exec.Process) {
+		Started: func(ctx context.Context, process exec.Process) {
 			q.mu.Lock()
-			q.Journal.Running[key] = at
+			q.Journal.Running[key] = process
 			q.mu.Unlock()
-			_ = q.writeJournal(ctx) // without it a lost worker's command may overlap its repetition
+			_ = q.writeJournal(ctx) // if it fails, a lost worker's command may overlap its repetition
 		},
 	})
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.Journal.Running, key)
-	q.started[key] = q.started[key] || err == nil || !isMissing(err) && !isUnreachable(err) && !errors.Is(err, exec.ErrNotStarted)
+	q.begun[key] = q.begun[key] || err == nil || !isMissing(err) && !isUnreachable(err) && !errors.Is(err, exec.ErrNotStarted)
 	return err
 }
 
+// wasBegun reports whether a hook of the pod may have run in this attempt.
 func (q *Quiescer) wasBegun(pod *backup.PodHooks) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.started[pod.Key()]
+	return q.begun[pod.Key()]
 }
 
-func (q *Quiescer) count(failed bool) {
+func (q *Quiescer) countHook(failed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.counts.Attempted++

@@ -14,34 +14,36 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// Journal says that the pods of a unit may be quiesced, and by which attempt, and what
-// attempts before that one have come to.
+// Journal is the document in staging which says that the pods of a unit may be quiesced, by
+// which attempt, and how far the attempts have come.
 type Journal struct {
-	Owner string `json:"owner"`
-	// Running are the commands that run, by "namespace/name" of their pod.
+	Owner string `json:"owner"` // the attempt; no two have the same
+	// Running are the commands that run now, by "namespace/name" of their pod.
 	Running map[string]exec.Process `json:"running,omitempty"`
-	// Instead are the pods that have taken the place of planned ones, by
-	// "namespace/name" of those.
-	Instead map[string]backup.PodHooks `json:"instead,omitempty"`
-	// Freezes counts them, the last included; Thawed says that it has ended, and Why
-	// what went wrong in it, as far as its worker could tell.
-	Freezes int    `json:"freezes,omitempty"`
-	Thawed  bool   `json:"thawed,omitempty"`
-	Why     string `json:"why,omitempty"`
-	// Reasons and Failed are of the hooks of the last time the pods were quiesced. They count if its
-	// snapshots are used.
+	// Replacements are the pods that have taken the place of planned ones, by
+	// "namespace/name" of the planned one.
+	Replacements map[string]backup.PodHooks `json:"instead,omitempty"`
+	// Quiesces is how often the pods were quiesced, by all attempts. Unquiesced says that
+	// the last time has ended, and Why what went wrong then, as far as its worker could tell.
+	Quiesces   int    `json:"freezes,omitempty"`
+	Unquiesced bool   `json:"thawed,omitempty"`
+	Why        string `json:"why,omitempty"`
+	// Reasons and Failed are what the hooks came to when the pods were quiesced last. They
+	// count in the result if the snapshots of that time are used.
 	Reasons []report.Reason `json:"reasons,omitempty"`
 	Failed  int             `json:"failed,omitempty"`
 }
 
-// newJournal is the one of an attempt that has found another.
-func (q *Quiescer) newJournal(j Journal) Journal {
+// newJournal begins the journal of this attempt. It goes on counting from the journal that
+// an attempt before has left.
+func (q *Quiescer) newJournal(left Journal) Journal {
 	return Journal{
-		Owner: q.owner, Running: map[string]exec.Process{}, Instead: map[string]backup.PodHooks{}, Freezes: j.Freezes, Why: j.Why,
+		Owner: q.owner, Running: map[string]exec.Process{}, Replacements: map[string]backup.PodHooks{}, Quiesces: left.Quiesces, Why: left.Why,
 	}
 }
 
-// repeatedReasons is what is left of a journal when the pods are quiesced anew.
+// repeatedReasons keeps of a journal what still counts when the pods are quiesced anew: that
+// hooks were repeated.
 func (j Journal) repeatedReasons() Journal {
 	var kept Journal
 	for _, r := range j.Reasons {
@@ -54,39 +56,40 @@ func (j Journal) repeatedReasons() Journal {
 
 func (q *Quiescer) journalFile() string { return repository.QuiesceJournalFile(q.unit) }
 
-// writeJournal writes the journal, with what is known of the hooks by now. Whoever writes waits for
-// the one before, so that the last one says all.
+// writeJournal writes the journal to staging, with the reasons of the hooks that have ended
+// by now. Writes do not overlap, so that the last one has all of them.
 func (q *Quiescer) writeJournal(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.Journal.Reasons = append(append([]report.Reason{}, q.past.Reasons...), q.reasons...)
-	q.Journal.Failed = q.past.Failed + q.counts.Failed
+	q.Journal.Reasons = append(append([]report.Reason{}, q.found.Reasons...), q.reasons...)
+	q.Journal.Failed = q.found.Failed + q.counts.Failed
 	return q.stage.Put(ctx, q.journalFile(), &q.Journal)
 }
 
-// isTakenOver is for a worker that was taken for dead. Without an answer of the store it
-// is not: to unquiesce twice is better than not at all.
+// isTakenOver reports whether another attempt has taken the pods over, because this worker
+// was taken for dead. Without an answer of the store it says no: to unquiesce pods twice is
+// better than not at all.
 func (q *Quiescer) isTakenOver(ctx context.Context) bool {
 	var now Journal
 	err := q.stage.Get(ctx, q.journalFile(), &now)
-	return errors.Is(err, store.ErrNotFound) || err == nil && (now.Owner != q.owner || now.Thawed)
+	return errors.Is(err, store.ErrNotFound) || err == nil && (now.Owner != q.owner || now.Unquiesced)
 }
 
-// Resume unquiesces what an attempt before this one has left quiesced. Its commands are
-// ended first. It says whether there was anything.
+// Resume unquiesces the pods that an attempt before this one has left quiesced, once the
+// commands of that attempt are ended. It reports whether there were any.
 func (q *Quiescer) Resume(ctx context.Context) (bool, error) {
 	if len(q.pods) == 0 {
 		return false, nil
 	}
-	err := q.stage.Get(ctx, q.journalFile(), &q.past)
+	err := q.stage.Get(ctx, q.journalFile(), &q.found)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	q.Journal = q.newJournal(q.past)
-	if q.past.Thawed {
+	q.Journal = q.newJournal(q.found)
+	if q.found.Unquiesced {
 		return false, nil
 	}
 	q.adoptJournal(ctx)
@@ -96,31 +99,31 @@ func (q *Quiescer) Resume(ctx context.Context) (bool, error) {
 	return true, q.Unquiesce(ctx, nil)
 }
 
-// adoptJournal makes the pods of the journal this attempt's, which may be others than planned,
-// and ends the commands that run in them.
+// adoptJournal takes over the pods that the found journal names, which may be others than the
+// planned ones, and ends the commands that run in them.
 func (q *Quiescer) adoptJournal(ctx context.Context) {
 	q.Journal.Why = "the worker was lost"
 	for i := range q.pods {
-		if pod, ok := q.past.Instead[q.planned[i].Key()]; ok {
-			q.pods[i], q.Journal.Instead[q.planned[i].Key()] = pod, pod
+		if pod, ok := q.found.Replacements[q.planned[i].Key()]; ok {
+			q.pods[i], q.Journal.Replacements[q.planned[i].Key()] = pod, pod
 			q.known[pod.Key()] = true
 		}
 		pod := &q.pods[i]
-		if p, ok := q.past.Running[pod.Key()]; ok {
+		if p, ok := q.found.Running[pod.Key()]; ok {
 			if err := exec.End(ctx, q.service.Kube, pod.Namespace, pod.Name, p); err != nil {
 				q.addHookFailure(pod, "of a worker that was lost", err)
 			}
 		}
 		if len(pod.Pre) > 0 {
-			q.started[pod.Key()] = true
+			q.begun[pod.Key()] = true
 			q.addReason(report.New(report.HookRepeated, "its hooks ran when a worker was lost, and were run again"), pod)
 		}
 	}
 }
 
-// Reuse leaves the pods alone: the snapshots were taken by an attempt before this one,
-// while they were quiesced. Its hooks count, and what it had to say of them; those of
-// resume do already.
+// Reuse leaves the pods alone, because an attempt before this one took the snapshots while
+// they were quiesced. The hooks of that attempt count, with their reasons. resumed says that
+// Resume has run its post hooks, and counted them.
 func (q *Quiescer) Reuse(resumed bool) {
 	for i := range q.pods {
 		q.counts.Attempted += len(q.pods[i].Pre)
@@ -128,37 +131,37 @@ func (q *Quiescer) Reuse(resumed bool) {
 			q.counts.Attempted += len(q.pods[i].Post)
 		}
 	}
-	q.counts.Failed += q.past.Failed
+	q.counts.Failed += q.found.Failed
 	q.pods = nil
 }
 
-// AllReasons is all that is to be told of the hooks.
+// AllReasons returns the reasons for the result of the backup that hooks gave.
 func (q *Quiescer) AllReasons() []report.Reason {
-	return append(append([]report.Reason{}, q.past.Reasons...), q.reasons...)
+	return append(append([]report.Reason{}, q.found.Reasons...), q.reasons...)
 }
 
-// IsLast says that this is the last time that the pods may be quiesced.
-func (q *Quiescer) IsLast() bool { return q.Journal.Freezes >= backup.MaxQuiesces-1 }
+// IsLast reports whether the pods may be quiesced only once more.
+func (q *Quiescer) IsLast() bool { return q.Journal.Quiesces >= backup.MaxQuiesces-1 }
 
-// IsExhausted says that the pods were quiesced as often as they may be.
+// IsExhausted reports whether the pods were quiesced as often as they may be.
 func (q *Quiescer) IsExhausted() bool {
-	return len(q.pods) > 0 && q.Journal.Freezes >= backup.MaxQuiesces
+	return len(q.pods) > 0 && q.Journal.Quiesces >= backup.MaxQuiesces
 }
 
-// ExhaustedText says why a unit is given up whose pods were quiesced often enough.
+// ExhaustedText says why a unit is given up whose pods were quiesced as often as they may be.
 func (q *Quiescer) ExhaustedText() string {
-	return fmt.Sprintf("its pods were frozen %d times, and no snapshot came of it%s", q.Journal.Freezes, volume.After(q.Journal.Why))
+	return fmt.Sprintf("its pods were frozen %d times, and no snapshot came of it%s", q.Journal.Quiesces, volume.After(q.Journal.Why))
 }
 
-// FailAllHooks is the end of a unit of hooks alone that was begun often enough.
+// FailAllHooks fails the hooks of a unit without volumes that was begun as often as it may be.
 func (q *Quiescer) FailAllHooks() {
 	for i := range q.pods {
-		q.addHookFailure(&q.pods[i], fmt.Sprintf("its hooks were begun %d times", q.Journal.Freezes), errors.New(q.Journal.Why))
+		q.addHookFailure(&q.pods[i], fmt.Sprintf("its hooks were begun %d times", q.Journal.Quiesces), errors.New(q.Journal.Why))
 	}
 }
 
-// HookCounts are the hooks that were run, and that failed.
+// HookCounts counts the hooks that were run, and those of them that failed.
 func (q *Quiescer) HookCounts() contract.HookCounts { return q.counts }
 
-// IsReused says whether the pods are left alone.
+// IsReused reports whether the pods are left alone: there are none, or Reuse was called.
 func (q *Quiescer) IsReused() bool { return len(q.pods) == 0 }

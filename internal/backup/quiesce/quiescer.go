@@ -13,6 +13,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -29,23 +30,23 @@ type Quiescer struct {
 	times   backup.QuiesceTimes
 	spec    velerov1.BackupHooks // for pods that take the place of planned ones
 	planned []backup.PodHooks
-	pods    []backup.PodHooks // the planned ones, or those in their place
+	pods    []backup.PodHooks // the planned ones, or their replacements
 
-	owner   string // of the journal: this attempt
+	owner   string // this attempt, in the journal
 	mu      sync.Mutex
 	Journal Journal
-	past    Journal         // as it was found
-	started map[string]bool // pods in which a pre hook may have run, by "namespace/name"
-	known   map[string]bool // pods that are quiesced or to be quiesced
+	found   Journal         // the journal that an attempt before has left
+	begun   map[string]bool // pods in which a pre hook may have run, by "namespace/name"
+	known   map[string]bool // pods that are quiesced or to be quiesced, by "namespace/name"
 	reasons []report.Reason
 	counts  contract.HookCounts
 }
 
-// New is one attempt at the pods of a unit. Nothing runs before Resume or Quiesce.
+// New begins an attempt at the pods of a unit. Nothing runs before Resume or Quiesce.
 func New(service *backup.Service, run *backup.Run, unit int) *Quiescer {
 	q := &Quiescer{
 		service: service, stage: run.Staging, unit: unit, times: backup.DefaultQuiesceTimes(), planned: run.Plan.Volumes.Units[unit].Pods, owner: rand.Text(),
-		spec: run.Plan.Backup.Spec.Hooks, started: map[string]bool{}, known: map[string]bool{},
+		spec: run.Plan.Backup.Spec.Hooks, begun: map[string]bool{}, known: map[string]bool{},
 	}
 	q.pods = slices.Clone(q.planned)
 	for i := range q.planned {
@@ -55,16 +56,17 @@ func New(service *backup.Service, run *backup.Run, unit int) *Quiescer {
 	return q
 }
 
-// Quiesce runs the pre hooks of all pods, in parallel, and returns the planned pods of
-// which one failed that was to stop. An error is the store's or the end of ctx.
+// Quiesce runs the pre hooks of all pods, in parallel. It returns why planned pods are not
+// quiesced, by "namespace/name": a hook failed whose onError is Fail. An error is one of the
+// store, or the end of ctx.
 func (q *Quiescer) Quiesce(ctx context.Context) (map[string]string, error) {
 	stopped := map[string]string{}
 	if len(q.pods) == 0 {
 		return stopped, nil
 	}
-	q.Journal.Freezes++
-	q.Journal.Thawed = false
-	q.past = q.past.repeatedReasons() // what else it says is of snapshots that are not used
+	q.Journal.Quiesces++
+	q.Journal.Unquiesced = false
+	q.found = q.found.repeatedReasons() // its other reasons are about snapshots that are not used
 	if err := q.writeJournal(ctx); err != nil {
 		return nil, err
 	}
@@ -78,49 +80,57 @@ func (q *Quiescer) Quiesce(ctx context.Context) (map[string]string, error) {
 		return err
 	})
 	if err == nil && len(q.reasons) > 0 {
-		err = q.writeJournal(ctx) // whoever uses the snapshots has to know
+		err = q.writeJournal(ctx) // an attempt that uses these snapshots has to tell
 	}
 	return stopped, err
 }
 
-// quiescePod runs the pre hooks of one pod, in order, and says why it is not quiesced. A
-// pod or container that is not there is waited for, and so is the pod that takes its
-// place, whose hooks are run from the first.
+// quiescePod runs the pre hooks of one pod, in order, and returns why it is not quiesced, ""
+// if it is. A pod or container that is missing is waited for, and so is a replacement of the
+// pod, whose hooks are run from the first.
 func (q *Quiescer) quiescePod(ctx context.Context, i int) (string, error) {
 	end := time.Now().Add(q.times.Before)
 	for n := 0; n < len(q.pods[i].Pre); {
-		pod, h := &q.pods[i], q.pods[i].Pre[n]
-		err := q.tryHook(ctx, pod, h, q.times.Before, isUnreachable)
-		if ctx.Err() != nil {
-			return "", ctx.Err()
+		h := q.pods[i].Pre[n]
+		err := q.tryHook(ctx, &q.pods[i], h, q.times.Before, isUnreachable)
+		lookup, fatal := q.inspectFailure(ctx, i, h, end, err)
+		if fatal != nil {
+			return "", fatal
 		}
-		found := unused
-		if isMissing(err) && h.Stops() && len(pod.Claims) > 0 {
-			var fatal error
-			if found, err, fatal = q.inspectMissing(ctx, i, end, err); fatal != nil {
-				return "", fatal
-			}
-		}
-		switch found {
-		case replaced:
+		switch lookup.State {
+		case podReplaced:
 			n = 0
-		case inUse:
-			return q.failInUse(pod, h, err), nil
-		case unused:
-			if why := q.recordHook(pod, "pre hook "+h.Name, err, isMissing(err)); why != "" && h.Stops() {
+		case podInUse:
+			return q.failInUse(&q.pods[i], h, lookup.Cause), nil
+		case podUnused:
+			if why := q.recordHook(&q.pods[i], "pre hook "+h.Name, err, isMissing(err)); why != "" && h.Stops() {
 				return why, nil
 			}
 			n++
-		case awaited:
+		case podAwaited:
 		}
 	}
 	return "", nil
 }
 
-// Unquiesce runs all post hooks of all pods, also of those whose pre hooks failed: they may
-// have got half-way. One that fails keeps none of the others, of which one unquiesces. It
-// goes on when ctx ends, unless another attempt has taken the pods over meanwhile: it
-// has them quiesced, or has unquiesced them. why is what went wrong between.
+// inspectFailure looks what became of a pod whose pre hook ended with err. Only a pod that
+// is missing, with volumes to snapshot and a hook whose onError is Fail, needs a look; for
+// any other the result of the hook counts. An error ends the attempt.
+func (q *Quiescer) inspectFailure(ctx context.Context, i int, h hook.Hook, end time.Time, err error) (podLookup, error) {
+	if ctx.Err() != nil {
+		return podLookup{}, ctx.Err()
+	}
+	if !isMissing(err) || !h.Stops() || len(q.pods[i].Claims) == 0 {
+		return podLookup{State: podUnused}, nil
+	}
+	return q.inspectMissing(ctx, i, end, err)
+}
+
+// Unquiesce runs all post hooks of all pods, also of those whose pre hooks failed, because
+// these may have got half-way. A hook that fails does not keep the others from running, since
+// any of them may be the one that matters. It goes on when ctx ends, unless another attempt
+// has taken the pods over meanwhile, which then has quiesced or unquiesced them. why is what
+// went wrong since Quiesce, for the journal.
 func (q *Quiescer) Unquiesce(ctx context.Context, why error) error {
 	if len(q.pods) == 0 {
 		return nil
@@ -137,18 +147,18 @@ func (q *Quiescer) Unquiesce(ctx context.Context, why error) error {
 	if err != nil {
 		return fmt.Errorf("thaw: %w", err)
 	}
-	q.Journal.Thawed = true
+	q.Journal.Unquiesced = true
 	if why != nil {
 		q.Journal.Why = why.Error()
 	}
 	return q.writeJournal(ctx)
 }
 
-// unquiescePod runs the post hooks of a pod. A container that starts again is waited for, since a file system stays
-// quiesced without it.
+// unquiescePod runs the post hooks of a pod. A container that starts again is waited for,
+// since a file system stays quiesced over a restart of the container that froze it.
 func (q *Quiescer) unquiescePod(ctx context.Context, pod *backup.PodHooks) {
 	for _, h := range pod.Post {
-		gone := true
+		gone := true // nothing is left that a post hook could unquiesce
 		err := q.tryHook(ctx, pod, h, q.times.After, func(err error) bool {
 			if isUnreachable(err) {
 				return true
@@ -160,7 +170,8 @@ func (q *Quiescer) unquiescePod(ctx context.Context, pod *backup.PodHooks) {
 	}
 }
 
-// forEachPod works on all pods at the same time: while one is quiesced, none should wait.
+// forEachPod works on all pods at the same time, so that no pod stays quiesced while another
+// waits for its turn.
 func (q *Quiescer) forEachPod(ctx context.Context, fn func(context.Context, int) error) error {
 	indexes := make([]int, len(q.pods))
 	for i := range indexes {

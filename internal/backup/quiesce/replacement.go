@@ -22,41 +22,48 @@ import (
 type podState int
 
 const (
-	unused   podState = iota // nothing uses its volumes: there is nothing to quiesce
-	awaited                  // it, or the one in its place, may still come
-	replaced                 // another has taken its place
-	inUse                    // its volumes are used and cannot be quiesced
+	podUnused   podState = iota // nothing uses its volumes, so that there is nothing to quiesce
+	podAwaited                  // the pod, or a replacement of it, may still come
+	podReplaced                 // another pod has taken its place
+	podInUse                    // its volumes are used by what cannot be quiesced
 )
 
-// inspectMissing looks what is the matter with a pod whose hook found it missing, and pauses
-// before the next look. why is the error to tell; fatal ends the attempt.
-func (q *Quiescer) inspectMissing(ctx context.Context, i int, end time.Time, missing error) (found podState, why, fatal error) {
+// podLookup is what was found of a pod that does not run. Cause says why a pod is podInUse.
+type podLookup struct {
+	State podState
+	Cause error
+}
+
+// inspectMissing looks what became of a pod that a hook found missing, with the error
+// missing, and waits for a pause if it is to be looked for again, until end at most. An error
+// ends the attempt.
+func (q *Quiescer) inspectMissing(ctx context.Context, i int, end time.Time, missing error) (podLookup, error) {
 	next, used, err := q.findReplacement(ctx, i)
 	if ctx.Err() != nil {
-		return awaited, missing, ctx.Err()
+		return podLookup{}, ctx.Err()
 	}
 	if next != nil {
-		if ok, err := q.replacePod(ctx, i, *next); ok || err != nil {
-			return replaced, missing, err
+		if replaced, err := q.replacePod(ctx, i, *next); replaced || err != nil {
+			return podLookup{State: podReplaced}, err
 		}
 	}
 	switch {
 	case time.Now().Before(end):
-		return awaited, missing, poll.Wait(ctx, q.times.Pause)
+		return podLookup{State: podAwaited}, poll.Wait(ctx, q.times.Pause)
 	case used || err != nil:
-		return inUse, errors.Join(missing, err), nil
+		return podLookup{State: podInUse, Cause: errors.Join(missing, err)}, nil
 	}
-	return unused, missing, nil
+	return podLookup{State: podUnused}, nil
 }
 
-// findReplacement looks for the pod that has taken the place of one that is to be quiesced: it
-// mounts a claim of it, and has hooks of its own or the same owner. next is nil while
-// there is none whose containers run; used says that some pod is, or will be, at work
-// on the volumes unquiesced.
+// findReplacement looks for the pod that has taken the place of one that is to be quiesced. A
+// replacement mounts one of its claims, and has hooks of its own or the same owner. next is
+// nil while there is none whose containers run. used says that some pod is, or will be, at
+// work on the volumes without being quiesced.
 func (q *Quiescer) findReplacement(ctx context.Context, i int) (next *backup.PodHooks, used bool, err error) {
 	lost := q.pods[i]
 	err = kube.List(ctx, q.service.Kube, kube.Pods(), lost.Namespace, "", func(pod corev1.Pod) error {
-		if hook.Ended(&pod) != "" || !mounts(&pod, lost.Claims) {
+		if hook.Ended(&pod) != "" || !mountsAny(&pod, lost.Claims) {
 			return nil
 		}
 		if pod.Name == lost.Name {
@@ -79,8 +86,9 @@ func (q *Quiescer) findReplacement(ctx context.Context, i int) (next *backup.Pod
 	return next, used, err
 }
 
-// replacementHooks are the hooks of a pod that mounts the claims of another: its own or, where the
-// owner is the same, the other's. Without Pre it cannot be quiesced yet.
+// replacementHooks returns the hooks of a pod that mounts claims of a lost one: its own or,
+// where the owner is the same, those of the lost one. A pod without Pre cannot be quiesced
+// yet. concerned says that the pod is a replacement at all.
 func (q *Quiescer) replacementHooks(pod *corev1.Pod, lost *backup.PodHooks) (made backup.PodHooks, concerned bool, err error) {
 	pre, post, problems, err := hook.Backup(q.spec, pod)
 	made = backup.PodHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: backup.ControllerUID(pod), Claims: lost.Claims, Pre: pre, Post: post}
@@ -100,8 +108,9 @@ func (q *Quiescer) isKnown(pod *backup.PodHooks) bool {
 	return q.known[pod.Key()]
 }
 
-// replacePod quiesces another pod instead of a planned one, unless another planned one has
-// got it. The journal comes first: a lost worker's pods are unquiesced by it.
+// replacePod puts another pod in the place of a planned one. It reports false if that pod has
+// the place of another planned one already. The journal is written first, because the next
+// attempt finds there which pods to unquiesce.
 func (q *Quiescer) replacePod(ctx context.Context, i int, next backup.PodHooks) (bool, error) {
 	q.mu.Lock()
 	if q.known[next.Key()] {
@@ -109,24 +118,24 @@ func (q *Quiescer) replacePod(ctx context.Context, i int, next backup.PodHooks) 
 		return false, nil
 	}
 	q.known[next.Key()] = true
-	q.pods[i], q.Journal.Instead[q.planned[i].Key()] = next, next
+	q.pods[i], q.Journal.Replacements[q.planned[i].Key()] = next, next
 	q.mu.Unlock()
 	return true, q.writeJournal(ctx)
 }
 
-// failInUse is the failure of a pre hook whose pod ran when the backup was planned: the
-// volume is in use, or about to be, by what nobody can quiesce.
+// failInUse fails a pre hook whose pod ran when the backup was planned and does not run now,
+// while its volumes are in use, or about to be, by what cannot be quiesced.
 func (q *Quiescer) failInUse(pod *backup.PodHooks, h hook.Hook, err error) string {
 	why := fmt.Sprintf("it ran when the backup was planned and cannot be frozen now: %v", err)
 	r := report.New(report.HookFailed, "pre hook "+h.Name+": "+why)
 	r.Next = "see that the pod runs, then take the backup again; with on-error Continue the snapshot is taken without the hook"
-	q.count(true)
+	q.countHook(true)
 	q.addReason(r, pod)
 	return why
 }
 
-// isReturning says whether a container that does not run will run again by itself. A pod
-// that cannot be read may be there.
+// isReturning reports whether a container that does not run will run again by itself. So may
+// one of a pod that cannot be read.
 func (q *Quiescer) isReturning(ctx context.Context, of *backup.PodHooks, container string) bool {
 	pod, err := kube.Read[corev1.Pod](ctx, q.service.Kube, kube.Pods(), of.Namespace, of.Name)
 	if err != nil {
@@ -145,6 +154,7 @@ func (q *Quiescer) isReturning(ctx context.Context, of *backup.PodHooks, contain
 	return true
 }
 
-func mounts(pod *corev1.Pod, claims []string) bool {
+// mountsAny reports whether a pod mounts one of these claims.
+func mountsAny(pod *corev1.Pod, claims []string) bool {
 	return slices.ContainsFunc(volume.ClaimsOf(pod), func(c string) bool { return slices.Contains(claims, c) })
 }

@@ -18,59 +18,74 @@ import (
 // file of the backup but the one that makes it exist. It may repeat: the same
 // staging gives the same bytes.
 func Backup(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in contract.SealBackupInput) (contract.SealResult, error) {
-	o, err := b.Open(ctx, in.Ref)
+	run, err := b.OpenStaged(ctx, in.Ref)
 	if err != nil {
 		return contract.SealResult{}, err
 	}
-	notes, err := backup.ReadNotes(ctx, b, o, in.Chunks)
+	s, err := readStaged(ctx, b, run, in.Chunks)
 	if err != nil {
 		return contract.SealResult{}, err
 	}
-	asm, err := archive.Assemble(backup.ChunksOf(notes), o.Plan.Started)
-	if err != nil {
-		return contract.SealResult{}, fmt.Errorf("assemble %s: %w", in.Ref.Name, err)
-	}
-	// Those of a worker that was killed while it composed; the claim makes sure that
-	// nobody else is at it.
-	if err := repository.AbortUploads(ctx, o.Store, archive.BackupDir(in.Ref.Name)); err != nil {
+	if err := s.composeArchive(ctx); err != nil {
 		return contract.SealResult{}, err
 	}
-	if err := repository.Compose(ctx, o.Store, o.Layout.Tarball(), asm.Tarball); err != nil {
-		return contract.SealResult{}, err
-	}
-	if err := repository.Compose(ctx, o.Store, o.Layout.Index(), asm.Index); err != nil {
-		return contract.SealResult{}, err
-	}
-	p.Count(0, asm.Totals.TarballBytes)
-	final, err := o.FinalVolumes(ctx)
+	p.Count(0, s.assembly.Totals.TarballBytes)
+	files, err := s.writeSideFiles(ctx)
 	if err != nil {
 		return contract.SealResult{}, err
 	}
-	s := &seal{o: o, notes: notes, asm: asm, final: final, reasons: reasons(o, notes, final)}
-	files, err := s.sideFiles(ctx)
-	if err != nil {
-		return contract.SealResult{}, err
-	}
-	digest, err := s.manifest(ctx, append(asm.Files(o.Layout), files...))
-	res := s.result()
-	res.Manifest = digest
+	res := s.sealResult()
+	res.Manifest, err = s.writeManifest(ctx, append(s.assembly.Files(run.Layout), files...))
 	return res, err
 }
 
-// seal is what the side files are made of.
-type seal struct {
-	o       *backup.Run
-	notes   []*backup.ChunkNotes
-	asm     archive.Assembly
-	final   *backup.FinalVolumes
-	reasons []report.Reason
+// sealer has everything that the files of a backup are made of.
+type sealer struct {
+	run      *backup.Run
+	notes    []*backup.ChunkNotes
+	assembly archive.Assembly
+	final    *backup.FinalVolumes
+	reasons  []report.Reason
 }
 
-func (s *seal) result() contract.SealResult {
+// readStaged reads what the phases before have staged. chunks are the numbers of chunks of
+// each shard.
+func readStaged(ctx context.Context, b *backup.Service, run *backup.Run, chunks []int) (*sealer, error) {
+	notes, err := backup.ReadNotes(ctx, b, run, chunks)
+	if err != nil {
+		return nil, err
+	}
+	assembly, err := archive.Assemble(backup.ChunksOf(notes), run.Plan.Started)
+	if err != nil {
+		return nil, fmt.Errorf("assemble %s: %w", run.Layout.Backup, err)
+	}
+	final, err := run.FinalVolumes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final)}, nil
+}
+
+// composeArchive has the store make the tarball and the index out of the staged chunks.
+// Uploads that a lost worker has left unfinished are aborted first; the name lock makes sure
+// that no other worker is at it.
+func (s *sealer) composeArchive(ctx context.Context) error {
+	layout := s.run.Layout
+	if err := repository.AbortUploads(ctx, s.run.Store, archive.BackupDir(layout.Backup)); err != nil {
+		return err
+	}
+	if err := repository.Compose(ctx, s.run.Store, layout.Tarball(), s.assembly.Tarball); err != nil {
+		return err
+	}
+	return repository.Compose(ctx, s.run.Store, layout.Index(), s.assembly.Index)
+}
+
+// sealResult counts what the workflow is told of the sealed backup.
+func (s *sealer) sealResult() contract.SealResult {
 	n := report.Tally(s.reasons)
 	res := contract.SealResult{
-		Objects: s.asm.Totals.Objects, Bytes: s.asm.Totals.TarballBytes, Members: int(s.asm.Totals.Members),
-		Warnings: n.Warnings, Errors: n.Errors, Volumes: volumeCounts(s.final, &s.o.Plan.Volumes),
+		Objects: s.assembly.Totals.Objects, Bytes: s.assembly.Totals.TarballBytes, Members: int(s.assembly.Totals.Members),
+		Warnings: n.Warnings, Errors: n.Errors, Volumes: volumeCounts(s.final, &s.run.Plan.Volumes),
 	}
 	for _, r := range s.reasons[:min(len(s.reasons), report.ReasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
@@ -78,8 +93,8 @@ func (s *seal) result() contract.SealResult {
 	return res
 }
 
-// reasons are those of the plan, of the volumes and of all chunks, worst first.
-func reasons(o *backup.Run, notes []*backup.ChunkNotes, final *backup.FinalVolumes) []report.Reason {
+// allReasons returns the reasons of the plan, of the volumes and of all chunks, worst first.
+func allReasons(o *backup.Run, notes []*backup.ChunkNotes, final *backup.FinalVolumes) []report.Reason {
 	all := slices.Concat(o.Plan.Reasons, final.Reasons)
 	for _, n := range notes {
 		all = append(all, n.Reasons...)
@@ -88,23 +103,26 @@ func reasons(o *backup.Run, notes []*backup.ChunkNotes, final *backup.FinalVolum
 	return all
 }
 
-// manifest writes the root of integrity and returns its digest, which the Backup
-// document carries.
-func (s *seal) manifest(ctx context.Context, files []archive.File) (string, error) {
-	key := s.o.Layout.Manifest()
+// writeManifest writes the manifest, by which every other file is checked, and returns its
+// digest, which the Backup document carries.
+func (s *sealer) writeManifest(ctx context.Context, files []archive.File) (string, error) {
+	key := s.run.Layout.Manifest()
 	data, err := archive.EncodeManifest(archive.Manifest{
-		Backup: s.o.Layout.Backup, UID: s.o.Plan.UID, Cluster: s.o.Plan.Run.Cluster, Created: s.o.Plan.Started,
-		Files: files, Directory: s.asm.Directory, Totals: s.asm.Totals,
+		Backup: s.run.Layout.Backup, UID: s.run.Plan.UID, Cluster: s.run.Plan.Run.Cluster, Created: s.run.Plan.Started,
+		Files: files, Directory: s.assembly.Directory, Totals: s.assembly.Totals,
 	})
 	if err != nil {
 		return "", err
 	}
-	return archive.Digest(data), repository.PutOnce(ctx, s.o.Store, key, data, "application/json")
+	return archive.Digest(data), repository.PutOnce(ctx, s.run.Store, key, data, "application/json")
 }
 
-// Verify reads every stored byte back and holds it against the manifest. Damage
-// is an error that no retry mends.
+// Verify reads every stored byte back and checks it against the manifest. Damage is an error
+// that no retry mends.
 func Verify(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in contract.VerifyBackupInput) (contract.VerifyResult, error) {
+	if err := b.Locations.CheckPlace(in.Ref.Location, in.Ref.Binding.Place); err != nil {
+		return contract.VerifyResult{}, err
+	}
 	_, st, err := b.Locations.Get(ctx, in.Ref.Location)
 	if err != nil {
 		return contract.VerifyResult{}, err

@@ -17,9 +17,54 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// Finish settles which snapshots are complete, deletes the others, keeps the
-// CSI ones when their objects will go, and writes those objects to a shard of their
-// own. It may repeat.
+// Check asks how far the snapshots are. It changes nothing.
+func Check(ctx context.Context, b *backup.Service, in contract.CheckVolumesInput) (contract.VolumeStatus, error) {
+	o, err := b.Open(ctx, in.Ref)
+	if err != nil {
+		return contract.VolumeStatus{}, err
+	}
+	units, err := o.UnitResults(ctx)
+	if err != nil {
+		return contract.VolumeStatus{}, err
+	}
+	drivers, err := b.Snapshotters(ctx, o)
+	if err != nil {
+		return contract.VolumeStatus{}, err
+	}
+	states, err := o.SnapshotStates(ctx, drivers, backup.AllSnapshots(units))
+	if err != nil {
+		return contract.VolumeStatus{}, err
+	}
+	return statusOf(o, states), nil
+}
+
+// statusOf counts the snapshots by phase. A percentage of them all weighs each by its size.
+func statusOf(o *backup.Run, states map[int]volume.Status) contract.VolumeStatus {
+	var st contract.VolumeStatus
+	var done, total int64
+	for i, s := range states {
+		size := max(o.Plan.Volumes.Volumes[i].Capacity>>20, 1) // MiB, so that 100 times the sum still fits into an int64
+		switch s.Phase {
+		case volume.StatusCompleted:
+			st.Completed++
+		case volume.StatusFailed:
+			st.Failed++
+			continue
+		default:
+			st.Pending++
+		}
+		total += size
+		done += size * int64(s.Percent) / 100
+	}
+	if total > 0 {
+		st.Percent = int(100 * done / total)
+	}
+	return st
+}
+
+// Finish settles which snapshots are complete, deletes the others, has the complete ones
+// outlive the objects that stand for them, and writes those objects to a shard of their own.
+// It may repeat.
 func Finish(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in contract.FinishVolumesInput) (contract.ShardResult, error) {
 	o, err := b.Open(ctx, in.Ref)
 	if err != nil {
@@ -34,34 +79,39 @@ func Finish(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 		return contract.ShardResult{}, err
 	}
 	f := &finisher{b: b, o: o, drivers: drivers, final: &final}
-	err = f.settle(ctx)
-	if err == nil {
-		err = f.retain(ctx)
-	}
-	if err == nil {
-		err = f.discard(ctx)
-	}
-	if err == nil {
-		err = f.store(ctx, p, in.Shard)
-	}
-	if err != nil {
+	if err := f.finishVolumes(ctx, p, in.Shard); err != nil {
 		return contract.ShardResult{}, fmt.Errorf("finish volumes: %w", err)
 	}
 	return final.Shard, o.Staging.Put(ctx, repository.FinalVolumesFile, &final)
 }
 
-// finisher is one attempt.
+// finisher is one attempt at Finish.
 type finisher struct {
 	b       *backup.Service
 	o       *backup.Run
 	drivers volume.Drivers
 	final   *backup.FinalVolumes
-	objects []volume.Object // of snapshots, to be stored
-	reasons []report.Reason // new ones
+	objects []volume.Object // those that stand for snapshots, to be stored
+	reasons []report.Reason // reasons that no unit has given yet
 }
 
-// settle asks one last time how the snapshots are.
-func (f *finisher) settle(ctx context.Context) error {
+// finishVolumes goes through the steps of Finish. Each may repeat.
+func (f *finisher) finishVolumes(ctx context.Context, p *heartbeat.Recorder, shard int) error {
+	if err := f.settleSnapshots(ctx); err != nil {
+		return err
+	}
+	if err := f.retainCompleted(ctx); err != nil {
+		return err
+	}
+	if err := f.discardIncomplete(ctx); err != nil {
+		return err
+	}
+	return f.storeObjects(ctx, p, shard)
+}
+
+// settleSnapshots collects the results of all units and asks one last time how their
+// snapshots are. One that is not complete by now has failed.
+func (f *finisher) settleSnapshots(ctx context.Context) error {
 	units, err := f.o.UnitResults(ctx)
 	if err != nil {
 		return err
@@ -70,7 +120,10 @@ func (f *finisher) settle(ctx context.Context) error {
 		f.final.Hooks.Add(u.Hooks)
 		f.final.Reasons = append(f.final.Reasons, u.Reasons...)
 	}
-	all := backup.AllSnapshots(units)
+	return f.settleStates(ctx, backup.AllSnapshots(units))
+}
+
+func (f *finisher) settleStates(ctx context.Context, all []volume.Snapshot) error {
 	states, err := f.o.SnapshotStates(ctx, f.drivers, all)
 	if err != nil {
 		return err
@@ -79,29 +132,31 @@ func (f *finisher) settle(ctx context.Context) error {
 	now := time.Now().UTC().Truncate(time.Second)
 	for _, t := range all {
 		e := volume.EndedSnapshot{Snapshot: t}
-		st := states[t.Volume]
-		switch {
+		switch st := states[t.Volume]; {
 		case st.Phase == volume.StatusCompleted:
 			e.Completed = &now
 		case t.Failed == "":
-			f.fail(&e, st.Detail)
+			f.failSnapshot(&e, st.Detail)
 		}
 		f.final.Ended = append(f.final.Ended, e)
 	}
 	return nil
 }
 
-func (f *finisher) fail(e *volume.EndedSnapshot, why string) {
+// failSnapshot fails a snapshot, and adds the reason to the result of the backup.
+func (f *finisher) failSnapshot(e *volume.EndedSnapshot, why string) {
 	e.Failed, e.Completed, e.CSI = why, nil, nil
 	f.reasons = append(f.reasons, f.o.Plan.Volumes.FailureReason(e.Volume, why))
 }
 
-// retain comes before discard: what cannot be retained is discarded.
-func (f *finisher) retain(ctx context.Context) error {
-	completed := map[volume.Path][]volume.Snapshot{}
+// retainCompleted has the complete snapshots outlive the objects that stand for them. It
+// comes before discardIncomplete, because a snapshot that cannot be retained has failed and
+// is deleted.
+func (f *finisher) retainCompleted(ctx context.Context) error {
+	completed := map[volume.Method][]volume.Snapshot{}
 	for _, e := range f.final.Ended {
 		if e.Failed == "" {
-			method := f.o.Plan.Volumes.Volumes[e.Volume].Path
+			method := f.o.Plan.Volumes.Volumes[e.Volume].Method
 			completed[method] = append(completed[method], e.Snapshot)
 		}
 	}
@@ -113,28 +168,29 @@ func (f *finisher) retain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.record(r)
+		f.recordRetention(r)
 	}
 	return nil
 }
 
-// record notes what came of retaining the snapshots of one technology.
-func (f *finisher) record(r volume.Retention) {
+// recordRetention takes over what a driver says of the snapshots that it retained.
+func (f *finisher) recordRetention(r volume.Retention) {
 	for i := range f.final.Ended {
 		e := &f.final.Ended[i]
 		if info := r.Infos[e.Volume]; info != nil {
 			e.CSI = info
 		}
 		if why := r.Failed[e.Volume]; why != "" {
-			f.fail(e, why)
+			f.failSnapshot(e, why)
 		}
 	}
 	f.objects = append(f.objects, r.Objects...)
 }
 
-// discard deletes what is not complete, and what a repeated attempt may have made
-// twice. That it may not is no reason to lose the backup.
-func (f *finisher) discard(ctx context.Context) error {
+// discardIncomplete deletes the snapshots that are not complete, and those that a repeated
+// attempt may have made twice. A refusal to delete them is a reason in the result: it must
+// not cost the backup.
+func (f *finisher) discardIncomplete(ctx context.Context) error {
 	keep := map[int]bool{}
 	var all []volume.Snapshot
 	for _, e := range f.final.Ended {
@@ -156,8 +212,9 @@ func (f *finisher) discard(ctx context.Context) error {
 	return nil
 }
 
-// store writes the objects of CSI snapshots as one more shard.
-func (f *finisher) store(ctx context.Context, p *heartbeat.Recorder, shard int) error {
+// storeObjects writes the objects that stand for snapshots, and the new reasons, as one more
+// shard of the archive.
+func (f *finisher) storeObjects(ctx context.Context, p *heartbeat.Recorder, shard int) error {
 	w := backup.NewShardWriter(ctx, f.o, p, shard)
 	if err := f.addObjects(w); err != nil {
 		return err
@@ -172,8 +229,8 @@ func (f *finisher) store(ctx context.Context, p *heartbeat.Recorder, shard int) 
 	return nil
 }
 
-// addObjects writes the objects of snapshots, and notes them for the files beside the
-// tarball.
+// addObjects adds the objects that stand for snapshots to the archive and to the lists that
+// become files beside the tarball.
 func (f *finisher) addObjects(w *backup.ShardWriter) error {
 	for _, o := range f.objects {
 		if err := w.Writer.Add(o.Key, o.Body); err != nil {

@@ -9,56 +9,70 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// groups are those of the unit, by method.
-func (s *unitSnapshot) groups() map[volume.Path][][]int {
-	out := map[volume.Path][][]int{}
+// groupsByMethod splits the groups of the unit by the method that keeps their volumes.
+func (s *unitSnapshot) groupsByMethod() map[volume.Method][][]int {
+	out := map[volume.Method][][]int{}
 	for _, g := range s.unit.Groups {
-		for path, part := range backup.SplitByMethod(s.run.Plan.Volumes.Volumes, g) {
-			out[path] = append(out[path], part)
+		for method, part := range backup.SplitByMethod(s.run.Plan.Volumes.Volumes, g) {
+			out[method] = append(out[method], part)
 		}
 	}
 	return out
 }
 
-// reuseEarlier looks at what an attempt before this one has left of pods with hooks. All
-// snapshots of a unit are taken in one freeze: if all are there, and of a time before
-// the pods were thawed, they are used as they are; otherwise they are made anew.
-func (s *unitSnapshot) reuseEarlier(ctx context.Context, drivers volume.Drivers, thawed time.Time, resumed bool) error {
+// reuseEarlier looks at the snapshots that an attempt before this one has left of pods with
+// hooks. All snapshots of a unit are to be of one time in which its pods were quiesced. If
+// all of them are there, and older than unquiesced, when this attempt unquiesced the pods,
+// they are used as they are. Otherwise they are deleted and the unit begins anew: half of a
+// database from before and half from after would be worse than a delay.
+func (s *unitSnapshot) reuseEarlier(ctx context.Context, drivers volume.Drivers, unquiesced time.Time, resumed bool) error {
 	if len(s.unit.Pods) == 0 || s.attempt == 1 {
 		return nil
 	}
-	return s.reuseOrForget(ctx, drivers, thawed, resumed)
+	found, err := s.findEarlier(ctx, drivers)
+	if err != nil {
+		return err
+	}
+	late := func(t volume.Snapshot) bool { return !t.At.Before(unquiesced) }
+	if len(found) > 0 && len(found) == len(s.unit.Volumes()) && !slices.ContainsFunc(found, late) {
+		s.quiescer.Reuse(resumed)
+		return nil
+	}
+	return s.forgetEarlier(ctx, drivers)
 }
 
-func (s *unitSnapshot) reuseOrForget(ctx context.Context, drivers volume.Drivers, thawed time.Time, resumed bool) error {
-	var before []volume.Snapshot
-	groups := s.groups()
+// findEarlier returns the snapshots of an attempt before this one.
+func (s *unitSnapshot) findEarlier(ctx context.Context, drivers volume.Drivers) ([]volume.Snapshot, error) {
+	var found []volume.Snapshot
+	groups := s.groupsByMethod()
 	for _, d := range drivers {
 		if len(groups[d.Method]) == 0 {
 			continue
 		}
-		found, err := d.Find(ctx, slices.Concat(groups[d.Method]...))
-		if err != nil && !backup.IsPermanent(err) { // take says what is refused
-			return err
+		got, err := d.Find(ctx, slices.Concat(groups[d.Method]...))
+		if err != nil && !backup.IsPermanent(err) { // what is refused for good, takeSnapshots reports
+			return nil, err
 		}
-		before = append(before, found...)
+		found = append(found, got...)
 	}
-	late := func(t volume.Snapshot) bool { return !t.At.Before(thawed) }
-	if len(before) > 0 && len(before) == len(s.unit.Volumes()) && !slices.ContainsFunc(before, late) {
-		s.quiescer.Reuse(resumed)
-		return nil
-	}
+	return found, nil
+}
+
+// forgetEarlier deletes the snapshots of an attempt before this one. Where that is refused
+// for good no new ones are taken, because the old ones would be mistaken for them.
+func (s *unitSnapshot) forgetEarlier(ctx context.Context, drivers volume.Drivers) error {
+	groups := s.groupsByMethod()
 	for _, d := range drivers {
-		all := slices.Concat(groups[d.Method]...)
-		if len(all) == 0 {
+		volumes := slices.Concat(groups[d.Method]...)
+		if len(volumes) == 0 {
 			continue
 		}
-		err := d.Forget(ctx, all)
+		err := d.Forget(ctx, volumes)
 		switch {
 		case err == nil:
 		case ctx.Err() == nil && backup.IsPermanent(err):
-			s.barred[d.Method] = true // they would be taken for those of this freeze
-			s.taken = append(s.taken, volume.FailedSnapshots(all, "snapshots of an attempt that was lost are in the way: "+err.Error())...)
+			s.barred[d.Method] = true
+			s.snapshots = append(s.snapshots, volume.FailedSnapshots(volumes, "snapshots of an attempt that was lost are in the way: "+err.Error())...)
 		default:
 			return err
 		}

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
@@ -18,15 +16,16 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// TakeUnit freezes the pods of a unit, takes the snapshots of its volumes and
-// thaws the pods, whatever happens in between. It may repeat: snapshots are found
-// again by tags and names, and pods that a lost attempt left frozen are thawed first.
-// A volume that cannot be snapshotted is a reason in the result; an error is the
-// cluster's, EC2's or the store's, and may pass.
+// TakeUnit quiesces the pods of a unit, takes the snapshots of its volumes and unquiesces the
+// pods, whatever happens in between. It may repeat: snapshots are found again by tags and
+// names, and pods that a lost attempt left quiesced are unquiesced first. A volume that
+// cannot be snapshotted is a reason in the result. An error is one of the cluster, a driver
+// or the store, and may pass.
 func TakeUnit(ctx context.Context, b *backup.Service, attempt int32, in contract.SnapshotVolumesInput) (contract.SnapshotResult, error) {
 	o, err := b.Open(ctx, in.Ref)
 	if err != nil {
@@ -40,10 +39,10 @@ func TakeUnit(ctx context.Context, b *backup.Service, attempt int32, in contract
 	return res.Summary(), err
 }
 
-// unit is one attempt at a unit that has no result yet.
+// attemptUnit makes one attempt at a unit that has no result yet.
 func attemptUnit(ctx context.Context, b *backup.Service, o *backup.Run, unit int, attempt int32) (backup.UnitResult, error) {
-	f, began := quiesce.New(b, o, unit), time.Now()
-	resumed, err := f.Resume(ctx)
+	q, began := quiesce.New(b, o, unit), time.Now()
+	resumed, err := q.Resume(ctx)
 	if err != nil {
 		return backup.UnitResult{}, err
 	}
@@ -51,73 +50,74 @@ func attemptUnit(ctx context.Context, b *backup.Service, o *backup.Run, unit int
 	if err != nil {
 		return backup.UnitResult{}, err
 	}
-	s := &unitSnapshot{run: o, unit: &o.Plan.Volumes.Units[unit], quiescer: f, barred: map[volume.Path]bool{}, attempt: attempt}
-	defer s.release()
+	s := &unitSnapshot{run: o, unit: &o.Plan.Volumes.Units[unit], quiescer: q, barred: map[volume.Method]bool{}, attempt: attempt}
+	defer s.releaseReservations()
 	if err := s.reuseEarlier(ctx, drivers, began, resumed); err != nil {
 		return backup.UnitResult{}, err
 	}
-	if f.IsExhausted() {
+	if q.IsExhausted() {
 		s.giveUp()
-	} else if err := s.takeQuiesced(ctx, drivers, o.Plan.ReserveOptions(b.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, f.IsLast(), attempt)); err != nil {
+	} else if err := s.takeQuiesced(ctx, drivers, o.Plan.ReserveOptions(b.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, q.IsLast(), attempt)); err != nil {
 		return backup.UnitResult{}, fmt.Errorf("snapshot unit %d: %w", unit, err)
 	}
-	res := s.result()
+	res := s.unitResult()
 	return res, o.Staging.Put(ctx, repository.UnitSnapshotFile(unit), &res)
 }
 
-// unitSnapshot takes the snapshots of one unit.
+// unitSnapshot is one attempt to take the snapshots of a unit.
 type unitSnapshot struct {
 	run      *backup.Run
 	unit     *backup.Unit
 	quiescer *quiesce.Quiescer
 
-	attempt      int32                // at the unit, from 1
-	barred       map[volume.Path]bool // not to be taken
+	attempt      int32                  // number of the attempt, from 1
+	barred       map[volume.Method]bool // methods by which no snapshots are taken
 	reservations []volume.Reservation
 	mu           sync.Mutex
-	taken        []volume.Snapshot
+	snapshots    []volume.Snapshot // of volumes that have one or will have none
 }
 
-// takeQuiesced waits for room, freezes, takes, thaws and completes.
+// takeQuiesced reserves capacity first, so that pods are quiesced only briefly. Tags that
+// cannot be set when a snapshot is created are set once the pods are unquiesced.
 func (s *unitSnapshot) takeQuiesced(ctx context.Context, drivers volume.Drivers, how volume.ReserveOptions) error {
-	if err := s.reserve(ctx, drivers, how); err != nil {
+	if err := s.reserveCapacity(ctx, drivers, how); err != nil {
 		return err
 	}
 	if err := s.quiesceAndTake(ctx, how.LastAttempt); err != nil {
 		return err
 	}
-	return s.complete(ctx)
+	return s.completeTags(ctx)
 }
 
-// giveUp is the end of a unit whose pods have been frozen often enough: an application
-// must not be stopped again and again for a snapshot that does not come.
+// giveUp fails the volumes of a unit whose pods were quiesced as often as they may be: an
+// application must not be stopped again and again for a snapshot that does not come.
 func (s *unitSnapshot) giveUp() {
 	why := s.quiescer.ExhaustedText()
 	for _, i := range s.unit.Volumes() {
-		s.fail(i, why)
+		s.failVolume(i, why)
 	}
 	if len(s.unit.Volumes()) == 0 {
 		s.quiescer.FailAllHooks()
 	}
 }
 
-// reserve prepares each technology. What is refused for good is the volumes' failure and not
-// the backup's: the objects are worth having without them.
-func (s *unitSnapshot) reserve(ctx context.Context, drivers volume.Drivers, how volume.ReserveOptions) error {
+// reserveCapacity has each driver reserve capacity for its volumes. A refusal that no retry
+// mends fails the volumes and not the backup, whose objects are worth having without them.
+func (s *unitSnapshot) reserveCapacity(ctx context.Context, drivers volume.Drivers, how volume.ReserveOptions) error {
 	ctx, done := quota.KeepTurn(ctx) // several technologies may reserve in one account
 	defer done()
-	groups := s.groups()
+	groups := s.groupsByMethod()
 	for _, d := range drivers {
-		of := groups[d.Method]
-		if len(of) == 0 || s.barred[d.Method] {
+		volumes := groups[d.Method]
+		if len(volumes) == 0 || s.barred[d.Method] {
 			continue
 		}
-		t, err := d.Reserve(ctx, of, how)
+		reservation, err := d.Reserve(ctx, volumes, how)
 		switch {
 		case err == nil:
-			s.reservations = append(s.reservations, t)
+			s.reservations = append(s.reservations, reservation)
 		case ctx.Err() == nil && (backup.IsPermanent(err) || errors.Is(err, volume.ErrNoCapacity)):
-			s.taken = append(s.taken, volume.FailedSnapshots(slices.Concat(of...), err.Error())...)
+			s.snapshots = append(s.snapshots, volume.FailedSnapshots(slices.Concat(volumes...), err.Error())...)
 		default:
 			return err
 		}
@@ -125,52 +125,53 @@ func (s *unitSnapshot) reserve(ctx context.Context, drivers volume.Drivers, how 
 	return nil
 }
 
-func (s *unitSnapshot) release() {
-	for _, t := range s.reservations {
-		t.Release()
+func (s *unitSnapshot) releaseReservations() {
+	for _, r := range s.reservations {
+		r.Release()
 	}
 }
 
-// quiesceAndTake freezes, takes and thaws. The pods are thawed also when the freeze or the
-// snapshots fail, and when the backup is cancelled.
+// quiesceAndTake takes the snapshots with the pods quiesced. The pods are unquiesced also when
+// that fails, when a hook fails, and when the backup is cancelled.
 func (s *unitSnapshot) quiesceAndTake(ctx context.Context, last bool) (err error) {
 	defer func() { err = errors.Join(err, s.quiescer.Unquiesce(ctx, err)) }()
 	stopped, err := s.quiescer.Quiesce(ctx)
 	if err != nil {
 		return err
 	}
-	return s.take(ctx, s.without(stopped), last)
+	return s.takeSnapshots(ctx, s.unquiescedVolumes(stopped), last)
 }
 
-// take takes the snapshots of all technologies. With pods frozen for the last time, what goes
-// wrong is the volumes' failure, and what could be had is kept.
-func (s *unitSnapshot) take(ctx context.Context, without map[int]bool, last bool) error {
+// takeSnapshots takes the snapshots of all drivers at the same time, except those of some
+// volumes. When the pods may not be quiesced once more (last), an error fails the volumes
+// that have no snapshot, and the snapshots that there are count.
+func (s *unitSnapshot) takeSnapshots(ctx context.Context, except map[int]bool, last bool) error {
 	group, gctx := errgroup.WithContext(ctx)
-	var inVain error
-	for _, t := range s.reservations {
+	var lastError error
+	for _, r := range s.reservations {
 		group.Go(func() error {
-			got, err := t.Take(gctx, without)
+			got, err := r.Take(gctx, except)
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.taken = append(s.taken, got...)
+			s.snapshots = append(s.snapshots, got...)
 			if err != nil && last && len(s.unit.Pods) > 0 && ctx.Err() == nil {
-				inVain, err = err, nil
+				lastError, err = err, nil
 			}
 			return err
 		})
 	}
 	err := group.Wait()
-	if inVain != nil {
+	if lastError != nil {
 		for _, i := range s.unit.Volumes() {
-			s.fail(i, inVain.Error())
+			s.failVolume(i, lastError.Error())
 		}
 	}
 	return err
 }
 
-// without are the volumes of pods that could not be frozen: there is no snapshot of
-// them, since it would be taken for a consistent one.
-func (s *unitSnapshot) without(stopped map[string]string) map[int]bool {
+// unquiescedVolumes returns the volumes of pods that could not be quiesced, and fails them: a
+// snapshot of one would be mistaken for a consistent one.
+func (s *unitSnapshot) unquiescedVolumes(stopped map[string]string) map[int]bool {
 	out := map[int]bool{}
 	for _, pod := range s.unit.Pods {
 		why, ok := stopped[resource.ObjectName(pod.Namespace, pod.Name)]
@@ -181,41 +182,46 @@ func (s *unitSnapshot) without(stopped map[string]string) map[int]bool {
 			v := &s.run.Plan.Volumes.Volumes[i]
 			if v.Namespace == pod.Namespace && slices.Contains(pod.Claims, v.Claim) && !out[i] {
 				out[i] = true
-				s.fail(i, fmt.Sprintf("pod %s was not frozen, so that no snapshot was taken: %s", pod.Name, why))
+				s.failVolume(i, fmt.Sprintf("pod %s was not frozen, so that no snapshot was taken: %s", pod.Name, why))
 			}
 		}
 	}
 	return out
 }
 
-// fail notes why there is no snapshot of a volume, unless that is known.
-func (s *unitSnapshot) fail(index int, why string) {
-	if !slices.ContainsFunc(s.taken, func(t volume.Snapshot) bool { return t.Volume == index }) {
-		s.taken = append(s.taken, volume.FailedSnapshots([]int{index}, why)...)
+// failVolume records why there is no snapshot of a volume, unless it has one or is failed
+// already.
+func (s *unitSnapshot) failVolume(index int, why string) {
+	if !slices.ContainsFunc(s.snapshots, func(t volume.Snapshot) bool { return t.Volume == index }) {
+		s.snapshots = append(s.snapshots, volume.FailedSnapshots([]int{index}, why)...)
 	}
 }
 
-func (s *unitSnapshot) complete(ctx context.Context) error {
-	for _, t := range s.reservations {
-		refused, err := t.CompleteTags(ctx)
+// completeTags sets the tags that a snapshot cannot be created with. One whose tags are
+// refused has failed, because nobody could tell whose it is.
+func (s *unitSnapshot) completeTags(ctx context.Context) error {
+	for _, r := range s.reservations {
+		refused, err := r.CompleteTags(ctx)
 		if err != nil {
 			return err
 		}
-		for i := range s.taken {
-			if why := refused[s.taken[i].Volume]; why != "" {
-				s.taken[i].Failed = why
+		for i := range s.snapshots {
+			if why := refused[s.snapshots[i].Volume]; why != "" {
+				s.snapshots[i].Failed = why
 			}
 		}
 	}
 	return nil
 }
 
-// result adds a reason for each volume without a snapshot.
-func (s *unitSnapshot) result() backup.UnitResult {
-	res := backup.UnitResult{Taken: s.taken, Hooks: s.quiescer.HookCounts(), Reasons: s.quiescer.AllReasons()}
-	for _, t := range s.taken {
+// unitResult is what became of the unit, with a reason for each volume without a snapshot.
+func (s *unitSnapshot) unitResult() backup.UnitResult {
+	res := backup.UnitResult{Snapshots: s.snapshots, Hooks: s.quiescer.HookCounts(), Reasons: s.quiescer.AllReasons()}
+	for _, t := range s.snapshots {
 		if t.Failed != "" {
 			res.Reasons = append(res.Reasons, s.run.Plan.Volumes.FailureReason(t.Volume, t.Failed))
+		} else if t.Apart != "" {
+			res.Reasons = append(res.Reasons, s.run.Plan.Volumes.ApartReason(t.Volume, t.Apart))
 		}
 	}
 	report.Sort(res.Reasons)

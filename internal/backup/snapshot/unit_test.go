@@ -19,9 +19,9 @@ import (
 // unit, and nothing is reserved.
 func TestNoCapacityIsOfTheVolumes(t *testing.T) {
 	s := &unitSnapshot{run: &backup.Run{Plan: *backuptest.Plan("cc")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}}, quiescer: &quiesce.Quiescer{}}
-	err := s.reserve(t.Context(), volume.Drivers{{Method: volume.CSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
-	if err != nil || len(s.reservations) != 0 || len(s.taken) != 2 || !strings.Contains(s.taken[0].Failed, "no room") {
-		t.Errorf("%v, %+v", err, s.taken)
+	err := s.reserveCapacity(t.Context(), volume.Drivers{{Method: volume.MethodCSI, Snapshotter: fullDriver{}}}, volume.ReserveOptions{})
+	if err != nil || len(s.reservations) != 0 || len(s.snapshots) != 2 || !strings.Contains(s.snapshots[0].Failed, "no room") {
+		t.Errorf("%v, %+v", err, s.snapshots)
 	}
 }
 
@@ -39,15 +39,15 @@ func (failing) Take(context.Context, map[int]bool) ([]volume.Snapshot, error) {
 	return []volume.Snapshot{{Volume: 0, ID: "snap-0"}}, errors.New("EC2 does not answer")
 }
 
-// TestLastFreeze: what was had in the last one is kept, what was not has failed.
-func TestLastFreeze(t *testing.T) {
+// TestLastQuiesce: what was had in the last one is kept, what was not has failed.
+func TestLastQuiesce(t *testing.T) {
 	for _, last := range []bool{false, true} {
 		s := &unitSnapshot{
 			run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &backup.Unit{Groups: [][]int{{0}, {1}}, Pods: []backup.PodHooks{{}}},
 			quiescer: &quiesce.Quiescer{}, reservations: []volume.Reservation{failing{}},
 		}
-		err := s.take(t.Context(), nil, last)
-		res := s.result()
+		err := s.takeSnapshots(t.Context(), nil, last)
+		res := s.unitResult()
 		sum := res.Summary()
 		if (err == nil) != last || last && (sum.Taken != 1 || sum.Failed != 1 || !strings.Contains(res.Reasons[0].Message, "does not answer")) {
 			t.Errorf("last %t: %v, %+v", last, err, res)
@@ -71,17 +71,17 @@ func TestVolumeStatus(t *testing.T) {
 	}
 }
 
-// fakePath stands for a path of volumes.
-type fakePath struct {
+// fakeDriver is a driver that has some snapshots, and may refuse to forget them.
+type fakeDriver struct {
 	volume.Snapshotter
 	have      []volume.Snapshot
 	refuses   error
 	forgotten []int
 }
 
-func (f *fakePath) Find(context.Context, []int) ([]volume.Snapshot, error) { return f.have, nil }
+func (f *fakeDriver) Find(context.Context, []int) ([]volume.Snapshot, error) { return f.have, nil }
 
-func (f *fakePath) Forget(_ context.Context, volumes []int) error {
+func (f *fakeDriver) Forget(_ context.Context, volumes []int) error {
 	f.forgotten = append(f.forgotten, volumes...)
 	return f.refuses
 }
@@ -89,41 +89,41 @@ func (f *fakePath) Forget(_ context.Context, volumes []int) error {
 // errPassing is an error that may pass.
 var errPassing = errors.New("is still being deleted")
 
-// TestAgain: of pods with hooks, what a lost attempt took is used as a whole or not at
-// all.
-func TestAgain(t *testing.T) {
-	thawed := time.Now()
-	before, later := volume.Snapshot{At: thawed.Add(-time.Second)}, volume.Snapshot{At: thawed.Add(time.Second)}
+// TestReuseOfALostAttempt: of pods with hooks, the snapshots of a lost attempt are used as a
+// whole or not at all.
+func TestReuseOfALostAttempt(t *testing.T) {
+	unquiesced := time.Now()
+	before, later := volume.Snapshot{At: unquiesced.Add(-time.Second)}, volume.Snapshot{At: unquiesced.Add(time.Second)}
 	for name, tc := range map[string]struct {
 		have    []volume.Snapshot
 		refuses error
-		spared  bool
+		reused  bool
 		failed  int
 	}{
-		"all":                       {have: []volume.Snapshot{before, before}, spared: true},
+		"all":                       {have: []volume.Snapshot{before, before}, reused: true},
 		"a part":                    {have: []volume.Snapshot{before}},
 		"none":                      {},
-		"one after the thaw":        {have: []volume.Snapshot{before, later}},
+		"one after unquiescing":     {have: []volume.Snapshot{before, later}},
 		"a part that cannot go":     {have: []volume.Snapshot{before}, refuses: ebs.ErrDenied, failed: 2},
 		"a part that may go later ": {have: []volume.Snapshot{before}, refuses: errPassing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			unit := backup.Unit{Groups: [][]int{{0, 1}}, Pods: []backup.PodHooks{{Namespace: "shop", Name: "db"}}}
-			path := &fakePath{have: tc.have, refuses: tc.refuses}
+			driver := &fakeDriver{have: tc.have, refuses: tc.refuses}
 			s := &unitSnapshot{
-				run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &unit, barred: map[volume.Path]bool{},
+				run: &backup.Run{Plan: *backuptest.Plan("nn")}, unit: &unit, barred: map[volume.Method]bool{}, attempt: 2,
 			}
 			s.run.Plan.Volumes.Units = []backup.Unit{unit}
 			s.quiescer = quiesce.New(&backup.Service{}, s.run, 0)
-			err := s.reuseOrForget(t.Context(), volume.Drivers{{Method: volume.Native, Snapshotter: path}}, thawed, true)
+			err := s.reuseEarlier(t.Context(), volume.Drivers{{Method: volume.MethodNative, Snapshotter: driver}}, unquiesced, true)
 			if wantErr := errors.Is(tc.refuses, errPassing); (err != nil) != wantErr {
 				t.Fatalf("%v", err)
 			}
-			if spared := s.quiescer.IsReused(); spared != tc.spared || spared == (len(path.forgotten) > 0) {
-				t.Errorf("spared %t, forgot %v", spared, path.forgotten)
+			if reused := s.quiescer.IsReused(); reused != tc.reused || reused == (len(driver.forgotten) > 0) {
+				t.Errorf("reused %t, forgot %v", reused, driver.forgotten)
 			}
-			if len(s.taken) != tc.failed || s.barred[volume.Native] != (tc.failed > 0) {
-				t.Errorf("failed %+v, barred %v", s.taken, s.barred)
+			if len(s.snapshots) != tc.failed || s.barred[volume.MethodNative] != (tc.failed > 0) {
+				t.Errorf("failed %+v, barred %v", s.snapshots, s.barred)
 			}
 		})
 	}

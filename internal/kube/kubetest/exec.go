@@ -1,7 +1,6 @@
 package kubetest
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,10 +9,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gorilla/websocket"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
@@ -27,82 +25,107 @@ type Exec struct {
 	Stdout, Stderr io.Writer
 	// Stopped is closed when the command is sent TERM or KILL.
 	Stopped <-chan struct{}
+	// Gone is closed when the client has closed the connection. The command runs on, as
+	// it does in a real container.
+	Gone <-chan struct{}
 }
 
-// process is a running Exec.
+// process is a running Exec. It can be signalled only in the container that it runs in.
 type process struct {
-	stopped chan struct{}
-	stop    sync.Once
+	pod       types.UID
+	container string
+	stopped   chan struct{}
+	stop      sync.Once
 }
 
-// serveExec speaks the WebSocket protocol of pods/exec, version 5.
+// execTarget is the container that a request wants to run something in.
+type execTarget struct {
+	pod       types.UID
+	container string
+}
+
+// serveExec answers a request for pods/exec, over WebSockets or SPDY.
 func (s *Server) serveExec(w http.ResponseWriter, r *http.Request, q Request) {
-	if err := s.checkExec(q); err != nil {
+	target, err := s.checkExec(q)
+	if err != nil {
 		writeError(w, err)
 		return
 	}
-	up := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
-	conn, err := up.Upgrade(w, r, nil)
-	if err != nil {
-		return // Upgrade has answered
+	streams := openStreams(w, r)
+	if streams == nil {
+		return // the refusal is written
 	}
-	defer func() { _ = conn.Close() }()
-	go func() {
-		for { // pings are answered while reading
-			if _, _, err := conn.ReadMessage(); err != nil {
-				return
-			}
-		}
-	}()
-	out := &channels{conn: conn}
-	code, err := s.runProcess(q, out)
-	_, _ = out.writeChannel(3, execStatus(code, err))
-	out.closeStreams()
+	defer streams.close()
+	code, err := s.runProcess(q, target, streams)
+	streams.writeStatus(execStatus(code, err))
 }
 
-// checkExec refuses what cannot run: no pod, no such container, nothing to run it.
-func (s *Server) checkExec(q Request) error {
+// checkExec refuses what cannot run: no pod, no such container, or one that does not run.
+func (s *Server) checkExec(q Request) (execTarget, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pods := Type{Resource: kube.Pods()}
-	o, err := s.storedObject(pods, q)
+	if err := checkExecParameters(q); err != nil {
+		return execTarget{}, err
+	}
+	o, err := s.storedObject(Type{Resource: kube.Pods()}, q)
 	if err != nil {
-		return err
+		return execTarget{}, err
 	}
 	pod, container := convertObject[corev1.Pod](s, o), q.Query.Get("container")
 	named := func(c corev1.Container) bool { return c.Name == container }
 	if !slices.ContainsFunc(pod.Spec.Containers, named) && !slices.ContainsFunc(pod.Spec.InitContainers, named) {
-		return apierrors.NewBadRequest(fmt.Sprintf("container %s is not valid for pod %s", container, q.Name))
+		return execTarget{}, apierrors.NewBadRequest(fmt.Sprintf("container %s is not valid for pod %s", container, q.Name))
 	}
-	if s.run == nil {
-		return apierrors.NewInternalError(fmt.Errorf("kubetest: see WithExec"))
+	statuses := slices.Concat(pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses)
+	running := func(c corev1.ContainerStatus) bool { return c.Name == container && c.State.Running != nil }
+	if !slices.ContainsFunc(statuses, running) {
+		return execTarget{}, apierrors.NewInternalError(fmt.Errorf("unable to upgrade connection: container not found (%q)", container))
+	}
+	return execTarget{pod.UID, container}, nil
+}
+
+// checkExecParameters refuses what a real server ignores or fills in by itself: Lifeboat
+// names the container, and wants both outputs and no input.
+func checkExecParameters(q Request) error {
+	for key := range q.Query {
+		if !slices.Contains([]string{"container", "command", "stdout", "stderr"}, key) {
+			return apierrors.NewBadRequest(fmt.Sprintf("parameter %q of exec is not known", key))
+		}
+	}
+	for _, key := range []string{"container", "command", "stdout", "stderr"} {
+		if q.Query.Get(key) == "" {
+			return apierrors.NewBadRequest(fmt.Sprintf("parameter %q of exec is missing", key))
+		}
 	}
 	return nil
 }
 
 // runProcess runs the command of a request, or sends a signal to one that runs.
-func (s *Server) runProcess(q Request, out *channels) (int, error) {
+func (s *Server) runProcess(q Request, target execTarget, streams execStreams) (int, error) {
 	argv := q.Query["command"]
-	if signal, pid, ok := asSignal(argv); ok {
-		return s.signalProcess(signal, pid), nil
+	if argv[0] == "/bin/sh" && s.noShell {
+		return 0, fmt.Errorf("failed to exec in container: unable to start container process: exec: %q: stat /bin/sh: no such file or directory", argv[0])
 	}
-	p, pid := s.newProcess()
+	if signal, pid, ok := asSignal(argv); ok {
+		return s.signalProcess(target, signal, pid), nil
+	}
+	p, pid := s.newProcess(target)
 	defer s.endProcess(pid)
 	marker, command := withoutShell(argv)
 	if marker != "" {
-		_, _ = out.writeChannel(1, []byte(marker+" "+pid+"\n"))
+		_, _ = io.WriteString(streams.stdout(), marker+" "+pid+"\n")
 	}
-	return s.run(&Exec{
-		Namespace: q.Namespace, Pod: q.Name, Container: q.Query.Get("container"), Command: command,
-		Stdout: channel{out, 1}, Stderr: channel{out, 2}, Stopped: p.stopped,
-	})
+	return s.runProgram(&Exec{
+		Namespace: q.Namespace, Pod: q.Name, Container: target.container, Command: command,
+		Stdout: streams.stdout(), Stderr: streams.stderr(), Stopped: p.stopped, Gone: streams.gone(),
+	}), nil
 }
 
-func (s *Server) newProcess() (*process, string) {
+func (s *Server) newProcess(target execTarget) (*process, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.made++
-	p, pid := &process{stopped: make(chan struct{})}, strconv.Itoa(1000+s.made)
+	p, pid := &process{pod: target.pod, container: target.container, stopped: make(chan struct{})}, strconv.Itoa(1000+s.made)
 	s.processes[pid] = p
 	return p, pid
 }
@@ -114,11 +137,11 @@ func (s *Server) endProcess(pid string) {
 }
 
 // signalProcess answers as the script that ends commands: 0 when one was alive.
-func (s *Server) signalProcess(name, pid string) int {
+func (s *Server) signalProcess(target execTarget, name, pid string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, alive := s.processes[pid]
-	if !alive {
+	if !alive || p.pod != target.pod || p.container != target.container {
 		return 1
 	}
 	if name != "0" {
@@ -143,44 +166,3 @@ func asSignal(argv []string) (signal, pid string, ok bool) {
 	}
 	return argv[4], argv[5], true
 }
-
-func execStatus(code int, err error) []byte {
-	status := metav1.Status{Status: metav1.StatusSuccess}
-	switch {
-	case err != nil:
-		status = apierrors.NewInternalError(err).ErrStatus
-	case code != 0:
-		status = metav1.Status{Status: metav1.StatusFailure, Reason: "NonZeroExitCode", Details: &metav1.StatusDetails{
-			Causes: []metav1.StatusCause{{Type: "ExitCode", Message: strconv.Itoa(code)}},
-		}}
-	}
-	raw, _ := json.Marshal(status) // a Status can be encoded
-	return raw
-}
-
-// channels are the streams that share a WebSocket.
-type channels struct {
-	mu   sync.Mutex
-	conn *websocket.Conn
-}
-
-func (c *channels) writeChannel(id byte, p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(p), c.conn.WriteMessage(websocket.BinaryMessage, append([]byte{id}, p...))
-}
-
-func (c *channels) closeStreams() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_ = c.conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
-}
-
-// channel is one of the streams: 1 is stdout, 2 stderr.
-type channel struct {
-	all *channels
-	id  byte
-}
-
-// Write implements io.Writer.
-func (c channel) Write(p []byte) (int, error) { return c.all.writeChannel(c.id, p) }

@@ -1,21 +1,18 @@
 package kubetest_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 )
 
@@ -355,40 +352,5 @@ func TestReactions(t *testing.T) {
 	s.Calm()
 	if err := get(t, c, kube.Pods(), "n", "p"); err != nil {
 		t.Errorf("calm: %v", err)
-	}
-}
-
-func TestExec(t *testing.T) {
-	s := kubetest.Start(t, kubetest.WithExec(func(e *kubetest.Exec) (int, error) {
-		switch e.Command[0] {
-		case "say":
-			fmt.Fprint(e.Stdout, strings.Join(e.Command[1:], " "))
-			return 0, nil
-		case "sleep":
-			<-e.Stopped
-			return 143, nil
-		}
-		fmt.Fprint(e.Stderr, "no such program")
-		return 7, nil
-	}))
-	running := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}}}}
-	running.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
-	s.Put(running)
-	c := s.Client()
-	runCommand := func(timeout time.Duration, argv ...string) (exec.Result, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		return exec.Run(ctx, c, exec.Request{Namespace: "n", Pod: "p", Command: argv, Timeout: timeout})
-	}
-	if res, err := runCommand(0, "say", "a", "b c"); err != nil || string(res.Stdout) != "a b c" {
-		t.Errorf("%q, %v", res.Stdout, err)
-	}
-	var exit *exec.ExitError
-	if _, err := runCommand(0, "other"); !errors.As(err, &exit) || exit.Code != 7 || exit.Stderr != "no such program" {
-		t.Errorf("%v", err)
-	}
-	var cut *exec.InterruptedError
-	if _, err := runCommand(50*time.Millisecond, "sleep"); !errors.As(err, &cut) || !cut.Ended() || !errors.Is(err, exec.ErrTimeout) {
-		t.Errorf("%v", err)
 	}
 }

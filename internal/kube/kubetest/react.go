@@ -36,6 +36,11 @@ func (m Match) Sub(subresource string) Match {
 	return func(q Request) bool { return m(q) && q.Subresource == subresource }
 }
 
+// By narrows a choice to a method of HTTP.
+func (m Match) By(method string) Match {
+	return func(q Request) bool { return m(q) && q.Method == method }
+}
+
 // Times narrows a choice to its first n requests.
 func (m Match) Times(n int) Match {
 	asked := 0

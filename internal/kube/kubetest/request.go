@@ -19,6 +19,8 @@ import (
 type Request struct {
 	// Verb is "get", "list", "create", "update", "patch", "delete" or "exec".
 	Verb string
+	// Method is that of HTTP: exec is a GET over WebSockets and a POST over SPDY.
+	Method string
 	// Resource is named as kube.Resource.GroupResource names it.
 	Resource, Version string
 	Namespace         string
@@ -81,7 +83,7 @@ func parseRequest(r *http.Request) (Request, bool) {
 	if err != nil {
 		return Request{}, false
 	}
-	q := Request{Query: r.URL.Query(), Body: body}
+	q := Request{Method: r.Method, Query: r.URL.Query(), Body: body}
 	var parts []string
 	for part := range strings.SplitSeq(strings.Trim(r.URL.EscapedPath(), "/"), "/") {
 		text, err := url.PathUnescape(part)

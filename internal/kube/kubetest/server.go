@@ -9,6 +9,7 @@ package kubetest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -26,7 +27,8 @@ type Server struct {
 	tb     testing.TB
 	http   *httptest.Server
 	scheme *runtime.Scheme // the Go types that requests are checked against
-	run    func(*Exec) (int, error)
+
+	noShell bool // of containers
 
 	mu        sync.Mutex
 	types     []Type
@@ -39,7 +41,12 @@ type Server struct {
 	unhealthy bool
 	requests  []Request
 	reactions []*reaction
-	processes map[string]*process // by pid
+
+	programs     map[string]Program
+	processes    map[string]*process // by pid
+	commands     map[string][]string // by "namespace/name" of their pod
+	commandsNow  int                 // that run
+	commandsMost int                 // that ran at the same time
 }
 
 // object is one stored object, as JSON decodes it.
@@ -70,9 +77,12 @@ func WithStaleGroup(groupVersion string) Option {
 	return func(s *Server) { s.stale = append(s.stale, groupVersion) }
 }
 
-// WithExec runs the commands of pods/exec. Without it they are refused.
-func WithExec(run func(*Exec) (code int, err error)) Option {
-	return func(s *Server) { s.run = run }
+// WithIdentity gives the cluster the namespace kube-system with that uid, by which a
+// cluster is told from another.
+func WithIdentity(uid string) Option {
+	return func(s *Server) {
+		s.PutJSON(fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"kube-system","uid":%q},"status":{"phase":"Active"}}`, uid))
+	}
 }
 
 // Start starts a server, which ends with the test. It serves CommonTypes and has
@@ -81,7 +91,8 @@ func Start(tb testing.TB, options ...Option) *Server {
 	tb.Helper()
 	s := &Server{
 		tb: tb, types: CommonTypes(), scheme: runtime.NewScheme(),
-		objects: map[objectKey]object{}, lists: map[int][]json.RawMessage{}, processes: map[string]*process{},
+		objects: map[objectKey]object{}, lists: map[int][]json.RawMessage{},
+		programs: map[string]Program{}, processes: map[string]*process{}, commands: map[string][]string{},
 	}
 	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, snapshotv1.AddToScheme} {
 		if err := add(s.scheme); err != nil {

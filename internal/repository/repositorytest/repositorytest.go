@@ -26,7 +26,7 @@ type Stores map[string]*memstore.Store
 // Locations configures the stores in alphabetical order. The one named "default" is
 // the default location; each has its own bucket "b-<name>" and the prefix "p".
 func Locations(of Stores) *repository.Locations {
-	cfg := &config.Config{}
+	cfg := &config.Config{Cluster: "prod"}
 	for _, name := range slices.Sorted(maps.Keys(of)) {
 		bsl := velerov1.BackupStorageLocation{}
 		bsl.Name, bsl.Spec.Default = name, name == "default"

@@ -11,10 +11,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
@@ -45,9 +43,9 @@ func Task(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, in con
 	if err != nil {
 		return contract.ApplyResult{}, err
 	}
-	all := batches(s.Plan.Plan.Levels[in.Level].Tasks[in.Task])
+	all := cutBatches(s.Plan.Plan.Levels[in.Level].Tasks[in.Task])
 	for ; cur.Batch < len(all); cur.Batch++ {
-		records, err := a.batch(ctx, all[cur.Batch])
+		records, err := a.applyBatch(ctx, all[cur.Batch])
 		if err != nil {
 			return contract.ApplyResult{}, fmt.Errorf("apply level %d task %d: %w", in.Level, in.Task, err)
 		}
@@ -63,8 +61,8 @@ func Task(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, in con
 	return cur.Result, nil
 }
 
-// batches cuts a task's ranges at watermarks.
-func batches(t plan.Task) []plan.Range {
+// cutBatches cuts a task's ranges of members at watermarks.
+func cutBatches(t plan.Task) []plan.Range {
 	var out []plan.Range
 	for _, r := range t.Ranges {
 		for from := r.From; from < r.To; from += batchMembers {
@@ -76,108 +74,112 @@ func batches(t plan.Task) []plan.Range {
 
 // applier applies objects of one level.
 type applier struct {
-	r        *restore.Service
-	s        *restore.Run
-	recorder *heartbeat.Recorder
-	level    plan.Level
-	cat      kube.Catalog
-	rules    *resource.Context
-	look     *restore.Lookup
-	names    *namespaces
+	service     *restore.Service
+	run         *restore.Run
+	recorder    *heartbeat.Recorder
+	level       plan.Level
+	lookup      *restore.Lookup
+	transformer *transformer
+	policy      policy
+	namespaces  *namespaces
 }
 
 func newApplier(ctx context.Context, r *restore.Service, s *restore.Run, p *heartbeat.Recorder, level plan.Level) (*applier, error) {
-	cat, err := r.Kube.Discover(ctx)
+	types, err := r.Kube.Discover(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("discover resource types: %w", err)
 	}
 	if err := s.ReadDisks(ctx); err != nil {
 		return nil, err
 	}
-	a := &applier{r: r, s: s, recorder: p, level: level, cat: cat}
-	a.look = &restore.Lookup{Ctx: ctx, S: s, Keys: map[string]map[string]bool{}, Versions: map[string][]string{}}
-	a.rules = ruleContext(s, a.look)
-	if err := s.Changes.Apply(a.rules); err != nil {
+	lookup := newLookup(ctx, s)
+	t, err := newTransformer(s, r.Rules, types, lookup)
+	if err != nil {
 		return nil, err
 	}
-	a.rules.StatusSubresource = cat.HasStatus
-	a.names = &namespaces{a: a, ready: map[string]*sync.Once{}, failed: map[string]error{}}
-	return a, nil
+	return &applier{
+		service: r, run: s, recorder: p, level: level, lookup: lookup,
+		transformer: t, policy: newPolicy(s, r.Rules), namespaces: newNamespaces(r.Kube, t),
+	}, nil
 }
 
-// ruleContext is what the per-kind rules may know of this restore.
-func ruleContext(s *restore.Run, look *restore.Lookup) *resource.Context {
-	spec := s.Restore.Spec
-	c := &resource.Context{
-		Backup: s.Archive.Backup, Restore: s.Restore.Name, RestoreUID: s.UID,
-		NamespaceMapping:  spec.NamespaceMapping,
-		PreserveNodePorts: spec.PreserveNodePorts != nil && *spec.PreserveNodePorts,
-		SkipVolumes:       spec.RestorePVs != nil && !*spec.RestorePVs,
-		RestoreStatus:     func(gr string) bool { return s.Plan.Filter.RestoreStatus(gr, nil) },
-		Has:               look.Has, ServiceSelects: look.ServiceSelects,
-		Hooks: spec.Hooks,
+func newLookup(ctx context.Context, s *restore.Run) *restore.Lookup {
+	return &restore.Lookup{Ctx: ctx, S: s, Keys: map[string]map[string]bool{}, Versions: map[string][]string{}}
+}
+
+// batch is a part of a task, whose objects are applied at the same time.
+type batch struct {
+	*applier
+	mu      sync.Mutex
+	records []restore.Record
+	retries []*attempt
+}
+
+// applyBatch reads members once and applies their objects in parallel. Objects that the
+// server refused are tried once more at the end: what they miss may have come with this
+// batch, and what is being deleted in their place may have gone.
+func (a *applier) applyBatch(ctx context.Context, r plan.Range) ([]restore.Record, error) {
+	b := &batch{applier: a}
+	if err := b.applyRange(ctx, r); err != nil {
+		return nil, err
 	}
-	s.VolumeRules(c)
-	return c
+	if err := a.awaitTerminations(ctx, b.retries); err != nil {
+		return nil, err
+	}
+	if err := b.applyRetries(ctx); err != nil {
+		return nil, err
+	}
+	if a.policy.dryRun {
+		useWordsOfPlan(b.records)
+	}
+	return b.records, a.lookup.Failed()
 }
 
-// batch reads members once and applies their objects in parallel. Objects that the
-// server refused are tried once more at the end: what they miss may have come with
-// this batch, and what is being deleted in their place may have gone.
-func (a *applier) batch(ctx context.Context, r plan.Range) ([]restore.Record, error) {
-	var (
-		mu      sync.Mutex
-		records []restore.Record
-		refused []*item
-	)
+// applyRange makes the first attempt at each selected object of some members.
+func (b *batch) applyRange(ctx context.Context, r plan.Range) error {
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(a.r.Config.Limits.ApplyConcurrency)
-	apply := func(it *item) {
-		group.Go(func() error {
-			rec, err := a.apply(gctx, it)
-			mu.Lock()
-			defer mu.Unlock()
-			if rec.Action == string(report.Failed) && !it.again {
-				it.again = true
-				refused = append(refused, it)
-				return err
-			}
-			records = append(records, rec)
-			a.recorder.Count(1, 0)
-			return err
-		})
-	}
-	err := a.s.Arc.Walk(gctx, r.From, r.To, func(_ int, e archive.Entry, body []byte) error {
-		if plan.LevelOf(e.Resource) == a.level && a.s.Includes(e.Resource, e.Namespace, e.Name) {
-			apply(&item{entry: e, body: bytes.Clone(body)})
+	group.SetLimit(b.service.Config.Limits.ApplyConcurrency)
+	err := b.run.Arc.Walk(gctx, r.From, r.To, func(_ int, e archive.Entry, body []byte) error {
+		if plan.LevelOf(e.Resource) == b.level && b.run.Includes(e.Resource, e.Namespace, e.Name) {
+			at := &attempt{storedObject: storedObject{e, bytes.Clone(body)}}
+			group.Go(func() error { return b.applyOne(gctx, at) })
 		}
 		return gctx.Err()
 	})
 	if werr := group.Wait(); werr != nil {
-		return nil, werr
+		return werr
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := a.awaitGone(ctx, refused); err != nil {
-		return nil, err
-	}
-	group, gctx = errgroup.WithContext(ctx)
-	for _, it := range refused {
-		apply(it)
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	records = selected(records)
-	if a.s.Restore.DryRun {
-		inPlanWords(records)
-	}
-	return records, a.look.Failed()
+	return err
 }
 
-// inPlanWords names what would be done, where apply has named what was done.
-func inPlanWords(records []restore.Record) {
+// applyRetries makes the second attempts.
+func (b *batch) applyRetries(ctx context.Context) error {
+	group, gctx := errgroup.WithContext(ctx)
+	for _, at := range b.retries {
+		group.Go(func() error { return b.applyOne(gctx, at) })
+	}
+	return group.Wait()
+}
+
+// applyOne makes one attempt at an object, and keeps its record unless a second one
+// follows.
+func (b *batch) applyOne(ctx context.Context, at *attempt) error {
+	rec, retry, err := b.applyObject(ctx, at)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if retry != nil {
+		b.retries = append(b.retries, retry)
+		return err
+	}
+	if rec.Action != "" { // else it is not selected
+		b.records = append(b.records, rec)
+	}
+	b.recorder.Count(1, 0)
+	return err
+}
+
+// useWordsOfPlan names what would be done, where records name what was done.
+func useWordsOfPlan(records []restore.Record) {
 	for i := range records {
 		switch records[i].Action {
 		case string(report.Skipped):
@@ -186,15 +188,4 @@ func inPlanWords(records []restore.Record) {
 			records[i].Action = restore.PlanFail
 		}
 	}
-}
-
-// selected drops objects that the label selector did not select.
-func selected(records []restore.Record) []restore.Record {
-	out := records[:0]
-	for _, r := range records {
-		if r.Action != "" {
-			out = append(out, r)
-		}
-	}
-	return out
 }

@@ -14,11 +14,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
-const (
-	// crdPatience is how long the restore goes on waiting when no further definition
-	// becomes Established: Velero's documented minute. An API server takes some 5 s.
-	crdPatience = time.Minute
-)
+// crdPatience is how long the restore goes on waiting when no further definition
+// becomes Established: Velero's documented minute. An API server takes some 5 s.
+const crdPatience = time.Minute
 
 // AwaitCRDs waits until the definitions that the restore made or found are served.
 // One that does not get there is a reason; its custom resources then have their own,
@@ -42,16 +40,15 @@ func AwaitCRDs(ctx context.Context, r *restore.Service, in contract.AwaitCRDsInp
 	if err != nil {
 		return contract.Nothing{}, fmt.Errorf("wait for definitions: %w", err)
 	}
-	return contract.Nothing{}, s.Stage.Put(ctx, repository.CRDRecordsFile, notServed(pending))
+	return contract.Nothing{}, s.Stage.Put(ctx, repository.CRDRecordsFile, recordOfReasons(unservedReasons(pending)))
 }
 
-// notServed are the reasons of definitions that are not served.
-func notServed(pending map[string]string) []restore.Record {
-	out := []restore.Record{}
+// unservedReasons are the reasons of definitions that are not served.
+func unservedReasons(pending map[string]string) []report.Reason {
+	var out []report.Reason
 	for _, name := range slices.Sorted(maps.Keys(pending)) {
-		r := report.New(report.CRDNotReady, fmt.Sprintf("was not Established with its names accepted within %s: %s; its custom resources may be missing", crdPatience, pending[name])).
-			At(resource.CustomResourceDefinitions, "", name)
-		out = append(out, restore.Record{Reasons: []report.Reason{r}})
+		text := fmt.Sprintf("was not Established with its names accepted within %s: %s; its custom resources may be missing", crdPatience, pending[name])
+		out = append(out, report.New(report.CRDNotReady, text).At(resource.CustomResourceDefinitions, "", name))
 	}
 	return out
 }

@@ -1,5 +1,15 @@
 // Package apply brings the objects of a restore into the cluster: task by task, in batches
-// that a retry resumes at. An object that an earlier attempt created is recognised and
-// counted as created. It also waits for definitions (crds.go) and gives objects their
-// owners back (relink.go, linking.go). A dry run goes the same way without a write.
+// that a retry resumes at.
+//
+//   - apply.go: a task, its batches, and the two attempts at each object.
+//   - object.go: the way of one object: transform, decide, send.
+//   - transform.go: what the restore wants of a stored object, or why nothing; pure.
+//   - decide.go: what to do about what is in the cluster already; pure.
+//   - send.go: the calls to the API server; outcome.go: what became of the object, and its
+//     record. In a dry run the record says what would become of it.
+//   - namespaces.go, terminating.go: what is made, or waited for, on the way.
+//   - crds.go: definitions are waited for, between two levels.
+//   - relink.go, ownerlink.go: objects get their owners back, when these have their new uids.
+//
+// An object that an earlier attempt created is recognised and counted as created.
 package apply

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -20,52 +21,57 @@ const terminatingTimeout = 10 * time.Minute
 
 // namespaces makes missing namespaces, each once a task.
 type namespaces struct {
-	a      *applier
-	mu     sync.Mutex
-	ready  map[string]*sync.Once
-	failed map[string]error
+	kube     *kube.Client
+	archive  *archive.Archive
+	registry *resource.Registry
+	rules    resource.Context
+
+	mu   sync.Mutex
+	made map[string]func() error // by target; makes the namespace when first called
 }
 
-var namespaceType = kube.Resource{Version: "v1", Name: "namespaces", Kind: "Namespace"}
+func newNamespaces(client *kube.Client, t *transformer) *namespaces {
+	n := &namespaces{kube: client, archive: t.run.Arc, registry: t.registry, rules: *t.rules, made: map[string]func() error{}}
+	n.rules.Modify = nil // only what is restored itself is modified, and can say that it failed
+	return n
+}
 
-// ensure makes the target namespace out of the stored Namespace object, or a bare
+func namespaceType() kube.Resource {
+	return kube.Resource{Version: "v1", Name: "namespaces", Kind: "Namespace"}
+}
+
+// ensureExists makes the target namespace out of the stored Namespace object, or a bare
 // one. Callers of one namespace share one attempt.
-func (n *namespaces) ensure(ctx context.Context, source, target string) error {
+func (n *namespaces) ensureExists(ctx context.Context, source, target string) error {
 	n.mu.Lock()
-	once, ok := n.ready[target]
-	if !ok {
-		once = &sync.Once{}
-		n.ready[target] = once
+	once, known := n.made[target]
+	if !known {
+		once = sync.OnceValue(func() error { return n.createNamespace(ctx, source, target) })
+		n.made[target] = once
 	}
 	n.mu.Unlock()
-	once.Do(func() {
-		err := n.make(ctx, source, target)
-		n.mu.Lock()
-		n.failed[target] = err
-		n.mu.Unlock()
-	})
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.failed[target]
+	return once()
 }
 
-func (n *namespaces) make(ctx context.Context, source, target string) error {
-	if err := n.gone(ctx, target); err != nil {
+func (n *namespaces) createNamespace(ctx context.Context, source, target string) error {
+	if err := n.awaitDeleted(ctx, target); err != nil {
 		return err
 	}
-	body, err := n.body(ctx, source, target)
+	body, err := n.namespaceBody(ctx, source, target)
 	if err != nil {
 		return err
 	}
-	_, err = n.a.r.Kube.Create(ctx, namespaceType, "", body, kube.CreateOptions{FieldManager: resource.FieldManager})
+	_, err = n.kube.Create(ctx, namespaceType(), "", body, kube.CreateOptions{FieldManager: resource.FieldManager})
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return fmt.Errorf("create namespace %s: %w", target, err)
 	}
 	return nil
 }
 
-func (n *namespaces) body(ctx context.Context, source, target string) ([]byte, error) {
-	raw, _, err := n.a.s.Arc.Read(ctx, archive.Key{Resource: "namespaces", Name: source})
+// namespaceBody is the stored Namespace as the rules change it; one that was not stored
+// has nothing but its name.
+func (n *namespaces) namespaceBody(ctx context.Context, source, target string) ([]byte, error) {
+	raw, _, err := n.archive.Read(ctx, archive.Key{Resource: "namespaces", Name: source})
 	obj := map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": source}}
 	if err == nil {
 		err = json.Unmarshal(raw, &obj)
@@ -75,9 +81,7 @@ func (n *namespaces) body(ctx context.Context, source, target string) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("read namespace %s: %w", source, err)
 	}
-	rules := *n.a.rules
-	rules.Modify = nil // only what is restored itself is modified, and can say that it failed
-	if _, err := n.a.r.Rules.Restore(&rules, "namespaces", obj); err != nil {
+	if _, err := n.registry.Restore(&n.rules, "namespaces", obj); err != nil {
 		return nil, err
 	}
 	meta, _ := obj["metadata"].(map[string]any)
@@ -87,13 +91,13 @@ func (n *namespaces) body(ctx context.Context, source, target string) ([]byte, e
 	return json.Marshal(obj)
 }
 
-// gone waits until a namespace that is being deleted is no more. One that is there
-// to stay, or not there, is fine at once.
-func (n *namespaces) gone(ctx context.Context, name string) error {
+// awaitDeleted waits until a namespace that is being deleted is no more. One that is
+// there to stay, or not there, is fine at once.
+func (n *namespaces) awaitDeleted(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, terminatingTimeout)
 	defer cancel()
 	for {
-		raw, err := n.a.r.Kube.Get(ctx, namespaceType, "", name)
+		raw, err := n.kube.Get(ctx, namespaceType(), "", name)
 		if kube.IsNotFound(err) {
 			return nil
 		}
@@ -107,17 +111,15 @@ func (n *namespaces) gone(ctx context.Context, name string) error {
 		if !resource.IsDeleting(obj) {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("namespace %s is still being deleted after %s: %s", name, terminatingTimeout, blockers(obj))
-		case <-time.After(time.Second):
+		if poll.Wait(ctx, time.Second) != nil {
+			return fmt.Errorf("namespace %s is still being deleted after %s: %s", name, terminatingTimeout, describeBlockers(obj))
 		}
 	}
 }
 
-// blockers says what keeps a namespace from going: its finalizers and the API
+// describeBlockers says what keeps a namespace from going: its finalizers and the API
 // server's own conditions.
-func blockers(ns map[string]any) string {
+func describeBlockers(ns map[string]any) string {
 	spec, _ := ns["spec"].(map[string]any)
 	status, _ := ns["status"].(map[string]any)
 	out := fmt.Sprintf("finalizers %v", spec["finalizers"])

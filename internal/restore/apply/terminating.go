@@ -2,116 +2,103 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
-	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 const (
-	// leavingFor is how long an object that is being deleted is waited for, beyond
-	// its grace period: a kubelet, or the controllers that protect claims and
+	// terminationPatience is how long an object that is being deleted is waited for,
+	// beyond its grace period: a kubelet, or the controllers that protect claims and
 	// volumes, let go within seconds of that; a finalizer that nobody serves never.
-	leavingFor = 30 * time.Second
+	terminationPatience = 30 * time.Second
 	// Pauses between looks at objects that are being deleted.
-	leavingFirst = 250 * time.Millisecond
-	leavingMax   = 5 * time.Second
+	terminationFirstPause = 250 * time.Millisecond
+	terminationMaxPause   = 5 * time.Second
 )
 
-// leaving is what the cluster has in the place of an object, and deletes.
-type leaving struct {
+// termination is what the cluster has in the place of an object, and deletes.
+type termination struct {
 	uid   string
-	grace time.Duration // that it was given to end in; of Pods
-	text  string
+	grace time.Duration // that it was given to end in; pods have one
+	text  string        // says why it is still there
 }
 
-// leavingOf is nil for an object that is there to stay.
-func leavingOf(live map[string]any) *leaving {
+// terminationOf is nil for an object that is there to stay.
+func terminationOf(live map[string]any) *termination {
 	if !resource.IsDeleting(live) {
 		return nil
 	}
 	meta, _ := live["metadata"].(map[string]any)
 	seconds, _ := meta["deletionGracePeriodSeconds"].(int64)
-	l := &leaving{uid: resource.StringOf(meta["uid"]), grace: time.Duration(max(seconds, 0)) * time.Second, text: "is being deleted"}
+	t := &termination{uid: resource.StringOf(meta["uid"]), grace: time.Duration(max(seconds, 0)) * time.Second, text: "is being deleted"}
 	if finalizers, _ := meta["finalizers"].([]any); len(finalizers) > 0 {
-		l.text += fmt.Sprintf(", held by the finalizers %v", finalizers)
-	} else if l.grace > 0 {
-		l.text += fmt.Sprintf(", with a grace period of %s", l.grace)
+		t.text += fmt.Sprintf(", held by the finalizers %v", finalizers)
+	} else if t.grace > 0 {
+		t.text += fmt.Sprintf(", with a grace period of %s", t.grace)
 	}
-	return l
+	return t
 }
 
-// wait is how long the object is waited for.
-func (l *leaving) wait() time.Duration { return min(l.grace, terminatingTimeout) + leavingFor }
-
-// leaves fails an object in whose place there is one that is being deleted. The
-// batch waits for that to go, then tries once more.
-func (it *item) leaves(l *leaving) restore.Record {
-	why := "an object of this name " + l.text
-	if it.leaving != nil && it.leaving.uid == l.uid {
-		why += fmt.Sprintf("; it was still there after %s", it.leaving.wait())
-	}
-	it.leaving = l
-	return it.fail(report.ObjectTerminating, errors.New(why))
+// patience is how long the object is waited for.
+func (t *termination) patience() time.Duration {
+	return min(t.grace, terminatingTimeout) + terminationPatience
 }
 
-// awaitGone waits for what is being deleted in the place of refused items, as long as
-// the most patient of them does. All are waited for at once, and none of them holds
-// a place of the client's limiter between looks.
-func (a *applier) awaitGone(ctx context.Context, refused []*item) error {
-	var left []*item
+// awaitTerminations waits for what is being deleted in the place of objects, as long as
+// the most patient of them does. All are waited for at once, and none of them holds a
+// place of the client's limiter between looks.
+func (a *applier) awaitTerminations(ctx context.Context, retries []*attempt) error {
+	var blocked []*firstAttempt
 	var most time.Duration
-	for _, it := range refused {
-		if it.leaving != nil {
-			left = append(left, it)
-			most = max(most, it.leaving.wait())
+	for _, at := range retries {
+		if at.first.blocker != nil {
+			blocked = append(blocked, at.first)
+			most = max(most, at.first.blocker.patience())
 		}
 	}
 	end := time.Now().Add(most)
-	for wait := leavingFirst; len(left) > 0 && time.Now().Before(end); wait = min(2*wait, leavingMax) {
-		err := poll.Wait(ctx, min(wait, time.Until(end)))
+	for pause := terminationFirstPause; len(blocked) > 0 && time.Now().Before(end); pause = min(2*pause, terminationMaxPause) {
+		err := poll.Wait(ctx, min(pause, time.Until(end)))
 		if err != nil {
 			return err
 		}
-		if left, err = a.stillLeaving(ctx, left); err != nil {
+		if blocked, err = a.stillBlocked(ctx, blocked); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// stillLeaving looks which are still there.
-func (a *applier) stillLeaving(ctx context.Context, items []*item) ([]*item, error) {
-	there := make([]bool, len(items))
+// stillBlocked are those objects in whose place the same thing is still being deleted.
+func (a *applier) stillBlocked(ctx context.Context, objects []*firstAttempt) ([]*firstAttempt, error) {
+	there := make([]bool, len(objects))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(a.r.Config.Limits.ApplyConcurrency)
-	for i, it := range items {
+	group.SetLimit(a.service.Config.Limits.ApplyConcurrency)
+	for i, o := range objects {
 		group.Go(func() error {
-			live, err := a.live(ctx, it)
+			live, err := a.readLive(ctx, o.target)
 			if err != nil && !kube.IsNotFound(err) {
-				return a.r.Outage(ctx, err) // else the second try says what is wrong
+				return a.service.Outage(ctx, err) // else the second attempt says what is wrong
 			}
-			l := leavingOf(live)
-			there[i] = l != nil && l.uid == it.leaving.uid
+			t := terminationOf(live)
+			there[i] = t != nil && t.uid == o.blocker.uid
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	var left []*item
-	for i, it := range items {
+	var blocked []*firstAttempt
+	for i, o := range objects {
 		if there[i] {
-			left = append(left, it)
+			blocked = append(blocked, o)
 		}
 	}
-	return left, nil
+	return blocked, nil
 }

@@ -1,10 +1,15 @@
 package apply
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -14,73 +19,76 @@ import (
 // TestWhatIsBeingDeletedIsWaitedFor: an object that is equal to the backup's, and on
 // its way out, is not one that is there.
 func TestWhatIsBeingDeletedIsWaitedFor(t *testing.T) {
-	s := &apiServer{}
-	a := applierOf(t, s, false, configMapsNamed("stays", "goes", "late")...)
-	s.put(t, "configmaps/stays", "ConfigMap", "", `,"data":{"k":"v"}`)
-	for name, at := range map[string]time.Duration{"goes": 100 * time.Millisecond, "late": 700 * time.Millisecond} {
-		s.put(t, "configmaps/"+name, "ConfigMap", `,"deletionTimestamp":"2026-01-01T00:00:00Z"`, `,"data":{"k":"v"}`)
-		s.gone["configmaps/"+name] = time.Now().Add(at)
+	s := kubetest.Start(t)
+	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("stays", "goes", "late")...)
+	s.PutJSON(liveObject("ConfigMap", "stays", "", `,"data":{"k":"v"}`))
+	for name, after := range map[string]time.Duration{"goes": 100 * time.Millisecond, "late": 700 * time.Millisecond} {
+		s.PutJSON(liveObject("ConfigMap", name, `,"deletionTimestamp":"2026-01-01T00:00:00Z"`, `,"data":{"k":"v"}`))
+		time.AfterFunc(after, func() { s.Remove(kube.ConfigMaps(), "n", name) })
 	}
-	records, err := a.batch(t.Context(), plan.Range{From: 0, To: len(a.s.Arc.Members())})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := byName(records)
+	got := applyAll(t, newTestApplier(t, s, run), run)
 	for name, want := range map[string]report.Action{"stays": report.Skipped, "goes": report.Created, "late": report.Created} {
 		if got[name].Action != string(want) || len(got[name].Reasons) > 0 {
 			t.Errorf("%s: %+v, want %s", name, got[name], want)
 		}
 	}
-	if n := s.calls["POST configmaps/late"]; n != 2 {
+	if n := s.Count(kubetest.On("create", kube.ConfigMaps()).Named("late")); n != 2 {
 		t.Errorf("%d creates of an object that was waited for", n)
 	}
 }
 
 func TestWhatStaysWhileBeingDeletedIsAnError(t *testing.T) {
-	live := map[string]any{"metadata": map[string]any{
+	blocker := terminationOf(map[string]any{"metadata": map[string]any{
 		"uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": []any{"example.com/held"},
-	}}
-	it := &item{}
-	it.leaves(leavingOf(live))
-	it.rec = restore.Record{}
-	rec := it.leaves(leavingOf(live))
-	if rec.Action != string(report.Failed) || len(rec.Reasons) != 1 || rec.Reasons[0].Code != report.ObjectTerminating || !rec.Reasons[0].IsError() {
-		t.Fatalf("%+v", rec)
-	}
-	for _, words := range []string{"example.com/held", "still there after 30s", "remove its finalizers"} {
-		if !strings.Contains(rec.Reasons[0].String(), words) {
-			t.Errorf("%q does not say %q", rec.Reasons[0], words)
+	}})
+	for name, tt := range map[string]struct {
+		first  *firstAttempt
+		waited bool
+	}{
+		"first attempt":          {nil, false},
+		"something else blocked": {&firstAttempt{blocker: &termination{uid: "other"}}, false},
+		"nothing blocked":        {&firstAttempt{}, false},
+		"the same blocked":       {&firstAttempt{blocker: blocker}, true},
+	} {
+		out := blockedOutcome(blocker, tt.first)
+		if out.action != string(report.Failed) || out.blocker != blocker || !slices.Equal(reasonWords(out.reasons), []string{"OBJECT_TERMINATING error"}) {
+			t.Fatalf("%s: %+v", name, out)
+		}
+		text := out.reasons[0].String()
+		if waited := strings.Contains(text, "still there after 30s"); waited != tt.waited {
+			t.Errorf("%s: %q", name, text)
+		}
+		for _, words := range []string{"example.com/held", "remove its finalizers"} {
+			if !strings.Contains(text, words) {
+				t.Errorf("%s: %q does not say %q", name, text, words)
+			}
 		}
 	}
 }
 
-// TestLeavingWaitsForGracePeriods: a Pod may take the time that it was given.
-func TestLeavingWaitsForGracePeriods(t *testing.T) {
+// TestTerminationPatience: a pod may take the time that it was given.
+func TestTerminationPatience(t *testing.T) {
 	for seconds, want := range map[int64]time.Duration{0: 30 * time.Second, 120: 150 * time.Second, 86400: terminatingTimeout + 30*time.Second, -1: 30 * time.Second} {
-		l := leavingOf(map[string]any{"metadata": map[string]any{"deletionTimestamp": "x", "deletionGracePeriodSeconds": seconds}})
-		if l == nil || l.wait() != want {
-			t.Errorf("%d s: %+v, want %s", seconds, l, want)
+		blocker := terminationOf(map[string]any{"metadata": map[string]any{"deletionTimestamp": "x", "deletionGracePeriodSeconds": seconds}})
+		if blocker == nil || blocker.patience() != want {
+			t.Errorf("%d s: %+v, want %s", seconds, blocker, want)
 		}
 	}
-	if leavingOf(map[string]any{"metadata": map[string]any{}}) != nil {
+	if terminationOf(map[string]any{"metadata": map[string]any{}}) != nil {
 		t.Error("an object that stays is waited for")
 	}
 }
 
 // TestDryRunOfWhatIsBeingDeleted: the plan says what the restore would do.
 func TestDryRunOfWhatIsBeingDeleted(t *testing.T) {
-	s := &apiServer{}
-	a := applierOf(t, s, true, configMapsNamed("goes")...)
-	s.put(t, "configmaps/goes", "ConfigMap", `,"deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["example.com/held"]`, `,"data":{"k":"v"}`)
-	records, err := a.batch(t.Context(), plan.Range{From: 0, To: len(a.s.Arc.Members())})
-	if err != nil || len(records) != 1 {
-		t.Fatalf("%+v, %v", records, err)
-	}
-	rec := records[0]
+	s := kubetest.Start(t)
+	run := newRun(t, velerov1.RestoreSpec{}, true, storedConfigMaps("goes")...)
+	s.PutJSON(liveObject("ConfigMap", "goes", `,"deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["example.com/held"]`, `,"data":{"k":"v"}`))
+	rec := applyAll(t, newTestApplier(t, s, run), run)["goes"]
 	if rec.Action != restore.PlanCreate || rec.Live != "" || len(rec.Reasons) != 1 || rec.Reasons[0].Code != report.ObjectTerminating || rec.Reasons[0].IsError() {
 		t.Errorf("%+v", rec)
 	}
-	if s.calls["POST configmaps/goes"] > 0 {
+	if n := s.Count(kubetest.On("create", kube.ConfigMaps())); n > 0 {
 		t.Error("a dry run wrote")
 	}
 }
@@ -98,18 +106,15 @@ func TestDryRunOfCustomResources(t *testing.T) {
 		custom("known", "v1"), custom("known", "v2"), custom("unknown", "v1"),
 	}
 	for _, dryRun := range []bool{true, false} {
-		a := applierOf(t, &apiServer{}, dryRun, objs...)
+		run := newRun(t, velerov1.RestoreSpec{}, dryRun, objs...)
+		a := newTestApplier(t, kubetest.Start(t), run)
 		a.level = plan.LevelOf("known.example.com")
-		records, err := a.batch(t.Context(), plan.Range{From: 0, To: len(a.s.Arc.Members())})
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := applyAll(t, a, run)
 		skip := map[bool]string{true: restore.PlanSkip, false: string(report.Skipped)}[dryRun]
 		want := map[string]string{"known-v1": skip, "known-v2": skip, "unknown-v1": skip}
 		if dryRun {
 			want["known-v1"] = restore.PlanCreate
 		}
-		got := byName(records)
 		for name, action := range want {
 			if got[name].Action != action {
 				t.Errorf("dry run %t: %s: %+v, want %s", dryRun, name, got[name], action)

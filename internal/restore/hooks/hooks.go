@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -18,52 +19,55 @@ import (
 )
 
 const (
-	// hooksAtOnce is in how many pods commands run at a time: each costs the API
-	// server and a kubelet a connection.
-	hooksAtOnce = 16
-	// hookLookFirst and hookLookLast are the pauses between two looks at pods that
-	// are not up yet; the pause grows.
-	hookLookFirst = 200 * time.Millisecond
-	hookLookLast  = 3 * time.Second
-	// hookLookSingly is up to how many pods are read one by one; more are listed.
-	hookLookSingly = 20
+	// maxPodsAtOnce bounds in how many pods commands run at a time, because each command
+	// costs the API server and a kubelet a connection.
+	maxPodsAtOnce = 16
+	// firstReadPause is the pause between the first two reads of pods that are not up yet.
+	// It grows by half each time, up to longestReadPause.
+	firstReadPause   = 200 * time.Millisecond
+	longestReadPause = 3 * time.Second
+	// maxSingleReads is how many pods are read one by one at most. More pods than that are
+	// read by one list.
+	maxSingleReads = 20
 )
 
 // Run runs the hooks of the pods that this restore made: in each container as
 // soon as it is up, in order, in many pods at a time. What became of a hook is in
 // staging before the next one begins, so that a retry goes on where the last attempt
-// ended. A hook that ran when a worker died runs again, with a warning. A hook that
-// fails is a reason; the errors are those of the cluster or the store.
+// ended. A hook that ran when a worker was lost runs again, with a warning. A hook that
+// fails is a reason in the result; an error is one of the cluster or the store and may pass.
 func Run(ctx context.Context, r *restore.Service, in contract.RunRestoreHooksInput) (contract.HookResult, error) {
 	s, err := r.Planned(ctx, in.Ref)
 	if err != nil {
 		return contract.HookResult{}, err
 	}
-	h := &hookRun{r: r, s: s, began: in.Began, until: in.Began.Add(in.Wait)}
-	if err := h.load(ctx); err != nil {
+	h := &hookRun{service: r, run: s, began: in.Began, until: in.Began.Add(in.Wait)}
+	if err := h.loadPods(ctx); err != nil {
 		return contract.HookResult{}, fmt.Errorf("run hooks: %w", err)
 	}
-	if err := h.run(ctx); err != nil {
+	if err := h.runHooks(ctx); err != nil {
 		return contract.HookResult{}, fmt.Errorf("run hooks: %w", err)
 	}
-	return h.finish(ctx)
+	return h.storeResult(ctx)
 }
 
-// hookRun is the hooks of one restore.
+// hookRun runs the hooks of one restore.
 type hookRun struct {
-	r            *restore.Service
-	s            *restore.Run
-	began, until time.Time
-	pods         []*podRun
+	service *restore.Service
+	run     *restore.Run
+	began   time.Time // when the restore began to run hooks, over all attempts
+	until   time.Time // when it stops to wait for containers
+	pods    []*podRun
 
 	mu   sync.Mutex
-	busy map[*podRun]bool // in which commands run now
+	busy map[*podRun]bool // the pods in which a command runs now
 }
 
-// load finds the pods with hooks in the records, and how far earlier attempts were.
-func (h *hookRun) load(ctx context.Context) error {
+// loadPods finds the pods with hooks in the records of the restore, and reads how far
+// earlier attempts have come with each.
+func (h *hookRun) loadPods(ctx context.Context) error {
 	h.busy = map[*podRun]bool{}
-	err := h.s.Records(ctx, func(rec restore.Record) error {
+	err := h.run.Records(ctx, func(rec restore.Record) error {
 		if rec.Hooks > 0 && rec.Action == string(report.Created) {
 			h.pods = append(h.pods, &podRun{Namespace: rec.Namespace, Name: rec.Name})
 		}
@@ -73,36 +77,30 @@ func (h *hookRun) load(ctx context.Context) error {
 		return err
 	}
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(hooksAtOnce)
+	group.SetLimit(maxPodsAtOnce)
 	for _, p := range h.pods {
-		group.Go(func() error { return p.load(gctx, h.s.Stage) })
+		group.Go(func() error { return p.readEarlier(gctx, h.run.Stage) })
 	}
 	return group.Wait()
 }
 
-// run goes on until every pod is done. A pod whose containers come up while others
-// are still starting does not wait for those.
-func (h *hookRun) run(ctx context.Context) error {
+// runHooks goes on until the hooks of every pod have ended. A pod whose containers come up
+// while others are still starting does not wait for those.
+func (h *hookRun) runHooks(ctx context.Context) error {
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(hooksAtOnce)
-	pause := hookLookFirst
+	group.SetLimit(maxPodsAtOnce)
+	pause := firstReadPause
 	for gctx.Err() == nil {
-		waiting, working := h.waiting()
-		if len(waiting) == 0 && working == 0 {
+		done, err := h.startReadyPods(gctx, group)
+		if done {
 			break
 		}
-		views, err := h.look(gctx, waiting)
 		if err != nil {
-			group.Go(func() error { return err })
+			group.Go(func() error { return err }) // which interrupts the hooks that run
 			break
 		}
-		for i, p := range waiting {
-			if p.choose(h.view(views[i])) {
-				h.start(gctx, group, p, views[i])
-			}
-		}
-		pauseFor(gctx, pause)
-		pause = min(pause*3/2, hookLookLast)
+		_ = poll.Wait(gctx, pause) // if the context ends meanwhile, so does the loop
+		pause = min(pause*3/2, longestReadPause)
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -110,17 +108,26 @@ func (h *hookRun) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// pauseFor waits, or returns at once when ctx ends.
-func pauseFor(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
+// startReadyPods starts the hooks of all pods in which one can run now, and reports
+// whether no pod is left with hooks to run.
+func (h *hookRun) startReadyPods(ctx context.Context, group *errgroup.Group) (done bool, err error) {
+	idle, working := h.idlePods()
+	if len(idle) == 0 && working == 0 {
+		return true, nil
 	}
+	read, err := h.readPods(ctx, idle)
+	if err != nil {
+		return false, err
+	}
+	for i, p := range idle {
+		if p.chooseHook(h.viewOf(read[i])) {
+			h.startPod(ctx, group, p, read[i])
+		}
+	}
+	return false, nil
 }
 
-func (h *hookRun) start(ctx context.Context, group *errgroup.Group, p *podRun, live *corev1.Pod) {
+func (h *hookRun) startPod(ctx context.Context, group *errgroup.Group, p *podRun, live *corev1.Pod) {
 	h.mu.Lock()
 	h.busy[p] = true
 	h.mu.Unlock()
@@ -130,61 +137,68 @@ func (h *hookRun) start(ctx context.Context, group *errgroup.Group, p *podRun, l
 			defer h.mu.Unlock()
 			delete(h.busy, p)
 		}()
-		return h.work(ctx, p, live)
+		return h.runPod(ctx, p, live)
 	})
 }
 
-// waiting are the pods with hooks to run in which none runs now.
-func (h *hookRun) waiting() (idle []*podRun, working int) {
+// idlePods returns the pods that have hooks to run and in which none runs now, and the
+// number of pods in which one does.
+func (h *hookRun) idlePods() (idle []*podRun, working int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range h.pods {
 		if h.busy[p] {
 			working++
-		} else if !p.finished() {
+		} else if !p.isFinished() {
 			idle = append(idle, p)
 		}
 	}
 	return idle, working
 }
 
-// look reads pods; nil is one that is gone. Many are listed by the label that all
-// objects of a restore carry.
-func (h *hookRun) look(ctx context.Context, pods []*podRun) ([]*corev1.Pod, error) {
-	out := make([]*corev1.Pod, len(pods))
-	var listed map[string]*corev1.Pod
-	if len(pods) > hookLookSingly {
-		var err error
-		selector := resource.LabelRestore + "=" + resource.LabelValue(h.s.Restore.Name)
-		if listed, err = kube.ListMap[*corev1.Pod](ctx, h.r.Kube, kube.Pods(), "", selector); err != nil {
-			return nil, err
-		}
+// readPods reads pods; one that is gone is nil.
+func (h *hookRun) readPods(ctx context.Context, pods []*podRun) ([]*corev1.Pod, error) {
+	listed, err := h.listPods(ctx, len(pods))
+	if err != nil {
+		return nil, err
 	}
+	out := make([]*corev1.Pod, len(pods))
 	for i, p := range pods {
-		if out[i] = listed[p.Namespace+"/"+p.Name]; out[i] != nil {
+		if out[i] = listed[resource.ObjectName(p.Namespace, p.Name)]; out[i] != nil {
 			continue
 		}
-		pod, err := kube.Read[corev1.Pod](ctx, h.r.Kube, kube.Pods(), p.Namespace, p.Name)
-		if err != nil && !kube.IsNotFound(err) {
-			return nil, err
-		}
-		if err == nil {
+		pod, err := kube.Read[corev1.Pod](ctx, h.service.Kube, kube.Pods(), p.Namespace, p.Name)
+		switch {
+		case err == nil:
 			out[i] = &pod
+		case !kube.IsNotFound(err):
+			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// finish leaves the outcomes to Finish. It may repeat.
-func (h *hookRun) finish(ctx context.Context) (contract.HookResult, error) {
-	var res contract.HookResult
-	rec := restore.Record{Ran: &res.Hooks}
-	for _, p := range h.pods {
-		counts, reasons := p.outcome()
-		res.Hooks.Add(counts)
-		rec.Reasons = append(rec.Reasons, reasons...)
+// listPods lists the pods of this restore, by the label that all its objects carry, where
+// that costs less than to read count pods one by one. A pod that lost the label is not in
+// the list and has to be read.
+func (h *hookRun) listPods(ctx context.Context, count int) (map[string]*corev1.Pod, error) {
+	if count <= maxSingleReads {
+		return nil, nil
 	}
-	n := report.Tally(rec.Reasons)
+	selector := resource.LabelRestore + "=" + resource.LabelValue(h.run.Restore.Name)
+	return kube.ListMap[*corev1.Pod](ctx, h.service.Kube, kube.Pods(), "", selector)
+}
+
+// storeResult writes the outcomes of all hooks where Finish reads them. It may repeat.
+func (h *hookRun) storeResult(ctx context.Context) (contract.HookResult, error) {
+	var res contract.HookResult
+	record := restore.Record{Ran: &res.Hooks}
+	for _, p := range h.pods {
+		counts, reasons := p.countOutcomes()
+		res.Hooks.Add(counts)
+		record.Reasons = append(record.Reasons, reasons...)
+	}
+	n := report.Tally(record.Reasons)
 	res.Warnings, res.Errors = n.Warnings, n.Errors
-	return res, h.s.Stage.Put(ctx, repository.HookRecordsFile, []restore.Record{rec})
+	return res, h.run.Stage.Put(ctx, repository.HookRecordsFile, []restore.Record{record})
 }

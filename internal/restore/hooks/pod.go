@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,28 +16,29 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// podRun is the hooks of one restored pod and how far they are. It is written to
-// staging before and after each hook.
+// podRun is the hooks of one restored pod and how far each has come. It is written to
+// staging before and after each hook, so that the next attempt knows.
 type podRun struct {
 	Namespace string          `json:"namespace"`
 	Name      string          `json:"name"`
 	Hooks     []hook.ExecHook `json:"hooks,omitempty"` // as the pod had them when the first ran
-	Runs      []hookEnd       `json:"runs,omitempty"`  // one for each hook
+	Runs      []hookOutcome   `json:"runs,omitempty"`  // one for each hook
 
-	next   int    // what choose chose
-	cannot string // why it is not to be run; empty: run it
+	next    int    // the hook that chooseHook chose
+	blocked string // why that hook is given up; empty if it is to be run
 }
 
-// hookEnd is what became of a hook.
-type hookEnd struct {
-	State string `json:"state,omitempty"` // hookWaits, hookRuns, …
-	Text  string `json:"text,omitempty"`  // why it failed
-	Next  string `json:"next,omitempty"`  // step, if not the usual one
-	// Again says that an attempt was lost while the hook ran; Left is its command,
-	// if it got so far.
+// hookOutcome is what became of a hook.
+type hookOutcome struct {
+	State string `json:"state,omitempty"` // one of hookWaits, hookRuns, …
+	Text  string `json:"text,omitempty"`  // why the hook failed
+	Next  string `json:"next,omitempty"`  // the remedy, if it is not the usual one
+	// Again says that an attempt was lost while the hook ran. Left is the command that it
+	// may have left running, if it got so far as to start one.
 	Again bool          `json:"again,omitempty"`
 	Left  *exec.Process `json:"left,omitempty"`
 }
@@ -47,27 +49,27 @@ const (
 	hookRuns    = "running"
 	hookRan     = "ran"
 	hookFailed  = "failed"
-	hookDropped = "dropped" // one before it failed, and says to stop
+	hookDropped = "dropped" // a hook before it failed, and its onError is Fail
 )
 
-func (p *podRun) file() string { return repository.PodHooksFile(p.Namespace, p.Name) }
+func (p *podRun) stagingFile() string { return repository.PodHooksFile(p.Namespace, p.Name) }
 
-// load reads what an earlier attempt left. A hook that was running then is to run
-// again: nothing tells whether its command went on to its end.
-func (p *podRun) load(ctx context.Context, stage repository.Staging) error {
-	err := stage.Get(ctx, p.file(), p)
+// readEarlier reads how far an earlier attempt has come. A hook that was running when that
+// attempt was lost runs again, because nothing tells whether its command came to its end.
+func (p *podRun) readEarlier(ctx context.Context, stage repository.Staging) error {
+	err := stage.Get(ctx, p.stagingFile(), p)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	for i := range p.Runs {
 		if p.Runs[i].State == hookRuns {
-			p.Runs[i] = hookEnd{Again: true, Left: p.Runs[i].Left}
+			p.Runs[i] = hookOutcome{Again: true, Left: p.Runs[i].Left}
 		}
 	}
 	return err
 }
 
-func (p *podRun) finished() bool {
+func (p *podRun) isFinished() bool {
 	for i := range p.Runs {
 		if p.Runs[i].State == hookWaits {
 			return false
@@ -76,54 +78,55 @@ func (p *podRun) finished() bool {
 	return p.Runs != nil
 }
 
-// hookView is a look at a pod.
+// hookView is what is known of a pod at one moment, and by when its hooks have to run.
 type hookView struct {
 	spec         velerov1.RestoreHooks
-	pod          *corev1.Pod // nil when it is gone
+	pod          *corev1.Pod // nil if it is gone
 	began, until time.Time
 	now          time.Time
 }
 
-func (h *hookRun) view(pod *corev1.Pod) hookView {
-	return hookView{spec: h.s.Restore.Spec.Hooks, pod: pod, began: h.began, until: h.until, now: time.Now()}
+func (h *hookRun) viewOf(pod *corev1.Pod) hookView {
+	return hookView{spec: h.run.Restore.Spec.Hooks, pod: pod, began: h.began, until: h.until, now: time.Now()}
 }
 
-// choose finds the next hook that can be run, or be given up, and says whether there
-// is one. Hooks of one container keep their order; containers do not wait for each
-// other.
-func (p *podRun) choose(v hookView) bool {
-	p.settle(v)
-	behind := map[string]bool{}
+// chooseHook finds the next hook that can be run, or has to be given up, and reports
+// whether there is one. Hooks of one container keep their order, while containers do not
+// wait for each other.
+func (p *podRun) chooseHook(v hookView) bool {
+	p.fixHooks(v)
+	waits := map[string]bool{} // containers with a hook that cannot run yet
 	for i, h := range p.Hooks {
-		if p.Runs[i].State != hookWaits || behind[h.Container] {
+		if p.Runs[i].State != hookWaits || waits[h.Container] {
 			continue
 		}
-		why, over := v.judge(h)
-		if why == "" || over {
-			p.next, p.cannot = i, why
+		why, final := v.blockedBy(h)
+		if why == "" || final {
+			p.next, p.blocked = i, why
 			return true
 		}
-		behind[h.Container] = true
+		waits[h.Container] = true
 	}
 	return false
 }
 
-// settle decides once which hooks the pod has. A pod that lost them, or that is gone
-// before it was looked at, has one that failed, or none.
-func (p *podRun) settle(v hookView) {
+// fixHooks decides which hooks the pod has, the first time that it is read: annotations
+// that change later must not change what is staged already. A pod that is gone by then has
+// one hook without a name, which fails, so that the restore tells of it.
+func (p *podRun) fixHooks(v hookView) {
 	if p.Runs != nil {
 		return
 	}
 	if v.pod == nil {
 		p.Hooks = []hook.ExecHook{{Hook: hook.Hook{Name: "of the pod"}}}
 	} else {
-		p.Hooks, _, _ = hook.Restore(v.spec, v.pod) // its reasons and errors are those of countHooks
+		p.Hooks, _, _ = hook.Restore(v.spec, v.pod) // apply has reported its reasons and errors already
 	}
-	p.Runs = make([]hookEnd, len(p.Hooks))
+	p.Runs = make([]hookOutcome, len(p.Hooks))
 }
 
-// judge says why a hook cannot run now, and whether that is final.
-func (v hookView) judge(h hook.ExecHook) (why string, over bool) {
+// blockedBy says why a hook cannot run now, "" if it can, and whether that is final.
+func (v hookView) blockedBy(h hook.ExecHook) (why string, final bool) {
 	if v.pod == nil {
 		return "the pod is gone", true
 	}
@@ -133,42 +136,42 @@ func (v hookView) judge(h hook.ExecHook) (why string, over bool) {
 	if why = hook.Down(v.pod, h.Container, h.WaitForReady); why == "" {
 		return "", false
 	}
-	if v.now.Before(v.deadline(h)) {
+	if v.now.Before(v.hookDeadline(h)) {
 		return why, false
 	}
-	return fmt.Sprintf("container %s was not up after %s: %s", h.Container, v.deadline(h).Sub(v.began), why), true
+	return fmt.Sprintf("container %s was not up after %s: %s", h.Container, v.hookDeadline(h).Sub(v.began), why), true
 }
 
-// deadline is when a hook that cannot run is given up: by its own waitTimeout, and
-// never later than the restore's itemOperationTimeout says.
-func (v hookView) deadline(h hook.ExecHook) time.Time {
+// hookDeadline is when a hook that cannot run is given up: after its own waitTimeout, and
+// never later than the restore's itemOperationTimeout allows.
+func (v hookView) hookDeadline(h hook.ExecHook) time.Time {
 	if own := v.began.Add(h.WaitTimeout); h.WaitTimeout > 0 && own.Before(v.until) {
 		return own
 	}
 	return v.until
 }
 
-// work runs what can be run in a pod as it was seen, hook after hook.
-func (h *hookRun) work(ctx context.Context, p *podRun, live *corev1.Pod) error {
-	for p.choose(h.view(live)) {
+// runPod runs the hooks that can run in a pod as it was read, one after the other.
+func (h *hookRun) runPod(ctx context.Context, p *podRun, live *corev1.Pod) error {
+	for p.chooseHook(h.viewOf(live)) {
 		i := p.next
-		if p.cannot != "" {
-			p.Runs[i].State, p.Runs[i].Text = hookFailed, p.cannot
-		} else if again, err := h.command(ctx, p, i); err != nil || again {
+		if p.blocked != "" {
+			p.Runs[i].State, p.Runs[i].Text = hookFailed, p.blocked
+		} else if again, err := h.runHook(ctx, p, i); err != nil || again {
 			return err
 		}
 		if p.Runs[i].State == hookFailed && p.Hooks[i].Stops() {
-			p.drop()
+			p.dropWaiting()
 		}
-		if err := h.s.Stage.Put(ctx, p.file(), p); err != nil {
+		if err := h.stagePod(ctx, p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// drop gives up the hooks that have not run yet.
-func (p *podRun) drop() {
+// dropWaiting gives up the hooks that have not run yet, after one that failed.
+func (p *podRun) dropWaiting() {
 	for i := range p.Runs {
 		if p.Runs[i].State == hookWaits {
 			p.Runs[i].State = hookDropped
@@ -176,88 +179,98 @@ func (p *podRun) drop() {
 	}
 }
 
-// command runs a hook. again means that it has not begun, and is to wait for its
-// container once more; the error is the end of the attempt.
-func (h *hookRun) command(ctx context.Context, p *podRun, i int) (again bool, err error) {
+// runHook runs a hook. again says that it has not begun and has to wait for its container
+// once more. An error ends the attempt.
+func (h *hookRun) runHook(ctx context.Context, p *podRun, i int) (again bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	run, end := p.Hooks[i], &p.Runs[i]
-	end.State = hookRuns
-	if err := h.s.Stage.Put(ctx, p.file(), p); err != nil {
+	outcome := &p.Runs[i]
+	outcome.State = hookRuns
+	if err := h.stagePod(ctx, p); err != nil {
 		return false, err
 	}
-	switch err := h.exec(ctx, p, i); {
+	switch err := h.execHook(ctx, p, i); {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
 	case err == nil:
-		end.State = hookRan
-	case later(err) && time.Now().Before(h.view(nil).deadline(run)):
-		end.State = hookWaits
-		return true, h.s.Stage.Put(ctx, p.file(), p)
+		outcome.State = hookRan
+	case mayBeginLater(err) && time.Now().Before(h.viewOf(nil).hookDeadline(p.Hooks[i])):
+		outcome.State = hookWaits
+		return true, h.stagePod(ctx, p)
 	default:
-		end.State, end.Text = hookFailed, err.Error()
+		outcome.State, outcome.Text = hookFailed, err.Error()
 		if kube.IsForbidden(err) {
-			end.Next = exec.Remedy
+			outcome.Next = exec.Remedy
 		}
 	}
 	return false, nil
 }
 
-// exec runs the command of a hook. What a lost worker has left of it is ended first,
-// so that it does not run beside its repetition.
-func (h *hookRun) exec(ctx context.Context, p *podRun, i int) error {
-	run, end := p.Hooks[i], &p.Runs[i]
-	if end.Left != nil {
-		if err := exec.End(ctx, h.r.Kube, p.Namespace, p.Name, *end.Left); err != nil {
+func (h *hookRun) stagePod(ctx context.Context, p *podRun) error {
+	return h.run.Stage.Put(ctx, p.stagingFile(), p)
+}
+
+// execHook runs the command of a hook. The command that a lost worker has left running is
+// ended first, so that it does not run beside its repetition.
+func (h *hookRun) execHook(ctx context.Context, p *podRun, i int) error {
+	command, outcome := p.Hooks[i], &p.Runs[i]
+	if outcome.Left != nil {
+		if err := exec.End(ctx, h.service.Kube, p.Namespace, p.Name, *outcome.Left); err != nil {
 			return fmt.Errorf("after a worker was lost: %w", err)
 		}
 	}
-	_, err := exec.Run(ctx, h.r.Kube, exec.Request{
-		Namespace: p.Namespace, Pod: p.Name, Container: run.Container, Command: run.Command, Timeout: run.Timeout,
-		Started: func(ctx context.Context, at exec.Process) {
-			end.Left = &at
-			_ = h.s.Stage.Put(ctx, p.file(), p) // without it a lost worker's command may overlap its repetition
+	_, err := exec.Run(ctx, h.service.Kube, exec.Request{
+		Namespace: p.Namespace, Pod: p.Name, Container: command.Container, Command: command.Command, Timeout: command.Timeout,
+		Started: func(ctx context.Context, process exec.Process) {
+			outcome.Left = &process
+			_ = h.stagePod(ctx, p) // if it fails, a lost worker's command may overlap its repetition
 		},
 	})
-	end.Left = nil
+	outcome.Left = nil
 	return err
 }
 
-// later says that a command has not begun and may yet: its container is on its way up
-// or cannot be reached now.
-func later(err error) bool {
+// mayBeginLater reports whether a command has certainly not begun and may yet, because its
+// container is on its way up or cannot be reached now.
+func mayBeginLater(err error) bool {
 	return errors.Is(err, exec.ErrNotRunning) || errors.Is(err, exec.ErrUnreachable) ||
 		kube.IsNotFound(err) || kube.IsUnavailable(err)
 }
 
-// outcome is what the hooks of a pod come to.
-func (p *podRun) outcome() (contract.HookCounts, []report.Reason) {
+// countOutcomes counts the hooks of a pod that were run, and gives the reasons for the
+// result of the restore.
+func (p *podRun) countOutcomes() (contract.HookCounts, []report.Reason) {
 	var n contract.HookCounts
 	var reasons []report.Reason
-	note := func(code report.Code, text string) *report.Reason {
-		reasons = append(reasons, report.New(code, text).At("pods", p.Namespace, p.Name))
-		return &reasons[len(reasons)-1]
-	}
 	dropped := 0
-	for i, end := range p.Runs {
-		switch end.State {
-		case hookDropped:
+	for i := range p.Runs {
+		outcome, name := &p.Runs[i], p.Hooks[i].Name
+		if outcome.State == hookDropped {
 			dropped++
 			continue
-		case hookFailed:
-			n.Failed++
-			if r := note(report.HookFailed, "hook "+p.Hooks[i].Name+": "+end.Text); end.Next != "" {
-				r.Next = end.Next
-			}
 		}
 		n.Attempted++
-		if end.Again {
-			note(report.HookRepeated, "hook "+p.Hooks[i].Name+" may have run when a worker was lost, and was run again")
+		if outcome.State == hookFailed {
+			n.Failed++
+			reasons = append(reasons, p.failureReason(name, outcome))
+		}
+		if outcome.Again {
+			reasons = append(reasons, p.newReason(report.HookRepeated, "hook "+name+" may have run when a worker was lost, and was run again"))
 		}
 	}
 	if dropped > 0 {
-		note(report.HookSkipped, fmt.Sprintf("%d hooks were left out: one before them failed, and its onError is Fail", dropped))
+		reasons = append(reasons, p.newReason(report.HookSkipped, fmt.Sprintf("%d hooks were left out: one before them failed, and its onError is Fail", dropped)))
 	}
 	return n, reasons
+}
+
+func (p *podRun) failureReason(name string, outcome *hookOutcome) report.Reason {
+	r := p.newReason(report.HookFailed, "hook "+name+": "+outcome.Text)
+	r.Next = cmp.Or(outcome.Next, r.Next)
+	return r
+}
+
+func (p *podRun) newReason(code report.Code, text string) report.Reason {
+	return report.New(code, text).At(resource.Pods, p.Namespace, p.Name)
 }

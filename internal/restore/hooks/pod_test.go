@@ -54,21 +54,21 @@ func drive(t *testing.T, p *podRun, spec velerov1.RestoreHooks, states []string,
 		if state != "gone" {
 			v.pod = decoded[*corev1.Pod](t, state)
 		}
-		for p.choose(v) {
+		for p.chooseHook(v) {
 			end := &p.Runs[p.next]
 			end.State = hookRan
 			switch {
-			case p.cannot != "":
-				end.State, end.Text = hookFailed, p.cannot
+			case p.blocked != "":
+				end.State, end.Text = hookFailed, p.blocked
 			case results[p.next] != "":
 				end.State, end.Text = hookFailed, results[p.next]
 			}
 			events = append(events, fmt.Sprintf("%d s: %d %s", second, p.next, end.State))
 			if end.State == hookFailed && p.Hooks[p.next].Stops() {
-				p.drop()
+				p.dropWaiting()
 			}
 		}
-		if p.finished() {
+		if p.isFinished() {
 			break
 		}
 	}
@@ -132,10 +132,10 @@ func TestHooksOfAPod(t *testing.T) {
 	} {
 		p := &podRun{Namespace: "n", Name: "p"}
 		events := strings.Join(drive(t, p, hooksFor(t, c.spec...), c.states, c.results), ", ")
-		if events != c.want || !p.finished() {
+		if events != c.want || !p.isFinished() {
 			t.Errorf("%s: %s, want %s", name, events, c.want)
 		}
-		counts, reasons := p.outcome()
+		counts, reasons := p.countOutcomes()
 		ok := counts == c.counts && len(reasons) == len(c.reasons)
 		for i := range c.reasons {
 			ok = ok && strings.Contains(string(reasons[i].Code)+" "+reasons[i].Message, c.reasons[i])
@@ -156,7 +156,7 @@ func TestLaterTriesAreForWhatHasNotBegun(t *testing.T) {
 		fmt.Errorf("x: %w", &exec.InterruptedError{Why: exec.ErrTimeout}): false,
 		errors.New("x"): false,
 	} {
-		if later(err) != want {
+		if mayBeginLater(err) != want {
 			t.Errorf("%v: %v", err, !want)
 		}
 	}
@@ -164,7 +164,7 @@ func TestLaterTriesAreForWhatHasNotBegun(t *testing.T) {
 
 func TestHookThatWasCutOffIsReported(t *testing.T) {
 	p := decoded[*podRun](t, `{"hooks":[{"name":"warm"}],"runs":[{"state":"ran","again":true}]}`)
-	counts, reasons := p.outcome()
+	counts, reasons := p.countOutcomes()
 	if counts.Attempted != 1 || len(reasons) != 1 || reasons[0].Code != report.HookRepeated || reasons[0].IsError() {
 		t.Errorf("%+v %v", counts, reasons)
 	}

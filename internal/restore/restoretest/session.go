@@ -37,8 +37,9 @@ func (s *Source) ReadRange(_ context.Context, file string, off, n int64) (io.Rea
 }
 
 // Stored is one object of a test's archive: its key as "resource namespace/name", its
-// labels as JSON and the rest of its body, with a comma in front.
-type Stored struct{ Key, Labels, Rest string }
+// labels as JSON, and the rest of its metadata and of its body, each with a comma in
+// front.
+type Stored struct{ Key, Labels, Meta, Rest string }
 
 // Split gives the key and the body of the object.
 func (o Stored) Split() (archive.Key, []byte) {
@@ -48,7 +49,7 @@ func (o Stored) Split() (archive.Key, []byte) {
 	if o.Labels == "" {
 		o.Labels = "{}"
 	}
-	return k, fmt.Appendf(nil, `{"metadata":{"name":%q,"namespace":%q,"labels":%s}%s}`, k.Name, k.Namespace, o.Labels, o.Rest)
+	return k, fmt.Appendf(nil, `{"metadata":{"name":%q,"namespace":%q,"labels":%s%s}%s}`, k.Name, k.Namespace, o.Labels, o.Meta, o.Rest)
 }
 
 // StoredSession is a restore of an archive of some objects, with the filter of its spec.

@@ -31,13 +31,13 @@ func TestLookupsAgreeWithSearch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := restoretest.StoredSession(t, objs, velerov1.RestoreSpec{IncludedResources: tc.types}, tc.names...)
-			found := selectionOf(t, s).census.Plan(plan.RestoreOptions{})
+			found := selectionOf(t, s).inventory.Plan(plan.RestoreOptions{})
 			unknown := func(string) (filter.Type, bool) { return filter.Type{}, false }
 			searched, err := newSelection(t.Context(), s, resource.NewRegistry(), unknown)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := searched.census.Plan(plan.RestoreOptions{}); found.Objects != tc.objects || !reflect.DeepEqual(found, want) {
+			if want := searched.inventory.Plan(plan.RestoreOptions{}); found.Objects != tc.objects || !reflect.DeepEqual(found, want) {
 				t.Errorf("looked up\n%+v\nsearched, %d wanted\n%+v", found, tc.objects, want)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
@@ -18,17 +19,19 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
-// Volumes are what planning asks of package volumes, which lies beside this one.
+// Volumes are the questions of a plan that package volumes answers. That package lies
+// beside this one, and the two do not import each other.
 type Volumes struct {
-	// Plan decides what becomes of volumes; nil if no selected object has to do with any.
+	// Plan decides what becomes of volumes. touched says that a selected object has to do
+	// with one; without any the answer is nil.
 	Plan func(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Catalog, touched bool) (*restore.Volumes, []report.Reason, error)
-	// Probe has drivers look for the snapshots that nobody has looked for.
+	// Probe has drivers look for the snapshots that nothing else has looked for yet.
 	Probe func(ctx context.Context, r *restore.Service, s *restore.Run, plan *restore.Volumes) ([]report.Reason, error)
 }
 
-// Plan selects objects by the index and orders them into levels and tasks. Only what
-// the filters leave out for its labels, its name or its scope, and selected objects may
-// need, is found by reading those. It may repeat: the plan is overwritten.
+// Plan selects objects by the index and orders them into levels and tasks. Objects are read
+// only where selected ones may need others that the filters leave out, by label, name or
+// scope. It may repeat: the plan is overwritten.
 func Plan(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, volumes Volumes, in contract.PlanRestoreInput) (contract.RestorePlan, error) {
 	s, err := r.OpenRun(ctx, in.Archive.Ref)
 	if err != nil {
@@ -46,7 +49,8 @@ func Plan(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, volume
 		return contract.RestorePlan{}, fmt.Errorf("check backup %s: %w", s.Archive.Backup, err)
 	}
 	p.Count(int64(doc.Plan.Objects), 0)
-	// The plan is kept first: it tells what to clean up of what the probe makes.
+	// The plan is stored before the probe, because it tells what the probe may have made,
+	// for whoever has to clean up after it.
 	if err := s.Stage.Put(ctx, repository.PlanFile, doc); err != nil {
 		return contract.RestorePlan{}, err
 	}
@@ -58,20 +62,20 @@ func Plan(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, volume
 	return doc.Summary(s), s.Stage.Put(ctx, repository.PlanFile, doc)
 }
 
-// choosePlan fills in the plan of a session: what is restored, in which order, and what
-// becomes of volumes.
+// choosePlan fills in the plan of a run: what is restored, in which order, and what becomes
+// of volumes.
 func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes Volumes, cat kube.Catalog) (err error) {
-	doc := &s.Plan
-	doc.Filter, doc.Reasons, err = filter.NewRestore(&s.Restore.Spec, s.Restore.Names, kube.FilterResolver(cat), filter.Contents{Resources: s.Arc.Resources()})
+	doc, resolve := &s.Plan, kube.FilterResolver(cat)
+	doc.Filter, doc.Reasons, err = filter.NewRestore(&s.Restore.Spec, s.Restore.Names, resolve, filter.Contents{Resources: s.Arc.Resources()})
 	if err != nil {
 		return err
 	}
-	x, err := newSelection(ctx, s, r.Rules, kube.FilterResolver(cat))
+	x, err := newSelection(ctx, s, r.Rules, resolve)
 	if err != nil {
 		return err
 	}
 	doc.Reasons = append(doc.Reasons, doc.Filter.OddNamespaces(slices.Sorted(maps.Keys(x.namespaces)))...)
-	if err := x.bring(ctx, resource.Pods); err != nil {
+	if err := x.addDependencies(ctx, resource.Pods); err != nil {
 		return err
 	}
 	var reasons []report.Reason
@@ -80,11 +84,43 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 	}
 	doc.Reasons = append(doc.Reasons, reasons...)
 	s.Index = doc.Volumes.Index()
-	if err := errors.Join(x.bringVolumes(ctx), x.bring(ctx, resource.VolumeSnapshots)); err != nil {
+	if err := errors.Join(x.addBoundVolumes(ctx), x.addDependencies(ctx, resource.VolumeSnapshots)); err != nil {
 		return err
 	}
-	if doc.Plan = x.census.Plan(plan.RestoreOptions{}); doc.Plan.Objects == 0 {
+	if doc.Plan = x.inventory.Plan(plan.RestoreOptions{}); doc.Plan.Objects == 0 {
 		doc.Reasons = append(doc.Reasons, report.New(report.NothingSelected, "the filters select no object of the backup"))
 	}
 	return nil
+}
+
+// checkIntact reads every member that a plan touches once and checks it against the
+// manifest, so that a damaged backup is refused before the cluster is written to and not
+// half-way. It costs a fraction of a second for 50,000 objects.
+func checkIntact(ctx context.Context, s *restore.Run, p plan.RestorePlan) error {
+	for _, r := range touchedMembers(p) {
+		err := s.Arc.Walk(ctx, r.From, r.To, func(int, archive.Entry, []byte) error { return ctx.Err() })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touchedMembers returns the members of all tasks as ranges that do not overlap.
+func touchedMembers(p plan.RestorePlan) []plan.Range {
+	var all, out []plan.Range
+	for _, l := range p.Levels {
+		for _, t := range l.Tasks {
+			all = append(all, t.Ranges...)
+		}
+	}
+	slices.SortFunc(all, func(a, b plan.Range) int { return a.From - b.From })
+	for _, r := range all {
+		if n := len(out); n > 0 && r.From <= out[n-1].To {
+			out[n-1].To = max(out[n-1].To, r.To)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
 }

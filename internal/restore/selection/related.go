@@ -13,9 +13,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
-// typesWithNeeds are the types of the archive whose objects may need others that the filters
-// leave out. There are none in a restore without filters, nor in one of a Secret.
-func typesWithNeeds(s *restore.Run, rules *resource.Registry) map[string]bool {
+// dependentTypes returns the types of the archive whose objects may need others that the
+// filters leave out. There are none in a restore without filters, nor in one of a Secret.
+func dependentTypes(s *restore.Run, rules *resource.Registry) map[string]bool {
 	held, out := s.Arc.Resources(), map[string]bool{}
 	for gr, types := range rules.Dependencies() {
 		out[gr] = slices.ContainsFunc(types, func(n resource.Need) bool {
@@ -25,11 +25,11 @@ func typesWithNeeds(s *restore.Run, rules *resource.Registry) map[string]bool {
 	return out
 }
 
-// bring adds to the restore what selected objects of a type need and the backup has
-// (docs/VELERO.md 7.5). It passes by labels, but not by the types and namespaces of the spec,
-// nor by a ban on cluster-scoped objects.
-func (x *selection) bring(ctx context.Context, gr string) error {
-	wanted, err := x.needed(ctx, gr)
+// addDependencies adds to the restore what selected objects of a type need, as far as the
+// backup has it (docs/VELERO.md 7.5). The labels of the spec do not leave a dependency out;
+// its types, its namespaces and a ban on cluster-scoped objects do.
+func (x *selection) addDependencies(ctx context.Context, gr string) error {
+	wanted, err := x.dependenciesOf(ctx, gr)
 	if err != nil {
 		return fmt.Errorf("find what %s need: %w", gr, err)
 	}
@@ -38,28 +38,28 @@ func (x *selection) bring(ctx context.Context, gr string) error {
 		return err
 	}
 	for _, key := range wanted {
-		m, there := found[key]
-		if !there {
+		member, ok := found[key]
+		if !ok {
 			continue // it may be in the cluster; if not, the API server or the pod says what is missing
 		}
-		x.census.AddRelated(object(m, key))
+		x.inventory.AddRelated(planObject(member, key))
 		x.volumes = x.volumes || key.Resource == resource.PersistentVolumeClaims
 		x.s.Plan.Related = append(x.s.Plan.Related, restore.RefOf(key))
 	}
-	x.s.Brought = x.s.Plan.Brought()
+	x.s.Dependencies = x.s.Plan.DependencySet()
 	return nil
 }
 
-// needed reads the objects of a type that are selected, in runs of neighbouring
-// members, and names each object once that they need.
-func (x *selection) needed(ctx context.Context, gr string) ([]archive.Key, error) {
+// dependenciesOf reads the selected objects of a type, by one request for members that
+// follow each other, and returns each object that they need once.
+func (x *selection) dependenciesOf(ctx context.Context, gr string) ([]archive.Key, error) {
 	members := slices.Compact(slices.Sorted(slices.Values(x.holders[gr])))
 	seen := map[archive.Key]bool{}
 	var out []archive.Key
 	for len(members) > 0 {
-		n := run(members)
+		n := countContiguous(members)
 		err := x.s.Arc.Walk(ctx, members[0], members[n-1]+1, func(_ int, e archive.Entry, body []byte) error {
-			for _, key := range x.needs(gr, e, body) {
+			for _, key := range x.objectDependencies(gr, e, body) {
 				if !seen[key] {
 					seen[key] = true
 					out = append(out, key)
@@ -75,18 +75,9 @@ func (x *selection) needed(ctx context.Context, gr string) ([]archive.Key, error
 	return out, nil
 }
 
-// run is how many numbers at the start of a sorted list follow on each other.
-func run(sorted []int) int {
-	n := 1
-	for n < len(sorted) && sorted[n] == sorted[0]+n {
-		n++
-	}
-	return n
-}
-
-// needs are the keys of what one object needs, if it is selected. One that does not
-// decode needs nothing: when it is applied it is said what is wrong with it.
-func (x *selection) needs(gr string, e archive.Entry, body []byte) []archive.Key {
+// objectDependencies returns the keys of what one object needs, if it is selected. An object
+// that does not decode needs nothing here, and is reported when it is applied.
+func (x *selection) objectDependencies(gr string, e archive.Entry, body []byte) []archive.Key {
 	if e.Resource != gr || !x.s.Includes(gr, e.Namespace, e.Name) {
 		return nil
 	}
@@ -95,21 +86,22 @@ func (x *selection) needs(gr string, e archive.Entry, body []byte) []archive.Key
 		return nil
 	}
 	if gr == resource.VolumeSnapshots && x.s.Index.Taken[resource.ObjectName(e.Namespace, e.Name)] {
-		return nil // its claim brings what it needs of it
+		return nil // the backup took it of a claim, which is restored with what it needs
 	}
 	var out []archive.Key
 	f := x.s.Plan.Filter
 	for _, ref := range x.rules.Needs(gr, obj) {
-		there := !f.HasSelectors() && f.IncludeObject(ref.Resource, ref.Namespace, ref.Name)
-		if !there && f.IncludeRelated(ref.Resource, ref.Namespace) {
+		selected := !f.HasSelectors() && f.IncludeObject(ref.Resource, ref.Namespace, ref.Name)
+		if !selected && f.IncludeRelated(ref.Resource, ref.Namespace) {
 			out = append(out, archive.Key{Resource: ref.Resource, Namespace: ref.Namespace, Name: ref.Name})
 		}
 	}
 	return out
 }
 
-// bringVolumes adds the volumes that selected claims are bound to.
-func (x *selection) bringVolumes(ctx context.Context) error {
+// addBoundVolumes adds the volumes that selected claims are bound to and that the filters
+// leave out.
+func (x *selection) addBoundVolumes(ctx context.Context) error {
 	var keys []archive.Key
 	for _, name := range slices.Sorted(maps.Keys(x.s.Index.Pvs)) {
 		if x.s.Index.Related(resource.PersistentVolumes, name) && !x.s.Plan.Filter.IncludeObject(resource.PersistentVolumes, "", name) {
@@ -121,11 +113,11 @@ func (x *selection) bringVolumes(ctx context.Context) error {
 		return err
 	}
 	for _, key := range keys {
-		m, there := found[key]
-		if !there {
+		member, ok := found[key]
+		if !ok {
 			return fmt.Errorf("look up %s: %w", key, archive.ErrNotFound)
 		}
-		x.census.AddRelated(object(m, key))
+		x.inventory.AddRelated(planObject(member, key))
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func TestBring(t *testing.T) {
 			x := selectionOf(t, s)
 			s.Index.Taken["shop/taken"] = true
 			for _, gr := range []string{resource.Pods, resource.VolumeSnapshots} {
-				if err := x.bring(t.Context(), gr); err != nil {
+				if err := x.addDependencies(t.Context(), gr); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -101,7 +101,7 @@ func selectionOf(t testing.TB, s *restore.Run) *selection {
 // checkPlanned looks for the levels of what was brought, in their order.
 func checkPlanned(t *testing.T, x *selection, brought []string) {
 	t.Helper()
-	p := x.census.Plan(plan.RestoreOptions{})
+	p := x.inventory.Plan(plan.RestoreOptions{})
 	levels := map[plan.Level]bool{}
 	for i, l := range p.Levels {
 		levels[l.Level] = true
@@ -130,7 +130,7 @@ func TestBringReadsNothingInVain(t *testing.T) {
 		s, src := restoretest.StoredSession(t, shop, tc.spec, tc.names...)
 		x := selectionOf(t, s)
 		before := src.Read
-		if err := x.bring(t.Context(), resource.Pods); err != nil || src.Read != before || len(x.holders) > 0 {
+		if err := x.addDependencies(t.Context(), resource.Pods); err != nil || src.Read != before || len(x.holders) > 0 {
 			t.Errorf("%s: read %d bytes, %v", name, src.Read-before, err)
 		}
 	}
@@ -139,7 +139,7 @@ func TestBringReadsNothingInVain(t *testing.T) {
 // An object is part of a restore if its labels are selected, too.
 func TestHasMindsLabels(t *testing.T) {
 	s, _ := restoretest.StoredSession(t, shop, velerov1.RestoreSpec{LabelSelector: byLabel("web")})
-	if err := selectionOf(t, s).bring(t.Context(), resource.Pods); err != nil {
+	if err := selectionOf(t, s).addDependencies(t.Context(), resource.Pods); err != nil {
 		t.Fatal(err)
 	}
 	look := &restore.Lookup{Ctx: t.Context(), S: s, Keys: map[string]map[string]bool{}}

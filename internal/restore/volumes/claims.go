@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -21,7 +20,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Patch looks at restored claims: those that a storage class provisions, and
@@ -39,13 +38,13 @@ func Patch(ctx context.Context, r *restore.Service, in contract.PatchVolumesInpu
 	if err := s.Stage.Get(ctx, repository.ClaimsFile, &p.ends); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return contract.PatchResult{}, err
 	}
-	if err := p.read(ctx); err != nil {
+	if err := p.readCluster(ctx); err != nil {
 		return contract.PatchResult{}, err
 	}
-	if err := p.all(ctx); err != nil {
+	if err := p.checkAll(ctx); err != nil {
 		return contract.PatchResult{}, err
 	}
-	return p.finish(ctx)
+	return p.recordEnds(ctx)
 }
 
 // claimWatcher works through the awaited claims of one restore.
@@ -63,7 +62,7 @@ type claimWatcher struct {
 	pods waitingPods
 }
 
-func (p *claimWatcher) read(ctx context.Context) (err error) {
+func (p *claimWatcher) readCluster(ctx context.Context) (err error) {
 	p.applied = map[string]bool{}
 	err = p.s.Records(ctx, func(rec restore.Record) error {
 		if rec.Resource == resource.PersistentVolumeClaims && rec.Action == string(report.Created) {
@@ -81,17 +80,17 @@ func (p *claimWatcher) read(ctx context.Context) (err error) {
 	return nil
 }
 
-func (p *claimWatcher) all(ctx context.Context) error {
+func (p *claimWatcher) checkAll(ctx context.Context) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(p.r.Config.Limits.ApplyConcurrency)
 	for i := range p.s.Plan.Volumes.Volumes {
 		v := &p.s.Plan.Volumes.Volumes[i]
-		key := resource.ObjectName(v.Namespace, v.Claim)
+		key := v.ClaimKey()
 		if _, done := p.ends[key]; done || !v.Awaited() || !p.applied[resource.ObjectName(v.Target, v.Claim)] {
 			continue
 		}
 		group.Go(func() error {
-			end, settled, err := p.one(gctx, v)
+			end, settled, err := p.checkClaim(gctx, v)
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			if settled {
@@ -105,8 +104,8 @@ func (p *claimWatcher) all(ctx context.Context) error {
 	return group.Wait()
 }
 
-// one looks at one claim; settled says that it need not be looked at again.
-func (p *claimWatcher) one(ctx context.Context, v *restore.Volume) (end restore.ClaimEnd, settled bool, err error) {
+// checkClaim looks at one claim; settled says that it need not be looked at again.
+func (p *claimWatcher) checkClaim(ctx context.Context, v *volume.Restore) (end restore.ClaimEnd, settled bool, err error) {
 	claim, err := kube.Read[corev1.PersistentVolumeClaim](ctx, p.r.Kube, kube.Claims(), v.Target, v.Claim)
 	if kube.IsNotFound(err) {
 		return restore.ClaimEnd{}, true, nil // somebody has deleted it meanwhile
@@ -115,50 +114,41 @@ func (p *claimWatcher) one(ctx context.Context, v *restore.Volume) (end restore.
 		return restore.ClaimEnd{}, false, fmt.Errorf("look at claim %s/%s: %w", v.Target, v.Claim, err)
 	}
 	if claim.Status.Phase == corev1.ClaimBound && claim.Spec.VolumeName != "" {
-		return p.bound(ctx, v, claim.Spec.VolumeName)
+		return p.patchBound(ctx, v, claim.Spec.VolumeName)
 	}
-	why, failed, err := p.trouble(ctx, v)
+	d, err := p.diagnose(ctx, v)
 	switch {
 	case err != nil:
 		return restore.ClaimEnd{}, false, err
-	case failed:
-		return v.End(report.New(report.VolumeNotRestored, why)), true, nil
+	case d.IsFinal:
+		return restore.EndOf(v, report.New(report.VolumeNotRestored, d.Problem)), true, nil
 	}
-	w, err := p.wait(ctx, v, &claim)
+	w, err := p.waitFor(ctx, v, &claim)
 	if err != nil || p.waited < w.limit {
 		return restore.ClaimEnd{}, false, err
 	}
-	return v.End(w.over(v, why)), true, nil
+	return restore.EndOf(v, w.timeoutReason(v, d.Problem)), true, nil
 }
 
-// trouble asks the snapshot that fills a claim what is wrong. failed says that waiting
-// will not help: the provider does not know the snapshot.
-func (p *claimWatcher) trouble(ctx context.Context, v *restore.Volume) (why string, failed bool, err error) {
-	if v.Way != restore.WayCSI {
-		return "", false, nil
+// diagnose asks the driver of a claim's data what is wrong with it.
+func (p *claimWatcher) diagnose(ctx context.Context, v *volume.Restore) (volume.Diagnosis, error) {
+	if !v.HasData() {
+		return volume.Diagnosis{}, nil
 	}
-	c, err := kube.Read[snapshotv1.VolumeSnapshotContent](ctx, p.r.Kube, kube.VolumeSnapshotContents(), "", v.Snapshot.Name)
-	if kube.IsNotFound(err) {
-		return "its VolumeSnapshotContent " + v.Snapshot.Name + " is gone", true, nil
-	}
+	d, err := p.r.RestorerOf(p.s.ForDrivers(), v)
 	if err != nil {
-		return "", false, fmt.Errorf("look at content %s: %w", v.Snapshot.Name, err)
+		return volume.Diagnosis{}, err
 	}
-	if c.Status == nil || c.Status.Error == nil || c.Status.Error.Message == nil {
-		return "", false, nil
-	}
-	why = fmt.Sprintf("snapshot %s: %s", v.Snapshot.Handle, *c.Status.Error.Message)
-	// A first answer may be of before the snapshot could be seen.
-	return why, csi.SaysSnapshotIsGone(*c.Status.Error.Message) && p.waited >= consumerFor, nil
+	return d.Diagnose(ctx, v, p.waited)
 }
 
-// finish keeps what is settled, and counts.
-func (p *claimWatcher) finish(ctx context.Context) (contract.PatchResult, error) {
+// recordEnds keeps what is settled, and counts.
+func (p *claimWatcher) recordEnds(ctx context.Context) (contract.PatchResult, error) {
 	res := contract.PatchResult{Pending: p.pending}
 	var out []restore.Record
 	for _, key := range slices.Sorted(maps.Keys(p.ends)) {
 		end := p.ends[key]
-		if v := p.s.Index.Claims[key]; end.PV != "" && v != nil && v.Way == restore.WayCSI {
+		if v := p.s.Index.Claims[key]; end.PV != "" && v != nil && v.IsFilled() {
 			res.Bound++
 		}
 		if len(end.Reasons) > 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 func TestPodsThatWaitForANode(t *testing.T) {
@@ -42,11 +43,11 @@ func TestPodsThatWaitForANode(t *testing.T) {
 // TestNoClaimEndsInSilence: a claim that is not bound in time has a reason, whatever
 // it waited for.
 func TestNoClaimEndsInSilence(t *testing.T) {
-	csi := &restore.Volume{Claim: "c", PV: "pv", Selected: true, Way: restore.WayCSI}
-	plain := &restore.Volume{Claim: "c", PV: "pv", Selected: true, Way: restore.WayDynamic, Patch: true}
-	disk := &restore.Volume{Claim: "c", PV: "pv", Selected: true, Way: restore.WayNative}
+	csi := &volume.Restore{Claim: "c", PV: "pv", Selected: true, Disposition: volume.ProvisionBy(volume.MethodCSI)}
+	plain := &volume.Restore{Claim: "c", PV: "pv", Selected: true, Disposition: volume.Dynamic, Patch: true}
+	disk := &volume.Restore{Claim: "c", PV: "pv", Selected: true, Disposition: volume.ProvisionBy(volume.MethodNative), Disk: &volume.DiskPlan{}}
 	for name, tc := range map[string]struct {
-		v    *restore.Volume
+		v    *volume.Restore
 		wait claimWait
 		code report.Code
 		text string
@@ -56,7 +57,7 @@ func TestNoClaimEndsInSilence(t *testing.T) {
 		"empty, nobody needs it yet": {plain, claimWait{about: "no pod"}, report.ClaimPending, "lack the reclaim policy"},
 		"its disk is there":          {disk, claimWait{about: "late", asked: true}, report.ClaimPending, "late"},
 	} {
-		got := tc.wait.over(tc.v, "the driver says")
+		got := tc.wait.timeoutReason(tc.v, "the driver says")
 		if got.Code != tc.code || !strings.Contains(got.Message, tc.text) {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -70,28 +71,28 @@ func TestNoClaimEndsInSilence(t *testing.T) {
 // so, and the volume is left alone.
 func TestVolumeOfAnother(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change func(*corev1.PersistentVolume)
-		way    restore.Way
-		want   string
+		change      func(*corev1.PersistentVolume)
+		disposition volume.Disposition
+		want        string
 	}{
-		"free":     {func(pv *corev1.PersistentVolume) { pv.Spec.ClaimRef = nil }, restore.WayKeep, ""},
-		"kept":     {func(pv *corev1.PersistentVolume) { pv.Spec.ClaimRef.UID = "" }, restore.WayKeep, ""},
-		"in use":   {func(pv *corev1.PersistentVolume) { pv.Spec.ClaimRef.Name = "other" }, restore.WayLeft, "kept for claim shop/other: the"},
-		"released": {func(pv *corev1.PersistentVolume) { pv.Status.Phase = corev1.VolumeReleased }, restore.WayKeep, "kept for claim shop/data, which is gone"},
-		"deleted":  {func(pv *corev1.PersistentVolume) { pv.DeletionTimestamp = &metav1.Time{} }, restore.WayKeep, "on its way out"},
+		"free":     {func(pv *corev1.PersistentVolume) { pv.Spec.ClaimRef = nil }, volume.Keep, ""},
+		"kept":     {func(pv *corev1.PersistentVolume) { pv.Spec.ClaimRef.UID = "" }, volume.Keep, ""},
+		"in use":   {func(pv *corev1.PersistentVolume) { pv.Spec.ClaimRef.Name = "other" }, volume.Leave, "kept for claim shop/other: the"},
+		"released": {func(pv *corev1.PersistentVolume) { pv.Status.Phase = corev1.VolumeReleased }, volume.Keep, "kept for claim shop/data, which is gone"},
+		"deleted":  {func(pv *corev1.PersistentVolume) { pv.DeletionTimestamp = &metav1.Time{} }, volume.Keep, "on its way out"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pv := pvOf("Retain")
 			pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "shop", Name: "data", UID: "u"}
 			tc.change(pv)
-			p := volumePlanner{live: &liveVolumes{volumes: map[string]corev1.PersistentVolume{"pv": *pv}}}
-			v := &restore.Volume{PV: "pv", Namespace: "shop", Target: "shop", Claim: "data", Way: restore.WayKeep, Bind: "pv", Selected: true}
-			p.leave(v)
-			if v.Way != tc.way || v.Bind != "pv" || len(p.reasons) > 0 != (tc.want != "") {
-				t.Fatalf("%+v %v", v, p.reasons)
+			p := planner{r: withTechnologies(), live: &liveVolumes{volumes: map[string]corev1.PersistentVolume{"pv": *pv}}}
+			v := &volume.Restore{PV: "pv", Namespace: "shop", Target: "shop", Claim: "data", Disposition: volume.Keep, Bind: "pv", Selected: true}
+			p.leaveExisting(v)
+			if v.Disposition != tc.disposition || v.Bind != "pv" || len(p.Reasons) > 0 != (tc.want != "") {
+				t.Fatalf("%+v %v", v, p.Reasons)
 			}
-			if tc.want != "" && (p.reasons[0].Code != report.ClaimPending || !strings.Contains(p.reasons[0].Message, tc.want)) {
-				t.Errorf("%v", p.reasons)
+			if tc.want != "" && (p.Reasons[0].Code != report.ClaimPending || !strings.Contains(p.Reasons[0].Message, tc.want)) {
+				t.Errorf("%v", p.Reasons)
 			}
 		})
 	}
@@ -101,27 +102,30 @@ func TestVolumeOfAnother(t *testing.T) {
 func TestOnlyBoundVolumesAreRestored(t *testing.T) {
 	created, failed := string(report.Created), string(report.Failed)
 	for name, tc := range map[string]struct {
-		way     restore.Way
-		pv      string // what became of the PV, the claim; "" is no record
-		claim   string
-		ends    map[string]restore.ClaimEnd
-		volumes int
+		disposition volume.Disposition
+		pv          string // what became of the PV, the claim; "" is no record
+		claim       string
+		ends        map[string]restore.ClaimEnd
+		volumes     int
 	}{
-		"csi, bound":                 {restore.WayCSI, "", created, map[string]restore.ClaimEnd{"shop/data": {PV: "pvc-1"}}, 1},
-		"csi, refused":               {restore.WayCSI, "", failed, nil, 0},
-		"csi, waits for a pod":       {restore.WayCSI, "", created, map[string]restore.ClaimEnd{"shop/data": {Reasons: []report.Reason{{}}}}, 0},
-		"csi, deleted meanwhile":     {restore.WayCSI, "", created, map[string]restore.ClaimEnd{"shop/data": {}}, 0},
-		"csi, bound, not patched":    {restore.WayCSI, "", created, map[string]restore.ClaimEnd{"shop/data": {PV: "pvc-1", Reasons: []report.Reason{{}}}}, 1},
-		"native, bound":              {restore.WayNative, created, created, map[string]restore.ClaimEnd{"shop/data": {PV: "pv"}}, 1},
-		"native, not bound":          {restore.WayNative, created, created, map[string]restore.ClaimEnd{"shop/data": {Reasons: []report.Reason{{}}}}, 0},
-		"native, volume refused":     {restore.WayNative, failed, created, map[string]restore.ClaimEnd{"shop/data": {Reasons: []report.Reason{{}}}}, 0},
-		"native, claim refused":      {restore.WayNative, created, failed, nil, 0},
-		"native, claim not selected": {restore.WayNative, created, "", nil, 1},
-		"native, no disk":            {restore.WayNative, failed, failed, nil, 0},
+		"csi, bound":                 {volume.ProvisionBy(volume.MethodCSI), "", created, map[string]restore.ClaimEnd{"shop/data": {PV: "pvc-1"}}, 1},
+		"csi, refused":               {volume.ProvisionBy(volume.MethodCSI), "", failed, nil, 0},
+		"csi, waits for a pod":       {volume.ProvisionBy(volume.MethodCSI), "", created, map[string]restore.ClaimEnd{"shop/data": {Reasons: []report.Reason{{}}}}, 0},
+		"csi, deleted meanwhile":     {volume.ProvisionBy(volume.MethodCSI), "", created, map[string]restore.ClaimEnd{"shop/data": {}}, 0},
+		"csi, bound, not patched":    {volume.ProvisionBy(volume.MethodCSI), "", created, map[string]restore.ClaimEnd{"shop/data": {PV: "pvc-1", Reasons: []report.Reason{{}}}}, 1},
+		"native, bound":              {volume.ProvisionBy(volume.MethodNative), created, created, map[string]restore.ClaimEnd{"shop/data": {PV: "pv"}}, 1},
+		"native, not bound":          {volume.ProvisionBy(volume.MethodNative), created, created, map[string]restore.ClaimEnd{"shop/data": {Reasons: []report.Reason{{}}}}, 0},
+		"native, volume refused":     {volume.ProvisionBy(volume.MethodNative), failed, created, map[string]restore.ClaimEnd{"shop/data": {Reasons: []report.Reason{{}}}}, 0},
+		"native, claim refused":      {volume.ProvisionBy(volume.MethodNative), created, failed, nil, 0},
+		"native, claim not selected": {volume.ProvisionBy(volume.MethodNative), created, "", nil, 1},
+		"native, no disk":            {volume.ProvisionBy(volume.MethodNative), failed, failed, nil, 0},
 	} {
-		v := restore.Volume{PV: "pv", Namespace: "shop", Target: "shop", Claim: "data", Way: tc.way, Selected: true, Disk: &restore.DiskPlan{Name: "pv"}}
+		v := volume.Restore{PV: "pv", Namespace: "shop", Target: "shop", Claim: "data", Disposition: tc.disposition, Selected: true}
+		if strings.HasPrefix(name, "native") {
+			v.Disk = &volume.DiskPlan{Name: "pv"}
+		}
 		s := &restore.Run{Ends: tc.ends, Actions: map[string]report.Action{}}
-		s.Plan.Volumes = &restore.Volumes{Volumes: []restore.Volume{v}}
+		s.Plan.Volumes = &restore.Volumes{Volumes: []volume.Restore{v}}
 		for gr, action := range map[string]string{resource.PersistentVolumes: tc.pv, resource.PersistentVolumeClaims: tc.claim} {
 			if rec := (restore.Record{Resource: gr, Namespace: "shop", Name: "data", Action: action}); action != "" {
 				if gr == resource.PersistentVolumes {
@@ -140,11 +144,11 @@ func TestOnlyBoundVolumesAreRestored(t *testing.T) {
 // snapshot was taken of, for it may be another cluster's.
 func TestWithoutVolumesNoDiskIsReused(t *testing.T) {
 	no := false
-	p := volumePlanner{s: &restore.Run{}}
+	p := planner{r: withTechnologies(), s: &restore.Run{}}
 	p.s.Restore.Spec.RestorePVs = &no
-	for was, want := range map[restore.Way]restore.Way{restore.WayNative: restore.WayDynamic, restore.WayCSI: restore.WayDynamic, restore.WayDynamic: restore.WayDynamic} {
-		v := &restore.Volume{PV: "pv", Way: was}
-		if p.settle(v); v.Way != want || v.Bind != "" {
+	for was, want := range map[volume.Disposition]volume.Disposition{volume.ProvisionBy(volume.MethodNative): volume.Dynamic, volume.ProvisionBy(volume.MethodCSI): volume.Dynamic, volume.Dynamic: volume.Dynamic} {
+		v := &volume.Restore{PV: "pv", Disposition: was}
+		if p.applySpec(v); v.Disposition != want || v.Bind != "" {
 			t.Errorf("%s: %+v", was, v)
 		}
 	}

@@ -19,18 +19,21 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// mapClasses reads which storage classes take the place of others: from Velero's
+const classResource = "storageclasses.storage.k8s.io"
+
+// mapStorageClasses reads which storage classes take the place of others: from Velero's
 // ConfigMap (docs/VELERO.md 7.6) and from the restore's input, which wins.
-func (p *volumePlanner) mapClasses(ctx context.Context) error {
+func (p *planner) mapStorageClasses(ctx context.Context) error {
 	var found []corev1.ConfigMap
 	err := kube.List(ctx, p.r.Kube, kube.ConfigMaps(), p.r.Config.Namespace, restore.LabelPlugin, func(c corev1.ConfigMap) error {
 		switch restore.RestoreItemAction {
 		case c.Labels[restore.LabelClassMapping]:
 			found = append(found, c)
 		case c.Labels[restore.LabelNodeMapping]:
-			p.reasons = append(p.reasons, report.New(report.FieldIgnored,
+			p.Reasons = append(p.Reasons, report.New(report.FieldIgnored,
 				"the mapping of nodes has no effect: the scheduler chooses a node for each restored claim").At("configmaps", c.Namespace, c.Name))
 		}
 		return nil
@@ -39,7 +42,7 @@ func (p *volumePlanner) mapClasses(ctx context.Context) error {
 		return fmt.Errorf("read the storage class mapping: %w", err)
 	}
 	if text := restore.Ambiguous("storage class", restore.LabelClassMapping, found); text != "" {
-		p.refused.add(contract.ErrTypeInvalid, "%s", text)
+		p.Refuse(contract.ErrTypeInvalid, "%s", text)
 	}
 	if err := p.s.Changes.Apply(&p.changes); err != nil {
 		return err
@@ -54,7 +57,8 @@ func (p *volumePlanner) mapClasses(ctx context.Context) error {
 	return nil
 }
 
-func (p *volumePlanner) class(name string) string { return cmp.Or(p.plan.Classes[name], name) }
+// mappedClass is the class that takes the place of one of the backup.
+func (p *planner) mappedClass(name string) string { return cmp.Or(p.plan.Classes[name], name) }
 
 // classOf is the storage class that a claim names.
 func classOf(claim *corev1.PersistentVolumeClaim) string {
@@ -67,9 +71,9 @@ func classOf(claim *corev1.PersistentVolumeClaim) string {
 	return *claim.Spec.StorageClassName
 }
 
-// classes checks that the storage classes of restored claims will be there, and that
+// checkStorageClasses checks that the storage classes of restored claims will be there, and that
 // one that is to fill a claim from a snapshot is of the snapshot's driver.
-func (p *volumePlanner) classes(ctx context.Context) error {
+func (p *planner) checkStorageClasses(ctx context.Context) error {
 	known, err := kube.ListMap[storagev1.StorageClass](ctx, p.r.Kube, kube.StorageClasses(), "", "")
 	if err != nil {
 		return fmt.Errorf("list storage classes: %w", err)
@@ -84,17 +88,17 @@ func (p *volumePlanner) classes(ctx context.Context) error {
 	}
 	for _, old := range slices.Sorted(maps.Keys(p.s.Restore.StorageClasses)) {
 		if name := p.s.Restore.StorageClasses[old]; !has(known, name) {
-			p.refused.add(contract.ErrTypeInvalid, "storageClassMapping[%s]: there is no storage class %q in the cluster nor in what is restored; known are %s", old, name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+			p.Refuse(contract.ErrTypeInvalid, "storageClassMapping[%s]: there is no storage class %q in the cluster nor in what is restored; known are %s", old, name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 	}
 	for i := range p.plan.Volumes {
 		v := &p.plan.Volumes[i]
-		v.Patch = len(keptLabels(v)) > 0 || v.Reclaim != "" && v.Reclaim != reclaimOf(known, v.Class)
+		v.Patch = len(portableLabels(v)) > 0 || v.Reclaim != "" && v.Reclaim != reclaimOf(known, v.Class)
 		switch {
 		case !v.Selected || v.Claim == "":
 		case v.Class != "":
 			p.checkClass(v, known)
-		case v.Way == restore.WayCSI && v.Snapshot != nil:
+		case v.Snapshot != nil:
 			p.checkNoClass(v, known)
 		}
 	}
@@ -103,16 +107,16 @@ func (p *volumePlanner) classes(ctx context.Context) error {
 
 // checkNoClass refuses a claim that names no class and whose data comes from a
 // snapshot, unless the cluster's default class can fill it.
-func (p *volumePlanner) checkNoClass(v *restore.Volume, known map[string]storagev1.StorageClass) {
-	name := resource.ObjectName(v.Namespace, v.Claim)
+func (p *planner) checkNoClass(v *volume.Restore, known map[string]storagev1.StorageClass) {
+	name := v.ClaimKey()
 	class, ok := defaultClass(known)
-	switch claim := p.facts.claimsByName()[name]; {
+	switch claim := p.facts.ClaimsByName()[name]; {
 	case claim.Spec.StorageClassName != nil:
-		p.refused.add(contract.ErrTypeInvalid, `claim %s: spec.storageClassName is "": no class makes a volume for it, so that its snapshot %s cannot be restored; restore it without data (--restore-volumes=false)`, name, v.Snapshot.Handle)
+		p.Refuse(contract.ErrTypeInvalid, `claim %s: spec.storageClassName is "": no class makes a volume for it, so that its snapshot %s cannot be restored; restore it without data (--restore-volumes=false)`, name, v.Snapshot.Handle)
 	case !ok:
-		p.refused.add(contract.ErrTypeInvalid, "claim %s: it names no storage class and the cluster has no default one to restore snapshot %s with; mark one by the annotation %s", name, v.Snapshot.Handle, annotationDefaultClass)
+		p.Refuse(contract.ErrTypeInvalid, "claim %s: it names no storage class and the cluster has no default one to restore snapshot %s with; mark one by the annotation %s", name, v.Snapshot.Handle, annotationDefaultClass)
 	case class.Provisioner != v.Snapshot.Driver:
-		p.refused.add(contract.ErrTypeInvalid, "claim %s: it names no storage class; the default one, %s, is of %s, its snapshot of %s, which only a class of that driver can restore; make such a class the default", name, class.Name, class.Provisioner, v.Snapshot.Driver)
+		p.Refuse(contract.ErrTypeInvalid, "claim %s: it names no storage class; the default one, %s, is of %s, its snapshot of %s, which only a class of that driver can restore; make such a class the default", name, class.Name, class.Provisioner, v.Snapshot.Driver)
 	}
 }
 
@@ -142,24 +146,24 @@ func reclaimOf(known map[string]storagev1.StorageClass, name string) string {
 	return string(*class.ReclaimPolicy)
 }
 
-func (p *volumePlanner) checkClass(v *restore.Volume, known map[string]storagev1.StorageClass) {
+func (p *planner) checkClass(v *volume.Restore, known map[string]storagev1.StorageClass) {
 	class, ok := known[v.Class]
-	claim := resource.ObjectName(v.Namespace, v.Claim)
+	claim := v.ClaimKey()
 	switch {
-	case ok && v.Way == restore.WayCSI && v.Snapshot != nil && class.Provisioner != v.Snapshot.Driver:
-		p.refused.add(contract.ErrTypeInvalid, "claim %s: its storage class %s is of %s, its snapshot of %s, which only a class of that driver can restore; map the class to one (--storage-class-mappings %s:NEW)",
+	case ok && v.Snapshot != nil && class.Provisioner != v.Snapshot.Driver:
+		p.Refuse(contract.ErrTypeInvalid, "claim %s: its storage class %s is of %s, its snapshot of %s, which only a class of that driver can restore; map the class to one (--storage-class-mappings %s:NEW)",
 			claim, v.Class, class.Provisioner, v.Snapshot.Driver, v.Class)
-	case ok || v.Way == restore.WayLeft || v.Way == restore.WayKeep:
-	case v.HasData() || p.mapped(v.Class):
-		p.refused.add(contract.ErrTypeInvalid, "claim %s: there is no storage class %q in the cluster nor in what is restored; create it, or map it to another (--storage-class-mappings %s:NEW); known are %s",
+	case ok || v.Disposition == volume.Leave || v.Disposition == volume.Keep:
+	case v.HasData() || p.isMapped(v.Class):
+		p.Refuse(contract.ErrTypeInvalid, "claim %s: there is no storage class %q in the cluster nor in what is restored; create it, or map it to another (--storage-class-mappings %s:NEW); known are %s",
 			claim, v.Class, v.Class, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 	case v.Bind == "":
-		p.reason(v, report.New(report.ClassMissing, fmt.Sprintf("there is no storage class %q in the cluster: the claim stays pending", v.Class)))
+		p.Remark(v, report.New(report.ClassMissing, fmt.Sprintf("there is no storage class %q in the cluster: the claim stays pending", v.Class)))
 	}
 }
 
-// mapped says that a class stands in the place of another.
-func (p *volumePlanner) mapped(class string) bool {
+// isMapped says that a class stands in the place of another.
+func (p *planner) isMapped(class string) bool {
 	for _, name := range p.plan.Classes {
 		if name == class {
 			return true
@@ -175,11 +179,11 @@ func has[V any](m map[string]V, key string) bool {
 
 // modifiedClass is the storage class that resource modifiers give a claim which would
 // have this one. That a modifier fails is told when the claim is restored.
-func (p *volumePlanner) modifiedClass(claim *corev1.PersistentVolumeClaim, class string) string {
+func (p *planner) modifiedClass(claim *corev1.PersistentVolumeClaim, class string) string {
 	if claim == nil || p.changes.Modify == nil {
 		return class
 	}
-	obj, err := runtime.DefaultUnstructuredConverter.ToUnstructured(named(claim, class))
+	obj, err := runtime.DefaultUnstructuredConverter.ToUnstructured(withClass(claim, class))
 	if err != nil {
 		return class
 	}
@@ -191,8 +195,8 @@ func (p *volumePlanner) modifiedClass(claim *corev1.PersistentVolumeClaim, class
 	return classOf(&out)
 }
 
-// named is a copy of a claim whose storage class is another, if it names one.
-func named(claim *corev1.PersistentVolumeClaim, class string) *corev1.PersistentVolumeClaim {
+// withClass is a copy of a claim whose storage class is another, if it names one.
+func withClass(claim *corev1.PersistentVolumeClaim, class string) *corev1.PersistentVolumeClaim {
 	out := claim.DeepCopy()
 	out.APIVersion, out.Kind = "v1", "PersistentVolumeClaim" // a list leaves them out
 	out.Status = corev1.PersistentVolumeClaimStatus{}

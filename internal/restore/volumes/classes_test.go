@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -41,18 +40,23 @@ func TestClaimWithoutClass(t *testing.T) {
 		"no class is what it asks for": {empty, []storagev1.StorageClass{classMade("a", volume.DriverEBS, true, 1)}, `spec.storageClassName is ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			claim := claimOf(nil)
+			claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "data"}}
 			claim.Spec.StorageClassName = tc.class
 			known := map[string]storagev1.StorageClass{}
 			for _, c := range tc.classes {
 				known[c.Name] = c
 			}
-			p := volumePlanner{facts: &volumeFacts{claims: []corev1.PersistentVolumeClaim{*claim}}}
-			v := restore.Volume{Namespace: "shop", Claim: "data", Way: restore.WayCSI, Snapshot: &restore.SnapshotPlan{Handle: "snap-1", Driver: volume.DriverEBS}}
+			p := planner{facts: &volume.Facts{Claims: []corev1.PersistentVolumeClaim{*claim}}}
+			v := volume.Restore{Namespace: "shop", Claim: "data", Disposition: volume.ProvisionBy(volume.MethodCSI), Snapshot: &volume.SnapshotPlan{Handle: "snap-1", Driver: volume.DriverEBS}}
 			p.checkNoClass(&v, known)
-			text := strings.Join(p.refused.texts, "; ")
-			if !strings.Contains(text, tc.text) || (text == "") != (tc.text == "") || text != "" && (p.refused.kind != contract.ErrTypeInvalid || !strings.Contains(text, "claim shop/data")) {
-				t.Errorf("refused %q %q", p.refused.kind, text)
+			if tc.text == "" {
+				if len(p.Refusals) > 0 {
+					t.Errorf("refused %+v", p.Refusals)
+				}
+				return
+			}
+			if len(p.Refusals) != 1 || p.Refusals[0].Kind != contract.ErrTypeInvalid || !strings.Contains(p.Refusals[0].Text, tc.text) || !strings.Contains(p.Refusals[0].Text, "claim shop/data") {
+				t.Errorf("refused %+v", p.Refusals)
 			}
 		})
 	}

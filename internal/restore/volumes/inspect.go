@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
 // liveVolumes is what the target cluster has.
@@ -22,28 +23,28 @@ type liveVolumes struct {
 	read    map[string]bool // namespaces whose claims were read
 }
 
-// goingFor is how long volumes that are about to go are waited for, so that the
+// terminatingTimeout is how long volumes that are about to go are waited for, so that the
 // restored ones can have their names: a deleted namespace is gone a moment before
 // its volumes are.
-const goingFor = 30 * time.Second
+const terminatingTimeout = 30 * time.Second
 
-// look reads the cluster and leaves alone what is there already (docs/VELERO.md 7.4, 8.2).
-func (p *volumePlanner) look(ctx context.Context) error {
+// inspectCluster reads the cluster and leaves alone what is there already (docs/VELERO.md 7.4, 8.2).
+func (p *planner) inspectCluster(ctx context.Context) error {
 	if err := p.readLive(ctx); err != nil {
 		return err
 	}
-	if err := p.awaitGoing(ctx); err != nil {
+	if err := p.awaitTerminating(ctx); err != nil {
 		return err
 	}
 	for i := range p.plan.Volumes {
 		if v := &p.plan.Volumes[i]; v.Selected {
-			p.leave(v)
+			p.leaveExisting(v)
 		}
 	}
 	return nil
 }
 
-func (p *volumePlanner) readLive(ctx context.Context) (err error) {
+func (p *planner) readLive(ctx context.Context) (err error) {
 	p.live = &liveVolumes{claims: map[string]corev1.PersistentVolumeClaim{}, read: map[string]bool{}}
 	for _, v := range p.plan.Volumes {
 		if !v.Selected || v.Target == "" || p.live.read[v.Target] {
@@ -65,13 +66,11 @@ func (p *volumePlanner) readLive(ctx context.Context) (err error) {
 	return nil
 }
 
-// awaitGoing looks again until no volume of the plan is on its way out.
-func (p *volumePlanner) awaitGoing(ctx context.Context) (err error) {
-	for end := time.Now().Add(goingFor); p.going() && time.Now().Before(end); {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
+// awaitTerminating looks again until no volume of the plan is on its way out.
+func (p *planner) awaitTerminating(ctx context.Context) (err error) {
+	for end := time.Now().Add(terminatingTimeout); p.hasTerminating() && time.Now().Before(end); {
+		if err := poll.Wait(ctx, time.Second); err != nil {
+			return err
 		}
 		if err = p.readLive(ctx); err != nil {
 			return err
@@ -80,18 +79,20 @@ func (p *volumePlanner) awaitGoing(ctx context.Context) (err error) {
 	return nil
 }
 
-func (p *volumePlanner) going() bool {
+// hasTerminating says that a volume of the plan is in the place of one that is to be
+// restored, and on its way out.
+func (p *planner) hasTerminating() bool {
 	for _, v := range p.plan.Volumes {
-		if pv, there := p.live.volumes[v.PV]; there && v.Selected && v.Bind != "" && p.live.goes(&pv) {
+		if pv, there := p.live.volumes[v.PV]; there && v.Selected && v.Bind != "" && p.live.isTerminating(&pv) {
 			return true
 		}
 	}
 	return false
 }
 
-// goes says that a volume will be gone soon: it is being deleted, or will be because
+// isTerminating says that a volume will be gone soon: it is being deleted, or will be because
 // its claim is.
-func (l *liveVolumes) goes(pv *corev1.PersistentVolume) bool {
+func (l *liveVolumes) isTerminating(pv *corev1.PersistentVolume) bool {
 	ref := pv.Spec.ClaimRef
 	switch {
 	case pv.DeletionTimestamp != nil:
@@ -105,29 +106,29 @@ func (l *liveVolumes) goes(pv *corev1.PersistentVolume) bool {
 	return l.read[ref.Namespace] && (!there || claim.DeletionTimestamp != nil) && ref.UID != ""
 }
 
-// leave takes out of the plan what the cluster has.
-func (p *volumePlanner) leave(v *restore.Volume) {
+// leaveExisting takes out of the plan what the cluster has.
+func (p *planner) leaveExisting(v *volume.Restore) {
 	live, there := p.live.claims[resource.ObjectName(v.Target, v.Claim)]
 	if v.Claim != "" && there && live.DeletionTimestamp == nil {
 		if v.HasData() {
-			p.reason(v, report.New(report.VolumeLeft, "the claim is in the cluster already; its data was left as it is"))
+			p.Remark(v, report.New(report.VolumeLeft, "the claim is in the cluster already; its data was left as it is"))
 		}
-		v.Way, v.Bind = restore.WayLeft, ""
+		v.Disposition, v.Bind = volume.Leave, ""
 		return
 	}
-	switch v.Way {
-	case restore.WayNative:
-		p.rename(v)
-	case restore.WayKeep:
-		p.taken(v)
+	switch {
+	case p.makesDisk(v):
+		p.chooseName(v)
+	case v.Disposition == volume.Keep:
+		p.checkKept(v)
 	}
 }
 
-// taken tells of a claim whose volume is restored as it was and serves another one: it
+// checkKept tells of a claim whose volume is restored as it was and serves another one: it
 // keeps waiting for that volume, as with Velero. A volume in use is not touched.
-func (p *volumePlanner) taken(v *restore.Volume) {
+func (p *planner) checkKept(v *volume.Restore) {
 	pv, there := p.live.volumes[v.PV]
-	if !there || v.Claim == "" || p.live.serves(&pv, v) {
+	if !there || v.Claim == "" || p.live.wouldBind(&pv, v) {
 		return
 	}
 	text := "the volume " + v.PV + " that it is bound to is on its way out"
@@ -136,36 +137,36 @@ func (p *volumePlanner) taken(v *restore.Volume) {
 		if pv.Status.Phase == corev1.VolumeReleased {
 			text += ", which is gone"
 		} else {
-			v.Way = restore.WayLeft
+			v.Disposition = volume.Leave
 		}
 	}
 	why := report.New(report.ClaimPending, text+": the claim stays pending")
 	why.Next = "delete the claim, or free the volume for it: delete the claim that has it, then remove uid and resourceVersion of the volume's spec.claimRef and name this claim there"
-	p.reason(v, why)
+	p.Remark(v, why)
 }
 
-// rename finds the name that a native volume is restored by, or leaves it out where
+// chooseName finds the name that a volume with a new disk is restored by, or leaves it out where
 // its claim would bind to a volume that is there.
-func (p *volumePlanner) rename(v *restore.Volume) {
-	v.Disk = &restore.DiskPlan{Name: v.PV}
+func (p *planner) chooseName(v *volume.Restore) {
+	v.Disk = &volume.DiskPlan{Name: v.PV}
 	pv, taken := p.live.volumes[v.PV]
 	switch {
 	case !taken:
-	case p.live.serves(&pv, v):
-		v.Way, v.Disk = restore.WayLeft, nil
-		p.reason(v, report.New(report.VolumeLeft, fmt.Sprintf("volume %s is in the cluster already; it was left as it is", v.PV)))
+	case p.live.wouldBind(&pv, v):
+		v.Disposition, v.Disk = volume.Leave, nil
+		p.Remark(v, report.New(report.VolumeLeft, fmt.Sprintf("volume %s is in the cluster already; it was left as it is", v.PV)))
 	default:
 		v.Disk.Name = cloneName(p.s.UID, v.PV)
 		v.Bind = v.Disk.Name
 		if v.Target != v.Namespace {
 			return // nothing to remark on: its first name serves the source namespace
 		}
-		p.reason(v, report.New(report.VolumeMoved, fmt.Sprintf("the cluster has a volume %s that serves another claim; this one is restored as %s", v.PV, v.Disk.Name)))
+		p.Remark(v, report.New(report.VolumeMoved, fmt.Sprintf("the cluster has a volume %s that serves another claim; this one is restored as %s", v.PV, v.Disk.Name)))
 	}
 }
 
-// serves says that the claim of v would bind to a live volume.
-func (l *liveVolumes) serves(pv *corev1.PersistentVolume, v *restore.Volume) bool {
+// wouldBind says that the claim of v would bind to a live volume.
+func (l *liveVolumes) wouldBind(pv *corev1.PersistentVolume, v *volume.Restore) bool {
 	ref := pv.Spec.ClaimRef
 	switch {
 	case pv.DeletionTimestamp != nil || pv.Status.Phase == corev1.VolumeReleased || pv.Status.Phase == corev1.VolumeFailed:

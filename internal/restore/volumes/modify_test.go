@@ -39,7 +39,7 @@ func TestModifiedClass(t *testing.T) {
 		if name == "beta" {
 			claim.Annotations = map[string]string{corev1.BetaStorageClassAnnotation: old}
 		}
-		p := volumePlanner{}
+		p := planner{}
 		if got := p.modifiedClass(claim, tc.mapped); got != tc.mapped {
 			t.Errorf("%s without modifiers: %s", name, got)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -16,8 +17,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
-// bound gives a claim's provisioned volume what the backup knows of the old one.
-func (p *claimWatcher) bound(ctx context.Context, v *restore.Volume, name string) (restore.ClaimEnd, bool, error) {
+// patchBound gives a claim's provisioned volume what the backup knows of the old one.
+func (p *claimWatcher) patchBound(ctx context.Context, v *volume.Restore, name string) (restore.ClaimEnd, bool, error) {
 	pv, err := kube.Read[corev1.PersistentVolume](ctx, p.r.Kube, kube.Volumes(), "", name)
 	if kube.IsNotFound(err) {
 		return restore.ClaimEnd{}, false, nil // it is on its way
@@ -26,7 +27,7 @@ func (p *claimWatcher) bound(ctx context.Context, v *restore.Volume, name string
 		return restore.ClaimEnd{}, false, fmt.Errorf("look at volume %s: %w", name, err)
 	}
 	end := restore.ClaimEnd{PV: name}
-	patch := missingOn(v, &pv)
+	patch := diffFromOld(v, &pv)
 	if patch == nil || !v.Provisioned() {
 		return end, true, nil
 	}
@@ -40,19 +41,19 @@ func (p *claimWatcher) bound(ctx context.Context, v *restore.Volume, name string
 	case ctx.Err() != nil || kube.IsUnavailable(err):
 		return end, false, err
 	default:
-		end.Reasons = v.End(report.New(report.PatchFailed, fmt.Sprintf("volume %s: %v", name, err))).Reasons
+		end.Reasons = restore.EndOf(v, report.New(report.PatchFailed, fmt.Sprintf("volume %s: %v", name, err))).Reasons
 	}
 	return end, true, nil
 }
 
-// missingOn is what a provisioned volume lacks of the old one, nil for nothing.
-func missingOn(v *restore.Volume, pv *corev1.PersistentVolume) map[string]any {
+// diffFromOld is what a provisioned volume lacks of the old one, nil for nothing.
+func diffFromOld(v *volume.Restore, pv *corev1.PersistentVolume) map[string]any {
 	out := map[string]any{}
 	if v.Reclaim != "" && v.Reclaim != string(pv.Spec.PersistentVolumeReclaimPolicy) {
 		out["spec"] = map[string]any{"persistentVolumeReclaimPolicy": v.Reclaim}
 	}
 	labels := map[string]any{}
-	for key, value := range keptLabels(v) {
+	for key, value := range portableLabels(v) {
 		if pv.Labels[key] != value {
 			labels[key] = value
 		}
@@ -66,9 +67,9 @@ func missingOn(v *restore.Volume, pv *corev1.PersistentVolume) map[string]any {
 	return out
 }
 
-// keptLabels are the old volume's labels without those that tell where it was: the new
+// portableLabels are the old volume's labels without those that tell where it was: the new
 // one may be elsewhere.
-func keptLabels(v *restore.Volume) map[string]string {
+func portableLabels(v *volume.Restore) map[string]string {
 	kept := maps.Clone(v.Labels)
 	maps.DeleteFunc(kept, func(key, _ string) bool {
 		domain, _, _ := strings.Cut(key, "/")

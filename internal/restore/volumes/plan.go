@@ -21,28 +21,23 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-const (
-	classResource = "storageclasses.storage.k8s.io"
-)
-
-// volumePlanner decides what becomes of volumes. It reads only, and looks at all that
-// the restore will need: a snapshot that is gone is better known before the first
-// write than after a thousand.
-type volumePlanner struct {
+// planner decides what becomes of volumes. It reads only, and looks at all that the
+// restore will need: a snapshot that is gone is better known before the first write than
+// after a thousand.
+type planner struct {
 	r      *restore.Service
 	s      *restore.Run
 	cat    kube.Catalog
 	filter *filter.Restore
 	wide   *filter.Restore // without the spec's included types: says what may come along
-	facts  *volumeFacts
+	facts  *volume.Facts
 	live   *liveVolumes
-	listed []corev1.Node // see nodes
+	nodes  []corev1.Node // see listNodes
 
 	changes resource.Context // by ConfigMaps
 
-	plan    *restore.Volumes
-	reasons []report.Reason
-	refused refusals
+	plan *restore.Volumes
+	volume.Findings
 }
 
 // Plan makes the plan, nil if no selected object has to do with volumes (touched).
@@ -57,52 +52,55 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 		l := archive.Layout{Backup: s.Archive.Backup}
 		return nil, nil, repository.EachEntry(ctx, src, s.Arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
 	}
-	p := &volumePlanner{r: r, s: s, cat: cat, filter: s.Plan.Filter, plan: &restore.Volumes{}}
-	if p.wide, err = widened(s, cat); err != nil {
+	p := &planner{r: r, s: s, cat: cat, filter: s.Plan.Filter, plan: &restore.Volumes{}}
+	if p.wide, err = widenFilter(s, cat); err != nil {
 		return nil, nil, err
 	}
 	if p.facts, err = readFacts(ctx, s, src); err != nil {
 		return nil, nil, err
 	}
-	for _, step := range []func(context.Context) error{p.mapClasses, p.pair, p.look, p.disks, p.snapshots, p.handles, p.classes} {
+	for _, step := range []func(context.Context) error{
+		p.mapStorageClasses, p.pairClaimsWithVolumes, p.inspectCluster, p.checkDrivers, p.checkStorageClasses,
+	} {
 		if err := step(ctx); err != nil {
 			return nil, nil, fmt.Errorf("plan volumes: %w", err)
 		}
 	}
-	return p.plan, p.reasons, p.refused.err("backup " + s.Archive.Backup)
+	return p.plan, p.Reasons, refusalError("backup "+s.Archive.Backup, p.Refusals)
 }
 
-// widened is the filter of what may come along with a claim: a restore of claims alone
+// widenFilter is the filter of what may come along with a claim: a restore of claims alone
 // is a restore of their data too, unless the spec excludes what that needs.
-func widened(s *restore.Run, cat kube.Catalog) (*filter.Restore, error) {
+func widenFilter(s *restore.Run, cat kube.Catalog) (*filter.Restore, error) {
 	spec := *s.Restore.Spec.DeepCopy()
 	spec.IncludedResources = nil
 	f, _, err := filter.NewRestore(&spec, nil, kube.FilterResolver(cat), filter.Contents{Resources: s.Arc.Resources()})
 	return f, err
 }
 
-// pair makes an entry of every volume and claim of the backup, selected or not: rules
-// ask for both.
-func (p *volumePlanner) pair(context.Context) error {
-	p.facts.join(func(pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) {
-		v := p.entry(pv, claim)
-		d := p.facts.decide(pv, claim)
-		v.Way = d.way
-		if v.Selected && d.lost != "" && !p.off() {
-			p.reason(&v, report.New(report.VolumeNotRestored, d.lost))
+// pairClaimsWithVolumes makes an entry of every volume and claim of the backup, selected or
+// not: rules ask for both.
+func (p *planner) pairClaimsWithVolumes(context.Context) error {
+	p.facts.Join(func(pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) {
+		v := p.describeVolume(pv, claim)
+		d := p.facts.Decide(pv, claim)
+		v.Disposition = d.Disposition
+		if v.Selected && d.Lost != "" && !p.withoutData() {
+			p.Remark(&v, report.New(report.VolumeNotRestored, d.Lost))
 		}
-		p.settle(&v)
+		p.applySpec(&v)
 		p.plan.Volumes = append(p.plan.Volumes, v)
-		if claim != nil && snapshotOf(claim) != "" {
-			p.plan.Taken = append(p.plan.Taken, resource.ObjectName(claim.Namespace, snapshotOf(claim)))
+		if claim != nil && volume.SnapshotOf(claim) != "" {
+			p.plan.Taken = append(p.plan.Taken, resource.ObjectName(claim.Namespace, volume.SnapshotOf(claim)))
 		}
 	})
 	return nil
 }
 
-func (p *volumePlanner) entry(pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) restore.Volume {
-	v := restore.Volume{PV: volumeName(pv, claim)}
-	v.Reclaim, v.Labels = p.facts.reclaimPolicy(v.PV, pv), p.facts.labels(v.PV, pv)
+// describeVolume is what is known of a volume before its disposition is.
+func (p *planner) describeVolume(pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) volume.Restore {
+	v := volume.Restore{PV: volume.NameOf(pv, claim)}
+	v.Reclaim, v.Labels = p.facts.ReclaimPolicy(v.PV, pv), p.facts.Labels(v.PV, pv)
 	if pv != nil {
 		capacity := pv.Spec.Capacity[corev1.ResourceStorage]
 		v.Capacity, v.Class = capacity.Value(), cmp.Or(pv.Annotations[corev1.BetaStorageClassAnnotation], pv.Spec.StorageClassName)
@@ -119,79 +117,102 @@ func (p *volumePlanner) entry(pv *corev1.PersistentVolume, claim *corev1.Persist
 			v.Capacity = asked.Value()
 		}
 	}
-	v.Class = p.modifiedClass(claim, p.class(v.Class))
+	v.Class = p.modifiedClass(claim, p.mappedClass(v.Class))
 	return v
 }
 
-// off is restorePVs: false.
-func (p *volumePlanner) off() bool {
+// withoutData is restorePVs: false.
+func (p *planner) withoutData() bool {
 	wanted := p.s.Restore.Spec.RestorePVs
 	return wanted != nil && !*wanted
 }
 
-// settle applies what the restore's spec says: with restorePVs: false a claim whose
-// data lies in a snapshot is provisioned empty; without permission for the
-// cluster-scoped object that the data needs, so is any claim. A native volume is not
-// pointed at its old disk: that may be in use by the cluster that was backed up, and
-// would go with the restored claim.
-func (p *volumePlanner) settle(v *restore.Volume) {
-	if p.off() && (v.Way == restore.WayNative || v.Way == restore.WayCSI) {
-		v.Way = restore.WayDynamic
+// applySpec applies what the restore's spec says: with restorePVs: false a claim whose data
+// lies in a snapshot is provisioned empty; without permission for the cluster-scoped object
+// that the data needs, so is any claim. A volume of which there is a snapshot is not pointed
+// at its old disk: that may be in use by the cluster that was backed up, and would go with
+// the restored claim.
+func (p *planner) applySpec(v *volume.Restore) {
+	if p.withoutData() && v.Disposition.Method() != "" {
+		v.Disposition = volume.Dynamic
 	}
-	needs := map[restore.Way]string{restore.WayNative: resource.PersistentVolumes, restore.WayKeep: resource.PersistentVolumes, restore.WayCSI: resource.VolumeSnapshotContents}[v.Way]
+	needs := p.neededType(v.Disposition)
 	if needs != "" && v.Selected && v.Claim != "" && !p.wide.IncludeRelated(needs, "") {
-		v.Way = restore.WayDynamic
-		p.reason(v, report.New(report.VolumeUnselected, "its data needs one of "+needs+", which the filters leave out: it gets an empty volume"))
+		v.Disposition = volume.Dynamic
+		p.Remark(v, report.New(report.VolumeUnselected, "its data needs one of "+needs+", which the filters leave out: it gets an empty volume"))
 	}
-	if v.Way == restore.WayNative || v.Way == restore.WayKeep {
+	if v.Disposition == volume.Keep || p.makesDisk(v) {
 		v.Bind = v.PV
 	}
 }
 
-// reason places a reason on the claim, or on the volume that has none.
-func (p *volumePlanner) reason(v *restore.Volume, why report.Reason) {
-	if v.Claim != "" {
-		p.reasons = append(p.reasons, why.At(resource.PersistentVolumeClaims, v.Target, v.Claim))
-		return
+// neededType is the cluster-scoped type without which a disposition is not possible, ""
+// for none.
+func (p *planner) neededType(d volume.Disposition) string {
+	if d == volume.Keep {
+		return resource.PersistentVolumes
 	}
-	p.reasons = append(p.reasons, why.At(resource.PersistentVolumes, "", v.PV))
+	t, _ := p.r.Technologies.Find(d.Method())
+	return t.Needs
 }
 
-// each calls fn for the selected volumes of one way.
-func (p *volumePlanner) each(w restore.Way, fn func(*restore.Volume)) {
-	for i := range p.plan.Volumes {
-		if v := &p.plan.Volumes[i]; v.Selected && v.Way == w {
-			fn(v)
-		}
-	}
+// makesDisk says that a driver makes the disk of a volume.
+func (p *planner) makesDisk(v *volume.Restore) bool {
+	t, _ := p.r.Technologies.Find(v.Disposition.Method())
+	return t.MakesDisks
 }
 
-// refusals are the causes why a restore cannot begin.
-type refusals struct {
-	kind  string // of the first one
-	texts []string
+// checkDrivers has the drivers plan how data comes back, and find out whether it can.
+func (p *planner) checkDrivers(ctx context.Context) error {
+	view := volume.View{
+		Facts:  p.facts,
+		Serves: func(gr string) bool { return len(p.cat.Versions(gr)) > 0 },
+		Nodes:  p.listNodes,
+		EachPod: func(ctx context.Context, fn func(corev1.Pod)) error {
+			return repository.EachObject(ctx, p.s.Arc, resource.Pods, fn)
+		},
+	}
+	return p.r.EachRestorer(p.s.ForDrivers(), p.plan, func(d volume.Restorer, all []*volume.Restore) error {
+		found, err := d.Check(ctx, all, view)
+		p.Add(found)
+		return err
+	})
 }
 
-// add notes one cause; kind is a type of package contract.
-func (r *refusals) add(kind, format string, args ...any) {
-	if len(r.texts) == 0 {
-		r.kind = kind
+// listNodes lists the cluster's nodes, once.
+func (p *planner) listNodes(ctx context.Context) ([]corev1.Node, error) {
+	if p.nodes != nil {
+		return p.nodes, nil
 	}
-	r.texts = append(r.texts, fmt.Sprintf(format, args...))
+	nodes := []corev1.Node{}
+	err := kube.List(ctx, p.r.Kube, kube.Nodes(), "", "", func(n corev1.Node) error {
+		nodes = append(nodes, n)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list nodes: %w", err)
+	}
+	p.nodes = nodes
+	return nodes, nil
 }
 
 // refusalsShown bounds the length of an error: three hundred volumes of one missing
 // location are one cause.
 const refusalsShown = 10
 
-func (r *refusals) err(what string) error {
-	if len(r.texts) == 0 {
+// refusalError says why a restore cannot begin; it is nil where nothing stands in its way.
+// The kind is that of the first cause.
+func refusalError(what string, all []volume.Refusal) error {
+	if len(all) == 0 {
 		return nil
 	}
-	shown := r.texts[:min(len(r.texts), refusalsShown)]
-	text := what + ": " + strings.Join(shown, "; ")
-	if more := len(r.texts) - len(shown); more > 0 {
+	var texts []string
+	for _, r := range all[:min(len(all), refusalsShown)] {
+		texts = append(texts, r.Text)
+	}
+	text := what + ": " + strings.Join(texts, "; ")
+	if more := len(all) - len(texts); more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
-	return failure.New(cmp.Or(r.kind, contract.ErrTypeInvalid), errors.New(text))
+	return failure.New(cmp.Or(all[0].Kind, contract.ErrTypeInvalid), errors.New(text))
 }

@@ -18,8 +18,8 @@ type waitingPods struct {
 	found map[string]map[string]string // by namespace: claim to pod
 }
 
-// of is a pod that mounts a claim and has no node yet, or "".
-func (w *waitingPods) of(ctx context.Context, namespace, claim string) (string, error) {
+// podFor is a pod that mounts a claim and has no node yet, or "".
+func (w *waitingPods) podFor(ctx context.Context, namespace, claim string) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.found == nil {

@@ -16,67 +16,52 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// volumeFacts is what a backup says about volumes: its objects and the files beside
-// its tarball. Backups of Velero 1.12 to 1.18 and ours look the same here; what an
-// older one lacks is absent.
-type volumeFacts struct {
-	claims    []corev1.PersistentVolumeClaim
-	volumes   map[string]corev1.PersistentVolume
-	snapshots map[string]snapshotv1.VolumeSnapshot        // by "namespace/name"
-	contents  map[string]snapshotv1.VolumeSnapshotContent // by name
-
-	infos   map[string]volume.Info           // by PV
-	natives map[string]volume.NativeSnapshot // by PV
-	files   map[string]bool                  // "namespace/claim" whose files Velero backed up
-}
+// factReader reads what a backup says of volumes.
+type factReader struct{ *volume.Facts }
 
 // readFacts reads all of it: claims and volumes are few beside other objects.
-func readFacts(ctx context.Context, s *restore.Run, src store.Store) (*volumeFacts, error) {
-	f := &volumeFacts{
-		volumes: map[string]corev1.PersistentVolume{}, snapshots: map[string]snapshotv1.VolumeSnapshot{},
-		contents: map[string]snapshotv1.VolumeSnapshotContent{},
-		infos:    map[string]volume.Info{}, natives: map[string]volume.NativeSnapshot{}, files: map[string]bool{},
-	}
+func readFacts(ctx context.Context, s *restore.Run, src store.Store) (*volume.Facts, error) {
+	f := &factReader{volume.NewFacts()}
 	err := errors.Join(
-		repository.EachObject(ctx, s.Arc, resource.PersistentVolumeClaims, func(o corev1.PersistentVolumeClaim) { f.claims = append(f.claims, o) }),
-		repository.EachObject(ctx, s.Arc, resource.PersistentVolumes, func(o corev1.PersistentVolume) { f.volumes[o.Name] = o }),
+		repository.EachObject(ctx, s.Arc, resource.PersistentVolumeClaims, func(o corev1.PersistentVolumeClaim) { f.Claims = append(f.Claims, o) }),
+		repository.EachObject(ctx, s.Arc, resource.PersistentVolumes, func(o corev1.PersistentVolume) { f.Volumes[o.Name] = o }),
 		repository.EachObject(ctx, s.Arc, resource.VolumeSnapshots, f.addSnapshot),
 		repository.EachObject(ctx, s.Arc, resource.VolumeSnapshotContents, f.addContent),
 	)
 	if err != nil {
 		return nil, err
 	}
-	return f, f.readFiles(ctx, src, s.Arc.Manifest(), archive.Layout{Backup: s.Archive.Backup})
+	return f.Facts, f.readFiles(ctx, src, s.Arc.Manifest(), archive.Layout{Backup: s.Archive.Backup})
 }
 
-func (f *volumeFacts) addSnapshot(o snapshotv1.VolumeSnapshot) {
-	f.snapshots[resource.ObjectName(o.Namespace, o.Name)] = o
+func (f *factReader) addSnapshot(o snapshotv1.VolumeSnapshot) {
+	f.Snapshots[resource.ObjectName(o.Namespace, o.Name)] = o
 }
 
-func (f *volumeFacts) addContent(o snapshotv1.VolumeSnapshotContent) { f.contents[o.Name] = o }
+func (f *factReader) addContent(o snapshotv1.VolumeSnapshotContent) { f.Contents[o.Name] = o }
 
 // readFiles reads the files beside the tarball. Those that only old versions of Velero
 // wrote fill in what the tarball does not have.
-func (f *volumeFacts) readFiles(ctx context.Context, src store.Store, m archive.Manifest, l archive.Layout) error {
+func (f *factReader) readFiles(ctx context.Context, src store.Store, m archive.Manifest, l archive.Layout) error {
 	return errors.Join(
-		repository.EachEntry(ctx, src, m, l.VolumeInfo(), func(o volume.Info) { f.infos[o.PVName] = o }),
-		repository.EachEntry(ctx, src, m, l.VolumeSnapshots(), func(o volume.NativeSnapshot) { f.natives[o.Spec.PersistentVolumeName] = o }),
+		repository.EachEntry(ctx, src, m, l.VolumeInfo(), func(o volume.Info) { f.Infos[o.PVName] = o }),
+		repository.EachEntry(ctx, src, m, l.VolumeSnapshots(), func(o volume.NativeSnapshot) { f.Natives[o.Spec.PersistentVolumeName] = o }),
 		repository.EachEntry(ctx, src, m, l.PodVolumeBackups(), f.addFiles),
 		repository.EachEntry(ctx, src, m, l.CSIVolumeSnapshots(), func(o snapshotv1.VolumeSnapshot) {
-			if _, ok := f.snapshots[resource.ObjectName(o.Namespace, o.Name)]; !ok {
+			if _, ok := f.Snapshots[resource.ObjectName(o.Namespace, o.Name)]; !ok {
 				f.addSnapshot(o)
 			}
 		}),
 		repository.EachEntry(ctx, src, m, l.CSIVolumeSnapshotContents(), func(o snapshotv1.VolumeSnapshotContent) {
-			if _, ok := f.contents[o.Name]; !ok {
+			if _, ok := f.Contents[o.Name]; !ok {
 				f.addContent(o)
 			}
 		}),
 	)
 }
 
-func (f *volumeFacts) addFiles(o velerov1.PodVolumeBackup) {
+func (f *factReader) addFiles(o velerov1.PodVolumeBackup) {
 	if claim := o.Annotations[volume.AnnotationPodVolumeClaim]; claim != "" {
-		f.files[resource.ObjectName(o.Spec.Pod.Namespace, claim)] = true
+		f.Files[resource.ObjectName(o.Spec.Pod.Namespace, claim)] = true
 	}
 }

@@ -9,7 +9,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // How long the volumes of restored claims are waited for.
@@ -35,30 +35,31 @@ type claimWait struct {
 	asked bool // somebody was to make the volume, and did not
 }
 
-func (p *claimWatcher) wait(ctx context.Context, v *restore.Volume, claim *corev1.PersistentVolumeClaim) (claimWait, error) {
-	if v.Provisioned() && p.consumer(claim) && claim.Annotations["volume.kubernetes.io/selected-node"] == "" {
-		pod, err := p.pods.of(ctx, v.Target, v.Claim)
+// waitFor is how long to wait for the volume of a claim that is not bound.
+func (p *claimWatcher) waitFor(ctx context.Context, v *volume.Restore, claim *corev1.PersistentVolumeClaim) (claimWait, error) {
+	if v.Provisioned() && p.waitsForConsumer(claim) && claim.Annotations["volume.kubernetes.io/selected-node"] == "" {
+		pod, err := p.pods.podFor(ctx, v.Target, v.Claim)
 		if err != nil || pod == "" {
 			return claimWait{limit: consumerFor, about: "no pod that mounts it waits for a node"}, err
 		}
 		return claimWait{limit: scheduleFor, about: fmt.Sprintf("pod %s, which mounts it, had no node after %s", pod, scheduleFor)}, nil
 	}
 	limit := emptyFor
-	if v.Way == restore.WayCSI {
+	if v.IsFilled() {
 		limit = provisionFor
 	}
 	return claimWait{limit: limit, about: fmt.Sprintf("not bound after %s", limit), asked: true}, nil
 }
 
-// over is the reason of a claim whose time is over. why is what its snapshot says.
-func (w claimWait) over(v *restore.Volume, why string) report.Reason {
+// timeoutReason is the reason of a claim whose time is over. why is what its snapshot says.
+func (w claimWait) timeoutReason(v *volume.Restore, why string) report.Reason {
 	if why != "" {
 		w.about += "; " + why
 	}
 	switch {
-	case v.Way == restore.WayCSI && w.asked:
+	case v.IsFilled() && w.asked:
 		return report.New(report.VolumeNotRestored, "its volume was not provisioned: "+w.about)
-	case v.Way == restore.WayCSI:
+	case v.IsFilled():
 		w.about += "; it is filled from its snapshot when one has, and then lacks the reclaim policy and the labels of the backup"
 	case v.Patch && v.Provisioned():
 		w.about += "; its volume will lack the reclaim policy and the labels of the backup"
@@ -66,8 +67,8 @@ func (w claimWait) over(v *restore.Volume, why string) report.Reason {
 	return report.New(report.ClaimPending, w.about)
 }
 
-// consumer says that the claim's class makes volumes only for pods.
-func (p *claimWatcher) consumer(claim *corev1.PersistentVolumeClaim) bool {
+// waitsForConsumer says that the claim's class makes volumes only for pods.
+func (p *claimWatcher) waitsForConsumer(claim *corev1.PersistentVolumeClaim) bool {
 	class, ok := p.classes[classOf(claim)]
 	return ok && class.VolumeBindingMode != nil && *class.VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer
 }

@@ -74,7 +74,12 @@ func (o object) storedInfo(key string) store.Info {
 
 // List calls fn for every object below prefix. See store.Store.
 func (s *Store) List(ctx context.Context, prefix string, fn func(store.Info) error) error {
-	for after, more := "", true; more; {
+	return s.ListAfter(ctx, prefix, "", fn)
+}
+
+// ListAfter calls fn for the objects below prefix behind a key. See store.Store.
+func (s *Store) ListAfter(ctx context.Context, prefix, after string, fn func(store.Info) error) error {
+	for more := true; more; {
 		if err := s.beginRequest(ctx, OpList, prefix); err != nil {
 			return err
 		}
@@ -103,36 +108,54 @@ func (s *Store) listPage(prefix, after string) (page []store.Info, more bool) {
 	return page[:min(pageSize, len(page))], len(page) > pageSize
 }
 
-// Dirs lists the directories directly below prefix. See store.Store. It is one
-// request for each 1000 names.
+// Dirs lists the directories directly below prefix. See store.Store.
 func (s *Store) Dirs(ctx context.Context, prefix string) ([]string, error) {
-	if prefix != "" && !strings.HasSuffix(prefix, "/") {
-		prefix += "/"
-	}
 	var all []string
-	for more := true; more; {
-		if err := s.beginRequest(ctx, OpDirs, prefix); err != nil {
-			return nil, err
-		}
-		rest := s.dirsAfter(prefix, all)
-		all, more = append(all, rest[:min(pageSize, len(rest))]...), len(rest) > pageSize
+	err := s.DirsAfter(ctx, prefix, "", func(name string) error {
+		all = append(all, name)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return all, nil
 }
 
-// dirsAfter are those that follow the last of seen.
-func (s *Store) dirsAfter(prefix string, seen []string) []string {
+// DirsAfter calls fn for the directories below prefix behind a name. See store.Store.
+// It is one request for each 1000 names.
+func (s *Store) DirsAfter(ctx context.Context, prefix, after string, fn func(name string) error) error {
+	if prefix != "" && !strings.HasSuffix(prefix, "/") {
+		prefix += "/"
+	}
+	for more := true; more; {
+		if err := s.beginRequest(ctx, OpDirs, prefix); err != nil {
+			return err
+		}
+		page := s.dirsAfter(prefix, after)
+		more = len(page) > pageSize
+		for _, name := range page[:min(pageSize, len(page))] {
+			if err := fn(name); err != nil {
+				return err
+			}
+			after = name
+		}
+	}
+	return nil
+}
+
+// dirsAfter are those whose keys follow that of after, which is "" for all.
+func (s *Store) dirsAfter(prefix, after string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := map[string]bool{}
 	for key := range s.objects {
 		rest, below := strings.CutPrefix(key, prefix)
 		name, _, isDir := strings.Cut(rest, "/")
-		if below && isDir && (len(seen) == 0 || name > seen[len(seen)-1]) {
+		if below && isDir && (after == "" || name+"/" > after+"/") {
 			found[name] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(found))
+	return slices.SortedFunc(maps.Keys(found), func(a, b string) int { return strings.Compare(a+"/", b+"/") })
 }
 
 // body reads an object until the context of the call that opened it ends, as

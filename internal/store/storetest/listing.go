@@ -68,6 +68,14 @@ func testListPages(t *testing.T, s store.Store) {
 	if err != nil || len(dirs) != many || dirs[many-1] != fmt.Sprintf("%05d", many-1) {
 		t.Errorf("%d of %d directories, %v", len(dirs), many, err)
 	}
+	behind := 0
+	err = s.DirsAfter(t.Context(), "many/", "00009", func(string) error {
+		behind++
+		return nil
+	})
+	if err != nil || behind != many-10 {
+		t.Errorf("%d directories behind the tenth of %d, %v", behind, many, err)
+	}
 	n, err := s.DeletePrefix(t.Context(), "many/")
 	if n != many || err != nil {
 		t.Errorf("deleted %d of %d, %v", n, many, err)
@@ -101,6 +109,55 @@ func testDirs(t *testing.T, s store.Store) {
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("dirs of %q = %q, %v; want %q", prefix, got, err, want)
 		}
+	}
+}
+
+// A listing begins behind a key that may exist or not, and goes on over pages.
+func testListAfter(t *testing.T, s store.Store) {
+	for _, key := range []string{"a/1", "a/2", "a/b/3", "ab", "b"} {
+		put(t, s, key, nil)
+	}
+	for after, want := range map[string][]string{
+		"": {"a/1", "a/2", "a/b/3"}, "a/1": {"a/2", "a/b/3"}, "a/1x": {"a/2", "a/b/3"}, "a/b/": {"a/b/3"}, "a/b/3": nil, "0": {"a/1", "a/2", "a/b/3"}, "z": nil,
+	} {
+		var got []string
+		err := s.ListAfter(t.Context(), "a/", after, func(i store.Info) error {
+			got = append(got, i.Key)
+			return nil
+		})
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("behind %q: %q, %v; want %q", after, got, err, want)
+		}
+	}
+}
+
+// Directories come in the order of their keys: a slash sorts behind "-" and ".".
+func testDirsAfter(t *testing.T, s store.Store) {
+	for _, name := range []string{"a", "a-1", "a.x", "a0", "b"} {
+		put(t, s, "backups/"+name+"/x", nil)
+		put(t, s, "backups/"+name+"/y", nil)
+	}
+	put(t, s, "backups/a1", nil)
+	all := []string{"a-1", "a.x", "a", "a0", "b"}
+	for after, want := range map[string][]string{
+		"": all, "a-1": all[1:], "a.x": all[2:], "a": all[3:], "a0": all[4:], "b": nil, "a-": all, "a00": all[4:], "z": nil,
+	} {
+		var got []string
+		err := s.DirsAfter(t.Context(), "backups", after, func(name string) error {
+			got = append(got, name)
+			return nil
+		})
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("behind %q: %q, %v; want %q", after, got, err, want)
+		}
+	}
+	stop, calls := errors.New("enough"), 0
+	err := s.DirsAfter(t.Context(), "backups/", "a", func(string) error {
+		calls++
+		return stop
+	})
+	if !errors.Is(err, stop) || calls != 1 {
+		t.Errorf("%d calls, %v", calls, err)
 	}
 }
 

@@ -31,6 +31,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ListPages", testListPages},
 		{"ListStops", testListStops},
 		{"Dirs", testDirs},
+		{"ListAfter", testListAfter},
+		{"DirsAfter", testDirsAfter},
 		{"Delete", testDelete},
 		{"DeletePrefix", testDeletePrefix},
 		{"Compose", testCompose},

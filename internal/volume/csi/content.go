@@ -1,5 +1,3 @@
-// Package csi keeps the data of volumes as snapshots of CSI drivers: VolumeSnapshots
-// and their contents in the cluster, handles at the provider.
 package csi
 
 import (
@@ -8,6 +6,8 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	quantity "k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // GroupHandleOf is the group snapshot that a content is a part of, "" for none.
@@ -79,3 +79,43 @@ func SecretAnnotationsOf(annotations map[string]string) map[string]string {
 // InsistFor is how long a driver has to say that a snapshot is not there before it is
 // believed: its snapshotter may be looking at an old list.
 const InsistFor = 4 * time.Second
+
+// Answer is what a driver says of a snapshot.
+type Answer struct {
+	Known bool
+	Text  string // what is wrong, as the driver said it
+}
+
+// AnswerOn reads what the snapshotter has noted on a content.
+func AnswerOn(c snapshotv1.VolumeSnapshotContent) Answer {
+	switch st := c.Status; {
+	case st == nil:
+		return Answer{}
+	case st.Error != nil && st.Error.Message != nil:
+		return Answer{Text: *st.Error.Message}
+	default:
+		return Answer{Known: st.Error == nil}
+	}
+}
+
+// RefOf is the snapshot that a content stands for.
+func RefOf(c *snapshotv1.VolumeSnapshotContent) volume.CSIRef {
+	s := volume.CSIRef{Driver: c.Spec.Driver, Handle: SnapshotHandleOf(*c), Content: c.Name, Annotations: SecretAnnotationsOf(c.Annotations)}
+	if c.Spec.VolumeSnapshotClassName != nil {
+		s.Class = *c.Spec.VolumeSnapshotClassName
+	}
+	if c.Spec.SourceVolumeMode != nil {
+		s.SourceMode = string(*c.Spec.SourceVolumeMode)
+	}
+	s.Group = GroupHandleOf(c)
+	return s
+}
+
+// RefOfInfo is what volumeinfo says of a CSI snapshot. One whose data was moved was
+// deleted by Velero when it had been.
+func RefOfInfo(i volume.Info) (volume.CSIRef, bool) {
+	if i.CSI == nil || i.SnapshotDataMoved || i.CSI.SnapshotHandle == "" || i.CSI.SnapshotHandle == volume.Unknown {
+		return volume.CSIRef{}, false
+	}
+	return volume.CSIRef{Driver: i.CSI.Driver, Handle: i.CSI.SnapshotHandle, Content: i.CSI.VSCName, Group: i.CSI.GroupHandle}, true
+}

@@ -75,7 +75,7 @@ func (s *csiCluster) reconcile(name string) {
 			s.seen[name] = time.Now()
 		}
 		handle := SnapshotHandleOf(*c)
-		report(c, handle, time.Since(s.seen[name]))
+		noteAnswer(c, handle, time.Since(s.seen[name]))
 		unbound := c.Spec.Source.SnapshotHandle != nil || c.Annotations[annotationBeingDeleted] != ""
 		if c.DeletionTimestamp == nil || !slices.Contains(c.Finalizers, finalizerContent) || !unbound || handle == "silent" || time.Since(s.seen[name]) < deletionTakes {
 			return
@@ -91,8 +91,8 @@ func (s *csiCluster) reconcile(name string) {
 	})
 }
 
-// report notes on a content what its driver says of the snapshot after some time.
-func report(c *snapshotv1.VolumeSnapshotContent, handle string, after time.Duration) {
+// noteAnswer notes on a content what its driver says of the snapshot after some time.
+func noteAnswer(c *snapshotv1.VolumeSnapshotContent, handle string, after time.Duration) {
 	says := map[string]string{
 		"works": `{"snapshotHandle":"works"}`, "refuses": `{"snapshotHandle":"refuses"}`,
 		"group":  `{"snapshotHandle":"group","volumeGroupSnapshotHandle":"g-1"}`,

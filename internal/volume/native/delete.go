@@ -1,5 +1,3 @@
-// Package native keeps the data of volumes as EBS snapshots, which EC2 takes and
-// deletes without the cluster.
 package native
 
 import (

@@ -28,6 +28,13 @@ import (
 // account is a simulated AWS account, and the deleter of its location "east".
 func account(t *testing.T) (*ec2.Client, *native.Deleter) {
 	t.Helper()
+	_, client, locations := simulatedAccount(t)
+	return client, &native.Deleter{Locations: locations}
+}
+
+// simulatedAccount is an account with the location "east".
+func simulatedAccount(t *testing.T) (*ebssim.Sim, *ec2.Client, *location.Set) {
+	t.Helper()
 	limits := ebssim.Fast()
 	sim, err := ebssim.New(ebssim.Options{Dir: t.TempDir(), Region: "us-east-1", Limits: &limits, Users: []ebssim.User{{Name: "admin", AccessKeyID: "AKIAADMIN", SecretAccessKey: "secret"}}})
 	if err != nil {
@@ -46,9 +53,9 @@ func account(t *testing.T) (*ec2.Client, *native.Deleter) {
 	l.Name, l.Spec.Provider, l.Spec.Config = "east", "aws", map[string]string{"region": "us-east-1", "credentialsFile": file}
 	cfg := &config.Config{VolumeSnapshotLocations: []velerov1.VolumeSnapshotLocation{l}}
 	client := ec2.New(ec2.Options{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIAADMIN", "secret", "")})
-	return client, &native.Deleter{Locations: location.New(cfg, func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
+	return sim, client, location.New(cfg, func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
 		return ebs.Open(ctx, l, ebs.Options{Attempts: 1})
-	})}
+	})
 }
 
 // takeSnapshot snapshots a new volume for a backup.

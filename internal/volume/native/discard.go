@@ -87,7 +87,7 @@ func (n *Snapshots) mayBeHidden(all []volume.Snapshot, keep map[int]bool) bool {
 		recorded[t.Volume] = keep[t.Volume] || time.Since(t.At) >= quota.LookAgainFor
 	}
 	for i := range n.Backup.Volumes {
-		if n.Backup.Volumes[i].Path == volume.Native && !recorded[i] {
+		if n.Backup.Volumes[i].Method == volume.MethodNative && !recorded[i] {
 			return true
 		}
 	}

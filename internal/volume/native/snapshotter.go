@@ -1,5 +1,3 @@
-// Package native keeps the data of EBS volumes as EBS snapshots, through EC2. They are
-// known by their tags; nothing in the cluster stands for them.
 package native
 
 import (
@@ -130,6 +128,9 @@ func (n *Snapshots) tags(v ebs.Volume, pv string) map[string]string {
 	if v.Throughput > 0 {
 		own[ebs.TagThroughput] = strconv.Itoa(int(v.Throughput))
 	}
+	if v.MultiAttach {
+		own[ebs.TagMultiAttach] = "true"
+	}
 	return ebs.Tags(v.Tags, n.Backup.Labels, own)
 }
 
@@ -147,7 +148,7 @@ func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.
 		if len(g) == 0 {
 			return nil
 		}
-		snaps, err := t.createGroup(gctx, g)
+		snaps, apart, err := t.createGroup(gctx, g)
 		if err != nil && limited.Err() != nil && ctx.Err() == nil {
 			err = fmt.Errorf("EC2 has not answered in %s, and pods stay frozen no longer: %w", volume.QuiesceLimit, err)
 		}
@@ -156,8 +157,8 @@ func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.
 		}
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		out = append(out, recordTaken(g, snaps, err)...)
-		if err == nil && len(g) > 1 && t.reserved != nil {
+		out = append(out, recordTaken(g, snaps, apart, err)...)
+		if err == nil && len(g) > 1 && apart == "" && t.reserved != nil {
 			t.untagged = append(t.untagged, untaggedGroup{g, idsOf(snaps)})
 		}
 		return nil
@@ -184,16 +185,16 @@ func givenUp(attempt int32, err error) bool {
 }
 
 // createGroup asks for those of a group, in the reserved capacity if there is some, or in
-// such as there is in time.
-func (t *reservation) createGroup(ctx context.Context, g []nativeRequest) (snaps []ebs.Snapshot, err error) {
+// such as there is in time. apart says why they are not of one moment.
+func (t *reservation) createGroup(ctx context.Context, g []nativeRequest) (snaps []ebs.Snapshot, apart string, err error) {
 	if t.reserved != nil {
 		return createSnapshots(ctx, t.reserved, t.snapshots.Backup.UID, g)
 	}
 	err = t.options.Within(ctx, func(ctx context.Context) (err error) {
-		snaps, err = createSnapshots(ctx, t.snapshots.Location, t.snapshots.Backup.UID, g)
+		snaps, apart, err = createSnapshots(ctx, t.snapshots.Location, t.snapshots.Backup.UID, g)
 		return err
 	})
-	return snaps, err
+	return snaps, apart, err
 }
 
 // snapshotMaker is a location, or capacity reserved in one.
@@ -202,12 +203,24 @@ type snapshotMaker interface {
 	SnapshotInstance(ctx context.Context, uid, instance string, rs []ebs.Request) ([]ebs.Snapshot, error)
 }
 
-func createSnapshots(ctx context.Context, m snapshotMaker, uid string, g []nativeRequest) ([]ebs.Snapshot, error) {
+// createSnapshots makes those of a group at one moment, or one after the other where EC2
+// cannot make them together: apart says why.
+func createSnapshots(ctx context.Context, m snapshotMaker, uid string, g []nativeRequest) (snaps []ebs.Snapshot, apart string, err error) {
 	if len(g) > 1 {
-		return m.SnapshotInstance(ctx, uid, g[0].Volume.Instance, requests(g))
+		snaps, err = m.SnapshotInstance(ctx, uid, g[0].Volume.Instance, requests(g))
+		if !errors.Is(err, ebs.ErrGroupTooSmall) {
+			return snaps, "", err
+		}
+		apart = err.Error()
 	}
-	s, err := m.Snapshot(ctx, uid, g[0].Request)
-	return []ebs.Snapshot{s}, err
+	for _, r := range g {
+		s, err := m.Snapshot(ctx, uid, r.Request)
+		if err != nil {
+			return nil, apart, err
+		}
+		snaps = append(snaps, s)
+	}
+	return snaps, apart, nil
 }
 
 func idsOf(snaps []ebs.Snapshot) []string {
@@ -227,7 +240,7 @@ func requests(g []nativeRequest) []ebs.Request {
 }
 
 // recordTaken is what a group came to: snapshots are in the order of the requests.
-func recordTaken(g []nativeRequest, snaps []ebs.Snapshot, err error) []volume.Snapshot {
+func recordTaken(g []nativeRequest, snaps []ebs.Snapshot, apart string, err error) []volume.Snapshot {
 	out := make([]volume.Snapshot, len(g))
 	for i, r := range g {
 		out[i] = volume.Snapshot{Volume: r.index, At: time.Now().UTC(), Type: r.Volume.Type, Zone: r.Volume.Zone, IOPS: r.Volume.IOPS}
@@ -235,7 +248,7 @@ func recordTaken(g []nativeRequest, snaps []ebs.Snapshot, err error) []volume.Sn
 			out[i].Failed = err.Error()
 			continue
 		}
-		out[i].ID = snaps[i].ID
+		out[i].ID, out[i].Apart = snaps[i].ID, apart
 		if !snaps[i].Started.IsZero() {
 			out[i].At = snaps[i].Started
 		}

@@ -88,11 +88,11 @@ func TestGroupsByInstance(t *testing.T) {
 func TestRecordTaken(t *testing.T) {
 	g := []nativeRequest{{index: 4, Request: ebs.Request{Volume: ebs.Volume{ID: "a", Type: "gp3"}}}, {index: 7}}
 	at := time.Now().Add(-time.Hour)
-	got := recordTaken(g, []ebs.Snapshot{{ID: "snap-a", Started: at}, {ID: "snap-b"}}, nil)
+	got := recordTaken(g, []ebs.Snapshot{{ID: "snap-a", Started: at}, {ID: "snap-b"}}, "", nil)
 	if got[0].Volume != 4 || got[0].ID != "snap-a" || !got[0].At.Equal(at) || got[0].Type != "gp3" || got[1].Volume != 7 || got[1].ID != "snap-b" {
 		t.Errorf("%+v", got)
 	}
-	for _, f := range recordTaken(g, nil, errors.New("no")) {
+	for _, f := range recordTaken(g, nil, "", errors.New("no")) {
 		if f.ID != "" || f.Failed != "no" {
 			t.Errorf("%+v", f)
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,6 +165,51 @@ func (w *world) DeleteSnapshots(uid string, index int) {
 		if _, err := w.ec2.DeleteSnapshot(w.t.Context(), &ec2.DeleteSnapshotInput{SnapshotId: &s.ID}); err != nil {
 			w.t.Fatal(err)
 		}
+	}
+}
+
+// TestGroupAmongManyVolumes: on a node with more other volumes than EC2 can leave out of a
+// group, its volumes are snapshotted one after the other, and each says so.
+func TestGroupAmongManyVolumes(t *testing.T) {
+	for name, quiesced := range map[string]bool{"quiesced": true, "not quiesced": false} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, vw volumetest.World) {
+				w := vw.(*world)
+				for i := range 41 {
+					v, err := w.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(worldRegion + "a"), Size: aws.Int32(1)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Minute)
+					in := &ec2.AttachVolumeInput{VolumeId: v.VolumeId, InstanceId: aws.String(worldInstance), Device: aws.String(fmt.Sprintf("/dev/xvd%c%c", 'b'+i/26, 'a'+i%26))}
+					if _, err := w.ec2.AttachVolume(t.Context(), in); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(time.Minute)
+				how := volume.ReserveOptions{Quiesced: quiesced, Attempt: 1, Deadline: time.Now().Add(time.Hour), TooLate: volume.ErrNoCapacity}
+				r, err := w.Driver(w.Backup()).Reserve(t.Context(), [][]int{{0, 1}}, how)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Release()
+				taken, err := r.Take(t.Context(), nil)
+				if err != nil || len(taken) != 2 {
+					t.Fatal(taken, err)
+				}
+				for _, s := range taken {
+					if s.ID == "" || !strings.Contains(s.Apart, "41 other volumes") {
+						t.Errorf("%+v", s)
+					}
+				}
+				if refused, err := r.CompleteTags(t.Context()); err != nil || len(refused) > 0 {
+					t.Error(refused, err)
+				}
+				if got := w.Existing(w.Backup().UID); !slices.Equal(got, []int{0, 1}) {
+					t.Errorf("snapshots exist of volumes %v", got)
+				}
+			})
+		})
 	}
 }
 

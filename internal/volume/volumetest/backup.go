@@ -14,7 +14,7 @@ func Plan(paths string, units ...volume.Unit) volume.Plan {
 	for i, c := range paths {
 		p.Volumes = append(p.Volumes, volume.Volume{
 			PV: fmt.Sprint("pv-", i), Namespace: "shop", Claim: fmt.Sprint("claim-", i),
-			Path: map[rune]volume.Path{'n': volume.Native, 'c': volume.CSI}[c],
+			Method: map[rune]volume.Method{'n': volume.MethodNative, 'c': volume.MethodCSI}[c],
 		})
 		if units == nil {
 			p.Units = append(p.Units, volume.Unit{Volumes: []int{i}})

@@ -1,5 +1,6 @@
-// Package volumetest holds what every implementation of volume.Snapshotter must do, as
-// tests, and what tests of volume drivers share. A driver runs the whole suite with Run,
-// against a World that plays its provider. Memory is such a world with a driver of its
-// own: the smallest that passes.
+// Package volumetest holds what every volume driver must do, as tests, and what tests of
+// drivers share. A driver runs the whole suite: Run for volume.Snapshotter, against a World
+// that plays its provider, and RunRestorer for volume.Restorer, against a RestoreWorld.
+// Memory and MemoryRestore are such worlds with drivers of their own: the smallest that
+// pass.
 package volumetest

@@ -13,7 +13,7 @@ import (
 )
 
 // MethodMemory is the method of volumes that Memory snapshots.
-const MethodMemory volume.Path = "memory"
+const MethodMemory volume.Method = "memory"
 
 const (
 	// memoryCompletes is how long a snapshot in memory is pending.
@@ -44,7 +44,7 @@ type memorySnapshot struct {
 func (m *Memory) Backup() *volume.Backup {
 	b := &volume.Backup{UID: "uid", Name: "b", SnapshotTimeout: time.Minute}
 	for i := range Volumes {
-		b.Volumes = append(b.Volumes, volume.Volume{PV: fmt.Sprint("pv-", i), Path: MethodMemory})
+		b.Volumes = append(b.Volumes, volume.Volume{PV: fmt.Sprint("pv-", i), Method: MethodMemory})
 	}
 	return b
 }

@@ -10,3 +10,8 @@ import (
 func TestMemory(t *testing.T) {
 	volumetest.Run(t, func(t *testing.T, test func(*testing.T, volumetest.World)) { test(t, &volumetest.Memory{}) })
 }
+
+// TestMemoryRestorer: the smallest driver that keeps the promises of volume.Restorer.
+func TestMemoryRestorer(t *testing.T) {
+	volumetest.RunRestorer(t, func(*testing.T) volumetest.RestoreWorld { return &volumetest.MemoryRestore{} })
+}

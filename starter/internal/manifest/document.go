@@ -23,30 +23,27 @@ const maxBytes = 2 << 20
 // Backup reads a document of kind Backup. A name is not asked for: the command
 // line may give one.
 func Backup(r io.Reader) (contract.BackupInput, error) {
-	var out contract.BackupInput
-	doc, err := readDocument(r, "Backup")
-	if err != nil {
-		return out, err
-	}
-	if err := decodeSpec("spec", doc.spec, &out.Spec); err != nil {
-		return out, err
-	}
-	out.Name, out.Labels, out.Annotations = doc.meta.Name, doc.meta.Labels, doc.meta.Annotations
-	return out, nil
+	var in contract.BackupInput
+	meta, err := readManifest(r, "Backup", &in.Spec)
+	in.Name, in.Labels, in.Annotations = meta.Name, meta.Labels, meta.Annotations
+	return in, err
 }
 
 // Restore reads a document of kind Restore.
 func Restore(r io.Reader) (contract.RestoreInput, error) {
-	var out contract.RestoreInput
-	doc, err := readDocument(r, "Restore")
+	var in contract.RestoreInput
+	meta, err := readManifest(r, "Restore", &in.Spec)
+	in.Name, in.Labels, in.Annotations = meta.Name, meta.Labels, meta.Annotations
+	return in, err
+}
+
+// readManifest fills the spec of a document of the kind that is wanted.
+func readManifest(r io.Reader, kind string, spec any) (meta, error) {
+	doc, err := readDocument(r, kind)
 	if err != nil {
-		return out, err
+		return meta{}, err
 	}
-	if err := decodeSpec("spec", doc.spec, &out.Spec); err != nil {
-		return out, err
-	}
-	out.Name, out.Labels, out.Annotations = doc.meta.Name, doc.meta.Labels, doc.meta.Annotations
-	return out, nil
+	return doc.meta, decodeSpec("spec", doc.spec, spec)
 }
 
 // document is one manifest, its spec still encoded.

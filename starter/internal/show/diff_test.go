@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lifeboat-backup/lifeboat/internal/golden"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -25,7 +26,7 @@ func TestPlan(t *testing.T) {
 	if err := show.Plan(&out, strings.NewReader(plan)); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "plan.txt", out.String())
+	golden.Compare(t, "testdata/plan.txt", "the output", out.String())
 }
 
 func TestPlanRefused(t *testing.T) {

@@ -3,9 +3,6 @@ package show_test
 import (
 	"bytes"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,28 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/golden"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
-
-// golden compares got with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
-}
 
 func at(minute int) *metav1.Time {
 	return &metav1.Time{Time: time.Date(2026, 1, 2, 3, minute, 5, 0, time.UTC)}
@@ -98,18 +76,18 @@ func TestBackupView(t *testing.T) {
 	if err := view.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "backup.txt", out.String())
+	golden.Compare(t, "testdata/backup.txt", "the output", out.String())
 	out.Reset()
 	view.Blocks = true
 	if err := view.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "backup-details.txt", out.String())
+	golden.Compare(t, "testdata/backup-details.txt", "the output", out.String())
 	out.Reset()
 	if err := show.Document(&out, show.FormatYAML, view.Document()); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "backup.yaml", out.String())
+	golden.Compare(t, "testdata/backup.yaml", "the output", out.String())
 }
 
 func TestScopedFilters(t *testing.T) {
@@ -142,7 +120,7 @@ func TestRestoreView(t *testing.T) {
 	if err := view.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "restore.txt", out.String())
+	golden.Compare(t, "testdata/restore.txt", "the output", out.String())
 }
 
 func TestRunView(t *testing.T) {
@@ -154,7 +132,7 @@ func TestRunView(t *testing.T) {
 	if err := view.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "run.txt", out.String())
+	golden.Compare(t, "testdata/run.txt", "the output", out.String())
 }
 
 func TestDocumentKeepsWhatUsersSay(t *testing.T) {

@@ -63,7 +63,7 @@ func TestRefusedBackup(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			backup := "refused-" + strings.ReplaceAll(name, " ", "-") + "-" + l.id
+			backup := "refused-" + strings.ReplaceAll(name, " ", "-") + "-" + l.ID
 			spec := tc.spec
 			spec.IncludedNamespaces = []string{ns}
 			if tc.prepare != nil {

@@ -93,9 +93,11 @@ func (l *lab) oneMoment(t *testing.T, disks []string) {
 
 // TestOneMoment takes the volumes of a pod by one call, with and without a hook.
 func TestOneMoment(t *testing.T) {
+	t.Parallel()
 	l := shared
 	for name, notes := range map[string]map[string]string{"loose": nil, "hooked": preHook(noContainer, "Continue")} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			ns := l.namespace(t, "moment-"+name)
 			disks := l.pod(t, ns, "db", notes, "data", "wal", "logs")
 			since := time.Now()
@@ -106,8 +108,8 @@ func TestOneMoment(t *testing.T) {
 			}
 			l.oneMoment(t, disks)
 			for action, want := range map[string]int{"CreateSnapshots": 1, "CreateSnapshot": 0} {
-				if calls, err := l.ebs.Audit(t.Context(), action, since); err != nil || len(calls) != want {
-					t.Errorf("%d calls of %s, want %d: %v", len(calls), action, want, err)
+				if calls := l.callsFor(t, action, ns, since); len(calls) != want {
+					t.Errorf("%d calls of %s, want %d", len(calls), action, want)
 				}
 			}
 		})
@@ -117,6 +119,7 @@ func TestOneMoment(t *testing.T) {
 // TestGroupPartlyGone: of a group, one volume is lost, or its snapshot is; the others
 // are in the backup.
 func TestGroupPartlyGone(t *testing.T) {
+	t.Parallel()
 	l := shared
 	for name, harm := range map[string]func(t *testing.T, disk string){
 		"volume": func(t *testing.T, disk string) {
@@ -129,6 +132,7 @@ func TestGroupPartlyGone(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			ns := l.namespace(t, "partly-"+name)
 			disks := l.pod(t, ns, "db", nil, "data", "wal", "logs")
 			harm(t, disks[1])
@@ -147,6 +151,7 @@ func TestGroupPartlyGone(t *testing.T) {
 // TestHookThatCannotRun: with onError Fail no snapshot is taken of the pod's volumes,
 // with Continue they are. Other pods' volumes do not care.
 func TestHookThatCannotRun(t *testing.T) {
+	t.Parallel()
 	l := shared
 	for path, locations := range paths() {
 		for _, onError := range []string{"Fail", "Continue"} {
@@ -180,7 +185,8 @@ const unnoticed = 5 * time.Second
 // What was taken of one freeze is used as a whole; where a part was not, all is taken
 // anew, in another freeze.
 func TestKilledWhileFrozen(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := shared.beside(t, "frozen")
 	type frozen struct {
 		delay   time.Duration
 		anew    bool // the retry comes before the snapshot
@@ -214,12 +220,9 @@ func TestKilledWhileFrozen(t *testing.T) {
 		}
 		return nil
 	})
-	l.worker.Kill()
+	l.Worker.Kill()
 	killed := time.Now()
-	var err error
-	if l.worker, err = l.StartWorker(t.Context(), l.ebs.Environment()...); err != nil {
-		t.Fatal(err)
-	}
+	l.ReplaceWorker(t)
 	for _, c := range cases {
 		run := l.Temporal.GetWorkflow(t.Context(), contract.BackupID(l.Cluster, c.backup), "")
 		if err := run.Get(t.Context(), &c.outcome); err != nil {

@@ -4,6 +4,7 @@ package volumes
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
@@ -64,12 +66,14 @@ func (l *lab) snapshotsOf(t *testing.T, volumes ...string) []ebssim.SnapshotStat
 func (l *lab) leftInCluster(t *testing.T, ns string) {
 	t.Helper()
 	eventually(t, "snapshot objects are gone", func() error {
-		if out := l.kubectl(t, "", "get", "volumesnapshots", "-n", ns, "-o", "name"); out != "" {
-			return fmt.Errorf("left: %s", out)
+		if left := l.List(t, volumeSnapshots, ns, ""); len(left) > 0 {
+			return fmt.Errorf("left: %s", harness.Names(left))
 		}
-		out := l.kubectl(t, "", "get", "volumesnapshotcontents", "-o", "jsonpath={.items[?(@.spec.volumeSnapshotRef.namespace==\""+ns+"\")].metadata.name}")
-		if out != "" {
-			return fmt.Errorf("left: %s", out)
+		left := slices.DeleteFunc(l.List(t, snapshotContents, "", ""), func(o map[string]any) bool {
+			return textAt(o, "spec", "volumeSnapshotRef", "namespace") != ns
+		})
+		if len(left) > 0 {
+			return fmt.Errorf("left: %s", harness.Names(left))
 		}
 		return nil
 	})
@@ -86,7 +90,7 @@ func TestBackupAndBack(t *testing.T) {
 			l.claim(t, ns, "data", "first")
 			l.claim(t, ns, "logs", "second")
 			disks := []string{l.disk(t, ns, "data"), l.disk(t, ns, "logs")}
-			name := "round-" + path + "-" + l.id
+			name := "round-" + path + "-" + l.ID
 			res := l.backup(t, name, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}, VolumeSnapshotLocations: locations})
 			if res.Volumes != 2 || res.Warnings > 0 {
 				t.Errorf("%+v", res)
@@ -133,11 +137,11 @@ func TestSkippedVolumes(t *testing.T) {
 	ns := l.namespace(t, "skipped")
 	l.claim(t, ns, "data", "x")
 	off := false
-	res := l.backup(t, "skipped-"+l.id, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}, SnapshotVolumes: &off})
+	res := l.backup(t, "skipped-"+l.ID, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}, SnapshotVolumes: &off})
 	if res.Volumes != 0 || res.Warnings != 0 || len(l.snapshotsOf(t, l.disk(t, ns, "data"))) != 0 {
 		t.Errorf("%+v", res)
 	}
-	out, err := l.Run(t.Context(), "backup", "describe", "skipped-"+l.id, "--details")
+	out, err := l.Run(t.Context(), "backup", "describe", "skipped-"+l.ID, "--details")
 	if err != nil || !strings.Contains(out, "snapshotVolumes: false") {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
@@ -21,14 +22,10 @@ type spoiled struct {
 }
 
 // TestRefusedNative: what cannot be restored of native snapshots is said before
-// anything is made.
+// anything is made. What makes a snapshot unfit, internal/restore/volumes shows.
 func TestRefusedNative(t *testing.T) {
 	t.Parallel()
 	l := shared
-	swap := func(f *forgery) {
-		a, b := &f.natives[0].Status, &f.natives[1].Status
-		*a, *b = *b, *a
-	}
 	l.refusesAll(t, false, map[string]spoiled{
 		"unknown location": {
 			func(_ *testing.T, f *forgery) { f.natives[0].Spec.Location = "aws-west" }, "InvalidInput",
@@ -40,28 +37,6 @@ func TestRefusedNative(t *testing.T) {
 		"no snapshot id": {func(_ *testing.T, f *forgery) {
 			f.natives[0].Status.ProviderSnapshotID, f.infos[0].Native.SnapshotHandle = "ami-1", "ami-1"
 		}, "InvalidInput", []string{`"ami-1"`, "no id of an EBS snapshot"}},
-		"swapped snapshots": {func(_ *testing.T, f *forgery) {
-			swap(f)
-			f.infos[0].Native, f.infos[1].Native = f.infos[1].Native, f.infos[0].Native
-		}, "InvalidInput", []string{"is of volume", "not of", "mixed up", "restore another backup"}},
-		"swapped in one file": {
-			func(_ *testing.T, f *forgery) { swap(f) }, "InvalidInput",
-			[]string{"the list of snapshots gives it", "volumeinfo", "restore another backup"},
-		},
-		"of another disk": {func(_ *testing.T, f *forgery) {
-			a, b := &f.natives[0].Spec, &f.natives[1].Spec
-			a.ProviderVolumeID, b.ProviderVolumeID = b.ProviderVolumeID, a.ProviderVolumeID
-		}, "InvalidInput", []string{"was taken of vol-", "not of vol-", "mixed up"}},
-		"snapshot failed": {
-			func(t *testing.T, f *forgery) { l.move(t, f.natives[0].Status.ProviderSnapshotID, ebs.SnapshotFailed) },
-			"InvalidInput",
-			[]string{`state is "error"`, "restore another backup"},
-		},
-		"snapshot pending": {
-			func(t *testing.T, f *forgery) { l.move(t, f.natives[0].Status.ProviderSnapshotID, ebs.SnapshotPending) },
-			"InvalidInput",
-			[]string{"not complete yet", "wait and restore again"},
-		},
 		"no storage class": {nowhere, "InvalidInput", []string{`storage class "nowhere"`, "--storage-class-mappings nowhere:NEW"}},
 	})
 }
@@ -75,29 +50,11 @@ func TestRefusedCSI(t *testing.T) {
 			func(_ *testing.T, f *forgery) { f.rename(0, missing) }, "NotFound",
 			[]string{"/data", missing, "does not exist", "location " + location, "restore another backup"},
 		},
-		"no snapshot id": {func(_ *testing.T, f *forgery) { f.rename(0, "0815") }, "InvalidInput", []string{`"0815"`, "no id of an EBS snapshot"}},
-		"swapped snapshots": {func(_ *testing.T, f *forgery) {
-			a, b := f.infos[0].CSI.SnapshotHandle, f.infos[1].CSI.SnapshotHandle
-			f.rename(0, b)
-			f.rename(1, a)
-		}, "InvalidInput", []string{"was taken of vol-", "not of vol-", "mixed up", "restore another backup"}},
 		"swapped in one file": {
 			func(_ *testing.T, f *forgery) { f.infos[0].CSI.SnapshotHandle = f.infos[1].CSI.SnapshotHandle }, "InvalidInput",
 			[]string{"names two snapshots", "mixed up", "restore another backup"},
 		},
-		"snapshot failed": {
-			func(t *testing.T, f *forgery) { l.move(t, f.infos[0].CSI.SnapshotHandle, ebs.SnapshotFailed) },
-			"InvalidInput",
-			[]string{`state is "error"`, "restore another backup"},
-		},
-		"snapshot pending": {
-			func(t *testing.T, f *forgery) { l.move(t, f.infos[0].CSI.SnapshotHandle, ebs.SnapshotPending) },
-			"InvalidInput",
-			[]string{"not complete yet", "wait and restore again"},
-		},
 		"no storage class": {nowhere, "InvalidInput", []string{"/data", `storage class "nowhere"`, "--storage-class-mappings nowhere:NEW"}},
-		"class asked away": {func(_ *testing.T, f *forgery) { f.setClass("") }, "InvalidInput", []string{"/data", "spec.storageClassName", "--restore-volumes=false"}},
-		"no default class": {func(_ *testing.T, f *forgery) { f.setClass(nil) }, "InvalidInput", []string{"/data", "no default one", "is-default-class"}},
 		"no handle": {func(_ *testing.T, f *forgery) {
 			f.infos[0].CSI.SnapshotHandle = ""
 			for path := range f.objects {
@@ -172,16 +129,16 @@ func (l *lab) refuses(t *testing.T, ns, backup, kind string, phrases ...string) 
 			t.Errorf("does not say %q: %s", phrase, text)
 		}
 	}
-	if l.object(t, "namespace", "", target) != nil {
+	if l.Object(t, "namespace", "", target) != nil {
 		t.Error("the namespace was made")
 	}
 	made, err := l.ec2.VolumesTagged(t.Context(), map[string]string{ebs.TagBackup: backup, ebs.TagRestoreUID: ""})
 	if err != nil || len(made) > 0 {
 		t.Errorf("made %v, %v", made, err)
 	}
-	for _, kind := range []string{"volumesnapshotcontents", "persistentvolumes"} {
-		if left := l.kubectl(t, "", "get", kind, "-l", "velero.io/restore-name="+backup, "-o", "name"); left != "" {
-			t.Errorf("made %s", left)
+	for _, kind := range []string{snapshotContents, "persistentvolumes"} {
+		if left := l.List(t, kind, "", "velero.io/restore-name="+backup); len(left) > 0 {
+			t.Errorf("made %s", harness.Names(left))
 		}
 	}
 }

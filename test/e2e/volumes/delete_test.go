@@ -23,6 +23,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
@@ -62,23 +63,17 @@ func (l *lab) nothingOf(t *testing.T, backup string) {
 			t.Fatal(err)
 		}
 	}
-	if left := l.kubectl(t, "", "get", "volumesnapshotcontents", "-l", "velero.io/backup-name="+backup, "-o", "name"); left != "" {
-		t.Errorf("left %s", left)
+	if left := l.List(t, snapshotContents, "", "velero.io/backup-name="+backup); len(left) > 0 {
+		t.Errorf("left %s", harness.Names(left))
 	}
 }
 
-// snapshots are the ids of those that EC2 shows.
-func (l *lab) snapshots(t *testing.T) []string {
+// snapshots are the ids of those of some volumes that EC2 shows.
+func (l *lab) snapshots(t *testing.T, disks []string) []string {
 	t.Helper()
-	state, err := l.ebs.State(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var ids []string
-	for _, s := range state.Snapshots {
-		if s.Where == "" {
-			ids = append(ids, s.ID)
-		}
+	for _, s := range l.snapshotsOf(t, disks...) {
+		ids = append(ids, s.ID)
 	}
 	slices.Sort(ids)
 	return ids
@@ -117,6 +112,7 @@ func (l *lab) claims(t *testing.T, ns string, take func(ns, claim string) string
 // TestDeleteNative deletes exactly the backup's own snapshots, and tells of those that
 // EC2 keeps and of the one that is another backup's.
 func TestDeleteNative(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "del-native")
 	f, other := l.forge(t, "del-native"), l.forge(t, "del-other")
@@ -141,7 +137,8 @@ func TestDeleteNative(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	before := l.snapshots(t)
+	disks := l.disks(t, ns, "one", "two", "gone", "locked", "binned", "alien")
+	before := l.snapshots(t, disks)
 	out, err := l.CLI(t.Context(), "backup", "delete", f.write(true), "--confirm")
 	if err != nil || out.Code != 3 {
 		t.Errorf("exit code %d, %v: %s", out.Code, err, out.Err)
@@ -154,7 +151,7 @@ func TestDeleteNative(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out.Out)
 		}
 	}
-	if got, want := l.snapshots(t), without(before, ids["one"], ids["two"], ids["binned"]); !slices.Equal(got, want) {
+	if got, want := l.snapshots(t, disks), without(before, ids["one"], ids["two"], ids["binned"]); !slices.Equal(got, want) {
 		t.Errorf("left %v, want %v", got, want)
 	}
 	l.nothingOf(t, f.name)
@@ -162,12 +159,14 @@ func TestDeleteNative(t *testing.T) {
 
 // TestDeleteRefused: snapshots where this worker cannot delete them keep all of it.
 func TestDeleteRefused(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "del-refused")
 	f := l.forge(t, "del-refused")
 	l.claims(t, ns, func(ns, claim string) string { return f.native(ns, claim).ID }, "one", "two")
 	f.natives[1].Spec.Location = "aws-west"
-	before := l.snapshots(t)
+	disks := l.disks(t, ns, "one", "two")
+	before := l.snapshots(t, disks)
 	err := l.startDelete(t, f.write(true)).Get(t.Context(), nil)
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) || app.Type() != contract.ErrTypeInvalid || !strings.Contains(app.Message(), `location "aws-west"`) ||
@@ -177,7 +176,7 @@ func TestDeleteRefused(t *testing.T) {
 	if _, err := l.Store.Head(t.Context(), archive.Tombstone(f.name)); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("tombstone: %v", err)
 	}
-	if _, err := l.Store.Head(t.Context(), archive.Layout{Backup: f.name}.Metadata()); err != nil || !slices.Equal(before, l.snapshots(t)) {
+	if _, err := l.Store.Head(t.Context(), archive.Layout{Backup: f.name}.Metadata()); err != nil || !slices.Equal(before, l.snapshots(t, disks)) {
 		t.Errorf("something was deleted: %v", err)
 	}
 }
@@ -186,6 +185,7 @@ func TestDeleteRefused(t *testing.T) {
 // the one that the backup has left; one that is gone is done, one that is locked stays,
 // and so does one whose content the backup did not make.
 func TestDeleteCSI(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "del-csi")
 	f := l.forge(t, "del-csi")
@@ -200,15 +200,16 @@ func TestDeleteCSI(t *testing.T) {
 	}
 	l.lock(t, ids["locked"])
 	mark(f.objects["resources/volumesnapshotcontents.snapshot.storage.k8s.io/cluster/"+content(4)+".json"], "labels", "velero.io/backup-name", "another")
-	before := l.snapshots(t)
+	disks := l.disks(t, ns, "one", "left", "gone", "locked", "alien")
+	before := l.snapshots(t, disks)
 	res := l.delete(t, f.write(true))
 	if res.Snapshots != 3 || len(res.Retained) != 2 || !has(res.Retained, ids["locked"], "locked in governance mode") || !has(res.Retained, ids["alien"], "no VolumeSnapshotContent of its own") {
 		t.Errorf("%+v", res)
 	}
-	if got, want := l.snapshots(t), without(before, ids["one"], ids["left"]); !slices.Equal(got, want) {
+	if got, want := l.snapshots(t, disks), without(before, ids["one"], ids["left"]); !slices.Equal(got, want) {
 		t.Errorf("left %v, want %v", got, want)
 	}
-	if l.object(t, "volumesnapshotcontent", "", content(1)) != nil {
+	if l.Object(t, "volumesnapshotcontent", "", content(1)) != nil {
 		t.Error("the content that was left is there still")
 	}
 }
@@ -242,6 +243,7 @@ func TestDeleteCSIThatTheDriverCannot(t *testing.T) {
 // TestDeleteDamaged deletes what is still known of a backup whose tarball is cut off,
 // and says what is not.
 func TestDeleteDamaged(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "del-damaged")
 	f := l.forge(t, "del-damaged")
@@ -250,27 +252,30 @@ func TestDeleteDamaged(t *testing.T) {
 	l.kubectl(t, "", "delete", "volumesnapshotcontent", f.infos[0].CSI.VSCName)
 	backup, tarball := f.write(true), f.tarball()
 	f.put(archive.Layout{Backup: backup}.Tarball(), tarball[:len(tarball)/2])
-	before := l.snapshots(t)
+	disks := l.disks(t, ns, "csi", "native")
+	before := l.snapshots(t, disks)
 	res := l.delete(t, backup)
 	if res.Snapshots != 2 || len(res.Retained) != 1 || !has(res.Retained, "snapshots that nothing else", backup+".tar.gz") {
 		t.Errorf("%+v", res)
 	}
-	if got, want := l.snapshots(t), without(before, csi, native); !slices.Equal(got, want) {
+	if got, want := l.snapshots(t, disks), without(before, csi, native); !slices.Equal(got, want) {
 		t.Errorf("left %v, want %v", got, want)
 	}
 }
 
 // TestDeleteDamagedOfOurs does the same for a backup that Lifeboat made.
 func TestDeleteDamagedOfOurs(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "del-ours")
 	l.claim(t, ns, "data", "x")
+	disks := l.disks(t, ns, "data")
 	phrase := map[string]string{"tarball": ".tar.gz", "manifest": "manifest", "index": "index"}
 	for name, damage := range map[string]func(archive.Layout) string{"tarball": archive.Layout.Tarball, "manifest": archive.Layout.Manifest, "index": archive.Layout.Index} {
-		before := l.snapshots(t)
-		backup := "del-" + name + "-" + l.id
+		before := l.snapshots(t, disks)
+		backup := "del-" + name + "-" + l.ID
 		l.backup(t, backup, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}})
-		if made := without(l.snapshots(t), before...); len(made) != 1 {
+		if made := without(l.snapshots(t, disks), before...); len(made) != 1 {
 			t.Fatalf("made %v", made)
 		}
 		if err := l.Store.Put(t.Context(), damage(archive.Layout{Backup: backup}), []byte("{"), store.PutOptions{}); err != nil {
@@ -279,7 +284,7 @@ func TestDeleteDamagedOfOurs(t *testing.T) {
 		if res := l.delete(t, backup); res.Snapshots != 1 || len(res.Retained) != 1 || !has(res.Retained, "snapshots that nothing else", phrase[name]) {
 			t.Errorf("%s: %+v", name, res)
 		}
-		if got := l.snapshots(t); !slices.Equal(got, before) {
+		if got := l.snapshots(t, disks); !slices.Equal(got, before) {
 			t.Errorf("%s: left %v", name, without(got, before...))
 		}
 	}
@@ -292,16 +297,18 @@ func TestDeleteMany(t *testing.T) {
 	const n = 150
 	ns := l.namespace(t, "del-many")
 	l.claim(t, ns, "data", "x")
+	disks := l.disks(t, ns, "data")
 	for path, name := range map[string]func(f *forgery, i int, id string){"csi": (*forgery).content, "native": (*forgery).bareNative} {
 		t.Run(path, func(t *testing.T) {
 			f := l.forge(t, "del-many-"+path)
-			before := l.snapshots(t)
+			before := l.snapshots(t, disks)
 			l.limits(t, func(limits *ebssim.Limits) {
 				limits.PendingPerAccount, limits.PendingPerVolume, limits.SnapshotInterval = 0, 0, 0
 			})
-			for i, id := range l.cut(t, l.disk(t, ns, "data"), f.name, n) {
+			for i, id := range l.cut(t, disks[0], f.name, n) {
 				name(f, i, id)
 			}
+			time.Sleep(visibility) // the snapshots of a backup have been shown as completed
 			l.limits(t, func(limits *ebssim.Limits) { limits.Buckets = ebssim.Published().Buckets })
 			backup, began := f.write(false), time.Now()
 			res := l.delete(t, backup)
@@ -309,7 +316,7 @@ func TestDeleteMany(t *testing.T) {
 			if res.Snapshots != n || len(res.Retained) > 0 || took > time.Minute {
 				t.Errorf("%s, %+v", took, res)
 			}
-			if got := l.snapshots(t); !slices.Equal(got, before) {
+			if got := l.snapshots(t, disks); !slices.Equal(got, before) {
 				t.Errorf("left %d", len(got)-len(before))
 			}
 			t.Logf("%d snapshots in %s", n, took.Round(100*time.Millisecond))
@@ -373,7 +380,8 @@ func (l *lab) cut(t *testing.T, disk, backup string, n int) []string {
 // TestDeleteKilled kills the worker while snapshots are being deleted; the next one
 // goes on, and deletes the same.
 func TestDeleteKilled(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := shared.beside(t, "del-killed")
 	ns := l.namespace(t, "del-killed")
 	f := l.forge(t, "del-killed")
 	natives := l.claims(t, ns, func(ns, claim string) string { return f.native(ns, claim).ID }, "n1", "n2", "n3", "n4")
@@ -387,30 +395,28 @@ func TestDeleteKilled(t *testing.T) {
 	for _, i := range f.infos[4:] {
 		l.kubectl(t, "", "delete", "volumesnapshotcontent", i.CSI.VSCName)
 	}
-	before, since := l.snapshots(t), time.Now()
-	atOnce := l.slow(t, "DeleteSnapshot", 1500*time.Millisecond)
+	disks := l.disks(t, ns, "n1", "n2", "n3", "n4", "c1", "c2", "c3", "c4")
+	before, since := l.snapshots(t, disks), time.Now()
+	atOnce := l.slow(t, "DeleteSnapshot", 1500*time.Millisecond, disks...)
 	run := l.startDelete(t, f.write(true))
 	eventually(t, "calls on their way", func() error {
-		if left := l.snapshots(t); len(left) == len(before) {
+		if left := l.snapshots(t, disks); len(left) == len(before) {
 			return fmt.Errorf("%d snapshots", len(left))
 		}
 		return nil
 	})
-	l.worker.Kill()
+	l.Worker.Kill()
 	atOnce()
 	if _, err := l.Store.Head(t.Context(), archive.Layout{Backup: f.name}.Metadata()); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("snapshots are gone and the backup is there: %v", err)
 	}
-	var err error
-	if l.worker, err = l.StartWorker(t.Context(), l.ebs.Environment()...); err != nil {
-		t.Fatal(err)
-	}
+	l.ReplaceWorker(t)
 	var res contract.DeleteResult
 	if err := run.Get(t.Context(), &res); err != nil || res.Snapshots != 8 || len(res.Retained) > 0 {
 		t.Errorf("%+v, %v", res, err)
 	}
 	l.nothingOf(t, f.name)
-	if got, want := l.snapshots(t), without(before, gone...); !slices.Equal(got, want) {
+	if got, want := l.snapshots(t, disks), without(before, gone...); !slices.Equal(got, want) {
 		t.Errorf("left %v, want %v", got, want)
 	}
 	t.Logf("%s from the start to the end", time.Since(since).Round(time.Second))

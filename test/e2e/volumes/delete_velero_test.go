@@ -18,7 +18,7 @@ import (
 func (l *lab) velero(t *testing.T, path string) *stack.Velero {
 	t.Helper()
 	v, err := l.Stack.StartVelero(t.Context(), stack.VeleroOptions{
-		QPS: 5000, Prefix: l.Cluster, Namespace: "velero-" + l.id, NoCSI: path == "native",
+		QPS: 5000, Prefix: l.Cluster, Namespace: l.Config.Namespace, NoCSI: path == "native",
 		Args: []string{"--item-operation-sync-frequency=1s", "--backup-sync-period=1s"},
 	})
 	if err != nil {
@@ -37,16 +37,19 @@ func (l *lab) velero(t *testing.T, path string) *stack.Velero {
 // TestDeleteAcross: Lifeboat deletes backups of a real Velero and Velero deletes ours,
 // each with all their snapshots and no others.
 func TestDeleteAcross(t *testing.T) {
-	l := shared
+	t.Parallel()
 	for path, locations := range paths() {
 		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			l := shared.beside(t, "across-"+path)
 			ns := l.namespace(t, "across-"+path)
 			for _, claim := range []string{"one", "two"} {
 				l.claim(t, ns, claim, claim)
 			}
 			v := l.velero(t, path)
-			before := l.snapshots(t)
-			theirs, ours := "theirs-"+path+"-"+l.id, "ours-"+path+"-"+l.id
+			disks := l.disks(t, ns, "one", "two")
+			before := l.snapshots(t, disks)
+			theirs, ours := "theirs-"+path+"-"+l.ID, "ours-"+path+"-"+l.ID
 			args := []string{"--include-namespaces=" + ns, "--snapshot-volumes"}
 			if path == "native" {
 				args = append(args, "--volume-snapshot-locations="+location)
@@ -54,7 +57,7 @@ func TestDeleteAcross(t *testing.T) {
 			if err := v.Backup(t.Context(), theirs, args...); err != nil {
 				t.Fatal(err)
 			}
-			made := without(l.snapshots(t), before...)
+			made := without(l.snapshots(t, disks), before...)
 			if len(made) != 2 {
 				t.Fatalf("Velero made %v", made)
 			}
@@ -62,7 +65,7 @@ func TestDeleteAcross(t *testing.T) {
 			if res := l.delete(t, theirs); res.Snapshots != 2 || len(res.Retained) > 0 {
 				t.Errorf("%+v", res)
 			}
-			left := without(l.snapshots(t), before...)
+			left := without(l.snapshots(t, disks), before...)
 			if len(left) != 2 || slices.Contains(left, made[0]) || slices.Contains(left, made[1]) {
 				t.Errorf("left %v; Velero had made %v", left, made)
 			}
@@ -79,7 +82,7 @@ func TestDeleteAcross(t *testing.T) {
 				}
 				return nil
 			})
-			if left := l.snapshots(t); !slices.Equal(left, before) {
+			if left := l.snapshots(t, disks); !slices.Equal(left, before) {
 				t.Errorf("left %v", without(left, before...))
 			}
 			l.nothingOf(t, ours)

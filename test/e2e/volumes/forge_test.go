@@ -18,6 +18,13 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+)
+
+// The types of snapshots' objects.
+const (
+	volumeSnapshots  = "volumesnapshots.snapshot.storage.k8s.io"
+	snapshotContents = "volumesnapshotcontents.snapshot.storage.k8s.io"
 )
 
 // forgery is a backup in Velero's form on its way into the bucket.
@@ -31,13 +38,13 @@ type forgery struct {
 }
 
 func (l *lab) forge(t *testing.T, name string) *forgery {
-	return &forgery{l: l, t: t, name: name + "-" + l.id, objects: map[string]map[string]any{}}
+	return &forgery{l: l, t: t, name: name + "-" + l.ID, objects: map[string]map[string]any{}}
 }
 
 // take adds an object as it is in the cluster and returns it, to be changed.
 func (f *forgery) take(gr, ns, name string) map[string]any {
 	f.t.Helper()
-	obj := f.l.object(f.t, gr, ns, name)
+	obj := f.l.Object(f.t, gr, ns, name)
 	if obj == nil {
 		f.t.Fatalf("no %s %s/%s", gr, ns, name)
 	}
@@ -73,7 +80,7 @@ func (f *forgery) native(ns, claim string) ebs.Snapshot {
 		return err
 	})
 	f.infos = append(f.infos, volume.Info{
-		PVName: pv, PVCName: claim, PVCNamespace: ns, BackupMethod: volume.MethodNative, Result: volume.Succeeded,
+		PVName: pv, PVCName: claim, PVCNamespace: ns, BackupMethod: volume.VeleroNative, Result: volume.Succeeded,
 		Native: &volume.NativeInfo{SnapshotHandle: snap.ID, VolumeType: found[id].Type, VolumeAZ: found[id].Zone, IOPS: "0", Phase: volume.PhaseCompleted},
 		PV:     &volume.PVInfo{ReclaimPolicy: textAt(object, "spec", "persistentVolumeReclaimPolicy")},
 	})
@@ -89,19 +96,19 @@ func (f *forgery) native(ns, claim string) ebs.Snapshot {
 func (f *forgery) csi(ns, claim, class string) (handle string) {
 	f.t.Helper()
 	l, t, name := f.l, f.t, "velero-"+claim+"-"+f.name
-	l.kubectl(t, fmt.Sprintf(`{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshot","metadata":{"name":%q,"namespace":%q,"labels":{"velero.io/backup-name":%q}},
-"spec":{"volumeSnapshotClassName":%q,"source":{"persistentVolumeClaimName":%q}}}`, name, ns, f.name, class, claim), "apply", "-f", "-")
+	l.create(t, volumeSnapshots, ns, fmt.Sprintf(`{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshot","metadata":{"name":%q,"namespace":%q,"labels":{"velero.io/backup-name":%q}},
+"spec":{"volumeSnapshotClassName":%q,"source":{"persistentVolumeClaimName":%q}}}`, name, ns, f.name, class, claim))
 	var vs map[string]any
 	eventually(t, "VolumeSnapshot "+name, func() error {
-		vs = l.object(t, "volumesnapshots.snapshot.storage.k8s.io", ns, name)
-		if at(vs, "status", "readyToUse") != true {
-			return fmt.Errorf("not ready: %v", at(vs, "status", "error"))
+		vs = l.Object(t, volumeSnapshots, ns, name)
+		if harness.At(vs, "status", "readyToUse") != true {
+			return fmt.Errorf("not ready: %v", harness.At(vs, "status", "error"))
 		}
 		return nil
 	})
-	f.take("volumesnapshots.snapshot.storage.k8s.io", ns, name)
+	f.take(volumeSnapshots, ns, name)
 	content := textAt(vs, "status", "boundVolumeSnapshotContentName")
-	vsc := f.take("volumesnapshotcontents.snapshot.storage.k8s.io", "", content)
+	vsc := f.take(snapshotContents, "", content)
 	mark(vsc, "labels", "velero.io/backup-name", f.name) // Velero deletes by it
 	object := f.take("persistentvolumeclaims", ns, claim)
 	mark(object, "annotations", "velero.io/volume-snapshot-name", name)
@@ -110,7 +117,7 @@ func (f *forgery) csi(ns, claim, class string) (handle string) {
 	handle = textAt(vsc, "status", "snapshotHandle")
 	ready := true
 	f.infos = append(f.infos, volume.Info{
-		PVName: textAt(pv, "metadata", "name"), PVCName: claim, PVCNamespace: ns, BackupMethod: volume.MethodCSI, Result: volume.Succeeded,
+		PVName: textAt(pv, "metadata", "name"), PVCName: claim, PVCNamespace: ns, BackupMethod: volume.VeleroCSI, Result: volume.Succeeded,
 		CSI: &volume.CSIInfo{SnapshotHandle: handle, Driver: textAt(vsc, "spec", "driver"), VSCName: content, Size: 2 << 30, ReadyToUse: &ready},
 		PV:  &volume.PVInfo{ReclaimPolicy: "Retain", Labels: map[string]string{"team": "books", "topology.kubernetes.io/zone": "elsewhere"}},
 	})

@@ -35,20 +35,16 @@ func (l *lab) identified(t *testing.T) *identified {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i.role, err = l.ebs.AddRole(t.Context(), ebssim.Role{Name: "volumes-" + l.id, Trust: l.trust(i.ns), Policies: []json.RawMessage{policy}})
+	i.role, err = l.ebs.AddRole(t.Context(), ebssim.Role{Name: "volumes-" + l.ID, Trust: l.trust(i.ns), Policies: []json.RawMessage{policy}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	vsl := l.snapshotLocation()
-	vsl.Spec.Config = map[string]string{"region": l.ebs.Region}
-	h, err := harness.New(t.Context(), l.Stack, l.bin, t.TempDir(), harness.Options{Cluster: "identity-" + l.id, Edit: func(c *config.Config) {
+	h := l.Idle(t, harness.Options{Cluster: "identity", Edit: func(c *config.Config) {
+		vsl := snapshotLocation(l.ebs)
+		vsl.Spec.Config = map[string]string{"region": l.ebs.Region}
 		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{vsl}
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.Close)
-	i.lab = &lab{Harness: h, ebs: l.ebs, ec2: l.ec2, id: l.id}
+	i.lab = &lab{Lab: &harness.Lab{Harness: h, ID: l.ID}, ebs: l.ebs, ec2: l.ec2}
 	return i
 }
 
@@ -95,7 +91,7 @@ func TestWebIdentity(t *testing.T) {
 
 	since := time.Now()
 	i.become(t, account)
-	name := "identity-" + i.id
+	name := "identity-" + i.ID
 	disk := i.disk(t, i.ns, "data")
 	if res := i.backup(t, name, "Completed", spec); res.Volumes != 1 || len(i.snapshotsOf(t, disk)) != 1 {
 		t.Errorf("%+v", res)
@@ -120,7 +116,7 @@ func (i *identified) refusesStranger(t *testing.T, spec velerov1.BackupSpec) {
 	if err != nil || out.Code != 1 || !strings.Contains(out.Out+out.Err, "Not authorized to perform sts:AssumeRoleWithWebIdentity") {
 		t.Errorf("check: %v %+v", err, out)
 	}
-	err = i.startBackup(t, "stranger-"+i.id, spec).Get(t.Context(), nil)
+	err = i.startBackup(t, "stranger-"+i.ID, spec).Get(t.Context(), nil)
 	if text := fmt.Sprint(err); !strings.Contains(text, location) || !strings.Contains(text, "access denied") || !strings.Contains(text, "AssumeRoleWithWebIdentity") {
 		t.Errorf("backup: %s", text)
 	}
@@ -139,7 +135,7 @@ func (i *identified) actedAs(t *testing.T, since time.Time) {
 	}
 	done := map[string]int{}
 	for _, c := range calls {
-		if strings.Contains(c.Who, "assumed-role/volumes-"+i.id) {
+		if strings.Contains(c.Who, "assumed-role/volumes-"+i.ID) {
 			done[c.Action]++
 			if c.Result == "UnauthorizedOperation" {
 				t.Errorf("%s was denied", c.Action)

@@ -5,7 +5,6 @@ package volumes
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
@@ -40,10 +40,28 @@ func byCSI(f *forgery, ns, claim string) ebs.Snapshot {
 	return ebs.Snapshot{ID: f.csi(ns, claim, stack.EBSSnapshotClass)}
 }
 
-// slow makes EC2 take its time over every volume, until end or the end of the test.
-func (l *lab) slow(t *testing.T, action string, d time.Duration) (end func()) {
+// slow makes EC2 take its time over what concerns some volumes or their snapshots, until
+// end or the end of the test.
+func (l *lab) slow(t *testing.T, action string, d time.Duration, disks ...string) (end func()) {
 	t.Helper()
-	return l.ebs.Inject(t, ebssim.Fault{Action: action, Effect: ebssim.EffectLate, Delay: ebssim.Duration(d)})
+	var ends []func()
+	for _, disk := range disks {
+		ends = append(ends, l.ebs.Inject(t, ebssim.Fault{Action: action, Volume: disk, Effect: ebssim.EffectLate, Delay: ebssim.Duration(d)}))
+	}
+	return func() {
+		for _, end := range ends {
+			end()
+		}
+	}
+}
+
+// disks are the EBS volumes of claims.
+func (l *lab) disks(t *testing.T, ns string, claims ...string) (disks []string) {
+	t.Helper()
+	for _, name := range claims {
+		disks = append(disks, l.disk(t, ns, name))
+	}
+	return disks
 }
 
 // made waits until a restore, whose uid is the id of its run, has made n volumes.
@@ -60,38 +78,40 @@ func (l *lab) made(t *testing.T, uid string, n int) {
 // TestKilledRestoreMakesEachVolumeOnce kills the worker while the call for one of three
 // volumes is on its way, and while the driver fills claims from snapshots.
 func TestKilledRestoreMakesEachVolumeOnce(t *testing.T) {
-	l := shared
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		take func(f *forgery, ns, claim string) ebs.Snapshot
-		when func(t *testing.T, uid, copied string) // the kill comes
-		once func(t *testing.T, uid, copied string) int
+		when func(l *lab, t *testing.T, uid, copied string) // the kill comes
+		once func(l *lab, t *testing.T, uid, copied string) int
 	}{
-		"native": {(*forgery).native, func(t *testing.T, uid, _ string) { l.made(t, uid, 2) }, func(t *testing.T, uid, _ string) int { return len(l.madeBy(t, uid)) }},
-		"csi":    {byCSI, l.filling, func(t *testing.T, _, copied string) int { return len(l.fillers(t, copied)) }},
+		"native": {
+			(*forgery).native, func(l *lab, t *testing.T, uid, _ string) { l.made(t, uid, 2) },
+			func(l *lab, t *testing.T, uid, _ string) int { return len(l.madeBy(t, uid)) },
+		},
+		"csi": {byCSI, (*lab).filling, func(l *lab, t *testing.T, _, copied string) int { return len(l.fillers(t, copied)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := shared.beside(t, "killed-"+name)
 			ns, backup := l.severalBy(t, "killed-"+name, 3, tc.take)
-			copied := "killed-copied-" + name + "-" + l.id
+			copied := "killed-copied-" + name + "-" + l.ID
 			l.cleanUp(t, copied)
-			last := ebssim.Fault{Action: "CreateVolume", Effect: ebssim.EffectLate, Delay: ebssim.Duration(3 * time.Second)}
-			if name == "native" {
-				last.Tags = map[string]string{ebs.TagPV: textAt(l.bound(t, ns, "data-2"), "metadata", "name")}
+			late := l.disks(t, ns, "data-2")
+			if name == "csi" {
+				late = l.disks(t, ns, "data-0", "data-1", "data-2")
 			}
-			atOnce := l.ebs.Inject(t, last)
-			run := l.start(t, input("killed-"+name+"-"+l.id, backup, ns, map[string]string{ns: copied}))
-			tc.when(t, run.GetRunID(), copied)
-			l.worker.Kill()
+			atOnce := l.slow(t, "CreateVolume", 3*time.Second, late...)
+			run := l.start(t, input("killed-"+name+"-"+l.ID, backup, ns, map[string]string{ns: copied}))
+			tc.when(l, t, run.GetRunID(), copied)
+			l.Worker.Kill()
 			atOnce()
-			var err error
-			if l.worker, err = l.StartWorker(t.Context(), l.ebs.Environment()...); err != nil {
-				t.Fatal(err)
-			}
+			l.ReplaceWorker(t)
 			var res contract.RestoreResult
 			if err := run.Get(t.Context(), &res); err != nil || res.Phase != "Completed" || res.Volumes != 3 {
 				t.Fatalf("%v %+v", err, res)
 			}
 			l.holdsNames(t, copied, 3)
-			if n := tc.once(t, res.UID, copied); n != 3 {
+			if n := tc.once(l, t, res.UID, copied); n != 3 {
 				t.Errorf("made %d", n)
 			}
 		})
@@ -102,7 +122,7 @@ func TestKilledRestoreMakesEachVolumeOnce(t *testing.T) {
 func (l *lab) filling(t *testing.T, _, ns string) {
 	t.Helper()
 	eventually(t, "a claim to fill", func() error {
-		if out := l.kubectl(t, "", "get", "pvc", "-n", ns, "-o", "name"); out == "" {
+		if len(l.List(t, "pvc", ns, "")) == 0 {
 			return errors.New("none")
 		}
 		return nil
@@ -113,7 +133,7 @@ func (l *lab) filling(t *testing.T, _, ns string) {
 // from.
 func (l *lab) fillers(t *testing.T, ns string) []string {
 	t.Helper()
-	return strings.Fields(l.kubectl(t, "", "get", "volumesnapshots.snapshot.storage.k8s.io", "-n", ns, "-o", "name"))
+	return harness.Names(l.List(t, volumeSnapshots, ns, ""))
 }
 
 // holdsNames: each of the claims of several holds its name.
@@ -130,15 +150,16 @@ func (l *lab) holdsNames(t *testing.T, ns string, n int) {
 // TestCancelledRestoreLeavesNoVolume cancels while one of three volumes is still being
 // asked for: all three are made, none is used, none is left.
 func TestCancelledRestoreLeavesNoVolume(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns, backup := l.several(t, "cancelled", 3)
-	copied := "cancelled-copied-" + l.id
+	copied := "cancelled-copied-" + l.ID
 	l.cleanUp(t, copied)
 	pv := textAt(l.bound(t, ns, "data-2"), "metadata", "name")
 	l.ebs.Inject(t, ebssim.Fault{
 		Action: "CreateVolume", Effect: ebssim.EffectLate, Delay: ebssim.Duration(4 * time.Second), Tags: map[string]string{ebs.TagPV: pv},
 	})
-	run := l.start(t, input("cancelled-"+l.id, backup, ns, map[string]string{ns: copied}))
+	run := l.start(t, input("cancelled-"+l.ID, backup, ns, map[string]string{ns: copied}))
 	l.made(t, run.GetRunID(), 2)
 	if err := l.Temporal.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()); err != nil {
 		t.Fatal(err)
@@ -150,7 +171,7 @@ func TestCancelledRestoreLeavesNoVolume(t *testing.T) {
 	if left := l.madeBy(t, run.GetRunID()); len(left) > 0 {
 		t.Errorf("left %+v", left)
 	}
-	if l.object(t, "namespace", "", copied) != nil {
+	if l.Object(t, "namespace", "", copied) != nil {
 		t.Error("objects were written")
 	}
 }
@@ -158,12 +179,13 @@ func TestCancelledRestoreLeavesNoVolume(t *testing.T) {
 // TestCancelledCSIRestore cancels while the driver fills claims: what was made is whole
 // and gets its data, and no content is left that no VolumeSnapshot is bound to.
 func TestCancelledCSIRestore(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns, backup := l.severalBy(t, "uncsi", 2, byCSI)
-	copied := "uncsi-copied-" + l.id
+	copied := "uncsi-copied-" + l.ID
 	l.cleanUp(t, copied)
-	atOnce := l.slow(t, "CreateVolume", 4*time.Second)
-	run := l.start(t, input("uncsi-"+l.id, backup, ns, map[string]string{ns: copied}))
+	atOnce := l.slow(t, "CreateVolume", 4*time.Second, l.disks(t, ns, "data-0", "data-1")...)
+	run := l.start(t, input("uncsi-"+l.ID, backup, ns, map[string]string{ns: copied}))
 	l.filling(t, "", copied)
 	if err := l.Temporal.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()); err != nil {
 		t.Fatal(err)
@@ -172,13 +194,13 @@ func TestCancelledCSIRestore(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 	atOnce()
-	claims := strings.Fields(l.kubectl(t, "", "get", "pvc", "-n", copied, "-o", "jsonpath={.items[*].metadata.name}"))
+	claims := harness.Names(l.List(t, "pvc", copied, ""))
 	for _, name := range claims {
 		if got := l.content(t, copied, name); got != name {
 			t.Errorf("%s holds %q", name, got)
 		}
 	}
-	contents := strings.Fields(l.kubectl(t, "", "get", "volumesnapshotcontents.snapshot.storage.k8s.io", "-l", "velero.io/restore-name=uncsi-"+l.id, "-o", "name"))
+	contents := l.List(t, snapshotContents, "", "velero.io/restore-name=uncsi-"+l.ID)
 	if n := len(l.fillers(t, copied)); len(contents) != n || n < len(claims) {
 		t.Errorf("%d contents, %d snapshots, %d claims", len(contents), n, len(claims))
 	}
@@ -187,16 +209,17 @@ func TestCancelledCSIRestore(t *testing.T) {
 // TestOneVolumeFails: what EC2 refuses for one volume keeps that one and its claim
 // out, and nothing else.
 func TestOneVolumeFails(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns, backup := l.several(t, "partly", 2)
-	copied := "partly-copied-" + l.id
+	copied := "partly-copied-" + l.ID
 	l.cleanUp(t, copied)
 	pv := textAt(l.bound(t, ns, "data-1"), "metadata", "name")
 	l.ebs.Inject(t, ebssim.Fault{
 		Action: "CreateVolume", Effect: ebssim.EffectError, Code: "VolumeLimitExceeded", Message: "no more volumes", Tags: map[string]string{ebs.TagPV: pv},
 	})
 	var res contract.RestoreResult
-	if err := l.start(t, input("partly-"+l.id, backup, ns, map[string]string{ns: copied})).Get(t.Context(), &res); err != nil {
+	if err := l.start(t, input("partly-"+l.ID, backup, ns, map[string]string{ns: copied})).Get(t.Context(), &res); err != nil {
 		t.Fatal(err)
 	}
 	if res.Phase != "PartiallyFailed" || res.Volumes != 1 || !has(res.Reasons, "VOLUME_NOT_RESTORED", copied+"/data-1", "no more volumes") {
@@ -205,29 +228,30 @@ func TestOneVolumeFails(t *testing.T) {
 	if got := l.content(t, copied, "data-0"); got != "data-0" {
 		t.Errorf("read %q", got)
 	}
-	if l.object(t, "pvc", copied, "data-1") != nil {
+	if l.Object(t, "pvc", copied, "data-1") != nil {
 		t.Error("the claim is there: the next restore would leave it alone")
 	}
 }
 
 // TestDenied: without permission nothing is restored and nothing is left.
 func TestDenied(t *testing.T) {
+	t.Parallel()
 	l := shared
 	ns, backup := l.several(t, "denied", 2)
-	copied := "denied-copied-" + l.id
+	copied := "denied-copied-" + l.ID
 	l.cleanUp(t, copied)
 	pv := textAt(l.bound(t, ns, "data-1"), "metadata", "name")
 	l.ebs.Inject(t, ebssim.Fault{
 		Action: "CreateVolume", Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not you", Tags: map[string]string{ebs.TagPV: pv},
 	})
-	in := input("denied-"+l.id, backup, ns, map[string]string{ns: copied})
+	in := input("denied-"+l.ID, backup, ns, map[string]string{ns: copied})
 	run := l.start(t, in)
 	err := run.Get(t.Context(), nil)
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) || app.Type() != contract.ErrTypeDenied {
 		t.Errorf("ended with %v", err)
 	}
-	if left := l.madeBy(t, run.GetRunID()); len(left) > 0 || l.object(t, "namespace", "", copied) != nil {
+	if left := l.madeBy(t, run.GetRunID()); len(left) > 0 || l.Object(t, "namespace", "", copied) != nil {
 		t.Errorf("left %+v", left)
 	}
 }

@@ -7,10 +7,8 @@ package volumes
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,23 +23,27 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
 const (
 	location = "aws-east" // the VolumeSnapshotLocation of the worker's configuration
-	patience = 60 * time.Second
+	patience = 2 * time.Minute
 	// awsCluster is the name that the workers' cluster has in AWS.
 	awsCluster = "eks-of-the-tests"
+	// atOnce is how many tests run at a time: they wait far more than they work.
+	atOnce = "12"
+	// visibility is how long EC2 hides what was just made.
+	visibility = 300 * time.Millisecond
 )
 
-// lab is what the tests of this package share.
+// lab is what the tests of this package share. Tests that change what belongs to all,
+// the account's limits, the nodes, the types that are served, are not parallel: they run
+// before those that are.
 type lab struct {
-	*harness.Harness
-	ebs    *stack.EBS
-	ec2    *ebs.Location
-	worker *harness.Worker
-	bin    harness.Binaries
-	id     string // tells this run's names from those of an earlier one on the same stack
+	*harness.Lab
+	ebs *stack.EBS
+	ec2 *ebs.Location
 }
 
 // shared is set by TestMain, before any test.
@@ -49,80 +51,72 @@ var shared *lab
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
-// atOnce is how many of the tests that bear company run at a time: they wait more than
-// they work.
-const atOnce = "6"
-
 func testMain(m *testing.M) int {
 	if err := flag.Set("test.parallel", atOnce); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	dir, err := os.MkdirTemp("", "lifeboat-volumes-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	code := stack.Main(m, stack.Options{Kwok: true, EBS: true, TemporalOnDisk: true}, func(s *stack.Stack) {
-		if shared, err = newLab(s, dir); err != nil {
-			fmt.Fprintln(os.Stderr, "start the worker:", err)
-			os.Exit(1)
-		}
+	limits := ebssim.Fast()
+	limits.Visibility = ebssim.Duration(visibility)
+	o := stack.Options{Kwok: true, EBS: true, TemporalOnDisk: true, EBSOptions: ebssim.Options{Limits: &limits}}
+	return harness.Main(m, harness.LabOptions{Name: "volumes", Stack: o, Prepare: prepare}, func(l *harness.Lab) (err error) {
+		shared = &lab{Lab: l, ebs: l.Stack.EBS}
+		shared.ec2, err = openEC2(l.Stack.EBS)
+		return err
 	})
-	if shared != nil {
-		shared.worker.Kill()
-		shared.Close()
-	}
-	return code
 }
 
-func newLab(s *stack.Stack, dir string) (*lab, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer cancel()
-	bin, err := harness.Build(ctx, dir)
-	if err != nil {
-		return nil, err
+// prepare configures a Lifeboat for the simulated account.
+func prepare(s *stack.Stack) (harness.Options, []string, error) {
+	return harness.Options{Edit: withVolumes(s.EBS)}, append(s.EBS.Environment(), "AWS_CLUSTER_NAME="+awsCluster), nil
+}
+
+func withVolumes(account *stack.EBS) func(*config.Config) {
+	return func(c *config.Config) {
+		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{snapshotLocation(account)}
 	}
-	l := &lab{ebs: s.EBS, bin: bin, id: fmt.Sprintf("%05x", rand.IntN(1<<20))}
-	for _, kv := range s.EBS.Environment() { // for this process's own client
+}
+
+// openEC2 is the tests' own way to the account.
+func openEC2(account *stack.EBS) (*ebs.Location, error) {
+	for _, kv := range account.Environment() {
 		key, value, _ := strings.Cut(kv, "=")
 		if err := os.Setenv(key, value); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.Setenv("AWS_CLUSTER_NAME", awsCluster); err != nil { // for the workers
-		return nil, err
-	}
-	vsl := l.snapshotLocation()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	limits := quota.DefaultLimits()
 	limits.Apart = 0 // the simulator of these tests asks for no time between snapshots
-	if l.ec2, err = ebs.Open(ctx, &vsl, ebs.Options{Limits: quota.NewPool(limits)}); err != nil {
-		return nil, err
-	}
-	o := harness.Options{Cluster: "volumes-" + l.id, Edit: func(c *config.Config) {
-		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{vsl}
-	}}
-	if l.Harness, err = harness.New(ctx, s, bin, dir, o); err != nil {
-		return nil, err
-	}
-	l.worker, err = l.StartWorker(ctx, s.EBS.Environment()...)
-	return l, err
+	vsl := snapshotLocation(account)
+	return ebs.Open(ctx, &vsl, ebs.Options{Limits: quota.NewPool(limits)})
 }
 
-func (l *lab) snapshotLocation() velerov1.VolumeSnapshotLocation {
+func snapshotLocation(account *stack.EBS) velerov1.VolumeSnapshotLocation {
 	return velerov1.VolumeSnapshotLocation{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "velero.io/v1", Kind: "VolumeSnapshotLocation"},
 		ObjectMeta: metav1.ObjectMeta{Name: location},
-		Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": l.ebs.Region, "credentialsFile": l.ebs.CredentialsFile}},
+		Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": account.Region, "credentialsFile": account.CredentialsFile}},
 	}
+}
+
+// beside is a Lifeboat of a test's own, whose worker the test may kill and whose
+// namespace it may fill. It shares the cluster and the account.
+func (l *lab) beside(t *testing.T, name string) *lab {
+	t.Helper()
+	o := harness.Options{Cluster: name, Edit: func(c *config.Config) {
+		withVolumes(l.ebs)(c)
+		c.Namespace = "velero-" + name + "-" + l.ID
+	}}
+	return &lab{Lab: l.Beside(t, o), ebs: l.ebs, ec2: l.ec2}
 }
 
 // namespace makes one that is deleted, with its volumes, when the test is over.
 func (l *lab) namespace(t *testing.T, short string) string {
 	t.Helper()
-	name := short + "-" + l.id
-	l.kubectl(t, "", "create", "namespace", name)
+	name := short + "-" + l.ID
+	l.create(t, "namespaces", "", fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q}}`, name))
 	l.cleanUp(t, name)
 	return name
 }
@@ -132,8 +126,16 @@ func (l *lab) cleanUp(t *testing.T, name string) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		_, _ = l.Kubectl(ctx, "", "delete", "namespace", name, "--ignore-not-found", "--wait=false")
+		_ = l.Delete(ctx, "namespaces", "", name) // it may be on its way out
 	})
+}
+
+// create makes an object from JSON.
+func (l *lab) create(t *testing.T, resource, namespace, manifest string) {
+	t.Helper()
+	if err := l.Create(t.Context(), resource, namespace, manifest); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (l *lab) kubectl(t *testing.T, stdin string, args ...string) string {
@@ -145,38 +147,8 @@ func (l *lab) kubectl(t *testing.T, stdin string, args ...string) string {
 	return out
 }
 
-// object reads one object, nil if there is none.
-func (l *lab) object(t *testing.T, resource, namespace, name string) map[string]any {
-	t.Helper()
-	args := []string{"get", resource, name, "-o", "json", "--ignore-not-found"}
-	if namespace != "" {
-		args = append(args, "-n", namespace)
-	}
-	out := l.kubectl(t, "", args...)
-	if strings.TrimSpace(out) == "" {
-		return nil
-	}
-	var obj map[string]any
-	if err := json.Unmarshal([]byte(out), &obj); err != nil {
-		t.Fatal(err)
-	}
-	return obj
-}
-
-// at follows a path into an object.
-func at(obj any, path ...string) any {
-	for _, p := range path {
-		m, ok := obj.(map[string]any)
-		if !ok {
-			return nil
-		}
-		obj = m[p]
-	}
-	return obj
-}
-
 func textAt(obj any, path ...string) string {
-	s, _ := at(obj, path...).(string)
+	s, _ := harness.At(obj, path...).(string)
 	return s
 }
 
@@ -201,8 +173,8 @@ func (l *lab) claim(t *testing.T, ns, name, text string) {
 // claimOf is claim for a storage class that makes volumes at once.
 func (l *lab) claimOf(t *testing.T, ns, name, class, size, text string) {
 	t.Helper()
-	l.kubectl(t, fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":%q,"namespace":%q,"labels":{"app":"shop"}},
-"spec":{"storageClassName":%q,"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":%q}}}}`, name, ns, class, size), "apply", "-f", "-")
+	l.create(t, "pvc", ns, fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":%q,"namespace":%q,"labels":{"app":"shop"}},
+"spec":{"storageClassName":%q,"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":%q}}}}`, name, ns, class, size))
 	l.bound(t, ns, name)
 	if err := writeFile(l.file(t, ns, name), text); err != nil {
 		t.Fatal(err)
@@ -214,11 +186,11 @@ func (l *lab) bound(t *testing.T, ns, name string) map[string]any {
 	t.Helper()
 	var pv map[string]any
 	eventually(t, "claim "+ns+"/"+name, func() error {
-		claim := l.object(t, "pvc", ns, name)
+		claim := l.Object(t, "pvc", ns, name)
 		if phase := textAt(claim, "status", "phase"); phase != "Bound" {
 			return fmt.Errorf("phase %q", phase)
 		}
-		pv = l.object(t, "pv", "", textAt(claim, "spec", "volumeName"))
+		pv = l.Object(t, "pv", "", textAt(claim, "spec", "volumeName"))
 		if pv == nil {
 			return fmt.Errorf("no volume")
 		}

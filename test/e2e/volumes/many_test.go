@@ -13,6 +13,7 @@ import (
 
 // TestManyVolumes restores twenty volumes by each path; they come back in parallel.
 func TestManyVolumes(t *testing.T) {
+	t.Parallel()
 	const n = 20
 	l := shared
 	ns := l.namespace(t, "many")
@@ -34,7 +35,7 @@ func TestManyVolumes(t *testing.T) {
 	for name, f := range map[string]*forgery{"native": native, "csi": csi} {
 		t.Run(name, func(t *testing.T) {
 			f.t = t
-			copied := "many-" + name + "-" + l.id
+			copied := "many-" + name + "-" + l.ID
 			l.cleanUp(t, copied)
 			res := l.restore(t, input(copied, f.write(true), ns, map[string]string{ns: copied}))
 			took := res.Completed.Sub(res.Started).Round(100 * time.Millisecond)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // TestNativeRestore brings a namespace back whose claims were snapshotted through EC2.
@@ -26,7 +27,7 @@ func TestNativeRestore(t *testing.T) {
 	backup := f.write(true)
 	l.deleteNamespace(t, ns)
 
-	res := l.restore(t, input("native-"+l.id, backup, ns, nil))
+	res := l.restore(t, input("native-"+l.ID, backup, ns, nil))
 	if res.Volumes != 2 || res.Warnings > 0 {
 		t.Errorf("%+v", res)
 	}
@@ -57,7 +58,7 @@ func TestNativeRestore(t *testing.T) {
 func TestNativeBesideTheOriginal(t *testing.T) {
 	t.Parallel()
 	l := shared
-	ns, copied := l.namespace(t, "origin"), "copied-"+l.id
+	ns, copied := l.namespace(t, "origin"), "copied-"+l.ID
 	l.cleanUp(t, copied)
 	l.claim(t, ns, "data", "then")
 	f := l.forge(t, "beside")
@@ -66,10 +67,10 @@ func TestNativeBesideTheOriginal(t *testing.T) {
 	if err := writeFile(l.file(t, ns, "data"), "now"); err != nil {
 		t.Fatal(err)
 	}
-	l.restore(t, input("beside-"+l.id, backup, ns, map[string]string{ns: copied}))
+	l.restore(t, input("beside-"+l.ID, backup, ns, map[string]string{ns: copied}))
 	pv := l.bound(t, copied, "data")
 	if name := textAt(pv, "metadata", "name"); !strings.HasPrefix(name, "velero-clone-") || textAt(pv, "metadata", "annotations", "velero.io/original-pv-name") == "" {
-		t.Errorf("volume %s: %v", name, at(pv, "metadata", "annotations"))
+		t.Errorf("volume %s: %v", name, harness.At(pv, "metadata", "annotations"))
 	}
 	if a, b := l.content(t, ns, "data"), l.content(t, copied, "data"); a != "now" || b != "then" {
 		t.Errorf("original %q, copy %q", a, b)
@@ -88,7 +89,7 @@ func TestExistingClaimIsLeft(t *testing.T) {
 	if err := writeFile(l.file(t, ns, "data"), "now"); err != nil {
 		t.Fatal(err)
 	}
-	res := l.restore(t, input("there-"+l.id, backup, ns, nil))
+	res := l.restore(t, input("there-"+l.ID, backup, ns, nil))
 	if got := l.content(t, ns, "data"); got != "now" || len(l.madeBy(t, res.UID)) > 0 {
 		t.Errorf("read %q, made %v", got, l.madeBy(t, res.UID))
 	}
@@ -109,7 +110,7 @@ func TestNativeInAnotherZone(t *testing.T) {
 	f.natives[0].Spec.VolumeAZ = l.ebs.Region + "c" // where the stack has no node
 	backup := f.write(true)
 	l.deleteNamespace(t, ns)
-	res := l.restore(t, input("zones-"+l.id, backup, ns, nil))
+	res := l.restore(t, input("zones-"+l.ID, backup, ns, nil))
 	if !has(res.Reasons, "VOLUME_MOVED", "no node in zone "+l.ebs.Region+"c") {
 		t.Errorf("%q", res.Reasons)
 	}
@@ -118,7 +119,7 @@ func TestNativeInAnotherZone(t *testing.T) {
 		t.Fatalf("%+v", made)
 	}
 	pv := l.bound(t, ns, "data")
-	if text := toJSON(t, at(pv, "spec", "nodeAffinity")); !strings.Contains(text, made[0].Zone) || strings.Contains(text, l.ebs.Region+"c") {
+	if text := toJSON(t, harness.At(pv, "spec", "nodeAffinity")); !strings.Contains(text, made[0].Zone) || strings.Contains(text, l.ebs.Region+"c") {
 		t.Errorf("affinity %s, disk in %s", text, made[0].Zone)
 	}
 	if got := l.content(t, ns, "data"); got != "moved" {
@@ -131,16 +132,16 @@ func TestNativeInAnotherZone(t *testing.T) {
 func TestNativeKeepsSpeed(t *testing.T) {
 	t.Parallel()
 	l := shared
-	class := "fast-" + l.id
+	class := "fast-" + l.ID
 	l.kubectl(t, `{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"`+class+`"},"provisioner":"ebs.csi.aws.com",
 "parameters":{"type":"gp3","iops":"4000","throughput":"250"},"volumeBindingMode":"Immediate"}`, "apply", "-f", "-")
 	l.later(t, "delete", "storageclass", class)
-	ns, copied := l.namespace(t, "fast"), "faster-"+l.id
+	ns, copied := l.namespace(t, "fast"), "faster-"+l.ID
 	l.cleanUp(t, copied)
 	l.claimOf(t, ns, "data", class, "10Gi", "quick")
 	f := l.forge(t, "fast")
 	f.native(ns, "data")
-	res := l.restore(t, input("fast-"+l.id, f.write(true), ns, map[string]string{ns: copied}))
+	res := l.restore(t, input("fast-"+l.ID, f.write(true), ns, map[string]string{ns: copied}))
 	if made := l.madeBy(t, res.UID); len(made) != 1 || made[0].IOPS != 4000 || made[0].Throughput != 250 {
 		t.Errorf("%+v", made)
 	}
@@ -151,20 +152,20 @@ func TestNativeKeepsSpeed(t *testing.T) {
 func TestWithoutVolumes(t *testing.T) {
 	t.Parallel()
 	l := shared
-	ns, copied := l.namespace(t, "off"), "offed-"+l.id
+	ns, copied := l.namespace(t, "off"), "offed-"+l.ID
 	l.cleanUp(t, copied)
 	l.claim(t, ns, "data", "x")
 	l.claim(t, ns, "disk", "y")
 	f := l.forge(t, "off")
 	f.csi(ns, "data", "ebs")
 	f.native(ns, "disk")
-	in := input("off-"+l.id, f.write(true), ns, map[string]string{ns: copied})
+	in := input("off-"+l.ID, f.write(true), ns, map[string]string{ns: copied})
 	no := false
 	in.Spec.RestorePVs = &no
 	l.restore(t, in)
-	claim := l.object(t, "pvc", copied, "data")
-	if claim == nil || at(claim, "spec", "dataSource") != nil {
-		t.Errorf("%v", at(claim, "spec"))
+	claim := l.Object(t, "pvc", copied, "data")
+	if claim == nil || harness.At(claim, "spec", "dataSource") != nil {
+		t.Errorf("%v", harness.At(claim, "spec"))
 	}
 	if old, now := l.disk(t, ns, "disk"), l.disk(t, copied, "disk"); old == now {
 		t.Errorf("both claims have %s", old)
@@ -180,8 +181,8 @@ func TestDryRun(t *testing.T) {
 	f := l.forge(t, "dry")
 	snap := f.native(ns, "data")
 	backup := f.write(true)
-	copied := "dried-" + l.id
-	out, err := l.Run(t.Context(), "restore", "create", "dry-"+l.id, "--from-backup", backup, "--include-namespaces", ns,
+	copied := "dried-" + l.ID
+	out, err := l.Run(t.Context(), "restore", "create", "dry-"+l.ID, "--from-backup", backup, "--include-namespaces", ns,
 		"--namespace-mappings", ns+":"+copied, "--dry-run")
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +199,7 @@ func TestDryRun(t *testing.T) {
 			t.Errorf("made %+v", v)
 		}
 	}
-	if l.object(t, "namespace", "", copied) != nil {
+	if l.Object(t, "namespace", "", copied) != nil {
 		t.Error("the namespace is there")
 	}
 }
@@ -219,11 +220,11 @@ func TestRetainedVolumeWithoutSnapshot(t *testing.T) {
 	backup := f.write(true)
 	l.deleteNamespace(t, ns)
 	l.kubectl(t, "", "delete", "pv", pv)
-	l.restore(t, input("kept-"+l.id, backup, ns, nil))
+	l.restore(t, input("kept-"+l.ID, backup, ns, nil))
 	if now := textAt(l.bound(t, ns, "data"), "metadata", "name"); now != pv || l.content(t, ns, "data") != "still there" {
 		t.Errorf("bound to %s, holds %q", now, l.content(t, ns, "data"))
 	}
-	copied := "kept-copied-" + l.id
+	copied := "kept-copied-" + l.ID
 	l.cleanUp(t, copied)
 	res := l.restore(t, input(copied, backup, ns, map[string]string{ns: copied}))
 	if !has(res.Reasons, "CLAIM_PENDING", copied+"/data", pv, "kept for claim "+ns+"/data") || l.content(t, ns, "data") != "still there" {
@@ -243,7 +244,7 @@ func TestSingleClaim(t *testing.T) {
 	f.native(ns, "data")
 	backup := f.write(true)
 	for name, exclude := range map[string][]string{"with": nil, "without": {"persistentvolumes"}} {
-		copied := "single-" + name + "-" + l.id
+		copied := "single-" + name + "-" + l.ID
 		l.cleanUp(t, copied)
 		in := input(copied, backup, ns, map[string]string{ns: copied})
 		in.Names, in.Spec.IncludedResources, in.Spec.ExcludedResources = []string{ns + "/data"}, []string{"persistentvolumeclaims"}, exclude

@@ -4,6 +4,7 @@ package volumes
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
 // What volumeinfo says of a volume that is left out.
@@ -36,7 +38,7 @@ func TestPolicies(t *testing.T) {
 		"skip": { // by class, by size, by labels, both of two conditions; the first that matches
 			policies: `{"version": "v1", "volumePolicies": [
 {"conditions": {"pvcLabels": {"tier": "kept"}}, "action": {"type": "snapshot"}},
-{"conditions": {"storageClass": ["scratch-` + l.id + `"]}, "action": {"type": "skip"}},
+{"conditions": {"storageClass": ["scratch-` + l.ID + `"]}, "action": {"type": "skip"}},
 {"conditions": {"capacity": "4Gi,8Gi"}, "action": {"type": "skip"}},
 {"conditions": {"pvcLabels": {"tier": "cache"}, "csi": {"driver": "ebs.csi.aws.com"}}, "action": {"type": "skip"}},
 {"conditions": {"capacity": "100Gi,", "storageClass": ["ebs-gp3-now"]}, "action": {"type": "skip"}}]}`,
@@ -51,13 +53,13 @@ func TestPolicies(t *testing.T) {
 			want: map[string]string{"scratch": bySpec, "big": byPolicy, "cache": taken, "kept": bySpec, "plain": bySpec},
 		},
 		"asked-csi": {
-			policies: `{"version": "v1", "volumePolicies": [{"conditions": {"storageClass": ["scratch-` + l.id + `"], "pvcPhase": ["Bound"]}, "action": {"type": "snapshot"}}]}`,
+			policies: `{"version": "v1", "volumePolicies": [{"conditions": {"storageClass": ["scratch-` + l.ID + `"], "pvcPhase": ["Bound"]}, "action": {"type": "snapshot"}}]}`,
 			spec:     velerov1.BackupSpec{SnapshotVolumes: &off},
 			want:     map[string]string{"scratch": taken, "big": bySpec, "cache": bySpec, "kept": bySpec, "plain": bySpec},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			backup := "policies-" + name + "-" + l.id
+			backup := "policies-" + name + "-" + l.ID
 			l.policies(tc.policies)(t, backup)
 			spec, since := tc.spec, time.Now()
 			spec.IncludedNamespaces, spec.ResourcePolicy = []string{ns}, policiesIn(backup)
@@ -71,7 +73,7 @@ func TestPolicies(t *testing.T) {
 func (l *lab) policed(t *testing.T) (ns string) {
 	t.Helper()
 	ns = l.namespace(t, "policies")
-	class := "scratch-" + l.id
+	class := "scratch-" + l.ID
 	l.kubectl(t, `{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"`+class+`"},"provisioner":"ebs.csi.aws.com","volumeBindingMode":"Immediate"}`, "apply", "-f", "-")
 	l.later(t, "delete", "storageclass", class)
 	l.claimOf(t, ns, "scratch", class, "2Gi", "s")
@@ -149,16 +151,8 @@ func TestVolumeGroup(t *testing.T) {
 func (l *lab) askedFor(t *testing.T, backup string, since time.Time, other string) {
 	t.Helper()
 	for action, key := range map[string]string{"CreateSnapshots": "InstanceSpecification.ExcludeDataVolumeId.", "CreateSnapshot": "VolumeId"} {
-		calls, err := l.ebs.Audit(t.Context(), action, since)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := 0
+		calls := l.callsFor(t, action, backup, since)
 		for _, c := range calls {
-			if !strings.Contains(toJSON(t, c.Params), `"`+backup+`"`) { // its tag; others run at the same time
-				continue
-			}
-			n++
 			named := false
 			for param, value := range c.Params {
 				named = named || strings.HasPrefix(param, key) && value == other
@@ -167,8 +161,18 @@ func (l *lab) askedFor(t *testing.T, backup string, since time.Time, other strin
 				t.Errorf("%s does not name %s: %v", action, other, c.Params)
 			}
 		}
-		if n != 1 {
-			t.Errorf("%d calls of %s, want 1", n, action)
+		if len(calls) != 1 {
+			t.Errorf("%d calls of %s, want 1", len(calls), action)
 		}
 	}
+}
+
+// callsFor are the calls that carry a backup's tag: others run at the same time.
+func (l *lab) callsFor(t *testing.T, action, backup string, since time.Time) []ebssim.Call {
+	t.Helper()
+	calls, err := l.ebs.Audit(t.Context(), action, since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(calls, func(c ebssim.Call) bool { return !strings.Contains(toJSON(t, c.Params), `"`+backup+`"`) })
 }

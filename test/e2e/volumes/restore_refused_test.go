@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
@@ -27,7 +28,7 @@ func (l *lab) relabel(t *testing.T, key, value string) {
 		l.kubectl(t, "", "label", "--overwrite", node, text)
 	}
 	for _, node := range strings.Fields(l.kubectl(t, "", "get", "nodes", "-o", "name")) {
-		was := textAt(l.object(t, "node", "", strings.TrimPrefix(node, "node/")), "metadata", "labels", key)
+		was := textAt(l.Object(t, "node", "", strings.TrimPrefix(node, "node/")), "metadata", "labels", key)
 		l.later(t, "label", "--overwrite", node, key+"="+was)
 		set(node, value)
 	}
@@ -58,18 +59,18 @@ func TestZonesOfNodes(t *testing.T) {
 
 // TestAmbiguousClassMapping: two ConfigMaps that map storage classes are one too many.
 func TestAmbiguousClassMapping(t *testing.T) {
-	l := shared
+	t.Parallel()
+	l := shared.beside(t, "twomaps")
+	maps := l.configured(t)
 	ns := l.namespace(t, "twomaps")
 	l.claim(t, ns, "data", "x")
 	f := l.forge(t, "twomaps")
 	f.csi(ns, "data", stack.EBSSnapshotClass)
-	_, _ = l.Kubectl(t.Context(), "", "create", "namespace", "velero") // may be there
-	for _, name := range []string{"one-" + l.id, "two-" + l.id} {
-		l.kubectl(t, fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q,"namespace":"velero",
-"labels":{"velero.io/plugin-config":"","velero.io/change-storage-class":"RestoreItemAction"}},"data":{"a":"b"}}`, name), "apply", "-f", "-")
-		l.later(t, "delete", "configmap", "-n", "velero", name)
+	for _, name := range []string{"one-" + l.ID, "two-" + l.ID} {
+		l.kubectl(t, fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q,"namespace":%q,
+"labels":{"velero.io/plugin-config":"","velero.io/change-storage-class":"RestoreItemAction"}},"data":{"a":"b"}}`, name, maps), "apply", "-f", "-")
 	}
-	l.refuses(t, ns, f.write(true), "InvalidInput", "ambiguous", "velero.io/change-storage-class", "one-"+l.id, "two-"+l.id, "keep one")
+	l.refuses(t, ns, f.write(true), "InvalidInput", "ambiguous", "velero.io/change-storage-class", "one-"+l.ID, "two-"+l.ID, "keep one")
 }
 
 // TestSnapshotsAreNotServed: a cluster without the definitions of VolumeSnapshots.
@@ -82,7 +83,7 @@ func TestSnapshotsAreNotServed(t *testing.T) {
 	f.csi(ns, "data", stack.EBSSnapshotClass)
 	backup := f.write(true)
 	serve := func(yes bool) {
-		versions, _ := at(l.object(t, "crd", "", definition), "spec", "versions").([]any)
+		versions, _ := harness.At(l.Object(t, "crd", "", definition), "spec", "versions").([]any)
 		var ops []string
 		for i, v := range versions {
 			if textAt(v, "name") == "v1" {
@@ -128,9 +129,9 @@ func TestDriverIsAsked(t *testing.T) {
 	if took := time.Since(began); took > 12*time.Second {
 		t.Errorf("took %s", took)
 	}
-	copied := "asked-copied-" + l.id
+	copied := "asked-copied-" + l.ID
 	l.cleanUp(t, copied)
-	res := l.restore(t, input("asked-"+l.id, forge("asked").write(true), ns, map[string]string{ns: copied}))
+	res := l.restore(t, input("asked-"+l.ID, forge("asked").write(true), ns, map[string]string{ns: copied}))
 	if got := l.content(t, copied, "data") + l.content(t, copied, "more"); got != "thennow" || res.Warnings > 0 {
 		t.Errorf("read %q, %+v", got, res)
 	}

@@ -27,7 +27,7 @@ func TestTroubleOfSingleVolumes(t *testing.T) {
 	t.Parallel()
 	l := shared
 	ns, backup := l.several(t, "single-trouble", 5)
-	copied := "single-troubled-" + l.id
+	copied := "single-troubled-" + l.ID
 	l.cleanUp(t, copied)
 	for name, f := range map[string]ebssim.Fault{
 		"data-1": {Effect: ebssim.EffectVolumeStuck},
@@ -37,7 +37,7 @@ func TestTroubleOfSingleVolumes(t *testing.T) {
 	} {
 		l.faultOf(t, textAt(l.bound(t, ns, name), "metadata", "name"), f)
 	}
-	in := input("single-trouble-"+l.id, backup, ns, map[string]string{ns: copied})
+	in := input("single-trouble-"+l.ID, backup, ns, map[string]string{ns: copied})
 	in.Spec.ItemOperationTimeout.Duration = 12 * time.Second
 	run := l.start(t, in)
 	l.made(t, run.GetRunID(), 4)
@@ -51,7 +51,7 @@ func TestTroubleOfSingleVolumes(t *testing.T) {
 		"data-1": `still "creating" after itemOperationTimeout (12s)`, "data-2": "is gone",
 		"data-3": "no capacity for a gp3 volume of 2 GiB in zone " + l.ebs.Region,
 	} {
-		if !has(res.Reasons, "VOLUME_NOT_RESTORED", text) || l.object(t, "pvc", copied, claim) != nil {
+		if !has(res.Reasons, "VOLUME_NOT_RESTORED", text) || l.Object(t, "pvc", copied, claim) != nil {
 			t.Errorf("%s: %q", claim, res.Reasons)
 		}
 	}
@@ -99,7 +99,7 @@ func TestInTreeRestore(t *testing.T) {
 	spec["persistentVolumeReclaimPolicy"] = "Retain" // no in-tree plugin would delete it
 	backup := f.write(true)
 	l.deleteNamespace(t, ns)
-	res := l.restore(t, input("tree-"+l.id, backup, ns, nil))
+	res := l.restore(t, input("tree-"+l.ID, backup, ns, nil))
 	made := l.madeBy(t, res.UID)
 	if len(made) != 1 || made[0].Zone == zone || res.Volumes != 1 {
 		t.Fatalf("%+v, made %+v", res, made)

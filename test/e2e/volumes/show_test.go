@@ -56,6 +56,7 @@ func TestShown(t *testing.T) {
 
 // TestSnapshotLocation asks the worker where snapshots are made and what it may do there.
 func TestSnapshotLocation(t *testing.T) {
+	t.Parallel()
 	l := shared
 	if out := l.says(t, "snapshot-location", "get"); out != "NAME       PROVIDER\n"+location+"   aws\n" {
 		t.Errorf("get: %s", out)

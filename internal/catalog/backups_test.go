@@ -1,0 +1,132 @@
+package catalog
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+)
+
+// readAll reads the pages of a list of backups as the CLI does.
+func readAll(t *testing.T, c *Reader, in contract.ReadInput) (rows []contract.BackupSummary, pages int) {
+	t.Helper()
+	in.Verb = contract.ReadBackups
+	for {
+		res, err := c.Read(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, pages = append(rows, res.Backups...), pages+1
+		if len(res.Backups) > rowsPerPage+1 {
+			t.Errorf("a page of %d rows", len(res.Backups))
+		}
+		if res.Continue == "" {
+			return rows, pages
+		}
+		in.Continue = res.Continue
+	}
+}
+
+func placesOf(rows []contract.BackupSummary) (places []string) {
+	for _, r := range rows {
+		places = append(places, r.Name+"/"+r.Location)
+	}
+	return places
+}
+
+// Pages of several locations hold every backup once, in order, also where a name lies in
+// two of them.
+func TestBackupsInPages(t *testing.T) {
+	both, west := []string{}, []string{}
+	for i := range 2*rowsPerPage + 2 {
+		both = append(both, fmt.Sprintf("b-%05d", i))
+		if i%3 == 0 {
+			west = append(west, fmt.Sprintf("b-%05d-w schedule 2026-01-01", i))
+		}
+	}
+	stores := repositorytest.Stores{"default": repositorytest.Holding(both...), "west": repositorytest.Holding(append(west, both[rowsPerPage-1:]...)...)}
+	c := readerOver(stores)
+	var want []string
+	for _, name := range both {
+		want = append(want, name+"/default")
+	}
+	for _, name := range both[rowsPerPage-1:] {
+		want = append(want, name+"/west")
+	}
+	for _, name := range west {
+		want = append(want, strings.Fields(name)[0]+"/west")
+	}
+	slices.Sort(want)
+	for range 2 { // by documents, then by entries
+		rows, pages := readAll(t, c, contract.ReadInput{})
+		if got := placesOf(rows); !slices.Equal(got, want) || pages != (len(want)+rowsPerPage-1)/rowsPerPage {
+			t.Errorf("%d rows on %d pages, want %d", len(got), pages, len(want))
+		}
+	}
+	rows, pages := readAll(t, c, contract.ReadInput{Selector: "velero.io/schedule-name=schedule"})
+	if len(rows) != len(west) || pages != 1 || slices.ContainsFunc(rows, func(r contract.BackupSummary) bool { return r.Location != "west" }) {
+		t.Errorf("%d rows on %d pages of %d selected", len(rows), pages, len(west))
+	}
+	if rows, _ := readAll(t, c, contract.ReadInput{Location: "west"}); len(rows) != len(west)+rowsPerPage+3 {
+		t.Errorf("%d rows of one location", len(rows))
+	}
+}
+
+// A row by the entry is the row by the document.
+func TestBackupRowOfEntry(t *testing.T) {
+	st := repositorytest.Holding()
+	for i := range 2 * rowsPerPage { // so many that most documents are not read
+		name := fmt.Sprintf("b-%05d", i)
+		st.Set(archive.Layout{Backup: name}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"u","labels":{"a":"b"},
+"creationTimestamp":"2026-01-01T00:00:00Z","annotations":{"lifeboat-backup.github.io/uid":"u"}},"spec":{"labelSelector":{"matchLabels":{"x":"y"}}},
+"status":{"phase":"PartiallyFailed","errors":1,"warnings":2,"startTimestamp":"2026-01-01T00:00:01Z","expiration":"2026-02-01T00:00:00Z","progress":{"itemsBackedUp":7}}}`, name))
+	}
+	c := readerOver(repositorytest.Stores{"default": st})
+	first, _ := readAll(t, c, contract.ReadInput{})
+	read := st.Count(memstore.On(memstore.OpGet))
+	again, _ := readAll(t, c, contract.ReadInput{})
+	if n := st.Count(memstore.On(memstore.OpGet)) - read; n > len(again)/10 {
+		t.Errorf("%d documents were read for %d rows", n, len(again))
+	}
+	if len(first) != 2*rowsPerPage || len(again) != len(first) {
+		t.Fatalf("%d rows, then %d", len(first), len(again))
+	}
+	for i := range first {
+		if got, want := textOf(t, again[i]), textOf(t, first[i]); got != want || !strings.Contains(want, `"selector":"x=y"`) {
+			t.Fatalf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+func textOf(t *testing.T, row contract.BackupSummary) string {
+	t.Helper()
+	text, err := json.Marshal(row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// A lying entry chooses no backup for a deletion by labels.
+func TestSelectedByDocument(t *testing.T) {
+	st := repositorytest.Holding()
+	for i := range rowsPerPage {
+		name := fmt.Sprintf("b-%05d", i)
+		st.Set(archive.Layout{Backup: name}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"u","labels":{"keep":"yes"}},"status":{"phase":"Completed"}}`, name))
+		st.Set(archive.CatalogDir(name)+"eyJ1IjoidSIsInAiOiJDb21wbGV0ZWQiLCJsIjp7ImtlZXAiOiJubyJ9fQ", nil) // {"u":"u","p":"Completed","l":{"keep":"no"}}
+	}
+	c := readerOver(repositorytest.Stores{"default": st})
+	if rows, _ := readAll(t, c, contract.ReadInput{Selector: "keep=no"}); len(rows) != 0 {
+		t.Errorf("%d backups are taken for others", len(rows))
+	}
+	rows, _ := readAll(t, c, contract.ReadInput{})
+	if !slices.ContainsFunc(rows, func(r contract.BackupSummary) bool { return r.Labels["keep"] == "no" }) {
+		t.Error("no entry was used")
+	}
+}

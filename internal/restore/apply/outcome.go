@@ -1,0 +1,135 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/modify"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+)
+
+// outcome is what became of one object.
+type outcome struct {
+	// action is one of report.Action, or of the actions of a plan; empty for an object
+	// that is not selected, which has no record.
+	action  string
+	reason  string
+	reasons []report.Reason // not placed on the object yet
+	// digest identifies what was in the cluster before.
+	digest string
+	diff   []resource.FieldDiff
+
+	// exists says that the object could not be created because it is there: nothing has
+	// become of it yet.
+	exists bool
+	// live is what was found in the cluster. No reason may quote it.
+	live map[string]any
+	// blocker is what has to go before a second attempt.
+	blocker *termination
+}
+
+// failedOutcome is that of an object which is not there.
+func failedOutcome(code report.Code, err error) outcome {
+	return outcome{action: string(report.Failed), reasons: []report.Reason{report.New(code, err.Error()).As(report.Error)}}
+}
+
+// skippedOutcome is that of an object which was left alone for a reason that its owner
+// should know.
+func skippedOutcome(code report.Code, text string) outcome {
+	return outcome{action: string(report.Skipped), reason: string(code), reasons: []report.Reason{report.New(code, text).As(report.Warning)}}
+}
+
+// equalReason is the reason of objects that need nothing.
+const equalReason = "already there, equal"
+
+// blockedOutcome fails an object in whose place there is one that is being deleted. The
+// batch waits for that to go, then tries once more.
+func blockedOutcome(blocker *termination, first *firstAttempt) outcome {
+	text := "an object of this name " + blocker.text
+	if first != nil && first.blocker != nil && first.blocker.uid == blocker.uid {
+		text += fmt.Sprintf("; it was still there after %s", first.blocker.patience())
+	}
+	out := failedOutcome(report.ObjectTerminating, errors.New(text))
+	out.blocker = blocker
+	return out
+}
+
+// plannedOutcome is what would become of an object, and how the result would differ from
+// the backup and from what is live. What is being deleted would be waited for.
+func plannedOutcome(want *desired, live map[string]any, d decision) outcome {
+	out := outcome{digest: d.digest}
+	var result map[string]any
+	switch d.action {
+	case actionPatch:
+		out.action, result = restore.PlanUpdate, modify.Merge(live, d.patch)
+	case actionKeepDifferent:
+		out.action, out.reason, result = restore.PlanSkip, string(d.code), live
+		out.reasons = []report.Reason{report.New(d.code, "exists and differs; existingResourcePolicy is none, so it would be left as it is")}
+	case actionKeepEqual:
+		out.action, out.reason = restore.PlanNone, equalReason
+		return out
+	default:
+		out.action, out.digest, live, result = restore.PlanCreate, "", nil, want.object
+		if d.blocker != nil {
+			text := "an object of this name " + d.blocker.text + "; the restore would wait for it to go"
+			out.reasons = []report.Reason{report.New(report.ObjectTerminating, text).As(report.Warning)}
+		}
+	}
+	out.diff = resource.Diff(want.entry.Resource, want.original, live, result)
+	return out
+}
+
+// record says what became of the object.
+func (w *desired) record(out outcome) restore.Record {
+	rec := restore.Record{
+		Resource: w.entry.Resource, APIVersion: w.apiVersion, Kind: w.kind, Namespace: w.namespace, Name: w.name,
+		Action: out.action, Reason: out.reason, Reasons: w.reasons,
+		Owners: w.rules.Owners, Live: out.digest, Diff: out.diff, Hooks: w.hooks,
+	}
+	for _, r := range out.reasons {
+		rec.Reasons = append(rec.Reasons, w.placeReason(r, out.live))
+	}
+	return rec
+}
+
+// recordOfReasons is the record of reasons that are no object's outcome.
+func recordOfReasons(reasons []report.Reason) []restore.Record {
+	if len(reasons) == 0 {
+		return []restore.Record{}
+	}
+	return []restore.Record{{Reasons: reasons}}
+}
+
+// refusalCode tells why the server did not take an object.
+func refusalCode(err error) report.Code {
+	msg := err.Error()
+	switch {
+	case strings.Contains(msg, "admission webhook") || strings.Contains(msg, "calling webhook"):
+		return report.WebhookDenied
+	case strings.Contains(msg, "exceeded quota"):
+		return report.QuotaExceeded
+	case kube.IsTerminating(err):
+		return report.NamespaceTerminating
+	case kube.IsForbidden(err):
+		return report.Forbidden
+	case kube.IsConflict(err):
+		return report.Conflict
+	case kube.IsInvalid(err):
+		return report.ObjectRejected
+	}
+	return report.ApplyFailed
+}
+
+// updateRefusalCode tells why the server did not take a patch: a field that cannot be
+// changed, unless the cause has another remedy.
+func updateRefusalCode(err error) report.Code {
+	switch code := refusalCode(err); code {
+	case report.WebhookDenied, report.QuotaExceeded, report.Forbidden:
+		return code
+	}
+	return report.UpdateFailed
+}

@@ -1,4 +1,0 @@
-// Package ebs tests the stack's volumes: the CSI driver, the real snapshot
-// controllers and the simulator together, without root. Data is looked at in the
-// simulator's directories.
-package ebs
