@@ -2,6 +2,7 @@ package ebs
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,14 +66,39 @@ func (r *Reservation) SnapshotInstance(ctx context.Context, uid, instance string
 	return r.createGroup(ctx, uid, instance, rs)
 }
 
+// createGroup asks again where EC2 refused to leave out a volume that was detached after
+// the instance was described.
 func (r *Reservation) createGroup(ctx context.Context, uid, instance string, rs []Request) ([]Snapshot, error) {
-	exclude, err := r.location.otherVolumes(ctx, instance, rs)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(exclude) > maxExcludedVolumes:
-		return nil, awserr.Fail(quota.CreateSnapshots, instance, ErrGroupTooSmall, "it has %d other volumes, and EC2 leaves out at most %d", len(exclude), maxExcludedVolumes)
+	for {
+		exclude, err := r.location.otherVolumes(ctx, instance, rs)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(exclude) > maxExcludedVolumes:
+			return nil, awserr.Fail(quota.CreateSnapshots, instance, ErrGroupTooSmall, "it has %d other volumes, and EC2 leaves out at most %d", len(exclude), maxExcludedVolumes)
+		}
+		made, err := r.createGroupWithout(ctx, exclude, uid, instance, rs)
+		if !errors.Is(err, ErrInvalid) {
+			return made, err
+		}
+		if changed, lookErr := r.location.awaitOtherVolumes(ctx, exclude, instance, rs); lookErr != nil || !changed {
+			return nil, errors.Join(err, lookErr)
+		}
 	}
+}
+
+// awaitOtherVolumes reports whether the instance's other volumes are no longer those of
+// before, within the time for which EC2 may show an older state.
+func (l *Location) awaitOtherVolumes(ctx context.Context, before []string, instance string, rs []Request) (changed bool, err error) {
+	err = lookAgain(ctx, func(ctx context.Context) (bool, error) {
+		now, err := l.otherVolumes(ctx, instance, rs)
+		changed = err == nil && !slices.Equal(slices.Sorted(slices.Values(now)), slices.Sorted(slices.Values(before)))
+		return changed, err
+	})
+	return changed, err
+}
+
+func (r *Reservation) createGroupWithout(ctx context.Context, exclude []string, uid, instance string, rs []Request) ([]Snapshot, error) {
 	slots, err := r.TakeSlots(ctx, len(rs))
 	if err != nil {
 		return nil, classify(quota.CreateSnapshots, instance, err)

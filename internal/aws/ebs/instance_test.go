@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
@@ -116,6 +119,32 @@ func TestSnapshotInstanceSurvives(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSnapshotInstanceBesideADetach: a volume of another pod leaves the instance between
+// the look at it and the snapshots, and EC2 refuses to leave out what is not there.
+func TestSnapshotInstanceBesideADetach(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		l, rs := w.location(), w.group(3)
+		other := w.volumes(1)[0]
+		w.attach(other, "/dev/xvdz")
+		time.Sleep(time.Minute)
+		w.fault(ebssim.Fault{Action: "CreateSnapshots", Effect: ebssim.EffectDelay, Delay: ebssim.Duration(2 * time.Second), Times: 1})
+		go func() {
+			time.Sleep(time.Second)
+			if _, err := w.admin.ec2.DetachVolume(t.Context(), &ec2.DetachVolumeInput{VolumeId: aws.String(other.ID)}); err != nil {
+				t.Error(err)
+			}
+		}()
+		got, err := l.SnapshotInstance(t.Context(), uid, instance, rs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantGroup(got, rs)
+		if bad := w.refusals(); bad["CreateSnapshots InvalidParameterValue"] != 1 {
+			t.Errorf("refused: %v, want the volume that was detached", bad)
+		}
+	})
 }
 
 func TestSnapshotInstanceDiesBeforeTheTags(t *testing.T) {
