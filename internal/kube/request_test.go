@@ -61,7 +61,7 @@ func TestRetries(t *testing.T) {
 		{"500 for longer than a moment", 4, answer(500, "InternalError"), 5, nil},
 		{"a webhook that does not answer", 9, answerWebhook, webhookTries, IsUnavailable},
 		{"401 once", 1, answer(401, "Unauthorized"), 2, nil},
-		{"401 for good", 9, answer(401, "Unauthorized"), 2, IsUnauthorized},
+		{"401 for good", 9, answer(401, "Unauthorized"), 5, IsUnauthorized},
 		{"404", 9, answer(404, "NotFound"), 1, IsNotFound},
 		{"409", 9, answer(409, "Conflict"), 1, IsConflict},
 		{"409 exists", 9, answer(409, "AlreadyExists"), 1, IsAlreadyExists},
@@ -292,7 +292,7 @@ func TestHostWithPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Ping(context.Background()); err != nil || path != "/k8s/clusters/c1/livez" {
+	if err := c.Ping(context.Background()); err != nil || path != "/k8s/clusters/c1/readyz" {
 		t.Errorf("path %s, %v", path, err)
 	}
 }

@@ -3,31 +3,40 @@ package restore
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // Record is what became of one object. Records are staged until the restore is finished.
 type Record struct {
-	From       string               `json:"from,omitempty"` // "namespace/name" in the backup, where that is another
-	Resource   string               `json:"resource"`
-	APIVersion string               `json:"apiVersion"`
-	Kind       string               `json:"kind"`
-	Namespace  string               `json:"namespace,omitempty"` // in the target
-	Name       string               `json:"name"`
-	Action     string               `json:"action"`
-	Reason     string               `json:"reason,omitempty"`
-	Reasons    []report.Reason      `json:"reasons,omitempty"`
-	Owners     []resource.OwnerRef  `json:"owners,omitempty"`
-	Live       string               `json:"live,omitempty"`  // digest of the object that was there before
-	Diff       []resource.FieldDiff `json:"diff,omitempty"`  // of a dry run
-	Hooks      int                  `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
-	Waits      string               `json:"waits,omitempty"` // the obstacle that the object waits for, before another attempt
+	From       string              `json:"from,omitempty"` // "namespace/name" in the backup, where that is another
+	Resource   string              `json:"resource"`
+	APIVersion string              `json:"apiVersion"`
+	Kind       string              `json:"kind"`
+	Namespace  string              `json:"namespace,omitempty"` // in the target
+	Name       string              `json:"name"`
+	Action     string              `json:"action"`
+	Reason     string              `json:"reason,omitempty"`
+	Reasons    []report.Reason     `json:"reasons,omitempty"`
+	Owners     []resource.OwnerRef `json:"owners,omitempty"`
+	Live       string              `json:"live,omitempty"`  // digest of the object that was there before
+	Diff       []compare.FieldDiff `json:"diff,omitempty"`  // of a dry run
+	Hooks      int                 `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
+	Waits      string              `json:"waits,omitempty"` // the obstacle that the object waits for, before another attempt
+
+	// DroppedFinalizers are those of controllers, which a restored object is without until they
+	// add them again.
+	DroppedFinalizers []string `json:"droppedFinalizers,omitempty"`
+
+	// Modifiers are the positions of the rules of resource modifiers that met the object.
+	Modifiers []int `json:"modifiers,omitempty"`
 
 	// Ran counts hooks. Only the record of the activity RunRestoreHooks has it.
 	Ran *contract.HookCounts `json:"ran,omitempty"`
@@ -62,6 +71,7 @@ func Tally(res *contract.ApplyResult, records []Record) {
 			res.Counts.Updated++
 		case string(report.Failed), PlanFail:
 			res.Counts.Failed++
+		case "": // it is about no object
 		default:
 			res.Counts.Skipped++
 		}
@@ -73,6 +83,23 @@ func Tally(res *contract.ApplyResult, records []Record) {
 		res.Errors += n.Errors
 	}
 	res.Records++
+}
+
+// WasLeft says that nothing was written of the object, or would be.
+func (r *Record) WasLeft() bool {
+	switch r.Action {
+	case string(report.Skipped), string(report.Failed), PlanSkip, PlanNone, PlanFail:
+		return true
+	}
+	return false
+}
+
+// note is what a person reads behind the object and what was done to it.
+func (r *Record) note() string {
+	if r.Action == string(report.Created) && len(r.DroppedFinalizers) > 0 {
+		return "without finalizer " + strings.Join(r.DroppedFinalizers, ", ")
+	}
+	return r.Reason
 }
 
 // PutRecords stages the records of one batch. It may repeat.

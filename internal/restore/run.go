@@ -122,7 +122,7 @@ func (r *Service) openStaged(ctx context.Context, ref contract.RestoreRef) (*Run
 	if err := r.Locations.CheckPlace(ref.Location, ref.Binding.Place); err != nil {
 		return nil, err
 	}
-	_, st, err := r.Locations.Get(ctx, ref.Location)
+	_, st, err := r.Locations.WorkIn(ctx, ref.Location)
 	if err != nil {
 		return nil, err
 	}

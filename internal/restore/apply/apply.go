@@ -165,6 +165,7 @@ func (a *applier) applyBatch(ctx context.Context, r plan.Range) ([]restore.Recor
 	if err := b.applyRetries(ctx); err != nil {
 		return nil, err
 	}
+	b.records = append(b.records, a.namespaces.takeRecords()...)
 	for _, at := range b.waiting {
 		b.records = append(b.records, at.record)
 	}

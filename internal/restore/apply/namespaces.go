@@ -10,7 +10,9 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
 // namespaces makes missing namespaces, each once a task.
@@ -22,6 +24,8 @@ type namespaces struct {
 
 	mu   sync.Mutex
 	made map[string]*making // by target
+
+	records []restore.Record // what resource modifiers did to namespaces that were made
 }
 
 // making is one attempt at a namespace, which those who need it share.
@@ -39,7 +43,6 @@ func (e *terminatingError) Error() string {
 
 func newNamespaces(client *kube.Client, t *transformer) *namespaces {
 	n := &namespaces{kube: client, archive: t.run.Arc, registry: t.registry, rules: *t.rules, made: map[string]*making{}}
-	n.rules.Modify = nil // only what is restored itself is modified, and can say that it failed
 	return n
 }
 
@@ -73,7 +76,7 @@ func (n *namespaces) createNamespace(ctx context.Context, source, target string)
 	if err := n.checkStays(ctx, target); err != nil {
 		return err
 	}
-	body, err := n.namespaceBody(ctx, source, target)
+	body, rules, err := n.namespaceBody(ctx, source, target)
 	if err != nil {
 		return err
 	}
@@ -81,12 +84,38 @@ func (n *namespaces) createNamespace(ctx context.Context, source, target string)
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return fmt.Errorf("create namespace %s: %w", target, err)
 	}
+	if err == nil {
+		n.keepModifiers(target, rules)
+	}
 	return nil
+}
+
+// keepModifiers keeps what the resource modifiers did to a namespace, which has no record of
+// its own.
+func (n *namespaces) keepModifiers(target string, rules resource.Outcome) {
+	rec := restore.Record{Modifiers: rules.Modifiers}
+	for _, e := range rules.Errors {
+		rec.Reasons = append(rec.Reasons, report.New(e.Code, e.Text).At("namespaces", "", target))
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(rec.Modifiers)+len(rec.Reasons) > 0 {
+		n.records = append(n.records, rec)
+	}
+}
+
+// takeRecords gives each record once.
+func (n *namespaces) takeRecords() []restore.Record {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := n.records
+	n.records = nil
+	return out
 }
 
 // namespaceBody is the stored Namespace as the rules change it; one that was not stored
 // has nothing but its name.
-func (n *namespaces) namespaceBody(ctx context.Context, source, target string) ([]byte, error) {
+func (n *namespaces) namespaceBody(ctx context.Context, source, target string) ([]byte, resource.Outcome, error) {
 	raw, _, err := n.archive.Read(ctx, archive.Key{Resource: "namespaces", Name: source})
 	obj := map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": source}}
 	if err == nil {
@@ -95,16 +124,18 @@ func (n *namespaces) namespaceBody(ctx context.Context, source, target string) (
 		err = nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read namespace %s: %w", source, err)
+		return nil, resource.Outcome{}, fmt.Errorf("read namespace %s: %w", source, err)
 	}
-	if _, err := n.registry.Restore(&n.rules, "namespaces", obj); err != nil {
-		return nil, err
+	rules, err := n.registry.Restore(&n.rules, "namespaces", obj)
+	if err != nil {
+		return nil, rules, err
 	}
 	meta, _ := obj["metadata"].(map[string]any)
 	if meta["name"] != target {
-		return nil, fmt.Errorf("namespace %s: %w", target, resource.ErrInvalid)
+		return nil, rules, fmt.Errorf("namespace %s: %w", target, resource.ErrInvalid)
 	}
-	return json.Marshal(obj)
+	body, err := json.Marshal(obj)
+	return body, rules, err
 }
 
 // checkStays gives a terminatingError for a namespace that is being deleted. One that is

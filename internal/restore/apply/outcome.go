@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/modify"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
@@ -22,7 +23,7 @@ type outcome struct {
 	reasons []report.Reason // not placed on the object yet
 	// digest identifies what was in the cluster before.
 	digest string
-	diff   []resource.FieldDiff
+	diff   []compare.FieldDiff
 
 	// exists says that the object could not be created because it is there: nothing has
 	// become of it yet.
@@ -82,7 +83,7 @@ func plannedOutcome(want *desired, live map[string]any, d decision) outcome {
 			out.reasons = []report.Reason{report.New(report.ObjectTerminating, text).As(report.Warning)}
 		}
 	}
-	out.diff = resource.Diff(want.entry.Resource, want.original, live, result)
+	out.diff = compare.Diff(want.entry.Resource, want.original, live, result)
 	return out
 }
 
@@ -92,6 +93,11 @@ func (w *desired) record(out outcome) restore.Record {
 		From: w.origin(), Resource: w.entry.Resource, APIVersion: w.apiVersion, Kind: w.kind, Namespace: w.namespace, Name: w.name,
 		Action: out.action, Reason: out.reason, Reasons: w.reasons,
 		Owners: w.rules.Owners, Live: out.digest, Diff: out.diff, Hooks: w.hooks,
+		Modifiers: w.rules.Modifiers, DroppedFinalizers: w.rules.Dropped,
+	}
+	if rec.WasLeft() { // the rules' warnings are of what the restored object is like
+		rec.DroppedFinalizers = nil
+		rec.Reasons = slices.DeleteFunc(rec.Reasons, func(r report.Reason) bool { return !r.IsError() })
 	}
 	for _, r := range out.reasons {
 		rec.Reasons = append(rec.Reasons, w.placeReason(r, out.live))
@@ -130,8 +136,8 @@ func refusalCode(err error) report.Code {
 		return report.ApplyFailed
 	case strings.Contains(msg, "admission webhook") || strings.Contains(msg, "calling webhook"):
 		return report.WebhookDenied
-	case strings.Contains(msg, "exceeded quota"):
-		return report.QuotaExceeded
+	case report.RefusalCode(msg) != "":
+		return report.RefusalCode(msg)
 	case kube.IsTerminating(err):
 		return report.NamespaceTerminating
 	case kube.IsForbidden(err):

@@ -206,7 +206,7 @@ func (t *transformer) resolveVersion(want *desired) *outcome {
 		return nil
 	}
 	if versions := t.types.Versions(gr); len(versions) > 0 {
-		return endWith(failedOutcome(report.TypeNotServed, fmt.Errorf("stored as %s; the cluster serves %s of %s only",
+		return endWith(failedOutcome(report.TypeNotServed, fmt.Errorf("stored as %s; the cluster serves %s as %s only",
 			want.apiVersion, gr, strings.Join(versions, ", "))))
 	}
 	if t.run.Restore.DryRun && t.lookup.WillServe(gr, version) {
