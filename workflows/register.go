@@ -17,4 +17,6 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(Restore, workflow.RegisterOptions{Name: contract.RestoreWorkflow})
 	r.RegisterWorkflowWithOptions(DeleteBackup, workflow.RegisterOptions{Name: contract.DeleteBackupWorkflow})
 	r.RegisterWorkflowWithOptions(Catalog, workflow.RegisterOptions{Name: contract.CatalogWorkflow})
+	r.RegisterWorkflowWithOptions(CollectGarbage, workflow.RegisterOptions{Name: contract.GarbageWorkflow})
+	r.RegisterWorkflowWithOptions(SetRetention, workflow.RegisterOptions{Name: contract.RetentionWorkflow})
 }

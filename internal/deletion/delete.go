@@ -62,6 +62,9 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err != nil {
 		return plan, err
 	}
+	if err := checkWanted(ctx, st, in, &doc); err != nil {
+		return plan, err
+	}
 	t := repository.Tombstone{Name: in.Name, UID: string(doc.UID)}
 	if t.Snapshots, err = b.findSnapshots(ctx, st, in.Name, &doc); err != nil {
 		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
@@ -194,6 +197,9 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		}
 	}
 	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
+	if err := repository.ForgetDeletion(ctx, st, in.Name); err != nil {
+		return res, err
+	}
 	return res, repository.RemoveTombstone(ctx, st, in.Name)
 }
 

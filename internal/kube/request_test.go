@@ -53,7 +53,7 @@ func TestRetries(t *testing.T) {
 		{"500 once", 1, answer(500, "InternalError"), 2, nil},
 		{"500 for good", 9, answer(500, "InternalError"), internalTries, IsUnavailable},
 		{"401 once", 1, answer(401, "Unauthorized"), 2, nil},
-		{"401 for good", 9, answer(401, "Unauthorized"), 2, IsUnauthorized},
+		{"401 for good", 9, answer(401, "Unauthorized"), 5, IsUnauthorized},
 		{"404", 9, answer(404, "NotFound"), 1, IsNotFound},
 		{"409", 9, answer(409, "Conflict"), 1, IsConflict},
 		{"409 exists", 9, answer(409, "AlreadyExists"), 1, IsAlreadyExists},
@@ -225,7 +225,7 @@ func TestHostWithPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Ping(context.Background()); err != nil || path != "/k8s/clusters/c1/livez" {
+	if err := c.Ping(context.Background()); err != nil || path != "/k8s/clusters/c1/readyz" {
 		t.Errorf("path %s, %v", path, err)
 	}
 }

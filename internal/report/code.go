@@ -64,6 +64,9 @@ const (
 	// TypeUnknown: a resource type named in the spec is not served by the
 	// cluster (nor found in the archive).
 	TypeUnknown Code = "TYPE_UNKNOWN"
+	// TypeAmbiguous: a name in the spec is that of types of several groups, of which one is
+	// taken.
+	TypeAmbiguous Code = "TYPE_AMBIGUOUS"
 	// TypeWrongScope: a resource type stands in the filter of the other
 	// scope, where it selects nothing.
 	TypeWrongScope Code = "TYPE_WRONG_SCOPE"
@@ -71,6 +74,9 @@ const (
 	TypeNotListed Code = "TYPE_NOT_LISTED"
 	// GlobEmpty: a glob in the spec matches nothing, and so selects nothing.
 	GlobEmpty Code = "GLOB_EMPTY"
+	// ClusterScopedLeft: a restore that leaves out some namespaces leaves out cluster-scoped
+	// objects too, though its spec does not say so.
+	ClusterScopedLeft Code = "CLUSTER_SCOPED_LEFT"
 	// NothingSelected: the filters leave no object at all.
 	NothingSelected Code = "NOTHING_SELECTED"
 )

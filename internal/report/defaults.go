@@ -62,9 +62,11 @@ func filterDefaults(c Code) (defaults, bool) {
 		{NamespaceMissing, Error, "correct the name in the spec, or remove it if the namespace is gone for good"},
 		{NamespaceTerminating, Warning, "wait until the namespace is gone or its finalizers are resolved"},
 		{TypeUnknown, Warning, "correct the name (see 'kubectl api-resources'), or remove it if the type is no longer served"},
+		{TypeAmbiguous, Warning, "write the type with its group, such as deployments.apps, and each type that is meant"},
 		{TypeWrongScope, Warning, "move it to the filter of its own scope"},
 		{TypeNotListed, Warning, "remove it from the spec: snapshots made by a backup are included with their volumes"},
 		{GlobEmpty, Warning, "correct the glob, or remove it if nothing is meant to match any more"},
+		{ClusterScopedLeft, Warning, "restore with --include-cluster-resources (spec.includeClusterResources: true) if they are wanted, or with --include-cluster-resources=false if not"},
 		{NothingSelected, Warning, "widen the filters of the spec: as they are, they select nothing"},
 	})
 }

@@ -150,7 +150,7 @@ func TestSentObjects(t *testing.T) {
 			answers: func(s *kubetest.Server) {
 				s.Refuse(kubetest.On("get", kube.ConfigMaps()), http.StatusForbidden, metav1.StatusReasonForbidden, "may not get")
 			},
-			calls: "create get create get", action: "failed", reasons: []string{"FORBIDDEN error"}, words: "may not get",
+			calls: "create get get create get", action: "failed", reasons: []string{"FORBIDDEN error"}, words: "may not get",
 		},
 		"a webhook that does not answer": {
 			answers: func(s *kubetest.Server) {
@@ -461,7 +461,7 @@ func TestPlannedObjects(t *testing.T) {
 			answers: func(s *kubetest.Server) {
 				s.Refuse(kubetest.On("get", kube.ConfigMaps()), http.StatusForbidden, metav1.StatusReasonForbidden, "may not get")
 			},
-			action: restore.PlanFail, reasons: []string{"FORBIDDEN error"}, calls: "get get",
+			action: restore.PlanFail, reasons: []string{"FORBIDDEN error"}, calls: "get get get",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
