@@ -35,19 +35,21 @@ func (c *Context) judgeWork(resource string, k kind, obj map[string]any, out *Ou
 	case k.isWork:
 		out.setSkip(report.Finished, fmt.Sprintf("its work had ended (%s), and would begin again", why))
 	default:
-		out.addWarning(report.MayRunAgain, fmt.Sprintf("its status says that it had ended (%s); restored without the status, its controller may begin again", why))
+		out.addWarning(report.MayRunAgain, fmt.Sprintf("its status says that it had ended (%s); restored without the status, its controller may begin again. --status-include-resources %s keeps it", why, resource))
 	}
 }
 
 // workEnd says by which field a status tells that work had ended, "" if it does not.
 // Types that are known to be work use words that say less elsewhere.
 func workEnd(status map[string]any, isWork bool) string {
-	for _, field := range []string{"completionTime", "restoreCompletionTs", "stoppedAt", "finishedAt"} {
+	for _, field := range []string{
+		"completionTime", "completionTimestamp", "completedAt", "restoreCompletionTs", "stoppedAt", "finishedAt", "finishTime", "finishTimestamp",
+	} {
 		if at := str(status, field); at != "" {
 			return field + " " + at
 		}
 	}
-	for _, kind := range []string{"Succeeded", "Complete", "Completed", "Failed"} {
+	for _, kind := range []string{"Succeeded", "Complete", "Completed", "Finished", "Failed"} {
 		if condition(status, kind) == "True" {
 			return "condition " + kind
 		}
@@ -65,9 +67,9 @@ func workEnd(status map[string]any, isWork bool) string {
 
 func endsWork(word string, isWork bool) bool {
 	switch strings.ToLower(word) {
-	case "succeeded", "completed", "complete", "failed":
+	case "succeeded", "completed", "complete", "failed", "finished", "done":
 		return true
-	case "error", "finished", "stopped", "ready", "valid", "invalid", "expired":
+	case "error", "stopped", "ready", "valid", "invalid", "expired":
 		return isWork
 	}
 	return false
