@@ -2,6 +2,7 @@ package resource
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -73,4 +74,20 @@ func endsWork(word string, isWork bool) bool {
 		return isWork
 	}
 	return false
+}
+
+// judgePodOwner warns of a custom resource that belongs to a Pod which is not restored: an
+// endpoint or a node's note of it, which would have gone with that Pod. The owner is not
+// looked for when owners are linked.
+func (c *Context) judgePodOwner(resource string, obj map[string]any, out *Outcome) {
+	if _, custom := DefinitionOf(resource); !custom || c.Has == nil {
+		return
+	}
+	out.Owners = slices.DeleteFunc(out.Owners, func(o OwnerRef) bool {
+		if o.Kind != "Pod" || o.APIVersion != "v1" || c.isRestored(Pods, namespace(obj), o.Name) {
+			return false
+		}
+		out.addWarning(report.OfLostPod, fmt.Sprintf("it belonged to pod %s, which is not restored", o.Name))
+		return true
+	})
 }

@@ -71,3 +71,24 @@ func TestMachinesAndAddressesAreNotRestored(t *testing.T) {
 		}
 	}
 }
+
+// A custom resource of a Pod that is not restored is told, and its owner is not looked for.
+func TestCustomResourcesOfPods(t *testing.T) {
+	const owners = `{"apiVersion":"v1","kind":"Pod","name":"web","uid":"u"},{"apiVersion":"apps/v1","kind":"Deployment","name":"web","uid":"d"}`
+	for name, tc := range map[string]struct {
+		resource string
+		has      []string
+		warned   bool
+	}{
+		"pod is lost":     {resource: "endpoints.cni.example.com", warned: true},
+		"pod is restored": {resource: "endpoints.cni.example.com", has: []string{"pods/n/web"}},
+		"built in":        {resource: "configmaps"},
+	} {
+		c := goldenContext{Has: tc.has}.context()
+		out, err := NewRegistry().Restore(c, tc.resource, object(t, `{"metadata":{"name":"x","namespace":"n","ownerReferences":[`+owners+`]},"data":{"k":"v"}}`))
+		warned := len(out.Warnings) == 1 && out.Warnings[0].Code == report.OfLostPod
+		if err != nil || out.Skipped() || warned != tc.warned || len(out.Owners) != map[bool]int{true: 1, false: 2}[tc.warned] {
+			t.Errorf("%s: %+v, %v", name, out, err)
+		}
+	}
+}
