@@ -121,6 +121,9 @@ const (
 	// MayRunAgain: the object's stored status says that its work had ended; it was restored
 	// without the status.
 	MayRunAgain Code = "MAY_RUN_AGAIN"
+	// OfLostPod: the object belonged to a Pod that is not restored, with which it would have
+	// been deleted.
+	OfLostPod Code = "OF_LOST_POD"
 	// ActsOutside: the object changes something outside the cluster, which another cluster
 	// may use as well.
 	ActsOutside Code = "ACTS_OUTSIDE"
