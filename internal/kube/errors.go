@@ -10,6 +10,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube/jsonlist"
 )
 
 // StatusError is the API server's refusal. Every error that came from the
@@ -25,6 +27,8 @@ var (
 	// ErrShortList: the pages held fewer objects than the server had announced.
 	// List again from the beginning.
 	ErrShortList = errors.New("the list came out short")
+	// ErrTooLarge: an object is larger than Options.MaxObject.
+	ErrTooLarge = jsonlist.ErrTooLarge
 	// ErrNotEstablished: the CRD is there but not served.
 	ErrNotEstablished = errors.New("not established")
 )

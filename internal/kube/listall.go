@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/http"
@@ -17,6 +18,9 @@ type ListAllRequest struct {
 	// delivered before. Without it a resumed list whose token has expired ends
 	// in ErrExpired, as nothing could tell what is missing.
 	Known func(namespace, name string) bool
+	// TooLarge is called for an object that is not delivered because it is too large; nil
+	// ends the list with ErrTooLarge.
+	TooLarge func(namespace, name string, err error)
 }
 
 // ListResult says how a whole list went.
@@ -66,6 +70,9 @@ func (w *listRun) listPages(ctx context.Context) error {
 	next := w.req.ListRequest
 	for {
 		page, err := w.c.ListPage(ctx, next, w.deliverItem)
+		if errors.Is(err, ErrTooLarge) && w.req.TooLarge != nil {
+			page, err = w.listSingly(ctx, next)
+		}
 		w.res.Items += page.Items
 		w.res.Inconsistent = w.res.Inconsistent || page.Inconsistent
 		if err != nil {
@@ -85,6 +92,44 @@ func (w *listRun) listPages(ctx context.Context) error {
 		}
 		next.Continue = page.Continue
 	}
+}
+
+// listSingly lists the names of a page and reads the objects that were not delivered one by
+// one, so that one that is too large costs no other.
+func (w *listRun) listSingly(ctx context.Context, r ListRequest) (Page, error) {
+	r.MetadataOnly = true
+	var names []objectKey
+	page, err := w.c.ListPage(ctx, r, func(it Item) error {
+		if _, seen := w.seen[w.hashName(it.Namespace, it.Name)]; !seen {
+			names = append(names, objectKey{it.Namespace, it.Name})
+		}
+		return nil
+	})
+	if err != nil {
+		return page, err
+	}
+	for _, key := range names {
+		if _, err := w.fetchItem(ctx, key); err != nil {
+			return page, err
+		}
+	}
+	return page, nil
+}
+
+// fetchItem reads one object and delivers it. It reports false for one that is gone or too
+// large.
+func (w *listRun) fetchItem(ctx context.Context, key objectKey) (bool, error) {
+	it, err := w.c.GetItem(ctx, w.req.Resource, key.namespace, key.name)
+	switch {
+	case IsNotFound(err):
+		return false, nil
+	case errors.Is(err, ErrTooLarge) && w.req.TooLarge != nil:
+		w.req.TooLarge(key.namespace, key.name, err)
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return true, w.deliverItem(it)
 }
 
 func (w *listRun) deliverItem(it Item) error {
@@ -135,22 +180,14 @@ func (w *listRun) fetchMissed(ctx context.Context) error {
 		return err
 	}
 	for _, key := range missed {
-		raw, err := w.c.Get(ctx, w.req.Resource, key.namespace, key.name)
-		if IsNotFound(err) {
-			continue
-		}
+		found, err := w.fetchItem(ctx, key)
 		if err != nil {
 			return err
 		}
-		it, err := itemOf(w.req.ListRequest, raw)
-		if err != nil {
-			return err
+		if found {
+			w.res.Items++
+			w.res.Recovered++
 		}
-		if err := w.deliverItem(it); err != nil {
-			return err
-		}
-		w.res.Items++
-		w.res.Recovered++
 	}
 	return nil
 }
