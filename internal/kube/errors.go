@@ -62,8 +62,7 @@ func IsUnauthorized(err error) bool { return apierrors.IsUnauthorized(err) }
 // IsUnavailable: the server could not serve this now (429, 5xx, no
 // connection, no answer in time); a later try may succeed.
 func IsUnavailable(err error) bool {
-	var lost *lostError
-	if errors.As(err, &lost) {
+	if isLost(err) {
 		return true
 	}
 	var status apierrors.APIStatus
@@ -84,6 +83,11 @@ type lostError struct{ err error }
 
 func (e *lostError) Error() string { return "no answer from the API server: " + e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
+
+func isLost(err error) bool {
+	var lost *lostError
+	return errors.As(err, &lost)
+}
 
 // statusError makes an error of a response that is not a success. Only a
 // Status of the API server is quoted: other bodies (a proxy's page) may hold

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,9 @@ import (
 // ListAllRequest says what to list and how to follow the list.
 type ListAllRequest struct {
 	ListRequest
-	// AfterPage is called after each page, with its items all delivered. A list
-	// that is broken off can be resumed from page.Continue.
+	// AfterPage is called after pages behind which a list that is broken off can be
+	// resumed, from page.Continue, with their items all delivered. Once a token has
+	// expired there are none: what the list has passed by would be forgotten.
 	AfterPage func(page Page) error
 	// Known reports, when a list is resumed from a token, whether an object was
 	// delivered before. Without it a resumed list whose token has expired ends
@@ -82,7 +84,7 @@ func (w *listRun) listPages(ctx context.Context) error {
 			return fmt.Errorf("list %s: %w", next.Resource.objectRef(next.Namespace, ""), ErrExpired)
 		}
 		w.noteAnnounced(page)
-		if w.req.AfterPage != nil {
+		if w.req.AfterPage != nil && !w.res.Inconsistent && len(page.ahead) == 0 {
 			if err := w.req.AfterPage(page); err != nil {
 				return fmt.Errorf("after a page of %s: %w", next.Resource.GroupResource(), err)
 			}
@@ -90,8 +92,25 @@ func (w *listRun) listPages(ctx context.Context) error {
 		if page.Continue == "" {
 			return nil
 		}
-		next.Continue = page.Continue
+		next.Continue, next.shown = page.Continue, page.ahead
+		next.Limit = w.nextLimit(page)
 	}
+}
+
+// pageBytes is the size that pages are aimed at. The API server ends a response after a
+// minute, and those of Secrets of a megabyte would be 500 times as large.
+const pageBytes = 32 << 20
+
+// nextLimit is how many objects the page after this one is to have.
+func (w *listRun) nextLimit(page Page) int64 {
+	most := cmp.Or(w.req.Limit, w.c.opts.PageSize)
+	if page.limit < most {
+		most = min(most, 2*page.limit) // pages were lost: more objects again bit by bit
+	}
+	if page.Bytes == 0 {
+		return most
+	}
+	return max(1, min(most, pageBytes*int64(page.Items)/page.Bytes))
 }
 
 // listSingly lists the names of a page and reads the objects that were not delivered one by
