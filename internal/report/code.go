@@ -116,6 +116,8 @@ const (
 	// ModifierFailed: a resource modifier could not be applied to the object, which
 	// was restored without it.
 	ModifierFailed Code = "MODIFIER_FAILED"
+	// ModifierUnused: a resource modifier met no object of the restore.
+	ModifierUnused Code = "MODIFIER_UNUSED"
 	// MayRunAgain: the object's stored status says that its work had ended; it was restored
 	// without the status.
 	MayRunAgain Code = "MAY_RUN_AGAIN"

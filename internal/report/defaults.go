@@ -79,6 +79,7 @@ func writeDefaults(c Code) (defaults, bool) {
 		{ResidualReference, Warning, "look at the named fields and change them by hand where they should follow the namespace mapping"},
 		{FinalizerKept, Warning, "install the controller that serves the finalizer, or remove the finalizer before deleting the object"},
 		{ModifierFailed, Error, "correct the rule in the ConfigMap of resource modifiers, delete the object and restore it again, or change it by hand"},
+		{ModifierUnused, Warning, "correct the rule's conditions in the ConfigMap of resource modifiers; a type is written as plural.group, as 'kubectl api-resources' has it"},
 		{MayRunAgain, Warning, "look whether its controller began it again; to keep a status, restore it with --status-include-resources or the annotation velero.io/restore-status"},
 		{ActsOutside, Warning, "look that no other cluster uses it, or delete the object"},
 		{NotRestorable, Warning, "nothing: the cluster makes objects of this kind itself"},
@@ -92,13 +93,13 @@ func writeDefaults(c Code) (defaults, bool) {
 func refusedDefaults(c Code) (defaults, bool) {
 	return findDefaults(c, []defaults{
 		{TypeNotServed, Error, "install the operator or API that serves this type (or a cluster version that does), then restore again"},
-		{ExistsDiffers, Warning, "use existingResourcePolicy: update to overwrite it, or delete it and restore again"},
+		{ExistsDiffers, Warning, "compare the two ('restore create --dry-run' shows the fields); existingResourcePolicy: update writes the backup's content over it"},
 		{UpdateFailed, Warning, "delete the object and restore again if it must equal the backup: some fields cannot be changed in place"},
 		{Conflict, Error, "restore again; if it repeats, pause the controller that writes this object"},
 		{Forbidden, Error, "grant the worker's role the verb on this type, then restore again"},
 		{WebhookDenied, Error, "repair the webhook or policy named in the message, or exempt this namespace from it, then restore again"},
 		{QuotaExceeded, Error, "raise or remove the ResourceQuota of the namespace, then restore again"},
-		{ObjectRejected, Error, "read the message: the object is not valid in this cluster's version; change it in the source or by a resource modifier"},
+		{ObjectRejected, Error, "read the message: this cluster does not take the object as it is; change it by a resource modifier and restore again"},
 		{ApplyFailed, Error, "read the message, remove the cause, then restore again: objects already restored are left alone"},
 	})
 }

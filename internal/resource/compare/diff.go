@@ -1,4 +1,4 @@
-package resource
+package compare
 
 import (
 	"fmt"
@@ -16,6 +16,9 @@ type FieldDiff struct {
 	Live   any    `json:"live,omitempty"`
 	Result any    `json:"result,omitempty"`
 }
+
+// AnnotationLastApplied holds the manifest that kubectl applied last.
+const AnnotationLastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // Diff compares an object as it is in the backup, as it lives in the cluster and
 // as the restore would leave it, field by field, sorted by path. A side that is
@@ -52,8 +55,9 @@ func comparableFields(obj map[string]any) map[string]any {
 		switch key {
 		case "status":
 		case "metadata":
+			meta, _ := value.(map[string]any)
 			for _, field := range []string{"name", "namespace", "labels", "annotations", "finalizers", "ownerReferences"} {
-				if v, ok := child(obj, key)[field]; ok {
+				if v, ok := meta[field]; ok {
 					collectFields("metadata."+field, v, out)
 				}
 			}
@@ -72,7 +76,7 @@ func collectFields(path string, value any, out map[string]any) {
 			out[path] = v
 		}
 		for key, item := range v {
-			collectFields(joinPath(path, key), item, out)
+			collectFields(JoinPath(path, key), item, out)
 		}
 	case []any:
 		if len(v) == 0 {
@@ -111,7 +115,7 @@ func equalSides(path string, sides [3]map[string]any) bool {
 
 func secretPath(resource, path string) bool {
 	return resource == "secrets" && (underField(path, "data") || underField(path, "stringData") ||
-		path == joinPath("metadata.annotations", annotationLastApplied))
+		path == JoinPath("metadata.annotations", AnnotationLastApplied))
 }
 
 func underField(path, field string) bool {

@@ -1,9 +1,21 @@
-package resource
+package compare
 
 import (
 	"reflect"
 	"testing"
+
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
+
+// object decodes JSON as the Kubernetes client does.
+func object(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var obj map[string]any
+	if err := utiljson.Unmarshal([]byte(text), &obj); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return obj
+}
 
 func TestDiff(t *testing.T) {
 	backup := object(t, `{"metadata":{"name":"a","namespace":"n","uid":"1","labels":{"x":"1"}},"spec":{"replicas":3,"list":[1,2],"empty":{},"gone":"y"},"status":{"a":1}}`)
