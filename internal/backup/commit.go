@@ -169,7 +169,7 @@ func (s *Service) clearUncommitted(ctx context.Context, st store.Store, ref cont
 	}
 	_, err = st.Head(ctx, archive.Layout{Backup: ref.Name}.Metadata())
 	if errors.Is(err, store.ErrNotFound) {
-		err = repository.ClearBackupFiles(ctx, st, ref.Name)
+		err = repository.ClearBackupFiles(ctx, st, ref.Name, ref.UID, "")
 	}
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.R
 	if r.snapshots, err = run.ClaimSnapshots(ctx); err != nil {
 		return contract.ShardResult{}, err
 	}
-	if err := r.collectNotes(ctx, in.Shards); err != nil {
+	if err := r.collectNotes(ctx, in); err != nil {
 		return contract.ShardResult{}, err
 	}
 	for len(r.wanted) > 0 {
@@ -55,8 +55,8 @@ type relatedExport struct {
 
 // collectNotes reads the references that all shards remember, and which of these objects the
 // archive holds already.
-func (r *relatedExport) collectNotes(ctx context.Context, shards []int) error {
-	notes, err := backup.ReadNotes(ctx, r.service, r.Run, shards)
+func (r *relatedExport) collectNotes(ctx context.Context, in contract.ExportRelatedInput) error {
+	notes, err := backup.ReadNotes(ctx, r.Run, in.Shards, in.Attempts)
 	if err != nil {
 		return err
 	}
