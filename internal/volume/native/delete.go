@@ -82,22 +82,40 @@ func (d *Deleter) deleteOne(ctx context.Context, owner volume.Owner, ref volume.
 // handle. A location that cannot be asked, or is of another account, says nothing: what
 // counts is what the driver can do.
 func (d *Deleter) KeptSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]string {
+	out := map[string]string{}
+	d.askLocations(ctx, refs, func(loc *ebs.Location, ids []string) {
+		if kept, err := loc.Keeps(ctx, ids); err == nil {
+			maps.Copy(out, kept)
+		}
+	})
+	return out
+}
+
+// ExistingSnapshots asks EC2 which snapshots of EBS's CSI driver it shows, by handle. Those
+// that the Recycle Bin has, or another account shares, are not among them.
+func (d *Deleter) ExistingSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]bool {
+	out := map[string]bool{}
+	d.askLocations(ctx, refs, func(loc *ebs.Location, ids []string) {
+		found, err := loc.OwnSnapshots(ctx, ids)
+		for id := range found {
+			out[id] = err == nil
+		}
+	})
+	return out
+}
+
+// askLocations asks each location about the snapshots of EBS's CSI driver.
+func (d *Deleter) askLocations(ctx context.Context, refs []volume.CSIRef, ask func(*ebs.Location, []string)) {
 	var ids []string
 	for _, s := range refs {
 		if s.Driver == volume.DriverEBS && volume.IsEBSSnapshotID(s.Handle) {
 			ids = append(ids, s.Handle)
 		}
 	}
-	out := map[string]string{}
 	locations := d.Locations.Config().VolumeSnapshotLocations
 	for i := range locations {
-		_, loc, err := d.Locations.Get(ctx, locations[i].Name)
-		if err != nil {
-			continue
-		}
-		if kept, err := loc.Keeps(ctx, ids); err == nil {
-			maps.Copy(out, kept)
+		if _, loc, err := d.Locations.Get(ctx, locations[i].Name); err == nil && len(ids) > 0 {
+			ask(loc, ids)
 		}
 	}
-	return out
 }
