@@ -11,8 +11,15 @@ import (
 // ErrNotEBS: a PersistentVolume has no source that is an EBS volume.
 var ErrNotEBS = errors.New("not an EBS volume")
 
-// DriverEBS is the CSI driver of EBS volumes.
-const DriverEBS = "ebs.csi.aws.com"
+// DriverEBS is the CSI driver of EBS volumes, and DriverEBSAuto the one that EKS Auto Mode
+// brings with it.
+const (
+	DriverEBS     = "ebs.csi.aws.com"
+	DriverEBSAuto = "ebs.csi.eks.amazonaws.com"
+)
+
+// IsEBSDriver says that the volumes and snapshots of a CSI driver are EBS's.
+func IsEBSDriver(driver string) bool { return driver == DriverEBS || driver == DriverEBSAuto }
 
 // zoneKeys are the labels and node labels by which a volume says in which zone it is,
 // the ones to be believed first.

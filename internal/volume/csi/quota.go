@@ -83,7 +83,7 @@ func (c *Snapshots) occupies(vs *snapshotv1.VolumeSnapshot) bool {
 	case isReady(vs):
 		return false
 	case isTaken(vs):
-		return errorMessageOf(vs) == "" || time.Since(vs.Status.CreationTime.Time) <= limit
+		return errorMessageOf(vs) == "" || time.Since(errorTimeOf(vs)) <= limit
 	}
 	return time.Since(vs.CreationTimestamp.Time) <= limit
 }

@@ -83,10 +83,10 @@ func (d *Deleter) deleteOne(ctx context.Context, owner volume.Owner, ref volume.
 // counts is what the driver can do.
 func (d *Deleter) KeptSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]string {
 	out := map[string]string{}
-	d.askLocations(ctx, refs, func(loc *ebs.Location, ids []string) {
-		if kept, err := loc.Keeps(ctx, ids); err == nil {
-			maps.Copy(out, kept)
-		}
+	d.askLocations(ctx, refs, func(ctx context.Context, loc *ebs.Location, ids []string) error {
+		kept, err := loc.Keeps(ctx, ids)
+		maps.Copy(out, kept)
+		return err
 	})
 	return out
 }
@@ -95,27 +95,29 @@ func (d *Deleter) KeptSnapshots(ctx context.Context, refs []volume.CSIRef) map[s
 // that the Recycle Bin has, or another account shares, are not among them.
 func (d *Deleter) ExistingSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]bool {
 	out := map[string]bool{}
-	d.askLocations(ctx, refs, func(loc *ebs.Location, ids []string) {
+	d.askLocations(ctx, refs, func(ctx context.Context, loc *ebs.Location, ids []string) error {
 		found, err := loc.OwnSnapshots(ctx, ids)
 		for id := range found {
-			out[id] = err == nil
+			out[id] = true
 		}
+		return err
 	})
 	return out
 }
 
 // askLocations asks each location about the snapshots of EBS's CSI driver.
-func (d *Deleter) askLocations(ctx context.Context, refs []volume.CSIRef, ask func(*ebs.Location, []string)) {
+func (d *Deleter) askLocations(ctx context.Context, refs []volume.CSIRef, ask func(context.Context, *ebs.Location, []string) error) {
 	var ids []string
 	for _, s := range refs {
 		if s.Driver == volume.DriverEBS && volume.IsEBSSnapshotID(s.Handle) {
 			ids = append(ids, s.Handle)
 		}
 	}
-	locations := d.Locations.Config().VolumeSnapshotLocations
-	for i := range locations {
-		if _, loc, err := d.Locations.Get(ctx, locations[i].Name); err == nil && len(ids) > 0 {
-			ask(loc, ids)
-		}
+	if len(ids) == 0 {
+		return
+	}
+	for _, doc := range d.Locations.Config().VolumeSnapshotLocations {
+		// A location that cannot be asked says nothing.
+		_ = d.Locations.Ask(ctx, doc.Name, func(ctx context.Context, loc *ebs.Location) error { return ask(ctx, loc, ids) })
 	}
 }
