@@ -50,7 +50,7 @@ func (k *retainer) ofEBS() []int {
 	var out []int
 	for _, i := range slices.Sorted(maps.Keys(k.infos)) {
 		v := &k.c.Backup.Volumes[i]
-		if v.Driver == volume.DriverEBS && v.VolumeID != "" && volume.IsEBSSnapshotID(k.infos[i].SnapshotHandle) {
+		if volume.IsEBSDriver(v.Driver) && v.VolumeID != "" && volume.IsEBSSnapshotID(k.infos[i].SnapshotHandle) {
 			out = append(out, i)
 		}
 	}

@@ -51,7 +51,7 @@ func (c *checker) handlesInEC2(all []*volume.Restore) map[string][]*volume.Resto
 	out := map[string][]*volume.Restore{}
 	for _, v := range all {
 		switch s := v.Snapshot; {
-		case s == nil || s.Driver != volume.DriverEBS:
+		case s == nil || !volume.IsEBSDriver(s.Driver):
 		case !volume.IsEBSSnapshotID(s.Handle):
 			c.Refuse(contract.ErrTypeInvalid, "claim %s: the backup gives it snapshot %q, which is no id of an EBS snapshot (snap-…); restore another backup", v.ClaimKey(), s.Handle)
 		default:

@@ -141,12 +141,12 @@ func (t *reservation) createMissing(ctx context.Context, todo []int, live map[st
 		switch {
 		case apierrors.IsForbidden(err) || kube.IsInvalid(err) || apierrors.IsNotFound(err):
 			refused[i] = err.Error()
-			t.quotas[v.Driver].Release(t.snapshots.key(i))
+			t.quotas[quotaName(v.Driver)].Release(t.snapshots.key(i))
 		case err != nil:
 			return err
 		}
 		asked[i] = content
-		t.quotas[v.Driver].Asked(t.snapshots.key(i))
+		t.quotas[quotaName(v.Driver)].Asked(t.snapshots.key(i))
 		return nil
 	})
 }

@@ -18,7 +18,7 @@ import (
 const deletionsAtOnce = 8
 
 // Deleter deletes EBS snapshots by the VolumeSnapshotLocation that they are in. It
-// implements volume.Deleter, and csi.Provider for the snapshots of EBS's CSI driver.
+// implements volume.Deleter, and csi.Provider for the snapshots of EBS's CSI drivers.
 type Deleter struct{ Locations *location.Set }
 
 // Check fails for a location that this worker does not know, or cannot open.
@@ -78,7 +78,7 @@ func (d *Deleter) deleteOne(ctx context.Context, owner volume.Owner, ref volume.
 	return volume.Deletion{Outcome: volume.Outcome(end.Outcome), Reason: end.Reason}, err
 }
 
-// KeptSnapshots asks EC2 which snapshots of EBS's CSI driver it keeps, and why, by
+// KeptSnapshots asks EC2 which snapshots of EBS's CSI drivers it keeps, and why, by
 // handle. A location that cannot be asked, or is of another account, says nothing: what
 // counts is what the driver can do.
 func (d *Deleter) KeptSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]string {
@@ -91,7 +91,7 @@ func (d *Deleter) KeptSnapshots(ctx context.Context, refs []volume.CSIRef) map[s
 	return out
 }
 
-// ExistingSnapshots asks EC2 which snapshots of EBS's CSI driver it shows, by handle. Those
+// ExistingSnapshots asks EC2 which snapshots of EBS's CSI drivers it shows, by handle. Those
 // that the Recycle Bin has, or another account shares, are not among them.
 func (d *Deleter) ExistingSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]bool {
 	out := map[string]bool{}
@@ -105,11 +105,11 @@ func (d *Deleter) ExistingSnapshots(ctx context.Context, refs []volume.CSIRef) m
 	return out
 }
 
-// askLocations asks each location about the snapshots of EBS's CSI driver.
+// askLocations asks each location about the snapshots of EBS's CSI drivers.
 func (d *Deleter) askLocations(ctx context.Context, refs []volume.CSIRef, ask func(context.Context, *ebs.Location, []string) error) {
 	var ids []string
 	for _, s := range refs {
-		if s.Driver == volume.DriverEBS && volume.IsEBSSnapshotID(s.Handle) {
+		if volume.IsEBSDriver(s.Driver) && volume.IsEBSSnapshotID(s.Handle) {
 			ids = append(ids, s.Handle)
 		}
 	}
