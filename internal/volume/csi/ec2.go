@@ -49,6 +49,9 @@ func (k *retainer) checkInEC2(ctx context.Context) error {
 func (k *retainer) ofEBS() []int {
 	var out []int
 	for _, i := range slices.Sorted(maps.Keys(k.infos)) {
+		if k.failed[i] != "" {
+			continue
+		}
 		v := &k.c.Backup.Volumes[i]
 		if volume.IsEBSDriver(v.Driver) && v.VolumeID != "" && volume.IsEBSSnapshotID(k.infos[i].SnapshotHandle) {
 			out = append(out, i)
