@@ -71,6 +71,15 @@ func (b *batch) applyRound(ctx context.Context) error {
 		byObstacle[at.obstacle] = append(byObstacle[at.obstacle], at)
 	}
 	b.waiting = nil
+	for o := range byObstacle {
+		if !o.isType() {
+			continue
+		}
+		if err := b.discoverTypes(ctx); err != nil {
+			return err
+		}
+		break
+	}
 	group, gctx := errgroup.WithContext(ctx)
 	for o, all := range byObstacle {
 		group.Go(func() error { return b.applyUnlessBlocked(gctx, o, all) })
@@ -79,6 +88,16 @@ func (b *batch) applyRound(ctx context.Context) error {
 		return err
 	}
 	return b.applyRetries(ctx)
+}
+
+// discoverTypes asks again which types the cluster serves.
+func (a *applier) discoverTypes(ctx context.Context) error {
+	types, err := a.service.Kube.Discover(ctx)
+	if err != nil {
+		return fmt.Errorf("discover resource types: %w", err)
+	}
+	a.catalog, a.transformer.types, a.transformer.rules.StatusSubresource = types, types, types.HasStatus
+	return nil
 }
 
 // applyUnlessBlocked tries one of the objects that wait for the same obstacle, and all of
