@@ -39,6 +39,10 @@ func (a *applier) applyWaiting(ctx context.Context, r plan.Range, staged []resto
 	if err := b.readWaiting(ctx, r, waiting); err != nil {
 		return nil, err
 	}
+	for _, rec := range waiting { // not in the archive: what its record says holds
+		rec.Waits = ""
+		b.records = append(b.records, rec)
+	}
 	for pause := terminationFirstPause; ; pause = min(2*pause, terminationMaxPause) {
 		if err := b.applyRound(ctx); err != nil {
 			return nil, err
@@ -52,13 +56,14 @@ func (a *applier) applyWaiting(ctx context.Context, r plan.Range, staged []resto
 	}
 }
 
-// readWaiting reads the objects that wait. Their bodies are held while they do: those of one
-// batch.
+// readWaiting reads the objects that wait, and takes them out of waiting. Their bodies are
+// held while they do: those of one batch.
 func (b *batch) readWaiting(ctx context.Context, r plan.Range, waiting map[archive.Key]restore.Record) error {
 	return b.run.Arc.Walk(ctx, r.From, r.To, func(_ int, e archive.Entry, body []byte) error {
 		key := archive.Key{Resource: e.Resource, Namespace: e.Namespace, Name: e.Name}
 		if rec, ok := waiting[key]; ok {
 			b.waiting = append(b.waiting, &attempt{storedObject: storedObject{e, bytes.Clone(body)}, obstacle: obstacle(rec.Waits), record: rec})
+			delete(waiting, key)
 		}
 		return ctx.Err()
 	})
