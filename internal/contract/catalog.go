@@ -154,6 +154,8 @@ type ServerStatus struct {
 	ClusterUID string `json:"clusterUID,omitempty"`
 	// Configuration is the digest of the names and places of the storage locations.
 	Configuration string `json:"configuration,omitempty"`
+	// MissingSearchAttributes are not registered in Temporal: runs cannot be searched by them.
+	MissingSearchAttributes []string `json:"missingSearchAttributes,omitempty"`
 }
 
 // DeleteBackupInput starts a DeleteBackup workflow. Location is where the backup lies;

@@ -24,6 +24,11 @@ const taskQueuePrefix = "lifeboat-"
 // namespace serves many clusters.
 func TaskQueue(cluster string) string { return taskQueuePrefix + cluster }
 
+// PromptQueue is the queue of what must not wait behind long work: reads that somebody waits
+// for, and the clean-up of runs that failed or were cancelled. The same workers poll it.
+// It does not begin as TaskQueue does, and so is no cluster's name.
+func PromptQueue(cluster string) string { return "lifeboat:" + cluster + ":prompt" }
+
 // ClusterOf is the inverse of TaskQueue. A queue of another form is returned whole.
 func ClusterOf(taskQueue string) string { return strings.TrimPrefix(taskQueue, taskQueuePrefix) }
 

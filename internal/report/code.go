@@ -151,6 +151,11 @@ const (
 	VolumeLeft Code = "VOLUME_LEFT"
 	// VolumeUnselected: the restore's filters rule out what a claim's data needs.
 	VolumeUnselected Code = "VOLUME_UNSELECTED"
+	// VolumeEmpty: a claim gets an empty volume, because the backup holds no data of it.
+	VolumeEmpty Code = "VOLUME_EMPTY"
+	// VolumeShared: a claim gets the very disk or share that it had in the cluster that was
+	// backed up.
+	VolumeShared Code = "VOLUME_SHARED"
 	// SnapshotUnchecked: whether a volume's snapshot can be used was not to be found
 	// out before the restore began to write.
 	SnapshotUnchecked Code = "SNAPSHOT_UNCHECKED"

@@ -110,6 +110,8 @@ func volumeDefaults(c Code) (defaults, bool) {
 		{VolumeNotRestored, Error, "read the message, remove the cause, delete the claim if it is there, then restore again"},
 		{VolumeLeft, Warning, "delete the claim and its volume, or restore into another namespace, if the backup's data is wanted"},
 		{VolumeUnselected, Warning, "let the restore's filters take persistentvolumes and cluster-scoped resources in if the data is wanted"},
+		{VolumeEmpty, Warning, "fill it by other means if its data matters, and have later backups take snapshots of it"},
+		{VolumeShared, Warning, "look that no other cluster uses it, or leave the claim and its volume out of the restore"},
 		{SnapshotUnchecked, Warning, "read the message, allow or repair what it names, and look whether the volume came back"},
 		{VolumeMoved, Warning, "nothing, unless something relies on the zone or the name"},
 		{ClassMissing, Warning, "create the storage class, or map it to another with --storage-class-mappings, then restore again"},

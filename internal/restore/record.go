@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -15,6 +16,7 @@ import (
 
 // Record is what became of one object. Records are staged until the restore is finished.
 type Record struct {
+	From       string              `json:"from,omitempty"` // "namespace/name" in the backup, where that is another
 	Resource   string              `json:"resource"`
 	APIVersion string              `json:"apiVersion"`
 	Kind       string              `json:"kind"`
@@ -27,6 +29,7 @@ type Record struct {
 	Live       string              `json:"live,omitempty"`  // digest of the object that was there before
 	Diff       []compare.FieldDiff `json:"diff,omitempty"`  // of a dry run
 	Hooks      int                 `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
+	Waits      string              `json:"waits,omitempty"` // the obstacle that the object waits for, before another attempt
 
 	// DroppedFinalizers are those of controllers, which a restored object is without until they
 	// add them again.
@@ -37,6 +40,15 @@ type Record struct {
 
 	// Ran counts hooks. Only the record of the activity RunRestoreHooks has it.
 	Ran *contract.HookCounts `json:"ran,omitempty"`
+}
+
+// Origin is the key of the object in the backup.
+func (r Record) Origin() archive.Key {
+	k := archive.Key{Resource: r.Resource, Namespace: r.Namespace, Name: r.Name}
+	if r.From != "" {
+		k.Namespace, k.Name = resource.SplitName(r.From)
+	}
+	return k
 }
 
 // Actions of a dry run. Those of a restore are of type report.Action.
@@ -93,6 +105,12 @@ func (r *Record) note() string {
 // PutRecords stages the records of one batch. It may repeat.
 func (s *Run) PutRecords(ctx context.Context, in contract.ApplyTaskInput, batch int, records []Record) error {
 	return s.Stage.Put(ctx, repository.RecordsFile(in.Level, in.Task, batch), records)
+}
+
+// BatchRecords reads the records of one batch.
+func (s *Run) BatchRecords(ctx context.Context, in contract.ApplyTaskInput, batch int) (records []Record, err error) {
+	err = s.Stage.Get(ctx, repository.RecordsFile(in.Level, in.Task, batch), &records)
+	return records, err
 }
 
 // Records reads the records of all tasks, task by task.

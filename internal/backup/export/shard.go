@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -59,12 +62,14 @@ func (e *shardExport) exportShard(ctx context.Context) (contract.ShardResult, er
 	calls := listCallsOf(e.Run.Plan.Shards[shard])
 	for restarts := 0; ; {
 		err := e.exportLists(ctx, calls)
-		switch stale := errors.Is(err, kube.ErrExpired) || errors.Is(err, kube.ErrShortList); {
+		switch {
 		case err == nil:
 			return e.Result, nil
 		case errors.Is(err, errTransient):
 			e = e.restartAt(ctx, e.watermark)
-		case stale && restarts < maxRestarts:
+		case errors.Is(err, kube.ErrShortList): // listFailed bounds how often
+			e = e.restartAt(ctx, exportCursor{})
+		case errors.Is(err, kube.ErrExpired) && restarts < maxRestarts:
 			restarts++
 			e = e.restartAt(ctx, exportCursor{})
 		default:
@@ -81,6 +86,11 @@ type listCall struct {
 	selector  int
 	first     bool            // the first call of its list, before which ordered objects come
 	skip      map[string]bool // "namespace/name" of objects that other shards hold
+}
+
+// key identifies the call among those of its shard.
+func (u listCall) key() string {
+	return fmt.Sprint(u.list.Type.GroupResource, " ", u.namespace, " ", u.selector)
 }
 
 // listCallsOf returns the list calls of a shard in the order of the archive.
@@ -110,22 +120,28 @@ type shardExport struct {
 	service *backup.Service
 	cur     exportCursor
 
-	watermark exportCursor      // everything before it is staged, and the heartbeat has it
-	failures  map[string]int    // how often each list failed although the API server is well
-	snapshots map[string]string // VolumeSnapshots of the backup, by "namespace/claim"
+	watermark  exportCursor             // everything before it is staged, and the heartbeat has it
+	failures   map[string]int           // how often each list failed although the API server is well
+	givenUp    map[string]report.Reason // lists that are not in the backup, by their keys
+	failedTime map[string]time.Duration // what failed lists took, by type
+	snapshots  map[string]string        // VolumeSnapshots of the backup, by "namespace/claim"
 }
 
 func newExport(ctx context.Context, service *backup.Service, run *backup.Run, recorder *heartbeat.Recorder, shard int, cur exportCursor) *shardExport {
 	w := backup.NewShardWriter(ctx, run, recorder, shard)
 	w.Chunk, w.Result = cur.Chunk, cur.Result
 	w.Result.Shard = shard
-	return &shardExport{ShardWriter: w, service: service, cur: cur, watermark: cur, failures: map[string]int{}}
+	return &shardExport{
+		ShardWriter: w, service: service, cur: cur, watermark: cur,
+		failures: map[string]int{}, givenUp: map[string]report.Reason{}, failedTime: map[string]time.Duration{},
+	}
 }
 
-// restartAt makes a new export of the shard from a cursor on. It goes on counting failures.
+// restartAt makes a new export of the shard from a cursor on. It goes on counting failures
+// and knows what was given up.
 func (e *shardExport) restartAt(ctx context.Context, cur exportCursor) *shardExport {
 	next := newExport(ctx, e.service, e.Run, e.Recorder, e.Result.Shard, cur)
-	next.failures, next.snapshots = e.failures, e.snapshots
+	next.failures, next.givenUp, next.failedTime, next.snapshots = e.failures, e.givenUp, e.failedTime, e.snapshots
 	return next
 }
 
@@ -154,14 +170,34 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 	if !ok {
 		return fmt.Errorf("plan lists %s, which it does not describe", u.list.Type.GroupResource)
 	}
-	req := kube.ListAllRequest{
-		ListRequest: kube.ListRequest{Resource: r, Namespace: u.namespace, LabelSelector: u.list.Selectors[u.selector], Continue: e.cur.Continue},
-		AfterPage:   e.afterPage,
-	}
 	if err := e.addOrdered(ctx, r, u); err != nil {
 		return err
 	}
+	for !e.passOver(r, u) {
+		shown, err := e.tryList(ctx, r, u)
+		if shown || !errors.Is(err, errTransient) {
+			return err
+		}
+		// A list that showed no object is tried again by itself: the watermark may be far back.
+	}
+	return nil
+}
+
+// tryList streams one list into the writer. It reports whether an object was shown.
+func (e *shardExport) tryList(ctx context.Context, r kube.Resource, u listCall) (shown bool, err error) {
+	req := kube.ListAllRequest{
+		ListRequest: kube.ListRequest{Resource: r, Namespace: u.namespace, LabelSelector: u.list.Selectors[u.selector], Continue: e.cur.Continue},
+		AfterPage:   e.afterPage,
+		TooLarge: func(ns, name string, err error) {
+			if u.skip[resource.ObjectName(ns, name)] || r.Namespaced && !e.Run.Plan.Filter.IncludeNamespace(ns) {
+				return
+			}
+			e.Notes.AddReason(report.New(report.ObjectInvalid, err.Error()).At(r.GroupResource(), ns, name))
+		},
+	}
+	began := time.Now()
 	res, err := e.service.Kube.ListAll(ctx, req, func(it kube.Item) error {
+		shown = true
 		if u.skip[resource.ObjectName(it.Namespace, it.Name)] || !e.isWanted(u, it) {
 			return nil
 		}
@@ -172,7 +208,10 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 			"%s: the list outlived the API server's history and was finished in a newer state; a second look found %d more objects",
 			r.GroupResource(), res.Recovered)))
 	}
-	return e.listFailed(ctx, r, u, err)
+	if kube.IsUnavailable(err) && !apierrors.IsTooManyRequests(err) {
+		e.failedTime[r.GroupResource()] += time.Since(began)
+	}
+	return shown, e.listFailed(ctx, r, u, err)
 }
 
 // isWanted applies the exclusions that a list call cannot express (docs/VELERO.md 4.4).

@@ -3,7 +3,9 @@ package export
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -251,5 +253,96 @@ func TestNamespacesOfSelectedObjects(t *testing.T) {
 		if keys, reasons := x.stored(t); !slices.Equal(keys, tc.want) || len(reasons) > 0 {
 			t.Errorf("%s: stored %q, want %q; %q", name, keys, tc.want, reasons)
 		}
+	}
+}
+
+// TestTypeThatDoesNotAnswer: namespaces whose lists of one type fail cost two calls each,
+// however many they are, and are told one by one.
+func TestTypeThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	s := kubetest.Start(t)
+	var names, want []string
+	for i := range 40 {
+		names = append(names, fmt.Sprintf("ns-%02d", i))
+	}
+	putNamespaces(s, append(names, "other")...)
+	broken := kubetest.On("list", kube.ConfigMaps())
+	s.Refuse(func(q kubetest.Request) bool { return broken(q) && q.Namespace != "ns-20" }, 500, "InternalError", "conversion webhook failed")
+	x := newExported(t, s, velerov1.BackupSpec{IncludedNamespaces: names}, configMaps())
+	x.service.Kube = s.Client(kube.Options{RetryFor: -1})
+	if _, err := x.exportShards(t); err != nil {
+		t.Fatal(err)
+	}
+	for _, ns := range slices.Delete(names, 20, 21) {
+		want = append(want, "LIST_FAILED configmaps "+ns+"/")
+	}
+	keys, reasons := x.stored(t)
+	if !slices.Equal(keys, []string{"configmaps ns-20/ns-20"}) || !slices.Equal(reasons, want) {
+		t.Errorf("stored %q, reasons %q, want %q", keys, reasons, want)
+	}
+	if n := s.Count(broken); n > 2*40 {
+		t.Errorf("%d lists of 40 namespaces", n)
+	}
+}
+
+// TestTypeThatTakesLongToFail: once lists of a type took too long to fail, it is not listed
+// in further namespaces.
+func TestTypeThatTakesLongToFail(t *testing.T) {
+	s := kubetest.Start(t)
+	putNamespaces(s, "mine", "ours", "theirs")
+	x := newExported(t, s, velerov1.BackupSpec{IncludedNamespaces: []string{"mine", "ours"}}, configMaps())
+	e := newExport(t.Context(), x.service, x.run, &heartbeat.Recorder{}, 0, exportCursor{})
+	e.failedTime["configmaps"] = maxFailedTime + time.Second
+	res, err := e.exportShard(t.Context())
+	if err != nil || res.Errors != 2 || s.Count(kubetest.On("list", kube.ConfigMaps())) > 0 {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
+// TestObjectThatIsTooLarge costs no other object of its type.
+func TestObjectThatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	s := kubetest.Start(t)
+	putNamespaces(s, "a", "b", "d")
+	s.PutJSON(fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"large","namespace":"b"},"data":{"x":%q}}`, strings.Repeat("x", 9000)))
+	x := newExported(t, s, velerov1.BackupSpec{OrderedResources: map[string]string{"configmaps": "b/large,d/d"}}, configMaps())
+	for _, ordered := range [][]string{x.run.Plan.Shards[0].Lists[0].Ordered, nil} {
+		x.chunks, x.run.Plan.Shards[0].Lists[0].Ordered, x.run.Plan.Shards[0].Lists[0].Skip = nil, ordered, ordered
+		x.service.Kube = s.Client(kube.Options{MaxObject: 4000})
+		if _, err := x.exportShards(t); err != nil {
+			t.Fatal(err)
+		}
+		keys, reasons := x.stored(t)
+		slices.Sort(keys)
+		if want := []string{"configmaps a/a", "configmaps b/b", "configmaps d/d"}; !slices.Equal(keys, want) {
+			t.Errorf("stored %q, want %q", keys, want)
+		}
+		want := []string{"OBJECT_INVALID configmaps b/large"}
+		if ordered != nil {
+			want = []string{"READ_FAILED configmaps b/large"}
+		}
+		if !slices.Equal(reasons, want) {
+			t.Errorf("reasons %q, want %q", reasons, want)
+		}
+	}
+}
+
+// TestListsThatAreAlwaysShort: an aggregated API may announce more objects than it has.
+func TestListsThatAreAlwaysShort(t *testing.T) {
+	s := kubetest.Start(t)
+	putNamespaces(s, "a", "b", "c")
+	s.After(kubetest.On("list", kube.ConfigMaps()), func(_ kubetest.Request, answer map[string]any) {
+		answer["metadata"].(map[string]any)["remainingItemCount"] = 7
+	})
+	x := newExported(t, s, velerov1.BackupSpec{IncludedNamespaces: []string{"a", "b"}}, configMaps())
+	if _, err := x.exportShards(t); err != nil {
+		t.Fatal(err)
+	}
+	keys, reasons := x.stored(t)
+	if want := []string{"configmaps a/a", "configmaps b/b"}; !slices.Equal(keys, want) {
+		t.Errorf("stored %q, want %q", keys, want)
+	}
+	if want := []string{"LIST_INCONSISTENT configmaps a/", "LIST_INCONSISTENT configmaps b/"}; !slices.Equal(reasons, want) {
+		t.Errorf("reasons %q, want %q", reasons, want)
 	}
 }

@@ -5,21 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
-
-// terminatingTimeout is how long a namespace that is being deleted is waited for:
-// Velero's --terminating-resource-timeout.
-const terminatingTimeout = 10 * time.Minute
 
 // namespaces makes missing namespaces, each once a task.
 type namespaces struct {
@@ -29,13 +23,26 @@ type namespaces struct {
 	rules    resource.Context
 
 	mu   sync.Mutex
-	made map[string]func() error // by target; makes the namespace when first called
+	made map[string]*making // by target
 
 	records []restore.Record // what resource modifiers did to namespaces that were made
 }
 
+// making is one attempt at a namespace, which those who need it share.
+type making struct {
+	once sync.Once
+	err  error
+}
+
+// terminatingError is that of a namespace which is being deleted.
+type terminatingError struct{ namespace, blockers string }
+
+func (e *terminatingError) Error() string {
+	return fmt.Sprintf("namespace %s is being deleted: %s", e.namespace, e.blockers)
+}
+
 func newNamespaces(client *kube.Client, t *transformer) *namespaces {
-	n := &namespaces{kube: client, archive: t.run.Arc, registry: t.registry, rules: *t.rules, made: map[string]func() error{}}
+	n := &namespaces{kube: client, archive: t.run.Arc, registry: t.registry, rules: *t.rules, made: map[string]*making{}}
 	return n
 }
 
@@ -44,20 +51,29 @@ func namespaceType() kube.Resource {
 }
 
 // ensureExists makes the target namespace out of the stored Namespace object, or a bare
-// one. Callers of one namespace share one attempt.
+// one. Callers of one namespace share one attempt. One that is on its way out is not made,
+// but may be tried again.
 func (n *namespaces) ensureExists(ctx context.Context, source, target string) error {
 	n.mu.Lock()
-	once, known := n.made[target]
+	m, known := n.made[target]
 	if !known {
-		once = sync.OnceValue(func() error { return n.createNamespace(ctx, source, target) })
-		n.made[target] = once
+		m = &making{}
+		n.made[target] = m
 	}
 	n.mu.Unlock()
-	return once()
+	m.once.Do(func() { m.err = n.createNamespace(ctx, source, target) })
+	if obstacleOf(m.err) != "" {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.made[target] == m {
+			delete(n.made, target)
+		}
+	}
+	return m.err
 }
 
 func (n *namespaces) createNamespace(ctx context.Context, source, target string) error {
-	if err := n.awaitDeleted(ctx, target); err != nil {
+	if err := n.checkStays(ctx, target); err != nil {
 		return err
 	}
 	body, rules, err := n.namespaceBody(ctx, source, target)
@@ -122,30 +138,24 @@ func (n *namespaces) namespaceBody(ctx context.Context, source, target string) (
 	return body, rules, err
 }
 
-// awaitDeleted waits until a namespace that is being deleted is no more. One that is
-// there to stay, or not there, is fine at once.
-func (n *namespaces) awaitDeleted(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, terminatingTimeout)
-	defer cancel()
-	for {
-		raw, err := n.kube.Get(ctx, namespaceType(), "", name)
-		if kube.IsNotFound(err) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("look at namespace %s: %w", name, err)
-		}
-		var obj map[string]any
-		if err := json.Unmarshal(raw, &obj); err != nil {
-			return fmt.Errorf("read namespace %s: %w", name, err)
-		}
-		if !resource.IsDeleting(obj) {
-			return nil
-		}
-		if poll.Wait(ctx, time.Second) != nil {
-			return fmt.Errorf("namespace %s is still being deleted after %s: %s", name, terminatingTimeout, describeBlockers(obj))
-		}
+// checkStays gives a terminatingError for a namespace that is being deleted. One that is
+// there to stay, or not there, is fine.
+func (n *namespaces) checkStays(ctx context.Context, name string) error {
+	raw, err := n.kube.Get(ctx, namespaceType(), "", name)
+	if kube.IsNotFound(err) {
+		return nil
 	}
+	if err != nil {
+		return fmt.Errorf("look at namespace %s: %w", name, err)
+	}
+	var obj map[string]any
+	if err := json.Unmarshal(raw, &obj); err != nil {
+		return fmt.Errorf("read namespace %s: %w", name, err)
+	}
+	if resource.IsDeleting(obj) {
+		return &terminatingError{name, describeBlockers(obj)}
+	}
+	return nil
 }
 
 // describeBlockers says what keeps a namespace from going: its finalizers and the API

@@ -89,7 +89,7 @@ func TestTransform(t *testing.T) {
 		},
 		"a type that is not served": {
 			stored: restoretest.Stored{Key: "gadgets.example.com n/o", Rest: `,"apiVersion":"example.com/v1","kind":"Gadget"`},
-			action: "skipped", reason: "TYPE_NOT_SERVED", reasons: []string{"TYPE_NOT_SERVED warning"}, words: "the cluster does not serve gadgets.example.com",
+			action: "failed", reasons: []string{"TYPE_NOT_SERVED error"}, words: "the cluster does not serve gadgets.example.com",
 		},
 		"a version that is not served": {
 			stored: restoretest.Stored{Key: "widgets.example.com n/o", Meta: ownedByConfigMap, Rest: `,"apiVersion":"example.com/v1","kind":"Widget"`},
