@@ -54,7 +54,8 @@
 //	                      those that the API server keeps are skipped
 //	TargetGroupBinding    those that the load balancer controller made are skipped, others are told
 //	custom resources that are work (work.go)  ended ones are skipped; others that look ended are told
-//	webhook configurations   services follow the mapping; sideEffects become None; caBundle stays;
+//	webhook configurations   services follow the mapping; sideEffects become None; caBundle stays, in an
+//	                      existing one that is called by a URL that of the cluster;
 //	                      those that the control plane serves to itself are skipped
 //	admission policy bindings  paramRef follows the mapping
 //	APIService            automanaged ones are skipped; the service follows the mapping
