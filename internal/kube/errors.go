@@ -56,8 +56,9 @@ func IsTerminating(err error) bool {
 // IsInvalid: the object does not pass validation; trying again will not help.
 func IsInvalid(err error) bool { return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) }
 
-// IsUnauthorized: our credentials are missing or expired.
-func IsUnauthorized(err error) bool { return apierrors.IsUnauthorized(err) }
+// IsUnauthorized: our credentials are missing or expired. An admission policy may answer with
+// the same code, and means the object.
+func IsUnauthorized(err error) bool { return apierrors.IsUnauthorized(err) && !IsDeniedByPolicy(err) }
 
 // IsUnavailable: the server could not serve this now (429, 5xx, no
 // connection, no answer in time); a later try may succeed.
@@ -94,6 +95,23 @@ func UnansweredWebhook(err error) string {
 		}
 	}
 	return ""
+}
+
+// IsDeniedByPolicy: an admission policy of the API server itself refused the object, with
+// whatever code the policy chose, or the namespace's Pod Security level did.
+func IsDeniedByPolicy(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "with binding '") && strings.Contains(text, "denied request") || strings.Contains(text, "violates PodSecurity ")
+}
+
+// IsLimited: a LimitRange refused the object.
+func IsLimited(err error) bool {
+	for _, of := range []string{"Container", "Pod", "PersistentVolumeClaim"} {
+		if IsForbidden(err) && strings.Contains(err.Error(), " per "+of+" is ") {
+			return true
+		}
+	}
+	return false
 }
 
 // MissingServiceAccount is the account that a pod was refused for, as the API server did not

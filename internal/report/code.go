@@ -121,6 +121,9 @@ const (
 	// MayRunAgain: the object's stored status says that its work had ended; it was restored
 	// without the status.
 	MayRunAgain Code = "MAY_RUN_AGAIN"
+	// OfLostPod: the object belonged to a Pod that is not restored, with which it would have
+	// been deleted.
+	OfLostPod Code = "OF_LOST_POD"
 	// ActsOutside: the object changes something outside the cluster, which another cluster
 	// may use as well.
 	ActsOutside Code = "ACTS_OUTSIDE"
@@ -148,6 +151,11 @@ const (
 	VolumeLeft Code = "VOLUME_LEFT"
 	// VolumeUnselected: the restore's filters rule out what a claim's data needs.
 	VolumeUnselected Code = "VOLUME_UNSELECTED"
+	// VolumeEmpty: a claim gets an empty volume, because the backup holds no data of it.
+	VolumeEmpty Code = "VOLUME_EMPTY"
+	// VolumeShared: a claim gets the very disk or share that it had in the cluster that was
+	// backed up.
+	VolumeShared Code = "VOLUME_SHARED"
 	// SnapshotUnchecked: whether a volume's snapshot can be used was not to be found
 	// out before the restore began to write.
 	SnapshotUnchecked Code = "SNAPSHOT_UNCHECKED"

@@ -112,6 +112,9 @@ type Outcome struct {
 	ManagedFields []any `json:"managedFields,omitempty"`
 	// Status is for a call to the status subresource, or nil.
 	Status map[string]any `json:"status,omitempty"`
+	// ClusterIP are the fields of a Service's spec that a manifest states and that the
+	// target may have given to another: they are asked for once.
+	ClusterIP map[string]any `json:"clusterIP,omitempty"`
 	// Residual are the JSON paths that still name a mapped namespace.
 	Residual []string `json:"residual,omitempty"`
 	// Dropped are the finalizers left out because their controller adds them

@@ -36,8 +36,11 @@
 //	Pod                   nodeName, priority, preemptionPolicy, overhead, ephemeralContainers, generated
 //	                      token volumes, network annotations and Velero's restore-wait go; the containers of
 //	                      init hooks come before the Pod's own; ended and mirror Pods are skipped,
-//	                      and those of a Job that is restored (it starts its own)
-//	Job                   generated selector and uid labels go unless manualSelector; ended Jobs are skipped
+//	                      and those of a Job, TaskRun, virtual machine and the like that is restored (it
+//	                      starts its own)
+//	Job                   generated selector and uid labels go unless manualSelector; ended Jobs, and those
+//	                      whose end is settled, are skipped
+//	ResourceClaim         those that the cluster makes for one pod are skipped
 //	StatefulSet           status in volumeClaimTemplates goes; storage classes are mapped
 //	HorizontalPodAutoscaler  status annotations of v1 go
 //	Service               cluster IPs go unless headless; IP families, node ports and health check port go

@@ -45,8 +45,8 @@ type sealer struct {
 	notes    []*backup.ChunkNotes
 	assembly archive.Assembly
 	final    *backup.FinalVolumes
-	reasons  []report.Reason
-	revision string
+	reasons  []report.Reason // one of each object, for the log; see report.Group
+	revision string          // the state of the cluster that the objects are of
 }
 
 // readStaged reads what the phases before have staged. chunks are the numbers of chunks of
@@ -93,12 +93,13 @@ func (s *sealer) composeArchive(ctx context.Context) error {
 
 // sealResult counts what the workflow is told of the sealed backup.
 func (s *sealer) sealResult() contract.SealResult {
-	n := report.Tally(s.reasons)
+	reasons := report.Group(s.reasons)
+	n := report.Tally(reasons)
 	res := contract.SealResult{
 		Objects: s.assembly.Totals.Objects, Bytes: s.assembly.Totals.TarballBytes, Members: int(s.assembly.Totals.Members),
 		Warnings: n.Warnings, Errors: n.Errors, Volumes: volumeCounts(s.final, &s.run.Plan.Volumes),
 	}
-	for _, r := range s.reasons[:min(len(s.reasons), report.ReasonsInResult)] {
+	for _, r := range reasons[:min(len(reasons), report.ReasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
 	}
 	return res
