@@ -60,14 +60,15 @@ func IsBetween(before, revision, after string) bool {
 	return errors.Join(errFrom, errAt, errTo) == nil && from <= at && at <= to
 }
 
-// planRevision decides at which revision the objects are exported. counted are the revisions
-// at which the types were counted, each between the two others if all are of one sequence.
+// planRevision decides at which revision the objects are exported: the one from before the
+// types were counted, which an API server has in its caches by then. counted are the revisions
+// at which they were counted, each between the two others if all are of one sequence.
 // Types of another, those of an aggregated API or of an etcd of their own, are listed plainly.
 func (p *Plan) planRevision(before, after string, counts []plan.TypeCount, counted []string) {
 	if !IsBetween(before, after, after) || !p.Conditional {
 		return
 	}
-	p.Revision = after
+	p.Revision = before
 	var told []string
 	for i, t := range counts {
 		if IsBetween(before, counted[i], after) {

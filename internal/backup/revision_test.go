@@ -25,7 +25,7 @@ func TestPlanRevision(t *testing.T) {
 	counted := []string{"100", "105", "99", "7000", "", "110"}
 	p := Plan{Conditional: true}
 	p.planRevision("100", "110", counts, counted)
-	if p.Revision != "110" || !slices.Equal(p.Plain, []string{"events", "jobs.batch", "queues.agg.example.com"}) {
+	if p.Revision != "100" || !slices.Equal(p.Plain, []string{"events", "jobs.batch", "queues.agg.example.com"}) {
 		t.Errorf("%s, %q", p.Revision, p.Plain)
 	}
 	if len(p.Reasons) != 1 || p.Reasons[0].String() == "" {
