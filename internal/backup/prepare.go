@@ -24,7 +24,8 @@ import (
 )
 
 // Prepare validates the input, locks the name, discovers the types of the cluster and plans
-// shards and volumes. It may repeat: the name lock is its own, and the plan is overwritten.
+// shards and volumes. It may repeat: the name lock is its own, and the plan that was written
+// first stays, for later phases may work by it.
 func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, abandon AbandonRun) (contract.BackupPlan, error) {
 	if err := validateBackup(in.Backup); err != nil {
 		return contract.BackupPlan{}, err
@@ -50,7 +51,7 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 		return contract.BackupPlan{}, err
 	}
 	doc.Binding = bound
-	if err := repository.NewStaging(st, in.UID).Put(ctx, repository.PlanFile, doc); err != nil {
+	if err := repository.CreateStaged(ctx, repository.NewStaging(st, in.UID), repository.PlanFile, doc); err != nil {
 		return contract.BackupPlan{}, err
 	}
 	return s.planSummary(doc, total), nil

@@ -43,12 +43,9 @@ func (run *Run) ChooseRevision(ctx context.Context, client *kube.Client) (string
 	if revision, err = client.Revision(ctx); err != nil {
 		return "", fmt.Errorf("ask for the revision of the cluster: %w", err)
 	}
-	key := run.Staging.Key(repository.RevisionFile)
-	err = repository.PutJSON(ctx, run.Store, key, stagedRevision{revision}, store.PutOptions{IfAbsent: true})
-	if errors.Is(err, store.ErrExists) {
-		return run.Revision(ctx)
-	}
-	return revision, err
+	doc := stagedRevision{revision}
+	err = repository.CreateStaged(ctx, run.Staging, repository.RevisionFile, &doc)
+	return doc.Revision, err
 }
 
 // IsBetween reports whether a revision is one of the sequence that the two others belong to,

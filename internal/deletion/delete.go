@@ -164,7 +164,7 @@ func listFiles(ctx context.Context, st store.Store, backup string) ([]string, er
 func checkUnlocked(ctx context.Context, st store.Store, backup string) (unknown []string, err error) {
 	l := archive.Layout{Backup: backup}
 	for _, key := range []string{l.Metadata(), l.Tarball()} {
-		err := st.CheckUnlocked(ctx, key)
+		_, err := st.CheckUnlocked(ctx, key)
 		switch {
 		case errors.Is(err, store.ErrNotFound) && key == l.Metadata():
 			return nil, nil
@@ -185,23 +185,41 @@ func lockedError(backup string, err error) error {
 }
 
 // removeMarker removes the commit marker: from then on the backup does not exist. One under
-// a retention lock stays, and with it all of the backup. It may repeat.
-func removeMarker(ctx context.Context, st store.Store, backup string) error {
-	_, err := checkUnlocked(ctx, st, backup)
-	if err == nil {
-		err = repository.ForgetBackup(ctx, st, backup)
+// a retention lock stays, and with it all of the backup. replaced says that another backup of
+// the name is there by now, which stays: Velero makes one while this one is deleted, and so
+// does anybody before an attempt that was taken for dead goes on. It may repeat.
+func removeMarker(ctx context.Context, st store.Store, in contract.DeletePlan) (replaced bool, err error) {
+	var doc velerov1.Backup
+	etag, err := repository.GetVersion(ctx, st, archive.Layout{Backup: in.Name}.Metadata(), &doc)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, repository.ForgetBackup(ctx, st, in.Name)
+	case err == nil && in.UID != "" && string(doc.UID) != in.UID:
+		return true, nil
+	case err != nil && !errors.Is(err, archive.ErrCorrupt):
+		return false, err
+	}
+	if _, err = checkUnlocked(ctx, st, in.Name); err == nil {
+		err = repository.ForgetBackup(ctx, st, in.Name)
 	}
 	if err == nil {
-		err = deleteDocument(ctx, st, backup)
+		err = deleteDocument(ctx, st, in.Name, etag)
 	}
 	if errors.Is(err, store.ErrLocked) {
-		return errors.Join(err, repository.RemoveTombstone(ctx, st, backup))
+		err = errors.Join(err, repository.RemoveTombstone(ctx, st, in.Name, in.UID))
+	}
+	return errors.Is(err, store.ErrChanged), ignoreChanged(err)
+}
+
+func ignoreChanged(err error) error {
+	if errors.Is(err, store.ErrChanged) {
+		return nil
 	}
 	return err
 }
 
-func deleteDocument(ctx context.Context, st store.Store, backup string) error {
-	err := st.Delete(ctx, archive.Layout{Backup: backup}.Metadata())
+func deleteDocument(ctx context.Context, st store.Store, backup, etag string) error {
+	err := st.DeleteMatching(ctx, archive.Layout{Backup: backup}.Metadata(), etag)
 	if errors.Is(err, store.ErrLocked) {
 		return lockedError(backup, err)
 	}
@@ -220,20 +238,21 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		return contract.DeleteResult{}, err
 	}
 	res := contract.DeleteResult{Name: in.Name}
-	if err := removeMarker(ctx, st, in.Name); err != nil {
+	replaced, err := removeMarker(ctx, st, in)
+	if err != nil {
 		return res, err
+	}
+	if replaced {
+		res.Retained = []string{"files of backup " + in.Name + ": another backup of the name was made meanwhile"}
+		return res, repository.RemoveTombstone(ctx, st, in.Name, in.UID)
 	}
 	keys, err := listFiles(ctx, st, in.Name)
 	if err != nil {
 		return res, err
 	}
 	for _, f := range keys {
-		err := st.CheckUnlocked(ctx, f)
-		if err == nil || errors.Is(err, store.ErrLockUnknown) {
-			err = st.Delete(ctx, f)
-		}
+		err := deleteFile(ctx, st, in.Name, f)
 		switch {
-		case errors.Is(err, store.ErrNotFound): // an attempt before this one has removed it
 		case errors.Is(err, store.ErrLocked):
 			res.Retained = append(res.Retained, f+": "+err.Error())
 		case err != nil:
@@ -246,7 +265,23 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 	if err := repository.ForgetDeletion(ctx, st, in.Name); err != nil {
 		return res, err
 	}
-	return res, repository.RemoveTombstone(ctx, st, in.Name)
+	return res, repository.RemoveTombstone(ctx, st, in.Name, in.UID)
+}
+
+// deleteFile deletes a file of a backup that has a tombstone. Without one the deletion has
+// ended elsewhere, and the file may be one of a new backup.
+func deleteFile(ctx context.Context, st store.Store, backup, key string) error {
+	file, err := st.CheckUnlocked(ctx, key)
+	if err == nil || errors.Is(err, store.ErrLockUnknown) {
+		_, err = st.Head(ctx, archive.Tombstone(backup))
+	}
+	if err == nil {
+		err = st.DeleteMatching(ctx, key, file.ETag)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return ignoreChanged(err)
 }
 
 // open opens the location of a deletion, which has to be where it began.

@@ -282,7 +282,7 @@ func TestDeleteLocked(t *testing.T) {
 func TestDeleteRetainsLockedFiles(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
 	for name, put := range map[string]func(*memstore.Store, string){"refused": lock, "with versions": lockVersions} {
-		b, c := runnerOf(t, map[string][]byte{l.Tarball(): nil, l.Logs(): nil})
+		b, c := runnerOf(t, map[string][]byte{l.Tarball(): nil, l.Logs(): nil, archive.Tombstone("b"): []byte(`{"name":"b"}`)})
 		c.Remove(l.Metadata())
 		put(c, "b.tar.gz")
 		res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, contract.DeletePlan{Name: "b", Files: 3})

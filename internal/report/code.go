@@ -37,6 +37,9 @@ const (
 	SnapshotFailed Code = "SNAPSHOT_FAILED"
 	// SnapshotLeft: snapshots that are no part of the backup could not be deleted.
 	SnapshotLeft Code = "SNAPSHOT_LEFT"
+	// CleanUpFailed: the backup is committed, and what is in the way after that could not be
+	// removed.
+	CleanUpFailed Code = "CLEAN_UP_FAILED"
 )
 
 // Commands in containers, around a backup and after a restore.

@@ -44,6 +44,7 @@ func readDefaults(c Code) (defaults, bool) {
 		{SnapshotClass, Error, "create the class or correct its name, or leave the volume out by a resource policy with the action skip"},
 		{SnapshotFailed, Error, "read the message, remove the cause, then take the backup again"},
 		{SnapshotLeft, Warning, "grant the permission that the message names, and delete the snapshots that carry the backup's uid as a tag"},
+		{CleanUpFailed, Warning, "the backup is whole; grant the permission that the message names, and delete the VolumeSnapshots and VolumeSnapshotContents that carry the backup's uid as a label"},
 	})
 }
 

@@ -14,6 +14,8 @@ type Disk struct {
 	// Name is the name of the PersistentVolume where another one has taken its
 	// own; empty means that it keeps it.
 	Name string
+	// Driver is the CSI driver that is to have it; empty leaves the volume its own.
+	Driver string
 }
 
 // ClaimData says where the data of a claim comes from.

@@ -82,5 +82,5 @@ func (s *Run) diskOf(pv string) resource.Disk {
 	if s.Restore.DryRun {
 		d = volume.Disk{ID: plannedDisk, Zone: v.Disk.Zone}
 	}
-	return resource.Disk{ID: d.ID, Zone: d.Zone, Name: v.Disk.Name}
+	return resource.Disk{ID: d.ID, Zone: d.Zone, Name: v.Disk.Name, Driver: v.Disk.Driver}
 }

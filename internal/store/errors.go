@@ -37,6 +37,6 @@ var (
 	// ErrConflict: a concurrent write to the same key got in the way, also
 	// after retries.
 	ErrConflict = errors.New("conflicting concurrent write")
-	// ErrChanged: the object was replaced while it was read.
-	ErrChanged = errors.New("object changed while it was read")
+	// ErrChanged: the object was replaced since it was looked at, or while it was read.
+	ErrChanged = errors.New("object was replaced meanwhile")
 )

@@ -15,21 +15,22 @@ import (
 // CheckUnlocked looks for a retention period and a legal hold. See Store. The answer to HEAD
 // leaves both out, without an error, where the credentials may not read them. Only in a
 // bucket with versions can there be any, so only there they are asked for by themselves.
-func (s *S3) CheckUnlocked(ctx context.Context, key string) error {
+func (s *S3) CheckUnlocked(ctx context.Context, key string) (Info, error) {
 	if err := s.checkReadable("look for a lock of", key); err != nil {
-		return err
+		return Info{}, err
 	}
 	head, err := s.headObject(ctx, key)
 	if err != nil {
-		return classifyError("look for a lock of", key, err)
+		return Info{}, classifyError("look for a lock of", key, err)
 	}
+	info := newInfo(key, head.ContentLength, head.ETag, head.LastModified)
 	if err := lockError("look for a lock of", key, head); err != nil {
-		return err
+		return info, err
 	}
 	if version := aws.ToString(head.VersionId); version == "" || version == "null" {
-		return nil
+		return info, nil
 	}
-	return s.mayReadLocks(ctx, key)
+	return info, s.mayReadLocks(ctx, key)
 }
 
 // mayReadLocks fails with ErrLockUnknown unless the credentials may read what HEAD did not show.

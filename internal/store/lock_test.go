@@ -50,7 +50,7 @@ func TestCheckUnlocked(t *testing.T) {
 				asked++
 				return true
 			}
-			err := rec.open(t, nil).CheckUnlocked(t.Context(), "backups/b/velero-backup.json")
+			_, err := rec.open(t, nil).CheckUnlocked(t.Context(), "backups/b/velero-backup.json")
 			if tc.want != nil {
 				wantIs(t, err, tc.want)
 			} else if err != nil {

@@ -3,6 +3,7 @@ package awserr
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -64,6 +65,9 @@ func TestRead(t *testing.T) {
 		credentials, network bool
 	}{
 		{err: errors.New("get identity: get credentials: failed to refresh cached credentials"), credentials: true},
+		{err: fmt.Errorf("get identity: get credentials: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), network: true},
+		{err: fmt.Errorf("get identity: get credentials: operation error ec2imds: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), credentials: true, network: true},
+		{err: fmt.Errorf("get identity: %w", &smithy.GenericAPIError{Code: "InternalServerException", Fault: smithy.FaultServer}), network: true},
 		{err: &url.Error{Op: "Get", URL: "http://x", Err: io.EOF}, network: true},
 		{err: &net.OpError{Op: "dial", Err: errors.New("refused")}, network: true},
 		{err: &smithyhttp.RequestSendError{Err: errors.New("reset")}, network: true},

@@ -35,7 +35,7 @@ func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.R
 	if r.revision, err = run.ChooseRevision(ctx, service.Kube); err != nil {
 		return contract.ShardResult{}, err
 	}
-	return r.exportRelated(ctx, in.Shards)
+	return r.exportRelated(ctx, in)
 }
 
 func newRelatedExport(ctx context.Context, service *backup.Service, run *backup.Run, recorder *heartbeat.Recorder, shard int) *relatedExport {
@@ -45,10 +45,9 @@ func newRelatedExport(ctx context.Context, service *backup.Service, run *backup.
 	}
 }
 
-// exportRelated exports what the objects of shards refer to, of which these are the numbers
-// of chunks.
-func (r *relatedExport) exportRelated(ctx context.Context, shards []int) (contract.ShardResult, error) {
-	if err := r.collectNotes(ctx, shards); err != nil {
+// exportRelated exports what the objects of the shards refer to.
+func (r *relatedExport) exportRelated(ctx context.Context, in contract.ExportRelatedInput) (contract.ShardResult, error) {
+	if err := r.collectNotes(ctx, in); err != nil {
 		return contract.ShardResult{}, err
 	}
 	for len(r.wanted) > 0 {
@@ -74,8 +73,8 @@ type relatedExport struct {
 
 // collectNotes reads the references that all shards remember, and opens the archive that
 // they have staged.
-func (r *relatedExport) collectNotes(ctx context.Context, shards []int) error {
-	notes, err := backup.ReadNotes(ctx, r.service, r.Run, shards)
+func (r *relatedExport) collectNotes(ctx context.Context, in contract.ExportRelatedInput) error {
+	notes, err := backup.ReadNotes(ctx, r.Run, in.Shards, in.Attempts)
 	if err != nil {
 		return err
 	}

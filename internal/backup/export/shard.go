@@ -27,16 +27,18 @@ const flushAt = 5 << 20
 // within one attempt.
 const maxRestarts = 3
 
-// exportCursor is the watermark of a shard: everything before it is staged.
+// exportCursor is the watermark of a shard: everything before it is staged. A worker that does
+// not know the attempts of the result must not go on from it, so the fields have other names
+// than they had then: it finds none and begins anew, as this one does from an old cursor.
 type exportCursor struct {
-	Unit     int    `json:"unit"`               // index into listCallsOf
-	Continue string `json:"continue,omitempty"` // continue token within that list call
-	Chunk    int    `json:"chunk"`              // number of the next chunk
-	Result   contract.ShardResult
+	Unit     int                  `json:"listCall"`        // index into listCallsOf
+	Continue string               `json:"token,omitempty"` // continue token within that list call
+	Chunk    int                  `json:"nextChunk"`       // number of the next chunk
+	Result   contract.ShardResult `json:"staged"`
 }
 
 // Shard lists the objects of one shard into staged chunks. It resumes at the
-// watermark of its last heartbeat; a chunk that was staged after it is overwritten.
+// watermark of its last heartbeat; a chunk that was staged after it is not read.
 func Shard(ctx context.Context, service *backup.Service, recorder *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
 	run, err := service.Open(ctx, in.Ref)
 	if err != nil {
@@ -60,7 +62,7 @@ func Shard(ctx context.Context, service *backup.Service, recorder *heartbeat.Rec
 
 // exportShard exports the shard from its cursor on. A list that failed and may not fail again
 // is taken up at the watermark. A list whose rest the API server no longer has begins anew
-// with the whole shard, over the same chunks.
+// with the whole shard.
 func (e *shardExport) exportShard(ctx context.Context) (contract.ShardResult, error) {
 	shard := e.Result.Shard
 	calls := listCallsOf(e.Run.Plan.Shards[shard])

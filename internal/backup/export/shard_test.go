@@ -28,9 +28,10 @@ import (
 
 // exported is a backup of types of a server, as far as its export.
 type exported struct {
-	service *backup.Service
-	run     *backup.Run
-	chunks  []int // of each shard
+	service  *backup.Service
+	run      *backup.Run
+	chunks   []int // of each shard
+	attempts contract.ShardAttempts
 }
 
 // newExported plans a backup of the given types. The namespaces are those of the server.
@@ -62,6 +63,14 @@ func newExported(t *testing.T, s *kubetest.Server, spec velerov1.BackupSpec, typ
 	}
 }
 
+// add remembers where a result lies.
+func (x *exported) add(res contract.ShardResult) {
+	if x.attempts == nil {
+		x.attempts = contract.ShardAttempts{}
+	}
+	x.attempts[len(x.chunks)], x.chunks = res.Attempts, append(x.chunks, res.Chunks)
+}
+
 // exportShards exports all planned shards.
 func (x *exported) exportShards(t *testing.T) (all []contract.ShardResult, err error) {
 	t.Helper()
@@ -72,7 +81,8 @@ func (x *exported) exportShards(t *testing.T) (all []contract.ShardResult, err e
 		if err != nil {
 			return all, err
 		}
-		all, x.chunks = append(all, res), append(x.chunks, res.Chunks)
+		all = append(all, res)
+		x.add(res)
 	}
 	return all, nil
 }
@@ -81,7 +91,7 @@ func (x *exported) exportShards(t *testing.T) (all []contract.ShardResult, err e
 // each with its object.
 func (x *exported) stored(t *testing.T) (keys, reasons []string) {
 	t.Helper()
-	notes, err := backup.ReadNotes(t.Context(), x.service, x.run, x.chunks)
+	notes, err := backup.ReadNotes(t.Context(), x.run, x.chunks, x.attempts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,11 +187,11 @@ func (x *exported) exportRelated(t *testing.T) {
 	t.Helper()
 	r := newRelatedExport(t.Context(), x.service, x.run, &heartbeat.Recorder{}, len(x.chunks))
 	r.revision = x.run.Plan.Revision
-	res, err := r.exportRelated(t.Context(), x.chunks)
+	res, err := r.exportRelated(t.Context(), contract.ExportRelatedInput{Shards: x.chunks, Attempts: x.attempts})
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.chunks = append(x.chunks, res.Chunks)
+	x.add(res)
 }
 
 func listable(r kube.Resource) kube.Resource {
@@ -422,7 +432,7 @@ func TestOneInstant(t *testing.T) {
 // stepsOf returns the steps of the parts, in the order of their types.
 func (x *exported) stepsOf(t *testing.T) (steps []int) {
 	t.Helper()
-	notes, err := backup.ReadNotes(t.Context(), x.service, x.run, x.chunks)
+	notes, err := backup.ReadNotes(t.Context(), x.run, x.chunks, x.attempts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -516,7 +526,7 @@ func TestTypesThatAreNotAtTheRevision(t *testing.T) {
 			if slices.Sort(keys); !slices.Equal(keys, want) || !slices.Equal(reasons, tc.reasons) {
 				t.Errorf("stored %q, want %q; reasons %q, want %q", keys, want, reasons, tc.reasons)
 			}
-			notes, err := backup.ReadNotes(t.Context(), x.service, x.run, x.chunks)
+			notes, err := backup.ReadNotes(t.Context(), x.run, x.chunks, x.attempts)
 			var plain []string
 			for _, n := range notes {
 				plain = append(plain, n.Plain...)

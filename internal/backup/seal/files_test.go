@@ -104,7 +104,7 @@ func TestBackupOfNothing(t *testing.T) {
 		st := memstore.New()
 		run := &backup.Run{Store: st, Staging: repository.NewStaging(st, "uid"), Plan: *backuptest.Plan("")}
 		run.Plan.Reasons = []report.Reason{report.New(code, "")}
-		s, err := readStaged(t.Context(), &backup.Service{}, run, nil)
+		s, err := readStaged(t.Context(), run, contract.SealBackupInput{})
 		if err != nil || len(s.reasons) != want {
 			t.Errorf("%s: %v, %v", code, s, err)
 		}

@@ -22,7 +22,7 @@ func Backup(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 	if err != nil {
 		return contract.SealResult{}, err
 	}
-	s, err := readStaged(ctx, b, run, in.Chunks)
+	s, err := readStaged(ctx, run, in)
 	if err != nil {
 		return contract.SealResult{}, err
 	}
@@ -49,10 +49,9 @@ type sealer struct {
 	revision string          // the state of the cluster that the objects are of
 }
 
-// readStaged reads what the phases before have staged. chunks are the numbers of chunks of
-// each shard.
-func readStaged(ctx context.Context, b *backup.Service, run *backup.Run, chunks []int) (*sealer, error) {
-	notes, err := backup.ReadNotes(ctx, b, run, chunks)
+// readStaged reads what the phases before have staged.
+func readStaged(ctx context.Context, run *backup.Run, in contract.SealBackupInput) (*sealer, error) {
+	notes, err := backup.ReadNotes(ctx, run, in.Chunks, in.Attempts)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/backup/backuptest"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/quiesce"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -52,6 +55,29 @@ func TestLastQuiesce(t *testing.T) {
 		sum := res.Summary()
 		if (err == nil) != last || last && (sum.Taken != 1 || sum.Failed != 1 || !strings.Contains(res.Reasons[0].Message, "does not answer")) {
 			t.Errorf("last %t: %v, %+v", last, err, res)
+		}
+	}
+}
+
+// TestResultOfALaterAttemptStays: an attempt that was taken for dead does not write over the
+// result of the one that took its place, nor does its result stay in the way of that one's.
+func TestResultOfALaterAttemptStays(t *testing.T) {
+	of := func(attempt int32) backup.UnitResult {
+		return backup.UnitResult{Attempt: attempt, Snapshots: []volume.Snapshot{{Volume: 0, ID: fmt.Sprint("snap-", attempt)}}}
+	}
+	for _, order := range [][]int32{{1, 2}, {2, 1}, {2, 1, 2}} {
+		o := &backup.Run{Staging: repository.NewStaging(memstore.New(), "uid")}
+		var last backup.UnitResult
+		for _, attempt := range order {
+			res, err := createUnitResult(t.Context(), o, 0, of(attempt))
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = res
+		}
+		var stored backup.UnitResult
+		if err := o.Staging.Get(t.Context(), repository.UnitSnapshotFile(0), &stored); err != nil || stored.Snapshots[0].ID != "snap-2" || last.Attempt != 2 {
+			t.Errorf("attempts %v: stored %+v, returned %+v, %v", order, stored, last, err)
 		}
 	}
 }

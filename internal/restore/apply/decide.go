@@ -9,6 +9,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/modify"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
@@ -142,7 +143,7 @@ func (p policy) compareStatus(d decision, want *desired, live map[string]any) de
 		return d
 	}
 	have, _ := live["status"].(map[string]any)
-	if resource.Same(modify.Merge(have, status), have) {
+	if compare.Same(modify.Merge(have, status), have) {
 		return d
 	}
 	if d.action == actionKeepEqual {

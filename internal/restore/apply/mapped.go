@@ -12,7 +12,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 )
 
 // decideLive decides about an object of which live is in the cluster. Where the mapping of
@@ -77,7 +77,7 @@ func (w *desired) withSubjectsOf(live map[string]any) *desired {
 	all := slices.Clone(have)
 	add, _ := w.object["subjects"].([]any)
 	for _, subject := range add {
-		if !slices.ContainsFunc(have, func(s any) bool { return resource.Same(s, subject) }) {
+		if !slices.ContainsFunc(have, func(s any) bool { return compare.Same(s, subject) }) {
 			all = append(all, subject)
 		}
 	}

@@ -31,7 +31,7 @@ type Volumes struct {
 
 // Plan selects objects by the index and orders them into levels and tasks. Objects are read
 // only where selected ones may need others that the filters leave out, by label, name or
-// scope. It may repeat: the plan is overwritten.
+// scope. It may repeat: the plan that was stored first stays.
 func Plan(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, volumes Volumes, in contract.PlanRestoreInput) (contract.RestorePlan, error) {
 	s, err := r.OpenRun(ctx, in.Archive.Ref)
 	if err != nil {
@@ -51,14 +51,18 @@ func Plan(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, volume
 	p.Count(int64(doc.Plan.Objects), 0)
 	// The plan is stored before the probe, because it tells what the probe may have made,
 	// for whoever has to clean up after it.
-	if err := s.Stage.Put(ctx, repository.PlanFile, doc); err != nil {
+	if err := repository.CreateStaged(ctx, s.Stage, repository.PlanFile, doc); err != nil {
 		return contract.RestorePlan{}, err
 	}
 	reasons, err := volumes.Probe(ctx, r, s, doc.Volumes)
 	if err != nil {
 		return contract.RestorePlan{}, err
 	}
-	doc.Reasons = append(doc.Reasons, reasons...)
+	for _, reason := range reasons {
+		if !slices.Contains(doc.Reasons, reason) { // an attempt before this one may have added it
+			doc.Reasons = append(doc.Reasons, reason)
+		}
+	}
 	return doc.Summary(s), s.Stage.Put(ctx, repository.PlanFile, doc)
 }
 

@@ -32,6 +32,7 @@ type Store struct {
 	uploads  map[string]int   // unfinished ones, by key
 	version  int              // of the object written last
 	rules    []*rule
+	observe  func(context.Context, Request) error
 	requests []Request
 
 	sent, read, written atomic.Int64
@@ -98,16 +99,17 @@ func (s *Store) Lock(key string, err error) {
 }
 
 // CheckUnlocked fails with what Lock has set. See store.Store.
-func (s *Store) CheckUnlocked(ctx context.Context, key string) error {
-	if _, err := s.findObject(ctx, OpCheckUnlocked, key); err != nil {
-		return err
+func (s *Store) CheckUnlocked(ctx context.Context, key string) (store.Info, error) {
+	o, err := s.findObject(ctx, OpCheckUnlocked, key)
+	if err != nil {
+		return store.Info{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if kind := s.locks[key]; kind != nil {
-		return &awserr.Error{Op: string(OpCheckUnlocked), Name: key, Kind: kind}
+		return o.storedInfo(key), &awserr.Error{Op: string(OpCheckUnlocked), Name: key, Kind: kind}
 	}
-	return nil
+	return o.storedInfo(key), nil
 }
 
 // SetUpload leaves an unfinished multipart upload of a key behind, as a writer
@@ -162,8 +164,12 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, o store.PutOpt
 func (s *Store) commitObject(op Op, key string, body []byte, o store.PutOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, taken := s.objects[key]; taken && o.IfAbsent {
+	old, taken := s.objects[key]
+	if taken && o.IfAbsent {
 		return &awserr.Error{Op: string(op), Name: key, Kind: store.ErrExists}
+	}
+	if o.IfMatch != "" && old.etag != o.IfMatch {
+		return &awserr.Error{Op: string(op), Name: key, Kind: store.ErrChanged}
 	}
 	s.setObject(key, body)
 	return s.lostReply(op, key)
@@ -233,6 +239,23 @@ func (s *Store) Delete(ctx context.Context, keys ...string) error {
 	}
 	_, err := s.deleteAll(ctx, keys)
 	return err
+}
+
+// DeleteMatching removes an object if it has this ETag. See store.Store.
+func (s *Store) DeleteMatching(ctx context.Context, key, etag string) error {
+	if err := s.checkWritable(OpDelete, key); err != nil {
+		return err
+	}
+	if err := s.beginRequest(ctx, OpDelete, key); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o, ok := s.objects[key]; ok && o.etag != etag {
+		return &awserr.Error{Op: string(OpDelete), Name: key, Kind: store.ErrChanged}
+	}
+	delete(s.objects, key)
+	return s.lostReply(OpDelete, key)
 }
 
 // DeletePrefix removes every object below prefix. See store.Store. It is a

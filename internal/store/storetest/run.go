@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"DirsAfter", testDirsAfter},
 		{"Unlocked", testUnlocked},
 		{"Delete", testDelete},
+		{"Matching", testMatching},
 		{"DeletePrefix", testDeletePrefix},
 		{"Compose", testCompose},
 		{"ComposeLarge", testComposeLarge},
@@ -61,10 +62,11 @@ func RunLocked(t *testing.T, open func(t *testing.T) (s store.Store, retain, hol
 	retain("retained")
 	hold("held")
 	for _, key := range []string{"retained", "held"} {
-		wantErr(t, "look for the lock of "+key, s.CheckUnlocked(t.Context(), key), store.ErrLocked)
+		_, err := s.CheckUnlocked(t.Context(), key)
+		wantErr(t, "look for the lock of "+key, err, store.ErrLocked)
 	}
 	testUnlocked(t, s)
-	if err := s.CheckUnlocked(t.Context(), "free"); err != nil {
+	if _, err := s.CheckUnlocked(t.Context(), "free"); err != nil {
 		t.Errorf("an object without a lock: %v", err)
 	}
 	// Whether a lock refuses a deletion or hides the object, it is no other error.
@@ -74,11 +76,14 @@ func RunLocked(t *testing.T, open func(t *testing.T) (s store.Store, retain, hol
 }
 
 func testUnlocked(t *testing.T, s store.Store) {
-	wantErr(t, "look for the lock of no object", s.CheckUnlocked(t.Context(), "none"), store.ErrNotFound)
-	wantErr(t, "look for the lock of a bad key", s.CheckUnlocked(t.Context(), "/abs"), store.ErrInvalid)
+	for key, want := range map[string]error{"none": store.ErrNotFound, "/abs": store.ErrInvalid} {
+		_, err := s.CheckUnlocked(t.Context(), key)
+		wantErr(t, "look for the lock of "+key, err, want)
+	}
 	put(t, s, "unlocked", []byte("x"))
-	if err := s.CheckUnlocked(t.Context(), "unlocked"); err != nil {
-		t.Errorf("an object without a lock: %v", err)
+	info, err := s.CheckUnlocked(t.Context(), "unlocked")
+	if err != nil || info.Size != 1 || info.ETag == "" {
+		t.Errorf("an object without a lock: %+v, %v", info, err)
 	}
 }
 
