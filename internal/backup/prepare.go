@@ -88,7 +88,7 @@ func validateBackup(in contract.BackupInput) error {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return failure.Invalid("name: %w", err)
 	}
-	if problems := filter.ValidateBackup(&in.Spec); len(problems) > 0 {
+	if problems := append(filter.ValidateMetadata("", in.Labels, in.Annotations), filter.ValidateBackup(&in.Spec)...); len(problems) > 0 {
 		return filter.FieldErrors(problems)
 	}
 	return nil

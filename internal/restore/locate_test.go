@@ -88,3 +88,22 @@ func TestAbandonSearchesAll(t *testing.T) {
 		}
 	}
 }
+
+// A restore that was started by Temporal's own program meets the checks of the CLI.
+func TestValidateRestore(t *testing.T) {
+	for want, change := range map[string]func(*contract.RestoreInput){
+		"":                     func(*contract.RestoreInput) {},
+		"labels[team]":         func(in *contract.RestoreInput) { in.Labels = map[string]string{"team": "tills & ledgers"} },
+		"annotations[a b]":     func(in *contract.RestoreInput) { in.Annotations = map[string]string{"a b": ""} },
+		"allowPartiallyFailed": func(in *contract.RestoreInput) { in.AllowPartiallyFailed = true },
+		"plan: ":               func(in *contract.RestoreInput) { in.DryRun, in.Plan = true, "look" },
+	} {
+		in := contract.RestoreInput{Name: "r"}
+		in.Spec.BackupName = "b"
+		change(&in)
+		err := validateRestore(in)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || failure.TypeOf(err) != contract.ErrTypeInvalid) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}

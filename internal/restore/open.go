@@ -141,7 +141,14 @@ func validateRestore(in contract.RestoreInput) error {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return failure.Invalid("name: %w", err)
 	}
-	if problems := filter.ValidateRestore(&in.Spec, in.Names); len(problems) > 0 {
+	problems := append(filter.ValidateMetadata("", in.Labels, in.Annotations), filter.ValidateRestore(&in.Spec, in.Names)...)
+	if in.AllowPartiallyFailed && in.Spec.ScheduleName == "" {
+		problems = append(problems, filter.FieldError{Path: "allowPartiallyFailed", Message: "goes with spec.scheduleName: a backup that is named is restored as it is"})
+	}
+	if in.DryRun && in.Plan != "" {
+		problems = append(problems, filter.FieldError{Path: "plan", Message: "cannot be used together with dryRun: a dry run makes a plan, and plan follows one"})
+	}
+	if len(problems) > 0 {
 		return filter.FieldErrors(problems)
 	}
 	for _, old := range slices.Sorted(maps.Keys(in.StorageClasses)) {

@@ -104,7 +104,7 @@ func runFailure(run Run, err error) error {
 	case temporal.IsCanceledError(failed.Unwrap()):
 		out.Phase, out.Message = "Canceled", "it was cancelled"
 	case errors.As(err, &terminated):
-		out.Message = "its workflow was terminated by hand; staging is cleared by garbage collection"
+		out.Message = "its workflow was terminated by hand, so that it could not clean up; the next run of this name does: cancel a run, do not terminate it"
 	case errors.As(err, &app):
 		out.Message, out.kind = app.Message(), sentinelFor(app.Type())
 		if app.Type() == contract.ErrTypeInvalid {
