@@ -31,6 +31,9 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
+	if err := s.Locations.Reach(ctx, bsl); err != nil { // told at once, and tried again
+		return contract.BackupPlan{}, locationError(bsl, err)
+	}
 	in.Backup.Spec.StorageLocation = bsl.Name
 	conditional, err := st.Conditional(ctx)
 	if err != nil {

@@ -39,7 +39,8 @@ func (a Answer[T]) Listing() *Listing {
 
 // AskAll puts a question to the named location, or to all of them at the same time,
 // and gives their answers in the configuration's order. An error of its own is about
-// the name, or the end of ctx.
+// the name, or the end of ctx. One that is out of reach is given up on after seconds, unless
+// others may answer in its place and nobody waits.
 func AskAll[T any](ctx context.Context, l *Locations, name string, patience time.Duration,
 	ask func(context.Context, Answer[T]) (T, error),
 ) ([]Answer[T], error) {
@@ -57,7 +58,11 @@ func AskAll[T any](ctx context.Context, l *Locations, name string, patience time
 	var group sync.WaitGroup
 	for i, bsl := range named {
 		group.Go(func() {
-			all[i] = askLocation(limited, l, bsl, ask)
+			if len(named) > 1 && patience >= SearchTimeout {
+				all[i] = askLocation(limited, l, bsl, ask)
+			} else {
+				all[i] = withReach(limited, l, bsl, func(ctx context.Context) Answer[T] { return askLocation(ctx, l, bsl, ask) })
+			}
 			if all[i].Err != nil && limited.Err() != nil {
 				all[i].Err = fmt.Errorf("no answer within %s", patience)
 			}
