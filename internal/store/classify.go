@@ -87,6 +87,9 @@ func kindOf(err error) error {
 	if kind := kindOfCode(awserr.Code(err)); kind != nil {
 		return kind
 	}
+	if awserr.IsNobody(err) {
+		return ErrCredentials
+	}
 	if status := awserr.Status(err); status != 0 {
 		return kindOfUnknown(awserr.Code(err), status)
 	}

@@ -3,6 +3,7 @@ package awserr
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -70,9 +71,23 @@ func TestRead(t *testing.T) {
 		{err: io.ErrUnexpectedEOF, network: true},
 		{err: context.Canceled},
 		{err: api},
+		{err: fmt.Errorf("get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, %w", answer(403, "", nil)), credentials: true},
 	} {
 		if IsCredentials(tt.err) != tt.credentials || IsNetwork(tt.err) != tt.network {
 			t.Errorf("%v: credentials %t, network %t", tt.err, IsCredentials(tt.err), IsNetwork(tt.err))
 		}
+	}
+}
+
+// A machine without a role is told from a service that refuses, and from one that gives
+// credentials and has a bad moment.
+func TestNobody(t *testing.T) {
+	for status, want := range map[int]bool{403: true, 404: true, 429: false, 503: false} {
+		if got := IsNobody(fmt.Errorf("failed to refresh cached credentials, operation error ec2imds: GetMetadata, %w", answer(status, "", nil))); got != want {
+			t.Errorf("%d: %t", status, got)
+		}
+	}
+	if IsNobody(answer(403, "", errors.New("not for you"))) {
+		t.Error("the service's refusal")
 	}
 }

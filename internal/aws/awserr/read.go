@@ -41,6 +41,13 @@ func IsCredentials(err error) bool {
 	return false
 }
 
+// IsNobody tells that who gives credentials answered that there are none: the refusal is not
+// the service's. (The metadata of a machine without a role answers 403 or 404.)
+func IsNobody(err error) bool {
+	status := Status(err)
+	return IsCredentials(err) && status >= 400 && status < 500 && status != 429
+}
+
 // IsNetwork tells that the connection failed, not the service.
 func IsNetwork(err error) bool {
 	var netErr net.Error

@@ -77,7 +77,7 @@ func kindOf(err error) error {
 		return kind
 	}
 	switch status := awserr.Status(err); {
-	case status == 401:
+	case awserr.IsNobody(err), status == 401:
 		return ErrCredentials
 	case status == 403:
 		return ErrDenied
