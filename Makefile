@@ -32,7 +32,7 @@ build: ## bin/lifeboat and bin/lifeboat-worker
 demo: ## the whole story on real components: backup, loss, restore, comparison (DEMO_KEEP=1, DEMO_KUBECONFIG=...)
 	@echo 'compiling the demo (on a fresh machine this downloads modules and takes some minutes)'
 	@bash -o pipefail -c "go build -v -o bin/demo ./test/demo 2>&1 | awk '/ /{print; next} {printf \"\r%d packages compiled\", ++n; fflush()} END {if (n) print \"\"}'"
-	@bin/demo
+	@VERSION='$(VERSION)' bin/demo
 
 .PHONY: test
 test: $(TOOLS)/gotestsum node-build stack-build lint test-driver ## everything that proves it, on real components (builds them at the first run; Linux, root)
