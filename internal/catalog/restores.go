@@ -112,7 +112,7 @@ func (c *Reader) planURL(ctx context.Context, in contract.ReadInput) (contract.R
 		return contract.ReadResult{}, err
 	}
 	found, _, err := repository.ExactlyOne(all, repository.Query{
-		Field: "name", Thing: fmt.Sprintf("the plan of dry run %q", in.Name),
+		Thing:   fmt.Sprintf("the plan of dry run %q", in.Name),
 		Missing: fmt.Sprintf("no dry run %q", in.Name), Remedy: "make one with --dry-run",
 	})
 	if err != nil {
