@@ -22,9 +22,14 @@ func (l ResourceList) Add(apiVersion, kind, namespace, name string) {
 	l.addEntry(apiVersion, kind, objectName(namespace, name))
 }
 
-// AddRestored records an object of a restore with what was done to it.
-func (l ResourceList) AddRestored(apiVersion, kind, namespace, name string, a Action) {
-	l.addEntry(apiVersion, kind, objectName(namespace, name)+"("+string(a)+")")
+// AddRestored records an object of a restore with what was done to it, and why where it was
+// skipped.
+func (l ResourceList) AddRestored(apiVersion, kind, namespace, name string, a Action, reason string) {
+	done := string(a)
+	if a == Skipped && reason != "" {
+		done += ": " + reason
+	}
+	l.addEntry(apiVersion, kind, objectName(namespace, name)+"("+done+")")
 }
 
 func (l ResourceList) addEntry(apiVersion, kind, entry string) {

@@ -84,7 +84,7 @@ func (s *Run) collectResults(ctx context.Context) (*results, error) {
 		case s.Restore.DryRun:
 			return lines.Encode(rec)
 		}
-		res.list.AddRestored(rec.APIVersion, rec.Kind, rec.Namespace, rec.Name, report.Action(rec.Action))
+		res.list.AddRestored(rec.APIVersion, rec.Kind, rec.Namespace, rec.Name, report.Action(rec.Action), rec.Reason)
 		res.comparePlan(planned, rec)
 		return nil
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -104,6 +105,18 @@ func TestValidateRestore(t *testing.T) {
 		err := validateRestore(in)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || failure.TypeOf(err) != contract.ErrTypeInvalid) {
 			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// A restore of a backup that lacks something says so.
+func TestIncompleteBackup(t *testing.T) {
+	st := repositorytest.Holding("whole", "partial")
+	st.Set(archive.Layout{Backup: "partial"}.Metadata(), []byte(`{"metadata":{"name":"partial"},"status":{"phase":"PartiallyFailed","errors":3}}`))
+	for name, want := range map[string]string{"whole": "", "partial": "[BACKUP_INCOMPLETE] backup partial is PartiallyFailed: 3 errors when it was taken"} {
+		reasons, err := incompleteReasons(t.Context(), repository.Answer[string]{Store: st, Value: name})
+		if err != nil || len(reasons) != min(len(want), 1) || want != "" && !strings.Contains(reasons[0].String(), want) {
+			t.Errorf("%s: %v, %v", name, reasons, err)
 		}
 	}
 }
