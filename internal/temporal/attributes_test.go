@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
@@ -29,6 +30,7 @@ type server struct {
 	mayList    bool
 	room       int // how many more may be added
 	unknown    int // how many starts are refused because an attribute is not known yet
+	away       bool
 	started    []*workflowservice.StartWorkflowExecutionRequest
 }
 
@@ -75,6 +77,34 @@ func (s *server) StartWorkflowExecution(_ context.Context, in *workflowservice.S
 	}
 	s.started = append(s.started, in)
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "r"}, nil
+}
+
+// A Temporal that does not answer is told from a worker that does not, and the connection's own
+// words are left out.
+func TestWhoIsSilent(t *testing.T) {
+	s := &server{}
+	c := connectTo(t, s).ForCluster("prod")
+	read := func() string {
+		return c.readError(t.Context(), contract.ReadInput{Verb: contract.ReadBackups}, 30*time.Second, context.DeadlineExceeded).Error()
+	}
+	if got := read(); got != "read backups: no answer within 30s: check that the worker of cluster prod runs" {
+		t.Error(got)
+	}
+	s.mu.Lock()
+	s.away = true
+	s.mu.Unlock()
+	if got := read(); got != "read backups: temporal at "+c.Address()+" does not answer" {
+		t.Error(got)
+	}
+}
+
+func (s *server) DescribeTaskQueue(context.Context, *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return nil, status.Error(codes.Unavailable, "connection refused")
+	}
+	return &workflowservice.DescribeTaskQueueResponse{}, nil
 }
 
 func connectTo(t *testing.T, s *server) *Connection {
