@@ -2,6 +2,7 @@ package temporal
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net"
 	"slices"
@@ -11,8 +12,10 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -105,6 +108,29 @@ func (s *server) DescribeTaskQueue(context.Context, *workflowservice.DescribeTas
 		return nil, status.Error(codes.Unavailable, "connection refused")
 	}
 	return &workflowservice.DescribeTaskQueueResponse{}, nil
+}
+
+func (s *server) GetWorkflowExecutionHistory(context.Context, *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	input, err := converter.GetDefaultDataConverter().ToPayloads(json.RawMessage(`{"spec":{"backupName":"nightly"}}`))
+	if err != nil {
+		return nil, err
+	}
+	started := &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{Input: input}}
+	return &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{Events: []*historypb.HistoryEvent{{Attributes: started}}}}, nil
+}
+
+// A restore that Temporal's own program has started has its backup in its input only.
+func TestBackupOfARestoreWithoutMemo(t *testing.T) {
+	c := connectTo(t, &server{}).ForCluster("prod")
+	for _, s := range []State{{Run: Run{Kind: KindRestore}}, {Run: Run{Kind: KindRestore}, Backup: "known"}, {Run: Run{Kind: KindBackup}}} {
+		want := s.Backup
+		if s.Kind == KindRestore && want == "" {
+			want = "nightly"
+		}
+		if c.findBackupName(t.Context(), &s); s.Backup != want {
+			t.Errorf("%+v, want %s", s, want)
+		}
+	}
 }
 
 func connectTo(t *testing.T, s *server) *Connection {
