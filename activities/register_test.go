@@ -41,6 +41,7 @@ func TestEveryActivityIsRegistered(t *testing.T) {
 	(&Backup{}).Register(&got)
 	(&Restore{}).Register(&got)
 	(&Delete{}).Register(&got)
+	(&Garbage{}).Register(&got)
 	(&Catalog{}).Register(&got)
 	slices.Sort(got)
 	slices.Sort(want)

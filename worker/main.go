@@ -25,10 +25,12 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
+	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/retention"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
@@ -125,6 +127,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		w.Stop()
 		return err
 	}
+	scheduleGarbage(ctx, cfg, tc, log)
 	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
 	watched, stopWatch := context.WithCancel(ctx)
 	defer stopWatch()
@@ -188,7 +191,20 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc, Technologies: technologies}}).Register(w)
 	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Technologies: technologies, Rules: rules}}).Register(w)
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
+	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: retention.Policy{Floor: *cfg.Retention.KeepLast, Velero: cfg.Retention.VeleroBackups}, Locations: locations}}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, MissingAttributes: attributes.Missing}
 	(&activities.Catalog{Reader: reader}).Register(w)
 	return reader
+}
+
+// scheduleGarbage has expired backups deleted by themselves. A worker that may not write
+// schedules does all else.
+func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
+	if cfg.Retention.Manual {
+		return
+	}
+	if err := tc.EnsureGarbageSchedule(ctx); err != nil {
+		log.Warn("expired backups are not deleted by themselves", "cause", err,
+			"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run 'lifeboat gc run'")
+	}
 }

@@ -8,6 +8,8 @@ const (
 	RestoreWorkflow      = "Restore"
 	DeleteBackupWorkflow = "DeleteBackup"
 	CatalogWorkflow      = "Catalog"
+	GarbageWorkflow      = "CollectGarbage"
+	RetentionWorkflow    = "SetRetention"
 )
 
 // ProgressQuery is answered by Backup, Restore and DeleteBackup with a Progress.
@@ -48,6 +50,15 @@ func DeleteAtID(cluster, name, location string) string {
 	}
 	return DeleteID(cluster, name) + ":" + location
 }
+
+// GarbageID is the workflow id of a garbage collection that somebody starts: one at a time.
+func GarbageID(cluster string) string { return "gc:" + cluster }
+
+// GarbageScheduleID is the id of the schedule of garbage collections.
+func GarbageScheduleID(cluster string) string { return "gc:" + cluster }
+
+// RetentionID is the workflow id of a change of how long a backup is kept: one at a time.
+func RetentionID(cluster, name string) string { return "retention:" + cluster + ":" + name }
 
 // CatalogID is the workflow id of the entity that answers a cluster's reads.
 func CatalogID(cluster string) string { return "cluster:" + cluster }

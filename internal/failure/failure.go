@@ -88,7 +88,7 @@ var kinds = []struct {
 	{store.ErrReadOnly, contract.ErrTypeLocation},
 	{store.ErrRegion, contract.ErrTypeLocation},
 	{store.ErrUnsupported, contract.ErrTypeLocation},
-	{store.ErrInvalid, contract.ErrTypeInvalid},
+	{store.ErrInvalid, contract.ErrTypeLocation}, // what users name is checked before it is part of a key
 	{store.ErrAccessDenied, contract.ErrTypeDenied},
 	{store.ErrCredentials, contract.ErrTypeDenied},
 	{kube.ErrNoSecret, contract.ErrTypeLocation},

@@ -1,7 +1,9 @@
 package kube
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/http"
@@ -10,13 +12,17 @@ import (
 // ListAllRequest says what to list and how to follow the list.
 type ListAllRequest struct {
 	ListRequest
-	// AfterPage is called after each page, with its items all delivered. A list
-	// that is broken off can be resumed from page.Continue.
+	// AfterPage is called after pages behind which a list that is broken off can be
+	// resumed, from page.Continue, with their items all delivered. Once a token has
+	// expired there are none: what the list has passed by would be forgotten.
 	AfterPage func(page Page) error
 	// Known reports, when a list is resumed from a token, whether an object was
 	// delivered before. Without it a resumed list whose token has expired ends
 	// in ErrExpired, as nothing could tell what is missing.
 	Known func(namespace, name string) bool
+	// TooLarge is called for an object that is not delivered because it is too large; nil
+	// ends the list with ErrTooLarge.
+	TooLarge func(namespace, name string, err error)
 }
 
 // ListResult says how a whole list went.
@@ -66,6 +72,9 @@ func (w *listRun) listPages(ctx context.Context) error {
 	next := w.req.ListRequest
 	for {
 		page, err := w.c.ListPage(ctx, next, w.deliverItem)
+		if errors.Is(err, ErrTooLarge) && w.req.TooLarge != nil {
+			page, err = w.listSingly(ctx, next)
+		}
 		w.res.Items += page.Items
 		w.res.Inconsistent = w.res.Inconsistent || page.Inconsistent
 		if err != nil {
@@ -75,7 +84,7 @@ func (w *listRun) listPages(ctx context.Context) error {
 			return fmt.Errorf("list %s: %w", next.Resource.objectRef(next.Namespace, ""), ErrExpired)
 		}
 		w.noteAnnounced(page)
-		if w.req.AfterPage != nil {
+		if w.req.AfterPage != nil && !w.res.Inconsistent && len(page.ahead) == 0 {
 			if err := w.req.AfterPage(page); err != nil {
 				return fmt.Errorf("after a page of %s: %w", next.Resource.GroupResource(), err)
 			}
@@ -83,8 +92,63 @@ func (w *listRun) listPages(ctx context.Context) error {
 		if page.Continue == "" {
 			return nil
 		}
-		next.Continue = page.Continue
+		next.Continue, next.shown = page.Continue, page.ahead
+		next.Limit = w.nextLimit(page)
 	}
+}
+
+// pageBytes is the size that pages are aimed at. The API server ends a response after a
+// minute, and those of Secrets of a megabyte would be 500 times as large.
+const pageBytes = 32 << 20
+
+// nextLimit is how many objects the page after this one is to have.
+func (w *listRun) nextLimit(page Page) int64 {
+	most := cmp.Or(w.req.Limit, w.c.opts.PageSize)
+	if page.limit < most {
+		most = min(most, 2*page.limit) // pages were lost: more objects again bit by bit
+	}
+	if page.Bytes == 0 {
+		return most
+	}
+	return max(1, min(most, pageBytes*int64(page.Items)/page.Bytes))
+}
+
+// listSingly lists the names of a page and reads the objects that were not delivered one by
+// one, so that one that is too large costs no other.
+func (w *listRun) listSingly(ctx context.Context, r ListRequest) (Page, error) {
+	r.MetadataOnly = true
+	var names []objectKey
+	page, err := w.c.ListPage(ctx, r, func(it Item) error {
+		if _, seen := w.seen[w.hashName(it.Namespace, it.Name)]; !seen {
+			names = append(names, objectKey{it.Namespace, it.Name})
+		}
+		return nil
+	})
+	if err != nil {
+		return page, err
+	}
+	for _, key := range names {
+		if _, err := w.fetchItem(ctx, key); err != nil {
+			return page, err
+		}
+	}
+	return page, nil
+}
+
+// fetchItem reads one object and delivers it. It reports false for one that is gone or too
+// large.
+func (w *listRun) fetchItem(ctx context.Context, key objectKey) (bool, error) {
+	it, err := w.c.GetItem(ctx, w.req.Resource, key.namespace, key.name)
+	switch {
+	case IsNotFound(err):
+		return false, nil
+	case errors.Is(err, ErrTooLarge) && w.req.TooLarge != nil:
+		w.req.TooLarge(key.namespace, key.name, err)
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return true, w.deliverItem(it)
 }
 
 func (w *listRun) deliverItem(it Item) error {
@@ -135,22 +199,14 @@ func (w *listRun) fetchMissed(ctx context.Context) error {
 		return err
 	}
 	for _, key := range missed {
-		raw, err := w.c.Get(ctx, w.req.Resource, key.namespace, key.name)
-		if IsNotFound(err) {
-			continue
-		}
+		found, err := w.fetchItem(ctx, key)
 		if err != nil {
 			return err
 		}
-		it, err := itemOf(w.req.ListRequest, raw)
-		if err != nil {
-			return err
+		if found {
+			w.res.Items++
+			w.res.Recovered++
 		}
-		if err := w.deliverItem(it); err != nil {
-			return err
-		}
-		w.res.Items++
-		w.res.Recovered++
 	}
 	return nil
 }

@@ -17,7 +17,8 @@
 //	managedFields       given back by a second call where a server-side applier owned fields
 //	finalizers          see below
 //	images              changed by the ConfigMap of velero.io/change-image-name, before all else
-//	resource modifiers  applied to the object as it is to be, before the namespace follows the mapping
+//	resource modifiers  applied to the object as it is to be, before the namespace follows the mapping;
+//	                    they see it as it is in the backup, too
 //	residual references paths that still name a mapped namespace are reported, text is not rewritten
 //
 // # Finalizers
@@ -35,8 +36,11 @@
 //	Pod                   nodeName, priority, preemptionPolicy, overhead, ephemeralContainers, generated
 //	                      token volumes, network annotations and Velero's restore-wait go; the containers of
 //	                      init hooks come before the Pod's own; ended and mirror Pods are skipped,
-//	                      and those of a Job that is restored (it starts its own)
-//	Job                   generated selector and uid labels go unless manualSelector; ended Jobs are skipped
+//	                      and those of a Job, TaskRun, virtual machine and the like that is restored (it
+//	                      starts its own)
+//	Job                   generated selector and uid labels go unless manualSelector; ended Jobs, and those
+//	                      whose end is settled, are skipped
+//	ResourceClaim         those that the cluster makes for one pod are skipped
 //	StatefulSet           status in volumeClaimTemplates goes; storage classes are mapped
 //	HorizontalPodAutoscaler  status annotations of v1 go
 //	Service               cluster IPs go unless headless; IP families, node ports and health check port go

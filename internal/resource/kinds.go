@@ -18,6 +18,7 @@ func allKinds() map[string]kind {
 		// Workloads.
 		"horizontalpodautoscalers.autoscaling": {restore: restoreAutoscaler},
 		"jobs.batch":                           {restore: restoreJob},
+		"resourceclaims.resource.k8s.io":       {restore: restoreResourceClaim},
 		"statefulsets.apps":                    {restore: restoreStatefulSet},
 
 		// Network.

@@ -68,7 +68,7 @@ func (r *Service) stageOpened(ctx context.Context, p *heartbeat.Recorder, doc *o
 	if err != nil {
 		return fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
 	}
-	if err := stage.Put(ctx, repository.OpenedBackupFile, doc); err != nil {
+	if err := repository.CreateStaged(ctx, stage, repository.OpenedBackupFile, doc); err != nil {
 		return err
 	}
 	r.opened.Keep(doc.UID, arc)
@@ -220,8 +220,9 @@ func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, s
 		return err
 	}
 	var refs []archive.ChunkRef
+	attempt := repository.NewAttempt()
 	w := archive.NewWriter(archive.DefaultLimits(), time.Unix(0, 0), func(c archive.Chunk) error {
-		key := stage.Key(fmt.Sprintf("chunk-%05d", len(refs)))
+		key := stage.Key(fmt.Sprintf("chunk-%05d-%s", len(refs), attempt))
 		refs = append(refs, c.Ref(key))
 		p.Count(int64(c.Objects()), int64(len(c.Data)))
 		return stage.Store.Put(ctx, key, c.Staged, store.PutOptions{})
@@ -235,7 +236,11 @@ func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, s
 	if err != nil {
 		return err
 	}
-	return stage.Store.Put(ctx, stage.Key(repository.RecutChunksFile), data, store.PutOptions{})
+	err = stage.Store.Put(ctx, stage.Key(repository.RecutChunksFile), data, store.PutOptions{IfAbsent: true})
+	if errors.Is(err, store.ErrExists) {
+		return nil // the chunks of an attempt before this one have the same objects
+	}
+	return err
 }
 
 // latestBackup returns the name of the newest Completed backup of a schedule in a location

@@ -2,9 +2,12 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
@@ -188,6 +191,8 @@ func (r *Service) Outage(ctx context.Context, err error) error {
 		return ctx.Err()
 	case kube.IsUnauthorized(err):
 		return err
+	case apierrors.IsTooManyRequests(err):
+		return errors.New("the API server sheds load (429)") // whatever the object
 	case kube.IsUnavailable(err):
 		return r.Kube.Ping(ctx)
 	}

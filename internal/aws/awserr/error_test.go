@@ -65,6 +65,9 @@ func TestRead(t *testing.T) {
 		credentials, network bool
 	}{
 		{err: errors.New("get identity: get credentials: failed to refresh cached credentials"), credentials: true},
+		{err: fmt.Errorf("get identity: get credentials: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), network: true},
+		{err: fmt.Errorf("get identity: get credentials: operation error ec2imds: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), credentials: true, network: true},
+		{err: fmt.Errorf("get identity: %w", &smithy.GenericAPIError{Code: "InternalServerException", Fault: smithy.FaultServer}), network: true},
 		{err: &url.Error{Op: "Get", URL: "http://x", Err: io.EOF}, network: true},
 		{err: &net.OpError{Op: "dial", Err: errors.New("refused")}, network: true},
 		{err: &smithyhttp.RequestSendError{Err: errors.New("reset")}, network: true},
@@ -76,18 +79,5 @@ func TestRead(t *testing.T) {
 		if IsCredentials(tt.err) != tt.credentials || IsNetwork(tt.err) != tt.network {
 			t.Errorf("%v: credentials %t, network %t", tt.err, IsCredentials(tt.err), IsNetwork(tt.err))
 		}
-	}
-}
-
-// A machine without a role is told from a service that refuses, and from one that gives
-// credentials and has a bad moment.
-func TestNobody(t *testing.T) {
-	for status, want := range map[int]bool{403: true, 404: true, 429: false, 503: false} {
-		if got := IsNobody(fmt.Errorf("failed to refresh cached credentials, operation error ec2imds: GetMetadata, %w", answer(status, "", nil))); got != want {
-			t.Errorf("%d: %t", status, got)
-		}
-	}
-	if IsNobody(answer(403, "", errors.New("not for you"))) {
-		t.Error("the service's refusal")
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -23,16 +26,18 @@ const flushAt = 5 << 20
 // within one attempt.
 const maxRestarts = 3
 
-// exportCursor is the watermark of a shard: everything before it is staged.
+// exportCursor is the watermark of a shard: everything before it is staged. A worker that does
+// not know the attempts of the result must not go on from it, so the fields have other names
+// than they had then: it finds none and begins anew, as this one does from an old cursor.
 type exportCursor struct {
-	Unit     int    `json:"unit"`               // index into listCallsOf
-	Continue string `json:"continue,omitempty"` // continue token within that list call
-	Chunk    int    `json:"chunk"`              // number of the next chunk
-	Result   contract.ShardResult
+	Unit     int                  `json:"listCall"`        // index into listCallsOf
+	Continue string               `json:"token,omitempty"` // continue token within that list call
+	Chunk    int                  `json:"nextChunk"`       // number of the next chunk
+	Result   contract.ShardResult `json:"staged"`
 }
 
 // Shard lists the objects of one shard into staged chunks. It resumes at the
-// watermark of its last heartbeat; a chunk that was staged after it is overwritten.
+// watermark of its last heartbeat; a chunk that was staged after it is not read.
 func Shard(ctx context.Context, service *backup.Service, recorder *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
 	run, err := service.Open(ctx, in.Ref)
 	if err != nil {
@@ -53,18 +58,20 @@ func Shard(ctx context.Context, service *backup.Service, recorder *heartbeat.Rec
 
 // exportShard exports the shard from its cursor on. A list that failed and may not fail again
 // is taken up at the watermark. A list whose rest the API server no longer has begins anew
-// with the whole shard, over the same chunks.
+// with the whole shard.
 func (e *shardExport) exportShard(ctx context.Context) (contract.ShardResult, error) {
 	shard := e.Result.Shard
 	calls := listCallsOf(e.Run.Plan.Shards[shard])
 	for restarts := 0; ; {
 		err := e.exportLists(ctx, calls)
-		switch stale := errors.Is(err, kube.ErrExpired) || errors.Is(err, kube.ErrShortList); {
+		switch {
 		case err == nil:
 			return e.Result, nil
 		case errors.Is(err, errTransient):
 			e = e.restartAt(ctx, e.watermark)
-		case stale && restarts < maxRestarts:
+		case errors.Is(err, kube.ErrShortList): // listFailed bounds how often
+			e = e.restartAt(ctx, exportCursor{})
+		case errors.Is(err, kube.ErrExpired) && restarts < maxRestarts:
 			restarts++
 			e = e.restartAt(ctx, exportCursor{})
 		default:
@@ -81,6 +88,11 @@ type listCall struct {
 	selector  int
 	first     bool            // the first call of its list, before which ordered objects come
 	skip      map[string]bool // "namespace/name" of objects that other shards hold
+}
+
+// key identifies the call among those of its shard.
+func (u listCall) key() string {
+	return fmt.Sprint(u.list.Type.GroupResource, " ", u.namespace, " ", u.selector)
 }
 
 // listCallsOf returns the list calls of a shard in the order of the archive.
@@ -110,22 +122,28 @@ type shardExport struct {
 	service *backup.Service
 	cur     exportCursor
 
-	watermark exportCursor      // everything before it is staged, and the heartbeat has it
-	failures  map[string]int    // how often each list failed although the API server is well
-	snapshots map[string]string // VolumeSnapshots of the backup, by "namespace/claim"
+	watermark  exportCursor             // everything before it is staged, and the heartbeat has it
+	failures   map[string]int           // how often each list failed although the API server is well
+	givenUp    map[string]report.Reason // lists that are not in the backup, by their keys
+	failedTime map[string]time.Duration // what failed lists took, by type
+	snapshots  map[string]string        // VolumeSnapshots of the backup, by "namespace/claim"
 }
 
 func newExport(ctx context.Context, service *backup.Service, run *backup.Run, recorder *heartbeat.Recorder, shard int, cur exportCursor) *shardExport {
 	w := backup.NewShardWriter(ctx, run, recorder, shard)
 	w.Chunk, w.Result = cur.Chunk, cur.Result
 	w.Result.Shard = shard
-	return &shardExport{ShardWriter: w, service: service, cur: cur, watermark: cur, failures: map[string]int{}}
+	return &shardExport{
+		ShardWriter: w, service: service, cur: cur, watermark: cur,
+		failures: map[string]int{}, givenUp: map[string]report.Reason{}, failedTime: map[string]time.Duration{},
+	}
 }
 
-// restartAt makes a new export of the shard from a cursor on. It goes on counting failures.
+// restartAt makes a new export of the shard from a cursor on. It goes on counting failures
+// and knows what was given up.
 func (e *shardExport) restartAt(ctx context.Context, cur exportCursor) *shardExport {
 	next := newExport(ctx, e.service, e.Run, e.Recorder, e.Result.Shard, cur)
-	next.failures, next.snapshots = e.failures, e.snapshots
+	next.failures, next.givenUp, next.failedTime, next.snapshots = e.failures, e.givenUp, e.failedTime, e.snapshots
 	return next
 }
 
@@ -154,14 +172,34 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 	if !ok {
 		return fmt.Errorf("plan lists %s, which it does not describe", u.list.Type.GroupResource)
 	}
-	req := kube.ListAllRequest{
-		ListRequest: kube.ListRequest{Resource: r, Namespace: u.namespace, LabelSelector: u.list.Selectors[u.selector], Continue: e.cur.Continue},
-		AfterPage:   e.afterPage,
-	}
 	if err := e.addOrdered(ctx, r, u); err != nil {
 		return err
 	}
+	for !e.passOver(r, u) {
+		shown, err := e.tryList(ctx, r, u)
+		if shown || !errors.Is(err, errTransient) {
+			return err
+		}
+		// A list that showed no object is tried again by itself: the watermark may be far back.
+	}
+	return nil
+}
+
+// tryList streams one list into the writer. It reports whether an object was shown.
+func (e *shardExport) tryList(ctx context.Context, r kube.Resource, u listCall) (shown bool, err error) {
+	req := kube.ListAllRequest{
+		ListRequest: kube.ListRequest{Resource: r, Namespace: u.namespace, LabelSelector: u.list.Selectors[u.selector], Continue: e.cur.Continue},
+		AfterPage:   e.afterPage,
+		TooLarge: func(ns, name string, err error) {
+			if u.skip[resource.ObjectName(ns, name)] || r.Namespaced && !e.Run.Plan.Filter.IncludeNamespace(ns) {
+				return
+			}
+			e.Notes.AddReason(report.New(report.ObjectInvalid, err.Error()).At(r.GroupResource(), ns, name))
+		},
+	}
+	began := time.Now()
 	res, err := e.service.Kube.ListAll(ctx, req, func(it kube.Item) error {
+		shown = true
 		if u.skip[resource.ObjectName(it.Namespace, it.Name)] || !e.isWanted(u, it) {
 			return nil
 		}
@@ -172,7 +210,10 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 			"%s: the list outlived the API server's history and was finished in a newer state; a second look found %d more objects",
 			r.GroupResource(), res.Recovered)))
 	}
-	return e.listFailed(ctx, r, u, err)
+	if kube.IsUnavailable(err) && !apierrors.IsTooManyRequests(err) {
+		e.failedTime[r.GroupResource()] += time.Since(began)
+	}
+	return shown, e.listFailed(ctx, r, u, err)
 }
 
 // isWanted applies the exclusions that a list call cannot express (docs/VELERO.md 4.4).
@@ -184,7 +225,7 @@ func (e *shardExport) isWanted(u listCall, it kube.Item) bool {
 	if u.list.Type.GroupResource == "namespaces" {
 		return f.KeepNamespace(it.Name, it.Labels)
 	}
-	if u.list.Type.Namespaced && u.namespace == "" && !f.IncludeNamespace(it.Namespace) {
+	if u.list.Type.Namespaced && !f.IncludeNamespace(it.Namespace) {
 		return false
 	}
 	return len(u.list.Selectors) == 1 || u.first || f.FirstMatch(u.selector, it.Labels)
@@ -198,6 +239,9 @@ func (e *shardExport) addOrdered(ctx context.Context, r kube.Resource, u listCal
 	}
 	for _, name := range u.list.Ordered {
 		ns, n := resource.SplitName(name)
+		if ns != "" && !e.Run.Plan.Filter.IncludeNamespace(ns) {
+			continue // the order of objects selects none
+		}
 		got, err := fetchObject(ctx, e.service, r, ns, n)
 		switch {
 		case err != nil:

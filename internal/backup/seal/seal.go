@@ -22,7 +22,7 @@ func Backup(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 	if err != nil {
 		return contract.SealResult{}, err
 	}
-	s, err := readStaged(ctx, b, run, in.Chunks)
+	s, err := readStaged(ctx, run, in)
 	if err != nil {
 		return contract.SealResult{}, err
 	}
@@ -45,13 +45,12 @@ type sealer struct {
 	notes    []*backup.ChunkNotes
 	assembly archive.Assembly
 	final    *backup.FinalVolumes
-	reasons  []report.Reason
+	reasons  []report.Reason // one of each object, for the log; see report.Group
 }
 
-// readStaged reads what the phases before have staged. chunks are the numbers of chunks of
-// each shard.
-func readStaged(ctx context.Context, b *backup.Service, run *backup.Run, chunks []int) (*sealer, error) {
-	notes, err := backup.ReadNotes(ctx, b, run, chunks)
+// readStaged reads what the phases before have staged.
+func readStaged(ctx context.Context, run *backup.Run, in contract.SealBackupInput) (*sealer, error) {
+	notes, err := backup.ReadNotes(ctx, run, in.Chunks, in.Attempts)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +62,13 @@ func readStaged(ctx context.Context, b *backup.Service, run *backup.Run, chunks 
 	if err != nil {
 		return nil, err
 	}
-	return &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final)}, nil
+	s := &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final)}
+	unread := func(r report.Reason) bool { return r.Code == report.ListFailed || r.Code == report.ReadFailed }
+	if assembly.Totals.Objects == 0 && !slices.ContainsFunc(s.reasons, unread) {
+		s.reasons = append(s.reasons, report.New(report.NothingSelected, "the filters select no object of the cluster"))
+		report.Sort(s.reasons)
+	}
+	return s, nil
 }
 
 // composeArchive has the store make the tarball and the index out of the staged chunks.
@@ -82,12 +87,13 @@ func (s *sealer) composeArchive(ctx context.Context) error {
 
 // sealResult counts what the workflow is told of the sealed backup.
 func (s *sealer) sealResult() contract.SealResult {
-	n := report.Tally(s.reasons)
+	reasons := report.Group(s.reasons)
+	n := report.Tally(reasons)
 	res := contract.SealResult{
 		Objects: s.assembly.Totals.Objects, Bytes: s.assembly.Totals.TarballBytes, Members: int(s.assembly.Totals.Members),
 		Warnings: n.Warnings, Errors: n.Errors, Volumes: volumeCounts(s.final, &s.run.Plan.Volumes),
 	}
-	for _, r := range s.reasons[:min(len(s.reasons), report.ReasonsInResult)] {
+	for _, r := range reasons[:min(len(reasons), report.ReasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
 	}
 	return res
