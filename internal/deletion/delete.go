@@ -62,6 +62,9 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err != nil {
 		return plan, err
 	}
+	if err := checkWanted(ctx, st, in, &doc); err != nil {
+		return plan, err
+	}
 	unknown, err := checkUnlocked(ctx, st, in.Name)
 	if err != nil {
 		return plan, err
@@ -259,6 +262,12 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		}
 	}
 	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
+	if _, err := st.Head(ctx, archive.Tombstone(in.Name)); err != nil {
+		return res, ignoreMissing(err) // it has ended elsewhere: what lies beside may be of a new backup
+	}
+	if err := repository.ForgetDeletion(ctx, st, in.Name); err != nil {
+		return res, err
+	}
 	return res, repository.RemoveTombstone(ctx, st, in.Name, in.UID)
 }
 
@@ -272,10 +281,14 @@ func deleteFile(ctx context.Context, st store.Store, backup, key string) error {
 	if err == nil {
 		err = st.DeleteMatching(ctx, key, file.ETag)
 	}
+	return ignoreMissing(ignoreChanged(err))
+}
+
+func ignoreMissing(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	return ignoreChanged(err)
+	return err
 }
 
 // open opens the location of a deletion, which has to be where it began.
