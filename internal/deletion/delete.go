@@ -42,7 +42,7 @@ type Runner struct {
 // written if a snapshot lies where this worker cannot delete it. It may repeat, also
 // after the backup's document is gone.
 func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) (contract.DeletePlan, error) {
-	if err := archive.ValidateName(in.Name); err != nil {
+	if err := archive.ValidateBackupName(in.Name); err != nil {
 		return contract.DeletePlan{}, failure.Invalid("name: %w", err)
 	}
 	location, err := b.findLocation(ctx, in)
