@@ -93,6 +93,7 @@ func TestMakeReturnsWhatWasStored(t *testing.T) {
 
 func TestTypesHaveTheServersPaths(t *testing.T) {
 	for want, r := range map[string]Resource{
+		"/api/v1/namespaces":                                            Namespaces(),
 		"/api/v1/namespaces/n/pods":                                     Pods(),
 		"/api/v1/namespaces/n/persistentvolumeclaims":                   Claims(),
 		"/api/v1/persistentvolumes":                                     Volumes(),

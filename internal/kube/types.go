@@ -5,6 +5,9 @@ package kube
 // types are custom resources, and where they are not installed a request of
 // them IsNotFound.
 
+// Namespaces is the type of namespaces.
+func Namespaces() Resource { return coreType("namespaces", "Namespace", false) }
+
 // Pods is the type of pods.
 func Pods() Resource { return coreType("pods", "Pod", true) }
 

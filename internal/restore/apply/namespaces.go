@@ -36,10 +36,6 @@ func newNamespaces(client *kube.Client, t *transformer) *namespaces {
 	return n
 }
 
-func namespaceType() kube.Resource {
-	return kube.Resource{Version: "v1", Name: "namespaces", Kind: "Namespace"}
-}
-
 // ensureExists makes the target namespace out of the stored Namespace object, or a bare
 // one. Callers of one namespace share one attempt.
 func (n *namespaces) ensureExists(ctx context.Context, source, target string) error {
@@ -61,7 +57,7 @@ func (n *namespaces) createNamespace(ctx context.Context, source, target string)
 	if err != nil {
 		return err
 	}
-	_, err = n.kube.Create(ctx, namespaceType(), "", body, kube.CreateOptions{FieldManager: resource.FieldManager})
+	_, err = n.kube.Create(ctx, kube.Namespaces(), "", body, kube.CreateOptions{FieldManager: resource.FieldManager})
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return fmt.Errorf("create namespace %s: %w", target, err)
 	}
@@ -97,7 +93,7 @@ func (n *namespaces) awaitDeleted(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, terminatingTimeout)
 	defer cancel()
 	for {
-		raw, err := n.kube.Get(ctx, namespaceType(), "", name)
+		raw, err := n.kube.Get(ctx, kube.Namespaces(), "", name)
 		if kube.IsNotFound(err) {
 			return nil
 		}
