@@ -99,6 +99,7 @@ func TestTypesHaveTheServersPaths(t *testing.T) {
 		"/api/v1/persistentvolumes":                                     Volumes(),
 		"/apis/storage.k8s.io/v1/storageclasses":                        StorageClasses(),
 		"/apis/storage.k8s.io/v1/csinodes":                              CSINodes(),
+		"/apis/storage.k8s.io/v1/volumeattributesclasses":               VolumeAttributesClasses(),
 		"/apis/storage.k8s.io/v1/csidrivers":                            CSIDrivers(),
 		"/apis/storage.k8s.io/v1/volumeattachments":                     VolumeAttachments(),
 		"/apis/snapshot.storage.k8s.io/v1/namespaces/n/volumesnapshots": VolumeSnapshots(),

@@ -26,6 +26,11 @@ func ConfigMaps() Resource { return coreType("configmaps", "ConfigMap", true) }
 // StorageClasses is the type of StorageClasses.
 func StorageClasses() Resource { return storageType("storageclasses", "StorageClass") }
 
+// VolumeAttributesClasses is the type of VolumeAttributesClasses.
+func VolumeAttributesClasses() Resource {
+	return storageType("volumeattributesclasses", "VolumeAttributesClass")
+}
+
 // CSINodes is the type that tells which drivers run on a node.
 func CSINodes() Resource { return storageType("csinodes", "CSINode") }
 
