@@ -93,11 +93,13 @@ func TestMakeReturnsWhatWasStored(t *testing.T) {
 
 func TestTypesHaveTheServersPaths(t *testing.T) {
 	for want, r := range map[string]Resource{
+		"/api/v1/namespaces":                                            Namespaces(),
 		"/api/v1/namespaces/n/pods":                                     Pods(),
 		"/api/v1/namespaces/n/persistentvolumeclaims":                   Claims(),
 		"/api/v1/persistentvolumes":                                     Volumes(),
 		"/apis/storage.k8s.io/v1/storageclasses":                        StorageClasses(),
 		"/apis/storage.k8s.io/v1/csinodes":                              CSINodes(),
+		"/apis/storage.k8s.io/v1/volumeattributesclasses":               VolumeAttributesClasses(),
 		"/apis/storage.k8s.io/v1/csidrivers":                            CSIDrivers(),
 		"/apis/storage.k8s.io/v1/volumeattachments":                     VolumeAttachments(),
 		"/apis/snapshot.storage.k8s.io/v1/namespaces/n/volumesnapshots": VolumeSnapshots(),

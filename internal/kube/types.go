@@ -5,6 +5,9 @@ package kube
 // types are custom resources, and where they are not installed a request of
 // them IsNotFound.
 
+// Namespaces is the type of namespaces.
+func Namespaces() Resource { return coreType("namespaces", "Namespace", false) }
+
 // Pods is the type of pods.
 func Pods() Resource { return coreType("pods", "Pod", true) }
 
@@ -22,6 +25,11 @@ func ConfigMaps() Resource { return coreType("configmaps", "ConfigMap", true) }
 
 // StorageClasses is the type of StorageClasses.
 func StorageClasses() Resource { return storageType("storageclasses", "StorageClass") }
+
+// VolumeAttributesClasses is the type of VolumeAttributesClasses.
+func VolumeAttributesClasses() Resource {
+	return storageType("volumeattributesclasses", "VolumeAttributesClass")
+}
 
 // CSINodes is the type that tells which drivers run on a node.
 func CSINodes() Resource { return storageType("csinodes", "CSINode") }

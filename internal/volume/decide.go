@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,12 +14,14 @@ import (
 
 // Reasons why a volume is skipped, for volumeinfo and for people.
 const (
-	skippedByPolicy = "a resource policy skips it"
-	skippedBySpec   = "snapshots of volumes are turned off (snapshotVolumes: false)"
-	noFiles         = "file-level backup was asked for, which is not available yet; volumes can be snapshotted"
-	noCustom        = "a resource policy leaves it to a custom action, and there is none"
-	noSnapshots     = "the cluster serves no VolumeSnapshots and no VolumeSnapshotLocation is configured for it"
-	noClaim         = "no claim of the backup is bound to it, which a VolumeSnapshot needs, and no VolumeSnapshotLocation is configured for it"
+	skippedByPolicy   = "a resource policy skips it"
+	skippedBySpec     = "snapshots of volumes are turned off (snapshotVolumes: false)"
+	noFiles           = "file-level backup was asked for, which is not available yet; volumes can be snapshotted"
+	noCustom          = "a resource policy leaves it to a custom action, and there is none"
+	noSnapshots       = "the cluster serves no VolumeSnapshots and no VolumeSnapshotLocation is configured for it"
+	noDriverSnapshots = "its driver takes no snapshots: back its files up by other means (AWS Backup does for EFS and FSx), and skip such volumes by a resource policy"
+	nodeLocal         = "it is a disk of its node (local-ebs), of which the driver takes no snapshots; skip such volumes by a resource policy"
+	noClaim           = "no claim of the backup is bound to it, which a VolumeSnapshot needs, and no VolumeSnapshotLocation is configured for it"
 )
 
 // decideMethod finds the method of a volume (docs/VELERO.md 6.1). pv is nil where the claim is
@@ -83,6 +86,10 @@ func (p *planner) chooseMethod(v *Volume, claim *corev1.PersistentVolumeClaim, a
 	native := p.in.Native && v.VolumeID != "" && p.isSelected(pvResource, "", v.PV, v.PVLabels)
 	named := len(p.in.Spec.VolumeSnapshotLocations) > 0
 	switch {
+	case p.isNodeLocal(v):
+		p.skipVolume(v, report.VolumeSkipped, severity, nodeLocal)
+	case hasNoSnapshots(v.Driver) && len(p.classesOf(v.Driver)) == 0:
+		p.skipVolume(v, report.VolumeSkipped, severity, noDriverSnapshots)
 	case native && (named || v.Driver == "" || claim == nil || !p.prefersCSI(v.Driver, claim)):
 		v.Method = MethodNative
 	case v.Driver != "" && claim == nil:
@@ -94,6 +101,23 @@ func (p *planner) chooseMethod(v *Volume, claim *corev1.PersistentVolumeClaim, a
 	default:
 		p.skipVolume(v, report.VolumeSkipped, severity, "volumes of its type cannot be snapshotted: "+p.sourceText(v))
 	}
+}
+
+// hasNoSnapshots tells the drivers for which no VolumeSnapshotClass can be made: their code
+// lacks the capability CREATE_DELETE_SNAPSHOT.
+func hasNoSnapshots(driver string) bool {
+	switch driver {
+	case "efs.csi.aws.com", "s3.csi.aws.com", "fsx.csi.aws.com":
+		return true
+	}
+	return false
+}
+
+// isNodeLocal says that EBS's driver mounts a disk that the node brought with it
+// (kubernetes-sigs/aws-ebs-csi-driver, docs/node-local-volumes.md).
+func (p *planner) isNodeLocal(v *Volume) bool {
+	pv := p.pvs[v.PV]
+	return pv != nil && IsEBSDriver(v.Driver) && strings.HasPrefix(pv.Spec.CSI.VolumeHandle, "local-ebs://")
 }
 
 // prefersCSI says whether a volume that could be native as well is kept by the CSI method:

@@ -197,7 +197,7 @@ func TestArchivedSnapshotIsTold(t *testing.T) {
 func TestZones(t *testing.T) {
 	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
 		zones, err := w.location().Zones(t.Context())
-		if err != nil || strings.Join(zones, " ") != "eu-central-1a eu-central-1b eu-central-1c" {
+		if err != nil || strings.Join(zones, " ") != "eu-central-1-ham-1a eu-central-1a eu-central-1b eu-central-1c" {
 			t.Errorf("%v, %v", zones, err)
 		}
 	})

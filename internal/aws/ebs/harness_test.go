@@ -88,7 +88,7 @@ func inWorld(t *testing.T, limits ebssim.Limits, policies []json.RawMessage, tes
 	t.Setenv("AWS_CA_BUNDLE", "") // it wants a client of the SDK's own
 	synctest.Test(t, func(t *testing.T) {
 		sim, err := ebssim.New(ebssim.Options{
-			Dir: dir, Region: region, Limits: &limits, Instances: []ebssim.Instance{{ID: instance, Zone: zone}},
+			Dir: dir, Region: region, Zones: []string{region + "a", region + "b", region + "c", region + "-ham-1a"}, Limits: &limits, Instances: []ebssim.Instance{{ID: instance, Zone: zone}},
 			Users: []ebssim.User{
 				{Name: "admin", AccessKeyID: "AKIAADMIN", SecretAccessKey: "admin-secret"},
 				{Name: "lifeboat", AccessKeyID: "AKIALIFEBOAT", SecretAccessKey: "lifeboat-secret", Policies: policies},

@@ -46,9 +46,10 @@ func (l *Location) describeVolumes(ctx context.Context, filters ...types.Filter)
 	return all, nil
 }
 
-// Zones lists the Region's availability zones that are available.
+// Zones lists the Region's zones that are available: volumes can be made in Local Zones that
+// the account has opted in to, too.
 func (l *Location) Zones(ctx context.Context) ([]string, error) {
-	in := &ec2.DescribeAvailabilityZonesInput{Filters: []types.Filter{filter("state", "available"), filter("zone-type", "availability-zone")}}
+	in := &ec2.DescribeAvailabilityZonesInput{Filters: []types.Filter{filter("state", "available"), filter("zone-type", "availability-zone", "local-zone")}}
 	out, err := l.ec2.DescribeAvailabilityZones(ctx, in)
 	if err != nil {
 		return nil, classify("DescribeAvailabilityZones", "", err)

@@ -94,13 +94,17 @@ func (e *execution) streamError(ctx context.Context, out *output, err error) err
 		return &ExitError{Code: exit.Code, Stderr: e.hideArguments(out.lastWords())}
 	case out.processID() != "":
 		return &InterruptedError{Why: fmt.Errorf("%w: %s", errLost, e.errorText(err)), Left: e.endProcess(ctx, out)}
-	case isNeverStarted(err) && apierrors.IsForbidden(e.withoutChain(err)), strings.Contains(err.Error(), "unable to start container process"):
+	case isNeverStarted(err) && apierrors.IsForbidden(e.withoutChain(err)), strings.Contains(err.Error(), "unable to start container process"), strings.Contains(err.Error(), windowsStart):
 		return fmt.Errorf("%w: %w", ErrNotStarted, e.withoutChain(err))
 	case isNeverStarted(err):
 		return fmt.Errorf("%w: %w", ErrUnreachable, e.withoutChain(err))
 	}
 	return fmt.Errorf("the command could not be run: %w", e.withoutChain(err))
 }
+
+// windowsStart begins what Windows says of a program that cannot be started (hcsshim). The
+// program is not named.
+const windowsStart = "hcs::System::CreateProcess"
 
 // isShellMissing: runtimes report a program that is not there as a failure of their
 // own (containerd) or by the codes that shells use (CRI-O).
@@ -110,6 +114,9 @@ func isShellMissing(err error) bool {
 		return exit.Code == 126 || exit.Code == 127
 	}
 	text := err.Error()
+	if strings.Contains(text, windowsStart) {
+		return strings.Contains(text, "cannot find the file") || strings.Contains(text, "cannot find the path")
+	}
 	if !strings.Contains(text, "/bin/sh") {
 		return false
 	}

@@ -67,8 +67,10 @@ func TestRunKeepsTheEndsOfOutputs(t *testing.T) {
 
 func TestRunWithoutShell(t *testing.T) {
 	for name, missing := range map[string]error{
-		"containerd": errors.New(`error executing command in container: failed to exec in container: OCI runtime exec failed: exec failed: unable to start container process: exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown`),
-		"cri-o":      nil,
+		"containerd":           errors.New(`error executing command in container: failed to exec in container: OCI runtime exec failed: exec failed: unable to start container process: exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown`),
+		"cri-o":                nil,
+		"windows":              errors.New(`error executing command in container: failed to exec in container: failed to start exec "9a": hcs::System::CreateProcess 4c: The system cannot find the file specified.: unknown`),
+		"windows, with a path": errors.New(`failed to create exec "9a": hcs::System::CreateProcess 4c: The system cannot find the path specified. (extra info: {"CommandLine":"/bin/sh -c"})`),
 	} {
 		s := &execServer{run: func(argv []string, stdout, _ io.Writer, _ <-chan struct{}) (int, error) {
 			if argv[0] == "/bin/sh" {

@@ -32,7 +32,7 @@ func (a *applier) decideLive(ctx context.Context, o storedObject, want *desired,
 		return a.policy.decide(want.withSubjectsOf(live), live), nil
 	}
 	for _, source := range sources {
-		_, err := a.service.Kube.Get(ctx, namespaceType(), "", source)
+		_, err := a.service.Kube.Get(ctx, kube.Namespaces(), "", source)
 		switch {
 		case kube.IsNotFound(err):
 			continue

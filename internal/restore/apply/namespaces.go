@@ -46,10 +46,6 @@ func newNamespaces(client *kube.Client, t *transformer) *namespaces {
 	return n
 }
 
-func namespaceType() kube.Resource {
-	return kube.Resource{Version: "v1", Name: "namespaces", Kind: "Namespace"}
-}
-
 // ensureExists makes the target namespace out of the stored Namespace object, or a bare
 // one. Callers of one namespace share one attempt. One that is on its way out is not made,
 // but may be tried again.
@@ -80,7 +76,7 @@ func (n *namespaces) createNamespace(ctx context.Context, source, target string)
 	if err != nil {
 		return err
 	}
-	_, err = n.kube.Create(ctx, namespaceType(), "", body, kube.CreateOptions{FieldManager: resource.FieldManager})
+	_, err = n.kube.Create(ctx, kube.Namespaces(), "", body, kube.CreateOptions{FieldManager: resource.FieldManager})
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return fmt.Errorf("create namespace %s: %w", target, err)
 	}
@@ -141,7 +137,7 @@ func (n *namespaces) namespaceBody(ctx context.Context, source, target string) (
 // checkStays gives a terminatingError for a namespace that is being deleted. One that is
 // there to stay, or not there, is fine.
 func (n *namespaces) checkStays(ctx context.Context, name string) error {
-	raw, err := n.kube.Get(ctx, namespaceType(), "", name)
+	raw, err := n.kube.Get(ctx, kube.Namespaces(), "", name)
 	if kube.IsNotFound(err) {
 		return nil
 	}

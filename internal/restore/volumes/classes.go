@@ -91,8 +91,14 @@ func (p *planner) checkStorageClasses(ctx context.Context) error {
 			p.Refuse(contract.ErrTypeInvalid, "storageClassMapping[%s]: there is no storage class %q in the cluster nor in what is restored; known are %s", old, name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 	}
+	claims := p.facts.ClaimsByName()
+	attributes, err := p.attributesClasses(ctx)
+	if err != nil {
+		return err
+	}
 	for i := range p.plan.Volumes {
 		v := &p.plan.Volumes[i]
+		p.checkAttributesClass(v, claims[v.ClaimKey()], attributes)
 		v.Patch = len(portableLabels(v)) > 0 || v.Reclaim != "" && v.Reclaim != reclaimOf(known, v.Class)
 		switch {
 		case !v.Selected || v.Claim == "":
@@ -103,6 +109,37 @@ func (p *planner) checkStorageClasses(ctx context.Context) error {
 		}
 	}
 	return p.chooseDrivers(ctx, known)
+}
+
+const attributesResource = "volumeattributesclasses.storage.k8s.io"
+
+// attributesClasses are the VolumeAttributesClasses that there will be; nil if none is asked
+// for, or if the cluster does not know the type.
+func (p *planner) attributesClasses(ctx context.Context) (map[string]storagev1.VolumeAttributesClass, error) {
+	asked := slices.ContainsFunc(p.facts.Claims, func(c corev1.PersistentVolumeClaim) bool { return c.Spec.VolumeAttributesClassName != nil })
+	if versions := p.cat.Versions(attributesResource); !asked || !slices.Contains(versions, "v1") {
+		return nil, nil
+	}
+	known, err := kube.ListMap[storagev1.VolumeAttributesClass](ctx, p.r.Kube, kube.VolumeAttributesClasses(), "", "")
+	if err != nil {
+		return nil, fmt.Errorf("list volume attributes classes: %w", err)
+	}
+	err = repository.EachObject(ctx, p.s.Arc, attributesResource, func(c storagev1.VolumeAttributesClass) {
+		if p.s.Selects(archive.Key{Resource: attributesResource, Name: c.Name}, c.Labels) {
+			known[c.Name] = c
+		}
+	})
+	return known, err
+}
+
+// checkAttributesClass remarks on a claim that waits for a VolumeAttributesClass.
+func (p *planner) checkAttributesClass(v *volume.Restore, claim *corev1.PersistentVolumeClaim, known map[string]storagev1.VolumeAttributesClass) {
+	if known == nil || !v.Provisioned() || claim == nil || claim.Spec.VolumeAttributesClassName == nil {
+		return
+	}
+	if name := *claim.Spec.VolumeAttributesClassName; name != "" && !has(known, name) {
+		p.Remark(v, report.New(report.ClassMissing, fmt.Sprintf("there is no volume attributes class %q in the cluster nor in what is restored: the claim stays pending", name)))
+	}
 }
 
 // checkNoClass refuses a claim that names no class and whose data comes from a

@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -145,5 +146,29 @@ func TestDriverOfDisks(t *testing.T) {
 				t.Errorf("given to %q", got)
 			}
 		})
+	}
+}
+
+// TestVolumeAttributesClass: a claim that waits for one that nobody has made says so.
+func TestVolumeAttributesClass(t *testing.T) {
+	fast, gone := "fast", "gone"
+	known := map[string]storagev1.VolumeAttributesClass{fast: {}}
+	for name, tc := range map[string]struct {
+		asked *string
+		known map[string]storagev1.VolumeAttributesClass
+		told  bool
+	}{
+		"none":                  {nil, known, false},
+		"there":                 {&fast, known, false},
+		"missing":               {&gone, known, true},
+		"the type is not known": {&gone, nil, false},
+	} {
+		p := planner{}
+		claim := &corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{VolumeAttributesClassName: tc.asked}}
+		v := volume.Restore{PV: "pv", Namespace: "shop", Claim: "data", Selected: true, Disposition: volume.Dynamic}
+		p.checkAttributesClass(&v, claim, tc.known)
+		if told := len(p.Reasons) == 1 && p.Reasons[0].Code == report.ClassMissing; told != tc.told {
+			t.Errorf("%s: %v", name, p.Reasons)
+		}
 	}
 }

@@ -36,6 +36,7 @@ type planner struct {
 	nodes  []corev1.Node // see listNodes
 
 	changes resource.Context // by ConfigMaps
+	origin  string           // the cluster that was backed up, if it is known to be another one
 
 	// untold are claims, as "namespace/name" in the backup, whose data the backup does not
 	// hold, and of which nothing has been said.
@@ -58,6 +59,9 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 		return nil, nil, repository.EachEntry(ctx, src, s.Arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
 	}
 	p := &planner{r: r, s: s, cat: cat, filter: s.Plan.Filter, plan: &restore.Volumes{}, untold: map[string]bool{}}
+	if of := s.Arc.Manifest().Cluster; of != r.Config.Cluster { // "" in backups of Velero's
+		p.origin = of
+	}
 	if p.wide, err = widenFilter(s, cat); err != nil {
 		return nil, nil, err
 	}
@@ -177,9 +181,26 @@ func (p *planner) applySpec(v *volume.Restore) {
 		v.Disposition = volume.Dynamic
 		p.Remark(v, report.New(report.VolumeUnselected, "its data needs one of "+needs+", which the filters leave out: it gets an empty volume"))
 	}
+	p.leaveForeignDisk(v)
 	if v.Disposition == volume.Keep || p.makesDisk(v) {
 		v.Bind = v.PV
 	}
+}
+
+// leaveForeignDisk gives a volume up that would come back with the disk of another cluster,
+// unless somebody asks for it.
+func (p *planner) leaveForeignDisk(v *volume.Restore) {
+	if v.Disposition == volume.Keep && v.Selected && p.origin != "" && !p.withVolumes() {
+		v.Disposition = volume.Dynamic
+		p.Remark(v, report.New(report.VolumeNotRestored, fmt.Sprintf(
+			"no snapshot was taken of it, and its disk is one of cluster %s, which may use it: it is not bound to that disk, and a claim gets an empty volume; to have the disk, say --restore-volumes=true", p.origin)).As(report.Warning))
+	}
+}
+
+// withVolumes is restorePVs: true, which asks for what the default leaves alone.
+func (p *planner) withVolumes() bool {
+	wanted := p.s.Restore.Spec.RestorePVs
+	return wanted != nil && *wanted
 }
 
 // neededType is the cluster-scoped type without which a disposition is not possible, ""

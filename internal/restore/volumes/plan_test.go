@@ -130,3 +130,29 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("%s: %v", failure.TypeOf(err), err)
 	}
 }
+
+// TestDiskOfAnotherCluster: a volume that was not snapshotted, and whose disk outlives its
+// claim, is not bound in a second cluster unless somebody asks for it: the first may use it.
+func TestDiskOfAnotherCluster(t *testing.T) {
+	yes, no := true, false
+	for name, tc := range map[string]struct {
+		origin string
+		asked  *bool
+		want   volume.Disposition
+		told   bool
+	}{
+		"the same cluster":           {"", nil, volume.Keep, false},
+		"another one":                {"prod", nil, volume.Dynamic, true},
+		"another one, asked for":     {"prod", &yes, volume.Keep, false},
+		"another one, without disks": {"prod", &no, volume.Dynamic, true},
+	} {
+		p := planner{r: withTechnologies(), s: &restore.Run{}, origin: tc.origin}
+		p.s.Restore.Spec.RestorePVs = tc.asked
+		v := volume.Restore{PV: "pv", Namespace: "shop", Target: "shop", Claim: "data", Selected: true, Disposition: volume.Keep}
+		p.leaveForeignDisk(&v)
+		told := len(p.Reasons) == 1 && strings.Contains(p.Reasons[0].Message, "cluster prod")
+		if v.Disposition != tc.want || told != tc.told {
+			t.Errorf("%s: %+v, %v", name, v, p.Reasons)
+		}
+	}
+}

@@ -20,6 +20,7 @@ import (
 type Quotas struct {
 	mu     sync.Mutex
 	quotas map[string]*quota.Account // by driver
+	pace   pace                      // of the snapshot controller, which serves all drivers
 }
 
 // uncounted is the quota of a driver of which only the cluster tells. EBS's driver is
@@ -133,8 +134,19 @@ func (c *Snapshots) orders(volumes []int) []quota.Order {
 	return out
 }
 
+// leavePace ends the time that others are kept waiting for pods.
+func (t *reservation) leavePace(took time.Duration) {
+	if t.paced {
+		t.paced = false
+		t.snapshots.Quotas.pace.leave(t, took)
+	} else {
+		t.snapshots.Quotas.pace.report(t, 0)
+	}
+}
+
 // Release gives back what was reserved and not asked for.
 func (t *reservation) Release() {
+	t.leavePace(0)
 	for driver, of := range t.snapshots.byDriver(t.volumes) {
 		for _, i := range of {
 			if q := t.quotas[driver]; q != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -74,5 +75,34 @@ func TestLabelsOfSnapshots(t *testing.T) {
 	vs := kubetest.All[snapshotv1.VolumeSnapshot](w.Server, kube.VolumeSnapshots())[0]
 	if len(vs.Labels) != 2 || vs.Labels[resource.LabelBackup] == "" || vs.Labels[labelUID] == "" || vs.Annotations["argocd.argoproj.io/sync-options"] != "Prune=false" {
 		t.Errorf("labels %v, annotations %v", vs.Labels, vs.Annotations)
+	}
+}
+
+// TestContentsGoWithTheirNamespace: a content of a restore is in no namespace. The Namespace
+// owns it, so that nothing of the restore stays when that is deleted.
+func TestContentsGoWithTheirNamespace(t *testing.T) {
+	s := kubetest.Start(t)
+	s.PutNamespaces("copy")
+	r := &Restorer{Kube: s.Client(), Run: volume.RestoreRun{Name: "r", Backup: "b"}}
+	all := []*volume.Restore{
+		{Target: "copy", Snapshot: &volume.SnapshotPlan{Name: "bound", Handle: "h1", Driver: "d"}},
+		{Target: "copy", Snapshot: &volume.SnapshotPlan{Name: "unused", Handle: "h2", Driver: "d"}},
+	}
+	for i, v := range all {
+		c := r.restoredContent(v)
+		if i == 0 {
+			c.Spec.VolumeSnapshotRef.UID = "u"
+		}
+		s.Put(c)
+	}
+	for range 2 {
+		if err := r.Sweep(t.Context(), all, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ns, _ := kubetest.Get[corev1.Namespace](s, kube.Namespaces(), "", "copy")
+	left := kubetest.All[snapshotv1.VolumeSnapshotContent](s, kube.VolumeSnapshotContents())
+	if len(left) != 1 || len(left[0].OwnerReferences) != 1 || left[0].OwnerReferences[0].UID != ns.UID || left[0].OwnerReferences[0].Kind != "Namespace" {
+		t.Errorf("%+v", left)
 	}
 }

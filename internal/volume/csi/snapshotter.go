@@ -55,6 +55,7 @@ type reservation struct {
 	options   volume.ReserveOptions
 	quotas    map[string]*quota.Driver // by driver
 	errs      map[int]time.Time        // since when the driver has had an error
+	paced     bool                     // it has its place in the pace of the snapshot controller
 }
 
 // Reserve reserves capacity before pods are quiesced: what a driver refuses is not taken
@@ -82,6 +83,14 @@ func (c *Snapshots) Reserve(ctx context.Context, groups [][]int, how volume.Rese
 			return nil, err
 		}
 	}
+	if how.Quiesced && len(t.volumes) > 0 { // last: what waits here holds nobody up who needs no pace
+		err := how.Within(ctx, func(ctx context.Context) error { return c.Quotas.pace.enter(ctx, t, len(t.volumes)) })
+		if err != nil {
+			t.Release()
+			return nil, err
+		}
+		t.paced = true
+	}
 	return t, nil
 }
 
@@ -100,6 +109,8 @@ func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.
 	todo := slices.DeleteFunc(slices.Clone(t.volumes), func(i int) bool { return without[i] })
 	var out []volume.Snapshot
 	asked, refused := map[int]string{}, map[int]string{}
+	began := time.Now()
+	defer t.leavePace(0)
 	for wait := pollFirst; len(todo) > 0; wait = min(wait*3/2, pollLast) {
 		live, err := t.snapshots.list(ctx)
 		if err != nil {
@@ -109,16 +120,30 @@ func (t *reservation) Take(ctx context.Context, without map[int]bool) ([]volume.
 		todo, done = t.partition(todo, live, asked, refused)
 		out = append(out, done...)
 		if len(todo) == 0 {
+			t.leavePace(time.Since(began))
 			break
 		}
 		if err := t.createMissing(ctx, todo, live, asked, refused); err != nil {
 			return out, err
+		}
+		if !t.paced {
+			t.snapshots.Quotas.pace.report(t, countAsked(todo, asked))
 		}
 		if err := poll.Wait(ctx, wait); err != nil {
 			return out, err
 		}
 	}
 	return out, nil
+}
+
+func countAsked(todo []int, asked map[int]string) int {
+	n := 0
+	for _, i := range todo {
+		if asked[i] != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // createMissing creates what is not there, within the window, each once, and notes the contents
@@ -156,6 +181,14 @@ func (t *reservation) createMissing(ctx context.Context, todo []int, live map[st
 func (t *reservation) withCapacity(ctx context.Context, missing []int, refused map[int]string) ([]int, error) {
 	if t.options.Quiesced {
 		return missing, nil
+	}
+	if !t.snapshots.Quotas.pace.mayAsk() {
+		if time.Now().After(t.options.Deadline) {
+			for _, i := range missing {
+				refused[i] = t.options.TooLate.Error()
+			}
+		}
+		return nil, nil
 	}
 	var out []int
 	for driver, of := range t.snapshots.byDriver(missing) {

@@ -87,10 +87,12 @@ func whyLate(d volume.Disk, v *volume.Restore, limit time.Duration, now time.Tim
 	return ""
 }
 
-// keyHint: EC2 drops a new volume without a word if the key cannot be used.
+// keyHint: EC2 drops a new volume without a word if the key cannot be used, its own key or
+// that of its snapshot.
 func keyHint(v *volume.Restore) string {
+	why, key := "the snapshot is encrypted", "its key"
 	if !v.Disk.Snapshot.Encrypted {
-		return ""
+		why, key = "if the location names a key (ebsKmsKeyId) or the account encrypts new volumes by default", "that key"
 	}
-	return "; the snapshot is encrypted: check that the worker's role may use its key (kms:CreateGrant, kms:Decrypt, kms:GenerateDataKeyWithoutPlaintext) and that the key is enabled"
+	return "; " + why + ": check that the worker's role may use " + key + " (kms:CreateGrant, kms:Decrypt, kms:GenerateDataKeyWithoutPlaintext) and that the key is enabled"
 }

@@ -37,6 +37,7 @@ func TestNoVolumeIsAwaitedForEver(t *testing.T) {
 		"never shown":               {nativeVolume(), []look{{0, ""}, {quota.VisibleWithin, ""}}, false, "did not show it for 2m0s"},
 		"never shown, encrypted":    {encrypted, []look{{0, ""}, {quota.VisibleWithin, ""}}, false, "may use its key"},
 		"shown late":                {nativeVolume(), []look{{0, ""}, {quota.VisibleWithin - 1, ebs.VolumeCreating}, {quota.VisibleWithin, ""}}, false, ""},
+		"never shown, of no key":    {nativeVolume(), []look{{0, ""}, {quota.VisibleWithin, ""}}, false, "encrypts new volumes by default"},
 		"gone":                      {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Minute, ""}, {time.Minute + goneAfter, ""}}, false, "is gone"},
 		"gone for a moment":         {nativeVolume(), []look{{0, ebs.VolumeCreating}, {1, ""}, {2, ebs.VolumeCreating}, {goneAfter + 2, ""}}, false, ""},
 		"missing at the deadline":   {nativeVolume(), []look{{0, ebs.VolumeCreating}, {time.Hour, ""}}, false, ""},

@@ -3,6 +3,7 @@ package ebssim
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 type zoneXML struct {
@@ -13,6 +14,12 @@ type zoneXML struct {
 	Type   string `xml:"zoneType"`
 	Group  string `xml:"groupName"`
 	OptIn  string `xml:"optInStatus"`
+}
+
+// localGroup is the group of a Local Zone, which is named as in us-east-1-bos-1a.
+func localGroup(region, zone string) (string, bool) {
+	place, ok := strings.CutPrefix(zone, region+"-")
+	return region + "-" + strings.TrimRight(place, "abcdef"), ok
 }
 
 func (s *Sim) describeZones(c *call) (any, error) {
@@ -34,6 +41,9 @@ func (s *Sim) describeZones(c *call) (any, error) {
 	}
 	for i, name := range s.options.Zones {
 		z := zoneXML{Name: name, ID: fmt.Sprintf("sim1-az%d", i+1), State: "available", Region: s.options.Region, Type: "availability-zone", Group: s.options.Region, OptIn: "opt-in-not-required"}
+		if group, isLocal := localGroup(s.options.Region, name); isLocal {
+			z.Type, z.Group, z.OptIn = "local-zone", group, "opted-in"
+		}
 		f := fields{"zone-name": {name}, "zone-id": {z.ID}, "region-name": {z.Region}, "state": {z.State}, "zone-type": {z.Type}, "opt-in-status": {z.OptIn}, "group-name": {z.Group}}
 		asked := (len(names) == 0 || slices.Contains(names, name)) && (len(byID) == 0 || slices.Contains(byID, z.ID))
 		if asked && matches(wanted, func() fields { return f }, nil) {
