@@ -34,6 +34,9 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
+	if err := s.Locations.Reach(ctx, bsl); err != nil { // told at once, and tried again
+		return contract.BackupPlan{}, locationError(bsl, err)
+	}
 	in.Backup.Spec.StorageLocation = bsl.Name
 	conditional, err := st.Conditional(ctx)
 	if err != nil {
@@ -91,7 +94,7 @@ func validateBackup(in contract.BackupInput) error {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return failure.Invalid("name: %w", err)
 	}
-	if problems := filter.ValidateBackup(&in.Spec); len(problems) > 0 {
+	if problems := append(filter.ValidateMetadata("", in.Labels, in.Annotations), filter.ValidateBackup(&in.Spec)...); len(problems) > 0 {
 		return filter.FieldErrors(problems)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,8 +24,8 @@ func (c *Reader) listRestores(ctx context.Context, in contract.ReadInput) (contr
 	if err != nil {
 		return contract.ReadResult{}, failure.Invalid("selector: %w", err)
 	}
-	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]contract.RestoreSummary]) ([]contract.RestoreSummary, error) {
-		return readRestores(ctx, a.Store, sel)
+	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]locatedRestore]) ([]locatedRestore, error) {
+		return readRestores(ctx, a.Store, sel, a.Location.Name)
 	})
 	if err != nil {
 		return contract.ReadResult{}, err
@@ -33,14 +34,25 @@ func (c *Reader) listRestores(ctx context.Context, in contract.ReadInput) (contr
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	key := func(r contract.RestoreSummary) string { return r.Name }
-	slices.SortFunc(rows, func(a, b contract.RestoreSummary) int { return strings.Compare(key(a), key(b)) })
-	rows, next := cutPage(rows, in.Continue, key)
-	return contract.ReadResult{Restores: rows, Continue: next, Unread: unread}, nil
+	slices.SortFunc(rows, func(a, b locatedRestore) int { return strings.Compare(a.key(), b.key()) })
+	rows, next := cutPage(rows, in.Continue, locatedRestore.key)
+	res := contract.ReadResult{Continue: next, Unread: unread}
+	for _, r := range rows {
+		res.Restores = append(res.Restores, r.RestoreSummary)
+	}
+	return res, nil
 }
 
+// locatedRestore is a restore with its location, for two locations may have one of a name.
+type locatedRestore struct {
+	contract.RestoreSummary
+	location string
+}
+
+func (r locatedRestore) key() string { return r.Name + "/" + r.location }
+
 // readRestores reads the restores of a location that sel selects.
-func readRestores(ctx context.Context, st store.Store, sel labels.Selector) ([]contract.RestoreSummary, error) {
+func readRestores(ctx context.Context, st store.Store, sel labels.Selector, location string) ([]locatedRestore, error) {
 	names, err := st.Dirs(ctx, archive.RestoresDir)
 	if err != nil {
 		return nil, err
@@ -48,10 +60,10 @@ func readRestores(ctx context.Context, st store.Store, sel labels.Selector) ([]c
 	docs, err := repository.ReadDocuments(ctx, st, names, repository.RestoreDocumentKey, func(n string) *velerov1.Restore {
 		return &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.RestoreStatus{Phase: repository.PhaseUnreadable}}
 	})
-	var rows []contract.RestoreSummary
+	var rows []locatedRestore
 	for _, d := range docs {
 		if sel.Matches(labels.Set(d.Labels)) {
-			rows = append(rows, restoreRow(d))
+			rows = append(rows, locatedRestore{restoreRow(d), location})
 		}
 	}
 	return rows, err
@@ -111,7 +123,7 @@ func (c *Reader) planURL(ctx context.Context, in contract.ReadInput) (contract.R
 		return contract.ReadResult{}, err
 	}
 	found, _, err := repository.ExactlyOne(all, repository.Query{
-		Field: "name", Thing: fmt.Sprintf("the plan of dry run %q", in.Name),
+		Thing:   fmt.Sprintf("the plan of dry run %q", in.Name),
 		Missing: fmt.Sprintf("no dry run %q", in.Name), Remedy: "make one with --dry-run",
 	})
 	if err != nil {
@@ -121,21 +133,20 @@ func (c *Reader) planURL(ctx context.Context, in contract.ReadInput) (contract.R
 }
 
 func (c *Reader) listLocations(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	var res contract.ReadResult
-	for i := range c.Config.BackupStorageLocations {
-		bsl := &c.Config.BackupStorageLocations[i]
-		if in.Name == "" || in.Name == bsl.Name {
-			res.Locations = append(res.Locations, c.locationStatus(ctx, bsl))
-		}
+	named, err := c.Locations.Named(in.Name)
+	if err != nil {
+		return contract.ReadResult{}, err
 	}
-	if len(res.Locations) == 0 {
-		_, err := c.Config.Location(in.Name)
-		return res, failure.Invalid("name: %w", err)
+	res := contract.ReadResult{Locations: make([]contract.LocationStatus, len(named))}
+	var group sync.WaitGroup
+	for i, bsl := range named {
+		group.Go(func() { res.Locations[i] = c.locationStatus(ctx, bsl) })
 	}
+	group.Wait()
 	return res, nil
 }
 
-// locationStatus asks a location for its root directories, as Velero's validation does.
+// locationStatus says whether a location can be used.
 func (c *Reader) locationStatus(ctx context.Context, bsl *velerov1.BackupStorageLocation) contract.LocationStatus {
 	def, err := c.Config.Location("")
 	out := contract.LocationStatus{
@@ -146,11 +157,7 @@ func (c *Reader) locationStatus(ctx context.Context, bsl *velerov1.BackupStorage
 	if bsl.Spec.AccessMode != "" {
 		out.AccessMode = string(bsl.Spec.AccessMode)
 	}
-	_, st, err := c.Locations.Get(ctx, bsl.Name)
-	if err == nil {
-		_, err = st.Dirs(ctx, "")
-	}
-	if err != nil {
+	if err := c.Locations.Reach(ctx, bsl); err != nil {
 		out.Phase, out.Message = string(velerov1.BackupStorageLocationPhaseUnavailable), err.Error()
 	}
 	return out

@@ -249,7 +249,7 @@ func restoreResource(s *Run, in contract.FinishRestoreInput, res *results) *vele
 			StartTimestamp:      &metav1.Time{Time: s.Run.Started},
 			CompletionTimestamp: &metav1.Time{Time: in.Completed},
 			Warnings:            n.Warnings, Errors: n.Errors,
-			Progress:   &velerov1.RestoreProgress{TotalItems: s.Plan.Plan.Objects, ItemsRestored: int(in.Counts.Total())},
+			Progress:   &velerov1.RestoreProgress{TotalItems: s.Plan.Plan.Objects, ItemsRestored: int(in.Counts.Created + in.Counts.Updated)},
 			HookStatus: res.hookStatus(),
 		},
 	}

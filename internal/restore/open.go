@@ -33,6 +33,10 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
+	incomplete, err := incompleteReasons(ctx, from)
+	if err != nil {
+		return contract.OpenedArchive{}, err
+	}
 	work, st, err := r.Locations.Workspace(ctx, from.Location)
 	if err != nil {
 		return contract.OpenedArchive{}, err
@@ -46,7 +50,7 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	}
 	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, SourcePlace: repository.PlaceDigest(from.Location), Archive: contract.OpenedArchive{
 		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name, Binding: bound}, Backup: from.Value,
-	}, Reasons: unreadReasons(unread)}
+	}, Reasons: append(unreadReasons(unread), incomplete...)}
 	if err := r.stageOpened(ctx, p, &doc, from.Store, st); err != nil {
 		return contract.OpenedArchive{}, err
 	}
@@ -101,12 +105,24 @@ func backupQuery(in contract.RestoreInput) (repository.Query, error) {
 			Remedy:  "name one with backupName, or allow PartiallyFailed ones",
 		}, nil
 	}
-	if err := archive.ValidateName(in.Spec.BackupName); err != nil {
+	if err := archive.ValidateBackupName(in.Spec.BackupName); err != nil {
 		return repository.Query{}, failure.Invalid("spec.backupName: %w", err)
 	}
 	what := repository.QueryByName("backup", in.Spec.BackupName)
 	what.Field = "spec.backupName"
 	return what, nil
+}
+
+// incompleteReasons warns of a backup that lacks something by its own account.
+func incompleteReasons(ctx context.Context, from repository.Answer[string]) ([]report.Reason, error) {
+	var doc velerov1.Backup
+	if err := repository.GetJSON(ctx, from.Store, archive.Layout{Backup: from.Value}.Metadata(), &doc); err != nil {
+		return nil, err
+	}
+	if doc.Status.Phase != velerov1.BackupPhasePartiallyFailed {
+		return nil, nil
+	}
+	return []report.Reason{report.New(report.BackupIncomplete, fmt.Sprintf("backup %s is PartiallyFailed: %d errors when it was taken", from.Value, doc.Status.Errors))}, nil
 }
 
 // unreadReasons warns of locations that could not be searched: they may have another backup of
@@ -125,7 +141,7 @@ func (d *openDoc) openBackup(ctx context.Context, p *heartbeat.Recorder, src sto
 	_, err := src.Head(ctx, layout.Manifest())
 	if errors.Is(err, store.ErrNotFound) {
 		d.Archive.Foreign = true
-		err = recutTarball(ctx, p, src, stage, layout, &d.Archive)
+		err = recutTarball(ctx, p, src, stage, layout, d)
 	}
 	if err != nil {
 		return nil, err
@@ -141,7 +157,14 @@ func validateRestore(in contract.RestoreInput) error {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return failure.Invalid("name: %w", err)
 	}
-	if problems := filter.ValidateRestore(&in.Spec, in.Names); len(problems) > 0 {
+	problems := append(filter.ValidateMetadata("", in.Labels, in.Annotations), filter.ValidateRestore(&in.Spec, in.Names)...)
+	if in.AllowPartiallyFailed && in.Spec.ScheduleName == "" {
+		problems = append(problems, filter.FieldError{Path: "allowPartiallyFailed", Message: "goes with spec.scheduleName: a backup that is named is restored as it is"})
+	}
+	if in.DryRun && in.Plan != "" {
+		problems = append(problems, filter.FieldError{Path: "plan", Message: "cannot be used together with dryRun: a dry run makes a plan, and plan follows one"})
+	}
+	if len(problems) > 0 {
 		return filter.FieldErrors(problems)
 	}
 	for _, old := range slices.Sorted(maps.Keys(in.StorageClasses)) {
@@ -188,7 +211,7 @@ func checkDryRun(ctx context.Context, st store.Store, in contract.RestoreInput) 
 }
 
 // recutTarball cuts Velero's tarball into seekable chunks in the restore's staging.
-func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging, l archive.Layout, a *contract.OpenedArchive) error {
+func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging, l archive.Layout, d *openDoc) error {
 	body, _, err := src.Get(ctx, l.Tarball())
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%s is missing: %w", l.Tarball(), archive.ErrCorrupt)
@@ -208,7 +231,8 @@ func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, s
 	if err := errors.Join(err, body.Close()); err != nil {
 		return err
 	}
-	a.Objects, a.Chunks = stats.Objects, len(refs)
+	d.Archive.Objects, d.Archive.Chunks = stats.Objects, len(refs)
+	d.Reasons = append(d.Reasons, unusualReasons(stats.Unusual)...)
 	data, err := archive.EncodeChunkRefs(refs)
 	if err != nil {
 		return err
@@ -218,6 +242,17 @@ func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, s
 		return nil // the chunks of an attempt before this one have the same objects
 	}
 	return err
+}
+
+// unusualReasons names the objects of a foreign tarball that are left out.
+func unusualReasons(paths []string) []report.Reason {
+	var reasons []report.Reason
+	for _, path := range paths {
+		r := report.New(report.ObjectInvalid, "not restored, because its name cannot be stored: "+path)
+		r.Next = "make the object by hand, with another name"
+		reasons = append(reasons, r)
+	}
+	return reasons
 }
 
 // latestBackup returns the name of the newest Completed backup of a schedule in a location

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -35,7 +36,7 @@ func Restore(src Source, changes *Changes[contract.RestoreInput], args []string,
 	if err := archive.ValidateName(in.Name); err != nil {
 		return in, fmt.Errorf("restore %w", err)
 	}
-	return in, joinFieldErrors(append(checkMetadata(in.Labels, in.Annotations), filter.ValidateRestore(&in.Spec, in.Names)...))
+	return in, joinFieldErrors(append(filter.ValidateMetadata("metadata.", in.Labels, in.Annotations), filter.ValidateRestore(&in.Spec, in.Names)...))
 }
 
 // checkSource speaks of flags, which is what a user of restore create thinks in.
@@ -56,7 +57,7 @@ func checkSource(in contract.RestoreInput) error {
 // generateRestoreName is the backup's (or schedule's) name with the time, cut to fit.
 func generateRestoreName(spec velerov1.RestoreSpec, now time.Time) string {
 	name, stamp := cmp.Or(spec.BackupName, spec.ScheduleName), "-"+now.UTC().Format("20060102150405")
-	return name[:min(len(name), archive.MaxNameLength-len(stamp))] + stamp
+	return strings.TrimRight(name[:min(len(name), archive.MaxNameLength-len(stamp))], "-.") + stamp
 }
 
 // RestoreFlags adds Velero's flags of `restore create` and ours to fs and gives what they
