@@ -38,7 +38,7 @@ build: ## bin/lifeboat and bin/lifeboat-worker
 demo: ## the whole story on real components: backup, loss, restore, comparison (DEMO_KEEP=1, DEMO_KUBECONFIG=...)
 	@echo 'compiling the demo (on a fresh machine this downloads modules and takes some minutes)'
 	@bash -o pipefail -c "$(GOBUILD) -v -o bin/demo ./test/demo 2>&1 | awk -v terminal=$$(test -t 1; echo $$?) '/ /{print; next} {++n} terminal == 0 {printf \"\r%d packages compiled\", n; fflush()} END {if (n) print \"\r\" n \" packages compiled\"}'"
-	@bin/demo
+	@VERSION='$(VERSION)' bin/demo
 
 .PHONY: test
 test: $(TOOLS)/gotestsum node-build stack-build lint test-driver ## everything that proves it, on real components (builds them at the first run; Linux, root)

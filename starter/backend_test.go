@@ -88,6 +88,9 @@ func (m *memory) Runs(_ context.Context, kind temporal.Kind) ([]temporal.State, 
 }
 
 func (m *memory) Sample(context.Context, temporal.Run) (temporal.Sample, error) {
+	if len(m.samples) == 0 {
+		return temporal.Sample{}, nil
+	}
 	return m.samples[0], nil
 }
 

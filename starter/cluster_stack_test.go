@@ -290,21 +290,3 @@ func (s *site) start(ctx context.Context, out, errs *syncBuffer, args ...string)
 	s.t.Setenv("LIFEBOAT_CLUSTER", s.name)
 	return run(ctx, args, strings.NewReader(""), out, errs)
 }
-
-// syncBuffer is a buffer that a test reads while a command writes.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}

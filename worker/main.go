@@ -114,7 +114,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	w := newWorkers(tc, cfg.Limits.ConcurrentActivities)
-	registerAll(w, cfg, kc, locations, tc, attributes)
+	reader := registerAll(w, cfg, kc, locations, tc, attributes)
 	stop, err := serveHTTP(cfg, m, kc, tc)
 	if err != nil {
 		return err
@@ -129,6 +129,9 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	}
 	scheduleGarbage(ctx, cfg, tc, log)
 	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
+	watched, stopWatch := context.WithCancel(ctx)
+	defer stopWatch()
+	go (&reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}).watch(watched)
 	if err := watchPollers(ctx, tc, self, log); err != nil {
 		w.Stop()
 		return err
@@ -176,11 +179,12 @@ func secretsOf(cfg *config.Config, kc *kube.Client) func(ctx context.Context, na
 }
 
 func openLocations(cfg *config.Config, kc *kube.Client, log *slog.Logger) *repository.Locations {
-	return repository.NewLocations(cfg, repository.OpenS3(cfg, log, secretsOf(cfg, kc)))
+	secrets := secretsOf(cfg, kc)
+	return repository.NewLocations(cfg, repository.OpenS3(cfg, log, 0, secrets)).WithProbe(repository.OpenS3(cfg, log, 1, secrets))
 }
 
-// registerAll gives the worker every workflow and activity.
-func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, tc *temporal.Client, attributes *temporal.Attributes) {
+// registerAll gives the worker every workflow and activity, and returns what answers reads.
+func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, tc *temporal.Client, attributes *temporal.Attributes) *catalog.Reader {
 	workflows.Register(w.work, attributes.Missing)
 	rules, snapshots := resource.NewRegistry(), location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
 	technologies := drivers.All(drivers.Dependencies{Kube: kc, Locations: snapshots, MaxPending: cfg.Limits.PendingSnapshots, Window: cfg.Limits.ApplyConcurrency})
@@ -188,7 +192,9 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Technologies: technologies, Rules: rules}}).Register(w)
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: retention.Policy{Floor: *cfg.Retention.KeepLast, Velero: cfg.Retention.VeleroBackups}, Locations: locations}}).Register(w)
-	(&activities.Catalog{Reader: &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, MissingAttributes: attributes.Missing}}).Register(w)
+	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, MissingAttributes: attributes.Missing}
+	(&activities.Catalog{Reader: reader}).Register(w)
+	return reader
 }
 
 // scheduleGarbage has expired backups deleted by themselves. A worker that may not write

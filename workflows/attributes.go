@@ -1,10 +1,14 @@
 package workflows
 
 import (
+	"encoding/json"
 	"slices"
 
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
 // attribute is a search attribute and the value that a run gives it.
@@ -31,9 +35,17 @@ func (p *progress) upsertAttributes(ctx workflow.Context, all ...attribute) erro
 // missingKey is the key of the function that withMissing puts into a workflow's context.
 type missingKey struct{}
 
-// withMissing tells a workflow which search attributes Temporal lacks.
-func withMissing[In, Out any](missing func() []string, run func(workflow.Context, In) (Out, error)) func(workflow.Context, In) (Out, error) {
-	return func(ctx workflow.Context, in In) (Out, error) {
+// withMissing tells a workflow which search attributes Temporal lacks. It decodes the input,
+// for the SDK puts its own words around the cause four times.
+func withMissing[In, Out any](missing func() []string, run func(workflow.Context, In) (Out, error)) func(workflow.Context, converter.RawValue) (Out, error) {
+	return func(ctx workflow.Context, raw converter.RawValue) (Out, error) {
+		var in In
+		if data := raw.Payload().GetData(); len(data) > 0 {
+			if err := json.Unmarshal(data, &in); err != nil {
+				var none Out
+				return none, temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrTypeInvalid, nil)
+			}
+		}
 		return run(workflow.WithValue(ctx, missingKey{}, missing), in)
 	}
 }

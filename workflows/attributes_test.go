@@ -1,8 +1,12 @@
 package workflows_test
 
 import (
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
@@ -41,6 +45,22 @@ func TestPromptQueue(t *testing.T) {
 			if got := c.Options.TaskQueue; got != want && (want != "" || got != contract.TaskQueue(cluster)) {
 				t.Errorf("%s is in the queue %q, want %q", c.Name, got, want)
 			}
+		}
+	}
+}
+
+// A wrong input says once what is wrong with it.
+func TestWrongInput(t *testing.T) {
+	for input, want := range map[string]string{
+		`{"spec":{"ttl":"3 days"}}`:        `workflow input: spec.ttl: time: unknown unit " days" in duration "3 days" (fields are those of Velero's Backup and Restore specs)`,
+		`{"spec":{"includNamespaces":[]}}`: `workflow input: spec.includNamespaces: json: unknown field "includNamespaces" (fields are those of Velero's Backup and Restore specs)`,
+	} {
+		s := newBackup(t, backupPlan())
+		s.start = func() { s.env.ExecuteWorkflow(contract.BackupWorkflow, json.RawMessage(input)) }
+		err := s.run()
+		var app *temporal.ApplicationError
+		if !errors.As(err, &app) || app.Type() != contract.ErrTypeInvalid || app.Message() != want {
+			t.Errorf("%s: %v", input, err)
 		}
 	}
 }

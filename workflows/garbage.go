@@ -36,7 +36,7 @@ func CollectGarbage(ctx workflow.Context, in contract.CollectGarbageInput) (cont
 		}
 		if !c.ended && workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			in.Done = c.done
-			return c.done, workflow.NewContinueAsNewError(ctx, CollectGarbage, in)
+			return c.done, workflow.NewContinueAsNewError(ctx, contract.GarbageWorkflow, in)
 		}
 	}
 	c.setStep(ctx, "done")

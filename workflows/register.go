@@ -18,6 +18,6 @@ func Register(r Registry, missing func() []string) {
 	r.RegisterWorkflowWithOptions(withMissing(missing, Restore), workflow.RegisterOptions{Name: contract.RestoreWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, DeleteBackup), workflow.RegisterOptions{Name: contract.DeleteBackupWorkflow})
 	r.RegisterWorkflowWithOptions(Catalog, workflow.RegisterOptions{Name: contract.CatalogWorkflow})
-	r.RegisterWorkflowWithOptions(CollectGarbage, workflow.RegisterOptions{Name: contract.GarbageWorkflow})
-	r.RegisterWorkflowWithOptions(SetRetention, workflow.RegisterOptions{Name: contract.RetentionWorkflow})
+	r.RegisterWorkflowWithOptions(withMissing(missing, CollectGarbage), workflow.RegisterOptions{Name: contract.GarbageWorkflow})
+	r.RegisterWorkflowWithOptions(withMissing(missing, SetRetention), workflow.RegisterOptions{Name: contract.RetentionWorkflow})
 }

@@ -88,7 +88,7 @@ func (s *Service) cleanUpCommitted(ctx context.Context, st store.Store, ref cont
 		if err == nil {
 			continue
 		}
-		if ctx.Err() != nil || failure.TypeOf(err) == "" && !IsPermanent(err) {
+		if ctx.Err() != nil || failure.TypeOf(err) == "" {
 			return err
 		}
 		res.Warnings++
@@ -219,7 +219,11 @@ func (s *Service) releaseVolumes(ctx context.Context, st store.Store, ref contra
 		return err
 	}
 	for _, d := range drivers {
-		if err := d.Release(ctx, AllSnapshots(units)); err != nil {
+		err := d.Release(ctx, AllSnapshots(units))
+		if err != nil && d.IsPermanent(err) {
+			err = failure.Denied("%w", err)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -66,6 +66,8 @@ func (deniedSnapshotter) Release(context.Context, []volume.Snapshot) error {
 	return apierrors.NewForbidden(schema.GroupResource{Group: "snapshot.storage.k8s.io", Resource: "volumesnapshots"}, "s", errors.New("no delete"))
 }
 
+func (deniedSnapshotter) IsPermanent(error) bool { return true }
+
 // What is refused for good after the commit is a reason in the result, for the backup exists.
 // What may pass is tried again.
 func TestRefusalAfterCommit(t *testing.T) {

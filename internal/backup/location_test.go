@@ -73,7 +73,9 @@ func TestSnapshotLocationsWithoutConfiguration(t *testing.T) {
 // TestUnavailableGroups: a group that does not answer is an error where the backup may want
 // its objects.
 func TestUnavailableGroups(t *testing.T) {
-	resolve := func(name string) (filter.Type, bool) { return filter.Type{GroupResource: name, Namespaced: true}, name != "bogus" }
+	resolve := func(name string) (filter.Type, bool) {
+		return filter.Type{GroupResource: name, Namespaced: true}, name != "bogus"
+	}
 	for name, tc := range map[string]struct {
 		spec  velerov1.BackupSpec
 		group string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -29,7 +30,25 @@ func (c *Client) Discover(ctx context.Context) (Catalog, error) {
 		return Catalog{}, fmt.Errorf("discover: %w", err)
 	}
 	var cat Catalog
-	err = c.retryCall(ctx, "discover", func() error {
+	ask := func() (err error) {
+		cat, err = c.askCatalog(ctx, d)
+		return err
+	}
+	get := call{method: http.MethodGet}
+	if err = ask(); isRefusal(get, err) {
+		err = c.doubtRefusal(ctx, get, err, ask)
+	}
+	if err != nil {
+		return Catalog{}, fmt.Errorf("discover: %w", err)
+	}
+	c.explainFailures(ctx, &cat)
+	return cat, nil
+}
+
+// askCatalog asks once for the types of all groups and the version of the server.
+func (c *Client) askCatalog(ctx context.Context, d *discovery.DiscoveryClient) (Catalog, error) {
+	var cat Catalog
+	err := c.retryCall(ctx, "list resource types", func() error {
 		groups, lists, err := d.ServerGroupsAndResourcesWithContext(ctx)
 		var partial *discovery.ErrGroupDiscoveryFailed
 		if err != nil && !errors.As(err, &partial) {
@@ -46,10 +65,9 @@ func (c *Client) Discover(ctx context.Context) (Catalog, error) {
 	}
 	v, err := d.ServerVersionWithContext(ctx)
 	if err != nil {
-		return Catalog{}, fmt.Errorf("discover: read server version: %w", err)
+		return Catalog{}, fmt.Errorf("read server version: %w", err)
 	}
 	cat.ServerVersion = ServerVersion{GitVersion: v.GitVersion, Major: v.Major, Minor: v.Minor}
-	c.explainFailures(ctx, &cat)
 	return cat, nil
 }
 

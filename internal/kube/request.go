@@ -43,7 +43,7 @@ func (c *Client) callBytes(ctx context.Context, k call) ([]byte, error) {
 		var buf bytes.Buffer
 		_, err := buf.ReadFrom(io.LimitReader(body, int64(c.opts.MaxObject)+1))
 		if err == nil && buf.Len() > c.opts.MaxObject {
-			return fmt.Errorf("response is larger than %d bytes", c.opts.MaxObject)
+			return fmt.Errorf("response is larger than %d bytes: %w", c.opts.MaxObject, ErrTooLarge)
 		}
 		out = buf.Bytes()
 		return markLost(err)

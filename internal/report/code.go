@@ -124,6 +124,9 @@ const (
 	// MayRunAgain: the object's stored status says that its work had ended; it was restored
 	// without the status.
 	MayRunAgain Code = "MAY_RUN_AGAIN"
+	// OfLostPod: the object belonged to a Pod that is not restored, with which it would have
+	// been deleted.
+	OfLostPod Code = "OF_LOST_POD"
 	// ActsOutside: the object changes something outside the cluster, which another cluster
 	// may use as well.
 	ActsOutside Code = "ACTS_OUTSIDE"
@@ -151,6 +154,11 @@ const (
 	VolumeLeft Code = "VOLUME_LEFT"
 	// VolumeUnselected: the restore's filters rule out what a claim's data needs.
 	VolumeUnselected Code = "VOLUME_UNSELECTED"
+	// VolumeEmpty: a claim gets an empty volume, because the backup holds no data of it.
+	VolumeEmpty Code = "VOLUME_EMPTY"
+	// VolumeShared: a claim gets the very disk or share that it had in the cluster that was
+	// backed up.
+	VolumeShared Code = "VOLUME_SHARED"
 	// SnapshotUnchecked: whether a volume's snapshot can be used was not to be found
 	// out before the restore began to write.
 	SnapshotUnchecked Code = "SNAPSHOT_UNCHECKED"
@@ -172,6 +180,8 @@ const (
 	// LocationUnread: a storage location that may hold what was looked for could not
 	// be read; it was found elsewhere.
 	LocationUnread Code = "LOCATION_UNREAD"
+	// BackupIncomplete: the backup that is restored is not Completed.
+	BackupIncomplete Code = "BACKUP_INCOMPLETE"
 	// FieldIgnored: the spec asks for something that has no effect here.
 	FieldIgnored Code = "FIELD_IGNORED"
 	// TooMany: reasons beyond the limit were counted but not kept.

@@ -82,6 +82,7 @@ func writeDefaults(c Code) (defaults, bool) {
 		{ModifierFailed, Error, "correct the rule in the ConfigMap of resource modifiers, delete the object and restore it again, or change it by hand"},
 		{ModifierUnused, Warning, "correct the rule's conditions in the ConfigMap of resource modifiers; a type is written as plural.group, as 'kubectl api-resources' has it"},
 		{MayRunAgain, Warning, "look whether its controller began it again; to keep a status, restore it with --status-include-resources or the annotation velero.io/restore-status"},
+		{OfLostPod, Warning, "delete it if its controller makes another for each pod, and leave its type out by --exclude-resources; nothing if somebody else uses it"},
 		{ActsOutside, Warning, "look that no other cluster uses it, or delete the object"},
 		{NotRestorable, Warning, "nothing: the cluster makes objects of this kind itself"},
 		{CRDNotReady, Error, "read the definition's conditions with 'kubectl describe crd', repair it, then restore again"},
@@ -110,6 +111,8 @@ func volumeDefaults(c Code) (defaults, bool) {
 		{VolumeNotRestored, Error, "read the message, remove the cause, delete the claim if it is there, then restore again"},
 		{VolumeLeft, Warning, "delete the claim and its volume, or restore into another namespace, if the backup's data is wanted"},
 		{VolumeUnselected, Warning, "let the restore's filters take persistentvolumes and cluster-scoped resources in if the data is wanted"},
+		{VolumeEmpty, Warning, "fill it by other means if its data matters, and have later backups take snapshots of it"},
+		{VolumeShared, Warning, "look that no other cluster uses it, or leave the claim and its volume out of the restore"},
 		{SnapshotUnchecked, Warning, "read the message, allow or repair what it names, and look whether the volume came back"},
 		{VolumeMoved, Warning, "nothing, unless something relies on the zone or the name"},
 		{ClassMissing, Warning, "create the storage class, or map it to another with --storage-class-mappings, then restore again"},
@@ -122,6 +125,7 @@ func runDefaults(c Code) (defaults, bool) {
 	return findDefaults(c, []defaults{
 		{StoreDegraded, Warning, "run 'lifeboat location check' and use a store that has the capability for backups that matter"},
 		{LocationUnread, Warning, "name the location with --storage-location if the backup is another of the name; run 'lifeboat location check'"},
+		{BackupIncomplete, Warning, "see what it lacks with 'lifeboat backup describe', and restore another backup if that matters"},
 		{FieldIgnored, Warning, "remove the field from the spec if you do not need it"},
 		{TooMany, Warning, "remove the causes that are listed and run again to see the rest"},
 	})

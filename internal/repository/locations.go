@@ -15,8 +15,9 @@ import (
 
 // Locations opens the storage locations of the configuration, each once.
 type Locations struct {
-	cfg  *config.Config
-	open OpenStore
+	cfg   *config.Config
+	open  OpenStore
+	probe OpenStore // opens a store whose requests fail at once
 
 	mu     sync.Mutex
 	opened map[openedKey]store.Store
@@ -34,17 +35,24 @@ type OpenStore func(context.Context, velerov1.BackupStorageLocation) (store.Stor
 
 // NewLocations returns the locations of cfg, each of which open opens when it is needed.
 func NewLocations(cfg *config.Config, open OpenStore) *Locations {
-	return &Locations{cfg: cfg, opened: map[openedKey]store.Store{}, open: open}
+	return &Locations{cfg: cfg, opened: map[openedKey]store.Store{}, open: open, probe: open}
+}
+
+// WithProbe makes Reach open a location with probe: its requests shall not be repeated.
+func (l *Locations) WithProbe(probe OpenStore) *Locations {
+	l.probe = probe
+	return l
 }
 
 // Config is the configuration that the locations are of.
 func (l *Locations) Config() *config.Config { return l.cfg }
 
-// OpenS3 opens the stores of S3 buckets. secret reads a key of a Secret in the worker's
+// OpenS3 opens the stores of S3 buckets, whose requests are made so many times at most, 0
+// being as often as rides out a short outage. secret reads a key of a Secret in the worker's
 // namespace.
-func OpenS3(cfg *config.Config, log *slog.Logger, secret func(ctx context.Context, name, key string) ([]byte, error)) OpenStore {
+func OpenS3(cfg *config.Config, log *slog.Logger, attempts int, secret func(ctx context.Context, name, key string) ([]byte, error)) OpenStore {
 	return func(ctx context.Context, bsl velerov1.BackupStorageLocation) (store.Store, error) {
-		return store.Open(ctx, bsl, store.Options{Logger: log, Secret: secret, Parallel: cfg.Limits.UploadParts})
+		return store.Open(ctx, bsl, store.Options{Logger: log, Secret: secret, Parallel: cfg.Limits.UploadParts, Attempts: attempts})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -56,6 +57,7 @@ func (c *Context) applyGenericRules(resource string, k kind, stored, obj map[str
 	meta := child(obj, "metadata")
 	withStatus := c.takeStatus(resource, k, obj, out)
 	out.Owners = c.readOwners(meta)
+	c.judgePodOwner(resource, obj, out)
 	out.ManagedFields = fieldOwnersToRestore(meta, withStatus)
 	filterFinalizers(obj, meta, out)
 	stripMetadata(meta)
@@ -122,6 +124,17 @@ func (c *Context) wantsStatus(resource string, obj map[string]any) bool {
 		return false
 	}
 	return c.RestoreStatus != nil && c.RestoreStatus(resource)
+}
+
+// AdoptsByItself tells owners whose operator looks for what has no owner, after a restore, and
+// takes what has one for another's: their objects are not linked.
+func AdoptsByItself(o OwnerRef) bool {
+	group, _, _ := strings.Cut(o.APIVersion, "/")
+	switch o.Kind + "." + group {
+	case "Cluster.postgresql.cnpg.io": // CloudNativePG, internal/controller/cluster_restore.go
+		return true
+	}
+	return false
 }
 
 // readOwners reads ownerReferences into names. An owner that is a Namespace follows

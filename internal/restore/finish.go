@@ -58,7 +58,8 @@ func (r *Service) Finish(ctx context.Context, in contract.FinishRestoreInput) (c
 
 // results is the sum of the records of a restore.
 type results struct {
-	reasons []report.Reason
+	reasons []report.Reason // one of each cause
+	all     []report.Reason // one of each object, for the log
 	list    report.ResourceList
 	hooks   contract.HookCounts
 	met     map[int]bool      // positions of the rules of resource modifiers that met an object
@@ -98,6 +99,7 @@ func (s *Run) collectResults(ctx context.Context) (*results, error) {
 	res.reasons = append(res.reasons, unmet...)
 	res.list.Sort()
 	report.Sort(res.reasons)
+	res.all, res.reasons = res.reasons, report.Group(res.reasons)
 	return res, errors.Join(err, bad, zw.Close())
 }
 
@@ -218,7 +220,7 @@ func (res *results) writeLog(ctx context.Context, s *Run, in contract.FinishRest
 	if res.hooks.Attempted > 0 {
 		report.LogEvent(log, in.Completed, "hooks ran", "attempted", res.hooks.Attempted, "failed", res.hooks.Failed)
 	}
-	log.Reasons(in.Completed, res.reasons)
+	log.Reasons(in.Completed, res.all)
 	report.LogEvent(log, in.Completed, "restore finished", "created", in.Counts.Created, "updated", in.Counts.Updated, "skipped", in.Counts.Skipped, "failed", in.Counts.Failed)
 	var buf bytes.Buffer
 	if err := log.Gzip(&buf); err != nil {
@@ -247,7 +249,7 @@ func restoreResource(s *Run, in contract.FinishRestoreInput, res *results) *vele
 			StartTimestamp:      &metav1.Time{Time: s.Run.Started},
 			CompletionTimestamp: &metav1.Time{Time: in.Completed},
 			Warnings:            n.Warnings, Errors: n.Errors,
-			Progress:   &velerov1.RestoreProgress{TotalItems: s.Plan.Plan.Objects, ItemsRestored: int(in.Counts.Total())},
+			Progress:   &velerov1.RestoreProgress{TotalItems: s.Plan.Plan.Objects, ItemsRestored: int(in.Counts.Created + in.Counts.Updated)},
 			HookStatus: res.hookStatus(),
 		},
 	}

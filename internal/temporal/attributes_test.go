@@ -2,16 +2,20 @@ package temporal
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -29,6 +33,7 @@ type server struct {
 	mayList    bool
 	room       int // how many more may be added
 	unknown    int // how many starts are refused because an attribute is not known yet
+	away       bool
 	started    []*workflowservice.StartWorkflowExecutionRequest
 }
 
@@ -75,6 +80,57 @@ func (s *server) StartWorkflowExecution(_ context.Context, in *workflowservice.S
 	}
 	s.started = append(s.started, in)
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "r"}, nil
+}
+
+// A Temporal that does not answer is told from a worker that does not, and the connection's own
+// words are left out.
+func TestWhoIsSilent(t *testing.T) {
+	s := &server{}
+	c := connectTo(t, s).ForCluster("prod")
+	read := func() string {
+		return c.readError(t.Context(), contract.ReadInput{Verb: contract.ReadBackups}, 30*time.Second, context.DeadlineExceeded).Error()
+	}
+	if got := read(); got != "read backups: no answer within 30s: check that the worker of cluster prod runs" {
+		t.Error(got)
+	}
+	s.mu.Lock()
+	s.away = true
+	s.mu.Unlock()
+	if got := read(); got != "read backups: temporal at "+c.Address()+" does not answer" {
+		t.Error(got)
+	}
+}
+
+func (s *server) DescribeTaskQueue(context.Context, *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return nil, status.Error(codes.Unavailable, "connection refused")
+	}
+	return &workflowservice.DescribeTaskQueueResponse{}, nil
+}
+
+func (s *server) GetWorkflowExecutionHistory(context.Context, *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	input, err := converter.GetDefaultDataConverter().ToPayloads(json.RawMessage(`{"spec":{"backupName":"nightly"}}`))
+	if err != nil {
+		return nil, err
+	}
+	started := &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{Input: input}}
+	return &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{Events: []*historypb.HistoryEvent{{Attributes: started}}}}, nil
+}
+
+// A restore that Temporal's own program has started has its backup in its input only.
+func TestBackupOfARestoreWithoutMemo(t *testing.T) {
+	c := connectTo(t, &server{}).ForCluster("prod")
+	for _, s := range []State{{Run: Run{Kind: KindRestore}}, {Run: Run{Kind: KindRestore}, Backup: "known"}, {Run: Run{Kind: KindBackup}}} {
+		want := s.Backup
+		if s.Kind == KindRestore && want == "" {
+			want = "nightly"
+		}
+		if c.findBackupName(t.Context(), &s); s.Backup != want {
+			t.Errorf("%+v, want %s", s, want)
+		}
+	}
 }
 
 func connectTo(t *testing.T, s *server) *Connection {

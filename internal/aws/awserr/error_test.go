@@ -74,6 +74,7 @@ func TestRead(t *testing.T) {
 		{err: io.ErrUnexpectedEOF, network: true},
 		{err: context.Canceled},
 		{err: api},
+		{err: fmt.Errorf("get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, %w", answer(403, "", nil)), credentials: true},
 	} {
 		if IsCredentials(tt.err) != tt.credentials || IsNetwork(tt.err) != tt.network {
 			t.Errorf("%v: credentials %t, network %t", tt.err, IsCredentials(tt.err), IsNetwork(tt.err))

@@ -204,7 +204,7 @@ func (f *finisher) discardIncomplete(ctx context.Context) error {
 		err := d.Discard(ctx, all, keep)
 		switch {
 		case err == nil:
-		case ctx.Err() == nil && backup.IsPermanent(err):
+		case ctx.Err() == nil && d.IsPermanent(err):
 			f.reasons = append(f.reasons, report.New(report.SnapshotLeft, err.Error()))
 		default:
 			return err

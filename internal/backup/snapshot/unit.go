@@ -126,7 +126,7 @@ func (s *unitSnapshot) reserveCapacity(ctx context.Context, drivers volume.Drive
 		switch {
 		case err == nil:
 			s.reservations = append(s.reservations, reservation)
-		case ctx.Err() == nil && (backup.IsPermanent(err) || errors.Is(err, volume.ErrNoCapacity)):
+		case ctx.Err() == nil && (d.IsPermanent(err) || errors.Is(err, volume.ErrNoCapacity)):
 			s.snapshots = append(s.snapshots, volume.FailedSnapshots(slices.Concat(volumes...), err.Error())...)
 		default:
 			return err

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/backuptest"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/quiesce"
@@ -30,6 +29,8 @@ func TestNoCapacityIsOfTheVolumes(t *testing.T) {
 
 // fullDriver is a driver that has no capacity.
 type fullDriver struct{ volume.Snapshotter }
+
+func (fullDriver) IsPermanent(error) bool { return false }
 
 func (fullDriver) Reserve(context.Context, [][]int, volume.ReserveOptions) (volume.Reservation, error) {
 	return nil, volume.ErrNoCapacity
@@ -112,8 +113,13 @@ func (f *fakeDriver) Forget(_ context.Context, volumes []int) error {
 	return f.refuses
 }
 
-// errPassing is an error that may pass.
-var errPassing = errors.New("is still being deleted")
+func (f *fakeDriver) IsPermanent(err error) bool { return errors.Is(err, errDenied) }
+
+// errPassing is an error that may pass, errDenied one that does not.
+var (
+	errPassing = errors.New("is still being deleted")
+	errDenied  = errors.New("denied")
+)
 
 // TestReuseOfALostAttempt: of pods with hooks, the snapshots of a lost attempt are used as a
 // whole or not at all.
@@ -130,7 +136,7 @@ func TestReuseOfALostAttempt(t *testing.T) {
 		"a part":                    {have: []volume.Snapshot{before}},
 		"none":                      {},
 		"one after unquiescing":     {have: []volume.Snapshot{before, later}},
-		"a part that cannot go":     {have: []volume.Snapshot{before}, refuses: ebs.ErrDenied, failed: 2},
+		"a part that cannot go":     {have: []volume.Snapshot{before}, refuses: errDenied, failed: 2},
 		"a part that may go later ": {have: []volume.Snapshot{before}, refuses: errPassing},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -46,6 +47,7 @@ func Task(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, in con
 	if err != nil {
 		return contract.ApplyResult{}, err
 	}
+	a.pass = s.Plan.Plan.Levels[in.Level].Pass
 	all := cutBatches(s.Plan.Plan.Levels[in.Level].Tasks[in.Task])
 	for ; cur.Batch < len(all); cur.Batch++ {
 		records, err := a.applyBatch(ctx, all[cur.Batch])
@@ -109,7 +111,9 @@ type applier struct {
 	run         *restore.Run
 	recorder    *heartbeat.Recorder
 	level       plan.Level
+	pass        plan.Pass
 	lookup      *restore.Lookup
+	catalog     kube.Catalog
 	transformer *transformer
 	policy      policy
 	namespaces  *namespaces
@@ -130,7 +134,7 @@ func newApplier(ctx context.Context, r *restore.Service, s *restore.Run, p *hear
 		return nil, err
 	}
 	return &applier{
-		service: r, run: s, recorder: p, level: level, lookup: lookup,
+		service: r, run: s, recorder: p, level: level, lookup: lookup, catalog: types,
 		transformer: t, policy: newPolicy(s, r.Rules), namespaces: newNamespaces(r.Kube, t),
 		obstacles: newObstacles(s.Stage, level),
 	}, nil
@@ -176,7 +180,7 @@ func (b *batch) applyRange(ctx context.Context, r plan.Range) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(b.service.Config.Limits.ApplyConcurrency)
 	err := b.run.Arc.Walk(gctx, r.From, r.To, func(_ int, e archive.Entry, body []byte) error {
-		if plan.LevelOf(e.Resource) == b.level && b.run.Includes(e.Resource, e.Namespace, e.Name) {
+		if plan.LevelOf(e.Resource) == b.level && mayPass(b.pass, e, body) && b.run.Includes(e.Resource, e.Namespace, e.Name) {
 			at := &attempt{storedObject: storedObject{e, bytes.Clone(body)}}
 			group.Go(func() error { return b.applyOne(gctx, at) })
 		}
@@ -230,10 +234,10 @@ func (b *batch) keep(rec restore.Record, retry *attempt) {
 	case retry != nil:
 		b.retries = append(b.retries, retry)
 		return
-	case rec.Action != "": // else it is not selected
+	case rec.Action != "": // else it is not selected, or of another pass
 		b.records = append(b.records, rec)
+		b.recorder.Count(1, 0)
 	}
-	b.recorder.Count(1, 0)
 }
 
 // useWordsOfPlan names what would be done, where records name what was done.

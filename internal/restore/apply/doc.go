@@ -5,7 +5,9 @@
 //   - object.go: the way of one object: transform, decide, send.
 //   - transform.go: what the restore wants of a stored object, or why nothing; pure.
 //   - clash.go: where namespaces are merged, which of two objects of a name is wanted; pure.
-//   - decide.go: what to do about what is in the cluster already; pure.
+//   - pass.go: which objects come before the others of their level; pure.
+//   - decide.go: what to do about what is in the cluster already; pure. mapped.go: what an
+//     update of it must not take from a namespace that is mapped.
 //   - send.go: the calls to the API server; outcome.go: what became of the object, and its
 //     record. In a dry run the record says what would become of it.
 //   - namespaces.go, terminating.go: what is made, or waited for, on the way.

@@ -1,10 +1,10 @@
 package apply
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/modify"
@@ -68,10 +68,10 @@ func plannedOutcome(want *desired, live map[string]any, d decision) outcome {
 	var result map[string]any
 	switch d.action {
 	case actionPatch:
-		out.action, result = restore.PlanUpdate, modify.Merge(live, d.patch)
+		out.action, result = restore.PlanUpdate, modify.Merge(modify.Merge(live, d.patch), d.status)
 	case actionKeepDifferent:
 		out.action, out.reason, result = restore.PlanSkip, string(d.code), live
-		out.reasons = []report.Reason{report.New(d.code, "exists and differs; existingResourcePolicy is none, so it would be left as it is")}
+		out.reasons = []report.Reason{report.New(d.code, cmp.Or(d.text, "exists and differs; existingResourcePolicy is none, so it would be left as it is"))}
 	case actionKeepEqual:
 		out.action, out.reason = restore.PlanNone, equalReason
 		return out
@@ -127,10 +127,6 @@ func refusalCode(err error) report.Code {
 	switch {
 	case errors.As(err, &t):
 		return report.NamespaceNotReady
-	case kube.UnansweredWebhook(err) != "":
-		return report.WebhookDenied
-	case strings.Contains(msg, "admission webhook") || strings.Contains(msg, "calling webhook"):
-		return report.WebhookDenied
 	case report.RefusalCode(msg) != "":
 		return report.RefusalCode(msg)
 	case kube.IsTerminating(err):

@@ -47,7 +47,7 @@ func (t *ownerLink) completeReferences(ctx context.Context) ([]any, error) {
 	have, _ := meta["ownerReferences"].([]any)
 	var add []any
 	for _, o := range t.rec.Owners {
-		if hasOwner(have, o) {
+		if hasOwner(have, o) || resource.AdoptsByItself(o) {
 			continue
 		}
 		ref, err := t.newReference(ctx, o)
@@ -82,7 +82,7 @@ func hasOwner(have []any, o resource.OwnerRef) bool {
 // newReference is the owner reference with the owner's new uid, or nil when the owner
 // is not part of this restore.
 func (t *ownerLink) newReference(ctx context.Context, o resource.OwnerRef) (map[string]any, error) {
-	res, ok := t.typeOfKind(o.APIVersion, o.Kind)
+	res, ok := t.catalog.OfKind(o.APIVersion, o.Kind)
 	ns, source := t.rec.Namespace, t.rec.Origin().Namespace
 	if ok && !res.Namespaced {
 		ns, source = "", ""

@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -84,7 +83,7 @@ const linkTries = 5
 // linkObject links one object. Where the server refuses that, it is a reason of the
 // object; the error is for a cluster or store that cannot be reached.
 func (l *linker) linkObject(ctx context.Context, rec restore.Record) error {
-	res, ok := l.typeOfKind(rec.APIVersion, rec.Kind)
+	res, ok := l.catalog.OfKind(rec.APIVersion, rec.Kind)
 	if !ok {
 		return nil
 	}
@@ -134,18 +133,4 @@ func (l *linker) readObject(ctx context.Context, res kube.Resource, ns, name str
 	}
 	err = json.Unmarshal(raw, &obj)
 	return obj, err
-}
-
-// typeOfKind finds a type by what an owner reference says of it.
-func (l *linker) typeOfKind(apiVersion, kind string) (kube.Resource, bool) {
-	group, version := "", apiVersion
-	if i := strings.IndexByte(apiVersion, '/'); i >= 0 {
-		group, version = apiVersion[:i], apiVersion[i+1:]
-	}
-	for _, r := range l.catalog.Resources {
-		if r.Group == group && r.Kind == kind {
-			return l.catalog.InVersion(r.GroupResource(), version)
-		}
-	}
-	return kube.Resource{}, false
 }

@@ -1,9 +1,11 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -27,7 +29,7 @@ func (a *applier) send(ctx context.Context, at *attempt, want *desired, d decisi
 	case actionKeepEqual:
 		out, err = a.labelEqualObject(ctx, want, d.labels)
 	case actionKeepDifferent:
-		out = skippedOutcome(d.code, "exists and differs; existingResourcePolicy is none, so it was left as it is")
+		out = skippedOutcome(d.code, cmp.Or(d.text, "exists and differs; existingResourcePolicy is none, so it was left as it is"))
 	case actionAwaitObject:
 		out = blockedOutcome(d.blocker, at.first)
 	case actionAwaitNamespace:
@@ -44,16 +46,58 @@ func (a *applier) createObject(ctx context.Context, want *desired) (outcome, err
 	if err != nil {
 		return failedOutcome(report.ObjectInvalid, err), nil
 	}
-	if err = a.createClaimSource(ctx, want); err == nil {
-		err = a.createInNamespace(ctx, want.resource, want.entry.Namespace, want.namespace, body)
+	if err := a.createClaimSource(ctx, want); err != nil {
+		return a.refusedOutcome(ctx, err)
 	}
+	reasons, err := a.createWithClusterIP(ctx, want, body)
 	switch {
 	case err == nil:
-		return a.patchAfterCreate(ctx, want)
+		out, err := a.patchAfterCreate(ctx, want)
+		out.reasons = append(out.reasons, reasons...)
+		return out, err
 	case a.alreadyExists(ctx, want.target, err):
 		return outcome{exists: true}, nil
 	}
-	return a.refusedOutcome(ctx, err)
+	out, down := a.refusedOutcome(ctx, err)
+	if _, custom := resource.DefinitionOf(want.entry.Resource); custom && kube.IsNotFound(err) && down == nil {
+		out.obstacle = obstacle(unservedType + want.entry.Resource)
+	}
+	return out, down
+}
+
+// createWithClusterIP posts an object, a Service with the address that its manifest states.
+// One that the server does not give is let go, which is a reason where the rest is taken.
+func (a *applier) createWithClusterIP(ctx context.Context, want *desired, body []byte) ([]report.Reason, error) {
+	stated, err := want.withClusterIP()
+	if err != nil {
+		return nil, err
+	}
+	if stated != nil {
+		err = a.createInNamespace(ctx, want.resource, want.entry.Namespace, want.namespace, stated)
+		if !kube.IsInvalid(err) {
+			return nil, err
+		}
+	}
+	refused := err
+	if err = a.createInNamespace(ctx, want.resource, want.entry.Namespace, want.namespace, body); refused == nil || err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf("clusterIP %v is stated by the manifest and could not be had: %v", want.rules.ClusterIP["clusterIP"], refused)
+	return []report.Reason{report.New(report.ClusterIPReleased, text).As(report.Warning)}, nil
+}
+
+// withClusterIP is the body of a Service with the address that its manifest states, nil where
+// none does or a modifier has chosen one.
+func (w *desired) withClusterIP() ([]byte, error) {
+	spec, _ := w.object["spec"].(map[string]any)
+	if len(w.rules.ClusterIP) == 0 || spec == nil || spec["clusterIP"] != nil {
+		return nil, nil
+	}
+	object := maps.Clone(w.object)
+	spec = maps.Clone(spec)
+	maps.Copy(spec, w.rules.ClusterIP)
+	object["spec"] = spec
+	return json.Marshal(object)
 }
 
 // createInNamespace posts an object that goes with one of a source namespace. A target
@@ -139,12 +183,24 @@ func (a *applier) patchAfterCreate(ctx context.Context, want *desired) (outcome,
 		}
 	}
 	if status := want.rules.Status; status != nil {
-		patch := map[string]any{"status": status}
-		if err := a.warnIfRefused(ctx, &out, a.patchObject(ctx, a.service.Kube.PatchStatus, want.target, patch)); err != nil {
+		if err := a.patchStatus(ctx, want, &out, map[string]any{"status": status}); err != nil {
 			return out, err
 		}
 	}
 	return out, nil
+}
+
+// patchStatus writes the status of an object that is there, unless there is none to write. A
+// refusal is a warning.
+func (a *applier) patchStatus(ctx context.Context, want *desired, out *outcome, patch map[string]any) error {
+	if patch == nil {
+		return nil
+	}
+	call := a.service.Kube.PatchStatus
+	if want.rules.Status == nil {
+		call = a.service.Kube.Patch
+	}
+	return a.warnIfRefused(ctx, out, a.patchObject(ctx, call, want.target, patch))
 }
 
 func (a *applier) warnIfRefused(ctx context.Context, out *outcome, err error) error {
@@ -161,13 +217,14 @@ func (a *applier) warnIfRefused(ctx context.Context, out *outcome, err error) er
 // updateObject sends the patch. Where the server does not take it, also at the last
 // attempt, the object keeps its content and gets the labels alone (docs/VELERO.md 7.4).
 func (a *applier) updateObject(ctx context.Context, want *desired, d decision, last bool) (outcome, error) {
-	err := a.patchObject(ctx, a.service.Kube.Patch, want.target, d.patch)
+	err := a.patchUnlessNil(ctx, want.target, d.patch)
 	if err == nil {
 		out := outcome{action: string(report.Updated)}
 		if d.code != "" {
 			out.reasons = []report.Reason{report.New(d.code, "what it lacked was added; what differs was left as it is")}
 		}
-		return out, nil
+		err := a.patchStatus(ctx, want, &out, d.status)
+		return out, err
 	}
 	if down := a.service.Outage(ctx, err); down != nil {
 		return outcome{}, down
@@ -180,7 +237,7 @@ func (a *applier) updateObject(ctx context.Context, want *desired, d decision, l
 	if !last { // what the server missed may come with this batch
 		return failedOutcome(updateRefusalCode(err), err), nil
 	}
-	if lerr := a.setLabels(ctx, want.target, d.labels); lerr != nil {
+	if lerr := a.patchUnlessNil(ctx, want.target, d.labels); lerr != nil {
 		err = fmt.Errorf("%w; its labels could not be set either: %w", err, lerr)
 	}
 	return skippedOutcome(updateRefusalCode(err), err.Error()), ctx.Err()
@@ -190,7 +247,7 @@ func (a *applier) updateObject(ctx context.Context, want *desired, d decision, l
 // its labels say from now on which backup and restore it agrees with (docs/VELERO.md 7.4).
 func (a *applier) labelEqualObject(ctx context.Context, want *desired, labels map[string]any) (outcome, error) {
 	out := outcome{action: string(report.Skipped), reason: equalReason}
-	err := a.setLabels(ctx, want.target, labels)
+	err := a.patchUnlessNil(ctx, want.target, labels)
 	if down := a.service.Outage(ctx, err); down != nil {
 		return outcome{}, down
 	}
@@ -201,8 +258,8 @@ func (a *applier) labelEqualObject(ctx context.Context, want *desired, labels ma
 	return out, nil
 }
 
-// setLabels sends a patch of labels, unless there is none to send.
-func (a *applier) setLabels(ctx context.Context, t target, patch map[string]any) error {
+// patchUnlessNil sends a patch, unless there is none to send.
+func (a *applier) patchUnlessNil(ctx context.Context, t target, patch map[string]any) error {
 	if patch == nil {
 		return nil
 	}

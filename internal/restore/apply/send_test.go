@@ -506,3 +506,47 @@ func textOf(value any) string {
 	text, _ := value.(string)
 	return text
 }
+
+// TestStatedClusterIP: an address that a manifest states is asked for, and let go with a
+// warning only where the server does not give it.
+func TestStatedClusterIP(t *testing.T) {
+	stored := restoretest.Stored{
+		Key: "services n/dns", Rest: `,"apiVersion":"v1","kind":"Service","spec":{"clusterIP":"10.0.0.53","clusterIPs":["10.0.0.53"],"ports":[{"port":53}]}`,
+		Meta: `,"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"spec\":{\"clusterIP\":\"10.0.0.53\"}}"}`,
+	}
+	services := coreType("services")
+	for name, tt := range map[string]struct {
+		taken   bool
+		live    string
+		action  string
+		want    string
+		reasons []string
+	}{
+		"free":  {false, "", "created", "10.0.0.53", nil},
+		"taken": {true, "", "created", "", []string{"CLUSTER_IP_RELEASED warning"}},
+		"there already": {
+			true, liveObject("Service", "dns", stored.Meta, `,"spec":{"clusterIP":"10.0.0.53","ports":[{"port":53}]}`),
+			"skipped", "10.0.0.53", nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := kubetest.Start(t)
+			s.PutNamespaces("n")
+			if tt.live != "" {
+				s.PutJSON(tt.live)
+			}
+			s.React(kubetest.On("create", services), func(q kubetest.Request) error {
+				if tt.taken && strings.Contains(string(q.Body), `"clusterIP"`) {
+					return &kube.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 422, Reason: metav1.StatusReasonInvalid, Message: "spec.clusterIPs: Invalid value: failed to allocate IP 10.0.0.53: provided IP is already allocated"}}
+				}
+				return nil
+			})
+			run := newRun(t, velerov1.RestoreSpec{}, false, stored)
+			rec := applyAll(t, newTestApplier(t, s, run), run)["dns"]
+			live, _ := kubetest.Get[corev1.Service](s, services, "n", "dns")
+			if rec.Action != tt.action || live.Spec.ClusterIP != tt.want || !slices.Equal(reasonWords(rec.Reasons), tt.reasons) {
+				t.Errorf("%+v, address %q", rec, live.Spec.ClusterIP)
+			}
+		})
+	}
+}

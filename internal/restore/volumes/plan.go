@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,6 +37,10 @@ type planner struct {
 
 	changes resource.Context // by ConfigMaps
 
+	// untold are claims, as "namespace/name" in the backup, whose data the backup does not
+	// hold, and of which nothing has been said.
+	untold map[string]bool
+
 	plan *restore.Volumes
 	volume.Findings
 }
@@ -52,7 +57,7 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 		l := archive.Layout{Backup: s.Archive.Backup}
 		return nil, nil, repository.EachEntry(ctx, src, s.Arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
 	}
-	p := &planner{r: r, s: s, cat: cat, filter: s.Plan.Filter, plan: &restore.Volumes{}}
+	p := &planner{r: r, s: s, cat: cat, filter: s.Plan.Filter, plan: &restore.Volumes{}, untold: map[string]bool{}}
 	if p.wide, err = widenFilter(s, cat); err != nil {
 		return nil, nil, err
 	}
@@ -60,7 +65,7 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 		return nil, nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		p.mapStorageClasses, p.pairClaimsWithVolumes, p.inspectCluster, p.checkDrivers, p.checkStorageClasses,
+		p.mapStorageClasses, p.findUnusedClaims, p.pairClaimsWithVolumes, p.inspectCluster, p.checkDrivers, p.checkStorageClasses,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, nil, fmt.Errorf("plan volumes: %w", err)
@@ -89,12 +94,40 @@ func (p *planner) pairClaimsWithVolumes(context.Context) error {
 			p.Remark(&v, report.New(report.VolumeNotRestored, d.Lost))
 		}
 		p.applySpec(&v)
+		if d.Lost == "" && v.Disposition == d.Disposition && p.lacksData(&v, claim) {
+			p.untold[v.ClaimKey()] = true
+		}
 		p.plan.Volumes = append(p.plan.Volumes, v)
 		if claim != nil && volume.SnapshotOf(claim) != "" {
 			p.plan.Taken = append(p.plan.Taken, resource.ObjectName(claim.Namespace, volume.SnapshotOf(claim)))
 		}
 	})
 	return nil
+}
+
+// lacksData says that a selected claim had a volume and comes back with an empty one, which
+// nobody asked for, or with the same one.
+func (p *planner) lacksData(v *volume.Restore, claim *corev1.PersistentVolumeClaim) bool {
+	if claim == nil || v.PV == "" || v.Disposition.Method() != "" || v.Disposition == volume.Dynamic && p.withoutData() {
+		return false
+	}
+	return p.s.Selects(archive.Key{Resource: resource.PersistentVolumeClaims, Namespace: v.Namespace, Name: v.Claim}, claim.Labels)
+}
+
+// tellOfData tells of a claim whose data the backup does not hold what it gets.
+func (p *planner) tellOfData(v *volume.Restore) {
+	_, there := p.live.volumes[v.PV]
+	switch {
+	case !p.untold[v.ClaimKey()]:
+	case v.Disposition == volume.Dynamic:
+		text := "gets an empty volume: the backup has no data of it"
+		if why := p.facts.Infos[v.PV].SkippedReason; why != "" {
+			text += " (" + why + ")"
+		}
+		p.Remark(v, report.New(report.VolumeEmpty, text))
+	case v.Disposition == volume.Keep && !there:
+		p.Remark(v, report.New(report.VolumeShared, fmt.Sprintf("volume %s points at the same disk or share as in the cluster that was backed up", v.PV)))
+	}
 }
 
 // describeVolume is what is known of a volume before its disposition is.
@@ -113,6 +146,9 @@ func (p *planner) describeVolume(pv *corev1.PersistentVolume, claim *corev1.Pers
 		v.Namespace, v.Claim, v.Target = claim.Namespace, claim.Name, p.filter.TargetNamespace(claim.Namespace)
 		v.Class = classOf(claim)
 		v.Selected = v.Selected || p.s.Selects(archive.Key{Resource: resource.PersistentVolumeClaims, Namespace: v.Namespace, Name: v.Claim}, claim.Labels)
+		if slices.Contains(p.plan.Unused, v.ClaimKey()) {
+			v.Selected = false
+		}
 		if asked := claim.Spec.Resources.Requests[corev1.ResourceStorage]; v.Capacity == 0 {
 			v.Capacity = asked.Value()
 		}

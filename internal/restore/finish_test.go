@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -74,5 +75,29 @@ func TestNotesInTheResourceList(t *testing.T) {
 	want := []string{"n/dropped(created) without finalizer example.com/a, example.com/b", "n/patched(updated)", "n/plain(created)", "n/there(skipped) already there, equal"}
 	if err != nil || !slices.Equal(res.list["v1/Thing"], want) {
 		t.Errorf("%q, %v", res.list, err)
+	}
+}
+
+// A right that is missing is one reason, in the result and in Velero's file, and a line each
+// in the log.
+func TestOneReasonACause(t *testing.T) {
+	st := memstore.New()
+	s := &Run{St: st, Stage: repository.NewStaging(st, "uid")}
+	var records []Record
+	for i := range 522 {
+		name := fmt.Sprint("o", i)
+		refused := report.New(report.Forbidden, `create namespace n: namespaces is forbidden: User "w" cannot create resource "namespaces" in API group "" at the cluster scope`)
+		records = append(records, Record{Resource: "configmaps", APIVersion: "v1", Kind: "ConfigMap", Namespace: "n", Name: name, Action: "failed", Reasons: []report.Reason{refused.At("configmaps", "n", name)}})
+	}
+	if err := s.PutRecords(t.Context(), contract.ApplyTaskInput{}, 0, records); err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.collectResults(t.Context())
+	if err != nil || len(res.reasons) != 1 || len(res.all) != 522 || len(res.list["v1/ConfigMap"]) != 522 {
+		t.Fatalf("%+v, %v", res.reasons, err)
+	}
+	in := contract.FinishRestoreInput{Counts: contract.Counts{Failed: 522}}
+	if doc := restoreResource(s, in, res); doc.Status.Errors != 1 || doc.Status.Phase != "PartiallyFailed" || !strings.Contains(restoreResult(doc, in, res).Reasons[0], "522 times (configmaps n/o0, ") {
+		t.Errorf("%+v", doc.Status)
 	}
 }
