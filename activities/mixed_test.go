@@ -60,7 +60,7 @@ func (s *site) RegisterActivityWithOptions(do any, o activity.RegisterOptions) {
 // alive says that every run may still go on.
 type alive struct{}
 
-func (alive) Closed(context.Context, string, string) (bool, error) { return false, nil }
+func (alive) Closed(context.Context, contract.Run) (bool, error) { return false, nil }
 
 // newSite is a worker of the cluster "prod" behind api, with one storage location.
 func newSite(t *testing.T, api *kubetest.Server, all buckets, prefix, replaces string) *site {

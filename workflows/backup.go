@@ -47,7 +47,7 @@ type backup struct {
 func newBackup(ctx workflow.Context, in contract.BackupInput) (*backup, error) {
 	info := workflow.GetInfo(ctx)
 	if in.Name == "" {
-		in.Name = defaultName(info, "backup")
+		in.Name = defaultName(ctx, "backup")
 	}
 	p, err := newProgress(ctx, "Backup "+in.Name, in.Name, phaseInProgress)
 	return &backup{progress: p, in: in, run: thisRun(info), ref: contract.BackupRef{

@@ -311,7 +311,7 @@ func TestBackupOptions(t *testing.T) {
 }
 
 func TestBackupWithoutName(t *testing.T) {
-	for id, want := range map[string]string{"backup:prod:weekly": "weekly", "by-hand": "backup-20260301020000-6f96"} {
+	for id, want := range map[string]string{"backup:prod:weekly": "weekly", "backup:prod:weekly-2026-03-01T02:00:00Z": "weekly-20260301020000", "by-hand": "backup-20260301020000-64ff"} {
 		s := newStage(t, id)
 		answer(s, contract.PrepareBackup, always[contract.PrepareBackupInput](contract.BackupPlan{}))
 		answer(s, contract.AbandonBackup, always[contract.AbandonBackupInput](contract.Nothing{}))

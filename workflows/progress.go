@@ -145,11 +145,19 @@ func cleanUpError(cause, err error) error {
 
 // defaultName names a run that was started by hand without a name: by its workflow id
 // where that has our form, else by kind and start time.
-func defaultName(info *workflow.Info, kind string) string {
+// The end of a run id tells runs of one second apart; its beginning, which older workers took,
+// is the clock.
+func defaultName(ctx workflow.Context, kind string) string {
+	info := workflow.GetInfo(ctx)
 	if name := contract.NameFromID(info.WorkflowExecution.ID); name != "" {
 		return name
 	}
-	return kind + "-" + info.WorkflowStartTime.UTC().Format("20060102150405") + "-" + info.OriginalRunID[:4]
+	id := info.OriginalRunID
+	mark := id[max(len(id)-4, 0):]
+	if workflow.GetVersion(ctx, "name from the end of the run id", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		mark = id[:min(4, len(id))]
+	}
+	return kind + "-" + info.WorkflowStartTime.UTC().Format("20060102150405") + "-" + mark
 }
 
 func thisRun(info *workflow.Info) contract.Run {

@@ -47,7 +47,7 @@ type restore struct {
 func newRestore(ctx workflow.Context, in contract.RestoreInput) (*restore, error) {
 	info := workflow.GetInfo(ctx)
 	if in.Name == "" {
-		in.Name = defaultName(info, "restore")
+		in.Name = defaultName(ctx, "restore")
 	}
 	p, err := newProgress(ctx, "Restore "+in.Name, in.Name, phaseInProgress)
 	return &restore{progress: p, in: in, run: thisRun(info)}, err

@@ -363,7 +363,7 @@ func TestRestoreOptions(t *testing.T) {
 }
 
 func TestRestoreWithoutName(t *testing.T) {
-	for id, want := range map[string]string{"restore:prod:back": "back", "by-hand": "restore-20260301020000-6f96"} {
+	for id, want := range map[string]string{"restore:prod:back": "back", "restore:prod:back-2026-03-01T02:00:00Z": "back-20260301020000", "by-hand": "restore-20260301020000-64ff"} {
 		s := newStage(t, id)
 		answer(s, contract.OpenArchive, always[contract.OpenArchiveInput](contract.OpenedArchive{}))
 		answer(s, contract.AbandonRestore, always[contract.AbandonRestoreInput](contract.Nothing{}))

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -41,7 +42,8 @@ func (k Key) String() string { return k.Resource + " " + k.Object() }
 func (k Key) Object() string { return string(appendObject(nil, k)) }
 
 // Validate says whether the key can be stored; the error wraps ErrKey. Names
-// with a slash, backslash, control character or invalid UTF-8 cannot.
+// with a slash, control character or invalid UTF-8 cannot. Those with a backslash can, which
+// RBAC objects for groups of Active Directory have.
 func (k Key) Validate() error {
 	for _, s := range [...]struct{ what, v string }{{"resource", k.Resource}, {"name", k.Name}} {
 		if err := checkSegment(s.v); err != nil {
@@ -116,17 +118,23 @@ func checkSegment(s string) error {
 	case s == "." || s == "..":
 		return fmt.Errorf("part %q", s)
 	case len(s) > maxSegment:
-		return fmt.Errorf("part of %d bytes, at most %d", len(s), maxSegment)
+		return fmt.Errorf("%w: part of %d bytes, at most %d", errUnusual, len(s), maxSegment)
 	case !utf8.ValidString(s):
-		return fmt.Errorf("invalid UTF-8")
+		return fmt.Errorf("%w: invalid UTF-8", errUnusual)
+	case strings.Contains(s, "/"):
+		return fmt.Errorf("character %q", '/')
 	}
 	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == 0x7f || c == '/' || c == '\\' {
-			return fmt.Errorf("character %q", c)
+		if c := s[i]; c < 0x20 || c == 0x7f {
+			return fmt.Errorf("%w: character %q", errUnusual, c)
 		}
 	}
 	return nil
 }
+
+// errUnusual is a name that the API server may take for an RBAC object, and an archive cannot
+// hold. It leads nowhere else: of a foreign tarball only that object is left out.
+var errUnusual = errors.New("the name cannot be stored")
 
 // validVersion holds for DNS labels that cannot be confused with the other
 // directories at that depth.

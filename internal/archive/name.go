@@ -9,15 +9,24 @@ import (
 // labelled with the names of backup and restore.
 const MaxNameLength = 63
 
-// ValidateName checks the name of a backup or restore: a DNS-1123 subdomain of
-// at most 63 characters, safe as a directory in the bucket and as a label.
-func ValidateName(name string) error {
+// maxBackupName is what Kubernetes allows of a name. Velero makes backups of such names, by
+// schedules mostly; labels hold them shortened.
+const maxBackupName = 253
+
+// ValidateName checks the name of a backup or restore that is to be made: a DNS-1123 subdomain
+// of at most 63 characters, safe as a directory in the bucket and as a label.
+func ValidateName(name string) error { return validateName(name, MaxNameLength) }
+
+// ValidateBackupName checks the name of a backup that is there already, which may be Velero's.
+func ValidateBackupName(name string) error { return validateName(name, maxBackupName) }
+
+func validateName(name string, longest int) error {
 	const rule = "use lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"
 	if name == "" {
 		return fmt.Errorf("name is empty: %s", rule)
 	}
-	if len(name) > MaxNameLength {
-		return fmt.Errorf("name %.20q... has %d characters: use at most %d", name, len(name), MaxNameLength)
+	if len(name) > longest {
+		return fmt.Errorf("name %.20q... has %d characters: use at most %d", name, len(name), longest)
 	}
 	// Compiled per call: names are checked once a run, and a package variable
 	// would outlive its use.

@@ -17,26 +17,29 @@ type HostileLimits struct {
 	ObjectBytes int64 // one object's JSON
 	TotalBytes  int64 // of the uncompressed tar
 	Entries     int64 // tar entries of any kind
-	// Ratio of uncompressed to compressed bytes, checked once RatioAfter bytes
-	// are uncompressed. DEFLATE reaches 1032; 50,000 alike objects about 150.
-	Ratio, RatioAfter int64
 }
 
-// DefaultHostileLimits admit a cluster of some millions of objects.
+// DefaultHostileLimits admit a cluster of some millions of objects, however well it compresses.
+// A tarball is read as a stream, in the memory of one object, so what it grows to costs time
+// and the room of its chunks in staging, which compress again.
 func DefaultHostileLimits() HostileLimits {
-	return HostileLimits{
-		ObjectBytes: MaxObjectBytes, TotalBytes: 64 << 30, Entries: 10_000_000,
-		Ratio: 400, RatioAfter: 64 << 20,
-	}
+	return HostileLimits{ObjectBytes: MaxObjectBytes, TotalBytes: 64 << 30, Entries: 10_000_000}
 }
+
+// maxPadding bounds what may follow the end of a tar archive: GNU tar fills up to 10 KiB.
+const maxPadding = 1 << 20
+
+// maxUnusual bounds how many objects are named that are left out.
+const maxUnusual = 100
 
 // RecutStats says what a foreign tarball held.
 type RecutStats struct {
 	Objects       int64
-	Ignored       int64  // files that are no plain copies: versioned copies and others
-	RawBytes      int64  // of the uncompressed tar
-	StoredBytes   int64  // of the tarball
-	FormatVersion string // of metadata/version; empty if absent
+	Ignored       int64    // files that are no plain copies: versioned copies and others
+	Unusual       []string // paths of objects whose names cannot be stored, the first of them
+	RawBytes      int64    // of the uncompressed tar
+	StoredBytes   int64    // of the tarball
+	FormatVersion string   // of metadata/version; empty if absent
 }
 
 // Recut streams a Velero tarball into w and flushes it, so that a foreign backup
@@ -116,6 +119,10 @@ func (r *recutter) recutEntry(h *tar.Header, t io.Reader, in *countingReader) er
 		return hostileError("more than %d tar entries", r.lim.Entries)
 	}
 	name, err := safeName(h)
+	if errors.Is(err, errUnusual) && h.Typeflag == tar.TypeReg {
+		r.leaveOut(h.Name)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -137,6 +144,13 @@ func (r *recutter) recutEntry(h *tar.Header, t io.Reader, in *countingReader) er
 		return r.checkVersion()
 	}
 	return r.recutObject(name)
+}
+
+// leaveOut notes an object whose name cannot be stored; its second copy is not noted.
+func (r *recutter) leaveOut(path string) {
+	if len(r.stats.Unusual) < maxUnusual && !strings.Contains(path, preferredSuffix+"/") {
+		r.stats.Unusual = append(r.stats.Unusual, fmt.Sprintf("%.200q", path))
+	}
 }
 
 // checkVersion checks metadata/version: any 1.x is of the layout that we know.
@@ -191,6 +205,9 @@ func safeName(h *tar.Header) (string, error) {
 	}
 	for _, part := range strings.Split(trimmed, "/") {
 		if err := checkSegment(part); err != nil {
+			if errors.Is(err, errUnusual) && strings.HasPrefix(name, resourcesDir+"/") && !strings.Contains("/"+trimmed+"/", "/../") {
+				return "", fmt.Errorf("path %.200q: %w", h.Name, err)
+			}
 			return "", hostileError("path %.200q: %s", h.Name, err)
 		}
 	}

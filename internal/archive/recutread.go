@@ -61,9 +61,6 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.n > b.lim.TotalBytes {
 		return 0, hostileError("more than %d bytes uncompressed", b.lim.TotalBytes)
 	}
-	if b.n > b.lim.RatioAfter && b.n/max(b.in.n, 1) > b.lim.Ratio {
-		return 0, hostileError("%d bytes uncompress to %d: more than %d times", b.in.n, b.n, b.lim.Ratio)
-	}
 	return n, err
 }
 
@@ -74,8 +71,11 @@ func (b *boundedReader) drainPadding() error {
 		return corruptError("tarball", NoMember, io.ErrUnexpectedEOF, "end of the tar archive")
 	}
 	buf := make([]byte, 32<<10)
-	for {
+	for from := b.n; ; {
 		n, err := b.Read(buf)
+		if b.n-from > maxPadding {
+			return hostileError("more than %d bytes after the end of the tar archive", maxPadding)
+		}
 		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
 			return hostileError("data after the end of the tar archive")
 		}

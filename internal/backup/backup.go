@@ -36,9 +36,9 @@ type Service struct {
 
 // Runs tells whether the run that holds a name lock is still alive.
 type Runs interface {
-	// Closed is true only if the run is known and has ended. A run of another
-	// Temporal is unknown, hence not closed.
-	Closed(ctx context.Context, workflowID, runID string) (bool, error)
+	// Closed is true only if the run has ended: it is known to have, or no run is that old.
+	// A run of another Temporal is unknown, hence not closed until then.
+	Closed(ctx context.Context, run contract.Run) (bool, error)
 }
 
 // Plan is everything that later activities need to know of a backup; it is
@@ -59,6 +59,8 @@ type Plan struct {
 	Reasons     []report.Reason      `json:"reasons"`
 	Volumes     VolumePlan           `json:"volumes,omitzero"`
 	Binding     contract.Binding     `json:"binding,omitzero"`
+	Revision    string               `json:"revision,omitempty"` // the state that Exact lists show; see Run.Revision
+	Plain       []string             `json:"plain,omitempty"`    // types that are not listed at the revision
 
 	policies *volume.Policies // only while the backup is planned
 }

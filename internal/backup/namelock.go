@@ -36,11 +36,11 @@ func (s *Service) lockName(ctx context.Context, st store.Store, in contract.Prep
 }
 
 // acquireNameLock returns once the name lock is this run's, be it from an earlier attempt.
-// The lock of a run that is known to have ended without cleaning up is released first. It
-// tries again after that, since another run may have been faster.
+// The lock of a run that is known to have ended without cleaning up is taken over, by one run
+// if several try.
 func (s *Service) acquireNameLock(ctx context.Context, st store.Store, name string, mine repository.NameLock, location string, abandon AbandonRun) error {
 	for {
-		holder, err := tryNameLock(ctx, st, name, mine)
+		holder, etag, err := tryNameLock(ctx, st, name, mine)
 		if err != nil {
 			return err
 		}
@@ -53,36 +53,39 @@ func (s *Service) acquireNameLock(ctx context.Context, st store.Store, name stri
 		if err := s.checkRunEnded(ctx, name, holder.Run); err != nil {
 			return err
 		}
-		if err := releaseEndedRun(ctx, st, contract.BackupRef{Name: name, UID: holder.UID, Location: location}, holder.Run, abandon); err != nil {
+		if err := clearEndedRun(ctx, st, contract.BackupRef{Name: name, UID: holder.UID, Location: location}, holder.Run, abandon); err != nil {
 			return err
 		}
+		err = repository.TakeName(ctx, st, name, mine, etag)
+		if !errors.Is(err, store.ErrChanged) {
+			return err
+		} // another run was faster to take it over
 	}
 }
 
-// tryNameLock returns the holder of the name lock: mine if it was free, and one without
-// UID if it was released before its holder could be read.
-func tryNameLock(ctx context.Context, st store.Store, name string, mine repository.NameLock) (repository.NameLock, error) {
-	err := repository.AcquireName(ctx, st, name, mine)
+// tryNameLock returns the holder of the name lock and the lock's ETag: mine if it was free, and
+// one without UID if it was released before its holder could be read.
+func tryNameLock(ctx context.Context, st store.Store, name string, mine repository.NameLock) (holder repository.NameLock, etag string, err error) {
+	err = repository.AcquireName(ctx, st, name, mine)
 	if err == nil {
-		return mine, nil
+		return mine, "", nil
 	}
 	if !errors.Is(err, store.ErrExists) {
-		return repository.NameLock{}, err
+		return holder, "", err
 	}
-	var holder repository.NameLock
-	err = repository.GetJSON(ctx, st, archive.Claim(name), &holder)
+	etag, err = repository.GetVersion(ctx, st, archive.Claim(name), &holder)
 	if errors.Is(err, store.ErrNotFound) {
-		return repository.NameLock{}, nil
+		return repository.NameLock{}, "", nil
 	}
 	if err == nil && holder.UID == "" {
 		err = fmt.Errorf("name lock %s: it names no holder", archive.Claim(name))
 	}
-	return holder, err
+	return holder, etag, err
 }
 
 // checkRunEnded fails with AlreadyExists while the run that holds the name may be alive.
 func (s *Service) checkRunEnded(ctx context.Context, name string, run contract.Run) error {
-	closed, err := s.Runs.Closed(ctx, run.WorkflowID, run.RunID)
+	closed, err := s.Runs.Closed(ctx, run)
 	if err != nil {
 		return fmt.Errorf("look up run %s that holds the name %s: %w", run.WorkflowID, name, err)
 	}
@@ -93,17 +96,11 @@ func (s *Service) checkRunEnded(ctx context.Context, name string, run contract.R
 		name, run.WorkflowID, run.RunID, run.Cluster, run.Started.UTC().Format(time.RFC3339), archive.Claim(name))
 }
 
-// releaseEndedRun unquiesces the pods of an ended run, deletes its snapshots and its
-// staging, and then its name lock: who finds the lock still there can repeat all of it.
-func releaseEndedRun(ctx context.Context, st store.Store, ref contract.BackupRef, run contract.Run, abandon AbandonRun) error {
+// clearEndedRun unquiesces the pods of an ended run, deletes its snapshots and its staging.
+// Its name lock is taken over after that: who finds it still there can repeat all of it.
+func clearEndedRun(ctx context.Context, st store.Store, ref contract.BackupRef, run contract.Run, abandon AbandonRun) error {
 	if err := abandon(ctx, ref); err != nil {
 		return fmt.Errorf("clean up after ended run %s: %w", run.WorkflowID, err)
 	}
-	if err := repository.NewStaging(st, ref.UID).Clear(ctx); err != nil {
-		return err
-	}
-	if err := st.Delete(ctx, archive.Claim(ref.Name)); err != nil {
-		return fmt.Errorf("release the name lock of ended run %s: %w", run.WorkflowID, err)
-	}
-	return nil
+	return repository.NewStaging(st, ref.UID).Clear(ctx)
 }

@@ -15,7 +15,7 @@ import (
 // closedRuns answers for every run whether it has ended.
 type closedRuns bool
 
-func (c closedRuns) Closed(context.Context, string, string) (bool, error) { return bool(c), nil }
+func (c closedRuns) Closed(context.Context, contract.Run) (bool, error) { return bool(c), nil }
 
 // releasedMeanwhile is a store in which another run held the name lock at the first
 // attempt and has released it since.
@@ -75,4 +75,29 @@ func TestAcquireNameLock(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Of two runs that take over the lock of one that ended, one gets the name: the slower one finds
+// the faster one's lock and leaves it alone.
+func TestTwoRunsTakeOver(t *testing.T) {
+	st := memstore.New()
+	if err := repository.AcquireName(t.Context(), st, "b", repository.NameLock{UID: "ended"}); err != nil {
+		t.Fatal(err)
+	}
+	slow := &Service{Runs: endedRuns{}}
+	err := slow.acquireNameLock(t.Context(), st, "b", repository.NameLock{UID: "slow"}, "l", func(context.Context, contract.BackupRef) error {
+		fast := &Service{Runs: endedRuns{}} // while the slow one cleans up
+		return fast.acquireNameLock(t.Context(), st, "b", repository.NameLock{UID: "fast", Run: contract.Run{WorkflowID: "fast"}}, "l", func(context.Context, contract.BackupRef) error { return nil })
+	})
+	held, heldErr := repository.HoldsName(t.Context(), st, "b", "fast")
+	if failure.TypeOf(err) != contract.ErrTypeExists || !held || heldErr != nil {
+		t.Errorf("%v; held by the faster one: %t, %v", err, held, heldErr)
+	}
+}
+
+// endedRuns says that a run has ended unless it says which workflow it is of.
+type endedRuns struct{}
+
+func (endedRuns) Closed(_ context.Context, run contract.Run) (bool, error) {
+	return run.WorkflowID == "", nil
 }

@@ -22,6 +22,7 @@ type ChunkNotes struct {
 	Staged  time.Time        `json:"staged"`
 	Reasons []report.Reason  `json:"reasons,omitempty"`
 	Related []resource.Ref   `json:"related,omitempty"`
+	Plain   []string         `json:"plain,omitempty"` // types of which objects are not of the revision
 
 	seen map[resource.Ref]bool
 }
@@ -30,7 +31,7 @@ type ChunkNotes struct {
 func NewChunkNotes() *ChunkNotes { return &ChunkNotes{seen: map[resource.Ref]bool{}} }
 
 // IsEmpty reports whether there is nothing to stage but a chunk, if there is one.
-func (n *ChunkNotes) IsEmpty() bool { return len(n.Reasons)+len(n.Related) == 0 }
+func (n *ChunkNotes) IsEmpty() bool { return len(n.Reasons)+len(n.Related)+len(n.Plain) == 0 }
 
 // AddReason adds a reason to the result of the backup.
 func (n *ChunkNotes) AddReason(r report.Reason) { n.Reasons = append(n.Reasons, r) }

@@ -209,10 +209,19 @@ func (s *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
 		case filter.None:
 		}
 	}
-	counts, err := s.countTypes(ctx, listed, f)
+	before, err := s.Kube.Revision(ctx)
 	if err != nil {
 		return 0, err
 	}
+	counts, counted, err := s.countTypes(ctx, listed, f)
+	if err != nil {
+		return 0, err
+	}
+	after, err := s.Kube.Revision(ctx)
+	if err != nil {
+		return 0, err
+	}
+	doc.planRevision(before, after, counts, counted)
 	var total int64
 	for _, n := range counts {
 		total += max(n.Count, 0)
@@ -233,44 +242,45 @@ const (
 	maxNamespacesToCount = 200
 )
 
-// countTypes counts the objects of types, in parallel.
-func (s *Service) countTypes(ctx context.Context, types []kube.Resource, f *filter.Backup) ([]plan.TypeCount, error) {
-	counts := make([]plan.TypeCount, len(types))
+// countTypes counts the objects of types, in parallel, and returns the revisions that it saw.
+func (s *Service) countTypes(ctx context.Context, types []kube.Resource, f *filter.Backup) (counts []plan.TypeCount, revisions []string, err error) {
+	counts, revisions = make([]plan.TypeCount, len(types)), make([]string, len(types))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxCountsAtOnce)
 	for i, r := range types {
 		group.Go(func() (err error) {
-			counts[i], err = s.countObjects(ctx, r, f)
+			counts[i], revisions[i], err = s.countObjects(ctx, r, f)
 			return err
 		})
 	}
-	return counts, group.Wait()
+	return counts, revisions, group.Wait()
 }
 
-// countObjects counts the objects of a type, -1 for an unknown number. A type that cannot be
-// counted is listed all the same, and fails there with its reason.
-func (s *Service) countObjects(ctx context.Context, r kube.Resource, f *filter.Backup) (plan.TypeCount, error) {
-	out := plan.TypeCount{Type: kube.FilterType(r), Count: -1}
+// countObjects counts the objects of a type, -1 for an unknown number, and returns the
+// revision at which there were as many. A type that cannot be counted is listed all the same,
+// and fails there with its reason.
+func (s *Service) countObjects(ctx context.Context, r kube.Resource, f *filter.Backup) (out plan.TypeCount, revision string, err error) {
+	out = plan.TypeCount{Type: kube.FilterType(r), Count: -1}
 	names, ns := f.Namespaces(), ""
 	if r.Namespaced && !f.AllNamespaces() && len(names) == 1 {
 		ns = names[0]
 	}
-	n, err := s.Kube.Count(ctx, r, ns)
+	n, revision, err := s.Kube.Count(ctx, r, ns)
 	if err != nil {
-		return out, ctx.Err()
+		return out, "", ctx.Err()
 	}
 	out.Count = n
 	if !r.Namespaced || ns != "" || n < minCountToSplit || len(names) > maxNamespacesToCount {
-		return out, nil
+		return out, revision, nil
 	}
 	out.PerNamespace = map[string]int64{}
 	for _, ns := range names {
-		if out.PerNamespace[ns], err = s.Kube.Count(ctx, r, ns); err != nil {
+		if out.PerNamespace[ns], _, err = s.Kube.Count(ctx, r, ns); err != nil {
 			out.PerNamespace = nil
-			return out, ctx.Err()
+			return out, revision, ctx.Err()
 		}
 	}
-	return out, nil
+	return out, revision, nil
 }
 
 // locationError says which location an error is about.

@@ -130,3 +130,13 @@ func TestSelectedByDocument(t *testing.T) {
 		t.Error("no entry was used")
 	}
 }
+
+// Schedules of Velero make backups with names that no label holds: they are described.
+func TestLongVeleroName(t *testing.T) {
+	name := "production-eu-central-1-customer-portal-full-nightly-backup-20260101020000"
+	c := readerOver(repositorytest.Stores{"default": repositorytest.Holding(name)})
+	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: name})
+	if err != nil || res.Backup == nil || res.Backup.Name != name {
+		t.Errorf("%+v, %v", res.Backup, err)
+	}
+}

@@ -204,7 +204,7 @@ func timeOf(t *metav1.Time) *time.Time {
 // findDocument looks a document up in the named location, or in all: a location that cannot be
 // read hides no other. Of two documents it gives none: the name does not say which.
 func findDocument[T any](ctx context.Context, c *Reader, in contract.ReadInput, what, key string) (repository.Answer[*T], []contract.UnreadLocation, error) {
-	if err := archive.ValidateName(in.Name); err != nil {
+	if err := archive.ValidateBackupName(in.Name); err != nil {
 		return repository.Answer[*T]{}, nil, failure.Invalid("name: %w", err)
 	}
 	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[*T]) (*T, error) {

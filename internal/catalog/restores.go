@@ -24,8 +24,8 @@ func (c *Reader) listRestores(ctx context.Context, in contract.ReadInput) (contr
 	if err != nil {
 		return contract.ReadResult{}, failure.Invalid("selector: %w", err)
 	}
-	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]contract.RestoreSummary]) ([]contract.RestoreSummary, error) {
-		return readRestores(ctx, a.Store, sel)
+	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]locatedRestore]) ([]locatedRestore, error) {
+		return readRestores(ctx, a.Store, sel, a.Location.Name)
 	})
 	if err != nil {
 		return contract.ReadResult{}, err
@@ -34,14 +34,25 @@ func (c *Reader) listRestores(ctx context.Context, in contract.ReadInput) (contr
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	key := func(r contract.RestoreSummary) string { return r.Name }
-	slices.SortFunc(rows, func(a, b contract.RestoreSummary) int { return strings.Compare(key(a), key(b)) })
-	rows, next := cutPage(rows, in.Continue, key)
-	return contract.ReadResult{Restores: rows, Continue: next, Unread: unread}, nil
+	slices.SortFunc(rows, func(a, b locatedRestore) int { return strings.Compare(a.key(), b.key()) })
+	rows, next := cutPage(rows, in.Continue, locatedRestore.key)
+	res := contract.ReadResult{Continue: next, Unread: unread}
+	for _, r := range rows {
+		res.Restores = append(res.Restores, r.RestoreSummary)
+	}
+	return res, nil
 }
 
+// locatedRestore is a restore with its location, for two locations may have one of a name.
+type locatedRestore struct {
+	contract.RestoreSummary
+	location string
+}
+
+func (r locatedRestore) key() string { return r.Name + "/" + r.location }
+
 // readRestores reads the restores of a location that sel selects.
-func readRestores(ctx context.Context, st store.Store, sel labels.Selector) ([]contract.RestoreSummary, error) {
+func readRestores(ctx context.Context, st store.Store, sel labels.Selector, location string) ([]locatedRestore, error) {
 	names, err := st.Dirs(ctx, archive.RestoresDir)
 	if err != nil {
 		return nil, err
@@ -49,10 +60,10 @@ func readRestores(ctx context.Context, st store.Store, sel labels.Selector) ([]c
 	docs, err := repository.ReadDocuments(ctx, st, names, repository.RestoreDocumentKey, func(n string) *velerov1.Restore {
 		return &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: n}, Status: velerov1.RestoreStatus{Phase: repository.PhaseUnreadable}}
 	})
-	var rows []contract.RestoreSummary
+	var rows []locatedRestore
 	for _, d := range docs {
 		if sel.Matches(labels.Set(d.Labels)) {
-			rows = append(rows, restoreRow(d))
+			rows = append(rows, locatedRestore{restoreRow(d), location})
 		}
 	}
 	return rows, err

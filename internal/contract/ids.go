@@ -1,6 +1,9 @@
 package contract
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Workflow types, as an operator types them into the Temporal CLI or UI.
 const (
@@ -64,13 +67,20 @@ func RetentionID(cluster, name string) string { return "retention:" + cluster + 
 func CatalogID(cluster string) string { return "cluster:" + cluster }
 
 // NameFromID returns the backup or restore name in an id made by BackupID or
-// RestoreID, and "" for an id that somebody chose by hand.
+// RestoreID, and "" for an id that somebody chose by hand. A Temporal Schedule puts the time
+// behind the id, in a form that no name may have: it becomes digits, as in Velero's names.
 func NameFromID(id string) string {
 	parts := strings.SplitN(id, ":", 3)
-	if len(parts) == 3 && (parts[0] == "backup" || parts[0] == "restore") {
-		return parts[2]
+	if len(parts) != 3 || parts[0] != "backup" && parts[0] != "restore" {
+		return ""
 	}
-	return ""
+	name := parts[2]
+	if i := len(name) - len("2006-01-02T15:04:05Z"); i > 0 {
+		if at, err := time.Parse(time.RFC3339, name[i:]); err == nil {
+			return name[:i] + at.Format("20060102150405")
+		}
+	}
+	return name
 }
 
 // Search attributes, registered by the worker at start where it may.

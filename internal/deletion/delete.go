@@ -42,7 +42,7 @@ type Runner struct {
 // written if a snapshot lies where this worker cannot delete it. It may repeat, also
 // after the backup's document is gone.
 func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) (contract.DeletePlan, error) {
-	if err := archive.ValidateName(in.Name); err != nil {
+	if err := archive.ValidateBackupName(in.Name); err != nil {
 		return contract.DeletePlan{}, failure.Invalid("name: %w", err)
 	}
 	location, err := b.findLocation(ctx, in)
@@ -262,6 +262,9 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		}
 	}
 	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
+	if _, err := st.Head(ctx, archive.Tombstone(in.Name)); err != nil {
+		return res, ignoreMissing(err) // it has ended elsewhere: what lies beside may be of a new backup
+	}
 	if err := repository.ForgetDeletion(ctx, st, in.Name); err != nil {
 		return res, err
 	}
@@ -278,10 +281,14 @@ func deleteFile(ctx context.Context, st store.Store, backup, key string) error {
 	if err == nil {
 		err = st.DeleteMatching(ctx, key, file.ETag)
 	}
+	return ignoreMissing(ignoreChanged(err))
+}
+
+func ignoreMissing(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	return ignoreChanged(err)
+	return err
 }
 
 // open opens the location of a deletion, which has to be where it began.

@@ -57,7 +57,7 @@ func checkRetention(in contract.SetRetentionInput) error {
 }
 
 func (r *Runner) findBackup(ctx context.Context, in contract.SetRetentionInput) (repository.Answer[*velerov1.Backup], error) {
-	if err := archive.ValidateName(in.Name); err != nil {
+	if err := archive.ValidateBackupName(in.Name); err != nil {
 		return repository.Answer[*velerov1.Backup]{}, failure.Invalid("name: %w", err)
 	}
 	all, err := repository.AskAll(ctx, r.Locations, in.Location, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[*velerov1.Backup]) (*velerov1.Backup, error) {

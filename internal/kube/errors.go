@@ -104,16 +104,6 @@ func IsDeniedByPolicy(err error) bool {
 	return strings.Contains(text, "with binding '") && strings.Contains(text, "denied request") || strings.Contains(text, "violates PodSecurity ")
 }
 
-// IsLimited: a LimitRange refused the object.
-func IsLimited(err error) bool {
-	for _, of := range []string{"Container", "Pod", "PersistentVolumeClaim"} {
-		if IsForbidden(err) && strings.Contains(err.Error(), " per "+of+" is ") {
-			return true
-		}
-	}
-	return false
-}
-
 // MissingServiceAccount is the account that a pod was refused for, as the API server did not
 // know it yet, and "" for any other error. The cluster makes a namespace's default account
 // soon after the namespace.

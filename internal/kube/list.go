@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube/jsonlist"
 )
@@ -32,6 +33,9 @@ type Item struct {
 	// Deleting says that the object only waits for its finalizers.
 	Deleting bool
 }
+
+// Exact as ResourceVersionMatch asks for the state at the ResourceVersion, and no other.
+const Exact = string(metav1.ResourceVersionMatchExact)
 
 // ListRequest says what to list.
 type ListRequest struct {

@@ -220,7 +220,7 @@ func TestListStopsAtCallbackError(t *testing.T) {
 func TestCount(t *testing.T) {
 	s := &pagedServer{names: manyNames(37), rv: 5}
 	c := serve(t, s.ServeHTTP)
-	n, err := c.Count(context.Background(), configMaps(), "")
+	n, _, err := c.Count(context.Background(), configMaps(), "")
 	if err != nil || n != 37 || len(s.requests) != 1 {
 		t.Errorf("%d objects, %d requests, %v", n, len(s.requests), err)
 	}
@@ -232,7 +232,7 @@ func TestCount(t *testing.T) {
 		}
 		fmt.Fprint(w, `{"metadata":{"continue":"x"},"items":[{"metadata":{"name":"a"}}]}`)
 	})
-	if n, err = c2.Count(context.Background(), configMaps(), "n"); err != nil || n != 3 {
+	if n, _, err = c2.Count(context.Background(), configMaps(), "n"); err != nil || n != 3 {
 		t.Errorf("%d objects without remainingItemCount, %v", n, err)
 	}
 }

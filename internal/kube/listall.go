@@ -1,12 +1,17 @@
 package kube
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // ListAllRequest says what to list and how to follow the list.
@@ -237,23 +242,55 @@ func (w *listRun) listMissed(ctx context.Context) ([]objectKey, error) {
 	}
 }
 
-// Count asks for the number of objects of a type, in one namespace or in all.
-// It costs one request with one object's metadata, where the server tells what
+// Revision is the state of the cluster that lists show now.
+func (c *Client) Revision(ctx context.Context) (string, error) {
+	return c.RevisionOf(ctx, namespaceType())
+}
+
+// RevisionOf is the state that a list of a type shows now. It is of the cluster's sequence
+// unless the type is that of an aggregated API or in an etcd of its own.
+func (c *Client) RevisionOf(ctx context.Context, r Resource) (string, error) {
+	page, err := c.ListPage(ctx, ListRequest{Resource: r, Limit: 1, MetadataOnly: true}, func(Item) error { return nil })
+	return page.ResourceVersion, err
+}
+
+// IsNotAtRevision reports whether a list failed for the revision that it was to show: the
+// server has forgotten it, has not reached it, or does not know how to show one.
+func IsNotAtRevision(err error) bool {
+	return errors.Is(err, ErrExpired) || IsInvalid(err) || apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
+}
+
+// GetAt is GetItem of the object as it was at a revision.
+func (c *Client) GetAt(ctx context.Context, r Resource, ns, name, revision string) (Item, error) {
+	req := ListRequest{Resource: r, Namespace: ns, FieldSelector: "metadata.name=" + name, ResourceVersion: revision, ResourceVersionMatch: Exact}
+	var found Item
+	_, err := c.ListPage(ctx, req, func(it Item) error {
+		found = it
+		found.Raw = bytes.Clone(it.Raw)
+		return nil
+	})
+	if err == nil && found.Name == "" {
+		err = fmt.Errorf("get %s: %w", r.objectRef(ns, name), apierrors.NewNotFound(schema.GroupResource{Group: r.Group, Resource: r.Name}, name))
+	}
+	return found, err
+}
+
+// Count asks for the number of objects of a type, in one namespace or in all, and the
+// revision at which there were as many. It costs one request with one object's metadata, where the server tells what
 // remains, and else a list of names.
-func (c *Client) Count(ctx context.Context, r Resource, ns string) (int64, error) {
+func (c *Client) Count(ctx context.Context, r Resource, ns string) (n int64, revision string, err error) {
 	req := ListRequest{Resource: r, Namespace: ns, Limit: 1, MetadataOnly: true}
-	var total int64
 	for {
 		page, err := c.ListPage(ctx, req, func(Item) error { return nil })
 		if err != nil {
-			return 0, err
+			return 0, "", err
 		}
-		total += int64(page.Items)
+		n += int64(page.Items)
 		if page.Remaining != nil {
-			return total + *page.Remaining, nil
+			return n + *page.Remaining, page.ResourceVersion, nil
 		}
 		if page.Continue == "" {
-			return total, nil
+			return n, page.ResourceVersion, nil
 		}
 		req.Continue, req.Limit = page.Continue, c.opts.PageSize
 	}

@@ -16,10 +16,12 @@ type Namespace struct {
 	Deleting bool
 }
 
+func namespaceType() Resource { return coreType("namespaces", "Namespace", false) }
+
 // Namespaces lists the namespaces by name.
 func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
 	var out []Namespace
-	req := ListAllRequest{ListRequest: ListRequest{Resource: Resource{Version: "v1", Name: "namespaces", Kind: "Namespace"}}}
+	req := ListAllRequest{ListRequest: ListRequest{Resource: namespaceType()}}
 	_, err := c.ListAll(ctx, req, func(it Item) error {
 		var o struct{ Status struct{ Phase string } }
 		if err := json.Unmarshal(it.Raw, &o); err != nil {

@@ -27,20 +27,20 @@ func refusals() []refusal {
 		duplicate = "nothing if the pod's controller is restored, since it makes another one; otherwise take out by a resource modifier what a webhook adds again"
 	)
 	return []refusal{
-		{"denied the request", WebhookDenied, ""}, // admission webhook "x" …
 		{"calling webhook", WebhookDenied, webhook},
 		{"conversion webhook for", WebhookDenied, webhook},
+		{"admission webhook", WebhookDenied, ""},
 		{"denied request:", WebhookDenied, ""}, // an admission policy, validating or mutating
 		{"violates PodSecurity", WebhookDenied, "change the label pod-security.kubernetes.io/enforce of the namespace, or the pod by a resource modifier, then restore again"},
 		{"exceeded quota:", QuotaExceeded, ""},
 		{"failed quota:", QuotaExceeded, "restore the LimitRange that gives the namespace its defaults, or state by a resource modifier what the ResourceQuota asks for, then restore again"},
 		{"insufficient quota to", QuotaExceeded, ""},
-		{" usage per ", QuotaExceeded, limits},                 // minimum and maximum
-		{"limit to request ratio per ", QuotaExceeded, limits}, // of a LimitRange, too
+		{" usage per ", ObjectRejected, limits},                 // minimum and maximum
+		{"limit to request ratio per ", ObjectRejected, limits}, // of a LimitRange, too
 		{"attempting to grant RBAC permissions not currently held", Forbidden, "grant the worker's role the verbs escalate and bind on roles and clusterroles, or the permissions that the message lists, then restore again"},
-		{"error looking up service account", Forbidden, missing},
-		{"no PriorityClass with name", Forbidden, missing},
-		{"pod rejected: RuntimeClass", Forbidden, missing},
+		{"error looking up service account", ApplyFailed, missing},
+		{"no PriorityClass with name", ApplyFailed, missing},
+		{"pod rejected: RuntimeClass", ApplyFailed, missing},
 		{"because it is being terminated", NamespaceTerminating, ""},
 		{"provided port is already allocated", ObjectRejected, port},
 		{"provided port is not in the valid range", ObjectRejected, port},

@@ -55,7 +55,7 @@ func ReadDocuments[T any](ctx context.Context, st store.Store, names []string, k
 		group.Go(func() error {
 			doc := new(T)
 			err := GetJSON(ctx, st, key(name), doc)
-			if errors.Is(err, archive.ErrCorrupt) {
+			if errors.Is(err, archive.ErrCorrupt) || errors.Is(err, archive.ErrHostile) {
 				doc, err = broken(name), nil
 			}
 			if errors.Is(err, store.ErrNotFound) {

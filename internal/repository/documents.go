@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -75,8 +76,27 @@ func Compose(ctx context.Context, st store.Store, dst string, segs []archive.Seg
 	return nil
 }
 
-// MaxDocument bounds a JSON document that we read back from a bucket.
+// MaxDocument bounds what is read of lists and results, uncompressed, and of working files.
 const MaxDocument = 256 << 20
+
+// maxVeleroDocument bounds a document of Velero's API, of which etcd takes 1.5 MiB, and other
+// documents of which a listing reads many at once; maxList bounds a compressed list.
+const (
+	maxVeleroDocument = 4 << 20
+	maxList           = 64 << 20
+)
+
+// sizeLimit bounds what is read of a key, in bytes: who may write to the bucket must not be
+// able to exhaust the memory of a worker that lists it.
+func sizeLimit(key string) int64 {
+	switch {
+	case strings.HasPrefix(key, archive.PluginDir+"staging/"), strings.HasPrefix(key, archive.PluginDir+"tombstones/"):
+		return MaxDocument
+	case strings.HasSuffix(key, ".gz"):
+		return maxList
+	}
+	return maxVeleroDocument
+}
 
 // PutJSON writes a document; what a repeat does decide the options.
 func PutJSON(ctx context.Context, st store.Store, key string, doc any, o store.PutOptions) error {
@@ -146,7 +166,7 @@ func GetVersion(ctx context.Context, st store.Store, key string, doc any) (etag 
 	return info.ETag, nil
 }
 
-// GetBytes reads a whole object of at most MaxDocument bytes.
+// GetBytes reads a whole object, of which sizeLimit bounds the size.
 func GetBytes(ctx context.Context, st store.Store, key string) ([]byte, error) {
 	data, _, err := getObject(ctx, st, key)
 	return data, err
@@ -157,12 +177,20 @@ func getObject(ctx context.Context, st store.Store, key string) ([]byte, store.I
 	if err != nil {
 		return nil, info, fmt.Errorf("read %s: %w", key, err)
 	}
-	data, err := io.ReadAll(io.LimitReader(body, MaxDocument+1))
+	limit := sizeLimit(key)
+	if info.Size > limit {
+		return nil, info, errors.Join(tooLongError(key, limit), body.Close())
+	}
+	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err := errors.Join(err, body.Close()); err != nil {
 		return nil, info, fmt.Errorf("read %s: %w", key, err)
 	}
-	if len(data) > MaxDocument {
-		return nil, info, fmt.Errorf("read %s: longer than %d bytes: %w", key, MaxDocument, archive.ErrHostile)
+	if int64(len(data)) > limit {
+		return nil, info, tooLongError(key, limit)
 	}
 	return data, info, nil
+}
+
+func tooLongError(key string, limit int64) error {
+	return fmt.Errorf("read %s: longer than %d bytes: %w", key, limit, archive.ErrHostile)
 }

@@ -9,6 +9,7 @@ import (
 // Files in the staging of a backup.
 const (
 	PlanFile         = "plan.json"          // the plan of a backup or of a restore
+	RevisionFile     = "revision.json"      // the state of the cluster that the export shows
 	FinalVolumesFile = "volumes/final.json" // what FinishVolumes settled
 )
 

@@ -82,6 +82,12 @@ func AcquireName(ctx context.Context, st store.Store, name string, lock NameLock
 	return PutJSON(ctx, st, archive.Claim(name), lock, store.PutOptions{IfAbsent: true})
 }
 
+// TakeName puts the name lock in place of the one with that ETag, which an ended run has left.
+// It fails with store.ErrChanged if another run was faster.
+func TakeName(ctx context.Context, st store.Store, name string, lock NameLock, etag string) error {
+	return PutJSON(ctx, st, archive.Claim(name), lock, store.PutOptions{IfMatch: etag})
+}
+
 // HoldsName tells whether uid holds the name.
 func HoldsName(ctx context.Context, st store.Store, name, uid string) (bool, error) {
 	var holder NameLock

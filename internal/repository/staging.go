@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -39,9 +40,15 @@ func CreateStaged[T any](ctx context.Context, s Staging, name string, doc *T) er
 	return s.Get(ctx, name, doc)
 }
 
-// Get reads a staged document.
+// Get reads a staged document. One that does not fit is of a worker of another version, which
+// goes on with it: that passes.
 func (s Staging) Get(ctx context.Context, name string, doc any) error {
-	return GetJSON(ctx, s.Store, s.Key(name), doc)
+	err := GetJSON(ctx, s.Store, s.Key(name), doc)
+	var damaged *json.SyntaxError
+	if errors.Is(err, archive.ErrCorrupt) && !errors.As(err, &damaged) {
+		return fmt.Errorf("written by a worker of another version, which has to go on with this run: %s", err)
+	}
+	return err
 }
 
 // Clear removes everything; a repeat is harmless.

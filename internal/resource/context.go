@@ -14,6 +14,8 @@ type Disk struct {
 	// Name is the name of the PersistentVolume where another one has taken its
 	// own; empty means that it keeps it.
 	Name string
+	// Driver is the CSI driver that is to have it; empty leaves the volume its own.
+	Driver string
 }
 
 // ClaimData says where the data of a claim comes from.
@@ -61,6 +63,9 @@ type Context struct {
 	// Claim says where a claim's data comes from, by its source namespace; false
 	// where the disposition of its volume says all. nil: always false.
 	Claim func(namespace, name string) (ClaimData, bool)
+	// Unused says that a claim, by its source namespace, was made for a Pod that is not
+	// restored. nil: none was.
+	Unused func(namespace, name string) bool
 	// Class maps the name of a storage class to the one to use in its place.
 	// nil: itself.
 	Class func(class string) string

@@ -54,13 +54,15 @@
 //	                      those that the API server keeps are skipped
 //	TargetGroupBinding    those that the load balancer controller made are skipped, others are told
 //	custom resources that are work (work.go)  ended ones are skipped; others that look ended are told
-//	webhook configurations   services follow the mapping; sideEffects become None; caBundle stays;
+//	webhook configurations   services follow the mapping; sideEffects become None; caBundle stays, in an
+//	                      existing one that is called by a URL that of the cluster;
 //	                      those that the control plane serves to itself are skipped
 //	admission policy bindings  paramRef follows the mapping
 //	APIService            automanaged ones are skipped; the service follows the mapping
 //	CustomResourceDefinition  preserveUnknownFields becomes a schema mark; conversion follows the mapping
 //	PersistentVolumeClaim binding annotations go; volumeName names the restored volume or goes; a claim
-//	                      with a snapshot names it as its data source and asks for its size at least
+//	                      with a snapshot names it as its data source and asks for its size at least;
+//	                      those of ephemeral volumes of pods that are skipped are skipped too
 //	PersistentVolume      restored where it is kept or a disk was made for it, then with that disk's id
 //	                      and zone; claimRef loses its uid and follows the mapping
 //	VolumeSnapshot(Content)  bound to the snapshot that exists, which is retained; none is taken anew.

@@ -1,6 +1,10 @@
 package resource
 
-import "github.com/lifeboat-backup/lifeboat/internal/resource/compare"
+import (
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
+)
 
 // MergePatch is the JSON merge patch (RFC 7386) that turns a live object into
 // want, which is an object after Restore; nil when nothing is to change. Of the
@@ -10,6 +14,10 @@ import "github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 // no reason for one.
 func (r *Registry) MergePatch(resource string, live, want map[string]any) map[string]any {
 	base := r.withoutClusterFields(resource, live)
+	if retain := r.kinds[resource].retain; retain != nil {
+		want = runtime.DeepCopyJSON(want)
+		retain(live, want)
+	}
 	patch := compare.MergePatch(bodyOf(base), bodyOf(want))
 	compare.Prune(patch, live)
 	meta := metadataPatch(child(base, "metadata"), child(want, "metadata"))

@@ -100,6 +100,28 @@ func TestMergePatch(t *testing.T) {
 			want: `{"metadata":{"name":"t"},"type":"kubernetes.io/service-account-token"}`,
 		},
 		{
+			name: "a webhook that is called by its URL keeps its CA", resource: "validatingwebhookconfigurations.admissionregistration.k8s.io",
+			live: `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"url":"https://guard.example.com","caBundle":"bmV3"}}]}`,
+			want: `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"url":"https://guard.example.com","caBundle":"b2xk"}}]}`,
+		},
+		{
+			name: "one that is called elsewhere gets the CA of there", resource: "validatingwebhookconfigurations.admissionregistration.k8s.io",
+			live:  `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"url":"https://guard.example.com","caBundle":"bmV3"}}]}`,
+			want:  `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"url":"https://old.example.com","caBundle":"b2xk"}}]}`,
+			patch: `{"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"url":"https://old.example.com","caBundle":"b2xk"}}]}`,
+		},
+		{
+			name: "and so does one that is served by a Service", resource: "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+			live:  `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"service":{"name":"s"},"caBundle":"bmV3"}}]}`,
+			want:  `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"service":{"name":"s"},"caBundle":"b2xk"}}]}`,
+			patch: `{"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"service":{"name":"s"},"caBundle":"b2xk"}}]}`,
+		},
+		{
+			name: "rules of an aggregated role are the controller's", resource: "clusterroles.rbac.authorization.k8s.io",
+			live: `{"metadata":{"name":"view"},"aggregationRule":{"clusterRoleSelectors":[{"matchLabels":{"a":"b"}}]},"rules":[{"verbs":["get"]}]}`,
+			want: `{"metadata":{"name":"view"},"aggregationRule":{"clusterRoleSelectors":[{"matchLabels":{"a":"b"}}]}}`,
+		},
+		{
 			name: "a namespace's finalizer stays", resource: "namespaces",
 			live: `{"metadata":{"name":"n"},"spec":{"finalizers":["kubernetes"]}}`, want: `{"metadata":{"name":"n"}}`,
 		},

@@ -43,7 +43,7 @@ func (c *Context) giveDisk(obj map[string]any) error {
 	if disk.ID == "" {
 		return fmt.Errorf("no disk was made for it: %w", ErrInvalid)
 	}
-	if err := volume.SetVolumeID(obj, disk.ID, disk.Zone); err != nil {
+	if err := volume.SetVolumeID(obj, disk.ID, disk.Zone, disk.Driver); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	volume.SetZone(obj, disk.Zone)

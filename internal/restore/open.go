@@ -105,7 +105,7 @@ func backupQuery(in contract.RestoreInput) (repository.Query, error) {
 			Remedy:  "name one with backupName, or allow PartiallyFailed ones",
 		}, nil
 	}
-	if err := archive.ValidateName(in.Spec.BackupName); err != nil {
+	if err := archive.ValidateBackupName(in.Spec.BackupName); err != nil {
 		return repository.Query{}, failure.Invalid("spec.backupName: %w", err)
 	}
 	what := repository.QueryByName("backup", in.Spec.BackupName)
@@ -141,7 +141,7 @@ func (d *openDoc) openBackup(ctx context.Context, p *heartbeat.Recorder, src sto
 	_, err := src.Head(ctx, layout.Manifest())
 	if errors.Is(err, store.ErrNotFound) {
 		d.Archive.Foreign = true
-		err = recutTarball(ctx, p, src, stage, layout, &d.Archive)
+		err = recutTarball(ctx, p, src, stage, layout, d)
 	}
 	if err != nil {
 		return nil, err
@@ -211,7 +211,7 @@ func checkDryRun(ctx context.Context, st store.Store, in contract.RestoreInput) 
 }
 
 // recutTarball cuts Velero's tarball into seekable chunks in the restore's staging.
-func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging, l archive.Layout, a *contract.OpenedArchive) error {
+func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging, l archive.Layout, d *openDoc) error {
 	body, _, err := src.Get(ctx, l.Tarball())
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%s is missing: %w", l.Tarball(), archive.ErrCorrupt)
@@ -231,7 +231,8 @@ func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, s
 	if err := errors.Join(err, body.Close()); err != nil {
 		return err
 	}
-	a.Objects, a.Chunks = stats.Objects, len(refs)
+	d.Archive.Objects, d.Archive.Chunks = stats.Objects, len(refs)
+	d.Reasons = append(d.Reasons, unusualReasons(stats.Unusual)...)
 	data, err := archive.EncodeChunkRefs(refs)
 	if err != nil {
 		return err
@@ -241,6 +242,17 @@ func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, s
 		return nil // the chunks of an attempt before this one have the same objects
 	}
 	return err
+}
+
+// unusualReasons names the objects of a foreign tarball that are left out.
+func unusualReasons(paths []string) []report.Reason {
+	var reasons []report.Reason
+	for _, path := range paths {
+		r := report.New(report.ObjectInvalid, "not restored, because its name cannot be stored: "+path)
+		r.Next = "make the object by hand, with another name"
+		reasons = append(reasons, r)
+	}
+	return reasons
 }
 
 // latestBackup returns the name of the newest Completed backup of a schedule in a location

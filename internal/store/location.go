@@ -77,7 +77,7 @@ func (p *parser) parseObjectStorage(o *velerov1.ObjectStorageLocation, s *settin
 	switch {
 	case o.Bucket == "":
 		p.addFieldErrorf("spec.objectStorage.bucket", "required")
-	case strings.Contains(o.Bucket, "/") && !strings.HasPrefix(o.Bucket, "arn:aws:s3:"):
+	case strings.Contains(o.Bucket, "/") && !isAccessPoint(o.Bucket):
 		p.addFieldErrorf("spec.objectStorage.bucket", "%q must not contain a slash; put the rest into spec.objectStorage.prefix", o.Bucket)
 	}
 	if s.prefix != "" {
@@ -91,6 +91,12 @@ func (p *parser) parseObjectStorage(o *velerov1.ObjectStorageLocation, s *settin
 	if ref := o.CACertRef; ref != nil {
 		p.parseCACertRef(len(o.CACert) > 0, ref.Name == "" || ref.Key == "")
 	}
+}
+
+// isAccessPoint recognises the ARN of an access point, in any partition of AWS.
+func isAccessPoint(bucket string) bool {
+	parts := strings.SplitN(bucket, ":", 4)
+	return len(parts) == 4 && parts[0] == "arn" && (parts[1] == "aws" || strings.HasPrefix(parts[1], "aws-")) && strings.HasPrefix(parts[2], "s3")
 }
 
 func (p *parser) parseCACertRef(both, incomplete bool) {

@@ -200,3 +200,20 @@ func TestTLS(t *testing.T) {
 		t.Errorf("without verification: %v", err)
 	}
 }
+
+// The ARN of an access point is a bucket in every partition of AWS; a path is none.
+func TestAccessPoints(t *testing.T) {
+	for bucket, valid := range map[string]bool{
+		"arn:aws:s3:eu-central-1:123456789012:accesspoint/velero":    true,
+		"arn:aws-us-gov:s3:us-gov-west-1:123456789012:accesspoint/a": true,
+		"arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/a":        true,
+		"arn:aws:s3-outposts:eu-west-1:1:outpost/op-1/accesspoint/a": true,
+		"bucket/prefix": false, "arn:azure:s3:x/y": false, "arn:aws:ec2:x/y": false,
+	} {
+		bsl := location(nil)
+		bsl.Spec.ObjectStorage.Bucket = bucket
+		if errs := store.ValidateLocation(&bsl, "l"); (len(errs) == 0) != valid {
+			t.Errorf("%s: %v", bucket, errs)
+		}
+	}
+}

@@ -141,18 +141,40 @@ func (c *Client) Runs(ctx context.Context, kind Kind) ([]State, error) {
 	return out, nil
 }
 
-// Closed is true only if the run is known and has ended. A run that Temporal does not
-// know, because it is another Temporal's or forgotten, may still go on.
-func (c *Connection) Closed(ctx context.Context, workflowID, runID string) (bool, error) {
-	res, err := c.sdk.DescribeWorkflow(ctx, workflowID, runID)
+// longestRun is how long a run that Temporal does not know may go on in another Temporal: no
+// phase of a backup waits longer than 4 hours for an outage, and for volumes as long as the
+// backup says, which are days at most.
+const longestRun = 7 * 24 * time.Hour
+
+// Closed is true only if the run has ended. One that was reset goes on as another run of its
+// workflow. One that Temporal does not know, because it is another Temporal's or was ended so
+// long ago that it is forgotten, has ended once no run is that old.
+func (c *Connection) Closed(ctx context.Context, run contract.Run) (bool, error) {
+	info, err := c.describeRun(ctx, run.WorkflowID, run.RunID)
+	if err == nil && info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		var current *workflowpb.WorkflowExecutionInfo
+		current, err = c.describeRun(ctx, run.WorkflowID, "")
+		goesOn := current.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && current.GetFirstRunId() != "" && current.GetFirstRunId() == info.GetFirstRunId()
+		if err == nil {
+			return !goesOn, nil
+		}
+	}
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		return false, nil
+		return !run.Started.IsZero() && time.Since(run.Started) > longestRun, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("describe workflow %s: %w", workflowID, err)
+		return false, fmt.Errorf("describe workflow %s: %w", run.WorkflowID, err)
 	}
-	return res.RawResponse.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+	return false, nil
+}
+
+func (c *Connection) describeRun(ctx context.Context, workflowID, runID string) (*workflowpb.WorkflowExecutionInfo, error) {
+	res, err := c.sdk.DescribeWorkflow(ctx, workflowID, runID)
+	if err != nil {
+		return nil, err
+	}
+	return res.RawResponse.GetWorkflowExecutionInfo(), nil
 }
 
 func (c *Client) decodeState(kind Kind, info *workflowpb.WorkflowExecutionInfo) State {

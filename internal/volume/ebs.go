@@ -7,12 +7,12 @@ import (
 )
 
 // EBSID is the id of the EBS volume behind a PersistentVolume (vol-…): of the
-// driver ebs.csi.aws.com, or of the source from before CSI, whose id may have the
+// drivers of IsEBSDriver, or of the source from before CSI, whose id may have the
 // zone before it, as in aws://<zone>/<id>. "" is any other volume.
 func EBSID(pv *corev1.PersistentVolume) string {
 	id := ""
 	switch s := pv.Spec; {
-	case s.CSI != nil && s.CSI.Driver == DriverEBS:
+	case s.CSI != nil && IsEBSDriver(s.CSI.Driver):
 		id = s.CSI.VolumeHandle
 	case s.CSI == nil && s.AWSElasticBlockStore != nil:
 		id = s.AWSElasticBlockStore.VolumeID

@@ -129,7 +129,7 @@ func (p *planner) describeVolume(pv *corev1.PersistentVolume, c *corev1.Persiste
 	v := Volume{Method: MethodNone}
 	if c != nil {
 		v.PV = c.Spec.VolumeName
-		v.Namespace, v.Claim, v.ClaimUID, v.ClaimLabels = c.Namespace, c.Name, string(c.UID), c.Labels
+		v.Namespace, v.Claim, v.ClaimUID = c.Namespace, c.Name, string(c.UID)
 		v.Group = p.groupOf(c)
 		if c.Spec.StorageClassName != nil {
 			v.StorageClass = *c.Spec.StorageClassName

@@ -20,7 +20,7 @@ func csiInputs() Inputs { return Inputs{CSI: true, SnapshotClasses: ebsClass()} 
 func TestVolumeIsDescribed(t *testing.T) {
 	plan := mustMake(t, csiInputs().with(claim("data", ebsCSI())))
 	want := Volume{
-		PV: "pv-data", Namespace: "shop", Claim: "data", ClaimUID: "uid-data", ClaimLabels: map[string]string{"app": "data"},
+		PV: "pv-data", Namespace: "shop", Claim: "data", ClaimUID: "uid-data",
 		Method: MethodCSI, VolumeID: "vol-0abc", Zone: "eu-west-1a", Driver: DriverEBS, Class: "ebs", StorageClass: "gp3",
 		Snapshot: plan.Volumes[0].Snapshot, ReclaimPolicy: "Delete", Capacity: 10 << 30,
 		PVLabels: map[string]string{corev1.LabelTopologyZone: "eu-west-1a"},

@@ -23,8 +23,6 @@ type Volume struct {
 	Namespace string `json:"namespace,omitempty"` // of the claim; empty: no claim
 	Claim     string `json:"claim,omitempty"`
 	ClaimUID  string `json:"claimUID,omitempty"`
-	// ClaimLabels are what a VolumeSnapshot of the claim is labelled with.
-	ClaimLabels map[string]string `json:"claimLabels,omitempty"`
 
 	Method Method `json:"path"`
 	// SkipReason is why Method is MethodNone: a sentence without a full stop.

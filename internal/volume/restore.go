@@ -47,6 +47,9 @@ type DiskPlan struct {
 	// Name is the name of the PV in the cluster: its own, or another one where that
 	// is taken.
 	Name string `json:"name"`
+	// Driver is the CSI driver of EBS that is to have the disk; empty is the driver that the
+	// PersistentVolume names.
+	Driver string `json:"driver,omitempty"`
 }
 
 // DiskSnapshot is the snapshot that a disk is made of, as its provider described it when

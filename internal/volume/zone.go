@@ -1,9 +1,12 @@
 package volume
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -11,8 +14,15 @@ import (
 // ErrNotEBS: a PersistentVolume has no source that is an EBS volume.
 var ErrNotEBS = errors.New("not an EBS volume")
 
-// DriverEBS is the CSI driver of EBS volumes.
-const DriverEBS = "ebs.csi.aws.com"
+// DriverEBS is the CSI driver of EBS volumes, and DriverEBSAuto the one that EKS Auto Mode
+// brings with it.
+const (
+	DriverEBS     = "ebs.csi.aws.com"
+	DriverEBSAuto = "ebs.csi.eks.amazonaws.com"
+)
+
+// IsEBSDriver says that the volumes and snapshots of a CSI driver are EBS's.
+func IsEBSDriver(driver string) bool { return driver == DriverEBS || driver == DriverEBSAuto }
 
 // zoneKeys are the labels and node labels by which a volume says in which zone it is,
 // the ones to be believed first.
@@ -44,6 +54,17 @@ func Zone(pv *corev1.PersistentVolume) string {
 	return ""
 }
 
+// keyZoneID tells a zone by an id that is another in each account, while the label of the zone
+// does not differ.
+const keyZoneID = "topology.k8s.aws/zone-id"
+
+// isOutpostKey says that a label is of a volume on an AWS Outpost. A volume that is made of a
+// snapshot is on none.
+func isOutpostKey(key string) bool {
+	name, ok := strings.CutPrefix(key, "topology.ebs.csi.aws.com/")
+	return ok && slices.Contains([]string{"partition", "region", "account-id", "outpost-id"}, name)
+}
+
 // SetZone makes a PersistentVolume say that it is in a zone, in place, wherever it said
 // in which one it was. What is not shaped like a PersistentVolume is left as it is.
 func SetZone(pv map[string]any, zone string) {
@@ -53,25 +74,53 @@ func SetZone(pv map[string]any, zone string) {
 			labels[key] = zone
 		}
 	}
+	maps.DeleteFunc(labels, func(key string, _ any) bool { return key == keyZoneID || isOutpostKey(key) })
+	driver, _ := childOf(childOf(pv, "spec"), "csi")["driver"].(string)
 	required := childOf(childOf(childOf(pv, "spec"), "nodeAffinity"), "required")
 	for _, term := range childrenOf(required, "nodeSelectorTerms") {
+		all, _ := term["matchExpressions"].([]any)
+		all = slices.DeleteFunc(all, func(e any) bool {
+			key, _ := childOf(map[string]any{"e": e}, "e")["key"].(string)
+			return isOutpostKey(key)
+		})
+		if all != nil {
+			term["matchExpressions"] = all
+		}
 		for _, e := range childrenOf(term, "matchExpressions") {
-			if key, _ := e["key"].(string); slices.Contains(zoneKeys(), key) {
-				e["operator"], e["values"] = "In", []any{zone}
+			if key, _ := e["key"].(string); key == keyZoneID || slices.Contains(zoneKeys(), key) {
+				e["key"], e["operator"], e["values"] = portableKey(key, driver), "In", []any{zone}
 			}
 		}
 	}
 }
 
+// portableKey is the node label by which a volume of a driver tells its zone: the one that it
+// did, or the one that all nodes have.
+func portableKey(key, driver string) string {
+	of, isDrivers := strings.CutPrefix(key, "topology.ebs.")
+	if key == keyZoneID || isDrivers && driver != "" && "ebs."+of != driver+"/zone" {
+		return corev1.LabelTopologyZone
+	}
+	return key
+}
+
+const annotationProvisionedBy = "pv.kubernetes.io/provisioned-by"
+
 // SetVolumeID points a PersistentVolume at an EBS volume, in place: by the CSI handle
-// or, for the in-tree source, as aws://<zone>/<id>. The error wraps ErrNotEBS.
-func SetVolumeID(pv map[string]any, id, zone string) error {
+// or, for the in-tree source, as aws://<zone>/<id>. driver is that of EBS's CSI drivers which
+// is to have the volume, "" for its own. The error wraps ErrNotEBS.
+func SetVolumeID(pv map[string]any, id, zone, driver string) error {
 	spec := childOf(pv, "spec")
 	if csi := childOf(spec, "csi"); csi != nil {
-		if driver, _ := csi["driver"].(string); driver != DriverEBS {
-			return fmt.Errorf("set volume id: driver %q: %w", driver, ErrNotEBS)
+		old, _ := csi["driver"].(string)
+		if !IsEBSDriver(old) {
+			return fmt.Errorf("set volume id: driver %q: %w", old, ErrNotEBS)
 		}
-		csi["volumeHandle"] = id
+		csi["volumeHandle"], csi["driver"] = id, cmp.Or(driver, old)
+		annotations := childOf(childOf(pv, "metadata"), "annotations")
+		if annotations[annotationProvisionedBy] == old { // who deletes the volume
+			annotations[annotationProvisionedBy] = csi["driver"]
+		}
 		return nil
 	}
 	tree := childOf(spec, "awsElasticBlockStore")

@@ -3,6 +3,7 @@ package volume
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,6 +38,14 @@ func TestSetZoneAndVolumeID(t *testing.T) {
 			`{"metadata":{"labels":{"topology.kubernetes.io/zone":"a","x":"a"}},"spec":{"csi":{"driver":"ebs.csi.aws.com","volumeHandle":"vol-1"},"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"topology.ebs.csi.aws.com/zone","operator":"In","values":["a"]},{"key":"kubernetes.io/os","operator":"In","values":["linux"]}]}]}}}}`,
 			`{"metadata":{"labels":{"topology.kubernetes.io/zone":"b","x":"a"}},"spec":{"csi":{"driver":"ebs.csi.aws.com","volumeHandle":"vol-2"},"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"topology.ebs.csi.aws.com/zone","operator":"In","values":["b"]},{"key":"kubernetes.io/os","operator":"In","values":["linux"]}]}]}}}}`,
 		},
+		"of the other driver": {
+			`{"spec":{"csi":{"driver":"ebs.csi.eks.amazonaws.com"},"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"topology.ebs.csi.aws.com/zone","operator":"In","values":["a"]}]}]}}}}`,
+			`{"spec":{"csi":{"driver":"ebs.csi.eks.amazonaws.com","volumeHandle":"vol-2"},"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"topology.kubernetes.io/zone","operator":"In","values":["b"]}]}]}}}}`,
+		},
+		"zone id and outpost": {
+			`{"metadata":{"labels":{"topology.k8s.aws/zone-id":"use1-az1"}},"spec":{"csi":{"driver":"ebs.csi.eks.amazonaws.com","volumeHandle":"vol-1"},"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"topology.k8s.aws/zone-id","operator":"In","values":["use1-az1"]},{"key":"topology.ebs.csi.aws.com/outpost-id","operator":"In","values":["op-1"]}]}]}}}}`,
+			`{"metadata":{"labels":{}},"spec":{"csi":{"driver":"ebs.csi.eks.amazonaws.com","volumeHandle":"vol-2"},"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"topology.kubernetes.io/zone","operator":"In","values":["b"]}]}]}}}}`,
+		},
 		"in-tree":  {`{"spec":{"awsElasticBlockStore":{"volumeID":"aws://a/vol-1"}}}`, `{"spec":{"awsElasticBlockStore":{"volumeID":"aws://b/vol-2"}}}`},
 		"nonsense": {`{"metadata":1,"spec":{"csi":{"driver":"ebs.csi.aws.com"},"nodeAffinity":{"required":{"nodeSelectorTerms":[1,{"matchExpressions":"x"}]}}}}`, `{"metadata":1,"spec":{"csi":{"driver":"ebs.csi.aws.com","volumeHandle":"vol-2"},"nodeAffinity":{"required":{"nodeSelectorTerms":[1,{"matchExpressions":"x"}]}}}}`},
 	} {
@@ -46,7 +55,7 @@ func TestSetZoneAndVolumeID(t *testing.T) {
 				t.Fatal(err)
 			}
 			SetZone(pv, "b")
-			if err := SetVolumeID(pv, "vol-2", "b"); err != nil {
+			if err := SetVolumeID(pv, "vol-2", "b", ""); err != nil {
 				t.Fatal(err)
 			}
 			if got, _ := json.Marshal(pv); string(got) != tc.want {
@@ -56,9 +65,26 @@ func TestSetZoneAndVolumeID(t *testing.T) {
 	}
 }
 
+// TestSetVolumeIDOfTheOtherDriver: EBS has two drivers, either of which can have the volume.
+func TestSetVolumeIDOfTheOtherDriver(t *testing.T) {
+	const text = `{"metadata":{"annotations":{"pv.kubernetes.io/provisioned-by":"%[1]s"}},"spec":{"csi":{"driver":"%[1]s","volumeHandle":"%[2]s"}}}`
+	for from, to := range map[string]string{DriverEBS: DriverEBSAuto, DriverEBSAuto: DriverEBS} {
+		var pv map[string]any
+		if err := json.Unmarshal(fmt.Appendf(nil, text, from, "vol-1"), &pv); err != nil {
+			t.Fatal(err)
+		}
+		if err := SetVolumeID(pv, "vol-2", "b", to); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := json.Marshal(pv); string(got) != fmt.Sprintf(text, to, "vol-2") {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
 func TestSetVolumeIDOfOthers(t *testing.T) {
 	for _, spec := range []map[string]any{nil, {"nfs": map[string]any{}}, {"csi": map[string]any{"driver": "efs.csi.aws.com"}}} {
-		if err := SetVolumeID(map[string]any{"spec": spec}, "vol-1", "a"); !errors.Is(err, ErrNotEBS) {
+		if err := SetVolumeID(map[string]any{"spec": spec}, "vol-1", "a", ""); !errors.Is(err, ErrNotEBS) {
 			t.Errorf("%v: %v", spec, err)
 		}
 	}
@@ -74,7 +100,7 @@ func FuzzRewrite(f *testing.F) {
 			t.Skip()
 		}
 		SetZone(pv, "b")
-		if err := SetVolumeID(pv, "vol-2", "b"); err != nil && !errors.Is(err, ErrNotEBS) {
+		if err := SetVolumeID(pv, "vol-2", "b", ""); err != nil && !errors.Is(err, ErrNotEBS) {
 			t.Error(err)
 		}
 	})

@@ -21,7 +21,7 @@ import (
 // ErrInvalid). A snapshot that is locked, or that an AMI uses, or that the
 // Recycle Bin keeps, is Retained. Repeating it is safe.
 func (l *Location) DeleteSnapshot(ctx context.Context, id string, must map[string]string) (Deletion, error) {
-	found, err := l.ownSnapshots(ctx, []string{id})
+	found, err := l.OwnSnapshots(ctx, []string{id})
 	if err != nil {
 		return Deletion{}, err
 	}

@@ -24,7 +24,7 @@ func (l *Location) Find(ctx context.Context, tags map[string]string) ([]Snapshot
 // one included. Those that do not exist are missing in the map, and so may be, for
 // some seconds, those just made.
 func (l *Location) Snapshots(ctx context.Context, ids []string) (map[string]Snapshot, error) {
-	out, err := l.ownSnapshots(ctx, ids)
+	out, err := l.OwnSnapshots(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +43,8 @@ func (l *Location) Snapshots(ctx context.Context, ids []string) (map[string]Snap
 	return out, nil
 }
 
-// ownSnapshots describes the account's own snapshots by id.
-func (l *Location) ownSnapshots(ctx context.Context, ids []string) (map[string]Snapshot, error) {
+// OwnSnapshots describes the account's own snapshots by id.
+func (l *Location) OwnSnapshots(ctx context.Context, ids []string) (map[string]Snapshot, error) {
 	out := make(map[string]Snapshot, len(ids))
 	for batch := range slices.Chunk(ids, maxFilterValues) {
 		found, err := l.describeOwn(ctx, filter("snapshot-id", batch...))
@@ -101,7 +101,7 @@ func (l *Location) countSnapshots(ctx context.Context, ids []string) ([]quota.Sn
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
 		return slices.ContainsFunc(pending, func(s Snapshot) bool { return s.ID == id })
 	})
-	others, err := l.ownSnapshots(ctx, ids)
+	others, err := l.OwnSnapshots(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

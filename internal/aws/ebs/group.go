@@ -86,7 +86,7 @@ func (l *Location) awaitVisible(ctx context.Context, made []Snapshot) error {
 		ids[i] = s.ID
 	}
 	return lookAgain(ctx, func(ctx context.Context) (bool, error) {
-		seen, err := l.ownSnapshots(ctx, ids)
+		seen, err := l.OwnSnapshots(ctx, ids)
 		return len(seen) == len(ids), err
 	})
 }

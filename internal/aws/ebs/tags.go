@@ -94,7 +94,7 @@ func volumeTags(r VolumeRequest, cluster string) map[string]string {
 	if cluster != "" {
 		ours[tagClusterOwner+cluster], ours[tagClusterOld] = "owned", cluster
 		ours[tagDriverCluster] = cluster
-		if _, auto := r.Snapshot.Tags[tagAutoModeCluster]; auto {
+		if _, auto := r.Snapshot.Tags[tagAutoModeCluster]; auto || r.AutoMode {
 			ours[tagAutoModeCluster] = cluster
 		}
 	}

@@ -61,6 +61,15 @@ func TestVolumeTags(t *testing.T) {
 	}
 }
 
+// The role of EKS Auto Mode attaches only what names its cluster, also what another driver had.
+func TestAutoModeTag(t *testing.T) {
+	for auto, want := range map[bool]string{true: "new", false: ""} {
+		if got := volumeTags(VolumeRequest{RestoreUID: "r", PV: "p", AutoMode: auto}, "new")["eks:eks-cluster-name"]; got != want {
+			t.Errorf("auto mode %t: %q", auto, got)
+		}
+	}
+}
+
 // The driver's policies let it attach only what carries its tag: a volume of a snapshot
 // without any tags gets it, and the tags of the driver survive the limit of 50.
 func TestDriverTagsAreThere(t *testing.T) {

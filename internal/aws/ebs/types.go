@@ -96,6 +96,8 @@ type VolumeRequest struct {
 	Throughput int32
 	// MultiAttach is the source volume's; it is sent only for types that take it.
 	MultiAttach bool
+	// AutoMode says that the driver of EKS Auto Mode is to attach it, whose role wants a tag.
+	AutoMode bool
 	// SizeGiB above the snapshot's own grows the volume; 0 keeps the size.
 	SizeGiB int32
 	// KMSKeyID encrypts the volume with that key; "" keeps the snapshot's. The

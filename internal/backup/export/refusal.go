@@ -149,6 +149,7 @@ type fetched struct {
 	item    kube.Item
 	found   bool
 	refusal error // why the API server, which is well, does not hand it out
+	newer   error // why it is not of the revision
 }
 
 // refusalReason says that the object is not in the backup, and why.
@@ -156,12 +157,17 @@ func (f fetched) refusalReason(ns, name string) report.Reason {
 	return report.New(report.ReadFailed, f.refusal.Error()).At(f.res.GroupResource(), ns, name)
 }
 
-// fetchObject reads one object. An error does not concern this object alone.
-func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, ns, name string) (fetched, error) {
+// fetchObject reads one object, at a revision unless that is "" or cannot be read any more. An
+// error does not concern this object alone.
+func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, ns, name, revision string) (fetched, error) {
 	f := fetched{res: r}
 	var err error
 	f.refusal, err = readAgain(ctx, service, func() error {
-		it, err := service.Kube.GetItem(ctx, r, ns, name)
+		it, err := getItem(ctx, service.Kube, r, ns, name, revision)
+		if revision != "" && kube.IsNotAtRevision(err) {
+			f.newer, revision = err, ""
+			it, err = getItem(ctx, service.Kube, r, ns, name, revision)
+		}
 		f.item, f.found = it, err == nil
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -169,6 +175,13 @@ func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, 
 		return err
 	})
 	return f, err
+}
+
+func getItem(ctx context.Context, client *kube.Client, r kube.Resource, ns, name, revision string) (kube.Item, error) {
+	if revision == "" {
+		return client.GetItem(ctx, r, ns, name)
+	}
+	return client.GetAt(ctx, r, ns, name, revision)
 }
 
 // readAgain reads, and reads once more what failed and may not fail again. It tells a refusal

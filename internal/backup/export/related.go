@@ -32,6 +32,9 @@ func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.R
 	if r.snapshots, err = run.ClaimSnapshots(ctx); err != nil {
 		return contract.ShardResult{}, err
 	}
+	if r.revision, err = run.ChooseRevision(ctx, service.Kube); err != nil {
+		return contract.ShardResult{}, err
+	}
 	return r.exportRelated(ctx, in)
 }
 
@@ -82,12 +85,27 @@ func (r *relatedExport) collectNotes(ctx context.Context, in contract.ExportRela
 	return err
 }
 
-// addHeld reads from the index which objects of a type the archive holds, once a type.
-func (r *relatedExport) addHeld(ctx context.Context, groupResource string) error {
+// prepareType looks, once a type, which of its objects the archive holds, and whether it can
+// be read at the revision. Types that shards list were asked when the backup was planned.
+func (r *relatedExport) prepareType(ctx context.Context, groupResource string) error {
 	if r.looked[groupResource] {
 		return nil
 	}
 	r.looked[groupResource] = true
+	res, ok := r.Run.Plan.FindResource(groupResource)
+	if ok && r.revisionOf(res) != "" && len(r.archive.With(groupResource)) == 0 {
+		at, err := r.service.Kube.RevisionOf(ctx, res)
+		now, errNow := r.service.Kube.Revision(ctx)
+		if err != nil || errNow != nil || !backup.IsBetween(r.revision, at, now) {
+			r.plain[groupResource] = true // a refusal is told where an object is read
+			r.Notes.Plain = append(r.Notes.Plain, groupResource)
+		}
+	}
+	return r.addHeld(ctx, groupResource)
+}
+
+// addHeld reads from the index which objects of a type the archive holds.
+func (r *relatedExport) addHeld(ctx context.Context, groupResource string) error {
 	for _, m := range r.archive.With(groupResource) {
 		entries, err := r.archive.Entries(ctx, m)
 		if err != nil {
@@ -116,7 +134,7 @@ func (r *relatedExport) fetchRound(ctx context.Context) error {
 	var names []resource.Ref
 	for _, ref := range todo {
 		if !ref.Subject {
-			if err := r.addHeld(ctx, ref.Resource); err != nil {
+			if err := r.prepareType(ctx, ref.Resource); err != nil {
 				return err
 			}
 			names = append(names, ref)
@@ -145,8 +163,9 @@ func (r *relatedExport) fetchObjects(ctx context.Context, refs []resource.Ref) e
 			continue
 		}
 		r.held[ref] = true
+		revision := r.revisionOf(res)
 		group.Go(func() (err error) {
-			all[i], err = fetchObject(gctx, r.service, res, ref.Namespace, ref.Name)
+			all[i], err = fetchObject(gctx, r.service, res, ref.Namespace, ref.Name, revision)
 			return err
 		})
 	}
@@ -163,6 +182,9 @@ func (r *relatedExport) fetchObjects(ctx context.Context, refs []resource.Ref) e
 
 // addFetched adds a fetched object to the archive, or the reason why it was refused.
 func (r *relatedExport) addFetched(ref resource.Ref, got fetched) error {
+	if got.newer != nil {
+		r.listPlainly(got.res, got.newer)
+	}
 	switch {
 	case got.refusal != nil:
 		r.Notes.AddReason(got.refusalReason(ref.Namespace, ref.Name))
@@ -199,18 +221,31 @@ func (r *relatedExport) loadBindings(ctx context.Context, gr string) error {
 		return nil
 	}
 	refusal, err := readAgain(ctx, r.service, func() error {
-		r.bindings = []map[string]any{}
-		_, err := r.service.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: res}}, func(it kube.Item) error {
-			var obj map[string]any
-			err := json.Unmarshal(it.Raw, &obj)
-			r.bindings = append(r.bindings, obj)
-			return err
-		})
+		req := kube.ListRequest{Resource: res}
+		if revision := r.revisionOf(res); revision != "" {
+			req.ResourceVersion, req.ResourceVersionMatch = revision, kube.Exact
+		}
+		err := r.listBindings(ctx, req)
+		if req.ResourceVersion != "" && kube.IsNotAtRevision(err) {
+			r.listPlainly(res, err)
+			err = r.listBindings(ctx, kube.ListRequest{Resource: res})
+		}
 		return err
 	})
 	if refusal != nil {
 		r.Notes.AddReason(report.New(report.ListFailed, refusal.Error()).At(gr, "", ""))
 	}
+	return err
+}
+
+func (r *relatedExport) listBindings(ctx context.Context, req kube.ListRequest) error {
+	r.bindings = []map[string]any{}
+	_, err := r.service.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: req}, func(it kube.Item) error {
+		var obj map[string]any
+		err := json.Unmarshal(it.Raw, &obj)
+		r.bindings = append(r.bindings, obj)
+		return err
+	})
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -53,6 +54,9 @@ func Shard(ctx context.Context, service *backup.Service, recorder *heartbeat.Rec
 	}
 	first := newExport(ctx, service, run, recorder, in.Shard, cur)
 	first.snapshots = snapshots
+	if first.revision, err = run.ChooseRevision(ctx, service.Kube); err != nil {
+		return contract.ShardResult{}, err
+	}
 	return first.exportShard(ctx)
 }
 
@@ -127,6 +131,9 @@ type shardExport struct {
 	givenUp    map[string]report.Reason // lists that are not in the backup, by their keys
 	failedTime map[string]time.Duration // what failed lists took, by type
 	snapshots  map[string]string        // VolumeSnapshots of the backup, by "namespace/claim"
+
+	revision string          // the state that is exported; "" is the newest of each list
+	plain    map[string]bool // types that could not be listed at the revision
 }
 
 func newExport(ctx context.Context, service *backup.Service, run *backup.Run, recorder *heartbeat.Recorder, shard int, cur exportCursor) *shardExport {
@@ -136,6 +143,7 @@ func newExport(ctx context.Context, service *backup.Service, run *backup.Run, re
 	return &shardExport{
 		ShardWriter: w, service: service, cur: cur, watermark: cur,
 		failures: map[string]int{}, givenUp: map[string]report.Reason{}, failedTime: map[string]time.Duration{},
+		plain: map[string]bool{},
 	}
 }
 
@@ -144,6 +152,7 @@ func newExport(ctx context.Context, service *backup.Service, run *backup.Run, re
 func (e *shardExport) restartAt(ctx context.Context, cur exportCursor) *shardExport {
 	next := newExport(ctx, e.service, e.Run, e.Recorder, e.Result.Shard, cur)
 	next.failures, next.givenUp, next.failedTime, next.snapshots = e.failures, e.givenUp, e.failedTime, e.snapshots
+	next.revision, next.plain = e.revision, e.plain
 	return next
 }
 
@@ -197,6 +206,9 @@ func (e *shardExport) tryList(ctx context.Context, r kube.Resource, u listCall) 
 			e.Notes.AddReason(report.New(report.ObjectInvalid, err.Error()).At(r.GroupResource(), ns, name))
 		},
 	}
+	if revision := e.revisionOf(r); revision != "" {
+		req.ResourceVersion, req.ResourceVersionMatch = revision, kube.Exact
+	}
 	began := time.Now()
 	res, err := e.service.Kube.ListAll(ctx, req, func(it kube.Item) error {
 		shown = true
@@ -209,11 +221,33 @@ func (e *shardExport) tryList(ctx context.Context, r kube.Resource, u listCall) 
 		e.Notes.AddReason(report.New(report.ListInconsistent, fmt.Sprintf(
 			"%s: the list outlived the API server's history and was finished in a newer state; a second look found %d more objects",
 			r.GroupResource(), res.Recovered)))
+		e.Notes.Plain = append(e.Notes.Plain, r.GroupResource())
+	}
+	if req.ResourceVersion != "" && !shown && req.Continue == "" && kube.IsNotAtRevision(err) {
+		e.listPlainly(r, err)
+		return false, fmt.Errorf("%w: %w", errTransient, err)
 	}
 	if kube.IsUnavailable(err) && !apierrors.IsTooManyRequests(err) {
 		e.failedTime[r.GroupResource()] += time.Since(began)
 	}
 	return shown, e.listFailed(ctx, r, u, err)
+}
+
+// revisionOf is the revision that objects of a type are read at; "" is the newest.
+func (e *shardExport) revisionOf(r kube.Resource) string {
+	if e.plain[r.GroupResource()] || slices.Contains(e.Run.Plan.Plain, r.GroupResource()) {
+		return ""
+	}
+	return e.revision
+}
+
+// listPlainly gives the revision up for a type, and says so.
+func (e *shardExport) listPlainly(r kube.Resource, why error) {
+	if gr := r.GroupResource(); !e.plain[gr] {
+		e.plain[gr] = true
+		e.Notes.Plain = append(e.Notes.Plain, gr)
+		e.Notes.AddReason(report.New(report.ListInconsistent, fmt.Sprintf("listed in its newest state, not at revision %s of the other types: %v", e.revision, why)).At(gr, "", ""))
+	}
 }
 
 // isWanted applies the exclusions that a list call cannot express (docs/VELERO.md 4.4).
@@ -242,7 +276,10 @@ func (e *shardExport) addOrdered(ctx context.Context, r kube.Resource, u listCal
 		if ns != "" && !e.Run.Plan.Filter.IncludeNamespace(ns) {
 			continue // the order of objects selects none
 		}
-		got, err := fetchObject(ctx, e.service, r, ns, n)
+		got, err := fetchObject(ctx, e.service, r, ns, n, e.revisionOf(r))
+		if got.newer != nil {
+			e.listPlainly(r, got.newer)
+		}
 		switch {
 		case err != nil:
 			return err

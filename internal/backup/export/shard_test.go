@@ -8,7 +8,9 @@ import (
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
@@ -73,7 +75,9 @@ func (x *exported) add(res contract.ShardResult) {
 func (x *exported) exportShards(t *testing.T) (all []contract.ShardResult, err error) {
 	t.Helper()
 	for i := range x.run.Plan.Shards {
-		res, err := newExport(t.Context(), x.service, x.run, &heartbeat.Recorder{}, i, exportCursor{}).exportShard(t.Context())
+		e := newExport(t.Context(), x.service, x.run, &heartbeat.Recorder{}, i, exportCursor{})
+		e.revision = x.run.Plan.Revision
+		res, err := e.exportShard(t.Context())
 		if err != nil {
 			return all, err
 		}
@@ -182,6 +186,7 @@ func TestServerThatShedsLoad(t *testing.T) {
 func (x *exported) exportRelated(t *testing.T) {
 	t.Helper()
 	r := newRelatedExport(t.Context(), x.service, x.run, &heartbeat.Recorder{}, len(x.chunks))
+	r.revision = x.run.Plan.Revision
 	res, err := r.exportRelated(t.Context(), contract.ExportRelatedInput{Shards: x.chunks, Attempts: x.attempts})
 	if err != nil {
 		t.Fatal(err)
@@ -354,5 +359,181 @@ func TestListsThatAreAlwaysShort(t *testing.T) {
 	}
 	if want := []string{"LIST_INCONSISTENT configmaps a/", "LIST_INCONSISTENT configmaps b/"}; !slices.Equal(reasons, want) {
 		t.Errorf("reasons %q, want %q", reasons, want)
+	}
+}
+
+// atRevision exports at the present revision of the server.
+func (x *exported) atRevision(t *testing.T) *exported {
+	t.Helper()
+	revision, err := x.service.Kube.Revision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.run.Plan.Revision = revision
+	return x
+}
+
+// invariantTypes are types whose objects of one name are written one after the other.
+func invariantTypes() (types []kubetest.Type) {
+	for i := range 10 {
+		types = append(types, kubetest.Type{Custom: true, Resource: listable(kube.Resource{
+			Group: "x.example.com", Version: "v1", Name: fmt.Sprintf("parts%d", i), Kind: fmt.Sprintf("Part%d", i), Namespaced: true,
+		})})
+	}
+	return types
+}
+
+// TestOneInstant: writers change objects of ten types one after the other, so that at any
+// moment a type is as far as the one before it or one step behind. No backup shows anything
+// else, and all of them show the revision.
+func TestOneInstant(t *testing.T) {
+	types := invariantTypes()
+	s := kubetest.Start(t, kubetest.WithTypes(types...))
+	s.PutNamespaces("shop")
+	var resources []kube.Resource
+	for _, k := range types {
+		resources = append(resources, k.Resource)
+	}
+	write := func(step int) {
+		for i := range types {
+			s.PutJSON(fmt.Sprintf(`{"apiVersion":"x.example.com/v1","kind":"Part%d","metadata":{"name":"one","namespace":"shop","labels":{"step":"s%d"}}}`, i, step))
+			time.Sleep(500 * time.Microsecond)
+		}
+	}
+	write(0)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for step := 1; ; step++ {
+			select {
+			case <-stop:
+				return
+			default:
+				write(step)
+			}
+		}
+	}()
+	defer func() { close(stop); <-done }()
+	for range 100 {
+		x := newExported(t, s, velerov1.BackupSpec{}, resources...).atRevision(t)
+		if _, err := x.exportShards(t); err != nil {
+			t.Fatal(err)
+		}
+		keys, reasons := x.stored(t)
+		if len(keys) != len(types) || len(reasons) > 0 {
+			t.Fatalf("stored %q, reasons %q", keys, reasons)
+		}
+		if steps := x.stepsOf(t); !isOneInstant(steps) {
+			t.Fatalf("torn: %v", steps)
+		}
+	}
+}
+
+// stepsOf returns the steps of the parts, in the order of their types.
+func (x *exported) stepsOf(t *testing.T) (steps []int) {
+	t.Helper()
+	notes, err := backup.ReadNotes(t.Context(), x.run, x.chunks, x.attempts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arc, err := archive.OpenStaged(repository.NewSource(x.run.Store), backup.ChunksOf(notes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = arc.Walk(t.Context(), 0, len(arc.Members()), func(_ int, _ archive.Entry, body []byte) error {
+		var o struct {
+			Metadata struct {
+				Labels map[string]string `json:"labels"`
+			} `json:"metadata"`
+		}
+		if err := json.Unmarshal(body, &o); err != nil {
+			return err
+		}
+		var step int
+		_, err := fmt.Sscanf(o.Metadata.Labels["step"], "s%d", &step)
+		steps = append(steps, step)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return steps
+}
+
+// isOneInstant: no type is ahead of one before it, nor more than a step behind the first.
+func isOneInstant(steps []int) bool {
+	for i := 1; i < len(steps); i++ {
+		if steps[i] > steps[i-1] || steps[i] < steps[0]-1 {
+			return false
+		}
+	}
+	return true
+}
+
+// TestTypesThatAreNotAtTheRevision are listed in their newest state, and named.
+func TestTypesThatAreNotAtTheRevision(t *testing.T) {
+	secrets := listable(kube.Resource{Version: "v1", Name: "secrets", Kind: "Secret", Namespaced: true})
+	for name, tc := range map[string]struct {
+		prepare func(s *kubetest.Server, x *exported)
+		reasons []string
+		plain   []string
+		late    []string // what is stored of later than the revision
+	}{
+		"all are": {func(*kubetest.Server, *exported) {}, nil, nil, nil},
+		"forgotten": {
+			func(s *kubetest.Server, _ *exported) { s.Compact() },
+			[]string{"LIST_INCONSISTENT configmaps", "LIST_INCONSISTENT secrets"}, []string{"configmaps", "secrets"},
+			[]string{"configmaps shop/late", "secrets shop/late"},
+		},
+		"of another etcd": {
+			func(_ *kubetest.Server, x *exported) { x.run.Plan.Plain = []string{"secrets"} },
+			nil, nil, []string{"secrets shop/late"},
+		},
+		"not known to the server": {
+			func(s *kubetest.Server, _ *exported) {
+				s.React(func(q kubetest.Request) bool {
+					return q.Resource == "secrets" && q.Query.Get("resourceVersionMatch") != ""
+				}, func(kubetest.Request) error {
+					return apierrors.NewBadRequest("resourceVersionMatch is forbidden")
+				})
+			},
+			[]string{"LIST_INCONSISTENT secrets"}, []string{"secrets"}, []string{"secrets shop/late"},
+		},
+		"not reached": {
+			func(s *kubetest.Server, x *exported) { x.run.Plan.Revision = fmt.Sprint(s.Revision() + 100) },
+			[]string{"LIST_INCONSISTENT configmaps", "LIST_INCONSISTENT secrets"}, []string{"configmaps", "secrets"},
+			[]string{"configmaps shop/late", "secrets shop/late"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := kubetest.Start(t)
+			s.PutNamespaces("shop")
+			put := func(name string) {
+				s.PutJSON(fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q,"namespace":"shop"}}`, name),
+					fmt.Sprintf(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":%q,"namespace":"shop"}}`, name))
+			}
+			put("early")
+			x := newExported(t, s, velerov1.BackupSpec{OrderedResources: map[string]string{"secrets": "shop/early"}}, configMaps(), secrets).atRevision(t)
+			put("late")
+			tc.prepare(s, x)
+			if _, err := x.exportShards(t); err != nil {
+				t.Fatal(err)
+			}
+			keys, reasons := x.stored(t)
+			want := append([]string{"configmaps shop/early", "secrets shop/early"}, tc.late...)
+			slices.Sort(want)
+			if slices.Sort(keys); !slices.Equal(keys, want) || !slices.Equal(reasons, tc.reasons) {
+				t.Errorf("stored %q, want %q; reasons %q, want %q", keys, want, reasons, tc.reasons)
+			}
+			notes, err := backup.ReadNotes(t.Context(), x.run, x.chunks, x.attempts)
+			var plain []string
+			for _, n := range notes {
+				plain = append(plain, n.Plain...)
+			}
+			if slices.Sort(plain); err != nil || !slices.Equal(plain, tc.plain) {
+				t.Errorf("plain %q, want %q, %v", plain, tc.plain, err)
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -107,5 +108,17 @@ func TestBackupOfNothing(t *testing.T) {
 		if err != nil || len(s.reasons) != want {
 			t.Errorf("%s: %v, %v", code, s, err)
 		}
+	}
+}
+
+// TestManifestStatesTheRevision, and the types that are not of it.
+func TestManifestStatesTheRevision(t *testing.T) {
+	s := &sealer{run: &backup.Run{}, revision: "42", notes: []*backup.ChunkNotes{{Plain: []string{"pods", "events"}}, {Plain: []string{"pods"}}}}
+	s.run.Plan.Plain = []string{"queues.agg.example.com"}
+	if got := s.plainTypes(); !slices.Equal(got, []string{"events", "pods", "queues.agg.example.com"}) {
+		t.Errorf("got %q", got)
+	}
+	if s.revision = ""; s.plainTypes() != nil {
+		t.Error("without a revision no type is apart")
 	}
 }

@@ -46,6 +46,7 @@ type sealer struct {
 	assembly archive.Assembly
 	final    *backup.FinalVolumes
 	reasons  []report.Reason // one of each object, for the log; see report.Group
+	revision string          // the state of the cluster that the objects are of
 }
 
 // readStaged reads what the phases before have staged.
@@ -62,7 +63,11 @@ func readStaged(ctx context.Context, run *backup.Run, in contract.SealBackupInpu
 	if err != nil {
 		return nil, err
 	}
-	s := &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final)}
+	revision, err := run.Revision(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final), revision: revision}
 	unread := func(r report.Reason) bool { return r.Code == report.ListFailed || r.Code == report.ReadFailed }
 	if assembly.Totals.Objects == 0 && !slices.ContainsFunc(s.reasons, unread) {
 		s.reasons = append(s.reasons, report.New(report.NothingSelected, "the filters select no object of the cluster"))
@@ -109,6 +114,19 @@ func allReasons(o *backup.Run, notes []*backup.ChunkNotes, final *backup.FinalVo
 	return all
 }
 
+// plainTypes are the types whose objects are not of the revision, sorted.
+func (s *sealer) plainTypes() []string {
+	if s.revision == "" {
+		return nil
+	}
+	all := slices.Clone(s.run.Plan.Plain)
+	for _, n := range s.notes {
+		all = append(all, n.Plain...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // writeManifest writes the manifest, by which every other file is checked, and returns its
 // digest, which the Backup document carries.
 func (s *sealer) writeManifest(ctx context.Context, files []archive.File) (string, error) {
@@ -116,6 +134,7 @@ func (s *sealer) writeManifest(ctx context.Context, files []archive.File) (strin
 	data, err := archive.EncodeManifest(archive.Manifest{
 		Backup: s.run.Layout.Backup, UID: s.run.Plan.UID, Cluster: s.run.Plan.Run.Cluster, Created: s.run.Plan.Started,
 		Files: files, Directory: s.assembly.Directory, Totals: s.assembly.Totals,
+		Revision: s.revision, PlainTypes: s.plainTypes(),
 	})
 	if err != nil {
 		return "", err

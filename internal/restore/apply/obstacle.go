@@ -27,14 +27,20 @@ const (
 	// accountPatience is how long a pod waits for its ServiceAccount. The cluster makes the
 	// default one of a namespace within a second or two.
 	accountPatience = 30 * time.Second
+	// typePatience is how long a type is waited for whose definition is Established: another
+	// API server may show it some seconds later.
+	typePatience = 10 * time.Second
 )
 
 // obstacle names what keeps objects out of the cluster for a while and is no fault of
 // theirs: "namespace n" that is being deleted, "webhook w" that cannot be called, "service
-// account n/default" that is not there yet. It is empty where there is none.
+// account n/default" or "type t" that is not there yet. It is empty where there is none.
 type obstacle string
 
-const terminatingNamespace = "namespace "
+const (
+	terminatingNamespace = "namespace "
+	unservedType         = "type "
+)
 
 // obstacleOf tells an obstacle from a refusal of the object itself.
 func obstacleOf(err error) obstacle {
@@ -50,6 +56,9 @@ func obstacleOf(err error) obstacle {
 	return obstacle(kube.UnansweredWebhook(err))
 }
 
+// isType says that the obstacle is a type that is not served.
+func (o obstacle) isType() bool { return strings.HasPrefix(string(o), unservedType) }
+
 // patience is how long a restore waits for the obstacle to go.
 func (o obstacle) patience() time.Duration {
 	switch {
@@ -57,6 +66,8 @@ func (o obstacle) patience() time.Duration {
 		return terminatingTimeout
 	case strings.HasPrefix(string(o), "service account "):
 		return accountPatience
+	case o.isType():
+		return typePatience
 	}
 	return webhookPatience
 }

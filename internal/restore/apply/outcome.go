@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/modify"
@@ -128,14 +127,6 @@ func refusalCode(err error) report.Code {
 	switch {
 	case errors.As(err, &t):
 		return report.NamespaceNotReady
-	case kube.UnansweredWebhook(err) != "" || kube.IsDeniedByPolicy(err):
-		return report.WebhookDenied
-	case kube.IsLimited(err):
-		return report.ObjectRejected
-	case kube.MissingServiceAccount(err) != "":
-		return report.ApplyFailed
-	case strings.Contains(msg, "admission webhook") || strings.Contains(msg, "calling webhook"):
-		return report.WebhookDenied
 	case report.RefusalCode(msg) != "":
 		return report.RefusalCode(msg)
 	case kube.IsTerminating(err):

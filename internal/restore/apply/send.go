@@ -58,7 +58,11 @@ func (a *applier) createObject(ctx context.Context, want *desired) (outcome, err
 	case a.alreadyExists(ctx, want.target, err):
 		return outcome{exists: true}, nil
 	}
-	return a.refusedOutcome(ctx, err)
+	out, down := a.refusedOutcome(ctx, err)
+	if _, custom := resource.DefinitionOf(want.entry.Resource); custom && kube.IsNotFound(err) && down == nil {
+		out.obstacle = obstacle(unservedType + want.entry.Resource)
+	}
+	return out, down
 }
 
 // createWithClusterIP posts an object, a Service with the address that its manifest states.

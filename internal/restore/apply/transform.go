@@ -209,8 +209,12 @@ func (t *transformer) resolveVersion(want *desired) *outcome {
 		return endWith(failedOutcome(report.TypeNotServed, fmt.Errorf("stored as %s; the cluster serves %s as %s only",
 			want.apiVersion, gr, strings.Join(versions, ", "))))
 	}
-	if t.run.Restore.DryRun && t.lookup.WillServe(gr, version) {
-		return nil
+	out := failedOutcome(report.TypeNotServed, errors.New("the cluster does not serve "+gr))
+	if t.lookup.WillServe(gr, version) {
+		if t.run.Restore.DryRun {
+			return nil
+		}
+		out.obstacle = obstacle(unservedType + gr)
 	}
-	return endWith(failedOutcome(report.TypeNotServed, errors.New("the cluster does not serve "+gr)))
+	return &out
 }

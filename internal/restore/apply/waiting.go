@@ -39,6 +39,10 @@ func (a *applier) applyWaiting(ctx context.Context, r plan.Range, staged []resto
 	if err := b.readWaiting(ctx, r, waiting); err != nil {
 		return nil, err
 	}
+	for _, rec := range waiting { // not in the archive: what its record says holds
+		rec.Waits = ""
+		b.records = append(b.records, rec)
+	}
 	for pause := terminationFirstPause; ; pause = min(2*pause, terminationMaxPause) {
 		if err := b.applyRound(ctx); err != nil {
 			return nil, err
@@ -52,13 +56,14 @@ func (a *applier) applyWaiting(ctx context.Context, r plan.Range, staged []resto
 	}
 }
 
-// readWaiting reads the objects that wait. Their bodies are held while they do: those of one
-// batch.
+// readWaiting reads the objects that wait, and takes them out of waiting. Their bodies are
+// held while they do: those of one batch.
 func (b *batch) readWaiting(ctx context.Context, r plan.Range, waiting map[archive.Key]restore.Record) error {
 	return b.run.Arc.Walk(ctx, r.From, r.To, func(_ int, e archive.Entry, body []byte) error {
 		key := archive.Key{Resource: e.Resource, Namespace: e.Namespace, Name: e.Name}
 		if rec, ok := waiting[key]; ok {
 			b.waiting = append(b.waiting, &attempt{storedObject: storedObject{e, bytes.Clone(body)}, obstacle: obstacle(rec.Waits), record: rec})
+			delete(waiting, key)
 		}
 		return ctx.Err()
 	})
@@ -71,6 +76,15 @@ func (b *batch) applyRound(ctx context.Context) error {
 		byObstacle[at.obstacle] = append(byObstacle[at.obstacle], at)
 	}
 	b.waiting = nil
+	for o := range byObstacle {
+		if !o.isType() {
+			continue
+		}
+		if err := b.discoverTypes(ctx); err != nil {
+			return err
+		}
+		break
+	}
 	group, gctx := errgroup.WithContext(ctx)
 	for o, all := range byObstacle {
 		group.Go(func() error { return b.applyUnlessBlocked(gctx, o, all) })
@@ -79,6 +93,16 @@ func (b *batch) applyRound(ctx context.Context) error {
 		return err
 	}
 	return b.applyRetries(ctx)
+}
+
+// discoverTypes asks again which types the cluster serves.
+func (a *applier) discoverTypes(ctx context.Context) error {
+	types, err := a.service.Kube.Discover(ctx)
+	if err != nil {
+		return fmt.Errorf("discover resource types: %w", err)
+	}
+	a.catalog, a.transformer.types, a.transformer.rules.StatusSubresource = types, types, types.HasStatus
+	return nil
 }
 
 // applyUnlessBlocked tries one of the objects that wait for the same obstacle, and all of

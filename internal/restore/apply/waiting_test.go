@@ -218,6 +218,35 @@ func TestUpdateBehindWebhook(t *testing.T) {
 	}
 }
 
+// TestTypeThatIsServedLate: a custom resource whose definition the restore has brought waits
+// for the API server to show its type.
+func TestTypeThatIsServedLate(t *testing.T) {
+	widgets := kubetest.Type{Resource: kube.Resource{Group: "example.com", Version: "v1", Name: "widgets", Kind: "Widget", Namespaced: true}}
+	for name, served := range map[string]bool{"late": true, "never": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := kubetest.Start(t)
+			s.PutNamespaces("n")
+			run := newRun(t, velerov1.RestoreSpec{}, false,
+				restoretest.Stored{Key: "customresourcedefinitions.apiextensions.k8s.io widgets.example.com", Rest: definitionOf},
+				restoretest.Stored{Key: "widgets.example.com n/o", Rest: `,"apiVersion":"example.com/v1","kind":"Widget"`},
+				restoretest.Stored{Key: "gadgets.example.com n/g", Rest: `,"apiVersion":"example.com/v1","kind":"Gadget"`})
+			a := newTestApplier(t, s, run)
+			a.level = plan.CustomResources
+			if served {
+				time.AfterFunc(300*time.Millisecond, func() { s.Serve(widgets) })
+			}
+			records := applyAll(t, a, run)
+			if rec := records["o"]; (rec.Action == "created") != served || !served && !slices.Equal(reasonWords(rec.Reasons), []string{"TYPE_NOT_SERVED error"}) {
+				t.Errorf("%+v", rec)
+			}
+			if rec := records["g"]; rec.Action != "failed" || strings.Contains(rec.Reasons[0].Message, "waited") {
+				t.Errorf("%+v", rec)
+			}
+		})
+	}
+}
+
 // TestObstacleOf tells what passes from what does not.
 func TestObstacleOf(t *testing.T) {
 	for text, err := range map[obstacle]error{

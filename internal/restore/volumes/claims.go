@@ -114,7 +114,7 @@ func (p *claimWatcher) checkClaim(ctx context.Context, v *volume.Restore) (end r
 		return restore.ClaimEnd{}, false, fmt.Errorf("look at claim %s/%s: %w", v.Target, v.Claim, err)
 	}
 	if claim.Status.Phase == corev1.ClaimBound && claim.Spec.VolumeName != "" {
-		return p.patchBound(ctx, v, claim.Spec.VolumeName)
+		return p.patchBound(ctx, v, &claim)
 	}
 	d, err := p.diagnose(ctx, v)
 	switch {

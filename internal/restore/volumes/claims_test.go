@@ -4,10 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -151,5 +154,51 @@ func TestWithoutVolumesNoDiskIsReused(t *testing.T) {
 		if p.applySpec(v); v.Disposition != want || v.Bind != "" {
 			t.Errorf("%s: %+v", was, v)
 		}
+	}
+}
+
+// TestForeignVolumeIsNotTouched: a claim that Kubernetes has bound to a free volume was not
+// restored, and that volume keeps its policy and its labels.
+func TestForeignVolumeIsNotTouched(t *testing.T) {
+	made := metav1.NewTime(time.Now().Truncate(time.Second))
+	older := metav1.NewTime(made.Add(-time.Hour))
+	for name, tc := range map[string]struct {
+		disposition volume.Disposition
+		created     metav1.Time
+		bound       string // the annotation bound-by-controller
+		policy      corev1.PersistentVolumeReclaimPolicy
+		pv          string // of the claim's end
+		why         string
+	}{
+		"made for the claim":        {volume.ProvisionBy(volume.MethodCSI), made, "", "Delete", "pv-1", ""},
+		"free, chosen":              {volume.ProvisionBy(volume.MethodCSI), older, "yes", "Retain", "", "has bound it to volume pv-1, which was free"},
+		"free, made meanwhile":      {volume.ProvisionBy(volume.MethodCSI), made, "yes", "Retain", "", "has bound it to volume pv-1, which was free"},
+		"set aside by an admin":     {volume.ProvisionBy(volume.MethodCSI), older, "", "Retain", "", "has bound it to volume pv-1, which was free"},
+		"without data, free":        {volume.Dynamic, older, "yes", "Retain", "", ""},
+		"without data, made for it": {volume.Dynamic, made, "", "Delete", "pv-1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := kubetest.Start(t)
+			pv := pvOf("Retain")
+			pv.Name, pv.CreationTimestamp = "pv-1", tc.created
+			if tc.bound != "" {
+				pv.Annotations = map[string]string{annotationBoundByController: tc.bound}
+			}
+			cluster.Put(pv)
+			claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "data", CreationTimestamp: made}}
+			claim.Spec.VolumeName = "pv-1"
+			v := &volume.Restore{PV: "old", Namespace: "shop", Target: "shop", Claim: "data", Selected: true, Disposition: tc.disposition, Reclaim: "Delete", Patch: true}
+			p := claimWatcher{r: &restore.Service{Kube: cluster.Client()}}
+			end, settled, err := p.patchBound(t.Context(), v, claim)
+			if err != nil || !settled || end.PV != tc.pv || len(end.Reasons) > 0 != (tc.why != "") {
+				t.Fatalf("%+v, settled %t, %v", end, settled, err)
+			}
+			if tc.why != "" && (end.Reasons[0].Code != report.VolumeNotRestored || !strings.Contains(end.Reasons[0].Message, tc.why)) {
+				t.Errorf("%v", end.Reasons)
+			}
+			if got, _ := kubetest.Get[corev1.PersistentVolume](cluster, kube.Volumes(), "", "pv-1"); got.Spec.PersistentVolumeReclaimPolicy != tc.policy {
+				t.Errorf("the volume is now %s", got.Spec.PersistentVolumeReclaimPolicy)
+			}
+		})
 	}
 }

@@ -102,7 +102,7 @@ func (p *planner) checkStorageClasses(ctx context.Context) error {
 			p.checkNoClass(v, known)
 		}
 	}
-	return nil
+	return p.chooseDrivers(ctx, known)
 }
 
 // checkNoClass refuses a claim that names no class and whose data comes from a
@@ -115,7 +115,7 @@ func (p *planner) checkNoClass(v *volume.Restore, known map[string]storagev1.Sto
 		p.Refuse(contract.ErrTypeInvalid, `claim %s: spec.storageClassName is "": no class makes a volume for it, so that its snapshot %s cannot be restored; restore it without data (--restore-volumes=false)`, name, v.Snapshot.Handle)
 	case !ok:
 		p.Refuse(contract.ErrTypeInvalid, "claim %s: it names no storage class and the cluster has no default one to restore snapshot %s with; mark one by the annotation %s", name, v.Snapshot.Handle, annotationDefaultClass)
-	case class.Provisioner != v.Snapshot.Driver:
+	case !canFill(v, class):
 		p.Refuse(contract.ErrTypeInvalid, "claim %s: it names no storage class; the default one, %s, is of %s, its snapshot of %s, which only a class of that driver can restore; make such a class the default", name, class.Name, class.Provisioner, v.Snapshot.Driver)
 	}
 }
@@ -150,7 +150,7 @@ func (p *planner) checkClass(v *volume.Restore, known map[string]storagev1.Stora
 	class, ok := known[v.Class]
 	claim := v.ClaimKey()
 	switch {
-	case ok && v.Snapshot != nil && class.Provisioner != v.Snapshot.Driver:
+	case ok && v.Snapshot != nil && !canFill(v, class):
 		p.Refuse(contract.ErrTypeInvalid, "claim %s: its storage class %s is of %s, its snapshot of %s, which only a class of that driver can restore; map the class to one (--storage-class-mappings %s:NEW)",
 			claim, v.Class, class.Provisioner, v.Snapshot.Driver, v.Class)
 	case ok || v.Disposition == volume.Leave || v.Disposition == volume.Keep:
@@ -160,6 +160,43 @@ func (p *planner) checkClass(v *volume.Restore, known map[string]storagev1.Stora
 	case v.Bind == "":
 		p.Remark(v, report.New(report.ClassMissing, fmt.Sprintf("there is no storage class %q in the cluster: the claim stays pending", v.Class)))
 	}
+}
+
+// canFill says that a class can fill a claim from its snapshot, and has the class's driver do
+// it. A snapshot of EBS is one of the account: either of EBS's drivers makes volumes of it.
+func canFill(v *volume.Restore, class storagev1.StorageClass) bool {
+	s := v.Snapshot
+	if s.Driver != class.Provisioner && volume.IsEBSDriver(s.Driver) && volume.IsEBSDriver(class.Provisioner) {
+		s.Driver, s.Class = class.Provisioner, "" // the class was of the other driver
+	}
+	return s.Driver == class.Provisioner
+}
+
+// chooseDrivers gives every disk to a CSI driver of EBS that the cluster has: that of the
+// claim's class, else the one that had it, else the other one.
+func (p *planner) chooseDrivers(ctx context.Context, known map[string]storagev1.StorageClass) error {
+	installed, err := kube.ListMap[storagev1.CSIDriver](ctx, p.r.Kube, kube.CSIDrivers(), "", "")
+	if err != nil && !kube.IsForbidden(err) {
+		return fmt.Errorf("list CSI drivers: %w", err)
+	}
+	for i := range p.plan.Volumes {
+		v := &p.plan.Volumes[i]
+		old := p.facts.Volumes[v.PV].Spec.CSI
+		if !v.NeedsDisk() || old == nil {
+			continue
+		}
+		wanted := []string{known[v.Class].Provisioner, old.Driver, volume.DriverEBS, volume.DriverEBSAuto}
+		at := slices.IndexFunc(wanted, func(driver string) bool {
+			return volume.IsEBSDriver(driver) && (err != nil || has(installed, driver))
+		})
+		if at < 0 {
+			p.Refuse(contract.ErrTypeInvalid, "volume %s: the cluster has no CSI driver of EBS (%s or %s), so that no pod could mount it; install one, or restore without data (--restore-volumes=false)",
+				v.PV, volume.DriverEBS, volume.DriverEBSAuto)
+			continue
+		}
+		v.Disk.Driver = wanted[at]
+	}
+	return nil
 }
 
 // isMapped says that a class stands in the place of another.

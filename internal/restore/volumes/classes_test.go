@@ -1,6 +1,7 @@
 package volumes
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -71,5 +75,75 @@ func TestReclaimPolicyOfClass(t *testing.T) {
 		if got := reclaimOf(known, name); got != want {
 			t.Errorf("%q: %s, want %s", name, got, want)
 		}
+	}
+}
+
+// TestEitherDriverOfEBS: a snapshot of EBS fills claims of both of EBS's drivers, and of no
+// other's.
+func TestEitherDriverOfEBS(t *testing.T) {
+	for name, tc := range map[string]struct {
+		of, class, want string
+	}{
+		"the same":   {volume.DriverEBS, volume.DriverEBS, volume.DriverEBS},
+		"to auto":    {volume.DriverEBS, volume.DriverEBSAuto, volume.DriverEBSAuto},
+		"from auto":  {volume.DriverEBSAuto, volume.DriverEBS, volume.DriverEBS},
+		"to another": {volume.DriverEBS, "efs.csi.aws.com", ""},
+		"of another": {"csi.example.org", volume.DriverEBS, ""},
+	} {
+		p := planner{}
+		v := volume.Restore{Namespace: "shop", Claim: "data", Class: "c", Disposition: volume.ProvisionBy(volume.MethodCSI), Snapshot: &volume.SnapshotPlan{Handle: "snap-1", Driver: tc.of, Class: "s"}}
+		p.checkClass(&v, map[string]storagev1.StorageClass{"c": classMade("c", tc.class, false, 1)})
+		switch {
+		case (tc.want == "") != (len(p.Refusals) == 1):
+			t.Errorf("%s: refused %+v", name, p.Refusals)
+		case tc.want != "" && (v.Snapshot.Driver != tc.want || (v.Snapshot.Class == "") != (tc.of != tc.want)):
+			t.Errorf("%s: %+v", name, v.Snapshot)
+		}
+	}
+}
+
+// TestDriverOfDisks: a disk goes to a driver that the cluster has. Without one no pod could
+// mount it, and the restore is refused before it begins.
+func TestDriverOfDisks(t *testing.T) {
+	for name, tc := range map[string]struct {
+		had, class string
+		installed  []string
+		denied     bool
+		want       string
+	}{
+		"its own":              {volume.DriverEBS, volume.DriverEBS, []string{volume.DriverEBS}, false, volume.DriverEBS},
+		"the other only":       {volume.DriverEBS, volume.DriverEBS, []string{volume.DriverEBSAuto}, false, volume.DriverEBSAuto},
+		"the class's":          {volume.DriverEBS, volume.DriverEBSAuto, []string{volume.DriverEBS, volume.DriverEBSAuto}, false, volume.DriverEBSAuto},
+		"of no known class":    {volume.DriverEBSAuto, "", []string{volume.DriverEBS, volume.DriverEBSAuto}, false, volume.DriverEBSAuto},
+		"none":                 {volume.DriverEBS, volume.DriverEBS, []string{"efs.csi.aws.com"}, false, ""},
+		"nobody may ask":       {volume.DriverEBS, volume.DriverEBS, nil, true, volume.DriverEBS},
+		"one before there was": {"", volume.DriverEBS, nil, false, "-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := kubetest.Start(t)
+			for _, driver := range tc.installed {
+				cluster.Put(&storagev1.CSIDriver{ObjectMeta: metav1.ObjectMeta{Name: driver}})
+			}
+			if tc.denied {
+				cluster.Refuse(kubetest.On("list", kube.CSIDrivers()), http.StatusForbidden, metav1.StatusReasonForbidden, "not you")
+			}
+			pv := pvOf("Delete")
+			if tc.had != "" {
+				pv.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: tc.had, VolumeHandle: "vol-1"}
+			}
+			facts := volume.NewFacts()
+			facts.Volumes["pv"] = *pv
+			p := planner{r: withTechnologies(), facts: facts, plan: &restore.Volumes{}}
+			p.r.Kube = cluster.Client()
+			v := volume.Restore{PV: "pv", Namespace: "shop", Claim: "data", Class: "c", Selected: true, Disposition: volume.ProvisionBy(volume.MethodNative), Disk: &volume.DiskPlan{}}
+			p.plan.Volumes = append(p.plan.Volumes, v)
+			err := p.chooseDrivers(t.Context(), map[string]storagev1.StorageClass{"c": classMade("c", tc.class, false, 1)})
+			if err != nil || (tc.want == "") != (len(p.Refusals) == 1) {
+				t.Fatalf("refused %+v, %v", p.Refusals, err)
+			}
+			if got := p.plan.Volumes[0].Disk.Driver; got != strings.Trim(tc.want, "-") {
+				t.Errorf("given to %q", got)
+			}
+		})
 	}
 }

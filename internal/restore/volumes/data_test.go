@@ -96,7 +96,8 @@ func TestRefusedVolumePatch(t *testing.T) {
 			s.SetHealthy(tt.healthy)
 			p := &claimWatcher{r: &restore.Service{Kube: s.Client()}, waited: tt.waited}
 			v := &volume.Restore{PV: "old", Namespace: "shop", Claim: "data", Target: "shop", Disposition: volume.Dynamic, Selected: true, Patch: true, Reclaim: "Retain"}
-			end, settled, err := p.patchBound(t.Context(), v, "pv")
+			claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{UID: "claim"}, Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pv"}}
+			end, settled, err := p.patchBound(t.Context(), v, claim)
 			if settled != tt.settled || (err != nil) != tt.fails || (len(end.Reasons) > 0) != tt.settled {
 				t.Errorf("%+v, settled %t, %v", end, settled, err)
 			}

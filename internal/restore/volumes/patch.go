@@ -18,13 +18,23 @@ import (
 )
 
 // patchBound gives a claim's provisioned volume what the backup knows of the old one.
-func (p *claimWatcher) patchBound(ctx context.Context, v *volume.Restore, name string) (restore.ClaimEnd, bool, error) {
+// Kubernetes binds a claim to any free volume that fits, also one that is to be filled from
+// a snapshot: such a volume holds other data, and is left as it is.
+func (p *claimWatcher) patchBound(ctx context.Context, v *volume.Restore, claim *corev1.PersistentVolumeClaim) (restore.ClaimEnd, bool, error) {
+	name := claim.Spec.VolumeName
 	pv, err := kube.Read[corev1.PersistentVolume](ctx, p.r.Kube, kube.Volumes(), "", name)
 	if kube.IsNotFound(err) {
 		return restore.ClaimEnd{}, false, nil // it is on its way
 	}
 	if err != nil {
 		return restore.ClaimEnd{}, false, fmt.Errorf("look at volume %s: %w", name, err)
+	}
+	if v.Provisioned() && !wasMadeFor(&pv, claim) {
+		if !v.IsFilled() {
+			return restore.ClaimEnd{}, true, nil
+		}
+		return restore.EndOf(v, report.New(report.VolumeNotRestored, fmt.Sprintf(
+			"Kubernetes has bound it to volume %s, which was free and fits, and which holds other data: no volume was made of the snapshot. The volume was not changed", name))), true, nil
 	}
 	end := restore.ClaimEnd{PV: name}
 	patch := diffFromOld(v, &pv)
@@ -47,6 +57,16 @@ func (p *claimWatcher) patchBound(ctx context.Context, v *volume.Restore, name s
 		end.Reasons = restore.EndOf(v, report.New(report.PatchFailed, fmt.Sprintf("volume %s: %v", name, err))).Reasons
 	}
 	return end, true, nil
+}
+
+// annotationBoundByController is on a volume that Kubernetes chose for a claim. One that was
+// made for a claim names it from the start.
+const annotationBoundByController = "pv.kubernetes.io/bound-by-controller"
+
+// wasMadeFor says that a volume was made for the claim that it is bound to. One that is older
+// than the claim was set aside for it by somebody.
+func wasMadeFor(pv *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) bool {
+	return pv.Annotations[annotationBoundByController] == "" && !pv.CreationTimestamp.Before(&claim.CreationTimestamp)
 }
 
 // diffFromOld is what a provisioned volume lacks of the old one, nil for nothing.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -64,7 +65,7 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 		return nil, nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		p.mapStorageClasses, p.pairClaimsWithVolumes, p.inspectCluster, p.checkDrivers, p.checkStorageClasses,
+		p.mapStorageClasses, p.findUnusedClaims, p.pairClaimsWithVolumes, p.inspectCluster, p.checkDrivers, p.checkStorageClasses,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, nil, fmt.Errorf("plan volumes: %w", err)
@@ -145,6 +146,9 @@ func (p *planner) describeVolume(pv *corev1.PersistentVolume, claim *corev1.Pers
 		v.Namespace, v.Claim, v.Target = claim.Namespace, claim.Name, p.filter.TargetNamespace(claim.Namespace)
 		v.Class = classOf(claim)
 		v.Selected = v.Selected || p.s.Selects(archive.Key{Resource: resource.PersistentVolumeClaims, Namespace: v.Namespace, Name: v.Claim}, claim.Labels)
+		if slices.Contains(p.plan.Unused, v.ClaimKey()) {
+			v.Selected = false
+		}
 		if asked := claim.Spec.Resources.Requests[corev1.ResourceStorage]; v.Capacity == 0 {
 			v.Capacity = asked.Value()
 		}

@@ -1,6 +1,8 @@
 package csi
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,10 +24,20 @@ func GroupHandleOf(c *snapshotv1.VolumeSnapshotContent) string {
 // the one at the provider: nothing.
 const AnnotationPolicy = "velero.io/csi-vsc-deletion-policy"
 
+// namedByEC2 finds the snapshots that EC2 does not find, as it quotes them.
+var namedByEC2 = regexp.MustCompile(`[Tt]he snapshots? '([^']*)'`)
+
 // SaysSnapshotIsGone recognises what is said of a snapshot that is not there: gRPC gives the
-// code's name; the snapshotter has words of its own for a list that is empty.
-func SaysSnapshotIsGone(message string) bool {
-	return strings.Contains(message, "NotFound") || strings.Contains(message, "can not find snapshot")
+// code's name; the snapshotter has words of its own for a list that is empty. The driver of
+// EBS asks EC2 for many snapshots at once, and each gets the error of the one that is
+// missing: there the id that EC2 names decides.
+func SaysSnapshotIsGone(message, handle string) bool {
+	if named := namedByEC2.FindAllStringSubmatch(message, -1); named != nil {
+		return slices.ContainsFunc(named, func(found []string) bool {
+			return slices.Contains(strings.Split(found[1], ", "), handle)
+		})
+	}
+	return strings.Contains(message, "code = NotFound") || strings.Contains(message, "can not find snapshot")
 }
 
 // What Velero 1.14 and 1.15 note on a VolumeSnapshot.

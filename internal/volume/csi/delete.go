@@ -10,7 +10,9 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -42,6 +44,8 @@ type Provider interface {
 	// KeptSnapshots tells, by handle, which snapshots the provider keeps whatever
 	// their driver is told, and why. It says nothing of those it does not know.
 	KeptSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]string
+	// ExistingSnapshots are the handles of those that the provider shows.
+	ExistingSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]bool
 }
 
 // Deleter has CSI drivers delete snapshots; it implements volume.Deleter. The cluster's
@@ -74,6 +78,9 @@ func (d *Deleter) Delete(ctx context.Context, owner volume.Owner, refs []volume.
 		return err
 	}
 	ends, errs := run.deleteAll(ctx, all, d.Provider.KeptSnapshots(ctx, all))
+	if err := d.doubtGone(ctx, all, ends, quota.LookAgainFor); err != nil {
+		return err
+	}
 	kept := d.Provider.KeptSnapshots(ctx, all)
 	for i, s := range all {
 		if why := kept[s.Handle]; why != "" && errs[i] == nil {
@@ -82,6 +89,38 @@ func (d *Deleter) Delete(ctx context.Context, owner volume.Owner, refs []volume.
 		done(s, ends[i], errs[i])
 	}
 	return nil
+}
+
+// doubtGone retains the snapshots that their driver does not find and that the provider
+// shows for longer than one lingers that was just deleted.
+func (d *Deleter) doubtGone(ctx context.Context, all []volume.CSIRef, ends []volume.Deletion, lingers time.Duration) error {
+	isGone := func(i int) bool { return ends[i].Outcome == volume.Gone }
+	for end := time.Now().Add(lingers); ; {
+		var gone []volume.CSIRef
+		for i := range all {
+			if isGone(i) {
+				gone = append(gone, all[i])
+			}
+		}
+		if len(gone) == 0 {
+			return nil
+		}
+		existing := d.Provider.ExistingSnapshots(ctx, gone)
+		if len(existing) == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			for i := range all {
+				if isGone(i) && existing[all[i].Handle] {
+					ends[i] = volume.Deletion{Outcome: volume.Retained, Reason: "its driver does not find it, and EC2 has it still; delete it there"}
+				}
+			}
+			return nil
+		}
+		if err := poll.Wait(ctx, pollLast); err != nil {
+			return err
+		}
+	}
 }
 
 // deletion is one call of Delete.

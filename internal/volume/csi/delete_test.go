@@ -265,6 +265,17 @@ type provider struct {
 	kept  map[string]string
 	from  int
 	asked int
+	shows map[string]int // for so many looks
+}
+
+func (p *provider) ExistingSnapshots(_ context.Context, refs []volume.CSIRef) map[string]bool {
+	out := map[string]bool{}
+	for _, s := range refs {
+		if p.shows[s.Handle]--; p.shows[s.Handle] >= 0 {
+			out[s.Handle] = true
+		}
+	}
+	return out
 }
 
 func (p *provider) KeptSnapshots(context.Context, []volume.CSIRef) map[string]string {
@@ -272,6 +283,46 @@ func (p *provider) KeptSnapshots(context.Context, []volume.CSIRef) map[string]st
 		return nil
 	}
 	return p.kept
+}
+
+// TestGoneIsDoubted: a snapshot that its driver does not find and that EC2 goes on showing
+// is retained. One that was just deleted may be shown for a while.
+func TestGoneIsDoubted(t *testing.T) {
+	all := []volume.CSIRef{{Handle: "gone"}, {Handle: "lingers"}, {Handle: "exists"}, {Handle: "done"}}
+	ends := []volume.Deletion{{Outcome: volume.Gone}, {Outcome: volume.Gone}, {Outcome: volume.Gone}, {Outcome: volume.Deleted}}
+	d := &Deleter{Provider: &provider{shows: map[string]int{"lingers": 1, "exists": 99, "done": 99}}}
+	if err := d.doubtGone(t.Context(), all, ends, 10*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []volume.Outcome{volume.Gone, volume.Gone, volume.Retained, volume.Deleted} {
+		if ends[i].Outcome != want {
+			t.Errorf("%s: %+v", all[i].Handle, ends[i])
+		}
+	}
+}
+
+// TestSaysSnapshotIsGone: the driver of EBS asks for many snapshots at once, and gives all
+// of them the error of the one that is missing.
+func TestSaysSnapshotIsGone(t *testing.T) {
+	const batch = `Failed to check and update snapshot content: failed to list snapshot for content c: "rpc error: code = Internal desc = Could not get snapshot ID \"snap-good\": ` +
+		`error listing snapshots: operation error EC2: DescribeSnapshots, https response error StatusCode: 400, api error InvalidSnapshot.NotFound: The snapshot 'snap-bad' does not exist."`
+	for name, tc := range map[string]struct {
+		message, handle string
+		want            bool
+	}{
+		"another one is missing":     {batch, "snap-good", false},
+		"this one is missing":        {batch, "snap-bad", true},
+		"it is a part of the name":   {batch, "snap-ba", false},
+		"several are missing":        {"InvalidSnapshot.NotFound: The snapshots 'snap-a, snap-b' do not exist", "snap-b", true},
+		"the snapshotter's own text": {"can not find snapshot for snapshotID h", "h", true},
+		"another driver":             {"rpc error: code = NotFound desc = no such snapshot", "h", true},
+		"a host is not found":        {"rpc error: code = Unavailable desc = HostNotFound", "h", false},
+		"nothing":                    {"", "h", false},
+	} {
+		if got := SaysSnapshotIsGone(tc.message, tc.handle); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
 }
 
 // TestDeleteOfKeptSnapshots: a driver is not asked to delete what its provider keeps, and

@@ -34,10 +34,10 @@ func (k *retainer) checkInEC2(ctx context.Context) error {
 		if len(left) == 0 {
 			return nil
 		}
-		_, loc, err := k.c.Locations.Get(ctx, doc.Name)
-		if err == nil {
+		err := k.c.Locations.Ask(ctx, doc.Name, func(ctx context.Context, loc *ebs.Location) (err error) {
 			left, err = k.judge(ctx, loc, left, visibility{quota.LookAgainFor, pollLast})
-		}
+			return err
+		})
 		if ctx.Err() != nil {
 			return fmt.Errorf("look for snapshots in EC2: %w", err)
 		}
@@ -49,8 +49,11 @@ func (k *retainer) checkInEC2(ctx context.Context) error {
 func (k *retainer) ofEBS() []int {
 	var out []int
 	for _, i := range slices.Sorted(maps.Keys(k.infos)) {
+		if k.failed[i] != "" {
+			continue
+		}
 		v := &k.c.Backup.Volumes[i]
-		if v.Driver == volume.DriverEBS && v.VolumeID != "" && volume.IsEBSSnapshotID(k.infos[i].SnapshotHandle) {
+		if volume.IsEBSDriver(v.Driver) && v.VolumeID != "" && volume.IsEBSSnapshotID(k.infos[i].SnapshotHandle) {
 			out = append(out, i)
 		}
 	}

@@ -112,6 +112,6 @@ func (r *Restorer) Diagnose(ctx context.Context, v *volume.Restore, waited time.
 	}
 	return volume.Diagnosis{
 		Problem: fmt.Sprintf("snapshot %s: %s", v.Snapshot.Handle, text),
-		IsFinal: SaysSnapshotIsGone(text) && waited >= goneAfter,
+		IsFinal: SaysSnapshotIsGone(text, v.Snapshot.Handle) && waited >= goneAfter,
 	}, nil
 }

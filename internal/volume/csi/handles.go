@@ -51,7 +51,7 @@ func (c *checker) handlesInEC2(all []*volume.Restore) map[string][]*volume.Resto
 	out := map[string][]*volume.Restore{}
 	for _, v := range all {
 		switch s := v.Snapshot; {
-		case s == nil || s.Driver != volume.DriverEBS:
+		case s == nil || !volume.IsEBSDriver(s.Driver):
 		case !volume.IsEBSSnapshotID(s.Handle):
 			c.Refuse(contract.ErrTypeInvalid, "claim %s: the backup gives it snapshot %q, which is no id of an EBS snapshot (snap-…); restore another backup", v.ClaimKey(), s.Handle)
 		default:
@@ -95,15 +95,15 @@ func (c *checker) askLocations(ctx context.Context, ids []string, regions map[st
 
 // askLocation asks one location; region is "" if it is of another region than the nodes.
 func (c *checker) askLocation(ctx context.Context, name string, ids []string, regions map[string]bool) (region string, found map[string]ebs.Snapshot, err error) {
-	_, loc, err := c.Locations.Get(ctx, name)
-	if err != nil {
-		return "", nil, err
-	}
-	if len(regions) > 0 && !regions[loc.Region()] {
-		return "", nil, nil
-	}
-	found, err = loc.Snapshots(ctx, ids)
-	return loc.Region(), found, err
+	err = c.Locations.Ask(ctx, name, func(ctx context.Context, loc *ebs.Location) error {
+		if len(regions) > 0 && !regions[loc.Region()] {
+			return nil
+		}
+		region = loc.Region()
+		found, err = loc.Snapshots(ctx, ids)
+		return err
+	})
+	return region, found, err
 }
 
 // judgeSnapshot refuses a claim whose snapshot EC2 knows to be unfit or, where all that the

@@ -27,6 +27,12 @@ import (
 // ec2Of serves a simulated EC2 of one region, with one location for each user.
 func ec2Of(t *testing.T, users ...ebssim.User) *location.Set {
 	t.Helper()
+	_, locations := simulatedEC2(t, users...)
+	return locations
+}
+
+func simulatedEC2(t *testing.T, users ...ebssim.User) (*ebssim.Sim, *location.Set) {
+	t.Helper()
 	limits := ebssim.Fast()
 	sim, err := ebssim.New(ebssim.Options{Dir: t.TempDir(), Region: "us-east-1", Limits: &limits, Users: users})
 	if err != nil {
@@ -48,7 +54,7 @@ func ec2Of(t *testing.T, users ...ebssim.User) *location.Set {
 			Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": "us-east-1", "credentialsFile": file}},
 		})
 	}
-	return location.New(cfg, func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
+	return sim, location.New(cfg, func(ctx context.Context, l *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) {
 		return ebs.Open(ctx, l, ebs.Options{Attempts: 1})
 	})
 }

@@ -75,7 +75,7 @@ func (p *placeholder) verdict(c *snapshotv1.VolumeSnapshotContent, waited time.D
 	switch {
 	case GroupHandleOf(c) != "":
 		return retained("%s", partOfGroup(GroupHandleOf(c)))
-	case !p.requested && !answer.Known && SaysSnapshotIsGone(answer.Text) && waited >= p.times.insist:
+	case !p.requested && !answer.Known && SaysSnapshotIsGone(answer.Text, SnapshotHandleOf(*c)) && waited >= p.times.insist:
 		return volume.Deletion{Outcome: volume.Gone}, true
 	case c.Spec.DeletionPolicy != snapshotv1.VolumeSnapshotContentDelete:
 		return retained("an attempt before this one found that the driver does not delete it, and somebody has to see why")

@@ -131,8 +131,8 @@ func (p *prober) countAnswered() int {
 // the driver does not find will not be.
 func (p *prober) countOpen(hasInsisted bool) int {
 	n := 0
-	for _, a := range p.answers {
-		if !a.Known && (!hasInsisted || !SaysSnapshotIsGone(a.Text)) {
+	for name, a := range p.answers {
+		if !a.Known && (!hasInsisted || !SaysSnapshotIsGone(a.Text, p.volumes[name].Snapshot.Handle)) {
 			n++
 		}
 	}
@@ -156,7 +156,7 @@ func (p *prober) findings() volume.Findings {
 		v, a := p.volumes[name], p.answers[name]
 		switch {
 		case a.Known:
-		case SaysSnapshotIsGone(a.Text):
+		case SaysSnapshotIsGone(a.Text, v.Snapshot.Handle):
 			out.Refuse(contract.ErrTypeNotFound, "claim %s: the driver %s does not find snapshot %s (%s); restore another backup, or this one without data (--restore-volumes=false)",
 				v.ClaimKey(), v.Snapshot.Driver, v.Snapshot.Handle, a.Text)
 		default:

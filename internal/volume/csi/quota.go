@@ -33,7 +33,7 @@ func (q *Quotas) uncounted(driver string, pending int) *quota.Account {
 	}
 	if q.quotas[driver] == nil {
 		limits := quota.Limits{Pending: pending}
-		if driver == volume.DriverEBS {
+		if volume.IsEBSDriver(driver) {
 			limits.Rates = quota.DefaultLimits().Rates
 		}
 		q.quotas[driver] = quota.Uncounted(limits)
@@ -49,13 +49,13 @@ func (c *Snapshots) quotaOf(ctx context.Context, driver string) (*quota.Driver, 
 		return nil, err
 	}
 	account := c.Quotas.uncounted(driver, c.MaxPending)
-	if driver == volume.DriverEBS && c.Locations != nil {
+	if volume.IsEBSDriver(driver) && c.Locations != nil {
 		if shared := c.Locations.SharedQuota(ctx); shared != nil {
 			account = shared
 		}
 	}
 	return account.Driver(func(ctx context.Context) (map[string]bool, error) {
-		return c.occupying(ctx, func(class string) bool { return classes[class] == driver })
+		return c.occupying(ctx, func(class string) bool { return quotaName(classes[class]) == driver })
 	}), nil
 }
 
@@ -83,7 +83,7 @@ func (c *Snapshots) occupies(vs *snapshotv1.VolumeSnapshot) bool {
 	case isReady(vs):
 		return false
 	case isTaken(vs):
-		return errorMessageOf(vs) == "" || time.Since(vs.Status.CreationTime.Time) <= limit
+		return errorMessageOf(vs) == "" || time.Since(errorTimeOf(vs)) <= limit
 	}
 	return time.Since(vs.CreationTimestamp.Time) <= limit
 }
@@ -105,11 +105,20 @@ func (c *Snapshots) driverOfClass(ctx context.Context) (map[string]string, error
 	return classes, nil
 }
 
-// byDriver sorts volumes by their driver.
+// quotaName is the driver under whose name a driver's quota is kept: those of EBS ask the
+// same account.
+func quotaName(driver string) string {
+	if volume.IsEBSDriver(driver) {
+		return volume.DriverEBS
+	}
+	return driver
+}
+
+// byDriver sorts volumes by the driver whose quota they need.
 func (c *Snapshots) byDriver(volumes []int) map[string][]int {
 	out := map[string][]int{}
 	for _, i := range volumes {
-		driver := c.Backup.Volumes[i].Driver
+		driver := quotaName(c.Backup.Volumes[i].Driver)
 		out[driver] = append(out[driver], i)
 	}
 	return out

@@ -37,6 +37,7 @@ func TestOccupies(t *testing.T) {
 		"pending for long":           {vs(time.Hour, true, false, ""), true},
 		"pending, with an error":     {vs(time.Second, true, false, "bad"), true},
 		"EBS has given it up":        {vs(time.Hour, true, false, "bad"), false},
+		"an error of a moment ago":   {withErrorAt(vs(time.Hour, true, false, "bad"), time.Now()), true},
 		"complete":                   {vs(time.Hour, true, true, ""), false},
 		"complete, with an old word": {vs(time.Second, true, true, "bad"), false},
 	} {
@@ -44,6 +45,11 @@ func TestOccupies(t *testing.T) {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
+}
+
+func withErrorAt(vs snapshotv1.VolumeSnapshot, at time.Time) snapshotv1.VolumeSnapshot {
+	vs.Status.Error.Time = &metav1.Time{Time: at}
+	return vs
 }
 
 // quotaCluster is an API server with a driver behind it that has so many places. What

@@ -49,6 +49,9 @@ func (c *Snapshots) Retain(ctx context.Context, completed []volume.Snapshot) (vo
 	if err := parallel.ForEach(ctx, retainWindow, completed, k.retainSnapshot); err != nil {
 		return volume.Retention{}, err
 	}
+	if err := k.lookAgain(ctx); err != nil {
+		return volume.Retention{}, err
+	}
 	if err := k.checkInEC2(ctx); err != nil {
 		return volume.Retention{}, err
 	}
@@ -117,6 +120,9 @@ func (k *retainer) retainSnapshot(ctx context.Context, t volume.Snapshot) error 
 		return nil
 	case err != nil:
 		return fmt.Errorf("keep the snapshot of claim %s: %w", resource.ObjectName(v.Namespace, v.Claim), err)
+	case vs.DeletionTimestamp != nil || content.DeletionTimestamp != nil:
+		k.failed[t.Volume] = k.c.deletedText(t.Volume) // the policy came too late
+		return nil
 	case handle == "":
 		k.failed[t.Volume] = "the driver calls the snapshot ready and gives it no handle"
 		return nil
@@ -129,6 +135,24 @@ func (k *retainer) retainSnapshot(ctx context.Context, t volume.Snapshot) error 
 	}
 	k.add(t.Volume, kube.VolumeSnapshots(), v.Namespace, v.Snapshot, body)
 	k.add(t.Volume, kube.VolumeSnapshotContents(), "", name, raw)
+	return nil
+}
+
+// lookAgain fails the snapshots whose contents are gone, or are about to go, once all are
+// retained: a snapshotter that had not heard of the policy yet may have deleted them.
+func (k *retainer) lookAgain(ctx context.Context) error {
+	if len(k.infos) == 0 {
+		return nil
+	}
+	live, err := kube.ListMap[snapshotv1.VolumeSnapshotContent](ctx, k.c.Kube, kube.VolumeSnapshotContents(), "", resource.LabelBackup+"="+resource.LabelValue(k.c.Backup.Name))
+	if err != nil {
+		return fmt.Errorf("look again at volume snapshot contents: %w", err)
+	}
+	for i, info := range k.infos {
+		if content, there := live[info.VSCName]; !there || content.DeletionTimestamp != nil {
+			k.failed[i] = k.c.deletedText(i)
+		}
+	}
 	return nil
 }
 

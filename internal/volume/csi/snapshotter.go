@@ -141,12 +141,12 @@ func (t *reservation) createMissing(ctx context.Context, todo []int, live map[st
 		switch {
 		case apierrors.IsForbidden(err) || kube.IsInvalid(err) || apierrors.IsNotFound(err):
 			refused[i] = err.Error()
-			t.quotas[v.Driver].Release(t.snapshots.key(i))
+			t.quotas[quotaName(v.Driver)].Release(t.snapshots.key(i))
 		case err != nil:
 			return err
 		}
 		asked[i] = content
-		t.quotas[v.Driver].Asked(t.snapshots.key(i))
+		t.quotas[quotaName(v.Driver)].Asked(t.snapshots.key(i))
 		return nil
 	})
 }
@@ -186,19 +186,21 @@ func (c *Snapshots) key(i int) string {
 	return resource.ObjectName(v.Namespace, v.Snapshot)
 }
 
+// annotationArgoSync keeps Argo CD from deleting what Git does not have.
+const annotationArgoSync = "argocd.argoproj.io/sync-options"
+
 // create makes a claim's VolumeSnapshot and returns the name of the content that it
 // will have, "" if it was there already: then it is this backup's, since its name is
-// made of the backup's UID.
+// made of the backup's UID. It has none of the claim's labels: by those Argo CD, Flux and
+// Helm would take it for one of theirs and delete it, and the snapshot with it.
 func (c *Snapshots) create(ctx context.Context, v *volume.Volume) (string, error) {
-	labels := maps.Clone(v.ClaimLabels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[resource.LabelBackup], labels[labelUID] = resource.LabelValue(c.Backup.Name), c.Backup.UID
-	delete(labels, resource.LabelRestore)
 	vs := &snapshotv1.VolumeSnapshot{
-		TypeMeta:   metav1.TypeMeta{APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: v.Namespace, Name: v.Snapshot, Labels: labels},
+		TypeMeta: metav1.TypeMeta{APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: v.Namespace, Name: v.Snapshot,
+			Labels:      map[string]string{resource.LabelBackup: resource.LabelValue(c.Backup.Name), labelUID: c.Backup.UID},
+			Annotations: map[string]string{annotationArgoSync: "Prune=false"},
+		},
 		Spec: snapshotv1.VolumeSnapshotSpec{
 			Source:                  snapshotv1.VolumeSnapshotSource{PersistentVolumeClaimName: &v.Claim},
 			VolumeSnapshotClassName: &v.Class,

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -28,6 +30,9 @@ type Set struct {
 
 	mu     sync.Mutex
 	opened map[string]*ebs.Location
+	silent map[string]silence // locations that did not answer those who Ask
+
+	opening singleflight.Group // by name: one that hangs holds nobody else up
 
 	quotaMu    sync.Mutex
 	quota      *quota.Account // see SharedQuota
@@ -40,7 +45,7 @@ type Open func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location
 // New returns the locations of cfg, each of which open opens when it is
 // needed.
 func New(cfg *config.Config, open Open) *Set {
-	return &Set{cfg: cfg, opened: map[string]*ebs.Location{}, open: open}
+	return &Set{cfg: cfg, opened: map[string]*ebs.Location{}, silent: map[string]silence{}, open: open}
 }
 
 // Config is the configuration that the locations are of.
@@ -90,17 +95,73 @@ func (l *Set) Get(ctx context.Context, name string) (*velerov1.VolumeSnapshotLoc
 	if err != nil {
 		return nil, nil, failure.Invalid("volumeSnapshotLocations: %w", err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if loc, ok := l.opened[name]; ok {
+	if loc := l.openedAs(name); loc != nil {
 		return doc, loc, nil
 	}
-	loc, err := l.open(ctx, doc)
-	if err != nil {
-		return nil, nil, err
+	// It goes on when who began it has gone, for all who wait for it too.
+	opened := l.opening.DoChan(name, func() (any, error) {
+		loc, err := l.open(context.WithoutCancel(ctx), doc)
+		if err != nil {
+			return nil, err
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.opened[name] = loc
+		return loc, nil
+	})
+	select {
+	case <-ctx.Done():
+		return nil, nil, fmt.Errorf("open snapshot location %q: %w", name, ctx.Err())
+	case res := <-opened:
+		loc, _ := res.Val.(*ebs.Location)
+		return doc, loc, res.Err
 	}
-	l.opened[name] = loc
-	return doc, loc, nil
+}
+
+func (l *Set) openedAs(name string) *ebs.Location {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opened[name]
+}
+
+const (
+	// askOpenLimit and askLimit bound how long a location that is not needed is opened and
+	// asked, and askAgain is how long one that did not answer in that time is left alone.
+	askOpenLimit = 10 * time.Second
+	askLimit     = 2 * time.Minute
+	askAgain     = 5 * time.Minute
+)
+
+// silence is why a location was not heard, and when.
+type silence struct {
+	at  time.Time
+	why error
+}
+
+// Ask has fn ask a location for what is good to know and not needed: one that cannot be
+// reached, such as one of another Region, must not hold up what goes on without it.
+func (l *Set) Ask(ctx context.Context, name string, fn func(context.Context, *ebs.Location) error) error {
+	l.mu.Lock()
+	last, hasFailed := l.silent[name]
+	l.mu.Unlock()
+	if hasFailed && time.Since(last.at) < askAgain {
+		return last.why
+	}
+	limited, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	opening, cancelOpening := context.WithTimeout(limited, askOpenLimit)
+	defer cancelOpening()
+	_, loc, err := l.Get(opening, name)
+	late := opening
+	if err == nil {
+		late, err = limited, fn(limited, loc)
+	}
+	if err != nil && late.Err() != nil && ctx.Err() == nil {
+		l.mu.Lock()
+		l.silent[name] = silence{time.Now(), err}
+		l.mu.Unlock()
+	}
+	return err
 }
 
 const (

@@ -18,7 +18,7 @@ import (
 const deletionsAtOnce = 8
 
 // Deleter deletes EBS snapshots by the VolumeSnapshotLocation that they are in. It
-// implements volume.Deleter, and csi.Provider for the snapshots of EBS's CSI driver.
+// implements volume.Deleter, and csi.Provider for the snapshots of EBS's CSI drivers.
 type Deleter struct{ Locations *location.Set }
 
 // Check fails for a location that this worker does not know, or cannot open.
@@ -78,26 +78,46 @@ func (d *Deleter) deleteOne(ctx context.Context, owner volume.Owner, ref volume.
 	return volume.Deletion{Outcome: volume.Outcome(end.Outcome), Reason: end.Reason}, err
 }
 
-// KeptSnapshots asks EC2 which snapshots of EBS's CSI driver it keeps, and why, by
+// KeptSnapshots asks EC2 which snapshots of EBS's CSI drivers it keeps, and why, by
 // handle. A location that cannot be asked, or is of another account, says nothing: what
 // counts is what the driver can do.
 func (d *Deleter) KeptSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]string {
+	out := map[string]string{}
+	d.askLocations(ctx, refs, func(ctx context.Context, loc *ebs.Location, ids []string) error {
+		kept, err := loc.Keeps(ctx, ids)
+		maps.Copy(out, kept)
+		return err
+	})
+	return out
+}
+
+// ExistingSnapshots asks EC2 which snapshots of EBS's CSI drivers it shows, by handle. Those
+// that the Recycle Bin has, or another account shares, are not among them.
+func (d *Deleter) ExistingSnapshots(ctx context.Context, refs []volume.CSIRef) map[string]bool {
+	out := map[string]bool{}
+	d.askLocations(ctx, refs, func(ctx context.Context, loc *ebs.Location, ids []string) error {
+		found, err := loc.OwnSnapshots(ctx, ids)
+		for id := range found {
+			out[id] = true
+		}
+		return err
+	})
+	return out
+}
+
+// askLocations asks each location about the snapshots of EBS's CSI drivers.
+func (d *Deleter) askLocations(ctx context.Context, refs []volume.CSIRef, ask func(context.Context, *ebs.Location, []string) error) {
 	var ids []string
 	for _, s := range refs {
-		if s.Driver == volume.DriverEBS && volume.IsEBSSnapshotID(s.Handle) {
+		if volume.IsEBSDriver(s.Driver) && volume.IsEBSSnapshotID(s.Handle) {
 			ids = append(ids, s.Handle)
 		}
 	}
-	out := map[string]string{}
-	locations := d.Locations.Config().VolumeSnapshotLocations
-	for i := range locations {
-		_, loc, err := d.Locations.Get(ctx, locations[i].Name)
-		if err != nil {
-			continue
-		}
-		if kept, err := loc.Keeps(ctx, ids); err == nil {
-			maps.Copy(out, kept)
-		}
+	if len(ids) == 0 {
+		return
 	}
-	return out
+	for _, doc := range d.Locations.Config().VolumeSnapshotLocations {
+		// A location that cannot be asked says nothing.
+		_ = d.Locations.Ask(ctx, doc.Name, func(ctx context.Context, loc *ebs.Location) error { return ask(ctx, loc, ids) })
+	}
 }

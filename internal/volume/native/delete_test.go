@@ -137,6 +137,10 @@ func TestKeptSnapshots(t *testing.T) {
 	if kept := d.KeptSnapshots(t.Context(), []volume.CSIRef{{Driver: "csi.example.org", Handle: locked}}); len(kept) != 0 {
 		t.Errorf("of another driver: %v", kept)
 	}
+	there := d.ExistingSnapshots(t.Context(), []volume.CSIRef{{Driver: volume.DriverEBS, Handle: free}, {Driver: volume.DriverEBS, Handle: "snap-00000000000000000"}})
+	if len(there) != 1 || !there[free] {
+		t.Errorf("exist: %v", there)
+	}
 }
 
 func TestCheck(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -56,7 +57,7 @@ func checkSource(in contract.RestoreInput) error {
 // generateRestoreName is the backup's (or schedule's) name with the time, cut to fit.
 func generateRestoreName(spec velerov1.RestoreSpec, now time.Time) string {
 	name, stamp := cmp.Or(spec.BackupName, spec.ScheduleName), "-"+now.UTC().Format("20060102150405")
-	return name[:min(len(name), archive.MaxNameLength-len(stamp))] + stamp
+	return strings.TrimRight(name[:min(len(name), archive.MaxNameLength-len(stamp))], "-.") + stamp
 }
 
 // RestoreFlags adds Velero's flags of `restore create` and ours to fs and gives what they

@@ -92,7 +92,7 @@ func troubles() map[string]trouble {
 			Action: "CreateSnapshot", Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: 403, Message: "not the driver", For: ebssim.Duration(20 * time.Second),
 		}), spec: short, failed: []string{"csiSnapshotTimeout (4s)", "not the driver"}},
 		"EBS gives it up, csi": {
-			path: "csi", before: strikes(ebssim.Fault{Effect: ebssim.EffectSnapshotError}), spec: short, failed: []string{"csiSnapshotTimeout"},
+			path: "csi", before: strikes(ebssim.Fault{Effect: ebssim.EffectSnapshotError}), failed: []string{"EBS gave snapshot snap-"},
 		},
 		"it is never complete, csi": {
 			path: "csi", before: strikes(ebssim.Fault{Effect: ebssim.EffectSnapshotStuck}), spec: impatient,

@@ -37,6 +37,7 @@ type Client struct {
 	volumes   *lookup[types.Volume]
 	byID      *lookup[types.Snapshot]
 	byName    *lookup[types.Snapshot]
+	listed    *lookup[types.Snapshot]
 	snapshots *snapshotCache
 }
 
@@ -50,6 +51,7 @@ func New(ctx context.Context) (*Client, error) {
 	c := &Client{ec2: ec2.NewFromConfig(cfg), attaching: newKeyedLocks(), snapshots: newSnapshotCache()}
 	c.volumes = &lookup[types.Volume]{fetch: c.volumesByID}
 	c.byID = &lookup[types.Snapshot]{fetch: c.snapshotsByID}
+	c.listed = &lookup[types.Snapshot]{fetch: c.snapshotsListed, gather: gatherListed}
 	c.byName = &lookup[types.Snapshot]{fetch: c.snapshotsByName}
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -13,6 +14,8 @@ const (
 	// gather is how long a look-up waits for others to share its call: hundreds of
 	// volumes are looked at at a time, and EC2 grants an account 20 calls a second.
 	gather = 30 * time.Millisecond
+	// gatherListed is the real driver's.
+	gatherListed = 500 * time.Millisecond
 	// maxValues is how many values EC2 takes in a filter.
 	maxValues = 200
 	// fetchLimit bounds a shared call, which no single caller can cancel.
@@ -22,8 +25,10 @@ const (
 // lookup finds things by key, many in one call.
 type lookup[T any] struct {
 	fetch func(ctx context.Context, keys []string) (map[string]T, error)
-	mu    sync.Mutex
-	next  *round[T]
+	// gather is how long a round waits for others, 0 is the usual time.
+	gather time.Duration
+	mu     sync.Mutex
+	next   *round[T]
 }
 
 // round is one call and those who wait for it.
@@ -59,7 +64,7 @@ func (l *lookup[T]) join(key string) *round[T] {
 	if l.next == nil || len(l.next.keys) >= maxValues {
 		r := &round[T]{keys: map[string]bool{}, done: make(chan struct{})}
 		l.next = r
-		time.AfterFunc(gather, func() { l.run(r) })
+		time.AfterFunc(cmp.Or(l.gather, gather), func() { l.run(r) })
 	}
 	l.next.keys[key] = true
 	return l.next

@@ -63,13 +63,27 @@ func (c *Client) snapshotNamed(ctx context.Context, name string) (types.Snapshot
 	return snapshot, err
 }
 
-// Snapshot gives a snapshot as it is, or ErrNotFound.
+// Snapshot gives a snapshot as it is. It fails with what EC2 says of any snapshot that was
+// asked for in the same round.
 func (c *Client) Snapshot(ctx context.Context, id string) (types.Snapshot, error) {
-	snapshot, err := c.byID.get(ctx, id)
+	snapshot, err := c.listed.get(ctx, id)
 	if err != nil {
 		return snapshot, fmt.Errorf("describe snapshot: %w", err)
 	}
 	return snapshot, nil
+}
+
+// snapshotsListed names the snapshots by their ids, all of which EC2 wants to exist.
+func (c *Client) snapshotsListed(ctx context.Context, ids []string) (map[string]types.Snapshot, error) {
+	out, err := c.ec2.DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{SnapshotIds: ids})
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]types.Snapshot{}
+	for _, s := range out.Snapshots {
+		found[aws.ToString(s.SnapshotId)] = s
+	}
+	return found, nil
 }
 
 func (c *Client) snapshotsByID(ctx context.Context, ids []string) (map[string]types.Snapshot, error) {
