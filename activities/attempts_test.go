@@ -162,12 +162,11 @@ func TestAttemptThatWasTakenForDead(t *testing.T) {
 		large  int
 		writes int // at least
 	}{
-		"one write lands":             {&frozen{}, 0, 20},
-		"it runs on":                  {&frozen{runsOn: true}, 0, 20},
-		"late, one write lands":       {&frozen{late: true}, 0, 20},
-		"late, it runs on":            {&frozen{late: true, runsOn: true}, 0, 20},
-		"two chunks, one write lands": {&frozen{only: contract.ExportShard.Name}, 16, 4},
-		"two chunks, it runs on":      {&frozen{only: contract.ExportShard.Name, runsOn: true}, 16, 4},
+		"one write lands":        {&frozen{}, 0, 20},
+		"it runs on":             {&frozen{runsOn: true}, 0, 20},
+		"late, one write lands":  {&frozen{late: true}, 0, 20},
+		"late, it runs on":       {&frozen{late: true, runsOn: true}, 0, 20},
+		"two chunks, it runs on": {&frozen{only: contract.ExportShard.Name, runsOn: true}, 16, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachWrite(t, tc.writes, tc.frozen, func(f *frozen, where func() string) {

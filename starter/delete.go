@@ -65,7 +65,7 @@ func (o *deleteOptions) checkTargets(names []string) error {
 		return errors.New("say what to delete in one way: names, --selector or --all")
 	}
 	for _, name := range names {
-		if err := archive.ValidateName(name); err != nil {
+		if err := archive.ValidateBackupName(name); err != nil {
 			return fmt.Errorf("backup %w; --selector and --all choose several", err)
 		}
 	}

@@ -115,6 +115,8 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	}
 	w := newWorkers(tc, cfg.Limits.ConcurrentActivities)
 	reader := registerAll(w, cfg, kc, locations, tc, attributes)
+	reached := &reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
+	reached.look(ctx)
 	stop, err := serveHTTP(cfg, m, kc, tc)
 	if err != nil {
 		return err
@@ -131,7 +133,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
 	watched, stopWatch := context.WithCancel(ctx)
 	defer stopWatch()
-	go (&reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}).watch(watched)
+	go reached.watch(watched)
 	if err := watchPollers(ctx, tc, self, log); err != nil {
 		w.Stop()
 		return err

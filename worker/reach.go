@@ -16,7 +16,7 @@ import (
 // How often a worker looks whether it reaches what its runs need, and how long one look may take.
 const (
 	reachPeriod  = 2 * time.Minute
-	reachTimeout = 20 * time.Second
+	reachTimeout = 10 * time.Second
 )
 
 // reach tells in the worker's log what it reaches and what not, and why: one line each, at the
@@ -29,14 +29,14 @@ type reach struct {
 	causes     map[string]string // why it cannot be used, "" where it can, by what it is
 }
 
-// watch looks until the end of ctx.
+// watch looks again and again until the end of ctx.
 func (r *reach) watch(ctx context.Context) {
 	for {
-		r.look(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(reachPeriod):
+			r.look(ctx)
 		}
 	}
 }

@@ -29,6 +29,16 @@ type Manifest struct {
 	// shows a state of its own. PlainTypes are types that do so all the same.
 	Revision   string   `json:"revision,omitempty"`
 	PlainTypes []string `json:"plainTypes,omitempty"`
+	// RevisionTime is when that was the newest state, and Snapshots when those of volumes were
+	// taken; nil without any.
+	RevisionTime time.Time `json:"revisionTime,omitzero"`
+	Snapshots    *Moments  `json:"snapshots,omitempty"`
+}
+
+// Moments are the first and the last of several.
+type Moments struct {
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
 }
 
 // File is one file of the backup's directory. Exactly one digest is set.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
@@ -17,33 +18,34 @@ import (
 
 // stagedRevision is the document by which the activities of an export share a revision.
 type stagedRevision struct {
-	Revision string `json:"revision"`
+	Revision string    `json:"revision"`
+	At       time.Time `json:"at"`
 }
 
-// Revision is the state of the cluster that the export shows; "" is the newest of each list.
-func (run *Run) Revision(ctx context.Context) (string, error) {
+// Revision is the state of the cluster that the export shows, and when that was its newest;
+// "" is the newest of each list.
+func (run *Run) Revision(ctx context.Context) (revision string, at time.Time, err error) {
 	if run.Plan.Revision == "" || len(run.Plan.Volumes.Units) == 0 {
-		return run.Plan.Revision, nil
+		return run.Plan.Revision, run.Plan.Planned, nil
 	}
 	var doc stagedRevision
-	err := run.Staging.Get(ctx, repository.RevisionFile, &doc)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
+	if err = run.Staging.Get(ctx, repository.RevisionFile, &doc); errors.Is(err, store.ErrNotFound) {
+		err = nil
 	}
-	return doc.Revision, err
+	return doc.Revision, doc.At, err
 }
 
 // ChooseRevision is Revision for an activity of the export. Behind the snapshots of volumes
 // the first one to begin chooses anew: an API server forgets states after five minutes.
 func (run *Run) ChooseRevision(ctx context.Context, client *kube.Client) (string, error) {
-	revision, err := run.Revision(ctx)
+	revision, _, err := run.Revision(ctx)
 	if revision != "" || err != nil || run.Plan.Revision == "" {
 		return revision, err
 	}
-	if revision, err = client.Revision(ctx); err != nil {
+	doc := stagedRevision{At: time.Now().UTC()}
+	if doc.Revision, err = client.Revision(ctx); err != nil {
 		return "", fmt.Errorf("ask for the revision of the cluster: %w", err)
 	}
-	doc := stagedRevision{revision}
 	err = repository.CreateStaged(ctx, run.Staging, repository.RevisionFile, &doc)
 	return doc.Revision, err
 }

@@ -3,6 +3,7 @@ package backup
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
@@ -54,7 +55,7 @@ func TestOneRevisionForAllActivities(t *testing.T) {
 			Conditional: true, Revision: "1", Volumes: VolumePlan{Units: make([]Unit, units)},
 		}}
 	}
-	if got, err := open(1).Revision(t.Context()); got != "" || err != nil {
+	if got, _, err := open(1).Revision(t.Context()); got != "" || err != nil {
 		t.Errorf("before any was chosen: %q, %v", got, err)
 	}
 	s.PutNamespaces("later")
@@ -65,7 +66,13 @@ func TestOneRevisionForAllActivities(t *testing.T) {
 	s.PutNamespaces("much-later")
 	for _, read := range []func() (string, error){
 		func() (string, error) { return open(1).ChooseRevision(t.Context(), s.Client()) },
-		func() (string, error) { return open(1).Revision(t.Context()) },
+		func() (string, error) {
+			got, at, err := open(1).Revision(t.Context())
+			if age := time.Since(at); age < 0 || age > time.Minute {
+				t.Errorf("chosen at %s", at)
+			}
+			return got, err
+		},
 	} {
 		if got, err := read(); got != first || err != nil {
 			t.Errorf("%q, %v, want %q", got, err, first)

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -83,26 +86,57 @@ func readResults(ctx context.Context, st store.Store, key string) (raw json.RawM
 	return json.Marshal(cutResults(doc))
 }
 
-// cutResults keeps the first lines of every list.
+// cutResults keeps the first lines: so many of each kind, over all groups and namespaces, and of
+// each only its beginning. It says of how many it is silent.
 func cutResults(doc map[string]map[string]json.RawMessage) map[string]map[string]any {
 	out := map[string]map[string]any{}
 	for kind, groups := range doc {
+		cut := lineCutter{left: allLinesInAnswer}
 		out[kind] = map[string]any{}
-		for group, raw := range groups {
+		for _, group := range slices.Backward(slices.Sorted(maps.Keys(groups))) { // those of namespaces, which may be many, after those of Velero
 			var lines []string
 			var byNamespace map[string][]string
-			switch {
+			switch raw := groups[group]; {
 			case json.Unmarshal(raw, &lines) == nil:
-				out[kind][group] = lines[:min(len(lines), linesInAnswer)]
+				out[kind][group] = cut.take(lines, linesInAnswer)
 			case json.Unmarshal(raw, &byNamespace) == nil:
-				for ns, l := range byNamespace {
-					byNamespace[ns] = l[:min(len(l), linesInAnswer/10)]
+				kept := map[string][]string{}
+				for _, ns := range slices.Sorted(maps.Keys(byNamespace)) {
+					if some := cut.take(byNamespace[ns], linesInAnswer/10); len(some) > 0 {
+						kept[ns] = some
+					}
 				}
-				out[kind][group] = byNamespace
+				out[kind][group] = kept
 			}
+		}
+		if cut.dropped > 0 {
+			velero, _ := out[kind]["velero"].([]string)
+			out[kind]["velero"] = append(velero, fmt.Sprintf("and %d lines more; the results file has them all", cut.dropped))
 		}
 	}
 	return out
+}
+
+// lineCutter keeps lines until there are enough.
+type lineCutter struct{ left, dropped int }
+
+// allLinesInAnswer bounds the lines of a kind, over all groups.
+const allLinesInAnswer = 500
+
+// longestLine bounds a line of an answer, in bytes: with allLinesInAnswer of two kinds an answer
+// stays below the 2 MB that Temporal takes.
+const longestLine = 1000
+
+func (c *lineCutter) take(lines []string, most int) []string {
+	n := min(len(lines), most, c.left)
+	c.left, c.dropped = c.left-n, c.dropped+len(lines)-n
+	kept := make([]string, n)
+	for i, line := range lines[:n] {
+		if kept[i] = line; len(line) > longestLine {
+			kept[i] = strings.ToValidUTF8(line[:longestLine], "") + "..."
+		}
+	}
+	return kept
 }
 
 func (c *Reader) backupURL(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {

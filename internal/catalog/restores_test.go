@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -35,5 +37,26 @@ func TestRestoresInPages(t *testing.T) {
 			t.Errorf("%d rows of %d in %d pages", rows, rowsPerPage+1, pages)
 		}
 		return
+	}
+}
+
+// The results of a backup with problems in thousands of namespaces fit into an answer, and say
+// how many they leave out.
+func TestResultsAreCut(t *testing.T) {
+	doc := map[string]map[string]json.RawMessage{}
+	for _, kind := range []string{"errors", "warnings"} {
+		byNamespace := map[string][]string{}
+		for i := range 5000 {
+			byNamespace[fmt.Sprintf("ns-%04d", i)] = []string{strings.Repeat("x", 5000)}
+		}
+		raw, err := json.Marshal(byNamespace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc[kind] = map[string]json.RawMessage{"namespaces": raw, "velero": []byte(`["first"]`)}
+	}
+	out, err := json.Marshal(cutResults(doc))
+	if err != nil || len(out) > 3<<19 || !strings.Contains(string(out), "and 4501 lines more") || !strings.Contains(string(out), "first") {
+		t.Errorf("%d bytes, %v; ends %s", len(out), err, out[max(len(out)-200, 0):])
 	}
 }

@@ -134,7 +134,7 @@ func (b *Runner) fillPlan(ctx context.Context, bsl *velerov1.BackupStorageLocati
 		return err
 	}
 	plan.UID, plan.Files = t.UID, len(keys)
-	plan.Snapshots, plan.Unread = t.Snapshots.Count(), t.Snapshots.Unread
+	plan.Snapshots, plan.Unread = t.Snapshots.Count(), cutLines(t.Snapshots.Unread, "lines")
 	plan.Binding, err = binding.Begin(ctx, b.Kube, b.Locations, bsl, st)
 	return err
 }

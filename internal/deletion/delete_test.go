@@ -158,7 +158,13 @@ func TestPlanDelete(t *testing.T) {
 		"one of them in volumeinfo": {files{l.Tarball(): tarballOf(t, aContent("", inFileH, "")), l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, nil, []string{"snapshot h of driver d of volume pv-h"}},
 		"data moved": {
 			files{l.Tarball(): tarballOf(t), l.VolumeInfo(): zipped(t, `[{"pvName":"a","snapshotDataMoved":true,"csiSnapshotInfo":{"snapshotHandle":"h","driver":"d"}},{"pvName":"b","csiSnapshotInfo":{"snapshotHandle":"unknown","driver":"d"}}]`)},
-			nil, nil, nil, nil,
+			nil, nil, nil,
+			[]string{"data of 1 volumes in Velero's repository (kopia or restic) in the bucket: volume a; Lifeboat does not delete it"},
+		},
+		"files of pods": {
+			files{l.Tarball(): tarballOf(t), l.PodVolumeBackups(): zipped(t, `[{"spec":{"pod":{"namespace":"shop","name":"db-0"},"volume":"data","uploaderType":"kopia"},"status":{"snapshotID":"k1"}},{"spec":{"volume":"failed"},"status":{}}]`)},
+			nil, nil, nil,
+			[]string{"data of 1 volumes in Velero's repository (kopia or restic) in the bucket: volume data of pod shop/db-0 (k1)"},
 		},
 		"tarball cut off":      {files{l.Tarball(): whole[:len(whole)-9], l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []volume.CSIRef{bare}, []string{"b.tar.gz"}},
 		"tarball gone":         {files{l.VolumeInfo(): zipped(t, "["+infoH+"]")}, nil, nil, []volume.CSIRef{bare}, []string{"b.tar.gz is missing"}},

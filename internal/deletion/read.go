@@ -1,10 +1,12 @@
 package deletion
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -63,8 +65,38 @@ func (r *snapshotReader) readFiles(ctx context.Context, doc *velerov1.Backup) er
 		return err
 	}
 	err = repository.EachEntry(ctx, r.st, r.manifest, r.layout.CSIVolumeSnapshotContents(), r.addContent)
-	_, err = r.noteDamage(err)
-	return err
+	if _, err = r.noteDamage(err); err != nil {
+		return err
+	}
+	return r.noteRepositoryData(ctx)
+}
+
+// noteRepositoryData tells of data that Velero has copied into its own repository in the bucket:
+// files of pods, and snapshots that were moved. Only a Velero can delete it.
+func (r *snapshotReader) noteRepositoryData(ctx context.Context) error {
+	var names []string
+	err := repository.EachEntry(ctx, r.st, r.manifest, r.layout.PodVolumeBackups(), func(b velerov1.PodVolumeBackup) {
+		if b.Status.SnapshotID != "" {
+			names = append(names, fmt.Sprintf("volume %s of pod %s (%s)", b.Spec.Volume, resource.ObjectName(b.Spec.Pod.Namespace, b.Spec.Pod.Name), b.Status.SnapshotID))
+		}
+	})
+	if _, err := r.noteDamage(err); err != nil {
+		return err
+	}
+	for _, i := range r.infos {
+		if i.SnapshotDataMoved {
+			names = append(names, fmt.Sprintf("volume %s", cmp.Or(i.PVName, i.PVCName)))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	shown := strings.Join(names[:min(len(names), errorsTold)], ", ")
+	if more := len(names) - errorsTold; more > 0 {
+		shown += fmt.Sprintf(" and %d more", more)
+	}
+	r.unread = append(r.unread, fmt.Sprintf("data of %d volumes in Velero's repository (kopia or restic) in the bucket: %s; Lifeboat does not delete it: a Velero that has this location does, by 'velero backup delete' in place of this deletion, or its repository maintenance once its snapshots are removed by hand", len(names), shown))
+	return nil
 }
 
 // openArchive opens a tarball of ours.

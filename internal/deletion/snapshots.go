@@ -106,12 +106,18 @@ func (t *outcomes) sumUp() (contract.SnapshotDeletion, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	slices.Sort(t.res.Retained)
-	if more := len(t.res.Retained) - linesRetained; more > 0 {
-		t.res.Retained = append(t.res.Retained[:linesRetained:linesRetained], fmt.Sprintf("and %d snapshots more", more))
-	}
+	t.res.Retained = cutLines(t.res.Retained, "snapshots")
 	failed := t.failed
 	if more := len(failed) - errorsTold; more > 0 {
 		failed = append(failed[:errorsTold:errorsTold], fmt.Errorf("and %d more", more))
 	}
 	return t.res, errors.Join(failed...)
+}
+
+// cutLines keeps what a payload takes, and says how many more there are.
+func cutLines(lines []string, what string) []string {
+	if more := len(lines) - linesRetained; more > 0 {
+		return append(lines[:linesRetained:linesRetained], fmt.Sprintf("and %d %s more", more, what))
+	}
+	return lines
 }

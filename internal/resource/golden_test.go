@@ -34,7 +34,7 @@ type goldenContext struct {
 	LeftVolumes       []string             `json:"leftVolumes"`
 	Claims            map[string]ClaimData `json:"claims"` // namespace/name
 	Classes           map[string]string    `json:"classes"`
-	Taken             []string             `json:"taken"` // namespace/name of snapshots
+	Taken             []string             `json:"taken"`  // namespace/name of snapshots
 	Unused            []string             `json:"unused"` // namespace/name of claims of lost pods
 	Images            []ImageMapping       `json:"images"`
 }

@@ -98,8 +98,8 @@ subjects: [{kind: ServiceAccount, name: runner, namespace: <fa>}]
 `
 
 // What stands in the archive of a namespace that is selected whole, its Namespace
-// object first, and what its objects refer to. As with Velero, a Namespace object is
-// taken like any other cluster-scoped one: old filters may leave it out.
+// object first, and what its objects refer to. A Namespace object comes with what is stored
+// of it, unless the spec forbids cluster-scoped objects.
 var (
 	inA = []string{"namespaces A", "configmaps A/one", "configmaps A/two", "secrets A/s", "serviceaccounts A/runner", "pods A/p"}
 	ofA = []string{"priorityclasses.scheduling.k8s.io ID", "clusterroles.rbac.authorization.k8s.io ID", "clusterrolebindings.rbac.authorization.k8s.io ID"}

@@ -118,7 +118,16 @@ func TestManifestStatesTheRevision(t *testing.T) {
 	if got := s.plainTypes(); !slices.Equal(got, []string{"events", "pods", "queues.agg.example.com"}) {
 		t.Errorf("got %q", got)
 	}
-	if s.revision = ""; s.plainTypes() != nil {
+	_, s.final = ending()
+	later := s.final.Ended[1].At.Add(time.Minute)
+	s.final.Ended[1].At = later
+	if m := s.snapshotTimes(); !m.First.Equal(time.Unix(1000, 0)) || !m.Last.Equal(later) {
+		t.Errorf("snapshots %+v", m)
+	}
+	if s.final = new(backup.FinalVolumes); s.snapshotTimes() != nil {
+		t.Error("moments without a snapshot")
+	}
+	if s.revision = ""; s.plainTypes() != nil || !s.revisionTime().IsZero() {
 		t.Error("without a revision no type is apart")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
@@ -47,6 +48,7 @@ type sealer struct {
 	final    *backup.FinalVolumes
 	reasons  []report.Reason // one of each object, for the log; see report.Group
 	revision string          // the state of the cluster that the objects are of
+	at       time.Time       // when that was the newest
 }
 
 // readStaged reads what the phases before have staged.
@@ -63,11 +65,11 @@ func readStaged(ctx context.Context, run *backup.Run, in contract.SealBackupInpu
 	if err != nil {
 		return nil, err
 	}
-	revision, err := run.Revision(ctx)
+	revision, at, err := run.Revision(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final), revision: revision}
+	s := &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final), revision: revision, at: at}
 	unread := func(r report.Reason) bool { return r.Code == report.ListFailed || r.Code == report.ReadFailed }
 	if assembly.Totals.Objects == 0 && !slices.ContainsFunc(s.reasons, unread) {
 		s.reasons = append(s.reasons, report.New(report.NothingSelected, "the filters select no object of the cluster"))
@@ -114,6 +116,31 @@ func allReasons(o *backup.Run, notes []*backup.ChunkNotes, final *backup.FinalVo
 	return all
 }
 
+// revisionTime is when the revision was the newest state; zero if there is none.
+func (s *sealer) revisionTime() time.Time {
+	if s.revision == "" {
+		return time.Time{}
+	}
+	return s.at
+}
+
+// snapshotTimes are the moments of the first and the last snapshot in the backup.
+func (s *sealer) snapshotTimes() *archive.Moments {
+	var out *archive.Moments
+	for _, end := range s.final.Ended {
+		switch at := end.At; {
+		case end.Failed != "" || at.IsZero():
+		case out == nil:
+			out = &archive.Moments{First: at, Last: at}
+		case at.Before(out.First):
+			out.First = at
+		case at.After(out.Last):
+			out.Last = at
+		}
+	}
+	return out
+}
+
 // plainTypes are the types whose objects are not of the revision, sorted.
 func (s *sealer) plainTypes() []string {
 	if s.revision == "" {
@@ -134,7 +161,7 @@ func (s *sealer) writeManifest(ctx context.Context, files []archive.File) (strin
 	data, err := archive.EncodeManifest(archive.Manifest{
 		Backup: s.run.Layout.Backup, UID: s.run.Plan.UID, Cluster: s.run.Plan.Run.Cluster, Created: s.run.Plan.Started,
 		Files: files, Directory: s.assembly.Directory, Totals: s.assembly.Totals,
-		Revision: s.revision, PlainTypes: s.plainTypes(),
+		Revision: s.revision, PlainTypes: s.plainTypes(), RevisionTime: s.revisionTime(), Snapshots: s.snapshotTimes(),
 	})
 	if err != nil {
 		return "", err
