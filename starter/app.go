@@ -23,6 +23,8 @@ type backend interface {
 	StartBackup(ctx context.Context, in contract.BackupInput) (temporal.Run, error)
 	StartRestore(ctx context.Context, in contract.RestoreInput) (temporal.Run, error)
 	StartDelete(ctx context.Context, in contract.DeleteBackupInput) (temporal.Run, error)
+	StartGarbage(ctx context.Context, in contract.CollectGarbageInput) (temporal.Run, error)
+	StartRetention(ctx context.Context, in contract.SetRetentionInput) (temporal.Run, error)
 	Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error)
 	Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error)
 	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)
@@ -45,6 +47,7 @@ type app struct {
 	cluster  string
 	connect  func(ctx context.Context, cluster string) (backend, error)
 	patience time.Duration // how long a start without --wait looks for an early end
+	silence  time.Duration // how long nobody is told what is waited for
 }
 
 // defaultPatience is enough for a run to refuse its input, whose worker is up.
@@ -62,6 +65,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 		now:      time.Now,
 		width:    func() int { return columns(stderr) },
 		patience: defaultPatience,
+		silence:  silence,
 		connect: func(ctx context.Context, cluster string) (backend, error) {
 			return connectTemporal(ctx, cluster)
 		},
@@ -118,26 +122,35 @@ or profile file.
   lifeboat restore create --from-backup nightly --wait`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:       thisVersion().Version,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return unknownCommand(c, args[0])
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.Flags().Bool("version", false, "show the version of this program; 'lifeboat version' shows the worker's too")
 	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+clusterVariable+", or the only one that is served)")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see '%s --help'", err, c.CommandPath())
-	})
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.versionCommand())
+	bindRefusedFlags(root.PersistentFlags())
+	root.SetFlagErrorFunc(explainFlagError)
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.versionCommand())
 	root.AddCommand(a.verbCommands()...)
+	root.AddCommand(refusedCommands()...)
 	return root
 }
 
 // withBackend connects, runs do and closes the connection.
 func (a *app) withBackend(ctx context.Context, do func(backend) error) error {
+	connected := a.sayWaiting("Temporal")
 	be, err := a.connect(ctx, a.cluster)
+	connected()
 	if err != nil {
 		return err
 	}
 	defer be.Close()
-	return do(be)
+	return do(telling{be, a})
 }
 
 // connected is the RunE of a command that needs nothing but a connection.

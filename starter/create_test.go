@@ -125,6 +125,7 @@ func TestCreateRefused(t *testing.T) {
 		{"backup create " + strings.Repeat("a", 64), "has 64 characters: use at most 63"},
 		{"backup create a --ttl 3d", `"3d" is not a duration: write 72h`},
 		{"backup create a --ttl -1h", "spec.ttl"},
+		{"backup create a --ttl 0", "0 would be the worker's default, as with Velero: leave the flag out for that, or say how long"},
 		{"backup create a -l a=b --or-selector c=d", "spec.orLabelSelectors: cannot be used together with spec.labelSelector"},
 		{"backup create a --include-resources a --include-cluster-scoped-resources b", "cannot be used together with the filters by scope"},
 		{"backup create a --include-namespaces a,*", "spec.includedNamespaces"},

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
@@ -61,6 +63,11 @@ func (o *deleteOptions) checkTargets(names []string) error {
 	}
 	if given != 1 {
 		return errors.New("say what to delete in one way: names, --selector or --all")
+	}
+	for _, name := range names {
+		if err := archive.ValidateName(name); err != nil {
+			return fmt.Errorf("backup %w; --selector and --all choose several", err)
+		}
 	}
 	_, err := listing.ParseMatcher(o.selector)
 	return err

@@ -9,7 +9,7 @@ import (
 )
 
 func (a *app) locationCommand() *cobra.Command {
-	return groupCommand("location", "Show and check the storage locations of the cluster", []string{"locations"},
+	return groupCommand("location", "Show and check the storage locations of the cluster", []string{"locations", "backup-location", "backup-locations", "bsl"},
 		a.locationGet(), a.storageLocations().checkCommand("Try what a storage location can do",
 			`Try what a storage location can do: write, read, read a range, write only if absent,
 delete. Small objects are written below plugins/lifeboat/ and deleted again. What the

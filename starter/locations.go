@@ -120,6 +120,9 @@ func (l *locations[Row]) printChecks(checked []Row, out output) error {
 }
 
 func (a *app) printCapabilities(all []contract.Capability) error {
+	if len(all) == 0 {
+		return nil // of one that cannot be used nothing was tried
+	}
 	var rows [][]string
 	for _, c := range all {
 		ok := "yes"

@@ -18,7 +18,8 @@ func (a *app) restoreCommand() *cobra.Command {
 	restores := a.restores()
 	return groupCommand("restore", "Restore backups, wholly or in part", []string{"restores"},
 		a.restoreCreate(), a.restoreGet(), a.restoreDescribe(), restores.logsCommand(),
-		restores.waitCommand(), restores.cancelCommand("Objects that it has made so far stay."))
+		restores.waitCommand(), restores.cancelCommand("Objects that it has made so far stay."),
+		refusedCommand("delete", "what it records stays in the bucket and holds no name but its own; delete the objects that it made with kubectl"))
 }
 
 // restores are the restores that the storage locations record.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,7 +15,7 @@ func groupCommand(use, short string, aliases []string, children ...*cobra.Comman
 			if len(args) == 0 {
 				return nil
 			}
-			return fmt.Errorf("unknown command %q for %q: use one of %s", args[0], c.CommandPath(), childNames(c))
+			return unknownCommand(c, args[0])
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -40,6 +39,9 @@ func withNoun(noun string, c *cobra.Command) *cobra.Command {
 	_, rest, _ := strings.Cut(c.Use, " ")
 	c.Use = strings.TrimSpace(noun + " " + rest)
 	c.Aliases = []string{noun + "s"}
+	if noun == "location" {
+		c.Aliases = append(c.Aliases, "backup-location", "backup-locations", "bsl")
+	}
 	return c
 }
 

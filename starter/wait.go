@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -76,6 +77,9 @@ func (a *app) glanceAt(ctx context.Context, be backend, run temporal.Run, report
 		return report(ctx, be, run)
 	}
 	noun := run.Kind.Noun()
+	if s, err := be.Sample(ctx, run); err == nil && s.Trouble != "" {
+		a.note("  %s\n", show.Clean(s.Trouble))
+	}
 	a.say("%s %q is running as workflow %s.\n", title(noun), run.Name, run.WorkflowID)
 	a.say("Next: lifeboat %s wait %s, or lifeboat %s describe %s\n", noun, run.Name, noun, run.Name)
 	return nil
@@ -148,7 +152,10 @@ func problemCounts(warnings, errs int) string {
 // failedRun adds what to do next to the failure of a run.
 func (a *app) failedRun(run temporal.Run, err error) error {
 	var failed *temporal.RunError
-	if !errors.As(err, &failed) || errors.Is(err, temporal.ErrExists) || errors.Is(err, temporal.ErrNotFound) {
+	if errors.As(err, &failed) {
+		failed.Message = nameFlags(failed.Message)
+	}
+	if failed == nil || errors.Is(err, temporal.ErrExists) || errors.Is(err, temporal.ErrNotFound) {
 		return err
 	}
 	if failed.Phase == "FailedValidation" && run.Kind == temporal.KindDelete {
@@ -158,6 +165,12 @@ func (a *app) failedRun(run temporal.Run, err error) error {
 		return fmt.Errorf("%w; correct the %s and create it again", err, run.Kind.Noun())
 	}
 	return fmt.Errorf("%w; its history is in the Temporal UI under workflow id %s", err, run.WorkflowID)
+}
+
+// nameFlags names the flags of what to restore in place of the fields that they set.
+func nameFlags(message string) string {
+	return strings.NewReplacer("spec.backupName: ", "--from-backup: ", "spec.scheduleName: ", "--from-schedule: ",
+		"name one with backupName, or allow PartiallyFailed ones", "name one with --from-backup, or allow PartiallyFailed ones with --allow-partially-failed").Replace(message)
 }
 
 // sayReasons prints the first problems of a run, which carry their next step.

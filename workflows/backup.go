@@ -40,6 +40,7 @@ type backup struct {
 	ref    contract.BackupRef
 	plan   contract.BackupPlan
 	chunks []int // the number of chunks of each shard, by shard number
+	staged contract.ShardAttempts
 	seal   contract.SealResult
 }
 
@@ -108,7 +109,7 @@ func (b *backup) exportShards(ctx workflow.Context) error {
 		},
 		func(i int, res contract.ShardResult) {
 			b.chunks[i] = res.Chunks
-			b.addShard(ctx, res)
+			b.addShard(ctx, i, res)
 		})
 }
 
@@ -120,16 +121,22 @@ func (b *backup) exportRelated(ctx workflow.Context) error {
 	}
 	b.setStep(ctx, "exporting related objects")
 	res, err := runActivity(withDurableOptions(ctx, "related objects"), contract.ExportRelated,
-		contract.ExportRelatedInput{Ref: b.ref, Shards: b.chunks})
+		contract.ExportRelatedInput{Ref: b.ref, Shards: b.chunks, Attempts: b.staged})
 	if err != nil {
 		return err
 	}
 	b.chunks = append(b.chunks, res.Chunks)
-	b.addShard(ctx, res)
+	b.addShard(ctx, len(b.chunks)-1, res)
 	return nil
 }
 
-func (b *backup) addShard(ctx workflow.Context, res contract.ShardResult) {
+func (b *backup) addShard(ctx workflow.Context, shard int, res contract.ShardResult) {
+	if len(res.Attempts) > 0 {
+		if b.staged == nil {
+			b.staged = contract.ShardAttempts{}
+		}
+		b.staged[shard] = res.Attempts
+	}
 	b.activities++
 	b.Objects += res.Objects
 	b.Bytes += res.Bytes
@@ -145,7 +152,7 @@ func (b *backup) checkVolumes(ctx workflow.Context) error {
 		return nil
 	}
 	b.setStep(ctx, "waiting for snapshots to complete")
-	for wait := firstPollWait; ; wait = min(wait*9/8, longestPollWait) { // no completion is seen later than by an eighth of its wait
+	for wait := firstPollWait; ; wait = growWait(wait) {
 		st, err := runActivity(withDurableOptions(ctx, "how far the snapshots are"), contract.CheckVolumes,
 			contract.CheckVolumesInput{Ref: b.ref})
 		if err != nil {
@@ -175,7 +182,7 @@ func (b *backup) finishVolumes(ctx workflow.Context) error {
 		return err
 	}
 	b.chunks = append(b.chunks, res.Chunks)
-	b.addShard(ctx, res)
+	b.addShard(ctx, len(b.chunks)-1, res)
 	return nil
 }
 
@@ -183,7 +190,7 @@ func (b *backup) sealBackup(ctx workflow.Context) error {
 	b.setStep(ctx, "composing the archive")
 	var err error
 	b.seal, err = runActivity(withDurableOptions(ctx, "compose archive, index, side files"), contract.SealBackup,
-		contract.SealBackupInput{Ref: b.ref, Chunks: b.chunks})
+		contract.SealBackupInput{Ref: b.ref, Chunks: b.chunks, Attempts: b.staged})
 	b.activities++
 	return err
 }
@@ -216,7 +223,7 @@ func (b *backup) commitBackup(ctx workflow.Context) (contract.BackupResult, erro
 // abandonBackup deletes snapshots, clears staging and releases the name, then returns
 // the cause.
 func (b *backup) abandonBackup(ctx workflow.Context, cause error) error {
-	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	ctx, cancel := workflow.NewDisconnectedContext(withPromptQueue(ctx))
 	defer cancel()
 	b.setStep(ctx, "cleaning up after: "+errorMessage(cause))
 	err := b.abandonVolumes(ctx)

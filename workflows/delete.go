@@ -37,7 +37,7 @@ type deletion struct {
 }
 
 func (d *deletion) planDelete(ctx workflow.Context) error {
-	d.setStep(ctx, "writing the tombstone")
+	d.setStep(ctx, "finding the backup, writing the tombstone")
 	var err error
 	d.plan, err = runActivity(withDurableOptions(ctx, "tombstone"), contract.PlanDelete, d.in)
 	return err

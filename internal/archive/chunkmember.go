@@ -9,6 +9,13 @@ import (
 
 // closeMember compresses the open member and its index block into the chunk.
 func (w *Writer) closeMember() (err error) {
+	// A large member begins a new chunk where it may not fit into the one that is well filled:
+	// the buffer of the chunk would be doubled for it. S3 copies parts of 5 MiB and more.
+	if n := int64(len(w.data)); n >= w.limits.ChunkBytes*5/8 && n+int64(len(w.raw)) > w.limits.ChunkBytes+w.limits.MemberBytes {
+		if err := w.emitChunk(); err != nil {
+			return err
+		}
+	}
 	m := Member{
 		Offset: int64(len(w.data)), RawSize: int64(len(w.raw)), Objects: w.count,
 		Spans: w.closeSpans(),
@@ -34,8 +41,8 @@ func (w *Writer) closeMember() (err error) {
 // doubling would end with half as much again, and as much garbage. Small exports
 // never pay for it.
 func (w *Writer) reserveChunk() {
-	const filling = 1 << 20
-	if full := w.limits.ChunkBytes + w.limits.MemberBytes; len(w.data) > filling && int64(cap(w.data)) < full {
+	const filling, blocks = 1 << 20, 1 << 19 // the index blocks come behind the members
+	if full := w.limits.ChunkBytes + w.limits.MemberBytes + blocks; len(w.data) > filling && int64(cap(w.data)) < full {
 		w.data = slices.Grow(w.data, int(full)-len(w.data))
 	}
 }

@@ -24,6 +24,11 @@ type Manifest struct {
 	Files         []File    `json:"files"`
 	Directory     Range     `json:"directory"` // in the index file
 	Totals        Totals    `json:"totals"`
+
+	// Revision is the resourceVersion of the cluster that the objects show; empty if each list
+	// shows a state of its own. PlainTypes are types that do so all the same.
+	Revision   string   `json:"revision,omitempty"`
+	PlainTypes []string `json:"plainTypes,omitempty"`
 }
 
 // File is one file of the backup's directory. Exactly one digest is set.

@@ -3,6 +3,8 @@ package archive_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -18,7 +20,7 @@ func TestWriterKeepsItsLimits(t *testing.T) {
 	refs := stage(t, src, l, objects)
 	n := 0
 	for i, ref := range refs {
-		if ref.DataSize < l.ChunkBytes && i < len(refs)-1 {
+		if ref.DataSize < l.ChunkBytes*5/8 && i < len(refs)-1 {
 			t.Errorf("chunk %d has %d bytes", i, ref.DataSize)
 		}
 		for _, m := range ref.Members {
@@ -31,6 +33,30 @@ func TestWriterKeepsItsLimits(t *testing.T) {
 	}
 	if n != len(objects) {
 		t.Errorf("%d objects, want %d", n, len(objects))
+	}
+}
+
+// TestWriterMemory: objects that do not compress do not double the buffer of a chunk.
+func TestWriterMemory(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for _, size := range []int{2 << 10, 200 << 10, 1 << 20, 1400 << 10} {
+		body := make([]byte, size)
+		for i := range body {
+			body[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"[rnd.IntN(64)]
+		}
+		most, least := 0, 1<<30
+		w := archive.NewWriter(archive.DefaultLimits(), when, func(c archive.Chunk) error {
+			most, least = max(most, cap(c.Staged)), min(least, len(c.Data))
+			return nil
+		})
+		for i := range 40 << 20 / size {
+			if err := w.Add(archive.Key{Resource: "secrets", Version: "v1", Namespace: "n", Name: fmt.Sprint("s-", i)}, body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if most > 10<<20 || least < 5<<20 {
+			t.Errorf("objects of %d bytes: a buffer of %d bytes, a chunk of %d", size, most, least)
+		}
 	}
 }
 

@@ -59,6 +59,8 @@ type Plan struct {
 	Reasons     []report.Reason      `json:"reasons"`
 	Volumes     VolumePlan           `json:"volumes,omitzero"`
 	Binding     contract.Binding     `json:"binding,omitzero"`
+	Revision    string               `json:"revision,omitempty"` // the state that Exact lists show; see Run.Revision
+	Plain       []string             `json:"plain,omitempty"`    // types that are not listed at the revision
 
 	policies *volume.Policies // only while the backup is planned
 }

@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -69,13 +70,31 @@ func (s *Service) readCommitted(ctx context.Context, st store.Store, l archive.L
 		return contract.BackupResult{}, failure.Exists("name: backup %q was committed by another run (uid %s)", in.Ref.Name, doc.UID)
 	}
 	_ = repository.RememberBackup(ctx, st, &doc, in.Seal.Bytes) // the next listing writes an entry that is lost here
-	if err := s.releaseVolumes(ctx, st, in.Ref); err != nil {
-		return contract.BackupResult{}, err
+	res := backupResult(&doc, in)
+	err = s.cleanUpCommitted(ctx, st, in.Ref, &res)
+	return res, err
+}
+
+// cleanUpCommitted releases what a backup that is there does not need any more. Nothing that
+// fails for good makes the run fail, because the backup exists: it is a reason in the result,
+// and the rest is done. Staging is cleared last, since it tells what there is.
+func (s *Service) cleanUpCommitted(ctx context.Context, st store.Store, ref contract.BackupRef, res *contract.BackupResult) error {
+	for _, step := range []func() error{
+		func() error { return s.releaseVolumes(ctx, st, ref) },
+		func() error { return repository.ReleaseName(ctx, st, ref.Name, ref.UID) },
+		func() error { return repository.NewStaging(st, ref.UID).Clear(ctx) },
+	} {
+		err := step()
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil || failure.TypeOf(err) == "" {
+			return err
+		}
+		res.Warnings++
+		res.Reasons = append(slices.Clone(res.Reasons), report.New(report.CleanUpFailed, err.Error()).String())
 	}
-	if err := repository.ReleaseName(ctx, st, in.Ref.Name, in.Ref.UID); err != nil {
-		return contract.BackupResult{}, err
-	}
-	return backupResult(&doc, in), repository.NewStaging(st, in.Ref.UID).Clear(ctx)
+	return nil
 }
 
 // backupDocument is the Backup resource as Velero would have left it (docs/VELERO.md 2.5).
@@ -169,7 +188,7 @@ func (s *Service) clearUncommitted(ctx context.Context, st store.Store, ref cont
 	}
 	_, err = st.Head(ctx, archive.Layout{Backup: ref.Name}.Metadata())
 	if errors.Is(err, store.ErrNotFound) {
-		err = repository.ClearBackupFiles(ctx, st, ref.Name)
+		err = repository.ClearBackupFiles(ctx, st, ref.Name, ref.UID, "")
 	}
 	if err != nil {
 		return err
@@ -200,7 +219,11 @@ func (s *Service) releaseVolumes(ctx context.Context, st store.Store, ref contra
 		return err
 	}
 	for _, d := range drivers {
-		if err := d.Release(ctx, AllSnapshots(units)); err != nil {
+		err := d.Release(ctx, AllSnapshots(units))
+		if err != nil && d.IsPermanent(err) {
+			err = failure.Denied("%w", err)
+		}
+		if err != nil {
 			return err
 		}
 	}

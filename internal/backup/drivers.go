@@ -2,13 +2,9 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -79,10 +75,4 @@ func (o *Run) failOverdue(t volume.Snapshot, st volume.Status) volume.Status {
 		text += ": " + st.Detail
 	}
 	return volume.Status{Phase: volume.StatusFailed, Detail: text}
-}
-
-// IsPermanent reports whether no retry mends the error of a volume driver. Such an error
-// concerns all volumes of the driver.
-func IsPermanent(err error) bool {
-	return ebs.IsFinal(err) || errors.Is(err, ebs.ErrCredentials) || apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
 }

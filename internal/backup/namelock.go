@@ -32,7 +32,7 @@ func (s *Service) lockName(ctx context.Context, st store.Store, in contract.Prep
 	if err := repository.CheckNameFree(ctx, st, name); err != nil {
 		return errors.Join(err, repository.ReleaseName(ctx, st, name, in.UID))
 	}
-	return repository.ClearBackupFiles(ctx, st, name)
+	return repository.ClearBackupFiles(ctx, st, name, in.UID, repository.PlanFile)
 }
 
 // acquireNameLock returns once the name lock is this run's, be it from an earlier attempt.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -21,6 +22,7 @@ type ChunkNotes struct {
 	Staged  time.Time        `json:"staged"`
 	Reasons []report.Reason  `json:"reasons,omitempty"`
 	Related []resource.Ref   `json:"related,omitempty"`
+	Plain   []string         `json:"plain,omitempty"` // types of which objects are not of the revision
 
 	seen map[resource.Ref]bool
 }
@@ -29,7 +31,7 @@ type ChunkNotes struct {
 func NewChunkNotes() *ChunkNotes { return &ChunkNotes{seen: map[resource.Ref]bool{}} }
 
 // IsEmpty reports whether there is nothing to stage but a chunk, if there is one.
-func (n *ChunkNotes) IsEmpty() bool { return len(n.Reasons)+len(n.Related) == 0 }
+func (n *ChunkNotes) IsEmpty() bool { return len(n.Reasons)+len(n.Related)+len(n.Plain) == 0 }
 
 // AddReason adds a reason to the result of the backup.
 func (n *ChunkNotes) AddReason(r report.Reason) { n.Reasons = append(n.Reasons, r) }
@@ -49,14 +51,29 @@ func (n *ChunkNotes) AddRelated(refs ...resource.Ref) {
 // limiter of the cluster's client may allow less.
 const FetchWindow = 16
 
-// ReadNotes reads the notes of all chunks, in the order of the archive.
-func ReadNotes(ctx context.Context, s *Service, run *Run, shards []int) ([]*ChunkNotes, error) {
+// notesFiles are the names of the notes of all chunks, in the order of the archive. shards are
+// the numbers of chunks.
+func notesFiles(shards []int, attempts contract.ShardAttempts) []string {
 	var names []string
 	for shard, n := range shards {
-		for chunk := range n {
-			names = append(names, repository.ChunkNotesFile(shard, chunk))
+		staged := attempts[shard]
+		if len(staged) == 0 {
+			staged = []contract.ChunkAttempt{{Chunks: n}}
+		}
+		chunk := 0
+		for _, a := range staged {
+			for range a.Chunks {
+				names = append(names, repository.ChunkNotesFile(shard, chunk, a.Attempt))
+				chunk++
+			}
 		}
 	}
+	return names
+}
+
+// ReadNotes reads the notes of all chunks, in the order of the archive.
+func ReadNotes(ctx context.Context, run *Run, shards []int, attempts contract.ShardAttempts) ([]*ChunkNotes, error) {
+	names := notesFiles(shards, attempts)
 	out := make([]*ChunkNotes, len(names))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(FetchWindow)

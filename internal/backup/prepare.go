@@ -3,6 +3,8 @@ package backup
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -22,7 +24,8 @@ import (
 )
 
 // Prepare validates the input, locks the name, discovers the types of the cluster and plans
-// shards and volumes. It may repeat: the name lock is its own, and the plan is overwritten.
+// shards and volumes. It may repeat: the name lock is its own, and the plan that was written
+// first stays, for later phases may work by it.
 func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, abandon AbandonRun) (contract.BackupPlan, error) {
 	if err := validateBackup(in.Backup); err != nil {
 		return contract.BackupPlan{}, err
@@ -30,6 +33,9 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 	bsl, st, err := s.Locations.Writable(ctx, in.Backup.Spec.StorageLocation)
 	if err != nil {
 		return contract.BackupPlan{}, err
+	}
+	if err := s.Locations.Reach(ctx, bsl); err != nil { // told at once, and tried again
+		return contract.BackupPlan{}, locationError(bsl, err)
 	}
 	in.Backup.Spec.StorageLocation = bsl.Name
 	conditional, err := st.Conditional(ctx)
@@ -48,7 +54,7 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 		return contract.BackupPlan{}, err
 	}
 	doc.Binding = bound
-	if err := repository.NewStaging(st, in.UID).Put(ctx, repository.PlanFile, doc); err != nil {
+	if err := repository.CreateStaged(ctx, repository.NewStaging(st, in.UID), repository.PlanFile, doc); err != nil {
 		return contract.BackupPlan{}, err
 	}
 	return s.planSummary(doc, total), nil
@@ -88,7 +94,7 @@ func validateBackup(in contract.BackupInput) error {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return failure.Invalid("name: %w", err)
 	}
-	if problems := filter.ValidateBackup(&in.Spec); len(problems) > 0 {
+	if problems := append(filter.ValidateMetadata("", in.Labels, in.Annotations), filter.ValidateBackup(&in.Spec)...); len(problems) > 0 {
 		return filter.FieldErrors(problems)
 	}
 	return nil
@@ -113,9 +119,7 @@ func (s *Service) discoverPlan(ctx context.Context, in contract.PrepareBackupInp
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range cat.Failures {
-		reasons = append(reasons, report.New(report.GroupUnavailable, g.Group+": "+g.Reason))
-	}
+	reasons = append(reasons, unavailableGroups(cat.Failures, f, reasons)...)
 	started := in.Run.Started.Truncate(time.Second)
 	return &Plan{
 		Backup: in.Backup, UID: in.UID, Run: in.Run,
@@ -123,6 +127,21 @@ func (s *Service) discoverPlan(ctx context.Context, in contract.PrepareBackupInp
 		Kubernetes: cat.ServerVersion, Resources: listableTypes(cat.Resources),
 		Filter: f, Reasons: reasons, policies: policies,
 	}, nil
+}
+
+// unavailableGroups returns the reasons for groups that did not answer discovery. It is no
+// error where the spec names types that are all known, nor for a group of metrics, which has
+// nothing that could be stored.
+func unavailableGroups(failures []kube.GroupFailure, f *filter.Backup, reasons []report.Reason) (out []report.Reason) {
+	unknown := slices.ContainsFunc(reasons, func(r report.Reason) bool { return r.Code == report.TypeUnknown })
+	for _, g := range failures {
+		r := report.New(report.GroupUnavailable, g.Group+": "+g.Reason)
+		if f.NamesTypes() && !unknown || strings.HasSuffix("."+g.Group, ".metrics.k8s.io") {
+			r = r.As(report.Warning)
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // resolveFilter resolves the filters of the spec and of the policies against the cluster. It
@@ -186,14 +205,23 @@ func (s *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
 		case filter.All:
 			listed = append(listed, r)
 		case filter.RelatedOnly:
-			doc.Related = true
+			doc.Related = doc.Related || !filter.NeverListed(t.GroupResource)
 		case filter.None:
 		}
 	}
-	counts, err := s.countTypes(ctx, listed, f)
+	before, err := s.Kube.Revision(ctx)
 	if err != nil {
 		return 0, err
 	}
+	counts, counted, err := s.countTypes(ctx, listed, f)
+	if err != nil {
+		return 0, err
+	}
+	after, err := s.Kube.Revision(ctx)
+	if err != nil {
+		return 0, err
+	}
+	doc.planRevision(before, after, counts, counted)
 	var total int64
 	for _, n := range counts {
 		total += max(n.Count, 0)
@@ -214,44 +242,45 @@ const (
 	maxNamespacesToCount = 200
 )
 
-// countTypes counts the objects of types, in parallel.
-func (s *Service) countTypes(ctx context.Context, types []kube.Resource, f *filter.Backup) ([]plan.TypeCount, error) {
-	counts := make([]plan.TypeCount, len(types))
+// countTypes counts the objects of types, in parallel, and returns the revisions that it saw.
+func (s *Service) countTypes(ctx context.Context, types []kube.Resource, f *filter.Backup) (counts []plan.TypeCount, revisions []string, err error) {
+	counts, revisions = make([]plan.TypeCount, len(types)), make([]string, len(types))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxCountsAtOnce)
 	for i, r := range types {
 		group.Go(func() (err error) {
-			counts[i], err = s.countObjects(ctx, r, f)
+			counts[i], revisions[i], err = s.countObjects(ctx, r, f)
 			return err
 		})
 	}
-	return counts, group.Wait()
+	return counts, revisions, group.Wait()
 }
 
-// countObjects counts the objects of a type, -1 for an unknown number. A type that cannot be
-// counted is listed all the same, and fails there with its reason.
-func (s *Service) countObjects(ctx context.Context, r kube.Resource, f *filter.Backup) (plan.TypeCount, error) {
-	out := plan.TypeCount{Type: kube.FilterType(r), Count: -1}
+// countObjects counts the objects of a type, -1 for an unknown number, and returns the
+// revision at which there were as many. A type that cannot be counted is listed all the same,
+// and fails there with its reason.
+func (s *Service) countObjects(ctx context.Context, r kube.Resource, f *filter.Backup) (out plan.TypeCount, revision string, err error) {
+	out = plan.TypeCount{Type: kube.FilterType(r), Count: -1}
 	names, ns := f.Namespaces(), ""
 	if r.Namespaced && !f.AllNamespaces() && len(names) == 1 {
 		ns = names[0]
 	}
-	n, err := s.Kube.Count(ctx, r, ns)
+	n, revision, err := s.Kube.Count(ctx, r, ns)
 	if err != nil {
-		return out, ctx.Err()
+		return out, "", ctx.Err()
 	}
 	out.Count = n
 	if !r.Namespaced || ns != "" || n < minCountToSplit || len(names) > maxNamespacesToCount {
-		return out, nil
+		return out, revision, nil
 	}
 	out.PerNamespace = map[string]int64{}
 	for _, ns := range names {
-		if out.PerNamespace[ns], err = s.Kube.Count(ctx, r, ns); err != nil {
+		if out.PerNamespace[ns], _, err = s.Kube.Count(ctx, r, ns); err != nil {
 			out.PerNamespace = nil
-			return out, ctx.Err()
+			return out, revision, ctx.Err()
 		}
 	}
-	return out, nil
+	return out, revision, nil
 }
 
 // locationError says which location an error is about.

@@ -26,6 +26,7 @@ func (run *Run) FinalVolumes(ctx context.Context) (*FinalVolumes, error) {
 
 // UnitResult is what became of a unit. The activity SnapshotVolumes leaves it in staging.
 type UnitResult struct {
+	Attempt   int32               `json:"attempt,omitempty"` // of the activity, from 1
 	Snapshots []volume.Snapshot   `json:"taken,omitempty"`
 	Hooks     contract.HookCounts `json:"hooks,omitzero"`
 	Reasons   []report.Reason     `json:"reasons,omitempty"`

@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -19,16 +20,17 @@ type ShardWriter struct {
 	Run      *Run
 	Recorder *heartbeat.Recorder
 	shard    int
-	Chunk    int // number of the next chunk
+	attempt  string // token of the files that it stages
+	Chunk    int    // number of the next chunk
 	Result   contract.ShardResult
 	Writer   *archive.Writer
 	Notes    *ChunkNotes // those of the next chunk
 }
 
-// NewShardWriter begins a shard at its first chunk. Chunks that an attempt before this one has
-// staged are overwritten.
+// NewShardWriter begins a shard at its first chunk. What an attempt before this one has staged
+// lies below other keys, and only what the result names is read.
 func NewShardWriter(ctx context.Context, run *Run, recorder *heartbeat.Recorder, shard int) *ShardWriter {
-	s := &ShardWriter{Run: run, Recorder: recorder, shard: shard, Result: contract.ShardResult{Shard: shard}, Notes: NewChunkNotes()}
+	s := &ShardWriter{Run: run, Recorder: recorder, shard: shard, attempt: repository.NewAttempt(), Result: contract.ShardResult{Shard: shard}, Notes: NewChunkNotes()}
 	s.Writer = archive.NewWriter(archive.DefaultLimits(), run.Plan.Started, func(c archive.Chunk) error { return s.stageChunk(ctx, c) })
 	return s
 }
@@ -47,7 +49,7 @@ func (s *ShardWriter) Close(ctx context.Context) error {
 
 // stageChunk writes one chunk and then its notes, so that a chunk that has notes is whole.
 func (s *ShardWriter) stageChunk(ctx context.Context, c archive.Chunk) error {
-	key := s.Run.Staging.Key(repository.ChunkFile(s.shard, s.Chunk))
+	key := s.Run.Staging.Key(repository.ChunkFile(s.shard, s.Chunk, s.attempt))
 	if err := s.Run.Store.Put(ctx, key, c.Staged, store.PutOptions{}); err != nil {
 		return fmt.Errorf("stage chunk %d: %w", s.Chunk, err)
 	}
@@ -59,7 +61,7 @@ func (s *ShardWriter) stageChunk(ctx context.Context, c archive.Chunk) error {
 
 func (s *ShardWriter) stageNotes(ctx context.Context, ref archive.ChunkRef) error {
 	s.Notes.Chunk, s.Notes.Staged = ref, time.Now().UTC()
-	if err := s.Run.Staging.Put(ctx, repository.ChunkNotesFile(s.shard, s.Chunk), s.Notes); err != nil {
+	if err := s.Run.Staging.Put(ctx, repository.ChunkNotesFile(s.shard, s.Chunk, s.attempt), s.Notes); err != nil {
 		return err
 	}
 	n := report.Tally(s.Notes.Reasons)
@@ -67,6 +69,18 @@ func (s *ShardWriter) stageNotes(ctx context.Context, ref archive.ChunkRef) erro
 	s.Result.Errors += n.Errors
 	s.Chunk++
 	s.Result.Chunks = s.Chunk
+	s.Result.Attempts = countChunk(s.Result.Attempts, s.attempt)
 	s.Notes = NewChunkNotes()
 	return nil
+}
+
+// countChunk counts one more chunk of an attempt. It leaves the old counts alone, which a
+// watermark may share.
+func countChunk(counts []contract.ChunkAttempt, attempt string) []contract.ChunkAttempt {
+	counts = slices.Clone(counts)
+	if last := len(counts) - 1; last >= 0 && counts[last].Attempt == attempt {
+		counts[last].Chunks++
+		return counts
+	}
+	return append(counts, contract.ChunkAttempt{Attempt: attempt, Chunks: 1})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -111,7 +112,7 @@ func (c *Reader) planURL(ctx context.Context, in contract.ReadInput) (contract.R
 		return contract.ReadResult{}, err
 	}
 	found, _, err := repository.ExactlyOne(all, repository.Query{
-		Field: "name", Thing: fmt.Sprintf("the plan of dry run %q", in.Name),
+		Thing:   fmt.Sprintf("the plan of dry run %q", in.Name),
 		Missing: fmt.Sprintf("no dry run %q", in.Name), Remedy: "make one with --dry-run",
 	})
 	if err != nil {
@@ -121,21 +122,20 @@ func (c *Reader) planURL(ctx context.Context, in contract.ReadInput) (contract.R
 }
 
 func (c *Reader) listLocations(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	var res contract.ReadResult
-	for i := range c.Config.BackupStorageLocations {
-		bsl := &c.Config.BackupStorageLocations[i]
-		if in.Name == "" || in.Name == bsl.Name {
-			res.Locations = append(res.Locations, c.locationStatus(ctx, bsl))
-		}
+	named, err := c.Locations.Named(in.Name)
+	if err != nil {
+		return contract.ReadResult{}, err
 	}
-	if len(res.Locations) == 0 {
-		_, err := c.Config.Location(in.Name)
-		return res, failure.Invalid("name: %w", err)
+	res := contract.ReadResult{Locations: make([]contract.LocationStatus, len(named))}
+	var group sync.WaitGroup
+	for i, bsl := range named {
+		group.Go(func() { res.Locations[i] = c.locationStatus(ctx, bsl) })
 	}
+	group.Wait()
 	return res, nil
 }
 
-// locationStatus asks a location for its root directories, as Velero's validation does.
+// locationStatus says whether a location can be used.
 func (c *Reader) locationStatus(ctx context.Context, bsl *velerov1.BackupStorageLocation) contract.LocationStatus {
 	def, err := c.Config.Location("")
 	out := contract.LocationStatus{
@@ -146,11 +146,7 @@ func (c *Reader) locationStatus(ctx context.Context, bsl *velerov1.BackupStorage
 	if bsl.Spec.AccessMode != "" {
 		out.AccessMode = string(bsl.Spec.AccessMode)
 	}
-	_, st, err := c.Locations.Get(ctx, bsl.Name)
-	if err == nil {
-		_, err = st.Dirs(ctx, "")
-	}
-	if err != nil {
+	if err := c.Locations.Reach(ctx, bsl); err != nil {
 		out.Phase, out.Message = string(velerov1.BackupStorageLocationPhaseUnavailable), err.Error()
 	}
 	return out
@@ -184,8 +180,12 @@ func (c *Reader) readServer(ctx context.Context, _ contract.ReadInput) (contract
 	if err != nil && !errors.Is(err, context.Canceled) {
 		cat.ServerVersion.GitVersion = "unreachable: " + err.Error()
 	}
-	return contract.ReadResult{Server: &contract.ServerStatus{
+	status := &contract.ServerStatus{
 		Version: c.Version, Cluster: c.Config.Cluster, Kubernetes: cat.ServerVersion.GitVersion,
 		ClusterUID: uid, Configuration: repository.ConfigurationDigest(c.Config),
-	}}, nil
+	}
+	if c.MissingAttributes != nil {
+		status.MissingSearchAttributes = c.MissingAttributes()
+	}
+	return contract.ReadResult{Server: status}, nil
 }

@@ -94,6 +94,18 @@ type ExportShardInput struct {
 type ExportRelatedInput struct {
 	Ref    BackupRef `json:"ref"`
 	Shards []int     `json:"shards"` // chunks of each shard, by shard number
+	// Attempts says which attempts staged them.
+	Attempts ShardAttempts `json:"attempts,omitempty"`
+}
+
+// ShardAttempts are the attempts that staged the chunks of each shard, by shard number. A
+// shard of a worker that did not tell its attempts apart has none.
+type ShardAttempts map[int][]ChunkAttempt
+
+// ChunkAttempt says how many chunks of a shard, in their order, one attempt staged.
+type ChunkAttempt struct {
+	Attempt string `json:"attempt"`
+	Chunks  int    `json:"chunks"`
 }
 
 // ShardResult counts what an export wrote to staging.
@@ -104,12 +116,16 @@ type ShardResult struct {
 	Bytes    int64 `json:"bytes"` // compressed
 	Warnings int   `json:"warnings"`
 	Errors   int   `json:"errors"`
+	// Attempts says which attempts staged the chunks.
+	Attempts []ChunkAttempt `json:"attempts,omitempty"`
 }
 
 // SealBackupInput asks to compose the archive out of staged chunks.
 type SealBackupInput struct {
 	Ref    BackupRef `json:"ref"`
 	Chunks []int     `json:"chunks"` // number of chunks, by shard number
+	// Attempts says which attempts staged them.
+	Attempts ShardAttempts `json:"attempts,omitempty"`
 }
 
 // SealResult says what was composed.

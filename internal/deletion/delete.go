@@ -62,6 +62,13 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err != nil {
 		return plan, err
 	}
+	if err := checkWanted(ctx, st, in, &doc); err != nil {
+		return plan, err
+	}
+	unknown, err := checkUnlocked(ctx, st, in.Name)
+	if err != nil {
+		return plan, err
+	}
 	t := repository.Tombstone{Name: in.Name, UID: string(doc.UID)}
 	if t.Snapshots, err = b.findSnapshots(ctx, st, in.Name, &doc); err != nil {
 		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
@@ -69,6 +76,7 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err := t.Inherit(ctx, st); err != nil {
 		return plan, err
 	}
+	t.Snapshots.Unread = append(t.Snapshots.Unread, unknown...)
 	if err := b.fillPlan(ctx, bsl, st, t, &plan); err != nil {
 		return plan, err
 	}
@@ -149,16 +157,71 @@ func listFiles(ctx context.Context, st store.Store, backup string) ([]string, er
 	return keys, nil
 }
 
-// removeMarker removes the commit marker: from then on the backup does not exist. One under
-// a retention lock stays, and with it all of the backup. It may repeat.
-func removeMarker(ctx context.Context, st store.Store, backup string) error {
-	if err := repository.ForgetBackup(ctx, st, backup); err != nil {
-		return err
+// checkUnlocked fails while a retention lock or a legal hold protects the document or the
+// tarball of a backup: a bucket with versions would hide them, and their snapshots would be
+// lost. A backup without a document is being deleted already. unknown says that the
+// credentials may not know of locks.
+func checkUnlocked(ctx context.Context, st store.Store, backup string) (unknown []string, err error) {
+	l := archive.Layout{Backup: backup}
+	for _, key := range []string{l.Metadata(), l.Tarball()} {
+		_, err := st.CheckUnlocked(ctx, key)
+		switch {
+		case errors.Is(err, store.ErrNotFound) && key == l.Metadata():
+			return nil, nil
+		case err == nil, errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, store.ErrLocked):
+			return nil, lockedError(backup, err)
+		case errors.Is(err, store.ErrLockUnknown):
+			return []string{fmt.Sprintf("files under a retention lock or a legal hold, if there are any: the bucket keeps versions, and the location's credentials may not read locks (allow s3:GetObjectRetention and s3:GetObjectLegalHold): %v", err)}, nil
+		default:
+			return nil, fmt.Errorf("look for a retention lock of backup %s: %w", backup, err)
+		}
 	}
-	err := st.Delete(ctx, archive.Layout{Backup: backup}.Metadata())
+	return nil, nil
+}
+
+func lockedError(backup string, err error) error {
+	return failure.Denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
+}
+
+// removeMarker removes the commit marker: from then on the backup does not exist. One under
+// a retention lock stays, and with it all of the backup. replaced says that another backup of
+// the name is there by now, which stays: Velero makes one while this one is deleted, and so
+// does anybody before an attempt that was taken for dead goes on. It may repeat.
+func removeMarker(ctx context.Context, st store.Store, in contract.DeletePlan) (replaced bool, err error) {
+	var doc velerov1.Backup
+	etag, err := repository.GetVersion(ctx, st, archive.Layout{Backup: in.Name}.Metadata(), &doc)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, repository.ForgetBackup(ctx, st, in.Name)
+	case err == nil && in.UID != "" && string(doc.UID) != in.UID:
+		return true, nil
+	case err != nil && !errors.Is(err, archive.ErrCorrupt):
+		return false, err
+	}
+	if _, err = checkUnlocked(ctx, st, in.Name); err == nil {
+		err = repository.ForgetBackup(ctx, st, in.Name)
+	}
+	if err == nil {
+		err = deleteDocument(ctx, st, in.Name, etag)
+	}
 	if errors.Is(err, store.ErrLocked) {
-		locked := failure.Denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
-		return errors.Join(locked, repository.RemoveTombstone(ctx, st, backup))
+		err = errors.Join(err, repository.RemoveTombstone(ctx, st, in.Name, in.UID))
+	}
+	return errors.Is(err, store.ErrChanged), ignoreChanged(err)
+}
+
+func ignoreChanged(err error) error {
+	if errors.Is(err, store.ErrChanged) {
+		return nil
+	}
+	return err
+}
+
+func deleteDocument(ctx context.Context, st store.Store, backup, etag string) error {
+	err := st.DeleteMatching(ctx, archive.Layout{Backup: backup}.Metadata(), etag)
+	if errors.Is(err, store.ErrLocked) {
+		return lockedError(backup, err)
 	}
 	if err != nil {
 		return fmt.Errorf("delete the document of %s: %w", backup, err)
@@ -175,15 +238,20 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		return contract.DeleteResult{}, err
 	}
 	res := contract.DeleteResult{Name: in.Name}
-	if err := removeMarker(ctx, st, in.Name); err != nil {
+	replaced, err := removeMarker(ctx, st, in)
+	if err != nil {
 		return res, err
+	}
+	if replaced {
+		res.Retained = []string{"files of backup " + in.Name + ": another backup of the name was made meanwhile"}
+		return res, repository.RemoveTombstone(ctx, st, in.Name, in.UID)
 	}
 	keys, err := listFiles(ctx, st, in.Name)
 	if err != nil {
 		return res, err
 	}
 	for _, f := range keys {
-		err := st.Delete(ctx, f)
+		err := deleteFile(ctx, st, in.Name, f)
 		switch {
 		case errors.Is(err, store.ErrLocked):
 			res.Retained = append(res.Retained, f+": "+err.Error())
@@ -194,7 +262,26 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		}
 	}
 	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
-	return res, repository.RemoveTombstone(ctx, st, in.Name)
+	if err := repository.ForgetDeletion(ctx, st, in.Name); err != nil {
+		return res, err
+	}
+	return res, repository.RemoveTombstone(ctx, st, in.Name, in.UID)
+}
+
+// deleteFile deletes a file of a backup that has a tombstone. Without one the deletion has
+// ended elsewhere, and the file may be one of a new backup.
+func deleteFile(ctx context.Context, st store.Store, backup, key string) error {
+	file, err := st.CheckUnlocked(ctx, key)
+	if err == nil || errors.Is(err, store.ErrLockUnknown) {
+		_, err = st.Head(ctx, archive.Tombstone(backup))
+	}
+	if err == nil {
+		err = st.DeleteMatching(ctx, key, file.ETag)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return ignoreChanged(err)
 }
 
 // open opens the location of a deletion, which has to be where it began.

@@ -34,7 +34,7 @@ func TestDeleteFromAnyLocation(t *testing.T) {
 	}{
 		"elsewhere":       {repositorytest.Stores{"default": repositorytest.Holding("b"), "west": repositorytest.Holding("a")}, "", outcome{place: "west"}},
 		"named":           {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("a")}, "west", outcome{place: "west"}},
-		"twice":           {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("a")}, "", outcome{"", `name: backup "a" lies in the storage locations default, west: say which one with --storage-location`, contract.ErrTypeInvalid}},
+		"twice":           {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("a")}, "", outcome{"", `backup "a" lies in the storage locations default, west: say which one with --storage-location`, contract.ErrTypeInvalid}},
 		"begun":           {repositorytest.Stores{"default": repositorytest.Holding(), "west": begun}, "", outcome{place: "west"}},
 		"begun, another":  {repositorytest.Stores{"default": repositorytest.Holding("a"), "west": begun}, "", outcome{"", "default, west", contract.ErrTypeInvalid}},
 		"nowhere":         {repositorytest.Stores{"default": repositorytest.Holding(), "west": repositorytest.Holding()}, "", outcome{"", `no backup "a" in any of the storage locations default, west`, contract.ErrTypeNotFound}},

@@ -43,7 +43,7 @@ func (b *Runner) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in 
 	if err != nil {
 		return contract.SnapshotDeletion{}, err
 	}
-	if err := removeMarker(ctx, st, in.Name); err != nil {
+	if _, err := removeMarker(ctx, st, in); err != nil {
 		return contract.SnapshotDeletion{}, err
 	}
 	end := &outcomes{recorder: p}

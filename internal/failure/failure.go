@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -87,9 +88,10 @@ var kinds = []struct {
 	{store.ErrReadOnly, contract.ErrTypeLocation},
 	{store.ErrRegion, contract.ErrTypeLocation},
 	{store.ErrUnsupported, contract.ErrTypeLocation},
-	{store.ErrInvalid, contract.ErrTypeInvalid},
+	{store.ErrInvalid, contract.ErrTypeLocation}, // what users name is checked before it is part of a key
 	{store.ErrAccessDenied, contract.ErrTypeDenied},
 	{store.ErrCredentials, contract.ErrTypeDenied},
+	{kube.ErrNoSecret, contract.ErrTypeLocation},
 	{ebs.ErrInvalid, contract.ErrTypeInvalid},
 	{ebs.ErrDenied, contract.ErrTypeDenied},
 	{ebs.ErrNotOurs, contract.ErrTypeDenied},

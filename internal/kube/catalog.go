@@ -55,6 +55,20 @@ func (cat Catalog) InVersion(groupResource, version string) (Resource, bool) {
 	return Resource{}, false
 }
 
+// OfKind is a type by what an owner reference says of it.
+func (cat Catalog) OfKind(apiVersion, kind string) (Resource, bool) {
+	group, version, ok := strings.Cut(apiVersion, "/")
+	if !ok {
+		group, version = "", apiVersion
+	}
+	for _, r := range cat.Resources {
+		if r.Group == group && r.Kind == kind {
+			return cat.InVersion(r.GroupResource(), version)
+		}
+	}
+	return Resource{}, false
+}
+
 // Find resolves a name as users write it in include and exclude lists: plural,
 // singular, short name or kind in any case, alone or followed by a group, which
 // may be cut short ("ingresses.networking"). Plurals win over the other names,

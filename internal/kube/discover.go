@@ -22,7 +22,7 @@ import (
 // does not answer at all. A server that is only starting is waited for: it would
 // leave out types that it is about to serve, custom ones above all.
 func (c *Client) Discover(ctx context.Context) (Catalog, error) {
-	if err := c.checkReady(ctx); err != nil {
+	if err := c.Ping(ctx); err != nil {
 		return Catalog{}, fmt.Errorf("discover: %w", err)
 	}
 	d, err := c.discoveryClient()
@@ -30,7 +30,25 @@ func (c *Client) Discover(ctx context.Context) (Catalog, error) {
 		return Catalog{}, fmt.Errorf("discover: %w", err)
 	}
 	var cat Catalog
-	err = c.retryCall(ctx, "discover", func() error {
+	ask := func() (err error) {
+		cat, err = c.askCatalog(ctx, d)
+		return err
+	}
+	get := call{method: http.MethodGet}
+	if err = ask(); isRefusal(get, err) {
+		err = c.doubtRefusal(ctx, get, err, ask)
+	}
+	if err != nil {
+		return Catalog{}, fmt.Errorf("discover: %w", err)
+	}
+	c.explainFailures(ctx, &cat)
+	return cat, nil
+}
+
+// askCatalog asks once for the types of all groups and the version of the server.
+func (c *Client) askCatalog(ctx context.Context, d *discovery.DiscoveryClient) (Catalog, error) {
+	var cat Catalog
+	err := c.retryCall(ctx, "list resource types", func() error {
 		groups, lists, err := d.ServerGroupsAndResourcesWithContext(ctx)
 		var partial *discovery.ErrGroupDiscoveryFailed
 		if err != nil && !errors.As(err, &partial) {
@@ -47,21 +65,10 @@ func (c *Client) Discover(ctx context.Context) (Catalog, error) {
 	}
 	v, err := d.ServerVersionWithContext(ctx)
 	if err != nil {
-		return Catalog{}, fmt.Errorf("discover: read server version: %w", err)
+		return Catalog{}, fmt.Errorf("read server version: %w", err)
 	}
 	cat.ServerVersion = ServerVersion{GitVersion: v.GitVersion, Major: v.Major, Minor: v.Minor}
-	c.explainFailures(ctx, &cat)
 	return cat, nil
-}
-
-// checkReady asks whether the server has finished starting. One that keeps the answer to
-// itself is taken to have.
-func (c *Client) checkReady(ctx context.Context) error {
-	_, err := c.callBytes(ctx, call{method: http.MethodGet, path: "/readyz", class: classRead, what: "ask whether the API server is ready"})
-	if IsForbidden(err) || IsUnauthorized(err) || IsNotFound(err) {
-		return nil
-	}
-	return err
 }
 
 func (c *Client) discoveryClient() (*discovery.DiscoveryClient, error) {

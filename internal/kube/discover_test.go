@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -89,6 +90,28 @@ func TestDiscoverAggregated(t *testing.T) {
 	old, ok := cat.InVersion("horizontalpodautoscalers.autoscaling", "v1")
 	if _, bad := cat.InVersion("pods", "v2"); !ok || old.APIVersion() != "autoscaling/v1" || bad {
 		t.Errorf("older version %+v %v", old, ok)
+	}
+}
+
+// TestDiscoverAtAStartingServer: refusals of a server that has not read its roles yet are
+// asked about again, whichever of the requests they meet. A catalog without the core types
+// would be a backup without them.
+func TestDiscoverAtAStartingServer(t *testing.T) {
+	for _, path := range []string{"/api", "/apis", "/version"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			var refused atomic.Bool
+			cat, err := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == path && !refused.Swap(true) {
+					writeStatus(w, 403, "Forbidden", "no roles yet", "")
+					return
+				}
+				aggregatedServer(w, r)
+			}).Discover(t.Context())
+			if err != nil || len(cat.Resources) != len(discovered(t).Resources) {
+				t.Errorf("%d types, %v", len(cat.Resources), err)
+			}
+		})
 	}
 }
 

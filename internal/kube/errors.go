@@ -10,6 +10,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/kube/jsonlist"
 )
 
 // StatusError is the API server's refusal. Every error that came from the
@@ -25,6 +27,8 @@ var (
 	// ErrShortList: the pages held fewer objects than the server had announced.
 	// List again from the beginning.
 	ErrShortList = errors.New("the list came out short")
+	// ErrTooLarge: an object is larger than Options.MaxObject.
+	ErrTooLarge = jsonlist.ErrTooLarge
 	// ErrNotEstablished: the CRD is there but not served.
 	ErrNotEstablished = errors.New("not established")
 )
@@ -52,14 +56,14 @@ func IsTerminating(err error) bool {
 // IsInvalid: the object does not pass validation; trying again will not help.
 func IsInvalid(err error) bool { return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) }
 
-// IsUnauthorized: our credentials are missing or expired.
-func IsUnauthorized(err error) bool { return apierrors.IsUnauthorized(err) }
+// IsUnauthorized: our credentials are missing or expired. An admission policy may answer with
+// the same code, and means the object.
+func IsUnauthorized(err error) bool { return apierrors.IsUnauthorized(err) && !IsDeniedByPolicy(err) }
 
 // IsUnavailable: the server could not serve this now (429, 5xx, no
 // connection, no answer in time); a later try may succeed.
 func IsUnavailable(err error) bool {
-	var lost *lostError
-	if errors.As(err, &lost) {
+	if isLost(err) {
 		return true
 	}
 	var status apierrors.APIStatus
@@ -68,6 +72,51 @@ func IsUnavailable(err error) bool {
 	}
 	code := status.Status().Code
 	return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError
+}
+
+// UnansweredWebhook is the webhook that the API server could not call for an object, or that
+// could not answer, and "" for any other error: a call by admission is named by the webhook,
+// one that converts by what it converts. It says nothing about the object.
+func UnansweredWebhook(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return ""
+	}
+	text := status.Status().Message
+	failed := status.Status().Code >= http.StatusInternalServerError
+	if _, of, ok := strings.Cut(text, "conversion webhook for "); ok {
+		what, _, _ := strings.Cut(of, " failed")
+		return "conversion webhook for " + what
+	}
+	for _, call := range []string{"failed calling webhook \"", "admission webhook \""} {
+		if _, of, ok := strings.Cut(text, call); ok && failed {
+			name, _, _ := strings.Cut(of, "\"")
+			return "webhook " + name
+		}
+	}
+	return ""
+}
+
+// IsDeniedByPolicy: an admission policy of the API server itself refused the object, with
+// whatever code the policy chose, or the namespace's Pod Security level did.
+func IsDeniedByPolicy(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "with binding '") && strings.Contains(text, "denied request") || strings.Contains(text, "violates PodSecurity ")
+}
+
+// MissingServiceAccount is the account that a pod was refused for, as the API server did not
+// know it yet, and "" for any other error. The cluster makes a namespace's default account
+// soon after the namespace.
+func MissingServiceAccount(err error) string {
+	_, of, ok := strings.Cut(err.Error(), "error looking up service account ")
+	if !ok || !IsForbidden(err) {
+		return ""
+	}
+	account, missing, _ := strings.Cut(of, ": ")
+	if !strings.Contains(missing, "not found") {
+		return ""
+	}
+	return "service account " + account
 }
 
 // isExpired: 410, the continue token or resourceVersion is too old.
@@ -80,6 +129,11 @@ type lostError struct{ err error }
 
 func (e *lostError) Error() string { return "no answer from the API server: " + e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
+
+func isLost(err error) bool {
+	var lost *lostError
+	return errors.As(err, &lost)
+}
 
 // statusError makes an error of a response that is not a success. Only a
 // Status of the API server is quoted: other bodies (a proxy's page) may hold

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube/jsonlist"
 )
@@ -32,6 +34,9 @@ type Item struct {
 	Deleting bool
 }
 
+// Exact as ResourceVersionMatch asks for the state at the ResourceVersion, and no other.
+const Exact = string(metav1.ResourceVersionMatchExact)
+
 // ListRequest says what to list.
 type ListRequest struct {
 	Resource Resource
@@ -47,6 +52,8 @@ type ListRequest struct {
 	ResourceVersion, ResourceVersionMatch string
 	// MetadataOnly asks for PartialObjectMetadata: no spec, no data.
 	MetadataOnly bool
+
+	shown map[objectKey]bool // Page.ahead of the page before
 }
 
 // Page is what a list response says beside its items.
@@ -58,18 +65,22 @@ type Page struct {
 	// Remaining is how many objects follow this page; nil when the server does
 	// not say, as with selectors.
 	Remaining *int64
-	// Items is how many objects fn was called with.
+	// Items is how many objects the page has; after an error, how many fn was called with.
 	Items int
+	// Bytes is the size of these objects.
+	Bytes int64
 	// Inconsistent says that the token had expired and the list was resumed in a
 	// newer state: objects created meanwhile before this page's first are missed.
 	Inconsistent bool
+
+	limit int64              // how many objects the page may have had
+	ahead map[objectKey]bool // objects behind the page that fn was called with: a larger page was lost
 }
 
 // ListPage streams one page to fn. An expired token is replaced by the one
 // that the server offers (Inconsistent), else the error is ErrExpired. When the
-// connection breaks after fn has been called the page is asked for again, and
-// objects that fn has seen are not shown to it twice. An error of fn ends the
-// list and is wrapped.
+// connection breaks after fn has been called the page is asked for again with half as
+// many objects, down to one, and objects that fn has seen are not shown to it twice. An error of fn ends the list and is wrapped.
 func (c *Client) ListPage(ctx context.Context, r ListRequest, fn func(Item) error) (Page, error) {
 	if r.Limit == 0 {
 		r.Limit = c.opts.PageSize
@@ -110,6 +121,9 @@ type pager struct {
 	// shown are the objects that fn has seen, in the order of the list.
 	shown []objectKey
 	skip  map[objectKey]bool
+	// current are the objects of the try that runs, and bytes their size.
+	current []objectKey
+	bytes   int64
 }
 
 type objectKey struct{ namespace, name string }
@@ -122,15 +136,29 @@ func (e *stopError) Error() string { return e.err.Error() }
 func (p *pager) fetchPage(ctx context.Context) (Page, error) {
 	var head jsonlist.Head
 	k := p.req.listCall()
-	err := p.c.callUntilDone(ctx, k, func(body io.Reader) error {
+	read := func(body io.Reader) error {
 		p.skipShown()
 		var err error
 		head, err = p.c.splitter.Split(body, p.deliverItem)
-		return p.responseError(err)
-	})
+		if err = p.responseError(err); isLost(err) && len(p.current) > 0 {
+			p.req.Limit = max(1, p.req.Limit/2)
+			k.query.Set("limit", strconv.FormatInt(p.req.Limit, 10))
+		}
+		return err
+	}
+	limit := p.req.Limit
+	err := p.c.callUntilDone(ctx, k, read)
+	// The API server ends a response after a minute, which is longer than a call is tried.
+	for isLost(err) && p.req.Limit < limit && ctx.Err() == nil {
+		limit = p.req.Limit
+		err = p.c.callUntilDone(ctx, k, read)
+	}
 	page := Page{
 		Continue: head.Metadata.Continue, ResourceVersion: head.Metadata.ResourceVersion,
-		Remaining: head.Metadata.RemainingItemCount, Items: len(p.shown),
+		Remaining: head.Metadata.RemainingItemCount, Items: len(p.shown), Bytes: p.bytes, limit: p.req.Limit,
+	}
+	if err == nil {
+		page.Items, page.ahead = len(p.current), p.shownAhead()
 	}
 	var stop *stopError
 	if errors.As(err, &stop) {
@@ -139,15 +167,25 @@ func (p *pager) fetchPage(ctx context.Context) (Page, error) {
 	return page, err
 }
 
-// skipShown prepares for a further try of the page.
+// skipShown prepares for a try of the page.
 func (p *pager) skipShown() {
-	if len(p.shown) == 0 {
+	p.current, p.bytes = p.current[:0], 0
+	if len(p.shown)+len(p.req.shown) == 0 {
 		return
 	}
-	p.skip = make(map[objectKey]bool, len(p.shown))
+	p.skip = make(map[objectKey]bool, len(p.shown)+len(p.req.shown))
+	maps.Copy(p.skip, p.req.shown)
 	for _, key := range p.shown {
 		p.skip[key] = true
 	}
+}
+
+// shownAhead are the objects that fn has seen and that are behind the page.
+func (p *pager) shownAhead() map[objectKey]bool {
+	for _, key := range p.current {
+		delete(p.skip, key)
+	}
+	return p.skip
 }
 
 // responseError tells a broken connection from a response that would be as bad the
@@ -166,6 +204,7 @@ func (p *pager) deliverItem(raw jsonlist.Item) error {
 		return &stopError{err}
 	}
 	key := objectKey{it.Namespace, it.Name}
+	p.current, p.bytes = append(p.current, key), p.bytes+int64(len(raw.Raw))
 	if p.skip[key] {
 		return nil
 	}

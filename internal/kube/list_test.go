@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // listNames lists everything and returns the names in the order of delivery.
@@ -217,7 +220,7 @@ func TestListStopsAtCallbackError(t *testing.T) {
 func TestCount(t *testing.T) {
 	s := &pagedServer{names: manyNames(37), rv: 5}
 	c := serve(t, s.ServeHTTP)
-	n, err := c.Count(context.Background(), configMaps(), "")
+	n, _, err := c.Count(context.Background(), configMaps(), "")
 	if err != nil || n != 37 || len(s.requests) != 1 {
 		t.Errorf("%d objects, %d requests, %v", n, len(s.requests), err)
 	}
@@ -229,7 +232,7 @@ func TestCount(t *testing.T) {
 		}
 		fmt.Fprint(w, `{"metadata":{"continue":"x"},"items":[{"metadata":{"name":"a"}}]}`)
 	})
-	if n, err = c2.Count(context.Background(), configMaps(), "n"); err != nil || n != 3 {
+	if n, _, err = c2.Count(context.Background(), configMaps(), "n"); err != nil || n != 3 {
 		t.Errorf("%d objects without remainingItemCount, %v", n, err)
 	}
 }
@@ -241,5 +244,95 @@ func TestNamespaces(t *testing.T) {
 	ns, err := c.Namespaces(context.Background())
 	if err != nil || len(ns) != 2 || ns[0].Name != "a" || ns[0].Labels["x"] != "y" || ns[0].Phase != "Active" || ns[0].Deleting || !ns[1].Deleting {
 		t.Errorf("%+v, %v", ns, err)
+	}
+}
+
+// TestPagesThatAreCutOff: an API server ends a response after a minute. A page that is too
+// large for that is asked for with fewer objects, each of which is shown once.
+func TestPagesThatAreCutOff(t *testing.T) {
+	s := &pagedServer{names: manyNames(95), rv: 5}
+	const room = 7 // objects that a response has time for
+	s.intercept = func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
+		if limit <= room {
+			return false
+		}
+		rec := httptest.NewRecorder()
+		s.page(rec, r)
+		body := rec.Body.Bytes()
+		cut := len(body) * room / limit
+		_, _ = w.Write(body[:cut])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	c := serve(t, s.ServeHTTP)
+	c.opts.RetryFor = 20 * time.Millisecond // far less than the pages take
+	var marks []string
+	var delivered []int
+	seen := 0
+	req := ListAllRequest{AfterPage: func(p Page) error {
+		marks, delivered = append(marks, p.Continue), append(delivered, seen)
+		return nil
+	}}
+	req.Resource, req.Limit = configMaps(), 40
+	var names []string
+	res, err := c.ListAll(context.Background(), req, func(it Item) error {
+		names = append(names, it.Name)
+		seen++
+		return nil
+	})
+	if err != nil || !slices.Equal(names, s.names) || res.Items != len(s.names) {
+		t.Fatalf("%d of %d objects, %+v, %v", len(names), len(s.names), res, err)
+	}
+	for i, mark := range marks {
+		if want := fmt.Sprintf("5/%d", delivered[i]); mark != want && mark != "" {
+			t.Errorf("the list can be resumed at %s, where %s is shown", mark, want)
+		}
+	}
+	if marks[len(marks)-1] != "" {
+		t.Errorf("marks %q", marks)
+	}
+}
+
+// TestNextLimit: pages are aimed at a size in bytes.
+func TestNextLimit(t *testing.T) {
+	w := &listRun{c: &Client{opts: Options{PageSize: 500}}}
+	for _, tt := range []struct {
+		page Page
+		want int64
+	}{
+		{Page{Items: 500, Bytes: 500 << 10, limit: 500}, 500},
+		{Page{Items: 500, Bytes: 500 << 20, limit: 500}, 32},
+		{Page{Items: 32, Bytes: 32 << 20, limit: 32}, 32},
+		{Page{Items: 32, Bytes: 1 << 20, limit: 32}, 64},
+		{Page{Items: 1, Bytes: 60 << 20, limit: 1}, 1},
+		{Page{limit: 500}, 500},
+	} {
+		if got := w.nextLimit(tt.page); got != tt.want {
+			t.Errorf("%+v: %d, want %d", tt.page, got, tt.want)
+		}
+	}
+}
+
+// TestListThatBecameInconsistentCannotBeResumed: nothing tells later that it went on in a
+// newer state, and what it passed by.
+func TestListThatBecameInconsistentCannotBeResumed(t *testing.T) {
+	s := &pagedServer{names: manyNames(35), rv: 5}
+	s.intercept = func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		expired := r.URL.Query().Get("continue") == "5/10"
+		if expired {
+			s.rv = 9
+			writeStatus(w, 410, "Expired", "expired", `"continue":"9/10"`)
+		}
+		return expired
+	}
+	c := serve(t, s.ServeHTTP)
+	var marks []string
+	_, res, err := listNames(t, c, ListAllRequest{AfterPage: func(p Page) error {
+		marks = append(marks, p.Continue)
+		return nil
+	}})
+	if err != nil || !res.Inconsistent || !slices.Equal(marks, []string{"5/10"}) {
+		t.Errorf("%+v, marks %q, %v", res, marks, err)
 	}
 }

@@ -1,22 +1,33 @@
 package kube
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // ListAllRequest says what to list and how to follow the list.
 type ListAllRequest struct {
 	ListRequest
-	// AfterPage is called after each page, with its items all delivered. A list
-	// that is broken off can be resumed from page.Continue.
+	// AfterPage is called after pages behind which a list that is broken off can be
+	// resumed, from page.Continue, with their items all delivered. Once a token has
+	// expired there are none: what the list has passed by would be forgotten.
 	AfterPage func(page Page) error
 	// Known reports, when a list is resumed from a token, whether an object was
 	// delivered before. Without it a resumed list whose token has expired ends
 	// in ErrExpired, as nothing could tell what is missing.
 	Known func(namespace, name string) bool
+	// TooLarge is called for an object that is not delivered because it is too large; nil
+	// ends the list with ErrTooLarge.
+	TooLarge func(namespace, name string, err error)
 }
 
 // ListResult says how a whole list went.
@@ -66,6 +77,9 @@ func (w *listRun) listPages(ctx context.Context) error {
 	next := w.req.ListRequest
 	for {
 		page, err := w.c.ListPage(ctx, next, w.deliverItem)
+		if errors.Is(err, ErrTooLarge) && w.req.TooLarge != nil {
+			page, err = w.listSingly(ctx, next)
+		}
 		w.res.Items += page.Items
 		w.res.Inconsistent = w.res.Inconsistent || page.Inconsistent
 		if err != nil {
@@ -75,7 +89,7 @@ func (w *listRun) listPages(ctx context.Context) error {
 			return fmt.Errorf("list %s: %w", next.Resource.objectRef(next.Namespace, ""), ErrExpired)
 		}
 		w.noteAnnounced(page)
-		if w.req.AfterPage != nil {
+		if w.req.AfterPage != nil && !w.res.Inconsistent && len(page.ahead) == 0 {
 			if err := w.req.AfterPage(page); err != nil {
 				return fmt.Errorf("after a page of %s: %w", next.Resource.GroupResource(), err)
 			}
@@ -83,8 +97,63 @@ func (w *listRun) listPages(ctx context.Context) error {
 		if page.Continue == "" {
 			return nil
 		}
-		next.Continue = page.Continue
+		next.Continue, next.shown = page.Continue, page.ahead
+		next.Limit = w.nextLimit(page)
 	}
+}
+
+// pageBytes is the size that pages are aimed at. The API server ends a response after a
+// minute, and those of Secrets of a megabyte would be 500 times as large.
+const pageBytes = 32 << 20
+
+// nextLimit is how many objects the page after this one is to have.
+func (w *listRun) nextLimit(page Page) int64 {
+	most := cmp.Or(w.req.Limit, w.c.opts.PageSize)
+	if page.limit < most {
+		most = min(most, 2*page.limit) // pages were lost: more objects again bit by bit
+	}
+	if page.Bytes == 0 {
+		return most
+	}
+	return max(1, min(most, pageBytes*int64(page.Items)/page.Bytes))
+}
+
+// listSingly lists the names of a page and reads the objects that were not delivered one by
+// one, so that one that is too large costs no other.
+func (w *listRun) listSingly(ctx context.Context, r ListRequest) (Page, error) {
+	r.MetadataOnly = true
+	var names []objectKey
+	page, err := w.c.ListPage(ctx, r, func(it Item) error {
+		if _, seen := w.seen[w.hashName(it.Namespace, it.Name)]; !seen {
+			names = append(names, objectKey{it.Namespace, it.Name})
+		}
+		return nil
+	})
+	if err != nil {
+		return page, err
+	}
+	for _, key := range names {
+		if _, err := w.fetchItem(ctx, key); err != nil {
+			return page, err
+		}
+	}
+	return page, nil
+}
+
+// fetchItem reads one object and delivers it. It reports false for one that is gone or too
+// large.
+func (w *listRun) fetchItem(ctx context.Context, key objectKey) (bool, error) {
+	it, err := w.c.GetItem(ctx, w.req.Resource, key.namespace, key.name)
+	switch {
+	case IsNotFound(err):
+		return false, nil
+	case errors.Is(err, ErrTooLarge) && w.req.TooLarge != nil:
+		w.req.TooLarge(key.namespace, key.name, err)
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return true, w.deliverItem(it)
 }
 
 func (w *listRun) deliverItem(it Item) error {
@@ -135,22 +204,14 @@ func (w *listRun) fetchMissed(ctx context.Context) error {
 		return err
 	}
 	for _, key := range missed {
-		raw, err := w.c.Get(ctx, w.req.Resource, key.namespace, key.name)
-		if IsNotFound(err) {
-			continue
-		}
+		found, err := w.fetchItem(ctx, key)
 		if err != nil {
 			return err
 		}
-		it, err := itemOf(w.req.ListRequest, raw)
-		if err != nil {
-			return err
+		if found {
+			w.res.Items++
+			w.res.Recovered++
 		}
-		if err := w.deliverItem(it); err != nil {
-			return err
-		}
-		w.res.Items++
-		w.res.Recovered++
 	}
 	return nil
 }
@@ -181,23 +242,55 @@ func (w *listRun) listMissed(ctx context.Context) ([]objectKey, error) {
 	}
 }
 
-// Count asks for the number of objects of a type, in one namespace or in all.
-// It costs one request with one object's metadata, where the server tells what
+// Revision is the state of the cluster that lists show now.
+func (c *Client) Revision(ctx context.Context) (string, error) {
+	return c.RevisionOf(ctx, Namespaces())
+}
+
+// RevisionOf is the state that a list of a type shows now. It is of the cluster's sequence
+// unless the type is that of an aggregated API or in an etcd of its own.
+func (c *Client) RevisionOf(ctx context.Context, r Resource) (string, error) {
+	page, err := c.ListPage(ctx, ListRequest{Resource: r, Limit: 1, MetadataOnly: true}, func(Item) error { return nil })
+	return page.ResourceVersion, err
+}
+
+// IsNotAtRevision reports whether a list failed for the revision that it was to show: the
+// server has forgotten it, has not reached it, or does not know how to show one.
+func IsNotAtRevision(err error) bool {
+	return errors.Is(err, ErrExpired) || IsInvalid(err) || apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
+}
+
+// GetAt is GetItem of the object as it was at a revision.
+func (c *Client) GetAt(ctx context.Context, r Resource, ns, name, revision string) (Item, error) {
+	req := ListRequest{Resource: r, Namespace: ns, FieldSelector: "metadata.name=" + name, ResourceVersion: revision, ResourceVersionMatch: Exact}
+	var found Item
+	_, err := c.ListPage(ctx, req, func(it Item) error {
+		found = it
+		found.Raw = bytes.Clone(it.Raw)
+		return nil
+	})
+	if err == nil && found.Name == "" {
+		err = fmt.Errorf("get %s: %w", r.objectRef(ns, name), apierrors.NewNotFound(schema.GroupResource{Group: r.Group, Resource: r.Name}, name))
+	}
+	return found, err
+}
+
+// Count asks for the number of objects of a type, in one namespace or in all, and the
+// revision at which there were as many. It costs one request with one object's metadata, where the server tells what
 // remains, and else a list of names.
-func (c *Client) Count(ctx context.Context, r Resource, ns string) (int64, error) {
+func (c *Client) Count(ctx context.Context, r Resource, ns string) (n int64, revision string, err error) {
 	req := ListRequest{Resource: r, Namespace: ns, Limit: 1, MetadataOnly: true}
-	var total int64
 	for {
 		page, err := c.ListPage(ctx, req, func(Item) error { return nil })
 		if err != nil {
-			return 0, err
+			return 0, "", err
 		}
-		total += int64(page.Items)
+		n += int64(page.Items)
 		if page.Remaining != nil {
-			return total + *page.Remaining, nil
+			return n + *page.Remaining, page.ResourceVersion, nil
 		}
 		if page.Continue == "" {
-			return total, nil
+			return n, page.ResourceVersion, nil
 		}
 		req.Continue, req.Limit = page.Continue, c.opts.PageSize
 	}

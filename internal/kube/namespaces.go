@@ -19,7 +19,7 @@ type Namespace struct {
 // Namespaces lists the namespaces by name.
 func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
 	var out []Namespace
-	req := ListAllRequest{ListRequest: ListRequest{Resource: Resource{Version: "v1", Name: "namespaces", Kind: "Namespace"}}}
+	req := ListAllRequest{ListRequest: ListRequest{Resource: Namespaces()}}
 	_, err := c.ListAll(ctx, req, func(it Item) error {
 		var o struct{ Status struct{ Phase string } }
 		if err := json.Unmarshal(it.Raw, &o); err != nil {

@@ -79,6 +79,23 @@ func BenchmarkRealList(b *testing.B) {
 			report(b, n)
 		})
 	}
+	b.Run("stream/exact", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			at, err := c.Revision(ctx)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := c.RevisionOf(ctx, configMaps()); err != nil { // as counting does
+				b.Fatal(err)
+			}
+			req := ListRequest{Resource: configMaps(), Namespace: ns, ResourceVersion: at, ResourceVersionMatch: Exact}
+			if res, err := c.ListAll(ctx, ListAllRequest{ListRequest: req}, func(Item) error { return nil }); err != nil || res.Items < n {
+				b.Fatal(res, err)
+			}
+		}
+		report(b, n)
+	})
 }
 
 // BenchmarkRealCreate creates 3,000 ConfigMaps of 600 bytes in each run.

@@ -110,7 +110,7 @@ func TestRealCreateListCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("limiter after %d creates: %+v", n, c.Limiter().Stats())
-	if count, err := c.Count(ctx, configMaps(), ns); err != nil || count < n || count > n+1 {
+	if count, _, err := c.Count(ctx, configMaps(), ns); err != nil || count < n || count > n+1 {
 		t.Errorf("count %d, %v", count, err) // a controller may add kube-root-ca.crt
 	}
 	seen := map[string]int{}

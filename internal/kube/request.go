@@ -43,7 +43,7 @@ func (c *Client) callBytes(ctx context.Context, k call) ([]byte, error) {
 		var buf bytes.Buffer
 		_, err := buf.ReadFrom(io.LimitReader(body, int64(c.opts.MaxObject)+1))
 		if err == nil && buf.Len() > c.opts.MaxObject {
-			return fmt.Errorf("response is larger than %d bytes", c.opts.MaxObject)
+			return fmt.Errorf("response is larger than %d bytes: %w", c.opts.MaxObject, ErrTooLarge)
 		}
 		out = buf.Bytes()
 		return markLost(err)
@@ -68,6 +68,12 @@ func (c *Client) callUntilDone(ctx context.Context, k call, read func(io.Reader)
 			return fmt.Errorf("%s: %w", k.what, context.Cause(ctx))
 		}
 		wait, again := retry.nextWait(err)
+		if !again && isRefusal(k, err) {
+			if err = c.doubtRefusal(ctx, k, err, func() error { return c.callOnce(ctx, k, read) }); err == nil {
+				return nil
+			}
+			wait, again = retry.nextWait(err)
+		}
 		if !again {
 			return fmt.Errorf("%s: %w", k.what, err)
 		}

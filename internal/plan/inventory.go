@@ -14,6 +14,7 @@ import (
 type Inventory struct {
 	filter *filter.Restore
 	counts []map[int]int   // by level: member to objects
+	first  []map[int]int   // of these: objects of types for which HasFirst holds
 	needed map[string]bool // source namespaces of selected objects
 	found  map[string]int  // Namespace objects of the archive: name to member
 }
@@ -22,7 +23,7 @@ type Inventory struct {
 func NewInventory(f *filter.Restore) *Inventory {
 	c := &Inventory{filter: f, needed: map[string]bool{}, found: map[string]int{}}
 	for range levelCount {
-		c.counts = append(c.counts, map[int]int{})
+		c.counts, c.first = append(c.counts, map[int]int{}), append(c.first, map[int]int{})
 	}
 	return c
 }
@@ -49,7 +50,11 @@ func (c *Inventory) AddRelated(o Object) {
 }
 
 func (c *Inventory) countObject(o Object) {
-	c.counts[LevelOf(o.Resource)][o.Member]++
+	level := LevelOf(o.Resource)
+	c.counts[level][o.Member]++
+	if HasFirst(o.Resource) {
+		c.first[level][o.Member]++
+	}
 	if o.Namespace != "" && !c.needed[o.Namespace] {
 		c.needed[strings.Clone(o.Namespace)] = true
 	}
@@ -60,7 +65,12 @@ func (c *Inventory) Plan(o RestoreOptions) RestorePlan {
 	o = o.withDefaults()
 	p := RestorePlan{Namespaces: c.neededNamespaces()}
 	for level := range levelCount {
-		if lp := c.planLevel(level, o); lp.Objects > 0 {
+		lp := c.planLevel(level, o)
+		if first := c.planFirst(level, o); len(first.Tasks) > 0 {
+			lp.Pass = OtherObjects
+			p.Levels = append(p.Levels, first)
+		}
+		if lp.Objects > 0 {
 			p.Levels, p.Objects = append(p.Levels, lp), p.Objects+lp.Objects
 		}
 	}
@@ -80,6 +90,24 @@ func (c *Inventory) neededNamespaces() []NamespaceNeed {
 		})
 	}
 	return out
+}
+
+// planFirst is the pass of a level in which only the objects are applied that come before
+// others. They are counted in the other pass. One object alone needs no pass.
+func (c *Inventory) planFirst(l Level, o RestoreOptions) LevelPlan {
+	p := LevelPlan{Level: l, Name: l.String() + "-first", Pass: FirstObjects}
+	objects := 0
+	for _, n := range c.first[l] {
+		objects += n
+	}
+	if objects < 2 {
+		return p
+	}
+	p.Tasks = cutTasks(c.first[l], o)
+	for i := range p.Tasks {
+		p.Tasks[i].Objects = 0
+	}
+	return p
 }
 
 func (c *Inventory) planLevel(l Level, o RestoreOptions) LevelPlan {

@@ -81,6 +81,14 @@ func LevelNames() []string {
 	}
 }
 
+// HasFirst tells the types of which some objects come before the others of their level:
+// Services with a node port or address that they keep, which a Service that draws one could
+// take; and custom resources that another one controls, which the controller of that one
+// would otherwise make anew.
+func HasFirst(name string) bool {
+	return name == "services" || LevelOf(name) == CustomResources
+}
+
 // LevelOf gives the level of a type, named plural[.group].
 func LevelOf(name string) Level {
 	if l, ok := levelByName(name); ok {

@@ -28,10 +28,22 @@ type Task struct {
 	Objects int `json:"objects"`
 }
 
-// LevelPlan is one level that has anything to do.
+// Pass is which of a level's objects are applied.
+type Pass string
+
+// A level is applied at once, or in two passes where some of its objects have to come before
+// the others. Which ones these are is known when they are read.
+const (
+	AllObjects   Pass = ""
+	FirstObjects Pass = "first"
+	OtherObjects Pass = "others"
+)
+
+// LevelPlan is one level, or pass of a level, that has anything to do.
 type LevelPlan struct {
 	Level Level  `json:"level"`
 	Name  string `json:"name"`
+	Pass  Pass   `json:"pass,omitempty"`
 	// Tasks may run in any order, or at once.
 	Tasks   []Task `json:"tasks"`
 	Objects int    `json:"objects"`

@@ -57,15 +57,31 @@ func TestRestorePlan(t *testing.T) {
 	want := RestorePlan{
 		Namespaces: []NamespaceNeed{{Source: "dev", Target: "dev", Member: -1}, {Source: "prod", Target: "prod2", Member: 1}},
 		Levels: []LevelPlan{
-			{Namespaces, "namespaces", []Task{{[]Range{{1, 2}}, 2}}, 2},
-			{Config, "config", []Task{{[]Range{{0, 2}}, 4}}, 4},
-			{Pods, "pods", []Task{{[]Range{{0, 1}}, 2}}, 2},
-			{CustomResources, "custom-resources", []Task{{[]Range{{9, 10}}, 1}}, 1},
+			{Level: Namespaces, Name: "namespaces", Tasks: []Task{{[]Range{{1, 2}}, 2}}, Objects: 2},
+			{Level: Config, Name: "config", Tasks: []Task{{[]Range{{0, 2}}, 4}}, Objects: 4},
+			{Level: Pods, Name: "pods", Tasks: []Task{{[]Range{{0, 1}}, 2}}, Objects: 2},
+			{Level: CustomResources, Name: "custom-resources", Tasks: []Task{{[]Range{{9, 10}}, 1}}, Objects: 1},
 		},
 		Objects: 9,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// TestPassesOfALevel: a level of which some objects may have to come first has a pass for
+// these, over the members that hold such types, which counts nothing.
+func TestPassesOfALevel(t *testing.T) {
+	objs := slices.Concat(member(0, "ingresses.networking.k8s.io", "dev", 9), member(1, "services", "dev", 2), member(4, "widgets.example.com", "dev", 2), member(5, "quotas.example.com", "dev", 1))
+	got := planOf(slices.Values(objs), bindRestore(t, velerov1.RestoreSpec{}), RestoreOptions{})
+	want := []LevelPlan{
+		{Level: Services, Name: "services-first", Pass: FirstObjects, Tasks: []Task{{Ranges: []Range{{1, 2}}}}},
+		{Level: Services, Name: "services", Pass: OtherObjects, Tasks: []Task{{[]Range{{0, 2}}, 11}}, Objects: 11},
+		{Level: CustomResources, Name: "custom-resources-first", Pass: FirstObjects, Tasks: []Task{{Ranges: []Range{{4, 6}}}}},
+		{Level: CustomResources, Name: "custom-resources", Pass: OtherObjects, Tasks: []Task{{[]Range{{4, 6}}, 3}}, Objects: 3},
+	}
+	if !reflect.DeepEqual(got.Levels, want) || got.Objects != 14 {
+		t.Errorf("got  %+v\nwant %+v", got.Levels, want)
 	}
 }
 
@@ -172,7 +188,7 @@ func checkCover(p RestorePlan, objs []Object, f *filter.Restore) string {
 		for _, l := range p.Levels {
 			for _, task := range l.Tasks {
 				for _, r := range task.Ranges {
-					if l.Level == LevelOf(o.Resource) && r.From <= o.Member && o.Member < r.To {
+					if l.Pass != FirstObjects && l.Level == LevelOf(o.Resource) && r.From <= o.Member && o.Member < r.To {
 						hits++
 					}
 				}
@@ -186,7 +202,7 @@ func checkCover(p RestorePlan, objs []Object, f *filter.Restore) string {
 		}
 	}
 	for i, l := range p.Levels {
-		if i > 0 && l.Level <= p.Levels[i-1].Level {
+		if pass := i > 0 && p.Levels[i-1].Pass == FirstObjects; i > 0 && !pass && l.Level <= p.Levels[i-1].Level || pass && (l.Level != p.Levels[i-1].Level || l.Pass != OtherObjects) {
 			return "levels are out of order"
 		}
 		for _, task := range l.Tasks {
@@ -224,9 +240,9 @@ func TestRestorePlanOfRelatedObjects(t *testing.T) {
 	c.AddRelated(class)
 	c.AddRelated(member(1, "configmaps", "dev", 1)[0]) // one of the namespace, labels aside
 	want := []LevelPlan{
-		{ClusterConfig, "cluster-config", []Task{{[]Range{{3, 4}}, 1}}, 1},
-		{Config, "config", []Task{{[]Range{{1, 2}}, 1}}, 1},
-		{Pods, "pods", []Task{{[]Range{{0, 1}}, 2}}, 2},
+		{Level: ClusterConfig, Name: "cluster-config", Tasks: []Task{{[]Range{{3, 4}}, 1}}, Objects: 1},
+		{Level: Config, Name: "config", Tasks: []Task{{[]Range{{1, 2}}, 1}}, Objects: 1},
+		{Level: Pods, Name: "pods", Tasks: []Task{{[]Range{{0, 1}}, 2}}, Objects: 2},
 	}
 	if got := c.Plan(RestoreOptions{}); !reflect.DeepEqual(got.Levels, want) || got.Objects != 4 {
 		t.Errorf("got %+v", got)

@@ -37,6 +37,9 @@ const (
 	SnapshotFailed Code = "SNAPSHOT_FAILED"
 	// SnapshotLeft: snapshots that are no part of the backup could not be deleted.
 	SnapshotLeft Code = "SNAPSHOT_LEFT"
+	// CleanUpFailed: the backup is committed, and what is in the way after that could not be
+	// removed.
+	CleanUpFailed Code = "CLEAN_UP_FAILED"
 )
 
 // Commands in containers, around a backup and after a restore.
@@ -64,6 +67,9 @@ const (
 	// TypeUnknown: a resource type named in the spec is not served by the
 	// cluster (nor found in the archive).
 	TypeUnknown Code = "TYPE_UNKNOWN"
+	// TypeAmbiguous: a name in the spec is that of types of several groups, of which one is
+	// taken.
+	TypeAmbiguous Code = "TYPE_AMBIGUOUS"
 	// TypeWrongScope: a resource type stands in the filter of the other
 	// scope, where it selects nothing.
 	TypeWrongScope Code = "TYPE_WRONG_SCOPE"
@@ -71,6 +77,9 @@ const (
 	TypeNotListed Code = "TYPE_NOT_LISTED"
 	// GlobEmpty: a glob in the spec matches nothing, and so selects nothing.
 	GlobEmpty Code = "GLOB_EMPTY"
+	// ClusterScopedLeft: a restore that leaves out some namespaces leaves out cluster-scoped
+	// objects too, though its spec does not say so.
+	ClusterScopedLeft Code = "CLUSTER_SCOPED_LEFT"
 	// NothingSelected: the filters leave no object at all.
 	NothingSelected Code = "NOTHING_SELECTED"
 )
@@ -110,9 +119,14 @@ const (
 	// ModifierFailed: a resource modifier could not be applied to the object, which
 	// was restored without it.
 	ModifierFailed Code = "MODIFIER_FAILED"
+	// ModifierUnused: a resource modifier met no object of the restore.
+	ModifierUnused Code = "MODIFIER_UNUSED"
 	// MayRunAgain: the object's stored status says that its work had ended; it was restored
 	// without the status.
 	MayRunAgain Code = "MAY_RUN_AGAIN"
+	// OfLostPod: the object belonged to a Pod that is not restored, with which it would have
+	// been deleted.
+	OfLostPod Code = "OF_LOST_POD"
 	// ActsOutside: the object changes something outside the cluster, which another cluster
 	// may use as well.
 	ActsOutside Code = "ACTS_OUTSIDE"
@@ -140,6 +154,11 @@ const (
 	VolumeLeft Code = "VOLUME_LEFT"
 	// VolumeUnselected: the restore's filters rule out what a claim's data needs.
 	VolumeUnselected Code = "VOLUME_UNSELECTED"
+	// VolumeEmpty: a claim gets an empty volume, because the backup holds no data of it.
+	VolumeEmpty Code = "VOLUME_EMPTY"
+	// VolumeShared: a claim gets the very disk or share that it had in the cluster that was
+	// backed up.
+	VolumeShared Code = "VOLUME_SHARED"
 	// SnapshotUnchecked: whether a volume's snapshot can be used was not to be found
 	// out before the restore began to write.
 	SnapshotUnchecked Code = "SNAPSHOT_UNCHECKED"
@@ -161,6 +180,8 @@ const (
 	// LocationUnread: a storage location that may hold what was looked for could not
 	// be read; it was found elsewhere.
 	LocationUnread Code = "LOCATION_UNREAD"
+	// BackupIncomplete: the backup that is restored is not Completed.
+	BackupIncomplete Code = "BACKUP_INCOMPLETE"
 	// FieldIgnored: the spec asks for something that has no effect here.
 	FieldIgnored Code = "FIELD_IGNORED"
 	// TooMany: reasons beyond the limit were counted but not kept.

@@ -44,6 +44,7 @@ func readDefaults(c Code) (defaults, bool) {
 		{SnapshotClass, Error, "create the class or correct its name, or leave the volume out by a resource policy with the action skip"},
 		{SnapshotFailed, Error, "read the message, remove the cause, then take the backup again"},
 		{SnapshotLeft, Warning, "grant the permission that the message names, and delete the snapshots that carry the backup's uid as a tag"},
+		{CleanUpFailed, Warning, "the backup is whole; grant the permission that the message names, and delete the VolumeSnapshots and VolumeSnapshotContents that carry the backup's uid as a label"},
 	})
 }
 
@@ -62,9 +63,11 @@ func filterDefaults(c Code) (defaults, bool) {
 		{NamespaceMissing, Error, "correct the name in the spec, or remove it if the namespace is gone for good"},
 		{NamespaceTerminating, Warning, "wait until the namespace is gone or its finalizers are resolved"},
 		{TypeUnknown, Warning, "correct the name (see 'kubectl api-resources'), or remove it if the type is no longer served"},
+		{TypeAmbiguous, Warning, "write the type with its group, such as deployments.apps, and each type that is meant"},
 		{TypeWrongScope, Warning, "move it to the filter of its own scope"},
 		{TypeNotListed, Warning, "remove it from the spec: snapshots made by a backup are included with their volumes"},
 		{GlobEmpty, Warning, "correct the glob, or remove it if nothing is meant to match any more"},
+		{ClusterScopedLeft, Warning, "restore with --include-cluster-resources (spec.includeClusterResources: true) if they are wanted, or with --include-cluster-resources=false if not"},
 		{NothingSelected, Warning, "widen the filters of the spec: as they are, they select nothing"},
 	})
 }
@@ -77,7 +80,9 @@ func writeDefaults(c Code) (defaults, bool) {
 		{ResidualReference, Warning, "look at the named fields and change them by hand where they should follow the namespace mapping"},
 		{FinalizerKept, Warning, "install the controller that serves the finalizer, or remove the finalizer before deleting the object"},
 		{ModifierFailed, Error, "correct the rule in the ConfigMap of resource modifiers, delete the object and restore it again, or change it by hand"},
+		{ModifierUnused, Warning, "correct the rule's conditions in the ConfigMap of resource modifiers; a type is written as plural.group, as 'kubectl api-resources' has it"},
 		{MayRunAgain, Warning, "look whether its controller began it again; to keep a status, restore it with --status-include-resources or the annotation velero.io/restore-status"},
+		{OfLostPod, Warning, "delete it if its controller makes another for each pod, and leave its type out by --exclude-resources; nothing if somebody else uses it"},
 		{ActsOutside, Warning, "look that no other cluster uses it, or delete the object"},
 		{NotRestorable, Warning, "nothing: the cluster makes objects of this kind itself"},
 		{CRDNotReady, Error, "read the definition's conditions with 'kubectl describe crd', repair it, then restore again"},
@@ -90,13 +95,13 @@ func writeDefaults(c Code) (defaults, bool) {
 func refusedDefaults(c Code) (defaults, bool) {
 	return findDefaults(c, []defaults{
 		{TypeNotServed, Error, "install the operator or API that serves this type (or a cluster version that does), then restore again"},
-		{ExistsDiffers, Warning, "use existingResourcePolicy: update to overwrite it, or delete it and restore again"},
+		{ExistsDiffers, Warning, "compare the two ('restore create --dry-run' shows the fields); existingResourcePolicy: update writes the backup's content over it"},
 		{UpdateFailed, Warning, "delete the object and restore again if it must equal the backup: some fields cannot be changed in place"},
 		{Conflict, Error, "restore again; if it repeats, pause the controller that writes this object"},
 		{Forbidden, Error, "grant the worker's role the verb on this type, then restore again"},
 		{WebhookDenied, Error, "repair the webhook or policy named in the message, or exempt this namespace from it, then restore again"},
 		{QuotaExceeded, Error, "raise or remove the ResourceQuota of the namespace, then restore again"},
-		{ObjectRejected, Error, "read the message: the object is not valid in this cluster's version; change it in the source or by a resource modifier"},
+		{ObjectRejected, Error, "read the message: this cluster does not take the object as it is; change it by a resource modifier and restore again"},
 		{ApplyFailed, Error, "read the message, remove the cause, then restore again: objects already restored are left alone"},
 	})
 }
@@ -106,6 +111,8 @@ func volumeDefaults(c Code) (defaults, bool) {
 		{VolumeNotRestored, Error, "read the message, remove the cause, delete the claim if it is there, then restore again"},
 		{VolumeLeft, Warning, "delete the claim and its volume, or restore into another namespace, if the backup's data is wanted"},
 		{VolumeUnselected, Warning, "let the restore's filters take persistentvolumes and cluster-scoped resources in if the data is wanted"},
+		{VolumeEmpty, Warning, "fill it by other means if its data matters, and have later backups take snapshots of it"},
+		{VolumeShared, Warning, "look that no other cluster uses it, or leave the claim and its volume out of the restore"},
 		{SnapshotUnchecked, Warning, "read the message, allow or repair what it names, and look whether the volume came back"},
 		{VolumeMoved, Warning, "nothing, unless something relies on the zone or the name"},
 		{ClassMissing, Warning, "create the storage class, or map it to another with --storage-class-mappings, then restore again"},
@@ -118,6 +125,7 @@ func runDefaults(c Code) (defaults, bool) {
 	return findDefaults(c, []defaults{
 		{StoreDegraded, Warning, "run 'lifeboat location check' and use a store that has the capability for backups that matter"},
 		{LocationUnread, Warning, "name the location with --storage-location if the backup is another of the name; run 'lifeboat location check'"},
+		{BackupIncomplete, Warning, "see what it lacks with 'lifeboat backup describe', and restore another backup if that matters"},
 		{FieldIgnored, Warning, "remove the field from the spec if you do not need it"},
 		{TooMany, Warning, "remove the causes that are listed and run again to see the rest"},
 	})

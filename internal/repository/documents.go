@@ -129,28 +129,40 @@ func AbortUploads(ctx context.Context, st store.Store, dir string) error {
 
 // GetJSON reads a document. One that does not decode is archive.ErrCorrupt.
 func GetJSON(ctx context.Context, st store.Store, key string, doc any) error {
-	data, err := GetBytes(ctx, st, key)
+	_, err := GetVersion(ctx, st, key, doc)
+	return err
+}
+
+// GetVersion is GetJSON, and tells the ETag by which what was read can be replaced or deleted,
+// and nothing else.
+func GetVersion(ctx context.Context, st store.Store, key string, doc any) (etag string, err error) {
+	data, info, err := getObject(ctx, st, key)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := json.Unmarshal(data, doc); err != nil {
-		return fmt.Errorf("decode %s: %w: %w", key, archive.ErrCorrupt, err)
+		return info.ETag, fmt.Errorf("decode %s: %w: %w", key, archive.ErrCorrupt, err)
 	}
-	return nil
+	return info.ETag, nil
 }
 
 // GetBytes reads a whole object of at most MaxDocument bytes.
 func GetBytes(ctx context.Context, st store.Store, key string) ([]byte, error) {
-	body, _, err := st.Get(ctx, key)
+	data, _, err := getObject(ctx, st, key)
+	return data, err
+}
+
+func getObject(ctx context.Context, st store.Store, key string) ([]byte, store.Info, error) {
+	body, info, err := st.Get(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
+		return nil, info, fmt.Errorf("read %s: %w", key, err)
 	}
 	data, err := io.ReadAll(io.LimitReader(body, MaxDocument+1))
 	if err := errors.Join(err, body.Close()); err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
+		return nil, info, fmt.Errorf("read %s: %w", key, err)
 	}
 	if len(data) > MaxDocument {
-		return nil, fmt.Errorf("read %s: longer than %d bytes: %w", key, MaxDocument, archive.ErrHostile)
+		return nil, info, fmt.Errorf("read %s: longer than %d bytes: %w", key, MaxDocument, archive.ErrHostile)
 	}
-	return data, nil
+	return data, info, nil
 }

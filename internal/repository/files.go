@@ -1,18 +1,35 @@
 package repository
 
-import "fmt"
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+)
 
 // Files in the staging of a backup.
 const (
 	PlanFile         = "plan.json"          // the plan of a backup or of a restore
+	RevisionFile     = "revision.json"      // the state of the cluster that the export shows
 	FinalVolumesFile = "volumes/final.json" // what FinishVolumes settled
 )
 
-// ChunkFile is a staged chunk of an archive.
-func ChunkFile(shard, chunk int) string { return fmt.Sprintf("shard-%05d/chunk-%05d", shard, chunk) }
+// ChunkFile is a chunk of an archive that an attempt has staged. Each attempt writes below a
+// token of its own, so that one that was taken for dead writes over none of another.
+func ChunkFile(shard, chunk int, attempt string) string {
+	name := fmt.Sprintf("shard-%05d/chunk-%05d", shard, chunk)
+	if attempt != "" { // workers of old had no token
+		name += "-" + attempt
+	}
+	return name
+}
 
 // ChunkNotesFile is what is remembered beside a chunk until the backup is sealed.
-func ChunkNotesFile(shard, chunk int) string { return ChunkFile(shard, chunk) + ".json" }
+func ChunkNotesFile(shard, chunk int, attempt string) string {
+	return ChunkFile(shard, chunk, attempt) + ".json"
+}
+
+// NewAttempt is a token by which the files of one attempt are told from those of others.
+func NewAttempt() string { return strings.ToLower(rand.Text()[:10]) }
 
 // UnitSnapshotFile is what became of the volumes of a unit.
 func UnitSnapshotFile(unit int) string { return fmt.Sprintf("volumes/unit-%05d.json", unit) }
@@ -35,6 +52,9 @@ const (
 
 	hooksDir = "hooks/"
 )
+
+// ObstacleFile says until when a restore waits for something, by a digest of what it is.
+func ObstacleFile(digest string) string { return "obstacles/" + digest + ".json" }
 
 // RecordsFile is one batch of what became of objects.
 func RecordsFile(level, task, batch int) string {

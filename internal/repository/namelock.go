@@ -37,13 +37,33 @@ func checkNotBeingDeleted(ctx context.Context, st store.Store, name string) erro
 	return failure.Exists("name: an earlier backup %q is being deleted; wait until it is gone, finish it with `lifeboat backup delete %s`, or choose another name", name, name)
 }
 
-// ClearBackupFiles removes files that an uncommitted run of this name left behind;
-// the name lock makes sure that nobody is writing them now.
-func ClearBackupFiles(ctx context.Context, st store.Store, name string) error {
+// ClearBackupFiles removes files that an uncommitted run of this name left behind, while the
+// run uid holds the name, so that nobody is writing them, and has no such file in staging: "" is
+// any. Both are looked at last, for an attempt that was taken for dead may come here late, when
+// another run has the name or another attempt of its own has gone on.
+func ClearBackupFiles(ctx context.Context, st store.Store, name, uid, unless string) error {
+	var keys []string
+	err := st.List(ctx, archive.BackupDir(name), func(i store.Info) error {
+		if store.CheckKey(i.Key) == nil { // what Lifeboat writes has no other
+			keys = append(keys, i.Key)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("list leftovers of %s: %w", name, err)
+	}
+	if unless != "" {
+		if _, err := st.Head(ctx, NewStaging(st, uid).Key(unless)); !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	if held, err := HoldsName(ctx, st, name, uid); !held {
+		return err
+	}
 	if err := AbortUploads(ctx, st, archive.BackupDir(name)); err != nil {
 		return err
 	}
-	if _, err := st.DeletePrefix(ctx, archive.BackupDir(name)); err != nil {
+	if err := st.Delete(ctx, keys...); err != nil {
 		return fmt.Errorf("clear leftovers of %s: %w", name, err)
 	}
 	return nil
@@ -74,11 +94,15 @@ func HoldsName(ctx context.Context, st store.Store, name, uid string) (bool, err
 
 // ReleaseName lets the name go if uid holds it. It may repeat.
 func ReleaseName(ctx context.Context, st store.Store, name, uid string) error {
-	held, err := HoldsName(ctx, st, name, uid)
-	if !held || err != nil {
-		return err
+	var holder NameLock
+	etag, err := GetVersion(ctx, st, archive.Claim(name), &holder)
+	if errors.Is(err, store.ErrNotFound) || err == nil && holder.UID != uid {
+		return nil
 	}
-	if err := st.Delete(ctx, archive.Claim(name)); err != nil {
+	if err == nil {
+		err = st.DeleteMatching(ctx, archive.Claim(name), etag)
+	}
+	if err != nil && !errors.Is(err, store.ErrChanged) { // another run has it by now
 		return fmt.Errorf("release the name lock on %s: %w", name, err)
 	}
 	return nil

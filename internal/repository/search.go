@@ -39,7 +39,8 @@ func (a Answer[T]) Listing() *Listing {
 
 // AskAll puts a question to the named location, or to all of them at the same time,
 // and gives their answers in the configuration's order. An error of its own is about
-// the name, or the end of ctx.
+// the name, or the end of ctx. One that is out of reach is given up on after seconds, unless
+// others may answer in its place and nobody waits.
 func AskAll[T any](ctx context.Context, l *Locations, name string, patience time.Duration,
 	ask func(context.Context, Answer[T]) (T, error),
 ) ([]Answer[T], error) {
@@ -57,7 +58,11 @@ func AskAll[T any](ctx context.Context, l *Locations, name string, patience time
 	var group sync.WaitGroup
 	for i, bsl := range named {
 		group.Go(func() {
-			all[i] = askLocation(limited, l, bsl, ask)
+			if len(named) > 1 && patience >= SearchTimeout {
+				all[i] = askLocation(limited, l, bsl, ask)
+			} else {
+				all[i] = withReach(limited, l, bsl, func(ctx context.Context) Answer[T] { return askLocation(ctx, l, bsl, ask) })
+			}
 			if all[i].Err != nil && limited.Err() != nil {
 				all[i].Err = fmt.Errorf("no answer within %s", patience)
 			}
@@ -104,16 +109,24 @@ func dropSamePlace[T any](have []Answer[T], a Answer[T]) []Answer[T] {
 
 // Query is what a search is for, in the words of its errors.
 type Query struct {
-	Field   string // of the input
+	Field   string // of the input; "" where the thing's name says enough
 	Thing   string // "backup "x""
 	Missing string // "no backup "x"": without the place
 	Remedy  string // where there is none
 }
 
+// prefix names the field that a search is for.
+func (s Query) prefix() string {
+	if s.Field == "" {
+		return ""
+	}
+	return s.Field + ": "
+}
+
 // QueryByName is a backup or restore that somebody names.
 func QueryByName(what, name string) Query {
 	return Query{
-		Field: "name", Thing: fmt.Sprintf("%s %q", what, name), Missing: fmt.Sprintf("no %s %q", what, name),
+		Thing: fmt.Sprintf("%s %q", what, name), Missing: fmt.Sprintf("no %s %q", what, name),
 		Remedy: fmt.Sprintf("`lifeboat %s get` lists them", what),
 	}
 }
@@ -126,16 +139,16 @@ func ExactlyOne[T any](all []Answer[T], s Query) (Answer[T], []contract.UnreadLo
 	case len(have) == 1:
 		return have[0], unreadLocations(mute), nil
 	case len(have) > 1:
-		return none, nil, failure.Invalid("%s: %s lies in the storage locations %s: say which one with --storage-location, or storageLocation in the input of a workflow",
-			s.Field, s.Thing, nameList(have))
+		return none, nil, failure.Invalid("%s%s lies in the storage locations %s: say which one with --storage-location, or storageLocation in the input of a workflow",
+			s.prefix(), s.Thing, nameList(have))
 	case len(all) == 1 && len(mute) == 1:
 		return none, nil, readError(mute)
 	case len(mute) > 0:
-		return none, nil, fmt.Errorf("%s: %s in the storage locations that could be read; %w", s.Field, s.Missing, readError(mute))
+		return none, nil, fmt.Errorf("%s%s in the storage locations that could be read; %w", s.prefix(), s.Missing, readError(mute))
 	case len(all) == 1:
-		return none, nil, failure.NotFound("%s: %s in storage location %s; %s", s.Field, s.Missing, all[0].Location.Name, s.Remedy)
+		return none, nil, failure.NotFound("%s%s in storage location %s; %s", s.prefix(), s.Missing, all[0].Location.Name, s.Remedy)
 	}
-	return none, nil, failure.NotFound("%s: %s in any of the storage locations %s; %s", s.Field, s.Missing, nameList(all), s.Remedy)
+	return none, nil, failure.NotFound("%s%s in any of the storage locations %s; %s", s.prefix(), s.Missing, nameList(all), s.Remedy)
 }
 
 func nameList[T any](all []Answer[T]) string {

@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -25,6 +26,17 @@ func (s Staging) Key(name string) string { return s.dir + name }
 // Put writes a document; a repeat overwrites it.
 func (s Staging) Put(ctx context.Context, name string, doc any) error {
 	return PutJSON(ctx, s.Store, s.Key(name), doc, store.PutOptions{})
+}
+
+// CreateStaged writes a document that every attempt has to agree on. What an attempt before
+// this one, or one that was taken for dead, has written stays and is read into doc.
+func CreateStaged[T any](ctx context.Context, s Staging, name string, doc *T) error {
+	err := PutJSON(ctx, s.Store, s.Key(name), doc, store.PutOptions{IfAbsent: true})
+	if !errors.Is(err, store.ErrExists) {
+		return err
+	}
+	*doc = *new(T)
+	return s.Get(ctx, name, doc)
 }
 
 // Get reads a staged document.

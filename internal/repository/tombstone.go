@@ -25,6 +25,11 @@ func ReadTombstone(ctx context.Context, st store.Store, backup string) (Tombston
 	return t, GetJSON(ctx, st, archive.Tombstone(backup), &t)
 }
 
+// ReadTombstones reads all tombstones of a location, by name.
+func ReadTombstones(ctx context.Context, st store.Store) (map[string]*Tombstone, error) {
+	return readSideDocuments[Tombstone](ctx, st, archive.TombstoneDir, archive.Tombstone)
+}
+
 // Inherit takes over the snapshots of a deletion that did not end, be it of an earlier
 // backup of the name: Velero does not look for tombstones before it makes one.
 func (t *Tombstone) Inherit(ctx context.Context, st store.Store) error {
@@ -36,14 +41,35 @@ func (t *Tombstone) Inherit(ctx context.Context, st store.Store) error {
 	return err
 }
 
-// Write writes t in place of the tombstone that lies there.
+// Write writes t in place of the tombstone that lies there. Where there was none and the backup
+// is gone meanwhile, the deletion has ended elsewhere, and a tombstone would keep the name taken.
 func (t *Tombstone) Write(ctx context.Context, st store.Store) error {
-	return PutJSON(ctx, st, archive.Tombstone(t.Name), t, store.PutOptions{})
+	err := PutJSON(ctx, st, archive.Tombstone(t.Name), t, store.PutOptions{IfAbsent: true})
+	if errors.Is(err, store.ErrExists) {
+		return PutJSON(ctx, st, archive.Tombstone(t.Name), t, store.PutOptions{})
+	}
+	if err != nil {
+		return err
+	}
+	_, err = st.Head(ctx, archive.Layout{Backup: t.Name}.Metadata())
+	if errors.Is(err, store.ErrNotFound) {
+		return RemoveTombstone(ctx, st, t.Name, t.UID)
+	}
+	return err
 }
 
-// RemoveTombstone ends a deletion. It may repeat.
-func RemoveTombstone(ctx context.Context, st store.Store, backup string) error {
-	if err := st.Delete(ctx, archive.Tombstone(backup)); err != nil {
+// RemoveTombstone ends the deletion of the backup of that UID. That of another backup of the
+// name stays. It may repeat.
+func RemoveTombstone(ctx context.Context, st store.Store, backup, uid string) error {
+	var t Tombstone
+	etag, err := GetVersion(ctx, st, archive.Tombstone(backup), &t)
+	if errors.Is(err, store.ErrNotFound) || err == nil && t.UID != uid {
+		return nil
+	}
+	if err == nil || errors.Is(err, archive.ErrCorrupt) {
+		err = st.DeleteMatching(ctx, archive.Tombstone(backup), etag)
+	}
+	if err != nil && !errors.Is(err, store.ErrChanged) {
 		return fmt.Errorf("remove the tombstone of %s: %w", backup, err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	quantity "k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -32,7 +33,10 @@ const labelSnapshotName = "velero.io/volume-snapshot-name"
 // restoreClaim unbinds a PersistentVolumeClaim and says where its data comes from:
 // from a volume that is restored, which it is bound to, from a snapshot that fills
 // a new one, or from nowhere.
-func restoreClaim(c *Context, obj map[string]any, _ *Outcome) error {
+func restoreClaim(c *Context, obj map[string]any, out *Outcome) error {
+	if c.Unused != nil && c.Unused(namespace(obj), name(obj)) {
+		out.setSkip(report.OwnerRecreates, "it is of an ephemeral volume of a pod that is not restored: another pod gets its own")
+	}
 	dropAnnotations(obj, claimAnnotations()...)
 	dropLabels(child(obj, "metadata"), labelSnapshotName)
 	spec := child(obj, "spec")

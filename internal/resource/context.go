@@ -63,6 +63,9 @@ type Context struct {
 	// Claim says where a claim's data comes from, by its source namespace; false
 	// where the disposition of its volume says all. nil: always false.
 	Claim func(namespace, name string) (ClaimData, bool)
+	// Unused says that a claim, by its source namespace, was made for a Pod that is not
+	// restored. nil: none was.
+	Unused func(namespace, name string) bool
 	// Class maps the name of a storage class to the one to use in its place.
 	// nil: itself.
 	Class func(class string) string
@@ -70,9 +73,9 @@ type Context struct {
 	// that fits an image counts.
 	Images []ImageMapping
 	// Modify makes what the restore's resource modifiers want of an object that the
-	// rules are done with, still in its source namespace; each error is a modifier that
-	// failed and changed nothing. nil: there are none.
-	Modify func(resource string, obj map[string]any) (map[string]any, []error)
+	// rules are done with, still in its source namespace. Stored is the object as it is in
+	// the backup. nil: there are none.
+	Modify func(resource string, stored, obj map[string]any) Modified
 	// Taken says that a VolumeSnapshot, by its source namespace, is one the backup
 	// took of a claim. Its claim brings what it needs of it. nil: none is.
 	Taken func(namespace, name string) bool
@@ -114,11 +117,16 @@ type Outcome struct {
 	ManagedFields []any `json:"managedFields,omitempty"`
 	// Status is for a call to the status subresource, or nil.
 	Status map[string]any `json:"status,omitempty"`
+	// ClusterIP are the fields of a Service's spec that a manifest states and that the
+	// target may have given to another: they are asked for once.
+	ClusterIP map[string]any `json:"clusterIP,omitempty"`
 	// Residual are the JSON paths that still name a mapped namespace.
 	Residual []string `json:"residual,omitempty"`
 	// Dropped are the finalizers left out because their controller adds them
 	// again; the built-in ones are not listed.
 	Dropped []string `json:"droppedFinalizers,omitempty"`
+	// Modifiers are the positions of the rules of resource modifiers that met the object.
+	Modifiers []int `json:"modifiers,omitempty"`
 	// InitHooks is how many init containers a pod got in front of its own.
 	InitHooks int `json:"initHooks,omitempty"`
 	// Warnings are for the restore's results.

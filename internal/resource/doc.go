@@ -17,7 +17,8 @@
 //	managedFields       given back by a second call where a server-side applier owned fields
 //	finalizers          see below
 //	images              changed by the ConfigMap of velero.io/change-image-name, before all else
-//	resource modifiers  applied to the object as it is to be, before the namespace follows the mapping
+//	resource modifiers  applied to the object as it is to be, before the namespace follows the mapping;
+//	                    they see it as it is in the backup, too
 //	residual references paths that still name a mapped namespace are reported, text is not rewritten
 //
 // # Finalizers
@@ -35,8 +36,11 @@
 //	Pod                   nodeName, priority, preemptionPolicy, overhead, ephemeralContainers, generated
 //	                      token volumes, network annotations and Velero's restore-wait go; the containers of
 //	                      init hooks come before the Pod's own; ended and mirror Pods are skipped,
-//	                      and those of a Job that is restored (it starts its own)
-//	Job                   generated selector and uid labels go unless manualSelector; ended Jobs are skipped
+//	                      and those of a Job, TaskRun, virtual machine and the like that is restored (it
+//	                      starts its own)
+//	Job                   generated selector and uid labels go unless manualSelector; ended Jobs, and those
+//	                      whose end is settled, are skipped
+//	ResourceClaim         those that the cluster makes for one pod are skipped
 //	StatefulSet           status in volumeClaimTemplates goes; storage classes are mapped
 //	HorizontalPodAutoscaler  status annotations of v1 go
 //	Service               cluster IPs go unless headless; IP families, node ports and health check port go
@@ -50,13 +54,15 @@
 //	                      those that the API server keeps are skipped
 //	TargetGroupBinding    those that the load balancer controller made are skipped, others are told
 //	custom resources that are work (work.go)  ended ones are skipped; others that look ended are told
-//	webhook configurations   services follow the mapping; sideEffects become None; caBundle stays;
+//	webhook configurations   services follow the mapping; sideEffects become None; caBundle stays, in an
+//	                      existing one that is called by a URL that of the cluster;
 //	                      those that the control plane serves to itself are skipped
 //	admission policy bindings  paramRef follows the mapping
 //	APIService            automanaged ones are skipped; the service follows the mapping
 //	CustomResourceDefinition  preserveUnknownFields becomes a schema mark; conversion follows the mapping
 //	PersistentVolumeClaim binding annotations go; volumeName names the restored volume or goes; a claim
-//	                      with a snapshot names it as its data source and asks for its size at least
+//	                      with a snapshot names it as its data source and asks for its size at least;
+//	                      those of ephemeral volumes of pods that are skipped are skipped too
 //	PersistentVolume      restored where it is kept or a disk was made for it, then with that disk's id
 //	                      and zone; claimRef loses its uid and follows the mapping
 //	VolumeSnapshot(Content)  bound to the snapshot that exists, which is retained; none is taken anew.

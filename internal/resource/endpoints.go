@@ -33,11 +33,7 @@ func controlledEndpoints(c *Context, obj map[string]any) bool {
 	if label(obj, labelEndpointsManager) == "endpoint-controller" || annotation(obj, annotationLastChange) != "" {
 		return true
 	}
-	if c.ServiceSelects != nil && c.ServiceSelects(namespace(obj), name(obj)) {
-		return true
-	}
-	// Without addresses there is nothing that a person wrote.
-	return len(list(obj, "subsets")) == 0 && c.isRestored("services", namespace(obj), name(obj))
+	return c.ServiceSelects != nil && c.ServiceSelects(namespace(obj), name(obj))
 }
 
 // restoreEndpointSlice skips the slices that Kubernetes' controllers make from

@@ -35,6 +35,7 @@ type goldenContext struct {
 	Claims            map[string]ClaimData `json:"claims"` // namespace/name
 	Classes           map[string]string    `json:"classes"`
 	Taken             []string             `json:"taken"` // namespace/name of snapshots
+	Unused            []string             `json:"unused"` // namespace/name of claims of lost pods
 	Images            []ImageMapping       `json:"images"`
 }
 
@@ -64,6 +65,7 @@ func (g goldenContext) volumes(c *Context) {
 		return data, ok
 	}
 	c.Class = func(class string) string { return cmp.Or(g.Classes[class], class) }
+	c.Unused = func(namespace, name string) bool { return slices.Contains(g.Unused, namespace+"/"+name) }
 	c.Taken = func(namespace, name string) bool { return slices.Contains(g.Taken, namespace+"/"+name) }
 }
 

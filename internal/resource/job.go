@@ -30,11 +30,13 @@ func restoreJob(_ *Context, obj map[string]any, out *Outcome) error {
 	return nil
 }
 
+// jobEnd says how a Job ended. Its end is settled (since Kubernetes 1.31) while its last pods
+// are still running, before the conditions of the end itself.
 func jobEnd(status map[string]any) string {
 	if at := str(status, "completionTime"); at != "" {
 		return "completed at " + at
 	}
-	for _, kind := range []string{"Complete", "Failed"} {
+	for _, kind := range []string{"Complete", "Failed", "SuccessCriteriaMet", "FailureTarget"} {
 		if condition(status, kind) == "True" {
 			return "condition " + kind
 		}

@@ -18,6 +18,7 @@ func allKinds() map[string]kind {
 		// Workloads.
 		"horizontalpodautoscalers.autoscaling": {restore: restoreAutoscaler},
 		"jobs.batch":                           {restore: restoreJob},
+		"resourceclaims.resource.k8s.io":       {restore: restoreResourceClaim},
 		"statefulsets.apps":                    {restore: restoreStatefulSet},
 
 		// Network.
@@ -37,9 +38,9 @@ func allKinds() map[string]kind {
 		"apiservices.apiregistration.k8s.io":                             {restore: restoreAPIService},
 		"customresourcedefinitions.apiextensions.k8s.io":                 {restore: restoreDefinition, dropsStatus: true},
 		"mutatingadmissionpolicybindings.admissionregistration.k8s.io":   {restore: restorePolicyBinding},
-		"mutatingwebhookconfigurations.admissionregistration.k8s.io":     {restore: restoreWebhooks},
+		"mutatingwebhookconfigurations.admissionregistration.k8s.io":     {restore: restoreWebhooks, retain: retainWebhookCA},
 		"validatingadmissionpolicybindings.admissionregistration.k8s.io": {restore: restorePolicyBinding},
-		"validatingwebhookconfigurations.admissionregistration.k8s.io":   {restore: restoreWebhooks},
+		"validatingwebhookconfigurations.admissionregistration.k8s.io":   {restore: restoreWebhooks, retain: retainWebhookCA},
 
 		// State that the control plane and running processes keep.
 		"flowschemas.flowcontrol.apiserver.k8s.io":                 {restore: restoreFlowControl},

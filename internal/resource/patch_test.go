@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 )
 
 // object decodes JSON as the Kubernetes client does.
@@ -98,6 +100,28 @@ func TestMergePatch(t *testing.T) {
 			want: `{"metadata":{"name":"t"},"type":"kubernetes.io/service-account-token"}`,
 		},
 		{
+			name: "a webhook that is called by its URL keeps its CA", resource: "validatingwebhookconfigurations.admissionregistration.k8s.io",
+			live: `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"url":"https://guard.example.com","caBundle":"bmV3"}}]}`,
+			want: `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"url":"https://guard.example.com","caBundle":"b2xk"}}]}`,
+		},
+		{
+			name: "one that is called elsewhere gets the CA of there", resource: "validatingwebhookconfigurations.admissionregistration.k8s.io",
+			live:  `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"url":"https://guard.example.com","caBundle":"bmV3"}}]}`,
+			want:  `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"url":"https://old.example.com","caBundle":"b2xk"}}]}`,
+			patch: `{"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"url":"https://old.example.com","caBundle":"b2xk"}}]}`,
+		},
+		{
+			name: "and so does one that is served by a Service", resource: "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+			live:  `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"service":{"name":"s"},"caBundle":"bmV3"}}]}`,
+			want:  `{"metadata":{"name":"w"},"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"service":{"name":"s"},"caBundle":"b2xk"}}]}`,
+			patch: `{"webhooks":[{"name":"w","sideEffects":"None","clientConfig":{"service":{"name":"s"},"caBundle":"b2xk"}}]}`,
+		},
+		{
+			name: "rules of an aggregated role are the controller's", resource: "clusterroles.rbac.authorization.k8s.io",
+			live: `{"metadata":{"name":"view"},"aggregationRule":{"clusterRoleSelectors":[{"matchLabels":{"a":"b"}}]},"rules":[{"verbs":["get"]}]}`,
+			want: `{"metadata":{"name":"view"},"aggregationRule":{"clusterRoleSelectors":[{"matchLabels":{"a":"b"}}]}}`,
+		},
+		{
 			name: "a namespace's finalizer stays", resource: "namespaces",
 			live: `{"metadata":{"name":"n"},"spec":{"finalizers":["kubernetes"]}}`, want: `{"metadata":{"name":"n"}}`,
 		},
@@ -111,7 +135,7 @@ func TestMergePatch(t *testing.T) {
 				if got != nil || !r.Equal(test.resource, live, want) {
 					t.Fatalf("want no change, got %v", got)
 				}
-			} else if !Same(got, object(t, test.patch)) || !sameNulls(got, object(t, test.patch)) {
+			} else if !compare.Same(got, object(t, test.patch)) || !sameNulls(got, object(t, test.patch)) {
 				t.Fatalf("got %v, want %s", got, test.patch)
 			}
 			if !reflect.DeepEqual(live, object(t, test.live)) || !reflect.DeepEqual(want, object(t, test.want)) {

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
@@ -38,14 +39,37 @@ func skipPod(c *Context, obj map[string]any, out *Outcome) {
 		return
 	}
 	for _, owner := range objects(child(obj, "metadata"), "ownerReferences") {
-		job := str(owner, "name")
-		if str(owner, "kind") == "Job" && boolean(owner, "controller") && c.isRestored("jobs.batch", namespace(obj), job) {
+		kind, starter := str(owner, "kind"), str(owner, "name")
+		if gr := startsPods(str(owner, "apiVersion"), kind); gr != "" && boolean(owner, "controller") && c.isRestored(gr, namespace(obj), starter) {
 			// A Job finds its Pods by its own uid, which is new: it would not
 			// adopt this one, and its work would be done twice.
-			out.setSkip(report.OwnerRecreates, fmt.Sprintf("job %s is restored and starts its own pods", job))
+			out.setSkip(report.OwnerRecreates, fmt.Sprintf("%s %s is restored and starts its own pods", strings.ToLower(kind), starter))
 			return
 		}
 	}
+}
+
+// startsPods is the type ("plural.group") of an owner that starts pods of its own for work
+// that ends, "" for one that adopts those that are there.
+func startsPods(apiVersion, kind string) string {
+	group, _, _ := strings.Cut(apiVersion, "/")
+	switch group + "/" + kind {
+	case "batch/Job":
+		return "jobs.batch"
+	case "tekton.dev/TaskRun":
+		return "taskruns.tekton.dev"
+	case "argoproj.io/Workflow":
+		return "workflows.argoproj.io"
+	case "actions.github.com/EphemeralRunner":
+		return "ephemeralrunners.actions.github.com"
+	case "kubevirt.io/VirtualMachineInstance":
+		return "virtualmachineinstances.kubevirt.io"
+	case "sparkoperator.k8s.io/SparkApplication":
+		return "sparkapplications.sparkoperator.k8s.io"
+	case "batch.volcano.sh/Job":
+		return "jobs.batch.volcano.sh"
+	}
+	return ""
 }
 
 // podNetworkAnnotations are written by network plugins for one life of a pod

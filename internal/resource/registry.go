@@ -9,6 +9,8 @@ type kind struct {
 	// ownerReferences and status; metadata.namespace is still the source's. A
 	// rule strips also where it then skips: MergePatch runs it over live objects.
 	restore func(c *Context, obj map[string]any, out *Outcome) error
+	// retain puts into the object to be restored what a live one keeps under any policy.
+	retain func(live, want map[string]any)
 	// backup may rewrite the object before it is stored.
 	backup func(obj map[string]any) (changed bool)
 	// related names what else belongs into the backup with this object.

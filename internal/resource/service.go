@@ -8,7 +8,8 @@ import (
 )
 
 // restoreService lets go of what the cluster assigned: cluster IPs (unless the
-// Service is headless), IP families and node ports that no manifest states.
+// Service is headless), IP families and node ports that no manifest states. A cluster IP
+// that one states is asked for at the create.
 // The address of a load balancer is never kept.
 func restoreService(c *Context, obj map[string]any, out *Outcome) error {
 	if apiServerObject(obj) {
@@ -40,10 +41,14 @@ func releaseClusterIP(spec map[string]any, author authoredFields, out *Outcome) 
 	if ip == "None" {
 		return
 	}
+	all := spec["clusterIPs"]
 	drop(spec, "clusterIP", "clusterIPs")
-	if ip != "" && (author.hasSpecField("clusterIP") || author.hasSpecField("clusterIPs")) {
-		out.addWarning(report.ClusterIPReleased, fmt.Sprintf(
-			"clusterIP %s is stated by the manifest but was let go, as the target may use another range; set it again if clients rely on it", ip))
+	switch {
+	case ip == "":
+	case author.hasSpecField("clusterIPs"):
+		out.ClusterIP = map[string]any{"clusterIP": ip, "clusterIPs": all}
+	case author.hasSpecField("clusterIP"):
+		out.ClusterIP = map[string]any{"clusterIP": ip}
 	}
 }
 

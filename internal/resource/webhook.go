@@ -31,6 +31,23 @@ func restoreWebhooks(c *Context, obj map[string]any, out *Outcome) error {
 	return nil
 }
 
+// retainWebhookCA keeps the CA of a live webhook that is called by a URL: what serves it lies
+// outside of this restore and has the certificate that it had.
+func retainWebhookCA(live, want map[string]any) {
+	bundles := map[string]any{} // by name and url
+	for _, hook := range objects(live, "webhooks") {
+		if config := child(hook, "clientConfig"); str(config, "url") != "" {
+			bundles[str(hook, "name")+" "+str(config, "url")] = config["caBundle"]
+		}
+	}
+	for _, hook := range objects(want, "webhooks") {
+		config := child(hook, "clientConfig")
+		if bundle, ok := bundles[str(hook, "name")+" "+str(config, "url")]; ok && bundle != nil {
+			config["caBundle"] = bundle
+		}
+	}
+}
+
 // restorePolicyBinding lets the parameters of an admission policy follow the
 // namespace mapping.
 func restorePolicyBinding(c *Context, obj map[string]any, _ *Outcome) error {

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -35,19 +36,21 @@ func (c *Context) judgeWork(resource string, k kind, obj map[string]any, out *Ou
 	case k.isWork:
 		out.setSkip(report.Finished, fmt.Sprintf("its work had ended (%s), and would begin again", why))
 	default:
-		out.addWarning(report.MayRunAgain, fmt.Sprintf("its status says that it had ended (%s); restored without the status, its controller may begin again", why))
+		out.addWarning(report.MayRunAgain, fmt.Sprintf("its status says that it had ended (%s); restored without the status, its controller may begin again. --status-include-resources %s keeps it", why, resource))
 	}
 }
 
 // workEnd says by which field a status tells that work had ended, "" if it does not.
 // Types that are known to be work use words that say less elsewhere.
 func workEnd(status map[string]any, isWork bool) string {
-	for _, field := range []string{"completionTime", "restoreCompletionTs", "stoppedAt", "finishedAt"} {
+	for _, field := range []string{
+		"completionTime", "completionTimestamp", "completedAt", "restoreCompletionTs", "stoppedAt", "finishedAt", "finishTime", "finishTimestamp",
+	} {
 		if at := str(status, field); at != "" {
 			return field + " " + at
 		}
 	}
-	for _, kind := range []string{"Succeeded", "Complete", "Completed", "Failed"} {
+	for _, kind := range []string{"Succeeded", "Complete", "Completed", "Finished", "Failed"} {
 		if condition(status, kind) == "True" {
 			return "condition " + kind
 		}
@@ -65,10 +68,26 @@ func workEnd(status map[string]any, isWork bool) string {
 
 func endsWork(word string, isWork bool) bool {
 	switch strings.ToLower(word) {
-	case "succeeded", "completed", "complete", "failed":
+	case "succeeded", "completed", "complete", "failed", "finished", "done":
 		return true
-	case "error", "finished", "stopped", "ready", "valid", "invalid", "expired":
+	case "error", "stopped", "ready", "valid", "invalid", "expired":
 		return isWork
 	}
 	return false
+}
+
+// judgePodOwner warns of a custom resource that belongs to a Pod which is not restored: an
+// endpoint or a node's note of it, which would have gone with that Pod. The owner is not
+// looked for when owners are linked.
+func (c *Context) judgePodOwner(resource string, obj map[string]any, out *Outcome) {
+	if _, custom := DefinitionOf(resource); !custom || c.Has == nil {
+		return
+	}
+	out.Owners = slices.DeleteFunc(out.Owners, func(o OwnerRef) bool {
+		if o.Kind != "Pod" || o.APIVersion != "v1" || c.isRestored(Pods, namespace(obj), o.Name) {
+			return false
+		}
+		out.addWarning(report.OfLostPod, fmt.Sprintf("it belonged to pod %s, which is not restored", o.Name))
+		return true
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -85,6 +86,37 @@ func TestAbandonSearchesAll(t *testing.T) {
 	for _, name := range []string{"default", "west"} {
 		if left := all[name].Has(archive.Staging("u") + "chunk-00000"); left || len(all[name].Keys()) != 2 {
 			t.Errorf("%s: %v", name, all[name].Keys())
+		}
+	}
+}
+
+// A restore that was started by Temporal's own program meets the checks of the CLI.
+func TestValidateRestore(t *testing.T) {
+	for want, change := range map[string]func(*contract.RestoreInput){
+		"":                     func(*contract.RestoreInput) {},
+		"labels[team]":         func(in *contract.RestoreInput) { in.Labels = map[string]string{"team": "tills & ledgers"} },
+		"annotations[a b]":     func(in *contract.RestoreInput) { in.Annotations = map[string]string{"a b": ""} },
+		"allowPartiallyFailed": func(in *contract.RestoreInput) { in.AllowPartiallyFailed = true },
+		"plan: ":               func(in *contract.RestoreInput) { in.DryRun, in.Plan = true, "look" },
+	} {
+		in := contract.RestoreInput{Name: "r"}
+		in.Spec.BackupName = "b"
+		change(&in)
+		err := validateRestore(in)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || failure.TypeOf(err) != contract.ErrTypeInvalid) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// A restore of a backup that lacks something says so.
+func TestIncompleteBackup(t *testing.T) {
+	st := repositorytest.Holding("whole", "partial")
+	st.Set(archive.Layout{Backup: "partial"}.Metadata(), []byte(`{"metadata":{"name":"partial"},"status":{"phase":"PartiallyFailed","errors":3}}`))
+	for name, want := range map[string]string{"whole": "", "partial": "[BACKUP_INCOMPLETE] backup partial is PartiallyFailed: 3 errors when it was taken"} {
+		reasons, err := incompleteReasons(t.Context(), repository.Answer[string]{Store: st, Value: name})
+		if err != nil || len(reasons) != min(len(want), 1) || want != "" && !strings.Contains(reasons[0].String(), want) {
+			t.Errorf("%s: %v, %v", name, reasons, err)
 		}
 	}
 }

@@ -33,6 +33,10 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
+	incomplete, err := incompleteReasons(ctx, from)
+	if err != nil {
+		return contract.OpenedArchive{}, err
+	}
 	work, st, err := r.Locations.Workspace(ctx, from.Location)
 	if err != nil {
 		return contract.OpenedArchive{}, err
@@ -46,7 +50,7 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	}
 	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, SourcePlace: repository.PlaceDigest(from.Location), Archive: contract.OpenedArchive{
 		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name, Binding: bound}, Backup: from.Value,
-	}, Reasons: unreadReasons(unread)}
+	}, Reasons: append(unreadReasons(unread), incomplete...)}
 	if err := r.stageOpened(ctx, p, &doc, from.Store, st); err != nil {
 		return contract.OpenedArchive{}, err
 	}
@@ -64,7 +68,7 @@ func (r *Service) stageOpened(ctx context.Context, p *heartbeat.Recorder, doc *o
 	if err != nil {
 		return fmt.Errorf("open backup %s: %w", doc.Archive.Backup, err)
 	}
-	if err := stage.Put(ctx, repository.OpenedBackupFile, doc); err != nil {
+	if err := repository.CreateStaged(ctx, stage, repository.OpenedBackupFile, doc); err != nil {
 		return err
 	}
 	r.opened.Keep(doc.UID, arc)
@@ -109,6 +113,18 @@ func backupQuery(in contract.RestoreInput) (repository.Query, error) {
 	return what, nil
 }
 
+// incompleteReasons warns of a backup that lacks something by its own account.
+func incompleteReasons(ctx context.Context, from repository.Answer[string]) ([]report.Reason, error) {
+	var doc velerov1.Backup
+	if err := repository.GetJSON(ctx, from.Store, archive.Layout{Backup: from.Value}.Metadata(), &doc); err != nil {
+		return nil, err
+	}
+	if doc.Status.Phase != velerov1.BackupPhasePartiallyFailed {
+		return nil, nil
+	}
+	return []report.Reason{report.New(report.BackupIncomplete, fmt.Sprintf("backup %s is PartiallyFailed: %d errors when it was taken", from.Value, doc.Status.Errors))}, nil
+}
+
 // unreadReasons warns of locations that could not be searched: they may have another backup of
 // the name, or a newer one of the schedule.
 func unreadReasons(all []contract.UnreadLocation) []report.Reason {
@@ -141,7 +157,14 @@ func validateRestore(in contract.RestoreInput) error {
 	if err := archive.ValidateName(in.Name); err != nil {
 		return failure.Invalid("name: %w", err)
 	}
-	if problems := filter.ValidateRestore(&in.Spec, in.Names); len(problems) > 0 {
+	problems := append(filter.ValidateMetadata("", in.Labels, in.Annotations), filter.ValidateRestore(&in.Spec, in.Names)...)
+	if in.AllowPartiallyFailed && in.Spec.ScheduleName == "" {
+		problems = append(problems, filter.FieldError{Path: "allowPartiallyFailed", Message: "goes with spec.scheduleName: a backup that is named is restored as it is"})
+	}
+	if in.DryRun && in.Plan != "" {
+		problems = append(problems, filter.FieldError{Path: "plan", Message: "cannot be used together with dryRun: a dry run makes a plan, and plan follows one"})
+	}
+	if len(problems) > 0 {
 		return filter.FieldErrors(problems)
 	}
 	for _, old := range slices.Sorted(maps.Keys(in.StorageClasses)) {
@@ -197,8 +220,9 @@ func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, s
 		return err
 	}
 	var refs []archive.ChunkRef
+	attempt := repository.NewAttempt()
 	w := archive.NewWriter(archive.DefaultLimits(), time.Unix(0, 0), func(c archive.Chunk) error {
-		key := stage.Key(fmt.Sprintf("chunk-%05d", len(refs)))
+		key := stage.Key(fmt.Sprintf("chunk-%05d-%s", len(refs), attempt))
 		refs = append(refs, c.Ref(key))
 		p.Count(int64(c.Objects()), int64(len(c.Data)))
 		return stage.Store.Put(ctx, key, c.Staged, store.PutOptions{})
@@ -212,7 +236,11 @@ func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, s
 	if err != nil {
 		return err
 	}
-	return stage.Store.Put(ctx, stage.Key(repository.RecutChunksFile), data, store.PutOptions{})
+	err = stage.Store.Put(ctx, stage.Key(repository.RecutChunksFile), data, store.PutOptions{IfAbsent: true})
+	if errors.Is(err, store.ErrExists) {
+		return nil // the chunks of an attempt before this one have the same objects
+	}
+	return err
 }
 
 // latestBackup returns the name of the newest Completed backup of a schedule in a location

@@ -15,6 +15,9 @@ type Volumes struct {
 	// Taken are the VolumeSnapshots, as "namespace/name" in the backup, that the
 	// backup took of claims.
 	Taken []string `json:"taken,omitempty"`
+	// Unused are the claims, as "namespace/name" in the backup, of ephemeral volumes of pods
+	// that the rules of kinds skip. They are not selected.
+	Unused []string `json:"unused,omitempty"`
 }
 
 // volumeIndex finds volumes of a plan by what objects are named.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -57,6 +58,9 @@ func (s *Run) VolumeRules(c *resource.Context) {
 	c.Disk = s.diskOf
 	c.Claim = s.Index.claim
 	c.Class = func(class string) string { return cmp.Or(s.Plan.Volumes.Classes[class], class) }
+	c.Unused = func(namespace, name string) bool {
+		return slices.Contains(s.Plan.Volumes.Unused, resource.ObjectName(namespace, name))
+	}
 	c.Taken = func(namespace, name string) bool { return s.Index.Taken[resource.ObjectName(namespace, name)] }
 }
 

@@ -13,7 +13,7 @@ import (
 // stores that imitate it included.
 func kindOfCode(code string) error {
 	switch code {
-	case "NoSuchKey", "NotFound", "NoSuchVersion", "NoSuchUpload":
+	case "NoSuchKey", "NotFound", "NoSuchVersion", "NoSuchUpload", "NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError":
 		return ErrNotFound
 	case "NoSuchBucket":
 		return ErrNoBucket
@@ -24,7 +24,7 @@ func kindOfCode(code string) error {
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidden", "UnauthorizedAccess":
 		return ErrAccessDenied
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired",
-		"ExpiredTokenException", "InvalidIdentityToken", "RequestTimeTooSkewed", "InvalidSecurity", "XAdminUserNotFound":
+		"ExpiredTokenException", "InvalidIdentityToken", "IDPRejectedClaim", "InvalidClientTokenId", "RequestTimeTooSkewed", "InvalidSecurity", "XAdminUserNotFound":
 		return ErrCredentials
 	case "ObjectLocked", "InvalidObjectState.Locked":
 		return ErrLocked
@@ -33,11 +33,15 @@ func kindOfCode(code string) error {
 	case "NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "XNotImplemented":
 		return ErrUnsupported
 	case "SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "ThrottlingException",
-		"RequestLimitExceeded", "TooManyRequests", "BandwidthLimitExceeded", "XMinioServerNotInitialized":
+		"RequestLimitExceeded", "TooManyRequests", "BandwidthLimitExceeded", "XMinioServerNotInitialized", "IDPCommunicationError",
+		// Damage on the way, which the next attempt need not have.
+		"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "InvalidChunkSizeError":
 		return ErrUnavailable
 	case "InvalidArgument", "InvalidRequest", "InvalidRange", "EntityTooSmall", "EntityTooLarge", "KeyTooLongError",
-		"InvalidPart", "InvalidPartOrder", "InvalidTag", "InvalidDigest", "BadDigest", "MalformedXML", "InvalidBucketName":
+		"InvalidPart", "InvalidPartOrder", "InvalidTag", "InvalidDigest", "MalformedXML", "InvalidBucketName":
 		return ErrInvalid
+	case "BadRequest": // what the SDK makes of an answer without a body: of S3 to a HEAD with an expired token
+		return ErrCredentials
 	}
 	return nil
 }
@@ -69,9 +73,10 @@ func kindOfStatus(status int) error {
 
 // kindOfUnknown classifies an answer whose code is not known. A 404 with a code
 // of its own need not speak of the object: versitygw answers so to an unknown
-// account, and taking that for a missing object would hide a whole backup.
+// account, and taking that for a missing object would hide a whole backup. A 400 with an unknown
+// code need not be the request's fault and may pass.
 func kindOfUnknown(code string, status int) error {
-	if status == http.StatusNotFound && code != "" {
+	if (status == http.StatusNotFound || status == http.StatusBadRequest) && code != "" {
 		return nil
 	}
 	return kindOfStatus(status)
@@ -87,14 +92,14 @@ func kindOf(err error) error {
 	if kind := kindOfCode(awserr.Code(err)); kind != nil {
 		return kind
 	}
-	if status := awserr.Status(err); status != 0 {
-		return kindOfUnknown(awserr.Code(err), status)
-	}
-	if awserr.IsCredentials(err) {
-		return ErrCredentials
-	}
-	if awserr.IsNetwork(err) {
+	status := awserr.Status(err)
+	switch {
+	case status >= 500 || awserr.IsNetwork(err) && !awserr.IsCredentials(err):
 		return ErrUnavailable
+	case awserr.IsCredentials(err):
+		return ErrCredentials
+	case status != 0:
+		return kindOfUnknown(awserr.Code(err), status)
 	}
 	return nil
 }

@@ -37,14 +37,15 @@ func (s *S3) Conditional(ctx context.Context) (bool, error) {
 
 func (s *S3) probeConditional(ctx context.Context, key string) (bool, error) {
 	body := []byte("lifeboat: probe for conditional writes, safe to delete\n")
-	_, err := s.putOnce(ctx, key, body, "text/plain", true)
+	once := PutOptions{IfAbsent: true, ContentType: "text/plain"}
+	_, err := s.putOnce(ctx, key, body, once)
 	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrInvalid) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	_, err = s.putOnce(ctx, key, body, "text/plain", true)
+	_, err = s.putOnce(ctx, key, body, once)
 	if cleanup := s.Delete(ctx, key); cleanup != nil {
 		s.log.Warn("probe object left behind", "key", s.fullKey(key), "error", cleanup)
 	}

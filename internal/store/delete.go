@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -139,7 +138,7 @@ func (s *S3) deleteEach(ctx context.Context, keys []string) (int, error) {
 	group.SetLimit(deleteParallel)
 	for i, key := range keys {
 		group.Go(func() error {
-			errs[i] = s.deleteOne(ctx, key)
+			errs[i] = s.deleteOne(ctx, key, "")
 			return nil // every key is tried
 		})
 	}
@@ -153,8 +152,9 @@ func (s *S3) deleteEach(ctx context.Context, keys []string) (int, error) {
 	return gone, errors.Join(errs...)
 }
 
-func (s *S3) deleteOne(ctx context.Context, key string) error {
-	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucketName(), Key: s.keyName(key)})
+// deleteOne deletes an object, where an ETag is given only one that has it.
+func (s *S3) deleteOne(ctx context.Context, key, etag string) error {
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucketName(), Key: s.keyName(key), IfMatch: optionalText(etag)})
 	err = classifyError("delete", key, err)
 	var e *awserr.Error
 	switch {
@@ -162,6 +162,37 @@ func (s *S3) deleteOne(ctx context.Context, key string) error {
 		return nil
 	case errors.As(err, &e):
 		return s.explainDenied(ctx, e)
+	}
+	return err
+}
+
+// DeleteMatching removes an object if it has this ETag. See Store.
+func (s *S3) DeleteMatching(ctx context.Context, key, etag string) error {
+	const op = "delete"
+	if err := s.checkWritable(op, key); err != nil {
+		return err
+	}
+	info, err := s.Head(ctx, key)
+	if err == nil && info.ETag != etag {
+		return awserr.Fail(op, key, ErrChanged, "it has the ETag %s and not %s", info.ETag, etag)
+	}
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	switch err = s.deleteOne(ctx, key, etag); {
+	case errors.Is(err, ErrUnsupported):
+		return s.deleteOne(ctx, key, "")
+	case errors.Is(err, ErrExists) && s.checkAbsent(ctx, op, key) != nil: // absent after a lost answer
+		return awserr.Fail(op, key, ErrChanged, "%w", err)
+	case errors.Is(err, ErrExists):
+		return nil
+	}
+	return err
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
 	}
 	return err
 }
@@ -176,12 +207,8 @@ func (s *S3) explainDenied(ctx context.Context, e *awserr.Error) error {
 	if err != nil {
 		return e // the denial itself is the news
 	}
-	until := aws.ToTime(head.ObjectLockRetainUntilDate)
-	switch {
-	case head.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn:
-		return awserr.Fail(e.Op, e.Name, ErrLocked, "legal hold")
-	case head.ObjectLockMode != "" && until.After(time.Now()):
-		return awserr.Fail(e.Op, e.Name, ErrLocked, "%s until %s", head.ObjectLockMode, until.UTC().Format(time.RFC3339))
+	if locked := lockError(e.Op, e.Name, head); locked != nil {
+		return locked
 	}
 	return e
 }

@@ -18,6 +18,9 @@ var (
 	ErrCredentials = awsconf.ErrCredentials
 	// ErrLocked: a retention period or legal hold protects the object.
 	ErrLocked = errors.New("object is locked")
+	// ErrLockUnknown: the credentials may not read whether a retention period or legal hold
+	// protects the object.
+	ErrLockUnknown = errors.New("whether the object is locked is not known")
 	// ErrNoBucket: the bucket does not exist.
 	ErrNoBucket = errors.New("bucket not found")
 	// ErrRegion: the bucket lives in another region than the one configured.
@@ -34,6 +37,6 @@ var (
 	// ErrConflict: a concurrent write to the same key got in the way, also
 	// after retries.
 	ErrConflict = errors.New("conflicting concurrent write")
-	// ErrChanged: the object was replaced while it was read.
-	ErrChanged = errors.New("object changed while it was read")
+	// ErrChanged: the object was replaced since it was looked at, or while it was read.
+	ErrChanged = errors.New("object was replaced meanwhile")
 )

@@ -30,20 +30,35 @@ func (s *S3) Put(ctx context.Context, key string, body []byte, o PutOptions) err
 	if err != nil {
 		return err
 	}
-	return s.putRetry(ctx, key, body, o.ContentType, native)
+	if !native {
+		o.IfAbsent, o.IfMatch = false, ""
+	}
+	return s.putRetry(ctx, key, body, o)
 }
 
-// prepareCondition prepares a write. For IfAbsent it reports whether the store itself
-// refuses a taken key; where it cannot, guard looks for the object.
+// prepareCondition prepares a write. For a condition it reports whether the store itself
+// refuses what does not meet it; where it cannot, the object is looked at here.
 func (s *S3) prepareCondition(ctx context.Context, op, key string, o PutOptions) (native bool, err error) {
-	if !o.IfAbsent {
+	if !o.IfAbsent && o.IfMatch == "" {
 		return false, nil
 	}
 	native, err = s.Conditional(ctx)
-	if err != nil || native {
+	switch {
+	case err != nil || native:
 		return native, err
+	case o.IfAbsent:
+		return false, s.checkAbsent(ctx, op, key)
 	}
-	return false, s.checkAbsent(ctx, op, key)
+	return false, s.checkMatch(ctx, op, key, o.IfMatch)
+}
+
+// checkMatch fails with ErrChanged unless the object has this ETag.
+func (s *S3) checkMatch(ctx context.Context, op, key, etag string) error {
+	info, err := s.Head(ctx, key)
+	if errors.Is(err, ErrNotFound) || err == nil && info.ETag != etag {
+		return awserr.Fail(op, key, ErrChanged, "it has not the ETag %s", etag)
+	}
+	return err
 }
 
 func (s *S3) checkAbsent(ctx context.Context, op, key string) error {
@@ -59,12 +74,15 @@ func (s *S3) checkAbsent(ctx context.Context, op, key string) error {
 
 // putRetry repeats a conditional write that collided with another one in
 // flight: S3 answers 409 until one of them is decided.
-func (s *S3) putRetry(ctx context.Context, key string, body []byte, contentType string, ifAbsent bool) error {
+func (s *S3) putRetry(ctx context.Context, key string, body []byte, o PutOptions) error {
 	pause := conflictPause
 	for try := 0; ; try++ {
-		sent, err := s.putOnce(ctx, key, body, contentType, ifAbsent)
+		sent, err := s.putOnce(ctx, key, body, o)
+		if o.IfMatch != "" && (errors.Is(err, ErrExists) || errors.Is(err, ErrNotFound)) {
+			err = awserr.Fail("put", key, ErrChanged, "%w", err)
+		}
 		switch {
-		case ifAbsent && errors.Is(err, ErrExists) && sent > 1:
+		case (errors.Is(err, ErrExists) || errors.Is(err, ErrChanged)) && sent > 1:
 			return s.settleLostReply(ctx, key, body, err)
 		case !errors.Is(err, ErrConflict) || try == conflictRetries:
 			return err
@@ -97,13 +115,13 @@ func (s *S3) settleLostReply(ctx context.Context, key string, body []byte, taken
 }
 
 // putOnce makes one PutObject call and says how many requests it sent.
-func (s *S3) putOnce(ctx context.Context, key string, body []byte, contentType string, ifAbsent bool) (sent int, err error) {
+func (s *S3) putOnce(ctx context.Context, key string, body []byte, o PutOptions) (sent int, err error) {
 	in := &s3.PutObjectInput{
 		Bucket: s.bucketName(), Key: s.keyName(key), Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
 		ChecksumAlgorithm: s.checksum, ServerSideEncryption: s.sse, SSEKMSKeyId: optionalText(s.kmsKeyID), Tagging: optionalText(s.tagging),
-		ContentType: optionalText(contentType),
+		ContentType: optionalText(o.ContentType), IfMatch: optionalText(o.IfMatch),
 	}
-	if ifAbsent {
+	if o.IfAbsent {
 		in.IfNoneMatch = aws.String("*")
 	}
 	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = s.customer.headerFields()

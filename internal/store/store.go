@@ -33,10 +33,19 @@ type Store interface {
 	// after, in the order of their keys, which is that of the names with a
 	// slash behind: "a-b" comes before "a". It stops with the error fn returns.
 	DirsAfter(ctx context.Context, prefix, after string, fn func(name string) error) error
+	// CheckUnlocked is Head, and fails with ErrLocked while a retention period or a legal hold protects
+	// an object, with ErrLockUnknown where the credentials may not know, and with
+	// ErrNotFound when there is none.
+	CheckUnlocked(ctx context.Context, key string) (Info, error)
 	// Delete removes objects; a missing one is no error. ErrLocked says that a
-	// retention or a legal hold forbids it. Every key is tried; failures are
-	// joined.
+	// retention or a legal hold forbids it. In a bucket with versions nothing forbids it: a
+	// locked object is hidden, and CheckUnlocked says so before. Every key is tried;
+	// failures are joined.
 	Delete(ctx context.Context, keys ...string) error
+	// DeleteMatching removes an object if it has this ETag, and fails with ErrChanged if it
+	// has another; a missing one is no error. A store that ignores the condition is asked for
+	// the ETag just before.
+	DeleteMatching(ctx context.Context, key, etag string) error
 	// DeletePrefix removes every object below a non-empty prefix and returns
 	// how many were removed.
 	DeletePrefix(ctx context.Context, prefix string) (int, error)
@@ -61,6 +70,9 @@ type Store interface {
 type PutOptions struct {
 	// IfAbsent makes the write fail with ErrExists when the key is taken.
 	IfAbsent bool
+	// IfMatch makes Put fail with ErrChanged unless the object has this ETag. Compose knows
+	// it not.
+	IfMatch string
 	// ContentType is stored with the object; empty leaves it to the store.
 	ContentType string
 }

@@ -51,7 +51,7 @@ func (c *Client) Read(ctx context.Context, in contract.ReadInput) (contract.Read
 	if newest != in && isWrongWorker(err) { // the newest worker is listed and has ended
 		err = c.sendRead(ctx, in, &out)
 	}
-	return out, c.readError(in, timeout, err)
+	return out, c.readError(ctx, in, timeout, err)
 }
 
 // readTries bounds how often a read is sent again that an overloaded server has
@@ -99,32 +99,65 @@ func (c *Client) catalogOptions() client.StartWorkflowOptions {
 	}
 }
 
+// How long a search attribute that was registered just now may be unknown to a part of the
+// server, which reads them once a minute, and how often a start is tried meanwhile.
+const (
+	attributeGrace = time.Minute
+	attributeRetry = time.Second
+)
+
 // StartCatalog starts the entity that answers reads, if it does not run yet: by it
-// Clusters finds a cluster that has run nothing else.
-func (c *Client) StartCatalog(ctx context.Context) error {
+// Clusters finds a cluster that has run nothing else. It carries its search attribute
+// unless that is missing.
+func (c *Client) StartCatalog(ctx context.Context, missing []string) error {
 	opts := c.catalogOptions()
-	opts.TypedSearchAttributes = temporal.NewSearchAttributes(
-		temporal.NewSearchAttributeKeyKeyword(contract.SearchCluster).ValueSet(c.cluster))
-	if _, err := c.sdk.ExecuteWorkflow(ctx, opts, contract.CatalogWorkflow); err != nil {
-		return fmt.Errorf("start the catalog of cluster %s: %w", c.cluster, err)
+	if !slices.Contains(missing, contract.SearchCluster) {
+		opts.TypedSearchAttributes = temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword(contract.SearchCluster).ValueSet(c.cluster))
 	}
-	return nil
+	started := time.Now()
+	for {
+		_, err := c.sdk.ExecuteWorkflow(ctx, opts, contract.CatalogWorkflow)
+		switch {
+		case err == nil:
+			return nil
+		case !lacksAttributes(err):
+			return fmt.Errorf("start the catalog of cluster %s: %w", c.cluster, err)
+		case time.Since(started) > attributeGrace:
+			opts.TypedSearchAttributes = temporal.SearchAttributes{}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(attributeRetry):
+		}
+	}
 }
 
 // readError names the read that failed, but where a worker's words do so already.
-func (c *Client) readError(in contract.ReadInput, timeout time.Duration, err error) error {
+func (c *Client) readError(ctx context.Context, in contract.ReadInput, timeout time.Duration, err error) error {
 	if err == nil {
 		return nil
 	}
 	cause := explainError(err)
 	var own *remoteError
 	if errors.Is(cause, ErrLost) {
-		return fmt.Errorf("read %s: no answer within %s: check that the worker of cluster %s runs: %w", in.Verb, timeout, c.cluster, cause)
+		return &remoteError{kind: ErrLost, text: fmt.Sprintf("read %s: %s", in.Verb, c.whoIsSilent(ctx, timeout))}
 	}
 	if errors.As(cause, &own) {
 		return cause // the worker's words name the object already
 	}
 	return fmt.Errorf("read %s: %w", in.Verb, cause)
+}
+
+// whoIsSilent tells a Temporal that does not answer from a worker that does not.
+func (c *Client) whoIsSilent(ctx context.Context, timeout time.Duration) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sampleTimeout)
+	defer cancel()
+	if _, err := c.Pollers(ctx); err != nil {
+		return fmt.Sprintf("temporal at %s does not answer", c.address)
+	}
+	return fmt.Sprintf("no answer within %s: check that the worker of cluster %s runs", timeout, c.cluster)
 }
 
 // Listing is what a list holds, and the storage locations that could not be read for it.

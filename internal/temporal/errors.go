@@ -89,6 +89,18 @@ func isConnectionLost(err error) bool {
 		errors.As(err, &canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// leftRemedy says what becomes of what a terminated run of a kind has left.
+func leftRemedy(kind Kind) string {
+	switch kind {
+	case KindBackup:
+		return ": the next backup of this name does. Cancel a backup, do not terminate it"
+	case KindDelete:
+		return ": delete the backup again to go on"
+	default:
+		return ": what it has made and its working files stay. Cancel a restore, do not terminate it"
+	}
+}
+
 // runFailure translates the failure of a workflow run. Errors that are not about the
 // run itself come back as explainError gives them.
 func runFailure(run Run, err error) error {
@@ -104,7 +116,7 @@ func runFailure(run Run, err error) error {
 	case temporal.IsCanceledError(failed.Unwrap()):
 		out.Phase, out.Message = "Canceled", "it was cancelled"
 	case errors.As(err, &terminated):
-		out.Message = "its workflow was terminated by hand; staging is cleared by garbage collection"
+		out.Message = "its workflow was terminated by hand, so that it could not clean up" + leftRemedy(run.Kind)
 	case errors.As(err, &app):
 		out.Message, out.kind = app.Message(), sentinelFor(app.Type())
 		if app.Type() == contract.ErrTypeInvalid {

@@ -36,6 +36,14 @@ const stateTimeout = 5 * time.Second
 func (c *Client) Latest(ctx context.Context, kind Kind, name string) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
+	state, err := c.latestRun(ctx, kind, name)
+	if err == nil {
+		c.findBackupName(ctx, &state)
+	}
+	return state, err
+}
+
+func (c *Client) latestRun(ctx context.Context, kind Kind, name string) (State, error) {
 	state, err := c.runByID(ctx, kind, kind.workflowID(c.cluster, name))
 	var missing *serviceerror.NotFound
 	switch {
@@ -45,6 +53,25 @@ func (c *Client) Latest(ctx context.Context, kind Kind, name string) (State, err
 		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explainError(err))
 	}
 	return c.latestByName(ctx, kind, name)
+}
+
+// findBackupName reads the backup of a restore that Temporal's own program has started, and
+// which has no memo therefore, from its input. What cannot be read stays unknown.
+func (c *Client) findBackupName(ctx context.Context, s *State) {
+	if s.Kind != KindRestore || s.Backup != "" {
+		return
+	}
+	res, err := c.sdk.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
+		Namespace: c.namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: s.WorkflowID, RunId: s.RunID}, MaximumPageSize: 1,
+	})
+	if err != nil || len(res.GetHistory().GetEvents()) == 0 {
+		return
+	}
+	var in contract.RestoreInput
+	input := res.GetHistory().GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput()
+	if c.converter.FromPayloads(input, &in) == nil {
+		s.Backup = in.Spec.BackupName
+	}
 }
 
 // runByID is the newest run under a workflow id.
@@ -78,11 +105,14 @@ func (c *Client) runQuery(kind Kind) string {
 // maxListed bounds a listing of runs; older ones are in the bucket or history.
 const maxListed = 1000
 
+// maxLookups bounds how many inputs a listing of restores reads; each costs a request.
+const maxLookups = 20
+
 // Runs lists the newest run of every name of a kind, newest first; of deletions, of
 // every name and location.
 func (c *Client) Runs(ctx context.Context, kind Kind) ([]State, error) {
 	var out []State
-	seen := map[string]bool{}
+	seen, lookups := map[string]bool{}, maxLookups
 	req := &workflowservice.ListWorkflowExecutionsRequest{Query: c.runQuery(kind), PageSize: 200}
 	for len(out) < maxListed {
 		res, err := c.sdk.ListWorkflow(ctx, req)
@@ -91,6 +121,10 @@ func (c *Client) Runs(ctx context.Context, kind Kind) ([]State, error) {
 		}
 		for _, info := range res.GetExecutions() {
 			s := c.decodeState(kind, info)
+			if lookups > 0 && kind == KindRestore && s.Backup == "" {
+				lookups--
+				c.findBackupName(ctx, &s)
+			}
 			key := s.Name
 			if kind == KindDelete {
 				key += "/" + s.Location

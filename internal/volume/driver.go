@@ -89,6 +89,9 @@ type Snapshotter interface {
 	// Release takes what stands for snapshots out of the cluster, once the backup is
 	// committed; the snapshots stay. all is what units have recorded.
 	Release(ctx context.Context, all []Snapshot) error
+	// IsPermanent reports whether no retry mends an error of one of these methods. Such an
+	// error concerns all volumes of the driver.
+	IsPermanent(err error) bool
 }
 
 // Driver is one technology by which the data of a backup's volumes is kept.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -33,7 +34,9 @@ func compile(ctx context.Context) (harness.Binaries, error) {
 	if err != nil {
 		return harness.Binaries{}, fmt.Errorf("find the checkout: %w", err)
 	}
-	return harness.Build(ctx, filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "bin"))
+	// As make build makes them, for they lie where it puts them.
+	flags := []string{"-trimpath", "-ldflags", "-s -w -X main.version=" + cmp.Or(os.Getenv("VERSION"), "dev")}
+	return harness.Build(ctx, filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "bin"), flags...)
 }
 
 // startStack starts what the story needs: everything, or beside a cluster that

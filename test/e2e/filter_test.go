@@ -128,12 +128,12 @@ func selectionCases() []selectionCase {
 		{name: "glob, opted-out namespace", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"f[a-z]-ID"}}, want: join(inA, ofA, inB, ofB, inZ, ofZ)},
 		{name: "glob without a name", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"f?-ID"}, ExcludedNamespaces: []string{"B"}}, want: join(inA, ofA, inZ, ofZ)},
 		{name: "glob without a glob", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"f*-ID"}, ExcludedNamespaces: []string{"*[bz]-ID"}}, want: join(inA, ofA)},
-		{name: "glob of nothing", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"nothing-like-*"}}, reasons: []string{"GLOB_EMPTY"}},
+		{name: "glob of nothing", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"nothing-like-*"}}, reasons: []string{"GLOB_EMPTY", "NOTHING_SELECTED"}},
 		{name: "missing namespace", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"B", "gone"}}, want: join(inB, ofB), reasons: []string{"NAMESPACE_MISSING"}},
 
 		{
 			name: "old: types", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A", "B"}, IncludedResources: []string{"cm", "pvc"}},
-			want: []string{"configmaps A/one", "configmaps A/two", "configmaps B/one", "persistentvolumeclaims B/data"},
+			want: []string{"namespaces A", "namespaces B", "configmaps A/one", "configmaps A/two", "configmaps B/one", "persistentvolumeclaims B/data"},
 		},
 		{
 			name: "old: without types", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A"}, ExcludedResources: []string{"secrets", "po", "clusterroles.rbac.authorization.k8s.io"}},
@@ -141,12 +141,12 @@ func selectionCases() []selectionCase {
 		},
 		{
 			name: "old: unknown type", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A"}, IncludedResources: []string{"secrets", "bogus"}},
-			want: []string{"secrets A/s"}, reasons: []string{"TYPE_UNKNOWN"},
+			want: []string{"namespaces A", "secrets A/s"}, reasons: []string{"TYPE_UNKNOWN"},
 		},
 		{name: "old: nothing cluster-scoped", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"B", "Z"}, IncludeClusterResources: &no}, want: join(inB[1:], inZ[1:])},
 		{
 			name: "old: type, cluster-scoped allowed", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"B"}, IncludedResources: []string{"pvc"}, IncludeClusterResources: &yes},
-			want: []string{"persistentvolumeclaims B/data", "persistentvolumes ID"},
+			want: []string{"namespaces B", "persistentvolumeclaims B/data", "persistentvolumes ID"},
 		},
 
 		{
@@ -171,7 +171,7 @@ func selectionCases() []selectionCase {
 			name: "or selectors, one object in both", spec: velerov1.BackupSpec{IncludedNamespaces: []string{"A", "B"}, OrLabelSelectors: []*metav1.LabelSelector{labels("app", "web"), labels("tier", "x")}},
 			want: []string{"namespaces A", "namespaces B", "configmaps A/one", "configmaps A/two", "secrets A/s", "configmaps B/one"},
 		},
-		{name: "selector of nothing", spec: velerov1.BackupSpec{LabelSelector: labels("no", "where")}},
+		{name: "selector of nothing", spec: velerov1.BackupSpec{LabelSelector: labels("no", "where")}, reasons: []string{"NOTHING_SELECTED"}},
 		{
 			name: "selector finds the related", spec: velerov1.BackupSpec{LabelSelector: labels("tier", "x"), IncludedNamespaceScopedResources: []string{"secrets"}},
 			want: []string{"secrets A/s", "namespaces A"},

@@ -231,7 +231,7 @@ webhooks:
   admissionReviewVersions: [v1]
   timeoutSeconds: 1
   namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: <a>}}
-  rules: [{apiGroups: ["*"], apiVersions: ["*"], operations: [CREATE], resources: ["*"]}]
+  rules: [{apiGroups: ["*"], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: ["*"]}]
   clientConfig: {service: {name: web, namespace: <a>, path: /check}}
 ---
 apiVersion: admissionregistration.k8s.io/v1
@@ -244,7 +244,7 @@ webhooks:
   admissionReviewVersions: [v1]
   timeoutSeconds: 1
   namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: <a>}}
-  rules: [{apiGroups: ["*"], apiVersions: ["*"], operations: [CREATE], resources: ["*"]}]
+  rules: [{apiGroups: ["*"], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: ["*"]}]
   clientConfig: {service: {name: web, namespace: <a>, path: /change}}
 ---
 apiVersion: admissionregistration.k8s.io/v1

@@ -27,6 +27,9 @@ type Source struct {
 	Credential *corev1.SecretKeySelector
 	// Secret reads Credential.
 	Secret SecretReader
+	// Rejected tells that an answer refuses the credentials. Those of a Secret or a file are
+	// read again then, and if they have changed the request is sent once more.
+	Rejected func(error) bool
 }
 
 // Load builds the SDK's configuration. A profile or a credentials file named by
@@ -34,6 +37,14 @@ type Source struct {
 // with Velero: "default" is named outright because the SDK ranks a profile set
 // in code first. It fails with ErrCredentials, or with what reading the Secret said.
 func Load(ctx context.Context, s Source, more ...func(*config.LoadOptions) error) (aws.Config, error) {
+	cfg, err := s.load(ctx, more...)
+	if err == nil && (s.Credential != nil || s.CredentialsFile != "") {
+		renew(&cfg, s.Rejected, func(ctx context.Context) (aws.Config, error) { return s.load(ctx, more...) })
+	}
+	return cfg, err
+}
+
+func (s Source) load(ctx context.Context, more ...func(*config.LoadOptions) error) (aws.Config, error) {
 	file := s.CredentialsFile
 	if c := s.Credential; c != nil {
 		tmp, remove, err := s.Secret.file(ctx, "spec.credential", c.Name, c.Key)

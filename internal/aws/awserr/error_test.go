@@ -3,6 +3,7 @@ package awserr
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -64,12 +65,16 @@ func TestRead(t *testing.T) {
 		credentials, network bool
 	}{
 		{err: errors.New("get identity: get credentials: failed to refresh cached credentials"), credentials: true},
+		{err: fmt.Errorf("get identity: get credentials: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), network: true},
+		{err: fmt.Errorf("get identity: get credentials: operation error ec2imds: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), credentials: true, network: true},
+		{err: fmt.Errorf("get identity: %w", &smithy.GenericAPIError{Code: "InternalServerException", Fault: smithy.FaultServer}), network: true},
 		{err: &url.Error{Op: "Get", URL: "http://x", Err: io.EOF}, network: true},
 		{err: &net.OpError{Op: "dial", Err: errors.New("refused")}, network: true},
 		{err: &smithyhttp.RequestSendError{Err: errors.New("reset")}, network: true},
 		{err: io.ErrUnexpectedEOF, network: true},
 		{err: context.Canceled},
 		{err: api},
+		{err: fmt.Errorf("get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, %w", answer(403, "", nil)), credentials: true},
 	} {
 		if IsCredentials(tt.err) != tt.credentials || IsNetwork(tt.err) != tt.network {
 			t.Errorf("%v: credentials %t, network %t", tt.err, IsCredentials(tt.err), IsNetwork(tt.err))

@@ -46,7 +46,7 @@ func kindOfCode(code string) error {
 	case "IncorrectState", "IncorrectInstanceState", "IncorrectModificationState", "VolumeInUse", "InvalidSnapshot.InUse",
 		"ResourceInUse", "DependencyViolation":
 		return ErrState
-	case "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "RequestTimeout":
+	case "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "RequestTimeout", "IDPCommunicationError":
 		return ErrUnavailable
 	case codeCapacity:
 		return ErrCapacity
@@ -77,18 +77,14 @@ func kindOf(err error) error {
 		return kind
 	}
 	switch status := awserr.Status(err); {
-	case status == 401:
+	case status == 429 || status >= 500 || awserr.IsNetwork(err) && !awserr.IsCredentials(err):
+		return ErrUnavailable
+	case awserr.IsCredentials(err), status == 401:
 		return ErrCredentials
 	case status == 403:
 		return ErrDenied
-	case status == 429 || status >= 500:
-		return ErrUnavailable
 	case status >= 400:
 		return ErrInvalid
-	case awserr.IsCredentials(err):
-		return ErrCredentials
-	case awserr.IsNetwork(err):
-		return ErrUnavailable
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func TestClassify(t *testing.T) {
 		"InvalidVolume.NotFound": ErrNotFound, "InvalidSnapshot.NotFound": ErrNotFound, "InvalidInstanceID.NotFound": ErrNotFound, "InvalidZone.NotFound": ErrNotFound,
 		"SnapshotLimitExceeded": ErrLimit, "VolumeLimitExceeded": ErrLimit, "TagLimitExceeded": ErrLimit, "MaxIOPSLimitExceeded": ErrLimit, "SomeNewLimitExceeded": ErrLimit,
 		"IncorrectState": ErrState, "VolumeInUse": ErrState, "InvalidSnapshot.InUse": ErrState,
-		"InternalError": ErrUnavailable, "Unavailable": ErrUnavailable, "RequestLimitExceeded": ErrUnavailable, "PendingSnapshotLimitExceeded": ErrUnavailable,
+		"IDPCommunicationError": ErrUnavailable, "InternalError": ErrUnavailable, "Unavailable": ErrUnavailable, "RequestLimitExceeded": ErrUnavailable, "PendingSnapshotLimitExceeded": ErrUnavailable,
 		"InsufficientVolumeCapacity": ErrCapacity,
 		"InvalidParameterValue":      ErrInvalid, "MissingParameter": ErrInvalid, "IdempotentParameterMismatch": ErrInvalid, "InvalidSnapshotID.Malformed": ErrInvalid,
 	} {

@@ -34,6 +34,9 @@ var (
 	ErrUnavailable = errors.New("EC2 unavailable")
 )
 
+// IsPermanent tells that no request like the one that failed will do better.
+func IsPermanent(err error) bool { return IsFinal(err) || errors.Is(err, ErrCredentials) }
+
 // IsFinal tells that trying again does not mend the error.
 func IsFinal(err error) bool {
 	for _, final := range []error{ErrNotFound, ErrInvalid, ErrLimit, ErrDenied, ErrNotOurs} {

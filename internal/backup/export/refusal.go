@@ -31,6 +31,10 @@ var errTransient = errors.New("failed; trying again")
 // may pass, the error is errTransient. Any other error ends the attempt of the activity.
 func classifyRefusal(ctx context.Context, service *backup.Service, err error, tries int) error {
 	switch {
+	case apierrors.IsTooManyRequests(err):
+		return waitForRoom(ctx, err)
+	case errors.Is(err, kube.ErrTooLarge):
+		return nil
 	case kube.IsUnavailable(err) && ctx.Err() == nil:
 		if service.Kube.Ping(ctx) != nil {
 			return err
@@ -44,20 +48,62 @@ func classifyRefusal(ctx context.Context, service *backup.Service, err error, tr
 	return nil
 }
 
+// leastAskedWait is for a server that sheds load and does not say for how long.
+const leastAskedWait = time.Second
+
+// waitForRoom waits as long as a server asks that sheds load, which says nothing about what
+// was asked for. It answers health checks all the while.
+func waitForRoom(ctx context.Context, err error) error {
+	seconds, _ := apierrors.SuggestsClientDelay(err)
+	if err := poll.Wait(ctx, max(time.Duration(seconds)*time.Second, leastAskedWait)); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errTransient, err)
+}
+
 // listFailed decides what the failure of a list means. A type that is refused is a
 // reason in the result; a nil error stays nil.
 func (e *shardExport) listFailed(ctx context.Context, r kube.Resource, u listCall, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, kube.ErrShortList) && e.countFailure(listShort, r, u) > maxRestarts:
+		e.Notes.AddReason(report.New(report.ListInconsistent, "the API server announces more objects than it lists, however often it is asked: "+err.Error()).At(r.GroupResource(), u.namespace, ""))
+		return nil
 	case apierrors.IsNotFound(err):
 		return e.typeNotServed(ctx, r, u, err)
 	}
-	if err := classifyRefusal(ctx, e.service, err, e.countFailure(r, u)); err != nil {
+	if err := classifyRefusal(ctx, e.service, err, e.countFailure(listRefused, r, u)); err != nil {
 		return err
 	}
-	e.Notes.AddReason(report.New(report.ListFailed, err.Error()).At(r.GroupResource(), "", ""))
+	e.giveUpList(r, u, err.Error())
 	return nil
+}
+
+// giveUpList records why a list is not in the backup, also for when the shard begins again.
+func (e *shardExport) giveUpList(r kube.Resource, u listCall, why string) {
+	reason := report.New(report.ListFailed, why).At(r.GroupResource(), u.namespace, "")
+	e.givenUp[u.key()] = reason
+	e.Notes.AddReason(reason)
+}
+
+// maxFailedTime bounds what lists of one type that fail may cost a shard. A conversion
+// webhook that does not answer costs each of them half a minute, for each namespace.
+const maxFailedTime = 3 * time.Minute
+
+// passOver reports whether a list is not tried (again): it was given up before, or too many
+// others of its type took too long to fail. The reason for that is given.
+func (e *shardExport) passOver(r kube.Resource, u listCall) bool {
+	reason, known := e.givenUp[u.key()]
+	switch {
+	case known:
+		e.Notes.AddReason(reason)
+	case e.failedTime[r.GroupResource()] > maxFailedTime:
+		e.giveUpList(r, u, "not tried, because lists of this type in other namespaces failed for "+e.failedTime[r.GroupResource()].Round(time.Second).String())
+	default:
+		return false
+	}
+	return true
 }
 
 // typeNotServed decides what a 404 to a list means. A definition that was deleted since the
@@ -73,19 +119,25 @@ func (e *shardExport) typeNotServed(ctx context.Context, r kube.Resource, u list
 		e.Notes.AddReason(report.New(report.TypeGone, "the API server no longer serves this type").At(gr, "", ""))
 		return nil
 	}
-	if e.countFailure(r, u) < notServedTries {
+	if e.countFailure(listRefused, r, u) < notServedTries {
 		if err := poll.Wait(ctx, notServedPause); err != nil {
 			return err
 		}
 		return fmt.Errorf("%w: %w", errTransient, err)
 	}
-	e.Notes.AddReason(report.New(report.ListFailed, err.Error()).At(gr, "", ""))
+	e.giveUpList(r, u, err.Error())
 	return nil
 }
 
+// The ways in which a list fails that are counted apart.
+const (
+	listRefused = "refused"
+	listShort   = "short"
+)
+
 // countFailure counts the failures of one list within this attempt at the shard.
-func (e *shardExport) countFailure(r kube.Resource, u listCall) int {
-	key := fmt.Sprint(r.GroupResource(), " ", u.namespace, " ", u.selector)
+func (e *shardExport) countFailure(how string, r kube.Resource, u listCall) int {
+	key := fmt.Sprint(how, " ", r.GroupResource(), " ", u.key())
 	e.failures[key]++
 	return e.failures[key]
 }
@@ -97,6 +149,7 @@ type fetched struct {
 	item    kube.Item
 	found   bool
 	refusal error // why the API server, which is well, does not hand it out
+	newer   error // why it is not of the revision
 }
 
 // refusalReason says that the object is not in the backup, and why.
@@ -104,12 +157,17 @@ func (f fetched) refusalReason(ns, name string) report.Reason {
 	return report.New(report.ReadFailed, f.refusal.Error()).At(f.res.GroupResource(), ns, name)
 }
 
-// fetchObject reads one object. An error does not concern this object alone.
-func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, ns, name string) (fetched, error) {
+// fetchObject reads one object, at a revision unless that is "" or cannot be read any more. An
+// error does not concern this object alone.
+func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, ns, name, revision string) (fetched, error) {
 	f := fetched{res: r}
 	var err error
 	f.refusal, err = readAgain(ctx, service, func() error {
-		it, err := service.Kube.GetItem(ctx, r, ns, name)
+		it, err := getItem(ctx, service.Kube, r, ns, name, revision)
+		if revision != "" && kube.IsNotAtRevision(err) {
+			f.newer, revision = err, ""
+			it, err = getItem(ctx, service.Kube, r, ns, name, revision)
+		}
 		f.item, f.found = it, err == nil
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -117,6 +175,13 @@ func fetchObject(ctx context.Context, service *backup.Service, r kube.Resource, 
 		return err
 	})
 	return f, err
+}
+
+func getItem(ctx context.Context, client *kube.Client, r kube.Resource, ns, name, revision string) (kube.Item, error) {
+	if revision == "" {
+		return client.GetItem(ctx, r, ns, name)
+	}
+	return client.GetAt(ctx, r, ns, name, revision)
 }
 
 // readAgain reads, and reads once more what failed and may not fail again. It tells a refusal

@@ -53,7 +53,7 @@ func TestListNotServed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client := kubetest.Start(t, tt.serves).Client()
-			e := &shardExport{ShardWriter: &backup.ShardWriter{Notes: backup.NewChunkNotes()}, service: &backup.Service{Kube: client}, failures: map[string]int{}}
+			e := &shardExport{ShardWriter: &backup.ShardWriter{Notes: backup.NewChunkNotes()}, service: &backup.Service{Kube: client}, failures: map[string]int{}, givenUp: map[string]report.Reason{}}
 			tries := 1
 			for ; errors.Is(e.listFailed(t.Context(), widgets(), listCall{namespace: "shop"}, notFound), errTransient); tries++ {
 				if len(e.Notes.Reasons) > 0 {

@@ -28,11 +28,26 @@ func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.R
 	if err != nil {
 		return contract.ShardResult{}, err
 	}
-	r := &relatedExport{shardExport: newExport(ctx, service, run, recorder, len(in.Shards), exportCursor{}), held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
+	r := newRelatedExport(ctx, service, run, recorder, len(in.Shards))
 	if r.snapshots, err = run.ClaimSnapshots(ctx); err != nil {
 		return contract.ShardResult{}, err
 	}
-	if err := r.collectNotes(ctx, in.Shards); err != nil {
+	if r.revision, err = run.ChooseRevision(ctx, service.Kube); err != nil {
+		return contract.ShardResult{}, err
+	}
+	return r.exportRelated(ctx, in)
+}
+
+func newRelatedExport(ctx context.Context, service *backup.Service, run *backup.Run, recorder *heartbeat.Recorder, shard int) *relatedExport {
+	return &relatedExport{
+		shardExport: newExport(ctx, service, run, recorder, shard, exportCursor{}),
+		held:        map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}, looked: map[string]bool{},
+	}
+}
+
+// exportRelated exports what the objects of the shards refer to.
+func (r *relatedExport) exportRelated(ctx context.Context, in contract.ExportRelatedInput) (contract.ShardResult, error) {
+	if err := r.collectNotes(ctx, in); err != nil {
 		return contract.ShardResult{}, err
 	}
 	for len(r.wanted) > 0 {
@@ -40,49 +55,59 @@ func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.R
 			return contract.ShardResult{}, fmt.Errorf("export related objects: %w", err)
 		}
 	}
-	return r.Result, r.Close(ctx)
+	err := r.Close(ctx)
+	return r.Result, err
 }
 
 // relatedExport follows references to their end: each round fetches the objects that those
 // of the round before refer to.
 type relatedExport struct {
 	*shardExport
+	archive  *archive.Archive      // what the shards have staged
+	looked   map[string]bool       // types whose objects in the archive are among held
 	held     map[resource.Ref]bool // objects in the archive, or known not to exist
 	asked    map[resource.Ref]bool
 	wanted   []resource.Ref
 	bindings []map[string]any // all cluster role bindings; nil before they are needed
 }
 
-// collectNotes reads the references that all shards remember, and which of these objects the
-// archive holds already.
-func (r *relatedExport) collectNotes(ctx context.Context, shards []int) error {
-	notes, err := backup.ReadNotes(ctx, r.service, r.Run, shards)
+// collectNotes reads the references that all shards remember, and opens the archive that
+// they have staged.
+func (r *relatedExport) collectNotes(ctx context.Context, in contract.ExportRelatedInput) error {
+	notes, err := backup.ReadNotes(ctx, r.Run, in.Shards, in.Attempts)
 	if err != nil {
 		return err
 	}
-	listed := map[string]bool{}
 	for _, n := range notes {
 		r.addWanted(n.Related)
 	}
-	for _, w := range r.wanted {
-		listed[w.Resource] = true
+	r.archive, err = archive.OpenStaged(repository.NewSource(r.Run.Store), backup.ChunksOf(notes))
+	return err
+}
+
+// prepareType looks, once a type, which of its objects the archive holds, and whether it can
+// be read at the revision. Types that shards list were asked when the backup was planned.
+func (r *relatedExport) prepareType(ctx context.Context, groupResource string) error {
+	if r.looked[groupResource] {
+		return nil
 	}
-	a, err := archive.OpenStaged(repository.NewSource(r.Run.Store), backup.ChunksOf(notes))
-	if err != nil {
-		return err
-	}
-	for gr := range listed {
-		if err := r.addHeld(ctx, a, gr); err != nil {
-			return err
+	r.looked[groupResource] = true
+	res, ok := r.Run.Plan.FindResource(groupResource)
+	if ok && r.revisionOf(res) != "" && len(r.archive.With(groupResource)) == 0 {
+		at, err := r.service.Kube.RevisionOf(ctx, res)
+		now, errNow := r.service.Kube.Revision(ctx)
+		if err != nil || errNow != nil || !backup.IsBetween(r.revision, at, now) {
+			r.plain[groupResource] = true // a refusal is told where an object is read
+			r.Notes.Plain = append(r.Notes.Plain, groupResource)
 		}
 	}
-	return nil
+	return r.addHeld(ctx, groupResource)
 }
 
 // addHeld reads from the index which objects of a type the archive holds.
-func (r *relatedExport) addHeld(ctx context.Context, a *archive.Archive, groupResource string) error {
-	for _, m := range a.With(groupResource) {
-		entries, err := a.Entries(ctx, m)
+func (r *relatedExport) addHeld(ctx context.Context, groupResource string) error {
+	for _, m := range r.archive.With(groupResource) {
+		entries, err := r.archive.Entries(ctx, m)
 		if err != nil {
 			return err
 		}
@@ -109,6 +134,9 @@ func (r *relatedExport) fetchRound(ctx context.Context) error {
 	var names []resource.Ref
 	for _, ref := range todo {
 		if !ref.Subject {
+			if err := r.prepareType(ctx, ref.Resource); err != nil {
+				return err
+			}
 			names = append(names, ref)
 			continue
 		}
@@ -135,8 +163,9 @@ func (r *relatedExport) fetchObjects(ctx context.Context, refs []resource.Ref) e
 			continue
 		}
 		r.held[ref] = true
+		revision := r.revisionOf(res)
 		group.Go(func() (err error) {
-			all[i], err = fetchObject(gctx, r.service, res, ref.Namespace, ref.Name)
+			all[i], err = fetchObject(gctx, r.service, res, ref.Namespace, ref.Name, revision)
 			return err
 		})
 	}
@@ -153,6 +182,9 @@ func (r *relatedExport) fetchObjects(ctx context.Context, refs []resource.Ref) e
 
 // addFetched adds a fetched object to the archive, or the reason why it was refused.
 func (r *relatedExport) addFetched(ref resource.Ref, got fetched) error {
+	if got.newer != nil {
+		r.listPlainly(got.res, got.newer)
+	}
 	switch {
 	case got.refusal != nil:
 		r.Notes.AddReason(got.refusalReason(ref.Namespace, ref.Name))
@@ -189,18 +221,31 @@ func (r *relatedExport) loadBindings(ctx context.Context, gr string) error {
 		return nil
 	}
 	refusal, err := readAgain(ctx, r.service, func() error {
-		r.bindings = []map[string]any{}
-		_, err := r.service.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: kube.ListRequest{Resource: res}}, func(it kube.Item) error {
-			var obj map[string]any
-			err := json.Unmarshal(it.Raw, &obj)
-			r.bindings = append(r.bindings, obj)
-			return err
-		})
+		req := kube.ListRequest{Resource: res}
+		if revision := r.revisionOf(res); revision != "" {
+			req.ResourceVersion, req.ResourceVersionMatch = revision, kube.Exact
+		}
+		err := r.listBindings(ctx, req)
+		if req.ResourceVersion != "" && kube.IsNotAtRevision(err) {
+			r.listPlainly(res, err)
+			err = r.listBindings(ctx, kube.ListRequest{Resource: res})
+		}
 		return err
 	})
 	if refusal != nil {
 		r.Notes.AddReason(report.New(report.ListFailed, refusal.Error()).At(gr, "", ""))
 	}
+	return err
+}
+
+func (r *relatedExport) listBindings(ctx context.Context, req kube.ListRequest) error {
+	r.bindings = []map[string]any{}
+	_, err := r.service.Kube.ListAll(ctx, kube.ListAllRequest{ListRequest: req}, func(it kube.Item) error {
+		var obj map[string]any
+		err := json.Unmarshal(it.Raw, &obj)
+		r.bindings = append(r.bindings, obj)
+		return err
+	})
 	return err
 }
 

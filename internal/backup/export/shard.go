@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -23,16 +27,18 @@ const flushAt = 5 << 20
 // within one attempt.
 const maxRestarts = 3
 
-// exportCursor is the watermark of a shard: everything before it is staged.
+// exportCursor is the watermark of a shard: everything before it is staged. A worker that does
+// not know the attempts of the result must not go on from it, so the fields have other names
+// than they had then: it finds none and begins anew, as this one does from an old cursor.
 type exportCursor struct {
-	Unit     int    `json:"unit"`               // index into listCallsOf
-	Continue string `json:"continue,omitempty"` // continue token within that list call
-	Chunk    int    `json:"chunk"`              // number of the next chunk
-	Result   contract.ShardResult
+	Unit     int                  `json:"listCall"`        // index into listCallsOf
+	Continue string               `json:"token,omitempty"` // continue token within that list call
+	Chunk    int                  `json:"nextChunk"`       // number of the next chunk
+	Result   contract.ShardResult `json:"staged"`
 }
 
 // Shard lists the objects of one shard into staged chunks. It resumes at the
-// watermark of its last heartbeat; a chunk that was staged after it is overwritten.
+// watermark of its last heartbeat; a chunk that was staged after it is not read.
 func Shard(ctx context.Context, service *backup.Service, recorder *heartbeat.Recorder, in contract.ExportShardInput) (contract.ShardResult, error) {
 	run, err := service.Open(ctx, in.Ref)
 	if err != nil {
@@ -48,23 +54,28 @@ func Shard(ctx context.Context, service *backup.Service, recorder *heartbeat.Rec
 	}
 	first := newExport(ctx, service, run, recorder, in.Shard, cur)
 	first.snapshots = snapshots
+	if first.revision, err = run.ChooseRevision(ctx, service.Kube); err != nil {
+		return contract.ShardResult{}, err
+	}
 	return first.exportShard(ctx)
 }
 
 // exportShard exports the shard from its cursor on. A list that failed and may not fail again
 // is taken up at the watermark. A list whose rest the API server no longer has begins anew
-// with the whole shard, over the same chunks.
+// with the whole shard.
 func (e *shardExport) exportShard(ctx context.Context) (contract.ShardResult, error) {
 	shard := e.Result.Shard
 	calls := listCallsOf(e.Run.Plan.Shards[shard])
 	for restarts := 0; ; {
 		err := e.exportLists(ctx, calls)
-		switch stale := errors.Is(err, kube.ErrExpired) || errors.Is(err, kube.ErrShortList); {
+		switch {
 		case err == nil:
 			return e.Result, nil
 		case errors.Is(err, errTransient):
 			e = e.restartAt(ctx, e.watermark)
-		case stale && restarts < maxRestarts:
+		case errors.Is(err, kube.ErrShortList): // listFailed bounds how often
+			e = e.restartAt(ctx, exportCursor{})
+		case errors.Is(err, kube.ErrExpired) && restarts < maxRestarts:
 			restarts++
 			e = e.restartAt(ctx, exportCursor{})
 		default:
@@ -81,6 +92,11 @@ type listCall struct {
 	selector  int
 	first     bool            // the first call of its list, before which ordered objects come
 	skip      map[string]bool // "namespace/name" of objects that other shards hold
+}
+
+// key identifies the call among those of its shard.
+func (u listCall) key() string {
+	return fmt.Sprint(u.list.Type.GroupResource, " ", u.namespace, " ", u.selector)
 }
 
 // listCallsOf returns the list calls of a shard in the order of the archive.
@@ -110,22 +126,33 @@ type shardExport struct {
 	service *backup.Service
 	cur     exportCursor
 
-	watermark exportCursor      // everything before it is staged, and the heartbeat has it
-	failures  map[string]int    // how often each list failed although the API server is well
-	snapshots map[string]string // VolumeSnapshots of the backup, by "namespace/claim"
+	watermark  exportCursor             // everything before it is staged, and the heartbeat has it
+	failures   map[string]int           // how often each list failed although the API server is well
+	givenUp    map[string]report.Reason // lists that are not in the backup, by their keys
+	failedTime map[string]time.Duration // what failed lists took, by type
+	snapshots  map[string]string        // VolumeSnapshots of the backup, by "namespace/claim"
+
+	revision string          // the state that is exported; "" is the newest of each list
+	plain    map[string]bool // types that could not be listed at the revision
 }
 
 func newExport(ctx context.Context, service *backup.Service, run *backup.Run, recorder *heartbeat.Recorder, shard int, cur exportCursor) *shardExport {
 	w := backup.NewShardWriter(ctx, run, recorder, shard)
 	w.Chunk, w.Result = cur.Chunk, cur.Result
 	w.Result.Shard = shard
-	return &shardExport{ShardWriter: w, service: service, cur: cur, watermark: cur, failures: map[string]int{}}
+	return &shardExport{
+		ShardWriter: w, service: service, cur: cur, watermark: cur,
+		failures: map[string]int{}, givenUp: map[string]report.Reason{}, failedTime: map[string]time.Duration{},
+		plain: map[string]bool{},
+	}
 }
 
-// restartAt makes a new export of the shard from a cursor on. It goes on counting failures.
+// restartAt makes a new export of the shard from a cursor on. It goes on counting failures
+// and knows what was given up.
 func (e *shardExport) restartAt(ctx context.Context, cur exportCursor) *shardExport {
 	next := newExport(ctx, e.service, e.Run, e.Recorder, e.Result.Shard, cur)
-	next.failures, next.snapshots = e.failures, e.snapshots
+	next.failures, next.givenUp, next.failedTime, next.snapshots = e.failures, e.givenUp, e.failedTime, e.snapshots
+	next.revision, next.plain = e.revision, e.plain
 	return next
 }
 
@@ -154,14 +181,37 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 	if !ok {
 		return fmt.Errorf("plan lists %s, which it does not describe", u.list.Type.GroupResource)
 	}
-	req := kube.ListAllRequest{
-		ListRequest: kube.ListRequest{Resource: r, Namespace: u.namespace, LabelSelector: u.list.Selectors[u.selector], Continue: e.cur.Continue},
-		AfterPage:   e.afterPage,
-	}
 	if err := e.addOrdered(ctx, r, u); err != nil {
 		return err
 	}
+	for !e.passOver(r, u) {
+		shown, err := e.tryList(ctx, r, u)
+		if shown || !errors.Is(err, errTransient) {
+			return err
+		}
+		// A list that showed no object is tried again by itself: the watermark may be far back.
+	}
+	return nil
+}
+
+// tryList streams one list into the writer. It reports whether an object was shown.
+func (e *shardExport) tryList(ctx context.Context, r kube.Resource, u listCall) (shown bool, err error) {
+	req := kube.ListAllRequest{
+		ListRequest: kube.ListRequest{Resource: r, Namespace: u.namespace, LabelSelector: u.list.Selectors[u.selector], Continue: e.cur.Continue},
+		AfterPage:   e.afterPage,
+		TooLarge: func(ns, name string, err error) {
+			if u.skip[resource.ObjectName(ns, name)] || r.Namespaced && !e.Run.Plan.Filter.IncludeNamespace(ns) {
+				return
+			}
+			e.Notes.AddReason(report.New(report.ObjectInvalid, err.Error()).At(r.GroupResource(), ns, name))
+		},
+	}
+	if revision := e.revisionOf(r); revision != "" {
+		req.ResourceVersion, req.ResourceVersionMatch = revision, kube.Exact
+	}
+	began := time.Now()
 	res, err := e.service.Kube.ListAll(ctx, req, func(it kube.Item) error {
+		shown = true
 		if u.skip[resource.ObjectName(it.Namespace, it.Name)] || !e.isWanted(u, it) {
 			return nil
 		}
@@ -171,8 +221,33 @@ func (e *shardExport) exportList(ctx context.Context, u listCall) error {
 		e.Notes.AddReason(report.New(report.ListInconsistent, fmt.Sprintf(
 			"%s: the list outlived the API server's history and was finished in a newer state; a second look found %d more objects",
 			r.GroupResource(), res.Recovered)))
+		e.Notes.Plain = append(e.Notes.Plain, r.GroupResource())
 	}
-	return e.listFailed(ctx, r, u, err)
+	if req.ResourceVersion != "" && !shown && req.Continue == "" && kube.IsNotAtRevision(err) {
+		e.listPlainly(r, err)
+		return false, fmt.Errorf("%w: %w", errTransient, err)
+	}
+	if kube.IsUnavailable(err) && !apierrors.IsTooManyRequests(err) {
+		e.failedTime[r.GroupResource()] += time.Since(began)
+	}
+	return shown, e.listFailed(ctx, r, u, err)
+}
+
+// revisionOf is the revision that objects of a type are read at; "" is the newest.
+func (e *shardExport) revisionOf(r kube.Resource) string {
+	if e.plain[r.GroupResource()] || slices.Contains(e.Run.Plan.Plain, r.GroupResource()) {
+		return ""
+	}
+	return e.revision
+}
+
+// listPlainly gives the revision up for a type, and says so.
+func (e *shardExport) listPlainly(r kube.Resource, why error) {
+	if gr := r.GroupResource(); !e.plain[gr] {
+		e.plain[gr] = true
+		e.Notes.Plain = append(e.Notes.Plain, gr)
+		e.Notes.AddReason(report.New(report.ListInconsistent, fmt.Sprintf("listed in its newest state, not at revision %s of the other types: %v", e.revision, why)).At(gr, "", ""))
+	}
 }
 
 // isWanted applies the exclusions that a list call cannot express (docs/VELERO.md 4.4).
@@ -184,7 +259,7 @@ func (e *shardExport) isWanted(u listCall, it kube.Item) bool {
 	if u.list.Type.GroupResource == "namespaces" {
 		return f.KeepNamespace(it.Name, it.Labels)
 	}
-	if u.list.Type.Namespaced && u.namespace == "" && !f.IncludeNamespace(it.Namespace) {
+	if u.list.Type.Namespaced && !f.IncludeNamespace(it.Namespace) {
 		return false
 	}
 	return len(u.list.Selectors) == 1 || u.first || f.FirstMatch(u.selector, it.Labels)
@@ -198,7 +273,13 @@ func (e *shardExport) addOrdered(ctx context.Context, r kube.Resource, u listCal
 	}
 	for _, name := range u.list.Ordered {
 		ns, n := resource.SplitName(name)
-		got, err := fetchObject(ctx, e.service, r, ns, n)
+		if ns != "" && !e.Run.Plan.Filter.IncludeNamespace(ns) {
+			continue // the order of objects selects none
+		}
+		got, err := fetchObject(ctx, e.service, r, ns, n, e.revisionOf(r))
+		if got.newer != nil {
+			e.listPlainly(r, got.newer)
+		}
 		switch {
 		case err != nil:
 			return err

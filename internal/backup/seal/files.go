@@ -46,7 +46,7 @@ func (s *sealer) sideDocuments(list report.ResourceList) []sideDocument {
 	l, none, final := s.run.Layout, []any{}, s.final
 	return []sideDocument{
 		{l.ResourceList(), list},
-		{l.Results(), report.FromReasons(s.reasons)},
+		{l.Results(), report.FromReasons(report.Group(s.reasons))},
 		{l.VolumeInfo(), volumeInfos(&s.run.Plan, final)},
 		{l.VolumeSnapshots(), nativeSnapshotList(&s.run.Plan, final)},
 		{l.PodVolumeBackups(), none},

@@ -22,7 +22,7 @@ func Backup(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 	if err != nil {
 		return contract.SealResult{}, err
 	}
-	s, err := readStaged(ctx, b, run, in.Chunks)
+	s, err := readStaged(ctx, run, in)
 	if err != nil {
 		return contract.SealResult{}, err
 	}
@@ -45,13 +45,13 @@ type sealer struct {
 	notes    []*backup.ChunkNotes
 	assembly archive.Assembly
 	final    *backup.FinalVolumes
-	reasons  []report.Reason
+	reasons  []report.Reason // one of each object, for the log; see report.Group
+	revision string          // the state of the cluster that the objects are of
 }
 
-// readStaged reads what the phases before have staged. chunks are the numbers of chunks of
-// each shard.
-func readStaged(ctx context.Context, b *backup.Service, run *backup.Run, chunks []int) (*sealer, error) {
-	notes, err := backup.ReadNotes(ctx, b, run, chunks)
+// readStaged reads what the phases before have staged.
+func readStaged(ctx context.Context, run *backup.Run, in contract.SealBackupInput) (*sealer, error) {
+	notes, err := backup.ReadNotes(ctx, run, in.Chunks, in.Attempts)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,17 @@ func readStaged(ctx context.Context, b *backup.Service, run *backup.Run, chunks 
 	if err != nil {
 		return nil, err
 	}
-	return &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final)}, nil
+	revision, err := run.Revision(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final), revision: revision}
+	unread := func(r report.Reason) bool { return r.Code == report.ListFailed || r.Code == report.ReadFailed }
+	if assembly.Totals.Objects == 0 && !slices.ContainsFunc(s.reasons, unread) {
+		s.reasons = append(s.reasons, report.New(report.NothingSelected, "the filters select no object of the cluster"))
+		report.Sort(s.reasons)
+	}
+	return s, nil
 }
 
 // composeArchive has the store make the tarball and the index out of the staged chunks.
@@ -82,12 +92,13 @@ func (s *sealer) composeArchive(ctx context.Context) error {
 
 // sealResult counts what the workflow is told of the sealed backup.
 func (s *sealer) sealResult() contract.SealResult {
-	n := report.Tally(s.reasons)
+	reasons := report.Group(s.reasons)
+	n := report.Tally(reasons)
 	res := contract.SealResult{
 		Objects: s.assembly.Totals.Objects, Bytes: s.assembly.Totals.TarballBytes, Members: int(s.assembly.Totals.Members),
 		Warnings: n.Warnings, Errors: n.Errors, Volumes: volumeCounts(s.final, &s.run.Plan.Volumes),
 	}
-	for _, r := range s.reasons[:min(len(s.reasons), report.ReasonsInResult)] {
+	for _, r := range reasons[:min(len(reasons), report.ReasonsInResult)] {
 		res.Reasons = append(res.Reasons, r.String())
 	}
 	return res
@@ -103,6 +114,19 @@ func allReasons(o *backup.Run, notes []*backup.ChunkNotes, final *backup.FinalVo
 	return all
 }
 
+// plainTypes are the types whose objects are not of the revision, sorted.
+func (s *sealer) plainTypes() []string {
+	if s.revision == "" {
+		return nil
+	}
+	all := slices.Clone(s.run.Plan.Plain)
+	for _, n := range s.notes {
+		all = append(all, n.Plain...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // writeManifest writes the manifest, by which every other file is checked, and returns its
 // digest, which the Backup document carries.
 func (s *sealer) writeManifest(ctx context.Context, files []archive.File) (string, error) {
@@ -110,6 +134,7 @@ func (s *sealer) writeManifest(ctx context.Context, files []archive.File) (strin
 	data, err := archive.EncodeManifest(archive.Manifest{
 		Backup: s.run.Layout.Backup, UID: s.run.Plan.UID, Cluster: s.run.Plan.Run.Cluster, Created: s.run.Plan.Started,
 		Files: files, Directory: s.assembly.Directory, Totals: s.assembly.Totals,
+		Revision: s.revision, PlainTypes: s.plainTypes(),
 	})
 	if err != nil {
 		return "", err

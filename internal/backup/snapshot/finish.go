@@ -82,7 +82,8 @@ func Finish(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 	if err := f.finishVolumes(ctx, p, in.Shard); err != nil {
 		return contract.ShardResult{}, fmt.Errorf("finish volumes: %w", err)
 	}
-	return final.Shard, o.Staging.Put(ctx, repository.FinalVolumesFile, &final)
+	err = repository.CreateStaged(ctx, o.Staging, repository.FinalVolumesFile, &final)
+	return final.Shard, err
 }
 
 // finisher is one attempt at Finish.
@@ -203,7 +204,7 @@ func (f *finisher) discardIncomplete(ctx context.Context) error {
 		err := d.Discard(ctx, all, keep)
 		switch {
 		case err == nil:
-		case ctx.Err() == nil && backup.IsPermanent(err):
+		case ctx.Err() == nil && d.IsPermanent(err):
 			f.reasons = append(f.reasons, report.New(report.SnapshotLeft, err.Error()))
 		default:
 			return err

@@ -50,7 +50,7 @@ func (s *unitSnapshot) findEarlier(ctx context.Context, drivers volume.Drivers) 
 			continue
 		}
 		got, err := d.Find(ctx, slices.Concat(groups[d.Method]...))
-		if err != nil && !backup.IsPermanent(err) { // what is refused for good, takeSnapshots reports
+		if err != nil && !d.IsPermanent(err) { // what is refused for good, takeSnapshots reports
 			return nil, err
 		}
 		found = append(found, got...)
@@ -70,7 +70,7 @@ func (s *unitSnapshot) forgetEarlier(ctx context.Context, drivers volume.Drivers
 		err := d.Forget(ctx, volumes)
 		switch {
 		case err == nil:
-		case ctx.Err() == nil && backup.IsPermanent(err):
+		case ctx.Err() == nil && d.IsPermanent(err):
 			s.barred[d.Method] = true
 			s.snapshots = append(s.snapshots, volume.FailedSnapshots(volumes, "snapshots of an attempt that was lost are in the way: "+err.Error())...)
 		default:

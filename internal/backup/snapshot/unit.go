@@ -60,8 +60,18 @@ func attemptUnit(ctx context.Context, b *backup.Service, o *backup.Run, unit int
 	} else if err := s.takeQuiesced(ctx, drivers, o.Plan.ReserveOptions(b.Config.Limits.PendingSnapshots, len(s.unit.Pods) > 0, q.IsLast(), attempt)); err != nil {
 		return backup.UnitResult{}, fmt.Errorf("snapshot unit %d: %w", unit, err)
 	}
-	res := s.unitResult()
-	return res, o.Staging.Put(ctx, repository.UnitSnapshotFile(unit), &res)
+	return createUnitResult(ctx, o, unit, s.unitResult())
+}
+
+// createUnitResult writes the result of a unit. That of a later attempt stays: it may have
+// deleted the snapshots of this one, which was taken for dead.
+func createUnitResult(ctx context.Context, o *backup.Run, unit int, mine backup.UnitResult) (backup.UnitResult, error) {
+	res, file := mine, repository.UnitSnapshotFile(unit)
+	err := repository.CreateStaged(ctx, o.Staging, file, &res)
+	if err == nil && res.Attempt < mine.Attempt {
+		res, err = mine, o.Staging.Put(ctx, file, &mine)
+	}
+	return res, err
 }
 
 // unitSnapshot is one attempt to take the snapshots of a unit.
@@ -116,7 +126,7 @@ func (s *unitSnapshot) reserveCapacity(ctx context.Context, drivers volume.Drive
 		switch {
 		case err == nil:
 			s.reservations = append(s.reservations, reservation)
-		case ctx.Err() == nil && (backup.IsPermanent(err) || errors.Is(err, volume.ErrNoCapacity)):
+		case ctx.Err() == nil && (d.IsPermanent(err) || errors.Is(err, volume.ErrNoCapacity)):
 			s.snapshots = append(s.snapshots, volume.FailedSnapshots(slices.Concat(volumes...), err.Error())...)
 		default:
 			return err
@@ -216,7 +226,7 @@ func (s *unitSnapshot) completeTags(ctx context.Context) error {
 
 // unitResult is what became of the unit, with a reason for each volume without a snapshot.
 func (s *unitSnapshot) unitResult() backup.UnitResult {
-	res := backup.UnitResult{Snapshots: s.snapshots, Hooks: s.quiescer.HookCounts(), Reasons: s.quiescer.AllReasons()}
+	res := backup.UnitResult{Attempt: s.attempt, Snapshots: s.snapshots, Hooks: s.quiescer.HookCounts(), Reasons: s.quiescer.AllReasons()}
 	for _, t := range s.snapshots {
 		if t.Failed != "" {
 			res.Reasons = append(res.Reasons, s.run.Plan.Volumes.FailureReason(t.Volume, t.Failed))

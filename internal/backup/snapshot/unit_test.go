@@ -3,15 +3,17 @@ package snapshot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/backuptest"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/quiesce"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -27,6 +29,8 @@ func TestNoCapacityIsOfTheVolumes(t *testing.T) {
 
 // fullDriver is a driver that has no capacity.
 type fullDriver struct{ volume.Snapshotter }
+
+func (fullDriver) IsPermanent(error) bool { return false }
 
 func (fullDriver) Reserve(context.Context, [][]int, volume.ReserveOptions) (volume.Reservation, error) {
 	return nil, volume.ErrNoCapacity
@@ -51,6 +55,29 @@ func TestLastQuiesce(t *testing.T) {
 		sum := res.Summary()
 		if (err == nil) != last || last && (sum.Taken != 1 || sum.Failed != 1 || !strings.Contains(res.Reasons[0].Message, "does not answer")) {
 			t.Errorf("last %t: %v, %+v", last, err, res)
+		}
+	}
+}
+
+// TestResultOfALaterAttemptStays: an attempt that was taken for dead does not write over the
+// result of the one that took its place, nor does its result stay in the way of that one's.
+func TestResultOfALaterAttemptStays(t *testing.T) {
+	of := func(attempt int32) backup.UnitResult {
+		return backup.UnitResult{Attempt: attempt, Snapshots: []volume.Snapshot{{Volume: 0, ID: fmt.Sprint("snap-", attempt)}}}
+	}
+	for _, order := range [][]int32{{1, 2}, {2, 1}, {2, 1, 2}} {
+		o := &backup.Run{Staging: repository.NewStaging(memstore.New(), "uid")}
+		var last backup.UnitResult
+		for _, attempt := range order {
+			res, err := createUnitResult(t.Context(), o, 0, of(attempt))
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = res
+		}
+		var stored backup.UnitResult
+		if err := o.Staging.Get(t.Context(), repository.UnitSnapshotFile(0), &stored); err != nil || stored.Snapshots[0].ID != "snap-2" || last.Attempt != 2 {
+			t.Errorf("attempts %v: stored %+v, returned %+v, %v", order, stored, last, err)
 		}
 	}
 }
@@ -86,8 +113,13 @@ func (f *fakeDriver) Forget(_ context.Context, volumes []int) error {
 	return f.refuses
 }
 
-// errPassing is an error that may pass.
-var errPassing = errors.New("is still being deleted")
+func (f *fakeDriver) IsPermanent(err error) bool { return errors.Is(err, errDenied) }
+
+// errPassing is an error that may pass, errDenied one that does not.
+var (
+	errPassing = errors.New("is still being deleted")
+	errDenied  = errors.New("denied")
+)
 
 // TestReuseOfALostAttempt: of pods with hooks, the snapshots of a lost attempt are used as a
 // whole or not at all.
@@ -104,7 +136,7 @@ func TestReuseOfALostAttempt(t *testing.T) {
 		"a part":                    {have: []volume.Snapshot{before}},
 		"none":                      {},
 		"one after unquiescing":     {have: []volume.Snapshot{before, later}},
-		"a part that cannot go":     {have: []volume.Snapshot{before}, refuses: ebs.ErrDenied, failed: 2},
+		"a part that cannot go":     {have: []volume.Snapshot{before}, refuses: errDenied, failed: 2},
 		"a part that may go later ": {have: []volume.Snapshot{before}, refuses: errPassing},
 	} {
 		t.Run(name, func(t *testing.T) {

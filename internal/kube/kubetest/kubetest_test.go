@@ -254,7 +254,7 @@ func TestLists(t *testing.T) {
 			t.Errorf("%s: %d objects, %+v, %v", name, len(keys), res, err)
 		}
 	}
-	if n, err := c.Count(t.Context(), kube.ConfigMaps(), ""); n != 26 || err != nil {
+	if n, _, err := c.Count(t.Context(), kube.ConfigMaps(), ""); n != 26 || err != nil {
 		t.Errorf("count %d, %v", n, err)
 	}
 }

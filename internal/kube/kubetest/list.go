@@ -86,8 +86,12 @@ func (s *Server) listPage(t Type, q Request) (object, error) {
 func (s *Server) findPage(t Type, q Request) (token, []json.RawMessage, error) {
 	text := q.Query.Get("continue")
 	if text == "" {
-		items, err := s.selectItems(t, q, "")
-		return token{State: strconv.Itoa(s.changes)}, items, err
+		objects, state, err := s.objectsFor(t, q)
+		if err != nil {
+			return token{}, nil, err
+		}
+		items, err := selectItems(t, q, objects, "")
+		return token{State: state}, items, err
 	}
 	if q.Query.Get("resourceVersion") != "" {
 		return token{}, nil, apierrors.NewBadRequest("specifying resource version is not allowed when using continue")
@@ -97,8 +101,8 @@ func (s *Server) findPage(t Type, q Request) (token, []json.RawMessage, error) {
 		return token{}, nil, err
 	}
 	if at.List == 0 {
-		items, err := s.selectItems(t, q, at.After)
-		return token{State: strconv.Itoa(s.changes)}, items, err
+		items, err := selectItems(t, q, s.sortedObjects(t.GroupResource(), q.Namespace), at.After)
+		return token{State: s.stateOf(t, s.changes)}, items, err
 	}
 	items, ok := s.lists[at.List]
 	if !ok {
@@ -116,8 +120,8 @@ func expiredError(instead string) error {
 	}}
 }
 
-// selectItems are the items of a list behind a key, in its order.
-func (s *Server) selectItems(t Type, q Request, after string) ([]json.RawMessage, error) {
+// selectItems are the items of a list behind a key, in the order of its objects.
+func selectItems(t Type, q Request, objects []object, after string) ([]json.RawMessage, error) {
 	byLabel, err := labels.Parse(q.Query.Get("labelSelector"))
 	if err != nil {
 		return nil, apierrors.NewBadRequest("unable to parse labelSelector: " + err.Error())
@@ -127,7 +131,7 @@ func (s *Server) selectItems(t Type, q Request, after string) ([]json.RawMessage
 		return nil, apierrors.NewBadRequest("unable to parse fieldSelector: " + err.Error())
 	}
 	var items []json.RawMessage
-	for _, o := range s.sortedObjects(t.GroupResource(), q.Namespace) {
+	for _, o := range objects {
 		key := metaText(o, "namespace") + "/" + metaText(o, "name")
 		values, err := fieldsOf(t, o, byField)
 		if err != nil {

@@ -104,6 +104,7 @@ func (s *Server) saveObject(key objectKey, o object) {
 	s.changes++
 	meta["resourceVersion"] = strconv.Itoa(s.changes)
 	s.objects[key] = o
+	s.recordChange(key, o)
 }
 
 func currentTime() string { return time.Now().UTC().Format(time.RFC3339) }
@@ -175,8 +176,12 @@ func convertObject[T any](s *Server, o object) T {
 
 // sortedObjects are the objects of a type in the order of lists. The caller holds the lock.
 func (s *Server) sortedObjects(resource, namespace string) []object {
+	return sortObjects(s.objects, resource, namespace)
+}
+
+func sortObjects(objects map[objectKey]object, resource, namespace string) []object {
 	var keys []objectKey
-	for key := range s.objects {
+	for key := range objects {
 		if key.resource == resource && (namespace == "" || key.namespace == namespace) {
 			keys = append(keys, key)
 		}
@@ -186,7 +191,7 @@ func (s *Server) sortedObjects(resource, namespace string) []object {
 	})
 	out := make([]object, len(keys))
 	for i, key := range keys {
-		out[i] = s.objects[key]
+		out[i] = objects[key]
 	}
 	return out
 }
@@ -209,9 +214,11 @@ func (s *Server) saveOrRemove(key objectKey, o object) {
 func (s *Server) dropObject(key objectKey) {
 	delete(s.objects, key)
 	s.changes++
+	s.recordChange(key, nil)
 	ns := namespaceKey(key.namespace)
 	if space, ok := s.objects[ns]; ok && !isEmpty(metaOf(space)["deletionTimestamp"]) && !s.holdsAny(key.namespace) {
 		delete(s.objects, ns)
+		s.recordChange(ns, nil)
 	}
 }
 

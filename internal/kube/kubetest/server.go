@@ -34,7 +34,10 @@ type Server struct {
 	types     []Type
 	objects   map[objectKey]object
 	changes   int // the resourceVersion that was given last
-	made      int // objects, for their uids
+	history   []change
+	compacted int            // the last resourceVersion that is forgotten
+	apart     map[string]int // types of another etcd: how far its revisions are ahead
+	made      int            // objects, for their uids
 	lists     map[int][]json.RawMessage
 	listsMade int
 	stale     []string // group versions that are announced and do not answer
@@ -91,7 +94,7 @@ func Start(tb testing.TB, options ...Option) *Server {
 	tb.Helper()
 	s := &Server{
 		tb: tb, types: CommonTypes(), scheme: runtime.NewScheme(),
-		objects: map[objectKey]object{}, lists: map[int][]json.RawMessage{},
+		objects: map[objectKey]object{}, lists: map[int][]json.RawMessage{}, apart: map[string]int{},
 		programs: map[string]Program{}, processes: map[string]*process{}, commands: map[string][]string{},
 	}
 	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, snapshotv1.AddToScheme} {

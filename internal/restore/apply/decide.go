@@ -6,8 +6,10 @@ import (
 	"maps"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/modify"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
@@ -40,9 +42,12 @@ type decision struct {
 	// labels is the patch that only says which backup and restore a live object agrees
 	// with; nil where its labels say so, or are not to be touched.
 	labels map[string]any
+	// status is the patch of the status that was asked for; nil for none.
+	status map[string]any
 	// code says why the object, or what a merge does not add to, is left alone although it
-	// differs.
+	// differs; text says it in words, where it is not the policy.
 	code report.Code
+	text string
 	// blocker is what is being deleted in the object's place.
 	blocker *termination
 	// digest identifies the live object that the decision is about.
@@ -81,7 +86,7 @@ func (p policy) decide(want *desired, live map[string]any) decision {
 	var d decision
 	switch blocker := terminationOf(live); {
 	case blocker == nil:
-		d = p.compareContent(want, live)
+		d = p.compareStatus(p.compareContent(want, live), want, live)
 	case want.entry.Resource == "namespaces":
 		d = decision{action: actionAwaitNamespace, blocker: blocker}
 	default:
@@ -128,6 +133,34 @@ func (p policy) compareContent(want *desired, live map[string]any) decision {
 		d.code = report.ExistsDiffers
 	}
 	return d
+}
+
+// compareStatus adds the status to what is to be changed, where it was asked for and objects
+// are updated.
+func (p policy) compareStatus(d decision, want *desired, live map[string]any) decision {
+	status := want.status()
+	if !p.updates || status == nil || d.action != actionPatch && d.action != actionKeepEqual {
+		return d
+	}
+	have, _ := live["status"].(map[string]any)
+	if compare.Same(modify.Merge(have, status), have) {
+		return d
+	}
+	if d.action == actionKeepEqual {
+		d.action, d.patch = actionPatch, d.labels
+	}
+	d.status = map[string]any{"status": status}
+	return d
+}
+
+// status is the one that is restored, nil for none. Where the type has no subresource for it,
+// it is part of the object.
+func (w *desired) status() map[string]any {
+	if w.rules.Status != nil {
+		return w.rules.Status
+	}
+	status, _ := w.object["status"].(map[string]any)
+	return status
 }
 
 // withoutInitHooks is the desired object as it is compared with a live one: the init

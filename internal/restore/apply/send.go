@@ -1,9 +1,11 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -27,11 +29,11 @@ func (a *applier) send(ctx context.Context, at *attempt, want *desired, d decisi
 	case actionKeepEqual:
 		out, err = a.labelEqualObject(ctx, want, d.labels)
 	case actionKeepDifferent:
-		out = skippedOutcome(d.code, "exists and differs; existingResourcePolicy is none, so it was left as it is")
+		out = skippedOutcome(d.code, cmp.Or(d.text, "exists and differs; existingResourcePolicy is none, so it was left as it is"))
 	case actionAwaitObject:
 		out = blockedOutcome(d.blocker, at.first)
 	case actionAwaitNamespace:
-		out = a.awaitNamespace(ctx, want.name)
+		out, err = a.awaitNamespace(ctx, want.name)
 	}
 	out.digest = d.digest
 	return out, err
@@ -44,20 +46,62 @@ func (a *applier) createObject(ctx context.Context, want *desired) (outcome, err
 	if err != nil {
 		return failedOutcome(report.ObjectInvalid, err), nil
 	}
-	if err = a.createClaimSource(ctx, want); err == nil {
-		err = a.createInNamespace(ctx, want.resource, want.entry.Namespace, want.namespace, body)
+	if err := a.createClaimSource(ctx, want); err != nil {
+		return a.refusedOutcome(ctx, err)
 	}
+	reasons, err := a.createWithClusterIP(ctx, want, body)
 	switch {
 	case err == nil:
-		return a.patchAfterCreate(ctx, want)
+		out, err := a.patchAfterCreate(ctx, want)
+		out.reasons = append(out.reasons, reasons...)
+		return out, err
 	case a.alreadyExists(ctx, want.target, err):
 		return outcome{exists: true}, nil
 	}
-	return a.refusedOutcome(ctx, err)
+	out, down := a.refusedOutcome(ctx, err)
+	if _, custom := resource.DefinitionOf(want.entry.Resource); custom && kube.IsNotFound(err) && down == nil {
+		out.obstacle = obstacle(unservedType + want.entry.Resource)
+	}
+	return out, down
+}
+
+// createWithClusterIP posts an object, a Service with the address that its manifest states.
+// One that the server does not give is let go, which is a reason where the rest is taken.
+func (a *applier) createWithClusterIP(ctx context.Context, want *desired, body []byte) ([]report.Reason, error) {
+	stated, err := want.withClusterIP()
+	if err != nil {
+		return nil, err
+	}
+	if stated != nil {
+		err = a.createInNamespace(ctx, want.resource, want.entry.Namespace, want.namespace, stated)
+		if !kube.IsInvalid(err) {
+			return nil, err
+		}
+	}
+	refused := err
+	if err = a.createInNamespace(ctx, want.resource, want.entry.Namespace, want.namespace, body); refused == nil || err != nil {
+		return nil, err
+	}
+	text := fmt.Sprintf("clusterIP %v is stated by the manifest and could not be had: %v", want.rules.ClusterIP["clusterIP"], refused)
+	return []report.Reason{report.New(report.ClusterIPReleased, text).As(report.Warning)}, nil
+}
+
+// withClusterIP is the body of a Service with the address that its manifest states, nil where
+// none does or a modifier has chosen one.
+func (w *desired) withClusterIP() ([]byte, error) {
+	spec, _ := w.object["spec"].(map[string]any)
+	if len(w.rules.ClusterIP) == 0 || spec == nil || spec["clusterIP"] != nil {
+		return nil, nil
+	}
+	object := maps.Clone(w.object)
+	spec = maps.Clone(spec)
+	maps.Copy(spec, w.rules.ClusterIP)
+	object["spec"] = spec
+	return json.Marshal(object)
 }
 
 // createInNamespace posts an object that goes with one of a source namespace. A target
-// namespace that is missing is made, one that is on its way out is waited for.
+// namespace that is missing is made, one that is on its way out is a terminatingError.
 func (a *applier) createInNamespace(ctx context.Context, res kube.Resource, source, target string, body []byte) error {
 	options := kube.CreateOptions{FieldManager: resource.FieldManager}
 	_, err := a.service.Kube.Create(ctx, res, target, body, options)
@@ -104,12 +148,13 @@ func (a *applier) createClaimSource(ctx context.Context, want *desired) error {
 
 // alreadyExists says that a create failed because the object is there. The server may
 // have found another reason first: a node port is taken, by the object itself, or a quota
-// is used up, by it as well.
+// is used up, by it as well. What is in a namespace that is being deleted goes with it.
 func (a *applier) alreadyExists(ctx context.Context, t target, err error) bool {
 	if kube.IsAlreadyExists(err) {
 		return true
 	}
-	if ctx.Err() != nil || kube.IsNotFound(err) || kube.IsUnauthorized(err) {
+	var terminating *terminatingError
+	if ctx.Err() != nil || errors.As(err, &terminating) || kube.IsNotFound(err) || kube.IsUnauthorized(err) {
 		return false
 	}
 	_, err = a.service.Kube.Get(ctx, t.resource, t.namespace, t.name)
@@ -138,12 +183,24 @@ func (a *applier) patchAfterCreate(ctx context.Context, want *desired) (outcome,
 		}
 	}
 	if status := want.rules.Status; status != nil {
-		patch := map[string]any{"status": status}
-		if err := a.warnIfRefused(ctx, &out, a.patchObject(ctx, a.service.Kube.PatchStatus, want.target, patch)); err != nil {
+		if err := a.patchStatus(ctx, want, &out, map[string]any{"status": status}); err != nil {
 			return out, err
 		}
 	}
 	return out, nil
+}
+
+// patchStatus writes the status of an object that is there, unless there is none to write. A
+// refusal is a warning.
+func (a *applier) patchStatus(ctx context.Context, want *desired, out *outcome, patch map[string]any) error {
+	if patch == nil {
+		return nil
+	}
+	call := a.service.Kube.PatchStatus
+	if want.rules.Status == nil {
+		call = a.service.Kube.Patch
+	}
+	return a.warnIfRefused(ctx, out, a.patchObject(ctx, call, want.target, patch))
 }
 
 func (a *applier) warnIfRefused(ctx context.Context, out *outcome, err error) error {
@@ -152,6 +209,7 @@ func (a *applier) warnIfRefused(ctx context.Context, out *outcome, err error) er
 	}
 	if err != nil {
 		out.reasons = append(out.reasons, report.New(report.StatusFailed, err.Error()).As(report.Warning))
+		out.obstacle = obstacleOf(err)
 	}
 	return nil
 }
@@ -159,21 +217,27 @@ func (a *applier) warnIfRefused(ctx context.Context, out *outcome, err error) er
 // updateObject sends the patch. Where the server does not take it, also at the last
 // attempt, the object keeps its content and gets the labels alone (docs/VELERO.md 7.4).
 func (a *applier) updateObject(ctx context.Context, want *desired, d decision, last bool) (outcome, error) {
-	err := a.patchObject(ctx, a.service.Kube.Patch, want.target, d.patch)
+	err := a.patchUnlessNil(ctx, want.target, d.patch)
 	if err == nil {
 		out := outcome{action: string(report.Updated)}
 		if d.code != "" {
 			out.reasons = []report.Reason{report.New(d.code, "what it lacked was added; what differs was left as it is")}
 		}
-		return out, nil
+		err := a.patchStatus(ctx, want, &out, d.status)
+		return out, err
 	}
 	if down := a.service.Outage(ctx, err); down != nil {
 		return outcome{}, down
 	}
+	if o := obstacleOf(err); o != "" {
+		out := skippedOutcome(updateRefusalCode(err), err.Error())
+		out.obstacle = o
+		return out, nil
+	}
 	if !last { // what the server missed may come with this batch
 		return failedOutcome(updateRefusalCode(err), err), nil
 	}
-	if lerr := a.setLabels(ctx, want.target, d.labels); lerr != nil {
+	if lerr := a.patchUnlessNil(ctx, want.target, d.labels); lerr != nil {
 		err = fmt.Errorf("%w; its labels could not be set either: %w", err, lerr)
 	}
 	return skippedOutcome(updateRefusalCode(err), err.Error()), ctx.Err()
@@ -183,18 +247,19 @@ func (a *applier) updateObject(ctx context.Context, want *desired, d decision, l
 // its labels say from now on which backup and restore it agrees with (docs/VELERO.md 7.4).
 func (a *applier) labelEqualObject(ctx context.Context, want *desired, labels map[string]any) (outcome, error) {
 	out := outcome{action: string(report.Skipped), reason: equalReason}
-	err := a.setLabels(ctx, want.target, labels)
+	err := a.patchUnlessNil(ctx, want.target, labels)
 	if down := a.service.Outage(ctx, err); down != nil {
 		return outcome{}, down
 	}
 	if err != nil {
 		out.reasons = []report.Reason{report.New(report.UpdateFailed, "equal, but its labels could not be set: "+err.Error())}
+		out.obstacle = obstacleOf(err)
 	}
 	return out, nil
 }
 
-// setLabels sends a patch of labels, unless there is none to send.
-func (a *applier) setLabels(ctx context.Context, t target, patch map[string]any) error {
+// patchUnlessNil sends a patch, unless there is none to send.
+func (a *applier) patchUnlessNil(ctx context.Context, t target, patch map[string]any) error {
 	if patch == nil {
 		return nil
 	}
@@ -213,13 +278,12 @@ func (a *applier) patchObject(ctx context.Context, call patchCall, t target, pat
 	return err
 }
 
-// awaitNamespace waits for a namespace to go that is itself to be restored. It fails
-// either way: the second attempt creates the namespace.
-func (a *applier) awaitNamespace(ctx context.Context, name string) outcome {
-	if err := a.namespaces.awaitDeleted(ctx, name); err != nil {
-		return failedOutcome(report.NamespaceNotReady, err)
+// awaitNamespace fails a namespace that is itself to be restored, while it is being deleted.
+func (a *applier) awaitNamespace(ctx context.Context, name string) (outcome, error) {
+	if err := a.namespaces.checkStays(ctx, name); err != nil {
+		return a.refusedOutcome(ctx, err)
 	}
-	return failedOutcome(report.NamespaceTerminating, errors.New("was being deleted; tried again"))
+	return failedOutcome(report.NamespaceTerminating, errors.New("was being deleted; tried again")), nil
 }
 
 // refusedOutcome tells a server that cannot answer, which the activity's retry mends,
@@ -228,5 +292,7 @@ func (a *applier) refusedOutcome(ctx context.Context, err error) (outcome, error
 	if down := a.service.Outage(ctx, err); down != nil {
 		return outcome{}, down
 	}
-	return failedOutcome(refusalCode(err), err), nil
+	out := failedOutcome(refusalCode(err), err)
+	out.obstacle = obstacleOf(err)
+	return out, nil
 }

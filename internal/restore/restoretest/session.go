@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +24,8 @@ import (
 type Source struct {
 	files map[string][]byte
 	Read  int64
+
+	mu sync.Mutex
 }
 
 // ReadRange reads a part of a file, to its end for a negative n.
@@ -32,6 +35,8 @@ func (s *Source) ReadRange(_ context.Context, file string, off, n int64) (io.Rea
 	if n >= 0 {
 		b = b[:min(n, int64(len(b)))]
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.Read += int64(len(b))
 	return io.NopCloser(bytes.NewReader(b)), nil
 }

@@ -31,7 +31,7 @@ type Volumes struct {
 
 // Plan selects objects by the index and orders them into levels and tasks. Objects are read
 // only where selected ones may need others that the filters leave out, by label, name or
-// scope. It may repeat: the plan is overwritten.
+// scope. It may repeat: the plan that was stored first stays.
 func Plan(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, volumes Volumes, in contract.PlanRestoreInput) (contract.RestorePlan, error) {
 	s, err := r.OpenRun(ctx, in.Archive.Ref)
 	if err != nil {
@@ -51,14 +51,18 @@ func Plan(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, volume
 	p.Count(int64(doc.Plan.Objects), 0)
 	// The plan is stored before the probe, because it tells what the probe may have made,
 	// for whoever has to clean up after it.
-	if err := s.Stage.Put(ctx, repository.PlanFile, doc); err != nil {
+	if err := repository.CreateStaged(ctx, s.Stage, repository.PlanFile, doc); err != nil {
 		return contract.RestorePlan{}, err
 	}
 	reasons, err := volumes.Probe(ctx, r, s, doc.Volumes)
 	if err != nil {
 		return contract.RestorePlan{}, err
 	}
-	doc.Reasons = append(doc.Reasons, reasons...)
+	for _, reason := range reasons {
+		if !slices.Contains(doc.Reasons, reason) { // an attempt before this one may have added it
+			doc.Reasons = append(doc.Reasons, reason)
+		}
+	}
 	return doc.Summary(s), s.Stage.Put(ctx, repository.PlanFile, doc)
 }
 
@@ -70,13 +74,15 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 	if err != nil {
 		return err
 	}
-	x, err := newSelection(ctx, s, r.Rules, resolve)
+	x, err := newSelection(ctx, s, r.Rules, resolve, unservedTypes(s, cat))
 	if err != nil {
 		return err
 	}
 	doc.Reasons = append(doc.Reasons, doc.Filter.OddNamespaces(slices.Sorted(maps.Keys(x.namespaces)))...)
-	if err := x.addDependencies(ctx, resource.Pods); err != nil {
-		return err
+	for _, gr := range append(slices.Sorted(maps.Keys(x.unserved)), resource.Pods) {
+		if err := x.addDependencies(ctx, gr); err != nil {
+			return err
+		}
 	}
 	var reasons []report.Reason
 	if doc.Volumes, reasons, err = volumes.Plan(ctx, r, s, cat, x.volumes); err != nil {
@@ -86,6 +92,10 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 	s.Index = doc.Volumes.Index()
 	if err := errors.Join(x.addBoundVolumes(ctx), x.addDependencies(ctx, resource.VolumeSnapshots)); err != nil {
 		return err
+	}
+	if x.leftOut > 0 {
+		doc.Reasons = append(doc.Reasons, report.New(report.ClusterScopedLeft, fmt.Sprintf(
+			"%d cluster-scoped objects of the backup are not restored, because the spec leaves namespaces out", x.leftOut)))
 	}
 	if doc.Plan = x.inventory.Plan(plan.RestoreOptions{}); doc.Plan.Objects == 0 {
 		doc.Reasons = append(doc.Reasons, report.New(report.NothingSelected, "the filters select no object of the backup"))

@@ -39,6 +39,7 @@ func (p *planner) inspectCluster(ctx context.Context) error {
 	for i := range p.plan.Volumes {
 		if v := &p.plan.Volumes[i]; v.Selected {
 			p.leaveExisting(v)
+			p.tellOfData(v)
 		}
 	}
 	return nil

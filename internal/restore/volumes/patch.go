@@ -46,10 +46,13 @@ func (p *claimWatcher) patchBound(ctx context.Context, v *volume.Restore, claim 
 		return end, false, err
 	}
 	_, err = p.r.Kube.Patch(ctx, kube.Volumes(), "", name, kube.PatchMerge, body, kube.PatchOptions{FieldManager: resource.FieldManager})
+	if down := p.r.Outage(ctx, err); down != nil {
+		return end, false, down
+	}
 	switch {
 	case err == nil:
-	case ctx.Err() != nil || kube.IsUnavailable(err):
-		return end, false, err
+	case kube.UnansweredWebhook(err) != "" && p.waited < refusedFor:
+		return end, false, nil
 	default:
 		end.Reasons = restore.EndOf(v, report.New(report.PatchFailed, fmt.Sprintf("volume %s: %v", name, err))).Reasons
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,6 +38,10 @@ type planner struct {
 	changes resource.Context // by ConfigMaps
 	origin  string           // the cluster that was backed up, if it is known to be another one
 
+	// untold are claims, as "namespace/name" in the backup, whose data the backup does not
+	// hold, and of which nothing has been said.
+	untold map[string]bool
+
 	plan *restore.Volumes
 	volume.Findings
 }
@@ -53,7 +58,7 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 		l := archive.Layout{Backup: s.Archive.Backup}
 		return nil, nil, repository.EachEntry(ctx, src, s.Arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
 	}
-	p := &planner{r: r, s: s, cat: cat, filter: s.Plan.Filter, plan: &restore.Volumes{}}
+	p := &planner{r: r, s: s, cat: cat, filter: s.Plan.Filter, plan: &restore.Volumes{}, untold: map[string]bool{}}
 	if of := s.Arc.Manifest().Cluster; of != r.Config.Cluster { // "" in backups of Velero's
 		p.origin = of
 	}
@@ -64,7 +69,7 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 		return nil, nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		p.mapStorageClasses, p.pairClaimsWithVolumes, p.inspectCluster, p.checkDrivers, p.checkStorageClasses,
+		p.mapStorageClasses, p.findUnusedClaims, p.pairClaimsWithVolumes, p.inspectCluster, p.checkDrivers, p.checkStorageClasses,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, nil, fmt.Errorf("plan volumes: %w", err)
@@ -93,12 +98,40 @@ func (p *planner) pairClaimsWithVolumes(context.Context) error {
 			p.Remark(&v, report.New(report.VolumeNotRestored, d.Lost))
 		}
 		p.applySpec(&v)
+		if d.Lost == "" && v.Disposition == d.Disposition && p.lacksData(&v, claim) {
+			p.untold[v.ClaimKey()] = true
+		}
 		p.plan.Volumes = append(p.plan.Volumes, v)
 		if claim != nil && volume.SnapshotOf(claim) != "" {
 			p.plan.Taken = append(p.plan.Taken, resource.ObjectName(claim.Namespace, volume.SnapshotOf(claim)))
 		}
 	})
 	return nil
+}
+
+// lacksData says that a selected claim had a volume and comes back with an empty one, which
+// nobody asked for, or with the same one.
+func (p *planner) lacksData(v *volume.Restore, claim *corev1.PersistentVolumeClaim) bool {
+	if claim == nil || v.PV == "" || v.Disposition.Method() != "" || v.Disposition == volume.Dynamic && p.withoutData() {
+		return false
+	}
+	return p.s.Selects(archive.Key{Resource: resource.PersistentVolumeClaims, Namespace: v.Namespace, Name: v.Claim}, claim.Labels)
+}
+
+// tellOfData tells of a claim whose data the backup does not hold what it gets.
+func (p *planner) tellOfData(v *volume.Restore) {
+	_, there := p.live.volumes[v.PV]
+	switch {
+	case !p.untold[v.ClaimKey()]:
+	case v.Disposition == volume.Dynamic:
+		text := "gets an empty volume: the backup has no data of it"
+		if why := p.facts.Infos[v.PV].SkippedReason; why != "" {
+			text += " (" + why + ")"
+		}
+		p.Remark(v, report.New(report.VolumeEmpty, text))
+	case v.Disposition == volume.Keep && !there:
+		p.Remark(v, report.New(report.VolumeShared, fmt.Sprintf("volume %s points at the same disk or share as in the cluster that was backed up", v.PV)))
+	}
 }
 
 // describeVolume is what is known of a volume before its disposition is.
@@ -117,6 +150,9 @@ func (p *planner) describeVolume(pv *corev1.PersistentVolume, claim *corev1.Pers
 		v.Namespace, v.Claim, v.Target = claim.Namespace, claim.Name, p.filter.TargetNamespace(claim.Namespace)
 		v.Class = classOf(claim)
 		v.Selected = v.Selected || p.s.Selects(archive.Key{Resource: resource.PersistentVolumeClaims, Namespace: v.Namespace, Name: v.Claim}, claim.Labels)
+		if slices.Contains(p.plan.Unused, v.ClaimKey()) {
+			v.Selected = false
+		}
 		if asked := claim.Spec.Resources.Requests[corev1.ResourceStorage]; v.Capacity == 0 {
 			v.Capacity = asked.Value()
 		}
@@ -156,8 +192,9 @@ func (p *planner) applySpec(v *volume.Restore) {
 func (p *planner) leaveForeignDisk(v *volume.Restore) {
 	if v.Disposition == volume.Keep && v.Selected && p.origin != "" && !p.withVolumes() {
 		v.Disposition = volume.Dynamic
-		p.Remark(v, report.New(report.VolumeNotRestored, fmt.Sprintf(
-			"no snapshot was taken of it, and its disk is one of cluster %s, which may use it: it is not bound to that disk, and a claim gets an empty volume; to have the disk, say --restore-volumes=true", p.origin)).As(report.Warning))
+		delete(p.untold, v.ClaimKey())
+		p.Remark(v, report.New(report.VolumeEmpty, fmt.Sprintf(
+			"gets an empty volume: no snapshot was taken of it, and its disk or share is one of cluster %s, which may use it; to have that, say --restore-volumes=true", p.origin)))
 	}
 }
 

@@ -19,6 +19,8 @@ const (
 	provisionFor = 10 * time.Minute
 	// emptyFor is for one without data: all that is waited for is a label.
 	emptyFor = 20 * time.Second
+	// refusedFor is for one whose volume a webhook would have to admit that cannot be called.
+	refusedFor = 5 * time.Minute
 	// consumerFor is for a claim whose class makes volumes for pods and that no pod
 	// mounts; whether one comes is not ours to say.
 	consumerFor = 10 * time.Second

@@ -28,6 +28,8 @@ const (
 	OpAbortUploads Op = "abort uploads"
 	OpPresign      Op = "presign"
 	OpConditional  Op = "probe conditional writes"
+
+	OpCheckUnlocked Op = "look for a lock of"
 )
 
 // Request is one request that the store was sent. Key is the prefix where a
@@ -107,6 +109,14 @@ func (s *Store) Heal() {
 	s.rules = nil
 }
 
+// Intercept has fn called with each request from now on, before anything befalls it. It may
+// take its time, as the network or a process that stands still does; its error answers.
+func (s *Store) Intercept(fn func(context.Context, Request) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.observe = fn
+}
+
 func (s *Store) addRule(r *rule) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,6 +144,9 @@ func (s *Store) Count(match Match) int {
 // beginRequest records a request and lets befall it what the test wants. The context's
 // end is an error of its own, never store.ErrUnavailable.
 func (s *Store) beginRequest(ctx context.Context, op Op, key string) error {
+	if err := s.intercept(ctx, Request{op, key}); err != nil {
+		return err
+	}
 	delay, fault := s.recordRequest(Request{op, key})
 	if delay > 0 {
 		timer := time.NewTimer(delay)
@@ -147,6 +160,16 @@ func (s *Store) beginRequest(ctx context.Context, op Op, key string) error {
 		return awserr.Fail(string(op), key, nil, "%w", err)
 	}
 	return fault
+}
+
+func (s *Store) intercept(ctx context.Context, r Request) error {
+	s.mu.Lock()
+	observe := s.observe
+	s.mu.Unlock()
+	if observe == nil {
+		return nil
+	}
+	return observe(ctx, r)
 }
 
 func (s *Store) recordRequest(r Request) (delay time.Duration, fault error) {

@@ -28,9 +28,11 @@ type Store struct {
 
 	mu       sync.Mutex
 	objects  map[string]object
-	uploads  map[string]int // unfinished ones, by key
-	version  int            // of the object written last
+	locks    map[string]error // why CheckUnlocked fails, by key
+	uploads  map[string]int   // unfinished ones, by key
+	version  int              // of the object written last
 	rules    []*rule
+	observe  func(context.Context, Request) error
 	requests []Request
 
 	sent, read, written atomic.Int64
@@ -47,7 +49,7 @@ type Option func(*Store)
 
 // New opens an empty location.
 func New(options ...Option) *Store {
-	s := &Store{secret: rand.Text(), objects: map[string]object{}, uploads: map[string]int{}}
+	s := &Store{secret: rand.Text(), objects: map[string]object{}, locks: map[string]error{}, uploads: map[string]int{}}
 	for _, o := range options {
 		o(s)
 	}
@@ -85,6 +87,29 @@ func (s *Store) Set(key string, body []byte) {
 func (s *Store) setObject(key string, body []byte) {
 	s.version++
 	s.objects[key] = object{body: body, etag: fmt.Sprintf("%032x", s.version), modified: time.Now()}
+}
+
+// Lock protects an object as a bucket with versions does: CheckUnlocked fails with err, of
+// which the kind is store.ErrLocked or store.ErrLockUnknown, and a deletion hides the object
+// without an error. nil ends the lock.
+func (s *Store) Lock(key string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.locks[key] = err
+}
+
+// CheckUnlocked fails with what Lock has set. See store.Store.
+func (s *Store) CheckUnlocked(ctx context.Context, key string) (store.Info, error) {
+	o, err := s.findObject(ctx, OpCheckUnlocked, key)
+	if err != nil {
+		return store.Info{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if kind := s.locks[key]; kind != nil {
+		return o.storedInfo(key), &awserr.Error{Op: string(OpCheckUnlocked), Name: key, Kind: kind}
+	}
+	return o.storedInfo(key), nil
 }
 
 // SetUpload leaves an unfinished multipart upload of a key behind, as a writer
@@ -139,8 +164,12 @@ func (s *Store) Put(ctx context.Context, key string, body []byte, o store.PutOpt
 func (s *Store) commitObject(op Op, key string, body []byte, o store.PutOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, taken := s.objects[key]; taken && o.IfAbsent {
+	old, taken := s.objects[key]
+	if taken && o.IfAbsent {
 		return &awserr.Error{Op: string(op), Name: key, Kind: store.ErrExists}
+	}
+	if o.IfMatch != "" && old.etag != o.IfMatch {
+		return &awserr.Error{Op: string(op), Name: key, Kind: store.ErrChanged}
 	}
 	s.setObject(key, body)
 	return s.lostReply(op, key)
@@ -210,6 +239,23 @@ func (s *Store) Delete(ctx context.Context, keys ...string) error {
 	}
 	_, err := s.deleteAll(ctx, keys)
 	return err
+}
+
+// DeleteMatching removes an object if it has this ETag. See store.Store.
+func (s *Store) DeleteMatching(ctx context.Context, key, etag string) error {
+	if err := s.checkWritable(OpDelete, key); err != nil {
+		return err
+	}
+	if err := s.beginRequest(ctx, OpDelete, key); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o, ok := s.objects[key]; ok && o.etag != etag {
+		return &awserr.Error{Op: string(OpDelete), Name: key, Kind: store.ErrChanged}
+	}
+	delete(s.objects, key)
+	return s.lostReply(OpDelete, key)
 }
 
 // DeletePrefix removes every object below prefix. See store.Store. It is a

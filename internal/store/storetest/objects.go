@@ -105,6 +105,34 @@ func testIfAbsent(t *testing.T, s store.Store) {
 	wantBody(t, s, "once", []byte("first"))
 }
 
+// A write and a deletion on condition leave alone what somebody has replaced.
+func testMatching(t *testing.T, s store.Store) {
+	etag := func() string {
+		info, err := s.Head(t.Context(), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.ETag
+	}
+	put(t, s, "k", []byte("one"))
+	first := etag()
+	if err := s.Put(t.Context(), "k", []byte("two"), store.PutOptions{IfMatch: first}); err != nil {
+		t.Fatalf("put over what is there: %v", err)
+	}
+	wantErr(t, "put over what is gone", s.Put(t.Context(), "k", []byte("three"), store.PutOptions{IfMatch: first}), store.ErrChanged)
+	wantErr(t, "put over nothing", s.Put(t.Context(), "none", nil, store.PutOptions{IfMatch: first}), store.ErrChanged)
+	wantErr(t, "delete what is gone", s.DeleteMatching(t.Context(), "k", first), store.ErrChanged)
+	wantBody(t, s, "k", []byte("two"))
+	second := etag()
+	for range 2 { // it may repeat
+		if err := s.DeleteMatching(t.Context(), "k", second); err != nil {
+			t.Errorf("delete what is there: %v", err)
+		}
+	}
+	_, err := s.Head(t.Context(), "k")
+	wantErr(t, "head after the deletion", err, store.ErrNotFound)
+}
+
 func testIfAbsentRace(t *testing.T, s store.Store) {
 	conditional, err := s.Conditional(t.Context())
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
@@ -215,4 +216,10 @@ func (c *Snapshots) deleteIfExists(ctx context.Context, r kube.Resource, ns, nam
 		return nil
 	}
 	return err
+}
+
+// IsPermanent implements volume.Snapshotter. The API server refuses, or EC2 does where it is
+// asked about the snapshots.
+func (c *Snapshots) IsPermanent(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || ebs.IsPermanent(err)
 }

@@ -148,3 +148,6 @@ func (n *Snapshots) Retain(context.Context, []volume.Snapshot) (volume.Retention
 
 // Release has nothing to do: nothing in the cluster stands for an EBS snapshot.
 func (n *Snapshots) Release(context.Context, []volume.Snapshot) error { return nil }
+
+// IsPermanent implements volume.Snapshotter.
+func (n *Snapshots) IsPermanent(err error) bool { return ebs.IsPermanent(err) }

@@ -218,6 +218,9 @@ func (d *memoryDriver) Retain(context.Context, []volume.Snapshot) (volume.Retent
 // Release implements volume.Snapshotter.
 func (d *memoryDriver) Release(context.Context, []volume.Snapshot) error { return nil }
 
+// IsPermanent implements volume.Snapshotter.
+func (d *memoryDriver) IsPermanent(error) bool { return false }
+
 // memoryReservation has places for the snapshots of one unit.
 type memoryReservation struct {
 	driver  *memoryDriver

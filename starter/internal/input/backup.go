@@ -32,7 +32,7 @@ func Backup(src Source, changes *Changes[contract.BackupInput], args []string) (
 	if err := archive.ValidateName(in.Name); err != nil {
 		return in, fmt.Errorf("backup %w", err)
 	}
-	return in, joinFieldErrors(append(checkMetadata(in.Labels, in.Annotations), filter.ValidateBackup(&in.Spec)...))
+	return in, joinFieldErrors(append(filter.ValidateMetadata("metadata.", in.Labels, in.Annotations), filter.ValidateBackup(&in.Spec)...))
 }
 
 // BackupFlags adds Velero's flags of `backup create` to fs and gives what they change.
@@ -43,7 +43,14 @@ func BackupFlags(fs *pflag.FlagSet) *Changes[contract.BackupInput] {
 	type in = contract.BackupInput
 	c.addPairs("labels", "=", "labels of the backup", func(b *in) *map[string]string { return &b.Labels })
 	c.addPairs("annotations", "=", "annotations of the backup", func(b *in) *map[string]string { return &b.Annotations })
-	c.addDuration("ttl", "how long to keep the backup (worker's default: 720h)", func(b *in) *metav1.Duration { return &b.Spec.TTL })
+	c.addFlag("ttl", "", "duration", "how long to keep the backup (worker's default: 720h)", func(b *in, _ bool, value string) error {
+		ttl, err := parseDuration(value)
+		if err == nil && ttl == 0 {
+			err = errors.New("0 would be the worker's default, as with Velero: leave the flag out for that, or say how long, such as 87600h")
+		}
+		b.Spec.TTL.Duration = ttl
+		return err
+	})
 	c.addText("storage-location", "storage location of the backup (default: the default location)", func(b *in) *string { return &b.Spec.StorageLocation })
 	c.addFlag("ordered-resources", "", "type=ns/name,...;...", "objects to back up first, in order, by plural type: 'pods=ns1/a,ns1/b;persistentvolumes=pv1'",
 		func(b *in, _ bool, value string) error {

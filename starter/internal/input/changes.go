@@ -134,13 +134,18 @@ func (c *Changes[T]) addNumber(name, usage string, field func(*T) *int) {
 
 func (c *Changes[T]) addDuration(name, usage string, field func(*T) *metav1.Duration) {
 	c.addFlag(name, "", "duration", usage, func(in *T, _ bool, value string) error {
-		d, err := time.ParseDuration(value)
-		if err != nil {
-			return fmt.Errorf("%q is not a duration: write 72h, 90m or 10m30s (a day is 24h)", value)
-		}
+		d, err := parseDuration(value)
 		field(in).Duration = d
-		return nil
+		return err
 	})
+}
+
+func parseDuration(value string) (time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a duration: write 72h, 90m or 10m30s (a day is 24h)", value)
+	}
+	return d, nil
 }
 
 func (c *Changes[T]) addSelector(name, short, usage string, field func(*T) **metav1.LabelSelector) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
 )
 
 // Source is the manifest that an input starts from.
@@ -35,6 +37,14 @@ func readManifest[T any](src Source, decode func(io.Reader) (T, error)) (T, erro
 	defer f.Close() //nolint:errcheck // opened to read
 	in, err := decode(f)
 	return in, nameFile(src.File, err)
+}
+
+// joinFieldErrors joins field errors into one, nil for none.
+func joinFieldErrors(errs []filter.FieldError) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return filter.FieldErrors(errs)
 }
 
 // nameFile says in which file an error is.

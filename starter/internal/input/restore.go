@@ -35,7 +35,7 @@ func Restore(src Source, changes *Changes[contract.RestoreInput], args []string,
 	if err := archive.ValidateName(in.Name); err != nil {
 		return in, fmt.Errorf("restore %w", err)
 	}
-	return in, joinFieldErrors(append(checkMetadata(in.Labels, in.Annotations), filter.ValidateRestore(&in.Spec, in.Names)...))
+	return in, joinFieldErrors(append(filter.ValidateMetadata("metadata.", in.Labels, in.Annotations), filter.ValidateRestore(&in.Spec, in.Names)...))
 }
 
 // checkSource speaks of flags, which is what a user of restore create thinks in.

@@ -62,7 +62,7 @@ type meta struct {
 
 // readDocument reads one document of the kind that is wanted.
 func readDocument(r io.Reader, kind string) (document, error) {
-	text, err := readSingleDocument(r)
+	text, err := findDocument(r, kind)
 	if err != nil {
 		return document{}, err
 	}
@@ -81,8 +81,9 @@ func readDocument(r io.Reader, kind string) (document, error) {
 	return doc, doc.meta.decodeMetadata(top["metadata"])
 }
 
-// readSingleDocument reads the single document of a stream; separators around it are fine.
-func readSingleDocument(r io.Reader) ([]byte, error) {
+// findDocument reads the single document of a stream, or of several the single one of the kind
+// that is wanted: users of Velero keep a backup beside its schedule and its ConfigMaps.
+func findDocument(r io.Reader, kind string) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
@@ -91,7 +92,7 @@ func readSingleDocument(r io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("manifest is larger than %d MiB: is this the right file?", maxBytes>>20)
 	}
 	docs := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
-	var found []byte
+	var found [][]byte
 	for {
 		doc, err := docs.Read()
 		if errors.Is(err, io.EOF) {
@@ -100,18 +101,31 @@ func readSingleDocument(r io.Reader) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("split YAML documents: %w", err)
 		}
-		if isEmpty(doc) {
-			continue
+		if !isEmpty(doc) {
+			found = append(found, doc)
 		}
-		if found != nil {
-			return nil, errors.New("the file holds several documents: give one Backup or Restore at a time")
-		}
-		found = doc
 	}
-	if found == nil {
+	if len(found) > 1 {
+		found = slices.DeleteFunc(found, func(doc []byte) bool { return kindOf(doc) != kind })
+		if len(found) != 1 {
+			return nil, fmt.Errorf("the file holds several documents, %d of kind %s: give one %s at a time", len(found), kind, kind)
+		}
+	}
+	if len(found) == 0 {
 		return nil, errors.New("the file holds no document")
 	}
-	return found, nil
+	return found[0], nil
+}
+
+// kindOf is the kind of a document, "" of one that cannot be read.
+func kindOf(doc []byte) string {
+	var top struct {
+		Kind string `json:"kind"`
+	}
+	if yaml.Unmarshal(doc, &top) != nil {
+		return ""
+	}
+	return top.Kind
 }
 
 // isEmpty is true for a document of nothing but comments and blank lines.

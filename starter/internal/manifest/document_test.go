@@ -84,6 +84,7 @@ func TestBackupAccepted(t *testing.T) {
 		"separators":     "---\n# only a comment\n---\napiVersion: velero.io/v1\nkind: Backup\nmetadata: {name: a}\n---\n",
 		"crlf":           "apiVersion: velero.io/v1\r\nkind: Backup\r\nmetadata:\r\n  name: a\r\n",
 		"uploader":       "apiVersion: velero.io/v1\nkind: Backup\nspec: {uploaderConfig: {parallelFilesUpload: 4}}\n",
+		"beside others":  "kind: ConfigMap\ndata: {a: b}\n---\napiVersion: velero.io/v1\nkind: Backup\nmetadata: {name: a}\n---\nkind: Schedule\n",
 		"volume policy":  "apiVersion: velero.io/v1\nkind: Backup\nspec: {resourcePolicy: {kind: configmap, name: p}}\n",
 		"null selectors": "apiVersion: velero.io/v1\nkind: Backup\nspec: {labelSelector: null, includedNamespaces: null}\n",
 	} {
@@ -100,7 +101,8 @@ func TestBackupRefused(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"empty", "", "holds no document"},
 		{"comments", "# nothing\n---\n", "holds no document"},
-		{"two", head + "---\n" + head, "several documents"},
+		{"two", head + "---\n" + head, "several documents, 2 of kind Backup: give one Backup at a time"},
+		{"others", "kind: ConfigMap\n---\nkind: Schedule\n", "several documents, 0 of kind Backup"},
 		{"scalar", "hello", "not a Velero document"},
 		{"not yaml", "a: [", "parse YAML"},
 		{"no version", "kind: Backup\n", "apiVersion: (not given) is not velero.io/v1"},

@@ -13,8 +13,8 @@ func TestNearest(t *testing.T) {
 		"x":                  "", // too short to tell
 		"whatever":           "",
 	} {
-		if got := nearestName(name, known); got != want {
-			t.Errorf("nearestName(%q) = %q, want %q", name, got, want)
+		if got := NearestName(name, known); got != want {
+			t.Errorf("NearestName(%q) = %q, want %q", name, got, want)
 		}
 	}
 }

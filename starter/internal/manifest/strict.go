@@ -75,7 +75,7 @@ func explainStrict(path string, err error, known []string) error {
 
 // unknownFieldError suggests the field that was probably meant.
 func unknownFieldError(field string, known []string) error {
-	if guess := nearestName(field, known); guess != "" {
+	if guess := NearestName(field, known); guess != "" {
 		return fmt.Errorf("%s: unknown field; did you mean %s?", field, guess)
 	}
 	return fmt.Errorf("%s: unknown field", field)
@@ -105,9 +105,9 @@ func structFields(t reflect.Type) func(yield func(reflect.StructField) bool) {
 	}
 }
 
-// nearestName is the known name that a slip of at most three letters turns into name
+// NearestName is the known name that a slip of at most three letters turns into name
 // (includeNamespaces, the flag's spelling, for includedNamespaces), or "".
-func nearestName(name string, known []string) string {
+func NearestName(name string, known []string) string {
 	const longest = 60 // no field of Velero's is longer; foreign input may be
 	if len(name) > longest {
 		return ""

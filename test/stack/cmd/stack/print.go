@@ -24,7 +24,7 @@ func printStatus(out io.Writer, s *stack.Stack) error {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", svc.Name, state, svc.PID, svc.Health)
 	}
 	fmt.Fprintf(w, "\nKubernetes\t%s\t(KUBECONFIG=%s)\n", s.APIServer, s.Kubeconfig)
-	fmt.Fprintf(w, "S3\t%s\t(bucket %s, key %s, secret %s)\n", s.S3.Endpoint, s.S3.Bucket, s.S3.AccessKey, s.S3.SecretKey)
+	fmt.Fprintf(w, "S3\t%s\t(bucket %s, region %s, key %s, secret %s)\n", s.S3.Endpoint, s.S3.Bucket, s.S3.Region, s.S3.AccessKey, s.S3.SecretKey)
 	fmt.Fprintf(w, "Temporal\t%s\t(namespace %s)\n", s.Temporal.Address, s.Temporal.Namespace)
 	fmt.Fprintf(w, "Temporal UI\t%s\n", s.Temporal.UI)
 	if s.EBS != nil {
