@@ -6,8 +6,14 @@ CACHE    ?= $(or $(LIFEBOAT_CACHE),$(XDG_CACHE_HOME),$(HOME)/.cache)/lifeboat
 TOOLS    := $(CACHE)/tools
 STACKDIR ?= $(CACHE)/dev-stack
 
-# The stack's CSI driver is a module of its own.
-DRIVER   := test/stack/tools/ebscsi
+# The stack's components, and its CSI driver, are a module of their own.
+DRIVER   := test/stack/tools
+
+# As in test/stack/build.go: with other settings everything would be compiled twice.
+export CGO_ENABLED := 0
+
+# For a quarter more memory the compiler takes 15 % less CPU time.
+GOBUILD := GOGC=400 go build
 
 # gotestsum runs go test, counts the tests, and ends with what failed or was skipped.
 GOTEST := $(TOOLS)/gotestsum --
@@ -25,13 +31,13 @@ help: ## show this help
 
 .PHONY: build
 build: ## bin/lifeboat and bin/lifeboat-worker
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/lifeboat ./starter
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/lifeboat-worker ./worker
+	$(GOBUILD) -ldflags '$(LDFLAGS)' -o bin/lifeboat ./starter
+	$(GOBUILD) -ldflags '$(LDFLAGS)' -o bin/lifeboat-worker ./worker
 
 .PHONY: demo
 demo: ## the whole story on real components: backup, loss, restore, comparison (DEMO_KEEP=1, DEMO_KUBECONFIG=...)
 	@echo 'compiling the demo (on a fresh machine this downloads modules and takes some minutes)'
-	@bash -o pipefail -c "go build -v -o bin/demo ./test/demo 2>&1 | awk '/ /{print; next} {printf \"\r%d packages compiled\", ++n; fflush()} END {if (n) print \"\"}'"
+	@bash -o pipefail -c "$(GOBUILD) -v -o bin/demo ./test/demo 2>&1 | awk -v terminal=$$(test -t 1; echo $$?) '/ /{print; next} {++n} terminal == 0 {printf \"\r%d packages compiled\", n; fflush()} END {if (n) print \"\r\" n \" packages compiled\"}'"
 	@bin/demo
 
 .PHONY: test
@@ -49,7 +55,7 @@ e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a 
 .PHONY: test-driver
 test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver (its own tests, the CSI specification's suite) and the tools
 	cd tools && $(GOTEST) ./packagecheck
-	cd $(DRIVER) && CGO_ENABLED=0 $(GOTEST) -trimpath ./...
+	cd $(DRIVER) && $(GOTEST) ./...
 
 .PHONY: test-unit
 test-unit: ## tests without any process outside `go test`
@@ -78,7 +84,7 @@ fmt: $(TOOLS)/golangci-lint ## format the code
 
 $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 	@mkdir -p $(TOOLS)
-	cd tools && go build -o $(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint go.temporal.io/sdk/contrib/tools/workflowcheck gotest.tools/gotestsum
+	cd tools && $(GOBUILD) -o $(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint go.temporal.io/sdk/contrib/tools/workflowcheck gotest.tools/gotestsum
 	@touch $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum
 
 .PHONY: soak

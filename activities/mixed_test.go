@@ -129,7 +129,7 @@ func (q *queue) run(t *testing.T, uid, workflowType string, in any) error {
 	env.SetTestTimeout(time.Minute)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "w-" + uid, TaskQueue: contract.TaskQueue("prod")})
 	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&runIDs{uid: uid}}, DeadlockDetectionTimeout: time.Minute})
-	workflows.Register(env)
+	workflows.Register(env, nil)
 	for name, do := range q.workers[0].activities {
 		taken := reflect.MakeFunc(do.Type(), func(args []reflect.Value) []reflect.Value {
 			return q.taker(args[0].Interface().(context.Context)).activities[name].Call(args)

@@ -55,6 +55,13 @@ func (r *Restore) Register(reg Registry) {
 }
 
 // Register registers every activity under its contract name.
+func (g *Garbage) Register(r Registry) {
+	register(r, contract.PlanGarbage, g.PlanGarbage)
+	register(r, contract.RecordGarbage, g.RecordGarbage)
+	register(r, contract.SetRetention, g.SetRetention)
+}
+
+// Register registers every activity under its contract name.
 func (c *Catalog) Register(r Registry) {
 	register(r, contract.ReadCatalog, c.ReadCatalog)
 }

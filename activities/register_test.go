@@ -16,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
 // names collects what is registered.
@@ -40,6 +41,7 @@ func TestEveryActivityIsRegistered(t *testing.T) {
 	(&Backup{}).Register(&got)
 	(&Restore{}).Register(&got)
 	(&Delete{}).Register(&got)
+	(&Garbage{}).Register(&got)
 	(&Catalog{}).Register(&got)
 	slices.Sort(got)
 	slices.Sort(want)
@@ -59,6 +61,7 @@ func TestTyped(t *testing.T) {
 		"bad input":        {failure.Invalid("name: empty"), contract.ErrTypeInvalid, true},
 		"wrapped":          {fmt.Errorf("open: %w", failure.NotFound("no backup")), contract.ErrTypeNotFound, true},
 		"damaged archive":  {fmt.Errorf("read: %w", archive.ErrCorrupt), contract.ErrTypeCorrupt, true},
+		"no such Secret":   {fmt.Errorf("spec.credential: %w", kube.ErrNoSecret), contract.ErrTypeLocation, true},
 		"another worker's": {fmt.Errorf("open: %w", failure.WrongWorker("not this cluster")), contract.ErrTypeWrongWorker, false},
 		"passing":          {errors.New("connection reset"), "Transient", false},
 	} {

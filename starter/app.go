@@ -23,6 +23,8 @@ type backend interface {
 	StartBackup(ctx context.Context, in contract.BackupInput) (temporal.Run, error)
 	StartRestore(ctx context.Context, in contract.RestoreInput) (temporal.Run, error)
 	StartDelete(ctx context.Context, in contract.DeleteBackupInput) (temporal.Run, error)
+	StartGarbage(ctx context.Context, in contract.CollectGarbageInput) (temporal.Run, error)
+	StartRetention(ctx context.Context, in contract.SetRetentionInput) (temporal.Run, error)
 	Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error)
 	Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error)
 	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)
@@ -125,7 +127,7 @@ or profile file.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see '%s --help'", err, c.CommandPath())
 	})
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.versionCommand())
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.versionCommand())
 	root.AddCommand(a.verbCommands()...)
 	return root
 }

@@ -66,6 +66,14 @@ func (m *memory) StartDelete(_ context.Context, in contract.DeleteBackupInput) (
 	return run, nil
 }
 
+func (m *memory) StartGarbage(_ context.Context, in contract.CollectGarbageInput) (temporal.Run, error) {
+	return m.begin(temporal.KindGarbage, "", in)
+}
+
+func (m *memory) StartRetention(_ context.Context, in contract.SetRetentionInput) (temporal.Run, error) {
+	return m.begin(temporal.KindRetain, in.Name, in)
+}
+
 func (m *memory) Latest(_ context.Context, kind temporal.Kind, name string) (temporal.State, error) {
 	for _, s := range m.runs[kind] {
 		if s.Name == name {
@@ -105,6 +113,10 @@ func (m *memory) Follow(ctx context.Context, run temporal.Run, result any, _ tim
 		*out = res.(contract.RestoreResult)
 	case *contract.DeleteResult:
 		*out = res.(contract.DeleteResult)
+	case *contract.GarbageResult:
+		*out = res.(contract.GarbageResult)
+	case *contract.RetentionResult:
+		*out = res.(contract.RetentionResult)
 	}
 	return nil
 }

@@ -16,9 +16,11 @@ import (
 
 func (a *app) backupCommand() *cobra.Command {
 	backups := a.backups()
-	return groupCommand("backup", "Take, list, inspect and delete backups", []string{"backups"},
+	c := groupCommand("backup", "Take, list, inspect and delete backups", []string{"backups"},
 		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(),
 		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."))
+	c.AddCommand(a.retentionCommands()...)
+	return c
 }
 
 // backups are the backups of the cluster's storage locations.

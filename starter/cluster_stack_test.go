@@ -75,7 +75,8 @@ func (s *site) startWorker() {
 		s.t.Fatal(err)
 	}
 	s.w = worker.New(c, contract.TaskQueue(s.name), worker.Options{})
-	workflows.Register(s.w)
+	workflows.Register(s.w, nil)
+	prompt := worker.New(c, contract.PromptQueue(s.name), worker.Options{DisableWorkflowWorker: true})
 	register(s.w, contract.PrepareBackup, s.prepare)
 	register(s.w, contract.ExportShard, s.export)
 	register(s.w, contract.SealBackup, func(context.Context, contract.SealBackupInput) (contract.SealResult, error) {
@@ -85,17 +86,22 @@ func (s *site) startWorker() {
 		return contract.VerifyResult{}, nil
 	})
 	register(s.w, contract.CommitBackup, s.commit)
-	register(s.w, contract.AbandonBackup, func(context.Context, contract.AbandonBackupInput) (contract.Nothing, error) {
+	register(prompt, contract.AbandonRestore, abandonRestore)
+	register(prompt, contract.AbandonBackup, func(context.Context, contract.AbandonBackupInput) (contract.Nothing, error) {
 		return contract.Nothing{}, nil
 	})
 	register(s.w, contract.PlanDelete, s.planDelete)
 	register(s.w, contract.DeleteFiles, s.deleteFiles)
-	register(s.w, contract.ReadCatalog, s.read)
+	register(prompt, contract.ReadCatalog, s.read)
 	s.registerRestore()
 	if err := s.w.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	if err := prompt.Start(); err != nil {
+		s.t.Fatal(err)
+	}
 	s.t.Cleanup(func() {
+		prompt.Stop()
 		// The catalog runs for ever; a shared stack shall not collect those of tests.
 		_ = c.TerminateWorkflow(context.Background(), contract.CatalogID(s.name), "", "the test is over")
 		s.stop()
@@ -141,6 +147,11 @@ func register[In, Out any](w worker.Worker, a contract.Activity[In, Out], do fun
 	w.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: a.Name})
 }
 
+// abandonRestore clears up after a restore: after one that is done too.
+func abandonRestore(context.Context, contract.AbandonRestoreInput) (contract.Nothing, error) {
+	return contract.Nothing{}, nil
+}
+
 func (s *site) registerRestore() {
 	register(s.w, contract.OpenArchive, func(_ context.Context, in contract.OpenArchiveInput) (contract.OpenedArchive, error) {
 		name := in.Restore.Spec.BackupName
@@ -167,9 +178,7 @@ func (s *site) registerRestore() {
 		}
 		return res, nil
 	})
-	register(s.w, contract.AbandonRestore, func(context.Context, contract.AbandonRestoreInput) (contract.Nothing, error) {
-		return contract.Nothing{}, nil
-	})
+	register(s.w, contract.AbandonRestore, abandonRestore)
 }
 
 func (s *site) prepare(_ context.Context, in contract.PrepareBackupInput) (contract.BackupPlan, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -87,6 +88,9 @@ func (a *app) printVersions(v versions, out output) error {
 	if v.Server != nil {
 		a.say("Server:\n\tVersion: %s\n\tCluster: %s\n\tKubernetes: %s\n", v.Server.Version, v.Server.Cluster, v.Server.Kubernetes)
 		a.say("\tCluster UID: %s\n\tStorage locations: %s\n", show.Or(v.Server.ClusterUID, "unknown"), show.Or(v.Server.Configuration, "unknown"))
+		if missing := v.Server.MissingSearchAttributes; len(missing) > 0 {
+			a.say("\tMissing search attributes: %s\n", strings.Join(missing, ", "))
+		}
 	}
 	return nil
 }

@@ -18,9 +18,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-	"time"
-
-	"go.temporal.io/sdk/worker"
 
 	"github.com/lifeboat-backup/lifeboat/activities"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
@@ -28,10 +25,12 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
+	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/retention"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
@@ -40,15 +39,6 @@ import (
 
 // version is set by the build.
 var version = "dev"
-
-// stopTimeout lets running activities reach their next watermark; it has to stay
-// below the pod's grace period of 30 s.
-const stopTimeout = 10 * time.Second
-
-// heartbeatInterval is how often the SDK passes a heartbeat on, and how long it
-// waits for the server to take it: by default 8 s of the 10 s after which a worker
-// counts as dead.
-const heartbeatInterval = 3 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -115,7 +105,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	tc, err := connectTemporal(ctx, cfg, self, log, m)
+	tc, attributes, err := connectTemporal(ctx, cfg, self, log, m)
 	if err != nil {
 		return err
 	}
@@ -123,13 +113,8 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := tc.RequireOneCluster(ctx, self.ClusterUID); err != nil {
 		return err
 	}
-	w := worker.New(tc.SDK(), contract.TaskQueue(cfg.Cluster), worker.Options{
-		MaxConcurrentActivityExecutionSize: cfg.Limits.ConcurrentActivities,
-		MaxHeartbeatThrottleInterval:       heartbeatInterval,
-		DefaultHeartbeatThrottleInterval:   heartbeatInterval,
-		WorkerStopTimeout:                  stopTimeout,
-	})
-	registerAll(w, cfg, kc, locations, tc)
+	w := newWorkers(tc, cfg.Limits.ConcurrentActivities)
+	registerAll(w, cfg, kc, locations, tc, attributes)
 	stop, err := serveHTTP(cfg, m, kc, tc)
 	if err != nil {
 		return err
@@ -138,10 +123,11 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
-	if err := tc.StartCatalog(ctx); err != nil {
+	if err := tc.StartCatalog(ctx, attributes.Missing()); err != nil {
 		w.Stop()
 		return err
 	}
+	scheduleGarbage(ctx, cfg, tc, log)
 	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
 	if err := watchPollers(ctx, tc, self, log); err != nil {
 		w.Stop()
@@ -154,20 +140,16 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 
 // connectTemporal connects by Temporal's standard environment, with the configuration's
 // overrides, and registers the search attributes that workflows need.
-func connectTemporal(ctx context.Context, cfg *config.Config, self temporal.Poller, log *slog.Logger, m *metrics) (*temporal.Client, error) {
+func connectTemporal(ctx context.Context, cfg *config.Config, self temporal.Poller, log *slog.Logger, m *metrics) (*temporal.Client, *temporal.Attributes, error) {
 	conn, err := temporal.Connect(ctx, temporal.Options{
 		ConfigFile: cfg.Temporal.ConfigFile, Profile: cfg.Temporal.Profile,
 		Address: cfg.Temporal.Address, Namespace: cfg.Temporal.Namespace,
 		Identity: self.Identity(), Logger: log, Metrics: m.temporalHandler(),
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := conn.RegisterSearchAttributes(ctx); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return conn.ForCluster(cfg.Cluster), nil
+	return conn.ForCluster(cfg.Cluster), conn.RegisterAttributes(ctx, log), nil
 }
 
 // connectCluster connects to the API server and fails early when it does not answer.
@@ -198,12 +180,25 @@ func openLocations(cfg *config.Config, kc *kube.Client, log *slog.Logger) *repos
 }
 
 // registerAll gives the worker every workflow and activity.
-func registerAll(w worker.Worker, cfg *config.Config, kc *kube.Client, locations *repository.Locations, tc *temporal.Client) {
-	workflows.Register(w)
+func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, tc *temporal.Client, attributes *temporal.Attributes) {
+	workflows.Register(w.work, attributes.Missing)
 	rules, snapshots := resource.NewRegistry(), location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
 	technologies := drivers.All(drivers.Dependencies{Kube: kc, Locations: snapshots, MaxPending: cfg.Limits.PendingSnapshots, Window: cfg.Limits.ApplyConcurrency})
 	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc, Technologies: technologies}}).Register(w)
 	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Technologies: technologies, Rules: rules}}).Register(w)
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
-	(&activities.Catalog{Reader: &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version}}).Register(w)
+	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: retention.Policy{Floor: *cfg.Retention.KeepLast, Velero: cfg.Retention.VeleroBackups}, Locations: locations}}).Register(w)
+	(&activities.Catalog{Reader: &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, MissingAttributes: attributes.Missing}}).Register(w)
+}
+
+// scheduleGarbage has expired backups deleted by themselves. A worker that may not write
+// schedules does all else.
+func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
+	if cfg.Retention.Manual {
+		return
+	}
+	if err := tc.EnsureGarbageSchedule(ctx); err != nil {
+		log.Warn("expired backups are not deleted by themselves", "cause", err,
+			"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run 'lifeboat gc run'")
+	}
 }

@@ -145,7 +145,7 @@ func (b *backup) checkVolumes(ctx workflow.Context) error {
 		return nil
 	}
 	b.setStep(ctx, "waiting for snapshots to complete")
-	for wait := firstPollWait; ; wait = min(wait*9/8, longestPollWait) { // no completion is seen later than by an eighth of its wait
+	for wait := firstPollWait; ; wait = growWait(wait) {
 		st, err := runActivity(withDurableOptions(ctx, "how far the snapshots are"), contract.CheckVolumes,
 			contract.CheckVolumesInput{Ref: b.ref})
 		if err != nil {
@@ -216,7 +216,7 @@ func (b *backup) commitBackup(ctx workflow.Context) (contract.BackupResult, erro
 // abandonBackup deletes snapshots, clears staging and releases the name, then returns
 // the cause.
 func (b *backup) abandonBackup(ctx workflow.Context, cause error) error {
-	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	ctx, cancel := workflow.NewDisconnectedContext(withPromptQueue(ctx))
 	defer cancel()
 	b.setStep(ctx, "cleaning up after: "+errorMessage(cause))
 	err := b.abandonVolumes(ctx)

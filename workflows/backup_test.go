@@ -237,11 +237,12 @@ func TestBackupWindows(t *testing.T) {
 	}
 }
 
-// TestBackupWaitsForSnapshots wants waits that grow by an eighth up to half a minute:
-// a complete snapshot is never seen much later than its time.
+// TestBackupWaitsForSnapshots wants waits that grow by an eighth up to a quarter of an hour:
+// a complete snapshot is never seen much later than its time, and the history of a run that
+// waits for three days stays below the 4,096 events at which Temporal suggests a new run.
 func TestBackupWaitsForSnapshots(t *testing.T) {
 	s := newBackup(t, backupPlan())
-	looks := slices.Repeat([]contract.VolumeStatus{{Pending: 3}}, 60)
+	looks := slices.Repeat([]contract.VolumeStatus{{Pending: 3}}, 350)
 	answer(s, contract.CheckVolumes, after[contract.CheckVolumesInput](append(looks, contract.VolumeStatus{Completed: 3})...))
 	if err := s.run(); err != nil {
 		t.Fatal(err)
@@ -249,7 +250,15 @@ func TestBackupWaitsForSnapshots(t *testing.T) {
 	if got := len(s.callsOf(contract.CheckVolumes.Name)); got != len(looks)+1 {
 		t.Errorf("%d looks, want %d", got, len(looks)+1)
 	}
-	checkWaits(t, s.waits, len(looks), 9./8)
+	checkWaits(t, s.waits, func(wait float64) float64 { return min(wait*9/8, 15*60) }, 15*time.Minute)
+	var waited time.Duration
+	for _, wait := range s.waits {
+		waited += wait
+	}
+	const eventsPerLook = 11 // an activity, a timer, and a workflow task after each
+	if waited < 72*time.Hour || len(s.waits)*eventsPerLook > 4096 {
+		t.Errorf("%s in %d looks", waited, len(s.waits))
+	}
 }
 
 func TestBackupCancelledWhileItWaits(t *testing.T) {

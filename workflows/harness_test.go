@@ -95,6 +95,7 @@ type stage struct {
 	// stops is how a slow activity answers to a cancel, after stopTime.
 	stops        func(c *call) (any, error)
 	cancelAtWait bool
+	missing      []string // search attributes that Temporal lacks
 
 	decode map[string]func(workflow.Context, workflow.Future) (any, error)
 	calls  []*call
@@ -122,7 +123,7 @@ func newStage(t *testing.T, id string) *stage {
 	s.env.SetStartTime(startTime())
 	s.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: contract.TaskQueue(cluster)})
 	s.env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&recorder{stage: s}}})
-	workflows.Register(s.env)
+	workflows.Register(s.env, func() []string { return s.missing })
 	return s
 }
 

@@ -18,11 +18,28 @@ const heartbeatTimeout = 10 * time.Second
 const giveUpAfter = 4 * time.Hour
 
 // Snapshots, disks and claims are looked at after firstPollWait, then ever less often: a
-// small one is ready within seconds, a large one takes an hour.
+// small one is ready within seconds, a large one takes an hour or days.
 const (
-	firstPollWait   = 500 * time.Millisecond
-	longestPollWait = 30 * time.Second
+	firstPollWait = 500 * time.Millisecond
+	// briskPollWait is up to where the waits of a restore grow fast.
+	briskPollWait = 30 * time.Second
+	// longestPollWait keeps the history of a run that waits for three days below the 4,096
+	// events at which Temporal suggests a new run: a look costs 11. A wait of that length is
+	// reached after two hours.
+	longestPollWait = 15 * time.Minute
 )
+
+// growWait is the wait after wait: nothing is seen later than by an eighth of its time.
+func growWait(wait time.Duration) time.Duration { return min(wait*9/8, longestPollWait) }
+
+// growBriskWait is growWait of a restore, for which somebody waits: it comes to half a minute
+// with fewer looks.
+func growBriskWait(wait time.Duration) time.Duration {
+	if wait < briskPollWait {
+		return min(wait*3/2, briskPollWait)
+	}
+	return growWait(wait)
+}
 
 // withWorkTime makes room for activities that work, or wait for others, for as long
 // as d without any outage.
@@ -47,10 +64,15 @@ func withDurableOptions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// withPromptQueue gives an activity to the slots that no long work takes.
+func withPromptQueue(ctx workflow.Context) workflow.Context {
+	return workflow.WithTaskQueue(ctx, contract.PromptQueue(contract.ClusterOf(workflow.GetInfo(ctx).TaskQueueName)))
+}
+
 // withInteractiveOptions are the options of a read that a person waits for: it fails
 // soon.
 func withInteractiveOptions(ctx workflow.Context, summary string) workflow.Context {
-	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+	return workflow.WithActivityOptions(withPromptQueue(ctx), workflow.ActivityOptions{
 		ScheduleToCloseTimeout: time.Minute,
 		HeartbeatTimeout:       heartbeatTimeout,
 		Summary:                summary,

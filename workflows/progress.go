@@ -35,34 +35,36 @@ type progress struct {
 	contract.Progress
 	title      string
 	activities int
+	missing    []string // search attributes that the run goes without
 }
 
 // newProgress makes the run findable by cluster and name, and answers the query.
 func newProgress(ctx workflow.Context, title, name, phase string) (*progress, error) {
-	p := &progress{title: title}
+	p := &progress{title: title, missing: recordMissing(ctx)}
 	err := workflow.SetQueryHandler(ctx, contract.ProgressQuery, func() (contract.Progress, error) {
 		return p.Progress, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = workflow.UpsertTypedSearchAttributes(ctx,
-		searchCluster.ValueSet(contract.ClusterOf(workflow.GetInfo(ctx).TaskQueueName)),
-		searchName.ValueSet(name))
+	err = p.upsertAttributes(ctx,
+		attribute{contract.SearchCluster, searchCluster.ValueSet(contract.ClusterOf(workflow.GetInfo(ctx).TaskQueueName))},
+		attribute{contract.SearchName, searchName.ValueSet(name)})
 	return p, errors.Join(err, p.setPhase(ctx, phase))
 }
 
 func (p *progress) setPhase(ctx workflow.Context, phase string) error {
 	p.Phase = phase
-	return workflow.UpsertTypedSearchAttributes(ctx, searchPhase.ValueSet(phase))
+	return p.upsertAttributes(ctx, attribute{contract.SearchPhase, searchPhase.ValueSet(phase)})
 }
 
 // setExpiry records when the backup may be deleted, and which schedule took it.
 func (p *progress) setExpiry(ctx workflow.Context, at time.Time, schedule string) error {
+	expires := attribute{contract.SearchExpires, searchExpires.ValueSet(at)}
 	if schedule == "" {
-		return workflow.UpsertTypedSearchAttributes(ctx, searchExpires.ValueSet(at))
+		return p.upsertAttributes(ctx, expires)
 	}
-	return workflow.UpsertTypedSearchAttributes(ctx, searchExpires.ValueSet(at), searchSchedule.ValueSet(schedule))
+	return p.upsertAttributes(ctx, expires, attribute{contract.SearchSchedule, searchSchedule.ValueSet(schedule)})
 }
 
 // setFailure records the phase of err and returns err bare: Temporal tells a cancel

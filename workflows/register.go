@@ -11,10 +11,13 @@ type Registry interface {
 	RegisterWorkflowWithOptions(w any, o workflow.RegisterOptions)
 }
 
-// Register registers every workflow under its contract name.
-func Register(r Registry) {
-	r.RegisterWorkflowWithOptions(Backup, workflow.RegisterOptions{Name: contract.BackupWorkflow})
-	r.RegisterWorkflowWithOptions(Restore, workflow.RegisterOptions{Name: contract.RestoreWorkflow})
-	r.RegisterWorkflowWithOptions(DeleteBackup, workflow.RegisterOptions{Name: contract.DeleteBackupWorkflow})
+// Register registers every workflow under its contract name. missing are the search
+// attributes that Temporal lacks at the moment; nil means none.
+func Register(r Registry, missing func() []string) {
+	r.RegisterWorkflowWithOptions(withMissing(missing, Backup), workflow.RegisterOptions{Name: contract.BackupWorkflow})
+	r.RegisterWorkflowWithOptions(withMissing(missing, Restore), workflow.RegisterOptions{Name: contract.RestoreWorkflow})
+	r.RegisterWorkflowWithOptions(withMissing(missing, DeleteBackup), workflow.RegisterOptions{Name: contract.DeleteBackupWorkflow})
 	r.RegisterWorkflowWithOptions(Catalog, workflow.RegisterOptions{Name: contract.CatalogWorkflow})
+	r.RegisterWorkflowWithOptions(CollectGarbage, workflow.RegisterOptions{Name: contract.GarbageWorkflow})
+	r.RegisterWorkflowWithOptions(SetRetention, workflow.RegisterOptions{Name: contract.RetentionWorkflow})
 }

@@ -46,7 +46,7 @@ func TestReplay(t *testing.T) {
 			name := strings.TrimSuffix(d.Name(), ".json.gz")
 			found = append(found, name)
 			t.Run(v.Name()+"/"+name, func(t *testing.T) {
-				if err := replay(load(t, path), workflows.Register); err != nil {
+				if err := replay(load(t, path), func(r workflows.Registry) { workflows.Register(r, nil) }); err != nil {
 					t.Error(err)
 				}
 			})

@@ -91,7 +91,7 @@ func (r *restore) restoreVolumes(ctx workflow.Context) error {
 		return nil
 	}
 	r.setStep(ctx, fmt.Sprintf("making %d volumes of snapshots", r.plan.Disks))
-	for wait := firstPollWait; ; wait = min(wait*3/2, longestPollWait) {
+	for wait := firstPollWait; ; wait = growBriskWait(wait) {
 		st, err := runActivity(withDurableOptions(ctx, "make volumes"), contract.RestoreVolumes,
 			contract.RestoreVolumesInput{Ref: r.plan.Ref})
 		if err != nil {
@@ -202,7 +202,7 @@ func (r *restore) patchVolumes(ctx workflow.Context) error {
 	}
 	r.setStep(ctx, fmt.Sprintf("waiting for the volumes of %d claims", r.plan.Claims))
 	began := workflow.Now(ctx)
-	for wait := firstPollWait; ; wait = min(wait*3/2, longestPollWait) {
+	for wait := firstPollWait; ; wait = growBriskWait(wait) {
 		waited := int(workflow.Now(ctx).Sub(began) / time.Second)
 		res, err := runActivity(withDurableOptions(ctx, "look at claims"), contract.PatchVolumes,
 			contract.PatchVolumesInput{Ref: r.plan.Ref, Seconds: waited})
@@ -250,7 +250,7 @@ func (r *restore) finishRestore(ctx workflow.Context) (contract.RestoreResult, e
 // abandonRestore deletes disks that nobody uses and clears staging, then returns the
 // cause.
 func (r *restore) abandonRestore(ctx workflow.Context, cause error) error {
-	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	ctx, cancel := workflow.NewDisconnectedContext(withPromptQueue(ctx))
 	defer cancel()
 	r.setStep(ctx, "cleaning up after: "+errorMessage(cause))
 	ref := contract.RestoreRef{Name: r.in.Name, UID: r.run.RunID, Location: r.in.Location}

@@ -282,7 +282,8 @@ func TestRestoreLevelsFollowEachOther(t *testing.T) {
 	}
 }
 
-// TestRestoreWaits wants waits that grow by half up to half a minute, and PatchVolumes to
+// TestRestoreWaits wants waits that grow by half up to half a minute and by an eighth from
+// there on, and PatchVolumes to
 // be told how long it has been waited for.
 func TestRestoreWaits(t *testing.T) {
 	s := newFullRestore(t)
@@ -296,8 +297,15 @@ func TestRestoreWaits(t *testing.T) {
 	if len(s.waits) != 30 {
 		t.Fatalf("%d waits, want 30", len(s.waits))
 	}
-	checkWaits(t, s.waits[:15], 15, 3./2)
-	checkWaits(t, s.waits[15:], 15, 3./2)
+	brisk := func(wait float64) float64 {
+		if wait < 30 {
+			return min(wait*3/2, 30)
+		}
+		return wait * 9 / 8
+	}
+	checkWaits(t, s.waits[:12], brisk, 30*time.Second)
+	checkWaits(t, s.waits[15:27], brisk, 30*time.Second)
+	checkWaits(t, s.waits[:15], brisk, 42714843750)
 	waited := time.Duration(0)
 	for i, c := range s.callsOf(contract.PatchVolumes.Name) {
 		if want := (contract.PatchVolumesInput{Ref: restoreRef(), Seconds: int(waited / time.Second)}); c.In != any(want) {

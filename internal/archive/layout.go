@@ -98,8 +98,23 @@ func Claim(backup string) string { return PluginDir + "claims/" + backup + ".jso
 // ClusterName is the file that says which cluster a name of a cluster belongs to.
 func ClusterName(cluster string) string { return PluginDir + "clusters/" + cluster + ".json" }
 
+// TombstoneDir is the directory of the tombstones.
+const TombstoneDir = PluginDir + "tombstones/"
+
 // Tombstone is the file that says that a backup's deletion has begun.
-func Tombstone(backup string) string { return PluginDir + "tombstones/" + backup + ".json" }
+func Tombstone(backup string) string { return TombstoneDir + backup + ".json" }
+
+// RetentionDir is the directory of what people have said about how long backups are kept.
+const RetentionDir = PluginDir + "retention/"
+
+// RetentionKey is the file that says until when a backup is kept, or that it is held.
+func RetentionKey(backup string) string { return RetentionDir + backup + ".json" }
+
+// DeletionTryDir is the directory of the failed deletions of expired backups.
+const DeletionTryDir = PluginDir + "deletions/"
+
+// DeletionTryKey is the file that says since when an expired backup could not be deleted.
+func DeletionTryKey(backup string) string { return DeletionTryDir + backup + ".json" }
 
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }

@@ -6,6 +6,11 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
@@ -48,6 +53,49 @@ func TestSnapshotLocationOfABackup(t *testing.T) {
 		got, err := (&Service{Snapshots: snapshotLocations("a")}).snapshotLocation(&tc.spec, policies)
 		if got != tc.want || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+// TestSnapshotLocationsWithoutConfiguration: Velero's server fills in its default location
+// also where none is configured.
+func TestSnapshotLocationsWithoutConfiguration(t *testing.T) {
+	spec := velerov1.BackupSpec{VolumeSnapshotLocations: []string{"default"}}
+	got, err := (&Service{Snapshots: snapshotLocations()}).snapshotLocation(&spec, nil)
+	if got != "" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := (&Service{Snapshots: snapshotLocations("a")}).snapshotLocation(&spec, nil); failure.TypeOf(err) != contract.ErrTypeInvalid {
+		t.Errorf("an unknown location beside a known one: %v", err)
+	}
+}
+
+// TestUnavailableGroups: a group that does not answer is an error where the backup may want
+// its objects.
+func TestUnavailableGroups(t *testing.T) {
+	resolve := func(name string) (filter.Type, bool) { return filter.Type{GroupResource: name, Namespaced: true}, name != "bogus" }
+	for name, tc := range map[string]struct {
+		spec  velerov1.BackupSpec
+		group string
+		want  report.Phase
+	}{
+		"everything":              {velerov1.BackupSpec{}, "g.example.com", report.PartiallyFailed},
+		"metrics":                 {velerov1.BackupSpec{}, "metrics.k8s.io", report.Completed},
+		"metrics of an adapter":   {velerov1.BackupSpec{}, "external.metrics.k8s.io", report.Completed},
+		"known types":             {velerov1.BackupSpec{IncludedResources: []string{"pods"}}, "g.example.com", report.Completed},
+		"known types by scope":    {velerov1.BackupSpec{IncludedNamespaceScopedResources: []string{"pods"}}, "g.example.com", report.Completed},
+		"an unknown one":          {velerov1.BackupSpec{IncludedResources: []string{"pods", "bogus"}}, "g.example.com", report.PartiallyFailed},
+		"a glob":                  {velerov1.BackupSpec{IncludedResources: []string{"pods", "*.example.com"}}, "g.example.com", report.PartiallyFailed},
+		"all of the cluster's":    {velerov1.BackupSpec{IncludedNamespaceScopedResources: []string{"pods"}, IncludedClusterScopedResources: []string{"*"}}, "g.example.com", report.PartiallyFailed},
+		"types that are excluded": {velerov1.BackupSpec{ExcludedResources: []string{"pods"}}, "g.example.com", report.PartiallyFailed},
+	} {
+		f, reasons, err := filter.NewBackup(&tc.spec, resolve, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := unavailableGroups([]kube.GroupFailure{{Group: tc.group, Version: "v1", Reason: "no endpoints"}}, f, reasons)
+		if len(got) != 1 || report.PhaseOf(got) != tc.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package backup
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -113,9 +115,7 @@ func (s *Service) discoverPlan(ctx context.Context, in contract.PrepareBackupInp
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range cat.Failures {
-		reasons = append(reasons, report.New(report.GroupUnavailable, g.Group+": "+g.Reason))
-	}
+	reasons = append(reasons, unavailableGroups(cat.Failures, f, reasons)...)
 	started := in.Run.Started.Truncate(time.Second)
 	return &Plan{
 		Backup: in.Backup, UID: in.UID, Run: in.Run,
@@ -123,6 +123,21 @@ func (s *Service) discoverPlan(ctx context.Context, in contract.PrepareBackupInp
 		Kubernetes: cat.ServerVersion, Resources: listableTypes(cat.Resources),
 		Filter: f, Reasons: reasons, policies: policies,
 	}, nil
+}
+
+// unavailableGroups returns the reasons for groups that did not answer discovery. It is no
+// error where the spec names types that are all known, nor for a group of metrics, which has
+// nothing that could be stored.
+func unavailableGroups(failures []kube.GroupFailure, f *filter.Backup, reasons []report.Reason) (out []report.Reason) {
+	unknown := slices.ContainsFunc(reasons, func(r report.Reason) bool { return r.Code == report.TypeUnknown })
+	for _, g := range failures {
+		r := report.New(report.GroupUnavailable, g.Group+": "+g.Reason)
+		if f.NamesTypes() && !unknown || strings.HasSuffix("."+g.Group, ".metrics.k8s.io") {
+			r = r.As(report.Warning)
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // resolveFilter resolves the filters of the spec and of the policies against the cluster. It
@@ -186,7 +201,7 @@ func (s *Service) planShards(ctx context.Context, doc *Plan) (int64, error) {
 		case filter.All:
 			listed = append(listed, r)
 		case filter.RelatedOnly:
-			doc.Related = true
+			doc.Related = doc.Related || !filter.NeverListed(t.GroupResource)
 		case filter.None:
 		}
 	}

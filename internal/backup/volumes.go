@@ -108,6 +108,10 @@ func (s *Service) planVolumes(ctx context.Context, doc *Plan) error {
 	if err != nil {
 		return err
 	}
+	if location == "" && len(doc.Backup.Spec.VolumeSnapshotLocations) > 0 {
+		doc.Reasons = append(doc.Reasons, report.New(report.FieldIgnored,
+			"spec.volumeSnapshotLocations names a location, and the worker's configuration has none: volumes get no native snapshots"))
+	}
 	l := newVolumeLister(s, doc)
 	if err := l.listVolumes(ctx); err != nil {
 		return err
@@ -133,6 +137,9 @@ func (s *Service) snapshotLocation(spec *velerov1.BackupSpec, policies *volume.P
 	off := spec.SnapshotVolumes != nil && !*spec.SnapshotVolumes
 	if off && len(spec.VolumeSnapshotLocations) == 0 && !policies.AskForSnapshots() {
 		return "", nil
+	}
+	if len(s.Snapshots.Config().VolumeSnapshotLocations) == 0 {
+		return "", nil // Velero's server fills in its default location whether there is one or not
 	}
 	return s.Snapshots.Choose(spec.VolumeSnapshotLocations)
 }

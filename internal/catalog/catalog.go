@@ -41,6 +41,8 @@ type Reader struct {
 	Locations *repository.Locations
 	Snapshots *location.Set
 	Version   string
+	// MissingAttributes are the search attributes that Temporal lacks; nil means none.
+	MissingAttributes func() []string
 }
 
 // rowsPerPage keeps an answer far below Temporal's 2 MB: a row is some 300 bytes. It is a

@@ -184,8 +184,12 @@ func (c *Reader) readServer(ctx context.Context, _ contract.ReadInput) (contract
 	if err != nil && !errors.Is(err, context.Canceled) {
 		cat.ServerVersion.GitVersion = "unreachable: " + err.Error()
 	}
-	return contract.ReadResult{Server: &contract.ServerStatus{
+	status := &contract.ServerStatus{
 		Version: c.Version, Cluster: c.Config.Cluster, Kubernetes: cat.ServerVersion.GitVersion,
 		ClusterUID: uid, Configuration: repository.ConfigurationDigest(c.Config),
-	}}, nil
+	}
+	if c.MissingAttributes != nil {
+		status.MissingSearchAttributes = c.MissingAttributes()
+	}
+	return contract.ReadResult{Server: status}, nil
 }

@@ -31,6 +31,8 @@ type Config struct {
 	// DefaultBackupTTL is how long a backup lives that does not say so itself.
 	// Default: 720h, as with Velero.
 	DefaultBackupTTL metav1.Duration `json:"defaultBackupTTL,omitempty"`
+	// Retention says which expired backups are deleted.
+	Retention Retention `json:"retention,omitempty"`
 	// Metrics serves Prometheus metrics.
 	Metrics Listener `json:"metrics,omitempty"`
 	// Health serves /healthz and /readyz.
@@ -84,6 +86,19 @@ type Limits struct {
 	// good deal below the container's limit: the process needs some 60 MiB beside
 	// Go's heap. Default 160; 0 is not "none".
 	MemoryMiB int `json:"memoryMiB,omitempty"`
+}
+
+// Retention says which expired backups are deleted.
+type Retention struct {
+	// Manual deletes expired backups only when `lifeboat gc run` asks for it. Default false:
+	// within the hour, by a Temporal schedule.
+	Manual bool `json:"manual,omitempty"`
+	// KeepLast is how many good backups of each schedule are never deleted, however old.
+	// Default 1.
+	KeepLast *int `json:"keepLast,omitempty"`
+	// VeleroBackups also deletes expired backups that Velero made. Default false: its own
+	// server does that.
+	VeleroBackups bool `json:"veleroBackups,omitempty"`
 }
 
 // Listener is an HTTP endpoint of the worker's own.

@@ -10,6 +10,7 @@ import (
 const (
 	DefaultNamespace            = "velero"
 	DefaultTTL                  = 720 * time.Hour // Velero's
+	DefaultKeepLast             = 1
 	DefaultExportShards         = 4
 	DefaultApplyConcurrency     = 64
 	DefaultConcurrentActivities = 16
@@ -25,6 +26,10 @@ const (
 func (c *Config) setDefaults() {
 	setDefault(&c.Namespace, DefaultNamespace)
 	setDefault(&c.DefaultBackupTTL, metav1.Duration{Duration: DefaultTTL})
+	if c.Retention.KeepLast == nil {
+		c.Retention.KeepLast = new(int)
+		*c.Retention.KeepLast = DefaultKeepLast
+	}
 	setDefault(&c.Limits.ExportShards, DefaultExportShards)
 	setDefault(&c.Limits.ApplyConcurrency, DefaultApplyConcurrency)
 	setDefault(&c.Limits.ConcurrentActivities, DefaultConcurrentActivities)

@@ -37,6 +37,9 @@ func (c *Config) Validate() error {
 	if c.DefaultBackupTTL.Duration <= 0 {
 		k.addProblem("defaultBackupTTL", "%s must be positive", c.DefaultBackupTTL.Duration)
 	}
+	if n := c.Retention.KeepLast; n != nil && *n < 0 {
+		k.addProblem("retention.keepLast", "%d must not be negative", *n)
+	}
 	k.checkListeners([]namedListener{
 		{"metrics.listen", c.Metrics.Listen}, {"health.listen", c.Health.Listen}, {"profiler.listen", c.Profiler.Listen},
 	})

@@ -33,6 +33,10 @@ var (
 	DeleteSnapshots = Activity[DeletePlan, SnapshotDeletion]{"DeleteSnapshots"}
 	DeleteFiles     = Activity[DeletePlan, DeleteResult]{"DeleteFiles"}
 
+	PlanGarbage   = Activity[PlanGarbageInput, GarbagePlan]{"PlanGarbage"}
+	RecordGarbage = Activity[GarbageTry, Nothing]{"RecordGarbage"}
+	SetRetention  = Activity[SetRetentionInput, RetentionResult]{"SetRetention"}
+
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )
 

@@ -154,6 +154,8 @@ type ServerStatus struct {
 	ClusterUID string `json:"clusterUID,omitempty"`
 	// Configuration is the digest of the names and places of the storage locations.
 	Configuration string `json:"configuration,omitempty"`
+	// MissingSearchAttributes are not registered in Temporal: runs cannot be searched by them.
+	MissingSearchAttributes []string `json:"missingSearchAttributes,omitempty"`
 }
 
 // DeleteBackupInput starts a DeleteBackup workflow. Location is where the backup lies;
@@ -161,6 +163,11 @@ type ServerStatus struct {
 type DeleteBackupInput struct {
 	Name     string `json:"name"`
 	Location string `json:"storageLocation,omitempty"`
+	// UID asks for the backup of that UID and for no later one of the name.
+	UID string `json:"uid,omitempty"`
+	// ExpiredAt asks to delete it only if its time is still over then: somebody may hold it
+	// or give it more time after it was chosen.
+	ExpiredAt time.Time `json:"expiredAt,omitzero"`
 }
 
 // DeletePlan is what a deletion works through.

@@ -8,6 +8,8 @@ const (
 	RestoreWorkflow      = "Restore"
 	DeleteBackupWorkflow = "DeleteBackup"
 	CatalogWorkflow      = "Catalog"
+	GarbageWorkflow      = "CollectGarbage"
+	RetentionWorkflow    = "SetRetention"
 )
 
 // ProgressQuery is answered by Backup, Restore and DeleteBackup with a Progress.
@@ -21,6 +23,11 @@ const taskQueuePrefix = "lifeboat-"
 // TaskQueue is the queue that the workers of a cluster poll: one Temporal
 // namespace serves many clusters.
 func TaskQueue(cluster string) string { return taskQueuePrefix + cluster }
+
+// PromptQueue is the queue of what must not wait behind long work: reads that somebody waits
+// for, and the clean-up of runs that failed or were cancelled. The same workers poll it.
+// It does not begin as TaskQueue does, and so is no cluster's name.
+func PromptQueue(cluster string) string { return "lifeboat:" + cluster + ":prompt" }
 
 // ClusterOf is the inverse of TaskQueue. A queue of another form is returned whole.
 func ClusterOf(taskQueue string) string { return strings.TrimPrefix(taskQueue, taskQueuePrefix) }
@@ -43,6 +50,15 @@ func DeleteAtID(cluster, name, location string) string {
 	}
 	return DeleteID(cluster, name) + ":" + location
 }
+
+// GarbageID is the workflow id of a garbage collection that somebody starts: one at a time.
+func GarbageID(cluster string) string { return "gc:" + cluster }
+
+// GarbageScheduleID is the id of the schedule of garbage collections.
+func GarbageScheduleID(cluster string) string { return "gc:" + cluster }
+
+// RetentionID is the workflow id of a change of how long a backup is kept: one at a time.
+func RetentionID(cluster, name string) string { return "retention:" + cluster + ":" + name }
 
 // CatalogID is the workflow id of the entity that answers a cluster's reads.
 func CatalogID(cluster string) string { return "cluster:" + cluster }

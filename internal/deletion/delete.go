@@ -62,6 +62,13 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err != nil {
 		return plan, err
 	}
+	if err := checkWanted(ctx, st, in, &doc); err != nil {
+		return plan, err
+	}
+	unknown, err := checkUnlocked(ctx, st, in.Name)
+	if err != nil {
+		return plan, err
+	}
 	t := repository.Tombstone{Name: in.Name, UID: string(doc.UID)}
 	if t.Snapshots, err = b.findSnapshots(ctx, st, in.Name, &doc); err != nil {
 		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
@@ -69,6 +76,7 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err := t.Inherit(ctx, st); err != nil {
 		return plan, err
 	}
+	t.Snapshots.Unread = append(t.Snapshots.Unread, unknown...)
 	if err := b.fillPlan(ctx, bsl, st, t, &plan); err != nil {
 		return plan, err
 	}
@@ -149,16 +157,53 @@ func listFiles(ctx context.Context, st store.Store, backup string) ([]string, er
 	return keys, nil
 }
 
+// checkUnlocked fails while a retention lock or a legal hold protects the document or the
+// tarball of a backup: a bucket with versions would hide them, and their snapshots would be
+// lost. A backup without a document is being deleted already. unknown says that the
+// credentials may not know of locks.
+func checkUnlocked(ctx context.Context, st store.Store, backup string) (unknown []string, err error) {
+	l := archive.Layout{Backup: backup}
+	for _, key := range []string{l.Metadata(), l.Tarball()} {
+		err := st.CheckUnlocked(ctx, key)
+		switch {
+		case errors.Is(err, store.ErrNotFound) && key == l.Metadata():
+			return nil, nil
+		case err == nil, errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, store.ErrLocked):
+			return nil, lockedError(backup, err)
+		case errors.Is(err, store.ErrLockUnknown):
+			return []string{fmt.Sprintf("files under a retention lock or a legal hold, if there are any: the bucket keeps versions, and the location's credentials may not read locks (allow s3:GetObjectRetention and s3:GetObjectLegalHold): %v", err)}, nil
+		default:
+			return nil, fmt.Errorf("look for a retention lock of backup %s: %w", backup, err)
+		}
+	}
+	return nil, nil
+}
+
+func lockedError(backup string, err error) error {
+	return failure.Denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
+}
+
 // removeMarker removes the commit marker: from then on the backup does not exist. One under
 // a retention lock stays, and with it all of the backup. It may repeat.
 func removeMarker(ctx context.Context, st store.Store, backup string) error {
-	if err := repository.ForgetBackup(ctx, st, backup); err != nil {
-		return err
+	_, err := checkUnlocked(ctx, st, backup)
+	if err == nil {
+		err = repository.ForgetBackup(ctx, st, backup)
 	}
+	if err == nil {
+		err = deleteDocument(ctx, st, backup)
+	}
+	if errors.Is(err, store.ErrLocked) {
+		return errors.Join(err, repository.RemoveTombstone(ctx, st, backup))
+	}
+	return err
+}
+
+func deleteDocument(ctx context.Context, st store.Store, backup string) error {
 	err := st.Delete(ctx, archive.Layout{Backup: backup}.Metadata())
 	if errors.Is(err, store.ErrLocked) {
-		locked := failure.Denied("backup %s is under a retention lock, nothing was deleted; delete it when the lock has ended: %w", backup, err)
-		return errors.Join(locked, repository.RemoveTombstone(ctx, st, backup))
+		return lockedError(backup, err)
 	}
 	if err != nil {
 		return fmt.Errorf("delete the document of %s: %w", backup, err)
@@ -183,8 +228,12 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		return res, err
 	}
 	for _, f := range keys {
-		err := st.Delete(ctx, f)
+		err := st.CheckUnlocked(ctx, f)
+		if err == nil || errors.Is(err, store.ErrLockUnknown) {
+			err = st.Delete(ctx, f)
+		}
 		switch {
+		case errors.Is(err, store.ErrNotFound): // an attempt before this one has removed it
 		case errors.Is(err, store.ErrLocked):
 			res.Retained = append(res.Retained, f+": "+err.Error())
 		case err != nil:
@@ -194,6 +243,9 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		}
 	}
 	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
+	if err := repository.ForgetDeletion(ctx, st, in.Name); err != nil {
+		return res, err
+	}
 	return res, repository.RemoveTombstone(ctx, st, in.Name)
 }
 

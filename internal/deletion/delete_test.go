@@ -54,9 +54,22 @@ func cluster(t *testing.T, uid string) *kube.Client {
 	return kubetest.Start(t, kubetest.WithIdentity(uid)).Client()
 }
 
+// errRetained is what a store says of a locked file.
+var errRetained = fmt.Errorf("COMPLIANCE until 2030: %w", store.ErrLocked)
+
+// lockVersions locks the files of the backup whose keys end so, in a bucket with versions: a
+// deletion would hide them.
+func lockVersions(st *memstore.Store, suffix string) {
+	for _, key := range st.Keys() {
+		if strings.HasPrefix(key, archive.BackupsDir) && strings.HasSuffix(key, suffix) {
+			st.Lock(key, errRetained)
+		}
+	}
+}
+
 // lock puts the files whose keys contain a text under a retention lock.
 func lock(st *memstore.Store, text string) {
-	st.Fail(memstore.On(memstore.OpDelete).Key(text), fmt.Errorf("until 2030: %w", store.ErrLocked))
+	st.Fail(memstore.On(memstore.OpDelete).Key(text), errRetained)
 }
 
 func zipped(t *testing.T, text string) []byte {
@@ -224,31 +237,74 @@ func TestPlanDeleteInherits(t *testing.T) {
 	}
 }
 
-// TestDeleteLocked: a backup whose document is locked stays whole, and is no longer
-// under deletion; other locked files are told.
+// TestDeleteLocked: a backup whose document or tarball is locked stays whole, whether the store
+// refuses its deletion or would hide it, and is no longer under deletion.
 func TestDeleteLocked(t *testing.T) {
 	l := archive.Layout{Backup: "b"}
 	plan := contract.DeletePlan{Name: "b", Files: 2}
-	for name, do := range map[string]func(*Runner) error{
+	for step, do := range map[string]func(*Runner) error{
+		"plan": func(b *Runner) error {
+			_, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
+			return err
+		},
 		"snapshots": func(b *Runner) error {
 			_, err := b.DeleteSnapshots(t.Context(), &heartbeat.Recorder{}, plan)
 			return err
 		},
 		"files": func(b *Runner) error { _, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); return err },
 	} {
-		b, c := runnerOf(t, map[string][]byte{l.Tarball(): nil, archive.Tombstone("b"): []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)})
-		lock(c, "velero-backup.json")
-		if err := do(b); failure.TypeOf(err) != contract.ErrTypeDenied || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
-			t.Errorf("%s: %v", name, err)
-		}
-		if c.Has(archive.Tombstone("b")) || len(c.Keys()) != 2 {
-			t.Errorf("%s: %d files", name, len(c.Keys()))
+		for kind, put := range map[string]func(*memstore.Store){
+			"document refused":         func(st *memstore.Store) { lock(st, "velero-backup.json") },
+			"document, with versions":  func(st *memstore.Store) { lockVersions(st, "velero-backup.json") },
+			"tarball, with versions":   func(st *memstore.Store) { lockVersions(st, ".tar.gz") },
+			"everything with versions": func(st *memstore.Store) { lockVersions(st, "") },
+		} {
+			files := map[string][]byte{l.Tarball(): tarballOf(t)}
+			if step != "plan" {
+				files[archive.Tombstone("b")] = []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)
+			} else if kind == "document refused" {
+				continue // only the deletion tells
+			}
+			b, c := runnerOf(t, files)
+			put(c)
+			if err := do(b); failure.TypeOf(err) != contract.ErrTypeDenied || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
+				t.Errorf("%s, %s: %v", step, kind, err)
+			}
+			if c.Has(archive.Tombstone("b")) || !c.Has(l.Metadata()) || !c.Has(l.Tarball()) {
+				t.Errorf("%s, %s: left %q", step, kind, c.Keys())
+			}
 		}
 	}
-	b, c := runnerOf(t, map[string][]byte{l.Tarball(): nil})
-	lock(c, "b.tar.gz")
-	if res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan); err != nil || res.Files != 1 || len(res.Retained) != 1 || len(c.Keys()) != 1 {
-		t.Errorf("%+v, %v", res, err)
+}
+
+// Locked files beside document and tarball are told. The tarball of a backup whose document is
+// gone is one of them.
+func TestDeleteRetainsLockedFiles(t *testing.T) {
+	l := archive.Layout{Backup: "b"}
+	for name, put := range map[string]func(*memstore.Store, string){"refused": lock, "with versions": lockVersions} {
+		b, c := runnerOf(t, map[string][]byte{l.Tarball(): nil, l.Logs(): nil})
+		c.Remove(l.Metadata())
+		put(c, "b.tar.gz")
+		res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, contract.DeletePlan{Name: "b", Files: 3})
+		if err != nil || res.Files != 2 || len(res.Retained) != 1 || !strings.Contains(res.Retained[0], "until 2030") || !slices.Equal(c.Keys(), []string{l.Tarball()}) {
+			t.Errorf("%s: %+v, %v; left %q", name, res, err, c.Keys())
+		}
+	}
+}
+
+// Where the credentials may not read locks, the deletion goes on and says so.
+func TestDeleteWhereLocksAreNotKnown(t *testing.T) {
+	l := archive.Layout{Backup: "b"}
+	b, c := runnerOf(t, map[string][]byte{l.Tarball(): tarballOf(t)})
+	c.Lock(l.Metadata(), store.ErrLockUnknown)
+	c.Lock(l.Tarball(), store.ErrLockUnknown)
+	plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
+	if err != nil || len(plan.Unread) != 1 || !strings.Contains(plan.Unread[0], "s3:GetObjectRetention") {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan)
+	if err != nil || res.Files != 2 || c.Has(l.Metadata()) || c.Has(l.Tarball()) {
+		t.Errorf("%+v, %v; left %q", res, err, c.Keys())
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -90,6 +91,7 @@ var kinds = []struct {
 	{store.ErrInvalid, contract.ErrTypeInvalid},
 	{store.ErrAccessDenied, contract.ErrTypeDenied},
 	{store.ErrCredentials, contract.ErrTypeDenied},
+	{kube.ErrNoSecret, contract.ErrTypeLocation},
 	{ebs.ErrInvalid, contract.ErrTypeInvalid},
 	{ebs.ErrDenied, contract.ErrTypeDenied},
 	{ebs.ErrNotOurs, contract.ErrTypeDenied},

@@ -108,6 +108,17 @@ func (b *Backup) AllNamespaces() bool { return b.state.Namespaces.Include.includ
 // selects all namespaces and does not exclude it.
 func (b *Backup) IncludeNamespace(name string) bool { return b.state.Namespaces.selects(name) }
 
+// NamesTypes reports whether the spec names each type that it wants, so that others do not
+// matter to it.
+func (b *Backup) NamesTypes() bool {
+	named := func(l list) bool { return l.Given && len(l.Globs) == 0 }
+	if b.state.Old {
+		return named(b.state.Types.Include)
+	}
+	cluster := b.state.ClusterTypes.Include
+	return named(b.state.NamespacedTypes.Include) && (!cluster.Given || named(cluster))
+}
+
 // Selectors are the label selectors to list with, one list call each; [""]
 // when objects are not selected by label. With several of them an object may
 // match more than one: store it only where FirstMatch says so.

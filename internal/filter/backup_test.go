@@ -230,9 +230,9 @@ func TestKeepNamespace(t *testing.T) {
 		{"everything, by selector", velerov1.BackupSpec{LabelSelector: gold}, "prod-b"},
 		{"everything, by or-selector", velerov1.BackupSpec{OrLabelSelectors: []*metav1.LabelSelector{gold}}, "prod-b"},
 		{"named", velerov1.BackupSpec{IncludedNamespaces: []string{"dev"}}, "dev"},
-		{"named, with selector", velerov1.BackupSpec{IncludedNamespaces: []string{"dev"}, LabelSelector: gold}, "dev"},
+		{"named, with selector", velerov1.BackupSpec{IncludedNamespaces: []string{"dev"}, LabelSelector: gold}, ""},
 		{"an excluded one does not leak", velerov1.BackupSpec{ExcludedNamespaces: []string{"prod-b"}, IncludedClusterScopedResources: []string{"*"}}, "prod-a dev"},
-		{"nor when its label matches", velerov1.BackupSpec{ExcludedNamespaces: []string{"prod-b"}, LabelSelector: gold}, "prod-a dev"},
+		{"nor when its label matches", velerov1.BackupSpec{ExcludedNamespaces: []string{"prod-b"}, LabelSelector: gold}, ""},
 	} {
 		b, _ := backup(t, c.spec)
 		var kept []string
@@ -292,4 +292,45 @@ func FuzzBackupFilterJSON(f *testing.F) {
 			b.KeepNamespace("a", nil)
 		}
 	})
+}
+
+// TestIncludesOfUnknownTypes: types that do not exist are an error where nothing else was
+// asked for.
+func TestIncludesOfUnknownTypes(t *testing.T) {
+	for spec, want := range map[*velerov1.BackupSpec]report.Phase{
+		{IncludedResources: []string{"bogus"}}:                                                              report.PartiallyFailed,
+		{IncludedResources: []string{"bogus", "other"}}:                                                     report.PartiallyFailed,
+		{IncludedNamespaceScopedResources: []string{"nodes"}}:                                               report.PartiallyFailed,
+		{IncludedResources: []string{"bogus", "po"}}:                                                        report.Completed,
+		{IncludedResources: []string{"bogus", "*.example.com"}}:                                             report.Completed,
+		{ExcludedResources: []string{"bogus"}}:                                                              report.Completed,
+		{IncludedNamespaceScopedResources: []string{"po"}, ExcludedNamespaceScopedResources: []string{"x"}}: report.Completed,
+	} {
+		if _, reasons := backup(t, *spec); report.PhaseOf(reasons) != want {
+			t.Errorf("%+v: %s", spec, reasons)
+		}
+	}
+}
+
+// TestAmbiguousTypes: a name that several groups have is told wherever it stands.
+func TestAmbiguousTypes(t *testing.T) {
+	ambiguous := func(name string) (Type, bool) {
+		found, ok := resolve(name)
+		if name == "secrets" {
+			found.Also = "secrets.vault.example.com"
+		}
+		return found, ok
+	}
+	for _, spec := range []velerov1.BackupSpec{
+		{IncludedResources: []string{"po", "secrets"}}, {ExcludedResources: []string{"secrets"}},
+		{IncludedNamespaceScopedResources: []string{"secrets"}}, {ExcludedNamespaceScopedResources: []string{"secrets"}},
+	} {
+		_, reasons, err := NewBackup(&spec, ambiguous, threeNamespaces)
+		if err != nil || codes(reasons) != "TYPE_AMBIGUOUS secrets" || !strings.Contains(reasons[0].String(), "secrets.vault.example.com") {
+			t.Errorf("%+v: %v, %v", spec, reasons, err)
+		}
+		if report.PhaseOf(reasons) != report.Completed {
+			t.Error("a type that is taken is no error")
+		}
+	}
 }

@@ -13,7 +13,7 @@ import (
 func (t *typeLists) noteNeverListed(rules ...rule) {
 	for _, r := range rules {
 		for _, name := range r.Include.Names {
-			if neverListed(name) {
+			if NeverListed(name) {
 				t.addReason(report.TypeNotListed, name, "the spec includes "+name+", which is only backed up together with its volume")
 			}
 		}

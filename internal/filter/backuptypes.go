@@ -19,7 +19,7 @@ func usesNewFilters(spec *velerov1.BackupSpec) bool {
 // Snapshots of volumes are never listed: RelatedOnly at most.
 func (b *Backup) IncludeType(t Type) Decision {
 	switch {
-	case neverListed(t.GroupResource):
+	case NeverListed(t.GroupResource):
 		return b.relatedDecision(t)
 	case b.listsType(t):
 		return All
@@ -84,8 +84,7 @@ func (b *Backup) newListsCluster(t Type) bool {
 // IncludeRelated reports whether an object that a selected one refers to may
 // be added; namespace is empty for cluster-scoped types. Labels do not matter
 // for related objects, except ExcludeLabel, which the caller checks. The
-// Namespace object of a selected object is one of them: it is added only if the
-// type filters would list it.
+// Namespace object of a selected object is one of them.
 func (b *Backup) IncludeRelated(t Type, namespace string) bool {
 	if t.Namespaced && !b.IncludeNamespace(namespace) {
 		return false
@@ -98,7 +97,7 @@ func (b *Backup) admitsRelated(t Type) bool {
 	if !t.Namespaced {
 		return b.admitsRelatedCluster(t)
 	}
-	if neverListed(t.GroupResource) {
+	if NeverListed(t.GroupResource) {
 		return !b.state.Types.Exclude.hasEntryFor(t.GroupResource) && !b.state.NamespacedTypes.Exclude.hasEntryFor(t.GroupResource)
 	}
 	return b.listsType(t)
@@ -106,18 +105,16 @@ func (b *Backup) admitsRelated(t Type) bool {
 
 // admitsRelatedCluster: cluster-scoped types pass unless they are excluded, or
 // the old includeClusterResources rules them out. Unset, that field lets in
-// only what the old lists would select.
+// only what the old lists would select, and Namespaces, without whose labels their
+// objects may be refused at a restore.
 func (b *Backup) admitsRelatedCluster(t Type) bool {
-	if t.GroupResource == namespacesType {
-		return b.listsType(t) // Velero has no way to pull in one that its lists leave out
-	}
 	if !b.state.Old {
 		return !b.state.ClusterTypes.Exclude.hasEntryFor(t.GroupResource)
 	}
 	if b.state.Cluster != nil {
 		return *b.state.Cluster && !b.state.Types.Exclude.hasEntryFor(t.GroupResource)
 	}
-	if neverListed(t.GroupResource) {
+	if NeverListed(t.GroupResource) || t.GroupResource == namespacesType {
 		return !b.state.Types.Exclude.hasEntryFor(t.GroupResource)
 	}
 	return b.state.Types.selects(t.GroupResource)
@@ -125,12 +122,8 @@ func (b *Backup) admitsRelatedCluster(t Type) bool {
 
 // KeepNamespace reports whether a listed Namespace object is stored for its
 // own sake. The list must not use Selectors: a namespace is wanted when its
-// name is selected and either the spec names its namespaces, or no selector is
-// in use, or its own labels match. A namespace that merely holds selected
-// objects is added as a related object.
+// name is selected and no selector is in use, or its own labels match. A namespace
+// that merely holds selected objects is added as a related object.
 func (b *Backup) KeepNamespace(name string, l map[string]string) bool {
-	if !b.IncludeNamespace(name) || l[ExcludeLabel] == "true" {
-		return false
-	}
-	return !b.state.Unfiltered || b.selectors.matchesAny(l)
+	return b.IncludeNamespace(name) && l[ExcludeLabel] != "true" && b.selectors.matchesAny(l)
 }

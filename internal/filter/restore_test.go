@@ -50,10 +50,12 @@ func TestIncludeObjectMatrix(t *testing.T) {
 	}{
 		{"everything", spec{}, nil, "+++ +++ + --"},
 		{"star", spec{IncludedNamespaces: []string{"*"}, IncludedResources: []string{"*"}}, nil, "+++ +++ + --"},
-		{"one namespace", spec{IncludedNamespaces: []string{"dev"}}, nil, "+-- --- + --"},
+		{"one namespace", spec{IncludedNamespaces: []string{"dev"}}, nil, "+-- -+- + --"},
 		{"one namespace and cluster", spec{IncludedNamespaces: []string{"dev"}, IncludeClusterResources: ptr(true)}, nil, "+-- +++ + --"},
 		{"one excluded", spec{ExcludedNamespaces: []string{"dev"}}, nil, "-++ --- + --"},
-		{"no cluster", spec{IncludeClusterResources: ptr(false)}, nil, "+++ --- + --"},
+		{"one excluded, and cluster", spec{ExcludedNamespaces: []string{"dev"}, IncludeClusterResources: ptr(true)}, nil, "-++ +-+ + --"},
+		{"only namespaces", spec{IncludedNamespaces: []string{"dev"}, IncludedResources: []string{"ns"}}, nil, "--- -+- + --"},
+		{"no cluster", spec{IncludeClusterResources: ptr(false)}, nil, "+++ -+- + --"},
 		{"glob", spec{IncludedNamespaces: []string{"prod-*"}}, nil, "-++ --- + --"},
 		{"glob minus glob", spec{IncludedNamespaces: []string{"*-*"}, ExcludedNamespaces: []string{"*-[a]"}}, nil, "--- --- + --"},
 		{"glob of nothing selects nothing", spec{IncludedNamespaces: []string{"x-*"}}, nil, "--- --- + --"},
@@ -243,4 +245,16 @@ func FuzzRestoreFilterJSON(f *testing.F) {
 			r.TargetNamespace("a")
 		}
 	})
+}
+
+// TestExcludesOfVelerosServer: a Restore that Velero's server has seen excludes types that
+// few clusters have.
+func TestExcludesOfVelerosServer(t *testing.T) {
+	_, reasons := restore(t, velerov1.RestoreSpec{ExcludedResources: []string{
+		"nodes", "events", "events.events.k8s.io", "backups.velero.io", "restores.velero.io", "resticrepositories.velero.io",
+		"csinodes.storage.k8s.io", "volumeattachments.storage.k8s.io", "backuprepositories.velero.io", "typo",
+	}})
+	if got := codes(reasons); got != "TYPE_UNKNOWN typo" {
+		t.Errorf("got %s", got)
+	}
 }

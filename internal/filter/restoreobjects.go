@@ -52,17 +52,35 @@ func (r *Restore) IncludeObject(groupResource, namespace, name string) bool {
 	if !r.IncludeType(groupResource) || !r.IncludeName(namespace, name) {
 		return false
 	}
-	if namespace == "" {
+	switch {
+	case groupResource == namespacesType:
+		return r.IncludeNamespace(name)
+	case namespace == "":
 		return r.IncludeClusterScoped()
 	}
 	return mustHave(groupResource) || r.IncludeNamespace(namespace)
 }
 
+// LeavesOutUnasked reports whether a cluster-scoped object is left out for no other reason
+// than that some namespaces are: the spec neither asks for such objects nor names the
+// namespaces that it wants. Volumes are not meant, which follow their claims.
+func (r *Restore) LeavesOutUnasked(groupResource string) bool {
+	if mustHave(groupResource) || groupResource == namespacesType || groupResource == volumesType || !r.IncludeType(groupResource) {
+		return false
+	}
+	return r.state.Cluster == nil && r.state.Namespaces.Include.includesAll() && !r.IncludeClusterScoped() &&
+		len(r.state.Names) == 0 && !r.HasSelectors()
+}
+
 // IncludeRelated reports whether an object that a selected one needs may be
-// restored with it. The Namespace of a selected object needs no permission.
+// restored with it. The Namespace of a selected object needs no permission, and the
+// definition of a selected custom resource need not be among the included types.
 func (r *Restore) IncludeRelated(groupResource, namespace string) bool {
-	if groupResource == namespacesType {
+	switch groupResource {
+	case namespacesType:
 		return true
+	case definitionsType:
+		return !r.state.Types.Exclude.hasEntryFor(groupResource) && (r.state.Cluster == nil || *r.state.Cluster)
 	}
 	if !r.IncludeType(groupResource) {
 		return false
@@ -74,14 +92,14 @@ func (r *Restore) IncludeRelated(groupResource, namespace string) bool {
 }
 
 // LeavesOut reports whether an object of the type may be left out that
-// IncludeRelated lets in: because of its labels, its name, or because it is
-// cluster-scoped.
+// IncludeRelated lets in: because of its labels, its name, its type, or because it
+// is cluster-scoped.
 func (r *Restore) LeavesOut(groupResource string, namespaced bool) bool {
 	narrow := r.HasSelectors() || len(r.state.Names) > 0
 	if namespaced {
 		return r.IncludeType(groupResource) && narrow
 	}
-	return r.IncludeRelated(groupResource, "") && (narrow || !r.IncludeClusterScoped())
+	return r.IncludeRelated(groupResource, "") && (narrow || !r.IncludeClusterScoped() || !r.IncludeType(groupResource))
 }
 
 // IncludeName reports whether the restore of single objects, if it is one,

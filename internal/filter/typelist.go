@@ -1,6 +1,10 @@
 package filter
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
+
 	"github.com/lifeboat-backup/lifeboat/internal/glob"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 )
@@ -37,10 +41,15 @@ type typeLists struct {
 // and leaves the list given; an exclude of the wrong scope has no effect, as
 // in Velero.
 func (t *typeLists) resolveRule(path fieldPair, s scope, include, exclude []string) rule {
-	r := rule{
-		Include: newList(t.resolveNames(path.include, s, include)),
-		Exclude: newList(t.resolveNames(path.exclude, s, exclude)),
+	before := len(t.reasons)
+	r := rule{Include: newList(t.resolveNames(path.include, s, include))}
+	missed := func(r report.Reason) bool { return r.Code == report.TypeUnknown || r.Code == report.TypeWrongScope }
+	if found := t.reasons[before:]; len(include) > 0 && len(slices.DeleteFunc(slices.Clone(found), missed)) == len(found)-len(include) {
+		for i := range found { // nothing is left of what the spec asks for
+			found[i] = found[i].As(report.Error)
+		}
 	}
+	r.Exclude = newList(t.resolveNames(path.exclude, s, exclude))
 	r.Include.Given = len(include) > 0
 	return r
 }
@@ -67,12 +76,16 @@ func (t *typeLists) resolveName(path string, s scope, entry string) (string, boo
 		t.addReason(report.TypeWrongScope, found.GroupResource, path+" names "+entry+", a type of the other scope")
 		return "", false
 	}
+	if ok && found.Also != "" {
+		t.addReason(report.TypeAmbiguous, found.GroupResource, fmt.Sprintf("%s names %s, which is taken for %s and not for %s", path, entry, found.GroupResource, found.Also))
+	}
 	if ok {
 		return found.GroupResource, true
 	}
 	if t.known != nil {
-		if name, ok := t.known(entry); ok {
-			return name, true
+		// What is never restored is excluded by every Restore that Velero's server has seen.
+		if name, ok := t.known(entry); ok || NonRestorable(entry) {
+			return cmp.Or(name, entry), true
 		}
 	}
 	t.addReason(report.TypeUnknown, entry, path+" names "+entry+", which is not a resource type here")

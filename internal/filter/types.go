@@ -10,6 +10,8 @@ type Type struct {
 	Version       string `json:"version"`
 	Kind          string `json:"kind"`
 	Namespaced    bool   `json:"namespaced,omitempty"`
+	// Also are the types of other groups that have the name by which the type was found.
+	Also string `json:"-"`
 }
 
 // Plural is the resource without its group.
@@ -50,15 +52,35 @@ const ExcludeLabel = "velero.io/exclude-from-backup"
 // Types with rules of their own.
 const (
 	namespacesType  = "namespaces"
+	volumesType     = "persistentvolumes"
+	definitionsType = "customresourcedefinitions.apiextensions.k8s.io"
 	snapshotsType   = "volumesnapshots.snapshot.storage.k8s.io"
 	contentsType    = "volumesnapshotcontents.snapshot.storage.k8s.io"
 	dataUploadsType = "datauploads.velero.io"
 	everything      = "*"
 )
 
-// neverListed are types that a backup takes only together with the volume they
+// NeverListed tells the types that a backup takes only together with the volume they
 // belong to: listed on their own they would bring back snapshots whose content
 // has long gone.
-func neverListed(groupResource string) bool {
+func NeverListed(groupResource string) bool {
 	return groupResource == snapshotsType || groupResource == contentsType
+}
+
+// CohabitingObjects names the objects that two API groups show as their own, so that
+// they are stored once; "" for nearly every type.
+func (t Type) CohabitingObjects() string {
+	switch t.GroupResource {
+	case "deployments.apps", "deployments.extensions":
+		return "deployments"
+	case "daemonsets.apps", "daemonsets.extensions":
+		return "daemonsets"
+	case "replicasets.apps", "replicasets.extensions":
+		return "replicasets"
+	case "networkpolicies.networking.k8s.io", "networkpolicies.extensions":
+		return "networkpolicies"
+	case "events", "events.events.k8s.io":
+		return "events"
+	}
+	return ""
 }

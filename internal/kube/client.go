@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -67,6 +66,7 @@ type Client struct {
 	base     *url.URL
 	http     []*http.Client
 	next     atomic.Uint64
+	refused  atomic.Int64 // when a refusal last stood, in ns since 1970
 	limiter  *Limiter
 	splitter jsonlist.Splitter
 }
@@ -129,11 +129,4 @@ func (c *Client) Close() {
 // nextConnection picks the connection of the next request.
 func (c *Client) nextConnection() *http.Client {
 	return c.http[c.next.Add(1)%uint64(len(c.http))]
-}
-
-// Ping asks the server for its health; it returns an error while the server
-// does not call itself live.
-func (c *Client) Ping(ctx context.Context) error {
-	_, err := c.callBytes(ctx, call{method: http.MethodGet, path: "/livez", class: classRead, what: "ping the API server"})
-	return err
 }

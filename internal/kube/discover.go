@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -22,7 +21,7 @@ import (
 // does not answer at all. A server that is only starting is waited for: it would
 // leave out types that it is about to serve, custom ones above all.
 func (c *Client) Discover(ctx context.Context) (Catalog, error) {
-	if err := c.checkReady(ctx); err != nil {
+	if err := c.Ping(ctx); err != nil {
 		return Catalog{}, fmt.Errorf("discover: %w", err)
 	}
 	d, err := c.discoveryClient()
@@ -52,16 +51,6 @@ func (c *Client) Discover(ctx context.Context) (Catalog, error) {
 	cat.ServerVersion = ServerVersion{GitVersion: v.GitVersion, Major: v.Major, Minor: v.Minor}
 	c.explainFailures(ctx, &cat)
 	return cat, nil
-}
-
-// checkReady asks whether the server has finished starting. One that keeps the answer to
-// itself is taken to have.
-func (c *Client) checkReady(ctx context.Context) error {
-	_, err := c.callBytes(ctx, call{method: http.MethodGet, path: "/readyz", class: classRead, what: "ask whether the API server is ready"})
-	if IsForbidden(err) || IsUnauthorized(err) || IsNotFound(err) {
-		return nil
-	}
-	return err
 }
 
 func (c *Client) discoveryClient() (*discovery.DiscoveryClient, error) {

@@ -70,6 +70,44 @@ func IsUnavailable(err error) bool {
 	return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError
 }
 
+// UnansweredWebhook is the webhook that the API server could not call for an object, or that
+// could not answer, and "" for any other error: a call by admission is named by the webhook,
+// one that converts by what it converts. It says nothing about the object.
+func UnansweredWebhook(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return ""
+	}
+	text := status.Status().Message
+	failed := status.Status().Code >= http.StatusInternalServerError
+	if _, of, ok := strings.Cut(text, "conversion webhook for "); ok {
+		what, _, _ := strings.Cut(of, " failed")
+		return "conversion webhook for " + what
+	}
+	for _, call := range []string{"failed calling webhook \"", "admission webhook \""} {
+		if _, of, ok := strings.Cut(text, call); ok && failed {
+			name, _, _ := strings.Cut(of, "\"")
+			return "webhook " + name
+		}
+	}
+	return ""
+}
+
+// MissingServiceAccount is the account that a pod was refused for, as the API server did not
+// know it yet, and "" for any other error. The cluster makes a namespace's default account
+// soon after the namespace.
+func MissingServiceAccount(err error) string {
+	_, of, ok := strings.Cut(err.Error(), "error looking up service account ")
+	if !ok || !IsForbidden(err) {
+		return ""
+	}
+	account, missing, _ := strings.Cut(of, ": ")
+	if !strings.Contains(missing, "not found") {
+		return ""
+	}
+	return "service account " + account
+}
+
 // isExpired: 410, the continue token or resourceVersion is too old.
 func isExpired(err error) bool {
 	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err)

@@ -113,3 +113,24 @@ func TestTypesHaveTheServersPaths(t *testing.T) {
 		}
 	}
 }
+
+// What is not there is told from an API server that does not answer: only that is final.
+func TestSecretValue(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/here") {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"kind":"Status","reason":"NotFound","code":404}`)
+			return
+		}
+		fmt.Fprint(w, `{"data":{"cloud":"eA=="}}`)
+	})
+	for key, want := range map[string]string{
+		"here/cloud": "", "here/other": `key "other" of secret velero/here is not there`, "gone/cloud": "secret velero/gone is not there",
+	} {
+		name, key, _ := strings.Cut(key, "/")
+		value, err := SecretValue(t.Context(), c, "velero", name, key)
+		if want == "" && (err != nil || string(value) != "x") || want != "" && (!errors.Is(err, ErrNoSecret) || err.Error() != want) {
+			t.Errorf("%s/%s: %q, %v", name, key, value, err)
+		}
+	}
+}

@@ -68,6 +68,12 @@ func (c *Client) callUntilDone(ctx context.Context, k call, read func(io.Reader)
 			return fmt.Errorf("%s: %w", k.what, context.Cause(ctx))
 		}
 		wait, again := retry.nextWait(err)
+		if !again && isRefusal(k, err) {
+			if err = c.doubtRefusal(ctx, k, err, func() error { return c.callOnce(ctx, k, read) }); err == nil {
+				return nil
+			}
+			wait, again = retry.nextWait(err)
+		}
 		if !again {
 			return fmt.Errorf("%s: %w", k.what, err)
 		}

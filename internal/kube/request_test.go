@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // failing answers the first n requests with fail and the rest with an object.
@@ -28,6 +31,10 @@ func failing(n int64, fail http.HandlerFunc) (http.HandlerFunc, *atomic.Int64) {
 
 func answer(code int, reason string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, code, reason, "no", "") }
+}
+
+func answerWebhook(w http.ResponseWriter, _ *http.Request) {
+	writeStatus(w, 500, "InternalError", `Internal error occurred: failed calling webhook "w"`, "")
 }
 
 func hangUp(w http.ResponseWriter, _ *http.Request) {
@@ -51,9 +58,10 @@ func TestRetries(t *testing.T) {
 		{"reply lost", 2, hangUp, 3, nil},
 		{"bare 502 of a proxy", 1, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, 2, nil},
 		{"500 once", 1, answer(500, "InternalError"), 2, nil},
-		{"500 for good", 9, answer(500, "InternalError"), internalTries, IsUnavailable},
+		{"500 for longer than a moment", 4, answer(500, "InternalError"), 5, nil},
+		{"a webhook that does not answer", 9, answerWebhook, webhookTries, IsUnavailable},
 		{"401 once", 1, answer(401, "Unauthorized"), 2, nil},
-		{"401 for good", 9, answer(401, "Unauthorized"), 2, IsUnauthorized},
+		{"401 for good", 9, answer(401, "Unauthorized"), 5, IsUnauthorized},
 		{"404", 9, answer(404, "NotFound"), 1, IsNotFound},
 		{"409", 9, answer(409, "Conflict"), 1, IsConflict},
 		{"409 exists", 9, answer(409, "AlreadyExists"), 1, IsAlreadyExists},
@@ -97,6 +105,65 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	}
 	if s := c.Limiter().Stats(); s.Throttled != 1 || s.InFlight != 0 {
 		t.Errorf("limiter %+v", s)
+	}
+}
+
+// TestAskedWaitIsTheLastTry: a server that sheds load is asked once more when it said,
+// though the time of the call is over by then.
+func TestAskedWaitIsTheLastTry(t *testing.T) {
+	h, calls := failing(2, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		answer(429, "TooManyRequests")(w, r)
+	})
+	c := serve(t, h)
+	c.opts.RetryFor = 500 * time.Millisecond
+	if _, err := c.Get(context.Background(), configMaps(), "n", "a"); !apierrors.IsTooManyRequests(err) || calls.Load() != 2 {
+		t.Errorf("%v after %d calls", err, calls.Load())
+	}
+	retry := newRetry(30 * time.Second)
+	shed := &StatusError{ErrStatus: metav1.Status{Code: 429, Reason: "TooManyRequests", Details: &metav1.StatusDetails{RetryAfterSeconds: 32}}}
+	if wait, again := retry.nextWait(shed); !again || wait != 32*time.Second {
+		t.Errorf("asked again %t after %s", again, wait)
+	}
+	shed.ErrStatus.Details.RetryAfterSeconds = 600
+	if wait, again := retry.nextWait(shed); again {
+		t.Errorf("asked again after %s", wait)
+	}
+}
+
+// TestUnansweredWebhook: texts of a real API server.
+func TestUnansweredWebhook(t *testing.T) {
+	for text, want := range map[string]struct {
+		code int32
+		name string
+	}{
+		`Internal error occurred: failed calling webhook "webhook.cert-manager.io": failed to call webhook: Post "https://cert-manager-webhook.cert-manager.svc:443/validate?timeout=30s": no endpoints available for service "cert-manager-webhook"`: {500, "webhook webhook.cert-manager.io"},
+		`conversion webhook for cluster.x-k8s.io/v1beta1, Kind=Cluster failed: Post "https://capi.svc:443/convert?timeout=30s": dial tcp 10.0.0.1:443: connect: connection refused`:                                                                   {500, "conversion webhook for cluster.x-k8s.io/v1beta1, Kind=Cluster"},
+		`admission webhook "caches.example.com" denied the request: cache is not synced`: {503, "webhook caches.example.com"},
+		`admission webhook "policy.example.com" denied the request: no privileged pods`:  {403, ""},
+		`Internal error occurred: etcdserver: leader changed`:                            {500, ""},
+	} {
+		err := fmt.Errorf("create things n/a: %w", &StatusError{ErrStatus: metav1.Status{Code: want.code, Message: text}})
+		if got := UnansweredWebhook(err); got != want.name {
+			t.Errorf("%q, want %q of %s", got, want.name, text)
+		}
+	}
+	if got := UnansweredWebhook(markLost(errors.New(`failed calling webhook "w"`))); got != "" {
+		t.Errorf("%q of a lost connection", got)
+	}
+}
+
+// TestMissingServiceAccount: texts of a real API server.
+func TestMissingServiceAccount(t *testing.T) {
+	for text, want := range map[string]string{
+		`pods "p" is forbidden: error looking up service account shop/default: serviceaccount "default" not found`: "service account shop/default",
+		`pods "p" is forbidden: error looking up service account shop/default: timed out`:                          "",
+		`pods "p" is forbidden: exceeded quota: q`:                                                                 "",
+	} {
+		err := fmt.Errorf("create pods shop/p: %w", &StatusError{ErrStatus: metav1.Status{Code: 403, Reason: "Forbidden", Message: text}})
+		if got := MissingServiceAccount(err); got != want {
+			t.Errorf("%q, want %q of %s", got, want, text)
+		}
 	}
 }
 
@@ -225,7 +292,7 @@ func TestHostWithPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Ping(context.Background()); err != nil || path != "/k8s/clusters/c1/livez" {
+	if err := c.Ping(context.Background()); err != nil || path != "/k8s/clusters/c1/readyz" {
 		t.Errorf("path %s, %v", path, err)
 	}
 }

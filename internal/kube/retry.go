@@ -12,16 +12,19 @@ import (
 const (
 	backoffFirst = 50 * time.Millisecond
 	backoffMax   = 5 * time.Second
-	// internalTries bounds tries after a 500: it may be a passing fault of etcd
-	// or an admission webhook that will never answer, which nothing tells apart.
-	internalTries = 3
+	// webhookTries bounds tries after a 500 that names a webhook: its server may come up in
+	// minutes or never, which is for callers to wait for. Other 500s are tried as long as
+	// what else may pass: etcd, for one, has no leader for seconds.
+	webhookTries = 3
+	// maxAskedWait bounds a wait for which the server sheds load, beyond the time of a call.
+	maxAskedWait = time.Minute
 )
 
 // retry decides about further tries of one call.
 type retry struct {
 	deadline time.Time
 	wait     time.Duration
-	internal int
+	webhook  int
 	relogin  bool
 }
 
@@ -38,7 +41,11 @@ func (r *retry) nextWait(err error) (time.Duration, bool) {
 	wait := r.wait/2 + rand.N(r.wait)
 	r.wait = min(2*r.wait, backoffMax)
 	wait = max(wait, after)
-	return wait, time.Now().Add(wait).Before(r.deadline)
+	end := time.Now()
+	if end.Before(r.deadline) && apierrors.IsTooManyRequests(err) && after <= maxAskedWait {
+		return wait, true // the last try is the one that the server asked for
+	}
+	return wait, end.Add(wait).Before(r.deadline)
 }
 
 // retryDelay says whether err may pass, and the wait that the server asked for.
@@ -61,9 +68,9 @@ func (r *retry) retryDelay(err error) (time.Duration, bool) {
 		again := !r.relogin
 		r.relogin = true
 		return 0, again
-	case code == http.StatusInternalServerError && !asked:
-		r.internal++
-		return 0, r.internal < internalTries
+	case code == http.StatusInternalServerError && !asked && UnansweredWebhook(err) != "":
+		r.webhook++
+		return 0, r.webhook < webhookTries
 	default:
 		return after, code >= http.StatusInternalServerError
 	}

@@ -12,10 +12,12 @@
 //   - patches (RFC 6902), mergePatches (RFC 7386) or strategicPatches, the latter for the
 //     types of Kubernetes itself only.
 //
-// Conditions look at the object as it was before any rule; all rules that match are
-// applied in their order. A rule that fails changes nothing: the object is restored
+// Conditions look at the object as it was before any rule, with what the restore's own rules
+// drop from it (its status, finalizers, cluster IPs); all rules that match are applied in
+// their order. A rule that fails changes nothing: the object is restored
 // without it, and the failure is told. A test among patches that does not hold is no
-// failure, the rule has no effect then.
+// failure, the rule has no effect then. To remove what was dropped is done, to replace it
+// adds it, and it can be moved, copied and tested.
 //
 // Patches are applied by github.com/evanphx/json-patch, tests and conditions are not: it
 // compares numbers as they are written and panics at lists that hold null. A patch is
@@ -29,5 +31,8 @@
 //   - a pointer of matches into a list that is too short does not match; Velero fails;
 //   - apiVersion, kind, name and namespace stay as they are: a rule that would change
 //     them fails. Velero takes some and drops others in silence;
-//   - Namespaces are modified like any other object; Velero leaves them out.
+//   - Namespaces are modified like any other object, also those that are made for the
+//     objects in them; Velero leaves them out;
+//   - conditions see the status and what else the restore drops; Velero drops it before;
+//   - a rule that met no object of the restore is told.
 package modify

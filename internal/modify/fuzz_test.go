@@ -9,7 +9,7 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 )
 
 func seeds(f *testing.F) []goldenCase {
@@ -37,7 +37,8 @@ func FuzzParse(f *testing.F) {
 		case err != nil && len(err.Error()) > (filter.MaxProblems+1)*(filter.MaxProblemBytes+200):
 			t.Errorf("%d bytes of error", len(err.Error()))
 		case err == nil:
-			rules.Apply("pods", map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "x", "namespace": "y"}})
+			obj := map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "x", "namespace": "y"}}
+			rules.Apply("pods", obj, obj)
 		}
 	})
 }
@@ -50,18 +51,23 @@ func FuzzApply(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(c.Rules, object, c.Resource)
+		stored, err := utiljson.Marshal(c.stored())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(c.Rules, stored, object, c.Resource)
 	}
-	f.Fuzz(func(t *testing.T, text string, object []byte, gr string) {
+	f.Fuzz(func(t *testing.T, text string, inBackup, object []byte, gr string) {
 		rules, err := Parse(text)
-		var obj map[string]any
-		if err != nil || utiljson.Unmarshal(object, &obj) != nil || obj == nil {
+		var stored, obj map[string]any
+		if err != nil || utiljson.Unmarshal(inBackup, &stored) != nil || utiljson.Unmarshal(object, &obj) != nil || obj == nil {
 			t.Skip()
 		}
-		before := runtime.DeepCopyJSON(obj)
-		got, errs := rules.Apply(gr, obj)
-		if !resource.Same(before, obj) {
-			t.Fatal("the argument was changed")
+		before, was := runtime.DeepCopyJSON(obj), runtime.DeepCopyJSON(stored)
+		m := rules.Apply(gr, stored, obj)
+		got := m.Object
+		if !compare.Same(before, obj) || !compare.Same(was, stored) {
+			t.Fatal("an argument was changed")
 		}
 		if err := checkIdentity(before, got); err != nil && !strings.Contains(err.Error(), "metadata away") {
 			t.Fatal(err)
@@ -70,10 +76,10 @@ func FuzzApply(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if most := len(object) + len(text)*(1+len(rules.rules)) + maxCopied*len(rules.rules); len(after) > 16*most+1<<10 {
+		if most := len(object) + len(inBackup) + len(text)*(1+len(rules.rules)) + maxCopied*len(rules.rules); len(after) > 16*most+1<<10 {
 			t.Fatalf("%d bytes became %d", len(object), len(after))
 		}
-		for _, err := range errs {
+		for _, err := range m.Errors {
 			if len(err.Error()) > filter.MaxProblemBytes+200 {
 				t.Fatalf("%d bytes of error", len(err.Error()))
 			}
@@ -102,7 +108,7 @@ func FuzzStrategic(f *testing.F) {
 		}
 		before := map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "x", "finalizers": []any{"a"}}, "spec": obj}
 		rule := strategicPatches{patches: []map[string]any{{"spec": p}, {"metadata": p}}, types: s}
-		if after, err := rule.apply(before); err == nil && after == nil {
+		if after, err := rule.apply(before, before); err == nil && after == nil {
 			t.Fatal("neither object nor error")
 		}
 	})

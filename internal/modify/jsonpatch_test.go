@@ -79,7 +79,7 @@ func patchedBy(t *testing.T, doc, patch string) (string, error) {
 	if err := utiljson.Unmarshal([]byte(doc), &obj); err != nil {
 		t.Fatal(err)
 	}
-	out, err := ops.apply(obj)
+	out, err := ops.apply(obj, obj)
 	if err != nil {
 		return "", err
 	}
@@ -146,9 +146,18 @@ func TestCopyBomb(t *testing.T) {
 		t.Fatal(err)
 	}
 	obj := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "x"}, "data": map[string]any{"a": "b"}}
-	got, errs := r.Apply("configmaps", obj)
-	if len(errs) != 1 || !strings.Contains(errs[0].Error(), "the copies of this rule take more than 3145728 bytes") || !reflect.DeepEqual(got, obj) {
-		t.Errorf("%v", errs)
+	got := r.Apply("configmaps", obj, obj)
+	if len(got.Errors) != 1 || !strings.Contains(got.Errors[0].Error(), "the copies of this rule take more than 3145728 bytes") || !reflect.DeepEqual(got.Object, obj) {
+		t.Errorf("%v", got.Errors)
+	}
+	// What the rules of kinds dropped is copied within the same bound.
+	stored := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": obj["metadata"], "status": map[string]any{"a": strings.Repeat("x", maxCopied/40)}}
+	r, err = Parse("version: v1\nresourceModifierRules:\n- conditions: {groupResource: configmaps}\n  patches:\n" + strings.ReplaceAll(patch.String(), "from: /data", "from: /status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Apply("configmaps", stored, obj); len(got.Errors) != 1 || !strings.Contains(got.Errors[0].Error(), "patches[39]: copy /data/k39: the copies of this rule take more") {
+		t.Errorf("%v", got.Errors)
 	}
 }
 

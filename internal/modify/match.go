@@ -14,11 +14,12 @@ import (
 
 // condition says which objects a rule is for; parts that are nil or empty match all.
 type condition struct {
-	resource   *regexp.Regexp   // over plural.group
-	namespaces []*regexp.Regexp // any one
-	name       *regexp.Regexp
-	labels     labels.Selector
-	fields     []fieldTest // all of them
+	groupResource string           // as it is written
+	resource      *regexp.Regexp   // over plural.group
+	namespaces    []*regexp.Regexp // any one
+	name          *regexp.Regexp
+	labels        labels.Selector
+	fields        []fieldTest // all of them
 }
 
 func (p *parser) parseCondition(path string, spec conditionSpec) condition {
@@ -26,6 +27,7 @@ func (p *parser) parseCondition(path string, spec conditionSpec) condition {
 	if spec.GroupResource == "" {
 		p.problems.Add(path+".groupResource", "is empty: name a type as plural.group, such as deployments.apps or secrets")
 	}
+	c.groupResource = spec.GroupResource
 	c.resource = p.compileGlob(path+".groupResource", spec.GroupResource, '.')
 	for i, pattern := range spec.Namespaces {
 		c.namespaces = append(c.namespaces, p.compileGlob(fmt.Sprintf("%s.namespaces[%d]", path, i), pattern, 0))

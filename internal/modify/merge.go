@@ -5,7 +5,7 @@ import "k8s.io/apimachinery/pkg/runtime"
 // mergePatches are the merge patches of one rule.
 type mergePatches []map[string]any
 
-func (m mergePatches) apply(obj map[string]any) (map[string]any, error) {
+func (m mergePatches) apply(obj, _ map[string]any) (map[string]any, error) {
 	for _, patch := range m {
 		obj = Merge(obj, runtime.DeepCopyJSON(patch))
 	}

@@ -80,22 +80,22 @@ func (p *parser) parseOperations(path string, specs []patchSpec) operations {
 func (p *parser) parseOperation(path string, spec patchSpec) operation {
 	name := strings.ToLower(spec.Operation)
 	steps := p.parsePointer(path+".path", spec.Path)
-	var value any
+	o := operation{name: name, path: spec.Path, steps: steps}
 	known := []string{"add", "remove", "replace", "move", "copy", "test"}
 	switch {
 	case !slices.Contains(known, name):
 		p.problems.Add(path+".operation", "is %q: use one of %s", spec.Operation, strings.Join(known, ", "))
 		return operation{}
 	case name == "move" || name == "copy":
-		p.parsePointer(path+".from", spec.From)
+		o.from = p.parsePointer(path+".from", spec.From)
 	case name != "remove":
-		value = p.parseValue(path+".value", spec.Value)
+		o.value = p.parseValue(path+".value", spec.Value)
 	}
 	if name == "test" {
-		return operation{name: name, path: spec.Path, test: fieldTest{path: spec.Path, steps: steps, value: value}}
+		return o
 	}
-	o, err := newOperation(name, spec.Path, spec.From, value)
-	if err != nil {
+	var err error
+	if o.patch, err = newOperation(name, spec.Path, spec.From, o.value); err != nil {
 		p.problems.Add(path, "%v", err)
 	}
 	return o

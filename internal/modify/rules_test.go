@@ -15,6 +15,7 @@ type goldenCase struct {
 	Why      string         `json:"why"` // what the case proves
 	Resource string         `json:"resource"`
 	Rules    string         `json:"rules"`
+	Stored   map[string]any `json:"stored"` // in the backup; nil: the object
 	Object   map[string]any `json:"object"`
 }
 
@@ -41,15 +42,22 @@ func checkCase(t *testing.T, c goldenCase, out string) {
 		t.Fatal(err)
 	}
 	before := whole(t, c.Object)
-	obj, errs := rules.Apply(c.Resource, c.Object)
+	got := rules.Apply(c.Resource, c.stored(), c.Object)
 	if !reflect.DeepEqual(before, c.Object) {
 		t.Error("the argument was changed")
 	}
-	result := goldenResult{Object: obj}
-	for _, err := range errs {
+	result := goldenResult{Object: got.Object}
+	for _, err := range got.Errors {
 		result.Errors = append(result.Errors, err.Error())
 	}
 	golden.CompareJSON(t, out, c.Why, result)
+}
+
+func (c goldenCase) stored() map[string]any {
+	if c.Stored == nil {
+		return c.Object
+	}
+	return c.Stored
 }
 
 func readCase(t testing.TB, file string) (c goldenCase) {
@@ -65,10 +73,10 @@ func TestUntouched(t *testing.T) {
 		t.Fatal(err)
 	}
 	obj := map[string]any{"metadata": map[string]any{"name": "x"}}
-	got, errs := rules.Apply("secrets", obj)
-	got["seen"] = true
-	if len(errs) > 0 || obj["seen"] != true {
-		t.Errorf("%v %v", got, errs)
+	got := rules.Apply("secrets", obj, obj)
+	got.Object["seen"] = true
+	if len(got.Errors)+len(got.Rules) > 0 || obj["seen"] != true {
+		t.Errorf("%v", got)
 	}
 }
 
@@ -79,9 +87,9 @@ func TestOddTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	obj := map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "x"}, "spec": map[string]any{"args": []string{"a"}, "m": map[string]string{"k": "v"}, "i": 1}}
-	got, errs := rules.Apply("pods", obj)
+	got := rules.Apply("pods", obj, obj)
 	want := map[string]any{"args": []any{"a", "b"}, "m": map[string]any{"k": "v"}, "i": int64(1), "n": int64(1)}
-	if len(errs) > 0 || !reflect.DeepEqual(got["spec"], want) {
-		t.Errorf("%v %v", got, errs)
+	if len(got.Errors) > 0 || !reflect.DeepEqual(got.Object["spec"], want) {
+		t.Errorf("%v", got)
 	}
 }

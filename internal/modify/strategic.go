@@ -15,7 +15,7 @@ type strategicPatches struct {
 	types   *runtime.Scheme
 }
 
-func (s strategicPatches) apply(obj map[string]any) (map[string]any, error) {
+func (s strategicPatches) apply(obj, _ map[string]any) (map[string]any, error) {
 	version, _ := obj["apiVersion"].(string)
 	kind, _ := obj["kind"].(string)
 	typed, err := s.types.New(schema.FromAPIVersionAndKind(version, kind))

@@ -97,11 +97,11 @@ func listedTypes(types []TypeCount, f *filter.Backup) []TypeCount {
 	seen := map[string]bool{}
 	var out []TypeCount
 	for _, t := range sorted {
-		if f.IncludeType(t.Type) != filter.All || seen[t.GroupResource] || seen[cohabitingObjects(t.Type)] {
+		if f.IncludeType(t.Type) != filter.All || seen[t.GroupResource] || seen[t.CohabitingObjects()] {
 			continue
 		}
 		seen[t.GroupResource] = true
-		if c := cohabitingObjects(t.Type); c != "" {
+		if c := t.CohabitingObjects(); c != "" {
 			seen[c] = true
 		}
 		out = append(out, t)

@@ -38,21 +38,3 @@ func coreRank(t filter.Type) int {
 	}
 	return i
 }
-
-// cohabitingObjects names the objects that two API groups show as their own, so that
-// they are stored once; "" for nearly every type.
-func cohabitingObjects(t filter.Type) string {
-	switch t.GroupResource {
-	case "deployments.apps", "deployments.extensions":
-		return "deployments"
-	case "daemonsets.apps", "daemonsets.extensions":
-		return "daemonsets"
-	case "replicasets.apps", "replicasets.extensions":
-		return "replicasets"
-	case "networkpolicies.networking.k8s.io", "networkpolicies.extensions":
-		return "networkpolicies"
-	case "events", "events.events.k8s.io":
-		return "events"
-	}
-	return ""
-}

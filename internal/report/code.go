@@ -64,6 +64,9 @@ const (
 	// TypeUnknown: a resource type named in the spec is not served by the
 	// cluster (nor found in the archive).
 	TypeUnknown Code = "TYPE_UNKNOWN"
+	// TypeAmbiguous: a name in the spec is that of types of several groups, of which one is
+	// taken.
+	TypeAmbiguous Code = "TYPE_AMBIGUOUS"
 	// TypeWrongScope: a resource type stands in the filter of the other
 	// scope, where it selects nothing.
 	TypeWrongScope Code = "TYPE_WRONG_SCOPE"
@@ -71,6 +74,9 @@ const (
 	TypeNotListed Code = "TYPE_NOT_LISTED"
 	// GlobEmpty: a glob in the spec matches nothing, and so selects nothing.
 	GlobEmpty Code = "GLOB_EMPTY"
+	// ClusterScopedLeft: a restore that leaves out some namespaces leaves out cluster-scoped
+	// objects too, though its spec does not say so.
+	ClusterScopedLeft Code = "CLUSTER_SCOPED_LEFT"
 	// NothingSelected: the filters leave no object at all.
 	NothingSelected Code = "NOTHING_SELECTED"
 )
@@ -110,6 +116,8 @@ const (
 	// ModifierFailed: a resource modifier could not be applied to the object, which
 	// was restored without it.
 	ModifierFailed Code = "MODIFIER_FAILED"
+	// ModifierUnused: a resource modifier met no object of the restore.
+	ModifierUnused Code = "MODIFIER_UNUSED"
 	// MayRunAgain: the object's stored status says that its work had ended; it was restored
 	// without the status.
 	MayRunAgain Code = "MAY_RUN_AGAIN"

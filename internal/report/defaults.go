@@ -62,9 +62,11 @@ func filterDefaults(c Code) (defaults, bool) {
 		{NamespaceMissing, Error, "correct the name in the spec, or remove it if the namespace is gone for good"},
 		{NamespaceTerminating, Warning, "wait until the namespace is gone or its finalizers are resolved"},
 		{TypeUnknown, Warning, "correct the name (see 'kubectl api-resources'), or remove it if the type is no longer served"},
+		{TypeAmbiguous, Warning, "write the type with its group, such as deployments.apps, and each type that is meant"},
 		{TypeWrongScope, Warning, "move it to the filter of its own scope"},
 		{TypeNotListed, Warning, "remove it from the spec: snapshots made by a backup are included with their volumes"},
 		{GlobEmpty, Warning, "correct the glob, or remove it if nothing is meant to match any more"},
+		{ClusterScopedLeft, Warning, "restore with --include-cluster-resources (spec.includeClusterResources: true) if they are wanted, or with --include-cluster-resources=false if not"},
 		{NothingSelected, Warning, "widen the filters of the spec: as they are, they select nothing"},
 	})
 }
@@ -77,6 +79,7 @@ func writeDefaults(c Code) (defaults, bool) {
 		{ResidualReference, Warning, "look at the named fields and change them by hand where they should follow the namespace mapping"},
 		{FinalizerKept, Warning, "install the controller that serves the finalizer, or remove the finalizer before deleting the object"},
 		{ModifierFailed, Error, "correct the rule in the ConfigMap of resource modifiers, delete the object and restore it again, or change it by hand"},
+		{ModifierUnused, Warning, "correct the rule's conditions in the ConfigMap of resource modifiers; a type is written as plural.group, as 'kubectl api-resources' has it"},
 		{MayRunAgain, Warning, "look whether its controller began it again; to keep a status, restore it with --status-include-resources or the annotation velero.io/restore-status"},
 		{ActsOutside, Warning, "look that no other cluster uses it, or delete the object"},
 		{NotRestorable, Warning, "nothing: the cluster makes objects of this kind itself"},
@@ -90,13 +93,13 @@ func writeDefaults(c Code) (defaults, bool) {
 func refusedDefaults(c Code) (defaults, bool) {
 	return findDefaults(c, []defaults{
 		{TypeNotServed, Error, "install the operator or API that serves this type (or a cluster version that does), then restore again"},
-		{ExistsDiffers, Warning, "use existingResourcePolicy: update to overwrite it, or delete it and restore again"},
+		{ExistsDiffers, Warning, "compare the two ('restore create --dry-run' shows the fields); existingResourcePolicy: update writes the backup's content over it"},
 		{UpdateFailed, Warning, "delete the object and restore again if it must equal the backup: some fields cannot be changed in place"},
 		{Conflict, Error, "restore again; if it repeats, pause the controller that writes this object"},
 		{Forbidden, Error, "grant the worker's role the verb on this type, then restore again"},
 		{WebhookDenied, Error, "repair the webhook or policy named in the message, or exempt this namespace from it, then restore again"},
 		{QuotaExceeded, Error, "raise or remove the ResourceQuota of the namespace, then restore again"},
-		{ObjectRejected, Error, "read the message: the object is not valid in this cluster's version; change it in the source or by a resource modifier"},
+		{ObjectRejected, Error, "read the message: this cluster does not take the object as it is; change it by a resource modifier and restore again"},
 		{ApplyFailed, Error, "read the message, remove the cause, then restore again: objects already restored are left alone"},
 	})
 }

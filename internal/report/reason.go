@@ -37,14 +37,17 @@ type Reason struct {
 }
 
 // New returns a Reason of the code with the code's usual severity and next
-// step. The caller adds the object by At and may override the rest.
+// step, or the step that the server's answer in the message suggests. The caller adds the object by At and may override the rest.
 func New(code Code, message string) Reason {
 	d := code.defaults()
-	return Reason{Code: code, Severity: d.severity, Message: message, Next: d.next}
+	return Reason{Code: code, Severity: d.severity, Message: message, Next: code.nextFor(message, d.next)}
 }
 
 // At returns the reason placed on an object; empty parts mean "not about one".
 func (r Reason) At(resource, namespace, name string) Reason {
+	if r.Code == ExistsDiffers && resource != "" && namespace == "" {
+		r.Next = nextForShared
+	}
 	r.Resource, r.Namespace, r.Name = resource, namespace, name
 	return r
 }

@@ -22,9 +22,14 @@ func (l ResourceList) Add(apiVersion, kind, namespace, name string) {
 	l.addEntry(apiVersion, kind, objectName(namespace, name))
 }
 
-// AddRestored records an object of a restore with what was done to it.
-func (l ResourceList) AddRestored(apiVersion, kind, namespace, name string, a Action) {
-	l.addEntry(apiVersion, kind, objectName(namespace, name)+"("+string(a)+")")
+// AddRestored records an object of a restore with what was done to it and, behind Velero's
+// form, a note.
+func (l ResourceList) AddRestored(apiVersion, kind, namespace, name string, a Action, note string) {
+	entry := objectName(namespace, name) + "(" + string(a) + ")"
+	if note != "" {
+		entry += " " + note
+	}
+	l.addEntry(apiVersion, kind, entry)
 }
 
 func (l ResourceList) addEntry(apiVersion, kind, entry string) {

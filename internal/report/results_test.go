@@ -110,9 +110,9 @@ func TestResourceList(t *testing.T) {
 		t.Errorf("got %v", a)
 	}
 	r := ResourceList{}
-	r.AddRestored("v1", "Pod", "shop", "web", Created)
-	r.AddRestored("v1", "Node", "", "n", Skipped)
-	if !reflect.DeepEqual(r, ResourceList{"v1/Pod": {"shop/web(created)"}, "v1/Node": {"n(skipped)"}}) {
+	r.AddRestored("v1", "Pod", "shop", "web", Created, "without finalizer x/y")
+	r.AddRestored("v1", "Node", "", "n", Skipped, "")
+	if !reflect.DeepEqual(r, ResourceList{"v1/Pod": {"shop/web(created) without finalizer x/y"}, "v1/Node": {"n(skipped)"}}) {
 		t.Errorf("restored: %v", r)
 	}
 }

@@ -25,8 +25,12 @@ type ClusterName struct {
 // BindClusterName makes sure that in this location the configured name of the cluster
 // belongs to the cluster of that UID. The first who asks gets it. Another gets it only where
 // the configuration says that it replaces the one that has it; otherwise the error is
-// failure.NameTaken.
+// failure.NameTaken. A location that is ReadOnly is for restores, also into another cluster:
+// there the name matters to nobody.
 func (l *Locations) BindClusterName(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, uid string) error {
+	if isReadOnly(bsl) {
+		return nil
+	}
 	owner, err := l.clusterNameOwner(ctx, bsl, st, uid)
 	if err != nil || owner.UID == uid {
 		return err

@@ -36,6 +36,9 @@ const (
 	hooksDir = "hooks/"
 )
 
+// ObstacleFile says until when a restore waits for something, by a digest of what it is.
+func ObstacleFile(digest string) string { return "obstacles/" + digest + ".json" }
+
 // RecordsFile is one batch of what became of objects.
 func RecordsFile(level, task, batch int) string {
 	return fmt.Sprintf("%s%02d-%05d-%05d.json", RecordsDir, level, task, batch)

@@ -19,7 +19,14 @@ type Locations struct {
 	open OpenStore
 
 	mu     sync.Mutex
-	opened map[string]store.Store
+	opened map[openedKey]store.Store
+}
+
+// openedKey tells apart what a ReadOnly location is opened for: to be read, or for the files
+// of a restore.
+type openedKey struct {
+	name     string
+	readOnly bool
 }
 
 // OpenStore opens the store of a location.
@@ -27,7 +34,7 @@ type OpenStore func(context.Context, velerov1.BackupStorageLocation) (store.Stor
 
 // NewLocations returns the locations of cfg, each of which open opens when it is needed.
 func NewLocations(cfg *config.Config, open OpenStore) *Locations {
-	return &Locations{cfg: cfg, opened: map[string]store.Store{}, open: open}
+	return &Locations{cfg: cfg, opened: map[openedKey]store.Store{}, open: open}
 }
 
 // Config is the configuration that the locations are of.
@@ -58,8 +65,9 @@ func (l *Locations) Get(ctx context.Context, name string) (*velerov1.BackupStora
 // openStore opens a location that is not open yet. Opening asks the network: one that
 // takes its time does not hold up the others.
 func (l *Locations) openStore(ctx context.Context, bsl *velerov1.BackupStorageLocation) (store.Store, error) {
+	key := openedKey{bsl.Name, isReadOnly(bsl)}
 	l.mu.Lock()
-	st, ok := l.opened[bsl.Name]
+	st, ok := l.opened[key]
 	l.mu.Unlock()
 	if ok {
 		return st, nil
@@ -70,10 +78,10 @@ func (l *Locations) openStore(ctx context.Context, bsl *velerov1.BackupStorageLo
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if first, ok := l.opened[bsl.Name]; ok {
+	if first, ok := l.opened[key]; ok {
 		return first, nil // somebody else was faster: all share what it learns of the store
 	}
-	l.opened[bsl.Name] = st
+	l.opened[key] = st
 	return st, nil
 }
 
@@ -107,7 +115,9 @@ func (l *Locations) Writable(ctx context.Context, name string) (*velerov1.Backup
 }
 
 // Workspace is where a restore keeps its staging and results: the backup's own
-// location, or, if that is ReadOnly, another one that may be written to.
+// location, or, if that is ReadOnly, another one that may be written to. Where all are
+// ReadOnly it is the backup's own all the same: the mode forbids backups and deletions, and
+// what a restore writes lies beside them, below plugins/ and restores/, as Velero's does.
 func (l *Locations) Workspace(ctx context.Context, source *velerov1.BackupStorageLocation) (*velerov1.BackupStorageLocation, store.Store, error) {
 	names := []string{source.Name}
 	for _, bsl := range l.cfg.BackupStorageLocations {
@@ -118,5 +128,20 @@ func (l *Locations) Workspace(ctx context.Context, source *velerov1.BackupStorag
 			return bsl, st, err
 		}
 	}
-	return nil, nil, failure.Unusable("storageLocation: location %q is ReadOnly and no other location may be written to; a restore needs one for its working files and results", source.Name)
+	return l.WorkIn(ctx, source.Name)
+}
+
+// WorkIn is Get for the location that Workspace gave to a restore: its store may be written to.
+func (l *Locations) WorkIn(ctx context.Context, name string) (*velerov1.BackupStorageLocation, store.Store, error) {
+	bsl, err := l.cfg.Location(name)
+	if err != nil || !isReadOnly(bsl) {
+		return l.Get(ctx, name)
+	}
+	writable := *bsl
+	writable.Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadWrite
+	st, err := l.openStore(ctx, &writable)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open storage location %s: %w", bsl.Name, err)
+	}
+	return bsl, st, nil
 }

@@ -25,6 +25,11 @@ func ReadTombstone(ctx context.Context, st store.Store, backup string) (Tombston
 	return t, GetJSON(ctx, st, archive.Tombstone(backup), &t)
 }
 
+// ReadTombstones reads all tombstones of a location, by name.
+func ReadTombstones(ctx context.Context, st store.Store) (map[string]*Tombstone, error) {
+	return readSideDocuments[Tombstone](ctx, st, archive.TombstoneDir, archive.Tombstone)
+}
+
 // Inherit takes over the snapshots of a deletion that did not end, be it of an earlier
 // backup of the name: Velero does not look for tombstones before it makes one.
 func (t *Tombstone) Inherit(ctx context.Context, st store.Store) error {

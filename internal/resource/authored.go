@@ -3,9 +3,9 @@ package resource
 import (
 	"encoding/json"
 	"strings"
-)
 
-const annotationLastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
+)
 
 // authoredFields answers whether a person or tool stated a field in a manifest, or the
 // cluster filled it in. Two witnesses: what kubectl applied last, and the field
@@ -18,7 +18,7 @@ type authoredFields struct {
 
 func authoredFieldsOf(obj map[string]any) authoredFields {
 	var s authoredFields
-	if raw := annotation(obj, annotationLastApplied); raw != "" {
+	if raw := annotation(obj, compare.AnnotationLastApplied); raw != "" {
 		// A broken annotation states nothing; kubectl treats it so as well.
 		if json.Unmarshal([]byte(raw), &s.applied) != nil {
 			s.applied = nil

@@ -68,9 +68,9 @@ type Context struct {
 	// that fits an image counts.
 	Images []ImageMapping
 	// Modify makes what the restore's resource modifiers want of an object that the
-	// rules are done with, still in its source namespace; each error is a modifier that
-	// failed and changed nothing. nil: there are none.
-	Modify func(resource string, obj map[string]any) (map[string]any, []error)
+	// rules are done with, still in its source namespace. Stored is the object as it is in
+	// the backup. nil: there are none.
+	Modify func(resource string, stored, obj map[string]any) Modified
 	// Taken says that a VolumeSnapshot, by its source namespace, is one the backup
 	// took of a claim. Its claim brings what it needs of it. nil: none is.
 	Taken func(namespace, name string) bool
@@ -117,6 +117,8 @@ type Outcome struct {
 	// Dropped are the finalizers left out because their controller adds them
 	// again; the built-in ones are not listed.
 	Dropped []string `json:"droppedFinalizers,omitempty"`
+	// Modifiers are the positions of the rules of resource modifiers that met the object.
+	Modifiers []int `json:"modifiers,omitempty"`
 	// InitHooks is how many init containers a pod got in front of its own.
 	InitHooks int `json:"initHooks,omitempty"`
 	// Warnings are for the restore's results.

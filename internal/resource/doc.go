@@ -17,7 +17,8 @@
 //	managedFields       given back by a second call where a server-side applier owned fields
 //	finalizers          see below
 //	images              changed by the ConfigMap of velero.io/change-image-name, before all else
-//	resource modifiers  applied to the object as it is to be, before the namespace follows the mapping
+//	resource modifiers  applied to the object as it is to be, before the namespace follows the mapping;
+//	                    they see it as it is in the backup, too
 //	residual references paths that still name a mapped namespace are reported, text is not rewritten
 //
 // # Finalizers

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -16,7 +17,7 @@ import (
 //     again at its next look, a missing one would never remove them;
 //   - those that the manifest's author stated are kept, because they say what
 //     deletion is to mean (an Argo CD Application that cascades), with a warning.
-func filterFinalizers(resource string, obj, meta map[string]any, out *Outcome) {
+func filterFinalizers(obj, meta map[string]any, out *Outcome) {
 	keepItems(meta, "finalizers", func(item any) bool {
 		finalizer, ok := item.(string)
 		return ok && !builtinFinalizer(finalizer)
@@ -32,10 +33,19 @@ func filterFinalizers(resource string, obj, meta map[string]any, out *Outcome) {
 			out.Dropped = append(out.Dropped, finalizer)
 			return false
 		}
-		out.addWarning(report.FinalizerKept, fmt.Sprintf(
-			"finalizer %s was kept as the manifest states it; deleting this %s waits for its controller", finalizer, resource))
 		return true
 	})
+}
+
+// warnOfFinalizers warns of those that the object has in the end: modifiers may have taken
+// some away, or put back what was dropped.
+func warnOfFinalizers(resource string, meta map[string]any, out *Outcome) {
+	for _, item := range list(meta, "finalizers") {
+		finalizer, _ := item.(string)
+		out.Dropped = slices.DeleteFunc(out.Dropped, func(dropped string) bool { return dropped == finalizer })
+		out.addWarning(report.FinalizerKept, fmt.Sprintf(
+			"finalizer %s was kept as the manifest states it; deleting this %s waits for its controller", finalizer, resource))
+	}
 }
 
 // builtinFinalizer recognises the finalizers of Kubernetes and of its sidecars

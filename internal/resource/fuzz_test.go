@@ -11,6 +11,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 )
 
 // FuzzRules feeds objects of any shape to every rule: an archive may hold
@@ -67,7 +69,7 @@ func checkRule(t *testing.T, r *Registry, c *Context, resource string, obj map[s
 	}
 	r.MergePatch(resource, obj, restored)
 	MergeServiceAccount(obj, restored, true)
-	Diff(resource, obj, stored, restored)
+	compare.Diff(resource, obj, stored, restored)
 	if !reflect.DeepEqual(before, obj) {
 		t.Fatalf("%s: comparing changed the live object", resource)
 	}

@@ -1,10 +1,9 @@
 package resource
 
-import "strings"
+import (
+	"strings"
 
-const (
-	userPrefix  = "system:serviceaccount:"
-	groupPrefix = "system:serviceaccounts:"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/residual"
 )
 
 // mapField rewrites a field that holds a namespace's name.
@@ -16,21 +15,21 @@ func (c *Context) mapField(m map[string]any, key string) {
 
 // mapUser rewrites system:serviceaccount:<namespace>:<name>.
 func (c *Context) mapUser(user string) string {
-	rest, ok := strings.CutPrefix(user, userPrefix)
+	rest, ok := strings.CutPrefix(user, residual.UserPrefix)
 	ns, account, whole := strings.Cut(rest, ":")
 	if !ok || !whole {
 		return user
 	}
-	return userPrefix + c.targetNamespace(ns) + ":" + account
+	return residual.UserPrefix + c.targetNamespace(ns) + ":" + account
 }
 
 // mapGroup rewrites system:serviceaccounts:<namespace>.
 func (c *Context) mapGroup(group string) string {
-	ns, ok := strings.CutPrefix(group, groupPrefix)
+	ns, ok := strings.CutPrefix(group, residual.GroupPrefix)
 	if !ok {
 		return group
 	}
-	return groupPrefix + c.targetNamespace(ns)
+	return residual.GroupPrefix + c.targetNamespace(ns)
 }
 
 // injectionAnnotations tell cert-manager from which namespace/name to take the

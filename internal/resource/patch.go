@@ -1,6 +1,6 @@
 package resource
 
-import "k8s.io/apimachinery/pkg/runtime"
+import "github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 
 // MergePatch is the JSON merge patch (RFC 7386) that turns a live object into
 // want, which is an object after Restore; nil when nothing is to change. Of the
@@ -10,8 +10,8 @@ import "k8s.io/apimachinery/pkg/runtime"
 // no reason for one.
 func (r *Registry) MergePatch(resource string, live, want map[string]any) map[string]any {
 	base := r.withoutClusterFields(resource, live)
-	patch := diffMaps(bodyOf(base), bodyOf(want))
-	prunePatch(patch, live)
+	patch := compare.MergePatch(bodyOf(base), bodyOf(want))
+	compare.Prune(patch, live)
 	meta := metadataPatch(child(base, "metadata"), child(want, "metadata"))
 	if len(patch) == 0 && onlyBackupLabels(meta) {
 		return nil
@@ -54,7 +54,7 @@ func bodyOf(obj map[string]any) map[string]any {
 func metadataPatch(live, want map[string]any) map[string]any {
 	meta := map[string]any{}
 	for _, key := range []string{"labels", "annotations"} {
-		changes := diffMaps(child(live, key), child(want, key))
+		changes := compare.MergePatch(child(live, key), child(want, key))
 		for _, ours := range []string{LabelBackup, LabelRestore} {
 			if changes[ours] == nil {
 				delete(changes, ours) // want has none: not ours to remove
@@ -65,46 +65,4 @@ func metadataPatch(live, want map[string]any) map[string]any {
 		}
 	}
 	return meta
-}
-
-// diffMaps is the merge patch between two objects; a removed field is null.
-func diffMaps(live, want map[string]any) map[string]any {
-	patch := map[string]any{}
-	for key, value := range want {
-		old, ok := live[key]
-		if ok && Same(old, value) || !ok && value == nil {
-			continue
-		}
-		oldMap, isMap := old.(map[string]any)
-		newMap, both := value.(map[string]any)
-		if isMap && both {
-			patch[key] = diffMaps(oldMap, newMap)
-			continue
-		}
-		patch[key] = runtime.DeepCopyJSONValue(value)
-	}
-	for key, value := range live {
-		if _, ok := want[key]; !ok && value != nil {
-			patch[key] = nil
-		}
-	}
-	return patch
-}
-
-// prunePatch takes out of a patch what the live object has already: fields that the
-// rule had taken from the copy it was compared with.
-func prunePatch(patch, live map[string]any) {
-	for key, value := range patch {
-		nested, isMap := value.(map[string]any)
-		liveMap, liveIsMap := live[key].(map[string]any)
-		switch {
-		case isMap && liveIsMap:
-			prunePatch(nested, liveMap)
-			if len(nested) == 0 {
-				delete(patch, key)
-			}
-		case value != nil && Same(live[key], value):
-			delete(patch, key)
-		}
-	}
 }

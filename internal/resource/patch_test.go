@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 )
 
 // object decodes JSON as the Kubernetes client does.
@@ -111,7 +113,7 @@ func TestMergePatch(t *testing.T) {
 				if got != nil || !r.Equal(test.resource, live, want) {
 					t.Fatalf("want no change, got %v", got)
 				}
-			} else if !Same(got, object(t, test.patch)) || !sameNulls(got, object(t, test.patch)) {
+			} else if !compare.Same(got, object(t, test.patch)) || !sameNulls(got, object(t, test.patch)) {
 				t.Fatalf("got %v, want %s", got, test.patch)
 			}
 			if !reflect.DeepEqual(live, object(t, test.live)) || !reflect.DeepEqual(want, object(t, test.want)) {

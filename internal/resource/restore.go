@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"path"
 
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/residual"
 )
 
 // ErrInvalid is returned for a stored object that no rule can make sense of.
@@ -26,7 +29,11 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 		out.setSkip(report.NotRestorable, "objects of this type are not restored: "+k.never)
 		return out, nil
 	}
-	track := c.trackReferences(obj)
+	var stored map[string]any
+	if c.Modify != nil {
+		stored = runtime.DeepCopyJSON(obj)
+	}
+	references := residual.Track(c.NamespaceMapping, c.isService(), obj)
 	c.mapImages(resource, obj)
 	if k.restore != nil {
 		if err := k.restore(c, obj, &out); err != nil {
@@ -39,19 +46,21 @@ func (r *Registry) Restore(c *Context, resource string, obj map[string]any) (Out
 	if c.judgeWork(resource, k, obj, &out); out.Skipped() {
 		return out, nil
 	}
-	c.applyGenericRules(resource, k, obj, meta, &out)
-	out.Residual = track.residualPaths(obj)
+	c.applyGenericRules(resource, k, stored, obj, &out)
+	out.Residual = references.Paths(obj)
 	return out, nil
 }
 
 // applyGenericRules does what holds for every kind.
-func (c *Context) applyGenericRules(resource string, k kind, obj, meta map[string]any, out *Outcome) {
+func (c *Context) applyGenericRules(resource string, k kind, stored, obj map[string]any, out *Outcome) {
+	meta := child(obj, "metadata")
 	withStatus := c.takeStatus(resource, k, obj, out)
 	out.Owners = c.readOwners(meta)
 	out.ManagedFields = fieldOwnersToRestore(meta, withStatus)
-	filterFinalizers(resource, obj, meta, out)
+	filterFinalizers(obj, meta, out)
 	stripMetadata(meta)
-	meta = c.applyModifiers(resource, obj, out)
+	meta = c.applyModifiers(resource, stored, obj, out)
+	warnOfFinalizers(resource, meta, out)
 	if ns := str(meta, "namespace"); ns != "" {
 		meta["namespace"] = c.targetNamespace(ns)
 	}
@@ -134,4 +143,12 @@ func (c *Context) readOwners(meta map[string]any) []OwnerRef {
 		owners = append(owners, owner)
 	}
 	return owners
+}
+
+// isService says whether a Service is part of this restore; nil where nothing is known.
+func (c *Context) isService() residual.IsService {
+	if c.Has == nil {
+		return nil
+	}
+	return func(namespace, name string) bool { return c.Has("services", namespace, name) }
 }

@@ -1,6 +1,10 @@
 package resource
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
+)
 
 // restoreServiceAccount drops the references to generated token Secrets: those
 // are not restored.
@@ -79,7 +83,7 @@ func entriesToSet(live, want map[string]any, overwrite bool) (set map[string]any
 	set = map[string]any{}
 	for key, value := range want {
 		switch old := live[key]; {
-		case value == nil, Same(old, value):
+		case value == nil, compare.Same(old, value):
 		case old == nil, overwrite:
 			set[key] = value
 		case key != LabelBackup && key != LabelRestore:

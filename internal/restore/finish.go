@@ -61,13 +61,15 @@ type results struct {
 	reasons []report.Reason
 	list    report.ResourceList
 	hooks   contract.HookCounts
-	plan    bytes.Buffer // gzip of JSON lines, of a dry run
+	met     map[int]bool      // positions of the rules of resource modifiers that met an object
+	kinds   map[string]string // of the objects' types
+	plan    bytes.Buffer      // gzip of JSON lines, of a dry run
 }
 
 // collectResults sums the records up, and compares them with the dry run that this restore
 // has to agree with, if it names one.
 func (s *Run) collectResults(ctx context.Context) (*results, error) {
-	res := &results{list: report.ResourceList{}, reasons: slices.Concat(s.Reasons, s.Plan.Reasons)}
+	res := &results{list: report.ResourceList{}, met: map[int]bool{}, kinds: map[string]string{}, reasons: slices.Concat(s.Reasons, s.Plan.Reasons)}
 	planned, err := s.readDryRun(ctx)
 	if err != nil {
 		return nil, err
@@ -77,6 +79,7 @@ func (s *Run) collectResults(ctx context.Context) (*results, error) {
 	err = s.Records(ctx, func(rec Record) error {
 		res.reasons = append(res.reasons, rec.Reasons...)
 		res.countHooks(rec)
+		res.noteModifiers(rec)
 		s.NoteAction(rec)
 		switch {
 		case rec.Kind == "":
@@ -84,16 +87,18 @@ func (s *Run) collectResults(ctx context.Context) (*results, error) {
 		case s.Restore.DryRun:
 			return lines.Encode(rec)
 		}
-		res.list.AddRestored(rec.APIVersion, rec.Kind, rec.Namespace, rec.Name, report.Action(rec.Action))
+		res.list.AddRestored(rec.APIVersion, rec.Kind, rec.Namespace, rec.Name, report.Action(rec.Action), rec.note())
 		res.comparePlan(planned, rec)
 		return nil
 	})
 	for _, p := range planned { // what is left of the plan
 		res.reasons = append(res.reasons, report.New(report.PlanChanged, "was in the plan and not in this restore").At(p.Resource, p.Namespace, p.Name))
 	}
+	unmet, bad := s.unmetRules(res.met, res.kinds)
+	res.reasons = append(res.reasons, unmet...)
 	res.list.Sort()
 	report.Sort(res.reasons)
-	return res, errors.Join(err, zw.Close())
+	return res, errors.Join(err, bad, zw.Close())
 }
 
 // comparePlan takes an object off the plan of a dry run, and adds a reason if it was planned
@@ -133,6 +138,17 @@ func (res *results) countHooks(rec Record) {
 		res.hooks.Add(*rec.Ran)
 	case rec.Action == PlanCreate:
 		res.hooks.Attempted += rec.Hooks
+	}
+}
+
+// noteModifiers notes which rules of resource modifiers met an object, and of what types
+// there were any.
+func (res *results) noteModifiers(rec Record) {
+	for _, i := range rec.Modifiers {
+		res.met[i] = true
+	}
+	if rec.Kind != "" {
+		res.kinds[rec.Resource] = rec.Kind
 	}
 }
 

@@ -98,25 +98,32 @@ func (l *Lookup) readNames(gr string) map[string]bool {
 	return found
 }
 
+// Read returns an object of the archive, nil if it cannot be read.
+func (l *Lookup) Read(k archive.Key) []byte {
+	raw, _, err := l.S.Arc.Read(l.Ctx, k)
+	if err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.keepError(err)
+	}
+	return raw
+}
+
 // ServiceSelects reports whether a Service of this restore has a selector.
 func (l *Lookup) ServiceSelects(namespace, name string) bool {
 	if !l.Has("services", namespace, name) {
 		return false
 	}
-	raw, _, err := l.S.Arc.Read(l.Ctx, archive.Key{Resource: "services", Namespace: namespace, Name: name})
 	var svc struct {
 		Spec struct {
 			Selector map[string]string `json:"selector"`
 		} `json:"spec"`
 	}
-	if err == nil {
-		err = json.Unmarshal(raw, &svc)
-	}
-	if err != nil {
+	raw := l.Read(archive.Key{Resource: "services", Namespace: namespace, Name: name})
+	if err := json.Unmarshal(raw, &svc); raw != nil && err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.keepError(err)
-		return false
 	}
 	return len(svc.Spec.Selector) > 0
 }

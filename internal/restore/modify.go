@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/modify"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -101,4 +103,42 @@ func (c *Changes) Apply(to *resource.Context) error {
 	}
 	to.Modify = rules.Apply
 	return nil
+}
+
+// unmetRules warns of each resource modifier that met no object of a restore, which may be a
+// type that is written wrongly. Kinds are those of the restore's objects by type. A dry run
+// does not tell which namespaces the restore would make on its way.
+func (s *Run) unmetRules(met map[int]bool, kinds map[string]string) (out []report.Reason, err error) {
+	if s.Changes.Modifiers == "" {
+		return nil, nil
+	}
+	rules, err := modify.Parse(s.Changes.Modifiers)
+	if err != nil {
+		return nil, fmt.Errorf("read resource modifiers again: %w", err)
+	}
+	for _, rule := range rules.Unmet(met) {
+		if s.Restore.DryRun && rule.IsFor("namespaces") {
+			continue
+		}
+		text := fmt.Sprintf("%s, for %s, met no object of this restore", rule.Path, rule.GroupResource)
+		if types := similarTypes(rule.GroupResource, kinds); len(types) > 0 {
+			text += "; it has objects of " + strings.Join(types, " and ")
+		}
+		out = append(out, report.New(report.ModifierUnused, text))
+	}
+	return out, nil
+}
+
+// similarTypes are the types that somebody may have meant who wrote another one: of the same
+// plural in any group, or of that kind.
+func similarTypes(written string, kinds map[string]string) (out []string) {
+	name, _, _ := strings.Cut(written, ".")
+	for gr, kind := range kinds {
+		plural, _, _ := strings.Cut(gr, ".")
+		if gr != written && (strings.EqualFold(name, plural) || strings.EqualFold(name, kind)) {
+			out = append(out, gr)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -3,31 +3,52 @@ package restore
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // Record is what became of one object. Records are staged until the restore is finished.
 type Record struct {
-	Resource   string               `json:"resource"`
-	APIVersion string               `json:"apiVersion"`
-	Kind       string               `json:"kind"`
-	Namespace  string               `json:"namespace,omitempty"` // in the target
-	Name       string               `json:"name"`
-	Action     string               `json:"action"`
-	Reason     string               `json:"reason,omitempty"`
-	Reasons    []report.Reason      `json:"reasons,omitempty"`
-	Owners     []resource.OwnerRef  `json:"owners,omitempty"`
-	Live       string               `json:"live,omitempty"`  // digest of the object that was there before
-	Diff       []resource.FieldDiff `json:"diff,omitempty"`  // of a dry run
-	Hooks      int                  `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
+	From       string              `json:"from,omitempty"` // "namespace/name" in the backup, where that is another
+	Resource   string              `json:"resource"`
+	APIVersion string              `json:"apiVersion"`
+	Kind       string              `json:"kind"`
+	Namespace  string              `json:"namespace,omitempty"` // in the target
+	Name       string              `json:"name"`
+	Action     string              `json:"action"`
+	Reason     string              `json:"reason,omitempty"`
+	Reasons    []report.Reason     `json:"reasons,omitempty"`
+	Owners     []resource.OwnerRef `json:"owners,omitempty"`
+	Live       string              `json:"live,omitempty"`  // digest of the object that was there before
+	Diff       []compare.FieldDiff `json:"diff,omitempty"`  // of a dry run
+	Hooks      int                 `json:"hooks,omitempty"` // number of hooks to run in a pod that was made, or would be
+	Waits      string              `json:"waits,omitempty"` // the obstacle that the object waits for, before another attempt
+
+	// DroppedFinalizers are those of controllers, which a restored object is without until they
+	// add them again.
+	DroppedFinalizers []string `json:"droppedFinalizers,omitempty"`
+
+	// Modifiers are the positions of the rules of resource modifiers that met the object.
+	Modifiers []int `json:"modifiers,omitempty"`
 
 	// Ran counts hooks. Only the record of the activity RunRestoreHooks has it.
 	Ran *contract.HookCounts `json:"ran,omitempty"`
+}
+
+// Origin is the key of the object in the backup.
+func (r Record) Origin() archive.Key {
+	k := archive.Key{Resource: r.Resource, Namespace: r.Namespace, Name: r.Name}
+	if r.From != "" {
+		k.Namespace, k.Name = resource.SplitName(r.From)
+	}
+	return k
 }
 
 // Actions of a dry run. Those of a restore are of type report.Action.
@@ -50,6 +71,7 @@ func Tally(res *contract.ApplyResult, records []Record) {
 			res.Counts.Updated++
 		case string(report.Failed), PlanFail:
 			res.Counts.Failed++
+		case "": // it is about no object
 		default:
 			res.Counts.Skipped++
 		}
@@ -63,9 +85,32 @@ func Tally(res *contract.ApplyResult, records []Record) {
 	res.Records++
 }
 
+// WasLeft says that nothing was written of the object, or would be.
+func (r *Record) WasLeft() bool {
+	switch r.Action {
+	case string(report.Skipped), string(report.Failed), PlanSkip, PlanNone, PlanFail:
+		return true
+	}
+	return false
+}
+
+// note is what a person reads behind the object and what was done to it.
+func (r *Record) note() string {
+	if r.Action == string(report.Created) && len(r.DroppedFinalizers) > 0 {
+		return "without finalizer " + strings.Join(r.DroppedFinalizers, ", ")
+	}
+	return r.Reason
+}
+
 // PutRecords stages the records of one batch. It may repeat.
 func (s *Run) PutRecords(ctx context.Context, in contract.ApplyTaskInput, batch int, records []Record) error {
 	return s.Stage.Put(ctx, repository.RecordsFile(in.Level, in.Task, batch), records)
+}
+
+// BatchRecords reads the records of one batch.
+func (s *Run) BatchRecords(ctx context.Context, in contract.ApplyTaskInput, batch int) (records []Record, err error) {
+	err = s.Stage.Get(ctx, repository.RecordsFile(in.Level, in.Task, batch), &records)
+	return records, err
 }
 
 // Records reads the records of all tasks, task by task.

@@ -2,9 +2,12 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
@@ -119,7 +122,7 @@ func (r *Service) openStaged(ctx context.Context, ref contract.RestoreRef) (*Run
 	if err := r.Locations.CheckPlace(ref.Location, ref.Binding.Place); err != nil {
 		return nil, err
 	}
-	_, st, err := r.Locations.Get(ctx, ref.Location)
+	_, st, err := r.Locations.WorkIn(ctx, ref.Location)
 	if err != nil {
 		return nil, err
 	}
@@ -188,6 +191,8 @@ func (r *Service) Outage(ctx context.Context, err error) error {
 		return ctx.Err()
 	case kube.IsUnauthorized(err):
 		return err
+	case apierrors.IsTooManyRequests(err):
+		return errors.New("the API server sheds load (429)") // whatever the object
 	case kube.IsUnavailable(err):
 		return r.Kube.Ping(ctx)
 	}

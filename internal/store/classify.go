@@ -13,7 +13,7 @@ import (
 // stores that imitate it included.
 func kindOfCode(code string) error {
 	switch code {
-	case "NoSuchKey", "NotFound", "NoSuchVersion", "NoSuchUpload":
+	case "NoSuchKey", "NotFound", "NoSuchVersion", "NoSuchUpload", "NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError":
 		return ErrNotFound
 	case "NoSuchBucket":
 		return ErrNoBucket

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -176,12 +175,8 @@ func (s *S3) explainDenied(ctx context.Context, e *awserr.Error) error {
 	if err != nil {
 		return e // the denial itself is the news
 	}
-	until := aws.ToTime(head.ObjectLockRetainUntilDate)
-	switch {
-	case head.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn:
-		return awserr.Fail(e.Op, e.Name, ErrLocked, "legal hold")
-	case head.ObjectLockMode != "" && until.After(time.Now()):
-		return awserr.Fail(e.Op, e.Name, ErrLocked, "%s until %s", head.ObjectLockMode, until.UTC().Format(time.RFC3339))
+	if locked := lockError(e.Op, e.Name, head); locked != nil {
+		return locked
 	}
 	return e
 }

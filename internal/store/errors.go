@@ -18,6 +18,9 @@ var (
 	ErrCredentials = awsconf.ErrCredentials
 	// ErrLocked: a retention period or legal hold protects the object.
 	ErrLocked = errors.New("object is locked")
+	// ErrLockUnknown: the credentials may not read whether a retention period or legal hold
+	// protects the object.
+	ErrLockUnknown = errors.New("whether the object is locked is not known")
 	// ErrNoBucket: the bucket does not exist.
 	ErrNoBucket = errors.New("bucket not found")
 	// ErrRegion: the bucket lives in another region than the one configured.

@@ -5,7 +5,6 @@ package store_test
 import (
 	"bytes"
 	"crypto/rand"
-	"errors"
 	"io"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/store/storetest"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
@@ -39,36 +39,37 @@ func TestRealErrors(t *testing.T) {
 	}
 }
 
+// A bucket with versions hides a locked object where it is deleted, without an error: only a
+// look before tells. The bytes stay in any case.
 func TestRealLock(t *testing.T) {
-	bucket := shared.newBucket(t, true)
-	s := open(t, shared.location(t, bucket, nil))
-	ctx := t.Context()
-	put := func(key string) string {
-		if err := s.Put(ctx, key, []byte("x"), store.PutOptions{}); err != nil {
-			t.Fatal(err)
+	bucket, versions := shared.newBucket(t, true), map[string]*string{}
+	key := func(key string) *string { return aws.String("clusters/one/" + key) }
+	storetest.RunLocked(t, func(t *testing.T) (store.Store, func(string), func(string)) {
+		retain := func(name string) {
+			head, err := shared.admin.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: key(name)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			versions[name] = head.VersionId
+			_, err = shared.admin.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
+				Bucket: aws.String(bucket), Key: key(name), VersionId: head.VersionId,
+				Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionModeCompliance, RetainUntilDate: aws.Time(time.Now().Add(time.Hour))},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-		head, err := shared.admin.HeadObject(ctx, &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("clusters/one/" + key)})
-		if err != nil {
-			t.Fatal(err)
+		hold := func(name string) {
+			_, err := shared.admin.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{
+				Bucket: aws.String(bucket), Key: key(name), LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOn},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-		return aws.ToString(head.VersionId)
-	}
-	version := put("locked")
-	_, err := shared.admin.PutObjectRetention(ctx, &s3.PutObjectRetentionInput{
-		Bucket: aws.String(bucket), Key: aws.String("clusters/one/locked"), VersionId: aws.String(version),
-		Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionModeCompliance, RetainUntilDate: aws.Time(time.Now().Add(time.Hour))},
+		return open(t, shared.location(t, bucket, nil)), retain, hold
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// With versioning a plain deletion hides the object and keeps its bytes, or
-	// is refused as locked; in no case are the bytes gone.
-	err = s.Delete(ctx, "locked")
-	if err != nil && !errors.Is(err, store.ErrLocked) {
-		t.Errorf("delete: %v", err)
-	}
-	t.Logf("deleting a locked object: %v", err)
-	out, err := shared.admin.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("clusters/one/locked"), VersionId: aws.String(version)})
+	out, err := shared.admin.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: key("retained"), VersionId: versions["retained"]})
 	if err != nil {
 		t.Fatalf("the locked version is gone: %v", err)
 	}

@@ -33,9 +33,14 @@ type Store interface {
 	// after, in the order of their keys, which is that of the names with a
 	// slash behind: "a-b" comes before "a". It stops with the error fn returns.
 	DirsAfter(ctx context.Context, prefix, after string, fn func(name string) error) error
+	// CheckUnlocked fails with ErrLocked while a retention period or a legal hold protects
+	// an object, with ErrLockUnknown where the credentials may not know, and with
+	// ErrNotFound when there is none.
+	CheckUnlocked(ctx context.Context, key string) error
 	// Delete removes objects; a missing one is no error. ErrLocked says that a
-	// retention or a legal hold forbids it. Every key is tried; failures are
-	// joined.
+	// retention or a legal hold forbids it. In a bucket with versions nothing forbids it: a
+	// locked object is hidden, and CheckUnlocked says so before. Every key is tried;
+	// failures are joined.
 	Delete(ctx context.Context, keys ...string) error
 	// DeletePrefix removes every object below a non-empty prefix and returns
 	// how many were removed.

@@ -99,16 +99,39 @@ func (c *Client) catalogOptions() client.StartWorkflowOptions {
 	}
 }
 
+// How long a search attribute that was registered just now may be unknown to a part of the
+// server, which reads them once a minute, and how often a start is tried meanwhile.
+const (
+	attributeGrace = time.Minute
+	attributeRetry = time.Second
+)
+
 // StartCatalog starts the entity that answers reads, if it does not run yet: by it
-// Clusters finds a cluster that has run nothing else.
-func (c *Client) StartCatalog(ctx context.Context) error {
+// Clusters finds a cluster that has run nothing else. It carries its search attribute
+// unless that is missing.
+func (c *Client) StartCatalog(ctx context.Context, missing []string) error {
 	opts := c.catalogOptions()
-	opts.TypedSearchAttributes = temporal.NewSearchAttributes(
-		temporal.NewSearchAttributeKeyKeyword(contract.SearchCluster).ValueSet(c.cluster))
-	if _, err := c.sdk.ExecuteWorkflow(ctx, opts, contract.CatalogWorkflow); err != nil {
-		return fmt.Errorf("start the catalog of cluster %s: %w", c.cluster, err)
+	if !slices.Contains(missing, contract.SearchCluster) {
+		opts.TypedSearchAttributes = temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword(contract.SearchCluster).ValueSet(c.cluster))
 	}
-	return nil
+	started := time.Now()
+	for {
+		_, err := c.sdk.ExecuteWorkflow(ctx, opts, contract.CatalogWorkflow)
+		switch {
+		case err == nil:
+			return nil
+		case !lacksAttributes(err):
+			return fmt.Errorf("start the catalog of cluster %s: %w", c.cluster, err)
+		case time.Since(started) > attributeGrace:
+			opts.TypedSearchAttributes = temporal.SearchAttributes{}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(attributeRetry):
+		}
+	}
 }
 
 // readError names the read that failed, but where a worker's words do so already.

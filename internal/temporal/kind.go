@@ -10,6 +10,8 @@ const (
 	KindBackup  Kind = contract.BackupWorkflow
 	KindRestore Kind = contract.RestoreWorkflow
 	KindDelete  Kind = contract.DeleteBackupWorkflow
+	KindGarbage Kind = contract.GarbageWorkflow
+	KindRetain  Kind = contract.RetentionWorkflow
 )
 
 // Noun is how messages call a run of the kind.
@@ -19,6 +21,10 @@ func (k Kind) Noun() string {
 		return "restore"
 	case KindDelete:
 		return "deletion of backup"
+	case KindGarbage:
+		return "garbage collection"
+	case KindRetain:
+		return "retention of backup"
 	default:
 		return "backup"
 	}
@@ -30,6 +36,10 @@ func (k Kind) workflowID(cluster, name string) string {
 		return contract.RestoreID(cluster, name)
 	case KindDelete:
 		return contract.DeleteID(cluster, name)
+	case KindGarbage:
+		return contract.GarbageID(cluster)
+	case KindRetain:
+		return contract.RetentionID(cluster, name)
 	default:
 		return contract.BackupID(cluster, name)
 	}

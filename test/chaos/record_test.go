@@ -210,7 +210,7 @@ func (l *lane) keep(ctx context.Context, name string, run client.WorkflowRun) er
 		hist.Events = append(hist.Events, e)
 	}
 	replayer := worker.NewWorkflowReplayer()
-	workflows.Register(replayer)
+	workflows.Register(replayer, nil)
 	if err := replayer.ReplayWorkflowHistory(nil, hist); err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 )
 
 // planned are the objects of a dry run.
@@ -36,7 +36,7 @@ const planned = `
 // planLine is a line of a plan.
 type planLine struct {
 	Resource, Namespace, Name, Action, Reason string
-	Diff                                      []resource.FieldDiff
+	Diff                                      []compare.FieldDiff
 }
 
 // TestDryRun sees what a restore would do, without a write to the cluster; the real
@@ -142,7 +142,7 @@ func (l *lab) checkPlan(t *testing.T, ns string) {
 			t.Errorf("%s: %+v, want %s", key, got[key], action)
 		}
 	}
-	want := []resource.FieldDiff{
+	want := []compare.FieldDiff{
 		{Path: "data.a", Backup: "1", Live: "changed", Result: "1"},
 		{Path: "data.gone", Backup: "x", Result: "x"},
 		{Path: "data.new", Live: "y"},
@@ -150,13 +150,13 @@ func (l *lab) checkPlan(t *testing.T, ns string) {
 	if got := dataOf(got["configmaps edited"]); !reflect.DeepEqual(got, want) {
 		t.Errorf("edited: %+v", got)
 	}
-	secret := []resource.FieldDiff{{Path: "data.p", Backup: "<masked A>", Live: "<masked B>", Result: "<masked A>"}}
+	secret := []compare.FieldDiff{{Path: "data.p", Backup: "<masked A>", Live: "<masked B>", Result: "<masked A>"}}
 	if got := dataOf(got["secrets password"]); !reflect.DeepEqual(got, secret) {
 		t.Errorf("password: %+v", got)
 	}
 }
 
-func dataOf(l planLine) (out []resource.FieldDiff) {
+func dataOf(l planLine) (out []compare.FieldDiff) {
 	for _, d := range l.Diff {
 		if strings.HasPrefix(d.Path, "data.") {
 			out = append(out, d)
@@ -171,7 +171,7 @@ func (l *lab) planOfNone(t *testing.T, ns string) {
 		t.Errorf("%+v", res)
 	}
 	line := l.plan(t, "look-none")["configmaps edited"]
-	want := []resource.FieldDiff{
+	want := []compare.FieldDiff{
 		{Path: "data.a", Backup: "1", Live: "changed", Result: "changed"},
 		{Path: "data.gone", Backup: "x"},
 		{Path: "data.new", Live: "y", Result: "y"},

@@ -12,7 +12,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
@@ -93,7 +93,7 @@ func TestResourceModifiers(t *testing.T) {
 
 	ask(t, h, 3, []string{"Nothing was written", "configmaps " + to + "/settings", "MODIFIER_FAILED"}, append(args, "--dry-run")...)
 	line := (&lab{&harness.Lab{Harness: h}}).plan(t, "dry")["configmaps settings"]
-	want := []resource.FieldDiff{{Path: "data.gone", Backup: "x"}, {Path: "data.mode", Backup: "production", Result: "copy"}, {Path: "data.total", Result: "1"}}
+	want := []compare.FieldDiff{{Path: "data.gone", Backup: "x"}, {Path: "data.mode", Backup: "production", Result: "copy"}, {Path: "data.total", Result: "1"}}
 	if got := dataOf(line); line.Action != "create" || !reflect.DeepEqual(got, want) {
 		t.Errorf("planned %+v", line)
 	}

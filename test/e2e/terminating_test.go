@@ -157,7 +157,7 @@ func TestRestoreOfStuckDefinition(t *testing.T) {
 
 	res := restore(t, l.Harness, contract.RestoreInput{Name: "stuck", Spec: velerov1.RestoreSpec{BackupName: "stuck"}})
 	lines := restoreOutcomes(t, l.Harness, "stuck")
-	if res.Phase != "PartiallyFailed" || res.Errors != 1 || !has(lines, "errors: [CRD_NOT_READY]", "crates."+group, "KindConflict", "kubectl describe crd") {
+	if res.Phase != "PartiallyFailed" || res.Errors != 2 || !has(lines, "errors: [CRD_NOT_READY]", "crates."+group, "KindConflict", "kubectl describe crd") {
 		t.Errorf("%+v %q", res, lines)
 	}
 	if !has(lines, "[TYPE_NOT_SERVED]", "one", "crates."+group) {

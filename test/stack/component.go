@@ -9,10 +9,11 @@ import (
 // component is one pinned thing that the stack needs: how it is named and how it is built.
 type component struct {
 	name    string
-	module  string // folder under tools/ that pins it
+	module  string // folder under tools/ that pins it; empty: tools/ itself
 	pkg     string // main package; or, with files set, the Go module that holds them
 	files   []string
 	sources []string // folders of our own code that it is built of; their content decides the cache's key
+	tags    string   // build tags; they say which files are compiled, not how
 	version string   // what the binary says of itself, where a peer looks at it
 	flags   func(version string) string
 }
@@ -24,26 +25,27 @@ const mainModule = "../../.."
 // shortest: what Start always needs comes first.
 func components() []component {
 	return []component{
-		{name: "etcd", module: "etcd", pkg: "go.etcd.io/etcd/server/v3"},
+		{name: "etcd", pkg: "go.etcd.io/etcd/server/v3"},
 		kubernetes("kube-apiserver"),
 		kubernetes("kube-controller-manager"),
-		{name: "versitygw", module: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw"},
-		{name: "temporal", module: "temporal", pkg: "github.com/temporalio/cli/cmd/temporal"},
+		{name: "versitygw", pkg: "./versitygw", sources: []string{"versitygw"}},
+		// The tag leaves out how the archive on Google's storage, which nothing here uses, finds its endpoints.
+		{name: "temporal", pkg: "github.com/temporalio/cli/cmd/temporal", tags: "disable_grpc_modules"},
 		{
-			name: "snapshot-crds", module: "snapshotter", pkg: "github.com/kubernetes-csi/external-snapshotter/client/v8",
+			name: "snapshot-crds", pkg: "github.com/kubernetes-csi/external-snapshotter/client/v8",
 			files: []string{"config/crd/*storage.k8s.io_*.yaml"},
 		},
 		kubernetes("kubectl"),
 		kubernetes("kube-scheduler"),
-		{name: "kwok", module: "kwok", pkg: "sigs.k8s.io/kwok/cmd/kwok"},
-		{name: "kwok-stages", module: "kwok", pkg: "sigs.k8s.io/kwok", files: []string{
+		{name: "kwok", pkg: "sigs.k8s.io/kwok/cmd/kwok"},
+		{name: "kwok-stages", pkg: "sigs.k8s.io/kwok", files: []string{
 			"kustomize/stage/node/fast/node-*.yaml", "kustomize/stage/node/heartbeat-with-lease/node-*.yaml",
 			"kustomize/stage/pod/fast/pod-*.yaml", "kustomize/stage/volume/fast/pv*.yaml",
 		}},
 		snapshotter("snapshot-controller"),
 		snapshotter("csi-snapshotter"),
 		{name: "ebssim", module: mainModule, pkg: "./test/stack/cmd/ebssim", sources: []string{"test/stack/cmd/ebssim", "test/stack/ebssim"}},
-		{name: "ebscsi", module: "ebscsi", pkg: ".", sources: []string{"."}},
+		{name: "ebscsi", pkg: "./ebscsi", sources: []string{"ebscsi"}},
 		{name: "velero", module: "velero", pkg: "github.com/vmware-tanzu/velero/cmd/velero", version: "v1.18.3", flags: veleroVersion},
 		{name: "velero-plugin-for-aws", module: "velero", pkg: "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws"},
 		kubernetes("kubelet"),
@@ -51,11 +53,11 @@ func components() []component {
 }
 
 func kubernetes(name string) component {
-	return component{name: name, module: "kubernetes", pkg: "k8s.io/kubernetes/cmd/" + name, version: "v1.36.3", flags: kubernetesVersion}
+	return component{name: name, pkg: "k8s.io/kubernetes/cmd/" + name, version: "v1.37.2", flags: kubernetesVersion}
 }
 
 func snapshotter(name string) component {
-	return component{name: name, module: "snapshotter", pkg: "github.com/kubernetes-csi/external-snapshotter/v8/cmd/" + name}
+	return component{name: name, pkg: "github.com/kubernetes-csi/external-snapshotter/v8/cmd/" + name}
 }
 
 // kubernetesVersion makes the binaries say their version: a module build leaves

@@ -31,7 +31,7 @@ func widgetServer(t *testing.T, names ...string) *kubetest.Server {
 	s := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: widgets(), Custom: true}))
 	reasons := map[int]metav1.StatusReason{
 		401: metav1.StatusReasonUnauthorized, 403: metav1.StatusReasonForbidden, 404: metav1.StatusReasonNotFound,
-		405: metav1.StatusReasonMethodNotAllowed, 500: metav1.StatusReasonInternalError, 503: metav1.StatusReasonServiceUnavailable,
+		405: metav1.StatusReasonMethodNotAllowed, 429: metav1.StatusReasonTooManyRequests, 500: metav1.StatusReasonInternalError, 503: metav1.StatusReasonServiceUnavailable,
 	}
 	for _, name := range names {
 		s.PutJSON(fmt.Sprintf(`{"kind":"Widget","apiVersion":"g/v1","metadata":{"name":%q,"namespace":"shop"}}`, name))
@@ -62,7 +62,7 @@ func newWidgetExport(t *testing.T, s *kubetest.Server) *shardExport {
 // TestSingleObjects asks for objects by name, in spec.orderedResources and as related
 // ones: what cannot be read is a reason, and what can is in the backup.
 func TestSingleObjects(t *testing.T) {
-	names := []string{"w-500-4", "w", "w-403-1", "w-405-1", "w-404-1", "w-500-99", "w-503-1"}
+	names := []string{"w-500-4", "w", "w-403-1", "w-403-99", "w-405-1", "w-404-1", "w-500-99", "w-503-1", "w-429-4"}
 	var ordered []string
 	var refs []resource.Ref
 	for _, n := range names {
@@ -90,14 +90,14 @@ func TestSingleObjects(t *testing.T) {
 					t.Errorf("%+v", r)
 				}
 			}
-			want := []string{"READ_FAILED w-403-1", "READ_FAILED w-405-1", "ORDERED_MISSING w-404-1", "READ_FAILED w-500-99"}
+			want := []string{"READ_FAILED w-403-99", "READ_FAILED w-405-1", "ORDERED_MISSING w-404-1", "READ_FAILED w-500-99"}
 			if how == "related" {
 				want = slices.Delete(want, 2, 3)
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("reasons %q, want %q", got, want)
 			}
-			if err := e.Close(t.Context()); err != nil || e.Result.Objects != 3 {
+			if err := e.Close(t.Context()); err != nil || e.Result.Objects != 5 {
 				t.Errorf("%d objects, %v", e.Result.Objects, err)
 			}
 		})

@@ -31,6 +31,8 @@ var errTransient = errors.New("failed; trying again")
 // may pass, the error is errTransient. Any other error ends the attempt of the activity.
 func classifyRefusal(ctx context.Context, service *backup.Service, err error, tries int) error {
 	switch {
+	case apierrors.IsTooManyRequests(err):
+		return waitForRoom(ctx, err)
 	case kube.IsUnavailable(err) && ctx.Err() == nil:
 		if service.Kube.Ping(ctx) != nil {
 			return err
@@ -42,6 +44,19 @@ func classifyRefusal(ctx context.Context, service *backup.Service, err error, tr
 		return err
 	}
 	return nil
+}
+
+// leastAskedWait is for a server that sheds load and does not say for how long.
+const leastAskedWait = time.Second
+
+// waitForRoom waits as long as a server asks that sheds load, which says nothing about what
+// was asked for. It answers health checks all the while.
+func waitForRoom(ctx context.Context, err error) error {
+	seconds, _ := apierrors.SuggestsClientDelay(err)
+	if err := poll.Wait(ctx, max(time.Duration(seconds)*time.Second, leastAskedWait)); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errTransient, err)
 }
 
 // listFailed decides what the failure of a list means. A type that is refused is a

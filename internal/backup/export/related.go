@@ -28,11 +28,24 @@ func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.R
 	if err != nil {
 		return contract.ShardResult{}, err
 	}
-	r := &relatedExport{shardExport: newExport(ctx, service, run, recorder, len(in.Shards), exportCursor{}), held: map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}}
+	r := newRelatedExport(ctx, service, run, recorder, len(in.Shards))
 	if r.snapshots, err = run.ClaimSnapshots(ctx); err != nil {
 		return contract.ShardResult{}, err
 	}
-	if err := r.collectNotes(ctx, in.Shards); err != nil {
+	return r.exportRelated(ctx, in.Shards)
+}
+
+func newRelatedExport(ctx context.Context, service *backup.Service, run *backup.Run, recorder *heartbeat.Recorder, shard int) *relatedExport {
+	return &relatedExport{
+		shardExport: newExport(ctx, service, run, recorder, shard, exportCursor{}),
+		held:        map[resource.Ref]bool{}, asked: map[resource.Ref]bool{}, looked: map[string]bool{},
+	}
+}
+
+// exportRelated exports what the objects of shards refer to, of which these are the numbers
+// of chunks.
+func (r *relatedExport) exportRelated(ctx context.Context, shards []int) (contract.ShardResult, error) {
+	if err := r.collectNotes(ctx, shards); err != nil {
 		return contract.ShardResult{}, err
 	}
 	for len(r.wanted) > 0 {
@@ -40,49 +53,44 @@ func Related(ctx context.Context, service *backup.Service, recorder *heartbeat.R
 			return contract.ShardResult{}, fmt.Errorf("export related objects: %w", err)
 		}
 	}
-	return r.Result, r.Close(ctx)
+	err := r.Close(ctx)
+	return r.Result, err
 }
 
 // relatedExport follows references to their end: each round fetches the objects that those
 // of the round before refer to.
 type relatedExport struct {
 	*shardExport
+	archive  *archive.Archive      // what the shards have staged
+	looked   map[string]bool       // types whose objects in the archive are among held
 	held     map[resource.Ref]bool // objects in the archive, or known not to exist
 	asked    map[resource.Ref]bool
 	wanted   []resource.Ref
 	bindings []map[string]any // all cluster role bindings; nil before they are needed
 }
 
-// collectNotes reads the references that all shards remember, and which of these objects the
-// archive holds already.
+// collectNotes reads the references that all shards remember, and opens the archive that
+// they have staged.
 func (r *relatedExport) collectNotes(ctx context.Context, shards []int) error {
 	notes, err := backup.ReadNotes(ctx, r.service, r.Run, shards)
 	if err != nil {
 		return err
 	}
-	listed := map[string]bool{}
 	for _, n := range notes {
 		r.addWanted(n.Related)
 	}
-	for _, w := range r.wanted {
-		listed[w.Resource] = true
-	}
-	a, err := archive.OpenStaged(repository.NewSource(r.Run.Store), backup.ChunksOf(notes))
-	if err != nil {
-		return err
-	}
-	for gr := range listed {
-		if err := r.addHeld(ctx, a, gr); err != nil {
-			return err
-		}
-	}
-	return nil
+	r.archive, err = archive.OpenStaged(repository.NewSource(r.Run.Store), backup.ChunksOf(notes))
+	return err
 }
 
-// addHeld reads from the index which objects of a type the archive holds.
-func (r *relatedExport) addHeld(ctx context.Context, a *archive.Archive, groupResource string) error {
-	for _, m := range a.With(groupResource) {
-		entries, err := a.Entries(ctx, m)
+// addHeld reads from the index which objects of a type the archive holds, once a type.
+func (r *relatedExport) addHeld(ctx context.Context, groupResource string) error {
+	if r.looked[groupResource] {
+		return nil
+	}
+	r.looked[groupResource] = true
+	for _, m := range r.archive.With(groupResource) {
+		entries, err := r.archive.Entries(ctx, m)
 		if err != nil {
 			return err
 		}
@@ -109,6 +117,9 @@ func (r *relatedExport) fetchRound(ctx context.Context) error {
 	var names []resource.Ref
 	for _, ref := range todo {
 		if !ref.Subject {
+			if err := r.addHeld(ctx, ref.Resource); err != nil {
+				return err
+			}
 			names = append(names, ref)
 			continue
 		}

@@ -184,7 +184,7 @@ func (e *shardExport) isWanted(u listCall, it kube.Item) bool {
 	if u.list.Type.GroupResource == "namespaces" {
 		return f.KeepNamespace(it.Name, it.Labels)
 	}
-	if u.list.Type.Namespaced && u.namespace == "" && !f.IncludeNamespace(it.Namespace) {
+	if u.list.Type.Namespaced && !f.IncludeNamespace(it.Namespace) {
 		return false
 	}
 	return len(u.list.Selectors) == 1 || u.first || f.FirstMatch(u.selector, it.Labels)
@@ -198,6 +198,9 @@ func (e *shardExport) addOrdered(ctx context.Context, r kube.Resource, u listCal
 	}
 	for _, name := range u.list.Ordered {
 		ns, n := resource.SplitName(name)
+		if ns != "" && !e.Run.Plan.Filter.IncludeNamespace(ns) {
+			continue // the order of objects selects none
+		}
 		got, err := fetchObject(ctx, e.service, r, ns, n)
 		switch {
 		case err != nil:

@@ -8,6 +8,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/backuptest"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -91,5 +94,18 @@ func TestVolumeCounts(t *testing.T) {
 	want := contract.VolumeCounts{NativeAttempted: 2, NativeCompleted: 1, CSIAttempted: 2, CSICompleted: 1, HooksAttempted: 3, HooksFailed: 1}
 	if got := volumeCounts(final, &p.Volumes); got != want {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestBackupOfNothing: a backup without objects says so, unless it says why already.
+func TestBackupOfNothing(t *testing.T) {
+	for code, want := range map[report.Code]int{report.GlobEmpty: 2, report.ListFailed: 1} {
+		st := memstore.New()
+		run := &backup.Run{Store: st, Staging: repository.NewStaging(st, "uid"), Plan: *backuptest.Plan("")}
+		run.Plan.Reasons = []report.Reason{report.New(code, "")}
+		s, err := readStaged(t.Context(), &backup.Service{}, run, nil)
+		if err != nil || len(s.reasons) != want {
+			t.Errorf("%s: %v, %v", code, s, err)
+		}
 	}
 }

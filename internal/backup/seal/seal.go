@@ -63,7 +63,13 @@ func readStaged(ctx context.Context, b *backup.Service, run *backup.Run, chunks 
 	if err != nil {
 		return nil, err
 	}
-	return &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final)}, nil
+	s := &sealer{run: run, notes: notes, assembly: assembly, final: final, reasons: allReasons(run, notes, final)}
+	unread := func(r report.Reason) bool { return r.Code == report.ListFailed || r.Code == report.ReadFailed }
+	if assembly.Totals.Objects == 0 && !slices.ContainsFunc(s.reasons, unread) {
+		s.reasons = append(s.reasons, report.New(report.NothingSelected, "the filters select no object of the cluster"))
+		report.Sort(s.reasons)
+	}
+	return s, nil
 }
 
 // composeArchive has the store make the tarball and the index out of the staged chunks.

@@ -25,6 +25,9 @@ const batchMembers = 16
 type applyCursor struct {
 	Batch  int                  `json:"batch"`
 	Result contract.ApplyResult `json:"result"`
+	// Waiting are batches before Batch with objects that wait for an obstacle to go. They are
+	// not in the Result.
+	Waiting []int `json:"waiting,omitempty"`
 }
 
 // Task brings the objects of one task into the cluster, all at once as far as the
@@ -52,13 +55,41 @@ func Task(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, in con
 		if err := s.PutRecords(ctx, in, cur.Batch, records); err != nil {
 			return contract.ApplyResult{}, err
 		}
-		restore.Tally(&cur.Result, records)
-		next := applyCursor{Batch: cur.Batch + 1, Result: cur.Result}
+		if isWaiting(records) {
+			cur.Waiting = append(cur.Waiting, cur.Batch)
+		} else {
+			restore.Tally(&cur.Result, records)
+		}
+		next := applyCursor{Batch: cur.Batch + 1, Result: cur.Result, Waiting: cur.Waiting}
 		if err := p.Mark(next, cur.Result.Counts.Total(), 0); err != nil {
 			return contract.ApplyResult{}, err
 		}
 	}
-	return cur.Result, nil
+	return cur.Result, a.finishWaiting(ctx, in, all, &cur)
+}
+
+// finishWaiting goes through the batches with objects that wait for an obstacle to go: at the
+// end of the task, so that nothing else waits with them.
+func (a *applier) finishWaiting(ctx context.Context, in contract.ApplyTaskInput, all []plan.Range, cur *applyCursor) error {
+	for len(cur.Waiting) > 0 {
+		batch := cur.Waiting[0]
+		records, err := a.run.BatchRecords(ctx, in, batch)
+		if err != nil {
+			return err
+		}
+		if records, err = a.applyWaiting(ctx, all[batch], records); err != nil {
+			return fmt.Errorf("apply level %d task %d: %w", in.Level, in.Task, err)
+		}
+		if err := a.run.PutRecords(ctx, in, batch, records); err != nil {
+			return err
+		}
+		restore.Tally(&cur.Result, records)
+		cur.Waiting = cur.Waiting[1:]
+		if err := a.recorder.Mark(*cur, cur.Result.Counts.Total(), 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cutBatches cuts a task's ranges of members at watermarks.
@@ -82,6 +113,7 @@ type applier struct {
 	transformer *transformer
 	policy      policy
 	namespaces  *namespaces
+	obstacles   *obstacles
 }
 
 func newApplier(ctx context.Context, r *restore.Service, s *restore.Run, p *heartbeat.Recorder, level plan.Level) (*applier, error) {
@@ -100,6 +132,7 @@ func newApplier(ctx context.Context, r *restore.Service, s *restore.Run, p *hear
 	return &applier{
 		service: r, run: s, recorder: p, level: level, lookup: lookup,
 		transformer: t, policy: newPolicy(s, r.Rules), namespaces: newNamespaces(r.Kube, t),
+		obstacles: newObstacles(s.Stage, level),
 	}, nil
 }
 
@@ -113,21 +146,24 @@ type batch struct {
 	mu      sync.Mutex
 	records []restore.Record
 	retries []*attempt
+	waiting []*attempt
 }
 
 // applyBatch reads members once and applies their objects in parallel. Objects that the
 // server refused are tried once more at the end: what they miss may have come with this
-// batch, and what is being deleted in their place may have gone.
+// batch, and what is being deleted in their place may have gone. Those that an obstacle keeps
+// out are left for applyWaiting, with a record that says so.
 func (a *applier) applyBatch(ctx context.Context, r plan.Range) ([]restore.Record, error) {
 	b := &batch{applier: a}
 	if err := b.applyRange(ctx, r); err != nil {
 		return nil, err
 	}
-	if err := a.awaitTerminations(ctx, b.retries); err != nil {
-		return nil, err
-	}
 	if err := b.applyRetries(ctx); err != nil {
 		return nil, err
+	}
+	b.records = append(b.records, a.namespaces.takeRecords()...)
+	for _, at := range b.waiting {
+		b.records = append(b.records, at.record)
 	}
 	if a.policy.dryRun {
 		useWordsOfPlan(b.records)
@@ -152,30 +188,52 @@ func (b *batch) applyRange(ctx context.Context, r plan.Range) error {
 	return err
 }
 
-// applyRetries makes the second attempts.
+// applyRetries makes the second attempts, when what they wait for has gone.
 func (b *batch) applyRetries(ctx context.Context) error {
+	retries := b.retries
+	if b.retries = nil; len(retries) == 0 {
+		return nil
+	}
+	if err := b.awaitTerminations(ctx, retries); err != nil {
+		return err
+	}
+	return b.applyAll(ctx, retries)
+}
+
+// applyAll makes attempts at the same time.
+func (b *batch) applyAll(ctx context.Context, attempts []*attempt) error {
 	group, gctx := errgroup.WithContext(ctx)
-	for _, at := range b.retries {
+	group.SetLimit(b.service.Config.Limits.ApplyConcurrency)
+	for _, at := range attempts {
 		group.Go(func() error { return b.applyOne(gctx, at) })
 	}
 	return group.Wait()
 }
 
-// applyOne makes one attempt at an object, and keeps its record unless a second one
-// follows.
+// applyOne makes one attempt at an object.
 func (b *batch) applyOne(ctx context.Context, at *attempt) error {
 	rec, retry, err := b.applyObject(ctx, at)
+	if err == nil {
+		b.keep(rec, retry)
+	}
+	return err
+}
+
+// keep keeps the record of an attempt, unless another one follows.
+func (b *batch) keep(rec restore.Record, retry *attempt) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if retry != nil {
+	switch {
+	case retry != nil && retry.obstacle != "":
+		b.waiting = append(b.waiting, retry)
+		return
+	case retry != nil:
 		b.retries = append(b.retries, retry)
-		return err
-	}
-	if rec.Action != "" { // else it is not selected
+		return
+	case rec.Action != "": // else it is not selected
 		b.records = append(b.records, rec)
 	}
 	b.recorder.Count(1, 0)
-	return err
 }
 
 // useWordsOfPlan names what would be done, where records name what was done.

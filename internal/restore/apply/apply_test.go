@@ -13,9 +13,11 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 )
 
@@ -24,6 +26,8 @@ func newRun(t *testing.T, spec velerov1.RestoreSpec, dryRun bool, objs ...restor
 	t.Helper()
 	run, _ := restoretest.StoredSession(t, objs, spec)
 	run.Restore.DryRun, run.Run.Started = dryRun, time.Now()
+	run.St = memstore.New()
+	run.Stage = repository.NewStaging(run.St, "uid")
 	return run
 }
 
@@ -42,17 +46,26 @@ func newTestApplier(t *testing.T, s *kubetest.Server, run *restore.Run) *applier
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.obstacles.patience = func(obstacle) time.Duration { return time.Second }
 	return a
 }
 
 // applyAll applies all objects of the archive that are on the applier's level.
 func applyAll(t *testing.T, a *applier, run *restore.Run) map[string]restore.Record {
 	t.Helper()
-	records, err := a.applyBatch(t.Context(), plan.Range{From: 0, To: len(run.Arc.Members())})
+	all := wholeArchive(run)
+	records, err := a.applyBatch(t.Context(), all)
+	if err == nil && isWaiting(records) {
+		records, err = a.applyWaiting(t.Context(), all, records)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return byName(records)
+}
+
+func wholeArchive(run *restore.Run) plan.Range {
+	return plan.Range{From: 0, To: len(run.Arc.Members())}
 }
 
 // byName are records by the name of their object.

@@ -5,19 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
-
-// terminatingTimeout is how long a namespace that is being deleted is waited for:
-// Velero's --terminating-resource-timeout.
-const terminatingTimeout = 10 * time.Minute
 
 // namespaces makes missing namespaces, each once a task.
 type namespaces struct {
@@ -27,12 +23,26 @@ type namespaces struct {
 	rules    resource.Context
 
 	mu   sync.Mutex
-	made map[string]func() error // by target; makes the namespace when first called
+	made map[string]*making // by target
+
+	records []restore.Record // what resource modifiers did to namespaces that were made
+}
+
+// making is one attempt at a namespace, which those who need it share.
+type making struct {
+	once sync.Once
+	err  error
+}
+
+// terminatingError is that of a namespace which is being deleted.
+type terminatingError struct{ namespace, blockers string }
+
+func (e *terminatingError) Error() string {
+	return fmt.Sprintf("namespace %s is being deleted: %s", e.namespace, e.blockers)
 }
 
 func newNamespaces(client *kube.Client, t *transformer) *namespaces {
-	n := &namespaces{kube: client, archive: t.run.Arc, registry: t.registry, rules: *t.rules, made: map[string]func() error{}}
-	n.rules.Modify = nil // only what is restored itself is modified, and can say that it failed
+	n := &namespaces{kube: client, archive: t.run.Arc, registry: t.registry, rules: *t.rules, made: map[string]*making{}}
 	return n
 }
 
@@ -41,23 +51,32 @@ func namespaceType() kube.Resource {
 }
 
 // ensureExists makes the target namespace out of the stored Namespace object, or a bare
-// one. Callers of one namespace share one attempt.
+// one. Callers of one namespace share one attempt. One that is on its way out is not made,
+// but may be tried again.
 func (n *namespaces) ensureExists(ctx context.Context, source, target string) error {
 	n.mu.Lock()
-	once, known := n.made[target]
+	m, known := n.made[target]
 	if !known {
-		once = sync.OnceValue(func() error { return n.createNamespace(ctx, source, target) })
-		n.made[target] = once
+		m = &making{}
+		n.made[target] = m
 	}
 	n.mu.Unlock()
-	return once()
+	m.once.Do(func() { m.err = n.createNamespace(ctx, source, target) })
+	if obstacleOf(m.err) != "" {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.made[target] == m {
+			delete(n.made, target)
+		}
+	}
+	return m.err
 }
 
 func (n *namespaces) createNamespace(ctx context.Context, source, target string) error {
-	if err := n.awaitDeleted(ctx, target); err != nil {
+	if err := n.checkStays(ctx, target); err != nil {
 		return err
 	}
-	body, err := n.namespaceBody(ctx, source, target)
+	body, rules, err := n.namespaceBody(ctx, source, target)
 	if err != nil {
 		return err
 	}
@@ -65,12 +84,38 @@ func (n *namespaces) createNamespace(ctx context.Context, source, target string)
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return fmt.Errorf("create namespace %s: %w", target, err)
 	}
+	if err == nil {
+		n.keepModifiers(target, rules)
+	}
 	return nil
+}
+
+// keepModifiers keeps what the resource modifiers did to a namespace, which has no record of
+// its own.
+func (n *namespaces) keepModifiers(target string, rules resource.Outcome) {
+	rec := restore.Record{Modifiers: rules.Modifiers}
+	for _, e := range rules.Errors {
+		rec.Reasons = append(rec.Reasons, report.New(e.Code, e.Text).At("namespaces", "", target))
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(rec.Modifiers)+len(rec.Reasons) > 0 {
+		n.records = append(n.records, rec)
+	}
+}
+
+// takeRecords gives each record once.
+func (n *namespaces) takeRecords() []restore.Record {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := n.records
+	n.records = nil
+	return out
 }
 
 // namespaceBody is the stored Namespace as the rules change it; one that was not stored
 // has nothing but its name.
-func (n *namespaces) namespaceBody(ctx context.Context, source, target string) ([]byte, error) {
+func (n *namespaces) namespaceBody(ctx context.Context, source, target string) ([]byte, resource.Outcome, error) {
 	raw, _, err := n.archive.Read(ctx, archive.Key{Resource: "namespaces", Name: source})
 	obj := map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": source}}
 	if err == nil {
@@ -79,42 +124,38 @@ func (n *namespaces) namespaceBody(ctx context.Context, source, target string) (
 		err = nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read namespace %s: %w", source, err)
+		return nil, resource.Outcome{}, fmt.Errorf("read namespace %s: %w", source, err)
 	}
-	if _, err := n.registry.Restore(&n.rules, "namespaces", obj); err != nil {
-		return nil, err
+	rules, err := n.registry.Restore(&n.rules, "namespaces", obj)
+	if err != nil {
+		return nil, rules, err
 	}
 	meta, _ := obj["metadata"].(map[string]any)
 	if meta["name"] != target {
-		return nil, fmt.Errorf("namespace %s: %w", target, resource.ErrInvalid)
+		return nil, rules, fmt.Errorf("namespace %s: %w", target, resource.ErrInvalid)
 	}
-	return json.Marshal(obj)
+	body, err := json.Marshal(obj)
+	return body, rules, err
 }
 
-// awaitDeleted waits until a namespace that is being deleted is no more. One that is
-// there to stay, or not there, is fine at once.
-func (n *namespaces) awaitDeleted(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, terminatingTimeout)
-	defer cancel()
-	for {
-		raw, err := n.kube.Get(ctx, namespaceType(), "", name)
-		if kube.IsNotFound(err) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("look at namespace %s: %w", name, err)
-		}
-		var obj map[string]any
-		if err := json.Unmarshal(raw, &obj); err != nil {
-			return fmt.Errorf("read namespace %s: %w", name, err)
-		}
-		if !resource.IsDeleting(obj) {
-			return nil
-		}
-		if poll.Wait(ctx, time.Second) != nil {
-			return fmt.Errorf("namespace %s is still being deleted after %s: %s", name, terminatingTimeout, describeBlockers(obj))
-		}
+// checkStays gives a terminatingError for a namespace that is being deleted. One that is
+// there to stay, or not there, is fine.
+func (n *namespaces) checkStays(ctx context.Context, name string) error {
+	raw, err := n.kube.Get(ctx, namespaceType(), "", name)
+	if kube.IsNotFound(err) {
+		return nil
 	}
+	if err != nil {
+		return fmt.Errorf("look at namespace %s: %w", name, err)
+	}
+	var obj map[string]any
+	if err := json.Unmarshal(raw, &obj); err != nil {
+		return fmt.Errorf("read namespace %s: %w", name, err)
+	}
+	if resource.IsDeleting(obj) {
+		return &terminatingError{name, describeBlockers(obj)}
+	}
+	return nil
 }
 
 // describeBlockers says what keeps a namespace from going: its finalizers and the API

@@ -15,10 +15,16 @@ type storedObject struct {
 	body  []byte
 }
 
-// attempt is one of at most two tries to apply an object.
+// attempt is one of at most two tries to apply an object. Tries that an obstacle stops do
+// not count.
 type attempt struct {
 	storedObject
 	first *firstAttempt // nil while this is the first
+
+	// obstacle is what the object waits for, if it does, and record what has become of it
+	// by then.
+	obstacle obstacle
+	record   restore.Record
 }
 
 // firstAttempt is what the second attempt at an object has to know of the first one,
@@ -49,10 +55,16 @@ func (a *applier) applyObject(ctx context.Context, at *attempt) (rec restore.Rec
 	if out.live == nil && at.first != nil {
 		out.live = at.first.live
 	}
-	if out.action == string(report.Failed) && at.first == nil {
-		retry = &attempt{at.storedObject, &firstAttempt{want.target, out.live, out.blocker}}
+	rec = want.record(out)
+	switch {
+	case a.policy.dryRun && out.obstacle != "": // a plan does not wait
+	case out.obstacle != "":
+		rec.Waits = string(out.obstacle)
+		retry = &attempt{storedObject: at.storedObject, first: at.first, obstacle: out.obstacle, record: rec}
+	case out.action == string(report.Failed) && at.first == nil:
+		retry = &attempt{storedObject: at.storedObject, first: &firstAttempt{want.target, out.live, out.blocker}}
 	}
-	return want.record(out), retry, err
+	return rec, retry, err
 }
 
 // bringObject decides and sends. Hardly any object is in the cluster already, so each is

@@ -3,12 +3,13 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/modify"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
@@ -21,7 +22,7 @@ type outcome struct {
 	reasons []report.Reason // not placed on the object yet
 	// digest identifies what was in the cluster before.
 	digest string
-	diff   []resource.FieldDiff
+	diff   []compare.FieldDiff
 
 	// exists says that the object could not be created because it is there: nothing has
 	// become of it yet.
@@ -30,6 +31,8 @@ type outcome struct {
 	live map[string]any
 	// blocker is what has to go before a second attempt.
 	blocker *termination
+	// obstacle is what the outcome is due to, if it is no fault of the object.
+	obstacle obstacle
 }
 
 // failedOutcome is that of an object which is not there.
@@ -79,21 +82,34 @@ func plannedOutcome(want *desired, live map[string]any, d decision) outcome {
 			out.reasons = []report.Reason{report.New(report.ObjectTerminating, text).As(report.Warning)}
 		}
 	}
-	out.diff = resource.Diff(want.entry.Resource, want.original, live, result)
+	out.diff = compare.Diff(want.entry.Resource, want.original, live, result)
 	return out
 }
 
 // record says what became of the object.
 func (w *desired) record(out outcome) restore.Record {
 	rec := restore.Record{
-		Resource: w.entry.Resource, APIVersion: w.apiVersion, Kind: w.kind, Namespace: w.namespace, Name: w.name,
+		From: w.origin(), Resource: w.entry.Resource, APIVersion: w.apiVersion, Kind: w.kind, Namespace: w.namespace, Name: w.name,
 		Action: out.action, Reason: out.reason, Reasons: w.reasons,
 		Owners: w.rules.Owners, Live: out.digest, Diff: out.diff, Hooks: w.hooks,
+		Modifiers: w.rules.Modifiers, DroppedFinalizers: w.rules.Dropped,
+	}
+	if rec.WasLeft() { // the rules' warnings are of what the restored object is like
+		rec.DroppedFinalizers = nil
+		rec.Reasons = slices.DeleteFunc(rec.Reasons, func(r report.Reason) bool { return !r.IsError() })
 	}
 	for _, r := range out.reasons {
 		rec.Reasons = append(rec.Reasons, w.placeReason(r, out.live))
 	}
 	return rec
+}
+
+// origin is the object in the backup, where the restore gives it another place.
+func (w *desired) origin() string {
+	if w.namespace == w.entry.Namespace && w.name == w.entry.Name {
+		return ""
+	}
+	return w.entry.Object()
 }
 
 // recordOfReasons is the record of reasons that are no object's outcome.
@@ -107,11 +123,16 @@ func recordOfReasons(reasons []report.Reason) []restore.Record {
 // refusalCode tells why the server did not take an object.
 func refusalCode(err error) report.Code {
 	msg := err.Error()
+	var t *terminatingError
 	switch {
+	case errors.As(err, &t):
+		return report.NamespaceNotReady
+	case kube.UnansweredWebhook(err) != "":
+		return report.WebhookDenied
 	case strings.Contains(msg, "admission webhook") || strings.Contains(msg, "calling webhook"):
 		return report.WebhookDenied
-	case strings.Contains(msg, "exceeded quota"):
-		return report.QuotaExceeded
+	case report.RefusalCode(msg) != "":
+		return report.RefusalCode(msg)
 	case kube.IsTerminating(err):
 		return report.NamespaceTerminating
 	case kube.IsForbidden(err):

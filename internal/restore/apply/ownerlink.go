@@ -23,7 +23,7 @@ type ownerLink struct {
 // addOwners reads the object and writes the references that it lacks.
 func (t *ownerLink) addOwners(ctx context.Context, res kube.Resource) (err error) {
 	t.live, err = t.readObject(ctx, res, t.rec.Namespace, t.rec.Name)
-	if t.live == nil || err != nil {
+	if t.live == nil || err != nil || !t.isRestored() {
 		return err
 	}
 	refs, err := t.completeReferences(ctx)
@@ -31,6 +31,13 @@ func (t *ownerLink) addOwners(ctx context.Context, res kube.Resource) (err error
 		return err
 	}
 	return t.patchReferences(ctx, res, refs)
+}
+
+// isRestored says that the object is of this backup: this restore has brought it, or found
+// one that carries the backup's label.
+func (t *ownerLink) isRestored() bool {
+	return t.rec.Action != string(report.Skipped) ||
+		resource.LabelsOf(t.live)[resource.LabelBackup] == resource.LabelValue(t.run.Archive.Backup)
 }
 
 // completeReferences are the references of the object with those that it lacks; none
@@ -76,11 +83,7 @@ func hasOwner(have []any, o resource.OwnerRef) bool {
 // is not part of this restore.
 func (t *ownerLink) newReference(ctx context.Context, o resource.OwnerRef) (map[string]any, error) {
 	res, ok := t.typeOfKind(o.APIVersion, o.Kind)
-	ns := t.rec.Namespace
-	source := ns
-	if from, mapped := t.sources[source]; mapped {
-		source = from
-	}
+	ns, source := t.rec.Namespace, t.rec.Origin().Namespace
 	if ok && !res.Namespaced {
 		ns, source = "", ""
 	}

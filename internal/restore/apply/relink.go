@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -38,11 +39,11 @@ func RelinkOwners(ctx context.Context, r *restore.Service, in contract.RelinkOwn
 
 // linker links objects to their owners.
 type linker struct {
-	service *restore.Service
-	run     *restore.Run
-	catalog kube.Catalog
-	lookup  *restore.Lookup
-	sources map[string]string // target namespace → source
+	service   *restore.Service
+	run       *restore.Run
+	catalog   kube.Catalog
+	lookup    *restore.Lookup
+	obstacles *obstacles
 
 	mu      sync.Mutex
 	reasons []report.Reason
@@ -55,26 +56,17 @@ func newLinker(ctx context.Context, r *restore.Service, s *restore.Run) (*linker
 	}
 	return &linker{
 		service: r, run: s, catalog: catalog, lookup: newLookup(ctx, s),
-		sources: sourcesByTarget(s.Restore.Spec.NamespaceMapping),
+		obstacles: newObstacles(s.Stage, plan.Admission),
 	}, nil
 }
 
-// sourcesByTarget maps targets back to sources. Where several sources share a target any
-// of them serves: their owners live side by side there.
-func sourcesByTarget(mapping map[string]string) map[string]string {
-	out := make(map[string]string, len(mapping))
-	for from, to := range mapping {
-		out[to] = from
-	}
-	return out
-}
-
-// linkAll links what was restored and has owners.
+// linkAll links what has owners and was restored, by this run or by one before that could
+// not link it.
 func (l *linker) linkAll(ctx context.Context) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(l.service.Config.Limits.ApplyConcurrency)
 	err := l.run.Records(ctx, func(rec restore.Record) error {
-		if len(rec.Owners) > 0 && rec.Action != string(report.Failed) && rec.Action != string(report.Skipped) {
+		if len(rec.Owners) > 0 && rec.Action != string(report.Failed) {
 			group.Go(func() error { return l.linkObject(gctx, rec) })
 		}
 		return gctx.Err()
@@ -107,6 +99,15 @@ func (l *linker) linkObject(ctx context.Context, rec restore.Record) error {
 		}
 		if try < linkTries && kube.IsConflict(err) || try == 1 && kube.IsUnavailable(err) {
 			continue // changed in between, or an outage that has just ended
+		}
+		if o := obstacleOf(err); o != "" {
+			again, werr := l.obstacles.pause(ctx, o)
+			if werr != nil {
+				return werr
+			}
+			if again {
+				continue
+			}
 		}
 		if err != nil {
 			link.noteRefusal(err)

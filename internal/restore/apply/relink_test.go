@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,11 +14,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
-	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
 // ownedSecret is the record of a restored Secret with owners.
@@ -87,6 +86,19 @@ func TestLinkOutages(t *testing.T) {
 	s.SetHealthy(false)
 	if _, err := linkOne(t, l, ownedSecret("s", "owner")); err == nil || strings.Contains(err.Error(), "quoted") {
 		t.Errorf("a server that does not answer: %v", err)
+	}
+}
+
+// TestLinksWaitForWebhooks: a link is an update, which a webhook that is coming up admits
+// soon.
+func TestLinksWaitForWebhooks(t *testing.T) {
+	s := kubetest.Start(t)
+	s.PutJSON(liveObject("ConfigMap", "owner", "", ""), liveObject("Secret", "s", "", ""))
+	refuseFor(s, kubetest.On("patch", coreType("secrets")), 700*time.Millisecond, 500, webhookDown)
+	l := newTestLinker(t, s)
+	l.obstacles.patience = func(obstacle) time.Duration { return 2 * time.Second }
+	if reasons, err := linkOne(t, l, ownedSecret("s", "owner")); err != nil || len(reasons) > 0 {
+		t.Errorf("%+v, %v", reasons, err)
 	}
 }
 
@@ -165,7 +177,7 @@ func TestLinksAcrossNamespaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := ownedSecret("s", "owner")
-	rec.Namespace = "m"
+	rec.Namespace, rec.From = "m", "n/s"
 	rec.Owners = append(rec.Owners, resource.OwnerRef{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: "role"})
 	if reasons, err := linkOne(t, l, rec); err != nil || len(reasons) > 0 {
 		t.Errorf("%+v, %v", reasons, err)
@@ -176,17 +188,18 @@ func TestLinksAcrossNamespaces(t *testing.T) {
 	}
 }
 
-// TestLinkAll: only what was restored and has owners is linked, and all is said of it.
+// TestLinkAll: only what was restored and has owners is linked, and all is said of it. What
+// was skipped is linked if this backup's label says that a restore before has brought it.
 func TestLinkAll(t *testing.T) {
 	s := kubetest.Start(t)
 	s.PutJSON(liveObject("ConfigMap", "owner", "", ""))
 	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("owner")...)
-	st := memstore.New()
-	run.St, run.Stage = st, repository.NewStaging(st, "uid")
-	actions := map[string]report.Action{"created": report.Created, "updated": report.Updated, "failed": report.Failed, "skipped": report.Skipped, "free": report.Created}
+	run.Archive.Backup = "b"
+	actions := map[string]report.Action{"created": report.Created, "updated": report.Updated, "failed": report.Failed, "skipped": report.Skipped, "before": report.Skipped, "free": report.Created}
 	var records []restore.Record
 	for name, done := range actions {
-		s.PutJSON(liveObject("Secret", name, "", ""))
+		labels := map[bool]string{true: `,"labels":{"velero.io/backup-name":"b"}`}[name == "before"]
+		s.PutJSON(liveObject("Secret", name, labels, ""))
 		rec := ownedSecret(name, "owner", "other")
 		rec.Action = string(done)
 		if name == "free" {
@@ -201,12 +214,12 @@ func TestLinkAll(t *testing.T) {
 	if err == nil {
 		err = l.linkAll(t.Context())
 	}
-	if err != nil || !slices.Equal(reasonWords(l.reasons), []string{"OWNER_MISSING warning", "OWNER_MISSING warning"}) {
+	if err != nil || !slices.Equal(reasonWords(l.reasons), []string{"OWNER_MISSING warning", "OWNER_MISSING warning", "OWNER_MISSING warning"}) {
 		t.Errorf("%+v, %v", l.reasons, err)
 	}
 	for name := range actions {
 		secret, _ := kubetest.Get[corev1.Secret](s, coreType("secrets"), "n", name)
-		if linked := len(secret.OwnerReferences) == 1; linked != (name == "created" || name == "updated") {
+		if linked := len(secret.OwnerReferences) == 1; linked != (name == "created" || name == "updated" || name == "before") {
 			t.Errorf("%s: owners %v", name, secret.OwnerReferences)
 		}
 	}

@@ -31,7 +31,7 @@ func (a *applier) send(ctx context.Context, at *attempt, want *desired, d decisi
 	case actionAwaitObject:
 		out = blockedOutcome(d.blocker, at.first)
 	case actionAwaitNamespace:
-		out = a.awaitNamespace(ctx, want.name)
+		out, err = a.awaitNamespace(ctx, want.name)
 	}
 	out.digest = d.digest
 	return out, err
@@ -57,7 +57,7 @@ func (a *applier) createObject(ctx context.Context, want *desired) (outcome, err
 }
 
 // createInNamespace posts an object that goes with one of a source namespace. A target
-// namespace that is missing is made, one that is on its way out is waited for.
+// namespace that is missing is made, one that is on its way out is a terminatingError.
 func (a *applier) createInNamespace(ctx context.Context, res kube.Resource, source, target string, body []byte) error {
 	options := kube.CreateOptions{FieldManager: resource.FieldManager}
 	_, err := a.service.Kube.Create(ctx, res, target, body, options)
@@ -104,12 +104,13 @@ func (a *applier) createClaimSource(ctx context.Context, want *desired) error {
 
 // alreadyExists says that a create failed because the object is there. The server may
 // have found another reason first: a node port is taken, by the object itself, or a quota
-// is used up, by it as well.
+// is used up, by it as well. What is in a namespace that is being deleted goes with it.
 func (a *applier) alreadyExists(ctx context.Context, t target, err error) bool {
 	if kube.IsAlreadyExists(err) {
 		return true
 	}
-	if ctx.Err() != nil || kube.IsNotFound(err) || kube.IsUnauthorized(err) {
+	var terminating *terminatingError
+	if ctx.Err() != nil || errors.As(err, &terminating) || kube.IsNotFound(err) || kube.IsUnauthorized(err) {
 		return false
 	}
 	_, err = a.service.Kube.Get(ctx, t.resource, t.namespace, t.name)
@@ -152,6 +153,7 @@ func (a *applier) warnIfRefused(ctx context.Context, out *outcome, err error) er
 	}
 	if err != nil {
 		out.reasons = append(out.reasons, report.New(report.StatusFailed, err.Error()).As(report.Warning))
+		out.obstacle = obstacleOf(err)
 	}
 	return nil
 }
@@ -169,6 +171,11 @@ func (a *applier) updateObject(ctx context.Context, want *desired, d decision, l
 	}
 	if down := a.service.Outage(ctx, err); down != nil {
 		return outcome{}, down
+	}
+	if o := obstacleOf(err); o != "" {
+		out := skippedOutcome(updateRefusalCode(err), err.Error())
+		out.obstacle = o
+		return out, nil
 	}
 	if !last { // what the server missed may come with this batch
 		return failedOutcome(updateRefusalCode(err), err), nil
@@ -189,6 +196,7 @@ func (a *applier) labelEqualObject(ctx context.Context, want *desired, labels ma
 	}
 	if err != nil {
 		out.reasons = []report.Reason{report.New(report.UpdateFailed, "equal, but its labels could not be set: "+err.Error())}
+		out.obstacle = obstacleOf(err)
 	}
 	return out, nil
 }
@@ -213,13 +221,12 @@ func (a *applier) patchObject(ctx context.Context, call patchCall, t target, pat
 	return err
 }
 
-// awaitNamespace waits for a namespace to go that is itself to be restored. It fails
-// either way: the second attempt creates the namespace.
-func (a *applier) awaitNamespace(ctx context.Context, name string) outcome {
-	if err := a.namespaces.awaitDeleted(ctx, name); err != nil {
-		return failedOutcome(report.NamespaceNotReady, err)
+// awaitNamespace fails a namespace that is itself to be restored, while it is being deleted.
+func (a *applier) awaitNamespace(ctx context.Context, name string) (outcome, error) {
+	if err := a.namespaces.checkStays(ctx, name); err != nil {
+		return a.refusedOutcome(ctx, err)
 	}
-	return failedOutcome(report.NamespaceTerminating, errors.New("was being deleted; tried again"))
+	return failedOutcome(report.NamespaceTerminating, errors.New("was being deleted; tried again")), nil
 }
 
 // refusedOutcome tells a server that cannot answer, which the activity's retry mends,
@@ -228,5 +235,7 @@ func (a *applier) refusedOutcome(ctx context.Context, err error) (outcome, error
 	if down := a.service.Outage(ctx, err); down != nil {
 		return outcome{}, down
 	}
-	return failedOutcome(refusalCode(err), err), nil
+	out := failedOutcome(refusalCode(err), err)
+	out.obstacle = obstacleOf(err)
+	return out, nil
 }

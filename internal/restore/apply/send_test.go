@@ -2,6 +2,7 @@ package apply
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,11 +13,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/restoretest"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -25,6 +28,9 @@ import (
 func updatePolicy() velerov1.RestoreSpec {
 	return velerov1.RestoreSpec{ExistingResourcePolicy: velerov1.PolicyTypeUpdate}
 }
+
+// statedFinalizer is one that the manifest's author stated.
+const statedFinalizer = `,"finalizers":["example.com/hold"],"managedFields":[{"manager":"kubectl-create","operation":"Update","fieldsV1":{"f:metadata":{"f:finalizers":{"v:\"example.com/hold\"":{}}}}}]`
 
 // restoreLabels are the labels of what restore "r" makes, as JSON.
 const restoreLabels = `,"labels":{"velero.io/backup-name":"b","velero.io/restore-name":"r"}`
@@ -100,6 +106,14 @@ func TestSentObjects(t *testing.T) {
 			live:  liveObject("ConfigMap", "o", restoreLabels+`,"creationTimestamp":"2020-01-01T00:00:00Z"`, otherData),
 			calls: "create get", action: "skipped", reason: "EXISTS_DIFFERS", reasons: []string{"EXISTS_DIFFERS warning"},
 		},
+		"left as it is, with a finalizer that would be kept": {
+			stored: restoretest.Stored{Key: "configmaps n/o", Rest: storedData, Meta: statedFinalizer}, live: liveObject("ConfigMap", "o", "", sameData),
+			calls: "create get", action: "skipped", reason: "already there, equal",
+		},
+		"created with a finalizer that is kept": {
+			stored: restoretest.Stored{Key: "configmaps n/o", Rest: storedData, Meta: statedFinalizer},
+			calls:  "create", action: "created", reasons: []string{"FINALIZER_KEPT warning"},
+		},
 		"refused once": {
 			answers: func(s *kubetest.Server) {
 				s.Refuse(creates.Times(1), http.StatusForbidden, metav1.StatusReasonForbidden, "exceeded quota: q")
@@ -136,7 +150,7 @@ func TestSentObjects(t *testing.T) {
 			answers: func(s *kubetest.Server) {
 				s.Refuse(kubetest.On("get", kube.ConfigMaps()), http.StatusForbidden, metav1.StatusReasonForbidden, "may not get")
 			},
-			calls: "create get create get", action: "failed", reasons: []string{"FORBIDDEN error"}, words: "may not get",
+			calls: "create get get create get", action: "failed", reasons: []string{"FORBIDDEN error"}, words: "may not get",
 		},
 		"a webhook that does not answer": {
 			answers: func(s *kubetest.Server) {
@@ -173,9 +187,9 @@ func TestSentObjects(t *testing.T) {
 		"a namespace that is being deleted": {
 			answers: func(s *kubetest.Server) {
 				s.PutJSON(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"n","deletionTimestamp":"2026-01-01T00:00:00Z"}}`)
-				time.AfterFunc(300*time.Millisecond, func() { s.Remove(coreType("namespaces"), "", "n") })
+				time.AfterFunc(100*time.Millisecond, func() { s.Remove(coreType("namespaces"), "", "n") })
 			},
-			calls: "create create", action: "created",
+			action: "created",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -318,18 +332,19 @@ func TestApplyOutage(t *testing.T) {
 }
 
 // TestNamespaceOfTheArchive: a namespace that is missing is made as it was stored, under
-// its mapped name. Modifiers are for objects that are restored themselves.
+// its mapped name, and modified as any object: a rule that fails is told.
 func TestNamespaceOfTheArchive(t *testing.T) {
 	s := kubetest.Start(t)
 	spec := velerov1.RestoreSpec{NamespaceMapping: map[string]string{"n": "m"}}
 	run := newRun(t, spec, false, append(storedConfigMaps("a", "b"),
 		restoretest.Stored{Key: "namespaces n", Labels: `{"team":"blue"}`, Rest: `,"apiVersion":"v1","kind":"Namespace"`})...)
-	run.Changes.Modifiers = "version: v1\nresourceModifierRules:\n- conditions: {groupResource: namespaces}\n  mergePatches:\n  - patchData: '{\"metadata\":{\"labels\":{\"team\":\"red\"}}}'\n"
+	run.Changes.Modifiers = "version: v1\nresourceModifierRules:\n- conditions: {groupResource: namespaces}\n  mergePatches:\n  - patchData: '{\"metadata\":{\"labels\":{\"team\":\"red\"}}}'\n" +
+		"- conditions: {groupResource: namespaces, resourceNameRegex: ^n$}\n  patches: [{operation: remove, path: /metadata/none}]\n"
 	a := newTestApplier(t, s, run)
 	a.level = plan.LevelOf("configmaps")
 	got := applyAll(t, a, run)
 	made, ok := kubetest.Get[corev1.Namespace](s, coreType("namespaces"), "", "m")
-	if !ok || made.Labels["team"] != "blue" || made.Labels[resource.LabelRestore] != "r" {
+	if !ok || made.Labels["team"] != "red" || made.Labels[resource.LabelRestore] != "r" {
 		t.Errorf("%t %+v", ok, made)
 	}
 	if n := s.Count(kubetest.On("create", coreType("namespaces"))); n != 1 {
@@ -339,6 +354,14 @@ func TestNamespaceOfTheArchive(t *testing.T) {
 		if got[name].Action != "created" || got[name].Namespace != "m" {
 			t.Errorf("%+v", got[name])
 		}
+	}
+	rec := got[""]
+	if !slices.Equal(rec.Modifiers, []int{0, 1}) || len(rec.Reasons) != 1 || rec.Reasons[0].Code != report.ModifierFailed || rec.Reasons[0].Object() != "namespaces m" {
+		t.Errorf("%+v", rec)
+	}
+	var result contract.ApplyResult
+	if restore.Tally(&result, slices.Collect(maps.Values(got))); result.Counts != (contract.Counts{Created: 2}) || result.Errors != 1 {
+		t.Errorf("%+v", result)
 	}
 }
 
@@ -433,12 +456,12 @@ func TestPlannedObjects(t *testing.T) {
 		"update":                {spec: updatePolicy(), live: liveObject("ConfigMap", "o", "", otherData), action: restore.PlanUpdate, calls: "get", diff: "data.k v other v"},
 		"made by a restore":     {live: liveObject("ConfigMap", "o", restoreLabels, sameData), action: restore.PlanNone, reason: "already there, equal", calls: "get"},
 		"cannot be decoded":     {stored: restoretest.Stored{Key: "configmaps n/o", Rest: `,"data":{"k":1e999}`}, action: restore.PlanFail, reasons: []string{"OBJECT_INVALID error"}},
-		"a type that is absent": {stored: restoretest.Stored{Key: "widgets.example.com n/o", Rest: `,"apiVersion":"example.com/v1","kind":"Widget"`}, action: restore.PlanSkip, reason: "TYPE_NOT_SERVED", reasons: []string{"TYPE_NOT_SERVED warning"}},
+		"a type that is absent": {stored: restoretest.Stored{Key: "widgets.example.com n/o", Rest: `,"apiVersion":"example.com/v1","kind":"Widget"`}, action: restore.PlanFail, reasons: []string{"TYPE_NOT_SERVED error"}},
 		"unreadable": {
 			answers: func(s *kubetest.Server) {
 				s.Refuse(kubetest.On("get", kube.ConfigMaps()), http.StatusForbidden, metav1.StatusReasonForbidden, "may not get")
 			},
-			action: restore.PlanFail, reasons: []string{"FORBIDDEN error"}, calls: "get get",
+			action: restore.PlanFail, reasons: []string{"FORBIDDEN error"}, calls: "get get get",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -471,7 +494,7 @@ func TestPlannedObjects(t *testing.T) {
 	}
 }
 
-func diffWords(rows []resource.FieldDiff) string {
+func diffWords(rows []compare.FieldDiff) string {
 	var words []string
 	for _, row := range rows {
 		words = append(words, strings.TrimSpace(row.Path+" "+textOf(row.Backup)+" "+textOf(row.Live)+" "+textOf(row.Result)))

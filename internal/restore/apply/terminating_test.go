@@ -110,8 +110,8 @@ func TestDryRunOfCustomResources(t *testing.T) {
 		a := newTestApplier(t, kubetest.Start(t), run)
 		a.level = plan.LevelOf("known.example.com")
 		got := applyAll(t, a, run)
-		skip := map[bool]string{true: restore.PlanSkip, false: string(report.Skipped)}[dryRun]
-		want := map[string]string{"known-v1": skip, "known-v2": skip, "unknown-v1": skip}
+		fail := map[bool]string{true: restore.PlanFail, false: string(report.Failed)}[dryRun]
+		want := map[string]string{"known-v1": fail, "known-v2": fail, "unknown-v1": fail}
 		if dryRun {
 			want["known-v1"] = restore.PlanCreate
 		}

@@ -54,6 +54,7 @@ type transformer struct {
 	rules    *resource.Context
 	types    servedTypes
 	lookup   *restore.Lookup
+	merged   map[string][]string // see mergedSources
 }
 
 func newTransformer(run *restore.Run, registry *resource.Registry, types servedTypes, lookup *restore.Lookup) (*transformer, error) {
@@ -62,7 +63,7 @@ func newTransformer(run *restore.Run, registry *resource.Registry, types servedT
 	if err := run.Changes.Apply(rules); err != nil {
 		return nil, err
 	}
-	return &transformer{run: run, registry: registry, rules: rules, types: types, lookup: lookup}, nil
+	return &transformer{run: run, registry: registry, rules: rules, types: types, lookup: lookup, merged: mergedSources(run.Restore.Spec.NamespaceMapping)}, nil
 }
 
 // newRuleContext is what the rules of kinds may know of this restore.
@@ -103,7 +104,10 @@ func (t *transformer) transform(o storedObject) (want *desired, ended *outcome) 
 	if err := want.countHooks(t.run.Restore.Spec.Hooks); err != nil {
 		return want, endWith(failedOutcome(report.ObjectInvalid, err))
 	}
-	return want, t.resolveVersion(want)
+	if ended = t.resolveVersion(want); ended == nil {
+		ended = t.endAtClash(want)
+	}
+	return want, ended
 }
 
 // endWith is an outcome that ends the way of an object.
@@ -202,11 +206,11 @@ func (t *transformer) resolveVersion(want *desired) *outcome {
 		return nil
 	}
 	if versions := t.types.Versions(gr); len(versions) > 0 {
-		return endWith(failedOutcome(report.TypeNotServed, fmt.Errorf("stored as %s; the cluster serves %s of %s only",
+		return endWith(failedOutcome(report.TypeNotServed, fmt.Errorf("stored as %s; the cluster serves %s as %s only",
 			want.apiVersion, gr, strings.Join(versions, ", "))))
 	}
 	if t.run.Restore.DryRun && t.lookup.WillServe(gr, version) {
 		return nil
 	}
-	return endWith(skippedOutcome(report.TypeNotServed, "the cluster does not serve "+gr))
+	return endWith(failedOutcome(report.TypeNotServed, errors.New("the cluster does not serve "+gr)))
 }

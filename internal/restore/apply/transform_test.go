@@ -79,17 +79,21 @@ func TestTransform(t *testing.T) {
 			stored: restoretest.Stored{Key: "leases.coordination.k8s.io kube-node-lease/o", Rest: `,"apiVersion":"coordination.k8s.io/v1","kind":"Lease"`},
 			action: "skipped", reason: "CLUSTER_MANAGED: a node's heartbeat: the kubelet makes it",
 		},
+		"a finalizer of a controller": {
+			stored: restoretest.Stored{Key: "configmaps n/o", Meta: `,"finalizers":["example.com/hold"]`, Rest: storedData}, want: `"k":"v"`,
+			check: func(r restore.Record) bool { return slices.Equal(r.DroppedFinalizers, []string{"example.com/hold"}) },
+		},
 		"a type that is never restored": {
 			stored: restoretest.Stored{Key: "certificatesigningrequests.certificates.k8s.io o", Rest: `,"apiVersion":"certificates.k8s.io/v1","kind":"CertificateSigningRequest"`},
 			action: "skipped", reason: "NOT_RESTORABLE: objects of this type are not restored: it is a request that was answered when it was made",
 		},
 		"a type that is not served": {
 			stored: restoretest.Stored{Key: "gadgets.example.com n/o", Rest: `,"apiVersion":"example.com/v1","kind":"Gadget"`},
-			action: "skipped", reason: "TYPE_NOT_SERVED", reasons: []string{"TYPE_NOT_SERVED warning"}, words: "the cluster does not serve gadgets.example.com",
+			action: "failed", reasons: []string{"TYPE_NOT_SERVED error"}, words: "the cluster does not serve gadgets.example.com",
 		},
 		"a version that is not served": {
 			stored: restoretest.Stored{Key: "widgets.example.com n/o", Meta: ownedByConfigMap, Rest: `,"apiVersion":"example.com/v1","kind":"Widget"`},
-			action: "failed", reasons: []string{"TYPE_NOT_SERVED error"}, words: "stored as example.com/v1; the cluster serves widgets.example.com of v3, v2 only",
+			action: "failed", reasons: []string{"TYPE_NOT_SERVED error"}, words: "stored as example.com/v1; the cluster serves widgets.example.com as v3, v2 only",
 			check: func(r restore.Record) bool { return len(r.Owners) == 1 },
 		},
 		"another served version": {stored: restoretest.Stored{Key: "widgets.example.com n/o", Rest: `,"apiVersion":"example.com/v2","kind":"Widget"`}, want: `"apiVersion":"example.com/v2"`},

@@ -33,7 +33,7 @@ func TestLookupsAgreeWithSearch(t *testing.T) {
 			s, _ := restoretest.StoredSession(t, objs, velerov1.RestoreSpec{IncludedResources: tc.types}, tc.names...)
 			found := selectionOf(t, s).inventory.Plan(plan.RestoreOptions{})
 			unknown := func(string) (filter.Type, bool) { return filter.Type{}, false }
-			searched, err := newSelection(t.Context(), s, resource.NewRegistry(), unknown)
+			searched, err := newSelection(t.Context(), s, resource.NewRegistry(), unknown, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -70,13 +70,15 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 	if err != nil {
 		return err
 	}
-	x, err := newSelection(ctx, s, r.Rules, resolve)
+	x, err := newSelection(ctx, s, r.Rules, resolve, unservedTypes(s, cat))
 	if err != nil {
 		return err
 	}
 	doc.Reasons = append(doc.Reasons, doc.Filter.OddNamespaces(slices.Sorted(maps.Keys(x.namespaces)))...)
-	if err := x.addDependencies(ctx, resource.Pods); err != nil {
-		return err
+	for _, gr := range append(slices.Sorted(maps.Keys(x.unserved)), resource.Pods) {
+		if err := x.addDependencies(ctx, gr); err != nil {
+			return err
+		}
 	}
 	var reasons []report.Reason
 	if doc.Volumes, reasons, err = volumes.Plan(ctx, r, s, cat, x.volumes); err != nil {
@@ -86,6 +88,10 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 	s.Index = doc.Volumes.Index()
 	if err := errors.Join(x.addBoundVolumes(ctx), x.addDependencies(ctx, resource.VolumeSnapshots)); err != nil {
 		return err
+	}
+	if x.leftOut > 0 {
+		doc.Reasons = append(doc.Reasons, report.New(report.ClusterScopedLeft, fmt.Sprintf(
+			"%d cluster-scoped objects of the backup are not restored, because the spec leaves namespaces out", x.leftOut)))
 	}
 	if doc.Plan = x.inventory.Plan(plan.RestoreOptions{}); doc.Plan.Objects == 0 {
 		doc.Reasons = append(doc.Reasons, report.New(report.NothingSelected, "the filters select no object of the backup"))

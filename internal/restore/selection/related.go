@@ -5,22 +5,42 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
 // dependentTypes returns the types of the archive whose objects may need others that the
 // filters leave out. There are none in a restore without filters, nor in one of a Secret.
-func dependentTypes(s *restore.Run, rules *resource.Registry) map[string]bool {
+func dependentTypes(s *restore.Run, rules *resource.Registry, unserved map[string]bool) map[string]bool {
 	held, out := s.Arc.Resources(), map[string]bool{}
 	for gr, types := range rules.Dependencies() {
 		out[gr] = slices.ContainsFunc(types, func(n resource.Need) bool {
 			return slices.Contains(held, n.Resource) && s.Plan.Filter.LeavesOut(n.Resource, n.Namespaced)
 		})
+	}
+	for gr := range unserved {
+		out[gr] = s.Plan.Filter.LeavesOut(resource.CustomResourceDefinitions, false)
+	}
+	return out
+}
+
+// unservedTypes returns the custom types of the archive that the cluster does not serve and
+// whose definitions the archive may hold.
+func unservedTypes(s *restore.Run, cat kube.Catalog) map[string]bool {
+	out, held := map[string]bool{}, s.Arc.Resources()
+	if !slices.Contains(held, resource.CustomResourceDefinitions) {
+		return out
+	}
+	for _, gr := range held {
+		if _, group, custom := strings.Cut(gr, "."); custom && cat.Lacks(gr, group) {
+			out[gr] = true
+		}
 	}
 	return out
 }
@@ -44,6 +64,9 @@ func (x *selection) addDependencies(ctx context.Context, gr string) error {
 		}
 		x.inventory.AddRelated(planObject(member, key))
 		x.volumes = x.volumes || key.Resource == resource.PersistentVolumeClaims
+		if key.Namespace == "" && x.s.Plan.Filter.LeavesOutUnasked(key.Resource) {
+			x.leftOut--
+		}
 		x.s.Plan.Related = append(x.s.Plan.Related, restore.RefOf(key))
 	}
 	x.s.Dependencies = x.s.Plan.DependencySet()
@@ -90,7 +113,11 @@ func (x *selection) objectDependencies(gr string, e archive.Entry, body []byte) 
 	}
 	var out []archive.Key
 	f := x.s.Plan.Filter
-	for _, ref := range x.rules.Needs(gr, obj) {
+	needs := x.rules.Needs(gr, obj)
+	if x.unserved[gr] {
+		needs = append(needs, resource.Ref{Resource: resource.CustomResourceDefinitions, Name: gr})
+	}
+	for _, ref := range needs {
 		selected := !f.HasSelectors() && f.IncludeObject(ref.Resource, ref.Namespace, ref.Name)
 		if !selected && f.IncludeRelated(ref.Resource, ref.Namespace) {
 			out = append(out, archive.Key{Resource: ref.Resource, Namespace: ref.Namespace, Name: ref.Name})

@@ -25,14 +25,17 @@ type selection struct {
 	volumes    bool             // whether a selected object has to do with volumes
 	dependents map[string]bool  // types whose objects may need what the filters leave out
 	holders    map[string][]int // the members with selected objects of these types, by type
+	unserved   map[string]bool  // custom types that the cluster does not serve
+	leftOut    int              // cluster-scoped objects that the spec leaves out unasked
 }
 
 // newSelection reads the index. For a restore of single objects of named types it looks
 // these up instead, which takes a few range reads, whatever the size of the backup.
-func newSelection(ctx context.Context, s *restore.Run, rules *resource.Registry, resolve filter.Resolver) (*selection, error) {
+// unserved are the custom types of the archive that the cluster does not serve.
+func newSelection(ctx context.Context, s *restore.Run, rules *resource.Registry, resolve filter.Resolver, unserved map[string]bool) (*selection, error) {
 	x := &selection{
-		s: s, rules: rules, inventory: plan.NewInventory(s.Plan.Filter),
-		namespaces: map[string]bool{}, dependents: dependentTypes(s, rules), holders: map[string][]int{},
+		s: s, rules: rules, inventory: plan.NewInventory(s.Plan.Filter), unserved: unserved,
+		namespaces: map[string]bool{}, dependents: dependentTypes(s, rules, unserved), holders: map[string][]int{},
 	}
 	if ok, err := x.lookUpObjects(ctx, resolve); ok || err != nil {
 		return x, err
@@ -55,6 +58,9 @@ func (x *selection) addEntry(m int, e archive.Entry) {
 		x.namespaces[strings.Clone(ns)] = true // an entry's strings share the memory of its index block
 	}
 	if !x.inventory.Add(planObject(m, e.Key)) {
+		if e.Namespace == "" && x.s.Plan.Filter.LeavesOutUnasked(e.Resource) {
+			x.leftOut++
+		}
 		return
 	}
 	switch e.Resource {

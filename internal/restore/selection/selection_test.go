@@ -2,6 +2,7 @@ package selection
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -91,7 +93,7 @@ func TestBring(t *testing.T) {
 
 func selectionOf(t testing.TB, s *restore.Run) *selection {
 	t.Helper()
-	x, err := newSelection(t.Context(), s, resource.NewRegistry(), restoretest.KnownType)
+	x, err := newSelection(t.Context(), s, resource.NewRegistry(), restoretest.KnownType, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,5 +180,92 @@ func TestSelectionForgetsObjects(t *testing.T) {
 	}
 	if few, many := kept(2_000), kept(20_000); many > max(few, 0)+256<<10 {
 		t.Errorf("%d bytes for 2,000 objects, %d for 20,000", few, many)
+	}
+}
+
+// TestDefinitionsOfSelectedObjects: a definition comes along where the cluster serves no such
+// type, and the spec does not forbid it.
+func TestDefinitionsOfSelectedObjects(t *testing.T) {
+	const definitions = resource.CustomResourceDefinitions
+	stored := append(slices.Clone(shop), restoretest.Stored{Key: "brokers.x.example.com shop/main", Labels: `{"app":"web"}`},
+		restoretest.Stored{Key: definitions + " brokers.x.example.com"}, restoretest.Stored{Key: definitions + " jobs.batch"},
+		restoretest.Stored{Key: "queues.x.example.com elsewhere/q"}, restoretest.Stored{Key: definitions + " queues.x.example.com"})
+	type spec = velerov1.RestoreSpec
+	no, inShop := false, []string{"shop"}
+	want := []string{definitions + " brokers.x.example.com"}
+	for name, tc := range map[string]struct {
+		spec spec
+		want []string
+	}{
+		"everything":            {spec{}, nil}, // they are selected themselves
+		"namespace":             {spec{IncludedNamespaces: inShop}, want},
+		"namespace and type":    {spec{IncludedNamespaces: inShop, IncludedResources: []string{"brokers.x.example.com"}}, want},
+		"type":                  {spec{IncludedResources: []string{"brokers.x.example.com"}}, want},
+		"label":                 {spec{LabelSelector: byLabel("web")}, want},
+		"another label":         {spec{LabelSelector: byLabel("none")}, nil},
+		"another type":          {spec{IncludedNamespaces: inShop, IncludedResources: []string{"configmaps"}}, nil},
+		"no cluster-scoped":     {spec{IncludedNamespaces: inShop, IncludeClusterResources: &no}, nil},
+		"excluded":              {spec{IncludedNamespaces: inShop, ExcludedResources: []string{definitions}}, nil},
+		"a type that is served": {spec{IncludedNamespaces: []string{"elsewhere"}}, nil},
+	} {
+		s, _ := restoretest.StoredSession(t, stored, tc.spec)
+		x, err := newSelection(t.Context(), s, resource.NewRegistry(), restoretest.KnownType, map[string]bool{"brokers.x.example.com": true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := x.addDependencies(t.Context(), "brokers.x.example.com"); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, ref := range s.Plan.Related {
+			got = append(got, archive.Key{Resource: ref.Resource, Namespace: ref.Namespace, Name: ref.Name}.String())
+			if !s.Includes(ref.Resource, ref.Namespace, ref.Name) {
+				t.Errorf("%s: %v is brought and not restored", name, ref)
+			}
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
+		checkPlanned(t, x, tc.want)
+	}
+}
+
+// TestUnservedTypes compares the types of an archive with those of a cluster.
+func TestUnservedTypes(t *testing.T) {
+	stored := append(slices.Clone(shop), restoretest.Stored{Key: resource.CustomResourceDefinitions + " brokers.x.example.com"}, restoretest.Stored{Key: "brokers.x.example.com shop/main"})
+	s, _ := restoretest.StoredSession(t, stored, velerov1.RestoreSpec{})
+	client := kubetest.Start(t, kubetest.WithStaleGroup("batch/v1")).Client()
+	cat, err := client.Discover(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Sorted(maps.Keys(unservedTypes(s, cat)))
+	if want := []string{"brokers.x.example.com", classes}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q: a group that does not answer may serve the type", got, want)
+	}
+	s, _ = restoretest.StoredSession(t, shop, velerov1.RestoreSpec{})
+	if got := unservedTypes(s, cat); len(got) > 0 {
+		t.Errorf("got %v of an archive without definitions", got)
+	}
+}
+
+// TestClusterScopedObjectsLeftOut counts what a restore without some namespaces leaves out.
+func TestClusterScopedObjectsLeftOut(t *testing.T) {
+	yes := true
+	for name, tc := range map[string]struct {
+		spec velerov1.RestoreSpec
+		want int
+	}{
+		"everything":                   {velerov1.RestoreSpec{}, 0},
+		"a namespace is excluded":      {velerov1.RestoreSpec{ExcludedNamespaces: []string{"elsewhere"}}, 1}, // roles; classes come with their pods
+		"and cluster-scoped asked for": {velerov1.RestoreSpec{ExcludedNamespaces: []string{"elsewhere"}, IncludeClusterResources: &yes}, 0},
+		"of some types":                {velerov1.RestoreSpec{ExcludedNamespaces: []string{"elsewhere"}, IncludedResources: []string{"configmaps"}}, 0},
+		"a namespace is named":         {velerov1.RestoreSpec{IncludedNamespaces: []string{"shop"}}, 0},
+	} {
+		s, _ := restoretest.StoredSession(t, append(slices.Clone(shop), restoretest.Stored{Key: "clusterroles.rbac.authorization.k8s.io reader"}), tc.spec)
+		x := selectionOf(t, s)
+		if err := x.addDependencies(t.Context(), resource.Pods); err != nil || x.leftOut != tc.want {
+			t.Errorf("%s: %d are left out, want %d; %v", name, x.leftOut, tc.want, err)
+		}
 	}
 }

@@ -187,9 +187,9 @@ func (p *planner) modifiedClass(claim *corev1.PersistentVolumeClaim, class strin
 	if err != nil {
 		return class
 	}
-	modified, _ := p.changes.Modify(resource.PersistentVolumeClaims, obj)
+	modified := p.changes.Modify(resource.PersistentVolumeClaims, obj, obj)
 	var out corev1.PersistentVolumeClaim
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(modified, &out); err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(modified.Object, &out); err != nil {
 		return class
 	}
 	return classOf(&out)
@@ -199,7 +199,6 @@ func (p *planner) modifiedClass(claim *corev1.PersistentVolumeClaim, class strin
 func withClass(claim *corev1.PersistentVolumeClaim, class string) *corev1.PersistentVolumeClaim {
 	out := claim.DeepCopy()
 	out.APIVersion, out.Kind = "v1", "PersistentVolumeClaim" // a list leaves them out
-	out.Status = corev1.PersistentVolumeClaimStatus{}
 	if out.Annotations[corev1.BetaStorageClassAnnotation] != "" {
 		out.Annotations[corev1.BetaStorageClassAnnotation] = class
 	}

@@ -28,6 +28,8 @@ const (
 	OpAbortUploads Op = "abort uploads"
 	OpPresign      Op = "presign"
 	OpConditional  Op = "probe conditional writes"
+
+	OpCheckUnlocked Op = "look for a lock of"
 )
 
 // Request is one request that the store was sent. Key is the prefix where a

@@ -28,8 +28,9 @@ type Store struct {
 
 	mu       sync.Mutex
 	objects  map[string]object
-	uploads  map[string]int // unfinished ones, by key
-	version  int            // of the object written last
+	locks    map[string]error // why CheckUnlocked fails, by key
+	uploads  map[string]int   // unfinished ones, by key
+	version  int              // of the object written last
 	rules    []*rule
 	requests []Request
 
@@ -47,7 +48,7 @@ type Option func(*Store)
 
 // New opens an empty location.
 func New(options ...Option) *Store {
-	s := &Store{secret: rand.Text(), objects: map[string]object{}, uploads: map[string]int{}}
+	s := &Store{secret: rand.Text(), objects: map[string]object{}, locks: map[string]error{}, uploads: map[string]int{}}
 	for _, o := range options {
 		o(s)
 	}
@@ -85,6 +86,28 @@ func (s *Store) Set(key string, body []byte) {
 func (s *Store) setObject(key string, body []byte) {
 	s.version++
 	s.objects[key] = object{body: body, etag: fmt.Sprintf("%032x", s.version), modified: time.Now()}
+}
+
+// Lock protects an object as a bucket with versions does: CheckUnlocked fails with err, of
+// which the kind is store.ErrLocked or store.ErrLockUnknown, and a deletion hides the object
+// without an error. nil ends the lock.
+func (s *Store) Lock(key string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.locks[key] = err
+}
+
+// CheckUnlocked fails with what Lock has set. See store.Store.
+func (s *Store) CheckUnlocked(ctx context.Context, key string) error {
+	if _, err := s.findObject(ctx, OpCheckUnlocked, key); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if kind := s.locks[key]; kind != nil {
+		return &awserr.Error{Op: string(OpCheckUnlocked), Name: key, Kind: kind}
+	}
+	return nil
 }
 
 // SetUpload leaves an unfinished multipart upload of a key behind, as a writer

@@ -23,6 +23,14 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+func TestConformanceLocked(t *testing.T) {
+	storetest.RunLocked(t, func(*testing.T) (store.Store, func(string), func(string)) {
+		s := memstore.New()
+		lock := func(key string) { s.Lock(key, store.ErrLocked) }
+		return s, lock, lock
+	})
+}
+
 func put(t *testing.T, s store.Store, key, body string) {
 	t.Helper()
 	if err := s.Put(t.Context(), key, []byte(body), store.PutOptions{}); err != nil {

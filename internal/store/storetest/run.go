@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Dirs", testDirs},
 		{"ListAfter", testListAfter},
 		{"DirsAfter", testDirsAfter},
+		{"Unlocked", testUnlocked},
 		{"Delete", testDelete},
 		{"DeletePrefix", testDeletePrefix},
 		{"Compose", testCompose},
@@ -47,6 +48,37 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.fn(t, open(t)) })
+	}
+}
+
+// RunLocked tests an implementation over a bucket with versions and Object Lock. open returns
+// an empty store, and functions that put an object under a retention period and a legal hold.
+func RunLocked(t *testing.T, open func(t *testing.T) (s store.Store, retain, hold func(key string))) {
+	s, retain, hold := open(t)
+	for _, key := range []string{"retained", "held", "free"} {
+		put(t, s, key, []byte(key))
+	}
+	retain("retained")
+	hold("held")
+	for _, key := range []string{"retained", "held"} {
+		wantErr(t, "look for the lock of "+key, s.CheckUnlocked(t.Context(), key), store.ErrLocked)
+	}
+	testUnlocked(t, s)
+	if err := s.CheckUnlocked(t.Context(), "free"); err != nil {
+		t.Errorf("an object without a lock: %v", err)
+	}
+	// Whether a lock refuses a deletion or hides the object, it is no other error.
+	if err := s.Delete(t.Context(), "retained"); err != nil && !errors.Is(err, store.ErrLocked) {
+		t.Errorf("delete a retained object: %v", err)
+	}
+}
+
+func testUnlocked(t *testing.T, s store.Store) {
+	wantErr(t, "look for the lock of no object", s.CheckUnlocked(t.Context(), "none"), store.ErrNotFound)
+	wantErr(t, "look for the lock of a bad key", s.CheckUnlocked(t.Context(), "/abs"), store.ErrInvalid)
+	put(t, s, "unlocked", []byte("x"))
+	if err := s.CheckUnlocked(t.Context(), "unlocked"); err != nil {
+		t.Errorf("an object without a lock: %v", err)
 	}
 }
 

@@ -1,0 +1,36 @@
+package deletion
+
+import (
+	"context"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// checkWanted refuses to delete a backup that somebody holds, one that is not the one that
+// was chosen, and one that was given more time since.
+func checkWanted(ctx context.Context, st store.Store, in contract.DeleteBackupInput, doc *velerov1.Backup) error {
+	if in.UID != "" && in.UID != string(doc.UID) {
+		return failure.NotFound("name: backup %q with the uid %s is gone; there is another of the name now, with the uid %s", in.Name, in.UID, doc.UID)
+	}
+	said, err := repository.ReadRetention(ctx, st, in.Name, string(doc.UID))
+	if err != nil {
+		return err
+	}
+	if said.Hold != "" {
+		return failure.Denied("backup %s is held: %s; 'lifeboat backup release %s' ends that", in.Name, said.Hold, in.Name)
+	}
+	if in.ExpiredAt.IsZero() {
+		return nil
+	}
+	b := said.Backup(repository.EntryOf(doc, 0))
+	if !b.IsExpired(in.ExpiredAt) {
+		return failure.Denied("backup %s was given more time: it expires at %s", in.Name, b.ExpiresAt().Format(time.RFC3339))
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+// Package garbage finds the backups whose time is over and that may be deleted: by the
+// rules of package retention, out of what the bucket says. It deletes nothing; each backup
+// is deleted by a run of its own, as one that a person asks for.
+//
+// Of several clusters that share a location each collects its own: what a backup's
+// manifest names another cluster, or a manifest that cannot be read, is left alone. Every
+// choice is made by the documents of backups and not by catalog entries, which may be
+// outdated.
+package garbage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/retention"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// rowsPerPlan bounds a plan that travels through a history: a row is some 300 bytes. What
+// more there is to delete comes with the next plan.
+const rowsPerPlan = 200
+
+// A deletion that has failed is tried again after firstPause, which doubles with every
+// failure up to longestPause.
+const (
+	firstPause   = time.Hour
+	longestPause = 24 * time.Hour
+)
+
+// Runner plans the garbage collections of a cluster.
+type Runner struct {
+	Cluster   string
+	Policy    retention.Policy
+	Locations *repository.Locations
+}
+
+// Plan tells what becomes of the expired backups of all storage locations. A location that
+// cannot be read hides no other, and nothing of it is deleted. It changes nothing.
+func (r *Runner) Plan(ctx context.Context, in contract.PlanGarbageInput) (contract.GarbagePlan, error) {
+	all, err := repository.AskAll(ctx, r.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]contract.GarbageRow]) ([]contract.GarbageRow, error) {
+		return r.planLocation(ctx, a.Location, a.Listing(), in.Now)
+	})
+	if err != nil {
+		return contract.GarbagePlan{}, err
+	}
+	rows, unread, err := repository.JoinRows(all, "expired backups")
+	if err != nil {
+		return contract.GarbagePlan{}, err
+	}
+	plan := contract.GarbagePlan{Unread: unread}
+	slices.SortStableFunc(rows, func(a, b contract.GarbageRow) int { return a.Expired.Compare(b.Expired) })
+	for _, row := range rows {
+		if row.Reason == "" {
+			plan.Delete = append(plan.Delete, row)
+		} else {
+			plan.Keep = append(plan.Keep, row)
+		}
+	}
+	plan.Delete, plan.MoreDelete = cutRows(plan.Delete)
+	plan.Keep, plan.MoreKeep = cutRows(plan.Keep)
+	return plan, nil
+}
+
+func cutRows(rows []contract.GarbageRow) ([]contract.GarbageRow, int) {
+	n := min(len(rows), rowsPerPlan)
+	return rows[:n], len(rows) - n
+}
+
+// location is what a plan has read of a storage location.
+type location struct {
+	*Runner
+	name    string
+	listing *repository.Listing
+	backups []retention.Backup
+	known   map[string]bool // by document and manifest
+	holds   map[string]*repository.Retention
+	tries   map[string]*repository.DeletionTry
+}
+
+func (r *Runner) planLocation(ctx context.Context, bsl *velerov1.BackupStorageLocation, listing *repository.Listing, now time.Time) ([]contract.GarbageRow, error) {
+	l := &location{Runner: r, name: bsl.Name, listing: listing, known: map[string]bool{}}
+	if err := l.readAll(ctx); err != nil {
+		return nil, err
+	}
+	decisions, err := l.decide(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := l.begunDeletions(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range decisions {
+		rows = append(rows, l.rowOf(d, now))
+	}
+	return rows, nil
+}
+
+// begunDeletions are those that did not end: their backups have no document any more, and
+// nobody else would find what is left of them.
+func (l *location) begunDeletions(ctx context.Context, now time.Time) ([]contract.GarbageRow, error) {
+	begun, err := repository.ReadTombstones(ctx, l.listing.Store)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range l.backups {
+		delete(begun, b.Name)
+	}
+	rows := make([]contract.GarbageRow, 0, len(begun))
+	for _, name := range slices.Sorted(maps.Keys(begun)) {
+		rows = append(rows, l.rowOf(retention.Decision{Backup: retention.Backup{Name: name, UID: begun[name].UID, Expires: now}, Delete: true}, now))
+	}
+	return rows, nil
+}
+
+// readAll reads the entries of all backups of the location, and what people have said.
+func (l *location) readAll(ctx context.Context) (err error) {
+	if l.holds, err = repository.ReadRetentions(ctx, l.listing.Store); err != nil {
+		return err
+	}
+	if l.tries, err = repository.ReadDeletionTries(ctx, l.listing.Store); err != nil {
+		return err
+	}
+	for next := ""; ; {
+		var page []repository.BackupEntry
+		if page, next, err = l.listing.Page(ctx, next); err != nil {
+			return err
+		}
+		for _, e := range page {
+			l.backups = append(l.backups, l.holds[e.Name].Backup(e))
+		}
+		if next == "" {
+			return nil
+		}
+	}
+}
+
+// decide decides, and again until each backup that goes, and each that a floor rests on, is
+// known by its own document and manifest.
+func (l *location) decide(ctx context.Context, now time.Time) ([]retention.Decision, error) {
+	for {
+		decisions := retention.Decide(l.backups, l.Policy, now)
+		unknown := l.unknownOf(decisions)
+		if len(unknown) == 0 {
+			return decisions, nil
+		}
+		if err := l.confirm(ctx, unknown); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// unknownOf names those of the first backups that go, and of all that protect others, that
+// are known by their entry only.
+func (l *location) unknownOf(decisions []retention.Decision) (names []string) {
+	going := 0
+	for _, d := range decisions {
+		if d.Delete && going < rowsPerPlan {
+			going++
+			names = append(names, d.Name)
+		}
+	}
+	if going > 0 {
+		names = append(names, retention.NewestGood(l.backups, l.Policy.Floor)...)
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return l.known[name] })
+}
+
+// confirm reads the documents and manifests of backups. Those of other clusters, and those
+// that cannot be read, are out of it: they go by no rule and protect nothing.
+func (l *location) confirm(ctx context.Context, names []string) error {
+	entries := make([]repository.BackupEntry, len(names))
+	for i, name := range names {
+		entries[i].Name = name
+	}
+	confirmed, err := l.listing.Confirm(ctx, entries)
+	if err != nil {
+		return err
+	}
+	l.backups = slices.DeleteFunc(l.backups, func(b retention.Backup) bool { return slices.Contains(names, b.Name) })
+	for _, e := range confirmed {
+		l.known[e.Name] = true
+		b := l.holds[e.Name].Backup(e)
+		if b.Foreign, err = l.whyForeign(ctx, e); err != nil {
+			return err
+		}
+		l.backups = append(l.backups, b)
+	}
+	return nil
+}
+
+// whyForeign says why a backup is not this cluster's to delete, "" if it is. Backups of
+// Velero name no cluster.
+func (l *location) whyForeign(ctx context.Context, e repository.BackupEntry) (string, error) {
+	if !e.Ours {
+		return "", nil
+	}
+	m, err := repository.ReadManifest(ctx, l.listing.Store, e.Name)
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, archive.ErrCorrupt), errors.Is(err, archive.ErrVersion), errors.Is(err, archive.ErrHostile):
+		return fmt.Sprintf("its manifest cannot be read (%v); look at it with 'lifeboat backup describe %s' and delete it by name", err, e.Name), nil
+	case err != nil:
+		return "", err
+	case m.Backup != e.Name || m.UID != e.UID:
+		return fmt.Sprintf("its manifest is of another backup (%s, uid %s)", m.Backup, m.UID), nil
+	case m.Cluster != l.Cluster:
+		return "made by cluster " + m.Cluster, nil
+	}
+	return "", nil
+}
+
+// rowOf adds to a decision what came of earlier tries.
+func (l *location) rowOf(d retention.Decision, now time.Time) contract.GarbageRow {
+	row := contract.GarbageRow{
+		Name: d.Name, Location: l.name, UID: d.UID, Schedule: d.Schedule, Expired: d.ExpiresAt(), Reason: d.Reason,
+	}
+	if l.listing.ReadOnly && d.Delete {
+		row.Reason = "the storage location is ReadOnly"
+	}
+	t := l.tries[d.Name]
+	if t == nil || t.UID != d.UID {
+		return row
+	}
+	row.Tries, row.FirstTry, row.LastTry, row.LastError = t.Tries, &t.First, &t.Last, t.Error
+	if next := nextTry(t); d.Delete && now.Before(next) {
+		row.Reason = fmt.Sprintf("could not be deleted, is tried again at %s: %s", next.UTC().Format(time.RFC3339), t.Error)
+	}
+	return row
+}
+
+// nextTry is when a deletion that has failed is tried again.
+func nextTry(t *repository.DeletionTry) time.Time {
+	pause := firstPause
+	for range t.Tries - 1 {
+		pause = min(2*pause, longestPause)
+	}
+	return t.Last.Add(pause)
+}
+
+// Record remembers that an expired backup could not be deleted. It may repeat.
+func (r *Runner) Record(ctx context.Context, in contract.GarbageTry) error {
+	_, st, err := r.Locations.Writable(ctx, in.Location)
+	if err != nil {
+		return err
+	}
+	return repository.RecordDeletionTry(ctx, st, in.Name, in.UID, in.At, in.Error)
+}

@@ -1,0 +1,168 @@
+package garbage_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/garbage"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/retention"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+)
+
+func day(n int) time.Time { return time.Date(2026, 3, n, 0, 0, 0, 0, time.UTC) }
+
+// put stores a backup that was made on a day of March, is kept for a day, and is of that
+// cluster; "" is Velero's.
+func put(t *testing.T, st *memstore.Store, name, schedule, cluster string, made int) {
+	t.Helper()
+	layout := archive.Layout{Backup: name}
+	annotations := "{}"
+	if cluster != "" {
+		annotations = `{"lifeboat-backup.github.io/uid":"u"}`
+		m, err := archive.EncodeManifest(archive.Manifest{
+			Backup: name, UID: "uid-" + name, Cluster: cluster, Directory: archive.Range{Size: 1, SHA256: archive.Digest([]byte("x"))},
+			Files: []archive.File{archive.NewFile(layout.Index(), []byte("x")), archive.NewFile(layout.Tarball(), []byte("tar"))},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.Set(layout.Manifest(), m)
+	}
+	st.Set(layout.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"uid-%s","annotations":%s,"labels":{"velero.io/schedule-name":%q}},
+		"status":{"phase":"Completed","startTimestamp":%q,"completionTimestamp":%q,"expiration":%q}}`,
+		name, name, annotations, schedule, day(made).Format(time.RFC3339), day(made).Format(time.RFC3339), day(made+1).Format(time.RFC3339)))
+}
+
+func plan(t *testing.T, policy retention.Policy, now time.Time, of repositorytest.Stores) contract.GarbagePlan {
+	t.Helper()
+	p := garbage.Runner{Cluster: "prod", Policy: policy, Locations: repositorytest.Locations(of)}
+	got, err := p.Plan(t.Context(), contract.PlanGarbageInput{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// textOf is a plan as text: what goes, then what stays and why.
+func textOf(p contract.GarbagePlan) string {
+	var lines []string
+	for _, r := range p.Delete {
+		lines = append(lines, r.Location+"/"+r.Name)
+	}
+	for _, r := range p.Keep {
+		lines = append(lines, r.Location+"/"+r.Name+" stays: "+r.Reason)
+	}
+	for _, u := range p.Unread {
+		lines = append(lines, u.Name+" unread")
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestPlan(t *testing.T) {
+	floor := retention.Policy{Floor: 1}
+	for name, c := range map[string]struct {
+		prepare func(t *testing.T, st *memstore.Store)
+		policy  retention.Policy
+		want    string
+	}{
+		"the floor of a schedule": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "nightly", "prod", 1)
+			put(t, st, "b", "nightly", "prod", 2)
+			put(t, st, "c", "", "prod", 3)
+		}, floor, "default/a\ndefault/c\ndefault/b stays: among the last 1 good backups of schedule nightly"},
+		"another cluster's": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "dev", 1)
+		}, floor, "default/a stays: made by cluster dev"},
+		"another cluster's protects nothing of ours": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "nightly", "prod", 1)
+			put(t, st, "b", "nightly", "prod", 2)
+			put(t, st, "z", "nightly", "dev", 3)
+		}, floor, "default/a\ndefault/b stays: among the last 1 good backups of schedule nightly\ndefault/z stays: made by cluster dev"},
+		"Velero's, asked for": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "", 1)
+		}, retention.Policy{Velero: true}, "default/a"},
+		"a damaged manifest": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "prod", 1)
+			st.Set(archive.Layout{Backup: "a"}.Manifest(), []byte("{"))
+		}, floor, "default/a stays: its manifest cannot be read"},
+		"held": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "prod", 1)
+			st.Set(archive.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","hold":"audit"}`))
+		}, floor, "default/a stays: held: audit"},
+		"an earlier one of the name was held": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "prod", 1)
+			st.Set(archive.RetentionKey("a"), []byte(`{"name":"a","uid":"other","hold":"audit"}`))
+		}, floor, "default/a"},
+		"given more time": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "prod", 1)
+			st.Set(archive.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","expires":"2027-01-01T00:00:00Z"}`))
+		}, floor, ""},
+		"a deletion that did not end": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "prod", 18)
+			st.Set(archive.Tombstone("a"), []byte(`{"name":"a","uid":"uid-a"}`))
+			st.Set(archive.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
+		}, floor, "default/a\ndefault/b"},
+		"could not be deleted an hour ago": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "prod", 1)
+			st.Set(archive.DeletionTryKey("a"), []byte(`{"name":"a","uid":"uid-a","tries":3,"last":"2026-03-19T23:00:00Z","error":"locked"}`))
+		}, floor, "default/a stays: could not be deleted, is tried again at 2026-03-20T03:00:00Z: locked"},
+		"could not be deleted a day ago": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "prod", 1)
+			st.Set(archive.DeletionTryKey("a"), []byte(`{"name":"a","uid":"uid-a","tries":30,"last":"2026-03-19T00:00:00Z","error":"locked"}`))
+		}, floor, "default/a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := memstore.New()
+			c.prepare(t, st)
+			got := textOf(plan(t, c.policy, day(20), repositorytest.Stores{"default": st}))
+			if got != c.want && (c.want == "" || !strings.HasPrefix(got, c.want) || strings.Contains(got[len(c.want):], "\n")) {
+				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+// A location that cannot be read hides no other.
+func TestPlanBesideAnUnreadableLocation(t *testing.T) {
+	st := memstore.New()
+	put(t, st, "a", "", "prod", 1)
+	if got := textOf(plan(t, retention.Policy{}, day(20), repositorytest.Stores{"default": nil, "west": st})); got != "west/a\ndefault unread" {
+		t.Error(got)
+	}
+}
+
+// A hold that cannot be read may have been one: nothing of the location is deleted.
+func TestPlanWithADamagedHold(t *testing.T) {
+	st := memstore.New()
+	put(t, st, "a", "", "prod", 1)
+	st.Set(archive.RetentionKey("b"), []byte("{"))
+	p := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
+	if got, err := p.Plan(t.Context(), contract.PlanGarbageInput{Now: day(20)}); err == nil || len(got.Delete) > 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Failures are counted, once a time, and forgotten when the backup is gone.
+func TestRecord(t *testing.T) {
+	st := memstore.New()
+	put(t, st, "a", "", "prod", 1)
+	p := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
+	for _, at := range []time.Time{day(20), day(20), day(21)} {
+		if err := p.Record(t.Context(), contract.GarbageTry{Name: "a", Location: "default", UID: "uid-a", At: at, Error: "locked"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tries, err := repository.ReadDeletionTries(t.Context(), st)
+	if err != nil || tries["a"].Tries != 2 || !tries["a"].First.Equal(day(20)) || !tries["a"].Last.Equal(day(21)) {
+		t.Errorf("%+v, %v", tries["a"], err)
+	}
+	if err := repository.ForgetDeletion(t.Context(), st, "a"); err != nil || st.Has(archive.DeletionTryKey("a")) {
+		t.Errorf("the record is still there: %v", err)
+	}
+}

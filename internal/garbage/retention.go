@@ -1,0 +1,75 @@
+package garbage
+
+import (
+	"context"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+)
+
+// longestHold bounds the reason of a hold, in bytes: it is a line of a table.
+const longestHold = 200
+
+// SetRetention changes how long a backup is kept. It writes beside the backup, so that it
+// also works where a lock protects the backup's own files. It may repeat.
+func (r *Runner) SetRetention(ctx context.Context, in contract.SetRetentionInput) (contract.RetentionResult, error) {
+	if err := checkRetention(in); err != nil {
+		return contract.RetentionResult{}, err
+	}
+	found, err := r.findBackup(ctx, in)
+	if err != nil {
+		return contract.RetentionResult{}, err
+	}
+	bsl, st, err := r.Locations.Writable(ctx, found.Location.Name)
+	if err != nil {
+		return contract.RetentionResult{}, err
+	}
+	said, err := repository.ReadRetention(ctx, st, in.Name, string(found.Value.UID))
+	if err != nil {
+		return contract.RetentionResult{}, err
+	}
+	if in.Hold != nil {
+		said.Hold = *in.Hold
+	}
+	if in.Expires != nil {
+		said.Expires = in.Expires.UTC()
+	}
+	said.Set = time.Now().UTC().Truncate(time.Second)
+	b := said.Backup(repository.EntryOf(found.Value, 0))
+	return contract.RetentionResult{Name: in.Name, Location: bsl.Name, Hold: said.Hold, Expires: b.ExpiresAt()}, said.Write(ctx, st)
+}
+
+func checkRetention(in contract.SetRetentionInput) error {
+	switch {
+	case in.Hold == nil && in.Expires == nil:
+		return failure.Invalid("hold, expires: say what to change")
+	case in.Hold != nil && len(*in.Hold) > longestHold:
+		return failure.Invalid("hold: the reason has %d bytes, at most %d are kept", len(*in.Hold), longestHold)
+	case in.Expires != nil && in.Expires.IsZero():
+		return failure.Invalid("expires: the zero time is none; give the time at which the backup may be deleted")
+	}
+	return nil
+}
+
+func (r *Runner) findBackup(ctx context.Context, in contract.SetRetentionInput) (repository.Answer[*velerov1.Backup], error) {
+	if err := archive.ValidateName(in.Name); err != nil {
+		return repository.Answer[*velerov1.Backup]{}, failure.Invalid("name: %w", err)
+	}
+	all, err := repository.AskAll(ctx, r.Locations, in.Location, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[*velerov1.Backup]) (*velerov1.Backup, error) {
+		doc := new(velerov1.Backup)
+		return doc, repository.GetJSON(ctx, a.Store, archive.Layout{Backup: in.Name}.Metadata(), doc)
+	})
+	if err != nil {
+		return repository.Answer[*velerov1.Backup]{}, err
+	}
+	found, unread, err := repository.ExactlyOne(all, repository.QueryByName("backup", in.Name))
+	if err == nil && len(unread) > 0 {
+		err = failure.Unusable("name: storage location %s could not be read (%s) and may have another backup of the name: say which one with --storage-location", unread[0].Name, unread[0].Message)
+	}
+	return found, err
+}

@@ -1,0 +1,166 @@
+package temporal
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// server is a Temporal with search attributes, and with what its roles may do to them.
+type server struct {
+	workflowservice.UnimplementedWorkflowServiceServer
+	operatorservice.UnimplementedOperatorServiceServer
+
+	mu         sync.Mutex
+	attributes []string
+	mayList    bool
+	room       int // how many more may be added
+	unknown    int // how many starts are refused because an attribute is not known yet
+	started    []*workflowservice.StartWorkflowExecutionRequest
+}
+
+func (s *server) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
+	if !s.mayList {
+		return nil, status.Error(codes.PermissionDenied, "Request unauthorized.")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]enumspb.IndexedValueType{}
+	for _, name := range s.attributes {
+		out[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
+	}
+	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: out}, nil
+}
+
+func (s *server) AddSearchAttributes(_ context.Context, in *operatorservice.AddSearchAttributesRequest) (*operatorservice.AddSearchAttributesResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(in.GetSearchAttributes()) > s.room {
+		return nil, status.Error(codes.PermissionDenied, "Request unauthorized.")
+	}
+	for name := range in.GetSearchAttributes() {
+		s.attributes = append(s.attributes, name)
+		s.room--
+	}
+	return &operatorservice.AddSearchAttributesResponse{}, nil
+}
+
+func (s *server) ListWorkflowExecutions(_ context.Context, in *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.ContainsFunc(s.attributes, func(name string) bool { return strings.Contains(in.GetQuery(), name) }) {
+		return &workflowservice.ListWorkflowExecutionsResponse{}, nil
+	}
+	return nil, status.Error(codes.InvalidArgument, "invalid query: column name is not a valid search attribute")
+}
+
+func (s *server) StartWorkflowExecution(_ context.Context, in *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unknown--; s.unknown >= 0 {
+		return nil, status.Error(codes.InvalidArgument, "Namespace default has no mapping defined for search attribute LifeboatCluster")
+	}
+	s.started = append(s.started, in)
+	return &workflowservice.StartWorkflowExecutionResponse{RunId: "r"}, nil
+}
+
+func connectTo(t *testing.T, s *server) *Connection {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := grpc.NewServer()
+	workflowservice.RegisterWorkflowServiceServer(g, s)
+	operatorservice.RegisterOperatorServiceServer(g, s)
+	go func() { _ = g.Serve(l) }() // ends with Stop
+	t.Cleanup(g.Stop)
+	conn, err := Connect(t.Context(), Options{Address: l.Addr().String(), Env: variables{"TEMPORAL_CONFIG_FILE": "/does/not/exist"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// What the server lacks and does not take is known and told, with what an operator has to run;
+// nothing of it keeps a worker from starting.
+func TestRegisterAttributes(t *testing.T) {
+	all := []string{contract.SearchCluster, contract.SearchName, contract.SearchPhase, contract.SearchExpires, contract.SearchSchedule}
+	for name, tc := range map[string]struct {
+		server *server
+		want   []string
+	}{
+		"an administrator":                          {&server{mayList: true, room: 5}, nil},
+		"room for two":                              {&server{mayList: true, room: 2}, all[2:]},
+		"a writer, all there":                       {&server{mayList: true, attributes: all}, nil},
+		"a writer, none there":                      {&server{mayList: true}, all},
+		"neither list nor add, all there":           {&server{attributes: all}, nil},
+		"neither list nor add, two there":           {&server{attributes: all[:2]}, all[2:]},
+		"neither list nor add, none there":          {&server{}, all},
+		"may add what it may not list, three there": {&server{attributes: all[:3], room: 5}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			a := connectTo(t, tc.server).RegisterAttributes(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+			if got := a.Missing(); !slices.Equal(got, tc.want) {
+				t.Errorf("missing %v, want %v", got, tc.want)
+			}
+			for _, missing := range tc.want {
+				if !strings.Contains(log.String(), "search-attribute create --namespace default --name "+missing) {
+					t.Errorf("no command for %s in %s", missing, log.String())
+				}
+			}
+			if len(tc.want) == 0 && log.Len() > 0 {
+				t.Errorf("told %s", log.String())
+			}
+		})
+	}
+}
+
+// What an operator registers later is used from the next look on.
+func TestAttributesRegisteredLater(t *testing.T) {
+	s := &server{}
+	a := connectTo(t, s).RegisterAttributes(t.Context(), slog.New(slog.DiscardHandler))
+	s.mu.Lock()
+	for _, want := range searchAttributes() {
+		s.attributes = append(s.attributes, want.name)
+	}
+	s.mu.Unlock()
+	if a.Look(t.Context()); len(a.Missing()) > 0 {
+		t.Errorf("missing %v", a.Missing())
+	}
+}
+
+// An attribute that was registered just now is unknown for a while: the catalog's start waits
+// for it. Where it is missing the catalog goes without.
+func TestStartCatalogAttributes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		unknown int
+		missing []string
+		carries bool
+	}{
+		"known":             {carries: true},
+		"not known at once": {unknown: 1, carries: true},
+		"missing":           {missing: []string{contract.SearchCluster}},
+	} {
+		s := &server{unknown: tc.unknown}
+		err := connectTo(t, s).ForCluster("prod").StartCatalog(t.Context(), tc.missing)
+		if err != nil || len(s.started) != 1 || len(s.started[0].GetSearchAttributes().GetIndexedFields()) > 0 != tc.carries {
+			t.Errorf("%s: %v, %v", name, err, s.started)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package temporal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// collectionCatchUp is how late the run of a day may begin after an outage of Temporal.
+const collectionCatchUp = 23 * time.Hour
+
+// StartGarbage starts a garbage collection; errors as StartBackup.
+func (c *Client) StartGarbage(ctx context.Context, in contract.CollectGarbageInput) (Run, error) {
+	opts := c.startOptions(KindGarbage, "")
+	opts.StaticSummary = "Delete expired backups of cluster " + c.cluster
+	if in.DryRun {
+		opts.ID += ":plan"
+		opts.StaticSummary = "Look for expired backups of cluster " + c.cluster
+	}
+	return c.startRun(ctx, KindGarbage, "", opts, in)
+}
+
+// StartRetention starts a change of how long a backup is kept; errors as StartBackup.
+func (c *Client) StartRetention(ctx context.Context, in contract.SetRetentionInput) (Run, error) {
+	opts := c.startOptions(KindRetain, in.Name)
+	opts.StaticSummary = "Change how long backup " + in.Name + " is kept"
+	return c.startRun(ctx, KindRetain, in.Name, opts, in)
+}
+
+// EnsureGarbageSchedule makes the schedule by which expired backups are deleted, if it is
+// not there, and lets it run at once. One that is there gets what it runs renewed, and stays
+// paused if it is. It may repeat.
+func (c *Client) EnsureGarbageSchedule(ctx context.Context) error {
+	options := c.garbageSchedule()
+	_, err := c.sdk.ScheduleClient().Create(ctx, options)
+	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
+		err = c.sdk.ScheduleClient().GetHandle(ctx, options.ID).Update(ctx, client.ScheduleUpdateOptions{
+			DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+				s := in.Description.Schedule
+				s.Spec, s.Action = &options.Spec, options.Action
+				return &client.ScheduleUpdate{Schedule: &s}, nil
+			},
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("schedule the deletion of expired backups of cluster %s: %w", c.cluster, explainError(err))
+	}
+	return nil
+}
+
+func (c *Client) garbageSchedule() client.ScheduleOptions {
+	return client.ScheduleOptions{
+		ID:            contract.GarbageScheduleID(c.cluster),
+		Spec:          client.ScheduleSpec{Calendars: []client.ScheduleCalendarSpec{{Comment: "at midnight UTC"}}},
+		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
+		CatchupWindow: collectionCatchUp,
+		Action: &client.ScheduleWorkflowAction{
+			ID:            contract.GarbageID(c.cluster) + ":day",
+			Workflow:      contract.GarbageWorkflow,
+			Args:          []any{contract.CollectGarbageInput{Hourly: true}},
+			TaskQueue:     contract.TaskQueue(c.cluster),
+			StaticSummary: "Delete expired backups of cluster " + c.cluster,
+		},
+		TriggerImmediately: true,
+	}
+}

@@ -1,0 +1,94 @@
+//go:build stack
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+)
+
+// TestGarbage: expired backups go, by hand and by the schedule; one that is held, and the
+// last good one of a schedule, stay until nothing speaks for them.
+func TestGarbage(t *testing.T) {
+	t.Parallel()
+	l := shared
+	ns := l.namespaces(t, "gc").Replace("<gc>")
+	l.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: %s}, data: {k: v}}", ns, ns))
+	h := l.Beside(t, harness.Options{Cluster: "gc"}).Harness
+	for _, args := range [][]string{{"free"}, {"held"}, {"last", "--labels", "velero.io/schedule-name=nightly"}, {"later"}} {
+		ask(t, h, 0, nil, append([]string{"backup", "create", "--include-namespaces", ns, "--wait"}, args...)...)
+	}
+	for _, name := range []string{"free", "held", "last"} {
+		ask(t, h, 0, []string{`expires at`}, "backup", "set-expiry", name, "0s")
+	}
+	ask(t, h, 0, []string{"it is held: audit"}, "backup", "hold", "held", "--reason", "audit")
+	ask(t, h, 2, []string{"backup held is held: audit; 'lifeboat backup release held' ends that"}, "backup", "delete", "held", "--confirm")
+	checkPlan(t, h, "free", "held: audit", "among the last 1 good backups of schedule nightly")
+
+	ask(t, h, 0, []string{"1 expired backup deleted"}, "gc", "run")
+	if got := stored(t, h, "free", "held", "last", "later"); got != "held last later" {
+		t.Fatalf("stored: %s", got)
+	}
+	ask(t, h, 0, nil, "backup", "release", "held")
+	ask(t, h, 0, []string{"1 expired backup deleted"}, "gc", "run")
+	if got := stored(t, h, "free", "held", "last", "later"); got != "last later" {
+		t.Fatalf("stored: %s", got)
+	}
+	ask(t, h, 0, []string{"0 expired backups deleted with 0 files and 0 snapshots; 1 expired backup left"}, "gc", "run")
+}
+
+// TestGarbageSchedule: a worker that is not told otherwise deletes what has expired.
+func TestGarbageSchedule(t *testing.T) {
+	t.Parallel()
+	l := shared
+	ns := l.namespaces(t, "gcs").Replace("<gcs>")
+	l.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", ns))
+	h := l.Beside(t, harness.Options{Cluster: "gcs"}).Harness
+	ask(t, h, 0, nil, "backup", "create", "old", "--include-namespaces", ns, "--wait")
+	ask(t, h, 0, nil, "backup", "set-expiry", "old", "0s")
+	scheduled := l.Beside(t, harness.Options{Cluster: "gcs", Edit: func(c *config.Config) { c.Retention.Manual = false }}).Harness
+	for end := time.Now().Add(time.Minute); stored(t, scheduled, "old") != ""; time.Sleep(time.Second) {
+		if time.Now().After(end) {
+			t.Fatal("the expired backup is still there after a minute")
+		}
+	}
+}
+
+// stored are those of the names that have a document.
+func stored(t *testing.T, h *harness.Harness, names ...string) (found string) {
+	t.Helper()
+	for _, name := range names {
+		_, err := h.Store.Head(context.Background(), archive.Layout{Backup: name}.Metadata())
+		switch {
+		case err == nil && found == "":
+			found = name
+		case err == nil:
+			found += " " + name
+		case !errors.Is(err, store.ErrNotFound):
+			t.Fatal(err)
+		}
+	}
+	return found
+}
+
+// checkPlan wants one backup that goes, and reasons of those that stay.
+func checkPlan(t *testing.T, h *harness.Harness, goes string, reasons ...string) {
+	t.Helper()
+	var plan contract.GarbagePlan
+	if err := json.Unmarshal([]byte(ask(t, h, 0, reasons, "gc", "plan", "-o", "json").Out), &plan); err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Delete) != 1 || plan.Delete[0].Name != goes || len(plan.Keep) != len(reasons) {
+		t.Errorf("%+v", plan)
+	}
+}

@@ -1,0 +1,149 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// deletionsAtOnce is how many expired backups one collection deletes at the same time: it
+// shares the limits of EC2 and the object store with backups.
+const deletionsAtOnce = 4
+
+// collectEvery is how long an expired backup may still be there.
+const collectEvery = time.Hour
+
+// errorsInResult bounds how many failures a result names; the bucket has them all.
+const errorsInResult = 20
+
+// CollectGarbage deletes the backups whose time is over, each by a DeleteBackup run of its
+// own, which goes on if this one ends. A backup that cannot be deleted keeps no other; it
+// is tried again after a pause that grows to a day.
+func CollectGarbage(ctx workflow.Context, in contract.CollectGarbageInput) (contract.GarbageResult, error) {
+	p, err := newProgress(ctx, "Collect garbage", "garbage", "Deleting")
+	if err != nil {
+		return contract.GarbageResult{}, err
+	}
+	c := &collection{progress: p, in: in, done: in.Done}
+	for !c.ended {
+		if err := c.collect(ctx); err != nil {
+			return c.done, c.setFailure(ctx, stopError(ctx, err))
+		}
+		if !c.ended && workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			in.Done = c.done
+			return c.done, workflow.NewContinueAsNewError(ctx, CollectGarbage, in)
+		}
+	}
+	c.setStep(ctx, "done")
+	return c.done, c.setPhase(ctx, "Completed")
+}
+
+// collection is one run.
+type collection struct {
+	*progress
+	in    contract.CollectGarbageInput
+	done  contract.GarbageResult
+	now   time.Time // of the plan
+	ended bool
+}
+
+// collect carries out one plan. A round ends, with the wait for the next, when a plan has
+// left nothing to delete or nothing of it could be done.
+func (c *collection) collect(ctx workflow.Context) error {
+	c.setStep(ctx, "looking for expired backups")
+	c.now = workflow.Now(ctx)
+	plan, err := runActivity(withDurableOptions(ctx, "expired backups"), contract.PlanGarbage, contract.PlanGarbageInput{Now: c.now})
+	if err != nil {
+		return err
+	}
+	c.done.Plan, c.done.Errors = plan, nil
+	before := c.done.Deleted + c.done.Failed
+	if !c.in.DryRun && len(plan.Delete) > 0 {
+		c.setStep(ctx, fmt.Sprintf("deleting %d expired backups", len(plan.Delete)+plan.MoreDelete))
+		if err := c.deleteAll(ctx, plan.Delete); err != nil {
+			return err
+		}
+	}
+	if plan.MoreDelete > 0 && c.done.Deleted+c.done.Failed > before {
+		return nil // the next plan has the rest
+	}
+	return c.endRound(ctx)
+}
+
+// endRound waits for the next round, if there is one today.
+func (c *collection) endRound(ctx workflow.Context) error {
+	c.done.Rounds++
+	next := workflow.Now(ctx).Add(collectEvery).UTC()
+	if c.ended = !c.in.Hourly || next.YearDay() != c.now.UTC().YearDay(); c.ended {
+		return nil
+	}
+	c.setStep(ctx, fmt.Sprintf("waiting; %d backups deleted, %d could not be", c.done.Deleted, c.done.Failed))
+	return workflow.Sleep(ctx, collectEvery)
+}
+
+// deleteAll deletes backups, some at a time. Its error is a cancel, or that a failure could
+// not be recorded: without the record the backup would be tried for ever.
+func (c *collection) deleteAll(ctx workflow.Context, rows []contract.GarbageRow) error {
+	var first error
+	slots := workflow.NewSemaphore(ctx, deletionsAtOnce)
+	all := workflow.NewWaitGroup(ctx)
+	for _, row := range rows {
+		if err := slots.Acquire(ctx, 1); err != nil || first != nil {
+			break
+		}
+		all.Add(1)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer all.Done()
+			defer slots.Release(1)
+			if err := c.deleteOne(ctx, row); err != nil && first == nil {
+				first = err
+			}
+		})
+	}
+	all.Wait(ctx)
+	if first == nil {
+		first = ctx.Err()
+	}
+	return first
+}
+
+func (c *collection) deleteOne(ctx workflow.Context, row contract.GarbageRow) error {
+	var res contract.DeleteResult
+	in := contract.DeleteBackupInput{Name: row.Name, Location: row.Location, UID: row.UID, ExpiredAt: c.now}
+	err := workflow.ExecuteChildWorkflow(c.childOptions(ctx, row), contract.DeleteBackupWorkflow, in).Get(ctx, &res)
+	switch {
+	case err == nil:
+		c.done.Deleted++
+		c.done.Files += res.Files
+		c.done.Snapshots += res.Snapshots
+		return nil
+	case temporal.IsWorkflowExecutionAlreadyStartedError(err): // somebody deletes it already
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	try := contract.GarbageTry{Name: row.Name, Location: row.Location, UID: row.UID, At: c.now, Error: errorMessage(err)}
+	c.done.Failed++
+	if len(c.done.Errors) < errorsInResult {
+		c.done.Errors = append(c.done.Errors, try)
+	}
+	_, err = runActivity(withDurableOptions(ctx, row.Name), contract.RecordGarbage, try)
+	return err
+}
+
+// childOptions are those of the deletion of a backup: the id is the one that a person's
+// would have, so that there are never two.
+func (c *collection) childOptions(ctx workflow.Context, row contract.GarbageRow) workflow.Context {
+	cluster := contract.ClusterOf(workflow.GetInfo(ctx).TaskQueueName)
+	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:          contract.DeleteAtID(cluster, row.Name, row.Location),
+		ParentClosePolicy:   enums.PARENT_CLOSE_POLICY_ABANDON,
+		WaitForCancellation: true,
+		StaticSummary:       "Delete expired backup " + row.Name + ", due since " + row.Expired.Format(time.RFC3339),
+	})
+}

@@ -1,0 +1,156 @@
+package workflows_test
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+func expired(names ...string) contract.GarbagePlan {
+	var plan contract.GarbagePlan
+	for _, name := range names {
+		plan.Delete = append(plan.Delete, contract.GarbageRow{Name: name, Location: "west", UID: "uid-" + name, Expired: startTime()})
+	}
+	return plan
+}
+
+// newGarbage answers with each plan in turn, then with an empty one. Every deletion works.
+func newGarbage(t *testing.T, in contract.CollectGarbageInput, plans ...contract.GarbagePlan) *stage {
+	t.Helper()
+	s := newStage(t, contract.GarbageID(cluster))
+	s.start = func() { s.env.ExecuteWorkflow(contract.GarbageWorkflow, in) }
+	answer(s, contract.PlanGarbage, after[contract.PlanGarbageInput](append(plans, contract.GarbagePlan{})...))
+	answer(s, contract.RecordGarbage, always[contract.GarbageTry](contract.Nothing{}))
+	answer(s, contract.PlanDelete, func(in contract.DeleteBackupInput) contract.DeletePlan {
+		return contract.DeletePlan{Name: in.Name, Location: in.Location, UID: in.UID, Files: 9}
+	})
+	answer(s, contract.DeleteFiles, func(in contract.DeletePlan) contract.DeleteResult {
+		return contract.DeleteResult{Name: in.Name, Files: in.Files}
+	})
+	return s
+}
+
+// garbagePhases has no clean-up: what is not deleted is found again.
+func garbagePhases() []phase {
+	return []phase{{activity: contract.PlanGarbage.Name}, {activity: contract.RecordGarbage.Name}}
+}
+
+// TestGarbagePhases loses the activities of a collection of which one deletion is refused.
+func TestGarbagePhases(t *testing.T) {
+	known := slices.Concat(garbagePhases(), deletePhases())
+	for _, p := range garbagePhases() {
+		for _, f := range []fault{retried, lostWorker, final, givenUp, cancelled} {
+			t.Run(p.activity+"/"+string(f), func(t *testing.T) {
+				t.Parallel()
+				p.test(t, f, known, func(t *testing.T) *stage {
+					s := newGarbage(t, contract.CollectGarbageInput{}, expired("a"))
+					s.faults[contract.PlanDelete.Name] = final
+					return s
+				})
+			})
+		}
+	}
+}
+
+// TestGarbage: each expired backup is deleted by a run of its own, under conditions.
+func TestGarbage(t *testing.T) {
+	s := newGarbage(t, contract.CollectGarbageInput{}, expired("a", "b"))
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	var asked []contract.DeleteBackupInput
+	for _, c := range s.callsOf(contract.PlanDelete.Name) {
+		asked = append(asked, c.In.(contract.DeleteBackupInput))
+	}
+	slices.SortFunc(asked, func(a, b contract.DeleteBackupInput) int { return strings.Compare(a.Name, b.Name) })
+	want := []contract.DeleteBackupInput{
+		{Name: "a", Location: "west", UID: "uid-a", ExpiredAt: startTime()},
+		{Name: "b", Location: "west", UID: "uid-b", ExpiredAt: startTime()},
+	}
+	if !reflect.DeepEqual(asked, want) {
+		t.Errorf("asked to delete %+v", asked)
+	}
+	if res := resultOf[contract.GarbageResult](s); res.Deleted != 2 || res.Files != 18 || res.Failed != 0 || res.Rounds != 1 {
+		t.Errorf("%+v", res)
+	}
+}
+
+// TestGarbageThatStays: a backup that cannot be deleted keeps no other, and is recorded.
+func TestGarbageThatStays(t *testing.T) {
+	s := newGarbage(t, contract.CollectGarbageInput{}, expired("a", "b", "c"))
+	s.faults[contract.PlanDelete.Name] = final // the first of them
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	res := resultOf[contract.GarbageResult](s)
+	if res.Deleted != 2 || res.Failed != 1 || len(res.Errors) != 1 || !strings.Contains(res.Errors[0].Error, "forbidden") {
+		t.Errorf("%+v", res)
+	}
+	records := s.callsOf(contract.RecordGarbage.Name)
+	if len(records) != 1 || !reflect.DeepEqual(records[0].In, res.Errors[0]) {
+		t.Errorf("recorded %+v", records)
+	}
+}
+
+func TestGarbageDryRun(t *testing.T) {
+	s := newGarbage(t, contract.CollectGarbageInput{DryRun: true}, expired("a"))
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(s.steps()); !slices.Equal(got, []string{contract.PlanGarbage.Name}) {
+		t.Errorf("steps %q", got)
+	}
+	if res := resultOf[contract.GarbageResult](s); len(res.Plan.Delete) != 1 {
+		t.Errorf("%+v", res)
+	}
+}
+
+// TestGarbageOfADay: the hourly rounds until midnight are one run, here from two o'clock
+// on, and a plan that leaves some out is followed by the next without a wait.
+func TestGarbageOfADay(t *testing.T) {
+	many := expired("a", "b")
+	many.MoreDelete = 1
+	s := newGarbage(t, contract.CollectGarbageInput{Hourly: true}, many, expired("c"))
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if res := resultOf[contract.GarbageResult](s); res.Rounds != 22 || res.Deleted != 3 {
+		t.Errorf("%+v", res)
+	}
+	if len(s.waits) != 21 || s.waits[0] != time.Hour || len(s.callsOf(contract.PlanGarbage.Name)) != 23 {
+		t.Errorf("%d waits, %d plans", len(s.waits), len(s.callsOf(contract.PlanGarbage.Name)))
+	}
+}
+
+// TestGarbageInBulk never has more than four deletions under way.
+func TestGarbageInBulk(t *testing.T) {
+	var all []string
+	for i := range 40 {
+		all = append(all, fmt.Sprint("b", i))
+	}
+	s := newGarbage(t, contract.CollectGarbageInput{}, expired(all...))
+	s.lasts[contract.DeleteFiles.Name] = func(int) time.Duration { return time.Minute }
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if res := resultOf[contract.GarbageResult](s); res.Deleted != 40 {
+		t.Errorf("%+v", res)
+	}
+	calls := s.callsOf(contract.DeleteFiles.Name)
+	for _, c := range calls {
+		open := 0
+		for _, other := range calls {
+			if !other.Began.After(c.Began) && other.Ended.After(c.Began) {
+				open++
+			}
+		}
+		if open > 4 {
+			t.Fatalf("%d deletions at once", open)
+		}
+	}
+}
