@@ -244,7 +244,7 @@ func (w *listRun) listMissed(ctx context.Context) ([]objectKey, error) {
 
 // Revision is the state of the cluster that lists show now.
 func (c *Client) Revision(ctx context.Context) (string, error) {
-	return c.RevisionOf(ctx, namespaceType())
+	return c.RevisionOf(ctx, Namespaces())
 }
 
 // RevisionOf is the state that a list of a type shows now. It is of the cluster's sequence

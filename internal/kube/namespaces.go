@@ -16,12 +16,10 @@ type Namespace struct {
 	Deleting bool
 }
 
-func namespaceType() Resource { return coreType("namespaces", "Namespace", false) }
-
 // Namespaces lists the namespaces by name.
 func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
 	var out []Namespace
-	req := ListAllRequest{ListRequest: ListRequest{Resource: namespaceType()}}
+	req := ListAllRequest{ListRequest: ListRequest{Resource: Namespaces()}}
 	_, err := c.ListAll(ctx, req, func(it Item) error {
 		var o struct{ Status struct{ Phase string } }
 		if err := json.Unmarshal(it.Raw, &o); err != nil {

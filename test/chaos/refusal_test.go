@@ -29,7 +29,7 @@ func TestRefusals(t *testing.T) {
 		{"a type goes before it is listed", goneType},
 		{"one object may not be read", unreadable},
 		{"no conditional writes", withoutConditions},
-		{"the API server throttles a restore", throttledRestore},
+		{"the API server throttles a restore", func(ctx context.Context, l *lane) error { return l.refusedRestore(ctx, share("api", 4, tooMany)) }},
 		{"the API server throttles a backup", func(ctx context.Context, l *lane) error { return l.refusedBackup(ctx, share("api", 4, tooMany)) }},
 		{"the object store asks to slow down", func(ctx context.Context, l *lane) error { return l.refusedBackup(ctx, share("s3", 4, slowDown)) }},
 		{"concurrency follows refusals", backsOff},
@@ -106,23 +106,6 @@ var tooMany = Answer{
 var slowDown = Answer{
 	Status: http.StatusServiceUnavailable, Header: http.Header{"Content-Type": {"application/xml"}},
 	Body: `<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>`,
-}
-
-func throttledRestore(ctx context.Context, l *lane) error {
-	name, target := l.names("restore")
-	if err := l.clearCluster(ctx); err != nil {
-		return err
-	}
-	l.arm(share("api", 4, tooMany))
-	run, err := l.startRestore(name, target)(ctx)
-	var res contract.RestoreResult
-	if err == nil {
-		err = run.Get(ctx, &res)
-	}
-	if err != nil {
-		return err
-	}
-	return l.sameRestore(ctx, target, res)
 }
 
 func (l *lane) refusedBackup(ctx context.Context, hook Hook) error {

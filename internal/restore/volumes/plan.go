@@ -192,8 +192,9 @@ func (p *planner) applySpec(v *volume.Restore) {
 func (p *planner) leaveForeignDisk(v *volume.Restore) {
 	if v.Disposition == volume.Keep && v.Selected && p.origin != "" && !p.withVolumes() {
 		v.Disposition = volume.Dynamic
-		p.Remark(v, report.New(report.VolumeNotRestored, fmt.Sprintf(
-			"no snapshot was taken of it, and its disk is one of cluster %s, which may use it: it is not bound to that disk, and a claim gets an empty volume; to have the disk, say --restore-volumes=true", p.origin)).As(report.Warning))
+		delete(p.untold, v.ClaimKey())
+		p.Remark(v, report.New(report.VolumeEmpty, fmt.Sprintf(
+			"gets an empty volume: no snapshot was taken of it, and its disk or share is one of cluster %s, which may use it; to have that, say --restore-volumes=true", p.origin)))
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -154,10 +153,15 @@ func TestStuckAndFailedSnapshots(t *testing.T) {
 
 	c.EBS.Inject(t, ebssim.Fault{Volume: id, Effect: ebssim.EffectSnapshotError, Times: 1})
 	c.snapshot("failed", "frail")
-	c.until("error told", func(context.Context) bool {
-		message, _, _ := unstructured.NestedString(c.get(snapshots, "failed").Object, "status", "error", "message")
-		return strings.Contains(message, "state error")
+	c.until("failed in EC2", func(ctx context.Context) bool {
+		state, err := c.EBS.State(ctx)
+		return err == nil && slices.ContainsFunc(state.Snapshots, func(s ebssim.SnapshotState) bool { return s.VolumeID == id && s.State == "error" })
 	})
+	failed := c.get(snapshots, "failed").Object
+	message, _, _ := unstructured.NestedString(failed, "status", "error", "message")
+	if ready, _, _ := unstructured.NestedBool(failed, "status", "readyToUse"); ready || message != "" {
+		t.Errorf("ready %t, error %q: the real driver tells nothing", ready, message)
+	}
 	for _, name := range []string{"stuck", "failed"} {
 		c.delete(snapshots, name)
 	}
