@@ -104,7 +104,7 @@ func (f *frozen) wrap(name string, do reflect.Value) reflect.Value {
 			return out
 		case <-f.stoppedAt(a):
 			f.between()
-			lost := error(temporal.NewApplicationError("heartbeat timeout", "Timeout"))
+			lost := temporal.NewApplicationError("heartbeat timeout", "Timeout")
 			return []reflect.Value{reflect.Zero(do.Type().Out(0)), reflect.ValueOf(&lost).Elem()}
 		}
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -89,7 +90,7 @@ func causeOf(err error) string {
 // tell tells what has changed. A look that was cut short by the worker's end tells nothing.
 func (r *reach) tell(ctx context.Context, what, cause string) {
 	before, known := r.causes[what]
-	if known && before == cause || context.Cause(ctx) == context.Canceled {
+	if known && before == cause || errors.Is(context.Cause(ctx), context.Canceled) {
 		return
 	}
 	r.causes[what] = cause

@@ -322,8 +322,10 @@ func TestAmbiguousTypes(t *testing.T) {
 		return found, ok
 	}
 	for _, spec := range []velerov1.BackupSpec{
-		{IncludedResources: []string{"po", "secrets"}}, {ExcludedResources: []string{"secrets"}},
-		{IncludedNamespaceScopedResources: []string{"secrets"}}, {ExcludedNamespaceScopedResources: []string{"secrets"}},
+		{IncludedResources: []string{"po", "secrets"}},
+		{ExcludedResources: []string{"secrets"}},
+		{IncludedNamespaceScopedResources: []string{"secrets"}},
+		{ExcludedNamespaceScopedResources: []string{"secrets"}},
 	} {
 		_, reasons, err := NewBackup(&spec, ambiguous, threeNamespaces)
 		if err != nil || codes(reasons) != "TYPE_AMBIGUOUS secrets" || !strings.Contains(reasons[0].String(), "secrets.vault.example.com") {

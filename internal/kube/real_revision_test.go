@@ -18,7 +18,8 @@ func TestRealExactLists(t *testing.T) {
 	ctx, c := context.Background(), realClient(t, Options{RetryFor: 3 * time.Second, PageSize: 3})
 	ns := newNamespace(t, c)
 	types := []Resource{
-		configMaps(), {Version: "v1", Name: "secrets", Kind: "Secret", Namespaced: true},
+		configMaps(),
+		{Version: "v1", Name: "secrets", Kind: "Secret", Namespaced: true},
 		{Version: "v1", Name: "serviceaccounts", Kind: "ServiceAccount", Namespaced: true},
 		{Group: "coordination.k8s.io", Version: "v1", Name: "leases", Kind: "Lease", Namespaced: true},
 	}

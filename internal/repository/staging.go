@@ -46,7 +46,7 @@ func (s Staging) Get(ctx context.Context, name string, doc any) error {
 	err := GetJSON(ctx, s.Store, s.Key(name), doc)
 	var damaged *json.SyntaxError
 	if errors.Is(err, archive.ErrCorrupt) && !errors.As(err, &damaged) {
-		return fmt.Errorf("written by a worker of another version, which has to go on with this run: %s", err)
+		return errors.New("written by a worker of another version, which has to go on with this run: " + err.Error()) // not as damage, which is final
 	}
 	return err
 }

@@ -482,12 +482,14 @@ func TestTypesThatAreNotAtTheRevision(t *testing.T) {
 		"all are": {func(*kubetest.Server, *exported) {}, nil, nil, nil},
 		"forgotten": {
 			func(s *kubetest.Server, _ *exported) { s.Compact() },
-			[]string{"LIST_INCONSISTENT configmaps", "LIST_INCONSISTENT secrets"}, []string{"configmaps", "secrets"},
+			[]string{"LIST_INCONSISTENT configmaps", "LIST_INCONSISTENT secrets"},
+			[]string{"configmaps", "secrets"},
 			[]string{"configmaps shop/late", "secrets shop/late"},
 		},
 		"of another etcd": {
 			func(_ *kubetest.Server, x *exported) { x.run.Plan.Plain = []string{"secrets"} },
-			nil, nil, []string{"secrets shop/late"},
+			nil, nil,
+			[]string{"secrets shop/late"},
 		},
 		"not known to the server": {
 			func(s *kubetest.Server, _ *exported) {
@@ -497,11 +499,14 @@ func TestTypesThatAreNotAtTheRevision(t *testing.T) {
 					return apierrors.NewBadRequest("resourceVersionMatch is forbidden")
 				})
 			},
-			[]string{"LIST_INCONSISTENT secrets"}, []string{"secrets"}, []string{"secrets shop/late"},
+			[]string{"LIST_INCONSISTENT secrets"},
+			[]string{"secrets"},
+			[]string{"secrets shop/late"},
 		},
 		"not reached": {
 			func(s *kubetest.Server, x *exported) { x.run.Plan.Revision = fmt.Sprint(s.Revision() + 100) },
-			[]string{"LIST_INCONSISTENT configmaps", "LIST_INCONSISTENT secrets"}, []string{"configmaps", "secrets"},
+			[]string{"LIST_INCONSISTENT configmaps", "LIST_INCONSISTENT secrets"},
+			[]string{"configmaps", "secrets"},
 			[]string{"configmaps shop/late", "secrets shop/late"},
 		},
 	} {

@@ -96,8 +96,10 @@ func TestOwnersThatAdoptByThemselves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := restore.Record{Resource: "secrets", APIVersion: "v1", Kind: "Secret", Namespace: "n", Name: "s",
-		Owners: []resource.OwnerRef{{APIVersion: "postgresql.cnpg.io/v1", Kind: "Cluster", Name: "db", Controller: true}}}
+	rec := restore.Record{
+		Resource: "secrets", APIVersion: "v1", Kind: "Secret", Namespace: "n", Name: "s",
+		Owners: []resource.OwnerRef{{APIVersion: "postgresql.cnpg.io/v1", Kind: "Cluster", Name: "db", Controller: true}},
+	}
 	reasons, err := linkOne(t, l, rec)
 	live, _ := kubetest.Get[corev1.Secret](s, coreType("secrets"), "n", "s")
 	if err != nil || len(reasons) > 0 || len(live.OwnerReferences) > 0 {

@@ -29,23 +29,48 @@ func TestClaimsWithoutData(t *testing.T) {
 		change func(*planner)
 		want   []string
 	}{
-		"skipped, deleted with its claim": {"Delete", volume.Info{PVName: "pv", Skipped: true, SkippedReason: "no path takes it"}, velerov1.RestoreSpec{}, nil,
-			[]string{"VOLUME_EMPTY warning gets an empty volume: the backup has no data of it (no path takes it)"}},
-		"skipped, retained": {"Retain", volume.Info{PVName: "pv", Skipped: true}, velerov1.RestoreSpec{}, nil,
-			[]string{"VOLUME_SHARED warning volume pv points at the same disk or share as in the cluster that was backed up"}},
-		"skipped, retained here": {"Retain", volume.Info{PVName: "pv", Skipped: true}, velerov1.RestoreSpec{},
-			live(func(l *liveVolumes) { l.volumes = map[string]corev1.PersistentVolume{"pv": *pvOf("Retain")} }), nil},
-		"the claim is there": {"Delete", volume.Info{PVName: "pv", Skipped: true}, velerov1.RestoreSpec{},
-			live(func(l *liveVolumes) { l.claims = map[string]corev1.PersistentVolumeClaim{"shop/data": {}} }), nil},
+		"skipped, deleted with its claim": {
+			"Delete",
+			volume.Info{PVName: "pv", Skipped: true, SkippedReason: "no path takes it"},
+			velerov1.RestoreSpec{},
+			nil,
+			[]string{"VOLUME_EMPTY warning gets an empty volume: the backup has no data of it (no path takes it)"},
+		},
+		"skipped, retained": {
+			"Retain",
+			volume.Info{PVName: "pv", Skipped: true},
+			velerov1.RestoreSpec{},
+			nil,
+			[]string{"VOLUME_SHARED warning volume pv points at the same disk or share as in the cluster that was backed up"},
+		},
+		"skipped, retained here": {
+			"Retain",
+			volume.Info{PVName: "pv", Skipped: true},
+			velerov1.RestoreSpec{},
+			live(func(l *liveVolumes) { l.volumes = map[string]corev1.PersistentVolume{"pv": *pvOf("Retain")} }), nil,
+		},
+		"the claim is there": {
+			"Delete",
+			volume.Info{PVName: "pv", Skipped: true},
+			velerov1.RestoreSpec{},
+			live(func(l *liveVolumes) { l.claims = map[string]corev1.PersistentVolumeClaim{"shop/data": {}} }), nil,
+		},
 		"no data asked for": {"Delete", volume.Info{PVName: "pv", Skipped: true}, velerov1.RestoreSpec{RestorePVs: &no}, nil, nil},
-		"its snapshot failed": {"Delete", volume.Info{PVName: "pv", BackupMethod: volume.VeleroCSI, Result: volume.Failed}, velerov1.RestoreSpec{}, nil,
-			[]string{"VOLUME_NOT_RESTORED error the backup holds no complete snapshot of it"}},
+		"its snapshot failed": {
+			"Delete",
+			volume.Info{PVName: "pv", BackupMethod: volume.VeleroCSI, Result: volume.Failed},
+			velerov1.RestoreSpec{},
+			nil,
+			[]string{"VOLUME_NOT_RESTORED error the backup holds no complete snapshot of it"},
+		},
 		"another namespace": {"Delete", volume.Info{PVName: "pv", Skipped: true}, velerov1.RestoreSpec{IncludedNamespaces: []string{"other"}}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run, _ := restoretest.StoredSession(t, []restoretest.Stored{{Key: "persistentvolumeclaims shop/data"}}, tt.spec)
-			p := &planner{r: withTechnologies(), s: run, filter: run.Plan.Filter, wide: run.Plan.Filter, facts: volume.NewFacts(),
-				live: &liveVolumes{}, plan: &restore.Volumes{}, untold: map[string]bool{}}
+			p := &planner{
+				r: withTechnologies(), s: run, filter: run.Plan.Filter, wide: run.Plan.Filter, facts: volume.NewFacts(),
+				live: &liveVolumes{}, plan: &restore.Volumes{}, untold: map[string]bool{},
+			}
 			claim := corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "data"}}
 			claim.Spec.VolumeName = "pv"
 			p.facts.Claims, p.facts.Volumes["pv"], p.facts.Infos["pv"] = []corev1.PersistentVolumeClaim{claim}, *pvOf(tt.policy), tt.info
