@@ -16,9 +16,9 @@ import (
 
 // TestBadDay gives the answers of servers that are well but not now: a kube-apiserver
 // that has not read its RBAC rules yet, one that sheds load, an etcd without leader, a
-// webhook without endpoints, an object store with a full queue, damage on the way, a
-// token that has just expired. None of them is the fault of an object or a user, so that
-// every backup is whole and every restore complete, without a reason.
+// webhook without endpoints, an object store with a full queue, damage on the way. None
+// of them is the fault of an object or a user, so that every backup is whole and every
+// restore complete, without a reason.
 func TestBadDay(t *testing.T) {
 	t.Parallel()
 	recordings(t)
@@ -74,9 +74,6 @@ func badAnswers() map[string]func() *badDay {
 		},
 		"a body was cut on the way": func() *badDay {
 			return &badDay{side: "s3", sig: "PUT ", times: 1, answer: s3(http.StatusBadRequest, "IncompleteBody")}
-		},
-		"the token has just expired": func() *badDay {
-			return &badDay{side: "s3", after: 5, times: 1, answer: s3(http.StatusBadRequest, "ExpiredToken")}
 		},
 	}
 }

@@ -204,6 +204,8 @@ var (
 	probeKey   = regexp.MustCompile(`check/conditional-\w+`)
 	// The key of a catalog entry holds what a list shows of its backup, times among it.
 	catalogEntry = regexp.MustCompile(`(lifeboat/catalog/[^/?]+)/[^?]+`)
+	// Keys of staged chunks end in the token of the attempt that wrote them.
+	chunkKey = regexp.MustCompile(`(chunk-\d+)-[a-z2-7]{10}`)
 	// Names of snapshots and their contents are made of uids.
 	snapshotPath = regexp.MustCompile(`(volumesnapshots|volumesnapshotcontents)/[^/?]+`)
 )
@@ -231,6 +233,7 @@ func (l *lane) sign(r *http.Request) string {
 	target = stagingDir.ReplaceAllString(alias.Replace(target), "staging/UID/")
 	target = snapshotPath.ReplaceAllString(target, "$1/ID")
 	target = catalogEntry.ReplaceAllString(target, "$1/ENTRY")
+	target = chunkKey.ReplaceAllString(target, "$1-ATTEMPT")
 	return r.Method + " " + probeKey.ReplaceAllString(target, "check/PROBE")
 }
 
