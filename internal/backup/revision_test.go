@@ -2,6 +2,7 @@ package backup
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestPlanRevision(t *testing.T) {
 	if p.Revision != "100" || !slices.Equal(p.Plain, []string{"events", "jobs.batch", "queues.agg.example.com"}) {
 		t.Errorf("%s, %q", p.Revision, p.Plain)
 	}
-	if len(p.Reasons) != 1 || p.Reasons[0].String() == "" {
+	if len(p.Reasons) != 1 || !strings.HasSuffix(p.Reasons[0].Message, ": queues.agg.example.com") {
 		t.Errorf("reasons %v", p.Reasons)
 	}
 	for name, p := range map[string]*Plan{"no number": {Conditional: true}, "a store without conditional writes": {}} {
