@@ -187,22 +187,27 @@ const unnoticed = 5 * time.Second
 func TestKilledWhileFrozen(t *testing.T) {
 	t.Parallel()
 	l := shared.beside(t, "frozen")
-	type frozen struct {
-		delay   time.Duration
-		anew    bool // the retry comes before the snapshot
-		disks   []string
-		ns      string
-		backup  string
-		path    string
-		outcome contract.BackupResult
-	}
-	cases := []*frozen{
-		{path: "native", delay: 3 * time.Second},
-		{path: "csi", delay: 3 * time.Second},
-		{path: "csi", delay: 20 * time.Second, anew: true},
-	}
+	// A worker freezes few pods at once before it knows how long that takes: what is to be
+	// under way together is of different paths.
+	l.killWhileFrozen(t, "soon", &frozen{path: "native", delay: 3 * time.Second}, &frozen{path: "csi", delay: 3 * time.Second})
+	l.killWhileFrozen(t, "late", &frozen{path: "csi", delay: 20 * time.Second, anew: true})
+}
+
+// frozen is a pod whose second snapshot comes late.
+type frozen struct {
+	delay   time.Duration
+	anew    bool // the retry comes before the snapshot
+	disks   []string
+	ns      string
+	backup  string
+	path    string
+	outcome contract.BackupResult
+}
+
+func (l *lab) killWhileFrozen(t *testing.T, name string, cases ...*frozen) {
+	t.Helper()
 	for i, c := range cases {
-		c.ns = l.namespace(t, fmt.Sprintf("frozen-%d", i))
+		c.ns = l.namespace(t, fmt.Sprintf("frozen-%s-%d", name, i))
 		c.backup = c.ns
 		c.disks = l.pod(t, c.ns, "db", preHook(noContainer, "Continue"), "data", "wal")
 		l.ebs.Inject(t, ebssim.Fault{
