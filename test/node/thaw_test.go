@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,16 +167,19 @@ func TestThawWhateverHappens(t *testing.T) {
 	troubled := &frozenPod{cluster: on(t, shared, binaries(t), harness.Options{Cluster: "troubled", API: line.Addr(), Edit: withDisks(shared)})}
 	killed.startWorker(t)
 	troubled.startWorker(t)
-	kills, cuts, failures := killCases(), cutCases(), failureCases()
-	place(t, killed, kills)
+	kills, cuts, failures := killRounds(), cutCases(), failureCases()
+	place(t, killed, slices.Concat(kills...))
 	place(t, troubled, cuts)
 	place(t, troubled, failures)
 
-	begin(t, kills)
-	killed.worker.Kill()
-	killed.startWorker(t)
-	for _, c := range kills {
-		c.worker = killed.worker
+	for _, round := range kills {
+		begin(t, round)
+		killed.worker.Kill()
+		killed.startWorker(t)
+		for _, c := range round {
+			c.worker = killed.worker
+			t.Run(c.name+", "+c.path, c.end)
+		}
 	}
 	begin(t, cuts)
 	line.Cut()
@@ -192,25 +196,28 @@ func TestThawWhateverHappens(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, group := range [][]*disturbed{kills, cuts, failures} {
+	for _, group := range [][]*disturbed{cuts, failures} {
 		for _, c := range group {
 			t.Run(c.name+", "+c.path, c.end)
 		}
 	}
 }
 
-// killCases lose their worker. Where hooks may have run twice, the backup says so.
-func killCases() []*disturbed {
+// killRounds lose their worker, all of a round at once: by the CSI path one pod is quiesced
+// after the other. Where hooks may have run twice, the backup says so.
+func killRounds() [][]*disturbed {
 	repeated := []string{"HOOK_REPEATED"}
-	var all []*disturbed
+	rounds := make([][]*disturbed, 3)
 	for path := range paths() {
-		all = append(all,
-			&disturbed{name: "killed in the pre hook", path: path, pre: slowFreeze, moment: "frozen", phase: "Completed", reasons: repeated, kept: 1},
-			&disturbed{name: "killed in between", path: path, fault: lasting(15 * time.Second), moment: "frozen", phase: "Completed", reasons: repeated, kept: 1},
-			&disturbed{name: "killed in the post hook", path: path, post: slowThaw, moment: "thawing", phase: "Completed", reasons: repeated, kept: 1},
-		)
+		for i, c := range []*disturbed{
+			{name: "killed in the pre hook", path: path, pre: slowFreeze, moment: "frozen", phase: "Completed", reasons: repeated, kept: 1},
+			{name: "killed in between", path: path, fault: lasting(15 * time.Second), moment: "frozen", phase: "Completed", reasons: repeated, kept: 1},
+			{name: "killed in the post hook", path: path, post: slowThaw, moment: "thawing", phase: "Completed", reasons: repeated, kept: 1},
+		} {
+			rounds[i] = append(rounds[i], c)
+		}
 	}
-	return all
+	return rounds
 }
 
 // outage is longer than the snapshots of the cut cases take, so that the post hooks
