@@ -23,7 +23,7 @@ import (
 func unreadable(ctx context.Context, l *lane) error {
 	name, _ := l.names("backup")
 	l.arm(func(c Call, at Moment) *Answer {
-		if at == Before && c.Sig == "GET /api/v1/namespaces/BULK/configmaps" && c.Query.Get("fieldSelector") == "metadata.name=small-0002" {
+		if at == Before && strings.HasPrefix(c.Sig, "GET /api/v1/namespaces/BULK/configmaps?") && c.Query.Get("fieldSelector") == "metadata.name=small-0002" {
 			return &Answer{Status: http.StatusForbidden, Header: http.Header{"Content-Type": {"application/json"}}, Body: status(http.StatusForbidden, "Forbidden", "")}
 		}
 		return nil
