@@ -1,12 +1,16 @@
 package workflows_test
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
@@ -124,6 +128,24 @@ func TestGarbageOfADay(t *testing.T) {
 	}
 	if len(s.waits) != 21 || s.waits[0] != time.Hour || len(s.callsOf(contract.PlanGarbage.Name)) != 23 {
 		t.Errorf("%d waits, %d plans", len(s.waits), len(s.callsOf(contract.PlanGarbage.Name)))
+	}
+}
+
+// TestGarbageContinues: a run whose history grows long goes on in a new one, between two
+// plans, and takes along what it has done.
+func TestGarbageContinues(t *testing.T) {
+	s := newGarbage(t, contract.CollectGarbageInput{Hourly: true}, expired("a", "b"))
+	s.env.SetContinueAsNewSuggested(true)
+	var next *workflow.ContinueAsNewError
+	if err := s.run(); !errors.As(err, &next) {
+		t.Fatalf("ends with %v", err)
+	}
+	var in contract.CollectGarbageInput
+	if err := converter.GetDefaultDataConverter().FromPayloads(next.Input, &in); err != nil {
+		t.Fatal(err)
+	}
+	if !in.Hourly || in.Done.Deleted != 2 || in.Done.Rounds != 1 {
+		t.Errorf("goes on with %+v", in)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 )
 
 func (c *Reader) findBackup(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Backup], []contract.UnreadLocation, error) {
-	return findDocument[velerov1.Backup](ctx, c, in, "backup", archive.Layout{Backup: in.Name}.Metadata())
+	return repository.FindDocument[velerov1.Backup](ctx, c.Locations, in.Location, in.Name, "backup", archive.Layout{Backup: in.Name}.Metadata())
 }
 
 func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {

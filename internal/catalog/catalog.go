@@ -25,7 +25,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -199,20 +198,4 @@ func timeOf(t *metav1.Time) *time.Time {
 		return nil
 	}
 	return &t.Time
-}
-
-// findDocument looks a document up in the named location, or in all: a location that cannot be
-// read hides no other. Of two documents it gives none: the name does not say which.
-func findDocument[T any](ctx context.Context, c *Reader, in contract.ReadInput, what, key string) (repository.Answer[*T], []contract.UnreadLocation, error) {
-	if err := archive.ValidateBackupName(in.Name); err != nil {
-		return repository.Answer[*T]{}, nil, failure.Invalid("name: %w", err)
-	}
-	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[*T]) (*T, error) {
-		doc := new(T)
-		return doc, repository.GetJSON(ctx, a.Store, key, doc)
-	})
-	if err != nil {
-		return repository.Answer[*T]{}, nil, err
-	}
-	return repository.ExactlyOne(all, repository.QueryByName(what, in.Name))
 }

@@ -78,7 +78,7 @@ func restoreRow(d *velerov1.Restore) contract.RestoreSummary {
 }
 
 func (c *Reader) findRestore(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Restore], []contract.UnreadLocation, error) {
-	return findDocument[velerov1.Restore](ctx, c, in, "restore", repository.RestoreDocumentKey(in.Name))
+	return repository.FindDocument[velerov1.Restore](ctx, c.Locations, in.Location, in.Name, "restore", repository.RestoreDocumentKey(in.Name))
 }
 
 func (c *Reader) readRestore(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {

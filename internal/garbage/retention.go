@@ -57,17 +57,7 @@ func checkRetention(in contract.SetRetentionInput) error {
 }
 
 func (r *Runner) findBackup(ctx context.Context, in contract.SetRetentionInput) (repository.Answer[*velerov1.Backup], error) {
-	if err := archive.ValidateBackupName(in.Name); err != nil {
-		return repository.Answer[*velerov1.Backup]{}, failure.Invalid("name: %w", err)
-	}
-	all, err := repository.AskAll(ctx, r.Locations, in.Location, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[*velerov1.Backup]) (*velerov1.Backup, error) {
-		doc := new(velerov1.Backup)
-		return doc, repository.GetJSON(ctx, a.Store, archive.Layout{Backup: in.Name}.Metadata(), doc)
-	})
-	if err != nil {
-		return repository.Answer[*velerov1.Backup]{}, err
-	}
-	found, unread, err := repository.ExactlyOne(all, repository.QueryByName("backup", in.Name))
+	found, unread, err := repository.FindDocument[velerov1.Backup](ctx, r.Locations, in.Location, in.Name, "backup", archive.Layout{Backup: in.Name}.Metadata())
 	if err == nil && len(unread) > 0 {
 		err = failure.Unusable("name: storage location %s could not be read (%s) and may have another backup of the name: say which one with --storage-location", unread[0].Name, unread[0].Message)
 	}

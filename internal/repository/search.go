@@ -11,6 +11,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -149,6 +150,23 @@ func ExactlyOne[T any](all []Answer[T], s Query) (Answer[T], []contract.UnreadLo
 		return none, nil, failure.NotFound("%s%s in storage location %s; %s", s.prefix(), s.Missing, all[0].Location.Name, s.Remedy)
 	}
 	return none, nil, failure.NotFound("%s%s in any of the storage locations %s; %s", s.prefix(), s.Missing, nameList(all), s.Remedy)
+}
+
+// FindDocument looks the document of a backup or restore up in the named location, or in all:
+// a location that cannot be read hides no other. Of two documents it gives none: the name
+// does not say which. what is the word for it in errors, key where it lies.
+func FindDocument[T any](ctx context.Context, l *Locations, location, name, what, key string) (Answer[*T], []contract.UnreadLocation, error) {
+	if err := archive.ValidateBackupName(name); err != nil {
+		return Answer[*T]{}, nil, failure.Invalid("name: %w", err)
+	}
+	all, err := AskAll(ctx, l, location, DocumentTimeout, func(ctx context.Context, a Answer[*T]) (*T, error) {
+		doc := new(T)
+		return doc, GetJSON(ctx, a.Store, key, doc)
+	})
+	if err != nil {
+		return Answer[*T]{}, nil, err
+	}
+	return ExactlyOne(all, QueryByName(what, name))
 }
 
 func nameList[T any](all []Answer[T]) string {

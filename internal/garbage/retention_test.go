@@ -1,0 +1,74 @@
+package garbage_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/garbage"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+)
+
+// What is said of a backup lies beside it and adds up; what is not said stays.
+func TestSetRetention(t *testing.T) {
+	st := memstore.New()
+	put(t, st, "a", "", "prod", 1)
+	r := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
+	hold, expires, release := "audit", day(9), ""
+	for _, step := range []struct {
+		in   contract.SetRetentionInput
+		want contract.RetentionResult
+	}{
+		{contract.SetRetentionInput{Hold: &hold}, contract.RetentionResult{Hold: "audit", Expires: day(2)}},
+		{contract.SetRetentionInput{Expires: &expires}, contract.RetentionResult{Hold: "audit", Expires: day(9)}},
+		{contract.SetRetentionInput{Hold: &release}, contract.RetentionResult{Expires: day(9)}},
+	} {
+		step.in.Name, step.want.Name, step.want.Location = "a", "a", "default"
+		if got, err := r.SetRetention(t.Context(), step.in); err != nil || got != step.want {
+			t.Errorf("%+v, %v; want %+v", got, err, step.want)
+		}
+	}
+	said, err := repository.ReadRetention(t.Context(), st, "a", "uid-a")
+	if err != nil || said.Hold != "" || !said.Expires.Equal(day(9)) {
+		t.Errorf("stored %+v, %v", said, err)
+	}
+}
+
+// What is refused changes nothing.
+func TestSetRetentionRefused(t *testing.T) {
+	hold, long := "audit", strings.Repeat("x", 300)
+	for name, c := range map[string]struct {
+		in     contract.SetRetentionInput
+		others repositorytest.Stores
+		kind   string
+		text   string
+	}{
+		"nothing to change":        {contract.SetRetentionInput{Name: "a"}, nil, contract.ErrTypeInvalid, "say what to change"},
+		"a long reason":            {contract.SetRetentionInput{Name: "a", Hold: &long}, nil, contract.ErrTypeInvalid, "hold: the reason has 300 bytes"},
+		"no such backup":           {contract.SetRetentionInput{Name: "b", Hold: &hold}, nil, contract.ErrTypeNotFound, `no backup "b"`},
+		"no name":                  {contract.SetRetentionInput{Name: "../a", Hold: &hold}, nil, contract.ErrTypeInvalid, "name: "},
+		"two of the name":          {contract.SetRetentionInput{Name: "a", Hold: &hold}, repositorytest.Stores{"west": repositorytest.Holding("a")}, contract.ErrTypeInvalid, "lies in the storage locations default, west"},
+		"beside an unreadable one": {contract.SetRetentionInput{Name: "a", Hold: &hold}, repositorytest.Stores{"west": nil}, contract.ErrTypeLocation, "may have another backup of the name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := memstore.New()
+			put(t, st, "a", "", "prod", 1)
+			stores := repositorytest.Stores{"default": st}
+			for name, other := range c.others {
+				stores[name] = other
+			}
+			r := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(stores)}
+			_, err := r.SetRetention(t.Context(), c.in)
+			if failure.TypeOf(err) != c.kind || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("%s %v, want %s %s", failure.TypeOf(err), err, c.kind, c.text)
+			}
+			if st.Has(archive.RetentionKey("a")) {
+				t.Error("something was written")
+			}
+		})
+	}
+}
