@@ -126,7 +126,7 @@ func (q *queue) run(t *testing.T, uid, workflowType string, in any) error {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(time.Minute)
+	env.SetTestTimeout(3 * time.Minute)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "w-" + uid, TaskQueue: contract.TaskQueue("prod")})
 	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&runIDs{uid: uid}}, DeadlockDetectionTimeout: time.Minute})
 	workflows.Register(env, nil)

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -144,10 +145,24 @@ func (r *relatedExport) fetchRound(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.fetchObjects(ctx, names); err != nil {
+	if err := r.fetchAll(ctx, names); err != nil {
 		return err
 	}
 	r.addWanted(r.Notes.TakeRelated())
+	return nil
+}
+
+// heldObjects is how many related objects are in memory at most: definitions of custom resources
+// are large, and a cluster may have thousands.
+const heldObjects = 4 * backup.FetchWindow
+
+// fetchAll fetches objects and adds them to the archive, some at a time.
+func (r *relatedExport) fetchAll(ctx context.Context, refs []resource.Ref) error {
+	for some := range slices.Chunk(refs, heldObjects) {
+		if err := r.fetchObjects(ctx, some); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,16 +76,21 @@ func (s *Server) objectsFor(t Type, q Request) ([]object, string, error) {
 	case own <= s.compacted:
 		return nil, "", expiredError("")
 	default:
-		objects, err := s.objectsAt(own)
+		name, isName := strings.CutPrefix(q.Query.Get("fieldSelector"), "metadata.name=")
+		if !isName || strings.Contains(name, ",") {
+			name = ""
+		}
+		objects, err := s.objectsAt(own, t.GroupResource(), name)
 		return sortObjects(objects, t.GroupResource(), q.Namespace), text, err
 	}
 }
 
-// objectsAt are all objects as they were at a revision. The caller holds the lock.
-func (s *Server) objectsAt(revision int) (map[objectKey]object, error) {
+// objectsAt are the objects of a type as they were at a revision, all or those of a name. The
+// caller holds the lock.
+func (s *Server) objectsAt(revision int, resource, name string) (map[objectKey]object, error) {
 	raws := map[objectKey][]byte{}
 	for _, c := range s.history {
-		if c.revision <= revision {
+		if c.revision <= revision && c.key.resource == resource && (name == "" || c.key.name == name) {
 			raws[c.key] = c.raw
 		}
 	}
