@@ -37,8 +37,8 @@ func (r *Restore) ApplyTask(ctx context.Context, recorder *heartbeat.Recorder, i
 }
 
 // AwaitCRDs waits until restored definitions are served. It may repeat.
-func (r *Restore) AwaitCRDs(ctx context.Context, _ *heartbeat.Recorder, in contract.AwaitCRDsInput) (contract.Nothing, error) {
-	return apply.AwaitCRDs(ctx, r.Service, in)
+func (r *Restore) AwaitCRDs(ctx context.Context, recorder *heartbeat.Recorder, in contract.AwaitCRDsInput) (contract.Nothing, error) {
+	return apply.AwaitCRDs(ctx, r.Service, recorder, in)
 }
 
 // RelinkOwners gives restored objects their owners back. It may repeat.

@@ -32,7 +32,7 @@ func (a *app) followRun(ctx context.Context, be backend, run temporal.Run, resul
 
 func progressState(s temporal.Sample) show.State {
 	return show.State{
-		Phase: s.Phase, Step: s.Step,
+		Phase: s.Phase, Step: s.Step, Waits: s.Waits,
 		Objects: s.Objects, Total: s.TotalObjects, Bytes: s.Bytes,
 		Volumes: s.Volumes, TotalVolumes: s.TotalVolumes, VolumesPercent: s.VolumesPercent,
 		Warnings: s.Warnings, Errors: s.Errors, Trouble: s.Trouble,

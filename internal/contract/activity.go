@@ -49,6 +49,8 @@ type Heartbeat struct {
 	Objects int64  `json:"objects,omitempty"`
 	Bytes   int64  `json:"bytes,omitempty"`
 	Cursor  []byte `json:"cursor,omitempty"`
+	// Waits is what the activity waits for, in words: "namespace shop".
+	Waits string `json:"waits,omitempty"`
 }
 
 // Progress answers ProgressQuery: what finished activities have done so far. Add

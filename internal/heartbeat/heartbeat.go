@@ -64,6 +64,13 @@ func (r *Recorder) Count(objects, bytes int64) {
 	r.last.Bytes += bytes
 }
 
+// WaitsFor says what the activity waits for, "" for nothing.
+func (r *Recorder) WaitsFor(what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last.Waits = what
+}
+
 // Mark sets the watermark: everything before cursor is safe in the store. It also sets
 // the figures, which a retry starts from.
 func (r *Recorder) Mark(cursor any, objects, bytes int64) error {
@@ -72,7 +79,7 @@ func (r *Recorder) Mark(cursor any, objects, bytes int64) error {
 		return fmt.Errorf("encode watermark: %w", err)
 	}
 	r.mu.Lock()
-	r.last = contract.Heartbeat{Objects: objects, Bytes: bytes, Cursor: data}
+	r.last = contract.Heartbeat{Objects: objects, Bytes: bytes, Cursor: data, Waits: r.last.Waits}
 	r.mu.Unlock()
 	r.sendNow()
 	return nil

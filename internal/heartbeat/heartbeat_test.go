@@ -41,3 +41,19 @@ func TestResumeBadCursor(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// What is waited for is told with the figures, and no longer than it is.
+func TestWaitsFor(t *testing.T) {
+	var sent []contract.Heartbeat
+	r, stop := heartbeat.Start(contract.Heartbeat{}, func(h contract.Heartbeat) { sent = append(sent, h) })
+	defer stop()
+	for _, what := range []string{"namespace shop", ""} {
+		r.WaitsFor(what)
+		if err := r.Mark(1, 2, 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(sent) != 2 || sent[0].Waits != "namespace shop" || sent[0].Objects != 2 || sent[1].Waits != "" {
+		t.Errorf("sent %+v", sent)
+	}
+}

@@ -1,6 +1,7 @@
 package temporal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -19,6 +20,8 @@ type Sample struct {
 	// Trouble says what holds the run up, or the look at it: a retry, no worker,
 	// a lost connection. Empty when all is well.
 	Trouble string
+	// Waits is what the run waits for, as an activity says. Empty when it waits for nothing.
+	Waits string
 }
 
 // sampleTimeout bounds each of a sample's calls; a query waits for a worker.
@@ -40,8 +43,9 @@ func (c *Client) Sample(ctx context.Context, run Run) (Sample, error) {
 	}
 	out := Sample{Progress: progress}
 	for _, activity := range res.RawResponse.GetPendingActivities() {
+		beat := c.decodeHeartbeat(activity.GetHeartbeatDetails())
+		out.Waits = cmp.Or(out.Waits, beat.Waits)
 		if hasOwnObjects(activity.GetActivityType().GetName()) {
-			beat := c.decodeHeartbeat(activity.GetHeartbeatDetails())
 			out.Objects += beat.Objects
 			out.Bytes += beat.Bytes
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -21,7 +22,7 @@ const crdPatience = time.Minute
 // AwaitCRDs waits until the definitions that the restore made or found are served.
 // One that does not get there is a reason; its custom resources then have their own,
 // and all else is restored. It may repeat: the reasons of the latest attempt count.
-func AwaitCRDs(ctx context.Context, r *restore.Service, in contract.AwaitCRDsInput) (contract.Nothing, error) {
+func AwaitCRDs(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, in contract.AwaitCRDsInput) (contract.Nothing, error) {
 	s, err := r.Planned(ctx, in.Ref)
 	if err != nil {
 		return contract.Nothing{}, err
@@ -36,6 +37,7 @@ func AwaitCRDs(ctx context.Context, r *restore.Service, in contract.AwaitCRDsInp
 	if err != nil {
 		return contract.Nothing{}, err
 	}
+	p.WaitsFor(fmt.Sprintf("%d definitions to be served", len(names)))
 	pending, err := r.Kube.AwaitEstablished(ctx, names, crdPatience)
 	if err != nil {
 		return contract.Nothing{}, fmt.Errorf("wait for definitions: %w", err)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,7 +45,9 @@ func (a *applier) applyWaiting(ctx context.Context, r plan.Range, staged []resto
 		rec.Waits = ""
 		b.records = append(b.records, rec)
 	}
+	defer a.recorder.WaitsFor("")
 	for pause := terminationFirstPause; ; pause = min(2*pause, terminationMaxPause) {
+		a.recorder.WaitsFor(b.obstaclesText())
 		if err := b.applyRound(ctx); err != nil {
 			return nil, err
 		}
@@ -54,6 +58,22 @@ func (a *applier) applyWaiting(ctx context.Context, r plan.Range, staged []resto
 			return nil, err
 		}
 	}
+}
+
+// obstaclesText names what the objects wait for: one, and how many more there are.
+func (b *batch) obstaclesText() string {
+	names := map[string]bool{}
+	for _, at := range b.waiting {
+		names[string(at.obstacle)] = true
+	}
+	sorted := slices.Sorted(maps.Keys(names))
+	switch len(sorted) {
+	case 0:
+		return ""
+	case 1:
+		return sorted[0]
+	}
+	return fmt.Sprintf("%s and %d more", sorted[0], len(sorted)-1)
 }
 
 // readWaiting reads the objects that wait, and takes them out of waiting. Their bodies are

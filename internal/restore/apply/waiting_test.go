@@ -259,3 +259,20 @@ func TestObstacleOf(t *testing.T) {
 		}
 	}
 }
+
+// TestObstaclesText: whoever looks at a restore is told what it waits for.
+func TestObstaclesText(t *testing.T) {
+	for want, obstacles := range map[string][]obstacle{
+		"":                       nil,
+		"namespace n":            {"namespace n", "namespace n"},
+		"namespace n and 1 more": {"webhook w", "namespace n", "webhook w"},
+	} {
+		b := &batch{}
+		for _, o := range obstacles {
+			b.waiting = append(b.waiting, &attempt{obstacle: o})
+		}
+		if got := b.obstaclesText(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -15,6 +15,7 @@ const quietFor = 10 * time.Second
 // State is one state of a run to be shown.
 type State struct {
 	Phase, Step    string
+	Waits          string // what the run waits for
 	Objects, Total int64
 	Bytes          int64
 	// Volumes have a complete snapshot, or are restored.
@@ -37,7 +38,7 @@ type Progress struct {
 	mu      sync.Mutex
 	live    bool // a live line stands on the screen
 	said    time.Time
-	step    string
+	step    string // with what is waited for
 	trouble string
 }
 
@@ -59,8 +60,8 @@ func (p *Progress) Show(s State) {
 		p.live = true
 		return
 	}
-	if s.Step != p.step || now.Sub(p.said) >= quietFor {
-		p.step, p.said = s.Step, now
+	if step := s.stepText(); step != p.step || now.Sub(p.said) >= quietFor {
+		p.step, p.said = step, now
 		p.printText(line + "\n")
 	}
 }
@@ -113,10 +114,18 @@ func (s State) Line(elapsed time.Duration) string {
 	if s.Warnings+s.Errors > 0 {
 		parts = append(parts, Plural(int64(s.Warnings), "warning")+", "+Plural(int64(s.Errors), "error"))
 	}
-	if s.Step != "" {
-		parts = append(parts, Clean(s.Step))
+	if step := s.stepText(); step != "" {
+		parts = append(parts, Clean(step))
 	}
 	return strings.Join(parts, "  ")
+}
+
+// stepText is the step of the run, and what it waits for.
+func (s State) stepText() string {
+	if s.Waits == "" {
+		return s.Step
+	}
+	return strings.TrimPrefix(s.Step+", waiting for "+s.Waits, ", ")
 }
 
 // objectsText says how many objects are done, and of how many where that is known.

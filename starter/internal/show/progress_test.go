@@ -68,6 +68,8 @@ func TestLine(t *testing.T) {
 		{show.State{Phase: "InProgress", Objects: 9, Total: 10, Volumes: 3, TotalVolumes: 1200, Bytes: 1}, "[00:00]  InProgress  9/10 objects (90%)  3/1,200 volumes  1 B"},
 		{show.State{Phase: "InProgress", TotalVolumes: 1, VolumesPercent: 43}, "[00:00]  InProgress  0/1 volumes (43%)"},
 		{show.State{Phase: "Finalizing", Warnings: 1, Errors: 2, Step: "writing"}, "[00:00]  Finalizing  1 warning, 2 errors  writing"},
+		{show.State{Phase: "InProgress", Step: "pods", Waits: "namespace shop"}, "[00:00]  InProgress  pods, waiting for namespace shop"},
+		{show.State{Phase: "InProgress", Waits: "namespace shop"}, "[00:00]  InProgress  waiting for namespace shop"},
 	} {
 		if got := tc.state.Line(0); got != tc.want {
 			t.Errorf("got %q, want %q", got, tc.want)
