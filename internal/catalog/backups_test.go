@@ -2,7 +2,9 @@ package catalog
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -138,5 +140,27 @@ func TestLongVeleroName(t *testing.T) {
 	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: name})
 	if err != nil || res.Backup == nil || res.Backup.Name != name {
 		t.Errorf("%+v, %v", res.Backup, err)
+	}
+}
+
+// TestDownloadOfAShortTarball: a tarball that lacks whole members, each of which has a checksum
+// that is right, is not handed out as a good one.
+func TestDownloadOfAShortTarball(t *testing.T) {
+	st := repositorytest.Holding("golden")
+	l := archive.Layout{Backup: "golden"}
+	for _, key := range []string{l.Manifest(), l.Tarball()} {
+		data, err := os.ReadFile("../archive/testdata/v1.0/" + key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.Set(key, data)
+	}
+	c, in := readerOver(repositorytest.Stores{"default": st}), contract.ReadInput{Verb: contract.ReadBackupURL, Name: "golden", File: contract.FileContents}
+	if res, err := c.Read(t.Context(), in); err != nil || res.URL == "" {
+		t.Errorf("whole: %+v, %v", res, err)
+	}
+	st.Set(l.Tarball(), []byte("the members that are left"))
+	if _, err := c.Read(t.Context(), in); !errors.Is(err, archive.ErrCorrupt) {
+		t.Errorf("short: %v", err)
 	}
 }

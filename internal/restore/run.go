@@ -105,6 +105,15 @@ type Run struct {
 	Actions map[string]report.Action // of claims and volumes; see NoteAction
 
 	Dependencies map[resource.Ref]bool // the plan's Related
+
+	WaitsFor func(what string) // says what the activity waits for; nil where nobody listens
+}
+
+// TellWait says what the activity waits for, "" for nothing.
+func (s *Run) TellWait(what string) {
+	if s.WaitsFor != nil {
+		s.WaitsFor(what)
+	}
 }
 
 // OpenRun reads what earlier activities left in staging, except for the plan, for an

@@ -41,6 +41,7 @@ func Plan(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, volume
 	if err != nil {
 		return contract.RestorePlan{}, fmt.Errorf("discover resource types: %w", err)
 	}
+	s.WaitsFor = p.WaitsFor
 	doc := &s.Plan
 	if err := choosePlan(ctx, r, s, volumes, cat); err != nil {
 		return contract.RestorePlan{}, err

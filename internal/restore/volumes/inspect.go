@@ -24,9 +24,12 @@ type liveVolumes struct {
 }
 
 // terminatingTimeout is how long volumes that are about to go are waited for, so that the
-// restored ones can have their names: a deleted namespace is gone a moment before
-// its volumes are.
-const terminatingTimeout = 30 * time.Second
+// restored ones can have their names: a deleted namespace is gone before its volumes are, whose
+// disks are detached first, which takes up to 6 minutes (FAQ of the EBS CSI driver).
+const terminatingTimeout = 6 * time.Minute
+
+// dryTerminatingTimeout is that of a dry run, which needs no names.
+const dryTerminatingTimeout = 5 * time.Second
 
 // inspectCluster reads the cluster and leaves alone what is there already (docs/VELERO.md 7.4, 8.2).
 func (p *planner) inspectCluster(ctx context.Context) error {
@@ -69,8 +72,15 @@ func (p *planner) readLive(ctx context.Context) (err error) {
 
 // awaitTerminating looks again until no volume of the plan is on its way out.
 func (p *planner) awaitTerminating(ctx context.Context) (err error) {
-	for end := time.Now().Add(terminatingTimeout); p.hasTerminating() && time.Now().Before(end); {
-		if err := poll.Wait(ctx, time.Second); err != nil {
+	patience := terminatingTimeout
+	if p.s.Restore.DryRun {
+		patience = dryTerminatingTimeout
+	}
+	defer p.s.TellWait("")
+	pause := time.Second
+	for end := time.Now().Add(patience); p.hasTerminating() && time.Now().Before(end); pause = min(pause*5/4, 10*time.Second) {
+		p.s.TellWait("volumes that are being deleted")
+		if err := poll.Wait(ctx, pause); err != nil {
 			return err
 		}
 		if err = p.readLive(ctx); err != nil {

@@ -1,6 +1,7 @@
 package volumes
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +11,8 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
@@ -154,5 +157,29 @@ func TestDiskOfAnotherCluster(t *testing.T) {
 		if v.Disposition != tc.want || told != tc.told {
 			t.Errorf("%s: %+v, %v", name, v, p.Reasons)
 		}
+	}
+}
+
+// TestVolumesOnTheirWayOutAreWaitedFor: the restored volumes get their names, and whoever looks
+// is told what is waited for.
+func TestVolumesOnTheirWayOutAreWaitedFor(t *testing.T) {
+	cluster := kubetest.Start(t)
+	cluster.Put(&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv"}, Spec: corev1.PersistentVolumeSpec{
+		PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete, ClaimRef: &corev1.ObjectReference{Namespace: "shop", Name: "data"},
+	}, Status: corev1.PersistentVolumeStatus{Phase: corev1.VolumeReleased}})
+	var told []string
+	p := planner{r: withTechnologies(), s: &restore.Run{WaitsFor: func(what string) {
+		told = append(told, what)
+		cluster.Remove(kube.Volumes(), "", "pv")
+	}}, plan: &restore.Volumes{Volumes: []volume.Restore{{PV: "pv", Selected: true, Bind: "pv"}}}}
+	p.r.Kube = cluster.Client()
+	if err := p.readLive(t.Context()); err != nil || !p.hasTerminating() {
+		t.Fatalf("is not on its way out, %v", err)
+	}
+	if err := p.awaitTerminating(t.Context()); err != nil || p.hasTerminating() {
+		t.Errorf("still there, %v", err)
+	}
+	if !slices.Equal(told, []string{"volumes that are being deleted", ""}) {
+		t.Errorf("told %q", told)
 	}
 }
