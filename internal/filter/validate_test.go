@@ -172,8 +172,8 @@ func TestValidateRestore(t *testing.T) {
 			"spec.restoreStatus.includedResources[0] is not a resource type", "spec.labelSelector is not a label selector",
 			"spec.itemOperationTimeout is negative", "spec.uploaderConfig.parallelFilesDownload is negative", `spec.resourceModifier.kind is "Secret"`, "spec.resourcePolicy is not supported in a restore",
 		}},
-		{"good names", spec{BackupName: "b"}, []string{"a/b", "c"}, nil},
-		{"bad names", spec{BackupName: "b"}, []string{"a/b", "", "a/*", "a/b/c"}, []string{"includeNames[1] is not namespace/name", "includeNames[2] exact name", "includeNames[3] is not"}},
+		{"good names", spec{BackupName: "b"}, []string{"a/b", "c", "shop/Domain Admins", `CORP\k8s admins`}, nil},
+		{"bad names", spec{BackupName: "b"}, []string{"a/b", "", "a/*", "a/b/c", " a", "a b/c"}, []string{"includeNames[1] is not namespace/name", "includeNames[2] exact name", "includeNames[3] is not", "includeNames[4] is not", "includeNames[5] is not"}},
 	} {
 		wants(t, c.name, ValidateRestore(&c.spec, c.names), c.want...)
 	}

@@ -72,10 +72,11 @@ func checkOrdered(ordered map[string]string) []FieldError {
 	return errs
 }
 
+// orderedName says that an entry can name an object. Names of RBAC may have spaces within.
 func orderedName(entry string) bool {
 	first, second, namespaced := strings.Cut(entry, "/")
-	return first != "" && (!namespaced || second != "") &&
-		!strings.Contains(second, "/") && !strings.ContainsAny(entry, " \t\n")
+	return first != "" && (!namespaced || second != "") && entry == strings.TrimSpace(entry) &&
+		!strings.Contains(second, "/") && !strings.ContainsAny(entry, "\t\n") && (!namespaced || !strings.Contains(first, " "))
 }
 
 func checkBackupTimes(spec *velerov1.BackupSpec) []FieldError {
