@@ -3,47 +3,32 @@
 
     verify.py --key signer.pub [--key ...] [--now 2026-01-02T15:04:05Z] FILE...
 
-Needs Python 3.7 or later, the command openssl (3.0 or later), and the published schema,
-docs/schemas/restore-drill-v1.json. Prints one JSON object. Exit code: 0 the files are genuine
-and their chain has no gap, 1 bad usage, 2 a file is refused, 3 the chain has gaps.
-The rules are those of docs/EVIDENCE.md.
+Needs Python 3.7, openssl 3.0 and the schema, docs/schemas/restore-drill-v1.json; the rules are
+those of docs/EVIDENCE.md. Prints one JSON object. Exit code: 0 the files are genuine and their
+chain has no gap, 1 bad usage, 2 a file is refused, 3 the chain has gaps.
 """
-import argparse
-import base64
-import hashlib
-import json
-import os
-import re
-import subprocess
-import sys
-import tempfile
+import argparse, base64, hashlib, json, os, re, subprocess, sys, tempfile
 from datetime import datetime, timedelta, timezone
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SCHEMA = os.path.join(HERE, "..", "..", "docs", "schemas", "restore-drill-v1.json")
-MAX_FILE = 8 << 20
-MAX_PAST = 40
+SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "schemas", "restore-drill-v1.json")
+MAX_FILE, MAX_PAST = 8 << 20, 40
 OVERDUE = timedelta(hours=24)
 LEVELS = ["L0", "L1", "L2", "L3", "L4", "L5"]
 RANKS = ["none"] + LEVELS
 PHASES = ["read", "volumes", "objects", "ready", "assertions", "readThrough"]
+KINDS = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
 TYPE = b"application/vnd.in-toto+json"
 ENVELOPE = re.compile(
     rb'\{"payload":"([A-Za-z0-9+/]*={0,2})","payloadType":"application/vnd\.in-toto\+json",'
     rb'"signatures":\[\{"keyid":"([0-9a-f]{64})","sig":"([A-Za-z0-9+/]*={0,2})"\}\]\}\n')
 
-
 class Refused(ValueError):
     """The file proves nothing."""
-
-
 def want(condition, text):
     if not condition:
         raise Refused(text)
 
-
-# --- keys, envelope, signature ---
-
+# Keys, envelope, signature.
 def read_key(path):
     """The fingerprint of a public key, which has to be Ed25519."""
     done = subprocess.run(["openssl", "pkey", "-pubin", "-in", path, "-outform", "DER"], capture_output=True, check=False)
@@ -51,25 +36,17 @@ def read_key(path):
     if done.returncode or len(der) != 44 or not der.startswith(bytes.fromhex("302a300506032b6570032100")):
         sys.exit("verify.py: %s: not an Ed25519 public key in PEM" % path)
     return hashlib.sha256(der).hexdigest()
-
-
 def signature_fits(key, message, signature):
     with tempfile.TemporaryDirectory() as d:
         for name, content in (("message", message), ("signature", signature)):
             with open(os.path.join(d, name), "wb") as f:
                 f.write(content)
-        done = subprocess.run(
-            ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin",
-             "-in", os.path.join(d, "message"), "-sigfile", os.path.join(d, "signature")],
-            capture_output=True, check=False)
-        return done.returncode == 0
-
-
+        command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin", "-in", os.path.join(d, "message")]
+        return subprocess.run(command + ["-sigfile", os.path.join(d, "signature")], capture_output=True, check=False).returncode == 0
 def decode64(text):
     data = base64.b64decode(text, validate=True)
     want(base64.b64encode(data) == text, "base64 is not in its one form")
     return data
-
 
 def open_envelope(data, keys):
     want(len(data) <= MAX_FILE, "file is too large")
@@ -81,17 +58,13 @@ def open_envelope(data, keys):
     want(len(signature) == 64 and signature_fits(keys[keyid], message, signature), "the signature does not fit")
     return payload
 
-
-# --- the one form of JSON, and the schema ---
-
+# The one form of JSON, and the schema.
 def read_payload(payload):
     def once(pairs):
         want(len(dict(pairs)) == len(pairs), "a field stands there twice")
         return dict(pairs)
-
     def never(text):
         raise Refused("number %s is no integer" % text)
-
     text = payload.decode("utf-8")
     value = json.loads(text, object_pairs_hook=once, parse_float=never, parse_constant=never)
     again = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -99,20 +72,16 @@ def read_payload(payload):
     want(again.encode("utf-8") == payload, "JSON is not in its one form")
     return value
 
-
 def match_schema(value, schema, root, path):
     if "$ref" in schema:
         match_schema(value, root["$defs"][schema["$ref"][len("#/$defs/"):]], root, path)
     if "enum" in schema:
         want(value in schema["enum"], "%s: not one of %s" % (path, schema["enum"]))
     kind = schema.get("type")
-    types = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
-    if kind:
-        want(type(value) is types[kind], "%s: is no %s" % (path, kind))
+    want(not kind or type(value) is KINDS[kind], "%s: is no %s" % (path, kind))
     if kind == "object":
         want(list(value) == [k for k in schema["properties"] if k in value], "%s: unknown field, or other order" % path)
-        for name in schema["required"]:
-            want(name in value, "%s: has no %s" % (path, name))
+        want(set(schema["required"]) <= set(value), "%s: has not all of %s" % (path, schema["required"]))
         for name, child in value.items():
             match_schema(child, schema["properties"][name], root, path + "." + name)
     elif kind == "array":
@@ -128,68 +97,53 @@ def match_schema(value, schema, root, path):
             if schema["pattern"].startswith("^[12]"):
                 moment(value)
 
-
 def moment(text):
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
-
-
 def millis(later, earlier):
     return (moment(later) - moment(earlier)) // timedelta(milliseconds=1)
-
-
 def unique(values, what):
     want(len(set(values)) == len(values), what + ": something stands there twice")
-
-
 def ascending(values, what):
     want(all(a < b for a, b in zip(values, values[1:])), what + ": not sorted, or something twice")
 
-
-# --- what a statement says must not contradict itself ---
-
+# What a statement says must not contradict itself.
 def check_statement(s):
     p = s["predicate"]
     source = p["source"]
     names = [x["name"] for x in s.get("subject", [])]
-    want(names == [source["backup"]["manifest"]] + [x["record"] for x in source.get("snapshots", [])], "subjects are not manifest and snapshots")
+    records = [x["record"] for x in source.get("snapshots", [])]
+    want(names == [source["backup"]["manifest"]] + records, "subjects are not manifest and snapshots")
     unique(names, "subject")
     check_claim(p)
     check_measured(p)
     check_objects(p)
     for a in p.get("assertions", []):
-        if a["outcome"] != "notChecked" and a["operator"] == "equals":
-            want((a["outcome"] == "held") == (a.get("recorded") == a.get("found")), "assertion %s: outcome and values differ" % a["name"])
+        compared = a["outcome"] != "notChecked" and a["operator"] == "equals"
+        want(not compared or (a["outcome"] == "held") == (a.get("recorded") == a.get("found")), a["name"] + ": outcome and values differ")
     unique([a["name"] for a in p.get("assertions", [])], "assertions")
     check_teardown(p["teardown"])
     check_control(p)
     check_chain_fields(p)
-    want(p["objective"]["level"] != "none", "objective: none is no level")
-    want(p.get("notShown"), "notShown: is empty")
+    want(p["objective"]["level"] != "none" and p.get("notShown"), "objective none, or nothing in notShown")
     unique([c["id"] for c in p.get("checklist", [])], "checklist")
-
 
 def objects_lost(p):
     return any(not g["planned"] for k in p["objects"].get("kinds", []) for g in k.get("notRestored", []))
-
-
 def assertions_hold(p):
     return all(a["outcome"] == "held" for a in p.get("assertions", []))
-
 
 def check_claim(p):
     claim, objective, measured = p["claim"], p["objective"], p["measured"]
     want([x["level"] for x in claim.get("levels", [])] == LEVELS, "levels are not L0 to L5")
     reached = 0
     for i, x in enumerate(claim["levels"]):
-        want(x["good"] <= x["checked"] and (x["outcome"] != "proven" or x["good"] == x["checked"]), "%s: good and checked" % x["level"])
-        if x["outcome"] == "proven" and reached == i:
-            reached = i + 1
+        want(x["good"] == x["checked"] or x["good"] < x["checked"] and x["outcome"] != "proven", x["level"] + ": good and checked")
+        reached += x["outcome"] == "proven" and reached == i
     want(claim["level"] == RANKS[reached], "level is not what is proven without a gap")
     want(reached < 3 or not objects_lost(p), "L2 with lost objects")
     want(reached < 6 or p.get("assertions") and assertions_hold(p), "L5 without assertions that hold")
-    rto, rpo = measured.get("rto"), measured["rpo"]
+    rto, rpo, control = measured.get("rto"), measured["rpo"], p["negativeControl"]["outcome"]
     isolation = p.get("isolation", {"egressPackets": 0, "writesOutside": 0})
-    control = p["negativeControl"]["outcome"]
     follows = {code for code, found in (
         ("LEVEL_MISSED", reached < RANKS.index(objective["level"])),
         ("RTO_EXCEEDED", "rtoMs" in objective and (rto is None or rto["provenMs"] > objective["rtoMs"])),
@@ -205,7 +159,6 @@ def check_claim(p):
     want(set(codes) - {"ABORTED"} == follows, "failures are not those that follow: %s" % sorted(follows))
     want((claim["verdict"] == "passed") == (not codes), "verdict does not follow from the failures")
 
-
 def check_measured(p):
     drill, measured = p["drill"], p["measured"]
     want(drill["asked"] <= drill["finished"], "finished before it was asked for")
@@ -213,21 +166,18 @@ def check_measured(p):
     for phase in measured.get("phases", []):
         position = PHASES.index(phase["name"])
         want(position > last, "phases are not in their order")
-        want(drill["asked"] <= phase["started"] <= phase["finished"] <= drill["finished"], "a phase is not within the drill")
+        want(drill["asked"] <= phase["started"] <= phase["finished"] <= drill["finished"], "a phase is outside of the drill")
         took, last = millis(phase["finished"], drill["asked"]), position
-        if phase["name"] == "readThrough":
-            follows["readThroughMs"] = took
-        else:
+        if phase["name"] in ("ready", "readThrough"):
+            follows[phase["name"] + "Ms"] = took
+        if phase["name"] != "readThrough":
             follows["provenMs"] = max(took, follows.get("provenMs", 0))
-        if phase["name"] == "ready":
-            follows["readyMs"] = took
     rto = measured.get("rto", {})
     want(("rto" in measured) == ("phases" in measured), "rto without phases, or phases without")
-    for name in ("provenMs", "readyMs", "readThroughMs"):
-        want(rto.get(name, 0) == follows.get(name, 0), "rto.%s does not follow from the phases" % name)
+    names = ("provenMs", "readyMs", "readThroughMs")
+    want(all(rto.get(n, 0) == follows.get(n, 0) for n in names), "rto does not follow from the phases")
     rpo = measured["rpo"]
     want(rpo["newest"] <= drill["asked"] and rpo["ageMs"] == millis(drill["asked"], rpo["newest"]), "rpo.ageMs does not follow")
-
 
 def check_objects(p):
     o = p["objects"]
@@ -252,20 +202,15 @@ def check_objects(p):
     pairs = {(k["resource"], r) for k in kinds for g in k.get("changed", []) for r in g["rules"]}
     for n in p.get("neutralised", []):
         want((n["resource"], n["rule"]) in pairs, "neutralised: no such object was counted as changed")
-
-
 def check_teardown(t):
     scan = t.get("leakScan", [])
     left = bool(t.get("left")) or any(x["found"] for x in scan)
     want(("started" in t) == ("finished" in t) and t.get("started", "") <= t.get("finished", ""), "teardown: times")
     want(all(x["found"] <= x["made"] for x in scan), "leak scan: more found than made")
-    kept = t["outcome"] == "kept"
-    want(("keptUntil" in t) == kept, "keptUntil")
-    want(not kept or not ("started" in t or left or scan), "teardown of a copy that is kept")
+    want(("keptUntil" in t) == (t["outcome"] == "kept"), "keptUntil")
+    want(t["outcome"] != "kept" or not ("started" in t or left or scan), "teardown of a copy that is kept")
     want(t["outcome"] != "complete" or scan and "started" in t and not left, "teardown is not complete")
     want(t["outcome"] != "incomplete" or left or not scan, "teardown is not incomplete")
-
-
 def check_control(p):
     c = p["negativeControl"]
     faults, known = c.get("faults", []), set(LEVELS) | {a["name"] for a in p.get("assertions", [])}
@@ -273,10 +218,8 @@ def check_control(p):
     outcome = "notTried" if not faults else "detected" if all(f["detected"] for f in faults) else "undetected"
     want(c["outcome"] == outcome, "negative control: outcome does not follow")
 
-
 def check_chain_fields(p):
-    c, past = p["chain"], p.get("past", [])
-    n = c["sequence"]
+    c, past, n = p["chain"], p.get("past", []), p["chain"]["sequence"]
     want(n >= 1 and ("previous" in c) == (n > 1), "chain: previous")
     want(("slot" in c) == ("schedule" in c), "chain: slot")
     want("schedule" in c or not ("nextSlot" in c or "missed" in c), "chain: schedule")
@@ -286,26 +229,23 @@ def check_chain_fields(p):
     want([x["sequence"] for x in past] == list(range(n - len(past), n)), "past: has a gap")
     want(not past or past[-1]["evidence"] == c["previous"], "past: not chain.previous")
 
-
-# --- what is missing between files ---
-
+# What is missing between files.
 def check_chains(files, now):
     """files is (chain fields, digest, predicate) of each; the gaps, as docs/EVIDENCE.md names them."""
     gaps = []
     files = sorted({f[1]: f for f in files}.values(), key=lambda f: (f[0]["name"], f[0]["sequence"], f[1]))
     for name in sorted({f[0]["name"] for f in files}):
         chain = [f for f in files if f[0]["name"] == name]
-
         def add(kind, sequence, **more):
             gaps.append(dict(chain=name, kind=kind, sequence=sequence, **more))
-
         for i, (c, digest, p) in enumerate(chain):
             n, before = c["sequence"], chain[i - 1][0]["sequence"] if i else c["sequence"] - 1
             if n == before:
                 add("fork", n)
             if n > before + 1:
                 add("file", before + 1, last=n - 1)
-            if any(x["sequence"] == n and x["evidence"] != digest for later in chain[i + 1:] for x in later[2].get("past", [])):
+            past = [x for later in chain[i + 1:] for x in later[2].get("past", [])]
+            if any(x["sequence"] == n and x["evidence"] != digest for x in past):
                 add("replaced", n)
             if p["claim"]["verdict"] == "failed":
                 add("failed", n)
@@ -315,27 +255,25 @@ def check_chains(files, now):
             last = last if step <= 1 else {}
             if "schedule" not in c or step == 0:
                 continue
-            missed = [m["slot"] for m in c.get("missed", [])]
-            for slot in missed:
-                add("missed", c["sequence"], schedule=c["schedule"], slot=slot)
+            missed = [("missed", m["slot"]) for m in c.get("missed", [])]
             due = last[c["schedule"]][0].get("nextSlot") if c["schedule"] in last else None
-            if due and due != c["slot"] and due not in missed:
-                add("slot", c["sequence"], schedule=c["schedule"], slot=due)
+            untold = due and due != c["slot"] and ("missed", due) not in missed
+            for kind, slot in missed + [("slot", due)] * bool(untold):
+                add(kind, c["sequence"], schedule=c["schedule"], slot=slot)
             last[c["schedule"]] = (c, digest)
         for c, digest, _ in chain:
             if last.get(c.get("schedule"), (0, 0))[1] == digest and "nextSlot" in c and moment(c["nextSlot"]) + OVERDUE < now:
                 add("overdue", c["sequence"] + 1, schedule=c["schedule"], slot=c["nextSlot"])
     return gaps
 
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.error = lambda message: sys.exit("verify.py: " + message)
     parser.add_argument("--key", action="append", required=True, help="public key of the signer, PEM")
     parser.add_argument("--schema", default=SCHEMA)
-    parser.add_argument("--now", help="decides what is overdue")
+    parser.add_argument("--now", type=lambda text: moment(text[:-1] + ".0Z"), default=datetime.now(timezone.utc), help="decides what is overdue")
     parser.add_argument("files", nargs="+", metavar="FILE")
     args = parser.parse_args()
-    now = datetime.strptime(args.now, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc) if args.now else datetime.now(timezone.utc)
     keys = {read_key(path): path for path in args.key}
     with open(args.schema, encoding="utf-8") as f:
         schema = json.load(f)
@@ -352,11 +290,10 @@ def main():
         except (ValueError, RecursionError) as err:
             row.update(valid=False, error=str(err))
         out.append(row)
-    gaps = check_chains(good, now)
+    gaps = check_chains(good, args.now)
     json.dump({"files": out, "gaps": gaps}, sys.stdout, indent=2)
     print()
     sys.exit(2 if len(good) < len(out) else 3 if gaps else 0)
-
 
 if __name__ == "__main__":
     main()

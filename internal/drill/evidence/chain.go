@@ -134,7 +134,11 @@ func (c *chainCheck) compareNumbers(before, f Evidence) {
 		c.add(f, Gap{Kind: GapFork, Sequence: at, Detail: fmt.Sprintf("two files are drill %d", at)})
 	}
 	if missing := last + 1; missing < at {
-		c.add(f, Gap{Kind: GapFile, Sequence: missing, Last: at - 1, Detail: fmt.Sprintf("the evidence of drills %d to %d is not among the files", missing, at-1)})
+		which := fmt.Sprintf("drill %d", missing)
+		if missing < at-1 {
+			which = fmt.Sprintf("drills %d to %d", missing, at-1)
+		}
+		c.add(f, Gap{Kind: GapFile, Sequence: missing, Last: at - 1, Detail: "the evidence of " + which + " is not among the files"})
 	}
 }
 

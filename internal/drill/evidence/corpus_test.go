@@ -68,6 +68,7 @@ func goodFiles(t *testing.T) []corpusFile {
 	p.Claim.Level, p.Claim.Levels, p.Claim.Verdict = LevelNone, levelsTo(LevelNone), Failed
 	p.Claim.Failures = failuresOf(early, Aborted)
 	return []corpusFile{
+		{"valid-history", "", signed(t, withHistory(), testKey(1))},
 		{"valid-small", "", signed(t, small(), testKey(1))},
 		{"valid-full", "", signed(t, full(), testKey(1))},
 		{"valid-failed", "", signed(t, failed(), testKey(1))},

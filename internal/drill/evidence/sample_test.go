@@ -77,7 +77,8 @@ func full() Statement {
 	p.Measured = Measured{
 		Phases: []Phase{{PhaseRead, at(0), at(0.4)}, {PhaseVolumes, at(0.4), at(5.5)}, {PhaseObjects, at(0.5), at(6.25)}, {PhaseReady, at(6.25), at(11)}, {PhaseAssertions, at(11), at(11.5)}, {PhaseReadThrough, at(11.5), at(18)}},
 		RTO:    &RTO{Proven: 690_000, Ready: 660_000, ReadThrough: 1_080_000},
-		RPO:    RPO{Newest: at(-180), Age: 10_800_000, WorstGap: 87_000_000, GoodBackups: 91}, Bytes: 8 << 30,
+		RPO:    RPO{Newest: at(-180), Age: 10_800_000, WorstGap: 87_000_000, GoodBackups: 91},
+		Bytes:  8 << 30, InitializationRate: 100,
 	}
 	p.Objects = fullObjects()
 	p.Neutralised = []Neutralised{
@@ -155,4 +156,26 @@ func failuresOf(s Statement, more ...FailureCode) []Failure {
 		out = append(out, Failure{code, fmt.Sprintf("see %s", code)})
 	}
 	return out
+}
+
+// withHistory is the twelfth drill of a chain in which some were slow and two failed.
+func withHistory() Statement {
+	s := full()
+	p := &s.Predicate
+	for i := range 11 {
+		past := Past{
+			Sequence: Count(i + 1), Evidence: digest(fmt.Sprint(i)), Asked: at(float64(i-11) * 90 * 24 * 60), Verdict: Passed, Level: L5,
+			RTO: Millis(600_000 + i*i*i%7*120_000), RPO: Millis(86_400_000 + i*i%5*600_000),
+		}
+		switch i {
+		case 4:
+			past.Verdict, past.Level, past.RTO = Failed, L3, 2_400_000
+		case 7:
+			past.Verdict, past.Level, past.RPO = Failed, L5, 130_000_000
+		}
+		p.Past = append(p.Past, past)
+	}
+	p.Chain.Sequence, p.Chain.Previous = 12, p.Past[10].Evidence
+	p.Chain.Missed = []MissedSlot{{at(-1), "another drill ran until then"}}
+	return s
 }

@@ -228,6 +228,8 @@ type Measured struct {
 	RPO RPO `json:"rpo"`
 	// Bytes is how much data of volumes was restored.
 	Bytes Count `json:"bytes"`
+	// InitializationRate is what was asked of EBS for loading volumes from their snapshots, in MiB/s; absent for the default.
+	InitializationRate Count `json:"volumeInitializationRate,omitempty"`
 }
 
 // Phase is a part of the drill.

@@ -9,7 +9,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 )
 
-// duration prints the two largest units of a duration: 26 h, 11 min 30 s, 420 ms.
+// duration prints the two largest units of a duration: 3 d 4 h, 26 h, 11 min 30 s, 420 ms.
+// Objectives are in hours: a day begins to be a unit with the third.
 func duration(m evidence.Millis) string {
 	d := m.Duration()
 	if d < time.Second {
@@ -20,6 +21,9 @@ func duration(m evidence.Millis) string {
 		size time.Duration
 		name string
 	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
+		if unit.name == "d" && d < 48*time.Hour {
+			continue
+		}
 		if n := d / unit.size; n > 0 && len(parts) < 2 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, unit.name))
 			d -= n * unit.size
