@@ -41,6 +41,7 @@ type column struct {
 
 const (
 	columnPitch = 10.0
+	leastDrills = 12   // as wide as so many columns a drawing is at least
 	headroom    = 1.15 // of the scale above the largest value
 )
 
@@ -57,7 +58,7 @@ func newTrend(name string, objective evidence.Millis, drills []drillRow, value f
 		top = max(top, value(d))
 	}
 	scale := evidence.Millis(float64(top) * headroom)
-	t := trend{Name: name, Objective: objective, Target: 100 - percent(objective, scale), Width: columnPitch * float64(len(drills))}
+	t := trend{Name: name, Objective: objective, Target: 100 - percent(objective, scale), Width: columnPitch * float64(max(len(drills), leastDrills))}
 	for i, d := range drills {
 		v := value(d)
 		height := percent(v, scale)
