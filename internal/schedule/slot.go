@@ -45,7 +45,7 @@ func (s *Service) Begin(ctx context.Context, in contract.BeginSlotInput) (contra
 	if err != nil {
 		return contract.BegunSlot{}, fmt.Errorf("begin a run of schedule %s: %w", in.Schedule, err)
 	}
-	if out.Slot.Outcome == contract.SlotRunning && out.Slot.Run == in.Run {
+	if out.Slot.Outcome == contract.SlotRunning && out.Slot.Run.Is(in.Run) {
 		backup := d.Backup(out.Slot.Due)
 		out.Backup = &backup
 	}
@@ -100,7 +100,7 @@ func unbegun(slot contract.ScheduleSlot, outcome, reason string) contract.Schedu
 
 // isTaken tells that a slot has its outcome, or a run, which may be the one that asks.
 func (s *Service) isTaken(ctx context.Context, slot *contract.ScheduleSlot, run contract.Run) (bool, error) {
-	if slot.Outcome != contract.SlotRunning || slot.Run == run {
+	if slot.Outcome != contract.SlotRunning || slot.Run.Is(run) {
 		return true, nil
 	}
 	return s.Temporal.Running(ctx, slot.Run)

@@ -21,7 +21,7 @@ func (s *Service) TakeTurn(ctx context.Context, in contract.TakeTurnInput) (cont
 	var turn contract.Turn
 	err = repository.ChangeTurns(ctx, st, s.Config.Cluster, func(t *repository.Turns) (bool, error) {
 		changed := false
-		if !slices.ContainsFunc(t.Runs, func(o repository.TurnOf) bool { return o.Run == in.Run }) {
+		if !slices.ContainsFunc(t.Runs, func(o repository.TurnOf) bool { return o.Run.Is(in.Run) }) {
 			t.Runs = append(t.Runs, repository.TurnOf{Schedule: in.Schedule, Due: in.Due, Run: in.Run})
 			changed = true
 		}
@@ -54,22 +54,22 @@ func sortTurns(t *repository.Turns) {
 }
 
 func indexOfRun(t *repository.Turns, run contract.Run) int {
-	return slices.IndexFunc(t.Runs, func(o repository.TurnOf) bool { return o.Run == run })
+	return slices.IndexFunc(t.Runs, func(o repository.TurnOf) bool { return o.Run.Is(run) })
 }
 
 // dropGone removes those before i whose runs have ended.
 func (s *Service) dropGone(ctx context.Context, t *repository.Turns, i int) (bool, error) {
-	gone := map[contract.Run]bool{}
+	gone := map[string]bool{}
 	for _, o := range t.Runs[:i] {
 		running, err := s.Temporal.Running(ctx, o.Run)
 		if err != nil {
 			return false, err
 		}
 		if !running {
-			gone[o.Run] = true
+			gone[o.Run.RunID] = true
 		}
 	}
-	t.Runs = slices.DeleteFunc(t.Runs, func(o repository.TurnOf) bool { return gone[o.Run] })
+	t.Runs = slices.DeleteFunc(t.Runs, func(o repository.TurnOf) bool { return gone[o.Run.RunID] })
 	return len(gone) > 0, nil
 }
 
