@@ -44,7 +44,7 @@ func (s *Service) Account(ctx context.Context) error {
 func (s *Service) accountOne(ctx context.Context, st store.Store, d *repository.ScheduleDefinition, r *rules) error {
 	err := repository.ChangeScheduleRuns(ctx, st, d, func(runs *repository.ScheduleRuns) (bool, error) {
 		ended, err := s.endLostRuns(ctx, d, runs)
-		filled := fillSlots(runs, d, r, time.Now().Add(-r.window(runs.Longest)-r.jitter-accountGrace))
+		filled := fillSlots(runs, d, r, s.now().Add(-r.window(runs.Longest)-r.jitter-accountGrace))
 		return ended || filled, err
 	})
 	if err != nil {

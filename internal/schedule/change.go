@@ -121,7 +121,7 @@ func (c *change) report(ctx context.Context, d *repository.ScheduleDefinition, o
 	}
 	row := contract.ScheduleChange{Name: d.Name, Outcome: outcome, Warnings: warnings}
 	if r, err := c.check(&d.Schedule); err == nil && !d.Paused() {
-		if next := r.timing.Next(time.Now()); !next.IsZero() {
+		if next := r.timing.Next(c.now()); !next.IsZero() {
 			row.Next = &next
 		}
 	}
@@ -132,7 +132,7 @@ func (c *change) report(ctx context.Context, d *repository.ScheduleDefinition, o
 // store writes a definition in place of the stored one, unless it says the same, and tells what
 // that was.
 func (s *Service) store(ctx context.Context, st store.Store, stored *repository.ScheduleDefinition, in contract.Schedule, source, run string) (*repository.ScheduleDefinition, string, error) {
-	now := time.Now().UTC().Truncate(time.Second)
+	now := s.now()
 	d := &repository.ScheduleDefinition{Schedule: in, Cluster: s.Config.Cluster, UID: string(uuid.NewUUID()), Source: source, Created: now}
 	outcome := contract.ScheduleCreated
 	if stored != nil && !stored.Damaged {
@@ -234,7 +234,7 @@ func (c *change) unpause(ctx context.Context) error {
 }
 
 func (c *change) setPaused(ctx context.Context, names []string, outcome string, set func(*repository.ScheduleDefinition)) error {
-	now := time.Now().UTC().Truncate(time.Second)
+	now := c.now()
 	for _, name := range names {
 		d := c.defined[name]
 		if d.Damaged {

@@ -91,7 +91,7 @@ func (s *Service) ensureOne(ctx context.Context, st store.Store, d *repository.S
 	if err != nil {
 		return err
 	}
-	if err := s.Temporal.Ensure(ctx, r.desired(d, runs.Longest, time.Now())); err != nil {
+	if err := s.Temporal.Ensure(ctx, r.desired(d, runs.Longest, s.now())); err != nil {
 		return fmt.Errorf("schedule %s: %w", d.Name, err)
 	}
 	return nil

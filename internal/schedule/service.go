@@ -18,6 +18,16 @@ type Service struct {
 	Config    *config.Config
 	Locations *repository.Locations
 	Temporal  Temporal
+	// Now is the clock; nil means the machine's.
+	Now func() time.Time
+}
+
+// now is the time in whole seconds, as documents have it.
+func (s *Service) now() time.Time {
+	if s.Now != nil {
+		return s.Now().UTC().Truncate(time.Second)
+	}
+	return time.Now().UTC().Truncate(time.Second)
 }
 
 // Temporal is what starts the runs.

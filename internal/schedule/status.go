@@ -67,15 +67,14 @@ func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.Sc
 	}
 	row.Warnings = append(row.Warnings, r.warnings...)
 	if err == nil {
-		describeRules(&row, &r, runs, d)
+		describeRules(&row, &r, runs, d, s.now())
 	}
-	describeRuns(&row, runs, whole)
+	describeRuns(&row, runs, s.now(), whole)
 	return row, nil
 }
 
 // describeRules tells what a valid definition means.
-func describeRules(row *contract.ScheduleStatus, r *rules, runs *repository.ScheduleRuns, d *repository.ScheduleDefinition) {
-	now := time.Now()
+func describeRules(row *contract.ScheduleStatus, r *rules, runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, now time.Time) {
 	fillSlots(runs, d, r, now.Add(-r.window(runs.Longest)-r.jitter-accountGrace))
 	row.Zone, row.TTL, row.CatchUp = r.timing.Zone(), r.ttl.String(), r.window(runs.Longest).String()
 	if r.jitter > 0 {
@@ -108,13 +107,13 @@ func lastRun(runs *repository.ScheduleRuns) *contract.ScheduleSlot {
 	return nil
 }
 
-func describeRuns(row *contract.ScheduleStatus, runs *repository.ScheduleRuns, whole bool) {
+func describeRuns(row *contract.ScheduleStatus, runs *repository.ScheduleRuns, now time.Time, whole bool) {
 	row.Counts, row.LastSuccess = runs.Counts, runs.LastSuccess
 	if n := len(runs.Slots); n > 0 {
 		row.LastResult = &runs.Slots[n-1]
 	}
 	if row.LastSuccess != nil {
-		age := int64(time.Since(row.LastSuccess.Started).Seconds())
+		age := int64(now.Sub(row.LastSuccess.Started).Seconds())
 		row.RPOSeconds = &age
 	}
 	if whole {
