@@ -18,6 +18,7 @@ const (
 	ReadLocations     = "locations"      // LocationStatus list
 	ReadLocationCheck = "location-check" // one LocationStatus with capabilities
 	ReadServer        = "server"         // ServerStatus
+	ReadSchedules     = "schedules"      // ScheduleStatus list; with a name that one, with its due times
 
 	ReadSnapshotLocations     = "snapshot-locations"      // SnapshotLocationStatus list
 	ReadSnapshotLocationCheck = "snapshot-location-check" // one of them with what its credentials may do
@@ -28,6 +29,7 @@ func ReadVerbs() []string {
 	return []string{
 		ReadBackups, ReadBackup, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
 		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck,
+		ReadSchedules,
 	}
 }
 
@@ -67,6 +69,7 @@ type ReadResult struct {
 	Locations []LocationStatus  `json:"locations,omitempty"`
 	Server    *ServerStatus     `json:"server,omitempty"`
 	Continue  string            `json:"continue,omitempty"`
+	Schedules []ScheduleStatus  `json:"schedules,omitempty"`
 
 	MoreVolumes       int                      `json:"moreVolumes,omitempty"` // that Volumes leaves out
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
