@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/client"
+
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
@@ -36,6 +38,9 @@ func TestSchedules(t *testing.T) {
 	ask(t, h, 0, []string{`schedule "nightly" created; next run `}, "schedule", "apply", "-f", file)
 	for range 19 {
 		ask(t, h, 0, []string{`schedule "nightly" unchanged; next run `}, "schedule", "apply", "-f", file)
+	}
+	if d := described(t, h, "nightly"); d.Info.NumActions > 0 || !d.Info.LastUpdateAt.IsZero() {
+		t.Errorf("an apply without a change has changed Temporal's schedule, or started a run: %+v", d.Info)
 	}
 	before := ask(t, h, 0, nil, "schedule", "get", "nightly", "-o", "yaml").Out
 	if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
@@ -68,6 +73,15 @@ func TestSchedules(t *testing.T) {
 
 func scheduleText(name, cron, namespace string) string {
 	return fmt.Sprintf("apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: %s, namespace: velero}\nspec: {schedule: '%s', template: {includedNamespaces: [%s], ttl: 1h0m0s}}\n", name, cron, namespace)
+}
+
+func described(t *testing.T, h *harness.Harness, name string) *client.ScheduleDescription {
+	t.Helper()
+	d, err := h.Temporal.ScheduleClient().GetHandle(t.Context(), contract.ScheduleID(h.Cluster, name)).Describe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 func slots(t *testing.T, h *harness.Harness, name string) []contract.ScheduleSlot {
@@ -107,6 +121,9 @@ func checkFires(t *testing.T, h *harness.Harness) {
 func checkStill(t *testing.T, h *harness.Harness) {
 	t.Helper()
 	time.Sleep(8 * time.Second) // what was running
+	if d := described(t, h, "nightly"); d.Info.NumActions > 0 || !d.Info.LastUpdateAt.IsZero() {
+		t.Errorf("an apply without a change has changed Temporal's schedule, or started a run: %+v", d.Info)
+	}
 	before := ask(t, h, 0, nil, "backup", "get", "-o", "name").Out
 	time.Sleep(11 * time.Second)
 	if after := ask(t, h, 0, nil, "backup", "get", "-o", "name").Out; after != before {
