@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 )
 
 // TestApplyTwentyTimes changes nothing after the first.
@@ -187,5 +188,23 @@ func TestDamaged(t *testing.T) {
 			}
 			equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{daily("a")}}), "a created")
 		})
+	}
+}
+
+// TestTwoClusters: clusters that share a location know nothing of each other's schedules.
+func TestTwoClusters(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	config, temporal := *w.Config, &fakeTemporal{schedules: map[string]schedule.Desired{}}
+	config.Cluster = "test"
+	other := &schedule.Service{Config: &config, Locations: w.Locations, Temporal: temporal, Now: w.Now}
+	if all, err := other.Status(t.Context(), ""); len(all) > 0 || err != nil {
+		t.Error(all, err)
+	}
+	if err := other.Ensure(t.Context()); err != nil || len(temporal.schedules) > 0 {
+		t.Error(temporal.schedules, err)
+	}
+	if _, err := other.Change(t.Context(), contract.ChangeSchedulesInput{Delete: []string{"a"}}); err != nil || w.status("a").Phase != contract.ScheduleEnabled {
+		t.Error(err)
 	}
 }

@@ -106,8 +106,9 @@ func (r *rules) desired(d *repository.ScheduleDefinition, longest time.Duration,
 		Name: d.Name, Jitter: r.jitter, BufferOne: r.bufferOne, CatchUp: r.window(longest), Paused: d.Paused(), Timing: r.timing,
 		From: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(year+horizon, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
+	out.Note = "kept by Lifeboat as the bucket defines it: change it with 'lifeboat schedule'"
 	if out.Paused {
-		out.Note = "paused since " + d.PausedSince.UTC().Format(time.RFC3339)
+		out.Note += "; paused since " + d.PausedSince.UTC().Format(time.RFC3339)
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %q %d %s %s %t %t %q", planner, r.timing.String(), r.timing.Zone(), year, out.Jitter, out.CatchUp, out.BufferOne, out.Paused, out.Note))
 	out.Revision = hex.EncodeToString(sum[:8])
