@@ -25,6 +25,8 @@ type backend interface {
 	StartDelete(ctx context.Context, in contract.DeleteBackupInput) (temporal.Run, error)
 	StartGarbage(ctx context.Context, in contract.CollectGarbageInput) (temporal.Run, error)
 	StartRetention(ctx context.Context, in contract.SetRetentionInput) (temporal.Run, error)
+	StartScheduleChange(ctx context.Context, in contract.ChangeSchedulesInput) (temporal.Run, error)
+	TriggerSchedule(ctx context.Context, name, overlap string) error
 	Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error)
 	Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error)
 	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)
@@ -135,7 +137,7 @@ or profile file.
 	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+clusterVariable+", or the only one that is served)")
 	bindRefusedFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(explainFlagError)
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.versionCommand())
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.scheduleCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.versionCommand())
 	root.AddCommand(a.verbCommands()...)
 	root.AddCommand(refusedCommands()...)
 	return root

@@ -46,7 +46,6 @@ func refusedCommands() []*cobra.Command {
 	const worker = "the worker's configuration, lifeboat.yaml, has what Velero keeps in the cluster; lifeboat.example.yaml explains it"
 	return []*cobra.Command{
 		refusedCommand("install", worker), refusedCommand("uninstall", worker), refusedCommand("plugin", worker),
-		refusedCommand("schedule", "make a schedule of Temporal's that starts the workflow Backup: temporal schedule create --help"),
 		refusedCommand("client", "set "+clusterVariable+" and Temporal's variables in place of 'client config'"),
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/starter/internal/schedules"
 )
 
 // groupCommand is a noun (or a verb, for Velero's verb-noun order) with commands below.
@@ -50,12 +52,17 @@ func (a *app) verbCommands() []*cobra.Command {
 	verb := func(use, short string, children ...*cobra.Command) *cobra.Command {
 		return groupCommand(use, short, nil, children...)
 	}
+	schedule := func(c func(schedules.Console) *cobra.Command) *cobra.Command {
+		return withNoun("schedule", c(scheduleConsole{a}))
+	}
 	return []*cobra.Command{
-		verb("create", "Same as 'backup create' and 'restore create'", withNoun("backup", a.backupCreate()), withNoun("restore", a.restoreCreate())),
-		verb("get", "Same as 'backup get', 'restore get', 'location get' and 'snapshot-location get'",
-			withNoun("backup", a.backupGet()), withNoun("restore", a.restoreGet()), withNoun("location", a.locationGet()),
+		verb("create", "Same as 'backup create', 'restore create' and 'schedule create'",
+			withNoun("backup", a.backupCreate()), withNoun("restore", a.restoreCreate()), schedule(schedules.Create)),
+		verb("get", "Same as 'backup get', 'restore get', 'schedule get', 'location get' and 'snapshot-location get'",
+			withNoun("backup", a.backupGet()), withNoun("restore", a.restoreGet()), schedule(schedules.Get), withNoun("location", a.locationGet()),
 			withNoun("snapshot-location", a.snapshotLocationGet())),
-		verb("describe", "Same as 'backup describe' and 'restore describe'", withNoun("backup", a.backupDescribe()), withNoun("restore", a.restoreDescribe())),
-		verb("delete", "Same as 'backup delete'", withNoun("backup", a.backupDelete())),
+		verb("describe", "Same as 'backup describe', 'restore describe' and 'schedule describe'",
+			withNoun("backup", a.backupDescribe()), withNoun("restore", a.restoreDescribe()), schedule(schedules.Describe)),
+		verb("delete", "Same as 'backup delete' and 'schedule delete'", withNoun("backup", a.backupDelete()), schedule(schedules.Delete)),
 	}
 }
