@@ -70,6 +70,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := (&schedule.Service{Config: cfg}).CheckConfigured(); err != nil {
+		return fmt.Errorf("configuration %s:\n%w", *path, err)
+	}
 	if *check {
 		_, err := fmt.Fprintln(out, *path, "is valid")
 		return err

@@ -93,6 +93,7 @@ func (s *scheduledBackup) takeBackup(ctx workflow.Context) error {
 		ParentClosePolicy:   enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 		WaitForCancellation: true,
 		StaticSummary:       "Backup by schedule " + s.in.Schedule,
+		Memo:                map[string]any{contract.MemoLabels: s.backup.Labels, contract.MemoLocation: s.backup.Spec.StorageLocation},
 	})
 	var res contract.BackupResult
 	err := workflow.ExecuteChildWorkflow(ctx, contract.BackupWorkflow, *s.backup).Get(ctx, &res)

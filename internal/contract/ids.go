@@ -105,6 +105,12 @@ func NameFromID(id string) string {
 	return name
 }
 
+// Keys of the memo of a backup's run, by which lists show it before it is in the bucket.
+const (
+	MemoLocation = "storageLocation"
+	MemoLabels   = "labels"
+)
+
 // Search attributes, registered by the worker at start where it may.
 const (
 	SearchCluster  = "LifeboatCluster"  // Keyword

@@ -60,7 +60,7 @@ func (s *Service) accountUntil(ctx context.Context, st store.Store, d *repositor
 		if err == nil {
 			fillSlots(runs, d, &r, until)
 		}
-		runs.Accounted = until
+		runs.Accounted = until.Add(-1) // what is due at that very time is the new definition's
 		return true, nil
 	})
 }

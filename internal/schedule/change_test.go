@@ -29,7 +29,7 @@ func TestApplyTwentyTimes(t *testing.T) {
 	}
 	in.Apply[0].Spec.Schedule = "0 3 * * *"
 	equal(t, w.change(in), "a configured", "b unchanged")
-	if d := w.temporal.schedules["a"]; w.temporal.writes != 3 || d.Calendar.Rules[0].Hours[0].First != 3 {
+	if d := w.temporal.schedules["a"]; w.temporal.writes != 3 || d.Timing.String() != "0 3 * * *" {
 		t.Errorf("%d %+v", w.temporal.writes, d)
 	}
 }
@@ -142,7 +142,7 @@ func TestConfigured(t *testing.T) {
 		}
 	}
 	w.Config.Schedules[0].Spec.Schedule = "bad"
-	if err := w.Ensure(t.Context()); err == nil || !strings.Contains(err.Error(), "schedules[0] of the configuration: ") {
+	if err := w.CheckConfigured(); err == nil || !strings.Contains(err.Error(), "schedules[0] (a): invalid spec: spec.schedule: ") {
 		t.Error(err)
 	}
 	w.Config.Schedules = nil
@@ -169,8 +169,8 @@ func TestEmptyTemporal(t *testing.T) {
 	}
 	w.clock = at("2027-01-01T00:00:00Z")
 	w.ensure()
-	if w.temporal.schedules["a"].Calendar.Until.Year() != 2030 {
-		t.Errorf("%+v", w.temporal.schedules["a"].Calendar)
+	if d := w.temporal.schedules["a"]; d.Until.Year() != 2030 || d.Revision == before["a"].Revision {
+		t.Errorf("%+v", d)
 	}
 }
 

@@ -4,14 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -48,15 +46,10 @@ func (s *Service) ignoreUnused(err error) error {
 // longer has.
 func (s *Service) storeConfigured(ctx context.Context, st store.Store, defined map[string]*repository.ScheduleDefinition) error {
 	var errs []error
-	configured := map[string]bool{}
+	named := map[string]bool{}
 	for i := range s.Config.Schedules {
-		doc := &s.Config.Schedules[i]
-		configured[doc.Name] = true
-		in := contract.Schedule{Name: doc.Name, Labels: doc.Labels, Annotations: doc.Annotations, Spec: doc.Spec}
-		if _, err := s.check(&in); err != nil {
-			errs = append(errs, fmt.Errorf("schedules[%d] of the configuration: %w", i, err))
-			continue
-		}
+		in := configured(&s.Config.Schedules[i])
+		named[in.Name] = true
 		d, _, err := s.store(ctx, st, defined[in.Name], in, repository.SourceConfig, "")
 		if err != nil {
 			errs = append(errs, err)
@@ -65,7 +58,7 @@ func (s *Service) storeConfigured(ctx context.Context, st store.Store, defined m
 		defined[in.Name] = d
 	}
 	for name, d := range defined {
-		if d.Source != repository.SourceConfig || configured[name] {
+		if d.Source != repository.SourceConfig || named[name] {
 			continue
 		}
 		if err := repository.DeleteSchedule(ctx, st, s.Config.Cluster, name); err != nil {
@@ -97,21 +90,27 @@ func (s *Service) ensureOne(ctx context.Context, st store.Store, d *repository.S
 	return nil
 }
 
-// horizon is for how many years calendars reach beyond the current one. They are written anew
-// at the turn of the year.
-const horizon = 3
+const (
+	// horizon is for how many years calendars reach beyond the current one. They are written
+	// anew at the turn of the year.
+	horizon = 3
+	// planner is raised when package timing makes other calendars of the same timing.
+	planner = "1"
+)
 
-// desired is what Temporal should have of a definition.
+// desired is what Temporal should have of a definition. What decides the revision is cheap: the
+// calendar is made only where it has to be written.
 func (r *rules) desired(d *repository.ScheduleDefinition, longest time.Duration, now time.Time) Desired {
 	year := now.UTC().Year()
 	out := Desired{
-		Name: d.Name, Jitter: r.jitter, BufferOne: r.bufferOne, CatchUp: r.window(longest), Paused: d.Paused(),
-		Calendar: r.timing.Calendar(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(year+horizon, 1, 1, 0, 0, 0, 0, time.UTC)),
+		Name: d.Name, Jitter: r.jitter, BufferOne: r.bufferOne, CatchUp: r.window(longest), Paused: d.Paused(), Timing: r.timing,
+		From: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(year+horizon, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	if out.Paused {
 		out.Note = "paused since " + d.PausedSince.UTC().Format(time.RFC3339)
 	}
-	out.Revision = digest(out)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %q %d %s %s %t %t %q", planner, r.timing.String(), r.timing.Zone(), year, out.Jitter, out.CatchUp, out.BufferOne, out.Paused, out.Note))
+	out.Revision = hex.EncodeToString(sum[:8])
 	return out
 }
 
@@ -123,15 +122,6 @@ func (r *rules) window(longest time.Duration) time.Duration {
 		return (longest + step - 1) / step * step
 	}
 	return r.catchUp
-}
-
-func digest(d Desired) string {
-	text, err := json.Marshal(d)
-	if err != nil {
-		panic(err) // plain numbers and texts
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
 }
 
 // dropUndefined deletes Temporal's schedules without a definition. Each is looked up once more:

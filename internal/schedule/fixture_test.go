@@ -10,6 +10,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -180,4 +181,18 @@ func equal(t *testing.T, got []string, want ...string) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
+}
+
+// all are the due times that are remembered, however many.
+func (w *world) all() []contract.ScheduleSlot {
+	w.t.Helper()
+	defined, err := repository.ReadSchedules(w.t.Context(), w.st, "prod")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	runs, err := repository.ReadScheduleRuns(w.t.Context(), w.st, defined["a"])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return runs.Slots
 }

@@ -45,8 +45,11 @@ type Temporal interface {
 
 // Desired is a schedule as Temporal should have it.
 type Desired struct {
-	Name      string
-	Calendar  timing.Calendar
+	Name string
+	// Timing is due between From and Until.
+	Timing      timing.Timing
+	From, Until time.Time
+
 	Jitter    time.Duration
 	CatchUp   time.Duration
 	BufferOne bool

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,6 +57,23 @@ func (s *Service) check(d *contract.Schedule) (rules, error) {
 	return r, p.Err()
 }
 
+// CheckConfigured checks the schedules of the configuration, without any I/O.
+func (s *Service) CheckConfigured() error {
+	var errs []error
+	for i := range s.Config.Schedules {
+		in := configured(&s.Config.Schedules[i])
+		if _, err := s.check(&in); err != nil {
+			errs = append(errs, fmt.Errorf("schedules[%d] (%s): %w", i, in.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// configured is the definition of a document of the configuration.
+func configured(doc *velerov1.Schedule) contract.Schedule {
+	return contract.Schedule{Name: doc.Name, Labels: doc.Labels, Annotations: doc.Annotations, Spec: doc.Spec}
+}
+
 func (s *Service) checkName(p *filter.Problems, name string) {
 	err := archive.ValidateName(name)
 	switch {
@@ -106,6 +124,9 @@ func (r *rules) readAnnotations(p *filter.Problems, d *contract.Schedule) {
 		if err != nil {
 			p.Add(path, "%v", err)
 		}
+	}
+	if r.jitter == 0 {
+		return
 	}
 	if period := r.timing.Period().Shortest; period > 0 && r.jitter >= period {
 		p.Add("metadata.annotations["+contract.AnnotationJitter+"]", "%s is not shorter than the time between two runs, %s", r.jitter, period)

@@ -20,8 +20,11 @@ import (
 // differ; it travels in the input of the runs, where a worker finds it again: Temporal keeps a
 // memo apart from the schedule, and does not let everybody change it.
 type Schedule struct {
-	Name      string
-	Calendar  timing.Calendar
+	Name string
+	// Timing is due between From and Until.
+	Timing      timing.Timing
+	From, Until time.Time
+
 	Jitter    time.Duration
 	CatchUp   time.Duration
 	BufferOne bool
@@ -92,14 +95,13 @@ func (c *Client) backupSchedule(s Schedule) client.ScheduleOptions {
 	}
 }
 
-// specOf is a calendar in the SDK's terms.
+// specOf is a timing in the SDK's terms.
 func specOf(s Schedule) client.ScheduleSpec {
-	spec := client.ScheduleSpec{StartAt: s.Calendar.From, EndAt: s.Calendar.Until, Jitter: s.Jitter}
-	if s.Calendar.Every > 0 {
-		spec.StartAt, spec.EndAt = time.Time{}, time.Time{}
-		spec.Intervals = []client.ScheduleIntervalSpec{{Every: s.Calendar.Every}}
+	if every := s.Timing.Every(); every > 0 {
+		return client.ScheduleSpec{Jitter: s.Jitter, Intervals: []client.ScheduleIntervalSpec{{Every: every}}}
 	}
-	for _, r := range s.Calendar.Rules {
+	spec := client.ScheduleSpec{StartAt: s.From, EndAt: s.Until, Jitter: s.Jitter}
+	for _, r := range s.Timing.Calendar(s.From, s.Until).Rules {
 		spec.Calendars = append(spec.Calendars, client.ScheduleCalendarSpec{
 			Year: rangesOf(r.Years), Month: rangesOf(r.Months), DayOfMonth: rangesOf(r.Days), DayOfWeek: rangesOf(r.Weekdays),
 			Hour: rangesOf(r.Hours), Minute: rangesOf(r.Minutes), Second: []client.ScheduleRange{{Start: 0}},
