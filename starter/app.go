@@ -143,8 +143,13 @@ or profile file.
 	return root
 }
 
-// withBackend connects, runs do and closes the connection.
+// withBackend connects, runs do and closes the connection. The backend says what it waits for.
 func (a *app) withBackend(ctx context.Context, do func(backend) error) error {
+	return a.withSilentBackend(ctx, func(be backend) error { return do(telling{be, a}) })
+}
+
+// withSilentBackend is withBackend for commands that tell of their progress by themselves.
+func (a *app) withSilentBackend(ctx context.Context, do func(backend) error) error {
 	connected := a.sayWaiting("Temporal")
 	be, err := a.connect(ctx, a.cluster)
 	connected()
@@ -152,7 +157,7 @@ func (a *app) withBackend(ctx context.Context, do func(backend) error) error {
 		return err
 	}
 	defer be.Close()
-	return do(telling{be, a})
+	return do(be)
 }
 
 // connected is the RunE of a command that needs nothing but a connection.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/costs"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
@@ -18,7 +19,7 @@ func (a *app) backupCommand() *cobra.Command {
 	backups := a.backups()
 	c := groupCommand("backup", "Take, list, inspect and delete backups", []string{"backups"},
 		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(),
-		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."))
+		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."), costs.Command(costConsole{scheduleConsole{a}}))
 	c.AddCommand(a.retentionCommands()...)
 	return c
 }

@@ -6,6 +6,7 @@
 //   - backup.go, restores.go: one backup; restores, their files, storage locations.
 //   - volumes.go, volumes_old.go: what became of volumes, also of backups of Velero
 //     before 1.13.
+//   - cost.go: how much of the bucket and of EBS a backup takes up.
 //   - snapshotlocations.go: volume snapshot locations and what EC2 allows there.
 //
 // It changes nothing, except for the check of a storage location, which cleans up after
@@ -85,6 +86,7 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 	return map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error){
 		contract.ReadBackups:       c.listBackups,
 		contract.ReadBackup:        c.readBackup,
+		contract.ReadBackupCost:    c.backupCost,
 		contract.ReadBackupURL:     c.backupURL,
 		contract.ReadRestores:      c.listRestores,
 		contract.ReadRestore:       c.readRestore,

@@ -11,6 +11,7 @@ import (
 const (
 	ReadBackups       = "backups"        // BackupSummary list
 	ReadBackup        = "backup"         // one Backup document with its results
+	ReadBackupCost    = "backup-cost"    // BackupCost of one
 	ReadBackupURL     = "backup-url"     // signed URL of a file of a backup, File says which
 	ReadRestores      = "restores"       // RestoreSummary list
 	ReadRestore       = "restore"        // one Restore document with its results
@@ -27,7 +28,7 @@ const (
 // ReadVerbs are all of them.
 func ReadVerbs() []string {
 	return []string{
-		ReadBackups, ReadBackup, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
+		ReadBackups, ReadBackup, ReadBackupCost, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
 		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck,
 		ReadSchedules,
 	}
@@ -71,7 +72,9 @@ type ReadResult struct {
 	Continue  string            `json:"continue,omitempty"`
 	Schedules []ScheduleStatus  `json:"schedules,omitempty"`
 
-	MoreVolumes       int                      `json:"moreVolumes,omitempty"` // that Volumes leaves out
+	Cost        *BackupCost `json:"cost,omitempty"`
+	MoreVolumes int         `json:"moreVolumes,omitempty"` // that Volumes leaves out
+
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
 	// Configuration is the digest of the names and places of the storage locations of the
 	// worker that answered.

@@ -92,6 +92,7 @@ func (r *rules) readTiming(p *filter.Problems, d *contract.Schedule) {
 	}
 	var err error
 	if r.timing, err = timing.Parse(d.Spec.Schedule, zone); err == nil {
+		r.warnings = append(r.warnings, r.timing.Warnings()...)
 		return
 	}
 	if _, withoutZone := timing.Parse(d.Spec.Schedule, ""); zone != "" && withoutZone == nil {

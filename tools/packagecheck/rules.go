@@ -33,7 +33,7 @@ func productRules() rules {
 		Layers: []layer{
 			{"support of tests", []string{"internal/backup/backuptest", "internal/golden", "internal/kube/kubetest", "internal/repository/repositorytest", "internal/restore/restoretest", "internal/store/memstore", "internal/store/storetest", "internal/volume/volumetest"}},
 			{"programs", []string{"starter", "worker"}},
-			{"commands", []string{"starter/internal/schedules"}},
+			{"commands", []string{"starter/internal/costs", "starter/internal/schedules"}},
 			{"parts of the command line", []string{"starter/internal/..."}},
 			{"workflows and activities", []string{"activities", "workflows"}},
 			{"steps of use cases", []string{"internal/backup/...", "internal/restore/..."}},

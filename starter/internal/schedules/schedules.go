@@ -3,6 +3,7 @@
 //   - schedules.go: what they need of the program around them.
 //   - change.go: create, apply, pause, unpause, trigger, delete.
 //   - read.go: get, describe.
+//   - simulate.go, simulated.go: simulate; its plan and its tables.
 //   - text.go: what tables and descriptions say.
 package schedules
 
@@ -50,7 +51,7 @@ type Backend interface {
 func Commands(io Console) []*cobra.Command {
 	return []*cobra.Command{
 		Create(io), applyCommand(io), Get(io), Describe(io),
-		pauseCommand(io), unpauseCommand(io), triggerCommand(io), Delete(io),
+		pauseCommand(io), unpauseCommand(io), triggerCommand(io), Delete(io), simulateCommand(io),
 	}
 }
 
