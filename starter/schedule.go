@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/schedules"
 )
 
 func (a *app) scheduleCommand() *cobra.Command {
-	return groupCommand("schedule", "Make, apply, show and delete schedules of backups", []string{"schedules"}, schedules.Commands(scheduleConsole{a})...)
+	return command.Group("schedule", "Make, apply, show and delete schedules of backups", []string{"schedules"}, schedules.Commands(scheduleConsole{a})...)
 }
 
 // scheduleConsole is the program around the commands of schedules.
