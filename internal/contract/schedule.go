@@ -216,7 +216,7 @@ type ScheduleStatus struct {
 	Jitter      string     `json:"jitter,omitempty"`
 	TTL         string     `json:"ttl"`
 	Next        *time.Time `json:"next,omitempty"`
-	// LastResult is what became of the last due time that is accounted for.
+	// LastResult is what became of the last due time whose run does not go on.
 	LastResult *ScheduleSlot `json:"lastResult,omitempty"`
 	// LastSuccess is the last run whose backup is Completed.
 	LastSuccess *ScheduleSlot `json:"lastSuccess,omitempty"`

@@ -36,6 +36,10 @@ func TestRun(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	equal(t, w.told("a"), "02T02:00 ran", "03T02:00 failed")
+	w.begin("a", "2026-03-04T02:00:00Z", "2026-03-04T02:00:00Z")
+	if got := w.status("a"); got.LastResult.Outcome != contract.SlotFailed || got.Counts["running"] != 1 {
+		t.Errorf("while a run goes on: %+v", got)
+	}
 }
 
 // TestTemplateLabels take the place of the schedule's, as with Velero.

@@ -109,8 +109,10 @@ func lastRun(runs *repository.ScheduleRuns) *contract.ScheduleSlot {
 
 func describeRuns(row *contract.ScheduleStatus, runs *repository.ScheduleRuns, now time.Time, whole bool) {
 	row.Counts, row.LastSuccess = runs.Counts, runs.LastSuccess
-	if n := len(runs.Slots); n > 0 {
-		row.LastResult = &runs.Slots[n-1]
+	for i := len(runs.Slots) - 1; i >= 0 && row.LastResult == nil; i-- {
+		if runs.Slots[i].Outcome != contract.SlotRunning {
+			row.LastResult = &runs.Slots[i]
+		}
 	}
 	if row.LastSuccess != nil {
 		age := int64(now.Sub(row.LastSuccess.Started).Seconds())
