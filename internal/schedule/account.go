@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -43,9 +44,10 @@ func (s *Service) Account(ctx context.Context) error {
 
 func (s *Service) accountOne(ctx context.Context, st store.Store, d *repository.ScheduleDefinition, r *rules) error {
 	err := repository.ChangeScheduleRuns(ctx, st, d, func(runs *repository.ScheduleRuns) (bool, error) {
+		before := runs.Accounted
 		ended, err := s.endLostRuns(ctx, d, runs)
 		filled := fillSlots(runs, d, r, s.now().Add(-r.window(runs.Longest)-r.jitter-accountGrace))
-		return ended || filled, err
+		return ended || filled, errors.Join(err, s.findUnrecorded(ctx, d, runs, before))
 	})
 	if err != nil {
 		return fmt.Errorf("account for the due times of schedule %s: %w", d.Name, err)
@@ -126,6 +128,32 @@ func (s *Service) endLostRuns(ctx context.Context, d *repository.ScheduleDefinit
 		changed = true
 	}
 	return changed, nil
+}
+
+// lookupsAtOnce bounds how many backups one account looks for.
+const lookupsAtOnce = 50
+
+// findUnrecorded looks whether due times that seem to be missed have a backup: where a store
+// honours no conditions, a record may be lost.
+func (s *Service) findUnrecorded(ctx context.Context, d *repository.ScheduleDefinition, runs *repository.ScheduleRuns, after time.Time) error {
+	lookups := 0
+	for _, slot := range slices.Backward(slices.Clone(runs.Slots)) {
+		if !slot.Due.After(after) || lookups == lookupsAtOnce {
+			return nil
+		}
+		if slot.Outcome != contract.SlotMissed {
+			continue
+		}
+		lookups++
+		done, err := s.storedBackup(ctx, d, slot.Due)
+		if err != nil {
+			return err
+		}
+		if done != nil {
+			runs.Note(endedSlot(slot, done))
+		}
+	}
+	return nil
 }
 
 // endedSlot is a slot whose run is gone, by the backup that it has made, if any.

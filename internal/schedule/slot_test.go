@@ -147,6 +147,15 @@ func TestLostRecord(t *testing.T) {
 	}
 }
 
+// TestUnrecorded: a due time whose record was lost altogether is told by its backup.
+func TestUnrecorded(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	w.st.Set(archive.Layout{Backup: "a-20260303020000"}.Metadata(), []byte(`{"metadata":{"name":"a-20260303020000"},"status":{"phase":"Completed","startTimestamp":"2026-03-03T02:00:01Z","completionTimestamp":"2026-03-03T02:05:00Z"}}`))
+	w.account("2026-03-04T12:00:00Z")
+	equal(t, w.told("a"), "02T02:00 missed", "03T02:00 ran", "04T02:00 missed")
+}
+
 // TestTrigger: a run that somebody asks for has a time of its own, also of a paused schedule.
 func TestTrigger(t *testing.T) {
 	w := newWorld(t)
