@@ -88,8 +88,9 @@ $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 	@touch $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum
 
 .PHONY: soak
-soak: $(TOOLS)/gotestsum stack-build ## kill the worker at every request of a backup, a restore and a deletion, where `make test` takes a sample
+soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run, due times in every zone
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore)$$' ./test/chaos
+	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h ./internal/timing
 
 .PHONY: record-histories
 record-histories: $(TOOLS)/gotestsum ## record workflow histories of this code for the replay tests of later code

@@ -63,6 +63,14 @@ func (g *Garbage) Register(r Registry) {
 }
 
 // Register registers every activity under its contract name.
+func (s *Schedules) Register(r Registry) {
+	register(r, contract.ChangeSchedules, s.ChangeSchedules)
+	register(r, contract.BeginSlot, s.BeginSlot)
+	register(r, contract.TakeTurn, s.TakeTurn)
+	register(r, contract.EndSlot, s.EndSlot)
+}
+
+// Register registers every activity under its contract name.
 func (c *Catalog) Register(r Registry) {
 	register(r, contract.ReadCatalog, c.ReadCatalog)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
 )
 
 // backend is what commands ask of package temporal.
@@ -25,6 +26,8 @@ type backend interface {
 	StartDelete(ctx context.Context, in contract.DeleteBackupInput) (temporal.Run, error)
 	StartGarbage(ctx context.Context, in contract.CollectGarbageInput) (temporal.Run, error)
 	StartRetention(ctx context.Context, in contract.SetRetentionInput) (temporal.Run, error)
+	StartScheduleChange(ctx context.Context, in contract.ChangeSchedulesInput) (temporal.Run, error)
+	TriggerSchedule(ctx context.Context, name, overlap string) error
 	Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error)
 	Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error)
 	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)
@@ -127,22 +130,27 @@ or profile file.
 			if len(args) == 0 {
 				return nil
 			}
-			return unknownCommand(c, args[0])
+			return command.Unknown(c, args[0])
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.Flags().Bool("version", false, "show the version of this program; 'lifeboat version' shows the worker's too")
-	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+clusterVariable+", or the only one that is served)")
-	bindRefusedFlags(root.PersistentFlags())
-	root.SetFlagErrorFunc(explainFlagError)
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.drillCommand(), a.versionCommand())
+	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+command.ClusterVariable+", or the only one that is served)")
+	command.BindRefusedFlags(root.PersistentFlags())
+	root.SetFlagErrorFunc(command.ExplainFlagError)
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.scheduleCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.drillCommand(), a.versionCommand())
 	root.AddCommand(a.verbCommands()...)
-	root.AddCommand(refusedCommands()...)
+	root.AddCommand(command.RefusedAtRoot()...)
 	return root
 }
 
-// withBackend connects, runs do and closes the connection.
+// withBackend connects, runs do and closes the connection. The backend says what it waits for.
 func (a *app) withBackend(ctx context.Context, do func(backend) error) error {
+	return a.withSilentBackend(ctx, func(be backend) error { return do(telling{be, a}) })
+}
+
+// withSilentBackend is withBackend for commands that tell of their progress by themselves.
+func (a *app) withSilentBackend(ctx context.Context, do func(backend) error) error {
 	connected := a.sayWaiting("Temporal")
 	be, err := a.connect(ctx, a.cluster)
 	connected()
@@ -150,7 +158,7 @@ func (a *app) withBackend(ctx context.Context, do func(backend) error) error {
 		return err
 	}
 	defer be.Close()
-	return do(telling{be, a})
+	return do(be)
 }
 
 // connected is the RunE of a command that needs nothing but a connection.

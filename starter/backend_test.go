@@ -74,6 +74,15 @@ func (m *memory) StartRetention(_ context.Context, in contract.SetRetentionInput
 	return m.begin(temporal.KindRetain, in.Name, in)
 }
 
+func (m *memory) StartScheduleChange(_ context.Context, in contract.ChangeSchedulesInput) (temporal.Run, error) {
+	return m.begin(temporal.KindSchedules, "schedules", in)
+}
+
+func (m *memory) TriggerSchedule(_ context.Context, name, overlap string) error {
+	m.started = append(m.started, name+" "+overlap)
+	return nil
+}
+
 func (m *memory) Latest(_ context.Context, kind temporal.Kind, name string) (temporal.State, error) {
 	for _, s := range m.runs[kind] {
 		if s.Name == name {
@@ -120,6 +129,8 @@ func (m *memory) Follow(ctx context.Context, run temporal.Run, result any, _ tim
 		*out = res.(contract.GarbageResult)
 	case *contract.RetentionResult:
 		*out = res.(contract.RetentionResult)
+	case *contract.ChangeSchedulesResult:
+		*out = res.(contract.ChangeSchedulesResult)
 	}
 	return nil
 }

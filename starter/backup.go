@@ -9,6 +9,8 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/costs"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
@@ -16,9 +18,9 @@ import (
 
 func (a *app) backupCommand() *cobra.Command {
 	backups := a.backups()
-	c := groupCommand("backup", "Take, list, inspect and delete backups", []string{"backups"},
+	c := command.Group("backup", "Take, list, inspect and delete backups", []string{"backups"},
 		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(),
-		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."))
+		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."), costs.Command(costConsole{scheduleConsole{a}}))
 	c.AddCommand(a.retentionCommands()...)
 	return c
 }

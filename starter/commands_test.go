@@ -227,7 +227,7 @@ func TestDifferentWorkers(t *testing.T) {
 func TestUsage(t *testing.T) {
 	lifeboat(t, &memory{}, "").want(t, codeDone, "Exit codes:", "TEMPORAL_ADDRESS")
 	lifeboat(t, &memory{}, "", "frob").want(t, codeError, `error: unknown command "frob" for "lifeboat"`)
-	lifeboat(t, &memory{}, "", "backup", "frob").want(t, codeError, `unknown command "frob" for "lifeboat backup": use one of cancel, create`)
+	lifeboat(t, &memory{}, "", "backup", "frob").want(t, codeError, `unknown command "frob" for "lifeboat backup": use one of cancel, cost, create`)
 	lifeboat(t, &memory{}, "", "backup").want(t, codeDone, "Available Commands:")
 	lifeboat(t, stock(), "", "__complete", "backup", "describe", "").want(t, codeDone, "nightly\n", ":4")
 	lifeboat(t, stock(), "", "__complete", "backup", "cancel", "").want(t, codeDone, "busy\n")

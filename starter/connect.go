@@ -8,10 +8,8 @@ import (
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
 )
-
-// clusterVariable names the cluster when --cluster is not given.
-const clusterVariable = "LIFEBOAT_CLUSTER"
 
 // connectTemporal connects by Temporal's standard variables and profile file and
 // settles which cluster is meant.
@@ -26,7 +24,7 @@ func connectTemporal(ctx context.Context, cluster string) (*temporal.Client, err
 		return nil, err
 	}
 	if cluster == "" {
-		cluster = os.Getenv(clusterVariable)
+		cluster = os.Getenv(command.ClusterVariable)
 	}
 	if cluster == "" {
 		cluster, err = findCluster(ctx, conn)
@@ -50,12 +48,12 @@ func findCluster(ctx context.Context, conn clusterFinder) (string, error) {
 	found, err := conn.Clusters(ctx)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("look for clusters: %w; name one with --cluster or %s", err, clusterVariable)
+		return "", fmt.Errorf("look for clusters: %w; name one with --cluster or %s", err, command.ClusterVariable)
 	case len(found) == 0:
 		return "", fmt.Errorf("no cluster is served in Temporal namespace %q at %s: start a worker (lifeboat-worker --config lifeboat.yaml) or name the cluster with --cluster or %s",
-			conn.Namespace(), conn.Address(), clusterVariable)
+			conn.Namespace(), conn.Address(), command.ClusterVariable)
 	case len(found) > 1:
-		return "", fmt.Errorf("several clusters are served here: name one of %s with --cluster or %s", firstClusters(found), clusterVariable)
+		return "", fmt.Errorf("several clusters are served here: name one of %s with --cluster or %s", firstClusters(found), command.ClusterVariable)
 	}
 	return found[0], nil
 }

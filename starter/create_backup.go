@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -36,13 +38,21 @@ taken; hooks come from annotations of pods and from the manifest given with -f.
   # A Velero manifest as it is, under another name
   lifeboat backup create before-upgrade -f backup.yaml
 
+  # As a schedule would, now
+  lifeboat backup create --from-schedule nightly
+
   # See the manifest that flags make
   lifeboat backup create shop -l app=bookstore -o yaml`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	o.bindFlags(c)
 	changes := input.BackupFlags(c.Flags())
+	schedule := ""
+	c.Flags().StringVar(&schedule, "from-schedule", "", "start from the template of this schedule; flags override it, and NAME may be left out")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if schedule != "" {
+			return a.backupFromSchedule(c.Context(), o, schedule, changes, args)
+		}
 		in, err := input.Backup(o.source(a), changes, args)
 		if err != nil {
 			return err
@@ -53,6 +63,31 @@ taken; hooks come from annotations of pods and from the manifest given with -f.
 		return a.withBackend(c.Context(), func(be backend) error { return a.startBackup(c.Context(), be, in, o.wait) })
 	}
 	return c
+}
+
+// backupFromSchedule takes a backup as a schedule would. It bears the schedule's label, but is
+// none of its runs: it waits for no turn and is no due time's.
+func (a *app) backupFromSchedule(ctx context.Context, o *createOptions, name string, changes *input.Changes[contract.BackupInput], args []string) error {
+	if o.file != "" {
+		return errors.New("--filename and --from-schedule: give one of them")
+	}
+	return a.withBackend(ctx, func(be backend) error {
+		res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadSchedules, Name: name})
+		if err != nil {
+			return err
+		}
+		if len(res.Schedules) != 1 {
+			return fmt.Errorf("read schedule %q: the worker answered without it: are worker and CLI of one version?", name)
+		}
+		in, err := input.BackupFrom(res.Schedules[0].Schedule.Backup(a.now()), changes, args)
+		if err != nil {
+			return err
+		}
+		if o.out.format != "" {
+			return show.Document(a.stdout, o.out.format, manifest.BackupDocument(in))
+		}
+		return a.startBackup(ctx, be, in, o.wait)
+	})
 }
 
 func (a *app) startBackup(ctx context.Context, be backend, in contract.BackupInput, wait bool) error {

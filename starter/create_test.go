@@ -137,7 +137,7 @@ func TestCreateRefused(t *testing.T) {
 		{"backup create a --parallel-files-upload=-1", "is not a number of 0 or more"},
 		{"backup create a -o xml", `--output: "xml" is not one of json, yaml`},
 		{"backup create a -f /does/not/exist", "-f: open /does/not/exist"},
-		{"backup create a --from-schedule s", "unknown flag: --from-schedule; see 'lifeboat backup create --help'"},
+		{"backup create a --from-schedules s", "unknown flag: --from-schedules; did you mean --from-schedule?"},
 		{"restore create", "say what to restore: --from-backup NAME or --from-schedule NAME"},
 		{"restore create --from-backup a --from-schedule b", "exclude each other"},
 		{"restore create --from-backup a --allow-partially-failed", "goes with --from-schedule"},

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/docs/schemas"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/drill"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -16,7 +17,7 @@ import (
 const drillKeyVariable = "LIFEBOAT_DRILL_KEY"
 
 func (a *app) drillCommand() *cobra.Command {
-	return groupCommand("drill", "Check the evidence of restore drills", nil, a.drillVerify(), a.drillReport(), a.drillKeygen(), a.drillSchema())
+	return command.Group("drill", "Check the evidence of restore drills", nil, a.drillVerify(), a.drillReport(), a.drillKeygen(), a.drillSchema())
 }
 
 func bindDrillKey(c *cobra.Command, keys *[]string, help string) {

@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
 func (a *app) garbageCommand() *cobra.Command {
-	return groupCommand("gc", "Show and delete backups whose time is over", []string{"garbage"}, a.garbagePlan(), a.garbageRun())
+	return command.Group("gc", "Show and delete backups whose time is over", []string{"garbage"}, a.garbagePlan(), a.garbageRun())
 }
 
 func (a *app) garbagePlan() *cobra.Command {

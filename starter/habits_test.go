@@ -21,7 +21,6 @@ func TestVeleroHabits(t *testing.T) {
 		"backup get --kubeconfig x":            cluster,
 		"backup get --kubecontext=x":           cluster,
 		"restore delete r":                     "there is no lifeboat restore delete: what it records stays",
-		"schedule create nightly --schedule":   "temporal schedule create --help",
 		"install --provider aws":               "lifeboat.yaml",
 		"client config get":                    "set LIFEBOAT_CLUSTER",
 		"bakcup get":                           `unknown command "bakcup" for "lifeboat": did you mean backup?`,

@@ -6,10 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
 )
 
 func (a *app) locationCommand() *cobra.Command {
-	return groupCommand("location", "Show and check the storage locations of the cluster", []string{"locations", "backup-location", "backup-locations", "bsl"},
+	return command.Group("location", "Show and check the storage locations of the cluster", []string{"locations", "backup-location", "backup-locations", "bsl"},
 		a.locationGet(), a.storageLocations().checkCommand("Try what a storage location can do",
 			`Try what a storage location can do: write, read, read a range, write only if absent,
 delete. Small objects are written below plugins/lifeboat/ and deleted again. What the

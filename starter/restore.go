@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
@@ -16,10 +17,10 @@ import (
 
 func (a *app) restoreCommand() *cobra.Command {
 	restores := a.restores()
-	return groupCommand("restore", "Restore backups, wholly or in part", []string{"restores"},
+	return command.Group("restore", "Restore backups, wholly or in part", []string{"restores"},
 		a.restoreCreate(), a.restoreGet(), a.restoreDescribe(), restores.logsCommand(),
 		restores.waitCommand(), restores.cancelCommand("Objects that it has made so far stay."),
-		refusedCommand("delete", "what it records stays in the bucket and holds no name but its own; delete the objects that it made with kubectl"))
+		command.Refused("delete", "what it records stays in the bucket and holds no name but its own; delete the objects that it made with kubectl"))
 }
 
 // restores are the restores that the storage locations record.

@@ -4,11 +4,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
 func (a *app) snapshotLocationCommand() *cobra.Command {
-	return groupCommand("snapshot-location", "Show and check where snapshots of volumes are made", []string{"snapshot-locations", "vsl"},
+	return command.Group("snapshot-location", "Show and check where snapshots of volumes are made", []string{"snapshot-locations", "vsl"},
 		a.snapshotLocationGet(), a.snapshotLocations().checkCommand("Try what the credentials of a snapshot location may do",
 			`Ask AWS who the credentials of a snapshot location are, and make every call that only
 reads. Nothing is made, tagged or deleted, so whether they may do that is not tried. What

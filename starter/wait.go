@@ -158,7 +158,7 @@ func (a *app) failedRun(run temporal.Run, err error) error {
 	if failed == nil || errors.Is(err, temporal.ErrExists) || errors.Is(err, temporal.ErrNotFound) {
 		return err
 	}
-	if failed.Phase == "FailedValidation" && run.Kind == temporal.KindDelete {
+	if failed.Phase == "FailedValidation" && run.Kind != temporal.KindBackup && run.Kind != temporal.KindRestore {
 		return err // there is nothing to create again
 	}
 	if failed.Phase == "FailedValidation" {

@@ -31,6 +31,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
+	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
@@ -68,6 +69,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	cfg, err := config.Load(*path)
 	if err != nil {
 		return err
+	}
+	if err := (&schedule.Service{Config: cfg}).CheckConfigured(); err != nil {
+		return fmt.Errorf("configuration %s:\n%w", *path, err)
 	}
 	if *check {
 		_, err := fmt.Fprintln(out, *path, "is valid")
@@ -114,7 +118,8 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	w := newWorkers(tc, cfg.Limits.ConcurrentActivities)
-	reader := registerAll(w, cfg, kc, locations, tc, attributes)
+	schedules := &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc}}
+	reader := registerAll(w, cfg, kc, locations, tc, attributes, schedules)
 	reached := &reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
 	reached.look(ctx)
 	stop, err := serveHTTP(cfg, m, kc, tc)
@@ -134,6 +139,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	watched, stopWatch := context.WithCancel(ctx)
 	defer stopWatch()
 	go reached.watch(watched)
+	go keepSchedules(watched, schedules, log)
 	if err := watchPollers(ctx, tc, self, log); err != nil {
 		w.Stop()
 		return err
@@ -186,7 +192,7 @@ func openLocations(cfg *config.Config, kc *kube.Client, log *slog.Logger) *repos
 }
 
 // registerAll gives the worker every workflow and activity, and returns what answers reads.
-func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, tc *temporal.Client, attributes *temporal.Attributes) *catalog.Reader {
+func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, tc *temporal.Client, attributes *temporal.Attributes, schedules *schedule.Service) *catalog.Reader {
 	workflows.Register(w.work, attributes.Missing)
 	rules, snapshots := resource.NewRegistry(), location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
 	technologies := drivers.All(drivers.Dependencies{Kube: kc, Locations: snapshots, MaxPending: cfg.Limits.PendingSnapshots, Window: cfg.Limits.ApplyConcurrency})
@@ -194,7 +200,8 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Technologies: technologies, Rules: rules}}).Register(w)
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: retention.Policy{Floor: *cfg.Retention.KeepLast, Velero: cfg.Retention.VeleroBackups}, Locations: locations}}).Register(w)
-	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, MissingAttributes: attributes.Missing}
+	(&activities.Schedules{Service: schedules}).Register(w)
+	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules, MissingAttributes: attributes.Missing}
 	(&activities.Catalog{Reader: reader}).Register(w)
 	return reader
 }

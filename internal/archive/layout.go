@@ -116,6 +116,21 @@ const DeletionTryDir = PluginDir + "deletions/"
 // DeletionTryKey is the file that says since when an expired backup could not be deleted.
 func DeletionTryKey(backup string) string { return DeletionTryDir + backup + ".json" }
 
+// ScheduleDir is the directory of the definitions of a cluster's schedules: clusters that share
+// a location run their own only.
+func ScheduleDir(cluster string) string { return PluginDir + "schedules/" + cluster + "/" }
+
+// ScheduleKey is the file with the definition of a schedule.
+func ScheduleKey(cluster, schedule string) string { return ScheduleDir(cluster) + schedule + ".json" }
+
+// ScheduleRunsKey is the file that says what became of a schedule's due times.
+func ScheduleRunsKey(cluster, schedule string) string {
+	return PluginDir + "schedule-runs/" + cluster + "/" + schedule + ".json"
+}
+
+// TurnsKey is the file that says which runs of schedules take a backup, and which wait.
+func TurnsKey(cluster string) string { return PluginDir + "turns/" + cluster + ".json" }
+
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }
 

@@ -61,6 +61,7 @@ type Plan struct {
 	Binding     contract.Binding     `json:"binding,omitzero"`
 	Revision    string               `json:"revision,omitempty"` // the state that Exact lists show; see Run.Revision
 	Plain       []string             `json:"plain,omitempty"`    // types that are not listed at the revision
+	Tags        map[string]string    `json:"tags,omitempty"`     // of the storage location, for snapshots
 
 	policies *volume.Policies // only while the backup is planned
 }
@@ -74,7 +75,7 @@ func (p *Plan) FindResource(groupResource string) (kube.Resource, bool) {
 func (p *Plan) ForDrivers() *volume.Backup {
 	return &volume.Backup{
 		UID: p.UID, Name: p.Backup.Name, Cluster: p.Run.Cluster, StorageLocation: p.Backup.Spec.StorageLocation,
-		Labels: p.Backup.Labels, SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration,
+		Labels: resource.MergeLabels(p.Tags, p.Backup.Labels), SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration,
 		SnapshotLocation: p.Volumes.Location, Volumes: p.Volumes.Volumes,
 	}
 }

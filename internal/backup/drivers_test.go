@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -27,5 +30,17 @@ func TestFailOverdue(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+// TestTagsOfDrivers: the tags of the storage location and the labels of the schedule, which the
+// backup has, reach the drivers of volumes; labels win.
+func TestTagsOfDrivers(t *testing.T) {
+	p := planOfVolumes("n")
+	bsl := velerov1.BackupStorageLocation{Spec: velerov1.BackupStorageLocationSpec{Config: map[string]string{"tagging": "env=prod&team=a%20b"}}}
+	p.Tags, p.Backup.Labels = store.LocationTags(&bsl), map[string]string{"env": "test", "velero.io/schedule-name": "nightly"}
+	got := p.ForDrivers().Labels
+	if len(got) != 3 || got["env"] != "test" || got["team"] != "a b" || got["velero.io/schedule-name"] != "nightly" {
+		t.Error(got)
 	}
 }

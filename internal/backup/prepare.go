@@ -20,6 +20,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -53,7 +54,7 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareBackupInput, a
 	if err != nil {
 		return contract.BackupPlan{}, err
 	}
-	doc.Binding = bound
+	doc.Binding, doc.Tags = bound, store.LocationTags(bsl)
 	if err := repository.CreateStaged(ctx, repository.NewStaging(st, in.UID), repository.PlanFile, doc); err != nil {
 		return contract.BackupPlan{}, err
 	}

@@ -6,6 +6,7 @@
 //   - backup.go, restores.go: one backup; restores, their files, storage locations.
 //   - volumes.go, volumes_old.go: what became of volumes, also of backups of Velero
 //     before 1.13.
+//   - cost.go: how much of the bucket and of EBS a backup takes up.
 //   - snapshotlocations.go: volume snapshot locations and what EC2 allows there.
 //
 // It changes nothing, except for the check of a storage location, which cleans up after
@@ -40,8 +41,15 @@ type Reader struct {
 	Locations *repository.Locations
 	Snapshots *location.Set
 	Version   string
+	// Schedules tells of the schedules of the cluster; nil where there are none.
+	Schedules Schedules
 	// MissingAttributes are the search attributes that Temporal lacks; nil means none.
 	MissingAttributes func() []string
+}
+
+// Schedules tells of the named schedule, or of all of them.
+type Schedules interface {
+	Status(ctx context.Context, name string) ([]contract.ScheduleStatus, error)
 }
 
 // rowsPerPage keeps an answer far below Temporal's 2 MB: a row is some 300 bytes. It is a
@@ -78,6 +86,7 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 	return map[string]func(context.Context, contract.ReadInput) (contract.ReadResult, error){
 		contract.ReadBackups:       c.listBackups,
 		contract.ReadBackup:        c.readBackup,
+		contract.ReadBackupCost:    c.backupCost,
 		contract.ReadBackupURL:     c.backupURL,
 		contract.ReadRestores:      c.listRestores,
 		contract.ReadRestore:       c.readRestore,
@@ -85,10 +94,19 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 		contract.ReadLocations:     c.listLocations,
 		contract.ReadLocationCheck: c.checkLocation,
 		contract.ReadServer:        c.readServer,
+		contract.ReadSchedules:     c.readSchedules,
 
 		contract.ReadSnapshotLocations:     c.snapshotLocations,
 		contract.ReadSnapshotLocationCheck: c.checkSnapshotLocation,
 	}
+}
+
+func (c *Reader) readSchedules(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	if c.Schedules == nil {
+		return contract.ReadResult{}, nil
+	}
+	rows, err := c.Schedules.Status(ctx, in.Name)
+	return contract.ReadResult{Schedules: rows}, err
 }
 
 func (c *Reader) listBackups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {

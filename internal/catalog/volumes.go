@@ -20,12 +20,16 @@ const volumesInAnswer = 500
 // backupVolumes reads how each volume of a backup was backed up, and how many an answer
 // has no room for. m is empty for a backup of Velero.
 func backupVolumes(ctx context.Context, st store.Store, m archive.Manifest, l archive.Layout) ([]contract.VolumeSummary, int, error) {
+	return fitVolumes(allVolumes(ctx, st, m, l))
+}
+
+func allVolumes(ctx context.Context, st store.Store, m archive.Manifest, l archive.Layout) ([]contract.VolumeSummary, error) {
 	var all []contract.VolumeSummary
 	err := repository.EachEntry(ctx, st, m, l.VolumeInfo(), func(o volume.Info) { all = append(all, backedUp(o)) })
 	if _, ours := m.File(l.VolumeInfo()); err == nil && len(all) == 0 && !ours {
 		all, err = oldVolumes(ctx, st, l)
 	}
-	return fitVolumes(all, err)
+	return all, err
 }
 
 // restoredVolumes reads a restore's list of volumes; one of Velero's may have none.

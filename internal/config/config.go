@@ -33,6 +33,9 @@ type Config struct {
 	DefaultBackupTTL metav1.Duration `json:"defaultBackupTTL,omitempty"`
 	// Retention says which expired backups are deleted.
 	Retention Retention `json:"retention,omitempty"`
+	// Schedules are Velero's documents. They take the place of what the bucket has under
+	// their names, and cannot be changed by the CLI.
+	Schedules []velerov1.Schedule `json:"schedules,omitempty"`
 	// Metrics serves Prometheus metrics.
 	Metrics Listener `json:"metrics,omitempty"`
 	// Health serves /healthz and /readyz.
@@ -82,6 +85,10 @@ type Limits struct {
 	// once: the quota of that name in Service Quotas. All clusters that work in
 	// the account share it. Default 100, as AWS's.
 	PendingSnapshots int `json:"pendingSnapshots,omitempty"`
+	// ConcurrentBackups is how many backups of schedules the cluster takes at the same time;
+	// others wait, the oldest due time first. Those that somebody asks for do not wait.
+	// Default 2.
+	ConcurrentBackups int `json:"concurrentBackups,omitempty"`
 	// MemoryMiB is the soft memory limit given to the Go runtime. Set it a
 	// good deal below the container's limit: the process needs some 60 MiB beside
 	// Go's heap. Default 160; 0 is not "none".

@@ -16,6 +16,7 @@ const (
 	DefaultConcurrentActivities = 16
 	DefaultUploadParts          = 4
 	DefaultPendingSnapshots     = 100
+	DefaultConcurrentBackups    = 2
 	DefaultMemoryMiB            = 160 // with what is not heap, well below the 256 MiB the worker is designed for
 	DefaultMetricsListen        = ":8085"
 	DefaultHealthListen         = ":8086"
@@ -35,6 +36,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Limits.ConcurrentActivities, DefaultConcurrentActivities)
 	setDefault(&c.Limits.UploadParts, DefaultUploadParts)
 	setDefault(&c.Limits.PendingSnapshots, DefaultPendingSnapshots)
+	setDefault(&c.Limits.ConcurrentBackups, DefaultConcurrentBackups)
 	setDefault(&c.Limits.MemoryMiB, DefaultMemoryMiB)
 	setDefault(&c.Metrics.Listen, DefaultMetricsListen)
 	setDefault(&c.Health.Listen, DefaultHealthListen)

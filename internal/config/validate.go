@@ -34,6 +34,7 @@ func (c *Config) Validate() error {
 	k.checkLimits(c.Limits)
 	k.checkBackupLocations(c.BackupStorageLocations)
 	k.checkSnapshotLocations(c.VolumeSnapshotLocations)
+	k.checkSchedules(c.Schedules)
 	if c.DefaultBackupTTL.Duration <= 0 {
 		k.addProblem("defaultBackupTTL", "%s must be positive", c.DefaultBackupTTL.Duration)
 	}
@@ -80,6 +81,7 @@ func (k *checker) checkLimits(c Limits) {
 		{"concurrentActivities", c.ConcurrentActivities, 1, 1000},
 		{"uploadParts", c.UploadParts, 1, 64},
 		{"pendingSnapshots", c.PendingSnapshots, 1, 10000},
+		{"concurrentBackups", c.ConcurrentBackups, 1, 100},
 		{"memoryMiB", c.MemoryMiB, 64, 1 << 20},
 	} {
 		if l.v < l.low || l.v > l.top {
@@ -146,6 +148,26 @@ func (k *checker) checkBackupLocations(all []velerov1.BackupStorageLocation) {
 	}
 	if len(all) > 1 && defaults != 1 {
 		k.addProblem(path, "%d of %d have spec.default: true; exactly one must", defaults, len(all))
+	}
+}
+
+// checkSchedules checks what makes a document one of Velero's schedules. What its spec says is
+// checked by package schedule, as for those that the CLI applies.
+func (k *checker) checkSchedules(all []velerov1.Schedule) {
+	const path = "schedules"
+	seen := map[string]int{}
+	for i := range all {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if v := all[i].APIVersion; v != "" && v != velerov1.SchemeGroupVersion.String() {
+			k.addProblem(at+".apiVersion", "%q is not %s", v, velerov1.SchemeGroupVersion)
+		}
+		if kind := all[i].Kind; kind != "" && kind != "Schedule" {
+			k.addProblem(at+".kind", "%q is not Schedule", kind)
+		}
+		if all[i].Name == "" {
+			k.addProblem(at+".metadata.name", "required")
+		}
+		k.checkUnique(seen, at, path, all[i].Name, i)
 	}
 }
 

@@ -37,6 +37,11 @@ var (
 	RecordGarbage = Activity[GarbageTry, Nothing]{"RecordGarbage"}
 	SetRetention  = Activity[SetRetentionInput, RetentionResult]{"SetRetention"}
 
+	ChangeSchedules = Activity[ChangeSchedulesInput, ChangeSchedulesResult]{"ChangeSchedules"}
+	BeginSlot       = Activity[BeginSlotInput, BegunSlot]{"BeginSlot"}
+	TakeTurn        = Activity[TakeTurnInput, Turn]{"TakeTurn"}
+	EndSlot         = Activity[EndSlotInput, Nothing]{"EndSlot"}
+
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )
 

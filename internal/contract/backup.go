@@ -50,6 +50,9 @@ type Run struct {
 	Started    time.Time `json:"started"`
 }
 
+// Is tells that both are one run.
+func (r Run) Is(other Run) bool { return r.WorkflowID == other.WorkflowID && r.RunID == other.RunID }
+
 // PrepareBackupInput asks to validate, claim the name, discover and plan.
 type PrepareBackupInput struct {
 	Backup BackupInput `json:"backup"` // with its name resolved

@@ -11,6 +11,7 @@ import (
 const (
 	ReadBackups       = "backups"        // BackupSummary list
 	ReadBackup        = "backup"         // one Backup document with its results
+	ReadBackupCost    = "backup-cost"    // BackupCost of one
 	ReadBackupURL     = "backup-url"     // signed URL of a file of a backup, File says which
 	ReadRestores      = "restores"       // RestoreSummary list
 	ReadRestore       = "restore"        // one Restore document with its results
@@ -18,6 +19,7 @@ const (
 	ReadLocations     = "locations"      // LocationStatus list
 	ReadLocationCheck = "location-check" // one LocationStatus with capabilities
 	ReadServer        = "server"         // ServerStatus
+	ReadSchedules     = "schedules"      // ScheduleStatus list; with a name that one, with its due times
 
 	ReadSnapshotLocations     = "snapshot-locations"      // SnapshotLocationStatus list
 	ReadSnapshotLocationCheck = "snapshot-location-check" // one of them with what its credentials may do
@@ -26,8 +28,9 @@ const (
 // ReadVerbs are all of them.
 func ReadVerbs() []string {
 	return []string{
-		ReadBackups, ReadBackup, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
+		ReadBackups, ReadBackup, ReadBackupCost, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
 		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck,
+		ReadSchedules,
 	}
 }
 
@@ -67,8 +70,11 @@ type ReadResult struct {
 	Locations []LocationStatus  `json:"locations,omitempty"`
 	Server    *ServerStatus     `json:"server,omitempty"`
 	Continue  string            `json:"continue,omitempty"`
+	Schedules []ScheduleStatus  `json:"schedules,omitempty"`
 
-	MoreVolumes       int                      `json:"moreVolumes,omitempty"` // that Volumes leaves out
+	Cost        *BackupCost `json:"cost,omitempty"`
+	MoreVolumes int         `json:"moreVolumes,omitempty"` // that Volumes leaves out
+
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
 	// Configuration is the digest of the names and places of the storage locations of the
 	// worker that answered.

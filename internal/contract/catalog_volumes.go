@@ -32,6 +32,21 @@ type VolumeSummary struct {
 	PodVolume string `json:"podVolume,omitempty"`
 }
 
+// BackupCost is what a backup takes up.
+type BackupCost struct {
+	Name     string `json:"name"`
+	Location string `json:"storageLocation"`
+	// ObjectBytes is the size of its files in the bucket.
+	ObjectBytes int64 `json:"objectBytes"`
+	// Snapshots are those of EBS that were measured, and SnapshotBytes the blocks that they
+	// add to those before them: each block counts once in the chain of a volume.
+	Snapshots     int   `json:"snapshots"`
+	SnapshotBytes int64 `json:"snapshotBytes"`
+	// Unmeasured are the snapshots that could not be measured, with the reason: the first 50.
+	Unmeasured     []string `json:"unmeasured,omitempty"`
+	MoreUnmeasured int      `json:"moreUnmeasured,omitempty"`
+}
+
 // SnapshotLocationStatus is a row of `snapshot-location get` and the answer of
 // `snapshot-location check`. It has no field for credentials or where they lie.
 type SnapshotLocationStatus struct {

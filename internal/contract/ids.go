@@ -13,6 +13,9 @@ const (
 	CatalogWorkflow      = "Catalog"
 	GarbageWorkflow      = "CollectGarbage"
 	RetentionWorkflow    = "SetRetention"
+
+	SchedulesWorkflow       = "ChangeSchedules"
+	ScheduledBackupWorkflow = "ScheduledBackup"
 )
 
 // ProgressQuery is answered by Backup, Restore and DeleteBackup with a Progress.
@@ -63,6 +66,27 @@ func GarbageScheduleID(cluster string) string { return "gc:" + cluster }
 // RetentionID is the workflow id of a change of how long a backup is kept: one at a time.
 func RetentionID(cluster, name string) string { return "retention:" + cluster + ":" + name }
 
+// SchedulesID is the workflow id of a change of schedules: one at a time.
+func SchedulesID(cluster string) string { return "schedules:" + cluster }
+
+// SchedulePrefix begins the ids of the schedules of a cluster's backups in Temporal. No name
+// of a cluster has a colon.
+func SchedulePrefix(cluster string) string { return "schedule:" + cluster + ":" }
+
+// ScheduleID is the id of a schedule in Temporal, and that of its runs: Temporal puts the due
+// time behind it.
+func ScheduleID(cluster, name string) string { return SchedulePrefix(cluster) + name }
+
+// DueFromID is the due time that Temporal has put behind the id of a run of a schedule.
+func DueFromID(id string) (time.Time, bool) {
+	i := len(id) - len("2006-01-02T15:04:05Z")
+	if i <= 0 {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339, id[i:])
+	return at, err == nil
+}
+
 // CatalogID is the workflow id of the entity that answers a cluster's reads.
 func CatalogID(cluster string) string { return "cluster:" + cluster }
 
@@ -75,13 +99,17 @@ func NameFromID(id string) string {
 		return ""
 	}
 	name := parts[2]
-	if i := len(name) - len("2006-01-02T15:04:05Z"); i > 0 {
-		if at, err := time.Parse(time.RFC3339, name[i:]); err == nil {
-			return name[:i] + at.Format("20060102150405")
-		}
+	if at, ok := DueFromID(name); ok {
+		return name[:len(name)-len("2006-01-02T15:04:05Z")] + at.Format("20060102150405")
 	}
 	return name
 }
+
+// Keys of the memo of a backup's run, by which lists show it before it is in the bucket.
+const (
+	MemoLocation = "storageLocation"
+	MemoLabels   = "labels"
+)
 
 // Search attributes, registered by the worker at start where it may.
 const (

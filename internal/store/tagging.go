@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 )
 
 // Limits of S3 on object tags.
@@ -32,6 +34,20 @@ func (p *parser) parseTags() string {
 		p.checkTag(key, values[key])
 	}
 	return values.Encode()
+}
+
+// LocationTags are the tags that a location's configuration asks for; ValidateLocation has
+// checked them.
+func LocationTags(l *velerov1.BackupStorageLocation) map[string]string {
+	values, err := url.ParseQuery(l.Spec.Config[keyTagging])
+	if err != nil {
+		return nil
+	}
+	tags := make(map[string]string, len(values))
+	for key := range values {
+		tags[key] = values.Get(key)
+	}
+	return tags
 }
 
 func (p *parser) checkTag(key string, values []string) {

@@ -30,7 +30,7 @@ const checkTimeout = 75 * time.Second
 // told apart; other messages are the worker's.
 func (c *Client) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	timeout := readTimeout
-	if in.Verb == contract.ReadLocationCheck || in.Verb == contract.ReadSnapshotLocationCheck {
+	if slices.Contains([]string{contract.ReadLocationCheck, contract.ReadSnapshotLocationCheck, contract.ReadBackupCost}, in.Verb) {
 		timeout = checkTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -2,13 +2,11 @@ package temporal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
@@ -38,17 +36,9 @@ func (c *Client) StartRetention(ctx context.Context, in contract.SetRetentionInp
 // not there, and lets it run at once. One that is there gets what it runs renewed, and stays
 // paused if it is. It may repeat.
 func (c *Client) EnsureGarbageSchedule(ctx context.Context) error {
-	options := c.garbageSchedule()
-	_, err := c.sdk.ScheduleClient().Create(ctx, options)
-	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		err = c.sdk.ScheduleClient().GetHandle(ctx, options.ID).Update(ctx, client.ScheduleUpdateOptions{
-			DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
-				s := in.Description.Schedule
-				s.Spec, s.Action = &options.Spec, options.Action
-				return &client.ScheduleUpdate{Schedule: &s}, nil
-			},
-		})
-	}
+	err := c.putSchedule(ctx, c.garbageSchedule(), func(old, now *client.Schedule) {
+		now.Policy, now.State = old.Policy, old.State
+	})
 	if err != nil {
 		return fmt.Errorf("schedule the deletion of expired backups of cluster %s: %w", c.cluster, explainError(err))
 	}

@@ -12,6 +12,8 @@ const (
 	KindDelete  Kind = contract.DeleteBackupWorkflow
 	KindGarbage Kind = contract.GarbageWorkflow
 	KindRetain  Kind = contract.RetentionWorkflow
+
+	KindSchedules Kind = contract.SchedulesWorkflow
 )
 
 // Noun is how messages call a run of the kind.
@@ -25,6 +27,8 @@ func (k Kind) Noun() string {
 		return "garbage collection"
 	case KindRetain:
 		return "retention of backup"
+	case KindSchedules:
+		return "change of schedules"
 	default:
 		return "backup"
 	}
@@ -40,6 +44,8 @@ func (k Kind) workflowID(cluster, name string) string {
 		return contract.GarbageID(cluster)
 	case KindRetain:
 		return contract.RetentionID(cluster, name)
+	case KindSchedules:
+		return contract.SchedulesID(cluster)
 	default:
 		return contract.BackupID(cluster, name)
 	}

@@ -18,11 +18,11 @@ import (
 
 // Memo keys; `backup get` shows them for runs that have not reached the bucket.
 const (
-	memoLocation = "storageLocation"
+	memoLocation = contract.MemoLocation
 	memoSelector = "selector"
 	memoBackup   = "backup"
 	memoDryRun   = "dryRun"
-	memoLabels   = "labels"
+	memoLabels   = contract.MemoLabels
 )
 
 // startTimeout is how long a start may take, the SDK's own retries included.

@@ -46,6 +46,7 @@ func components() []component {
 		snapshotter("csi-snapshotter"),
 		{name: "ebssim", module: mainModule, pkg: "./test/stack/cmd/ebssim", sources: []string{"test/stack/cmd/ebssim", "test/stack/ebssim"}},
 		{name: "ebscsi", pkg: "./ebscsi", sources: []string{"ebscsi"}},
+		{name: "duetimes", pkg: "./duetimes", sources: []string{"duetimes"}},
 		{name: "velero", module: "velero", pkg: "github.com/vmware-tanzu/velero/cmd/velero", version: "v1.18.3", flags: veleroVersion},
 		{name: "velero-plugin-for-aws", module: "velero", pkg: "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws"},
 		kubernetes("kubelet"),

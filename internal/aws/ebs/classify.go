@@ -48,9 +48,11 @@ func kindOfCode(code string) error {
 		return ErrState
 	case "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "RequestTimeout", "IDPCommunicationError":
 		return ErrUnavailable
+	case "ResourceNotFoundException":
+		return ErrNotFound
 	case codeCapacity:
 		return ErrCapacity
-	case "IdempotentParameterMismatch", "UnknownParameter", "UnknownVolumeType.Unsupported", "ValidationError", "UnsupportedOperation":
+	case "IdempotentParameterMismatch", "UnknownParameter", "UnknownVolumeType.Unsupported", "ValidationError", "ValidationException", "UnsupportedOperation":
 		return ErrInvalid
 	}
 	switch {

@@ -83,6 +83,7 @@ type world struct {
 func inWorld(t *testing.T, limits ebssim.Limits, policies []json.RawMessage, test func(*testing.T, *world)) {
 	dir := t.TempDir()
 	t.Setenv("AWS_ENDPOINT_URL_EC2", "http://ec2.test")
+	t.Setenv("AWS_ENDPOINT_URL_EBS", "http://ebs.test")
 	t.Setenv("AWS_ENDPOINT_URL_STS", "http://sts.test")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("AWS_CA_BUNDLE", "") // it wants a client of the SDK's own

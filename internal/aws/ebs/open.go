@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/ebs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -54,6 +55,7 @@ type Location struct {
 	settings
 	cluster string
 	ec2     *ec2.Client
+	direct  *ebs.Client // the EBS direct APIs
 	sts     *sts.Client
 	account string
 	arn     string
@@ -92,6 +94,7 @@ func (l *Location) connect(ctx context.Context, doc *velerov1.VolumeSnapshotLoca
 		return err
 	}
 	l.ec2, l.sts = ec2.NewFromConfig(cfg, l.addLimiter), sts.NewFromConfig(cfg)
+	l.direct = ebs.NewFromConfig(cfg, retryThrottled)
 	l.account, l.arn, err = l.Identity(ctx)
 	return err
 }

@@ -23,6 +23,18 @@ func Backup(src Source, changes *Changes[contract.BackupInput], args []string) (
 	if err != nil {
 		return in, err
 	}
+	return nameAndCheck(in, args)
+}
+
+// BackupFrom is Backup that starts from what a schedule says.
+func BackupFrom(in contract.BackupInput, changes *Changes[contract.BackupInput], args []string) (contract.BackupInput, error) {
+	if err := changes.applyTo(&in); err != nil {
+		return in, err
+	}
+	return nameAndCheck(in, args)
+}
+
+func nameAndCheck(in contract.BackupInput, args []string) (contract.BackupInput, error) {
 	if len(args) > 0 {
 		in.Name = args[0]
 	}

@@ -66,6 +66,11 @@ func readDocument(r io.Reader, kind string) (document, error) {
 	if err != nil {
 		return document{}, err
 	}
+	return parseDocument(text, kind)
+}
+
+// parseDocument reads a document, which has to be of the kind that is wanted.
+func parseDocument(text []byte, kind string) (document, error) {
 	raw, err := yaml.YAMLToJSONStrict(text)
 	if err != nil {
 		return document{}, fmt.Errorf("parse YAML: %w", err)
@@ -84,6 +89,24 @@ func readDocument(r io.Reader, kind string) (document, error) {
 // findDocument reads the single document of a stream, or of several the single one of the kind
 // that is wanted: users of Velero keep a backup beside its schedule and its ConfigMaps.
 func findDocument(r io.Reader, kind string) ([]byte, error) {
+	found, err := splitDocuments(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > 1 {
+		found = slices.DeleteFunc(found, func(doc []byte) bool { return kindOf(doc) != kind })
+		if len(found) != 1 {
+			return nil, fmt.Errorf("the file holds several documents, %d of kind %s: give one %s at a time", len(found), kind, kind)
+		}
+	}
+	return found[0], nil
+}
+
+// ErrNoDocument says that a file has nothing of what is looked for.
+var ErrNoDocument = errors.New("the file holds no document")
+
+// splitDocuments reads the documents of a stream, one at least.
+func splitDocuments(r io.Reader) ([][]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
@@ -105,16 +128,10 @@ func findDocument(r io.Reader, kind string) ([]byte, error) {
 			found = append(found, doc)
 		}
 	}
-	if len(found) > 1 {
-		found = slices.DeleteFunc(found, func(doc []byte) bool { return kindOf(doc) != kind })
-		if len(found) != 1 {
-			return nil, fmt.Errorf("the file holds several documents, %d of kind %s: give one %s at a time", len(found), kind, kind)
-		}
-	}
 	if len(found) == 0 {
-		return nil, errors.New("the file holds no document")
+		return nil, ErrNoDocument
 	}
-	return found[0], nil
+	return found, nil
 }
 
 // kindOf is the kind of a document, "" of one that cannot be read.

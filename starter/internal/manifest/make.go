@@ -24,3 +24,12 @@ func RestoreDocument(in contract.RestoreInput) velerov1.Restore {
 		Spec:       in.Spec,
 	}
 }
+
+// ScheduleDocument is the Velero document that Schedules reads as s.
+func ScheduleDocument(s contract.Schedule) velerov1.Schedule {
+	return velerov1.Schedule{
+		TypeMeta:   metav1.TypeMeta{APIVersion: velerov1.SchemeGroupVersion.String(), Kind: scheduleKind},
+		ObjectMeta: metav1.ObjectMeta{Name: s.Name, Labels: s.Labels, Annotations: s.Annotations},
+		Spec:       s.Spec,
+	}
+}

@@ -79,8 +79,8 @@ func genericValue(v any) (any, error) {
 }
 
 // pruneUnset drops what the Velero types print although nobody set it: null, {} and
-// durations of 0s among the fields of metadata, spec and status, of a document or
-// of the documents of a list. Deeper values are the user's and stay as they are.
+// durations of 0s among the fields of metadata, spec, its template and status, of a document
+// or of the documents of a list. Deeper values are the user's and stay as they are.
 func pruneUnset(v any) any {
 	doc, ok := v.(map[string]any)
 	if !ok {
@@ -95,6 +95,9 @@ func pruneUnset(v any) any {
 		fields, ok := doc[part].(map[string]any)
 		if !ok {
 			continue
+		}
+		if template, ok := fields["template"].(map[string]any); ok && part == "spec" { // of a schedule
+			maps.DeleteFunc(template, func(_ string, value any) bool { return isUnset(value) })
 		}
 		maps.DeleteFunc(fields, func(_ string, value any) bool { return isUnset(value) })
 		if len(fields) == 0 {

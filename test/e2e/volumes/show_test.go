@@ -46,6 +46,10 @@ func TestShown(t *testing.T) {
 	if err := json.Unmarshal([]byte(l.says(t, "backup", "describe", backup, "-o", "json")), &doc); err != nil || len(doc.Volumes) != 3 || doc.Volumes[0].Claim != "shared" {
 		t.Errorf("%+v, %v", doc, err)
 	}
+	var cost contract.BackupCost
+	if err := json.Unmarshal([]byte(l.says(t, "backup", "cost", backup, "-o", "json")), &cost); err != nil || cost.Snapshots != 2 || cost.SnapshotBytes == 0 || cost.ObjectBytes == 0 {
+		t.Errorf("%+v, %v", cost, err)
+	}
 
 	old := l.forge(t, "shown-old") // of a Velero without volumeinfo
 	old.natives = f.natives

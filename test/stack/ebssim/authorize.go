@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/iam"
 )
@@ -94,6 +95,9 @@ func (s *Sim) permitOne(c *call, g grant, t target) error {
 
 func (s *Sim) request(c *call, g grant, t target) iam.Request {
 	r := iam.Request{Action: "ec2:" + g.action, Resource: "*"}
+	if strings.Contains(g.action, ":") { // another service's
+		r.Action = g.action
+	}
 	if t.kind != "" {
 		r.Resource = s.arn(t.kind, t.id)
 	}

@@ -23,10 +23,13 @@ type call struct {
 	id     string
 	action string
 	sts    bool
+	direct bool // of the EBS direct APIs
 	params wire.Params
-	who    *identity
-	now    time.Time
-	number int // of all calls, from 1
+	// snapshot is the one that a call of the EBS direct APIs is about.
+	snapshot string
+	who      *identity
+	now      time.Time
+	number   int // of all calls, from 1
 }
 
 // action answers a call, under the lock.
@@ -69,6 +72,9 @@ func newCall(r *http.Request, body []byte) *call {
 	}
 	c := &call{id: requestID(), params: wire.Params(values), action: values.Get("Action")}
 	c.sts = values.Get("Version") == stsVersion
+	if action, snapshot, ok := directAction(r); ok {
+		c.action, c.snapshot, c.direct = action, snapshot, true
+	}
 	return c
 }
 
@@ -104,6 +110,9 @@ func (s *Sim) answer(c *call, r *http.Request, body []byte, f effects) (any, err
 }
 
 func lookUp(c *call) (action, error) {
+	if c.direct {
+		return directActions()[c.action], nil
+	}
 	if c.sts {
 		if c.action == "GetCallerIdentity" {
 			return (*Sim).getCallerIdentity, nil
@@ -151,6 +160,10 @@ func actions() map[string]action {
 func Actions() []string { return slices.Sorted(maps.Keys(actions())) }
 
 func write(w http.ResponseWriter, c *call, answer any, failure error) {
+	if c.direct {
+		writeDirect(w, c, answer, failure)
+		return
+	}
 	status, text, err := http.StatusOK, []byte(nil), error(nil)
 	switch {
 	case failure != nil:

@@ -1,0 +1,269 @@
+package schedule
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/uuid"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Change applies, pauses and deletes schedules. It starts no run and touches no backup. All of
+// it is checked before anything is changed. It may repeat: what an attempt of the same run has
+// done is reported as it was then.
+func (s *Service) Change(ctx context.Context, in contract.ChangeSchedulesInput) (contract.ChangeSchedulesResult, error) {
+	st, err := s.definitions(ctx)
+	if err != nil {
+		return contract.ChangeSchedulesResult{}, err
+	}
+	c := &change{Service: s, in: in, st: st}
+	if c.defined, err = repository.ReadSchedules(ctx, st, s.Config.Cluster); err != nil {
+		return contract.ChangeSchedulesResult{}, err
+	}
+	if err := c.checkAll(); err != nil {
+		return contract.ChangeSchedulesResult{}, err
+	}
+	for _, step := range []func(context.Context) error{c.apply, c.prune, c.pause, c.unpause, c.delete} {
+		if err := step(ctx); err != nil {
+			return contract.ChangeSchedulesResult{}, err
+		}
+	}
+	return contract.ChangeSchedulesResult{Changes: c.changes}, nil
+}
+
+// change is one call of Change.
+type change struct {
+	*Service
+	in      contract.ChangeSchedulesInput
+	st      store.Store
+	defined map[string]*repository.ScheduleDefinition
+	rules   []rules // of in.Apply
+	changes []contract.ScheduleChange
+}
+
+func (c *change) checkAll() error {
+	var errs []error
+	seen := map[string]bool{}
+	c.rules = make([]rules, len(c.in.Apply))
+	for i := range c.in.Apply {
+		d := &c.in.Apply[i]
+		var err error
+		if c.rules[i], err = c.check(d); err != nil {
+			errs = append(errs, fmt.Errorf("schedule %q: %w", d.Name, err))
+		}
+		if seen[d.Name] {
+			errs = append(errs, fmt.Errorf("schedule %q is given twice: remove one", d.Name))
+		}
+		seen[d.Name] = true
+		if stored := c.defined[d.Name]; stored != nil {
+			errs = append(errs, c.mayChange(stored))
+			if c.in.Create && (stored.ChangedBy != c.in.Run || c.in.Run == "") {
+				return failure.Exists("schedule %q already exists; change it with `lifeboat schedule apply -f FILE`, or delete it first", d.Name)
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return failure.Invalid("%w", err)
+	}
+	for _, name := range slices.Concat(c.in.Pause, c.in.Unpause) {
+		if c.defined[name] == nil {
+			return unknownSchedule(name)
+		}
+	}
+	for _, name := range slices.Concat(c.in.Pause, c.in.Unpause, c.in.Delete) {
+		if err := c.mayChange(c.defined[name]); err != nil {
+			return failure.Invalid("%w", err)
+		}
+	}
+	return nil
+}
+
+// mayChange refuses what the configuration would set back.
+func (c *change) mayChange(d *repository.ScheduleDefinition) error {
+	if d != nil && d.Source == repository.SourceConfig {
+		return fmt.Errorf("schedule %q stands in the worker's configuration, among its schedules: change it there", d.Name)
+	}
+	return nil
+}
+
+func (c *change) apply(ctx context.Context) error {
+	for i, in := range c.in.Apply {
+		d, outcome, err := c.store(ctx, c.st, c.defined[in.Name], in, repository.SourceCLI, c.in.Run)
+		if err != nil {
+			return err
+		}
+		warnings := c.rules[i].warnings
+		if d.PausedByHand {
+			warnings = append(warnings, fmt.Sprintf("it stays paused, since %s; `lifeboat schedule unpause %s` ends that", d.PausedSince.Format(time.RFC3339), d.Name))
+		}
+		if err := c.report(ctx, d, outcome, warnings); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// report has Temporal follow, and notes the change.
+func (c *change) report(ctx context.Context, d *repository.ScheduleDefinition, outcome string, warnings []string) error {
+	if err := c.ensureOne(ctx, c.st, d); err != nil {
+		return err
+	}
+	row := contract.ScheduleChange{Name: d.Name, Outcome: outcome, Warnings: warnings}
+	if r, err := c.check(&d.Schedule); err == nil && !d.Paused() {
+		if next := r.timing.Next(c.now()); !next.IsZero() {
+			row.Next = &next
+		}
+	}
+	c.changes = append(c.changes, row)
+	return nil
+}
+
+// store writes a definition in place of the stored one, unless it says the same, and tells what
+// that was.
+func (s *Service) store(ctx context.Context, st store.Store, stored *repository.ScheduleDefinition, in contract.Schedule, source, run string) (*repository.ScheduleDefinition, string, error) {
+	now := s.now()
+	d := &repository.ScheduleDefinition{Schedule: in, Cluster: s.Config.Cluster, UID: string(uuid.NewUUID()), Source: source, Created: now}
+	outcome := contract.ScheduleCreated
+	if stored != nil && !stored.Damaged {
+		if stored.PausedByHand {
+			in.Spec.Paused = stored.Spec.Paused // what somebody has said by hand holds
+		}
+		copied := *stored
+		d, outcome = &copied, contract.ScheduleConfigured
+		in.From = cmp.Or(in.From, stored.From)
+		d.From = in.From
+		if stored.Source == source && equalSchedules(&d.Schedule, &in) {
+			outcome = unchangedOutcome(stored, run)
+			if d.From == stored.From {
+				return stored, outcome, nil
+			}
+			return d, outcome, d.Write(ctx, st) // it has moved to another file
+		}
+		if err := s.accountUntil(ctx, st, stored, now); err != nil {
+			return nil, "", err
+		}
+	}
+	d.Schedule, d.Source, d.Changed, d.ChangedBy = in, source, now, run
+	notePause(d, now)
+	return d, outcome, d.Write(ctx, st)
+}
+
+// unchangedOutcome is what the first attempt of a run has reported.
+func unchangedOutcome(d *repository.ScheduleDefinition, run string) string {
+	switch {
+	case run == "" || d.ChangedBy != run:
+		return contract.ScheduleUnchanged
+	case d.Created.Equal(d.Changed):
+		return contract.ScheduleCreated
+	default:
+		return contract.ScheduleConfigured
+	}
+}
+
+func equalSchedules(a, b *contract.Schedule) bool {
+	left, err := json.Marshal(a)
+	right, otherErr := json.Marshal(b)
+	return err == nil && otherErr == nil && bytes.Equal(left, right)
+}
+
+// prune deletes what was applied from the same source before and is not there any more, or
+// tells of it.
+func (c *change) prune(ctx context.Context) error {
+	applied := map[string]bool{}
+	for _, d := range c.in.Apply {
+		applied[d.Name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.defined)) {
+		d := c.defined[name]
+		if applied[name] || d.Source != repository.SourceCLI || d.From == "" || !slices.Contains(c.in.Sources, d.From) {
+			continue
+		}
+		if !c.in.Prune {
+			c.changes = append(c.changes, contract.ScheduleChange{Name: name, Outcome: contract.ScheduleNotApplied})
+			continue
+		}
+		if err := c.deleteOne(ctx, name, contract.SchedulePruned); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *change) deleteOne(ctx context.Context, name, outcome string) error {
+	if err := repository.DeleteSchedule(ctx, c.st, c.Config.Cluster, name); err != nil {
+		return err
+	}
+	if err := c.Temporal.Delete(ctx, name); err != nil {
+		return err
+	}
+	c.changes = append(c.changes, contract.ScheduleChange{Name: name, Outcome: outcome})
+	return nil
+}
+
+func (c *change) delete(ctx context.Context) error {
+	for _, name := range c.in.Delete {
+		if c.defined[name] == nil { // by an earlier attempt, or never there: `schedule delete` has looked
+			c.changes = append(c.changes, contract.ScheduleChange{Name: name, Outcome: contract.ScheduleGone})
+			continue
+		}
+		if err := c.deleteOne(ctx, name, contract.ScheduleDeleted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *change) pause(ctx context.Context) error {
+	return c.setPaused(ctx, c.in.Pause, contract.SchedulePaused, func(d *repository.ScheduleDefinition) { d.PausedByHand = true })
+}
+
+// unpause starts nothing: due times that have passed are accounted for as paused.
+func (c *change) unpause(ctx context.Context) error {
+	return c.setPaused(ctx, c.in.Unpause, contract.ScheduleUnpaused, func(d *repository.ScheduleDefinition) { d.PausedByHand, d.Spec.Paused = false, false })
+}
+
+func (c *change) setPaused(ctx context.Context, names []string, outcome string, set func(*repository.ScheduleDefinition)) error {
+	now := c.now()
+	for _, name := range names {
+		d := c.defined[name]
+		if d.Damaged {
+			return failure.Invalid("schedule %q: its definition in the bucket is damaged: apply it again", name)
+		}
+		before := *d
+		set(d)
+		if before.PausedByHand != d.PausedByHand || before.Spec.Paused != d.Spec.Paused {
+			if err := c.accountUntil(ctx, c.st, &before, now); err != nil {
+				return err
+			}
+			notePause(d, now)
+			if err := d.Write(ctx, c.st); err != nil {
+				return err
+			}
+		}
+		if err := c.report(ctx, d, outcome, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notePause keeps PausedSince right.
+func notePause(d *repository.ScheduleDefinition, now time.Time) {
+	switch {
+	case !d.Paused():
+		d.PausedSince = time.Time{}
+	case d.PausedSince.IsZero():
+		d.PausedSince = now
+	}
+}

@@ -1,0 +1,210 @@
+package schedule_test
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/schedule"
+)
+
+// TestApplyTwentyTimes changes nothing after the first.
+func TestApplyTwentyTimes(t *testing.T) {
+	w := newWorld(t)
+	in := contract.ChangeSchedulesInput{Apply: []contract.Schedule{daily("a"), daily("b", cron("@hourly"))}}
+	equal(t, w.change(in), "a created", "b created")
+	writes := w.st.Stats().BytesWritten
+	for range 20 {
+		equal(t, w.change(in), "a unchanged", "b unchanged")
+	}
+	if w.temporal.writes != 2 || w.st.Stats().BytesWritten != writes {
+		t.Errorf("%d writes to Temporal, %d bytes to the bucket", w.temporal.writes, w.st.Stats().BytesWritten-writes)
+	}
+	in.Apply[0].Spec.Schedule = "0 3 * * *"
+	equal(t, w.change(in), "a configured", "b unchanged")
+	if d := w.temporal.schedules["a"]; w.temporal.writes != 3 || d.Timing.String() != "0 3 * * *" {
+		t.Errorf("%d %+v", w.temporal.writes, d)
+	}
+}
+
+// TestRoundTrip: what a read gives, applied again, is no change, be it paused or not.
+func TestRoundTrip(t *testing.T) {
+	w := newWorld(t)
+	no := false
+	w.apply(daily("a", annotated(contract.AnnotationZone, "Europe/Berlin"), func(s *contract.Schedule) {
+		s.Labels, s.Spec.SkipImmediately = map[string]string{"team": "a"}, &no
+		s.Spec.Template.Metadata.Labels = map[string]string{"x": "y"}
+	}))
+	w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	for range 2 {
+		read := w.status("a").Schedule
+		read.From = ""
+		equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{read}}), "a unchanged")
+		w.change(contract.ChangeSchedulesInput{Unpause: []string{"a"}})
+	}
+}
+
+// TestRepeatedChange: a second attempt reports what the first one did.
+func TestRepeatedChange(t *testing.T) {
+	w := newWorld(t)
+	in := contract.ChangeSchedulesInput{Apply: []contract.Schedule{daily("a")}, Create: true, Run: "run-1"}
+	w.temporal.down = errors.New("away")
+	if _, err := w.Change(t.Context(), in); err == nil || failure.TypeOf(err) != "" {
+		t.Fatal(err)
+	}
+	w.temporal.down = nil
+	equal(t, w.change(in), "a created")
+	in.Run = "run-2"
+	if _, err := w.Change(t.Context(), in); failure.TypeOf(err) != contract.ErrTypeExists {
+		t.Error(err)
+	}
+}
+
+// TestPrune: only what was applied from the same source goes, and only if that is asked for.
+func TestPrune(t *testing.T) {
+	w := newWorld(t)
+	from := func(source string, s contract.Schedule) contract.Schedule { s.From = source; return s }
+	w.apply(from("shop.yaml", daily("a")), from("shop.yaml", daily("b")), from("other.yaml", daily("c")), daily("d"))
+	in := contract.ChangeSchedulesInput{Apply: []contract.Schedule{from("shop.yaml", daily("a"))}, Sources: []string{"shop.yaml"}}
+	equal(t, w.change(in), "a unchanged", "b not applied")
+	in.Prune = true
+	equal(t, w.change(in), "a unchanged", "b pruned")
+	equal(t, slices.Sorted(maps.Keys(w.temporal.schedules)), "a", "c", "d")
+	if w.st.Has(archive.ScheduleKey("prod", "b")) || !w.st.Has(archive.ScheduleKey("prod", "c")) {
+		t.Error("the wrong definitions are there")
+	}
+	equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{from("moved.yaml", daily("a"))}, Sources: []string{"moved.yaml"}}), "a unchanged")
+	equal(t, w.change(contract.ChangeSchedulesInput{Sources: []string{"shop.yaml"}, Prune: true}))
+}
+
+// TestDelete removes no backup.
+func TestDelete(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	w.st.Set(archive.Layout{Backup: "a-20260301020000"}.Metadata(), []byte("{}"))
+	equal(t, w.change(contract.ChangeSchedulesInput{Delete: []string{"a", "b"}}), "a deleted", "b not there")
+	if len(w.temporal.schedules) != 0 || !w.st.Has(archive.Layout{Backup: "a-20260301020000"}.Metadata()) {
+		t.Error("too much or too little is gone")
+	}
+	if begun := w.begin("a", "2026-03-02T02:00:00Z", "2026-03-02T02:00:00Z"); begun.Backup != nil {
+		t.Error("a deleted schedule takes a backup")
+	}
+}
+
+// TestPause: a pause holds whatever is applied, and its end starts nothing.
+func TestPause(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	if !w.temporal.schedules["a"].Paused || w.status("a").Phase != contract.ScheduleOff || w.status("a").Next != nil {
+		t.Errorf("%+v", w.status("a"))
+	}
+	res, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Apply: []contract.Schedule{daily("a")}})
+	if err != nil || res.Changes[0].Outcome != contract.ScheduleUnchanged || !strings.Contains(strings.Join(res.Changes[0].Warnings, ""), "stays paused") {
+		t.Errorf("%+v %v", res, err)
+	}
+	w.clock = at("2026-03-04T12:00:00Z")
+	res, err = w.Change(t.Context(), contract.ChangeSchedulesInput{Unpause: []string{"a"}})
+	if err != nil || !res.Changes[0].Next.Equal(at("2026-03-05T02:00:00Z")) || w.temporal.schedules["a"].Paused {
+		t.Errorf("%+v %v", res, err)
+	}
+	equal(t, w.told("a"), "02T02:00 paused", "03T02:00 paused", "04T02:00 paused")
+	_, err = w.Change(t.Context(), contract.ChangeSchedulesInput{Pause: []string{"x"}})
+	if failure.TypeOf(err) != contract.ErrTypeNotFound {
+		t.Error(err)
+	}
+}
+
+// TestConfigured: schedules of the configuration come and go with it, and nobody else changes
+// them.
+func TestConfigured(t *testing.T) {
+	w := newWorld(t)
+	doc := velerov1.Schedule{Spec: daily("a").Spec}
+	doc.Name = "a"
+	w.Config.Schedules = []velerov1.Schedule{doc}
+	w.apply(daily("b"))
+	w.ensure()
+	if got := w.status("a"); got.Source != "config" || w.temporal.schedules["a"].Name != "a" {
+		t.Errorf("%+v", got)
+	}
+	for _, in := range []contract.ChangeSchedulesInput{
+		{Apply: []contract.Schedule{daily("a", cron("@hourly"))}}, {Delete: []string{"a"}}, {Pause: []string{"a"}}, {Unpause: []string{"a"}},
+	} {
+		if _, err := w.Change(t.Context(), in); failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), "stands in the worker's configuration") {
+			t.Errorf("%+v: %v", in, err)
+		}
+	}
+	w.Config.Schedules[0].Spec.Schedule = "bad"
+	if err := w.CheckConfigured(); err == nil || !strings.Contains(err.Error(), "schedules[0] (a): invalid spec: spec.schedule: ") {
+		t.Error(err)
+	}
+	w.Config.Schedules = nil
+	w.ensure()
+	equal(t, slices.Sorted(maps.Keys(w.temporal.schedules)), "b")
+}
+
+// TestEmptyTemporal: one that has lost all gets its schedules again, and loses those that
+// nobody has defined.
+func TestEmptyTemporal(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"), daily("b", annotated(contract.AnnotationOverlap, "bufferOne"), annotated(contract.AnnotationJitter, "5m")))
+	before := maps.Clone(w.temporal.schedules)
+	clear(w.temporal.schedules)
+	w.temporal.schedules["stranger"] = before["a"]
+	for range 3 { // workers
+		w.ensure()
+	}
+	if len(w.temporal.schedules) != 2 || w.temporal.schedules["a"].Revision != before["a"].Revision || w.temporal.schedules["b"].Revision != before["b"].Revision {
+		t.Errorf("%+v", w.temporal.schedules)
+	}
+	if b := before["b"]; !b.BufferOne || b.Jitter != 5*time.Minute || b.CatchUp != time.Hour {
+		t.Errorf("%+v", b)
+	}
+	w.clock = at("2027-01-01T00:00:00Z")
+	w.ensure()
+	if d := w.temporal.schedules["a"]; d.Until.Year() != 2030 || d.Revision == before["a"].Revision {
+		t.Errorf("%+v", d)
+	}
+}
+
+// TestDamaged: a damaged definition is told, keeps no other, and can be replaced.
+func TestDamaged(t *testing.T) {
+	for name, text := range map[string]string{"no JSON": "{", "another's": `{"name":"b","cluster":"prod"}`, "another cluster's": `{"name":"a","cluster":"test"}`} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.apply(daily("good"))
+			w.st.Set(archive.ScheduleKey("prod", "a"), []byte(text))
+			w.ensure()
+			if got := w.status("a"); got.Phase != contract.ScheduleInvalid || !strings.Contains(got.Message, "damaged") || w.status("good").Phase != contract.ScheduleEnabled {
+				t.Errorf("%+v", got)
+			}
+			equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{daily("a")}}), "a created")
+		})
+	}
+}
+
+// TestTwoClusters: clusters that share a location know nothing of each other's schedules.
+func TestTwoClusters(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	config, temporal := *w.Config, &fakeTemporal{schedules: map[string]schedule.Desired{}}
+	config.Cluster = "test"
+	other := &schedule.Service{Config: &config, Locations: w.Locations, Temporal: temporal, Now: w.Now}
+	if all, err := other.Status(t.Context(), ""); len(all) > 0 || err != nil {
+		t.Error(all, err)
+	}
+	if err := other.Ensure(t.Context()); err != nil || len(temporal.schedules) > 0 {
+		t.Error(temporal.schedules, err)
+	}
+	if _, err := other.Change(t.Context(), contract.ChangeSchedulesInput{Delete: []string{"a"}}); err != nil || w.status("a").Phase != contract.ScheduleEnabled {
+		t.Error(err)
+	}
+}

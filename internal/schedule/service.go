@@ -1,0 +1,73 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/timing"
+)
+
+// Service keeps the schedules of the configuration's cluster.
+type Service struct {
+	Config    *config.Config
+	Locations *repository.Locations
+	Temporal  Temporal
+	// Now is the clock; nil means the machine's.
+	Now func() time.Time
+}
+
+// now is the time in whole seconds, as documents have it.
+func (s *Service) now() time.Time {
+	if s.Now != nil {
+		return s.Now().UTC().Truncate(time.Second)
+	}
+	return time.Now().UTC().Truncate(time.Second)
+}
+
+// Temporal is what starts the runs.
+type Temporal interface {
+	// Ensure makes Temporal's schedule as d says, if it is not so yet, and starts no run.
+	Ensure(ctx context.Context, d Desired) error
+	// Names are the schedules of the cluster that Temporal has. One that was made or deleted
+	// just now may be missing or left.
+	Names(ctx context.Context) ([]string, error)
+	// Delete deletes one; none is no error.
+	Delete(ctx context.Context, name string) error
+	// Running tells that a run goes on. One that Temporal does not know does not.
+	Running(ctx context.Context, run contract.Run) (bool, error)
+}
+
+// Desired is a schedule as Temporal should have it.
+type Desired struct {
+	Name string
+	// Timing is due between From and Until.
+	Timing      timing.Timing
+	From, Until time.Time
+
+	Jitter    time.Duration
+	CatchUp   time.Duration
+	BufferOne bool
+	Paused    bool
+	Note      string
+	// Revision differs between any two that differ.
+	Revision string
+}
+
+// definitions is the store of the definitions.
+func (s *Service) definitions(ctx context.Context) (store.Store, error) {
+	_, st, err := s.Locations.Writable(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("definitions of schedules lie in the default storage location: %w", err)
+	}
+	return st, nil
+}
+
+func unknownSchedule(name string) error {
+	return failure.NotFound("no schedule %q; `lifeboat schedule get` lists them", name)
+}

@@ -1,0 +1,128 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// slotsShown bounds the due times that an answer has.
+const slotsShown = 100
+
+// Status tells of all schedules, or of the named one with its last due times. It changes
+// nothing: due times of which nobody has told yet are accounted for in the answer only.
+func (s *Service) Status(ctx context.Context, name string) ([]contract.ScheduleStatus, error) {
+	_, st, err := s.Locations.Get(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	defined, err := repository.ReadSchedules(ctx, st, s.Config.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	if name != "" && defined[name] == nil {
+		return nil, unknownSchedule(name)
+	}
+	var all []contract.ScheduleStatus
+	for _, key := range slices.Sorted(maps.Keys(defined)) {
+		if name != "" && key != name {
+			continue
+		}
+		row, err := s.statusOf(ctx, st, defined[key], name != "")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+	return all, nil
+}
+
+func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.ScheduleDefinition, whole bool) (contract.ScheduleStatus, error) {
+	row := contract.ScheduleStatus{
+		Schedule: d.Schedule, Source: d.Source, Phase: contract.ScheduleEnabled, Created: d.Created, Changed: d.Changed, Overlap: d.Overlap(),
+	}
+	row.Schedule.Spec.Paused = d.Paused()
+	r, err := s.check(&d.Schedule)
+	switch {
+	case d.Damaged:
+		row.Phase, row.Message = contract.ScheduleInvalid, "its definition in the bucket is damaged: apply it again, or delete it"
+		return row, nil
+	case err != nil:
+		row.Phase, row.Message = contract.ScheduleInvalid, err.Error()
+	case d.Paused():
+		row.Phase = contract.ScheduleOff
+	}
+	if d.Paused() {
+		row.PausedSince = &d.PausedSince
+	}
+	runs, readErr := repository.ReadScheduleRuns(ctx, st, d)
+	if readErr != nil {
+		return row, readErr
+	}
+	row.Warnings = append(row.Warnings, r.warnings...)
+	if err == nil {
+		describeRules(&row, &r, runs, d, s.now())
+	}
+	describeRuns(&row, runs, s.now(), whole)
+	return row, nil
+}
+
+// describeRules tells what a valid definition means.
+func describeRules(row *contract.ScheduleStatus, r *rules, runs *repository.ScheduleRuns, d *repository.ScheduleDefinition, now time.Time) {
+	fillSlots(runs, d, r, now.Add(-r.window(runs.Longest)-r.jitter-accountGrace))
+	row.Zone, row.TTL, row.CatchUp = r.timing.Zone(), r.ttl.String(), r.window(runs.Longest).String()
+	if r.jitter > 0 {
+		row.Jitter = r.jitter.String()
+	}
+	if next := r.timing.Next(now); !d.Paused() && !next.IsZero() {
+		row.Next = &next
+	}
+	if period := r.timing.Period().Typical; period > 0 {
+		if last := lastRun(runs); last != nil && last.Ended.Sub(last.Started) > period {
+			row.Warnings = append(row.Warnings, fmt.Sprintf("the last run took %s, and runs are due every %s: those that fall into a run are %s", last.Ended.Sub(last.Started).Round(time.Second), period, fateOfOverlap(row.Overlap)))
+		}
+	}
+}
+
+func fateOfOverlap(overlap string) string {
+	if overlap == contract.OverlapBufferOne {
+		return "begun late, one at most, or skipped"
+	}
+	return "skipped"
+}
+
+// lastRun is the last run that has ended.
+func lastRun(runs *repository.ScheduleRuns) *contract.ScheduleSlot {
+	for _, s := range slices.Backward(runs.Slots) {
+		if !s.Started.IsZero() && !s.Ended.IsZero() {
+			return &s
+		}
+	}
+	return nil
+}
+
+func describeRuns(row *contract.ScheduleStatus, runs *repository.ScheduleRuns, now time.Time, whole bool) {
+	row.Counts, row.LastSuccess = runs.Counts, runs.LastSuccess
+	for i := len(runs.Slots) - 1; i >= 0 && row.LastResult == nil; i-- {
+		if runs.Slots[i].Outcome != contract.SlotRunning {
+			row.LastResult = &runs.Slots[i]
+		}
+	}
+	if row.LastSuccess != nil {
+		age := int64(now.Sub(row.LastSuccess.Started).Seconds())
+		row.RPOSeconds = &age
+	}
+	if whole {
+		for _, s := range slices.Backward(runs.Slots) {
+			if len(row.Slots) < slotsShown {
+				row.Slots = append(row.Slots, s)
+			}
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package schedule
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// TakeTurn queues a run, and tells whether it may begin its backup: at most
+// limits.concurrentBackups runs of schedules do at a time, the oldest due time first. It may
+// repeat. Runs that are gone give their turn up.
+func (s *Service) TakeTurn(ctx context.Context, in contract.TakeTurnInput) (contract.Turn, error) {
+	st, err := s.definitions(ctx)
+	if err != nil {
+		return contract.Turn{}, err
+	}
+	var turn contract.Turn
+	err = repository.ChangeTurns(ctx, st, s.Config.Cluster, func(t *repository.Turns) (bool, error) {
+		changed := false
+		if !slices.ContainsFunc(t.Runs, func(o repository.TurnOf) bool { return o.Run.Is(in.Run) }) {
+			t.Runs = append(t.Runs, repository.TurnOf{Schedule: in.Schedule, Due: in.Due, Run: in.Run})
+			changed = true
+		}
+		sortTurns(t)
+		i := indexOfRun(t, in.Run)
+		if gone, err := s.dropGone(ctx, t, i); err != nil {
+			return false, err
+		} else if gone {
+			i, changed = indexOfRun(t, in.Run), true
+		}
+		turn = contract.Turn{Taken: i < s.Config.Limits.ConcurrentBackups, Ahead: i}
+		changed = changed || turn.Taken != t.Runs[i].Taken
+		t.Runs[i].Taken = turn.Taken
+		return changed, nil
+	})
+	return turn, err
+}
+
+// sortTurns puts those that have a turn first, then the oldest due time.
+func sortTurns(t *repository.Turns) {
+	slices.SortStableFunc(t.Runs, func(a, b repository.TurnOf) int {
+		if a.Taken != b.Taken {
+			if a.Taken {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Schedule, b.Schedule))
+	})
+}
+
+func indexOfRun(t *repository.Turns, run contract.Run) int {
+	return slices.IndexFunc(t.Runs, func(o repository.TurnOf) bool { return o.Run.Is(run) })
+}
+
+// dropGone removes those before i whose runs have ended.
+func (s *Service) dropGone(ctx context.Context, t *repository.Turns, i int) (bool, error) {
+	gone := map[string]bool{}
+	for _, o := range t.Runs[:i] {
+		running, err := s.Temporal.Running(ctx, o.Run)
+		if err != nil {
+			return false, err
+		}
+		if !running {
+			gone[o.Run.RunID] = true
+		}
+	}
+	t.Runs = slices.DeleteFunc(t.Runs, func(o repository.TurnOf) bool { return gone[o.Run.RunID] })
+	return len(gone) > 0, nil
+}
+
+func (s *Service) giveTurnBack(ctx context.Context, st store.Store, run contract.Run) error {
+	return repository.ChangeTurns(ctx, st, s.Config.Cluster, func(t *repository.Turns) (bool, error) {
+		i := indexOfRun(t, run)
+		if i < 0 {
+			return false, nil
+		}
+		t.Runs = slices.Delete(t.Runs, i, i+1)
+		return true, nil
+	})
+}

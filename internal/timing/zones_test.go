@@ -1,0 +1,208 @@
+package timing_test
+
+import (
+	"archive/zip"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/timing"
+)
+
+// soakVariable, set to anything, takes every zone and time of day (make soak).
+const soakVariable = "LIFEBOAT_SOAK"
+
+// allZones are the names of Go's copy of the IANA data base, the one that is compiled in.
+func allZones(t *testing.T) []string {
+	t.Helper()
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	var names []string
+	for _, f := range archive.File {
+		if !strings.HasSuffix(f.Name, "/") {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) < 500 {
+		t.Fatalf("only %d zones", len(names))
+	}
+	return names
+}
+
+// years are those of which the promise is made.
+func years() (from, until time.Time) {
+	return time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2035, 1, 1, 0, 0, 0, 0, time.UTC)
+}
+
+// timesOfDay are some at which clocks change, and one at which none does.
+func timesOfDay() []string {
+	if os.Getenv(soakVariable) == "" {
+		return []string{"0 0", "30 2", "30 23"}
+	}
+	var all []string
+	for hour := range 24 {
+		for _, minute := range []int{0, 1, 30, 59} {
+			all = append(all, fmt.Sprintf("%d %d", minute, hour))
+		}
+	}
+	return all
+}
+
+// localDates counts the dates that clocks of a zone show, by looking at every hour.
+func localDates(zone *time.Location, from, until time.Time) map[string]int {
+	dates := map[string]int{}
+	for at := from; at.Before(until); at = at.Add(time.Hour) {
+		dates[at.In(zone).Format(time.DateOnly)] = 0
+	}
+	return dates
+}
+
+// TestOnceADay: in every zone, 2024 to 2034, a daily schedule is due exactly once on each
+// local day.
+func TestOnceADay(t *testing.T) {
+	from, until := years()
+	for i, name := range allZones(t) {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if os.Getenv(soakVariable) == "" && !changes(zone, from, until) && i%20 != 0 {
+			continue
+		}
+		days := localDates(zone, from.AddDate(0, 0, 1), until.AddDate(0, 0, -1))
+		for _, clock := range timesOfDay() {
+			checkOnceADay(t, zone, clock, days)
+		}
+	}
+}
+
+func changes(zone *time.Location, from, until time.Time) bool {
+	_, end := from.In(zone).ZoneBounds()
+	return !end.IsZero() && end.Before(until)
+}
+
+func checkOnceADay(t *testing.T, zone *time.Location, clock string, days map[string]int) {
+	t.Helper()
+	from, until := years()
+	clear := func() {
+		for day := range days {
+			days[day] = 0
+		}
+	}
+	clear()
+	for at := range parse(t, clock+" * * *", zone.String()).After(from.AddDate(0, 0, -2)) {
+		if at.After(until) {
+			break
+		}
+		if day := at.In(zone).Format(time.DateOnly); hasKey(days, day) {
+			days[day]++
+		}
+	}
+	for day, runs := range days {
+		if runs != 1 {
+			t.Errorf("%s in %s: due %d times on %s", clock, zone, runs, day)
+		}
+	}
+}
+
+func hasKey(days map[string]int, day string) bool { _, ok := days[day]; return ok }
+
+// expressions are schedules of all sorts.
+func expressions() []string {
+	return []string{"0 2 * * *", "30 23 * * *", "0 3 * * 0", "0 4 1 * *", "@hourly", "*/15 * * * *", "0 */6 * * 1-5", "0 0 13 * FRI", "*/20 1,2 28-31 * *", "0 0 29 2 *", "@every 90m"}
+}
+
+// TestCalendarsAreSmall: a schedule of Temporal is stored whole, over and over.
+func TestCalendarsAreSmall(t *testing.T) {
+	for expression, most := range map[string]int{"0 2 * * *": 40, "0 3 * * 0": 60, "0 4 1 * *": 40, "@hourly": 1, "*/15 * * * *": 1} {
+		calendar := parse(t, expression, "Europe/Berlin").Calendar(at(t, "2026-05-04T12:30:00Z"), at(t, "2036-05-04T12:30:00Z"))
+		if n := len(calendar.Rules); n > most {
+			t.Errorf("%s: %d rules", expression, n)
+		}
+	}
+}
+
+// TestCalendar: the rules are true at exactly the due times.
+func TestCalendar(t *testing.T) {
+	zones := []string{"UTC", "Europe/Berlin", "America/Nuuk", "Australia/Lord_Howe", "Africa/Casablanca", "America/Havana", "Pacific/Auckland", "Asia/Kolkata", "America/New_York", "Pacific/Chatham"}
+	if os.Getenv(soakVariable) != "" {
+		zones = allZones(t)
+	}
+	from, until := at(t, "2026-05-04T12:30:00Z"), at(t, "2028-08-01T02:00:00Z")
+	for _, zone := range zones {
+		for _, expression := range expressions() {
+			if strings.HasPrefix(expression, "@every") {
+				continue
+			}
+			parsed := parse(t, expression, zone)
+			calendar := parsed.Calendar(from, until)
+			if len(calendar.Rules) > 150 {
+				t.Errorf("%s in %s: %d rules", expression, zone, len(calendar.Rules))
+			}
+			want := parsed.Between(from.Add(-time.Second), until, 1<<30)
+			if got := expand(calendar); !sameTimes(got, want) {
+				t.Errorf("%s in %s: the rules are due %d times, the timing %d; the first rule is %v", expression, zone, len(got), len(want), calendar.Rules[0])
+			}
+		}
+	}
+}
+
+func TestCalendarOfSteps(t *testing.T) {
+	from, until := at(t, "2026-05-04T12:30:00Z"), at(t, "2027-08-01T02:00:00Z")
+	if c := parse(t, "@every 90m", "").Calendar(from, until); c.Every != 90*time.Minute || len(c.Rules) > 0 || c.From != from || c.Until != until {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func sameTimes(a, b []time.Time) bool {
+	for i := range min(len(a), len(b)) {
+		if !a[i].Equal(b[i]) {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// expand asks of each day which of its minutes fit a rule.
+func expand(c timing.Calendar) (due []time.Time) {
+	for day := c.From.Truncate(24 * time.Hour); !day.After(c.Until); day = day.AddDate(0, 0, 1) {
+		var minutes [24 * 60]bool
+		for _, r := range c.Rules {
+			if has(r.Years, day.Year()) && has(r.Months, int(day.Month())) && has(r.Days, day.Day()) && has(r.Weekdays, int(day.Weekday())) {
+				fillMinutes(&minutes, r)
+			}
+		}
+		for minute, isDue := range minutes {
+			if at := day.Add(time.Duration(minute) * time.Minute); isDue && !at.Before(c.From) && !at.After(c.Until) {
+				due = append(due, at)
+			}
+		}
+	}
+	return due
+}
+
+func fillMinutes(minutes *[24 * 60]bool, r timing.Rule) {
+	for minute := range minutes {
+		minutes[minute] = minutes[minute] || has(r.Hours, minute/60) && has(r.Minutes, minute%60)
+	}
+}
+
+func has(field []timing.Range, value int) bool {
+	for _, r := range field {
+		if value >= r.First && value <= r.Last && (value-r.First)%r.Step == 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/starter/internal/costs"
+)
+
+// costConsole is the program around the command `backup cost`.
+type costConsole struct{ scheduleConsole }
+
+func (c costConsole) Connect(ctx context.Context, do func(costs.Backend) error) error {
+	return c.withSilentBackend(ctx, func(be backend) error { return do(be) })
+}
+
+func (c costConsole) CompleteBackups(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
+	return c.backups().completeNames(cmd, args, start)
+}

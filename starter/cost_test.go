@@ -1,0 +1,33 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+func TestBackupCost(t *testing.T) {
+	m := &memory{
+		backups: []contract.BackupSummary{
+			{Name: "daily-2", Created: noon(), Location: "default"},
+			{Name: "daily-1", Created: noon().Add(-24 * time.Hour), Location: "default"},
+		},
+		reads: map[string]contract.ReadResult{
+			contract.ReadBackupCost + "/daily-1": {Cost: &contract.BackupCost{Name: "daily-1", ObjectBytes: 512 << 20, Snapshots: 2, SnapshotBytes: 200 << 30}},
+			contract.ReadBackupCost + "/daily-2": {Cost: &contract.BackupCost{Name: "daily-2", ObjectBytes: 512 << 20, Snapshots: 1, SnapshotBytes: 5 << 30, Unmeasured: []string{"snap-1: access denied"}}},
+		},
+	}
+	lifeboat(t, m, "", "backup", "cost", "--price", "0.05").want(t, codeDone, `NAME      CREATED                         OBJECTS GIB   SNAPSHOTS   SNAPSHOTS GIB   TOTAL GIB   A MONTH
+daily-1   2026-01-01 12:00:00 +0000 UTC   0.500         2           200.000         200.500     10.00
+daily-2   2026-01-02 12:00:00 +0000 UTC   0.500         1           5.000           5.500       0.25
+TOTAL                                     1.000         3           205.000         206.000     10.25
+`, "warning: daily-2: not measured: snap-1: access denied")
+	lifeboat(t, m, "", "backup", "cost", "daily-2", "-o", "json").want(t, codeDone, `"snapshotBytes": 5368709120`, `"unmeasured": [`)
+	lifeboat(t, m, "", "backup", "cost", "daily-3").want(t, codeNotFound, `backup "daily-3"`)
+	lifeboat(t, m, "", "backup", "cost", "--price", "-1").want(t, codeError, "cannot be below zero")
+	lifeboat(t, m, "", "backup", "cost", "-o", "name").want(t, codeError, "not one of table, json, yaml")
+	lifeboat(t, &memory{}, "", "backup", "cost").want(t, codeDone, "No backups found.")
+	delete(m.reads, contract.ReadBackupCost+"/daily-1")
+	lifeboat(t, m, "", "backup", "cost").want(t, codeNotFound, `backup "daily-1"`)
+}

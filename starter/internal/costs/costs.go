@@ -1,0 +1,179 @@
+// Package costs has the command `lifeboat backup cost`.
+//
+//   - costs.go: the command, and what it asks.
+//   - sum.go: GiB and money.
+package costs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+)
+
+// Console is the program that the command is part of.
+type Console interface {
+	// Connect connects to Temporal, runs do and closes the connection.
+	Connect(ctx context.Context, do func(Backend) error) error
+	// CompleteBackups offers the names of backups.
+	CompleteBackups(c *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective)
+	Stdout() io.Writer
+	Say(format string, args ...any)  // a result
+	Note(format string, args ...any) // a remark, to stderr
+}
+
+// Backend is what is asked of Temporal and the worker.
+type Backend interface {
+	Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
+	Backups(ctx context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error)
+}
+
+type options struct {
+	format             string
+	selector, location string
+	prices             prices
+}
+
+func (o *options) bindFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVarP(&o.selector, "selector", "l", "", "only backups with these labels")
+	f.StringVar(&o.location, "storage-location", "", "only those in this storage location")
+	f.Float64Var(&o.prices.Snapshots, "price", 0, "price of a GiB of snapshots for a month, such as 0.05")
+	f.Float64Var(&o.prices.Objects, "object-price", 0, "price of a GiB in the bucket for a month, such as 0.023")
+	f.StringVarP(&o.format, "output", "o", show.FormatTable, "output format: table, json, yaml")
+}
+
+func (o *options) check() error {
+	if o.prices.Snapshots < 0 || o.prices.Objects < 0 {
+		return errors.New("--price and --object-price cannot be below zero")
+	}
+	if !slices.Contains([]string{show.FormatTable, show.FormatJSON, show.FormatYAML}, o.format) {
+		return fmt.Errorf("--output: %q is not one of table, json, yaml", o.format)
+	}
+	return nil
+}
+
+// Command is `backup cost`.
+func Command(io Console) *cobra.Command {
+	o := &options{}
+	c := &cobra.Command{
+		Use:   "cost [NAME...]",
+		Short: "Show how much of the bucket and of EBS backups take up, and what that costs",
+		Long: `Show how much of the bucket backups take up, and how many GiB of changed blocks their EBS
+snapshots add. Each block counts once in the chain of snapshots of its volume, in the snapshot
+that brought it: that is what EBS stores. When that snapshot is deleted, the blocks that later
+ones need stay, and count there.
+
+Blocks are listed by the EBS direct APIs (ebs:ListSnapshotBlocks, ebs:ListChangedBlocks); no
+data is read. Snapshots of other drivers are not measured. Prices are per GiB and month; AWS
+calls that a GB-month.`,
+		Example: `  lifeboat backup cost
+  lifeboat backup cost -l velero.io/schedule-name=daily --price 0.05
+  lifeboat backup cost nightly-20260102020000 -o json`,
+		ValidArgsFunction: io.CompleteBackups,
+		PreRunE:           func(*cobra.Command, []string) error { return o.check() },
+	}
+	o.bindFlags(c)
+	c.RunE = func(c *cobra.Command, names []string) error {
+		return io.Connect(c.Context(), func(be Backend) error {
+			report, err := o.measure(c.Context(), io, be, names)
+			if err != nil {
+				return err
+			}
+			if o.format != show.FormatTable {
+				return show.Document(io.Stdout(), o.format, report)
+			}
+			return report.print(io)
+		})
+	}
+	return c
+}
+
+// measuredAtOnce is how many backups the worker is asked about at a time.
+const measuredAtOnce = 4
+
+// measure asks about each backup, the oldest first.
+func (o *options) measure(ctx context.Context, io Console, be Backend, names []string) (*report, error) {
+	listed, err := be.Backups(ctx, o.selector, o.location)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range listed.Unread {
+		io.Note("warning: storage location %q could not be read, what lies there is left out: %s\n", u.Name, show.Clean(u.Message))
+	}
+	rows, err := pickNamed(listed.Rows, names)
+	if err != nil {
+		return nil, err
+	}
+	var done atomic.Int64
+	defer tellProgress(io, &done, len(rows))()
+	items := make([]item, len(rows))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(measuredAtOnce)
+	for i, b := range rows {
+		group.Go(func() error {
+			cost, err := costOf(gctx, be, b)
+			if err != nil {
+				return fmt.Errorf("backup %q: %w", b.Name, err)
+			}
+			items[i] = o.prices.item(*cost, b.Created)
+			done.Add(1)
+			return nil
+		})
+	}
+	err = group.Wait()
+	return newReport(o.prices, items), err
+}
+
+func costOf(ctx context.Context, be Backend, b contract.BackupSummary) (*contract.BackupCost, error) {
+	res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadBackupCost, Name: b.Name, Location: b.Location})
+	if err == nil && res.Cost == nil {
+		err = errors.New("the worker answered without its size: are worker and CLI of one version?")
+	}
+	return res.Cost, err
+}
+
+// pickNamed keeps the backups of the names, all for none, the oldest first.
+func pickNamed(all []contract.BackupSummary, names []string) (rows []contract.BackupSummary, err error) {
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(b contract.BackupSummary) bool { return b.Name == name }) {
+			return nil, fmt.Errorf("backup %q: %w; see 'lifeboat backup get'", name, temporal.ErrNotFound)
+		}
+	}
+	for _, b := range all {
+		if len(names) == 0 || slices.Contains(names, b.Name) {
+			rows = append(rows, b)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b contract.BackupSummary) int { return a.Created.Compare(b.Created) })
+	return rows, nil
+}
+
+// progressEvery is how often somebody who waits is told how far it is.
+const progressEvery = 2 * time.Second
+
+func tellProgress(io Console, done *atomic.Int64, of int) (stop func()) {
+	ticker, ended, told := time.NewTicker(progressEvery), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(told)
+		for {
+			select {
+			case <-ended:
+				return
+			case <-ticker.C:
+				io.Note("measured %d of %s\n", done.Load(), show.Plural(int64(of), "backup"))
+			}
+		}
+	}()
+	return func() { ticker.Stop(); close(ended); <-told }
+}

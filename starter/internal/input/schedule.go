@@ -1,0 +1,118 @@
+package input
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+)
+
+// ScheduleChanges are the flags of `schedule create`: those of a backup are about its template.
+type ScheduleChanges struct {
+	template *Changes[contract.BackupInput]
+	schedule *Changes[contract.Schedule]
+}
+
+// ScheduleFlags adds the flags that describe a schedule; those that Velero has are Velero's.
+func ScheduleFlags(fs *pflag.FlagSet) *ScheduleChanges {
+	c := &Changes[contract.Schedule]{flags: fs}
+	c.addText("schedule", "when it is due: a cron string such as \"0 2 * * *\", @daily, or @every 6h", func(s *contract.Schedule) *string { return &s.Spec.Schedule })
+	c.addOnOff("paused", "make it, but start no runs yet", func(s *contract.Schedule) *bool { return &s.Spec.Paused })
+	c.addTristate("skip-immediately", "kept for Velero: no schedule runs at once here", func(s *contract.Schedule) **bool { return &s.Spec.SkipImmediately })
+	c.addTristate("use-owner-references-in-backup", "kept for Velero; has no effect: deleting a schedule deletes no backup", func(s *contract.Schedule) **bool { return &s.Spec.UseOwnerReferencesInBackup })
+	addAnnotation(c, "time-zone", contract.AnnotationZone, "time zone of the cron string, such as Europe/Berlin (default UTC)")
+	addAnnotation(c, "overlap", contract.AnnotationOverlap, "a run that is due while the one before goes on: skip (default), or bufferOne to begin it afterwards")
+	addAnnotation(c, "catch-up-window", contract.AnnotationCatchUp, "how late a run may begin after an outage (default 1h)")
+	addAnnotation(c, "jitter", contract.AnnotationJitter, "begin each run up to so much later, at random (default 0s)")
+	return &ScheduleChanges{template: BackupFlags(fs), schedule: c}
+}
+
+// addAnnotation adds a flag for what Velero's spec has no field for.
+func addAnnotation(c *Changes[contract.Schedule], name, key, usage string) {
+	c.addFlag(name, "", "string", usage, func(s *contract.Schedule, _ bool, value string) error {
+		if s.Annotations == nil {
+			s.Annotations = map[string]string{}
+		}
+		s.Annotations[key] = value
+		return nil
+	})
+}
+
+// Schedule changes a schedule as the flags say. The worker checks it.
+func (c *ScheduleChanges) Schedule(s contract.Schedule) (contract.Schedule, error) {
+	in := contract.BackupInput{Labels: s.Labels, Annotations: s.Annotations, Spec: s.Spec.Template}
+	if err := c.template.applyTo(&in); err != nil {
+		return s, err
+	}
+	s.Labels, s.Annotations, s.Spec.Template = in.Labels, in.Annotations, in.Spec
+	return s, c.schedule.applyTo(&s)
+}
+
+// Schedules reads the schedules of files and directories; "-" is standard input. It tells from
+// which of them each was read, by their base names, and all of those names. source replaces
+// them, unless it is "".
+func Schedules(src Source, paths []string, source string) (all []contract.Schedule, sources []string, err error) {
+	if len(paths) == 0 {
+		return nil, nil, errors.New("-f: say which files to apply; '-' is standard input")
+	}
+	for _, path := range paths {
+		from := source
+		if from == "" && path != "-" {
+			from = filepath.Base(filepath.Clean(path))
+		}
+		if from != "" && !slices.Contains(sources, from) {
+			sources = append(sources, from)
+		}
+		files, err := filesOf(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, file := range files {
+			src.File = file
+			read, err := readManifest(src, manifest.Schedules)
+			if errors.Is(err, manifest.ErrNoDocument) && file != path {
+				continue // a directory may hold other things too
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			for _, s := range read {
+				s.From = from
+				all = append(all, s)
+			}
+		}
+	}
+	if len(all) == 0 { // a checkout that failed must not prune everything
+		return nil, nil, fmt.Errorf("-f: no schedule in %s; 'lifeboat schedule delete' deletes by name", strings.Join(paths, ", "))
+	}
+	return all, sources, nil
+}
+
+// filesOf are a file, or the YAML and JSON files of a directory.
+func filesOf(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if path == "-" || err == nil && !info.IsDir() {
+		return []string{path}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("-f: %w", err)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("-f: %w", err)
+	}
+	var files []string
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); !e.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, ext) {
+			files = append(files, filepath.Join(path, e.Name()))
+		}
+	}
+	return files, nil
+}

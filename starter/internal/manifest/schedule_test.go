@@ -1,0 +1,118 @@
+package manifest_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+)
+
+// exported is what kubectl prints of a schedule, between other documents.
+const exported = `# schedules of the shop
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: policies}
+---
+apiVersion: velero.io/v1
+kind: Schedule
+metadata:
+  name: nightly
+  namespace: velero
+  uid: 7c1f3c52-0000-4000-8000-000000000000
+  resourceVersion: "12"
+  generation: 3
+  creationTimestamp: "2026-01-02T15:04:05Z"
+  labels: {team: shop}
+  annotations:
+    lifeboat-backup.github.io/time-zone: Europe/Berlin
+spec:
+  schedule: 0 2 * * *
+  skipImmediately: false
+  useOwnerReferencesInBackup: false
+  template:
+    csiSnapshotTimeout: 0s
+    hooks: {}
+    includedNamespaces: [shop]
+    itemOperationTimeout: 0s
+    metadata: {labels: {tier: a}}
+    ttl: 168h0m0s
+status:
+  lastBackup: "2026-01-03T02:00:00Z"
+  phase: Enabled
+---
+apiVersion: velero.io/v1
+kind: ScheduleList
+items:
+- apiVersion: velero.io/v1
+  kind: Schedule
+  metadata: {name: hourly}
+  spec: {schedule: '@hourly', paused: true, template: {ttl: 0s}}
+`
+
+func TestSchedules(t *testing.T) {
+	all, err := manifest.Schedules(strings.NewReader(exported))
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	s := all[0]
+	if s.Name != "nightly" || s.Labels["team"] != "shop" || s.Annotations[contract.AnnotationZone] != "Europe/Berlin" ||
+		s.Spec.Schedule != "0 2 * * *" || s.Spec.Template.TTL.Duration != 168*time.Hour || s.Spec.Template.Metadata.Labels["tier"] != "a" {
+		t.Errorf("%+v", s)
+	}
+	if !all[1].Spec.Paused || all[1].Name != "hourly" {
+		t.Errorf("%+v", all[1])
+	}
+}
+
+func TestSchedulesRefused(t *testing.T) {
+	const head = "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: a}\n"
+	for _, tc := range []struct{ name, text, want string }{
+		{"empty", "", "holds no document"},
+		{"others", "kind: ConfigMap\n---\napiVersion: velero.io/v1\nkind: Backup\n", "holds no document of kind Schedule"},
+		{"no kind", "a: b", "not a Velero document"},
+		{"version", "kind: Schedule\n", "apiVersion: (not given)"},
+		{"name", "apiVersion: velero.io/v1\nkind: Schedule\nspec: {}\n", "metadata.name: a schedule needs a name"},
+		{"unknown", head + "spec: {cron: '@daily'}\n", "schedule a: spec.cron: unknown field"},
+		{"in the template", head + "spec: {template: {includeNamespaces: [a]}}\n", "schedule a: spec.template.includeNamespaces: unknown field"},
+		{"twice", head + "spec: {schedule: a, schedule: b}\n", "already set"},
+		{"zero", head + "spec: {template: {ttl: 0h}}\n", "spec.template.ttl: 0 would be the worker's default"},
+		{"a day", head + "spec: {template: {ttl: 30d}}\n", "spec.template: "},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if _, err := manifest.Schedules(strings.NewReader(tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func FuzzSchedules(f *testing.F) {
+	f.Add([]byte(exported))
+	f.Add([]byte(`{"kind":"List","items":[{"kind":"Schedule"}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		all, err := manifest.Schedules(bytes.NewReader(data))
+		if err != nil || len(all) != 1 {
+			return
+		}
+		printed, err := json.Marshal(manifest.ScheduleDocument(all[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(printed) > 1<<20 {
+			return
+		}
+		again, err := manifest.Schedules(bytes.NewReader(printed))
+		if err != nil {
+			t.Fatalf("accepted once, refused then: %v\n%s", err, printed)
+		}
+		first, _ := json.Marshal(all)
+		second, _ := json.Marshal(again)
+		if !bytes.Equal(first, second) {
+			t.Errorf("read %s, then %s", first, second)
+		}
+	})
+}

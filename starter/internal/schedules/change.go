@@ -1,0 +1,282 @@
+package schedules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/schedule/preset"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+)
+
+// Create is `schedule create`.
+func Create(io Console) *cobra.Command {
+	var format, scheme string
+	c := &cobra.Command{
+		Use:   "create NAME --schedule CRON",
+		Short: "Make a schedule of backups",
+		Long: `Make a schedule of backups. It starts none at once: the first comes at the first due time,
+which is shown. All flags of 'backup create' describe its backups, which are called
+NAME-YYYYMMDDhhmmss after their due time and have the label velero.io/schedule-name.
+
+The worker checks everything before the schedule is made.`,
+		Example: `  # Every night, kept for a week
+  lifeboat schedule create nightly --schedule "0 2 * * *" --ttl 168h
+
+  # In a time zone: once each local day, also when clocks change
+  lifeboat schedule create nightly --schedule "0 2 * * *" --time-zone Europe/Berlin
+
+  # Seven daily, four weekly and twelve monthly backups
+  lifeboat schedule create --preset gfs
+
+  # See the manifest, to keep it in a repository
+  lifeboat schedule create nightly --schedule @daily -o yaml`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	changes := input.ScheduleFlags(c.Flags())
+	c.Flags().StringVar(&scheme, "preset", "", "make the schedules of a scheme: "+strings.Join(preset.Names(), ", ")+"; flags change each of them")
+	bindOutput(c, &format, "", show.FormatJSON, show.FormatYAML)
+	c.Flags().Lookup("output").Usage = "print the manifest as json or yaml and make nothing"
+	c.RunE = func(c *cobra.Command, args []string) error {
+		all, err := newSchedules(scheme, changes, args)
+		if err != nil {
+			return err
+		}
+		if format != "" {
+			return printDocuments(io, format, all)
+		}
+		return io.Connect(c.Context(), func(be Backend) error {
+			return change(c.Context(), io, be, contract.ChangeSchedulesInput{Apply: all, Create: true})
+		})
+	}
+	return c
+}
+
+// newSchedules are those that flags describe.
+func newSchedules(scheme string, changes *input.ScheduleChanges, args []string) ([]contract.Schedule, error) {
+	documents := []velerov1.Schedule{{}}
+	switch {
+	case scheme == "" && len(args) == 0:
+		return nil, errors.New("a schedule needs a name: lifeboat schedule create NAME --schedule CRON")
+	case scheme == "":
+		documents[0].Name = args[0]
+	case len(args) > 0:
+		return nil, errors.New("--preset has names of its own: leave NAME out")
+	default:
+		var err error
+		if documents, err = preset.Schedules(scheme); err != nil {
+			return nil, fmt.Errorf("--preset: %w", err)
+		}
+	}
+	var all []contract.Schedule
+	for _, d := range documents {
+		s, err := changes.Schedule(contract.Schedule{Name: d.Name, Labels: d.Labels, Annotations: d.Annotations, Spec: d.Spec})
+		if err != nil {
+			return nil, err
+		}
+		if s.Spec.Schedule == "" {
+			return nil, errors.New("--schedule: say when it is due, such as \"0 2 * * *\" or @daily")
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func printDocuments(io Console, format string, all []contract.Schedule) error {
+	documents := make([]velerov1.Schedule, 0, len(all))
+	for _, s := range all {
+		documents = append(documents, manifest.ScheduleDocument(s))
+	}
+	return printList(io, format, documents)
+}
+
+func applyCommand(io Console) *cobra.Command {
+	var files []string
+	var source, format string
+	var prune bool
+	c := &cobra.Command{
+		Use:   "apply -f FILE",
+		Short: "Make or change the schedules of files",
+		Long: `Make or change the schedules of files: Velero's documents as they are, several in a file, with
+metadata.namespace, status and labels as repositories have them. Other kinds are passed
+over. Everything is checked before anything is changed.
+
+Applied again, equal documents change nothing; no apply ever starts a backup, and none
+ends a pause that somebody has set with 'schedule pause'.
+
+A schedule that was applied from the same file or directory before, and is not there any
+more, is reported, and deleted with --prune. Its backups stay. Files are told apart by
+their base names; --source gives another name, which standard input has not.`,
+		Example: `  lifeboat schedule apply -f schedules.yaml
+  lifeboat schedule apply -f schedules/ --prune
+  velero schedule get -o yaml | lifeboat schedule apply -f -`,
+		Args: cobra.NoArgs,
+	}
+	c.Flags().StringArrayVarP(&files, "filename", "f", nil, "file or directory with Velero Schedules, '-' for standard input; may be repeated")
+	c.Flags().BoolVar(&prune, "prune", false, "delete the schedules that were applied from there before and are not there any more")
+	c.Flags().StringVar(&source, "source", "", "what is applied, for a later --prune (default: the base name of each file or directory)")
+	bindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		all, sources, err := input.Schedules(input.Source{Stdin: io.Stdin()}, files, source)
+		if err != nil {
+			return err
+		}
+		if prune && len(sources) == 0 {
+			return errors.New("--prune: say with --source what standard input is")
+		}
+		in := contract.ChangeSchedulesInput{Apply: all, Sources: sources, Prune: prune}
+		return io.Connect(c.Context(), func(be Backend) error {
+			if format == show.FormatTable {
+				return change(c.Context(), io, be, in)
+			}
+			res, err := be.Change(c.Context(), in)
+			if err != nil {
+				return err
+			}
+			return show.Document(io.Stdout(), format, res)
+		})
+	}
+	return c
+}
+
+// change has schedules changed, and tells what became of each.
+func change(ctx context.Context, io Console, be Backend, in contract.ChangeSchedulesInput) error {
+	res, err := be.Change(ctx, in)
+	if err != nil {
+		return err
+	}
+	for _, c := range res.Changes {
+		io.Say("%s\n", changeText(c, io.Clock()))
+		for _, w := range c.Warnings {
+			io.Note("warning: schedule %q: %s\n", c.Name, show.Clean(w))
+		}
+	}
+	return nil
+}
+
+func pauseCommand(io Console) *cobra.Command {
+	return switchCommand(io, "pause", "Start no runs of schedules until they are unpaused",
+		`Start no runs of schedules until they are unpaused. A run that goes on is not affected. Due
+times that pass are accounted for as paused. An apply does not end the pause.`,
+		func(in *contract.ChangeSchedulesInput, names []string) { in.Pause = names })
+}
+
+func unpauseCommand(io Console) *cobra.Command {
+	c := switchCommand(io, "unpause", "Start runs of schedules again",
+		"Start runs of schedules again, from the next due time on, which is shown. None starts at once.",
+		func(in *contract.ChangeSchedulesInput, names []string) { in.Unpause = names })
+	c.Flags().Bool("skip-immediately", true, "kept for Velero: no schedule runs at once here")
+	return c
+}
+
+func switchCommand(io Console, verb, short, long string, set func(*contract.ChangeSchedulesInput, []string)) *cobra.Command {
+	chosen := &selection{}
+	c := &cobra.Command{
+		Use: verb + " [NAME...]", Short: short, Long: long,
+		Example:           "  lifeboat schedule " + verb + " nightly\n  lifeboat schedule " + verb + " --all",
+		ValidArgsFunction: completeNames(io),
+	}
+	chosen.bindFlags(c, verb)
+	c.RunE = func(c *cobra.Command, names []string) error {
+		if err := chosen.check(names); err != nil {
+			return err
+		}
+		return io.Connect(c.Context(), func(be Backend) error {
+			all, err := chosen.pick(c.Context(), be, names)
+			if err != nil {
+				return err
+			}
+			if len(all) == 0 {
+				io.Say("No schedules found.\n")
+				return nil
+			}
+			var in contract.ChangeSchedulesInput
+			set(&in, namesOf(all))
+			return change(c.Context(), io, be, in)
+		})
+	}
+	return c
+}
+
+func triggerCommand(io Console) *cobra.Command {
+	return &cobra.Command{
+		Use:   "trigger NAME",
+		Short: "Start a run of a schedule now",
+		Long: `Start a run of a schedule now, as if it were due: if a run goes on, the schedule's own
+overlap policy decides. The run waits for its turn as others do. It also starts while the
+schedule is paused.`,
+		Example:           "  lifeboat schedule trigger nightly",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeNames(io),
+		RunE: func(c *cobra.Command, args []string) error {
+			return io.Connect(c.Context(), func(be Backend) error {
+				all, err := (&selection{}).pick(c.Context(), be, args)
+				if err != nil {
+					return err
+				}
+				s := all[0]
+				if s.Phase == contract.ScheduleInvalid {
+					return fmt.Errorf("schedule %q is invalid: %s", args[0], s.Message)
+				}
+				if err := be.TriggerSchedule(c.Context(), args[0], s.Overlap); err != nil {
+					return err
+				}
+				io.Say("Schedule %q triggered; if a run of it goes on, this one is %s.\nNext: lifeboat schedule describe %s\n", args[0], fateOfTrigger(s.Overlap), args[0])
+				return nil
+			})
+		},
+	}
+}
+
+func fateOfTrigger(overlap string) string {
+	if overlap == contract.OverlapBufferOne {
+		return "begun afterwards"
+	}
+	return "skipped"
+}
+
+// Delete is `schedule delete`.
+func Delete(io Console) *cobra.Command {
+	chosen, confirm := &selection{}, false
+	c := &cobra.Command{
+		Use:   "delete [NAME...]",
+		Short: "Delete schedules; their backups stay",
+		Long: `Delete schedules, with the record of their runs. Their backups stay until they expire, and the
+last good ones stay then too, as long as nobody deletes them by name. A run that goes on
+is not affected.`,
+		Example: `  lifeboat schedule delete nightly
+  lifeboat schedule delete -l team=shop --confirm`,
+		ValidArgsFunction: completeNames(io),
+	}
+	chosen.bindFlags(c, "delete")
+	c.Flags().BoolVar(&confirm, "confirm", false, "do not ask")
+	c.RunE = func(c *cobra.Command, names []string) error {
+		if err := chosen.check(names); err != nil {
+			return err
+		}
+		return io.Connect(c.Context(), func(be Backend) error {
+			all, err := chosen.pick(c.Context(), be, names)
+			if err != nil {
+				return err
+			}
+			if len(all) == 0 {
+				io.Say("No schedules found.\n")
+				return nil
+			}
+			if !confirm {
+				if err := io.Confirm("Delete the schedules " + strings.Join(namesOf(all), ", ") + "? Their backups stay."); err != nil {
+					return err
+				}
+			}
+			return change(c.Context(), io, be, contract.ChangeSchedulesInput{Delete: namesOf(all)})
+		})
+	}
+	return c
+}

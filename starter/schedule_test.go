@@ -1,0 +1,180 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
+)
+
+func scheduleStatus() contract.ScheduleStatus {
+	next := noon().Add(10 * time.Hour)
+	seconds := int64(3*3600 + 5)
+	last := contract.ScheduleSlot{Due: noon().Add(-3 * time.Hour), Outcome: contract.SlotRan, Phase: "Completed", Backup: "nightly-20260102090000", Started: noon().Add(-3 * time.Hour), Ended: noon().Add(-2 * time.Hour)}
+	return contract.ScheduleStatus{
+		Schedule: contract.Schedule{
+			Name: "nightly", Labels: map[string]string{"team": "shop"}, Annotations: map[string]string{contract.AnnotationZone: "Europe/Berlin"}, From: "shop.yaml",
+			Spec: velerov1.ScheduleSpec{Schedule: "0 2 * * *", Template: velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}}},
+		},
+		Source: "cli", Phase: contract.ScheduleEnabled, Created: noon().Add(-240 * time.Hour), Zone: "Europe/Berlin", Overlap: contract.OverlapBufferOne,
+		CatchUp: "1h0m0s", TTL: "720h0m0s", Next: &next, LastResult: &last, LastSuccess: &last, RPOSeconds: &seconds,
+		Warnings: []string{"the last run took 25h"}, Counts: map[string]int64{"ran": 9, "missed": 1},
+		Slots: []contract.ScheduleSlot{last, {Due: noon().Add(-27 * time.Hour), Outcome: contract.SlotMissed, Reason: "outage"}},
+	}
+}
+
+func withSchedules(m *memory) {
+	broken := contract.ScheduleStatus{Schedule: contract.Schedule{Name: "broken"}, Source: "cli", Phase: contract.ScheduleInvalid, Message: "spec.schedule: is empty"}
+	m.reads = map[string]contract.ReadResult{
+		contract.ReadSchedules:              {Schedules: []contract.ScheduleStatus{broken, scheduleStatus()}},
+		contract.ReadSchedules + "/nightly": {Schedules: []contract.ScheduleStatus{scheduleStatus()}},
+	}
+	m.results = map[string]any{"schedules": contract.ChangeSchedulesResult{Changes: []contract.ScheduleChange{
+		{Name: "nightly", Outcome: contract.ScheduleUnchanged, Next: scheduleStatus().Next},
+		{Name: "old", Outcome: contract.ScheduleNotApplied, Warnings: []string{"look at it"}},
+	}}}
+}
+
+// TestScheduleReads: tables say the state, documents are Velero's.
+func TestScheduleReads(t *testing.T) {
+	for _, tc := range []struct {
+		line string
+		want []string
+	}{
+		{"schedule get", []string{"nightly", "Enabled", "0 2 * * *", "Europe/Berlin", "3h (10805s)", "10h", "Invalid", `schedule "broken" is invalid: spec.schedule: is empty`, `warning: schedule "nightly": the last run took 25h`}},
+		{"get schedules", []string{"nightly"}},
+		{"schedule get -l team=shop -o name", []string{"nightly\n"}},
+		{"schedule get nightly -o yaml", []string{"apiVersion: velero.io/v1\nkind: Schedule\n", "  schedule: 0 2 * * *\n  template:\n    includedNamespaces:\n    - shop\nstatus:\n"}},
+		{"schedule describe nightly", []string{"Next run:", "RPO:               3h (10805s)", "1 missed, 9 ran", "applied from shop.yaml", "outage", "nightly-20260102090000", "1h0m0s"}},
+		{"schedule describe nightly -o json", []string{`"rpoSeconds": 10805`}},
+	} {
+		t.Run(tc.line, func(t *testing.T) {
+			m := &memory{}
+			withSchedules(m)
+			r := lifeboat(t, m, "", strings.Fields(tc.line)...)
+			for _, want := range tc.want {
+				if !strings.Contains(r.out+r.errors, want) {
+					t.Errorf("no %q in\n%s%s", want, r.out, r.errors)
+				}
+			}
+		})
+	}
+}
+
+// TestSchedulePrintedIsApplied: what get prints is what was read.
+func TestSchedulePrintedIsApplied(t *testing.T) {
+	m := &memory{}
+	withSchedules(m)
+	out := lifeboat(t, m, "", "schedule", "get", "nightly", "-o", "yaml").out
+	all, err := manifest.Schedules(strings.NewReader(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := scheduleStatus().Schedule
+	want.From = ""
+	if printed(t, manifest.ScheduleDocument(all[0])) != printed(t, manifest.ScheduleDocument(want)) {
+		t.Errorf("got %+v, want %+v", all[0], want)
+	}
+}
+
+// TestScheduleChanges: what commands ask the worker for.
+func TestScheduleChanges(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shop.yaml")
+	if err := os.WriteFile(file, []byte("apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: nightly}\nspec: {schedule: '@daily', template: {}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nightly := contract.Schedule{Name: "nightly", From: "shop.yaml", Spec: velerov1.ScheduleSpec{Schedule: "@daily"}}
+	made := contract.Schedule{Name: "a", Labels: map[string]string{"x": "y"}, Annotations: map[string]string{contract.AnnotationOverlap: "bufferOne"}, Spec: velerov1.ScheduleSpec{Schedule: "0 2 * * *", Paused: true}}
+	made.Spec.Template.IncludedNamespaces, made.Spec.Template.TTL.Duration = []string{"shop"}, time.Hour
+	for _, tc := range []struct {
+		args []string
+		want any
+	}{
+		{[]string{"schedule", "apply", "-f", file, "--prune"}, contract.ChangeSchedulesInput{Apply: []contract.Schedule{nightly}, Sources: []string{"shop.yaml"}, Prune: true}},
+		{[]string{"schedule", "create", "a", "--schedule", "0 2 * * *", "--labels", "x=y", "--overlap", "bufferOne", "--paused", "--include-namespaces", "shop", "--ttl", "1h"}, contract.ChangeSchedulesInput{Apply: []contract.Schedule{made}, Create: true}},
+		{[]string{"schedule", "pause", "nightly"}, contract.ChangeSchedulesInput{Pause: []string{"nightly"}}},
+		{[]string{"schedule", "unpause", "--all"}, contract.ChangeSchedulesInput{Unpause: []string{"broken", "nightly"}}},
+		{[]string{"schedule", "delete", "-l", "team=shop", "--confirm"}, contract.ChangeSchedulesInput{Delete: []string{"nightly"}}},
+		{[]string{"schedule", "trigger", "nightly"}, "nightly bufferOne"},
+	} {
+		t.Run(strings.Join(tc.args[:2], " "), func(t *testing.T) {
+			m := &memory{}
+			withSchedules(m)
+			r := lifeboat(t, m, "", tc.args...)
+			if r.code != 0 || len(m.started) != 1 || printed(t, m.started[0]) != printed(t, tc.want) {
+				t.Errorf("exit %d, asked for %+v, want %+v\n%s", r.code, m.started, tc.want, r.errors)
+			}
+		})
+	}
+}
+
+// TestSchedulePreset makes three schedules, each with the flags.
+func TestSchedulePreset(t *testing.T) {
+	m := &memory{}
+	withSchedules(m)
+	r := lifeboat(t, m, "", "schedule", "create", "--preset", "gfs", "--storage-location", "west")
+	in, ok := m.started[0].(contract.ChangeSchedulesInput)
+	if r.code != 0 || !ok || len(in.Apply) != 3 || in.Apply[2].Name != "monthly" || in.Apply[2].Spec.Template.StorageLocation != "west" || in.Apply[0].Spec.Template.TTL.Duration != 168*time.Hour {
+		t.Errorf("%+v %s", m.started, r.errors)
+	}
+}
+
+// TestScheduleRefusals: what the command line can tell by itself changes nothing.
+func TestScheduleRefusals(t *testing.T) {
+	for line, want := range map[string]string{
+		"schedule create":                              "a schedule needs a name",
+		"schedule create a":                            "--schedule: say when",
+		"schedule create a --preset gfs":               "leave NAME out",
+		"schedule create --preset x":                   "--preset: ",
+		"schedule create a --schedule @daily --ttl 0s": "0 would be the worker's default",
+		"schedule apply":                               "-f: say which files",
+		"schedule apply -f -":                          "holds no document",
+		"schedule apply -f /nowhere/x.yaml":            "no such file",
+		"schedule pause":                               "in one way",
+		"schedule pause nightly --all":                 "in one way",
+		"schedule pause other":                         `schedule "other": not found`,
+		"schedule delete nightly":                      "nothing was deleted",
+		"schedule trigger broken":                      "is invalid: spec.schedule: is empty",
+		"schedule get other":                           "not found",
+		"backup create --from-schedule nightly -f x":   "give one of them",
+	} {
+		t.Run(line, func(t *testing.T) {
+			m := &memory{}
+			withSchedules(m)
+			if r := lifeboat(t, m, "", strings.Fields(line)...); r.code == 0 || !strings.Contains(r.errors, want) || len(m.started) > 0 {
+				t.Errorf("exit %d: %s %v", r.code, r.errors, m.started)
+			}
+		})
+	}
+}
+
+// TestBackupFromSchedule: the template, with flags over it.
+func TestBackupFromSchedule(t *testing.T) {
+	m := &memory{}
+	withSchedules(m)
+	lifeboat(t, m, "", "backup", "create", "--from-schedule", "nightly", "--ttl", "1h")
+	if len(m.started) != 1 {
+		t.Fatal(m.started)
+	}
+	in := m.started[0].(contract.BackupInput)
+	if !strings.HasPrefix(in.Name, "nightly-2") || in.Labels["velero.io/schedule-name"] != "nightly" || in.Labels["team"] != "shop" || in.Spec.TTL.Duration != time.Hour || in.Spec.IncludedNamespaces[0] != "shop" {
+		t.Errorf("%+v", in)
+	}
+}
+
+// printed is a value as it is sent.
+func printed(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,204 @@
+//go:build stack
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+)
+
+// TestSchedules: definitions are applied without a run, and again without a change; a schedule
+// fires by itself; Temporal gets back what it has lost.
+func TestSchedules(t *testing.T) {
+	t.Parallel()
+	l := shared
+	ns := l.namespaces(t, "sched").Replace("<sched>")
+	l.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: %s}, data: {k: v}}", ns, ns))
+	h := l.Beside(t, harness.Options{Cluster: "sched"}).Harness
+	file := filepath.Join(t.TempDir(), "shop.yaml")
+	write := func(schedules ...string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(strings.Join(schedules, "---\n")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nightly, often := scheduleText("nightly", "0 2 * * *", ns), scheduleText("often", "@every 5s", ns)
+
+	write(nightly)
+	ask(t, h, 0, []string{`schedule "nightly" created; next run `}, "schedule", "apply", "-f", file)
+	for range 19 {
+		ask(t, h, 0, []string{`schedule "nightly" unchanged; next run `}, "schedule", "apply", "-f", file)
+	}
+	if d := described(t, h, "nightly"); d.Info.NumActions > 0 || d.Info.LastUpdateAt.Unix() > 0 {
+		t.Errorf("an apply without a change has changed Temporal's schedule, or started a run: %+v", d.Info)
+	}
+	before := ask(t, h, 0, nil, "schedule", "get", "nightly", "-o", "yaml").Out
+	if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, h, 0, []string{`schedule "nightly" unchanged`}, "schedule", "apply", "-f", file)
+	if after := ask(t, h, 0, nil, "schedule", "get", "nightly", "-o", "yaml").Out; after != before {
+		t.Errorf("what get prints has changed:\n%s\n%s", before, after)
+	}
+	if got := ask(t, h, 0, nil, "backup", "get", "-o", "name").Out; got != "" || len(slots(t, h, "nightly")) > 0 {
+		t.Errorf("an apply has started %s", got)
+	}
+
+	write(nightly, often)
+	ask(t, h, 0, []string{`schedule "often" created`, `schedule "nightly" unchanged`}, "schedule", "apply", "-f", file)
+	checkFires(t, h)
+	ask(t, h, 0, []string{`schedule "often" paused`}, "schedule", "pause", "often")
+	checkStill(t, h)
+	checkKept(t, h)
+	checkTriggers(t, h)
+
+	write(nightly)
+	ask(t, h, 0, []string{`schedule "often" not applied`}, "schedule", "apply", "-f", file)
+	ask(t, h, 0, []string{`schedule "often" pruned; its backups stay`}, "schedule", "apply", "-f", file, "--prune")
+	ask(t, h, 4, nil, "schedule", "describe", "often")
+	if got := ask(t, h, 0, nil, "backup", "get", "-l", "velero.io/schedule-name=often", "-o", "name").Out; got == "" {
+		t.Error("the backups are gone with their schedule")
+	}
+}
+
+// TestScheduleOutage: after an outage of all workers one run starts, for the last due time, and
+// each of the others is accounted for.
+func TestScheduleOutage(t *testing.T) {
+	t.Parallel()
+	l := shared
+	ns := l.namespaces(t, "outage").Replace("<outage>")
+	l.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", ns))
+	own := l.Beside(t, harness.Options{Cluster: "outage"})
+	h := own.Harness
+	ask(t, h, 0, nil, "schedule", "create", "often", "--schedule", "@every 5s", "--include-namespaces", ns)
+	checkFires(t, h)
+	own.Worker.Kill()
+	began := time.Now().Add(5 * time.Second) // what was begun before goes on
+	time.Sleep(30 * time.Second)
+	ended := time.Now()
+	own.ReplaceWorker(t)
+	time.Sleep(15 * time.Second)
+	ask(t, h, 0, nil, "schedule", "pause", "often")
+	byDue, runs := map[int64]string{}, 0
+	for _, s := range slots(t, h, "often") {
+		byDue[s.Due.Unix()] = s.Outcome
+		if s.Due.After(began) && s.Due.Before(ended) && s.Backup != "" {
+			runs++
+		}
+	}
+	if runs > 1 {
+		t.Errorf("%d runs for due times of the outage", runs)
+	}
+	for due := began.Unix()/5*5 + 5; due < ended.Unix(); due += 5 {
+		if byDue[due] == "" {
+			t.Errorf("the due time %s has no outcome: %v", time.Unix(due, 0).UTC(), byDue)
+		}
+	}
+}
+
+func scheduleText(name, cron, namespace string) string {
+	return fmt.Sprintf("apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: %s, namespace: velero}\nspec: {schedule: '%s', template: {includedNamespaces: [%s], ttl: 1h0m0s}}\n", name, cron, namespace)
+}
+
+func described(t *testing.T, h *harness.Harness, name string) *client.ScheduleDescription {
+	t.Helper()
+	d, err := h.Temporal.ScheduleClient().GetHandle(t.Context(), contract.ScheduleID(h.Cluster, name)).Describe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func slots(t *testing.T, h *harness.Harness, name string) []contract.ScheduleSlot {
+	t.Helper()
+	var s contract.ScheduleStatus
+	if err := json.Unmarshal([]byte(ask(t, h, 0, nil, "schedule", "describe", name, "-o", "json").Out), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s.Slots
+}
+
+// checkFires wants two runs, whose backups are named after their due times.
+func checkFires(t *testing.T, h *harness.Harness) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		var ran []contract.ScheduleSlot
+		for _, s := range slots(t, h, "often") {
+			if s.Outcome == contract.SlotRan && s.Phase == "Completed" {
+				ran = append(ran, s)
+			}
+		}
+		if len(ran) >= 2 {
+			if name := "often-" + ran[0].Due.UTC().Format("20060102150405"); ran[0].Backup != name || ran[0].Due.Unix()%5 != 0 || stored(t, h, name) != name {
+				t.Errorf("%+v", ran[0])
+			}
+			ask(t, h, 0, []string{ran[1].Backup}, "backup", "get", "-l", "velero.io/schedule-name=often", "-o", "name")
+			ask(t, h, 0, []string{"often", "Enabled", "ran", "s)"}, "schedule", "get")
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it does not fire: %+v", slots(t, h, "often"))
+		}
+	}
+}
+
+// checkStill wants no run of a schedule that is paused.
+func checkStill(t *testing.T, h *harness.Harness) {
+	t.Helper()
+	time.Sleep(8 * time.Second) // what was running
+	before := ask(t, h, 0, nil, "backup", "get", "-o", "name").Out
+	time.Sleep(11 * time.Second)
+	if after := ask(t, h, 0, nil, "backup", "get", "-o", "name").Out; after != before {
+		t.Errorf("a paused schedule has fired: %s", after)
+	}
+}
+
+// checkKept deletes the schedules in Temporal and wants them back.
+func checkKept(t *testing.T, h *harness.Harness) {
+	t.Helper()
+	for _, name := range []string{"nightly", "often"} {
+		if err := h.Temporal.ScheduleClient().GetHandle(t.Context(), contract.ScheduleID(h.Cluster, name)).Delete(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		nightly, err := h.Temporal.ScheduleClient().GetHandle(t.Context(), contract.ScheduleID(h.Cluster, "nightly")).Describe(t.Context())
+		often, otherErr := h.Temporal.ScheduleClient().GetHandle(t.Context(), contract.ScheduleID(h.Cluster, "often")).Describe(t.Context())
+		if err == nil && otherErr == nil {
+			if nightly.Schedule.State.Paused || !often.Schedule.State.Paused || nightly.Info.NumActions > 0 {
+				t.Errorf("%+v %+v", nightly.Schedule.State, often.Schedule.State)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(err, otherErr)
+		}
+	}
+}
+
+// checkTriggers wants one run of two triggers in a second.
+func checkTriggers(t *testing.T, h *harness.Harness) {
+	t.Helper()
+	for range 2 {
+		ask(t, h, 0, []string{`Schedule "nightly" triggered`}, "schedule", "trigger", "nightly")
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		all := slots(t, h, "nightly")
+		if len(all) == 1 && all[0].Outcome == contract.SlotRan && all[0].Triggered {
+			return
+		}
+		if time.Now().After(end) || len(all) > 1 {
+			t.Fatalf("%+v", all)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/schedule"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+)
+
+// How often a worker looks whether Temporal has the schedules that the bucket has, and how many
+// looks lie between two accounts of due times that nobody has told of.
+const (
+	schedulesPeriod  = 30 * time.Second
+	schedulesTimeout = 25 * time.Second
+	looksPerAccount  = 10
+)
+
+// keepSchedules keeps Temporal's schedules as the bucket has them, until the end of ctx. Every
+// worker does. What stands in the way is told once, until it changes.
+func keepSchedules(ctx context.Context, s *schedule.Service, log *slog.Logger) {
+	told := ""
+	for look := 0; ; look++ {
+		cause := causeOf(keepOnce(ctx, s, look%looksPerAccount == 0))
+		if ctx.Err() == nil && cause != told {
+			told = cause
+			tellSchedules(log, cause)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(schedulesPeriod):
+		}
+	}
+}
+
+func keepOnce(ctx context.Context, s *schedule.Service, account bool) error {
+	ctx, cancel := context.WithTimeout(ctx, schedulesTimeout)
+	defer cancel()
+	if err := s.Ensure(ctx); err != nil || !account {
+		return err
+	}
+	return s.Account(ctx)
+}
+
+func tellSchedules(log *slog.Logger, cause string) {
+	if cause == "" {
+		log.Info("schedules are kept")
+		return
+	}
+	log.Error("schedules cannot be kept", "cause", cause,
+		"remedy", "backups are not taken by themselves where Temporal lacks a schedule: let the worker's identity read and write schedules in this Temporal namespace, and the default storage location")
+}
+
+// scheduler is Temporal as package schedule needs it.
+type scheduler struct{ *temporal.Client }
+
+func (s scheduler) Ensure(ctx context.Context, d schedule.Desired) error {
+	return s.EnsureSchedule(ctx, temporal.Schedule(d))
+}
+
+func (s scheduler) Names(ctx context.Context) ([]string, error) { return s.ScheduleNames(ctx) }
+
+func (s scheduler) Delete(ctx context.Context, name string) error { return s.DeleteSchedule(ctx, name) }
+
+func (s scheduler) Running(ctx context.Context, run contract.Run) (bool, error) {
+	return s.IsRunning(ctx, run)
+}

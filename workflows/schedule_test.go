@@ -1,0 +1,164 @@
+package workflows_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+func newSchedules(t *testing.T) *stage {
+	t.Helper()
+	in := contract.ChangeSchedulesInput{Pause: []string{"nightly"}}
+	s := newStage(t, contract.SchedulesID(cluster))
+	s.start = func() { s.env.ExecuteWorkflow(contract.SchedulesWorkflow, in) }
+	answer(s, contract.ChangeSchedules, func(in contract.ChangeSchedulesInput) contract.ChangeSchedulesResult {
+		return contract.ChangeSchedulesResult{Changes: []contract.ScheduleChange{{Name: in.Pause[0], Outcome: contract.SchedulePaused}}}
+	})
+	return s
+}
+
+func schedulesPhases() []phase { return []phase{{activity: contract.ChangeSchedules.Name}} }
+
+func TestSchedulesPhases(t *testing.T) { testPhases(t, schedulesPhases(), newSchedules) }
+
+func TestSchedules(t *testing.T) {
+	s := newSchedules(t)
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if in := s.steps()[0].In.(contract.ChangeSchedulesInput); in.Run != runUID {
+		t.Errorf("asked with %+v", in)
+	}
+	if res := resultOf[contract.ChangeSchedulesResult](s); len(res.Changes) != 1 || res.Changes[0].Outcome != contract.SchedulePaused {
+		t.Errorf("%+v", res)
+	}
+}
+
+func scheduledRun(id string) contract.Run {
+	return contract.Run{WorkflowID: id, RunID: runUID, Cluster: cluster, Started: startTime()}
+}
+
+const scheduledID = "schedule:prod:nightly-2026-03-01T02:00:00Z"
+
+func scheduledSlot() contract.ScheduleSlot {
+	return contract.ScheduleSlot{Due: startTime(), Outcome: contract.SlotRunning, Backup: "nightly-20260301020000", Started: startTime(), Run: scheduledRun(scheduledID)}
+}
+
+// newScheduled is a run of a schedule that waits once for its turn, and whose backup ends so.
+func newScheduled(t *testing.T, res contract.BackupResult, failure error) *stage {
+	t.Helper()
+	s := newStage(t, scheduledID)
+	s.start = func() {
+		s.env.ExecuteWorkflow(contract.ScheduledBackupWorkflow, contract.ScheduledBackupInput{Schedule: "nightly"})
+	}
+	answer(s, contract.BeginSlot, always[contract.BeginSlotInput](contract.BegunSlot{Slot: scheduledSlot(), Backup: &contract.BackupInput{Name: "nightly-20260301020000"}}))
+	answer(s, contract.TakeTurn, after[contract.TakeTurnInput](contract.Turn{Ahead: 1}, contract.Turn{Taken: true}))
+	answer(s, contract.EndSlot, always[contract.EndSlotInput](contract.Nothing{}))
+	s.env.OnWorkflow(contract.BackupWorkflow, mock.Anything, mock.Anything).Return(res, failure)
+	return s
+}
+
+func completed() contract.BackupResult {
+	return contract.BackupResult{Name: "nightly-20260301020000", Phase: "Completed"}
+}
+
+func failedSlot() step {
+	slot := scheduledSlot()
+	slot.Outcome = contract.SlotFailed
+	return step{contract.EndSlot.Name, contract.EndSlotInput{Schedule: "nightly", Slot: slot}}
+}
+
+func scheduledPhases() []phase {
+	return []phase{
+		{activity: contract.BeginSlot.Name},
+		{activity: contract.TakeTurn.Name, cleanUp: []step{failedSlot()}},
+		{activity: contract.EndSlot.Name, tooLate: true},
+	}
+}
+
+func TestScheduledPhases(t *testing.T) {
+	testPhases(t, scheduledPhases(), func(t *testing.T) *stage { return newScheduled(t, completed(), nil) })
+}
+
+// TestScheduled: the due time comes from Temporal's id, and what became of it is recorded.
+func TestScheduled(t *testing.T) {
+	s := newScheduled(t, completed(), nil)
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(s.steps()); !slices.Equal(got, []string{"BeginSlot", "TakeTurn", "TakeTurn", "EndSlot"}) {
+		t.Error(got)
+	}
+	if in := s.steps()[0].In.(contract.BeginSlotInput); in.Schedule != "nightly" || !in.Due.Equal(startTime()) || !in.Run.Is(scheduledRun(scheduledID)) {
+		t.Errorf("%+v", in)
+	}
+	if in := s.steps()[3].In.(contract.EndSlotInput); in.Slot.Outcome != contract.SlotRan || in.Slot.Phase != "Completed" || in.Slot.Ended.Before(startTime()) {
+		t.Errorf("%+v", in)
+	}
+	if s.phases[len(s.phases)-1] != "Completed" {
+		t.Error(s.phases)
+	}
+}
+
+// TestScheduledFails: a backup that fails is recorded with its reason, one that is cancelled
+// too, and the run ends as the backup did.
+func TestScheduledFails(t *testing.T) {
+	for name, tc := range map[string]struct {
+		failure error
+		phase   string
+	}{
+		"refused":   {temporal.NewNonRetryableApplicationError("spec.ttl: negative", contract.ErrTypeInvalid, nil), "FailedValidation"},
+		"fails":     {errors.New("the store was away"), "Failed"},
+		"cancelled": {temporal.NewCanceledError(), "Canceled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScheduled(t, contract.BackupResult{}, tc.failure)
+			if err := s.run(); err == nil {
+				t.Fatal("it does not fail")
+			}
+			ends := s.callsOf(contract.EndSlot.Name)
+			if len(ends) != 1 {
+				t.Fatalf("%d records", len(ends))
+			}
+			slot := ends[0].In.(contract.EndSlotInput).Slot
+			if slot.Outcome != contract.SlotFailed || slot.Phase != tc.phase || slot.Reason == "" || s.phases[len(s.phases)-1] != tc.phase {
+				t.Errorf("%+v %q", slot, s.phases)
+			}
+		})
+	}
+}
+
+// TestScheduledWithoutBackup: a slot that has its outcome already takes no turn.
+func TestScheduledWithoutBackup(t *testing.T) {
+	s := newScheduled(t, completed(), nil)
+	slot := contract.ScheduleSlot{Due: startTime(), Outcome: contract.SlotMissed, Reason: "catch-up"}
+	answer(s, contract.BeginSlot, always[contract.BeginSlotInput](contract.BegunSlot{Slot: slot}))
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(s.steps()); !slices.Equal(got, []string{"BeginSlot"}) || !strings.Contains(s.progress().Step, "missed: catch-up") {
+		t.Error(got, s.progress())
+	}
+}
+
+// TestScheduledWaits for hours: rarely enough for its history.
+func TestScheduledWaits(t *testing.T) {
+	s := newScheduled(t, completed(), nil)
+	began := startTime()
+	answer(s, contract.TakeTurn, func(contract.TakeTurnInput) contract.Turn {
+		return contract.Turn{Taken: s.env.Now().Sub(began) > 4*time.Hour, Ahead: 2}
+	})
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.callsOf(contract.TakeTurn.Name)); n > 100 {
+		t.Errorf("it asked %d times", n)
+	}
+}
