@@ -62,6 +62,12 @@ func (g *Garbage) Register(r Registry) {
 }
 
 // Register registers every activity under its contract name.
+func (r *Rehearsal) Register(reg Registry) {
+	register(reg, contract.PlanRehearsals, r.PlanRehearsals)
+	register(reg, contract.RehearseRestore, r.RehearseRestore)
+}
+
+// Register registers every activity under its contract name.
 func (c *Catalog) Register(r Registry) {
 	register(r, contract.ReadCatalog, c.ReadCatalog)
 }

@@ -20,4 +20,6 @@ func Register(r Registry, missing func() []string) {
 	r.RegisterWorkflowWithOptions(Catalog, workflow.RegisterOptions{Name: contract.CatalogWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, CollectGarbage), workflow.RegisterOptions{Name: contract.GarbageWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, SetRetention), workflow.RegisterOptions{Name: contract.RetentionWorkflow})
+	r.RegisterWorkflowWithOptions(withMissing(missing, RehearseRestore), workflow.RegisterOptions{Name: contract.RehearseWorkflow})
+	r.RegisterWorkflowWithOptions(withMissing(missing, RehearseBackups), workflow.RegisterOptions{Name: contract.RehearsalsWorkflow})
 }

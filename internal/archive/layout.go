@@ -116,6 +116,21 @@ const DeletionTryDir = PluginDir + "deletions/"
 // DeletionTryKey is the file that says since when an expired backup could not be deleted.
 func DeletionTryKey(backup string) string { return DeletionTryDir + backup + ".json" }
 
+// RehearsalRoot is the directory of what rehearsals of all backups have found.
+const RehearsalRoot = PluginDir + "rehearsal/"
+
+// RehearsalDir is the directory of what rehearsals of a backup have found, with its final slash.
+func RehearsalDir(backup string) string { return RehearsalRoot + backup + "/" }
+
+// RehearsalKey is the file of what a rehearsal of the backup of that UID has found, in the
+// version of Kubernetes that was asked for, "" being the worker's own.
+func RehearsalKey(backup, uid, version string) string {
+	if version != "" {
+		version = "+" + version
+	}
+	return RehearsalDir(backup) + uid + version + ".json"
+}
+
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }
 

@@ -37,6 +37,9 @@ var (
 	RecordGarbage = Activity[GarbageTry, Nothing]{"RecordGarbage"}
 	SetRetention  = Activity[SetRetentionInput, RetentionResult]{"SetRetention"}
 
+	PlanRehearsals  = Activity[PlanRehearsalsInput, RehearsalPlan]{"PlanRehearsals"}
+	RehearseRestore = Activity[RehearseInput, RehearsalResult]{"RehearseRestore"}
+
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )
 

@@ -64,6 +64,8 @@ type ReadResult struct {
 	Volumes   []VolumeSummary   `json:"volumes,omitempty"` // the first 500, failed ones first
 	Details   *Details          `json:"details,omitempty"`
 	URL       string            `json:"url,omitempty"`
+	// Rehearsals of the backup, that in the worker's own version of Kubernetes first.
+	Rehearsals []RehearsalSummary `json:"rehearsals,omitempty"`
 	Locations []LocationStatus  `json:"locations,omitempty"`
 	Server    *ServerStatus     `json:"server,omitempty"`
 	Continue  string            `json:"continue,omitempty"`

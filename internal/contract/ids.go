@@ -13,6 +13,8 @@ const (
 	CatalogWorkflow      = "Catalog"
 	GarbageWorkflow      = "CollectGarbage"
 	RetentionWorkflow    = "SetRetention"
+	RehearseWorkflow     = "RehearseRestore"
+	RehearsalsWorkflow   = "RehearseBackups"
 )
 
 // ProgressQuery is answered by Backup, Restore and DeleteBackup with a Progress.
@@ -62,6 +64,12 @@ func GarbageScheduleID(cluster string) string { return "gc:" + cluster }
 
 // RetentionID is the workflow id of a change of how long a backup is kept: one at a time.
 func RetentionID(cluster, name string) string { return "retention:" + cluster + ":" + name }
+
+// RehearseID is the workflow id of the rehearsal of a backup: one at a time.
+func RehearseID(cluster, backup string) string { return "rehearse:" + cluster + ":" + backup }
+
+// RehearsalsID is the id of the schedule that rehearses new backups, and of its workflow.
+func RehearsalsID(cluster string) string { return "rehearsals:" + cluster }
 
 // CatalogID is the workflow id of the entity that answers a cluster's reads.
 func CatalogID(cluster string) string { return "cluster:" + cluster }

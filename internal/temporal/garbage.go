@@ -38,7 +38,13 @@ func (c *Client) StartRetention(ctx context.Context, in contract.SetRetentionInp
 // not there, and lets it run at once. One that is there gets what it runs renewed, and stays
 // paused if it is. It may repeat.
 func (c *Client) EnsureGarbageSchedule(ctx context.Context) error {
-	options := c.garbageSchedule()
+	if err := c.ensureSchedule(ctx, c.garbageSchedule()); err != nil {
+		return fmt.Errorf("schedule the deletion of expired backups of cluster %s: %w", c.cluster, err)
+	}
+	return nil
+}
+
+func (c *Client) ensureSchedule(ctx context.Context, options client.ScheduleOptions) error {
 	_, err := c.sdk.ScheduleClient().Create(ctx, options)
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		err = c.sdk.ScheduleClient().GetHandle(ctx, options.ID).Update(ctx, client.ScheduleUpdateOptions{
@@ -50,7 +56,7 @@ func (c *Client) EnsureGarbageSchedule(ctx context.Context) error {
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("schedule the deletion of expired backups of cluster %s: %w", c.cluster, explainError(err))
+		return explainError(err)
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ const (
 	KindDelete  Kind = contract.DeleteBackupWorkflow
 	KindGarbage Kind = contract.GarbageWorkflow
 	KindRetain  Kind = contract.RetentionWorkflow
+
+	KindRehearsal Kind = contract.RehearseWorkflow
 )
 
 // Noun is how messages call a run of the kind.
@@ -25,6 +27,8 @@ func (k Kind) Noun() string {
 		return "garbage collection"
 	case KindRetain:
 		return "retention of backup"
+	case KindRehearsal:
+		return "rehearsal of backup"
 	default:
 		return "backup"
 	}
@@ -40,6 +44,8 @@ func (k Kind) workflowID(cluster, name string) string {
 		return contract.GarbageID(cluster)
 	case KindRetain:
 		return contract.RetentionID(cluster, name)
+	case KindRehearsal:
+		return contract.RehearseID(cluster, name)
 	default:
 		return contract.BackupID(cluster, name)
 	}
