@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 )
@@ -17,26 +18,44 @@ const (
 	range6                      = 112
 )
 
-// serviceRange is the range that the backed-up cluster took the addresses of Services from:
-// the widest of which the Service "kubernetes" has the first address, "" if the backup does
-// not hold it.
+// serviceRange is the range that the backed-up cluster took the addresses of Services from: that
+// of its ServiceCIDR or, in clusters before 1.33, the widest of which the Service "kubernetes"
+// has the first address; "" if the backup holds neither.
 func serviceRange(ctx context.Context, a *archive.Archive) (string, error) {
-	raw, _, err := a.Read(ctx, archive.Key{Resource: "services", Namespace: "default", Name: "kubernetes"})
-	if errors.Is(err, archive.ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read the range of Services: %w", err)
-	}
-	var svc struct {
+	var of struct {
 		Spec struct {
-			ClusterIP string `json:"clusterIP"`
+			CIDRs     []string `json:"cidrs"`
+			ClusterIP string   `json:"clusterIP"`
 		} `json:"spec"`
 	}
-	if json.Unmarshal(raw, &svc) != nil {
-		return "", nil // it is told when it is restored
+	for _, k := range []archive.Key{
+		{Resource: "servicecidrs.networking.k8s.io", Name: "kubernetes"}, {Resource: "services", Namespace: "default", Name: "kubernetes"},
+	} {
+		raw, _, err := a.Read(ctx, k)
+		if errors.Is(err, archive.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("read the range of Services: %w", err)
+		}
+		if json.Unmarshal(raw, &of) != nil {
+			continue // it is told when it is restored
+		}
+		if len(of.Spec.CIDRs) > 0 && allPrefixes(of.Spec.CIDRs) {
+			return strings.Join(of.Spec.CIDRs, ","), nil
+		}
 	}
-	return rangeOf(svc.Spec.ClusterIP), nil
+	return rangeOf(of.Spec.ClusterIP), nil
+}
+
+// allPrefixes says that all are ranges of addresses: they become an argument of a program.
+func allPrefixes(all []string) bool {
+	for _, cidr := range all {
+		if _, err := netip.ParsePrefix(cidr); err != nil {
+			return false
+		}
+	}
+	return len(all) <= 2
 }
 
 func rangeOf(first string) string {

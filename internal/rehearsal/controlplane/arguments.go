@@ -3,6 +3,7 @@ package controlplane
 import (
 	"cmp"
 	"fmt"
+	"strings"
 )
 
 // files are the paths of what a control plane is started with.
@@ -37,11 +38,21 @@ func etcdArguments(f files, client, peer int) []string {
 // quotas. What they would have refused is looked for in the backup (package reference).
 const offAdmission = "MutatingAdmissionWebhook,ValidatingAdmissionWebhook,ServiceAccount,ResourceQuota"
 
+// advertised is an address for documentation, of the family of the range of Services: loopback
+// is refused, and nobody is told of it.
+func advertised(serviceRange string) string {
+	first, _, _ := strings.Cut(serviceRange, ",")
+	if strings.Contains(first, ":") {
+		return "2001:db8::1"
+	}
+	return "192.0.2.1"
+}
+
 func apiServerArguments(f files, s Spec, port, etcd int) []string {
 	return []string{
 		"--etcd-servers=" + address(etcd), "--etcd-cafile=" + f.authority, "--etcd-certfile=" + f.clientCert, "--etcd-keyfile=" + f.clientKey,
 		"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
-		"--advertise-address=192.0.2.1", // loopback is refused; nobody is told of it
+		"--advertise-address=" + advertised(s.ServiceRange),
 		"--endpoint-reconciler-type=none",
 		"--cert-dir=" + f.scratch, "--tls-cert-file=" + f.serverCert, "--tls-private-key-file=" + f.serverKey,
 		"--client-ca-file=" + f.authority, "--anonymous-auth=false",
