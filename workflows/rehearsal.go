@@ -59,6 +59,10 @@ func withRehearsalOptions(ctx workflow.Context, summary string) workflow.Context
 	})
 }
 
+// triesADay bounds how often one run tries to rehearse a backup that cannot be: what keeps it,
+// such as a control plane that does not start, rarely goes by itself.
+const triesADay = 3
+
 // RehearseBackups rehearses new backups, one after the other, each by a run of its own, which
 // goes on if this one ends. One that cannot be rehearsed keeps no other.
 func RehearseBackups(ctx workflow.Context, in contract.RehearseBackupsInput) (contract.RehearsedBackups, error) {
@@ -66,41 +70,55 @@ func RehearseBackups(ctx workflow.Context, in contract.RehearseBackupsInput) (co
 	if err != nil {
 		return in.Done, err
 	}
-	began := workflow.Now(ctx).UTC()
-	for {
-		p.setStep(ctx, "looking for new backups")
-		if err := rehearseRound(ctx, p, &in.Done); err != nil {
-			return in.Done, p.setFailure(ctx, stopError(ctx, err))
+	r := &rehearsals{progress: p, done: in.Done, tries: map[string]int{}}
+	for began := workflow.Now(ctx).UTC(); ; {
+		if err := r.round(ctx); err != nil {
+			return r.done, r.setFailure(ctx, stopError(ctx, err))
 		}
-		p.setStep(ctx, fmt.Sprintf("waiting; %d backups rehearsed, %d could not be", in.Done.Rehearsed, in.Done.Failed))
 		if next := workflow.Now(ctx).Add(rehearseEvery).UTC(); !in.Daily || next.YearDay() != began.YearDay() {
-			return in.Done, p.setPhase(ctx, "Completed")
+			r.setStep(ctx, "done")
+			return r.done, r.setPhase(ctx, "Completed")
 		}
+		r.setStep(ctx, fmt.Sprintf("waiting; %d backups rehearsed, %d could not be", r.done.Rehearsed, r.done.Failed))
 		if err := workflow.Sleep(ctx, rehearseEvery); err != nil {
-			return in.Done, p.setFailure(ctx, stopError(ctx, err))
+			return r.done, r.setFailure(ctx, stopError(ctx, err))
 		}
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			return in.Done, workflow.NewContinueAsNewError(ctx, contract.RehearsalsWorkflow, in)
+			in.Done = r.done
+			return r.done, workflow.NewContinueAsNewError(ctx, contract.RehearsalsWorkflow, in)
 		}
 	}
 }
 
-// rehearseRound rehearses what is planned now.
-func rehearseRound(ctx workflow.Context, p *progress, done *contract.RehearsedBackups) error {
+// rehearsals is one run.
+type rehearsals struct {
+	*progress
+	done  contract.RehearsedBackups
+	tries map[string]int // that have failed, by backup
+}
+
+// round rehearses what is planned now.
+func (r *rehearsals) round(ctx workflow.Context) error {
+	r.setStep(ctx, "looking for new backups")
 	plan, err := runActivity(withDurableOptions(ctx, "new backups"), contract.PlanRehearsals, contract.PlanRehearsalsInput{Now: workflow.Now(ctx)})
 	if err != nil {
 		return err
 	}
 	for _, in := range plan.Backups {
-		p.setStep(ctx, "rehearsing backup "+in.Backup)
+		if r.tries[in.Backup] >= triesADay {
+			continue
+		}
+		r.setStep(ctx, "rehearsing backup "+in.Backup)
 		err := workflow.ExecuteChildWorkflow(rehearsalChild(ctx, in), contract.RehearseWorkflow, in).Get(ctx, nil)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err == nil, temporal.IsWorkflowExecutionAlreadyStartedError(err): // somebody rehearses it already
-			done.Rehearsed++
+		case err == nil:
+			r.done.Rehearsed++
+		case temporal.IsWorkflowExecutionAlreadyStartedError(err): // somebody rehearses it already
 		default:
-			done.Failed++
+			r.tries[in.Backup]++
+			r.done.Failed++
 		}
 	}
 	return nil

@@ -212,4 +212,3 @@ func (c *comparison) compareObject(ctx context.Context, e archive.Entry, body []
 	}
 	return nil
 }
-

@@ -165,4 +165,3 @@ func TestWholeCluster(t *testing.T) {
 		t.Errorf("left over: %v", left)
 	}
 }
-

@@ -8,10 +8,10 @@ import (
 
 // files are the paths of what a control plane is started with.
 type files struct {
-	data                                                 string // of etcd
+	data                                                    string // of etcd
 	authority, serverCert, serverKey, clientCert, clientKey string
-	accountKey                                           string
-	scratch                                              string // where the API server may write
+	accountKey                                              string
+	scratch                                                 string // where the API server may write
 }
 
 func address(port int) string { return fmt.Sprintf("https://127.0.0.1:%d", port) }

@@ -3,8 +3,9 @@ package reference
 import (
 	"cmp"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	"encoding/json"
+
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 )

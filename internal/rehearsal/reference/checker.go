@@ -47,7 +47,9 @@ func NewChecker() *Checker {
 	return &Checker{there: map[string]bool{}, missing: map[string]*absence{}, labels: map[string][]map[string]string{}, served: map[string][]string{}}
 }
 
-func nameOf(gr, namespace, name string) string { return gr + " " + resource.ObjectName(namespace, name) }
+func nameOf(gr, namespace, name string) string {
+	return gr + " " + resource.ObjectName(namespace, name)
+}
 
 // AddEntry notes that the backup holds an object. A second one of the name is a finding.
 func (c *Checker) AddEntry(k archive.Key) {

@@ -1,8 +1,9 @@
 package reference
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	"encoding/json"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -29,23 +30,23 @@ func kinds() map[string]checkFunc {
 		"statefulsets.apps":      checkStatefulSet,
 		"cronjobs.batch":         checkCronJob,
 
-		"persistentvolumeclaims": checkClaim,
-		"serviceaccounts":        checkServiceAccount,
-		"resourcequotas":         checkQuota,
-		"horizontalpodautoscalers.autoscaling":      checkAutoscaler,
-		"ingresses.networking.k8s.io":               checkIngress,
-		"volumesnapshots.snapshot.storage.k8s.io":   checkSnapshot,
+		"persistentvolumeclaims":                  checkClaim,
+		"serviceaccounts":                         checkServiceAccount,
+		"resourcequotas":                          checkQuota,
+		"horizontalpodautoscalers.autoscaling":    checkAutoscaler,
+		"ingresses.networking.k8s.io":             checkIngress,
+		"volumesnapshots.snapshot.storage.k8s.io": checkSnapshot,
 
 		"rolebindings.rbac.authorization.k8s.io":        checkBinding,
 		"clusterrolebindings.rbac.authorization.k8s.io": checkBinding,
 
-		"services": noteService,
-		"apiservices.apiregistration.k8s.io":                              checkAPIService,
-		"customresourcedefinitions.apiextensions.k8s.io":                  checkDefinitionBackend,
-		"validatingwebhookconfigurations.admissionregistration.k8s.io":    checkWebhooks,
-		"mutatingwebhookconfigurations.admissionregistration.k8s.io":      checkWebhooks,
-		"validatingadmissionpolicybindings.admissionregistration.k8s.io":  checkPolicyBinding("validatingadmissionpolicies.admissionregistration.k8s.io"),
-		"mutatingadmissionpolicybindings.admissionregistration.k8s.io":    checkPolicyBinding("mutatingadmissionpolicies.admissionregistration.k8s.io"),
+		"services":                           noteService,
+		"apiservices.apiregistration.k8s.io": checkAPIService,
+		"customresourcedefinitions.apiextensions.k8s.io":                 checkDefinitionBackend,
+		"validatingwebhookconfigurations.admissionregistration.k8s.io":   checkWebhooks,
+		"mutatingwebhookconfigurations.admissionregistration.k8s.io":     checkWebhooks,
+		"validatingadmissionpolicybindings.admissionregistration.k8s.io": checkPolicyBinding("validatingadmissionpolicies.admissionregistration.k8s.io"),
+		"mutatingadmissionpolicybindings.admissionregistration.k8s.io":   checkPolicyBinding("mutatingadmissionpolicies.admissionregistration.k8s.io"),
 	}
 }
 
