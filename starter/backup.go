@@ -20,6 +20,7 @@ func (a *app) backupCommand() *cobra.Command {
 		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(),
 		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."))
 	c.AddCommand(a.retentionCommands()...)
+	c.AddCommand(a.backupRehearse())
 	return c
 }
 

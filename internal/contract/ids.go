@@ -68,6 +68,15 @@ func RetentionID(cluster, name string) string { return "retention:" + cluster + 
 // RehearseID is the workflow id of the rehearsal of a backup: one at a time.
 func RehearseID(cluster, backup string) string { return "rehearse:" + cluster + ":" + backup }
 
+// RehearseInID is the workflow id of the rehearsal of a backup in a version of Kubernetes, ""
+// being the worker's own.
+func RehearseInID(cluster, backup, version string) string {
+	if version == "" {
+		return RehearseID(cluster, backup)
+	}
+	return RehearseID(cluster, backup) + ":" + version
+}
+
 // RehearsalsID is the id of the schedule that rehearses new backups, and of its workflow.
 func RehearsalsID(cluster string) string { return "rehearsals:" + cluster }
 

@@ -15,6 +15,7 @@ import (
 // StartRehearsal starts the rehearsal of a backup; errors as StartBackup.
 func (c *Client) StartRehearsal(ctx context.Context, in contract.RehearseInput) (Run, error) {
 	opts := c.startOptions(KindRehearsal, in.Backup)
+	opts.ID = contract.RehearseInID(c.cluster, in.Backup, in.KubernetesVersion)
 	opts.StaticSummary = "Rehearse backup " + in.Backup
 	if in.KubernetesVersion != "" {
 		opts.StaticSummary += " on Kubernetes " + in.KubernetesVersion

@@ -28,6 +28,8 @@ type BackupView struct {
 type Facts struct {
 	Volumes
 	Details   *contract.Details   `json:"lifeboat,omitempty"`
+
+	Rehearsals []contract.RehearsalSummary `json:"rehearsals,omitempty"` // of a backup
 	Results   json.RawMessage     `json:"results,omitempty"`
 	Resources map[string][]string `json:"resourceList,omitempty"` // nil unless asked for
 }
