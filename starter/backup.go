@@ -32,7 +32,7 @@ func (a *app) backups() *noun[contract.BackupSummary, velerov1.Backup] {
 		layout: listLayout[contract.BackupSummary]{
 			word:   "backup",
 			name:   func(b contract.BackupSummary) string { return b.Name },
-			header: []string{"NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "SELECTOR"},
+			header: []string{"NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "SELECTOR", "PROVEN"},
 			cells:  func(b contract.BackupSummary) []string { return backupCells(b, a.now()) },
 			empty:  "No backups found. Take one with: lifeboat backup create NAME",
 		},
@@ -70,7 +70,7 @@ func (a *app) backupDescribe() *cobra.Command {
 func backupCells(b contract.BackupSummary, now time.Time) []string {
 	return []string{
 		b.Name, b.Phase, strconv.Itoa(b.Errors), strconv.Itoa(b.Warnings),
-		show.Time(b.Created), show.FromNow(timeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"),
+		show.Time(b.Created), show.FromNow(timeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"), provenText(b, now),
 	}
 }
 
@@ -80,4 +80,12 @@ func storedBackup(res contract.ReadResult) *velerov1.Backup {
 		res.Backup.TypeMeta = manifest.BackupDocument(contract.BackupInput{}).TypeMeta
 	}
 	return res.Backup
+}
+
+// provenText is the level that a rehearsal has proven, and when.
+func provenText(b contract.BackupSummary, now time.Time) string {
+	if b.Proven == nil {
+		return "<never>"
+	}
+	return show.Or(b.Level, "none") + ", " + show.FromNow(*b.Proven, now)
 }

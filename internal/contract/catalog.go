@@ -98,6 +98,9 @@ type BackupSummary struct {
 	Objects  int64             `json:"objects"`
 	Selector string            `json:"selector,omitempty"`
 	Ours     bool              `json:"ours"` // has a Lifeboat manifest
+	// Level is the highest that a rehearsal has proven, at Proven; nil is never.
+	Level  string     `json:"level,omitempty"`
+	Proven *time.Time `json:"proven,omitempty"`
 }
 
 // RestoreSummary is a row of `restore get`.

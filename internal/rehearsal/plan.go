@@ -64,7 +64,7 @@ func intervalOf(after string) (time.Duration, bool) {
 const slack = 4 * time.Hour
 
 func (s *Service) planLocation(ctx context.Context, location string, listing *repository.Listing, every time.Duration, now time.Time) ([]contract.RehearseInput, error) {
-	done, err := repository.ListRehearsals(ctx, listing.Store)
+	done, err := repository.ListProofs(ctx, listing.Store, "", "")
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func allEntries(ctx context.Context, listing *repository.Listing) (all []reposit
 
 // due are the backups to rehearse, newest first: all new ones, or the newest of each schedule
 // of which none was rehearsed for that long. Backups that no schedule made are one schedule.
-func due(entries []repository.BackupEntry, done map[string]repository.RehearsalTime, every time.Duration, now time.Time) []repository.BackupEntry {
+func due(entries []repository.BackupEntry, done map[string]repository.Proof, every time.Duration, now time.Time) []repository.BackupEntry {
 	last := map[string]time.Time{}
 	for i := range entries {
 		if r := done[entries[i].Name]; r.UID == entries[i].UID && r.At.After(last[entries[i].Schedule()]) {

@@ -31,7 +31,7 @@ func productRules() rules {
 		MaxLines: 3000,
 		Limits:   map[string]int{"activities": 1000},
 		Layers: []layer{
-			{"support of tests", []string{"internal/backup/backuptest", "internal/golden", "internal/kube/kubetest", "internal/repository/repositorytest", "internal/rehearsal/controlplane/controlplanetest", "internal/restore/restoretest", "internal/store/storetest", "internal/volume/volumetest"}},
+			{"support of tests", []string{"internal/backup/backuptest", "internal/golden", "internal/kube/kubetest", "internal/repository/repositorytest", "internal/rehearsal/controlplane/controlplanetest", "internal/rehearsal/rehearsaltest", "internal/restore/restoretest", "internal/store/storetest", "internal/volume/volumetest"}},
 			{"programs", []string{"starter", "worker"}},
 			{"parts of the command line", []string{"starter/internal/..."}},
 			{"workflows and activities", []string{"activities", "workflows"}},
