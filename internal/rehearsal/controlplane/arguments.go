@@ -28,7 +28,7 @@ func etcdArguments(f files, client, peer int) []string {
 		"--peer-client-cert-auth", "--peer-trusted-ca-file=" + f.authority, "--peer-cert-file=" + f.serverCert, "--peer-key-file=" + f.serverKey,
 		"--quota-backend-bytes=8589934592", // as much as etcd supports: memory is the limit
 		"--max-request-bytes=1572864",      // etcd's default, by which objects are too large
-		"--snapshot-count=100000",          // one would only cost memory
+		"--snapshot-count=1000",            // frees the log of what was written, which is held in memory
 		"--log-level=warn",
 	}
 }
@@ -62,5 +62,6 @@ func apiServerArguments(f files, s Spec, port, etcd int) []string {
 		"--service-cluster-ip-range=" + cmp.Or(s.ServiceRange, DefaultServiceRange),
 		"--allow-privileged=true", "--profiling=false", "--shutdown-delay-duration=0s",
 		"--disable-admission-plugins=" + offAdmission,
+		"--watch-cache=false", // every object is written once and listed once
 	}
 }

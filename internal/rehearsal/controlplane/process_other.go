@@ -18,3 +18,7 @@ func commandLine(int) string { return "" }
 func defaultRoot() string { return os.TempDir() }
 
 func maxMemory(r *syscall.Rusage) int64 { return r.Maxrss }
+
+func freeReserved(string) {}
+
+func allocatedBytes(string) int64 { return 0 }

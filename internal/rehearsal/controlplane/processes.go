@@ -117,6 +117,7 @@ func (p *Processes) startOnce(ctx context.Context, root, apiServer string, s Spe
 	}
 	plane := &Plane{Config: configOf(made, ports[2]), Stop: sync.OnceValues(r.stop)}
 	plane.Version, err = r.awaitServing(ctx, plane.Config, s.Version)
+	freeReserved(dir.file(etcdLog))
 	return plane, err
 }
 
@@ -141,6 +142,9 @@ func freePorts(n int) ([]int, error) {
 	return ports, nil
 }
 
+// etcdLog is where etcd has its log, below a control plane's directory.
+const etcdLog = "etcd/member/wal"
+
 // running are the processes of a control plane.
 type running struct {
 	dir       *directory
@@ -158,7 +162,7 @@ type process struct {
 // start starts a process. It gets none of our environment, which may hold credentials.
 func (r *running) start(name, binary string, args []string) error {
 	p := &process{name: name, cmd: exec.Command(binary, args...), ended: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Env = r.dir.path, []string{"HOME=" + r.dir.path, "GOGC=50"}
+	p.cmd.Dir, p.cmd.Env = r.dir.path, []string{"HOME=" + r.dir.path, "GOGC=40"}
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.SysProcAttr = &p.output, &p.output, attributesOf()
 	started := make(chan error)
 	go func() {
@@ -233,7 +237,7 @@ func (r *running) endedProcess() *process {
 
 // stop ends the processes, the API server first, and removes their files.
 func (r *running) stop() (Usage, error) {
-	var used Usage
+	used := Usage{MemoryBytes: allocatedBytes(r.dir.file(etcdLog))} // of the database etcd's own memory tells
 	for _, p := range slices.Backward(r.processes) {
 		if !p.stop() {
 			continue
