@@ -217,11 +217,13 @@ func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Clien
 // scheduleRehearsals has new backups rehearsed by themselves, or no longer. A worker that may
 // not write schedules does all else.
 func scheduleRehearsals(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
-	change := tc.EnsureRehearsalSchedule
-	if cfg.Rehearsal.After == config.RehearseNever {
-		change = tc.RemoveRehearsalSchedule
+	var err error
+	if after := cfg.Rehearsal.After; after == config.RehearseNever {
+		err = tc.RemoveRehearsalSchedule(ctx)
+	} else {
+		err = tc.EnsureRehearsalSchedule(ctx, after)
 	}
-	if err := change(ctx); err != nil {
+	if err != nil {
 		log.Warn("the schedule of rehearsals is not as the configuration says", "cause", err,
 			"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run 'lifeboat backup rehearse'")
 	}

@@ -70,7 +70,7 @@ func RehearseBackups(ctx workflow.Context, in contract.RehearseBackupsInput) (co
 	if err != nil {
 		return in.Done, err
 	}
-	r := &rehearsals{progress: p, done: in.Done, tries: map[string]int{}}
+	r := &rehearsals{progress: p, after: in.After, done: in.Done, tries: map[string]int{}}
 	for began := workflow.Now(ctx).UTC(); ; {
 		if err := r.round(ctx); err != nil {
 			return r.done, r.setFailure(ctx, stopError(ctx, err))
@@ -93,6 +93,7 @@ func RehearseBackups(ctx workflow.Context, in contract.RehearseBackupsInput) (co
 // rehearsals is one run.
 type rehearsals struct {
 	*progress
+	after string
 	done  contract.RehearsedBackups
 	tries map[string]int // that have failed, by backup
 }
@@ -100,7 +101,7 @@ type rehearsals struct {
 // round rehearses what is planned now.
 func (r *rehearsals) round(ctx workflow.Context) error {
 	r.setStep(ctx, "looking for new backups")
-	plan, err := runActivity(withDurableOptions(ctx, "new backups"), contract.PlanRehearsals, contract.PlanRehearsalsInput{Now: workflow.Now(ctx)})
+	plan, err := runActivity(withDurableOptions(ctx, "new backups"), contract.PlanRehearsals, contract.PlanRehearsalsInput{Now: workflow.Now(ctx), After: r.after})
 	if err != nil {
 		return err
 	}

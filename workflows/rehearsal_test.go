@@ -75,13 +75,16 @@ func TestRehearsalsPhases(t *testing.T) {
 // TestRehearsals: each new backup is rehearsed by a run of its own; one that cannot be keeps no
 // other.
 func TestRehearsals(t *testing.T) {
-	s := newRehearsals(t, contract.RehearseBackupsInput{}, unproven("a", "b", "c"))
+	s := newRehearsals(t, contract.RehearseBackupsInput{After: "weekly"}, unproven("a", "b", "c"))
 	s.faults[contract.RehearseRestore.Name] = final // the first of them
 	if err := s.run(); err != nil {
 		t.Fatal(err)
 	}
 	if res := resultOf[contract.RehearsedBackups](s); res != (contract.RehearsedBackups{Rehearsed: 2, Failed: 1}) {
 		t.Errorf("%+v", res)
+	}
+	if in := s.callsOf(contract.PlanRehearsals.Name)[0].In.(contract.PlanRehearsalsInput); in.After != "weekly" || !in.Now.Equal(startTime()) {
+		t.Errorf("planned by %+v", in)
 	}
 	var asked []string
 	for _, c := range s.callsOf(contract.RehearseRestore.Name) {

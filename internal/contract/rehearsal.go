@@ -124,6 +124,9 @@ type RehearseBackupsInput struct {
 	// Daily looks for backups every ten minutes until midnight (UTC), when the schedule
 	// starts the next run: one run a day keeps lists of runs short.
 	Daily bool `json:"daily,omitempty"`
+	// After says which new backups: always, daily or weekly; empty is as the worker that is
+	// asked is configured. The schedule says it, so that workers of two configurations agree.
+	After string `json:"after,omitempty"`
 	// Done is what the run has done before it continued as new.
 	Done RehearsedBackups `json:"done,omitzero"`
 }
@@ -142,7 +145,8 @@ type RehearsedBackups struct {
 
 // PlanRehearsalsInput asks which backups are to be rehearsed at a time.
 type PlanRehearsalsInput struct {
-	Now time.Time `json:"now"`
+	Now   time.Time `json:"now"`
+	After string    `json:"after,omitempty"` // see RehearseBackupsInput
 }
 
 // RehearsalPlan are the backups to rehearse now, newest first.

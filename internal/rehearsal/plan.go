@@ -29,8 +29,8 @@ const (
 // be written to, that are new and of which the configuration wants it. A location that cannot be
 // read hides no other. It changes nothing.
 func (s *Service) Plan(ctx context.Context, in contract.PlanRehearsalsInput) (contract.RehearsalPlan, error) {
-	every, wanted := intervalOf(s.Config.Rehearsal.After)
-	if !wanted || s.Planes == nil {
+	every, wanted := intervalOf(cmp.Or(in.After, s.Config.Rehearsal.After))
+	if !wanted {
 		return contract.RehearsalPlan{}, nil
 	}
 	all, err := repository.AskAll(ctx, s.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]contract.RehearseInput]) ([]contract.RehearseInput, error) {

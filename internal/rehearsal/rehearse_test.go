@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -246,5 +247,51 @@ func TestErrors(t *testing.T) {
 	}
 	if len(st.Keys()) != before {
 		t.Errorf("written: %q", st.Keys())
+	}
+}
+
+// A backup that Velero made is rehearsed too, and nothing is written into its bucket.
+func TestBackupOfVelero(t *testing.T) {
+	st, p := memstore.New(), &planes{tb: t}
+	l := put(t, st, "b", namespace("n"), configMap("a"))
+	for _, key := range []string{l.Manifest(), l.Index()} {
+		st.Remove(key)
+	}
+	before := st.Keys()
+	res := rehearse(t, st, p, nil)
+	if res.Level != contract.LevelEqual || res.Counts.Objects != 2 || res.Stored || !slices.Equal(st.Keys(), before) {
+		t.Errorf("%+v, keys %q", res, st.Keys())
+	}
+	b, _ := st.Object(l.Tarball())
+	st.Set(l.Tarball(), b[:len(b)-30])
+	if res := rehearse(t, st, p, nil); res.Level != "" || len(res.Problems) != 1 || res.Problems[0].Code != "BACKUP_DAMAGED" {
+		t.Errorf("truncated: %+v", res)
+	}
+}
+
+// Two rehearsals of one worker take turns; one that waits for its turn can be cancelled.
+func TestTurns(t *testing.T) {
+	st := memstore.New()
+	put(t, st, "b", namespace("n"), configMap("a"))
+	entered, leave := make(chan struct{}), make(chan struct{})
+	p := &planes{tb: t, prepare: func(*kubetest.Server) {
+		entered <- struct{}{}
+		<-leave
+	}}
+	s := rehearsaltest.Service(st, p, nil)
+	done := make(chan error)
+	go func() {
+		_, err := s.Rehearse(t.Context(), &heartbeat.Recorder{}, contract.RehearseInput{Backup: "b"})
+		done <- err
+	}()
+	<-entered
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.Rehearse(ctx, &heartbeat.Recorder{}, contract.RehearseInput{Backup: "b"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the second: %v", err)
+	}
+	close(leave)
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

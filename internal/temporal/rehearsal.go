@@ -25,9 +25,9 @@ func (c *Client) StartRehearsal(ctx context.Context, in contract.RehearseInput) 
 }
 
 // EnsureRehearsalSchedule makes the schedule by which new backups are rehearsed, as
-// EnsureGarbageSchedule does. It may repeat.
-func (c *Client) EnsureRehearsalSchedule(ctx context.Context) error {
-	if err := c.ensureSchedule(ctx, c.rehearsalSchedule()); err != nil {
+// EnsureGarbageSchedule does: which ones, says after. It may repeat.
+func (c *Client) EnsureRehearsalSchedule(ctx context.Context, after string) error {
+	if err := c.ensureSchedule(ctx, c.rehearsalSchedule(after)); err != nil {
 		return fmt.Errorf("schedule the rehearsal of new backups of cluster %s: %w", c.cluster, err)
 	}
 	return nil
@@ -46,7 +46,7 @@ func (c *Client) RemoveRehearsalSchedule(ctx context.Context) error {
 	return nil
 }
 
-func (c *Client) rehearsalSchedule() client.ScheduleOptions {
+func (c *Client) rehearsalSchedule(after string) client.ScheduleOptions {
 	return client.ScheduleOptions{
 		ID:            contract.RehearsalsID(c.cluster),
 		Spec:          client.ScheduleSpec{Calendars: []client.ScheduleCalendarSpec{{Comment: "at midnight UTC"}}},
@@ -55,7 +55,7 @@ func (c *Client) rehearsalSchedule() client.ScheduleOptions {
 		Action: &client.ScheduleWorkflowAction{
 			ID:            contract.RehearsalsID(c.cluster) + ":day",
 			Workflow:      contract.RehearsalsWorkflow,
-			Args:          []any{contract.RehearseBackupsInput{Daily: true}},
+			Args:          []any{contract.RehearseBackupsInput{Daily: true, After: after}},
 			TaskQueue:     contract.TaskQueue(c.cluster),
 			StaticSummary: "Rehearse new backups of cluster " + c.cluster,
 		},

@@ -7,8 +7,11 @@ package rehearsal
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal/controlplane"
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal/controlplane/controlplanetest"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
@@ -47,4 +50,34 @@ func TestProcesses(t *testing.T) {
 			return left
 		}
 	})
+}
+
+// TestVersions: a further API server is found by its version, and one that is of another version
+// than the configuration says is refused.
+func TestVersions(t *testing.T) {
+	root := memoryDirectory(t)
+	p := processes(t, root)
+	plane, err := p.Start(t.Context(), controlplane.Spec{ServiceRange: "fd00:10:96::/112"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	minor := strings.Join(strings.Split(strings.TrimPrefix(plane.Version, "v"), ".")[:2], ".")
+	if _, err := plane.Stop(); err != nil {
+		t.Error(err)
+	}
+	p.Others = map[string]string{minor: p.APIServer, "1.99": p.APIServer}
+	_, err = p.Start(t.Context(), controlplane.Spec{Version: "1.99"})
+	if failure.TypeOf(err) != contract.ErrTypeLocation || !strings.Contains(err.Error(), "rehearsal.versions[1.99]") {
+		t.Errorf("another version: %v", err)
+	}
+	plane, err = p.Start(t.Context(), controlplane.Spec{Version: minor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plane.Stop(); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(root); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
 }
