@@ -123,11 +123,32 @@ func (r *rehearsal) restoreAll(ctx context.Context, spec controlplane.Spec) (err
 		return err
 	}
 	defer client.Close()
-	d := newDriver(r, client)
-	if err := d.restore(ctx); err != nil {
-		return err
+	return whileRunning(ctx, plane, func(ctx context.Context) error {
+		d := newDriver(r, client)
+		if err := d.restore(ctx); err != nil {
+			return err
+		}
+		return d.compare(ctx)
+	})
+}
+
+// whileRunning does something in a control plane, and ends it when the control plane ends: its
+// requests would be tried again for a minute and more.
+func whileRunning(ctx context.Context, plane *controlplane.Plane, do func(context.Context) error) error {
+	running, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case err := <-plane.Ended:
+			cancel(fmt.Errorf("the control plane did not live to the end: %w", err))
+		case <-running.Done():
+		}
+	}()
+	err := do(running)
+	if cause := context.Cause(running); err != nil && cause != nil && ctx.Err() == nil {
+		return cause
 	}
-	return d.compare(ctx)
+	return err
 }
 
 // finish sums up, and says which level was reached.

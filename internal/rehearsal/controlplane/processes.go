@@ -90,7 +90,7 @@ func (p *Processes) startOnce(ctx context.Context, root, apiServer string, s Spe
 	if err != nil {
 		return nil, err
 	}
-	r := &running{dir: dir}
+	r := &running{dir: dir, died: make(chan error, 2)}
 	defer func() {
 		if err != nil {
 			_, stopErr := r.stop()
@@ -115,7 +115,7 @@ func (p *Processes) startOnce(ctx context.Context, root, apiServer string, s Spe
 	if err := r.start("kube-apiserver", apiServer, apiServerArguments(f, s, ports[2], ports[0])); err != nil {
 		return nil, err
 	}
-	plane := &Plane{Config: configOf(made, ports[2]), Stop: sync.OnceValues(r.stop)}
+	plane := &Plane{Config: configOf(made, ports[2]), Ended: r.died, Stop: sync.OnceValues(r.stop)}
 	plane.Version, err = r.awaitServing(ctx, plane.Config, s.Version)
 	freeReserved(dir.file(etcdLog))
 	return plane, err
@@ -149,6 +149,7 @@ const etcdLog = "etcd/member/wal"
 type running struct {
 	dir       *directory
 	processes []*process
+	died      chan error // has room for all of them
 }
 
 // process is one of them; ended is closed when it has.
@@ -172,8 +173,9 @@ func (r *running) start(name, binary string, args []string) error {
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
-			_ = p.cmd.Wait() // how it ended is told by its output
+			_ = p.cmd.Wait()
 			close(p.ended)
+			r.died <- fmt.Errorf("%s ended: %s", name, p.cmd.ProcessState)
 		}
 	}()
 	if err := <-started; err != nil {

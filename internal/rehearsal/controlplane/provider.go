@@ -33,6 +33,9 @@ type Plane struct {
 	Config *kube.RESTConfig
 	// Version is what the API server says of itself, such as "v1.37.2".
 	Version string
+	// Ended gets an error if a part of it ends before Stop, for want of memory for example; nil
+	// if the provider cannot tell.
+	Ended <-chan error
 	// Stop ends it and removes everything. It may repeat.
 	Stop func() (Usage, error)
 }
