@@ -13,6 +13,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/habit"
 )
 
 // backend is what commands ask of package temporal.
@@ -128,17 +129,17 @@ or profile file.
 			if len(args) == 0 {
 				return nil
 			}
-			return unknownCommand(c, args[0])
+			return habit.UnknownCommand(c, args[0])
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.Flags().Bool("version", false, "show the version of this program; 'lifeboat version' shows the worker's too")
 	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+clusterVariable+", or the only one that is served)")
-	bindRefusedFlags(root.PersistentFlags())
-	root.SetFlagErrorFunc(explainFlagError)
+	habit.BindRefusedFlags(root.PersistentFlags(), clusterVariable)
+	root.SetFlagErrorFunc(habit.ExplainFlagError)
 	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.drillCommand(), a.versionCommand())
 	root.AddCommand(a.verbCommands()...)
-	root.AddCommand(refusedCommands()...)
+	root.AddCommand(habit.RefusedCommands(clusterVariable)...)
 	return root
 }
 

@@ -70,7 +70,7 @@ func (a *app) backupDescribe() *cobra.Command {
 func backupCells(b contract.BackupSummary, now time.Time) []string {
 	return []string{
 		b.Name, b.Phase, strconv.Itoa(b.Errors), strconv.Itoa(b.Warnings),
-		show.Time(b.Created), show.FromNow(timeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"), provenText(b, now),
+		show.Time(b.Created), show.FromNow(timeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"), show.Proven(b, now),
 	}
 }
 
@@ -80,12 +80,4 @@ func storedBackup(res contract.ReadResult) *velerov1.Backup {
 		res.Backup.TypeMeta = manifest.BackupDocument(contract.BackupInput{}).TypeMeta
 	}
 	return res.Backup
-}
-
-// provenText is the level that a rehearsal has proven, and when.
-func provenText(b contract.BackupSummary, now time.Time) string {
-	if b.Proven == nil {
-		return "<never>"
-	}
-	return show.Or(b.Level, "none") + ", " + show.FromNow(*b.Proven, now)
 }

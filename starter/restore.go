@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/habit"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
@@ -19,7 +20,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	return groupCommand("restore", "Restore backups, wholly or in part", []string{"restores"},
 		a.restoreCreate(), a.restoreGet(), a.restoreDescribe(), restores.logsCommand(),
 		restores.waitCommand(), restores.cancelCommand("Objects that it has made so far stay."),
-		refusedCommand("delete", "what it records stays in the bucket and holds no name but its own; delete the objects that it made with kubectl"))
+		habit.RefusedCommand("delete", "what it records stays in the bucket and holds no name but its own; delete the objects that it made with kubectl"))
 }
 
 // restores are the restores that the storage locations record.

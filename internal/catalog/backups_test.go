@@ -157,8 +157,10 @@ func TestProvenLevel(t *testing.T) {
 		st.Set(archive.Layout{Backup: name}.Metadata(), []byte(doc(name)))
 	}
 	for _, r := range []contract.RehearsalResult{
-		{Backup: "b-000", UID: "u-b-000", Level: contract.LevelEqual}, {Backup: "b-000", UID: "u-b-000", Asked: "1.38"},
-		{Backup: "b-150", UID: "before", Level: contract.LevelEqual}, {Backup: "b-299", UID: "u-b-299"},
+		{Backup: "b-000", UID: "u-b-000", Level: contract.LevelEqual},
+		{Backup: "b-000", UID: "u-b-000", Asked: "1.38"},
+		{Backup: "b-150", UID: "before", Level: contract.LevelEqual},
+		{Backup: "b-299", UID: "u-b-299"},
 	} {
 		if err := repository.WriteRehearsal(t.Context(), st, r); err != nil {
 			t.Fatal(err)

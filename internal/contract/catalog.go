@@ -56,19 +56,19 @@ type ReadInput struct {
 
 // ReadResult is the answer; the field of the verb is set.
 type ReadResult struct {
-	Backups   []BackupSummary   `json:"backups,omitempty"`
-	Backup    *velerov1.Backup  `json:"backup,omitempty"`
-	Restores  []RestoreSummary  `json:"restores,omitempty"`
-	Restore   *velerov1.Restore `json:"restore,omitempty"`
-	Results   json.RawMessage   `json:"results,omitempty"` // Velero's results document, cut to 500 lines
-	Volumes   []VolumeSummary   `json:"volumes,omitempty"` // the first 500, failed ones first
-	Details   *Details          `json:"details,omitempty"`
-	URL       string            `json:"url,omitempty"`
+	Backups  []BackupSummary   `json:"backups,omitempty"`
+	Backup   *velerov1.Backup  `json:"backup,omitempty"`
+	Restores []RestoreSummary  `json:"restores,omitempty"`
+	Restore  *velerov1.Restore `json:"restore,omitempty"`
+	Results  json.RawMessage   `json:"results,omitempty"` // Velero's results document, cut to 500 lines
+	Volumes  []VolumeSummary   `json:"volumes,omitempty"` // the first 500, failed ones first
+	Details  *Details          `json:"details,omitempty"`
+	URL      string            `json:"url,omitempty"`
 	// Rehearsals of the backup, that in the worker's own version of Kubernetes first.
 	Rehearsals []RehearsalSummary `json:"rehearsals,omitempty"`
-	Locations []LocationStatus  `json:"locations,omitempty"`
-	Server    *ServerStatus     `json:"server,omitempty"`
-	Continue  string            `json:"continue,omitempty"`
+	Locations  []LocationStatus   `json:"locations,omitempty"`
+	Server     *ServerStatus      `json:"server,omitempty"`
+	Continue   string             `json:"continue,omitempty"`
 
 	MoreVolumes       int                      `json:"moreVolumes,omitempty"` // that Volumes leaves out
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`

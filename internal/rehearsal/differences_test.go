@@ -34,12 +34,14 @@ func TestDifferences(t *testing.T) {
 		"owner": {
 			object{"metadata": object{"ownerReferences": []any{object{"name": "o", "uid": "old", "blockOwnerDeletion": true}}}},
 			object{"metadata": object{}},
-			object{"metadata": object{"ownerReferences": []any{object{"name": "o", "uid": "new"}}}}, nil, nil,
+			object{"metadata": object{"ownerReferences": []any{object{"name": "o", "uid": "new"}}}},
+			nil, nil,
 		},
 		"our labels": {
 			object{"metadata": object{"labels": object{"a": "b"}}},
 			object{"metadata": object{"labels": object{"a": "b", "velero.io/restore-name": "rehearsal", "velero.io/backup-name": "b"}}},
-			object{"metadata": object{"labels": object{"a": "b", "velero.io/restore-name": "rehearsal", "velero.io/backup-name": "b"}}}, nil, nil,
+			object{"metadata": object{"labels": object{"a": "b", "velero.io/restore-name": "rehearsal", "velero.io/backup-name": "b"}}},
+			nil, nil,
 		},
 	} {
 		onPurpose, unwanted := differences("configmaps", d.stored, d.wanted, d.live)

@@ -2,7 +2,6 @@ package reference
 
 import (
 	"cmp"
-
 	"encoding/json"
 
 	rbacv1 "k8s.io/api/rbac/v1"

@@ -3,12 +3,11 @@ package reference
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-
-	"encoding/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -19,6 +18,7 @@ import (
 // then every object through AddObject, then Findings has the answer. Its memory grows with the
 // names of the backup and with what is missing, not with its objects.
 type Checker struct {
+	kinds    map[string]checkFunc
 	there    map[string]bool // "resource namespace/name"
 	missing  map[string]*absence
 	found    []report.Reason
@@ -42,9 +42,9 @@ type selection struct {
 	selector           map[string]string
 }
 
-// New returns a checker that has seen nothing.
+// NewChecker returns a checker that has seen nothing.
 func NewChecker() *Checker {
-	return &Checker{there: map[string]bool{}, missing: map[string]*absence{}, labels: map[string][]map[string]string{}, served: map[string][]string{}}
+	return &Checker{kinds: kinds(), there: map[string]bool{}, missing: map[string]*absence{}, labels: map[string][]map[string]string{}, served: map[string][]string{}}
 }
 
 func nameOf(gr, namespace, name string) string {
@@ -74,7 +74,7 @@ func (c *Checker) AddObject(k archive.Key, body []byte) {
 	if bytes.Contains(body, []byte(`"ownerReferences"`)) {
 		c.checkOwners(k, body)
 	}
-	if check := kinds()[k.Resource]; check != nil && check(c, k, body) != nil {
+	if check := c.kinds[k.Resource]; check != nil && check(c, k, body) != nil {
 		c.found = append(c.found, New(NotTheObject, "does not read as an object of its type").At(k.Resource, k.Namespace, k.Name))
 	}
 }

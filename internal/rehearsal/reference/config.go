@@ -1,11 +1,10 @@
 package reference
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-
-	"encoding/json"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"

@@ -1,9 +1,8 @@
 package reference
 
 import (
-	"fmt"
-
 	"encoding/json"
+	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 )

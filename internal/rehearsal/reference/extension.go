@@ -1,11 +1,10 @@
 package reference
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-
-	"encoding/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/report"

@@ -41,8 +41,12 @@ func (p *page) printCounts(level int, n contract.RehearsalCounts) {
 		label string
 		n     int64
 	}{
-		{"Objects", n.Objects}, {"Equal", n.Equal}, {"Changed on purpose", n.Changed}, {"Not restored", n.Left},
-		{"Different", n.Different}, {"Refused", n.Refused},
+		{"Objects", n.Objects},
+		{"Equal", n.Equal},
+		{"Changed on purpose", n.Changed},
+		{"Not restored", n.Left},
+		{"Different", n.Different},
+		{"Refused", n.Refused},
 	} {
 		p.printValue(level, row.label, strconv.FormatInt(row.n, 10))
 	}
@@ -95,4 +99,12 @@ func (p *page) printRehearsals(all []contract.RehearsalSummary) {
 		p.printValue(1, "Kubernetes", r.Kubernetes)
 		p.printValue(1, "Problems", fmt.Sprintf("%d, %d of them errors", r.Problems, r.Errors))
 	}
+}
+
+// Proven is the level that a rehearsal has proven of a backup, and when.
+func Proven(b contract.BackupSummary, now time.Time) string {
+	if b.Proven == nil {
+		return "<never>"
+	}
+	return Or(b.Level, "none") + ", " + FromNow(*b.Proven, now)
 }
