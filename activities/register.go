@@ -71,6 +71,12 @@ func (s *Schedules) Register(r Registry) {
 }
 
 // Register registers every activity under its contract name.
+func (r *Rehearsal) Register(reg Registry) {
+	register(reg, contract.PlanRehearsals, r.PlanRehearsals)
+	register(reg, contract.RehearseRestore, r.RehearseRestore)
+}
+
+// Register registers every activity under its contract name.
 func (c *Catalog) Register(r Registry) {
 	register(r, contract.ReadCatalog, c.ReadCatalog)
 }

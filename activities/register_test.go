@@ -43,6 +43,7 @@ func TestEveryActivityIsRegistered(t *testing.T) {
 	(&Delete{}).Register(&got)
 	(&Garbage{}).Register(&got)
 	(&Schedules{}).Register(&got)
+	(&Rehearsal{}).Register(&got)
 	(&Catalog{}).Register(&got)
 	slices.Sort(got)
 	slices.Sort(want)

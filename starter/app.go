@@ -28,6 +28,7 @@ type backend interface {
 	StartRetention(ctx context.Context, in contract.SetRetentionInput) (temporal.Run, error)
 	StartScheduleChange(ctx context.Context, in contract.ChangeSchedulesInput) (temporal.Run, error)
 	TriggerSchedule(ctx context.Context, name, overlap string) error
+	StartRehearsal(ctx context.Context, in contract.RehearseInput) (temporal.Run, error)
 	Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error)
 	Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error)
 	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)

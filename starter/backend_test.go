@@ -83,6 +83,10 @@ func (m *memory) TriggerSchedule(_ context.Context, name, overlap string) error 
 	return nil
 }
 
+func (m *memory) StartRehearsal(_ context.Context, in contract.RehearseInput) (temporal.Run, error) {
+	return m.begin(temporal.KindRehearsal, in.Backup, in)
+}
+
 func (m *memory) Latest(_ context.Context, kind temporal.Kind, name string) (temporal.State, error) {
 	for _, s := range m.runs[kind] {
 		if s.Name == name {
@@ -127,6 +131,8 @@ func (m *memory) Follow(ctx context.Context, run temporal.Run, result any, _ tim
 		*out = res.(contract.DeleteResult)
 	case *contract.GarbageResult:
 		*out = res.(contract.GarbageResult)
+	case *contract.RehearsalResult:
+		*out = res.(contract.RehearsalResult)
 	case *contract.RetentionResult:
 		*out = res.(contract.RetentionResult)
 	case *contract.ChangeSchedulesResult:

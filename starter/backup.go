@@ -22,6 +22,7 @@ func (a *app) backupCommand() *cobra.Command {
 		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(),
 		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."), costs.Command(costConsole{scheduleConsole{a}}))
 	c.AddCommand(a.retentionCommands()...)
+	c.AddCommand(a.backupRehearse())
 	return c
 }
 
@@ -33,7 +34,7 @@ func (a *app) backups() *noun[contract.BackupSummary, velerov1.Backup] {
 		layout: listLayout[contract.BackupSummary]{
 			word:   "backup",
 			name:   func(b contract.BackupSummary) string { return b.Name },
-			header: []string{"NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "SELECTOR"},
+			header: []string{"NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "SELECTOR", "PROVEN"},
 			cells:  func(b contract.BackupSummary) []string { return backupCells(b, a.now()) },
 			empty:  "No backups found. Take one with: lifeboat backup create NAME",
 		},
@@ -71,7 +72,7 @@ func (a *app) backupDescribe() *cobra.Command {
 func backupCells(b contract.BackupSummary, now time.Time) []string {
 	return []string{
 		b.Name, b.Phase, strconv.Itoa(b.Errors), strconv.Itoa(b.Warnings),
-		show.Time(b.Created), show.FromNow(timeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"),
+		show.Time(b.Created), show.FromNow(timeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"), show.Proven(b, now),
 	}
 }
 

@@ -15,14 +15,14 @@ import (
 )
 
 func stock() *memory {
-	expires := noon().Add(29 * 24 * time.Hour)
+	expires, proven := noon().Add(29*24*time.Hour), noon().Add(-2*time.Hour)
 	doc, restore := backupDoc("nightly", "Completed"), velerov1.Restore{}
 	restore.Name, restore.Status.Phase = "back", "PartiallyFailed"
 	return &memory{
 		backups: []contract.BackupSummary{
 			{Name: "daily-20260101000000", Phase: "Completed", Created: noon(), Labels: map[string]string{"s": "daily"}},
 			{Name: "daily-20260102000000", Phase: "Completed", Created: noon(), Labels: map[string]string{"s": "daily"}},
-			{Name: "nightly", Phase: "PartiallyFailed", Errors: 2, Warnings: 1, Created: noon(), Expires: &expires, Location: "west", Selector: "a=b"},
+			{Name: "nightly", Phase: "PartiallyFailed", Errors: 2, Warnings: 1, Created: noon(), Expires: &expires, Location: "west", Selector: "a=b", Level: "L2", Proven: &proven},
 		},
 		restores: []contract.RestoreSummary{{Name: "back", Backup: "nightly", Phase: "PartiallyFailed", Errors: 1}},
 		runs: map[temporal.Kind][]temporal.State{
@@ -42,12 +42,12 @@ func stock() *memory {
 func TestBackupGet(t *testing.T) {
 	got := lifeboat(t, stock(), "", "backup", "get")
 	got.want(t, codeDone)
-	want := `NAME                   STATUS       ERRORS   WARNINGS   CREATED                         EXPIRES   STORAGE LOCATION   SELECTOR
-broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>
-busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>
-daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>
-daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>
-nightly                Deleting     2        1          2026-01-02 12:00:00 +0000 UTC   29d       west               a=b
+	want := `NAME                   STATUS       ERRORS   WARNINGS   CREATED                         EXPIRES   STORAGE LOCATION   SELECTOR   PROVEN
+broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     <never>
+busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     <never>
+daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     <never>
+daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     <never>
+nightly                Deleting     2        1          2026-01-02 12:00:00 +0000 UTC   29d       west               a=b        L2, 2h ago
 `
 	if got.out != want {
 		t.Errorf("got\n%s\nwant\n%s", got.out, want)

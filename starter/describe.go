@@ -71,7 +71,7 @@ func (n *noun[Row, Doc]) describeOne(ctx context.Context, be backend, o *describ
 	n.noteUnread(res.Unread)
 	facts := show.Facts{
 		Volumes: show.Volumes{List: res.Volumes, More: res.MoreVolumes},
-		Details: res.Details, Results: res.Results,
+		Details: res.Details, Results: res.Results, Rehearsals: res.Rehearsals,
 	}
 	var unlisted error // is told below what can be shown
 	if o.details {

@@ -49,6 +49,10 @@ func (a *app) sayGoesOn(run temporal.Run) {
 		a.note("  follow it: lifeboat backup delete %s%s --confirm\n", run.Name, where)
 		return
 	}
+	if run.Kind == temporal.KindRehearsal {
+		a.note("  follow it: lifeboat backup rehearse %s --wait\n", run.Name)
+		return
+	}
 	noun := run.Kind.Noun()
 	a.note("  follow it: lifeboat %s wait %s\n  look at it: lifeboat %s describe %s\n  cancel it: lifeboat %s cancel %s\n",
 		noun, run.Name, noun, run.Name, noun, run.Name)
@@ -79,6 +83,11 @@ func (a *app) glanceAt(ctx context.Context, be backend, run temporal.Run, report
 	noun := run.Kind.Noun()
 	if s, err := be.Sample(ctx, run); err == nil && s.Trouble != "" {
 		a.note("  %s\n", show.Clean(s.Trouble))
+	}
+	if run.Kind == temporal.KindRehearsal {
+		a.say("Backup %q is being rehearsed by workflow %s.\n", run.Name, run.WorkflowID)
+		a.say("Next: lifeboat backup rehearse %s --wait, or lifeboat backup describe %s\n", run.Name, run.Name)
+		return nil
 	}
 	a.say("%s %q is running as workflow %s.\n", title(noun), run.Name, run.WorkflowID)
 	a.say("Next: lifeboat %s wait %s, or lifeboat %s describe %s\n", noun, run.Name, noun, run.Name)

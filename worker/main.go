@@ -27,6 +27,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/rehearsal"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -135,6 +136,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	scheduleGarbage(ctx, cfg, tc, log)
+	scheduleRehearsals(ctx, cfg, tc, log)
 	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
 	watched, stopWatch := context.WithCancel(ctx)
 	defer stopWatch()
@@ -201,6 +203,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: retention.Policy{Floor: *cfg.Retention.KeepLast, Velero: cfg.Retention.VeleroBackups}, Locations: locations}}).Register(w)
 	(&activities.Schedules{Service: schedules}).Register(w)
+	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg))}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules, MissingAttributes: attributes.Missing}
 	(&activities.Catalog{Reader: reader}).Register(w)
 	return reader
@@ -215,5 +218,20 @@ func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Clien
 	if err := tc.EnsureGarbageSchedule(ctx); err != nil {
 		log.Warn("expired backups are not deleted by themselves", "cause", err,
 			"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run 'lifeboat gc run'")
+	}
+}
+
+// scheduleRehearsals has new backups rehearsed by themselves, or no longer. A worker that may
+// not write schedules does all else.
+func scheduleRehearsals(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
+	var err error
+	if after := cfg.Rehearsal.After; after == config.RehearseNever {
+		err = tc.RemoveRehearsalSchedule(ctx)
+	} else {
+		err = tc.EnsureRehearsalSchedule(ctx, after)
+	}
+	if err != nil {
+		log.Warn("the schedule of rehearsals is not as the configuration says", "cause", err,
+			"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run 'lifeboat backup rehearse'")
 	}
 }

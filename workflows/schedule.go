@@ -122,4 +122,3 @@ func (s *scheduledBackup) endSlot(ctx workflow.Context, cause error) error {
 	s.setStep(ctx, fmt.Sprintf("backup %s: %s", s.slot.Backup, s.slot.Phase))
 	return s.setPhase(ctx, s.slot.Phase)
 }
-

@@ -1,5 +1,7 @@
 package archive
 
+import "strings"
+
 // Root directories below a location's prefix. Velero tolerates no others than
 // its own, so what is ours alone lives below plugins/ (see docs/FORMAT.md).
 const (
@@ -130,6 +132,37 @@ func ScheduleRunsKey(cluster, schedule string) string {
 
 // TurnsKey is the file that says which runs of schedules take a backup, and which wait.
 func TurnsKey(cluster string) string { return PluginDir + "turns/" + cluster + ".json" }
+
+// RehearsalRoot is the directory of what rehearsals of all backups have found.
+const RehearsalRoot = PluginDir + "rehearsal/"
+
+// RehearsalDir is the directory of what rehearsals of a backup have found, with its final slash.
+func RehearsalDir(backup string) string { return RehearsalRoot + backup + "/" }
+
+// RehearsalKey is the file of what a rehearsal of the backup of that UID has found, in the
+// version of Kubernetes that was asked for, "" being the worker's own. The level that was
+// reached is part of it, so that a listing tells it without reading the file.
+func RehearsalKey(backup, uid, version, level string) string {
+	if version != "" {
+		version = "+" + version
+	}
+	return RehearsalDir(backup) + uid + version + "." + level + jsonSuffix
+}
+
+// ParseRehearsalKey is the inverse of RehearsalKey; false for any other key.
+func ParseRehearsalKey(key string) (backup, uid, version, level string, ok bool) {
+	rest, found := strings.CutPrefix(key, RehearsalRoot)
+	backup, file, nested := strings.Cut(rest, "/")
+	file, isJSON := strings.CutSuffix(file, jsonSuffix)
+	i := strings.LastIndexByte(file, '.')
+	if !found || !nested || !isJSON || i < 0 || strings.Contains(file, "/") {
+		return "", "", "", "", false
+	}
+	level = file[i+1:]
+	// A level has no dot, and a version of Kubernetes one: what is behind the last plus sign.
+	uid, version, _ = strings.Cut(file[:i], "+")
+	return backup, uid, version, level, backup != "" && uid != ""
+}
 
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }

@@ -40,7 +40,13 @@ func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contrac
 	if err != nil {
 		return res, err
 	}
-	res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, layout)
+	if res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, layout); err != nil {
+		return res, err
+	}
+	proven, err := repository.ReadRehearsals(ctx, st, in.Name, string(found.Value.UID))
+	for _, r := range proven {
+		res.Rehearsals = append(res.Rehearsals, r.Summary())
+	}
 	return res, err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -162,5 +163,46 @@ func TestDownloadOfAShortTarball(t *testing.T) {
 	st.Set(l.Tarball(), []byte("the members that are left"))
 	if _, err := c.Read(t.Context(), in); !errors.Is(err, archive.ErrCorrupt) {
 		t.Errorf("short: %v", err)
+	}
+}
+
+// A list tells the level that was proven of each backup, and when, as long as it is the same
+// backup; the document of one has all versions of Kubernetes.
+func TestProvenLevel(t *testing.T) {
+	var names []string
+	for i := range 300 {
+		names = append(names, fmt.Sprintf("b-%03d", i))
+	}
+	st := repositorytest.Holding(names...)
+	doc := func(name string) string {
+		return fmt.Sprintf(`{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":%q,"uid":"u-%s"},"status":{"phase":"Completed"}}`, name, name)
+	}
+	for _, name := range []string{"b-000", "b-150", "b-299"} {
+		st.Set(archive.Layout{Backup: name}.Metadata(), []byte(doc(name)))
+	}
+	for _, r := range []contract.RehearsalResult{
+		{Backup: "b-000", UID: "u-b-000", Level: contract.LevelEqual},
+		{Backup: "b-000", UID: "u-b-000", Asked: "1.38"},
+		{Backup: "b-150", UID: "before", Level: contract.LevelEqual},
+		{Backup: "b-299", UID: "u-b-299"},
+	} {
+		if err := repository.WriteRehearsal(t.Context(), st, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := readerOver(repositorytest.Stores{"default": st})
+	rows, _ := readAll(t, c, contract.ReadInput{})
+	proven := map[string]string{}
+	for _, r := range rows {
+		if r.Proven != nil {
+			proven[r.Name] = r.Level
+		}
+	}
+	if len(rows) != 300 || len(proven) != 2 || proven["b-000"] != "L2" || proven["b-299"] != "" {
+		t.Errorf("%d rows, proven %v", len(rows), proven)
+	}
+	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: "b-000"})
+	if err != nil || len(res.Rehearsals) != 2 || res.Rehearsals[0].Level != "L2" {
+		t.Errorf("%+v, %v", res.Rehearsals, err)
 	}
 }

@@ -156,8 +156,13 @@ func backupRows(ctx context.Context, listing *repository.Listing, sel labels.Sel
 				return nil, "", err
 			}
 		}
-		for _, e := range keepSelected(entries, sel) {
-			rows = append(rows, summaryOf(e))
+		page := keepSelected(entries, sel)
+		proofs, err := proofsOf(ctx, listing, page)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, e := range page {
+			rows = append(rows, summaryOf(e, proofs[e.Name]))
 		}
 		if next == "" || len(rows) >= rowsPerPage {
 			return rows, next, nil
@@ -200,13 +205,24 @@ func cutPage[T any](rows []T, after string, key func(T) string) ([]T, string) {
 	return rows[:rowsPerPage], key(rows[rowsPerPage-1])
 }
 
-func summaryOf(e repository.BackupEntry) contract.BackupSummary {
+// proofsOf is what is proven of a page of backups.
+func proofsOf(ctx context.Context, listing *repository.Listing, page []repository.BackupEntry) (map[string]repository.Proof, error) {
+	if len(page) == 0 {
+		return nil, nil
+	}
+	return repository.ListProofs(ctx, listing.Store, page[0].Name, page[len(page)-1].Name)
+}
+
+func summaryOf(e repository.BackupEntry, proof repository.Proof) contract.BackupSummary {
 	row := contract.BackupSummary{
 		Name: e.Name, Labels: e.Labels, Phase: string(e.Phase), Errors: e.Errors, Warnings: e.Warnings,
 		Created: e.Started, Objects: e.Objects, Selector: e.Selector, Ours: e.Ours,
 	}
 	if !e.Expires.IsZero() {
 		row.Expires = &e.Expires
+	}
+	if proof.UID == e.UID && !proof.At.IsZero() {
+		row.Level, row.Proven = proof.Level, &proof.At
 	}
 	return row
 }

@@ -36,6 +36,8 @@ type Config struct {
 	// Schedules are Velero's documents. They take the place of what the bucket has under
 	// their names, and cannot be changed by the CLI.
 	Schedules []velerov1.Schedule `json:"schedules,omitempty"`
+	// Rehearsal says how backups are rehearsed in a disposable control plane.
+	Rehearsal Rehearsal `json:"rehearsal,omitempty"`
 	// Metrics serves Prometheus metrics.
 	Metrics Listener `json:"metrics,omitempty"`
 	// Health serves /healthz and /readyz.
@@ -107,6 +109,31 @@ type Retention struct {
 	// server does that.
 	VeleroBackups bool `json:"veleroBackups,omitempty"`
 }
+
+// Rehearsal says how backups are rehearsed: in which control plane, and when by themselves.
+type Rehearsal struct {
+	// APIServer and Etcd are paths of the binaries kube-apiserver and etcd, which run beside
+	// the worker on loopback while a backup is rehearsed. Default: none, and no rehearsals.
+	APIServer string `json:"apiServer,omitempty"`
+	Etcd      string `json:"etcd,omitempty"`
+	// Versions are paths of further API servers, by their minor version ("1.38"), for
+	// `lifeboat backup rehearse --kubernetes-version`.
+	Versions map[string]string `json:"versions,omitempty"`
+	// Directory is where their files lie meanwhile, best in memory. Default: /dev/shm if it
+	// has a GiB to spare, else the system's directory of temporary files.
+	Directory string `json:"directory,omitempty"`
+	// After says which new backups are rehearsed by themselves: always all, daily or weekly the
+	// newest of each schedule, or never. Default: daily, and never without binaries.
+	After string `json:"after,omitempty"`
+}
+
+// The values of Rehearsal.After.
+const (
+	RehearseAlways = "always"
+	RehearseDaily  = "daily"
+	RehearseWeekly = "weekly"
+	RehearseNever  = "never"
+)
 
 // Listener is an HTTP endpoint of the worker's own.
 type Listener struct {

@@ -51,6 +51,18 @@ func TestExample(t *testing.T) {
 	}
 }
 
+// Backups are rehearsed daily where there is something to rehearse them with.
+func TestRehearsalDefaults(t *testing.T) {
+	for text, want := range map[string]string{
+		"": config.RehearseNever, "rehearsal: {apiServer: a, etcd: e}\n": config.RehearseDaily, "rehearsal: {apiServer: a, etcd: e, after: never}\n": config.RehearseNever,
+	} {
+		c, err := config.Parse([]byte(minimal + text))
+		if err != nil || c.Rehearsal.After != want {
+			t.Errorf("%q: %q, %v", text, c.Rehearsal.After, err)
+		}
+	}
+}
+
 func TestProblems(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string
@@ -77,6 +89,10 @@ func TestProblems(t *testing.T) {
 			"limits.exportShards: -1 is outside 1 to 256", "limits.applyConcurrency", "limits.memoryMiB",
 		}},
 		{"ttl", minimal + "defaultBackupTTL: -1h\n", []string{"defaultBackupTTL: -1h0m0s must be positive"}},
+		{"rehearsal", minimal + "rehearsal: {apiServer: a, versions: {'1.38.2': b}, after: hourly}\n", []string{
+			"rehearsal: apiServer and etcd go together", `rehearsal.versions: "1.38.2" is not a minor version`, `rehearsal.after: "hourly"`,
+		}},
+		{"rehearsal without binaries", minimal + "rehearsal: {after: daily, versions: {'1.38': b}}\n", []string{"rehearsal.after: daily needs", "rehearsal.versions: needs"}},
 		{"ttl text", minimal + "defaultBackupTTL: month\n", []string{"month"}},
 		{"listen", minimal + "metrics: {listen: '8085'}\nhealth: {listen: ':99999'}\n", []string{"metrics.listen:", "health.listen:"}},
 		{"same port", minimal + "metrics: {listen: ':1'}\nhealth: {listen: ':1'}\n", []string{`health.listen: ":1" is taken by metrics.listen`}},

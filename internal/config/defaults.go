@@ -31,6 +31,10 @@ func (c *Config) setDefaults() {
 		c.Retention.KeepLast = new(int)
 		*c.Retention.KeepLast = DefaultKeepLast
 	}
+	if c.Rehearsal.APIServer == "" {
+		setDefault(&c.Rehearsal.After, RehearseNever)
+	}
+	setDefault(&c.Rehearsal.After, RehearseDaily)
 	setDefault(&c.Limits.ExportShards, DefaultExportShards)
 	setDefault(&c.Limits.ApplyConcurrency, DefaultApplyConcurrency)
 	setDefault(&c.Limits.ConcurrentActivities, DefaultConcurrentActivities)

@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -41,11 +43,36 @@ func (c *Config) Validate() error {
 	if n := c.Retention.KeepLast; n != nil && *n < 0 {
 		k.addProblem("retention.keepLast", "%d must not be negative", *n)
 	}
+	k.checkRehearsal(c.Rehearsal)
 	k.checkListeners([]namedListener{
 		{"metrics.listen", c.Metrics.Listen}, {"health.listen", c.Health.Listen}, {"profiler.listen", c.Profiler.Listen},
 	})
 	k.checkLog(c.Log)
 	return errors.Join(k.errs...)
+}
+
+func (k *checker) checkRehearsal(r Rehearsal) {
+	if (r.APIServer == "") != (r.Etcd == "") {
+		k.addProblem("rehearsal", "apiServer and etcd go together: name both binaries, or none")
+	}
+	if r.APIServer == "" && len(r.Versions) > 0 {
+		k.addProblem("rehearsal.versions", "needs rehearsal.apiServer and rehearsal.etcd")
+	}
+	minorVersion := regexp.MustCompile(`^1\.[1-9][0-9]{0,2}$`)
+	for _, version := range slices.Sorted(maps.Keys(r.Versions)) {
+		if !minorVersion.MatchString(version) {
+			k.addProblem("rehearsal.versions", "%q is not a minor version such as 1.38", version)
+		}
+	}
+	switch r.After {
+	case RehearseNever:
+	case RehearseAlways, RehearseDaily, RehearseWeekly:
+		if r.APIServer == "" {
+			k.addProblem("rehearsal.after", "%s needs rehearsal.apiServer and rehearsal.etcd", r.After)
+		}
+	default:
+		k.addProblem("rehearsal.after", "%q: want always, daily, weekly or never", r.After)
+	}
 }
 
 func (k *checker) checkLabel(path, value, why string) {

@@ -41,6 +41,8 @@ var (
 	BeginSlot       = Activity[BeginSlotInput, BegunSlot]{"BeginSlot"}
 	TakeTurn        = Activity[TakeTurnInput, Turn]{"TakeTurn"}
 	EndSlot         = Activity[EndSlotInput, Nothing]{"EndSlot"}
+	PlanRehearsals  = Activity[PlanRehearsalsInput, RehearsalPlan]{"PlanRehearsals"}
+	RehearseRestore = Activity[RehearseInput, RehearsalResult]{"RehearseRestore"}
 
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )

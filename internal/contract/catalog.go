@@ -69,8 +69,10 @@ type ReadResult struct {
 	URL       string            `json:"url,omitempty"`
 	Locations []LocationStatus  `json:"locations,omitempty"`
 	Server    *ServerStatus     `json:"server,omitempty"`
-	Continue  string            `json:"continue,omitempty"`
-	Schedules []ScheduleStatus  `json:"schedules,omitempty"`
+	// Rehearsals of the backup, that in the worker's own version of Kubernetes first.
+	Rehearsals []RehearsalSummary `json:"rehearsals,omitempty"`
+	Continue   string             `json:"continue,omitempty"`
+	Schedules  []ScheduleStatus   `json:"schedules,omitempty"`
 
 	Cost        *BackupCost `json:"cost,omitempty"`
 	MoreVolumes int         `json:"moreVolumes,omitempty"` // that Volumes leaves out
@@ -102,6 +104,9 @@ type BackupSummary struct {
 	Objects  int64             `json:"objects"`
 	Selector string            `json:"selector,omitempty"`
 	Ours     bool              `json:"ours"` // has a Lifeboat manifest
+	// Level is the highest that a rehearsal has proven, at Proven; nil is never.
+	Level  string     `json:"level,omitempty"`
+	Proven *time.Time `json:"proven,omitempty"`
 }
 
 // RestoreSummary is a row of `restore get`.

@@ -16,6 +16,8 @@ const (
 
 	SchedulesWorkflow       = "ChangeSchedules"
 	ScheduledBackupWorkflow = "ScheduledBackup"
+	RehearseWorkflow        = "RehearseRestore"
+	RehearsalsWorkflow      = "RehearseBackups"
 )
 
 // ProgressQuery is answered by Backup, Restore and DeleteBackup with a Progress.
@@ -86,6 +88,21 @@ func DueFromID(id string) (time.Time, bool) {
 	at, err := time.Parse(time.RFC3339, id[i:])
 	return at, err == nil
 }
+
+// RehearseID is the workflow id of the rehearsal of a backup: one at a time.
+func RehearseID(cluster, backup string) string { return "rehearse:" + cluster + ":" + backup }
+
+// RehearseInID is the workflow id of the rehearsal of a backup in a version of Kubernetes, ""
+// being the worker's own.
+func RehearseInID(cluster, backup, version string) string {
+	if version == "" {
+		return RehearseID(cluster, backup)
+	}
+	return RehearseID(cluster, backup) + ":" + version
+}
+
+// RehearsalsID is the id of the schedule that rehearses new backups, and of its workflow.
+func RehearsalsID(cluster string) string { return "rehearsals:" + cluster }
 
 // CatalogID is the workflow id of the entity that answers a cluster's reads.
 func CatalogID(cluster string) string { return "cluster:" + cluster }

@@ -90,6 +90,9 @@ func ForgetDeletion(ctx context.Context, st store.Store, backup string) error {
 			return fmt.Errorf("remove %s: %w", key, err)
 		}
 	}
+	if _, err := st.DeletePrefix(ctx, archive.RehearsalDir(backup)); err != nil && !errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("remove the rehearsals of backup %s: %w", backup, err)
+	}
 	return nil
 }
 

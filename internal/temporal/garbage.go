@@ -36,11 +36,20 @@ func (c *Client) StartRetention(ctx context.Context, in contract.SetRetentionInp
 // not there, and lets it run at once. One that is there gets what it runs renewed, and stays
 // paused if it is. It may repeat.
 func (c *Client) EnsureGarbageSchedule(ctx context.Context) error {
-	err := c.putSchedule(ctx, c.garbageSchedule(), func(old, now *client.Schedule) {
+	if err := c.ensureSchedule(ctx, c.garbageSchedule()); err != nil {
+		return fmt.Errorf("schedule the deletion of expired backups of cluster %s: %w", c.cluster, err)
+	}
+	return nil
+}
+
+// ensureSchedule makes a schedule of the product's own, or renews what it runs; it stays
+// paused if it is. It may repeat.
+func (c *Client) ensureSchedule(ctx context.Context, o client.ScheduleOptions) error {
+	err := c.putSchedule(ctx, o, func(old, now *client.Schedule) {
 		now.Policy, now.State = old.Policy, old.State
 	})
 	if err != nil {
-		return fmt.Errorf("schedule the deletion of expired backups of cluster %s: %w", c.cluster, explainError(err))
+		return explainError(err)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ const (
 	KindRetain  Kind = contract.RetentionWorkflow
 
 	KindSchedules Kind = contract.SchedulesWorkflow
+	KindRehearsal Kind = contract.RehearseWorkflow
 )
 
 // Noun is how messages call a run of the kind.
@@ -29,6 +30,8 @@ func (k Kind) Noun() string {
 		return "retention of backup"
 	case KindSchedules:
 		return "change of schedules"
+	case KindRehearsal:
+		return "rehearsal of backup"
 	default:
 		return "backup"
 	}
@@ -46,6 +49,8 @@ func (k Kind) workflowID(cluster, name string) string {
 		return contract.RetentionID(cluster, name)
 	case KindSchedules:
 		return contract.SchedulesID(cluster)
+	case KindRehearsal:
+		return contract.RehearseID(cluster, name)
 	default:
 		return contract.BackupID(cluster, name)
 	}

@@ -1,4 +1,5 @@
-// Package memstore is a store.Store in memory, for tests. It passes the suite of
+// Package memstore is a store.Store in memory, for what need not last: the working files of a
+// rehearsal, and tests. It passes the suite of
 // package storetest, and can be told to fail, to delay or to lose the reply of
 // requests that a test chooses. It records the requests it was sent.
 package memstore

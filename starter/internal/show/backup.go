@@ -27,9 +27,11 @@ type BackupView struct {
 // Facts are what is known of a backup or restore beside Velero's document.
 type Facts struct {
 	Volumes
-	Details   *contract.Details   `json:"lifeboat,omitempty"`
-	Results   json.RawMessage     `json:"results,omitempty"`
-	Resources map[string][]string `json:"resourceList,omitempty"` // nil unless asked for
+	Details *contract.Details `json:"lifeboat,omitempty"`
+
+	Rehearsals []contract.RehearsalSummary `json:"rehearsals,omitempty"` // of a backup
+	Results    json.RawMessage             `json:"results,omitempty"`
+	Resources  map[string][]string         `json:"resourceList,omitempty"` // nil unless asked for
 }
 
 // Volumes are the volumes of a backup or restore, and how many more there are.

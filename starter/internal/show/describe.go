@@ -81,6 +81,7 @@ func (p *page) printOutcome(phase, failure string, invalid []string, errs, warni
 // printFacts prints what is known beside the document, volumes apart, and ends the page.
 func (p *page) printFacts(f Facts) error {
 	p.printDetails(f.Details)
+	p.printRehearsals(f.Rehearsals)
 	p.printResults(f.Results)
 	p.printResources(f.Resources)
 	return p.flushPage()

@@ -1,0 +1,24 @@
+//go:build !linux
+
+package controlplane
+
+import (
+	"os"
+	"syscall"
+)
+
+func attributesOf() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+func lockFile(f *os.File) error {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+func commandLine(int) string { return "" }
+
+func defaultRoot() string { return os.TempDir() }
+
+func maxMemory(r *syscall.Rusage) int64 { return r.Maxrss }
+
+func freeReserved(string) {}
+
+func allocatedBytes(string) int64 { return 0 }

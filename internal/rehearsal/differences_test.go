@@ -1,0 +1,63 @@
+package rehearsal
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+type object = map[string]any
+
+func configMap(data object) object {
+	return object{"metadata": object{"name": "c"}, "data": data}
+}
+
+// What differs on purpose is told by field and by whom; what else differs is not let pass.
+func TestDifferences(t *testing.T) {
+	change := func(field, by string) []contract.RehearsalChange {
+		return []contract.RehearsalChange{{Resource: "configmaps", Field: field, By: by}}
+	}
+	for name, d := range map[string]struct {
+		stored, wanted, live object
+		onPurpose            []contract.RehearsalChange
+		unwanted             []string
+	}{
+		"equal":            {configMap(object{"a": "1"}), configMap(object{"a": "1"}), configMap(object{"a": "1"}), nil, nil},
+		"empty is missing": {configMap(object{}), configMap(object{}), configMap(nil), nil, nil},
+		"a rule":           {configMap(object{"a": "1"}), configMap(object{"a": "2"}), configMap(object{"a": "2"}), change("data.a", byRule), nil},
+		"dropped":          {configMap(object{"a": "1", "b": "1"}), configMap(object{"a": "1"}), configMap(object{"a": "1"}), change("data.b", byRule), nil},
+		"a default":        {configMap(object{"a": "1"}), configMap(object{"a": "1"}), configMap(object{"a": "1", "b": "x"}), change("data.b", byAPIServer), nil},
+		"assigned":         {configMap(object{"a": "1"}), configMap(object{}), configMap(object{"a": "2"}), change("data.a", byAPIServer), nil},
+		"lost":             {configMap(object{"a": "1", "b": "2"}), configMap(object{"a": "1", "b": "2"}), configMap(object{"a": "1"}), nil, []string{"data.b"}},
+		"altered":          {configMap(object{"a": "1"}), configMap(object{"a": "1"}), configMap(object{"a": "2"}), nil, []string{"data.a"}},
+		"owner": {
+			object{"metadata": object{"ownerReferences": []any{object{"name": "o", "uid": "old", "blockOwnerDeletion": true}}}},
+			object{"metadata": object{}},
+			object{"metadata": object{"ownerReferences": []any{object{"name": "o", "uid": "new"}}}},
+			nil, nil,
+		},
+		"our labels": {
+			object{"metadata": object{"labels": object{"a": "b"}}},
+			object{"metadata": object{"labels": object{"a": "b", "velero.io/restore-name": "rehearsal", "velero.io/backup-name": "b"}}},
+			object{"metadata": object{"labels": object{"a": "b", "velero.io/restore-name": "rehearsal", "velero.io/backup-name": "b"}}},
+			nil, nil,
+		},
+	} {
+		onPurpose, unwanted := differences("configmaps", d.stored, d.wanted, d.live)
+		if !slices.Equal(onPurpose, d.onPurpose) || !slices.Equal(unwanted, d.unwanted) {
+			t.Errorf("%s: %+v, %q", name, onPurpose, unwanted)
+		}
+	}
+}
+
+func TestFieldOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"spec": "spec", "spec.nodeName": "spec.nodeName", "spec.containers[0].image": "spec.containers", `metadata.annotations["a.b/c"]`: "metadata.annotations",
+		"spec.ports[1].nodePort": "spec.ports", `data["tls.key"]`: "data", "rules[0].verbs[1]": "rules.verbs", "": "",
+	} {
+		if got := fieldOf(path); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
