@@ -161,7 +161,7 @@ func FuzzParseLine(f *testing.F) {
 func TestAppendEntryEscapes(t *testing.T) {
 	for _, name := range []string{"plain", `quo"te`, "ümläut", "a<b>&c"} {
 		k := Key{Resource: "pods", Version: "v1", Namespace: "n", Name: name}
-		line := appendEntry(nil, k, 512, 10, make([]byte, 32))
+		line := appendEntry(nil, k, 512, 10, make([]byte, 32), make([]byte, 16))
 		l, err := parseLine(string(line[:len(line)-1]))
 		if err != nil || l.Name != name || l.Offset != 512 || l.Size != 10 {
 			t.Errorf("%q: %+v %v", name, l, err)

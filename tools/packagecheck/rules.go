@@ -50,10 +50,10 @@ func productRules() rules {
 			{"objects", []string{"internal/resource"}},
 			{"references between objects", []string{"internal/resource/residual"}},
 			{"comparison of objects", []string{"internal/resource/compare"}},
-			{"pods, volumes, time", []string{"internal/hook", "internal/retention", "internal/volume"}},
+			{"pods, volumes, time", []string{"internal/change", "internal/hook", "internal/retention", "internal/volume"}},
 			{"selection", []string{"internal/filter"}},
 			{"formats and words", []string{"internal/archive", "internal/contract", "internal/report"}},
-			{"helpers", []string{"internal/glob", "internal/parallel", "internal/poll"}},
+			{"helpers", []string{"internal/content", "internal/glob", "internal/parallel", "internal/poll"}},
 		},
 		Beside: []use{
 			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for
