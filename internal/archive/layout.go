@@ -116,6 +116,11 @@ const DeletionTryDir = PluginDir + "deletions/"
 // DeletionTryKey is the file that says since when an expired backup could not be deleted.
 func DeletionTryKey(backup string) string { return DeletionTryDir + backup + ".json" }
 
+// SeriesKey is the file that remembers what changed between the backups of a series.
+func SeriesKey(cluster, series string) string {
+	return PluginDir + "changes/" + cluster + "/" + series + ".json"
+}
+
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }
 

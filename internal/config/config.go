@@ -33,6 +33,8 @@ type Config struct {
 	DefaultBackupTTL metav1.Duration `json:"defaultBackupTTL,omitempty"`
 	// Retention says which expired backups are deleted.
 	Retention Retention `json:"retention,omitempty"`
+	// Changes says what is unusual between a backup and the one before it.
+	Changes Changes `json:"changes,omitempty"`
 	// Metrics serves Prometheus metrics.
 	Metrics Listener `json:"metrics,omitempty"`
 	// Health serves /healthz and /readyz.
@@ -99,6 +101,17 @@ type Retention struct {
 	// VeleroBackups also deletes expired backups that Velero made. Default false: its own
 	// server does that.
 	VeleroBackups bool `json:"veleroBackups,omitempty"`
+}
+
+// Changes says what is unusual between a backup and the one before it.
+type Changes struct {
+	// Disabled compares nothing. Default false.
+	Disabled bool `json:"disabled,omitempty"`
+	// Window is how many backups the usual range of a measure is taken from. Default 30.
+	Window int `json:"window,omitempty"`
+	// Bounds are above which a measure is unusual, by rule: a share from 0 to 1, or a number;
+	// -1 switches the rule off. Default: see docs/CHANGES-BETWEEN-BACKUPS.md.
+	Bounds map[string]float64 `json:"bounds,omitempty"`
 }
 
 // Listener is an HTTP endpoint of the worker's own.

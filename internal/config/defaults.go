@@ -4,6 +4,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/change"
 )
 
 // Defaults of the fields a file leaves out.
@@ -30,6 +32,7 @@ func (c *Config) setDefaults() {
 		c.Retention.KeepLast = new(int)
 		*c.Retention.KeepLast = DefaultKeepLast
 	}
+	setDefault(&c.Changes.Window, change.DefaultWindow)
 	setDefault(&c.Limits.ExportShards, DefaultExportShards)
 	setDefault(&c.Limits.ApplyConcurrency, DefaultApplyConcurrency)
 	setDefault(&c.Limits.ConcurrentActivities, DefaultConcurrentActivities)
