@@ -3,6 +3,7 @@ package archive
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,15 @@ func FuzzParseDirectory(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add([]byte(`{"formatVersion":"1.0","members":[{"size":1,"rawSize":512}]}`))
+	if _, ok := cutDirectory(string(good)); !ok {
+		f.Fatal("a directory as it is written is not cut")
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		if cut, ok := cutDirectory(string(raw)); ok {
+			if want, err := unmarshalDirectory(raw); err != nil || !reflect.DeepEqual(cut, want) {
+				t.Fatalf("cut to %+v, want %+v, %v", cut, want, err)
+			}
+		}
 		d, err := parseDirectory(raw)
 		if err != nil {
 			return

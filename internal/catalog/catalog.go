@@ -4,6 +4,8 @@
 //
 //   - catalog.go: the reads by verb, and the list of backups.
 //   - backup.go, restores.go: one backup; restores, their files, storage locations.
+//   - diff.go, history.go: what changed between backups, by their indexes.
+//   - fit.go: answers are cut to what Temporal carries.
 //   - volumes.go, volumes_old.go: what became of volumes, also of backups of Velero
 //     before 1.13.
 //   - snapshotlocations.go: volume snapshot locations and what EC2 allows there.
@@ -44,8 +46,8 @@ type Reader struct {
 	MissingAttributes func() []string
 }
 
-// rowsPerPage keeps an answer far below Temporal's 2 MB: a row is some 300 bytes. It is a
-// page of the repository's, so that none of what one reads is thrown away.
+// rowsPerPage is a page of the repository's, so that none of what one reads is thrown away: a
+// row is some 300 bytes, and bytesInAnswer cuts a page whose rows are longer.
 const rowsPerPage = repository.BackupsPerPage
 
 const (
@@ -85,6 +87,8 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 		contract.ReadLocations:     c.listLocations,
 		contract.ReadLocationCheck: c.checkLocation,
 		contract.ReadServer:        c.readServer,
+		contract.ReadBackupDiff:    c.diffBackups,
+		contract.ReadObjectHistory: c.objectHistory,
 
 		contract.ReadSnapshotLocations:     c.snapshotLocations,
 		contract.ReadSnapshotLocationCheck: c.checkSnapshotLocation,
@@ -159,7 +163,7 @@ func keepSelected(entries []repository.BackupEntry, sel labels.Selector) (kept [
 // firstBackups cuts sorted rows to a page, and gives the name to go on behind, if there is
 // anything. Backups of one name stay on one page: each location goes on behind the name.
 func firstBackups(rows []contract.BackupSummary, more bool) ([]contract.BackupSummary, string) {
-	n := min(rowsPerPage, len(rows))
+	n := countFitting(rows[:min(rowsPerPage, len(rows))])
 	for 0 < n && n < len(rows) && rows[n].Name == rows[n-1].Name {
 		n++
 	}
@@ -175,11 +179,11 @@ func cutPage[T any](rows []T, after string, key func(T) string) ([]T, string) {
 	for after != "" && i < len(rows) && key(rows[i]) <= after {
 		i++
 	}
-	rows = rows[i:]
-	if len(rows) <= rowsPerPage {
-		return rows, ""
+	kept, more := cutRows(rows[i:], rowsPerPage)
+	if more == 0 {
+		return kept, ""
 	}
-	return rows[:rowsPerPage], key(rows[rowsPerPage-1])
+	return kept, key(kept[len(kept)-1])
 }
 
 func summaryOf(e repository.BackupEntry) contract.BackupSummary {
@@ -189,6 +193,9 @@ func summaryOf(e repository.BackupEntry) contract.BackupSummary {
 	}
 	if !e.Expires.IsZero() {
 		row.Expires = &e.Expires
+	}
+	if sizeOf(row) > bytesInRow {
+		row.Labels, row.Selector, row.Cut = nil, "", true
 	}
 	return row
 }

@@ -19,6 +19,9 @@ const (
 	ReadLocationCheck = "location-check" // one LocationStatus with capabilities
 	ReadServer        = "server"         // ServerStatus
 
+	ReadBackupDiff    = "backup-diff"    // BackupDiff of Name and To
+	ReadObjectHistory = "object-history" // ObjectHistory of Object
+
 	ReadSnapshotLocations     = "snapshot-locations"      // SnapshotLocationStatus list
 	ReadSnapshotLocationCheck = "snapshot-location-check" // one of them with what its credentials may do
 )
@@ -28,6 +31,7 @@ func ReadVerbs() []string {
 	return []string{
 		ReadBackups, ReadBackup, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
 		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck,
+		ReadBackupDiff, ReadObjectHistory,
 	}
 }
 
@@ -38,6 +42,7 @@ const (
 	FileResults      = "results"       // gzip JSON
 	FileResourceList = "resource-list" // gzip JSON
 	FileManifest     = "manifest"      // JSON
+	FileIndex        = "index"         // of the objects in the tarball
 	FilePlan         = "plan"          // gzip JSON lines: the diff of a dry run
 )
 
@@ -49,6 +54,9 @@ type ReadInput struct {
 	File     string `json:"file,omitempty"`
 	Selector string `json:"selector,omitempty"` // label selector for lists
 	Continue string `json:"continue,omitempty"` // from the page before
+	To       string `json:"to,omitempty"`       // the backup that the named one is compared with
+	Object   string `json:"object,omitempty"`   // RESOURCE/NAMESPACE/NAME or RESOURCE/NAME
+	Limit    int    `json:"limit,omitempty"`    // of what the answer lists; 0 for the default
 	// Configuration asks for an answer of a worker with that digest of its storage
 	// locations; "" takes any.
 	Configuration string `json:"configuration,omitempty"`
@@ -67,6 +75,8 @@ type ReadResult struct {
 	Locations []LocationStatus  `json:"locations,omitempty"`
 	Server    *ServerStatus     `json:"server,omitempty"`
 	Continue  string            `json:"continue,omitempty"`
+	Diff      *BackupDiff       `json:"diff,omitempty"`
+	History   *ObjectHistory    `json:"history,omitempty"`
 
 	MoreVolumes       int                      `json:"moreVolumes,omitempty"` // that Volumes leaves out
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
@@ -96,6 +106,8 @@ type BackupSummary struct {
 	Objects  int64             `json:"objects"`
 	Selector string            `json:"selector,omitempty"`
 	Ours     bool              `json:"ours"` // has a Lifeboat manifest
+	// Cut says that labels and selector are left out: they are longer than an answer carries.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // RestoreSummary is a row of `restore get`.
@@ -109,6 +121,7 @@ type RestoreSummary struct {
 	Errors    int               `json:"errors"`
 	Warnings  int               `json:"warnings"`
 	DryRun    bool              `json:"dryRun,omitempty"`
+	Cut       bool              `json:"cut,omitempty"` // labels are left out, as of BackupSummary
 }
 
 // Details is what Lifeboat knows of a backup beyond Velero's document.
