@@ -61,6 +61,8 @@ func productRules() rules {
 			{"internal/repository/repositorytest", "internal/store/memstore"},
 			{"internal/kube/exec", "internal/kube"},
 			{"starter/internal/...", "starter/internal/manifest"},
+			{"starter/internal/stored", "starter/internal/fetch"}, // objects by signed URL
+			{"starter/internal/show", "starter/internal/stored"},
 		},
 	}
 }
