@@ -116,9 +116,12 @@ const DeletionTryDir = PluginDir + "deletions/"
 // DeletionTryKey is the file that says since when an expired backup could not be deleted.
 func DeletionTryKey(backup string) string { return DeletionTryDir + backup + ".json" }
 
+// SeriesDir is the directory of what is remembered of changes between backups.
+const SeriesDir = PluginDir + "changes/"
+
 // SeriesKey is the file that remembers what changed between the backups of a series.
 func SeriesKey(cluster, series string) string {
-	return PluginDir + "changes/" + cluster + "/" + series + ".json"
+	return SeriesDir + cluster + "/" + series + ".json"
 }
 
 // PlanKey is the file that holds a restore's plan.
