@@ -69,18 +69,8 @@ func (a *app) diffBackups(ctx context.Context, be backend, o *diffOptions, older
 	if err := show.BackupDiff(a.stdout, res.Diff); err != nil {
 		return err
 	}
-	if len(res.Diff.Objects) > 0 {
-		first := res.Diff.Objects[0]
-		a.say("\nNext: lifeboat backup diff %s %s --object %s\n", older, newer, objectPath(first.Resource, first.Namespace, first.Name))
-	}
+	a.say("%s", show.NextOfDiff(res.Diff))
 	return nil
-}
-
-func objectPath(resource, namespace, name string) string {
-	if namespace != "" {
-		name = namespace + "/" + name
-	}
-	return show.Clean(resource + "/" + name)
 }
 
 func (a *app) diffObject(ctx context.Context, be backend, o *diffOptions, older, newer string) error {
@@ -159,35 +149,15 @@ object may have been told to leave it out.`,
 		if out.isDocument() {
 			return show.Document(a.stdout, out.format, res.History)
 		}
-		return a.printHistory(res.History, all)
+		if err := show.ObjectHistory(a.stdout, res.History, all); err != nil {
+			return err
+		}
+		next, isThere := show.NextOfHistory(res.History)
+		if !isThere {
+			return fmt.Errorf("object %s: %w in any of these backups", args[0], temporal.ErrNotFound)
+		}
+		a.say("\n%s\n", next)
+		return nil
 	})
 	return c
-}
-
-// printHistory ends with the command that restores the version before the last.
-func (a *app) printHistory(h *contract.ObjectHistory, all bool) error {
-	if err := show.ObjectHistory(a.stdout, h, all); err != nil {
-		return err
-	}
-	last := len(h.Backups) - 1
-	for i := last; i >= 0; i-- {
-		if b := h.Backups[i]; b.Version > 0 && b.Version != h.Backups[last].Version {
-			a.say("\nTo restore version %d: lifeboat restore create --from-backup %s --include-resources %s --include-name %s --existing-resource-policy update --wait\n",
-				b.Version, show.Clean(b.Backup), show.Clean(h.Resource), objectName(h))
-			return nil
-		}
-	}
-	if last < 0 || h.Backups[last].Version == 0 {
-		return fmt.Errorf("object %s: %w in any of these backups", objectPath(h.Resource, h.Namespace, h.Name), temporal.ErrNotFound)
-	}
-	a.say("\nIt is the same in all backups that have it. To restore it: lifeboat restore create --from-backup %s --include-resources %s --include-name %s --wait\n",
-		show.Clean(h.Backups[last].Backup), show.Clean(h.Resource), objectName(h))
-	return nil
-}
-
-func objectName(h *contract.ObjectHistory) string {
-	if h.Namespace == "" {
-		return show.Clean(h.Name) + " --include-cluster-resources=true"
-	}
-	return show.Clean(h.Namespace + "/" + h.Name)
 }

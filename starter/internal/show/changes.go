@@ -133,3 +133,35 @@ func historyNotes(h *contract.ObjectHistory) []string {
 	}
 	return notes
 }
+
+// NextOfDiff is the command that compares the first object that differs; "" if none does.
+func NextOfDiff(d *contract.BackupDiff) string {
+	if len(d.Objects) == 0 {
+		return ""
+	}
+	first := d.Objects[0]
+	return Clean(fmt.Sprintf("Next: lifeboat backup diff %s %s --object %s/%s", d.From.Backup, d.To.Backup, first.Resource, joinName(first.Namespace, first.Name))) + "\n"
+}
+
+// NextOfHistory is the command that restores the newest version but the last one, or the only
+// one that there is; isThere is false if no backup has the object.
+func NextOfHistory(h *contract.ObjectHistory) (text string, isThere bool) {
+	last := len(h.Backups) - 1
+	for i := last; i >= 0; i-- {
+		if b := h.Backups[i]; b.Version > 0 && b.Version != h.Backups[last].Version {
+			return fmt.Sprintf("To restore version %d: %s --existing-resource-policy update --wait", b.Version, restoreCommand(h, b)), true
+		}
+	}
+	if last < 0 || h.Backups[last].Version == 0 {
+		return "", false
+	}
+	return fmt.Sprintf("It is the same in all backups that have it. To restore it: %s --wait", restoreCommand(h, h.Backups[last])), true
+}
+
+func restoreCommand(h *contract.ObjectHistory, b contract.ObjectState) string {
+	text := fmt.Sprintf("lifeboat restore create --from-backup %s --include-resources %s --include-name %s", b.Backup, h.Resource, joinName(h.Namespace, h.Name))
+	if h.Namespace == "" {
+		text += " --include-cluster-resources=true"
+	}
+	return Clean(text)
+}
