@@ -17,7 +17,7 @@ import (
 func (a *app) backupCommand() *cobra.Command {
 	backups := a.backups()
 	c := groupCommand("backup", "Take, list, inspect and delete backups", []string{"backups"},
-		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(), a.backupDiff(),
+		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(), a.changes().DiffCommand(),
 		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."))
 	c.AddCommand(a.retentionCommands()...)
 	return c

@@ -54,13 +54,13 @@ func (a *app) downloadBackup(ctx context.Context, be backend, o *downloadOptions
 		return fmt.Errorf("%s exists already: choose another file with -o, or overwrite it with --force", o.file)
 	}
 	in := contract.ReadInput{Verb: contract.ReadBackupURL, Name: name, Location: o.location, File: contract.FileContents}
-	body, _, err := a.openStored(ctx, be, in, o.trust)
+	body, _, err := stored.OpenStored(ctx, be.Read, in, o.trust)
 	if err != nil {
 		return err
 	}
 	defer body.Close() //nolint:errcheck // opened to read
 	check, checked := fetch.CheckGzip, "gzip's checksums right; Velero made it, so there is no manifest to hold it against"
-	opened, err := a.openBackup(ctx, be, name, o.location, o.trust)
+	opened, err := stored.OpenBackup(ctx, be.Read, name, o.location, o.trust)
 	switch {
 	case err == nil:
 		check, checked = opened.CheckTarball, "as in its manifest"

@@ -52,7 +52,8 @@ func productRules() rules {
 			{"comparison of objects", []string{"internal/resource/compare"}},
 			{"pods, volumes, time", []string{"internal/change", "internal/hook", "internal/retention", "internal/volume"}},
 			{"selection", []string{"internal/filter"}},
-			{"formats and words", []string{"internal/archive", "internal/contract", "internal/report"}},
+			{"pages of documents", []string{"internal/drill/page"}},
+			{"formats and words", []string{"docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
 			{"helpers", []string{"internal/content", "internal/glob", "internal/parallel", "internal/poll"}},
 		},
 		Beside: []use{
@@ -63,6 +64,7 @@ func productRules() rules {
 			{"starter/internal/...", "starter/internal/manifest"},
 			{"starter/internal/stored", "starter/internal/fetch"}, // objects by signed URL
 			{"starter/internal/show", "starter/internal/stored"},
+			{"starter/internal/changes", "starter/internal/..."},
 		},
 	}
 }

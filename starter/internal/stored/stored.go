@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/change"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -24,19 +25,28 @@ var ErrNoManifest = errors.New("the backup was made by Velero and has no manifes
 // Read asks the worker.
 type Read func(context.Context, contract.ReadInput) (contract.ReadResult, error)
 
-// Open opens a backup. isMissing tells which errors of read mean that there is no such file.
-func Open(ctx context.Context, client *fetch.Client, read Read, backup, location string, isMissing func(error) bool) (*archive.Archive, error) {
+// OpenBackup opens a backup; ErrNoManifest if Velero made it.
+func OpenBackup(ctx context.Context, read Read, backup, location string, trust fetch.Options) (*archive.Archive, error) {
+	client, err := fetch.New(trust)
+	if err != nil {
+		return nil, err
+	}
 	layout := archive.Layout{Backup: backup}
 	src := &source{client: client, read: read, backup: backup, location: location, urls: map[string]string{}, names: map[string]string{
 		layout.Manifest(): contract.FileManifest, layout.Index(): contract.FileIndex, layout.Tarball(): contract.FileContents,
 	}}
-	if _, err := src.urlOf(ctx, layout.Manifest()); err != nil {
-		if isMissing(err) {
-			return nil, ErrNoManifest
-		}
-		return nil, err
+	_, err = src.urlOf(ctx, layout.Manifest())
+	if errors.Is(err, temporal.ErrNotFound) {
+		err = ErrNoManifest
 	}
-	return archive.Open(ctx, src, layout)
+	var a *archive.Archive
+	if err == nil {
+		a, err = archive.Open(ctx, src, layout)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("backup %q: %w", backup, err)
+	}
+	return a, nil
 }
 
 // source is a backup's files by signed URL, which lives longer than a command.
