@@ -18,6 +18,9 @@ import (
 // most objects lie within one DEFLATE window at any level.
 const compressionLevel = 2
 
+// scratchKept bounds the buffer that a Writer keeps from object to object, in bytes.
+const scratchKept = 1 << 20
+
 // Chunk is a run of whole members, ready to be staged. All its slices belong to
 // the Writer and are reused once emit has returned; Ref makes a copy to keep.
 type Chunk struct {
@@ -53,11 +56,12 @@ type Writer struct {
 	gz     *gzip.Writer
 	err    error // sticky: after a failed emit nothing more is accepted
 
-	raw   []byte // open member: tar entries
-	lines []byte // open member: index lines
-	path  []byte // scratch
-	spans []openSpan
-	count int
+	raw     []byte // open member: tar entries
+	lines   []byte // open member: index lines
+	path    []byte // scratch
+	scratch []byte // what is digested of an object
+	spans   []openSpan
+	count   int
 
 	data    []byte // open chunk
 	blocks  []byte
@@ -99,7 +103,12 @@ func (w *Writer) AddChanged(k Key, body, original []byte) error {
 	if err := w.makeRoom(len(body)); err != nil {
 		return err
 	}
-	return w.joinError(w.appendObject(k, body, content.Sum(k.Resource, original)))
+	var written [content.Size]byte
+	written, w.scratch = content.Sum(w.scratch, k.Resource, original)
+	if cap(w.scratch) > scratchKept {
+		w.scratch = nil
+	}
+	return w.joinError(w.appendObject(k, body, written))
 }
 
 // makeRoom closes the member that the object would overfill.

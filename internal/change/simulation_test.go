@@ -163,7 +163,7 @@ func is2(resource string) func(archive.Key) bool {
 
 func entriesOf(objects map[archive.Key]string) (out []archive.Entry) {
 	for k, body := range objects {
-		sum := content.Sum(k.Resource, []byte(body))
+		sum, _ := content.Sum(nil, k.Resource, []byte(body))
 		out = append(out, archive.Entry{Key: k, SHA256: strings.Repeat("0", 64), Content: hex.EncodeToString(sum[:])})
 	}
 	return out

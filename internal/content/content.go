@@ -14,7 +14,6 @@ package content
 import (
 	"bytes"
 	"crypto/sha256"
-	"hash"
 )
 
 // Size of a digest in bytes: half a SHA-256, since nobody gains by two contents of one digest
@@ -24,41 +23,37 @@ const Size = 16
 const leases = "leases.coordination.k8s.io"
 
 // Sum digests an object of a resource ("plural.group") from its JSON. Bytes that are no JSON
-// object count as they are.
-func Sum(resource string, body []byte) (sum [Size]byte) {
-	h := sha256.New()
+// object count as they are. What is digested is gathered in scratch, which comes back for the
+// next object: an export digests every one.
+func Sum(scratch []byte, resource string, body []byte) (sum [Size]byte, used []byte) {
+	used = scratch[:0]
 	end := eachMember(body, 0, func(name []byte, from, value, to int) {
 		switch {
 		case string(name) == "status", string(name) == "spec" && resource == leases:
 		case string(name) == "metadata":
-			writeMetadata(h, body[value:to])
+			used = appendMetadata(used, body[value:to])
 		default:
-			writePart(h, body[from:to])
+			used = append(append(used, body[from:to]...), ',')
 		}
 	})
 	if end < 0 {
-		h.Reset()
-		writePart(h, body)
+		used = append(append(used[:0], body...), ',')
 	}
-	copy(sum[:], h.Sum(nil))
-	return sum
+	all := sha256.Sum256(used)
+	copy(sum[:], all[:])
+	return sum, used
 }
 
-func writeMetadata(h hash.Hash, meta []byte) {
-	writePart(h, []byte("metadata{"))
+// appendMetadata ends each part, as Sum does, so that no two lists of parts are the same bytes.
+func appendMetadata(dst, meta []byte) []byte {
+	dst = append(dst, "metadata{,"...)
 	eachMember(meta, 0, func(name []byte, from, _, to int) {
 		switch string(name) {
 		case "labels", "annotations", "finalizers", "ownerReferences":
-			writePart(h, meta[from:to])
+			dst = append(append(dst, meta[from:to]...), ',')
 		}
 	})
-	writePart(h, []byte("}"))
-}
-
-// writePart ends each part, so that no two lists of parts are the same bytes.
-func writePart(h hash.Hash, part []byte) {
-	_, _ = h.Write(part) // a hash takes everything
-	_, _ = h.Write([]byte{','})
+	return append(dst, "},"...)
 }
 
 // eachMember calls fn with the name and the place of each member of the JSON object that
