@@ -241,12 +241,12 @@ func restored(api *kubetest.Server, namespace string) []string {
 }
 
 // checkClean fails if runs have left more in a store than finished backups and restores,
-// the entries of backups in the catalog, and the name of the cluster.
+// the entries of backups in the catalog, what changed between them, and the name of the cluster.
 func checkClean(t *testing.T, all buckets) {
 	t.Helper()
 	for prefix, st := range all {
 		for _, key := range st.Keys() {
-			kept := key == archive.ClusterName("prod") || strings.HasPrefix(key, archive.CatalogRoot)
+			kept := key == archive.ClusterName("prod") || strings.HasPrefix(key, archive.CatalogRoot) || strings.HasPrefix(key, archive.SeriesDir)
 			if strings.HasPrefix(key, archive.PluginDir) && !kept {
 				t.Errorf("left in %s: %s", prefix, key)
 			}

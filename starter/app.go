@@ -139,7 +139,7 @@ or profile file.
 	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+command.ClusterVariable+", or the only one that is served)")
 	command.BindRefusedFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(command.ExplainFlagError)
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.scheduleCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.drillCommand(), a.versionCommand())
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.scheduleCommand(), a.locationCommand(), a.objectCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.drillCommand(), a.versionCommand())
 	root.AddCommand(a.verbCommands()...)
 	root.AddCommand(command.RefusedAtRoot()...)
 	return root

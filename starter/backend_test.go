@@ -153,7 +153,11 @@ func (m *memory) Read(_ context.Context, in contract.ReadInput) (contract.ReadRe
 	if err := m.refuse[in.Verb]; err != nil {
 		return contract.ReadResult{}, err
 	}
-	for _, key := range []string{in.Verb + "/" + in.Name, in.Verb} {
+	keys := []string{in.Verb + "/" + in.Name + "/" + in.File}
+	if in.File != contract.FileManifest && in.File != contract.FileIndex { // which only backups of ours have
+		keys = append(keys, in.Verb+"/"+in.Name, in.Verb)
+	}
+	for _, key := range keys {
 		if res, ok := m.reads[key]; ok {
 			return res, nil
 		}

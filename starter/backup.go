@@ -19,7 +19,7 @@ import (
 func (a *app) backupCommand() *cobra.Command {
 	backups := a.backups()
 	c := command.Group("backup", "Take, list, inspect and delete backups", []string{"backups"},
-		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(),
+		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(), a.changes().DiffCommand(),
 		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."), costs.Command(costConsole{scheduleConsole{a}}))
 	c.AddCommand(a.retentionCommands()...)
 	c.AddCommand(a.backupRehearse())

@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/stored"
 )
 
 func (a *app) restoreCreate() *cobra.Command {
@@ -86,7 +87,7 @@ func (a *app) dryRun(ctx context.Context, be backend, run temporal.Run, in contr
 	if err != nil {
 		return err
 	}
-	plan, err := a.openFile(ctx, be, contract.ReadInput{
+	plan, err := stored.OpenFile(ctx, be.Read, contract.ReadInput{
 		Verb: contract.ReadRestoreURL, Name: res.Name, Location: show.Or(res.Location, in.Location), File: contract.FilePlan,
 	}, trust)
 	if err != nil {

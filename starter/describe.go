@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/stored"
 )
 
 // describable is what `describe` prints, for programs or for people.
@@ -91,7 +92,7 @@ func (a *app) printView(view describable, out output) error {
 // null: that is an empty list.
 func (n *noun[Row, Doc]) resourceList(ctx context.Context, be backend, name string, o *describeOptions) (map[string][]string, error) {
 	list := map[string][]string{}
-	body, err := n.openFile(ctx, be, contract.ReadInput{
+	body, err := stored.OpenFile(ctx, be.Read, contract.ReadInput{
 		Verb: n.fileVerb, Name: name, Location: o.location, File: contract.FileResourceList,
 	}, o.trust)
 	if errors.Is(err, temporal.ErrNotFound) || errors.Is(err, fetch.ErrNotFound) {

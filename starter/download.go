@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/stored"
 )
 
 type downloadOptions struct {
@@ -24,8 +26,9 @@ func (a *app) backupDownload() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "download NAME",
 		Short: "Download a backup's tarball",
-		Long: `Download a backup's tarball, a plain Velero tarball that tar reads. Its checksums are
-checked on the way, and the file appears under its name only when it is whole.
+		Long: `Download a backup's tarball, a plain Velero tarball that tar reads. Its size and
+digests are held against the backup's manifest on the way, and the file appears under its
+name only when it is what was stored. A tarball that Velero made has gzip's checksums only.
 
 It holds the Secrets of the backup in clear: the file is readable by you alone.`,
 		Example: `  lifeboat backup download nightly
@@ -51,15 +54,23 @@ func (a *app) downloadBackup(ctx context.Context, be backend, o *downloadOptions
 		return fmt.Errorf("%s exists already: choose another file with -o, or overwrite it with --force", o.file)
 	}
 	in := contract.ReadInput{Verb: contract.ReadBackupURL, Name: name, Location: o.location, File: contract.FileContents}
-	body, _, err := a.openStored(ctx, be, in, o.trust)
+	body, _, err := stored.OpenStored(ctx, be.Read, in, o.trust)
 	if err != nil {
 		return err
 	}
 	defer body.Close() //nolint:errcheck // opened to read
-	n, err := fetch.Save(o.file, body)
+	check, checked := fetch.CheckGzip, "gzip's checksums right; Velero made it, so there is no manifest to hold it against"
+	opened, err := stored.OpenBackup(ctx, be.Read, name, o.location, o.trust)
+	switch {
+	case err == nil:
+		check, checked = opened.CheckTarball, "as in its manifest"
+	case !errors.Is(err, stored.ErrNoManifest):
+		return err
+	}
+	n, err := fetch.Save(o.file, body, check)
 	if err != nil {
 		return fmt.Errorf("download backup %q: %w", name, err)
 	}
-	a.say("Backup %q is in %s (%s, checksums right).\n", name, o.file, show.Bytes(n))
+	a.say("Backup %q is in %s (%s, %s).\n", name, o.file, show.Bytes(n), checked)
 	return nil
 }

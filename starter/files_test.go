@@ -68,7 +68,7 @@ func TestDownload(t *testing.T) {
 	m := bucket(t, map[string][]byte{"whole": whole, "damaged": damaged, "cut": whole[:len(whole)-3], "html": []byte("<html>")})
 	dir := t.TempDir()
 	file := filepath.Join(dir, "x.tar.gz")
-	lifeboat(t, m, "", "backup", "download", "whole", "-o", file).want(t, codeDone, `Backup "whole" is in `+file, "checksums right")
+	lifeboat(t, m, "", "backup", "download", "whole", "-o", file).want(t, codeDone, `Backup "whole" is in `+file, "checksums right", "no manifest")
 	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, whole) {
 		t.Errorf("read %d bytes, %v", len(got), err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/stored"
 )
 
 type logsOptions struct {
@@ -44,7 +45,7 @@ func (n *noun[Row, Doc]) logsCommand() *cobra.Command {
 
 func (n *noun[Row, Doc]) printLogs(ctx context.Context, be backend, name string, o *logsOptions) error {
 	in := contract.ReadInput{Verb: n.fileVerb, Name: name, Location: o.location, File: contract.FileLogs}
-	body, err := n.openFile(ctx, be, in, o.trust)
+	body, err := stored.OpenFile(ctx, be.Read, in, o.trust)
 	if errors.Is(err, temporal.ErrNotFound) || errors.Is(err, fetch.ErrNotFound) {
 		return n.noLogs(ctx, be, name, err)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/content"
 )
 
 // entryLine is the stored form of an Entry: one JSON object a line.
@@ -18,10 +20,11 @@ type entryLine struct {
 	Offset    int64  `json:"o"`
 	Size      int64  `json:"s"`
 	SHA256    string `json:"h"`
+	Content   string `json:"c,omitempty"`
 }
 
 // appendEntry writes an entry's line without reflection: it is on the hot path.
-func appendEntry(dst []byte, k Key, off, size int64, sum []byte) []byte {
+func appendEntry(dst []byte, k Key, off, size int64, sum, content []byte) []byte {
 	dst = appendString(append(dst, `{"r":`...), k.Resource)
 	dst = appendString(append(dst, `,"v":`...), k.Version)
 	if k.Namespace != "" {
@@ -31,6 +34,7 @@ func appendEntry(dst []byte, k Key, off, size int64, sum []byte) []byte {
 	dst = strconv.AppendInt(append(dst, `,"o":`...), off, 10)
 	dst = strconv.AppendInt(append(dst, `,"s":`...), size, 10)
 	dst = hex.AppendEncode(append(dst, `,"h":"`...), sum)
+	dst = hex.AppendEncode(append(dst, `","c":"`...), content)
 	return append(dst, "\"}\n"...)
 }
 
@@ -80,7 +84,7 @@ func parseEntry(line string, m Member, end int64) (Entry, error) {
 	}
 	e := Entry{
 		Key:    Key{Resource: l.Resource, Version: l.Version, Namespace: l.Namespace, Name: l.Name},
-		Offset: l.Offset, Size: l.Size, SHA256: l.SHA256,
+		Offset: l.Offset, Size: l.Size, SHA256: l.SHA256, Content: l.Content,
 	}
 	if err := e.Validate(); err != nil {
 		return Entry{}, err
@@ -88,7 +92,7 @@ func parseEntry(line string, m Member, end int64) (Entry, error) {
 	if e.Size < 0 || e.Size > MaxObjectBytes || e.Offset < end+blockSize || e.Offset > m.RawSize-e.Size || e.Offset%blockSize != 0 {
 		return Entry{}, fmt.Errorf("%s: body %d+%d does not lie in the member", e.Key, e.Offset, e.Size)
 	}
-	if !validDigest(e.SHA256) {
+	if !validDigest(e.SHA256) || e.Content != "" && !isHex(e.Content, 2*content.Size) {
 		return Entry{}, fmt.Errorf("%s: malformed digest", e.Key)
 	}
 	if !mayHold(m.Spans, e.Key) {

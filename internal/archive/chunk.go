@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/lifeboat-backup/lifeboat/internal/content"
 )
 
 // compressionLevel 2: BenchmarkWriter, on ConfigMaps of 1.3 KB, takes 14, 15 and
@@ -15,6 +17,9 @@ import (
 // and stores them at 1/3.1, 1/3.2, 1/3.2 and 1/3.3 of their size. Both copies of
 // most objects lie within one DEFLATE window at any level.
 const compressionLevel = 2
+
+// scratchKept bounds the buffer that a Writer keeps from object to object, in bytes.
+const scratchKept = 1 << 20
 
 // Chunk is a run of whole members, ready to be staged. All its slices belong to
 // the Writer and are reused once emit has returned; Ref makes a copy to keep.
@@ -51,11 +56,12 @@ type Writer struct {
 	gz     *gzip.Writer
 	err    error // sticky: after a failed emit nothing more is accepted
 
-	raw   []byte // open member: tar entries
-	lines []byte // open member: index lines
-	path  []byte // scratch
-	spans []openSpan
-	count int
+	raw     []byte // open member: tar entries
+	lines   []byte // open member: index lines
+	path    []byte // scratch
+	scratch []byte // what is digested of an object
+	spans   []openSpan
+	count   int
 
 	data    []byte // open chunk
 	blocks  []byte
@@ -80,7 +86,11 @@ func NewWriter(l Limits, modTime time.Time, emit func(Chunk) error) *Writer {
 // Add appends one object, its JSON as it is, under both of its paths. A key that
 // cannot be stored (ErrKey) or an object too large (ErrTooLarge) is refused and
 // leaves the Writer usable. Any other error is final.
-func (w *Writer) Add(k Key, body []byte) error {
+func (w *Writer) Add(k Key, body []byte) error { return w.AddChanged(k, body, body) }
+
+// AddChanged is Add of an object that the backup has changed: its content is that of the
+// original, so that it is the same in every backup.
+func (w *Writer) AddChanged(k Key, body, original []byte) error {
 	if w.err != nil {
 		return w.err
 	}
@@ -93,7 +103,12 @@ func (w *Writer) Add(k Key, body []byte) error {
 	if err := w.makeRoom(len(body)); err != nil {
 		return err
 	}
-	return w.joinError(w.appendObject(k, body))
+	var written [content.Size]byte
+	written, w.scratch = content.Sum(w.scratch, k.Resource, original)
+	if cap(w.scratch) > scratchKept {
+		w.scratch = nil
+	}
+	return w.joinError(w.appendObject(k, body, written))
 }
 
 // makeRoom closes the member that the object would overfill.
@@ -112,7 +127,7 @@ func (w *Writer) makeRoom(body int) error {
 	return w.emitChunk()
 }
 
-func (w *Writer) appendObject(k Key, body []byte) (err error) {
+func (w *Writer) appendObject(k Key, body []byte, written [content.Size]byte) (err error) {
 	w.path = appendPath(w.path[:0], k, false)
 	if w.raw, err = w.head.appendHeader(w.raw, w.path, len(body)); err != nil {
 		return err
@@ -125,7 +140,7 @@ func (w *Writer) appendObject(k Key, body []byte) (err error) {
 	}
 	w.raw = appendBody(w.raw, body)
 	sum := sha256.Sum256(body)
-	w.lines = appendEntry(w.lines, k, off, int64(len(body)), sum[:])
+	w.lines = appendEntry(w.lines, k, off, int64(len(body)), sum[:], written[:])
 	w.path = appendObject(w.path[:0], k)
 	w.widenSpan(k.Resource, w.path)
 	w.count++

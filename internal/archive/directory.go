@@ -28,14 +28,19 @@ func encodeDirectory(d Directory) ([]byte, error) {
 // parseDirectory reads an uncompressed directory and checks that its members
 // are sane and leave no gap.
 func parseDirectory(raw []byte) (Directory, error) {
-	var d Directory
-	if err := json.Unmarshal(raw, &d); err != nil {
+	d, err := decodeDirectory(raw)
+	if err != nil {
 		return Directory{}, fmt.Errorf("decode directory: %w", err)
 	}
 	if err := checkVersion(d.FormatVersion); err != nil {
 		return Directory{}, err
 	}
-	_, _, err := checkMembers(d.Members)
+	_, _, err = checkMembers(d.Members)
+	return d, err
+}
+
+func unmarshalDirectory(raw []byte) (d Directory, err error) {
+	err = json.Unmarshal(raw, &d)
 	return d, err
 }
 

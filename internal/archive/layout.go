@@ -164,6 +164,14 @@ func ParseRehearsalKey(key string) (backup, uid, version, level string, ok bool)
 	return backup, uid, version, level, backup != "" && uid != ""
 }
 
+// SeriesDir is the directory of what is remembered of changes between backups.
+const SeriesDir = PluginDir + "changes/"
+
+// SeriesKey is the file that remembers what changed between the backups of a series.
+func SeriesKey(cluster, series string) string {
+	return SeriesDir + cluster + "/" + series + ".json"
+}
+
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }
 

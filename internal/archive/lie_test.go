@@ -143,8 +143,8 @@ func TestVersionsOfTheFormat(t *testing.T) {
 	src, l := newArchive(t, tinyLimits(), sample(3))
 	good := src.files[l.Manifest()]
 	body := string(good[len(`{"manifest":`) : len(good)-len(`,"sha256":""}`)-65])
-	for v, want := range map[string]error{"1.0": nil, "1.7": nil, "2.0": archive.ErrVersion, "0.9": archive.ErrVersion, "1": archive.ErrVersion, "1.x": archive.ErrVersion, "": archive.ErrVersion} {
-		changed := strings.Replace(body, `"formatVersion": "1.0"`, `"formatVersion": "`+v+`", "later": {}`, 1)
+	for v, want := range map[string]error{"1.0": nil, "1.1": nil, "1.7": nil, "2.0": archive.ErrVersion, "0.9": archive.ErrVersion, "1": archive.ErrVersion, "1.x": archive.ErrVersion, "": archive.ErrVersion} {
+		changed := strings.Replace(body, `"formatVersion": "1.1"`, `"formatVersion": "`+v+`", "later": {}`, 1)
 		if changed == body {
 			t.Fatal("no formatVersion")
 		}

@@ -11,7 +11,7 @@ import (
 
 // FormatVersion is written to manifest and directory. A greater minor version
 // only adds fields; a greater major version cannot be read by this program.
-const FormatVersion = "1.0"
+const FormatVersion = "1.1"
 
 // Manifest lists every file of a backup but itself and the Backup document, and
 // is the root of integrity.

@@ -68,6 +68,9 @@ type Entry struct {
 	Offset int64  // of the body, in the uncompressed member
 	Size   int64  // of the body
 	SHA256 string // of the body, hex
+	// Content is the digest of what somebody wrote of the object (package content), hex; "" in
+	// format 1.0. It is a hint: the body does not prove it.
+	Content string
 }
 
 // Digest is how every digest of the format is written: SHA-256, lower-case hex.
@@ -84,8 +87,11 @@ func sameDigest(b []byte, want string) bool {
 	return string(have[:]) == want
 }
 
-func validDigest(s string) bool {
-	if len(s) != 2*sha256.Size {
+func validDigest(s string) bool { return isHex(s, 2*sha256.Size) }
+
+// isHex says that s is n lower-case hexadecimal digits.
+func isHex(s string, n int) bool {
+	if len(s) != n {
 		return false
 	}
 	for i := range len(s) {

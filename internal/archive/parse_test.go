@@ -3,6 +3,7 @@ package archive
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,15 @@ func FuzzParseDirectory(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add([]byte(`{"formatVersion":"1.0","members":[{"size":1,"rawSize":512}]}`))
+	if _, ok := cutDirectory(string(good)); !ok {
+		f.Fatal("a directory as it is written is not cut")
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		if cut, ok := cutDirectory(string(raw)); ok {
+			if want, err := unmarshalDirectory(raw); err != nil || !reflect.DeepEqual(cut, want) {
+				t.Fatalf("cut to %+v, want %+v, %v", cut, want, err)
+			}
+		}
 		d, err := parseDirectory(raw)
 		if err != nil {
 			return
@@ -161,7 +170,7 @@ func FuzzParseLine(f *testing.F) {
 func TestAppendEntryEscapes(t *testing.T) {
 	for _, name := range []string{"plain", `quo"te`, "ümläut", "a<b>&c"} {
 		k := Key{Resource: "pods", Version: "v1", Namespace: "n", Name: name}
-		line := appendEntry(nil, k, 512, 10, make([]byte, 32))
+		line := appendEntry(nil, k, 512, 10, make([]byte, 32), make([]byte, 16))
 		l, err := parseLine(string(line[:len(line)-1]))
 		if err != nil || l.Name != name || l.Offset != 512 || l.Size != 10 {
 			t.Errorf("%q: %+v %v", name, l, err)

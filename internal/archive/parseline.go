@@ -34,6 +34,9 @@ func cutLine(line string) (l entryLine, ok bool) {
 	l.Offset = c.cutNumber(`,"o":`)
 	l.Size = c.cutNumber(`,"s":`)
 	l.SHA256 = c.cutText(`,"h":"`)
+	if strings.HasPrefix(c.rest, `,"c":"`) { // format 1.0 has none
+		l.Content = c.cutText(`,"c":"`)
+	}
 	return l, c.ok && c.rest == "}"
 }
 

@@ -85,6 +85,29 @@ func (a *Archive) verifyFile(ctx context.Context, f File, progress func(int64)) 
 	return nil
 }
 
+// CheckTarball reads a copy of the tarball and holds it against the manifest: every member by
+// its digest, and that nothing is missing or follows. Damage is ErrCorrupt.
+func (a *Archive) CheckTarball(r io.Reader) error {
+	file := a.layout.Tarball()
+	for m, member := range a.members {
+		h := sha256.New()
+		n, err := io.CopyN(h, r, member.Size)
+		switch {
+		case errors.Is(err, io.EOF):
+			return corruptError(file, m, nil, "ends %d bytes early", member.Size-n)
+		case err != nil:
+			return fmt.Errorf("read %s: %w", file, err)
+		case hex.EncodeToString(h.Sum(nil)) != member.SHA256:
+			return corruptError(file, m, nil, "digest differs")
+		}
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(r, 1))
+	if err == nil && n > 0 {
+		err = corruptError(file, NoMember, nil, "more than the %d bytes that the manifest says", a.manifest.Totals.TarballBytes)
+	}
+	return err
+}
+
 // verifyEnd makes sure that nothing follows the verified bytes.
 func (a *Archive) verifyEnd(ctx context.Context, file string, size int64) error {
 	b, err := a.readRange(ctx, nil, file, size, 1, 1)

@@ -71,6 +71,14 @@ func (s *Service) readCommitted(ctx context.Context, st store.Store, l archive.L
 	}
 	_ = repository.RememberBackup(ctx, st, &doc, in.Seal.Bytes) // the next listing writes an entry that is lost here
 	res := backupResult(&doc, in)
+	text, err := s.rememberChanges(ctx, st, in.Ref, doc.Status.StartTimestamp.Time, in.Seal.Changes)
+	if err != nil {
+		return res, err
+	}
+	if text != "" {
+		res.Warnings++
+		res.Reasons = append(slices.Clone(res.Reasons), text)
+	}
 	err = s.cleanUpCommitted(ctx, st, in.Ref, &res)
 	return res, err
 }

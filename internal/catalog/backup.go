@@ -156,7 +156,7 @@ func (c *Reader) backupURL(ctx context.Context, in contract.ReadInput) (contract
 	}
 	return signFile(ctx, found.Location, found.Store, in, map[string]string{
 		contract.FileContents: l.Tarball(), contract.FileLogs: l.Logs(), contract.FileResults: l.Results(),
-		contract.FileResourceList: l.ResourceList(), contract.FileManifest: l.Manifest(),
+		contract.FileResourceList: l.ResourceList(), contract.FileManifest: l.Manifest(), contract.FileIndex: l.Index(),
 	})
 }
 

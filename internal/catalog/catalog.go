@@ -4,6 +4,8 @@
 //
 //   - catalog.go: the reads by verb, and the list of backups.
 //   - backup.go, restores.go: one backup; restores, their files, storage locations.
+//   - diff.go, history.go: what changed between backups, by their indexes.
+//   - fit.go: answers are cut to what Temporal carries.
 //   - volumes.go, volumes_old.go: what became of volumes, also of backups of Velero
 //     before 1.13.
 //   - cost.go: how much of the bucket and of EBS a backup takes up.
@@ -52,8 +54,8 @@ type Schedules interface {
 	Status(ctx context.Context, name string) ([]contract.ScheduleStatus, error)
 }
 
-// rowsPerPage keeps an answer far below Temporal's 2 MB: a row is some 300 bytes. It is a
-// page of the repository's, so that none of what one reads is thrown away.
+// rowsPerPage is a page of the repository's, so that none of what one reads is thrown away: a
+// row is some 300 bytes, and bytesInAnswer cuts a page whose rows are longer.
 const rowsPerPage = repository.BackupsPerPage
 
 const (
@@ -95,6 +97,8 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 		contract.ReadLocationCheck: c.checkLocation,
 		contract.ReadServer:        c.readServer,
 		contract.ReadSchedules:     c.readSchedules,
+		contract.ReadBackupDiff:    c.diffBackups,
+		contract.ReadObjectHistory: c.objectHistory,
 
 		contract.ReadSnapshotLocations:     c.snapshotLocations,
 		contract.ReadSnapshotLocationCheck: c.checkSnapshotLocation,
@@ -182,7 +186,7 @@ func keepSelected(entries []repository.BackupEntry, sel labels.Selector) (kept [
 // firstBackups cuts sorted rows to a page, and gives the name to go on behind, if there is
 // anything. Backups of one name stay on one page: each location goes on behind the name.
 func firstBackups(rows []contract.BackupSummary, more bool) ([]contract.BackupSummary, string) {
-	n := min(rowsPerPage, len(rows))
+	n := countFitting(rows[:min(rowsPerPage, len(rows))])
 	for 0 < n && n < len(rows) && rows[n].Name == rows[n-1].Name {
 		n++
 	}
@@ -198,11 +202,11 @@ func cutPage[T any](rows []T, after string, key func(T) string) ([]T, string) {
 	for after != "" && i < len(rows) && key(rows[i]) <= after {
 		i++
 	}
-	rows = rows[i:]
-	if len(rows) <= rowsPerPage {
-		return rows, ""
+	kept, more := cutRows(rows[i:], rowsPerPage)
+	if more == 0 {
+		return kept, ""
 	}
-	return rows[:rowsPerPage], key(rows[rowsPerPage-1])
+	return kept, key(kept[len(kept)-1])
 }
 
 // proofsOf is what is proven of a page of backups.
@@ -223,6 +227,9 @@ func summaryOf(e repository.BackupEntry, proof repository.Proof) contract.Backup
 	}
 	if proof.UID == e.UID && !proof.At.IsZero() {
 		row.Level, row.Proven = proof.Level, &proof.At
+	}
+	if sizeOf(row) > bytesInRow {
+		row.Labels, row.Selector, row.Cut = nil, "", true
 	}
 	return row
 }

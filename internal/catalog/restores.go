@@ -70,11 +70,15 @@ func readRestores(ctx context.Context, st store.Store, sel labels.Selector, loca
 }
 
 func restoreRow(d *velerov1.Restore) contract.RestoreSummary {
-	return contract.RestoreSummary{
+	row := contract.RestoreSummary{
 		Name: d.Name, Labels: d.Labels, Backup: d.Spec.BackupName, Phase: string(d.Status.Phase),
 		Started: timeOf(d.Status.StartTimestamp), Completed: timeOf(d.Status.CompletionTimestamp),
 		Errors: d.Status.Errors, Warnings: d.Status.Warnings,
 	}
+	if sizeOf(row) > bytesInRow {
+		row.Labels, row.Cut = nil, true
+	}
+	return row
 }
 
 func (c *Reader) findRestore(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Restore], []contract.UnreadLocation, error) {

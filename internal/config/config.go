@@ -38,6 +38,8 @@ type Config struct {
 	Schedules []velerov1.Schedule `json:"schedules,omitempty"`
 	// Rehearsal says how backups are rehearsed in a disposable control plane.
 	Rehearsal Rehearsal `json:"rehearsal,omitempty"`
+	// Changes says what is unusual between a backup and the one before it.
+	Changes Changes `json:"changes,omitempty"`
 	// Metrics serves Prometheus metrics.
 	Metrics Listener `json:"metrics,omitempty"`
 	// Health serves /healthz and /readyz.
@@ -134,6 +136,17 @@ const (
 	RehearseWeekly = "weekly"
 	RehearseNever  = "never"
 )
+
+// Changes says what is unusual between a backup and the one before it.
+type Changes struct {
+	// Disabled compares nothing. Default false.
+	Disabled bool `json:"disabled,omitempty"`
+	// Window is how many backups the usual range of a measure is taken from. Default 30.
+	Window int `json:"window,omitempty"`
+	// Bounds are above which a measure is unusual, by rule: a share from 0 to 1, or a number;
+	// -1 switches the rule off. Default: see docs/CHANGES-BETWEEN-BACKUPS.md.
+	Bounds map[string]float64 `json:"bounds,omitempty"`
+}
 
 // Listener is an HTTP endpoint of the worker's own.
 type Listener struct {

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/change"
 )
 
 // Defaults of the fields a file leaves out.
@@ -35,6 +37,7 @@ func (c *Config) setDefaults() {
 		setDefault(&c.Rehearsal.After, RehearseNever)
 	}
 	setDefault(&c.Rehearsal.After, RehearseDaily)
+	setDefault(&c.Changes.Window, change.DefaultWindow)
 	setDefault(&c.Limits.ExportShards, DefaultExportShards)
 	setDefault(&c.Limits.ApplyConcurrency, DefaultApplyConcurrency)
 	setDefault(&c.Limits.ConcurrentActivities, DefaultConcurrentActivities)

@@ -12,6 +12,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/lifeboat-backup/lifeboat/internal/change"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -37,6 +38,12 @@ func (c *Config) Validate() error {
 	k.checkBackupLocations(c.BackupStorageLocations)
 	k.checkSnapshotLocations(c.VolumeSnapshotLocations)
 	k.checkSchedules(c.Schedules)
+	if err := change.CheckBounds(c.Changes.Bounds); err != nil {
+		k.addProblem("changes.bounds", "%v", err)
+	}
+	if c.Changes.Window < 0 {
+		k.addProblem("changes.window", "%d must not be negative", c.Changes.Window)
+	}
 	if c.DefaultBackupTTL.Duration <= 0 {
 		k.addProblem("defaultBackupTTL", "%s must be positive", c.DefaultBackupTTL.Duration)
 	}

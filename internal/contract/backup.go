@@ -142,6 +142,19 @@ type SealResult struct {
 	Reasons  []string `json:"reasons,omitempty"`
 
 	Volumes VolumeCounts `json:"volumes,omitzero"`
+	// Changes is what the commit has to remember; nil for nothing.
+	Changes *BackupChanges `json:"changes,omitempty"`
+}
+
+// BackupChanges is what became of the objects since the backup before.
+type BackupChanges struct {
+	Series   string             `json:"series"` // of the backups that can be compared
+	Schedule string             `json:"schedule,omitempty"`
+	Measures map[string]float64 `json:"measures,omitempty"` // by rule
+	Unusual  []string           `json:"unusual,omitempty"`  // rules
+	// Previous is the backup before, which is to be held; "" if nothing is unusual.
+	Previous    string `json:"previous,omitempty"`
+	PreviousUID string `json:"previousUID,omitempty"`
 }
 
 // VerifyBackupInput asks to read every stored byte back.

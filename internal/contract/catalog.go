@@ -21,6 +21,9 @@ const (
 	ReadServer        = "server"         // ServerStatus
 	ReadSchedules     = "schedules"      // ScheduleStatus list; with a name that one, with its due times
 
+	ReadBackupDiff    = "backup-diff"    // BackupDiff of Name and To
+	ReadObjectHistory = "object-history" // ObjectHistory of Object
+
 	ReadSnapshotLocations     = "snapshot-locations"      // SnapshotLocationStatus list
 	ReadSnapshotLocationCheck = "snapshot-location-check" // one of them with what its credentials may do
 )
@@ -31,6 +34,7 @@ func ReadVerbs() []string {
 		ReadBackups, ReadBackup, ReadBackupCost, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
 		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck,
 		ReadSchedules,
+		ReadBackupDiff, ReadObjectHistory,
 	}
 }
 
@@ -41,6 +45,7 @@ const (
 	FileResults      = "results"       // gzip JSON
 	FileResourceList = "resource-list" // gzip JSON
 	FileManifest     = "manifest"      // JSON
+	FileIndex        = "index"         // of the objects in the tarball
 	FilePlan         = "plan"          // gzip JSON lines: the diff of a dry run
 )
 
@@ -52,6 +57,9 @@ type ReadInput struct {
 	File     string `json:"file,omitempty"`
 	Selector string `json:"selector,omitempty"` // label selector for lists
 	Continue string `json:"continue,omitempty"` // from the page before
+	To       string `json:"to,omitempty"`       // the backup that the named one is compared with
+	Object   string `json:"object,omitempty"`   // RESOURCE/NAMESPACE/NAME or RESOURCE/NAME
+	Limit    int    `json:"limit,omitempty"`    // of what the answer lists; 0 for the default
 	// Configuration asks for an answer of a worker with that digest of its storage
 	// locations; "" takes any.
 	Configuration string `json:"configuration,omitempty"`
@@ -74,8 +82,10 @@ type ReadResult struct {
 	Continue   string             `json:"continue,omitempty"`
 	Schedules  []ScheduleStatus   `json:"schedules,omitempty"`
 
-	Cost        *BackupCost `json:"cost,omitempty"`
-	MoreVolumes int         `json:"moreVolumes,omitempty"` // that Volumes leaves out
+	Cost        *BackupCost    `json:"cost,omitempty"`
+	MoreVolumes int            `json:"moreVolumes,omitempty"` // that Volumes leaves out
+	Diff        *BackupDiff    `json:"diff,omitempty"`
+	History     *ObjectHistory `json:"history,omitempty"`
 
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
 	// Configuration is the digest of the names and places of the storage locations of the
@@ -107,6 +117,8 @@ type BackupSummary struct {
 	// Level is the highest that a rehearsal has proven, at Proven; nil is never.
 	Level  string     `json:"level,omitempty"`
 	Proven *time.Time `json:"proven,omitempty"`
+	// Cut says that labels and selector are left out: they are longer than an answer carries.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // RestoreSummary is a row of `restore get`.
@@ -120,6 +132,7 @@ type RestoreSummary struct {
 	Errors    int               `json:"errors"`
 	Warnings  int               `json:"warnings"`
 	DryRun    bool              `json:"dryRun,omitempty"`
+	Cut       bool              `json:"cut,omitempty"` // labels are left out, as of BackupSummary
 }
 
 // Details is what Lifeboat knows of a backup beyond Velero's document.

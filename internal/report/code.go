@@ -182,6 +182,8 @@ const (
 	LocationUnread Code = "LOCATION_UNREAD"
 	// BackupIncomplete: the backup that is restored is not Completed.
 	BackupIncomplete Code = "BACKUP_INCOMPLETE"
+	// UnusualChange: much, or something dangerous, changed since the backup before.
+	UnusualChange Code = "UNUSUAL_CHANGE"
 	// FieldIgnored: the spec asks for something that has no effect here.
 	FieldIgnored Code = "FIELD_IGNORED"
 	// TooMany: reasons beyond the limit were counted but not kept.

@@ -126,6 +126,7 @@ func runDefaults(c Code) (defaults, bool) {
 		{StoreDegraded, Warning, "run 'lifeboat location check' and use a store that has the capability for backups that matter"},
 		{LocationUnread, Warning, "name the location with --storage-location if the backup is another of the name; run 'lifeboat location check'"},
 		{BackupIncomplete, Warning, "see what it lacks with 'lifeboat backup describe', and restore another backup if that matters"},
+		{UnusualChange, Warning, "compare the two backups with 'lifeboat backup diff', and release the held one with 'lifeboat backup release' if the change was meant"},
 		{FieldIgnored, Warning, "remove the field from the spec if you do not need it"},
 		{TooMany, Warning, "remove the causes that are listed and run again to see the rest"},
 	})

@@ -143,12 +143,12 @@ func contents(t *testing.T, h *harness.Harness, backup string) []string {
 }
 
 // keysIn are the keys of the bucket below the harness's prefix, but for those that say which
-// cluster a name belongs to: these stay.
+// cluster a name belongs to and what changed between backups: these stay.
 func keysIn(t *testing.T, st store.Store, prefix string) []string {
 	t.Helper()
 	var keys []string
 	err := st.List(t.Context(), prefix, func(i store.Info) error {
-		if !strings.HasPrefix(i.Key, archive.PluginDir+"clusters/") {
+		if !strings.HasPrefix(i.Key, archive.PluginDir+"clusters/") && !strings.HasPrefix(i.Key, archive.SeriesDir) {
 			keys = append(keys, i.Key)
 		}
 		return nil

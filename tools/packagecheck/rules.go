@@ -54,17 +54,20 @@ func productRules() rules {
 			{"references between objects", []string{"internal/resource/residual"}},
 			{"comparison of objects", []string{"internal/resource/compare"}},
 			{"schedules played through time", []string{"internal/simulation"}},
-			{"pods, volumes, time", []string{"internal/hook", "internal/retention", "internal/schedule/preset", "internal/timing", "internal/volume"}},
+			{"pods, volumes, time", []string{"internal/change", "internal/hook", "internal/retention", "internal/schedule/preset", "internal/timing", "internal/volume"}},
 			{"selection", []string{"internal/filter"}},
 			{"pages of documents", []string{"internal/drill/page"}},
 			{"formats and words", []string{"docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
-			{"helpers", []string{"internal/glob", "internal/parallel", "internal/poll"}},
+			{"helpers", []string{"internal/content", "internal/glob", "internal/parallel", "internal/poll"}},
 		},
 		Beside: []use{
 			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for
 			{"internal/backup/backuptest", "internal/volume/volumetest"},
 			{"internal/kube/exec", "internal/kube"},
 			{"starter/internal/...", "starter/internal/manifest"},
+			{"starter/internal/stored", "starter/internal/fetch"}, // objects by signed URL
+			{"starter/internal/show", "starter/internal/stored"},
+			{"starter/internal/changes", "starter/internal/..."},
 		},
 	}
 }

@@ -28,7 +28,7 @@ func (e *shardExport) addObject(r kube.Resource, it kube.Item) error {
 	if e.Run.Plan.Related && it.Namespace != "" {
 		e.Notes.AddRelated(resource.Ref{Resource: "namespaces", Name: it.Namespace})
 	}
-	err := e.Writer.Add(archive.Key{Resource: gr, Version: r.Version, Namespace: it.Namespace, Name: it.Name}, body)
+	err := e.Writer.AddChanged(archive.Key{Resource: gr, Version: r.Version, Namespace: it.Namespace, Name: it.Name}, body, it.Raw)
 	if errors.Is(err, archive.ErrKey) || errors.Is(err, archive.ErrTooLarge) {
 		e.Notes.AddReason(report.New(report.ObjectInvalid, err.Error()).At(gr, it.Namespace, it.Name))
 		return nil

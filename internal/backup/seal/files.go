@@ -97,6 +97,9 @@ func (s *sealer) writeLog(ctx context.Context) (archive.File, error) {
 	totals := s.assembly.Totals
 	report.LogEvent(l, last, "archive composed", "objects", totals.Objects, "members", totals.Members, "bytes", totals.TarballBytes)
 	s.logSnapshots(l)
+	if s.uncompared != nil {
+		report.LogEvent(l, last, "not compared with the backup before", "cause", s.uncompared.Error())
+	}
 	l.Reasons(last, s.reasons)
 	var buf bytes.Buffer
 	if err := l.Gzip(&buf); err != nil {

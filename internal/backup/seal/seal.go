@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -27,7 +29,7 @@ func Backup(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 	if err != nil {
 		return contract.SealResult{}, err
 	}
-	if err := s.composeArchive(ctx); err != nil {
+	if err := s.composeAndCompare(ctx, b); err != nil {
 		return contract.SealResult{}, err
 	}
 	p.Count(0, s.assembly.Totals.TarballBytes)
@@ -36,6 +38,7 @@ func Backup(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 		return contract.SealResult{}, err
 	}
 	res := s.sealResult()
+	res.Changes = s.changes
 	res.Manifest, err = s.writeManifest(ctx, append(s.assembly.Files(run.Layout), files...))
 	return res, err
 }
@@ -49,6 +52,9 @@ type sealer struct {
 	reasons  []report.Reason // one of each object, for the log; see report.Group
 	revision string          // the state of the cluster that the objects are of
 	at       time.Time       // when that was the newest
+
+	changes    *contract.BackupChanges // since the backup before
+	uncompared error                   // why they are not known
 }
 
 // readStaged reads what the phases before have staged.
@@ -90,6 +96,27 @@ func (s *sealer) composeArchive(ctx context.Context) error {
 		return err
 	}
 	return repository.Compose(ctx, s.run.Store, layout.Index(), s.assembly.Index)
+}
+
+// composeAndCompare composes the archive and meanwhile compares it with the backup before.
+func (s *sealer) composeAndCompare(ctx context.Context, b *backup.Service) error {
+	var unusual []report.Reason
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.composeArchive(ctx) })
+	g.Go(func() error {
+		staged, err := archive.OpenStaged(repository.NewSource(s.run.Store), backup.ChunksOf(s.notes))
+		if err == nil {
+			s.changes, unusual, err = b.JudgeChanges(ctx, s.run, staged, s.reasons)
+		}
+		s.uncompared = err // stands in the log; the backup is as good without
+		return nil
+	})
+	err := g.Wait()
+	if len(unusual) > 0 {
+		s.reasons = append(s.reasons, unusual...)
+		report.Sort(s.reasons)
+	}
+	return err
 }
 
 // sealResult counts what the workflow is told of the sealed backup.

@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -73,23 +75,64 @@ func readAuthorities(file string) (*x509.CertPool, error) {
 // Open starts to read a file as it is stored. Its size is -1 where it is unknown. The caller
 // closes the body. The error is ErrNotFound where the store has no such file.
 func (c *Client) Open(ctx context.Context, signed string) (body io.ReadCloser, size int64, err error) {
+	res, err := c.get(ctx, signed, "")
+	if err != nil {
+		return nil, 0, err
+	}
+	return res.Body, res.ContentLength, nil
+}
+
+// OpenRange starts to read n bytes of a file from off on, or all from there if n is negative. A
+// range beyond the end has fewer bytes or none.
+func (c *Client) OpenRange(ctx context.Context, signed string, off, n int64) (io.ReadCloser, error) {
+	if off == 0 && n < 0 {
+		body, _, err := c.Open(ctx, signed)
+		return body, err
+	}
+	if n == 0 {
+		return io.NopCloser(strings.NewReader("")), nil
+	}
+	ranged := fmt.Sprintf("bytes=%d-", off)
+	if n > 0 {
+		ranged += strconv.FormatInt(off+n-1, 10)
+	}
+	res, err := c.get(ctx, signed, ranged)
+	switch {
+	case errors.Is(err, errBeyondEnd):
+		return io.NopCloser(strings.NewReader("")), nil
+	case err != nil:
+		return nil, err
+	case res.StatusCode == http.StatusOK: // the store, or something before it, does not know ranges
+		return nil, errors.Join(errors.New("fetch: the store sent the whole file in place of a part of it"), res.Body.Close())
+	}
+	return res.Body, nil
+}
+
+// errBeyondEnd says that a file ends before the range that was asked for.
+var errBeyondEnd = errors.New("range beyond the end of the file")
+
+// get asks for a file or a range of it; its answer is a good one.
+func (c *Client) get(ctx context.Context, signed, ranged string) (*http.Response, error) {
 	target, err := url.Parse(signed)
 	if err != nil || target.Host == "" {
-		return nil, 0, errors.New("fetch: the worker gave no usable URL")
+		return nil, errors.New("fetch: the worker gave no usable URL")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, signed, nil)
 	if err != nil {
-		return nil, 0, errors.New("fetch: the worker gave no usable URL")
+		return nil, errors.New("fetch: the worker gave no usable URL")
+	}
+	if ranged != "" {
+		req.Header.Set("Range", ranged)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, 0, fmt.Errorf("fetch from %s: %w; where this machine reaches the store under another address, set publicUrl in the storage location's config",
+		return nil, fmt.Errorf("fetch from %s: %w; where this machine reaches the store under another address, set publicUrl in the storage location's config",
 			target.Host, withoutURL(err))
 	}
 	if err := checkStatus(res, target.Host); err != nil {
-		return nil, 0, errors.Join(err, res.Body.Close())
+		return nil, errors.Join(err, res.Body.Close())
 	}
-	return res.Body, res.ContentLength, nil
+	return res, nil
 }
 
 // withoutURL takes the URL, which net/http puts in front, off an error.
@@ -104,8 +147,10 @@ func withoutURL(err error) error {
 // checkStatus refuses every answer that is not the file, with a remedy where there is one.
 func checkStatus(res *http.Response, host string) error {
 	switch res.StatusCode {
-	case http.StatusOK:
+	case http.StatusOK, http.StatusPartialContent:
 		return nil
+	case http.StatusRequestedRangeNotSatisfiable:
+		return fmt.Errorf("fetch from %s: %w", host, errBeyondEnd)
 	case http.StatusNotFound:
 		return fmt.Errorf("fetch from %s: %w", host, ErrNotFound)
 	case http.StatusForbidden:

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 )
@@ -124,5 +125,37 @@ func TestPlain(t *testing.T) {
 	}
 	if _, err := fetch.Plain(strings.NewReader("\x1f\x8bjunk")); err == nil {
 		t.Error("a broken gzip header was accepted")
+	}
+}
+
+// TestOpenRange reads parts of a file. A server that does not know ranges is told from one that
+// does.
+func TestOpenRange(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/plain" {
+			_, _ = io.WriteString(w, "0123456789")
+			return
+		}
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("0123456789"))
+	}))
+	defer srv.Close()
+	c, err := fetch.New(fetch.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		off, n int64
+		want   string
+	}{{0, -1, "0123456789"}, {0, 3, "012"}, {4, 2, "45"}, {7, -1, "789"}, {7, 9, "789"}, {10, 1, ""}, {20, 5, ""}, {3, 0, ""}} {
+		body, err := c.OpenRange(t.Context(), srv.URL+"/ranges?"+signature, tc.off, tc.n)
+		if err != nil {
+			t.Fatal(tc, err)
+		}
+		if got, err := io.ReadAll(body); err != nil || string(got) != tc.want || body.Close() != nil {
+			t.Errorf("%+v: %q, %v", tc, got, err)
+		}
+	}
+	if _, err := c.OpenRange(t.Context(), srv.URL+"/plain?"+signature, 2, 3); err == nil || strings.Contains(err.Error(), "s3cr3t") {
+		t.Errorf("a whole file in place of a part: %v", err)
 	}
 }

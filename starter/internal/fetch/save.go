@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 )
 
-// Save writes a gzip file and checks it on the way; n is its size. The file takes its name
-// only when it is complete, and is readable by its owner alone.
-func Save(file string, r io.Reader) (n int64, err error) {
+// Save writes a file and has it checked on the way: check reads it to its end. n is its size.
+// The file takes its name only when it is complete, and is readable by its owner alone.
+func Save(file string, r io.Reader, check func(io.Reader) error) (n int64, err error) {
 	// CreateTemp makes it mode 0600: it holds Secrets.
 	part, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".part-")
 	if err != nil {
@@ -23,7 +23,7 @@ func Save(file string, r io.Reader) (n int64, err error) {
 		}
 	}()
 	count := &byteCounter{w: part}
-	if err := checkGzip(io.TeeReader(r, count)); err != nil {
+	if err := check(io.TeeReader(r, count)); err != nil {
 		return 0, err
 	}
 	if err := part.Sync(); err != nil {
@@ -35,8 +35,9 @@ func Save(file string, r io.Reader) (n int64, err error) {
 	return count.n, os.Rename(part.Name(), file)
 }
 
-// checkGzip reads r to its end and checks the sum of every member.
-func checkGzip(r io.Reader) error {
+// CheckGzip reads r to its end and checks the sum of every member. It does not see that whole
+// members are missing.
+func CheckGzip(r io.Reader) error {
 	unpacked, err := gzip.NewReader(r)
 	if err != nil {
 		return fmt.Errorf("not a gzip file: %w", err)

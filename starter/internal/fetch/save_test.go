@@ -28,7 +28,7 @@ func TestSave(t *testing.T) {
 	stored := gzipped(t, strings.Repeat("tar", 1000))
 	stored = append(stored, gzipped(t, "second member")...)
 	file := filepath.Join(t.TempDir(), "x.tar.gz")
-	n, err := fetch.Save(file, bytes.NewReader(stored))
+	n, err := fetch.Save(file, bytes.NewReader(stored), fetch.CheckGzip)
 	if err != nil || n != int64(len(stored)) {
 		t.Fatalf("saved %d bytes, %v; want %d", n, err, len(stored))
 	}
@@ -58,7 +58,7 @@ func TestSaveRefused(t *testing.T) {
 		if err := os.WriteFile(file, []byte("before"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := fetch.Save(file, bytes.NewReader(tc.stored)); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := fetch.Save(file, bytes.NewReader(tc.stored), fetch.CheckGzip); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, want %q", name, err, tc.want)
 		}
 		if got, err := os.ReadFile(file); err != nil || string(got) != "before" {

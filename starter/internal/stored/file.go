@@ -1,4 +1,4 @@
-package main
+package stored
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/starter/internal/fetch"
 )
 
-// openFile starts to read a file of a backup or restore, unpacked. in says which.
-func (a *app) openFile(ctx context.Context, be backend, in contract.ReadInput, trust fetch.Options) (io.ReadCloser, error) {
-	body, _, err := a.openStored(ctx, be, in, trust)
+// OpenFile starts to read a file of a backup or restore, unpacked. in says which.
+func OpenFile(ctx context.Context, read Read, in contract.ReadInput, trust fetch.Options) (io.ReadCloser, error) {
+	body, _, err := OpenStored(ctx, read, in, trust)
 	if err != nil {
 		return nil, err
 	}
@@ -23,13 +23,13 @@ func (a *app) openFile(ctx context.Context, be backend, in contract.ReadInput, t
 	return readCloser{plain, body}, nil
 }
 
-// openStored starts to read a file as it is stored; size is -1 where unknown.
-func (a *app) openStored(ctx context.Context, be backend, in contract.ReadInput, trust fetch.Options) (io.ReadCloser, int64, error) {
+// OpenStored starts to read a file as it is stored; size is -1 where unknown.
+func OpenStored(ctx context.Context, read Read, in contract.ReadInput, trust fetch.Options) (io.ReadCloser, int64, error) {
 	client, err := fetch.New(trust)
 	if err != nil {
 		return nil, 0, err
 	}
-	res, err := be.Read(ctx, in)
+	res, err := read(ctx, in)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/starter/internal/changes"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/stored"
+)
+
+// changes are the commands that compare backups.
+func (a *app) changes() changes.Env {
+	return changes.Env{
+		Out: a.stdout, NoteUnread: a.noteUnread, CompleteBackups: a.backups().completeNames,
+		Connected: func(do func(context.Context, stored.Read, []string) error) func(*cobra.Command, []string) error {
+			return a.connected(func(ctx context.Context, be backend, args []string) error { return do(ctx, be.Read, args) })
+		},
+		BindFormat: func(c *cobra.Command, format *string) {
+			o := &output{}
+			o.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+			check := c.PreRunE
+			c.PreRunE = func(c *cobra.Command, args []string) error { *format = o.format; return check(c, args) }
+		},
+		BindLocation: bindLocation, BindTrust: bindTrust,
+	}
+}
+
+func (a *app) objectCommand() *cobra.Command {
+	return command.Group("object", "Follow one object through the backups", []string{"objects"}, a.changes().HistoryCommand())
+}
