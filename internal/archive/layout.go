@@ -116,6 +116,13 @@ const DeletionTryDir = PluginDir + "deletions/"
 // DeletionTryKey is the file that says since when an expired backup could not be deleted.
 func DeletionTryKey(backup string) string { return DeletionTryDir + backup + ".json" }
 
+// VerificationRoot is the directory of what verifications have found.
+const VerificationRoot = PluginDir + "verification/"
+
+// VerificationDir is the directory of what verifications of a backup have found, with its
+// final slash.
+func VerificationDir(backup string) string { return VerificationRoot + backup + "/" }
+
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }
 
