@@ -42,6 +42,7 @@ func TestEveryActivityIsRegistered(t *testing.T) {
 	(&Restore{}).Register(&got)
 	(&Delete{}).Register(&got)
 	(&Garbage{}).Register(&got)
+	(&Verification{}).Register(&got)
 	(&Catalog{}).Register(&got)
 	slices.Sort(got)
 	slices.Sort(want)

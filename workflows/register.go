@@ -19,5 +19,6 @@ func Register(r Registry, missing func() []string) {
 	r.RegisterWorkflowWithOptions(withMissing(missing, DeleteBackup), workflow.RegisterOptions{Name: contract.DeleteBackupWorkflow})
 	r.RegisterWorkflowWithOptions(Catalog, workflow.RegisterOptions{Name: contract.CatalogWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, CollectGarbage), workflow.RegisterOptions{Name: contract.GarbageWorkflow})
+	r.RegisterWorkflowWithOptions(withMissing(missing, VerifyBackups), workflow.RegisterOptions{Name: contract.VerifyBackupsWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, SetRetention), workflow.RegisterOptions{Name: contract.RetentionWorkflow})
 }

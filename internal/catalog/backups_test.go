@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -138,5 +140,41 @@ func TestLongVeleroName(t *testing.T) {
 	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: name})
 	if err != nil || res.Backup == nil || res.Backup.Name != name {
 		t.Errorf("%+v, %v", res.Backup, err)
+	}
+}
+
+// What a verification has found is shown: the phase Corrupt, what is damaged, and since when;
+// though a file that the answer needs is damaged.
+func TestVerificationInAnswers(t *testing.T) {
+	st := repositorytest.Holding("bad", "good", "unverified")
+	for name, damage := range map[string]string{"good": "", "bad": archive.Layout{Backup: "bad"}.VolumeInfo()} {
+		v := repository.Verification{Name: name, At: time.Unix(1_700_000_000, 0), Bytes: 7, Digests: true}
+		if damage != "" {
+			v.AddDamage(damage, "digest differs")
+			st.Set(damage, []byte("x"))
+		}
+		if err := v.Write(t.Context(), st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := readerOver(repositorytest.Stores{"default": st})
+	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackups})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		phase    string
+		verified bool
+	}{{"Corrupt", true}, {"Completed", true}, {"Completed", false}} {
+		if b := res.Backups[i]; b.Phase != want.phase || (b.Verified != nil) != want.verified {
+			t.Errorf("%+v", b)
+		}
+	}
+	one, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: "bad"})
+	if err != nil || one.Backup.Status.Phase != "Corrupt" || one.Details.Verification == nil || len(one.Details.Verification.Damage) != 1 {
+		t.Errorf("%+v, %v", one.Details, err)
+	}
+	if one, err = c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: "unverified"}); err != nil || one.Details.Verification != nil {
+		t.Errorf("%+v, %v", one.Details, err)
 	}
 }

@@ -190,6 +190,12 @@ func summaryOf(e repository.BackupEntry) contract.BackupSummary {
 	if !e.Expires.IsZero() {
 		row.Expires = &e.Expires
 	}
+	if !e.Verified.IsZero() {
+		row.Verified = &e.Verified
+	}
+	if e.Corrupt {
+		row.Phase = contract.VerificationCorrupt
+	}
 	return row
 }
 

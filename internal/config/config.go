@@ -33,6 +33,8 @@ type Config struct {
 	DefaultBackupTTL metav1.Duration `json:"defaultBackupTTL,omitempty"`
 	// Retention says which expired backups are deleted.
 	Retention Retention `json:"retention,omitempty"`
+	// Verification says how stored backups are read back.
+	Verification Verification `json:"verification,omitempty"`
 	// Metrics serves Prometheus metrics.
 	Metrics Listener `json:"metrics,omitempty"`
 	// Health serves /healthz and /readyz.
@@ -86,6 +88,19 @@ type Limits struct {
 	// good deal below the container's limit: the process needs some 60 MiB beside
 	// Go's heap. Default 160; 0 is not "none".
 	MemoryMiB int `json:"memoryMiB,omitempty"`
+}
+
+// Verification says how stored backups are read back.
+type Verification struct {
+	// Manual reads backups back only when `lifeboat backup verify` asks for it. Default false:
+	// by a Temporal schedule.
+	Manual bool `json:"manual,omitempty"`
+	// Every is how long a backup may go unread. Each is also read before it expires.
+	// Default 480h, which are 20 days.
+	Every metav1.Duration `json:"every,omitempty"`
+	// BandwidthMiB is how much this worker reads for it at most, in MiB a second. A plan that
+	// needs more says so. Default 16.
+	BandwidthMiB int `json:"bandwidthMiB,omitempty"`
 }
 
 // Retention says which expired backups are deleted.

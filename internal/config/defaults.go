@@ -11,6 +11,8 @@ const (
 	DefaultNamespace            = "velero"
 	DefaultTTL                  = 720 * time.Hour // Velero's
 	DefaultKeepLast             = 1
+	DefaultVerifyEvery          = 480 * time.Hour
+	DefaultBandwidthMiB         = 16
 	DefaultExportShards         = 4
 	DefaultApplyConcurrency     = 64
 	DefaultConcurrentActivities = 16
@@ -30,6 +32,8 @@ func (c *Config) setDefaults() {
 		c.Retention.KeepLast = new(int)
 		*c.Retention.KeepLast = DefaultKeepLast
 	}
+	setDefault(&c.Verification.Every, metav1.Duration{Duration: DefaultVerifyEvery})
+	setDefault(&c.Verification.BandwidthMiB, DefaultBandwidthMiB)
 	setDefault(&c.Limits.ExportShards, DefaultExportShards)
 	setDefault(&c.Limits.ApplyConcurrency, DefaultApplyConcurrency)
 	setDefault(&c.Limits.ConcurrentActivities, DefaultConcurrentActivities)

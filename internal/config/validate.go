@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -40,11 +41,29 @@ func (c *Config) Validate() error {
 	if n := c.Retention.KeepLast; n != nil && *n < 0 {
 		k.addProblem("retention.keepLast", "%d must not be negative", *n)
 	}
+	k.checkVerification(c.Verification)
 	k.checkListeners([]namedListener{
 		{"metrics.listen", c.Metrics.Listen}, {"health.listen", c.Health.Listen}, {"profiler.listen", c.Profiler.Listen},
 	})
 	k.checkLog(c.Log)
 	return errors.Join(k.errs...)
+}
+
+// Bounds of Verification: a day is as often as a plan can keep up with, and nobody wants to hear
+// of damage a year late.
+const (
+	shortestRotation = 24 * time.Hour
+	longestRotation  = 365 * 24 * time.Hour
+	mostBandwidthMiB = 100_000
+)
+
+func (k *checker) checkVerification(v Verification) {
+	if every := v.Every.Duration; every < shortestRotation || every > longestRotation {
+		k.addProblem("verification.every", "%s is outside %s to %s", every, shortestRotation, longestRotation)
+	}
+	if v.BandwidthMiB < 1 || v.BandwidthMiB > mostBandwidthMiB {
+		k.addProblem("verification.bandwidthMiB", "%d is outside 1 to %d", v.BandwidthMiB, mostBandwidthMiB)
+	}
 }
 
 func (k *checker) checkLabel(path, value, why string) {

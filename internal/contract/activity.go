@@ -37,6 +37,9 @@ var (
 	RecordGarbage = Activity[GarbageTry, Nothing]{"RecordGarbage"}
 	SetRetention  = Activity[SetRetentionInput, RetentionResult]{"SetRetention"}
 
+	PlanVerification   = Activity[PlanVerificationInput, VerificationPlan]{"PlanVerification"}
+	VerifyStoredBackup = Activity[VerifyStoredInput, VerifiedBackup]{"VerifyStoredBackup"}
+
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )
 

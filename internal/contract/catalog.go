@@ -96,6 +96,8 @@ type BackupSummary struct {
 	Objects  int64             `json:"objects"`
 	Selector string            `json:"selector,omitempty"`
 	Ours     bool              `json:"ours"` // has a Lifeboat manifest
+	// Verified is when all of it was read back last. Phase is Corrupt if something was found.
+	Verified *time.Time `json:"verified,omitempty"`
 }
 
 // RestoreSummary is a row of `restore get`.
@@ -120,6 +122,8 @@ type Details struct {
 	ManifestSHA string `json:"manifestSHA256,omitempty"`
 	// Conditional is false where the store could not promise write-once.
 	Conditional bool `json:"conditionalWrites"`
+	// Verification is what the last one has found; nil if there was none.
+	Verification *VerifiedBackup `json:"verification,omitempty"`
 }
 
 // LocationStatus is a row of `location get` and the answer of `location check`.

@@ -25,6 +25,9 @@ type RestoreInput struct {
 	Plan string `json:"plan,omitempty"`
 	// AllowPartiallyFailed lets ScheduleName choose a PartiallyFailed backup.
 	AllowPartiallyFailed bool `json:"allowPartiallyFailed,omitempty"`
+	// AllowCorrupt restores a backup that a verification has found to be corrupt, as far as it
+	// goes.
+	AllowCorrupt bool `json:"allowCorrupt,omitempty"`
 	// StorageClasses maps storage classes of the backup to those to use in their
 	// place. It wins over the ConfigMap that does the same for Velero.
 	StorageClasses map[string]string `json:"storageClassMapping,omitempty"`

@@ -18,9 +18,9 @@ const findingsTold = 5
 
 // record writes what was found beside the backup, unless that is gone: then what was found
 // missing was deleted.
-func (v *reading) record(ctx context.Context, bsl *velerov1.BackupStorageLocation, res contract.VerifiedBackup) (contract.VerifiedBackup, error) {
+func (v *reading) record(ctx context.Context, bsl *velerov1.BackupStorageLocation) (contract.VerifiedBackup, error) {
 	v.found.At = time.Now().UTC().Truncate(time.Second)
-	res = fillResult(res, &v.found)
+	res := *v.found.Result(bsl.Name, findingsTold)
 	if bsl.Spec.AccessMode == velerov1.BackupStorageLocationAccessModeReadOnly {
 		res.Note = fmt.Sprintf("the result is not written down, since storage location %s is ReadOnly", bsl.Name)
 		return res, nil
@@ -33,17 +33,4 @@ func (v *reading) record(ctx context.Context, bsl *velerov1.BackupStorageLocatio
 		return res, errors.Join(errGone, repository.ForgetVerifications(ctx, v.store, v.layout.Backup))
 	}
 	return res, err
-}
-
-func fillResult(res contract.VerifiedBackup, v *repository.Verification) contract.VerifiedBackup {
-	res.Outcome, res.At, res.Bytes, res.Snapshots, res.Digests = contract.VerificationGood, v.At, v.Bytes, v.Snapshots, v.Digests
-	if v.IsCorrupt() {
-		res.Outcome = contract.VerificationCorrupt
-	}
-	for _, d := range v.Damage[:min(len(v.Damage), findingsTold)] {
-		res.Damage = append(res.Damage, contract.Damage(d))
-	}
-	res.More = len(v.Damage) + v.More - len(res.Damage)
-	res.Unchecked = v.Unchecked[:min(len(v.Unchecked), findingsTold)]
-	return res
 }

@@ -41,13 +41,13 @@ func (r *Runner) Verify(ctx context.Context, p *heartbeat.Recorder, in contract.
 		return res, err
 	}
 	if last != nil && !last.At.Before(in.Since.Truncate(time.Second)) {
-		return fillResult(res, last), nil
+		return *last.Result(bsl.Name, findingsTold), nil
 	}
 	v := &reading{Runner: r, recorder: p, store: st, layout: archive.Layout{Backup: in.Name}, last: last}
 	v.found = repository.Verification{Name: in.Name, UID: in.UID}
 	err = v.readBackup(ctx)
 	if err == nil {
-		res, err = v.record(ctx, bsl, res)
+		res, err = v.record(ctx, bsl)
 	}
 	if errors.Is(err, errGone) {
 		res.Outcome = contract.VerificationGone

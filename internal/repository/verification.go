@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -70,6 +71,22 @@ func cutText(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:longestFinding], "") + "..."
+}
+
+// Result is v as people are told of it, with so many findings at most.
+func (v *Verification) Result(location string, findings int) *contract.VerifiedBackup {
+	res := &contract.VerifiedBackup{
+		Name: v.Name, Location: location, Outcome: contract.VerificationGood, At: v.At, Bytes: v.Bytes, Snapshots: v.Snapshots, Digests: v.Digests,
+		Unchecked: v.Unchecked[:min(len(v.Unchecked), findings)],
+	}
+	if v.IsCorrupt() {
+		res.Outcome = contract.VerificationCorrupt
+	}
+	for _, d := range v.Damage[:min(len(v.Damage), findings)] {
+		res.Damage = append(res.Damage, contract.Damage(d))
+	}
+	res.More = len(v.Damage) + v.More - len(res.Damage)
+	return res
 }
 
 // IsCorrupt tells that something was found.

@@ -13,7 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
-// collectionCatchUp is how late the run of a day may begin after an outage of Temporal.
+// collectionCatchUp is how late the run of a day, of the collection or of the verification, may begin after an outage of Temporal.
 const collectionCatchUp = 23 * time.Hour
 
 // StartGarbage starts a garbage collection; errors as StartBackup.
@@ -35,10 +35,14 @@ func (c *Client) StartRetention(ctx context.Context, in contract.SetRetentionInp
 }
 
 // EnsureGarbageSchedule makes the schedule by which expired backups are deleted, if it is
-// not there, and lets it run at once. One that is there gets what it runs renewed, and stays
-// paused if it is. It may repeat.
+// not there, and lets it run at once. It may repeat.
 func (c *Client) EnsureGarbageSchedule(ctx context.Context) error {
-	options := c.garbageSchedule()
+	return c.ensureSchedule(ctx, c.garbageSchedule(), "the deletion of expired backups")
+}
+
+// ensureSchedule makes a schedule if it is not there. One that is there gets what it runs
+// renewed, and stays paused if it is. what is the word for it in errors.
+func (c *Client) ensureSchedule(ctx context.Context, options client.ScheduleOptions, what string) error {
 	_, err := c.sdk.ScheduleClient().Create(ctx, options)
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		err = c.sdk.ScheduleClient().GetHandle(ctx, options.ID).Update(ctx, client.ScheduleUpdateOptions{
@@ -50,7 +54,7 @@ func (c *Client) EnsureGarbageSchedule(ctx context.Context) error {
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("schedule the deletion of expired backups of cluster %s: %w", c.cluster, explainError(err))
+		return fmt.Errorf("schedule %s of cluster %s: %w", what, c.cluster, explainError(err))
 	}
 	return nil
 }

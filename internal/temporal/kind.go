@@ -12,6 +12,7 @@ const (
 	KindDelete  Kind = contract.DeleteBackupWorkflow
 	KindGarbage Kind = contract.GarbageWorkflow
 	KindRetain  Kind = contract.RetentionWorkflow
+	KindVerify  Kind = contract.VerifyBackupsWorkflow
 )
 
 // Noun is how messages call a run of the kind.
@@ -25,6 +26,8 @@ func (k Kind) Noun() string {
 		return "garbage collection"
 	case KindRetain:
 		return "retention of backup"
+	case KindVerify:
+		return "verification of backups"
 	default:
 		return "backup"
 	}
@@ -40,6 +43,8 @@ func (k Kind) workflowID(cluster, name string) string {
 		return contract.GarbageID(cluster)
 	case KindRetain:
 		return contract.RetentionID(cluster, name)
+	case KindVerify:
+		return contract.VerificationID(cluster)
 	default:
 		return contract.BackupID(cluster, name)
 	}
