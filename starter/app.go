@@ -25,6 +25,7 @@ type backend interface {
 	StartDelete(ctx context.Context, in contract.DeleteBackupInput) (temporal.Run, error)
 	StartGarbage(ctx context.Context, in contract.CollectGarbageInput) (temporal.Run, error)
 	StartRetention(ctx context.Context, in contract.SetRetentionInput) (temporal.Run, error)
+	StartVerification(ctx context.Context, in contract.VerifyBackupsInput) (temporal.Run, error)
 	Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error)
 	Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error)
 	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)

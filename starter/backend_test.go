@@ -74,6 +74,10 @@ func (m *memory) StartRetention(_ context.Context, in contract.SetRetentionInput
 	return m.begin(temporal.KindRetain, in.Name, in)
 }
 
+func (m *memory) StartVerification(_ context.Context, in contract.VerifyBackupsInput) (temporal.Run, error) {
+	return m.begin(temporal.KindVerify, "", in)
+}
+
 func (m *memory) Latest(_ context.Context, kind temporal.Kind, name string) (temporal.State, error) {
 	for _, s := range m.runs[kind] {
 		if s.Name == name {
@@ -118,6 +122,8 @@ func (m *memory) Follow(ctx context.Context, run temporal.Run, result any, _ tim
 		*out = res.(contract.DeleteResult)
 	case *contract.GarbageResult:
 		*out = res.(contract.GarbageResult)
+	case *contract.VerificationResult:
+		*out = res.(contract.VerificationResult)
 	case *contract.RetentionResult:
 		*out = res.(contract.RetentionResult)
 	}

@@ -42,12 +42,12 @@ func stock() *memory {
 func TestBackupGet(t *testing.T) {
 	got := lifeboat(t, stock(), "", "backup", "get")
 	got.want(t, codeDone)
-	want := `NAME                   STATUS       ERRORS   WARNINGS   CREATED                         EXPIRES   STORAGE LOCATION   SELECTOR
-broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>
-busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>
-daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>
-daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>
-nightly                Deleting     2        1          2026-01-02 12:00:00 +0000 UTC   29d       west               a=b
+	want := `NAME                   STATUS       ERRORS   WARNINGS   CREATED                         EXPIRES   STORAGE LOCATION   SELECTOR   VERIFIED
+broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never
+busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never
+daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never
+daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never
+nightly                Deleting     2        1          2026-01-02 12:00:00 +0000 UTC   29d       west               a=b        never
 `
 	if got.out != want {
 		t.Errorf("got\n%s\nwant\n%s", got.out, want)

@@ -40,6 +40,10 @@ func progressState(s temporal.Sample) show.State {
 }
 
 func (a *app) sayGoesOn(run temporal.Run) {
+	if run.Name == "" {
+		a.note("stopped waiting; the %s goes on as workflow %s.\n", jobWord(run.Kind), run.WorkflowID)
+		return
+	}
 	a.note("stopped waiting; the %s of %q goes on.\n", jobWord(run.Kind), run.Name)
 	if run.Kind == temporal.KindDelete {
 		where := ""
