@@ -26,6 +26,9 @@ type Config struct {
 	// BackupStorageLocations are Velero's documents. One of several must be
 	// marked with spec.default; the only one is the default by itself.
 	BackupStorageLocations []velerov1.BackupStorageLocation `json:"backupStorageLocations"`
+	// ResultsLocation is the storage location in which restores keep their results. Default: that
+	// of the backup or, if it is ReadOnly, another one that is not.
+	ResultsLocation string `json:"resultsLocation,omitempty"`
 	// VolumeSnapshotLocations are Velero's documents.
 	VolumeSnapshotLocations []velerov1.VolumeSnapshotLocation `json:"volumeSnapshotLocations,omitempty"`
 	// DefaultBackupTTL is how long a backup lives that does not say so itself.

@@ -34,6 +34,7 @@ func (c *Config) Validate() error {
 	k.checkTemporal(c.Temporal)
 	k.checkLimits(c.Limits)
 	k.checkBackupLocations(c.BackupStorageLocations)
+	k.checkResultsLocation(c)
 	k.checkSnapshotLocations(c.VolumeSnapshotLocations)
 	if c.DefaultBackupTTL.Duration <= 0 {
 		k.addProblem("defaultBackupTTL", "%s must be positive", c.DefaultBackupTTL.Duration)
@@ -47,6 +48,19 @@ func (c *Config) Validate() error {
 	})
 	k.checkLog(c.Log)
 	return errors.Join(k.errs...)
+}
+
+func (k *checker) checkResultsLocation(c *Config) {
+	if c.ResultsLocation == "" {
+		return
+	}
+	bsl, err := c.Location(c.ResultsLocation)
+	switch {
+	case err != nil:
+		k.addProblem("resultsLocation", "%v", err)
+	case bsl.Spec.AccessMode == velerov1.BackupStorageLocationAccessModeReadOnly:
+		k.addProblem("resultsLocation", "%q is ReadOnly; name one that may be written to", c.ResultsLocation)
+	}
 }
 
 // Bounds of Verification: a day is as often as a plan can keep up with, and nobody wants to hear

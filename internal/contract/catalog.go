@@ -136,6 +136,12 @@ type LocationStatus struct {
 	Default      bool         `json:"default"`
 	Phase        string       `json:"phase"` // Available or Unavailable
 	Message      string       `json:"message,omitempty"`
+	// Reason is a word for why it is Unavailable, such as AccessDenied; see store.Reason.
+	Reason string `json:"reason,omitempty"`
+	// LastValidated is when Phase was found out.
+	LastValidated *time.Time `json:"lastValidated,omitempty"`
+	// Credentials says where they come from: never what they are.
+	Credentials  string       `json:"credentials,omitempty"`
 	Capabilities []Capability `json:"capabilities,omitempty"`
 	// Place is a digest of the endpoint, bucket and prefix.
 	Place string `json:"place,omitempty"`

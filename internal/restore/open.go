@@ -41,7 +41,7 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	work, st, err := r.Locations.Workspace(ctx, from.Location)
+	work, st, err := r.Locations.WorkspaceFor(ctx, from.Location, in.Restore.ResultsLocation)
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
