@@ -107,7 +107,7 @@ func TestLocationPhases(t *testing.T) {
 			st.Remove(archive.Layout{Backup: "a"}.Tarball())
 		}, "", ""},
 		"no document":   {func(st *memstore.Store) { st.Remove(archive.Layout{Backup: "a"}.Metadata()) }, "", ""},
-		"list denied":   {func(st *memstore.Store) { st.Fail(memstore.On(memstore.OpList), denied) }, store.ReasonAccessDenied, "access denied"},
+		"list denied":   {func(st *memstore.Store) { st.Fail(memstore.On(memstore.OpDirs), denied) }, store.ReasonAccessDenied, "access denied"},
 		"read denied":   {func(st *memstore.Store) { st.Fail(memstore.On(memstore.OpGetRange), store.ErrAccessDenied) }, store.ReasonAccessDenied, "access denied"},
 		"archive tier":  {func(st *memstore.Store) { st.Fail(memstore.On(memstore.OpGetRange), store.ErrArchived) }, store.ReasonArchived, "restore-object"},
 		"no bucket":     {func(st *memstore.Store) { st.Fail(memstore.Any, store.ErrNoBucket) }, store.ReasonNoBucket, "create it"},
