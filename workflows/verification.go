@@ -107,7 +107,7 @@ func (v *verifications) verifyAll(ctx workflow.Context, rows []contract.Verifica
 // verifyOne verifies one backup. Its error is a cancel: what else goes wrong is part of the
 // result, and the backup stays due.
 func (v *verifications) verifyOne(ctx workflow.Context, row contract.VerificationRow) (contract.VerifiedBackup, error) {
-	in := contract.VerifyStoredInput{Name: row.Name, Location: row.Location, UID: row.UID, Since: v.now}
+	in := contract.VerifyStoredInput{Name: row.Name, Location: row.Location, UID: row.UID, Asked: v.now}
 	res, err := runActivity(withVerifyOptions(ctx, row), contract.VerifyStoredBackup, in)
 	if ctx.Err() != nil {
 		return res, ctx.Err()

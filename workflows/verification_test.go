@@ -61,7 +61,7 @@ func TestVerificationPhases(t *testing.T) {
 	}
 }
 
-// TestVerification: one after the other, in the order of the plan, since the time of the plan.
+// TestVerification: one after the other, in the order of the plan, under its time.
 func TestVerification(t *testing.T) {
 	s := newVerification(t, contract.VerifyBackupsInput{}, due("a", "bad", "c"))
 	s.lasts[contract.VerifyStoredBackup.Name] = func(int) time.Duration { return time.Minute }
@@ -74,7 +74,7 @@ func TestVerification(t *testing.T) {
 	}
 	calls := s.callsOf(contract.VerifyStoredBackup.Name)
 	for i, name := range []string{"a", "bad", "c"} {
-		if in := calls[i].In.(contract.VerifyStoredInput); in.Name != name || in.UID != "uid-"+name || !in.Since.Equal(startTime()) {
+		if in := calls[i].In.(contract.VerifyStoredInput); in.Name != name || in.UID != "uid-"+name || !in.Asked.Equal(startTime()) {
 			t.Errorf("%+v", in)
 		}
 		if i > 0 && calls[i].Began.Before(calls[i-1].Ended) {

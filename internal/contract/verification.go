@@ -56,12 +56,12 @@ type VerificationRow struct {
 	Seconds  int64     `json:"seconds,omitempty"` // that it takes in the bandwidth
 }
 
-// VerifyStoredInput asks to read one backup back, unless that was done since a time.
+// VerifyStoredInput asks to read one backup back. Asked tells one verification from another.
 type VerifyStoredInput struct {
 	Name     string    `json:"name"`
 	Location string    `json:"storageLocation"`
 	UID      string    `json:"uid,omitempty"`
-	Since    time.Time `json:"since"`
+	Asked    time.Time `json:"asked"`
 }
 
 // Outcomes of a verification.

@@ -25,8 +25,8 @@ var errGone = errors.New("the backup is gone")
 
 // Verify reads a backup back as a whole and looks its snapshots up, at the pace of the
 // bandwidth, and writes what it found beside the backup. Damage is no error: that is what it is
-// for. It may repeat, and goes on from its watermark; what was verified since in.Since is not
-// read again.
+// for. It may repeat, and goes on from its watermark; what an attempt before has written down
+// is not read again.
 func (r *Runner) Verify(ctx context.Context, p *heartbeat.Recorder, in contract.VerifyStoredInput) (contract.VerifiedBackup, error) {
 	if err := archive.ValidateBackupName(in.Name); err != nil {
 		return contract.VerifiedBackup{}, fmt.Errorf("name: %w", err)
@@ -40,11 +40,11 @@ func (r *Runner) Verify(ctx context.Context, p *heartbeat.Recorder, in contract.
 	if err != nil {
 		return res, err
 	}
-	if last != nil && !last.At.Before(in.Since.Truncate(time.Second)) {
+	if last != nil && last.Asked.Equal(in.Asked) && !in.Asked.IsZero() {
 		return *last.Result(bsl.Name, findingsTold), nil
 	}
 	v := &reading{Runner: r, recorder: p, store: st, layout: archive.Layout{Backup: in.Name}, last: last}
-	v.found = repository.Verification{Name: in.Name, UID: in.UID}
+	v.found = repository.Verification{Name: in.Name, UID: in.UID, Asked: in.Asked}
 	err = v.readBackup(ctx)
 	if err == nil {
 		res, err = v.record(ctx, bsl)

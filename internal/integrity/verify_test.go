@@ -346,7 +346,7 @@ func TestVerifyResumes(t *testing.T) {
 	var last contract.Heartbeat
 	first, stop := heartbeat.Start(contract.Heartbeat{}, func(h contract.Heartbeat) { last = h })
 	w.Fail(memstore.On(memstore.OpGetRange).Key(".tar.gz"), errors.New("worker lost"))
-	in := contract.VerifyStoredInput{Name: "b", UID: "uid-b", Since: time.Now().Add(time.Hour)}
+	in := contract.VerifyStoredInput{Name: "b", UID: "uid-b", Asked: day(9)}
 	if _, err := w.runner().Verify(t.Context(), first, in); err == nil {
 		t.Fatal("no error")
 	}
@@ -369,7 +369,7 @@ func TestVerifyResumes(t *testing.T) {
 // Repeated after its reply was lost, a verification reads nothing again.
 func TestVerifyRepeated(t *testing.T) {
 	w := newWorld(t)
-	in := contract.VerifyStoredInput{Name: "b", UID: "uid-b", Since: time.Now().Add(-time.Second)}
+	in := contract.VerifyStoredInput{Name: "b", UID: "uid-b", Asked: day(9)}
 	first, err := w.runner().Verify(t.Context(), &heartbeat.Recorder{}, in)
 	if err != nil {
 		t.Fatal(err)
@@ -381,6 +381,11 @@ func TestVerifyRepeated(t *testing.T) {
 	}
 	if n := len(w.Requests()) - begun; n > 2 {
 		t.Errorf("%d requests", n)
+	}
+	in.Asked = day(10)
+	w.Remove(archive.Layout{Backup: "b"}.Logs())
+	if res, err := w.runner().Verify(t.Context(), &heartbeat.Recorder{}, in); err != nil || res.Outcome != contract.VerificationCorrupt {
+		t.Errorf("another one, in the same second: %+v, %v", res, err)
 	}
 }
 

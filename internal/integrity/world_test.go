@@ -83,7 +83,7 @@ func (w *world) runner() *integrity.Runner {
 // verify verifies a backup and wants no error.
 func (w *world) verify(t *testing.T, name, uid string) contract.VerifiedBackup {
 	t.Helper()
-	res, err := w.runner().Verify(t.Context(), &heartbeat.Recorder{}, contract.VerifyStoredInput{Name: name, UID: uid, Since: time.Now().Add(time.Hour)})
+	res, err := w.runner().Verify(t.Context(), &heartbeat.Recorder{}, contract.VerifyStoredInput{Name: name, UID: uid})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,8 @@ type Verification struct {
 	Name string    `json:"name"`
 	UID  string    `json:"uid"` // of the backup: a later one of the name is not meant
 	At   time.Time `json:"at"`  // when the verification ended, in seconds
+	// Asked is when it was asked for, by which a repeated attempt knows its own result.
+	Asked time.Time `json:"asked,omitzero"`
 	// Bytes were read. Digests says that each was held against SHA-256; of Velero's backups,
 	// which have no digests, only the checksums of gzip and the form were.
 	Bytes   int64 `json:"bytes"`
