@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/starter/internal/habits"
+
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -128,17 +130,17 @@ or profile file.
 			if len(args) == 0 {
 				return nil
 			}
-			return unknownCommand(c, args[0])
+			return habits.UnknownCommand(c, args[0])
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.Flags().Bool("version", false, "show the version of this program; 'lifeboat version' shows the worker's too")
 	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+clusterVariable+", or the only one that is served)")
-	bindRefusedFlags(root.PersistentFlags())
-	root.SetFlagErrorFunc(explainFlagError)
+	habits.BindRefusedFlags(root.PersistentFlags(), clusterVariable)
+	root.SetFlagErrorFunc(habits.ExplainFlagError)
 	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.drillCommand(), a.versionCommand())
 	root.AddCommand(a.verbCommands()...)
-	root.AddCommand(refusedCommands()...)
+	root.AddCommand(habits.RefusedCommands(clusterVariable)...)
 	return root
 }
 

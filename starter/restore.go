@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/starter/internal/habits"
+
 	"github.com/spf13/cobra"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -19,7 +21,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	return groupCommand("restore", "Restore backups, wholly or in part", []string{"restores"},
 		a.restoreCreate(), a.restoreGet(), a.restoreDescribe(), restores.logsCommand(),
 		restores.waitCommand(), restores.cancelCommand("Objects that it has made so far stay."),
-		refusedCommand("delete", "what it records stays in the bucket and holds no name but its own; delete the objects that it made with kubectl"))
+		habits.RefusedCommand("delete", "what it records stays in the bucket and holds no name but its own; delete the objects that it made with kubectl"))
 }
 
 // restores are the restores that the storage locations record.

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 
+	"github.com/lifeboat-backup/lifeboat/starter/internal/habits"
+
 	"github.com/spf13/cobra"
 )
 
@@ -15,22 +17,12 @@ func groupCommand(use, short string, aliases []string, children ...*cobra.Comman
 			if len(args) == 0 {
 				return nil
 			}
-			return unknownCommand(c, args[0])
+			return habits.UnknownCommand(c, args[0])
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(children...)
 	return c
-}
-
-func childNames(c *cobra.Command) string {
-	var out []string
-	for _, child := range c.Commands() {
-		if child.IsAvailableCommand() {
-			out = append(out, child.Name())
-		}
-	}
-	return strings.Join(out, ", ")
 }
 
 // withNoun puts a verb's command under another word: `backup create` is `create backup`

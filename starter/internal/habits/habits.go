@@ -1,4 +1,6 @@
-package main
+// Package habits answers what people type out of habit and what does not exist here: flags and
+// commands of Velero's, and words that were mistyped.
+package habits
 
 import (
 	"errors"
@@ -19,11 +21,12 @@ func (*refusedFlag) String() string     { return "" }
 func (*refusedFlag) Type() string       { return "string" }
 func (f *refusedFlag) Set(string) error { return errors.New(f.instead) }
 
-// bindRefusedFlags adds Velero's flags of every command that have no meaning here.
-func bindRefusedFlags(fs *pflag.FlagSet) {
-	const cluster = "this program talks to Temporal only: name the cluster with --cluster or " + clusterVariable + " (the worker's configuration has the kubeconfig)"
+// BindRefusedFlags adds Velero's flags of every command that have no meaning here. variable is
+// that of the environment which names the cluster.
+func BindRefusedFlags(fs *pflag.FlagSet, variable string) {
+	cluster := "this program talks to Temporal only: name the cluster with --cluster or " + variable + " (the worker's configuration has the kubeconfig)"
 	for _, f := range []struct{ name, short, instead string }{
-		{"namespace", "n", "there is no namespace of Velero's: choose namespaces with --include-namespaces, and the cluster with --cluster or " + clusterVariable},
+		{"namespace", "n", "there is no namespace of Velero's: choose namespaces with --include-namespaces, and the cluster with --cluster or " + variable},
 		{"kubeconfig", "", cluster},
 		{"kubecontext", "", cluster},
 	} {
@@ -31,8 +34,8 @@ func bindRefusedFlags(fs *pflag.FlagSet) {
 	}
 }
 
-// refusedCommand is a command of Velero's that does not exist here.
-func refusedCommand(name, instead string) *cobra.Command {
+// RefusedCommand is a command of Velero's that does not exist here.
+func RefusedCommand(name, instead string) *cobra.Command {
 	return &cobra.Command{
 		Use: name, Hidden: true, DisableFlagParsing: true, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -41,19 +44,19 @@ func refusedCommand(name, instead string) *cobra.Command {
 	}
 }
 
-// refusedCommands are those of Velero's root.
-func refusedCommands() []*cobra.Command {
+// RefusedCommands are those of Velero's root. variable is as in BindRefusedFlags.
+func RefusedCommands(variable string) []*cobra.Command {
 	const worker = "the worker's configuration, lifeboat.yaml, has what Velero keeps in the cluster; lifeboat.example.yaml explains it"
 	return []*cobra.Command{
-		refusedCommand("install", worker), refusedCommand("uninstall", worker), refusedCommand("plugin", worker),
-		refusedCommand("schedule", "make a schedule of Temporal's that starts the workflow Backup: temporal schedule create --help"),
-		refusedCommand("client", "set "+clusterVariable+" and Temporal's variables in place of 'client config'"),
+		RefusedCommand("install", worker), RefusedCommand("uninstall", worker), RefusedCommand("plugin", worker),
+		RefusedCommand("schedule", "make a schedule of Temporal's that starts the workflow Backup: temporal schedule create --help"),
+		RefusedCommand("client", "set "+variable+" and Temporal's variables in place of 'client config'"),
 	}
 }
 
-// unknownCommand is the error for a word that is no command below c; it suggests what was
+// UnknownCommand is the error for a word that is no command below c; it suggests what was
 // probably meant.
-func unknownCommand(c *cobra.Command, word string) error {
+func UnknownCommand(c *cobra.Command, word string) error {
 	if strings.HasPrefix(word, "-") {
 		return fmt.Errorf("unknown flag: %s", word)
 	}
@@ -66,8 +69,8 @@ func unknownCommand(c *cobra.Command, word string) error {
 	return fmt.Errorf("unknown command %q for %q: use one of %s", word, c.CommandPath(), childNames(c))
 }
 
-// explainFlagError suggests the flag that was probably meant and says where all are listed.
-func explainFlagError(c *cobra.Command, err error) error {
+// ExplainFlagError suggests the flag that was probably meant and says where all are listed.
+func ExplainFlagError(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
 		var names []string
@@ -81,4 +84,14 @@ func explainFlagError(c *cobra.Command, err error) error {
 		}
 	}
 	return fmt.Errorf("%w; see '%s --help'", err, c.CommandPath())
+}
+
+func childNames(c *cobra.Command) string {
+	var out []string
+	for _, child := range c.Commands() {
+		if child.IsAvailableCommand() {
+			out = append(out, child.Name())
+		}
+	}
+	return strings.Join(out, ", ")
 }
