@@ -77,6 +77,12 @@ func (r *Rehearsal) Register(reg Registry) {
 }
 
 // Register registers every activity under its contract name.
+func (v *Verification) Register(r Registry) {
+	register(r, contract.PlanVerification, v.PlanVerification)
+	register(r, contract.VerifyStoredBackup, v.VerifyStoredBackup)
+}
+
+// Register registers every activity under its contract name.
 func (c *Catalog) Register(r Registry) {
 	register(r, contract.ReadCatalog, c.ReadCatalog)
 }

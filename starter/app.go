@@ -29,6 +29,7 @@ type backend interface {
 	StartScheduleChange(ctx context.Context, in contract.ChangeSchedulesInput) (temporal.Run, error)
 	TriggerSchedule(ctx context.Context, name, overlap string) error
 	StartRehearsal(ctx context.Context, in contract.RehearseInput) (temporal.Run, error)
+	StartVerification(ctx context.Context, in contract.VerifyBackupsInput) (temporal.Run, error)
 	Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error)
 	Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error)
 	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)

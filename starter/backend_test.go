@@ -87,6 +87,10 @@ func (m *memory) StartRehearsal(_ context.Context, in contract.RehearseInput) (t
 	return m.begin(temporal.KindRehearsal, in.Backup, in)
 }
 
+func (m *memory) StartVerification(_ context.Context, in contract.VerifyBackupsInput) (temporal.Run, error) {
+	return m.begin(temporal.KindVerify, "", in)
+}
+
 func (m *memory) Latest(_ context.Context, kind temporal.Kind, name string) (temporal.State, error) {
 	for _, s := range m.runs[kind] {
 		if s.Name == name {
@@ -133,6 +137,8 @@ func (m *memory) Follow(ctx context.Context, run temporal.Run, result any, _ tim
 		*out = res.(contract.GarbageResult)
 	case *contract.RehearsalResult:
 		*out = res.(contract.RehearsalResult)
+	case *contract.VerificationResult:
+		*out = res.(contract.VerificationResult)
 	case *contract.RetentionResult:
 		*out = res.(contract.RetentionResult)
 	case *contract.ChangeSchedulesResult:

@@ -20,7 +20,7 @@ func (a *app) backupCommand() *cobra.Command {
 	backups := a.backups()
 	c := command.Group("backup", "Take, list, inspect and delete backups", []string{"backups"},
 		a.backupCreate(), a.backupGet(), a.backupDescribe(), backups.logsCommand(), a.backupDownload(), a.changes().DiffCommand(),
-		a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."), costs.Command(costConsole{scheduleConsole{a}}))
+		a.backupVerify(), a.backupDelete(), backups.waitCommand(), backups.cancelCommand("Nothing of it stays behind."), costs.Command(costConsole{scheduleConsole{a}}))
 	c.AddCommand(a.retentionCommands()...)
 	c.AddCommand(a.backupRehearse())
 	return c
@@ -34,7 +34,7 @@ func (a *app) backups() *noun[contract.BackupSummary, velerov1.Backup] {
 		layout: listLayout[contract.BackupSummary]{
 			word:   "backup",
 			name:   func(b contract.BackupSummary) string { return b.Name },
-			header: []string{"NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "SELECTOR", "PROVEN"},
+			header: []string{"NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "SELECTOR", "VERIFIED", "PROVEN"},
 			cells:  func(b contract.BackupSummary) []string { return backupCells(b, a.now()) },
 			empty:  "No backups found. Take one with: lifeboat backup create NAME",
 		},
@@ -72,8 +72,16 @@ func (a *app) backupDescribe() *cobra.Command {
 func backupCells(b contract.BackupSummary, now time.Time) []string {
 	return []string{
 		b.Name, b.Phase, strconv.Itoa(b.Errors), strconv.Itoa(b.Warnings),
-		show.Time(b.Created), show.FromNow(timeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"), show.Proven(b, now),
+		show.Time(b.Created), show.FromNow(timeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"), verifiedText(b.Verified, now), show.Proven(b, now),
 	}
+}
+
+// verifiedText is when a backup was read back last.
+func verifiedText(at *time.Time, now time.Time) string {
+	if at == nil {
+		return "never"
+	}
+	return show.FromNow(*at, now)
 }
 
 // storedBackup is the document of an answer, in a form that can be given to -f again.

@@ -42,12 +42,12 @@ func stock() *memory {
 func TestBackupGet(t *testing.T) {
 	got := lifeboat(t, stock(), "", "backup", "get")
 	got.want(t, codeDone)
-	want := `NAME                   STATUS       ERRORS   WARNINGS   CREATED                         EXPIRES   STORAGE LOCATION   SELECTOR   PROVEN
-broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     <never>
-busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     <never>
-daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     <never>
-daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     <never>
-nightly                Deleting     2        1          2026-01-02 12:00:00 +0000 UTC   29d       west               a=b        L2, 2h ago
+	want := `NAME                   STATUS       ERRORS   WARNINGS   CREATED                         EXPIRES   STORAGE LOCATION   SELECTOR   VERIFIED   PROVEN
+broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      <never>
+busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      <never>
+daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never      <never>
+daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never      <never>
+nightly                Deleting     2        1          2026-01-02 12:00:00 +0000 UTC   29d       west               a=b        never      L2, 2h ago
 `
 	if got.out != want {
 		t.Errorf("got\n%s\nwant\n%s", got.out, want)
@@ -175,16 +175,21 @@ func TestDelete(t *testing.T) {
 func TestLocation(t *testing.T) {
 	good := contract.LocationStatus{
 		Name: "default", Provider: "aws", Bucket: "b", Prefix: "p/", AccessMode: "ReadWrite", Default: true, Phase: "Available",
+		LastValidated: new(time.Time), Credentials: "file c, profile p",
 		Capabilities: []contract.Capability{{Name: "conditional write", OK: false, Detail: "501", Consequence: "two backups of one name may overwrite each other"}},
 	}
+	*good.LastValidated = noon()
 	bad := good
-	bad.Name, bad.Phase, bad.Message, bad.Default = "west", "Unavailable", "bucket b does not exist", false
+	bad.Name, bad.LastValidated, bad.Phase, bad.Message, bad.Default = "west", nil, "Unavailable", "bucket b does not exist", false
 	m := &memory{reads: map[string]contract.ReadResult{
 		contract.ReadLocations:                  {Locations: []contract.LocationStatus{good, bad}},
 		contract.ReadLocationCheck + "/default": {Locations: []contract.LocationStatus{good}},
 		contract.ReadLocationCheck + "/west":    {Locations: []contract.LocationStatus{bad}},
 	}}
-	lifeboat(t, m, "", "location", "get").want(t, codeDone, "default   aws        b/p             Available     ReadWrite     true")
+	lifeboat(t, m, "", "location", "get").want(t, codeDone, "NAME      PROVIDER   BUCKET/PREFIX   PHASE         LAST VALIDATED                  ACCESS MODE   DEFAULT   MESSAGE",
+		"default   aws        b/p             Available     2026-01-02 12:00:00 +0000 UTC   ReadWrite     true",
+		"west      aws        b/p             Unavailable   Unknown                         ReadWrite               bucket b does not exist")
+	lifeboat(t, m, "", "backup-location", "get", "-o", "yaml").want(t, codeDone, "lastValidated: \"2026-01-02T12:00:00Z\"", "credentials: file c, profile p")
 	lifeboat(t, m, "", "get", "location", "west", "-o", "name").want(t, codeDone, "west\n")
 	lifeboat(t, m, "", "location", "check", "default").want(t, codeDone, `Location "default" (b/p, ReadWrite): Available`,
 		"conditional write   no    501      two backups of one name may overwrite each other")

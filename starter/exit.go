@@ -21,8 +21,10 @@ const (
 const exitCodesHelp = `Exit codes:
   0    done; a backup or restore that was waited for is Completed
   1    bad usage, or something on the way failed
-  2    the backup, restore or deletion is Failed, FailedValidation or Canceled
-  3    the backup or restore is PartiallyFailed, or a deletion left something
+  2    the backup, restore or deletion is Failed, FailedValidation or Canceled, or a
+       backup that was verified is Corrupt
+  3    the backup or restore is PartiallyFailed, a deletion left something, or not
+       everything could be verified
   4    what was asked for does not exist
   5    the name is taken already
   130  interrupted: Ctrl-C stops the waiting, never the run`

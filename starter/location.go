@@ -2,11 +2,13 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
 func (a *app) locationCommand() *cobra.Command {
@@ -30,7 +32,7 @@ func (a *app) storageLocations() *locations[contract.LocationStatus] {
 		layout: listLayout[contract.LocationStatus]{
 			word:   "location",
 			name:   func(l contract.LocationStatus) string { return l.Name },
-			header: []string{"NAME", "PROVIDER", "BUCKET/PREFIX", "PHASE", "ACCESS MODE", "DEFAULT", "MESSAGE"},
+			header: []string{"NAME", "PROVIDER", "BUCKET/PREFIX", "PHASE", "LAST VALIDATED", "ACCESS MODE", "DEFAULT", "MESSAGE"},
 			cells:  locationCells,
 		},
 		listVerb: contract.ReadLocations,
@@ -48,7 +50,15 @@ func locationCells(l contract.LocationStatus) []string {
 	if l.Default {
 		isDefault = "true"
 	}
-	return []string{l.Name, l.Provider, bucketPath(l), l.Phase, l.AccessMode, isDefault, l.Message}
+	return []string{l.Name, l.Provider, bucketPath(l), l.Phase, validatedText(l.LastValidated), l.AccessMode, isDefault, l.Message}
+}
+
+// validatedText is Velero's column; a worker of old says nothing.
+func validatedText(at *time.Time) string {
+	if at == nil {
+		return "Unknown"
+	}
+	return show.Time(*at)
 }
 
 // bucketPath is bucket and prefix as Velero's column has them.

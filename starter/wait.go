@@ -40,6 +40,10 @@ func progressState(s temporal.Sample) show.State {
 }
 
 func (a *app) sayGoesOn(run temporal.Run) {
+	if run.Name == "" {
+		a.note("stopped waiting; the %s goes on as workflow %s.\n", jobWord(run.Kind), run.WorkflowID)
+		return
+	}
 	a.note("stopped waiting; the %s of %q goes on.\n", jobWord(run.Kind), run.Name)
 	if run.Kind == temporal.KindDelete {
 		where := ""
@@ -179,7 +183,8 @@ func (a *app) failedRun(run temporal.Run, err error) error {
 // nameFlags names the flags of what to restore in place of the fields that they set.
 func nameFlags(message string) string {
 	return strings.NewReplacer("spec.backupName: ", "--from-backup: ", "spec.scheduleName: ", "--from-schedule: ",
-		"name one with backupName, or allow PartiallyFailed ones", "name one with --from-backup, or allow PartiallyFailed ones with --allow-partially-failed").Replace(message)
+		"name one with backupName, or allow PartiallyFailed ones", "name one with --from-backup, or allow PartiallyFailed ones with --allow-partially-failed",
+		"or allow a corrupt one with allowCorrupt", "or allow a corrupt one with --allow-corrupt").Replace(message)
 }
 
 // sayReasons prints the first problems of a run, which carry their next step.

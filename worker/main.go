@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/activities"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
@@ -26,6 +27,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
+	"github.com/lifeboat-backup/lifeboat/internal/integrity"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -34,6 +36,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/internal/verification"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 	"github.com/lifeboat-backup/lifeboat/workflows"
@@ -137,6 +140,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	}
 	scheduleGarbage(ctx, cfg, tc, log)
 	scheduleRehearsals(ctx, cfg, tc, log)
+	scheduleVerification(ctx, cfg, tc, log)
 	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
 	watched, stopWatch := context.WithCancel(ctx)
 	defer stopWatch()
@@ -202,6 +206,8 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Technologies: technologies, Rules: rules}}).Register(w)
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: retention.Policy{Floor: *cfg.Retention.KeepLast, Velero: cfg.Retention.VeleroBackups}, Locations: locations}}).Register(w)
+	policy := verification.Policy{Every: cfg.Verification.Every.Duration, Bandwidth: int64(cfg.Verification.BandwidthMiB) << 20, Round: time.Hour}
+	(&activities.Verification{Runner: integrity.New(cfg.Cluster, locations, policy, technologies.Inspectors())}).Register(w)
 	(&activities.Schedules{Service: schedules}).Register(w)
 	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg))}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules, MissingAttributes: attributes.Missing}
@@ -233,5 +239,17 @@ func scheduleRehearsals(ctx context.Context, cfg *config.Config, tc *temporal.Cl
 	if err != nil {
 		log.Warn("the schedule of rehearsals is not as the configuration says", "cause", err,
 			"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run 'lifeboat backup rehearse'")
+	}
+}
+
+// scheduleVerification has stored backups read back by themselves. A worker that may not write
+// schedules does all else.
+func scheduleVerification(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
+	if cfg.Verification.Manual {
+		return
+	}
+	if err := tc.EnsureVerificationSchedule(ctx); err != nil {
+		log.Warn("stored backups are not verified by themselves", "cause", err,
+			"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run 'lifeboat backup verify --all'")
 	}
 }

@@ -19,6 +19,7 @@ func Register(r Registry, missing func() []string) {
 	r.RegisterWorkflowWithOptions(withMissing(missing, DeleteBackup), workflow.RegisterOptions{Name: contract.DeleteBackupWorkflow})
 	r.RegisterWorkflowWithOptions(Catalog, workflow.RegisterOptions{Name: contract.CatalogWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, CollectGarbage), workflow.RegisterOptions{Name: contract.GarbageWorkflow})
+	r.RegisterWorkflowWithOptions(withMissing(missing, VerifyBackups), workflow.RegisterOptions{Name: contract.VerifyBackupsWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, SetRetention), workflow.RegisterOptions{Name: contract.RetentionWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, ChangeSchedules), workflow.RegisterOptions{Name: contract.SchedulesWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, ScheduledBackup), workflow.RegisterOptions{Name: contract.ScheduledBackupWorkflow})

@@ -172,6 +172,13 @@ func SeriesKey(cluster, series string) string {
 	return SeriesDir + cluster + "/" + series + ".json"
 }
 
+// VerificationRoot is the directory of what verifications have found.
+const VerificationRoot = PluginDir + "verification/"
+
+// VerificationDir is the directory of what verifications of a backup have found, with its
+// final slash.
+func VerificationDir(backup string) string { return VerificationRoot + backup + "/" }
+
 // PlanKey is the file that holds a restore's plan.
 func PlanKey(restore string) string { return PluginDir + "plans/" + restore + ".json.gz" }
 

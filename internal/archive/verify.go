@@ -20,40 +20,69 @@ import (
 // nil, gets the number of bytes read since its last call, one call at a time. The
 // error names the first damage found.
 func (a *Archive) Verify(ctx context.Context, progress func(bytes int64)) error {
+	return a.VerifyFrom(ctx, 0, progress, func(_ int, damage error) error { return damage })
+}
+
+// VerifyFrom is Verify in steps, of which it leaves out the first ones. After each it calls
+// done with the number of the next and with the damage that was found, an ErrCorrupt or nil;
+// an error of done ends the verification. The steps of a backup are always the same.
+func (a *Archive) VerifyFrom(ctx context.Context, first int, progress func(bytes int64), done func(next int, damage error) error) error {
 	if progress == nil {
 		progress = func(int64) {}
 	}
-	for _, f := range a.manifest.Files {
-		if f.SHA256 == "" {
-			continue
-		}
-		if err := a.verifyFile(ctx, f, progress); err != nil {
+	steps := a.verifySteps()
+	for i := max(first, 0); i < len(steps); i++ {
+		err := steps[i](ctx, progress)
+		if err != nil && !errors.Is(err, ErrCorrupt) {
 			return fmt.Errorf("verify: %w", err)
 		}
-	}
-	if err := a.verifyMembers(ctx, progress); err != nil {
-		return fmt.Errorf("verify: %w", err)
-	}
-	for _, f := range a.manifest.Files {
-		if f.TreeSHA256 == "" {
-			continue
-		}
-		if err := a.verifyEnd(ctx, BackupDir(a.layout.Backup)+f.Name, f.Size); err != nil {
+		if err := done(i+1, err); err != nil {
 			return fmt.Errorf("verify: %w", err)
 		}
 	}
 	return nil
 }
 
+// stepBytes is about how much of the tarball one step of a verification reads.
+const stepBytes = 256 << 20
+
+type verifyStep func(ctx context.Context, progress func(int64)) error
+
+// verifySteps are the files that have a digest, the members, and the ends of the others.
+func (a *Archive) verifySteps() (steps []verifyStep) {
+	for _, f := range a.manifest.Files {
+		if f.SHA256 != "" {
+			steps = append(steps, func(ctx context.Context, progress func(int64)) error { return a.verifyFile(ctx, f, progress) })
+		}
+	}
+	for next := 0; next < len(a.members); {
+		from, size := next, int64(0)
+		for next < len(a.members) && size < stepBytes {
+			size += a.members[next].Size
+			next++
+		}
+		to := next
+		steps = append(steps, func(ctx context.Context, progress func(int64)) error { return a.verifyMembers(ctx, from, to, progress) })
+	}
+	for _, f := range a.manifest.Files {
+		if f.TreeSHA256 != "" {
+			steps = append(steps, func(ctx context.Context, _ func(int64)) error {
+				return a.verifyEnd(ctx, BackupDir(a.layout.Backup)+f.Name, f.Size)
+			})
+		}
+	}
+	return steps
+}
+
 // verifyMembers works in several parts at once: decompression bounds it, not the
 // store. Each part holds two buffers of walkBytes at most, hence no more than 4.
-func (a *Archive) verifyMembers(ctx context.Context, progress func(int64)) error {
-	n, parts := len(a.members), min(runtime.GOMAXPROCS(0), 4)
+func (a *Archive) verifyMembers(ctx context.Context, from, to int, progress func(int64)) error {
+	n, parts := to-from, min(runtime.GOMAXPROCS(0), 4)
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	for p := range parts {
 		g.Go(func() error {
-			return a.walkMembers(ctx, n*p/parts, n*(p+1)/parts, func(m int, entries []Entry, raw []byte) error {
+			return a.walkMembers(ctx, from+n*p/parts, from+n*(p+1)/parts, func(m int, entries []Entry, raw []byte) error {
 				mu.Lock()
 				progress(a.members[m].Size + a.members[m].Index.Size)
 				mu.Unlock()

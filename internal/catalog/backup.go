@@ -36,26 +36,52 @@ func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contrac
 	if res.Results, err = readResults(ctx, st, layout.Results()); err != nil {
 		return res, err
 	}
-	m, err := fillDetails(ctx, st, layout, &res)
+	corrupt, err := addVerification(ctx, found, &res)
 	if err != nil {
 		return res, err
 	}
-	if res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, layout); err != nil {
+	proven, err := repository.ReadRehearsals(ctx, st, in.Name, string(found.Value.UID))
+	if err != nil {
 		return res, err
 	}
-	proven, err := repository.ReadRehearsals(ctx, st, in.Name, string(found.Value.UID))
 	for _, r := range proven {
 		res.Rehearsals = append(res.Rehearsals, r.Summary())
 	}
+	m, err := fillDetails(ctx, st, layout, &res)
+	if err == nil {
+		res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, layout)
+	}
+	if corrupt && isDamage(err) {
+		err = nil // what was found says so
+	}
 	return res, err
+}
+
+// addVerification tells what the last verification has found.
+func addVerification(ctx context.Context, found repository.Answer[*velerov1.Backup], res *contract.ReadResult) (corrupt bool, err error) {
+	res.Details = &contract.Details{UID: string(found.Value.UID), Conditional: found.Value.Annotations[repository.AnnotationConditional] == "true"}
+	v, err := repository.ReadVerification(ctx, found.Store, found.Value.Name, string(found.Value.UID))
+	if err != nil || v == nil {
+		return false, err
+	}
+	res.Details.Verification = v.Result(found.Location.Name, findingsInAnswer)
+	if v.IsCorrupt() {
+		found.Value.Status.Phase = contract.VerificationCorrupt
+	}
+	return v.IsCorrupt(), nil
+}
+
+// findingsInAnswer bounds the findings of a verification in an answer.
+const findingsInAnswer = 100
+
+func isDamage(err error) bool {
+	return errors.Is(err, archive.ErrCorrupt) || errors.Is(err, archive.ErrHostile)
 }
 
 // fillDetails fills in what is known beyond Velero's document, and returns the manifest,
 // which a backup of Velero does not have.
 func fillDetails(ctx context.Context, st store.Store, l archive.Layout, res *contract.ReadResult) (archive.Manifest, error) {
-	doc := res.Backup
-	d := &contract.Details{UID: string(doc.UID), Conditional: doc.Annotations[repository.AnnotationConditional] == "true"}
-	res.Details = d
+	d := res.Details
 	data, err := repository.GetBytes(ctx, st, l.Manifest())
 	if errors.Is(err, store.ErrNotFound) { // Velero's
 		info, err := st.Head(ctx, l.Tarball())

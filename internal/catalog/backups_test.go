@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -204,5 +205,41 @@ func TestProvenLevel(t *testing.T) {
 	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: "b-000"})
 	if err != nil || len(res.Rehearsals) != 2 || res.Rehearsals[0].Level != "L2" {
 		t.Errorf("%+v, %v", res.Rehearsals, err)
+	}
+}
+
+// What a verification has found is shown: the phase Corrupt, what is damaged, and since when;
+// though a file that the answer needs is damaged.
+func TestVerificationInAnswers(t *testing.T) {
+	st := repositorytest.Holding("bad", "good", "unverified")
+	for name, damage := range map[string]string{"good": "", "bad": archive.Layout{Backup: "bad"}.VolumeInfo()} {
+		v := repository.Verification{Name: name, At: time.Unix(1_700_000_000, 0), Bytes: 7, Digests: true}
+		if damage != "" {
+			v.AddDamage(damage, "digest differs")
+			st.Set(damage, []byte("x"))
+		}
+		if err := v.Write(t.Context(), st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := readerOver(repositorytest.Stores{"default": st})
+	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackups})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		phase    string
+		verified bool
+	}{{"Corrupt", true}, {"Completed", true}, {"Completed", false}} {
+		if b := res.Backups[i]; b.Phase != want.phase || (b.Verified != nil) != want.verified {
+			t.Errorf("%+v", b)
+		}
+	}
+	one, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: "bad"})
+	if err != nil || one.Backup.Status.Phase != "Corrupt" || one.Details.Verification == nil || len(one.Details.Verification.Damage) != 1 {
+		t.Errorf("%+v, %v", one.Details, err)
+	}
+	if one, err = c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: "unverified"}); err != nil || one.Details.Verification != nil {
+		t.Errorf("%+v, %v", one.Details, err)
 	}
 }

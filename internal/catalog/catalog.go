@@ -225,6 +225,12 @@ func summaryOf(e repository.BackupEntry, proof repository.Proof) contract.Backup
 	if !e.Expires.IsZero() {
 		row.Expires = &e.Expires
 	}
+	if !e.Verified.IsZero() {
+		row.Verified = &e.Verified
+	}
+	if e.Corrupt {
+		row.Phase = contract.VerificationCorrupt
+	}
 	if proof.UID == e.UID && !proof.At.IsZero() {
 		row.Level, row.Proven = proof.Level, &proof.At
 	}

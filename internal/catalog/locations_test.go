@@ -1,12 +1,15 @@
 package catalog
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -86,6 +89,60 @@ func TestCustomerKeyFiles(t *testing.T) {
 		want := "aws s3 cp --sse-c AES256 --sse-c-key fileb://KEY-FILE s3://b-default/p/" + key + " ."
 		if err == nil || !strings.Contains(err.Error(), want) || failure.TypeOf(err) != contract.ErrTypeLocation {
 			t.Errorf("%v\nwant %s", err, want)
+		}
+	}
+}
+
+// A location says whether it can be used, since when that is known, and why not.
+func TestLocationPhases(t *testing.T) {
+	denied := &awserr.Error{Op: "list", Kind: store.ErrAccessDenied, Cause: errors.New("403 AccessDenied")}
+	for name, c := range map[string]struct {
+		fail   func(*memstore.Store)
+		reason string
+		text   string
+	}{
+		"well": {func(*memstore.Store) {}, "", ""},
+		"empty": {func(st *memstore.Store) {
+			st.Remove(archive.Layout{Backup: "a"}.Metadata())
+			st.Remove(archive.Layout{Backup: "a"}.Tarball())
+		}, "", ""},
+		"no document":   {func(st *memstore.Store) { st.Remove(archive.Layout{Backup: "a"}.Metadata()) }, "", ""},
+		"list denied":   {func(st *memstore.Store) { st.Fail(memstore.On(memstore.OpDirs), denied) }, store.ReasonAccessDenied, "access denied"},
+		"read denied":   {func(st *memstore.Store) { st.Fail(memstore.On(memstore.OpGetRange), store.ErrAccessDenied) }, store.ReasonAccessDenied, "access denied"},
+		"archive tier":  {func(st *memstore.Store) { st.Fail(memstore.On(memstore.OpGetRange), store.ErrArchived) }, store.ReasonArchived, "restore-object"},
+		"no bucket":     {func(st *memstore.Store) { st.Fail(memstore.Any, store.ErrNoBucket) }, store.ReasonNoBucket, "create it"},
+		"something new": {func(st *memstore.Store) { st.Fail(memstore.Any, errors.New("418")) }, "", "418"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := repositorytest.Holding("a")
+			c.fail(st)
+			res, err := readerOver(repositorytest.Stores{"default": st}).Read(t.Context(), contract.ReadInput{Verb: contract.ReadLocations})
+			if err != nil || len(res.Locations) != 1 {
+				t.Fatalf("%+v, %v", res, err)
+			}
+			l := res.Locations[0]
+			want := "Available"
+			if c.text != "" {
+				want = "Unavailable"
+			}
+			if l.Phase != want || l.Reason != c.reason || !strings.Contains(l.Message, c.text) || l.LastValidated == nil {
+				t.Errorf("%+v", l)
+			}
+		})
+	}
+}
+
+// Where credentials come from is told, and nothing of them.
+func TestLocationCredentials(t *testing.T) {
+	for want, bsl := range map[string]velerov1.BackupStorageLocationSpec{
+		"the worker's own":          {},
+		"file f":                    {Config: map[string]string{"credentialsFile": "f"}},
+		"file f, profile p":         {Config: map[string]string{"credentialsFile": "f", "profile": "p"}},
+		"profile p":                 {Config: map[string]string{"profile": "p"}},
+		"Secret cloud, key of-west": {Credential: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "cloud"}, Key: "of-west"}},
+	} {
+		if got := credentialsOf(&velerov1.BackupStorageLocation{Spec: bsl}); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -161,10 +162,42 @@ func (c *Reader) locationStatus(ctx context.Context, bsl *velerov1.BackupStorage
 	if bsl.Spec.AccessMode != "" {
 		out.AccessMode = string(bsl.Spec.AccessMode)
 	}
-	if err := c.Locations.Reach(ctx, bsl); err != nil {
-		out.Phase, out.Message = string(velerov1.BackupStorageLocationPhaseUnavailable), err.Error()
+	err = c.Locations.Validate(ctx, bsl)
+	now := time.Now().UTC().Truncate(time.Second)
+	out.LastValidated, out.Credentials = &now, credentialsOf(bsl)
+	if err != nil {
+		out.Phase = string(velerov1.BackupStorageLocationPhaseUnavailable)
+		out.Reason, out.Message = whyUnavailable(err)
 	}
 	return out
+}
+
+// whyUnavailable says why a location cannot be used, and what to do about it.
+func whyUnavailable(err error) (reason, message string) {
+	why := store.ReasonOf(err)
+	switch {
+	case why.Code != "":
+		return why.Code, fmt.Sprintf("%s (%v)", why.Text, err)
+	case failure.TypeOf(err) != "":
+		return store.ReasonConfiguration, err.Error()
+	}
+	return "", err.Error()
+}
+
+// credentialsOf says where a location's credentials come from.
+func credentialsOf(bsl *velerov1.BackupStorageLocation) string {
+	config := bsl.Spec.Config
+	switch ref := bsl.Spec.Credential; {
+	case ref != nil:
+		return "Secret " + ref.Name + ", key " + ref.Key
+	case config["credentialsFile"] != "" && config["profile"] != "":
+		return "file " + config["credentialsFile"] + ", profile " + config["profile"]
+	case config["credentialsFile"] != "":
+		return "file " + config["credentialsFile"]
+	case config["profile"] != "":
+		return "profile " + config["profile"]
+	}
+	return "the worker's own"
 }
 
 func (c *Reader) checkLocation(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {

@@ -26,6 +26,9 @@ type Config struct {
 	// BackupStorageLocations are Velero's documents. One of several must be
 	// marked with spec.default; the only one is the default by itself.
 	BackupStorageLocations []velerov1.BackupStorageLocation `json:"backupStorageLocations"`
+	// ResultsLocation is the storage location in which restores keep their results. Default: that
+	// of the backup or, if it is ReadOnly, another one that is not.
+	ResultsLocation string `json:"resultsLocation,omitempty"`
 	// VolumeSnapshotLocations are Velero's documents.
 	VolumeSnapshotLocations []velerov1.VolumeSnapshotLocation `json:"volumeSnapshotLocations,omitempty"`
 	// DefaultBackupTTL is how long a backup lives that does not say so itself.
@@ -40,6 +43,8 @@ type Config struct {
 	Rehearsal Rehearsal `json:"rehearsal,omitempty"`
 	// Changes says what is unusual between a backup and the one before it.
 	Changes Changes `json:"changes,omitempty"`
+	// Verification says how stored backups are read back.
+	Verification Verification `json:"verification,omitempty"`
 	// Metrics serves Prometheus metrics.
 	Metrics Listener `json:"metrics,omitempty"`
 	// Health serves /healthz and /readyz.
@@ -97,6 +102,19 @@ type Limits struct {
 	// good deal below the container's limit: the process needs some 60 MiB beside
 	// Go's heap. Default 160; 0 is not "none".
 	MemoryMiB int `json:"memoryMiB,omitempty"`
+}
+
+// Verification says how stored backups are read back.
+type Verification struct {
+	// Manual reads backups back only when `lifeboat backup verify` asks for it. Default false:
+	// by a Temporal schedule.
+	Manual bool `json:"manual,omitempty"`
+	// Every is how long a backup may go unread. Each is also read before it expires.
+	// Default 480h, which are 20 days.
+	Every metav1.Duration `json:"every,omitempty"`
+	// BandwidthMiB is how much this worker reads for it at most, in MiB a second. A plan that
+	// needs more says so. Default 16.
+	BandwidthMiB int `json:"bandwidthMiB,omitempty"`
 }
 
 // Retention says which expired backups are deleted.

@@ -94,6 +94,8 @@ func TestProblems(t *testing.T) {
 		}},
 		{"rehearsal without binaries", minimal + "rehearsal: {after: daily, versions: {'1.38': b}}\n", []string{"rehearsal.after: daily needs", "rehearsal.versions: needs"}},
 		{"ttl text", minimal + "defaultBackupTTL: month\n", []string{"month"}},
+		{"verification", minimal + "verification: {every: 1h, bandwidthMiB: -1}\n", []string{"verification.every: 1h0m0s is outside 24h0m0s to 8760h0m0s", "verification.bandwidthMiB: -1 is outside 1 to"}},
+		{"results", minimal + "resultsLocation: west\n", []string{`resultsLocation: unknown storage location: "west"; known: main`}},
 		{"listen", minimal + "metrics: {listen: '8085'}\nhealth: {listen: ':99999'}\n", []string{"metrics.listen:", "health.listen:"}},
 		{"same port", minimal + "metrics: {listen: ':1'}\nhealth: {listen: ':1'}\n", []string{`health.listen: ":1" is taken by metrics.listen`}},
 		{"log", minimal + "log: {level: loud, format: xml}\n", []string{"log.level:", "log.format:"}},

@@ -13,6 +13,8 @@ const (
 	DefaultNamespace            = "velero"
 	DefaultTTL                  = 720 * time.Hour // Velero's
 	DefaultKeepLast             = 1
+	DefaultVerifyEvery          = 480 * time.Hour
+	DefaultBandwidthMiB         = 16
 	DefaultExportShards         = 4
 	DefaultApplyConcurrency     = 64
 	DefaultConcurrentActivities = 16
@@ -38,6 +40,8 @@ func (c *Config) setDefaults() {
 	}
 	setDefault(&c.Rehearsal.After, RehearseDaily)
 	setDefault(&c.Changes.Window, change.DefaultWindow)
+	setDefault(&c.Verification.Every, metav1.Duration{Duration: DefaultVerifyEvery})
+	setDefault(&c.Verification.BandwidthMiB, DefaultBandwidthMiB)
 	setDefault(&c.Limits.ExportShards, DefaultExportShards)
 	setDefault(&c.Limits.ApplyConcurrency, DefaultApplyConcurrency)
 	setDefault(&c.Limits.ConcurrentActivities, DefaultConcurrentActivities)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -36,6 +37,7 @@ func (c *Config) Validate() error {
 	k.checkTemporal(c.Temporal)
 	k.checkLimits(c.Limits)
 	k.checkBackupLocations(c.BackupStorageLocations)
+	k.checkResultsLocation(c)
 	k.checkSnapshotLocations(c.VolumeSnapshotLocations)
 	k.checkSchedules(c.Schedules)
 	if err := change.CheckBounds(c.Changes.Bounds); err != nil {
@@ -51,6 +53,7 @@ func (c *Config) Validate() error {
 		k.addProblem("retention.keepLast", "%d must not be negative", *n)
 	}
 	k.checkRehearsal(c.Rehearsal)
+	k.checkVerification(c.Verification)
 	k.checkListeners([]namedListener{
 		{"metrics.listen", c.Metrics.Listen}, {"health.listen", c.Health.Listen}, {"profiler.listen", c.Profiler.Listen},
 	})
@@ -79,6 +82,36 @@ func (k *checker) checkRehearsal(r Rehearsal) {
 		}
 	default:
 		k.addProblem("rehearsal.after", "%q: want always, daily, weekly or never", r.After)
+	}
+}
+
+func (k *checker) checkResultsLocation(c *Config) {
+	if c.ResultsLocation == "" {
+		return
+	}
+	bsl, err := c.Location(c.ResultsLocation)
+	switch {
+	case err != nil:
+		k.addProblem("resultsLocation", "%v", err)
+	case bsl.Spec.AccessMode == velerov1.BackupStorageLocationAccessModeReadOnly:
+		k.addProblem("resultsLocation", "%q is ReadOnly; name one that may be written to", c.ResultsLocation)
+	}
+}
+
+// Bounds of Verification: a day is as often as a plan can keep up with, and nobody wants to hear
+// of damage a year late.
+const (
+	shortestRotation = 24 * time.Hour
+	longestRotation  = 365 * 24 * time.Hour
+	mostBandwidthMiB = 100_000
+)
+
+func (k *checker) checkVerification(v Verification) {
+	if every := v.Every.Duration; every < shortestRotation || every > longestRotation {
+		k.addProblem("verification.every", "%s is outside %s to %s", every, shortestRotation, longestRotation)
+	}
+	if v.BandwidthMiB < 1 || v.BandwidthMiB > mostBandwidthMiB {
+		k.addProblem("verification.bandwidthMiB", "%d is outside 1 to %d", v.BandwidthMiB, mostBandwidthMiB)
 	}
 }
 

@@ -37,12 +37,14 @@ var (
 	RecordGarbage = Activity[GarbageTry, Nothing]{"RecordGarbage"}
 	SetRetention  = Activity[SetRetentionInput, RetentionResult]{"SetRetention"}
 
-	ChangeSchedules = Activity[ChangeSchedulesInput, ChangeSchedulesResult]{"ChangeSchedules"}
-	BeginSlot       = Activity[BeginSlotInput, BegunSlot]{"BeginSlot"}
-	TakeTurn        = Activity[TakeTurnInput, Turn]{"TakeTurn"}
-	EndSlot         = Activity[EndSlotInput, Nothing]{"EndSlot"}
-	PlanRehearsals  = Activity[PlanRehearsalsInput, RehearsalPlan]{"PlanRehearsals"}
-	RehearseRestore = Activity[RehearseInput, RehearsalResult]{"RehearseRestore"}
+	ChangeSchedules    = Activity[ChangeSchedulesInput, ChangeSchedulesResult]{"ChangeSchedules"}
+	BeginSlot          = Activity[BeginSlotInput, BegunSlot]{"BeginSlot"}
+	TakeTurn           = Activity[TakeTurnInput, Turn]{"TakeTurn"}
+	EndSlot            = Activity[EndSlotInput, Nothing]{"EndSlot"}
+	PlanRehearsals     = Activity[PlanRehearsalsInput, RehearsalPlan]{"PlanRehearsals"}
+	RehearseRestore    = Activity[RehearseInput, RehearsalResult]{"RehearseRestore"}
+	PlanVerification   = Activity[PlanVerificationInput, VerificationPlan]{"PlanVerification"}
+	VerifyStoredBackup = Activity[VerifyStoredInput, VerifiedBackup]{"VerifyStoredBackup"}
 
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )

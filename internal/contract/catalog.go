@@ -119,6 +119,8 @@ type BackupSummary struct {
 	Proven *time.Time `json:"proven,omitempty"`
 	// Cut says that labels and selector are left out: they are longer than an answer carries.
 	Cut bool `json:"cut,omitempty"`
+	// Verified is when all of it was read back last. Phase is Corrupt if something was found.
+	Verified *time.Time `json:"verified,omitempty"`
 }
 
 // RestoreSummary is a row of `restore get`.
@@ -144,18 +146,26 @@ type Details struct {
 	ManifestSHA string `json:"manifestSHA256,omitempty"`
 	// Conditional is false where the store could not promise write-once.
 	Conditional bool `json:"conditionalWrites"`
+	// Verification is what the last one has found; nil if there was none.
+	Verification *VerifiedBackup `json:"verification,omitempty"`
 }
 
 // LocationStatus is a row of `location get` and the answer of `location check`.
 type LocationStatus struct {
-	Name         string       `json:"name"`
-	Provider     string       `json:"provider"`
-	Bucket       string       `json:"bucket"`
-	Prefix       string       `json:"prefix,omitempty"`
-	AccessMode   string       `json:"accessMode"`
-	Default      bool         `json:"default"`
-	Phase        string       `json:"phase"` // Available or Unavailable
-	Message      string       `json:"message,omitempty"`
+	Name       string `json:"name"`
+	Provider   string `json:"provider"`
+	Bucket     string `json:"bucket"`
+	Prefix     string `json:"prefix,omitempty"`
+	AccessMode string `json:"accessMode"`
+	Default    bool   `json:"default"`
+	Phase      string `json:"phase"` // Available or Unavailable
+	Message    string `json:"message,omitempty"`
+	// Reason is a word for why it is Unavailable, such as AccessDenied; see store.Reason.
+	Reason string `json:"reason,omitempty"`
+	// LastValidated is when Phase was found out.
+	LastValidated *time.Time `json:"lastValidated,omitempty"`
+	// Credentials says where they come from: never what they are.
+	Credentials  string       `json:"credentials,omitempty"`
 	Capabilities []Capability `json:"capabilities,omitempty"`
 	// Place is a digest of the endpoint, bucket and prefix.
 	Place string `json:"place,omitempty"`

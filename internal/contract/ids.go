@@ -18,6 +18,7 @@ const (
 	ScheduledBackupWorkflow = "ScheduledBackup"
 	RehearseWorkflow        = "RehearseRestore"
 	RehearsalsWorkflow      = "RehearseBackups"
+	VerifyBackupsWorkflow   = "VerifyBackups"
 )
 
 // ProgressQuery is answered by Backup, Restore and DeleteBackup with a Progress.
@@ -64,6 +65,12 @@ func GarbageID(cluster string) string { return "gc:" + cluster }
 
 // GarbageScheduleID is the id of the schedule of garbage collections.
 func GarbageScheduleID(cluster string) string { return "gc:" + cluster }
+
+// VerificationID is the workflow id of a verification that somebody starts: one at a time.
+func VerificationID(cluster string) string { return "verify:" + cluster }
+
+// VerificationScheduleID is the id of the schedule of verifications.
+func VerificationScheduleID(cluster string) string { return "verify:" + cluster }
 
 // RetentionID is the workflow id of a change of how long a backup is kept: one at a time.
 func RetentionID(cluster, name string) string { return "retention:" + cluster + ":" + name }

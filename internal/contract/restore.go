@@ -25,6 +25,12 @@ type RestoreInput struct {
 	Plan string `json:"plan,omitempty"`
 	// AllowPartiallyFailed lets ScheduleName choose a PartiallyFailed backup.
 	AllowPartiallyFailed bool `json:"allowPartiallyFailed,omitempty"`
+	// ResultsLocation is where the restore keeps its results, in place of the backup's location;
+	// it has to be one that may be written to.
+	ResultsLocation string `json:"resultsLocation,omitempty"`
+	// AllowCorrupt restores a backup that a verification has found to be corrupt, as far as it
+	// goes.
+	AllowCorrupt bool `json:"allowCorrupt,omitempty"`
 	// StorageClasses maps storage classes of the backup to those to use in their
 	// place. It wins over the ConfigMap that does the same for Velero.
 	StorageClasses map[string]string `json:"storageClassMapping,omitempty"`

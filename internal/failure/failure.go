@@ -86,6 +86,7 @@ var kinds = []struct {
 	{archive.ErrHostile, contract.ErrTypeCorrupt},
 	{store.ErrNoBucket, contract.ErrTypeLocation},
 	{store.ErrReadOnly, contract.ErrTypeLocation},
+	{store.ErrArchived, contract.ErrTypeLocation},
 	{store.ErrRegion, contract.ErrTypeLocation},
 	{store.ErrUnsupported, contract.ErrTypeLocation},
 	{store.ErrInvalid, contract.ErrTypeLocation}, // what users name is checked before it is part of a key

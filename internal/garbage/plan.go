@@ -178,9 +178,11 @@ func (l *location) unknownOf(decisions []retention.Decision) (names []string) {
 // confirm reads the documents and manifests of backups. Those of other clusters, and those
 // that cannot be read, are out of it: they go by no rule and protect nothing.
 func (l *location) confirm(ctx context.Context, names []string) error {
-	entries := make([]repository.BackupEntry, len(names))
-	for i, name := range names {
-		entries[i].Name = name
+	entries := make([]repository.BackupEntry, 0, len(names))
+	for _, b := range l.backups {
+		if slices.Contains(names, b.Name) {
+			entries = append(entries, repository.BackupEntry{Name: b.Name, UID: b.UID, Corrupt: b.Damaged})
+		}
 	}
 	confirmed, err := l.listing.Confirm(ctx, entries)
 	if err != nil {

@@ -76,6 +76,15 @@ func TestPlan(t *testing.T) {
 			put(t, st, "b", "nightly", "prod", 2)
 			put(t, st, "c", "", "prod", 3)
 		}, floor, "default/a\ndefault/c\ndefault/b stays: among the last 1 good backups of schedule nightly"},
+		"the last good one while all later ones are corrupt": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "nightly", "prod", 1)
+			put(t, st, "b", "nightly", "prod", 2)
+			v := repository.Verification{Name: "b", UID: "uid-b", At: day(3)}
+			v.AddDamage("file", "gone")
+			if err := v.Write(t.Context(), st); err != nil {
+				t.Fatal(err)
+			}
+		}, floor, "default/b\ndefault/a stays: among the last 1 good backups of schedule nightly"},
 		"another cluster's": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "dev", 1)
 		}, floor, "default/a stays: made by cluster dev"},

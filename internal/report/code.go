@@ -180,6 +180,8 @@ const (
 	// LocationUnread: a storage location that may hold what was looked for could not
 	// be read; it was found elsewhere.
 	LocationUnread Code = "LOCATION_UNREAD"
+	// BackupCorrupt: a verification has found damage in the backup that is restored.
+	BackupCorrupt Code = "BACKUP_CORRUPT"
 	// BackupIncomplete: the backup that is restored is not Completed.
 	BackupIncomplete Code = "BACKUP_INCOMPLETE"
 	// UnusualChange: much, or something dangerous, changed since the backup before.

@@ -125,6 +125,7 @@ func runDefaults(c Code) (defaults, bool) {
 	return findDefaults(c, []defaults{
 		{StoreDegraded, Warning, "run 'lifeboat location check' and use a store that has the capability for backups that matter"},
 		{LocationUnread, Warning, "name the location with --storage-location if the backup is another of the name; run 'lifeboat location check'"},
+		{BackupCorrupt, Warning, "see what was found with 'lifeboat backup describe', and check what was restored against it"},
 		{BackupIncomplete, Warning, "see what it lacks with 'lifeboat backup describe', and restore another backup if that matters"},
 		{UnusualChange, Warning, "compare the two backups with 'lifeboat backup diff', and release the held one with 'lifeboat backup release' if the change was meant"},
 		{FieldIgnored, Warning, "remove the field from the spec if you do not need it"},

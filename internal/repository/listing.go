@@ -48,6 +48,10 @@ type BackupEntry struct {
 	Bytes         int64  // of the tarball; 0 if only the document was read, which does not tell
 	FormatVersion string // of the tarball: Velero's
 	Ours          bool   // Lifeboat made it
+	// Verified is when all of it was read back last after it was made, zero for never, and
+	// Corrupt that something of it was found to be damaged or gone then.
+	Verified time.Time
+	Corrupt  bool
 }
 
 // Schedule names the schedule that made the backup, "" for none.
@@ -113,7 +117,9 @@ func (l *Listing) Page(ctx context.Context, after string) (page []BackupEntry, n
 		l.mendEntries(ctx, unsure, docs, entries)
 	}
 	slices.SortFunc(page, func(a, b BackupEntry) int { return strings.Compare(a.Name+"/", b.Name+"/") })
-	return page, next, nil
+	verdicts, err := readVerdicts(ctx, l.Store, after, next)
+	verdicts.mark(page)
+	return page, next, err
 }
 
 // Confirm replaces entries by what the documents of the backups say, for a choice that is
@@ -125,9 +131,13 @@ func (l *Listing) Confirm(ctx context.Context, entries []BackupEntry) ([]BackupE
 	}
 	docs, err := readBackupDocuments(ctx, l.Store, names)
 	confirmed := make([]BackupEntry, 0, len(docs))
-	for _, name := range names {
-		if doc := docs[name]; doc != nil {
-			confirmed = append(confirmed, EntryOf(doc, 0))
+	for _, known := range entries {
+		if doc := docs[known.Name]; doc != nil {
+			e := EntryOf(doc, 0)
+			if e.UID == known.UID {
+				e.Verified, e.Corrupt = known.Verified, known.Corrupt
+			}
+			confirmed = append(confirmed, e)
 		}
 	}
 	return confirmed, err

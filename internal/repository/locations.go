@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -122,8 +123,21 @@ func (l *Locations) Writable(ctx context.Context, name string) (*velerov1.Backup
 	return bsl, st, err
 }
 
-// Workspace is where a restore keeps its staging and results: the backup's own
-// location, or, if that is ReadOnly, another one that may be written to. Where all are
+// WorkspaceFor is where a restore keeps its staging and results: the location that is named for
+// that, by the restore or by the configuration, or else the Workspace of the backup's.
+func (l *Locations) WorkspaceFor(ctx context.Context, source *velerov1.BackupStorageLocation, named string) (*velerov1.BackupStorageLocation, store.Store, error) {
+	if named = cmp.Or(named, l.cfg.ResultsLocation); named == "" {
+		return l.Workspace(ctx, source)
+	}
+	bsl, st, err := l.Writable(ctx, named)
+	if kind := failure.TypeOf(err); kind != "" {
+		err = failure.New(kind, fmt.Errorf("resultsLocation: %w", err))
+	}
+	return bsl, st, err
+}
+
+// Workspace is where a restore keeps its staging and results that names no place for them: the
+// backup's own location, or, if that is ReadOnly, another one that may be written to. Where all are
 // ReadOnly it is the backup's own all the same: the mode forbids backups and deletions, and
 // what a restore writes lies beside them, below plugins/ and restores/, as Velero's does.
 func (l *Locations) Workspace(ctx context.Context, source *velerov1.BackupStorageLocation) (*velerov1.BackupStorageLocation, store.Store, error) {

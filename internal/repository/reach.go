@@ -2,10 +2,14 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // Somebody who waits is told within 5 s what does not answer: a question without an answer
@@ -18,14 +22,51 @@ const (
 // Reach asks a location for its root directories, once, as Velero's validation does: the
 // error says at once why it cannot be used. Its credentials are read anew.
 func (l *Locations) Reach(ctx context.Context, bsl *velerov1.BackupStorageLocation) error {
+	return l.try(ctx, bsl, func(context.Context, store.Store) error { return nil })
+}
+
+// Validate is Reach, and also reads a byte of a backup, if there is one: who may list need not
+// be able to read, and what is in an archive tier is listed all the same.
+func (l *Locations) Validate(ctx context.Context, bsl *velerov1.BackupStorageLocation) error {
+	return l.try(ctx, bsl, readAnyBackup)
+}
+
+func readAnyBackup(ctx context.Context, st store.Store) error {
+	var first string
+	err := st.DirsAfter(ctx, archive.BackupsDir, "", func(name string) error {
+		first = name
+		return errPageFull
+	})
+	if errors.Is(err, errPageFull) {
+		err = nil
+	}
+	key := archive.Layout{Backup: first}.Metadata()
+	if err != nil || first == "" || store.CheckKey(key) != nil {
+		return err
+	}
+	body, err := st.GetRange(ctx, key, 0, 1)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
+// try asks a location for its root directories, and then what more there is to ask.
+func (l *Locations) try(ctx context.Context, bsl *velerov1.BackupStorageLocation, more func(context.Context, store.Store) error) error {
 	short, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	st, err := l.probe(short, *bsl)
 	if err == nil {
 		_, err = st.Dirs(short, "")
 	}
+	if err == nil {
+		err = more(short, st)
+	}
 	if err != nil && short.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("the object store does not answer within %s", reachTimeout)
+		return fmt.Errorf("%w within %s", store.ErrNoAnswer, reachTimeout)
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func (r *Retention) Write(ctx context.Context, st store.Store) error {
 func (r *Retention) Backup(e BackupEntry) retention.Backup {
 	b := retention.Backup{
 		Name: e.Name, UID: e.UID, Schedule: e.Schedule(), Phase: e.Phase,
-		Started: e.Started, Completed: e.Completed, Expires: e.Expires, Ours: e.Ours,
+		Started: e.Started, Completed: e.Completed, Expires: e.Expires, Ours: e.Ours, Damaged: e.Corrupt,
 	}
 	if r == nil || r.UID != e.UID {
 		return b
@@ -93,7 +93,7 @@ func ForgetDeletion(ctx context.Context, st store.Store, backup string) error {
 	if _, err := st.DeletePrefix(ctx, archive.RehearsalDir(backup)); err != nil && !errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("remove the rehearsals of backup %s: %w", backup, err)
 	}
-	return nil
+	return ForgetVerifications(ctx, st, backup)
 }
 
 // ReadRetentions reads what people have said about all backups of a location, by name.

@@ -3,7 +3,6 @@ package repository
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -21,7 +20,7 @@ func NewSource(st store.Store) Source { return Source{st} }
 func (s Source) ReadRange(ctx context.Context, file string, off, n int64) (io.ReadCloser, error) {
 	body, err := s.store.GetRange(ctx, file, off, n)
 	if errors.Is(err, store.ErrNotFound) {
-		err = fmt.Errorf("the file is missing: %w: %w", archive.ErrCorrupt, err)
+		err = &archive.CorruptError{File: file, Member: archive.NoMember, What: "the file is missing", Err: err}
 	}
 	return body, err
 }

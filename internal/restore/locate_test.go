@@ -4,6 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -12,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
 // outcome is that of a search: the place, or words of the error and its type.
@@ -106,6 +110,72 @@ func TestValidateRestore(t *testing.T) {
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || failure.TypeOf(err) != contract.ErrTypeInvalid) {
 			t.Errorf("%s: %v", want, err)
 		}
+	}
+}
+
+// corrupt marks a backup as one of which a verification has found damage.
+func corrupt(t *testing.T, st *memstore.Store, name string) *memstore.Store {
+	t.Helper()
+	var doc velerov1.Backup
+	if err := repository.GetJSON(t.Context(), st, archive.Layout{Backup: name}.Metadata(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	v := repository.Verification{Name: name, UID: string(doc.UID), At: time.Now()}
+	v.AddDamage("backups/"+name+"/x.gz", "digest differs")
+	v.AddDamage("snapshot s", "does not exist")
+	if err := v.Write(t.Context(), st); err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// The latest backup of a schedule is the latest that is not known to be corrupt, unless somebody
+// allows that.
+func TestLatestIsNotCorrupt(t *testing.T) {
+	of := func(names ...string) *memstore.Store {
+		st := repositorytest.Holding("a s 2026-01-01", "b s 2026-01-02", "c s 2026-01-03")
+		for _, name := range names {
+			corrupt(t, st, name)
+		}
+		return st
+	}
+	for name, c := range map[string]struct {
+		st    *memstore.Store
+		allow bool
+		want  string
+	}{
+		"none is":        {of(), false, "c"},
+		"the newest":     {of("c"), false, "b"},
+		"all but one":    {of("b", "c"), false, "a"},
+		"all":            {of("a", "b", "c"), false, ""},
+		"allowed":        {of("b", "c"), true, "c"},
+		"one in between": {of("b"), false, "c"},
+	} {
+		in := contract.RestoreInput{Name: "r", AllowCorrupt: c.allow}
+		in.Spec.ScheduleName = "s"
+		r := &Service{Locations: repositorytest.Locations(repositorytest.Stores{"default": c.st})}
+		found, _, err := r.findBackup(t.Context(), in)
+		if found.Value != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s: %q, %v; want %q", name, found.Value, err, c.want)
+		}
+	}
+}
+
+// A corrupt backup is not restored by its name either, unless that is allowed; then the restore
+// says what was found.
+func TestCorruptBackup(t *testing.T) {
+	st := corrupt(t, repositorytest.Holding("a", "b"), "b")
+	if reasons, err := corruptReasons(t.Context(), repository.Answer[string]{Store: st, Value: "a"}, false); err != nil || len(reasons) != 0 {
+		t.Errorf("a backup that nobody has verified: %v, %v", reasons, err)
+	}
+	from := repository.Answer[string]{Store: st, Value: "b"}
+	_, err := corruptReasons(t.Context(), from, false)
+	if failure.TypeOf(err) != contract.ErrTypeCorrupt || !strings.Contains(err.Error(), "backups/b/x.gz: digest differs, and 1 more; restore another backup, or allow a corrupt one with allowCorrupt") {
+		t.Errorf("%v", err)
+	}
+	reasons, err := corruptReasons(t.Context(), from, true)
+	if err != nil || len(reasons) != 1 || reasons[0].Code != report.BackupCorrupt || reasons[0].Severity != report.Warning {
+		t.Errorf("%v, %v", reasons, err)
 	}
 }
 

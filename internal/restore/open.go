@@ -37,7 +37,11 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	work, st, err := r.Locations.Workspace(ctx, from.Location)
+	corrupt, err := corruptReasons(ctx, from, in.Restore.AllowCorrupt)
+	if err != nil {
+		return contract.OpenedArchive{}, err
+	}
+	work, st, err := r.Locations.WorkspaceFor(ctx, from.Location, in.Restore.ResultsLocation)
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
@@ -50,7 +54,7 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	}
 	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, SourcePlace: repository.PlaceDigest(from.Location), Archive: contract.OpenedArchive{
 		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name, Binding: bound}, Backup: from.Value,
-	}, Reasons: append(unreadReasons(unread), incomplete...)}
+	}, Reasons: slices.Concat(unreadReasons(unread), incomplete, corrupt)}
 	if err := r.stageOpened(ctx, p, &doc, from.Store, st); err != nil {
 		return contract.OpenedArchive{}, err
 	}
@@ -123,6 +127,28 @@ func incompleteReasons(ctx context.Context, from repository.Answer[string]) ([]r
 		return nil, nil
 	}
 	return []report.Reason{report.New(report.BackupIncomplete, fmt.Sprintf("backup %s is PartiallyFailed: %d errors when it was taken", from.Value, doc.Status.Errors))}, nil
+}
+
+// corruptReasons refuses a backup of which a verification has found that it is corrupt, or warns
+// of it where that is allowed.
+func corruptReasons(ctx context.Context, from repository.Answer[string], allowed bool) ([]report.Reason, error) {
+	var doc velerov1.Backup
+	if err := repository.GetJSON(ctx, from.Store, archive.Layout{Backup: from.Value}.Metadata(), &doc); err != nil {
+		return nil, err
+	}
+	v, err := repository.ReadVerification(ctx, from.Store, from.Value, string(doc.UID))
+	if err != nil || v == nil || !v.IsCorrupt() {
+		return nil, err
+	}
+	first := v.Damage[0]
+	text := fmt.Sprintf("backup %s is corrupt, as was found at %s: %s: %s", from.Value, v.At.Format(time.RFC3339), first.What, first.Found)
+	if more := len(v.Damage) - 1 + v.More; more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	if !allowed {
+		return nil, failure.New(contract.ErrTypeCorrupt, fmt.Errorf("spec.backupName: %s; restore another backup, or allow a corrupt one with allowCorrupt", text))
+	}
+	return []report.Reason{report.New(report.BackupCorrupt, text)}, nil
 }
 
 // unreadReasons warns of locations that could not be searched: they may have another backup of
@@ -255,7 +281,8 @@ func unusualReasons(paths []string) []report.Reason {
 	return reasons
 }
 
-// latestBackup returns the name of the newest Completed backup of a schedule in a location
+// latestBackup returns the name of the newest Completed backup of a schedule in a location that
+// is not known to be corrupt
 // (docs/VELERO.md 3.3). Velero's timestamps are in seconds. Of two backups that started in the
 // same second the later name wins, since the names of a schedule's backups end in their time.
 func latestBackup(ctx context.Context, st store.Store, in contract.RestoreInput) (string, error) {
@@ -263,8 +290,15 @@ func latestBackup(ctx context.Context, st store.Store, in contract.RestoreInput)
 	if err != nil {
 		return "", err
 	}
+	isCorrupt, err := repository.CorruptBackups(ctx, st)
+	if err != nil {
+		return "", err
+	}
 	var latest *velerov1.Backup
 	for _, d := range docs {
+		if !in.AllowCorrupt && isCorrupt(d.Name, string(d.UID)) {
+			continue
+		}
 		if isOfSchedule(d, in) && (latest == nil || startedLater(d, latest)) {
 			latest = d
 		}

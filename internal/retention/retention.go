@@ -40,6 +40,7 @@ type Backup struct {
 	Expires   time.Time
 	Set       bool   // somebody has said when it expires, after it was made
 	Ours      bool   // Lifeboat made it
+	Damaged   bool   // a verification has found damage
 	Hold      string // why somebody holds it, "" for nobody
 	Foreign   string // why it is not ours to delete; such a backup protects nothing
 }
@@ -120,13 +121,13 @@ func isFinished(phase velerov1.BackupPhase) bool {
 func NewestGood(all []Backup, floor int) (protected []string) {
 	schedules := map[string][]Backup{}
 	for _, b := range all {
-		if b.Schedule != "" && b.Foreign == "" && goodness(b.Phase) > 0 {
+		if b.Schedule != "" && b.Foreign == "" && goodness(&b) > 0 {
 			schedules[b.Schedule] = append(schedules[b.Schedule], b)
 		}
 	}
 	for _, made := range schedules {
 		slices.SortFunc(made, func(a, b Backup) int {
-			return cmp.Or(cmp.Compare(goodness(b.Phase), goodness(a.Phase)), b.Started.Compare(a.Started), cmp.Compare(b.Name, a.Name))
+			return cmp.Or(cmp.Compare(goodness(&b), goodness(&a)), b.Started.Compare(a.Started), cmp.Compare(b.Name, a.Name))
 		})
 		for _, b := range made[:min(max(floor, 0), len(made))] {
 			protected = append(protected, b.Name)
@@ -136,11 +137,13 @@ func NewestGood(all []Backup, floor int) (protected []string) {
 }
 
 // goodness ranks what a backup is worth; 0 is nothing.
-func goodness(phase velerov1.BackupPhase) int {
-	switch phase {
-	case velerov1.BackupPhaseCompleted:
+func goodness(b *Backup) int {
+	switch {
+	case b.Damaged:
+		return 0
+	case b.Phase == velerov1.BackupPhaseCompleted:
 		return 2
-	case velerov1.BackupPhasePartiallyFailed:
+	case b.Phase == velerov1.BackupPhasePartiallyFailed:
 		return 1
 	}
 	return 0

@@ -24,6 +24,12 @@ func daily(n int, phase velerov1.BackupPhase) retention.Backup {
 	}
 }
 
+// damaged is a backup of which a verification has found so.
+func damaged(b retention.Backup) retention.Backup {
+	b.Damaged = true
+	return b
+}
+
 func TestDecide(t *testing.T) {
 	const completed, partly, failed = velerov1.BackupPhaseCompleted, velerov1.BackupPhasePartiallyFailed, velerov1.BackupPhaseFailed
 	single := retention.Backup{Name: "single", Phase: completed, Ours: true, Started: at(0), Completed: at(0), Expires: at(1)}
@@ -50,6 +56,12 @@ func TestDecide(t *testing.T) {
 		"no floor":                    {[]retention.Backup{daily(0, completed), daily(1, completed)}, retention.Policy{}, at(99), "nightly-0, nightly-1"},
 		"all later ones failed": {
 			[]retention.Backup{daily(0, completed), daily(1, failed), daily(2, partly)},
+			retention.Policy{Floor: 1},
+			at(99),
+			"nightly-0 stays: among the last 1 good backups of schedule nightly, nightly-1, nightly-2",
+		},
+		"all later ones are corrupt": {
+			[]retention.Backup{daily(0, completed), damaged(daily(1, completed)), damaged(daily(2, partly))},
 			retention.Policy{Floor: 1},
 			at(99),
 			"nightly-0 stays: among the last 1 good backups of schedule nightly, nightly-1, nightly-2",

@@ -24,10 +24,12 @@ func kindOfCode(code string) error {
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidden", "UnauthorizedAccess":
 		return ErrAccessDenied
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired",
-		"ExpiredTokenException", "InvalidIdentityToken", "IDPRejectedClaim", "InvalidClientTokenId", "RequestTimeTooSkewed", "InvalidSecurity", "XAdminUserNotFound":
+		"ExpiredTokenException", "InvalidIdentityToken", "IDPRejectedClaim", "InvalidClientTokenId", codeClock, "InvalidSecurity", "XAdminUserNotFound":
 		return ErrCredentials
 	case "ObjectLocked", "InvalidObjectState.Locked":
 		return ErrLocked
+	case "InvalidObjectState":
+		return ErrArchived
 	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
 		return ErrRegion
 	case "NotImplemented", "MethodNotAllowed", "UnsupportedOperation", "XNotImplemented":

@@ -30,6 +30,10 @@ var (
 	// ErrUnavailable: the store cannot be reached, or asks to slow down, after
 	// all retries. Trying again later is right.
 	ErrUnavailable = errors.New("object store unavailable")
+	// ErrNoAnswer: a location was given up on before the store had answered.
+	ErrNoAnswer = errors.New("the object store does not answer")
+	// ErrArchived: the object is in an archive tier, where it cannot be read.
+	ErrArchived = errors.New("object is in an archive tier")
 	// ErrUnsupported: the store does not implement the operation.
 	ErrUnsupported = errors.New("not supported by the object store")
 	// ErrInvalid: the request itself is wrong (key, range, parts).

@@ -11,7 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
-// collectionCatchUp is how late the run of a day may begin after an outage of Temporal.
+// collectionCatchUp is how late the run of a day, of the collection or of the verification, may begin after an outage of Temporal.
 const collectionCatchUp = 23 * time.Hour
 
 // StartGarbage starts a garbage collection; errors as StartBackup.
@@ -33,23 +33,19 @@ func (c *Client) StartRetention(ctx context.Context, in contract.SetRetentionInp
 }
 
 // EnsureGarbageSchedule makes the schedule by which expired backups are deleted, if it is
-// not there, and lets it run at once. One that is there gets what it runs renewed, and stays
-// paused if it is. It may repeat.
+// not there, and lets it run at once. It may repeat.
 func (c *Client) EnsureGarbageSchedule(ctx context.Context) error {
-	if err := c.ensureSchedule(ctx, c.garbageSchedule()); err != nil {
-		return fmt.Errorf("schedule the deletion of expired backups of cluster %s: %w", c.cluster, err)
-	}
-	return nil
+	return c.ensureSchedule(ctx, c.garbageSchedule(), "the deletion of expired backups")
 }
 
 // ensureSchedule makes a schedule of the product's own, or renews what it runs; it stays
-// paused if it is. It may repeat.
-func (c *Client) ensureSchedule(ctx context.Context, o client.ScheduleOptions) error {
+// paused if it is. what is the word for it in errors. It may repeat.
+func (c *Client) ensureSchedule(ctx context.Context, o client.ScheduleOptions, what string) error {
 	err := c.putSchedule(ctx, o, func(old, now *client.Schedule) {
 		now.Policy, now.State = old.Policy, old.State
 	})
 	if err != nil {
-		return explainError(err)
+		return fmt.Errorf("schedule %s of cluster %s: %w", what, c.cluster, explainError(err))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ const (
 
 	KindSchedules Kind = contract.SchedulesWorkflow
 	KindRehearsal Kind = contract.RehearseWorkflow
+	KindVerify    Kind = contract.VerifyBackupsWorkflow
 )
 
 // Noun is how messages call a run of the kind.
@@ -32,6 +33,8 @@ func (k Kind) Noun() string {
 		return "change of schedules"
 	case KindRehearsal:
 		return "rehearsal of backup"
+	case KindVerify:
+		return "verification of backups"
 	default:
 		return "backup"
 	}
@@ -51,6 +54,8 @@ func (k Kind) workflowID(cluster, name string) string {
 		return contract.SchedulesID(cluster)
 	case KindRehearsal:
 		return contract.RehearseID(cluster, name)
+	case KindVerify:
+		return contract.VerificationID(cluster)
 	default:
 		return contract.BackupID(cluster, name)
 	}

@@ -27,10 +27,7 @@ func (c *Client) StartRehearsal(ctx context.Context, in contract.RehearseInput) 
 // EnsureRehearsalSchedule makes the schedule by which new backups are rehearsed, as
 // EnsureGarbageSchedule does: which ones, says after. It may repeat.
 func (c *Client) EnsureRehearsalSchedule(ctx context.Context, after string) error {
-	if err := c.ensureSchedule(ctx, c.rehearsalSchedule(after)); err != nil {
-		return fmt.Errorf("schedule the rehearsal of new backups of cluster %s: %w", c.cluster, err)
-	}
-	return nil
+	return c.ensureSchedule(ctx, c.rehearsalSchedule(after), "the rehearsal of new backups")
 }
 
 // RemoveRehearsalSchedule removes it, for a worker that is to rehearse none. It may repeat.

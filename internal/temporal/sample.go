@@ -75,7 +75,7 @@ func (c *Client) queryProgress(ctx context.Context, run Run) (contract.Progress,
 // The others (compose, verify) pass over the same objects again.
 func hasOwnObjects(activity string) bool {
 	switch activity {
-	case contract.ExportShard.Name, contract.ExportRelated.Name, contract.ApplyTask.Name:
+	case contract.ExportShard.Name, contract.ExportRelated.Name, contract.ApplyTask.Name, contract.VerifyStoredBackup.Name:
 		return true
 	default:
 		return false

@@ -11,6 +11,8 @@ type Technology struct {
 	// Restorer makes the driver of a restore that has volumes of the method.
 	Restorer func(run RestoreRun) Restorer
 	Deleter  Deleter
+	// Inspector looks its snapshots up; nil where nobody can.
+	Inspector Inspector
 	// HasObjects says that objects of the cluster stand for its snapshots, which are
 	// released once the backup is committed.
 	HasObjects bool
@@ -33,6 +35,17 @@ func (all Technologies) Find(m Method) (Technology, bool) {
 		}
 	}
 	return Technology{}, false
+}
+
+// Inspectors are who look snapshots up, by method.
+func (all Technologies) Inspectors() map[Method]Inspector {
+	out := map[Method]Inspector{}
+	for _, t := range all {
+		if t.Inspector != nil {
+			out[t.Method] = t.Inspector
+		}
+	}
+	return out
 }
 
 // Deleters are the drivers that delete snapshots, by method.

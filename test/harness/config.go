@@ -31,6 +31,7 @@ func (h *Harness) configure(o Options) error {
 		Metrics:    config.Listener{Listen: config.Off}, Health: config.Listener{Listen: config.Off},
 		Log:                    config.Log{Format: "text"},
 		Retention:              config.Retention{Manual: true}, // tests look at what a run asks for, and at nothing beside it
+		Verification:           config.Verification{Manual: true},
 		BackupStorageLocations: []velerov1.BackupStorageLocation{h.location(o, credentials)},
 	}
 	if o.Edit != nil {

@@ -30,7 +30,7 @@ func (c *checker) checkHandles(ctx context.Context, all []*volume.Restore) error
 	if err != nil {
 		return err
 	}
-	answer, err := c.askLocations(ctx, slices.Sorted(maps.Keys(asked)), regionsOf(nodes))
+	answer, err := askLocations(ctx, c.Locations, slices.Sorted(maps.Keys(asked)), regionsOf(nodes))
 	if err != nil {
 		return err
 	}
@@ -71,11 +71,11 @@ type ec2Answer struct {
 
 // askLocations looks the ids up in every location that may know the cluster's snapshots. A
 // location that cannot be asked is no error: it is not needed for the restore.
-func (c *checker) askLocations(ctx context.Context, ids []string, regions map[string]bool) (ec2Answer, error) {
+func askLocations(ctx context.Context, locations *location.Set, ids []string, regions map[string]bool) (ec2Answer, error) {
 	a := ec2Answer{found: map[string]ebs.Snapshot{}}
 	var asked []string
-	for _, doc := range c.Locations.Config().VolumeSnapshotLocations {
-		region, found, err := c.askLocation(ctx, doc.Name, ids, regions)
+	for _, doc := range locations.Config().VolumeSnapshotLocations {
+		region, found, err := askLocation(ctx, locations, doc.Name, ids, regions)
 		switch {
 		case ctx.Err() != nil:
 			return a, ctx.Err()
@@ -94,8 +94,8 @@ func (c *checker) askLocations(ctx context.Context, ids []string, regions map[st
 }
 
 // askLocation asks one location; region is "" if it is of another region than the nodes.
-func (c *checker) askLocation(ctx context.Context, name string, ids []string, regions map[string]bool) (region string, found map[string]ebs.Snapshot, err error) {
-	err = c.Locations.Ask(ctx, name, func(ctx context.Context, loc *ebs.Location) error {
+func askLocation(ctx context.Context, locations *location.Set, name string, ids []string, regions map[string]bool) (region string, found map[string]ebs.Snapshot, err error) {
+	err = locations.Ask(ctx, name, func(ctx context.Context, loc *ebs.Location) error {
 		if len(regions) > 0 && !regions[loc.Region()] {
 			return nil
 		}

@@ -43,7 +43,8 @@ func nativeSnapshots(d Dependencies) volume.Technology {
 		Restorer: func(run volume.RestoreRun) volume.Restorer {
 			return &native.Restorer{Kube: d.Kube, Locations: d.Locations, Run: run}
 		},
-		Deleter: &native.Deleter{Locations: d.Locations},
+		Deleter:   &native.Deleter{Locations: d.Locations},
+		Inspector: &native.Inspector{Locations: d.Locations},
 	}
 }
 
@@ -59,6 +60,7 @@ func csiSnapshots(d Dependencies) volume.Technology {
 		Restorer: func(run volume.RestoreRun) volume.Restorer {
 			return &csi.Restorer{Kube: d.Kube, Locations: d.Locations, Run: run, Window: d.Window}
 		},
-		Deleter: &csi.Deleter{Kube: d.Kube, Provider: &native.Deleter{Locations: d.Locations}},
+		Deleter:   &csi.Deleter{Kube: d.Kube, Provider: &native.Deleter{Locations: d.Locations}},
+		Inspector: &csi.Inspector{Kube: d.Kube, Locations: d.Locations},
 	}
 }

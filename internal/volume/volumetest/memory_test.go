@@ -15,3 +15,8 @@ func TestMemory(t *testing.T) {
 func TestMemoryRestorer(t *testing.T) {
 	volumetest.RunRestorer(t, func(*testing.T) volumetest.RestoreWorld { return &volumetest.MemoryRestore{} })
 }
+
+// TestMemoryInspector: the smallest driver that keeps the promises of volume.Inspector.
+func TestMemoryInspector(t *testing.T) {
+	volumetest.RunInspector(t, func(t *testing.T, test func(*testing.T, volumetest.InspectWorld)) { test(t, &volumetest.Memory{}) })
+}

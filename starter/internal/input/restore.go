@@ -72,9 +72,11 @@ func RestoreFlags(fs *pflag.FlagSet) *Changes[contract.RestoreInput] {
 	c.addPairs("labels", "=", "labels of the restore", func(r *in) *map[string]string { return &r.Labels })
 	c.addPairs("annotations", "=", "annotations of the restore", func(r *in) *map[string]string { return &r.Annotations })
 	c.addText("storage-location", "storage location of the backup (default: the one that has it)", func(r *in) *string { return &r.Location })
+	c.addText("results-location", "storage location for the results (default: the backup's or, if that is ReadOnly, another)", func(r *in) *string { return &r.ResultsLocation })
 	c.addText("plan", "dry run that this restore has to agree with; what changed since is reported", func(r *in) *string { return &r.Plan })
 	c.addOnOff("dry-run", "show what would change, write nothing to the cluster", func(r *in) *bool { return &r.DryRun })
 	c.addOnOff("allow-partially-failed", "let --from-schedule choose a PartiallyFailed backup", func(r *in) *bool { return &r.AllowPartiallyFailed })
+	c.addOnOff("allow-corrupt", "restore a backup that a verification has found to be corrupt, as far as it goes", func(r *in) *bool { return &r.AllowCorrupt })
 	return c
 }
 
@@ -131,7 +133,8 @@ func CheckRestoreDocument(r contract.RestoreInput) error {
 	for flag, used := range map[string]bool{
 		"--include-name": len(r.Names) > 0, "--dry-run": r.DryRun, "--plan": r.Plan != "",
 		"--storage-class-mappings": len(r.StorageClasses) > 0,
-		"--storage-location":       r.Location != "", "--allow-partially-failed": r.AllowPartiallyFailed,
+		"--storage-location":       r.Location != "", "--allow-partially-failed": r.AllowPartiallyFailed, "--allow-corrupt": r.AllowCorrupt,
+		"--results-location": r.ResultsLocation != "",
 	} {
 		if used {
 			return fmt.Errorf("-o: a Velero Restore cannot say %s: leave one of the two out", flag)

@@ -1,6 +1,8 @@
 package listing
 
 import (
+	"time"
+
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -28,5 +30,12 @@ func BackupDocument(b contract.BackupSummary) velerov1.Backup {
 		StartTimestamp: &doc.CreationTimestamp, Expiration: metaTime(b.Expires),
 		Progress: &velerov1.BackupProgress{TotalItems: int(b.Objects), ItemsBackedUp: int(b.Objects)},
 	}
+	if b.Verified != nil {
+		doc.Annotations = map[string]string{AnnotationVerified: b.Verified.UTC().Format(time.RFC3339)}
+	}
 	return doc
 }
+
+// AnnotationVerified says in a list for programs when a backup was verified last: Velero's
+// document has no field for it.
+const AnnotationVerified = "lifeboat-backup.github.io/verified"

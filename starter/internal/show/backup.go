@@ -160,6 +160,7 @@ func (p *page) printDetails(d *contract.Details) {
 	}
 	p.printIfSet(1, "Manifest SHA-256", d.ManifestSHA)
 	p.printValue(1, "Written only once", strconv.FormatBool(d.Conditional))
+	p.printVerification(d.Verification)
 }
 
 // timeText is a time of a Velero document, which lacks those of events that have not happened.

@@ -1,0 +1,79 @@
+package integrity
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
+)
+
+// inspectSnapshots looks up the snapshots that the backup names.
+func (v *reading) inspectSnapshots(ctx context.Context) error {
+	refs, err := v.snapshots(ctx)
+	if err != nil {
+		return err
+	}
+	if v.found.Digests && v.manifest.Cluster != v.cluster && len(refs) > 0 {
+		v.found.AddUnchecked(fmt.Sprintf("the snapshots of %d volumes: the backup is of cluster %s, whose worker looks them up", len(refs), v.manifest.Cluster))
+		return nil
+	}
+	byMethod := map[volume.Method][]volume.Ref{}
+	for _, ref := range refs {
+		byMethod[ref.Method()] = append(byMethod[ref.Method()], ref)
+	}
+	owner := volume.Owner{Name: v.layout.Backup, UID: v.found.UID}
+	for method, some := range byMethod {
+		inspector := v.inspectors[method]
+		if inspector == nil {
+			v.found.AddUnchecked(fmt.Sprintf("the snapshots of %d volumes: nobody knows snapshots of method %s", len(some), method))
+			continue
+		}
+		all, err := inspector.Inspect(ctx, owner, some)
+		if err != nil {
+			return err
+		}
+		for i, one := range all {
+			v.addInspection(some[i], one)
+		}
+	}
+	return nil
+}
+
+// addInspection notes what is known of a snapshot. A backup of Velero's does not say which
+// cluster it is of: that this one's account does not have its snapshot is no finding.
+func (v *reading) addInspection(ref volume.Ref, one volume.Inspection) {
+	switch {
+	case one.Presence == volume.Present:
+		v.found.Snapshots++
+	case one.Presence == volume.Absent && !v.found.Digests:
+		v.found.AddUnchecked(fmt.Sprintf("%s %s; the backup does not say which cluster it is of", ref, one.Reason))
+	case one.IsLost():
+		v.found.AddDamage(ref.String(), one.Reason)
+	default:
+		v.found.AddUnchecked(fmt.Sprintf("%s %s", ref, one.Reason))
+	}
+}
+
+// snapshots are those that the files beside the tarball name. Files that are damaged were named
+// before.
+func (v *reading) snapshots(ctx context.Context) (refs []volume.Ref, err error) {
+	err = repository.EachEntry(ctx, v.store, v.manifest, v.layout.VolumeSnapshots(), func(s volume.NativeSnapshot) {
+		if id := s.Status.ProviderSnapshotID; id != "" {
+			refs = append(refs, volume.NativeRef{Location: s.Spec.Location, ID: id, PV: s.Spec.PersistentVolumeName})
+		}
+	})
+	if err != nil && !isDamage(err) {
+		return nil, err
+	}
+	err = repository.EachEntry(ctx, v.store, v.manifest, v.layout.VolumeInfo(), func(i volume.Info) {
+		if ref, ok := csi.RefOfInfo(i); ok && i.Result != volume.Failed {
+			refs = append(refs, ref)
+		}
+	})
+	if err != nil && !isDamage(err) {
+		return nil, err
+	}
+	return refs, nil
+}

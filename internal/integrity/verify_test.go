@@ -1,0 +1,430 @@
+package integrity_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+// findings are the files and snapshots that a verification has named, and what it found.
+func findings(res contract.VerifiedBackup) string {
+	var lines []string
+	for _, d := range res.Damage {
+		lines = append(lines, d.What+": "+d.Found)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// A backup that is whole is Verified, every byte of it, with its snapshots; that is written
+// beside it and shown in lists.
+func TestVerify(t *testing.T) {
+	w := newWorld(t)
+	bytes := int64(0)
+	for key, body := range w.contentsOf("b") {
+		if key != (archive.Layout{Backup: "b"}).Manifest() {
+			bytes += int64(len(body))
+		}
+	}
+	res := w.verify(t, "b", "uid-b")
+	if res.Outcome != contract.VerificationGood || !res.Digests || res.Snapshots != 2 || len(res.Damage)+len(res.Unchecked) != 0 {
+		t.Fatalf("%+v", res)
+	}
+	// The directory at the end of the index is read when the archive is opened.
+	if res.Bytes > bytes || res.Bytes < bytes-4096 {
+		t.Errorf("%d bytes read of %d", res.Bytes, bytes)
+	}
+	v, err := repository.ReadVerification(t.Context(), w, "b", "uid-b")
+	if err != nil || v == nil || v.IsCorrupt() || v.Document == "" || v.Snapshots != 2 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	page, _, err := (&repository.Listing{Store: w}).Page(t.Context(), "")
+	if err != nil || len(page) != 1 || page[0].Verified.IsZero() || page[0].Corrupt {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+// TestDamage damages every class of file that a backup has, in each way, and more: each is found
+// and named, nothing else is, and the list says Corrupt.
+func TestDamage(t *testing.T) {
+	whole := newWorld(t)
+	l := archive.Layout{Backup: "b"}
+	kinds := map[string]func([]byte) []byte{
+		"first bit flipped":  func(b []byte) []byte { b[0] ^= 1; return b },
+		"middle bit flipped": func(b []byte) []byte { b[len(b)/2] ^= 4; return b },
+		"last bit flipped":   func(b []byte) []byte { b[len(b)-1] ^= 128; return b },
+		"truncated":          func(b []byte) []byte { return b[:len(b)-1] },
+		"empty":              func([]byte) []byte { return nil },
+		"extended":           func(b []byte) []byte { return append(b, '\n') },
+		"deleted":            nil,
+	}
+	for _, key := range whole.filesOf("b") {
+		for kind, damage := range kinds {
+			if key == l.Metadata() && damage == nil {
+				continue // without its document there is no backup
+			}
+			t.Run(strings.TrimPrefix(key, archive.BackupDir("b"))+"/"+kind, func(t *testing.T) {
+				w := newWorld(t)
+				w.verify(t, "b", "uid-b")
+				body, _ := w.Object(key)
+				if damage == nil {
+					w.Remove(key)
+				} else {
+					w.Set(key, damage(body))
+				}
+				before := w.contentsOf("b")
+				res := w.verify(t, "b", "uid-b")
+				if res.Outcome != contract.VerificationCorrupt || len(res.Damage) == 0 || !strings.Contains(res.Damage[0].What+res.Damage[0].Found, key) {
+					t.Fatalf("%+v", res)
+				}
+				for _, d := range res.Damage {
+					if key != l.Metadata() && d.What != key {
+						t.Errorf("also named: %+v", d)
+					}
+				}
+				if !maps.Equal(before, w.contentsOf("b")) {
+					t.Error("the verification has changed the backup")
+				}
+				v, err := repository.ReadVerification(t.Context(), w, "b", "uid-b")
+				if err != nil || v == nil || !v.IsCorrupt() {
+					t.Errorf("%+v, %v", v, err)
+				}
+			})
+		}
+	}
+}
+
+// All that is damaged is named, not only the first.
+func TestAllDamageIsNamed(t *testing.T) {
+	w := newWorld(t)
+	l := archive.Layout{Backup: "b"}
+	w.Remove(l.Logs())
+	tarball, _ := w.Object(l.Tarball())
+	tarball[len(tarball)/2] ^= 1
+	w.Set(l.Tarball(), tarball)
+	delete(w.snapshots.all, nativeSnapshot)
+	res := w.verify(t, "b", "uid-b")
+	for _, want := range []string{l.Logs(), l.Tarball(), nativeSnapshot} {
+		if !slices.ContainsFunc(res.Damage, func(d contract.Damage) bool { return d.What == want }) {
+			t.Errorf("%s is not named in\n%s", want, findings(res))
+		}
+	}
+	if len(res.Damage) != 3 {
+		t.Errorf("%+v", res.Damage)
+	}
+}
+
+// What was put in the place of something else is found: it is whole by itself.
+func TestReplacement(t *testing.T) {
+	l := archive.Layout{Backup: "b"}
+	for name, c := range map[string]struct {
+		replace func(t *testing.T, w *world)
+		what    string
+		found   string
+	}{
+		"an older manifest of the name, with its files": {func(t *testing.T, w *world) {
+			old := &world{Store: memstore.New()}
+			old.storeBackup(t, "b", "uid-old", "prod", day(1))
+			for key, body := range old.contentsOf("b") {
+				if key != l.Metadata() {
+					w.Set(key, []byte(body))
+				}
+			}
+		}, l.Manifest(), "is of another backup: its uid is uid-old"},
+		"an older manifest with the same uid": {func(t *testing.T, w *world) {
+			old := &world{Store: memstore.New()}
+			old.storeBackup(t, "b", "uid-b", "prod", day(2))
+			for key, body := range old.contentsOf("b") {
+				if key != l.Metadata() {
+					w.Set(key, []byte(body))
+				}
+			}
+		}, l.Manifest(), "is not the one with which the backup was committed"},
+		"the document of another backup": {func(t *testing.T, w *world) {
+			w.storeBackup(t, "c", "uid-b", "prod", day(1))
+			doc, _ := w.Object(archive.Layout{Backup: "c"}.Metadata())
+			w.Set(l.Metadata(), doc)
+		}, l.Metadata(), `is of backup "c"`},
+		"a document without annotations": {func(t *testing.T, w *world) {
+			w.Set(l.Metadata(), []byte(`{"metadata":{"name":"b","uid":"uid-b"},"status":{"phase":"Completed"}}`))
+		}, l.Metadata(), "lacks the annotations"},
+		"another snapshot in the list": {func(t *testing.T, w *world) {
+			data, err := repository.EncodeGzipJSON(json.RawMessage(`[{"spec":{"location":"east","persistentVolumeName":"pv-a"},"status":{"providerSnapshotID":"snap-z"}}]`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Set(l.VolumeSnapshots(), data)
+		}, l.VolumeSnapshots(), "manifest says"},
+		"a snapshot of another volume": {func(_ *testing.T, w *world) {
+			w.snapshots.all[nativeSnapshot] = volume.Inspection{Presence: volume.Unfit, Reason: `is of volume "pv-z" by its tag`}
+		}, nativeSnapshot, `is of volume "pv-z"`},
+		"a snapshot that is gone": {func(_ *testing.T, w *world) { delete(w.snapshots.all, csiSnapshot) }, csiSnapshot, "does not exist"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c.replace(t, w)
+			res := w.verify(t, "b", "uid-b")
+			if res.Outcome != contract.VerificationCorrupt || !slices.ContainsFunc(res.Damage, func(d contract.Damage) bool {
+				return d.What == c.what && strings.Contains(d.Found, c.found)
+			}) {
+				t.Errorf("%s\nwant %s: %s", findings(res), c.what, c.found)
+			}
+		})
+	}
+}
+
+// A document that was changed after a verification is found by the next, though nothing else
+// says what it was.
+func TestChangedDocument(t *testing.T) {
+	w := newWorld(t)
+	if res := w.verify(t, "b", "uid-b"); res.Outcome != contract.VerificationGood {
+		t.Fatalf("%+v", res)
+	}
+	key := archive.Layout{Backup: "b"}.Metadata()
+	doc, _ := w.Object(key)
+	w.Set(key, []byte(strings.Replace(string(doc), `"Completed"`, `"PartiallyFailed"`, 1)))
+	if res := w.verify(t, "b", "uid-b"); len(res.Damage) != 1 || res.Damage[0].What != key || !strings.Contains(res.Damage[0].Found, "is not what it was at the verification of") {
+		t.Errorf("%+v", res)
+	}
+}
+
+// A snapshot of which nobody can tell is told, and is no finding.
+func TestUncheckedSnapshots(t *testing.T) {
+	w := newWorld(t)
+	w.snapshots.all[csiSnapshot] = volume.Inspection{Presence: volume.Unchecked, Reason: "is known to its driver only"}
+	if res := w.verify(t, "b", "uid-b"); res.Outcome != contract.VerificationGood || res.Snapshots != 1 || !slices.Equal(res.Unchecked, []string{csiSnapshot + " is known to its driver only"}) {
+		t.Errorf("%+v", res)
+	}
+	w.storeBackup(t, "c", "uid-c", "dev", day(1))
+	w.snapshots.asked = nil
+	if res := w.verify(t, "c", "uid-c"); res.Outcome != contract.VerificationGood || len(res.Unchecked) != 1 || !strings.Contains(res.Unchecked[0], "of cluster dev, whose worker") || len(w.snapshots.asked) > 0 {
+		t.Errorf("%+v, asked for %q", res, w.snapshots.asked)
+	}
+}
+
+// Velero's backups have no digests: what gzip and tar show is found, and a snapshot that is
+// another's.
+func TestVerifyVelero(t *testing.T) {
+	l := archive.Layout{Backup: "v"}
+	for name, c := range map[string]struct {
+		damage func(w *world)
+		what   string
+	}{
+		"whole":           {func(*world) {}, ""},
+		"no tarball":      {func(w *world) { w.Remove(l.Tarball()) }, l.Tarball()},
+		"tarball cut off": {func(w *world) { b, _ := w.Object(l.Tarball()); w.Set(l.Tarball(), b[:len(b)-9]) }, l.Tarball()},
+		"bit flipped":     {func(w *world) { b, _ := w.Object(l.Tarball()); b[len(b)/2] ^= 1; w.Set(l.Tarball(), b) }, l.Tarball()},
+		"bit of a list":   {func(w *world) { b, _ := w.Object(l.Results()); b[len(b)-9] ^= 1; w.Set(l.Results(), b) }, l.Results()},
+		"list cut off":    {func(w *world) { b, _ := w.Object(l.Results()); w.Set(l.Results(), b[:12]) }, l.Results()},
+		"snapshot gone":   {func(w *world) { delete(w.snapshots.all, nativeSnapshot) }, ""},
+		"another's": {func(w *world) {
+			w.snapshots.all[nativeSnapshot] = volume.Inspection{Presence: volume.Unfit, Reason: "x"}
+		}, nativeSnapshot},
+		"document rewritten": {func(w *world) { b, _ := w.Object(l.Metadata()); w.Set(l.Metadata(), append(b, '\n')) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.storeVelero(t, "v")
+			w.verify(t, "v", "uid-v")
+			c.damage(w)
+			res := w.verify(t, "v", "uid-v")
+			if res.Digests || (c.what == "") != (len(res.Damage) == 0) || c.what != "" && (len(res.Damage) != 1 || res.Damage[0].What != c.what) {
+				t.Errorf("%+v", res)
+			}
+		})
+	}
+}
+
+// A verification writes and deletes below verification/ only.
+func TestVerifyChangesNothingElse(t *testing.T) {
+	w := newWorld(t)
+	w.storeVelero(t, "v")
+	begun := len(w.Requests())
+	for range 2 {
+		w.verify(t, "b", "uid-b")
+		w.verify(t, "v", "uid-v")
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // results have whole seconds
+	}
+	reads := memstore.On(memstore.OpGet, memstore.OpGetRange, memstore.OpHead, memstore.OpList)
+	writes := 0
+	for _, r := range w.Requests()[begun:] {
+		if reads(r) {
+			continue
+		}
+		writes++
+		if !strings.HasPrefix(r.Key, archive.VerificationRoot) {
+			t.Errorf("%s %s", r.Op, r.Key)
+		}
+	}
+	if writes != 6 { // two results of each, of which the second replaces the first
+		t.Errorf("%d writes", writes)
+	}
+}
+
+// What cannot be read is not damaged: the error may pass, and nothing is written down.
+func TestVerifyFails(t *testing.T) {
+	away := errors.New("connection reset")
+	for name, fail := range map[string]func(w *world){
+		"store":            func(w *world) { w.Fail(memstore.On(memstore.OpGetRange).Key(".tar.gz"), away) },
+		"document":         func(w *world) { w.Fail(memstore.On(memstore.OpGet).Key("velero-backup.json"), away) },
+		"side file":        func(w *world) { w.Fail(memstore.On(memstore.OpGetRange).Key("-logs.gz"), away) },
+		"access":           func(w *world) { w.Fail(memstore.On(memstore.OpGetRange).Key("-logs.gz"), store.ErrAccessDenied) },
+		"EC2":              func(w *world) { w.snapshots.err = away },
+		"result unwritten": func(w *world) { w.Fail(memstore.On(memstore.OpPut), away) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			fail(w)
+			_, err := w.runner().Verify(t.Context(), &heartbeat.Recorder{}, contract.VerifyStoredInput{Name: "b", UID: "uid-b"})
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if v, err := repository.ReadVerification(t.Context(), w, "b", "uid-b"); v != nil || err != nil {
+				t.Errorf("%+v, %v", v, err)
+			}
+		})
+	}
+}
+
+// A backup that is deleted, or replaced, before or during its verification is Gone, and nothing
+// stays beside it.
+func TestVerifyGone(t *testing.T) {
+	l := archive.Layout{Backup: "b"}
+	for name, remove := range map[string]func(w *world){
+		"before":   func(w *world) { w.Remove(l.Metadata()) },
+		"replaced": func(w *world) { w.storeBackup(t, "b", "uid-new", "prod", day(2)) },
+		"meanwhile": func(w *world) {
+			w.Intercept(func(_ context.Context, r memstore.Request) error {
+				if strings.HasSuffix(r.Key, ".tar.gz") {
+					for _, key := range w.filesOf("b") {
+						w.Remove(key)
+					}
+				}
+				return nil
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if name == "replaced" {
+				for _, key := range w.filesOf("b") {
+					w.Remove(key)
+				}
+			}
+			remove(w)
+			if res := w.verify(t, "b", "uid-b"); res.Outcome != contract.VerificationGone {
+				t.Errorf("%+v", res)
+			}
+			for _, key := range w.Keys() {
+				if strings.HasPrefix(key, archive.VerificationRoot) {
+					t.Errorf("%s is left", key)
+				}
+			}
+		})
+	}
+}
+
+// A second attempt goes on where the first was lost, and knows what that had found.
+func TestVerifyResumes(t *testing.T) {
+	w := newWorld(t)
+	l := archive.Layout{Backup: "b"}
+	w.Remove(l.Logs())
+	var last contract.Heartbeat
+	first, stop := heartbeat.Start(contract.Heartbeat{}, func(h contract.Heartbeat) { last = h })
+	w.Fail(memstore.On(memstore.OpGetRange).Key(".tar.gz"), errors.New("worker lost"))
+	in := contract.VerifyStoredInput{Name: "b", UID: "uid-b", Asked: day(9)}
+	if _, err := w.runner().Verify(t.Context(), first, in); err == nil {
+		t.Fatal("no error")
+	}
+	stop()
+	w.Heal()
+	begun := len(w.Requests())
+	second, stop := heartbeat.Start(last, func(contract.Heartbeat) {})
+	defer stop()
+	res, err := w.runner().Verify(t.Context(), second, in)
+	if err != nil || len(res.Damage) != 1 || res.Damage[0].What != l.Logs() {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	for _, r := range w.Requests()[begun:] {
+		if r.Op == memstore.OpGetRange && strings.HasSuffix(r.Key, "-logs.gz") {
+			t.Errorf("%s is read again", r.Key)
+		}
+	}
+}
+
+// Repeated after its reply was lost, a verification reads nothing again.
+func TestVerifyRepeated(t *testing.T) {
+	w := newWorld(t)
+	in := contract.VerifyStoredInput{Name: "b", UID: "uid-b", Asked: day(9)}
+	first, err := w.runner().Verify(t.Context(), &heartbeat.Recorder{}, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := len(w.Requests())
+	again, err := w.runner().Verify(t.Context(), &heartbeat.Recorder{}, in)
+	if err != nil || again.Outcome != first.Outcome || again.Bytes != first.Bytes || again.Snapshots != first.Snapshots {
+		t.Errorf("%+v, %v; first %+v", again, err, first)
+	}
+	if n := len(w.Requests()) - begun; n > 2 {
+		t.Errorf("%d requests", n)
+	}
+	in.Asked = day(10)
+	w.Remove(archive.Layout{Backup: "b"}.Logs())
+	if res, err := w.runner().Verify(t.Context(), &heartbeat.Recorder{}, in); err != nil || res.Outcome != contract.VerificationCorrupt {
+		t.Errorf("another one, in the same second: %+v, %v", res, err)
+	}
+}
+
+// A cancel ends a verification that waits for bandwidth.
+func TestVerifyCancelled(t *testing.T) {
+	w := newWorld(t)
+	w.policy.Bandwidth = 1 // after a burst of 256 KiB
+	w.storeVelero(t, "v")
+	noise := make([]byte, 1<<20)
+	_, _ = rand.Read(noise)
+	data, err := repository.EncodeGzipJSON(noise)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Set(archive.Layout{Backup: "v"}.Results(), data)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err = w.runner().Verify(ctx, &heartbeat.Recorder{}, contract.VerifyStoredInput{Name: "v", UID: "uid-v"})
+	if err == nil || time.Since(began) > 5*time.Second {
+		t.Errorf("%v after %s", err, time.Since(began))
+	}
+}
+
+// In a ReadOnly location a backup is verified by name, and the result is not written.
+func TestVerifyReadOnly(t *testing.T) {
+	w := newWorld(t)
+	locations := repositorytest.Locations(repositorytest.Stores{"default": w.Store})
+	locations.Config().BackupStorageLocations[0].Spec.AccessMode = "ReadOnly"
+	r := integrityOver(w, locations)
+	res, err := r.Verify(t.Context(), &heartbeat.Recorder{}, contract.VerifyStoredInput{Name: "b", UID: "uid-b"})
+	if err != nil || res.Outcome != contract.VerificationGood || !strings.Contains(res.Note, "ReadOnly") {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if v, err := repository.ReadVerification(t.Context(), w, "b", "uid-b"); v != nil || err != nil {
+		t.Errorf("%+v, %v", v, err)
+	}
+	plan, err := r.Plan(t.Context(), contract.PlanVerificationInput{Now: day(30)})
+	if err != nil || len(plan.Due) != 0 {
+		t.Errorf("%+v, %v", plan, err)
+	}
+}
