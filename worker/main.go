@@ -26,6 +26,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
+	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -190,12 +191,19 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	workflows.Register(w.work, attributes.Missing)
 	rules, snapshots := resource.NewRegistry(), location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
 	technologies := drivers.All(drivers.Dependencies{Kube: kc, Locations: snapshots, MaxPending: cfg.Limits.PendingSnapshots, Window: cfg.Limits.ApplyConcurrency})
-	(&activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc, Technologies: technologies}}).Register(w)
-	(&activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Technologies: technologies, Rules: rules}}).Register(w)
+	backups := &activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc, Technologies: technologies}}
+	backups.Register(w)
+	restores := &activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Technologies: technologies, Rules: rules}}
+	restores.Register(w)
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
-	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: retention.Policy{Floor: *cfg.Retention.KeepLast, Velero: cfg.Retention.VeleroBackups}, Locations: locations}}).Register(w)
+	policy := retention.Policy{Floor: *cfg.Retention.KeepLast, Velero: cfg.Retention.VeleroBackups}
+	orphans := &orphan.Collector{
+		Cluster: cfg.Cluster, Grace: cfg.Retention.Grace.Duration, Policy: policy, Locations: locations, Snapshots: snapshots,
+		Objects: orphan.Cluster{Kube: kc}, Runs: tc, Abandon: activities.Abandoner{Backup: backups, Restore: restores},
+	}
+	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: policy, Locations: locations}, Orphans: orphans}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, MissingAttributes: attributes.Missing}
-	(&activities.Catalog{Reader: reader}).Register(w)
+	(&activities.Catalog{Reader: reader, Orphans: orphans}).Register(w)
 	return reader
 }
 

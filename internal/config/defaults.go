@@ -11,6 +11,7 @@ const (
 	DefaultNamespace            = "velero"
 	DefaultTTL                  = 720 * time.Hour // Velero's
 	DefaultKeepLast             = 1
+	DefaultGrace                = 24 * time.Hour
 	DefaultExportShards         = 4
 	DefaultApplyConcurrency     = 64
 	DefaultConcurrentActivities = 16
@@ -30,6 +31,7 @@ func (c *Config) setDefaults() {
 		c.Retention.KeepLast = new(int)
 		*c.Retention.KeepLast = DefaultKeepLast
 	}
+	setDefault(&c.Retention.Grace, metav1.Duration{Duration: DefaultGrace})
 	setDefault(&c.Limits.ExportShards, DefaultExportShards)
 	setDefault(&c.Limits.ApplyConcurrency, DefaultApplyConcurrency)
 	setDefault(&c.Limits.ConcurrentActivities, DefaultConcurrentActivities)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -39,6 +40,9 @@ func (c *Config) Validate() error {
 	}
 	if n := c.Retention.KeepLast; n != nil && *n < 0 {
 		k.addProblem("retention.keepLast", "%d must not be negative", *n)
+	}
+	if d := c.Retention.Grace.Duration; d < time.Hour {
+		k.addProblem("retention.grace", "%s is too short: what a run has just made and nothing names yet would go; give it an hour at least", d)
 	}
 	k.checkListeners([]namedListener{
 		{"metrics.listen", c.Metrics.Listen}, {"health.listen", c.Health.Listen}, {"profiler.listen", c.Profiler.Listen},

@@ -19,6 +19,7 @@ const (
 	ReadLocationCheck = "location-check" // one LocationStatus with capabilities
 	ReadServer        = "server"         // ServerStatus
 
+	ReadSnapshots             = "snapshots"               // SnapshotSummary list: whose each is
 	ReadSnapshotLocations     = "snapshot-locations"      // SnapshotLocationStatus list
 	ReadSnapshotLocationCheck = "snapshot-location-check" // one of them with what its credentials may do
 )
@@ -27,7 +28,7 @@ const (
 func ReadVerbs() []string {
 	return []string{
 		ReadBackups, ReadBackup, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
-		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck,
+		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck, ReadSnapshots,
 	}
 }
 
@@ -70,6 +71,7 @@ type ReadResult struct {
 
 	MoreVolumes       int                      `json:"moreVolumes,omitempty"` // that Volumes leaves out
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
+	Snapshots         []SnapshotSummary        `json:"snapshots,omitempty"`
 	// Configuration is the digest of the names and places of the storage locations of the
 	// worker that answered.
 	Configuration string `json:"configuration,omitempty"`

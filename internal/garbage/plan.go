@@ -9,6 +9,7 @@
 package garbage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,9 @@ type Runner struct {
 // cannot be read hides no other, and nothing of it is deleted. It changes nothing.
 func (r *Runner) Plan(ctx context.Context, in contract.PlanGarbageInput) (contract.GarbagePlan, error) {
 	all, err := repository.AskAll(ctx, r.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]contract.GarbageRow]) ([]contract.GarbageRow, error) {
-		return r.planLocation(ctx, a.Location, a.Listing(), in.Now)
+		of := *r
+		of.Cluster = cmp.Or(in.Cluster, r.Cluster)
+		return of.planLocation(ctx, a.Location, a.Listing(), in.Now)
 	})
 	if err != nil {
 		return contract.GarbagePlan{}, err

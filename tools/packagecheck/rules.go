@@ -36,7 +36,7 @@ func productRules() rules {
 			{"parts of the command line", []string{"starter/internal/..."}},
 			{"workflows and activities", []string{"activities", "workflows"}},
 			{"steps of use cases", []string{"internal/backup/...", "internal/restore/..."}},
-			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/garbage", "internal/restore"}},
+			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/garbage", "internal/garbage/orphan", "internal/restore"}},
 			{"the registry of volume drivers", []string{"internal/volume/drivers"}},
 			{"what a run belongs to", []string{"internal/binding"}},
 			{"volume drivers", []string{"internal/volume/..."}},
