@@ -441,3 +441,26 @@ func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	_ = theirs.Close()
 	return ours, nil, nil
 }
+
+// disk makes a volume with tags.
+func (w *world) disk(tags map[string]string) string {
+	w.t.Helper()
+	spec := types.TagSpecification{ResourceType: types.ResourceTypeVolume}
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		spec.Tags = append(spec.Tags, types.Tag{Key: aws.String(key), Value: aws.String(tags[key])})
+	}
+	out, err := w.ec2.CreateVolume(w.t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(region + "a"), Size: aws.Int32(1), TagSpecifications: []types.TagSpecification{spec}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return *out.VolumeId
+}
+
+// lock locks a snapshot for some days.
+func (w *world) lock(id string, days int32) {
+	w.t.Helper()
+	_, err := w.ec2.LockSnapshot(w.t.Context(), &ec2.LockSnapshotInput{SnapshotId: &id, LockMode: types.LockModeGovernance, LockDuration: &days})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
