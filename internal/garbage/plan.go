@@ -249,9 +249,20 @@ func nextTry(t *repository.DeletionTry) time.Time {
 	return t.Last.Add(pause)
 }
 
-// Record remembers that an expired backup could not be deleted. It may repeat.
+// Record remembers that an expired backup could not be deleted. Of one that is gone all the
+// same, because only the answer was lost, there is nothing to remember. It may repeat.
 func (r *Runner) Record(ctx context.Context, in contract.GarbageTry) error {
 	_, st, err := r.Locations.Writable(ctx, in.Location)
+	if err != nil {
+		return err
+	}
+	_, err = st.Head(ctx, archive.Layout{Backup: in.Name}.Metadata())
+	if errors.Is(err, store.ErrNotFound) {
+		_, err = st.Head(ctx, archive.Tombstone(in.Name))
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return repository.ForgetDeletion(ctx, st, in.Name)
+	}
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func ListStagedRuns(ctx context.Context, st store.Store) ([]StagedRun, error) {
 		return nil, err
 	}
 	var runs []StagedRun
-	known := map[string]bool{}
+	known := map[string]int{}
 	for _, uid := range uids {
 		run, err := ReadStagedRun(ctx, st, uid)
 		if errors.Is(err, store.ErrNotFound) {
@@ -55,13 +55,18 @@ func ListStagedRuns(ctx context.Context, st store.Store) ([]StagedRun, error) {
 		if err != nil {
 			return nil, err
 		}
-		known[uid] = true
+		known[uid] = len(runs)
 		runs = append(runs, run)
 	}
 	held, err := heldNames(ctx, st)
 	for _, run := range held {
-		if !known[run.UID] {
+		i, staged := known[run.UID]
+		switch {
+		case !staged:
 			runs = append(runs, run)
+		case runs[i].Run.WorkflowID == "": // its plan is gone: somebody has begun to clean up
+			run.Written = runs[i].Written
+			runs[i] = run
 		}
 	}
 	return runs, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"sync"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -86,7 +87,9 @@ func (l *look) nameRuns(p *place) {
 		}
 	}
 	for name, t := range p.deleting {
-		l.names.runs[t.UID] = "the deletion of backup " + name
+		if !p.hasBackup(t.UID) { // else the backup names what is its own
+			l.names.runs[t.UID] = "the deletion of backup " + name
+		}
 		for _, n := range t.Snapshots.Native {
 			l.names.runs[n.ID] = "the deletion of backup " + name
 		}
@@ -94,6 +97,10 @@ func (l *look) nameRuns(p *place) {
 			l.names.runs[n.Handle] = "the deletion of backup " + name
 		}
 	}
+}
+
+func (p *place) hasBackup(uid string) bool {
+	return slices.ContainsFunc(p.backups, func(b repository.BackupEntry) bool { return b.UID == uid })
 }
 
 // readWhole reads which snapshots a backup names. One of Velero's names none that could be

@@ -168,13 +168,14 @@ func (c *Collector) removeRun(ctx context.Context, row contract.Orphan) (string,
 		return "", err
 	}
 	staged, err := repository.ReadStagedRun(ctx, st, row.UID)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", c.removeLock(ctx, st, row)
-	}
-	if err != nil {
+	switch gone := errors.Is(err, store.ErrNotFound); {
+	case err != nil && !gone:
 		return "", err
-	}
-	if staged.Run.WorkflowID == "" {
+	case row.Backup != "" && (gone || staged.Run.WorkflowID == ""):
+		return "", c.removeLock(ctx, st, row)
+	case gone:
+		return "", nil
+	case staged.Run.WorkflowID == "":
 		return "", repository.NewStaging(st, row.UID).Clear(ctx)
 	}
 	if why, err := c.whyGoesOn(ctx, staged.Run); why != "" || err != nil {
@@ -187,7 +188,7 @@ func (c *Collector) removeRun(ctx context.Context, row contract.Orphan) (string,
 	return "", c.Abandon.AbandonBackup(ctx, contract.BackupRef{Name: staged.Backup, UID: staged.UID, Location: row.Location, Binding: staged.Binding})
 }
 
-// removeLock lets the name go that an ended run without staging has held, with its files.
+// removeLock lets the name go that an ended run has held whose plan is gone, with its files.
 func (c *Collector) removeLock(ctx context.Context, st store.Store, row contract.Orphan) error {
 	var lock repository.NameLock
 	err := repository.GetJSON(ctx, st, archive.Claim(row.Backup), &lock)

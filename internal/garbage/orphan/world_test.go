@@ -35,6 +35,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
@@ -56,12 +57,20 @@ type world struct {
 	volume string
 }
 
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_EC2": "http://ec2.test", "AWS_ENDPOINT_URL_STS": "http://sts.test", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_CA_BUNDLE": "", // it wants a client of the SDK's own
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
 func inWorld(t *testing.T, test func(*testing.T, *world)) {
 	dir := t.TempDir()
-	t.Setenv("AWS_ENDPOINT_URL_EC2", "http://ec2.test")
-	t.Setenv("AWS_ENDPOINT_URL_STS", "http://sts.test")
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	t.Setenv("AWS_CA_BUNDLE", "") // it wants a client of the SDK's own
 	synctest.Test(t, func(t *testing.T) {
 		limits := ebssim.Fast()
 		limits.PendingPerAccount, limits.PendingPerVolume = 100_000, 100_000
@@ -341,6 +350,13 @@ type abandoner struct{ *installation }
 
 func (a abandoner) AbandonBackup(ctx context.Context, ref contract.BackupRef) error {
 	st := a.stores[ref.Location]
+	var doc velerov1.Backup
+	switch err := repository.GetJSON(ctx, st, archive.Layout{Backup: ref.Name}.Metadata(), &doc); {
+	case err == nil && string(doc.UID) == ref.UID:
+		return errors.Join(repository.ReleaseName(ctx, st, ref.Name, ref.UID), repository.NewStaging(st, ref.UID).Clear(ctx))
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
 	_, loc, err := a.snapshots.Get(ctx, "ebs")
 	if err != nil {
 		return err
