@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,8 +44,9 @@ import (
 )
 
 const (
-	region = "eu-central-1"
-	day    = 24 * time.Hour
+	region   = "eu-central-1"
+	instance = "i-0123456789abcdef0"
+	day      = 24 * time.Hour
 )
 
 // world is an account of EC2 in virtual time, in which installations work. Time begins on the
@@ -75,7 +77,7 @@ func inWorld(t *testing.T, test func(*testing.T, *world)) {
 		limits := ebssim.Fast()
 		limits.PendingPerAccount, limits.PendingPerVolume = 100_000, 100_000
 		sim, err := ebssim.New(ebssim.Options{
-			Dir: dir, Region: region, Limits: &limits,
+			Dir: dir, Region: region, Limits: &limits, Instances: []ebssim.Instance{{ID: instance, Zone: region + "a"}},
 			Users: []ebssim.User{{Name: "lifeboat", AccessKeyID: "AKIALIFEBOAT", SecretAccessKey: "lifeboat-secret"}},
 		})
 		if err != nil {
@@ -100,15 +102,7 @@ func inWorld(t *testing.T, test func(*testing.T, *world)) {
 // snapshot makes one with tags and returns its id. It is complete, and visible, soon after.
 func (w *world) snapshot(tags map[string]string) string {
 	w.t.Helper()
-	in := &ec2.CreateSnapshotInput{VolumeId: &w.volume}
-	spec := types.TagSpecification{ResourceType: types.ResourceTypeSnapshot}
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		spec.Tags = append(spec.Tags, types.Tag{Key: aws.String(key), Value: aws.String(tags[key])})
-	}
-	if len(tags) > 0 {
-		in.TagSpecifications = []types.TagSpecification{spec}
-	}
-	out, err := w.ec2.CreateSnapshot(w.t.Context(), in)
+	out, err := w.ec2.CreateSnapshot(w.t.Context(), &ec2.CreateSnapshotInput{VolumeId: &w.volume, TagSpecifications: tagsOf(types.ResourceTypeSnapshot, tags)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -461,11 +455,7 @@ func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // disk makes a volume with tags.
 func (w *world) disk(tags map[string]string) string {
 	w.t.Helper()
-	spec := types.TagSpecification{ResourceType: types.ResourceTypeVolume}
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		spec.Tags = append(spec.Tags, types.Tag{Key: aws.String(key), Value: aws.String(tags[key])})
-	}
-	out, err := w.ec2.CreateVolume(w.t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(region + "a"), Size: aws.Int32(1), TagSpecifications: []types.TagSpecification{spec}})
+	out, err := w.ec2.CreateVolume(w.t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(region + "a"), Size: aws.Int32(1), TagSpecifications: tagsOf(types.ResourceTypeVolume, tags)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -479,4 +469,54 @@ func (w *world) lock(id string, days int32) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// clock is the time of the machine: within a bubble time.Now tells the bubble's.
+func (w *world) clock() time.Time {
+	w.t.Helper()
+	var tv syscall.Timeval
+	if err := syscall.Gettimeofday(&tv); err != nil {
+		w.t.Fatal(err)
+	}
+	return time.Unix(tv.Unix())
+}
+
+// attach attaches so many volumes to the instance.
+func (w *world) attach(n int) {
+	w.t.Helper()
+	for i := range n {
+		id := w.disk(nil)
+		time.Sleep(time.Minute)
+		in := &ec2.AttachVolumeInput{VolumeId: &id, InstanceId: aws.String(instance), Device: aws.String(fmt.Sprintf("/dev/sd%c", 'f'+i))}
+		if _, err := w.ec2.AttachVolume(w.t.Context(), in); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	time.Sleep(time.Minute)
+}
+
+// snapshotAll makes a snapshot of each volume of the instance, with the same tags.
+func (w *world) snapshotAll(tags map[string]string) (ids []string) {
+	w.t.Helper()
+	in := &ec2.CreateSnapshotsInput{InstanceSpecification: &types.InstanceSpecification{InstanceId: aws.String(instance), ExcludeBootVolume: aws.Bool(true)}, TagSpecifications: tagsOf(types.ResourceTypeSnapshot, tags)}
+	out, err := w.ec2.CreateSnapshots(w.t.Context(), in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, s := range out.Snapshots {
+		ids = append(ids, *s.SnapshotId)
+	}
+	return ids
+}
+
+// tagsOf are tags as EC2 takes them, none where there are none.
+func tagsOf(kind types.ResourceType, tags map[string]string) []types.TagSpecification {
+	if len(tags) == 0 {
+		return nil
+	}
+	spec := types.TagSpecification{ResourceType: kind}
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		spec.Tags = append(spec.Tags, types.Tag{Key: aws.String(key), Value: aws.String(tags[key])})
+	}
+	return []types.TagSpecification{spec}
 }
