@@ -5,20 +5,15 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/catalog"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 )
 
 // Catalog is the activity by which the CLI reads.
 type Catalog struct {
-	Reader  *catalog.Reader
-	Orphans *orphan.Collector
+	Reader *catalog.Reader
 }
 
 // ReadCatalog answers one read.
 func (c *Catalog) ReadCatalog(ctx context.Context, _ *heartbeat.Recorder, in contract.ReadInput) (contract.ReadResult, error) {
-	if in.Verb == contract.ReadSnapshots {
-		return c.Orphans.Explain(ctx, in)
-	}
 	return c.Reader.Read(ctx, in)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,4 +132,32 @@ func TestRetentionCommands(t *testing.T) {
 	}
 	lifeboat(t, &memory{}, "", "backup", "hold", "b").want(t, codeError, "--reason: say why")
 	lifeboat(t, &memory{}, "", "backup", "set-expiry", "b", "tomorrow").want(t, codeError, `"tomorrow" is neither a duration such as 720h nor a time`)
+}
+
+// What only a ReadOnly location keeps is hidden, unless it is asked for or named.
+func TestExpiredBackupsAreHidden(t *testing.T) {
+	m := &memory{backups: []contract.BackupSummary{{Name: "old", Phase: "Completed", Expired: true, Cluster: "dev"}, {Name: "new", Phase: "Completed"}}}
+	got := lifeboat(t, m, "", "backup", "get")
+	if got.want(t, codeDone, "new", "1 expired backup of ReadOnly locations left out: --show-expired shows them"); strings.Contains(got.out, "old") {
+		t.Error(got.out)
+	}
+	lifeboat(t, m, "", "backup", "get", "--show-expired").want(t, codeDone, "Completed (expired)")
+	lifeboat(t, m, "", "backup", "get", "old").want(t, codeDone, "Completed (expired)")
+	all := lifeboat(t, m, "", "backup", "get", "--all-clusters", "--show-expired")
+	if all.want(t, codeDone, "CLUSTER"); !strings.Contains(all.out, "dev") {
+		t.Error(all.out)
+	}
+}
+
+// Where nobody says which cluster, and the answer does not depend on it, any one is asked.
+func TestFirstCluster(t *testing.T) {
+	for _, found := range [][]string{nil, {"prod"}, {"dev", "prod"}} {
+		want := ""
+		if len(found) > 1 {
+			want = "dev"
+		}
+		if got, err := firstCluster(t.Context(), served{clusters: found}); got != want || err != nil {
+			t.Errorf("of %v: %q, %v", found, got, err)
+		}
+	}
 }

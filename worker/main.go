@@ -202,8 +202,8 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 		Objects: orphan.Cluster{Kube: kc}, Runs: tc, Abandon: activities.Abandoner{Backup: backups, Restore: restores},
 	}
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: policy, Locations: locations}, Orphans: orphans}).Register(w)
-	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, MissingAttributes: attributes.Missing}
-	(&activities.Catalog{Reader: reader, Orphans: orphans}).Register(w)
+	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
+	(&activities.Catalog{Reader: reader}).Register(w)
 	return reader
 }
 

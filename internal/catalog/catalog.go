@@ -40,6 +40,8 @@ type Reader struct {
 	Locations *repository.Locations
 	Snapshots *location.Set
 	Version   string
+	// Explain answers contract.ReadSnapshots; it is another use case's.
+	Explain func(context.Context, contract.ReadInput) (contract.ReadResult, error)
 	// MissingAttributes are the search attributes that Temporal lacks; nil means none.
 	MissingAttributes func() []string
 }
@@ -86,9 +88,14 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 		contract.ReadLocationCheck: c.checkLocation,
 		contract.ReadServer:        c.readServer,
 
+		contract.ReadSnapshots:             c.explainSnapshots,
 		contract.ReadSnapshotLocations:     c.snapshotLocations,
 		contract.ReadSnapshotLocationCheck: c.checkSnapshotLocation,
 	}
+}
+
+func (c *Reader) explainSnapshots(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	return c.Explain(ctx, in)
 }
 
 func (c *Reader) listBackups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
@@ -101,6 +108,7 @@ func (c *Reader) listBackups(ctx context.Context, in contract.ReadInput) (contra
 		rows, next, err := backupRows(ctx, a.Listing(), sel, in.Continue)
 		for i := range rows {
 			rows[i].Location = a.Location.Name
+			rows[i].Expired = rows[i].Expired && a.Listing().ReadOnly
 		}
 		if next != "" {
 			more.Store(true)
@@ -185,8 +193,10 @@ func cutPage[T any](rows []T, after string, key func(T) string) ([]T, string) {
 func summaryOf(e repository.BackupEntry) contract.BackupSummary {
 	row := contract.BackupSummary{
 		Name: e.Name, Labels: e.Labels, Phase: string(e.Phase), Errors: e.Errors, Warnings: e.Warnings,
-		Created: e.Started, Objects: e.Objects, Selector: e.Selector, Ours: e.Ours,
+		Created: e.Started, Objects: e.Objects, Selector: e.Selector, Ours: e.Ours, Cluster: e.Cluster,
 	}
+	said := (*repository.Retention)(nil).Backup(e)
+	row.Expired = said.IsExpired(time.Now())
 	if !e.Expires.IsZero() {
 		row.Expires = &e.Expires
 	}

@@ -98,6 +98,9 @@ type BackupSummary struct {
 	Objects  int64             `json:"objects"`
 	Selector string            `json:"selector,omitempty"`
 	Ours     bool              `json:"ours"` // has a Lifeboat manifest
+	Cluster  string            `json:"cluster,omitempty"`
+	// Expired is a backup whose time is over and that stays, because its location is ReadOnly.
+	Expired bool `json:"expired,omitempty"`
 }
 
 // RestoreSummary is a row of `restore get`.

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -47,6 +48,7 @@ type BackupEntry struct {
 	Bytes         int64  // of the tarball; 0 if only the document was read, which does not tell
 	FormatVersion string // of the tarball: Velero's
 	Ours          bool   // Lifeboat made it
+	Cluster       string // that it was made of, by its workflow's id; "" where that does not tell
 }
 
 // Schedule names the schedule that made the backup, "" for none.
@@ -62,6 +64,7 @@ func EntryOf(doc *velerov1.Backup, bytes int64) BackupEntry {
 		Errors: status.Errors, Warnings: status.Warnings,
 		Snapshots:     status.VolumeSnapshotsCompleted + status.CSIVolumeSnapshotsCompleted,
 		FormatVersion: status.FormatVersion, Ours: doc.Annotations[AnnotationUID] != "",
+		Cluster: contract.ClusterFromID(doc.Annotations[AnnotationWorkflow]),
 	}
 	if status.StartTimestamp != nil {
 		e.Started = status.StartTimestamp.UTC()
