@@ -3,6 +3,7 @@ package orphan
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -129,7 +130,7 @@ func (c Cluster) Volumes(ctx context.Context) (map[string]bool, error) {
 		case pv.Spec.CSI != nil:
 			handles[pv.Spec.CSI.VolumeHandle] = true
 		case pv.Spec.AWSElasticBlockStore != nil:
-			handles[pv.Spec.AWSElasticBlockStore.VolumeID] = true
+			handles[path.Base(pv.Spec.AWSElasticBlockStore.VolumeID)] = true // with the zone or without
 		}
 		return nil
 	})
