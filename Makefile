@@ -89,6 +89,7 @@ $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 
 .PHONY: soak
 soak: $(TOOLS)/gotestsum stack-build ## kill the worker at every request of a backup, a restore and a deletion, where `make test` takes a sample
+	LIFEBOAT_SOAK=1 $(GOTEST) -timeout 1h -run '^Test(RandomSequences|Size)$$' ./internal/garbage/orphan
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore)$$' ./test/chaos
 
 .PHONY: record-histories

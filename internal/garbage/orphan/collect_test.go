@@ -286,7 +286,7 @@ func (i *installation) heal() {
 // left that has expired and that nothing protects.
 func TestRandomSequences(t *testing.T) {
 	seeds := uint64(40)
-	if os.Getenv("LIFEBOAT_SOAK") != "" { // make soak
+	if isSoak() {
 		seeds = 1000
 	}
 	for seed := range seeds {
@@ -309,6 +309,9 @@ func TestRandomSequences(t *testing.T) {
 		}
 	}
 }
+
+// isSoak tells that the tests run by make soak, and may take hours.
+func isSoak() bool { return os.Getenv("LIFEBOAT_SOAK") != "" }
 
 // sequence is a world in which things happen at random.
 type sequence struct {
