@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -119,7 +117,9 @@ func (a *app) collectGarbage(ctx context.Context, be backend, in contract.Collec
 }
 
 func (a *app) printGarbage(res contract.GarbageResult) error {
-	if err := a.printExpired(res.Plan); err != nil {
+	if len(res.Plan.Delete)+len(res.Plan.Keep) == 0 {
+		a.say("No backup has expired.\n")
+	} else if err := show.Expired(a.stdout, res.Plan, a.now()); err != nil {
 		return err
 	}
 	a.noteUnsearched(res.Orphans)
@@ -132,30 +132,4 @@ func (a *app) printGarbage(res contract.GarbageResult) error {
 		a.say("Next: lifeboat gc run\n")
 	}
 	return nil
-}
-
-func (a *app) printExpired(plan contract.GarbagePlan) error {
-	if len(plan.Delete)+len(plan.Keep) == 0 {
-		a.say("No backup has expired.\n")
-		return nil
-	}
-	var rows [][]string
-	for _, r := range append(plan.Delete, plan.Keep...) {
-		rows = append(rows, []string{r.Name, r.Location, show.Or(r.Schedule, "<none>"), show.FromNow(r.Expired, a.now()), show.Or(r.Reason, "would be deleted"), triesText(a.now(), r)})
-	}
-	if err := show.Table(a.stdout, []string{"NAME", "STORAGE LOCATION", "SCHEDULE", "EXPIRED", "FATE", "TRIES"}, rows); err != nil {
-		return err
-	}
-	if more := plan.MoreDelete + plan.MoreKeep; more > 0 {
-		a.say("and %d more: %d would be deleted, %d stay\n", more, plan.MoreDelete, plan.MoreKeep)
-	}
-	return nil
-}
-
-// triesText tells of deletions that have failed.
-func triesText(now time.Time, r contract.GarbageRow) string {
-	if r.Tries == 0 || r.FirstTry == nil || r.LastTry == nil {
-		return ""
-	}
-	return fmt.Sprintf("%d, first %s, last %s", r.Tries, show.FromNow(*r.FirstTry, now), show.FromNow(*r.LastTry, now))
 }
