@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"reflect"
 	"sync"
 	"testing"
@@ -221,6 +222,63 @@ func TestDeletionThatWasTakenForDead(t *testing.T) {
 				checkClean(t, all)
 			})
 		})
+	}
+}
+
+// TestRestoreThatWasTakenForDead: an attempt of a restore stands still at a write, and goes on
+// when another has taken its place, or when the run has ended. All objects are restored and
+// the result says so, at whichever write that was. One object is refused until the attempt
+// stands still: what it had to say of it does not count.
+func TestRestoreThatWasTakenForDead(t *testing.T) {
+	for name, tc := range map[string]struct {
+		frozen  *frozen
+		refused bool
+		writes  int // at least
+	}{
+		"one write lands":                    {&frozen{}, false, 8},
+		"it runs on":                         {&frozen{runsOn: true}, false, 8},
+		"late, it runs on":                   {&frozen{late: true, runsOn: true}, false, 8},
+		"with a refusal, one write lands":    {&frozen{only: contract.ApplyTask.Name}, true, 2},
+		"with a refusal, it runs on":         {&frozen{only: contract.ApplyTask.Name, runsOn: true}, true, 2},
+		"with a refusal, late, it runs on":   {&frozen{only: contract.ApplyTask.Name, runsOn: true, late: true}, true, 2},
+		"while results are written, it runs": {&frozen{only: contract.FinishRestore.Name, runsOn: true}, false, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachWrite(t, tc.writes, tc.frozen, func(f *frozen, where func() string) {
+				all, api := buckets{}, newCluster(t, "ours")
+				if err := newQueue(1, newSite(t, api, all, "p", "")).backup(t, "b"); err != nil {
+					t.Fatal(err)
+				}
+				if tc.refused {
+					api.Refuse(kubetest.On("create", kube.ConfigMaps()).In("copy").Named("ours-3"), http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "not yet")
+				}
+				f.between = api.Calm
+				worker := newSite(t, api, all, "p", "")
+				freeze(worker, all["p"], f)
+				if err := newQueue(1, worker).restore(t, "r", "b", "copy"); err != nil {
+					t.Errorf("%s: %v", where(), err)
+				}
+				if f.id == "" {
+					return
+				}
+				if f.late {
+					f.wake()
+				}
+				all["p"].Intercept(nil)
+				checkAllOf(t, where(), "ours", restored(api, "copy"))
+				checkRestore(t, where(), all["p"])
+			})
+		})
+	}
+}
+
+// checkRestore fails unless the restore "r" is complete and no object of it failed.
+func checkRestore(t *testing.T, where string, st *memstore.Store) {
+	t.Helper()
+	var doc velerov1.Restore
+	err := repository.GetJSON(t.Context(), st, repository.RestoreDocumentKey("r"), &doc)
+	if err != nil || doc.Status.Phase != velerov1.RestorePhaseCompleted || doc.Status.Errors > 0 || doc.Status.Progress.ItemsRestored < objectsEach {
+		t.Errorf("%s: %v; %+v %+v", where, err, doc.Status, doc.Status.Progress)
 	}
 }
 

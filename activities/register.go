@@ -11,6 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 // Registry is the part of a worker that takes activities.
@@ -72,6 +73,10 @@ func (c *Catalog) Register(r Registry) {
 // heartbeats while it runs, its error is typed on the way out.
 func register[In, Out any](r Registry, a contract.Activity[In, Out], do func(context.Context, *heartbeat.Recorder, In) (Out, error)) {
 	wrapped := func(ctx context.Context, in In) (Out, error) {
+		if activity.IsActivity(ctx) {
+			info := activity.GetInfo(ctx)
+			ctx = repository.WithAttempt(ctx, info.StartedTime, info.Attempt)
+		}
 		recorder, stop := startHeartbeat(ctx)
 		defer stop()
 		out, err := do(ctx, recorder, in)

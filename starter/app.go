@@ -136,7 +136,7 @@ or profile file.
 	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+clusterVariable+", or the only one that is served)")
 	bindRefusedFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(explainFlagError)
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.snapshotsCommand(), a.versionCommand())
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.locationCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.snapshotsCommand(), a.drillCommand(), a.versionCommand())
 	root.AddCommand(a.verbCommands()...)
 	root.AddCommand(refusedCommands()...)
 	return root

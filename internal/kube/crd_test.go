@@ -50,6 +50,7 @@ func TestWaitEstablishedNamesThePending(t *testing.T) {
 // TestAwaitEstablishedGivesUpOnTheStuck: as long as one more becomes Established now
 // and then, the others are waited for; then they are named.
 func TestAwaitEstablishedGivesUpOnTheStuck(t *testing.T) {
+	t.Parallel()
 	const patience = 400 * time.Millisecond
 	start := time.Now()
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {

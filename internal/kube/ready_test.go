@@ -11,6 +11,7 @@ import (
 // TestRefusalsOfAStartingServer: an API server that starts refuses, for moments, what the
 // roles allow.
 func TestRefusalsOfAStartingServer(t *testing.T) {
+	t.Parallel()
 	const rbac = `configmaps is forbidden: User "u" cannot list resource "configmaps"`
 	tests := []struct {
 		name     string

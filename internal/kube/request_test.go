@@ -45,6 +45,7 @@ func hangUp(w http.ResponseWriter, _ *http.Request) {
 }
 
 func TestRetries(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		fails int64

@@ -1,11 +1,14 @@
 package repository
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -21,6 +24,12 @@ const (
 	longestEntry = 640
 	// longestSegment is what a file system behind a store takes for a name, rounded.
 	longestSegment = 240
+	// longestDocument bounds an entry as JSON: what a key carries may be small and expand.
+	longestDocument = 2048
+	// entryDictionary is known to whoever compresses and expands entries: the fields and
+	// labels that most have, the commonest last. It is part of the format.
+	entryDictionary = `"velero.io/backup-name":"","helm.sh/chart":"","app.kubernetes.io/managed-by":"Helm","app.kubernetes.io/instance":"","app.kubernetes.io/name":"","q":"","p":"PartiallyFailed","p":"Failed",` +
+		`{"u":"-4","p":"Completed","k":true,"f":"1.1.0","s":17,"c":17,"x":17,"e":1,"w":1,"o":1,"v":1,"b":1,"l":{"velero.io/schedule-name":"","velero.io/storage-location":"default"}}`
 	// latestSecond is the end of the year 9999: JSON has no time behind it.
 	latestSecond = 253402300799
 )
@@ -91,9 +100,9 @@ func catalogEntryKey(e BackupEntry) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode the catalog entry of %s: %w", e.Name, err)
 	}
-	text := base64.RawURLEncoding.EncodeToString(data)
-	if len(text) > longestEntry || !hasValidTimes(d) {
-		return "", nil
+	text, err := compressEntry(data)
+	if err != nil || len(text) > longestEntry || len(data) > longestDocument || !hasValidTimes(d) {
+		return "", err
 	}
 	var key strings.Builder
 	key.WriteString(archive.CatalogDir(e.Name))
@@ -104,6 +113,36 @@ func catalogEntryKey(e BackupEntry) (string, error) {
 	return key.String() + text, nil
 }
 
+// compressEntry is an entry as text. One segment of a key holds that of most backups, and
+// a store over a file system lists a directory for each segment.
+func compressEntry(data []byte) (string, error) {
+	var packed bytes.Buffer
+	w, err := flate.NewWriterDict(&packed, flate.BestCompression, []byte(entryDictionary))
+	if err != nil {
+		return "", fmt.Errorf("compress a catalog entry: %w", err)
+	}
+	if _, err := w.Write(data); err != nil {
+		return "", fmt.Errorf("compress a catalog entry: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return "", fmt.Errorf("compress a catalog entry: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(packed.Bytes()), nil
+}
+
+// expandEntry undoes compressEntry, within bounds.
+func expandEntry(text string) ([]byte, error) {
+	packed, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(flate.NewReaderDict(bytes.NewReader(packed), []byte(entryDictionary)), longestDocument+1))
+	if err == nil && len(data) > longestDocument {
+		err = fmt.Errorf("it has more than %d bytes", longestDocument)
+	}
+	return data, err
+}
+
 // parseCatalogEntry reads the key of an entry. Whoever can write to the bucket can
 // write such keys: one that does not decode, or tells what no answer can carry, is no
 // entry.
@@ -112,7 +151,7 @@ func parseCatalogEntry(key string) (BackupEntry, bool) {
 	if !ok || len(text) > longestEntry+longestEntry/longestSegment {
 		return BackupEntry{}, false
 	}
-	data, err := base64.RawURLEncoding.DecodeString(strings.ReplaceAll(text, "/", ""))
+	data, err := expandEntry(strings.ReplaceAll(text, "/", ""))
 	var d entryDocument
 	if err != nil || json.Unmarshal(data, &d) != nil || !hasValidTimes(d) {
 		return BackupEntry{}, false

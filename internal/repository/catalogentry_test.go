@@ -1,7 +1,6 @@
 package repository
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -18,8 +17,17 @@ func FuzzCatalogEntry(f *testing.F) {
 		`{}`, `{"u":"u","p":"Completed","s":1767323045,"x":1769915045,"l":{"a":"b"},"q":"a=b"}`, `{"s":-1}`, `{"s":253402300800}`,
 		`{"e":1e99}`, `null`, `[]`, `{"l":{"a":null}}`, `{"u":"\ud800"}`, "{\"u\":\"\xff\"}",
 	} {
-		f.Add(archive.CatalogDir("b") + base64.RawURLEncoding.EncodeToString([]byte(text)))
+		packed, err := compressEntry([]byte(text))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(archive.CatalogDir("b") + packed)
 	}
+	bomb, err := compressEntry([]byte(`{"q":"` + strings.Repeat("q", 1<<16) + `"}`))
+	if err != nil || len(bomb) > longestEntry {
+		f.Fatalf("%d bytes: %v", len(bomb), err)
+	}
+	f.Add(archive.CatalogDir("b") + bomb)
 	f.Add(archive.CatalogDir("b") + strings.Repeat("e", longestEntry+9))
 	f.Add(archive.CatalogRoot + "b")
 	f.Add(archive.CatalogRoot + "//e/30/")
@@ -64,5 +72,22 @@ func TestCatalogEntryTimes(t *testing.T) {
 	}
 	if e := fromSeconds(latestSecond); e.Year() != 9999 || e.Add(time.Second).Year() != 10000 {
 		t.Error(e)
+	}
+}
+
+// The entry of a backup as a schedule makes it fits into one segment of a key.
+func TestCatalogEntryIsShort(t *testing.T) {
+	made := fromSeconds(1796000000)
+	e := BackupEntry{
+		Name: "nightly-20261129020000", UID: "5f0e7b52-3f6c-4c3e-9d4e-0f5f6f2f9a11", Phase: "PartiallyFailed", Ours: true, FormatVersion: "1.1.0",
+		Started: made, Completed: made.Add(1234 * time.Second), Expires: made.Add(720 * time.Hour), Errors: 12, Warnings: 345, Objects: 123456, Snapshots: 321, Bytes: 12345678901,
+		Labels: map[string]string{"velero.io/storage-location": "secondary-frankfurt", "velero.io/schedule-name": "nightly", "app.kubernetes.io/instance": "platform-backup", "argocd.argoproj.io/instance": "platform"},
+	}
+	key, err := catalogEntryKey(e)
+	if err != nil || strings.Contains(strings.TrimPrefix(key, archive.CatalogDir(e.Name)), "/") {
+		t.Fatalf("%d bytes: %v", len(key), err)
+	}
+	if back, ok := parseCatalogEntry(key); !ok || !reflect.DeepEqual(back, e) {
+		t.Errorf("%+v", back)
 	}
 }

@@ -8,9 +8,10 @@ import (
 
 // Files in the staging of a backup.
 const (
-	PlanFile         = "plan.json"          // the plan of a backup or of a restore
-	RevisionFile     = "revision.json"      // the state of the cluster that the export shows
-	FinalVolumesFile = "volumes/final.json" // what FinishVolumes settled
+	PlanFile         = "plan.json"            // the plan of a backup or of a restore
+	RevisionFile     = "revision.json"        // the state of the cluster that the export shows
+	SettledFile      = "volumes/settled.json" // which snapshots FinishVolumes keeps
+	FinalVolumesFile = "volumes/final.json"   // what FinishVolumes settled
 )
 
 // ChunkFile is a chunk of an archive that an attempt has staged. Each attempt writes below a
@@ -41,6 +42,7 @@ func QuiesceJournalFile(unit int) string { return fmt.Sprintf("volumes/frozen-%0
 const (
 	OpenedBackupFile = "open.json"   // which backup was opened, and how
 	RecutChunksFile  = "chunks.json" // the chunks that a foreign tarball was cut into
+	ProbedFile       = "probed.json" // reasons of the drivers that looked for snapshots
 	ClaimsFile       = "claims.json" // what became of awaited claims, by "namespace/name" in the backup
 	DisksFile        = "disks.json"  // what became of the disks, by PersistentVolume
 

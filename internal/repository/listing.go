@@ -10,6 +10,7 @@ import (
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -98,13 +99,9 @@ type Listing struct {
 // "" at the end. A directory without a document is no backup, but may be shown as long as
 // its entry is there: what removed the document was neither Lifeboat nor done.
 func (l *Listing) Page(ctx context.Context, after string) (page []BackupEntry, next string, err error) {
-	names, next, err := l.readNames(ctx, after)
+	names, entries, next, err := l.readPage(ctx, after)
 	if err != nil {
-		return nil, "", fmt.Errorf("list backups: %w", err)
-	}
-	entries, err := l.readEntries(ctx, names, after, next)
-	if err != nil {
-		return nil, "", fmt.Errorf("list catalog entries: %w", err)
+		return nil, "", err
 	}
 	isWhole := after == "" && next == ""
 	page, unsure := splitKnown(names, entries, isWhole && len(names) <= SmallLocation)
@@ -142,6 +139,39 @@ func (l *Listing) Confirm(ctx context.Context, entries []BackupEntry) ([]BackupE
 // errPageFull ends a listing of the store before its end.
 var errPageFull = errors.New("the page is full")
 
+// noPageFull is err without errPageFull.
+func noPageFull(err error) error {
+	if errors.Is(err, errPageFull) {
+		return nil
+	}
+	return err
+}
+
+// readPage lists the names of a page and, at the same time, their entries.
+func (l *Listing) readPage(ctx context.Context, after string) (names []string, entries *pageEntries, next string, err error) {
+	var ahead []string
+	group, both := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		if ahead, err = l.listEntriesAhead(both, after); err != nil {
+			err = fmt.Errorf("list catalog entries: %w", err)
+		}
+		return err
+	})
+	group.Go(func() (err error) {
+		if names, next, err = l.readNames(both, after); err != nil {
+			err = fmt.Errorf("list backups: %w", err)
+		}
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, nil, "", err
+	}
+	if entries, err = l.readEntries(ctx, ahead, names, after, next); err != nil {
+		return nil, nil, "", fmt.Errorf("list catalog entries: %w", err)
+	}
+	return names, entries, next, nil
+}
+
 // readNames lists the directories of a page; next is the last of them if more follow.
 func (l *Listing) readNames(ctx context.Context, after string) (names []string, next string, err error) {
 	err = l.Store.DirsAfter(ctx, archive.BackupsDir, after, func(name string) error {
@@ -154,10 +184,7 @@ func (l *Listing) readNames(ctx context.Context, after string) (names []string, 
 		}
 		return nil
 	})
-	if errors.Is(err, errPageFull) {
-		err = nil
-	}
-	return names, next, err
+	return names, next, noPageFull(err)
 }
 
 // splitKnown gives the entries of names that are shown as they are, and the names whose

@@ -33,7 +33,7 @@ func (r *Service) Finish(ctx context.Context, in contract.FinishRestoreInput) (c
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
-	if err := errors.Join(s.readPlan(ctx), s.ReadDisks(ctx), s.readClaims(ctx)); err != nil {
+	if err := errors.Join(s.readPlan(ctx), s.readProbed(ctx), s.ReadDisks(ctx), s.readClaims(ctx)); err != nil {
 		return contract.RestoreResult{}, err
 	}
 	res, err := s.collectResults(ctx)

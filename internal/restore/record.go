@@ -2,7 +2,6 @@ package restore
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -11,7 +10,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // Record is what became of one object. Records are staged until the restore is finished.
@@ -102,30 +100,26 @@ func (r *Record) note() string {
 	return r.Reason
 }
 
-// PutRecords stages the records of one batch. It may repeat.
+// PutRecords stages the records of one batch. It may repeat; those of the latest attempt count.
 func (s *Run) PutRecords(ctx context.Context, in contract.ApplyTaskInput, batch int, records []Record) error {
-	return s.Stage.Put(ctx, repository.RecordsFile(in.Level, in.Task, batch), records)
+	return s.Stage.PutLatest(ctx, repository.RecordsFile(in.Level, in.Task, batch), records)
 }
 
 // BatchRecords reads the records of one batch.
 func (s *Run) BatchRecords(ctx context.Context, in contract.ApplyTaskInput, batch int) (records []Record, err error) {
-	err = s.Stage.Get(ctx, repository.RecordsFile(in.Level, in.Task, batch), &records)
+	err = s.Stage.GetLatest(ctx, repository.RecordsFile(in.Level, in.Task, batch), &records)
 	return records, err
 }
 
 // Records reads the records of all tasks, task by task.
 func (s *Run) Records(ctx context.Context, each func(Record) error) error {
-	var keys []string
-	err := s.St.List(ctx, s.Stage.Key(repository.RecordsDir), func(i store.Info) error {
-		keys = append(keys, i.Key)
-		return nil
-	})
+	names, err := s.Stage.LatestNames(ctx, repository.RecordsDir)
 	if err != nil {
-		return fmt.Errorf("list records: %w", err)
+		return err
 	}
-	for _, key := range keys {
+	for _, name := range names {
 		var batch []Record
-		if err := repository.GetJSON(ctx, s.St, key, &batch); err != nil {
+		if err := s.Stage.Get(ctx, name, &batch); err != nil {
 			return err
 		}
 		for _, rec := range batch {

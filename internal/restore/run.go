@@ -158,6 +158,17 @@ func (s *Run) readPlan(ctx context.Context) error {
 	return err
 }
 
+// readProbed adds the reasons of the drivers that looked for snapshots to those of the plan.
+func (s *Run) readProbed(ctx context.Context) error {
+	var reasons []report.Reason
+	err := s.Stage.Get(ctx, repository.ProbedFile, &reasons)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	s.Plan.Reasons = append(s.Plan.Reasons, reasons...)
+	return err
+}
+
 // openArchive opens Lifeboat's archive of the backup, or the one in staging that was made of
 // Velero's tarball.
 func openArchive(ctx context.Context, src store.Store, stage repository.Staging, a contract.OpenedArchive) (*archive.Archive, error) {

@@ -16,7 +16,7 @@ import (
 // readClaims reads what became of awaited claims.
 func (s *Run) readClaims(ctx context.Context) error {
 	s.Ends, s.Actions = map[string]ClaimEnd{}, map[string]report.Action{}
-	err := s.Stage.Get(ctx, repository.ClaimsFile, &s.Ends)
+	err := s.Stage.GetLatest(ctx, repository.ClaimsFile, &s.Ends)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

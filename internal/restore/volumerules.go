@@ -19,7 +19,7 @@ func (s *Run) ReadDisks(ctx context.Context) error {
 	if s.Plan.Volumes.Count((*volume.Restore).NeedsDisk) == 0 {
 		return nil
 	}
-	err := s.Stage.Get(ctx, repository.DisksFile, &s.Disks)
+	err := s.Stage.GetLatest(ctx, repository.DisksFile, &s.Disks)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

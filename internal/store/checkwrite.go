@@ -16,15 +16,16 @@ func (c *check) tryConditional(ctx context.Context) (string, error) {
 	return "", err
 }
 
-// tryCompose joins a part that is large enough for a server-side copy, small
-// bytes, and again a copy, as sealing a backup does.
+// tryCompose joins parts that are large enough for a server-side copy, small bytes, and again
+// a copy, as sealing a backup does. Of the three parts that are sent the first two are not of
+// one length, which some stores refuse.
 func (c *check) tryCompose(ctx context.Context) (string, error) {
 	large := bytes.Repeat([]byte("lifeboat"), (minCopy+8)/8)
 	if err := c.store.Put(ctx, c.dir+"large", large, PutOptions{}); err != nil {
 		return "", err
 	}
-	copied := Part{Key: c.dir + "large", Size: int64(len(large))}
-	parts := []Part{copied, {Inline: c.small}, copied}
+	copied, shorter := Part{Key: c.dir + "large", Size: int64(len(large))}, Part{Key: c.dir + "large", Size: minCopy}
+	parts := []Part{copied, shorter, {Inline: c.small}, copied}
 	if err := c.store.Compose(ctx, c.dir+"composed", parts, PutOptions{}); err != nil {
 		return "", err
 	}
@@ -32,17 +33,23 @@ func (c *check) tryCompose(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	want := bytes.Join([][]byte{large, c.small, large}, nil)
+	want := bytes.Join([][]byte{large, large[:minCopy], c.small, large}, nil)
 	return fmt.Sprintf("%d bytes from %d parts", len(want), len(parts)), compareBody(r, want)
 }
 
 // partCopier is implemented by stores that learn whether parts are copied on
 // the store's side.
-type partCopier interface{ PartCopyMissing() bool }
+type partCopier interface {
+	PartCopyMissing() bool
+	WantsEqualParts() bool
+}
 
 func (c *check) tryPartCopy(context.Context) (string, error) {
-	if pc, ok := c.store.(partCopier); ok && pc.PartCopyMissing() {
+	switch pc, ok := c.store.(partCopier); {
+	case ok && pc.PartCopyMissing():
 		return "", errors.New("the store does not implement UploadPartCopy")
+	case ok && pc.WantsEqualParts():
+		return "", errors.New("the store wants the parts of an upload to be of equal length, which those of a backup are not")
 	}
 	return "", nil
 }

@@ -19,7 +19,8 @@ const composeTries = 3
 
 // Compose writes dst as the concatenation of parts. See Store. Stored parts
 // that are large enough are copied inside the store; the others, and all of
-// them where the store cannot copy parts, are read and sent, a few at a time.
+// them where the store cannot copy parts, are read and sent, a few at a time. A store that
+// refuses parts of unequal length gets equal ones, most of which are sent, too.
 func (s *S3) Compose(ctx context.Context, dst string, parts []Part, o PutOptions) error {
 	if err := s.checkWritable("compose", dst); err != nil {
 		return err
@@ -28,8 +29,13 @@ func (s *S3) Compose(ctx context.Context, dst string, parts []Part, o PutOptions
 		return err
 	}
 	for try := 1; ; try++ {
-		err := s.composePieces(ctx, dst, planPieces(parts, !s.noPartCopy.Load()), o)
+		pieces := s.cutPieces(parts)
+		err := s.composePieces(ctx, dst, pieces, o)
 		switch {
+		case awserr.Code(err) == "InvalidPart" && !haveEqualLengths(pieces):
+			if !s.equalParts.Swap(true) {
+				s.log.Warn("the object store wants parts of equal length: composing reads and writes them", "bucket", s.bucket)
+			}
 		case errors.Is(err, errNoPartCopy):
 			if !s.noPartCopy.Swap(true) {
 				s.log.Warn("the object store does not copy parts: composing reads and writes them", "bucket", s.bucket)
@@ -38,6 +44,13 @@ func (s *S3) Compose(ctx context.Context, dst string, parts []Part, o PutOptions
 			return err
 		}
 	}
+}
+
+func (s *S3) cutPieces(parts []Part) []piece {
+	if s.equalParts.Load() {
+		return planEqualPieces(parts, !s.noPartCopy.Load())
+	}
+	return planPieces(parts, !s.noPartCopy.Load())
 }
 
 // errNoPartCopy: the store refused a server-side copy as unknown to it.

@@ -89,6 +89,49 @@ func (p *planner) copyRange(part Part) Part {
 	return rest
 }
 
+// planEqualPieces cuts the wanted parts into pieces of one length, but for the last, which may be
+// shorter. What lies within one stored object is copied.
+func planEqualPieces(parts []Part, canCopy bool) []piece {
+	var p planner
+	length := equalLength(parts)
+	for _, part := range parts {
+		for part.byteLength() > 0 {
+			if p.open.size == length {
+				p.flushPiece()
+			}
+			part = p.gatherBytes(part, min(part.byteLength(), length-p.open.size))
+		}
+	}
+	p.flushPiece()
+	for i, one := range p.pieces {
+		if canCopy && len(one.gather) == 1 && one.gather[0].Key != "" && one.size >= minCopy {
+			p.pieces[i] = piece{copied: one.gather[0], size: one.size}
+		}
+	}
+	return p.pieces
+}
+
+// equalLength is the length of equal pieces in bytes: bufferPart, or as many MiB as keep their
+// number within maxParts, which takes more than 80 GB.
+func equalLength(parts []Part) int64 {
+	var total int64
+	for _, part := range parts {
+		total += part.byteLength()
+	}
+	const mib = 1 << 20
+	return max(bufferPart, (total/maxParts/mib+1)*mib)
+}
+
+// haveEqualLengths says that all pieces but the last are of one length, and the last is not longer.
+func haveEqualLengths(pieces []piece) bool {
+	for i, p := range pieces {
+		if p.size > pieces[0].size || p.size < pieces[0].size && i < len(pieces)-1 {
+			return false
+		}
+	}
+	return true
+}
+
 func splitPart(part Part, n int64) (head, rest Part) {
 	if part.Key == "" {
 		return Part{Inline: part.Inline[:n]}, Part{Inline: part.Inline[n:]}

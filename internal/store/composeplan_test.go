@@ -108,6 +108,41 @@ func equalParts(a, b []Part) bool {
 	return true
 }
 
+// TestPlanEqualPieces: the pieces are the parts, of one length but for the last, and no more
+// than S3 takes.
+func TestPlanEqualPieces(t *testing.T) {
+	const mib = 1 << 20
+	stored := func(n int64) Part { return Part{Key: "s", Size: n} }
+	for name, tt := range map[string]struct {
+		parts         []Part
+		copies, total int
+	}{
+		"nothing":   {nil, 0, 0},
+		"small":     {[]Part{stored(10), {Inline: make([]byte, 5)}}, 0, 1},
+		"chunks":    {[]Part{stored(9 * mib), stored(6 * mib), stored(24 * mib)}, 4, 5},
+		"one whole": {[]Part{stored(16 * mib)}, 2, 2},
+		"terabytes": {[]Part{stored(1 << 40), stored(1 << 40)}, 9986, 9987},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pieces := planEqualPieces(tt.parts, true)
+			var flat []Part
+			copies := 0
+			for _, p := range pieces {
+				flat = append(flat, p.gather...)
+				if p.copied.Key != "" {
+					flat, copies = append(flat, p.copied), copies+1
+				}
+			}
+			if !haveEqualLengths(pieces) || !equalParts(normal(flat), normal(tt.parts)) {
+				t.Errorf("%d pieces make up %v", len(pieces), normal(flat))
+			}
+			if copies != tt.copies || len(pieces) != tt.total || len(pieces) > maxParts {
+				t.Errorf("%d copies of %d pieces, want %d of %d", copies, len(pieces), tt.copies, tt.total)
+			}
+		})
+	}
+}
+
 func FuzzPlanPieces(f *testing.F) {
 	f.Add(uint32(10), uint32(8<<20), uint32(5<<20), uint32(70_000), uint32(6<<20), false)
 	f.Add(uint32(5<<20), uint32(5<<20+1), uint32(0), uint32(1), uint32(513<<20), true)

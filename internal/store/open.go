@@ -49,7 +49,8 @@ type S3 struct {
 	attempts int
 	meter    *meter
 
-	noPartCopy atomic.Bool // learnt from the store's answer
+	noPartCopy atomic.Bool // learnt from the store's answer, as is the next
+	equalParts atomic.Bool
 	probe      sync.Mutex
 	probed     *bool // guarded by probe
 }
@@ -123,3 +124,7 @@ func (s *S3) ReadOnly() bool { return s.readOnly }
 // PartCopyMissing reports that the store refused to copy parts on its own
 // side, so composing moves the bytes through this process.
 func (s *S3) PartCopyMissing() bool { return s.noPartCopy.Load() }
+
+// WantsEqualParts reports that the store refused parts of unequal length, so composing moves
+// most bytes through this process.
+func (s *S3) WantsEqualParts() bool { return s.equalParts.Load() }

@@ -115,8 +115,8 @@ type Retention struct {
 
 // Object is an object of the cluster that is stored with the backup.
 type Object struct {
-	Key  archive.Key
-	Body []byte
+	Key  archive.Key `json:"key"`
+	Body []byte      `json:"body"`
 }
 
 // Reservation is the capacity for the snapshots of one unit, and takes them.

@@ -206,6 +206,8 @@ var (
 	catalogEntry = regexp.MustCompile(`(lifeboat/catalog/[^/?]+)/[^?]+`)
 	// Keys of staged chunks end in the token of the attempt that wrote them.
 	chunkKey = regexp.MustCompile(`(chunk-\d+)-[a-z2-7]{10}`)
+	// Keys of documents of which the latest counts end in the attempt itself.
+	attemptMark = regexp.MustCompile(`_\d{8}T\d{6}\.\d{9}-\d{5}`)
 	// Names of snapshots and their contents are made of uids.
 	snapshotPath = regexp.MustCompile(`(volumesnapshots|volumesnapshotcontents)/[^/?]+`)
 )
@@ -234,6 +236,7 @@ func (l *lane) sign(r *http.Request) string {
 	target = snapshotPath.ReplaceAllString(target, "$1/ID")
 	target = catalogEntry.ReplaceAllString(target, "$1/ENTRY")
 	target = chunkKey.ReplaceAllString(target, "$1-ATTEMPT")
+	target = attemptMark.ReplaceAllString(target, "")
 	return r.Method + " " + probeKey.ReplaceAllString(target, "check/PROBE")
 }
 

@@ -21,30 +21,40 @@ const (
 	EBSSnapshotClass = "ebs"
 )
 
-// installDriver makes what the cluster must know of the driver. There is no
+// AutoMode is the name that a class of these, EBSClassInTree aside, has with the driver of EKS
+// Auto Mode, for stacks with Options.EBSAuto.
+func AutoMode(class string) string { return class + "-auto" }
+
+// installDriver makes what the cluster must know of a driver. There is no
 // attacher: the driver attaches when a volume is staged.
-func (s *Stack) installDriver(ctx context.Context, o Options) error {
+func (s *Stack) installDriver(ctx context.Context, o Options, driver string) error {
+	class := func(name string) string { return name }
+	if driver == ebsDriverAuto {
+		class = AutoMode
+	}
 	const storage = "/apis/storage.k8s.io/v1/"
 	objects := map[string]any{
 		"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/public-issuer": publicIssuer(),
-		storage + "csidrivers/" + ebsDriver: map[string]any{
-			"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": map[string]any{"name": ebsDriver},
+		storage + "csidrivers/" + driver: map[string]any{
+			"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": map[string]any{"name": driver},
 			"spec": map[string]any{
 				"attachRequired": false, "podInfoOnMount": false, "fsGroupPolicy": "ReadWriteOnceWithFSType",
 				"volumeLifecycleModes": []string{"Persistent"},
 			},
 		},
-		storage + "storageclasses/" + EBSClass:       storageClass(EBSClass, ebsDriver, "WaitForFirstConsumer", o.EBSDefault),
-		storage + "storageclasses/" + EBSClassNow:    storageClass(EBSClassNow, ebsDriver, "Immediate", false),
-		storage + "storageclasses/" + EBSClassInTree: storageClass(EBSClassInTree, "kubernetes.io/aws-ebs", "WaitForFirstConsumer", false),
-		"/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/" + EBSSnapshotClass: map[string]any{
+		storage + "storageclasses/" + class(EBSClass):    storageClass(class(EBSClass), driver, "WaitForFirstConsumer", o.EBSDefault && driver == ebsDriver),
+		storage + "storageclasses/" + class(EBSClassNow): storageClass(class(EBSClassNow), driver, "Immediate", false),
+		"/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses/" + class(EBSSnapshotClass): map[string]any{
 			"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass",
-			"metadata": map[string]any{"name": EBSSnapshotClass}, "driver": ebsDriver, "deletionPolicy": "Delete",
+			"metadata": map[string]any{"name": class(EBSSnapshotClass)}, "driver": driver, "deletionPolicy": "Delete",
 		},
+	}
+	if driver == ebsDriver {
+		objects[storage+"storageclasses/"+EBSClassInTree] = storageClass(EBSClassInTree, "kubernetes.io/aws-ebs", "WaitForFirstConsumer", false)
 	}
 	for path, object := range objects {
 		if err := s.applyObject(ctx, path, object); err != nil {
-			return fmt.Errorf("install driver %s: %w", ebsDriver, err)
+			return fmt.Errorf("install driver %s: %w", driver, err)
 		}
 	}
 	return nil
@@ -86,11 +96,13 @@ func (s *Stack) makeInstance(ctx context.Context, o Options, node string, i int)
 	if err := s.EBS.AddInstance(ctx, s.fakeInstance(i), fakeZone(i)); err != nil {
 		return err
 	}
+	var drivers []any
+	for _, driver := range o.ebsDrivers() {
+		drivers = append(drivers, map[string]any{"name": driver, "nodeID": s.fakeInstance(i), "topologyKeys": []string{ebsZoneKey, knownZoneKey}})
+	}
 	return s.applyObject(ctx, "/apis/storage.k8s.io/v1/csinodes/"+node, map[string]any{
 		"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": map[string]any{"name": node},
-		"spec": map[string]any{"drivers": []any{map[string]any{
-			"name": ebsDriver, "nodeID": s.fakeInstance(i), "topologyKeys": []string{ebsZoneKey, knownZoneKey},
-		}}},
+		"spec": map[string]any{"drivers": drivers},
 	})
 }
 

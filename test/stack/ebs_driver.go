@@ -6,61 +6,89 @@ import (
 	"path/filepath"
 )
 
-// ebsDriver is the name of the CSI driver, in the cluster and as a component's
-// beginning.
-const ebsDriver = "ebs.csi.aws.com"
+// The names of the CSI driver in the cluster: everywhere, and in EKS Auto Mode.
+const (
+	ebsDriver     = "ebs.csi.aws.com"
+	ebsDriverAuto = "ebs.csi.eks.amazonaws.com"
+)
+
+// ebsDrivers are the names under which a stack has the driver.
+func (o Options) ebsDrivers() []string {
+	if o.EBSAuto {
+		return []string{ebsDriver, ebsDriverAuto}
+	}
+	return []string{ebsDriver}
+}
+
+// componentOf is the name of a driver's component: that of Auto Mode runs beside the other.
+func componentOf(component, driver string) string {
+	if driver == ebsDriverAuto {
+		return component + "-auto"
+	}
+	return component
+}
 
 // maxSocket is how long the path of a unix socket may be on every system.
 const maxSocket = 100
 
-// startDriver starts the CSI driver and its sidecar and makes its classes.
+// startDriver starts the CSI driver, under each of its names, and its sidecar and makes its classes.
 func (s *Stack) startDriver(ctx context.Context, o Options) error {
 	if !o.EBS {
 		return nil
 	}
-	return sequence(
-		func() error { return s.installDriver(ctx, o) },
-		func() error { return s.startController(ctx, o) },
-		func() error { return s.startSnapshotter(ctx) },
-	)()
+	for _, driver := range o.ebsDrivers() {
+		err := sequence(
+			func() error { return s.installDriver(ctx, o, driver) },
+			func() error { return s.startController(ctx, o, driver) },
+			func() error { return s.startSnapshotter(ctx, driver) },
+		)()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // startController starts the driver's controller with its provisioner. With kwok it
 // also attaches the volumes of fake nodes' Pods.
-func (s *Stack) startController(ctx context.Context, o Options) error {
+func (s *Stack) startController(ctx context.Context, o Options, driver string) error {
 	binary, err := Binary("ebscsi")
 	if err != nil {
 		return err
 	}
-	if len(s.driverSocket()) > maxSocket {
-		return fmt.Errorf("start ebscsi: %s is too long for a socket; choose a shorter Options.Dir", s.driverSocket())
+	if len(s.driverSocket(driver)) > maxSocket {
+		return fmt.Errorf("start ebscsi: %s is too long for a socket; choose a shorter Options.Dir", s.driverSocket(driver))
 	}
-	return s.launch(ctx, "ebscsi", 1, func(ports []int) (*service, error) {
+	name := componentOf("ebscsi", driver)
+	return s.launch(ctx, name, 1, func(ports []int) (*service, error) {
 		return &service{
-			Name: "ebscsi", Binary: binary, Health: "http://" + loopback(ports[0]) + "/healthz", Env: s.driverEnvironment(),
+			Name: name, Binary: binary, Health: "http://" + loopback(ports[0]) + "/healthz", Env: s.driverEnvironment(),
 			Args: []string{
-				"--mode=controller", "--csi-address=" + s.driverSocket(), "--kubeconfig=" + s.Kubeconfig,
-				"--health=" + loopback(ports[0]), fmt.Sprintf("--fake-nodes=%t", o.Kwok),
+				"--mode=controller", "--driver=" + driver, "--csi-address=" + s.driverSocket(driver), "--kubeconfig=" + s.Kubeconfig,
+				"--health=" + loopback(ports[0]), fmt.Sprintf("--fake-nodes=%t", o.Kwok && driver == ebsDriver),
 			},
 		}, nil
 	})
 }
 
-func (s *Stack) driverSocket() string { return s.data("csi.sock") }
+func (s *Stack) driverSocket(driver string) string {
+	return s.data(componentOf("csi", driver) + ".sock")
+}
 
 func (s *Stack) driverEnvironment() []string {
 	return append(s.EBS.Environment(), "EBSSIM_ADMIN_TOKEN_FILE="+s.EBS.TokenFile)
 }
 
 // startSnapshotter starts the real sidecar, which makes the driver's snapshots.
-func (s *Stack) startSnapshotter(ctx context.Context) error {
+func (s *Stack) startSnapshotter(ctx context.Context, driver string) error {
 	binary, err := Binary("csi-snapshotter")
 	if err != nil {
 		return err
 	}
-	return s.launch(ctx, "csi-snapshotter", 1, func(ports []int) (*service, error) {
-		return &service{Name: "csi-snapshotter", Binary: binary, Health: "http://" + loopback(ports[0]) + "/metrics", Args: []string{
-			"--kubeconfig=" + s.Kubeconfig, "--csi-address=" + s.driverSocket(), "--http-endpoint=" + loopback(ports[0]),
+	name := componentOf("csi-snapshotter", driver)
+	return s.launch(ctx, name, 1, func(ports []int) (*service, error) {
+		return &service{Name: name, Binary: binary, Health: "http://" + loopback(ports[0]) + "/metrics", Args: []string{
+			"--kubeconfig=" + s.Kubeconfig, "--csi-address=" + s.driverSocket(driver), "--http-endpoint=" + loopback(ports[0]),
 			"--kube-api-qps=1000", "--kube-api-burst=2000", "--worker-threads=100",
 			"--retry-interval-start=500ms", "--retry-interval-max=2s", // it asks so often whether a snapshot is ready
 			"--resync-period=2s", // it forgets a snapshot that it asks about before its cache has its own last write

@@ -22,6 +22,7 @@ type Options struct {
 	SnapshotController bool      // run snapshot-controller (its CRDs are always installed)
 	Node               bool      // a real node, so that Pods run: Linux and root; installs what it needs
 	EBS                bool      // simulated EBS volumes with the CSI driver ebs.csi.aws.com, snapshots included
+	EBSAuto            bool      // with EBS: the driver also under its name in EKS Auto Mode, ebs.csi.eks.amazonaws.com
 	EBSDefault         bool      // with EBS: its class is the cluster's default
 	EBSFrom            *EBS      // with EBS: use the simulator of another stack
 	NoCluster          bool      // object store and Temporal only: the cluster is elsewhere

@@ -154,6 +154,52 @@ func TestCreateVolumeAgainAfterItWasDeleted(t *testing.T) {
 	})
 }
 
+// TestCreateVolumeThatVanishes: EC2 agrees to make a volume and drops it without a word, as it
+// does where the key may not be used. It is not found any more, and another can be asked for.
+func TestCreateVolumeThatVanishes(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		r := VolumeRequest{RestoreUID: "r-1", PV: "pv-1", Snapshot: w.completedSnapshot(w.volumes(1)[0]), Zone: zone, Type: "gp3"}
+		w.fault(ebssim.Fault{Effect: ebssim.EffectVolumeVanishes, Times: 1})
+		gone, err := w.location().CreateVolume(t.Context(), r)
+		if err != nil || gone.State != VolumeCreating {
+			t.Fatalf("%+v, %v", gone, err)
+		}
+		time.Sleep(time.Minute)
+		if found, err := w.location().Volumes(t.Context(), []string{gone.ID}); err != nil || len(found) != 0 {
+			t.Errorf("%+v, %v", found, err)
+		}
+		again, err := w.location().CreateVolume(t.Context(), r)
+		if err != nil || again.ID == gone.ID {
+			t.Errorf("%+v, %v", again, err)
+		}
+	})
+}
+
+// TestSharedSnapshot: one of another account is found by its id and makes volumes that the
+// driver may attach, although it shows no tags. It is none of this account's.
+func TestSharedSnapshot(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		l, s := w.location(), w.completedSnapshot(w.volumes(1)[0])
+		if err := w.MoveSnapshot(s.ID, "shared"); err != nil {
+			t.Fatal(err)
+		}
+		found, err := l.Snapshots(t.Context(), []string{s.ID})
+		if err != nil || len(found[s.ID].Tags) != 0 {
+			t.Fatalf("%+v, %v", found, err)
+		}
+		v, err := l.CreateVolume(t.Context(), VolumeRequest{RestoreUID: "r-1", PV: "pv-1", Snapshot: found[s.ID], Zone: zone, Type: "gp3"})
+		if err != nil || v.Tags["ebs.csi.aws.com/cluster"] != "true" {
+			t.Errorf("%+v, %v", v, err)
+		}
+		if own, err := l.OwnSnapshots(t.Context(), []string{s.ID}); err != nil || len(own) != 0 {
+			t.Errorf("%+v, %v", own, err)
+		}
+		if d, err := l.DeleteSnapshot(t.Context(), s.ID, map[string]string{TagBackup: "nightly"}); err != nil || d.Outcome != Gone {
+			t.Errorf("%+v, %v", d, err)
+		}
+	})
+}
+
 func TestCreateVolumeRefusals(t *testing.T) {
 	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
 		l, s := w.location(), w.completedSnapshot(w.volumes(1)[0])

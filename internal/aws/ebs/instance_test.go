@@ -129,7 +129,7 @@ func TestSnapshotInstanceBesideADetach(t *testing.T) {
 		other := w.volumes(1)[0]
 		w.attach(other, "/dev/xvdz")
 		time.Sleep(time.Minute)
-		w.fault(ebssim.Fault{Action: "CreateSnapshots", Effect: ebssim.EffectDelay, Delay: ebssim.Duration(2 * time.Second), Times: 1})
+		w.fault(ebssim.Fault{Action: "CreateSnapshots", Effect: ebssim.EffectDelay, Delay: ebssim.Duration(15 * time.Second), Times: 1})
 		go func() {
 			time.Sleep(time.Second)
 			if _, err := w.admin.ec2.DetachVolume(t.Context(), &ec2.DetachVolumeInput{VolumeId: aws.String(other.ID)}); err != nil {

@@ -62,6 +62,7 @@ func newWidgetExport(t *testing.T, s *kubetest.Server) *shardExport {
 // TestSingleObjects asks for objects by name, in spec.orderedResources and as related
 // ones: what cannot be read is a reason, and what can is in the backup.
 func TestSingleObjects(t *testing.T) {
+	t.Parallel()
 	names := []string{"w-500-4", "w", "w-403-1", "w-403-99", "w-405-1", "w-404-1", "w-500-99", "w-503-1", "w-429-4"}
 	var ordered []string
 	var refs []resource.Ref
@@ -106,6 +107,7 @@ func TestSingleObjects(t *testing.T) {
 
 // TestSingleObjectOfAServerThatIsDown is no fault of the object.
 func TestSingleObjectOfAServerThatIsDown(t *testing.T) {
+	t.Parallel()
 	for name, healthy := range map[string]bool{"w-500-99": false, "w-401-99": true} {
 		s := widgetServer(t, name)
 		s.SetHealthy(healthy)

@@ -37,6 +37,7 @@ func onlyCore() kubetest.Option {
 }
 
 func TestListNotServed(t *testing.T) {
+	t.Parallel()
 	notFound := apierrors.NewNotFound(schema.GroupResource{Group: "g", Resource: "widgets"}, "")
 	for name, tt := range map[string]struct {
 		serves kubetest.Option

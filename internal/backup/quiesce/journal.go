@@ -63,7 +63,7 @@ func (q *Quiescer) writeJournal(ctx context.Context) error {
 	defer q.mu.Unlock()
 	q.Journal.Reasons = append(append([]report.Reason{}, q.found.Reasons...), q.reasons...)
 	q.Journal.Failed = q.found.Failed + q.counts.Failed
-	return q.stage.Put(ctx, q.journalFile(), &q.Journal)
+	return q.stage.PutLatest(ctx, q.journalFile(), &q.Journal)
 }
 
 // isTakenOver reports whether another attempt has taken the pods over, because this worker
@@ -71,7 +71,7 @@ func (q *Quiescer) writeJournal(ctx context.Context) error {
 // better than not at all.
 func (q *Quiescer) isTakenOver(ctx context.Context) bool {
 	var now Journal
-	err := q.stage.Get(ctx, q.journalFile(), &now)
+	err := q.stage.GetLatest(ctx, q.journalFile(), &now)
 	return errors.Is(err, store.ErrNotFound) || err == nil && (now.Owner != q.owner || now.Unquiesced)
 }
 
@@ -81,7 +81,7 @@ func (q *Quiescer) Resume(ctx context.Context) (bool, error) {
 	if len(q.pods) == 0 {
 		return false, nil
 	}
-	err := q.stage.Get(ctx, q.journalFile(), &q.found)
+	err := q.stage.GetLatest(ctx, q.journalFile(), &q.found)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}

@@ -55,7 +55,7 @@ func wantCommands(t *testing.T, s *kubetest.Server, n int, commands ...string) {
 func (q *Quiescer) hasJournal(t *testing.T) bool {
 	t.Helper()
 	var j Journal
-	err := q.stage.Get(t.Context(), q.journalFile(), &j)
+	err := q.stage.GetLatest(t.Context(), q.journalFile(), &j)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
 	}

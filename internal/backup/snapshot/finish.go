@@ -62,9 +62,10 @@ func statusOf(o *backup.Run, states map[int]volume.Status) contract.VolumeStatus
 	return st
 }
 
-// Finish settles which snapshots are complete, deletes the others, has the complete ones
-// outlive the objects that stand for them, and writes those objects to a shard of their own.
-// It may repeat.
+// Finish settles which snapshots are complete, has these outlive the objects that stand for
+// them, deletes the others, and writes the objects to a shard of their own. It may repeat. All
+// attempts keep what the first one settled: one that was taken for dead, and saw less, deletes
+// nothing that another has kept.
 func Finish(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in contract.FinishVolumesInput) (contract.ShardResult, error) {
 	o, err := b.Open(ctx, in.Ref)
 	if err != nil {
@@ -78,10 +79,11 @@ func Finish(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 	if err != nil {
 		return contract.ShardResult{}, err
 	}
-	f := &finisher{b: b, o: o, drivers: drivers, final: &final}
+	f := &finisher{b: b, o: o, drivers: drivers}
 	if err := f.finishVolumes(ctx, p, in.Shard); err != nil {
 		return contract.ShardResult{}, fmt.Errorf("finish volumes: %w", err)
 	}
+	final = f.final
 	err = repository.CreateStaged(ctx, o.Staging, repository.FinalVolumesFile, &final)
 	return final.Shard, err
 }
@@ -91,23 +93,52 @@ type finisher struct {
 	b       *backup.Service
 	o       *backup.Run
 	drivers volume.Drivers
-	final   *backup.FinalVolumes
+	final   backup.FinalVolumes
 	objects []volume.Object // those that stand for snapshots, to be stored
 	reasons []report.Reason // reasons that no unit has given yet
 }
 
+// settlement is the document in staging that says which snapshots a backup keeps. It is there
+// before one of the others is deleted.
+type settlement struct {
+	Final   backup.FinalVolumes `json:"final"`
+	Objects []volume.Object     `json:"objects,omitempty"`
+	Reasons []report.Reason     `json:"reasons,omitempty"`
+}
+
 // finishVolumes goes through the steps of Finish. Each may repeat.
 func (f *finisher) finishVolumes(ctx context.Context, p *heartbeat.Recorder, shard int) error {
-	if err := f.settleSnapshots(ctx); err != nil {
-		return err
-	}
-	if err := f.retainCompleted(ctx); err != nil {
+	if err := f.settle(ctx); err != nil {
 		return err
 	}
 	if err := f.discardIncomplete(ctx); err != nil {
 		return err
 	}
 	return f.storeObjects(ctx, p, shard)
+}
+
+// settle decides which snapshots are kept, unless an attempt before this one has. It fails in
+// a run that has ended, whose settlement is gone as its plan is: this one would be of this
+// attempt alone.
+func (f *finisher) settle(ctx context.Context) error {
+	var doc settlement
+	err := f.o.Staging.Get(ctx, repository.SettledFile, &doc)
+	if errors.Is(err, store.ErrNotFound) {
+		if err := f.settleSnapshots(ctx); err != nil {
+			return err
+		}
+		if err := f.retainCompleted(ctx); err != nil {
+			return err
+		}
+		doc = settlement{Final: f.final, Objects: f.objects, Reasons: f.reasons}
+		err = repository.CreateStaged(ctx, f.o.Staging, repository.SettledFile, &doc)
+	}
+	if err != nil {
+		return err
+	}
+	f.final, f.objects, f.reasons = doc.Final, doc.Objects, doc.Reasons
+	_, err = f.o.Staging.Store.Head(ctx, f.o.Staging.Key(repository.PlanFile))
+	return err
 }
 
 // settleSnapshots collects the results of all units and asks one last time how their

@@ -20,7 +20,7 @@ const crdPatience = time.Minute
 
 // AwaitCRDs waits until the definitions that the restore made or found are served.
 // One that does not get there is a reason; its custom resources then have their own,
-// and all else is restored. It may repeat: the reasons are overwritten.
+// and all else is restored. It may repeat: the reasons of the latest attempt count.
 func AwaitCRDs(ctx context.Context, r *restore.Service, in contract.AwaitCRDsInput) (contract.Nothing, error) {
 	s, err := r.Planned(ctx, in.Ref)
 	if err != nil {
@@ -40,7 +40,7 @@ func AwaitCRDs(ctx context.Context, r *restore.Service, in contract.AwaitCRDsInp
 	if err != nil {
 		return contract.Nothing{}, fmt.Errorf("wait for definitions: %w", err)
 	}
-	return contract.Nothing{}, s.Stage.Put(ctx, repository.CRDRecordsFile, recordOfReasons(unservedReasons(pending)))
+	return contract.Nothing{}, s.Stage.PutLatest(ctx, repository.CRDRecordsFile, recordOfReasons(unservedReasons(pending)))
 }
 
 // unservedReasons are the reasons of definitions that are not served.

@@ -113,7 +113,7 @@ func (w *obstacles) waitEnd(ctx context.Context, o obstacle) (time.Time, error) 
 	err := w.stage.Get(ctx, file, &doc)
 	if errors.Is(err, store.ErrNotFound) {
 		doc = obstacleDoc{What: what, End: time.Now().Add(w.patience(o))}
-		err = w.stage.Put(ctx, file, doc)
+		err = repository.CreateStaged(ctx, w.stage, file, &doc) // of tasks that begin to wait at once the first counts
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("wait for %s: %w", what, err)

@@ -33,7 +33,7 @@ func RelinkOwners(ctx context.Context, r *restore.Service, in contract.RelinkOwn
 	}
 	n := report.Tally(l.reasons)
 	res := contract.ApplyResult{Records: 1, Warnings: n.Warnings, Errors: n.Errors}
-	return res, s.Stage.Put(ctx, repository.RelinkRecordsFile, recordOfReasons(l.reasons))
+	return res, s.Stage.PutLatest(ctx, repository.RelinkRecordsFile, recordOfReasons(l.reasons))
 }
 
 // linker links objects to their owners.

@@ -76,6 +76,7 @@ func TestRefusedLinks(t *testing.T) {
 // TestLinkOutages: only a server that cannot answer is worth the retry of an activity,
 // and its error repeats nothing that was said about an object.
 func TestLinkOutages(t *testing.T) {
+	t.Parallel()
 	s := kubetest.Start(t)
 	s.Refuse(kubetest.On("patch", coreType("secrets")), http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "quoted")
 	s.PutJSON(liveObject("ConfigMap", "owner", "", ""), liveObject("Secret", "s", "", ""))
@@ -92,6 +93,7 @@ func TestLinkOutages(t *testing.T) {
 // TestLinksWaitForWebhooks: a link is an update, which a webhook that is coming up admits
 // soon.
 func TestLinksWaitForWebhooks(t *testing.T) {
+	t.Parallel()
 	s := kubetest.Start(t)
 	s.PutJSON(liveObject("ConfigMap", "owner", "", ""), liveObject("Secret", "s", "", ""))
 	refuseFor(s, kubetest.On("patch", coreType("secrets")), 700*time.Millisecond, 500, webhookDown)

@@ -319,6 +319,7 @@ func TestSecondRefusalQuotesNoSecret(t *testing.T) {
 
 // TestApplyOutage: a server that cannot answer is the activity's to wait for.
 func TestApplyOutage(t *testing.T) {
+	t.Parallel()
 	s := kubetest.Start(t)
 	s.PutNamespaces("n")
 	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("o")...)

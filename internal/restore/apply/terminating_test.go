@@ -98,6 +98,7 @@ const definitionOf = `,"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomReso
 // TestDryRunOfCustomResources: a type is as good as served where the restore brings
 // its definition, in the versions that the definition serves.
 func TestDryRunOfCustomResources(t *testing.T) {
+	t.Parallel()
 	custom := func(plural, version string) restoretest.Stored {
 		return restoretest.Stored{Key: plural + ".example.com n/" + plural + "-" + version, Rest: `,"apiVersion":"example.com/` + version + `","kind":"Custom"`}
 	}

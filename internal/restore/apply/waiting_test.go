@@ -69,6 +69,7 @@ func TestObstaclesThatGo(t *testing.T) {
 // TestObstacleThatStays: one of the objects behind it is tried again, all get a reason that
 // says how long, and the next task does not wait again.
 func TestObstacleThatStays(t *testing.T) {
+	t.Parallel()
 	s := kubetest.Start(t)
 	s.PutNamespaces("n")
 	s.Refuse(kubetest.On("create", kube.ConfigMaps()), http.StatusInternalServerError, metav1.StatusReasonInternalError, webhookDown)
@@ -116,6 +117,7 @@ func TestPatienceBehindServices(t *testing.T) {
 // TestStuckNamespace: a namespace that does not go costs its wait once, and the others
 // nothing.
 func TestStuckNamespace(t *testing.T) {
+	t.Parallel()
 	s := kubetest.Start(t)
 	s.PutNamespaces("n")
 	s.PutJSON(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"stuck","deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"finalizers":["kubernetes"]},"status":{"conditions":[{"type":"NamespaceDeletionDiscoveryFailure","status":"True","message":"metrics.k8s.io does not answer"}]}}`)
@@ -175,6 +177,7 @@ func TestFinishWaiting(t *testing.T) {
 
 // TestShedLoad: 429 is never an object's fault, however well the server is.
 func TestShedLoad(t *testing.T) {
+	t.Parallel()
 	s := kubetest.Start(t)
 	s.PutNamespaces("n")
 	s.Refuse(kubetest.On("create", kube.ConfigMaps()), http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "too many requests, quoted")
@@ -200,6 +203,7 @@ func TestPassingFaultOfEtcd(t *testing.T) {
 // TestUpdateBehindWebhook: an object that is there keeps its content while the webhook that
 // admits the update is down, and gets it when that is up.
 func TestUpdateBehindWebhook(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		down   time.Duration
 		action string
@@ -221,6 +225,7 @@ func TestUpdateBehindWebhook(t *testing.T) {
 // TestTypeThatIsServedLate: a custom resource whose definition the restore has brought waits
 // for the API server to show its type.
 func TestTypeThatIsServedLate(t *testing.T) {
+	t.Parallel()
 	widgets := kubetest.Type{Resource: kube.Resource{Group: "example.com", Version: "v1", Name: "widgets", Kind: "Widget", Namespaced: true}}
 	for name, served := range map[string]bool{"late": true, "never": false} {
 		t.Run(name, func(t *testing.T) {

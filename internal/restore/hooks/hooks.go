@@ -200,5 +200,5 @@ func (h *hookRun) storeResult(ctx context.Context) (contract.HookResult, error) 
 	}
 	n := report.Tally(record.Reasons)
 	res.Warnings, res.Errors = n.Warnings, n.Errors
-	return res, h.run.Stage.Put(ctx, repository.HookRecordsFile, []restore.Record{record})
+	return res, h.run.Stage.PutLatest(ctx, repository.HookRecordsFile, []restore.Record{record})
 }

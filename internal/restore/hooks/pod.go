@@ -57,7 +57,7 @@ func (p *podRun) stagingFile() string { return repository.PodHooksFile(p.Namespa
 // readEarlier reads how far an earlier attempt has come. A hook that was running when that
 // attempt was lost runs again, because nothing tells whether its command came to its end.
 func (p *podRun) readEarlier(ctx context.Context, stage repository.Staging) error {
-	err := stage.Get(ctx, p.stagingFile(), p)
+	err := stage.GetLatest(ctx, p.stagingFile(), p)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -208,7 +208,7 @@ func (h *hookRun) runHook(ctx context.Context, p *podRun, i int) (again bool, er
 }
 
 func (h *hookRun) stagePod(ctx context.Context, p *podRun) error {
-	return h.run.Stage.Put(ctx, p.stagingFile(), p)
+	return h.run.Stage.PutLatest(ctx, p.stagingFile(), p)
 }
 
 // execHook runs the command of a hook. The command that a lost worker has left running is

@@ -58,12 +58,11 @@ func Plan(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, volume
 	if err != nil {
 		return contract.RestorePlan{}, err
 	}
-	for _, reason := range reasons {
-		if !slices.Contains(doc.Reasons, reason) { // an attempt before this one may have added it
-			doc.Reasons = append(doc.Reasons, reason)
-		}
+	if len(reasons) > 0 { // attempts that find others agree on the first
+		err = repository.CreateStaged(ctx, s.Stage, repository.ProbedFile, &reasons)
 	}
-	return doc.Summary(s), s.Stage.Put(ctx, repository.PlanFile, doc)
+	doc.Reasons = append(doc.Reasons, reasons...)
+	return doc.Summary(s), err
 }
 
 // choosePlan fills in the plan of a run: what is restored, in which order, and what becomes

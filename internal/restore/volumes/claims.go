@@ -35,7 +35,7 @@ func Patch(ctx context.Context, r *restore.Service, in contract.PatchVolumesInpu
 	}
 	p := &claimWatcher{r: r, s: s, waited: time.Duration(in.Seconds) * time.Second, ends: map[string]restore.ClaimEnd{}}
 	p.pods.kube = r.Kube
-	if err := s.Stage.Get(ctx, repository.ClaimsFile, &p.ends); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := s.Stage.GetLatest(ctx, repository.ClaimsFile, &p.ends); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return contract.PatchResult{}, err
 	}
 	if err := p.readCluster(ctx); err != nil {
@@ -159,8 +159,8 @@ func (p *claimWatcher) recordEnds(ctx context.Context) (contract.PatchResult, er
 		n := report.Tally(rec.Reasons)
 		res.Warnings, res.Errors = res.Warnings+n.Warnings, res.Errors+n.Errors
 	}
-	if err := p.s.Stage.Put(ctx, repository.ClaimsFile, p.ends); err != nil {
+	if err := p.s.Stage.PutLatest(ctx, repository.ClaimsFile, p.ends); err != nil {
 		return res, err
 	}
-	return res, p.s.Stage.Put(ctx, repository.VolumeRecordsFile, out)
+	return res, p.s.Stage.PutLatest(ctx, repository.VolumeRecordsFile, out)
 }

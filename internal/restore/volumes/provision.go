@@ -53,7 +53,7 @@ func Make(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, in con
 	})
 	longer, cancel := poll.Outlive(ctx, recordAfterCancel)
 	defer cancel()
-	return countDisks(made.Disks()), errors.Join(err, s.Stage.Put(longer, repository.DisksFile, made.Disks()))
+	return countDisks(made.Disks()), errors.Join(err, s.Stage.PutLatest(longer, repository.DisksFile, made.Disks()))
 }
 
 func countDisks(disks map[string]volume.Disk) contract.DiskStatus {
@@ -83,7 +83,7 @@ func Sweep(ctx context.Context, r *restore.Service, stage repository.Staging, re
 		return err
 	}
 	made := map[string]volume.Disk{}
-	if err := stage.Get(ctx, repository.DisksFile, &made); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := stage.GetLatest(ctx, repository.DisksFile, &made); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	var errs []error

@@ -128,6 +128,7 @@ func deletionOn(t *testing.T, s *kubetest.Server) *deletion {
 }
 
 func TestDeleteCSI(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		snapshot volume.CSIRef
 		bare     bool // no definitions
@@ -288,6 +289,7 @@ func (p *provider) KeptSnapshots(context.Context, []volume.CSIRef) map[string]st
 // TestGoneIsDoubted: a snapshot that its driver does not find and that EC2 goes on showing
 // is retained. One that was just deleted may be shown for a while.
 func TestGoneIsDoubted(t *testing.T) {
+	t.Parallel()
 	all := []volume.CSIRef{{Handle: "gone"}, {Handle: "lingers"}, {Handle: "exists"}, {Handle: "done"}}
 	ends := []volume.Deletion{{Outcome: volume.Gone}, {Outcome: volume.Gone}, {Outcome: volume.Gone}, {Outcome: volume.Deleted}}
 	d := &Deleter{Provider: &provider{shows: map[string]int{"lingers": 1, "exists": 99, "done": 99}}}

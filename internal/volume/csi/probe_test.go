@@ -113,6 +113,7 @@ func quickProbe() probeTimes {
 }
 
 func TestProbe(t *testing.T) {
+	t.Parallel()
 	times := quickProbe()
 	const ready, late = `{"readyToUse":true}`, `{"readyToUse":false}`
 	gone := `{"readyToUse":false,"error":{"message":"Failed to check and update snapshot content: can not find snapshot for snapshotID h2"}}`
@@ -160,6 +161,7 @@ func TestProbe(t *testing.T) {
 // TestProbeIsPatient: a snapshotter that has much to do is waited for as long as it
 // goes on answering.
 func TestProbeIsPatient(t *testing.T) {
+	t.Parallel()
 	const ready = `{"readyToUse":true}`
 	server := &contentServer{says: map[string]string{"h1": ready, "h2": ready, "h3": ready}, slow: 500 * time.Millisecond}
 	times := quickProbe()

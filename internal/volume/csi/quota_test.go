@@ -156,6 +156,7 @@ func quotaBackups(t *testing.T, backups, n int) (*quotaCluster, []*Snapshots) {
 // TestManyFreezesWithFewPlaces: units of two backups, with pods to freeze and without,
 // ask for no more than the driver takes, others' snapshots counted in.
 func TestManyFreezesWithFewPlaces(t *testing.T) {
+	t.Parallel()
 	const each = 16
 	q, backups := quotaBackups(t, 2, each+8)
 	q.stranger("pending", "ebs", vs(time.Hour, true, false, ""))

@@ -3,8 +3,6 @@
 package volumes
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,21 +12,11 @@ import (
 // TestManyVolumes restores twenty volumes by each path; they come back in parallel.
 func TestManyVolumes(t *testing.T) {
 	t.Parallel()
-	const n = 20
 	l := shared
 	ns := l.namespace(t, "many")
-	var docs []string
-	for i := range n {
-		docs = append(docs, fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data-%02d","namespace":%q},
-"spec":{"storageClassName":%q,"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}`, i, ns, stack.EBSClassNow))
-	}
-	l.kubectl(t, strings.Join(docs, "\n---\n"), "apply", "-f", "-")
+	claims := l.manyClaims(t, ns, stack.EBSClassNow)
 	native, csi := l.forge(t, "many-native"), l.forge(t, "many-csi")
-	for i := range n {
-		claim := fmt.Sprintf("data-%02d", i)
-		if err := writeFile(l.file(t, ns, claim), claim); err != nil {
-			t.Fatal(err)
-		}
+	for _, claim := range claims {
 		native.native(ns, claim)
 		csi.csi(ns, claim, stack.EBSSnapshotClass)
 	}
@@ -40,11 +28,10 @@ func TestManyVolumes(t *testing.T) {
 			res := l.restore(t, input(copied, f.write(true), ns, map[string]string{ns: copied}))
 			took := res.Completed.Sub(res.Started).Round(100 * time.Millisecond)
 			t.Logf("%d volumes in %s", res.Volumes, took)
-			if res.Volumes != n || took > 30*time.Second {
+			if res.Volumes != len(claims) || took > 30*time.Second {
 				t.Errorf("%d volumes in %s", res.Volumes, took)
 			}
-			for i := range n {
-				claim := fmt.Sprintf("data-%02d", i)
+			for _, claim := range claims {
 				if got := l.content(t, copied, claim); got != claim {
 					t.Fatalf("%s holds %q", claim, got)
 				}

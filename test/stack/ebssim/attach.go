@@ -70,7 +70,7 @@ func (s *Sim) detachVolume(c *call) (any, error) {
 	if err := s.permit(c, grant{action: c.action, on: on}); err != nil {
 		return nil, err
 	}
-	a.Detached = c.now.Add(s.limits.Attach.D())
+	a.Detached = c.now.Add(s.limits.Detach.D())
 	answer := a.xml(v, c)
 	v.sweep(c.now)
 	return answer, s.journal.Put(kindVolume, v.ID, v)

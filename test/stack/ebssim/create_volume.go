@@ -58,7 +58,7 @@ func (s *Sim) madeBefore(c *call) (any, error) {
 		return nil, errTokenUsed()
 	}
 	v, ok := s.volumes[token.Volume]
-	if !ok { // as EC2 answers for some twelve hours
+	if !ok || v.isGone(c.now) { // as EC2 answers for some twelve hours
 		return nil, errTokenUsed()
 	}
 	return v.xml(c), nil

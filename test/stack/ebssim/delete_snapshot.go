@@ -14,6 +14,9 @@ func (s *Sim) deleteSnapshot(c *call) (any, error) {
 	if err := s.permit(c, grant{action: c.action, on: []target{s.snapshotTarget(snap)}}); err != nil {
 		return nil, err
 	}
+	if snap.Owner != "" {
+		return nil, &wire.Error{Status: 403, Code: "UnauthorizedOperation", Message: "You are not authorized to perform this operation."}
+	}
 	if snap.Lock.holds(c.now) {
 		return nil, errLocked(snap.ID)
 	}

@@ -1,6 +1,7 @@
 package ebssim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func (s *Sim) snapshot(c *call, id string) (*snapshot, error) {
 		return nil, wire.Invalid("InvalidSnapshotID.Malformed", "The snapshot ID '%s' is malformed", id)
 	}
 	snap, ok := s.snapshots[id]
-	if !ok || !snap.listed(c.now) {
+	if !ok || !c.showsSnapshot(snap) {
 		return nil, errSnapshotNotFound(id)
 	}
 	return snap, nil
@@ -53,12 +54,9 @@ func (s *Sim) describeSnapshots(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.owned(c) {
-		found = nil
-	}
 	var matching []string
 	for _, snap := range found {
-		if matches(wanted, func() fields { return s.snapshotFields(c, snap) }, snap.Tags) {
+		if s.isOf(c, snap) && matches(wanted, func() fields { return s.snapshotFields(c, snap) }, c.knownTags(snap.Started, snap.Visible, snap.tagsShown())) {
 			matching = append(matching, snap.ID)
 		}
 	}
@@ -76,12 +74,14 @@ func (s *Sim) describeSnapshots(c *call) (any, error) {
 	return out, nil
 }
 
-// owned says if the owners that the request asks for include this account, the
-// only one that there is.
-func (s *Sim) owned(c *call) bool {
+// isOf says if the owners that the request asks for include that of a snapshot.
+func (s *Sim) isOf(c *call, snap *snapshot) bool {
 	owners := c.params.List("Owner")
-	return len(owners) == 0 || slices.Contains(owners, "self") || slices.Contains(owners, s.options.AccountID)
+	return len(owners) == 0 || slices.Contains(owners, s.ownerOf(snap)) || snap.Owner == "" && slices.Contains(owners, "self")
 }
+
+// ownerOf is the account of a snapshot.
+func (s *Sim) ownerOf(snap *snapshot) string { return cmp.Or(snap.Owner, s.options.AccountID) }
 
 // snapshotsOf is those of the ids, or all that are listed.
 func (s *Sim) snapshotsOf(c *call, ids []string) ([]*snapshot, error) {
@@ -97,7 +97,7 @@ func (s *Sim) snapshotsOf(c *call, ids []string) ([]*snapshot, error) {
 		return found, nil
 	}
 	for _, snap := range s.snapshots {
-		if snap.listed(c.now) {
+		if c.showsSnapshot(snap) {
 			found = append(found, snap)
 		}
 	}
@@ -113,7 +113,7 @@ func snapshotFilters() []string {
 
 func (s *Sim) snapshotFields(c *call, snap *snapshot) fields {
 	return fields{
-		"description": {snap.Description}, "encrypted": {fmt.Sprint(snap.Encrypted)}, "owner-id": {s.options.AccountID},
+		"description": {snap.Description}, "encrypted": {fmt.Sprint(snap.Encrypted)}, "owner-id": {s.ownerOf(snap)},
 		"progress": {percent(snap.progress(c.now))}, "snapshot-id": {snap.ID}, "start-time": {wire.Time(snap.Started)},
 		"status": {snap.state(c.now)}, "storage-tier": {"standard"}, "volume-id": {snap.VolumeID},
 		"volume-size": {fmt.Sprint(snap.SizeGiB)},
@@ -123,9 +123,9 @@ func (s *Sim) snapshotFields(c *call, snap *snapshot) fields {
 func (s *Sim) snapshotXML(c *call, snap *snapshot) snapshotXML {
 	x := snapshotXML{
 		SnapshotID: snap.ID, VolumeID: snap.VolumeID, Status: snap.state(c.now), Message: snap.message(c.now),
-		Started: wire.Time(snap.Started), Progress: percent(snap.progress(c.now)), Owner: s.options.AccountID,
+		Started: wire.Time(snap.Started), Progress: percent(snap.progress(c.now)), Owner: s.ownerOf(snap),
 		Size: snap.SizeGiB, Description: snap.Description, Encrypted: snap.Encrypted, KMSKeyID: snap.KMSKeyID,
-		Tier: snap.tier(), Tags: tagSet(snap.Tags),
+		Tier: snap.tier(), Tags: tagSet(snap.tagsShown()),
 	}
 	if x.Status == stateCompleted {
 		x.Completed, x.Bytes = wire.Time(snap.Completes), snap.Bytes

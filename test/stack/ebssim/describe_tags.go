@@ -25,11 +25,13 @@ func (s *Sim) describeTags(c *call) (any, error) {
 		}
 	}
 	for id, v := range s.volumes {
-		add("volume", id, v.Tags)
+		if c.showsVolume(v) {
+			add("volume", id, v.Tags)
+		}
 	}
 	for id, snap := range s.snapshots {
-		if snap.listed(c.now) {
-			add("snapshot", id, snap.Tags)
+		if c.showsSnapshot(snap) {
+			add("snapshot", id, snap.tagsShown())
 		}
 	}
 	for id, instance := range s.instances {

@@ -42,7 +42,7 @@ func (s *Sim) volume(c *call, id string) (*volume, error) {
 		return nil, wire.Invalid("InvalidVolumeID.Malformed", "The volume ID '%s' is malformed", id)
 	}
 	v, ok := s.volumes[id]
-	if !ok || c.now.Before(v.Visible) {
+	if !ok || !c.showsVolume(v) {
 		return nil, errVolumeNotFound(id)
 	}
 	return v, nil
@@ -66,7 +66,7 @@ func (s *Sim) describeVolumes(c *call) (any, error) {
 	}
 	var matching []string
 	for _, v := range found {
-		if matches(wanted, func() fields { return v.fields(c) }, v.Tags) {
+		if matches(wanted, func() fields { return v.fields(c) }, c.knownTags(v.Created, v.Visible, v.Tags)) {
 			matching = append(matching, v.ID)
 		}
 	}
@@ -98,7 +98,7 @@ func (s *Sim) volumesOf(c *call, ids []string) ([]*volume, error) {
 		return found, nil
 	}
 	for _, v := range s.volumes {
-		if !c.now.Before(v.Visible) {
+		if c.showsVolume(v) {
 			found = append(found, v)
 		}
 	}

@@ -27,6 +27,9 @@ const (
 	EffectSnapshotStuck = "snapshot-stuck"
 	// EffectVolumeStuck keeps a new volume creating for ever.
 	EffectVolumeStuck = "volume-stuck"
+	// EffectVolumeVanishes makes a new volume, which is gone when it should be available: as
+	// EC2 does without a word where the key may not be used.
+	EffectVolumeVanishes = "volume-vanishes"
 )
 
 // Fault is something that goes wrong on purpose. It hits calls that match all of
@@ -57,7 +60,7 @@ type Fault struct {
 func (f *Fault) validate() error {
 	known := []string{
 		EffectError, EffectThrottle, EffectDropBefore, EffectDropAfter, EffectDelay, EffectLate, EffectSnapshotError, EffectSnapshotStuck,
-		EffectVolumeStuck,
+		EffectVolumeStuck, EffectVolumeVanishes,
 	}
 	switch {
 	case !slices.Contains(known, f.Effect):

@@ -26,6 +26,7 @@ type call struct {
 	params wire.Params
 	who    *identity
 	now    time.Time
+	number int // of all calls, from 1
 }
 
 // action answers a call, under the lock.
@@ -81,7 +82,8 @@ func (s *Sim) answer(c *call, r *http.Request, body []byte, f effects) (any, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.now = s.clock.Now()
+	s.calls++
+	c.now, c.number = s.clock.Now(), s.calls
 	if err := s.authenticate(c, r, body); err != nil {
 		return nil, err
 	}

@@ -39,19 +39,27 @@ func (s *Sim) effects(c *call) effects {
 
 // onResource says that the fault is in what a call makes: it waits for inject or hang.
 func (f *Fault) onResource() bool {
-	return f.Effect == EffectSnapshotError || f.Effect == EffectSnapshotStuck || f.Effect == EffectVolumeStuck
+	return f.Effect == EffectSnapshotError || f.Effect == EffectSnapshotStuck || f.onVolume()
+}
+
+func (f *Fault) onVolume() bool {
+	return f.Effect == EffectVolumeStuck || f.Effect == EffectVolumeVanishes
 }
 
 // never is when a volume that is stuck is ready.
 const never = 100 * 365 * 24 * time.Hour
 
-// hang keeps a new volume creating, if a fault says so.
+// hang keeps a new volume creating, for ever or until it vanishes, if a fault says so.
 func (s *Sim) hang(v *volume) {
 	for _, f := range s.faults {
-		if f.Effect == EffectVolumeStuck && f.hits(v.Created, "CreateVolume", subject{tags: []map[string]string{v.Tags}}) {
-			f.Hits++
-			v.Ready = v.Created.Add(never)
+		if !f.onVolume() || !f.hits(v.Created, "CreateVolume", subject{tags: []map[string]string{v.Tags}}) {
+			continue
 		}
+		f.Hits++
+		if f.Effect == EffectVolumeVanishes {
+			v.Vanishes = v.Ready
+		}
+		v.Ready = v.Created.Add(never)
 	}
 }
 

@@ -18,7 +18,9 @@ type Limits struct {
 	VolumeCreate Duration `json:"volumeCreate"`
 	VolumeModify Duration `json:"volumeModify"`
 	Attach       Duration `json:"attach"`
-	// What was just created is not found for Visibility: eventual consistency.
+	Detach       Duration `json:"detach"`
+	// What was just created is not found for Visibility: eventual consistency. For as long
+	// again every second call does not find it, and filters do not know its tags.
 	Visibility Duration `json:"visibility"`
 	// Pending snapshots an account and a volume may have; 0 is no limit.
 	PendingPerAccount int `json:"pendingPerAccount"`
@@ -47,6 +49,7 @@ func Published() Limits {
 	return Limits{
 		SnapshotBase: Duration(10 * time.Second), SnapshotPerGiB: Duration(500 * time.Millisecond),
 		VolumeCreate: Duration(2 * time.Second), VolumeModify: Duration(5 * time.Second), Attach: Duration(time.Second),
+		Detach:            Duration(10 * time.Second), // up to 6 minutes (FAQ of the EBS CSI driver)
 		Visibility:        Duration(300 * time.Millisecond),
 		PendingPerAccount: 100, PendingPerVolume: 5, SnapshotInterval: Duration(15 * time.Second),
 		Buckets: publishedBuckets(),

@@ -22,8 +22,10 @@ func (s *Sim) MoveSnapshot(id, state string) error {
 		snap.Stuck, snap.Fails, snap.Completes = false, state == stateError, now
 	case stateArchived:
 		snap.Stuck, snap.Fails, snap.Completes, snap.Archived = false, false, now, true
+	case stateShared:
+		snap.Stuck, snap.Fails, snap.Completes, snap.Owner = false, false, now, otherAccount
 	default:
-		return fmt.Errorf("state: %q is none of pending, completed, error, archived", state)
+		return fmt.Errorf("state: %q is none of pending, completed, error, archived, shared", state)
 	}
 	return s.journal.Put(kindSnapshot, id, snap)
 }

@@ -36,6 +36,7 @@ type Sim struct {
 	faults     []*Fault
 	nextFault  int
 	audit      []Call
+	calls      int
 }
 
 // New opens or makes the simulator of a directory.
@@ -206,6 +207,13 @@ func (s *Sim) sweep(now time.Time) error {
 	for _, v := range s.volumes {
 		if v.sweep(now) {
 			if err := s.journal.Put(kindVolume, v.ID, v); err != nil {
+				return err
+			}
+		}
+	}
+	for id, v := range s.volumes {
+		if v.isGone(now) {
+			if err := s.removeVolume(id); err != nil {
 				return err
 			}
 		}

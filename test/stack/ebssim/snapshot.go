@@ -25,6 +25,8 @@ type snapshot struct {
 	Fails bool  `json:"fails,omitempty"`
 	Stuck bool  `json:"stuck,omitempty"`
 	Lock  *lock `json:"lock,omitempty"`
+	// Owner is another account, which has shared it; empty is this one.
+	Owner string `json:"owner,omitempty"`
 	// Archived is one in the archive tier, of which no volume can be made.
 	Archived bool `json:"archived,omitempty"`
 	// Deleted is when it was deleted, BinExit when the Recycle Bin lets it go.
@@ -40,7 +42,12 @@ const (
 	stateError     = "error"
 	// stateArchived is a completed snapshot in the archive tier, for MoveSnapshot.
 	stateArchived = "archived"
+	// stateShared is a completed snapshot that another account has shared, for MoveSnapshot.
+	stateShared = "shared"
 )
+
+// otherAccount owns what is shared with this one.
+const otherAccount = "444455556666"
 
 const stuckProgress = 57 // where a stuck snapshot stands, in percent
 
@@ -85,9 +92,12 @@ func (s *snapshot) tier() string {
 
 func (s *snapshot) inBin() bool { return !s.BinExit.IsZero() }
 
-// listed says if DescribeSnapshots knows it.
-func (s *snapshot) listed(now time.Time) bool {
-	return s.Deleted.IsZero() && !now.Before(s.Visible)
+// tagsShown are those that this account sees: none of a snapshot that another has shared.
+func (s *snapshot) tagsShown() map[string]string {
+	if s.Owner != "" {
+		return nil
+	}
+	return s.Tags
 }
 
 // gone says if nothing depends on it any more.

@@ -57,6 +57,9 @@ func (s *Sim) State() State {
 	now := s.clock.Now()
 	out := State{Now: now, Volumes: []VolumeState{}, Snapshots: []SnapshotState{}, Instances: []Instance{}}
 	for _, v := range s.volumes {
+		if v.isGone(now) {
+			continue
+		}
 		v.sweep(now)
 		out.Volumes = append(out.Volumes, s.volumeState(v, now))
 	}

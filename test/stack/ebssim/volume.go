@@ -20,6 +20,7 @@ type volume struct {
 	Created     time.Time         `json:"created"`
 	Visible     time.Time         `json:"visible"`
 	Ready       time.Time         `json:"ready"`
+	Vanishes    time.Time         `json:"vanishes,omitzero"` // when it is gone by itself
 	Tags        map[string]string `json:"tags,omitempty"`
 	Attachments []attachment      `json:"attachments,omitempty"`
 	Change      *modification     `json:"change,omitempty"`

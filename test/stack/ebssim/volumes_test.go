@@ -61,7 +61,9 @@ func TestClientToken(t *testing.T) {
 }
 
 func TestAttachAndDetachTakeTime(t *testing.T) {
-	r := start(t, func(o *ebssim.Options) { o.Limits.Attach = ebssim.Duration(time.Second) })
+	r := start(t, func(o *ebssim.Options) {
+		o.Limits.Attach, o.Limits.Detach = ebssim.Duration(time.Second), ebssim.Duration(time.Second)
+	})
 	id := r.newVolume(t)
 	r.attach(t, id, "/dev/xvdb")
 	if v := r.volume(t, id); v.State != types.VolumeStateInUse || v.Attachments[0].State != types.VolumeAttachmentStateAttaching {
@@ -167,7 +169,8 @@ func TestPagesAndFilters(t *testing.T) {
 	}
 }
 
-// What was just made is not found for a while: by id, in lists, by other calls.
+// What was just made is not found for a while: by id, in lists, by other calls. Then some calls
+// find it and others do not, and its tags are known last.
 func TestEventualConsistency(t *testing.T) {
 	r := start(t, func(o *ebssim.Options) { o.Limits.Visibility = ebssim.Duration(time.Second) })
 	id := r.newVolume(t)
@@ -175,6 +178,16 @@ func TestEventualConsistency(t *testing.T) {
 	wantCode(t, err, "InvalidVolume.NotFound")
 	_, err = r.ec2.CreateSnapshot(t.Context(), &ec2.CreateSnapshotInput{VolumeId: aws.String(id)})
 	wantCode(t, err, "InvalidVolume.NotFound")
+	r.clock.Advance(time.Second)
+	found := 0
+	for range 4 {
+		if _, err := r.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{id}}); err == nil {
+			found++
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d of 4 calls find it, want 2", found)
+	}
 	r.clock.Advance(time.Second)
 	r.volume(t, id)
 	snap := r.newSnapshot(t, id)
@@ -184,8 +197,44 @@ func TestEventualConsistency(t *testing.T) {
 	if len(out.Snapshots) != 0 {
 		t.Fatalf("listed: %+v", out.Snapshots)
 	}
-	r.clock.Advance(time.Second)
+	r.clock.Advance(2 * time.Second)
 	must[types.Snapshot](t)(r.snapshotState(t.Context(), snap))
+}
+
+// A snapshot of another account is found by its id, has no tags, is no own one, and cannot be
+// deleted; a volume can be made of it.
+func TestSharedSnapshot(t *testing.T) {
+	r := start(t, nil)
+	snap := r.newSnapshot(t, r.newVolume(t))
+	must[*ec2.CreateTagsOutput](t)(r.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{snap}, Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}}}))
+	if err := r.MoveSnapshot(snap, "shared"); err != nil {
+		t.Fatal(err)
+	}
+	if s := must[types.Snapshot](t)(r.snapshotState(t.Context(), snap)); len(s.Tags) != 0 || *s.OwnerId != "444455556666" {
+		t.Errorf("got %+v", s)
+	}
+	own := must[*ec2.DescribeSnapshotsOutput](t)(r.ec2.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}}))
+	if len(own.Snapshots) != 0 {
+		t.Errorf("own: %+v", own.Snapshots)
+	}
+	_, err := r.ec2.DeleteSnapshot(t.Context(), &ec2.DeleteSnapshotInput{SnapshotId: aws.String(snap)})
+	wantCode(t, err, "UnauthorizedOperation")
+	must[*ec2.CreateVolumeOutput](t)(r.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), SnapshotId: aws.String(snap)}))
+}
+
+// A volume that is encrypted by a key that may not be used is there until it should be available.
+func TestVolumeVanishes(t *testing.T) {
+	r := start(t, func(o *ebssim.Options) { o.Limits.VolumeCreate = ebssim.Duration(time.Second) })
+	must[ebssim.Fault](t)(r.AddFault(ebssim.Fault{Effect: ebssim.EffectVolumeVanishes, Times: 1}))
+	gone := r.newVolume(t)
+	stays := r.newVolume(t)
+	if v := r.volume(t, gone); v.State != types.VolumeStateCreating {
+		t.Errorf("got %s", v.State)
+	}
+	r.clock.Advance(time.Second)
+	_, err := r.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{gone}})
+	wantCode(t, err, "InvalidVolume.NotFound")
+	r.volume(t, stays)
 }
 
 func TestDeletedVolumesAreGone(t *testing.T) {

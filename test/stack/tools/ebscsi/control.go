@@ -39,7 +39,7 @@ func control(ctx context.Context, o options, ec2 *cloud.Client, controller *driv
 			return fmt.Errorf("fill cache of %v: %w", kind, context.Cause(ctx))
 		}
 	}
-	p := &provision.Provisioner{Volumes: controller, Nodes: nodes.Lister(), Dynamic: dyn, Identity: provision.NewIdentity()}
+	p := &provision.Provisioner{Volumes: controller, Nodes: nodes.Lister(), Dynamic: dyn, Driver: o.driver, Identity: provision.NewIdentity(o.driver)}
 	go p.Run(ctx, client)
 	return nil
 }

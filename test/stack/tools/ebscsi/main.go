@@ -1,4 +1,4 @@
-// Command ebscsi is the local stack's CSI driver ebs.csi.aws.com: controller, node
+// Command ebscsi is the local stack's CSI driver of EBS, under either of its names: controller, node
 // service with registration at the kubelet, provisioner, and an attacher for nodes
 // that have no kubelet. It talks to the EBS simulator through the EC2 API; only
 // where a volume's data lies it asks of the simulator's admin API.
@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	controller := driver.NewController(ec2)
-	services := []registrar{&driver.Identity{}}
+	services := []registrar{&driver.Identity{Driver: o.driver}}
 	if o.runs(controllerMode) {
 		services = append(services, controller)
 	}
@@ -76,7 +76,7 @@ func newNode(ctx context.Context, cancel context.CancelCauseFunc, o options, ec2
 	if err != nil {
 		return nil, err
 	}
-	registration := &kubelet.Registration{Driver: driver.Name, Socket: o.address}
+	registration := &kubelet.Registration{Driver: o.driver, Socket: o.address}
 	if err := serve(ctx, cancel, registration.Path(o.registry), registration); err != nil {
 		return nil, err
 	}

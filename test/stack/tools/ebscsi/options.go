@@ -5,12 +5,15 @@ import (
 	"flag"
 	"fmt"
 	"os"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/tools/ebscsi/internal/driver"
 )
 
 // options are the command line. Credentials and the admin token come from files
 // that the environment names.
 type options struct {
 	mode        string // controller, node or all
+	driver      string
 	address     string
 	kubeconfig  string
 	health      string
@@ -32,6 +35,7 @@ func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("ebscsi", flag.ContinueOnError)
 	flags.StringVar(&o.mode, "mode", allMode, "controller (with the provisioner), node or all")
+	flags.StringVar(&o.driver, "driver", driver.Name, "name of the driver, or "+driver.AutoName)
 	flags.StringVar(&o.address, "csi-address", "", "unix socket to serve CSI on")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig for the provisioner")
 	flags.StringVar(&o.health, "health", "", "host:port that answers /healthz once the driver works")
@@ -57,6 +61,9 @@ func (o options) validate() error {
 	}
 	if !o.runs(controllerMode) && !o.runs(nodeMode) {
 		errs = append(errs, fmt.Errorf("--mode: want controller, node or all, got %q", o.mode))
+	}
+	if o.driver != driver.Name && o.driver != driver.AutoName {
+		errs = append(errs, fmt.Errorf("--driver: %q is none of EBS's", o.driver))
 	}
 	need("--csi-address", o.address)
 	need("AWS_ENDPOINT_URL_EC2", o.endpoint)

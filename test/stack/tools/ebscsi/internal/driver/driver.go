@@ -18,10 +18,12 @@ import (
 	"github.com/lifeboat-backup/lifeboat/test/stack/tools/ebscsi/internal/cloud"
 )
 
-// Name and Version are what the driver says of itself; the kubelet refuses a
-// driver without a version.
+// Name, or AutoName in a cluster of EKS Auto Mode, and Version are what the driver says of
+// itself; the kubelet refuses a driver without a version.
 const (
-	Name    = "ebs.csi.aws.com"
+	Name     = "ebs.csi.aws.com"
+	AutoName = "ebs.csi.eks.amazonaws.com"
+
 	Version = "v1.0.0-stack"
 )
 
@@ -33,7 +35,7 @@ const InTree = "kubernetes.io/aws-ebs"
 // volume of EBS.
 func VolumeID(pv *v1.PersistentVolume) string {
 	switch {
-	case pv.Spec.CSI != nil && pv.Spec.CSI.Driver == Name:
+	case pv.Spec.CSI != nil && (pv.Spec.CSI.Driver == Name || pv.Spec.CSI.Driver == AutoName):
 		return pv.Spec.CSI.VolumeHandle
 	case pv.Spec.AWSElasticBlockStore != nil: // aws://zone/vol-… or the id alone
 		id := pv.Spec.AWSElasticBlockStore.VolumeID
@@ -51,14 +53,15 @@ const (
 // Identity answers what every CSI driver is asked first.
 type Identity struct {
 	csi.UnimplementedIdentityServer
+	Driver string // its name
 }
 
 // Register adds the identity service to a server.
 func (i *Identity) Register(s *grpc.Server) { csi.RegisterIdentityServer(s, i) }
 
 // GetPluginInfo names the driver.
-func (*Identity) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi.GetPluginInfoResponse, error) {
-	return &csi.GetPluginInfoResponse{Name: Name, VendorVersion: Version}, nil
+func (i *Identity) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi.GetPluginInfoResponse, error) {
+	return &csi.GetPluginInfoResponse{Name: i.Driver, VendorVersion: Version}, nil
 }
 
 // GetPluginCapabilities says that there is a controller and that volumes have zones.

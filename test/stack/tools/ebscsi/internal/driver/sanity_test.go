@@ -19,7 +19,7 @@ import (
 func TestSanity(t *testing.T) {
 	sim := simtest.Start(t)
 	socket := filepath.Join(t.TempDir(), "csi.sock")
-	serve(t, socket, &driver.Identity{}, driver.NewController(sim.Cloud),
+	serve(t, socket, &driver.Identity{Driver: driver.Name}, driver.NewController(sim.Cloud),
 		&driver.Node{Cloud: sim.Cloud, VolumeDir: sim.Admin.VolumeDir, InstanceID: simtest.Instance, Zone: simtest.Zone})
 
 	config := sanity.NewTestConfig()

@@ -32,21 +32,26 @@ type Provisioner struct {
 	Volumes  csi.ControllerServer
 	Nodes    corelisters.NodeLister
 	Dynamic  dynamic.Interface
+	Driver   string // its name
 	Identity string // told in each PV, new for each run
 }
 
 // NewIdentity is what the real provisioner calls itself: time, chance, driver.
-func NewIdentity() string {
-	return fmt.Sprintf("%d-%s-%s", time.Now().UnixMilli(), strings.ToLower(rand.Text()[:5]), driver.Name)
+func NewIdentity(driver string) string {
+	return fmt.Sprintf("%d-%s-%s", time.Now().UnixMilli(), strings.ToLower(rand.Text()[:5]), driver)
 }
 
 // Run works until the context ends. Failures are tried again without end, soon:
 // tests wait for them.
 func (p *Provisioner) Run(ctx context.Context, client kubernetes.Interface) {
 	retry := workqueue.NewTypedItemExponentialFailureRateLimiter[string](200*time.Millisecond, 5*time.Second)
-	c := controller.NewProvisionController(ctx, client, driver.Name, p,
+	var more []string
+	if p.Driver == driver.Name {
+		more = []string{driver.InTree}
+	}
+	c := controller.NewProvisionController(ctx, client, p.Driver, p,
 		controller.LeaderElection(false), controller.AddFinalizer(true), controller.Threadiness(workers),
-		controller.AdditionalProvisionerNames([]string{driver.InTree}), controller.RateLimiter(retry), controller.RetryIntervalMax(5*time.Second),
+		controller.AdditionalProvisionerNames(more), controller.RateLimiter(retry), controller.RetryIntervalMax(5*time.Second),
 		controller.FailedProvisionThreshold(0), controller.FailedDeleteThreshold(0),
 		controller.CreateProvisionedPVLimiter(workqueue.DefaultTypedControllerRateLimiter[string]()),
 	)
@@ -121,7 +126,7 @@ func (p *Provisioner) SupportsBlock(context.Context) bool { return false }
 func (p *Provisioner) Delete(ctx context.Context, pv *v1.PersistentVolume) error {
 	id := driver.VolumeID(pv)
 	if id == "" {
-		return &controller.IgnoredError{Reason: "it is no volume of " + driver.Name}
+		return &controller.IgnoredError{Reason: "it is no volume of " + p.Driver}
 	}
 	_, err := p.Volumes.DeleteVolume(ctx, &csi.DeleteVolumeRequest{VolumeId: id})
 	return err

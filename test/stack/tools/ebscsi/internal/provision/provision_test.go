@@ -137,15 +137,15 @@ func cluster(t *testing.T, texts ...string) *Provisioner {
 		objects = append(objects, object)
 	}
 	group := schema.GroupVersion{Group: snapshotGroup, Version: "v1"}
-	return &Provisioner{Dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
+	return &Provisioner{Driver: driver.Name, Dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
 		group.WithResource("volumesnapshots"): "VolumeSnapshotList", group.WithResource("volumesnapshotcontents"): "VolumeSnapshotContentList",
 	}, objects...)}
 }
 
 func TestIdentityIsNew(t *testing.T) {
-	first := NewIdentity()
+	first := NewIdentity(driver.Name)
 	time.Sleep(2 * time.Millisecond)
-	if second := NewIdentity(); first == second || !strings.HasSuffix(first, driver.Name) {
+	if second := NewIdentity(driver.Name); first == second || !strings.HasSuffix(first, driver.Name) {
 		t.Errorf("got %s and %s", first, second)
 	}
 }

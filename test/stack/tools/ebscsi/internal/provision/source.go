@@ -12,8 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/lifeboat-backup/lifeboat/test/stack/tools/ebscsi/internal/driver"
 )
 
 const snapshotGroup = "snapshot.storage.k8s.io"
@@ -57,7 +55,7 @@ func (p *Provisioner) source(ctx context.Context, claim *v1.PersistentVolumeClai
 	if err := p.read(ctx, "volumesnapshotcontents", "", s.Status.Content, &c); err != nil {
 		return nil, err
 	}
-	if err := c.check(s); err != nil {
+	if err := c.check(s, p.Driver); err != nil {
 		return nil, fmt.Errorf("snapshot content %s: %w", s.Status.Content, err)
 	}
 	id := &csi.VolumeContentSource_SnapshotSource{SnapshotId: c.Status.Handle}
@@ -96,9 +94,9 @@ func (s snapshot) check(claim *v1.PersistentVolumeClaim) error {
 	return nil
 }
 
-func (c content) check(s snapshot) error {
+func (c content) check(s snapshot, driver string) error {
 	switch {
-	case c.Spec.Driver != driver.Name:
+	case c.Spec.Driver != driver:
 		return fmt.Errorf("it is of driver %s", c.Spec.Driver)
 	case c.Spec.Ref.UID != s.Metadata.UID || c.Spec.Ref.Name != s.Metadata.Name || c.Spec.Ref.Namespace != s.Metadata.Namespace:
 		return errors.New("it is bound to another snapshot")

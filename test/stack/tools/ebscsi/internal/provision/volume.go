@@ -32,11 +32,14 @@ func (p *Provisioner) persistentVolume(o controller.ProvisionOptions, volume *cs
 		},
 	}
 	pv.Spec.CSI = &v1.CSIPersistentVolumeSource{
-		Driver: driver.Name, VolumeHandle: volume.GetVolumeId(), FSType: fsType(o.StorageClass.Parameters),
+		Driver: p.Driver, VolumeHandle: volume.GetVolumeId(), FSType: fsType(o.StorageClass.Parameters),
 		VolumeAttributes: map[string]string{identityKey: p.Identity},
 	}
 	if o.StorageClass.ReclaimPolicy != nil {
 		pv.Spec.PersistentVolumeReclaimPolicy = *o.StorageClass.ReclaimPolicy
+	}
+	if p.Driver == driver.AutoName {
+		toKnownZones(pv)
 	}
 	if o.StorageClass.Provisioner == driver.InTree {
 		toInTree(pv)
@@ -49,6 +52,12 @@ func toInTree(pv *v1.PersistentVolume) {
 	csi := pv.Spec.CSI
 	pv.Spec.CSI = nil
 	pv.Spec.AWSElasticBlockStore = &v1.AWSElasticBlockStoreVolumeSource{VolumeID: csi.VolumeHandle, FSType: csi.FSType}
+	toKnownZones(pv)
+}
+
+// toKnownZones ties a PersistentVolume to its zone by the label that nodes have whatever the
+// driver.
+func toKnownZones(pv *v1.PersistentVolume) {
 	for _, term := range pv.Spec.NodeAffinity.Required.NodeSelectorTerms {
 		for i := range term.MatchExpressions {
 			if term.MatchExpressions[i].Key == driver.ZoneKey {
