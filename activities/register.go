@@ -59,6 +59,8 @@ func (r *Restore) Register(reg Registry) {
 func (g *Garbage) Register(r Registry) {
 	register(r, contract.PlanGarbage, g.PlanGarbage)
 	register(r, contract.RecordGarbage, g.RecordGarbage)
+	register(r, contract.PlanOrphans, g.PlanOrphans)
+	register(r, contract.RemoveOrphans, g.RemoveOrphans)
 	register(r, contract.SetRetention, g.SetRetention)
 }
 

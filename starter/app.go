@@ -35,6 +35,7 @@ type backend interface {
 	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)
 	Follow(ctx context.Context, run temporal.Run, result any, interval time.Duration, watch func(temporal.Sample)) error
 	Cancel(ctx context.Context, run temporal.Run) error
+	Clusters(ctx context.Context) ([]string, error)
 	Pollers(ctx context.Context) ([]temporal.Poller, error)
 	Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
 	Backups(ctx context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error)
@@ -140,7 +141,7 @@ or profile file.
 	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+command.ClusterVariable+", or the only one that is served)")
 	command.BindRefusedFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(command.ExplainFlagError)
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.scheduleCommand(), a.locationCommand(), a.objectCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.drillCommand(), a.versionCommand())
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.scheduleCommand(), a.locationCommand(), a.objectCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.snapshotsCommand(), a.drillCommand(), a.versionCommand())
 	root.AddCommand(a.verbCommands()...)
 	root.AddCommand(command.RefusedAtRoot()...)
 	return root
@@ -161,6 +162,37 @@ func (a *app) withSilentBackend(ctx context.Context, do func(backend) error) err
 	}
 	defer be.Close()
 	return do(be)
+}
+
+// throughAnyWorker is withBackend for what any worker can do that has the bucket: where the
+// cluster has no worker, because it is gone, that of another one is asked. of is then the
+// cluster that is meant, and "" otherwise.
+func (a *app) throughAnyWorker(ctx context.Context, do func(be backend, of string) error) error {
+	return a.withBackend(ctx, func(be backend) error {
+		pollers, err := be.Pollers(ctx)
+		if err != nil {
+			return err
+		}
+		if len(pollers) > 0 {
+			return do(be, "")
+		}
+		served, err := be.Clusters(ctx)
+		if err != nil {
+			return err
+		}
+		for _, name := range served {
+			other, err := a.connect(ctx, name)
+			if err != nil {
+				return err
+			}
+			defer other.Close()
+			if pollers, err := other.Pollers(ctx); err == nil && len(pollers) > 0 && name != be.Cluster() {
+				a.note("cluster %s has no worker: the worker of cluster %s is asked\n", be.Cluster(), name)
+				return do(telling{other, a}, be.Cluster())
+			}
+		}
+		return do(be, "")
+	})
 }
 
 // connected is the RunE of a command that needs nothing but a connection.

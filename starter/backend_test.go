@@ -31,11 +31,14 @@ type memory struct {
 	started  []any // inputs
 	canceled []string
 	pollers  []temporal.Poller
+	clusters []string
 }
 
 func (m *memory) Cluster() string { return "prod" }
 func (m *memory) Address() string { return "temporal:7233" }
 func (m *memory) Close()          {}
+
+func (m *memory) Clusters(context.Context) ([]string, error) { return m.clusters, nil }
 
 func (m *memory) begin(kind temporal.Kind, name string, in any) (temporal.Run, error) {
 	for _, s := range m.runs[kind] {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,6 +39,9 @@ func (a *app) backups() *noun[contract.BackupSummary, velerov1.Backup] {
 			cells:  func(b contract.BackupSummary) []string { return backupCells(b, a.now()) },
 			empty:  "No backups found. Take one with: lifeboat backup create NAME",
 		},
+		rowCluster:     func(b contract.BackupSummary) string { return b.Cluster },
+		bindGetFlags:   bindBackupGetFlags,
+		hideRows:       a.hideExpired,
 		rowLabels:      func(b contract.BackupSummary) map[string]string { return b.Labels },
 		rowDocument:    listing.BackupDocument,
 		listStored:     backend.Backups,
@@ -52,6 +56,23 @@ func (a *app) backups() *noun[contract.BackupSummary, velerov1.Backup] {
 	}
 }
 
+func bindBackupGetFlags(c *cobra.Command, o *getOptions) {
+	c.Flags().BoolVar(&o.showExpired, "show-expired", false, "show also those of ReadOnly locations whose time is over")
+	c.Flags().BoolVar(&o.allClusters, "all-clusters", false, "ask any worker, and show of which cluster each backup is, also of clusters that are gone")
+}
+
+// hideExpired leaves out backups that are there only because their location is ReadOnly.
+func (a *app) hideExpired(rows []contract.BackupSummary, o *getOptions) []contract.BackupSummary {
+	if o.showExpired {
+		return rows
+	}
+	kept := slices.DeleteFunc(slices.Clone(rows), func(b contract.BackupSummary) bool { return b.Expired })
+	if n := len(rows) - len(kept); n > 0 {
+		a.note("%s of ReadOnly locations left out: --show-expired shows them\n", show.Plural(int64(n), "expired backup"))
+	}
+	return kept
+}
+
 func (a *app) backupGet() *cobra.Command {
 	return a.backups().getCommand(`List the backups of every storage location, and besides them those that are running or
 have failed, as long as Temporal remembers them.
@@ -59,6 +80,7 @@ have failed, as long as Temporal remembers them.
 With names, json and yaml give the whole Velero documents; without, the list holds what
 the table shows. A location that cannot be read is named on stderr, and in such a list,
 and hides no other.`, `  lifeboat backup get
+  lifeboat backup get --all-clusters
   lifeboat backup get nightly -o yaml
   lifeboat backup get -l velero.io/schedule-name=nightly -o name`)
 }
@@ -70,8 +92,12 @@ func (a *app) backupDescribe() *cobra.Command {
 }
 
 func backupCells(b contract.BackupSummary, now time.Time) []string {
+	phase := b.Phase
+	if b.Expired {
+		phase += " (expired)"
+	}
 	return []string{
-		b.Name, b.Phase, strconv.Itoa(b.Errors), strconv.Itoa(b.Warnings),
+		b.Name, phase, strconv.Itoa(b.Errors), strconv.Itoa(b.Warnings),
 		show.Time(b.Created), show.FromNow(timeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"), verifiedText(b.Verified, now), show.Proven(b, now),
 	}
 }

@@ -23,10 +23,13 @@ func connectTemporal(ctx context.Context, cluster string) (*temporal.Client, err
 	if err != nil {
 		return nil, err
 	}
-	if cluster == "" {
+	if cluster == anyCluster {
+		cluster, err = firstCluster(ctx, conn)
+	}
+	if cluster == "" && err == nil {
 		cluster = os.Getenv(command.ClusterVariable)
 	}
-	if cluster == "" {
+	if cluster == "" && err == nil {
 		cluster, err = findCluster(ctx, conn)
 	}
 	if err != nil {
@@ -34,6 +37,19 @@ func connectTemporal(ctx context.Context, cluster string) (*temporal.Client, err
 		return nil, err
 	}
 	return conn.ForCluster(cluster), nil
+}
+
+// anyCluster stands for whichever cluster is served, where the answer does not depend on it. No
+// cluster has such a name.
+const anyCluster = "*"
+
+// firstCluster is one that is served; findCluster explains where there is none.
+func firstCluster(ctx context.Context, conn clusterFinder) (string, error) {
+	found, err := conn.Clusters(ctx)
+	if err != nil || len(found) < 2 {
+		return "", err
+	}
+	return found[0], nil
 }
 
 // clusterFinder is what findCluster asks of a connection.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +11,7 @@ import (
 )
 
 func (a *app) garbageCommand() *cobra.Command {
-	return command.Group("gc", "Show and delete backups whose time is over", []string{"garbage"}, a.garbagePlan(), a.garbageRun())
+	return command.Group("gc", "Show and delete backups whose time is over, and what nothing names any more", []string{"garbage"}, a.garbagePlan(), a.garbageRun())
 }
 
 func (a *app) garbagePlan() *cobra.Command {
@@ -25,53 +23,85 @@ func (a *app) garbagePlan() *cobra.Command {
 it is held, among the last good ones of its schedule, of another cluster, made by Velero,
 in a ReadOnly location, or could not be deleted. It changes nothing.
 
+It also shows orphans: snapshots, files of runs that died, unfinished uploads and other
+things that Lifeboat made and that no backup and no run names any more. They go after a
+grace period (retention.grace in the worker's configuration, a day).
+
+With --cluster it also works for a cluster that is gone: any worker that has the bucket
+answers.
+
 The worker deletes them by itself within the hour, by a schedule that the Temporal UI
 shows and can pause.`,
 		Example: `  lifeboat gc plan
+  lifeboat gc plan --cluster gone
   lifeboat gc plan -o json`,
 		Args: cobra.NoArgs,
 	}
 	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
-	c.RunE = a.connected(func(ctx context.Context, be backend, _ []string) error {
-		res, err := a.collectGarbage(ctx, be, contract.CollectGarbageInput{DryRun: true})
-		if err != nil {
-			return err
-		}
-		a.noteUnread(res.Plan.Unread)
-		if out.isDocument() {
-			return show.Document(a.stdout, out.format, res.Plan)
-		}
-		return a.printGarbage(res.Plan)
-	})
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return a.throughAnyWorker(c.Context(), func(be backend, of string) error {
+			res, err := a.collectGarbage(c.Context(), be, contract.CollectGarbageInput{DryRun: true, Cluster: of})
+			if err != nil {
+				return err
+			}
+			a.noteUnread(res.Plan.Unread)
+			if out.isDocument() {
+				return show.Document(a.stdout, out.format, garbageDocument{res.Plan, res.Orphans})
+			}
+			return a.printGarbage(res)
+		})
+	}
 	return c
 }
 
 func (a *app) garbageRun() *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
-		Short: "Delete expired backups now",
-		Long: `Delete the backups that 'lifeboat gc plan' shows, and wait until that is done.
+		Short: "Delete expired backups and orphans now",
+		Long: `Delete the backups and orphans that 'lifeboat gc plan' shows, and wait until that is done.
 
 ` + exitCodesHelp,
 		Example: "  lifeboat gc run",
 		Args:    cobra.NoArgs,
-		RunE: a.connected(func(ctx context.Context, be backend, _ []string) error {
-			res, err := a.collectGarbage(ctx, be, contract.CollectGarbageInput{})
-			if err != nil {
-				return err
-			}
-			a.noteUnread(res.Plan.Unread)
-			a.say("%s deleted with %s and %s; %s left.\n", show.Plural(int64(res.Deleted), "expired backup"), show.Plural(int64(res.Files), "file"),
-				show.Plural(int64(res.Snapshots), "snapshot"), show.Plural(int64(len(res.Plan.Keep)+res.Plan.MoreKeep+res.Failed), "expired backup"))
-			for _, f := range res.Errors {
-				a.say("  %s in %s: %s\n", f.Name, f.Location, show.Clean(f.Error))
-			}
-			if res.Failed > 0 || len(res.Plan.Unread) > 0 {
-				return outcome{codePartiallyFailed}
-			}
-			return nil
-		}),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.throughAnyWorker(c.Context(), func(be backend, of string) error { return a.runGarbage(c.Context(), be, of) })
+		},
 	}
+}
+
+// runGarbage collects and says what came of it.
+func (a *app) runGarbage(ctx context.Context, be backend, of string) error {
+	res, err := a.collectGarbage(ctx, be, contract.CollectGarbageInput{Cluster: of})
+	if err != nil {
+		return err
+	}
+	a.noteUnread(res.Plan.Unread)
+	a.say("%s deleted with %s and %s; %s left.\n", show.Plural(int64(res.Deleted), "expired backup"), show.Plural(int64(res.Files), "file"),
+		show.Plural(int64(res.Snapshots), "snapshot"), show.Plural(int64(len(res.Plan.Keep)+res.Plan.MoreKeep+res.Failed), "expired backup"))
+	for _, f := range res.Errors {
+		a.say("  %s in %s: %s\n", f.Name, f.Location, show.Clean(f.Error))
+	}
+	if kept := len(res.Orphans.Keep) + res.Orphans.MoreKeep; res.Removed+kept > 0 {
+		a.say("%s removed; %d left, see 'lifeboat gc plan'.\n", show.Plural(int64(res.Removed), "orphan"), kept)
+	}
+	a.noteUnsearched(res.Orphans)
+	if res.Failed > 0 || len(res.Plan.Unread)+len(res.Orphans.Unread) > 0 {
+		return outcome{codePartiallyFailed}
+	}
+	return nil
+}
+
+// noteUnsearched says where orphans may be that are not shown.
+func (a *app) noteUnsearched(plan contract.OrphanPlan) {
+	for _, text := range plan.Unread {
+		a.note("warning: not searched for orphans: %s\n", show.Clean(text))
+	}
+}
+
+// garbageDocument is a plan in a form for programs.
+type garbageDocument struct {
+	contract.GarbagePlan
+	Orphans contract.OrphanPlan `json:"orphans,omitzero"`
 }
 
 // collectGarbage runs a collection and waits for it.
@@ -87,31 +117,20 @@ func (a *app) collectGarbage(ctx context.Context, be backend, in contract.Collec
 	return res, nil
 }
 
-func (a *app) printGarbage(plan contract.GarbagePlan) error {
-	if len(plan.Delete)+len(plan.Keep) == 0 {
+func (a *app) printGarbage(res contract.GarbageResult) error {
+	if len(res.Plan.Delete)+len(res.Plan.Keep) == 0 {
 		a.say("No backup has expired.\n")
-		return nil
-	}
-	var rows [][]string
-	for _, r := range append(plan.Delete, plan.Keep...) {
-		rows = append(rows, []string{r.Name, r.Location, show.Or(r.Schedule, "<none>"), show.FromNow(r.Expired, a.now()), show.Or(r.Reason, "would be deleted"), triesText(a.now(), r)})
-	}
-	if err := show.Table(a.stdout, []string{"NAME", "STORAGE LOCATION", "SCHEDULE", "EXPIRED", "FATE", "TRIES"}, rows); err != nil {
+	} else if err := show.Expired(a.stdout, res.Plan, a.now()); err != nil {
 		return err
 	}
-	if more := plan.MoreDelete + plan.MoreKeep; more > 0 {
-		a.say("and %d more: %d would be deleted, %d stay\n", more, plan.MoreDelete, plan.MoreKeep)
+	a.noteUnsearched(res.Orphans)
+	if err := show.Orphans(a.stdout, res.Orphans, a.now()); err != nil {
+		return err
 	}
-	if len(plan.Delete) > 0 {
+	if len(res.Plan.Delete) > 0 {
 		a.say("Next: lifeboat gc run, or lifeboat backup hold NAME --reason TEXT for one that has to stay\n")
+	} else if len(res.Orphans.Remove) > 0 {
+		a.say("Next: lifeboat gc run\n")
 	}
 	return nil
-}
-
-// triesText tells of deletions that have failed.
-func triesText(now time.Time, r contract.GarbageRow) string {
-	if r.Tries == 0 || r.FirstTry == nil || r.LastTry == nil {
-		return ""
-	}
-	return fmt.Sprintf("%d, first %s, last %s", r.Tries, show.FromNow(*r.FirstTry, now), show.FromNow(*r.LastTry, now))
 }

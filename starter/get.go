@@ -34,11 +34,13 @@ func (l listLayout[Row]) names(rows []Row) []string {
 
 // withLabels adds the column of --show-labels.
 func (l listLayout[Row]) withLabels(labels func(Row) map[string]string) listLayout[Row] {
+	return l.withColumn("LABELS", func(row Row) string { return strings.Join(show.LabelPairs(labels(row)), ",") })
+}
+
+func (l listLayout[Row]) withColumn(header string, text func(Row) string) listLayout[Row] {
 	cells := l.cells
-	l.header = append(l.header, "LABELS")
-	l.cells = func(row Row) []string {
-		return append(cells(row), show.Or(strings.Join(show.LabelPairs(labels(row)), ","), "<none>"))
-	}
+	l.header = append(slices.Clone(l.header), header)
+	l.cells = func(row Row) []string { return append(cells(row), show.Or(text(row), "<none>")) }
 	return l
 }
 
@@ -89,6 +91,9 @@ type getOptions struct {
 	selector   string
 	location   string
 	showLabels bool
+
+	showExpired bool // of ReadOnly locations
+	allClusters bool
 }
 
 func (o *getOptions) bindFlags(c *cobra.Command) {
@@ -109,10 +114,19 @@ func (n *noun[Row, Doc]) getCommand(long, example string) *cobra.Command {
 		ValidArgsFunction: n.completeNames,
 	}
 	o.bindFlags(c)
+	if n.bindGetFlags != nil {
+		n.bindGetFlags(c, o)
+	}
 	c.RunE = func(c *cobra.Command, names []string) error {
 		match, err := listing.ParseMatcher(o.selector)
 		if err != nil {
 			return err
+		}
+		if o.allClusters {
+			if n.cluster == "" {
+				n.cluster = anyCluster
+			}
+			return n.throughAnyWorker(c.Context(), func(be backend, _ string) error { return n.printList(c.Context(), be, o, match, names) })
 		}
 		return n.withBackend(c.Context(), func(be backend) error { return n.printList(c.Context(), be, o, match, names) })
 	}
@@ -129,6 +143,9 @@ func (n *noun[Row, Doc]) printList(ctx context.Context, be backend, o *getOption
 		return err
 	}
 	n.noteUnread(stored.Unread)
+	if n.hideRows != nil && len(names) == 0 {
+		stored.Rows = n.hideRows(stored.Rows, o)
+	}
 	rows, err := n.addRuns(ctx, be, stored.Rows, o.location, match)
 	if err != nil {
 		return err
@@ -138,6 +155,9 @@ func (n *noun[Row, Doc]) printList(ctx context.Context, be backend, o *getOption
 		return err
 	}
 	layout := n.layout
+	if o.allClusters {
+		layout = layout.withColumn("CLUSTER", n.rowCluster)
+	}
 	if o.showLabels {
 		layout = layout.withLabels(n.rowLabels)
 	}

@@ -22,11 +22,14 @@ type noun[Row, Doc any] struct {
 	fileVerb    string // asks the catalog for a URL of one of its files
 	exampleName string // in help
 
-	layout      listLayout[Row]
-	rowLabels   func(Row) map[string]string
-	rowDocument func(Row) Doc // as far as a row knows it
-	listStored  func(be backend, ctx context.Context, selector, location string) (temporal.Listing[Row], error)
-	rowOfRun    func(temporal.State) Row
+	layout       listLayout[Row]
+	rowLabels    func(Row) map[string]string
+	rowCluster   func(Row) string                  // nil: the noun knows no clusters
+	bindGetFlags func(*cobra.Command, *getOptions) // nil: no flags of its own
+	hideRows     func([]Row, *getOptions) []Row    // nil: all are shown
+	rowDocument  func(Row) Doc                     // as far as a row knows it
+	listStored   func(be backend, ctx context.Context, selector, location string) (temporal.Listing[Row], error)
+	rowOfRun     func(temporal.State) Row
 	// applyDeletions marks the rows that are being deleted and gives the runs that no
 	// deletion came after; nil where nothing is deleted.
 	applyDeletions func(all []Row, runs, deletions []temporal.State) []temporal.State

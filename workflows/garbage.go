@@ -57,7 +57,7 @@ type collection struct {
 func (c *collection) collect(ctx workflow.Context) error {
 	c.setStep(ctx, "looking for expired backups")
 	c.now = workflow.Now(ctx)
-	plan, err := runActivity(withDurableOptions(ctx, "expired backups"), contract.PlanGarbage, contract.PlanGarbageInput{Now: c.now})
+	plan, err := runActivity(withDurableOptions(ctx, "expired backups"), contract.PlanGarbage, contract.PlanGarbageInput{Now: c.now, Cluster: c.in.Cluster})
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,62 @@ func (c *collection) collect(ctx workflow.Context) error {
 	if plan.MoreDelete > 0 && c.done.Deleted+c.done.Failed > before {
 		return nil // the next plan has the rest
 	}
+	if err := c.collectOrphans(ctx); err != nil {
+		return err
+	}
 	return c.endRound(ctx)
+}
+
+// orphansPerActivity bounds what one activity removes: some minutes of EC2's rate.
+const orphansPerActivity = 50
+
+// orphanSearchTime bounds a search for orphans: expired backups do not wait for it, and the
+// next round searches again.
+const orphanSearchTime = 15 * time.Minute
+
+// collectOrphans removes what no backup and no run names any more. What fails is told in the
+// result and found again by the next round; only a cancel is an error.
+func (c *collection) collectOrphans(ctx workflow.Context) error {
+	if workflow.GetVersion(ctx, "orphans", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	limited := workflow.WithScheduleToCloseTimeout(withDurableOptions(ctx, "what nothing names"), orphanSearchTime)
+	in := contract.PlanOrphansInput{Now: c.now, Cluster: c.in.Cluster, DryRun: c.in.DryRun}
+	for more := true; more && ctx.Err() == nil; {
+		c.setStep(ctx, "looking for orphans")
+		plan, err := runActivity(limited, contract.PlanOrphans, in)
+		if err != nil {
+			plan.Unread = []string{"the search for orphans failed: " + errorMessage(err)}
+		}
+		before := c.done.Removed
+		if !c.in.DryRun {
+			plan = c.removeOrphans(ctx, plan)
+		}
+		c.done.Orphans = plan
+		more = plan.MoreRemove > 0 && c.done.Removed > before // the next plan has the rest
+	}
+	return ctx.Err()
+}
+
+// removeOrphans removes what a plan found; what could not be removed stays in the plan, with
+// the reason.
+func (c *collection) removeOrphans(ctx workflow.Context, plan contract.OrphanPlan) contract.OrphanPlan {
+	all := plan.Remove
+	plan.Remove = nil
+	for len(all) > 0 && ctx.Err() == nil {
+		some := all[:min(len(all), orphansPerActivity)]
+		all = all[len(some):]
+		c.setStep(ctx, fmt.Sprintf("removing %d orphans", len(some)+len(all)))
+		in := contract.RemoveOrphansInput{Orphans: some, Cluster: c.in.Cluster, Run: thisRun(workflow.GetInfo(ctx))}
+		res, err := runActivity(withDurableOptions(ctx, "orphans"), contract.RemoveOrphans, in)
+		if err != nil {
+			plan.Unread = append(plan.Unread, "orphans could not be removed: "+errorMessage(err))
+			continue
+		}
+		c.done.Removed += res.Removed
+		plan.Keep = append(plan.Keep, res.Kept...)
+	}
+	return plan
 }
 
 // endRound waits for the next round, if there is one today.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -29,6 +30,7 @@ func newGarbage(t *testing.T, in contract.CollectGarbageInput, plans ...contract
 	s := newStage(t, contract.GarbageID(cluster))
 	s.start = func() { s.env.ExecuteWorkflow(contract.GarbageWorkflow, in) }
 	answer(s, contract.PlanGarbage, after[contract.PlanGarbageInput](append(plans, contract.GarbagePlan{})...))
+	answer(s, contract.PlanOrphans, always[contract.PlanOrphansInput](contract.OrphanPlan{}))
 	answer(s, contract.RecordGarbage, always[contract.GarbageTry](contract.Nothing{}))
 	answer(s, contract.PlanDelete, func(in contract.DeleteBackupInput) contract.DeletePlan {
 		return contract.DeletePlan{Name: in.Name, Location: in.Location, UID: in.UID, Files: 9}
@@ -41,13 +43,18 @@ func newGarbage(t *testing.T, in contract.CollectGarbageInput, plans ...contract
 
 // garbagePhases has no clean-up: what is not deleted is found again.
 func garbagePhases() []phase {
-	return []phase{{activity: contract.PlanGarbage.Name}, {activity: contract.RecordGarbage.Name}}
+	return append([]phase{{activity: contract.PlanGarbage.Name}, {activity: contract.RecordGarbage.Name}}, orphanPhases()...)
+}
+
+// orphanPhases are those whose loss keeps nothing else from being done.
+func orphanPhases() []phase {
+	return []phase{{activity: contract.PlanOrphans.Name}, {activity: contract.RemoveOrphans.Name}}
 }
 
 // TestGarbagePhases loses the activities of a collection of which one deletion is refused.
 func TestGarbagePhases(t *testing.T) {
 	known := slices.Concat(garbagePhases(), deletePhases())
-	for _, p := range garbagePhases() {
+	for _, p := range garbagePhases()[:2] {
 		for _, f := range []fault{retried, lostWorker, final, givenUp, cancelled} {
 			t.Run(p.activity+"/"+string(f), func(t *testing.T) {
 				t.Parallel()
@@ -106,7 +113,7 @@ func TestGarbageDryRun(t *testing.T) {
 	if err := s.run(); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(s.steps()); !slices.Equal(got, []string{contract.PlanGarbage.Name}) {
+	if got := names(s.steps()); !slices.Equal(got, []string{contract.PlanGarbage.Name, contract.PlanOrphans.Name}) {
 		t.Errorf("steps %q", got)
 	}
 	if res := resultOf[contract.GarbageResult](s); len(res.Plan.Delete) != 1 {
@@ -174,5 +181,111 @@ func TestGarbageInBulk(t *testing.T) {
 		if open > 4 {
 			t.Fatalf("%d deletions at once", open)
 		}
+	}
+}
+
+// orphansOf is a plan of so many, and more that it leaves out.
+func orphansOf(n, more int) contract.OrphanPlan {
+	plan := contract.OrphanPlan{MoreRemove: more}
+	for i := range n {
+		plan.Remove = append(plan.Remove, contract.Orphan{Kind: contract.OrphanSnapshot, ID: fmt.Sprintf("snap-%d", i)})
+	}
+	return plan
+}
+
+// newOrphans finds the orphans of each plan in turn. All but the first of each list go.
+func newOrphans(t *testing.T, in contract.CollectGarbageInput, plans ...contract.OrphanPlan) *stage {
+	t.Helper()
+	s := newGarbage(t, in, contract.GarbagePlan{})
+	answer(s, contract.PlanOrphans, after[contract.PlanOrphansInput](append(plans, contract.OrphanPlan{})...))
+	answer(s, contract.RemoveOrphans, func(in contract.RemoveOrphansInput) contract.OrphanResult {
+		kept := in.Orphans[0]
+		kept.Reason = "locked"
+		return contract.OrphanResult{Removed: len(in.Orphans) - 1, Kept: []contract.Orphan{kept}}
+	})
+	return s
+}
+
+// TestOrphans: they are removed in parts, after the expired backups; a plan that leaves some out
+// is followed by the next, and what stays is told.
+func TestOrphans(t *testing.T) {
+	s := newOrphans(t, contract.CollectGarbageInput{Cluster: "gone"}, orphansOf(60, 3), orphansOf(3, 0))
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(s.steps()); !slices.Equal(got, []string{"PlanGarbage", "PlanOrphans", "RemoveOrphans", "RemoveOrphans", "PlanOrphans", "RemoveOrphans"}) {
+		t.Errorf("steps %q", got)
+	}
+	if res := resultOf[contract.GarbageResult](s); res.Removed != 49+9+2 || len(res.Orphans.Remove) > 0 || len(res.Orphans.Keep) != 1 || res.Orphans.Keep[0].Reason != "locked" {
+		t.Errorf("%+v", res)
+	}
+	in := s.callsOf(contract.RemoveOrphans.Name)[0].In.(contract.RemoveOrphansInput)
+	if len(in.Orphans) != 50 || in.Cluster != "gone" || in.Run.WorkflowID != contract.GarbageID(cluster) || in.Run.RunID == "" {
+		t.Errorf("%+v", in)
+	}
+	if in := s.callsOf(contract.PlanGarbage.Name)[0].In.(contract.PlanGarbageInput); in.Cluster != "gone" {
+		t.Errorf("%+v", in)
+	}
+}
+
+// TestOrphansThatStay: a plan of which nothing can be removed is not made again at once.
+func TestOrphansThatStay(t *testing.T) {
+	s := newOrphans(t, contract.CollectGarbageInput{}, orphansOf(1, 3))
+	if err := s.run(); err != nil || len(s.callsOf(contract.PlanOrphans.Name)) != 1 {
+		t.Errorf("%v, %q", err, names(s.steps()))
+	}
+}
+
+// TestOrphanPhases: a search or a removal that fails is told, and nothing else fails by it.
+func TestOrphanPhases(t *testing.T) {
+	for _, p := range orphanPhases() {
+		for _, f := range []fault{retried, lostWorker} {
+			t.Run(p.activity+"/"+string(f), func(t *testing.T) {
+				t.Parallel()
+				p.test(t, f, garbagePhases(), func(t *testing.T) *stage { return newOrphans(t, contract.CollectGarbageInput{}, orphansOf(2, 0)) })
+			})
+		}
+		for _, f := range []fault{final, givenUp} {
+			t.Run(p.activity+"/"+string(f), func(t *testing.T) {
+				t.Parallel()
+				s := newOrphans(t, contract.CollectGarbageInput{}, orphansOf(2, 0))
+				s.faults[p.activity] = f
+				if err := s.run(); err != nil {
+					t.Fatal(err)
+				}
+				if res := resultOf[contract.GarbageResult](s); res.Rounds != 1 || res.Removed != 0 || len(res.Orphans.Unread) != 1 {
+					t.Errorf("%+v", res)
+				}
+			})
+		}
+		t.Run(p.activity+"/cancelled", func(t *testing.T) {
+			t.Parallel()
+			s := newOrphans(t, contract.CollectGarbageInput{}, orphansOf(2, 0))
+			s.faults[p.activity] = cancelled
+			if err := s.run(); !temporal.IsCanceledError(err) {
+				t.Errorf("ends with %v", err)
+			}
+		})
+	}
+}
+
+// TestGarbageOfAMonth: thirty days leave a row a day in the list of runs: a run is of a day,
+// whatever it continues as.
+func TestGarbageOfAMonth(t *testing.T) {
+	rows := 0
+	for at := startTime(); at.Before(startTime().Add(30 * 24 * time.Hour)); rows++ {
+		s := newGarbage(t, contract.CollectGarbageInput{Hourly: true}, contract.GarbagePlan{})
+		s.env.SetStartTime(at)
+		if err := s.run(); err != nil {
+			t.Fatal(err)
+		}
+		next := s.env.Now().Truncate(24 * time.Hour).Add(24 * time.Hour) // the schedule's
+		if next.Sub(at) > 24*time.Hour || s.env.Now().After(next) {
+			t.Fatalf("the run that began at %s ended at %s", at, s.env.Now())
+		}
+		at = next
+	}
+	if rows > 31 {
+		t.Errorf("%d rows", rows)
 	}
 }

@@ -187,3 +187,14 @@ const CatalogRoot = PluginDir + "catalog/"
 
 // CatalogDir is the directory of a backup's catalog entry, with its final slash.
 func CatalogDir(backup string) string { return CatalogRoot + backup + "/" }
+
+// SeenKey is the file that says what the search for orphans has seen of a location.
+const SeenKey = PluginDir + "garbage/seen.json"
+
+// StagingRoot is the directory of the staging of all runs, and ClaimDir that of the names that
+// running backups have reserved.
+const (
+	StagingRoot = PluginDir + "staging/"
+	ClaimDir    = PluginDir + "claims/"
+	ClustersDir = PluginDir + "clusters/"
+)

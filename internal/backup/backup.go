@@ -75,7 +75,7 @@ func (p *Plan) FindResource(groupResource string) (kube.Resource, bool) {
 func (p *Plan) ForDrivers() *volume.Backup {
 	return &volume.Backup{
 		UID: p.UID, Name: p.Backup.Name, Cluster: p.Run.Cluster, StorageLocation: p.Backup.Spec.StorageLocation,
-		Labels: resource.MergeLabels(p.Tags, p.Backup.Labels), SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration,
+		Place: p.Binding.Place, Labels: resource.MergeLabels(p.Tags, p.Backup.Labels), SnapshotTimeout: p.Backup.Spec.CSISnapshotTimeout.Duration,
 		SnapshotLocation: p.Volumes.Location, Volumes: p.Volumes.Volumes,
 	}
 }

@@ -83,6 +83,24 @@ func (s *Service) readCommitted(ctx context.Context, st store.Store, l archive.L
 	return res, err
 }
 
+// CleanUp does what a run has left to do that ended right after its commit, and tells whether it
+// had come that far. It may repeat.
+func (s *Service) CleanUp(ctx context.Context, ref contract.BackupRef) (committed bool, err error) {
+	_, st, err := s.Writable(ctx, ref)
+	if err != nil {
+		return false, err
+	}
+	var doc velerov1.Backup
+	err = repository.GetJSON(ctx, st, archive.Layout{Backup: ref.Name}.Metadata(), &doc)
+	if errors.Is(err, store.ErrNotFound) || err == nil && string(doc.UID) != ref.UID {
+		return false, nil
+	}
+	if err == nil {
+		err = s.cleanUpCommitted(ctx, st, ref, &contract.BackupResult{})
+	}
+	return err == nil, err
+}
+
 // cleanUpCommitted releases what a backup that is there does not need any more. Nothing that
 // fails for good makes the run fail, because the backup exists: it is a reason in the result,
 // and the rest is done. Staging is cleared last, since it tells what there is.

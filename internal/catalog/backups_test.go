@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -241,5 +243,23 @@ func TestVerificationInAnswers(t *testing.T) {
 	}
 	if one, err = c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: "unverified"}); err != nil || one.Details.Verification != nil {
 		t.Errorf("%+v, %v", one.Details, err)
+	}
+}
+
+// A backup of a ReadOnly location whose time is over is marked: nobody deletes it there. Where it
+// may be deleted it is about to be.
+func TestExpiredBackups(t *testing.T) {
+	for mode, want := range map[velerov1.BackupStorageLocationAccessMode]bool{
+		velerov1.BackupStorageLocationAccessModeReadOnly: true, velerov1.BackupStorageLocationAccessModeReadWrite: false,
+	} {
+		st := memstore.New()
+		st.Set(archive.Layout{Backup: "old"}.Metadata(), []byte(`{"metadata":{"name":"old","annotations":{"lifeboat-backup.github.io/workflow":"backup:dev:old"}},"status":{"phase":"Completed","expiration":"2020-01-01T00:00:00Z"}}`))
+		st.Set(archive.Layout{Backup: "new"}.Metadata(), []byte(`{"metadata":{"name":"new"},"status":{"phase":"Completed","expiration":"2999-01-01T00:00:00Z"}}`))
+		l := repositorytest.Locations(repositorytest.Stores{"default": st})
+		l.Config().BackupStorageLocations[0].Spec.AccessMode = mode
+		res, err := (&Reader{Config: l.Config(), Locations: l}).Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackups})
+		if err != nil || len(res.Backups) != 2 || res.Backups[0].Expired || res.Backups[1].Expired != want || res.Backups[1].Cluster != "dev" {
+			t.Errorf("%s: %+v, %v", mode, res.Backups, err)
+		}
 	}
 }

@@ -45,6 +45,8 @@ type Reader struct {
 	Version   string
 	// Schedules tells of the schedules of the cluster; nil where there are none.
 	Schedules Schedules
+	// Explain answers contract.ReadSnapshots; it is another use case's.
+	Explain func(context.Context, contract.ReadInput) (contract.ReadResult, error)
 	// MissingAttributes are the search attributes that Temporal lacks; nil means none.
 	MissingAttributes func() []string
 }
@@ -100,6 +102,7 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 		contract.ReadBackupDiff:    c.diffBackups,
 		contract.ReadObjectHistory: c.objectHistory,
 
+		contract.ReadSnapshots:             c.explainSnapshots,
 		contract.ReadSnapshotLocations:     c.snapshotLocations,
 		contract.ReadSnapshotLocationCheck: c.checkSnapshotLocation,
 	}
@@ -113,6 +116,10 @@ func (c *Reader) readSchedules(ctx context.Context, in contract.ReadInput) (cont
 	return contract.ReadResult{Schedules: rows}, err
 }
 
+func (c *Reader) explainSnapshots(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	return c.Explain(ctx, in)
+}
+
 func (c *Reader) listBackups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	sel, err := labels.Parse(in.Selector)
 	if err != nil {
@@ -123,6 +130,7 @@ func (c *Reader) listBackups(ctx context.Context, in contract.ReadInput) (contra
 		rows, next, err := backupRows(ctx, a.Listing(), sel, in.Continue)
 		for i := range rows {
 			rows[i].Location = a.Location.Name
+			rows[i].Expired = rows[i].Expired && a.Listing().ReadOnly
 		}
 		if next != "" {
 			more.Store(true)
@@ -220,8 +228,10 @@ func proofsOf(ctx context.Context, listing *repository.Listing, page []repositor
 func summaryOf(e repository.BackupEntry, proof repository.Proof) contract.BackupSummary {
 	row := contract.BackupSummary{
 		Name: e.Name, Labels: e.Labels, Phase: string(e.Phase), Errors: e.Errors, Warnings: e.Warnings,
-		Created: e.Started, Objects: e.Objects, Selector: e.Selector, Ours: e.Ours,
+		Created: e.Started, Objects: e.Objects, Selector: e.Selector, Ours: e.Ours, Cluster: e.Cluster,
 	}
+	said := (*repository.Retention)(nil).Backup(e)
+	row.Expired = said.IsExpired(time.Now())
 	if !e.Expires.IsZero() {
 		row.Expires = &e.Expires
 	}

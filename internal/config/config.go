@@ -125,6 +125,9 @@ type Retention struct {
 	// KeepLast is how many good backups of each schedule are never deleted, however old.
 	// Default 1.
 	KeepLast *int `json:"keepLast,omitempty"`
+	// Grace is how long what nothing names any more is kept: snapshots, files of runs that
+	// died, unfinished uploads. Default 24h.
+	Grace metav1.Duration `json:"grace,omitempty"`
 	// VeleroBackups also deletes expired backups that Velero made. Default false: its own
 	// server does that.
 	VeleroBackups bool `json:"veleroBackups,omitempty"`

@@ -54,6 +54,9 @@ func (c *Config) Validate() error {
 	}
 	k.checkRehearsal(c.Rehearsal)
 	k.checkVerification(c.Verification)
+	if d := c.Retention.Grace.Duration; d < time.Hour {
+		k.addProblem("retention.grace", "%s is too short: what a run has just made and nothing names yet would go; give it an hour at least", d)
+	}
 	k.checkListeners([]namedListener{
 		{"metrics.listen", c.Metrics.Listen}, {"health.listen", c.Health.Listen}, {"profiler.listen", c.Profiler.Listen},
 	})

@@ -35,6 +35,8 @@ var (
 
 	PlanGarbage   = Activity[PlanGarbageInput, GarbagePlan]{"PlanGarbage"}
 	RecordGarbage = Activity[GarbageTry, Nothing]{"RecordGarbage"}
+	PlanOrphans   = Activity[PlanOrphansInput, OrphanPlan]{"PlanOrphans"}
+	RemoveOrphans = Activity[RemoveOrphansInput, OrphanResult]{"RemoveOrphans"}
 	SetRetention  = Activity[SetRetentionInput, RetentionResult]{"SetRetention"}
 
 	ChangeSchedules    = Activity[ChangeSchedulesInput, ChangeSchedulesResult]{"ChangeSchedules"}

@@ -24,6 +24,7 @@ const (
 	ReadBackupDiff    = "backup-diff"    // BackupDiff of Name and To
 	ReadObjectHistory = "object-history" // ObjectHistory of Object
 
+	ReadSnapshots             = "snapshots"               // SnapshotSummary list: whose each is
 	ReadSnapshotLocations     = "snapshot-locations"      // SnapshotLocationStatus list
 	ReadSnapshotLocationCheck = "snapshot-location-check" // one of them with what its credentials may do
 )
@@ -32,7 +33,7 @@ const (
 func ReadVerbs() []string {
 	return []string{
 		ReadBackups, ReadBackup, ReadBackupCost, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
-		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck,
+		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck, ReadSnapshots,
 		ReadSchedules,
 		ReadBackupDiff, ReadObjectHistory,
 	}
@@ -88,6 +89,7 @@ type ReadResult struct {
 	History     *ObjectHistory `json:"history,omitempty"`
 
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
+	Snapshots         []SnapshotSummary        `json:"snapshots,omitempty"`
 	// Configuration is the digest of the names and places of the storage locations of the
 	// worker that answered.
 	Configuration string `json:"configuration,omitempty"`
@@ -121,6 +123,9 @@ type BackupSummary struct {
 	Cut bool `json:"cut,omitempty"`
 	// Verified is when all of it was read back last. Phase is Corrupt if something was found.
 	Verified *time.Time `json:"verified,omitempty"`
+	Cluster  string     `json:"cluster,omitempty"`
+	// Expired is a backup whose time is over and that stays, because its location is ReadOnly.
+	Expired bool `json:"expired,omitempty"`
 }
 
 // RestoreSummary is a row of `restore get`.

@@ -10,6 +10,9 @@ type CollectGarbageInput struct {
 	Hourly bool `json:"hourly,omitempty"`
 	// DryRun only tells what would be deleted.
 	DryRun bool `json:"dryRun,omitempty"`
+	// Cluster is whose backups and orphans are meant, such as those of one that is gone; ""
+	// is the cluster of the worker.
+	Cluster string `json:"cluster,omitempty"`
 	// Done is what the run has done before it continued as new.
 	Done GarbageResult `json:"done,omitzero"`
 }
@@ -22,7 +25,8 @@ func (c *CollectGarbageInput) UnmarshalJSON(data []byte) error {
 
 // PlanGarbageInput asks which backups may go at a time.
 type PlanGarbageInput struct {
-	Now time.Time `json:"now"`
+	Now     time.Time `json:"now"`
+	Cluster string    `json:"cluster,omitempty"` // as in CollectGarbageInput
 }
 
 // GarbagePlan tells what becomes of expired backups: at most a page of those that go, and
@@ -72,6 +76,11 @@ type GarbageResult struct {
 	Plan GarbagePlan `json:"plan"`
 	// Errors are the first of the last round.
 	Errors []GarbageTry `json:"errors,omitempty"`
+
+	// Orphans is the plan of the last round, with what became of those that were to go, and
+	// Removed how many have gone.
+	Orphans OrphanPlan `json:"orphans,omitzero"`
+	Removed int        `json:"removed,omitempty"`
 }
 
 // SetRetentionInput starts a SetRetention workflow. What is nil stays as it is.

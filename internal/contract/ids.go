@@ -135,6 +135,16 @@ const (
 	MemoLabels   = "labels"
 )
 
+// ClusterFromID is the cluster in an id made by BackupID, and "" of an id that somebody chose by
+// hand.
+func ClusterFromID(id string) string {
+	parts := strings.SplitN(id, ":", 3)
+	if len(parts) != 3 || parts[0] != "backup" {
+		return ""
+	}
+	return parts[1]
+}
+
 // Search attributes, registered by the worker at start where it may.
 const (
 	SearchCluster  = "LifeboatCluster"  // Keyword

@@ -265,7 +265,7 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 	if _, err := st.Head(ctx, archive.Tombstone(in.Name)); err != nil {
 		return res, ignoreMissing(err) // it has ended elsewhere: what lies beside may be of a new backup
 	}
-	if err := repository.ForgetDeletion(ctx, st, in.Name); err != nil {
+	if err := errors.Join(repository.ForgetDeletion(ctx, st, in.Name), repository.CountDeletion(ctx, st)); err != nil {
 		return res, err
 	}
 	return res, repository.RemoveTombstone(ctx, st, in.Name, in.UID)

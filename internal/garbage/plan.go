@@ -9,6 +9,7 @@
 package garbage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,9 @@ type Runner struct {
 // cannot be read hides no other, and nothing of it is deleted. It changes nothing.
 func (r *Runner) Plan(ctx context.Context, in contract.PlanGarbageInput) (contract.GarbagePlan, error) {
 	all, err := repository.AskAll(ctx, r.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]contract.GarbageRow]) ([]contract.GarbageRow, error) {
-		return r.planLocation(ctx, a.Location, a.Listing(), in.Now)
+		of := *r
+		of.Cluster = cmp.Or(in.Cluster, r.Cluster)
+		return of.planLocation(ctx, a.Location, a.Listing(), in.Now)
 	})
 	if err != nil {
 		return contract.GarbagePlan{}, err
@@ -248,9 +251,20 @@ func nextTry(t *repository.DeletionTry) time.Time {
 	return t.Last.Add(pause)
 }
 
-// Record remembers that an expired backup could not be deleted. It may repeat.
+// Record remembers that an expired backup could not be deleted. Of one that is gone all the
+// same, because only the answer was lost, there is nothing to remember. It may repeat.
 func (r *Runner) Record(ctx context.Context, in contract.GarbageTry) error {
 	_, st, err := r.Locations.Writable(ctx, in.Location)
+	if err != nil {
+		return err
+	}
+	_, err = st.Head(ctx, archive.Layout{Backup: in.Name}.Metadata())
+	if errors.Is(err, store.ErrNotFound) {
+		_, err = st.Head(ctx, archive.Tombstone(in.Name))
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return repository.ForgetDeletion(ctx, st, in.Name)
+	}
 	if err != nil {
 		return err
 	}

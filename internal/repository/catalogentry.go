@@ -51,6 +51,7 @@ type entryDocument struct {
 	Bytes     int64                `json:"b,omitempty"`
 	Labels    map[string]string    `json:"l,omitempty"`
 	Selector  string               `json:"q,omitempty"`
+	Cluster   string               `json:"n,omitempty"`
 }
 
 // CommitBackup writes the document of a backup, from when on the backup exists. A catalog
@@ -93,7 +94,7 @@ func catalogEntryKey(e BackupEntry) (string, error) {
 		UID: e.UID, Phase: e.Phase, Ours: e.Ours, Format: e.FormatVersion,
 		Started: toSeconds(e.Started), Completed: toSeconds(e.Completed), Expires: toSeconds(e.Expires),
 		Errors: e.Errors, Warnings: e.Warnings, Objects: e.Objects, Snapshots: e.Snapshots, Bytes: e.Bytes,
-		Labels: e.Labels, Selector: e.Selector,
+		Labels: e.Labels, Selector: e.Selector, Cluster: e.Cluster,
 	}
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -159,7 +160,7 @@ func parseCatalogEntry(key string) (BackupEntry, bool) {
 		Name: name, UID: d.UID, Phase: d.Phase, Ours: d.Ours, FormatVersion: d.Format,
 		Started: fromSeconds(d.Started), Completed: fromSeconds(d.Completed), Expires: fromSeconds(d.Expires),
 		Errors: d.Errors, Warnings: d.Warnings, Objects: d.Objects, Snapshots: d.Snapshots, Bytes: d.Bytes,
-		Labels: d.Labels, Selector: d.Selector,
+		Labels: d.Labels, Selector: d.Selector, Cluster: d.Cluster,
 	}, true
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -66,4 +68,19 @@ func (l *Locations) clusterNameOwner(ctx context.Context, bsl *velerov1.BackupSt
 	}
 	return owner, failure.NameTaken("cluster: the name %q belongs in storage location %s (bucket %s, prefix %q) to the cluster with the uid %s, since %s; the cluster of this worker has the uid %s (of its namespace kube-system). Give this cluster a name of its own, or a bucket or prefix; if it was rebuilt and the other one is gone, take the name over with replacesCluster: %s in the worker's configuration",
 		l.cfg.Cluster, bsl.Name, bsl.Spec.ObjectStorage.Bucket, bsl.Spec.ObjectStorage.Prefix, owner.UID, owner.Since.Format(time.RFC3339), uid, owner.UID)
+}
+
+// ClusterNames are the names of the clusters that have worked in a location.
+func ClusterNames(ctx context.Context, st store.Store) ([]string, error) {
+	var names []string
+	err := st.List(ctx, archive.ClustersDir, func(i store.Info) error {
+		if name, ok := strings.CutSuffix(path.Base(i.Key), ".json"); ok {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list clusters: %w", err)
+	}
+	return names, nil
 }

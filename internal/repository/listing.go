@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -52,6 +53,7 @@ type BackupEntry struct {
 	// Corrupt that something of it was found to be damaged or gone then.
 	Verified time.Time
 	Corrupt  bool
+	Cluster  string // that it was made of, by its workflow's id; "" where that does not tell
 }
 
 // Schedule names the schedule that made the backup, "" for none.
@@ -67,6 +69,7 @@ func EntryOf(doc *velerov1.Backup, bytes int64) BackupEntry {
 		Errors: status.Errors, Warnings: status.Warnings,
 		Snapshots:     status.VolumeSnapshotsCompleted + status.CSIVolumeSnapshotsCompleted,
 		FormatVersion: status.FormatVersion, Ours: doc.Annotations[AnnotationUID] != "",
+		Cluster: contract.ClusterFromID(doc.Annotations[AnnotationWorkflow]),
 	}
 	if status.StartTimestamp != nil {
 		e.Started = status.StartTimestamp.UTC()

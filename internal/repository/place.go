@@ -66,3 +66,9 @@ func (l *Locations) CheckPlace(name, place string) error {
 	}
 	return nil
 }
+
+// PlaceText is where a location is, for people: bucket and prefix.
+func PlaceText(bsl *velerov1.BackupStorageLocation) string {
+	place := placeOf(bsl)
+	return strings.TrimSuffix("s3://"+place[1]+"/"+place[2], "/")
+}

@@ -14,7 +14,7 @@ const operationTimeout = 4 * time.Hour
 // ForDrivers is what the drivers of its volumes know of a restore.
 func (s *Run) ForDrivers() volume.RestoreRun {
 	return volume.RestoreRun{
-		UID: s.UID, Name: s.Restore.Name, Backup: s.Archive.Backup, Cluster: s.Run.Cluster,
+		UID: s.UID, Name: s.Restore.Name, Backup: s.Archive.Backup, Cluster: s.Run.Cluster, Place: s.Archive.Ref.Binding.Place,
 		OperationTimeout: cmp.Or(s.Restore.Spec.ItemOperationTimeout.Duration, operationTimeout),
 	}
 }

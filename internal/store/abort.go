@@ -81,6 +81,16 @@ func (s *S3) AbortUploads(ctx context.Context, prefix string) (int, error) {
 	return gone, errors.Join(errs...)
 }
 
+// Uploads lists unfinished multipart uploads. See Store.
+func (s *S3) Uploads(ctx context.Context, prefix string) ([]Upload, error) {
+	found, err := s.listUploads(ctx, prefix)
+	all := make([]Upload, 0, len(found))
+	for _, u := range found {
+		all = append(all, Upload{Key: u.key, Started: u.started})
+	}
+	return all, err
+}
+
 // listUploads lists the unfinished uploads below prefix.
 func (s *S3) listUploads(ctx context.Context, prefix string) ([]*upload, error) {
 	var found []*upload
@@ -91,7 +101,7 @@ func (s *S3) listUploads(ctx context.Context, prefix string) ([]*upload, error) 
 			return nil, classifyError("list uploads", prefix, err)
 		}
 		for _, m := range page.Uploads {
-			found = append(found, &upload{store: s, key: s.relativeKey(aws.ToString(m.Key)), id: m.UploadId})
+			found = append(found, &upload{store: s, key: s.relativeKey(aws.ToString(m.Key)), id: m.UploadId, started: aws.ToTime(m.Initiated)})
 		}
 		if !aws.ToBool(page.IsTruncated) || page.NextKeyMarker == nil {
 			return found, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -20,6 +21,8 @@ type upload struct {
 	op    string
 	key   string
 	id    *string
+
+	started time.Time // of one that a list has shown
 }
 
 // withUpload begins an upload, lets fill send its parts, and completes it. On

@@ -52,6 +52,8 @@ type Store interface {
 	// Compose writes dst as the concatenation of parts. Nothing is stored under
 	// dst, and no unfinished upload is left, when it fails.
 	Compose(ctx context.Context, dst string, parts []Part, o PutOptions) error
+	// Uploads lists the unfinished multipart uploads below prefix.
+	Uploads(ctx context.Context, prefix string) ([]Upload, error)
 	// AbortUploads drops the unfinished multipart uploads below prefix and
 	// returns how many. Uploads that still run fail by it: call it only for
 	// keys nobody writes any more.
@@ -87,6 +89,12 @@ type Info struct {
 	ETag string
 	// Modified is when the object was written, by the store's clock.
 	Modified time.Time
+}
+
+// Upload is a multipart upload that was begun and not finished.
+type Upload struct {
+	Key     string
+	Started time.Time // by the store's clock
 }
 
 // Part is one piece of a composed object: Inline bytes, or Size bytes of the

@@ -14,6 +14,8 @@ type Backup struct {
 	Name            string
 	Cluster         string
 	StorageLocation string
+	// Place is the digest of where the backup's files lie; "" of one that an older worker began.
+	Place string
 	// SnapshotLocation is the VolumeSnapshotLocation of native snapshots.
 	SnapshotLocation string
 	Labels           map[string]string

@@ -50,6 +50,7 @@ type RestoreRun struct {
 	Name             string
 	Backup           string // the name of the backup
 	Cluster          string
+	Place            string        // the digest of where the restore's files lie
 	OperationTimeout time.Duration // itemOperationTimeout of the spec
 }
 

@@ -38,7 +38,7 @@ func productRules() rules {
 			{"workflows and activities", []string{"activities", "workflows"}},
 			{"rehearsals", []string{"internal/rehearsal"}},
 			{"steps of use cases", []string{"internal/backup/...", "internal/restore/..."}},
-			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/garbage", "internal/integrity", "internal/restore", "internal/schedule"}},
+			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/garbage", "internal/garbage/orphan", "internal/integrity", "internal/restore", "internal/schedule"}},
 			{"the registry of volume drivers", []string{"internal/volume/drivers"}},
 			{"what a run belongs to", []string{"internal/binding"}},
 			{"parts of rehearsals", []string{"internal/rehearsal/controlplane", "internal/rehearsal/reference"}},

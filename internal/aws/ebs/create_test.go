@@ -75,7 +75,7 @@ func TestCreateVolumeWithTheLocationsKeyAndCluster(t *testing.T) {
 			RestoreUID: "r-1", PV: "pv-1", Snapshot: s, Zone: zone, Type: "gp3", SizeGiB: 9, KMSKeyID: "another",
 		})
 		if err != nil || !got.Encrypted || got.KMSKeyID != key || got.SizeGiB != 9 ||
-			got.Tags["kubernetes.io/cluster/blue"] != "owned" || got.Tags["KubernetesCluster"] != "blue" || got.Tags[TagBackup] != "nightly" {
+			got.Tags["kubernetes.io/cluster/blue"] != "owned" || got.Tags["KubernetesCluster"] != "blue" || got.Tags[TagBackup] != "" {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})

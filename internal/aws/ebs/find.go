@@ -20,6 +20,11 @@ func (l *Location) Find(ctx context.Context, tags map[string]string) ([]Snapshot
 	return l.describeOwn(ctx, tagFilters(tags)...)
 }
 
+// AllSnapshots lists the account's own snapshots, the oldest first.
+func (l *Location) AllSnapshots(ctx context.Context) ([]Snapshot, error) {
+	return l.describeOwn(ctx)
+}
+
 // Snapshots describes snapshots by id, those that other accounts share with this
 // one included. Those that do not exist are missing in the map, and so may be, for
 // some seconds, those just made.

@@ -109,6 +109,25 @@ func (w *world) restoreAndDelete(l *Location, id string) error {
 	if err == nil && d.Outcome != Deleted {
 		err = fmt.Errorf("deletion is %+v", d)
 	}
+	if err != nil {
+		return err
+	}
+	return w.deleteOrphan(l)
+}
+
+// deleteOrphan deletes a snapshot that a CSI driver has made, with the tags of its class.
+func (w *world) deleteOrphan(l *Location) error {
+	ours := map[string]string{TagPlace: "0123456789ab", TagCluster: "prod"}
+	v := w.volumes(1)[0]
+	made, err := w.admin.ec2.CreateSnapshot(w.t.Context(), &ec2.CreateSnapshotInput{VolumeId: &v.ID, TagSpecifications: specification(types.ResourceTypeSnapshot, ours)})
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Minute)
+	d, err := l.DeleteSnapshot(w.t.Context(), *made.SnapshotId, ours)
+	if err == nil && d.Outcome != Deleted {
+		err = fmt.Errorf("deletion of an orphan is %+v", d)
+	}
 	return err
 }
 

@@ -21,6 +21,13 @@ const (
 	TagBackupUID = "lifeboat-backup.github.io/backup-uid"
 	// TagCluster is the cluster the backup is of.
 	TagCluster = "lifeboat-backup.github.io/cluster"
+	// TagPlace is a digest of the endpoint, bucket and prefix where the files of the backup, or
+	// of the restore, lie: what carries another is another installation's.
+	TagPlace = "lifeboat-backup.github.io/place"
+	// TagSnapshotName and TagSnapshotNamespace are the VolumeSnapshot that a CSI driver made a
+	// snapshot for, where its class has the driver say so (docs/VOLUMES.md).
+	TagSnapshotName      = "lifeboat-backup.github.io/volumesnapshot"
+	TagSnapshotNamespace = "lifeboat-backup.github.io/volumesnapshot-namespace"
 	// TagRestoreUID is the restore that made a volume.
 	TagRestoreUID = "lifeboat-backup.github.io/restore-uid"
 	// TagIOPS and TagThroughput are the speed of a snapshot's volume: Velero's files have
@@ -78,8 +85,8 @@ const (
 // restore's. The driver of the target cluster may attach the result under any of its
 // current policies. With a cluster's name, other clusters' claims to the volume make
 // way for that one's. What described the snapshot, or belonged to its backup, does not
-// come along: tools that copy a volume's tags to their own snapshots would make those
-// look like this backup's.
+// come along: whoever looks for what a backup has left would find the volume, and tools that
+// copy a volume's tags to their own snapshots would make those look like this backup's.
 func volumeTags(r VolumeRequest, cluster string) map[string]string {
 	ours := map[string]string{TagRestoreUID: r.RestoreUID, TagPV: r.PV, tagDriverOwned: "true"}
 	old := map[string]string{}
@@ -87,9 +94,6 @@ func volumeTags(r VolumeRequest, cluster string) map[string]string {
 		if !describesSnapshot(key) && (cluster == "" || !claimsCluster(key)) {
 			old[key] = value
 		}
-	}
-	if b := old[TagBackup]; b != "" {
-		ours[TagBackup] = b // the policy documents rest on it: it must not fall to the limit of 50
 	}
 	if cluster != "" {
 		ours[tagClusterOwner+cluster], ours[tagClusterOld] = "owned", cluster
@@ -108,12 +112,14 @@ func claimsCluster(key string) bool {
 // describesSnapshot tells the tags that are true of the snapshot and not of a volume made
 // of it.
 func describesSnapshot(key string) bool {
-	switch key {
-	case TagBackupUID, TagLocation, TagCluster, TagIOPS, TagThroughput, TagMultiAttach:
-		return true
-	}
-	return false
+	return strings.HasPrefix(key, prefixVelero) || strings.HasPrefix(key, prefixOurs)
 }
+
+// The prefixes of the tags, and of the labels of backups, that Velero and Lifeboat write.
+const (
+	prefixVelero = "velero.io/"
+	prefixOurs   = "lifeboat-backup.github.io/"
+)
 
 // merge takes from each set, the first one first, what is new and still fits.
 func merge(sets ...map[string]string) map[string]string {

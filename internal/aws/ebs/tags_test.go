@@ -43,10 +43,10 @@ func TestVolumeTags(t *testing.T) {
 		Snapshot: Snapshot{Tags: map[string]string{
 			"kubernetes.io/cluster/old": "owned", "KubernetesCluster": "old", "ebs.csi.aws.com/cluster": "true",
 			TagBackup: "b", TagPV: "pv-old", "aws:x": "y", "ebs.csi.aws.com/cluster-name": "old", "eks:eks-cluster-name": "old",
-			TagBackupUID: "uid-of-b", TagLocation: "default", TagCluster: "old", TagIOPS: "1", TagThroughput: "2", TagMultiAttach: "true",
+			"velero.io/schedule-name": "nightly", TagPlace: "digest", TagBackupUID: "uid-of-b", TagLocation: "default", TagCluster: "old", TagIOPS: "1", TagThroughput: "2", TagMultiAttach: "true",
 		}},
 	}
-	kept := map[string]string{"extra": "1", "ebs.csi.aws.com/cluster": "true", TagBackup: "b", TagPV: "pv-new", TagRestoreUID: "r-1"}
+	kept := map[string]string{"extra": "1", "ebs.csi.aws.com/cluster": "true", TagPV: "pv-new", TagRestoreUID: "r-1"}
 	without := maps.Clone(kept)
 	without["kubernetes.io/cluster/old"], without["KubernetesCluster"] = "owned", "old"
 	without["ebs.csi.aws.com/cluster-name"], without["eks:eks-cluster-name"] = "old", "old"

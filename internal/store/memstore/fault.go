@@ -26,6 +26,7 @@ const (
 	OpCompose      Op = "compose"
 	OpCopy         Op = "copy"
 	OpAbortUploads Op = "abort uploads"
+	OpUploads      Op = "list uploads"
 	OpPresign      Op = "presign"
 	OpConditional  Op = "probe conditional writes"
 

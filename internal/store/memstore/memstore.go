@@ -29,9 +29,9 @@ type Store struct {
 
 	mu       sync.Mutex
 	objects  map[string]object
-	locks    map[string]error // why CheckUnlocked fails, by key
-	uploads  map[string]int   // unfinished ones, by key
-	version  int              // of the object written last
+	locks    map[string]error       // why CheckUnlocked fails, by key
+	uploads  map[string][]time.Time // when unfinished ones were begun, by key
+	version  int                    // of the object written last
 	rules    []*rule
 	observe  func(context.Context, Request) error
 	requests []Request
@@ -50,7 +50,7 @@ type Option func(*Store)
 
 // New opens an empty location.
 func New(options ...Option) *Store {
-	s := &Store{secret: rand.Text(), objects: map[string]object{}, locks: map[string]error{}, uploads: map[string]int{}}
+	s := &Store{secret: rand.Text(), objects: map[string]object{}, locks: map[string]error{}, uploads: map[string][]time.Time{}}
 	for _, o := range options {
 		o(s)
 	}
@@ -118,7 +118,7 @@ func (s *Store) CheckUnlocked(ctx context.Context, key string) (store.Info, erro
 func (s *Store) SetUpload(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.uploads[key]++
+	s.uploads[key] = append(s.uploads[key], time.Now())
 }
 
 // Remove removes an object without a request.
@@ -297,6 +297,24 @@ func (s *Store) deleteOne(ctx context.Context, key string) error {
 	return s.lostReply(OpDelete, key)
 }
 
+// Uploads lists what SetUpload left. See store.Store.
+func (s *Store) Uploads(ctx context.Context, prefix string) ([]store.Upload, error) {
+	if err := s.beginRequest(ctx, OpUploads, prefix); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []store.Upload
+	for _, key := range slices.Sorted(maps.Keys(s.uploads)) {
+		for _, at := range s.uploads[key] {
+			if strings.HasPrefix(key, prefix) {
+				all = append(all, store.Upload{Key: key, Started: at})
+			}
+		}
+	}
+	return all, nil
+}
+
 // AbortUploads drops what SetUpload left. See store.Store.
 func (s *Store) AbortUploads(ctx context.Context, prefix string) (int, error) {
 	if err := s.checkWritable(OpAbortUploads, prefix); err != nil {
@@ -308,9 +326,9 @@ func (s *Store) AbortUploads(ctx context.Context, prefix string) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	gone := 0
-	for key, n := range s.uploads {
+	for key, begun := range s.uploads {
 		if strings.HasPrefix(key, prefix) {
-			gone += n
+			gone += len(begun)
 			delete(s.uploads, key)
 		}
 	}

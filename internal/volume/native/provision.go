@@ -90,8 +90,17 @@ func (p *provisioner) requestOf(v *volume.Restore) ebs.VolumeRequest {
 	return ebs.VolumeRequest{
 		RestoreUID: p.Run.UID, PV: v.PV, Snapshot: ebs.Snapshot(v.Disk.Snapshot), Zone: v.Disk.Zone,
 		Type: v.Disk.Type, IOPS: v.Disk.IOPS, Throughput: v.Disk.Throughput, MultiAttach: v.Disk.MultiAttach, AutoMode: v.Disk.Driver == volume.DriverEBSAuto, SizeGiB: roundUpToGiB(v.Capacity),
-		Tags: map[string]string{ebs.TagBackup: p.Run.Backup, ebs.TagCluster: p.Run.Cluster},
+		Tags: p.tags(),
 	}
+}
+
+// tags say whose the volumes are. Those of a restore that an older worker began know no place.
+func (p *provisioner) tags() map[string]string {
+	tags := map[string]string{ebs.TagCluster: p.Run.Cluster}
+	if p.Run.Place != "" {
+		tags[ebs.TagPlace] = p.Run.Place
+	}
+	return tags
 }
 
 func (p *provisioner) tryAgain(err error) {

@@ -121,6 +121,7 @@ func (n *Snapshots) tags(v ebs.Volume, pv string) map[string]string {
 	own := map[string]string{
 		ebs.TagBackup: n.Backup.Name, ebs.TagPV: pv, ebs.TagBackupUID: n.Backup.UID,
 		ebs.TagCluster: n.Backup.Cluster, ebs.TagLocation: n.Backup.StorageLocation,
+		ebs.TagPlace: n.Backup.Place,
 	}
 	if v.IOPS > 0 {
 		own[ebs.TagIOPS] = strconv.Itoa(int(v.IOPS))

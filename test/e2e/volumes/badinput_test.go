@@ -132,9 +132,12 @@ func (l *lab) refuses(t *testing.T, ns, backup, kind string, phrases ...string) 
 	if l.Object(t, "namespace", "", target) != nil {
 		t.Error("the namespace was made")
 	}
-	made, err := l.ec2.VolumesTagged(t.Context(), map[string]string{ebs.TagBackup: backup, ebs.TagRestoreUID: ""})
-	if err != nil || len(made) > 0 {
-		t.Errorf("made %v, %v", made, err)
+	for _, claim := range []string{"data", "more"} {
+		pv := textAt(l.bound(t, ns, claim), "metadata", "name")
+		made, err := l.ec2.VolumesTagged(t.Context(), map[string]string{ebs.TagPV: pv, ebs.TagRestoreUID: ""})
+		if err != nil || len(made) > 0 {
+			t.Errorf("made %v, %v", made, err)
+		}
 	}
 	for _, kind := range []string{snapshotContents, "persistentvolumes"} {
 		if left := l.List(t, kind, "", "velero.io/restore-name="+backup); len(left) > 0 {

@@ -42,7 +42,7 @@ func TestNativeRestore(t *testing.T) {
 		t.Errorf("made %+v, old %s", made, old)
 	}
 	for _, v := range made {
-		if v.Type != "gp3" || v.Tags[ebs.TagBackup] != backup || v.Tags[ebs.TagCluster] != l.Cluster ||
+		if v.Type != "gp3" || v.Tags[ebs.TagBackup] != "" || v.Tags[ebs.TagPlace] == "" || v.Tags[ebs.TagCluster] != l.Cluster ||
 			v.Tags["kubernetes.io/cluster/"+awsCluster] != "owned" || v.Tags["KubernetesCluster"] != awsCluster {
 			t.Errorf("%+v", v)
 		}
@@ -178,6 +178,7 @@ func TestDryRun(t *testing.T) {
 	l := shared
 	ns := l.namespace(t, "dry")
 	l.claim(t, ns, "data", "x")
+	pv := textAt(l.bound(t, ns, "data"), "metadata", "name")
 	f := l.forge(t, "dry")
 	snap := f.native(ns, "data")
 	backup := f.write(true)
@@ -195,7 +196,7 @@ func TestDryRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range made {
-		if v.Tags[ebs.TagBackup] == backup {
+		if v.Tags[ebs.TagPV] == pv {
 			t.Errorf("made %+v", v)
 		}
 	}

@@ -58,13 +58,19 @@ func setParameter(spec *cloud.VolumeSpec, key, value string) (err error) {
 	return err
 }
 
-// snapshotTags reads the parameters of a VolumeSnapshotClass.
+// snapshotTags reads the parameters of a VolumeSnapshotClass. Of the real driver's templates it
+// knows the names.
 func snapshotTags(name string, parameters map[string]string) (map[string]string, error) {
 	tags := map[string]string{cloud.SnapshotNameTag: name, clusterTag: "true"}
+	names := strings.NewReplacer(
+		"{{ .VolumeSnapshotName }}", parameters["csi.storage.k8s.io/volumesnapshot/name"],
+		"{{ .VolumeSnapshotNamespace }}", parameters["csi.storage.k8s.io/volumesnapshot/namespace"],
+		"{{ .VolumeSnapshotContentName }}", parameters["csi.storage.k8s.io/volumesnapshotcontent/name"],
+	)
 	for key, value := range parameters {
 		switch {
 		case strings.HasPrefix(key, "tagSpecification_"):
-			if err := addTag(tags, value); err != nil {
+			if err := addTag(tags, names.Replace(value)); err != nil {
 				return nil, fmt.Errorf("parameters[%s]: %w", key, err)
 			}
 		case !strings.HasPrefix(key, sidecarPrefix):

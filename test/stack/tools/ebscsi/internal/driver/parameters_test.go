@@ -47,9 +47,10 @@ func TestBadParametersAreNamed(t *testing.T) {
 
 func TestSnapshotTags(t *testing.T) {
 	tags, err := snapshotTags("snapshot-1", map[string]string{
-		"tagSpecification_1": "team=a", "csi.storage.k8s.io/volumesnapshot/name": "s",
+		"tagSpecification_1": "team=a", "csi.storage.k8s.io/volumesnapshot/name": "s", "csi.storage.k8s.io/volumesnapshot/namespace": "shop",
+		"tagSpecification_2": "of={{ .VolumeSnapshotNamespace }}/{{ .VolumeSnapshotName }}",
 	})
-	want := map[string]string{cloud.SnapshotNameTag: "snapshot-1", "ebs.csi.aws.com/cluster": "true", "team": "a"}
+	want := map[string]string{cloud.SnapshotNameTag: "snapshot-1", "ebs.csi.aws.com/cluster": "true", "team": "a", "of": "shop/s"}
 	if err != nil || !maps.Equal(tags, want) {
 		t.Errorf("got %v, %v; want %v", tags, err, want)
 	}

@@ -1,0 +1,59 @@
+package show
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+// Orphans shows what nothing names any more: those that go, then those that stay.
+func Orphans(w io.Writer, plan contract.OrphanPlan, now time.Time) error {
+	all := append(append([]contract.Orphan{}, plan.Remove...), plan.Keep...)
+	if len(all) == 0 {
+		return nil
+	}
+	rows := make([][]string, 0, len(all))
+	for _, o := range all {
+		rows = append(rows, []string{o.Kind, o.ID, orphanOwner(o), Or(o.Cluster, "<unknown>"), FromNow(o.Since, now), Or(o.Reason, "would be removed")})
+	}
+	if err := Table(w, []string{"ORPHAN", "ID", "OF", "CLUSTER", "AGE", "FATE"}, rows); err != nil {
+		return err
+	}
+	if more := plan.MoreRemove + plan.MoreKeep; more > 0 {
+		_, err := fmt.Fprintf(w, "and %d more: %d would be removed, %d stay\n", more, plan.MoreRemove, plan.MoreKeep)
+		return err
+	}
+	return nil
+}
+
+// orphanOwner names the backup or restore that made it.
+func orphanOwner(o contract.Orphan) string {
+	switch {
+	case o.Backup != "":
+		return "backup " + o.Backup
+	case o.Restore != "":
+		return "restore " + o.Restore
+	case o.UID != "":
+		return "uid " + o.UID
+	}
+	return "<unknown>"
+}
+
+// Snapshots shows whose the snapshots of the account are.
+func Snapshots(w io.Writer, all []contract.SnapshotSummary, now time.Time) error {
+	rows := make([][]string, 0, len(all))
+	for _, s := range all {
+		until := "<unknown>"
+		if s.Until != nil {
+			until = FromNow(*s.Until, now)
+		}
+		rows = append(rows, []string{
+			s.ID, Or(s.Backup, "<none>"), Or(s.Cluster, "<unknown>"), Or(s.Bucket, "<unknown>"), Or(s.Volume, "<unknown>"),
+			strconv.Itoa(int(s.SizeGiB)), FromNow(s.Started, now), s.Kept, until,
+		})
+	}
+	return Table(w, []string{"ID", "BACKUP", "CLUSTER", "BUCKET", "VOLUME", "GIB", "AGE", "KEPT BECAUSE", "UNTIL"}, rows)
+}
