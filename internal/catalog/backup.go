@@ -47,7 +47,7 @@ func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contrac
 	for _, r := range proven {
 		res.Rehearsals = append(res.Rehearsals, r.Summary())
 	}
-	m, err := fillDetails(ctx, st, layout, &res)
+	m, err := fillDetails(ctx, st, layout, res.Details)
 	if err == nil {
 		res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, layout)
 	}
@@ -78,10 +78,9 @@ func isDamage(err error) bool {
 	return errors.Is(err, archive.ErrCorrupt) || errors.Is(err, archive.ErrHostile)
 }
 
-// fillDetails fills in what is known beyond Velero's document, and returns the manifest,
+// fillDetails fills in d what is known beyond Velero's document, and returns the manifest,
 // which a backup of Velero does not have.
-func fillDetails(ctx context.Context, st store.Store, l archive.Layout, res *contract.ReadResult) (archive.Manifest, error) {
-	d := res.Details
+func fillDetails(ctx context.Context, st store.Store, l archive.Layout, d *contract.Details) (archive.Manifest, error) {
 	data, err := repository.GetBytes(ctx, st, l.Manifest())
 	if errors.Is(err, store.ErrNotFound) { // Velero's
 		info, err := st.Head(ctx, l.Tarball())

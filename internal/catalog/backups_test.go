@@ -11,6 +11,7 @@ import (
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -125,7 +126,10 @@ func TestSelectedByDocument(t *testing.T) {
 	for i := range rowsPerPage {
 		name := fmt.Sprintf("b-%05d", i)
 		st.Set(archive.Layout{Backup: name}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"u","labels":{"keep":"yes"}},"status":{"phase":"Completed"}}`, name))
-		st.Set(archive.CatalogDir(name)+"eyJ1IjoidSIsInAiOiJDb21wbGV0ZWQiLCJsIjp7ImtlZXAiOiJubyJ9fQ", nil) // {"u":"u","p":"Completed","l":{"keep":"no"}}
+		lie := &velerov1.Backup{ObjectMeta: metav1.ObjectMeta{Name: name, UID: "u", Labels: map[string]string{"keep": "no"}}, Status: velerov1.BackupStatus{Phase: velerov1.BackupPhaseCompleted}}
+		if err := repository.RememberBackup(t.Context(), st, lie, 0); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c := readerOver(repositorytest.Stores{"default": st})
 	if rows, _ := readAll(t, c, contract.ReadInput{Selector: "keep=no"}); len(rows) != 0 {

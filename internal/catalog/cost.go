@@ -40,7 +40,7 @@ func (c *Reader) backupCost(ctx context.Context, in contract.ReadInput) (contrac
 		return contract.ReadResult{}, err
 	}
 	layout := archive.Layout{Backup: in.Name}
-	manifest, err := fillDetails(ctx, found.Store, layout, &contract.ReadResult{Backup: found.Value})
+	manifest, err := fillDetails(ctx, found.Store, layout, &contract.Details{})
 	if err != nil {
 		return contract.ReadResult{}, err
 	}

@@ -23,7 +23,7 @@ func TestImports(t *testing.T) {
 		"listed the other way":     {"internal/backup/quiesce", "internal/backup/snapshot", "beside it"},
 		"below a listed path":      {"starter/internal/show", "starter/internal/manifest", ""},
 		"support of tests":         {"internal/store/storetest", "internal/store", ""},
-		"of the support of tests":  {"internal/backup", "internal/store/memstore", "against the layers"},
+		"of the support of tests":  {"internal/backup", "internal/kube/kubetest", "against the layers"},
 		"of one without a layer":   {"internal/backup", "internal/unknown", ""},
 		"by one without a layer":   {"internal/unknown", "worker", ""},
 		"pure, of one that reads":  {"internal/volume", "internal/kube", "against the layers"},
