@@ -76,6 +76,9 @@ func TestRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			files := smallProduct()
 			files["internal/kube/kube.go"] = "package kube\n"
+			for path := range productRules().Limits { // a limit has to be of a package
+				files[path+"/limited.go"] = "package " + filepath.Base(path) + "\n"
+			}
 			files[tc.file] = tc.text
 			var out, problems bytes.Buffer
 			got := run(moduleOf(t, files), &out, &problems)
