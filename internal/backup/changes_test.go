@@ -134,7 +134,8 @@ func TestWhatIsNotCompared(t *testing.T) {
 func TestSeriesOfFilters(t *testing.T) {
 	all := map[string]bool{}
 	for _, p := range []Plan{
-		{}, {Backup: contract.BackupInput{Labels: map[string]string{"velero.io/schedule-name": "a"}}},
+		{},
+		{Backup: contract.BackupInput{Labels: map[string]string{"velero.io/schedule-name": "a"}}},
 		func() (p Plan) { p.Backup.Spec.IncludedNamespaces = []string{"shop"}; return p }(),
 		func() (p Plan) { p.Backup.Spec.TTL.Duration = time.Hour; return p }(), // no filter: as the first
 	} {

@@ -1,12 +1,11 @@
 package catalog
 
 import (
+	"encoding/json"
 	"fmt"
 	"syscall"
 	"testing"
 	"time"
-
-	"encoding/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"

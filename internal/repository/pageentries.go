@@ -70,7 +70,7 @@ func (l *Listing) readEntries(ctx context.Context, ahead, names []string, after,
 	}
 	for _, key := range ahead {
 		if add(key) != nil {
-			return entries, nil
+			return entries, nil //nolint:nilerr // the page is full
 		}
 	}
 	if len(ahead) < entriesAhead {

@@ -121,8 +121,7 @@ func now(ctx workflow.Context) time.Time { return workflow.Now(ctx).UTC().Trunca
 
 func (p *played) schedule(ctx workflow.Context, s simulation.Schedule) {
 	busy, waiting := false, []time.Time(nil)
-	var start func(ctx workflow.Context, due time.Time)
-	start = func(ctx workflow.Context, due time.Time) {
+	start := func(ctx workflow.Context, due time.Time) {
 		for {
 			p.backup(ctx, s, due)
 			if len(waiting) == 0 {

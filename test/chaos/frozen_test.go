@@ -95,12 +95,12 @@ func (l *lane) frozen(ctx context.Context, p point, start starter, result any) e
 // takenOver waits until no activity of a run is at its first attempt.
 func (l *lane) takenOver(ctx context.Context, run client.WorkflowRun) error {
 	for {
-		about, err := l.Temporal.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
+		about, err := l.Temporal.DescribeWorkflow(ctx, run.GetID(), run.GetRunID())
 		if err != nil {
 			return err
 		}
 		first := false
-		for _, a := range about.GetPendingActivities() {
+		for _, a := range about.RawResponse.GetPendingActivities() {
 			first = first || a.GetAttempt() < 2
 		}
 		if !first {

@@ -492,7 +492,7 @@ func (s *sequence) collect() {
 	}
 	err := s.collection(s.server).run(s.t.Context(), now)
 	s.heal()
-	s.note("collect at %s, fault %s: %v", now.Sub(time.Now()), what, err)
+	s.note("collect at %s, fault %s: %v", time.Until(now), what, err)
 }
 
 // check finds what must never be.

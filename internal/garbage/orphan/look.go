@@ -359,16 +359,6 @@ func (p *place) clusterOnly() string {
 	return ""
 }
 
-// runOf is the run of a UID.
-func (p *place) runOf(uid string) *run {
-	for i := range p.runs {
-		if p.runs[i].UID == uid {
-			return &p.runs[i]
-		}
-	}
-	return nil
-}
-
 // hasRestore tells whether a restore of that name has files in progress: it goes on, or what it
 // left goes with them.
 func (p *place) hasRestore(name string) bool {

@@ -135,7 +135,7 @@ func whyNamedIn(ctx context.Context, st store.Store, row contract.Orphan) (strin
 		return "run " + row.UID, err
 	}
 	if row.Backup == "" || archive.ValidateBackupName(row.Backup) != nil {
-		return "", nil
+		return "", nil //nolint:nilerr // no file can have a name that is none
 	}
 	if held, err := repository.HoldsName(ctx, st, row.Backup, row.UID); held || err != nil {
 		return "the name lock of backup " + row.Backup, err

@@ -335,6 +335,7 @@ func (o *objects) DeleteContent(_ context.Context, name, _ string) error {
 	o.deleted = append(o.deleted, name)
 	return o.err
 }
+
 func (o *objects) HasSnapshot(_ context.Context, ns, n string) (bool, error) {
 	return o.snapshots[ns+"/"+n], o.err
 }

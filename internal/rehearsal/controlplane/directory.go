@@ -82,7 +82,7 @@ func removeLeftovers(root string) error {
 }
 
 func removeLeftover(path string) error {
-	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR, 0) //nolint:gosec // below the directory that the configuration names
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR, 0)
 	if err != nil || lockFile(lock) != nil {
 		if err == nil {
 			_ = lock.Close() // its process lives
@@ -103,7 +103,7 @@ func removeLeftover(path string) error {
 // endLeftover ends a process, if the id is still that of one that was started in the
 // directory.
 func endLeftover(dir, file string) {
-	data, err := os.ReadFile(file) //nolint:gosec // below the directory that the configuration names
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return
 	}

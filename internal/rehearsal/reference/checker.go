@@ -39,7 +39,6 @@ type absence struct {
 type selection struct {
 	by                 archive.Key
 	namespace, service string
-	selector           map[string]string
 }
 
 // NewChecker returns a checker that has seen nothing.

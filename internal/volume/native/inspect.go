@@ -41,7 +41,7 @@ func (i *Inspector) Inspect(ctx context.Context, owner volume.Owner, refs []volu
 // look finds snapshots of one location; why says why it cannot be asked.
 func (i *Inspector) look(ctx context.Context, name string, ids []string) (found map[string]ebs.Snapshot, why string, err error) {
 	if _, err := i.Locations.Find(name); err != nil {
-		return nil, fmt.Sprintf("is in snapshot location %q, which this worker does not know", name), nil
+		return nil, fmt.Sprintf("is in snapshot location %q, which this worker does not know", name), nil //nolint:nilerr // the text says it
 	}
 	_, loc, err := i.Locations.Get(ctx, name)
 	if err == nil {

@@ -94,7 +94,7 @@ func checkZeroTTL(name string, spec json.RawMessage) error {
 	}
 	unset := velerov1.BackupSpec{}.TTL.Duration.String() // "0s"
 	if json.Unmarshal(spec, &given) != nil || given.Template.TTL == unset || strings.Trim(given.Template.TTL, "0hms.") != "" || given.Template.TTL == "" {
-		return nil
+		return nil //nolint:nilerr // what cannot be read is refused by who reads it
 	}
 	return fmt.Errorf("schedule %s: spec.template.ttl: 0 would be the worker's default, as with Velero: leave the field out for that, or say how long, such as 87600h", name)
 }
