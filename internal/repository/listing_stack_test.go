@@ -119,13 +119,14 @@ func countListed(tb testing.TB, st store.Store) (backups int, requests int64) {
 	}
 }
 
-// A page takes a request for the names, one for the entries, and one for each document
+// A page takes a request for the names, one for the entries, one for what verifications have
+// found, and one for each document
 // that it holds an entry against: also keys that carry entries pass through a real store.
 func TestListingOnGateway(t *testing.T) {
 	st := openGateway(t)
 	fill(t, st, 1100)
 	const pages, unremembered = 2, 3 // the latter: the document, the tarball's size, the new entry
-	want := int64(pages * (2 + repository.CheckedPerPage))
+	want := int64(pages * (3 + repository.CheckedPerPage))
 	if backups, requests := countListed(t, st); backups != 1100 || requests != want {
 		t.Errorf("%d backups in %d requests, want %d", backups, requests, want)
 	}
