@@ -71,13 +71,14 @@ func TestLocations(t *testing.T) {
 	}
 }
 
-// backupsShown are the backups that are listed, each with its location.
+// backupsShown are the backups that are listed, each with its location, which stands behind
+// the name, the phase, two counts, the four words of a time and the expiry.
 func backupsShown(t *testing.T, h *harness.Harness, words string) []string {
 	t.Helper()
 	var rows []string
 	for _, line := range strings.Split(ask(t, h, 0, []string{words}, "backup", "get").Out, "\n") {
-		if f := strings.Fields(line); len(f) > 2 && f[1] == "Completed" {
-			rows = append(rows, f[0]+" "+f[len(f)-2])
+		if f := strings.Fields(line); len(f) > 9 && f[1] == "Completed" {
+			rows = append(rows, f[0]+" "+f[9])
 		}
 	}
 	return rows
