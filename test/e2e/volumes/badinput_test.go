@@ -132,7 +132,7 @@ func (l *lab) refuses(t *testing.T, ns, backup, kind string, phrases ...string) 
 	if l.Object(t, "namespace", "", target) != nil {
 		t.Error("the namespace was made")
 	}
-	for _, claim := range []string{"data", "more"} {
+	for _, claim := range strings.Fields(l.kubectl(t, "", "get", "pvc", "-n", ns, "-o", "jsonpath={.items[*].metadata.name}")) {
 		pv := textAt(l.bound(t, ns, claim), "metadata", "name")
 		made, err := l.ec2.VolumesTagged(t.Context(), map[string]string{ebs.TagPV: pv, ebs.TagRestoreUID: ""})
 		if err != nil || len(made) > 0 {
