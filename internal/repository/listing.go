@@ -89,8 +89,8 @@ func timeOf(t *metav1.Time) time.Time {
 
 // Listing is all backups of a location, ours and Velero's, in the order of the keys of
 // their directories. It holds nothing: a page costs a request or two for the names and
-// as many for the entries, and reads the documents of those backups that have no entry,
-// of a few that have one, and of a small location all.
+// as many for the entries and for what verifications have found, and reads the documents of
+// those backups that have no entry, of a few that have one, and of a small location all.
 //
 // What it finds wrong it puts right on the way, where the location may be written to:
 // it writes entries that are missing and removes those of backups that are gone.
@@ -109,7 +109,7 @@ func (l *Listing) Page(ctx context.Context, after string) (page []BackupEntry, n
 	}
 	isWhole := after == "" && next == ""
 	page, unsure := splitKnown(names, entries, isWhole && len(names) <= SmallLocation)
-	docs, err := readBackupDocuments(ctx, l.Store, unsure)
+	docs, verified, err := l.readMore(ctx, unsure, after, next)
 	if err != nil {
 		return nil, "", err
 	}
@@ -120,9 +120,23 @@ func (l *Listing) Page(ctx context.Context, after string) (page []BackupEntry, n
 		l.mendEntries(ctx, unsure, docs, entries)
 	}
 	slices.SortFunc(page, func(a, b BackupEntry) int { return strings.Compare(a.Name+"/", b.Name+"/") })
-	verdicts, err := readVerdicts(ctx, l.Store, after, next)
-	verdicts.mark(page)
-	return page, next, err
+	verified.mark(page)
+	return page, next, nil
+}
+
+// readMore reads the documents of names and, at the same time, what verifications have found
+// of the backups behind the name after and up to the name last.
+func (l *Listing) readMore(ctx context.Context, names []string, after, last string) (docs map[string]*velerov1.Backup, verified verdicts, err error) {
+	group, both := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		docs, err = readBackupDocuments(both, l.Store, names)
+		return err
+	})
+	group.Go(func() (err error) {
+		verified, err = readVerdicts(both, l.Store, after, last)
+		return err
+	})
+	return docs, verified, group.Wait()
 }
 
 // Confirm replaces entries by what the documents of the backups say, for a choice that is

@@ -120,8 +120,8 @@ func countListed(tb testing.TB, st store.Store) (backups int, requests int64) {
 }
 
 // A page takes a request for the names, one for the entries, one for what verifications have
-// found, and one for each document
-// that it holds an entry against: also keys that carry entries pass through a real store.
+// found, and one for each document that it holds an entry against: also keys that carry
+// entries pass through a real store.
 func TestListingOnGateway(t *testing.T) {
 	st := openGateway(t)
 	fill(t, st, 1100)

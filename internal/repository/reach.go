@@ -37,9 +37,7 @@ func readAnyBackup(ctx context.Context, st store.Store) error {
 		first = name
 		return errPageFull
 	})
-	if errors.Is(err, errPageFull) {
-		err = nil
-	}
+	err = noPageFull(err)
 	key := archive.Layout{Backup: first}.Metadata()
 	if err != nil || first == "" || store.CheckKey(key) != nil {
 		return err

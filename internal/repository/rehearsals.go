@@ -115,7 +115,7 @@ func ListProofs(ctx context.Context, st store.Store, from, to string) (map[strin
 		out[backup] = Proof{UID: uid, Level: level, At: i.Modified}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errPageFull) {
+	if err = noPageFull(err); err != nil {
 		return nil, fmt.Errorf("list rehearsals: %w", err)
 	}
 	return out, nil

@@ -257,7 +257,7 @@ func readVerdicts(ctx context.Context, st store.Store, after, last string) (verd
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errPageFull) {
+	if err = noPageFull(err); err != nil {
 		return nil, fmt.Errorf("list verifications: %w", err)
 	}
 	return all, nil
