@@ -230,8 +230,7 @@ func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Clien
 		return
 	}
 	if err := tc.EnsureGarbageSchedule(ctx); err != nil {
-		log.Warn("expired backups are not deleted by themselves", "cause", err,
-			"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run 'lifeboat gc run'")
+		warnOfSchedule(log, err, "expired backups are not deleted by themselves", "lifeboat gc run")
 	}
 }
 
@@ -245,8 +244,7 @@ func scheduleRehearsals(ctx context.Context, cfg *config.Config, tc *temporal.Cl
 		err = tc.EnsureRehearsalSchedule(ctx, after)
 	}
 	if err != nil {
-		log.Warn("the schedule of rehearsals is not as the configuration says", "cause", err,
-			"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run 'lifeboat backup rehearse'")
+		warnOfSchedule(log, err, "the schedule of rehearsals is not as the configuration says", "lifeboat backup rehearse")
 	}
 }
 
@@ -257,7 +255,12 @@ func scheduleVerification(ctx context.Context, cfg *config.Config, tc *temporal.
 		return
 	}
 	if err := tc.EnsureVerificationSchedule(ctx); err != nil {
-		log.Warn("stored backups are not verified by themselves", "cause", err,
-			"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run 'lifeboat backup verify --all'")
+		warnOfSchedule(log, err, "stored backups are not verified by themselves", "lifeboat backup verify --all")
 	}
+}
+
+// warnOfSchedule says what does not happen by itself, and the command that does it.
+func warnOfSchedule(log *slog.Logger, err error, what, command string) {
+	log.Warn(what, "cause", err,
+		"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run '"+command+"'")
 }

@@ -35,7 +35,9 @@ func (c *Client) StartRetention(ctx context.Context, in contract.SetRetentionInp
 // EnsureGarbageSchedule makes the schedule by which expired backups are deleted, if it is
 // not there, and lets it run at once. It may repeat.
 func (c *Client) EnsureGarbageSchedule(ctx context.Context) error {
-	return c.ensureSchedule(ctx, c.garbageSchedule(), "the deletion of expired backups")
+	daily := c.dailySchedule(contract.GarbageScheduleID(c.cluster), contract.GarbageID(c.cluster), contract.GarbageWorkflow,
+		contract.CollectGarbageInput{Hourly: true}, enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, "Delete expired backups")
+	return c.ensureSchedule(ctx, daily, "the deletion of expired backups")
 }
 
 // ensureSchedule makes a schedule of the product's own, or renews what it runs; it stays
@@ -50,18 +52,20 @@ func (c *Client) ensureSchedule(ctx context.Context, o client.ScheduleOptions, w
 	return nil
 }
 
-func (c *Client) garbageSchedule() client.ScheduleOptions {
+// dailySchedule starts a workflow of the product's own at midnight UTC, and at once when it is
+// made. A run begins behind one that lasts longer than a day as overlap says.
+func (c *Client) dailySchedule(id, runID, workflow string, input any, overlap enumspb.ScheduleOverlapPolicy, summary string) client.ScheduleOptions {
 	return client.ScheduleOptions{
-		ID:            contract.GarbageScheduleID(c.cluster),
+		ID:            id,
 		Spec:          client.ScheduleSpec{Calendars: []client.ScheduleCalendarSpec{{Comment: "at midnight UTC"}}},
-		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
+		Overlap:       overlap,
 		CatchupWindow: collectionCatchUp,
 		Action: &client.ScheduleWorkflowAction{
-			ID:            contract.GarbageID(c.cluster) + ":day",
-			Workflow:      contract.GarbageWorkflow,
-			Args:          []any{contract.CollectGarbageInput{Hourly: true}},
+			ID:            runID + ":day",
+			Workflow:      workflow,
+			Args:          []any{input},
 			TaskQueue:     contract.TaskQueue(c.cluster),
-			StaticSummary: "Delete expired backups of cluster " + c.cluster,
+			StaticSummary: summary + " of cluster " + c.cluster,
 		},
 		TriggerImmediately: true,
 	}

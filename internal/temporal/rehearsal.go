@@ -7,7 +7,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
@@ -27,7 +26,10 @@ func (c *Client) StartRehearsal(ctx context.Context, in contract.RehearseInput) 
 // EnsureRehearsalSchedule makes the schedule by which new backups are rehearsed, as
 // EnsureGarbageSchedule does: which ones, says after. It may repeat.
 func (c *Client) EnsureRehearsalSchedule(ctx context.Context, after string) error {
-	return c.ensureSchedule(ctx, c.rehearsalSchedule(after), "the rehearsal of new backups")
+	id := contract.RehearsalsID(c.cluster)
+	daily := c.dailySchedule(id, id, contract.RehearsalsWorkflow,
+		contract.RehearseBackupsInput{Daily: true, After: after}, enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, "Rehearse new backups")
+	return c.ensureSchedule(ctx, daily, "the rehearsal of new backups")
 }
 
 // RemoveRehearsalSchedule removes it, for a worker that is to rehearse none. It may repeat.
@@ -41,21 +43,4 @@ func (c *Client) RemoveRehearsalSchedule(ctx context.Context) error {
 		return fmt.Errorf("remove the schedule of rehearsals of cluster %s: %w", c.cluster, explainError(err))
 	}
 	return nil
-}
-
-func (c *Client) rehearsalSchedule(after string) client.ScheduleOptions {
-	return client.ScheduleOptions{
-		ID:            contract.RehearsalsID(c.cluster),
-		Spec:          client.ScheduleSpec{Calendars: []client.ScheduleCalendarSpec{{Comment: "at midnight UTC"}}},
-		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
-		CatchupWindow: collectionCatchUp,
-		Action: &client.ScheduleWorkflowAction{
-			ID:            contract.RehearsalsID(c.cluster) + ":day",
-			Workflow:      contract.RehearsalsWorkflow,
-			Args:          []any{contract.RehearseBackupsInput{Daily: true, After: after}},
-			TaskQueue:     contract.TaskQueue(c.cluster),
-			StaticSummary: "Rehearse new backups of cluster " + c.cluster,
-		},
-		TriggerImmediately: true,
-	}
 }

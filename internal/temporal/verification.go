@@ -4,7 +4,6 @@ import (
 	"context"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
@@ -20,18 +19,7 @@ func (c *Client) StartVerification(ctx context.Context, in contract.VerifyBackup
 // there, and lets it run at once. A run that lasts longer than a day is followed by the next at
 // once: work that is left must not wait for midnight. It may repeat.
 func (c *Client) EnsureVerificationSchedule(ctx context.Context) error {
-	return c.ensureSchedule(ctx, client.ScheduleOptions{
-		ID:            contract.VerificationScheduleID(c.cluster),
-		Spec:          client.ScheduleSpec{Calendars: []client.ScheduleCalendarSpec{{Comment: "at midnight UTC"}}},
-		Overlap:       enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE,
-		CatchupWindow: collectionCatchUp,
-		Action: &client.ScheduleWorkflowAction{
-			ID:            contract.VerificationID(c.cluster) + ":day",
-			Workflow:      contract.VerifyBackupsWorkflow,
-			Args:          []any{contract.VerifyBackupsInput{Hourly: true}},
-			TaskQueue:     contract.TaskQueue(c.cluster),
-			StaticSummary: "Verify backups of cluster " + c.cluster,
-		},
-		TriggerImmediately: true,
-	}, "the verification of backups")
+	daily := c.dailySchedule(contract.VerificationScheduleID(c.cluster), contract.VerificationID(c.cluster), contract.VerifyBackupsWorkflow,
+		contract.VerifyBackupsInput{Hourly: true}, enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, "Verify backups")
+	return c.ensureSchedule(ctx, daily, "the verification of backups")
 }

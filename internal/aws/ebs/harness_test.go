@@ -1,13 +1,9 @@
 package ebs
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -20,6 +16,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/inprocess"
 )
 
 const (
@@ -43,32 +40,7 @@ func (w wire) Do(r *http.Request) (*http.Response, error) {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
-	in := r.Clone(r.Context())
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	if in.Host == "" {
-		in.Host = in.URL.Host
-	}
-	rec := &recorder{ResponseRecorder: httptest.NewRecorder()}
-	w.sim.ServeHTTP(rec, in)
-	if rec.dropped {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return rec.Result(), nil
-}
-
-// recorder lets the simulator drop the connection.
-type recorder struct {
-	*httptest.ResponseRecorder
-	dropped bool
-}
-
-func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	r.dropped = true
-	ours, theirs := net.Pipe()
-	_ = theirs.Close()
-	return ours, nil, nil
+	return inprocess.Do(w.sim, r)
 }
 
 // world is a simulator, and the account's administrator.

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -28,19 +27,14 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/native"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/inprocess"
 )
 
 // direct hands requests to an API server without a network.
 type direct struct{ server http.Handler }
 
 func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
-	rec := httptest.NewRecorder()
-	in := r.Clone(r.Context())
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	d.server.ServeHTTP(rec, in)
-	return rec.Result(), nil
+	return inprocess.Do(d.server, r)
 }
 
 // collection is one run of the workflow CollectGarbage, by a process that may be lost in it.

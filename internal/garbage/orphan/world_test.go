@@ -1,15 +1,12 @@
 package orphan_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +38,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/inprocess"
 )
 
 const (
@@ -425,32 +423,11 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
-	in := r.Clone(r.Context())
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	if in.Host == "" {
-		in.Host = in.URL.Host
-	}
-	rec := &recorder{ResponseRecorder: httptest.NewRecorder()}
-	w.sim.ServeHTTP(rec, in)
-	if rec.dropped || what == unheard {
+	answer, err := inprocess.Do(w.sim, r)
+	if what == unheard {
 		return nil, io.ErrUnexpectedEOF
 	}
-	return rec.Result(), nil
-}
-
-// recorder lets the simulator drop the connection.
-type recorder struct {
-	*httptest.ResponseRecorder
-	dropped bool
-}
-
-func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	r.dropped = true
-	ours, theirs := net.Pipe()
-	_ = theirs.Close()
-	return ours, nil, nil
+	return answer, err
 }
 
 // disk makes a volume with tags.

@@ -1,12 +1,8 @@
 package native
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +21,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/volumetest"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/inprocess"
 )
 
 // TestSnapshotter: the driver keeps the promises of volume.Snapshotter.
@@ -222,30 +219,5 @@ func (w wire) Do(r *http.Request) (*http.Response, error) {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
-	in := r.Clone(r.Context())
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	if in.Host == "" {
-		in.Host = in.URL.Host
-	}
-	rec := &recorder{ResponseRecorder: httptest.NewRecorder()}
-	w.sim.ServeHTTP(rec, in)
-	if rec.dropped {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return rec.Result(), nil
-}
-
-// recorder lets the simulator drop the connection.
-type recorder struct {
-	*httptest.ResponseRecorder
-	dropped bool
-}
-
-func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	r.dropped = true
-	ours, theirs := net.Pipe()
-	_ = theirs.Close()
-	return ours, nil, nil
+	return inprocess.Do(w.sim, r)
 }
