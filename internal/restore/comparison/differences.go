@@ -1,4 +1,4 @@
-package rehearsal
+package comparison
 
 import (
 	"slices"
@@ -11,27 +11,27 @@ import (
 
 // Who sets a field otherwise than the backup has it.
 const (
-	byRule      = "rule"       // of the kind: docs/VELERO.md, package resource
-	byAPIServer = "API server" // a default, or what it assigns in place of what a rule left to it
+	ByRule      = "rule"       // of the kind: docs/VELERO.md, package resource
+	ByAPIServer = "API server" // a default, or what it assigns in place of what a rule left to it
 )
 
-// differences says in which fields a restored object differs from the stored one on purpose,
+// Differences says in which fields a restored object differs from the stored one on purpose,
 // and in which others. The normalisation: status, and metadata that the server owns, are no
 // difference (package compare), nor are the labels that name backup and restore, nor the uid
 // of an owner, which is linked by name.
-func differences(gr string, stored, wanted, live map[string]any) (onPurpose []contract.RehearsalChange, unwanted []string) {
+func Differences(gr string, stored, wanted, live map[string]any) (onPurpose []contract.RehearsalChange, unwanted []string) {
 	for _, obj := range []map[string]any{stored, wanted, live} {
 		normalise(obj)
 	}
 	for _, row := range compare.Diff(gr, stored, live, wanted) {
 		b, l, w := row.Backup, row.Live, row.Result
-		by := byRule
+		by := ByRule
 		switch {
 		case same(b, l):
 			continue
 		case same(w, l):
 		case isEmpty(w):
-			by = byAPIServer
+			by = ByAPIServer
 		default:
 			unwanted = append(unwanted, fieldOf(row.Path))
 			continue

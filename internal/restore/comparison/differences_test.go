@@ -1,4 +1,4 @@
-package rehearsal
+package comparison
 
 import (
 	"slices"
@@ -25,10 +25,10 @@ func TestDifferences(t *testing.T) {
 	}{
 		"equal":            {configMap(object{"a": "1"}), configMap(object{"a": "1"}), configMap(object{"a": "1"}), nil, nil},
 		"empty is missing": {configMap(object{}), configMap(object{}), configMap(nil), nil, nil},
-		"a rule":           {configMap(object{"a": "1"}), configMap(object{"a": "2"}), configMap(object{"a": "2"}), change("data.a", byRule), nil},
-		"dropped":          {configMap(object{"a": "1", "b": "1"}), configMap(object{"a": "1"}), configMap(object{"a": "1"}), change("data.b", byRule), nil},
-		"a default":        {configMap(object{"a": "1"}), configMap(object{"a": "1"}), configMap(object{"a": "1", "b": "x"}), change("data.b", byAPIServer), nil},
-		"assigned":         {configMap(object{"a": "1"}), configMap(object{}), configMap(object{"a": "2"}), change("data.a", byAPIServer), nil},
+		"a rule":           {configMap(object{"a": "1"}), configMap(object{"a": "2"}), configMap(object{"a": "2"}), change("data.a", ByRule), nil},
+		"dropped":          {configMap(object{"a": "1", "b": "1"}), configMap(object{"a": "1"}), configMap(object{"a": "1"}), change("data.b", ByRule), nil},
+		"a default":        {configMap(object{"a": "1"}), configMap(object{"a": "1"}), configMap(object{"a": "1", "b": "x"}), change("data.b", ByAPIServer), nil},
+		"assigned":         {configMap(object{"a": "1"}), configMap(object{}), configMap(object{"a": "2"}), change("data.a", ByAPIServer), nil},
 		"lost":             {configMap(object{"a": "1", "b": "2"}), configMap(object{"a": "1", "b": "2"}), configMap(object{"a": "1"}), nil, []string{"data.b"}},
 		"altered":          {configMap(object{"a": "1"}), configMap(object{"a": "1"}), configMap(object{"a": "2"}), nil, []string{"data.a"}},
 		"owner": {
@@ -44,7 +44,7 @@ func TestDifferences(t *testing.T) {
 			nil, nil,
 		},
 	} {
-		onPurpose, unwanted := differences("configmaps", d.stored, d.wanted, d.live)
+		onPurpose, unwanted := Differences("configmaps", d.stored, d.wanted, d.live)
 		if !slices.Equal(onPurpose, d.onPurpose) || !slices.Equal(unwanted, d.unwanted) {
 			t.Errorf("%s: %+v, %q", name, onPurpose, unwanted)
 		}
