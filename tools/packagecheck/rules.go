@@ -33,7 +33,7 @@ func productRules() rules {
 		// by its keys, repository by its side documents. They grow no further.
 		Limits: map[string]int{"activities": 1000, "internal/archive": 3100, "internal/repository": 3200, "starter": 3400},
 		Layers: []layer{
-			{"support of tests", []string{"internal/backup/backuptest", "internal/golden", "internal/kube/kubetest", "internal/repository/repositorytest", "internal/rehearsal/controlplane/controlplanetest", "internal/rehearsal/rehearsaltest", "internal/restore/restoretest", "internal/store/storetest", "internal/volume/volumetest"}},
+			{"support of tests", []string{"internal/backup/backuptest", "internal/golden", "internal/golden/schema", "internal/kube/kubetest", "internal/repository/repositorytest", "internal/rehearsal/controlplane/controlplanetest", "internal/rehearsal/rehearsaltest", "internal/restore/restoretest", "internal/store/storetest", "internal/volume/volumetest"}},
 			{"programs", []string{"starter", "worker"}},
 			{"commands", []string{"starter/internal/costs", "starter/internal/schedules"}},
 			{"parts of the command line", []string{"starter/internal/..."}},

@@ -139,25 +139,25 @@ type Keep struct {
 type Notification struct {
 	// Name is for messages, and unique.
 	Name string `json:"name"`
-	// On says of which results: always if it is not given.
-	On NotifyOn `json:"on,omitempty"`
+	// When says of which results: always if it is not given.
+	When NotifyWhen `json:"when,omitempty"`
 	// Webhook posts to a URL.
 	Webhook *Webhook `json:"webhook,omitempty"`
 	// Event makes a Kubernetes Event in this namespace, which exists.
 	Event *EventTarget `json:"event,omitempty"`
 }
 
-// NotifyOn says of which results somebody is told.
-type NotifyOn string
+// NotifyWhen says of which results somebody is told.
+type NotifyWhen string
 
 // When somebody is told.
 const (
-	NotifyAlways  NotifyOn = "always"
-	NotifyFailure NotifyOn = "failure"
+	NotifyAlways  NotifyWhen = "always"
+	NotifyFailure NotifyWhen = "failure"
 )
 
 // Values are the values that it can have.
-func (NotifyOn) Values() []string { return []string{"always", "failure"} }
+func (NotifyWhen) Values() []string { return []string{"always", "failure"} }
 
 // Webhook posts to a URL that is kept in a Secret of the worker's namespace.
 type Webhook struct {

@@ -160,7 +160,7 @@ func (p *problems) checkNotifications(all []definition.Notification) {
 	for i, n := range all {
 		path := fmt.Sprintf("spec.notifications[%d]", i)
 		p.checkName(path+".name", n.Name, names)
-		checkValue(p, path+".on", n.On)
+		checkValue(p, path+".when", n.When)
 		switch {
 		case (n.Webhook == nil) == (n.Event == nil):
 			p.Add(path, "has to have one of webhook and event")
