@@ -33,7 +33,7 @@ func productRules() rules {
 		// by its keys, repository by its side documents. They grow no further.
 		Limits: map[string]int{"activities": 1000, "internal/archive": 3100, "internal/repository": 3200, "starter": 3400},
 		Layers: []layer{
-			{"support of tests", []string{"internal/backup/backuptest", "internal/golden", "internal/kube/kubetest", "internal/repository/repositorytest", "internal/rehearsal/controlplane/controlplanetest", "internal/rehearsal/rehearsaltest", "internal/restore/restoretest", "internal/store/storetest", "internal/volume/volumetest"}},
+			{"support of tests", []string{"internal/backup/backuptest", "internal/golden", "internal/golden/schema", "internal/kube/kubetest", "internal/repository/repositorytest", "internal/rehearsal/controlplane/controlplanetest", "internal/rehearsal/rehearsaltest", "internal/restore/restoretest", "internal/store/storetest", "internal/volume/volumetest"}},
 			{"programs", []string{"starter", "worker"}},
 			{"commands", []string{"starter/internal/costs", "starter/internal/schedules"}},
 			{"parts of the command line", []string{"starter/internal/..."}},
@@ -43,7 +43,7 @@ func productRules() rules {
 			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/garbage", "internal/garbage/orphan", "internal/integrity", "internal/restore", "internal/schedule"}},
 			{"the registry of volume drivers", []string{"internal/volume/drivers"}},
 			{"what a run belongs to", []string{"internal/binding"}},
-			{"parts of rehearsals", []string{"internal/rehearsal/controlplane", "internal/rehearsal/reference"}},
+			{"parts of rehearsals and drills", []string{"internal/drill/assertion", "internal/rehearsal/controlplane", "internal/rehearsal/reference"}},
 			{"volume drivers", []string{"internal/volume/..."}},
 			{"what volume drivers share", []string{"internal/volume/location"}},
 			{"the bucket's documents", []string{"internal/repository", "internal/repository/..."}},
@@ -55,11 +55,13 @@ func productRules() rules {
 			{"objects", []string{"internal/resource"}},
 			{"references between objects", []string{"internal/resource/residual"}},
 			{"comparison of objects", []string{"internal/resource/compare"}},
+			{"rules of drills", []string{"internal/drill/definition/validation", "internal/drill/isolation"}},
 			{"schedules played through time", []string{"internal/simulation"}},
 			{"pods, volumes, time", []string{"internal/change", "internal/hook", "internal/retention", "internal/schedule/preset", "internal/timing", "internal/verification", "internal/volume"}},
 			{"selection", []string{"internal/filter"}},
 			{"pages of documents", []string{"internal/drill/page"}},
 			{"formats and words", []string{"docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
+			{"what a drill is to do", []string{"internal/drill/definition"}},
 			{"helpers", []string{"internal/content", "internal/glob", "internal/parallel", "internal/poll"}},
 		},
 		Beside: []use{
