@@ -38,7 +38,7 @@ func productRules() rules {
 			{"commands", []string{"starter/internal/costs", "starter/internal/schedules"}},
 			{"parts of the command line", []string{"starter/internal/..."}},
 			{"workflows and activities", []string{"activities", "workflows"}},
-			{"rehearsals", []string{"internal/rehearsal"}},
+			{"rehearsals and drills", []string{"internal/drill", "internal/rehearsal"}},
 			{"steps of use cases", []string{"internal/backup/...", "internal/restore/..."}},
 			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/garbage", "internal/garbage/orphan", "internal/integrity", "internal/restore", "internal/schedule"}},
 			{"the registry of volume drivers", []string{"internal/volume/drivers"}},
@@ -68,6 +68,8 @@ func productRules() rules {
 			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for
 			{"internal/backup/backuptest", "internal/volume/volumetest"},
 			{"internal/kube/exec", "internal/kube"},
+			{"internal/contract", "internal/drill/evidence"},     // results of assertions are in the words of the evidence
+			{"internal/repository/drills", "internal/repository"}, // evidence is a document of the bucket
 			{"starter/internal/...", "starter/internal/manifest"},
 			{"starter/internal/stored", "starter/internal/fetch"}, // objects by signed URL
 			{"starter/internal/show", "starter/internal/stored"},

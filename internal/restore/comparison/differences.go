@@ -33,10 +33,10 @@ func Differences(gr string, stored, wanted, live map[string]any) (onPurpose []co
 		case isEmpty(w):
 			by = ByAPIServer
 		default:
-			unwanted = append(unwanted, fieldOf(row.Path))
+			unwanted = append(unwanted, FieldOf(row.Path))
 			continue
 		}
-		if c := (contract.RehearsalChange{Resource: gr, Field: fieldOf(row.Path), By: by}); !slices.Contains(onPurpose, c) {
+		if c := (contract.RehearsalChange{Resource: gr, Field: FieldOf(row.Path), By: by}); !slices.Contains(onPurpose, c) {
 			onPurpose = append(onPurpose, c)
 		}
 	}
@@ -75,8 +75,8 @@ func normalise(obj map[string]any) {
 	}
 }
 
-// fieldOf is a path as people sum it up: without positions, two names deep.
-func fieldOf(path string) string {
+// FieldOf is a path as people sum it up: without positions, two names deep.
+func FieldOf(path string) string {
 	var b strings.Builder
 	names := 1
 	for i := 0; i < len(path); i++ {
@@ -98,4 +98,31 @@ func fieldOf(path string) string {
 		}
 	}
 	return b.String()
+}
+
+// SetByOthers says that another manager than ours owns a field of a live object, as FieldOf
+// names it: a controller has set it since it was created. What a webhook changes while an object
+// is created is ours.
+func SetByOthers(live map[string]any, field, ours string) bool {
+	meta, _ := live["metadata"].(map[string]any)
+	entries, _ := meta["managedFields"].([]any)
+	for _, e := range entries {
+		entry, _ := e.(map[string]any)
+		if entry["manager"] == ours {
+			continue
+		}
+		at, _ := entry["fieldsV1"].(map[string]any)
+		owns := at != nil
+		for _, name := range strings.Split(field, ".") {
+			next, known := at["f:"+name].(map[string]any)
+			if owns = owns && known; !owns {
+				break
+			}
+			at = next
+		}
+		if owns {
+			return true
+		}
+	}
+	return false
 }

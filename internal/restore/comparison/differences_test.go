@@ -56,7 +56,7 @@ func TestFieldOf(t *testing.T) {
 		"spec": "spec", "spec.nodeName": "spec.nodeName", "spec.containers[0].image": "spec.containers", `metadata.annotations["a.b/c"]`: "metadata.annotations",
 		"spec.ports[1].nodePort": "spec.ports", `data["tls.key"]`: "data", "rules[0].verbs[1]": "rules.verbs", "": "",
 	} {
-		if got := fieldOf(path); got != want {
+		if got := FieldOf(path); got != want {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 type Fate struct {
 	Action, Reason string
 	Reasons        []report.Reason
+	Owned          bool // by an object that is restored, too
 }
 
 // Failed says that the API server did not take the object.
@@ -44,7 +45,7 @@ func ReadFates(ctx context.Context, run *restore.Run, general func(report.Reason
 		}
 		key := rec.Origin()
 		key.Version = ""
-		all[key] = Fate{Action: rec.Action, Reason: rec.Reason, Reasons: rec.Reasons}
+		all[key] = Fate{Action: rec.Action, Reason: rec.Reason, Reasons: rec.Reasons, Owned: len(rec.Owners) > 0}
 		return nil
 	})
 	return all, err
