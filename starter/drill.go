@@ -1,189 +1,64 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"os"
+	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/lifeboat-backup/lifeboat/docs/schemas"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/drill"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/drills"
 )
 
-// drillKeyVariable names the file of the public key that --key is the flag of.
-const drillKeyVariable = "LIFEBOAT_DRILL_KEY"
-
 func (a *app) drillCommand() *cobra.Command {
-	return command.Group("drill", "Check the evidence of restore drills", nil, a.drillVerify(), a.drillReport(), a.drillKeygen(), a.drillSchema())
+	return command.Group("drill", "Prove backups by restoring them, and check the evidence", []string{"drills"}, drills.Commands(drillConsole{a})...)
 }
 
-func bindDrillKey(c *cobra.Command, keys *[]string, help string) {
-	var fallback []string
-	if name := os.Getenv(drillKeyVariable); name != "" {
-		fallback = []string{name}
-	}
-	c.Flags().StringArrayVar(keys, "key", fallback, help+" (default $"+drillKeyVariable+")")
+// drillConsole is the program around the commands of drills.
+type drillConsole struct{ *app }
+
+func (c drillConsole) Connect(ctx context.Context, do func(drills.Backend) error) error {
+	return c.withBackend(ctx, func(be backend) error { return do(drillBackend{be, c.app}) })
 }
 
-func (a *app) drillVerify() *cobra.Command {
-	var keys []string
-	var out output
-	c := &cobra.Command{
-		Use:   "verify FILE...",
-		Short: "Check that evidence is genuine, and that no drill is missing",
-		Long: `Check the evidence of drills: who signed it, that no byte was altered since, that what it
-says does not contradict itself, and that the drills of a chain follow each other: none
-missing, failed, hidden or overdue. It asks nobody: neither cluster nor network are needed.
+func (c drillConsole) Stdin() io.Reader                { return c.stdin }
+func (c drillConsole) Stdout() io.Writer               { return c.stdout }
+func (c drillConsole) Say(format string, args ...any)  { c.say(format, args...) }
+func (c drillConsole) Note(format string, args ...any) { c.note(format, args...) }
+func (c drillConsole) Clock() time.Time                { return c.now() }
+func (c drillConsole) End(code int) error              { return outcome{code} }
 
-The public key has to come from somebody you trust, not from where the files come from.
-` + drillExitHelp,
-		Example: `  lifeboat drill verify --key drills.pub 2026-q1.json
-  lifeboat drill verify --key drills.pub --key drills-2025.pub evidence/*.json
-  LIFEBOAT_DRILL_KEY=drills.pub lifeboat drill verify -o json evidence/*.json`,
-		Args: cobra.MinimumNArgs(1),
-	}
-	bindDrillKey(c, &keys, "PEM `file` with a public key that may sign; may be repeated, after the key was changed")
-	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		report, err := drill.Verify(args, keys, a.now())
-		if err != nil {
-			return err
-		}
-		if err := a.printEvidence(report, out); err != nil {
-			return err
-		}
-		return evidenceOutcome(report)
-	}
-	return c
+// drillBackend waits for the drills that it starts.
+type drillBackend struct {
+	backend
+	app *app
 }
 
-const drillExitHelp = `
-Exit codes:
-  0  every file is genuine, and the chain has no gap
-  1  bad usage, or a file could not be read
-  2  a file is refused
-  3  every file is genuine, and the chain has gaps`
-
-func evidenceOutcome(r drill.Report) error {
-	switch {
-	case r.Refused():
-		return outcome{codeFailed}
-	case len(r.Gaps) > 0:
-		return outcome{codePartiallyFailed}
-	default:
-		return nil
-	}
-}
-
-func (a *app) printEvidence(r drill.Report, out output) error {
-	if out.isDocument() {
-		return show.Document(a.stdout, out.format, r)
-	}
-	var rows [][]string
-	for _, f := range r.Files {
-		if !f.Valid {
-			rows = append(rows, []string{f.File, "REFUSED", "", "", "", "", "", "", ""})
-			continue
-		}
-		rto := "n/a"
-		if f.RTO > 0 {
-			rto = show.Clock(f.RTO.Duration())
-		}
-		rows = append(rows, []string{
-			f.File, "genuine", f.Chain, show.Count(int64(f.Sequence)), show.Time(f.Asked.Time()), string(f.Verdict),
-			string(f.Level), rto, show.Clock(f.RPO.Duration()),
-		})
-	}
-	if err := show.Table(a.stdout, []string{"FILE", "EVIDENCE", "CHAIN", "DRILL", "ASKED", "VERDICT", "LEVEL", "RTO", "RPO"}, rows); err != nil {
-		return err
-	}
-	a.say("\n%s", r.Summary())
-	return nil
-}
-
-func (a *app) drillReport() *cobra.Command {
-	var keys []string
-	var html string
-	var out output
-	c := &cobra.Command{
-		Use:   "report FILE",
-		Short: "Show what the evidence of a drill says, or make a page of it",
-		Long: `Show what the evidence of a drill says. With --html it makes one page that loads nothing
-from anywhere, carries the evidence itself, and can be printed. Without --key the signature
-is not checked, and the page says so.`,
-		Example: `  lifeboat drill report 2026-q1.json --key drills.pub
-  lifeboat drill report 2026-q1.json --key drills.pub --html 2026-q1.html
-  lifeboat drill report 2026-q1.json -o yaml`,
-		Args: cobra.ExactArgs(1),
-	}
-	bindDrillKey(c, &keys, "PEM `file` with a public key that may sign; may be repeated")
-	c.Flags().StringVar(&html, "html", "", "`file` to write the page to")
-	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		if len(keys) == 0 {
-			a.note("warning: the signature is not checked: give --key\n")
-		}
-		if html == "" {
-			return a.reportEvidence(args[0], keys, out)
-		}
-		if err := drill.WritePage(html, args[0], keys); err != nil {
-			return err
-		}
-		a.say("Page written to %s.\n", html)
-		return nil
-	}
-	return c
-}
-
-func (a *app) reportEvidence(file string, keys []string, out output) error {
-	_, e, err := drill.Read(file, keys)
+func (b drillBackend) Drill(ctx context.Context, in contract.DrillInput, wait bool) (*contract.DrillResult, error) {
+	run, err := b.StartDrill(ctx, in)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if out.isDocument() {
-		return show.Document(a.stdout, out.format, e.Statement)
+	report := func(ctx context.Context, be backend, run temporal.Run) (*contract.DrillResult, error) {
+		res := &contract.DrillResult{}
+		if err := b.app.followRun(ctx, be, run, res); err != nil {
+			return nil, b.app.failedRun(run, err)
+		}
+		return res, nil
 	}
-	a.say("%s", show.Evidence(e.Statement.Predicate))
-	return nil
-}
-
-func (a *app) drillKeygen() *cobra.Command {
-	return &cobra.Command{
-		Use:   "keygen FILE",
-		Short: "Make a key to sign evidence with",
-		Long: `Make an Ed25519 key: FILE has the private key in PKCS #8, readable by you alone, FILE.pub the
-public one. Neither is overwritten. Keep the public key where whoever can read the private
-one cannot write, and give it to those who are to check evidence.`,
-		Example: `  lifeboat drill keygen drills.key
-  openssl pkey -in drills.key -noout -text      # any tool reads it`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			id, err := drill.MakeKey(args[0])
-			if errors.Is(err, os.ErrExist) {
-				return fmt.Errorf("%w: choose another name; evidence that an old key signed needs its public key", err)
-			}
-			if err != nil {
-				return err
-			}
-			a.say("Private key: %s\nPublic key:  %s\nKey id:      %s\n", args[0], drill.PublicName(args[0]), id)
-			a.say("\nCheck evidence with: lifeboat drill verify --key %s FILE...\n", drill.PublicName(args[0]))
-			return nil
-		},
+	if wait {
+		return report(ctx, b.backend, run)
 	}
-}
-
-func (a *app) drillSchema() *cobra.Command {
-	return &cobra.Command{
-		Use:     "schema",
-		Short:   "Print the JSON schema of the evidence",
-		Example: "  lifeboat drill schema > restore-drill-v1.json",
-		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			a.say("%s", schemas.RestoreDrill)
-			return nil
-		},
+	short, cancel := context.WithTimeout(ctx, b.app.patience)
+	defer cancel()
+	var failed *temporal.RunError
+	if err := b.Follow(short, run, nil, b.app.patience, nil); err == nil || errors.As(err, &failed) {
+		return report(ctx, b.backend, run)
 	}
+	b.app.say("Drill %q is running as workflow %s.\nNext: lifeboat drill run %s --wait shows its progress, lifeboat drill stop ends it\n", in.Name, run.WorkflowID, in.Name)
+	return nil, nil
 }

@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
+	"github.com/lifeboat-backup/lifeboat/internal/drill"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/integrity"
@@ -214,6 +216,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 		Objects: orphan.Cluster{Kube: kc}, Runs: tc, Abandon: activities.Abandoner{Backup: backups, Restore: restores},
 	}
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: policy, Locations: locations}, Orphans: orphans}).Register(w)
+	(&activities.Drill{Service: newDrills(cfg, kc, locations, restores.Service)}).Register(w)
 	rotation := verification.Policy{Every: cfg.Verification.Every.Duration, Bandwidth: int64(cfg.Verification.BandwidthMiB) << 20, Round: time.Hour}
 	(&activities.Verification{Runner: integrity.New(cfg.Cluster, locations, rotation, technologies.Inspectors())}).Register(w)
 	(&activities.Schedules{Service: schedules}).Register(w)
@@ -263,4 +266,14 @@ func scheduleVerification(ctx context.Context, cfg *config.Config, tc *temporal.
 func warnOfSchedule(log *slog.Logger, err error, what, command string) {
 	log.Warn(what, "cause", err,
 		"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run '"+command+"'")
+}
+
+// newDrills runs restore drills. Their key is read whenever one is signed, so that a new one
+// needs no restart.
+func newDrills(cfg *config.Config, kc *kube.Client, locations *repository.Locations, restores *restore.Service) *drill.Service {
+	s := &drill.Service{Config: cfg, Kube: kc, Locations: locations, Restore: restores, Software: version}
+	if where := cfg.Drills.SigningKey; where != nil {
+		s.Key = func(ctx context.Context) (ed25519.PrivateKey, error) { return where.Load(ctx, secretsOf(cfg, kc)) }
+	}
+	return s
 }

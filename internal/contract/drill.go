@@ -195,6 +195,26 @@ func (r DrillRemains) Total() (n int) {
 	return n
 }
 
+// AlwaysScanned are the types that every leak scan tells of, also where there was none.
+func AlwaysScanned() []string {
+	return []string{"namespaces", "persistentvolumes", "priorityclasses.scheduling.k8s.io", "volumesnapshotcontents"}
+}
+
+// LeakScan is how many objects there were of each type, and how many are left.
+func LeakScan(made map[string]int, left DrillRemains) []evidence.Leak {
+	var scan []evidence.Leak
+	for _, kind := range AlwaysScanned() {
+		l := evidence.Leak{Type: kind, Made: evidence.Count(made[kind])}
+		for _, t := range left.Types {
+			if t.Type == kind {
+				l.Found = evidence.Count(t.Found)
+			}
+		}
+		scan = append(scan, l)
+	}
+	return scan
+}
+
 // DrillPhase is a part of a drill whose time is measured.
 type DrillPhase struct {
 	Name     string    `json:"name"`

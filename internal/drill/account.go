@@ -40,11 +40,15 @@ const (
 )
 
 func ruleTexts() map[string]string {
-	return map[string]string{
+	texts := map[string]string{
 		ruleRestore:    "what a restore changes of objects of the kind in any cluster (docs/VELERO.md), such as addresses that the cluster assigns",
 		ruleAPIServer:  "a default of the API server's, or what it has assigned in place of what a restore leaves to it",
 		ruleController: "a controller of the cluster has set the field since the object was created, by its managed fields",
 	}
+	for _, r := range isolation.AllRules() {
+		texts[r.Code] = r.Text
+	}
+	return texts
 }
 
 // Account accounts for every object of the backup, and stages the account. It may repeat.
@@ -114,10 +118,13 @@ func (j *judgement) addObject(ctx context.Context, e archive.Entry, body []byte)
 	case f.Failed():
 		j.account.addRefused(e, f)
 	case isRule:
-		j.account.addLeft(e, string(code), text)
-		if code == apply.DryRunOnly {
+		if rule, why, ok := strings.Cut(text, ": "); ok && code == apply.DryRunOnly {
 			j.account.Counts.Accepted++
+			code, text = report.Code(rule), why+" (the API server would take it)"
+		} else if ok && code == apply.LeftOut {
+			code, text = report.Code(rule), why
 		}
+		j.account.addLeft(e, string(code), text)
 	default:
 		return j.compare(ctx, e, body, f)
 	}

@@ -6,11 +6,12 @@ import (
 	"maps"
 	"slices"
 
-	networkingv1 "k8s.io/api/networking/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -32,9 +33,22 @@ func (s *Service) Isolate(ctx context.Context, in contract.IsolateDrillInput) er
 	if err := apply.MakeNamespaces(ctx, s.Restore, run); err != nil {
 		return fmt.Errorf("make the namespaces of the copy: %w", err)
 	}
+	labels := map[string]string{contract.DrillLabel: in.Ref.ID}
+	class := isolation.PriorityClass(labels)
+	_, err = kube.Make(ctx, s.Kube, priorityClasses(), "", &class, kube.CreateOptions{FieldManager: resource.FieldManager})
+	if err != nil && !kube.IsAlreadyExists(err) {
+		return fmt.Errorf("make the priority class of the copy: %w", err)
+	}
+	wall := isolation.Wall{Labels: labels, WorkerNamespace: s.Config.Namespace}
+	if wall.APIServer, err = s.serverAddresses(ctx); err != nil {
+		return err
+	}
 	for _, namespace := range slices.Sorted(maps.Values(run.Restore.Spec.NamespaceMapping)) {
-		policy := closed(namespace, in.Ref.ID)
-		_, err := kube.Make(ctx, s.Kube, networkPolicies(), namespace, policy, kube.CreateOptions{FieldManager: resource.FieldManager})
+		policy, err := wall.Policy(namespace)
+		if err != nil {
+			return err
+		}
+		_, err = kube.Make(ctx, s.Kube, networkPolicies(), namespace, &policy, kube.CreateOptions{FieldManager: resource.FieldManager})
 		if err != nil && !kube.IsAlreadyExists(err) {
 			return fmt.Errorf("close namespace %s: %w", namespace, err)
 		}
@@ -61,18 +75,23 @@ func checkBudget(volumes *restore.Volumes, budget definition.Budget) error {
 	return nil
 }
 
-// closed lets pods of the namespaces of one copy reach each other, and nothing else.
-func closed(namespace, drill string) *networkingv1.NetworkPolicy {
-	within := []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{contract.DrillLabel: drill}}}}
-	return &networkingv1.NetworkPolicy{
-		TypeMeta:   metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
-		ObjectMeta: metav1.ObjectMeta{Name: "lifeboat-drill", Namespace: namespace, Labels: map[string]string{contract.DrillLabel: drill}},
-		Spec: networkingv1.NetworkPolicySpec{
-			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
-			Ingress:     []networkingv1.NetworkPolicyIngressRule{{From: within}},
-			Egress:      []networkingv1.NetworkPolicyEgressRule{{To: within}},
-		},
-	}
+// serverAddresses are those from which the API server's proxy reaches pods.
+func (s *Service) serverAddresses(ctx context.Context) (all []string, err error) {
+	err = kube.List(ctx, s.Kube, endpointSlices(), metav1.NamespaceDefault, discoveryv1.LabelServiceName+"=kubernetes", func(e discoveryv1.EndpointSlice) error {
+		for _, at := range e.Endpoints {
+			all = append(all, at.Addresses...)
+		}
+		return nil
+	})
+	return all, err
+}
+
+func endpointSlices() kube.Resource {
+	return kube.Resource{Group: "discovery.k8s.io", Version: "v1", Name: "endpointslices", Kind: "EndpointSlice", Namespaced: true}
+}
+
+func priorityClasses() kube.Resource {
+	return kube.Resource{Group: "scheduling.k8s.io", Version: "v1", Name: "priorityclasses", Kind: "PriorityClass"}
 }
 
 func networkPolicies() kube.Resource {

@@ -8,6 +8,7 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -30,7 +31,7 @@ func (s *Service) TearDown(ctx context.Context, in contract.TearDownInput) (cont
 			return contract.DrillRemains{}, err
 		}
 	}
-	for _, remove := range []func(context.Context) error{r.removeNamespaces, r.removeVolumes, r.removeContents} {
+	for _, remove := range []func(context.Context) error{r.removeNamespaces, r.removeVolumes, r.removeContents, r.removePriorityClasses} {
 		if err := remove(ctx); err != nil {
 			return contract.DrillRemains{}, fmt.Errorf("remove the copy: %w", err)
 		}
@@ -201,6 +202,24 @@ func (r *remains) removeContents(ctx context.Context) error {
 			}
 		}
 		r.note("volumesnapshotcontents", c.Name, fmt.Sprintf("deletion policy %s, finalizers %v", c.Spec.DeletionPolicy, c.Finalizers))
+	}
+	return nil
+}
+
+func (r *remains) removePriorityClasses(ctx context.Context) error {
+	var all []schedulingv1.PriorityClass
+	err := kube.List(ctx, r.service.Kube, priorityClasses(), "", r.selector, func(c schedulingv1.PriorityClass) error {
+		all = append(all, c)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if err := r.remove(ctx, priorityClasses(), all[i].ObjectMeta); err != nil {
+			return err
+		}
+		r.note(priorityClasses().GroupResource(), all[i].Name, fmt.Sprintf("finalizers %v", all[i].Finalizers))
 	}
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
 )
 
 // statement says what the drill has found. What follows from other fields is computed from them,
@@ -82,7 +82,7 @@ func (f *facts) objectFacts() evidence.Objects {
 			Code: "NOT_REACHED", Detail: "the drill ended before objects were looked at", Count: n,
 		}}}}
 	}
-	texts := f.ruleTexts()
+	texts := ruleTexts()
 	for _, id := range slices.Sorted(maps.Keys(f.account.Rules)) {
 		o.Rules = append(o.Rules, evidence.Rule{ID: id, Text: cmp.Or(texts[id], "a rule of isolation")})
 	}
@@ -353,14 +353,14 @@ func unheld(all []evidence.Assertion) (out []evidence.Assertion) {
 	return out
 }
 
-func (f *facts) ruleTexts() map[string]string { return ruleTexts() }
-
 // notShown is what nobody may conclude from the drill.
 func (f *facts) notShown() []evidence.NotShown {
 	all := []evidence.NotShown{
 		{Topic: "external systems", Text: "what the application reaches outside of its namespaces is not reached from the copy; only a real failover shows that"},
-		{Topic: "network isolation", Text: "packets that tried to leave were not counted; the network plug-in has to enforce NetworkPolicies"},
 		{Topic: "volumes read through", Text: "not every block of the volumes was read: volumes that are made of snapshots load when they are read"},
+	}
+	for _, l := range isolation.NotShown(isolation.EnforcementUnknown) {
+		all = append(all, evidence.NotShown{Topic: l.Topic, Text: l.Text})
 	}
 	if f.source.Name == f.target.Name {
 		all = append(all, evidence.NotShown{Topic: "other clusters", Text: "the copy was made in the cluster of origin, which had its storage classes, definitions and images"})
@@ -368,15 +368,8 @@ func (f *facts) notShown() []evidence.NotShown {
 	if f.in.Bytes != nil && f.in.Bytes.Foreign {
 		all = append(all, evidence.NotShown{Topic: "digests", Text: "the backup has no manifest to hold its bytes against"})
 	}
-	if counts := contractCounts(f.in.Objects); counts > 0 {
-		all = append(all, evidence.NotShown{Topic: "objects not created", Text: fmt.Sprintf("%d objects were left out of the copy, so that it reaches nothing outside; the account has each with its rule", counts)})
+	if o := f.in.Objects; o != nil && o.Left > 0 {
+		all = append(all, evidence.NotShown{Topic: "objects not created", Text: fmt.Sprintf("%d objects are not in the copy; the account has each with its rule", o.Left)})
 	}
 	return all
-}
-
-func contractCounts(o *contract.DrillObjects) int64 {
-	if o == nil {
-		return 0
-	}
-	return o.Left
 }

@@ -35,7 +35,7 @@ func productRules() rules {
 		Layers: []layer{
 			{"support of tests", []string{"internal/backup/backuptest", "internal/golden", "internal/golden/schema", "internal/kube/kubetest", "internal/repository/repositorytest", "internal/rehearsal/controlplane/controlplanetest", "internal/rehearsal/rehearsaltest", "internal/restore/restoretest", "internal/store/storetest", "internal/volume/volumetest"}},
 			{"programs", []string{"starter", "worker"}},
-			{"commands", []string{"starter/internal/costs", "starter/internal/schedules"}},
+			{"commands", []string{"starter/internal/costs", "starter/internal/drills", "starter/internal/schedules"}},
 			{"parts of the command line", []string{"starter/internal/..."}},
 			{"workflows and activities", []string{"activities", "workflows"}},
 			{"rehearsals and drills", []string{"internal/drill", "internal/rehearsal"}},

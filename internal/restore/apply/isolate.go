@@ -41,10 +41,14 @@ func newIsolator(run *restore.Run) *isolator {
 	if in == nil {
 		return nil
 	}
+	targets := slices.Sorted(maps.Values(run.Restore.Spec.NamespaceMapping))
 	return &isolator{drill: in.Drill, rules: isolation.Rules{
-		Namespaces:   slices.Sorted(maps.Values(run.Restore.Spec.NamespaceMapping)),
-		AllowedKinds: in.AllowedKinds,
-		Owned:        func(gr, name string) bool { return gr == resource.PersistentVolumes && makesVolume(run, name) },
+		Namespaces:    targets,
+		AllowedKinds:  in.AllowedKinds,
+		PriorityClass: isolation.PriorityClassName,
+		Owned: func(gr, name string) bool {
+			return gr == resource.PersistentVolumes && makesVolume(run, name) || gr == "namespaces" && slices.Contains(targets, name)
+		},
 	}}
 }
 

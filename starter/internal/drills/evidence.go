@@ -1,0 +1,184 @@
+package drills
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/docs/schemas"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/drill"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+)
+
+// drillKeyVariable names the file of the public key that --key is the flag of.
+const drillKeyVariable = "LIFEBOAT_DRILL_KEY"
+
+func bindDrillKey(c *cobra.Command, keys *[]string, help string) {
+	var fallback []string
+	if name := os.Getenv(drillKeyVariable); name != "" {
+		fallback = []string{name}
+	}
+	c.Flags().StringArrayVar(keys, "key", fallback, help+" (default $"+drillKeyVariable+")")
+}
+
+func verifyCommand(io Console) *cobra.Command {
+	var keys []string
+	var out output
+	c := &cobra.Command{
+		Use:   "verify FILE...",
+		Short: "Check that evidence is genuine, and that no drill is missing",
+		Long: `Check the evidence of drills: who signed it, that no byte was altered since, that what it
+says does not contradict itself, and that the drills of a chain follow each other: none
+missing, failed, hidden or overdue. It asks nobody: neither cluster nor network are needed.
+
+The public key has to come from somebody you trust, not from where the files come from.
+` + drillExitHelp,
+		Example: `  lifeboat drill verify --key drills.pub 2026-q1.json
+  lifeboat drill verify --key drills.pub --key drills-2025.pub evidence/*.json
+  LIFEBOAT_DRILL_KEY=drills.pub lifeboat drill verify -o json evidence/*.json`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	bindDrillKey(c, &keys, "PEM `file` with a public key that may sign; may be repeated, after the key was changed")
+	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		report, err := drill.Verify(args, keys, io.Clock())
+		if err != nil {
+			return err
+		}
+		if err := printEvidence(io, report, out); err != nil {
+			return err
+		}
+		return endOf(io, report)
+	}
+	return c
+}
+
+const drillExitHelp = `
+Exit codes:
+  0  every file is genuine, and the chain has no gap
+  1  bad usage, or a file could not be read
+  2  a file is refused
+  3  every file is genuine, and the chain has gaps`
+
+func endOf(io Console, r drill.Report) error {
+	switch {
+	case r.Refused():
+		return io.End(codeFailed)
+	case len(r.Gaps) > 0:
+		return io.End(codePartial)
+	default:
+		return nil
+	}
+}
+
+func printEvidence(io Console, r drill.Report, out output) error {
+	if out.isDocument() {
+		return show.Document(io.Stdout(), out.format, r)
+	}
+	var rows [][]string
+	for _, f := range r.Files {
+		if !f.Valid {
+			rows = append(rows, []string{f.File, "REFUSED", "", "", "", "", "", "", ""})
+			continue
+		}
+		rto := "n/a"
+		if f.RTO > 0 {
+			rto = show.Clock(f.RTO.Duration())
+		}
+		rows = append(rows, []string{
+			f.File, "genuine", f.Chain, show.Count(int64(f.Sequence)), show.Time(f.Asked.Time()), string(f.Verdict),
+			string(f.Level), rto, show.Clock(f.RPO.Duration()),
+		})
+	}
+	if err := show.Table(io.Stdout(), []string{"FILE", "EVIDENCE", "CHAIN", "DRILL", "ASKED", "VERDICT", "LEVEL", "RTO", "RPO"}, rows); err != nil {
+		return err
+	}
+	io.Say("\n%s", r.Summary())
+	return nil
+}
+
+func reportCommand(io Console) *cobra.Command {
+	var keys []string
+	var html string
+	var out output
+	c := &cobra.Command{
+		Use:   "report FILE",
+		Short: "Show what the evidence of a drill says, or make a page of it",
+		Long: `Show what the evidence of a drill says. With --html it makes one page that loads nothing
+from anywhere, carries the evidence itself, and can be printed. Without --key the signature
+is not checked, and the page says so.`,
+		Example: `  lifeboat drill report 2026-q1.json --key drills.pub
+  lifeboat drill report 2026-q1.json --key drills.pub --html 2026-q1.html
+  lifeboat drill report 2026-q1.json -o yaml`,
+		Args: cobra.ExactArgs(1),
+	}
+	bindDrillKey(c, &keys, "PEM `file` with a public key that may sign; may be repeated")
+	c.Flags().StringVar(&html, "html", "", "`file` to write the page to")
+	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		if len(keys) == 0 {
+			io.Note("warning: the signature is not checked: give --key\n")
+		}
+		if html == "" {
+			return reportEvidence(io, args[0], keys, out)
+		}
+		if err := drill.WritePage(html, args[0], keys); err != nil {
+			return err
+		}
+		io.Say("Page written to %s.\n", html)
+		return nil
+	}
+	return c
+}
+
+func reportEvidence(io Console, file string, keys []string, out output) error {
+	_, e, err := drill.Read(file, keys)
+	if err != nil {
+		return err
+	}
+	if out.isDocument() {
+		return show.Document(io.Stdout(), out.format, e.Statement)
+	}
+	io.Say("%s", show.Evidence(e.Statement.Predicate))
+	return nil
+}
+
+func keygenCommand(io Console) *cobra.Command {
+	return &cobra.Command{
+		Use:   "keygen FILE",
+		Short: "Make a key to sign evidence with",
+		Long: `Make an Ed25519 key: FILE has the private key in PKCS #8, readable by you alone, FILE.pub the
+public one. Neither is overwritten. Keep the public key where whoever can read the private
+one cannot write, and give it to those who are to check evidence.`,
+		Example: `  lifeboat drill keygen drills.key
+  openssl pkey -in drills.key -noout -text      # any tool reads it`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			id, err := drill.MakeKey(args[0])
+			if errors.Is(err, os.ErrExist) {
+				return fmt.Errorf("%w: choose another name; evidence that an old key signed needs its public key", err)
+			}
+			if err != nil {
+				return err
+			}
+			io.Say("Private key: %s\nPublic key:  %s\nKey id:      %s\n", args[0], drill.PublicName(args[0]), id)
+			io.Say("\nCheck evidence with: lifeboat drill verify --key %s FILE...\n", drill.PublicName(args[0]))
+			return nil
+		},
+	}
+}
+
+func schemaCommand(io Console) *cobra.Command {
+	return &cobra.Command{
+		Use:     "schema",
+		Short:   "Print the JSON schema of the evidence",
+		Example: "  lifeboat drill schema > restore-drill-v1.json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			io.Say("%s", schemas.RestoreDrill)
+			return nil
+		},
+	}
+}
