@@ -30,7 +30,7 @@ func Differences(gr string, stored, wanted, live map[string]any) (onPurpose []co
 		case same(b, l):
 			continue
 		case same(w, l):
-		case isEmpty(w):
+		case isEmpty(w), isAssigned(gr, row.Path):
 			by = ByAPIServer
 		default:
 			unwanted = append(unwanted, FieldOf(row.Path))
@@ -42,6 +42,12 @@ func Differences(gr string, stored, wanted, live map[string]any) (onPurpose []co
 	}
 	slices.Sort(unwanted)
 	return onPurpose, slices.Compact(unwanted)
+}
+
+// isAssigned says that the API server sets a field whatever a client asks for: a pod has the
+// labels of the node that it is bound to.
+func isAssigned(gr, path string) bool {
+	return gr == resource.Pods && strings.HasPrefix(path, `metadata.labels["topology.kubernetes.io/`)
 }
 
 // same compares two values of a field: what is empty is as good as missing.

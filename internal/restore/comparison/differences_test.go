@@ -61,3 +61,36 @@ func TestFieldOf(t *testing.T) {
 		}
 	}
 }
+
+// A pod is labelled by the node that it is bound to, in whatever zone that is; other types and
+// labels are not.
+func TestAssigned(t *testing.T) {
+	in := func(key, value string) object {
+		return object{"metadata": object{"labels": object{key: value}}}
+	}
+	const zone = "topology.kubernetes.io/zone"
+	for name, d := range map[string]struct {
+		gr, key  string
+		unwanted []string
+	}{
+		"a pod": {"pods", zone, nil}, "another type": {"services", zone, []string{"metadata.labels"}}, "another label": {"pods", "a.b/c", []string{"metadata.labels"}},
+	} {
+		if _, unwanted := Differences(d.gr, in(d.key, "a"), in(d.key, "a"), in(d.key, "b")); !slices.Equal(unwanted, d.unwanted) {
+			t.Errorf("%s: %q", name, unwanted)
+		}
+	}
+}
+
+// A controller's field is its own; what the restore wrote is not excused, nor is what a webhook
+// changed on the way.
+func TestSetByOthers(t *testing.T) {
+	live := object{"metadata": object{"managedFields": []any{
+		object{"manager": "us", "fieldsV1": object{"f:spec": object{"f:paused": object{}}}},
+		object{"manager": "controller", "fieldsV1": object{"f:spec": object{"f:replicas": object{}}}},
+	}}}
+	for field, want := range map[string]bool{"spec.replicas": true, "spec.paused": false, "spec": true, "data": false, "spec.replicas.x": false} {
+		if SetByOthers(live, field, "us") != want {
+			t.Errorf("%s: want %v", field, want)
+		}
+	}
+}
