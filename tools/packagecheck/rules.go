@@ -67,6 +67,7 @@ func productRules() rules {
 		Beside: []use{
 			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for
 			{"internal/backup/backuptest", "internal/volume/volumetest"},
+			{"internal/kube/connect", "internal/kube"},
 			{"internal/kube/exec", "internal/kube"},
 			{"starter/internal/...", "starter/internal/manifest"},
 			{"starter/internal/stored", "starter/internal/fetch"}, // objects by signed URL
