@@ -11,15 +11,13 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
-// Recorded is a value that was recorded with the backup.
-type Recorded struct {
-	Value string    `json:"value"`
-	At    time.Time `json:"at"`
-}
+// Recorded is a value that was recorded with the backup: see hook.ReadRecorded.
+type Recorded = hook.Recorded
 
 // Runner tries assertions in one copy. It is for one goroutine.
 type Runner struct {
