@@ -55,7 +55,7 @@ func productRules() rules {
 			{"objects", []string{"internal/resource"}},
 			{"references between objects", []string{"internal/resource/residual"}},
 			{"comparison of objects", []string{"internal/resource/compare"}},
-			{"rules of drills", []string{"internal/drill/definition/validation", "internal/drill/isolation"}},
+			{"rules of drills", []string{"internal/drill/definition/validation", "internal/drill/estimate", "internal/drill/isolation"}},
 			{"schedules played through time", []string{"internal/simulation"}},
 			{"pods, volumes, time", []string{"internal/change", "internal/hook", "internal/retention", "internal/schedule/preset", "internal/timing", "internal/verification", "internal/volume"}},
 			{"selection", []string{"internal/filter"}},
