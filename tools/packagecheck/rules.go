@@ -55,7 +55,7 @@ func productRules() rules {
 			{"objects", []string{"internal/resource"}},
 			{"references between objects", []string{"internal/resource/residual"}},
 			{"comparison of objects", []string{"internal/resource/compare"}},
-			{"rules of drills", []string{"internal/drill/definition/validation", "internal/drill/isolation"}},
+			{"rules of drills", []string{"internal/drill/definition/validation", "internal/drill/estimate", "internal/drill/isolation"}},
 			{"schedules played through time", []string{"internal/simulation"}},
 			{"pods, volumes, time", []string{"internal/change", "internal/hook", "internal/retention", "internal/schedule/preset", "internal/timing", "internal/verification", "internal/volume"}},
 			{"selection", []string{"internal/filter"}},
@@ -67,6 +67,7 @@ func productRules() rules {
 		Beside: []use{
 			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for
 			{"internal/backup/backuptest", "internal/volume/volumetest"},
+			{"internal/kube/connect", "internal/kube"},
 			{"internal/kube/exec", "internal/kube"},
 			{"internal/contract", "internal/drill/evidence"},     // results of assertions are in the words of the evidence
 			{"internal/repository/drills", "internal/repository"}, // evidence is a document of the bucket

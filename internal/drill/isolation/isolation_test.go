@@ -121,7 +121,7 @@ func outsides() map[string]string {
 // TestNothingOutsideIsNamed puts host names, addresses and load balancers into objects at
 // random: none is in what would be written, or tried.
 func TestNothingOutsideIsNamed(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test repeats
+	r := rand.New(rand.NewPCG(1, 2))
 	for resource, form := range outsides() {
 		for range 200 {
 			domain := fmt.Sprintf("%s.%s.example", word(r), word(r))
