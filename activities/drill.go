@@ -16,6 +16,12 @@ func (d *Drill) PrepareDrill(ctx context.Context, _ *heartbeat.Recorder, in cont
 	return d.Prepare(ctx, in)
 }
 
+// RemoveLostDrills asks for what lost drills have left to go, and says what is there. It may
+// repeat.
+func (d *Drill) RemoveLostDrills(ctx context.Context, _ *heartbeat.Recorder, in contract.TearDownInput) (contract.DrillRemains, error) {
+	return d.RemoveLost(ctx, in)
+}
+
 // VerifyDrillBytes reads every byte of the backup. It may repeat.
 func (d *Drill) VerifyDrillBytes(ctx context.Context, recorder *heartbeat.Recorder, in contract.CheckDrillInput) (contract.DrillBytes, error) {
 	return d.VerifyBytes(ctx, recorder, in)

@@ -81,6 +81,7 @@ func (r *Rehearsal) Register(reg Registry) {
 // Register registers every activity under its contract name.
 func (d *Drill) Register(r Registry) {
 	register(r, contract.PrepareDrill, d.PrepareDrill)
+	register(r, contract.RemoveLostDrills, d.RemoveLostDrills)
 	register(r, contract.VerifyDrillBytes, d.VerifyDrillBytes)
 	register(r, contract.IsolateDrill, d.IsolateDrill)
 	register(r, contract.AccountDrill, d.AccountDrill)

@@ -45,7 +45,7 @@ func TestDrillVerify(t *testing.T) {
 
 // The answer for programs has the verdicts, and needs no worker and no Temporal.
 func TestDrillVerifyDocument(t *testing.T) {
-	t.Setenv(drillKeyVariable, filepath.Join(evidenceDir, "signer.pub"))
+	t.Setenv("LIFEBOAT_DRILL_KEY", filepath.Join(evidenceDir, "signer.pub"))
 	start := time.Now()
 	got := lifeboat(t, nil, "", append([]string{"drill", "verify", "-o", "json"}, evidenceFiles(t, "chains/slot-told/*.json")...)...)
 	if took := time.Since(start); took > time.Second {

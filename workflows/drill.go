@@ -82,7 +82,7 @@ func (d *drill) prepare(ctx workflow.Context) error {
 	d.in, d.keep, d.findings.Plan = plan.Restore, plan.Keep, plan
 	d.findings.Ref = contract.DrillRef{ID: plan.ID}
 	d.setStep(ctx, "removing what lost drills have left")
-	_, _, err = d.remove(ctx, contract.TearDownInput{Ref: d.findings.Ref, Lost: true})
+	_, _, err = d.remove(ctx, contract.RemoveLostDrills)
 	return err
 }
 
@@ -270,14 +270,19 @@ func (d *drill) end(ctx workflow.Context, cause error) (contract.DrillResult, er
 	} else {
 		d.setStep(detached, "removing the copy")
 	}
-	if err := d.tearDown(detached); err != nil {
-		return contract.DrillResult{}, err
+	tornDown := d.tearDown(detached)
+	res, signed := d.sign(detached)
+	return res, firstError(tornDown, signed, d.clear(detached))
+}
+
+// firstError is the first of several, as it is: Temporal looks at the outermost error.
+func firstError(all ...error) error {
+	for _, err := range all {
+		if err != nil {
+			return err
+		}
 	}
-	res, err := d.sign(detached)
-	if err != nil {
-		return res, err
-	}
-	return res, d.clear(detached)
+	return nil
 }
 
 // keepCopy writes the evidence at once, and removes the copy when its time is over, when
@@ -285,11 +290,8 @@ func (d *drill) end(ctx workflow.Context, cause error) (contract.DrillResult, er
 func (d *drill) keepCopy(ctx, detached workflow.Context) (contract.DrillResult, error) {
 	until := workflow.Now(ctx).Add(d.keep)
 	d.findings.Teardown.Kept = until
-	res, err := d.sign(detached)
-	if err != nil {
-		return res, err
-	}
-	for {
+	res, signed := d.sign(detached)
+	for signed == nil {
 		d.setStep(detached, "the copy is kept until "+until.UTC().Format(time.RFC3339))
 		d.heard = false
 		heard, err := workflow.AwaitWithTimeout(ctx, until.Sub(workflow.Now(ctx)), func() bool { return d.heard })
@@ -299,34 +301,31 @@ func (d *drill) keepCopy(ctx, detached workflow.Context) (contract.DrillResult, 
 		until = workflow.Now(ctx).Add(d.keep)
 	}
 	d.setStep(detached, "removing the copy that was kept")
-	if err := d.tearDown(detached); err != nil {
-		return res, err
+	err := firstError(signed, d.tearDown(detached))
+	if left := d.findings.Teardown.Left; err == nil && len(left) > 0 {
+		err = temporal.NewNonRetryableApplicationError(fmt.Sprintf("the copy that was kept is not gone: %s %s: %s", left[0].Type, left[0].Name, left[0].Detail), "TeardownIncomplete", nil)
 	}
-	if left := d.findings.Teardown.Left; len(left) > 0 {
-		return res, temporal.NewNonRetryableApplicationError(fmt.Sprintf("the copy that was kept is not gone: %s %s: %s", left[0].Type, left[0].Name, left[0].Detail), "TeardownIncomplete", nil)
-	}
-	return res, d.clear(detached)
+	return res, firstError(err, d.clear(detached))
 }
 
 // tearDown removes the copy, and notes what is left of it.
 func (d *drill) tearDown(ctx workflow.Context) error {
 	t := &d.findings.Teardown
 	t.Started = workflow.Now(ctx)
-	made, left, err := d.remove(ctx, contract.TearDownInput{Ref: d.findings.Ref})
-	if err != nil {
-		return err
-	}
+	made, left, err := d.remove(ctx, contract.TearDownDrill)
 	t.Finished = workflow.Now(ctx)
-	t.Scan, t.Left = contract.LeakScan(made, left), left.Names
-	return nil
+	if err == nil { // else nobody has looked what is left
+		t.Scan, t.Left = contract.LeakScan(made, left), left.Names
+	}
+	return err
 }
 
 // remove asks for things to go until they are gone, or the time for that is over. It tells how
 // many of each type there were, and what is left.
-func (d *drill) remove(ctx workflow.Context, in contract.TearDownInput) (made map[string]int, left contract.DrillRemains, err error) {
+func (d *drill) remove(ctx workflow.Context, by contract.Activity[contract.TearDownInput, contract.DrillRemains]) (made map[string]int, left contract.DrillRemains, err error) {
 	made, began := map[string]int{}, workflow.Now(ctx)
 	for wait := firstPollWait; ; wait = growBriskWait(wait) {
-		if left, err = runActivity(withDurableOptions(ctx, "remove the copy"), contract.TearDownDrill, in); err != nil {
+		if left, err = runActivity(withDurableOptions(ctx, "remove"), by, contract.TearDownInput{Ref: d.findings.Ref}); err != nil {
 			return made, left, err
 		}
 		for _, t := range left.Types {
@@ -350,9 +349,10 @@ func (d *drill) sign(ctx workflow.Context) (contract.DrillResult, error) {
 
 // clear removes the working files, and disks that nobody uses.
 func (d *drill) clear(ctx workflow.Context) error {
-	if d.archive.Ref.Name == "" {
-		return nil
+	ref := d.archive.Ref
+	if ref.Name == "" { // it is looked for where the backup is
+		ref = contract.RestoreRef{Name: d.in.Name, UID: d.run.RunID, Location: d.in.Location}
 	}
-	_, err := runActivity(withDurableOptions(ctx, "clear working files"), contract.AbandonRestore, contract.AbandonRestoreInput{Ref: d.archive.Ref})
+	_, err := runActivity(withDurableOptions(ctx, "clear working files"), contract.AbandonRestore, contract.AbandonRestoreInput{Ref: ref})
 	return err
 }

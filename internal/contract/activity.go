@@ -49,6 +49,7 @@ var (
 	VerifyStoredBackup = Activity[VerifyStoredInput, VerifiedBackup]{"VerifyStoredBackup"}
 
 	PrepareDrill       = Activity[PrepareDrillInput, DrillPlan]{"PrepareDrill"}
+	RemoveLostDrills   = Activity[TearDownInput, DrillRemains]{"RemoveLostDrills"}
 	VerifyDrillBytes   = Activity[CheckDrillInput, DrillBytes]{"VerifyDrillBytes"}
 	IsolateDrill       = Activity[IsolateDrillInput, Nothing]{"IsolateDrill"}
 	AccountDrill       = Activity[CheckDrillInput, DrillObjects]{"AccountDrill"}

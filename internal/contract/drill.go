@@ -167,11 +167,10 @@ type DrillControl struct {
 	Faults []evidence.Fault `json:"faults,omitempty"`
 }
 
-// TearDownInput asks to remove what a drill has made, or what lost drills have left: Lost is
-// every drill of the cluster but this one.
+// TearDownInput asks to remove what a drill has made, or what all drills but this one have left:
+// drills never overlap, so these are lost.
 type TearDownInput struct {
-	Ref  DrillRef `json:"ref"`
-	Lost bool     `json:"lost,omitempty"`
+	Ref DrillRef `json:"ref"`
 }
 
 // DrillRemains is what is still there of drills, by type. Nothing is a scan that found none.

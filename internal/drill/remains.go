@@ -20,17 +20,25 @@ import (
 )
 
 // TearDown asks for everything of a drill to go, and says what is still there: nothing is the
-// leak scan that found none. It may repeat, and is asked until nothing is left. With Lost it is
-// about all drills of the cluster but this one: since drills never overlap, theirs are lost.
+// leak scan that found none. It may repeat, and is asked until nothing is left.
 func (s *Service) TearDown(ctx context.Context, in contract.TearDownInput) (contract.DrillRemains, error) {
 	r := &remains{service: s, selector: contract.DrillLabel + "=" + in.Ref.ID, namespaces: map[string]bool{}}
-	if in.Lost {
-		r.selector = contract.DrillLabel + "," + contract.DrillLabel + "!=" + in.Ref.ID
-	} else if in.Ref.Restore.Name != "" {
+	if in.Ref.Restore.Name != "" {
 		if err := r.readCopy(ctx, in.Ref); err != nil {
 			return contract.DrillRemains{}, err
 		}
 	}
+	return r.removeAll(ctx)
+}
+
+// RemoveLost is TearDown of all drills of the cluster but this one: since drills never overlap,
+// theirs were lost with their runs.
+func (s *Service) RemoveLost(ctx context.Context, in contract.TearDownInput) (contract.DrillRemains, error) {
+	r := &remains{service: s, selector: contract.DrillLabel + "," + contract.DrillLabel + "!=" + in.Ref.ID, namespaces: map[string]bool{}}
+	return r.removeAll(ctx)
+}
+
+func (r *remains) removeAll(ctx context.Context) (contract.DrillRemains, error) {
 	for _, remove := range []func(context.Context) error{r.removeNamespaces, r.removeVolumes, r.removeContents, r.removePriorityClasses} {
 		if err := remove(ctx); err != nil {
 			return contract.DrillRemains{}, fmt.Errorf("remove the copy: %w", err)
