@@ -19,6 +19,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/apply"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/comparison"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // accountFile has the account in the staging of the restore.
@@ -92,6 +93,12 @@ func (s *Service) newJudgement(ctx context.Context, ref contract.DrillRef) (*jud
 		return nil, err
 	}
 	j := &judgement{service: s, run: run, wanted: wanted, live: comparison.NewLiveInNamespaces(s.Kube, types), seen: map[archive.Key]bool{}, account: newAccount()}
+	run.Plan.Volumes.Count(func(v *volume.Restore) bool {
+		if v.Selected && v.Claim != "" && v.PV != "" && !v.HasData() {
+			j.account.Emptied = append(j.account.Emptied, "claim "+v.ClaimKey())
+		}
+		return false
+	})
 	j.fates, err = comparison.ReadFates(ctx, run, func(report.Reason) {})
 	return j, err
 }
@@ -137,6 +144,9 @@ func (j *judgement) compare(ctx context.Context, e archive.Entry, body []byte, f
 	if err != nil {
 		return err
 	}
+	if found.emptyVolume {
+		j.account.Emptied = append(j.account.Emptied, e.Resource+" "+e.Object())
+	}
 	switch {
 	case found.lost && f.Owned:
 		j.account.addLeft(e, codeByController, "its controller, which is restored, has taken it away or made another in its place")
@@ -157,6 +167,8 @@ type findings struct {
 	unwanted []string // fields that nobody was to change
 	rules    []string // ids of those by which others were changed, sorted
 	changes  []isolation.Change
+	// emptyVolume says that it has an empty volume in the place of data.
+	emptyVolume bool
 }
 
 func (j *judgement) differences(ctx context.Context, e archive.Entry, body []byte) (findings, error) {
@@ -175,7 +187,7 @@ func (j *judgement) differences(ctx context.Context, e archive.Entry, body []byt
 	if err := json.Unmarshal(body, &stored); err != nil {
 		return findings{}, fmt.Errorf("read %s: %w", e.Key, err)
 	}
-	out := findings{changes: isolated.Changes}
+	out := findings{changes: isolated.Changes, emptyVolume: isolated.EmptyVolume}
 	j.normalise(e, stored, wanted, live)
 	equal := j.service.Restore.Rules.Equal(e.Resource, live, wanted)
 	onPurpose, unwanted := comparison.Differences(e.Resource, stored, wanted, live)
@@ -253,6 +265,8 @@ type account struct {
 	Rules       map[string]bool                `json:"rules,omitempty"`
 	Neutralised []evidence.Neutralised         `json:"neutralised,omitempty"`
 	Sample      *archive.Key                   `json:"sample,omitempty"` // an object that came back
+	// Emptied are claims and pods that got an empty volume in the place of data.
+	Emptied []string `json:"emptied,omitempty"`
 }
 
 func newAccount() *account {

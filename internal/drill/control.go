@@ -165,7 +165,10 @@ func (s *Service) stopWorkloads(ctx context.Context, run *restore.Run, p *heartb
 			return nil, err
 		}
 	}
-	runner := s.runner(run, p, in)
+	runner, err := s.runner(ctx, run, p, in)
+	if err != nil {
+		return nil, err
+	}
 	var faults []evidence.Fault
 	for _, a := range asking {
 		res := runner.Run(ctx, a)

@@ -341,7 +341,11 @@ func (f *facts) assertionLevel(p evidence.Predicate) evidence.LevelResult {
 	case f.in.Ready == nil:
 		return notTried(evidence.L5)
 	}
-	return levelOf(evidence.L5, int64(len(p.Assertions)), held, textOfAssertions(unheld(p.Assertions)))
+	detail, emptied := textOfAssertions(unheld(p.Assertions)), f.account.Emptied
+	if len(emptied) > 0 {
+		detail = strings.TrimPrefix(detail+fmt.Sprintf("; the data of %d volumes is not in the copy, which got empty ones: %s", len(emptied), strings.Join(emptied[:min(len(emptied), detailed)], ", ")), "; ")
+	}
+	return levelOf(evidence.L5, int64(len(p.Assertions)+len(emptied)), held, detail)
 }
 
 func unheld(all []evidence.Assertion) (out []evidence.Assertion) {
