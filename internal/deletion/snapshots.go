@@ -54,7 +54,7 @@ func (b *Runner) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in 
 			if err != nil {
 				return err
 			}
-			return d.Delete(ctx, volume.Owner{Name: t.Name, UID: t.UID}, refs, end.add)
+			return d.Delete(ctx, volume.Owner{Name: t.Name, UID: t.UID, Ended: t.Ended}, refs, end.add)
 		})
 	}
 	err = group.Wait()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -15,6 +16,7 @@ import (
 type Tombstone struct {
 	Name      string              `json:"name"`
 	UID       string              `json:"uid,omitempty"`
+	Ended     time.Time           `json:"ended,omitzero"` // when the backup ended
 	Snapshots volume.DeletionList `json:"snapshots,omitzero"`
 }
 

@@ -150,7 +150,7 @@ func (f *forgery) write(withInfo bool) string {
 	f.put(l.Metadata(), f.json(velerov1.Backup{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "velero.io/v1", Kind: "Backup"},
 		ObjectMeta: metav1.ObjectMeta{Name: f.name, Namespace: "velero"},
-		Status:     velerov1.BackupStatus{Phase: velerov1.BackupPhaseCompleted, FormatVersion: "1.1.0", Version: 1, StartTimestamp: &now},
+		Status:     velerov1.BackupStatus{Phase: velerov1.BackupPhaseCompleted, FormatVersion: "1.1.0", Version: 1, StartTimestamp: &now, CompletionTimestamp: &now},
 	}))
 	return f.name
 }
