@@ -43,10 +43,10 @@ func TestBackupGet(t *testing.T) {
 	got := lifeboat(t, stock(), "", "backup", "get")
 	got.want(t, codeDone)
 	want := `NAME                   STATUS       ERRORS   WARNINGS   CREATED                         EXPIRES   STORAGE LOCATION   SELECTOR   VERIFIED   PROVEN
-broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      <never>
-busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      <never>
-daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never      <never>
-daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never      <never>
+broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      never
+busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      never
+daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never      never
+daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never      never
 nightly                Deleting     2        1          2026-01-02 12:00:00 +0000 UTC   29d       west               a=b        never      L2, 2h ago
 `
 	if got.out != want {

@@ -84,6 +84,9 @@ func (a *app) runGarbage(ctx context.Context, be backend, of string) error {
 	if kept := len(res.Orphans.Keep) + res.Orphans.MoreKeep; res.Removed+kept > 0 {
 		a.say("%s removed; %d left, see 'lifeboat gc plan'.\n", show.Plural(int64(res.Removed), "orphan"), kept)
 	}
+	if err := show.RemovedOrphans(a.stdout, res.Gone, a.now()); err != nil {
+		return err
+	}
 	a.noteUnsearched(res.Orphans)
 	if res.Failed > 0 || len(res.Plan.Unread)+len(res.Orphans.Unread) > 0 {
 		return outcome{codePartiallyFailed}

@@ -65,6 +65,8 @@ type RemoveOrphansInput struct {
 // OrphanResult says what became of them.
 type OrphanResult struct {
 	Removed int `json:"removed"`
+	// Gone are those that were removed.
+	Gone []Orphan `json:"gone,omitempty"`
 	// Kept are those that are there still, each with its reason.
 	Kept []Orphan `json:"kept,omitempty"`
 }

@@ -392,7 +392,7 @@ func TestUploads(t *testing.T) {
 			t.Error(textOf(plan))
 		}
 		time.Sleep(2 * time.Hour)
-		if res := i.remove(i.plan()); res.Removed != 3 || len(res.Kept) > 0 {
+		if res := i.remove(i.plan()); res.Removed != 3 || len(res.Gone) != 3 || len(res.Kept) > 0 {
 			t.Errorf("%+v", res)
 		}
 		left, err := st.Uploads(t.Context(), "")

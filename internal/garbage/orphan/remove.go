@@ -44,6 +44,7 @@ func (c *Collector) Remove(ctx context.Context, p *heartbeat.Recorder, in contra
 			return nil
 		}
 		res.Removed++
+		res.Gone = append(res.Gone, row)
 		p.Count(1, 0)
 		return nil
 	})

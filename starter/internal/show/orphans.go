@@ -15,11 +15,7 @@ func Orphans(w io.Writer, plan contract.OrphanPlan, now time.Time) error {
 	if len(all) == 0 {
 		return nil
 	}
-	rows := make([][]string, 0, len(all))
-	for _, o := range all {
-		rows = append(rows, []string{o.Kind, o.ID, orphanOwner(o), Or(o.Cluster, "<unknown>"), FromNow(o.Since, now), Or(o.Reason, "would be removed")})
-	}
-	if err := Table(w, []string{"ORPHAN", "ID", "OF", "CLUSTER", "AGE", "FATE"}, rows); err != nil {
+	if err := orphanTable(w, all, "would be removed", now); err != nil {
 		return err
 	}
 	if more := plan.MoreRemove + plan.MoreKeep; more > 0 {
@@ -27,6 +23,23 @@ func Orphans(w io.Writer, plan contract.OrphanPlan, now time.Time) error {
 		return err
 	}
 	return nil
+}
+
+// RemovedOrphans shows those that have gone.
+func RemovedOrphans(w io.Writer, gone []contract.Orphan, now time.Time) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	return orphanTable(w, gone, "removed", now)
+}
+
+// orphanTable shows orphans; fate is that of those that have no reason to stay.
+func orphanTable(w io.Writer, all []contract.Orphan, fate string, now time.Time) error {
+	rows := make([][]string, 0, len(all))
+	for _, o := range all {
+		rows = append(rows, []string{o.Kind, o.ID, orphanOwner(o), Or(o.Cluster, "<unknown>"), FromNow(o.Since, now), Or(o.Reason, fate)})
+	}
+	return Table(w, []string{"ORPHAN", "ID", "OF", "CLUSTER", "AGE", "FATE"}, rows)
 }
 
 // orphanOwner names the backup or restore that made it.
