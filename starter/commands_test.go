@@ -279,3 +279,15 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestRestoreThatWroteNothing: what Temporal keeps of it is shown.
+func TestRestoreThatWroteNothing(t *testing.T) {
+	m := stock()
+	res := &contract.RestoreResult{Name: "told", Phase: "Completed", NotStored: true, Counts: contract.Counts{Created: 4, Failed: 1}, Warnings: 1, Errors: 2, Reasons: []string{"RESULTS_NOT_STORED no place", "APPLY_FAILED no room"}}
+	m.runs[temporal.KindRestore] = append(m.runs[temporal.KindRestore], temporal.State{Run: temporal.Run{Kind: temporal.KindRestore, Name: "told"}, Phase: "Completed", Closed: noon(), Result: res})
+	m.results = map[string]any{"told": *res}
+	lifeboat(t, m, "", "restore", "describe", "told").want(t, codeDone, "4 created, 0 updated, 0 skipped, 1 failed", "APPLY_FAILED no room", "1 reason")
+	lifeboat(t, m, "", "restore", "describe", "told", "-o", "json").want(t, codeDone, `"notStored": true`)
+	lifeboat(t, m, "", "restore", "get").want(t, codeDone, "told ")
+	lifeboat(t, m, "", "restore", "create", "told", "--from-backup", "b", "--dry-run").want(t, codeDone, "would leave 4 created", "--results-location")
+}

@@ -87,6 +87,10 @@ func (a *app) dryRun(ctx context.Context, be backend, run temporal.Run, in contr
 	if err != nil {
 		return err
 	}
+	if res.NotStored {
+		a.say("It would leave %s. Nothing was written, not even its plan: name a place with --results-location.\n", show.Counts(res.Counts))
+		return phaseOutcome(res.Phase)
+	}
 	plan, err := stored.OpenFile(ctx, be.Read, contract.ReadInput{
 		Verb: contract.ReadRestoreURL, Name: res.Name, Location: show.Or(res.Location, in.Location), File: contract.FilePlan,
 	}, trust)

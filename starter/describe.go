@@ -135,7 +135,7 @@ func (a *app) describeState(ctx context.Context, be backend, state temporal.Stat
 	view := show.RunView{
 		Kind: title(state.Kind.Noun()), Name: state.Name, Phase: state.Phase, Location: state.Location, Selector: state.Selector,
 		Backup: state.Backup, DryRun: state.DryRun, Labels: state.Labels,
-		Workflow: state.WorkflowID, Run: state.RunID, Started: state.Started, Closed: state.Closed,
+		Workflow: state.WorkflowID, Run: state.RunID, Started: state.Started, Closed: state.Closed, Result: state.Result,
 	}
 	if state.Running {
 		sample, err := be.Sample(ctx, state.Run)

@@ -81,10 +81,7 @@ func (a *app) runGarbage(ctx context.Context, be backend, of string) error {
 	for _, f := range res.Errors {
 		a.say("  %s in %s: %s\n", f.Name, f.Location, show.Clean(f.Error))
 	}
-	if kept := len(res.Orphans.Keep) + res.Orphans.MoreKeep; res.Removed+kept > 0 {
-		a.say("%s removed; %d left, see 'lifeboat gc plan'.\n", show.Plural(int64(res.Removed), "orphan"), kept)
-	}
-	if err := show.RemovedOrphans(a.stdout, res.Gone, a.now()); err != nil {
+	if err := show.RemovedOrphans(a.stdout, res, a.now()); err != nil {
 		return err
 	}
 	a.noteUnsearched(res.Orphans)

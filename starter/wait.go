@@ -141,13 +141,10 @@ func (a *app) awaitRestore(ctx context.Context, be backend, run temporal.Run) (c
 // restoreOutcome is the first part of what is said of a restore. A dry run's counts
 // follow with its plan.
 func restoreOutcome(res contract.RestoreResult) string {
-	took := durationText(res.Started, res.Completed)
 	if res.DryRun {
-		return fmt.Sprintf("Dry run %q of backup %q %s in %s;", res.Name, res.Backup, res.Phase, took)
+		return fmt.Sprintf("Dry run %q of backup %q %s in %s;", res.Name, res.Backup, res.Phase, durationText(res.Started, res.Completed))
 	}
-	return fmt.Sprintf("Restore %q from backup %q %s in %s: %s created, %s updated, %s skipped, %s failed;",
-		res.Name, res.Backup, res.Phase, took, show.Count(res.Counts.Created), show.Count(res.Counts.Updated),
-		show.Count(res.Counts.Skipped), show.Count(res.Counts.Failed))
+	return fmt.Sprintf("Restore %q from backup %q %s in %s: %s;", res.Name, res.Backup, res.Phase, durationText(res.Started, res.Completed), show.Counts(res.Counts))
 }
 
 // volumesText tells of the volumes whose data is safe; none is not worth a word.

@@ -25,12 +25,17 @@ func Orphans(w io.Writer, plan contract.OrphanPlan, now time.Time) error {
 	return nil
 }
 
-// RemovedOrphans shows those that have gone.
-func RemovedOrphans(w io.Writer, gone []contract.Orphan, now time.Time) error {
-	if len(gone) == 0 {
+// RemovedOrphans says how many orphans have gone and are left, and shows those that have gone.
+func RemovedOrphans(w io.Writer, res contract.GarbageResult, now time.Time) error {
+	kept := len(res.Orphans.Keep) + res.Orphans.MoreKeep
+	if res.Removed+kept == 0 {
 		return nil
 	}
-	return orphanTable(w, gone, "removed", now)
+	_, err := fmt.Fprintf(w, "%s removed; %d left, see 'lifeboat gc plan'.\n", Plural(int64(res.Removed), "orphan"), kept)
+	if err != nil || len(res.Gone) == 0 {
+		return err
+	}
+	return orphanTable(w, res.Gone, "removed", now)
 }
 
 // orphanTable shows orphans; fate is that of those that have no reason to stay.
