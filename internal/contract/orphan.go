@@ -28,6 +28,7 @@ type Orphan struct {
 	Workflow         string    `json:"workflow,omitempty"`
 	Since            time.Time `json:"since"`
 	SizeGiB          int32     `json:"sizeGiB,omitempty"`
+	CSI              bool      `json:"csi,omitempty"` // a driver made the snapshot
 	// Reason is why it stays; "" if it goes.
 	Reason string `json:"reason,omitempty"`
 	// Binding is the run's.

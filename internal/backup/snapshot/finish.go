@@ -240,6 +240,9 @@ func (f *finisher) recordRetention(r volume.Retention) {
 		}
 	}
 	f.objects = append(f.objects, r.Objects...)
+	if r.Untagged != "" {
+		f.reasons = append(f.reasons, report.New(report.SnapshotUntagged, r.Untagged))
+	}
 }
 
 // discardIncomplete deletes the snapshots that are not complete, and those that a repeated

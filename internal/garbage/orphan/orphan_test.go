@@ -56,6 +56,13 @@ func TestSnapshots(t *testing.T) {
 			i.commit("b", "", time.Now())
 			return i.snapshot(tags)
 		}, goes},
+		"of a driver, and nothing names it": {func(i *installation) string { return i.snapshot(i.driverTags("b")) }, goes},
+		"of a driver, and a manifest names it": {func(i *installation) string {
+			id := i.snapshot(i.driverTags("b"))
+			i.commit("b", "", time.Now(), id)
+			return id
+		}, ""},
+		"of a driver, for a run that goes on": {func(i *installation) string { i.stage("b"); return i.snapshot(i.driverTags("b")) }, ""},
 		"a run that goes on": {func(i *installation) string { i.stage("b"); return i.snapshot(i.tags("b")) }, ""},
 		"a run that holds the name only": {func(i *installation) string {
 			i.stage("b")

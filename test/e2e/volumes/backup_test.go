@@ -3,6 +3,7 @@
 package volumes
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,8 +101,8 @@ func TestBackupAndBack(t *testing.T) {
 				t.Fatalf("%d snapshots", len(taken))
 			}
 			for _, s := range taken {
-				if path == "native" && (s.Tags[ebs.TagBackup] != name || s.Tags[ebs.TagBackupUID] != res.UID || s.Tags[ebs.TagCluster] != l.Cluster ||
-					s.Tags["team"] != "books" || s.Tags[ebs.TagPV] == "" || s.State != "completed") {
+				if s.Tags[ebs.TagBackup] != name || cmp.Or(s.Tags[ebs.TagBackupUID], s.Tags[ebs.TagDriverBackupUID]) != res.UID || s.Tags[ebs.TagCluster] != l.Cluster || s.Tags[ebs.TagPlace] == "" ||
+					s.Tags["team"] != "books" || path == "native" != (s.Tags[ebs.TagPV] != "") || s.State != "completed" {
 					t.Errorf("%+v", s)
 				}
 			}
