@@ -215,7 +215,11 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	}
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: policy, Locations: locations}, Orphans: orphans}).Register(w)
 	rotation := verification.Policy{Every: cfg.Verification.Every.Duration, Bandwidth: int64(cfg.Verification.BandwidthMiB) << 20, Round: time.Hour}
-	(&activities.Verification{Runner: integrity.New(cfg.Cluster, locations, rotation, technologies.Inspectors())}).Register(w)
+	verifier := integrity.New(cfg.Cluster, locations, rotation, technologies.Inspectors())
+	if cfg.Verification.Blocks > 0 {
+		verifier.WithBlocks(&location.Sampler{Locations: snapshots, Blocks: cfg.Verification.Blocks})
+	}
+	(&activities.Verification{Runner: verifier}).Register(w)
 	(&activities.Schedules{Service: schedules}).Register(w)
 	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg))}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules, Explain: orphans.Explain, MissingAttributes: attributes.Missing}

@@ -115,6 +115,9 @@ type Verification struct {
 	// BandwidthMiB is how much this worker reads for it at most, in MiB a second. A plan that
 	// needs more says so. Default 16.
 	BandwidthMiB int `json:"bandwidthMiB,omitempty"`
+	// Blocks is how many blocks of 512 KiB are read of each EBS snapshot, by the EBS direct APIs;
+	// -1 reads none. Default 4.
+	Blocks int `json:"blocks,omitempty"`
 }
 
 // Retention says which expired backups are deleted.

@@ -69,6 +69,8 @@ type reading struct {
 	manifest archive.Manifest
 	found    repository.Verification
 	last     *repository.Verification // nil for none
+
+	unsampled bool // blocks of snapshots cannot be read
 }
 
 // readBackup reads the document, then everything that it leads to.

@@ -85,6 +85,9 @@ func (w *world) everything() error {
 	if _, err := l.ChangedBytes(ctx, one.ID, one.ID); err != nil {
 		return err
 	}
+	if err := readOneBlock(ctx, l, one.ID); err != nil {
+		return err
+	}
 	if err := w.restoreAndDelete(l, one.ID); err != nil {
 		return err
 	}
