@@ -63,7 +63,7 @@ func TestSnapshots(t *testing.T) {
 			return id
 		}, ""},
 		"of a driver, for a run that goes on": {func(i *installation) string { i.stage("b"); return i.snapshot(i.driverTags("b")) }, ""},
-		"a run that goes on": {func(i *installation) string { i.stage("b"); return i.snapshot(i.tags("b")) }, ""},
+		"a run that goes on":                  {func(i *installation) string { i.stage("b"); return i.snapshot(i.tags("b")) }, ""},
 		"a run that holds the name only": {func(i *installation) string {
 			i.stage("b")
 			i.store().Remove(archive.Staging("uid-b") + repository.PlanFile)

@@ -65,9 +65,9 @@ func (c *checker) handlesInEC2(all []*volume.Restore) map[string][]*volume.Resto
 type ec2Answer struct {
 	found  map[string]ebs.Snapshot
 	at     map[string]string // the location that has each
-	where  string // the locations that answered
-	whole  bool   // each location of the cluster's region has answered, and there is one
-	causes error  // why some did not answer
+	where  string            // the locations that answered
+	whole  bool              // each location of the cluster's region has answered, and there is one
+	causes error             // why some did not answer
 }
 
 // askLocations looks the ids up in every location that may know the cluster's snapshots. A
