@@ -209,7 +209,7 @@ func (r *restore) patchVolumes(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
-		r.Volumes = r.disks + res.Bound
+		r.Volumes, r.Waits = r.disks+res.Bound, res.Waits
 		if res.Pending == 0 {
 			r.Warnings += res.Warnings
 			r.Errors += res.Errors
