@@ -7,6 +7,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/assertion"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
@@ -60,7 +61,7 @@ func (s *Service) readRecorded(ctx context.Context, run *restore.Run) (map[strin
 		return nil, err
 	}
 	var doc velerov1.Backup
-	if err := repository.GetJSON(ctx, st, archive.Layout{Backup: run.Archive.Backup}.Metadata(), &doc); err != nil {
+	if err := repository.GetJSON(ctx, st, layout.Backup{Name: run.Archive.Backup}.Metadata(), &doc); err != nil {
 		return nil, err
 	}
 	values, err := hook.ReadRecorded(doc.Annotations)

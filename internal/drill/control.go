@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
@@ -83,8 +84,8 @@ func (s *Service) flipBit(ctx context.Context, run *restore.Run, _ *heartbeat.Re
 	if err != nil {
 		return nil, err
 	}
-	layout := archive.Layout{Backup: run.Archive.Backup}
-	arc, err := archive.Open(ctx, flipped{repository.NewSource(st), layout.Tarball(), run.Arc.Members()[0].Offset + 30}, layout)
+	files := layout.Backup{Name: run.Archive.Backup}
+	arc, err := archive.Open(ctx, flipped{repository.NewSource(st), files.Tarball(), run.Arc.Members()[0].Offset + 30}, files)
 	if err == nil {
 		err = arc.Verify(ctx, func(int64) {})
 	}

@@ -15,6 +15,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -57,24 +58,24 @@ type record struct {
 	info    volume.Info
 }
 
-func (f *facts) readBackup(ctx context.Context, st store.Store, layout archive.Layout) error {
-	if err := repository.GetJSON(ctx, st, layout.Metadata(), &f.backup); err != nil {
+func (f *facts) readBackup(ctx context.Context, st store.Store, of layout.Backup) error {
+	if err := repository.GetJSON(ctx, st, of.Metadata(), &f.backup); err != nil {
 		return err
 	}
 	f.source = evidence.Cluster{Name: unknown, UID: unknown, Kubernetes: cmp.Or(f.backup.Annotations[annotationVersion], unknown)}
-	manifest, err := f.readManifest(ctx, st, layout)
+	manifest, err := f.readManifest(ctx, st, of)
 	if err != nil {
 		return err
 	}
-	info, err := st.Head(ctx, layout.Tarball())
+	info, err := st.Head(ctx, of.Tarball())
 	if err != nil {
-		return fmt.Errorf("look at %s: %w", layout.Tarball(), err)
+		return fmt.Errorf("look at %s: %w", of.Tarball(), err)
 	}
 	f.size = info.Size
-	return repository.EachEntry(ctx, st, manifest, layout.VolumeInfo(), func(raw json.RawMessage) {
+	return repository.EachEntry(ctx, st, manifest, of.VolumeInfo(), func(raw json.RawMessage) {
 		r := record{subject: evidence.Subject{Digest: evidence.DigestSet{SHA256: evidence.DigestOf(raw)}}}
 		if json.Unmarshal(raw, &r.info) == nil {
-			r.subject.Name = layout.VolumeInfo() + "#" + r.info.PVCNamespace + "/" + r.info.PVCName
+			r.subject.Name = of.VolumeInfo() + "#" + r.info.PVCNamespace + "/" + r.info.PVCName
 			f.records = append(f.records, r)
 		}
 	})
@@ -82,18 +83,18 @@ func (f *facts) readBackup(ctx context.Context, st store.Store, layout archive.L
 
 // readManifest reads the manifest, which is the first subject; of a backup of Velero's that is
 // the tarball.
-func (f *facts) readManifest(ctx context.Context, st store.Store, layout archive.Layout) (archive.Manifest, error) {
-	data, err := repository.GetBytes(ctx, st, layout.Manifest())
+func (f *facts) readManifest(ctx context.Context, st store.Store, of layout.Backup) (archive.Manifest, error) {
+	data, err := repository.GetBytes(ctx, st, of.Manifest())
 	if errors.Is(err, store.ErrNotFound) {
-		digest, err := digestOf(ctx, st, layout.Tarball())
-		f.manifest = evidence.Subject{Name: layout.Tarball(), Digest: evidence.DigestSet{SHA256: digest}}
+		digest, err := digestOf(ctx, st, of.Tarball())
+		f.manifest = evidence.Subject{Name: of.Tarball(), Digest: evidence.DigestSet{SHA256: digest}}
 		return archive.Manifest{}, err
 	}
 	if err != nil {
 		return archive.Manifest{}, err
 	}
-	f.manifest = evidence.Subject{Name: layout.Manifest(), Digest: evidence.DigestSet{SHA256: evidence.DigestOf(data)}}
-	m, err := archive.DecodeManifest(layout.Manifest(), data)
+	f.manifest = evidence.Subject{Name: of.Manifest(), Digest: evidence.DigestSet{SHA256: evidence.DigestOf(data)}}
+	m, err := archive.DecodeManifest(of.Manifest(), data)
 	f.objects = m.Totals.Objects
 	f.source.Name = cmp.Or(m.Cluster, unknown)
 	if m.Cluster == f.target.Name {

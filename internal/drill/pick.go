@@ -10,7 +10,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -39,7 +39,7 @@ const (
 // pick finds the backup that the spec names, or one of the good ones.
 func (s *Service) pick(ctx context.Context, spec definition.Spec, seed string) (picked, error) {
 	if name := spec.Source.Backup; name != "" {
-		found, _, err := repository.FindDocument[velerov1.Backup](ctx, s.Locations, spec.StorageLocation, name, "backup", archive.Layout{Backup: name}.Metadata())
+		found, _, err := repository.FindDocument[velerov1.Backup](ctx, s.Locations, spec.StorageLocation, name, "backup", layout.Backup{Name: name}.Metadata())
 		if err != nil {
 			return picked{}, err
 		}

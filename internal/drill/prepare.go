@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition/validation"
@@ -84,7 +85,7 @@ func (s *Service) check(ctx context.Context, in contract.PrepareDrillInput) erro
 // readNamespaces are the namespaces of a backup that have objects, by its list of resources,
 // which Velero's backups have too.
 func readNamespaces(ctx context.Context, st store.Store, backup string) ([]string, error) {
-	list, err := readResourceList(ctx, st, archive.Layout{Backup: backup}.ResourceList())
+	list, err := readResourceList(ctx, st, layout.Backup{Name: backup}.ResourceList())
 	if err != nil {
 		return nil, fmt.Errorf("namespaces of backup %s: %w", backup, err)
 	}

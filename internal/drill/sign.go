@@ -9,7 +9,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -160,6 +160,5 @@ func (s *Service) readBackup(ctx context.Context, f *facts) error {
 	if err != nil {
 		return err
 	}
-	layout := archive.Layout{Backup: f.in.Plan.Backup}
-	return f.readBackup(ctx, st, layout)
+	return f.readBackup(ctx, st, layout.Backup{Name: f.in.Plan.Backup})
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -27,12 +28,12 @@ type File struct {
 
 // Key is the key of the evidence of a drill by its number in the chain of the cluster.
 func Key(cluster string, sequence int64) string {
-	return fmt.Sprintf("%s%08d%s", archive.DrillDir(cluster), sequence, suffix)
+	return fmt.Sprintf("%s%08d%s", layout.DrillDir(cluster), sequence, suffix)
 }
 
 // parseKey is the inverse of Key; false for any other key.
 func parseKey(cluster, key string) (int64, bool) {
-	name, ok := strings.CutPrefix(key, archive.DrillDir(cluster))
+	name, ok := strings.CutPrefix(key, layout.DrillDir(cluster))
 	name, isJSON := strings.CutSuffix(name, suffix)
 	n, err := strconv.ParseInt(name, 10, 64)
 	return n, ok && isJSON && err == nil && n > 0 && Key(cluster, n) == key
@@ -90,7 +91,7 @@ func Write(ctx context.Context, st store.Store, cluster string, sequence int64, 
 
 // numbers are those of the drills of which there is evidence, in their order.
 func numbers(ctx context.Context, st store.Store, cluster string) (all []int64, err error) {
-	err = st.List(ctx, archive.DrillDir(cluster), func(i store.Info) error {
+	err = st.List(ctx, layout.DrillDir(cluster), func(i store.Info) error {
 		if n, ok := parseKey(cluster, i.Key); ok {
 			all = append(all, n)
 		}
