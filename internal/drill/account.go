@@ -125,10 +125,10 @@ func (j *judgement) addObject(ctx context.Context, e archive.Entry, body []byte)
 	case f.Failed():
 		j.account.addRefused(e, f)
 	case isRule:
-		if rule, why, ok := strings.Cut(text, ": "); ok && code == apply.DryRunOnly {
+		if rule, why, ok := strings.Cut(text, ": "); ok && string(code) == apply.DryRunOnly {
 			j.account.Counts.Accepted++
 			code, text = report.Code(rule), why+" (the API server would take it)"
-		} else if ok && code == apply.LeftOut {
+		} else if ok && string(code) == apply.LeftOut {
 			code, text = report.Code(rule), why
 		}
 		j.account.addLeft(e, string(code), text)

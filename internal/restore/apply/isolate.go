@@ -20,12 +20,13 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
-// Codes of objects that an isolated copy is without.
+// What begins the reason of an object that an isolated copy is without; the rule of isolation
+// follows. People are told the rule.
 const (
 	// DryRunOnly: the API server would have taken the object, and was not asked to keep it.
-	DryRunOnly report.Code = "DRY_RUN_ONLY"
+	DryRunOnly = "DRY_RUN_ONLY"
 	// LeftOut: the API server was not asked.
-	LeftOut report.Code = "LEFT_OUT"
+	LeftOut = "LEFT_OUT"
 )
 
 // isolator applies the rules of isolation, the last thing that is done to an object before it is
@@ -124,8 +125,8 @@ func (a *applier) tryObject(ctx context.Context, want *desired) (outcome, error)
 }
 
 // leftText is the reason of an object that the copy is without.
-func leftText(d isolation.Decision, code report.Code) string {
-	return string(code) + ": " + d.Rule + ": " + d.Reason
+func leftText(d isolation.Decision, how string) string {
+	return how + ": " + d.Rule + ": " + d.Reason
 }
 
 // MakeNamespaces makes the namespaces of an isolated copy before anything is in them. One that
