@@ -146,6 +146,8 @@ func (m *memory) Follow(ctx context.Context, run temporal.Run, result any, _ tim
 		*out = res.(contract.BackupResult)
 	case *contract.RestoreResult:
 		*out = res.(contract.RestoreResult)
+	case *contract.DrillResult:
+		*out = res.(contract.DrillResult)
 	case *contract.DeleteResult:
 		*out = res.(contract.DeleteResult)
 	case *contract.GarbageResult:

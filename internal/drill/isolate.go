@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -28,6 +29,9 @@ func (s *Service) Isolate(ctx context.Context, in contract.IsolateDrillInput) er
 		return err
 	}
 	if err := checkBudget(run.Plan.Volumes, in.Budget); err != nil {
+		return err
+	}
+	if err := s.refuseForeignVolumes(ctx, run.Plan.Volumes); err != nil {
 		return err
 	}
 	if err := apply.MakeNamespaces(ctx, s.Restore, run); err != nil {
@@ -73,6 +77,31 @@ func checkBudget(volumes *restore.Volumes, budget definition.Budget) error {
 		return failure.Invalid("spec.budget.gib: volumes of %d GiB would be made, %d are allowed; raise it, or select less", gib, budget.GiB)
 	}
 	return nil
+}
+
+// refuseForeignVolumes refuses a copy of which a claim would be bound to a volume that is there:
+// Kubernetes gives a claim any free one that fits, also if it is to be filled from a snapshot, and
+// its data would go with the copy.
+func (s *Service) refuseForeignVolumes(ctx context.Context, planned *restore.Volumes) error {
+	return kube.List(ctx, s.Kube, kube.Volumes(), "", "", func(pv corev1.PersistentVolume) error {
+		var claim string
+		planned.Count(func(v *volume.Restore) bool {
+			if wouldBind(&pv, v) {
+				claim = v.ClaimKey()
+			}
+			return false
+		})
+		if claim == "" {
+			return nil
+		}
+		return failure.Invalid("volume %s is free, and the copy of claim %s would be bound to it; reserve it for its claim (spec.claimRef), or remove it", pv.Name, claim)
+	})
+}
+
+// wouldBind says that a free volume fits a claim that a storage class is to make one for.
+func wouldBind(pv *corev1.PersistentVolume, v *volume.Restore) bool {
+	capacity := pv.Spec.Capacity[corev1.ResourceStorage]
+	return pv.Spec.ClaimRef == nil && v.Provisioned() && v.Class != "" && pv.Spec.StorageClassName == v.Class && capacity.Value() >= v.Capacity
 }
 
 // serverAddresses are those from which the API server's proxy reaches pods.

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -252,5 +253,28 @@ func TestPatchSaysWhatItWaitsFor(t *testing.T) {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestIsolatedVolumeIsNotPatched: a volume that was made for a claim of an isolated copy goes with
+// it, whatever became of the old one.
+func TestIsolatedVolumeIsNotPatched(t *testing.T) {
+	made := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	cluster := kubetest.Start(t)
+	pv := pvOf("Delete")
+	pv.Name, pv.CreationTimestamp = "pv-1", made
+	cluster.Put(pv)
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "data", CreationTimestamp: made}}
+	claim.Spec.VolumeName = "pv-1"
+	run := &restore.Run{}
+	run.Restore.Isolation = &contract.Isolation{Drill: "d"}
+	v := &volume.Restore{PV: "old", Namespace: "shop", Target: "shop", Claim: "data", Selected: true, Disposition: volume.Dynamic, Reclaim: "Retain", Patch: true}
+	p := claimWatcher{s: run, r: &restore.Service{Kube: cluster.Client()}}
+	if end, settled, err := p.patchBound(t.Context(), v, claim); err != nil || !settled || end.PV != "pv-1" {
+		t.Fatalf("%+v, settled %t, %v", end, settled, err)
+	}
+	got, ok := kubetest.Get[corev1.PersistentVolume](cluster, kube.Volumes(), "", "pv-1")
+	if !ok || got.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimDelete {
+		t.Errorf("reclaim policy %s", got.Spec.PersistentVolumeReclaimPolicy)
 	}
 }

@@ -1,0 +1,74 @@
+package drill
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
+)
+
+func planned() *restore.Volumes {
+	return &restore.Volumes{Volumes: []volume.Restore{
+		{PV: "a", Namespace: "shop", Claim: "data", Selected: true, Disposition: volume.Dynamic, Class: "gp3", Capacity: 5 << 30},
+		{PV: "b", Namespace: "shop", Claim: "other", Disposition: volume.Dynamic, Class: "gp3", Capacity: 1 << 30}, // not selected
+	}}
+}
+
+// TestBudget: what the plan needs is held against the budget, and 0 bounds nothing.
+func TestBudget(t *testing.T) {
+	two := planned()
+	two.Volumes[1].Selected = true
+	for name, tc := range map[string]struct {
+		budget definition.Budget
+		says   string
+	}{
+		"none": {definition.Budget{}, ""}, "enough": {definition.Budget{Volumes: 2, GiB: 6}, ""},
+		"volumes": {definition.Budget{Volumes: 1}, "spec.budget.volumes: 2 volumes"}, "size": {definition.Budget{GiB: 5}, "spec.budget.gib: volumes of 6 GiB"},
+	} {
+		if err := checkBudget(two, tc.budget); (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestForeignVolume: a drill does not begin where a claim of its copy would be bound to a volume
+// that somebody has left there.
+func TestForeignVolume(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(pv *corev1.PersistentVolume)
+		bound  bool
+	}{
+		"fits": {func(*corev1.PersistentVolume) {}, true},
+		"larger": {func(pv *corev1.PersistentVolume) {
+			pv.Spec.Capacity[corev1.ResourceStorage] = resource.MustParse("9Gi")
+		}, true},
+		"too small": {func(pv *corev1.PersistentVolume) {
+			pv.Spec.Capacity[corev1.ResourceStorage] = resource.MustParse("4Gi")
+		}, false},
+		"another class": {func(pv *corev1.PersistentVolume) { pv.Spec.StorageClassName = "io2" }, false},
+		"reserved": {func(pv *corev1.PersistentVolume) {
+			pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "x", Name: "y"}
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pv := &corev1.PersistentVolume{
+				TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolume"}, ObjectMeta: metav1.ObjectMeta{Name: "left"},
+				Spec: corev1.PersistentVolumeSpec{StorageClassName: "gp3", Capacity: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("5Gi")}},
+			}
+			tc.change(pv)
+			cluster := kubetest.Start(t)
+			cluster.Put(pv)
+			err := (&Service{Kube: cluster.Client()}).refuseForeignVolumes(t.Context(), planned())
+			if (err != nil) != tc.bound || err != nil && (!strings.Contains(err.Error(), "volume left") || !strings.Contains(err.Error(), "claim shop/data")) {
+				t.Error(err)
+			}
+		})
+	}
+}

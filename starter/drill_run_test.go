@@ -1,0 +1,43 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+)
+
+func drillResult(verdict string) contract.DrillResult {
+	return contract.DrillResult{
+		Name: "shop", Backup: "nightly", Level: "L4", Verdict: verdict, Failures: []string{"RTO_EXCEEDED: it took 50s, 20s is wanted"},
+		RTO: 50 * time.Second, Ready: 40 * time.Second, RPO: time.Hour, Sequence: 7, Key: "plugins/lifeboat/drills/prod/00000007.json", Location: "default",
+	}
+}
+
+// A drill is described by a file and by flags, which win; the result tells level, verdict, times
+// and where the evidence is, and the exit code whether it passed.
+func TestDrillRun(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "drill.yaml")
+	text := "apiVersion: lifeboat-backup.github.io/v1\nkind: Drill\nmetadata: {name: shop}\nspec: {source: {schedule: nightly}, includedNamespaces: [shop], targets: {level: L2}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := &memory{results: map[string]any{"shop": drillResult("failed")}}
+	lifeboat(t, m, "", "drill", "run", "-f", file, "--level", "L3", "--rto", "20s", "--wait").
+		want(t, 3, `Drill "shop" failed: backup nightly is proven at level L4`, "RTO_EXCEEDED", "ready after 00:40", "00000007.json")
+	in, ok := m.started[0].(contract.DrillInput)
+	if !ok || in.Name != "shop" || in.Spec.Source.Schedule != "nightly" || in.Spec.Targets.Level != "L3" || in.Spec.Targets.RTO.Duration != 20*time.Second || len(in.Spec.IncludedNamespaces) != 1 {
+		t.Errorf("%+v", m.started)
+	}
+	m.results["shop"] = drillResult("passed")
+	lifeboat(t, m, "", "drill", "run", "shop", "--from-backup", "nightly", "-o", "json").want(t, 0, `"verdict": "passed"`)
+	lifeboat(t, m, "", "drill", "run", "--from-backup", "nightly").want(t, 1, "name the drill")
+	lifeboat(t, m, "", "drill", "run", "shop", "--from-backup", "nightly", "--level", "L9").want(t, 1, "targets.level")
+	lifeboat(t, m, "", "drill", "keep", "--for", "2h").want(t, 0, "will be kept for")
+	lifeboat(t, m, "", "drill", "stop").want(t, 0, "asked to stop")
+	m.failures = map[string]error{"stop": temporal.ErrNotFound}
+	lifeboat(t, m, "", "drill", "stop").want(t, 4)
+}
