@@ -70,7 +70,7 @@ func (s *Service) readRecorded(ctx context.Context, run *restore.Run) (map[strin
 	}
 	out := make(map[string]assertion.Recorded, len(values))
 	for name, v := range values {
-		out[name] = assertion.Recorded{Value: v.Value, At: v.At}
+		out[name] = assertion.Recorded(v)
 	}
 	return out, nil
 }

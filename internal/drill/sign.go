@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -39,12 +40,15 @@ func (s *Service) Sign(ctx context.Context, in contract.SignDrillInput) (contrac
 		}
 	}
 	statement, err := s.stateFindings(ctx, in, last)
+	if errors.Is(err, store.ErrNotFound) {
+		return contract.DrillResult{}, failure.NotFound("write the evidence: what it is about is gone: %w", err)
+	}
 	if err != nil {
 		return contract.DrillResult{}, fmt.Errorf("write the evidence: %w", err)
 	}
 	file, err := evidence.Sign(statement, key)
-	if err != nil {
-		return contract.DrillResult{}, err
+	if err != nil { // no retry says anything else
+		return contract.DrillResult{}, failure.Invalid("%w", err)
 	}
 	if st == nil {
 		res := resultOf(in, statement, "", "")
@@ -111,13 +115,12 @@ func (s *Service) readFacts(ctx context.Context, in contract.SignDrillInput, las
 	if in.Ref.Restore.Name == "" {
 		return f, nil // the backup was not opened: its objects are not known
 	}
-	run, err := s.copyOf(ctx, in.Ref)
-	if err != nil {
+	// Where planning failed there is no plan, and the run has no volumes.
+	if f.run, err = s.copyOf(ctx, in.Ref); err != nil && !restore.IsGone(err) {
 		return nil, err
 	}
-	f.run = run
 	if in.Objects != nil {
-		if err := run.Stage.Get(ctx, accountFile, &f.account); err != nil {
+		if err := f.run.Stage.Get(ctx, accountFile, &f.account); err != nil {
 			return nil, err
 		}
 	}
