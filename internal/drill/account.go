@@ -325,10 +325,7 @@ func (a *account) addDifferent(e archive.Entry, code, detail string) {
 // addRestored notes an object that is in the copy, changed by these rules.
 func (a *account) addRestored(e archive.Entry, rules []string) {
 	k := a.kind(e)
-	if a.Sample == nil || preferred(e.Resource) > preferred(a.Sample.Resource) {
-		key := e.Key
-		a.Sample = &key
-	}
+	a.offerSample(e)
 	if len(rules) == 0 {
 		a.Counts.Equal++
 		k.Equal++
@@ -350,9 +347,19 @@ func (a *account) addRestored(e archive.Entry, rules []string) {
 	}
 }
 
-// preferred orders types by how well one of their objects can be taken out of a copy.
-func preferred(gr string) int {
-	return 1 + slices.Index([]string{"services", "serviceaccounts", "secrets", "configmaps"}, gr)
+// offerSample keeps an object that can be taken out of the copy to see whether that is found: one
+// that no controller makes again, as it does a namespace's own account.
+func (a *account) offerSample(e archive.Entry) {
+	preferred := func(gr string) int {
+		return slices.Index([]string{"services", "serviceaccounts", "secrets", "configmaps"}, gr)
+	}
+	if preferred(e.Resource) < 0 || e.Resource == "serviceaccounts" && e.Name == "default" {
+		return
+	}
+	if a.Sample == nil || preferred(e.Resource) > preferred(a.Sample.Resource) {
+		key := e.Key
+		a.Sample = &key
+	}
 }
 
 // neutralisedNamed bounds how many fields are told one by one; the rules count all objects.
