@@ -215,7 +215,7 @@ func TestCancelled(t *testing.T) {
 		if err := await(t); err == nil {
 			t.Error("ends well")
 		}
-		checkFailed(t, latest(t), evidence.L2, evidence.Aborted, want)
+		checkFailed(t, latest(t), evidence.L3, evidence.Aborted, want)
 		if left := copies(t); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
