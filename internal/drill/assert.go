@@ -68,11 +68,7 @@ func (s *Service) readRecorded(ctx context.Context, run *restore.Run) (map[strin
 	if err != nil {
 		return nil, fmt.Errorf("values recorded with backup %s: %w: %w", run.Archive.Backup, archive.ErrCorrupt, err)
 	}
-	out := make(map[string]assertion.Recorded, len(values))
-	for name, v := range values {
-		out[name] = assertion.Recorded(v)
-	}
-	return out, nil
+	return values, nil
 }
 
 // untried are the assertions that the drill did not come to, for the evidence.
