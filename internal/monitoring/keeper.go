@@ -35,9 +35,10 @@ type Keeper struct {
 	log     *slog.Logger
 	changed chan struct{}
 
-	mu    sync.Mutex
-	shown *state
-	cause error // why nothing is shown yet, or of what is not up to date
+	mu      sync.Mutex
+	shown   *state
+	orphans map[orphanKind]int64
+	cause   error // why nothing is shown yet, or of what is not up to date
 
 	storedRead, orphansRead time.Time
 }
@@ -76,10 +77,10 @@ func (k *Keeper) Changed() {
 func (k *Keeper) SetOrphans(plan contract.OrphanPlan) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.orphansRead = time.Now()
+	k.orphans, k.orphansRead = countOrphans(plan), time.Now()
 	if k.shown != nil {
 		next := *k.shown
-		next.orphans = countOrphans(plan)
+		next.orphans = k.orphans
 		k.shown = &next
 	}
 }
@@ -188,9 +189,7 @@ func (k *Keeper) readOrphans(ctx context.Context) error {
 func (k *Keeper) show(next state, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.shown != nil {
-		next.orphans = k.shown.orphans // which may have been set meanwhile
-	}
+	next.orphans = k.orphans
 	if k.cause = err; err == nil || k.shown != nil {
 		k.shown = &next
 	}

@@ -75,16 +75,26 @@ type workflowRuns struct {
 // ExecuteWorkflow counts the run when it ends, and not when its history is replayed.
 func (w *workflowRuns) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
 	out, err := w.Next.ExecuteWorkflow(ctx, in)
-	info := workflow.GetInfo(ctx)
-	kind := w.runs.types[info.WorkflowType.Name]
-	if kind == "" || workflow.IsReplaying(ctx) || workflow.IsContinueAsNewError(err) {
+	if workflow.IsReplaying(ctx) || workflow.IsContinueAsNewError(err) {
 		return out, err
 	}
-	e := endedRun(kind, out, err)
-	e.took = workflow.Now(ctx).Sub(info.WorkflowStartTime)
-	w.runs.instruments.record(context.Background(), e)
-	w.runs.tell(info, e)
+	info := workflow.GetInfo(ctx)
+	if e, ok := w.runs.Count(context.Background(), info.WorkflowType.Name, out, err, workflow.Now(ctx).Sub(info.WorkflowStartTime)); ok {
+		w.runs.tell(info, e)
+	}
 	return out, err
+}
+
+// Count counts a run of a workflow that has ended, unless runs of that one are not counted.
+func (r *Runs) Count(ctx context.Context, workflowType string, out any, err error, took time.Duration) (ended, bool) {
+	kind := r.types[workflowType]
+	if kind == "" {
+		return ended{}, false
+	}
+	e := endedRun(kind, out, err)
+	e.took = took
+	r.instruments.record(ctx, e)
+	return e, true
 }
 
 // endedRun is what a run has come to, by its result.
