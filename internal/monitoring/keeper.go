@@ -77,7 +77,7 @@ func (k *Keeper) Changed() {
 func (k *Keeper) SetOrphans(plan contract.OrphanPlan) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.orphans, k.orphansRead = countOrphans(plan), time.Now()
+	k.orphans, k.orphansRead = countOrphans(plan), k.reader.now()
 	if k.shown != nil {
 		next := *k.shown
 		next.orphans = k.orphans
@@ -150,9 +150,9 @@ func (k *Keeper) Read(ctx context.Context, all bool) error {
 	}
 	schedules, err := k.reader.Schedules(ctx)
 	if err == nil {
-		next.schedules, next.read = schedules, time.Now()
+		next.schedules, next.read = schedules, k.reader.now()
 	}
-	if all || time.Since(k.storedRead) >= storedPeriod {
+	if all || k.reader.now().Sub(k.storedRead) >= storedPeriod {
 		err = errors.Join(err, k.readStored(ctx, &next))
 	}
 	k.show(next, err)
@@ -165,13 +165,13 @@ func (k *Keeper) Read(ctx context.Context, all bool) error {
 func (k *Keeper) orphansAreOld() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return time.Since(k.orphansRead) >= orphansPeriod
+	return k.reader.now().Sub(k.orphansRead) >= orphansPeriod
 }
 
 func (k *Keeper) readStored(ctx context.Context, next *state) error {
 	found, err := k.reader.readStored(ctx, next.stored)
 	if err == nil {
-		next.stored, k.storedRead = found, time.Now()
+		next.stored, k.storedRead = found, k.reader.now()
 	}
 	return err
 }

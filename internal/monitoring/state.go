@@ -22,6 +22,15 @@ type Reader struct {
 	Schedules func(context.Context) ([]schedule.Measure, error)
 	// Orphans looks for what nothing names any more, and changes nothing.
 	Orphans func(context.Context) (contract.OrphanPlan, error)
+	// Now is the clock; nil means the machine's.
+	Now func() time.Time
+}
+
+func (r *Reader) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
+	}
+	return time.Now()
 }
 
 // stored is what storage locations have, by location.
