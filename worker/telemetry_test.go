@@ -20,6 +20,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -151,8 +152,8 @@ func fillBucket(t *testing.T, cfg *config.Config, schedules *schedule.Service, s
 			return true, nil
 		}),
 		repositorytest.Commit(ctx, st, backup),
-		(&repository.Verification{Name: "b", UID: "u", At: now}).Write(ctx, st),
-		repository.WriteRehearsal(ctx, st, contract.RehearsalResult{Backup: "b", UID: "u", Level: contract.LevelEqual}),
+		(&beside.Verification{Name: "b", UID: "u", At: now}).Write(ctx, st),
+		beside.WriteRehearsal(ctx, st, contract.RehearsalResult{Backup: "b", UID: "u", Level: contract.LevelEqual}),
 		repository.PutJSON(ctx, st, repository.RestoreDocumentKey("r"), restore, store.PutOptions{}),
 	)
 	if err != nil {

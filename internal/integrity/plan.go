@@ -21,8 +21,10 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/verification"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -41,7 +43,8 @@ type Runner struct {
 	locations  *repository.Locations
 	policy     verification.Policy
 	inspectors map[volume.Method]volume.Inspector
-	limiter    *rate.Limiter // of all that this worker reads back; nil is no bound
+	blocks     volume.BlockSampler // nil reads none
+	limiter    *rate.Limiter       // of all that this worker reads back; nil is no bound
 
 	mu    sync.Mutex
 	facts map[string]facts // by location and UID: a committed backup never changes
@@ -50,6 +53,12 @@ type Runner struct {
 // New returns the Runner of a cluster, whose bandwidth all of a worker's verifications share.
 func New(cluster string, locations *repository.Locations, policy verification.Policy, inspectors map[volume.Method]volume.Inspector) *Runner {
 	return &Runner{cluster: cluster, locations: locations, policy: policy, inspectors: inspectors, limiter: newLimiter(policy.Bandwidth), facts: map[string]facts{}}
+}
+
+// WithBlocks has the Runner read blocks of the snapshots of EBS that it finds.
+func (r *Runner) WithBlocks(s volume.BlockSampler) *Runner {
+	r.blocks = s
+	return r
 }
 
 // facts are what a plan has to know of a backup beyond its entry.
@@ -130,7 +139,7 @@ func (r *Runner) planNamed(ctx context.Context, in contract.PlanVerificationInpu
 	plan := contract.VerificationPlan{Backups: len(in.Names)}
 	names := in.Names[:min(len(in.Names), rowsPerPlan)]
 	for _, name := range names {
-		found, _, err := repository.FindDocument[velerov1.Backup](ctx, r.locations, in.Location, name, "backup", archive.Layout{Backup: name}.Metadata())
+		found, _, err := repository.FindDocument[velerov1.Backup](ctx, r.locations, in.Location, name, "backup", layout.Backup{Name: name}.Metadata())
 		if err != nil {
 			return plan, err
 		}
@@ -146,7 +155,7 @@ func (r *Runner) planNamed(ctx context.Context, in contract.PlanVerificationInpu
 
 // candidates are the backups of a location that this cluster verifies.
 func (r *Runner) candidates(ctx context.Context, bsl *velerov1.BackupStorageLocation, listing *repository.Listing) ([]candidate, error) {
-	said, err := repository.ReadRetentions(ctx, listing.Store)
+	said, err := beside.ReadRetentions(ctx, listing.Store)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +187,7 @@ func isWhole(phase velerov1.BackupPhase) bool {
 	return phase == velerov1.BackupPhaseCompleted || phase == velerov1.BackupPhasePartiallyFailed || phase == repository.PhaseUnreadable
 }
 
-func candidateOf(e repository.BackupEntry, location string, bytes int64, said *repository.Retention) candidate {
+func candidateOf(e repository.BackupEntry, location string, bytes int64, said *beside.Retention) candidate {
 	kept := said.Backup(e)
 	made := e.Completed
 	if made.IsZero() {
@@ -232,7 +241,7 @@ func readManifestFacts(ctx context.Context, st store.Store, backup string) (fact
 	m, err := repository.ReadManifest(ctx, st, backup)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		info, err := st.Head(ctx, archive.Layout{Backup: backup}.Tarball())
+		info, err := st.Head(ctx, layout.Backup{Name: backup}.Tarball())
 		if errors.Is(err, store.ErrNotFound) {
 			err = nil
 		}

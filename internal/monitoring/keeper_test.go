@@ -19,6 +19,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -163,13 +164,13 @@ func (w *world) fill() {
 	w.backup("corrupt", "nightly", "east", velerov1.BackupPhaseCompleted, at("2026-03-03T04:00:00Z"))
 	w.backup("by-hand", "", "east", velerov1.BackupPhaseCompleted, at("2026-03-01T12:00:00Z"))
 	w.backup("other", "", "west", velerov1.BackupPhaseCompleted, at("2026-03-05T12:00:00Z"))
-	v := repository.Verification{Name: "corrupt", UID: "uid-corrupt", At: at("2026-03-03T06:00:00Z")}
+	v := beside.Verification{Name: "corrupt", UID: "uid-corrupt", At: at("2026-03-03T06:00:00Z")}
 	v.AddDamage("a file", "is gone")
 	restore := &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: "r"}, Status: velerov1.RestoreStatus{
 		Phase: velerov1.RestorePhaseCompleted, StartTimestamp: &metav1.Time{Time: at("2026-03-03T08:00:00Z")}, CompletionTimestamp: &metav1.Time{Time: at("2026-03-03T08:01:30Z")},
 	}}
 	err := errors.Join(v.Write(w.t.Context(), w.st), repository.PutJSON(w.t.Context(), w.st, repository.RestoreDocumentKey("r"), restore, store.PutOptions{}),
-		repository.WriteRehearsal(w.t.Context(), w.st, contract.RehearsalResult{Backup: "n1", UID: "uid-n1", Level: contract.LevelEqual}))
+		beside.WriteRehearsal(w.t.Context(), w.st, contract.RehearsalResult{Backup: "n1", UID: "uid-n1", Level: contract.LevelEqual}))
 	if err != nil {
 		w.t.Fatal(err)
 	}

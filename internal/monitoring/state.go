@@ -7,7 +7,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
@@ -136,7 +136,7 @@ func (l *location) add(e *repository.BackupEntry, proof repository.Proof) {
 
 // readRestores finds the last restore that has gone well.
 func (l *location) readRestores(ctx context.Context, st store.Store) error {
-	names, err := st.Dirs(ctx, archive.RestoresDir)
+	names, err := st.Dirs(ctx, layout.RestoresDir)
 	if err != nil {
 		return fmt.Errorf("list restores: %w", err)
 	}

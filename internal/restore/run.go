@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -33,6 +34,7 @@ type Service struct {
 	Technologies volume.Technologies // by which the data of volumes comes back
 
 	opened repository.Archives
+	memory memory
 }
 
 // openDoc is the document in staging of what OpenArchive found.
@@ -128,10 +130,7 @@ func (r *Service) OpenRun(ctx context.Context, ref contract.RestoreRef) (*Run, e
 
 // openStaged is OpenRun for an activity that has to do with the bucket alone.
 func (r *Service) openStaged(ctx context.Context, ref contract.RestoreRef) (*Run, error) {
-	if err := r.Locations.CheckPlace(ref.Location, ref.Binding.Place); err != nil {
-		return nil, err
-	}
-	_, st, err := r.Locations.WorkIn(ctx, ref.Location)
+	st, err := r.workIn(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +181,7 @@ func (s *Run) readProbed(ctx context.Context) error {
 // Velero's tarball.
 func openArchive(ctx context.Context, src store.Store, stage repository.Staging, a contract.OpenedArchive) (*archive.Archive, error) {
 	if !a.Foreign {
-		return archive.Open(ctx, repository.NewSource(src), archive.Layout{Backup: a.Backup})
+		return archive.Open(ctx, repository.NewSource(src), layout.Backup{Name: a.Backup})
 	}
 	data, err := repository.GetBytes(ctx, stage.Store, stage.Key(repository.RecutChunksFile))
 	if err != nil {

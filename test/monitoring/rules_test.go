@@ -13,10 +13,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/monitoring"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -245,17 +246,17 @@ func TestPaused(t *testing.T) {
 func TestLost(t *testing.T) {
 	s := simulate(t, "0 2 * * *")
 	s.until("2026-03-02T12:00:00Z", "Completed")
-	if _, err := s.st.DeletePrefix(t.Context(), archive.BackupsDir+name+"-20260302020000/"); err != nil {
+	if _, err := s.st.DeletePrefix(t.Context(), layout.BackupsDir+name+"-20260302020000/"); err != nil {
 		t.Fatal(err)
 	}
 	s.until("2026-03-04T12:00:00Z", "Completed")
-	damaged := repository.Verification{Name: name + "-20260304020000", UID: at("2026-03-04T02:00:00Z").String(), At: s.now}
+	damaged := beside.Verification{Name: name + "-20260304020000", UID: at("2026-03-04T02:00:00Z").String(), At: s.now}
 	damaged.AddDamage("a file", "is gone")
 	if err := damaged.Write(t.Context(), s.st); err != nil {
 		t.Fatal(err)
 	}
 	s.until("2026-03-06T12:00:00Z", "Completed")
-	good := repository.Verification{Name: damaged.Name, UID: damaged.UID, At: s.now}
+	good := beside.Verification{Name: damaged.Name, UID: damaged.UID, At: s.now}
 	if err := good.Write(t.Context(), s.st); err != nil {
 		t.Fatal(err)
 	}

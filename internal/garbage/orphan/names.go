@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -133,7 +134,7 @@ func (c *Collector) readWhole(ctx context.Context, o *owner) (whole, error) {
 // readVolumes reads the file that tells of the backup's volumes.
 func readVolumes(ctx context.Context, st store.Store, m archive.Manifest, name string) (whole, error) {
 	w := whole{cluster: m.Cluster, volumes: map[string]string{}}
-	err := repository.EachEntry(ctx, st, m, archive.Layout{Backup: name}.VolumeInfo(), func(i volume.Info) {
+	err := repository.EachEntry(ctx, st, m, layout.Backup{Name: name}.VolumeInfo(), func(i volume.Info) {
 		of := i.PVName
 		if i.PVCName != "" {
 			of = i.PVCNamespace + "/" + i.PVCName
@@ -154,7 +155,7 @@ var namedLikeOurs = regexp.MustCompile(`^velero-.+-[0-9a-f]{8}$`)
 
 // isOurs tells a snapshot that Lifeboat asked for: itself, or by a VolumeSnapshot.
 func isOurs(s ebs.Snapshot) bool {
-	return s.Tags[ebs.TagBackupUID] != "" || namedLikeOurs.MatchString(s.Tags[ebs.TagSnapshotName])
+	return s.BackupUID() != "" || namedLikeOurs.MatchString(s.Tags[ebs.TagSnapshotName])
 }
 
 // of says what names a snapshot, "" for nothing.
@@ -165,7 +166,7 @@ func (n *names) of(s ebs.Snapshot) string {
 	if text := n.runs[s.ID]; text != "" {
 		return text
 	}
-	if uid := s.Tags[ebs.TagBackupUID]; uid != "" {
+	if uid := s.BackupUID(); uid != "" {
 		return n.runs[uid]
 	}
 	return ""
