@@ -14,6 +14,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/install"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/migrate"
 )
 
 // backend is what commands ask of package temporal.
@@ -61,9 +63,7 @@ const defaultPatience = 2 * time.Second
 
 // run executes one command line and returns its exit code. Cancelling ctx is what
 // Ctrl-C does.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return newApp(stdin, stdout, stderr).run(ctx, args)
-}
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int { return newApp(stdin, stdout, stderr).run(ctx, args) }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	return &app{
@@ -141,7 +141,7 @@ or profile file.
 	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+command.ClusterVariable+", or the only one that is served)")
 	command.BindRefusedFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(command.ExplainFlagError)
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.scheduleCommand(), a.locationCommand(), a.objectCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.snapshotsCommand(), a.drillCommand(), a.versionCommand())
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.scheduleCommand(), a.locationCommand(), a.objectCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.snapshotsCommand(), a.drillCommand(), a.versionCommand(), install.Command(a.stdout), migrate.Command(a.stdin, a.stdout, a.stderr))
 	root.AddCommand(a.verbCommands()...)
 	root.AddCommand(command.RefusedAtRoot()...)
 	return root

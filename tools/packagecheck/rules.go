@@ -59,7 +59,7 @@ func productRules() rules {
 			{"pods, volumes, time", []string{"internal/change", "internal/hook", "internal/retention", "internal/schedule/preset", "internal/timing", "internal/verification", "internal/volume"}},
 			{"selection", []string{"internal/filter"}},
 			{"pages of documents", []string{"internal/drill/page"}},
-			{"formats and words", []string{"docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
+			{"formats and words", []string{"deploy/helm", "docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
 			{"helpers", []string{"internal/content", "internal/glob", "internal/parallel", "internal/poll"}},
 		},
 		Beside: []use{
@@ -70,6 +70,7 @@ func productRules() rules {
 			{"starter/internal/stored", "starter/internal/fetch"}, // objects by signed URL
 			{"starter/internal/show", "starter/internal/stored"},
 			{"starter/internal/changes", "starter/internal/..."},
+			{"starter/internal/migrate", "starter/internal/command"},
 		},
 	}
 }
