@@ -1,7 +1,7 @@
-// Package iam evaluates IAM policy documents: effects, actions and resources with
+// Package evaluation evaluates IAM policy documents: effects, actions and resources with
 // wildcards, and conditions. What it does not know it refuses to load, so that no
 // policy seems to pass because a part of it was not looked at.
-package iam
+package evaluation
 
 import (
 	"bytes"
