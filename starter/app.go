@@ -63,7 +63,9 @@ const defaultPatience = 2 * time.Second
 
 // run executes one command line and returns its exit code. Cancelling ctx is what
 // Ctrl-C does.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int { return newApp(stdin, stdout, stderr).run(ctx, args) }
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return newApp(stdin, stdout, stderr).run(ctx, args)
+}
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	return &app{

@@ -88,3 +88,11 @@ func ImageArchives() ([]string, error) {
 	}
 	return paths, nil
 }
+
+// ImportImage gives the node an image out of an archive as `docker save` writes it.
+func (s *Stack) ImportImage(ctx context.Context, archive string) error {
+	if err := s.ctr(ctx, "images", "import", "--snapshotter", s.snapshotter(), archive); err != nil {
+		return fmt.Errorf("import image: %w", err)
+	}
+	return nil
+}

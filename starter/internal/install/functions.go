@@ -107,9 +107,6 @@ func (f files) Glob(pattern string) (fileSet, error) {
 
 // AsConfig is the files as data of a ConfigMap.
 func (s fileSet) AsConfig() (string, error) {
-	if len(s) == 0 {
-		return "", nil
-	}
 	out := map[string]string{}
 	for name, text := range s {
 		out[path.Base(name)] = text
