@@ -4,7 +4,7 @@
 #
 # The binaries are the same for the same source, version and Go: they hold no path, time or
 # build id. What is copied carries one time stamp, so that the layers are the same too.
-FROM golang:1.26.8-bookworm AS build
+FROM golang:1.27.3-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
