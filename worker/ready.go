@@ -39,7 +39,7 @@ func askReady(ctx context.Context, listen string) error {
 	if err != nil {
 		return fmt.Errorf("the worker does not answer: %w", err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }() // it was only read
 	if res.StatusCode == http.StatusOK {
 		return nil
 	}

@@ -52,20 +52,20 @@ func (s *namespaceServer) ListWorkflowExecutions(context.Context, *workflowservi
 // server does not tell keeps no worker from starting.
 func TestEnsureNamespace(t *testing.T) {
 	for name, tc := range map[string]struct {
-		server  namespaceServer
+		server  *namespaceServer
 		create  bool
 		created int
 		err     string
 	}{
-		"it is there":           {namespaceServer{has: true}, true, 0, ""},
-		"not told":              {namespaceServer{silent: true}, true, 0, ""},
-		"missing":               {namespaceServer{mayCreate: true}, false, 0, `no namespace "default": correct temporal.namespace, or let an operator run: temporal operator namespace create --namespace default`},
-		"made":                  {namespaceServer{mayCreate: true, delay: 1}, true, 1, ""},
-		"must not be made here": {namespaceServer{}, true, 0, `create namespace "default"`},
+		"it is there":           {&namespaceServer{has: true}, true, 0, ""},
+		"not told":              {&namespaceServer{silent: true}, true, 0, ""},
+		"missing":               {&namespaceServer{mayCreate: true}, false, 0, `no namespace "default": correct temporal.namespace, or let an operator run: temporal operator namespace create --namespace default`},
+		"made":                  {&namespaceServer{mayCreate: true, delay: 1}, true, 1, ""},
+		"must not be made here": {&namespaceServer{}, true, 0, `create namespace "default"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := connectTo(t, &tc.server).EnsureNamespace(t.Context(), tc.create, slog.New(slog.DiscardHandler))
+			err := connectTo(t, tc.server).EnsureNamespace(t.Context(), tc.create, slog.New(slog.DiscardHandler))
 			if tc.err == "" && err != nil || tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)) {
 				t.Errorf("got %v, want %q", err, tc.err)
 			}

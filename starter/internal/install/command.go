@@ -20,6 +20,7 @@ type options struct {
 	sets    []string
 	dryRun  bool
 	format  string
+	velero  veleroFlags
 }
 
 // Command is `lifeboat install`. Manifests go to out.
@@ -29,12 +30,14 @@ func Command(out io.Writer) *cobra.Command {
 		Use:   "install --dry-run -o yaml",
 		Short: "Print the manifests of the workers, without Helm",
 		Long: `Print what 'helm template' makes of the chart (deploy/helm/lifeboat), for clusters where Helm
-is not used. Values are the chart's: a file, and single fields. Nothing is sent to the
-cluster: this program talks to Temporal only, so kubectl applies what it prints.
+is not used. Values are the chart's: a file, and single fields; of Velero's flags those that
+say a value are taken too. Nothing is sent to the cluster: this program talks to Temporal
+only, so kubectl applies what it prints.
 
 The chart's probe, which Helm runs after an upgrade, is left out: take a backup instead.`,
 		Example: `  lifeboat install --dry-run -o yaml --values values.yaml --namespace lifeboat | kubectl apply -f -
-  lifeboat migrate from-velero > values.yaml`,
+  lifeboat install --dry-run -o yaml --cluster production --bucket example-backups \
+    --backup-location-config region=eu-central-1 --set temporal.address=temporal:7233`,
 		Args: cobra.NoArgs,
 	}
 	f := c.Flags()
@@ -44,21 +47,33 @@ The chart's probe, which Helm runs after an upgrade, is left out: take a backup 
 	f.StringArrayVar(&o.sets, "set", nil, "a single value, as temporal.address=temporal:7233; may be repeated")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print, and install nothing: the only way there is")
 	f.StringVarP(&o.format, "output", "o", "yaml", "output format: yaml, json")
-	c.RunE = func(*cobra.Command, []string) error { return o.print(out) }
+	o.velero.bind(f)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cluster, err := c.Flags().GetString("cluster")
+		if err != nil {
+			return err
+		}
+		return o.print(out, cluster)
+	}
 	return c
 }
 
-func (o *options) print(out io.Writer) error {
+func (o *options) print(out io.Writer, cluster string) error {
 	if !o.dryRun {
 		return errors.New("this program talks to Temporal only and installs nothing itself: lifeboat install --dry-run -o yaml ... | kubectl apply -f -, or helm install")
 	}
 	if o.format != "yaml" && o.format != "json" {
 		return fmt.Errorf("--output %q: want yaml or json", o.format)
 	}
-	var err error
-	if o.release.Values, err = ReadValues(o.files); err != nil {
+	fromFlags, err := o.velero.values(cluster)
+	if err != nil {
 		return err
 	}
+	fromFiles, err := ReadValues(o.files)
+	if err != nil {
+		return err
+	}
+	o.release.Values = mergeValues(fromFlags, fromFiles)
 	for _, s := range o.sets {
 		if err := SetValue(o.release.Values, s); err != nil {
 			return err

@@ -92,7 +92,7 @@ func readFile(stdin io.Reader, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	return readAll(f)
 }
 
