@@ -41,6 +41,9 @@ func TestCompose(t *testing.T) {
 	p := newProject(t)
 	p.compose(t, "up", "--detach", "--wait", "--no-build", "--wait-timeout", "240")
 	t.Run("least privilege", p.checkPrivilege)
+	if out := p.lifeboat(t, "version"); strings.Contains(out, "Missing search attributes") {
+		t.Errorf("the worker did not register all search attributes: %s", out)
+	}
 	p.kubectl(t, "", "create", "namespace", "shop")
 	p.kubectl(t, "", "--namespace", "shop", "create", "configmap", "prices", "--from-literal=tea=3")
 	if out := p.lifeboat(t, "backup", "create", "first", "--include-namespaces", "shop", "--wait"); !strings.Contains(out, "Completed") {

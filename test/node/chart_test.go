@@ -226,9 +226,16 @@ func (i *installation) checkRights(t *testing.T) {
 		verb, resource string
 		want           bool
 	}{
-		{"list", "secrets", true}, {"create", "pods/exec", true}, {"create", "deployments.apps", true}, {"delete", "volumesnapshots.snapshot.storage.k8s.io", true},
-		{"escalate", "clusterroles.rbac.authorization.k8s.io", true}, {"*", "*", false}, {"impersonate", "users", false}, {"watch", "secrets", false},
-		{"deletecollection", "pods", false}, {"approve", "certificatesigningrequests.certificates.k8s.io", false},
+		{"list", "secrets", true},
+		{"create", "pods/exec", true},
+		{"create", "deployments.apps", true},
+		{"delete", "volumesnapshots.snapshot.storage.k8s.io", true},
+		{"escalate", "clusterroles.rbac.authorization.k8s.io", true},
+		{"*", "*", false},
+		{"impersonate", "users", false},
+		{"watch", "secrets", false},
+		{"deletecollection", "pods", false},
+		{"approve", "certificatesigningrequests.certificates.k8s.io", false},
 	} {
 		if got := i.may(t, p.verb, p.resource); got != p.want {
 			t.Errorf("may %s %s: %v", p.verb, p.resource, got)

@@ -43,7 +43,7 @@ func (s *Stack) StartEngine(ctx context.Context) (*Engine, error) {
 	err = s.run(ctx, &service{Name: "dockerd", Binary: "unshare", Args: []string{
 		"--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--propagation=private", "--",
 		"/bin/sh", "-c", engineInit, "engine",
-		"dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none", "--host=" + e.address(),
+		"dockerd", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--bridge=none", "--host=" + e.address(),
 		"--data-root=" + filepath.Join(dir, "data"), "--exec-root=/run/engine", "--pidfile=/run/engine.pid",
 		"--config-file=" + filepath.Join(dir, "daemon.json"), "--cgroup-parent=/" + s.engineCgroup(),
 		"--default-address-pool=base=" + s.enginePool() + ",size=24",
