@@ -77,6 +77,7 @@ func newProject(t *testing.T) *project {
 	if err := stack.Build(t.Context(), os.Stderr, "docker-compose", "temporal-server", "temporal-sql-tool", "temporal-ui", "temporal-ui-config", "versitygw"); err != nil {
 		t.Fatal(err)
 	}
+	leaveNothing(t)
 	s := stack.Run(t, stack.Options{})
 	b, err := harness.Build(t.Context(), t.TempDir(), "-ldflags", "-s -w")
 	if err != nil {
@@ -93,6 +94,35 @@ func newProject(t *testing.T) *project {
 	p := &project{engine: e, stack: s, cli: b.CLI, dir: filepath.Join(filepath.Dir(file), "..", "..")}
 	t.Cleanup(func() { p.end(t) })
 	return p
+}
+
+// leaveNothing looks, once the engine is gone, that no network and no control group is left.
+func leaveNothing(t *testing.T) {
+	before := traces(t)
+	t.Cleanup(func() {
+		if after := traces(t); !slices.Equal(before, after) {
+			t.Errorf("before the engine was started:\n%q\nafter it has ended:\n%q", before, after)
+		}
+	})
+}
+
+// traces are what a Docker engine makes outside of its directories.
+func traces(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob("/sys/fs/cgroup/*/lifeboat-engine-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range all {
+		if strings.HasPrefix(i.Name, "br-") || strings.HasPrefix(i.Name, "docker") {
+			found = append(found, i.Name)
+		}
+	}
+	return found
 }
 
 // imageDir is a folder on the stack's file system, where programs can be linked.

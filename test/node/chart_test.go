@@ -213,7 +213,7 @@ func (i *installation) backups(t *testing.T) []string {
 // may asks the API server what the worker's ServiceAccount may do.
 func (i *installation) may(t *testing.T, verb, resource string) bool {
 	t.Helper()
-	out, err := i.Kubectl(t.Context(), "", "auth", "can-i", verb, resource, "--all-namespaces", "--as", "system:serviceaccount:"+i.namespace+":lifeboat")
+	out, err := i.Kubectl(t.Context(), "", "auth", "can-i", verb, resource, "--all-namespaces", "--as", "system:serviceaccount:"+i.namespace+":lifeboat-worker")
 	if err != nil && strings.TrimSpace(out) != "no" && !strings.Contains(out, "no\n") {
 		t.Fatal(err, out)
 	}

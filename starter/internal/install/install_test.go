@@ -85,7 +85,7 @@ func TestRefusedValues(t *testing.T) {
 		"digest":             {plainValues + "image: {digest: latest}", "values: image.digest: "},
 		"role":               {plainValues + "serviceAccount: {roleArn: backup}", "values: serviceAccount.roleArn: "},
 		"key in the clear":   {strings.Replace(plainValues, `7233"`, `7233", apiKey: {secretName: s}`, 1), "values: temporal.tls.secretName and temporal.apiKey.secretName need temporal.tls.enabled"},
-		"no account":         {plainValues + "serviceAccount: {create: false}", "values: serviceAccount.name is required"},
+		"no account":         {plainValues + "serviceAccount: {create: false, name: null}", "values: serviceAccount.name is required"},
 		"monitor of nothing": {strings.Replace(plainValues, "cluster:", "metrics: {listen: 'off'}\n  cluster:", 1) + "metrics: {serviceMonitor: {enabled: true}}", "values: metrics.serviceMonitor.enabled needs"},
 	} {
 		if _, err := render(t, tc.values); err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -241,7 +241,7 @@ func (c *conversion) addAccount(o object) {
 		return
 	}
 	c.values.ServiceAccount = &ServiceAccount{RoleArn: role}
-	c.note("the role %s trusts Velero's ServiceAccount %s/%s: let its trust policy name that of Lifeboat too, and give it the rights of deploy/iam", role, o.Metadata.Namespace, o.Metadata.Name)
+	c.note("the role %s trusts Velero's ServiceAccount %s/%s: let its trust policy name that of Lifeboat too (lifeboat iam trust), and give it the rights of lifeboat iam policy", role, o.Metadata.Namespace, o.Metadata.Name)
 }
 
 // checkDefault marks one of several locations as the default, which the worker insists on.
