@@ -41,6 +41,7 @@ func TestChart(t *testing.T) {
 	}
 	i.takeBackup(t)
 	t.Run("rights", func(t *testing.T) { i.checkRights(t) })
+	t.Run("without Helm", func(t *testing.T) { i.applyWithoutHelm(t) })
 	i.helm(t, "upgrade", "--wait", "--timeout", "4m", "--set", "rbac.restore=false", "--set", "podAnnotations.upgraded=yes")
 	if got := i.probes(t); got != 2 {
 		t.Errorf("%d backups by the probe after the upgrade", got)
@@ -240,6 +241,18 @@ func (i *installation) checkRights(t *testing.T) {
 		if got := i.may(t, p.verb, p.resource); got != p.want {
 			t.Errorf("may %s %s: %v", p.verb, p.resource, got)
 		}
+	}
+}
+
+// applyWithoutHelm has the API server look at what the CLI prints of the same values.
+func (i *installation) applyWithoutHelm(t *testing.T) {
+	manifests, err := i.Run(t.Context(), "install", "--dry-run", "-o", "yaml", "--name", "plain", "--namespace", i.namespace, "--values", i.values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := i.Kubectl(t.Context(), manifests, "apply", "--dry-run=server", "--filename", "-")
+	if err != nil || !strings.Contains(out, "deployment.apps/plain-lifeboat created (server dry run)") {
+		t.Errorf("%v %s", err, out)
 	}
 }
 
