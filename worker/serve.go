@@ -75,9 +75,12 @@ func profileHandler() http.Handler {
 	return mux
 }
 
+// checkTimeout is how long Temporal and the API server together may take to answer.
+const checkTimeout = 5 * time.Second
+
 // checkReady answers whether Temporal and the API server do.
 func checkReady(w http.ResponseWriter, r *http.Request, kc *kube.Client, tc *temporal.Client) {
-	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
 	if err := errors.Join(tc.CheckHealth(ctx), kc.Ping(ctx)); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
