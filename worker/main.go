@@ -62,6 +62,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.SetOutput(out)
 	path := flags.String("config", "lifeboat.yaml", "configuration `file`; lifeboat.example.yaml explains every field")
 	check := flags.Bool("check-config", false, "validate the configuration and stop")
+	ready := flags.Bool("ready", false, "ask the worker that runs with this configuration whether it is ready, and stop: a probe for where there is no shell")
 	show := flags.Bool("version", false, "print the version and stop")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -76,6 +77,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	cfg, err := config.Load(*path)
 	if err != nil {
 		return err
+	}
+	if *ready {
+		return askReady(ctx, cfg.Health.Listen)
 	}
 	if err := (&schedule.Service{Config: cfg}).CheckConfigured(); err != nil {
 		return fmt.Errorf("configuration %s:\n%w", *path, err)
@@ -163,6 +167,10 @@ func connectTemporal(ctx context.Context, cfg *config.Config, self temporal.Poll
 		Identity: self.Identity(), Logger: slog.New(interceptor.LogHandler{Handler: log.Handler()}), Metrics: temporalMetrics(seen),
 	})
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := conn.EnsureNamespace(ctx, cfg.Temporal.CreateNamespace, log); err != nil {
+		conn.Close()
 		return nil, nil, err
 	}
 	return conn.ForCluster(cfg.Cluster), conn.RegisterAttributes(ctx, log), nil

@@ -50,6 +50,9 @@ func profileHandler() http.Handler {
 	return mux
 }
 
+// checkTimeout is how long Temporal and the API server together may take to answer.
+const checkTimeout = 5 * time.Second
+
 // onceReady refuses until what a handler shows is there: a scrape that finds gauges missing
 // would take schedules for deleted.
 func onceReady(ready func() error, h http.Handler) http.Handler {
@@ -64,7 +67,7 @@ func onceReady(ready func() error, h http.Handler) http.Handler {
 
 // checkReady answers whether Temporal and the API server do, and the metrics are there.
 func checkReady(w http.ResponseWriter, r *http.Request, seen *observer, kc *kube.Client, tc *temporal.Client) {
-	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
 	if err := errors.Join(tc.CheckHealth(ctx), kc.Ping(ctx), seen.ready()); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"context"
 	"errors"
 	"log/slog"

@@ -76,6 +76,9 @@ type Temporal struct {
 	Profile string `json:"profile,omitempty"`
 	// ConfigFile is the path of Temporal's own configuration file.
 	ConfigFile string `json:"configFile,omitempty"`
+	// CreateNamespace makes the namespace where the server does not have it. Default false: on
+	// a server that others use too, a mistyped name shall not make one.
+	CreateNamespace bool `json:"createNamespace,omitempty"`
 }
 
 // Limits bound what the worker takes for itself.

@@ -1,6 +1,7 @@
 package monitoring
 
 import (
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"context"
 	"errors"
 	"fmt"

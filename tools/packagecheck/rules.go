@@ -61,7 +61,7 @@ func productRules() rules {
 			{"selection", []string{"internal/filter"}},
 			{"roles in AWS", []string{"internal/iam"}},
 			{"pages of documents", []string{"internal/drill/page"}},
-			{"formats and words", []string{"docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
+			{"formats and words", []string{"deploy/helm", "docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
 			{"keys of the bucket", []string{"internal/archive/layout"}},
 			{"helpers", []string{"internal/content", "internal/glob", "internal/iam/evaluation", "internal/parallel", "internal/poll", "internal/telemetry"}},
 		},
