@@ -241,6 +241,11 @@ func (r *restore) finishRestore(ctx workflow.Context) (contract.RestoreResult, e
 	if err != nil {
 		return res, err
 	}
+	if res.NotStored {
+		if err := workflow.UpsertMemo(ctx, map[string]any{contract.MemoResult: res}); err != nil {
+			return res, err
+		}
+	}
 	_, err = runActivity(withDurableOptions(ctx, "clear working files"), contract.AbandonRestore,
 		contract.AbandonRestoreInput{Ref: r.archive.Ref})
 	r.setStep(ctx, "done: "+res.Phase)

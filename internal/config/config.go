@@ -52,6 +52,8 @@ type Config struct {
 	// Profiler serves Go's profiles below /debug/pprof/; they show memory, so it
 	// is off by default.
 	Profiler Listener `json:"profiler,omitempty"`
+	// Telemetry sends metrics and traces to an OpenTelemetry collector.
+	Telemetry Telemetry `json:"telemetry,omitempty"`
 	// Log is how the worker speaks.
 	Log Log `json:"log,omitempty"`
 }
@@ -74,6 +76,9 @@ type Temporal struct {
 	Profile string `json:"profile,omitempty"`
 	// ConfigFile is the path of Temporal's own configuration file.
 	ConfigFile string `json:"configFile,omitempty"`
+	// CreateNamespace makes the namespace where the server does not have it. Default false: on
+	// a server that others use too, a mistyped name shall not make one.
+	CreateNamespace bool `json:"createNamespace,omitempty"`
 }
 
 // Limits bound what the worker takes for itself.
@@ -115,6 +120,9 @@ type Verification struct {
 	// BandwidthMiB is how much this worker reads for it at most, in MiB a second. A plan that
 	// needs more says so. Default 16.
 	BandwidthMiB int `json:"bandwidthMiB,omitempty"`
+	// Blocks is how many blocks of 512 KiB are read of each EBS snapshot, by the EBS direct APIs;
+	// -1 reads none. Default 4.
+	Blocks int `json:"blocks,omitempty"`
 }
 
 // Retention says which expired backups are deleted.
@@ -146,7 +154,8 @@ type Rehearsal struct {
 	// has a GiB to spare, else the system's directory of temporary files.
 	Directory string `json:"directory,omitempty"`
 	// After says which new backups are rehearsed by themselves: always all, daily or weekly the
-	// newest of each schedule, or never. Default: daily, and never without binaries.
+	// newest of each schedule, or never. A schedule may say otherwise of its own. Default: daily,
+	// and never without binaries.
 	After string `json:"after,omitempty"`
 }
 
@@ -157,6 +166,11 @@ const (
 	RehearseWeekly = "weekly"
 	RehearseNever  = "never"
 )
+
+// RehearseValues are those of Rehearsal.After and of the annotation of a schedule.
+func RehearseValues() []string {
+	return []string{RehearseAlways, RehearseDaily, RehearseWeekly, RehearseNever}
+}
 
 // Changes says what is unusual between a backup and the one before it.
 type Changes struct {
@@ -174,6 +188,29 @@ type Listener struct {
 	// Listen is host:port; "off" switches the endpoint off.
 	Listen string `json:"listen,omitempty"`
 }
+
+// Telemetry sends metrics and traces by OTLP. What is empty here comes from the environment that
+// all OpenTelemetry programs share: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS,
+// OTEL_TRACES_SAMPLER and so on.
+type Telemetry struct {
+	// Endpoint is the URL of the collector, such as http://collector:4317. Default: that of the
+	// environment; without one nothing is sent.
+	Endpoint string `json:"endpoint,omitempty"`
+	// Protocol is grpc or http/protobuf. Default: that of the environment, or else grpc.
+	Protocol string `json:"protocol,omitempty"`
+	// NoTraces and NoMetrics leave out one of both.
+	NoTraces  bool `json:"noTraces,omitempty"`
+	NoMetrics bool `json:"noMetrics,omitempty"`
+	// SampleRatio is the share of runs that are traced, from 0 to 1. Default: that of the
+	// environment, or else 1.
+	SampleRatio float64 `json:"sampleRatio,omitempty"`
+}
+
+// Protocols of Telemetry.
+const (
+	ProtocolGRPC = "grpc"
+	ProtocolHTTP = "http/protobuf"
+)
 
 // Off is the value of Listener.Listen that switches an endpoint off.
 const Off = "off"

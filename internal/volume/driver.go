@@ -113,6 +113,8 @@ type Retention struct {
 	Objects []Object         // to be stored with the backup, in order
 	Infos   map[int]*CSIInfo // what Velero's volumeinfo says of a CSI snapshot, by volume
 	Failed  map[int]string   // why a snapshot is no part of the backup, by volume
+
+	Untagged string // why some could not be given the backup's tags; "" if all could
 }
 
 // Object is an object of the cluster that is stored with the backup.
