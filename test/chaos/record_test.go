@@ -62,6 +62,7 @@ func TestRecordHistories(t *testing.T) {
 			return l.keep(ctx, name, run)
 		}})
 	}
+	jobs = append(jobs, job{"time", recordTime})
 	each(t, jobs)
 }
 
