@@ -7,7 +7,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -21,7 +21,7 @@ import (
 func onlyReadOnly(t *testing.T, err error) (*Service, *memstore.Store) {
 	t.Helper()
 	st := memstore.New()
-	st.Set(archive.Layout{Backup: "b"}.Manifest(), []byte("{}"))
+	st.Set(layout.Backup{Name: "b"}.Manifest(), []byte("{}"))
 	locations := repositorytest.Locations(repositorytest.Stores{"default": st})
 	locations.Config().BackupStorageLocations[0].Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
 	if err != nil {
@@ -91,8 +91,8 @@ func TestWorkspace(t *testing.T) {
 // TestWorkspaceOfVelero: a large tarball of Velero's is not cut anew in memory.
 func TestWorkspaceOfVelero(t *testing.T) {
 	r, st := onlyReadOnly(t, store.ErrAccessDenied)
-	st.Set(archive.Layout{Backup: "small"}.Tarball(), []byte("x"))
-	st.Set(archive.Layout{Backup: "large"}.Tarball(), make([]byte, largestInMemory+1))
+	st.Set(layout.Backup{Name: "small"}.Tarball(), []byte("x"))
+	st.Set(layout.Backup{Name: "large"}.Tarball(), make([]byte, largestInMemory+1))
 	if ref, err := r.begin(t, "small"); err != nil || ref.Location != memoryLocation {
 		t.Errorf("%+v %v", ref, err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -118,9 +118,9 @@ func (l *lane) collected(ctx context.Context, name string, res contract.GarbageR
 	if res.Deleted != 1 || res.Failed != 0 || res.Removed != 0 || len(res.Orphans.Unread) > 0 {
 		wrong = fmt.Errorf("collected %+v", res)
 	}
-	_, err := l.Store.Head(ctx, archive.Layout{Backup: "base"}.Metadata())
+	_, err := l.Store.Head(ctx, layout.Backup{Name: "base"}.Metadata())
 	if errors.Is(err, store.ErrNotFound) {
 		err = errors.New("a backup that had not expired is gone")
 	}
-	return errors.Join(wrong, err, l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)), l.absent(ctx, "plugins/lifeboat/retention/"+name))
+	return errors.Join(wrong, err, l.leftovers(ctx), l.absent(ctx, layout.BackupDir(name)), l.absent(ctx, "plugins/lifeboat/retention/"+name))
 }
