@@ -95,7 +95,7 @@ soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the 
 
 .PHONY: record-histories
 record-histories: $(TOOLS)/gotestsum ## record workflow histories of this code for the replay tests of later code
-	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecordHistories$$' ./test/chaos
+	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecordHistories' ./test/chaos
 
 .PHONY: stack-build
 stack-build: ## build the pinned components of the local stack into the cache

@@ -4,9 +4,8 @@ package chaos
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
+	"testing"
 
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -28,37 +27,40 @@ func timeShapes() map[string]string {
 	}
 }
 
-// recordTime lives through them with a cluster name and a worker of its own, which rehearses.
-func recordTime(ctx context.Context, l *lane) error {
-	dir, err := os.MkdirTemp("", "lifeboat-time-")
+// TestRecordHistoriesOfTime makes a history of each and replays it; with LIFEBOAT_RECORD=version it
+// also keeps them. It has a cluster name and a worker of its own, which rehearses.
+func TestRecordHistoriesOfTime(t *testing.T) {
+	t.Parallel()
+	h, err := harness.New(t.Context(), shared, bins, t.TempDir(), harness.Options{Cluster: "time" + tag, Edit: rehearsing})
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	h, err := harness.New(ctx, shared, bins, dir, harness.Options{Cluster: l.name + "-time", Edit: rehearsing})
+	t.Cleanup(h.Close)
+	worker, err := h.StartWorker(t.Context())
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	defer h.Close()
-	worker, err := h.StartWorker(ctx)
+	t.Cleanup(worker.Stop)
+	namespace := "time-" + tag
+	err = create(t.Context(), h.Kube, namespaceKind, "", m{"metadata": m{"name": namespace}})
+	if err == nil {
+		err = create(t.Context(), h.Kube, configKind, namespace, m{"metadata": m{"name": "c"}, "data": m{"k": "v"}})
+	}
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	defer worker.Stop()
-	if err := liveThroughTime(ctx, h, l.source()); err != nil {
-		return err
+	if err := liveThroughTime(t.Context(), h, namespace); err != nil {
+		t.Fatalf("%v\n%s", err, worker.Log())
 	}
-	var errs []error
 	for shape, kind := range timeShapes() {
-		run, err := lastRun(ctx, h, kind)
+		run, err := lastRun(t.Context(), h, kind)
 		if err == nil {
-			err = l.keep(ctx, shape, run)
+			err = keepHistory(t.Context(), h, shape, run)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", shape, err))
+			t.Errorf("%s: %v", shape, err)
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // rehearsing names the stack's own binaries as a disposable control plane.
