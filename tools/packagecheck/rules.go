@@ -39,6 +39,7 @@ func productRules() rules {
 			{"workflows and activities", []string{"activities", "workflows"}},
 			{"rehearsals", []string{"internal/rehearsal"}},
 			{"steps of use cases", []string{"internal/backup/...", "internal/restore/..."}},
+			{"what is measured of use cases", []string{"internal/monitoring"}},
 			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/garbage", "internal/garbage/orphan", "internal/integrity", "internal/restore", "internal/schedule"}},
 			{"the registry of volume drivers", []string{"internal/volume/drivers"}},
 			{"what a run belongs to", []string{"internal/binding"}},
@@ -50,7 +51,7 @@ func productRules() rules {
 			{"configuration", []string{"internal/config"}},
 			{"errors and progress", []string{"internal/failure", "internal/heartbeat", "internal/store/memstore"}},
 			{"the outside", []string{"internal/aws/...", "internal/kube", "internal/kube/...", "internal/store", "internal/temporal", "internal/temporal/..."}},
-			{"the outside's helpers", []string{"internal/aws/awsconf", "internal/aws/awserr", "internal/aws/ebs/quota", "internal/kube/jsonlist"}},
+			{"the outside's helpers", []string{"internal/aws/awsconf", "internal/aws/awserr", "internal/aws/ebs/quota", "internal/kube/jsonlist", "internal/telemetry/export"}},
 			{"changes of objects", []string{"internal/modify", "internal/plan"}},
 			{"objects", []string{"internal/resource"}},
 			{"references between objects", []string{"internal/resource/residual"}},
@@ -62,7 +63,7 @@ func productRules() rules {
 			{"pages of documents", []string{"internal/drill/page"}},
 			{"formats and words", []string{"deploy/helm", "docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
 			{"keys of the bucket", []string{"internal/archive/layout"}},
-			{"helpers", []string{"internal/content", "internal/glob", "internal/iam/evaluation", "internal/parallel", "internal/poll"}},
+			{"helpers", []string{"internal/content", "internal/glob", "internal/iam/evaluation", "internal/parallel", "internal/poll", "internal/telemetry"}},
 		},
 		Beside: []use{
 			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for
