@@ -61,6 +61,10 @@ test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver (its own tests, the CS
 	cd tools && $(GOTEST) ./packagecheck
 	cd $(DRIVER) && $(GOTEST) ./...
 
+.PHONY: test-monitoring
+test-monitoring: $(TOOLS)/gotestsum ## alerts, dashboard, metrics and traces, by Prometheus's own code and a real Collector (needs stack-build)
+	cd test/monitoring && $(GOTEST) -tags stack -timeout 20m ./...
+
 .PHONY: test-unit
 test-unit: ## tests without any process outside `go test`
 	go test ./...

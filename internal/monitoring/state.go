@@ -1,13 +1,13 @@
 package monitoring
 
 import (
-	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"context"
 	"fmt"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"

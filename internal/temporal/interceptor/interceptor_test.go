@@ -59,6 +59,7 @@ func newWorld(t *testing.T) *world {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(interceptor.LogHandler{Handler: logger.Handler()})))
 	w.env = suite.NewTestWorkflowEnvironment()
+	w.env.SetTestTimeout(time.Minute) // of a machine that has other work
 	w.env.SetWorkerOptions(worker.Options{
 		BackgroundActivityContext: telemetry.WithCalls(context.Background(), calls),
 		Interceptors:              []sdkinterceptor.WorkerInterceptor{interceptor.NewTracing(provider.Tracer("test")), runs},
@@ -76,6 +77,9 @@ func run[Out any](w *world, name, activityName string, act func(context.Context)
 		return out, err
 	}, workflow.RegisterOptions{Name: name})
 	w.env.ExecuteWorkflow(name)
+	if !w.env.IsWorkflowCompleted() {
+		w.t.Fatal("the workflow has not ended")
+	}
 }
 
 // count is the value of a counter with exactly those labels, and of all its series without.

@@ -75,7 +75,11 @@ type workflowRuns struct {
 // ExecuteWorkflow counts the run when it ends, and not when its history is replayed.
 func (w *workflowRuns) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
 	out, err := w.Next.ExecuteWorkflow(ctx, in)
-	if workflow.IsReplaying(ctx) || workflow.IsContinueAsNewError(err) {
+	if workflow.IsReplaying(ctx) {
+		return out, err
+	}
+	endSpan(ctx)
+	if workflow.IsContinueAsNewError(err) {
 		return out, err
 	}
 	info := workflow.GetInfo(ctx)

@@ -45,8 +45,12 @@ func (t *tracer) Options() interceptor.TracerOptions {
 // reference is a span of another process.
 type reference struct{ trace.SpanContext }
 
-// span is one of ours.
-type span struct{ trace.Span }
+// span is one of ours. That of a run ends when the run is over, and not when a worker forgets
+// the run, or plays its history again for somebody who asks.
+type span struct {
+	trace.Span
+	ofRun, over bool
+}
 
 // UnmarshalSpan implements interceptor.Tracer.
 func (t *tracer) UnmarshalSpan(m map[string]string) (interceptor.TracerSpanRef, error) {
@@ -67,14 +71,14 @@ func (t *tracer) MarshalSpan(s interceptor.TracerSpan) (map[string]string, error
 // SpanFromContext implements interceptor.Tracer.
 func (t *tracer) SpanFromContext(ctx context.Context) interceptor.TracerSpan {
 	if s := trace.SpanFromContext(ctx); s.SpanContext().IsValid() {
-		return span{s}
+		return &span{Span: s}
 	}
 	return nil
 }
 
 // ContextWithSpan implements interceptor.Tracer.
 func (t *tracer) ContextWithSpan(ctx context.Context, s interceptor.TracerSpan) context.Context {
-	if s, ok := s.(span); ok {
+	if s, ok := s.(*span); ok {
 		return trace.ContextWithSpan(ctx, s.Span)
 	}
 	return ctx
@@ -98,12 +102,12 @@ func (t *tracer) StartSpan(o *interceptor.TracerStartSpanOptions) (interceptor.T
 		ctx = trace.ContextWithSpanContext(ctx, parent)
 	}
 	_, s := t.spans.Start(ctx, o.Operation+":"+o.Name, options...)
-	return span{s}, nil
+	return &span{Span: s, ofRun: o.Operation == runWorkflow}, nil
 }
 
 func contextOf(ref interceptor.TracerSpanRef) trace.SpanContext {
 	switch s := ref.(type) {
-	case span:
+	case *span:
 		return s.SpanContext()
 	case reference:
 		return s.SpanContext
@@ -135,9 +139,19 @@ func (t *tracer) GetLogger(l log.Logger, ref interceptor.TracerSpanRef) log.Logg
 
 // Finish implements interceptor.TracerSpan. What went wrong stands in the run's history; a
 // span says that something did.
-func (s span) Finish(o *interceptor.TracerFinishSpanOptions) {
+func (s *span) Finish(o *interceptor.TracerFinishSpanOptions) {
+	if s.ofRun && !s.over {
+		return
+	}
 	if o.Error != nil && !workflow.IsContinueAsNewError(o.Error) {
 		s.SetStatus(codes.Error, resultOf(o.Error))
 	}
 	s.End()
+}
+
+// endSpan has the span of a run end.
+func endSpan(ctx workflow.Context) {
+	if s, ok := ctx.Value(spanKey{}).(*span); ok {
+		s.over = true
+	}
 }
