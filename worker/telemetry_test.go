@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"context"
 	"errors"
 	"log/slog"

@@ -1,7 +1,6 @@
 package monitoring
 
 import (
-	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"context"
 	"errors"
 	"fmt"
