@@ -79,6 +79,20 @@ func (r *Rehearsal) Register(reg Registry) {
 }
 
 // Register registers every activity under its contract name.
+func (d *Drill) Register(r Registry) {
+	register(r, contract.PrepareDrill, d.PrepareDrill)
+	register(r, contract.RemoveLostDrills, d.RemoveLostDrills)
+	register(r, contract.VerifyDrillBytes, d.VerifyDrillBytes)
+	register(r, contract.IsolateDrill, d.IsolateDrill)
+	register(r, contract.AccountDrill, d.AccountDrill)
+	register(r, contract.CheckDrillReady, d.CheckDrillReady)
+	register(r, contract.RunDrillAssertions, d.RunDrillAssertions)
+	register(r, contract.RunDrillControl, d.RunDrillControl)
+	register(r, contract.TearDownDrill, d.TearDownDrill)
+	register(r, contract.SignDrill, d.SignDrill)
+}
+
+// Register registers every activity under its contract name.
 func (v *Verification) Register(r Registry) {
 	register(r, contract.PlanVerification, v.PlanVerification)
 	register(r, contract.VerifyStoredBackup, v.VerifyStoredBackup)

@@ -44,6 +44,7 @@ func TestEveryActivityIsRegistered(t *testing.T) {
 	(&Garbage{}).Register(&got)
 	(&Schedules{}).Register(&got)
 	(&Rehearsal{}).Register(&got)
+	(&Drill{}).Register(&got)
 	(&Verification{}).Register(&got)
 	(&Catalog{}).Register(&got)
 	slices.Sort(got)

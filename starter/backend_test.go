@@ -55,6 +55,17 @@ func (m *memory) StartBackup(_ context.Context, in contract.BackupInput) (tempor
 	return m.begin(temporal.KindBackup, in.Name, in)
 }
 
+func (m *memory) StartDrill(_ context.Context, in contract.DrillInput) (temporal.Run, error) {
+	return m.begin(temporal.KindDrill, in.Name, in)
+}
+
+func (m *memory) KeepDrill(_ context.Context, d time.Duration) error {
+	m.started = append(m.started, contract.KeepDrillInput{For: d})
+	return m.failures["keep"]
+}
+
+func (m *memory) StopDrill(context.Context) error { return m.failures["stop"] }
+
 func (m *memory) StartRestore(_ context.Context, in contract.RestoreInput) (temporal.Run, error) {
 	return m.begin(temporal.KindRestore, in.Name, in)
 }

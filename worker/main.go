@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
+	"github.com/lifeboat-backup/lifeboat/internal/drill"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/integrity"
@@ -224,6 +226,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
 	orphans.Abandon = activities.Abandoner{Backup: backups, Restore: restores}
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: orphans.Policy, Locations: locations}, Orphans: orphans}).Register(w)
+	(&activities.Drill{Service: newDrills(cfg, kc, locations, restores.Service)}).Register(w)
 	rotation := verification.Policy{Every: cfg.Verification.Every.Duration, Bandwidth: int64(cfg.Verification.BandwidthMiB) << 20, Round: time.Hour}
 	verifier := integrity.New(cfg.Cluster, locations, rotation, technologies.Inspectors())
 	if cfg.Verification.Blocks > 0 {
@@ -284,6 +287,16 @@ func scheduleVerification(ctx context.Context, cfg *config.Config, tc *temporal.
 func warnOfSchedule(log *slog.Logger, err error, what, command string) {
 	log.Warn(what, "cause", err,
 		"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run '"+command+"'")
+}
+
+// newDrills runs restore drills. Their key is read whenever one is signed, so that a new one
+// needs no restart.
+func newDrills(cfg *config.Config, kc *kube.Client, locations *repository.Locations, restores *restore.Service) *drill.Service {
+	s := &drill.Service{Config: cfg, Kube: kc, Locations: locations, Restore: restores, Software: version}
+	if where := cfg.Drills.SigningKey; where != nil {
+		s.Key = func(ctx context.Context) (ed25519.PrivateKey, error) { return where.Load(ctx, secretsOf(cfg, kc)) }
+	}
+	return s
 }
 
 // warnOfLeftSchedule says what still happens by itself, though it should not.

@@ -56,6 +56,7 @@ func withDurableOptions(ctx workflow.Context, summary string) workflow.Context {
 		HeartbeatTimeout:       heartbeatTimeout,
 		WaitForCancellation:    true,
 		Summary:                summary,
+		Priority:               workflow.GetActivityOptions(ctx).Priority,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,

@@ -24,5 +24,6 @@ func Register(r Registry, missing func() []string) {
 	r.RegisterWorkflowWithOptions(withMissing(missing, ChangeSchedules), workflow.RegisterOptions{Name: contract.SchedulesWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, ScheduledBackup), workflow.RegisterOptions{Name: contract.ScheduledBackupWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, RehearseRestore), workflow.RegisterOptions{Name: contract.RehearseWorkflow})
+	r.RegisterWorkflowWithOptions(withMissing(missing, RestoreDrill), workflow.RegisterOptions{Name: contract.DrillWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, RehearseBackups), workflow.RegisterOptions{Name: contract.RehearsalsWorkflow})
 }

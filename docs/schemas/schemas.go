@@ -7,3 +7,8 @@ import _ "embed" // for the schemas
 //
 //go:embed restore-drill-v1.json
 var RestoreDrill []byte
+
+// Drill is the schema of the document of a restore drill (kind Drill), version 1.
+//
+//go:embed drill-v1.json
+var Drill []byte

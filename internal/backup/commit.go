@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -50,7 +51,17 @@ func putBackupDocument(ctx context.Context, st store.Store, p *Plan, in contract
 	if err != nil || !held {
 		return err
 	}
-	if err := repository.CommitBackup(ctx, st, withTrace(ctx, backupDocument(p, in))); !errors.Is(err, store.ErrExists) {
+	run := &Run{Staging: repository.NewStaging(st, in.Ref.UID), Plan: *p}
+	recorded, err := run.recordedValues(ctx)
+	if err != nil {
+		return err
+	}
+	doc := withTrace(ctx, backupDocument(p, in))
+	delete(doc.Annotations, hook.AnnotationRecorded) // nobody's but the hooks'
+	if text := hook.EncodeRecorded(recorded); text != "" {
+		doc.Annotations[hook.AnnotationRecorded] = text
+	}
+	if err := repository.CommitBackup(ctx, st, doc); !errors.Is(err, store.ErrExists) {
 		return err
 	}
 	return nil

@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -30,6 +33,25 @@ type UnitResult struct {
 	Snapshots []volume.Snapshot   `json:"taken,omitempty"`
 	Hooks     contract.HookCounts `json:"hooks,omitzero"`
 	Reasons   []report.Reason     `json:"reasons,omitempty"`
+	// Recorded are values that hooks printed to be recorded, by "namespace/name".
+	Recorded map[string]hook.Recorded `json:"recorded,omitempty"`
+}
+
+// recordedValues are the values that the hooks of all units recorded.
+func (run *Run) recordedValues(ctx context.Context) (map[string]hook.Recorded, error) {
+	records := func(u Unit) bool { return slices.ContainsFunc(u.Pods, func(p PodHooks) bool { return p.Record != "" }) }
+	if !slices.ContainsFunc(run.Plan.Volumes.Units, records) {
+		return nil, nil
+	}
+	units, err := run.UnitResults(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]hook.Recorded{}
+	for i := range units {
+		maps.Copy(all, units[i].Recorded)
+	}
+	return all, nil
 }
 
 // Summary counts the snapshots and reasons for the workflow.

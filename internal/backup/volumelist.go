@@ -140,8 +140,12 @@ func (l *volumeLister) addPodHooks(pod *corev1.Pod) error {
 		return failure.Invalid("%w", err)
 	}
 	l.reasons = append(l.reasons, problems...)
+	record, err := hook.RecordedName(pod.Annotations)
+	if err != nil {
+		l.reasons = append(l.reasons, report.New(report.HookInvalid, err.Error()).At(resource.Pods, pod.Namespace, pod.Name))
+	}
 	if len(pre)+len(post) > 0 {
-		l.podsWithHooks[resource.ObjectName(pod.Namespace, pod.Name)] = PodHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: ControllerUID(pod), Pre: pre, Post: post}
+		l.podsWithHooks[resource.ObjectName(pod.Namespace, pod.Name)] = PodHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: ControllerUID(pod), Pre: pre, Post: post, Record: record}
 	}
 	return nil
 }

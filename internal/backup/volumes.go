@@ -73,6 +73,8 @@ type PodHooks struct {
 	Claims    []string    `json:"claims,omitempty"` // claims of the unit that the pod mounts
 	Pre       []hook.Hook `json:"pre,omitempty"`
 	Post      []hook.Hook `json:"post,omitempty"`
+	// Record names the value that the last of Pre prints, "" if it is not recorded.
+	Record string `json:"record,omitempty"`
 }
 
 // Key is "namespace/name" of the pod.

@@ -41,6 +41,8 @@ type Config struct {
 	Schedules []velerov1.Schedule `json:"schedules,omitempty"`
 	// Rehearsal says how backups are rehearsed in a disposable control plane.
 	Rehearsal Rehearsal `json:"rehearsal,omitempty"`
+	// Drills says how restore drills are signed.
+	Drills Drills `json:"drills,omitempty"`
 	// Changes says what is unusual between a backup and the one before it.
 	Changes Changes `json:"changes,omitempty"`
 	// Verification says how stored backups are read back.
@@ -157,6 +159,13 @@ type Rehearsal struct {
 	// newest of each schedule, or never. A schedule may say otherwise of its own. Default: daily,
 	// and never without binaries.
 	After string `json:"after,omitempty"`
+}
+
+// Drills says how restore drills are signed.
+type Drills struct {
+	// SigningKey is where the key is by which the evidence of drills is signed. Default: none,
+	// and no drills.
+	SigningKey *SigningKey `json:"signingKey,omitempty"`
 }
 
 // The values of Rehearsal.After.

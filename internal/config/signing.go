@@ -43,18 +43,26 @@ func (s SigningKey) Load(ctx context.Context, readSecret func(ctx context.Contex
 }
 
 func (s SigningKey) read(ctx context.Context, readSecret func(ctx context.Context, name, key string) ([]byte, error)) (text []byte, where string, err error) {
-	switch {
-	case (s.File == "") == (s.Secret == nil):
-		return nil, "", errors.New("name a file or a secret, and not both")
-	case s.File != "":
+	if err := s.check(); err != nil {
+		return nil, "", err
+	}
+	if s.File != "" {
 		text, err = readKeyFile(s.File)
 		return text, s.File, err
-	case s.Secret.Name == "" || s.Secret.Key == "":
-		return nil, "", errors.New("secret: name and key are required")
-	default:
-		text, err = readSecret(ctx, s.Secret.Name, s.Secret.Key)
-		return text, fmt.Sprintf("secret %s, %s", s.Secret.Name, s.Secret.Key), err
 	}
+	text, err = readSecret(ctx, s.Secret.Name, s.Secret.Key)
+	return text, fmt.Sprintf("secret %s, %s", s.Secret.Name, s.Secret.Key), err
+}
+
+// check says what is wrong with it that can be seen without reading the key.
+func (s SigningKey) check() error {
+	switch {
+	case (s.File == "") == (s.Secret == nil):
+		return errors.New("name a file or a secret, and not both")
+	case s.Secret != nil && (s.Secret.Name == "" || s.Secret.Key == ""):
+		return errors.New("secret: name and key are required")
+	}
+	return nil
 }
 
 func readKeyFile(name string) ([]byte, error) {

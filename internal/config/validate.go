@@ -53,6 +53,11 @@ func (c *Config) Validate() error {
 		k.addProblem("retention.keepLast", "%d must not be negative", *n)
 	}
 	k.checkRehearsal(c.Rehearsal)
+	if key := c.Drills.SigningKey; key != nil {
+		if err := key.check(); err != nil {
+			k.addProblem("drills.signingKey", "%v", err)
+		}
+	}
 	k.checkVerification(c.Verification)
 	if d := c.Retention.Grace.Duration; d < time.Hour {
 		k.addProblem("retention.grace", "%s is too short: what a run has just made and nothing names yet would go; give it an hour at least", d)

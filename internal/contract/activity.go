@@ -48,6 +48,17 @@ var (
 	PlanVerification   = Activity[PlanVerificationInput, VerificationPlan]{"PlanVerification"}
 	VerifyStoredBackup = Activity[VerifyStoredInput, VerifiedBackup]{"VerifyStoredBackup"}
 
+	PrepareDrill       = Activity[PrepareDrillInput, DrillPlan]{"PrepareDrill"}
+	RemoveLostDrills   = Activity[TearDownInput, DrillRemains]{"RemoveLostDrills"}
+	VerifyDrillBytes   = Activity[CheckDrillInput, DrillBytes]{"VerifyDrillBytes"}
+	IsolateDrill       = Activity[IsolateDrillInput, Nothing]{"IsolateDrill"}
+	AccountDrill       = Activity[CheckDrillInput, DrillObjects]{"AccountDrill"}
+	CheckDrillReady    = Activity[CheckDrillInput, DrillReady]{"CheckDrillReady"}
+	RunDrillAssertions = Activity[AssertDrillInput, DrillAssertions]{"RunDrillAssertions"}
+	RunDrillControl    = Activity[AssertDrillInput, DrillControl]{"RunDrillControl"}
+	TearDownDrill      = Activity[TearDownInput, DrillRemains]{"TearDownDrill"}
+	SignDrill          = Activity[SignDrillInput, DrillResult]{"SignDrill"}
+
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )
 

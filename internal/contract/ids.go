@@ -19,6 +19,7 @@ const (
 	RehearseWorkflow        = "RehearseRestore"
 	RehearsalsWorkflow      = "RehearseBackups"
 	VerifyBackupsWorkflow   = "VerifyBackups"
+	DrillWorkflow           = "RestoreDrill"
 )
 
 // ProgressQuery is answered by Backup, Restore and DeleteBackup with a Progress.
@@ -110,6 +111,10 @@ func RehearseInID(cluster, backup, version string) string {
 
 // RehearsalsID is the id of the schedule that rehearses new backups, and of its workflow.
 func RehearsalsID(cluster string) string { return "rehearsals:" + cluster }
+
+// DrillID is the workflow id of a restore drill. The id is a mutex: the drills of a cluster
+// never overlap.
+func DrillID(cluster string) string { return "drill:" + cluster }
 
 // CatalogID is the workflow id of the entity that answers a cluster's reads.
 func CatalogID(cluster string) string { return "cluster:" + cluster }

@@ -34,6 +34,9 @@ type RestoreInput struct {
 	// StorageClasses maps storage classes of the backup to those to use in their
 	// place. It wins over the ConfigMap that does the same for Velero.
 	StorageClasses map[string]string `json:"storageClassMapping,omitempty"`
+	// Isolation makes a copy that touches nothing outside of its namespaces; nil restores in
+	// earnest.
+	Isolation *Isolation `json:"isolation,omitempty"`
 }
 
 // UnmarshalJSON refuses unknown fields: a mistyped filter must not become a

@@ -15,7 +15,7 @@ var ErrNoSecret = errors.New("not there")
 // SecretValue reads one key of a Secret. No error quotes the Secret's data. ErrNoSecret tells
 // what is not there from an API server that does not answer.
 func SecretValue(ctx context.Context, c *Client, namespace, name, key string) ([]byte, error) {
-	raw, err := c.Get(ctx, Resource{Version: "v1", Name: "secrets", Kind: "Secret", Namespaced: true}, namespace, name)
+	raw, err := c.Get(ctx, Secrets(), namespace, name)
 	if apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("secret %s/%s is %w", namespace, name, ErrNoSecret)
 	}

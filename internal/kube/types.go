@@ -11,6 +11,20 @@ func Namespaces() Resource { return coreType("namespaces", "Namespace", false) }
 // Pods is the type of pods.
 func Pods() Resource { return coreType("pods", "Pod", true) }
 
+// Services is the type of Services.
+func Services() Resource { return coreType("services", "Service", true) }
+
+// Secrets is the type of Secrets.
+func Secrets() Resource { return coreType("secrets", "Secret", true) }
+
+// Events is the type of events.
+func Events() Resource { return coreType("events", "Event", true) }
+
+// Jobs is the type of Jobs.
+func Jobs() Resource {
+	return Resource{Group: "batch", Version: "v1", Name: "jobs", Kind: "Job", Namespaced: true}
+}
+
 // Claims is the type of PersistentVolumeClaims.
 func Claims() Resource { return coreType("persistentvolumeclaims", "PersistentVolumeClaim", true) }
 

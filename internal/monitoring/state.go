@@ -85,13 +85,16 @@ func (r *Reader) readStored(ctx context.Context, before stored) (stored, error) 
 func (r *Reader) readLocation(ctx context.Context, a repository.Answer[*location]) (*location, error) {
 	l := &location{reached: true, phases: map[string]int64{}, last: map[string]lastBackup{}, proven: map[string]time.Time{}}
 	listing := a.Listing()
+	listing.Proofs = true
 	for after := ""; ; {
 		page, next, err := listing.Page(ctx, after)
 		if err != nil {
 			return nil, err
 		}
-		if err := r.addPage(ctx, a.Store, l, page); err != nil {
-			return nil, err
+		for i := range page {
+			if e := &page[i]; e.Cluster == "" || e.Cluster == r.Cluster {
+				l.add(e)
+			}
 		}
 		if next == "" {
 			return l, l.readRestores(ctx, a.Store)
@@ -100,24 +103,8 @@ func (r *Reader) readLocation(ctx context.Context, a repository.Answer[*location
 	}
 }
 
-func (r *Reader) addPage(ctx context.Context, st store.Store, l *location, page []repository.BackupEntry) error {
-	if len(page) == 0 {
-		return nil
-	}
-	proofs, err := repository.ListProofs(ctx, st, page[0].Name, page[len(page)-1].Name)
-	if err != nil {
-		return err
-	}
-	for i := range page {
-		if e := &page[i]; e.Cluster == "" || e.Cluster == r.Cluster {
-			l.add(e, proofs[e.Name])
-		}
-	}
-	return nil
-}
-
 // add counts a backup. One that was found to be damaged is not a good one, whatever it was.
-func (l *location) add(e *repository.BackupEntry, proof repository.Proof) {
+func (l *location) add(e *repository.BackupEntry) {
 	phase := string(e.Phase)
 	if e.Corrupt {
 		phase = contract.VerificationCorrupt
@@ -126,8 +113,8 @@ func (l *location) add(e *repository.BackupEntry, proof repository.Proof) {
 	if e.Verified.After(l.verified) {
 		l.verified = e.Verified
 	}
-	if proof.UID == e.UID && proof.At.After(l.proven[proof.Level]) {
-		l.proven[proof.Level] = proof.At
+	if e.Proof.At.After(l.proven[e.Proof.Level]) {
+		l.proven[e.Proof.Level] = e.Proof.At
 	}
 	if phase == string(velerov1.BackupPhaseCompleted) && e.Started.After(l.last[e.Schedule()].started) {
 		l.last[e.Schedule()] = lastBackup{started: e.Started, completed: e.Completed, objects: e.Objects, volumes: int64(e.Snapshots)}

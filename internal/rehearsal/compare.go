@@ -14,23 +14,18 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/apply"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/comparison"
 )
 
-// comparison holds each object of the backup against what became of it.
-type comparison struct {
+// accounting holds each object of the backup against what became of it.
+type accounting struct {
 	*driver
 	run     *restore.Run
 	wanted  *apply.Wanted
-	live    *liveObjects
-	fates   map[archive.Key]fate // by keys without a version
+	live    *comparison.Live
+	fates   comparison.Fates
 	checker *reference.Checker
 	seen    map[archive.Key]bool
-}
-
-// fate is what the restore says of an object.
-type fate struct {
-	action, reason string
-	reasons        []report.Reason
 }
 
 // compare walks through the backup once, and accounts for each object.
@@ -47,11 +42,11 @@ func (d *driver) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := &comparison{
-		driver: d, run: run, wanted: wanted, fates: map[archive.Key]fate{}, seen: map[archive.Key]bool{}, checker: reference.NewChecker(),
-		live: &liveObjects{client: d.client, types: types, listed: map[string]map[string][]byte{}},
+	c := &accounting{
+		driver: d, run: run, wanted: wanted, seen: map[archive.Key]bool{}, checker: reference.NewChecker(),
+		live: comparison.NewLive(d.client, types),
 	}
-	if err := c.readFates(ctx); err != nil {
+	if c.fates, err = comparison.ReadFates(ctx, run, d.account.addProblem); err != nil {
 		return err
 	}
 	if err := c.readNames(ctx); err != nil {
@@ -59,7 +54,7 @@ func (d *driver) compare(ctx context.Context) error {
 	}
 	err = run.Arc.Walk(ctx, 0, len(run.Arc.Members()), func(_ int, e archive.Entry, body []byte) error {
 		c.checker.AddObject(e.Key, body)
-		return c.judge(ctx, e, body)
+		return c.accountFor(ctx, e, body)
 	})
 	if err != nil {
 		return err
@@ -71,27 +66,8 @@ func (d *driver) compare(ctx context.Context) error {
 	return nil
 }
 
-// readFates reads what the restore says of each object. What it says of none is a problem.
-func (c *comparison) readFates(ctx context.Context) error {
-	for _, r := range c.run.Reasons {
-		c.account.addProblem(r)
-	}
-	return c.run.Records(ctx, func(rec restore.Record) error {
-		if rec.Kind == "" && rec.Action == "" {
-			for _, r := range rec.Reasons {
-				c.account.addProblem(r)
-			}
-			return nil
-		}
-		key := rec.Origin()
-		key.Version = ""
-		c.fates[key] = fate{action: rec.Action, reason: rec.Reason, reasons: rec.Reasons}
-		return nil
-	})
-}
-
 // readNames tells the checker which objects there are, and what definitions serve.
-func (c *comparison) readNames(ctx context.Context) error {
+func (c *accounting) readNames(ctx context.Context) error {
 	err := c.run.Arc.WalkEntries(ctx, 0, len(c.run.Arc.Members()), func(_ int, entries []archive.Entry) error {
 		for _, e := range entries {
 			c.checker.AddEntry(e.Key)
@@ -115,8 +91,8 @@ func (c *comparison) readNames(ctx context.Context) error {
 	return nil
 }
 
-// judge accounts for one object.
-func (c *comparison) judge(ctx context.Context, e archive.Entry, body []byte) error {
+// accountFor accounts for one object.
+func (c *accounting) accountFor(ctx context.Context, e archive.Entry, body []byte) error {
 	key := e.Key
 	key.Version = ""
 	if c.seen[key] {
@@ -126,29 +102,23 @@ func (c *comparison) judge(ctx context.Context, e archive.Entry, body []byte) er
 	c.seen[key] = true
 	f, known := c.fates[key]
 	delete(c.fates, key)
+	code, text, isRule := f.Rule()
 	switch {
 	case !known:
 		c.account.addLeft(e.Resource, report.NotRestorable, "objects of this type are not restored")
-	case f.action == string(report.Failed):
-		c.account.addRefused(c.explain(e, f.reasons))
-	case f.action == string(report.Skipped) && isRule(f.reason):
-		code, text, _ := strings.Cut(f.reason, ": ")
-		c.account.addLeft(e.Resource, report.Code(code), text)
+	case f.Failed():
+		c.account.addRefused(c.explain(e, f.Reasons))
+	case isRule:
+		c.account.addLeft(e.Resource, code, text)
 	default:
 		return c.compareObject(ctx, e, body, f)
 	}
 	return nil
 }
 
-// isRule says that a rule of the object's kind leaves it out, by a reason of code and text.
-func isRule(reason string) bool {
-	code, _, found := strings.Cut(reason, ": ")
-	return found && code != "" && strings.ToUpper(code) == code
-}
-
 // explain gives the reasons of a refusal the codes of an upgrade, where that is what they are
 // about.
-func (c *comparison) explain(e archive.Entry, reasons []report.Reason) []report.Reason {
+func (c *accounting) explain(e archive.Entry, reasons []report.Reason) []report.Reason {
 	for i, r := range reasons {
 		if r.Code != report.TypeNotServed {
 			continue
@@ -157,7 +127,7 @@ func (c *comparison) explain(e archive.Entry, reasons []report.Reason) []report.
 			continue
 		}
 		code := APIRemoved
-		if len(c.live.types.Versions(e.Resource)) > 0 {
+		if c.live.Serves(e.Resource) {
 			code = VersionGone
 		}
 		p := newProblem(code, fmt.Sprintf("%s (Kubernetes %s)", r.Message, c.result.Kubernetes))
@@ -167,8 +137,8 @@ func (c *comparison) explain(e archive.Entry, reasons []report.Reason) []report.
 }
 
 // compareObject compares an object that the restore has brought or found.
-func (c *comparison) compareObject(ctx context.Context, e archive.Entry, body []byte, f fate) error {
-	live, err := c.live.take(ctx, e.Key)
+func (c *accounting) compareObject(ctx context.Context, e archive.Entry, body []byte, f comparison.Fate) error {
+	live, err := c.live.Take(ctx, e.Key)
 	if err != nil {
 		return err
 	}
@@ -176,8 +146,8 @@ func (c *comparison) compareObject(ctx context.Context, e archive.Entry, body []
 	if err != nil {
 		return err
 	}
-	if live == nil && f.action == string(report.Skipped) && len(f.reasons) > 0 { // such as a pod that is left to its controller
-		c.account.addRefused(f.reasons)
+	if live == nil && f.Action == string(report.Skipped) && len(f.Reasons) > 0 { // such as a pod that is left to its controller
+		c.account.addRefused(f.Reasons)
 		return nil
 	}
 	if live == nil || wanted == nil {
@@ -188,17 +158,17 @@ func (c *comparison) compareObject(ctx context.Context, e archive.Entry, body []
 	if err := json.Unmarshal(body, &stored); err != nil {
 		return fmt.Errorf("read %s: %w", e.Key, err)
 	}
-	onPurpose, unwanted := differences(e.Resource, stored, wanted, live)
+	onPurpose, unwanted := comparison.Differences(e.Resource, stored, wanted, live)
 	if len(unwanted) > 0 && c.Rules.Equal(e.Resource, live, wanted) {
 		for _, field := range unwanted {
-			onPurpose = append(onPurpose, contract.RehearsalChange{Resource: e.Resource, Field: field, By: byRule})
+			onPurpose = append(onPurpose, contract.RehearsalChange{Resource: e.Resource, Field: field, By: comparison.ByRule})
 		}
 		unwanted = nil
 	}
 	switch {
 	case len(unwanted) > 0:
 		text := "differs from the backup in " + strings.Join(unwanted, ", ")
-		for _, r := range f.reasons {
+		for _, r := range f.Reasons {
 			if r.IsError() || r.Code == report.UpdateFailed {
 				text += ": " + r.Message
 				break

@@ -86,6 +86,8 @@ const MaxDocument = 256 << 20
 const (
 	maxVeleroDocument = 4 << 20
 	maxList           = 64 << 20
+	// maxEvidence is what readers of evidence take (docs/EVIDENCE.md).
+	maxEvidence = 8 << 20
 )
 
 // sizeLimit bounds what is read of a key, in bytes: who may write to the bucket must not be
@@ -94,6 +96,8 @@ func sizeLimit(key string) int64 {
 	switch {
 	case strings.HasPrefix(key, layout.PluginDir+"staging/"), strings.HasPrefix(key, layout.PluginDir+"tombstones/"):
 		return MaxDocument
+	case strings.HasPrefix(key, layout.PluginDir+"drills/"):
+		return maxEvidence
 	case strings.HasSuffix(key, ".gz"):
 		return maxList
 	}

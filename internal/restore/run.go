@@ -151,6 +151,10 @@ func (r *Service) openStaged(ctx context.Context, ref contract.RestoreRef) (*Run
 	return s, err
 }
 
+// IsGone says that a restore has left nothing in staging: it was never opened, or has been
+// cleared.
+func IsGone(err error) bool { return errors.Is(err, store.ErrNotFound) }
+
 // Planned reads what OpenRun does, and the plan.
 func (r *Service) Planned(ctx context.Context, ref contract.RestoreRef) (*Run, error) {
 	s, err := r.OpenRun(ctx, ref)

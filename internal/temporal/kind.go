@@ -16,6 +16,7 @@ const (
 	KindSchedules Kind = contract.SchedulesWorkflow
 	KindRehearsal Kind = contract.RehearseWorkflow
 	KindVerify    Kind = contract.VerifyBackupsWorkflow
+	KindDrill     Kind = contract.DrillWorkflow
 )
 
 // Noun is how messages call a run of the kind.
@@ -35,6 +36,8 @@ func (k Kind) Noun() string {
 		return "rehearsal of backup"
 	case KindVerify:
 		return "verification of backups"
+	case KindDrill:
+		return "drill"
 	default:
 		return "backup"
 	}
@@ -56,6 +59,8 @@ func (k Kind) workflowID(cluster, name string) string {
 		return contract.RehearseID(cluster, name)
 	case KindVerify:
 		return contract.VerificationID(cluster)
+	case KindDrill:
+		return contract.DrillID(cluster)
 	default:
 		return contract.BackupID(cluster, name)
 	}

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -90,8 +89,7 @@ func newProject(t *testing.T) *project {
 	if err := loadImages(t.Context(), e, b, imageDir(t, s)); err != nil {
 		t.Fatal(err)
 	}
-	_, file, _, _ := runtime.Caller(0)
-	p := &project{engine: e, stack: s, cli: b.CLI, dir: filepath.Join(filepath.Dir(file), "..", "..")}
+	p := &project{engine: e, stack: s, cli: b.CLI, dir: checkout()}
 	t.Cleanup(func() { p.end(t) })
 	return p
 }

@@ -58,7 +58,7 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	o := harness.LabOptions{Name: "monitoring", Stack: stack.Options{EBS: true}, Prepare: prepare}
+	o := harness.LabOptions{Name: "monitoring", Stack: stack.Options{EBS: true, EBSFast: true}, Prepare: prepare}
 	return harness.Main(m, o, func(l *harness.Lab) error {
 		shared = l
 		return os.Chdir(here)

@@ -135,6 +135,9 @@ func ScheduleRunsKey(cluster, schedule string) string {
 // TurnsKey is the file that says which runs of schedules take a backup, and which wait.
 func TurnsKey(cluster string) string { return PluginDir + "turns/" + cluster + ".json" }
 
+// DrillDir is the directory of the evidence of a cluster's restore drills.
+func DrillDir(cluster string) string { return PluginDir + "drills/" + cluster + "/" }
+
 // RehearsalRoot is the directory of what rehearsals of all backups have found.
 const RehearsalRoot = PluginDir + "rehearsal/"
 

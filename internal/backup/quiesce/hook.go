@@ -3,6 +3,7 @@ package quiesce
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,15 +18,15 @@ import (
 )
 
 // tryHook runs a hook. It runs it again, for so long as tries says, while its error is one
-// that may pass.
-func (q *Quiescer) tryHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook, tries time.Duration, again func(error) bool) error {
+// that may pass. What it printed may be secret.
+func (q *Quiescer) tryHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook, tries time.Duration, again func(error) bool) (printed []byte, err error) {
 	for end := time.Now().Add(tries); ; {
-		err := q.execHook(ctx, pod, h)
+		printed, err := q.execHook(ctx, pod, h)
 		if err == nil || ctx.Err() != nil || !again(err) || time.Now().After(end) {
-			return err
+			return printed, err
 		}
 		if err := poll.Wait(ctx, q.times.Pause); err != nil {
-			return err
+			return nil, err
 		}
 	}
 }
@@ -58,9 +59,9 @@ func (q *Quiescer) recordHook(pod *backup.PodHooks, what string, err error, skip
 
 // execHook runs the command of a hook. While it runs it stands in the journal, so that the
 // next attempt can end it if this worker is lost.
-func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook) error {
+func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook) ([]byte, error) {
 	key := pod.Key()
-	_, err := exec.Run(ctx, q.service.Kube, exec.Request{
+	result, err := exec.Run(ctx, q.service.Kube, exec.Request{
 		Namespace: pod.Namespace, Pod: pod.Name, Container: h.Container, Command: h.Command, Timeout: h.Timeout,
 		Started: func(ctx context.Context, process exec.Process) {
 			q.mu.Lock()
@@ -73,7 +74,22 @@ func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Ho
 	defer q.mu.Unlock()
 	delete(q.Journal.Running, key)
 	q.begun[key] = q.begun[key] || err == nil || !isMissing(err) && !isUnreachable(err) && !errors.Is(err, exec.ErrNotStarted)
-	return err
+	return result.Stdout, err
+}
+
+// recordValue keeps what the last pre hook of a pod printed, where the pod asks for that.
+func (q *Quiescer) recordValue(pod *backup.PodHooks, printed []byte) {
+	if pod.Record == "" {
+		return
+	}
+	value, err := hook.NewRecorded(printed, time.Now())
+	if err != nil {
+		q.addReason(report.New(report.HookInvalid, fmt.Sprintf("the value %s was not recorded: the last pre hook %v", pod.Record, err)), pod)
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.recorded[resource.ObjectName(pod.Namespace, pod.Record)] = value
 }
 
 // wasBegun reports whether a hook of the pod may have run in this attempt.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -33,6 +35,8 @@ type Journal struct {
 	// count in the result if the snapshots of that time are used.
 	Reasons []report.Reason `json:"reasons,omitempty"`
 	Failed  int             `json:"failed,omitempty"`
+	// Recorded are the values that hooks printed then, as Reasons are.
+	Recorded map[string]hook.Recorded `json:"recorded,omitempty"`
 }
 
 // newJournal begins the journal of this attempt. It goes on counting from the journal that
@@ -64,6 +68,7 @@ func (q *Quiescer) writeJournal(ctx context.Context) error {
 	defer q.mu.Unlock()
 	q.Journal.Reasons = append(append([]report.Reason{}, q.found.Reasons...), q.reasons...)
 	q.Journal.Failed = q.found.Failed + q.counts.Failed
+	q.Journal.Recorded = q.allRecorded()
 	return q.stage.PutLatest(ctx, q.journalFile(), &q.Journal)
 }
 
@@ -214,6 +219,20 @@ func (q *Quiescer) FailAllHooks() {
 	for i := range q.pods {
 		q.addHookFailure(&q.pods[i], fmt.Sprintf("its hooks were begun %d times", q.Journal.Quiesces), errors.New(q.Journal.Why))
 	}
+}
+
+// Recorded returns the values that hooks printed to be recorded, by "namespace/name".
+func (q *Quiescer) Recorded() map[string]hook.Recorded {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.allRecorded()
+}
+
+// allRecorded is called with the lock.
+func (q *Quiescer) allRecorded() map[string]hook.Recorded {
+	all := maps.Clone(q.recorded)
+	maps.Copy(all, q.found.Recorded)
+	return all
 }
 
 // HookCounts counts the hooks that were run, and those of them that failed.

@@ -32,21 +32,22 @@ type Quiescer struct {
 	planned []backup.PodHooks
 	pods    []backup.PodHooks // the planned ones, or their replacements
 
-	owner   string // this attempt, in the journal
-	mu      sync.Mutex
-	Journal Journal
-	found   Journal         // the journal that an attempt before has left
-	begun   map[string]bool // pods in which a pre hook may have run, by "namespace/name"
-	known   map[string]bool // pods that are quiesced or to be quiesced, by "namespace/name"
-	reasons []report.Reason
-	counts  contract.HookCounts
+	owner    string // this attempt, in the journal
+	mu       sync.Mutex
+	Journal  Journal
+	found    Journal         // the journal that an attempt before has left
+	begun    map[string]bool // pods in which a pre hook may have run, by "namespace/name"
+	known    map[string]bool // pods that are quiesced or to be quiesced, by "namespace/name"
+	reasons  []report.Reason
+	recorded map[string]hook.Recorded // by "namespace/name" of the value
+	counts   contract.HookCounts
 }
 
 // New begins an attempt at the pods of a unit. Nothing runs before Resume or Quiesce.
 func New(service *backup.Service, run *backup.Run, unit int) *Quiescer {
 	q := &Quiescer{
 		service: service, stage: run.Staging, unit: unit, times: backup.DefaultQuiesceTimes(), planned: run.Plan.Volumes.Units[unit].Pods, owner: rand.Text(),
-		spec: run.Plan.Backup.Spec.Hooks, begun: map[string]bool{}, known: map[string]bool{},
+		spec: run.Plan.Backup.Spec.Hooks, begun: map[string]bool{}, known: map[string]bool{}, recorded: map[string]hook.Recorded{},
 	}
 	q.pods = slices.Clone(q.planned)
 	for i := range q.planned {
@@ -83,7 +84,7 @@ func (q *Quiescer) Quiesce(ctx context.Context) (map[string]string, error) {
 		}
 		return err
 	})
-	if err == nil && len(q.reasons) > 0 {
+	if err == nil && len(q.reasons)+len(q.recorded) > 0 {
 		err = q.writeJournal(ctx) // an attempt that uses these snapshots has to tell
 	}
 	return stopped, err
@@ -96,7 +97,7 @@ func (q *Quiescer) quiescePod(ctx context.Context, i int) (string, error) {
 	end := time.Now().Add(q.times.Before)
 	for n := 0; n < len(q.pods[i].Pre); {
 		h := q.pods[i].Pre[n]
-		err := q.tryHook(ctx, &q.pods[i], h, q.times.Before, isUnreachable)
+		printed, err := q.tryHook(ctx, &q.pods[i], h, q.times.Before, isUnreachable)
 		lookup, fatal := q.inspectFailure(ctx, i, h, end, err)
 		if fatal != nil {
 			return "", fatal
@@ -110,7 +111,9 @@ func (q *Quiescer) quiescePod(ctx context.Context, i int) (string, error) {
 			if why := q.recordHook(&q.pods[i], "pre hook "+h.Name, err, isMissing(err)); why != "" && h.Stops() {
 				return why, nil
 			}
-			n++
+			if n++; err == nil && n == len(q.pods[i].Pre) {
+				q.recordValue(&q.pods[i], printed)
+			}
 		case podAwaited:
 		}
 	}
@@ -163,7 +166,7 @@ func (q *Quiescer) Unquiesce(ctx context.Context, why error) error {
 func (q *Quiescer) unquiescePod(ctx context.Context, pod *backup.PodHooks) {
 	for _, h := range pod.Post {
 		gone := true // nothing is left that a post hook could unquiesce
-		err := q.tryHook(ctx, pod, h, q.times.After, func(err error) bool {
+		_, err := q.tryHook(ctx, pod, h, q.times.After, func(err error) bool {
 			if isUnreachable(err) {
 				return true
 			}

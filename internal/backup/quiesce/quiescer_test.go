@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,4 +151,38 @@ func TestThawOfAnAttemptTakenOver(t *testing.T) {
 		t.Errorf("%v, journal %t", err, next.hasJournal(t))
 	}
 	wantCommands(t, s, 2, "freeze", "thaw", "freeze", "thaw")
+}
+
+// What the last pre hook of a pod prints is recorded where the pod asks for it, also when a
+// later attempt uses the snapshots; what is too long is a reason, and is not quoted.
+func TestRecordedValues(t *testing.T) {
+	s, attempt := unitOfPods(t, 2)
+	printed := "1000\n"
+	s.SetProgram("freeze", func(e *kubetest.Exec) int {
+		_, _ = fmt.Fprint(e.Stdout, printed)
+		return 0
+	})
+	asking := func() *Quiescer {
+		q := attempt()
+		q.pods[0].Record = "orders"
+		return q
+	}
+	q := asking()
+	if _, err := q.Quiesce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := q.Recorded(); len(got) != 1 || got["n/orders"].Value != "1000" {
+		t.Errorf("recorded %v", got)
+	}
+	next := attempt()
+	if resumed, err := next.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	} else if next.Reuse(resumed); next.Recorded()["n/orders"].Value != "1000" {
+		t.Errorf("an attempt that uses the snapshots has %v", next.Recorded())
+	}
+	printed = strings.Repeat("secret", 100)
+	again := asking()
+	if _, err := again.Quiesce(t.Context()); err != nil || len(again.Recorded()) != 0 || len(again.AllReasons()) != 1 || strings.Contains(again.AllReasons()[0].String(), "secret") {
+		t.Errorf("too long: %v, %v, %v", again.Recorded(), again.AllReasons(), err)
+	}
 }

@@ -91,7 +91,7 @@ func (q *Quiescer) findReplacement(ctx context.Context, i int) (next *backup.Pod
 // yet. concerned says that the pod is a replacement at all.
 func (q *Quiescer) replacementHooks(pod *corev1.Pod, lost *backup.PodHooks) (made backup.PodHooks, concerned bool, err error) {
 	pre, post, problems, err := hook.Backup(q.spec, pod)
-	made = backup.PodHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: backup.ControllerUID(pod), Claims: lost.Claims, Pre: pre, Post: post}
+	made = backup.PodHooks{Namespace: pod.Namespace, Name: pod.Name, Owner: backup.ControllerUID(pod), Claims: lost.Claims, Pre: pre, Post: post, Record: lost.Record}
 	own := len(pre)+len(post)+len(problems) > 0
 	if own || made.Owner == "" || made.Owner != lost.Owner {
 		return made, own, err

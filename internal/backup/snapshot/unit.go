@@ -226,7 +226,7 @@ func (s *unitSnapshot) completeTags(ctx context.Context) error {
 
 // unitResult is what became of the unit, with a reason for each volume without a snapshot.
 func (s *unitSnapshot) unitResult() backup.UnitResult {
-	res := backup.UnitResult{Attempt: s.attempt, Snapshots: s.snapshots, Hooks: s.quiescer.HookCounts(), Reasons: s.quiescer.AllReasons()}
+	res := backup.UnitResult{Attempt: s.attempt, Snapshots: s.snapshots, Hooks: s.quiescer.HookCounts(), Reasons: s.quiescer.AllReasons(), Recorded: s.quiescer.Recorded()}
 	for _, t := range s.snapshots {
 		if t.Failed != "" {
 			res.Reasons = append(res.Reasons, s.run.Plan.Volumes.FailureReason(t.Volume, t.Failed))

@@ -104,7 +104,7 @@ func parseRequest(r *http.Request) (Request, bool) {
 	if parts[0] == "namespaces" && len(parts) > 2 && !slices.Contains([]string{"status", "finalize"}, parts[2]) {
 		q.Namespace, parts = parts[1], parts[2:]
 	}
-	if len(parts) > 3 {
+	if len(parts) > 3 && parts[2] != "proxy" { // what follows it is the application's
 		return Request{}, false
 	}
 	parts = append(parts, "", "")

@@ -27,6 +27,9 @@ func AwaitCRDs(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, i
 	if err != nil {
 		return contract.Nothing{}, err
 	}
+	if s.Restore.Isolation != nil {
+		return contract.Nothing{}, nil // its definitions were only tried
+	}
 	var names []string
 	err = s.Records(ctx, func(rec restore.Record) error {
 		if rec.Resource == resource.CustomResourceDefinitions && rec.Action != string(report.Failed) {

@@ -21,6 +21,7 @@ type namespaces struct {
 	archive  *archive.Archive
 	registry *resource.Registry
 	rules    resource.Context
+	isolator *isolator
 
 	mu   sync.Mutex
 	made map[string]*making // by target
@@ -42,7 +43,7 @@ func (e *terminatingError) Error() string {
 }
 
 func newNamespaces(client *kube.Client, t *transformer) *namespaces {
-	n := &namespaces{kube: client, archive: t.run.Arc, registry: t.registry, rules: *t.rules, made: map[string]*making{}}
+	n := &namespaces{kube: client, archive: t.run.Arc, registry: t.registry, rules: *t.rules, isolator: t.isolator, made: map[string]*making{}}
 	return n
 }
 
@@ -130,6 +131,7 @@ func (n *namespaces) namespaceBody(ctx context.Context, source, target string) (
 	if meta["name"] != target {
 		return nil, rules, fmt.Errorf("namespace %s: %w", target, resource.ErrInvalid)
 	}
+	n.isolator.apply("namespaces", obj)
 	body, err := json.Marshal(obj)
 	return body, rules, err
 }

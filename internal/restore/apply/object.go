@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/plan"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -54,6 +55,8 @@ func (a *applier) applyObject(ctx context.Context, at *attempt) (rec restore.Rec
 		out = *ended
 	case a.policy.dryRun:
 		out, err = a.planObject(ctx, at.storedObject, want)
+	case want.isolated.Outcome == isolation.DryRun:
+		out, err = a.tryObject(ctx, want)
 	default:
 		out, err = a.bringObject(ctx, at, want)
 	}

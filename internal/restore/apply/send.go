@@ -138,7 +138,11 @@ func (a *applier) createClaimSource(ctx context.Context, want *desired) error {
 	for _, o := range objects {
 		of := schema.ParseGroupResource(o.Key.Resource)
 		res := kube.Resource{Group: of.Group, Version: o.Key.Version, Name: of.Resource, Namespaced: o.Key.Namespace != ""}
-		err := a.createInNamespace(ctx, res, e.Namespace, o.Key.Namespace, o.Body)
+		body, err := a.transformer.isolator.labelBody(o.Body)
+		if err != nil {
+			return err
+		}
+		err = a.createInNamespace(ctx, res, e.Namespace, o.Key.Namespace, body)
 		if err != nil && !kube.IsAlreadyExists(err) {
 			return err
 		}

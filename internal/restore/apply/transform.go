@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -34,6 +35,8 @@ type desired struct {
 	// rules is what the rules of its kind have to say beside the object: its owners, and
 	// what a create cannot carry.
 	rules resource.Outcome
+	// isolated says what becomes of the object in an isolated copy.
+	isolated isolation.Decision
 	// hooks is how many commands wait for the pod.
 	hooks   int
 	reasons []report.Reason
@@ -55,6 +58,7 @@ type transformer struct {
 	types    servedTypes
 	lookup   *restore.Lookup
 	merged   map[string][]string // see mergedSources
+	isolator *isolator           // nil for a restore in earnest
 }
 
 func newTransformer(run *restore.Run, registry *resource.Registry, types servedTypes, lookup *restore.Lookup) (*transformer, error) {
@@ -63,7 +67,7 @@ func newTransformer(run *restore.Run, registry *resource.Registry, types servedT
 	if err := run.Changes.Apply(rules); err != nil {
 		return nil, err
 	}
-	return &transformer{run: run, registry: registry, rules: rules, types: types, lookup: lookup, merged: mergedSources(run.Restore.Spec.NamespaceMapping)}, nil
+	return &transformer{run: run, registry: registry, rules: rules, types: types, lookup: lookup, merged: mergedSources(run.Restore.Spec.NamespaceMapping), isolator: newIsolator(run)}, nil
 }
 
 // newRuleContext is what the rules of kinds may know of this restore.
@@ -99,6 +103,9 @@ func (t *transformer) transform(o storedObject) (want *desired, ended *outcome) 
 		return want, endWith(failedOutcome(report.VolumeNotRestored, errors.New(text)))
 	}
 	if ended = t.applyRules(want); ended != nil {
+		return want, ended
+	}
+	if ended = t.isolate(want); ended != nil {
 		return want, ended
 	}
 	if err := want.countHooks(t.run.Restore.Spec.Hooks); err != nil {
@@ -210,7 +217,7 @@ func (t *transformer) resolveVersion(want *desired) *outcome {
 			want.apiVersion, gr, strings.Join(versions, ", "))))
 	}
 	out := failedOutcome(report.TypeNotServed, errors.New("the cluster does not serve "+gr))
-	if t.lookup.WillServe(gr, version) {
+	if t.isolator == nil && t.lookup.WillServe(gr, version) { // an isolated copy brings no definitions
 		if t.run.Restore.DryRun {
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
@@ -26,12 +27,18 @@ func NewWanted(ctx context.Context, r *restore.Service, s *restore.Run, types ku
 // Object is what the restore wants of a stored object, nil where it wants nothing. The error
 // is for an archive that cannot be read.
 func (w *Wanted) Object(e archive.Entry, body []byte) (map[string]any, error) {
+	object, _, err := w.Isolated(e, body)
+	return object, err
+}
+
+// Isolated is Object, and what the rules of isolation say of it.
+func (w *Wanted) Isolated(e archive.Entry, body []byte) (map[string]any, isolation.Decision, error) {
 	want, ended := w.t.transform(storedObject{e, body})
 	if err := w.t.lookup.Failed(); err != nil {
-		return nil, fmt.Errorf("what %s becomes: %w", e.Key, err)
+		return nil, isolation.Decision{}, fmt.Errorf("what %s becomes: %w", e.Key, err)
 	}
 	if ended != nil {
-		return nil, nil
+		return nil, want.isolated, nil
 	}
-	return want.object, nil
+	return want.object, want.isolated, nil
 }

@@ -190,7 +190,7 @@ func TestForeignVolumeIsNotTouched(t *testing.T) {
 			claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "data", CreationTimestamp: made}}
 			claim.Spec.VolumeName = "pv-1"
 			v := &volume.Restore{PV: "old", Namespace: "shop", Target: "shop", Claim: "data", Selected: true, Disposition: tc.disposition, Reclaim: "Delete", Patch: true}
-			p := claimWatcher{r: &restore.Service{Kube: cluster.Client()}}
+			p := claimWatcher{s: &restore.Run{}, r: &restore.Service{Kube: cluster.Client()}}
 			end, settled, err := p.patchBound(t.Context(), v, claim)
 			if err != nil || !settled || end.PV != tc.pv || len(end.Reasons) > 0 != (tc.why != "") {
 				t.Fatalf("%+v, settled %t, %v", end, settled, err)

@@ -119,7 +119,7 @@ func TestRefusedVolumePatch(t *testing.T) {
 			s.PutJSON(`{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"pv"},"spec":{"persistentVolumeReclaimPolicy":"Delete"}}`)
 			s.Refuse(kubetest.On("patch", kube.Volumes()), tt.code, "", tt.text)
 			s.SetHealthy(tt.healthy)
-			p := &claimWatcher{r: &restore.Service{Kube: s.Client()}, waited: tt.waited}
+			p := &claimWatcher{s: &restore.Run{}, r: &restore.Service{Kube: s.Client()}, waited: tt.waited}
 			v := &volume.Restore{PV: "old", Namespace: "shop", Claim: "data", Target: "shop", Disposition: volume.Dynamic, Selected: true, Patch: true, Reclaim: "Retain"}
 			claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{UID: "claim"}, Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pv"}}
 			end, settled, err := p.patchBound(t.Context(), v, claim)

@@ -38,7 +38,7 @@ func (p *claimWatcher) patchBound(ctx context.Context, v *volume.Restore, claim 
 	}
 	end := restore.ClaimEnd{PV: name}
 	patch := diffFromOld(v, &pv)
-	if patch == nil || !v.Provisioned() {
+	if patch == nil || !v.Provisioned() || p.s.Restore.Isolation != nil { // a copy goes with its volumes
 		return end, true, nil
 	}
 	body, err := json.Marshal(patch)

@@ -183,6 +183,7 @@ func (p *planner) applySpec(v *volume.Restore) {
 		p.Remark(v, report.New(report.VolumeUnselected, "its data needs one of "+needs+", which the filters leave out: it gets an empty volume"))
 	}
 	p.leaveForeignDisk(v)
+	p.leaveSharedDisk(v)
 	if v.Disposition == volume.Keep || p.makesDisk(v) {
 		v.Bind = v.PV
 	}
@@ -196,6 +197,19 @@ func (p *planner) leaveForeignDisk(v *volume.Restore) {
 		delete(p.untold, v.ClaimKey())
 		p.Remark(v, report.New(report.VolumeEmpty, fmt.Sprintf(
 			"gets an empty volume: no snapshot was taken of it, and its disk or share is one of cluster %s, which may use it; to have that, say --restore-volumes=true", p.origin)))
+	}
+}
+
+// leaveSharedDisk gives a volume up in an isolated copy that the restore does not make: the
+// original uses it.
+func (p *planner) leaveSharedDisk(v *volume.Restore) {
+	if p.s.Restore.Isolation == nil || v.Disposition.Method() != "" || v.Disposition == volume.Dynamic {
+		return
+	}
+	v.Disposition = volume.Dynamic
+	delete(p.untold, v.ClaimKey())
+	if v.Selected {
+		p.Remark(v, report.New(report.VolumeEmpty, "gets an empty volume: a copy binds no disk and no share that it did not make"))
 	}
 }
 

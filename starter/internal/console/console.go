@@ -33,6 +33,9 @@ type Backend interface {
 	StartScheduleChange(ctx context.Context, in contract.ChangeSchedulesInput) (temporal.Run, error)
 	TriggerSchedule(ctx context.Context, name, overlap string) error
 	StartRehearsal(ctx context.Context, in contract.RehearseInput) (temporal.Run, error)
+	StartDrill(ctx context.Context, in contract.DrillInput) (temporal.Run, error)
+	KeepDrill(ctx context.Context, d time.Duration) error
+	StopDrill(ctx context.Context) error
 	StartVerification(ctx context.Context, in contract.VerifyBackupsInput) (temporal.Run, error)
 	Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error)
 	Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error)

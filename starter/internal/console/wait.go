@@ -57,6 +57,10 @@ func (con *Console) sayGoesOn(run temporal.Run) {
 		con.Note("  follow it: lifeboat backup rehearse %s --wait\n", run.Name)
 		return
 	}
+	if run.Kind == temporal.KindDrill {
+		con.Note("  follow it: lifeboat drill wait\n  end it: lifeboat drill stop\n")
+		return
+	}
 	noun := run.Kind.Noun()
 	con.Note("  follow it: lifeboat %s wait %s\n  look at it: lifeboat %s describe %s\n  cancel it: lifeboat %s cancel %s\n",
 		noun, run.Name, noun, run.Name, noun, run.Name)
@@ -91,6 +95,10 @@ func (con *Console) GlanceAt(ctx context.Context, be Backend, run temporal.Run, 
 	if run.Kind == temporal.KindRehearsal {
 		con.Say("Backup %q is being rehearsed by workflow %s.\n", run.Name, run.WorkflowID)
 		con.Say("Next: lifeboat backup rehearse %s --wait, or lifeboat backup describe %s\n", run.Name, run.Name)
+		return nil
+	}
+	if run.Kind == temporal.KindDrill {
+		con.Say("Drill %q is running as workflow %s.\nNext: lifeboat drill wait, or lifeboat drill stop\n", run.Name, run.WorkflowID)
 		return nil
 	}
 	con.Say("%s %q is running as workflow %s.\n", Title(noun), run.Name, run.WorkflowID)

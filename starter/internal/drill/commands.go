@@ -22,7 +22,8 @@ type commands struct{ *console.Console }
 // Command is `lifeboat drill`.
 func Command(con *console.Console) *cobra.Command {
 	cs := commands{con}
-	return command.Group("drill", "Check the evidence of restore drills", nil, cs.verifyCommand(), cs.reportCommand(), cs.keygenCommand(), cs.schemaCommand())
+	return command.Group("drill", "Prove backups by restoring them, and check the evidence", []string{"drills"},
+		cs.runCommand(), cs.waitCommand(), cs.keepCommand(), cs.stopCommand(), cs.verifyCommand(), cs.reportCommand(), cs.keygenCommand(), cs.schemaCommand())
 }
 
 func bindKey(c *cobra.Command, keys *[]string, help string) {

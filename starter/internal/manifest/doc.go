@@ -1,5 +1,5 @@
 // Package manifest reads Velero's Backup and Restore documents, YAML or JSON, as
-// users have them in their repositories, and makes such documents.
+// users have them in their repositories, and our Drill documents, and makes such documents.
 //
 // Reading is strict where a slip would change what is backed up: an unknown field of
 // spec is refused with its path, because a mistyped filter that is silently

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 )
 
 // maxBytes is larger than any object a Kubernetes API server stores (1.5 MiB).
@@ -156,11 +157,19 @@ func isEmpty(doc []byte) bool {
 	return true
 }
 
+// versionOf is the apiVersion of a kind: drills are ours, all else is Velero's.
+func versionOf(kind string) string {
+	if kind == definition.Kind {
+		return definition.APIVersion
+	}
+	return velerov1.SchemeGroupVersion.String()
+}
+
 // checkKind refuses other kinds and API versions, and fields that no Velero document has.
 func checkKind(top map[string]json.RawMessage, want string) error {
 	var apiVersion, kind string
-	if json.Unmarshal(top["apiVersion"], &apiVersion) != nil || apiVersion != velerov1.SchemeGroupVersion.String() {
-		return fmt.Errorf("apiVersion: %s is not %s", shortText(top["apiVersion"]), velerov1.SchemeGroupVersion)
+	if version := versionOf(want); json.Unmarshal(top["apiVersion"], &apiVersion) != nil || apiVersion != version {
+		return fmt.Errorf("apiVersion: %s is not %s", shortText(top["apiVersion"]), version)
 	}
 	if json.Unmarshal(top["kind"], &kind) != nil || kind != want {
 		return fmt.Errorf("kind: %s is not %s, which this command takes", shortText(top["kind"]), want)

@@ -1,4 +1,4 @@
-package rehearsal
+package comparison
 
 import (
 	"slices"
@@ -11,37 +11,43 @@ import (
 
 // Who sets a field otherwise than the backup has it.
 const (
-	byRule      = "rule"       // of the kind: docs/VELERO.md, package resource
-	byAPIServer = "API server" // a default, or what it assigns in place of what a rule left to it
+	ByRule      = "rule"       // of the kind: docs/VELERO.md, package resource
+	ByAPIServer = "API server" // a default, or what it assigns in place of what a rule left to it
 )
 
-// differences says in which fields a restored object differs from the stored one on purpose,
+// Differences says in which fields a restored object differs from the stored one on purpose,
 // and in which others. The normalisation: status, and metadata that the server owns, are no
 // difference (package compare), nor are the labels that name backup and restore, nor the uid
 // of an owner, which is linked by name.
-func differences(gr string, stored, wanted, live map[string]any) (onPurpose []contract.RehearsalChange, unwanted []string) {
+func Differences(gr string, stored, wanted, live map[string]any) (onPurpose []contract.RehearsalChange, unwanted []string) {
 	for _, obj := range []map[string]any{stored, wanted, live} {
 		normalise(obj)
 	}
 	for _, row := range compare.Diff(gr, stored, live, wanted) {
 		b, l, w := row.Backup, row.Live, row.Result
-		by := byRule
+		by := ByRule
 		switch {
 		case same(b, l):
 			continue
 		case same(w, l):
-		case isEmpty(w):
-			by = byAPIServer
+		case isEmpty(w), isAssigned(gr, row.Path):
+			by = ByAPIServer
 		default:
-			unwanted = append(unwanted, fieldOf(row.Path))
+			unwanted = append(unwanted, FieldOf(row.Path))
 			continue
 		}
-		if c := (contract.RehearsalChange{Resource: gr, Field: fieldOf(row.Path), By: by}); !slices.Contains(onPurpose, c) {
+		if c := (contract.RehearsalChange{Resource: gr, Field: FieldOf(row.Path), By: by}); !slices.Contains(onPurpose, c) {
 			onPurpose = append(onPurpose, c)
 		}
 	}
 	slices.Sort(unwanted)
 	return onPurpose, slices.Compact(unwanted)
+}
+
+// isAssigned says that the API server sets a field whatever a client asks for: a pod has the
+// labels of the node that it is bound to.
+func isAssigned(gr, path string) bool {
+	return gr == resource.Pods && strings.HasPrefix(path, `metadata.labels["topology.kubernetes.io/`)
 }
 
 // same compares two values of a field: what is empty is as good as missing.
@@ -75,8 +81,8 @@ func normalise(obj map[string]any) {
 	}
 }
 
-// fieldOf is a path as people sum it up: without positions, two names deep.
-func fieldOf(path string) string {
+// FieldOf is a path as people sum it up: without positions, two names deep.
+func FieldOf(path string) string {
 	var b strings.Builder
 	names := 1
 	for i := 0; i < len(path); i++ {
@@ -98,4 +104,31 @@ func fieldOf(path string) string {
 		}
 	}
 	return b.String()
+}
+
+// SetByOthers says that another manager than ours owns a field of a live object, as FieldOf
+// names it: a controller has set it since it was created. What a webhook changes while an object
+// is created is ours.
+func SetByOthers(live map[string]any, field, ours string) bool {
+	meta, _ := live["metadata"].(map[string]any)
+	entries, _ := meta["managedFields"].([]any)
+	for _, e := range entries {
+		entry, _ := e.(map[string]any)
+		if entry["manager"] == ours {
+			continue
+		}
+		at, _ := entry["fieldsV1"].(map[string]any)
+		owns := at != nil
+		for _, name := range strings.Split(field, ".") {
+			next, known := at["f:"+name].(map[string]any)
+			if owns = owns && known; !owns {
+				break
+			}
+			at = next
+		}
+		if owns {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,181 @@
+package assertion
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/connect"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
+)
+
+// LabelPart says what an object of the drill is for.
+const LabelPart = "lifeboat-backup.github.io/drill-part"
+
+// probeName is the name of the probe pod in each namespace, and containerName that of the
+// container of probe pods and Jobs.
+const (
+	probeName     = "lifeboat-probe"
+	containerName = "assertion"
+)
+
+// readyProbe makes the probe pod of a namespace, unless it is there, and waits until it is ready.
+func (r *Runner) readyProbe(ctx context.Context, namespace string) (string, error) {
+	if r.Probe == nil {
+		return "", errors.New("the drill has no probe: name an image in spec.probe")
+	}
+	spec := r.podSpec(corev1.Container{Image: r.Probe.Image, Command: []string{"sleep", "86400"}}, r.Probe.PullSecrets)
+	pod := corev1.Pod{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Name: probeName, Namespace: namespace, Labels: r.labels("probe")}, Spec: spec,
+	}
+	if _, err := kube.Make(ctx, r.Client, kube.Pods(), namespace, &pod, kube.WriteOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return "", fmt.Errorf("make the probe pod: %w", err)
+	}
+	for {
+		made, err := kube.Read[corev1.Pod](ctx, r.Client, kube.Pods(), namespace, probeName)
+		if err != nil && ctx.Err() == nil {
+			return "", err
+		}
+		if isReady(&made) {
+			return probeName, nil
+		}
+		if err := poll.Wait(ctx, r.lookAgain()); err != nil {
+			return "", fmt.Errorf("the probe pod is not ready (%s): %w", waitingFor(&made), context.Cause(ctx))
+		}
+	}
+}
+
+func (r *Runner) lookAgain() time.Duration {
+	if r.Look > 0 {
+		return r.Look
+	}
+	return time.Second
+}
+
+func (r *Runner) labels(part string) map[string]string {
+	all := map[string]string{LabelPart: part}
+	maps.Copy(all, r.Labels)
+	return all
+}
+
+// podSpec is a pod of one container that is no account of the cluster's and takes little.
+func (r *Runner) podSpec(c corev1.Container, pullSecrets []string) corev1.PodSpec {
+	no := false
+	c.Name = containerName
+	c.SecurityContext = &corev1.SecurityContext{AllowPrivilegeEscalation: &no}
+	c.Resources = corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("512Mi")},
+	}
+	spec := corev1.PodSpec{
+		Containers: []corev1.Container{c}, RestartPolicy: corev1.RestartPolicyNever, AutomountServiceAccountToken: &no, EnableServiceLinks: &no,
+		PriorityClassName: r.PriorityClass,
+		SecurityContext:   &corev1.PodSecurityContext{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
+	}
+	for _, name := range pullSecrets {
+		spec.ImagePullSecrets = append(spec.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
+	}
+	return spec
+}
+
+// waitingFor says why a pod is not ready, as far as its status does.
+func waitingFor(pod *corev1.Pod) string {
+	for i := range pod.Status.ContainerStatuses {
+		if w := pod.Status.ContainerStatuses[i].State.Waiting; w != nil && w.Reason != "" {
+			return w.Reason
+		}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return c.Reason + ": " + c.Message
+		}
+	}
+	return "phase " + string(pod.Status.Phase)
+}
+
+// runJob runs the image of a job to its end. The value is the end of its log.
+func (r *Runner) runJob(ctx context.Context, namespace string, a *definition.Assertion, n int) attempt {
+	job := r.jobOf(namespace, a, n)
+	if _, err := kube.Make(ctx, r.Client, kube.Jobs(), namespace, job, kube.WriteOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return attempt{err: fmt.Errorf("make the Job: %w", err)}
+	}
+	failed, err := r.awaitJob(ctx, namespace, job.Name)
+	if err != nil {
+		return attempt{err: err}
+	}
+	log, err := r.jobLog(ctx, namespace, job.Name)
+	switch {
+	case failed != "":
+		return attempt{value: string(log), err: fmt.Errorf("the Job has failed: %s", failed)}
+	case err != nil && a.Expect != nil:
+		return attempt{err: err}
+	}
+	return attempt{value: string(log)}
+}
+
+// jobOf is the Job of an attempt. Its name follows from the assertion and the attempt, so that
+// a repetition finds it.
+func (r *Runner) jobOf(namespace string, a *definition.Assertion, n int) *batchv1.Job {
+	sum := sha256.Sum256([]byte(a.Name))
+	var none int32
+	seconds := int64(max(1, a.AttemptTimeout().Seconds()))
+	container := corev1.Container{Image: a.Job.Image, Command: a.Job.Command, Args: a.Job.Args}
+	for _, name := range a.Job.EnvFromSecrets {
+		container.EnvFrom = append(container.EnvFrom, corev1.EnvFromSource{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}})
+	}
+	labels := r.labels("assertion")
+	return &batchv1.Job{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
+		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("lifeboat-%s-%d", hex.EncodeToString(sum[:5]), n), Namespace: namespace, Labels: labels},
+		Spec: batchv1.JobSpec{
+			BackoffLimit: &none, ActiveDeadlineSeconds: &seconds,
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: r.podSpec(container, a.Job.PullSecrets)},
+		},
+	}
+}
+
+// awaitJob waits until a Job has ended, and returns why it failed, "" if it did not.
+func (r *Runner) awaitJob(ctx context.Context, namespace, name string) (string, error) {
+	for {
+		job, err := kube.Read[batchv1.Job](ctx, r.Client, kube.Jobs(), namespace, name)
+		if err != nil && ctx.Err() == nil {
+			return "", err
+		}
+		for _, c := range job.Status.Conditions {
+			switch {
+			case c.Status != corev1.ConditionTrue:
+			case c.Type == batchv1.JobComplete:
+				return "", nil
+			case c.Type == batchv1.JobFailed:
+				return c.Reason + ": " + c.Message, nil
+			}
+		}
+		if err := poll.Wait(ctx, r.lookAgain()); err != nil {
+			return "", fmt.Errorf("the Job %s has not ended: %w", name, context.Cause(ctx))
+		}
+	}
+}
+
+func (r *Runner) jobLog(ctx context.Context, namespace, name string) ([]byte, error) {
+	pods, err := kube.ListMap[corev1.Pod](ctx, r.Client, kube.Pods(), namespace, batchv1.JobNameLabel+"="+name)
+	if err != nil {
+		return nil, err
+	}
+	for _, pod := range pods { // one: no attempt is repeated by the Job itself
+		return connect.Log(ctx, r.Client, namespace, pod.Name, containerName, mostOutput)
+	}
+	return nil, fmt.Errorf("the Job %s has no pod", name)
+}

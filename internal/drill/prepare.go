@@ -1,0 +1,153 @@
+package drill
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition/validation"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/glob"
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Prepare checks a drill, chooses its backup and names the namespaces of the copy. It changes
+// nothing. It may repeat: the same run chooses the same backup, as long as there are no others.
+func (s *Service) Prepare(ctx context.Context, in contract.PrepareDrillInput) (contract.DrillPlan, error) {
+	if err := s.check(ctx, in); err != nil {
+		return contract.DrillPlan{}, err
+	}
+	spec := in.Drill.Spec
+	picked, err := s.pick(ctx, spec, in.Run.RunID)
+	if err != nil {
+		return contract.DrillPlan{}, err
+	}
+	namespaces, err := readNamespaces(ctx, picked.store, picked.name)
+	if err != nil {
+		return contract.DrillPlan{}, err
+	}
+	mapping, err := mapNamespaces(&spec, namespaces, in.Now)
+	if err != nil {
+		return contract.DrillPlan{}, err
+	}
+	plan := contract.DrillPlan{
+		ID: in.Run.RunID, Backup: picked.name, Location: picked.location, Ready: spec.ReadyWithin(), Most: spec.MostTime(), Assertions: len(spec.Assertions),
+		Restore: contract.RestoreInput{
+			Name: "drill-" + in.Run.RunID, Location: picked.location, Spec: spec.RestoreSpec(picked.name),
+			Isolation: &contract.Isolation{Drill: in.Run.RunID, AllowedKinds: spec.AllowedKinds},
+		},
+	}
+	// Only namespaces that have another name in the copy are restored.
+	plan.Restore.Spec.IncludedNamespaces, plan.Restore.Spec.ExcludedNamespaces = slices.Sorted(maps.Keys(mapping)), nil
+	plan.Restore.Spec.NamespaceMapping = mapping
+	if spec.Keep != nil {
+		plan.Keep = spec.Keep.For.Duration
+	}
+	return plan, nil
+}
+
+// check refuses a drill that cannot end well. Evidence is what a drill is for: without a key
+// none is begun.
+func (s *Service) check(ctx context.Context, in contract.PrepareDrillInput) error {
+	if want := contract.DrillID(s.Config.Cluster); in.Run.WorkflowID != want {
+		return failure.Invalid("workflow id: is %q; drills of a cluster never overlap, so start this one as %q", in.Run.WorkflowID, want)
+	}
+	err := validation.Drill(&definition.Drill{
+		APIVersion: definition.APIVersion, Kind: definition.Kind, Metadata: definition.Metadata{Name: in.Drill.Name}, Spec: in.Drill.Spec,
+	})
+	if err != nil {
+		return err
+	}
+	if s.Key == nil {
+		return failure.Unusable("drill: the worker's configuration names no key to sign evidence with; make one with 'lifeboat drill keygen' and name it in drills.signingKey")
+	}
+	if _, err := s.Key(ctx); err != nil {
+		return failure.Unusable("drill: drills.signingKey: %w", err)
+	}
+	return nil
+}
+
+// readNamespaces are the namespaces of a backup that have objects, by its list of resources,
+// which Velero's backups have too.
+func readNamespaces(ctx context.Context, st store.Store, backup string) ([]string, error) {
+	list, err := readResourceList(ctx, st, layout.Backup{Name: backup}.ResourceList())
+	if err != nil {
+		return nil, fmt.Errorf("namespaces of backup %s: %w", backup, err)
+	}
+	all := map[string]bool{}
+	for kind, names := range list {
+		for _, name := range names {
+			if namespace, _, namespaced := strings.Cut(name, "/"); namespaced {
+				all[namespace] = true
+			} else if kind == "v1/Namespace" {
+				all[name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+func readResourceList(ctx context.Context, st store.Store, key string) (list report.ResourceList, err error) {
+	data, err := repository.GetBytes(ctx, st, key)
+	if err != nil {
+		return nil, err
+	}
+	zr, err := gzip.NewReader(bytes.NewReader(data))
+	if err == nil {
+		err = json.NewDecoder(io.LimitReader(zr, repository.MaxDocument)).Decode(&list)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
+	}
+	return list, nil
+}
+
+// mapNamespaces names the namespaces of the copy, by those of the backup that the spec selects.
+func mapNamespaces(spec *definition.Spec, all []string, now time.Time) (map[string]string, error) {
+	mapping, taken := map[string]string{}, map[string]string{}
+	for _, name := range all {
+		if !selects(spec, name) {
+			continue
+		}
+		to := "restore-test-" + now.UTC().Format("20060102") + "-" + name
+		if spec.Keep != nil && spec.Keep.Namespaces[name] != "" {
+			to = spec.Keep.Namespaces[name]
+		}
+		to = resource.LabelValue(to) // a name of a namespace has 63 characters as well
+		if other, dup := taken[to]; dup {
+			return nil, failure.Invalid("spec.keep.namespaces: %s and %s would both be %s; name them apart", other, name, to)
+		}
+		mapping[name], taken[to] = to, name
+	}
+	for _, name := range spec.IncludedNamespaces {
+		if !glob.IsFilter(name) && mapping[name] == "" {
+			return nil, failure.Invalid("spec.includedNamespaces: the backup has no namespace %q; it has %s", name, strings.Join(all[:min(len(all), 20)], ", "))
+		}
+	}
+	if len(mapping) == 0 {
+		return nil, failure.Invalid("spec.includedNamespaces: selects no namespace of the backup; it has %s", strings.Join(all[:min(len(all), 20)], ", "))
+	}
+	return mapping, nil
+}
+
+func selects(spec *definition.Spec, namespace string) bool {
+	match := func(patterns []string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool { return p == namespace || glob.IsFilter(p) && glob.MatchFilter(p, namespace) })
+	}
+	return (len(spec.IncludedNamespaces) == 0 || match(spec.IncludedNamespaces)) && !match(spec.ExcludedNamespaces)
+}

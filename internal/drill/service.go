@@ -1,0 +1,29 @@
+package drill
+
+import (
+	"context"
+	"crypto/ed25519"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/restore"
+)
+
+// Service holds what the steps of a drill depend on.
+type Service struct {
+	Config    *config.Config
+	Kube      *kube.Client
+	Locations *repository.Locations
+	Restore   *restore.Service
+	// Key reads the key by which evidence is signed; nil where the configuration names none.
+	Key func(context.Context) (ed25519.PrivateKey, error)
+	// Software is the version of the program.
+	Software string
+}
+
+// copyOf is the restore of a drill that is planned.
+func (s *Service) copyOf(ctx context.Context, ref contract.DrillRef) (*restore.Run, error) {
+	return s.Restore.Planned(ctx, ref.Restore)
+}

@@ -1,0 +1,164 @@
+package drill
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Sign writes down what a drill has found, signs it and stores it as the next of the cluster's
+// chain. It may repeat: evidence of this drill that is there is the result. Where nothing may be
+// written the result holds the evidence, and nothing else does.
+func (s *Service) Sign(ctx context.Context, in contract.SignDrillInput) (contract.DrillResult, error) {
+	key, err := s.Key(ctx)
+	if err != nil {
+		return contract.DrillResult{}, failure.Unusable("drill: drills.signingKey: %w", err)
+	}
+	bsl, st, err := s.chainLocation(ctx)
+	if err != nil {
+		return contract.DrillResult{}, err
+	}
+	var last *drills.File
+	if st != nil {
+		if last, err = drills.Last(ctx, st, s.Config.Cluster); err != nil {
+			return contract.DrillResult{}, err
+		}
+		if last != nil && last.Evidence.Statement.Predicate.Drill.ID == in.Plan.ID {
+			return resultOf(in, last.Evidence.Statement, bsl.Name, last.Key), nil
+		}
+	}
+	statement, err := s.stateFindings(ctx, in, last)
+	if err != nil {
+		return contract.DrillResult{}, fmt.Errorf("write the evidence: %w", err)
+	}
+	file, err := evidence.Sign(statement, key)
+	if err != nil {
+		return contract.DrillResult{}, err
+	}
+	if st == nil {
+		res := resultOf(in, statement, "", "")
+		res.Evidence = string(file)
+		return res, nil
+	}
+	sequence := int64(statement.Predicate.Chain.Sequence)
+	if err := drills.Write(ctx, st, s.Config.Cluster, sequence, file); err != nil {
+		if errors.Is(err, store.ErrExists) { // of another drill: the next attempt follows it
+			return contract.DrillResult{}, fmt.Errorf("drill %d was written meanwhile: %w", sequence, err)
+		}
+		return contract.DrillResult{}, err
+	}
+	return resultOf(in, statement, bsl.Name, drills.Key(s.Config.Cluster, sequence)), nil
+}
+
+// chainLocation is where the evidence of the cluster's drills lies: the location for results, or
+// the default one if it may be written to, or the first that may; nil where none may.
+func (s *Service) chainLocation(ctx context.Context) (*velerov1.BackupStorageLocation, store.Store, error) {
+	names := []string{s.Config.ResultsLocation}
+	for _, bsl := range s.Config.BackupStorageLocations {
+		if bsl.Spec.Default {
+			names = append(names, bsl.Name)
+		}
+	}
+	for _, bsl := range s.Config.BackupStorageLocations {
+		names = append(names, bsl.Name)
+	}
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		bsl, st, err := s.Locations.Writable(ctx, name)
+		if failure.TypeOf(err) == "" {
+			return bsl, st, err
+		}
+	}
+	return nil, nil, nil
+}
+
+// stateFindings makes the statement, as part of the chain that ends with last; nil begins one.
+func (s *Service) stateFindings(ctx context.Context, in contract.SignDrillInput, last *drills.File) (evidence.Statement, error) {
+	facts, err := s.readFacts(ctx, in, last)
+	if err != nil {
+		return evidence.Statement{}, err
+	}
+	return facts.statement(), nil
+}
+
+// readFacts reads what the evidence needs and the workflow does not carry.
+func (s *Service) readFacts(ctx context.Context, in contract.SignDrillInput, last *drills.File) (*facts, error) {
+	in.Assertions = append(slices.Clone(in.Assertions), s.untried(in)...)
+	f := &facts{in: in, software: s.Software, cluster: s.Config.Cluster, last: last, account: newAccount()}
+	var err error
+	if f.target, err = s.targetCluster(ctx); err != nil {
+		return nil, err
+	}
+	if err = s.readBackup(ctx, f); err != nil {
+		return nil, err
+	}
+	if f.worstGap, f.goodBackups, err = s.gaps(ctx, f); err != nil {
+		return nil, err
+	}
+	if in.Ref.Restore.Name == "" {
+		return f, nil // the backup was not opened: its objects are not known
+	}
+	run, err := s.copyOf(ctx, in.Ref)
+	if err != nil {
+		return nil, err
+	}
+	f.run = run
+	if in.Objects != nil {
+		if err := run.Stage.Get(ctx, accountFile, &f.account); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func (s *Service) targetCluster(ctx context.Context) (evidence.Cluster, error) {
+	uid, err := s.Kube.Identity(ctx)
+	if err != nil {
+		return evidence.Cluster{}, err
+	}
+	types, err := s.Kube.Discover(ctx)
+	if err != nil {
+		return evidence.Cluster{}, err
+	}
+	return evidence.Cluster{Name: s.Config.Cluster, UID: uid, Kubernetes: cmp.Or(types.ServerVersion.GitVersion, unknown)}, nil
+}
+
+// resultOf sums a statement up.
+func resultOf(in contract.SignDrillInput, s evidence.Statement, location, key string) contract.DrillResult {
+	p := s.Predicate
+	res := contract.DrillResult{
+		Name: p.Drill.Name, ID: p.Drill.ID, Backup: p.Source.Backup.Name, Level: string(p.Claim.Level), Verdict: string(p.Claim.Verdict),
+		RPO: p.Measured.RPO.Worst().Duration(), Sequence: int64(p.Chain.Sequence), Asked: p.Drill.Asked.Time(), Finished: p.Drill.Finished.Time(),
+		Location: location, Key: key, Kept: in.Teardown.Kept,
+	}
+	for _, f := range p.Claim.Failures {
+		res.Failures = append(res.Failures, string(f.Code)+": "+f.Detail)
+	}
+	if rto := p.Measured.RTO; rto != nil {
+		res.RTO, res.Ready = rto.Proven.Duration(), rto.Ready.Duration()
+	}
+	return res
+}
+
+// readBackup reads what there is to say of the backup: its document, the digest of its manifest
+// and the records of its snapshots.
+func (s *Service) readBackup(ctx context.Context, f *facts) error {
+	_, st, err := s.Locations.Get(ctx, f.in.Plan.Location)
+	if err != nil {
+		return err
+	}
+	return f.readBackup(ctx, st, layout.Backup{Name: f.in.Plan.Backup})
+}

@@ -1,0 +1,104 @@
+// Package drills keeps the evidence of restore drills in the bucket (docs/FORMAT.md, section
+// 10): one file a drill, numbered in the order of the cluster's chain, written once.
+package drills
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+const suffix = ".json"
+
+// File is the evidence of one drill, as it is stored.
+type File struct {
+	Sequence int64
+	Key      string
+	Content  []byte
+	Evidence evidence.Evidence
+}
+
+// Key is the key of the evidence of a drill by its number in the chain of the cluster.
+func Key(cluster string, sequence int64) string {
+	return fmt.Sprintf("%s%08d%s", layout.DrillDir(cluster), sequence, suffix)
+}
+
+// parseKey is the inverse of Key; false for any other key.
+func parseKey(cluster, key string) (int64, bool) {
+	name, ok := strings.CutPrefix(key, layout.DrillDir(cluster))
+	name, isJSON := strings.CutSuffix(name, suffix)
+	n, err := strconv.ParseInt(name, 10, 64)
+	return n, ok && isJSON && err == nil && n > 0 && Key(cluster, n) == key
+}
+
+// Last is the evidence of the last drill of a cluster, nil if there was none.
+func Last(ctx context.Context, st store.Store, cluster string) (*File, error) {
+	all, err := numbers(ctx, st, cluster)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return Read(ctx, st, cluster, all[len(all)-1])
+}
+
+// List are the last drills of a cluster, the newest first, at most limit.
+func List(ctx context.Context, st store.Store, cluster string, limit int) ([]*File, error) {
+	all, err := numbers(ctx, st, cluster)
+	if err != nil {
+		return nil, err
+	}
+	var files []*File
+	for i := len(all) - 1; i >= 0 && len(files) < limit; i-- {
+		f, err := Read(ctx, st, cluster, all[i])
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// Read reads the evidence of a drill. Who signed it is not asked: whoever is to be convinced
+// checks that. Evidence that is not in its form is archive.ErrCorrupt.
+func Read(ctx context.Context, st store.Store, cluster string, sequence int64) (*File, error) {
+	f := &File{Sequence: sequence, Key: Key(cluster, sequence)}
+	var err error
+	if f.Content, err = repository.GetBytes(ctx, st, f.Key); err != nil {
+		return nil, err
+	}
+	if f.Evidence, err = evidence.Read(f.Content); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", f.Key, archive.ErrCorrupt, err)
+	}
+	return f, nil
+}
+
+// Write writes the evidence of a drill, once: another of that number is store.ErrExists.
+func Write(ctx context.Context, st store.Store, cluster string, sequence int64, content []byte) error {
+	key := Key(cluster, sequence)
+	err := st.Put(ctx, key, content, store.PutOptions{IfAbsent: true, ContentType: "application/json"})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// numbers are those of the drills of which there is evidence, in their order.
+func numbers(ctx context.Context, st store.Store, cluster string) (all []int64, err error) {
+	err = st.List(ctx, layout.DrillDir(cluster), func(i store.Info) error {
+		if n, ok := parseKey(cluster, i.Key); ok {
+			all = append(all, n)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("list drills: %w", err)
+	}
+	return all, nil
+}

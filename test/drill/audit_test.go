@@ -1,0 +1,111 @@
+//go:build stack
+
+package drill
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+)
+
+// auditEvent is one write in the API server's log.
+type auditEvent struct {
+	Verb       string
+	RequestURI string
+	UserAgent  string
+	Stage      string
+	ObjectRef  struct{ Resource, Namespace, Name, APIGroup, Subresource string }
+	Received   time.Time `json:"requestReceivedTimestamp"`
+}
+
+// checkWrites holds what the worker has written against what belongs to a drill. Reviews and dry
+// runs write nothing.
+func checkWrites(t *testing.T, since time.Time, copies []evidence.NamespaceMapping) {
+	t.Helper()
+	f, err := os.Open(shared.audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	writes := 0
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var e auditEvent
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(e.UserAgent, "lifeboat/") || e.Received.Before(since) || strings.Contains(e.RequestURI, "dryRun=All") || strings.HasSuffix(e.ObjectRef.APIGroup, "authorization.k8s.io") && strings.Contains(e.ObjectRef.Resource, "reviews") {
+			continue
+		}
+		writes++
+		if !isOfDrill(e, copies) {
+			t.Errorf("a write outside of the copy: %s %s", e.Verb, e.RequestURI)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if writes < 5 {
+		t.Errorf("the log has %d writes of a drill", writes)
+	}
+}
+
+func isOfDrill(e auditEvent, copies []evidence.NamespaceMapping) bool {
+	isCopy := func(name string) bool {
+		return slices.ContainsFunc(copies, func(m evidence.NamespaceMapping) bool { return m.To == name })
+	}
+	ref := e.ObjectRef
+	switch {
+	case ref.Resource == "namespaces":
+		return isCopy(ref.Name) || e.Verb == "create" && ref.Name == ""
+	case ref.Namespace != "":
+		return isCopy(ref.Namespace)
+	}
+	return ref.Resource == "priorityclasses" && (ref.Name == "lifeboat-drill" || ref.Name == "")
+}
+
+// objects are uid and resourceVersion of what is in the cluster, by type and name.
+type objects map[string]string
+
+// snapshotOf reads what a drill must not change: cluster-scoped objects, and namespaces with what
+// people have made in them.
+func snapshotOf(t *testing.T) objects {
+	t.Helper()
+	all := objects{}
+	for _, resource := range []string{"namespaces", "persistentvolumes", "storageclasses", "priorityclasses", "clusterroles", "customresourcedefinitions", "configmaps", "secrets", "services", "deployments", "ingresses", "networkpolicies", "poddisruptionbudgets"} {
+		for _, obj := range shared.List(t, resource, "", "") {
+			uid, _ := harness.At(obj, "metadata", "uid").(string)
+			name, _ := harness.At(obj, "metadata", "name").(string)
+			namespace, _ := harness.At(obj, "metadata", "namespace").(string)
+			version, _ := harness.At(obj, "metadata", "resourceVersion").(string)
+			all[resource+" "+namespace+"/"+name] = uid + " " + version
+		}
+	}
+	return all
+}
+
+// checkSame wants both to be the same, so far as a drill could have changed it.
+func (o objects) checkSame(t *testing.T, now objects, ns string) {
+	t.Helper()
+	for name, was := range o {
+		if now[name] != was {
+			t.Errorf("%s was %q before the drill and is %q", name, was, now[name])
+		}
+	}
+	for name := range now {
+		if _, there := o[name]; !there {
+			t.Errorf("%s is left", name)
+		}
+	}
+	if len(o) == 0 || o["deployments "+ns+"/web"] == "" {
+		t.Error("the original was not looked at")
+	}
+}

@@ -1,0 +1,358 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+const (
+	// drillPriority is below that of backups and restores, which have the default of 3.
+	drillPriority = 5
+	// teardownTime is how long the copy may take to go: what is left then fails the drill.
+	teardownTime = 5 * time.Minute
+	// longestKeep bounds what the signal may ask for.
+	longestKeep = 7 * 24 * time.Hour
+)
+
+// RestoreDrill restores a backup beside its original, proves what can be proven of the copy,
+// removes it whatever has happened, and leaves signed evidence. It may be killed anywhere. What
+// speaks against the drill is its result; the error is for one that was cancelled, or that an
+// error ended: that, too, has evidence, once it has begun.
+func RestoreDrill(ctx workflow.Context, in contract.DrillInput) (contract.DrillResult, error) {
+	ctx = workflow.WithPriority(ctx, temporal.Priority{PriorityKey: drillPriority})
+	d, err := newDrill(ctx, in)
+	if err != nil {
+		return contract.DrillResult{}, err
+	}
+	if err := d.prepare(ctx); err != nil {
+		return contract.DrillResult{}, d.setFailure(ctx, stopError(ctx, err))
+	}
+	cause := d.prove(ctx)
+	res, err := d.end(ctx, cause)
+	switch {
+	case cause != nil && err != nil:
+		return res, d.setFailure(ctx, cleanUpError(cause, err))
+	case cause != nil:
+		return res, d.setFailure(ctx, cause)
+	case err != nil:
+		return res, d.setFailure(ctx, err)
+	}
+	d.setStep(ctx, fmt.Sprintf("done: %s at level %s", res.Verdict, levelText(res.Level)))
+	if !res.Passed() {
+		return res, d.setPhase(ctx, phaseFailed)
+	}
+	return res, d.setPhase(ctx, "Completed")
+}
+
+// drill is one run; its methods are the phases. It goes through the phases of a restore, but for
+// those that write results.
+type drill struct {
+	*restore
+	input    contract.DrillInput
+	findings contract.SignDrillInput
+	keep     time.Duration
+	stopped  string // why it was asked to end early
+	heard    bool   // a signal has come since somebody looked
+	cancel   workflow.CancelFunc
+}
+
+func newDrill(ctx workflow.Context, in contract.DrillInput) (*drill, error) {
+	p, err := newProgress(ctx, "Restore drill "+in.Name, in.Name, phaseInProgress)
+	if err != nil {
+		return nil, err
+	}
+	d := &drill{restore: &restore{progress: p, run: thisRun(workflow.GetInfo(ctx))}, input: in}
+	d.findings = contract.SignDrillInput{Drill: in, Run: d.run}
+	return d, nil
+}
+
+// prepare chooses the backup, and removes what drills have left that were lost.
+func (d *drill) prepare(ctx workflow.Context) error {
+	d.setStep(ctx, "choosing the backup")
+	plan, err := runActivity(withDurableOptions(ctx, "choose the backup"), contract.PrepareDrill,
+		contract.PrepareDrillInput{Drill: d.input, Run: d.run, Now: workflow.Now(ctx)})
+	if err != nil {
+		return err
+	}
+	d.in, d.keep, d.findings.Plan = plan.Restore, plan.Keep, plan
+	d.findings.Ref = contract.DrillRef{ID: plan.ID}
+	d.setStep(ctx, "removing what lost drills have left")
+	_, _, err = d.remove(ctx, contract.RemoveLostDrills)
+	return err
+}
+
+// prove goes through the phases until one fails, the time of the budget is over, or somebody
+// asks to stop.
+func (d *drill) prove(ctx workflow.Context) error {
+	d.findings.Asked = workflow.Now(ctx)
+	phases, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	d.cancel = cancel
+	d.listen(ctx)
+	d.watchTime(phases)
+	for _, phase := range []func(workflow.Context) error{d.read, d.makeVolumes, d.applyObjects, d.awaitReady, d.assert, d.control} {
+		if err := phase(phases); err != nil {
+			return d.causeOf(ctx, err)
+		}
+	}
+	return nil
+}
+
+// causeOf is why the phases ended early: a cancel of the run goes before all else.
+func (d *drill) causeOf(ctx workflow.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+		d.findings.Aborted = "cancelled"
+	case d.stopped != "":
+		err = temporal.NewNonRetryableApplicationError("the drill ended early: "+d.stopped, "DrillStopped", nil)
+		d.findings.Aborted = d.stopped
+	default:
+		d.findings.Aborted = errorMessage(err)
+	}
+	return err
+}
+
+// listen takes the signals until the run ends.
+func (d *drill) listen(ctx workflow.Context) {
+	keep, stop := workflow.GetSignalChannel(ctx, contract.KeepDrill), workflow.GetSignalChannel(ctx, contract.StopDrill)
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		sel := workflow.NewSelector(ctx)
+		sel.AddReceive(keep, func(c workflow.ReceiveChannel, _ bool) {
+			var in contract.KeepDrillInput
+			c.Receive(ctx, &in)
+			d.keep, d.heard = min(max(in.For, 0), longestKeep), true
+		})
+		sel.AddReceive(stop, func(c workflow.ReceiveChannel, _ bool) {
+			c.Receive(ctx, nil)
+			d.stop("somebody asked it to stop")
+		})
+		for {
+			sel.Select(ctx)
+		}
+	})
+}
+
+func (d *drill) stop(why string) {
+	d.stopped, d.heard, d.keep = why, true, 0
+	d.cancel()
+}
+
+// watchTime stops the drill when the time of its budget is over.
+func (d *drill) watchTime(ctx workflow.Context) {
+	most := d.findings.Plan.Most
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		if workflow.Sleep(ctx, most) == nil {
+			d.stop(fmt.Sprintf("the %s of its budget are over", most))
+		}
+	})
+}
+
+// measure notes how long a part of the drill takes that is part of the RTO. One that fails has
+// no time.
+func (d *drill) measure(ctx workflow.Context, name string, parts ...func(workflow.Context) error) error {
+	p := contract.DrillPhase{Name: name, Started: workflow.Now(ctx)}
+	for _, part := range parts {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	p.Finished = workflow.Now(ctx)
+	d.findings.Phases = append(d.findings.Phases, p)
+	return nil
+}
+
+func (d *drill) read(ctx workflow.Context) error {
+	return d.measure(ctx, "read", d.openArchive, d.verifyBytes, d.planRestore, d.isolate)
+}
+
+func (d *drill) makeVolumes(ctx workflow.Context) error {
+	return d.measure(ctx, "volumes", d.restoreVolumes)
+}
+
+func (d *drill) applyObjects(ctx workflow.Context) error {
+	return d.measure(ctx, "objects", d.applyLevels, d.relinkOwners, d.accountObjects)
+}
+
+func (d *drill) verifyBytes(ctx workflow.Context) error {
+	d.findings.Ref.Restore = d.archive.Ref
+	d.setStep(ctx, "reading every byte of the backup")
+	res, err := runActivity(withDurableOptions(ctx, "verify bytes"), contract.VerifyDrillBytes, d.check())
+	if err == nil {
+		d.findings.Bytes = &res
+	}
+	return err
+}
+
+func (d *drill) check() contract.CheckDrillInput {
+	return contract.CheckDrillInput{Ref: d.findings.Ref}
+}
+
+func (d *drill) isolate(ctx workflow.Context) error {
+	d.setStep(ctx, "making the namespaces of the copy, closed to the outside")
+	_, err := runActivity(withDurableOptions(ctx, "isolate"), contract.IsolateDrill,
+		contract.IsolateDrillInput{Ref: d.findings.Ref, Budget: d.input.Spec.Budget})
+	return err
+}
+
+func (d *drill) accountObjects(ctx workflow.Context) error {
+	d.setStep(ctx, "comparing each object with the backup")
+	res, err := runActivity(withDurableOptions(ctx, "account"), contract.AccountDrill, d.check())
+	if err == nil {
+		d.findings.Objects = &res
+	}
+	return err
+}
+
+// awaitReady waits until workloads are ready and their volumes mounted, or their time is over:
+// what is not ready then is a finding, and no error.
+func (d *drill) awaitReady(ctx workflow.Context) error {
+	return d.measure(ctx, "ready", d.runRestoreHooks, d.patchVolumes, func(ctx workflow.Context) error {
+		began := workflow.Now(ctx)
+		for wait := firstPollWait; ; wait = growBriskWait(wait) {
+			res, err := runActivity(withDurableOptions(ctx, "look at workloads"), contract.CheckDrillReady, d.check())
+			if err != nil {
+				return err
+			}
+			d.findings.Ready = &res
+			left := d.findings.Plan.Ready - workflow.Now(ctx).Sub(began)
+			if res.Done() || left <= 0 {
+				return nil
+			}
+			d.setStep(ctx, fmt.Sprintf("waiting until workloads are ready: %d of %d", res.Workloads.Good, res.Workloads.Checked))
+			if err := workflow.Sleep(ctx, min(wait, left)); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+func (d *drill) assertInput() contract.AssertDrillInput {
+	return contract.AssertDrillInput{Ref: d.findings.Ref, Assertions: d.input.Spec.Assertions, Probe: d.input.Spec.Probe}
+}
+
+func (d *drill) assert(ctx workflow.Context) error {
+	if d.findings.Plan.Assertions == 0 {
+		return nil
+	}
+	return d.measure(ctx, "assertions", func(ctx workflow.Context) error {
+		d.setStep(ctx, fmt.Sprintf("trying %d assertions", d.findings.Plan.Assertions))
+		res, err := runActivity(withDurableOptions(withWorkTime(ctx, d.findings.Plan.Most), "try assertions"), contract.RunDrillAssertions, d.assertInput())
+		d.findings.Assertions = res.Results
+		return err
+	})
+}
+
+// control plants faults, which the checks have to find. What it breaks is not looked at again.
+func (d *drill) control(ctx workflow.Context) error {
+	d.setStep(ctx, "planting faults that the checks have to find")
+	res, err := runActivity(withDurableOptions(withWorkTime(ctx, d.findings.Plan.Most), "plant faults"), contract.RunDrillControl, d.assertInput())
+	d.findings.Control = res
+	return err
+}
+
+// end removes the copy, or keeps it for a while, and leaves the evidence. Nothing stops it.
+func (d *drill) end(ctx workflow.Context, cause error) (contract.DrillResult, error) {
+	cancelled := ctx.Err() != nil
+	detached, cancel := workflow.NewDisconnectedContext(withPromptQueue(ctx))
+	defer cancel()
+	if d.keep > 0 && !cancelled && d.findings.Ref.Restore.Name != "" {
+		return d.keepCopy(ctx, detached)
+	}
+	if cause != nil {
+		d.setStep(detached, "removing the copy after: "+errorMessage(cause))
+	} else {
+		d.setStep(detached, "removing the copy")
+	}
+	tornDown := d.tearDown(detached)
+	res, signed := d.sign(detached)
+	return res, firstError(tornDown, signed, d.clear(detached))
+}
+
+// firstError is the first of several, as it is: Temporal looks at the outermost error.
+func firstError(all ...error) error {
+	for _, err := range all {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepCopy writes the evidence at once, and removes the copy when its time is over, when
+// somebody asks to stop, or when the run is cancelled.
+func (d *drill) keepCopy(ctx, detached workflow.Context) (contract.DrillResult, error) {
+	until := workflow.Now(ctx).Add(d.keep)
+	d.findings.Teardown.Kept = until
+	res, signed := d.sign(detached)
+	for signed == nil {
+		d.setStep(detached, "the copy is kept until "+until.UTC().Format(time.RFC3339))
+		d.heard = false
+		heard, err := workflow.AwaitWithTimeout(ctx, until.Sub(workflow.Now(ctx)), func() bool { return d.heard })
+		if err != nil || !heard || d.keep == 0 {
+			break
+		}
+		until = workflow.Now(ctx).Add(d.keep)
+	}
+	d.setStep(detached, "removing the copy that was kept")
+	err := firstError(signed, d.tearDown(detached))
+	if left := d.findings.Teardown.Left; err == nil && len(left) > 0 {
+		err = temporal.NewNonRetryableApplicationError(fmt.Sprintf("the copy that was kept is not gone: %s %s: %s", left[0].Type, left[0].Name, left[0].Detail), "TeardownIncomplete", nil)
+	}
+	return res, firstError(err, d.clear(detached))
+}
+
+// tearDown removes the copy, and notes what is left of it.
+func (d *drill) tearDown(ctx workflow.Context) error {
+	t := &d.findings.Teardown
+	t.Started = workflow.Now(ctx)
+	made, left, err := d.remove(ctx, contract.TearDownDrill)
+	t.Finished = workflow.Now(ctx)
+	if err == nil { // else nobody has looked what is left
+		t.Scan, t.Left = contract.LeakScan(made, left), left.Names
+	}
+	return err
+}
+
+// remove asks for things to go until they are gone, or the time for that is over. It tells how
+// many of each type there were, and what is left.
+func (d *drill) remove(ctx workflow.Context, by contract.Activity[contract.TearDownInput, contract.DrillRemains]) (made map[string]int, left contract.DrillRemains, err error) {
+	made, began := map[string]int{}, workflow.Now(ctx)
+	for wait := firstPollWait; ; wait = growBriskWait(wait) {
+		if left, err = runActivity(withDurableOptions(ctx, "remove"), by, contract.TearDownInput{Ref: d.findings.Ref}); err != nil {
+			return made, left, err
+		}
+		for _, t := range left.Types {
+			made[t.Type] = max(made[t.Type], t.Found)
+		}
+		rest := teardownTime - workflow.Now(ctx).Sub(began)
+		if left.Total() == 0 || rest <= 0 {
+			return made, left, nil
+		}
+		if err := workflow.Sleep(ctx, min(wait, rest)); err != nil {
+			return made, left, err
+		}
+	}
+}
+
+// sign writes and signs the evidence.
+func (d *drill) sign(ctx workflow.Context) (contract.DrillResult, error) {
+	d.findings.Finished = workflow.Now(ctx)
+	return runActivity(withDurableOptions(ctx, "sign the evidence"), contract.SignDrill, d.findings)
+}
+
+// clear removes the working files, and disks that nobody uses.
+func (d *drill) clear(ctx workflow.Context) error {
+	ref := d.archive.Ref
+	if ref.Name == "" { // it is looked for where the backup is
+		ref = contract.RestoreRef{Name: d.in.Name, UID: d.run.RunID, Location: d.in.Location}
+	}
+	_, err := runActivity(withDurableOptions(ctx, "clear working files"), contract.AbandonRestore, contract.AbandonRestoreInput{Ref: ref})
+	return err
+}
