@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/activities"
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -19,22 +19,22 @@ import (
 // The files of another run of the name stay.
 func TestAbandonBackup(t *testing.T) {
 	ref := contract.BackupRef{Name: "b", UID: "u", Location: "default"}
-	layout := archive.Layout{Backup: "b"}
+	files := layout.Backup{Name: "b"}
 	for name, tc := range map[string]struct {
 		holder string // of the name lock
 		uid    string // of the document, "" for none
 		want   []string
 	}{
 		"not committed":                  {"u", "", nil},
-		"committed":                      {"u", "u", []string{layout.Tarball(), layout.Metadata()}},
-		"another run has the name":       {"other", "", []string{layout.Tarball(), archive.Claim("b")}},
-		"another run has committed":      {"", "other", []string{layout.Tarball(), layout.Metadata()}},
+		"committed":                      {"u", "u", []string{files.Tarball(), files.Metadata()}},
+		"another run has the name":       {"other", "", []string{files.Tarball(), layout.Claim("b")}},
+		"another run has committed":      {"", "other", []string{files.Tarball(), files.Metadata()}},
 		"it had only the name left":      {"u", "", nil},
-		"another's, and the name is its": {"other", "other", []string{layout.Tarball(), layout.Metadata(), archive.Claim("b")}},
+		"another's, and the name is its": {"other", "other", []string{files.Tarball(), files.Metadata(), layout.Claim("b")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := memstore.New()
-			st.Set(layout.Tarball(), []byte("tar"))
+			st.Set(files.Tarball(), []byte("tar"))
 			if name != "it had only the name left" {
 				plan := backup.Plan{UID: "u", Backup: contract.BackupInput{Name: "b"}, Run: contract.Run{Cluster: "prod"}}
 				if err := repository.NewStaging(st, "u").Put(t.Context(), repository.PlanFile, plan); err != nil {
@@ -42,10 +42,10 @@ func TestAbandonBackup(t *testing.T) {
 				}
 			}
 			if tc.holder != "" {
-				st.Set(archive.Claim("b"), fmt.Appendf(nil, `{"uid":%q}`, tc.holder))
+				st.Set(layout.Claim("b"), fmt.Appendf(nil, `{"uid":%q}`, tc.holder))
 			}
 			if tc.uid != "" {
-				st.Set(layout.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":"b","uid":%q}}`, tc.uid))
+				st.Set(files.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":"b","uid":%q}}`, tc.uid))
 			}
 			service := &backup.Service{Config: &config.Config{Cluster: "prod"}, Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
 			a := activities.Abandoner{Backup: &activities.Backup{Service: service}}

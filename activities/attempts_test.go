@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
@@ -218,7 +219,7 @@ func TestDeletionThatWasTakenForDead(t *testing.T) {
 				}
 				all["p"].Intercept(nil)
 				checkBackup(t, where(), all["p"], api)
-				all["p"].Remove(archive.Tombstone("b")) // one that lands late does no harm: the next deletion goes on with it
+				all["p"].Remove(layout.Tombstone("b")) // one that lands late does no harm: the next deletion goes on with it
 				checkClean(t, all)
 			})
 		})
@@ -300,11 +301,11 @@ func eachWrite(t *testing.T, atLeast int, start *frozen, run func(f *frozen, whe
 // checkBackup fails unless the backup "b" is whole and has each ConfigMap once.
 func checkBackup(t *testing.T, where string, st *memstore.Store, api *kubetest.Server) {
 	t.Helper()
-	a, err := archive.Open(t.Context(), repository.NewSource(st), archive.Layout{Backup: "b"})
+	a, err := archive.Open(t.Context(), repository.NewSource(st), layout.Backup{Name: "b"})
 	if err == nil {
 		err = a.Verify(t.Context(), func(int64) {})
 	}
-	if err != nil || !st.Has(archive.Layout{Backup: "b"}.Metadata()) {
+	if err != nil || !st.Has(layout.Backup{Name: "b"}.Metadata()) {
 		t.Errorf("%s: %v; left %q", where, err, st.Keys())
 		return
 	}

@@ -27,6 +27,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/activities"
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -202,7 +203,7 @@ func errorType(err error) string {
 // configMaps are the names of the ConfigMaps in a backup.
 func configMaps(t *testing.T, st *memstore.Store, name string) []string {
 	t.Helper()
-	a, err := archive.Open(t.Context(), repository.NewSource(st), archive.Layout{Backup: name})
+	a, err := archive.Open(t.Context(), repository.NewSource(st), layout.Backup{Name: name})
 	if err != nil {
 		t.Fatalf("backup %s: %v", name, err)
 	}
@@ -246,8 +247,8 @@ func checkClean(t *testing.T, all buckets) {
 	t.Helper()
 	for prefix, st := range all {
 		for _, key := range st.Keys() {
-			kept := key == archive.ClusterName("prod") || strings.HasPrefix(key, archive.CatalogRoot) || strings.HasPrefix(key, archive.SeriesDir)
-			if strings.HasPrefix(key, archive.PluginDir) && !kept {
+			kept := key == layout.ClusterName("prod") || strings.HasPrefix(key, layout.CatalogRoot) || strings.HasPrefix(key, layout.SeriesDir)
+			if strings.HasPrefix(key, layout.PluginDir) && !kept {
 				t.Errorf("left in %s: %s", prefix, key)
 			}
 		}
@@ -318,7 +319,7 @@ func TestTwoPlacesUnderOneName(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for prefix, st := range all {
-			if st.Has(archive.Layout{Backup: name}.Metadata()) {
+			if st.Has(layout.Backup{Name: name}.Metadata()) {
 				places[prefix]++
 				checkAllOf(t, name, "ours", configMaps(t, st, name))
 			} else if n := slices.IndexFunc(st.Keys(), func(k string) bool { return strings.Contains(k, name+"/") }); n >= 0 {
@@ -366,7 +367,7 @@ func TestClusterSwapped(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "serves the cluster with the uid other") || !strings.Contains(err.Error(), "of the cluster with the uid ours") {
 		t.Errorf("%v", err)
 	}
-	if all["p"].Has(archive.Layout{Backup: "b"}.Metadata()) {
+	if all["p"].Has(layout.Backup{Name: "b"}.Metadata()) {
 		t.Error("the backup exists")
 	}
 	checkClean(t, all)

@@ -7,7 +7,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/activities"
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -39,7 +39,7 @@ func TestRestoreFromTheOnlyReadOnlyLocation(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkAllOf(t, "copy", "before", restored(rebuilt.api, "copy"))
-	if !all["p"].Has(archive.RestoreLayout{Restore: "r"}.Results()) {
+	if !all["p"].Has(layout.Restore{Name: "r"}.Results()) {
 		t.Error("the restore has no results")
 	}
 	checkClean(t, all)

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 // A backup that somebody starts by hand, under an id of their own, is found by
@@ -33,7 +34,7 @@ func TestStartedByHand(t *testing.T) {
 	has(t, stdout, "InProgress", "adhoc-"+s.name)
 	close(s.hold)
 	code, stdout, stderr := s.lifeboat(t.Context(), "backup", "wait", "seven")
-	if code != codeDone {
+	if code != console.CodeDone {
 		t.Errorf("code %d\n%s", code, stderr)
 	}
 	has(t, stdout, `Backup "seven" Completed`)
@@ -42,21 +43,21 @@ func TestStartedByHand(t *testing.T) {
 // While its worker is away a run is still described, and says what it waits for.
 func TestDescribeWithoutWorker(t *testing.T) {
 	s := newSite(t)
-	if code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "eight"); code != codeDone {
+	if code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "eight"); code != console.CodeDone {
 		t.Fatalf("code %d\n%s", code, stderr)
 	}
 	close(s.hold)
 	s.stop()
-	if code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "nine"); code != codeDone {
+	if code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "nine"); code != console.CodeDone {
 		t.Fatalf("code %d\n%s", code, stderr)
 	}
 	code, stdout, stderr := s.lifeboat(t.Context(), "backup", "describe", "nine")
-	if code != codeDone {
+	if code != console.CodeDone {
 		t.Errorf("code %d\n%s", code, stderr)
 	}
 	has(t, stdout, "Phase:", "New", "Held up by:", "does not answer; the run goes on when it does")
 	s.startWorker()
-	if code, _, stderr := s.lifeboat(t.Context(), "backup", "wait", "nine"); code != codeDone {
+	if code, _, stderr := s.lifeboat(t.Context(), "backup", "wait", "nine"); code != console.CodeDone {
 		t.Errorf("code %d\n%s", code, stderr)
 	}
 }

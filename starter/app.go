@@ -5,59 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/backups"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/costs"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/drill"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/garbage"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/locations"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/restores"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/snapshots"
 )
 
-// backend is what commands ask of package temporal.
-type backend interface {
-	Cluster() string
-	Address() string
-	Close()
-	StartBackup(ctx context.Context, in contract.BackupInput) (temporal.Run, error)
-	StartRestore(ctx context.Context, in contract.RestoreInput) (temporal.Run, error)
-	StartDelete(ctx context.Context, in contract.DeleteBackupInput) (temporal.Run, error)
-	StartGarbage(ctx context.Context, in contract.CollectGarbageInput) (temporal.Run, error)
-	StartRetention(ctx context.Context, in contract.SetRetentionInput) (temporal.Run, error)
-	StartScheduleChange(ctx context.Context, in contract.ChangeSchedulesInput) (temporal.Run, error)
-	TriggerSchedule(ctx context.Context, name, overlap string) error
-	StartRehearsal(ctx context.Context, in contract.RehearseInput) (temporal.Run, error)
-	StartVerification(ctx context.Context, in contract.VerifyBackupsInput) (temporal.Run, error)
-	Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error)
-	Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error)
-	Sample(ctx context.Context, run temporal.Run) (temporal.Sample, error)
-	Follow(ctx context.Context, run temporal.Run, result any, interval time.Duration, watch func(temporal.Sample)) error
-	Cancel(ctx context.Context, run temporal.Run) error
-	Clusters(ctx context.Context) ([]string, error)
-	Pollers(ctx context.Context) ([]temporal.Poller, error)
-	Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
-	Backups(ctx context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error)
-	Restores(ctx context.Context, selector, location string) (temporal.Listing[contract.RestoreSummary], error)
-}
-
-// app is one invocation: where it reads and writes, what time it is, how it
-// reaches Lifeboat.
-type app struct {
-	stdin    io.Reader
-	stdout   *sticky
-	stderr   io.Writer
-	now      func() time.Time
-	width    func() int // columns of the terminal behind stderr, 0 for none
-	cluster  string
-	connect  func(ctx context.Context, cluster string) (backend, error)
-	patience time.Duration // how long a start without --wait looks for an early end
-	silence  time.Duration // how long nobody is told what is waited for
-}
-
-// defaultPatience is enough for a run to refuse its input, whose worker is up.
-const defaultPatience = 2 * time.Second
+// app is one invocation of the program.
+type app struct{ *console.Console }
 
 // run executes one command line and returns its exit code. Cancelling ctx is what
 // Ctrl-C does.
@@ -66,48 +29,26 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
-	return &app{
-		stdin: stdin, stdout: &sticky{w: stdout}, stderr: stderr,
-		now:      time.Now,
-		width:    func() int { return columns(stderr) },
-		patience: defaultPatience,
-		silence:  silence,
-		connect: func(ctx context.Context, cluster string) (backend, error) {
-			return connectTemporal(ctx, cluster)
-		},
-	}
-}
-
-// columns is the width of the terminal behind w, 0 when w is none.
-func columns(w io.Writer) int {
-	file, ok := w.(*os.File)
-	if !ok {
-		return 0
-	}
-	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil {
-		return 0
-	}
-	return width
+	return &app{console.New(stdin, stdout, stderr)}
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	root.SetIn(a.stdin)
-	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
+	root.SetIn(a.Stdin)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil && a.stdout.err != nil {
-		err = fmt.Errorf("write output: %w", a.stdout.err)
+	if err == nil && a.Stdout.Err != nil {
+		err = fmt.Errorf("write output: %w", a.Stdout.Err)
 	}
 	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = outcome{codeInterrupted}
+		err = console.Outcome{Code: console.CodeInterrupted}
 	}
-	if said := (outcome{}); err != nil && !errors.As(err, &said) {
-		a.note("error: %v\n", err)
+	if said := (console.Outcome{}); err != nil && !errors.As(err, &said) {
+		a.Note("error: %v\n", err)
 	}
-	return codeOf(err)
+	return console.CodeOf(err)
 }
 
 func (a *app) root() *cobra.Command {
@@ -121,7 +62,7 @@ Verbs and flags are Velero's. The connection comes from Temporal's environment
 variables (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*)
 or profile file.
 
-` + exitCodesHelp,
+` + console.ExitCodesHelp,
 		Example: `  lifeboat backup create nightly --include-namespaces bookstore --wait
   lifeboat backup get
   lifeboat restore create --from-backup nightly --dry-run
@@ -138,66 +79,23 @@ or profile file.
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.Flags().Bool("version", false, "show the version of this program; 'lifeboat version' shows the worker's too")
-	root.PersistentFlags().StringVar(&a.cluster, "cluster", "", "cluster to talk about (default $"+command.ClusterVariable+", or the only one that is served)")
+	root.PersistentFlags().StringVar(&a.Cluster, "cluster", "", "cluster to talk about (default $"+command.ClusterVariable+", or the only one that is served)")
 	command.BindRefusedFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(command.ExplainFlagError)
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.scheduleCommand(), a.locationCommand(), a.objectCommand(), a.snapshotLocationCommand(), a.garbageCommand(), a.snapshotsCommand(), a.drillCommand(), a.versionCommand())
+	root.AddCommand(
+		a.backupCommand(), a.restores().Command(), a.scheduleCommand(), a.locations().StorageCommand(), a.objectCommand(), a.locations().SnapshotCommand(),
+		garbage.Command(a.Console), snapshots.Command(a.Console), drill.Command(a.Console), a.versionCommand(),
+	)
 	root.AddCommand(a.verbCommands()...)
 	root.AddCommand(command.RefusedAtRoot()...)
 	return root
 }
 
-// withBackend connects, runs do and closes the connection. The backend says what it waits for.
-func (a *app) withBackend(ctx context.Context, do func(backend) error) error {
-	return a.withSilentBackend(ctx, func(be backend) error { return do(telling{be, a}) })
-}
+func (a *app) backups() backups.Commands     { return backups.Commands{Console: a.Console} }
+func (a *app) restores() restores.Commands   { return restores.Commands{Console: a.Console} }
+func (a *app) locations() locations.Commands { return locations.Commands{Console: a.Console} }
 
-// withSilentBackend is withBackend for commands that tell of their progress by themselves.
-func (a *app) withSilentBackend(ctx context.Context, do func(backend) error) error {
-	connected := a.sayWaiting("Temporal")
-	be, err := a.connect(ctx, a.cluster)
-	connected()
-	if err != nil {
-		return err
-	}
-	defer be.Close()
-	return do(be)
-}
-
-// throughAnyWorker is withBackend for what any worker can do that has the bucket: where the
-// cluster has no worker, because it is gone, that of another one is asked. of is then the
-// cluster that is meant, and "" otherwise.
-func (a *app) throughAnyWorker(ctx context.Context, do func(be backend, of string) error) error {
-	return a.withBackend(ctx, func(be backend) error {
-		pollers, err := be.Pollers(ctx)
-		if err != nil {
-			return err
-		}
-		if len(pollers) > 0 {
-			return do(be, "")
-		}
-		served, err := be.Clusters(ctx)
-		if err != nil {
-			return err
-		}
-		for _, name := range served {
-			other, err := a.connect(ctx, name)
-			if err != nil {
-				return err
-			}
-			defer other.Close()
-			if pollers, err := other.Pollers(ctx); err == nil && len(pollers) > 0 && name != be.Cluster() {
-				a.note("cluster %s has no worker: the worker of cluster %s is asked\n", be.Cluster(), name)
-				return do(telling{other, a}, be.Cluster())
-			}
-		}
-		return do(be, "")
-	})
-}
-
-// connected is the RunE of a command that needs nothing but a connection.
-func (a *app) connected(do func(ctx context.Context, be backend, args []string) error) func(*cobra.Command, []string) error {
-	return func(c *cobra.Command, args []string) error {
-		return a.withBackend(c.Context(), func(be backend) error { return do(c.Context(), be, args) })
-	}
+func (a *app) backupCommand() *cobra.Command {
+	children := append(a.backups().All(), a.changes().DiffCommand(), costs.Command(costConsole{scheduleConsole{a}}))
+	return command.Group("backup", "Take, list, inspect and delete backups", []string{"backups"}, children...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 )
@@ -208,8 +209,8 @@ func lifeboat(t *testing.T, m *memory, stdin string, args ...string) result {
 
 func testApp(m *memory, stdin string, out, errs *bytes.Buffer) *app {
 	a := newApp(strings.NewReader(stdin), out, errs)
-	a.now, a.patience = noon, 10*time.Millisecond
-	a.connect = func(context.Context, string) (backend, error) { return m, nil }
+	a.Now, a.Patience = noon, 10*time.Millisecond
+	a.Dial = func(context.Context, string) (console.Backend, error) { return m, nil }
 	return a
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/starter/internal/changes"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/stored"
 )
@@ -14,17 +15,17 @@ import (
 // changes are the commands that compare backups.
 func (a *app) changes() changes.Env {
 	return changes.Env{
-		Out: a.stdout, NoteUnread: a.noteUnread, CompleteBackups: a.backups().completeNames,
+		Out: a.Stdout, NoteUnread: a.NoteUnread, CompleteBackups: a.backups().CompleteNames,
 		Connected: func(do func(context.Context, stored.Read, []string) error) func(*cobra.Command, []string) error {
-			return a.connected(func(ctx context.Context, be backend, args []string) error { return do(ctx, be.Read, args) })
+			return a.Connected(func(ctx context.Context, be console.Backend, args []string) error { return do(ctx, be.Read, args) })
 		},
 		BindFormat: func(c *cobra.Command, format *string) {
-			o := &output{}
-			o.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+			o := &console.Output{}
+			o.BindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 			check := c.PreRunE
-			c.PreRunE = func(c *cobra.Command, args []string) error { *format = o.format; return check(c, args) }
+			c.PreRunE = func(c *cobra.Command, args []string) error { *format = o.Format; return check(c, args) }
 		},
-		BindLocation: bindLocation, BindTrust: bindTrust,
+		BindLocation: console.BindLocation, BindTrust: console.BindTrust,
 	}
 }
 

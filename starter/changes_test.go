@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 // ourBackups are two backups of ours behind signed URLs. damage changes what is stored.
@@ -47,7 +49,7 @@ func ourBackups(t *testing.T, damage func(key string, body []byte) []byte) *memo
 	t.Cleanup(srv.Close)
 	m := stock()
 	for _, name := range []string{"n1", "n2"} {
-		l := archive.Layout{Backup: name}
+		l := layout.Backup{Name: name}
 		for file, key := range map[string]string{contract.FileContents: l.Tarball(), contract.FileIndex: l.Index(), contract.FileManifest: l.Manifest()} {
 			m.reads[contract.ReadBackupURL+"/"+name+"/"+file] = contract.ReadResult{URL: srv.URL + "/" + key + "?signature=s3cr3t"}
 		}
@@ -68,15 +70,15 @@ func TestObjectDiff(t *testing.T) {
 		"pods/shop/new":      {"+ pods shop/new is in n2 and not in n1\n"},
 	} {
 		got := lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", object)
-		got.want(t, codeDone, want...)
+		got.want(t, console.CodeDone, want...)
 		if strings.Contains(got.out, "b2xk") || strings.Contains(got.out, "bmV3") {
 			t.Errorf("%s: a secret value is shown: %s", object, got.out)
 		}
 	}
-	lifeboat(t, m, "", "backup", "diff", "n2", "n1", "--object", "pods/shop/new").want(t, codeDone, "- pods shop/new is in n2 and not in n1\n")
-	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "secrets/shop/db", "-o", "json").want(t, codeDone, `"path": "data.password"`, `"change": "changed"`)
-	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "pods/shop/none").want(t, codeError, `neither backup "n1" nor "n2" has it`)
-	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "pods").want(t, codeError, "RESOURCE/NAMESPACE/NAME")
+	lifeboat(t, m, "", "backup", "diff", "n2", "n1", "--object", "pods/shop/new").want(t, console.CodeDone, "- pods shop/new is in n2 and not in n1\n")
+	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "secrets/shop/db", "-o", "json").want(t, console.CodeDone, `"path": "data.password"`, `"change": "changed"`)
+	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "pods/shop/none").want(t, console.CodeError, `neither backup "n1" nor "n2" has it`)
+	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--object", "pods").want(t, console.CodeError, "RESOURCE/NAMESPACE/NAME")
 	for _, in := range m.asked {
 		if in.Verb != contract.ReadBackupURL {
 			t.Errorf("asked the worker for %+v", in)
@@ -92,15 +94,15 @@ func TestBackupDiffIsShown(t *testing.T) {
 		Objects: []contract.ObjectChange{{Change: "changed", Resource: "secrets", Namespace: "shop", Name: "db"}, {Change: "added", Resource: "clusterroles", Name: "x"}}, MoreObjects: 1199,
 		Notes: []string{"by body"},
 	}}
-	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--limit", "2").want(t, codeDone,
+	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "--limit", "2").want(t, console.CodeDone,
 		"1 added, 0 removed, 1,200 changed, 5 the same", "Note: by body", "RESOURCE", "<cluster>", "~ secrets shop/db\n+ clusterroles x\n",
 		"... and 1,199 objects more", "... and 2 places more", "Next: lifeboat backup diff n1 n2 --object secrets/shop/db")
 	if in := m.asked[len(m.asked)-1]; in.To != "n2" || in.Limit != 2 {
 		t.Errorf("asked %+v", in)
 	}
-	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "-o", "json").want(t, codeDone, `"changed": 1200`)
-	lifeboat(t, m, "", "backup", "diff", "n1").want(t, codeError, "accepts 2 arg(s)")
-	lifeboat(t, m, "", "backup", "diff", "none", "n2").want(t, codeNotFound)
+	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "-o", "json").want(t, console.CodeDone, `"changed": 1200`)
+	lifeboat(t, m, "", "backup", "diff", "n1").want(t, console.CodeError, "accepts 2 arg(s)")
+	lifeboat(t, m, "", "backup", "diff", "none", "n2").want(t, console.CodeNotFound)
 }
 
 func TestObjectHistoryIsShown(t *testing.T) {
@@ -118,27 +120,27 @@ func TestObjectHistoryIsShown(t *testing.T) {
 	}
 	m.reads[contract.ReadObjectHistory] = history(0, 1, 1, 2)
 	got := ask()
-	got.want(t, codeDone, "n1", "not there", "n2", "added", "n4", "changed", "2 backups of other clusters left out",
+	got.want(t, console.CodeDone, "n1", "not there", "n2", "added", "n4", "changed", "2 backups of other clusters left out",
 		"To restore version 1: lifeboat restore create --from-backup n3 --include-resources secrets --include-name shop/db")
 	if strings.Contains(got.out, "same") {
 		t.Errorf("shows a backup in which nothing changed: %s", got.out)
 	}
-	ask("--all").want(t, codeDone, "n3", "same")
-	ask("-o", "yaml").want(t, codeDone, "version: 2")
+	ask("--all").want(t, console.CodeDone, "n3", "same")
+	ask("-o", "yaml").want(t, console.CodeDone, "version: 2")
 	m.reads[contract.ReadObjectHistory] = history(1, 0)
-	ask().want(t, codeDone, "To restore version 1: lifeboat restore create --from-backup n1")
+	ask().want(t, console.CodeDone, "To restore version 1: lifeboat restore create --from-backup n1")
 	m.reads[contract.ReadObjectHistory] = history(1, 1)
-	ask().want(t, codeDone, "It is the same in all backups")
+	ask().want(t, console.CodeDone, "It is the same in all backups")
 	m.reads[contract.ReadObjectHistory] = history(0, 0)
-	ask().want(t, codeNotFound)
-	lifeboat(t, m, "", "object", "history", "db").want(t, codeError, "RESOURCE/NAMESPACE/NAME")
+	ask().want(t, console.CodeNotFound)
+	lifeboat(t, m, "", "object", "history", "db").want(t, console.CodeError, "RESOURCE/NAMESPACE/NAME")
 }
 
 // TestDownloadIsHeldAgainstTheManifest: what gzip's own sums do not see is told by name.
 func TestDownloadIsHeldAgainstTheManifest(t *testing.T) {
 	m := ourBackups(t, whole)
 	file := filepath.Join(t.TempDir(), "x.tar.gz")
-	lifeboat(t, m, "", "backup", "download", "n1", "-o", file).want(t, codeDone, "as in its manifest")
+	lifeboat(t, m, "", "backup", "download", "n1", "-o", file).want(t, console.CodeDone, "as in its manifest")
 	good, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +158,7 @@ func TestDownloadIsHeldAgainstTheManifest(t *testing.T) {
 			}
 			return body
 		})
-		lifeboat(t, m, "", "backup", "download", "n1", "-o", file, "--force").want(t, codeError, `download backup "n1": corrupt backups/n1/n1.tar.gz`)
+		lifeboat(t, m, "", "backup", "download", "n1", "-o", file, "--force").want(t, console.CodeError, `download backup "n1": corrupt backups/n1/n1.tar.gz`)
 		if left, err := os.ReadFile(file); err != nil || !bytes.Equal(left, good) {
 			t.Errorf("%s: the file that was there is another, %v", name, err)
 		}
@@ -167,5 +169,5 @@ func TestDownloadIsHeldAgainstTheManifest(t *testing.T) {
 		}
 		return body
 	})
-	lifeboat(t, m, "", "backup", "download", "n1", "-o", file, "--force").want(t, codeError, "corrupt backups/n1/n1-lifeboat-index.gz")
+	lifeboat(t, m, "", "backup", "download", "n1", "-o", file, "--force").want(t, console.CodeError, "corrupt backups/n1/n1-lifeboat-index.gz")
 }

@@ -27,6 +27,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 	"github.com/lifeboat-backup/lifeboat/workflows"
 )
@@ -120,7 +121,7 @@ func (s *site) stop() {
 // wake starts the site's catalog, by which clusters are found.
 func (s *site) wake() {
 	s.t.Helper()
-	if code, _, stderr := s.lifeboat(s.t.Context(), "version"); code != codeDone {
+	if code, _, stderr := s.lifeboat(s.t.Context(), "version"); code != console.CodeDone {
 		s.t.Fatalf("code %d\n%s", code, stderr)
 	}
 }

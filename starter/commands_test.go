@@ -12,6 +12,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 func stock() *memory {
@@ -41,7 +42,7 @@ func stock() *memory {
 
 func TestBackupGet(t *testing.T) {
 	got := lifeboat(t, stock(), "", "backup", "get")
-	got.want(t, codeDone)
+	got.want(t, console.CodeDone)
 	want := `NAME                   STATUS       ERRORS   WARNINGS   CREATED                         EXPIRES   STORAGE LOCATION   SELECTOR   VERIFIED   PROVEN
 broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      <never>
 busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      <never>
@@ -55,43 +56,43 @@ nightly                Deleting     2        1          2026-01-02 12:00:00 +000
 	if lines := strings.Fields(lifeboat(t, stock(), "", "get", "backups", "-l", "s=daily", "-o", "name").out); len(lines) != 2 || lines[0] != "daily-20260102000000" {
 		t.Errorf("%v", lines)
 	}
-	lifeboat(t, stock(), "", "backup", "get", "nightly", "-o", "yaml").want(t, codeDone, "kind: Backup\n", "phase: Completed")
-	lifeboat(t, stock(), "", "backup", "get", "-o", "json").want(t, codeDone, `"kind": "BackupList"`, `"phase": "Deleting"`, `"expiration": "2026-01-31T12:00:00Z"`)
-	lifeboat(t, stock(), "", "backup", "get", "nope").want(t, codeNotFound, `error: backup "nope": not found; see 'lifeboat backup get'`)
-	lifeboat(t, stock(), "", "backup", "get", "nope", "-o", "json").want(t, codeNotFound)
-	lifeboat(t, &memory{}, "", "backup", "get").want(t, codeDone, "No backups found. Take one with: lifeboat backup create NAME")
-	lifeboat(t, stock(), "", "backup", "get", "-o", "xml").want(t, codeError, `"xml" is not one of table, json, yaml, name`)
-	lifeboat(t, stock(), "", "backup", "get", "-l", "a in").want(t, codeError, "--selector")
-	lifeboat(t, stock(), "", "backup", "get", "-l", "s=daily", "--show-labels").want(t, codeDone, "LABELS", "s=daily")
+	lifeboat(t, stock(), "", "backup", "get", "nightly", "-o", "yaml").want(t, console.CodeDone, "kind: Backup\n", "phase: Completed")
+	lifeboat(t, stock(), "", "backup", "get", "-o", "json").want(t, console.CodeDone, `"kind": "BackupList"`, `"phase": "Deleting"`, `"expiration": "2026-01-31T12:00:00Z"`)
+	lifeboat(t, stock(), "", "backup", "get", "nope").want(t, console.CodeNotFound, `error: backup "nope": not found; see 'lifeboat backup get'`)
+	lifeboat(t, stock(), "", "backup", "get", "nope", "-o", "json").want(t, console.CodeNotFound)
+	lifeboat(t, &memory{}, "", "backup", "get").want(t, console.CodeDone, "No backups found. Take one with: lifeboat backup create NAME")
+	lifeboat(t, stock(), "", "backup", "get", "-o", "xml").want(t, console.CodeError, `"xml" is not one of table, json, yaml, name`)
+	lifeboat(t, stock(), "", "backup", "get", "-l", "a in").want(t, console.CodeError, "--selector")
+	lifeboat(t, stock(), "", "backup", "get", "-l", "s=daily", "--show-labels").want(t, console.CodeDone, "LABELS", "s=daily")
 }
 
 func TestRestoreGet(t *testing.T) {
-	lifeboat(t, stock(), "", "restore", "get").want(t, codeDone, "NAME", "BACKUP", "back", "rbusy", "rbroken   <none>    FailedValidation")
-	lifeboat(t, stock(), "", "restore", "get", "back", "-o", "json").want(t, codeDone, `"phase": "PartiallyFailed"`)
-	lifeboat(t, stock(), "", "get", "restore", "-o", "yaml").want(t, codeDone, "kind: RestoreList", "backupName: nightly")
-	lifeboat(t, &memory{}, "", "restore", "get").want(t, codeDone, "No restores found")
+	lifeboat(t, stock(), "", "restore", "get").want(t, console.CodeDone, "NAME", "BACKUP", "back", "rbusy", "rbroken   <none>    FailedValidation")
+	lifeboat(t, stock(), "", "restore", "get", "back", "-o", "json").want(t, console.CodeDone, `"phase": "PartiallyFailed"`)
+	lifeboat(t, stock(), "", "get", "restore", "-o", "yaml").want(t, console.CodeDone, "kind: RestoreList", "backupName: nightly")
+	lifeboat(t, &memory{}, "", "restore", "get").want(t, console.CodeDone, "No restores found")
 }
 
 func TestDescribe(t *testing.T) {
-	lifeboat(t, stock(), "", "backup", "describe", "nightly").want(t, codeDone, "Phase:", "Completed", "Size:", "2.0 MiB", "Written only once:")
-	lifeboat(t, stock(), "", "describe", "backup", "nightly", "-o", "json").want(t, codeDone, `"lifeboat": {`, `"kind": "Backup"`, `"uid": "u1"`)
-	lifeboat(t, stock(), "", "backup", "describe", "busy").want(t, codeDone, "Progress:", "[01:00]  InProgress  5/10 objects (50%)  exporting")
-	lifeboat(t, stock(), "", "backup", "describe", "broken").want(t, codeDone, "Failure reason:", "the store is gone")
-	lifeboat(t, stock(), "", "backup", "describe", "removed").want(t, codeNotFound)
-	lifeboat(t, stock(), "", "backup", "describe", "nope").want(t, codeNotFound)
-	lifeboat(t, stock(), "", "backup", "describe").want(t, codeError, "takes the name of one backup, got 0 arguments")
-	lifeboat(t, stock(), "", "restore", "describe", "back").want(t, codeDone, "Namespace shop:", "[X] pods shop/a: no")
-	lifeboat(t, stock(), "", "restore", "describe", "rbusy", "-o", "yaml").want(t, codeDone, "phase: InProgress", "workflowID: id:rbusy")
+	lifeboat(t, stock(), "", "backup", "describe", "nightly").want(t, console.CodeDone, "Phase:", "Completed", "Size:", "2.0 MiB", "Written only once:")
+	lifeboat(t, stock(), "", "describe", "backup", "nightly", "-o", "json").want(t, console.CodeDone, `"lifeboat": {`, `"kind": "Backup"`, `"uid": "u1"`)
+	lifeboat(t, stock(), "", "backup", "describe", "busy").want(t, console.CodeDone, "Progress:", "[01:00]  InProgress  5/10 objects (50%)  exporting")
+	lifeboat(t, stock(), "", "backup", "describe", "broken").want(t, console.CodeDone, "Failure reason:", "the store is gone")
+	lifeboat(t, stock(), "", "backup", "describe", "removed").want(t, console.CodeNotFound)
+	lifeboat(t, stock(), "", "backup", "describe", "nope").want(t, console.CodeNotFound)
+	lifeboat(t, stock(), "", "backup", "describe").want(t, console.CodeError, "takes the name of one backup, got 0 arguments")
+	lifeboat(t, stock(), "", "restore", "describe", "back").want(t, console.CodeDone, "Namespace shop:", "[X] pods shop/a: no")
+	lifeboat(t, stock(), "", "restore", "describe", "rbusy", "-o", "yaml").want(t, console.CodeDone, "phase: InProgress", "workflowID: id:rbusy")
 }
 
 func TestWaitVerb(t *testing.T) {
 	m := stock()
 	m.results = map[string]any{"busy": contract.BackupResult{Name: "busy", Phase: "Completed"}}
-	lifeboat(t, m, "", "backup", "wait", "busy").want(t, codeDone, `Backup "busy" Completed`, "5/10 objects")
-	lifeboat(t, m, "", "backup", "wait", "broken").want(t, codeFailed, "the store is gone")
-	lifeboat(t, m, "", "backup", "wait", "nightly").want(t, codeDone, `Backup "nightly" ended earlier: Completed.`)
-	lifeboat(t, m, "", "restore", "wait", "back").want(t, codePartiallyFailed, `Restore "back" ended earlier: PartiallyFailed.`)
-	lifeboat(t, m, "", "restore", "wait", "nope").want(t, codeNotFound)
+	lifeboat(t, m, "", "backup", "wait", "busy").want(t, console.CodeDone, `Backup "busy" Completed`, "5/10 objects")
+	lifeboat(t, m, "", "backup", "wait", "broken").want(t, console.CodeFailed, "the store is gone")
+	lifeboat(t, m, "", "backup", "wait", "nightly").want(t, console.CodeDone, `Backup "nightly" ended earlier: Completed.`)
+	lifeboat(t, m, "", "restore", "wait", "back").want(t, console.CodePartiallyFailed, `Restore "back" ended earlier: PartiallyFailed.`)
+	lifeboat(t, m, "", "restore", "wait", "nope").want(t, console.CodeNotFound)
 }
 
 func TestInterrupted(t *testing.T) {
@@ -102,9 +103,9 @@ func TestInterrupted(t *testing.T) {
 			m := stock()
 			var out, errs bytes.Buffer
 			a := testApp(m, "", &out, &errs)
-			a.patience = time.Minute
+			a.Patience = time.Minute
 			code := a.run(ctx, strings.Fields(args))
-			result{code, out.String(), errs.String()}.want(t, codeInterrupted, "stopped waiting; the ", "goes on.")
+			result{code, out.String(), errs.String()}.want(t, console.CodeInterrupted, "stopped waiting; the ", "goes on.")
 			if len(m.canceled) > 0 {
 				t.Error("the run was cancelled")
 			}
@@ -114,13 +115,13 @@ func TestInterrupted(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	m := stock()
-	lifeboat(t, m, "", "backup", "cancel", "busy").want(t, codeDone, "was asked to stop", "lifeboat backup wait busy")
-	lifeboat(t, m, "", "restore", "cancel", "rbusy").want(t, codeDone)
+	lifeboat(t, m, "", "backup", "cancel", "busy").want(t, console.CodeDone, "was asked to stop", "lifeboat backup wait busy")
+	lifeboat(t, m, "", "restore", "cancel", "rbusy").want(t, console.CodeDone)
 	if len(m.canceled) != 2 {
 		t.Errorf("%v", m.canceled)
 	}
-	lifeboat(t, m, "", "backup", "cancel", "broken").want(t, codeNotFound, `backup "broken" is not running: it is Failed`)
-	lifeboat(t, m, "", "backup", "cancel", "nope").want(t, codeNotFound)
+	lifeboat(t, m, "", "backup", "cancel", "broken").want(t, console.CodeNotFound, `backup "broken" is not running: it is Failed`)
+	lifeboat(t, m, "", "backup", "cancel", "nope").want(t, console.CodeNotFound)
 }
 
 func TestDelete(t *testing.T) {
@@ -140,19 +141,19 @@ func TestDelete(t *testing.T) {
 		started     int
 		want        string
 	}{
-		{"nightly --confirm", "", codeDone, 1, `Backup "nightly" deleted: 9 files, 2 snapshots.`},
-		{"nightly", "y\n", codeDone, 1, "Delete nightly and everything in them? [y/N]"},
-		{"nightly", "n\n", codeError, 0, "not confirmed: nothing was deleted"},
-		{"nightly", "", codeError, 0, "pass --confirm"},
-		{"--all --confirm", "", codeDone, 3, `"daily-20260101000000" deleted`},
-		{"-l s=daily --confirm", "", codeDone, 2, `"daily-20260101000000" deleted`},
-		{"-l s=x --confirm", "", codeDone, 0, "No backups found."},
-		{"--all --storage-location west --confirm", "", codeDone, 1, `"nightly" deleted`},
-		{"nightly --no-wait --confirm", "", codeDone, 1, `Backup "nightly" is being deleted by workflow id:nightly`},
-		{"gone nightly --confirm", "", codeNotFound, 2, `Backup "nightly" deleted`},
-		{"gone --confirm", "", codeNotFound, 1, "error: not found"},
-		{"", "", codeError, 0, "say what to delete in one way"},
-		{"nightly --all", "", codeError, 0, "say what to delete in one way"},
+		{"nightly --confirm", "", console.CodeDone, 1, `Backup "nightly" deleted: 9 files, 2 snapshots.`},
+		{"nightly", "y\n", console.CodeDone, 1, "Delete nightly and everything in them? [y/N]"},
+		{"nightly", "n\n", console.CodeError, 0, "not confirmed: nothing was deleted"},
+		{"nightly", "", console.CodeError, 0, "pass --confirm"},
+		{"--all --confirm", "", console.CodeDone, 3, `"daily-20260101000000" deleted`},
+		{"-l s=daily --confirm", "", console.CodeDone, 2, `"daily-20260101000000" deleted`},
+		{"-l s=x --confirm", "", console.CodeDone, 0, "No backups found."},
+		{"--all --storage-location west --confirm", "", console.CodeDone, 1, `"nightly" deleted`},
+		{"nightly --no-wait --confirm", "", console.CodeDone, 1, `Backup "nightly" is being deleted by workflow id:nightly`},
+		{"gone nightly --confirm", "", console.CodeNotFound, 2, `Backup "nightly" deleted`},
+		{"gone --confirm", "", console.CodeNotFound, 1, "error: not found"},
+		{"", "", console.CodeError, 0, "say what to delete in one way"},
+		{"nightly --all", "", console.CodeError, 0, "say what to delete in one way"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			m := deleted()
@@ -164,12 +165,12 @@ func TestDelete(t *testing.T) {
 	}
 	m := deleted()
 	m.results["nightly"] = contract.DeleteResult{Name: "nightly", Files: 9, Snapshots: 1, Retained: []string{"a until 2027", "snapshot b"}}
-	lifeboat(t, m, "", "backup", "delete", "nightly", "--confirm").want(t, codePartiallyFailed,
+	lifeboat(t, m, "", "backup", "delete", "nightly", "--confirm").want(t, console.CodePartiallyFailed,
 		`Backup "nightly" deleted: 9 files, 1 snapshot.`+"\n  retained: a until 2027\n  retained: snapshot b\n")
 	// A deletion that runs already is joined.
 	m = stock()
 	m.results = map[string]any{"nightly": contract.DeleteResult{Name: "nightly", Files: 3}}
-	lifeboat(t, m, "", "delete", "backup", "nightly", "--confirm").want(t, codeDone, "deleted: 3 files")
+	lifeboat(t, m, "", "delete", "backup", "nightly", "--confirm").want(t, console.CodeDone, "deleted: 3 files")
 }
 
 func TestLocation(t *testing.T) {
@@ -186,26 +187,26 @@ func TestLocation(t *testing.T) {
 		contract.ReadLocationCheck + "/default": {Locations: []contract.LocationStatus{good}},
 		contract.ReadLocationCheck + "/west":    {Locations: []contract.LocationStatus{bad}},
 	}}
-	lifeboat(t, m, "", "location", "get").want(t, codeDone, "NAME      PROVIDER   BUCKET/PREFIX   PHASE         LAST VALIDATED                  ACCESS MODE   DEFAULT   MESSAGE",
+	lifeboat(t, m, "", "location", "get").want(t, console.CodeDone, "NAME      PROVIDER   BUCKET/PREFIX   PHASE         LAST VALIDATED                  ACCESS MODE   DEFAULT   MESSAGE",
 		"default   aws        b/p             Available     2026-01-02 12:00:00 +0000 UTC   ReadWrite     true",
 		"west      aws        b/p             Unavailable   Unknown                         ReadWrite               bucket b does not exist")
-	lifeboat(t, m, "", "backup-location", "get", "-o", "yaml").want(t, codeDone, "lastValidated: \"2026-01-02T12:00:00Z\"", "credentials: file c, profile p")
-	lifeboat(t, m, "", "get", "location", "west", "-o", "name").want(t, codeDone, "west\n")
-	lifeboat(t, m, "", "location", "check", "default").want(t, codeDone, `Location "default" (b/p, ReadWrite): Available`,
+	lifeboat(t, m, "", "backup-location", "get", "-o", "yaml").want(t, console.CodeDone, "lastValidated: \"2026-01-02T12:00:00Z\"", "credentials: file c, profile p")
+	lifeboat(t, m, "", "get", "location", "west", "-o", "name").want(t, console.CodeDone, "west\n")
+	lifeboat(t, m, "", "location", "check", "default").want(t, console.CodeDone, `Location "default" (b/p, ReadWrite): Available`,
 		"conditional write   no    501      two backups of one name may overwrite each other")
-	lifeboat(t, m, "", "location", "check").want(t, codeError, "Unavailable", "bucket b does not exist")
-	lifeboat(t, m, "", "location", "check", "-o", "json").want(t, codeError, `"phase": "Unavailable"`)
-	lifeboat(t, m, "", "location", "check", "nope").want(t, codeNotFound)
-	lifeboat(t, &memory{reads: map[string]contract.ReadResult{contract.ReadLocations: {}}}, "", "location", "check").want(t, codeNotFound, "has none")
+	lifeboat(t, m, "", "location", "check").want(t, console.CodeError, "Unavailable", "bucket b does not exist")
+	lifeboat(t, m, "", "location", "check", "-o", "json").want(t, console.CodeError, `"phase": "Unavailable"`)
+	lifeboat(t, m, "", "location", "check", "nope").want(t, console.CodeNotFound)
+	lifeboat(t, &memory{reads: map[string]contract.ReadResult{contract.ReadLocations: {}}}, "", "location", "check").want(t, console.CodeNotFound, "has none")
 }
 
 func TestVersion(t *testing.T) {
 	m := &memory{reads: map[string]contract.ReadResult{contract.ReadServer: {Server: &contract.ServerStatus{Version: "v1", Cluster: "prod", Kubernetes: "v1.37"}}}}
-	lifeboat(t, m, "", "version").want(t, codeDone, "Client:", "Server:\n\tVersion: v1\n\tCluster: prod")
-	lifeboat(t, m, "", "version", "-o", "json").want(t, codeDone, `"kubernetes": "v1.37"`)
+	lifeboat(t, m, "", "version").want(t, console.CodeDone, "Client:", "Server:\n\tVersion: v1\n\tCluster: prod")
+	lifeboat(t, m, "", "version", "-o", "json").want(t, console.CodeDone, `"kubernetes": "v1.37"`)
 	got := lifeboat(t, &memory{}, "", "version", "--client-only")
-	got.want(t, codeDone, "Client:")
-	lifeboat(t, &memory{}, "", "version").want(t, codeNotFound, "Client:", "error: ask the worker for its version")
+	got.want(t, console.CodeDone, "Client:")
+	lifeboat(t, &memory{}, "", "version").want(t, console.CodeNotFound, "Client:", "error: ask the worker for its version")
 }
 
 // Workers that serve different clusters or storage locations are named, with what each has.
@@ -221,24 +222,24 @@ func TestDifferentWorkers(t *testing.T) {
 	}
 	m.pollers = []temporal.Poller{alike, {Name: "2@b", ClusterUID: "u1", Configuration: "old", Started: noon()}, {Name: "3@c"}}
 	for _, command := range []string{"version", "location get", "location get -o json"} {
-		lifeboat(t, m, "", strings.Fields(command)...).want(t, codeDone, "warning: workers of cluster prod",
+		lifeboat(t, m, "", strings.Fields(command)...).want(t, console.CodeDone, "warning: workers of cluster prod",
 			"1@a: cluster uid u1, storage locations new", "2@b: cluster uid u1, storage locations old", "3@c: of an older version")
 	}
-	lifeboat(t, m, "", "version").want(t, codeDone, "Cluster UID: u1", "Storage locations: new")
-	lifeboat(t, m, "", "version", "-o", "json").want(t, codeDone, `"configuration": "old"`)
-	lifeboat(t, m, "", "location", "get", "-o", "json").want(t, codeDone, `"place": "d1"`)
+	lifeboat(t, m, "", "version").want(t, console.CodeDone, "Cluster UID: u1", "Storage locations: new")
+	lifeboat(t, m, "", "version", "-o", "json").want(t, console.CodeDone, `"configuration": "old"`)
+	lifeboat(t, m, "", "location", "get", "-o", "json").want(t, console.CodeDone, `"place": "d1"`)
 }
 
 func TestUsage(t *testing.T) {
-	lifeboat(t, &memory{}, "").want(t, codeDone, "Exit codes:", "TEMPORAL_ADDRESS")
-	lifeboat(t, &memory{}, "", "frob").want(t, codeError, `error: unknown command "frob" for "lifeboat"`)
-	lifeboat(t, &memory{}, "", "backup", "frob").want(t, codeError, `unknown command "frob" for "lifeboat backup": use one of cancel, cost, create`)
-	lifeboat(t, &memory{}, "", "backup").want(t, codeDone, "Available Commands:")
-	lifeboat(t, stock(), "", "__complete", "backup", "describe", "").want(t, codeDone, "nightly\n", ":4")
-	lifeboat(t, stock(), "", "__complete", "backup", "cancel", "").want(t, codeDone, "busy\n")
-	lifeboat(t, stock(), "", "__complete", "restore", "describe", "").want(t, codeDone, "back\n")
+	lifeboat(t, &memory{}, "").want(t, console.CodeDone, "Exit codes:", "TEMPORAL_ADDRESS")
+	lifeboat(t, &memory{}, "", "frob").want(t, console.CodeError, `error: unknown command "frob" for "lifeboat"`)
+	lifeboat(t, &memory{}, "", "backup", "frob").want(t, console.CodeError, `unknown command "frob" for "lifeboat backup": use one of cancel, cost, create`)
+	lifeboat(t, &memory{}, "", "backup").want(t, console.CodeDone, "Available Commands:")
+	lifeboat(t, stock(), "", "__complete", "backup", "describe", "").want(t, console.CodeDone, "nightly\n", ":4")
+	lifeboat(t, stock(), "", "__complete", "backup", "cancel", "").want(t, console.CodeDone, "busy\n")
+	lifeboat(t, stock(), "", "__complete", "restore", "describe", "").want(t, console.CodeDone, "back\n")
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if got := lifeboat(t, &memory{}, "", "completion", shell); got.code != codeDone || !strings.Contains(got.out, "lifeboat") {
+		if got := lifeboat(t, &memory{}, "", "completion", shell); got.code != console.CodeDone || !strings.Contains(got.out, "lifeboat") {
 			t.Errorf("completion %s: %+v", shell, got)
 		}
 	}
@@ -254,8 +255,8 @@ func TestOutputErrors(t *testing.T) {
 	for _, args := range []string{"backup get", "backup get -o name", "backup describe nightly", "backup cancel busy", "version --client-only"} {
 		var errs bytes.Buffer
 		a := testApp(stock(), "", nil, &errs)
-		a.stdout = &sticky{w: fullDisk{}}
-		if code := a.run(t.Context(), strings.Fields(args)); code != codeError || !strings.Contains(errs.String(), "no space left") {
+		a.Stdout = console.New(nil, fullDisk{}, nil).Stdout
+		if code := a.run(t.Context(), strings.Fields(args)); code != console.CodeError || !strings.Contains(errs.String(), "no space left") {
 			t.Errorf("%s: code %d, %s", args, code, errs.String())
 		}
 	}
@@ -275,7 +276,7 @@ func TestHelp(t *testing.T) {
 			if child.Example == "" || child.Short == "" {
 				t.Errorf("%s has no example", child.CommandPath())
 			}
-			lifeboat(t, m, "", append(strings.Fields(child.CommandPath())[1:], "--help")...).want(t, codeDone, "Examples:", "Usage:")
+			lifeboat(t, m, "", append(strings.Fields(child.CommandPath())[1:], "--help")...).want(t, console.CodeDone, "Examples:", "Usage:")
 		}
 	}
 }

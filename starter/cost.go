@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/costs"
 )
 
@@ -12,9 +13,9 @@ import (
 type costConsole struct{ scheduleConsole }
 
 func (c costConsole) Connect(ctx context.Context, do func(costs.Backend) error) error {
-	return c.withSilentBackend(ctx, func(be backend) error { return do(be) })
+	return c.WithSilentBackend(ctx, func(be console.Backend) error { return do(be) })
 }
 
 func (c costConsole) CompleteBackups(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
-	return c.backups().completeNames(cmd, args, start)
+	return c.backups().CompleteNames(cmd, args, start)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 func TestBackupCost(t *testing.T) {
@@ -18,16 +19,16 @@ func TestBackupCost(t *testing.T) {
 			contract.ReadBackupCost + "/daily-2": {Cost: &contract.BackupCost{Name: "daily-2", ObjectBytes: 512 << 20, Snapshots: 1, SnapshotBytes: 5 << 30, Unmeasured: []string{"snap-1: access denied"}}},
 		},
 	}
-	lifeboat(t, m, "", "backup", "cost", "--price", "0.05").want(t, codeDone, `NAME      CREATED                         OBJECTS GIB   SNAPSHOTS   SNAPSHOTS GIB   TOTAL GIB   A MONTH
+	lifeboat(t, m, "", "backup", "cost", "--price", "0.05").want(t, console.CodeDone, `NAME      CREATED                         OBJECTS GIB   SNAPSHOTS   SNAPSHOTS GIB   TOTAL GIB   A MONTH
 daily-1   2026-01-01 12:00:00 +0000 UTC   0.500         2           200.000         200.500     10.00
 daily-2   2026-01-02 12:00:00 +0000 UTC   0.500         1           5.000           5.500       0.25
 TOTAL                                     1.000         3           205.000         206.000     10.25
 `, "warning: daily-2: not measured: snap-1: access denied")
-	lifeboat(t, m, "", "backup", "cost", "daily-2", "-o", "json").want(t, codeDone, `"snapshotBytes": 5368709120`, `"unmeasured": [`)
-	lifeboat(t, m, "", "backup", "cost", "daily-3").want(t, codeNotFound, `backup "daily-3"`)
-	lifeboat(t, m, "", "backup", "cost", "--price", "-1").want(t, codeError, "cannot be below zero")
-	lifeboat(t, m, "", "backup", "cost", "-o", "name").want(t, codeError, "not one of table, json, yaml")
-	lifeboat(t, &memory{}, "", "backup", "cost").want(t, codeDone, "No backups found.")
+	lifeboat(t, m, "", "backup", "cost", "daily-2", "-o", "json").want(t, console.CodeDone, `"snapshotBytes": 5368709120`, `"unmeasured": [`)
+	lifeboat(t, m, "", "backup", "cost", "daily-3").want(t, console.CodeNotFound, `backup "daily-3"`)
+	lifeboat(t, m, "", "backup", "cost", "--price", "-1").want(t, console.CodeError, "cannot be below zero")
+	lifeboat(t, m, "", "backup", "cost", "-o", "name").want(t, console.CodeError, "not one of table, json, yaml")
+	lifeboat(t, &memory{}, "", "backup", "cost").want(t, console.CodeDone, "No backups found.")
 	delete(m.reads, contract.ReadBackupCost+"/daily-1")
-	lifeboat(t, m, "", "backup", "cost").want(t, codeNotFound, `backup "daily-1"`)
+	lifeboat(t, m, "", "backup", "cost").want(t, console.CodeNotFound, `backup "daily-1"`)
 }

@@ -11,13 +11,14 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 // inputOf is what a create command starts, as JSON.
 func inputOf(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	m := &memory{}
-	lifeboat(t, m, stdin, args...).want(t, codeDone)
+	lifeboat(t, m, stdin, args...).want(t, console.CodeDone)
 	if len(m.started) != 1 {
 		t.Fatalf("started %d runs", len(m.started))
 	}
@@ -149,7 +150,7 @@ func TestCreateRefused(t *testing.T) {
 		t.Run(tc.args, func(t *testing.T) {
 			m := &memory{}
 			got := lifeboat(t, m, "", strings.Fields(tc.args)...)
-			got.want(t, codeError, "error: ", tc.want)
+			got.want(t, console.CodeError, "error: ", tc.want)
 			if len(m.started) > 0 || strings.Count(got.errors, "error: ") != 1 {
 				t.Errorf("started %v; stderr %s", m.started, got.errors)
 			}
@@ -183,7 +184,7 @@ func TestFlagsOverrideManifest(t *testing.T) {
 		}
 	}
 	lifeboat(t, &memory{}, strings.Replace(manifestText, "ttl", "tll", 1), "backup", "create", "-f", "-").
-		want(t, codeError, "error: standard input: spec.tll: unknown field; did you mean ttl?")
+		want(t, console.CodeError, "error: standard input: spec.tll: unknown field; did you mean ttl?")
 }
 
 // A printed manifest is one that -f takes and that starts the same.
@@ -192,7 +193,7 @@ func TestPrintedManifest(t *testing.T) {
 	for _, format := range []string{"yaml", "json"} {
 		m := &memory{}
 		printed := lifeboat(t, m, "", append(args, "-o", format)...)
-		printed.want(t, codeDone)
+		printed.want(t, console.CodeDone)
 		if len(m.started) > 0 {
 			t.Error("-o started a backup")
 		}
@@ -222,14 +223,14 @@ func TestCreateOutcomes(t *testing.T) {
 		code int
 		want string
 	}{
-		"completed": {done("Completed"), codeDone, `Backup "b" Completed: 1,234 objects, 3.0 MiB`},
-		"partially": {done("PartiallyFailed"), codePartiallyFailed, "  r1\n  r2\n  and 5 more\n"},
-		"failed":    {failed(&temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "Failed", Message: "store"}), codeFailed, `error: backup "b": Failed: store; its history`},
-		"invalid":   {failed(&temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "FailedValidation", Message: "spec.ttl"}), codeFailed, "correct the backup"},
-		"exists":    {failed(temporal.ErrExists), codeExists, "already exists"},
-		"not found": {failed(temporal.ErrNotFound), codeNotFound, "not found"},
-		"lost":      {failed(temporal.ErrLost), codeError, "connection lost"},
-		"running":   {&memory{runs: map[temporal.Kind][]temporal.State{temporal.KindBackup: {runState(temporal.KindBackup, "b", "InProgress", true)}}}, codeExists, "already exists"},
+		"completed": {done("Completed"), console.CodeDone, `Backup "b" Completed: 1,234 objects, 3.0 MiB`},
+		"partially": {done("PartiallyFailed"), console.CodePartiallyFailed, "  r1\n  r2\n  and 5 more\n"},
+		"failed":    {failed(&temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "Failed", Message: "store"}), console.CodeFailed, `error: backup "b": Failed: store; its history`},
+		"invalid":   {failed(&temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "FailedValidation", Message: "spec.ttl"}), console.CodeFailed, "correct the backup"},
+		"exists":    {failed(temporal.ErrExists), console.CodeExists, "already exists"},
+		"not found": {failed(temporal.ErrNotFound), console.CodeNotFound, "not found"},
+		"lost":      {failed(temporal.ErrLost), console.CodeError, "connection lost"},
+		"running":   {&memory{runs: map[temporal.Kind][]temporal.State{temporal.KindBackup: {runState(temporal.KindBackup, "b", "InProgress", true)}}}, console.CodeExists, "already exists"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lifeboat(t, tc.m, "", "backup", "create", "b", "--wait").want(t, tc.code, tc.want)
@@ -239,11 +240,11 @@ func TestCreateOutcomes(t *testing.T) {
 
 func TestCreateWithoutWait(t *testing.T) {
 	lifeboat(t, &memory{}, "", "backup", "create", "b").
-		want(t, codeDone, `Backup "b" is running as workflow id:b.`, "lifeboat backup wait b")
+		want(t, console.CodeDone, `Backup "b" is running as workflow id:b.`, "lifeboat backup wait b")
 	refused := &temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "FailedValidation", Message: "spec.storageLocation: no"}
 	lifeboat(t, &memory{failures: map[string]error{"b": refused}}, "", "backup", "create", "b").
-		want(t, codeFailed, "spec.storageLocation: no")
+		want(t, console.CodeFailed, "spec.storageLocation: no")
 	quick := &memory{results: map[string]any{"r": contract.RestoreResult{Name: "r", Backup: "b", Phase: "Completed"}}}
 	lifeboat(t, quick, "", "restore", "create", "r", "--from-backup", "b").
-		want(t, codeDone, `Restore "r" from backup "b" Completed`, "Next: lifeboat restore describe r")
+		want(t, console.CodeDone, `Restore "r" from backup "b" Completed`, "Next: lifeboat restore describe r")
 }

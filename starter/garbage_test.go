@@ -10,6 +10,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 func garbageOf(plan contract.GarbagePlan) *memory {
@@ -25,14 +26,14 @@ func TestGarbagePlan(t *testing.T) {
 			Tries: 3, FirstTry: &first, LastTry: &last,
 		}},
 	})
-	lifeboat(t, m, "", "gc", "plan").want(t, codeDone, `NAME        STORAGE LOCATION   SCHEDULE   EXPIRED   FATE               TRIES
+	lifeboat(t, m, "", "gc", "plan").want(t, console.CodeDone, `NAME        STORAGE LOCATION   SCHEDULE   EXPIRED   FATE               TRIES
 old         default            <none>     3d ago    would be deleted
 nightly-1   west               nightly    1h ago    held: audit        3, first 2d ago, last 2h ago
 Next: lifeboat gc run`)
 	if !reflect.DeepEqual(m.started, []any{contract.CollectGarbageInput{DryRun: true}}) {
 		t.Errorf("started %+v", m.started)
 	}
-	lifeboat(t, garbageOf(contract.GarbagePlan{}), "", "gc", "plan").want(t, codeDone, "No backup has expired.")
+	lifeboat(t, garbageOf(contract.GarbagePlan{}), "", "gc", "plan").want(t, console.CodeDone, "No backup has expired.")
 }
 
 func TestGarbageOrphans(t *testing.T) {
@@ -41,19 +42,19 @@ func TestGarbageOrphans(t *testing.T) {
 		Keep:   []contract.Orphan{{Kind: contract.OrphanRun, ID: "u", UID: "u", Since: noon().Add(-time.Hour), Reason: "it is not known which cluster began it"}},
 		Unread: []string{"storage location west: no such bucket"},
 	}}}}
-	lifeboat(t, m, "", "gc", "plan").want(t, codeDone, `ORPHAN     ID       OF            CLUSTER     AGE      FATE
+	lifeboat(t, m, "", "gc", "plan").want(t, console.CodeDone, `ORPHAN     ID       OF            CLUSTER     AGE      FATE
 snapshot   snap-1   backup lost   prod        3d ago   would be removed
 run        u        uid u         <unknown>   1h ago   it is not known which cluster began it
 Next: lifeboat gc run`)
-	lifeboat(t, m, "", "gc", "plan", "-o", "json").want(t, codeDone, `"id": "snap-1"`)
-	lifeboat(t, m, "", "gc", "run").want(t, codePartiallyFailed, "2 orphans removed; 1 left, see 'lifeboat gc plan'.")
+	lifeboat(t, m, "", "gc", "plan", "-o", "json").want(t, console.CodeDone, `"id": "snap-1"`)
+	lifeboat(t, m, "", "gc", "run").want(t, console.CodePartiallyFailed, "2 orphans removed; 1 left, see 'lifeboat gc plan'.")
 }
 
 // A cluster that has no worker any more is asked for through that of another.
 func TestGarbageOfAGoneCluster(t *testing.T) {
 	m := garbageOf(contract.GarbagePlan{})
 	m.clusters = []string{"dev"}
-	lifeboat(t, m, "", "gc", "plan", "--cluster", "prod").want(t, codeDone, "No backup has expired.")
+	lifeboat(t, m, "", "gc", "plan", "--cluster", "prod").want(t, console.CodeDone, "No backup has expired.")
 	if len(m.started) != 1 || m.started[0].(contract.CollectGarbageInput).Cluster != "" {
 		t.Errorf("without any worker: started %+v", m.started)
 	}
@@ -61,14 +62,14 @@ func TestGarbageOfAGoneCluster(t *testing.T) {
 	other.pollers = []temporal.Poller{{}}
 	var out, errs bytes.Buffer
 	a := testApp(m, "", &out, &errs)
-	a.connect = func(_ context.Context, cluster string) (backend, error) {
+	a.Dial = func(_ context.Context, cluster string) (console.Backend, error) {
 		if cluster == "dev" {
 			return other, nil
 		}
 		return m, nil
 	}
 	code := a.run(t.Context(), []string{"gc", "plan", "--cluster", "prod"})
-	result{code, out.String(), errs.String()}.want(t, codeDone, "cluster prod has no worker: the worker of cluster dev is asked")
+	result{code, out.String(), errs.String()}.want(t, console.CodeDone, "cluster prod has no worker: the worker of cluster dev is asked")
 	if !reflect.DeepEqual(other.started, []any{contract.CollectGarbageInput{DryRun: true, Cluster: "prod"}}) {
 		t.Errorf("started %+v", other.started)
 	}
@@ -80,10 +81,10 @@ func TestSnapshotsExplain(t *testing.T) {
 		{ID: "snap-1", Backup: "nightly", Cluster: "prod", Bucket: "s3://b/p", Volume: "shop/db", SizeGiB: 8, Started: noon().Add(-24 * time.Hour), Kept: "its backup has not expired", Until: &until},
 		{ID: "snap-2", Kept: "no backup's", Started: noon().Add(-time.Hour)},
 	}}}}
-	lifeboat(t, m, "", "snapshots", "explain").want(t, codeDone, `ID       BACKUP    CLUSTER     BUCKET      VOLUME      GIB   AGE      KEPT BECAUSE                 UNTIL
+	lifeboat(t, m, "", "snapshots", "explain").want(t, console.CodeDone, `ID       BACKUP    CLUSTER     BUCKET      VOLUME      GIB   AGE      KEPT BECAUSE                 UNTIL
 snap-1   nightly   prod        s3://b/p    shop/db     8     1d ago   its backup has not expired   2d
 snap-2   <none>    <unknown>   <unknown>   <unknown>   0     1h ago   no backup's                  <unknown>`)
-	lifeboat(t, m, "", "snapshots", "explain", "-o", "name").want(t, codeDone, "snap-1\nsnap-2")
+	lifeboat(t, m, "", "snapshots", "explain", "-o", "name").want(t, console.CodeDone, "snap-1\nsnap-2")
 	if m.asked[0].Verb != contract.ReadSnapshots {
 		t.Errorf("asked %+v", m.asked)
 	}
@@ -124,40 +125,27 @@ func TestRetentionCommands(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &memory{results: map[string]any{"b": c.result}}
-			lifeboat(t, m, "", c.args...).want(t, codeDone, c.want)
+			lifeboat(t, m, "", c.args...).want(t, console.CodeDone, c.want)
 			if len(m.started) != 1 || !reflect.DeepEqual(m.started[0], c.asked) {
 				t.Errorf("asked for %+v", m.started)
 			}
 		})
 	}
-	lifeboat(t, &memory{}, "", "backup", "hold", "b").want(t, codeError, "--reason: say why")
-	lifeboat(t, &memory{}, "", "backup", "set-expiry", "b", "tomorrow").want(t, codeError, `"tomorrow" is neither a duration such as 720h nor a time`)
+	lifeboat(t, &memory{}, "", "backup", "hold", "b").want(t, console.CodeError, "--reason: say why")
+	lifeboat(t, &memory{}, "", "backup", "set-expiry", "b", "tomorrow").want(t, console.CodeError, `"tomorrow" is neither a duration such as 720h nor a time`)
 }
 
 // What only a ReadOnly location keeps is hidden, unless it is asked for or named.
 func TestExpiredBackupsAreHidden(t *testing.T) {
 	m := &memory{backups: []contract.BackupSummary{{Name: "old", Phase: "Completed", Expired: true, Cluster: "dev"}, {Name: "new", Phase: "Completed"}}}
 	got := lifeboat(t, m, "", "backup", "get")
-	if got.want(t, codeDone, "new", "1 expired backup of ReadOnly locations left out: --show-expired shows them"); strings.Contains(got.out, "old") {
+	if got.want(t, console.CodeDone, "new", "1 expired backup of ReadOnly locations left out: --show-expired shows them"); strings.Contains(got.out, "old") {
 		t.Error(got.out)
 	}
-	lifeboat(t, m, "", "backup", "get", "--show-expired").want(t, codeDone, "Completed (expired)")
-	lifeboat(t, m, "", "backup", "get", "old").want(t, codeDone, "Completed (expired)")
+	lifeboat(t, m, "", "backup", "get", "--show-expired").want(t, console.CodeDone, "Completed (expired)")
+	lifeboat(t, m, "", "backup", "get", "old").want(t, console.CodeDone, "Completed (expired)")
 	all := lifeboat(t, m, "", "backup", "get", "--all-clusters", "--show-expired")
-	if all.want(t, codeDone, "CLUSTER"); !strings.Contains(all.out, "dev") {
+	if all.want(t, console.CodeDone, "CLUSTER"); !strings.Contains(all.out, "dev") {
 		t.Error(all.out)
-	}
-}
-
-// Where nobody says which cluster, and the answer does not depend on it, any one is asked.
-func TestFirstCluster(t *testing.T) {
-	for _, found := range [][]string{nil, {"prod"}, {"dev", "prod"}} {
-		want := ""
-		if len(found) > 1 {
-			want = "dev"
-		}
-		if got, err := firstCluster(t.Context(), served{clusters: found}); got != want || err != nil {
-			t.Errorf("of %v: %q, %v", found, got, err)
-		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 // What users of Velero type by habit works, or is answered with what to type instead; so is
@@ -29,15 +30,15 @@ func TestVeleroHabits(t *testing.T) {
 		"backup create a --frobnicate":         "unknown flag: --frobnicate; see 'lifeboat backup create --help'",
 	} {
 		m := &memory{}
-		lifeboat(t, m, "", strings.Fields(args)...).want(t, codeError, "error: ", want)
+		lifeboat(t, m, "", strings.Fields(args)...).want(t, console.CodeError, "error: ", want)
 		if len(m.started) > 0 {
 			t.Errorf("%s: started %v", args, m.started)
 		}
 	}
-	lifeboat(t, &memory{}, "", "--version").want(t, codeDone, "lifeboat version ")
+	lifeboat(t, &memory{}, "", "--version").want(t, console.CodeDone, "lifeboat version ")
 	m := &memory{reads: map[string]contract.ReadResult{contract.ReadLocations: {Locations: []contract.LocationStatus{{Name: "west", Phase: "Available"}}}}}
 	for _, args := range []string{"backup-location get", "bsl get", "get backup-locations", "location get"} {
-		lifeboat(t, m, "", strings.Fields(args)...).want(t, codeDone, "west", "Available")
+		lifeboat(t, m, "", strings.Fields(args)...).want(t, console.CodeDone, "west", "Available")
 	}
 }
 
@@ -48,7 +49,7 @@ func TestCheckUnavailable(t *testing.T) {
 		contract.ReadLocations: {Locations: []contract.LocationStatus{l}}, contract.ReadLocationCheck: {Locations: []contract.LocationStatus{l}},
 	}}
 	got := lifeboat(t, m, "", "location", "check")
-	if got.want(t, codeError); got.out != "Location \"west\" (b, ReadWrite): Unavailable\n  no such bucket\n" {
+	if got.want(t, console.CodeError); got.out != "Location \"west\" (b, ReadWrite): Unavailable\n  no such bucket\n" {
 		t.Errorf("got\n%s", got.out)
 	}
 }
@@ -56,7 +57,7 @@ func TestCheckUnavailable(t *testing.T) {
 // A name that can be no backup's is refused before anything is started.
 func TestDeleteNoName(t *testing.T) {
 	m := twoPlaces()
-	lifeboat(t, m, "", "backup", "delete", "nope*", "--confirm").want(t, codeError, `error: backup `, "--selector and --all choose several")
+	lifeboat(t, m, "", "backup", "delete", "nope*", "--confirm").want(t, console.CodeError, `error: backup `, "--selector and --all choose several")
 	if len(m.started) > 0 {
 		t.Errorf("started %v", m.started)
 	}
@@ -69,7 +70,7 @@ func TestRestoreErrorNamesFlag(t *testing.T) {
 		Message: `spec.scheduleName: schedule "s" has no Completed backup in storage location default; name one with backupName, or allow PartiallyFailed ones`,
 	}}}
 	got := lifeboat(t, m, "", "restore", "create", "r", "--from-schedule", "s", "--wait")
-	got.want(t, codeFailed, `--from-schedule: schedule "s" has no Completed backup`, "--allow-partially-failed")
+	got.want(t, console.CodeFailed, `--from-schedule: schedule "s" has no Completed backup`, "--allow-partially-failed")
 	if strings.Contains(got.errors, "spec.") {
 		t.Error(got.errors)
 	}
@@ -91,9 +92,9 @@ func TestWaitingIsSaid(t *testing.T) {
 	for takes, want := range map[time.Duration]bool{0: false, 100 * time.Millisecond: true} {
 		var out, errs syncBuffer
 		a := newApp(strings.NewReader(""), &out, &errs)
-		a.now, a.silence = noon, 50*time.Millisecond
-		a.connect = func(context.Context, string) (backend, error) { return slow{twoPlaces(), takes}, nil }
-		if code := a.run(t.Context(), []string{"backup", "get"}); code != codeDone {
+		a.Now, a.Silence = noon, 50*time.Millisecond
+		a.Dial = func(context.Context, string) (console.Backend, error) { return slow{twoPlaces(), takes}, nil }
+		if code := a.run(t.Context(), []string{"backup", "get"}); code != console.CodeDone {
 			t.Fatalf("code %d: %s", code, errs.String())
 		}
 		if got := strings.Contains(errs.String(), "waiting for the worker of cluster prod to answer: backups\n"); got != want {
@@ -102,8 +103,8 @@ func TestWaitingIsSaid(t *testing.T) {
 	}
 	var errs syncBuffer
 	a := newApp(strings.NewReader(""), &syncBuffer{}, &errs)
-	a.silence = time.Millisecond
-	a.connect = func(context.Context, string) (backend, error) {
+	a.Silence = time.Millisecond
+	a.Dial = func(context.Context, string) (console.Backend, error) {
 		time.Sleep(50 * time.Millisecond)
 		return nil, errors.New("temporal at x: no answer within 5s")
 	}
@@ -115,5 +116,5 @@ func TestWaitingIsSaid(t *testing.T) {
 // A start without --wait tells what holds the run up.
 func TestStartTellsTrouble(t *testing.T) {
 	m := &memory{samples: []temporal.Sample{{Trouble: "PrepareBackup, attempt 2: storage location default (bucket b): connection refused"}}}
-	lifeboat(t, m, "", "backup", "create", "a").want(t, codeDone, "attempt 2: storage location default", "is running as workflow")
+	lifeboat(t, m, "", "backup", "create", "a").want(t, console.CodeDone, "attempt 2: storage location default", "is running as workflow")
 }

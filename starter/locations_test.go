@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 // twoPlaces has the backup "nightly" in two locations and "weekly" in one.
@@ -40,14 +41,14 @@ func TestDeleteInItsLocation(t *testing.T) {
 	} {
 		t.Run(args, func(t *testing.T) {
 			m := twoPlaces()
-			lifeboat(t, m, "", append(strings.Fields("backup delete --confirm"), strings.Fields(args)...)...).want(t, codeDone)
+			lifeboat(t, m, "", append(strings.Fields("backup delete --confirm"), strings.Fields(args)...)...).want(t, console.CodeDone)
 			if !reflect.DeepEqual(m.started, want) {
 				t.Errorf("started %v, want %v", m.started, want)
 			}
 		})
 	}
-	lifeboat(t, twoPlaces(), "n\n", "backup", "delete", "--all").want(t, codeError, "Delete nightly in default, nightly in west, weekly and everything in them?")
-	lifeboat(t, twoPlaces(), "", "backup", "delete", "--all", "--confirm").want(t, codeDone, `Backup "nightly in west" deleted`, `Backup "weekly" deleted`)
+	lifeboat(t, twoPlaces(), "n\n", "backup", "delete", "--all").want(t, console.CodeError, "Delete nightly in default, nightly in west, weekly and everything in them?")
+	lifeboat(t, twoPlaces(), "", "backup", "delete", "--all", "--confirm").want(t, console.CodeDone, `Backup "nightly in west" deleted`, `Backup "weekly" deleted`)
 }
 
 // A deletion in one location is not taken for that in another.
@@ -56,12 +57,12 @@ func TestDeleteBesideAnother(t *testing.T) {
 	state := runState(temporal.KindDelete, "nightly", "Deleting", true)
 	state.Location = "west"
 	m.runs[temporal.KindDelete] = []temporal.State{state}
-	lifeboat(t, m, "", "backup", "delete", "--all", "--confirm").want(t, codeDone)
+	lifeboat(t, m, "", "backup", "delete", "--all", "--confirm").want(t, console.CodeDone)
 	if len(m.started) != 2 || slices.Contains(m.started, any(contract.DeleteBackupInput{Name: "nightly", Location: "west"})) {
 		t.Errorf("started %v", m.started)
 	}
 	got := lifeboat(t, m, "", "backup", "get")
-	got.want(t, codeDone)
+	got.want(t, console.CodeDone)
 	if strings.Count(got.out, "Deleting") != 1 || !strings.Contains(strings.Split(got.out, "\n")[2], "Deleting") {
 		t.Errorf("got\n%s", got.out)
 	}
@@ -78,20 +79,20 @@ func TestUnreadLocation(t *testing.T) {
 		"backup get", "backup get -o name", "backup get weekly -o yaml", "restore get", "backup describe weekly",
 	} {
 		got := lifeboat(t, m, "", strings.Fields(args)...)
-		got.want(t, codeDone, warning)
+		got.want(t, console.CodeDone, warning)
 		if strings.Contains(got.out, "warning") {
 			t.Errorf("%s: the warning is on standard output", args)
 		}
 	}
-	lifeboat(t, m, "", "backup", "get", "-o", "json").want(t, codeDone, `"unreadLocations": [`, `"name": "east"`, `"name": "weekly"`)
-	lifeboat(t, m, "", "backup", "delete", "--all", "--confirm").want(t, codePartiallyFailed, warning, `Backup "weekly" deleted`)
+	lifeboat(t, m, "", "backup", "get", "-o", "json").want(t, console.CodeDone, `"unreadLocations": [`, `"name": "east"`, `"name": "weekly"`)
+	lifeboat(t, m, "", "backup", "delete", "--all", "--confirm").want(t, console.CodePartiallyFailed, warning, `Backup "weekly" deleted`)
 	m.backups = nil
-	lifeboat(t, m, "", "backup", "delete", "--all", "--confirm").want(t, codePartiallyFailed, warning)
+	lifeboat(t, m, "", "backup", "delete", "--all", "--confirm").want(t, console.CodePartiallyFailed, warning)
 }
 
 func TestGetInALocation(t *testing.T) {
 	got := lifeboat(t, twoPlaces(), "", "backup", "get", "nightly")
-	got.want(t, codeDone)
+	got.want(t, console.CodeDone)
 	if strings.Count(got.out, "nightly") != 2 {
 		t.Errorf("got\n%s", got.out)
 	}
@@ -114,12 +115,12 @@ func TestNoSignedURLs(t *testing.T) {
 		refuse:  map[string]error{contract.ReadBackupURL: errors.New(remedy), contract.ReadRestoreURL: errors.New(remedy)},
 		results: map[string]any{"look": contract.RestoreResult{Name: "look", Backup: "b", Phase: "Completed", DryRun: true, Location: "west"}},
 	}
-	lifeboat(t, m, "", "backup", "describe", "b", "--details").want(t, codeError, "Phase:", "the objects are not listed: "+remedy)
-	lifeboat(t, m, "", "restore", "describe", "r", "--details").want(t, codeError, "Phase:", "the objects are not listed: "+remedy)
-	lifeboat(t, m, "", "backup", "logs", "b").want(t, codeError, remedy)
-	lifeboat(t, m, "", "restore", "logs", "r").want(t, codeError, remedy)
-	lifeboat(t, m, "", "backup", "download", "b", "-o", t.TempDir()+"/x").want(t, codeError, remedy)
-	lifeboat(t, m, "", "restore", "create", "look", "--from-backup", "b", "--dry-run").want(t, codeError,
+	lifeboat(t, m, "", "backup", "describe", "b", "--details").want(t, console.CodeError, "Phase:", "the objects are not listed: "+remedy)
+	lifeboat(t, m, "", "restore", "describe", "r", "--details").want(t, console.CodeError, "Phase:", "the objects are not listed: "+remedy)
+	lifeboat(t, m, "", "backup", "logs", "b").want(t, console.CodeError, remedy)
+	lifeboat(t, m, "", "restore", "logs", "r").want(t, console.CodeError, remedy)
+	lifeboat(t, m, "", "backup", "download", "b", "-o", t.TempDir()+"/x").want(t, console.CodeError, remedy)
+	lifeboat(t, m, "", "restore", "create", "look", "--from-backup", "b", "--dry-run").want(t, console.CodeError,
 		`Dry run "look" of backup "b" Completed`, `--plan look follows it, but its plan cannot be shown here: `+remedy)
 	if last := m.asked[len(m.asked)-1]; last.Location != "west" {
 		t.Errorf("the plan was looked for in %q", last.Location)

@@ -25,6 +25,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 func main() {
@@ -35,7 +37,7 @@ func main() {
 		<-interrupts
 		cancel() // stop waiting, say what goes on
 		<-interrupts
-		os.Exit(codeInterrupted) // a second one means now
+		os.Exit(console.CodeInterrupted) // a second one means now
 	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 // TestSignals runs the real binary: the first Ctrl-C explains, the second ends at
@@ -28,7 +30,7 @@ func TestSignals(t *testing.T) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if code := exitCode(t, cmd); code != codeInterrupted {
+	if code := exitCode(t, cmd); code != console.CodeInterrupted {
 		t.Errorf("code %d", code)
 	}
 	has(t, errs.String(), `stopped waiting; the backup of "one" goes on.`)
@@ -45,11 +47,11 @@ func TestSignals(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	if code := exitCode(t, cmd); code != codeInterrupted || time.Since(start) > 5*time.Second {
+	if code := exitCode(t, cmd); code != console.CodeInterrupted || time.Since(start) > 5*time.Second {
 		t.Errorf("code %d after %s", code, time.Since(start))
 	}
 	close(s.hold)
-	if code, _, stderr := s.lifeboat(t.Context(), "backup", "wait", "one"); code != codeDone {
+	if code, _, stderr := s.lifeboat(t.Context(), "backup", "wait", "one"); code != console.CodeDone {
 		t.Errorf("the run did not go on: code %d\n%s", code, stderr)
 	}
 }

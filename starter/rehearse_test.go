@@ -8,6 +8,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 func rehearsed() contract.RehearsalResult {
@@ -25,7 +26,7 @@ func rehearsed() contract.RehearsalResult {
 func TestRehearse(t *testing.T) {
 	m := &memory{results: map[string]any{"b": rehearsed()}}
 	lifeboat(t, m, "", "backup", "rehearse", "b", "--kubernetes-version", "1.38", "--storage-location", "west", "--wait").
-		want(t, codeDone, `Backup "b" is proven at level L2`, "Kubernetes v1.38.0, in 40s", "spec.nodeName", "2 objects, by the rule", "NOT_RESTORABLE: it tells")
+		want(t, console.CodeDone, `Backup "b" is proven at level L2`, "Kubernetes v1.38.0, in 40s", "spec.nodeName", "2 objects, by the rule", "NOT_RESTORABLE: it tells")
 	if want := (contract.RehearseInput{Backup: "b", Location: "west", KubernetesVersion: "1.38"}); !reflect.DeepEqual(m.started, []any{want}) {
 		t.Errorf("asked for %+v", m.started)
 	}
@@ -37,15 +38,15 @@ func TestRehearse(t *testing.T) {
 	}
 	m.results["b"] = bad
 	lifeboat(t, m, "", "backup", "rehearse", "b", "--wait").
-		want(t, codePartiallyFailed, "[API_REMOVED] cronjobs.batch n/x", "Next: move it", "and 5 more", "is not written to")
-	lifeboat(t, m, "", "backup", "rehearse", "b", "-o", "json").want(t, codePartiallyFailed, `"level": "L0"`, `"refused": 1`)
-	lifeboat(t, m, "", "backup", "rehearse", "b", "-o", "name").want(t, codeError, "--output")
+		want(t, console.CodePartiallyFailed, "[API_REMOVED] cronjobs.batch n/x", "Next: move it", "and 5 more", "is not written to")
+	lifeboat(t, m, "", "backup", "rehearse", "b", "-o", "json").want(t, console.CodePartiallyFailed, `"level": "L0"`, `"refused": 1`)
+	lifeboat(t, m, "", "backup", "rehearse", "b", "-o", "name").want(t, console.CodeError, "--output")
 }
 
 // Without --wait the command says how to go on.
 func TestRehearseWithoutWait(t *testing.T) {
 	lifeboat(t, &memory{}, "", "backup", "rehearse", "b").
-		want(t, codeDone, `Backup "b" is being rehearsed by workflow id:b`, "Next: lifeboat backup rehearse b --wait")
+		want(t, console.CodeDone, `Backup "b" is being rehearsed by workflow id:b`, "Next: lifeboat backup rehearse b --wait")
 }
 
 // describe shows the level that was proven, and when.
@@ -55,6 +56,6 @@ func TestDescribeShowsTheLevel(t *testing.T) {
 	m := &memory{reads: map[string]contract.ReadResult{contract.ReadBackup + "/b": {
 		Backup: doc, Rehearsals: []contract.RehearsalSummary{rehearsed().Summary()},
 	}}}
-	lifeboat(t, m, "", "backup", "describe", "b").want(t, codeDone, "Proven:", "L2 (every object", "2026-03-01", "v1.38.0")
-	lifeboat(t, m, "", "backup", "describe", "b", "-o", "json").want(t, codeDone, `"rehearsals"`, `"level": "L2"`)
+	lifeboat(t, m, "", "backup", "describe", "b").want(t, console.CodeDone, "Proven:", "L2 (every object", "2026-03-01", "v1.38.0")
+	lifeboat(t, m, "", "backup", "describe", "b", "-o", "json").want(t, console.CodeDone, `"rehearsals"`, `"level": "L2"`)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
@@ -52,12 +53,12 @@ func TestBackupStory(t *testing.T) {
 	eventually(t, errs.String, "400/1,000 objects (40%)", "2.0 MiB", "exporting 1 shards")
 
 	code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "one", "--wait")
-	if code != codeExists {
+	if code != console.CodeExists {
 		t.Errorf("same name while it runs: code %d", code)
 	}
 	has(t, stderr, `error: backup "one" is already running since `, "workflow backup:"+s.name+":one")
 	code, stdout, _ := s.lifeboat(t.Context(), "backup", "get", "-l", "team=shop", "--show-labels")
-	if code != codeDone {
+	if code != console.CodeDone {
 		t.Errorf("get: code %d", code)
 	}
 	has(t, stdout, "one", "InProgress", "team=shop")
@@ -65,39 +66,39 @@ func TestBackupStory(t *testing.T) {
 	has(t, stdout, "InProgress", "Progress:", "400/1,000 objects")
 	code, _, stderr = s.lifeboat(t.Context(), "backup", "logs", "one")
 	has(t, stderr, `backup "one" is InProgress: its log is written when it ends`)
-	if code != codeError {
+	if code != console.CodeError {
 		t.Errorf("logs of a running backup: code %d", code)
 	}
 
 	close(s.hold)
-	if code := <-done; code != codeDone {
+	if code := <-done; code != console.CodeDone {
 		t.Errorf("create --wait: code %d\n%s", code, errs.String())
 	}
 	has(t, out.String(), `Backup "one" Completed: 1,000 objects, 5.0 MiB in 1s; 0 warnings, 0 errors.`, "Next: ")
 
 	code, _, stderr = s.lifeboat(t.Context(), "backup", "create", "one", "--wait")
-	if code != codeExists {
+	if code != console.CodeExists {
 		t.Errorf("same name once it exists: code %d", code)
 	}
 	has(t, stderr, "already exists")
 	code, stdout, _ = s.lifeboat(t.Context(), "backup", "logs", "one")
-	if code != codeDone || stdout != "level=info msg=\"all well\"\n" {
+	if code != console.CodeDone || stdout != "level=info msg=\"all well\"\n" {
 		t.Errorf("logs: code %d, %q", code, stdout)
 	}
 	code, _, stderr = s.lifeboat(t.Context(), "backup", "delete", "one")
 	has(t, stderr, "Delete one and everything in them? [y/N]", "nothing was deleted; pass --confirm")
-	if code != codeError {
+	if code != console.CodeError {
 		t.Errorf("delete without an answer: code %d", code)
 	}
 	code, stdout, stderr = s.lifeboat(t.Context(), "backup", "delete", "one", "--confirm")
-	if code != codeDone {
+	if code != console.CodeDone {
 		t.Errorf("delete: code %d\n%s", code, stderr)
 	}
 	has(t, stdout, `Backup "one" deleted: 12 files, 0 snapshots.`)
-	if code, _, _ := s.lifeboat(t.Context(), "backup", "delete", "one", "--confirm"); code != codeNotFound {
+	if code, _, _ := s.lifeboat(t.Context(), "backup", "delete", "one", "--confirm"); code != console.CodeNotFound {
 		t.Errorf("delete again: code %d", code)
 	}
-	if code, _, _ := s.lifeboat(t.Context(), "backup", "describe", "one"); code != codeNotFound {
+	if code, _, _ := s.lifeboat(t.Context(), "backup", "describe", "one"); code != console.CodeNotFound {
 		t.Errorf("describe what was deleted: code %d", code)
 	}
 }
@@ -110,23 +111,23 @@ func TestCtrlCLeavesTheRun(t *testing.T) {
 	go func() { done <- s.start(ctx, &out, &errs, "backup", "create", "two", "-w") }()
 	eventually(t, errs.String, "exporting")
 	interrupt()
-	if code := <-done; code != codeInterrupted {
+	if code := <-done; code != console.CodeInterrupted {
 		t.Errorf("code %d", code)
 	}
 	has(t, errs.String(), `stopped waiting; the backup of "two" goes on.`,
 		"lifeboat backup wait two", "lifeboat backup describe two", "lifeboat backup cancel two")
 	code, stdout, _ := s.lifeboat(t.Context(), "backup", "cancel", "two")
-	if code != codeDone {
+	if code != console.CodeDone {
 		t.Errorf("cancel: code %d", code)
 	}
 	has(t, stdout, `Backup "two" was asked to stop`)
 	code, _, stderr := s.lifeboat(t.Context(), "backup", "wait", "two")
-	if code != codeFailed {
+	if code != console.CodeFailed {
 		t.Errorf("wait for what was cancelled: code %d", code)
 	}
 	has(t, stderr, `error: backup "two": Canceled: it was cancelled`)
 	code, _, stderr = s.lifeboat(t.Context(), "backup", "cancel", "two")
-	if code != codeNotFound {
+	if code != console.CodeNotFound {
 		t.Errorf("cancel again: code %d", code)
 	}
 	has(t, stderr, `backup "two" is not running: it is Canceled`)
@@ -152,7 +153,7 @@ func TestLostConnection(t *testing.T) {
 	if err := proxy.Heal(); err != nil {
 		t.Fatal(err)
 	}
-	if code := <-done; code != codeDone {
+	if code := <-done; code != console.CodeDone {
 		t.Errorf("code %d\n%s", code, errs.String())
 	}
 	has(t, out.String(), `Backup "three" Completed`)
@@ -162,7 +163,7 @@ func TestRefusedAtOnce(t *testing.T) {
 	s := newSite(t)
 	// Without --wait a run that refuses its input is reported all the same.
 	code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "four", "--storage-location", "nowhere")
-	if code != codeFailed {
+	if code != console.CodeFailed {
 		t.Errorf("code %d", code)
 	}
 	has(t, stderr, `error: backup "four": FailedValidation: spec.storageLocation: "nowhere" is not one of default`)
@@ -171,7 +172,7 @@ func TestRefusedAtOnce(t *testing.T) {
 	_, stdout, _ = s.lifeboat(t.Context(), "backup", "describe", "four")
 	has(t, stdout, "FailedValidation", `"nowhere" is not one of default`)
 	code, stdout, _ = s.lifeboat(t.Context(), "backup", "create", "five")
-	if code != codeDone {
+	if code != console.CodeDone {
 		t.Errorf("create without --wait: code %d", code)
 	}
 	has(t, stdout, `Backup "five" is running as workflow backup:`, "lifeboat backup wait five")
@@ -181,22 +182,22 @@ func TestRefusedAtOnce(t *testing.T) {
 func TestRestoreStory(t *testing.T) {
 	s := newSite(t)
 	close(s.hold)
-	if code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "six", "--wait"); code != codeDone {
+	if code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "six", "--wait"); code != console.CodeDone {
 		t.Fatalf("code %d\n%s", code, stderr)
 	}
 	code, stdout, _ := s.lifeboat(t.Context(), "restore", "create", "back", "--from-backup", "six", "--wait")
-	if code != codePartiallyFailed {
+	if code != console.CodePartiallyFailed {
 		t.Errorf("code %d", code)
 	}
 	has(t, stdout, `Restore "back" from backup "six" PartiallyFailed`, "990 created, 0 updated, 8 skipped, 2 failed",
 		"[QUOTA_EXCEEDED] configmaps shop/a", "and 1 more")
 	code, stdout, stderr := s.lifeboat(t.Context(), "restore", "create", "look", "--from-backup", "six", "--dry-run")
-	if code != codeDone {
+	if code != console.CodeDone {
 		t.Errorf("dry run: code %d\n%s", code, stderr)
 	}
 	has(t, stdout, "+ configmaps shop/a", "1 object: 1 to create", "Nothing was written", "--plan look")
 	code, _, stderr = s.lifeboat(t.Context(), "restore", "create", "--from-backup", "missing", "--wait")
-	if code != codeNotFound {
+	if code != console.CodeNotFound {
 		t.Errorf("missing backup: code %d", code)
 	}
 	has(t, stderr, "backup missing does not exist")
@@ -207,13 +208,13 @@ func TestNobodyThere(t *testing.T) {
 	s.name = "nobody-polls-this"
 	start := time.Now()
 	code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "x")
-	if code != codeError {
+	if code != console.CodeError {
 		t.Errorf("code %d", code)
 	}
 	has(t, stderr, "no worker polls task queue lifeboat-nobody-polls-this", "lifeboat-worker --config")
 	s.address = "127.0.0.1:1"
 	code, _, stderr = s.lifeboat(t.Context(), "backup", "get")
-	if code != codeError {
+	if code != console.CodeError {
 		t.Errorf("code %d", code)
 	}
 	has(t, stderr, "error: temporal at 127.0.0.1:1: ", "set TEMPORAL_ADDRESS")

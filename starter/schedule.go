@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/schedules"
 )
 
@@ -20,23 +21,22 @@ func (a *app) scheduleCommand() *cobra.Command {
 type scheduleConsole struct{ *app }
 
 func (c scheduleConsole) Connect(ctx context.Context, do func(schedules.Backend) error) error {
-	return c.withBackend(ctx, func(be backend) error { return do(scheduleBackend{be, c.app}) })
+	return c.WithBackend(ctx, func(be console.Backend) error { return do(scheduleBackend{be, c.app}) })
 }
 
 func (c scheduleConsole) Complete(cmd *cobra.Command, list func(context.Context, schedules.Backend) ([]string, error)) ([]string, cobra.ShellCompDirective) {
-	return c.completeWords(cmd, func(ctx context.Context, be backend) ([]string, error) { return list(ctx, scheduleBackend{be, c.app}) })
+	return c.CompleteWords(cmd, func(ctx context.Context, be console.Backend) ([]string, error) {
+		return list(ctx, scheduleBackend{be, c.app})
+	})
 }
 
-func (c scheduleConsole) Confirm(question string) error   { return c.askToConfirm(question) }
-func (c scheduleConsole) Stdin() io.Reader                { return c.stdin }
-func (c scheduleConsole) Stdout() io.Writer               { return c.stdout }
-func (c scheduleConsole) Say(format string, args ...any)  { c.say(format, args...) }
-func (c scheduleConsole) Note(format string, args ...any) { c.note(format, args...) }
-func (c scheduleConsole) Clock() time.Time                { return c.now() }
+func (c scheduleConsole) Stdin() io.Reader  { return c.Console.Stdin }
+func (c scheduleConsole) Stdout() io.Writer { return c.Console.Stdout }
+func (c scheduleConsole) Clock() time.Time  { return c.Now() }
 
 // scheduleBackend waits for the changes that it starts.
 type scheduleBackend struct {
-	backend
+	console.Backend
 	app *app
 }
 
@@ -46,8 +46,8 @@ func (b scheduleBackend) Change(ctx context.Context, in contract.ChangeSchedules
 	if err != nil {
 		return res, err
 	}
-	if err := b.app.followRun(ctx, b.backend, run, &res); err != nil {
-		return res, b.app.failedRun(run, err)
+	if err := b.app.FollowRun(ctx, b.Backend, run, &res); err != nil {
+		return res, b.app.FailedRun(run, err)
 	}
 	return res, nil
 }

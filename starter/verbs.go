@@ -17,12 +17,12 @@ func (a *app) verbCommands() []*cobra.Command {
 	}
 	return []*cobra.Command{
 		verb("create", "Same as 'backup create', 'restore create' and 'schedule create'",
-			command.WithNoun("backup", a.backupCreate()), command.WithNoun("restore", a.restoreCreate()), schedule(schedules.Create)),
+			command.WithNoun("backup", a.backups().Create()), command.WithNoun("restore", a.restores().Create()), schedule(schedules.Create)),
 		verb("get", "Same as 'backup get', 'restore get', 'schedule get', 'location get' and 'snapshot-location get'",
-			command.WithNoun("backup", a.backupGet()), command.WithNoun("restore", a.restoreGet()), schedule(schedules.Get), command.WithNoun("location", a.locationGet()),
-			command.WithNoun("snapshot-location", a.snapshotLocationGet())),
+			command.WithNoun("backup", a.backups().Get()), command.WithNoun("restore", a.restores().Get()), schedule(schedules.Get), command.WithNoun("location", a.locations().GetStorage()),
+			command.WithNoun("snapshot-location", a.locations().GetSnapshot())),
 		verb("describe", "Same as 'backup describe', 'restore describe' and 'schedule describe'",
-			command.WithNoun("backup", a.backupDescribe()), command.WithNoun("restore", a.restoreDescribe()), schedule(schedules.Describe)),
-		verb("delete", "Same as 'backup delete' and 'schedule delete'", command.WithNoun("backup", a.backupDelete()), schedule(schedules.Delete)),
+			command.WithNoun("backup", a.backups().Describe()), command.WithNoun("restore", a.restores().Describe()), schedule(schedules.Describe)),
+		verb("delete", "Same as 'backup delete' and 'schedule delete'", command.WithNoun("backup", a.backups().Delete()), schedule(schedules.Delete)),
 	}
 }

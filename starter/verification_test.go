@@ -10,6 +10,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 func verificationOf(res contract.VerificationResult) *memory {
@@ -28,15 +29,15 @@ func TestBackupVerify(t *testing.T) {
 		code int
 		want []string
 	}{
-		"good": {contract.VerificationResult{Verified: 1, Bytes: 2048, Backups: []contract.VerifiedBackup{good}}, codeDone, []string{
+		"good": {contract.VerificationResult{Verified: 1, Bytes: 2048, Backups: []contract.VerifiedBackup{good}}, console.CodeDone, []string{
 			"NAME   STORAGE LOCATION   OUTCOME    READ", "a      default            Verified", "1 backup verified, 0 corrupt, 0 could not be read",
 		}},
-		"corrupt": {contract.VerificationResult{Verified: 1, Corrupt: 1, Backups: []contract.VerifiedBackup{good, bad}}, codeFailed, []string{
+		"corrupt": {contract.VerificationResult{Verified: 1, Corrupt: 1, Backups: []contract.VerifiedBackup{good, bad}}, console.CodeFailed, []string{
 			"backups/b/b.tar.gz: digest differs, and 3 more", "2 backups verified, 1 corrupt", "Next: lifeboat backup describe b,",
 		}},
-		"Velero's":   {contract.VerificationResult{Verified: 1, Backups: []contract.VerifiedBackup{velero}}, codeDone, []string{"no digests, Velero made it"}},
-		"unreadable": {contract.VerificationResult{Failed: 1, Backups: []contract.VerifiedBackup{failed}}, codePartiallyFailed, []string{"connection reset"}},
-		"a location": {contract.VerificationResult{Unread: []contract.UnreadLocation{{Name: "west", Message: "no such bucket"}}}, codePartiallyFailed, []string{"west", "no such bucket"}},
+		"Velero's":   {contract.VerificationResult{Verified: 1, Backups: []contract.VerifiedBackup{velero}}, console.CodeDone, []string{"no digests, Velero made it"}},
+		"unreadable": {contract.VerificationResult{Failed: 1, Backups: []contract.VerifiedBackup{failed}}, console.CodePartiallyFailed, []string{"connection reset"}},
+		"a location": {contract.VerificationResult{Unread: []contract.UnreadLocation{{Name: "west", Message: "no such bucket"}}}, console.CodePartiallyFailed, []string{"west", "no such bucket"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := verificationOf(c.res)
@@ -49,12 +50,12 @@ func TestBackupVerify(t *testing.T) {
 	m := verificationOf(contract.VerificationResult{Corrupt: 1, Backups: []contract.VerifiedBackup{bad}})
 	r := lifeboat(t, m, "", "backup", "verify", "--all", "--wait", "-o", "json")
 	var res contract.VerificationResult
-	if err := json.Unmarshal([]byte(r.out), &res); err != nil || r.code != codeFailed || !reflect.DeepEqual(res.Backups, []contract.VerifiedBackup{bad}) {
+	if err := json.Unmarshal([]byte(r.out), &res); err != nil || r.code != console.CodeFailed || !reflect.DeepEqual(res.Backups, []contract.VerifiedBackup{bad}) {
 		t.Errorf("%d %s %v", r.code, r.out, err)
 	}
-	lifeboat(t, m, "", "backup", "verify", "--all").want(t, codeDone, "is running as workflow", "Next: lifeboat backup get")
-	lifeboat(t, m, "", "backup", "verify").want(t, codeError, "either names or --all")
-	lifeboat(t, m, "", "backup", "verify", "a", "--all").want(t, codeError, "either names or --all")
+	lifeboat(t, m, "", "backup", "verify", "--all").want(t, console.CodeDone, "is running as workflow", "Next: lifeboat backup get")
+	lifeboat(t, m, "", "backup", "verify").want(t, console.CodeError, "either names or --all")
+	lifeboat(t, m, "", "backup", "verify", "a", "--all").want(t, console.CodeError, "either names or --all")
 }
 
 // What was found is shown with the backup.
@@ -65,9 +66,9 @@ func TestVerificationOfABackup(t *testing.T) {
 		{Name: "b", Phase: "Completed", Created: noon(), Location: "default"},
 	}}
 	r := lifeboat(t, m, "", "backup", "get")
-	r.want(t, codeDone, "VERIFIED", "Corrupt", "2d ago", "never")
+	r.want(t, console.CodeDone, "VERIFIED", "Corrupt", "2d ago", "never")
 	r = lifeboat(t, m, "", "backup", "get", "-o", "json")
-	r.want(t, codeDone, `"lifeboat-backup.github.io/verified": "2025-12-31T12:00:00Z"`)
+	r.want(t, console.CodeDone, `"lifeboat-backup.github.io/verified": "2025-12-31T12:00:00Z"`)
 	if strings.Count(r.out, "github.io/verified") != 1 {
 		t.Error(r.out)
 	}
@@ -76,7 +77,7 @@ func TestVerificationOfABackup(t *testing.T) {
 	m.reads = map[string]contract.ReadResult{contract.ReadBackup: {Backup: doc, Details: &contract.Details{Verification: &contract.VerifiedBackup{
 		Name: "a", Outcome: "Corrupt", At: at, Bytes: 1024, Digests: true, Damage: []contract.Damage{{What: "backups/a/a.tar.gz", Found: "digest differs"}}, More: 3, Unchecked: []string{"snapshot h of driver d is known to its driver only"},
 	}}}}
-	lifeboat(t, m, "", "backup", "describe", "a").want(t, codeDone, "Phase:", "Corrupt", "Verification:", "backups/a/a.tar.gz: digest differs", "every byte against SHA-256", "Not checked:")
-	lifeboat(t, m, "", "backup", "describe", "a", "-o", "json").want(t, codeDone, `"found": "digest differs"`)
-	lifeboat(t, m, "", "backup", "wait", "a").want(t, codeFailed, "ended earlier: Corrupt")
+	lifeboat(t, m, "", "backup", "describe", "a").want(t, console.CodeDone, "Phase:", "Corrupt", "Verification:", "backups/a/a.tar.gz: digest differs", "every byte against SHA-256", "Not checked:")
+	lifeboat(t, m, "", "backup", "describe", "a", "-o", "json").want(t, console.CodeDone, `"found": "digest differs"`)
+	lifeboat(t, m, "", "backup", "wait", "a").want(t, console.CodeFailed, "ended earlier: Corrupt")
 }

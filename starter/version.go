@@ -12,6 +12,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -36,7 +37,7 @@ type clientVersion struct {
 }
 
 func (a *app) versionCommand() *cobra.Command {
-	var out output
+	var out console.Output
 	var clientOnly bool
 	c := &cobra.Command{
 		Use:   "version",
@@ -46,7 +47,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	c.Flags().BoolVar(&clientOnly, "client-only", false, "do not ask the worker")
-	out.bindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	out.BindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		v := versions{Client: thisVersion()}
 		var err error
@@ -65,13 +66,13 @@ func (a *app) versionCommand() *cobra.Command {
 func (a *app) askServer(ctx context.Context, v *versions) error {
 	ctx, cancel := context.WithTimeout(ctx, serverPatience)
 	defer cancel()
-	err := a.withBackend(ctx, func(be backend) error {
+	err := a.WithBackend(ctx, func(be console.Backend) error {
 		res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadServer})
 		if err != nil {
 			return err
 		}
 		v.Server = res.Server
-		v.Workers, err = a.noteDifferentWorkers(ctx, be)
+		v.Workers, err = a.NoteDifferentWorkers(ctx, be)
 		return err
 	})
 	if err != nil {
@@ -80,16 +81,16 @@ func (a *app) askServer(ctx context.Context, v *versions) error {
 	return nil
 }
 
-func (a *app) printVersions(v versions, out output) error {
-	if out.isDocument() {
-		return show.Document(a.stdout, out.format, v)
+func (a *app) printVersions(v versions, out console.Output) error {
+	if out.IsDocument() {
+		return show.Document(a.Stdout, out.Format, v)
 	}
-	a.say("Client:\n\tVersion: %s\n\tGit commit: %s\n\tGo: %s\n", v.Client.Version, show.Or(v.Client.Commit, "unknown"), v.Client.Go)
+	a.Say("Client:\n\tVersion: %s\n\tGit commit: %s\n\tGo: %s\n", v.Client.Version, show.Or(v.Client.Commit, "unknown"), v.Client.Go)
 	if v.Server != nil {
-		a.say("Server:\n\tVersion: %s\n\tCluster: %s\n\tKubernetes: %s\n", v.Server.Version, v.Server.Cluster, v.Server.Kubernetes)
-		a.say("\tCluster UID: %s\n\tStorage locations: %s\n", show.Or(v.Server.ClusterUID, "unknown"), show.Or(v.Server.Configuration, "unknown"))
+		a.Say("Server:\n\tVersion: %s\n\tCluster: %s\n\tKubernetes: %s\n", v.Server.Version, v.Server.Cluster, v.Server.Kubernetes)
+		a.Say("\tCluster UID: %s\n\tStorage locations: %s\n", show.Or(v.Server.ClusterUID, "unknown"), show.Or(v.Server.Configuration, "unknown"))
 		if missing := v.Server.MissingSearchAttributes; len(missing) > 0 {
-			a.say("\tMissing search attributes: %s\n", strings.Join(missing, ", "))
+			a.Say("\tMissing search attributes: %s\n", strings.Join(missing, ", "))
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 // stockOfVolumes has the backup "shop" with a volume by each path, and one that was skipped.
@@ -45,7 +46,7 @@ func stockOfVolumes() *memory {
 
 func TestDescribeVolumes(t *testing.T) {
 	got := lifeboat(t, stockOfVolumes(), "", "backup", "describe", "shop")
-	got.want(t, codeDone, `Backup Volumes:
+	got.want(t, console.CodeDone, `Backup Volumes:
   Velero-Native Snapshots: 1 of 1 completed
     pvc-1:  succeeded, snap-1, claim shop/data
   CSI Snapshots: 0 of 1 completed
@@ -57,56 +58,56 @@ func TestDescribeVolumes(t *testing.T) {
 HooksAttempted:  2
 HooksFailed:     1
 `, "[HOOK_FAILED] pods shop/db: exit 1. Next: run it by hand")
-	lifeboat(t, stockOfVolumes(), "", "backup", "describe", "shop", "--details").want(t, codeDone,
+	lifeboat(t, stockOfVolumes(), "", "backup", "describe", "shop", "--details").want(t, console.CodeDone,
 		"    pvc-1:\n      Claim:              shop/data\n      Snapshot ID:        snap-1\n", "Storage Snapshot ID:    <none>", "CSI Driver:             ebs.csi.aws.com")
 	for _, format := range []string{"json", "yaml"} {
-		lifeboat(t, stockOfVolumes(), "", "describe", "backup", "shop", "-o", format).want(t, codeDone, "volumes", "volumeSnapshotsAttempted", "snap-1", "skippedReason", "hooksFailed")
+		lifeboat(t, stockOfVolumes(), "", "describe", "backup", "shop", "-o", format).want(t, console.CodeDone, "volumes", "volumeSnapshotsAttempted", "snap-1", "skippedReason", "hooksFailed")
 	}
 	// A backup without volumes says so.
-	lifeboat(t, stock(), "", "backup", "describe", "nightly").want(t, codeDone, "Velero-Native Snapshots: <none included>", "CSI Snapshots: <none included>")
+	lifeboat(t, stock(), "", "backup", "describe", "nightly").want(t, console.CodeDone, "Velero-Native Snapshots: <none included>", "CSI Snapshots: <none included>")
 }
 
 func TestSnapshotLocations(t *testing.T) {
 	m := stockOfVolumes()
 	const table = "NAME      PROVIDER\ndefault   aws\nwest      velero.io/aws\n"
 	for _, args := range []string{"snapshot-location get", "snapshot-locations get", "get snapshot-location", "get snapshot-locations"} {
-		if got := lifeboat(t, m, "", strings.Fields(args)...); got.code != codeDone || got.out != table {
+		if got := lifeboat(t, m, "", strings.Fields(args)...); got.code != console.CodeDone || got.out != table {
 			t.Errorf("%s: %+v", args, got)
 		}
 	}
-	lifeboat(t, m, "", "snapshot-location", "get", "west", "-o", "name").want(t, codeDone, "west\n")
-	lifeboat(t, m, "", "snapshot-location", "get", "west", "-o", "yaml").want(t, codeDone, "items:\n- kmsKeyID: alias/disks\n  name: west\n  provider: velero.io/aws\n  region: us-west-2\n")
-	lifeboat(t, m, "", "snapshot-location", "get", "nope").want(t, codeNotFound, `snapshot-location "nope": not found; see 'lifeboat snapshot-location get'`)
-	lifeboat(t, m, "", "snapshot-location", "get", "-o", "xml").want(t, codeError, `"xml" is not one of table, json, yaml, name`)
-	lifeboat(t, m, "", "snapshot-location", "frob").want(t, codeError, "use one of check, get")
+	lifeboat(t, m, "", "snapshot-location", "get", "west", "-o", "name").want(t, console.CodeDone, "west\n")
+	lifeboat(t, m, "", "snapshot-location", "get", "west", "-o", "yaml").want(t, console.CodeDone, "items:\n- kmsKeyID: alias/disks\n  name: west\n  provider: velero.io/aws\n  region: us-west-2\n")
+	lifeboat(t, m, "", "snapshot-location", "get", "nope").want(t, console.CodeNotFound, `snapshot-location "nope": not found; see 'lifeboat snapshot-location get'`)
+	lifeboat(t, m, "", "snapshot-location", "get", "-o", "xml").want(t, console.CodeError, `"xml" is not one of table, json, yaml, name`)
+	lifeboat(t, m, "", "snapshot-location", "frob").want(t, console.CodeError, "use one of check, get")
 	for _, words := range [][]string{{"snapshot-location", "get"}, {"snapshot-location", "check"}, {"get", "snapshot-location"}} {
-		lifeboat(t, m, "", append(append([]string{"__complete"}, words...), "")...).want(t, codeDone, "default\nwest\n", ":4")
+		lifeboat(t, m, "", append(append([]string{"__complete"}, words...), "")...).want(t, console.CodeDone, "default\nwest\n", ":4")
 	}
 	none := &memory{reads: map[string]contract.ReadResult{contract.ReadSnapshotLocations: {}}}
-	lifeboat(t, none, "", "snapshot-location", "get").want(t, codeDone, "No snapshot locations found", "volumeSnapshotLocations")
-	lifeboat(t, none, "", "snapshot-location", "get", "-o", "json").want(t, codeDone, `"items": []`)
-	lifeboat(t, none, "", "snapshot-location", "check").want(t, codeNotFound, "has none")
+	lifeboat(t, none, "", "snapshot-location", "get").want(t, console.CodeDone, "No snapshot locations found", "volumeSnapshotLocations")
+	lifeboat(t, none, "", "snapshot-location", "get", "-o", "json").want(t, console.CodeDone, `"items": []`)
+	lifeboat(t, none, "", "snapshot-location", "check").want(t, console.CodeNotFound, "has none")
 }
 
 func TestCheckSnapshotLocations(t *testing.T) {
 	m := stockOfVolumes()
-	lifeboat(t, m, "", "snapshot-location", "check", "default").want(t, codeDone, `Snapshot location "default" (aws, eu-central-1): Available
+	lifeboat(t, m, "", "snapshot-location", "check", "default").want(t, console.CodeDone, `Snapshot location "default" (aws, eu-central-1): Available
   account 111122223333, as arn:aws:sts::111122223333:assumed-role/lifeboat
 CAPABILITY            OK    DETAIL   CONSEQUENCE
 ec2:DescribeVolumes   yes
 `)
-	lifeboat(t, m, "", "snapshot-location", "check").want(t, codeError, "Available", "ec2:DescribeVolumes   no    access denied   volumes cannot be snapshotted")
-	lifeboat(t, m, "", "snapshot-location", "check", "-o", "json").want(t, codeError, `"phase": "Unavailable"`)
+	lifeboat(t, m, "", "snapshot-location", "check").want(t, console.CodeError, "Available", "ec2:DescribeVolumes   no    access denied   volumes cannot be snapshotted")
+	lifeboat(t, m, "", "snapshot-location", "check", "-o", "json").want(t, console.CodeError, `"phase": "Unavailable"`)
 	m.reads[contract.ReadSnapshotLocationCheck+"/west"] = contract.ReadResult{SnapshotLocations: []contract.SnapshotLocationStatus{
 		{Name: "west", Provider: "aws", Region: "us-west-2", Phase: "Unavailable", Message: "GetCallerIdentity: credentials"},
 	}}
 	got := lifeboat(t, m, "", "snapshot-location", "check", "west")
-	got.want(t, codeError, "  GetCallerIdentity: credentials\n")
+	got.want(t, console.CodeError, "  GetCallerIdentity: credentials\n")
 	if strings.Contains(got.out, "CAPABILITY") || strings.Contains(got.errors, "error") {
 		t.Errorf("%+v", got)
 	}
 	delete(m.reads, contract.ReadSnapshotLocationCheck+"/west")
-	lifeboat(t, m, "", "snapshot-location", "check", "west").want(t, codeNotFound, `check snapshot location "west"`)
+	lifeboat(t, m, "", "snapshot-location", "check", "west").want(t, console.CodeNotFound, `check snapshot location "west"`)
 }
 
 func TestWaitForVolumes(t *testing.T) {
@@ -122,11 +123,11 @@ func TestWaitForVolumes(t *testing.T) {
 		reads: map[string]contract.ReadResult{},
 	}
 	got := lifeboat(t, m, "", "backup", "create", "b", "--wait")
-	got.want(t, codePartiallyFailed, `Backup "b" PartiallyFailed: 10 objects and 2 volumes, 1.0 MiB in under 1s; 1 warning, 1 error.
+	got.want(t, console.CodePartiallyFailed, `Backup "b" PartiallyFailed: 10 objects and 2 volumes, 1.0 MiB in under 1s; 1 warning, 1 error.
   [SNAPSHOT_FAILED] volume pvc-2: no. Next: look at the driver
   [VOLUME_SKIPPED] volume pvc-3: nfs. Next: exclude it
 Next: lifeboat backup describe b`, "10/10 objects (100%)  1/3 volumes (43%)  waiting for snapshots")
-	lifeboat(t, m, "", "restore", "create", "r", "--from-backup", "b", "--wait").want(t, codeDone, "1/3 volumes", "2 volumes with the data of the backup.\n", "2 hooks in restored pods, 1 failed.")
+	lifeboat(t, m, "", "restore", "create", "r", "--from-backup", "b", "--wait").want(t, console.CodeDone, "1/3 volumes", "2 volumes with the data of the backup.\n", "2 hooks in restored pods, 1 failed.")
 	if got := lifeboat(t, m, "", "restore", "create", "look", "--from-backup", "b", "--dry-run"); strings.Contains(got.out, "with the data") {
 		t.Errorf("a dry run restores no volume: %s", got.out)
 	}
@@ -168,7 +169,7 @@ func TestHooksFromManifest(t *testing.T) {
 // Velero's flags for volumes have Velero's names, and say what is not done yet.
 func TestVolumeFlagsInHelp(t *testing.T) {
 	var out, errs bytes.Buffer
-	if code := testApp(&memory{}, "", &out, &errs).run(t.Context(), []string{"backup", "create", "--help"}); code != codeDone {
+	if code := testApp(&memory{}, "", &out, &errs).run(t.Context(), []string{"backup", "create", "--help"}); code != console.CodeDone {
 		t.Fatal(errs.String())
 	}
 	for _, flag := range []string{

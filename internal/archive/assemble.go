@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // tarVersion is the content of metadata/version: the format version of Velero's
@@ -49,7 +51,7 @@ type Assembly struct {
 }
 
 // Files are the manifest's entries of the tarball and the index file.
-func (a Assembly) Files(l Layout) []File {
+func (a Assembly) Files(l layout.Backup) []File {
 	t, i := a.files[0], a.files[1]
 	t.Name, i.Name = baseName(l.Tarball()), baseName(l.Index())
 	return []File{t, i}

@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // verify is what the VerifyBackup activity does.
-func verify(ctx context.Context, src archive.Source, l archive.Layout) error {
+func verify(ctx context.Context, src archive.Source, l layout.Backup) error {
 	a, err := archive.Open(ctx, src, l)
 	if err != nil {
 		return err
@@ -20,10 +21,10 @@ func verify(ctx context.Context, src archive.Source, l archive.Layout) error {
 	return a.Verify(ctx, nil)
 }
 
-func stored(src *memory, l archive.Layout) []string {
+func stored(src *memory, l layout.Backup) []string {
 	var out []string
 	for f := range src.files {
-		if strings.HasPrefix(f, archive.BackupDir(l.Backup)) {
+		if strings.HasPrefix(f, layout.BackupDir(l.Name)) {
 			out = append(out, f)
 		}
 	}
@@ -33,7 +34,7 @@ func stored(src *memory, l archive.Layout) []string {
 
 // damaged runs check with the file's bytes replaced, and demands an error that
 // is ErrCorrupt and names the file.
-func damaged(t *testing.T, src *memory, l archive.Layout, file string, bad []byte, what string, at int) {
+func damaged(t *testing.T, src *memory, l layout.Backup, file string, bad []byte, what string, at int) {
 	t.Helper()
 	good := src.files[file]
 	src.files[file] = bad

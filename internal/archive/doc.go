@@ -1,5 +1,5 @@
-// Package archive is the on-store format: the names of files in the bucket and
-// the seekable tarball.
+// Package archive is the on-store format: the seekable tarball, its index and the
+// manifest. Package layout has their names in the bucket.
 //
 // A backup's tarball is an ordinary Velero tarball (tar in gzip) that is made
 // of many gzip members. Each *member* holds whole tar entries of a few objects

@@ -28,7 +28,7 @@ const NoMember = -1
 
 // CorruptError names what is damaged. errors.Is(err, ErrCorrupt) holds.
 type CorruptError struct {
-	File   string // key of the file, as in Layout
+	File   string // key of the file, as in package layout
 	Member int    // number of the member, or NoMember
 	What   string // what contradicts what
 	Err    error  // cause, may be nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // What FuzzArchive damages: a file as it lies in the bucket, or what the digests cover,
@@ -30,8 +31,8 @@ func damage(b []byte, at, n uint32, with []byte) []byte {
 }
 
 // hurt is a copy of the sample's archive with the damage.
-func hurt(t *testing.T, whole *memory, refs []archive.ChunkRef, place uint8, change func([]byte) []byte) (*memory, archive.Layout) {
-	src, l := &memory{files: maps.Clone(whole.files)}, archive.Layout{Backup: "b1"}
+func hurt(t *testing.T, whole *memory, refs []archive.ChunkRef, place uint8, change func([]byte) []byte) (*memory, layout.Backup) {
+	src, l := &memory{files: maps.Clone(whole.files)}, layout.Backup{Name: "b1"}
 	refs[0].Members = append([]archive.Member{}, refs[0].Members...)
 	switch place % places {
 	case inTarball:
@@ -54,7 +55,7 @@ func hurt(t *testing.T, whole *memory, refs []archive.ChunkRef, place uint8, cha
 }
 
 // read walks an archive and returns its objects by path.
-func read(t *testing.T, src *memory, l archive.Layout) (map[string]string, error) {
+func read(t *testing.T, src *memory, l layout.Backup) (map[string]string, error) {
 	a, err := archive.Open(t.Context(), src, l)
 	if err != nil {
 		return nil, err

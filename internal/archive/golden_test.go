@@ -7,15 +7,16 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // testdata/<version> is a backup as that version of the format was first written. It is never
 // written again: what it guards is that old backups stay readable.
 const goldenVersion = "v" + archive.FormatVersion
 
-func golden(t *testing.T, version string) (*memory, archive.Layout) {
+func golden(t *testing.T, version string) (*memory, layout.Backup) {
 	t.Helper()
-	l := archive.Layout{Backup: "golden"}
+	l := layout.Backup{Name: "golden"}
 	src := &memory{files: map[string][]byte{}}
 	for _, f := range []string{l.Tarball(), l.Index(), l.Manifest(), l.Logs()} {
 		b, err := os.ReadFile(filepath.Join("testdata", version, f))
@@ -84,7 +85,7 @@ func TestWriterWritesTheGoldenFormat(t *testing.T) {
 	}
 }
 
-func blocks(t *testing.T, src *memory, l archive.Layout) []byte {
+func blocks(t *testing.T, src *memory, l layout.Backup) []byte {
 	t.Helper()
 	m, err := archive.DecodeManifest("m", src.files[l.Manifest()])
 	if err != nil {

@@ -124,37 +124,3 @@ func TestBackslash(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
-
-func TestLayout(t *testing.T) {
-	l, r := archive.Layout{Backup: "b"}, archive.RestoreLayout{Restore: "r"}
-	for want, have := range map[string]string{
-		"backups/b/velero-backup.json":                   l.Metadata(),
-		"backups/b/b.tar.gz":                             l.Tarball(),
-		"backups/b/b-logs.gz":                            l.Logs(),
-		"backups/b/b-podvolumebackups.json.gz":           l.PodVolumeBackups(),
-		"backups/b/b-volumesnapshots.json.gz":            l.VolumeSnapshots(),
-		"backups/b/b-itemoperations.json.gz":             l.ItemOperations(),
-		"backups/b/b-resource-list.json.gz":              l.ResourceList(),
-		"backups/b/b-results.gz":                         l.Results(),
-		"backups/b/b-volumeinfo.json.gz":                 l.VolumeInfo(),
-		"backups/b/b-csi-volumesnapshots.json.gz":        l.CSIVolumeSnapshots(),
-		"backups/b/b-csi-volumesnapshotcontents.json.gz": l.CSIVolumeSnapshotContents(),
-		"backups/b/b-csi-volumesnapshotclasses.json.gz":  l.CSIVolumeSnapshotClasses(),
-		"backups/b/b-lifeboat-index.gz":                  l.Index(),
-		"backups/b/b-lifeboat-manifest.json":             l.Manifest(),
-		"restores/r/restore-r-logs.gz":                   r.Logs(),
-		"restores/r/restore-r-results.gz":                r.Results(),
-		"restores/r/restore-r-resource-list.json.gz":     r.ResourceList(),
-		"restores/r/restore-r-itemoperations.json.gz":    r.ItemOperations(),
-		"restores/r/r-volumeinfo.json.gz":                r.VolumeInfo(),
-		"plugins/lifeboat/staging/u/":                    archive.Staging("u"),
-		"plugins/lifeboat/claims/b.json":                 archive.Claim("b"),
-		"plugins/lifeboat/clusters/prod.json":            archive.ClusterName("prod"),
-		"plugins/lifeboat/tombstones/b.json":             archive.Tombstone("b"),
-		"plugins/lifeboat/plans/r.json.gz":               archive.PlanKey("r"),
-	} {
-		if have != want {
-			t.Errorf("%s, want %s", have, want)
-		}
-	}
-}

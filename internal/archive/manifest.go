@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // FormatVersion is written to manifest and directory. A greater minor version
@@ -128,7 +130,7 @@ func (m Manifest) checkFields() error {
 		}
 		seen[f.Name] = true
 	}
-	l := Layout{m.Backup}
+	l := layout.Backup{Name: m.Backup}
 	index, ok := m.File(l.Index())
 	if !ok {
 		return fmt.Errorf("no index file")
@@ -148,7 +150,7 @@ func (f File) checkName(backup string) error {
 	if !strings.HasPrefix(f.Name, backup) || checkSegment(f.Name) != nil {
 		return fmt.Errorf("name is not <backup><suffix>")
 	}
-	if f.Name == baseName(Layout{backup}.Manifest()) {
+	if f.Name == baseName(layout.Backup{Name: backup}.Manifest()) {
 		return fmt.Errorf("the manifest cannot list itself")
 	}
 	if f.Size < 0 {
@@ -157,7 +159,7 @@ func (f File) checkName(backup string) error {
 	if (f.SHA256 == "") == (f.TreeSHA256 == "") || !validDigest(f.SHA256+f.TreeSHA256) {
 		return fmt.Errorf("needs exactly one digest")
 	}
-	composed := f.Name == baseName(Layout{backup}.Tarball()) || f.Name == baseName(Layout{backup}.Index())
+	composed := f.Name == baseName(layout.Backup{Name: backup}.Tarball()) || f.Name == baseName(layout.Backup{Name: backup}.Index())
 	if f.TreeSHA256 != "" && !composed {
 		return fmt.Errorf("only tarball and index can have a tree digest")
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 var (
@@ -61,7 +62,7 @@ func stage(t testing.TB, src *memory, l archive.Limits, objects []object) []arch
 	t.Helper()
 	var refs []archive.ChunkRef
 	w := archive.NewWriter(l, when, func(c archive.Chunk) error {
-		key := fmt.Sprintf("%s%d", archive.Staging("uid"), len(refs))
+		key := fmt.Sprintf("%s%d", layout.Staging("uid"), len(refs))
 		src.files[key] = bytes.Clone(c.Staged)
 		refs = append(refs, c.Ref(key))
 		return nil
@@ -78,9 +79,9 @@ func stage(t testing.TB, src *memory, l archive.Limits, objects []object) []arch
 }
 
 // seal composes tarball, index and manifest, as activities do.
-func seal(t testing.TB, src *memory, name string, refs []archive.ChunkRef) archive.Layout {
+func seal(t testing.TB, src *memory, name string, refs []archive.ChunkRef) layout.Backup {
 	t.Helper()
-	l := archive.Layout{Backup: name}
+	l := layout.Backup{Name: name}
 	a, err := archive.Assemble(refs, when)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +131,7 @@ func sample(n int) []object {
 	)
 }
 
-func newArchive(t testing.TB, l archive.Limits, objects []object) (*memory, archive.Layout) {
+func newArchive(t testing.TB, l archive.Limits, objects []object) (*memory, layout.Backup) {
 	t.Helper()
 	src := &memory{files: map[string][]byte{}}
 	return src, seal(t, src, "b1", stage(t, src, l, objects))

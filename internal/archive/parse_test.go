@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 func packed(t testing.TB, objects int) (refs []ChunkRef, lines []byte) {
@@ -14,7 +16,7 @@ func packed(t testing.TB, objects int) (refs []ChunkRef, lines []byte) {
 	w := NewWriter(DefaultLimits(), time.Time{}, func(c Chunk) error {
 		refs = append(refs, c.Ref("key"))
 		var err error
-		lines, err = newArchive(nil, Layout{}).gunzipMember(c.Blocks, maxBlockBytes, nil)
+		lines, err = newArchive(nil, layout.Backup{}).gunzipMember(c.Blocks, maxBlockBytes, nil)
 		return err
 	})
 	for i := range objects {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // Source reads stored files by their key below the location's prefix.
@@ -20,7 +22,7 @@ type Source interface {
 // so that callers can branch on the store's sentinels; damage is ErrCorrupt.
 type Archive struct {
 	src      Source
-	layout   Layout
+	layout   layout.Backup
 	manifest Manifest
 	members  []Member
 	files    []extent // by member
@@ -35,28 +37,28 @@ type extent struct {
 }
 
 // Open reads and verifies manifest and directory: two range reads.
-func Open(ctx context.Context, src Source, l Layout) (*Archive, error) {
-	if err := ValidateName(l.Backup); err != nil {
+func Open(ctx context.Context, src Source, l layout.Backup) (*Archive, error) {
+	if err := ValidateName(l.Name); err != nil {
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
 	a := newArchive(src, l)
 	b, err := a.readRange(ctx, nil, l.Manifest(), 0, -1, maxManifestBytes)
 	if err != nil {
-		return nil, fmt.Errorf("open archive %s: %w", l.Backup, err)
+		return nil, fmt.Errorf("open archive %s: %w", l.Name, err)
 	}
 	if a.manifest, err = DecodeManifest(l.Manifest(), b); err != nil {
-		return nil, fmt.Errorf("open archive %s: %w", l.Backup, err)
+		return nil, fmt.Errorf("open archive %s: %w", l.Name, err)
 	}
-	if a.manifest.Backup != l.Backup {
+	if a.manifest.Backup != l.Name {
 		return nil, corruptError(l.Manifest(), NoMember, nil, "is of backup %q", a.manifest.Backup)
 	}
 	if err := a.openDirectory(ctx); err != nil {
-		return nil, fmt.Errorf("open archive %s: %w", l.Backup, err)
+		return nil, fmt.Errorf("open archive %s: %w", l.Name, err)
 	}
 	return a, nil
 }
 
-func newArchive(src Source, l Layout) *Archive {
+func newArchive(src Source, l layout.Backup) *Archive {
 	return &Archive{src: src, layout: l, inflate: &sync.Pool{New: func() any { return new(inflater) }}}
 }
 

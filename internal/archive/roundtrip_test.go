@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // The tarball must be what any tar and gzip read: both paths of every object,
@@ -130,7 +131,7 @@ func TestLookupOfWhatIsNotThere(t *testing.T) {
 }
 
 func TestOpenPassesTheSourcesError(t *testing.T) {
-	_, err := archive.Open(context.Background(), &memory{}, archive.Layout{Backup: "b1"})
+	_, err := archive.Open(context.Background(), &memory{}, layout.Backup{Name: "b1"})
 	if !errors.Is(err, errAbsent) || errors.Is(err, archive.ErrCorrupt) {
 		t.Fatalf("error %v, want the source's", err)
 	}

@@ -3,6 +3,8 @@ package archive
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // stagedDoc is the file in which the chunks of a shard are remembered.
@@ -22,7 +24,7 @@ func EncodeChunkRefs(refs []ChunkRef) ([]byte, error) {
 
 // DecodeChunkRefs is the inverse of EncodeChunkRefs; file names it in errors.
 func DecodeChunkRefs(file string, b []byte) ([]ChunkRef, error) {
-	raw, err := newArchive(nil, Layout{}).gunzipMember(b, maxDirectoryRaw, nil)
+	raw, err := newArchive(nil, layout.Backup{}).gunzipMember(b, maxDirectoryRaw, nil)
 	if err != nil {
 		return nil, corruptError(file, NoMember, err, "chunk list")
 	}
@@ -49,7 +51,7 @@ func parseChunkRefs(file string, raw []byte) ([]ChunkRef, error) {
 // members have neither header nor trailer; their offsets are absolute, as if the
 // chunks stood one after another. It reads nothing yet.
 func OpenStaged(src Source, chunks []ChunkRef) (*Archive, error) {
-	a := newArchive(src, Layout{})
+	a := newArchive(src, layout.Backup{})
 	data, blocks := int64(0), int64(0)
 	for _, c := range chunks {
 		if err := c.checkMembers(); err != nil {

@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // Verify reads everything back: the digest of every file, member, index block
@@ -67,7 +69,7 @@ func (a *Archive) verifySteps() (steps []verifyStep) {
 	for _, f := range a.manifest.Files {
 		if f.TreeSHA256 != "" {
 			steps = append(steps, func(ctx context.Context, _ func(int64)) error {
-				return a.verifyEnd(ctx, BackupDir(a.layout.Backup)+f.Name, f.Size)
+				return a.verifyEnd(ctx, layout.BackupDir(a.layout.Name)+f.Name, f.Size)
 			})
 		}
 	}
@@ -94,7 +96,7 @@ func (a *Archive) verifyMembers(ctx context.Context, from, to int, progress func
 }
 
 func (a *Archive) verifyFile(ctx context.Context, f File, progress func(int64)) error {
-	file := BackupDir(a.layout.Backup) + f.Name
+	file := layout.BackupDir(a.layout.Name) + f.Name
 	r, err := a.src.ReadRange(ctx, file, 0, -1)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", file, err)

@@ -7,7 +7,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -85,7 +85,7 @@ type Run struct {
 	Store   store.Store
 	Staging repository.Staging
 	Plan    Plan
-	Layout  archive.Layout
+	Layout  layout.Backup
 }
 
 // Open reads the plan of a backup that Prepare has written to staging, for an activity that
@@ -104,7 +104,7 @@ func (s *Service) OpenStaged(ctx context.Context, ref contract.BackupRef) (*Run,
 	if err != nil {
 		return nil, err
 	}
-	run := &Run{Store: st, Staging: repository.NewStaging(st, ref.UID), Layout: archive.Layout{Backup: ref.Name}}
+	run := &Run{Store: st, Staging: repository.NewStaging(st, ref.UID), Layout: layout.Backup{Name: ref.Name}}
 	if err := run.Staging.Get(ctx, repository.PlanFile, &run.Plan); err != nil {
 		return nil, fmt.Errorf("open backup %s: %w", ref.Name, err)
 	}

@@ -12,10 +12,12 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/change"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -42,7 +44,7 @@ func (s *Service) JudgeChanges(ctx context.Context, run *Run, newer *archive.Arc
 		return nil, nil, err
 	}
 	out := &contract.BackupChanges{Series: id, Schedule: scheduleOf(&run.Plan)}
-	series, err := repository.ReadSeries(ctx, run.Store, s.Config.Cluster, id)
+	series, err := beside.ReadSeries(ctx, run.Store, s.Config.Cluster, id)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -58,7 +60,7 @@ func (s *Service) JudgeChanges(ctx context.Context, run *Run, newer *archive.Arc
 	if len(j.Unusual) > 0 {
 		out.Previous, out.PreviousUID = before.Backup, before.UID
 	}
-	return out, unusualReasons(run.Layout.Backup, before.Backup, j), nil
+	return out, unusualReasons(run.Layout.Name, before.Backup, j), nil
 }
 
 func (s *Service) judge(ctx context.Context, run *Run, older, newer *archive.Archive, series *change.Series) (change.Judgement, error) {
@@ -71,7 +73,7 @@ func (s *Service) judge(ctx context.Context, run *Run, older, newer *archive.Arc
 		if len(r.Unusual) == 0 || r.Held == "" {
 			continue
 		}
-		said, err := repository.ReadRetention(ctx, run.Store, r.Held, r.HeldUID)
+		said, err := beside.ReadRetention(ctx, run.Store, r.Held, r.HeldUID)
 		held[r.UID] = err != nil || said.Hold != ""
 	}
 	return change.Judge(ctx, diff,
@@ -90,7 +92,7 @@ func openBefore(ctx context.Context, run *Run, series *change.Series) (change.Re
 		if tried++; tried > triedBefore {
 			break
 		}
-		a, err := archive.Open(ctx, repository.NewSource(run.Store), archive.Layout{Backup: r.Backup})
+		a, err := archive.Open(ctx, repository.NewSource(run.Store), layout.Backup{Name: r.Backup})
 		if err == nil && a.Manifest().UID == r.UID {
 			return r, a
 		}
@@ -146,7 +148,7 @@ func (s *Service) rememberChanges(ctx context.Context, st store.Store, ref contr
 }
 
 func addToSeries(ctx context.Context, st store.Store, cluster string, ref contract.BackupRef, started time.Time, c *contract.BackupChanges) error {
-	series, err := repository.ReadSeries(ctx, st, cluster, c.Series)
+	series, err := beside.ReadSeries(ctx, st, cluster, c.Series)
 	if err != nil && !errors.Is(err, archive.ErrCorrupt) { // a damaged one begins anew
 		return err
 	}
@@ -157,14 +159,14 @@ func addToSeries(ctx context.Context, st store.Store, cluster string, ref contra
 	series.Add(change.Record{
 		Backup: ref.Name, UID: ref.UID, Started: started, Measures: c.Measures, Unusual: c.Unusual, Held: c.Previous, HeldUID: c.PreviousUID,
 	})
-	return repository.WriteSeries(ctx, st, cluster, c.Series, series)
+	return beside.WriteSeries(ctx, st, cluster, c.Series, series)
 }
 
 func holdBefore(ctx context.Context, st store.Store, backup string, c *contract.BackupChanges) error {
 	if c.Previous == "" {
 		return nil
 	}
-	_, err := repository.HoldBackup(ctx, st, c.Previous, c.PreviousUID,
+	_, err := beside.HoldBackup(ctx, st, c.Previous, c.PreviousUID,
 		fmt.Sprintf("%s: backup %s after it: %s", report.UnusualChange, backup, strings.Join(c.Unusual, ", ")))
 	return err
 }

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/change"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -56,7 +58,7 @@ func (n *nights) take(objects []repositorytest.Object, found ...report.Reason) (
 		n.t.Fatal(err)
 	}
 	in := contract.BackupInput{Name: name, Labels: map[string]string{"velero.io/schedule-name": "nightly"}}
-	run := &Run{Store: n.st, Plan: Plan{UID: uid, Started: started, Backup: in}, Layout: archive.Layout{Backup: name}}
+	run := &Run{Store: n.st, Plan: Plan{UID: uid, Started: started, Backup: in}, Layout: layout.Backup{Name: name}}
 	changes, reasons, err := n.service.JudgeChanges(ctx, run, staged, found)
 	if err != nil {
 		n.t.Fatal(err)
@@ -75,7 +77,7 @@ func (n *nights) take(objects []repositorytest.Object, found ...report.Reason) (
 func (n *nights) holdOf(night int) string {
 	n.t.Helper()
 	name := fmt.Sprint("night-", night)
-	said, err := repository.ReadRetention(n.t.Context(), n.st, name, "uid-"+name)
+	said, err := beside.ReadRetention(n.t.Context(), n.st, name, "uid-"+name)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -118,7 +120,7 @@ func TestWhatIsNotCompared(t *testing.T) {
 	}
 	n.take(secretsOf(20, "a"))
 	for _, key := range n.st.Keys() {
-		if strings.HasPrefix(key, archive.BackupDir("night-3")) {
+		if strings.HasPrefix(key, layout.BackupDir("night-3")) {
 			n.st.Remove(key)
 		}
 	}
@@ -154,7 +156,7 @@ func TestSeriesOfFilters(t *testing.T) {
 func TestHoldThatFailsIsTold(t *testing.T) {
 	n := newNights(t)
 	n.take(secretsOf(20, "a"))
-	n.st.Fail(memstore.On(memstore.OpPut).Key(archive.RetentionDir), store.ErrAccessDenied)
+	n.st.Fail(memstore.On(memstore.OpPut).Key(layout.RetentionDir), store.ErrAccessDenied)
 	text, err := n.service.rememberChanges(t.Context(), n.st, contract.BackupRef{Name: "b", UID: "u"}, time.Now(),
 		&contract.BackupChanges{Series: "s", Previous: "night-1", PreviousUID: "uid-night-1", Unusual: []string{"secrets"}})
 	if err != nil || !strings.Contains(text, "lifeboat backup hold night-1 --reason TEXT") {
@@ -170,9 +172,9 @@ func TestDamagedSeriesBeginsAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, doc := range []string{`{"records":[{"backup":"../x"}]}`, `[`} {
-		n.st.Set(archive.SeriesKey("prod", id), []byte(doc))
+		n.st.Set(layout.SeriesKey("prod", id), []byte(doc))
 		text, err := n.service.rememberChanges(t.Context(), n.st, contract.BackupRef{Name: "b", UID: "u"}, time.Now(), &contract.BackupChanges{Series: id})
-		series, readErr := repository.ReadSeries(t.Context(), n.st, "prod", id)
+		series, readErr := beside.ReadSeries(t.Context(), n.st, "prod", id)
 		if err != nil || text != "" || readErr != nil || len(series.Records) != 1 {
 			t.Errorf("%s: %q, %v, %+v, %v", doc, text, err, series, readErr)
 		}

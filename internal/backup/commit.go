@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -39,7 +39,7 @@ func (s *Service) Commit(ctx context.Context, in contract.CommitBackupInput) (co
 			return contract.BackupResult{}, err
 		}
 	}
-	return s.readCommitted(ctx, st, archive.Layout{Backup: in.Ref.Name}, in)
+	return s.readCommitted(ctx, st, layout.Backup{Name: in.Ref.Name}, in)
 }
 
 // putBackupDocument writes the Backup document, unless there is one. Without the name lock
@@ -68,7 +68,7 @@ func putBackupDocument(ctx context.Context, st store.Store, p *Plan, in contract
 
 // readCommitted reads the Backup document that is there. If this run wrote it, what stood for
 // snapshots, the name lock and staging are released. If another run did, this one has lost.
-func (s *Service) readCommitted(ctx context.Context, st store.Store, l archive.Layout, in contract.CommitBackupInput) (contract.BackupResult, error) {
+func (s *Service) readCommitted(ctx context.Context, st store.Store, l layout.Backup, in contract.CommitBackupInput) (contract.BackupResult, error) {
 	var doc velerov1.Backup
 	err := repository.GetJSON(ctx, st, l.Metadata(), &doc)
 	if errors.Is(err, store.ErrNotFound) {
@@ -102,7 +102,7 @@ func (s *Service) CleanUp(ctx context.Context, ref contract.BackupRef) (committe
 		return false, err
 	}
 	var doc velerov1.Backup
-	err = repository.GetJSON(ctx, st, archive.Layout{Backup: ref.Name}.Metadata(), &doc)
+	err = repository.GetJSON(ctx, st, layout.Backup{Name: ref.Name}.Metadata(), &doc)
 	if errors.Is(err, store.ErrNotFound) || err == nil && string(doc.UID) != ref.UID {
 		return false, nil
 	}
@@ -216,14 +216,14 @@ func (s *Service) clearUncommitted(ctx context.Context, st store.Store, ref cont
 		return err
 	}
 	var holder repository.NameLock
-	err := repository.GetJSON(ctx, st, archive.Claim(ref.Name), &holder)
+	err := repository.GetJSON(ctx, st, layout.Claim(ref.Name), &holder)
 	if errors.Is(err, store.ErrNotFound) || err == nil && holder.UID != ref.UID {
 		return nil // the directory belongs to another run
 	}
 	if err != nil {
 		return err
 	}
-	_, err = st.Head(ctx, archive.Layout{Backup: ref.Name}.Metadata())
+	_, err = st.Head(ctx, layout.Backup{Name: ref.Name}.Metadata())
 	if errors.Is(err, store.ErrNotFound) {
 		err = repository.ClearBackupFiles(ctx, st, ref.Name, ref.UID, "")
 	}

@@ -11,7 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -25,7 +25,7 @@ import (
 // of the name before. A store that refuses the entry does not keep it from the commit.
 func TestCommitLeavesEntry(t *testing.T) {
 	ref := contract.BackupRef{Name: "b", UID: "uid", Location: "default"}
-	document, entries := archive.Layout{Backup: ref.Name}.Metadata(), archive.CatalogDir(ref.Name)
+	document, entries := layout.Backup{Name: ref.Name}.Metadata(), layout.CatalogDir(ref.Name)
 	for name, refused := range map[string]bool{"written": false, "refused": true} {
 		t.Run(name, func(t *testing.T) {
 			st := memstore.New()
@@ -104,7 +104,7 @@ func TestRefusalAfterCommit(t *testing.T) {
 			if tc.passes != (err != nil) || tc.passes && failure.TypeOf(err) != "" {
 				t.Fatalf("%s: %v", failure.TypeOf(err), err)
 			}
-			if !st.Has(archive.Layout{Backup: ref.Name}.Metadata()) || len(res.Reasons) != tc.reasons || res.Warnings != tc.reasons {
+			if !st.Has(layout.Backup{Name: ref.Name}.Metadata()) || len(res.Reasons) != tc.reasons || res.Warnings != tc.reasons {
 				t.Errorf("%+v", res)
 			}
 		})

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -70,7 +70,7 @@ func TestAcquireNameLock(t *testing.T) {
 				want = tc.holder
 			}
 			var lock repository.NameLock
-			if err := repository.GetJSON(ctx, st, archive.Claim("b"), &lock); err != nil || lock.UID != want {
+			if err := repository.GetJSON(ctx, st, layout.Claim("b"), &lock); err != nil || lock.UID != want {
 				t.Errorf("held by %q: %v", lock.UID, err)
 			}
 		})

@@ -84,7 +84,7 @@ func ReadNotes(ctx context.Context, run *Run, shards []int, attempts contract.Sh
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read staged notes of %s", run.Layout.Backup), err)
+		return nil, errors.Join(fmt.Errorf("read staged notes of %s", run.Layout.Name), err)
 	}
 	return out, nil
 }

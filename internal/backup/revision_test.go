@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -52,7 +52,7 @@ func TestOneRevisionForAllActivities(t *testing.T) {
 	s.PutNamespaces("shop")
 	st := memstore.New()
 	open := func(units int) *Run {
-		return &Run{Store: st, Staging: repository.NewStaging(st, "uid"), Layout: archive.Layout{Backup: "b"}, Plan: Plan{
+		return &Run{Store: st, Staging: repository.NewStaging(st, "uid"), Layout: layout.Backup{Name: "b"}, Plan: Plan{
 			Conditional: true, Revision: "1", Volumes: VolumePlan{Units: make([]Unit, units)},
 		}}
 	}

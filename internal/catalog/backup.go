@@ -15,14 +15,16 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 func (c *Reader) findBackup(ctx context.Context, in contract.ReadInput) (repository.Answer[*velerov1.Backup], []contract.UnreadLocation, error) {
-	return repository.FindDocument[velerov1.Backup](ctx, c.Locations, in.Location, in.Name, "backup", archive.Layout{Backup: in.Name}.Metadata())
+	return repository.FindDocument[velerov1.Backup](ctx, c.Locations, in.Location, in.Name, "backup", layout.Backup{Name: in.Name}.Metadata())
 }
 
 func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
@@ -30,26 +32,26 @@ func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contrac
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	layout, st := archive.Layout{Backup: in.Name}, found.Store
+	files, st := layout.Backup{Name: in.Name}, found.Store
 	found.Value.Spec.StorageLocation = found.Location.Name
 	res := contract.ReadResult{Backup: found.Value, Unread: unread}
-	if res.Results, err = readResults(ctx, st, layout.Results()); err != nil {
+	if res.Results, err = readResults(ctx, st, files.Results()); err != nil {
 		return res, err
 	}
 	corrupt, err := addVerification(ctx, found, &res)
 	if err != nil {
 		return res, err
 	}
-	proven, err := repository.ReadRehearsals(ctx, st, in.Name, string(found.Value.UID))
+	proven, err := beside.ReadRehearsals(ctx, st, in.Name, string(found.Value.UID))
 	if err != nil {
 		return res, err
 	}
 	for _, r := range proven {
 		res.Rehearsals = append(res.Rehearsals, r.Summary())
 	}
-	m, err := fillDetails(ctx, st, layout, res.Details)
+	m, err := fillDetails(ctx, st, files, res.Details)
 	if err == nil {
-		res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, layout)
+		res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, files)
 	}
 	if corrupt && isDamage(err) {
 		err = nil // what was found says so
@@ -60,7 +62,7 @@ func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contrac
 // addVerification tells what the last verification has found.
 func addVerification(ctx context.Context, found repository.Answer[*velerov1.Backup], res *contract.ReadResult) (corrupt bool, err error) {
 	res.Details = &contract.Details{UID: string(found.Value.UID), Conditional: found.Value.Annotations[repository.AnnotationConditional] == "true"}
-	v, err := repository.ReadVerification(ctx, found.Store, found.Value.Name, string(found.Value.UID))
+	v, err := beside.ReadVerification(ctx, found.Store, found.Value.Name, string(found.Value.UID))
 	if err != nil || v == nil {
 		return false, err
 	}
@@ -80,7 +82,7 @@ func isDamage(err error) bool {
 
 // fillDetails fills in d what is known beyond Velero's document, and returns the manifest,
 // which a backup of Velero does not have.
-func fillDetails(ctx context.Context, st store.Store, l archive.Layout, d *contract.Details) (archive.Manifest, error) {
+func fillDetails(ctx context.Context, st store.Store, l layout.Backup, d *contract.Details) (archive.Manifest, error) {
 	data, err := repository.GetBytes(ctx, st, l.Manifest())
 	if errors.Is(err, store.ErrNotFound) { // Velero's
 		info, err := st.Head(ctx, l.Tarball())
@@ -175,7 +177,7 @@ func (c *Reader) backupURL(ctx context.Context, in contract.ReadInput) (contract
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	l := archive.Layout{Backup: in.Name}
+	l := layout.Backup{Name: in.Name}
 	if err := checkSize(ctx, found.Store, in, l); err != nil {
 		return contract.ReadResult{}, err
 	}
@@ -187,7 +189,7 @@ func (c *Reader) backupURL(ctx context.Context, in contract.ReadInput) (contract
 
 // checkSize refuses a tarball that is not as long as its manifest says: whoever reads it sees
 // right checksums of the members that are left. One of Velero's has no manifest.
-func checkSize(ctx context.Context, st store.Store, in contract.ReadInput, l archive.Layout) error {
+func checkSize(ctx context.Context, st store.Store, in contract.ReadInput, l layout.Backup) error {
 	if in.File != contract.FileContents {
 		return nil
 	}

@@ -14,8 +14,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -90,7 +92,7 @@ func TestBackupRowOfEntry(t *testing.T) {
 	st := repositorytest.Holding()
 	for i := range 2 * rowsPerPage { // so many that most documents are not read
 		name := fmt.Sprintf("b-%05d", i)
-		st.Set(archive.Layout{Backup: name}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"u","labels":{"a":"b"},
+		st.Set(layout.Backup{Name: name}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"u","labels":{"a":"b"},
 "creationTimestamp":"2026-01-01T00:00:00Z","annotations":{"lifeboat-backup.github.io/uid":"u"}},"spec":{"labelSelector":{"matchLabels":{"x":"y"}}},
 "status":{"phase":"PartiallyFailed","errors":1,"warnings":2,"startTimestamp":"2026-01-01T00:00:01Z","expiration":"2026-02-01T00:00:00Z","progress":{"itemsBackedUp":7}}}`, name))
 	}
@@ -125,7 +127,7 @@ func TestSelectedByDocument(t *testing.T) {
 	st := repositorytest.Holding()
 	for i := range rowsPerPage {
 		name := fmt.Sprintf("b-%05d", i)
-		st.Set(archive.Layout{Backup: name}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"u","labels":{"keep":"yes"}},"status":{"phase":"Completed"}}`, name))
+		st.Set(layout.Backup{Name: name}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"u","labels":{"keep":"yes"}},"status":{"phase":"Completed"}}`, name))
 		lie := &velerov1.Backup{ObjectMeta: metav1.ObjectMeta{Name: name, UID: "u", Labels: map[string]string{"keep": "no"}}, Status: velerov1.BackupStatus{Phase: velerov1.BackupPhaseCompleted}}
 		if err := repository.RememberBackup(t.Context(), st, lie, 0); err != nil {
 			t.Fatal(err)
@@ -155,7 +157,7 @@ func TestLongVeleroName(t *testing.T) {
 // that is right, is not handed out as a good one.
 func TestDownloadOfAShortTarball(t *testing.T) {
 	st := repositorytest.Holding("golden")
-	l := archive.Layout{Backup: "golden"}
+	l := layout.Backup{Name: "golden"}
 	for _, key := range []string{l.Manifest(), l.Tarball()} {
 		data, err := os.ReadFile("../archive/testdata/v1.0/" + key)
 		if err != nil {
@@ -185,7 +187,7 @@ func TestProvenLevel(t *testing.T) {
 		return fmt.Sprintf(`{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":%q,"uid":"u-%s"},"status":{"phase":"Completed"}}`, name, name)
 	}
 	for _, name := range []string{"b-000", "b-150", "b-299"} {
-		st.Set(archive.Layout{Backup: name}.Metadata(), []byte(doc(name)))
+		st.Set(layout.Backup{Name: name}.Metadata(), []byte(doc(name)))
 	}
 	for _, r := range []contract.RehearsalResult{
 		{Backup: "b-000", UID: "u-b-000", Level: contract.LevelEqual},
@@ -193,7 +195,7 @@ func TestProvenLevel(t *testing.T) {
 		{Backup: "b-150", UID: "before", Level: contract.LevelEqual},
 		{Backup: "b-299", UID: "u-b-299"},
 	} {
-		if err := repository.WriteRehearsal(t.Context(), st, r); err != nil {
+		if err := beside.WriteRehearsal(t.Context(), st, r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -218,8 +220,8 @@ func TestProvenLevel(t *testing.T) {
 // though a file that the answer needs is damaged.
 func TestVerificationInAnswers(t *testing.T) {
 	st := repositorytest.Holding("bad", "good", "unverified")
-	for name, damage := range map[string]string{"good": "", "bad": archive.Layout{Backup: "bad"}.VolumeInfo()} {
-		v := repository.Verification{Name: name, At: time.Unix(1_700_000_000, 0), Bytes: 7, Digests: true}
+	for name, damage := range map[string]string{"good": "", "bad": layout.Backup{Name: "bad"}.VolumeInfo()} {
+		v := beside.Verification{Name: name, At: time.Unix(1_700_000_000, 0), Bytes: 7, Digests: true}
 		if damage != "" {
 			v.AddDamage(damage, "digest differs")
 			st.Set(damage, []byte("x"))
@@ -257,8 +259,8 @@ func TestExpiredBackups(t *testing.T) {
 		velerov1.BackupStorageLocationAccessModeReadOnly: true, velerov1.BackupStorageLocationAccessModeReadWrite: false,
 	} {
 		st := memstore.New()
-		st.Set(archive.Layout{Backup: "old"}.Metadata(), []byte(`{"metadata":{"name":"old","annotations":{"lifeboat-backup.github.io/workflow":"backup:dev:old"}},"status":{"phase":"Completed","expiration":"2020-01-01T00:00:00Z"}}`))
-		st.Set(archive.Layout{Backup: "new"}.Metadata(), []byte(`{"metadata":{"name":"new"},"status":{"phase":"Completed","expiration":"2999-01-01T00:00:00Z"}}`))
+		st.Set(layout.Backup{Name: "old"}.Metadata(), []byte(`{"metadata":{"name":"old","annotations":{"lifeboat-backup.github.io/workflow":"backup:dev:old"}},"status":{"phase":"Completed","expiration":"2020-01-01T00:00:00Z"}}`))
+		st.Set(layout.Backup{Name: "new"}.Metadata(), []byte(`{"metadata":{"name":"new"},"status":{"phase":"Completed","expiration":"2999-01-01T00:00:00Z"}}`))
 		l := repositorytest.Locations(repositorytest.Stores{"default": st})
 		l.Config().BackupStorageLocations[0].Spec.AccessMode = mode
 		res, err := (&Reader{Config: l.Config(), Locations: l}).Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackups})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
@@ -42,15 +43,15 @@ func generations(b *testing.B, backups, kinds int) *memstore.Store {
 		if err := repositorytest.Commit(b.Context(), st, made); err != nil {
 			b.Fatal(err)
 		}
-		layout := archive.Layout{Backup: made.Name}
+		files := layout.Backup{Name: made.Name}
 		m, err := repository.ReadManifest(b.Context(), st, made.Name)
 		if err != nil {
 			b.Fatal(err)
 		}
-		index, _ := st.Object(layout.Index())
+		index, _ := st.Object(files.Index())
 		for n := g; n < backups; n += kinds {
 			alias := repositorytest.Backup{Name: fmt.Sprintf("night-%03d", n), UID: "u", Started: made.Started.AddDate(0, 0, n)}
-			l := archive.Layout{Backup: alias.Name}
+			l := layout.Backup{Name: alias.Name}
 			m.Backup, m.Created = alias.Name, alias.Started
 			for i := range m.Files {
 				m.Files[i].Name = alias.Name + []string{".tar.gz", "-lifeboat-index.gz"}[i]
@@ -65,7 +66,7 @@ func generations(b *testing.B, backups, kinds int) *memstore.Store {
 			st.Set(l.Metadata(), doc)
 		}
 		for _, key := range st.Keys() {
-			if layout.Metadata() == key || layout.Tarball() == key || layout.Index() == key || layout.Manifest() == key {
+			if files.Metadata() == key || files.Tarball() == key || files.Index() == key || files.Manifest() == key {
 				st.Remove(key)
 			}
 		}

@@ -33,6 +33,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
@@ -230,7 +231,7 @@ func summaryOf(e repository.BackupEntry, proof repository.Proof) contract.Backup
 		Name: e.Name, Labels: e.Labels, Phase: string(e.Phase), Errors: e.Errors, Warnings: e.Warnings,
 		Created: e.Started, Objects: e.Objects, Selector: e.Selector, Ours: e.Ours, Cluster: e.Cluster,
 	}
-	said := (*repository.Retention)(nil).Backup(e)
+	said := (*beside.Retention)(nil).Backup(e)
 	row.Expired = said.IsExpired(time.Now())
 	if !e.Expires.IsZero() {
 		row.Expires = &e.Expires

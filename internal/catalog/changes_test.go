@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -156,7 +157,7 @@ func TestAnswersFit(t *testing.T) {
 		st := memstore.New()
 		for i := range backups {
 			n := fmt.Sprintf("b-%03d", i)
-			st.Set(archive.Layout{Backup: n}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"labels":{"l":%q}},"status":{"phase":"Completed"}}`, n, strings.Repeat("x", bytesOfLabel)))
+			st.Set(layout.Backup{Name: n}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"labels":{"l":%q}},"status":{"phase":"Completed"}}`, n, strings.Repeat("x", bytesOfLabel)))
 			st.Set("restores/"+n+"/"+n+"-lifeboat-restore.json", fmt.Appendf(nil, `{"metadata":{"name":%q,"labels":{"l":%q}}}`, n, strings.Repeat("x", bytesOfLabel)))
 		}
 		c := changesReader(repositorytest.Stores{"default": st})

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
@@ -36,15 +36,15 @@ func (c *Reader) backupCost(ctx context.Context, in contract.ReadInput) (contrac
 		return contract.ReadResult{}, err
 	}
 	cost := &contract.BackupCost{Name: in.Name, Location: found.Location.Name}
-	if err := found.Store.List(ctx, archive.BackupDir(in.Name), func(i store.Info) error { cost.ObjectBytes += i.Size; return nil }); err != nil {
+	if err := found.Store.List(ctx, layout.BackupDir(in.Name), func(i store.Info) error { cost.ObjectBytes += i.Size; return nil }); err != nil {
 		return contract.ReadResult{}, err
 	}
-	layout := archive.Layout{Backup: in.Name}
-	manifest, err := fillDetails(ctx, found.Store, layout, &contract.Details{})
+	files := layout.Backup{Name: in.Name}
+	manifest, err := fillDetails(ctx, found.Store, files, &contract.Details{})
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	volumes, err := allVolumes(ctx, found.Store, manifest, layout)
+	volumes, err := allVolumes(ctx, found.Store, manifest, files)
 	if err != nil {
 		return contract.ReadResult{}, err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -85,7 +85,7 @@ func (d *disks) snapshot(volume string, n int) string {
 // putBackup stores a backup of Velero with native snapshots.
 func putBackup(t *testing.T, st *memstore.Store, name string, snapshots ...string) {
 	t.Helper()
-	l := archive.Layout{Backup: name}
+	l := layout.Backup{Name: name}
 	st.Set(l.Metadata(), fmt.Appendf(nil, `{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":%q},"status":{"phase":"Completed"}}`, name))
 	st.Set(l.Tarball(), make([]byte, 1000))
 	var entries []string

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/change"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -81,7 +82,7 @@ func (c *Reader) openIndexed(ctx context.Context, in contract.ReadInput) (indexe
 	if !isOurs(found.Value) {
 		return indexed{}, failure.Unusable("backup %q was made by Velero and has no index of its objects: download both and compare the tarballs", in.Name)
 	}
-	a, err := archive.Open(ctx, repository.NewSource(found.Store), archive.Layout{Backup: in.Name})
+	a, err := archive.Open(ctx, repository.NewSource(found.Store), layout.Backup{Name: in.Name})
 	if err != nil {
 		return indexed{}, fmt.Errorf("backup %q: %w", in.Name, err)
 	}

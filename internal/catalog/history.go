@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/change"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -104,7 +105,7 @@ func (c *Reader) lookUp(ctx context.Context, backups []storedBackup, key archive
 
 // lookUpIn fills in what the backup says.
 func (c *Reader) lookUpIn(ctx context.Context, b *lookedUp, key archive.Key) error {
-	a, err := archive.Open(ctx, repository.NewSource(b.store), archive.Layout{Backup: b.Name})
+	a, err := archive.Open(ctx, repository.NewSource(b.store), layout.Backup{Name: b.Name})
 	if isUnindexed(err) {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -76,14 +76,14 @@ func TestTwoNamesOfOnePlace(t *testing.T) {
 func TestCustomerKeyFiles(t *testing.T) {
 	y := repositorytest.Holding("a")
 	y.Set(repository.RestoreDocumentKey("r"), []byte(`{"metadata":{"name":"r"}}`))
-	y.Set(archive.RestoreLayout{Restore: "r"}.Logs(), nil)
-	y.Set(archive.PlanKey("look"), nil)
+	y.Set(layout.Restore{Name: "r"}.Logs(), nil)
+	y.Set(layout.PlanKey("look"), nil)
 	y.Fail(memstore.On(memstore.OpPresign), store.ErrUnsupported)
 	c := readerOver(repositorytest.Stores{"default": y, "west": repositorytest.Holding()})
 	for key, in := range map[string]contract.ReadInput{
-		archive.Layout{Backup: "a"}.Tarball():      {Verb: contract.ReadBackupURL, Name: "a", File: contract.FileContents},
-		archive.RestoreLayout{Restore: "r"}.Logs(): {Verb: contract.ReadRestoreURL, Name: "r", File: contract.FileLogs},
-		archive.PlanKey("look"):                    {Verb: contract.ReadRestoreURL, Name: "look", File: contract.FilePlan},
+		layout.Backup{Name: "a"}.Tarball(): {Verb: contract.ReadBackupURL, Name: "a", File: contract.FileContents},
+		layout.Restore{Name: "r"}.Logs():   {Verb: contract.ReadRestoreURL, Name: "r", File: contract.FileLogs},
+		layout.PlanKey("look"):             {Verb: contract.ReadRestoreURL, Name: "look", File: contract.FilePlan},
 	} {
 		_, err := c.Read(t.Context(), in)
 		want := "aws s3 cp --sse-c AES256 --sse-c-key fileb://KEY-FILE s3://b-default/p/" + key + " ."
@@ -103,10 +103,10 @@ func TestLocationPhases(t *testing.T) {
 	}{
 		"well": {func(*memstore.Store) {}, "", ""},
 		"empty": {func(st *memstore.Store) {
-			st.Remove(archive.Layout{Backup: "a"}.Metadata())
-			st.Remove(archive.Layout{Backup: "a"}.Tarball())
+			st.Remove(layout.Backup{Name: "a"}.Metadata())
+			st.Remove(layout.Backup{Name: "a"}.Tarball())
 		}, "", ""},
-		"no document":   {func(st *memstore.Store) { st.Remove(archive.Layout{Backup: "a"}.Metadata()) }, "", ""},
+		"no document":   {func(st *memstore.Store) { st.Remove(layout.Backup{Name: "a"}.Metadata()) }, "", ""},
 		"list denied":   {func(st *memstore.Store) { st.Fail(memstore.On(memstore.OpDirs), denied) }, store.ReasonAccessDenied, "access denied"},
 		"read denied":   {func(st *memstore.Store) { st.Fail(memstore.On(memstore.OpGetRange), store.ErrAccessDenied) }, store.ReasonAccessDenied, "access denied"},
 		"archive tier":  {func(st *memstore.Store) { st.Fail(memstore.On(memstore.OpGetRange), store.ErrArchived) }, store.ReasonArchived, "restore-object"},

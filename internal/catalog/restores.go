@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -54,7 +55,7 @@ func (r locatedRestore) key() string { return r.Name + "/" + r.location }
 
 // readRestores reads the restores of a location that sel selects.
 func readRestores(ctx context.Context, st store.Store, sel labels.Selector, location string) ([]locatedRestore, error) {
-	names, err := st.Dirs(ctx, archive.RestoresDir)
+	names, err := st.Dirs(ctx, layout.RestoresDir)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func (c *Reader) readRestore(ctx context.Context, in contract.ReadInput) (contra
 		return contract.ReadResult{}, err
 	}
 	res := contract.ReadResult{Restore: found.Value, Unread: unread}
-	l := archive.RestoreLayout{Restore: in.Name}
+	l := layout.Restore{Name: in.Name}
 	if res.Results, err = readResults(ctx, found.Store, l.Results()); err != nil {
 		return res, err
 	}
@@ -110,7 +111,7 @@ func (c *Reader) restoreURL(ctx context.Context, in contract.ReadInput) (contrac
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	l := archive.RestoreLayout{Restore: in.Name}
+	l := layout.Restore{Name: in.Name}
 	return signFile(ctx, found.Location, found.Store, in, map[string]string{
 		contract.FileLogs: l.Logs(), contract.FileResults: l.Results(), contract.FileResourceList: l.ResourceList(),
 	})
@@ -120,7 +121,7 @@ func (c *Reader) planURL(ctx context.Context, in contract.ReadInput) (contract.R
 	if err := archive.ValidateName(in.Name); err != nil {
 		return contract.ReadResult{}, failure.Invalid("name: %w", err)
 	}
-	key := archive.PlanKey(in.Name)
+	key := layout.PlanKey(in.Name)
 	all, err := repository.AskAll(ctx, c.Locations, in.Location, repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[store.Info]) (store.Info, error) {
 		return a.Store.Head(ctx, key)
 	})

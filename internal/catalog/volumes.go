@@ -8,6 +8,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -19,11 +20,11 @@ const volumesInAnswer = 500
 
 // backupVolumes reads how each volume of a backup was backed up, and how many an answer
 // has no room for. m is empty for a backup of Velero.
-func backupVolumes(ctx context.Context, st store.Store, m archive.Manifest, l archive.Layout) ([]contract.VolumeSummary, int, error) {
+func backupVolumes(ctx context.Context, st store.Store, m archive.Manifest, l layout.Backup) ([]contract.VolumeSummary, int, error) {
 	return fitVolumes(allVolumes(ctx, st, m, l))
 }
 
-func allVolumes(ctx context.Context, st store.Store, m archive.Manifest, l archive.Layout) ([]contract.VolumeSummary, error) {
+func allVolumes(ctx context.Context, st store.Store, m archive.Manifest, l layout.Backup) ([]contract.VolumeSummary, error) {
 	var all []contract.VolumeSummary
 	err := repository.EachEntry(ctx, st, m, l.VolumeInfo(), func(o volume.Info) { all = append(all, backedUp(o)) })
 	if _, ours := m.File(l.VolumeInfo()); err == nil && len(all) == 0 && !ours {
@@ -33,7 +34,7 @@ func allVolumes(ctx context.Context, st store.Store, m archive.Manifest, l archi
 }
 
 // restoredVolumes reads a restore's list of volumes; one of Velero's may have none.
-func restoredVolumes(ctx context.Context, st store.Store, l archive.RestoreLayout) ([]contract.VolumeSummary, int, error) {
+func restoredVolumes(ctx context.Context, st store.Store, l layout.Restore) ([]contract.VolumeSummary, int, error) {
 	var all []contract.VolumeSummary
 	err := repository.EachEntry(ctx, st, archive.Manifest{}, l.VolumeInfo(), func(o volume.RestoreInfo) { all = append(all, cameBack(o)) })
 	return fitVolumes(all, err)

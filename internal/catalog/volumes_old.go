@@ -10,6 +10,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -17,7 +18,7 @@ import (
 )
 
 // oldVolumes reads what Velero up to 1.12, which wrote no volumeinfo, says of volumes.
-func oldVolumes(ctx context.Context, st store.Store, l archive.Layout) ([]contract.VolumeSummary, error) {
+func oldVolumes(ctx context.Context, st store.Store, l layout.Backup) ([]contract.VolumeSummary, error) {
 	var all []contract.VolumeSummary
 	claims := map[string]snapshotv1.VolumeSnapshot{} // by content
 	none := archive.Manifest{}

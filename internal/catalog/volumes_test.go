@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
@@ -29,7 +30,7 @@ func putList(t *testing.T, st *memstore.Store, key, text string) []byte {
 // readerOf reads one location, in which lies the backup "b".
 func readerOf(t *testing.T, files map[string]string) (*Reader, *memstore.Store) {
 	t.Helper()
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	st := memstore.New(memstore.WithObjects(map[string][]byte{
 		l.Metadata(): []byte(`{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":"b"},"status":{"phase":"Completed","volumeSnapshotsAttempted":2}}`),
 		l.Tarball():  []byte("tar"),
@@ -81,7 +82,7 @@ const veleroInfos = `[
 ]`
 
 func TestVolumesOfVelero(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	c, _ := readerOf(t, map[string]string{l.VolumeInfo(): veleroInfos})
 	res := readB(t, c)
 	wantVolumes(t, res.Volumes, []contract.VolumeSummary{
@@ -110,7 +111,7 @@ func TestVolumesWithoutResult(t *testing.T) {
  {"pvName":"c","backupMethod":"CSISnapshot","csiSnapshotInfo":{"snapshotHandle":"snap-c","ReadyToUse":true}},
  {"pvName":"d","backupMethod":"CSISnapshot","csiSnapshotInfo":{"snapshotHandle":"snap-d"}},
  {"pvName":"e","backupMethod":"PodVolumeBackup","pvbInfo":{"podName":"p","podNamespace":"n","Phase":"Failed"}}]`
-	c, _ := readerOf(t, map[string]string{archive.Layout{Backup: "b"}.VolumeInfo(): infos})
+	c, _ := readerOf(t, map[string]string{layout.Backup{Name: "b"}.VolumeInfo(): infos})
 	got := map[string]string{}
 	for _, v := range readB(t, c).Volumes {
 		got[v.PV] = v.Result
@@ -124,7 +125,7 @@ func TestVolumesWithoutResult(t *testing.T) {
 
 // Velero up to 1.12 wrote no volumeinfo; lists may be null.
 func TestVolumesOfOldVelero(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	c, s := readerOf(t, map[string]string{
 		l.VolumeSnapshots():  `[{"spec":{"backupName":"b","location":"default","persistentVolumeName":"pv-1","volumeType":"io1","volumeAZ":"z","volumeIOPS":100},"status":{"providerSnapshotID":"snap-1","phase":"Completed"}}]`,
 		l.PodVolumeBackups(): `[{"metadata":{"annotations":{"velero.io/pvc-name":"c"}},"spec":{"pod":{"namespace":"n","name":"p"},"volume":"v","uploaderType":"restic"},"status":{"phase":"Failed","snapshotID":"r1"}}]`,
@@ -154,13 +155,13 @@ func TestVolumesBeyondAnAnswer(t *testing.T) {
 	entries[1100] = `{"pvName":"bad","backupMethod":"CSISnapshot","result":"failed"}`
 	entries[1150] = `{"pvName":"left","skipped":true,"skippedReason":"r"}`
 	list := "[" + strings.Join(entries, ",") + "]"
-	c, s := readerOf(t, map[string]string{archive.Layout{Backup: "b"}.VolumeInfo(): list})
+	c, s := readerOf(t, map[string]string{layout.Backup{Name: "b"}.VolumeInfo(): list})
 	res := readB(t, c)
 	if len(res.Volumes) != 500 || res.MoreVolumes != 700 || res.Volumes[0].PV != "bad" || res.Volumes[1].PV != "left" || res.Volumes[2].PV != "pv-0000" {
 		t.Errorf("%d volumes, %d more; %+v", len(res.Volumes), res.MoreVolumes, res.Volumes[:3])
 	}
 	s.Set(repository.RestoreDocumentKey("r"), []byte(`{"metadata":{"name":"r"}}`))
-	putList(t, s, archive.RestoreLayout{Restore: "r"}.VolumeInfo(), strings.ReplaceAll(list, "backupMethod", "restoreMethod"))
+	putList(t, s, layout.Restore{Name: "r"}.VolumeInfo(), strings.ReplaceAll(list, "backupMethod", "restoreMethod"))
 	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadRestore, Name: "r"})
 	if err != nil || len(res.Volumes) != 500 || res.MoreVolumes != 700 || res.Volumes[9].Method != "CSISnapshot" {
 		t.Errorf("restore: %d volumes, %d more: %v", len(res.Volumes), res.MoreVolumes, err)
@@ -169,7 +170,7 @@ func TestVolumesBeyondAnAnswer(t *testing.T) {
 
 // A file of ours that is not what the manifest says is damage, not an empty list.
 func TestVolumesDamaged(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	c, s := readerOf(t, nil)
 	info := putList(t, s, l.VolumeInfo(), "[]")
 	manifest, err := archive.EncodeManifest(archive.Manifest{

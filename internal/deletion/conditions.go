@@ -9,6 +9,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -18,7 +19,7 @@ func checkWanted(ctx context.Context, st store.Store, in contract.DeleteBackupIn
 	if in.UID != "" && in.UID != string(doc.UID) {
 		return failure.NotFound("name: backup %q with the uid %s is gone; there is another of the name now, with the uid %s", in.Name, in.UID, doc.UID)
 	}
-	said, err := repository.ReadRetention(ctx, st, in.Name, string(doc.UID))
+	said, err := beside.ReadRetention(ctx, st, in.Name, string(doc.UID))
 	if err != nil {
 		return err
 	}

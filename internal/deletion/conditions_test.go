@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
@@ -35,9 +35,9 @@ func TestDeleteUnderConditions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := memstore.New()
-			st.Set(archive.Layout{Backup: "b"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"u"},"status":{"phase":"Completed","completionTimestamp":"2026-03-01T00:00:00Z","expiration":"2026-03-02T00:00:00Z"}}`))
+			st.Set(layout.Backup{Name: "b"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"u"},"status":{"phase":"Completed","completionTimestamp":"2026-03-01T00:00:00Z","expiration":"2026-03-02T00:00:00Z"}}`))
 			if c.said != "" {
-				st.Set(archive.RetentionKey("b"), []byte(c.said))
+				st.Set(layout.RetentionKey("b"), []byte(c.said))
 			}
 			r := &Runner{Kube: cluster(t, "ours"), Snapshots: snapshotLocations(), Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
 			c.in.Name = "b"
@@ -45,7 +45,7 @@ func TestDeleteUnderConditions(t *testing.T) {
 			if failure.TypeOf(err) != c.kind || err != nil && !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%v, want %s %s", err, c.kind, c.text)
 			}
-			if st.Has(archive.Tombstone("b")) != (c.kind == "") {
+			if st.Has(layout.Tombstone("b")) != (c.kind == "") {
 				t.Error("a deletion that is refused leaves a tombstone")
 			}
 		})

@@ -15,16 +15,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
@@ -55,7 +58,7 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	}
 	plan := contract.DeletePlan{Name: in.Name, Location: bsl.Name}
 	var doc velerov1.Backup
-	err = repository.GetJSON(ctx, st, archive.Layout{Backup: in.Name}.Metadata(), &doc)
+	err = repository.GetJSON(ctx, st, layout.Backup{Name: in.Name}.Metadata(), &doc)
 	if errors.Is(err, store.ErrNotFound) {
 		return b.resumePlan(ctx, bsl, st, plan)
 	}
@@ -69,7 +72,7 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err != nil {
 		return plan, err
 	}
-	t := repository.Tombstone{Name: in.Name, UID: string(doc.UID)}
+	t := beside.Tombstone{Name: in.Name, UID: string(doc.UID), Ended: endOf(&doc)}
 	if t.Snapshots, err = b.findSnapshots(ctx, st, in.Name, &doc); err != nil {
 		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
 	}
@@ -83,6 +86,14 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	return plan, t.Write(ctx, st)
 }
 
+// endOf is when a backup ended, if it says so.
+func endOf(doc *velerov1.Backup) time.Time {
+	if end := doc.Status.CompletionTimestamp; end != nil {
+		return end.UTC()
+	}
+	return time.Time{}
+}
+
 // findLocation is the location to delete from: the named one, or the only one that has the
 // backup or its tombstone. While any of several cannot be read it is not known to be
 // the only one, and nothing is deleted.
@@ -92,9 +103,9 @@ func (b *Runner) findLocation(ctx context.Context, in contract.DeleteBackupInput
 	}
 	all, err := repository.AskAll(ctx, b.Locations, "", repository.DocumentTimeout, func(ctx context.Context, a repository.Answer[[]byte]) ([]byte, error) {
 		// Not Head, which cannot tell a missing bucket from a missing object.
-		doc, err := repository.GetBytes(ctx, a.Store, archive.Layout{Backup: in.Name}.Metadata())
+		doc, err := repository.GetBytes(ctx, a.Store, layout.Backup{Name: in.Name}.Metadata())
 		if errors.Is(err, store.ErrNotFound) {
-			doc, err = repository.GetBytes(ctx, a.Store, archive.Tombstone(in.Name))
+			doc, err = repository.GetBytes(ctx, a.Store, layout.Tombstone(in.Name))
 		}
 		return doc, err
 	})
@@ -116,7 +127,7 @@ func (b *Runner) findLocation(ctx context.Context, in contract.DeleteBackupInput
 
 // resumePlan goes on with a deletion that had begun.
 func (b *Runner) resumePlan(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, plan contract.DeletePlan) (contract.DeletePlan, error) {
-	t, err := repository.ReadTombstone(ctx, st, plan.Name)
+	t, err := beside.ReadTombstone(ctx, st, plan.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return plan, failure.NotFound("name: no backup %q in location %s; `lifeboat backup get` lists them", plan.Name, plan.Location)
 	}
@@ -128,7 +139,7 @@ func (b *Runner) resumePlan(ctx context.Context, bsl *velerov1.BackupStorageLoca
 }
 
 // fillPlan says in plan what there is to delete, and binds the deletion.
-func (b *Runner) fillPlan(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, t repository.Tombstone, plan *contract.DeletePlan) error {
+func (b *Runner) fillPlan(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, t beside.Tombstone, plan *contract.DeletePlan) error {
 	keys, err := listFiles(ctx, st, t.Name)
 	if err != nil {
 		return err
@@ -141,9 +152,9 @@ func (b *Runner) fillPlan(ctx context.Context, bsl *velerov1.BackupStorageLocati
 
 // listFiles lists the keys of a backup, the commit marker first.
 func listFiles(ctx context.Context, st store.Store, backup string) ([]string, error) {
-	marker := archive.Layout{Backup: backup}.Metadata()
+	marker := layout.Backup{Name: backup}.Metadata()
 	var keys []string
-	err := st.List(ctx, archive.BackupDir(backup), func(i store.Info) error {
+	err := st.List(ctx, layout.BackupDir(backup), func(i store.Info) error {
 		if i.Key == marker {
 			keys = slices.Insert(keys, 0, i.Key)
 		} else {
@@ -162,7 +173,7 @@ func listFiles(ctx context.Context, st store.Store, backup string) ([]string, er
 // lost. A backup without a document is being deleted already. unknown says that the
 // credentials may not know of locks.
 func checkUnlocked(ctx context.Context, st store.Store, backup string) (unknown []string, err error) {
-	l := archive.Layout{Backup: backup}
+	l := layout.Backup{Name: backup}
 	for _, key := range []string{l.Metadata(), l.Tarball()} {
 		_, err := st.CheckUnlocked(ctx, key)
 		switch {
@@ -190,7 +201,7 @@ func lockedError(backup string, err error) error {
 // does anybody before an attempt that was taken for dead goes on. It may repeat.
 func removeMarker(ctx context.Context, st store.Store, in contract.DeletePlan) (replaced bool, err error) {
 	var doc velerov1.Backup
-	etag, err := repository.GetVersion(ctx, st, archive.Layout{Backup: in.Name}.Metadata(), &doc)
+	etag, err := repository.GetVersion(ctx, st, layout.Backup{Name: in.Name}.Metadata(), &doc)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return false, repository.ForgetBackup(ctx, st, in.Name)
@@ -206,7 +217,7 @@ func removeMarker(ctx context.Context, st store.Store, in contract.DeletePlan) (
 		err = deleteDocument(ctx, st, in.Name, etag)
 	}
 	if errors.Is(err, store.ErrLocked) {
-		err = errors.Join(err, repository.RemoveTombstone(ctx, st, in.Name, in.UID))
+		err = errors.Join(err, beside.RemoveTombstone(ctx, st, in.Name, in.UID))
 	}
 	return errors.Is(err, store.ErrChanged), ignoreChanged(err)
 }
@@ -219,7 +230,7 @@ func ignoreChanged(err error) error {
 }
 
 func deleteDocument(ctx context.Context, st store.Store, backup, etag string) error {
-	err := st.DeleteMatching(ctx, archive.Layout{Backup: backup}.Metadata(), etag)
+	err := st.DeleteMatching(ctx, layout.Backup{Name: backup}.Metadata(), etag)
 	if errors.Is(err, store.ErrLocked) {
 		return lockedError(backup, err)
 	}
@@ -244,7 +255,7 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 	}
 	if replaced {
 		res.Retained = []string{"files of backup " + in.Name + ": another backup of the name was made meanwhile"}
-		return res, repository.RemoveTombstone(ctx, st, in.Name, in.UID)
+		return res, beside.RemoveTombstone(ctx, st, in.Name, in.UID)
 	}
 	keys, err := listFiles(ctx, st, in.Name)
 	if err != nil {
@@ -262,13 +273,13 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 		}
 	}
 	res.Files = in.Files - len(res.Retained) // an earlier attempt may have removed some
-	if _, err := st.Head(ctx, archive.Tombstone(in.Name)); err != nil {
+	if _, err := st.Head(ctx, layout.Tombstone(in.Name)); err != nil {
 		return res, ignoreMissing(err) // it has ended elsewhere: what lies beside may be of a new backup
 	}
-	if err := errors.Join(repository.ForgetDeletion(ctx, st, in.Name), repository.CountDeletion(ctx, st)); err != nil {
+	if err := errors.Join(beside.ForgetDeletion(ctx, st, in.Name), beside.CountDeletion(ctx, st)); err != nil {
 		return res, err
 	}
-	return res, repository.RemoveTombstone(ctx, st, in.Name, in.UID)
+	return res, beside.RemoveTombstone(ctx, st, in.Name, in.UID)
 }
 
 // deleteFile deletes a file of a backup that has a tombstone. Without one the deletion has
@@ -276,7 +287,7 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 func deleteFile(ctx context.Context, st store.Store, backup, key string) error {
 	file, err := st.CheckUnlocked(ctx, key)
 	if err == nil || errors.Is(err, store.ErrLockUnknown) {
-		_, err = st.Head(ctx, archive.Tombstone(backup))
+		_, err = st.Head(ctx, layout.Tombstone(backup))
 	}
 	if err == nil {
 		err = st.DeleteMatching(ctx, key, file.ETag)

@@ -16,7 +16,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -25,6 +25,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -40,7 +41,7 @@ import (
 func runnerOf(t *testing.T, files map[string][]byte, locations ...string) (*Runner, *memstore.Store) {
 	t.Helper()
 	st := memstore.New(memstore.WithObjects(files))
-	st.Set(archive.Layout{Backup: "b"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"u"}}`))
+	st.Set(layout.Backup{Name: "b"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"u"}}`))
 	l := repositorytest.Locations(repositorytest.Stores{"default": st})
 	snapshots := location.New(snapshotLocations(locations...).Config(), func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location, error) { return nil, nil })
 	return &Runner{Kube: cluster(t, "ours"), Snapshots: snapshots, Locations: l, Deleters: map[volume.Method]volume.Deleter{
@@ -61,7 +62,7 @@ var errRetained = fmt.Errorf("COMPLIANCE until 2030: %w", store.ErrLocked)
 // deletion would hide them.
 func lockVersions(st *memstore.Store, suffix string) {
 	for _, key := range st.Keys() {
-		if strings.HasPrefix(key, archive.BackupsDir) && strings.HasSuffix(key, suffix) {
+		if strings.HasPrefix(key, layout.BackupsDir) && strings.HasSuffix(key, suffix) {
 			st.Lock(key, errRetained)
 		}
 	}
@@ -121,7 +122,7 @@ const (
 )
 
 func TestPlanDelete(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	a := volume.NativeRef{Location: "east", ID: "snap-a", PV: "pv-a"}
 	secret := map[string]string{"snapshot.storage.kubernetes.io/deletion-secret-name": "s"}
 	h := volume.CSIRef{Driver: "d", Handle: "h", Content: "c0", Annotations: secret}
@@ -185,8 +186,8 @@ func TestPlanDelete(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var stone repository.Tombstone
-			if err := repository.GetJSON(t.Context(), c, archive.Tombstone("b"), &stone); err != nil {
+			var stone beside.Tombstone
+			if err := repository.GetJSON(t.Context(), c, layout.Tombstone("b"), &stone); err != nil {
 				t.Fatal(err)
 			}
 			if got := stone.Snapshots; !slices.Equal(got.Native, tc.native) || !(len(got.CSI) == 0 && len(tc.csi) == 0 || reflect.DeepEqual(got.CSI, tc.csi)) {
@@ -205,7 +206,7 @@ func TestPlanDelete(t *testing.T) {
 
 // TestPlanDeleteWritesNothing where the deletion cannot go through, or not yet.
 func TestPlanDeleteWritesNothing(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	natives := zipped(t, "["+nativeA+"]")
 	for name, tc := range map[string]struct {
 		locations []string
@@ -232,10 +233,10 @@ func TestPlanDeleteWritesNothing(t *testing.T) {
 
 // TestPlanDeleteInherits what an earlier deletion of the name had still to do.
 func TestPlanDeleteInherits(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	b, _ := runnerOf(t, map[string][]byte{
 		l.VolumeSnapshots(): zipped(t, "["+nativeA+"]"), l.Tarball(): tarballOf(t),
-		archive.Tombstone("b"): []byte(`{"name":"b","uid":"old","snapshots":{"native":[{"location":"east","id":"snap-a","pv":"pv-a"},{"location":"east","id":"snap-o"}],"csi":[{"driver":"d","handle":"o"}],"unread":["x"]}}`),
+		layout.Tombstone("b"): []byte(`{"name":"b","uid":"old","snapshots":{"native":[{"location":"east","id":"snap-a","pv":"pv-a"},{"location":"east","id":"snap-o"}],"csi":[{"driver":"d","handle":"o"}],"unread":["x"]}}`),
 	}, "east")
 	plan, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"})
 	if err != nil || plan.Snapshots != 3 || plan.UID != "u" || len(plan.Unread) != 0 {
@@ -246,7 +247,7 @@ func TestPlanDeleteInherits(t *testing.T) {
 // TestDeleteLocked: a backup whose document or tarball is locked stays whole, whether the store
 // refuses its deletion or would hide it, and is no longer under deletion.
 func TestDeleteLocked(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	plan := contract.DeletePlan{Name: "b", Files: 2}
 	for step, do := range map[string]func(*Runner) error{
 		"plan": func(b *Runner) error {
@@ -267,7 +268,7 @@ func TestDeleteLocked(t *testing.T) {
 		} {
 			files := map[string][]byte{l.Tarball(): tarballOf(t)}
 			if step != "plan" {
-				files[archive.Tombstone("b")] = []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)
+				files[layout.Tombstone("b")] = []byte(`{"name":"b","snapshots":{"native":[{"location":"nowhere","id":"snap-a"}]}}`)
 			} else if kind == "document refused" {
 				continue // only the deletion tells
 			}
@@ -276,7 +277,7 @@ func TestDeleteLocked(t *testing.T) {
 			if err := do(b); failure.TypeOf(err) != contract.ErrTypeDenied || !strings.Contains(err.Error(), "nothing was deleted") || !strings.Contains(err.Error(), "until 2030") {
 				t.Errorf("%s, %s: %v", step, kind, err)
 			}
-			if c.Has(archive.Tombstone("b")) || !c.Has(l.Metadata()) || !c.Has(l.Tarball()) {
+			if c.Has(layout.Tombstone("b")) || !c.Has(l.Metadata()) || !c.Has(l.Tarball()) {
 				t.Errorf("%s, %s: left %q", step, kind, c.Keys())
 			}
 		}
@@ -286,9 +287,9 @@ func TestDeleteLocked(t *testing.T) {
 // Locked files beside document and tarball are told. The tarball of a backup whose document is
 // gone is one of them.
 func TestDeleteRetainsLockedFiles(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	for name, put := range map[string]func(*memstore.Store, string){"refused": lock, "with versions": lockVersions} {
-		b, c := runnerOf(t, map[string][]byte{l.Tarball(): nil, l.Logs(): nil, archive.Tombstone("b"): []byte(`{"name":"b"}`)})
+		b, c := runnerOf(t, map[string][]byte{l.Tarball(): nil, l.Logs(): nil, layout.Tombstone("b"): []byte(`{"name":"b"}`)})
 		c.Remove(l.Metadata())
 		put(c, "b.tar.gz")
 		res, err := b.DeleteFiles(t.Context(), &heartbeat.Recorder{}, contract.DeletePlan{Name: "b", Files: 3})
@@ -300,7 +301,7 @@ func TestDeleteRetainsLockedFiles(t *testing.T) {
 
 // Where the credentials may not read locks, the deletion goes on and says so.
 func TestDeleteWhereLocksAreNotKnown(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	b, c := runnerOf(t, map[string][]byte{l.Tarball(): tarballOf(t)})
 	c.Lock(l.Metadata(), store.ErrLockUnknown)
 	c.Lock(l.Tarball(), store.ErrLockUnknown)
@@ -353,10 +354,10 @@ func snapshotLocations(names ...string) *location.Set {
 func TestDeleteLeavesNothing(t *testing.T) {
 	for name, locked := range map[string]bool{"deleted": false, "locked": true} {
 		t.Run(name, func(t *testing.T) {
-			b, st := runnerOf(t, map[string][]byte{archive.Layout{Backup: "b"}.Tarball(): tarballOf(t)})
+			b, st := runnerOf(t, map[string][]byte{layout.Backup{Name: "b"}.Tarball(): tarballOf(t)})
 			doc := &velerov1.Backup{}
 			doc.Name, doc.UID, doc.Status.Phase = "b", "u", velerov1.BackupPhaseCompleted
-			st.Remove(archive.Layout{Backup: "b"}.Metadata())
+			st.Remove(layout.Backup{Name: "b"}.Metadata())
 			if err := errors.Join(repository.CommitBackup(t.Context(), st, doc), repository.RememberBackup(t.Context(), st, doc, 7)); err != nil {
 				t.Fatal(err)
 			}
@@ -375,7 +376,7 @@ func TestDeleteLeavesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			page, _, err := (&repository.Listing{Store: st}).Page(t.Context(), "")
-			left := slices.DeleteFunc(st.Keys(), func(key string) bool { return key == archive.ClusterName("prod") }) // the cluster keeps its name
+			left := slices.DeleteFunc(st.Keys(), func(key string) bool { return key == layout.ClusterName("prod") }) // the cluster keeps its name
 			if err != nil || locked && (len(page) != 1 || len(left) != before) || !locked && (len(page) != 0 || len(left) != 0) {
 				t.Errorf("%v, %v; left %q", page, err, left)
 			}

@@ -80,7 +80,7 @@ func (r *snapshotReader) listCSI() []volume.CSIRef {
 	for _, name := range slices.Sorted(maps.Keys(r.contents)) {
 		c := r.contents[name]
 		s := csi.RefOf(&c)
-		if c.Labels[resource.LabelBackup] == resource.LabelValue(r.layout.Backup) && c.Labels[resource.LabelRestore] == "" {
+		if c.Labels[resource.LabelBackup] == resource.LabelValue(r.layout.Name) && c.Labels[resource.LabelRestore] == "" {
 			take(s)
 		} else {
 			others[s.Key()] = true

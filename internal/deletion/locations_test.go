@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
@@ -26,7 +26,7 @@ func (o outcome) check(t *testing.T, place string, err error) {
 // A deletion that names no location never guesses one.
 func TestDeleteFromAnyLocation(t *testing.T) {
 	begun := repositorytest.Holding()
-	begun.Set(archive.Tombstone("a"), []byte(`{"name":"a"}`))
+	begun.Set(layout.Tombstone("a"), []byte(`{"name":"a"}`))
 	for name, c := range map[string]struct {
 		locations repositorytest.Stores
 		location  string
@@ -52,7 +52,7 @@ func TestDeleteFromAnyLocation(t *testing.T) {
 				if y == nil || y == begun {
 					continue
 				}
-				if marked := y.Has(archive.Tombstone("a")); marked != (name == c.want.place) {
+				if marked := y.Has(layout.Tombstone("a")); marked != (name == c.want.place) {
 					t.Errorf("tombstone in %s: %v", name, marked)
 				}
 			}

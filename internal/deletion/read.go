@@ -12,6 +12,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -22,7 +23,7 @@ import (
 // damaged backup is to be deleted too: what cannot be read is noted, and the rest used.
 type snapshotReader struct {
 	st       store.Store
-	layout   archive.Layout
+	layout   layout.Backup
 	arc      *archive.Archive // nil: Velero's tarball, or one that cannot be opened
 	manifest archive.Manifest
 
@@ -35,7 +36,7 @@ type snapshotReader struct {
 }
 
 func newSnapshotReader(st store.Store, backup string) *snapshotReader {
-	return &snapshotReader{st: st, layout: archive.Layout{Backup: backup}, contents: map[string]snapshotv1.VolumeSnapshotContent{}}
+	return &snapshotReader{st: st, layout: layout.Backup{Name: backup}, contents: map[string]snapshotv1.VolumeSnapshotContent{}}
 }
 
 // readFiles reads the files beside the tarball, then of the tarball what they leave open.

@@ -12,7 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -36,7 +36,7 @@ func (b *Runner) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in 
 	if err := binding.CheckCluster(ctx, b.Kube, in.Binding); err != nil {
 		return contract.SnapshotDeletion{}, err
 	}
-	t, err := repository.ReadTombstone(ctx, st, in.Name)
+	t, err := beside.ReadTombstone(ctx, st, in.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return contract.SnapshotDeletion{}, nil // this deletion has ended elsewhere
 	}
@@ -54,7 +54,7 @@ func (b *Runner) DeleteSnapshots(ctx context.Context, p *heartbeat.Recorder, in 
 			if err != nil {
 				return err
 			}
-			return d.Delete(ctx, volume.Owner{Name: t.Name, UID: t.UID}, refs, end.add)
+			return d.Delete(ctx, volume.Owner{Name: t.Name, UID: t.UID, Ended: t.Ended}, refs, end.add)
 		})
 	}
 	err = group.Wait()

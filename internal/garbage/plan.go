@@ -20,8 +20,10 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -85,8 +87,8 @@ type location struct {
 	listing *repository.Listing
 	backups []retention.Backup
 	known   map[string]bool // by document and manifest
-	holds   map[string]*repository.Retention
-	tries   map[string]*repository.DeletionTry
+	holds   map[string]*beside.Retention
+	tries   map[string]*beside.DeletionTry
 }
 
 func (r *Runner) planLocation(ctx context.Context, bsl *velerov1.BackupStorageLocation, listing *repository.Listing, now time.Time) ([]contract.GarbageRow, error) {
@@ -111,7 +113,7 @@ func (r *Runner) planLocation(ctx context.Context, bsl *velerov1.BackupStorageLo
 // begunDeletions are those that did not end: their backups have no document any more, and
 // nobody else would find what is left of them.
 func (l *location) begunDeletions(ctx context.Context, now time.Time) ([]contract.GarbageRow, error) {
-	begun, err := repository.ReadTombstones(ctx, l.listing.Store)
+	begun, err := beside.ReadTombstones(ctx, l.listing.Store)
 	if err != nil {
 		return nil, err
 	}
@@ -127,10 +129,10 @@ func (l *location) begunDeletions(ctx context.Context, now time.Time) ([]contrac
 
 // readAll reads the entries of all backups of the location, and what people have said.
 func (l *location) readAll(ctx context.Context) (err error) {
-	if l.holds, err = repository.ReadRetentions(ctx, l.listing.Store); err != nil {
+	if l.holds, err = beside.ReadRetentions(ctx, l.listing.Store); err != nil {
 		return err
 	}
-	if l.tries, err = repository.ReadDeletionTries(ctx, l.listing.Store); err != nil {
+	if l.tries, err = beside.ReadDeletionTries(ctx, l.listing.Store); err != nil {
 		return err
 	}
 	for next := ""; ; {
@@ -243,7 +245,7 @@ func (l *location) rowOf(d retention.Decision, now time.Time) contract.GarbageRo
 }
 
 // nextTry is when a deletion that has failed is tried again.
-func nextTry(t *repository.DeletionTry) time.Time {
+func nextTry(t *beside.DeletionTry) time.Time {
 	pause := firstPause
 	for range t.Tries - 1 {
 		pause = min(2*pause, longestPause)
@@ -258,15 +260,15 @@ func (r *Runner) Record(ctx context.Context, in contract.GarbageTry) error {
 	if err != nil {
 		return err
 	}
-	_, err = st.Head(ctx, archive.Layout{Backup: in.Name}.Metadata())
+	_, err = st.Head(ctx, layout.Backup{Name: in.Name}.Metadata())
 	if errors.Is(err, store.ErrNotFound) {
-		_, err = st.Head(ctx, archive.Tombstone(in.Name))
+		_, err = st.Head(ctx, layout.Tombstone(in.Name))
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return repository.ForgetDeletion(ctx, st, in.Name)
+		return beside.ForgetDeletion(ctx, st, in.Name)
 	}
 	if err != nil {
 		return err
 	}
-	return repository.RecordDeletionTry(ctx, st, in.Name, in.UID, in.At, in.Error)
+	return beside.RecordDeletionTry(ctx, st, in.Name, in.UID, in.At, in.Error)
 }

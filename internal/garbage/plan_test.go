@@ -7,9 +7,10 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -21,20 +22,20 @@ func day(n int) time.Time { return time.Date(2026, 3, n, 0, 0, 0, 0, time.UTC) }
 // cluster; "" is Velero's.
 func put(t *testing.T, st *memstore.Store, name, schedule, cluster string, made int) {
 	t.Helper()
-	layout := archive.Layout{Backup: name}
+	files := layout.Backup{Name: name}
 	annotations := "{}"
 	if cluster != "" {
 		annotations = `{"lifeboat-backup.github.io/uid":"u"}`
 		m, err := archive.EncodeManifest(archive.Manifest{
 			Backup: name, UID: "uid-" + name, Cluster: cluster, Directory: archive.Range{Size: 1, SHA256: archive.Digest([]byte("x"))},
-			Files: []archive.File{archive.NewFile(layout.Index(), []byte("x")), archive.NewFile(layout.Tarball(), []byte("tar"))},
+			Files: []archive.File{archive.NewFile(files.Index(), []byte("x")), archive.NewFile(files.Tarball(), []byte("tar"))},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		st.Set(layout.Manifest(), m)
+		st.Set(files.Manifest(), m)
 	}
-	st.Set(layout.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"uid-%s","annotations":%s,"labels":{"velero.io/schedule-name":%q}},
+	st.Set(files.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"uid-%s","annotations":%s,"labels":{"velero.io/schedule-name":%q}},
 		"status":{"phase":"Completed","startTimestamp":%q,"completionTimestamp":%q,"expiration":%q}}`,
 		name, name, annotations, schedule, day(made).Format(time.RFC3339), day(made).Format(time.RFC3339), day(made+1).Format(time.RFC3339)))
 }
@@ -79,7 +80,7 @@ func TestPlan(t *testing.T) {
 		"the last good one while all later ones are corrupt": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "nightly", "prod", 1)
 			put(t, st, "b", "nightly", "prod", 2)
-			v := repository.Verification{Name: "b", UID: "uid-b", At: day(3)}
+			v := beside.Verification{Name: "b", UID: "uid-b", At: day(3)}
 			v.AddDamage("file", "gone")
 			if err := v.Write(t.Context(), st); err != nil {
 				t.Fatal(err)
@@ -98,32 +99,32 @@ func TestPlan(t *testing.T) {
 		}, retention.Policy{Velero: true}, "default/a"},
 		"a damaged manifest": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "prod", 1)
-			st.Set(archive.Layout{Backup: "a"}.Manifest(), []byte("{"))
+			st.Set(layout.Backup{Name: "a"}.Manifest(), []byte("{"))
 		}, floor, "default/a stays: its manifest cannot be read"},
 		"held": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "prod", 1)
-			st.Set(archive.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","hold":"audit"}`))
+			st.Set(layout.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","hold":"audit"}`))
 		}, floor, "default/a stays: held: audit"},
 		"an earlier one of the name was held": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "prod", 1)
-			st.Set(archive.RetentionKey("a"), []byte(`{"name":"a","uid":"other","hold":"audit"}`))
+			st.Set(layout.RetentionKey("a"), []byte(`{"name":"a","uid":"other","hold":"audit"}`))
 		}, floor, "default/a"},
 		"given more time": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "prod", 1)
-			st.Set(archive.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","expires":"2027-01-01T00:00:00Z"}`))
+			st.Set(layout.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","expires":"2027-01-01T00:00:00Z"}`))
 		}, floor, ""},
 		"a deletion that did not end": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "prod", 18)
-			st.Set(archive.Tombstone("a"), []byte(`{"name":"a","uid":"uid-a"}`))
-			st.Set(archive.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
+			st.Set(layout.Tombstone("a"), []byte(`{"name":"a","uid":"uid-a"}`))
+			st.Set(layout.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
 		}, floor, "default/a\ndefault/b"},
 		"could not be deleted an hour ago": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "prod", 1)
-			st.Set(archive.DeletionTryKey("a"), []byte(`{"name":"a","uid":"uid-a","tries":3,"last":"2026-03-19T23:00:00Z","error":"locked"}`))
+			st.Set(layout.DeletionTryKey("a"), []byte(`{"name":"a","uid":"uid-a","tries":3,"last":"2026-03-19T23:00:00Z","error":"locked"}`))
 		}, floor, "default/a stays: could not be deleted, is tried again at 2026-03-20T03:00:00Z: locked"},
 		"could not be deleted a day ago": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "prod", 1)
-			st.Set(archive.DeletionTryKey("a"), []byte(`{"name":"a","uid":"uid-a","tries":30,"last":"2026-03-19T00:00:00Z","error":"locked"}`))
+			st.Set(layout.DeletionTryKey("a"), []byte(`{"name":"a","uid":"uid-a","tries":30,"last":"2026-03-19T00:00:00Z","error":"locked"}`))
 		}, floor, "default/a"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +151,7 @@ func TestPlanBesideAnUnreadableLocation(t *testing.T) {
 func TestPlanWithADamagedHold(t *testing.T) {
 	st := memstore.New()
 	put(t, st, "a", "", "prod", 1)
-	st.Set(archive.RetentionKey("b"), []byte("{"))
+	st.Set(layout.RetentionKey("b"), []byte("{"))
 	p := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
 	if got, err := p.Plan(t.Context(), contract.PlanGarbageInput{Now: day(20)}); err == nil || len(got.Delete) > 0 {
 		t.Errorf("%+v, %v", got, err)
@@ -167,11 +168,11 @@ func TestRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tries, err := repository.ReadDeletionTries(t.Context(), st)
+	tries, err := beside.ReadDeletionTries(t.Context(), st)
 	if err != nil || tries["a"].Tries != 2 || !tries["a"].First.Equal(day(20)) || !tries["a"].Last.Equal(day(21)) {
 		t.Errorf("%+v, %v", tries["a"], err)
 	}
-	if err := repository.ForgetDeletion(t.Context(), st, "a"); err != nil || st.Has(archive.DeletionTryKey("a")) {
+	if err := beside.ForgetDeletion(t.Context(), st, "a"); err != nil || st.Has(layout.DeletionTryKey("a")) {
 		t.Errorf("the record is still there: %v", err)
 	}
 }

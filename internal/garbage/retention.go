@@ -6,10 +6,11 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 )
 
 // longestHold bounds the reason of a hold, in bytes: it is a line of a table.
@@ -29,7 +30,7 @@ func (r *Runner) SetRetention(ctx context.Context, in contract.SetRetentionInput
 	if err != nil {
 		return contract.RetentionResult{}, err
 	}
-	said, err := repository.ReadRetention(ctx, st, in.Name, string(found.Value.UID))
+	said, err := beside.ReadRetention(ctx, st, in.Name, string(found.Value.UID))
 	if err != nil {
 		return contract.RetentionResult{}, err
 	}
@@ -57,7 +58,7 @@ func checkRetention(in contract.SetRetentionInput) error {
 }
 
 func (r *Runner) findBackup(ctx context.Context, in contract.SetRetentionInput) (repository.Answer[*velerov1.Backup], error) {
-	found, unread, err := repository.FindDocument[velerov1.Backup](ctx, r.Locations, in.Location, in.Name, "backup", archive.Layout{Backup: in.Name}.Metadata())
+	found, unread, err := repository.FindDocument[velerov1.Backup](ctx, r.Locations, in.Location, in.Name, "backup", layout.Backup{Name: in.Name}.Metadata())
 	if err == nil && len(unread) > 0 {
 		err = failure.Unusable("name: storage location %s could not be read (%s) and may have another backup of the name: say which one with --storage-location", unread[0].Name, unread[0].Message)
 	}

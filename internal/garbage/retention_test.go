@@ -4,11 +4,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -32,7 +32,7 @@ func TestSetRetention(t *testing.T) {
 			t.Errorf("%+v, %v; want %+v", got, err, step.want)
 		}
 	}
-	said, err := repository.ReadRetention(t.Context(), st, "a", "uid-a")
+	said, err := beside.ReadRetention(t.Context(), st, "a", "uid-a")
 	if err != nil || said.Hold != "" || !said.Expires.Equal(day(9)) {
 		t.Errorf("stored %+v, %v", said, err)
 	}
@@ -66,7 +66,7 @@ func TestSetRetentionRefused(t *testing.T) {
 			if failure.TypeOf(err) != c.kind || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%s %v, want %s %s", failure.TypeOf(err), err, c.kind, c.text)
 			}
-			if st.Has(archive.RetentionKey("a")) {
+			if st.Has(layout.RetentionKey("a")) {
 				t.Error("something was written")
 			}
 		})

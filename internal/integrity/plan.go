@@ -21,8 +21,10 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/verification"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -130,7 +132,7 @@ func (r *Runner) planNamed(ctx context.Context, in contract.PlanVerificationInpu
 	plan := contract.VerificationPlan{Backups: len(in.Names)}
 	names := in.Names[:min(len(in.Names), rowsPerPlan)]
 	for _, name := range names {
-		found, _, err := repository.FindDocument[velerov1.Backup](ctx, r.locations, in.Location, name, "backup", archive.Layout{Backup: name}.Metadata())
+		found, _, err := repository.FindDocument[velerov1.Backup](ctx, r.locations, in.Location, name, "backup", layout.Backup{Name: name}.Metadata())
 		if err != nil {
 			return plan, err
 		}
@@ -146,7 +148,7 @@ func (r *Runner) planNamed(ctx context.Context, in contract.PlanVerificationInpu
 
 // candidates are the backups of a location that this cluster verifies.
 func (r *Runner) candidates(ctx context.Context, bsl *velerov1.BackupStorageLocation, listing *repository.Listing) ([]candidate, error) {
-	said, err := repository.ReadRetentions(ctx, listing.Store)
+	said, err := beside.ReadRetentions(ctx, listing.Store)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +180,7 @@ func isWhole(phase velerov1.BackupPhase) bool {
 	return phase == velerov1.BackupPhaseCompleted || phase == velerov1.BackupPhasePartiallyFailed || phase == repository.PhaseUnreadable
 }
 
-func candidateOf(e repository.BackupEntry, location string, bytes int64, said *repository.Retention) candidate {
+func candidateOf(e repository.BackupEntry, location string, bytes int64, said *beside.Retention) candidate {
 	kept := said.Backup(e)
 	made := e.Completed
 	if made.IsZero() {
@@ -232,7 +234,7 @@ func readManifestFacts(ctx context.Context, st store.Store, backup string) (fact
 	m, err := repository.ReadManifest(ctx, st, backup)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		info, err := st.Head(ctx, archive.Layout{Backup: backup}.Tarball())
+		info, err := st.Head(ctx, layout.Backup{Name: backup}.Tarball())
 		if errors.Is(err, store.ErrNotFound) {
 			err = nil
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/integrity"
@@ -32,7 +32,7 @@ func TestPlan(t *testing.T) {
 	w.storeBackup(t, "a", "uid-a", "prod", day(3))
 	w.storeBackup(t, "foreign", "uid-f", "dev", day(1))
 	w.storeVelero(t, "v")
-	w.Set(archive.Layout{Backup: "failed"}.Metadata(), []byte(`{"metadata":{"name":"failed","uid":"u"},"status":{"phase":"Failed"}}`))
+	w.Set(layout.Backup{Name: "failed"}.Metadata(), []byte(`{"metadata":{"name":"failed","uid":"u"},"status":{"phase":"Failed"}}`))
 	plan, err := w.runner().Plan(t.Context(), contract.PlanVerificationInput{Now: day(30)})
 	if err != nil || namesOf(plan.Due) != "default/b default/v default/a" || plan.Backups != 3 || plan.Due[0].UID != "uid-b" {
 		t.Fatalf("%+v, %v", plan, err)
@@ -48,7 +48,7 @@ func TestPlan(t *testing.T) {
 // What was verified is due later, and what was found is counted.
 func TestPlanAfterVerification(t *testing.T) {
 	w := newWorld(t)
-	w.Remove(archive.Layout{Backup: "b"}.Logs())
+	w.Remove(layout.Backup{Name: "b"}.Logs())
 	w.verify(t, "b", "uid-b")
 	plan, err := w.runner().Plan(t.Context(), contract.PlanVerificationInput{Now: time.Now()})
 	if err != nil || len(plan.Due) != 0 || plan.Corrupt != 1 {
@@ -63,7 +63,7 @@ func TestPlanAfterVerification(t *testing.T) {
 func TestPlanGoesByRetention(t *testing.T) {
 	w := newWorld(t)
 	w.storeBackup(t, "a", "uid-a", "prod", day(3))
-	w.Set(archive.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","expires":"2026-03-07T00:00:00Z"}`))
+	w.Set(layout.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","expires":"2026-03-07T00:00:00Z"}`))
 	plan, err := w.runner().Plan(t.Context(), contract.PlanVerificationInput{Now: day(6)})
 	if err != nil || namesOf(plan.Due) != "default/a" || !plan.Due[0].Deadline.Equal(day(7)) {
 		t.Errorf("%+v, %v", plan, err)
@@ -75,7 +75,7 @@ func TestPlanTooLate(t *testing.T) {
 	w := newWorld(t)
 	w.policy.Bandwidth = 1
 	w.storeBackup(t, "a", "uid-a", "prod", day(3))
-	w.Set(archive.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","expires":"2026-03-04T01:00:00Z"}`))
+	w.Set(layout.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","expires":"2026-03-04T01:00:00Z"}`))
 	plan, err := w.runner().Plan(t.Context(), contract.PlanVerificationInput{Now: day(4)})
 	if err != nil || namesOf(plan.Late) != "default/a" || plan.Needs < 2 || plan.Due[0].Seconds < 3600 {
 		t.Errorf("%+v, %v", plan, err)

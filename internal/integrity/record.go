@@ -9,7 +9,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -30,7 +30,7 @@ func (v *reading) record(ctx context.Context, bsl *velerov1.BackupStorageLocatio
 	}
 	_, err := v.store.Head(ctx, v.layout.Metadata())
 	if errors.Is(err, store.ErrNotFound) {
-		return res, errors.Join(errGone, repository.ForgetVerifications(ctx, v.store, v.layout.Backup))
+		return res, errors.Join(errGone, beside.ForgetVerifications(ctx, v.store, v.layout.Name))
 	}
 	return res, err
 }

@@ -23,7 +23,7 @@ func (v *reading) inspectSnapshots(ctx context.Context) error {
 	for _, ref := range refs {
 		byMethod[ref.Method()] = append(byMethod[ref.Method()], ref)
 	}
-	owner := volume.Owner{Name: v.layout.Backup, UID: v.found.UID}
+	owner := volume.Owner{Name: v.layout.Name, UID: v.found.UID}
 	for method, some := range byMethod {
 		inspector := v.inspectors[method]
 		if inspector == nil {

@@ -14,9 +14,11 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -36,15 +38,15 @@ func (r *Runner) Verify(ctx context.Context, p *heartbeat.Recorder, in contract.
 		return contract.VerifiedBackup{}, err
 	}
 	res := contract.VerifiedBackup{Name: in.Name, Location: bsl.Name}
-	last, err := repository.ReadVerification(ctx, st, in.Name, in.UID)
+	last, err := beside.ReadVerification(ctx, st, in.Name, in.UID)
 	if err != nil {
 		return res, err
 	}
 	if last != nil && last.Asked.Equal(in.Asked) && !in.Asked.IsZero() {
 		return *last.Result(bsl.Name, findingsTold), nil
 	}
-	v := &reading{Runner: r, recorder: p, store: st, layout: archive.Layout{Backup: in.Name}, last: last}
-	v.found = repository.Verification{Name: in.Name, UID: in.UID, Asked: in.Asked}
+	v := &reading{Runner: r, recorder: p, store: st, layout: layout.Backup{Name: in.Name}, last: last}
+	v.found = beside.Verification{Name: in.Name, UID: in.UID, Asked: in.Asked}
 	err = v.readBackup(ctx)
 	if err == nil {
 		res, err = v.record(ctx, bsl)
@@ -64,11 +66,11 @@ type reading struct {
 	*Runner
 	recorder *heartbeat.Recorder
 	store    store.Store
-	layout   archive.Layout
+	layout   layout.Backup
 	doc      velerov1.Backup
 	manifest archive.Manifest
-	found    repository.Verification
-	last     *repository.Verification // nil for none
+	found    beside.Verification
+	last     *beside.Verification // nil for none
 }
 
 // readBackup reads the document, then everything that it leads to.
@@ -109,7 +111,7 @@ func (v *reading) noteDamage(file string, err error) error {
 		return err
 	}
 	var corrupt *archive.CorruptError
-	if errors.As(err, &corrupt) && strings.HasPrefix(corrupt.File, archive.BackupsDir) {
+	if errors.As(err, &corrupt) && strings.HasPrefix(corrupt.File, layout.BackupsDir) {
 		file = corrupt.File
 	}
 	v.found.AddDamage(file, err.Error())
@@ -145,7 +147,7 @@ func (v *reading) readDocument(ctx context.Context) error {
 
 func (v *reading) checkDocument(key string) {
 	switch name := v.doc.Name; {
-	case name != v.layout.Backup:
+	case name != v.layout.Name:
 		v.found.AddDamage(key, fmt.Sprintf("is of backup %q", name))
 	case v.doc.Annotations[repository.AnnotationUID] == "": // Velero's own server may write it again
 	case v.last != nil && v.last.Document != "" && v.last.Document != v.found.Document:
@@ -155,8 +157,8 @@ func (v *reading) checkDocument(key string) {
 
 // watermark is how far an attempt has come.
 type watermark struct {
-	Step  int                     `json:"step"`
-	Found repository.Verification `json:"found"`
+	Step  int                 `json:"step"`
+	Found beside.Verification `json:"found"`
 }
 
 // readArchive reads back what the manifest lists, by the code that reads a new backup back.
@@ -212,7 +214,7 @@ func (v *reading) checkManifest(key, digest string) {
 func (v *reading) readVelero(ctx context.Context) error {
 	isTarballThere := false
 	var files []string
-	err := v.store.List(ctx, archive.BackupDir(v.layout.Backup), func(i store.Info) error {
+	err := v.store.List(ctx, layout.BackupDir(v.layout.Name), func(i store.Info) error {
 		switch {
 		case i.Key == v.layout.Tarball():
 			isTarballThere = true

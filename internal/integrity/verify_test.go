@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -36,7 +37,7 @@ func TestVerify(t *testing.T) {
 	w := newWorld(t)
 	bytes := int64(0)
 	for key, body := range w.contentsOf("b") {
-		if key != (archive.Layout{Backup: "b"}).Manifest() {
+		if key != (layout.Backup{Name: "b"}).Manifest() {
 			bytes += int64(len(body))
 		}
 	}
@@ -48,7 +49,7 @@ func TestVerify(t *testing.T) {
 	if res.Bytes > bytes || res.Bytes < bytes-4096 {
 		t.Errorf("%d bytes read of %d", res.Bytes, bytes)
 	}
-	v, err := repository.ReadVerification(t.Context(), w, "b", "uid-b")
+	v, err := beside.ReadVerification(t.Context(), w, "b", "uid-b")
 	if err != nil || v == nil || v.IsCorrupt() || v.Document == "" || v.Snapshots != 2 {
 		t.Errorf("%+v, %v", v, err)
 	}
@@ -62,7 +63,7 @@ func TestVerify(t *testing.T) {
 // and named, nothing else is, and the list says Corrupt.
 func TestDamage(t *testing.T) {
 	whole := newWorld(t)
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	kinds := map[string]func([]byte) []byte{
 		"first bit flipped":  func(b []byte) []byte { b[0] ^= 1; return b },
 		"middle bit flipped": func(b []byte) []byte { b[len(b)/2] ^= 4; return b },
@@ -77,7 +78,7 @@ func TestDamage(t *testing.T) {
 			if key == l.Metadata() && damage == nil {
 				continue // without its document there is no backup
 			}
-			t.Run(strings.TrimPrefix(key, archive.BackupDir("b"))+"/"+kind, func(t *testing.T) {
+			t.Run(strings.TrimPrefix(key, layout.BackupDir("b"))+"/"+kind, func(t *testing.T) {
 				w := newWorld(t)
 				w.verify(t, "b", "uid-b")
 				body, _ := w.Object(key)
@@ -99,7 +100,7 @@ func TestDamage(t *testing.T) {
 				if !maps.Equal(before, w.contentsOf("b")) {
 					t.Error("the verification has changed the backup")
 				}
-				v, err := repository.ReadVerification(t.Context(), w, "b", "uid-b")
+				v, err := beside.ReadVerification(t.Context(), w, "b", "uid-b")
 				if err != nil || v == nil || !v.IsCorrupt() {
 					t.Errorf("%+v, %v", v, err)
 				}
@@ -111,7 +112,7 @@ func TestDamage(t *testing.T) {
 // All that is damaged is named, not only the first.
 func TestAllDamageIsNamed(t *testing.T) {
 	w := newWorld(t)
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	w.Remove(l.Logs())
 	tarball, _ := w.Object(l.Tarball())
 	tarball[len(tarball)/2] ^= 1
@@ -130,7 +131,7 @@ func TestAllDamageIsNamed(t *testing.T) {
 
 // What was put in the place of something else is found: it is whole by itself.
 func TestReplacement(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	for name, c := range map[string]struct {
 		replace func(t *testing.T, w *world)
 		what    string
@@ -156,7 +157,7 @@ func TestReplacement(t *testing.T) {
 		}, l.Manifest(), "is not the one with which the backup was committed"},
 		"the document of another backup": {func(t *testing.T, w *world) {
 			w.storeBackup(t, "c", "uid-b", "prod", day(1))
-			doc, _ := w.Object(archive.Layout{Backup: "c"}.Metadata())
+			doc, _ := w.Object(layout.Backup{Name: "c"}.Metadata())
 			w.Set(l.Metadata(), doc)
 		}, l.Metadata(), `is of backup "c"`},
 		"a document without annotations": {func(t *testing.T, w *world) {
@@ -194,7 +195,7 @@ func TestChangedDocument(t *testing.T) {
 	if res := w.verify(t, "b", "uid-b"); res.Outcome != contract.VerificationGood {
 		t.Fatalf("%+v", res)
 	}
-	key := archive.Layout{Backup: "b"}.Metadata()
+	key := layout.Backup{Name: "b"}.Metadata()
 	doc, _ := w.Object(key)
 	w.Set(key, []byte(strings.Replace(string(doc), `"Completed"`, `"PartiallyFailed"`, 1)))
 	if res := w.verify(t, "b", "uid-b"); len(res.Damage) != 1 || res.Damage[0].What != key || !strings.Contains(res.Damage[0].Found, "is not what it was at the verification of") {
@@ -219,7 +220,7 @@ func TestUncheckedSnapshots(t *testing.T) {
 // Velero's backups have no digests: what gzip and tar show is found, and a snapshot that is
 // another's.
 func TestVerifyVelero(t *testing.T) {
-	l := archive.Layout{Backup: "v"}
+	l := layout.Backup{Name: "v"}
 	for name, c := range map[string]struct {
 		damage func(w *world)
 		what   string
@@ -266,7 +267,7 @@ func TestVerifyChangesNothingElse(t *testing.T) {
 			continue
 		}
 		writes++
-		if !strings.HasPrefix(r.Key, archive.VerificationRoot) {
+		if !strings.HasPrefix(r.Key, layout.VerificationRoot) {
 			t.Errorf("%s %s", r.Op, r.Key)
 		}
 	}
@@ -293,7 +294,7 @@ func TestVerifyFails(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			if v, err := repository.ReadVerification(t.Context(), w, "b", "uid-b"); v != nil || err != nil {
+			if v, err := beside.ReadVerification(t.Context(), w, "b", "uid-b"); v != nil || err != nil {
 				t.Errorf("%+v, %v", v, err)
 			}
 		})
@@ -303,7 +304,7 @@ func TestVerifyFails(t *testing.T) {
 // A backup that is deleted, or replaced, before or during its verification is Gone, and nothing
 // stays beside it.
 func TestVerifyGone(t *testing.T) {
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	for name, remove := range map[string]func(w *world){
 		"before":   func(w *world) { w.Remove(l.Metadata()) },
 		"replaced": func(w *world) { w.storeBackup(t, "b", "uid-new", "prod", day(2)) },
@@ -330,7 +331,7 @@ func TestVerifyGone(t *testing.T) {
 				t.Errorf("%+v", res)
 			}
 			for _, key := range w.Keys() {
-				if strings.HasPrefix(key, archive.VerificationRoot) {
+				if strings.HasPrefix(key, layout.VerificationRoot) {
 					t.Errorf("%s is left", key)
 				}
 			}
@@ -341,7 +342,7 @@ func TestVerifyGone(t *testing.T) {
 // A second attempt goes on where the first was lost, and knows what that had found.
 func TestVerifyResumes(t *testing.T) {
 	w := newWorld(t)
-	l := archive.Layout{Backup: "b"}
+	l := layout.Backup{Name: "b"}
 	w.Remove(l.Logs())
 	var last contract.Heartbeat
 	first, stop := heartbeat.Start(contract.Heartbeat{}, func(h contract.Heartbeat) { last = h })
@@ -383,7 +384,7 @@ func TestVerifyRepeated(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	in.Asked = day(10)
-	w.Remove(archive.Layout{Backup: "b"}.Logs())
+	w.Remove(layout.Backup{Name: "b"}.Logs())
 	if res, err := w.runner().Verify(t.Context(), &heartbeat.Recorder{}, in); err != nil || res.Outcome != contract.VerificationCorrupt {
 		t.Errorf("another one, in the same second: %+v, %v", res, err)
 	}
@@ -400,7 +401,7 @@ func TestVerifyCancelled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Set(archive.Layout{Backup: "v"}.Results(), data)
+	w.Set(layout.Backup{Name: "v"}.Results(), data)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	began := time.Now()
@@ -420,7 +421,7 @@ func TestVerifyReadOnly(t *testing.T) {
 	if err != nil || res.Outcome != contract.VerificationGood || !strings.Contains(res.Note, "ReadOnly") {
 		t.Errorf("%+v, %v", res, err)
 	}
-	if v, err := repository.ReadVerification(t.Context(), w, "b", "uid-b"); v != nil || err != nil {
+	if v, err := beside.ReadVerification(t.Context(), w, "b", "uid-b"); v != nil || err != nil {
 		t.Errorf("%+v, %v", v, err)
 	}
 	plan, err := r.Plan(t.Context(), contract.PlanVerificationInput{Now: day(30)})

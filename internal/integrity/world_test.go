@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/integrity"
@@ -93,10 +94,10 @@ func (w *world) verify(t *testing.T, name, uid string) contract.VerifiedBackup {
 // storeBackup stores a backup as a run does, of objects in several members and of two volumes.
 func (w *world) storeBackup(t *testing.T, name, uid, cluster string, made time.Time) {
 	t.Helper()
-	l := archive.Layout{Backup: name}
+	l := layout.Backup{Name: name}
 	var refs []archive.ChunkRef
 	writer := archive.NewWriter(archive.DefaultLimits(), made, func(c archive.Chunk) error {
-		key := fmt.Sprintf("%schunk-%d", archive.Staging(uid), len(refs))
+		key := fmt.Sprintf("%schunk-%d", layout.Staging(uid), len(refs))
 		w.Set(key, c.Staged)
 		refs = append(refs, c.Ref(key))
 		return nil
@@ -147,7 +148,7 @@ func (w *world) storeBackup(t *testing.T, name, uid, cluster string, made time.T
 		t.Fatal(err)
 	}
 	for _, key := range w.Keys() {
-		if strings.HasPrefix(key, archive.Staging(uid)) {
+		if strings.HasPrefix(key, layout.Staging(uid)) {
 			w.Remove(key)
 		}
 	}
@@ -170,7 +171,7 @@ func (w *world) storeVelero(t *testing.T, name string) {
 	if err := errors.Join(tw.Close(), zw.Close()); err != nil {
 		t.Fatal(err)
 	}
-	l := archive.Layout{Backup: name}
+	l := layout.Backup{Name: name}
 	w.Set(l.Tarball(), buf.Bytes())
 	for key, text := range map[string]string{
 		l.VolumeSnapshots(): `[{"spec":{"location":"east","persistentVolumeName":"pv-a"},"status":{"providerSnapshotID":"snap-a"}}]`,
@@ -187,7 +188,7 @@ func (w *world) storeVelero(t *testing.T, name string) {
 
 // filesOf are the keys of a backup.
 func (w *world) filesOf(name string) []string {
-	return slices.DeleteFunc(w.Keys(), func(key string) bool { return !strings.HasPrefix(key, archive.BackupDir(name)) })
+	return slices.DeleteFunc(w.Keys(), func(key string) bool { return !strings.HasPrefix(key, layout.BackupDir(name)) })
 }
 
 // contentsOf are the files of a backup with their contents.

@@ -9,11 +9,11 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal/rehearsaltest"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
@@ -32,7 +32,7 @@ func putAt(t *testing.T, st *memstore.Store, name, schedule string, ago time.Dur
 // prove stores the result of a rehearsal of a backup.
 func prove(t *testing.T, st *memstore.Store, name string) {
 	t.Helper()
-	err := repository.WriteRehearsal(t.Context(), st, contract.RehearsalResult{Backup: name, UID: "uid-" + name, Level: contract.LevelEqual})
+	err := beside.WriteRehearsal(t.Context(), st, contract.RehearsalResult{Backup: name, UID: "uid-" + name, Level: contract.LevelEqual})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,16 +50,16 @@ func TestPlan(t *testing.T) {
 		prove(t, st, "proven")
 		putAt(t, st, "unproven", "nightly", 3*time.Hour)
 		putAt(t, st, "anew", "", 30*time.Minute) // of a name that a proven backup had
-		if err := repository.WriteRehearsal(t.Context(), st, contract.RehearsalResult{Backup: "anew", UID: "before"}); err != nil {
+		if err := beside.WriteRehearsal(t.Context(), st, contract.RehearsalResult{Backup: "anew", UID: "before"}); err != nil {
 			t.Fatal(err)
 		}
 		putAt(t, st, "failed", "", time.Minute)
-		l := archive.Layout{Backup: "failed"}
+		l := layout.Backup{Name: "failed"}
 		doc, _ := st.Object(l.Metadata())
 		st.Set(l.Metadata(), []byte(strings.Replace(string(doc), "Completed", "Failed", 1)))
 		putAt(t, st, "velero", "", time.Minute)
-		doc, _ = st.Object(archive.Layout{Backup: "velero"}.Metadata())
-		st.Set(archive.Layout{Backup: "velero"}.Metadata(), []byte(strings.Replace(string(doc), "lifeboat-backup.github.io/uid", "other", 1)))
+		doc, _ = st.Object(layout.Backup{Name: "velero"}.Metadata())
+		st.Set(layout.Backup{Name: "velero"}.Metadata(), []byte(strings.Replace(string(doc), "lifeboat-backup.github.io/uid", "other", 1)))
 	}
 	for after, want := range map[string][]string{
 		config.RehearseAlways: {"anew", "hourly-2", "hourly-1", "adhoc", "unproven"},

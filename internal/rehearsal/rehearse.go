@@ -8,6 +8,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
@@ -15,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal/controlplane"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -22,7 +24,7 @@ import (
 // is for what is no fault of it, and for input that no rehearsal is possible with. It may
 // repeat: an attempt starts from scratch, and nothing of one that was lost is in the way.
 func (s *Service) Rehearse(ctx context.Context, p *heartbeat.Recorder, in contract.RehearseInput) (contract.RehearsalResult, error) {
-	found, _, err := repository.FindDocument[velerov1.Backup](ctx, s.Locations, in.Location, in.Backup, "backup", archive.Layout{Backup: in.Backup}.Metadata())
+	found, _, err := repository.FindDocument[velerov1.Backup](ctx, s.Locations, in.Location, in.Backup, "backup", layout.Backup{Name: in.Backup}.Metadata())
 	if err != nil {
 		return contract.RehearsalResult{}, err
 	}
@@ -86,8 +88,8 @@ func isRefusal(err error) bool {
 // backup that Velero made has no manifest; its bytes are read when it is opened. It also
 // returns the range of addresses of Services.
 func (r *rehearsal) checkBytes(ctx context.Context) (string, error) {
-	layout := archive.Layout{Backup: r.in.Backup}
-	_, err := r.from.Store.Head(ctx, layout.Manifest())
+	files := layout.Backup{Name: r.in.Backup}
+	_, err := r.from.Store.Head(ctx, files.Manifest())
 	if errors.Is(err, store.ErrNotFound) {
 		r.foreign = true
 		return "", nil
@@ -95,7 +97,7 @@ func (r *rehearsal) checkBytes(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	a, err := archive.Open(ctx, repository.NewSource(r.from.Store), layout)
+	a, err := archive.Open(ctx, repository.NewSource(r.from.Store), files)
 	if err != nil {
 		return "", err
 	}
@@ -176,7 +178,7 @@ func (r *rehearsal) store(ctx context.Context) (contract.RehearsalResult, error)
 		return r.result, err
 	}
 	r.result.Stored = true
-	if err := repository.WriteRehearsal(ctx, st, r.result); err != nil {
+	if err := beside.WriteRehearsal(ctx, st, r.result); err != nil {
 		return r.result, err
 	}
 	return r.bounded(), nil

@@ -12,7 +12,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -21,7 +21,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal/controlplane"
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal/rehearsaltest"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
@@ -65,7 +65,7 @@ func configMap(name string) string {
 	return fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q,"namespace":"n"},"data":{"a":"b"}}`, name)
 }
 
-func put(t *testing.T, st *memstore.Store, name string, bodies ...string) archive.Layout {
+func put(t *testing.T, st *memstore.Store, name string, bodies ...string) layout.Backup {
 	t.Helper()
 	var all []rehearsaltest.Object
 	for _, b := range bodies {
@@ -107,7 +107,7 @@ func TestSoundBackup(t *testing.T) {
 	if !slices.Contains(res.Changed, contract.RehearsalChange{Resource: "pods", Field: "spec.nodeName", By: "rule", Objects: 1}) {
 		t.Errorf("changed: %+v", res.Changed)
 	}
-	stored, err := repository.ReadRehearsals(t.Context(), st, "b", "uid-b")
+	stored, err := beside.ReadRehearsals(t.Context(), st, "b", "uid-b")
 	if err != nil || len(stored) != 1 || stored[0].Level != res.Level || stored[0].Counts != res.Counts {
 		t.Errorf("stored: %+v, %v", stored, err)
 	}
@@ -150,28 +150,28 @@ func TestFaultsOfObjects(t *testing.T) {
 
 // Damage of any file is level none, and no control plane is started for it.
 func TestDamage(t *testing.T) {
-	for name, damage := range map[string]func(st *memstore.Store, l archive.Layout){
-		"truncated": func(st *memstore.Store, l archive.Layout) {
+	for name, damage := range map[string]func(st *memstore.Store, l layout.Backup){
+		"truncated": func(st *memstore.Store, l layout.Backup) {
 			b, _ := st.Object(l.Tarball())
 			st.Set(l.Tarball(), b[:len(b)-20])
 		},
-		"flipped bit": func(st *memstore.Store, l archive.Layout) {
+		"flipped bit": func(st *memstore.Store, l layout.Backup) {
 			b, _ := st.Object(l.Tarball())
 			b[len(b)/2] ^= 1
 			st.Set(l.Tarball(), b)
 		},
-		"swapped members": func(st *memstore.Store, l archive.Layout) {
+		"swapped members": func(st *memstore.Store, l layout.Backup) {
 			b, _ := st.Object(l.Tarball())
 			st.Set(l.Tarball(), slices.Concat(b[len(b)/2:], b[:len(b)/2]))
 		},
-		"more bytes": func(st *memstore.Store, l archive.Layout) {
+		"more bytes": func(st *memstore.Store, l layout.Backup) {
 			b, _ := st.Object(l.Tarball())
 			st.Set(l.Tarball(), append(b, 0))
 		},
-		"no tarball":     func(st *memstore.Store, l archive.Layout) { st.Remove(l.Tarball()) },
-		"no index":       func(st *memstore.Store, l archive.Layout) { st.Remove(l.Index()) },
-		"other manifest": func(st *memstore.Store, l archive.Layout) { st.Set(l.Manifest(), []byte(`{"manifest":{}}`)) },
-		"volume list":    func(st *memstore.Store, l archive.Layout) { st.Set(l.VolumeInfo(), []byte("x")) },
+		"no tarball":     func(st *memstore.Store, l layout.Backup) { st.Remove(l.Tarball()) },
+		"no index":       func(st *memstore.Store, l layout.Backup) { st.Remove(l.Index()) },
+		"other manifest": func(st *memstore.Store, l layout.Backup) { st.Set(l.Manifest(), []byte(`{"manifest":{}}`)) },
+		"volume list":    func(st *memstore.Store, l layout.Backup) { st.Set(l.VolumeInfo(), []byte("x")) },
 	} {
 		st, p := memstore.New(), &planes{tb: t}
 		damage(st, put(t, st, "b", namespace("n"), configMap("a")))

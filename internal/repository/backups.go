@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -20,7 +21,7 @@ const documentsAtOnce = 16
 // ReadBackups reads every Backup document of a location, ours and Velero's. A
 // directory without a document is no backup.
 func ReadBackups(ctx context.Context, st store.Store) ([]*velerov1.Backup, error) {
-	names, err := st.Dirs(ctx, archive.BackupsDir)
+	names, err := st.Dirs(ctx, layout.BackupsDir)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +32,7 @@ func ReadBackups(ctx context.Context, st store.Store) ([]*velerov1.Backup, error
 // readBackupDocuments reads the documents of these backups. A backup has the name of its
 // directory, by which all its files are found, whatever its document says.
 func readBackupDocuments(ctx context.Context, st store.Store, names []string) (map[string]*velerov1.Backup, error) {
-	docs, err := ReadDocuments(ctx, st, names, func(n string) string { return archive.Layout{Backup: n}.Metadata() }, func(string) *velerov1.Backup {
+	docs, err := ReadDocuments(ctx, st, names, func(n string) string { return layout.Backup{Name: n}.Metadata() }, func(string) *velerov1.Backup {
 		return &velerov1.Backup{Status: velerov1.BackupStatus{Phase: PhaseUnreadable}}
 	})
 	for name, doc := range docs {
@@ -73,5 +74,5 @@ func ReadDocuments[T any](ctx context.Context, st store.Store, names []string, k
 // RestoreDocumentKey is the key of the Restore resource. Velero keeps none in the
 // bucket; it is what `restore get` and `describe` read.
 func RestoreDocumentKey(name string) string {
-	return archive.RestoreLayout{Restore: name}.Dir() + name + "-lifeboat-restore.json"
+	return layout.Restore{Name: name}.Dir() + name + "-lifeboat-restore.json"
 }

@@ -14,7 +14,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -60,7 +60,7 @@ func CommitBackup(ctx context.Context, st store.Store, doc *velerov1.Backup) err
 	if err := ForgetBackup(ctx, st, doc.Name); err != nil {
 		return err
 	}
-	return PutDocument(ctx, st, archive.Layout{Backup: doc.Name}.Metadata(), doc)
+	return PutDocument(ctx, st, layout.Backup{Name: doc.Name}.Metadata(), doc)
 }
 
 // RememberBackup writes the catalog entry of a backup whose document is written: an
@@ -82,7 +82,7 @@ func RememberBackup(ctx context.Context, st store.Store, doc *velerov1.Backup, b
 // and never a wrong one. Where a default retention protects the entry it stays, and is
 // one of two as soon as the name is used again. It may repeat.
 func ForgetBackup(ctx context.Context, st store.Store, name string) error {
-	if _, err := st.DeletePrefix(ctx, archive.CatalogDir(name)); err != nil && !errors.Is(err, store.ErrLocked) {
+	if _, err := st.DeletePrefix(ctx, layout.CatalogDir(name)); err != nil && !errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("remove the catalog entry of %s: %w", name, err)
 	}
 	return nil
@@ -105,7 +105,7 @@ func catalogEntryKey(e BackupEntry) (string, error) {
 		return "", err
 	}
 	var key strings.Builder
-	key.WriteString(archive.CatalogDir(e.Name))
+	key.WriteString(layout.CatalogDir(e.Name))
 	for len(text) > longestSegment {
 		key.WriteString(text[:longestSegment] + "/")
 		text = text[longestSegment:]
@@ -166,7 +166,7 @@ func parseCatalogEntry(key string) (BackupEntry, bool) {
 
 // splitCatalogKey parts the key of an entry into the backup's name and what it says.
 func splitCatalogKey(key string) (name, text string, ok bool) {
-	rest, ok := strings.CutPrefix(key, archive.CatalogRoot)
+	rest, ok := strings.CutPrefix(key, layout.CatalogRoot)
 	if !ok {
 		return "", "", false
 	}

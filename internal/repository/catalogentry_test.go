@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // FuzzCatalogEntry reads keys that anybody may have written: what is taken for an entry is
@@ -21,16 +21,16 @@ func FuzzCatalogEntry(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(archive.CatalogDir("b") + packed)
+		f.Add(layout.CatalogDir("b") + packed)
 	}
 	bomb, err := compressEntry([]byte(`{"q":"` + strings.Repeat("q", 1<<16) + `"}`))
 	if err != nil || len(bomb) > longestEntry {
 		f.Fatalf("%d bytes: %v", len(bomb), err)
 	}
-	f.Add(archive.CatalogDir("b") + bomb)
-	f.Add(archive.CatalogDir("b") + strings.Repeat("e", longestEntry+9))
-	f.Add(archive.CatalogRoot + "b")
-	f.Add(archive.CatalogRoot + "//e/30/")
+	f.Add(layout.CatalogDir("b") + bomb)
+	f.Add(layout.CatalogDir("b") + strings.Repeat("e", longestEntry+9))
+	f.Add(layout.CatalogRoot + "b")
+	f.Add(layout.CatalogRoot + "//e/30/")
 	f.Fuzz(func(t *testing.T, key string) {
 		e, ok := parseCatalogEntry(key)
 		if !ok {
@@ -84,7 +84,7 @@ func TestCatalogEntryIsShort(t *testing.T) {
 		Labels: map[string]string{"velero.io/storage-location": "secondary-frankfurt", "velero.io/schedule-name": "nightly", "app.kubernetes.io/instance": "platform-backup", "argocd.argoproj.io/instance": "platform"},
 	}
 	key, err := catalogEntryKey(e)
-	if err != nil || strings.Contains(strings.TrimPrefix(key, archive.CatalogDir(e.Name)), "/") {
+	if err != nil || strings.Contains(strings.TrimPrefix(key, layout.CatalogDir(e.Name)), "/") {
 		t.Fatalf("%d bytes: %v", len(key), err)
 	}
 	if back, ok := parseCatalogEntry(key); !ok || !reflect.DeepEqual(back, e) {

@@ -11,6 +11,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -38,7 +39,7 @@ func (l *Locations) BindClusterName(ctx context.Context, bsl *velerov1.BackupSto
 		return err
 	}
 	mine := ClusterName{Cluster: l.cfg.Cluster, UID: uid, Since: time.Now().UTC().Truncate(time.Second), Replaced: owner.UID}
-	err = PutJSON(ctx, st, archive.ClusterName(l.cfg.Cluster), mine, store.PutOptions{IfAbsent: owner.UID == ""})
+	err = PutJSON(ctx, st, layout.ClusterName(l.cfg.Cluster), mine, store.PutOptions{IfAbsent: owner.UID == ""})
 	if errors.Is(err, store.ErrExists) { // somebody was faster
 		_, err = l.clusterNameOwner(ctx, bsl, st, uid)
 	}
@@ -55,14 +56,14 @@ func (l *Locations) CheckClusterName(ctx context.Context, bsl *velerov1.BackupSt
 // with an empty UID, nobody.
 func (l *Locations) clusterNameOwner(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, uid string) (ClusterName, error) {
 	var owner ClusterName
-	err := GetJSON(ctx, st, archive.ClusterName(l.cfg.Cluster), &owner)
+	err := GetJSON(ctx, st, layout.ClusterName(l.cfg.Cluster), &owner)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return ClusterName{}, nil
 	case err != nil:
 		return owner, fmt.Errorf("look up who has the name of cluster %s: %w", l.cfg.Cluster, err)
 	case owner.UID == "":
-		return owner, fmt.Errorf("%s names no cluster: %w", archive.ClusterName(l.cfg.Cluster), archive.ErrCorrupt)
+		return owner, fmt.Errorf("%s names no cluster: %w", layout.ClusterName(l.cfg.Cluster), archive.ErrCorrupt)
 	case owner.UID == uid || owner.UID == l.cfg.ReplacesCluster:
 		return owner, nil
 	}
@@ -73,7 +74,7 @@ func (l *Locations) clusterNameOwner(ctx context.Context, bsl *velerov1.BackupSt
 // ClusterNames are the names of the clusters that have worked in a location.
 func ClusterNames(ctx context.Context, st store.Store) ([]string, error) {
 	var names []string
-	err := st.List(ctx, archive.ClustersDir, func(i store.Info) error {
+	err := st.List(ctx, layout.ClustersDir, func(i store.Info) error {
 		if name, ok := strings.CutSuffix(path.Base(i.Key), ".json"); ok {
 			names = append(names, name)
 		}

@@ -11,6 +11,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -36,7 +37,7 @@ func placeAt(name, bucket, prefix, url string) *velerov1.BackupStorageLocation {
 func nameOwner(t *testing.T, st *memstore.Store) repository.ClusterName {
 	t.Helper()
 	var owner repository.ClusterName
-	data, ok := st.Object(archive.ClusterName("prod"))
+	data, ok := st.Object(layout.ClusterName("prod"))
 	if ok && json.Unmarshal(data, &owner) != nil {
 		t.Fatalf("%s", data)
 	}
@@ -109,7 +110,7 @@ func TestBindClusterNameAtOnce(t *testing.T) {
 func TestClusterNameUnreadable(t *testing.T) {
 	st := memstore.New()
 	l, bsl := locationsOf(st, "")
-	st.Set(archive.ClusterName("prod"), []byte(`{"cluster":"prod"}`))
+	st.Set(layout.ClusterName("prod"), []byte(`{"cluster":"prod"}`))
 	if err := l.BindClusterName(t.Context(), bsl, st, "mine"); !errors.Is(err, archive.ErrCorrupt) {
 		t.Errorf("without a cluster: %v", err)
 	}

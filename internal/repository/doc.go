@@ -13,11 +13,13 @@
 //     most of those that have a catalog entry.
 //   - catalogentry.go, pageentries.go: what the key of an entry tells, and how entries
 //     are found wrong and put right.
-//   - tombstone.go: which snapshots a deletion that has begun deletes.
+//   - verdicts.go, proofs.go: what keys tell of verifications and rehearsals.
+//   - schedule.go: schedules of a cluster, what became of their due times, whose turn it is.
 //   - documents.go: how a document is written once, replaced, composed and read back.
 //   - source.go, archives.go: a store as the source of an archive, and the archives that
 //     a worker keeps open.
 //
-// Layouts of keys are those of the archive package. Documents read back are hostile
-// input: their size is bounded, and what does not decode is archive.ErrCorrupt.
+// Keys are those of archive/layout; package beside has the documents beside a backup.
+// Documents read back are hostile input: their size is bounded, and what does not decode is
+// archive.ErrCorrupt.
 package repository

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -90,7 +92,7 @@ const (
 // able to exhaust the memory of a worker that lists it.
 func sizeLimit(key string) int64 {
 	switch {
-	case strings.HasPrefix(key, archive.PluginDir+"staging/"), strings.HasPrefix(key, archive.PluginDir+"tombstones/"):
+	case strings.HasPrefix(key, layout.PluginDir+"staging/"), strings.HasPrefix(key, layout.PluginDir+"tombstones/"):
 		return MaxDocument
 	case strings.HasSuffix(key, ".gz"):
 		return maxList
@@ -193,4 +195,36 @@ func getObject(ctx context.Context, st store.Store, key string) ([]byte, store.I
 
 func tooLongError(key string, limit int64) error {
 	return fmt.Errorf("read %s: longer than %d bytes: %w", key, limit, archive.ErrHostile)
+}
+
+// ReadSideDocument reads a document that need not be there.
+func ReadSideDocument[T any](ctx context.Context, st store.Store, key string) (T, error) {
+	var doc T
+	err := GetJSON(ctx, st, key, &doc)
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return doc, err
+}
+
+// ReadSideDocuments reads all documents of a directory. One that is damaged is an error: it
+// may have been a hold.
+func ReadSideDocuments[T any](ctx context.Context, st store.Store, dir string, key func(string) string) (map[string]*T, error) {
+	var names []string
+	err := st.List(ctx, dir, func(i store.Info) error {
+		if name, ok := strings.CutSuffix(path.Base(i.Key), ".json"); ok {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", dir, err)
+	}
+	docs, err := ReadDocuments(ctx, st, names, key, func(string) *T { return nil })
+	for name, doc := range docs {
+		if err == nil && doc == nil {
+			err = fmt.Errorf("read %s: %w; repair or remove it", key(name), archive.ErrCorrupt)
+		}
+	}
+	return docs, err
 }

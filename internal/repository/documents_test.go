@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -16,9 +16,9 @@ import (
 // hides no other backup.
 func TestHugeDocument(t *testing.T) {
 	st := memstore.New()
-	st.Set(archive.Layout{Backup: "a"}.Metadata(), []byte(`{"metadata":{"name":"a"},"status":{"phase":"Completed"}}`))
+	st.Set(layout.Backup{Name: "a"}.Metadata(), []byte(`{"metadata":{"name":"a"},"status":{"phase":"Completed"}}`))
 	huge := append([]byte(`{"metadata":{"name":"`), bytes.Repeat([]byte("x"), 5<<20)...)
-	st.Set(archive.Layout{Backup: "b"}.Metadata(), append(huge, `"}}`...))
+	st.Set(layout.Backup{Name: "b"}.Metadata(), append(huge, `"}}`...))
 	docs, err := repository.ReadBackups(t.Context(), st)
 	if err != nil || len(docs) != 2 {
 		t.Fatalf("%d documents, %v", len(docs), err)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -198,12 +198,12 @@ func (l *Listing) readPage(ctx context.Context, after string) (names []string, e
 
 // readNames lists the directories of a page; next is the last of them if more follow.
 func (l *Listing) readNames(ctx context.Context, after string) (names []string, next string, err error) {
-	err = l.Store.DirsAfter(ctx, archive.BackupsDir, after, func(name string) error {
+	err = l.Store.DirsAfter(ctx, layout.BackupsDir, after, func(name string) error {
 		if len(names) == BackupsPerPage {
 			next = names[BackupsPerPage-1]
 			return errPageFull
 		}
-		if store.CheckKey(archive.Layout{Backup: name}.Metadata()) == nil { // no reader can open the others
+		if store.CheckKey(layout.Backup{Name: name}.Metadata()) == nil { // no reader can open the others
 			names = append(names, name)
 		}
 		return nil

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/catalog"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -85,13 +85,13 @@ func fill(tb testing.TB, st store.Store, n int) {
 	for i := range n {
 		group.Go(func() error {
 			doc := ourBackup(fmt.Sprintf("daily-%05d", i), fmt.Sprintf("00000000-0000-4000-8000-%012d", i))
-			layout := archive.Layout{Backup: doc.Name}
-			for _, key := range []string{layout.Tarball(), layout.Manifest()} {
+			files := layout.Backup{Name: doc.Name}
+			for _, key := range []string{files.Tarball(), files.Manifest()} {
 				if err := st.Put(ctx, key, []byte("x"), store.PutOptions{}); err != nil {
 					return err
 				}
 			}
-			if err := repository.PutDocument(ctx, st, layout.Metadata(), doc); err != nil {
+			if err := repository.PutDocument(ctx, st, files.Metadata(), doc); err != nil {
 				return err
 			}
 			return repository.RememberBackup(ctx, st, doc, 1<<30)

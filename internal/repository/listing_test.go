@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -129,7 +129,7 @@ func TestListingMends(t *testing.T) {
 		huge.Labels[fmt.Sprintf("label-%d", i)] = fmt.Sprintf("%x", sha256.Sum256([]byte{byte(i)}))[:60] // a key that compresses well has room
 	}
 	velero := func(st *memstore.Store, name, uid, phase string) {
-		st.Set(archive.Layout{Backup: name}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":%q},"status":{"phase":%q}}`, name, uid, phase))
+		st.Set(layout.Backup{Name: name}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":%q},"status":{"phase":%q}}`, name, uid, phase))
 	}
 	type shown = map[string]string // UIDs by name
 	for name, tc := range map[string]struct {
@@ -143,27 +143,27 @@ func TestListingMends(t *testing.T) {
 		"Velero is not done":     {change: func(st *memstore.Store) { velero(st, "v", "uv", "Finalizing") }, want: shown{"b": "u", "v": "uv"}, bare: []string{"v"}},
 		"writer died":            {change: func(st *memstore.Store) { commit(t, st, ourBackup("c", "uc"), false) }, want: shown{"b": "u", "c": "uc"}},
 		"labels that do not fit": {change: func(st *memstore.Store) { commit(t, st, huge, true) }, want: shown{"b": "u", "huge": "uh"}, bare: []string{"huge"}},
-		"Velero deleted it":      {change: func(st *memstore.Store) { st.Remove(archive.Layout{Backup: "b"}.Metadata()) }, want: shown{}},
+		"Velero deleted it":      {change: func(st *memstore.Store) { st.Remove(layout.Backup{Name: "b"}.Metadata()) }, want: shown{}},
 		"Velero deletes it": {change: func(st *memstore.Store) {
-			st.Set(archive.Layout{Backup: "b"}.Tarball(), nil)
-			st.Remove(archive.Layout{Backup: "b"}.Metadata())
+			st.Set(layout.Backup{Name: "b"}.Tarball(), nil)
+			st.Remove(layout.Backup{Name: "b"}.Metadata())
 		}, want: shown{}, small: true},
 		"Velero made it again":   {change: func(st *memstore.Store) { velero(st, "b", "uv", "Completed") }, want: shown{"b": "uv"}, small: true},
-		"directory, no document": {change: func(st *memstore.Store) { st.Set(archive.Layout{Backup: "d"}.Tarball(), nil) }, want: shown{"b": "u"}},
-		"document damaged":       {change: func(st *memstore.Store) { st.Set(archive.Layout{Backup: "x"}.Metadata(), []byte("{")) }, want: shown{"b": "u", "x": ""}, bare: []string{"x"}},
+		"directory, no document": {change: func(st *memstore.Store) { st.Set(layout.Backup{Name: "d"}.Tarball(), nil) }, want: shown{"b": "u"}},
+		"document damaged":       {change: func(st *memstore.Store) { st.Set(layout.Backup{Name: "x"}.Metadata(), []byte("{")) }, want: shown{"b": "u", "x": ""}, bare: []string{"x"}},
 		"document of another": {change: func(st *memstore.Store) {
-			st.Set(archive.Layout{Backup: "x"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"ux"}}`))
+			st.Set(layout.Backup{Name: "x"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"ux"}}`))
 		}, want: shown{"b": "u", "x": "ux"}, bare: []string{"x"}},
 		"directory nobody opens":  {change: func(st *memstore.Store) { st.Set("backups/../x", nil) }, want: shown{"b": "u"}},
-		"key that is no entry":    {change: func(st *memstore.Store) { st.Set(archive.CatalogDir("b")+"!", nil) }, want: shown{"b": "u"}},
-		"key without a directory": {change: func(st *memstore.Store) { st.Set(archive.CatalogRoot+"b", nil) }, want: shown{"b": "u"}},
+		"key that is no entry":    {change: func(st *memstore.Store) { st.Set(layout.CatalogDir("b")+"!", nil) }, want: shown{"b": "u"}},
+		"key without a directory": {change: func(st *memstore.Store) { st.Set(layout.CatalogRoot+"b", nil) }, want: shown{"b": "u"}},
 		"entries without end": {change: func(st *memstore.Store) {
 			for i := range 20 {
-				st.Set(fmt.Sprintf("%s%d", archive.CatalogDir("b"), i), nil)
+				st.Set(fmt.Sprintf("%s%d", layout.CatalogDir("b"), i), nil)
 			}
 		}, want: shown{"b": "u"}},
 		"made again after a crash": {change: func(st *memstore.Store) {
-			st.Remove(archive.Layout{Backup: "b"}.Metadata())
+			st.Remove(layout.Backup{Name: "b"}.Metadata())
 			commit(t, st, ourBackup("b", "u2"), false)
 		}, want: shown{"b": "u2"}},
 		"two entries": {change: func(st *memstore.Store) {
@@ -202,7 +202,7 @@ func TestListingMends(t *testing.T) {
 					listAll(t, &repository.Listing{Store: st})
 				}
 				for name := range tc.want {
-					entries, want := keysBelow(st, archive.CatalogDir(name)), 1
+					entries, want := keysBelow(st, layout.CatalogDir(name)), 1
 					if slices.Contains(tc.bare, name) {
 						want = 0
 					}
@@ -214,7 +214,7 @@ func TestListingMends(t *testing.T) {
 				if large {
 					all += repository.SmallLocation + 1
 				}
-				if left := keysBelow(st, archive.CatalogRoot); len(left) != all {
+				if left := keysBelow(st, layout.CatalogRoot); len(left) != all {
 					t.Errorf("%d entries, want %d: %q", len(left), all, left)
 				}
 			})
@@ -230,7 +230,7 @@ func TestListingOfReadOnlyLocation(t *testing.T) {
 			st := memstore.New()
 			commit(t, st, ourBackup("b", "u"), true)
 			commit(t, st, ourBackup("c", "uc"), false)
-			st.Remove(archive.Layout{Backup: "b"}.Metadata())
+			st.Remove(layout.Backup{Name: "b"}.Metadata())
 			before := st.Keys()
 			if refused {
 				st.Fail(memstore.On(memstore.OpPut, memstore.OpDelete), store.ErrAccessDenied)
@@ -255,7 +255,7 @@ func TestListingSparesCommitMeanwhile(t *testing.T) {
 	if _, _, err := (&repository.Listing{Store: racing}).Page(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
-	if left := keysBelow(st, archive.CatalogDir("b")); len(left) != 1 {
+	if left := keysBelow(st, layout.CatalogDir("b")); len(left) != 1 {
 		t.Errorf("entries of b: %q", left)
 	}
 }
@@ -278,7 +278,7 @@ func TestListingConfirm(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		commit(t, st, ourBackup(name, "u"+name), true)
 	}
-	st.Remove(archive.Layout{Backup: "b"}.Metadata())
+	st.Remove(layout.Backup{Name: "b"}.Metadata())
 	liar := repository.BackupEntry{Name: "c", UID: "x", Labels: map[string]string{"app": "web"}}
 	got, err := (&repository.Listing{Store: st}).Confirm(t.Context(), []repository.BackupEntry{{Name: "a"}, {Name: "b"}, liar})
 	if err != nil || len(got) != 2 || got[0].UID != "ua" || got[1].UID != "uc" || got[1].Labels["app"] != "" {
@@ -302,7 +302,7 @@ func TestListingInPages(t *testing.T) {
 			t.Errorf("%d backups of %d", len(got), len(names))
 		}
 	}
-	if entries := keysBelow(st, archive.CatalogRoot); len(entries) != len(names) {
+	if entries := keysBelow(st, layout.CatalogRoot); len(entries) != len(names) {
 		t.Errorf("%d entries", len(entries))
 	}
 }
@@ -321,7 +321,7 @@ func TestCatalogEntryKeyFits(t *testing.T) {
 		}
 	}
 	listAll(t, &repository.Listing{Store: st})
-	if keys := keysBelow(st, archive.CatalogDir("b")); len(keys) != 1 || st.Count(memstore.On(memstore.OpPut)) != 2 {
+	if keys := keysBelow(st, layout.CatalogDir("b")); len(keys) != 1 || st.Count(memstore.On(memstore.OpPut)) != 2 {
 		t.Errorf("the entry was not read: %q", keys)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -15,7 +15,7 @@ import (
 // CheckNameFree fails if a backup of that name is committed, or is being deleted: the deletion
 // would take the new one's files with it.
 func CheckNameFree(ctx context.Context, st store.Store, name string) error {
-	info, err := st.Head(ctx, archive.Layout{Backup: name}.Metadata())
+	info, err := st.Head(ctx, layout.Backup{Name: name}.Metadata())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return checkNotBeingDeleted(ctx, st, name)
@@ -27,7 +27,7 @@ func CheckNameFree(ctx context.Context, st store.Store, name string) error {
 }
 
 func checkNotBeingDeleted(ctx context.Context, st store.Store, name string) error {
-	_, err := st.Head(ctx, archive.Tombstone(name))
+	_, err := st.Head(ctx, layout.Tombstone(name))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil
@@ -43,7 +43,7 @@ func checkNotBeingDeleted(ctx context.Context, st store.Store, name string) erro
 // another run has the name or another attempt of its own has gone on.
 func ClearBackupFiles(ctx context.Context, st store.Store, name, uid, unless string) error {
 	var keys []string
-	err := st.List(ctx, archive.BackupDir(name), func(i store.Info) error {
+	err := st.List(ctx, layout.BackupDir(name), func(i store.Info) error {
 		if store.CheckKey(i.Key) == nil { // what Lifeboat writes has no other
 			keys = append(keys, i.Key)
 		}
@@ -60,7 +60,7 @@ func ClearBackupFiles(ctx context.Context, st store.Store, name, uid, unless str
 	if held, err := HoldsName(ctx, st, name, uid); !held {
 		return err
 	}
-	if err := AbortUploads(ctx, st, archive.BackupDir(name)); err != nil {
+	if err := AbortUploads(ctx, st, layout.BackupDir(name)); err != nil {
 		return err
 	}
 	if err := st.Delete(ctx, keys...); err != nil {
@@ -79,19 +79,19 @@ type NameLock struct {
 
 // AcquireName puts the name lock, or fails with store.ErrExists if a run holds it already.
 func AcquireName(ctx context.Context, st store.Store, name string, lock NameLock) error {
-	return PutJSON(ctx, st, archive.Claim(name), lock, store.PutOptions{IfAbsent: true})
+	return PutJSON(ctx, st, layout.Claim(name), lock, store.PutOptions{IfAbsent: true})
 }
 
 // TakeName puts the name lock in place of the one with that ETag, which an ended run has left.
 // It fails with store.ErrChanged if another run was faster.
 func TakeName(ctx context.Context, st store.Store, name string, lock NameLock, etag string) error {
-	return PutJSON(ctx, st, archive.Claim(name), lock, store.PutOptions{IfMatch: etag})
+	return PutJSON(ctx, st, layout.Claim(name), lock, store.PutOptions{IfMatch: etag})
 }
 
 // HoldsName tells whether uid holds the name.
 func HoldsName(ctx context.Context, st store.Store, name, uid string) (bool, error) {
 	var holder NameLock
-	err := GetJSON(ctx, st, archive.Claim(name), &holder)
+	err := GetJSON(ctx, st, layout.Claim(name), &holder)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
@@ -101,12 +101,12 @@ func HoldsName(ctx context.Context, st store.Store, name, uid string) (bool, err
 // ReleaseName lets the name go if uid holds it. It may repeat.
 func ReleaseName(ctx context.Context, st store.Store, name, uid string) error {
 	var holder NameLock
-	etag, err := GetVersion(ctx, st, archive.Claim(name), &holder)
+	etag, err := GetVersion(ctx, st, layout.Claim(name), &holder)
 	if errors.Is(err, store.ErrNotFound) || err == nil && holder.UID != uid {
 		return nil
 	}
 	if err == nil {
-		err = st.DeleteMatching(ctx, archive.Claim(name), etag)
+		err = st.DeleteMatching(ctx, layout.Claim(name), etag)
 	}
 	if err != nil && !errors.Is(err, store.ErrChanged) { // another run has it by now
 		return fmt.Errorf("release the name lock on %s: %w", name, err)

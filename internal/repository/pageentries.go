@@ -9,7 +9,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -38,9 +38,9 @@ const entriesAhead = BackupsPerPage + 1
 func (l *Listing) listEntriesAhead(ctx context.Context, after string) (keys []string, err error) {
 	start := ""
 	if after != "" {
-		start = archive.CatalogDir(after)
+		start = layout.CatalogDir(after)
 	}
-	err = l.Store.ListAfter(ctx, archive.CatalogRoot, start, func(i store.Info) error {
+	err = l.Store.ListAfter(ctx, layout.CatalogRoot, start, func(i store.Info) error {
 		if keys = append(keys, i.Key); len(keys) == entriesAhead {
 			return errPageFull
 		}
@@ -61,7 +61,7 @@ func (l *Listing) readEntries(ctx context.Context, ahead, names []string, after,
 		name, _, _ := splitCatalogKey(key)
 		switch {
 		case name == after:
-		case last != "" && name != last && key > archive.CatalogDir(last):
+		case last != "" && name != last && key > layout.CatalogDir(last):
 			return errPageFull
 		default:
 			entries.addKey(name, key)
@@ -76,7 +76,7 @@ func (l *Listing) readEntries(ctx context.Context, ahead, names []string, after,
 	if len(ahead) < entriesAhead {
 		return entries, nil
 	}
-	err := l.Store.ListAfter(ctx, archive.CatalogRoot, ahead[len(ahead)-1], func(i store.Info) error { return add(i.Key) })
+	err := l.Store.ListAfter(ctx, layout.CatalogRoot, ahead[len(ahead)-1], func(i store.Info) error { return add(i.Key) })
 	return entries, noPageFull(err)
 }
 
@@ -146,7 +146,7 @@ func (l *Listing) mendEntry(ctx context.Context, doc *velerov1.Backup, keys []st
 	if err := l.removeEntries(ctx, keys); right >= 0 || err != nil {
 		return err
 	}
-	tarball, err := l.Store.Head(ctx, archive.Layout{Backup: doc.Name}.Tarball())
+	tarball, err := l.Store.Head(ctx, layout.Backup{Name: doc.Name}.Tarball())
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
@@ -170,7 +170,7 @@ func tellsOf(key string, doc *velerov1.Backup) bool {
 // has another key.
 func (l *Listing) removeStale(ctx context.Context, key string) error {
 	name, _, _ := splitCatalogKey(key)
-	_, err := l.Store.Head(ctx, archive.Layout{Backup: name}.Metadata())
+	_, err := l.Store.Head(ctx, layout.Backup{Name: name}.Metadata())
 	if errors.Is(err, store.ErrNotFound) {
 		err = l.removeEntries(ctx, []string{key})
 	}

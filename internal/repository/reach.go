@@ -8,7 +8,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -33,12 +33,12 @@ func (l *Locations) Validate(ctx context.Context, bsl *velerov1.BackupStorageLoc
 
 func readAnyBackup(ctx context.Context, st store.Store) error {
 	var first string
-	err := st.DirsAfter(ctx, archive.BackupsDir, "", func(name string) error {
+	err := st.DirsAfter(ctx, layout.BackupsDir, "", func(name string) error {
 		first = name
 		return errPageFull
 	})
 	err = noPageFull(err)
-	key := archive.Layout{Backup: first}.Metadata()
+	key := layout.Backup{Name: first}.Metadata()
 	if err != nil || first == "" || store.CheckKey(key) != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -45,14 +46,14 @@ func (d *ScheduleDefinition) Paused() bool { return d.PausedByHand || d.Spec.Pau
 
 // Write writes d in place of what lies there.
 func (d *ScheduleDefinition) Write(ctx context.Context, st store.Store) error {
-	return PutJSON(ctx, st, archive.ScheduleKey(d.Cluster, d.Name), d, store.PutOptions{})
+	return PutJSON(ctx, st, layout.ScheduleKey(d.Cluster, d.Name), d, store.PutOptions{})
 }
 
 // ReadSchedules reads the definitions of a cluster, by name. A damaged one is told by itself.
 func ReadSchedules(ctx context.Context, st store.Store, cluster string) (map[string]*ScheduleDefinition, error) {
 	var names []string
-	err := st.List(ctx, archive.ScheduleDir(cluster), func(i store.Info) error {
-		if name, ok := strings.CutSuffix(path.Base(i.Key), ".json"); ok && i.Key == archive.ScheduleKey(cluster, name) && archive.ValidateName(name) == nil {
+	err := st.List(ctx, layout.ScheduleDir(cluster), func(i store.Info) error {
+		if name, ok := strings.CutSuffix(path.Base(i.Key), ".json"); ok && i.Key == layout.ScheduleKey(cluster, name) && archive.ValidateName(name) == nil {
 			names = append(names, name)
 		}
 		return nil
@@ -63,7 +64,7 @@ func ReadSchedules(ctx context.Context, st store.Store, cluster string) (map[str
 	damaged := func(name string) *ScheduleDefinition {
 		return &ScheduleDefinition{Schedule: contract.Schedule{Name: name}, Cluster: cluster, Source: SourceCLI, Damaged: true}
 	}
-	all, err := ReadDocuments(ctx, st, names, func(name string) string { return archive.ScheduleKey(cluster, name) }, damaged)
+	all, err := ReadDocuments(ctx, st, names, func(name string) string { return layout.ScheduleKey(cluster, name) }, damaged)
 	for name, d := range all {
 		if d.Name != name || d.Cluster != cluster {
 			all[name] = damaged(name)
@@ -74,7 +75,7 @@ func ReadSchedules(ctx context.Context, st store.Store, cluster string) (map[str
 
 // ReadSchedule reads one definition; store.ErrNotFound where there is none.
 func ReadSchedule(ctx context.Context, st store.Store, cluster, name string) (*ScheduleDefinition, error) {
-	key := archive.ScheduleKey(cluster, name)
+	key := layout.ScheduleKey(cluster, name)
 	d := new(ScheduleDefinition)
 	if err := GetJSON(ctx, st, key, d); err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func ReadSchedule(ctx context.Context, st store.Store, cluster, name string) (*S
 // DeleteSchedule removes a definition with the record of its runs. Its backups stay. It may
 // repeat.
 func DeleteSchedule(ctx context.Context, st store.Store, cluster, name string) error {
-	for _, key := range []string{archive.ScheduleKey(cluster, name), archive.ScheduleRunsKey(cluster, name)} {
+	for _, key := range []string{layout.ScheduleKey(cluster, name), layout.ScheduleRunsKey(cluster, name)} {
 		if err := st.Delete(ctx, key); err != nil {
 			return fmt.Errorf("remove %s: %w", key, err)
 		}
@@ -168,7 +169,7 @@ func (r *ScheduleRuns) count(s contract.ScheduleSlot, n int64) {
 // an earlier schedule of the name, is as if nothing were there.
 func ReadScheduleRuns(ctx context.Context, st store.Store, d *ScheduleDefinition) (*ScheduleRuns, error) {
 	r := new(ScheduleRuns)
-	err := GetJSON(ctx, st, archive.ScheduleRunsKey(d.Cluster, d.Name), r)
+	err := GetJSON(ctx, st, layout.ScheduleRunsKey(d.Cluster, d.Name), r)
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !isDamaged(err) {
 		return nil, err
 	}
@@ -186,7 +187,7 @@ func (r *ScheduleRuns) belongTo(d *ScheduleDefinition, err error) {
 // ChangeScheduleRuns changes what is known of the due times of a definition. change may be
 // called again, if somebody else was faster; nothing is written if it says so.
 func ChangeScheduleRuns(ctx context.Context, st store.Store, d *ScheduleDefinition, change func(*ScheduleRuns) (bool, error)) error {
-	return changeDocument(ctx, st, archive.ScheduleRunsKey(d.Cluster, d.Name), func(r *ScheduleRuns) (bool, error) {
+	return changeDocument(ctx, st, layout.ScheduleRunsKey(d.Cluster, d.Name), func(r *ScheduleRuns) (bool, error) {
 		r.belongTo(d, nil)
 		return change(r)
 	})
@@ -207,12 +208,12 @@ type TurnOf struct {
 
 // ReadTurns reads who takes a backup and who waits.
 func ReadTurns(ctx context.Context, st store.Store, cluster string) (Turns, error) {
-	return readSideDocument[Turns](ctx, st, archive.TurnsKey(cluster))
+	return ReadSideDocument[Turns](ctx, st, layout.TurnsKey(cluster))
 }
 
 // ChangeTurns changes who takes a backup, as ChangeScheduleRuns does.
 func ChangeTurns(ctx context.Context, st store.Store, cluster string, change func(*Turns) (bool, error)) error {
-	return changeDocument(ctx, st, archive.TurnsKey(cluster), change)
+	return changeDocument(ctx, st, layout.TurnsKey(cluster), change)
 }
 
 // changeTries bounds how often a change begins anew because others were faster: a cluster has

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -19,7 +19,7 @@ func TestSlowLocation(t *testing.T) {
 			<-ctx.Done()
 			return store.Info{}, ctx.Err()
 		}
-		return r.Store.Head(ctx, archive.Layout{Backup: "a"}.Metadata())
+		return r.Store.Head(ctx, layout.Backup{Name: "a"}.Metadata())
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -41,7 +42,7 @@ type stagedPlan struct {
 // ListStagedRuns lists the runs that have staging in a location, or hold a name there. Of one
 // that was lost before it wrote who it is, nothing but the UID and the time is known.
 func ListStagedRuns(ctx context.Context, st store.Store) ([]StagedRun, error) {
-	uids, err := st.Dirs(ctx, archive.StagingRoot)
+	uids, err := st.Dirs(ctx, layout.StagingRoot)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func ListStagedRuns(ctx context.Context, st store.Store) ([]StagedRun, error) {
 func ReadStagedRun(ctx context.Context, st store.Store, uid string) (StagedRun, error) {
 	run := StagedRun{UID: uid}
 	files := 0
-	err := st.List(ctx, archive.Staging(uid), func(i store.Info) error {
+	err := st.List(ctx, layout.Staging(uid), func(i store.Info) error {
 		files++
 		if i.Modified.After(run.Written) {
 			run.Written = i.Modified
@@ -91,7 +92,7 @@ func ReadStagedRun(ctx context.Context, st store.Store, uid string) (StagedRun, 
 	}
 	for _, file := range []string{OpenedBackupFile, PlanFile} {
 		var plan stagedPlan
-		err := GetJSON(ctx, st, archive.Staging(uid)+file, &plan)
+		err := GetJSON(ctx, st, layout.Staging(uid)+file, &plan)
 		switch {
 		case errors.Is(err, store.ErrNotFound), errors.Is(err, archive.ErrCorrupt), err == nil && plan.UID != uid:
 			continue
@@ -111,7 +112,7 @@ func ReadStagedRun(ctx context.Context, st store.Store, uid string) (StagedRun, 
 func heldNames(ctx context.Context, st store.Store) ([]StagedRun, error) {
 	written := map[string]time.Time{}
 	var names []string
-	err := st.List(ctx, archive.ClaimDir, func(i store.Info) error {
+	err := st.List(ctx, layout.ClaimDir, func(i store.Info) error {
 		if name, ok := strings.CutSuffix(path.Base(i.Key), ".json"); ok {
 			names, written[name] = append(names, name), i.Modified
 		}
@@ -120,7 +121,7 @@ func heldNames(ctx context.Context, st store.Store) ([]StagedRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	locks, err := ReadDocuments(ctx, st, names, archive.Claim, func(string) *NameLock { return new(NameLock) })
+	locks, err := ReadDocuments(ctx, st, names, layout.Claim, func(string) *NameLock { return new(NameLock) })
 	runs := make([]StagedRun, 0, len(locks))
 	for name, lock := range locks {
 		runs = append(runs, StagedRun{UID: lock.UID, Backup: name, Run: lock.Run, Written: written[name]})

@@ -7,18 +7,19 @@ import (
 	"fmt"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 // Staging is the working space of one run, outside Velero's sight.
 type Staging struct {
 	Store store.Store
-	dir   string // archive.Staging(uid)
+	dir   string // layout.Staging(uid)
 }
 
 // NewStaging is the working space of the run with that UID.
 func NewStaging(st store.Store, uid string) Staging {
-	return Staging{Store: st, dir: archive.Staging(uid)}
+	return Staging{Store: st, dir: layout.Staging(uid)}
 }
 
 // Key is the key of a staged file.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -41,7 +42,7 @@ func (r *Service) Finish(ctx context.Context, in contract.FinishRestoreInput) (c
 		return contract.RestoreResult{}, err
 	}
 	if in.Restore.DryRun {
-		err = s.St.Put(ctx, archive.PlanKey(s.Restore.Name), res.plan.Bytes(), store.PutOptions{ContentType: "application/gzip"})
+		err = s.St.Put(ctx, layout.PlanKey(s.Restore.Name), res.plan.Bytes(), store.PutOptions{ContentType: "application/gzip"})
 		return restoreResult(restoreResource(s, in, res), in, res), err
 	}
 	in.Volumes = s.RestoredCount()
@@ -160,7 +161,7 @@ func (s *Run) readDryRun(ctx context.Context) (out map[string]Record, err error)
 	if s.Restore.Plan == "" || s.Restore.DryRun {
 		return nil, nil
 	}
-	body, _, err := s.St.Get(ctx, archive.PlanKey(s.Restore.Plan))
+	body, _, err := s.St.Get(ctx, layout.PlanKey(s.Restore.Plan))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, failure.NotFound("plan: no dry run %q in the location of the backup", s.Restore.Plan)
 	}
@@ -195,7 +196,7 @@ func decodeDryRun(body io.Reader) (map[string]Record, error) {
 
 // writeFiles writes Velero's files of a restore (docs/VELERO.md 2.3).
 func (res *results) writeFiles(ctx context.Context, s *Run, in contract.FinishRestoreInput) error {
-	l := archive.RestoreLayout{Restore: s.Restore.Name}
+	l := layout.Restore{Name: s.Restore.Name}
 	for key, doc := range map[string]any{
 		l.Results():        report.FromReasons(res.reasons),
 		l.ResourceList():   res.list,
@@ -226,7 +227,7 @@ func (res *results) writeLog(ctx context.Context, s *Run, in contract.FinishRest
 	if err := log.Gzip(&buf); err != nil {
 		return fmt.Errorf("compress log: %w", err)
 	}
-	_, err := repository.PutGzipFile(ctx, s.St, archive.RestoreLayout{Restore: s.Restore.Name}.Logs(), buf.Bytes())
+	_, err := repository.PutGzipFile(ctx, s.St, layout.Restore{Name: s.Restore.Name}.Logs(), buf.Bytes())
 	return err
 }
 

@@ -8,11 +8,12 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -81,14 +82,14 @@ func TestRestoreFromAnyLocation(t *testing.T) {
 func TestAbandonSearchesAll(t *testing.T) {
 	all := repositorytest.Stores{"default": repositorytest.Holding("a"), "west": repositorytest.Holding("b"), "broken": repositorytest.Unreadable(store.ErrNoBucket)}
 	for _, y := range all {
-		y.Set(archive.Staging("u")+"chunk-00000", []byte("x"))
+		y.Set(layout.Staging("u")+"chunk-00000", []byte("x"))
 	}
 	r := &Service{Locations: repositorytest.Locations(all)}
 	if _, err := r.Abandon(t.Context(), contract.AbandonRestoreInput{Ref: contract.RestoreRef{Name: "r", UID: "u"}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"default", "west"} {
-		if left := all[name].Has(archive.Staging("u") + "chunk-00000"); left || len(all[name].Keys()) != 2 {
+		if left := all[name].Has(layout.Staging("u") + "chunk-00000"); left || len(all[name].Keys()) != 2 {
 			t.Errorf("%s: %v", name, all[name].Keys())
 		}
 	}
@@ -117,10 +118,10 @@ func TestValidateRestore(t *testing.T) {
 func corrupt(t *testing.T, st *memstore.Store, name string) *memstore.Store {
 	t.Helper()
 	var doc velerov1.Backup
-	if err := repository.GetJSON(t.Context(), st, archive.Layout{Backup: name}.Metadata(), &doc); err != nil {
+	if err := repository.GetJSON(t.Context(), st, layout.Backup{Name: name}.Metadata(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	v := repository.Verification{Name: name, UID: string(doc.UID), At: time.Now()}
+	v := beside.Verification{Name: name, UID: string(doc.UID), At: time.Now()}
 	v.AddDamage("backups/"+name+"/x.gz", "digest differs")
 	v.AddDamage("snapshot s", "does not exist")
 	if err := v.Write(t.Context(), st); err != nil {
@@ -182,7 +183,7 @@ func TestCorruptBackup(t *testing.T) {
 // A restore of a backup that lacks something says so.
 func TestIncompleteBackup(t *testing.T) {
 	st := repositorytest.Holding("whole", "partial")
-	st.Set(archive.Layout{Backup: "partial"}.Metadata(), []byte(`{"metadata":{"name":"partial"},"status":{"phase":"PartiallyFailed","errors":3}}`))
+	st.Set(layout.Backup{Name: "partial"}.Metadata(), []byte(`{"metadata":{"name":"partial"},"status":{"phase":"PartiallyFailed","errors":3}}`))
 	for name, want := range map[string]string{"whole": "", "partial": "[BACKUP_INCOMPLETE] backup partial is PartiallyFailed: 3 errors when it was taken"} {
 		reasons, err := incompleteReasons(t.Context(), repository.Answer[string]{Store: st, Value: name})
 		if err != nil || len(reasons) != min(len(want), 1) || want != "" && !strings.Contains(reasons[0].String(), want) {

@@ -13,6 +13,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -20,6 +21,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -91,7 +93,7 @@ func (r *Service) findBackup(ctx context.Context, in contract.RestoreInput) (rep
 			return latestBackup(ctx, a.Store, in)
 		}
 		// The document is read because Head cannot tell a missing bucket from a missing object.
-		_, err := repository.GetBytes(ctx, a.Store, archive.Layout{Backup: in.Spec.BackupName}.Metadata())
+		_, err := repository.GetBytes(ctx, a.Store, layout.Backup{Name: in.Spec.BackupName}.Metadata())
 		return in.Spec.BackupName, err
 	})
 	if err != nil {
@@ -120,7 +122,7 @@ func backupQuery(in contract.RestoreInput) (repository.Query, error) {
 // incompleteReasons warns of a backup that lacks something by its own account.
 func incompleteReasons(ctx context.Context, from repository.Answer[string]) ([]report.Reason, error) {
 	var doc velerov1.Backup
-	if err := repository.GetJSON(ctx, from.Store, archive.Layout{Backup: from.Value}.Metadata(), &doc); err != nil {
+	if err := repository.GetJSON(ctx, from.Store, layout.Backup{Name: from.Value}.Metadata(), &doc); err != nil {
 		return nil, err
 	}
 	if doc.Status.Phase != velerov1.BackupPhasePartiallyFailed {
@@ -133,10 +135,10 @@ func incompleteReasons(ctx context.Context, from repository.Answer[string]) ([]r
 // of it where that is allowed.
 func corruptReasons(ctx context.Context, from repository.Answer[string], allowed bool) ([]report.Reason, error) {
 	var doc velerov1.Backup
-	if err := repository.GetJSON(ctx, from.Store, archive.Layout{Backup: from.Value}.Metadata(), &doc); err != nil {
+	if err := repository.GetJSON(ctx, from.Store, layout.Backup{Name: from.Value}.Metadata(), &doc); err != nil {
 		return nil, err
 	}
-	v, err := repository.ReadVerification(ctx, from.Store, from.Value, string(doc.UID))
+	v, err := beside.ReadVerification(ctx, from.Store, from.Value, string(doc.UID))
 	if err != nil || v == nil || !v.IsCorrupt() {
 		return nil, err
 	}
@@ -163,11 +165,11 @@ func unreadReasons(all []contract.UnreadLocation) []report.Reason {
 
 // openBackup opens Lifeboat's archive of the backup, or makes one of Velero's tarball.
 func (d *openDoc) openBackup(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging) (*archive.Archive, error) {
-	layout := archive.Layout{Backup: d.Archive.Backup}
-	_, err := src.Head(ctx, layout.Manifest())
+	files := layout.Backup{Name: d.Archive.Backup}
+	_, err := src.Head(ctx, files.Manifest())
 	if errors.Is(err, store.ErrNotFound) {
 		d.Archive.Foreign = true
-		err = recutTarball(ctx, p, src, stage, layout, d)
+		err = recutTarball(ctx, p, src, stage, files, d)
 	}
 	if err != nil {
 		return nil, err
@@ -208,7 +210,7 @@ func (r *Service) checkNameFree(ctx context.Context, st store.Store, in contract
 	err := repository.GetJSON(ctx, st, repository.RestoreDocumentKey(in.Restore.Name), &doc)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		_, err = st.Head(ctx, archive.RestoreLayout{Restore: in.Restore.Name}.Results())
+		_, err = st.Head(ctx, layout.Restore{Name: in.Restore.Name}.Results())
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -229,7 +231,7 @@ func checkDryRun(ctx context.Context, st store.Store, in contract.RestoreInput) 
 	if err := archive.ValidateName(in.Plan); err != nil {
 		return failure.Invalid("plan: %w", err)
 	}
-	_, err := st.Head(ctx, archive.PlanKey(in.Plan))
+	_, err := st.Head(ctx, layout.PlanKey(in.Plan))
 	if errors.Is(err, store.ErrNotFound) {
 		return failure.NotFound("plan: no dry run %q where the results of a restore of this backup lie; make one with dryRun, or leave plan out", in.Plan)
 	}
@@ -237,7 +239,7 @@ func checkDryRun(ctx context.Context, st store.Store, in contract.RestoreInput) 
 }
 
 // recutTarball cuts Velero's tarball into seekable chunks in the restore's staging.
-func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging, l archive.Layout, d *openDoc) error {
+func recutTarball(ctx context.Context, p *heartbeat.Recorder, src store.Store, stage repository.Staging, l layout.Backup, d *openDoc) error {
 	body, _, err := src.Get(ctx, l.Tarball())
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%s is missing: %w", l.Tarball(), archive.ErrCorrupt)

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/binding"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -182,7 +183,7 @@ func (s *Run) readProbed(ctx context.Context) error {
 // Velero's tarball.
 func openArchive(ctx context.Context, src store.Store, stage repository.Staging, a contract.OpenedArchive) (*archive.Archive, error) {
 	if !a.Foreign {
-		return archive.Open(ctx, repository.NewSource(src), archive.Layout{Backup: a.Backup})
+		return archive.Open(ctx, repository.NewSource(src), layout.Backup{Name: a.Backup})
 	}
 	data, err := repository.GetBytes(ctx, stage.Store, stage.Key(repository.RecutChunksFile))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -175,7 +175,7 @@ func (s *Service) storedBackup(ctx context.Context, d *repository.ScheduleDefini
 		return nil, err
 	}
 	doc := new(velerov1.Backup)
-	err = repository.GetJSON(ctx, st, archive.Layout{Backup: d.BackupName(due)}.Metadata(), doc)
+	err = repository.GetJSON(ctx, st, layout.Backup{Name: d.BackupName(due)}.Metadata(), doc)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}

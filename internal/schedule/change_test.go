@@ -10,7 +10,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
@@ -78,7 +78,7 @@ func TestPrune(t *testing.T) {
 	in.Prune = true
 	equal(t, w.change(in), "a unchanged", "b pruned")
 	equal(t, slices.Sorted(maps.Keys(w.temporal.schedules)), "a", "c", "d")
-	if w.st.Has(archive.ScheduleKey("prod", "b")) || !w.st.Has(archive.ScheduleKey("prod", "c")) {
+	if w.st.Has(layout.ScheduleKey("prod", "b")) || !w.st.Has(layout.ScheduleKey("prod", "c")) {
 		t.Error("the wrong definitions are there")
 	}
 	equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{from("moved.yaml", daily("a"))}, Sources: []string{"moved.yaml"}}), "a unchanged")
@@ -89,9 +89,9 @@ func TestPrune(t *testing.T) {
 func TestDelete(t *testing.T) {
 	w := newWorld(t)
 	w.apply(daily("a"))
-	w.st.Set(archive.Layout{Backup: "a-20260301020000"}.Metadata(), []byte("{}"))
+	w.st.Set(layout.Backup{Name: "a-20260301020000"}.Metadata(), []byte("{}"))
 	equal(t, w.change(contract.ChangeSchedulesInput{Delete: []string{"a", "b"}}), "a deleted", "b not there")
-	if len(w.temporal.schedules) != 0 || !w.st.Has(archive.Layout{Backup: "a-20260301020000"}.Metadata()) {
+	if len(w.temporal.schedules) != 0 || !w.st.Has(layout.Backup{Name: "a-20260301020000"}.Metadata()) {
 		t.Error("too much or too little is gone")
 	}
 	if begun := w.begin("a", "2026-03-02T02:00:00Z", "2026-03-02T02:00:00Z"); begun.Backup != nil {
@@ -181,7 +181,7 @@ func TestDamaged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.apply(daily("good"))
-			w.st.Set(archive.ScheduleKey("prod", "a"), []byte(text))
+			w.st.Set(layout.ScheduleKey("prod", "a"), []byte(text))
 			w.ensure()
 			if got := w.status("a"); got.Phase != contract.ScheduleInvalid || !strings.Contains(got.Message, "damaged") || w.status("good").Phase != contract.ScheduleEnabled {
 				t.Errorf("%+v", got)

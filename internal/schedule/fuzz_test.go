@@ -3,7 +3,7 @@ package schedule_test
 import (
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
@@ -15,9 +15,9 @@ func FuzzDocuments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, definition, runs, turns []byte) {
 		w := newWorld(t)
 		w.apply(daily("good"))
-		w.st.Set(archive.ScheduleKey("prod", "a"), definition)
-		w.st.Set(archive.ScheduleRunsKey("prod", "a"), runs)
-		w.st.Set(archive.TurnsKey("prod"), turns)
+		w.st.Set(layout.ScheduleKey("prod", "a"), definition)
+		w.st.Set(layout.ScheduleRunsKey("prod", "a"), runs)
+		w.st.Set(layout.TurnsKey("prod"), turns)
 		if all, err := w.Status(t.Context(), ""); err != nil || len(all) != 2 {
 			t.Fatal(all, err)
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
@@ -132,14 +132,14 @@ func TestLostRecord(t *testing.T) {
 	w := newWorld(t)
 	w.apply(daily("a"))
 	begun := w.begin("a", "2026-03-02T02:00:00Z", "2026-03-02T02:00:00Z")
-	w.st.Set(archive.Layout{Backup: begun.Backup.Name}.Metadata(), []byte(`{"metadata":{"name":"a-20260302020000"},"status":{"phase":"Completed","startTimestamp":"2026-03-02T02:00:01Z","completionTimestamp":"2026-03-02T02:05:00Z"}}`))
+	w.st.Set(layout.Backup{Name: begun.Backup.Name}.Metadata(), []byte(`{"metadata":{"name":"a-20260302020000"},"status":{"phase":"Completed","startTimestamp":"2026-03-02T02:00:01Z","completionTimestamp":"2026-03-02T02:05:00Z"}}`))
 	clear(w.temporal.running)
 	w.account("2026-03-02T03:00:00Z")
 	equal(t, w.told("a"), "02T02:00 ran")
 	if w.status("a").LastSuccess == nil {
 		t.Error("it is no success")
 	}
-	if err := w.st.Delete(t.Context(), archive.ScheduleRunsKey("prod", "a")); err != nil {
+	if err := w.st.Delete(t.Context(), layout.ScheduleRunsKey("prod", "a")); err != nil {
 		t.Fatal(err)
 	}
 	if again := w.begin("a", "2026-03-02T02:00:00Z", "2026-03-02T02:10:00Z"); again.Backup != nil || again.Slot.Outcome != contract.SlotRan {
@@ -151,7 +151,7 @@ func TestLostRecord(t *testing.T) {
 func TestUnrecorded(t *testing.T) {
 	w := newWorld(t)
 	w.apply(daily("a"))
-	w.st.Set(archive.Layout{Backup: "a-20260303020000"}.Metadata(), []byte(`{"metadata":{"name":"a-20260303020000"},"status":{"phase":"Completed","startTimestamp":"2026-03-03T02:00:01Z","completionTimestamp":"2026-03-03T02:05:00Z"}}`))
+	w.st.Set(layout.Backup{Name: "a-20260303020000"}.Metadata(), []byte(`{"metadata":{"name":"a-20260303020000"},"status":{"phase":"Completed","startTimestamp":"2026-03-03T02:00:01Z","completionTimestamp":"2026-03-03T02:05:00Z"}}`))
 	w.account("2026-03-04T12:00:00Z")
 	equal(t, w.told("a"), "02T02:00 missed", "03T02:00 ran", "04T02:00 missed")
 }
@@ -208,7 +208,7 @@ func TestTurns(t *testing.T) {
 	if !take("c", late).Taken {
 		t.Error("the turn of a run that is gone is not free")
 	}
-	w.st.Set(archive.TurnsKey("prod"), []byte("{"))
+	w.st.Set(layout.TurnsKey("prod"), []byte("{"))
 	if !take("e", late).Taken {
 		t.Error("a damaged queue holds runs up")
 	}

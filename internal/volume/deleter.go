@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Deleter deletes the snapshots of one method. Both its methods may repeat.
@@ -18,7 +19,10 @@ type Deleter interface {
 }
 
 // Owner is the backup whose snapshots are deleted.
-type Owner struct{ Name, UID string }
+type Owner struct {
+	Name, UID string
+	Ended     time.Time // when the backup ended: a provider may still hide the snapshots of a young one
+}
 
 // Ref names a snapshot well enough to delete it when its backup's files are gone.
 type Ref interface {

@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
@@ -64,7 +64,7 @@ func cancelledUnheard(ctx context.Context, l *lane) error {
 		l.temporalLine.Cut()
 		return true, errors.Join(l.givenUp(ctx, p), l.temporalLine.Heal())
 	}, nil)
-	return errors.Join(l.canceled(ctx, contract.BackupID(l.Cluster, name), err), l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)))
+	return errors.Join(l.canceled(ctx, contract.BackupID(l.Cluster, name), err), l.leftovers(ctx), l.absent(ctx, layout.BackupDir(name)))
 }
 
 // cancelRequested waits until Temporal knows that activities are to be told.
@@ -92,7 +92,7 @@ func (l *lane) cancelledBackup(ctx context.Context, p point) error {
 		}
 		return l.sameBackup(ctx, name, res)
 	}
-	err = errors.Join(l.canceled(ctx, contract.BackupID(l.Cluster, name), err), l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)))
+	err = errors.Join(l.canceled(ctx, contract.BackupID(l.Cluster, name), err), l.leftovers(ctx), l.absent(ctx, layout.BackupDir(name)))
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (l *lane) cancelledRestore(ctx context.Context, p point) error {
 		}
 		return l.sameRestore(ctx, target, res)
 	}
-	err = errors.Join(l.canceled(ctx, contract.RestoreID(l.Cluster, name), err), l.leftovers(ctx), l.absent(ctx, archive.RestoreLayout{Restore: name}.Dir()))
+	err = errors.Join(l.canceled(ctx, contract.RestoreID(l.Cluster, name), err), l.leftovers(ctx), l.absent(ctx, layout.Restore{Name: name}.Dir()))
 	if err != nil {
 		return err
 	}
@@ -208,5 +208,5 @@ func (l *lane) reusedTooSoon(ctx context.Context) error {
 		}
 		return false, nil
 	}, nil)
-	return errors.Join(err, l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)), l.againBackup(ctx, name))
+	return errors.Join(err, l.leftovers(ctx), l.absent(ctx, layout.BackupDir(name)), l.againBackup(ctx, name))
 }

@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -51,19 +51,19 @@ func claimLost(ctx context.Context, l *lane) error {
 		return err
 	}
 	err = l.disturb(ctx, p, l.startBackup(name, bulkSpec()), func(client.WorkflowRun) (bool, error) {
-		return false, l.Store.Put(ctx, archive.Claim(name), theirs, store.PutOptions{})
+		return false, l.Store.Put(ctx, layout.Claim(name), theirs, store.PutOptions{})
 	}, nil)
 	var refused *temporal.ApplicationError
 	if !errors.As(err, &refused) || refused.Type() != contract.ErrTypeExists {
 		return fmt.Errorf("a run that lost its claim: %w", err)
 	}
-	if _, err := l.Store.Head(ctx, archive.Layout{Backup: name}.Metadata()); !errors.Is(err, store.ErrNotFound) {
+	if _, err := l.Store.Head(ctx, layout.Backup{Name: name}.Metadata()); !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("it committed: %w", err)
 	}
-	if _, err := l.Store.Head(ctx, archive.Layout{Backup: name}.Tarball()); err != nil {
+	if _, err := l.Store.Head(ctx, layout.Backup{Name: name}.Tarball()); err != nil {
 		return fmt.Errorf("it removed files of the new holder: %w", err)
 	}
-	if err := l.Store.Delete(ctx, archive.Claim(name)); err != nil {
+	if err := l.Store.Delete(ctx, layout.Claim(name)); err != nil {
 		return fmt.Errorf("it removed the claim of the new holder: %w", err)
 	}
 	return l.leftovers(ctx)
@@ -76,7 +76,7 @@ func halfCleared(ctx context.Context, l *lane) error {
 	var res contract.BackupResult
 	err := l.disturb(ctx, p, l.startBackup(name, bulkSpec()), func(run client.WorkflowRun) (bool, error) {
 		l.current().Kill()
-		gone := l.Store.Delete(ctx, archive.Staging(run.GetRunID())+"plan.json")
+		gone := l.Store.Delete(ctx, layout.Staging(run.GetRunID())+"plan.json")
 		return true, errors.Join(gone, l.start(ctx))
 	}, &res)
 	if err != nil {
@@ -97,7 +97,7 @@ func (l *lane) killedDryRun(ctx context.Context, sig string) error {
 	if res.Phase != "Completed" || !res.DryRun || res.Counts.Created == 0 {
 		return fmt.Errorf("dry run is %s: %+v %v", res.Phase, res.Counts, res.Reasons)
 	}
-	_, err := l.Store.Head(ctx, archive.PlanKey(name))
+	_, err := l.Store.Head(ctx, layout.PlanKey(name))
 	return errors.Join(err, l.leftovers(ctx))
 }
 
@@ -138,7 +138,7 @@ func listingDenied(ctx context.Context, l *lane) error {
 	if err := l.canceled(ctx, run.GetID(), run.Get(ctx, nil)); err != nil {
 		return err
 	}
-	if err := errors.Join(l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name))); err != nil {
+	if err := errors.Join(l.leftovers(ctx), l.absent(ctx, layout.BackupDir(name))); err != nil {
 		return err
 	}
 	return l.refusedBackup(ctx, deny)

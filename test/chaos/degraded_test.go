@@ -14,7 +14,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
@@ -88,8 +88,8 @@ func (l *lane) another(ctx context.Context) error {
 
 // recordedUnconditional reads the fact where a later reader looks for it.
 func (l *lane) recordedUnconditional(ctx context.Context, name string) error {
-	layout := archive.Layout{Backup: name}
-	body, _, err := l.Store.Get(ctx, layout.Metadata())
+	files := layout.Backup{Name: name}
+	body, _, err := l.Store.Get(ctx, files.Metadata())
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (l *lane) recordedUnconditional(ctx context.Context, name string) error {
 		err = fmt.Errorf("annotation conditional-writes is %q", got)
 	}
 	var results any
-	if ferr := l.file(ctx, layout.Results(), &results); ferr != nil {
+	if ferr := l.file(ctx, files.Results(), &results); ferr != nil {
 		return ferr
 	}
 	if text := fmt.Sprint(results); !strings.Contains(text, "STORE_DEGRADED") {

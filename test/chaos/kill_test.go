@@ -15,7 +15,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
@@ -171,7 +171,7 @@ func (l *lane) killedDelete(ctx context.Context, p point, name string) error {
 	if err := l.struck(ctx, p, l.startDelete(name), kill, &res); err != nil {
 		return err
 	}
-	return errors.Join(l.leftovers(ctx), l.absent(ctx, archive.BackupDir(name)))
+	return errors.Join(l.leftovers(ctx), l.absent(ctx, layout.BackupDir(name)))
 }
 
 // TestKilledRestore kills the worker at every activity's edges and some places between.

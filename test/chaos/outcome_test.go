@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/test/compare"
@@ -34,8 +35,8 @@ type content struct {
 }
 
 func (l *lane) content(ctx context.Context, backup string) (*content, error) {
-	layout := archive.Layout{Backup: backup}
-	a, err := archive.Open(ctx, ranges{l.Store}, layout)
+	files := layout.Backup{Name: backup}
+	a, err := archive.Open(ctx, ranges{l.Store}, files)
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +53,14 @@ func (l *lane) content(ctx context.Context, backup string) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = l.Store.List(ctx, archive.BackupDir(backup), func(i store.Info) error {
+	err = l.Store.List(ctx, layout.BackupDir(backup), func(i store.Info) error {
 		c.files = append(c.files, strings.ReplaceAll(i.Key, backup, "NAME"))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.tar, err = l.tar(ctx, layout.Tarball())
+	c.tar, err = l.tar(ctx, files.Tarball())
 	return c, errors.Join(err, a.Verify(ctx, func(int64) {}))
 }
 

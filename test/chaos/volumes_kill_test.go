@@ -12,7 +12,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
@@ -218,7 +218,7 @@ func (l *lane) cancelledVolumes(ctx context.Context, path string, at volumePoint
 // nothingLeft fails unless a run was cancelled, left nothing, and its name can be had.
 func (l *lane) nothingLeft(ctx context.Context, path, name string, err error) error {
 	err = errors.Join(l.canceled(ctx, contract.BackupID(l.Cluster, name), err), l.leftovers(ctx),
-		l.absent(ctx, archive.BackupDir(name)), l.noSnapshots(ctx), l.noSnapshotObjects(ctx))
+		l.absent(ctx, layout.BackupDir(name)), l.noSnapshots(ctx), l.noSnapshotObjects(ctx))
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -35,9 +35,9 @@ type volumeOutcome struct {
 // volumeOutcome reads it, and fails unless every snapshot named is complete and there
 // is none in the account that is not named.
 func (l *lane) volumeOutcome(ctx context.Context, backup string) (*volumeOutcome, error) {
-	layout := archive.Layout{Backup: backup}
+	files := layout.Backup{Name: backup}
 	var o volumeOutcome
-	if err := errors.Join(l.file(ctx, layout.VolumeInfo(), &o.Infos), l.file(ctx, layout.VolumeSnapshots(), &o.Natives)); err != nil {
+	if err := errors.Join(l.file(ctx, files.VolumeInfo(), &o.Infos), l.file(ctx, files.VolumeSnapshots(), &o.Natives)); err != nil {
 		return nil, err
 	}
 	kept, err := l.snapshots(ctx)
@@ -204,5 +204,5 @@ func (l *lane) dropVolumes(ctx context.Context, name string) error {
 	if err := run.Get(ctx, &res); err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
-	return errors.Join(l.noSnapshots(ctx), l.noSnapshotObjects(ctx), l.absent(ctx, archive.BackupDir(name)))
+	return errors.Join(l.noSnapshots(ctx), l.noSnapshotObjects(ctx), l.absent(ctx, layout.BackupDir(name)))
 }

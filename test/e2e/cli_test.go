@@ -17,7 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"sigs.k8s.io/yaml"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -129,7 +129,7 @@ func download(t *testing.T, h *harness.Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := raw(t, h.Store, archive.Layout{Backup: "from-file"}.Tarball()); !bytes.Equal(got, want) {
+	if want := raw(t, h.Store, layout.Backup{Name: "from-file"}.Tarball()); !bytes.Equal(got, want) {
 		t.Error("the file is not the tarball")
 	}
 	zr, err := gzip.NewReader(bytes.NewReader(got))
@@ -145,12 +145,12 @@ func download(t *testing.T, h *harness.Harness) {
 
 // damagedDocument: a backup whose document cannot be read is told, and hides no other.
 func damagedDocument(t *testing.T, h *harness.Harness) {
-	layout := archive.Layout{Backup: "scrap"}
+	files := layout.Backup{Name: "scrap"}
 	l := &lab{&harness.Lab{Harness: h}}
-	l.put(t, layout.Metadata(), []byte(`{"kind":"Backup","metadata":`))
+	l.put(t, files.Metadata(), []byte(`{"kind":"Backup","metadata":`))
 	ask(t, h, 0, []string{"from-file", "scrap", "Unreadable"}, "backup", "get")
 	ask(t, h, 1, []string{"backups/scrap/velero-backup.json"}, "backup", "describe", "scrap")
-	l.remove(t, layout.Metadata())
+	l.remove(t, files.Metadata())
 }
 
 func deletions(t *testing.T, h *harness.Harness, manifest string) {

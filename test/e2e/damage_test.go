@@ -14,7 +14,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"go.temporal.io/sdk/client"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -22,7 +22,7 @@ import (
 // damage is a backup that was whole, and what was done to one of its files.
 type damage struct {
 	name   string
-	file   func(archive.Layout) string
+	file   func(layout.Backup) string
 	change func([]byte) []byte
 	words  string // in the error, beside the file's name
 }
@@ -40,7 +40,7 @@ func cut(to float64) func([]byte) []byte {
 }
 
 func damages() []damage {
-	manifest, index, tarball, volumes := archive.Layout.Manifest, archive.Layout.Index, archive.Layout.Tarball, archive.Layout.VolumeInfo
+	manifest, index, tarball, volumes := layout.Backup.Manifest, layout.Backup.Index, layout.Backup.Tarball, layout.Backup.VolumeInfo
 	return []damage{
 		{"manifest, a bit", manifest, flip(0.5), "digest differs"},
 		{"index, gone", index, nil, ""},
@@ -69,10 +69,10 @@ func TestDamagedBackups(t *testing.T) {
 	}
 	l.apply(t, manifest.String())
 	completed(t, backup(t, l.Harness, "victim", velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
-	layout := archive.Layout{Backup: "victim"}
+	files := layout.Backup{Name: "victim"}
 	for i, d := range damages() {
 		t.Run(d.name, func(t *testing.T) {
-			key := d.file(layout)
+			key := d.file(files)
 			good := raw(t, l.Store, key)
 			t.Cleanup(func() { l.put(t, key, good) })
 			if d.change == nil {

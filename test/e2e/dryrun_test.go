@@ -12,7 +12,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
@@ -117,7 +117,7 @@ func TestDryRunOnFreshCluster(t *testing.T) {
 // plan reads the plan of a dry run.
 func (l *lab) plan(t *testing.T, name string) map[string]planLine {
 	t.Helper()
-	data := read(t, l.Store, archive.PlanKey(name))
+	data := read(t, l.Store, layout.PlanKey(name))
 	if bytes.Contains(data, []byte("secret\"")) || bytes.Contains(data, []byte("b2xkLWFuZC1zZWNyZXQ")) {
 		t.Errorf("a Secret's value stands in the plan: %s", data)
 	}

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -224,7 +225,7 @@ func TestBackupFilters(t *testing.T) {
 // checkReasons wants these codes among the outcomes and no others, but for volumes.
 func (l *lab) checkReasons(t *testing.T, res contract.BackupResult, codes []string) {
 	t.Helper()
-	lines := outcomes(t, l.Harness, archive.Layout{Backup: res.Name}.Results())
+	lines := outcomes(t, l.Harness, layout.Backup{Name: res.Name}.Results())
 	for _, code := range codes {
 		if !has(lines, "["+code+"]", "Next: ") {
 			t.Errorf("no %s among %q", code, lines)
@@ -308,7 +309,7 @@ func TestOrderedResources(t *testing.T) {
 	if strings.Join(got, " ") != "d b a c kube-root-ca.crt" {
 		t.Errorf("order in the archive: %v", got)
 	}
-	if lines := outcomes(t, l.Harness, archive.Layout{Backup: "ordered"}.Results()); !has(lines, "[ORDERED_MISSING]", ns+"/missing") {
+	if lines := outcomes(t, l.Harness, layout.Backup{Name: "ordered"}.Results()); !has(lines, "[ORDERED_MISSING]", ns+"/missing") {
 		t.Errorf("outcomes: %q", lines)
 	}
 }

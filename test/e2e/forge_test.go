@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
@@ -85,7 +86,7 @@ func (l *lab) forge(t *testing.T, name string, change func(string) string) {
 
 func (l *lab) writeBackup(t *testing.T, name string, data, blocks []byte, members []archive.Member) {
 	t.Helper()
-	layout := archive.Layout{Backup: name}
+	files := layout.Backup{Name: name}
 	asm, err := archive.Assemble([]archive.ChunkRef{{
 		Key: "chunk", DataSize: int64(len(data)), BlocksSize: int64(len(blocks)), Members: members,
 	}}, time.Unix(0, 0))
@@ -103,16 +104,16 @@ func (l *lab) writeBackup(t *testing.T, name string, data, blocks []byte, member
 		}
 		return out
 	}
-	l.put(t, layout.Tarball(), flat(asm.Tarball))
-	l.put(t, layout.Index(), flat(asm.Index))
+	l.put(t, files.Tarball(), flat(asm.Tarball))
+	l.put(t, files.Index(), flat(asm.Index))
 	manifest, err := archive.EncodeManifest(archive.Manifest{
-		Backup: name, UID: "u", Cluster: l.Cluster, Files: asm.Files(layout), Directory: asm.Directory, Totals: asm.Totals,
+		Backup: name, UID: "u", Cluster: l.Cluster, Files: asm.Files(files), Directory: asm.Directory, Totals: asm.Totals,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.put(t, layout.Manifest(), manifest)
-	l.put(t, layout.Metadata(), backupDocument(t, name))
+	l.put(t, files.Manifest(), manifest)
+	l.put(t, files.Metadata(), backupDocument(t, name))
 }
 
 func backupDocument(t *testing.T, name string) []byte {

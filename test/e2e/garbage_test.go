@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -68,7 +68,7 @@ func TestGarbageSchedule(t *testing.T) {
 func stored(t *testing.T, h *harness.Harness, names ...string) (found string) {
 	t.Helper()
 	for _, name := range names {
-		_, err := h.Store.Head(context.Background(), archive.Layout{Backup: name}.Metadata())
+		_, err := h.Store.Head(context.Background(), layout.Backup{Name: name}.Metadata())
 		switch {
 		case err == nil && found == "":
 			found = name

@@ -13,6 +13,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
@@ -78,9 +79,9 @@ func TestHostileTarballs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			backup := "hostile-" + strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(name), " ", "-"), ",", "")
-			layout := archive.Layout{Backup: backup}
-			l.put(t, layout.Tarball(), c.tarball)
-			l.put(t, layout.Metadata(), backupDocument(t, backup))
+			files := layout.Backup{Name: backup}
+			l.put(t, files.Tarball(), c.tarball)
+			l.put(t, files.Metadata(), backupDocument(t, backup))
 			text := l.refused(t, contract.RestoreInput{Name: backup, Spec: velerov1.RestoreSpec{
 				BackupName: backup, NamespaceMapping: map[string]string{"hostile": "hostile-" + l.ID},
 			}})

@@ -10,7 +10,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -139,7 +139,7 @@ func TestPrefixRolledOut(t *testing.T) {
 	ask(t, before, 0, both, "version")
 	ask(t, before, 0, both, "location", "get")
 	for _, dir := range []string{"staging/", "claims/"} {
-		if left := append(keysIn(t, before.Store, archive.PluginDir+dir), keysIn(t, after.Store, archive.PluginDir+dir)...); len(left) > 0 {
+		if left := append(keysIn(t, before.Store, layout.PluginDir+dir), keysIn(t, after.Store, layout.PluginDir+dir)...); len(left) > 0 {
 			t.Errorf("left in the bucket: %v", left)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
@@ -66,7 +66,7 @@ func TestLocations(t *testing.T) {
 	if got := backupsShown(t, h, warning); len(got) > 0 {
 		t.Errorf("left: %v", got)
 	}
-	if left := keysIn(t, h.Store, archive.PluginDir+"staging/"); len(left) > 0 {
+	if left := keysIn(t, h.Store, layout.PluginDir+"staging/"); len(left) > 0 {
 		t.Errorf("left in staging: %v", left)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -118,7 +119,7 @@ func (s source) ReadRange(ctx context.Context, file string, off, n int64) (io.Re
 
 func open(t *testing.T, h *harness.Harness, backup string) *archive.Archive {
 	t.Helper()
-	a, err := archive.Open(t.Context(), source{h.Store}, archive.Layout{Backup: backup})
+	a, err := archive.Open(t.Context(), source{h.Store}, layout.Backup{Name: backup})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func keysIn(t *testing.T, st store.Store, prefix string) []string {
 	t.Helper()
 	var keys []string
 	err := st.List(t.Context(), prefix, func(i store.Info) error {
-		if !strings.HasPrefix(i.Key, archive.PluginDir+"clusters/") && !strings.HasPrefix(i.Key, archive.SeriesDir) {
+		if !strings.HasPrefix(i.Key, layout.PluginDir+"clusters/") && !strings.HasPrefix(i.Key, layout.SeriesDir) {
 			keys = append(keys, i.Key)
 		}
 		return nil
@@ -163,7 +164,7 @@ func keysIn(t *testing.T, st store.Store, prefix string) []string {
 // are part of backups.
 func workingFiles(t *testing.T, st store.Store) []string {
 	t.Helper()
-	return slices.DeleteFunc(keysIn(t, st, archive.PluginDir), func(key string) bool { return strings.HasPrefix(key, archive.CatalogRoot) })
+	return slices.DeleteFunc(keysIn(t, st, layout.PluginDir), func(key string) bool { return strings.HasPrefix(key, layout.CatalogRoot) })
 }
 
 // read reads a file of the bucket, uncompressed if it is gzip.
@@ -213,7 +214,7 @@ func outcomes(t *testing.T, h *harness.Harness, key string) []string {
 
 func restoreOutcomes(t *testing.T, h *harness.Harness, name string) []string {
 	t.Helper()
-	return outcomes(t, h, archive.RestoreLayout{Restore: name}.Results())
+	return outcomes(t, h, layout.Restore{Name: name}.Results())
 }
 
 // has tells whether a line contains all words.

@@ -14,6 +14,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -35,7 +36,7 @@ func TestSecondEtcd(t *testing.T) {
 	}); res.Phase != "Completed" || !told {
 		t.Errorf("%s: %q", res.Phase, res.Reasons)
 	}
-	a, err := archive.Open(t.Context(), repository.NewSource(h.Store), archive.Layout{Backup: "apart"})
+	a, err := archive.Open(t.Context(), repository.NewSource(h.Store), layout.Backup{Name: "apart"})
 	if err != nil {
 		t.Fatal(err)
 	}

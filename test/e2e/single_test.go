@@ -15,7 +15,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
@@ -79,7 +79,7 @@ func TestSingleObject(t *testing.T) {
 	h := l.Beside(t, harness.Options{Cluster: "single", S3: wire.addr}).Harness
 	completed(t, backup(t, h, "many", velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
 	want := l.Object(t, "secrets", ns, "secret-1234")["data"]
-	tarball, err := h.Store.Head(t.Context(), archive.Layout{Backup: "many"}.Tarball())
+	tarball, err := h.Store.Head(t.Context(), layout.Backup{Name: "many"}.Tarball())
 	if err != nil {
 		t.Fatal(err)
 	}

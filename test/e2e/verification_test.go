@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -29,7 +29,7 @@ func TestVerification(t *testing.T) {
 	}
 	ask(t, h, 0, []string{"2 backups verified, 0 corrupt"}, "backup", "verify", "--all", "--wait")
 
-	key := archive.Layout{Backup: "rotten"}.Tarball()
+	key := layout.Backup{Name: "rotten"}.Tarball()
 	body, err := repository.GetBytes(context.Background(), h.Store, key)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestVerificationSchedule(t *testing.T) {
 	l.Beside(t, harness.Options{Cluster: "verifys", Edit: func(c *config.Config) { c.Verification.Manual = false }})
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
 		var keys []string
-		err := h.Store.List(context.Background(), archive.VerificationDir("soon"), func(i store.Info) error {
+		err := h.Store.List(context.Background(), layout.VerificationDir("soon"), func(i store.Info) error {
 			keys = append(keys, i.Key)
 			return nil
 		})

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // Lifeboat deletes backups, Velero's and its own, under Velero's eyes: nothing is
@@ -76,7 +76,7 @@ func (p *peers) namespace(t *testing.T, ctx context.Context, name string) string
 func (p *peers) checkForgotten(t *testing.T, ctx context.Context, backup string) {
 	t.Helper()
 	for _, key := range p.keysOf(t, ctx, backup) {
-		if !strings.HasPrefix(key, archive.CatalogDir(backup)) {
+		if !strings.HasPrefix(key, layout.CatalogDir(backup)) {
 			t.Errorf("left of %s: %s", backup, key)
 		}
 	}
@@ -89,8 +89,8 @@ func (p *peers) checkForgotten(t *testing.T, ctx context.Context, backup string)
 // keysOf are the files of a backup and the working files that name it.
 func (p *peers) keysOf(t *testing.T, ctx context.Context, backup string) []string {
 	t.Helper()
-	all := p.keys(t, ctx, archive.BackupDir(backup))
-	for _, key := range p.keys(t, ctx, archive.PluginDir) {
+	all := p.keys(t, ctx, layout.BackupDir(backup))
+	for _, key := range p.keys(t, ctx, layout.PluginDir) {
 		if strings.Contains(key, backup) {
 			all = append(all, key)
 		}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/test/compare"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -168,7 +169,7 @@ func (p *peers) counting(t *testing.T, ctx context.Context) (*atomic.Int64, *har
 
 func (p *peers) manifestOf(t *testing.T, ctx context.Context, backup string) archive.Manifest {
 	t.Helper()
-	key := archive.Layout{Backup: backup}.Manifest()
+	key := layout.Backup{Name: backup}.Manifest()
 	m, err := archive.DecodeManifest(key, p.get(t, ctx, key))
 	if err != nil {
 		t.Fatal(err)

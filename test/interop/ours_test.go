@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/test/compare"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
@@ -183,7 +183,7 @@ func inside(ns string) func(resource, namespace, name string) bool {
 // which of the two was restored.
 func (p *peers) spoilPlain(t *testing.T, ctx context.Context, backup string) {
 	t.Helper()
-	key := archive.Layout{Backup: backup}.Tarball()
+	key := layout.Backup{Name: backup}.Tarball()
 	entries, spoilt := p.tarball(t, ctx, backup), 0
 	for i, e := range entries {
 		if strings.HasSuffix(e.path, "/kept.json") && !strings.Contains(e.path, "-preferredversion/") {

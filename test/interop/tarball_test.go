@@ -11,7 +11,7 @@ import (
 	"io"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -25,7 +25,7 @@ type entry struct {
 // standard library, nothing of ours.
 func (p *peers) tarball(t *testing.T, ctx context.Context, backup string) []entry {
 	t.Helper()
-	return unpack(t, p.get(t, ctx, archive.Layout{Backup: backup}.Tarball()))
+	return unpack(t, p.get(t, ctx, layout.Backup{Name: backup}.Tarball()))
 }
 
 func unpack(t *testing.T, data []byte) []entry {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -158,7 +158,7 @@ func TestVolumesBeforeVolumeInfo(t *testing.T) {
 func (p *peers) filesOf(t *testing.T, ctx context.Context, backup string) files {
 	t.Helper()
 	f := files{}
-	for _, key := range p.keys(t, ctx, archive.BackupDir(backup)) {
+	for _, key := range p.keys(t, ctx, layout.BackupDir(backup)) {
 		f[strings.TrimPrefix(path.Base(key), backup)] = p.get(t, ctx, key)
 	}
 	if f[document] == nil || f[contents] == nil || len(f) < 8 {
@@ -175,7 +175,7 @@ func (p *peers) putFiles(t *testing.T, ctx context.Context, backup string, f fil
 		if name != document {
 			name = backup + name
 		}
-		if err := p.Store.Put(ctx, archive.BackupDir(backup)+name, body, store.PutOptions{}); err != nil {
+		if err := p.Store.Put(ctx, layout.BackupDir(backup)+name, body, store.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

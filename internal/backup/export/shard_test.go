@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -57,7 +58,7 @@ func newExported(t *testing.T, s *kubetest.Server, spec velerov1.BackupSpec, typ
 	st := memstore.New()
 	return &exported{
 		service: &backup.Service{Kube: client, Rules: resource.NewRegistry()},
-		run: &backup.Run{Store: st, Staging: repository.NewStaging(st, "uid"), Layout: archive.Layout{Backup: "b"}, Plan: backup.Plan{
+		run: &backup.Run{Store: st, Staging: repository.NewStaging(st, "uid"), Layout: layout.Backup{Name: "b"}, Plan: backup.Plan{
 			Resources: types, Filter: f, Shards: plan.Export(counts, f, plan.ExportOptions{MaxShards: 1}),
 		}},
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -65,7 +66,7 @@ func readStaged(ctx context.Context, run *backup.Run, in contract.SealBackupInpu
 	}
 	assembly, err := archive.Assemble(backup.ChunksOf(notes), run.Plan.Started)
 	if err != nil {
-		return nil, fmt.Errorf("assemble %s: %w", run.Layout.Backup, err)
+		return nil, fmt.Errorf("assemble %s: %w", run.Layout.Name, err)
 	}
 	final, err := run.FinalVolumes(ctx)
 	if err != nil {
@@ -88,14 +89,14 @@ func readStaged(ctx context.Context, run *backup.Run, in contract.SealBackupInpu
 // Uploads that a lost worker has left unfinished are aborted first; the name lock makes sure
 // that no other worker is at it.
 func (s *sealer) composeArchive(ctx context.Context) error {
-	layout := s.run.Layout
-	if err := repository.AbortUploads(ctx, s.run.Store, archive.BackupDir(layout.Backup)); err != nil {
+	files := s.run.Layout
+	if err := repository.AbortUploads(ctx, s.run.Store, layout.BackupDir(files.Name)); err != nil {
 		return err
 	}
-	if err := repository.Compose(ctx, s.run.Store, layout.Tarball(), s.assembly.Tarball); err != nil {
+	if err := repository.Compose(ctx, s.run.Store, files.Tarball(), s.assembly.Tarball); err != nil {
 		return err
 	}
-	return repository.Compose(ctx, s.run.Store, layout.Index(), s.assembly.Index)
+	return repository.Compose(ctx, s.run.Store, files.Index(), s.assembly.Index)
 }
 
 // composeAndCompare composes the archive and meanwhile compares it with the backup before.
@@ -186,7 +187,7 @@ func (s *sealer) plainTypes() []string {
 func (s *sealer) writeManifest(ctx context.Context, files []archive.File) (string, error) {
 	key := s.run.Layout.Manifest()
 	data, err := archive.EncodeManifest(archive.Manifest{
-		Backup: s.run.Layout.Backup, UID: s.run.Plan.UID, Cluster: s.run.Plan.Run.Cluster, Created: s.run.Plan.Started,
+		Backup: s.run.Layout.Name, UID: s.run.Plan.UID, Cluster: s.run.Plan.Run.Cluster, Created: s.run.Plan.Started,
 		Files: files, Directory: s.assembly.Directory, Totals: s.assembly.Totals,
 		Revision: s.revision, PlainTypes: s.plainTypes(), RevisionTime: s.revisionTime(), Snapshots: s.snapshotTimes(),
 	})
@@ -206,7 +207,7 @@ func Verify(ctx context.Context, b *backup.Service, p *heartbeat.Recorder, in co
 	if err != nil {
 		return contract.VerifyResult{}, err
 	}
-	a, err := archive.Open(ctx, repository.NewSource(st), archive.Layout{Backup: in.Ref.Name})
+	a, err := archive.Open(ctx, repository.NewSource(st), layout.Backup{Name: in.Ref.Name})
 	if err != nil {
 		return contract.VerifyResult{}, fmt.Errorf("read back %s: %w", in.Ref.Name, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
@@ -122,7 +123,7 @@ func (w *world) littered() *estate {
 	keep(foreign)
 	keep(map[string]string{ebs.TagBackup: "lost", ebs.TagBackupUID: "uid-lost", ebs.TagCluster: "prod", ebs.TagPlace: "0123456789ab"})
 	keep(map[string]string{"Name": "mine"})
-	e.store().Set(archive.Layout{Backup: "velero"}.Tarball(), []byte("tar"))
+	e.store().Set(layout.Backup{Name: "velero"}.Tarball(), []byte("tar"))
 	e.keys = e.store().Keys()
 
 	e.commit("old", "", time.Now().Add(time.Hour), e.snapshot(e.tags("old")), e.snapshot(e.tags("old")))
@@ -133,7 +134,7 @@ func (w *world) littered() *estate {
 	e.snapshot(e.tags("lost"))
 	e.snapshot(e.csiTags("velero-data-0123abcd"))
 	e.writeFiles("half")
-	e.store().SetUpload(archive.Layout{Backup: "half"}.Index())
+	e.store().SetUpload(layout.Backup{Name: "half"}.Index())
 	time.Sleep(2 * day)
 	return e
 }
@@ -148,10 +149,10 @@ func (e *estate) check(clean bool) {
 		}
 	}
 	keys := slices.DeleteFunc(e.store().Keys(), func(key string) bool {
-		return strings.HasPrefix(key, archive.CatalogRoot) || key == archive.SeenKey
+		return strings.HasPrefix(key, layout.CatalogRoot) || key == layout.SeenKey
 	})
 	for _, key := range e.keys {
-		if key != archive.SeenKey && !strings.HasPrefix(key, archive.CatalogRoot) && !slices.Contains(keys, key) {
+		if key != layout.SeenKey && !strings.HasPrefix(key, layout.CatalogRoot) && !slices.Contains(keys, key) {
 			e.t.Errorf("%s is gone", key)
 		}
 	}
@@ -336,7 +337,7 @@ func newSequence(t *testing.T, w *world, seed uint64, server *kubetest.Server) *
 		s.foreign[id] = true
 	}
 	for _, key := range s.store().Keys() {
-		if strings.HasPrefix(key, archive.BackupDir("theirs")) {
+		if strings.HasPrefix(key, layout.BackupDir("theirs")) {
 			body, _ := s.store().Object(key)
 			s.files[key] = string(body)
 		}
@@ -404,7 +405,7 @@ func (s *sequence) end() {
 	if s.pick(3) {
 		s.note("lose %s", name)
 		if s.pick(2) { // somebody has cleared a part by hand
-			_, _ = s.store().DeletePrefix(s.t.Context(), archive.Staging("uid-"+name))
+			_, _ = s.store().DeletePrefix(s.t.Context(), layout.Staging("uid-"+name))
 		}
 		return
 	}
@@ -421,8 +422,8 @@ func (s *sequence) end() {
 	if s.pick(4) {
 		return // it is lost before it cleared its staging
 	}
-	_, _ = s.store().DeletePrefix(s.t.Context(), archive.Staging("uid-"+name))
-	s.store().Remove(archive.Claim(name))
+	_, _ = s.store().DeletePrefix(s.t.Context(), layout.Staging("uid-"+name))
+	s.store().Remove(layout.Claim(name))
 }
 
 // tagged are the tags of the snapshots that are left.
@@ -459,7 +460,7 @@ func (s *sequence) sayRetention() {
 // committed are the backups of this cluster that there are.
 func (s *sequence) committed() (names []string) {
 	for _, key := range s.store().Keys() {
-		if name, ok := strings.CutSuffix(strings.TrimPrefix(key, archive.BackupsDir), "/velero-backup.json"); ok && name != "theirs" {
+		if name, ok := strings.CutSuffix(strings.TrimPrefix(key, layout.BackupsDir), "/velero-backup.json"); ok && name != "theirs" {
 			names = append(names, name)
 		}
 	}
@@ -500,7 +501,7 @@ func (s *sequence) check() {
 		}
 	}
 	for _, name := range s.running {
-		if !s.store().Has(archive.Staging("uid-"+name) + repository.PlanFile) {
+		if !s.store().Has(layout.Staging("uid-"+name) + repository.PlanFile) {
 			s.t.Errorf("the staging of %s, which goes on, is gone", name)
 		}
 	}
@@ -520,7 +521,7 @@ func (s *sequence) check() {
 func (s *sequence) checkFloor() {
 	has := map[string]bool{}
 	for _, name := range s.committed() {
-		body, _ := s.store().Object(archive.Layout{Backup: name}.Metadata())
+		body, _ := s.store().Object(layout.Backup{Name: name}.Metadata())
 		for schedule := range s.had {
 			has[schedule] = has[schedule] || strings.Contains(string(body), fmt.Sprintf("%q:%q", "velero.io/schedule-name", schedule))
 		}
@@ -534,7 +535,7 @@ func (s *sequence) checkFloor() {
 
 // named are the snapshots that a backup names.
 func (s *sequence) named(backup string) (ids []string) {
-	_ = repository.EachEntry(s.t.Context(), s.store(), archive.Manifest{}, archive.Layout{Backup: backup}.VolumeInfo(), func(i volume.Info) {
+	_ = repository.EachEntry(s.t.Context(), s.store(), archive.Manifest{}, layout.Backup{Name: backup}.VolumeInfo(), func(i volume.Info) {
 		ids = append(ids, i.Native.SnapshotHandle)
 	})
 	return ids
@@ -570,7 +571,7 @@ func (s *sequence) settle() {
 		s.t.Errorf("snapshots left %v, want %v", got, want)
 	}
 	for _, key := range s.store().Keys() {
-		for _, dir := range []string{archive.StagingRoot, archive.ClaimDir, archive.TombstoneDir} {
+		for _, dir := range []string{layout.StagingRoot, layout.ClaimDir, layout.TombstoneDir} {
 			name := strings.TrimSuffix(strings.TrimPrefix(key, dir), ".json")
 			if strings.HasPrefix(key, dir) && !slices.Contains(s.committed(), name) { // one is held whose deletion had begun
 				s.t.Errorf("%s is left", key)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -110,7 +110,7 @@ func (l *look) orphanOfRun(p *place, r *run) *contract.Orphan {
 // orphanOfDirectory is nil for one that Velero made.
 func (l *look) orphanOfDirectory(p *place, d directory) *contract.Orphan {
 	row := contract.Orphan{
-		Kind: contract.OrphanDirectory, ID: archive.BackupDir(d.name), Location: p.name, Cluster: cmp.Or(d.cluster, p.clusterOnly()),
+		Kind: contract.OrphanDirectory, ID: layout.BackupDir(d.name), Location: p.name, Cluster: cmp.Or(d.cluster, p.clusterOnly()),
 		Backup: d.name, UID: d.uid, Since: d.written,
 	}
 	switch {
@@ -142,9 +142,9 @@ func (l *look) orphanOfUpload(p *place, u store.Upload) *contract.Orphan {
 
 // ownerOfKey is the UID of the run in whose staging a key is, or the backup in whose directory.
 func ownerOfKey(key string) (uid, backup string) {
-	if rest, ok := strings.CutPrefix(key, archive.StagingRoot); ok {
+	if rest, ok := strings.CutPrefix(key, layout.StagingRoot); ok {
 		uid, _, _ = strings.Cut(rest, "/")
-	} else if rest, ok := strings.CutPrefix(key, archive.BackupsDir); ok {
+	} else if rest, ok := strings.CutPrefix(key, layout.BackupsDir); ok {
 		backup, _, _ = strings.Cut(rest, "/")
 	}
 	return uid, backup
@@ -163,8 +163,8 @@ func (p *place) isBusy(uid, backup string) bool {
 // isOurs tells whether an upload in the directory of a backup is Lifeboat's: by its key, or
 // because the backup is.
 func (p *place) isOurs(backup, key string) bool {
-	layout := archive.Layout{Backup: backup}
-	if backup == "" || key == layout.Index() || key == layout.Manifest() {
+	files := layout.Backup{Name: backup}
+	if backup == "" || key == files.Index() || key == files.Manifest() {
 		return backup != ""
 	}
 	for _, b := range p.backups {
@@ -230,7 +230,7 @@ func (l *look) whyKept(p *place) string {
 		return "the storage location is searched for the first time; goes after the grace period"
 	case len(p.backups) == 0 && p.seen.Backups > 0:
 		return fmt.Sprintf("the storage location lists no backup, and had %d at %s: make a backup, or remove %s from the bucket if they were deleted on purpose",
-			p.seen.Backups, p.seen.At.UTC().Format(time.RFC3339), archive.SeenKey)
+			p.seen.Backups, p.seen.At.UTC().Format(time.RFC3339), layout.SeenKey)
 	case l.now.Before(p.seen.Since.Add(l.Grace)):
 		return "the storage location is searched since " + p.seen.Since.UTC().Format(time.RFC3339) + " only; goes after the grace period"
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -55,7 +55,7 @@ func TestExplain(t *testing.T) {
 		i.commit("fresh", "", end, add(i.tags("fresh"), "fresh of prod in s3://b-default/p: its backup has not expired until "+end.Format(time.RFC3339)))
 		i.commit("csi", "", end, add(nil, "csi of prod in s3://b-default/p: its backup has not expired until "+end.Format(time.RFC3339)))
 		i.commit("held", "", end, add(i.tags("held"), "held of prod in s3://b-default/p: its backup is held: audit"))
-		i.store().Set(archive.RetentionKey("held"), []byte(`{"name":"held","uid":"uid-held","hold":"audit"}`))
+		i.store().Set(layout.RetentionKey("held"), []byte(`{"name":"held","uid":"uid-held","hold":"audit"}`))
 		i.commit("floor", "nightly", time.Now(), add(i.tags("floor"), "floor of prod in s3://b-default/p: its backup has expired and stays: among the last 1 good backups of schedule nightly"))
 		i.commit("old", "", time.Now(), add(i.tags("old"), "old of prod in s3://b-default/p: its backup has expired and goes with the next collection of its cluster"))
 		commitAs(t, i.store(), "theirs", "", "dev", end, []string{add(theirs, "theirs of dev in s3://b-default/p: its backup has not expired until "+end.Format(time.RFC3339))})

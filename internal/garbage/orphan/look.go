@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -50,12 +52,12 @@ type place struct {
 	digest   string
 	st       store.Store
 	readOnly bool
-	seen     *repository.Seen
+	seen     *beside.Seen
 	clusters []string // that have worked there
 	runs     []run
-	deleting map[string]*repository.Tombstone // by backup
+	deleting map[string]*beside.Tombstone // by backup
 	backups  []repository.BackupEntry
-	holds    map[string]*repository.Retention
+	holds    map[string]*beside.Retention
 	loose    []directory // without a document
 	alien    string      // why the cluster's name is another cluster's here, "" if it is not
 	uploads  []store.Upload
@@ -229,7 +231,7 @@ func (l *look) placeOf(digest string) *place {
 
 // readPlace reads runs and deletions before backups.
 func (l *look) readPlace(ctx context.Context, p *place, listing *repository.Listing) (err error) {
-	if p.seen, err = repository.ReadSeen(ctx, p.st); err != nil && !errors.Is(err, archive.ErrCorrupt) {
+	if p.seen, err = beside.ReadSeen(ctx, p.st); err != nil && !errors.Is(err, archive.ErrCorrupt) {
 		return err
 	}
 	if p.clusters, err = repository.ClusterNames(ctx, p.st); err != nil {
@@ -238,13 +240,13 @@ func (l *look) readPlace(ctx context.Context, p *place, listing *repository.List
 	if err := l.readRuns(ctx, p); err != nil {
 		return err
 	}
-	if p.deleting, err = repository.ReadTombstones(ctx, p.st); err != nil {
+	if p.deleting, err = beside.ReadTombstones(ctx, p.st); err != nil {
 		return err
 	}
-	if p.holds, err = repository.ReadRetentions(ctx, p.st); err != nil {
+	if p.holds, err = beside.ReadRetentions(ctx, p.st); err != nil {
 		return err
 	}
-	directories, err := p.st.Dirs(ctx, archive.BackupsDir)
+	directories, err := p.st.Dirs(ctx, layout.BackupsDir)
 	if err != nil {
 		return err
 	}
@@ -315,11 +317,11 @@ func (p *place) readLoose(ctx context.Context, directories []string) error {
 // readDirectory looks at the files of a backup without a document; store.ErrNotFound if there
 // are none, or there is a document by now.
 func readDirectory(ctx context.Context, st store.Store, name string) (directory, error) {
-	d, layout := directory{name: name}, archive.Layout{Backup: name}
+	d, files := directory{name: name}, layout.Backup{Name: name}
 	committed := false
-	err := st.List(ctx, archive.BackupDir(name), func(i store.Info) error {
-		committed = committed || i.Key == layout.Metadata()
-		d.ours = d.ours || i.Key == layout.Index() || i.Key == layout.Manifest()
+	err := st.List(ctx, layout.BackupDir(name), func(i store.Info) error {
+		committed = committed || i.Key == files.Metadata()
+		d.ours = d.ours || i.Key == files.Index() || i.Key == files.Manifest()
 		if i.Modified.After(d.written) {
 			d.written = i.Modified
 		}
@@ -344,7 +346,7 @@ func (l *look) recordSeen(ctx context.Context) error {
 		if p.readOnly {
 			continue
 		}
-		if err := repository.RecordSeen(ctx, p.st, len(p.backups), l.now); err != nil {
+		if err := beside.RecordSeen(ctx, p.st, len(p.backups), l.now); err != nil {
 			return fmt.Errorf("storage location %s: remember its backups: %w", p.name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -133,7 +134,7 @@ func (c *Collector) readWhole(ctx context.Context, o *owner) (whole, error) {
 // readVolumes reads the file that tells of the backup's volumes.
 func readVolumes(ctx context.Context, st store.Store, m archive.Manifest, name string) (whole, error) {
 	w := whole{cluster: m.Cluster, volumes: map[string]string{}}
-	err := repository.EachEntry(ctx, st, m, archive.Layout{Backup: name}.VolumeInfo(), func(i volume.Info) {
+	err := repository.EachEntry(ctx, st, m, layout.Backup{Name: name}.VolumeInfo(), func(i volume.Info) {
 		of := i.PVName
 		if i.PVCName != "" {
 			of = i.PVCNamespace + "/" + i.PVCName

@@ -9,12 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -59,8 +60,8 @@ func TestSnapshots(t *testing.T) {
 		"a run that goes on": {func(i *installation) string { i.stage("b"); return i.snapshot(i.tags("b")) }, ""},
 		"a run that holds the name only": {func(i *installation) string {
 			i.stage("b")
-			i.store().Remove(archive.Staging("uid-b") + repository.PlanFile)
-			i.store().Remove(archive.Staging("uid-b") + "shard-00000/chunk-00000")
+			i.store().Remove(layout.Staging("uid-b") + repository.PlanFile)
+			i.store().Remove(layout.Staging("uid-b") + "shard-00000/chunk-00000")
 			return i.snapshot(i.tags("b"))
 		}, ""},
 		"a run that has ended, with which it goes": {func(i *installation) string {
@@ -69,7 +70,7 @@ func TestSnapshots(t *testing.T) {
 			return i.snapshot(i.tags("b"))
 		}, ""},
 		"a deletion that goes on": {func(i *installation) string {
-			i.store().Set(archive.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
+			i.store().Set(layout.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
 			return i.snapshot(i.tags("b"))
 		}, ""},
 		"another cluster's": {func(i *installation) string {
@@ -90,17 +91,17 @@ func TestSnapshots(t *testing.T) {
 		"a person's": {func(i *installation) string { return i.snapshot(map[string]string{"Name": "mine"}) }, ""},
 		"the backup's files are damaged": {func(i *installation) string {
 			i.commit("b", "", time.Now(), "snap-0")
-			i.store().Set(archive.Layout{Backup: "b"}.VolumeInfo(), []byte("x"))
+			i.store().Set(layout.Backup{Name: "b"}.VolumeInfo(), []byte("x"))
 			return i.snapshot(i.tags("b"))
 		}, "backup b in storage location default cannot be read and may name it"},
 		"the backup's document is damaged": {func(i *installation) string {
 			i.commit("b", "", time.Now(), "snap-0")
-			i.store().Set(archive.Layout{Backup: "b"}.Metadata(), []byte("{"))
+			i.store().Set(layout.Backup{Name: "b"}.Metadata(), []byte("{"))
 			return i.snapshot(i.tags("b"))
 		}, "backup b in storage location default cannot be read and may name it"},
 		"another backup is damaged": {func(i *installation) string {
 			i.commit("a", "", time.Now(), "snap-0")
-			i.store().Set(archive.Layout{Backup: "a"}.Manifest(), []byte("{"))
+			i.store().Set(layout.Backup{Name: "a"}.Manifest(), []byte("{"))
 			return i.snapshot(i.tags("b"))
 		}, goes},
 		"a driver's, and nothing names it": {func(i *installation) string { return i.snapshot(i.csiTags("velero-data-0123abcd")) }, goes},
@@ -116,13 +117,13 @@ func TestSnapshots(t *testing.T) {
 		}, ""},
 		"a driver's, and some backup is damaged": {func(i *installation) string {
 			i.commit("a", "", time.Now(), "snap-0")
-			i.store().Set(archive.Layout{Backup: "a"}.Manifest(), []byte("{"))
+			i.store().Set(layout.Backup{Name: "a"}.Manifest(), []byte("{"))
 			return i.snapshot(i.csiTags("velero-data-0123abcd"))
 		}, "backup a in storage location default cannot be read and may name it"},
 		"a driver's, made for Velero":   {func(i *installation) string { return i.snapshot(i.csiTags("velero-data-x7k2p")) }, ""},
 		"a driver's, made for a person": {func(i *installation) string { return i.snapshot(i.csiTags("before-the-upgrade")) }, ""},
 		"the name is another cluster's here": {func(i *installation) string {
-			i.store().Set(archive.ClusterName("prod"), []byte(`{"cluster":"prod","uid":"other"}`))
+			i.store().Set(layout.ClusterName("prod"), []byte(`{"cluster":"prod","uid":"other"}`))
 			return i.snapshot(i.tags("b"))
 		}, `cluster: the name "prod" belongs in storage location default`},
 		"the contents cannot be listed": {func(i *installation) string {
@@ -131,14 +132,14 @@ func TestSnapshots(t *testing.T) {
 		}, "what may name it could not be read: VolumeSnapshotContents: unavailable"},
 		"all backups have vanished": {func(i *installation) string {
 			for _, key := range i.store().Keys() {
-				if strings.HasPrefix(key, archive.BackupsDir) {
+				if strings.HasPrefix(key, layout.BackupsDir) {
 					i.store().Remove(key)
 				}
 			}
 			return i.snapshot(i.tags("b"))
 		}, "the storage location lists no backup, and had 1 at "},
 		"nobody has searched the bucket before": {func(i *installation) string {
-			i.store().Remove(archive.SeenKey)
+			i.store().Remove(layout.SeenKey)
 			return i.snapshot(i.tags("b"))
 		}, "the storage location is searched for the first time"},
 	} {
@@ -251,10 +252,10 @@ func TestEmptyOnPurpose(t *testing.T) {
 		i := w.known("prod")
 		id := i.snapshot(i.tags("b"))
 		time.Sleep(2 * day)
-		if _, err := i.store().DeletePrefix(t.Context(), archive.BackupDir("kept")); err != nil {
+		if _, err := i.store().DeletePrefix(t.Context(), layout.BackupDir("kept")); err != nil {
 			t.Fatal(err)
 		}
-		if err := repository.CountDeletion(t.Context(), i.store()); err != nil {
+		if err := beside.CountDeletion(t.Context(), i.store()); err != nil {
 			t.Fatal(err)
 		}
 		if res := i.remove(i.plan()); res.Removed != 1 || w.left()[id] {
@@ -270,7 +271,7 @@ func TestLookedAtAgain(t *testing.T) {
 		"a backup":  func(i *installation, id string) { i.commit("b", "", time.Now(), id) },
 		"a run":     func(i *installation, _ string) { i.stage("b") },
 		"unknown":   func(i *installation, _ string) { i.store().Fail(memstore.Any, errors.New("cut")) },
-		"a damaged": func(i *installation, _ string) { i.store().Set(archive.Layout{Backup: "b"}.Metadata(), []byte("{")) },
+		"a damaged": func(i *installation, _ string) { i.store().Set(layout.Backup{Name: "b"}.Metadata(), []byte("{")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -322,34 +323,34 @@ func TestFiles(t *testing.T) {
 			func(i *installation) { i.stage("b"); i.runs.err = errors.New("no answer") }, "run uid-b stays: it is not known whether the run goes on: no answer",
 			"plugins/lifeboat/claims/b.json plugins/lifeboat/staging/uid-b/plan.json plugins/lifeboat/staging/uid-b/shard-00000/chunk-00000",
 		},
-		"a run that was lost before it wrote what it is": {func(i *installation) { i.store().Set(archive.Staging("u")+"chunk", []byte("x")) }, "run u", ""},
+		"a run that was lost before it wrote what it is": {func(i *installation) { i.store().Set(layout.Staging("u")+"chunk", []byte("x")) }, "run u", ""},
 		"the same where several clusters work": {func(i *installation) {
-			i.store().Set(archive.ClusterName("dev"), []byte(`{"cluster":"dev","uid":"d"}`))
-			i.store().Set(archive.Staging("u")+"chunk", []byte("x"))
+			i.store().Set(layout.ClusterName("dev"), []byte(`{"cluster":"dev","uid":"d"}`))
+			i.store().Set(layout.Staging("u")+"chunk", []byte("x"))
 		}, "run u stays: it is not known which cluster began it", "plugins/lifeboat/clusters/dev.json plugins/lifeboat/staging/u/chunk"},
 		"a restore that has ended": {func(i *installation) {
-			i.store().Set(archive.Staging("r")+"open.json", []byte(`{"uid":"r","restore":{"name":"back"},"run":{"workflowID":"restore:prod:back","cluster":"prod"},"archive":{"backup":"b"}}`))
+			i.store().Set(layout.Staging("r")+"open.json", []byte(`{"uid":"r","restore":{"name":"back"},"run":{"workflowID":"restore:prod:back","cluster":"prod"},"archive":{"backup":"b"}}`))
 		}, "run r", ""},
 		"a directory without a document": {func(i *installation) { i.writeFiles("b") }, "directory backups/b/", ""},
 		"the same of Velero": {func(i *installation) {
-			i.store().Set(archive.Layout{Backup: "b"}.Tarball(), []byte("tar"))
+			i.store().Set(layout.Backup{Name: "b"}.Tarball(), []byte("tar"))
 		}, "", "backups/b/b.tar.gz"},
 		"the same of another cluster": {func(i *installation) {
 			commitAs(i.t, i.store(), "b", "", "dev", time.Now(), nil)
-			i.store().Remove(archive.Layout{Backup: "b"}.Metadata())
+			i.store().Remove(layout.Backup{Name: "b"}.Metadata())
 		}, "", "backups/b/b-lifeboat-index.gz backups/b/b-lifeboat-manifest.json backups/b/b-volumeinfo.json.gz backups/b/b-volumesnapshots.json.gz backups/b/b.tar.gz"},
 		"the same of this one among several": {func(i *installation) {
-			i.store().Set(archive.ClusterName("dev"), []byte(`{"cluster":"dev","uid":"d"}`))
+			i.store().Set(layout.ClusterName("dev"), []byte(`{"cluster":"dev","uid":"d"}`))
 			i.commit("b", "", time.Now())
-			i.store().Remove(archive.Layout{Backup: "b"}.Metadata())
+			i.store().Remove(layout.Backup{Name: "b"}.Metadata())
 		}, "directory backups/b/", "plugins/lifeboat/clusters/dev.json"},
 		"the same, being deleted": {func(i *installation) {
 			i.writeFiles("b")
-			i.store().Set(archive.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
+			i.store().Set(layout.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
 		}, "", "backups/b/b-lifeboat-index.gz backups/b/b.tar.gz plugins/lifeboat/tombstones/b.json"},
 		"the same under a lock": {func(i *installation) {
 			i.writeFiles("b")
-			i.store().Lock(archive.Layout{Backup: "b"}.Tarball(), store.ErrLocked)
+			i.store().Lock(layout.Backup{Name: "b"}.Tarball(), store.ErrLocked)
 		}, "directory backups/b/", "backups/b/b-lifeboat-index.gz backups/b/b.tar.gz"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -382,8 +383,8 @@ func TestUploads(t *testing.T) {
 		i.stage("running")
 		st := i.store()
 		for _, key := range []string{
-			archive.Layout{Backup: "lost"}.Index(), archive.Layout{Backup: "kept"}.Tarball(), archive.Staging("gone") + "x",
-			archive.Layout{Backup: "velero"}.Tarball(), archive.Layout{Backup: "running"}.Tarball(), "kopia/x", archive.Staging("uid-running") + "x",
+			layout.Backup{Name: "lost"}.Index(), layout.Backup{Name: "kept"}.Tarball(), layout.Staging("gone") + "x",
+			layout.Backup{Name: "velero"}.Tarball(), layout.Backup{Name: "running"}.Tarball(), "kopia/x", layout.Staging("uid-running") + "x",
 		} {
 			st.SetUpload(key)
 		}
@@ -406,7 +407,7 @@ func TestUploads(t *testing.T) {
 func TestContents(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		i := w.known("prod")
-		i.store().Set(archive.Staging("r")+"open.json", []byte(`{"uid":"r","restore":{"name":"going"},"run":{"workflowID":"restore:prod:going","cluster":"prod"}}`))
+		i.store().Set(layout.Staging("r")+"open.json", []byte(`{"uid":"r","restore":{"name":"going"},"run":{"workflowID":"restore:prod:going","cluster":"prod"}}`))
 		i.runs.begin("restore:prod:going")
 		old := time.Now().Add(-2 * day)
 		i.objects.contents = []orphan.Content{

@@ -11,6 +11,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
@@ -141,7 +142,7 @@ func whyNamedIn(ctx context.Context, st store.Store, row contract.Orphan) (strin
 		return "the name lock of backup " + row.Backup, err
 	}
 	var doc velerov1.Backup
-	err := repository.GetJSON(ctx, st, archive.Layout{Backup: row.Backup}.Metadata(), &doc)
+	err := repository.GetJSON(ctx, st, layout.Backup{Name: row.Backup}.Metadata(), &doc)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return "", nil
@@ -191,7 +192,7 @@ func (c *Collector) removeRun(ctx context.Context, row contract.Orphan) (string,
 // removeLock lets the name go that an ended run has held whose plan is gone, with its files.
 func (c *Collector) removeLock(ctx context.Context, st store.Store, row contract.Orphan) error {
 	var lock repository.NameLock
-	err := repository.GetJSON(ctx, st, archive.Claim(row.Backup), &lock)
+	err := repository.GetJSON(ctx, st, layout.Claim(row.Backup), &lock)
 	if errors.Is(err, store.ErrNotFound) || err == nil && lock.UID != row.UID {
 		return nil
 	}
@@ -255,7 +256,7 @@ func (c *Collector) removeDirectory(ctx context.Context, self contract.Run, row 
 // versions, a deletion would only hide it.
 func lockedFile(ctx context.Context, st store.Store, backup string) (string, error) {
 	var keys []string
-	err := st.List(ctx, archive.BackupDir(backup), func(i store.Info) error {
+	err := st.List(ctx, layout.BackupDir(backup), func(i store.Info) error {
 		keys = append(keys, i.Key)
 		return nil
 	})
@@ -283,7 +284,7 @@ func (c *Collector) removeUpload(ctx context.Context, row contract.Orphan) (stri
 		}
 	}
 	if row.Backup != "" {
-		if _, err := st.Head(ctx, archive.Claim(row.Backup)); !errors.Is(err, store.ErrNotFound) {
+		if _, err := st.Head(ctx, layout.Claim(row.Backup)); !errors.Is(err, store.ErrNotFound) {
 			return "a run of that name has begun", err
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
@@ -197,7 +198,7 @@ func (i *installation) commit(name, schedule string, expires time.Time, snapshot
 
 func commitAs(t *testing.T, st *memstore.Store, name, schedule, cluster string, expires time.Time, snapshots []string) {
 	t.Helper()
-	layout := archive.Layout{Backup: name}
+	keys := layout.Backup{Name: name}
 	var infos []volume.Info
 	var native []volume.NativeSnapshot
 	for n, id := range snapshots {
@@ -207,8 +208,8 @@ func commitAs(t *testing.T, st *memstore.Store, name, schedule, cluster string, 
 		s.Status.ProviderSnapshotID, s.Status.Phase = id, volume.PhaseCompleted
 		native = append(native, s)
 	}
-	files := map[string][]byte{layout.Index(): []byte("x"), layout.Tarball(): []byte("tar")}
-	for key, doc := range map[string]any{layout.VolumeInfo(): infos, layout.VolumeSnapshots(): native} {
+	files := map[string][]byte{keys.Index(): []byte("x"), keys.Tarball(): []byte("tar")}
+	for key, doc := range map[string]any{keys.VolumeInfo(): infos, keys.VolumeSnapshots(): native} {
 		data, err := repository.EncodeGzipJSON(doc)
 		if err != nil {
 			t.Fatal(err)
@@ -224,9 +225,9 @@ func commitAs(t *testing.T, st *memstore.Store, name, schedule, cluster string, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	st.Set(layout.Manifest(), data)
+	st.Set(keys.Manifest(), data)
 	now := time.Now().UTC().Format(time.RFC3339)
-	st.Set(layout.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"uid-%s","annotations":{"lifeboat-backup.github.io/uid":"u"},"labels":{"velero.io/schedule-name":%q}},
+	st.Set(keys.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"uid-%s","annotations":{"lifeboat-backup.github.io/uid":"u"},"labels":{"velero.io/schedule-name":%q}},
 		"status":{"phase":"Completed","startTimestamp":%q,"completionTimestamp":%q,"expiration":%q,"volumeSnapshotsCompleted":%d}}`,
 		name, name, schedule, now, now, expires.UTC().Format(time.RFC3339), len(snapshots)))
 }
@@ -235,22 +236,22 @@ func commitAs(t *testing.T, st *memstore.Store, name, schedule, cluster string, 
 func (i *installation) stage(name string) {
 	uid, st := "uid-"+name, i.store()
 	run := fmt.Sprintf(`{"workflowID":"backup:%s:%s","runID":"r","cluster":%q,"started":%q}`, i.cluster, name, i.cluster, time.Now().UTC().Format(time.RFC3339))
-	st.Set(archive.Staging(uid)+repository.PlanFile, fmt.Appendf(nil, `{"uid":%q,"backup":{"name":%q},"run":%s}`, uid, name, run))
-	st.Set(archive.Staging(uid)+"shard-00000/chunk-00000", []byte("x"))
-	st.Set(archive.Claim(name), fmt.Appendf(nil, `{"uid":%q,"run":%s}`, uid, run))
+	st.Set(layout.Staging(uid)+repository.PlanFile, fmt.Appendf(nil, `{"uid":%q,"backup":{"name":%q},"run":%s}`, uid, name, run))
+	st.Set(layout.Staging(uid)+"shard-00000/chunk-00000", []byte("x"))
+	st.Set(layout.Claim(name), fmt.Appendf(nil, `{"uid":%q,"run":%s}`, uid, run))
 	i.runs.begin("backup:" + i.cluster + ":" + name)
 }
 
 // writeFiles writes files of a backup that is not committed.
 func (i *installation) writeFiles(name string) {
-	layout := archive.Layout{Backup: name}
-	i.store().Set(layout.Tarball(), []byte("tar"))
-	i.store().Set(layout.Index(), []byte("x"))
+	files := layout.Backup{Name: name}
+	i.store().Set(files.Tarball(), []byte("tar"))
+	i.store().Set(files.Index(), []byte("x"))
 }
 
 // registered says that the cluster has worked in its location.
 func (i *installation) registered() {
-	i.store().Set(archive.ClusterName(i.cluster), fmt.Appendf(nil, `{"cluster":%q,"uid":%q}`, i.cluster, i.objects.uid))
+	i.store().Set(layout.ClusterName(i.cluster), fmt.Appendf(nil, `{"cluster":%q,"uid":%q}`, i.cluster, i.objects.uid))
 }
 
 // plan plans with the right clock.
@@ -344,7 +345,7 @@ type abandoner struct{ *installation }
 func (a abandoner) AbandonBackup(ctx context.Context, ref contract.BackupRef) error {
 	st := a.stores[ref.Location]
 	var doc velerov1.Backup
-	switch err := repository.GetJSON(ctx, st, archive.Layout{Backup: ref.Name}.Metadata(), &doc); {
+	switch err := repository.GetJSON(ctx, st, layout.Backup{Name: ref.Name}.Metadata(), &doc); {
 	case err == nil && string(doc.UID) == ref.UID:
 		return errors.Join(repository.ReleaseName(ctx, st, ref.Name, ref.UID), repository.NewStaging(st, ref.UID).Clear(ctx))
 	case !errors.Is(err, store.ErrNotFound):

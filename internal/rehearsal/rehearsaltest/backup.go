@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
@@ -54,9 +55,9 @@ func plural(kind string) string {
 }
 
 // Put writes a backup of cluster "test" whose UID is "uid-<name>", as a backup writes it.
-func Put(t testing.TB, st *memstore.Store, name string, objects ...Object) archive.Layout {
+func Put(t testing.TB, st *memstore.Store, name string, objects ...Object) layout.Backup {
 	t.Helper()
-	l, staged := archive.Layout{Backup: name}, map[string][]byte{}
+	l, staged := layout.Backup{Name: name}, map[string][]byte{}
 	var refs []archive.ChunkRef
 	w := archive.NewWriter(archive.DefaultLimits(), time.Unix(0, 0), func(c archive.Chunk) error {
 		key := fmt.Sprint("chunk-", len(refs))

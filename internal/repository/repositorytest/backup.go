@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -34,11 +35,11 @@ func Commit(ctx context.Context, st *memstore.Store, b Backup) error {
 	if err != nil {
 		return err
 	}
-	layout := archive.Layout{Backup: b.Name}
-	if err := repository.Compose(ctx, st, layout.Tarball(), assembly.Tarball); err != nil {
+	files := layout.Backup{Name: b.Name}
+	if err := repository.Compose(ctx, st, files.Tarball(), assembly.Tarball); err != nil {
 		return err
 	}
-	if err := repository.Compose(ctx, st, layout.Index(), assembly.Index); err != nil {
+	if err := repository.Compose(ctx, st, files.Index(), assembly.Index); err != nil {
 		return err
 	}
 	if b.Cluster == "" {
@@ -46,14 +47,14 @@ func Commit(ctx context.Context, st *memstore.Store, b Backup) error {
 	}
 	m, err := archive.EncodeManifest(archive.Manifest{
 		Backup: b.Name, UID: b.UID, Cluster: b.Cluster, Created: b.Started,
-		Files: assembly.Files(layout), Directory: assembly.Directory, Totals: assembly.Totals,
+		Files: assembly.Files(files), Directory: assembly.Directory, Totals: assembly.Totals,
 	})
 	if err != nil {
 		return err
 	}
-	st.Set(layout.Manifest(), m)
+	st.Set(files.Manifest(), m)
 	doc, err := json.Marshal(Document(b))
-	st.Set(layout.Metadata(), doc)
+	st.Set(files.Metadata(), doc)
 	return err
 }
 

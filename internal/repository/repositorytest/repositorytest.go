@@ -12,7 +12,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -47,10 +47,10 @@ func Holding(backups ...string) *memstore.Store {
 	st := memstore.New()
 	for _, b := range backups {
 		f := append(strings.Fields(b), "", "2026-01-01")[:3]
-		layout := archive.Layout{Backup: f[0]}
-		st.Set(layout.Metadata(), fmt.Appendf(nil,
+		files := layout.Backup{Name: f[0]}
+		st.Set(files.Metadata(), fmt.Appendf(nil,
 			`{"metadata":{"name":%q,"labels":{"velero.io/schedule-name":%q}},"status":{"phase":"Completed","startTimestamp":"%sT00:00:00Z"}}`, f[0], f[1], f[2]))
-		st.Set(layout.Tarball(), []byte("tar"))
+		st.Set(files.Tarball(), []byte("tar"))
 	}
 	return st
 }

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
@@ -55,7 +56,7 @@ func Plan(ctx context.Context, r *restore.Service, s *restore.Run, cat kube.Cata
 	}
 	if !touched { // the restore of a single Secret does not read about volumes
 		// A damaged file is damage also where this restore does not need it.
-		l := archive.Layout{Backup: s.Archive.Backup}
+		l := layout.Backup{Name: s.Archive.Backup}
 		return nil, nil, repository.EachEntry(ctx, src, s.Arc.Manifest(), l.VolumeInfo(), func(volume.Info) {})
 	}
 	p := &planner{r: r, s: s, cat: cat, filter: s.Plan.Filter, plan: &restore.Volumes{}, untold: map[string]bool{}}

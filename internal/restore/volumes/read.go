@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -31,7 +32,7 @@ func readFacts(ctx context.Context, s *restore.Run, src store.Store) (*volume.Fa
 	if err != nil {
 		return nil, err
 	}
-	return f.Facts, f.readFiles(ctx, src, s.Arc.Manifest(), archive.Layout{Backup: s.Archive.Backup})
+	return f.Facts, f.readFiles(ctx, src, s.Arc.Manifest(), layout.Backup{Name: s.Archive.Backup})
 }
 
 func (f *factReader) addSnapshot(o snapshotv1.VolumeSnapshot) {
@@ -42,7 +43,7 @@ func (f *factReader) addContent(o snapshotv1.VolumeSnapshotContent) { f.Contents
 
 // readFiles reads the files beside the tarball. Those that only old versions of Velero
 // wrote fill in what the tarball does not have.
-func (f *factReader) readFiles(ctx context.Context, src store.Store, m archive.Manifest, l archive.Layout) error {
+func (f *factReader) readFiles(ctx context.Context, src store.Store, m archive.Manifest, l layout.Backup) error {
 	return errors.Join(
 		repository.EachEntry(ctx, src, m, l.VolumeInfo(), func(o volume.Info) { f.Infos[o.PVName] = o }),
 		repository.EachEntry(ctx, src, m, l.VolumeSnapshots(), func(o volume.NativeSnapshot) { f.Natives[o.Spec.PersistentVolumeName] = o }),

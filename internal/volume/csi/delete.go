@@ -78,7 +78,7 @@ func (d *Deleter) Delete(ctx context.Context, owner volume.Owner, refs []volume.
 		return err
 	}
 	ends, errs := run.deleteAll(ctx, all, d.Provider.KeptSnapshots(ctx, all))
-	if err := d.doubtGone(ctx, all, ends, quota.LookAgainFor); err != nil {
+	if err := d.doubtGone(ctx, owner, all, ends, quota.LookAgainFor); err != nil {
 		return err
 	}
 	kept := d.Provider.KeptSnapshots(ctx, all)
@@ -92,9 +92,11 @@ func (d *Deleter) Delete(ctx context.Context, owner volume.Owner, refs []volume.
 }
 
 // doubtGone retains the snapshots that their driver does not find and that the provider
-// shows for longer than one lingers that was just deleted.
-func (d *Deleter) doubtGone(ctx context.Context, all []volume.CSIRef, ends []volume.Deletion, lingers time.Duration) error {
+// shows for longer than one lingers that was just deleted. Those of a young backup may be
+// hidden, from the driver as from us: the provider is asked until it would show them.
+func (d *Deleter) doubtGone(ctx context.Context, owner volume.Owner, all []volume.CSIRef, ends []volume.Deletion, lingers time.Duration) error {
 	isGone := func(i int) bool { return ends[i].Outcome == volume.Gone }
+	young := time.Since(owner.Ended) < quota.VisibleWithin
 	for end := time.Now().Add(lingers); ; {
 		var gone []volume.CSIRef
 		for i := range all {
@@ -106,7 +108,7 @@ func (d *Deleter) doubtGone(ctx context.Context, all []volume.CSIRef, ends []vol
 			return nil
 		}
 		existing := d.Provider.ExistingSnapshots(ctx, gone)
-		if len(existing) == 0 {
+		if len(existing) == 0 && !young {
 			return nil
 		}
 		if time.Now().After(end) {

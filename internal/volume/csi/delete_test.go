@@ -267,10 +267,14 @@ type provider struct {
 	from  int
 	asked int
 	shows map[string]int // for so many looks
+	hides int            // everything, for so many looks
 }
 
 func (p *provider) ExistingSnapshots(_ context.Context, refs []volume.CSIRef) map[string]bool {
 	out := map[string]bool{}
+	if p.hides--; p.hides >= 0 {
+		return out
+	}
 	for _, s := range refs {
 		if p.shows[s.Handle]--; p.shows[s.Handle] >= 0 {
 			out[s.Handle] = true
@@ -287,18 +291,34 @@ func (p *provider) KeptSnapshots(context.Context, []volume.CSIRef) map[string]st
 }
 
 // TestGoneIsDoubted: a snapshot that its driver does not find and that EC2 goes on showing
-// is retained. One that was just deleted may be shown for a while.
+// is retained. One that was just deleted may be shown for a while, and one of a young backup may
+// be hidden.
 func TestGoneIsDoubted(t *testing.T) {
 	t.Parallel()
 	all := []volume.CSIRef{{Handle: "gone"}, {Handle: "lingers"}, {Handle: "exists"}, {Handle: "done"}}
 	ends := []volume.Deletion{{Outcome: volume.Gone}, {Outcome: volume.Gone}, {Outcome: volume.Gone}, {Outcome: volume.Deleted}}
 	d := &Deleter{Provider: &provider{shows: map[string]int{"lingers": 1, "exists": 99, "done": 99}}}
-	if err := d.doubtGone(t.Context(), all, ends, 10*time.Millisecond); err != nil {
+	if err := d.doubtGone(t.Context(), volume.Owner{}, all, ends, 10*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []volume.Outcome{volume.Gone, volume.Gone, volume.Retained, volume.Deleted} {
 		if ends[i].Outcome != want {
 			t.Errorf("%s: %+v", all[i].Handle, ends[i])
+		}
+	}
+}
+
+func TestGoneIsDoubtedOfYoungBackups(t *testing.T) {
+	t.Parallel()
+	hidden := []volume.CSIRef{{Handle: "hidden"}}
+	for name, tc := range map[string]struct {
+		ended time.Time
+		want  volume.Outcome
+	}{"young": {time.Now(), volume.Retained}, "old": {time.Now().Add(-time.Hour), volume.Gone}} {
+		ends := []volume.Deletion{{Outcome: volume.Gone}}
+		d := &Deleter{Provider: &provider{hides: 1, shows: map[string]int{"hidden": 99}}}
+		if err := d.doubtGone(t.Context(), volume.Owner{Ended: tc.ended}, hidden, ends, 10*time.Millisecond); err != nil || ends[0].Outcome != tc.want {
+			t.Errorf("%s: %+v, %v", name, ends[0], err)
 		}
 	}
 }

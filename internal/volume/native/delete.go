@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
@@ -71,11 +74,27 @@ func (d *Deleter) deleteOne(ctx context.Context, owner volume.Owner, ref volume.
 	if err != nil {
 		return volume.Deletion{}, err
 	}
-	end, err := loc.DeleteSnapshot(ctx, n.ID, map[string]string{ebs.TagBackup: owner.Name})
+	end, err := deleteVisible(ctx, loc, owner, n.ID)
 	if errors.Is(err, ebs.ErrNotOurs) {
 		return volume.Deletion{Outcome: volume.Retained, Reason: err.Error()}, nil
 	}
 	return volume.Deletion{Outcome: volume.Outcome(end.Outcome), Reason: end.Reason}, err
+}
+
+// deleteVisible deletes a snapshot. One of a young backup that EC2 does not show may be hidden:
+// it is looked for again, with growing pauses.
+func deleteVisible(ctx context.Context, loc *ebs.Location, owner volume.Owner, id string) (ebs.Deletion, error) {
+	young := time.Since(owner.Ended) < quota.VisibleWithin
+	lastLook := time.Now().Add(quota.LookAgainFor)
+	for pause := quota.LookAgainFor / 16; ; pause *= 2 {
+		end, err := loc.DeleteSnapshot(ctx, id, map[string]string{ebs.TagBackup: owner.Name})
+		if err != nil || end.Outcome != ebs.Gone || !young || time.Now().After(lastLook) {
+			return end, err
+		}
+		if err := poll.Wait(ctx, pause); err != nil {
+			return ebs.Deletion{}, err
+		}
+	}
 }
 
 // KeptSnapshots asks EC2 which snapshots of EBS's CSI drivers it keeps, and why, by

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -61,11 +62,21 @@ func simulatedAccount(t *testing.T) (*ebssim.Sim, *ec2.Client, *location.Set) {
 // takeSnapshot snapshots a new volume for a backup.
 func takeSnapshot(t *testing.T, client *ec2.Client, backup string) string {
 	t.Helper()
+	return snapshotDisk(t, client, createDisk(t, client), backup)
+}
+
+func createDisk(t *testing.T, client *ec2.Client) string {
+	t.Helper()
 	disk, err := client.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String("us-east-1a"), Size: aws.Int32(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, err := client.CreateSnapshot(t.Context(), &ec2.CreateSnapshotInput{VolumeId: disk.VolumeId, TagSpecifications: []types.TagSpecification{{
+	return *disk.VolumeId
+}
+
+func snapshotDisk(t *testing.T, client *ec2.Client, disk, backup string) string {
+	t.Helper()
+	snapshot, err := client.CreateSnapshot(t.Context(), &ec2.CreateSnapshotInput{VolumeId: &disk, TagSpecifications: []types.TagSpecification{{
 		ResourceType: types.ResourceTypeSnapshot, Tags: []types.Tag{{Key: aws.String(ebs.TagBackup), Value: &backup}},
 	}}})
 	if err != nil {
@@ -155,5 +166,22 @@ func TestCheck(t *testing.T) {
 	err = d.Check(t.Context(), []volume.Ref{volume.CSIRef{Driver: "d", Handle: "h"}})
 	if err == nil || !strings.Contains(err.Error(), "not a snapshot of method") {
 		t.Errorf("%v", err)
+	}
+}
+
+// EC2 hides what was just made: a snapshot of a backup that has just ended is not told gone.
+func TestDeleteOfYoungBackup(t *testing.T) {
+	sim, client, locations := simulatedAccount(t)
+	d := &native.Deleter{Locations: locations}
+	disk := createDisk(t, client)
+	sim.SetLimits(func(l *ebssim.Limits) { l.Visibility = ebssim.Duration(300 * time.Millisecond) })
+	ref := volume.NativeRef{Location: "east", ID: snapshotDisk(t, client, disk, "b")}
+	err := d.Delete(t.Context(), volume.Owner{Name: "b", Ended: time.Now()}, []volume.Ref{ref}, func(_ volume.Ref, end volume.Deletion, err error) {
+		if err != nil || end.Outcome != volume.Deleted {
+			t.Errorf("%+v, %v", end, err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -109,3 +109,25 @@ func Clean(s string) string {
 		}
 	}, s)
 }
+
+// ProblemCounts is "1 warning, 2 errors".
+func ProblemCounts(warnings, errs int) string {
+	return Plural(int64(warnings), "warning") + ", " + Plural(int64(errs), "error")
+}
+
+// Took is how long something lasted.
+func Took(from, to time.Time) string {
+	// Velero's documents, where these times come from, know whole seconds only.
+	if d := to.Sub(from).Round(time.Second); !from.IsZero() && d >= time.Second {
+		return d.String()
+	}
+	return "under 1s"
+}
+
+// TimeOrZero is the zero time, which show prints as none, for nil.
+func TimeOrZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/change"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/resource/compare"
@@ -31,17 +32,17 @@ func OpenBackup(ctx context.Context, read Read, backup, location string, trust f
 	if err != nil {
 		return nil, err
 	}
-	layout := archive.Layout{Backup: backup}
+	files := layout.Backup{Name: backup}
 	src := &source{client: client, read: read, backup: backup, location: location, urls: map[string]string{}, names: map[string]string{
-		layout.Manifest(): contract.FileManifest, layout.Index(): contract.FileIndex, layout.Tarball(): contract.FileContents,
+		files.Manifest(): contract.FileManifest, files.Index(): contract.FileIndex, files.Tarball(): contract.FileContents,
 	}}
-	_, err = src.urlOf(ctx, layout.Manifest())
+	_, err = src.urlOf(ctx, files.Manifest())
 	if errors.Is(err, temporal.ErrNotFound) {
 		err = ErrNoManifest
 	}
 	var a *archive.Archive
 	if err == nil {
-		a, err = archive.Open(ctx, src, layout)
+		a, err = archive.Open(ctx, src, files)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("backup %q: %w", backup, err)

@@ -12,7 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -123,7 +123,7 @@ func (l *lab) refusedRun(t *testing.T, run client.WorkflowRun, phrases ...string
 func (l *lab) nothingWritten(t *testing.T, ns, backup, uid string) {
 	t.Helper()
 	l.leftInBucket(t, backup, uid)
-	err := l.Store.List(t.Context(), archive.BackupDir(backup), func(i store.Info) error {
+	err := l.Store.List(t.Context(), layout.BackupDir(backup), func(i store.Info) error {
 		t.Errorf("wrote %s", i.Key)
 		return nil
 	})

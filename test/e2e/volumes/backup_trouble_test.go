@@ -15,7 +15,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -283,7 +283,7 @@ func handleOf(info volume.Info) string {
 // infos is what a backup says of its volumes.
 func (l *lab) infos(t *testing.T, backup string) (out []volume.Info) {
 	t.Helper()
-	body, _, err := l.Store.Get(t.Context(), archive.Layout{Backup: backup}.VolumeInfo())
+	body, _, err := l.Store.Get(t.Context(), layout.Backup{Name: backup}.VolumeInfo())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func (l *lab) infos(t *testing.T, backup string) (out []volume.Info) {
 // leftInBucket fails the test if a run that has ended has left working files.
 func (l *lab) leftInBucket(t *testing.T, backup, uid string) {
 	t.Helper()
-	for _, dir := range []string{archive.Staging(uid), archive.Claim(backup)} {
+	for _, dir := range []string{layout.Staging(uid), layout.Claim(backup)} {
 		err := l.Store.List(t.Context(), dir, func(i store.Info) error {
 			t.Errorf("left %s", i.Key)
 			return nil

@@ -14,7 +14,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -140,7 +140,7 @@ func mark(obj map[string]any, where, key, value string) {
 // Without volumeinfo it is like one of Velero 1.12.
 func (f *forgery) write(withInfo bool) string {
 	f.t.Helper()
-	l := archive.Layout{Backup: f.name}
+	l := layout.Backup{Name: f.name}
 	f.put(l.Tarball(), f.tarball())
 	f.put(l.VolumeSnapshots(), f.zip(f.natives))
 	if withInfo {
@@ -150,7 +150,7 @@ func (f *forgery) write(withInfo bool) string {
 	f.put(l.Metadata(), f.json(velerov1.Backup{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "velero.io/v1", Kind: "Backup"},
 		ObjectMeta: metav1.ObjectMeta{Name: f.name, Namespace: "velero"},
-		Status:     velerov1.BackupStatus{Phase: velerov1.BackupPhaseCompleted, FormatVersion: "1.1.0", Version: 1, StartTimestamp: &now},
+		Status:     velerov1.BackupStatus{Phase: velerov1.BackupPhaseCompleted, FormatVersion: "1.1.0", Version: 1, StartTimestamp: &now, CompletionTimestamp: &now},
 	}))
 	return f.name
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/iam"
+	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
 )
 
 // grant is one permission that a call needs: an action on resources.
@@ -82,10 +82,10 @@ func (s *Sim) permitOne(c *call, g grant, t target) error {
 	}
 	r := s.request(c, g, t)
 	reason := ""
-	switch iam.Evaluate(c.who.policies, r) {
-	case iam.Allowed:
+	switch evaluation.Evaluate(c.who.policies, r) {
+	case evaluation.Allowed:
 		return nil
-	case iam.Denied:
+	case evaluation.Denied:
 		reason = "with an explicit deny in an identity-based policy"
 	default:
 		reason = "because no identity-based policy allows the " + r.Action + " action"
@@ -93,8 +93,8 @@ func (s *Sim) permitOne(c *call, g grant, t target) error {
 	return errDenied(fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", c.who.arn, r.Action, r.Resource, reason))
 }
 
-func (s *Sim) request(c *call, g grant, t target) iam.Request {
-	r := iam.Request{Action: "ec2:" + g.action, Resource: "*"}
+func (s *Sim) request(c *call, g grant, t target) evaluation.Request {
+	r := evaluation.Request{Action: "ec2:" + g.action, Resource: "*"}
 	if strings.Contains(g.action, ":") { // another service's
 		r.Action = g.action
 	}

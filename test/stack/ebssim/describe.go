@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/iam"
+	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/wire"
 )
 
@@ -63,7 +63,7 @@ func (f filter) shown(have func() fields, tags map[string]string) []string {
 
 func anyOf(patterns, values []string) bool {
 	for _, value := range values {
-		if slices.ContainsFunc(patterns, func(p string) bool { return iam.Match(p, value) }) {
+		if slices.ContainsFunc(patterns, func(p string) bool { return evaluation.Match(p, value) }) {
 			return true
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/iam"
+	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/journal"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/webid"
 )
@@ -15,7 +15,7 @@ import (
 type identity struct {
 	arn, userID, secret string
 	admin               bool
-	policies            []iam.Policy
+	policies            []evaluation.Policy
 	// token and expires are of temporary credentials only.
 	token   string
 	expires time.Time
@@ -30,8 +30,8 @@ type trustedIssuer struct {
 // role is what a web identity can become.
 type role struct {
 	Role
-	trust    iam.Policy
-	policies []iam.Policy
+	trust    evaluation.Policy
+	policies []evaluation.Policy
 }
 
 func (s *Sim) loadIdentities() error {
@@ -88,7 +88,7 @@ func (s *Sim) addRole(r Role) error {
 	if r.Name == "" {
 		return errors.New("role: name is needed")
 	}
-	trust, err := iam.Parse(r.Trust)
+	trust, err := evaluation.Parse(r.Trust)
 	if err != nil {
 		return fmt.Errorf("role %s: trust: %w", r.Name, err)
 	}
@@ -121,10 +121,10 @@ func (s *Sim) roleARN(name string) string {
 	return fmt.Sprintf("arn:aws:iam::%s:role/%s", s.options.AccountID, name)
 }
 
-func parseAll(documents []json.RawMessage) ([]iam.Policy, error) {
-	var policies []iam.Policy
+func parseAll(documents []json.RawMessage) ([]evaluation.Policy, error) {
+	var policies []evaluation.Policy
 	for i, document := range documents {
-		policy, err := iam.Parse(document)
+		policy, err := evaluation.Parse(document)
 		if err != nil {
 			return nil, fmt.Errorf("policies[%d]: %w", i, err)
 		}

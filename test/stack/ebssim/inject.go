@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/iam"
+	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/wire"
 )
 
@@ -92,7 +92,7 @@ type subject struct {
 
 func (f *Fault) hits(now time.Time, action string, about subject) bool {
 	spent := f.Times > 0 && f.Hits >= f.Times || !f.until.IsZero() && !now.Before(f.until)
-	if spent || f.Action != "" && !iam.Match(f.Action, action) {
+	if spent || f.Action != "" && !evaluation.Match(f.Action, action) {
 		return false
 	}
 	if f.Volume != "" && !slices.Contains(about.volumes, f.Volume) {

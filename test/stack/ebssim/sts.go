@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/iam"
+	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/webid"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/wire"
 )
@@ -119,10 +119,10 @@ func (s *Sim) trusting(c *call, claims webid.Claims, issuer Issuer) (*role, erro
 	arn := c.params.Get("RoleArn")
 	held, ok := s.roles[arn]
 	provider := strings.TrimPrefix(issuer.URL, "https://")
-	r := iam.Request{Action: "sts:AssumeRoleWithWebIdentity", Resource: arn}
+	r := evaluation.Request{Action: "sts:AssumeRoleWithWebIdentity", Resource: arn}
 	r.Set(provider+":sub", claims.Subject)
 	r.Set(provider+":aud", claims.Audience...)
-	if !ok || iam.Evaluate([]iam.Policy{held.trust}, r) != iam.Allowed {
+	if !ok || evaluation.Evaluate([]evaluation.Policy{held.trust}, r) != evaluation.Allowed {
 		return nil, &wire.Error{
 			Status: http.StatusForbidden, Code: "AccessDenied",
 			Message: "Not authorized to perform sts:AssumeRoleWithWebIdentity",

@@ -1,0 +1,237 @@
+package iam
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
+)
+
+const (
+	bucketKey = "arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+	volumeKey = "arn:aws:kms:eu-central-1:111122223333:key/66666666-7777-8888-9999-000000000000"
+)
+
+// full asks for everything that a document can have.
+func full(role Role) Options {
+	return Options{Role: role, Bucket: "example-backups", Prefix: "production", BucketKey: bucketKey, VolumeKeys: []string{volumeKey}, SharedBy: []string{"444455556666"}, Inspect: true}
+}
+
+func parse(t *testing.T, d Document) evaluation.Policy {
+	t.Helper()
+	text, err := d.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := evaluation.Parse(text)
+	if err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return p
+}
+
+func findings(t *testing.T, o Options, d Document) []Finding {
+	t.Helper()
+	found, err := Verify(o, []evaluation.Policy{parse(t, d)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestPoliciesFit: each role may do what it has to, and nothing that no role may.
+func TestPoliciesFit(t *testing.T) {
+	for _, role := range Roles() {
+		for name, o := range map[string]Options{"full": full(role), "bare": {Role: role, Bucket: "example-backups"}} {
+			d, err := Policy(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range findings(t, o, d) {
+				t.Errorf("%s %s: missing %t: %s (%s on %s)", role, name, f.Missing, f.What, f.Action, f.Resource)
+			}
+		}
+	}
+	if n := len(Forbidden(full(All))); n < 40 {
+		t.Errorf("only %d forbidden calls are tried", n)
+	}
+}
+
+// TestPoliciesNeedEachAction: no action of a document is unused, nor a resource of it.
+func TestPoliciesNeedEachAction(t *testing.T) {
+	for _, role := range Roles() {
+		o := full(role)
+		d, err := Policy(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range d.Statement {
+			for j := range s.Action {
+				less := s
+				less.Action = slices.Delete(slices.Clone(s.Action), j, j+1)
+				checkMissed(t, o, d, i, less, string(role)+" "+s.Sid+" "+s.Action[j])
+			}
+			for j := range s.Resource {
+				less := s
+				less.Resource = slices.Delete(slices.Clone(s.Resource), j, j+1)
+				checkMissed(t, o, d, i, less, string(role)+" "+s.Sid+" "+s.Resource[j])
+			}
+		}
+	}
+}
+
+// checkMissed wants a call to miss what a statement has no more.
+func checkMissed(t *testing.T, o Options, d Document, i int, less Statement, what string) {
+	t.Helper()
+	d.Statement = slices.Clone(d.Statement)
+	if len(less.Action) == 0 || len(less.Resource) == 0 {
+		d.Statement = slices.Delete(d.Statement, i, i+1)
+	} else {
+		d.Statement[i] = less
+	}
+	if !slices.ContainsFunc(findings(t, o, d), func(f Finding) bool { return f.Missing }) {
+		t.Errorf("nothing misses %s", what)
+	}
+}
+
+// TestRolesAreApart: what a role is not for, its policy denies.
+func TestRolesAreApart(t *testing.T) {
+	for role, not := range map[Role][]string{
+		Backup:  {"ec2:CreateVolume", "ec2:DeleteVolume"},
+		Restore: {"ec2:CreateSnapshot", "ec2:DeleteSnapshot"},
+		Collect: {"ec2:CreateSnapshot", "ec2:CreateVolume", "ec2:DeleteVolume"},
+	} {
+		d, err := Policy(full(role))
+		if err != nil {
+			t.Fatal(err)
+		}
+		policy := []evaluation.Policy{parse(t, d)}
+		all, err := Needed(full(All))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range all {
+			if slices.Contains(not, c.Action) && evaluation.Evaluate(policy, c.Request) == evaluation.Allowed {
+				t.Errorf("role %s may %s", role, c.What)
+			}
+		}
+	}
+	d, err := Policy(full(Restore))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := evaluation.Request{Action: "s3:PutObject", Resource: "arn:aws:s3:::example-backups/production/backups/b/b.tar.gz"}
+	if evaluation.Evaluate([]evaluation.Policy{parse(t, d)}, write) == evaluation.Allowed {
+		t.Error("a restore may write a backup")
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for field, o := range map[string]Options{
+		"role":       {Role: "admin", Bucket: "b-1"},
+		"bucket":     {Role: All, Bucket: "No_Bucket"},
+		"prefix":     {Role: All, Bucket: "b-1", Prefix: "a*"},
+		"bucket key": {Role: All, Bucket: "b-1", BucketKey: "alias/backups"},
+		"volume key": {Role: All, Bucket: "b-1", VolumeKeys: []string{"*"}},
+		"shared by":  {Role: All, Bucket: "b-1", SharedBy: []string{"*"}},
+	} {
+		if _, err := Policy(o); err == nil || !strings.HasPrefix(err.Error(), field+": ") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// TestTrust: the documents name one service account, and refuse what would let in more.
+func TestTrust(t *testing.T) {
+	h := Holder{Account: "111122223333", Issuer: "https://oidc.eks.eu-central-1.amazonaws.com/id/ABC", Cluster: "production", Namespace: "lifeboat", ServiceAccount: "lifeboat-worker"}
+	web, err := TrustWebIdentity(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod, err := TrustPodIdentity(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const issuer = "oidc.eks.eu-central-1.amazonaws.com/id/ABC"
+	for name, tc := range map[string]struct {
+		in   Document
+		with keys
+		want bool
+	}{
+		"the worker":              {web, keys{issuer + ":aud": "sts.amazonaws.com", issuer + ":sub": "system:serviceaccount:lifeboat:lifeboat-worker"}, true},
+		"another service account": {web, keys{issuer + ":aud": "sts.amazonaws.com", issuer + ":sub": "system:serviceaccount:lifeboat:other"}, false},
+		"another namespace":       {web, keys{issuer + ":aud": "sts.amazonaws.com", issuer + ":sub": "system:serviceaccount:shop:lifeboat-worker"}, false},
+		"another audience":        {web, keys{issuer + ":aud": "kubernetes", issuer + ":sub": "system:serviceaccount:lifeboat:lifeboat-worker"}, false},
+		"no subject":              {web, keys{issuer + ":aud": "sts.amazonaws.com"}, false},
+		"another cluster":         {web, keys{"other:aud": "sts.amazonaws.com", "other:sub": "system:serviceaccount:lifeboat:lifeboat-worker"}, false},
+		"a pod":                   {pod, keys{"aws:RequestTag/eks-cluster-name": "production", "aws:RequestTag/kubernetes-namespace": "lifeboat", "aws:RequestTag/kubernetes-service-account": "lifeboat-worker"}, true},
+		"a pod of another one":    {pod, keys{"aws:RequestTag/eks-cluster-name": "staging", "aws:RequestTag/kubernetes-namespace": "lifeboat", "aws:RequestTag/kubernetes-service-account": "lifeboat-worker"}, false},
+		"a pod without tags":      {pod, nil, false},
+	} {
+		c := call(name, tc.in.Statement[0].Action[0], "", tc.with)
+		if got := evaluation.Evaluate([]evaluation.Policy{parse(t, tc.in)}, c.Request) == evaluation.Allowed; got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	for field, change := range map[string]func(*Holder){
+		"issuer":          func(h *Holder) { h.Issuer = "https://*" },
+		"account":         func(h *Holder) { h.Account = "*" },
+		"namespace":       func(h *Holder) { h.Namespace = "*" },
+		"service account": func(h *Holder) { h.ServiceAccount = "" },
+	} {
+		bad := h
+		change(&bad)
+		if _, err := TrustWebIdentity(bad); err == nil || !strings.HasPrefix(err.Error(), field+": ") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	h.Cluster = ""
+	if _, err := TrustPodIdentity(h); err == nil {
+		t.Error("any cluster of the account may take the role")
+	}
+}
+
+// TestShippedDocuments: what deploy/iam has is what is generated. LIFEBOAT_UPDATE_GOLDEN=1 writes it.
+func TestShippedDocuments(t *testing.T) {
+	holder := Holder{Account: "111122223333", Issuer: "https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE", Cluster: "production", Namespace: "lifeboat", ServiceAccount: "lifeboat-worker"}
+	documents := map[string]func() (Document, error){
+		"trust-irsa.json":         func() (Document, error) { return TrustWebIdentity(holder) },
+		"trust-pod-identity.json": func() (Document, error) { return TrustPodIdentity(holder) },
+	}
+	for _, role := range Roles() {
+		documents[string(role)+".json"] = func() (Document, error) {
+			return Policy(Options{Role: role, Bucket: "example-backups", Prefix: "production"})
+		}
+	}
+	for name, make := range documents {
+		d, err := make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkShipped(t, filepath.Join("../../deploy/iam", name), d)
+	}
+}
+
+func checkShipped(t *testing.T, path string, d Document) {
+	t.Helper()
+	want, err := d.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv("LIFEBOAT_UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(path, want, 0o644); err != nil { //nolint:gosec // a document for everybody
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != string(want) {
+		t.Errorf("%s is not what is generated (%v)", path, err)
+	}
+	if !json.Valid(want) || len(want) > 6144 {
+		t.Errorf("%s: %d bytes; IAM takes managed policies of 6,144 characters, white space apart", path, len(want))
+	}
+}

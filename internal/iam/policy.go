@@ -1,0 +1,113 @@
+package iam
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Role is what a worker is for.
+type Role string
+
+// Roles. A cluster's own worker needs all of them at once; the others are for workers that serve
+// only a part, such as one in an account for drills.
+const (
+	All     Role = "all"
+	Backup  Role = "backup"  // backups, verification, rehearsals
+	Restore Role = "restore" // restores and drills: it changes no backup and no snapshot
+	Collect Role = "collect" // deletion and garbage collection
+	Volumes Role = "volumes" // of All what EC2 is asked for: a bucket policy of one's own goes with it
+)
+
+// Roles are all roles, in the order of help.
+func Roles() []Role { return []Role{All, Backup, Restore, Collect, Volumes} }
+
+// Options say for what the documents are.
+type Options struct {
+	Role       Role
+	Partition  string   // aws, aws-cn, aws-us-gov; default aws
+	Bucket     string   // name
+	Prefix     string   // of the storage location, "" for the whole bucket
+	BucketKey  string   // ARN of the key that encrypts the bucket's objects
+	VolumeKeys []string // ARNs of customer managed keys of volumes
+	SharedBy   []string // accounts whose shared snapshots are restored
+	Inspect    bool     // read the bucket's settings and the cluster's, for `lifeboat doctor`
+}
+
+var (
+	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	keyARN     = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
+	account    = regexp.MustCompile(`^\d{12}$`)
+)
+
+// check names the first field that cannot be.
+func (o Options) check() error {
+	if !slices.Contains(Roles(), o.Role) {
+		return fmt.Errorf("role: %q is none of %q", o.Role, Roles())
+	}
+	if o.Role != Volumes && !bucketName.MatchString(o.Bucket) {
+		return fmt.Errorf("bucket: %q is no name of a bucket", o.Bucket)
+	}
+	if strings.ContainsAny(o.Prefix, "*?$") {
+		return fmt.Errorf("prefix: %q has a character that IAM reads as a pattern", o.Prefix)
+	}
+	for field, keys := range map[string][]string{"bucket key": {o.BucketKey}, "volume key": o.VolumeKeys} {
+		for _, key := range keys {
+			if key != "" && !keyARN.MatchString(key) {
+				return fmt.Errorf("%s: %q is no ARN of a KMS key (an alias is not enough: policies name keys)", field, key)
+			}
+		}
+	}
+	for _, a := range o.SharedBy {
+		if !account.MatchString(a) {
+			return fmt.Errorf("shared by: %q is no account of 12 digits", a)
+		}
+	}
+	return nil
+}
+
+func (o Options) bucket() bucket {
+	partition := o.Partition
+	if partition == "" {
+		partition = "aws"
+	}
+	return bucket{arn: "arn:" + partition + ":s3:::" + o.Bucket, prefix: strings.Trim(o.Prefix, "/"), key: o.BucketKey}
+}
+
+// Policy is what a worker of the role may do. The error names the option that is wrong.
+func Policy(o Options) (Document, error) {
+	if err := o.check(); err != nil {
+		return Document{}, err
+	}
+	return Document{Version: policyVersion, Statement: o.statements()}, nil
+}
+
+// bookkeeping is where every role writes: what a run stages, locks, results.
+const bookkeeping = "plugins/lifeboat/"
+
+func (o Options) statements() []Statement {
+	b := o.bucket()
+	common := slices.Concat(b.list(), []Statement{b.read()}, b.useKey())
+	if o.Inspect {
+		common = append(common, b.inspect(), allow("InspectCluster", []string{"eks:DescribeCluster"}, []string{"arn:*:eks:*:*:cluster/*"}, nil))
+	}
+	switch o.Role {
+	case Backup:
+		return slices.Concat(common, []Statement{b.write(""), look(), listBlocks()}, takeSnapshots(),
+			[]Statement{tagWhatIsBeingMade([]string{anySnapshot}, "CreateSnapshot", "CreateSnapshots")}, deleteSnapshots()[:1])
+	case Restore:
+		return slices.Concat(common, []Statement{b.write(bookkeeping, "restores/"), look()}, makeVolumes(o.SharedBy),
+			[]Statement{tagWhatIsBeingMade([]string{anyVolume}, "CreateVolume")}, useKeys(o.VolumeKeys))
+	case Collect:
+		return slices.Concat(common, []Statement{b.write(""), look()}, deleteSnapshots())
+	case Volumes:
+		return o.volumes()
+	}
+	return slices.Concat(common, []Statement{b.write("")}, o.volumes())
+}
+
+func (o Options) volumes() []Statement {
+	return slices.Concat([]Statement{look(), listBlocks()}, takeSnapshots(), makeVolumes(o.SharedBy),
+		[]Statement{tagWhatIsBeingMade([]string{anySnapshot, anyVolume}, "CreateSnapshot", "CreateSnapshots", "CreateVolume")}, deleteSnapshots(), useKeys(o.VolumeKeys))
+}

@@ -1,0 +1,78 @@
+package iam
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Holder is who may take the role: the worker's service account in one cluster.
+type Holder struct {
+	Partition      string // default aws
+	Account        string // 12 digits
+	Issuer         string // of the cluster's tokens, https://oidc.eks.REGION.amazonaws.com/id/…
+	Cluster        string // the EKS cluster's name, for Pod Identity
+	Namespace      string
+	ServiceAccount string
+}
+
+var kubernetesName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+
+func (h Holder) check() error {
+	for field, name := range map[string]string{"namespace": h.Namespace, "service account": h.ServiceAccount} {
+		if !kubernetesName.MatchString(name) {
+			return fmt.Errorf("%s: %q is no name in Kubernetes", field, name)
+		}
+	}
+	return nil
+}
+
+// TrustWebIdentity lets the tokens of one service account take the role (IRSA). Both audience
+// and subject are asked for: without the subject any pod of the cluster could.
+func TrustWebIdentity(h Holder) (Document, error) {
+	issuer, ok := strings.CutPrefix(h.Issuer, "https://")
+	issuer = strings.TrimSuffix(issuer, "/")
+	switch err := h.check(); {
+	case err != nil:
+		return Document{}, err
+	case !ok || issuer == "" || strings.ContainsAny(issuer, "*?$ "):
+		return Document{}, fmt.Errorf("issuer: %q is no https URL; `aws eks describe-cluster --query cluster.identity.oidc.issuer` has it", h.Issuer)
+	case !account.MatchString(h.Account):
+		return Document{}, fmt.Errorf("account: %q is no account of 12 digits", h.Account)
+	}
+	return trust("WorkerOfCluster", map[string]string{"Federated": "arn:" + h.partition() + ":iam::" + h.Account + ":oidc-provider/" + issuer},
+		[]string{"sts:AssumeRoleWithWebIdentity"}, map[string]oneOrMore{
+			issuer + ":aud": {"sts.amazonaws.com"},
+			issuer + ":sub": {"system:serviceaccount:" + h.Namespace + ":" + h.ServiceAccount},
+		}), nil
+}
+
+// TrustPodIdentity lets EKS give the role to pods of one service account of one cluster, which it
+// names as tags of the session.
+func TrustPodIdentity(h Holder) (Document, error) {
+	switch err := h.check(); {
+	case err != nil:
+		return Document{}, err
+	case h.Cluster == "":
+		return Document{}, fmt.Errorf("cluster: say the EKS cluster's name: without it the pods of any cluster of the account could take the role")
+	}
+	return trust("WorkerOfCluster", map[string]string{"Service": "pods.eks.amazonaws.com"},
+		[]string{"sts:AssumeRole", "sts:TagSession"}, map[string]oneOrMore{
+			"aws:RequestTag/eks-cluster-name":           {h.Cluster},
+			"aws:RequestTag/kubernetes-namespace":       {h.Namespace},
+			"aws:RequestTag/kubernetes-service-account": {h.ServiceAccount},
+		}), nil
+}
+
+func (h Holder) partition() string {
+	if h.Partition == "" {
+		return "aws"
+	}
+	return h.Partition
+}
+
+func trust(sid string, principal map[string]string, actions []string, equals map[string]oneOrMore) Document {
+	return Document{Version: policyVersion, Statement: []Statement{{
+		Sid: sid, Effect: "Allow", Principal: principal, Action: actions, Condition: condition{"StringEquals": equals},
+	}}}
+}

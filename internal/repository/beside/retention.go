@@ -1,0 +1,106 @@
+package beside
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/retention"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+)
+
+// Retention is what people have said about how long a backup is kept, after it was made. It
+// lies beside the backup, whose own files may be under a lock.
+type Retention struct {
+	Name string `json:"name"`
+	UID  string `json:"uid"` // of the backup: a later one of the name is not meant
+	// Expires takes the place of the backup's own expiration, unless it is zero.
+	Expires time.Time `json:"expires,omitzero"`
+	// Hold is why the backup is not to be deleted, "" for nothing.
+	Hold string    `json:"hold,omitempty"`
+	Set  time.Time `json:"set"`
+}
+
+// ReadRetention is what people have said about the backup of that name and UID; nothing is
+// not an error.
+func ReadRetention(ctx context.Context, st store.Store, backup, uid string) (Retention, error) {
+	r, err := repository.ReadSideDocument[Retention](ctx, st, layout.RetentionKey(backup))
+	if err != nil || r.UID != uid {
+		return Retention{Name: backup, UID: uid}, err
+	}
+	return r, nil
+}
+
+// Write writes r in place of what lies there.
+func (r *Retention) Write(ctx context.Context, st store.Store) error {
+	return repository.PutJSON(ctx, st, layout.RetentionKey(r.Name), r, store.PutOptions{})
+}
+
+// Backup is a backup as the rules of retention know it. What r says holds only for the
+// backup of its UID; a nil r says nothing.
+func (r *Retention) Backup(e repository.BackupEntry) retention.Backup {
+	b := retention.Backup{
+		Name: e.Name, UID: e.UID, Schedule: e.Schedule(), Phase: e.Phase,
+		Started: e.Started, Completed: e.Completed, Expires: e.Expires, Ours: e.Ours, Damaged: e.Corrupt,
+	}
+	if r == nil || r.UID != e.UID {
+		return b
+	}
+	b.Hold = r.Hold
+	if !r.Expires.IsZero() {
+		b.Expires, b.Set = r.Expires, true
+	}
+	return b
+}
+
+// DeletionTry remembers that an expired backup could not be deleted.
+type DeletionTry struct {
+	Name  string    `json:"name"`
+	UID   string    `json:"uid"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	Tries int       `json:"tries"`
+	Error string    `json:"error"` // of the last
+}
+
+// RecordDeletionTry remembers another failed deletion of a backup. Repeated for one time it
+// counts once.
+func RecordDeletionTry(ctx context.Context, st store.Store, backup, uid string, at time.Time, message string) error {
+	t, err := repository.ReadSideDocument[DeletionTry](ctx, st, layout.DeletionTryKey(backup))
+	switch {
+	case err != nil:
+		return err
+	case t.UID != uid || t.Tries == 0:
+		t = DeletionTry{Name: backup, UID: uid, First: at}
+	case t.Last.Equal(at):
+		return nil
+	}
+	t.Last, t.Tries, t.Error = at, t.Tries+1, message
+	return repository.PutJSON(ctx, st, layout.DeletionTryKey(backup), t, store.PutOptions{})
+}
+
+// ForgetDeletion removes what lies beside a backup that is gone. It may repeat.
+func ForgetDeletion(ctx context.Context, st store.Store, backup string) error {
+	for _, key := range []string{layout.DeletionTryKey(backup), layout.RetentionKey(backup)} {
+		if err := st.Delete(ctx, key); err != nil && !errors.Is(err, store.ErrLocked) {
+			return fmt.Errorf("remove %s: %w", key, err)
+		}
+	}
+	if _, err := st.DeletePrefix(ctx, layout.RehearsalDir(backup)); err != nil && !errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("remove the rehearsals of backup %s: %w", backup, err)
+	}
+	return ForgetVerifications(ctx, st, backup)
+}
+
+// ReadRetentions reads what people have said about all backups of a location, by name.
+func ReadRetentions(ctx context.Context, st store.Store) (map[string]*Retention, error) {
+	return repository.ReadSideDocuments[Retention](ctx, st, layout.RetentionDir, layout.RetentionKey)
+}
+
+// ReadDeletionTries reads the failed deletions of a location, by name.
+func ReadDeletionTries(ctx context.Context, st store.Store) (map[string]*DeletionTry, error) {
+	return repository.ReadSideDocuments[DeletionTry](ctx, st, layout.DeletionTryDir, layout.DeletionTryKey)
+}

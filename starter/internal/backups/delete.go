@@ -1,0 +1,208 @@
+package backups
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/listing"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+)
+
+type deleteOptions struct {
+	confirm, all, noWait bool
+	selector, location   string
+}
+
+// Delete is `backup delete`.
+func (cs Commands) Delete() *cobra.Command {
+	o := &deleteOptions{}
+	c := &cobra.Command{
+		Use:   "delete [NAME...]",
+		Short: "Delete backups with everything they hold",
+		Long: `Delete backups with everything they hold, their volumes' snapshots included, and wait
+until that is done. What is retained is told, and why: files and snapshots under a lock,
+snapshots that the Recycle Bin keeps or that the CSI driver does not delete, and those
+that are not the backup's own.
+
+Where several storage locations have a backup of one name, say which with
+--storage-location. What lies in a location that cannot be read is left, and told.
+
+` + console.ExitCodesHelp,
+		Example: `  lifeboat backup delete nightly
+  lifeboat backup delete -l velero.io/schedule-name=nightly --confirm
+  lifeboat backup delete --all --confirm`,
+		ValidArgsFunction: cs.backups().CompleteNames,
+	}
+	c.Flags().BoolVar(&o.confirm, "confirm", false, "do not ask")
+	c.Flags().BoolVar(&o.all, "all", false, "delete every backup of the cluster's storage locations")
+	c.Flags().BoolVar(&o.noWait, "no-wait", false, "start the deletions and return")
+	c.Flags().StringVarP(&o.selector, "selector", "l", "", "delete the backups with these labels")
+	console.BindLocation(c, &o.location)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := o.checkTargets(args); err != nil {
+			return err
+		}
+		return cs.WithBackend(c.Context(), func(be console.Backend) error { return cs.deleteBackups(c.Context(), be, o, args) })
+	}
+	return c
+}
+
+func (o *deleteOptions) checkTargets(names []string) error {
+	given := 0
+	for _, way := range []bool{len(names) > 0, o.all, o.selector != ""} {
+		if way {
+			given++
+		}
+	}
+	if given != 1 {
+		return errors.New("say what to delete in one way: names, --selector or --all")
+	}
+	for _, name := range names {
+		if err := archive.ValidateBackupName(name); err != nil {
+			return fmt.Errorf("backup %w; --selector and --all choose several", err)
+		}
+	}
+	_, err := listing.ParseMatcher(o.selector)
+	return err
+}
+
+// target is one backup to delete. A location that is not known is the only one that has
+// a backup of the name; the worker refuses where there are several.
+type target struct {
+	name, location string
+	label          string // what it is called before people
+}
+
+func (cs Commands) deleteBackups(ctx context.Context, be console.Backend, o *deleteOptions, names []string) error {
+	targets, whole, err := cs.findTargets(ctx, be, o, names)
+	if err != nil {
+		return err
+	}
+	if len(targets) == 0 && whole {
+		cs.Say("No backups found.\n")
+		return nil
+	}
+	if !o.confirm && len(targets) > 0 {
+		if err := cs.Confirm("Delete " + strings.Join(labelsOf(targets), ", ") + " and everything in them?"); err != nil {
+			return err
+		}
+	}
+	if err := cs.deleteAll(ctx, be, o, targets); err != nil || whole {
+		return err
+	}
+	return console.Outcome{Code: console.CodePartiallyFailed} // what could not be read is left; it was named
+}
+
+// findTargets gives the named backups, or all that are found, each with its location. whole is
+// false if there may be more in locations that could not be read.
+func (cs Commands) findTargets(ctx context.Context, be console.Backend, o *deleteOptions, names []string) (all []target, whole bool, err error) {
+	for _, name := range names {
+		all = append(all, target{name: name, location: o.location, label: name})
+	}
+	if len(names) > 0 {
+		return all, true, nil
+	}
+	found, err := be.Backups(ctx, o.selector, o.location)
+	if err != nil {
+		return nil, false, err
+	}
+	cs.NoteUnread(found.Unread)
+	for _, b := range found.Rows {
+		all = append(all, target{name: b.Name, location: b.Location, label: b.Name})
+	}
+	nameTwins(all)
+	return all, len(found.Unread) == 0, nil
+}
+
+// nameTwins tells backups of one name apart.
+func nameTwins(all []target) {
+	count := map[string]int{}
+	for _, t := range all {
+		count[t.name]++
+	}
+	for i, t := range all {
+		if count[t.name] > 1 {
+			all[i].label += " in " + t.location
+		}
+	}
+}
+
+func labelsOf(all []target) []string {
+	labels := make([]string, 0, len(all))
+	for _, t := range all {
+		labels = append(labels, t.label)
+	}
+	return labels
+}
+
+// deletion is the run that deletes a target.
+type deletion struct {
+	target
+	run temporal.Run
+}
+
+// deleteAll starts every deletion, then waits for each. One that fails does not
+// keep the others; the first problem decides the exit code.
+func (cs Commands) deleteAll(ctx context.Context, be console.Backend, o *deleteOptions, targets []target) error {
+	var first error
+	note := func(err error) {
+		var said console.Outcome
+		if err != nil && !errors.As(err, &said) && len(targets) > 1 {
+			cs.Note("error: %v\n", err)
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	var begun []deletion
+	for _, t := range targets {
+		run, err := startDelete(ctx, be, t)
+		note(err)
+		if err == nil {
+			begun = append(begun, deletion{t, run})
+		}
+	}
+	for _, d := range begun {
+		if o.noWait {
+			cs.Say("Backup %q is being deleted by workflow %s.\n", d.label, d.run.WorkflowID)
+			continue
+		}
+		note(cs.awaitDelete(ctx, be, d))
+	}
+	if first != nil && len(targets) > 1 {
+		return console.Outcome{Code: console.CodeOf(first)}
+	}
+	return first
+}
+
+// startDelete starts a deletion or joins the one that runs already.
+func startDelete(ctx context.Context, be console.Backend, t target) (temporal.Run, error) {
+	run, err := be.StartDelete(ctx, contract.DeleteBackupInput{Name: t.name, Location: t.location})
+	if errors.Is(err, temporal.ErrExists) {
+		return run, nil
+	}
+	return run, err
+}
+
+func (cs Commands) awaitDelete(ctx context.Context, be console.Backend, d deletion) error {
+	var res contract.DeleteResult
+	if err := cs.FollowRun(ctx, be, d.run, &res); err != nil {
+		return cs.FailedRun(d.run, err)
+	}
+	cs.Say("Backup %q deleted: %s, %s.\n", d.label, show.Plural(int64(res.Files), "file"), show.Plural(int64(res.Snapshots), "snapshot"))
+	for _, kept := range res.Retained {
+		cs.Say("  retained: %s\n", show.Clean(kept))
+	}
+	if len(res.Retained) > 0 {
+		return console.Outcome{Code: console.CodePartiallyFailed}
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package backups
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+)
+
+func (cs Commands) holdCommand() *cobra.Command {
+	var reason, location string
+	c := &cobra.Command{
+		Use:   "hold NAME --reason TEXT",
+		Short: "Keep a backup until it is released",
+		Long: `Keep a backup until it is released: neither its expiration nor 'backup delete' removes it.
+That is written beside the backup in the bucket; it is not a lock against somebody who may
+write there.`,
+		Example:           "  lifeboat backup hold nightly-20260102020000 --reason 'audit 2026-17'",
+		Args:              console.OneName("backup"),
+		ValidArgsFunction: cs.backups().CompleteNames,
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why; it is shown to whoever wants to delete the backup")
+	console.BindLocation(c, &location)
+	c.RunE = cs.Connected(func(ctx context.Context, be console.Backend, args []string) error {
+		if reason == "" {
+			return fmt.Errorf("--reason: say why the backup has to stay; it is shown to whoever wants to delete it")
+		}
+		return cs.setRetention(ctx, be, contract.SetRetentionInput{Name: args[0], Location: location, Hold: &reason})
+	})
+	return c
+}
+
+func (cs Commands) releaseCommand() *cobra.Command {
+	var location string
+	c := &cobra.Command{
+		Use:               "release NAME",
+		Short:             "End the hold of a backup",
+		Long:              "End the hold of a backup. If its time is over, it is deleted within the hour.",
+		Example:           "  lifeboat backup release nightly-20260102020000",
+		Args:              console.OneName("backup"),
+		ValidArgsFunction: cs.backups().CompleteNames,
+	}
+	console.BindLocation(c, &location)
+	c.RunE = cs.Connected(func(ctx context.Context, be console.Backend, args []string) error {
+		return cs.setRetention(ctx, be, contract.SetRetentionInput{Name: args[0], Location: location, Hold: new(string)})
+	})
+	return c
+}
+
+func (cs Commands) setExpiryCommand() *cobra.Command {
+	var location string
+	c := &cobra.Command{
+		Use:   "set-expiry NAME TIME",
+		Short: "Change when a backup expires",
+		Long: `Change when a backup expires: at a time (2027-01-31T00:00:00Z), or after a duration from
+now (720h). It also works where a lock protects the backup's files. However short it is
+made, the last good backup of a schedule stays.`,
+		Example: `  lifeboat backup set-expiry nightly-20260102020000 8760h
+  lifeboat backup set-expiry nightly-20260102020000 2027-01-31T00:00:00Z`,
+		Args: cobra.ExactArgs(2),
+	}
+	console.BindLocation(c, &location)
+	c.RunE = cs.Connected(func(ctx context.Context, be console.Backend, args []string) error {
+		at, err := parseExpiry(args[1], cs.Now())
+		if err != nil {
+			return err
+		}
+		return cs.setRetention(ctx, be, contract.SetRetentionInput{Name: args[0], Location: location, Expires: &at})
+	})
+	return c
+}
+
+// parseExpiry reads a time, or a duration from now.
+func parseExpiry(text string, now time.Time) (time.Time, error) {
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(d).UTC().Truncate(time.Second), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("TIME: %q is neither a duration such as 720h nor a time such as 2027-01-31T00:00:00Z", text)
+	}
+	return at.UTC(), nil
+}
+
+func (cs Commands) setRetention(ctx context.Context, be console.Backend, in contract.SetRetentionInput) error {
+	run, err := be.StartRetention(ctx, in)
+	if err != nil {
+		return err
+	}
+	var res contract.RetentionResult
+	if err := cs.FollowRun(ctx, be, run, &res); err != nil {
+		return cs.FailedRun(run, err)
+	}
+	until := "never expires"
+	if !res.Expires.IsZero() {
+		until = "expires at " + res.Expires.UTC().Format(time.RFC3339)
+	}
+	if res.Hold != "" {
+		until += "; it is held: " + show.Clean(res.Hold)
+	}
+	cs.Say("Backup %q %s.\n", res.Name, until)
+	return nil
+}

@@ -1,0 +1,81 @@
+package console
+
+import (
+	"context"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+)
+
+// silence is how long nobody is told what a command waits for.
+const silence = 2 * time.Second
+
+// sayWaiting says on stderr what is waited for, unless the function that it returns is called
+// before the silence is over.
+func (con *Console) sayWaiting(what string) (answered func()) {
+	done, told := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(told)
+		select {
+		case <-done:
+		case <-time.After(con.Silence):
+			con.Note("waiting for %s\n", what)
+		}
+	}()
+	return func() { close(done); <-told }
+}
+
+// telling is a Backend that says what it waits for.
+type telling struct {
+	Backend
+	con *Console
+}
+
+func (t telling) worker(what string) func() {
+	return t.con.sayWaiting("the worker of cluster " + t.Cluster() + " to answer: " + what)
+}
+
+func (t telling) temporal() func() {
+	return t.con.sayWaiting("Temporal at " + t.Address() + ", or for a worker of cluster " + t.Cluster() + " to ask it for work")
+}
+
+func (t telling) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+	defer t.worker(in.Verb)()
+	return t.Backend.Read(ctx, in)
+}
+
+func (t telling) Backups(ctx context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error) {
+	defer t.worker(contract.ReadBackups)()
+	return t.Backend.Backups(ctx, selector, location)
+}
+
+func (t telling) Restores(ctx context.Context, selector, location string) (temporal.Listing[contract.RestoreSummary], error) {
+	defer t.worker(contract.ReadRestores)()
+	return t.Backend.Restores(ctx, selector, location)
+}
+
+func (t telling) StartBackup(ctx context.Context, in contract.BackupInput) (temporal.Run, error) {
+	defer t.temporal()()
+	return t.Backend.StartBackup(ctx, in)
+}
+
+func (t telling) StartRestore(ctx context.Context, in contract.RestoreInput) (temporal.Run, error) {
+	defer t.temporal()()
+	return t.Backend.StartRestore(ctx, in)
+}
+
+func (t telling) StartDelete(ctx context.Context, in contract.DeleteBackupInput) (temporal.Run, error) {
+	defer t.temporal()()
+	return t.Backend.StartDelete(ctx, in)
+}
+
+func (t telling) Latest(ctx context.Context, kind temporal.Kind, name string) (temporal.State, error) {
+	defer t.temporal()()
+	return t.Backend.Latest(ctx, kind, name)
+}
+
+func (t telling) Runs(ctx context.Context, kind temporal.Kind) ([]temporal.State, error) {
+	defer t.temporal()()
+	return t.Backend.Runs(ctx, kind)
+}
