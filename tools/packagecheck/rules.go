@@ -42,7 +42,7 @@ func productRules() rules {
 			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/garbage", "internal/garbage/orphan", "internal/integrity", "internal/restore", "internal/schedule"}},
 			{"the registry of volume drivers", []string{"internal/volume/drivers"}},
 			{"what a run belongs to", []string{"internal/binding"}},
-			{"parts of rehearsals and drills", []string{"internal/drill/assertion", "internal/rehearsal/controlplane", "internal/rehearsal/reference"}},
+			{"parts of rehearsals and drills", []string{"internal/drill/assertion", "internal/drill/notify", "internal/rehearsal/controlplane", "internal/rehearsal/reference"}},
 			{"volume drivers", []string{"internal/volume/..."}},
 			{"what volume drivers share", []string{"internal/volume/location"}},
 			{"documents beside backups", []string{"internal/repository/beside"}},
