@@ -3,6 +3,8 @@ package activities
 import (
 	"context"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/lifeboat-backup/lifeboat/internal/backup/snapshot"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
@@ -21,9 +23,13 @@ func (g *Garbage) PlanOrphans(ctx context.Context, _ *heartbeat.Recorder, in con
 	return g.Orphans.Plan(ctx, in)
 }
 
-// RemoveOrphans removes it. It may repeat.
+// RemoveOrphans removes it, and tells in the worker's log what has gone. It may repeat.
 func (g *Garbage) RemoveOrphans(ctx context.Context, p *heartbeat.Recorder, in contract.RemoveOrphansInput) (contract.OrphanResult, error) {
-	return g.Orphans.Remove(ctx, p, in)
+	res, err := g.Orphans.Remove(ctx, p, in)
+	for _, o := range res.Gone {
+		activity.GetLogger(ctx).Info("removed an orphan", "kind", o.Kind, "id", o.ID, "ofCluster", o.Cluster, "backup", o.Backup, "restore", o.Restore, "since", o.Since)
+	}
+	return res, err
 }
 
 // Abandoner does for a run that ended without cleaning up what it would have done; it

@@ -104,6 +104,7 @@ type queue struct {
 	mu      sync.Mutex
 	draw    *rand.Rand
 	first   map[string]int // by activity
+	result  any            // is given what a workflow returns, if it is not nil
 }
 
 func newQueue(seed uint64, workers ...*site) *queue {
@@ -141,7 +142,10 @@ func (q *queue) run(t *testing.T, uid, workflowType string, in any) error {
 	if !env.IsWorkflowCompleted() {
 		t.Fatal("the workflow has not ended")
 	}
-	return env.GetWorkflowError()
+	if err := env.GetWorkflowError(); err != nil || q.result == nil {
+		return err
+	}
+	return env.GetWorkflowResult(q.result)
 }
 
 // runIDs gives a workflow the run id that the test suite leaves empty.

@@ -2,6 +2,8 @@ package activities_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -47,6 +49,39 @@ func TestRestoreFromTheOnlyReadOnlyLocation(t *testing.T) {
 		if errorType(err) != contract.ErrTypeLocation {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// Where the credentials may not write either, a restore keeps its files in the memory of the
+// worker that began it, whichever worker is asked first, and its results are told only.
+func TestRestoreWhereNothingMayBeWritten(t *testing.T) {
+	all := buckets{}
+	before := newSite(t, newCluster(t, "before"), all, "p", "")
+	if err := newQueue(1, before).backup(t, "nightly"); err != nil {
+		t.Fatal(err)
+	}
+	api := newCluster(t, "rebuilt")
+	denied := memstore.New(memstore.WithObjects(objectsOf(all["p"])), memstore.WithFault(memstore.On(memstore.OpPut, memstore.OpCompose, memstore.OpCopy, memstore.OpDelete), store.ErrAccessDenied))
+	var workers []*site
+	for range 3 {
+		w := newSite(t, api, all, "p", "")
+		w.cfg.BackupStorageLocations[0].Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
+		locations := repository.NewLocations(w.cfg, func(context.Context, velerov1.BackupStorageLocation) (store.Store, error) { return denied, nil })
+		(&activities.Restore{Service: &restore.Service{Config: w.cfg, Kube: api.Client(), Locations: locations, Rules: resource.NewRegistry()}}).Register(w)
+		workers = append(workers, w)
+	}
+	var res contract.RestoreResult
+	queue := newQueue(7, workers...)
+	queue.result = &res
+	if err := queue.restore(t, "r", "nightly", "copy"); err != nil {
+		t.Fatal(err)
+	}
+	checkAllOf(t, "copy", "before", restored(api, "copy"))
+	if !res.NotStored || res.Location != "" || res.Counts.Created == 0 || !strings.Contains(strings.Join(res.Reasons, ""), "RESULTS_NOT_STORED") {
+		t.Errorf("%+v", res)
+	}
+	if !slices.Equal(denied.Keys(), all["p"].Keys()) {
+		t.Error("something was written")
 	}
 }
 

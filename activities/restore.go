@@ -52,8 +52,8 @@ func (r *Restore) PatchVolumes(ctx context.Context, _ *heartbeat.Recorder, in co
 }
 
 // RunRestoreHooks runs the hooks of restored pods. It may repeat.
-func (r *Restore) RunRestoreHooks(ctx context.Context, _ *heartbeat.Recorder, in contract.RunRestoreHooksInput) (contract.HookResult, error) {
-	return hooks.Run(ctx, r.Service, in)
+func (r *Restore) RunRestoreHooks(ctx context.Context, recorder *heartbeat.Recorder, in contract.RunRestoreHooksInput) (contract.HookResult, error) {
+	return hooks.Run(ctx, r.Service, recorder, in)
 }
 
 // FinishRestore writes the results, or the plan of a dry run. It may repeat.

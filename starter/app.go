@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/starter/internal/doctor"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/drill"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/garbage"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/iam"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/locations"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/restores"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/snapshots"
@@ -85,7 +86,7 @@ or profile file.
 	root.SetFlagErrorFunc(command.ExplainFlagError)
 	root.AddCommand(
 		a.backupCommand(), a.restores().Command(), a.scheduleCommand(), a.locations().StorageCommand(), a.objectCommand(), a.locations().SnapshotCommand(),
-		garbage.Command(a.Console), snapshots.Command(a.Console), drill.Command(a.Console), doctor.Command(a.Console), a.versionCommand(),
+		garbage.Command(a.Console), snapshots.Command(a.Console), drill.Command(a.Console), doctor.Command(a.Console), iam.Command(a.Console), a.versionCommand(),
 	)
 	root.AddCommand(a.verbCommands()...)
 	root.AddCommand(command.RefusedAtRoot()...)

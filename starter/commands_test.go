@@ -44,10 +44,10 @@ func TestBackupGet(t *testing.T) {
 	got := lifeboat(t, stock(), "", "backup", "get")
 	got.want(t, console.CodeDone)
 	want := `NAME                   STATUS       ERRORS   WARNINGS   CREATED                         EXPIRES   STORAGE LOCATION   SELECTOR   VERIFIED   PROVEN
-broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      <never>
-busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      <never>
-daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never      <never>
-daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never      <never>
+broken                 Failed       1        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      never
+busy                   InProgress   0        0          2026-01-02 11:59:00 +0000 UTC   n/a       default            <none>     never      never
+daily-20260102000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never      never
+daily-20260101000000   Completed    0        0          2026-01-02 12:00:00 +0000 UTC   n/a       default            <none>     never      never
 nightly                Deleting     2        1          2026-01-02 12:00:00 +0000 UTC   29d       west               a=b        never      L2, 2h ago
 `
 	if got.out != want {
@@ -279,4 +279,16 @@ func TestHelp(t *testing.T) {
 			lifeboat(t, m, "", append(strings.Fields(child.CommandPath())[1:], "--help")...).want(t, console.CodeDone, "Examples:", "Usage:")
 		}
 	}
+}
+
+// TestRestoreThatWroteNothing: what Temporal keeps of it is shown.
+func TestRestoreThatWroteNothing(t *testing.T) {
+	m := stock()
+	res := &contract.RestoreResult{Name: "told", Phase: "Completed", NotStored: true, Counts: contract.Counts{Created: 4, Failed: 1}, Warnings: 1, Errors: 2, Reasons: []string{"RESULTS_NOT_STORED no place", "APPLY_FAILED no room"}}
+	m.runs[temporal.KindRestore] = append(m.runs[temporal.KindRestore], temporal.State{Run: temporal.Run{Kind: temporal.KindRestore, Name: "told"}, Phase: "Completed", Closed: noon(), Result: res})
+	m.results = map[string]any{"told": *res}
+	lifeboat(t, m, "", "restore", "describe", "told").want(t, console.CodeDone, "4 created, 0 updated, 0 skipped, 1 failed", "APPLY_FAILED no room", "1 reason")
+	lifeboat(t, m, "", "restore", "describe", "told", "-o", "json").want(t, console.CodeDone, `"notStored": true`)
+	lifeboat(t, m, "", "restore", "get").want(t, console.CodeDone, "told ")
+	lifeboat(t, m, "", "restore", "create", "told", "--from-backup", "b", "--dry-run").want(t, console.CodeDone, "would leave 4 created", "--results-location")
 }

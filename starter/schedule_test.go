@@ -20,10 +20,10 @@ func scheduleStatus() contract.ScheduleStatus {
 	last := contract.ScheduleSlot{Due: noon().Add(-3 * time.Hour), Outcome: contract.SlotRan, Phase: "Completed", Backup: "nightly-20260102090000", Started: noon().Add(-3 * time.Hour), Ended: noon().Add(-2 * time.Hour)}
 	return contract.ScheduleStatus{
 		Schedule: contract.Schedule{
-			Name: "nightly", Labels: map[string]string{"team": "shop"}, Annotations: map[string]string{contract.AnnotationZone: "Europe/Berlin"}, From: "shop.yaml",
+			Name: "nightly", Labels: map[string]string{"team": "shop"}, Annotations: map[string]string{contract.AnnotationZone: "Europe/Berlin", contract.AnnotationRehearse: "weekly"}, From: "shop.yaml",
 			Spec: velerov1.ScheduleSpec{Schedule: "0 2 * * *", Template: velerov1.BackupSpec{IncludedNamespaces: []string{"shop"}}},
 		},
-		Source: "cli", Phase: contract.ScheduleEnabled, Created: noon().Add(-240 * time.Hour), Zone: "Europe/Berlin", Overlap: contract.OverlapBufferOne,
+		Source: "cli", Phase: contract.ScheduleEnabled, Created: noon().Add(-240 * time.Hour), Zone: "Europe/Berlin", Rehearse: "weekly", Overlap: contract.OverlapBufferOne,
 		CatchUp: "1h0m0s", TTL: "720h0m0s", Next: &next, LastResult: &last, LastSuccess: &last, RPOSeconds: &seconds,
 		Warnings: []string{"the last run took 25h"}, Counts: map[string]int64{"ran": 9, "missed": 1},
 		Slots: []contract.ScheduleSlot{last, {Due: noon().Add(-27 * time.Hour), Outcome: contract.SlotMissed, Reason: "outage"}},
@@ -52,7 +52,7 @@ func TestScheduleReads(t *testing.T) {
 		{"get schedules", []string{"nightly"}},
 		{"schedule get -l team=shop -o name", []string{"nightly\n"}},
 		{"schedule get nightly -o yaml", []string{"apiVersion: velero.io/v1\nkind: Schedule\n", "  schedule: 0 2 * * *\n  template:\n    includedNamespaces:\n    - shop\nstatus:\n"}},
-		{"schedule describe nightly", []string{"Next run:", "RPO:               3h (10805s)", "1 missed, 9 ran", "applied from shop.yaml", "outage", "nightly-20260102090000", "1h0m0s"}},
+		{"schedule describe nightly", []string{"Next run:", "RPO:               3h (10805s)", "Rehearse:          weekly", "1 missed, 9 ran", "applied from shop.yaml", "outage", "nightly-20260102090000", "1h0m0s"}},
 		{"schedule describe nightly -o json", []string{`"rpoSeconds": 10805`}},
 	} {
 		t.Run(tc.line, func(t *testing.T) {

@@ -217,7 +217,11 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	}
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: policy, Locations: locations}, Orphans: orphans}).Register(w)
 	rotation := verification.Policy{Every: cfg.Verification.Every.Duration, Bandwidth: int64(cfg.Verification.BandwidthMiB) << 20, Round: time.Hour}
-	(&activities.Verification{Runner: integrity.New(cfg.Cluster, locations, rotation, technologies.Inspectors())}).Register(w)
+	verifier := integrity.New(cfg.Cluster, locations, rotation, technologies.Inspectors())
+	if cfg.Verification.Blocks > 0 {
+		verifier.WithBlocks(&location.Sampler{Locations: snapshots, Blocks: cfg.Verification.Blocks})
+	}
+	(&activities.Verification{Runner: verifier}).Register(w)
 	(&activities.Schedules{Service: schedules}).Register(w)
 	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg))}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
@@ -233,10 +237,13 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	return reader
 }
 
-// scheduleGarbage has expired backups deleted by themselves. A worker that may not write
-// schedules does all else.
+// scheduleGarbage has expired backups deleted by themselves, or no longer. A worker that may not
+// write schedules does all else.
 func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
 	if cfg.Retention.Manual {
+		if err := tc.RemoveGarbageSchedule(ctx); err != nil {
+			warnOfLeftSchedule(log, err, "expired backups may still be deleted by themselves")
+		}
 		return
 	}
 	if err := tc.EnsureGarbageSchedule(ctx); err != nil {
@@ -244,24 +251,28 @@ func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Clien
 	}
 }
 
-// scheduleRehearsals has new backups rehearsed by themselves, or no longer. A worker that may
-// not write schedules does all else.
+// scheduleRehearsals has new backups rehearsed by themselves, or no longer. Where the
+// configuration says never, a schedule of backups may say otherwise. A worker that may not write
+// schedules does all else.
 func scheduleRehearsals(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
 	var err error
-	if after := cfg.Rehearsal.After; after == config.RehearseNever {
+	if cfg.Rehearsal.APIServer == "" {
 		err = tc.RemoveRehearsalSchedule(ctx)
 	} else {
-		err = tc.EnsureRehearsalSchedule(ctx, after)
+		err = tc.EnsureRehearsalSchedule(ctx, cfg.Rehearsal.After)
 	}
 	if err != nil {
 		warnOfSchedule(log, err, "the schedule of rehearsals is not as the configuration says", "lifeboat backup rehearse")
 	}
 }
 
-// scheduleVerification has stored backups read back by themselves. A worker that may not write
-// schedules does all else.
+// scheduleVerification has stored backups read back by themselves, or no longer. A worker that
+// may not write schedules does all else.
 func scheduleVerification(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
 	if cfg.Verification.Manual {
+		if err := tc.RemoveVerificationSchedule(ctx); err != nil {
+			warnOfLeftSchedule(log, err, "stored backups may still be verified by themselves")
+		}
 		return
 	}
 	if err := tc.EnsureVerificationSchedule(ctx); err != nil {
@@ -273,4 +284,10 @@ func scheduleVerification(ctx context.Context, cfg *config.Config, tc *temporal.
 func warnOfSchedule(log *slog.Logger, err error, what, command string) {
 	log.Warn(what, "cause", err,
 		"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or run '"+command+"'")
+}
+
+// warnOfLeftSchedule says what still happens by itself, though it should not.
+func warnOfLeftSchedule(log *slog.Logger, err error, what string) {
+	log.Warn(what, "cause", err,
+		"remedy", "let the worker's identity write schedules in this Temporal namespace and start it again, or delete the schedule there")
 }

@@ -21,6 +21,9 @@ const collectEvery = time.Hour
 // errorsInResult bounds how many failures a result names; the bucket has them all.
 const errorsInResult = 20
 
+// goneInResult bounds how many removed orphans a result names; the worker's log has them all.
+const goneInResult = 200
+
 // CollectGarbage deletes the backups whose time is over, each by a DeleteBackup run of its
 // own, which goes on if this one ends. A backup that cannot be deleted keeps no other; it
 // is tried again after a pause that grows to a day.
@@ -125,6 +128,8 @@ func (c *collection) removeOrphans(ctx workflow.Context, plan contract.OrphanPla
 			continue
 		}
 		c.done.Removed += res.Removed
+		c.done.Gone = append(c.done.Gone, res.Gone...)
+		c.done.Gone = c.done.Gone[max(0, len(c.done.Gone)-goneInResult):]
 		plan.Keep = append(plan.Keep, res.Kept...)
 	}
 	return plan

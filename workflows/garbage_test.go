@@ -201,7 +201,7 @@ func newOrphans(t *testing.T, in contract.CollectGarbageInput, plans ...contract
 	answer(s, contract.RemoveOrphans, func(in contract.RemoveOrphansInput) contract.OrphanResult {
 		kept := in.Orphans[0]
 		kept.Reason = "locked"
-		return contract.OrphanResult{Removed: len(in.Orphans) - 1, Kept: []contract.Orphan{kept}}
+		return contract.OrphanResult{Removed: len(in.Orphans) - 1, Gone: in.Orphans[1:], Kept: []contract.Orphan{kept}}
 	})
 	return s
 }
@@ -216,7 +216,7 @@ func TestOrphans(t *testing.T) {
 	if got := names(s.steps()); !slices.Equal(got, []string{"PlanGarbage", "PlanOrphans", "RemoveOrphans", "RemoveOrphans", "PlanOrphans", "RemoveOrphans"}) {
 		t.Errorf("steps %q", got)
 	}
-	if res := resultOf[contract.GarbageResult](s); res.Removed != 49+9+2 || len(res.Orphans.Remove) > 0 || len(res.Orphans.Keep) != 1 || res.Orphans.Keep[0].Reason != "locked" {
+	if res := resultOf[contract.GarbageResult](s); res.Removed != 49+9+2 || len(res.Orphans.Remove) > 0 || len(res.Orphans.Keep) != 1 || res.Orphans.Keep[0].Reason != "locked" || len(res.Gone) != res.Removed || res.Gone[0].ID != "snap-1" {
 		t.Errorf("%+v", res)
 	}
 	in := s.callsOf(contract.RemoveOrphans.Name)[0].In.(contract.RemoveOrphansInput)

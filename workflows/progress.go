@@ -80,13 +80,16 @@ func (p *progress) setFailure(ctx workflow.Context, err error) error {
 }
 
 func (p *progress) setStep(ctx workflow.Context, step string) {
-	p.Step = step
+	p.Step, p.Waits = step, ""
 	p.showDetails(ctx)
 }
 
 // showDetails writes the markdown that Temporal's UI shows for the run.
 func (p *progress) showDetails(ctx workflow.Context) {
 	text := fmt.Sprintf("### %s\n\n**%s**\n\n", p.title, p.Step)
+	if p.Waits != "" {
+		text += "waiting for " + p.Waits + "\n\n"
+	}
 	if p.TotalObjects > 0 {
 		text += fmt.Sprintf("%d of %d objects", p.Objects, p.TotalObjects)
 	}

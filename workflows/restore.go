@@ -209,7 +209,7 @@ func (r *restore) patchVolumes(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
-		r.Volumes = r.disks + res.Bound
+		r.Volumes, r.Waits = r.disks+res.Bound, res.Waits
 		if res.Pending == 0 {
 			r.Warnings += res.Warnings
 			r.Errors += res.Errors
@@ -240,6 +240,11 @@ func (r *restore) finishRestore(ctx workflow.Context) (contract.RestoreResult, e
 	})
 	if err != nil {
 		return res, err
+	}
+	if res.NotStored {
+		if err := workflow.UpsertMemo(ctx, map[string]any{contract.MemoResult: res}); err != nil {
+			return res, err
+		}
 	}
 	_, err = runActivity(withDurableOptions(ctx, "clear working files"), contract.AbandonRestore,
 		contract.AbandonRestoreInput{Ref: r.archive.Ref})

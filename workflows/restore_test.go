@@ -290,7 +290,7 @@ func TestRestoreWaits(t *testing.T) {
 	answer(s, contract.RestoreVolumes, after[contract.RestoreVolumesInput](
 		append(slices.Repeat([]contract.DiskStatus{{Pending: 2}}, 15), contract.DiskStatus{Ready: 2})...))
 	answer(s, contract.PatchVolumes, after[contract.PatchVolumesInput](
-		append(slices.Repeat([]contract.PatchResult{{Pending: 3}}, 15), contract.PatchResult{Bound: 3})...))
+		append(slices.Repeat([]contract.PatchResult{{Pending: 3, Waits: "a volume (claim shop/data and 2 others)"}}, 15), contract.PatchResult{Bound: 3})...))
 	if err := s.run(); err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +307,13 @@ func TestRestoreWaits(t *testing.T) {
 	checkWaits(t, s.waits[15:27], brisk, 30*time.Second)
 	checkWaits(t, s.waits[:15], brisk, 42714843750)
 	waited := time.Duration(0)
+	if told := s.progress().Waits; told != "" {
+		t.Errorf("it has ended and waits for %s", told)
+	}
 	for i, c := range s.callsOf(contract.PatchVolumes.Name) {
+		if told := c.Progress.Waits; (i > 0) != (told == "a volume (claim shop/data and 2 others)") {
+			t.Errorf("look %d: it waits for %q", i, told)
+		}
 		if want := (contract.PatchVolumesInput{Ref: restoreRef(), Seconds: int(waited / time.Second)}); c.In != any(want) {
 			t.Errorf("look %d: %+v, want %+v", i, c.In, want)
 		}

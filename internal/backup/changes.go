@@ -56,7 +56,7 @@ func (s *Service) JudgeChanges(ctx context.Context, run *Run, newer *archive.Arc
 	if err != nil {
 		return nil, nil, fmt.Errorf("compare with backup %s: %w", before.Backup, err)
 	}
-	out.Measures, out.Unusual = j.Measures, j.Unusual
+	out.Measures, out.Unusual, out.Passing = j.Measures, j.Unusual, j.Passing
 	if len(j.Unusual) > 0 {
 		out.Previous, out.PreviousUID = before.Backup, before.UID
 	}
@@ -157,7 +157,7 @@ func addToSeries(ctx context.Context, st store.Store, cluster string, ref contra
 	}
 	series.Schedule = c.Schedule
 	series.Add(change.Record{
-		Backup: ref.Name, UID: ref.UID, Started: started, Measures: c.Measures, Unusual: c.Unusual, Held: c.Previous, HeldUID: c.PreviousUID,
+		Backup: ref.Name, UID: ref.UID, Started: started, Measures: c.Measures, Unusual: c.Unusual, Passing: c.Passing, Held: c.Previous, HeldUID: c.PreviousUID,
 	})
 	return beside.WriteSeries(ctx, st, cluster, c.Series, series)
 }

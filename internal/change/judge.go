@@ -30,6 +30,8 @@ type Record struct {
 	Measures map[string]float64 `json:"measures,omitempty"`
 	// Unusual are the rules that found the backup unusual.
 	Unusual []string `json:"unusual,omitempty"`
+	// Passing are the families of namespaces that were removed while they were young.
+	Passing []string `json:"passing,omitempty"`
 	// Held is the backup that is held because of that, by name and UID.
 	Held    string `json:"held,omitempty"`
 	HeldUID string `json:"heldUID,omitempty"`
@@ -74,18 +76,31 @@ func (s *Series) rangeOf(rule string, window int, isHeld func(Record) bool) (mos
 	return most
 }
 
+// passing counts the families of the namespaces that came and went in the last backups.
+func (s *Series) passing(window int) map[string]int {
+	out := map[string]int{}
+	for _, r := range s.Records[max(0, len(s.Records)-window):] {
+		for _, family := range r.Passing {
+			out[family]++
+		}
+	}
+	return out
+}
+
 // Judgement is what a backup's difference to the one before it amounts to.
 type Judgement struct {
 	Measures map[string]float64 `json:"measures,omitempty"`
 	// Unusual are the rules that found it unusual, and Text says why, one a rule.
 	Unusual []string `json:"unusual,omitempty"`
 	Text    []string `json:"text,omitempty"`
+	Passing []string `json:"passing,omitempty"` // as of a Record
 }
 
 // Judge measures a difference by all rules and holds it against their bounds and against the
 // range of the series. isHeld tells whether what was held because of a record still is.
 func Judge(ctx context.Context, d *Diff, r Reader, s *Series, p Policy, isHeld func(Record) bool) (Judgement, error) {
 	j := Judgement{Measures: map[string]float64{}}
+	r.passing = s.passing(p.Window)
 	for _, rule := range rules() {
 		bound, set := p.Bounds[rule.name]
 		if !set {
@@ -98,6 +113,7 @@ func Judge(ctx context.Context, d *Diff, r Reader, s *Series, p Policy, isHeld f
 		if err != nil {
 			return j, fmt.Errorf("rule %s: %w", rule.name, err)
 		}
+		j.Passing = append(j.Passing, m.Passing...)
 		if m.Value > 0 {
 			j.Measures[rule.name] = m.Value
 		}

@@ -3,6 +3,7 @@ package change
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -38,6 +39,8 @@ type Measure struct {
 	Value float64
 	Count int64    // of the objects that it speaks of
 	Names []string // of the first of them
+	// Passing are the families of the namespaces that were removed while they were young.
+	Passing []string
 }
 
 // Reader reads the bodies of objects; nil for one that is not there.
@@ -45,6 +48,8 @@ type Reader struct {
 	Older, Newer func(ctx context.Context, k archive.Key) ([]byte, error)
 	// OlderTime is when the older backup was begun.
 	OlderTime time.Time
+	// passing counts the namespaces that were removed while they were young, by family.
+	passing map[string]int
 }
 
 // rules are all of them, in the order in which they are told.
@@ -52,7 +57,7 @@ func rules() []rule {
 	return []rule{
 		{RuleSecrets, 0.3, true, shareOf(Counts.lost, is("secrets"))},
 		{RuleConfig, 0.4, true, shareOf(Counts.lost, is("configmaps"))},
-		{RuleWorkloads, 0.5, true, shareOf(Counts.lost, is("deployments.apps", "daemonsets.apps", "statefulsets.apps", "cronjobs.batch"))},
+		{RuleWorkloads, 0.5, true, changedWorkloads},
 		{RuleVolumes, 0.2, true, shareOf(Counts.removed, is("persistentvolumeclaims", "persistentvolumes"))},
 		{RuleDeleted, 0.2, true, shareOf(Counts.removed, isLasting)},
 		{RuleNamespaces, 0, false, removedNamespaces},
@@ -121,8 +126,23 @@ const namespaces = "namespaces"
 // and go within days.
 const settledAfter = 14 * 24 * time.Hour
 
+// A preview may stay open for longer. It is not missed where others of its family came and went
+// young, fewestPassing of them in the window, and it is younger than passesWithin.
+const (
+	passesWithin  = 60 * 24 * time.Hour
+	fewestPassing = 3
+	mostPassing   = 50 // are remembered of one backup
+)
+
+// familyOf is what the names of namespaces that one thing makes begin with, "pr-" of "pr-4711".
+func familyOf(namespace string) string {
+	i := strings.IndexByte(namespace, '-')
+	return namespace[:i+1]
+}
+
 func removedNamespaces(ctx context.Context, d *Diff, r Reader) (Measure, error) {
-	var gone []Object
+	var missed []Object
+	var passing []string
 	for _, o := range d.objectsOf(namespaces, Removed) {
 		old, err := readObject[struct {
 			Metadata struct {
@@ -132,11 +152,19 @@ func removedNamespaces(ctx context.Context, d *Diff, r Reader) (Measure, error) 
 		if err != nil {
 			return Measure{}, err
 		}
-		if r.OlderTime.Sub(old.Metadata.CreationTimestamp) >= settledAfter {
-			gone = append(gone, o)
+		family, age := familyOf(o.Name), r.OlderTime.Sub(old.Metadata.CreationTimestamp)
+		switch {
+		case age < settledAfter:
+			if family != "" && len(passing) < mostPassing {
+				passing = append(passing, family)
+			}
+		case age >= passesWithin || age >= settledAfter && r.passing[family] < fewestPassing:
+			missed = append(missed, o)
 		}
 	}
-	return named(gone), nil
+	m := named(missed)
+	m.Passing = passing
+	return m, nil
 }
 
 func guards() []string {

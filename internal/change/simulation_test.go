@@ -202,7 +202,7 @@ func (b *backups) take(c *cluster) Judgement {
 		b.t.Fatal(err)
 	}
 	b.held[uid] = len(j.Unusual) > 0
-	b.series.Add(Record{Backup: uid, UID: uid, Started: c.now, Measures: j.Measures, Unusual: j.Unusual})
+	b.series.Add(Record{Backup: uid, UID: uid, Started: c.now, Measures: j.Measures, Unusual: j.Unusual, Passing: j.Passing})
 	return j
 }
 

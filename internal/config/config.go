@@ -115,6 +115,9 @@ type Verification struct {
 	// BandwidthMiB is how much this worker reads for it at most, in MiB a second. A plan that
 	// needs more says so. Default 16.
 	BandwidthMiB int `json:"bandwidthMiB,omitempty"`
+	// Blocks is how many blocks of 512 KiB are read of each EBS snapshot, by the EBS direct APIs;
+	// -1 reads none. Default 4.
+	Blocks int `json:"blocks,omitempty"`
 }
 
 // Retention says which expired backups are deleted.
@@ -146,7 +149,8 @@ type Rehearsal struct {
 	// has a GiB to spare, else the system's directory of temporary files.
 	Directory string `json:"directory,omitempty"`
 	// After says which new backups are rehearsed by themselves: always all, daily or weekly the
-	// newest of each schedule, or never. Default: daily, and never without binaries.
+	// newest of each schedule, or never. A schedule may say otherwise of its own. Default: daily,
+	// and never without binaries.
 	After string `json:"after,omitempty"`
 }
 
@@ -157,6 +161,11 @@ const (
 	RehearseWeekly = "weekly"
 	RehearseNever  = "never"
 )
+
+// RehearseValues are those of Rehearsal.After and of the annotation of a schedule.
+func RehearseValues() []string {
+	return []string{RehearseAlways, RehearseDaily, RehearseWeekly, RehearseNever}
+}
 
 // Changes says what is unusual between a backup and the one before it.
 type Changes struct {

@@ -104,9 +104,10 @@ func TestProblems(t *testing.T) {
 		}},
 		{"two without default", minimal + strings.Replace(location, "main", "other", 1), []string{"backupStorageLocations: 0 of 2 have spec.default: true; exactly one must"}},
 		{"same name", minimal + location, []string{`backupStorageLocations[1].metadata.name: "main" is the name of backupStorageLocations[0] too`, "0 of 2"}},
-		{"snapshots", minimal + "volumeSnapshotLocations:\n  - spec: {provider: gcp, config: {zone: a}}\n", []string{
+		{"snapshots", minimal + "volumeSnapshotLocations:\n  - spec: {provider: gcp, config: {zone: a, ebsVolumeInitializationRate: '50'}}\n", []string{
 			"volumeSnapshotLocations[0].metadata.name: required", "volumeSnapshotLocations[0].spec.provider:",
 			"volumeSnapshotLocations[0].spec.config.region: required", "volumeSnapshotLocations[0].spec.config.zone: unknown key",
+			`volumeSnapshotLocations[0].spec.config.ebsVolumeInitializationRate: "50" is not a number from 100 to 300 (MiB/s)`,
 		}},
 		{"both kinds of problem", "clutser: x\n", []string{"clutser", "cluster: required", "backupStorageLocations"}},
 	} {

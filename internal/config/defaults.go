@@ -15,6 +15,7 @@ const (
 	DefaultKeepLast             = 1
 	DefaultVerifyEvery          = 480 * time.Hour
 	DefaultBandwidthMiB         = 16
+	DefaultBlocks               = 4 // 2 MiB of each snapshot, at a hundredth of a cent for 8 of them
 	DefaultGrace                = 24 * time.Hour
 	DefaultExportShards         = 4
 	DefaultApplyConcurrency     = 64
@@ -43,6 +44,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Changes.Window, change.DefaultWindow)
 	setDefault(&c.Verification.Every, metav1.Duration{Duration: DefaultVerifyEvery})
 	setDefault(&c.Verification.BandwidthMiB, DefaultBandwidthMiB)
+	setDefault(&c.Verification.Blocks, DefaultBlocks)
 	setDefault(&c.Retention.Grace, metav1.Duration{Duration: DefaultGrace})
 	setDefault(&c.Limits.ExportShards, DefaultExportShards)
 	setDefault(&c.Limits.ApplyConcurrency, DefaultApplyConcurrency)

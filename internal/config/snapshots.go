@@ -4,16 +4,25 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// snapshotKeys are the keys Velero's plug-in for AWS knows in a
-// VolumeSnapshotLocation's spec.config.
+// initializationRate is Lifeboat's own key of a VolumeSnapshotLocation's spec.config: at how
+// many MiB/s EC2 fills a restored volume. The range is that of CreateVolume.
+const (
+	initializationRate      = "ebsVolumeInitializationRate"
+	leastInitializationRate = 100
+	mostInitializationRate  = 300
+)
+
+// snapshotKeys are the keys Velero's plug-in for AWS knows in a VolumeSnapshotLocation's
+// spec.config, and ours.
 func snapshotKeys() []string {
-	return []string{"credentialsFile", "ebsKmsKeyId", "enableSharedConfig", "profile", "region"}
+	return []string{"credentialsFile", "ebsKmsKeyId", initializationRate, "enableSharedConfig", "profile", "region"}
 }
 
 func (k *checker) checkSnapshotLocations(all []velerov1.VolumeSnapshotLocation) {
@@ -54,6 +63,11 @@ func (k *checker) checkSnapshotConfig(at string, l *velerov1.VolumeSnapshotLocat
 	for _, key := range slices.Sorted(maps.Keys(l.Spec.Config)) {
 		if !slices.Contains(known, key) {
 			k.addProblem(at+".spec.config."+key, "unknown key; known keys: %s", strings.Join(known, ", "))
+		}
+	}
+	if text, set := l.Spec.Config[initializationRate]; set {
+		if rate, err := strconv.Atoi(text); err != nil || rate < leastInitializationRate || rate > mostInitializationRate {
+			k.addProblem(at+".spec.config."+initializationRate, "%q is not a number from %d to %d (MiB/s)", text, leastInitializationRate, mostInitializationRate)
 		}
 	}
 	c := l.Spec.Credential

@@ -107,11 +107,15 @@ const (
 	shortestRotation = 24 * time.Hour
 	longestRotation  = 365 * 24 * time.Hour
 	mostBandwidthMiB = 100_000
+	mostBlocks       = 100 // of a snapshot: what one page of their list has
 )
 
 func (k *checker) checkVerification(v Verification) {
 	if every := v.Every.Duration; every < shortestRotation || every > longestRotation {
 		k.addProblem("verification.every", "%s is outside %s to %s", every, shortestRotation, longestRotation)
+	}
+	if v.Blocks < -1 || v.Blocks > mostBlocks {
+		k.addProblem("verification.blocks", "%d is outside 1 to %d; -1 reads none", v.Blocks, mostBlocks)
 	}
 	if v.BandwidthMiB < 1 || v.BandwidthMiB > mostBandwidthMiB {
 		k.addProblem("verification.bandwidthMiB", "%d is outside 1 to %d", v.BandwidthMiB, mostBandwidthMiB)

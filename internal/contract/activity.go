@@ -79,4 +79,7 @@ type Progress struct {
 	VolumesPercent int `json:"volumesPercent,omitempty"`
 	Warnings       int `json:"warnings"`
 	Errors         int `json:"errors"`
+	// Waits is what the run waits for now, with the name of one of them; "" is nothing, or
+	// what the step says.
+	Waits string `json:"waits,omitempty"`
 }

@@ -152,6 +152,7 @@ type BackupChanges struct {
 	Schedule string             `json:"schedule,omitempty"`
 	Measures map[string]float64 `json:"measures,omitempty"` // by rule
 	Unusual  []string           `json:"unusual,omitempty"`  // rules
+	Passing  []string           `json:"passing,omitempty"`  // families of namespaces that come and go
 	// Previous is the backup before, which is to be held; "" if nothing is unusual.
 	Previous    string `json:"previous,omitempty"`
 	PreviousUID string `json:"previousUID,omitempty"`

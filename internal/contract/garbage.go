@@ -78,9 +78,10 @@ type GarbageResult struct {
 	Errors []GarbageTry `json:"errors,omitempty"`
 
 	// Orphans is the plan of the last round, with what became of those that were to go, and
-	// Removed how many have gone.
+	// Removed how many have gone. Gone are the last of those, as many as a page has.
 	Orphans OrphanPlan `json:"orphans,omitzero"`
 	Removed int        `json:"removed,omitempty"`
+	Gone    []Orphan   `json:"gone,omitempty"`
 }
 
 // SetRetentionInput starts a SetRetention workflow. What is nil stays as it is.

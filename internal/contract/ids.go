@@ -133,6 +133,7 @@ func NameFromID(id string) string {
 const (
 	MemoLocation = "storageLocation"
 	MemoLabels   = "labels"
+	MemoResult   = "result" // of a restore whose results are stored nowhere
 )
 
 // ClusterFromID is the cluster in an id made by BackupID, and "" of an id that somebody chose by

@@ -28,6 +28,7 @@ type Orphan struct {
 	Workflow         string    `json:"workflow,omitempty"`
 	Since            time.Time `json:"since"`
 	SizeGiB          int32     `json:"sizeGiB,omitempty"`
+	CSI              bool      `json:"csi,omitempty"` // a driver made the snapshot
 	// Reason is why it stays; "" if it goes.
 	Reason string `json:"reason,omitempty"`
 	// Binding is the run's.
@@ -65,6 +66,8 @@ type RemoveOrphansInput struct {
 // OrphanResult says what became of them.
 type OrphanResult struct {
 	Removed int `json:"removed"`
+	// Gone are those that were removed.
+	Gone []Orphan `json:"gone,omitempty"`
 	// Kept are those that are there still, each with its reason.
 	Kept []Orphan `json:"kept,omitempty"`
 }

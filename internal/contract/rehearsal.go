@@ -124,8 +124,9 @@ type RehearseBackupsInput struct {
 	// Daily looks for backups every ten minutes until midnight (UTC), when the schedule
 	// starts the next run: one run a day keeps lists of runs short.
 	Daily bool `json:"daily,omitempty"`
-	// After says which new backups: always, daily or weekly; empty is as the worker that is
-	// asked is configured. The schedule says it, so that workers of two configurations agree.
+	// After says which new backups, where their schedule does not: always, daily, weekly or
+	// never; empty is as the worker that is asked is configured. Temporal's schedule says it, so
+	// that workers of two configurations agree.
 	After string `json:"after,omitempty"`
 	// Done is what the run has done before it continued as new.
 	Done RehearsedBackups `json:"done,omitzero"`

@@ -61,6 +61,9 @@ type RestoreResult struct {
 	Reasons  []string   `json:"reasons,omitempty"`
 	// Location is where the results lie, or the plan of a dry run.
 	Location string `json:"storageLocation,omitempty"`
+	// NotStored says that they lie nowhere, because nothing may be written: what this result
+	// tells is all that is kept.
+	NotStored bool `json:"notStored,omitempty"`
 }
 
 // Counts are objects by what became of them.

@@ -28,4 +28,6 @@ type PatchResult struct {
 	Pending  int `json:"pending"` // to look at again
 	Warnings int `json:"warnings"`
 	Errors   int `json:"errors"`
+	// Waits is what the pending ones wait for, with the name of the first.
+	Waits string `json:"waits,omitempty"`
 }

@@ -15,10 +15,11 @@ const AnnotationPrefix = "lifeboat-backup.github.io/"
 // Annotations of a Schedule: what Velero's spec has no field for. A document that has them
 // is still one of Velero's, which passes them over.
 const (
-	AnnotationZone    = AnnotationPrefix + "time-zone"       // of the IANA data base
-	AnnotationJitter  = AnnotationPrefix + "jitter"          // a run begins up to so much later
-	AnnotationOverlap = AnnotationPrefix + "overlap"         // OverlapSkip or OverlapBufferOne
-	AnnotationCatchUp = AnnotationPrefix + "catch-up-window" // how late a run may begin
+	AnnotationZone     = AnnotationPrefix + "time-zone"       // of the IANA data base
+	AnnotationJitter   = AnnotationPrefix + "jitter"          // a run begins up to so much later
+	AnnotationOverlap  = AnnotationPrefix + "overlap"         // OverlapSkip or OverlapBufferOne
+	AnnotationCatchUp  = AnnotationPrefix + "catch-up-window" // how late a run may begin
+	AnnotationRehearse = AnnotationPrefix + "rehearse"        // which of its backups: see config.Rehearsal
 )
 
 // What becomes of a run that is due while the one before goes on.
@@ -214,6 +215,7 @@ type ScheduleStatus struct {
 	Overlap     string     `json:"overlap"`
 	CatchUp     string     `json:"catchUpWindow"` // that is in force
 	Jitter      string     `json:"jitter,omitempty"`
+	Rehearse    string     `json:"rehearse,omitempty"` // always, daily, weekly or never
 	TTL         string     `json:"ttl"`
 	Next        *time.Time `json:"next,omitempty"`
 	// LastResult is what became of the last due time whose run does not go on.

@@ -80,6 +80,7 @@ type VerifiedBackup struct {
 	At        time.Time `json:"at,omitzero"`
 	Bytes     int64     `json:"bytes,omitempty"`
 	Snapshots int       `json:"snapshots,omitempty"` // that are there
+	Blocks    int       `json:"blocks,omitempty"`    // of those, that were read
 	// Digests is false where the backup has none: of Velero's only the form was checked.
 	Digests bool `json:"digests,omitempty"`
 	// Unchecked, and Damage and More, are the first findings; the bucket has more of them.

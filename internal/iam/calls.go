@@ -114,6 +114,8 @@ func snapshotCalls() []Call {
 	}
 	return append(calls,
 		call("take snapshots of an instance's volumes", "ec2:CreateSnapshots", someInstance, nil),
+		call("read a sample of a snapshot's blocks", "ebs:GetSnapshotBlock", someSnapshot, keys{"aws:ResourceTag/" + tagBackup: "b"}),
+		call("tag a snapshot of the CSI driver's", "ec2:CreateTags", someSnapshot, keys{"aws:ResourceTag/" + tagOfDriver: "s"}),
 		call("tag a snapshot of ours", "ec2:CreateTags", someSnapshot, keys{"aws:ResourceTag/" + tagBackupUID: "u"}))
 }
 
@@ -196,7 +198,7 @@ func forbiddenVolumes() []Call {
 		call("share a snapshot", "ec2:ModifySnapshotAttribute", someSnapshot, keys{"aws:ResourceTag/" + tagBackup: "b"}),
 		call("unlock a snapshot", "ec2:UnlockSnapshot", someSnapshot, keys{"aws:ResourceTag/" + tagBackup: "b"}),
 		call("copy a snapshot", "ec2:CopySnapshot", someSnapshot, keys{"aws:ResourceTag/" + tagBackup: "b"}),
-		call("read the blocks of a snapshot", "ebs:GetSnapshotBlock", someSnapshot, nil),
+		call("read the blocks of somebody's snapshot", "ebs:GetSnapshotBlock", someSnapshot, foreign),
 		call("start an instance", "ec2:RunInstances", someInstance, nil),
 		call("stop an instance", "ec2:TerminateInstances", someInstance, nil),
 	}

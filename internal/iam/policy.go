@@ -94,7 +94,7 @@ func (o Options) statements() []Statement {
 	}
 	switch o.Role {
 	case Backup:
-		return slices.Concat(common, []Statement{b.write(""), look(), listBlocks()}, takeSnapshots(),
+		return slices.Concat(common, []Statement{b.write(""), look(), listBlocks(), sampleBlocks()}, takeSnapshots(),
 			[]Statement{tagWhatIsBeingMade([]string{anySnapshot}, "CreateSnapshot", "CreateSnapshots")}, deleteSnapshots()[:1])
 	case Restore:
 		return slices.Concat(common, []Statement{b.write(bookkeeping, "restores/"), look()}, makeVolumes(o.SharedBy),
@@ -108,6 +108,6 @@ func (o Options) statements() []Statement {
 }
 
 func (o Options) volumes() []Statement {
-	return slices.Concat([]Statement{look(), listBlocks()}, takeSnapshots(), makeVolumes(o.SharedBy),
+	return slices.Concat([]Statement{look(), listBlocks(), sampleBlocks()}, takeSnapshots(), makeVolumes(o.SharedBy),
 		[]Statement{tagWhatIsBeingMade([]string{anySnapshot, anyVolume}, "CreateSnapshot", "CreateSnapshots", "CreateVolume")}, deleteSnapshots(), useKeys(o.VolumeKeys))
 }

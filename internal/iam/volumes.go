@@ -8,6 +8,7 @@ const (
 	tagBackup     = "velero.io/backup"
 	tagBackupUID  = "lifeboat-backup.github.io/backup-uid"
 	tagRestoreUID = "lifeboat-backup.github.io/restore-uid"
+	tagOfDriver   = "CSIVolumeSnapshotName" // the EBS CSI driver gives it to each of its snapshots
 	tagPlace      = "lifeboat-backup.github.io/place"
 )
 
@@ -24,6 +25,11 @@ func listBlocks() Statement {
 	return allow("ListBlocks", []string{"ebs:ListChangedBlocks", "ebs:ListSnapshotBlocks"}, []string{anySnapshot}, nil)
 }
 
+// sampleBlocks reads blocks of snapshots of backups, to verify them.
+func sampleBlocks() Statement {
+	return allow("SampleBlocks", []string{"ebs:GetSnapshotBlock"}, []string{anySnapshot}, like("aws:ResourceTag/"+tagBackup, "*"))
+}
+
 // takeSnapshots makes snapshots, which carry the backup's name and uid from their first moment.
 func takeSnapshots() []Statement {
 	create := []string{"ec2:CreateSnapshot", "ec2:CreateSnapshots"}
@@ -32,6 +38,7 @@ func takeSnapshots() []Statement {
 		allow("MakeTaggedSnapshots", create, []string{anySnapshot},
 			condition{"StringLike": {"aws:RequestTag/" + tagBackup: {"*"}, "aws:RequestTag/" + tagBackupUID: {"*"}}}),
 		allow("TagOwnSnapshots", []string{"ec2:CreateTags"}, []string{anySnapshot}, like("aws:ResourceTag/"+tagBackupUID, "*")),
+		allow("TagSnapshotsOfTheDriver", []string{"ec2:CreateTags"}, []string{anySnapshot}, like("aws:ResourceTag/"+tagOfDriver, "*")),
 	}
 }
 

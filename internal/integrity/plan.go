@@ -43,7 +43,8 @@ type Runner struct {
 	locations  *repository.Locations
 	policy     verification.Policy
 	inspectors map[volume.Method]volume.Inspector
-	limiter    *rate.Limiter // of all that this worker reads back; nil is no bound
+	blocks     volume.BlockSampler // nil reads none
+	limiter    *rate.Limiter       // of all that this worker reads back; nil is no bound
 
 	mu    sync.Mutex
 	facts map[string]facts // by location and UID: a committed backup never changes
@@ -52,6 +53,12 @@ type Runner struct {
 // New returns the Runner of a cluster, whose bandwidth all of a worker's verifications share.
 func New(cluster string, locations *repository.Locations, policy verification.Policy, inspectors map[volume.Method]volume.Inspector) *Runner {
 	return &Runner{cluster: cluster, locations: locations, policy: policy, inspectors: inspectors, limiter: newLimiter(policy.Bandwidth), facts: map[string]facts{}}
+}
+
+// WithBlocks has the Runner read blocks of the snapshots of EBS that it finds.
+func (r *Runner) WithBlocks(s volume.BlockSampler) *Runner {
+	r.blocks = s
+	return r
 }
 
 // facts are what a plan has to know of a backup beyond its entry.

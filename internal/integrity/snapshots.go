@@ -36,6 +36,9 @@ func (v *reading) inspectSnapshots(ctx context.Context) error {
 		}
 		for i, one := range all {
 			v.addInspection(some[i], one)
+			if err := v.sampleBlocks(ctx, some[i], one); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -54,6 +57,30 @@ func (v *reading) addInspection(ref volume.Ref, one volume.Inspection) {
 	default:
 		v.found.AddUnchecked(fmt.Sprintf("%s %s", ref, one.Reason))
 	}
+}
+
+// sampleBlocks reads a few blocks of a snapshot that is there, at the pace of the bandwidth. What
+// keeps it from that mostly keeps it from all: it is noted once, and no more are tried.
+func (v *reading) sampleBlocks(ctx context.Context, ref volume.Ref, one volume.Inspection) error {
+	if v.blocks == nil || one.Presence != volume.Present || one.EBS.ID == "" || v.unsampled {
+		return nil
+	}
+	sample, err := v.blocks.Sample(ctx, one.EBS, func(ctx context.Context, n int) error {
+		v.found.Bytes += int64(n)
+		v.recorder.Count(0, int64(n))
+		return pace(ctx, v.limiter, n)
+	})
+	if err != nil {
+		return err
+	}
+	v.found.Blocks += sample.Blocks
+	if sample.Damaged != "" {
+		v.found.AddDamage(ref.String(), sample.Damaged)
+	}
+	if v.unsampled = sample.Unread != ""; v.unsampled {
+		v.found.AddUnchecked(fmt.Sprintf("the blocks of snapshots: those of %s cannot be read: %s", ref, sample.Unread))
+	}
+	return nil
 }
 
 // snapshots are those that the files beside the tarball name. Files that are damaged were named

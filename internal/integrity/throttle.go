@@ -59,3 +59,15 @@ func (t *throttled) Read(p []byte) (int, error) {
 }
 
 func (t *throttled) Close() error { return t.body.Close() }
+
+// pace waits until n bytes may have come, at most burst at a time.
+func pace(ctx context.Context, limiter *rate.Limiter, n int) error {
+	for limiter != nil && n > 0 {
+		some := min(n, burst)
+		if err := limiter.WaitN(ctx, some); err != nil {
+			return err
+		}
+		n -= some
+	}
+	return nil
+}

@@ -71,6 +71,8 @@ type reading struct {
 	manifest archive.Manifest
 	found    beside.Verification
 	last     *beside.Verification // nil for none
+
+	unsampled bool // blocks of snapshots cannot be read
 }
 
 // readBackup reads the document, then everything that it leads to.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -204,6 +205,54 @@ func TestChangedDocument(t *testing.T) {
 }
 
 // A snapshot of which nobody can tell is told, and is no finding.
+// sampler reads blocks of snapshots.
+type sampler struct {
+	asked  []string
+	answer map[string]volume.BlockSample
+}
+
+func (s *sampler) Sample(ctx context.Context, of volume.EBSSnapshot, read func(context.Context, int) error) (volume.BlockSample, error) {
+	s.asked = append(s.asked, of.Location+"/"+of.ID)
+	out := s.answer[of.ID]
+	for range out.Blocks {
+		if err := read(ctx, 512<<10); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// TestBlocks: blocks of the snapshots that are there are read; a damaged one is found, and that
+// they cannot be read is told once.
+func TestBlocks(t *testing.T) {
+	at := func(id string) volume.Inspection {
+		return volume.Inspection{Presence: volume.Present, EBS: volume.EBSSnapshot{Location: "west", ID: id}}
+	}
+	for name, c := range map[string]struct {
+		answer  map[string]volume.BlockSample
+		asked   int
+		outcome string
+		blocks  int
+		says    string
+	}{
+		"good":    {map[string]volume.BlockSample{"snap-a": {Blocks: 4}, "snap-b": {Blocks: 4}}, 2, contract.VerificationGood, 8, ""},
+		"damaged": {map[string]volume.BlockSample{"snap-a": {Blocks: 4}, "snap-b": {Blocks: 1, Damaged: "block 7 has another SHA-256"}}, 2, contract.VerificationCorrupt, 5, "block 7"},
+		"denied":  {map[string]volume.BlockSample{"snap-a": {Unread: "access denied"}, "snap-b": {Unread: "access denied"}}, 1, contract.VerificationGood, 0, "the blocks of snapshots: those of "},
+	} {
+		w, s := newWorld(t), &sampler{answer: c.answer}
+		w.snapshots.all = map[string]volume.Inspection{nativeSnapshot: at("snap-a"), csiSnapshot: at("snap-b")}
+		before := w.verify(t, "b", "uid-b")
+		w.blocks = s
+		res := w.verify(t, "b", "uid-b")
+		if res.Outcome != c.outcome || res.Blocks != c.blocks || len(s.asked) != c.asked || res.Bytes-before.Bytes != int64(c.blocks)*512<<10 || !strings.HasPrefix(s.asked[0], "west/snap-") {
+			t.Errorf("%s: asked %q, %+v", name, s.asked, res)
+		}
+		if text := fmt.Sprint(res.Damage, res.Unchecked); !strings.Contains(text, c.says) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
 func TestUncheckedSnapshots(t *testing.T) {
 	w := newWorld(t)
 	w.snapshots.all[csiSnapshot] = volume.Inspection{Presence: volume.Unchecked, Reason: "is known to its driver only"}

@@ -64,6 +64,7 @@ func newProvider() *provider {
 type world struct {
 	*memstore.Store
 	snapshots *provider
+	blocks    volume.BlockSampler
 	policy    verification.Policy
 }
 
@@ -78,7 +79,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) runner() *integrity.Runner {
 	return integrity.New("prod", repositorytest.Locations(repositorytest.Stores{"default": w.Store}), w.policy,
-		map[volume.Method]volume.Inspector{volume.MethodNative: w.snapshots, volume.MethodCSI: w.snapshots})
+		map[volume.Method]volume.Inspector{volume.MethodNative: w.snapshots, volume.MethodCSI: w.snapshots}).WithBlocks(w.blocks)
 }
 
 // verify verifies a backup and wants no error.

@@ -26,11 +26,18 @@ const (
 )
 
 // Plan tells which backups are to be rehearsed now: those of this cluster, in locations that may
-// be written to, that are new and of which the configuration wants it. A location that cannot be
-// read hides no other. It changes nothing.
+// be written to, that are new and of which their schedule or else the configuration wants it. A
+// location that cannot be read hides no other, unless it is the one of the schedules. It changes
+// nothing.
 func (s *Service) Plan(ctx context.Context, in contract.PlanRehearsalsInput) (contract.RehearsalPlan, error) {
-	every, wanted := intervalOf(cmp.Or(in.After, s.Config.Rehearsal.After))
-	if !wanted {
+	if s.Planes == nil {
+		return contract.RehearsalPlan{}, nil
+	}
+	every, err := s.intervals(ctx, cmp.Or(in.After, s.Config.Rehearsal.After))
+	if err != nil {
+		return contract.RehearsalPlan{}, err
+	}
+	if !every.any() {
 		return contract.RehearsalPlan{}, nil
 	}
 	all, err := repository.AskAll(ctx, s.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]contract.RehearseInput]) ([]contract.RehearseInput, error) {
@@ -46,9 +53,42 @@ func (s *Service) Plan(ctx context.Context, in contract.PlanRehearsalsInput) (co
 	return contract.RehearsalPlan{Backups: rows[:min(len(rows), planned)], Unread: unread}, err
 }
 
-// intervalOf is how often a backup of a schedule is rehearsed; false is never.
-func intervalOf(after string) (time.Duration, bool) {
-	switch after {
+// intervals say how often the backups of each schedule are rehearsed.
+type intervals struct {
+	otherwise  string            // of backups whose schedule does not say
+	ofSchedule map[string]string // by name, of those that say
+}
+
+// intervals asks the definitions. One that is damaged says nothing.
+func (s *Service) intervals(ctx context.Context, otherwise string) (intervals, error) {
+	every := intervals{otherwise: otherwise, ofSchedule: map[string]string{}}
+	_, st, err := s.Locations.Get(ctx, "")
+	if err != nil {
+		return every, err
+	}
+	defined, err := repository.ReadSchedules(ctx, st, s.Config.Cluster)
+	for name, d := range defined {
+		if says := d.Annotations[contract.AnnotationRehearse]; slices.Contains(config.RehearseValues(), says) {
+			every.ofSchedule[name] = says
+		}
+	}
+	return every, err
+}
+
+// any tells whether any backup may be rehearsed.
+func (i intervals) any() bool {
+	for _, says := range i.ofSchedule {
+		if says != config.RehearseNever {
+			return true
+		}
+	}
+	return i.otherwise != config.RehearseNever
+}
+
+// of is how long no backup of a schedule, "" for none, is rehearsed after one was; false is for
+// ever.
+func (i intervals) of(schedule string) (time.Duration, bool) {
+	switch cmp.Or(i.ofSchedule[schedule], i.otherwise) {
 	case config.RehearseAlways:
 		return 0, true
 	case config.RehearseDaily:
@@ -63,7 +103,7 @@ func intervalOf(after string) (time.Duration, bool) {
 // same time every day.
 const slack = 4 * time.Hour
 
-func (s *Service) planLocation(ctx context.Context, location string, listing *repository.Listing, every time.Duration, now time.Time) ([]contract.RehearseInput, error) {
+func (s *Service) planLocation(ctx context.Context, location string, listing *repository.Listing, every intervals, now time.Time) ([]contract.RehearseInput, error) {
 	done, err := repository.ListProofs(ctx, listing.Store, "", "")
 	if err != nil {
 		return nil, err
@@ -98,9 +138,9 @@ func allEntries(ctx context.Context, listing *repository.Listing) (all []reposit
 	}
 }
 
-// due are the backups to rehearse, newest first: all new ones, or the newest of each schedule
+// due are the backups to rehearse, newest first: all new ones of a schedule, or the newest of one
 // of which none was rehearsed for that long. Backups that no schedule made are one schedule.
-func due(entries []repository.BackupEntry, done map[string]repository.Proof, every time.Duration, now time.Time) []repository.BackupEntry {
+func due(entries []repository.BackupEntry, done map[string]repository.Proof, every intervals, now time.Time) []repository.BackupEntry {
 	last := map[string]time.Time{}
 	for i := range entries {
 		if r := done[entries[i].Name]; r.UID == entries[i].UID && r.At.After(last[entries[i].Schedule()]) {
@@ -116,12 +156,12 @@ func due(entries []repository.BackupEntry, done map[string]repository.Proof, eve
 		if !e.Ours || !isWhole(e.Phase) || now.Sub(e.Completed) > newFor || done[e.Name].UID == e.UID {
 			continue
 		}
-		if of := e.Schedule(); every > 0 {
-			if chosen[of] || now.Sub(last[of]) < every-slack {
-				continue
-			}
-			chosen[of] = true
+		of := e.Schedule()
+		wait, wanted := every.of(of)
+		if !wanted || wait > 0 && (chosen[of] || now.Sub(last[of]) < wait-slack) {
+			continue
 		}
+		chosen[of] = true
 		out = append(out, e)
 	}
 	return out

@@ -13,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal/rehearsaltest"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -109,6 +110,42 @@ func TestPlanOfTheNextDay(t *testing.T) {
 	daily := rehearsaltest.Service(st, &planes{tb: t}, func(c *config.Config) { c.Rehearsal.After = config.RehearseDaily })
 	if got := planned(t, daily.Plan, time.Now().Add(22*time.Hour)); !slices.Equal(got, []string{"nightly-2"}) {
 		t.Errorf("a day later: %q", got)
+	}
+}
+
+// A schedule says for its own backups which are rehearsed; one that is damaged, or says what is
+// not known, says nothing.
+func TestPlanAsSchedulesSay(t *testing.T) {
+	st := memstore.New()
+	for name, says := range map[string]string{"each": config.RehearseAlways, "weekly": config.RehearseWeekly, "none": config.RehearseNever, "silent": "", "wrong": "sometimes", "damaged": config.RehearseNever} {
+		d := repository.ScheduleDefinition{Cluster: "test", Schedule: contract.Schedule{Name: name}}
+		if says != "" {
+			d.Annotations = map[string]string{contract.AnnotationRehearse: says}
+		}
+		if err := d.Write(t.Context(), st); err != nil {
+			t.Fatal(err)
+		}
+		putAt(t, st, name+"-1", name, 3*time.Hour)
+		putAt(t, st, name+"-2", name, time.Hour)
+	}
+	st.Set(layout.ScheduleKey("test", "damaged"), []byte("{"))
+	prove(t, st, "weekly-1")
+	prove(t, st, "none-1")
+	putAt(t, st, "adhoc", "", time.Hour)
+	for after, want := range map[string][]string{
+		config.RehearseNever:  {"each-1", "each-2"},
+		config.RehearseDaily:  {"adhoc", "damaged-2", "each-1", "each-2", "silent-2", "wrong-2"},
+		config.RehearseAlways: {"adhoc", "damaged-1", "damaged-2", "each-1", "each-2", "silent-1", "silent-2", "wrong-1", "wrong-2"},
+	} {
+		s := rehearsaltest.Service(st, &planes{tb: t}, func(c *config.Config) { c.Rehearsal.After = after })
+		got := planned(t, s.Plan, time.Now())
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", after, got, want)
+		}
+		if got := planned(t, rehearsaltest.Service(st, nil, func(c *config.Config) { c.Rehearsal.After = after }).Plan, time.Now()); len(got) > 0 {
+			t.Errorf("%s without a control plane: %q", after, got)
+		}
 	}
 }
 

@@ -37,6 +37,8 @@ const (
 	SnapshotFailed Code = "SNAPSHOT_FAILED"
 	// SnapshotLeft: snapshots that are no part of the backup could not be deleted.
 	SnapshotLeft Code = "SNAPSHOT_LEFT"
+	// SnapshotUntagged: snapshots that a CSI driver made could not be given the backup's tags.
+	SnapshotUntagged Code = "SNAPSHOT_UNTAGGED"
 	// CleanUpFailed: the backup is committed, and what is in the way after that could not be
 	// removed.
 	CleanUpFailed Code = "CLEAN_UP_FAILED"
@@ -180,6 +182,8 @@ const (
 	// LocationUnread: a storage location that may hold what was looked for could not
 	// be read; it was found elsewhere.
 	LocationUnread Code = "LOCATION_UNREAD"
+	// ResultsNotStored: a restore has no place for its results, which are only told.
+	ResultsNotStored Code = "RESULTS_NOT_STORED"
 	// BackupCorrupt: a verification has found damage in the backup that is restored.
 	BackupCorrupt Code = "BACKUP_CORRUPT"
 	// BackupIncomplete: the backup that is restored is not Completed.

@@ -43,6 +43,7 @@ func readDefaults(c Code) (defaults, bool) {
 		{ClaimUnbound, Error, "bind or delete the claim, or leave such claims out by a resource policy with the action skip"},
 		{SnapshotClass, Error, "create the class or correct its name, or leave the volume out by a resource policy with the action skip"},
 		{SnapshotFailed, Error, "read the message, remove the cause, then take the backup again"},
+		{SnapshotUntagged, Warning, "let the worker's role have ec2:CreateTags on the snapshots of the CSI driver (deploy/iam/volumes.json)"},
 		{SnapshotLeft, Warning, "grant the permission that the message names, and delete the snapshots that carry the backup's uid as a tag"},
 		{CleanUpFailed, Warning, "the backup is whole; grant the permission that the message names, and delete the VolumeSnapshots and VolumeSnapshotContents that carry the backup's uid as a label"},
 	})
@@ -125,6 +126,7 @@ func runDefaults(c Code) (defaults, bool) {
 	return findDefaults(c, []defaults{
 		{StoreDegraded, Warning, "run 'lifeboat location check' and use a store that has the capability for backups that matter"},
 		{LocationUnread, Warning, "name the location with --storage-location if the backup is another of the name; run 'lifeboat location check'"},
+		{ResultsNotStored, Warning, "keep what 'lifeboat restore describe' shows, or name a place with --results-location or resultsLocation in the worker's configuration"},
 		{BackupCorrupt, Warning, "see what was found with 'lifeboat backup describe', and check what was restored against it"},
 		{BackupIncomplete, Warning, "see what it lacks with 'lifeboat backup describe', and restore another backup if that matters"},
 		{UnusualChange, Warning, "compare the two backups with 'lifeboat backup diff', and release the held one with 'lifeboat backup release' if the change was meant"},

@@ -35,6 +35,10 @@ func NewAttempt() string { return strings.ToLower(rand.Text()[:10]) }
 // UnitSnapshotFile is what became of the volumes of a unit.
 func UnitSnapshotFile(unit int) string { return fmt.Sprintf("volumes/unit-%05d.json", unit) }
 
+// ForgottenFile says that the snapshots which a unit had when its pods had been quiesced n times
+// are deleted, and used by nobody.
+func ForgottenFile(unit, n int) string { return fmt.Sprintf("volumes/forgotten-%05d-%d.json", unit, n) }
+
 // QuiesceJournalFile says that the pods of a unit may be quiesced.
 func QuiesceJournalFile(unit int) string { return fmt.Sprintf("volumes/frozen-%05d.json", unit) }
 

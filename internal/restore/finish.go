@@ -41,6 +41,9 @@ func (r *Service) Finish(ctx context.Context, in contract.FinishRestoreInput) (c
 	if err != nil {
 		return contract.RestoreResult{}, err
 	}
+	if in.Archive.Ref.Location == memoryLocation {
+		return restoreResult(restoreResource(s, in, res), in, res), nil
+	}
 	if in.Restore.DryRun {
 		err = s.St.Put(ctx, layout.PlanKey(s.Restore.Name), res.plan.Bytes(), store.PutOptions{ContentType: "application/gzip"})
 		return restoreResult(restoreResource(s, in, res), in, res), err
@@ -256,6 +259,10 @@ func restoreResource(s *Run, in contract.FinishRestoreInput, res *results) *vele
 	}
 }
 
+// reasonsNotStored is how many reasons a result has that is kept nowhere else: some 300 bytes
+// each, of the 2 MB that Temporal takes.
+const reasonsNotStored = 100
+
 // restoreResult is what the workflow returns, with the worst reasons.
 func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, res *results) contract.RestoreResult {
 	out := contract.RestoreResult{
@@ -264,7 +271,11 @@ func restoreResult(doc *velerov1.Restore, in contract.FinishRestoreInput, res *r
 		Counts: in.Counts, Volumes: in.Volumes, Hooks: res.hooks, Warnings: doc.Status.Warnings, Errors: doc.Status.Errors,
 		Location: in.Archive.Ref.Location,
 	}
-	for _, r := range res.reasons[:min(len(res.reasons), report.ReasonsInResult)] {
+	reasons := report.ReasonsInResult
+	if out.Location == memoryLocation {
+		out.Location, out.NotStored, reasons = "", true, reasonsNotStored
+	}
+	for _, r := range res.reasons[:min(len(res.reasons), reasons)] {
 		out.Reasons = append(out.Reasons, r.String())
 	}
 	return out
@@ -287,37 +298,48 @@ type DeleteUnused func(ctx context.Context, stage repository.Staging, ref contra
 // staging tells where they are. A restore that ended before the location of its backup was
 // known may have left files in any location. It may repeat.
 func (r *Service) Abandon(ctx context.Context, in contract.AbandonRestoreInput, deleteUnused DeleteUnused) (contract.Nothing, error) {
-	if err := r.Locations.CheckPlace(in.Ref.Location, in.Ref.Binding.Place); err != nil {
+	if err := r.checkPlace(in.Ref); err != nil {
 		return contract.Nothing{}, err
 	}
 	r.opened.Drop(in.Ref.UID)
+	if in.Ref.Location == memoryLocation {
+		_, st := r.memory.open()
+		return contract.Nothing{}, r.clearStaging(ctx, st, in.Ref, deleteUnused)
+	}
 	named, err := r.Locations.Named(in.Ref.Location)
 	if failure.TypeOf(err) != "" {
 		return contract.Nothing{}, nil // an unknown location holds no files of a restore
 	}
 	for _, bsl := range named {
-		err = errors.Join(err, r.clearStaging(ctx, bsl, in.Ref, deleteUnused))
+		err = errors.Join(err, r.clearStagingIn(ctx, bsl, in.Ref, deleteUnused))
+	}
+	if _, st := r.memory.open(); in.Ref.Location == "" {
+		err = errors.Join(err, repository.NewStaging(st, in.Ref.UID).Clear(ctx))
 	}
 	return contract.Nothing{}, err
 }
 
-// clearStaging clears the staging of a restore of a backup in a location.
-func (r *Service) clearStaging(ctx context.Context, from *velerov1.BackupStorageLocation, ref contract.RestoreRef, deleteUnused DeleteUnused) error {
+// clearStagingIn clears the staging of a restore of a backup in a location.
+func (r *Service) clearStagingIn(ctx context.Context, from *velerov1.BackupStorageLocation, ref contract.RestoreRef, deleteUnused DeleteUnused) error {
 	_, st, err := r.Locations.Workspace(ctx, from)
 	if err == nil {
-		stage := repository.NewStaging(st, ref.UID)
-		if ref.Location != "" { // a restore without it was never planned, and has made nothing
-			if err := binding.CheckCluster(ctx, r.Kube, ref.Binding); err != nil {
-				return err
-			}
-			if err := deleteUnused(ctx, stage, ref); err != nil {
-				return err
-			}
-		}
-		err = stage.Clear(ctx)
+		err = r.clearStaging(ctx, st, ref, deleteUnused)
 	}
 	if failure.TypeOf(err) != "" {
 		return nil // what cannot be written to holds no files of a restore
 	}
 	return err
+}
+
+func (r *Service) clearStaging(ctx context.Context, st store.Store, ref contract.RestoreRef, deleteUnused DeleteUnused) error {
+	stage := repository.NewStaging(st, ref.UID)
+	if ref.Location != "" { // a restore without it was never planned, and has made nothing
+		if err := binding.CheckCluster(ctx, r.Kube, ref.Binding); err != nil {
+			return err
+		}
+		if err := deleteUnused(ctx, stage, ref); err != nil {
+			return err
+		}
+	}
+	return stage.Clear(ctx)
 }

@@ -43,7 +43,7 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
-	work, st, err := r.Locations.WorkspaceFor(ctx, from.Location, in.Restore.ResultsLocation)
+	work, st, unkept, err := r.workspace(ctx, from, in)
 	if err != nil {
 		return contract.OpenedArchive{}, err
 	}
@@ -56,7 +56,7 @@ func (r *Service) Open(ctx context.Context, p *heartbeat.Recorder, in contract.O
 	}
 	doc := openDoc{Restore: in.Restore, UID: in.UID, Run: in.Run, Source: from.Location.Name, SourcePlace: repository.PlaceDigest(from.Location), Archive: contract.OpenedArchive{
 		Ref: contract.RestoreRef{Name: in.Restore.Name, UID: in.UID, Location: work.Name, Binding: bound}, Backup: from.Value,
-	}, Reasons: slices.Concat(unreadReasons(unread), incomplete, corrupt)}
+	}, Reasons: slices.Concat(unreadReasons(unread), incomplete, corrupt, unkept)}
 	if err := r.stageOpened(ctx, p, &doc, from.Store, st); err != nil {
 		return contract.OpenedArchive{}, err
 	}

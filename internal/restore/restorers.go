@@ -13,8 +13,12 @@ const operationTimeout = 4 * time.Hour
 
 // ForDrivers is what the drivers of its volumes know of a restore.
 func (s *Run) ForDrivers() volume.RestoreRun {
+	place := s.Archive.Ref.Binding.Place
+	if s.Archive.Ref.Location == memoryLocation {
+		place = s.SourcePlace // who looks for what is ours knows places in buckets
+	}
 	return volume.RestoreRun{
-		UID: s.UID, Name: s.Restore.Name, Backup: s.Archive.Backup, Cluster: s.Run.Cluster, Place: s.Archive.Ref.Binding.Place,
+		UID: s.UID, Name: s.Restore.Name, Backup: s.Archive.Backup, Cluster: s.Run.Cluster, Place: place,
 		OperationTimeout: cmp.Or(s.Restore.Spec.ItemOperationTimeout.Duration, operationTimeout),
 	}
 }

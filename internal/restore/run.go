@@ -34,6 +34,7 @@ type Service struct {
 	Technologies volume.Technologies // by which the data of volumes comes back
 
 	opened repository.Archives
+	memory memory
 }
 
 // openDoc is the document in staging of what OpenArchive found.
@@ -129,10 +130,7 @@ func (r *Service) OpenRun(ctx context.Context, ref contract.RestoreRef) (*Run, e
 
 // openStaged is OpenRun for an activity that has to do with the bucket alone.
 func (r *Service) openStaged(ctx context.Context, ref contract.RestoreRef) (*Run, error) {
-	if err := r.Locations.CheckPlace(ref.Location, ref.Binding.Place); err != nil {
-		return nil, err
-	}
-	_, st, err := r.Locations.WorkIn(ctx, ref.Location)
+	st, err := r.workIn(ctx, ref)
 	if err != nil {
 		return nil, err
 	}

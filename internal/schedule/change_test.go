@@ -39,7 +39,7 @@ func TestApplyTwentyTimes(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	w := newWorld(t)
 	no := false
-	w.apply(daily("a", annotated(contract.AnnotationZone, "Europe/Berlin"), func(s *contract.Schedule) {
+	w.apply(daily("a", annotated(contract.AnnotationZone, "Europe/Berlin"), annotated(contract.AnnotationRehearse, "weekly"), func(s *contract.Schedule) {
 		s.Labels, s.Spec.SkipImmediately = map[string]string{"team": "a"}, &no
 		s.Spec.Template.Metadata.Labels = map[string]string{"x": "y"}
 	}))

@@ -12,6 +12,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/timing"
@@ -33,17 +34,21 @@ type rules struct {
 	catchUp   time.Duration
 	bufferOne bool
 	ttl       time.Duration
+	rehearse  string // one of config.RehearseValues
 	warnings  []string
 }
 
 // check reads a definition and finds everything that is wrong with it, as far as can be told
 // by this worker: a due run would be refused for the same.
 func (s *Service) check(d *contract.Schedule) (rules, error) {
-	r := rules{catchUp: defaultCatchUp, ttl: cmp.Or(d.Spec.Template.TTL.Duration, s.Config.DefaultBackupTTL.Duration)}
+	r := rules{catchUp: defaultCatchUp, ttl: cmp.Or(d.Spec.Template.TTL.Duration, s.Config.DefaultBackupTTL.Duration), rehearse: s.Config.Rehearsal.After}
 	var p filter.Problems
 	s.checkName(&p, d.Name)
 	r.readTiming(&p, d)
 	r.readAnnotations(&p, d)
+	if s.Config.Rehearsal.APIServer == "" && r.rehearse != s.Config.Rehearsal.After && r.rehearse != config.RehearseNever {
+		r.warnings = append(r.warnings, "its backups are not rehearsed: the worker's configuration names no control plane; set rehearsal.apiServer and rehearsal.etcd there")
+	}
 	s.checkLocations(&p, &d.Spec.Template)
 	for _, f := range append(filter.ValidateMetadata("metadata.", d.Labels, d.Annotations), filter.ValidateMetadata("spec.template.metadata.", d.Spec.Template.Metadata.Labels, nil)...) {
 		p.Add(f.Path, "%s", f.Message)
@@ -103,7 +108,7 @@ func (r *rules) readTiming(p *filter.Problems, d *contract.Schedule) {
 }
 
 func (r *rules) readAnnotations(p *filter.Problems, d *contract.Schedule) {
-	known := []string{contract.AnnotationZone, contract.AnnotationJitter, contract.AnnotationOverlap, contract.AnnotationCatchUp}
+	known := []string{contract.AnnotationZone, contract.AnnotationJitter, contract.AnnotationOverlap, contract.AnnotationCatchUp, contract.AnnotationRehearse}
 	for _, key := range slices.Sorted(maps.Keys(d.Annotations)) {
 		path, value := "metadata.annotations["+key+"]", d.Annotations[key]
 		var err error
@@ -116,6 +121,10 @@ func (r *rules) readAnnotations(p *filter.Problems, d *contract.Schedule) {
 			r.bufferOne = value == contract.OverlapBufferOne
 			if !r.bufferOne && value != contract.OverlapSkip {
 				err = fmt.Errorf("%q is neither %s nor %s", value, contract.OverlapSkip, contract.OverlapBufferOne)
+			}
+		case contract.AnnotationRehearse:
+			if r.rehearse = value; !slices.Contains(config.RehearseValues(), value) {
+				err = fmt.Errorf("%q is none of %s", value, strings.Join(config.RehearseValues(), ", "))
 			}
 		default:
 			if strings.HasPrefix(key, contract.AnnotationPrefix) && !slices.Contains(known, key) {

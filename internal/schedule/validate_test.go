@@ -8,6 +8,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 )
@@ -30,6 +31,7 @@ func TestRefused(t *testing.T) {
 		"catch-up":         {daily("a", annotated(contract.AnnotationCatchUp, "1s")), "catch-up-window]: 1s is less than 10s"},
 		"jitter":           {daily("a", annotated(contract.AnnotationJitter, "1d")), `jitter]: "1d" is not a duration`},
 		"much jitter":      {daily("a", cron("@hourly"), annotated(contract.AnnotationJitter, "2h")), "is not shorter than the time between two runs"},
+		"rehearse":         {daily("a", annotated(contract.AnnotationRehearse, "hourly")), `rehearse]: "hourly" is none of always, daily, weekly, never`},
 		"annotation":       {daily("a", annotated(contract.AnnotationPrefix+"zone", "UTC")), "is not known: a schedule has"},
 		"long name":        {daily(strings.Repeat("a", 49)), "metadata.name: \"aaa"},
 		"bad name":         {daily("A"), "metadata.name: "},
@@ -80,6 +82,22 @@ func TestAccepted(t *testing.T) {
 				t.Errorf("%+v", res.Changes[0])
 			}
 		})
+	}
+}
+
+// TestRehearse: what a schedule says of its rehearsals holds, and that it cannot be had is told.
+func TestRehearse(t *testing.T) {
+	w := newWorld(t)
+	w.Config.Rehearsal.After = config.RehearseNever
+	in := contract.ChangeSchedulesInput{Apply: []contract.Schedule{daily("a", annotated(contract.AnnotationRehearse, config.RehearseWeekly)), daily("b")}}
+	res, err := w.Change(t.Context(), in)
+	if err != nil || len(res.Changes[0].Warnings) != 1 || !strings.Contains(res.Changes[0].Warnings[0], "rehearsal.apiServer") || len(res.Changes[1].Warnings) > 0 {
+		t.Errorf("%+v %v", res, err)
+	}
+	w.Config.Rehearsal.APIServer, w.Config.Rehearsal.After = "/bin/kube-apiserver", config.RehearseDaily
+	a, b := w.status("a"), w.status("b")
+	if len(a.Warnings) > 0 || a.Rehearse != config.RehearseWeekly || b.Rehearse != config.RehearseDaily {
+		t.Errorf("%+v %+v", a, b)
 	}
 }
 

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -34,6 +37,13 @@ func searchAttributes() []searchAttribute {
 	}
 }
 
+// lackingAttributes are the search attributes that the server lacks, and why it took no others.
+type lackingAttributes struct {
+	missing []searchAttribute
+	cause   error
+	columns map[string]int // how many the namespace has of a type that is used up, by the type's name
+}
+
 // Attributes knows which search attributes the server lacks. Runs go on without those.
 type Attributes struct {
 	conn *Connection
@@ -51,25 +61,25 @@ func (a *Attributes) Missing() []string {
 }
 
 // RegisterAttributes registers what is missing, where it may: a namespace's writer may not,
-// and a server that keeps visibility in SQL has ten columns of a type for everybody. What
-// stays missing is told in the log, with what an operator has to run.
+// and a server that keeps visibility in SQL has ten columns of a type for all users of a
+// namespace. What stays missing is told in the log, with what an operator has to run.
 func (c *Connection) RegisterAttributes(ctx context.Context, log *slog.Logger) *Attributes {
 	a := &Attributes{conn: c, log: log}
-	a.setMissing(c.lackingAttributes(ctx, true))
+	a.setMissing(c.findLacking(ctx, true))
 	return a
 }
 
 // Look asks again for what was missing, which an operator may have registered since.
 func (a *Attributes) Look(ctx context.Context) {
 	if len(a.Missing()) > 0 {
-		a.setMissing(a.conn.lackingAttributes(ctx, false))
+		a.setMissing(a.conn.findLacking(ctx, false))
 	}
 }
 
 // setMissing keeps what is missing, and tells it where it has changed.
-func (a *Attributes) setMissing(missing []searchAttribute, cause error) {
+func (a *Attributes) setMissing(l lackingAttributes) {
 	var names []string
-	for _, m := range missing {
+	for _, m := range l.missing {
 		names = append(names, m.name)
 	}
 	a.mu.Lock()
@@ -78,17 +88,19 @@ func (a *Attributes) setMissing(missing []searchAttribute, cause error) {
 	a.mu.Unlock()
 	switch {
 	case changed && len(names) > 0:
-		a.log.Warn("search attributes are missing: runs go on without them and cannot be searched by them in Temporal",
-			"missing", names, "error", cause, "remedy", "an operator runs: "+createCommands(a.conn.namespace, missing))
+		found := len(searchAttributes()) - len(names)
+		a.log.Warn(fmt.Sprintf("%d of %d search attributes are missing: runs go on without them and cannot be searched by them in Temporal", len(names), found+len(names)),
+			"missing", names, "error", l.cause, "remedy", l.remedy(a.conn.namespace))
 	case changed:
 		a.log.Info("all search attributes are registered")
 	}
 }
 
-// lackingAttributes are the search attributes that the server lacks, after registering those
-// that it takes, and why it took no others.
-func (c *Connection) lackingAttributes(ctx context.Context, register bool) (missing []searchAttribute, cause error) {
+// findLacking registers the search attributes that the server takes, if it is to, and finds
+// those that it lacks.
+func (c *Connection) findLacking(ctx context.Context, register bool) lackingAttributes {
 	listed, listErr := c.listAttributes(ctx)
+	l := lackingAttributes{columns: map[string]int{}}
 	for _, want := range searchAttributes() {
 		switch {
 		case listErr == nil && listed[want.name] || listErr != nil && c.knowsAttribute(ctx, want.name):
@@ -98,11 +110,42 @@ func (c *Connection) lackingAttributes(ctx context.Context, register bool) (miss
 			if err == nil {
 				continue
 			}
-			cause = err
+			l.cause = err
+			if typ, columns := usedUp(err); columns > 0 {
+				l.columns[typ] = columns
+			}
 		}
-		missing = append(missing, want)
+		l.missing = append(l.missing, want)
 	}
-	return missing, cause
+	return l
+}
+
+// usedUp reads from the server's refusal which type has no free column, and how many columns
+// of it there are. It is what a server says that keeps visibility in SQL.
+func usedUp(err error) (typ string, columns int) {
+	found := regexp.MustCompile(`cannot have more than (\d+) search attributes? of type (\w+)`).FindStringSubmatch(err.Error())
+	if found == nil {
+		return "", 0
+	}
+	columns, _ = strconv.Atoi(found[1]) // digits; too many of them are 0 columns, as without the text
+	return found[2], columns
+}
+
+// remedy is what an operator does: frees columns where there are none, then registers what is
+// missing.
+func (l lackingAttributes) remedy(namespace string) string {
+	var steps []string
+	for _, typ := range slices.Sorted(maps.Keys(l.columns)) {
+		needed := 0
+		for _, m := range l.missing {
+			if m.typ.String() == typ {
+				needed++
+			}
+		}
+		steps = append(steps, fmt.Sprintf("namespace %[1]s has %[2]d columns for search attributes of type %[3]s, of which 0 are free and %[4]d are needed: "+
+			"an operator frees %[4]d (temporal operator search-attribute remove --namespace %[1]s --name NAME) or gives Lifeboat a namespace of its own", namespace, l.columns[typ], typ, needed))
+	}
+	return strings.Join(append(steps, "an operator runs: "+createCommands(namespace, l.missing)), "; then ")
 }
 
 // listAttributes are the names of the namespace's own search attributes. Servers that keep

@@ -3,6 +3,7 @@ package temporal
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -32,6 +33,7 @@ type server struct {
 	attributes []string
 	mayList    bool
 	room       int // how many more may be added
+	columns    int // how many of type Keyword there are in all; 0 means no limit but room
 	unknown    int // how many starts are refused because an attribute is not known yet
 	away       bool
 	started    []*workflowservice.StartWorkflowExecutionRequest
@@ -53,6 +55,13 @@ func (s *server) ListSearchAttributes(context.Context, *operatorservice.ListSear
 func (s *server) AddSearchAttributes(_ context.Context, in *operatorservice.AddSearchAttributesRequest) (*operatorservice.AddSearchAttributesResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, typ := range in.GetSearchAttributes() {
+		if s.columns > 0 && s.room <= 0 && typ == enumspb.INDEXED_VALUE_TYPE_KEYWORD { // the words of server 1.29 to 1.31
+			return nil, status.Errorf(codes.InvalidArgument, "Unable to create search attributes: cannot have more than %d search attribute of type %s.", s.columns, typ)
+		} else if s.columns > 0 && typ != enumspb.INDEXED_VALUE_TYPE_KEYWORD {
+			s.room++ // the other types have columns of their own
+		}
+	}
 	if len(in.GetSearchAttributes()) > s.room {
 		return nil, status.Error(codes.PermissionDenied, "Request unauthorized.")
 	}
@@ -184,6 +193,30 @@ func TestRegisterAttributes(t *testing.T) {
 				t.Errorf("told %s", log.String())
 			}
 		})
+	}
+}
+
+// A namespace of a server with SQL visibility has ten columns of type Keyword, which others may
+// use. The worker registers as many as there is room for, the most useful ones, goes on without
+// the rest, and says how many columns there are and how many are missing.
+func TestFullColumns(t *testing.T) {
+	for free, want := range map[int][]string{
+		0: {contract.SearchCluster, contract.SearchName, contract.SearchPhase, contract.SearchSchedule},
+		2: {contract.SearchPhase, contract.SearchSchedule},
+		3: {contract.SearchSchedule},
+		4: nil,
+	} {
+		var log strings.Builder
+		s := &server{mayList: true, columns: 10, room: free}
+		a := connectTo(t, s).RegisterAttributes(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+		if got := a.Missing(); !slices.Equal(got, want) {
+			t.Errorf("%d free: missing %v, want %v", free, got, want)
+		}
+		told := fmt.Sprintf("namespace default has 10 columns for search attributes of type Keyword, of which 0 are free and %d are needed", len(want))
+		counted := fmt.Sprintf("%d of 5 search attributes are missing", len(want))
+		if line := log.String(); strings.Contains(line, told) != (len(want) > 0) || strings.Contains(line, counted) != (len(want) > 0) {
+			t.Errorf("%d free: told %q", free, line)
+		}
 	}
 }
 

@@ -2,10 +2,12 @@ package temporal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -38,6 +40,23 @@ func (c *Client) EnsureGarbageSchedule(ctx context.Context) error {
 	daily := c.dailySchedule(contract.GarbageScheduleID(c.cluster), contract.GarbageID(c.cluster), contract.GarbageWorkflow,
 		contract.CollectGarbageInput{Hourly: true}, enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, "Delete expired backups")
 	return c.ensureSchedule(ctx, daily, "the deletion of expired backups")
+}
+
+// RemoveGarbageSchedule removes it, for a worker that is to delete none by itself. A run that goes
+// on is ended by nobody. It may repeat.
+func (c *Client) RemoveGarbageSchedule(ctx context.Context) error {
+	return c.removeSchedule(ctx, contract.GarbageScheduleID(c.cluster), "the deletion of expired backups")
+}
+
+// removeSchedule removes a schedule of the product's own; none is no error. what is the word for
+// it in errors.
+func (c *Client) removeSchedule(ctx context.Context, id, what string) error {
+	err := c.sdk.ScheduleClient().GetHandle(ctx, id).Delete(ctx)
+	var missing *serviceerror.NotFound
+	if err == nil || errors.As(err, &missing) {
+		return nil
+	}
+	return fmt.Errorf("remove the schedule of %s of cluster %s: %w", what, c.cluster, explainError(err))
 }
 
 // ensureSchedule makes a schedule of the product's own, or renews what it runs; it stays

@@ -2,11 +2,8 @@ package temporal
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
@@ -34,13 +31,5 @@ func (c *Client) EnsureRehearsalSchedule(ctx context.Context, after string) erro
 
 // RemoveRehearsalSchedule removes it, for a worker that is to rehearse none. It may repeat.
 func (c *Client) RemoveRehearsalSchedule(ctx context.Context) error {
-	err := c.sdk.ScheduleClient().GetHandle(ctx, contract.RehearsalsID(c.cluster)).Delete(ctx)
-	var missing *serviceerror.NotFound
-	if errors.As(err, &missing) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("remove the schedule of rehearsals of cluster %s: %w", c.cluster, explainError(err))
-	}
-	return nil
+	return c.removeSchedule(ctx, contract.RehearsalsID(c.cluster), "the rehearsal of new backups")
 }

@@ -16,12 +16,10 @@ import (
 
 // Sample is one look at a running workflow.
 type Sample struct {
-	contract.Progress // with the heartbeats of pending activities added
+	contract.Progress // with the heartbeats of pending activities added, and what they wait for
 	// Trouble says what holds the run up, or the look at it: a retry, no worker,
 	// a lost connection. Empty when all is well.
 	Trouble string
-	// Waits is what the run waits for, as an activity says. Empty when it waits for nothing.
-	Waits string
 }
 
 // sampleTimeout bounds each of a sample's calls; a query waits for a worker.

@@ -26,6 +26,8 @@ type State struct {
 	Backup   string // of a restore
 	DryRun   bool
 	Labels   map[string]string
+	// Result is that of a restore whose results are stored nowhere else.
+	Result *contract.RestoreResult
 }
 
 // stateTimeout bounds the look-ups of one state.
@@ -194,6 +196,9 @@ func (c *Client) decodeState(kind Kind, info *workflowpb.WorkflowExecutionInfo) 
 	}
 	if p := memo[memoLabels]; p != nil && c.converter.FromPayload(p, &s.Labels) != nil {
 		s.Labels = nil // not ours
+	}
+	if p := memo[contract.MemoResult]; p != nil && c.converter.FromPayload(p, &s.Result) != nil {
+		s.Result = nil // not ours
 	}
 	if s.Name == "" {
 		s.Name = contract.NameFromID(s.WorkflowID)

@@ -87,10 +87,11 @@ func TestDecodeState(t *testing.T) {
 		Status:    enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
 		Memo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{
 			memoLocation: payload(t, "west"), memoSelector: payload(t, 7), memoLabels: payload(t, map[string]string{"a": "b"}), memoDryRun: payload(t, "true"),
+			contract.MemoResult: payload(t, contract.RestoreResult{Errors: 2}),
 		}},
 	}
 	s := c.decodeState(KindBackup, info)
-	if s.Name != "nightly" || !s.Running || s.Location != "west" || s.Selector != "" || s.Labels["a"] != "b" || !s.DryRun || !s.Closed.IsZero() {
+	if s.Name != "nightly" || !s.Running || s.Location != "west" || s.Selector != "" || s.Labels["a"] != "b" || !s.DryRun || !s.Closed.IsZero() || s.Result == nil || s.Result.Errors != 2 {
 		t.Errorf("%+v", s)
 	}
 	info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{

@@ -23,3 +23,9 @@ func (c *Client) EnsureVerificationSchedule(ctx context.Context) error {
 		contract.VerifyBackupsInput{Hourly: true}, enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, "Verify backups")
 	return c.ensureSchedule(ctx, daily, "the verification of backups")
 }
+
+// RemoveVerificationSchedule removes it, for a worker that is to verify none by itself. It may
+// repeat.
+func (c *Client) RemoveVerificationSchedule(ctx context.Context) error {
+	return c.removeSchedule(ctx, contract.VerificationScheduleID(c.cluster), "the verification of backups")
+}

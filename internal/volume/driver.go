@@ -82,9 +82,11 @@ type Snapshotter interface {
 	// Find returns the snapshots of some volumes that an attempt before this one has
 	// taken: their point in time is fixed.
 	Find(ctx context.Context, volumes []int) ([]Snapshot, error)
-	// Forget deletes all snapshots of some volumes, and returns once new ones cannot be
-	// mistaken for them.
-	Forget(ctx context.Context, volumes []int) error
+	// Forget deletes the snapshots that it sees of some volumes, and returns once new ones
+	// cannot be mistaken for them. Between looking and deleting it calls confirm, whose error
+	// it returns: what has come into being since it looked it leaves, for then it may be a
+	// later attempt's.
+	Forget(ctx context.Context, volumes []int, confirm func(context.Context) error) error
 	// Retain makes completed snapshots outlive the objects that stand for them in the
 	// cluster. What it calls Failed is no part of the backup.
 	Retain(ctx context.Context, completed []Snapshot) (Retention, error)
@@ -111,6 +113,8 @@ type Retention struct {
 	Objects []Object         // to be stored with the backup, in order
 	Infos   map[int]*CSIInfo // what Velero's volumeinfo says of a CSI snapshot, by volume
 	Failed  map[int]string   // why a snapshot is no part of the backup, by volume
+
+	Untagged string // why some could not be given the backup's tags; "" if all could
 }
 
 // Object is an object of the cluster that is stored with the backup.

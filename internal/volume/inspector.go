@@ -24,6 +24,29 @@ const (
 type Inspection struct {
 	Presence Presence
 	Reason   string // of one that is not present; it follows the snapshot's name
+	// EBS is the snapshot as one of EBS, of one that is present.
+	EBS EBSSnapshot
+}
+
+// EBSSnapshot is where a snapshot of EBS is; no ID is none.
+type EBSSnapshot struct {
+	Location string // of the configuration
+	ID       string
+	SizeGiB  int32
+}
+
+// BlockSampler reads a few blocks of snapshots. It may repeat.
+type BlockSampler interface {
+	// Sample reads some blocks of a snapshot and holds them against EBS's own sums; read is told
+	// the length of each. Its error may pass, and says nothing of the snapshot.
+	Sample(ctx context.Context, s EBSSnapshot, read func(ctx context.Context, n int) error) (BlockSample, error)
+}
+
+// BlockSample is what came of it.
+type BlockSample struct {
+	Blocks  int    // that were read
+	Damaged string // what is wrong with one; "" for nothing
+	Unread  string // why no more could be read; "" if all could
 }
 
 // IsLost tells that the backup lacks the snapshot.

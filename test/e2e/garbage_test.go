@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -47,7 +49,8 @@ func TestGarbage(t *testing.T) {
 	ask(t, h, 0, []string{"0 expired backups deleted with 0 files and 0 snapshots; 1 expired backup left"}, "gc", "run")
 }
 
-// TestGarbageSchedule: a worker that is not told otherwise deletes what has expired.
+// TestGarbageSchedule: a worker that is not told otherwise deletes what has expired. One that is
+// told to do so by hand only removes what an earlier one has scheduled.
 func TestGarbageSchedule(t *testing.T) {
 	t.Parallel()
 	l := shared
@@ -56,10 +59,23 @@ func TestGarbageSchedule(t *testing.T) {
 	h := l.Beside(t, harness.Options{Cluster: "gcs"}).Harness
 	ask(t, h, 0, nil, "backup", "create", "old", "--include-namespaces", ns, "--wait")
 	ask(t, h, 0, nil, "backup", "set-expiry", "old", "0s")
-	scheduled := l.Beside(t, harness.Options{Cluster: "gcs", Edit: func(c *config.Config) { c.Retention.Manual = false }}).Harness
+	scheduled := l.Beside(t, harness.Options{Cluster: "gcs", Edit: func(c *config.Config) { c.Retention.Manual, c.Verification.Manual = false, false }}).Harness
 	for end := time.Now().Add(time.Minute); stored(t, scheduled, "old") != ""; time.Sleep(time.Second) {
 		if time.Now().After(end) {
 			t.Fatal("the expired backup is still there after a minute")
+		}
+	}
+	own := []string{contract.GarbageScheduleID(h.Cluster), contract.VerificationScheduleID(h.Cluster)}
+	for _, id := range own {
+		if _, err := h.Temporal.ScheduleClient().GetHandle(t.Context(), id).Describe(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	l.Beside(t, harness.Options{Cluster: "gcs"})
+	for _, id := range own {
+		var missing *serviceerror.NotFound
+		if _, err := h.Temporal.ScheduleClient().GetHandle(t.Context(), id).Describe(t.Context()); !errors.As(err, &missing) {
+			t.Errorf("schedule %s is still there: %v", id, err)
 		}
 	}
 }

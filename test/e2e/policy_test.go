@@ -167,11 +167,20 @@ func TestBucketPolicy(t *testing.T) {
 
 	completed(t, backup(t, h, "b", velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
 	for _, args := range [][]string{
-		{"location", "check"}, {"backup", "get"}, {"backup", "describe", "b", "--details"}, {"backup", "logs", "b"},
-		{"backup", "verify", "b", "--wait"}, {"backup", "hold", "b", "--reason", "audit"}, {"backup", "release", "b"},
-		{"restore", "create", "r", "--from-backup", "b", "--namespace-mappings", ns + ":" + ns, "--wait"}, {"restore", "describe", "r"}, {"restore", "logs", "r"},
-		{"schedule", "create", "s", "--schedule", "0 2 * * *"}, {"schedule", "delete", "s", "--confirm"},
-		{"gc", "run"}, {"backup", "delete", "b", "--confirm"},
+		{"location", "check"},
+		{"backup", "get"},
+		{"backup", "describe", "b", "--details"},
+		{"backup", "logs", "b"},
+		{"backup", "verify", "b", "--wait"},
+		{"backup", "hold", "b", "--reason", "audit"},
+		{"backup", "release", "b"},
+		{"restore", "create", "r", "--from-backup", "b", "--namespace-mappings", ns + ":" + ns, "--wait"},
+		{"restore", "describe", "r"},
+		{"restore", "logs", "r"},
+		{"schedule", "create", "s", "--schedule", "0 2 * * *"},
+		{"schedule", "delete", "s", "--confirm"},
+		{"gc", "run"},
+		{"backup", "delete", "b", "--confirm"},
 	} {
 		ask(t, h, 0, nil, args...)
 	}

@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func TestRehearse(t *testing.T) {
 	l.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: %s}, data: {k: v}}", ns, ns))
 	h := l.Beside(t, harness.Options{Cluster: "rehearse", Edit: rehearses(t, config.RehearseNever)}).Harness
 	ask(t, h, 0, nil, "backup", "create", "whole", "--include-namespaces", ns, "--wait")
-	ask(t, h, 0, []string{"<never>"}, "backup", "get")
+	ask(t, h, 0, []string{"never      never"}, "backup", "get")
 	ask(t, h, 0, []string{`Backup "whole" is proven at level L2`, "Equal", "Changed on purpose"}, "backup", "rehearse", "whole", "--wait")
 	ask(t, h, 0, []string{"Proven", "L2 (every object"}, "backup", "describe", "whole")
 	ask(t, h, 0, []string{"PROVEN", "L2, "}, "backup", "get")
@@ -56,18 +57,41 @@ func TestRehearse(t *testing.T) {
 		t.Errorf("%+v", res)
 	}
 
-	// A worker that is told to rehearses by itself what nobody has.
-	h = l.Beside(t, harness.Options{Cluster: "rehearse2", Edit: rehearses(t, config.RehearseNever)}).Harness
-	ask(t, h, 0, nil, "backup", "create", "next", "--include-namespaces", ns, "--wait")
-	h = l.Beside(t, harness.Options{Cluster: "rehearse2", Edit: rehearses(t, config.RehearseAlways)}).Harness
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(2 * time.Second) {
-		doc, err := h.Run(t.Context(), "backup", "describe", "next", "-o", "json")
-		var view struct{ Rehearsals []contract.RehearsalSummary }
-		if err == nil && json.Unmarshal([]byte(doc), &view) == nil && len(view.Rehearsals) == 1 && view.Rehearsals[0].Level == contract.LevelEqual {
-			return
-		}
+	checkByThemselves(t, l, ns)
+}
+
+// checkByThemselves: a worker rehearses what nobody has, as the schedule of a backup says, and
+// where it says nothing as the configuration does.
+func checkByThemselves(t *testing.T, l *lab, ns string) {
+	t.Helper()
+	without := l.Beside(t, harness.Options{Cluster: "rehearse2"})
+	h := without.Harness
+	for name, says := range map[string]string{"each": config.RehearseAlways, "none": config.RehearseNever} {
+		ask(t, h, 0, nil, "schedule", "create", name, "--schedule", "@yearly", "--rehearse", says, "--include-namespaces", ns)
+		ask(t, h, 0, nil, "backup", "create", name+"-1", "--from-schedule", name, "--wait")
+	}
+	ask(t, h, 0, []string{`schedule "each": its backups are not rehearsed`}, "schedule", "get")
+	ask(t, h, 0, nil, "backup", "create", "without", "--include-namespaces", ns, "--wait")
+	without.Worker.Stop()
+	h = l.Beside(t, harness.Options{Cluster: "rehearse2", Edit: rehearses(t, config.RehearseDaily)}).Harness
+	waitRehearsed(t, h, map[string]int{"each-1": 1, "none-1": 0, "without": 1})
+}
+
+// waitRehearsed waits until backups have the results that are wanted. Those that are to have none
+// are looked at when the others have theirs: rehearsals are planned at the same time.
+func waitRehearsed(t *testing.T, h *harness.Harness, want map[string]int) {
+	t.Helper()
+	got := map[string]int{}
+	for end := time.Now().Add(2 * time.Minute); !maps.Equal(got, want); time.Sleep(2 * time.Second) {
 		if time.Now().After(end) {
-			t.Fatalf("not rehearsed by itself: %v\n%s", err, doc)
+			t.Fatalf("rehearsed by themselves: %v, want %v", got, want)
+		}
+		for name := range want {
+			doc, err := h.Run(t.Context(), "backup", "describe", name, "-o", "json")
+			var view struct{ Rehearsals []contract.RehearsalSummary }
+			if err == nil && json.Unmarshal([]byte(doc), &view) == nil {
+				got[name] = len(view.Rehearsals)
+			}
 		}
 	}
 }

@@ -102,7 +102,7 @@ func (h *Harness) connect(ctx context.Context) error {
 		return err
 	}
 	h.Temporal, err = client.DialContext(ctx, client.Options{
-		HostPort: h.Stack.Temporal.Address, Namespace: h.Stack.Temporal.Namespace, Logger: quiet{},
+		HostPort: h.Stack.Temporal.Address, Namespace: h.Config.Temporal.Namespace, Logger: quiet{},
 	})
 	return err
 }
@@ -143,7 +143,7 @@ func (h *Harness) CLI(ctx context.Context, args ...string) (Result, error) {
 // Command is a lifeboat command that the caller starts.
 func (h *Harness) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, h.bin.CLI, args...)
-	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+h.address, "TEMPORAL_NAMESPACE="+h.Stack.Temporal.Namespace, "LIFEBOAT_CLUSTER="+h.Cluster)
+	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+h.address, "TEMPORAL_NAMESPACE="+h.Config.Temporal.Namespace, "LIFEBOAT_CLUSTER="+h.Cluster)
 	return cmd
 }
 

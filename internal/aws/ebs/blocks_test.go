@@ -2,9 +2,12 @@ package ebs
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -95,6 +98,56 @@ func TestManyBlocks(t *testing.T) {
 	})
 }
 
+func readOneBlock(ctx context.Context, l *Location, snapshot string) error {
+	blocks, err := l.SomeBlocks(ctx, snapshot, 0)
+	if err != nil || len(blocks) == 0 {
+		return fmt.Errorf("no blocks: %w", err)
+	}
+	_, err = l.ReadBlock(ctx, snapshot, blocks[len(blocks)-1])
+	return err
+}
+
+// flipped changes a bit of each block on its way.
+type flipped struct{ wire }
+
+func (f flipped) Do(r *http.Request) (*http.Response, error) {
+	res, err := f.wire.Do(r)
+	if err != nil || res.Header.Get("X-Amz-Checksum") == "" {
+		return res, err
+	}
+	data, err := io.ReadAll(res.Body)
+	data[len(data)/2] ^= 1
+	res.Body = io.NopCloser(bytes.NewReader(data))
+	return res, err
+}
+
+// TestReadBlock: a block is held against the sum that EBS tells with it.
+func TestReadBlock(t *testing.T) {
+	inWorld(t, ebssim.Fast(), nil, func(t *testing.T, w *world) {
+		l, v := w.location(), w.volumes(1)[0]
+		w.write(v, "data", 3, 7)
+		s, err := l.Snapshot(t.Context(), uid, request(v, "pv"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		blocks, err := l.SomeBlocks(t.Context(), s.ID, 1)
+		if err != nil || len(blocks) != 2 || blocks[0].Index != 1 {
+			t.Fatalf("%v %v", blocks, err)
+		}
+		if n, err := l.ReadBlock(t.Context(), s.ID, blocks[1]); err != nil || n != block {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+		damaging := w.open("AKIALIFEBOAT", "lifeboat-secret", Options{HTTP: flipped{wire{w.Sim}}})
+		if _, err := damaging.ReadBlock(t.Context(), s.ID, blocks[1]); !errors.Is(err, ErrBlock) {
+			t.Errorf("a damaged block: %v", err)
+		}
+		if _, err := l.ReadBlock(t.Context(), "snap-0", blocks[1]); !errors.Is(err, ErrNotFound) {
+			t.Errorf("no snapshot: %v", err)
+		}
+	})
+}
+
 func TestBlocksMayBeDenied(t *testing.T) {
 	policy := json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}`)
 	inWorld(t, ebssim.Fast(), []json.RawMessage{policy}, func(t *testing.T, w *world) {
@@ -105,6 +158,9 @@ func TestBlocksMayBeDenied(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		if _, err := l.BlockBytes(t.Context(), s.ID); !errors.Is(err, ErrDenied) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := l.ReadBlock(t.Context(), s.ID, Block{}); !errors.Is(err, ErrDenied) || !IsPermanent(err) {
 			t.Errorf("got %v", err)
 		}
 	})

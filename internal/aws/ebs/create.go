@@ -161,6 +161,9 @@ func (l *Location) volumeInput(r VolumeRequest, failed int) *ec2.CreateVolumeInp
 	if r.MultiAttach && takesMultiAttach(r.Type) {
 		in.MultiAttachEnabled = aws.Bool(true)
 	}
+	if l.initializationRate > 0 {
+		in.VolumeInitializationRate = aws.Int32(l.initializationRate)
+	}
 	l.setEncryption(in, r)
 	return in
 }

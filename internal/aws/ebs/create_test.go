@@ -81,6 +81,30 @@ func TestCreateVolumeWithTheLocationsKeyAndCluster(t *testing.T) {
 	})
 }
 
+// TestInitializationRate: a volume of a snapshot is filled at the location's rate, whoever's
+// role it is; without one, at EC2's default.
+func TestInitializationRate(t *testing.T) {
+	inWorld(t, slow(), nil, func(t *testing.T, w *world) {
+		s := w.completedSnapshot(w.volumes(1)[0])
+		for rate, want := range map[string]int32{"": 0, "300": 300} {
+			config := []string{}
+			if rate != "" {
+				config = append(config, "ebsVolumeInitializationRate", rate)
+			}
+			l := w.open("AKIALIFEBOAT", "lifeboat-secret", Options{}, config...)
+			made, err := l.CreateVolume(t.Context(), VolumeRequest{RestoreUID: "r-" + rate, PV: "pv-1", Snapshot: s, Zone: zone, Type: "gp3"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			out, err := w.admin.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{made.ID}})
+			if err != nil || aws.ToInt32(out.Volumes[0].VolumeInitializationRate) != want {
+				t.Errorf("%q: %+v, %v", rate, out, err)
+			}
+		}
+	})
+}
+
 func TestCreateVolumeOnce(t *testing.T) {
 	for name, f := range map[string]ebssim.Fault{
 		"undisturbed":    {Effect: ebssim.EffectThrottle, Action: "CreateVolume", Times: 2},

@@ -19,7 +19,8 @@ import (
 // there is Gone, and what lacks one of the must tags is refused with ErrNotOurs
 // (a value of "" asks for the key only; no must tags are refused with
 // ErrInvalid). A snapshot that is locked, or that an AMI uses, or that the
-// Recycle Bin keeps, is Retained. Repeating it is safe.
+// Recycle Bin shows, is Retained. The bin shows what was deleted a moment later:
+// who has to know asks Keeps then. Repeating it is safe.
 func (l *Location) DeleteSnapshot(ctx context.Context, id string, must map[string]string) (Deletion, error) {
 	found, err := l.OwnSnapshots(ctx, []string{id})
 	if err != nil {

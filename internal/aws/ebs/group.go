@@ -1,7 +1,9 @@
 package ebs
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -76,6 +78,26 @@ func (l *Location) completeTags(ctx context.Context, s Snapshot, r Request) (Sna
 	_, err := l.ec2.CreateTags(ctx, in)
 	s.Tags = r.Tags
 	return s, classify("CreateTags", s.ID, err)
+}
+
+// tagsAtOnce is how many resources one CreateTags takes.
+const tagsAtOnce = 1000
+
+// AddTags gives snapshots further tags, in place of those of the same keys. What EC2 does not show
+// yet is waited for, not for ever. It may repeat.
+func (l *Location) AddTags(ctx context.Context, ids []string, tags map[string]string) error {
+	for some := range slices.Chunk(ids, tagsAtOnce) {
+		var answer error
+		err := lookAgain(ctx, func(ctx context.Context) (bool, error) {
+			_, err := l.ec2.CreateTags(ctx, &ec2.CreateTagsInput{Resources: some, Tags: toTags(tags)})
+			answer = classify("CreateTags", some[0], err)
+			return !errors.Is(answer, ErrNotFound), nil
+		})
+		if err := cmp.Or(answer, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // awaitVisible waits, not for ever, until EC2 shows what it has just made: before,

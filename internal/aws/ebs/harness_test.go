@@ -91,7 +91,9 @@ func (w *world) open(key, secret string, o Options, config ...string) *Location 
 	for i := 0; i < len(config); i += 2 {
 		doc.Spec.Config[config[i]] = config[i+1]
 	}
-	o.HTTP = wire{w.Sim}
+	if o.HTTP == nil {
+		o.HTTP = wire{w.Sim}
+	}
 	l, err := Open(w.t.Context(), doc, o)
 	if err != nil {
 		w.t.Fatal(err)

@@ -41,9 +41,10 @@ func TestKeeps(t *testing.T) {
 		time.Sleep(25 * time.Hour)
 		keeps("lock over", s.ID, "")
 		w.SetRecycleBin([]ebssim.RetentionRule{{Retain: ebssim.Duration(time.Hour)}})
-		if d, err := l.DeleteSnapshot(t.Context(), s.ID, backupTag("nightly")); err != nil || d.Outcome != Retained {
+		if d, err := l.DeleteSnapshot(t.Context(), s.ID, backupTag("nightly")); err != nil || d.Outcome != Deleted {
 			t.Fatalf("%+v, %v", d, err)
 		}
+		time.Sleep(time.Second) // the bin does not show it at once
 		keeps("in the bin", s.ID, "Recycle Bin")
 		time.Sleep(2 * time.Hour)
 		keeps("gone", s.ID, "")

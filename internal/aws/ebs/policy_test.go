@@ -85,6 +85,9 @@ func (w *world) everything() error {
 	if _, err := l.ChangedBytes(ctx, one.ID, one.ID); err != nil {
 		return err
 	}
+	if err := readOneBlock(ctx, l, one.ID); err != nil {
+		return err
+	}
 	if err := w.restoreAndDelete(l, one.ID); err != nil {
 		return err
 	}
@@ -128,7 +131,21 @@ func (w *world) deleteOrphan(l *Location) error {
 	if err == nil && d.Outcome != Deleted {
 		err = fmt.Errorf("deletion of an orphan is %+v", d)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return w.tagOfDriver(l, v.ID)
+}
+
+// tagOfDriver gives a snapshot that a CSI driver has made the tags of its backup.
+func (w *world) tagOfDriver(l *Location, disk string) error {
+	tags := specification(types.ResourceTypeSnapshot, map[string]string{"CSIVolumeSnapshotName": "snapshot-1"})
+	made, err := w.admin.ec2.CreateSnapshot(w.t.Context(), &ec2.CreateSnapshotInput{VolumeId: &disk, TagSpecifications: tags})
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Minute)
+	return l.AddTags(w.t.Context(), []string{*made.SnapshotId}, map[string]string{TagBackup: "nightly", TagDriverBackupUID: "uid-1"})
 }
 
 // deleteKept needs leave to look at locks, and at the bin, to know why and how

@@ -3,6 +3,7 @@ package ebs
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 )
@@ -15,6 +16,8 @@ const (
 	keyProfile         = "profile"
 	keyCredentialsFile = "credentialsFile"
 	keyKMSKeyID        = "ebsKmsKeyId"
+	// keyInitializationRate is ours: Velero's plug-in has no such setting.
+	keyInitializationRate = "ebsVolumeInitializationRate"
 )
 
 // settings is a location's configuration. Package config has validated the
@@ -24,12 +27,22 @@ type settings struct {
 	profile         string
 	credentialsFile string
 	kmsKeyID        string
+	// initializationRate is at how many MiB/s EC2 fills a volume that is made of a snapshot; 0
+	// leaves it to EC2, and to whoever reads a block first.
+	initializationRate int32
 }
 
 func parseSettings(l *velerov1.VolumeSnapshotLocation) (settings, error) {
 	c := l.Spec.Config
 	s := settings{name: l.Name, region: c[keyRegion], profile: c[keyProfile], credentialsFile: c[keyCredentialsFile], kmsKeyID: c[keyKMSKeyID]}
 	var errs []error
+	if text := c[keyInitializationRate]; text != "" {
+		rate, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("spec.config.%s: %q is not a number (MiB/s)", keyInitializationRate, text))
+		}
+		s.initializationRate = int32(rate)
+	}
 	if p := l.Spec.Provider; p != "aws" && p != "velero.io/aws" {
 		errs = append(errs, fmt.Errorf("spec.provider: %q is not supported; use aws or velero.io/aws", p))
 	}

@@ -1,6 +1,7 @@
 package ebs
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -28,6 +29,9 @@ const (
 	// snapshot for, where its class has the driver say so (docs/VOLUMES.md).
 	TagSnapshotName      = "lifeboat-backup.github.io/volumesnapshot"
 	TagSnapshotNamespace = "lifeboat-backup.github.io/volumesnapshot-namespace"
+	// TagDriverBackupUID is the UID of the backup that a CSI driver made a snapshot for. It is not
+	// TagBackupUID, by which a backup deletes the native snapshots that it does not record.
+	TagDriverBackupUID = "lifeboat-backup.github.io/csi-backup-uid"
 	// TagRestoreUID is the restore that made a volume.
 	TagRestoreUID = "lifeboat-backup.github.io/restore-uid"
 	// TagIOPS and TagThroughput are the speed of a snapshot's volume: Velero's files have
@@ -65,6 +69,30 @@ func Tags(volume, labels, ours map[string]string) map[string]string {
 		}
 	}
 	return merge(ours, driver, labels, volume)
+}
+
+// TagsBeside are those that a snapshot is to get which somebody else, a CSI driver, has made with
+// tags of its own: as Tags, as far as there is room beside those, of which none is changed but
+// ours.
+func TagsBeside(have, labels, ours map[string]string) map[string]string {
+	room := maxTags
+	for key := range have {
+		if _, replaced := ours[key]; !replaced && !strings.HasPrefix(strings.ToLower(key), reserved) {
+			room--
+		}
+	}
+	out := merge(ours)
+	for _, key := range slices.Sorted(maps.Keys(merge(nil, labels))) {
+		if _, taken := have[key]; !taken && len(out) < room && out[key] == "" {
+			out[key] = cut(labels[key])
+		}
+	}
+	return out
+}
+
+// BackupUID is the UID of the backup that a snapshot was made for, by whichever way.
+func (s Snapshot) BackupUID() string {
+	return cmp.Or(s.Tags[TagBackupUID], s.Tags[TagDriverBackupUID])
 }
 
 // The tags by which controllers and AWS's policies know a cluster's volumes.

@@ -37,6 +37,22 @@ func TestTagsKeepOursAmongMany(t *testing.T) {
 	}
 }
 
+// TestTagsBeside: those that are there stay, but for ours, and all together fit.
+func TestTagsBeside(t *testing.T) {
+	ours := map[string]string{TagBackup: "b", TagPlace: "p", TagLocation: ""}
+	got := TagsBeside(map[string]string{"ebs.csi.aws.com/cluster": "true", TagPlace: "older"}, map[string]string{"team": "red", "ebs.csi.aws.com/cluster": "x", TagPlace: "label"}, ours)
+	if !maps.Equal(got, map[string]string{TagBackup: "b", TagPlace: "p", "team": "red"}) {
+		t.Errorf("%v", got)
+	}
+	have, labels := map[string]string{"aws:x": "y"}, map[string]string{}
+	for i := range 40 {
+		have[fmt.Sprintf("h%02d", i)], labels[fmt.Sprintf("l%02d", i)] = "x", "x"
+	}
+	if got := TagsBeside(have, labels, ours); len(got) != maxTags-40 || got[TagBackup] != "b" || got["l00"] == "" {
+		t.Errorf("%d tags: %v", len(got), got)
+	}
+}
+
 func TestVolumeTags(t *testing.T) {
 	r := VolumeRequest{
 		RestoreUID: "r-1", PV: "pv-new", Tags: map[string]string{"extra": "1"},

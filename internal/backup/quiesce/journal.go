@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -71,10 +72,64 @@ func (q *Quiescer) writeJournal(ctx context.Context) error {
 	return q.stage.PutLatest(ctx, q.journalFile(), &q.Journal)
 }
 
+// ownerTimeout is how long pods stay quiesced for the question whether they are still this
+// attempt's. A store answers in some 50 ms.
+const ownerTimeout = time.Second
+
+// errTakenOver says that an attempt was taken for dead.
+var errTakenOver = errors.New("a later attempt has begun with the unit")
+
+// ConfirmForget says in staging that the snapshots which the unit has by now are deleted, and
+// then that no attempt after this one has begun. One that begins later finds the first, and
+// does not use them; one that began before is found by the second, and then nothing is deleted.
+func (q *Quiescer) ConfirmForget(ctx context.Context) error {
+	if q.found.Owner == "" {
+		return nil // the pods were never quiesced: there is nothing that another could use
+	}
+	if err := q.stage.Put(ctx, q.forgottenFile(), struct{}{}); err != nil {
+		return err
+	}
+	return q.confirmOwner(ctx)
+}
+
+// IsForgotten reports whether an attempt has begun to delete the snapshots that the unit has by
+// now. It counts only behind Resume, which says that this attempt has begun.
+func (q *Quiescer) IsForgotten(ctx context.Context) (bool, error) {
+	if q.found.Owner == "" {
+		return false, nil
+	}
+	var doc struct{}
+	err := q.stage.Get(ctx, q.forgottenFile(), &doc)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (q *Quiescer) forgottenFile() string { return repository.ForgottenFile(q.unit, q.found.Quiesces) }
+
+// confirmOwner fails unless the latest journal is that of this attempt.
+func (q *Quiescer) confirmOwner(ctx context.Context) error {
+	var now Journal
+	if err := q.stage.GetLatest(ctx, q.journalFile(), &now); err != nil {
+		return err
+	}
+	if now.Owner != q.owner {
+		return errTakenOver
+	}
+	return nil
+}
+
 // isTakenOver reports whether another attempt has taken the pods over, because this worker
 // was taken for dead. Without an answer of the store it says no: to unquiesce pods twice is
-// better than not at all.
-func (q *Quiescer) isTakenOver(ctx context.Context) bool {
+// better than not at all. An attempt whose context has ended has reason to wait for the answer;
+// in any other, pods stay quiesced for it no longer than ownerTimeout.
+func (q *Quiescer) isTakenOver(ctx context.Context, ended bool) bool {
+	if !ended {
+		limited, cancel := context.WithTimeout(ctx, ownerTimeout)
+		defer cancel()
+		ctx = limited
+	}
 	var now Journal
 	err := q.stage.GetLatest(ctx, q.journalFile(), &now)
 	return errors.Is(err, store.ErrNotFound) || err == nil && (now.Owner != q.owner || now.Unquiesced)
@@ -95,7 +150,8 @@ func (q *Quiescer) Resume(ctx context.Context) (bool, error) {
 	}
 	q.Journal = q.newJournal(q.found)
 	if q.found.Unquiesced {
-		return false, nil
+		q.Journal.Unquiesced = true
+		return false, q.writeJournal(ctx) // it says that this attempt has begun
 	}
 	q.adoptJournal(ctx)
 	if err := q.writeJournal(ctx); err != nil {

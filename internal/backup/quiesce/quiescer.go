@@ -71,6 +71,10 @@ func (q *Quiescer) Quiesce(ctx context.Context) (map[string]string, error) {
 	if err := q.writeJournal(ctx); err != nil {
 		return nil, err
 	}
+	if err := q.confirmOwner(ctx); err != nil {
+		q.pods = nil // nothing ran: they are left to the later attempt
+		return nil, err
+	}
 	err := q.forEachPod(ctx, func(ctx context.Context, i int) error {
 		why, err := q.quiescePod(ctx, i)
 		if err == nil && why != "" {
@@ -131,16 +135,16 @@ func (q *Quiescer) inspectFailure(ctx context.Context, i int, h hook.Hook, end t
 
 // Unquiesce runs all post hooks of all pods, also of those whose pre hooks failed, because
 // these may have got half-way. A hook that fails does not keep the others from running, since
-// any of them may be the one that matters. It goes on when ctx ends, unless another attempt
-// has taken the pods over meanwhile, which then has quiesced or unquiesced them. why is what
-// went wrong since Quiesce, for the journal.
+// any of them may be the one that matters. It goes on when ctx ends. It leaves the pods alone if
+// another attempt has taken them over meanwhile: that one has quiesced them for its snapshots,
+// or unquiesced them. why is what went wrong since Quiesce, for the journal.
 func (q *Quiescer) Unquiesce(ctx context.Context, why error) error {
 	if len(q.pods) == 0 {
 		return nil
 	}
 	ended := ctx.Err() != nil
 	ctx = context.WithoutCancel(ctx)
-	if ended && q.isTakenOver(ctx) {
+	if q.isTakenOver(ctx, ended) {
 		return nil
 	}
 	err := q.forEachPod(ctx, func(ctx context.Context, i int) error {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
@@ -92,6 +93,38 @@ func TestThawOfACancelledAttempt(t *testing.T) {
 		t.Errorf("%v, journal %t", err, q.hasJournal(t))
 	}
 	wantCommands(t, s, 2, "freeze", "thaw")
+}
+
+// An attempt that was taken for dead may go on for some seconds before it is told. It neither
+// quiesces the pods of the next attempt nor unquiesces them.
+func TestLateAttemptLeavesThePodsAlone(t *testing.T) {
+	s, attempt := unitOfPods(t, 2)
+	began := time.Now()
+	of := func(number int32) context.Context {
+		return repository.WithAttempt(t.Context(), began.Add(time.Duration(number)*time.Second), number)
+	}
+	idle, lost, next := attempt(), attempt(), attempt()
+	if _, err := lost.Quiesce(of(2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := next.Resume(of(3)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := next.Quiesce(of(3)); err != nil {
+		t.Fatal(err)
+	}
+	if err := lost.Unquiesce(of(2), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := idle.Quiesce(of(1))
+	if err = errors.Join(idle.Unquiesce(of(1), err), err); !errors.Is(err, errTakenOver) {
+		t.Errorf("a late attempt quiesced pods: %v", err)
+	}
+	wantCommands(t, s, 2, "freeze", "thaw", "freeze")
+	if err := next.Unquiesce(of(3), nil); err != nil || next.hasJournal(t) {
+		t.Errorf("%v, journal %t", err, next.hasJournal(t))
+	}
+	wantCommands(t, s, 2, "freeze", "thaw", "freeze", "thaw")
 }
 
 // An attempt that was taken for dead, and is told so late, must not unquiesce pods that the

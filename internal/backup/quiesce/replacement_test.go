@@ -196,6 +196,9 @@ func TestEveryPostHookRuns(t *testing.T) {
 	s.ReplacePods("n", newPod("p0"))
 	s.SetProgram("notify", kubetest.Exit(1))
 	q := attempt()
+	if err := q.writeJournal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := q.Unquiesce(t.Context(), nil); err != nil || codes(q.AllReasons()) != "HOOK_FAILED p0" || q.counts.Attempted != 2 || q.counts.Failed != 1 {
 		t.Errorf("%v, reasons %q, %+v", err, codes(q.AllReasons()), q.counts)
 	}

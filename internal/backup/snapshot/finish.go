@@ -1,15 +1,19 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -156,7 +160,7 @@ func (f *finisher) settleSnapshots(ctx context.Context) error {
 }
 
 func (f *finisher) settleStates(ctx context.Context, all []volume.Snapshot) error {
-	states, err := f.o.SnapshotStates(ctx, f.drivers, all)
+	states, err := f.statesAgain(ctx, all)
 	if err != nil {
 		return err
 	}
@@ -168,11 +172,30 @@ func (f *finisher) settleStates(ctx context.Context, all []volume.Snapshot) erro
 		case st.Phase == volume.StatusCompleted:
 			e.Completed = &now
 		case t.Failed == "":
-			f.failSnapshot(&e, st.Detail)
+			f.failSnapshot(&e, cmp.Or(st.Detail, "the snapshot was complete, and is not any more"))
 		}
 		f.final.Ended = append(f.final.Ended, e)
 	}
 	return nil
+}
+
+// settlePause lies between two looks at snapshots that are not complete any more.
+const settlePause = 500 * time.Millisecond
+
+// statesAgain asks how snapshots are that were all complete or failed a moment ago. An answer of
+// EC2's may be older than the one before it: what is pending again is asked for again, not for
+// ever.
+func (f *finisher) statesAgain(ctx context.Context, all []volume.Snapshot) (map[int]volume.Status, error) {
+	for end := time.Now().Add(quota.LookAgainFor); ; {
+		states, err := f.o.SnapshotStates(ctx, f.drivers, all)
+		pending := slices.ContainsFunc(slices.Collect(maps.Values(states)), func(s volume.Status) bool { return s.Phase == volume.StatusPending })
+		if err != nil || !pending || time.Now().After(end) {
+			return states, err
+		}
+		if err := poll.Wait(ctx, settlePause); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // failSnapshot fails a snapshot, and adds the reason to the result of the backup.
@@ -217,6 +240,9 @@ func (f *finisher) recordRetention(r volume.Retention) {
 		}
 	}
 	f.objects = append(f.objects, r.Objects...)
+	if r.Untagged != "" {
+		f.reasons = append(f.reasons, report.New(report.SnapshotUntagged, r.Untagged))
+	}
 }
 
 // discardIncomplete deletes the snapshots that are not complete, and those that a repeated

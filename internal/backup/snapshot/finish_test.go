@@ -5,7 +5,9 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/backup"
@@ -61,6 +63,42 @@ func (d impatient) Status(ctx context.Context, all []volume.Snapshot) (map[int]v
 		states[d.failed] = volume.Status{Phase: volume.StatusFailed, Detail: "not complete yet"}
 	}
 	return states, err
+}
+
+// wavering is a driver whose answer is older than the one before it, for some looks.
+type wavering struct {
+	volume.Snapshotter
+	looks *int
+}
+
+func (d wavering) Status(ctx context.Context, all []volume.Snapshot) (map[int]volume.Status, error) {
+	states, err := d.Snapshotter.Status(ctx, all)
+	if *d.looks--; *d.looks >= 0 {
+		for i := range states {
+			states[i] = volume.Status{Phase: volume.StatusPending}
+		}
+	}
+	return states, err
+}
+
+// TestOlderAnswerOfEC2: a snapshot that was complete and is said to be pending is asked for again,
+// and if that lasts it has failed, with a reason.
+func TestOlderAnswerOfEC2(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for looks, failed := range map[int]bool{0: false, 3: false, 1000: true} {
+			s, drivers, _ := takenUnit(t, memstore.New())
+			s.run.Plan.Backup.Spec.ItemOperationTimeout.Duration = time.Hour
+			drivers = slices.Clone(drivers)
+			drivers[0].Snapshotter = wavering{drivers[0].Snapshotter, &looks}
+			f := &finisher{o: s.run, drivers: drivers}
+			if err := f.settleSnapshots(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if failed != (len(f.reasons) > 0) || failed && !strings.Contains(f.reasons[0].Message, "was complete, and is not any more") {
+				t.Errorf("%d looks: %v", looks, f.reasons)
+			}
+		}
+	})
 }
 
 // TestLateFinishDeletesNothingThatIsKept: of two attempts one was taken for dead, and sees a

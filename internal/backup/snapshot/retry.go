@@ -24,7 +24,8 @@ func (s *unitSnapshot) groupsByMethod() map[volume.Method][][]int {
 // hooks. All snapshots of a unit are to be of one time in which its pods were quiesced. If
 // all of them are there, and older than unquiesced, when this attempt unquiesced the pods,
 // they are used as they are. Otherwise they are deleted and the unit begins anew: half of a
-// database from before and half from after would be worse than a delay.
+// database from before and half from after would be worse than a delay. What an attempt has
+// begun to delete no other uses, whether it sees it or not.
 func (s *unitSnapshot) reuseEarlier(ctx context.Context, drivers volume.Drivers, unquiesced time.Time, resumed bool) error {
 	if len(s.unit.Pods) == 0 || s.attempt == 1 {
 		return nil
@@ -33,8 +34,12 @@ func (s *unitSnapshot) reuseEarlier(ctx context.Context, drivers volume.Drivers,
 	if err != nil {
 		return err
 	}
+	forgotten, err := s.quiescer.IsForgotten(ctx)
+	if err != nil {
+		return err
+	}
 	late := func(t volume.Snapshot) bool { return !t.At.Before(unquiesced) }
-	if len(found) > 0 && len(found) == len(s.unit.Volumes()) && !slices.ContainsFunc(found, late) {
+	if !forgotten && len(found) > 0 && len(found) == len(s.unit.Volumes()) && !slices.ContainsFunc(found, late) {
 		s.quiescer.Reuse(resumed)
 		return nil
 	}
@@ -67,7 +72,7 @@ func (s *unitSnapshot) forgetEarlier(ctx context.Context, drivers volume.Drivers
 		if len(volumes) == 0 {
 			continue
 		}
-		err := d.Forget(ctx, volumes)
+		err := d.Forget(ctx, volumes, s.quiescer.ConfirmForget)
 		switch {
 		case err == nil:
 		case ctx.Err() == nil && d.IsPermanent(err):

@@ -108,7 +108,7 @@ type fakeDriver struct {
 
 func (f *fakeDriver) Find(context.Context, []int) ([]volume.Snapshot, error) { return f.have, nil }
 
-func (f *fakeDriver) Forget(_ context.Context, volumes []int) error {
+func (f *fakeDriver) Forget(_ context.Context, volumes []int, _ func(context.Context) error) error {
 	f.forgotten = append(f.forgotten, volumes...)
 	return f.refuses
 }

@@ -53,7 +53,8 @@ func (l *look) orphanOfSnapshot(s snapshot) *contract.Orphan {
 	}
 	row := contract.Orphan{
 		Kind: contract.OrphanSnapshot, ID: s.ID, SnapshotLocation: s.at, Cluster: l.cluster,
-		Backup: s.Tags[ebs.TagBackup], UID: s.Tags[ebs.TagBackupUID], Since: s.Started, SizeGiB: s.SizeGiB,
+		Backup: s.Tags[ebs.TagBackup], UID: s.BackupUID(), Since: s.Started, SizeGiB: s.SizeGiB,
+		CSI: s.Tags[ebs.TagBackupUID] == "",
 	}
 	p := l.placeOf(s.Tags[ebs.TagPlace])
 	if p == nil {

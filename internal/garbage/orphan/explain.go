@@ -148,7 +148,7 @@ func reasonOf(b retention.Backup) reason {
 func (l *look) explain(s snapshot, kept map[string]reason) contract.SnapshotSummary {
 	row := contract.SnapshotSummary{
 		ID: s.ID, SnapshotLocation: s.at, Started: s.Started, SizeGiB: s.SizeGiB,
-		Cluster: s.Tags[ebs.TagCluster], Backup: s.Tags[ebs.TagBackup], UID: s.Tags[ebs.TagBackupUID], Volume: s.Tags[ebs.TagPV],
+		Cluster: s.Tags[ebs.TagCluster], Backup: s.Tags[ebs.TagBackup], UID: s.BackupUID(), Volume: s.Tags[ebs.TagPV],
 	}
 	if p := l.placeOf(s.Tags[ebs.TagPlace]); p != nil {
 		row.Bucket, row.Location = p.bucket, p.name

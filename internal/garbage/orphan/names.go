@@ -155,7 +155,7 @@ var namedLikeOurs = regexp.MustCompile(`^velero-.+-[0-9a-f]{8}$`)
 
 // isOurs tells a snapshot that Lifeboat asked for: itself, or by a VolumeSnapshot.
 func isOurs(s ebs.Snapshot) bool {
-	return s.Tags[ebs.TagBackupUID] != "" || namedLikeOurs.MatchString(s.Tags[ebs.TagSnapshotName])
+	return s.BackupUID() != "" || namedLikeOurs.MatchString(s.Tags[ebs.TagSnapshotName])
 }
 
 // of says what names a snapshot, "" for nothing.
@@ -166,7 +166,7 @@ func (n *names) of(s ebs.Snapshot) string {
 	if text := n.runs[s.ID]; text != "" {
 		return text
 	}
-	if uid := s.Tags[ebs.TagBackupUID]; uid != "" {
+	if uid := s.BackupUID(); uid != "" {
 		return n.runs[uid]
 	}
 	return ""

@@ -57,7 +57,14 @@ func TestSnapshots(t *testing.T) {
 			i.commit("b", "", time.Now())
 			return i.snapshot(tags)
 		}, goes},
-		"a run that goes on": {func(i *installation) string { i.stage("b"); return i.snapshot(i.tags("b")) }, ""},
+		"of a driver, and nothing names it": {func(i *installation) string { return i.snapshot(i.driverTags("b")) }, goes},
+		"of a driver, and a manifest names it": {func(i *installation) string {
+			id := i.snapshot(i.driverTags("b"))
+			i.commit("b", "", time.Now(), id)
+			return id
+		}, ""},
+		"of a driver, for a run that goes on": {func(i *installation) string { i.stage("b"); return i.snapshot(i.driverTags("b")) }, ""},
+		"a run that goes on":                  {func(i *installation) string { i.stage("b"); return i.snapshot(i.tags("b")) }, ""},
 		"a run that holds the name only": {func(i *installation) string {
 			i.stage("b")
 			i.store().Remove(layout.Staging("uid-b") + repository.PlanFile)
@@ -393,7 +400,7 @@ func TestUploads(t *testing.T) {
 			t.Error(textOf(plan))
 		}
 		time.Sleep(2 * time.Hour)
-		if res := i.remove(i.plan()); res.Removed != 3 || len(res.Kept) > 0 {
+		if res := i.remove(i.plan()); res.Removed != 3 || len(res.Gone) != 3 || len(res.Kept) > 0 {
 			t.Errorf("%+v", res)
 		}
 		left, err := st.Uploads(t.Context(), "")

@@ -45,6 +45,7 @@ func (c *Collector) Remove(ctx context.Context, p *heartbeat.Recorder, in contra
 			return nil
 		}
 		res.Removed++
+		res.Gone = append(res.Gone, row)
 		p.Count(1, 0)
 		return nil
 	})
@@ -81,10 +82,16 @@ func (c *Collector) removeSnapshot(ctx context.Context, cluster string, row cont
 		return "", err
 	}
 	must := map[string]string{ebs.TagPlace: repository.PlaceDigest(bsl), ebs.TagCluster: cluster}
-	if row.UID != "" {
+	switch {
+	case row.UID != "" && row.CSI:
+		must[ebs.TagDriverBackupUID] = row.UID
+	case row.UID != "":
 		must[ebs.TagBackupUID] = row.UID
-	} else if why, err := c.whyBound(ctx, cluster, loc, row.ID); why != "" || err != nil {
-		return why, err
+	}
+	if row.CSI || row.UID == "" {
+		if why, err := c.whyBound(ctx, cluster, loc, row.ID); why != "" || err != nil {
+			return why, err
+		}
 	}
 	end, err := loc.DeleteSnapshot(ctx, row.ID, must)
 	return end.Reason, err

@@ -190,6 +190,14 @@ func (i *installation) csiTags(name string) map[string]string {
 	return map[string]string{ebs.TagCluster: i.cluster, ebs.TagPlace: i.place(), ebs.TagSnapshotName: name, ebs.TagSnapshotNamespace: "shop"}
 }
 
+// driverTags are those of a snapshot that a driver made, and that the backup has tagged.
+func (i *installation) driverTags(backup string) map[string]string {
+	tags := i.tags(backup)
+	tags[ebs.TagDriverBackupUID] = tags[ebs.TagBackupUID]
+	delete(tags, ebs.TagBackupUID)
+	return tags
+}
+
 // commit stores a backup that names the snapshots and expires at a time.
 func (i *installation) commit(name, schedule string, expires time.Time, snapshots ...string) {
 	i.t.Helper()

@@ -32,6 +32,7 @@ type Verification struct {
 	Document string `json:"document,omitempty"`
 	// Snapshots were looked up and are there; Unchecked says of which nobody could tell.
 	Snapshots int      `json:"snapshots,omitempty"`
+	Blocks    int      `json:"blocks,omitempty"` // of those snapshots, that were read
 	Unchecked []string `json:"unchecked,omitempty"`
 	// Damage is what was found; none is a backup that can be restored as it was made.
 	Damage []Damage `json:"damage,omitempty"`
@@ -77,7 +78,7 @@ func cutText(s string) string {
 // Result is v as people are told of it, with so many findings at most.
 func (v *Verification) Result(location string, findings int) *contract.VerifiedBackup {
 	res := &contract.VerifiedBackup{
-		Name: v.Name, Location: location, Outcome: contract.VerificationGood, At: v.At, Bytes: v.Bytes, Snapshots: v.Snapshots, Digests: v.Digests,
+		Name: v.Name, Location: location, Outcome: contract.VerificationGood, At: v.At, Bytes: v.Bytes, Snapshots: v.Snapshots, Blocks: v.Blocks, Digests: v.Digests,
 		Unchecked: v.Unchecked[:min(len(v.Unchecked), findings)],
 	}
 	if v.IsCorrupt() {

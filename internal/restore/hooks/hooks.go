@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -36,11 +37,13 @@ const (
 // staging before the next one begins, so that a retry goes on where the last attempt
 // ended. A hook that ran when a worker was lost runs again, with a warning. A hook that
 // fails is a reason in the result; an error is one of the cluster or the store and may pass.
-func Run(ctx context.Context, r *restore.Service, in contract.RunRestoreHooksInput) (contract.HookResult, error) {
+// The heartbeats say which pod is waited for, and why.
+func Run(ctx context.Context, r *restore.Service, p *heartbeat.Recorder, in contract.RunRestoreHooksInput) (contract.HookResult, error) {
 	s, err := r.Planned(ctx, in.Ref)
 	if err != nil {
 		return contract.HookResult{}, err
 	}
+	s.WaitsFor = p.WaitsFor
 	h := &hookRun{service: r, run: s, began: in.Began, until: in.Began.Add(in.Wait)}
 	if err := h.loadPods(ctx); err != nil {
 		return contract.HookResult{}, fmt.Errorf("run hooks: %w", err)
@@ -119,12 +122,29 @@ func (h *hookRun) startReadyPods(ctx context.Context, group *errgroup.Group) (do
 	if err != nil {
 		return false, err
 	}
+	var down []*podRun
 	for i, p := range idle {
 		if p.chooseHook(h.viewOf(read[i])) {
 			h.startPod(ctx, group, p, read[i])
+		} else if !p.isFinished() {
+			down = append(down, p)
 		}
 	}
+	h.run.TellWait(waitsText(down, working))
 	return false, nil
+}
+
+// waitsText says what is waited for: containers that are not up, else the hooks that run.
+func waitsText(down []*podRun, working int) string {
+	if len(down) == 0 {
+		return fmt.Sprintf("hooks that run in %d pods", working)
+	}
+	p := down[0]
+	text := "pod " + resource.ObjectName(p.Namespace, p.Name) + ", " + p.waits
+	if others := len(down) - 1; others > 0 {
+		text += fmt.Sprintf(", and %d others", others)
+	}
+	return text
 }
 
 func (h *hookRun) startPod(ctx context.Context, group *errgroup.Group, p *podRun, live *corev1.Pod) {

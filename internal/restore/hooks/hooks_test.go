@@ -135,3 +135,46 @@ func TestHooksGoOnWhereALostWorkerWas(t *testing.T) {
 		t.Errorf("%d commands ran again, %d are reported, %d at first", again, res.Warnings, first)
 	}
 }
+
+// TestHooksSayWhatTheyWaitFor: a pod that is not up is named, with its container and the cause,
+// and then the hooks that run.
+func TestHooksSayWhatTheyWaitFor(t *testing.T) {
+	running, seen := make(chan struct{}), make(chan struct{})
+	s, newRun := hookedPods(t, 0, func(*kubetest.Exec) int {
+		close(running)
+		<-seen
+		return 0
+	})
+	pod := kubetest.NewPod("n", "db", "app")
+	pod.Labels = map[string]string{"velero.io/restore-name": "r"}
+	pod.Status = corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{{
+		Name: "app", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}},
+	}}}
+	s.Put(pod)
+	h := newRun()
+	h.run.Restore.Spec.Hooks = hooksFor(t, "app Fail 0s")
+	h.pods = []*podRun{{Namespace: "n", Name: "db"}}
+	var mu sync.Mutex
+	told := map[string]bool{}
+	h.run.WaitsFor = func(what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !told[what] && len(told) == 0 {
+			kubetest.Modify(s, kube.Pods(), "n", "db", kubetest.StartContainers)
+		}
+		told[what] = true
+	}
+	go func() {
+		<-running
+		time.Sleep(2 * firstReadPause)
+		close(seen)
+	}()
+	if err := h.runHooks(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"pod n/db, container app: it waits to be started (ImagePullBackOff)", "hooks that run in 1 pods"} {
+		if !told[want] {
+			t.Errorf("%q is not told: %v", want, told)
+		}
+	}
+}

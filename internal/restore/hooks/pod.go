@@ -30,6 +30,7 @@ type podRun struct {
 
 	next    int    // the hook that chooseHook chose
 	blocked string // why that hook is given up; empty if it is to be run
+	waits   string // if it chose none, which container is not up, and why
 }
 
 // hookOutcome is what became of a hook.
@@ -104,6 +105,9 @@ func (p *podRun) chooseHook(v hookView) bool {
 		if why == "" || final {
 			p.next, p.blocked = i, why
 			return true
+		}
+		if len(waits) == 0 {
+			p.waits = fmt.Sprintf("container %s: %s", h.Container, why)
 		}
 		waits[h.Container] = true
 	}

@@ -1,6 +1,7 @@
 package volumes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,9 @@ func Patch(ctx context.Context, r *restore.Service, in contract.PatchVolumesInpu
 	if err != nil {
 		return contract.PatchResult{}, err
 	}
-	p := &claimWatcher{r: r, s: s, waited: time.Duration(in.Seconds) * time.Second, ends: map[string]restore.ClaimEnd{}}
+	p := &claimWatcher{
+		r: r, s: s, waited: time.Duration(in.Seconds) * time.Second, ends: map[string]restore.ClaimEnd{}, pending: map[string]string{},
+	}
 	p.pods.kube = r.Kube
 	if err := s.Stage.GetLatest(ctx, repository.ClaimsFile, &p.ends); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return contract.PatchResult{}, err
@@ -57,7 +60,7 @@ type claimWatcher struct {
 
 	mu      sync.Mutex
 	ends    map[string]restore.ClaimEnd
-	pending int
+	pending map[string]string // "namespace/name" in the target: what the claim waits for
 
 	pods waitingPods
 }
@@ -96,7 +99,8 @@ func (p *claimWatcher) checkAll(ctx context.Context) error {
 			if settled {
 				p.ends[key] = end
 			} else {
-				p.pending++
+				name := resource.ObjectName(v.Target, v.Claim)
+				p.pending[name] = cmp.Or(p.pending[name], "a volume")
 			}
 			return err
 		})
@@ -125,9 +129,30 @@ func (p *claimWatcher) checkClaim(ctx context.Context, v *volume.Restore) (end r
 	}
 	w, err := p.waitFor(ctx, v, &claim)
 	if err != nil || p.waited < w.limit {
+		p.noteWait(v, w.next+volume.After(d.Problem))
 		return restore.ClaimEnd{}, false, err
 	}
 	return restore.EndOf(v, w.timeoutReason(v, d.Problem)), true, nil
+}
+
+// noteWait keeps what a claim waits for, for people.
+func (p *claimWatcher) noteWait(v *volume.Restore, what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pending[resource.ObjectName(v.Target, v.Claim)] = what
+}
+
+// waitsText says what the first of the pending claims waits for, and how many there are.
+func (p *claimWatcher) waitsText() string {
+	names := slices.Sorted(maps.Keys(p.pending))
+	if len(names) == 0 {
+		return ""
+	}
+	others := ""
+	if n := len(names) - 1; n > 0 {
+		others = fmt.Sprintf(" and %d others", n)
+	}
+	return fmt.Sprintf("%s (claim %s%s)", p.pending[names[0]], names[0], others)
 }
 
 // diagnose asks the driver of a claim's data what is wrong with it.
@@ -144,7 +169,7 @@ func (p *claimWatcher) diagnose(ctx context.Context, v *volume.Restore) (volume.
 
 // recordEnds keeps what is settled, and counts.
 func (p *claimWatcher) recordEnds(ctx context.Context) (contract.PatchResult, error) {
-	res := contract.PatchResult{Pending: p.pending}
+	res := contract.PatchResult{Pending: len(p.pending), Waits: p.waitsText()}
 	var out []restore.Record
 	for _, key := range slices.Sorted(maps.Keys(p.ends)) {
 		end := p.ends[key]

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -198,6 +200,56 @@ func TestForeignVolumeIsNotTouched(t *testing.T) {
 			}
 			if got, _ := kubetest.Get[corev1.PersistentVolume](cluster, kube.Volumes(), "", "pv-1"); got.Spec.PersistentVolumeReclaimPolicy != tc.policy {
 				t.Errorf("the volume is now %s", got.Spec.PersistentVolumeReclaimPolicy)
+			}
+		})
+	}
+}
+
+// TestPatchSaysWhatItWaitsFor: of claims that are not bound, the first is told, with what has to
+// come before it is.
+func TestPatchSaysWhatItWaitsFor(t *testing.T) {
+	late := storagev1.VolumeBindingWaitForFirstConsumer
+	for name, tc := range map[string]struct {
+		mode   *storagev1.VolumeBindingMode
+		pod    bool
+		claims []string
+		want   string
+	}{
+		"a volume":     {nil, false, []string{"data"}, "a volume (claim shop/data)"},
+		"several":      {nil, false, []string{"logs", "data", "wal"}, "a volume (claim shop/data and 2 others)"},
+		"a pod":        {&late, false, []string{"data"}, "a pod that mounts it (claim shop/data)"},
+		"a pod's node": {&late, true, []string{"data"}, "a node for pod db-0 (claim shop/data)"},
+		"nothing":      {nil, false, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster, fast := kubetest.Start(t), "fast"
+			p := &claimWatcher{
+				r: &restore.Service{Kube: cluster.Client(), Config: &config.Config{Limits: config.Limits{ApplyConcurrency: 4}}},
+				s: &restore.Run{Plan: restore.Plan{Volumes: &restore.Volumes{}}}, applied: map[string]bool{}, pending: map[string]string{}, ends: map[string]restore.ClaimEnd{},
+				classes: map[string]storagev1.StorageClass{fast: {VolumeBindingMode: tc.mode}}, pods: waitingPods{kube: cluster.Client()},
+			}
+			for _, claim := range tc.claims {
+				p.applied["shop/"+claim] = true
+				p.s.Plan.Volumes.Volumes = append(p.s.Plan.Volumes.Volumes, volume.Restore{
+					PV: "pv-" + claim, Namespace: "shop", Target: "shop", Claim: claim, Selected: true, Disposition: volume.Dynamic, Patch: true,
+				})
+				cluster.Put(&corev1.PersistentVolumeClaim{
+					ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: claim}, Spec: corev1.PersistentVolumeClaimSpec{StorageClassName: &fast},
+				})
+			}
+			if tc.pod {
+				pod := kubetest.NewPod("shop", "db-0", "app")
+				pod.Spec.NodeName = ""
+				pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
+					PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"},
+				}}}
+				cluster.Put(pod)
+			}
+			if err := p.checkAll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := p.waitsText(); got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
 	}

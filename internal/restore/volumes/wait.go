@@ -33,6 +33,7 @@ const (
 // came.
 type claimWait struct {
 	limit time.Duration
+	next  string // what is to come
 	about string
 	asked bool // somebody was to make the volume, and did not
 }
@@ -42,15 +43,15 @@ func (p *claimWatcher) waitFor(ctx context.Context, v *volume.Restore, claim *co
 	if v.Provisioned() && p.waitsForConsumer(claim) && claim.Annotations["volume.kubernetes.io/selected-node"] == "" {
 		pod, err := p.pods.podFor(ctx, v.Target, v.Claim)
 		if err != nil || pod == "" {
-			return claimWait{limit: consumerFor, about: "no pod that mounts it waits for a node"}, err
+			return claimWait{limit: consumerFor, next: "a pod that mounts it", about: "no pod that mounts it waits for a node"}, err
 		}
-		return claimWait{limit: scheduleFor, about: fmt.Sprintf("pod %s, which mounts it, had no node after %s", pod, scheduleFor)}, nil
+		return claimWait{limit: scheduleFor, next: "a node for pod " + pod, about: fmt.Sprintf("pod %s, which mounts it, had no node after %s", pod, scheduleFor)}, nil
 	}
 	limit := emptyFor
 	if v.IsFilled() {
 		limit = provisionFor
 	}
-	return claimWait{limit: limit, about: fmt.Sprintf("not bound after %s", limit), asked: true}, nil
+	return claimWait{limit: limit, next: "a volume", about: fmt.Sprintf("not bound after %s", limit), asked: true}, nil
 }
 
 // timeoutReason is the reason of a claim whose time is over. why is what its snapshot says.

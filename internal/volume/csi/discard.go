@@ -10,6 +10,7 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
@@ -60,7 +61,7 @@ func (c *Snapshots) Discard(ctx context.Context, all []volume.Snapshot, keep map
 			contents = append(contents, t.Content)
 		}
 	}
-	err := c.deleteUntilGone(ctx, func(key string) bool { return !kept[key] }, contents)
+	err := c.deleteUntilGone(ctx, func(key string, _ *snapshotv1.VolumeSnapshot) bool { return !kept[key] }, contents)
 	if errors.Is(err, errStillThere) {
 		return nil // the controllers go on
 	}
@@ -79,13 +80,23 @@ func (c *Snapshots) Find(ctx context.Context, volumes []int) ([]volume.Snapshot,
 	return out, err
 }
 
-// Forget waits until they are gone, since those that follow have the same names.
-func (c *Snapshots) Forget(ctx context.Context, volumes []int) error {
-	mine := map[string]bool{}
-	for _, i := range volumes {
-		mine[c.key(i)] = true
+// Forget waits until they are gone, since those that follow have the same names. By their
+// UIDs they are told from these.
+func (c *Snapshots) Forget(ctx context.Context, volumes []int, confirm func(context.Context) error) error {
+	live, err := c.list(ctx)
+	if err != nil {
+		return err
 	}
-	return c.deleteUntilGone(ctx, func(key string) bool { return mine[key] }, nil)
+	seen := map[types.UID]bool{}
+	for _, i := range volumes {
+		if vs, there := live[c.key(i)]; there {
+			seen[vs.UID] = true
+		}
+	}
+	if err := confirm(ctx); err != nil {
+		return err
+	}
+	return c.deleteUntilGone(ctx, func(_ string, vs *snapshotv1.VolumeSnapshot) bool { return seen[vs.UID] }, nil)
 }
 
 // isDeletable: a snapshot is left alone while the driver makes it, and while EC2 may not show
@@ -105,7 +116,7 @@ func isDeletable(vs *snapshotv1.VolumeSnapshot) bool {
 // then the contents that are left of them and the named ones. It looks again until
 // all are gone: the snapshot controller may make a content that did not exist a moment
 // ago.
-func (c *Snapshots) deleteUntilGone(ctx context.Context, chosen func(string) bool, contents []string) error {
+func (c *Snapshots) deleteUntilGone(ctx context.Context, chosen func(key string, vs *snapshotv1.VolumeSnapshot) bool, contents []string) error {
 	names := map[string]bool{}
 	for _, name := range contents {
 		names[name] = true
@@ -116,7 +127,7 @@ func (c *Snapshots) deleteUntilGone(ctx context.Context, chosen func(string) boo
 		if err != nil {
 			return err
 		}
-		maps.DeleteFunc(live, func(key string, _ snapshotv1.VolumeSnapshot) bool { return !chosen(key) })
+		maps.DeleteFunc(live, func(key string, vs snapshotv1.VolumeSnapshot) bool { return !chosen(key, &vs) })
 		ripe := map[string]snapshotv1.VolumeSnapshot{}
 		for key, vs := range live {
 			names[contentOf(&vs)] = true
@@ -171,10 +182,10 @@ func (c *Snapshots) deleteSnapshots(ctx context.Context, live map[string]snapsho
 			err = nil // none was made, or it is gone
 		}
 		if err == nil && policy == snapshotv1.VolumeSnapshotContentRetain {
-			err = c.deleteIfExists(ctx, kube.VolumeSnapshotContents(), "", content)
+			err = c.deleteIfExists(ctx, kube.VolumeSnapshotContents(), "", content, "")
 		}
 		if err == nil { // last, since a retry finds the content by it
-			err = c.deleteIfExists(ctx, kube.VolumeSnapshots(), vs.Namespace, vs.Name)
+			err = c.deleteIfExists(ctx, kube.VolumeSnapshots(), vs.Namespace, vs.Name, vs.UID)
 		}
 		return err
 	})
@@ -199,7 +210,7 @@ func (c *Snapshots) deleteOrphanContents(ctx context.Context, names []string, po
 		case content.Spec.DeletionPolicy != policy:
 			return nil
 		}
-		return c.deleteIfExists(ctx, kube.VolumeSnapshotContents(), "", name)
+		return c.deleteIfExists(ctx, kube.VolumeSnapshotContents(), "", name, "")
 	})
 }
 
@@ -209,10 +220,11 @@ func (c *Snapshots) setPolicy(ctx context.Context, content string, policy snapsh
 	return err
 }
 
-// deleteIfExists deletes what may be gone already.
-func (c *Snapshots) deleteIfExists(ctx context.Context, r kube.Resource, ns, name string) error {
-	err := c.Kube.Delete(ctx, r, ns, name, kube.DeleteOptions{})
-	if apierrors.IsNotFound(err) {
+// deleteIfExists deletes what may be gone already. Another object of the name, which uid is
+// not that of, means that it is; a uid of "" is any.
+func (c *Snapshots) deleteIfExists(ctx context.Context, r kube.Resource, ns, name string, uid types.UID) error {
+	err := c.Kube.Delete(ctx, r, ns, name, kube.DeleteOptions{UID: string(uid)})
+	if apierrors.IsNotFound(err) || uid != "" && apierrors.IsConflict(err) {
 		return nil
 	}
 	return err

@@ -17,6 +17,7 @@ import (
 type ec2 interface {
 	Volumes(ctx context.Context, ids []string) (map[string]ebs.Volume, error)
 	Snapshots(ctx context.Context, ids []string) (map[string]ebs.Snapshot, error)
+	AddTags(ctx context.Context, ids []string, tags map[string]string) error
 }
 
 // visibility is how long a snapshot that EC2 does not show is looked for, and how often.
@@ -36,6 +37,7 @@ func (k *retainer) checkInEC2(ctx context.Context) error {
 		}
 		err := k.c.Locations.Ask(ctx, doc.Name, func(ctx context.Context, loc *ebs.Location) (err error) {
 			left, err = k.judge(ctx, loc, left, visibility{quota.LookAgainFor, pollLast})
+			k.addTags(ctx, loc)
 			return err
 		})
 		if ctx.Err() != nil {
@@ -78,8 +80,11 @@ func (k *retainer) judge(ctx context.Context, loc ec2, all []int, wait visibilit
 		}
 		asked = slices.DeleteFunc(asked, func(i int) bool {
 			s, there := found[handleOf(i)]
-			if there && s.State == ebs.SnapshotFailed {
+			switch {
+			case there && s.State == ebs.SnapshotFailed:
 				k.failed[i] = ebs.FailureOf(s)
+			case there:
+				k.seen = append(k.seen, s)
 			}
 			return there
 		})
@@ -94,6 +99,38 @@ func (k *retainer) judge(ctx context.Context, loc ec2, all []int, wait visibilit
 		k.failed[i] = fmt.Sprintf("snapshot %s of its volume %s is not in EC2 any more, though the driver calls it ready", handleOf(i), idOf(i))
 	}
 	return unknown, nil
+}
+
+// addTags gives the snapshots that a location has shown the tags that a native snapshot has from
+// the start: by them users find what is theirs, and the search for orphans what is ours. What
+// cannot be tagged is in the backup all the same.
+func (k *retainer) addTags(ctx context.Context, loc ec2) {
+	b := k.c.Backup
+	ours := map[string]string{
+		ebs.TagBackup: b.Name, ebs.TagDriverBackupUID: b.UID, ebs.TagCluster: b.Cluster, ebs.TagLocation: b.StorageLocation, ebs.TagPlace: b.Place,
+	}
+	tags, ids := map[string]map[string]string{}, map[string][]string{}
+	for _, s := range k.seen {
+		t := ebs.TagsBeside(s.Tags, b.Labels, ours)
+		if maps.Equal(t, overlap(s.Tags, t)) {
+			continue // an attempt before this one
+		}
+		key := fmt.Sprint(t) // in the order of its keys
+		tags[key], ids[key] = t, append(ids[key], s.ID)
+	}
+	k.seen = nil
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		if err := loc.AddTags(ctx, ids[key], tags[key]); err != nil {
+			k.untagged = fmt.Sprintf("%d CSI snapshots, %s among them, could not be tagged: %v", len(ids[key]), ids[key][0], err)
+		}
+	}
+}
+
+// overlap are those of have that want has keys of.
+func overlap(have, want map[string]string) map[string]string {
+	out := maps.Clone(have)
+	maps.DeleteFunc(out, func(key, _ string) bool { _, wanted := want[key]; return !wanted })
+	return out
 }
 
 func textOf[T any](all []T, of func(T) string) []string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,20 @@ type seenEC2 struct {
 	snaps map[string]string
 	late  int // looks until it shows any snapshot
 	err   error
+
+	tags   map[string]map[string]string // of the snapshots
+	tagErr error
+	tagged int // requests
+}
+
+func (a *seenEC2) AddTags(_ context.Context, ids []string, tags map[string]string) error {
+	a.tagged++
+	for _, id := range ids {
+		if a.tagErr == nil {
+			maps.Copy(a.tags[id], tags)
+		}
+	}
+	return a.tagErr
 }
 
 func (a *seenEC2) Volumes(_ context.Context, ids []string) (map[string]ebs.Volume, error) {
@@ -39,7 +54,7 @@ func (a *seenEC2) Snapshots(_ context.Context, ids []string) (map[string]ebs.Sna
 	}
 	for _, id := range ids {
 		if state := a.snaps[id]; state != "" {
-			out[id] = ebs.Snapshot{ID: id, State: state}
+			out[id] = ebs.Snapshot{ID: id, State: state, Tags: maps.Clone(a.tags[id])}
 		}
 	}
 	return out, nil
@@ -80,5 +95,45 @@ func TestExistInEC2(t *testing.T) {
 				t.Errorf("says %q", why)
 			}
 		})
+	}
+}
+
+// TestAddTags: snapshots of a driver get the tags of the backup, and a repeat asks for nothing. One
+// that cannot be tagged is in the backup all the same, and told.
+func TestAddTags(t *testing.T) {
+	a := &seenEC2{disks: "01", snaps: map[string]string{"snap-0": ebs.SnapshotCompleted, "snap-1": ebs.SnapshotCompleted}, tags: map[string]map[string]string{
+		"snap-0": {"CSIVolumeSnapshotName": "s0"}, "snap-1": {"CSIVolumeSnapshotName": "s1", "team": "driver"},
+	}}
+	b := volumetest.Backup("cc")
+	b.Labels, b.Place = map[string]string{"team": "books", "tier": "gold"}, "p"
+	retain := func() *retainer {
+		k := &retainer{c: &Snapshots{Backup: b}, infos: map[int]*volume.CSIInfo{}, failed: map[int]string{}}
+		for i := range 2 {
+			v := &b.Volumes[i]
+			v.Driver, v.VolumeID = volume.DriverEBS, fmt.Sprint("vol-", i)
+			k.infos[i] = &volume.CSIInfo{SnapshotHandle: fmt.Sprint("snap-", i)}
+		}
+		if _, err := k.judge(t.Context(), a, k.ofEBS(), visibility{}); err != nil {
+			t.Fatal(err)
+		}
+		k.addTags(t.Context(), a)
+		return k
+	}
+	a.tagErr = ebs.ErrDenied
+	if got := retain().result(); len(got.Infos) != 2 || !strings.Contains(got.Untagged, "could not be tagged") {
+		t.Errorf("%+v", got)
+	}
+	a.tagErr, a.tagged = nil, 0
+	retain()
+	for range 2 {
+		if got := retain().result(); got.Untagged != "" || a.tagged != 2 {
+			t.Errorf("%d requests, %+v", a.tagged, got)
+		}
+	}
+	for id, team := range map[string]string{"snap-0": "books", "snap-1": "driver"} {
+		tags := a.tags[id]
+		if tags["team"] != team || tags["tier"] != "gold" || tags[ebs.TagBackup] != b.Name || tags[ebs.TagDriverBackupUID] != b.UID || tags[ebs.TagBackupUID] != "" || tags[ebs.TagPlace] != "p" || tags["CSIVolumeSnapshotName"] == "" {
+			t.Errorf("%s: %v", id, tags)
+		}
 	}
 }

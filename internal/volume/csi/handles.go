@@ -64,15 +64,16 @@ func (c *checker) handlesInEC2(all []*volume.Restore) map[string][]*volume.Resto
 // ec2Answer is what the locations know of snapshots.
 type ec2Answer struct {
 	found  map[string]ebs.Snapshot
-	where  string // the locations that answered
-	whole  bool   // each location of the cluster's region has answered, and there is one
-	causes error  // why some did not answer
+	at     map[string]string // the location that has each
+	where  string            // the locations that answered
+	whole  bool              // each location of the cluster's region has answered, and there is one
+	causes error             // why some did not answer
 }
 
 // askLocations looks the ids up in every location that may know the cluster's snapshots. A
 // location that cannot be asked is no error: it is not needed for the restore.
 func askLocations(ctx context.Context, locations *location.Set, ids []string, regions map[string]bool) (ec2Answer, error) {
-	a := ec2Answer{found: map[string]ebs.Snapshot{}}
+	a := ec2Answer{found: map[string]ebs.Snapshot{}, at: map[string]string{}}
 	var asked []string
 	for _, doc := range locations.Config().VolumeSnapshotLocations {
 		region, found, err := askLocation(ctx, locations, doc.Name, ids, regions)
@@ -85,7 +86,7 @@ func askLocations(ctx context.Context, locations *location.Set, ids []string, re
 			asked = append(asked, fmt.Sprintf("location %s, region %s", doc.Name, region))
 		}
 		for id, s := range found {
-			a.found[id] = s
+			a.found[id], a.at[id] = s, doc.Name
 		}
 	}
 	a.where = strings.Join(asked, "; ")

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
@@ -21,7 +22,7 @@ type Inspector struct {
 
 // Inspect asks every location of the Regions that the cluster's nodes are in, for there the
 // driver looks. A snapshot is absent only where each of them has answered.
-func (i *Inspector) Inspect(ctx context.Context, _ volume.Owner, refs []volume.Ref) ([]volume.Inspection, error) {
+func (i *Inspector) Inspect(ctx context.Context, owner volume.Owner, refs []volume.Ref) ([]volume.Inspection, error) {
 	out := make([]volume.Inspection, len(refs))
 	var ids []string
 	for at, ref := range refs {
@@ -46,7 +47,7 @@ func (i *Inspector) Inspect(ctx context.Context, _ volume.Owner, refs []volume.R
 	}
 	for at, ref := range refs {
 		if out[at].Presence == "" {
-			out[at] = answer.inspect(ref.(volume.CSIRef).Handle) //nolint:forcetypeassert // looked at above
+			out[at] = answer.inspect(owner, ref.(volume.CSIRef).Handle) //nolint:forcetypeassert // looked at above
 		}
 	}
 	return out, nil
@@ -67,11 +68,17 @@ func (i *Inspector) ask(ctx context.Context, ids []string) (ec2Answer, error) {
 	return askLocations(ctx, i.Locations, ids, regionsOf(nodes))
 }
 
-// inspect tells of one snapshot. Its tags are the driver's, and say nothing of the backup.
-func (a ec2Answer) inspect(id string) volume.Inspection {
+// inspect tells of one snapshot. Where it has the tags that a backup gives to a driver's
+// snapshots, they have to be this one's.
+func (a ec2Answer) inspect(owner volume.Owner, id string) volume.Inspection {
 	s, found := a.found[id]
+	if of := s.Tags[ebs.TagDriverBackupUID]; of != "" && owner.UID != "" && of != owner.UID {
+		return volume.Inspection{Presence: volume.Unfit, Reason: fmt.Sprintf("is tagged as one of backup %s (uid %s)", s.Tags[ebs.TagBackup], of)}
+	}
 	if found || a.whole {
-		return location.SnapshotSource{}.Inspect(s, found)
+		out := location.SnapshotSource{}.Inspect(s, found)
+		out.EBS.Location = a.at[id]
+		return out
 	}
 	reason := "was not looked up in EC2: no volumeSnapshotLocation of the cluster's Region is configured"
 	if a.causes != nil {

@@ -9,9 +9,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/volumetest"
@@ -97,5 +99,22 @@ func TestInspectUnchecked(t *testing.T) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})
+	}
+}
+
+// A snapshot that carries another backup's tags was put in the place of the backup's.
+func TestInspectSwapped(t *testing.T) {
+	i := newInspectedEC2(t, "us-east-1", user("admin"))
+	owner := volume.Owner{Name: "b", UID: "uid-b"}
+	for uid, want := range map[string]volume.Presence{"uid-b": volume.Present, "uid-of-another": volume.Unfit} {
+		ref := i.Snapshot(owner, "pv")
+		_, err := i.client.CreateTags(t.Context(), &awsec2.CreateTagsInput{Resources: []string{ref.(volume.CSIRef).Handle}, Tags: []types.Tag{{Key: aws.String(ebs.TagDriverBackupUID), Value: aws.String(uid)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := i.inspector.Inspect(t.Context(), owner, []volume.Ref{ref})
+		if err != nil || got[0].Presence != want {
+			t.Errorf("%s: %+v %v", uid, got, err)
+		}
 	}
 }

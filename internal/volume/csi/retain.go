@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/parallel"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -33,6 +34,9 @@ type retainer struct {
 	objects []retainedObject
 	infos   map[int]*volume.CSIInfo // by volume
 	failed  map[int]string          // why a snapshot is no part of the backup, by volume
+
+	seen     []ebs.Snapshot // in EC2, by the location that is asked
+	untagged string         // see volume.Retention
 }
 
 // retainedObject is an object to store: of the snapshot of one volume or, where volume
@@ -84,7 +88,7 @@ func (k *retainer) addClasses(ctx context.Context, completed []volume.Snapshot) 
 // result has the objects in a fixed order, so that a repeat stages the same bytes, and
 // without those of snapshots that are no part of the backup.
 func (k *retainer) result() volume.Retention {
-	out := volume.Retention{Infos: k.infos, Failed: k.failed}
+	out := volume.Retention{Infos: k.infos, Failed: k.failed, Untagged: k.untagged}
 	for _, o := range k.objects {
 		if k.failed[o.volume] == "" {
 			out.Objects = append(out.Objects, o.Object)

@@ -13,7 +13,7 @@ func (w SnapshotSource) Inspect(s ebs.Snapshot, found bool) volume.Inspection {
 	case !found:
 		return volume.Inspection{Presence: volume.Absent, Reason: text}
 	case text == "":
-		return volume.Inspection{Presence: volume.Present}
+		return volume.Inspection{Presence: volume.Present, EBS: volume.EBSSnapshot{ID: s.ID, SizeGiB: s.SizeGiB}}
 	case s.State == ebs.SnapshotPending, s.Archived:
 		return volume.Inspection{Presence: volume.Unchecked, Reason: text}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,10 @@ import (
 
 // deletionsAtOnce is enough to use up EC2's rate of deletions, see ebs.DefaultLimits.
 const deletionsAtOnce = 8
+
+// binDelay is after how long the Recycle Bin is asked about what was deleted: it does not show it
+// at once.
+const binDelay = time.Second
 
 // Deleter deletes EBS snapshots by the VolumeSnapshotLocation that they are in. It
 // implements volume.Deleter, and csi.Provider for the snapshots of EBS's CSI drivers.
@@ -51,18 +56,62 @@ func wrongRef(ref volume.Ref) error {
 }
 
 // Delete deletes snapshots that carry the owner's name, as Velero's and ours do from
-// the moment they exist; others are retained.
+// the moment they exist; others are retained, and so are those that are in the Recycle Bin
+// afterwards.
 func (d *Deleter) Delete(ctx context.Context, owner volume.Owner, refs []volume.Ref, done func(volume.Ref, volume.Deletion, error)) error {
 	var group errgroup.Group
 	group.SetLimit(deletionsAtOnce)
+	var mu sync.Mutex
+	deleted := map[string][]volume.NativeRef{} // by location
 	for _, ref := range refs {
 		group.Go(func() error {
 			end, err := d.deleteOne(ctx, owner, ref)
-			done(ref, end, err)
+			if err != nil || end.Outcome != volume.Deleted {
+				done(ref, end, err)
+				return nil
+			}
+			n := ref.(volume.NativeRef) // deleteOne has looked
+			mu.Lock()
+			defer mu.Unlock()
+			deleted[n.Location] = append(deleted[n.Location], n)
 			return nil
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil || len(deleted) == 0 {
+		return err
+	}
+	err := poll.Wait(ctx, binDelay)
+	for name, of := range deleted {
+		d.lookIntoBin(ctx, name, of, err, done)
+	}
+	return nil
+}
+
+// lookIntoBin tells the ends of snapshots that were deleted. Where it cannot be seen whether
+// the Recycle Bin has them that is the error, and a repeat finds them gone, or in it.
+func (d *Deleter) lookIntoBin(ctx context.Context, name string, deleted []volume.NativeRef, err error, done func(volume.Ref, volume.Deletion, error)) {
+	ids := make([]string, len(deleted))
+	for i, n := range deleted {
+		ids[i] = n.ID
+	}
+	var loc *ebs.Location
+	if err == nil {
+		_, loc, err = d.Locations.Get(ctx, name)
+	}
+	var kept map[string]string
+	if err == nil {
+		kept, err = loc.Keeps(ctx, ids)
+	}
+	for _, n := range deleted {
+		switch why := kept[n.ID]; {
+		case err != nil:
+			done(n, volume.Deletion{}, err)
+		case why != "":
+			done(n, volume.Deletion{Outcome: volume.Retained, Reason: why}, nil)
+		default:
+			done(n, volume.Deletion{Outcome: volume.Deleted}, nil)
+		}
+	}
 }
 
 func (d *Deleter) deleteOne(ctx context.Context, owner volume.Owner, ref volume.Ref) (volume.Deletion, error) {

@@ -169,6 +169,35 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestDeleteIntoTheRecycleBin: what a retention rule keeps is retained, though the Recycle Bin
+// does not show it at once.
+func TestDeleteIntoTheRecycleBin(t *testing.T) {
+	sim, client, locations := simulatedAccount(t)
+	id := takeSnapshot(t, client, "b")
+	sim.SetRecycleBin([]ebssim.RetentionRule{{Retain: ebssim.Duration(24 * time.Hour)}})
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // only a completed one is kept
+		found, err := client.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
+		if err != nil || time.Now().After(end) {
+			t.Fatal(err)
+		}
+		if found.Snapshots[0].State == types.SnapshotStateCompleted {
+			break
+		}
+	}
+	sim.SetLimits(func(l *ebssim.Limits) { l.Visibility = ebssim.Duration(300 * time.Millisecond) })
+	d, ref := &native.Deleter{Locations: locations}, volume.NativeRef{Location: "east", ID: id}
+	for range 2 {
+		err := d.Delete(t.Context(), volume.Owner{Name: "b", UID: "u"}, []volume.Ref{ref}, func(_ volume.Ref, end volume.Deletion, err error) {
+			if err != nil || end.Outcome != volume.Retained || !strings.Contains(end.Reason, "Recycle Bin") {
+				t.Errorf("%+v, %v", end, err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // EC2 hides what was just made: a snapshot of a backup that has just ended is not told gone.
 func TestDeleteOfYoungBackup(t *testing.T) {
 	sim, client, locations := simulatedAccount(t)

@@ -128,9 +128,15 @@ func (n *Snapshots) Find(ctx context.Context, volumes []int) ([]volume.Snapshot,
 	return out, err
 }
 
-// Forget deletes the snapshots that EC2 shows of the volumes.
-func (n *Snapshots) Forget(ctx context.Context, volumes []int) error {
+// Forget deletes the snapshots that EC2 shows of the volumes, by their ids.
+func (n *Snapshots) Forget(ctx context.Context, volumes []int, confirm func(context.Context) error) error {
 	found, err := n.snapshotsByVolume(ctx, volumes)
+	if err != nil {
+		return err
+	}
+	if err := confirm(ctx); err != nil {
+		return err
+	}
 	for _, all := range found {
 		for _, s := range all {
 			if _, err := n.Location.DeleteSnapshot(ctx, s.ID, map[string]string{ebs.TagBackupUID: n.Backup.UID}); err != nil {
@@ -138,7 +144,7 @@ func (n *Snapshots) Forget(ctx context.Context, volumes []int) error {
 			}
 		}
 	}
-	return err
+	return nil
 }
 
 // Retain has nothing to do: EBS snapshots outlive the cluster's objects by themselves.

@@ -61,5 +61,7 @@ func judge(n volume.NativeRef, owner volume.Owner, found map[string]ebs.Snapshot
 		return volume.Inspection{Presence: volume.Unchecked, Reason: why}
 	}
 	s, there := found[n.ID]
-	return location.SnapshotSource{Backup: owner.Name, PV: n.PV}.Inspect(s, there)
+	out := location.SnapshotSource{Backup: owner.Name, PV: n.PV}.Inspect(s, there)
+	out.EBS.Location = n.Location
+	return out
 }

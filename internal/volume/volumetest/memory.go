@@ -199,8 +199,19 @@ func (d *memoryDriver) Find(_ context.Context, volumes []int) ([]volume.Snapshot
 }
 
 // Forget implements volume.Snapshotter.
-func (d *memoryDriver) Forget(_ context.Context, volumes []int) error {
-	d.memory.deleteSnapshots(d.backup.UID, func(i int) bool { return slices.Contains(volumes, i) })
+func (d *memoryDriver) Forget(ctx context.Context, volumes []int, confirm func(context.Context) error) error {
+	found, err := d.Find(ctx, volumes)
+	if err == nil {
+		err = confirm(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	d.memory.mu.Lock()
+	defer d.memory.mu.Unlock()
+	d.memory.snapshots = slices.DeleteFunc(d.memory.snapshots, func(s memorySnapshot) bool {
+		return slices.ContainsFunc(found, func(f volume.Snapshot) bool { return f.ID == s.id })
+	})
 	return nil
 }
 

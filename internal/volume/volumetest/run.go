@@ -47,6 +47,8 @@ func Run(t *testing.T, in Factory) {
 		"status of a lost snapshot":  testSnapshotGone,
 		"find":                       testFind,
 		"forget":                     testForget,
+		"forget, not confirmed":      testForgetAllowed,
+		"forget of a late attempt":   testForgetLate,
 		"retain and release":         testRetain,
 		"discard":                    testDiscard,
 		"discard what is unrecorded": testDiscardUnrecorded,

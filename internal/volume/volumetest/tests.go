@@ -1,6 +1,7 @@
 package volumetest
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -123,7 +124,7 @@ func testForget(t *testing.T, w World) {
 	b := w.Backup()
 	takeAll(t, w, b, true)
 	for range 2 {
-		if err := w.Driver(b).Forget(t.Context(), []int{0, 2}); err != nil {
+		if err := w.Driver(b).Forget(t.Context(), []int{0, 2}, confirmed); err != nil {
 			t.Fatal(err)
 		}
 		awaitExisting(t, w, b.UID, 1, 3)
@@ -131,6 +132,41 @@ func testForget(t *testing.T, w World) {
 	if found, err := w.Driver(b).Find(t.Context(), []int{0, 2}); err != nil || len(found) > 0 {
 		t.Errorf("found %+v, %v", found, err)
 	}
+}
+
+// confirmed is what an attempt says that no other has followed.
+func confirmed(context.Context) error { return nil }
+
+// testForgetAllowed: without leave to delete nothing is deleted.
+func testForgetAllowed(t *testing.T, w World) {
+	b := w.Backup()
+	takeAll(t, w, b, true)
+	errNot := errors.New("taken over")
+	if err := w.Driver(b).Forget(t.Context(), allVolumes(), func(context.Context) error { return errNot }); !errors.Is(err, errNot) {
+		t.Errorf("%v", err)
+	}
+	wantVolumes(t, w.Existing(b.UID), allVolumes())
+}
+
+// testForgetLate: an attempt that was taken for dead when it had looked deletes none of the
+// snapshots that another has taken meanwhile.
+func testForgetLate(t *testing.T, w World) {
+	b := w.Backup()
+	awaitPhase(t, w.Driver(b), takeAll(t, w, b, true), volume.StatusCompleted) // pending ones hold their places
+	var later []volume.Snapshot
+	err := w.Driver(b).Forget(t.Context(), allVolumes(), func(ctx context.Context) error {
+		if err := w.Driver(b).Forget(ctx, allVolumes(), confirmed); err != nil {
+			return err
+		}
+		awaitExisting(t, w, b.UID)
+		later = takeAll(t, w, b, true)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantVolumes(t, w.Existing(b.UID), allVolumes())
+	awaitPhase(t, w.Driver(b), later, volume.StatusCompleted)
 }
 
 // testRetain: what is retained outlives the release of the backup. Both may repeat.

@@ -88,8 +88,8 @@ func (cs commands) runGarbage(ctx context.Context, be console.Backend, of string
 	for _, f := range res.Errors {
 		cs.Say("  %s in %s: %s\n", f.Name, f.Location, show.Clean(f.Error))
 	}
-	if kept := len(res.Orphans.Keep) + res.Orphans.MoreKeep; res.Removed+kept > 0 {
-		cs.Say("%s removed; %d left, see 'lifeboat gc plan'.\n", show.Plural(int64(res.Removed), "orphan"), kept)
+	if err := show.RemovedOrphans(cs.Stdout, res, cs.Now()); err != nil {
+		return err
 	}
 	cs.noteUnsearched(res.Orphans)
 	if res.Failed > 0 || len(res.Plan.Unread)+len(res.Orphans.Unread) > 0 {

@@ -31,6 +31,7 @@ func ScheduleFlags(fs *pflag.FlagSet) *ScheduleChanges {
 	addAnnotation(c, "overlap", contract.AnnotationOverlap, "a run that is due while the one before goes on: skip (default), or bufferOne to begin it afterwards")
 	addAnnotation(c, "catch-up-window", contract.AnnotationCatchUp, "how late a run may begin after an outage (default 1h)")
 	addAnnotation(c, "jitter", contract.AnnotationJitter, "begin each run up to so much later, at random (default 0s)")
+	addAnnotation(c, "rehearse", contract.AnnotationRehearse, "which of its backups are rehearsed by themselves: always all, daily or weekly the newest, or never (default: as the worker is configured)")
 	return &ScheduleChanges{template: BackupFlags(fs), schedule: c}
 }
 

@@ -34,6 +34,7 @@ func TestIsUnstored(t *testing.T) {
 		"failed":    {failedRun("a", 1), true},
 		"dry run":   {temporal.State{Run: temporal.Run{Name: "a"}, DryRun: true, Phase: "Completed"}, true},
 		"completed": {temporal.State{Run: temporal.Run{Name: "a"}, Phase: "Completed"}, false},
+		"kept so":   {temporal.State{Run: temporal.Run{Name: "a"}, Phase: "Completed", Result: &contract.RestoreResult{}}, true},
 		"partially": {temporal.State{Run: temporal.Run{Name: "a"}, Phase: "PartiallyFailed"}, false},
 		"nameless":  {temporal.State{Phase: "Failed"}, false},
 	} {
@@ -82,6 +83,11 @@ func TestRowOfRun(t *testing.T) {
 		if got := listing.RestoreOfRun(run); got.Errors != errs || got.Completed == nil || !got.Completed.Equal(at(2)) {
 			t.Errorf("restore %s: %+v", phase, got)
 		}
+	}
+	run := failedRun("a", 1)
+	run.Phase, run.Result = "Completed", &contract.RestoreResult{Errors: 2, Warnings: 3}
+	if got := listing.RestoreOfRun(run); got.Errors != 2 || got.Warnings != 3 {
+		t.Errorf("stored nowhere: %+v", got)
 	}
 	if got := listing.RestoreOfRun(temporal.State{Running: true, Started: at(1)}); got.Completed != nil {
 		t.Errorf("completed at %v while it runs", got.Completed)

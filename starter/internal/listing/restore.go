@@ -13,10 +13,14 @@ import (
 
 // RestoreOfRun is the row of a restore that is not stored.
 func RestoreOfRun(r temporal.State) contract.RestoreSummary {
-	return contract.RestoreSummary{
+	row := contract.RestoreSummary{
 		Name: r.Name, Labels: r.Labels, Backup: r.Backup, Phase: r.Phase,
 		Started: timeOrNil(r.Started), Completed: timeOrNil(r.Closed), Errors: errorCount(r), DryRun: r.DryRun,
 	}
+	if r.Result != nil {
+		row.Errors, row.Warnings = r.Result.Errors, r.Result.Warnings
+	}
+	return row
 }
 
 // RestoreDocument is the Velero document of a restore as far as a row knows it.

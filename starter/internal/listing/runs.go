@@ -41,9 +41,10 @@ func KeepLocation(runs []temporal.State, location string) []temporal.State {
 }
 
 // IsUnstored is true for a run whose outcome is not in the bucket's lists: one that
-// runs or failed, and a dry run. A finished one that is not there was deleted.
+// runs or failed, a dry run, and a restore that might write nothing. A finished one that is not
+// there otherwise was deleted.
 func IsUnstored(s temporal.State) bool {
-	return s.Name != "" && (s.Running || s.DryRun || !hasResult(s))
+	return s.Name != "" && (s.Running || s.DryRun || s.Result != nil || !hasResult(s))
 }
 
 func hasResult(s temporal.State) bool { return s.Phase == "Completed" || s.Phase == "PartiallyFailed" }

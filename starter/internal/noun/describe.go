@@ -132,7 +132,7 @@ func (n *Noun[Row, Doc]) describeState(ctx context.Context, be console.Backend, 
 	view := show.RunView{
 		Kind: console.Title(state.Kind.Noun()), Name: state.Name, Phase: state.Phase, Location: state.Location, Selector: state.Selector,
 		Backup: state.Backup, DryRun: state.DryRun, Labels: state.Labels,
-		Workflow: state.WorkflowID, Run: state.RunID, Started: state.Started, Closed: state.Closed,
+		Workflow: state.WorkflowID, Run: state.RunID, Started: state.Started, Closed: state.Closed, Result: state.Result,
 	}
 	if state.Running {
 		sample, err := be.Sample(ctx, state.Run)

@@ -36,7 +36,5 @@ func restoreOutcome(res contract.RestoreResult) string {
 	if res.DryRun {
 		return fmt.Sprintf("Dry run %q of backup %q %s in %s;", res.Name, res.Backup, res.Phase, took)
 	}
-	return fmt.Sprintf("Restore %q from backup %q %s in %s: %s created, %s updated, %s skipped, %s failed;",
-		res.Name, res.Backup, res.Phase, took, show.Count(res.Counts.Created), show.Count(res.Counts.Updated),
-		show.Count(res.Counts.Skipped), show.Count(res.Counts.Failed))
+	return fmt.Sprintf("Restore %q from backup %q %s in %s: %s;", res.Name, res.Backup, res.Phase, took, show.Counts(res.Counts))
 }

@@ -90,6 +90,10 @@ func (cs Commands) dryRun(ctx context.Context, be console.Backend, run temporal.
 	if err != nil {
 		return err
 	}
+	if res.NotStored {
+		cs.Say("It would leave %s. Nothing was written, not even its plan: name a place with --results-location.\n", show.Counts(res.Counts))
+		return console.PhaseOutcome(res.Phase)
+	}
 	plan, err := stored.OpenFile(ctx, be.Read, contract.ReadInput{
 		Verb: contract.ReadRestoreURL, Name: res.Name, Location: show.Or(res.Location, in.Location), File: contract.FilePlan,
 	}, trust)

@@ -95,6 +95,7 @@ func describe(io Console, s contract.ScheduleStatus) error {
 	line("Catch-up window", s.CatchUp)
 	line("Jitter", show.Or(s.Jitter, "0s"))
 	line("Backup TTL", s.TTL)
+	line("Rehearse", s.Rehearse)
 	if s.PausedSince != nil {
 		line("Paused since", show.Time(*s.PausedSince))
 	}

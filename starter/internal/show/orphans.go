@@ -15,11 +15,7 @@ func Orphans(w io.Writer, plan contract.OrphanPlan, now time.Time) error {
 	if len(all) == 0 {
 		return nil
 	}
-	rows := make([][]string, 0, len(all))
-	for _, o := range all {
-		rows = append(rows, []string{o.Kind, o.ID, orphanOwner(o), Or(o.Cluster, "<unknown>"), FromNow(o.Since, now), Or(o.Reason, "would be removed")})
-	}
-	if err := Table(w, []string{"ORPHAN", "ID", "OF", "CLUSTER", "AGE", "FATE"}, rows); err != nil {
+	if err := orphanTable(w, all, "would be removed", now); err != nil {
 		return err
 	}
 	if more := plan.MoreRemove + plan.MoreKeep; more > 0 {
@@ -27,6 +23,28 @@ func Orphans(w io.Writer, plan contract.OrphanPlan, now time.Time) error {
 		return err
 	}
 	return nil
+}
+
+// RemovedOrphans says how many orphans have gone and are left, and shows those that have gone.
+func RemovedOrphans(w io.Writer, res contract.GarbageResult, now time.Time) error {
+	kept := len(res.Orphans.Keep) + res.Orphans.MoreKeep
+	if res.Removed+kept == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%s removed; %d left, see 'lifeboat gc plan'.\n", Plural(int64(res.Removed), "orphan"), kept)
+	if err != nil || len(res.Gone) == 0 {
+		return err
+	}
+	return orphanTable(w, res.Gone, "removed", now)
+}
+
+// orphanTable shows orphans; fate is that of those that have no reason to stay.
+func orphanTable(w io.Writer, all []contract.Orphan, fate string, now time.Time) error {
+	rows := make([][]string, 0, len(all))
+	for _, o := range all {
+		rows = append(rows, []string{o.Kind, o.ID, orphanOwner(o), Or(o.Cluster, "<unknown>"), FromNow(o.Since, now), Or(o.Reason, fate)})
+	}
+	return Table(w, []string{"ORPHAN", "ID", "OF", "CLUSTER", "AGE", "FATE"}, rows)
 }
 
 // orphanOwner names the backup or restore that made it.

@@ -104,7 +104,7 @@ func (p *page) printRehearsals(all []contract.RehearsalSummary) {
 // Proven is the level that a rehearsal has proven of a backup, and when.
 func Proven(b contract.BackupSummary, now time.Time) string {
 	if b.Proven == nil {
-		return "<never>"
+		return "never"
 	}
 	return Or(b.Level, "none") + ", " + FromNow(*b.Proven, now)
 }

@@ -1,8 +1,12 @@
 package show
 
 import (
+	"fmt"
 	"io"
+	"strconv"
 	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
 // RunView is a backup or restore that is not in the bucket: it runs, or failed.
@@ -22,6 +26,28 @@ type RunView struct {
 	Run      string            `json:"runID"`
 	Started  time.Time         `json:"started"`
 	Closed   time.Time         `json:"ended,omitzero"`
+	// Result is that of a restore whose results are stored nowhere.
+	Result *contract.RestoreResult `json:"result,omitempty"`
+}
+
+// Counts are objects by what became of them.
+func Counts(c contract.Counts) string {
+	return fmt.Sprintf("%s created, %s updated, %s skipped, %s failed", Count(c.Created), Count(c.Updated), Count(c.Skipped), Count(c.Failed))
+}
+
+// printResult prints a result that is all that is kept.
+func (p *page) printResult(res *contract.RestoreResult) {
+	if res == nil {
+		return
+	}
+	p.printValue(0, "Objects", Counts(res.Counts))
+	p.printValue(0, "Volumes", strconv.Itoa(res.Volumes))
+	p.printValue(0, "Errors", strconv.Itoa(res.Errors))
+	p.printValue(0, "Warnings", strconv.Itoa(res.Warnings))
+	p.printList(0, "Reasons", res.Reasons, "")
+	if more := res.Errors + res.Warnings - len(res.Reasons); more > 0 {
+		p.printValue(1, "Not kept", Plural(int64(more), "reason"))
+	}
 }
 
 // Document is the view for programs.
@@ -48,5 +74,6 @@ func (v RunView) Print(w io.Writer) error {
 	}
 	p.printValue(0, "Workflow", v.Workflow)
 	p.printValue(0, "Run", v.Run)
+	p.printResult(v.Result)
 	return p.flushPage()
 }

@@ -62,6 +62,9 @@ func (p *page) printVerification(v *contract.VerifiedBackup) {
 		p.printValue(1, "Checked", "gzip and tar; the backup has no digests")
 	}
 	p.printValue(1, "Snapshots found", fmt.Sprint(v.Snapshots))
+	if v.Blocks > 0 {
+		p.printValue(1, "Blocks read of them", fmt.Sprint(v.Blocks))
+	}
 	for _, u := range v.Unchecked {
 		p.printValue(1, "Not checked", u)
 	}

@@ -3,6 +3,7 @@
 package volumes
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,12 +101,13 @@ func TestBackupAndBack(t *testing.T) {
 				t.Fatalf("%d snapshots", len(taken))
 			}
 			for _, s := range taken {
-				if path == "native" && (s.Tags[ebs.TagBackup] != name || s.Tags[ebs.TagBackupUID] != res.UID || s.Tags[ebs.TagCluster] != l.Cluster ||
-					s.Tags["team"] != "books" || s.Tags[ebs.TagPV] == "" || s.State != "completed") {
+				if s.Tags[ebs.TagBackup] != name || cmp.Or(s.Tags[ebs.TagBackupUID], s.Tags[ebs.TagDriverBackupUID]) != res.UID || s.Tags[ebs.TagCluster] != l.Cluster || s.Tags[ebs.TagPlace] == "" ||
+					s.Tags["team"] != "books" || path == "native" != (s.Tags[ebs.TagPV] != "") || s.State != "completed" {
 					t.Errorf("%+v", s)
 				}
 			}
 			l.leftInCluster(t, ns)
+			l.checkVerified(t, name)
 			for _, claim := range []string{"data", "logs"} {
 				if err := writeFile(l.file(t, ns, claim), "changed"); err != nil {
 					t.Fatal(err)
@@ -144,5 +146,18 @@ func TestSkippedVolumes(t *testing.T) {
 	out, err := l.Run(t.Context(), "backup", "describe", "skipped-"+l.ID, "--details")
 	if err != nil || !strings.Contains(out, "snapshotVolumes: false") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// checkVerified verifies a backup with two volumes: its snapshots are found, and blocks of them
+// read.
+func (l *lab) checkVerified(t *testing.T, name string) {
+	t.Helper()
+	if out, err := l.Run(t.Context(), "backup", "verify", name, "--wait"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	out, err := l.Run(t.Context(), "backup", "describe", name)
+	if err != nil || !strings.Contains(out, "Snapshots found:") || !strings.Contains(out, "Blocks read of them:") || strings.Contains(out, "Not checked:") {
+		t.Errorf("%v: %s", err, out)
 	}
 }

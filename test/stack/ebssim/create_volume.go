@@ -107,6 +107,9 @@ func (s *Sim) newVolume(c *call) (*volume, *snapshot, error) {
 	if err := v.size(c.params, from); err != nil {
 		return nil, nil, err
 	}
+	if err := v.setInitRate(c.params, from); err != nil {
+		return nil, nil, err
+	}
 	if err := s.encrypt(c.params, v, from); err != nil {
 		return nil, nil, err
 	}
@@ -130,6 +133,22 @@ func (s *Sim) sourceSnapshot(c *call, v *volume) (*snapshot, error) {
 		return nil, errState("Snapshot %s is in the archive tier", from.ID)
 	}
 	return from, nil
+}
+
+// setInitRate is the rate, in MiB/s, at which the snapshot's blocks are to be copied to the
+// volume. The range is that of CreateVolume in the API's reference.
+func (v *volume) setInitRate(p wire.Params, from *snapshot) error {
+	rate, err := p.Int("VolumeInitializationRate")
+	switch {
+	case err != nil || rate == nil:
+		return err
+	case from == nil:
+		return errCombination("The parameter VolumeInitializationRate is only supported for volumes created from snapshots.")
+	case *rate < 100 || *rate > 300:
+		return errValue("Volume initialization rate of %d MiB/s is not between 100 and 300 MiB/s.", *rate)
+	}
+	v.InitRate = *rate
+	return nil
 }
 
 // encrypt decides on encryption: a volume of an encrypted snapshot is encrypted.

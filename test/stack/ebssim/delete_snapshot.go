@@ -58,13 +58,18 @@ type binXML struct {
 	Description string `xml:"description"`
 }
 
+// showsInBin says whether the Recycle Bin shows a snapshot: not at once when it is deleted.
+func (s *Sim) showsInBin(c *call, snap *snapshot) bool {
+	return snap.inBin() && !c.now.Before(snap.Deleted.Add(s.limits.Visibility.D()))
+}
+
 // binned finds a snapshot in the Recycle Bin.
 func (s *Sim) binned(c *call, id string) (*snapshot, error) {
 	if id == "" {
 		return nil, errMissing("snapshotId")
 	}
 	snap, ok := s.snapshots[id]
-	if !ok || !snap.inBin() {
+	if !ok || !s.showsInBin(c, snap) {
 		return nil, errSnapshotNotFound(id)
 	}
 	return snap, nil
@@ -82,7 +87,7 @@ func (s *Sim) listRecycleBin(c *call) (any, error) {
 	}
 	if len(ids) == 0 {
 		for id, snap := range s.snapshots {
-			if snap.inBin() {
+			if s.showsInBin(c, snap) {
 				ids = append(ids, id)
 			}
 		}

@@ -34,7 +34,13 @@ const (
 // asks for one: they are REST, and EC2's are not.
 func directAction(r *http.Request) (action, snapshot string, ok bool) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	if r.Method != http.MethodGet || len(parts) != 3 || parts[0] != "snapshots" {
+	if r.Method != http.MethodGet || len(parts) < 3 || parts[0] != "snapshots" {
+		return "", "", false
+	}
+	if len(parts) == 4 && parts[2] == "blocks" {
+		return "GetSnapshotBlock", parts[1], true
+	}
+	if len(parts) != 3 {
 		return "", "", false
 	}
 	switch parts[2] {
@@ -47,7 +53,7 @@ func directAction(r *http.Request) (action, snapshot string, ok bool) {
 }
 
 func directActions() map[string]action {
-	return map[string]action{"ListSnapshotBlocks": (*Sim).listSnapshotBlocks, "ListChangedBlocks": (*Sim).listChangedBlocks}
+	return map[string]action{"ListSnapshotBlocks": (*Sim).listSnapshotBlocks, "ListChangedBlocks": (*Sim).listChangedBlocks, "GetSnapshotBlock": (*Sim).getSnapshotBlock}
 }
 
 type blockJSON struct {
@@ -77,13 +83,65 @@ func (s *Sim) listSnapshotBlocks(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	start, _ := strconv.Atoi(c.params.Get("startingBlockIndex")) // 0 where there is none
 	var all []blockJSON
 	for i, key := range slices.Sorted(maps.Keys(has)) {
+		if i < start {
+			continue
+		}
 		all = append(all, blockJSON{BlockIndex: i, BlockToken: has[key]})
 	}
 	out := newBlocksJSON(c, snap)
 	out.Blocks, out.NextToken, err = pageOfBlocks(c.params, all)
 	return out, err
+}
+
+// block is the answer to GetSnapshotBlock: what is in it, which is shorter than a block at the end
+// of a file and is filled up.
+type block struct{ data []byte }
+
+// getSnapshotBlock reads a block by the token that a list gave, which is a digest of it.
+func (s *Sim) getSnapshotBlock(c *call) (any, error) {
+	snap, err := s.directSnapshot(c, c.snapshot)
+	if err != nil {
+		return nil, err
+	}
+	dir := s.snapshotDir(snap.ID)
+	has, err := blocksOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	keys := slices.Sorted(maps.Keys(has))
+	index, err := strconv.Atoi(c.params.Get("blockIndex"))
+	if err != nil || index < 0 || index >= len(keys) || has[keys[index]] != c.params.Get("blockToken") {
+		return nil, wire.Invalid("ValidationException", "The block token is not valid for the block index")
+	}
+	name, number, _ := strings.Cut(keys[index], "#")
+	at, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data := make([]byte, blockSize)
+	if _, err := f.ReadAt(data, at*blockSize); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return block{data}, nil
+}
+
+// writeBlock answers with the bytes of a block, their length and their digest.
+func writeBlock(w http.ResponseWriter, c *call, b block) {
+	digest := sha256.Sum256(b.data)
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("X-Amzn-Requestid", c.id)
+	w.Header().Set("X-Amz-Data-Length", strconv.Itoa(len(b.data)))
+	w.Header().Set("X-Amz-Checksum", base64.StdEncoding.EncodeToString(digest[:]))
+	w.Header().Set("X-Amz-Checksum-Algorithm", "SHA256")
+	w.Write(b.data)
 }
 
 // listChangedBlocks lists the blocks in which two snapshots of a volume differ.
@@ -206,6 +264,10 @@ func pageOfBlocks(p wire.Params, all []blockJSON) ([]blockJSON, string, error) {
 
 // writeDirect answers in JSON, as the EBS direct APIs do.
 func writeDirect(w http.ResponseWriter, c *call, answer any, failure error) {
+	if b, ok := answer.(block); ok && failure == nil {
+		writeBlock(w, c, b)
+		return
+	}
 	status := http.StatusOK
 	if failure != nil {
 		known := wire.AsError(failure)

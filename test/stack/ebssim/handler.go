@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -74,6 +75,7 @@ func newCall(r *http.Request, body []byte) *call {
 	c.sts = values.Get("Version") == stsVersion
 	if action, snapshot, ok := directAction(r); ok {
 		c.action, c.snapshot, c.direct = action, snapshot, true
+		c.params["blockIndex"] = []string{path.Base(r.URL.Path)} // of GetSnapshotBlock only
 	}
 	return c
 }

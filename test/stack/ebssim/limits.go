@@ -20,7 +20,8 @@ type Limits struct {
 	Attach       Duration `json:"attach"`
 	Detach       Duration `json:"detach"`
 	// What was just created is not found for Visibility: eventual consistency. For as long
-	// again every second call does not find it, and filters do not know its tags.
+	// again every second call does not find it, and filters do not know its tags. The Recycle
+	// Bin shows what was deleted as much later.
 	Visibility Duration `json:"visibility"`
 	// Pending snapshots an account and a volume may have; 0 is no limit.
 	PendingPerAccount int `json:"pendingPerAccount"`

@@ -16,6 +16,7 @@ type volume struct {
 	KMSKeyID    string            `json:"kmsKeyID,omitempty"`
 	MultiAttach bool              `json:"multiAttach,omitempty"`
 	SnapshotID  string            `json:"snapshotID,omitempty"`
+	InitRate    int               `json:"initRate,omitempty"` // MiB/s at which it is filled, 0 is the default rate
 	Boot        bool              `json:"boot,omitempty"`
 	Created     time.Time         `json:"created"`
 	Visible     time.Time         `json:"visible"`

@@ -45,6 +45,31 @@ func TestVolumeIsWhatWasAskedFor(t *testing.T) {
 	}
 }
 
+// A rate is taken from 100 to 300 MiB/s, and of a snapshot's blocks only.
+func TestInitializationRate(t *testing.T) {
+	r := start(t, nil)
+	snap := r.newSnapshot(t, *must[*ec2.CreateVolumeOutput](t)(r.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{
+		AvailabilityZone: aws.String(zone), Size: aws.Int32(1),
+	})).VolumeId)
+	r.clock.Advance(time.Minute)
+	for rate, code := range map[int32]string{99: "InvalidParameterValue", 100: "", 300: "", 301: "InvalidParameterValue"} {
+		in := &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), SnapshotId: aws.String(snap), VolumeInitializationRate: aws.Int32(rate)}
+		out, err := r.ec2.CreateVolume(t.Context(), in)
+		switch {
+		case code != "":
+			wantCode(t, err, code)
+		case err != nil:
+			t.Errorf("%d: %v", rate, err)
+		default:
+			if v := r.volume(t, *out.VolumeId); aws.ToInt32(v.VolumeInitializationRate) != rate || aws.ToInt32(out.VolumeInitializationRate) != rate {
+				t.Errorf("asked for %d, got %+v", rate, v)
+			}
+		}
+	}
+	_, err := r.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), Size: aws.Int32(1), VolumeInitializationRate: aws.Int32(200)})
+	wantCode(t, err, "InvalidParameterCombination")
+}
+
 // The same token gives the same volume, even before it can be seen; another
 // request under it is refused.
 func TestClientToken(t *testing.T) {

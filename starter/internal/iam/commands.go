@@ -1,0 +1,203 @@
+// Package iam has the commands that write and check the IAM documents of the worker's role. They
+// ask nobody: what they print is given to AWS by whoever may.
+package iam
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lifeboat-backup/lifeboat/internal/iam"
+	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
+)
+
+// commands are those of `lifeboat iam`.
+type commands struct{ *console.Console }
+
+// Command is `lifeboat iam`.
+func Command(con *console.Console) *cobra.Command {
+	cs := commands{con}
+	return command.Group("iam", "Write and check the IAM documents of the worker's role", nil, cs.policyCommand(), cs.trustCommand(), cs.verifyCommand())
+}
+
+// bindOptions adds the flags that say for what the documents are.
+func bindOptions(c *cobra.Command, o *iam.Options) {
+	f := c.Flags()
+	f.StringVar((*string)(&o.Role), "role", string(iam.All), fmt.Sprintf("what the worker is for: one of %v", iam.Roles()))
+	f.StringVar(&o.Bucket, "bucket", "", "bucket of the storage location")
+	f.StringVar(&o.Prefix, "prefix", "", "prefix of the storage location: nothing outside it is allowed")
+	f.StringVar(&o.BucketKey, "bucket-key", "", "ARN of the KMS key that encrypts the bucket's objects")
+	f.StringArrayVar(&o.VolumeKeys, "volume-key", nil, "ARN of a customer managed KMS key of volumes; may be repeated")
+	f.StringArrayVar(&o.SharedBy, "shared-by", nil, "account whose shared snapshots are restored; may be repeated")
+	f.StringVar(&o.Partition, "partition", "aws", "aws, aws-cn or aws-us-gov")
+	f.BoolVar(&o.Inspect, "inspect", false, "also read the settings of bucket and cluster, for 'lifeboat doctor'")
+	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roleWords(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+}
+
+func roleWords() []string {
+	var out []string
+	for _, role := range iam.Roles() {
+		out = append(out, string(role))
+	}
+	return out
+}
+
+func (cs commands) policyCommand() *cobra.Command {
+	var o iam.Options
+	c := &cobra.Command{
+		Use: "policy", Short: "Print what a worker of the role may do",
+		Long: `Print the permissions policy of the worker's role: one bucket and prefix, snapshots and
+volumes by the tags that Lifeboat gives them, and nothing else. A test runs the worker behind
+these very documents.`,
+		Example: `  lifeboat iam policy --bucket example-backups --prefix production > policy.json
+  aws iam put-role-policy --role-name lifeboat --policy-name lifeboat --policy-document file://policy.json
+  lifeboat iam policy --role restore --bucket example-backups --prefix production --shared-by 111122223333`,
+		Args: cobra.NoArgs,
+	}
+	bindOptions(c, &o)
+	c.RunE = func(*cobra.Command, []string) error { return cs.print(iam.Policy(o)) }
+	return c
+}
+
+func (cs commands) trustCommand() *cobra.Command {
+	var h iam.Holder
+	var podIdentity bool
+	c := &cobra.Command{
+		Use: "trust", Short: "Print who may take the role",
+		Long: `Print the trust policy of the worker's role: one service account of one cluster, by the
+cluster's OIDC issuer (IRSA), or with --pod-identity by EKS Pod Identity.`,
+		Example: `  lifeboat iam trust --account 111122223333 --issuer "$(aws eks describe-cluster --name production --query cluster.identity.oidc.issuer --output text)"
+  lifeboat iam trust --pod-identity --eks-cluster production`,
+		Args: cobra.NoArgs,
+	}
+	f := c.Flags()
+	f.StringVar(&h.Account, "account", "", "AWS account of the role (IRSA)")
+	f.StringVar(&h.Issuer, "issuer", "", "https URL of the cluster's OIDC issuer (IRSA)")
+	f.BoolVar(&podIdentity, "pod-identity", false, "for EKS Pod Identity")
+	f.StringVar(&h.Cluster, "eks-cluster", "", "name of the EKS cluster (Pod Identity)")
+	f.StringVar(&h.Namespace, "namespace", "lifeboat", "namespace of the worker")
+	f.StringVar(&h.ServiceAccount, "service-account", "lifeboat-worker", "service account of the worker")
+	f.StringVar(&h.Partition, "partition", "aws", "aws, aws-cn or aws-us-gov")
+	c.RunE = func(*cobra.Command, []string) error {
+		if podIdentity {
+			return cs.print(iam.TrustPodIdentity(h))
+		}
+		return cs.print(iam.TrustWebIdentity(h))
+	}
+	return c
+}
+
+func (cs commands) print(d iam.Document, err error) error {
+	if err != nil {
+		return err
+	}
+	text, err := d.Text()
+	if err != nil {
+		return err
+	}
+	_, err = cs.Stdout.Write(text)
+	return err
+}
+
+// verdict is a Finding as it is shown.
+type verdict struct {
+	Problem  string `json:"problem"` // missing or too much
+	What     string `json:"what"`
+	Action   string `json:"action"`
+	Resource string `json:"resource"`
+}
+
+func (cs commands) verifyCommand() *cobra.Command {
+	var o iam.Options
+	var out console.Output
+	c := &cobra.Command{
+		Use: "verify FILE...", Short: "Check policies that a role has against what the worker needs",
+		Long: `Check policy documents against the calls that the worker makes, and against calls that it
+must not be able to make. All files together are the role's policies. What else AWS looks at
+(boundaries, service control policies, the policies of bucket and keys) is not known here.
+
+Exit codes:
+  0  everything that is needed is allowed, and nothing that must not be
+  1  bad usage, or a document cannot be read
+  2  something that is needed is not allowed
+  3  everything that is needed is allowed, and more than should be`,
+		Example: `  aws iam get-role-policy --role-name lifeboat --policy-name lifeboat --query PolicyDocument > policy.json
+  lifeboat iam verify --bucket example-backups --prefix production policy.json`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	bindOptions(c, &o)
+	out.BindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	c.RunE = func(_ *cobra.Command, files []string) error {
+		policies, err := readPolicies(files)
+		if err != nil {
+			return err
+		}
+		found, err := iam.Verify(o, policies)
+		if err != nil {
+			return err
+		}
+		return cs.report(found, out)
+	}
+	return c
+}
+
+func readPolicies(files []string) ([]evaluation.Policy, error) {
+	var policies []evaluation.Policy
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		policy, err := evaluation.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		policies = append(policies, policy)
+	}
+	return policies, nil
+}
+
+func (cs commands) report(found []iam.Finding, out console.Output) error {
+	verdicts, code := []verdict{}, console.CodeDone
+	for _, f := range found {
+		v := verdict{Problem: "too much", What: f.What, Action: f.Action, Resource: f.Resource}
+		if f.Missing {
+			v.Problem = "missing"
+		}
+		verdicts = append(verdicts, v)
+	}
+	for _, v := range verdicts {
+		switch {
+		case v.Problem == "missing":
+			code = console.CodeFailed
+		case code == console.CodeDone:
+			code = console.CodePartiallyFailed
+		}
+	}
+	if err := cs.show(verdicts, out); err != nil || code == console.CodeDone {
+		return err
+	}
+	return console.Outcome{Code: code}
+}
+
+func (cs commands) show(verdicts []verdict, out console.Output) error {
+	if out.IsDocument() {
+		return show.Document(cs.Stdout, out.Format, verdicts)
+	}
+	if len(verdicts) == 0 {
+		_, err := fmt.Fprintln(cs.Stdout, "The policies allow all that the worker needs, and nothing that it must not do.")
+		return err
+	}
+	var rows [][]string
+	for _, v := range verdicts {
+		rows = append(rows, []string{v.Problem, v.Action, v.What, v.Resource})
+	}
+	err := show.Table(cs.Stdout, []string{"PROBLEM", "ACTION", "WHAT FOR", "RESOURCE"}, rows)
+	_, next := fmt.Fprintln(cs.Stdout, "Next: compare with 'lifeboat iam policy', with the same flags.")
+	return errors.Join(err, next)
+}
