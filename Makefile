@@ -46,11 +46,15 @@ test: $(TOOLS)/gotestsum node-build stack-build lint test-driver ## everything t
 
 .PHONY: test-noroot
 test-noroot: $(TOOLS)/gotestsum stack-build lint test-driver ## as test, without the tests that need a node (they want Linux and root)
-	$(STACKTEST) $$(go list -tags stack ./... | grep -v /test/node)
+	$(STACKTEST) $$(go list -tags stack ./... | grep -v -e /test/node -e /test/compose -e /test/chart)
 
 .PHONY: e2e
 e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a real node (Linux, root; installs what it needs)
 	GOTESTSUM_FORMAT=standard-verbose $(STACKTEST) ./test/node/...
+
+.PHONY: release-check
+release-check: $(TOOLS)/gotestsum ## slow proofs before a release: the image built twice is one, the chart fits Kubernetes 1.30 to 1.37 (Linux, root)
+	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 60m -run '^Test(Image|SchemaOfAllVersions)$$' ./test/compose ./deploy/helm
 
 .PHONY: test-driver
 test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver (its own tests, the CSI specification's suite) and the tools

@@ -16,7 +16,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/starter/internal/drill"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/iam"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/install"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/locations"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/migrate"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/restores"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/snapshots"
 )
@@ -87,6 +89,7 @@ or profile file.
 	root.AddCommand(
 		a.backupCommand(), a.restores().Command(), a.scheduleCommand(), a.locations().StorageCommand(), a.objectCommand(), a.locations().SnapshotCommand(),
 		garbage.Command(a.Console), snapshots.Command(a.Console), drill.Command(a.Console), doctor.Command(a.Console), iam.Command(a.Console), a.versionCommand(),
+		install.Command(a.Stdout), migrate.Command(a.Stdin, a.Stdout, a.Stderr),
 	)
 	root.AddCommand(a.verbCommands()...)
 	root.AddCommand(command.RefusedAtRoot()...)

@@ -157,6 +157,8 @@ type Details struct {
 	Conditional bool `json:"conditionalWrites"`
 	// Verification is what the last one has found; nil if there was none.
 	Verification *VerifiedBackup `json:"verification,omitempty"`
+	// Trace is the id of the run's trace, "" if it was not traced.
+	Trace string `json:"trace,omitempty"`
 }
 
 // LocationStatus is a row of `location get` and the answer of `location check`.
