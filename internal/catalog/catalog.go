@@ -9,6 +9,7 @@
 //   - volumes.go, volumes_old.go: what became of volumes, also of backups of Velero
 //     before 1.13.
 //   - cost.go: how much of the bucket and of EBS a backup takes up.
+//   - estimate.go: how long a restore will take.
 //   - snapshotlocations.go: volume snapshot locations and what EC2 allows there.
 //
 // It changes nothing, except for the check of a storage location, which cleans up after
@@ -48,6 +49,8 @@ type Reader struct {
 	Schedules Schedules
 	// Explain answers contract.ReadSnapshots; it is another use case's.
 	Explain func(context.Context, contract.ReadInput) (contract.ReadResult, error)
+	// Examine answers contract.ReadChecklist; it is another use case's.
+	Examine func(context.Context) ([]contract.Check, error)
 	// MissingAttributes are the search attributes that Temporal lacks; nil means none.
 	MissingAttributes func() []string
 }
@@ -100,6 +103,8 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 		contract.ReadLocationCheck: c.checkLocation,
 		contract.ReadServer:        c.readServer,
 		contract.ReadSchedules:     c.readSchedules,
+		contract.ReadChecklist:     c.examine,
+		contract.ReadEstimate:      c.estimateRestore,
 		contract.ReadBackupDiff:    c.diffBackups,
 		contract.ReadObjectHistory: c.objectHistory,
 
@@ -119,6 +124,11 @@ func (c *Reader) readSchedules(ctx context.Context, in contract.ReadInput) (cont
 
 func (c *Reader) explainSnapshots(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	return c.Explain(ctx, in)
+}
+
+func (c *Reader) examine(ctx context.Context, _ contract.ReadInput) (contract.ReadResult, error) {
+	checks, err := c.Examine(ctx)
+	return contract.ReadResult{Checklist: checks}, err
 }
 
 func (c *Reader) listBackups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
