@@ -46,16 +46,24 @@ test: $(TOOLS)/gotestsum node-build stack-build lint test-driver ## everything t
 
 .PHONY: test-noroot
 test-noroot: $(TOOLS)/gotestsum stack-build lint test-driver ## as test, without the tests that need a node (they want Linux and root)
-	$(STACKTEST) $$(go list -tags stack ./... | grep -v /test/node)
+	$(STACKTEST) $$(go list -tags stack ./... | grep -v -e /test/node -e /test/compose -e /test/chart)
 
 .PHONY: e2e
 e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a real node (Linux, root; installs what it needs)
 	GOTESTSUM_FORMAT=standard-verbose $(STACKTEST) ./test/node/...
 
+.PHONY: release-check
+release-check: $(TOOLS)/gotestsum ## slow proofs before a release: the image built twice is one, the chart fits Kubernetes 1.30 to 1.37 (Linux, root)
+	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 60m -run '^Test(Image|SchemaOfAllVersions)$$' ./test/compose ./deploy/helm
+
 .PHONY: test-driver
 test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver (its own tests, the CSI specification's suite) and the tools
 	cd tools && $(GOTEST) ./packagecheck
 	cd $(DRIVER) && $(GOTEST) ./...
+
+.PHONY: test-monitoring
+test-monitoring: $(TOOLS)/gotestsum ## alerts, dashboard, metrics and traces, by Prometheus's own code and a real Collector (needs stack-build)
+	cd test/monitoring && $(GOTEST) -tags stack -timeout 20m ./...
 
 .PHONY: test-unit
 test-unit: ## tests without any process outside `go test`
@@ -88,14 +96,15 @@ $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 	@touch $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum
 
 .PHONY: soak
-soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run, due times in every zone
-	LIFEBOAT_SOAK=1 $(GOTEST) -timeout 1h -run '^Test(RandomSequences|Size)$$' ./internal/garbage/orphan
-	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore)$$' ./test/chaos
+soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run, due times in every zone, 2,000 backups beside a writer
+	LIFEBOAT_SOAK=1 $(GOTEST) -timeout 1h -run '^Test(RandomSequences|Size|ExplainMany)$$' ./internal/garbage/orphan
+	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore|Garbage)$$' ./test/chaos
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h ./internal/timing
+	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestOneInstant$$' ./test/e2e
 
 .PHONY: record-histories
 record-histories: $(TOOLS)/gotestsum ## record workflow histories of this code for the replay tests of later code
-	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecordHistories$$' ./test/chaos
+	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecordHistories' ./test/chaos
 
 .PHONY: stack-build
 stack-build: ## build the pinned components of the local stack into the cache

@@ -12,10 +12,13 @@ import (
 	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/costs"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/doctor"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/drill"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/iam"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/install"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/locations"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/migrate"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/restores"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/snapshots"
 )
@@ -85,7 +88,8 @@ or profile file.
 	root.SetFlagErrorFunc(command.ExplainFlagError)
 	root.AddCommand(
 		a.backupCommand(), a.restores().Command(), a.scheduleCommand(), a.locations().StorageCommand(), a.objectCommand(), a.locations().SnapshotCommand(),
-		garbage.Command(a.Console), snapshots.Command(a.Console), drill.Command(a.Console), iam.Command(a.Console), a.versionCommand(),
+		garbage.Command(a.Console), snapshots.Command(a.Console), drill.Command(a.Console), doctor.Command(a.Console), iam.Command(a.Console), a.versionCommand(),
+		install.Command(a.Stdout), migrate.Command(a.Stdin, a.Stdout, a.Stderr),
 	)
 	root.AddCommand(a.verbCommands()...)
 	root.AddCommand(command.RefusedAtRoot()...)

@@ -22,7 +22,7 @@ func TestVeleroHabits(t *testing.T) {
 		"backup get --kubeconfig x":            cluster,
 		"backup get --kubecontext=x":           cluster,
 		"restore delete r":                     "there is no lifeboat restore delete: what it records stays",
-		"install --provider aws":               "lifeboat.yaml",
+		"install --provider aws --bucket b":    "| kubectl apply -f -",
 		"client config get":                    "set LIFEBOAT_CLUSTER",
 		"bakcup get":                           `unknown command "bakcup" for "lifeboat": did you mean backup?`,
 		"backup creat":                         `unknown command "creat" for "lifeboat backup": did you mean create?`,

@@ -27,6 +27,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
+	"github.com/lifeboat-backup/lifeboat/internal/doctor"
 	"github.com/lifeboat-backup/lifeboat/internal/drill"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
@@ -38,7 +39,10 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
+	"github.com/lifeboat-backup/lifeboat/internal/store/bucket"
+	"github.com/lifeboat-backup/lifeboat/internal/telemetry/export"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal/interceptor"
 	"github.com/lifeboat-backup/lifeboat/internal/verification"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/drivers"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
@@ -62,6 +66,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.SetOutput(out)
 	path := flags.String("config", "lifeboat.yaml", "configuration `file`; lifeboat.example.yaml explains every field")
 	check := flags.Bool("check-config", false, "validate the configuration and stop")
+	ready := flags.Bool("ready", false, "ask the worker that runs with this configuration whether it is ready, and stop: a probe for where there is no shell")
 	show := flags.Bool("version", false, "print the version and stop")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -77,6 +82,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if *ready {
+		return askReady(ctx, cfg.Health.Listen)
+	}
 	if err := (&schedule.Service{Config: cfg}).CheckConfigured(); err != nil {
 		return fmt.Errorf("configuration %s:\n%w", *path, err)
 	}
@@ -84,24 +92,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		_, err := fmt.Fprintln(out, *path, "is valid")
 		return err
 	}
-	return serve(ctx, cfg, newLogger(cfg.Log, out))
-}
-
-func newLogger(c config.Log, out io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level = slog.LevelInfo // validated by config; info is the default
-	}
-	o := &slog.HandlerOptions{Level: level}
-	if c.Format == "text" {
-		return slog.New(slog.NewTextHandler(out, o))
-	}
-	return slog.New(slog.NewJSONHandler(out, o))
+	return serve(ctx, cfg, newLogger(cfg.Log, cfg.Cluster, out))
 }
 
 // serve runs until ctx ends or the worker fails.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	debug.SetMemoryLimit(int64(cfg.Limits.MemoryMiB) << 20)
+	ctx, seen, err := openTelemetry(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer closeTelemetry(seen, log)
 	kc, err := connectCluster(ctx, cfg)
 	if err != nil {
 		return err
@@ -112,11 +113,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	m, err := newMetrics()
-	if err != nil {
-		return err
-	}
-	tc, attributes, err := connectTemporal(ctx, cfg, self, log, m)
+	tc, attributes, err := connectTemporal(ctx, cfg, self, log, seen)
 	if err != nil {
 		return err
 	}
@@ -124,12 +121,18 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := tc.RequireOneCluster(ctx, self.ClusterUID); err != nil {
 		return err
 	}
-	w := newWorkers(tc, cfg.Limits.ConcurrentActivities)
 	schedules := &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc}}
-	reader := registerAll(w, cfg, kc, locations, tc, attributes, schedules)
+	snapshots := location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
+	orphans := newCollector(cfg, kc, locations, snapshots, tc)
+	observed, err := newObserver(cfg, seen, locations, schedules, orphans, log)
+	if err != nil {
+		return err
+	}
+	w := newWorkers(ctx, tc, cfg.Limits.ConcurrentActivities, observed.interceptors())
+	reader := registerAll(w, cfg, kc, locations, snapshots, orphans, tc, attributes, schedules)
 	reached := &reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
 	reached.look(ctx)
-	stop, err := serveHTTP(cfg, m, kc, tc)
+	stop, err := serveHTTP(cfg, observed, kc, tc)
 	if err != nil {
 		return err
 	}
@@ -147,6 +150,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
 	watched, stopWatch := context.WithCancel(ctx)
 	defer stopWatch()
+	go observed.watch(watched)
 	go reached.watch(watched)
 	go keepSchedules(watched, schedules, log)
 	if err := watchPollers(ctx, tc, self, log); err != nil {
@@ -160,13 +164,17 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 
 // connectTemporal connects by Temporal's standard environment, with the configuration's
 // overrides, and registers the search attributes that workflows need.
-func connectTemporal(ctx context.Context, cfg *config.Config, self temporal.Poller, log *slog.Logger, m *metrics) (*temporal.Client, *temporal.Attributes, error) {
+func connectTemporal(ctx context.Context, cfg *config.Config, self temporal.Poller, log *slog.Logger, seen *export.Telemetry) (*temporal.Client, *temporal.Attributes, error) {
 	conn, err := temporal.Connect(ctx, temporal.Options{
 		ConfigFile: cfg.Temporal.ConfigFile, Profile: cfg.Temporal.Profile,
 		Address: cfg.Temporal.Address, Namespace: cfg.Temporal.Namespace,
-		Identity: self.Identity(), Logger: log, Metrics: m.temporalHandler(),
+		Identity: self.Identity(), Logger: slog.New(interceptor.LogHandler{Handler: log.Handler()}), Metrics: temporalMetrics(seen),
 	})
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := conn.EnsureNamespace(ctx, cfg.Temporal.CreateNamespace, log); err != nil {
+		conn.Close()
 		return nil, nil, err
 	}
 	return conn.ForCluster(cfg.Cluster), conn.RegisterAttributes(ctx, log), nil
@@ -200,22 +208,26 @@ func openLocations(cfg *config.Config, kc *kube.Client, log *slog.Logger) *repos
 	return repository.NewLocations(cfg, repository.OpenS3(cfg, log, 0, secrets)).WithProbe(repository.OpenS3(cfg, log, 1, secrets))
 }
 
+// newCollector looks for orphans; removing them wants Abandon besides.
+func newCollector(cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, tc *temporal.Client) *orphan.Collector {
+	return &orphan.Collector{
+		Cluster: cfg.Cluster, Grace: cfg.Retention.Grace.Duration, Policy: retention.Policy{Floor: *cfg.Retention.KeepLast, Velero: cfg.Retention.VeleroBackups},
+		Locations: locations, Snapshots: snapshots, Objects: orphan.Cluster{Kube: kc}, Runs: tc,
+	}
+}
+
 // registerAll gives the worker every workflow and activity, and returns what answers reads.
-func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, tc *temporal.Client, attributes *temporal.Attributes, schedules *schedule.Service) *catalog.Reader {
+func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, orphans *orphan.Collector, tc *temporal.Client, attributes *temporal.Attributes, schedules *schedule.Service) *catalog.Reader {
 	workflows.Register(w.work, attributes.Missing)
-	rules, snapshots := resource.NewRegistry(), location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
+	rules := resource.NewRegistry()
 	technologies := drivers.All(drivers.Dependencies{Kube: kc, Locations: snapshots, MaxPending: cfg.Limits.PendingSnapshots, Window: cfg.Limits.ApplyConcurrency})
 	backups := &activities.Backup{Service: &backup.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Rules: rules, Runs: tc, Technologies: technologies}}
 	backups.Register(w)
 	restores := &activities.Restore{Service: &restore.Service{Config: cfg, Kube: kc, Locations: locations, Technologies: technologies, Rules: rules}}
 	restores.Register(w)
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
-	policy := retention.Policy{Floor: *cfg.Retention.KeepLast, Velero: cfg.Retention.VeleroBackups}
-	orphans := &orphan.Collector{
-		Cluster: cfg.Cluster, Grace: cfg.Retention.Grace.Duration, Policy: policy, Locations: locations, Snapshots: snapshots,
-		Objects: orphan.Cluster{Kube: kc}, Runs: tc, Abandon: activities.Abandoner{Backup: backups, Restore: restores},
-	}
-	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: policy, Locations: locations}, Orphans: orphans}).Register(w)
+	orphans.Abandon = activities.Abandoner{Backup: backups, Restore: restores}
+	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: orphans.Policy, Locations: locations}, Orphans: orphans}).Register(w)
 	(&activities.Drill{Service: newDrills(cfg, kc, locations, restores.Service)}).Register(w)
 	rotation := verification.Policy{Every: cfg.Verification.Every.Duration, Bandwidth: int64(cfg.Verification.BandwidthMiB) << 20, Round: time.Hour}
 	verifier := integrity.New(cfg.Cluster, locations, rotation, technologies.Inspectors())
@@ -226,6 +238,14 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Schedules{Service: schedules}).Register(w)
 	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg))}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
+	examiner := &doctor.Doctor{Cluster: cfg.Cluster, Read: reader.Read, Bucket: func(ctx context.Context, name string) (bucket.Settings, error) {
+		_, st, err := locations.Get(ctx, name)
+		if err != nil {
+			return bucket.Settings{}, err
+		}
+		return bucket.Read(ctx, st), nil
+	}}
+	reader.Examine = examiner.Examine
 	(&activities.Catalog{Reader: reader}).Register(w)
 	return reader
 }

@@ -9,50 +9,25 @@ import (
 	"net/http/pprof"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/opentelemetry"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
-// metrics are the worker's, in a registry of their own.
-type metrics struct {
-	registry *prometheus.Registry
-	provider *sdkmetric.MeterProvider
-}
-
-func newMetrics() (*metrics, error) {
-	r := prometheus.NewRegistry()
-	exporter, err := otelprom.New(otelprom.WithRegisterer(r))
-	if err != nil {
-		return nil, fmt.Errorf("metrics: %w", err)
-	}
-	return &metrics{registry: r, provider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))}, nil
-}
-
-// temporalHandler gives the Temporal SDK's own metrics a place.
-func (m *metrics) temporalHandler() client.MetricsHandler {
-	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: m.provider.Meter("temporal")})
-}
-
 // serveHTTP serves health, metrics and, where configured, profiles, until the returned
 // function is called.
-func serveHTTP(cfg *config.Config, m *metrics, kc *kube.Client, tc *temporal.Client) (func(), error) {
+func serveHTTP(cfg *config.Config, seen *observer, kc *kube.Client, tc *temporal.Client) (func(), error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) { checkReady(w, r, kc, tc) })
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) { checkReady(w, r, seen, kc, tc) })
 	stopHealth, err := startServer(cfg.Health.Listen, mux)
 	if err != nil {
 		return nil, fmt.Errorf("health.listen: %w", err)
 	}
 	pages := http.NewServeMux()
-	pages.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	pages.Handle("/metrics", onceReady(seen.ready, promhttp.HandlerFor(seen.Registry, promhttp.HandlerOpts{})))
 	stopMetrics, err := startServer(cfg.Metrics.Listen, pages)
 	if err != nil {
 		stopHealth()
@@ -75,11 +50,26 @@ func profileHandler() http.Handler {
 	return mux
 }
 
-// checkReady answers whether Temporal and the API server do.
-func checkReady(w http.ResponseWriter, r *http.Request, kc *kube.Client, tc *temporal.Client) {
-	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+// checkTimeout is how long Temporal and the API server together may take to answer.
+const checkTimeout = 5 * time.Second
+
+// onceReady refuses until what a handler shows is there: a scrape that finds gauges missing
+// would take schedules for deleted.
+func onceReady(ready func() error, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// checkReady answers whether Temporal and the API server do, and the metrics are there.
+func checkReady(w http.ResponseWriter, r *http.Request, seen *observer, kc *kube.Client, tc *temporal.Client) {
+	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
-	if err := errors.Join(tc.CheckHealth(ctx), kc.Ping(ctx)); err != nil {
+	if err := errors.Join(tc.CheckHealth(ctx), kc.Ping(ctx), seen.ready()); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	}
 }

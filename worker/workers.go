@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -28,12 +30,16 @@ const promptSlots = 8
 // version has begun have their clean-ups in the first queue.
 type workers struct{ work, prompt worker.Worker }
 
-func newWorkers(tc *temporal.Client, slots int) *workers {
+// newWorkers makes them. Activities get the values of ctx, and end when they are told to and
+// not with it.
+func newWorkers(ctx context.Context, tc *temporal.Client, slots int, around []interceptor.WorkerInterceptor) *workers {
 	options := worker.Options{
 		MaxConcurrentActivityExecutionSize: slots,
 		MaxHeartbeatThrottleInterval:       heartbeatInterval,
 		DefaultHeartbeatThrottleInterval:   heartbeatInterval,
 		WorkerStopTimeout:                  stopTimeout,
+		BackgroundActivityContext:          context.WithoutCancel(ctx),
+		Interceptors:                       around,
 	}
 	prompt := options
 	prompt.MaxConcurrentActivityExecutionSize = promptSlots

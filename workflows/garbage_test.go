@@ -289,3 +289,30 @@ func TestGarbageOfAMonth(t *testing.T) {
 		t.Errorf("%d rows", rows)
 	}
 }
+
+// TestRowsOfAMonth: thirty days of hourly collections, in which a nightly, a weekly and a monthly
+// backup expire as often as they are made, leave fewer than 100 runs in Temporal's list, those of
+// the deletions included.
+func TestRowsOfAMonth(t *testing.T) {
+	rows, rounds := 0, 0
+	for day := range 30 {
+		plans := make([]contract.GarbagePlan, 24)
+		plans[2] = expired(fmt.Sprint("daily-", day))
+		if day%7 == 0 {
+			plans[3] = expired(fmt.Sprint("weekly-", day))
+		}
+		if day == 0 {
+			plans[4] = expired("monthly")
+		}
+		s := newGarbage(t, contract.CollectGarbageInput{Hourly: true}, plans...)
+		s.env.SetOnChildWorkflowStartedListener(func(*workflow.Info, workflow.Context, converter.EncodedValues) { rows++ })
+		if err := s.run(); err != nil { // a run that continues as new is one more row, and an error here
+			t.Fatal(err)
+		}
+		rows++
+		rounds += resultOf[contract.GarbageResult](s).Rounds
+	}
+	if rows != 30+30+5+1 || rounds < 30*12 {
+		t.Errorf("%d rows, %d rounds", rows, rounds)
+	}
+}

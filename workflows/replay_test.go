@@ -28,6 +28,12 @@ var shapes = []string{
 // volumeShapes are those since v0.2, which was the first to know volumes.
 var volumeShapes = []string{"volumes-backup", "volumes-cancelled", "volumes-delete", "volumes-restore"}
 
+// timeShapes are those since v0.4, which was the first to do things by itself. Of that version
+// there are no others: what they would show, those of v0.3 do.
+var timeShapes = []string{
+	"backup-rehearsed", "backups-rehearsed", "backups-verified", "garbage-collected", "retention-set", "schedule-triggered", "schedules-changed",
+}
+
 const histories = "testdata/histories"
 
 // TestReplay takes up runs that earlier code has begun, as a worker does after an
@@ -58,6 +64,12 @@ func TestReplay(t *testing.T) {
 		wanted := shapes
 		if v.Name() != "v0.1" {
 			wanted = slices.Concat(shapes, volumeShapes)
+		}
+		switch {
+		case v.Name() == "v0.4":
+			wanted = timeShapes
+		case !slices.Contains([]string{"v0.1", "v0.2", "v0.3"}, v.Name()):
+			wanted = slices.Concat(wanted, timeShapes)
 		}
 		for _, s := range wanted {
 			if !slices.Contains(found, s) {

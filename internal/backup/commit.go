@@ -20,6 +20,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/telemetry"
 )
 
 // Commit writes the Backup document, once and last: from then on the backup exists. Then it
@@ -55,7 +56,7 @@ func putBackupDocument(ctx context.Context, st store.Store, p *Plan, in contract
 	if err != nil {
 		return err
 	}
-	doc := backupDocument(p, in)
+	doc := withTrace(ctx, backupDocument(p, in))
 	delete(doc.Annotations, hook.AnnotationRecorded) // nobody's but the hooks'
 	if text := hook.EncodeRecorded(recorded); text != "" {
 		doc.Annotations[hook.AnnotationRecorded] = text
@@ -132,6 +133,14 @@ func (s *Service) cleanUpCommitted(ctx context.Context, st store.Store, ref cont
 		res.Reasons = append(slices.Clone(res.Reasons), report.New(report.CleanUpFailed, err.Error()).String())
 	}
 	return nil
+}
+
+// withTrace names the run's trace, if there is one.
+func withTrace(ctx context.Context, doc *velerov1.Backup) *velerov1.Backup {
+	if id := telemetry.TraceID(ctx); id != "" {
+		doc.Annotations[repository.AnnotationTrace] = id
+	}
+	return doc
 }
 
 // backupDocument is the Backup resource as Velero would have left it (docs/VELERO.md 2.5).

@@ -61,7 +61,7 @@ func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contrac
 
 // addVerification tells what the last verification has found.
 func addVerification(ctx context.Context, found repository.Answer[*velerov1.Backup], res *contract.ReadResult) (corrupt bool, err error) {
-	res.Details = &contract.Details{UID: string(found.Value.UID), Conditional: found.Value.Annotations[repository.AnnotationConditional] == "true"}
+	res.Details = &contract.Details{UID: string(found.Value.UID), Conditional: found.Value.Annotations[repository.AnnotationConditional] == "true", Trace: found.Value.Annotations[repository.AnnotationTrace]}
 	v, err := beside.ReadVerification(ctx, found.Store, found.Value.Name, string(found.Value.UID))
 	if err != nil || v == nil {
 		return false, err

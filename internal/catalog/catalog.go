@@ -9,6 +9,7 @@
 //   - volumes.go, volumes_old.go: what became of volumes, also of backups of Velero
 //     before 1.13.
 //   - cost.go: how much of the bucket and of EBS a backup takes up.
+//   - estimate.go: how long a restore will take.
 //   - snapshotlocations.go: volume snapshot locations and what EC2 allows there.
 //
 // It changes nothing, except for the check of a storage location, which cleans up after
@@ -48,6 +49,8 @@ type Reader struct {
 	Schedules Schedules
 	// Explain answers contract.ReadSnapshots; it is another use case's.
 	Explain func(context.Context, contract.ReadInput) (contract.ReadResult, error)
+	// Examine answers contract.ReadChecklist; it is another use case's.
+	Examine func(context.Context) ([]contract.Check, error)
 	// MissingAttributes are the search attributes that Temporal lacks; nil means none.
 	MissingAttributes func() []string
 }
@@ -100,6 +103,8 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 		contract.ReadLocationCheck: c.checkLocation,
 		contract.ReadServer:        c.readServer,
 		contract.ReadSchedules:     c.readSchedules,
+		contract.ReadChecklist:     c.examine,
+		contract.ReadEstimate:      c.estimateRestore,
 		contract.ReadBackupDiff:    c.diffBackups,
 		contract.ReadObjectHistory: c.objectHistory,
 
@@ -119,6 +124,11 @@ func (c *Reader) readSchedules(ctx context.Context, in contract.ReadInput) (cont
 
 func (c *Reader) explainSnapshots(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	return c.Explain(ctx, in)
+}
+
+func (c *Reader) examine(ctx context.Context, _ contract.ReadInput) (contract.ReadResult, error) {
+	checks, err := c.Examine(ctx)
+	return contract.ReadResult{Checklist: checks}, err
 }
 
 func (c *Reader) listBackups(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
@@ -159,6 +169,7 @@ func compareKeys(a, b string) int { return strings.Compare(a+"/", b+"/") }
 // a page of them or somewhat more, or all if next is "". The rows that a selector chose
 // are as their documents say, for people delete by it.
 func backupRows(ctx context.Context, listing *repository.Listing, sel labels.Selector, after string) (rows []contract.BackupSummary, next string, err error) {
+	listing.Proofs = true
 	for next = after; ; {
 		var entries []repository.BackupEntry
 		if entries, next, err = listing.Page(ctx, next); err != nil {
@@ -169,13 +180,8 @@ func backupRows(ctx context.Context, listing *repository.Listing, sel labels.Sel
 				return nil, "", err
 			}
 		}
-		page := keepSelected(entries, sel)
-		proofs, err := proofsOf(ctx, listing, page)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, e := range page {
-			rows = append(rows, summaryOf(e, proofs[e.Name]))
+		for _, e := range keepSelected(entries, sel) {
+			rows = append(rows, summaryOf(e))
 		}
 		if next == "" || len(rows) >= rowsPerPage {
 			return rows, next, nil
@@ -218,15 +224,7 @@ func cutPage[T any](rows []T, after string, key func(T) string) ([]T, string) {
 	return kept, key(kept[len(kept)-1])
 }
 
-// proofsOf is what is proven of a page of backups.
-func proofsOf(ctx context.Context, listing *repository.Listing, page []repository.BackupEntry) (map[string]repository.Proof, error) {
-	if len(page) == 0 {
-		return nil, nil
-	}
-	return repository.ListProofs(ctx, listing.Store, page[0].Name, page[len(page)-1].Name)
-}
-
-func summaryOf(e repository.BackupEntry, proof repository.Proof) contract.BackupSummary {
+func summaryOf(e repository.BackupEntry) contract.BackupSummary {
 	row := contract.BackupSummary{
 		Name: e.Name, Labels: e.Labels, Phase: string(e.Phase), Errors: e.Errors, Warnings: e.Warnings,
 		Created: e.Started, Objects: e.Objects, Selector: e.Selector, Ours: e.Ours, Cluster: e.Cluster,
@@ -242,8 +240,8 @@ func summaryOf(e repository.BackupEntry, proof repository.Proof) contract.Backup
 	if e.Corrupt {
 		row.Phase = contract.VerificationCorrupt
 	}
-	if proof.UID == e.UID && !proof.At.IsZero() {
-		row.Level, row.Proven = proof.Level, &proof.At
+	if !e.Proof.At.IsZero() {
+		row.Level, row.Proven = e.Proof.Level, &e.Proof.At
 	}
 	if sizeOf(row) > bytesInRow {
 		row.Labels, row.Selector, row.Cut = nil, "", true

@@ -54,6 +54,8 @@ type Config struct {
 	// Profiler serves Go's profiles below /debug/pprof/; they show memory, so it
 	// is off by default.
 	Profiler Listener `json:"profiler,omitempty"`
+	// Telemetry sends metrics and traces to an OpenTelemetry collector.
+	Telemetry Telemetry `json:"telemetry,omitempty"`
 	// Log is how the worker speaks.
 	Log Log `json:"log,omitempty"`
 }
@@ -76,6 +78,9 @@ type Temporal struct {
 	Profile string `json:"profile,omitempty"`
 	// ConfigFile is the path of Temporal's own configuration file.
 	ConfigFile string `json:"configFile,omitempty"`
+	// CreateNamespace makes the namespace where the server does not have it. Default false: on
+	// a server that others use too, a mistyped name shall not make one.
+	CreateNamespace bool `json:"createNamespace,omitempty"`
 }
 
 // Limits bound what the worker takes for itself.
@@ -192,6 +197,29 @@ type Listener struct {
 	// Listen is host:port; "off" switches the endpoint off.
 	Listen string `json:"listen,omitempty"`
 }
+
+// Telemetry sends metrics and traces by OTLP. What is empty here comes from the environment that
+// all OpenTelemetry programs share: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS,
+// OTEL_TRACES_SAMPLER and so on.
+type Telemetry struct {
+	// Endpoint is the URL of the collector, such as http://collector:4317. Default: that of the
+	// environment; without one nothing is sent.
+	Endpoint string `json:"endpoint,omitempty"`
+	// Protocol is grpc or http/protobuf. Default: that of the environment, or else grpc.
+	Protocol string `json:"protocol,omitempty"`
+	// NoTraces and NoMetrics leave out one of both.
+	NoTraces  bool `json:"noTraces,omitempty"`
+	NoMetrics bool `json:"noMetrics,omitempty"`
+	// SampleRatio is the share of runs that are traced, from 0 to 1. Default: that of the
+	// environment, or else 1.
+	SampleRatio float64 `json:"sampleRatio,omitempty"`
+}
+
+// Protocols of Telemetry.
+const (
+	ProtocolGRPC = "grpc"
+	ProtocolHTTP = "http/protobuf"
+)
 
 // Off is the value of Listener.Listen that switches an endpoint off.
 const Off = "off"

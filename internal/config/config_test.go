@@ -96,6 +96,8 @@ func TestProblems(t *testing.T) {
 		{"ttl text", minimal + "defaultBackupTTL: month\n", []string{"month"}},
 		{"verification", minimal + "verification: {every: 1h, bandwidthMiB: -1}\n", []string{"verification.every: 1h0m0s is outside 24h0m0s to 8760h0m0s", "verification.bandwidthMiB: -1 is outside 1 to"}},
 		{"results", minimal + "resultsLocation: west\n", []string{`resultsLocation: unknown storage location: "west"; known: main`}},
+		{"telemetry", minimal + "telemetry: {endpoint: 'collector:4317', protocol: udp, sampleRatio: 2}\n", []string{"telemetry.endpoint: must be a URL", `telemetry.protocol: "udp" is neither`, "telemetry.sampleRatio: 2 is outside 0 to 1"}},
+		{"telemetry with a password", minimal + "telemetry: {endpoint: 'https://me:hunter2@collector'}\n", []string{"put credentials into OTEL_EXPORTER_OTLP_HEADERS"}},
 		{"listen", minimal + "metrics: {listen: '8085'}\nhealth: {listen: ':99999'}\n", []string{"metrics.listen:", "health.listen:"}},
 		{"same port", minimal + "metrics: {listen: ':1'}\nhealth: {listen: ':1'}\n", []string{`health.listen: ":1" is taken by metrics.listen`}},
 		{"log", minimal + "log: {level: loud, format: xml}\n", []string{"log.level:", "log.format:"}},
@@ -124,6 +126,9 @@ func TestProblems(t *testing.T) {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%q is missing in:\n%v", want, err)
 				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("a password is in:\n%v", err)
 			}
 		})
 	}

@@ -65,6 +65,7 @@ func (c *Config) Validate() error {
 	k.checkListeners([]namedListener{
 		{"metrics.listen", c.Metrics.Listen}, {"health.listen", c.Health.Listen}, {"profiler.listen", c.Profiler.Listen},
 	})
+	k.checkTelemetry(c.Telemetry)
 	k.checkLog(c.Log)
 	return errors.Join(k.errs...)
 }

@@ -19,6 +19,8 @@ const (
 	ReadLocations     = "locations"      // LocationStatus list
 	ReadLocationCheck = "location-check" // one LocationStatus with capabilities
 	ReadServer        = "server"         // ServerStatus
+	ReadChecklist     = "checklist"      // Check list: is the installation fit for production
+	ReadEstimate      = "estimate"       // RestoreEstimate of a backup
 	ReadSchedules     = "schedules"      // ScheduleStatus list; with a name that one, with its due times
 
 	ReadBackupDiff    = "backup-diff"    // BackupDiff of Name and To
@@ -34,7 +36,7 @@ func ReadVerbs() []string {
 	return []string{
 		ReadBackups, ReadBackup, ReadBackupCost, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
 		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck, ReadSnapshots,
-		ReadSchedules,
+		ReadSchedules, ReadChecklist, ReadEstimate,
 		ReadBackupDiff, ReadObjectHistory,
 	}
 }
@@ -82,6 +84,8 @@ type ReadResult struct {
 	Rehearsals []RehearsalSummary `json:"rehearsals,omitempty"`
 	Continue   string             `json:"continue,omitempty"`
 	Schedules  []ScheduleStatus   `json:"schedules,omitempty"`
+	Checklist  []Check            `json:"checklist,omitempty"`
+	Estimate   *RestoreEstimate   `json:"estimate,omitempty"`
 
 	Cost        *BackupCost    `json:"cost,omitempty"`
 	MoreVolumes int            `json:"moreVolumes,omitempty"` // that Volumes leaves out
@@ -153,6 +157,8 @@ type Details struct {
 	Conditional bool `json:"conditionalWrites"`
 	// Verification is what the last one has found; nil if there was none.
 	Verification *VerifiedBackup `json:"verification,omitempty"`
+	// Trace is the id of the run's trace, "" if it was not traced.
+	Trace string `json:"trace,omitempty"`
 }
 
 // LocationStatus is a row of `location get` and the answer of `location check`.

@@ -84,7 +84,7 @@ func goodBackups(ctx context.Context, a repository.Answer[[]candidate], schedule
 	if err != nil {
 		return nil, err
 	}
-	proofs, err := repository.ListProofs(ctx, a.Store, "", "")
+	proofs, err := repository.ListProofs(ctx, a.Store)
 	if err != nil {
 		return nil, err
 	}

@@ -97,6 +97,7 @@ func TestDiscoverAggregated(t *testing.T) {
 // asked about again, whichever of the requests they meet. A catalog without the core types
 // would be a backup without them.
 func TestDiscoverAtAStartingServer(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{"/api", "/apis", "/version"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()

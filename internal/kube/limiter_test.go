@@ -91,6 +91,7 @@ func (s *simulated) start(rnd *rand.Rand) {
 }
 
 func TestLimiterConvergesNearTheKnee(t *testing.T) {
+	t.Parallel()
 	for _, knee := range []float64{8, 16, 32, 64} {
 		s := newSimulated(knee)
 		rate, limit := s.run(30 * time.Second)

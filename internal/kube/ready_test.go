@@ -69,6 +69,7 @@ func TestRefusalsOfAStartingServer(t *testing.T) {
 
 // TestRefusalsThatStandCostOnePause: a role that lacks a permission is refused a thousand times.
 func TestRefusalsThatStandCostOnePause(t *testing.T) {
+	t.Parallel()
 	looked := 0
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == readyPath {

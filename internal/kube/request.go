@@ -8,11 +8,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
+	"github.com/lifeboat-backup/lifeboat/internal/telemetry"
 )
 
 const (
@@ -90,6 +92,7 @@ func (c *Client) callOnce(ctx context.Context, k call, read func(io.Reader) erro
 	if err != nil {
 		return err
 	}
+	ctx, measured := telemetry.BeginCall(ctx, "kubernetes", k.operation())
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	idle := newWatchdog(c.opts.Timeout, cancel)
@@ -97,10 +100,12 @@ func (c *Client) callOnce(ctx context.Context, k call, read func(io.Reader) erro
 	resp, err := c.sendRequest(ctx, k) //nolint:bodyclose // drain closes it
 	if err != nil {
 		slot.Release(OutcomeLost)
+		measured.End(ctx, 0, telemetry.ResultLost)
 		return markLost(watchdogCause(ctx, err))
 	}
 	defer drainBody(resp.Body)
 	slot.noteResponse()
+	measured.End(ctx, resp.StatusCode, resultOf(resp.StatusCode))
 	body := &watchedBody{resp.Body, idle}
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		slot.Release(outcomeOf(resp.StatusCode))
@@ -110,6 +115,34 @@ func (c *Client) callOnce(ctx context.Context, k call, read func(io.Reader) erro
 	defer slot.Release(OutcomeOK)
 	reportWarnings(resp, k.warn)
 	return watchdogCause(ctx, read(body))
+}
+
+// operation is what a call does, in the words of the API server's own rules. It names no type:
+// a cluster may have hundreds.
+func (k call) operation() string {
+	switch {
+	case k.class == classList:
+		return "list"
+	case k.method == http.MethodGet:
+		return "get"
+	case k.method == http.MethodPost:
+		return "create"
+	case k.method == http.MethodPut:
+		return "update"
+	}
+	return strings.ToLower(k.method)
+}
+
+// resultOf is what became of a request, as telemetry has it. That there is no such object, or
+// one already, is an answer.
+func resultOf(status int) string {
+	switch {
+	case status < http.StatusBadRequest, status == http.StatusNotFound, status == http.StatusConflict:
+		return telemetry.ResultOK
+	case outcomeOf(status) == OutcomeThrottled:
+		return telemetry.ResultThrottled
+	}
+	return telemetry.ResultRefused
 }
 
 func (c *Client) sendRequest(ctx context.Context, k call) (*http.Response, error) {

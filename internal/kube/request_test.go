@@ -91,6 +91,7 @@ func TestRetries(t *testing.T) {
 }
 
 func TestRetryAfterIsHonoured(t *testing.T) {
+	t.Parallel()
 	h, _ := failing(1, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		answer(429, "TooManyRequests")(w, r)
@@ -112,6 +113,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 // TestAskedWaitIsTheLastTry: a server that sheds load is asked once more when it said,
 // though the time of the call is over by then.
 func TestAskedWaitIsTheLastTry(t *testing.T) {
+	t.Parallel()
 	h, calls := failing(2, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		answer(429, "TooManyRequests")(w, r)
@@ -169,6 +171,7 @@ func TestMissingServiceAccount(t *testing.T) {
 }
 
 func TestRetryEndsWithRetryForAndContext(t *testing.T) {
+	t.Parallel()
 	c := serve(t, answer(503, "ServiceUnavailable"))
 	c.opts.RetryFor = 200 * time.Millisecond
 	start := time.Now()
@@ -228,6 +231,7 @@ func TestSlowReaderIsNotGivenUp(t *testing.T) {
 }
 
 func TestForeignBodyIsNotQuoted(t *testing.T) {
+	t.Parallel()
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, `{"data":{"password":"aHVudGVyMg=="}}`)
@@ -299,6 +303,7 @@ func TestHostWithPath(t *testing.T) {
 }
 
 func TestErrorKinds(t *testing.T) {
+	t.Parallel()
 	terminating := `"causes":[{"reason":"NamespaceTerminating","message":"x","field":"metadata.namespace"}]`
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(403)

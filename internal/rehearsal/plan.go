@@ -104,7 +104,7 @@ func (i intervals) of(schedule string) (time.Duration, bool) {
 const slack = 4 * time.Hour
 
 func (s *Service) planLocation(ctx context.Context, location string, listing *repository.Listing, every intervals, now time.Time) ([]contract.RehearseInput, error) {
-	done, err := repository.ListProofs(ctx, listing.Store, "", "")
+	done, err := repository.ListProofs(ctx, listing.Store)
 	if err != nil {
 		return nil, err
 	}

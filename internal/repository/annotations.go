@@ -13,6 +13,7 @@ const (
 	AnnotationConditional = "lifeboat-backup.github.io/conditional-writes"
 	AnnotationWorkflow    = "lifeboat-backup.github.io/workflow"
 	AnnotationManifest    = "lifeboat-backup.github.io/manifest-sha256"
+	AnnotationTrace       = "lifeboat-backup.github.io/trace" // its id, of a run that was traced
 )
 
 // VeleroNamespace is where Velero's own documents say they live; readers rewrite it.

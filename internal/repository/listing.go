@@ -53,6 +53,7 @@ type BackupEntry struct {
 	// Corrupt that something of it was found to be damaged or gone then.
 	Verified time.Time
 	Corrupt  bool
+	Proof    Proof  // what rehearsals have shown of it, where the Listing reads Proofs
 	Cluster  string // that it was made of, by its workflow's id; "" where that does not tell
 }
 
@@ -89,27 +90,33 @@ func timeOf(t *metav1.Time) time.Time {
 
 // Listing is all backups of a location, ours and Velero's, in the order of the keys of
 // their directories. It holds nothing: a page costs a request or two for the names and
-// as many for the entries and for what verifications have found, and reads the documents of
-// those backups that have no entry, of a few that have one, and of a small location all.
+// as many for the entries and for what verifications and rehearsals have found, all at the same
+// time, and then reads the documents of those backups that have no entry, of a few that have
+// one, and of a small location all.
 //
 // What it finds wrong it puts right on the way, where the location may be written to:
 // it writes entries that are missing and removes those of backups that are gone.
 type Listing struct {
 	Store    store.Store
 	ReadOnly bool // entries are neither written nor removed
+	Proofs   bool // entries tell what rehearsals have found
 }
 
 // Page returns the backups behind the name after, and the name to go on behind; that is
 // "" at the end. A directory without a document is no backup, but may be shown as long as
 // its entry is there: what removed the document was neither Lifeboat nor done.
 func (l *Listing) Page(ctx context.Context, after string) (page []BackupEntry, next string, err error) {
-	names, entries, next, err := l.readPage(ctx, after)
+	names, ahead, next, err := l.readPage(ctx, after)
 	if err != nil {
 		return nil, "", err
 	}
+	entries, err := l.readEntries(ctx, ahead.entries, names, after, next)
+	if err != nil {
+		return nil, "", fmt.Errorf("list catalog entries: %w", err)
+	}
 	isWhole := after == "" && next == ""
 	page, unsure := splitKnown(names, entries, isWhole && len(names) <= SmallLocation)
-	docs, verified, err := l.readMore(ctx, unsure, after, next)
+	docs, marks, err := l.readMore(ctx, unsure, ahead, next)
 	if err != nil {
 		return nil, "", err
 	}
@@ -120,23 +127,38 @@ func (l *Listing) Page(ctx context.Context, after string) (page []BackupEntry, n
 		l.mendEntries(ctx, unsure, docs, entries)
 	}
 	slices.SortFunc(page, func(a, b BackupEntry) int { return strings.Compare(a.Name+"/", b.Name+"/") })
-	verified.mark(page)
+	marks.verified.mark(page)
+	markProofs(page, marks.proofs)
 	return page, next, nil
 }
 
-// readMore reads the documents of names and, at the same time, what verifications have found
-// of the backups behind the name after and up to the name last.
-func (l *Listing) readMore(ctx context.Context, names []string, after, last string) (docs map[string]*velerov1.Backup, verified verdicts, err error) {
+// pageAhead are the keys that are read while it is not known where a page ends.
+type pageAhead struct{ entries, verdicts, proofs keysAhead }
+
+// pageMarks is what verifications and rehearsals have found of the backups of a page.
+type pageMarks struct {
+	verified verdicts
+	proofs   map[string]Proof
+}
+
+// readMore reads the documents of names and, at the same time, what was not read ahead of the
+// marks of the backups up to the name last.
+func (l *Listing) readMore(ctx context.Context, names []string, ahead pageAhead, last string) (docs map[string]*velerov1.Backup, marks pageMarks, err error) {
 	group, both := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		docs, err = readBackupDocuments(both, l.Store, names)
 		return err
 	})
 	group.Go(func() (err error) {
-		verified, err = readVerdicts(both, l.Store, after, last)
+		marks.verified, err = verdictsOf(both, l.Store, ahead.verdicts, last)
 		return err
 	})
-	return docs, verified, group.Wait()
+	group.Go(func() (err error) {
+		marks.proofs, err = proofsOf(both, l.Store, ahead.proofs, last)
+		return err
+	})
+	err = group.Wait()
+	return docs, marks, err
 }
 
 // Confirm replaces entries by what the documents of the backups say, for a choice that is
@@ -152,7 +174,7 @@ func (l *Listing) Confirm(ctx context.Context, entries []BackupEntry) ([]BackupE
 		if doc := docs[known.Name]; doc != nil {
 			e := EntryOf(doc, 0)
 			if e.UID == known.UID {
-				e.Verified, e.Corrupt = known.Verified, known.Corrupt
+				e.Verified, e.Corrupt, e.Proof = known.Verified, known.Corrupt, known.Proof
 			}
 			confirmed = append(confirmed, e)
 		}
@@ -171,29 +193,30 @@ func noPageFull(err error) error {
 	return err
 }
 
-// readPage lists the names of a page and, at the same time, their entries.
-func (l *Listing) readPage(ctx context.Context, after string) (names []string, entries *pageEntries, next string, err error) {
-	var ahead []string
-	group, both := errgroup.WithContext(ctx)
+// readPage lists the names of a page and, at the same time, the keys that tell of them.
+func (l *Listing) readPage(ctx context.Context, after string) (names []string, ahead pageAhead, next string, err error) {
+	group, all := errgroup.WithContext(ctx)
+	read := func(into *keysAhead, root, what string) {
+		group.Go(func() (err error) {
+			if *into, err = readAhead(all, l.Store, root, startBehind(root, after)); err != nil {
+				err = fmt.Errorf("list %s: %w", what, err)
+			}
+			return err
+		})
+	}
+	read(&ahead.entries, layout.CatalogRoot, "catalog entries")
+	read(&ahead.verdicts, layout.VerificationRoot, "verifications")
+	if l.Proofs {
+		read(&ahead.proofs, layout.RehearsalRoot, "rehearsals")
+	}
 	group.Go(func() (err error) {
-		if ahead, err = l.listEntriesAhead(both, after); err != nil {
-			err = fmt.Errorf("list catalog entries: %w", err)
-		}
-		return err
-	})
-	group.Go(func() (err error) {
-		if names, next, err = l.readNames(both, after); err != nil {
+		if names, next, err = l.readNames(all, after); err != nil {
 			err = fmt.Errorf("list backups: %w", err)
 		}
 		return err
 	})
-	if err := group.Wait(); err != nil {
-		return nil, nil, "", err
-	}
-	if entries, err = l.readEntries(ctx, ahead, names, after, next); err != nil {
-		return nil, nil, "", fmt.Errorf("list catalog entries: %w", err)
-	}
-	return names, entries, next, nil
+	err = group.Wait()
+	return names, ahead, next, err
 }
 
 // readNames lists the directories of a page; next is the last of them if more follow.

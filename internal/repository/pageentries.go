@@ -30,54 +30,26 @@ type pageEntries struct {
 	stale  []string            // keys of entries of names that have no directory
 }
 
-// entriesAhead is how many keys of entries are listed before the names that they belong to
-// are known: those of a request of the store, which names one more than a page has.
-const entriesAhead = BackupsPerPage + 1
-
-// listEntriesAhead lists the first keys of entries behind those of the name after.
-func (l *Listing) listEntriesAhead(ctx context.Context, after string) (keys []string, err error) {
-	start := ""
-	if after != "" {
-		start = layout.CatalogDir(after)
-	}
-	err = l.Store.ListAfter(ctx, layout.CatalogRoot, start, func(i store.Info) error {
-		if keys = append(keys, i.Key); len(keys) == entriesAhead {
-			return errPageFull
-		}
-		return nil
-	})
-	return keys, noPageFull(err)
-}
-
 // readEntries takes from ahead, and from the store where that ends too early, the entries
 // of names, and those of other names that lie behind the name after and up to the name
 // last, which is "" on the last page.
-func (l *Listing) readEntries(ctx context.Context, ahead, names []string, after, last string) (*pageEntries, error) {
+func (l *Listing) readEntries(ctx context.Context, ahead keysAhead, names []string, after, last string) (*pageEntries, error) {
 	entries := &pageEntries{byName: make(map[string][]string, len(names))}
 	for _, name := range names {
 		entries.byName[name] = nil
 	}
-	add := func(key string) error {
-		name, _, _ := splitCatalogKey(key)
+	err := ahead.each(ctx, l.Store, func(i store.Info) error {
+		name, _, _ := splitCatalogKey(i.Key)
 		switch {
 		case name == after:
-		case last != "" && name != last && key > layout.CatalogDir(last):
+		case last != "" && name != last && i.Key > layout.CatalogDir(last):
 			return errPageFull
 		default:
-			entries.addKey(name, key)
+			entries.addKey(name, i.Key)
 		}
 		return nil
-	}
-	for _, key := range ahead {
-		if add(key) != nil {
-			return entries, nil //nolint:nilerr // the page is full
-		}
-	}
-	if len(ahead) < entriesAhead {
-		return entries, nil
-	}
-	err := l.Store.ListAfter(ctx, layout.CatalogRoot, ahead[len(ahead)-1], func(i store.Info) error { return add(i.Key) })
-	return entries, noPageFull(err)
+	})
+	return entries, err
 }
 
 // addKey sorts a key in. One that the store refuses to delete is left where it is.

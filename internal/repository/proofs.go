@@ -21,14 +21,23 @@ type Proof struct {
 	At    time.Time
 }
 
-// ListProofs says what is proven of the backups of a location from one name to another, in the
-// order of their keys, by name. It reads no document.
-func ListProofs(ctx context.Context, st store.Store, from, to string) (map[string]Proof, error) {
+// ListProofs says what is proven of the backups of a location, by name. It reads no document.
+// A page of a Listing says it of its backups.
+func ListProofs(ctx context.Context, st store.Store) (map[string]Proof, error) {
+	ahead, err := readAhead(ctx, st, layout.RehearsalRoot, "")
+	if err != nil {
+		return nil, fmt.Errorf("list rehearsals: %w", err)
+	}
+	return proofsOf(ctx, st, ahead, "")
+}
+
+// proofsOf takes what is proven of the backups up to the name last.
+func proofsOf(ctx context.Context, st store.Store, ahead keysAhead, last string) (map[string]Proof, error) {
 	out := map[string]Proof{}
-	err := st.ListAfter(ctx, layout.RehearsalRoot, layout.RehearsalDir(from), func(i store.Info) error {
+	err := ahead.each(ctx, st, func(i store.Info) error {
 		backup, uid, version, level, ok := layout.ParseRehearsalKey(i.Key)
 		switch {
-		case ok && to != "" && backup+"/" > to+"/":
+		case ok && last != "" && backup+"/" > last+"/":
 			return errPageFull
 		case !ok || version != "" || !isLevel(level) || !i.Modified.After(out[backup].At):
 			return nil
@@ -38,10 +47,20 @@ func ListProofs(ctx context.Context, st store.Store, from, to string) (map[strin
 		out[backup] = Proof{UID: uid, Level: level, At: i.Modified}
 		return nil
 	})
-	if err = noPageFull(err); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("list rehearsals: %w", err)
 	}
 	return out, nil
+}
+
+// markProofs notes in entries what is proven of their backups; that of an earlier backup of a
+// name says nothing.
+func markProofs(entries []BackupEntry, proofs map[string]Proof) {
+	for i := range entries {
+		if p := proofs[entries[i].Name]; p.UID == entries[i].UID {
+			entries[i].Proof = p
+		}
+	}
 }
 
 func isLevel(level string) bool {

@@ -91,12 +91,25 @@ type verdicts map[[2]string]Verdict
 // readVerdicts reads the verdicts of the backups behind the name after, up to the name last,
 // "" for no bound. It costs a request for every thousand.
 func readVerdicts(ctx context.Context, st store.Store, after, last string) (verdicts, error) {
-	all := verdicts{}
-	from := layout.VerificationRoot
-	if after != "" {
-		from += after + "0" // which comes behind all of "<after>/"
+	ahead, err := readAhead(ctx, st, layout.VerificationRoot, startBehind(layout.VerificationRoot, after))
+	if err != nil {
+		return nil, fmt.Errorf("list verifications: %w", err)
 	}
-	err := st.ListAfter(ctx, layout.VerificationRoot, from, func(i store.Info) error {
+	return verdictsOf(ctx, st, ahead, last)
+}
+
+// startBehind is the key behind all of what lies in a directory of directories under a name.
+func startBehind(root, name string) string {
+	if name == "" {
+		return root
+	}
+	return root + name + "0" // "0" follows "/"
+}
+
+// verdictsOf takes the verdicts of the backups up to the name last.
+func verdictsOf(ctx context.Context, st store.Store, ahead keysAhead, last string) (verdicts, error) {
+	all := verdicts{}
+	err := ahead.each(ctx, st, func(i store.Info) error {
 		d, ok := parseVerdict(i.Key)
 		if ok && last != "" && d.backup+"/" > last+"/" {
 			return errPageFull
@@ -106,7 +119,7 @@ func readVerdicts(ctx context.Context, st store.Store, after, last string) (verd
 		}
 		return nil
 	})
-	if err = noPageFull(err); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("list verifications: %w", err)
 	}
 	return all, nil

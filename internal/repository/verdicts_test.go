@@ -1,12 +1,16 @@
 package repository
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
@@ -43,6 +47,56 @@ func TestVerdictsOfAPage(t *testing.T) {
 	}
 	if all, err := readVerdicts(t.Context(), st, "a-b", "a"); err != nil || namesOfVerdicts(all) != "a,a.b" {
 		t.Errorf("%v, %v", all, err)
+	}
+}
+
+// A page of backups reads what is proven of its names only, and takes nothing for a backup that
+// was proven of an earlier one of the name.
+func TestProofsOfAPage(t *testing.T) {
+	st := memstore.New()
+	for _, name := range []string{"a", "a-b", "a.b", "b", "c"} {
+		st.Set(layout.RehearsalKey(name, "u", "", "L2"), nil)
+	}
+	for _, tc := range []struct{ after, last, want string }{
+		{"", "", "a,a-b,a.b,b,c"}, {"a-b", "", "a,a.b,b,c"}, {"a", "", "b,c"}, {"c", "", ""}, {"a-b", "a", "a,a.b"}, {"", "b", "a,a-b,a.b,b"},
+	} {
+		ahead, err := readAhead(t.Context(), st, layout.RehearsalRoot, startBehind(layout.RehearsalRoot, tc.after))
+		if err != nil {
+			t.Fatal(err)
+		}
+		proofs, err := proofsOf(t.Context(), st, ahead, tc.last)
+		if got := strings.Join(slices.Sorted(maps.Keys(proofs)), ","); err != nil || got != tc.want {
+			t.Errorf("after %q up to %q: %s, want %s, %v", tc.after, tc.last, got, tc.want, err)
+		}
+		entries := []BackupEntry{{Name: "a", UID: "u"}, {Name: "a", UID: "later"}}
+		if markProofs(entries, proofs); strings.HasPrefix(tc.want, "a,") && entries[0].Proof.Level != "L2" || !entries[1].Proof.At.IsZero() {
+			t.Errorf("%+v", entries)
+		}
+	}
+}
+
+// What lies behind the keys that were read ahead is read up to where it is wanted.
+func TestKeysAheadGoOn(t *testing.T) {
+	st := memstore.New()
+	for i := range 2*keysPerRequest + 7 {
+		st.Set(fmt.Sprintf("%s%05d", layout.RehearsalRoot, i), nil)
+	}
+	for _, most := range []int{1, keysPerRequest, keysPerRequest + 1, 2*keysPerRequest + 7} {
+		ahead, err := readAhead(t.Context(), st, layout.RehearsalRoot, "")
+		if err != nil || len(ahead.keys) != keysPerRequest {
+			t.Fatalf("%d keys, %v", len(ahead.keys), err)
+		}
+		var got []string
+		err = ahead.each(t.Context(), st, func(i store.Info) error {
+			if len(got) == most {
+				return errPageFull
+			}
+			got = append(got, i.Key)
+			return nil
+		})
+		if err != nil || len(got) != most || !slices.IsSorted(got) || len(slices.Compact(got)) != most {
+			t.Errorf("%d of %d keys, %v", len(got), most, err)
+		}
 	}
 }
 

@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
-
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -89,12 +88,12 @@ func (r *Service) checkPlace(ref contract.RestoreRef) error {
 
 // checkFits refuses a backup of Velero's that is too large to be cut anew in memory.
 func checkFits(ctx context.Context, from repository.Answer[string]) error {
-	layout := layout.Backup{Name: from.Value}
-	_, err := from.Store.Head(ctx, layout.Manifest())
+	files := layout.Backup{Name: from.Value}
+	_, err := from.Store.Head(ctx, files.Manifest())
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	tarball, err := from.Store.Head(ctx, layout.Tarball())
+	tarball, err := from.Store.Head(ctx, files.Tarball())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil // who opens it says so

@@ -34,11 +34,11 @@ func (s *S3) Compose(ctx context.Context, dst string, parts []Part, o PutOptions
 		switch {
 		case awserr.Code(err) == "InvalidPart" && !haveEqualLengths(pieces):
 			if !s.equalParts.Swap(true) {
-				s.log.Warn("the object store wants parts of equal length: composing reads and writes them", "bucket", s.bucket)
+				s.log.WarnContext(ctx, "the object store wants parts of equal length: composing reads and writes them", "bucket", s.bucket)
 			}
 		case errors.Is(err, errNoPartCopy):
 			if !s.noPartCopy.Swap(true) {
-				s.log.Warn("the object store does not copy parts: composing reads and writes them", "bucket", s.bucket)
+				s.log.WarnContext(ctx, "the object store does not copy parts: composing reads and writes them", "bucket", s.bucket)
 			}
 		case !errors.Is(err, ErrConflict) || try >= composeTries:
 			return err

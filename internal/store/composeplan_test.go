@@ -6,6 +6,7 @@ import (
 )
 
 func TestPlanPieces(t *testing.T) {
+	t.Parallel()
 	const mib = 1 << 20
 	stored := func(n int64) Part { return Part{Key: "s", Size: n} }
 	inline := func(n int) Part { return Part{Inline: make([]byte, n)} }
@@ -27,6 +28,7 @@ func TestPlanPieces(t *testing.T) {
 		"big inline":             {[]Part{inline(20 * mib)}, 0, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			pieces := planPieces(tt.parts, true)
 			checkPieces(t, tt.parts, pieces)
 			copies := 0

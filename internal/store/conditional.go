@@ -29,7 +29,7 @@ func (s *S3) Conditional(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if !yes {
-		s.log.Warn("the object store has no conditional writes: two backups of one name may collide", "bucket", s.bucket)
+		s.log.WarnContext(ctx, "the object store has no conditional writes: two backups of one name may collide", "bucket", s.bucket)
 	}
 	s.probed = &yes
 	return yes, nil
@@ -47,7 +47,7 @@ func (s *S3) probeConditional(ctx context.Context, key string) (bool, error) {
 	}
 	_, err = s.putOnce(ctx, key, body, once)
 	if cleanup := s.Delete(ctx, key); cleanup != nil {
-		s.log.Warn("probe object left behind", "key", s.fullKey(key), "error", cleanup)
+		s.log.WarnContext(ctx, "probe object left behind", "key", s.fullKey(key), "error", cleanup)
 	}
 	if err == nil || errors.Is(err, ErrExists) {
 		return err != nil, nil

@@ -138,11 +138,13 @@ func openWithSecret(t *testing.T, bsl velerov1.BackupStorageLocation, key func()
 
 // What was damaged on the way, and what the store is too busy for, passes.
 func TestPassingRefusals(t *testing.T) {
+	t.Parallel()
 	for code, status := range map[string]int{
 		"BadDigest": 400, "IncompleteBody": 400, "XAmzContentSHA256Mismatch": 400, "XAmzContentChecksumMismatch": 400, "NeverHeardOf": 400,
 		"SlowDown": 503, "ServiceUnavailable": 503, "InternalError": 500, "RequestTimeout": 400, "OperationAborted": 409, "ConditionalRequestConflict": 409,
 	} {
 		t.Run(code, func(t *testing.T) {
+			t.Parallel()
 			rec := newRecorder(t)
 			rec.answer = func(w http.ResponseWriter, _ request) bool {
 				refuse(w, status, code)

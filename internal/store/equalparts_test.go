@@ -95,6 +95,7 @@ func (e *equalPartsStore) complete(w http.ResponseWriter, key string) bool {
 // TestEqualParts: a file of parts of any length is composed in a store that wants equal ones,
 // and the store is asked for others once.
 func TestEqualParts(t *testing.T) {
+	t.Parallel()
 	e, s := newEqualPartsStore(t)
 	draw := rand.NewChaCha8([32]byte{})
 	var parts []store.Part
@@ -125,6 +126,7 @@ func TestEqualParts(t *testing.T) {
 
 // TestCheckOfEqualParts: the check of a location finds out, says it, and goes on.
 func TestCheckOfEqualParts(t *testing.T) {
+	t.Parallel()
 	_, s := newEqualPartsStore(t)
 	found := map[string]store.Capability{}
 	for _, c := range store.Check(t.Context(), s) {

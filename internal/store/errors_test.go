@@ -13,6 +13,7 @@ import (
 )
 
 func TestClassification(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		status int
 		code   string
@@ -78,6 +79,7 @@ func TestClassificationOfHead(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits for all retries")
 	}
@@ -95,6 +97,7 @@ func TestUnreachable(t *testing.T) {
 }
 
 func TestRetriesOnServerErrors(t *testing.T) {
+	t.Parallel()
 	rec := newRecorder(t)
 	left := 2
 	rec.answer = func(w http.ResponseWriter, _ request) bool {

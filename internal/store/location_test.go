@@ -180,6 +180,7 @@ func TestNoCredentials(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	rec := &recorder{}
 	rec.Server = httptest.NewTLSServer(rec)
 	t.Cleanup(rec.Close)

@@ -11,6 +11,7 @@ import (
 // What HEAD leaves out is asked for by itself, but only where there can be a lock: in a bucket
 // with versions.
 func TestCheckUnlocked(t *testing.T) {
+	t.Parallel()
 	const tomorrow, yesterday = "2099-01-01T00:00:00Z", "2019-01-01T00:00:00Z"
 	none := func(w http.ResponseWriter) { refuse(w, http.StatusNotFound, "NoSuchObjectLockConfiguration") }
 	denied := func(w http.ResponseWriter) { refuse(w, http.StatusForbidden, "AccessDenied") }
@@ -32,6 +33,7 @@ func TestCheckUnlocked(t *testing.T) {
 		"store does not answer": {map[string]string{"X-Amz-Version-Id": "v1"}, func(w http.ResponseWriter) { refuse(w, http.StatusServiceUnavailable, "SlowDown") }, none, 3, store.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			rec, asked := newRecorder(t), 0
 			rec.answer = func(w http.ResponseWriter, r request) bool {
 				switch r.op + "?" + r.query {

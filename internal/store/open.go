@@ -57,6 +57,10 @@ type S3 struct {
 
 var _ Store = (*S3)(nil)
 
+// API is the client of the location's bucket, with the bucket and the prefix in it, for what
+// is asked of the bucket itself (package bucket).
+func (s *S3) API() (client *s3.Client, bucket, prefix string) { return s.client, s.bucket, s.prefix }
+
 // Open builds the store of a location. It reads credentials and keys, and
 // looks up the bucket's region when neither region nor s3Url is given, but
 // writes nothing. All problems of the document are reported together.

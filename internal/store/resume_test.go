@@ -49,6 +49,7 @@ func breaking(rec *recorder, body []byte, breaks int, etags ...string) *atomic.I
 }
 
 func TestReadResumes(t *testing.T) {
+	t.Parallel()
 	body := bytes.Repeat([]byte("0123456789abcdef"), 10_000)
 	rec := newRecorder(t)
 	served := breaking(rec, body, 3, `"v1"`)
@@ -84,6 +85,7 @@ func TestReadDoesNotMixVersions(t *testing.T) {
 }
 
 func TestReadGivesUp(t *testing.T) {
+	t.Parallel()
 	rec := newRecorder(t)
 	breaking(rec, []byte("x"), 100, `"v1"`) // half of one byte is none: no progress
 	r, _, err := rec.open(t, nil).Get(t.Context(), "k")

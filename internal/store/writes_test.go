@@ -41,6 +41,7 @@ func TestConflictIsRetried(t *testing.T) {
 
 // The first answer is lost, the retry finds the key taken by our own bytes.
 func TestLostAnswer(t *testing.T) {
+	t.Parallel()
 	for stored, want := range map[string]error{"hello": nil, "other": store.ErrExists} {
 		rec := newRecorder(t)
 		var probes, tries atomic.Int32
@@ -99,6 +100,7 @@ func TestWithoutConditionalWrites(t *testing.T) {
 
 // Unknown to the store, part copies are replaced by reading and sending.
 func TestWithoutPartCopy(t *testing.T) {
+	t.Parallel()
 	rec := newRecorder(t)
 	rec.answer = func(w http.ResponseWriter, r request) bool {
 		switch r.op {

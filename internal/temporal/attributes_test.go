@@ -142,7 +142,13 @@ func TestBackupOfARestoreWithoutMemo(t *testing.T) {
 	}
 }
 
-func connectTo(t *testing.T, s *server) *Connection {
+// temporalServer is what a client of this package talks to.
+type temporalServer interface {
+	workflowservice.WorkflowServiceServer
+	operatorservice.OperatorServiceServer
+}
+
+func connectTo(t *testing.T, s temporalServer) *Connection {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -59,7 +59,7 @@ func (r *volumeRow) refusals() int {
 // AWS publishes.
 func (b *bench) ofVolumes(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, b.stop()) }()
-	if err := b.start(ctx, stack.Options{EBS: true, Kwok: true}, b.snapshotLocations); err != nil {
+	if err := b.start(ctx, stack.Options{EBS: true, EBSFast: true, Kwok: true}, b.snapshotLocations); err != nil {
 		return err
 	}
 	if err := b.loadAll(ctx); err != nil {

@@ -46,7 +46,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer closeLanes()
-	return stack.Main(m, stack.Options{TemporalOnDisk: true, EBS: true}, func(s *stack.Stack) { shared = s })
+	return stack.Main(m, stack.Options{TemporalOnDisk: true, EBS: true, EBSFast: true}, func(s *stack.Stack) { shared = s })
 }
 
 // lane is one cluster name with a worker, a prefix, proxies and namespaces of its

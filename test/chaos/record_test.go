@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/workflows"
 )
 
@@ -59,7 +60,7 @@ func TestRecordHistories(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return l.keep(ctx, name, run)
+			return keepHistory(ctx, l.Harness, name, run)
 		}})
 	}
 	each(t, jobs)
@@ -198,10 +199,10 @@ func (l *lane) read(ctx context.Context, catalog string) error {
 	return fmt.Errorf("read: %w", errors.Join(errs...))
 }
 
-// keep replays a history and, if asked to, writes it for later.
-func (l *lane) keep(ctx context.Context, name string, run client.WorkflowRun) error {
+// keepHistory replays a history and, if asked to, writes it for later.
+func keepHistory(ctx context.Context, h *harness.Harness, name string, run client.WorkflowRun) error {
 	hist := &history.History{}
-	events := l.Temporal.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := h.Temporal.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		e, err := events.Next()
 		if err != nil {
@@ -214,7 +215,7 @@ func (l *lane) keep(ctx context.Context, name string, run client.WorkflowRun) er
 	if err := replayer.ReplayWorkflowHistory(nil, hist); err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
-	data, err := l.scrubbed(hist)
+	data, err := scrubbed(hist)
 	if err != nil || os.Getenv(recordInto) == "" {
 		return err
 	}
@@ -226,7 +227,7 @@ func (l *lane) keep(ctx context.Context, name string, run client.WorkflowRun) er
 }
 
 // scrubbed is a history as gzip JSON, without names of the machine it was made on.
-func (l *lane) scrubbed(hist *history.History) ([]byte, error) {
+func scrubbed(hist *history.History) ([]byte, error) {
 	raw, err := temporalproto.CustomJSONMarshalOptions{}.Marshal(hist)
 	if err != nil {
 		return nil, err

@@ -220,6 +220,13 @@ func (l *lane) spans(ctx context.Context, run client.WorkflowRun) ([]span, error
 			id := a.GetScheduledEventId()
 			out = append(out, span{names[id], starts[id], e.GetEventTime().AsTime()})
 		}
+		if c := e.GetChildWorkflowExecutionStartedEventAttributes(); c != nil {
+			of, err := l.spans(ctx, l.Temporal.GetWorkflow(ctx, c.GetWorkflowExecution().GetWorkflowId(), c.GetWorkflowExecution().GetRunId()))
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, of...)
+		}
 	}
 	return out, nil
 }

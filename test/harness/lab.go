@@ -94,7 +94,24 @@ func (l *Lab) ReplaceWorker(t testing.TB) {
 // may kill.
 func (l *Lab) Beside(t testing.TB, o Options) *Lab {
 	t.Helper()
-	own := &Lab{Harness: l.Idle(t, o), ID: l.ID, env: l.env}
+	return l.withWorker(t, l.Idle(t, o))
+}
+
+// On is Beside on another stack.
+func (l *Lab) On(t testing.TB, s *stack.Stack, o Options) *Lab {
+	t.Helper()
+	o.Cluster += "-" + l.ID
+	h, err := New(t.Context(), s, l.bin, t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	return l.withWorker(t, h)
+}
+
+func (l *Lab) withWorker(t testing.TB, h *Harness) *Lab {
+	t.Helper()
+	own := &Lab{Harness: h, ID: l.ID, env: l.env}
 	own.ReplaceWorker(t)
 	t.Cleanup(func() { own.Worker.Kill() }) // whichever is the last
 	return own

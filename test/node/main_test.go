@@ -38,7 +38,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer func() { os.RemoveAll(built.dir) }()
-	o := stack.Options{Node: true, EBS: true, TemporalOnDisk: true}
+	o := stack.Options{Node: true, EBS: true, EBSFast: true, TemporalOnDisk: true}
 	return stack.Main(m, o, func(s *stack.Stack) { shared = s })
 }
 

@@ -87,7 +87,7 @@ func (p *proof) everywhere(t *testing.T) {
 
 // newCluster restores on a second control plane with a node and a worker of its own.
 func (p *proof) newCluster(t *testing.T) {
-	s := stack.Run(t, stack.Options{Node: true, EBS: true, EBSFrom: shared.EBS})
+	s := stack.Run(t, stack.Options{Node: true, EBS: true, EBSFast: true, EBSFrom: shared.EBS})
 	o := p.options
 	o.Cluster, o.S3 = "elsewhere", strings.TrimPrefix(shared.S3.Endpoint, "http://")
 	c := lifeboat(t, s, o)

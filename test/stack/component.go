@@ -50,11 +50,24 @@ func components() []component {
 		{name: "velero", module: "velero", pkg: "github.com/vmware-tanzu/velero/cmd/velero", version: "v1.18.3", flags: veleroVersion},
 		{name: "velero-plugin-for-aws", module: "velero", pkg: "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws"},
 		kubernetes("kubelet"),
+		// The server that users run, on PostgreSQL, at the version that the dev server above
+		// has: of what it compiles all but a few packages are then in the build cache.
+		postgresTemporal("temporal-server", "go.temporal.io/server/cmd/server"),
+		postgresTemporal("temporal-sql-tool", "go.temporal.io/server/cmd/tools/sql"),
+		postgresTemporal("temporal-ui", "github.com/temporalio/ui-server/v2/cmd/server"),
+		{name: "temporal-ui-config", module: "temporal", pkg: "github.com/temporalio/ui-server/v2", files: []string{"config/docker.yaml"}},
+		{name: "docker-compose", module: "compose", pkg: "github.com/docker/compose/v5/cmd"},
+		{name: "helm", module: "helm", pkg: "helm.sh/helm/v3/cmd/helm", version: "v1.37.2", flags: helmKubernetes},
+		{name: "kubeconform", module: "helm", pkg: "github.com/yannh/kubeconform/cmd/kubeconform"},
 	}
 }
 
 func kubernetes(name string) component {
 	return component{name: name, pkg: "k8s.io/kubernetes/cmd/" + name, version: "v1.37.2", flags: kubernetesVersion}
+}
+
+func postgresTemporal(name, pkg string) component {
+	return component{name: name, module: "temporal", pkg: pkg, tags: "disable_grpc_modules"}
 }
 
 func snapshotter(name string) component {
@@ -67,6 +80,15 @@ func kubernetesVersion(version string) string {
 	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
 	set := " -X k8s.io/component-base/version."
 	return set + "gitVersion=" + version + set + "gitMajor=" + parts[0] + set + "gitMinor=" + parts[1]
+}
+
+// helmKubernetes is the Kubernetes that Helm renders for where it is not told: a module build
+// would say 1.20, which charts refuse.
+func helmKubernetes(version string) string {
+	parts := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	set := " -X helm.sh/helm/v3/pkg/chartutil.k8sVersion"
+	lint := " -X helm.sh/helm/v3/pkg/lint/rules.k8sVersion"
+	return set + "Major=" + parts[0] + set + "Minor=" + parts[1] + lint + "Major=" + parts[0] + lint + "Minor=" + parts[1]
 }
 
 // veleroVersion also moves a metrics listener that Velero leaves at its library's

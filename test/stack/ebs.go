@@ -22,6 +22,7 @@ type EBS struct {
 	AccessKeyID     string   `json:"accessKeyID"` // of an administrator
 	SecretAccessKey string   `json:"secretAccessKey"`
 	CredentialsFile string   `json:"credentialsFile"` // AWS's own form, profile default
+	DriverFile      string   `json:"driverFile"`      // the same for the CSI driver
 	TokenFile       string   `json:"tokenFile"`       // holds AdminToken
 	Dir             string   `json:"dir"`             // of its data: volumes/vol-…, snapshots/snap-…
 }
@@ -63,7 +64,7 @@ func (s *Stack) startEBS(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	config, err := s.writeEBS(o.EBSOptions)
+	config, err := s.writeEBS(o.EBSOptions, o.EBSFast)
 	if err != nil {
 		return fmt.Errorf("configure ebssim: %w", err)
 	}
@@ -78,17 +79,17 @@ func (s *Stack) startEBS(ctx context.Context, o Options) error {
 // writeEBS fills in what the options leave open and writes them, the credentials
 // and the token into the stack's directory. The keys are those of the object store:
 // one credentials file serves for both, as in a real account.
-func (s *Stack) writeEBS(o ebssim.Options) (config string, err error) {
+func (s *Stack) writeEBS(o ebssim.Options, fast bool) (config string, err error) {
 	dir := s.data("ebs")
 	if err := makeDirs(dir); err != nil {
 		return "", err
 	}
-	o = defaultEBS(o)
+	o = defaultEBS(o, fast)
 	o.Dir = filepath.Join(dir, "disks")
 	s.EBS = &EBS{
 		AdminToken: o.AdminToken, Region: o.Region, Zones: o.Zones, Account: o.AccountID, Dir: o.Dir,
 		AccessKeyID: o.Users[0].AccessKeyID, SecretAccessKey: o.Users[0].SecretAccessKey,
-		CredentialsFile: filepath.Join(dir, "credentials"), TokenFile: filepath.Join(dir, "admin-token"),
+		CredentialsFile: filepath.Join(dir, "credentials"), DriverFile: filepath.Join(dir, "driver-credentials"), TokenFile: filepath.Join(dir, "admin-token"),
 	}
 	if o.Issuers, err = s.issuers(o.Issuers); err != nil {
 		return "", err
@@ -98,17 +99,22 @@ func (s *Stack) writeEBS(o ebssim.Options) (config string, err error) {
 		return "", err
 	}
 	config = filepath.Join(dir, "ebssim.json")
-	credentials := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", s.EBS.AccessKeyID, s.EBS.SecretAccessKey)
+	profile := func(key, secret string) []byte {
+		return fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key, secret)
+	}
 	return config, sequence(
 		func() error { return writeSecret(config, text) },
-		func() error { return writeSecret(s.EBS.CredentialsFile, []byte(credentials)) },
+		func() error {
+			return writeSecret(s.EBS.CredentialsFile, profile(s.EBS.AccessKeyID, s.EBS.SecretAccessKey))
+		},
+		func() error { return writeSecret(s.EBS.DriverFile, profile(driverAccessKey, driverSecretKey)) },
 		func() error { return writeSecret(s.EBS.TokenFile, []byte(o.AdminToken)) },
 	)()
 }
 
-// defaultEBS puts the administrator first among the users. Timings are fast: most
-// tests are about other things; those that are not set EBSOptions.Limits.
-func defaultEBS(o ebssim.Options) ebssim.Options {
+// defaultEBS puts the administrator first among the users, and then the CSI driver. Limits and
+// timings are those of a real account, unless the test is about other things.
+func defaultEBS(o ebssim.Options, isFast bool) ebssim.Options {
 	if o.Region == "" {
 		o.Region = ebsRegion
 	}
@@ -121,12 +127,12 @@ func defaultEBS(o ebssim.Options) ebssim.Options {
 	if o.AdminToken == "" {
 		o.AdminToken = rand.Text()
 	}
-	if o.Limits == nil {
+	if o.Limits == nil && isFast {
 		fast := ebssim.Fast()
 		o.Limits = &fast
 	}
 	admin := ebssim.User{Name: "stack", AccessKeyID: s3AccessKey, SecretAccessKey: s3SecretKey}
-	o.Users = append([]ebssim.User{admin}, o.Users...)
+	o.Users = append([]ebssim.User{admin, driverUser()}, o.Users...)
 	return o
 }
 

@@ -40,7 +40,7 @@ func (s *Stack) startDriver(ctx context.Context, o Options) error {
 		err := sequence(
 			func() error { return s.installDriver(ctx, o, driver) },
 			func() error { return s.startController(ctx, o, driver) },
-			func() error { return s.startSnapshotter(ctx, driver) },
+			func() error { return s.startSnapshotter(ctx, o, driver) },
 		)()
 		if err != nil {
 			return err
@@ -62,7 +62,7 @@ func (s *Stack) startController(ctx context.Context, o Options, driver string) e
 	name := componentOf("ebscsi", driver)
 	return s.launch(ctx, name, 1, func(ports []int) (*service, error) {
 		return &service{
-			Name: name, Binary: binary, Health: "http://" + loopback(ports[0]) + "/healthz", Env: s.driverEnvironment(),
+			Name: name, Binary: binary, Health: "http://" + loopback(ports[0]) + "/healthz", Env: s.driverEnvironment(driver),
 			Args: []string{
 				"--mode=controller", "--driver=" + driver, "--csi-address=" + s.driverSocket(driver), "--kubeconfig=" + s.Kubeconfig,
 				"--health=" + loopback(ports[0]), fmt.Sprintf("--fake-nodes=%t", o.Kwok && driver == ebsDriver),
@@ -75,25 +75,44 @@ func (s *Stack) driverSocket(driver string) string {
 	return s.data(componentOf("csi", driver) + ".sock")
 }
 
-func (s *Stack) driverEnvironment() []string {
-	return append(s.EBS.Environment(), "EBSSIM_ADMIN_TOKEN_FILE="+s.EBS.TokenFile)
+// driverEnvironment is that of a driver. The one of EKS Auto Mode is an administrator: AWS does
+// not publish what its role may do.
+func (s *Stack) driverEnvironment(driver string) []string {
+	env := append(s.EBS.Environment(), "EBSSIM_ADMIN_TOKEN_FILE="+s.EBS.TokenFile)
+	if driver == ebsDriver {
+		env = append(env, "AWS_SHARED_CREDENTIALS_FILE="+s.EBS.DriverFile) // the last one counts
+	}
+	return env
+}
+
+// snapshotterRates are how often the sidecar asks the API server, and the driver whether a
+// snapshot is ready: as the driver's chart ships it, or without waits.
+func (o Options) snapshotterRates() []string {
+	if !o.EBSFast {
+		return []string{
+			"--kube-api-qps=20", "--kube-api-burst=100", "--worker-threads=100",
+			"--retry-interval-start=1s", "--retry-interval-max=30m",
+		}
+	}
+	return []string{
+		"--kube-api-qps=1000", "--kube-api-burst=2000", "--worker-threads=100",
+		"--retry-interval-start=500ms", "--retry-interval-max=2s",
+		"--resync-period=2s", // it forgets a snapshot that it asks about before its cache has its own last write
+	}
 }
 
 // startSnapshotter starts the real sidecar, which makes the driver's snapshots.
-func (s *Stack) startSnapshotter(ctx context.Context, driver string) error {
+func (s *Stack) startSnapshotter(ctx context.Context, o Options, driver string) error {
 	binary, err := Binary("csi-snapshotter")
 	if err != nil {
 		return err
 	}
 	name := componentOf("csi-snapshotter", driver)
 	return s.launch(ctx, name, 1, func(ports []int) (*service, error) {
-		return &service{Name: name, Binary: binary, Health: "http://" + loopback(ports[0]) + "/metrics", Args: []string{
+		return &service{Name: name, Binary: binary, Health: "http://" + loopback(ports[0]) + "/metrics", Args: append([]string{
 			"--kubeconfig=" + s.Kubeconfig, "--csi-address=" + s.driverSocket(driver), "--http-endpoint=" + loopback(ports[0]),
-			"--kube-api-qps=1000", "--kube-api-burst=2000", "--worker-threads=100",
-			"--retry-interval-start=500ms", "--retry-interval-max=2s", // it asks so often whether a snapshot is ready
-			"--resync-period=2s", // it forgets a snapshot that it asks about before its cache has its own last write
 			"--extra-create-metadata",
-		}}, nil
+		}, o.snapshotterRates()...)}, nil
 	})
 }
 
@@ -112,7 +131,7 @@ func (s *Stack) startNodeDriver(ctx context.Context, o Options) error {
 	}
 	err = s.launch(ctx, "ebscsi-node", 1, func(ports []int) (*service, error) {
 		return s.insideNode(&service{
-			Name: "ebscsi-node", Binary: binary, Health: "http://" + loopback(ports[0]) + "/healthz", Env: s.driverEnvironment(),
+			Name: "ebscsi-node", Binary: binary, Health: "http://" + loopback(ports[0]) + "/healthz", Env: s.driverEnvironment(ebsDriver),
 			Args: []string{
 				"--mode=node", "--node-id=" + s.Node.InstanceID, "--zone=" + s.Node.Zone, "--health=" + loopback(ports[0]),
 				"--csi-address=" + filepath.Join(nodeKubeletDir, "plugins", ebsDriver, "csi.sock"),

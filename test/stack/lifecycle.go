@@ -52,7 +52,7 @@ func (s *Stack) stop(ctx context.Context, logs logsAfter) error {
 		return fmt.Errorf("stop stack: %w", err)
 	}
 	s.spawner.close()
-	if err := s.removeNode(ctx); err != nil {
+	if err := errors.Join(s.removeNode(ctx), s.removeEngine(ctx)); err != nil {
 		return fmt.Errorf("stop stack: %w", err)
 	}
 	return s.remove(st, logs)

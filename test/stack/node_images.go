@@ -72,3 +72,27 @@ func (s *Stack) importImages(ctx context.Context, snapshotter string) error {
 	s.progress("images imported              %4.1f s\n", time.Since(start).Seconds())
 	return nil
 }
+
+// ImageArchives are the node's images as `docker save` writes them, for an engine to load.
+func ImageArchives() ([]string, error) {
+	var paths []string
+	for _, image := range images.All() {
+		path, err := imagePath(image)
+		if err != nil {
+			return nil, err
+		}
+		if !exists(path) {
+			return nil, fmt.Errorf("find image %s: not built yet; run: make node-build", image.Name)
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+// ImportImage gives the node an image out of an archive as `docker save` writes it.
+func (s *Stack) ImportImage(ctx context.Context, archive string) error {
+	if err := s.ctr(ctx, "images", "import", "--snapshotter", s.snapshotter(), archive); err != nil {
+		return fmt.Errorf("import image: %w", err)
+	}
+	return nil
+}

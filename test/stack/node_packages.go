@@ -27,6 +27,7 @@ var needs = []need{
 	{"nsenter", "util-linux"},
 	{"mount", "mount"},
 	{"ip", "iproute2"},
+	{"dockerd", "docker.io"}, // for docker-compose.yml
 }
 
 // installPackages installs what is missing, and only that: a machine that has

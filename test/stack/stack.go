@@ -23,6 +23,7 @@ type Options struct {
 	Node               bool      // a real node, so that Pods run: Linux and root; installs what it needs
 	EBS                bool      // simulated EBS volumes with the CSI driver ebs.csi.aws.com, snapshots included
 	EBSAuto            bool      // with EBS: the driver also under its name in EKS Auto Mode, ebs.csi.eks.amazonaws.com
+	EBSFast            bool      // with EBS: limits and controllers that let nobody wait, for tests of other things
 	EBSDefault         bool      // with EBS: its class is the cluster's default
 	EBSFrom            *EBS      // with EBS: use the simulator of another stack
 	NoCluster          bool      // object store and Temporal only: the cluster is elsewhere
@@ -30,8 +31,8 @@ type Options struct {
 	APIServerArgs      []string  // more flags for kube-apiserver
 	TemporalArgs       []string  // more flags for temporal server start-dev
 
-	// EBSOptions, with EBS, are limits, users, roles and more; what is empty is
-	// filled in, with timings for tests of other things.
+	// EBSOptions, with EBS, are limits, users, roles and more; what is empty is filled in, as a
+	// real account and the driver's chart have it unless EBSFast.
 	EBSOptions ebssim.Options
 }
 

@@ -17,7 +17,8 @@ func sweepStale(ctx context.Context, stacks string) {
 		if err != nil || !staleDir(dir, time.Since(info.ModTime())) {
 			continue
 		}
-		if (&Stack{Dir: dir}).removeNode(ctx) == nil { // else its directory still tells what is left
+		s := &Stack{Dir: dir}
+		if s.removeNode(ctx) == nil && s.removeEngine(ctx) == nil { // else its directory still tells what is left
 			os.RemoveAll(dir)
 		}
 	}

@@ -41,6 +41,7 @@ func Load(ctx context.Context, s Source, more ...func(*config.LoadOptions) error
 	if err == nil && (s.Credential != nil || s.CredentialsFile != "") {
 		renew(&cfg, s.Rejected, func(ctx context.Context) (aws.Config, error) { return s.load(ctx, more...) })
 	}
+	measure(&cfg)
 	return cfg, err
 }
 

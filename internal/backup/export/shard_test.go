@@ -471,6 +471,34 @@ func isOneInstant(steps []int) bool {
 	return true
 }
 
+// TestCachesReachTheRevision: behind snapshots, a list of many objects is preceded by a request
+// for one, by which the API server's cache of the type reaches the revision; a short list is not.
+func TestCachesReachTheRevision(t *testing.T) {
+	for name, tc := range map[string]struct {
+		units []backup.Unit
+		count int64
+		want  int
+	}{
+		"many":                 {[]backup.Unit{{}}, manyObjects, 2},
+		"few":                  {[]backup.Unit{{}}, manyObjects - 1, 1},
+		"not behind snapshots": {nil, manyObjects, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := kubetest.Start(t)
+			putNamespaces(s, "a")
+			x := newExported(t, s, velerov1.BackupSpec{}, configMaps()).atRevision(t)
+			x.run.Plan.Volumes.Units, x.run.Plan.Shards[0].Lists[0].Count = tc.units, tc.count
+			if _, err := x.exportShards(t); err != nil {
+				t.Fatal(err)
+			}
+			keys, _ := x.stored(t)
+			if got := s.Count(kubetest.On("list", kube.ConfigMaps())); got != tc.want || !slices.Equal(keys, []string{"configmaps a/a"}) {
+				t.Errorf("%d requests, want %d; stored %q", got, tc.want, keys)
+			}
+		})
+	}
+}
+
 // TestTypesThatAreNotAtTheRevision are listed in their newest state, and named.
 func TestTypesThatAreNotAtTheRevision(t *testing.T) {
 	secrets := listable(kube.Resource{Version: "v1", Name: "secrets", Kind: "Secret", Namespaced: true})

@@ -235,9 +235,9 @@ func TestJob(t *testing.T) {
 			s.After(kubetest.On("create", kube.Jobs()), func(q kubetest.Request, answer map[string]any) { endJob(s, tc.end, answer) })
 			s.Handle(kubetest.On("get", kube.Pods()).Sub("log"), func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "all 12 checks "+password) })
 			a := definition.Assertion{Name: name, Namespace: source, Job: &definition.Job{Image: "check:1", EnvFromSecrets: []string{"db"}}, Expect: tc.expect}
-			a.Timeout.Duration = time.Second
+			a.Timeout.Duration = time.Minute
 			if tc.end == "" {
-				a.Timeout.Duration = 30 * time.Millisecond
+				a.Timeout.Duration = 700 * time.Millisecond
 			}
 			got := r.Run(context.Background(), a)
 			if got.Outcome != tc.outcome || !strings.Contains(got.Detail, tc.detail) || strings.Contains(got.Found, password) {
@@ -312,7 +312,7 @@ func TestProbe(t *testing.T) {
 		}
 	}
 	probe, there := kubetest.Get[corev1.Pod](s, kube.Pods(), copied, "lifeboat-probe")
-	if !there || probe.Labels["drill"] != "one" || *probe.Spec.AutomountServiceAccountToken {
+	if !there || probe.Labels["drill"] != "one" || *probe.Spec.AutomountServiceAccountToken || !*probe.Spec.SecurityContext.RunAsNonRoot {
 		t.Errorf("the probe: %+v", probe)
 	}
 }

@@ -37,6 +37,7 @@ func (r *Runner) readyProbe(ctx context.Context, namespace string) (string, erro
 		return "", errors.New("the drill has no probe: name an image in spec.probe")
 	}
 	spec := r.podSpec(corev1.Container{Image: r.Probe.Image, Command: []string{"sleep", "86400"}}, r.Probe.PullSecrets)
+	restrict(&spec, nobody)
 	pod := corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{Name: probeName, Namespace: namespace, Labels: r.labels("probe")}, Spec: spec,
@@ -91,6 +92,16 @@ func (r *Runner) podSpec(c corev1.Container, pullSecrets []string) corev1.PodSpe
 	return spec
 }
 
+// nobody is the user of the probe.
+const nobody = 65534
+
+// restrict makes a pod that the Pod Security Standard "restricted" takes.
+func restrict(spec *corev1.PodSpec, user int64) {
+	yes := true
+	spec.SecurityContext.RunAsNonRoot, spec.SecurityContext.RunAsUser = &yes, &user
+	spec.Containers[0].SecurityContext.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
+}
+
 // waitingFor says why a pod is not ready, as far as its status does.
 func waitingFor(pod *corev1.Pod) string {
 	for i := range pod.Status.ContainerStatuses {
@@ -137,12 +148,16 @@ func (r *Runner) jobOf(namespace string, a *definition.Assertion, n int) *batchv
 		container.EnvFrom = append(container.EnvFrom, corev1.EnvFromSource{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}})
 	}
 	labels := r.labels("assertion")
+	spec := r.podSpec(container, a.Job.PullSecrets)
+	if a.Job.RunAsUser != nil {
+		restrict(&spec, *a.Job.RunAsUser)
+	}
 	return &batchv1.Job{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
 		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("lifeboat-%s-%d", hex.EncodeToString(sum[:5]), n), Namespace: namespace, Labels: labels},
 		Spec: batchv1.JobSpec{
 			BackoffLimit: &none, ActiveDeadlineSeconds: &seconds,
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: r.podSpec(container, a.Job.PullSecrets)},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: spec},
 		},
 	}
 }

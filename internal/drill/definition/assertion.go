@@ -120,6 +120,8 @@ type Job struct {
 	Command []string `json:"command,omitempty"`
 	// Args in the place of the image's.
 	Args []string `json:"args,omitempty"`
+	// RunAsUser is the user that it runs as, without any privilege; needed where the namespace enforces the Pod Security Standard "restricted". The image's user if it is not given.
+	RunAsUser *int64 `json:"runAsUser,omitempty"`
 	// EnvFromSecrets are names of restored Secrets whose values become environment variables.
 	EnvFromSecrets []string `json:"envFromSecrets,omitempty"`
 	// PullSecrets are names of restored Secrets with which the image is pulled.

@@ -19,8 +19,8 @@ const mutations = 100_000
 // TestEveryAlteredByte: whatever is altered in a file, it is refused. Every bit of it is
 // flipped, every length is cut, and the rest are bytes changed, put in, left out and moved.
 func TestEveryAlteredByte(t *testing.T) {
-	file := signed(t, small(), testKey(1))
-	if _, err := Verify(file, testKeys()); err != nil {
+	file, keys := signed(t, small(), testKey(1)), testKeys()
+	if _, err := Verify(file, keys); err != nil {
 		t.Fatal(err)
 	}
 	var next sync.Mutex
@@ -36,7 +36,7 @@ func TestEveryAlteredByte(t *testing.T) {
 		group.Go(func() {
 			for i := take(); i < mutations; i = take() {
 				altered, how := mutate(file, i)
-				if _, err := Verify(altered, testKeys()); err == nil {
+				if _, err := Verify(altered, keys); err == nil {
 					t.Errorf("mutation %d is taken: %s", i, how)
 				}
 			}

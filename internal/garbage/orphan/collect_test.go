@@ -280,7 +280,7 @@ func (i *installation) heal() {
 // running run names, the floor holds, nothing foreign is touched, and two runs later nothing is
 // left that has expired and that nothing protects.
 func TestRandomSequences(t *testing.T) {
-	seeds := uint64(40)
+	seeds := uint64(25)
 	if isSoak() {
 		seeds = 1000
 	}

@@ -15,7 +15,7 @@ import (
 // than a second, collections take the half, in less than a minute beside what EC2's rates take,
 // and memory does not grow with what was deleted. make soak has a thousand backups.
 func TestSize(t *testing.T) {
-	backups := 100
+	backups := 50
 	if isSoak() {
 		backups = 1000
 	}

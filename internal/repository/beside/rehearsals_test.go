@@ -32,7 +32,7 @@ func TestRehearsals(t *testing.T) {
 	if err != nil || len(got) != 2 || got[0].Level != "L2" || got[0].Asked != "" || got[1].Asked != "1.38" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	proofs, err := repository.ListProofs(t.Context(), st, "a-b", "b")
+	proofs, err := repository.ListProofs(t.Context(), st)
 	if err != nil || len(proofs) != 3 || proofs["a-b"].Level != "L1" || proofs["b"].Level != "" || proofs["b"].UID != "u3" {
 		t.Errorf("%+v, %v", proofs, err)
 	}

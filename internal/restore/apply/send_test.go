@@ -44,6 +44,7 @@ const (
 // TestSentObjects: what is asked of the API server for one object, and what its record
 // says of the answers.
 func TestSentObjects(t *testing.T) {
+	t.Parallel()
 	configMap := kubetest.On("", kube.ConfigMaps()).Named("o")
 	creates, patches := kubetest.On("create", kube.ConfigMaps()).Named("o"), kubetest.On("patch", kube.ConfigMaps()).Named("o")
 	for name, tt := range map[string]struct {
@@ -300,6 +301,7 @@ func TestRefusalsQuoteNoSecret(t *testing.T) {
 // TestSecondRefusalQuotesNoSecret: what a first attempt found in the cluster is not quoted
 // by the second one either, though it is gone by then.
 func TestSecondRefusalQuotesNoSecret(t *testing.T) {
+	t.Parallel()
 	s := kubetest.Start(t)
 	s.PutJSON(liveObject("Secret", "s", `,"deletionTimestamp":"2026-01-01T00:00:00Z"`, `,"data":{"p":"bGl2ZS1zZWNyZXQ="}`))
 	creates := kubetest.On("create", coreType("secrets"))
@@ -381,6 +383,7 @@ func TestClusterScopedObject(t *testing.T) {
 // TestTerminatingNamespaceObject: a Namespace that is itself restored, and is being
 // deleted, is waited for, and then made.
 func TestTerminatingNamespaceObject(t *testing.T) {
+	t.Parallel()
 	s := kubetest.Start(t)
 	s.PutJSON(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"n","deletionTimestamp":"2026-01-01T00:00:00Z"}}`)
 	time.AfterFunc(200*time.Millisecond, func() { s.Remove(coreType("namespaces"), "", "n") })
@@ -437,6 +440,7 @@ func TestPlannedClaim(t *testing.T) {
 
 // TestPlannedObjects: a dry run says what would be done, and reads only.
 func TestPlannedObjects(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		spec    velerov1.RestoreSpec
 		stored  restoretest.Stored

@@ -19,6 +19,7 @@ import (
 // TestWhatIsBeingDeletedIsWaitedFor: an object that is equal to the backup's, and on
 // its way out, is not one that is there.
 func TestWhatIsBeingDeletedIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	s := kubetest.Start(t)
 	run := newRun(t, velerov1.RestoreSpec{}, false, storedConfigMaps("stays", "goes", "late")...)
 	s.PutJSON(liveObject("ConfigMap", "stays", "", `,"data":{"k":"v"}`))

@@ -40,6 +40,7 @@ func refuseFor(s *kubetest.Server, match kubetest.Match, d time.Duration, code i
 // TestObstaclesThatGo: what keeps an object out for a while, and is no fault of its own, is
 // waited for.
 func TestObstaclesThatGo(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		code int32
 		text string
@@ -191,6 +192,7 @@ func TestShedLoad(t *testing.T) {
 // TestPassingFaultOfEtcd: a server error that names no webhook is tried for as long as what
 // else passes.
 func TestPassingFaultOfEtcd(t *testing.T) {
+	t.Parallel()
 	s := kubetest.Start(t)
 	s.PutNamespaces("n")
 	refuseFor(s, kubetest.On("create", kube.ConfigMaps()), 600*time.Millisecond, 500, "etcdserver: leader changed")

@@ -79,10 +79,9 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 		return err
 	}
 	doc.Reasons = append(doc.Reasons, doc.Filter.OddNamespaces(slices.Sorted(maps.Keys(x.namespaces)))...)
-	for _, gr := range append(slices.Sorted(maps.Keys(x.unserved)), resource.Pods) {
-		if err := x.addDependencies(ctx, gr); err != nil {
-			return err
-		}
+	// Clusters have thousands of custom types, so that they are looked up at once.
+	if err := errors.Join(x.addDependencies(ctx, slices.Sorted(maps.Keys(x.unserved))...), x.addDependencies(ctx, resource.Pods)); err != nil {
+		return err
 	}
 	var reasons []report.Reason
 	if doc.Volumes, reasons, err = volumes.Plan(ctx, r, s, cat, x.volumes); err != nil {

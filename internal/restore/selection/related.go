@@ -45,13 +45,18 @@ func unservedTypes(s *restore.Run, cat kube.Catalog) map[string]bool {
 	return out
 }
 
-// addDependencies adds to the restore what selected objects of a type need, as far as the
+// addDependencies adds to the restore what selected objects of some types need, as far as the
 // backup has it (docs/VELERO.md 7.5). The labels of the spec do not leave a dependency out;
 // its types, its namespaces and a ban on cluster-scoped objects do.
-func (x *selection) addDependencies(ctx context.Context, gr string) error {
-	wanted, err := x.dependenciesOf(ctx, gr)
-	if err != nil {
-		return fmt.Errorf("find what %s need: %w", gr, err)
+func (x *selection) addDependencies(ctx context.Context, types ...string) error {
+	seen := map[archive.Key]bool{}
+	var wanted []archive.Key
+	for _, gr := range types {
+		of, err := x.dependenciesOf(ctx, gr, seen)
+		if err != nil {
+			return fmt.Errorf("find what %s need: %w", gr, err)
+		}
+		wanted = append(wanted, of...)
 	}
 	found, err := x.s.Arc.Find(ctx, wanted)
 	if err != nil {
@@ -74,10 +79,9 @@ func (x *selection) addDependencies(ctx context.Context, gr string) error {
 }
 
 // dependenciesOf reads the selected objects of a type, by one request for members that
-// follow each other, and returns each object that they need once.
-func (x *selection) dependenciesOf(ctx context.Context, gr string) ([]archive.Key, error) {
+// follow each other, and returns each object that they need and that was not seen, once.
+func (x *selection) dependenciesOf(ctx context.Context, gr string, seen map[archive.Key]bool) ([]archive.Key, error) {
 	members := slices.Compact(slices.Sorted(slices.Values(x.holders[gr])))
-	seen := map[archive.Key]bool{}
 	var out []archive.Key
 	for len(members) > 0 {
 		n := countContiguous(members)

@@ -133,6 +133,7 @@ func TestProbe(t *testing.T) {
 		"missing and silent": {map[string]string{"h2": gone}, contract.ErrTypeNotFound, "snapshot h2", nil, times.answer},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := &contentServer{says: tc.says}
 			r, all := probing(t, server, times, "h1", "h2")
 			began := time.Now()

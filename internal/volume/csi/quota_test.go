@@ -220,6 +220,7 @@ func wantFree(t *testing.T, c *Snapshots, want int) {
 // TestReserveWithoutCapacity: while there is none nothing is made, and in the end that is
 // an error of all volumes before a freeze, and of each volume where no pod waits.
 func TestReserveWithoutCapacity(t *testing.T) {
+	t.Parallel()
 	q, backups := quotaBackups(t, 1, 2)
 	for i := range 10 {
 		q.stranger(fmt.Sprint("s", i), "ebs", vs(time.Second, true, false, ""))

@@ -21,7 +21,11 @@ import (
 
 // TestRestorer: the driver keeps the promises of volume.Restorer.
 func TestRestorer(t *testing.T) {
-	volumetest.RunRestorer(t, func(t *testing.T) volumetest.RestoreWorld { return newRestoreWorld(t) })
+	t.Parallel()
+	volumetest.RunRestorer(t, func(t *testing.T) volumetest.RestoreWorld {
+		t.Parallel()
+		return newRestoreWorld(t)
+	})
 }
 
 // restoreWorld is a cluster whose snapshot controller and snapshotter, with a CSI driver

@@ -18,6 +18,7 @@ import (
 // TestRetainOfDeleted: a snapshot is no part of the backup whose objects somebody deletes
 // while they are retained: it may be gone with them.
 func TestRetainOfDeleted(t *testing.T) {
+	t.Parallel()
 	now := metav1.NewTime(time.Now())
 	for name, delete := range map[string]func(w *world, content string){
 		"nobody": func(*world, string) {},

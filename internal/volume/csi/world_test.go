@@ -19,7 +19,11 @@ import (
 
 // TestSnapshotter: the driver keeps the promises of volume.Snapshotter.
 func TestSnapshotter(t *testing.T) {
-	volumetest.Run(t, func(t *testing.T, test func(*testing.T, volumetest.World)) { test(t, newWorld(t)) })
+	t.Parallel()
+	volumetest.Run(t, func(t *testing.T, test func(*testing.T, volumetest.World)) {
+		t.Parallel()
+		test(t, newWorld(t))
+	})
 }
 
 const (

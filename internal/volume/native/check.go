@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -25,6 +26,9 @@ type Restorer struct {
 	Kube      *kube.Client // for what the cluster uses
 	Locations *location.Set
 	Run       volume.RestoreRun
+	// LookAgain is how long Sweep waits for what EC2 may not show yet; quota.LookAgainFor if it
+	// is zero. A simulated EC2 hides things for a shorter time.
+	LookAgain time.Duration
 }
 
 // checker is one call of Check.

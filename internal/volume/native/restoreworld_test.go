@@ -96,7 +96,7 @@ func (w *restoreWorld) Plan() ([]*volume.Restore, volume.View) {
 }
 
 func (w *restoreWorld) Restorer(run volume.RestoreRun) volume.Restorer {
-	return &native.Restorer{Kube: w.client, Locations: w.locations, Run: run}
+	return &native.Restorer{Kube: w.client, Locations: w.locations, Run: run, LookAgain: time.Second}
 }
 
 func (w *restoreWorld) Made(run volume.RestoreRun) []int {

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func (r *Restorer) Sweep(ctx context.Context, all []*volume.Restore, made map[st
 	if err != nil || !mayBeHidden(all, made, gone) {
 		return err
 	}
-	if err := poll.Wait(ctx, quota.LookAgainFor); err != nil {
+	if err := poll.Wait(ctx, cmp.Or(r.LookAgain, quota.LookAgainFor)); err != nil {
 		return err
 	}
 	_, err = r.sweepLocations(ctx, all, made)

@@ -50,7 +50,7 @@ func Refused(name, instead string) *cobra.Command {
 func RefusedAtRoot() []*cobra.Command {
 	const worker = "the worker's configuration, lifeboat.yaml, has what Velero keeps in the cluster; lifeboat.example.yaml explains it"
 	return []*cobra.Command{
-		Refused("install", worker), Refused("uninstall", worker), Refused("plugin", worker),
+		Refused("uninstall", worker), Refused("plugin", worker),
 		Refused("client", "set "+ClusterVariable+" and Temporal's variables in place of 'client config'"),
 	}
 }

@@ -24,7 +24,7 @@ type Commands struct{ *console.Console }
 func (cs Commands) Command() *cobra.Command {
 	restores := cs.restores()
 	return command.Group("restore", "Restore backups, wholly or in part", []string{"restores"},
-		cs.Create(), cs.Get(), cs.Describe(), restores.LogsCommand(),
+		cs.Create(), cs.Get(), cs.Describe(), cs.Estimate(), restores.LogsCommand(),
 		restores.WaitCommand(), restores.CancelCommand("Objects that it has made so far stay."),
 		command.Refused("delete", "what it records stays in the bucket and holds no name but its own; delete the objects that it made with kubectl"))
 }

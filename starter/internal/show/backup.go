@@ -154,6 +154,7 @@ func (p *page) printDetails(d *contract.Details) {
 	p.printHeading("Lifeboat")
 	p.printIfSet(1, "Cluster", d.Cluster)
 	p.printIfSet(1, "UID", d.UID)
+	p.printIfSet(1, "Trace", d.Trace)
 	p.printValue(1, "Size", Bytes(d.Bytes))
 	if d.Members > 0 {
 		p.printValue(1, "Members", strconv.Itoa(d.Members))

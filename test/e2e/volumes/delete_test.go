@@ -356,7 +356,8 @@ func (l *lab) limits(t *testing.T, change func(*ebssim.Limits)) {
 	})
 }
 
-// cut takes n snapshots of one volume, tagged as a backup's.
+// cut takes n snapshots of one volume, tagged as a backup's and as the driver's, which may delete
+// no others.
 func (l *lab) cut(t *testing.T, disk, backup string, n int) []string {
 	t.Helper()
 	cfg, err := awsconfig.LoadDefaultConfig(t.Context())
@@ -367,7 +368,9 @@ func (l *lab) cut(t *testing.T, disk, backup string, n int) []string {
 	var ids []string
 	for range n {
 		out, err := client.CreateSnapshot(t.Context(), &ec2.CreateSnapshotInput{VolumeId: aws.String(disk), TagSpecifications: []types.TagSpecification{{
-			ResourceType: types.ResourceTypeSnapshot, Tags: []types.Tag{{Key: aws.String(ebs.TagBackup), Value: aws.String(backup)}},
+			ResourceType: types.ResourceTypeSnapshot, Tags: []types.Tag{
+				{Key: aws.String(ebs.TagBackup), Value: aws.String(backup)}, {Key: aws.String("ebs.csi.aws.com/cluster"), Value: aws.String("true")},
+			},
 		}}})
 		if err != nil {
 			t.Fatal(err)

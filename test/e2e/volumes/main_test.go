@@ -58,7 +58,7 @@ func testMain(m *testing.M) int {
 	}
 	limits := ebssim.Fast()
 	limits.Visibility = ebssim.Duration(visibility)
-	o := stack.Options{Kwok: true, EBS: true, EBSAuto: true, TemporalOnDisk: true, EBSOptions: ebssim.Options{Limits: &limits}}
+	o := stack.Options{Kwok: true, EBS: true, EBSFast: true, EBSAuto: true, TemporalOnDisk: true, EBSOptions: ebssim.Options{Limits: &limits}}
 	return harness.Main(m, harness.LabOptions{Name: "volumes", Stack: o, Prepare: prepare}, func(l *harness.Lab) (err error) {
 		shared = &lab{Lab: l, ebs: l.Stack.EBS}
 		shared.ec2, err = openEC2(l.Stack.EBS)

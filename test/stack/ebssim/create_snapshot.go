@@ -63,9 +63,11 @@ func (s *Sim) takeSnapshots(c *call, volumes []*volume, tagsOf func(*volume) map
 }
 
 func (s *Sim) copyVolumes(c *call, volumes []*volume) (taken []*snapshot, err error) {
-	dirs := make([]string, len(volumes))
-	for i, v := range volumes {
-		dirs[i] = s.volumeDir(v.ID)
+	var dirs []string
+	for _, v := range volumes {
+		if len(v.Attachments) > 0 { // nobody writes to the others
+			dirs = append(dirs, s.volumeDir(v.ID))
+		}
 	}
 	thaw, err := freeze(dirs)
 	if err != nil {

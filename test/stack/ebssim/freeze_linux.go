@@ -102,6 +102,9 @@ func signalAll(pids map[int]bool, sig syscall.Signal) error {
 // mounting is the processes of other mount namespaces that have a directory, or
 // something below it, mounted. Namespaces are looked at once each.
 func mounting(dirs []string) ([]int, error) {
+	if len(dirs) == 0 {
+		return nil, nil
+	}
 	own, err := os.Readlink("/proc/self/ns/mnt")
 	if err != nil {
 		return nil, fmt.Errorf("read mount namespace: %w", err)

@@ -20,7 +20,7 @@ import (
 var shared *stack.Stack
 
 func TestMain(m *testing.M) {
-	o := stack.Options{EBS: true, EBSDefault: true, Kwok: true}
+	o := stack.Options{EBS: true, EBSFast: true, EBSDefault: true, Kwok: true}
 	os.Exit(stack.Main(m, o, func(s *stack.Stack) { shared = s }))
 }
 
@@ -179,7 +179,7 @@ func TestTwoClustersShareAnAccount(t *testing.T) {
 	first.snapshot("origin", "origin")
 	handle := first.ready("origin")
 
-	second := connect(t, stack.Run(t, stack.Options{EBS: true, EBSFrom: shared.EBS, Kwok: true}))
+	second := connect(t, stack.Run(t, stack.Options{EBS: true, EBSFast: true, EBSFrom: shared.EBS, Kwok: true}))
 	second.create(contents, fmt.Sprintf(`
 apiVersion: snapshot.storage.k8s.io/v1
 kind: VolumeSnapshotContent

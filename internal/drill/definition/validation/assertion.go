@@ -45,8 +45,8 @@ func (p *problems) checkAssertion(path string, a *definition.Assertion) {
 		p.checkHTTP(path+".http", a.HTTP)
 	case a.TCP != nil:
 		p.checkTCP(path+".tcp", a.TCP)
-	case a.Job != nil && strings.TrimSpace(a.Job.Image) == "":
-		p.Add(path+".job.image", "is empty: name the image to run")
+	case a.Job != nil:
+		p.checkJob(path+".job", a.Job)
 	case a.Object != nil:
 		p.checkLookedAt(path+".object", a.Object.Resource, a.Object.Name)
 		p.checkField(path, a)
@@ -160,6 +160,15 @@ func (p *problems) checkLookedAt(path, resource, name string) {
 	p.checkGroupResource(path+".resource", resource)
 	if name == "" || strings.ContainsAny(name, "/ %") {
 		p.Add(path+".name", "is %q: give the object's name", name)
+	}
+}
+
+func (p *problems) checkJob(path string, j *definition.Job) {
+	if strings.TrimSpace(j.Image) == "" {
+		p.Add(path+".image", "is empty: name the image to run")
+	}
+	if j.RunAsUser != nil && *j.RunAsUser < 1 {
+		p.Add(path+".runAsUser", "is %d: use the number of a user that is not root, or remove it for the image's user", *j.RunAsUser)
 	}
 }
 

@@ -107,6 +107,9 @@ func TestRefused(t *testing.T) {
 			d.Spec.Assertions[0] = only(definition.Assertion{TCP: &definition.TCP{Pod: &definition.PodChoice{Name: "a"}}})
 		}, "65535"},
 		"spec.assertions[0].job.image": {func(d *definition.Drill) { d.Spec.Assertions[0] = only(definition.Assertion{Job: &definition.Job{}}) }, "image to run"},
+		"spec.assertions[0].job.runAsUser": {func(d *definition.Drill) {
+			d.Spec.Assertions[0] = only(definition.Assertion{Job: &definition.Job{Image: "a", RunAsUser: new(int64)}})
+		}, "not root"},
 		"spec.assertions[0].object.field": {func(d *definition.Drill) {
 			d.Spec.Assertions[0] = only(definition.Assertion{Object: &definition.Object{Resource: "secrets", Name: "a", Field: "data.password"}})
 		}, "Secret"},

@@ -68,6 +68,7 @@ func up(ctx context.Context, flags *flag.FlagSet, dir *string, args []string, ou
 	flags.BoolVar(&o.Kwok, "kwok", false, "fake nodes, so that Pods become Ready")
 	flags.BoolVar(&o.KwokVolumes, "kwok-volumes", false, "with --kwok: claims are bound at once, to no data")
 	flags.BoolVar(&o.EBS, "ebs", false, "simulated EBS volumes with their CSI driver, the class of which is the default")
+	flags.BoolVar(&o.EBSFast, "ebs-fast", false, "with --ebs: limits and controllers that let nobody wait, in place of those of a real account")
 	flags.BoolVar(&o.Node, "node", false, "a real node, so that Pods run (Linux and root; installs what it needs)")
 	flags.BoolVar(&o.SnapshotController, "snapshot-controller", false, "run snapshot-controller")
 	flags.BoolVar(&o.TemporalOnDisk, "temporal-on-disk", false, "keep Temporal's data over its restarts")

@@ -1,10 +1,11 @@
 // Command versitygw is the object store of the local stack: the S3 gateway of that
 // name over a directory, with the arguments of the upstream command that the stack
-// uses. The upstream command also links its integration tests and the backends for
+// uses, and those of its variables that docker-compose.yml sets. The upstream command also links its integration tests and the backends for
 // Azure, ScoutFS and another S3, which together are two fifths of what it compiles.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -52,12 +53,12 @@ func defaultConfig() *embedgw.Config {
 // parseGateway reads the flags before the word "posix" and returns what follows it.
 func parseGateway(gateway *embedgw.Config, args []string) ([]string, error) {
 	flags := flag.NewFlagSet("versitygw", flag.ContinueOnError)
-	flags.StringVar(&gateway.RootUserAccess, "access", "", "access key of the only account")
-	flags.StringVar(&gateway.RootUserSecret, "secret", "", "its secret key")
+	flags.StringVar(&gateway.RootUserAccess, "access", os.Getenv("ROOT_ACCESS_KEY"), "access key of the only account")
+	flags.StringVar(&gateway.RootUserSecret, "secret", os.Getenv("ROOT_SECRET_KEY"), "its secret key")
 	flags.StringVar(&gateway.Region, "region", "us-east-1", "region that clients sign for")
-	flags.StringVar(&gateway.HealthPath, "health", "", "path that answers 200 without a signature")
+	flags.StringVar(&gateway.HealthPath, "health", os.Getenv("VGW_HEALTH"), "path that answers 200 without a signature")
 	flags.BoolVar(&gateway.Quiet, "quiet", false, "do not log requests")
-	port := flags.String("port", ":7070", "address to listen on, host:port")
+	port := flags.String("port", cmp.Or(os.Getenv("VGW_PORT"), ":7070"), "address to listen on, host:port")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func createdVolume(volume types.Volume, r *csi.CreateVolumeRequest) *csi.CreateV
 		VolumeId:           aws.ToString(volume.VolumeId),
 		CapacityBytes:      int64(aws.ToInt32(volume.Size)) * gib,
 		ContentSource:      r.GetVolumeContentSource(),
-		AccessibleTopology: []*csi.Topology{{Segments: map[string]string{ZoneKey: zone}}},
+		AccessibleTopology: []*csi.Topology{{Segments: map[string]string{KnownZoneKey: zone}}},
 	}}
 }
 

@@ -38,9 +38,6 @@ func (p *Provisioner) persistentVolume(o controller.ProvisionOptions, volume *cs
 	if o.StorageClass.ReclaimPolicy != nil {
 		pv.Spec.PersistentVolumeReclaimPolicy = *o.StorageClass.ReclaimPolicy
 	}
-	if p.Driver == driver.AutoName {
-		toKnownZones(pv)
-	}
 	if o.StorageClass.Provisioner == driver.InTree {
 		toInTree(pv)
 	}
@@ -52,19 +49,6 @@ func toInTree(pv *v1.PersistentVolume) {
 	csi := pv.Spec.CSI
 	pv.Spec.CSI = nil
 	pv.Spec.AWSElasticBlockStore = &v1.AWSElasticBlockStoreVolumeSource{VolumeID: csi.VolumeHandle, FSType: csi.FSType}
-	toKnownZones(pv)
-}
-
-// toKnownZones ties a PersistentVolume to its zone by the label that nodes have whatever the
-// driver.
-func toKnownZones(pv *v1.PersistentVolume) {
-	for _, term := range pv.Spec.NodeAffinity.Required.NodeSelectorTerms {
-		for i := range term.MatchExpressions {
-			if term.MatchExpressions[i].Key == driver.ZoneKey {
-				term.MatchExpressions[i].Key = driver.KnownZoneKey
-			}
-		}
-	}
 }
 
 func fsType(parameters map[string]string) string {

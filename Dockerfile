@@ -1,0 +1,23 @@
+# The image of both programs: the worker, and the CLI beside it (--entrypoint /lifeboat).
+#
+#   docker build --build-arg VERSION=v1.0.0 -t ghcr.io/lifeboat-backup/lifeboat:v1.0.0 .
+#
+# The binaries are the same for the same source, version and Go: they hold no path, time or
+# build id. What is copied carries one time stamp, so that the layers are the same too.
+FROM golang:1.27.3-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=dev
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=${VERSION}" -o /out/ ./worker ./starter \
+    && mkdir /out/image && mv /out/worker /out/image/lifeboat-worker && mv /out/starter /out/image/lifeboat \
+    && cp LICENSE /out/image/LICENSE && find /out/image -exec touch -h -d @0 {} +
+
+FROM gcr.io/distroless/static-debian12:nonroot
+LABEL org.opencontainers.image.source="https://github.com/lifeboat-backup/lifeboat" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /out/image/ /
+USER 65532:65532
+ENTRYPOINT ["/lifeboat-worker"]
+CMD ["--config", "/etc/lifeboat/lifeboat.yaml"]

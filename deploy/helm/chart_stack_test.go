@@ -1,0 +1,125 @@
+//go:build stack
+
+package helm
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/golden"
+	"github.com/lifeboat-backup/lifeboat/test/stack"
+)
+
+// Names that the cases are rendered for.
+const (
+	release   = "lifeboat"
+	namespace = "backup"
+)
+
+// run runs a program of the stack and returns what it printed.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	if err := stack.Build(t.Context(), os.Stderr, name); err != nil {
+		t.Fatal(err)
+	}
+	program, err := stack.Binary(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// cases are files of values: those of the tests, and the one for people who come from Velero.
+func cases(t *testing.T) []string {
+	t.Helper()
+	all, err := filepath.Glob("testdata/*.yaml")
+	if err != nil || len(all) < 3 {
+		t.Fatalf("cases: %v %v", all, err)
+	}
+	return append(all, "lifeboat/values-velero.yaml")
+}
+
+func template(t *testing.T, version, values string) string {
+	t.Helper()
+	return run(t, "helm", "template", release, "lifeboat", "--namespace", namespace, "--kube-version", version, "--values", values)
+}
+
+// Helm itself has nothing to say against the chart.
+func TestLint(t *testing.T) {
+	for _, values := range cases(t) {
+		run(t, "helm", "lint", "--strict", "lifeboat", "--values", values)
+	}
+}
+
+// What is rendered changes on purpose only, and is the same for every version of Kubernetes, with
+// the suffixes of vendors too.
+func TestGolden(t *testing.T) {
+	for _, values := range cases(t) {
+		got := template(t, "1.37.2", values)
+		golden.Compare(t, filepath.Join("testdata", "golden", filepath.Base(values)), "the manifests of "+values, got)
+		for _, version := range []string{"1.30.0", "v1.33.1-eks-1234"} {
+			if template(t, version, values) != got {
+				t.Errorf("%s: other manifests for Kubernetes %s", values, version)
+			}
+		}
+	}
+}
+
+// TestSchema holds the manifests against what an API server of the version takes: no unknown
+// field, no wrong type, no API that is gone. `make release-check` does it for all versions.
+func TestSchema(t *testing.T) {
+	checkSchema(t, moduleDir(t, "k8s.io/kubernetes"), "1.37.2")
+}
+
+// checkSchema holds all cases against the schemas of a version, whose source is in a folder.
+func checkSchema(t *testing.T, source, version string) {
+	t.Helper()
+	schemas := t.TempDir()
+	if err := writeSchemas(filepath.Join(source, "api", "openapi-spec", "swagger.json"), schemas); err != nil {
+		t.Fatal(err)
+	}
+	for _, values := range cases(t) {
+		file := filepath.Join(t.TempDir(), "manifests.yaml")
+		if err := os.WriteFile(file, []byte(template(t, version, values)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out := run(t, "kubeconform", "-strict", "-summary", "-skip", "ServiceMonitor,PrometheusRule", "-kubernetes-version", version,
+			"-schema-location", schemas+"/{{.ResourceKind}}{{.KindSuffix}}.json", file)
+		if !strings.Contains(out, "Invalid: 0, Errors: 0") || strings.Contains(out, "Valid: 0,") {
+			t.Errorf("%s, Kubernetes %s: %s", values, version, out)
+		}
+	}
+}
+
+// moduleDir is where a module of the stack lies.
+func moduleDir(t *testing.T, module string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module)
+	cmd.Dir = filepath.Join("..", "..", "test", "stack", "tools")
+	out, err := cmd.CombinedOutput()
+	if err != nil || len(out) < 2 {
+		t.Fatalf("find %s: %v %s", module, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// refused runs a program that has to fail.
+func refused(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	program, err := stack.Binary(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	if err == nil {
+		t.Errorf("%s %s: taken: %s", name, strings.Join(args, " "), out)
+	}
+	return string(out)
+}

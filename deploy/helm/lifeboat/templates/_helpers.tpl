@@ -1,0 +1,111 @@
+{{- define "lifeboat.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "lifeboat.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains (include "lifeboat.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "lifeboat.name" .) | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "lifeboat.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "lifeboat.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "lifeboat.labels" -}}
+{{ include "lifeboat.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "lifeboat.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "lifeboat.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name is required where serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "lifeboat.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* lifeboat.yaml: the configuration of the values, with what only the chart knows. */}}
+{{- define "lifeboat.configuration" -}}
+{{- if not .Values.configuration.namespace -}}
+namespace: {{ .Release.Namespace }}
+{{ end -}}
+{{- toYaml .Values.configuration -}}
+{{- end -}}
+
+{{/* Ports of the worker's endpoints; 0 is off. */}}
+{{- define "lifeboat.metricsPort" -}}
+{{- $listen := (.Values.configuration.metrics | default dict).listen | default ":8085" -}}
+{{- if ne $listen "off" -}}{{- $listen | splitList ":" | last -}}{{- end -}}
+{{- end -}}
+{{- define "lifeboat.healthPort" -}}
+{{- $listen := (.Values.configuration.health | default dict).listen | default ":8086" -}}
+{{- if ne $listen "off" -}}{{- $listen | splitList ":" | last -}}{{- end -}}
+{{- end -}}
+
+{{/* The connection to Temporal, by the variables that all its programs share. */}}
+{{- define "lifeboat.temporalEnv" -}}
+{{- with .Values.temporal -}}
+- {name: TEMPORAL_ADDRESS, value: {{ required "temporal.address is required: host:port of Temporal's frontend" .address | quote }}}
+- {name: TEMPORAL_NAMESPACE, value: {{ .namespace | quote }}}
+{{- if .tls.enabled }}
+- {name: TEMPORAL_TLS, value: "true"}
+{{- with .tls.serverName }}
+- {name: TEMPORAL_TLS_SERVER_NAME, value: {{ . | quote }}}
+{{- end }}
+{{- if .tls.secretName }}
+{{- if not .apiKey.secretName }}
+- {name: TEMPORAL_TLS_CLIENT_CERT_PATH, value: /run/secrets/temporal/tls.crt}
+- {name: TEMPORAL_TLS_CLIENT_KEY_PATH, value: /run/secrets/temporal/tls.key}
+{{- end }}
+{{- if .tls.ca }}
+- {name: TEMPORAL_TLS_SERVER_CA_CERT_PATH, value: /run/secrets/temporal/ca.crt}
+{{- end }}
+{{- end }}
+{{- else if or .tls.secretName .apiKey.secretName }}
+{{- fail "temporal.tls.secretName and temporal.apiKey.secretName need temporal.tls.enabled: neither certificates nor keys go over an open connection" }}
+{{- end }}
+{{- with .apiKey }}
+{{- if .secretName }}
+- name: TEMPORAL_API_KEY
+  valueFrom: {secretKeyRef: {name: {{ .secretName }}, key: {{ .key }}}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "lifeboat.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "lifeboat.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{- define "lifeboat.temporalVolume" -}}
+{{- with .Values.temporal.tls.secretName }}
+- name: temporal
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- end -}}

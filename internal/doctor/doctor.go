@@ -1,0 +1,91 @@
+// Package doctor answers the production checklist by measurement: is there something that would
+// be missing on the day of a restore? It changes nothing.
+//
+// What cannot be measured is answered with unknown and the reason; so is what Lifeboat does
+// not do yet. Each answer that is not yes has a remedy.
+package doctor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/store/bucket"
+)
+
+// Doctor answers the checklist of a cluster.
+type Doctor struct {
+	// Cluster is its name in EKS, for remedies.
+	Cluster string
+	// Read answers what the command line asks a worker, too.
+	Read func(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
+	// Bucket tells how the bucket of a location is set up.
+	Bucket func(ctx context.Context, location string) (bucket.Settings, error)
+	// LastDrill is when a drill passed last, the zero time if none did. nil: drills are not
+	// recorded.
+	LastDrill func(ctx context.Context) (time.Time, error)
+	// Now is the time; nil is that of the machine.
+	Now func() time.Time
+}
+
+// Bounds of the checklist.
+const (
+	freshBackup = 24 * time.Hour
+	freshDrill  = 90 * 24 * time.Hour
+	// stepTimeout bounds one question: a read of a worker ends after a minute.
+	stepTimeout = 40 * time.Second
+)
+
+// Examine answers all questions, in the order of the checklist. An error is the end of ctx.
+func (d *Doctor) Examine(ctx context.Context) ([]contract.Check, error) {
+	questions := []func(context.Context) []contract.Check{
+		d.askLocations, d.askSchedules, d.askBackups, d.askDrills, d.askBuckets, d.askSnapshots,
+		d.askRestoreRights, d.askOthers,
+	}
+	answers := make([][]contract.Check, len(questions))
+	var group sync.WaitGroup
+	for i, ask := range questions {
+		group.Go(func() {
+			limited, cancel := context.WithTimeout(ctx, stepTimeout)
+			defer cancel()
+			answers[i] = ask(limited)
+		})
+	}
+	group.Wait()
+	var all []contract.Check
+	for _, some := range answers {
+		all = append(all, some...)
+	}
+	return all, ctx.Err()
+}
+
+func (d *Doctor) now() time.Time {
+	if d.Now != nil {
+		return d.Now()
+	}
+	return time.Now()
+}
+
+// question is a question of the checklist before it is answered.
+type question struct{ id, text, remedy string }
+
+func (q question) answer(answer, found string) contract.Check {
+	c := contract.Check{ID: q.id, Question: q.text, Answer: answer, Found: found}
+	if answer != contract.AnswerYes {
+		c.Remedy = q.remedy
+	}
+	return c
+}
+
+// answerIf says yes or no.
+func (q question) answerIf(yes bool, found string) contract.Check {
+	if yes {
+		return q.answer(contract.AnswerYes, found)
+	}
+	return q.answer(contract.AnswerNo, found)
+}
+
+func (q question) unknown(err error) contract.Check {
+	return q.answer(contract.AnswerUnknown, err.Error())
+}

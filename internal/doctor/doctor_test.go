@@ -1,0 +1,126 @@
+package doctor_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/doctor"
+	"github.com/lifeboat-backup/lifeboat/internal/store/bucket"
+)
+
+func now() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
+// world is an installation: what a worker answers by verb.
+type world struct {
+	answers map[string]contract.ReadResult
+	errs    map[string]error
+	bucket  bucket.Settings
+	drill   time.Time
+}
+
+// good is one where everything that can be measured is as it should be.
+func good() *world {
+	yes := bucket.Answer{Known: true, Yes: true}
+	return &world{
+		answers: map[string]contract.ReadResult{
+			contract.ReadLocations: {Locations: []contract.LocationStatus{{Name: "primary", Bucket: "backups", Phase: "Available"}, {Name: "old", AccessMode: "ReadOnly", Phase: "Unavailable"}}},
+			contract.ReadSchedules: {Schedules: []contract.ScheduleStatus{{Phase: contract.ScheduleEnabled}}},
+			contract.ReadBackups: {Backups: []contract.BackupSummary{
+				{Name: "broken", Phase: "PartiallyFailed", Created: now()}, {Name: "nightly", Phase: "Completed", Created: now().Add(-10 * time.Hour)},
+			}},
+			contract.ReadSnapshotLocations:     {SnapshotLocations: []contract.SnapshotLocationStatus{{Name: "west"}}},
+			contract.ReadSnapshots:             {Snapshots: []contract.SnapshotSummary{{ID: "snap-1", Backup: "nightly", UID: "u"}}},
+			contract.ReadSnapshotLocationCheck: {SnapshotLocations: []contract.SnapshotLocationStatus{{Capabilities: []contract.Capability{{Name: "ec2:DescribeVolumes", OK: true}}}}},
+		},
+		errs: map[string]error{}, bucket: bucket.Settings{Versioning: yes, Encryption: yes, Lifecycle: yes, Transport: yes},
+		drill: now().Add(-30 * 24 * time.Hour),
+	}
+}
+
+func (w *world) examine(t *testing.T) map[string]contract.Check {
+	t.Helper()
+	d := &doctor.Doctor{
+		Cluster: "prod", Now: now,
+		Read: func(_ context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+			return w.answers[in.Verb], w.errs[in.Verb]
+		},
+		Bucket:    func(context.Context, string) (bucket.Settings, error) { return w.bucket, w.errs["bucket"] },
+		LastDrill: func(context.Context) (time.Time, error) { return w.drill, w.errs["drill"] },
+	}
+	checks, err := d.Examine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	byID := map[string]contract.Check{}
+	for _, c := range checks {
+		if c.Question == "" || (c.Answer == contract.AnswerYes) != (c.Remedy == "") || c.Answer != contract.AnswerYes && c.Found == "" {
+			t.Errorf("a check without question, finding or remedy: %+v", c)
+		}
+		if _, twice := byID[c.ID]; twice {
+			t.Errorf("%s is asked twice", c.ID)
+		}
+		byID[c.ID] = c
+	}
+	return byID
+}
+
+// TestGood: what can be measured is yes, and what cannot is unknown.
+func TestGood(t *testing.T) {
+	unmeasured := map[string]bool{"snapshot-quota": true, "restore-rights": true, "second-region": true, "eks-deletion-protection": true}
+	checks := good().examine(t)
+	for id, c := range checks {
+		want := contract.AnswerYes
+		if unmeasured[id] {
+			want = contract.AnswerUnknown
+		}
+		if c.Answer != want {
+			t.Errorf("%s: %+v", id, c)
+		}
+	}
+	if len(checks) != 13 {
+		t.Errorf("%d checks", len(checks))
+	}
+}
+
+// TestFaults has a fault for each question that is measured.
+func TestFaults(t *testing.T) {
+	no := bucket.Answer{Known: true, Found: "it is not"}
+	refused := errors.New("access denied")
+	for name, tc := range map[string]struct {
+		spoil  func(*world)
+		id     string
+		answer string
+	}{
+		"location":       {func(w *world) { w.answers[contract.ReadLocations].Locations[0].Phase = "Unavailable" }, "location/primary", "no"},
+		"no location":    {func(w *world) { w.answers[contract.ReadLocations] = contract.ReadResult{} }, "location", "unknown"},
+		"paused":         {func(w *world) { w.answers[contract.ReadSchedules].Schedules[0].Phase = contract.ScheduleOff }, "schedule", "no"},
+		"no answer":      {func(w *world) { w.errs[contract.ReadSchedules] = refused }, "schedule", "unknown"},
+		"old backup":     {func(w *world) { w.answers[contract.ReadBackups].Backups[1].Created = now().Add(-25 * time.Hour) }, "backup", "no"},
+		"no good backup": {func(w *world) { w.answers[contract.ReadBackups].Backups[1].Phase = "Failed" }, "backup", "no"},
+		"unread backups": {func(w *world) { w.errs[contract.ReadBackups] = refused }, "backup", "unknown"},
+		"no drill":       {func(w *world) { w.drill = time.Time{} }, "drill", "no"},
+		"old drill":      {func(w *world) { w.drill = now().Add(-91 * 24 * time.Hour) }, "drill", "no"},
+		"unread drills":  {func(w *world) { w.errs["drill"] = refused }, "drill", "unknown"},
+		"versioning":     {func(w *world) { w.bucket.Versioning = no }, "bucket-versioning/primary", "no"},
+		"encryption":     {func(w *world) { w.bucket.Encryption = no }, "bucket-encryption/primary", "no"},
+		"lifecycle":      {func(w *world) { w.bucket.Lifecycle = no }, "bucket-lifecycle/primary", "no"},
+		"transport":      {func(w *world) { w.bucket.Transport = bucket.Answer{Found: "NotImplemented"} }, "bucket-transport/primary", "unknown"},
+		"bucket":         {func(w *world) { w.errs["bucket"] = refused }, "bucket-versioning/primary", "unknown"},
+		"untagged":       {func(w *world) { w.answers[contract.ReadSnapshots].Snapshots[0].Backup = "" }, "snapshots", "no"},
+		"no EBS":         {func(w *world) { w.answers[contract.ReadSnapshotLocations] = contract.ReadResult{} }, "snapshots", "unknown"},
+		"a right missing": {func(w *world) {
+			w.answers[contract.ReadSnapshotLocationCheck].SnapshotLocations[0].Capabilities[0] = contract.Capability{Name: "ec2:DescribeVolumes", Detail: "UnauthorizedOperation"}
+		}, "restore-rights", "no"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := good()
+			tc.spoil(w)
+			if got := w.examine(t)[tc.id]; got.Answer != tc.answer {
+				t.Errorf("%s: %+v", tc.id, got)
+			}
+		})
+	}
+}

@@ -1,0 +1,196 @@
+package monitoring
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
+
+const (
+	// schedulesPeriod is how old the figures of schedules are at most: no older than a scrape.
+	// They cost a request for the list and two for each schedule.
+	schedulesPeriod = 30 * time.Second
+	// storedPeriod is the same of backups, where another worker has made them: this one reads
+	// them when it has changed something.
+	storedPeriod = 5 * time.Minute
+	// orphansPeriod is that of orphans, which a collection of garbage of this worker also tells.
+	orphansPeriod = time.Hour
+	// settle is how long after a change the bucket is read: changes come together.
+	settle = time.Second
+	// readTimeout ends a read; firstPause is the wait after one that has failed before there
+	// was any.
+	readTimeout = 5 * time.Minute
+	firstPause  = 5 * time.Second
+)
+
+// Keeper keeps the gauges as the bucket is.
+type Keeper struct {
+	reader  *Reader
+	log     *slog.Logger
+	changed chan struct{}
+
+	mu      sync.Mutex
+	shown   *state
+	orphans map[orphanKind]int64
+	cause   error // why nothing is shown yet, or of what is not up to date
+
+	storedRead, orphansRead time.Time
+}
+
+// NewKeeper registers the gauges, which show nothing before the first read.
+func NewKeeper(r *Reader, m metric.Meter, log *slog.Logger) (*Keeper, error) {
+	k := &Keeper{reader: r, log: log, changed: make(chan struct{}, 1), cause: errors.New("the state of the backups has not been read yet")}
+	return k, register(m, k.current)
+}
+
+func (k *Keeper) current() *state {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.shown
+}
+
+// Ready is nil once the gauges show what the bucket has.
+func (k *Keeper) Ready() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.shown != nil {
+		return nil
+	}
+	return k.cause
+}
+
+// Changed tells that the bucket's documents have changed. It does not wait.
+func (k *Keeper) Changed() {
+	select {
+	case k.changed <- struct{}{}:
+	default: // told already
+	}
+}
+
+// SetOrphans shows what a look for orphans has found.
+func (k *Keeper) SetOrphans(plan contract.OrphanPlan) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.orphans, k.orphansRead = countOrphans(plan), k.reader.now()
+	if k.shown != nil {
+		next := *k.shown
+		next.orphans = k.orphans
+		k.shown = &next
+	}
+}
+
+// Run reads the state again and again until the end of ctx. What stands in the way is told
+// once, until it changes.
+func (k *Keeper) Run(ctx context.Context) {
+	all := true
+	told := ""
+	for {
+		err := k.Read(ctx, all)
+		if text := textOf(err); ctx.Err() == nil && text != told {
+			told = text
+			k.tell(ctx, err)
+		}
+		pause := schedulesPeriod
+		if k.Ready() != nil {
+			pause = firstPause
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.changed:
+			all = true
+			if !wait(ctx, settle) {
+				return
+			}
+		case <-time.After(pause):
+			all = k.Ready() != nil
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func (k *Keeper) tell(ctx context.Context, err error) {
+	if err == nil {
+		k.log.InfoContext(ctx, "metrics show the state of the backups")
+		return
+	}
+	k.log.ErrorContext(ctx, "metrics do not show the state of the backups as it is", "cause", err,
+		"remedy", "they go on showing what was read last; let the worker read its storage locations")
+}
+
+// Read reads the state: of schedules, and, with all set or after storedPeriod, of all else.
+// What cannot be read stays as it was.
+func (k *Keeper) Read(ctx context.Context, all bool) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	next := state{}
+	if before := k.current(); before != nil {
+		next = *before
+	}
+	schedules, err := k.reader.Schedules(ctx)
+	if err == nil {
+		next.schedules, next.read = schedules, k.reader.now()
+	}
+	if all || k.reader.now().Sub(k.storedRead) >= storedPeriod {
+		err = errors.Join(err, k.readStored(ctx, &next))
+	}
+	k.show(next, err)
+	if k.orphansAreOld() {
+		err = errors.Join(err, k.readOrphans(ctx))
+	}
+	return err
+}
+
+func (k *Keeper) orphansAreOld() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.reader.now().Sub(k.orphansRead) >= orphansPeriod
+}
+
+func (k *Keeper) readStored(ctx context.Context, next *state) error {
+	found, err := k.reader.readStored(ctx, next.stored)
+	if err == nil {
+		next.stored, k.storedRead = found, k.reader.now()
+	}
+	return err
+}
+
+// readOrphans looks for orphans: in the account, which holds up no other gauge.
+func (k *Keeper) readOrphans(ctx context.Context) error {
+	plan, err := k.reader.Orphans(ctx)
+	if err == nil {
+		k.SetOrphans(plan)
+	}
+	return err
+}
+
+// show shows a state, the first one only if it is whole.
+func (k *Keeper) show(next state, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	next.orphans = k.orphans
+	if k.cause = err; err == nil || k.shown != nil {
+		k.shown = &next
+	}
+}

@@ -1,0 +1,222 @@
+package monitoring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/schedule"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+)
+
+// world is a bucket in memory, with what schedules are said to be.
+type world struct {
+	t         *testing.T
+	st        *memstore.Store
+	locations *repository.Locations
+	schedules []schedule.Measure
+	down      error
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	st := memstore.New()
+	return &world{t: t, st: st, locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
+}
+
+// keeper is the one of a worker that was started just now.
+func (w *world) keeper() (*Keeper, *sdkmetric.ManualReader) {
+	w.t.Helper()
+	reader := sdkmetric.NewManualReader()
+	r := &Reader{
+		Cluster: "east", Locations: w.locations,
+		Schedules: func(context.Context) ([]schedule.Measure, error) { return w.schedules, w.down },
+		Orphans: func(context.Context) (contract.OrphanPlan, error) {
+			return contract.OrphanPlan{Keep: []contract.Orphan{{Kind: contract.OrphanSnapshot}}}, nil
+		},
+	}
+	k, err := NewKeeper(r, sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return k, reader
+}
+
+func (w *world) backup(name, schedule, cluster string, phase velerov1.BackupPhase, started time.Time) {
+	w.t.Helper()
+	done := started.Add(time.Minute)
+	doc := &velerov1.Backup{ObjectMeta: metav1.ObjectMeta{
+		Name: name, UID: types.UID("uid-" + name), Annotations: map[string]string{repository.AnnotationUID: "uid-" + name, repository.AnnotationWorkflow: contract.BackupID(cluster, name)},
+	}}
+	if schedule != "" {
+		doc.Labels = map[string]string{repository.LabelSchedule: schedule}
+	}
+	doc.Status = velerov1.BackupStatus{
+		Phase: phase, StartTimestamp: &metav1.Time{Time: started}, CompletionTimestamp: &metav1.Time{Time: done},
+		Progress: &velerov1.BackupProgress{ItemsBackedUp: 7}, CSIVolumeSnapshotsCompleted: 2,
+	}
+	if err := repository.CommitBackup(w.t.Context(), w.st, doc); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// values are all gauges but the time of the read, as "name{labels}": value.
+func values(t *testing.T, reader *sdkmetric.ManualReader) map[string]float64 {
+	t.Helper()
+	var data metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &data); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]float64{}
+	for _, scope := range data.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			for _, p := range m.Data.(metricdata.Gauge[float64]).DataPoints {
+				var labels []string
+				for _, kv := range p.Attributes.ToSlice() {
+					labels = append(labels, string(kv.Key)+"="+kv.Value.AsString())
+				}
+				if m.Name != "lifeboat.state.read_timestamp" {
+					out[m.Name+"{"+strings.Join(labels, ",")+"}"] = p.Value
+				}
+			}
+		}
+	}
+	return out
+}
+
+func at(text string) time.Time {
+	parsed, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	return parsed
+}
+
+// TestRestart: a worker that was started anew shows what the one before did, and nothing
+// before it knows.
+func TestRestart(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	first, shown := w.keeper()
+	if got := values(t, shown); len(got) != 0 || first.Ready() == nil {
+		t.Fatalf("shown before anything was read: %v", got)
+	}
+	if err := first.Read(t.Context(), true); err != nil || first.Ready() != nil {
+		t.Fatal(err, first.Ready())
+	}
+	before := values(t, shown)
+	second, again := w.keeper()
+	if err := second.Read(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if after := values(t, again); !maps.Equal(before, after) {
+		t.Errorf("before the restart\n%v\nand after it\n%v", before, after)
+	}
+	for key, want := range map[string]float64{
+		"lifeboat.schedule.next_due{schedule=nightly}":                    float64(at("2026-03-03T02:00:00Z").Unix()),
+		"lifeboat.schedule.expected_interval{schedule=nightly}":           86400,
+		"lifeboat.schedule.due_times{outcome=missed,schedule=nightly}":    3,
+		"lifeboat.backup.last_success_timestamp{schedule=nightly}":        float64(at("2026-03-02T02:00:00Z").Unix()),
+		"lifeboat.backup.last_success_timestamp{schedule=}":               float64(at("2026-03-01T12:00:00Z").Unix()),
+		"lifeboat.backup.last_duration{schedule=nightly}":                 60,
+		"lifeboat.backup.last_objects{schedule=nightly}":                  7,
+		"lifeboat.backup.last_volumes{schedule=nightly}":                  2,
+		"lifeboat.backups.stored{location=default,phase=Completed}":       2,
+		"lifeboat.backups.stored{location=default,phase=PartiallyFailed}": 1,
+		"lifeboat.backups.stored{location=default,phase=Corrupt}":         1,
+		"lifeboat.location.available{location=default}":                   1,
+		"lifeboat.verification.last_timestamp{location=default}":          float64(at("2026-03-03T06:00:00Z").Unix()),
+		"lifeboat.restore.last_duration{location=default}":                90,
+		"lifeboat.orphans{fate=kept,kind=snapshot}":                       1,
+		"lifeboat.orphans{fate=to be removed,kind=volume}":                0,
+	} {
+		if got, ok := before[key]; !ok || got != want {
+			t.Errorf("%s is %v, want %v; there are\n%s", key, got, want, strings.Join(slices.Sorted(maps.Keys(before)), "\n"))
+		}
+	}
+}
+
+// fill has the bucket hold good and bad backups, of this cluster and another.
+func (w *world) fill() {
+	w.t.Helper()
+	w.schedules = []schedule.Measure{{
+		Name: "nightly", NextDue: at("2026-03-03T02:00:00Z"), Interval: 24 * time.Hour, LastSuccess: at("2026-03-02T02:00:00Z"), Counts: map[string]int64{contract.SlotMissed: 3},
+	}}
+	w.backup("n1", "nightly", "east", velerov1.BackupPhaseCompleted, at("2026-03-02T02:00:00Z"))
+	w.backup("n2", "nightly", "east", velerov1.BackupPhasePartiallyFailed, at("2026-03-03T02:00:00Z"))
+	w.backup("corrupt", "nightly", "east", velerov1.BackupPhaseCompleted, at("2026-03-03T04:00:00Z"))
+	w.backup("by-hand", "", "east", velerov1.BackupPhaseCompleted, at("2026-03-01T12:00:00Z"))
+	w.backup("other", "", "west", velerov1.BackupPhaseCompleted, at("2026-03-05T12:00:00Z"))
+	v := beside.Verification{Name: "corrupt", UID: "uid-corrupt", At: at("2026-03-03T06:00:00Z")}
+	v.AddDamage("a file", "is gone")
+	restore := &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: "r"}, Status: velerov1.RestoreStatus{
+		Phase: velerov1.RestorePhaseCompleted, StartTimestamp: &metav1.Time{Time: at("2026-03-03T08:00:00Z")}, CompletionTimestamp: &metav1.Time{Time: at("2026-03-03T08:01:30Z")},
+	}}
+	err := errors.Join(v.Write(w.t.Context(), w.st), repository.PutJSON(w.t.Context(), w.st, repository.RestoreDocumentKey("r"), restore, store.PutOptions{}),
+		beside.WriteRehearsal(w.t.Context(), w.st, contract.RehearsalResult{Backup: "n1", UID: "uid-n1", Level: contract.LevelEqual}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestGoneSchedule: a schedule that was deleted or paused has no series in the next scrape.
+func TestGoneSchedule(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	k, shown := w.keeper()
+	if err := k.Read(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	w.schedules = nil
+	if err := k.Read(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	for key := range values(t, shown) {
+		if strings.Contains(key, "nightly") {
+			t.Errorf("%s is there still", key)
+		}
+	}
+}
+
+// TestOutage: what was read last is shown while the bucket cannot be read, and it is told that
+// it cannot.
+func TestOutage(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	k, shown := w.keeper()
+	w.down = errors.New("no bucket today")
+	if err := k.Read(t.Context(), true); err == nil || k.Ready() == nil || len(values(t, shown)) != 0 {
+		t.Fatal(err, k.Ready(), values(t, shown))
+	}
+	w.down = nil
+	if err := k.Read(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	before := values(t, shown)
+	w.down = errors.New("no bucket today")
+	w.st.Fail(memstore.Any, fmt.Errorf("reset by peer: %w", store.ErrUnavailable))
+	if err := k.Read(t.Context(), true); err == nil || k.Ready() != nil {
+		t.Error(err, k.Ready())
+	}
+	before["lifeboat.location.available{location=default}"] = 0
+	if after := values(t, shown); !maps.Equal(before, after) {
+		t.Errorf("before the outage\n%v\nand in it\n%v", before, after)
+	}
+}

@@ -1,0 +1,93 @@
+package schedule
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+)
+
+// Measure is a schedule in figures, for those who watch whether its backups are made.
+type Measure struct {
+	Name string
+	// NextDue is the first due time without a good backup: it stays in the past until there is
+	// one. Due times of a pause do not count.
+	NextDue time.Time
+	// Interval is the time from NextDue to the due time after it.
+	Interval time.Duration
+	// LastSuccess is when the data of the last good backup was taken, zero for never.
+	LastSuccess time.Time
+	// Counts are how many due times had each outcome.
+	Counts map[string]int64
+}
+
+// Measures gives the figures of the schedules that run: not of those that are paused or
+// invalid, for which no backup is due. It changes nothing.
+func (s *Service) Measures(ctx context.Context) ([]Measure, error) {
+	_, st, err := s.Locations.Get(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	defined, err := repository.ReadSchedules(ctx, st, s.Config.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	var all []Measure
+	for _, name := range slices.Sorted(maps.Keys(defined)) {
+		d := defined[name]
+		if d.Damaged || d.Paused() {
+			continue
+		}
+		r, err := s.check(&d.Schedule)
+		if err != nil {
+			continue // shown as invalid by each read
+		}
+		runs, err := repository.ReadScheduleRuns(ctx, st, d)
+		if err != nil {
+			return nil, err
+		}
+		fillSlots(runs, d, &r, s.now().Add(-r.window(runs.Longest)-r.jitter-accountGrace))
+		all = append(all, r.measure(d, runs))
+	}
+	return all, nil
+}
+
+func (r *rules) measure(d *repository.ScheduleDefinition, runs *repository.ScheduleRuns) Measure {
+	m := Measure{Name: d.Name, Counts: runs.Counts, NextDue: r.timing.Next(provenUntil(d, runs))}
+	if !m.NextDue.IsZero() {
+		m.Interval = r.timing.Next(m.NextDue).Sub(m.NextDue)
+	}
+	if runs.LastSuccess != nil {
+		m.LastSuccess = runs.LastSuccess.Started
+	}
+	return m
+}
+
+// provenUntil is up to when no due time lacks a backup: the last one that has a good one, or
+// that fell into a pause, or the creation. A run that somebody asked for counts as of its start.
+func provenUntil(d *repository.ScheduleDefinition, runs *repository.ScheduleRuns) time.Time {
+	at := d.Created
+	if last := runs.LastSuccess; last != nil {
+		due := last.Due
+		if last.Triggered {
+			due = last.Started
+		}
+		at = latest(at, due)
+	}
+	for _, slot := range slices.Backward(runs.Slots) {
+		if slot.Outcome == contract.SlotPaused {
+			return latest(at, slot.Due)
+		}
+	}
+	return at
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

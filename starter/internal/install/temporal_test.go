@@ -1,0 +1,116 @@
+package install
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.temporal.io/sdk/contrib/envconfig"
+	"sigs.k8s.io/yaml"
+)
+
+// container is the part of a Deployment's container that says how Temporal is reached.
+type container struct {
+	Env []struct {
+		Name, Value string
+		ValueFrom   struct{ SecretKeyRef struct{ Name, Key string } }
+	}
+	VolumeMounts []struct{ Name, MountPath string }
+}
+
+// variables are a pod's environment as Temporal's own library reads it.
+type variables map[string]string
+
+func (v variables) Environ() (all []string) {
+	for name, value := range v {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
+
+func (v variables) LookupEnv(name string) (string, bool) {
+	value, found := v[name]
+	return value, found
+}
+
+// worker renders a case of the chart's tests and reads the worker's container. What is taken from
+// a Secret has the Secret's name and key as its value.
+func worker(t *testing.T, values string) (container, variables) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "helm", "testdata", values))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := render(t, string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Spec struct {
+			Template struct {
+				Spec struct{ Containers []container }
+			}
+		}
+	}
+	for doc := range strings.SplitSeq(out, "\n---\n") {
+		if !strings.Contains(doc, "\nkind: Deployment\n") {
+			continue
+		}
+		if err := yaml.Unmarshal([]byte(doc), &d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(d.Spec.Template.Spec.Containers) != 1 {
+		t.Fatalf("no worker in %s", out)
+	}
+	c := d.Spec.Template.Spec.Containers[0]
+	env := variables{"TEMPORAL_CONFIG_FILE": filepath.Join(t.TempDir(), "none")}
+	for _, e := range c.Env {
+		env[e.Name] = e.Value
+		if ref := e.ValueFrom.SecretKeyRef; ref.Name != "" {
+			env[e.Name] = ref.Name + "/" + ref.Key
+		}
+	}
+	return c, env
+}
+
+// What the values say of the connection is what Temporal's library makes of the worker's
+// environment: a key of a Secret, certificates of another, and neither in the configuration.
+func TestTemporalConnection(t *testing.T) {
+	const mount = "/run/secrets/temporal/"
+	for values, want := range map[string]struct {
+		address, namespace, key string
+		tls                     *envconfig.ClientConfigTLS
+	}{
+		"plain.yaml": {"temporal-frontend.temporal:7233", "default", "", nil},
+		"cloud.yaml": {"production.a1b2c.tmprl.cloud:7233", "production.a1b2c", "temporal/api-key", &envconfig.ClientConfigTLS{}},
+		"narrow.yaml": {"temporal.example.com:443", "backups", "", &envconfig.ClientConfigTLS{
+			ClientCertPath: mount + "tls.crt", ClientKeyPath: mount + "tls.key", ServerCACertPath: mount + "ca.crt", ServerName: "frontend",
+		}},
+	} {
+		c, env := worker(t, values)
+		got, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{EnvLookup: env})
+		if err != nil {
+			t.Fatalf("%s: %v", values, err)
+		}
+		if got.Address != want.address || got.Namespace != want.namespace || got.APIKey != want.key {
+			t.Errorf("%s: %+v", values, got)
+		}
+		if (got.TLS == nil) != (want.tls == nil) || got.TLS != nil && !sameTLS(*got.TLS, *want.tls) {
+			t.Errorf("%s: TLS %+v, want %+v", values, got.TLS, want.tls)
+		}
+		mounted := false
+		for _, m := range c.VolumeMounts {
+			mounted = mounted || m.MountPath+"/" == mount
+		}
+		if needs := want.tls != nil && want.tls.ClientCertPath != ""; mounted != needs {
+			t.Errorf("%s: certificates are mounted: %v", values, mounted)
+		}
+	}
+}
+
+func sameTLS(a, b envconfig.ClientConfigTLS) bool {
+	return a.Disabled == b.Disabled && a.ClientCertPath == b.ClientCertPath && a.ClientKeyPath == b.ClientKeyPath &&
+		a.ServerCACertPath == b.ServerCACertPath && a.ServerName == b.ServerName && a.DisableHostVerification == b.DisableHostVerification
+}

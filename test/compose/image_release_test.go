@@ -1,0 +1,23 @@
+//go:build stack && release
+
+package compose
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestImage builds the image of a release twice, from nothing, with the Go that the Dockerfile
+// names: the layers are the same, and both programs run without any library.
+func TestImage(t *testing.T) {
+	version, err := goVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, "go"+version)
+	buildTwice(t, e, checkout())
+	if got := runImage(t, e, "/lifeboat", "--version"); !strings.Contains(got, imageVersion) {
+		t.Errorf("lifeboat: %s", got)
+	}
+	runImage(t, e, "/lifeboat-worker", "--version")
+}

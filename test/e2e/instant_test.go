@@ -1,0 +1,165 @@
+//go:build stack
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+)
+
+const (
+	// soakVariable, set to anything, asks for instantSoak backups (make soak).
+	soakVariable   = "LIFEBOAT_SOAK"
+	instantSample  = 20
+	instantSoak    = 2000
+	instantTypes   = 10
+	instantObjects = 5
+	// writePause makes some 200 writes a second.
+	writePause = 5 * time.Millisecond
+)
+
+// TestOneInstant: a writer changes objects of ten custom types one after the other, so that at
+// any moment each type is as far as the one before it or one step behind. No backup of a
+// running cluster shows anything else.
+func TestOneInstant(t *testing.T) {
+	t.Parallel()
+	l, ns := beside(t, "instant"), "instant-"+shared.ID
+	types := l.invariantTypes(t, ns)
+	for _, r := range types {
+		for i := range instantObjects {
+			if _, err := l.Kube.Create(t.Context(), r, ns, part(r, i, 0), kube.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	writing, stop := context.WithCancel(t.Context())
+	var writer sync.WaitGroup
+	writer.Go(func() { l.write(writing, t, types, ns) })
+	defer writer.Wait()
+	defer stop()
+	backups, began, torn := instantSample, time.Now(), 0
+	if os.Getenv(soakVariable) != "" {
+		backups = instantSoak
+	}
+	for n := range backups {
+		name := fmt.Sprintf("b-%04d", n)
+		completed(t, backup(t, l.Harness, name, velerov1.BackupSpec{IncludedNamespaces: []string{ns}}))
+		if steps := l.stepsIn(t, name); len(steps) != instantTypes*instantObjects || !isOneInstant(steps) {
+			torn++
+			t.Errorf("%s is torn: %v", name, steps)
+		}
+	}
+	t.Logf("%d of %d backups are torn; %s a backup", torn, backups, (time.Since(began) / time.Duration(backups)).Round(time.Millisecond))
+}
+
+// write takes all objects a step further, type by type, until its context ends.
+func (l *lab) write(ctx context.Context, t *testing.T, types []kube.Resource, ns string) {
+	for step := 1; ; step++ {
+		for _, r := range types {
+			for i := range instantObjects {
+				_, err := l.Kube.Patch(ctx, r, ns, fmt.Sprint("part-", i), kube.PatchMerge, part(r, i, step), kube.PatchOptions{})
+				if ctx.Err() != nil {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				time.Sleep(writePause)
+			}
+		}
+	}
+}
+
+func part(r kube.Resource, i, step int) []byte {
+	return fmt.Appendf(nil, `{"apiVersion":%q,"kind":%q,"metadata":{"name":"part-%d","labels":{"step":"s%d"}}}`, r.APIVersion(), r.Kind, i, step)
+}
+
+// invariantTypes defines the types and makes the namespace.
+func (l *lab) invariantTypes(t *testing.T, ns string) (types []kube.Resource) {
+	t.Helper()
+	group := ns + ".example.com"
+	l.kubectlLater(t, "delete", "namespace", ns, "--ignore-not-found", "--wait=false")
+	l.kubectl(t, "create", "namespace", ns)
+	var manifest strings.Builder
+	for i := range instantTypes {
+		fmt.Fprintf(&manifest, `---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: parts%[1]d.%[2]s}
+spec:
+  group: %[2]s
+  scope: Namespaced
+  names: {plural: parts%[1]d, singular: part%[1]d, kind: Part%[1]d}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`, i, group)
+		types = append(types, kube.Resource{Group: group, Version: "v1", Name: fmt.Sprint("parts", i), Kind: fmt.Sprint("Part", i), Namespaced: true})
+	}
+	l.applyClusterScoped(t, manifest.String())
+	for _, r := range types {
+		eventually(t, r.Name+" is served", func() error {
+			_, err := l.Kube.RevisionOf(t.Context(), r)
+			return err
+		})
+	}
+	return types
+}
+
+// stepsIn are the steps of the objects in a backup, in the order in which they are written.
+func (l *lab) stepsIn(t *testing.T, name string) []int {
+	t.Helper()
+	a := open(t, l.Harness, name)
+	if a.Manifest().Revision == "" {
+		t.Errorf("%s is of no revision", name)
+	}
+	found := map[string]int{}
+	err := a.Walk(t.Context(), 0, len(a.Members()), func(_ int, e archive.Entry, body []byte) error {
+		if !strings.HasPrefix(e.Resource, "parts") {
+			return nil
+		}
+		var o struct {
+			Metadata struct{ Labels map[string]string }
+		}
+		if err := json.Unmarshal(body, &o); err != nil {
+			return err
+		}
+		var step int
+		_, err := fmt.Sscanf(o.Metadata.Labels["step"], "s%d", &step)
+		found[e.Resource[:len("parts0")]+" "+e.Name] = step
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []int
+	for typ := range instantTypes {
+		for i := range instantObjects {
+			if step, there := found[fmt.Sprintf("parts%d part-%d", typ, i)]; there {
+				steps = append(steps, step)
+			}
+		}
+	}
+	return steps
+}
+
+// isOneInstant: nothing is ahead of what is written before it, nor more than a step behind the
+// first.
+func isOneInstant(steps []int) bool {
+	for i := 1; i < len(steps); i++ {
+		if steps[i] > steps[i-1] || steps[i] < steps[0]-1 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,283 @@
+package monitoring_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/rules"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/monitoring"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/schedule"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+	"github.com/lifeboat-backup/lifeboat/internal/telemetry/export"
+	"github.com/lifeboat-backup/lifeboat/internal/timing"
+)
+
+// step is how often the worker is scraped and the rules are evaluated: as seldom as Prometheus
+// allows before it takes series for gone.
+const step = 5 * time.Minute
+
+// simulation is a schedule played through time: its documents lie in a bucket in memory, the
+// gauges are those of the worker, and the alerts those of Prometheus.
+type simulation struct {
+	t          *testing.T
+	now        time.Time
+	st         *memstore.Store
+	schedules  *schedule.Service
+	cron       timing.Timing
+	keeper     *monitoring.Keeper
+	telemetry  *export.Telemetry
+	prometheus *prometheus
+	group      *rules.Group
+	begun      time.Time
+	down       bool     // no worker is there
+	events     []string // alerts that began and ended
+	firing     map[string]bool
+}
+
+const name = "s"
+
+func simulate(t *testing.T, cron string) *simulation {
+	t.Helper()
+	s := &simulation{t: t, now: at("2026-03-01T00:30:00Z"), st: memstore.New(), prometheus: newPrometheus(t), firing: map[string]bool{}}
+	s.begun = s.now
+	s.group = s.prometheus.load("../../deploy/monitoring/rules.yaml")
+	locations := repositorytest.Locations(repositorytest.Stores{"default": s.st})
+	cfg := locations.Config()
+	cfg.DefaultBackupTTL.Duration = time.Hour
+	s.schedules = &schedule.Service{Config: cfg, Locations: locations, Temporal: noTemporal{}, Now: func() time.Time { return s.now }}
+	s.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{{Name: name, Spec: velerov1.ScheduleSpec{Schedule: cron}}}})
+	var err error
+	if s.cron, err = timing.Parse(cron, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.startWorker()
+	return s
+}
+
+func at(text string) time.Time {
+	parsed, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	return parsed
+}
+
+type noTemporal struct{}
+
+func (noTemporal) Ensure(context.Context, schedule.Desired) error      { return nil }
+func (noTemporal) Names(context.Context) ([]string, error)             { return nil, nil }
+func (noTemporal) Delete(context.Context, string) error                { return nil }
+func (noTemporal) Running(context.Context, contract.Run) (bool, error) { return false, nil }
+
+// startWorker starts the gauges anew, as a worker does.
+func (s *simulation) startWorker() {
+	s.t.Helper()
+	var err error
+	if s.telemetry, err = export.New(s.t.Context(), export.Options{Cluster: s.schedules.Config.Cluster, Prometheus: true, Getenv: func(string) string { return "" }}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.keeper, err = monitoring.NewKeeper(&monitoring.Reader{
+		Cluster: s.schedules.Config.Cluster, Locations: s.schedules.Locations, Schedules: s.schedules.Measures, Now: func() time.Time { return s.now },
+		Orphans: func(context.Context) (contract.OrphanPlan, error) { return contract.OrphanPlan{}, nil },
+	}, s.telemetry.Meter, slog.New(slog.DiscardHandler))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *simulation) change(in contract.ChangeSchedulesInput) {
+	s.t.Helper()
+	if _, err := s.schedules.Change(s.t.Context(), in); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// run takes a backup for a due time, which ends in phase.
+func (s *simulation) run(due time.Time, phase string) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	d, err := repository.ReadSchedule(ctx, s.st, s.schedules.Config.Cluster, name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ended := s.now.Add(time.Minute)
+	doc := &velerov1.Backup{ObjectMeta: metav1.ObjectMeta{Name: d.BackupName(due), UID: types.UID(due.String()), Labels: map[string]string{repository.LabelSchedule: name}}}
+	doc.Status = velerov1.BackupStatus{Phase: velerov1.BackupPhase(phase), Warnings: 5, StartTimestamp: &metav1.Time{Time: s.now}, CompletionTimestamp: &metav1.Time{Time: ended}}
+	if phase != "Failed" { // such a run leaves nothing
+		if err := repository.CommitBackup(ctx, s.st, doc); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	err = repository.ChangeScheduleRuns(ctx, s.st, d, func(r *repository.ScheduleRuns) (bool, error) {
+		r.Note(contract.ScheduleSlot{Due: due, Started: s.now, Ended: ended, Outcome: contract.SlotRan, Phase: phase, Triggered: s.cron.Next(due.Add(-time.Second)) != due})
+		return true, nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// until plays until a time; the runs that are due end in phase, "" being no run at all.
+func (s *simulation) until(text, phase string) {
+	s.t.Helper()
+	for end := at(text); s.now.Before(end); {
+		before := s.now
+		s.now = s.now.Add(step)
+		for _, due := range s.cron.Between(before, s.now, 10) {
+			if phase != "" {
+				s.run(due, phase)
+			}
+		}
+		s.look()
+	}
+}
+
+// look scrapes the worker, evaluates the rules, and notes what has begun and ended.
+func (s *simulation) look() {
+	s.t.Helper()
+	if !s.down {
+		_ = s.keeper.Read(s.t.Context(), true) // what cannot be read is what the alerts are for
+		if s.keeper.Ready() == nil {
+			families, err := s.telemetry.Registry.Gather()
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.prometheus.store(families, s.now)
+		}
+	}
+	s.group.Eval(s.t.Context(), s.now)
+	for _, r := range s.group.AlertingRules() {
+		if err := r.LastError(); err != nil {
+			s.t.Fatal(r.Name(), err)
+		}
+		firing := slices.ContainsFunc(r.ActiveAlerts(), func(a *rules.Alert) bool { return a.State == rules.StateFiring })
+		if firing != s.firing[r.Name()] {
+			s.firing[r.Name()] = firing
+			word := "ended"
+			if firing {
+				word = "began"
+			}
+			s.events = append(s.events, fmt.Sprintf("%s %s %s", s.now.Format("02 15:04"), r.Name(), word))
+		}
+	}
+}
+
+// expect compares all alerts of the simulation.
+func (s *simulation) expect(want ...string) {
+	s.t.Helper()
+	if !slices.Equal(s.events, want) {
+		s.t.Errorf("alerts\n%q\nwant\n%q", s.events, want)
+	}
+}
+
+// An hourly schedule misses two runs: half an hour after the first is enough.
+func TestHourly(t *testing.T) {
+	s := simulate(t, "0 * * * *")
+	s.until("2026-03-01T05:30:00Z", "Completed")
+	s.until("2026-03-01T07:30:00Z", "")
+	s.until("2026-03-01T12:00:00Z", "Completed")
+	s.expect("01 06:40 LifeboatBackupOverdue began", "01 08:00 LifeboatBackupOverdue ended")
+}
+
+// A daily schedule fails for two days, whatever way: six hours after the first is enough, and
+// a partial backup is no good one.
+func TestDaily(t *testing.T) {
+	s := simulate(t, "0 2 * * *")
+	s.until("2026-03-03T12:00:00Z", "Completed")
+	s.until("2026-03-04T12:00:00Z", "Failed")
+	s.until("2026-03-05T12:00:00Z", "PartiallyFailed")
+	s.until("2026-03-07T12:00:00Z", "Completed")
+	s.expect("04 08:10 LifeboatBackupOverdue began", "06 02:00 LifeboatBackupOverdue ended")
+}
+
+// A monthly schedule is not overdue for a month, and the run that somebody starts by hand ends
+// the alert.
+func TestMonthly(t *testing.T) {
+	s := simulate(t, "0 3 1 * *")
+	s.until("2026-03-20T12:00:00Z", "Completed")
+	s.until("2026-04-02T12:00:00Z", "")
+	s.run(s.now, "Completed")
+	s.until("2026-04-04T12:00:00Z", "")
+	s.expect("01 09:10 LifeboatBackupOverdue began", "02 12:05 LifeboatBackupOverdue ended")
+}
+
+// A weekend without a due time is no alert, and Monday's run that is missing is one on Monday.
+func TestWorkingDays(t *testing.T) {
+	s := simulate(t, "0 2 * * 1-5")
+	s.until("2026-03-07T12:00:00Z", "Completed")
+	s.until("2026-03-09T12:00:00Z", "")
+	s.expect("09 08:10 LifeboatBackupOverdue began")
+}
+
+// A pause ends an alert and begins none, a deletion ends one, and so does neither the end of a
+// pause nor a worker that is started anew begin one.
+func TestPaused(t *testing.T) {
+	s := simulate(t, "0 * * * *")
+	s.until("2026-03-01T03:30:00Z", "Completed")
+	s.until("2026-03-01T06:00:00Z", "")
+	s.change(contract.ChangeSchedulesInput{Pause: []string{name}})
+	s.until("2026-03-02T06:10:00Z", "")
+	s.change(contract.ChangeSchedulesInput{Unpause: []string{name}})
+	s.until("2026-03-02T08:10:00Z", "Completed")
+	s.startWorker()
+	s.until("2026-03-02T10:10:00Z", "Completed")
+	s.until("2026-03-02T13:00:00Z", "")
+	s.change(contract.ChangeSchedulesInput{Delete: []string{name}})
+	s.until("2026-03-03T00:00:00Z", "")
+	s.expect("01 04:40 LifeboatBackupOverdue began", "01 06:05 LifeboatBackupOverdue ended", "02 11:40 LifeboatBackupOverdue began", "02 13:05 LifeboatBackupOverdue ended")
+}
+
+// The last good backup is deleted, and later one is found to be corrupt: each is a page that
+// the next good run ends. That one is stored is a ticket until it is deleted.
+func TestLost(t *testing.T) {
+	s := simulate(t, "0 2 * * *")
+	s.until("2026-03-02T12:00:00Z", "Completed")
+	if _, err := s.st.DeletePrefix(t.Context(), layout.BackupsDir+name+"-20260302020000/"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("2026-03-04T12:00:00Z", "Completed")
+	damaged := beside.Verification{Name: name + "-20260304020000", UID: at("2026-03-04T02:00:00Z").String(), At: s.now}
+	damaged.AddDamage("a file", "is gone")
+	if err := damaged.Write(t.Context(), s.st); err != nil {
+		t.Fatal(err)
+	}
+	s.until("2026-03-06T12:00:00Z", "Completed")
+	good := beside.Verification{Name: damaged.Name, UID: damaged.UID, At: s.now}
+	if err := good.Write(t.Context(), s.st); err != nil {
+		t.Fatal(err)
+	}
+	s.until("2026-03-06T13:00:00Z", "Completed")
+	s.expect("02 12:20 LifeboatLastBackupLost began", "03 02:00 LifeboatLastBackupLost ended",
+		"04 12:20 LifeboatBackupCorrupt began", "04 12:20 LifeboatLastBackupLost began", "05 02:00 LifeboatLastBackupLost ended", "06 12:05 LifeboatBackupCorrupt ended")
+}
+
+// A bucket that cannot be read and a worker that is gone are told, and end with it.
+func TestBlind(t *testing.T) {
+	s := simulate(t, "0 2 1 1 *")
+	s.until("2026-03-01T02:00:00Z", "")
+	out := true
+	s.st.Fail(func(memstore.Request) bool { return out }, fmt.Errorf("reset by peer: %w", store.ErrUnavailable))
+	s.until("2026-03-01T04:00:00Z", "")
+	out = false
+	s.until("2026-03-01T12:00:00Z", "")
+	s.down = true
+	s.until("2026-03-01T13:00:00Z", "")
+	s.down = false
+	s.until("2026-03-01T14:00:00Z", "")
+	s.expect("01 02:25 LifeboatStateUnknown began", "01 02:35 LifeboatLocationUnavailable began", "01 04:05 LifeboatLocationUnavailable ended", "01 04:05 LifeboatStateUnknown ended",
+		"01 12:20 LifeboatDown began", "01 13:05 LifeboatDown ended")
+}

@@ -1,0 +1,300 @@
+//go:build stack
+
+package node
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+	"github.com/lifeboat-backup/lifeboat/test/stack"
+	"github.com/lifeboat-backup/lifeboat/test/stack/images"
+)
+
+const chartImage = "ghcr.io/lifeboat-backup/lifeboat"
+
+// installation is the chart in a namespace of the cluster, installed by Helm.
+type installation struct {
+	cluster
+	namespace string
+	values    string // file
+}
+
+// TestChart installs, upgrades and uninstalls the chart as a user does. The worker runs in the
+// cluster, with nothing but the token of its ServiceAccount.
+func TestChart(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	i.helm(t, "install", "--create-namespace", "--wait", "--timeout", "4m")
+	if got := i.probes(t); got != 1 {
+		t.Errorf("%d backups by the probe after the installation", got)
+	}
+	i.takeBackup(t)
+	t.Run("rights", func(t *testing.T) { i.checkRights(t) })
+	t.Run("without Helm", func(t *testing.T) { i.applyWithoutHelm(t) })
+	i.helm(t, "upgrade", "--wait", "--timeout", "4m", "--set", "rbac.restore=false", "--set", "podAnnotations.upgraded=yes")
+	if got := i.probes(t); got != 2 {
+		t.Errorf("%d backups by the probe after the upgrade", got)
+	}
+	if i.may(t, "create", "deployments.apps") || !i.may(t, "list", "secrets") {
+		t.Error("with rbac.restore=false the worker may write, or not read")
+	}
+	t.Run("an upgrade that breaks backups fails", func(t *testing.T) { i.breakUpgrade(t) })
+	i.remove(t)
+}
+
+func newInstallation(t *testing.T) *installation {
+	t.Helper()
+	if err := stack.Build(t.Context(), os.Stderr, "helm"); err != nil {
+		t.Fatal(err)
+	}
+	b := binaries(t)
+	c := on(t, shared, b, harness.Options{Cluster: "chart"})
+	i := &installation{cluster: c, namespace: "lifeboat-" + id, values: filepath.Join(c.Dir, "values.yaml")}
+	i.importImage(t, b)
+	i.writeValues(t)
+	i.forget(t, i.namespace)
+	t.Cleanup(func() {
+		_, _ = i.Kubectl(t.Context(), "", "delete", "clusterrole,clusterrolebinding", "--selector", "app.kubernetes.io/instance=lifeboat")
+	})
+	return i
+}
+
+// importImage gives the node the image: the two programs and nothing else.
+func (i *installation) importImage(t *testing.T, b harness.Binaries) {
+	t.Helper()
+	root := filepath.Join(t.TempDir(), "root")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{"lifeboat": b.CLI, "lifeboat-worker": b.Worker} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	archive := filepath.Join(t.TempDir(), "image.tar")
+	f, err := os.Create(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := images.WriteArchive(f, chartImage+":"+id, root, images.Config{Entrypoint: []string{"/lifeboat-worker"}, User: "65532:65532"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Stack.ImportImage(t.Context(), archive); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writeValues writes values for a cluster whose API server, Temporal and S3 are on the machine's
+// loopback: the worker is in the node's network, which is the machine's.
+func (i *installation) writeValues(t *testing.T) {
+	t.Helper()
+	api, err := url.Parse(i.Stack.APIServer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	location := i.Config.BackupStorageLocations[0].DeepCopy()
+	delete(location.Spec.Config, "credentialsFile")
+	text, err := yaml.Marshal(map[string]any{
+		"image": map[string]any{"tag": id},
+		"configuration": map[string]any{
+			"cluster": i.Cluster, "backupStorageLocations": []any{location},
+			"health": map[string]any{"listen": freePort(t)}, "metrics": map[string]any{"listen": freePort(t)},
+		},
+		"temporal": map[string]any{"address": i.Stack.Temporal.Address, "namespace": i.Stack.Temporal.Namespace},
+		"replicas": 1, "hostNetwork": true,
+		"extraEnv": []any{
+			variable("KUBERNETES_SERVICE_HOST", api.Hostname()), variable("KUBERNETES_SERVICE_PORT", api.Port()),
+			variable("AWS_ACCESS_KEY_ID", i.Stack.S3.AccessKey), variable("AWS_SECRET_ACCESS_KEY", i.Stack.S3.SecretKey),
+		},
+		"probe": map[string]any{"timeoutSeconds": 120},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(i.values, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func variable(name, value string) map[string]any {
+	return map[string]any{"name": name, "value": value}
+}
+
+// freePort is an address with a port of the machine that nobody has at this moment.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return fmt.Sprintf(":%d", l.Addr().(*net.TCPAddr).Port)
+}
+
+func (i *installation) tryHelm(t *testing.T, command string, args ...string) (string, error) {
+	t.Helper()
+	program, err := stack.Binary("helm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []string{command, "lifeboat"}
+	if command != "uninstall" {
+		all = append(all, filepath.Join("..", "..", "deploy", "helm", "lifeboat"), "--values", i.values)
+	}
+	cmd := exec.CommandContext(t.Context(), program, append(append(all, "--namespace", i.namespace), args...)...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+i.Stack.Kubeconfig, "HELM_CACHE_HOME="+i.Dir, "HELM_CONFIG_HOME="+i.Dir, "HELM_DATA_HOME="+i.Dir)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (i *installation) helm(t *testing.T, command string, args ...string) {
+	t.Helper()
+	if out, err := i.tryHelm(t, command, args...); err != nil {
+		pods, _ := i.Kubectl(t.Context(), "", "describe", "pods", "--namespace", i.namespace)
+		logs, _ := i.Kubectl(t.Context(), "", "logs", "--namespace", i.namespace, "--selector", "app.kubernetes.io/instance=lifeboat", "--all-containers", "--prefix", "--tail", "30")
+		t.Fatalf("helm %s: %v\n%s\n%s\n%s", command, err, out, pods, logs)
+	}
+}
+
+// probes is how many backups the chart's probe has had taken.
+func (i *installation) probes(t *testing.T) int {
+	t.Helper()
+	query := fmt.Sprintf("WorkflowId STARTS_WITH 'backup:%s:lifeboat-probe'", i.Cluster)
+	res, err := i.Temporal.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: query})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(res.GetCount())
+}
+
+// takeBackup takes one that shall outlive the installation, and makes a schedule. Of the probe's
+// backups nothing is left.
+func (i *installation) takeBackup(t *testing.T) {
+	t.Helper()
+	ns := i.cluster.namespace(t, "chart")
+	i.applyIn(t, ns, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"kept"},"data":{"a":"b"}}`)
+	for _, args := range [][]string{
+		{"backup", "create", "first", "--include-namespaces", ns, "--wait"},
+		{"schedule", "create", "nightly", "--schedule", "@daily"},
+	} {
+		if _, err := i.Run(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := i.backups(t); !slices.Equal(got, []string{"first"}) {
+		t.Errorf("backups %v", got)
+	}
+}
+
+func (i *installation) backups(t *testing.T) []string {
+	t.Helper()
+	out, err := i.Run(t.Context(), "backup", "get", "-o", "name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(out)
+}
+
+// may asks the API server what the worker's ServiceAccount may do.
+func (i *installation) may(t *testing.T, verb, resource string) bool {
+	t.Helper()
+	out, err := i.Kubectl(t.Context(), "", "auth", "can-i", verb, resource, "--all-namespaces", "--as", "system:serviceaccount:"+i.namespace+":lifeboat-worker")
+	if err != nil && strings.TrimSpace(out) != "no" && !strings.Contains(out, "no\n") {
+		t.Fatal(err, out)
+	}
+	return err == nil && strings.Contains(out, "yes")
+}
+
+// checkRights: enough for a backup and a restore, and not everything.
+func (i *installation) checkRights(t *testing.T) {
+	for _, p := range []struct {
+		verb, resource string
+		want           bool
+	}{
+		{"list", "secrets", true},
+		{"create", "pods/exec", true},
+		{"create", "deployments.apps", true},
+		{"delete", "volumesnapshots.snapshot.storage.k8s.io", true},
+		{"escalate", "clusterroles.rbac.authorization.k8s.io", true},
+		{"*", "*", false},
+		{"impersonate", "users", false},
+		{"watch", "secrets", false},
+		{"deletecollection", "pods", false},
+		{"approve", "certificatesigningrequests.certificates.k8s.io", false},
+	} {
+		if got := i.may(t, p.verb, p.resource); got != p.want {
+			t.Errorf("may %s %s: %v", p.verb, p.resource, got)
+		}
+	}
+}
+
+// applyWithoutHelm has the API server look at what the CLI prints of the same values.
+func (i *installation) applyWithoutHelm(t *testing.T) {
+	manifests, err := i.Run(t.Context(), "install", "--dry-run", "-o", "yaml", "--name", "plain", "--namespace", i.namespace, "--values", i.values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := i.Kubectl(t.Context(), manifests, "apply", "--dry-run=server", "--filename", "-")
+	if err != nil || !strings.Contains(out, "deployment.apps/plain-lifeboat created (server dry run)") {
+		t.Errorf("%v %s", err, out)
+	}
+}
+
+// breakUpgrade names a bucket that is not there: the workers start, no backup can be taken, and
+// Helm says so. The release before is put back.
+func (i *installation) breakUpgrade(t *testing.T) {
+	text, err := os.ReadFile(i.values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := i.values
+	i.values = filepath.Join(i.Dir, "broken.yaml")
+	if err := os.WriteFile(i.values, []byte(strings.Replace(string(text), "bucket: "+i.Stack.S3.Bucket, "bucket: no-such-bucket", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := i.tryHelm(t, "upgrade", "--wait", "--timeout", "3m", "--set", "probe.timeoutSeconds=60")
+	if err == nil || !strings.Contains(out, "post-upgrade hooks failed") {
+		t.Errorf("helm upgrade: %v %s", err, out)
+	}
+	i.values = good
+	i.helm(t, "upgrade", "--wait", "--timeout", "4m")
+}
+
+// remove uninstalls the release and deletes its namespace. Nothing of the bucket goes with them,
+// and a worker elsewhere takes over with all that was there.
+func (i *installation) remove(t *testing.T) {
+	t.Helper()
+	i.helm(t, "uninstall", "--wait", "--timeout", "2m")
+	i.kubectl(t, "delete", "namespace", i.namespace, "--timeout=120s")
+	w, err := i.StartWorker(t.Context(), i.Stack.EBS.Environment()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Kill)
+	// The attempts of the upgrade that failed are still told, and are no backups.
+	if got := i.backups(t); !slices.Contains(got, "first") {
+		t.Errorf("backups after the chart was removed: %v", got)
+	}
+	if out, err := i.Run(t.Context(), "backup", "verify", "first", "--wait"); err != nil {
+		t.Errorf("verify: %v %s", err, out)
+	}
+	if out, err := i.Run(t.Context(), "schedule", "get", "-o", "name"); err != nil || !strings.Contains(out, "nightly") {
+		t.Errorf("schedules after the chart was removed: %v %s", err, out)
+	}
+}

@@ -1,0 +1,62 @@
+package stack
+
+import (
+	"encoding/json"
+
+	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
+)
+
+// The keys of the CSI driver, which is no administrator.
+const (
+	driverAccessKey = "AKIAEBSCSIDRIVER"
+	driverSecretKey = "ebs-csi-driver-secret"
+)
+
+// driverUser is the identity of ebs.csi.aws.com, with the rights that its add-on has in EKS.
+func driverUser() ebssim.User {
+	return ebssim.User{Name: "ebs-csi-driver", AccessKeyID: driverAccessKey, SecretAccessKey: driverSecretKey, Policies: []json.RawMessage{driverPolicy()}}
+}
+
+// driverStatement is a statement of a policy that allows something.
+type driverStatement struct {
+	Effect    string
+	Action    []string
+	Resource  []string
+	Condition map[string]map[string][]string `json:",omitempty"`
+}
+
+// driverPolicy allows what AWS's managed policy AmazonEBSCSIDriverPolicyV2 does, so far as the
+// driver here makes use of it: a tag decides which volumes it attaches and deletes, and which
+// snapshots it deletes and makes volumes of.
+func driverPolicy() json.RawMessage {
+	const volumes, snapshots, instances = "arn:aws:ec2:*:*:volume/*", "arn:aws:ec2:*:*:snapshot/*", "arn:aws:ec2:*:*:instance/*"
+	is := func(key string) map[string]map[string][]string {
+		return map[string]map[string][]string{"StringEquals": {key + "/ebs.csi.aws.com/cluster": {"true"}}}
+	}
+	ofInTree := map[string]map[string][]string{"StringLike": {"ec2:ResourceTag/kubernetes.io/created-for/pvc/name": {"*"}}}
+	whileMade := map[string]map[string][]string{"StringEquals": {"ec2:CreateAction": {"CreateVolume", "CreateSnapshot"}}}
+	allow := func(condition map[string]map[string][]string, resource string, actions ...string) driverStatement {
+		return driverStatement{"Allow", actions, []string{resource}, condition}
+	}
+	manage := []string{"ec2:ModifyVolume", "ec2:AttachVolume", "ec2:DetachVolume", "ec2:DeleteVolume"}
+	policy := struct {
+		Version   string
+		Statement []driverStatement
+	}{"2012-10-17", []driverStatement{
+		allow(nil, "*", "ec2:DescribeAvailabilityZones", "ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "ec2:DescribeSnapshots",
+			"ec2:DescribeVolumes", "ec2:DescribeVolumesModifications", "ec2:DescribeVolumeStatus"),
+		allow(is("aws:RequestTag"), volumes, "ec2:CreateVolume"),
+		allow(is("ec2:ResourceTag"), snapshots, "ec2:CreateVolume", "ec2:DeleteSnapshot"),
+		allow(is("aws:RequestTag"), snapshots, "ec2:CreateSnapshot"),
+		allow(is("ec2:ResourceTag"), volumes, append([]string{"ec2:CreateSnapshot"}, manage...)...),
+		allow(ofInTree, volumes, manage...),
+		allow(nil, instances, "ec2:AttachVolume", "ec2:DetachVolume"),
+		allow(whileMade, volumes, "ec2:CreateTags"),
+		allow(whileMade, snapshots, "ec2:CreateTags"),
+	}}
+	text, err := json.Marshal(policy)
+	if err != nil {
+		panic(err) // strings only
+	}
+	return text
+}
