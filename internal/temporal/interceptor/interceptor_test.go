@@ -97,7 +97,7 @@ func (w *world) count(name string, labels ...string) (n int64) {
 		for _, p := range sum.DataPoints {
 			var have []string
 			for _, kv := range p.Attributes.ToSlice() {
-				have = append(have, string(kv.Key)+"="+kv.Value.Emit())
+				have = append(have, string(kv.Key)+"="+kv.Value.String())
 			}
 			if len(labels) == 0 || slices.Equal(have, labels) {
 				n += p.Value
