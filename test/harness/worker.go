@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -37,14 +38,28 @@ func (h *Harness) StartWorker(ctx context.Context, env ...string) (*Worker, erro
 	w.cmd.Stdout, w.cmd.Stderr = log, log
 	w.cmd.Env = append(os.Environ(), env...)
 	w.cmd.SysProcAttr = dieWithTest()
-	if err := w.cmd.Start(); err != nil {
+	if err := w.start(); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	go func() { w.done <- w.cmd.Wait() }()
 	if err := w.ready(ctx); err != nil {
 		return w, err
 	}
 	return w, h.awaitPoller(ctx, w)
+}
+
+// start starts the process from a thread that lasts as long as it does: the kernel kills it with
+// the thread that forked, and Go ends threads that are idle.
+func (w *Worker) start() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		err := w.cmd.Start()
+		started <- err
+		if err == nil {
+			w.done <- w.cmd.Wait()
+		}
+	}()
+	return <-started
 }
 
 // awaitPoller waits until Temporal shows the worker among those that poll the queue: the CLI goes
