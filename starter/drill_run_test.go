@@ -13,7 +13,7 @@ import (
 func drillResult(verdict string) contract.DrillResult {
 	return contract.DrillResult{
 		Name: "shop", Backup: "nightly", Level: "L4", Verdict: verdict, Failures: []string{"RTO_EXCEEDED: it took 50s, 20s is wanted"},
-		RTO: 50 * time.Second, Ready: 40 * time.Second, RPO: time.Hour, Sequence: 7, Key: "plugins/lifeboat/drills/prod/00000007.json", Location: "default",
+		RTO: 50 * time.Second, Ready: 40 * time.Second, RPO: time.Hour, Sequence: 7, Key: "plugins/lifeboat/drills/prod/00000007.json", Location: "default", Warnings: []string{"notification chat: no answer within 30s"},
 	}
 }
 
@@ -27,7 +27,7 @@ func TestDrillRun(t *testing.T) {
 	}
 	m := &memory{results: map[string]any{"shop": drillResult("failed")}}
 	lifeboat(t, m, "", "drill", "run", "-f", file, "--level", "L3", "--rto", "20s", "--wait").
-		want(t, 3, `Drill "shop" failed: backup nightly is proven at level L4`, "RTO_EXCEEDED", "ready after 00:40", "00000007.json")
+		want(t, 3, `Drill "shop" failed: backup nightly is proven at level L4`, "RTO_EXCEEDED", "ready after 00:40", "00000007.json", "Warning: notification chat: no answer")
 	in, ok := m.started[0].(contract.DrillInput)
 	if !ok || in.Name != "shop" || in.Spec.Source.Schedule != "nightly" || in.Spec.Targets.Level != "L3" || in.Spec.Targets.RTO.Duration != 20*time.Second || len(in.Spec.IncludedNamespaces) != 1 {
 		t.Errorf("%+v", m.started)

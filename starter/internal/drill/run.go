@@ -237,6 +237,9 @@ func resultText(res contract.DrillResult) string {
 	if !res.Kept.IsZero() {
 		fmt.Fprintf(&b, "The copy is kept until %s; end that with: lifeboat drill stop\n", show.Time(res.Kept))
 	}
+	for _, w := range res.Warnings {
+		fmt.Fprintf(&b, "Warning: %s\n", show.Clean(w))
+	}
 	if res.Key != "" {
 		fmt.Fprintf(&b, "Evidence: drill %d of the cluster, %s in location %s\n", res.Sequence, res.Key, res.Location)
 	} else {
