@@ -138,6 +138,16 @@ func storedGauges() []gauge {
 				see(l.restore.completed.Sub(l.restore.started).Seconds())
 			}
 		})},
+		{"lifeboat.drill.last_passed_timestamp", "s", "Unix time at which the last restore drill that has passed was asked for.", showStored(func(l *location, see func(float64, ...attribute.KeyValue)) {
+			if !l.drill.asked.IsZero() {
+				see(unix(l.drill.asked))
+			}
+		})},
+		{"lifeboat.drill.last_recovery_time", "s", "How long that drill took until all was proven: its RTO.", showStored(func(l *location, see func(float64, ...attribute.KeyValue)) {
+			if l.drill.rto > 0 {
+				see(l.drill.rto.Seconds())
+			}
+		})},
 		{"lifeboat.orphans", "{thing}", "What nothing names any more, by kind and by what becomes of it; 200 of each fate at most are counted.", func(s *state, see func(float64, ...attribute.KeyValue)) {
 			for k, n := range s.orphans {
 				see(float64(n), named("kind", k.kind), named("fate", k.fate))

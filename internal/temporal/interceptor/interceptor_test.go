@@ -97,7 +97,7 @@ func (w *world) count(name string, labels ...string) (n int64) {
 		for _, p := range sum.DataPoints {
 			var have []string
 			for _, kv := range p.Attributes.ToSlice() {
-				have = append(have, string(kv.Key)+"="+kv.Value.Emit())
+				have = append(have, string(kv.Key)+"="+kv.Value.String())
 			}
 			if len(labels) == 0 || slices.Equal(have, labels) {
 				n += p.Value
@@ -190,6 +190,19 @@ func TestFailure(t *testing.T) {
 			if strings.Contains(s.Status.Description, "hunter2") || len(s.Events) > 0 {
 				t.Errorf("%s quotes the error: %+v %+v", s.Name, s.Status, s.Events)
 			}
+		}
+	}
+}
+
+// TestDrill: a drill that ended without an error is counted by its verdict.
+func TestDrill(t *testing.T) {
+	for verdict, result := range map[string]string{"passed": "Passed", "failed": "NotPassed"} {
+		w := newWorld(t)
+		run(w, contract.DrillWorkflow, contract.SignDrill.Name, func(context.Context) (contract.DrillResult, error) {
+			return contract.DrillResult{Verdict: verdict, Warnings: []string{"nobody was told"}}, nil
+		})
+		if w.count("lifeboat.runs", "result="+result, "type=drill") != 1 || w.count("lifeboat.runs") != 1 || w.count("lifeboat.run.warnings") != 1 || w.changes != 1 {
+			t.Errorf("%s: %d runs, %d changes", verdict, w.count("lifeboat.runs"), w.changes)
 		}
 	}
 }
