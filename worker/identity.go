@@ -10,6 +10,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/identity"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -34,6 +35,31 @@ func identifyWorker(ctx context.Context, cfg *config.Config, kc *kube.Client, lo
 		Configuration: repository.ConfigurationDigest(cfg), Started: time.Now().UTC(),
 	}
 	return self, checkClusterName(ctx, locations, uid, log)
+}
+
+// roleTimeout is how long STS may take to say who the worker is.
+const roleTimeout = 10 * time.Second
+
+// checkRole fails where the worker is somebody else in AWS than it should be. Where nobody says who
+// that is, as with stores that are not AWS, nothing is asked; where STS cannot tell, the storage
+// locations say what they miss.
+func checkRole(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	expected := identity.Expected(cfg.AWS.ExpectedRoleARN, os.Getenv("AWS_ROLE_ARN"))
+	if expected == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, roleTimeout)
+	defer cancel()
+	arn, err := identity.Check(ctx, expected)
+	switch {
+	case errors.Is(err, identity.ErrAnother):
+		return err
+	case err != nil:
+		log.Warn("it is not known who the worker is in AWS", "expected", expected, "err", err)
+	default:
+		log.Info("identity in AWS", "arn", arn)
+	}
+	return nil
 }
 
 // checkClusterName asks all storage locations at once who has the name of the cluster. Where

@@ -103,6 +103,9 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	defer closeTelemetry(seen, log)
+	if err := checkRole(ctx, cfg, log); err != nil {
+		return err
+	}
 	kc, err := connectCluster(ctx, cfg)
 	if err != nil {
 		return err

@@ -21,6 +21,8 @@ type Config struct {
 	Kubernetes Kubernetes `json:"kubernetes,omitempty"`
 	// Temporal overrides parts of the standard Temporal environment.
 	Temporal Temporal `json:"temporal,omitempty"`
+	// AWS says who the worker should be in AWS.
+	AWS AWS `json:"aws,omitempty"`
 	// Limits bound what the worker takes for itself.
 	Limits Limits `json:"limits,omitempty"`
 	// BackupStorageLocations are Velero's documents. One of several must be
@@ -159,6 +161,13 @@ type Rehearsal struct {
 	// newest of each schedule, or never. A schedule may say otherwise of its own. Default: daily,
 	// and never without binaries.
 	After string `json:"after,omitempty"`
+}
+
+// AWS says who the worker should be in AWS.
+type AWS struct {
+	// ExpectedRoleARN is the role that the worker has to have come by; with another identity it
+	// does not start. Default: that of its ServiceAccount's annotation (IRSA), if it has one.
+	ExpectedRoleARN string `json:"expectedRoleArn,omitempty"`
 }
 
 // Drills says how restore drills are signed.

@@ -13,6 +13,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/identity"
 	"github.com/lifeboat-backup/lifeboat/internal/change"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -51,6 +52,9 @@ func (c *Config) Validate() error {
 	}
 	if n := c.Retention.KeepLast; n != nil && *n < 0 {
 		k.addProblem("retention.keepLast", "%d must not be negative", *n)
+	}
+	if role := c.AWS.ExpectedRoleARN; role != "" && !identity.IsRole(role) {
+		k.addProblem("aws.expectedRoleArn", "%q is no ARN of a role; it is like arn:aws:iam::111122223333:role/lifeboat", role)
 	}
 	k.checkRehearsal(c.Rehearsal)
 	if key := c.Drills.SigningKey; key != nil {

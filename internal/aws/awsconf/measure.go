@@ -19,6 +19,9 @@ import (
 // context asks for it.
 func measure(cfg *aws.Config) {
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
+		if _, sends := stack.Finalize.Get("Retry"); !sends {
+			return nil // a URL is signed, and no request made
+		}
 		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("lifeboat-measure", measureAttempt), "Retry", middleware.After)
 	})
 }

@@ -49,7 +49,7 @@ func (s *Sampler) sample(ctx context.Context, loc *ebs.Location, of volume.EBSSn
 	if err != nil {
 		return err
 	}
-	rand.Shuffle(len(blocks), func(i, j int) { blocks[i], blocks[j] = blocks[j], blocks[i] })
+	rand.Shuffle(len(blocks), func(i, j int) { blocks[i], blocks[j] = blocks[j], blocks[i] }) //nolint:gosec // no secret
 	for _, b := range blocks[:min(len(blocks), s.Blocks)] {
 		n, err := loc.ReadBlock(ctx, of.ID, b)
 		if err != nil {

@@ -109,6 +109,24 @@ func TestWebIdentity(t *testing.T) {
 	i.actedAs(t, since)
 }
 
+// TestAnotherIdentity: a worker that has come by somebody's keys, and not by the role that its
+// service account names, does not start, and says whose they are.
+func TestAnotherIdentity(t *testing.T) {
+	t.Parallel()
+	i := shared.identified(t)
+	w, err := i.StartWorker(t.Context(), append(i.ebs.Environment(), "AWS_ROLE_ARN="+i.role, "AWS_WEB_IDENTITY_TOKEN_FILE="+i.tokenFile,
+		"AWS_ACCESS_KEY_ID="+i.ebs.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+i.ebs.SecretAccessKey)...)
+	if err == nil {
+		w.Kill()
+		t.Fatal("it started")
+	}
+	for _, words := range []string{"another identity in AWS", i.role, "AWS_ACCESS_KEY_ID"} {
+		if !strings.Contains(err.Error(), words) {
+			t.Errorf("no %q in %v", words, err)
+		}
+	}
+}
+
 // refusesStranger: check and backup say who was not let in, and nothing is taken.
 func (i *identified) refusesStranger(t *testing.T, spec velerov1.BackupSpec) {
 	t.Helper()

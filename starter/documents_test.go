@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// TestCommandsInDocuments: what the documents tell people to type is a command, with flags that it
+// has. Its arguments are not looked at.
+func TestCommandsInDocuments(t *testing.T) {
+	lines := documentedCommands(t)
+	if len(lines) < 60 {
+		t.Fatalf("only %d commands were found", len(lines))
+	}
+	root := testApp(&memory{}, "", &bytes.Buffer{}, &bytes.Buffer{}).root()
+	for line, file := range lines {
+		words := shellWords(line)
+		c, rest, err := root.Find(words)
+		if err != nil || c == root {
+			t.Errorf("%s: %s: no such command (%v)", file, line, err)
+			continue
+		}
+		for _, word := range rest {
+			if name := flagName(word); name != "" && findFlag(c, name) == nil {
+				t.Errorf("%s: %s: no flag %s", file, line, word)
+			}
+		}
+	}
+}
+
+// documentedCommands are the lines below "lifeboat" in blocks of code, by the file that has them.
+func documentedCommands(t *testing.T) map[string]string {
+	t.Helper()
+	block := regexp.MustCompile("(?ms)^ *```(\\w*)\n(.*?)^ *```")
+	lines := map[string]string{}
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".md") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, found := range block.FindAllStringSubmatch(string(text), -1) {
+			joined := strings.ReplaceAll(found[2], "\\\n", " ")
+			for line := range strings.Lines(joined) {
+				if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "lifeboat "); ok && !strings.HasPrefix(rest, "(") { // a diagram
+					lines[rest] = path
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// shellWords are the words of a line up to a comment, a pipe or a redirection. What is quoted is
+// one word.
+func shellWords(line string) []string {
+	var words []string
+	for _, word := range regexp.MustCompile(`"[^"]*"|'[^']*'|\S+`).FindAllString(line, -1) {
+		if strings.HasPrefix(word, "#") || word == "|" || strings.HasPrefix(word, ">") || word == "&&" {
+			break
+		}
+		words = append(words, word)
+	}
+	return words
+}
+
+// flagName is the name of a flag, "" of what is none.
+func flagName(word string) string {
+	name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+	if !strings.HasPrefix(word, "-") || name == "" {
+		return ""
+	}
+	return name
+}
+
+func findFlag(c *cobra.Command, name string) *pflag.Flag {
+	for _, set := range []*pflag.FlagSet{c.Flags(), c.InheritedFlags()} {
+		if f := set.Lookup(name); f != nil {
+			return f
+		}
+		if len(name) == 1 {
+			if f := set.ShorthandLookup(name); f != nil {
+				return f
+			}
+		}
+	}
+	return nil
+}
