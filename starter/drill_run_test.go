@@ -34,7 +34,15 @@ func TestDrillRun(t *testing.T) {
 	}
 	m.results["shop"] = drillResult("passed")
 	lifeboat(t, m, "", "drill", "run", "shop", "--from-backup", "nightly", "-o", "json").want(t, 0, `"verdict": "passed"`)
-	lifeboat(t, m, "", "drill", "run", "--from-backup", "nightly").want(t, 1, "name the drill")
+	lifeboat(t, m, "", "drill", "run", "--random").want(t, 1, "name the drill")
+	lifeboat(t, m, "", "drill", "run", "--from-backup", "a.b").want(t, 1, "metadata.name", "lifeboat drill run NAME")
+	for flag, want := range map[string]string{"--from-backup": "nightly-1", "--from-schedule": "nightly"} { // called as what it restores
+		m.results[want] = drillResult("passed")
+		lifeboat(t, m, "", "drill", "run", flag, want, "--wait").want(t, 0)
+		if in, ok := m.started[len(m.started)-1].(contract.DrillInput); !ok || in.Name != want {
+			t.Errorf("%s: %+v", flag, m.started)
+		}
+	}
 	lifeboat(t, m, "", "drill", "run", "shop", "--from-backup", "nightly", "--level", "L9").want(t, 1, "targets.level")
 	lifeboat(t, m, "", "drill", "keep", "--for", "2h").want(t, 0, "will be kept for")
 	lifeboat(t, m, "", "drill", "stop").want(t, 0, "asked to stop")
