@@ -66,7 +66,8 @@ type lastDrill struct {
 	rto   time.Duration
 }
 
-// mostDrills is how many drills are looked at for one that has passed: each is a file.
+// mostDrills is how many files are read for a drill that has passed. Each tells of the forty drills
+// before it, so that a year of daily failures does not hide it.
 const mostDrills = 40
 
 // readStored reads what all storage locations have. Of one that cannot be read the answer has

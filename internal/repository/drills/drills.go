@@ -85,21 +85,36 @@ func List[T any](ctx context.Context, st store.Store, cluster string, limit int,
 	return rows, group.Wait()
 }
 
-// LastPassed is the newest of the last drills of a cluster that has passed, nil if none of them did:
-// most is how many are looked at.
+// LastPassed is the newest drill of a cluster that has passed, nil if none has. Each file tells how
+// the drills right before it ended: of a long row of failures few are read. most is how many files
+// are.
 func LastPassed(ctx context.Context, st store.Store, cluster string, most int) (*File, error) {
 	all, err := numbers(ctx, st, cluster)
 	if err != nil {
 		return nil, err
 	}
 	slices.Reverse(all)
-	for _, n := range all[:min(len(all), most)] {
+	failed := map[int64]bool{}
+	for _, n := range all {
+		if failed[n] {
+			continue
+		}
+		if most--; most < 0 {
+			break
+		}
 		f, err := Read(ctx, st, cluster, n)
-		if err != nil && !isDamage(err) {
+		if isDamage(err) {
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
-		if err == nil && f.Evidence.Statement.Predicate.Claim.Verdict == evidence.Passed {
+		p := &f.Evidence.Statement.Predicate
+		if p.Claim.Verdict == evidence.Passed {
 			return f, nil
+		}
+		for _, past := range p.Past {
+			failed[int64(past.Sequence)] = past.Verdict == evidence.Failed
 		}
 	}
 	return nil, nil

@@ -1,12 +1,14 @@
 package drills_test
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"testing"
 
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
@@ -95,5 +97,35 @@ func TestWriteOnce(t *testing.T) {
 	write(t, st, "valid-full.json")
 	if err := drills.Write(t.Context(), st, cluster, 1, []byte("{}")); !errors.Is(err, store.ErrExists) {
 		t.Error(err)
+	}
+}
+
+// TestLastPassedLongAgo: drills of which a later one tells that they failed are not read.
+func TestLastPassedLongAgo(t *testing.T) {
+	e, err := evidence.Read(file(t, "valid-failed.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &e.Statement.Predicate
+	for n, verdict := range map[int]evidence.Verdict{1: evidence.Passed, 2: evidence.Failed, 3: evidence.Failed} {
+		p.Past = append(p.Past, evidence.Past{Sequence: evidence.Count(n), Evidence: evidence.DigestOf(nil), Asked: p.Drill.Asked, Verdict: verdict, Level: evidence.L1})
+	}
+	slices.SortFunc(p.Past, func(a, b evidence.Past) int { return int(a.Sequence - b.Sequence) })
+	p.Chain.Sequence, p.Chain.Previous = 4, evidence.DigestOf(nil)
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := evidence.Sign(e.Statement, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := memstore.New()
+	write(t, st, "valid-full.json", "valid-failed.json", "valid-failed.json")
+	if err := drills.Write(t.Context(), st, cluster, 4, last); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := drills.LastPassed(t.Context(), st, cluster, 2); err != nil || f == nil || f.Sequence != 1 {
+		t.Errorf("%+v, %v", f, err)
 	}
 }
