@@ -7,9 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
 // Worker is a running lifeboat-worker process.
@@ -35,7 +41,26 @@ func (h *Harness) StartWorker(ctx context.Context, env ...string) (*Worker, erro
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	go func() { w.done <- w.cmd.Wait() }()
-	return w, w.ready(ctx)
+	if err := w.ready(ctx); err != nil {
+		return w, err
+	}
+	return w, h.awaitPoller(ctx, w)
+}
+
+// awaitPoller waits until Temporal shows the worker among those that poll the queue: the CLI goes
+// by that, and on a busy machine the first poll comes seconds after the worker is ready.
+func (h *Harness) awaitPoller(ctx context.Context, w *Worker) error {
+	name := fmt.Sprint(w.PID(), "@")
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		res, err := h.Temporal.DescribeTaskQueue(ctx, contract.TaskQueue(h.Cluster), enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil && slices.ContainsFunc(res.GetPollers(), func(p *taskqueuepb.PollerInfo) bool { return strings.HasPrefix(p.GetIdentity(), name) }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("worker %s does not poll after 60 s: %s", name, w.Log())
 }
 
 func (w *Worker) ready(ctx context.Context) error {
