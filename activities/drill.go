@@ -61,3 +61,8 @@ func (d *Drill) TearDownDrill(ctx context.Context, _ *heartbeat.Recorder, in con
 func (d *Drill) SignDrill(ctx context.Context, _ *heartbeat.Recorder, in contract.SignDrillInput) (contract.DrillResult, error) {
 	return d.Sign(ctx, in)
 }
+
+// NotifyDrill tells one who is to be told how a drill ended. It may repeat.
+func (d *Drill) NotifyDrill(ctx context.Context, _ *heartbeat.Recorder, in contract.NotifyDrillInput) (contract.Nothing, error) {
+	return contract.Nothing{}, d.Notify(ctx, in)
+}

@@ -90,6 +90,7 @@ func (d *Drill) Register(r Registry) {
 	register(r, contract.RunDrillControl, d.RunDrillControl)
 	register(r, contract.TearDownDrill, d.TearDownDrill)
 	register(r, contract.SignDrill, d.SignDrill)
+	register(r, contract.NotifyDrill, d.NotifyDrill)
 }
 
 // Register registers every activity under its contract name.

@@ -65,7 +65,7 @@ func TestRestoreEstimate(t *testing.T) {
 	got := lifeboat(t, be, "", "restore", "estimate", "nightly")
 	const want = `Backup "nightly": 1,200 objects, 2 volumes of 3.0 GiB.
 A restore takes about 1m40s; nine times of ten between 45s and 4.0h.
-It rests on 7 restores.
+It rests on 7 runs of the past.
 `
 	if got.code != 0 || got.out != want {
 		t.Errorf("code %d\n%s\nwant\n%s", got.code, got.out+got.errors, want)

@@ -13,7 +13,7 @@ import (
 func drillResult(verdict string) contract.DrillResult {
 	return contract.DrillResult{
 		Name: "shop", Backup: "nightly", Level: "L4", Verdict: verdict, Failures: []string{"RTO_EXCEEDED: it took 50s, 20s is wanted"},
-		RTO: 50 * time.Second, Ready: 40 * time.Second, RPO: time.Hour, Sequence: 7, Key: "plugins/lifeboat/drills/prod/00000007.json", Location: "default",
+		RTO: 50 * time.Second, Ready: 40 * time.Second, RPO: time.Hour, Sequence: 7, Key: "plugins/lifeboat/drills/prod/00000007.json", Location: "default", Warnings: []string{"notification chat: no answer within 30s"},
 	}
 }
 
@@ -27,14 +27,22 @@ func TestDrillRun(t *testing.T) {
 	}
 	m := &memory{results: map[string]any{"shop": drillResult("failed")}}
 	lifeboat(t, m, "", "drill", "run", "-f", file, "--level", "L3", "--rto", "20s", "--wait").
-		want(t, 3, `Drill "shop" failed: backup nightly is proven at level L4`, "RTO_EXCEEDED", "ready after 00:40", "00000007.json")
+		want(t, 3, `Drill "shop" failed: backup nightly is proven at level L4`, "RTO_EXCEEDED", "ready after 00:40", "00000007.json", "Warning: notification chat: no answer")
 	in, ok := m.started[0].(contract.DrillInput)
 	if !ok || in.Name != "shop" || in.Spec.Source.Schedule != "nightly" || in.Spec.Targets.Level != "L3" || in.Spec.Targets.RTO.Duration != 20*time.Second || len(in.Spec.IncludedNamespaces) != 1 {
 		t.Errorf("%+v", m.started)
 	}
 	m.results["shop"] = drillResult("passed")
 	lifeboat(t, m, "", "drill", "run", "shop", "--from-backup", "nightly", "-o", "json").want(t, 0, `"verdict": "passed"`)
-	lifeboat(t, m, "", "drill", "run", "--from-backup", "nightly").want(t, 1, "name the drill")
+	lifeboat(t, m, "", "drill", "run", "--random").want(t, 1, "name the drill")
+	lifeboat(t, m, "", "drill", "run", "--from-backup", "a.b").want(t, 1, "metadata.name", "lifeboat drill run NAME")
+	for flag, want := range map[string]string{"--from-backup": "nightly-1", "--from-schedule": "nightly"} { // called as what it restores
+		m.results[want] = drillResult("passed")
+		lifeboat(t, m, "", "drill", "run", flag, want, "--wait").want(t, 0)
+		if in, ok := m.started[len(m.started)-1].(contract.DrillInput); !ok || in.Name != want {
+			t.Errorf("%s: %+v", flag, m.started)
+		}
+	}
 	lifeboat(t, m, "", "drill", "run", "shop", "--from-backup", "nightly", "--level", "L9").want(t, 1, "targets.level")
 	lifeboat(t, m, "", "drill", "keep", "--for", "2h").want(t, 0, "will be kept for")
 	lifeboat(t, m, "", "drill", "stop").want(t, 0, "asked to stop")

@@ -40,6 +40,7 @@ func TestGarbageOrphans(t *testing.T) {
 	m := &memory{results: map[string]any{"": contract.GarbageResult{Removed: 2, Gone: []contract.Orphan{
 		{Kind: contract.OrphanSnapshot, ID: "snap-0", Backup: "older", Cluster: "prod", Since: noon().Add(-96 * time.Hour)},
 		{Kind: contract.OrphanContent, ID: "c", Restore: "again", Cluster: "prod", Since: noon().Add(-72 * time.Hour)},
+		{Kind: contract.OrphanDrill, ID: "run-1", Workflow: "drill:prod", Cluster: "prod", Since: noon().Add(-48 * time.Hour)},
 	}, Orphans: contract.OrphanPlan{
 		Remove: []contract.Orphan{{Kind: contract.OrphanSnapshot, ID: "snap-1", Backup: "lost", Cluster: "prod", Since: noon().Add(-72 * time.Hour)}},
 		Keep:   []contract.Orphan{{Kind: contract.OrphanRun, ID: "u", UID: "u", Since: noon().Add(-time.Hour), Reason: "it is not known which cluster began it"}},
@@ -51,9 +52,10 @@ run        u        uid u         <unknown>   1h ago   it is not known which clu
 Next: lifeboat gc run`)
 	lifeboat(t, m, "", "gc", "plan", "-o", "json").want(t, console.CodeDone, `"id": "snap-1"`)
 	lifeboat(t, m, "", "gc", "run").want(t, console.CodePartiallyFailed, "2 orphans removed; 1 left, see 'lifeboat gc plan'.", `
-ORPHAN     ID       OF              CLUSTER   AGE      FATE
-snapshot   snap-0   backup older    prod      4d ago   removed
-content    c        restore again   prod      3d ago   removed
+ORPHAN     ID       OF                    CLUSTER   AGE      FATE
+snapshot   snap-0   backup older          prod      4d ago   removed
+content    c        restore again         prod      3d ago   removed
+drill      run-1    workflow drill:prod   prod      2d ago   removed
 `)
 }
 

@@ -231,7 +231,9 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
 	orphans.Abandon = activities.Abandoner{Backup: backups, Restore: restores}
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: orphans.Policy, Locations: locations}, Orphans: orphans}).Register(w)
-	(&activities.Drill{Service: newDrills(cfg, kc, locations, restores.Service)}).Register(w)
+	drills := newDrills(cfg, kc, locations, restores.Service)
+	orphans.Drills = drills
+	(&activities.Drill{Service: drills}).Register(w)
 	rotation := verification.Policy{Every: cfg.Verification.Every.Duration, Bandwidth: int64(cfg.Verification.BandwidthMiB) << 20, Round: time.Hour}
 	verifier := integrity.New(cfg.Cluster, locations, rotation, technologies.Inspectors())
 	if cfg.Verification.Blocks > 0 {

@@ -21,6 +21,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -146,7 +147,12 @@ func fillBucket(t *testing.T, cfg *config.Config, schedules *schedule.Service, s
 	restore := &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: "r"}, Status: velerov1.RestoreStatus{
 		Phase: velerov1.RestorePhaseCompleted, StartTimestamp: &metav1.Time{Time: now}, CompletionTimestamp: &metav1.Time{Time: now.Add(time.Minute)},
 	}}
+	evidence, err := os.ReadFile("../internal/drill/evidence/testdata/files/valid-full.json")
+	if err != nil {
+		t.Fatal(err)
+	}
 	err = errors.Join(
+		drills.Write(ctx, st, cfg.Cluster, 1, evidence),
 		repository.ChangeScheduleRuns(ctx, st, d, func(r *repository.ScheduleRuns) (bool, error) {
 			r.Note(contract.ScheduleSlot{Due: now, Started: now, Ended: now, Outcome: contract.SlotRan, Phase: "Completed"})
 			return true, nil

@@ -15,6 +15,9 @@ const (
 	drillPriority = 5
 	// teardownTime is how long the copy may take to go: what is left then fails the drill.
 	teardownTime = 5 * time.Minute
+	// notifyTime is how long a receiver of notifications may be out of reach: the next drill waits
+	// until this one has ended.
+	notifyTime = 15 * time.Minute
 	// longestKeep bounds what the signal may ask for.
 	longestKeep = 7 * 24 * time.Hour
 )
@@ -341,10 +344,30 @@ func (d *drill) remove(ctx workflow.Context, by contract.Activity[contract.TearD
 	}
 }
 
-// sign writes and signs the evidence.
+// sign writes and signs the evidence, and tells of it.
 func (d *drill) sign(ctx workflow.Context) (contract.DrillResult, error) {
 	d.findings.Finished = workflow.Now(ctx)
-	return runActivity(withDurableOptions(ctx, "sign the evidence"), contract.SignDrill, d.findings)
+	res, err := runActivity(withDurableOptions(ctx, "sign the evidence"), contract.SignDrill, d.findings)
+	if err == nil {
+		res.Warnings = d.notify(ctx, res)
+	}
+	return res, err
+}
+
+// notify tells all who are to be told how the drill ended, at the same time. Who cannot be told
+// does not fail it: the result says so.
+func (d *drill) notify(ctx workflow.Context, res contract.DrillResult) (warnings []string) {
+	told := make([]workflow.Future, len(d.input.Spec.Notifications))
+	for i, n := range d.input.Spec.Notifications {
+		limited := workflow.WithScheduleToCloseTimeout(withDurableOptions(ctx, "notify "+n.Name), notifyTime)
+		told[i] = workflow.ExecuteActivity(limited, contract.NotifyDrill.Name, contract.NotifyDrillInput{Notification: n, Result: res})
+	}
+	for i, f := range told {
+		if err := f.Get(ctx, nil); err != nil {
+			warnings = append(warnings, fmt.Sprintf("notification %s: %s", d.input.Spec.Notifications[i].Name, errorMessage(err)))
+		}
+	}
+	return warnings
 }
 
 // clear removes the working files, and disks that nobody uses.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -262,5 +263,66 @@ func TestDrillKeptAfterFailure(t *testing.T) {
 	}
 	if in := signed(t, s); in.Teardown.Kept.IsZero() || in.Aborted == "" {
 		t.Errorf("%+v", in.Teardown)
+	}
+}
+
+// notifyPhases are those whose loss fails no drill; TestDrillNotifications loses them.
+func notifyPhases() []phase { return []phase{{activity: contract.NotifyDrill.Name}} }
+
+// TestDrillNotifications: everybody is told once the evidence is written; who cannot be told makes
+// a warning, and fails neither the drill nor the others.
+func TestDrillNotifications(t *testing.T) {
+	for _, f := range []fault{noFault, retried, lostWorker, final, givenUp, cancelled} {
+		t.Run(string(f), func(t *testing.T) {
+			s := newFullDrill(t)
+			in := drillInput()
+			in.Spec.Notifications = []definition.Notification{{Name: "chat"}, {Name: "event"}}
+			s.start = func() { s.env.ExecuteWorkflow(contract.DrillWorkflow, in) }
+			var mu sync.Mutex
+			var told []string
+			answer(s, contract.NotifyDrill, func(in contract.NotifyDrillInput) contract.Nothing {
+				mu.Lock()
+				defer mu.Unlock()
+				if in.Result.Verdict != "passed" {
+					t.Errorf("%+v", in.Result)
+				}
+				told = append(told, in.Notification.Name)
+				return contract.Nothing{}
+			})
+			s.faults[contract.NotifyDrill.Name] = f
+			if err := s.run(); err != nil {
+				t.Fatal(err)
+			}
+			lost := f == final || f == givenUp
+			res := resultOf[contract.DrillResult](s)
+			if !res.Passed() || (len(res.Warnings) == 1) != lost || len(res.Warnings) > 1 || lost && !strings.HasPrefix(res.Warnings[0], "notification chat: ") && !strings.HasPrefix(res.Warnings[0], "notification event: ") || s.phases[len(s.phases)-1] != "Completed" {
+				t.Errorf("%+v, %q", res, s.phases)
+			}
+			slices.Sort(told)
+			if !lost && !slices.Equal(told, []string{"chat", "event"}) || len(told) == 0 {
+				t.Errorf("told %q", told)
+			}
+			signed, first := s.callsOf(contract.SignDrill.Name)[0], s.callsOf(contract.NotifyDrill.Name)[0]
+			if first.Began.Before(signed.Began) || s.calls[len(s.calls)-1].Name != contract.AbandonRestore.Name {
+				t.Errorf("told at %s, signed at %s", first.Began, signed.Began)
+			}
+		})
+	}
+}
+
+// TestDrillNotificationsOfKept: of a copy that is kept they are told at once, not when it goes.
+func TestDrillNotificationsOfKept(t *testing.T) {
+	plan := drillPlan()
+	plan.Keep = 4 * time.Hour
+	s := newDrill(t, plan)
+	in := drillInput()
+	in.Spec.Notifications = []definition.Notification{{Name: "chat"}}
+	s.start = func() { s.env.ExecuteWorkflow(contract.DrillWorkflow, in) }
+	answer(s, contract.NotifyDrill, always[contract.NotifyDrillInput](contract.Nothing{}))
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if calls := s.callsOf(contract.NotifyDrill.Name); len(calls) != 1 || calls[0].Began.Sub(startTime()) > time.Hour {
+		t.Errorf("%+v", calls)
 	}
 }

@@ -9,6 +9,7 @@
 //   - volumes.go, volumes_old.go: what became of volumes, also of backups of Velero
 //     before 1.13.
 //   - cost.go: how much of the bucket and of EBS a backup takes up.
+//   - drills.go: restore drills, by their evidence.
 //   - estimate.go: how long a restore will take.
 //   - snapshotlocations.go: volume snapshot locations and what EC2 allows there.
 //
@@ -107,6 +108,8 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 		contract.ReadEstimate:      c.estimateRestore,
 		contract.ReadBackupDiff:    c.diffBackups,
 		contract.ReadObjectHistory: c.objectHistory,
+		contract.ReadDrills:        c.listDrills,
+		contract.ReadDrill:         c.readDrill,
 
 		contract.ReadSnapshots:             c.explainSnapshots,
 		contract.ReadSnapshotLocations:     c.snapshotLocations,

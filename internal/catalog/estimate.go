@@ -12,7 +12,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/estimate"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
@@ -21,8 +23,8 @@ import (
 // requests are refilled at five a second.
 const volumesPerMinute = 300
 
-// estimateRestore predicts how long a restore of a backup takes, from the restores that the
-// storage locations record.
+// estimateRestore predicts how long a restore of a backup takes, from the restores and drills that
+// the storage locations record.
 func (c *Reader) estimateRestore(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	found, unread, err := c.findBackup(ctx, in)
 	if err != nil {
@@ -32,7 +34,7 @@ func (c *Reader) estimateRestore(ctx context.Context, in contract.ReadInput) (co
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
-	history, err := c.pastRestores(ctx)
+	history, err := c.pastRuns(ctx)
 	if err != nil {
 		return contract.ReadResult{}, err
 	}
@@ -69,18 +71,23 @@ func sizeOfVolumes(volumes []contract.VolumeSummary) (size estimate.Size) {
 	return size
 }
 
-// pastRestores are the last restores that are Completed, of all storage locations, the last one
-// last.
-func (c *Reader) pastRestores(ctx context.Context) ([]estimate.Run, error) {
-	all, err := repository.AskAll(ctx, c.Locations, "", repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]datedRun]) ([]datedRun, error) {
-		return readRuns(ctx, a.Store)
-	})
+// enoughRestores is how many restores tell enough without drills. A drill reads each byte, and
+// compares each object, before it goes on: it takes longer than the restore that it stands for.
+const enoughRestores = 10
+
+// pastRuns are the last restores that are Completed, of all storage locations, the last one last,
+// and where there are few the last drills as well.
+func (c *Reader) pastRuns(ctx context.Context) ([]estimate.Run, error) {
+	rows, err := c.askRuns(ctx, "restores", readRuns)
 	if err != nil {
 		return nil, err
 	}
-	rows, _, err := repository.JoinRows(all, "restores")
-	if err != nil {
-		return nil, err
+	if len(rows) < enoughRestores {
+		drilled, err := c.askRuns(ctx, "drills", c.readDrillRuns)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, drilled...)
 	}
 	slices.SortFunc(rows, func(a, b datedRun) int { return cmp.Compare(a.started, b.started) })
 	runs := make([]estimate.Run, len(rows))
@@ -90,7 +97,36 @@ func (c *Reader) pastRestores(ctx context.Context) ([]estimate.Run, error) {
 	return runs, nil
 }
 
-// datedRun is a restore of the past, with when it began.
+func (c *Reader) askRuns(ctx context.Context, what string, read func(context.Context, store.Store) ([]datedRun, error)) ([]datedRun, error) {
+	all, err := repository.AskAll(ctx, c.Locations, "", repository.ListTimeout, func(ctx context.Context, a repository.Answer[[]datedRun]) ([]datedRun, error) {
+		return read(ctx, a.Store)
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows, _, err := repository.JoinRows(all, what)
+	return rows, err
+}
+
+// readDrillRuns reads the last drills of a location of which nothing was lost.
+func (c *Reader) readDrillRuns(ctx context.Context, st store.Store) ([]datedRun, error) {
+	runs, err := drills.List(ctx, st, c.Config.Cluster, drillsInAnswer, runOfDrill)
+	return slices.DeleteFunc(runs, func(r datedRun) bool { return r.Took <= 0 }), err
+}
+
+// runOfDrill is a drill as the restore that it began with: up to the end of its objects. One that
+// did not come so far, or has lost objects, took no time.
+func runOfDrill(f *drills.File) datedRun {
+	p := &f.Evidence.Statement.Predicate
+	i := slices.IndexFunc(p.Measured.Phases, func(phase evidence.Phase) bool { return phase.Name == evidence.PhaseObjects })
+	if i < 0 || p.Claim.Level.Rank() < evidence.L2.Rank() {
+		return datedRun{}
+	}
+	size := estimate.Size{Objects: int64(p.Objects.Equal + p.Objects.Changed), Volumes: int64(len(p.Source.Snapshots)), Bytes: int64(p.Measured.Bytes)}
+	return datedRun{estimate.Run{Size: size, Took: p.Measured.Phases[i].Finished.Since(p.Drill.Asked).Duration()}, p.Drill.Asked.Time().UnixNano()}
+}
+
+// datedRun is a restore or drill of the past, with when it began.
 type datedRun struct {
 	estimate.Run
 	started int64

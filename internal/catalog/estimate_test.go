@@ -8,6 +8,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -44,5 +45,28 @@ func TestEstimateRestore(t *testing.T) {
 	}
 	if _, err := readerOver(stores).Read(t.Context(), contract.ReadInput{Verb: contract.ReadEstimate, Name: "gone"}); err == nil {
 		t.Error("a backup that is not there has an estimate")
+	}
+}
+
+// Drills count where few restores are recorded, but for those that have lost objects.
+func TestEstimateByDrills(t *testing.T) {
+	for restores, want := range map[int]int{0: 1, 9: 10, 10: 10} {
+		st := memstore.New()
+		c := readerOver(repositorytest.Stores{"default": st})
+		for n := range restores {
+			name := fmt.Sprintf("r-%d", n)
+			st.Set(repository.RestoreDocumentKey(name), fmt.Appendf(nil, `{"metadata":{"name":%q},"status":{"phase":"Completed","startTimestamp":"2026-01-01T00:00:00Z","completionTimestamp":"2026-01-01T00:01:00Z","progress":{"itemsRestored":10}}}`, name))
+		}
+		st.Set(drills.Key(c.Config.Cluster, 1), evidenceFile(t, "files/valid-full.json"))
+		st.Set(drills.Key(c.Config.Cluster, 2), evidenceFile(t, "files/valid-failed.json"))
+		st.Set(drills.Key(c.Config.Cluster, 3), []byte("{"))
+		runs, err := c.pastRuns(t.Context())
+		if err != nil || len(runs) != want {
+			t.Fatalf("%d restores: %+v, %v", restores, runs, err)
+		}
+		last := runs[len(runs)-1]
+		if restores == 0 && (last.Objects != 309 || last.Volumes == 0 || last.Bytes == 0 || last.Took <= 0 || last.Took > 690*time.Second) {
+			t.Errorf("%+v", last)
+		}
 	}
 }

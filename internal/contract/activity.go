@@ -58,6 +58,7 @@ var (
 	RunDrillControl    = Activity[AssertDrillInput, DrillControl]{"RunDrillControl"}
 	TearDownDrill      = Activity[TearDownInput, DrillRemains]{"TearDownDrill"}
 	SignDrill          = Activity[SignDrillInput, DrillResult]{"SignDrill"}
+	NotifyDrill        = Activity[NotifyDrillInput, Nothing]{"NotifyDrill"}
 
 	ReadCatalog = Activity[ReadInput, ReadResult]{"ReadCatalog"}
 )

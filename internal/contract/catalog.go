@@ -23,6 +23,9 @@ const (
 	ReadEstimate      = "estimate"       // RestoreEstimate of a backup
 	ReadSchedules     = "schedules"      // ScheduleStatus list; with a name that one, with its due times
 
+	ReadDrills = "drills" // DrillSummary list, the newest first
+	ReadDrill  = "drill"  // DrillDetails of one: Name is its number, or the name of which the newest is meant
+
 	ReadBackupDiff    = "backup-diff"    // BackupDiff of Name and To
 	ReadObjectHistory = "object-history" // ObjectHistory of Object
 
@@ -37,7 +40,7 @@ func ReadVerbs() []string {
 		ReadBackups, ReadBackup, ReadBackupCost, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
 		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck, ReadSnapshots,
 		ReadSchedules, ReadChecklist, ReadEstimate,
-		ReadBackupDiff, ReadObjectHistory,
+		ReadBackupDiff, ReadObjectHistory, ReadDrills, ReadDrill,
 	}
 }
 
@@ -91,6 +94,8 @@ type ReadResult struct {
 	MoreVolumes int            `json:"moreVolumes,omitempty"` // that Volumes leaves out
 	Diff        *BackupDiff    `json:"diff,omitempty"`
 	History     *ObjectHistory `json:"history,omitempty"`
+	Drills      []DrillSummary `json:"drills,omitempty"`
+	Drill       *DrillDetails  `json:"drill,omitempty"`
 
 	SnapshotLocations []SnapshotLocationStatus `json:"snapshotLocations,omitempty"`
 	Snapshots         []SnapshotSummary        `json:"snapshots,omitempty"`

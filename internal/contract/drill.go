@@ -250,6 +250,12 @@ type SignDrillInput struct {
 	Aborted string `json:"aborted,omitempty"`
 }
 
+// NotifyDrillInput asks to tell somebody of the result of a drill whose evidence is written.
+type NotifyDrillInput struct {
+	Notification definition.Notification `json:"notification"`
+	Result       DrillResult             `json:"result"`
+}
+
 // DrillResult is what a RestoreDrill workflow returns.
 type DrillResult struct {
 	Name     string   `json:"name"`
@@ -272,6 +278,8 @@ type DrillResult struct {
 	Key      string    `json:"key,omitempty"`
 	Evidence string    `json:"evidence,omitempty"`
 	Kept     time.Time `json:"keptUntil,omitzero"`
+	// Warnings are what went wrong and speaks not against the drill: who could not be told of it.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Passed says that nothing speaks against the drill.

@@ -10,6 +10,7 @@ const (
 	OrphanDirectory = "directory" // files of a backup that was not committed
 	OrphanUpload    = "upload"    // a multipart upload that was not finished
 	OrphanContent   = "content"   // a VolumeSnapshotContent that a restore left behind
+	OrphanDrill     = "drill"     // the copy of a restore drill whose run has ended
 )
 
 // Orphan is something of ours that nothing names any more.

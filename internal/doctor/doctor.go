@@ -22,9 +22,6 @@ type Doctor struct {
 	Read func(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
 	// Bucket tells how the bucket of a location is set up.
 	Bucket func(ctx context.Context, location string) (bucket.Settings, error)
-	// LastDrill is when a drill passed last, the zero time if none did. nil: drills are not
-	// recorded.
-	LastDrill func(ctx context.Context) (time.Time, error)
 	// Now is the time; nil is that of the machine.
 	Now func() time.Time
 }

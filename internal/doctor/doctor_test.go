@@ -8,6 +8,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/doctor"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/store/bucket"
 )
 
@@ -18,7 +19,6 @@ type world struct {
 	answers map[string]contract.ReadResult
 	errs    map[string]error
 	bucket  bucket.Settings
-	drill   time.Time
 }
 
 // good is one where everything that can be measured is as it should be.
@@ -31,12 +31,15 @@ func good() *world {
 			contract.ReadBackups: {Backups: []contract.BackupSummary{
 				{Name: "broken", Phase: "PartiallyFailed", Created: now()}, {Name: "nightly", Phase: "Completed", Created: now().Add(-10 * time.Hour)},
 			}},
+			contract.ReadDrills: {Drills: []contract.DrillSummary{
+				{Number: 8, Name: "shop", Verdict: "failed", Asked: now()}, {Number: 7, Name: "shop", Backup: "nightly", Level: "L5", Verdict: "passed", Asked: now().Add(-30 * 24 * time.Hour)},
+			}},
+			contract.ReadDrill:                 {Drill: &contract.DrillDetails{Assertions: []evidence.Assertion{{Name: "orders", Found: "48211"}}}},
 			contract.ReadSnapshotLocations:     {SnapshotLocations: []contract.SnapshotLocationStatus{{Name: "west"}}},
 			contract.ReadSnapshots:             {Snapshots: []contract.SnapshotSummary{{ID: "snap-1", Backup: "nightly", UID: "u"}}},
 			contract.ReadSnapshotLocationCheck: {SnapshotLocations: []contract.SnapshotLocationStatus{{Capabilities: []contract.Capability{{Name: "ec2:DescribeVolumes", OK: true}}}}},
 		},
 		errs: map[string]error{}, bucket: bucket.Settings{Versioning: yes, Encryption: yes, Lifecycle: yes, Transport: yes},
-		drill: now().Add(-30 * 24 * time.Hour),
 	}
 }
 
@@ -47,8 +50,7 @@ func (w *world) examine(t *testing.T) map[string]contract.Check {
 		Read: func(_ context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 			return w.answers[in.Verb], w.errs[in.Verb]
 		},
-		Bucket:    func(context.Context, string) (bucket.Settings, error) { return w.bucket, w.errs["bucket"] },
-		LastDrill: func(context.Context) (time.Time, error) { return w.drill, w.errs["drill"] },
+		Bucket: func(context.Context, string) (bucket.Settings, error) { return w.bucket, w.errs["bucket"] },
 	}
 	checks, err := d.Examine(t.Context())
 	if err != nil {
@@ -85,6 +87,18 @@ func TestGood(t *testing.T) {
 	}
 }
 
+// TestDrillFound: the answer names the drill, and what its first assertion has found.
+func TestDrillFound(t *testing.T) {
+	w := good()
+	if found := w.examine(t)["drill"].Found; found != `drill 7, shop, passed 30 days ago: nightly is proven at L5; orders found "48211"` {
+		t.Error(found)
+	}
+	w.errs[contract.ReadDrill] = errors.New("no answer")
+	if c := w.examine(t)["drill"]; c.Answer != contract.AnswerYes || c.Found != "drill 7, shop, passed 30 days ago: nightly is proven at L5" {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestFaults has a fault for each question that is measured.
 func TestFaults(t *testing.T) {
 	no := bucket.Answer{Known: true, Found: "it is not"}
@@ -94,23 +108,27 @@ func TestFaults(t *testing.T) {
 		id     string
 		answer string
 	}{
-		"location":       {func(w *world) { w.answers[contract.ReadLocations].Locations[0].Phase = "Unavailable" }, "location/primary", "no"},
-		"no location":    {func(w *world) { w.answers[contract.ReadLocations] = contract.ReadResult{} }, "location", "unknown"},
-		"paused":         {func(w *world) { w.answers[contract.ReadSchedules].Schedules[0].Phase = contract.ScheduleOff }, "schedule", "no"},
-		"no answer":      {func(w *world) { w.errs[contract.ReadSchedules] = refused }, "schedule", "unknown"},
-		"old backup":     {func(w *world) { w.answers[contract.ReadBackups].Backups[1].Created = now().Add(-25 * time.Hour) }, "backup", "no"},
-		"no good backup": {func(w *world) { w.answers[contract.ReadBackups].Backups[1].Phase = "Failed" }, "backup", "no"},
-		"unread backups": {func(w *world) { w.errs[contract.ReadBackups] = refused }, "backup", "unknown"},
-		"no drill":       {func(w *world) { w.drill = time.Time{} }, "drill", "no"},
-		"old drill":      {func(w *world) { w.drill = now().Add(-91 * 24 * time.Hour) }, "drill", "no"},
-		"unread drills":  {func(w *world) { w.errs["drill"] = refused }, "drill", "unknown"},
-		"versioning":     {func(w *world) { w.bucket.Versioning = no }, "bucket-versioning/primary", "no"},
-		"encryption":     {func(w *world) { w.bucket.Encryption = no }, "bucket-encryption/primary", "no"},
-		"lifecycle":      {func(w *world) { w.bucket.Lifecycle = no }, "bucket-lifecycle/primary", "no"},
-		"transport":      {func(w *world) { w.bucket.Transport = bucket.Answer{Found: "NotImplemented"} }, "bucket-transport/primary", "unknown"},
-		"bucket":         {func(w *world) { w.errs["bucket"] = refused }, "bucket-versioning/primary", "unknown"},
-		"untagged":       {func(w *world) { w.answers[contract.ReadSnapshots].Snapshots[0].Backup = "" }, "snapshots", "no"},
-		"no EBS":         {func(w *world) { w.answers[contract.ReadSnapshotLocations] = contract.ReadResult{} }, "snapshots", "unknown"},
+		"location":        {func(w *world) { w.answers[contract.ReadLocations].Locations[0].Phase = "Unavailable" }, "location/primary", "no"},
+		"no location":     {func(w *world) { w.answers[contract.ReadLocations] = contract.ReadResult{} }, "location", "unknown"},
+		"paused":          {func(w *world) { w.answers[contract.ReadSchedules].Schedules[0].Phase = contract.ScheduleOff }, "schedule", "no"},
+		"no answer":       {func(w *world) { w.errs[contract.ReadSchedules] = refused }, "schedule", "unknown"},
+		"old backup":      {func(w *world) { w.answers[contract.ReadBackups].Backups[1].Created = now().Add(-25 * time.Hour) }, "backup", "no"},
+		"no good backup":  {func(w *world) { w.answers[contract.ReadBackups].Backups[1].Phase = "Failed" }, "backup", "no"},
+		"unread backups":  {func(w *world) { w.errs[contract.ReadBackups] = refused }, "backup", "unknown"},
+		"no drill":        {func(w *world) { w.answers[contract.ReadDrills] = contract.ReadResult{} }, "drill", "no"},
+		"no passed drill": {func(w *world) { w.answers[contract.ReadDrills].Drills[1].Verdict = "failed" }, "drill", "no"},
+		"drills of a location": {func(w *world) {
+			w.answers[contract.ReadDrills] = contract.ReadResult{Unread: []contract.UnreadLocation{{Name: "west", Message: "no answer"}}}
+		}, "drill", "unknown"},
+		"old drill":     {func(w *world) { w.answers[contract.ReadDrills].Drills[1].Asked = now().Add(-91 * 24 * time.Hour) }, "drill", "no"},
+		"unread drills": {func(w *world) { w.errs[contract.ReadDrills] = refused }, "drill", "unknown"},
+		"versioning":    {func(w *world) { w.bucket.Versioning = no }, "bucket-versioning/primary", "no"},
+		"encryption":    {func(w *world) { w.bucket.Encryption = no }, "bucket-encryption/primary", "no"},
+		"lifecycle":     {func(w *world) { w.bucket.Lifecycle = no }, "bucket-lifecycle/primary", "no"},
+		"transport":     {func(w *world) { w.bucket.Transport = bucket.Answer{Found: "NotImplemented"} }, "bucket-transport/primary", "unknown"},
+		"bucket":        {func(w *world) { w.errs["bucket"] = refused }, "bucket-versioning/primary", "unknown"},
+		"untagged":      {func(w *world) { w.answers[contract.ReadSnapshots].Snapshots[0].Backup = "" }, "snapshots", "no"},
+		"no EBS":        {func(w *world) { w.answers[contract.ReadSnapshotLocations] = contract.ReadResult{} }, "snapshots", "unknown"},
 		"a right missing": {func(w *world) {
 			w.answers[contract.ReadSnapshotLocationCheck].SnapshotLocations[0].Capabilities[0] = contract.Capability{Name: "ec2:DescribeVolumes", Detail: "UnauthorizedOperation"}
 		}, "restore-rights", "no"},

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/store/bucket"
 )
 
@@ -59,6 +62,9 @@ func (d *Doctor) askSchedules(ctx context.Context) []contract.Check {
 	return []contract.Check{q.answerIf(enabled > 0, fmt.Sprintf("%d of %d schedules are enabled", enabled, len(res.Schedules)))}
 }
 
+// mostDrills bounds how many drills are looked at: each is a file.
+const mostDrills = 100
+
 // mostPages bounds how many backups are looked at: pages are of a thousand, say.
 const mostPages = 50
 
@@ -97,18 +103,34 @@ func (d *Doctor) newestBackup(ctx context.Context) (newest contract.BackupSummar
 
 func (d *Doctor) askDrills(ctx context.Context) []contract.Check {
 	q := question{"drill", "Has a restore drill passed in the last 90 days?", "lifeboat drill run, and repeat it by a schedule: docs/DRILLS.md"}
-	if d.LastDrill == nil {
-		return []contract.Check{q.answer(contract.AnswerUnknown, "this worker keeps no record of drills")}
-	}
-	last, err := d.LastDrill(ctx)
-	switch {
-	case err != nil:
+	res, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadDrills, Limit: mostDrills})
+	if err != nil {
 		return []contract.Check{q.unknown(err)}
-	case last.IsZero():
-		return []contract.Check{q.answer(contract.AnswerNo, "no drill has passed")}
 	}
-	age := d.now().Sub(last)
-	return []contract.Check{q.answerIf(age <= freshDrill, fmt.Sprintf("the last one passed %d days ago", int(age.Hours()/24)))}
+	i := slices.IndexFunc(res.Drills, func(row contract.DrillSummary) bool { return row.Verdict == string(evidence.Passed) })
+	switch {
+	case i < 0 && len(res.Unread) > 0:
+		return []contract.Check{q.answer(contract.AnswerUnknown, "storage location "+res.Unread[0].Name+" could not be read: "+res.Unread[0].Message)}
+	case i < 0 && len(res.Drills) == 0:
+		return []contract.Check{q.answer(contract.AnswerNo, "no drill is recorded")}
+	case i < 0:
+		return []contract.Check{q.answer(contract.AnswerNo, fmt.Sprintf("none of the last %d drills has passed", len(res.Drills)))}
+	}
+	last := res.Drills[i]
+	age := d.now().Sub(last.Asked)
+	found := fmt.Sprintf("drill %d, %s, passed %d days ago: %s is proven at %s", last.Number, last.Name, int(age.Hours()/24), last.Backup, last.Level)
+	return []contract.Check{q.answerIf(age <= freshDrill, found+d.foundBy(ctx, last))}
+}
+
+// foundBy is what the first assertion of a drill has found in the copy, such as a count of rows.
+// What cannot be read is left out: that the drill has passed is known.
+func (d *Doctor) foundBy(ctx context.Context, row contract.DrillSummary) string {
+	res, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadDrill, Name: strconv.FormatInt(row.Number, 10), Location: row.Location})
+	if err != nil || res.Drill == nil || len(res.Drill.Assertions) == 0 {
+		return ""
+	}
+	first := res.Drill.Assertions[0]
+	return fmt.Sprintf("; %s found %.100q", first.Name, first.Found)
 }
 
 // askBuckets has four checks for each location.

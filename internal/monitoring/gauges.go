@@ -33,7 +33,7 @@ const (
 // countOrphans counts the rows of a plan: of a kind at most as many as a plan has.
 func countOrphans(plan contract.OrphanPlan) map[orphanKind]int64 {
 	counts := map[orphanKind]int64{}
-	for _, kind := range []string{contract.OrphanSnapshot, contract.OrphanVolume, contract.OrphanRun, contract.OrphanDirectory, contract.OrphanUpload, contract.OrphanContent} {
+	for _, kind := range []string{contract.OrphanSnapshot, contract.OrphanVolume, contract.OrphanRun, contract.OrphanDirectory, contract.OrphanUpload, contract.OrphanContent, contract.OrphanDrill} {
 		counts[orphanKind{kind, fateKept}] = 0
 		counts[orphanKind{kind, fateRemoved}] = 0
 	}
@@ -136,6 +136,16 @@ func storedGauges() []gauge {
 		{"lifeboat.restore.last_duration", "s", "How long that restore took: the recovery time that was measured last.", showStored(func(l *location, see func(float64, ...attribute.KeyValue)) {
 			if !l.restore.started.IsZero() {
 				see(l.restore.completed.Sub(l.restore.started).Seconds())
+			}
+		})},
+		{"lifeboat.drill.last_passed_timestamp", "s", "Unix time at which the last restore drill that has passed was asked for.", showStored(func(l *location, see func(float64, ...attribute.KeyValue)) {
+			if !l.drill.asked.IsZero() {
+				see(unix(l.drill.asked))
+			}
+		})},
+		{"lifeboat.drill.last_recovery_time", "s", "How long that drill took until all was proven: its RTO.", showStored(func(l *location, see func(float64, ...attribute.KeyValue)) {
+			if l.drill.rto > 0 {
+				see(l.drill.rto.Seconds())
 			}
 		})},
 		{"lifeboat.orphans", "{thing}", "What nothing names any more, by kind and by what becomes of it; 200 of each fate at most are counted.", func(s *state, see func(float64, ...attribute.KeyValue)) {

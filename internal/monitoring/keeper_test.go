@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -144,6 +146,8 @@ func TestRestart(t *testing.T) {
 		"lifeboat.location.available{location=default}":                   1,
 		"lifeboat.verification.last_timestamp{location=default}":          float64(at("2026-03-03T06:00:00Z").Unix()),
 		"lifeboat.restore.last_duration{location=default}":                90,
+		"lifeboat.drill.last_passed_timestamp{location=default}":          float64(at("2026-01-02T03:00:00Z").Unix()),
+		"lifeboat.drill.last_recovery_time{location=default}":             690,
 		"lifeboat.orphans{fate=kept,kind=snapshot}":                       1,
 		"lifeboat.orphans{fate=to be removed,kind=volume}":                0,
 	} {
@@ -173,6 +177,16 @@ func (w *world) fill() {
 		beside.WriteRehearsal(w.t.Context(), w.st, contract.RehearsalResult{Backup: "n1", UID: "uid-n1", Level: contract.LevelEqual}))
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	for i, name := range []string{"valid-full.json", "valid-failed.json", "valid-full.json"} { // the last two have not passed
+		content, err := os.ReadFile("../drill/evidence/testdata/files/" + name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if i == 2 { // cut off
+			content = content[:100]
+		}
+		w.st.Set(drills.Key("east", int64(i)+1), content)
 	}
 }
 

@@ -2,6 +2,7 @@ package monitoring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -48,6 +50,7 @@ type location struct {
 	verified time.Time
 	proven   map[string]time.Time
 	restore  lastRestore
+	drill    lastDrill
 }
 
 type lastBackup struct {
@@ -56,6 +59,16 @@ type lastBackup struct {
 }
 
 type lastRestore struct{ started, completed time.Time }
+
+// lastDrill is the last drill that has passed; the zero time is none.
+type lastDrill struct {
+	asked time.Time
+	rto   time.Duration
+}
+
+// mostDrills is how many files are read for a drill that has passed. Each tells of the forty drills
+// before it, so that a year of daily failures does not hide it.
+const mostDrills = 40
 
 // readStored reads what all storage locations have. Of one that cannot be read the answer has
 // what is known in before.
@@ -97,7 +110,7 @@ func (r *Reader) readLocation(ctx context.Context, a repository.Answer[*location
 			}
 		}
 		if next == "" {
-			return l, l.readRestores(ctx, a.Store)
+			return l, errors.Join(l.readRestores(ctx, a.Store), l.readDrills(ctx, a.Store, r.Cluster))
 		}
 		after = next
 	}
@@ -135,4 +148,18 @@ func (l *location) readRestores(ctx context.Context, st store.Store) error {
 		}
 	}
 	return err
+}
+
+// readDrills finds the last drill that has passed.
+func (l *location) readDrills(ctx context.Context, st store.Store, cluster string) error {
+	f, err := drills.LastPassed(ctx, st, cluster, mostDrills)
+	if err != nil || f == nil {
+		return err
+	}
+	p := &f.Evidence.Statement.Predicate
+	l.drill.asked = p.Drill.Asked.Time()
+	if p.Measured.RTO != nil {
+		l.drill.rto = p.Measured.RTO.Proven.Duration()
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/monitoring"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -263,6 +265,24 @@ func TestLost(t *testing.T) {
 	s.until("2026-03-06T13:00:00Z", "Completed")
 	s.expect("02 12:20 LifeboatLastBackupLost began", "03 02:00 LifeboatLastBackupLost ended",
 		"04 12:20 LifeboatBackupCorrupt began", "04 12:20 LifeboatLastBackupLost began", "05 02:00 LifeboatLastBackupLost ended", "06 12:05 LifeboatBackupCorrupt ended")
+}
+
+// A hundred days after the last drill that has passed there is a ticket, which one that fails does
+// not hold back.
+func TestDrillOverdue(t *testing.T) {
+	s := simulate(t, "0 2 1 1 *")
+	for i, file := range []string{"valid-full.json", "valid-failed.json"} { // asked for on 2026-01-02 at 03:00
+		content, err := os.ReadFile("../../internal/drill/evidence/testdata/files/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := drills.Write(t.Context(), s.st, s.schedules.Config.Cluster, int64(i)+1, content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.now = at("2026-04-11T12:00:00Z")
+	s.until("2026-04-12T06:00:00Z", "")
+	s.expect("12 03:20 LifeboatDrillOverdue began")
 }
 
 // A bucket that cannot be read and a worker that is gone are told, and end with it.

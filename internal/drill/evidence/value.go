@@ -147,6 +147,31 @@ func (FailureCode) values() []string {
 	}
 }
 
+// Remedy says what to do about what speaks against a drill; docs/TROUBLESHOOTING.md has more.
+func (c FailureCode) Remedy() string {
+	switch c {
+	case LevelMissed:
+		return "the first level that is not proven says what failed there: mend it, or ask for less with --level"
+	case RTOExceeded:
+		return "the longest phase says where the time went; 'lifeboat restore estimate' predicts what is to be expected"
+	case RPOExceeded:
+		return "look at 'lifeboat schedule describe' for runs that were missed or failed, or back up more often"
+	case AssertionFailed:
+		return "compare the recorded with the found value; 'lifeboat drill run --keep-for 1h' keeps the copy for a look"
+	case ObjectsLost:
+		return "'lifeboat drill report FILE --html page.html' names them with the reason of each"
+	case IsolationBroken:
+		return "look what the copy has reached before another drill is run"
+	case TeardownIncomplete:
+		return "remove what is named, by the finalizer that holds it; garbage collection tries again"
+	case ControlUndetected:
+		return "trust no level of this drill: the check that missed the fault is named; its assertions are too weak, or it ended early"
+	case Aborted:
+		return "mend what the reason names, then 'lifeboat drill run' again"
+	}
+	return ""
+}
+
 // PhaseName is a part of a drill whose time is measured.
 type PhaseName string
 

@@ -45,10 +45,7 @@ func (s *Sender) Send(ctx context.Context, n definition.Notification, m Message)
 	if n.Event != nil {
 		send = s.makeEvent
 	}
-	if err := send(ctx, n, &m); err != nil {
-		return fmt.Errorf("notification %s: %w", n.Name, err)
-	}
-	return nil
+	return send(ctx, n, &m)
 }
 
 func (s *Sender) postWebhook(ctx context.Context, n definition.Notification, m *Message) error {

@@ -28,6 +28,7 @@ type look struct {
 	snapshots []snapshot
 	volumes   []disk
 	contents  []Content
+	copies    []copyOfDrill
 	attached  map[string]bool // handles of PersistentVolumes; nil is not known
 	uid       string          // of the cluster
 	places    []*place
@@ -174,6 +175,9 @@ func (l *look) lookAtCluster(ctx context.Context) (err error) {
 	}
 	l.attached, err = l.Objects.Volumes(ctx)
 	if err := l.missed(ctx, "PersistentVolumes", err); err != nil {
+		return err
+	}
+	if err := l.lookAtDrills(ctx); err != nil {
 		return err
 	}
 	l.uid, err = l.Objects.ClusterUID(ctx)

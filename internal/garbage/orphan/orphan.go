@@ -3,6 +3,7 @@
 //   - orphan.go: the plan; look.go: what a look at the account, the cluster and the bucket
 //     shows; names.go: what is named by backups and runs.
 //   - decide.go: which is an orphan, and why one stays. It is pure.
+//   - drills.go: copies of restore drills that were lost.
 //   - remove.go: removes what a plan found, after another look at each.
 //   - explain.go: whose the snapshots of the account are.
 //
@@ -39,6 +40,8 @@ type Collector struct {
 	Objects   Objects
 	Runs      Runs
 	Abandon   Abandoner
+	// Drills are the copies of drills; nil is not looked for.
+	Drills Drills
 
 	handles sync.Map // by place and UID of a backup: the snapshots that it names
 	answer  answer

@@ -474,3 +474,41 @@ func TestAnotherCluster(t *testing.T) {
 		}
 	})
 }
+
+// The copy of a drill goes once its run has ended and the grace period is over; one that something
+// holds is told with that, and those of a drill that goes on, or keeps its copy, are left alone.
+func TestDrillCopies(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		d := &drills{held: map[string]bool{"stuck": true}}
+		i.Drills = d
+		old := time.Now().Add(-2 * day)
+		d.copies = []orphan.Copy{{Drill: "lost", Created: old}, {Drill: "stuck", Created: old}, {Drill: "young", Created: time.Now()}}
+		i.runs.begin("drill:prod")
+		if got := textOf(i.plan()); got != "" {
+			t.Errorf("of a drill that goes on: %s", got)
+		}
+		i.runs.end("drill:prod")
+		plan := i.plan()
+		if len(plan.Remove) != 2 || len(plan.Keep) != 1 || plan.Keep[0].ID != "young" || plan.Remove[0].Workflow != "drill:prod" {
+			t.Fatal(textOf(plan))
+		}
+		began := time.Now()
+		res := i.remove(plan)
+		if fmt.Sprint(d.removed) != "[lost]" || res.Removed != 1 || len(res.Kept) != 1 || !strings.Contains(res.Kept[0].Reason, "restore-test-shop (finalizer x)") {
+			t.Errorf("%v, %+v", d.removed, res)
+		}
+		if took := time.Since(began); took < 2*time.Minute || took > 3*time.Minute || d.asked < 10 {
+			t.Errorf("given up after %s, asked %d times", took, d.asked)
+		}
+		i.runs.begin("drill:prod") // reset, between plan and removal
+		if d.removed = nil; len(i.remove(plan).Kept) != 2 || len(d.removed) > 0 {
+			t.Errorf("removed %v of a drill that goes on", d.removed)
+		}
+		i.runs.end("drill:prod")
+		i.runs.err = errors.New("no answer")
+		if plan := i.plan(); len(plan.Remove) > 0 || !strings.Contains(textOf(plan), "drill lost stays: it is not known whether the drill goes on: no answer") {
+			t.Error(textOf(plan))
+		}
+	})
+}

@@ -65,6 +65,8 @@ func (c *Collector) removeOne(ctx context.Context, in contract.RemoveOrphansInpu
 		return c.removeUpload(ctx, row)
 	case contract.OrphanContent:
 		return "", c.Objects.DeleteContent(ctx, row.ID, row.UID)
+	case contract.OrphanDrill:
+		return c.removeCopy(ctx, row)
 	}
 	return "this worker does not know what a " + row.Kind + " is", nil
 }

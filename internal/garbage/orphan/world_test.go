@@ -507,3 +507,22 @@ func tagsOf(kind types.ResourceType, tags map[string]string) []types.TagSpecific
 	}
 	return []types.TagSpecification{spec}
 }
+
+// drills are copies in a cluster. A copy that is held is asked to go, and does not.
+type drills struct {
+	copies  []orphan.Copy
+	held    map[string]bool
+	removed []string
+	asked   int
+}
+
+func (d *drills) Copies(context.Context) ([]orphan.Copy, error) { return d.copies, nil }
+
+func (d *drills) RemoveCopy(_ context.Context, drill string) (string, error) {
+	d.asked++
+	if d.held[drill] {
+		return "namespaces restore-test-shop (finalizer x)", nil
+	}
+	d.removed = append(d.removed, drill)
+	return "", nil
+}

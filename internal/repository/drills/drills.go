@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
@@ -16,7 +19,11 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-const suffix = ".json"
+const (
+	suffix = ".json"
+	// readAtOnce is how many files List reads at the same time: most have some 50 KB.
+	readAtOnce = 8
+)
 
 // File is the evidence of one drill, as it is stored.
 type File struct {
@@ -24,6 +31,9 @@ type File struct {
 	Key      string
 	Content  []byte
 	Evidence evidence.Evidence
+	// Damage is why the file cannot be read as evidence; Evidence is empty then. Only List gives
+	// such files: one of them hides no other.
+	Damage error
 }
 
 // Key is the key of the evidence of a drill by its number in the chain of the cluster.
@@ -48,21 +58,71 @@ func Last(ctx context.Context, st store.Store, cluster string) (*File, error) {
 	return Read(ctx, st, cluster, all[len(all)-1])
 }
 
-// List are the last drills of a cluster, the newest first, at most limit.
-func List(ctx context.Context, st store.Store, cluster string, limit int) ([]*File, error) {
+// List gives what of makes of the last drills of a cluster, the newest first, at most limit. The
+// files themselves are not kept: each may have 8 MiB.
+func List[T any](ctx context.Context, st store.Store, cluster string, limit int, of func(*File) T) ([]T, error) {
 	all, err := numbers(ctx, st, cluster)
 	if err != nil {
 		return nil, err
 	}
-	var files []*File
-	for i := len(all) - 1; i >= 0 && len(files) < limit; i-- {
-		f, err := Read(ctx, st, cluster, all[i])
+	slices.Reverse(all)
+	all = all[:min(len(all), limit)]
+	rows := make([]T, len(all))
+	group, limited := errgroup.WithContext(ctx)
+	group.SetLimit(readAtOnce)
+	for i, n := range all {
+		group.Go(func() error {
+			f, err := Read(limited, st, cluster, n)
+			if isDamage(err) {
+				f, err = &File{Sequence: n, Key: Key(cluster, n), Damage: err}, nil
+			}
+			if err == nil {
+				rows[i] = of(f)
+			}
+			return err
+		})
+	}
+	return rows, group.Wait()
+}
+
+// LastPassed is the newest drill of a cluster that has passed, nil if none has. Each file tells how
+// the drills right before it ended: of a long row of failures few are read. most is how many files
+// are.
+func LastPassed(ctx context.Context, st store.Store, cluster string, most int) (*File, error) {
+	all, err := numbers(ctx, st, cluster)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(all)
+	failed := map[int64]bool{}
+	for _, n := range all {
+		if failed[n] {
+			continue
+		}
+		if most--; most < 0 {
+			break
+		}
+		f, err := Read(ctx, st, cluster, n)
+		if isDamage(err) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, f)
+		p := &f.Evidence.Statement.Predicate
+		if p.Claim.Verdict == evidence.Passed {
+			return f, nil
+		}
+		for _, past := range p.Past {
+			failed[int64(past.Sequence)] = past.Verdict == evidence.Failed
+		}
 	}
-	return files, nil
+	return nil, nil
+}
+
+// isDamage says that a file can be read, and is no evidence.
+func isDamage(err error) bool {
+	return errors.Is(err, archive.ErrCorrupt) || errors.Is(err, archive.ErrHostile)
 }
 
 // Read reads the evidence of a drill. Who signed it is not asked: whoever is to be convinced

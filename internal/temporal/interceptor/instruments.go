@@ -39,6 +39,7 @@ const (
 	typeDryRun       = "dry-run" // of a restore
 	typeDeletion     = "deletion"
 	typeRehearsal    = "rehearsal"
+	typeDrill        = "drill"
 	typeVerification = "verification"
 	typeCollection   = "collection" // of garbage
 )
@@ -48,6 +49,7 @@ const (
 func typesByWorkflow() map[string]string {
 	return map[string]string{
 		contract.BackupWorkflow: typeBackup, contract.RestoreWorkflow: typeRestore, contract.DeleteBackupWorkflow: typeDeletion, contract.RehearseWorkflow: typeRehearsal,
+		contract.DrillWorkflow: typeDrill,
 	}
 }
 
@@ -58,10 +60,17 @@ func resultsByType() map[string][]string {
 		typeBackup: {resultCompleted, resultPartial, resultFailed, resultCanceled}, typeRestore: {resultCompleted, resultPartial, resultFailed, resultCanceled},
 		typeDryRun: {resultCompleted, resultFailed}, typeDeletion: {resultCompleted, resultFailed},
 		typeRehearsal:    {contract.LevelEqual, contract.LevelAccepted, contract.LevelBytes, levelNone, resultFailed},
+		typeDrill:        {resultPassed, resultNotPassed, resultFailed, resultCanceled},
 		typeVerification: {contract.VerificationGood, contract.VerificationCorrupt, contract.VerificationGone, contract.VerificationFailed},
 		typeCollection:   {resultCompleted, resultPartial},
 	}
 }
+
+// Results of drills that left evidence.
+const (
+	resultPassed    = "Passed"
+	resultNotPassed = "NotPassed"
+)
 
 // levelNone is the result of a rehearsal that has reached no level.
 const levelNone = "none"

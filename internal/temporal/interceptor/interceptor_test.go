@@ -194,6 +194,19 @@ func TestFailure(t *testing.T) {
 	}
 }
 
+// TestDrill: a drill that ended without an error is counted by its verdict.
+func TestDrill(t *testing.T) {
+	for verdict, result := range map[string]string{"passed": "Passed", "failed": "NotPassed"} {
+		w := newWorld(t)
+		run(w, contract.DrillWorkflow, contract.SignDrill.Name, func(context.Context) (contract.DrillResult, error) {
+			return contract.DrillResult{Verdict: verdict, Warnings: []string{"nobody was told"}}, nil
+		})
+		if w.count("lifeboat.runs", "result="+result, "type=drill") != 1 || w.count("lifeboat.runs") != 1 || w.count("lifeboat.run.warnings") != 1 || w.changes != 1 {
+			t.Errorf("%s: %d runs, %d changes", verdict, w.count("lifeboat.runs"), w.changes)
+		}
+	}
+}
+
 // TestDayRuns: of runs that go on for a day it is their pieces that count.
 func TestDayRuns(t *testing.T) {
 	w := newWorld(t)

@@ -115,6 +115,11 @@ func endedRun(kind string, out any, err error) ended {
 		if res.DryRun {
 			e = ended{kind: typeDryRun, result: res.Phase}
 		}
+	case contract.DrillResult:
+		if e.result = resultNotPassed; res.Passed() {
+			e.result = resultPassed
+		}
+		e.warnings = int64(len(res.Warnings))
 	case contract.RehearsalResult:
 		e.result, e.objects = cmp.Or(res.Level, levelNone), res.Counts.Objects
 	}
@@ -199,6 +204,6 @@ func (r *Runs) noteActivity(ctx context.Context, name string, out any, took time
 func changing() []string {
 	return []string{
 		contract.CommitBackup.Name, contract.FinishRestore.Name, contract.DeleteFiles.Name, contract.VerifyStoredBackup.Name,
-		contract.RehearseRestore.Name, contract.ChangeSchedules.Name, contract.BeginSlot.Name, contract.EndSlot.Name, contract.SetRetention.Name,
+		contract.RehearseRestore.Name, contract.SignDrill.Name, contract.ChangeSchedules.Name, contract.BeginSlot.Name, contract.EndSlot.Name, contract.SetRetention.Name,
 	}
 }

@@ -60,7 +60,6 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 		}
 	}
 	d.APIVersion, d.Kind = definition.APIVersion, definition.Kind
-	d.Metadata.Name = cmp.Or(f.name, d.Metadata.Name)
 	s := &d.Spec
 	if f.backup != "" || f.schedule != "" || f.random {
 		s.Source = definition.Source{Backup: f.backup, Schedule: f.schedule}
@@ -68,6 +67,7 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 	if f.random {
 		s.Source.Pick = definition.PickRandom
 	}
+	d.Metadata.Name = cmp.Or(f.name, d.Metadata.Name, s.Source.Schedule, s.Source.Backup)
 	setList(&s.IncludedNamespaces, f.include)
 	setList(&s.ExcludedNamespaces, f.exclude)
 	setList(&s.AllowedKinds, f.allow)
@@ -84,7 +84,11 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 	if d.Metadata.Name == "" {
 		return d, errors.New("name the drill: lifeboat drill run NAME")
 	}
-	return d, validation.Drill(&d)
+	err = validation.Drill(&d)
+	if err != nil && f.name == "" && f.file == "" {
+		err = fmt.Errorf("%w (the drill is called as what it restores; or name it: lifeboat drill run NAME)", err)
+	}
+	return d, err
 }
 
 func (f *flags) read(stdin io.Reader) (definition.Drill, error) {
@@ -131,7 +135,8 @@ Levels: L0 every byte agrees with the manifest; L1 the API server takes every ob
 object was created and is as the backup has it; L3 volumes were made and are mounted; L4
 workloads are ready; L5 the assertions hold (they are in a document, see --filename).
 
-The drills of a cluster never overlap.
+Without NAME the drill is called as the schedule or the backup. The drills of a cluster never
+overlap.
 
 Exit codes:
   0  the drill passed (without --wait: it is running)
@@ -141,6 +146,7 @@ Exit codes:
   5  another drill is running`,
 		Example: `  lifeboat drill run bookstore --from-schedule nightly --include-namespaces bookstore --wait
   lifeboat drill run bookstore -f drill.yaml --wait
+  lifeboat drill run --from-backup nightly-20260102020000 --include-namespaces bookstore --wait
   lifeboat drill run any --random --level L2 --wait
   lifeboat drill run bookstore -f drill.yaml --keep-for 4h -o json`,
 		Args: cobra.MaximumNArgs(1),
@@ -236,6 +242,9 @@ func resultText(res contract.DrillResult) string {
 	fmt.Fprintf(&b, "Data is up to %s old.\n", show.Clock(res.RPO))
 	if !res.Kept.IsZero() {
 		fmt.Fprintf(&b, "The copy is kept until %s; end that with: lifeboat drill stop\n", show.Time(res.Kept))
+	}
+	for _, w := range res.Warnings {
+		fmt.Fprintf(&b, "Warning: %s\n", show.Clean(w))
 	}
 	if res.Key != "" {
 		fmt.Fprintf(&b, "Evidence: drill %d of the cluster, %s in location %s\n", res.Sequence, res.Key, res.Location)

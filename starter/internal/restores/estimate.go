@@ -19,8 +19,9 @@ func (cs Commands) Estimate() *cobra.Command {
 		Use:   "estimate BACKUP",
 		Short: "Predict how long a restore of a backup takes",
 		Long: `Predict how long a restore of all of a backup takes, from its objects and volumes and from
-how long the last hundred restores took that the storage locations record. The range holds
-the truth nine times of ten; few restores, or none of that size, make it wide.
+how long the last hundred restores took that the storage locations record; where these are
+few the last drills count, too. The range holds the truth nine times of ten; few restores, or
+none of that size, make it wide.
 
 It is the time until everything is restored. Applications take some more until they are
 ready: a drill measures that.`,
@@ -56,11 +57,11 @@ func (cs Commands) sayEstimate(e *contract.RestoreEstimate) {
 	cs.Say("A restore takes about %s; nine times of ten between %s and %s.\n", roughly(e.Expected), roughly(e.Low), roughly(e.High))
 	switch {
 	case e.Runs == 0:
-		cs.Say("No restore is recorded that this could rest on. Next: lifeboat restore create --from-backup %s\n", e.Backup)
+		cs.Say("No restore and no drill is recorded that this could rest on. Next: lifeboat restore create --from-backup %s\n", e.Backup)
 	case e.Beyond:
-		cs.Say("It rests on %s, none of them half as large: a drill would tell more.\n", show.Plural(int64(e.Runs), "restore"))
+		cs.Say("It rests on %s of the past, none of them half as large: a drill would tell more.\n", show.Plural(int64(e.Runs), "run"))
 	default:
-		cs.Say("It rests on %s.\n", show.Plural(int64(e.Runs), "restore"))
+		cs.Say("It rests on %s of the past.\n", show.Plural(int64(e.Runs), "run"))
 	}
 }
 

@@ -56,6 +56,8 @@ func orphanOwner(o contract.Orphan) string {
 		return "restore " + o.Restore
 	case o.UID != "":
 		return "uid " + o.UID
+	case o.Workflow != "":
+		return "workflow " + o.Workflow
 	}
 	return "<unknown>"
 }

@@ -1,0 +1,72 @@
+package drill
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
+)
+
+// TestCopies: what a drill has left is found by its label, as old as its first part, and removed
+// with nothing of anybody else.
+func TestCopies(t *testing.T) {
+	api := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: priorityClasses()}))
+	old := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	meta := func(name, drill string, at time.Time) metav1.ObjectMeta {
+		m := metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(at)}
+		if drill != "" {
+			m.Labels = map[string]string{contract.DrillLabel: drill}
+		}
+		return m
+	}
+	api.Put(&corev1.Namespace{ObjectMeta: meta("restore-test-shop", "lost", old.Add(time.Minute))})
+	api.Put(&schedulingv1.PriorityClass{TypeMeta: metav1.TypeMeta{APIVersion: "scheduling.k8s.io/v1", Kind: "PriorityClass"}, ObjectMeta: meta("lifeboat-drill", "lost", old)})
+	api.Put(&corev1.PersistentVolume{ObjectMeta: meta("pv-other", "other", old)})
+	api.Put(&corev1.Namespace{ObjectMeta: meta("shop", "", old)})
+	s := &Service{Kube: api.Client()}
+	found := map[string]orphan.Copy{}
+	copies, err := s.Copies(t.Context())
+	for _, c := range copies {
+		found[c.Drill] = c
+	}
+	if err != nil || len(found) != 2 || !found["lost"].Created.Equal(old) || !found["other"].Created.Equal(old) {
+		t.Fatalf("%+v, %v", copies, err)
+	}
+	var left string
+	for range 5 { // what is asked to go is there still in the answer
+		if left, err = s.RemoveCopy(t.Context(), "lost"); err != nil || left == "" {
+			break
+		}
+	}
+	if err != nil || left != "" {
+		t.Fatalf("left %q, %v", left, err)
+	}
+	if _, there := kubetest.Get[corev1.Namespace](api, kube.Namespaces(), "", "restore-test-shop"); there {
+		t.Error("the namespace is there")
+	}
+	if copies, err = s.Copies(t.Context()); err != nil || len(copies) != 1 || copies[0].Drill != "other" {
+		t.Errorf("afterwards: %+v, %v", copies, err)
+	}
+	if _, there := kubetest.Get[corev1.Namespace](api, kube.Namespaces(), "", "shop"); !there {
+		t.Error("the original is gone")
+	}
+}
+
+// TestCopyHeld: what holds a copy is named.
+func TestCopyHeld(t *testing.T) {
+	api := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: priorityClasses()}))
+	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv", Labels: map[string]string{contract.DrillLabel: "lost"}, Finalizers: []string{"example.com/hold"}}}
+	api.Put(pv)
+	left, err := (&Service{Kube: api.Client()}).RemoveCopy(t.Context(), "lost")
+	if err != nil || !strings.Contains(left, "persistentvolumes pv") || !strings.Contains(left, "example.com/hold") || !strings.HasSuffix(left, ", of 1") {
+		t.Errorf("%q, %v", left, err)
+	}
+}
