@@ -69,7 +69,7 @@ func recordGarbage(ctx context.Context, l *lane) (*trace, error) {
 
 // overdue takes a backup whose time is over.
 func (l *lane) overdue(ctx context.Context) (string, error) {
-	name, _ := l.names("backup")
+	name, _ := l.names("overdue") // not "backup": the lane may have made one under this number
 	if err := l.backup(ctx, name, velerov1.BackupSpec{IncludedNamespaces: []string{l.source()}}); err != nil {
 		return "", err
 	}
