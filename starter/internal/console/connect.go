@@ -23,11 +23,11 @@ func connectTemporal(ctx context.Context, cluster string) (*temporal.Client, err
 	if err != nil {
 		return nil, err
 	}
+	if named := os.Getenv(command.ClusterVariable); named != "" && (cluster == "" || cluster == AnyCluster) {
+		cluster = named // its worker sees the bucket that is meant
+	}
 	if cluster == AnyCluster {
 		cluster, err = firstCluster(ctx, conn)
-	}
-	if cluster == "" && err == nil {
-		cluster = os.Getenv(command.ClusterVariable)
 	}
 	if cluster == "" && err == nil {
 		cluster, err = findCluster(ctx, conn)

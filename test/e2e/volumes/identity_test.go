@@ -28,18 +28,18 @@ type identified struct {
 // account is the service account that the role trusts.
 const account = "lifeboat"
 
-func (l *lab) identified(t *testing.T) *identified {
+func (l *lab) identified(t *testing.T, name string) *identified {
 	t.Helper()
-	i := &identified{ns: l.namespace(t, "identity"), tokenFile: filepath.Join(t.TempDir(), "token")}
+	i := &identified{ns: l.namespace(t, name), tokenFile: filepath.Join(t.TempDir(), "token")}
 	policy, err := os.ReadFile("../../../deploy/iam/volumes.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	i.role, err = l.ebs.AddRole(t.Context(), ebssim.Role{Name: "volumes-" + l.ID, Trust: l.trust(i.ns), Policies: []json.RawMessage{policy}})
+	i.role, err = l.ebs.AddRole(t.Context(), ebssim.Role{Name: name + "-" + l.ID, Trust: l.trust(i.ns), Policies: []json.RawMessage{policy}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := l.Idle(t, harness.Options{Cluster: "identity", Edit: func(c *config.Config) {
+	h := l.Idle(t, harness.Options{Cluster: name, Edit: func(c *config.Config) {
 		vsl := snapshotLocation(l.ebs)
 		vsl.Spec.Config = map[string]string{"region": l.ebs.Region}
 		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{vsl}
@@ -82,7 +82,7 @@ func (i *identified) become(t *testing.T, name string) {
 // and the worker goes on once it has the right one.
 func TestWebIdentity(t *testing.T) {
 	t.Parallel()
-	i := shared.identified(t)
+	i := shared.identified(t, "identity")
 	i.claim(t, i.ns, "data", "then")
 	i.become(t, "stranger")
 	i.startWorker(t)
@@ -113,7 +113,7 @@ func TestWebIdentity(t *testing.T) {
 // service account names, does not start, and says whose they are.
 func TestAnotherIdentity(t *testing.T) {
 	t.Parallel()
-	i := shared.identified(t)
+	i := shared.identified(t, "another")
 	w, err := i.StartWorker(t.Context(), append(i.ebs.Environment(), "AWS_ROLE_ARN="+i.role, "AWS_WEB_IDENTITY_TOKEN_FILE="+i.tokenFile,
 		"AWS_ACCESS_KEY_ID="+i.ebs.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+i.ebs.SecretAccessKey)...)
 	if err == nil {
@@ -153,7 +153,7 @@ func (i *identified) actedAs(t *testing.T, since time.Time) {
 	}
 	done := map[string]int{}
 	for _, c := range calls {
-		if strings.Contains(c.Who, "assumed-role/volumes-"+i.ID) {
+		if strings.Contains(c.Who, "assumed-role/identity-"+i.ID) {
 			done[c.Action]++
 			if c.Result == "UnauthorizedOperation" {
 				t.Errorf("%s was denied", c.Action)
