@@ -90,13 +90,18 @@ func TestExecTimeout(t *testing.T) {
 	}
 }
 
-// TestExecCancelled shows the same for a caller that gives up, as a cancelled
-// backup does.
+// TestExecCancelled shows the same for a caller that gives up while the command runs, as a
+// cancelled backup does.
 func TestExecCancelled(t *testing.T) {
 	t.Parallel()
 	c, ns := shellsPod(t, "cancelled")
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(time.Second, cancel)
+	go func() {
+		defer cancel()
+		for end := time.Now().Add(time.Minute); len(running(t, "65432")) == 0 && time.Now().Before(end); {
+			time.Sleep(100 * time.Millisecond)
+		}
+	}()
 	_, err := exec.Run(ctx, c.Kube, exec.Request{Namespace: ns, Pod: "shells", Command: []string{"sleep", "65432"}, Timeout: time.Hour})
 	var cut *exec.InterruptedError
 	if !errors.As(err, &cut) || !errors.Is(err, context.Canceled) || !cut.Ended() {
