@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -72,7 +71,7 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err != nil {
 		return plan, err
 	}
-	t := beside.Tombstone{Name: in.Name, UID: string(doc.UID), Ended: endOf(&doc)}
+	t := beside.Tombstone{Name: in.Name, UID: string(doc.UID), Ended: repository.EntryOf(&doc, 0).Completed}
 	if t.Snapshots, err = b.findSnapshots(ctx, st, in.Name, &doc); err != nil {
 		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
 	}
@@ -84,14 +83,6 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 		return plan, err
 	}
 	return plan, t.Write(ctx, st)
-}
-
-// endOf is when a backup ended, if it says so.
-func endOf(doc *velerov1.Backup) time.Time {
-	if end := doc.Status.CompletionTimestamp; end != nil {
-		return end.UTC()
-	}
-	return time.Time{}
 }
 
 // findLocation is the location to delete from: the named one, or the only one that has the
