@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -381,5 +382,20 @@ func TestDeleteLeavesNothing(t *testing.T) {
 				t.Errorf("%v, %v; left %q", page, err, left)
 			}
 		})
+	}
+}
+
+// TestTombstoneSaysWhenTheBackupEnded: who deletes its snapshots goes by that, for a provider may
+// still hide those of a young backup.
+func TestTombstoneSaysWhenTheBackupEnded(t *testing.T) {
+	l := layout.Backup{Name: "b"}
+	b, st := runnerOf(t, map[string][]byte{l.Tarball(): tarballOf(t)})
+	st.Set(l.Metadata(), []byte(`{"metadata":{"name":"b","uid":"u"},"status":{"completionTimestamp":"2026-03-01T00:00:00Z"}}`))
+	if _, err := b.PlanDelete(t.Context(), contract.DeleteBackupInput{Name: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	var stone beside.Tombstone
+	if err := repository.GetJSON(t.Context(), st, layout.Tombstone("b"), &stone); err != nil || !stone.Ended.Equal(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("%+v, %v", stone, err)
 	}
 }
