@@ -135,7 +135,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	reader := registerAll(w, cfg, kc, locations, snapshots, orphans, tc, attributes, schedules)
 	reached := &reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
 	reached.look(ctx)
-	stop, err := serveHTTP(cfg, observed, kc, tc)
+	stop, err := serveHTTP(ctx, cfg, observed, kc, tc)
 	if err != nil {
 		return err
 	}
@@ -156,13 +156,11 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	go observed.watch(watched)
 	go reached.watch(watched)
 	go keepSchedules(watched, schedules, log)
-	if err := watchPollers(ctx, tc, self, log); err != nil {
-		w.Stop()
-		return err
-	}
+	err = w.await(ctx, func(ctx context.Context) error { return watchPollers(ctx, tc, self, log) })
+	stopWatch()
 	log.Info("stopping: running activities go on from their watermark on another worker")
 	w.Stop()
-	return nil
+	return err
 }
 
 // connectTemporal connects by Temporal's standard environment, with the configuration's
