@@ -131,7 +131,8 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	w := newWorkers(ctx, tc, cfg.Limits.ConcurrentActivities, observed.interceptors())
+	own := workerVersion(cfg, tc)
+	w := newWorkers(ctx, tc, own, cfg.Limits.ConcurrentActivities, observed.interceptors())
 	reader := registerAll(w, cfg, kc, locations, snapshots, orphans, tc, attributes, schedules)
 	reached := &reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
 	reached.look(ctx)
@@ -156,9 +157,11 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	go observed.watch(watched)
 	go reached.watch(watched)
 	go keepSchedules(watched, schedules, log)
+	go keepDeployment(watched, tc, own, log)
 	err = w.await(ctx, func(ctx context.Context) error { return watchPollers(ctx, tc, self, log) })
 	stopWatch()
 	log.Info("stopping: running activities go on from their watermark on another worker")
+	leaveRuns(ctx, tc, own, log)
 	w.Stop()
 	return err
 }

@@ -42,7 +42,7 @@ type workers struct {
 
 // newWorkers makes them. Activities get the values of ctx, and end when they are told to and
 // not with it.
-func newWorkers(ctx context.Context, tc *temporal.Client, slots int, around []sdkinterceptor.WorkerInterceptor) *workers {
+func newWorkers(ctx context.Context, tc *temporal.Client, own temporal.Version, slots int, around []sdkinterceptor.WorkerInterceptor) *workers {
 	failed := make(chan error, 2) // one of each: nobody has to wait for them
 	options := worker.Options{
 		MaxConcurrentActivityExecutionSize: slots,
@@ -51,6 +51,7 @@ func newWorkers(ctx context.Context, tc *temporal.Client, slots int, around []sd
 		WorkerStopTimeout:                  stopTimeout,
 		BackgroundActivityContext:          context.WithoutCancel(ctx),
 		Interceptors:                       append(slices.Clone(around), &interceptor.Handover{After: handoverTime}),
+		DeploymentOptions:                  own.Options(),
 		OnFatalError:                       func(err error) { failed <- err },
 	}
 	prompt := options
