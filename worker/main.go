@@ -131,11 +131,12 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	w := newWorkers(ctx, tc, cfg.Limits.ConcurrentActivities, observed.interceptors())
+	own := workerVersion(cfg, tc)
+	w := newWorkers(ctx, tc, own, cfg.Limits.ConcurrentActivities, observed.interceptors())
 	reader := registerAll(w, cfg, kc, locations, snapshots, orphans, tc, attributes, schedules)
 	reached := &reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
 	reached.look(ctx)
-	stop, err := serveHTTP(cfg, observed, kc, tc)
+	stop, err := serveHTTP(ctx, cfg, observed, kc, tc)
 	if err != nil {
 		return err
 	}
@@ -156,13 +157,13 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	go observed.watch(watched)
 	go reached.watch(watched)
 	go keepSchedules(watched, schedules, log)
-	if err := watchPollers(ctx, tc, self, log); err != nil {
-		w.Stop()
-		return err
-	}
+	go keepDeployment(watched, tc, own, log)
+	err = w.await(ctx, func(ctx context.Context) error { return watchPollers(ctx, tc, self, log) })
+	stopWatch()
 	log.Info("stopping: running activities go on from their watermark on another worker")
+	leaveRuns(ctx, tc, own, log)
 	w.Stop()
-	return nil
+	return err
 }
 
 // connectTemporal connects by Temporal's standard environment, with the configuration's

@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// drillPriority is below that of backups and restores, which have the default of 3.
-	drillPriority = 5
 	// teardownTime is how long the copy may take to go: what is left then fails the drill.
 	teardownTime = 5 * time.Minute
 	// notifyTime is how long a receiver of notifications may be out of reach: the next drill waits
@@ -27,7 +25,7 @@ const (
 // speaks against the drill is its result; the error is for one that was cancelled, or that an
 // error ended: that, too, has evidence, once it has begun.
 func RestoreDrill(ctx workflow.Context, in contract.DrillInput) (contract.DrillResult, error) {
-	ctx = workflow.WithPriority(ctx, temporal.Priority{PriorityKey: drillPriority})
+	ctx = withPriority(ctx, drillPriority)
 	d, err := newDrill(ctx, in)
 	if err != nil {
 		return contract.DrillResult{}, err

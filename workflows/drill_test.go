@@ -141,7 +141,7 @@ func TestDrill(t *testing.T) {
 		t.Errorf("teardown %+v", in.Teardown)
 	}
 	for _, c := range s.calls {
-		if p := c.Options.Priority.PriorityKey; p != 5 {
+		if p := c.Options.Priority.PriorityKey; p != 4 {
 			t.Errorf("%s has priority %d", c.Name, p)
 		}
 	}

@@ -83,6 +83,10 @@ type Temporal struct {
 	// CreateNamespace makes the namespace where the server does not have it. Default false: on
 	// a server that others use too, a mistyped name shall not make one.
 	CreateNamespace bool `json:"createNamespace,omitempty"`
+	// WorkerVersioning has workers poll with their build as a version (Temporal's Worker
+	// Versioning, server 1.28 or later): a run stays with workers of the build that began it as
+	// long as those run. Default false: any worker of the cluster takes any run.
+	WorkerVersioning bool `json:"workerVersioning,omitempty"`
 }
 
 // Limits bound what the worker takes for itself.
