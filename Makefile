@@ -53,8 +53,12 @@ e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a 
 	GOTESTSUM_FORMAT=standard-verbose $(STACKTEST) ./test/node/...
 
 .PHONY: release-check
-release-check: $(TOOLS)/gotestsum ## slow proofs before a release: the image built twice is one, the chart fits Kubernetes 1.30 to 1.37 (Linux, root)
-	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 60m -run '^Test(Image|SchemaOfAllVersions)$$' ./test/compose ./deploy/helm
+release-check: $(TOOLS)/gotestsum ## slow proofs before a release: the image built twice is one, the chart fits Kubernetes 1.30 to 1.37, deploy/terraform (Linux, root)
+	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 60m -run '^Test(Image|SchemaOfAllVersions|Format|Documents|Refusals)$$' ./test/compose ./deploy/helm ./test/terraform
+
+.PHONY: terraform-check
+terraform-check: $(TOOLS)/gotestsum ## deploy/terraform made on an emulator of AWS (the AWS provider from its registry or TF_CLI_CONFIG_FILE, moto_server)
+	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 30m ./test/terraform
 
 .PHONY: test-driver
 test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver (its own tests, the CSI specification's suite) and the tools
