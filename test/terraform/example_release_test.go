@@ -40,7 +40,8 @@ provider "aws" {
 // chart. OpenTofu takes the provider from its registry, or from where TF_CLI_CONFIG_FILE says.
 //
 // Planned only: Glacier, since the emulator forgets the size in the rule's filter, and Pod Identity,
-// which it does not know.
+// which it does not know. It takes the rule of the replication, and forgets half of it: the second
+// plan leaves that out.
 func TestExample(t *testing.T) {
 	endpoint := startEmulator(t)
 	f := newTofu(t, "examples/eks")
@@ -57,7 +58,7 @@ func TestExample(t *testing.T) {
 	}
 	f.set(t, map[string]any{"object_lock": map[string]any{"days": 7}, "issuer": "https://oidc.eks.eu-central-1.amazonaws.com/id/ABC"})
 	f.run(t, "apply", "-auto-approve")
-	if out, code := f.try(t, "plan", "-detailed-exitcode"); code != 0 {
+	if out, code := f.try(t, "plan", "-detailed-exitcode", "-exclude=module.bucket.aws_s3_bucket_replication_configuration.backups"); code != 0 {
 		t.Errorf("a second plan finds something to change: %d\n%s", code, out)
 	}
 	checkBuckets(t, endpoint)
@@ -154,7 +155,7 @@ func checkValues(t *testing.T, outputs map[string]string) {
 		t.Fatalf("the chart refuses the values: %v\n%s\n%s", err, outputs["helm_values"], out)
 	}
 	role := outputs["role_arn"]
-	for _, want := range []string{"expectedRoleArn: " + role, "eks.amazonaws.com/role-arn: " + role} {
+	for _, want := range []string{"expectedRoleArn: " + role, `eks.amazonaws.com/role-arn: "` + role + `"`} {
 		if role == "" || !strings.Contains(string(out), want) {
 			t.Errorf("%s is missing: %s", want, out)
 		}
