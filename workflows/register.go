@@ -25,5 +25,6 @@ func Register(r Registry, missing func() []string) {
 	r.RegisterWorkflowWithOptions(withMissing(missing, ScheduledBackup), workflow.RegisterOptions{Name: contract.ScheduledBackupWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, RehearseRestore), workflow.RegisterOptions{Name: contract.RehearseWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, RestoreDrill), workflow.RegisterOptions{Name: contract.DrillWorkflow})
+	r.RegisterWorkflowWithOptions(withMissing(missing, ScheduledDrill), workflow.RegisterOptions{Name: contract.ScheduledDrillWorkflow})
 	r.RegisterWorkflowWithOptions(withMissing(missing, RehearseBackups), workflow.RegisterOptions{Name: contract.RehearsalsWorkflow})
 }

@@ -73,6 +73,9 @@ func (s *Service) check(ctx context.Context, in contract.PrepareDrillInput) erro
 	if err != nil {
 		return err
 	}
+	if in.Drill.Spec.Schedule != nil {
+		return failure.Invalid("spec.schedule: a drill that is started runs at once: remove it, or give the document to 'lifeboat drill schedule apply'")
+	}
 	if s.Key == nil {
 		return failure.Unusable("drill: the worker's configuration names no key to sign evidence with; make one with 'lifeboat drill keygen' and name it in drills.signingKey")
 	}

@@ -112,7 +112,7 @@ func (s *simulation) change(in contract.ChangeSchedulesInput) {
 func (s *simulation) run(due time.Time, phase string) {
 	s.t.Helper()
 	ctx := s.t.Context()
-	d, err := repository.ReadSchedule(ctx, s.st, s.schedules.Config.Cluster, name)
+	d, err := repository.ReadSchedule(ctx, s.st, layout.Schedules{Cluster: s.schedules.Config.Cluster}, name)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func TestDrillOverdue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := drills.Write(t.Context(), s.st, s.schedules.Config.Cluster, int64(i)+1, content); err != nil {
+		if err := drills.Write(t.Context(), s.st, layout.Schedules{Cluster: s.schedules.Config.Cluster}, int64(i)+1, content); err != nil {
 			t.Fatal(err)
 		}
 	}
