@@ -276,7 +276,7 @@ func TestDrillOverdue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := drills.Write(t.Context(), s.st, layout.Schedules{Cluster: s.schedules.Config.Cluster}, int64(i)+1, content); err != nil {
+		if err := drills.Write(t.Context(), s.st, s.schedules.Config.Cluster, int64(i)+1, content); err != nil {
 			t.Fatal(err)
 		}
 	}
