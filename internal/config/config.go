@@ -43,7 +43,7 @@ type Config struct {
 	Schedules []velerov1.Schedule `json:"schedules,omitempty"`
 	// Rehearsal says how backups are rehearsed in a disposable control plane.
 	Rehearsal Rehearsal `json:"rehearsal,omitempty"`
-	// Drills says how restore drills are signed.
+	// Drills says how restore drills are run and signed.
 	Drills Drills `json:"drills,omitempty"`
 	// Changes says what is unusual between a backup and the one before it.
 	Changes Changes `json:"changes,omitempty"`
@@ -170,11 +170,14 @@ type AWS struct {
 	ExpectedRoleARN string `json:"expectedRoleArn,omitempty"`
 }
 
-// Drills says how restore drills are signed.
+// Drills says how restore drills are run and signed.
 type Drills struct {
 	// SigningKey is where the key is by which the evidence of drills is signed. Default: none,
 	// and no drills.
 	SigningKey *SigningKey `json:"signingKey,omitempty"`
+	// Image is the worker's image, which the pods run that read the volumes of a copy through. The
+	// chart sets it. Default: none, and volumes are not read.
+	Image string `json:"image,omitempty"`
 }
 
 // The values of Rehearsal.After.
