@@ -67,6 +67,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	check := flags.Bool("check-config", false, "validate the configuration and stop")
 	ready := flags.Bool("ready", false, "ask the worker that runs with this configuration whether it is ready, and stop: a probe for where there is no shell")
 	show := flags.Bool("version", false, "print the version and stop")
+	volume := flags.String("read-volume", "", "read every file below a `directory`, tell how many there are, and stop: what the pods of a restore drill run")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -76,6 +77,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *show {
 		_, err := fmt.Fprintln(out, "lifeboat-worker", version)
 		return err
+	}
+	if *volume != "" {
+		return readVolume(ctx, *volume, out)
 	}
 	cfg, err := config.Load(*path)
 	if err != nil {

@@ -131,7 +131,7 @@ func (d *drill) prove(ctx workflow.Context) error {
 	d.cancel = cancel
 	d.listen(ctx)
 	d.watchTime(phases)
-	for _, phase := range []func(workflow.Context) error{d.read, d.makeVolumes, d.applyObjects, d.awaitReady, d.assert, d.control} {
+	for _, phase := range []func(workflow.Context) error{d.read, d.makeVolumes, d.applyObjects, d.awaitReady, d.assert, d.readVolumes, d.control} {
 		if err := phase(phases); err != nil {
 			return d.causeOf(ctx, err)
 		}
@@ -283,6 +283,33 @@ func (d *drill) assert(ctx workflow.Context) error {
 		d.findings.Assertions = res.Results
 		return err
 	})
+}
+
+// readVolumes has the volumes read through. What cannot be read is a finding, and what takes too
+// long has no second RTO.
+func (d *drill) readVolumes(ctx workflow.Context) error {
+	in := contract.ReadVolumesInput{Ref: d.findings.Ref, Start: d.findings.Plan.Ready}
+	p := contract.DrillPhase{Name: "readThrough", Started: workflow.Now(ctx)}
+	for wait := firstPollWait; ; wait = growBriskWait(wait) {
+		res, err := runActivity(withDurableOptions(ctx, "read volumes through"), contract.ReadDrillVolumes, in)
+		if err != nil {
+			return err
+		}
+		d.findings.Reading = &res
+		p.Finished = workflow.Now(ctx)
+		left := d.findings.Plan.Read - p.Finished.Sub(p.Started)
+		if res.Going == 0 || left <= 0 {
+			break
+		}
+		d.setStep(ctx, fmt.Sprintf("reading the volumes through: %d of %d", res.Through, res.Data))
+		if err := workflow.Sleep(ctx, min(wait, left)); err != nil {
+			return err
+		}
+	}
+	if r := d.findings.Reading; r.Data > 0 && r.Through == r.Data {
+		d.findings.Phases = append(d.findings.Phases, p)
+	}
+	return nil
 }
 
 // control plants faults, which the checks have to find. What it breaks is not looked at again.
