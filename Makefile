@@ -119,8 +119,8 @@ soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the 
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestOneInstant$$' ./test/e2e
 
 .PHONY: record-histories
-record-histories: $(TOOLS)/gotestsum ## record workflow histories of this code for the replay tests of later code
-	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecordHistories' ./test/chaos
+record-histories: $(TOOLS)/gotestsum ## record workflow histories and a backup of this code for the tests of later code
+	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecord(Histories|Release)' ./test/chaos ./test/e2e
 
 .PHONY: stack-build
 stack-build: ## build the pinned components of the local stack into the cache

@@ -14,14 +14,15 @@ const templates = "../../deploy/terraform/documents/templates"
 // What stands for the variables of the templates. Lists are written with their quotes, since a
 // list of OpenTofu takes their place.
 var (
-	stand = struct{ partition, bucket, prefix, bucketKey, volumeKey, account, issuer, cluster, namespace, serviceAccount string }{
+	stand = struct{ partition, bucket, prefix, bucketKey, volumeKey, account, issuer, cluster, namespace, serviceAccount, assume string }{
 		partition: "the-partition", bucket: "the-bucket", prefix: "the-prefix",
 		bucketKey: "arn:aws:kms:eu-central-1:111122223333:key/the-bucket-key", volumeKey: "arn:aws:kms:eu-central-1:111122223333:key/the-volume-key",
 		account: "000011112222", issuer: "the-issuer", cluster: "the-cluster", namespace: "the-namespace", serviceAccount: "the-service-account",
+		assume: "arn:aws:iam::444455556666:role/the-location",
 	}
 	variables = strings.NewReplacer(
 		stand.partition, "${partition}", stand.bucket, "${bucket}", stand.prefix, "${prefix}",
-		`"`+stand.bucketKey+`"`, "${bucket_key}", `"`+stand.volumeKey+`"`, "${volume_keys}", `"`+stand.account+`"`, "${shared_by}",
+		`"`+stand.bucketKey+`"`, "${bucket_key}", `"`+stand.volumeKey+`"`, "${volume_keys}", `"`+stand.account+`"`, "${shared_by}", `"`+stand.assume+`"`, "${assume}",
 		stand.account, "${account}", stand.issuer, "${issuer}", stand.cluster, "${cluster}", stand.namespace, "${namespace}", stand.serviceAccount, "${service_account}",
 	)
 )
@@ -39,7 +40,7 @@ func terraformDocuments(t *testing.T) map[string]Document {
 	for _, role := range Roles() {
 		d, err := Policy(Options{
 			Role: role, Partition: stand.partition, Bucket: stand.bucket, Prefix: stand.prefix, BucketKey: stand.bucketKey,
-			VolumeKeys: []string{stand.volumeKey}, SharedBy: []string{stand.account}, Inspect: true,
+			VolumeKeys: []string{stand.volumeKey}, SharedBy: []string{stand.account}, Assume: []string{stand.assume}, Inspect: true,
 		})
 		keep(string(role), d, err)
 	}
@@ -88,6 +89,7 @@ func TestTerraformValues(t *testing.T) {
 	values := strings.NewReplacer(
 		"${partition}", "aws-cn", "${bucket}", "example-backups", "${prefix}", "production", "${bucket_key}", `"`+bucketKey+`"`,
 		"${volume_keys}", `["`+volumeKey+`","`+bucketKey+`"]`, "${shared_by}", `["444455556666","777788889999"]`,
+		"${assume}", `["`+stand.assume+`","`+stand.assume+`-2"]`,
 	)
 	for _, role := range Roles() {
 		text, err := os.ReadFile(filepath.Join(templates, string(role)+".json"))
@@ -95,7 +97,7 @@ func TestTerraformValues(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := full(role)
-		o.Partition, o.VolumeKeys, o.SharedBy = "aws-cn", []string{volumeKey, bucketKey}, []string{"444455556666", "777788889999"}
+		o.Partition, o.VolumeKeys, o.SharedBy, o.Assume = "aws-cn", []string{volumeKey, bucketKey}, []string{"444455556666", "777788889999"}, []string{stand.assume, stand.assume + "-2"}
 		d, err := Policy(o)
 		if err != nil {
 			t.Fatal(err)

@@ -27,13 +27,13 @@ func TestDocuments(t *testing.T) {
 	holder := iam.Holder{Account: "111122223333", Issuer: issuer, Cluster: "production", Namespace: "backup", ServiceAccount: "worker"}
 	for _, role := range iam.Roles() {
 		for name, o := range map[string]iam.Options{
-			"full": {Role: role, Bucket: "example-backups", Prefix: "production/eu", BucketKey: bucketKey, VolumeKeys: []string{volumeKey, bucketKey}, SharedBy: []string{"444455556666"}, Inspect: true},
+			"full": {Role: role, Bucket: "example-backups", Prefix: "production/eu", BucketKey: bucketKey, VolumeKeys: []string{volumeKey, bucketKey}, SharedBy: []string{"444455556666"}, Assume: []string{"arn:aws:iam::444455556666:role/backups"}, Inspect: true},
 			"bare": {Role: role, Bucket: "example-backups", Prefix: "production"},
 		} {
 			t.Run(string(role)+" "+name, func(t *testing.T) {
 				values := map[string]any{
 					"role": role, "bucket": o.Bucket, "prefix": o.Prefix, "volume_key_arns": append([]string{}, o.VolumeKeys...),
-					"shared_by": append([]string{}, o.SharedBy...), "inspect": o.Inspect, "cluster": "production",
+					"shared_by": append([]string{}, o.SharedBy...), "assume": append([]string{}, o.Assume...), "inspect": o.Inspect, "cluster": "production",
 					"namespace": "backup", "service_account": "worker", "identity": "pod-identity",
 				}
 				trust := iam.TrustPodIdentity
@@ -127,6 +127,7 @@ func TestRefusals(t *testing.T) {
 		"bucket_key_arn":  {"bucket_key_arn": "alias/backups"},
 		"volume_key_arns": {"volume_key_arns": []string{"*"}},
 		"shared_by":       {"shared_by": []string{"*"}},
+		"assume":          {"assume": []string{"*"}},
 		"identity":        {"identity": "keys"},
 		"issuer":          {"issuer": "https://*", "identity": "irsa", "account": "111122223333"},
 		"issuer ":         {"identity": "irsa"},

@@ -15,6 +15,7 @@ locals {
     # Lists, where IAM takes one value or several.
     volume_keys = jsonencode(var.volume_key_arns)
     shared_by   = jsonencode(var.shared_by)
+    assume      = jsonencode(var.assume)
   }))
 
   # The templates have every statement. One with an empty list is about something that was not

@@ -62,6 +62,16 @@ variable "shared_by" {
   }
 }
 
+variable "assume" {
+  description = "ARNs of the roles that storage and snapshot locations name (roleArn)."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for arn in var.assume : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", arn))])
+    error_message = "assume are ARNs of roles."
+  }
+}
+
 variable "inspect" {
   description = "Let `lifeboat doctor` read the settings of the bucket and of the cluster."
   type        = bool

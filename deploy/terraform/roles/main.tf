@@ -15,6 +15,7 @@ module "documents" {
   bucket_key_arn  = var.bucket_key_arn
   volume_key_arns = var.volume_key_arns
   shared_by       = var.shared_by
+  assume          = var.assume
   inspect         = var.inspect
   identity        = var.identity
   issuer          = var.issuer

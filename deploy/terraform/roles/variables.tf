@@ -77,6 +77,12 @@ variable "shared_by" {
   default     = []
 }
 
+variable "assume" {
+  description = "ARNs of the roles that storage and snapshot locations name (roleArn)."
+  type        = list(string)
+  default     = []
+}
+
 variable "inspect" {
   description = "Let `lifeboat doctor` read the settings of the bucket and of the cluster."
   type        = bool
