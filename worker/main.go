@@ -65,6 +65,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	check := flags.Bool("check-config", false, "validate the configuration and stop")
 	ready := flags.Bool("ready", false, "ask the worker that runs with this configuration whether it is ready, and stop: a probe for where there is no shell")
 	show := flags.Bool("version", false, "print the version and stop")
+	volume := flags.String("read-volume", "", "read every file below a `directory`, tell how many there are, and stop: what the pods of a restore drill run")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -74,6 +75,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *show {
 		_, err := fmt.Fprintln(out, "lifeboat-worker", version)
 		return err
+	}
+	if *volume != "" {
+		return readVolume(ctx, *volume, out)
 	}
 	cfg, err := config.Load(*path)
 	if err != nil {
@@ -129,11 +133,12 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	w := newWorkers(ctx, tc, cfg.Limits.ConcurrentActivities, observed.interceptors())
+	own := workerVersion(cfg, tc)
+	w := newWorkers(ctx, tc, own, cfg.Limits.ConcurrentActivities, observed.interceptors())
 	reader := registerAll(w, cfg, kc, locations, snapshots, orphans, tc, attributes, schedules)
 	reached := &reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
 	reached.look(ctx)
-	stop, err := serveHTTP(cfg, observed, kc, tc)
+	stop, err := serveHTTP(ctx, cfg, observed, kc, tc)
 	if err != nil {
 		return err
 	}
@@ -154,13 +159,13 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	go observed.watch(watched)
 	go reached.watch(watched)
 	go keepSchedules(watched, schedules, log)
-	if err := watchPollers(ctx, tc, self, log); err != nil {
-		w.Stop()
-		return err
-	}
+	go keepDeployment(watched, tc, own, log)
+	err = w.await(ctx, func(ctx context.Context) error { return watchPollers(ctx, tc, self, log) })
+	stopWatch()
 	log.Info("stopping: running activities go on from their watermark on another worker")
+	leaveRuns(ctx, tc, own, log)
 	w.Stop()
-	return nil
+	return err
 }
 
 // connectTemporal connects by Temporal's standard environment, with the configuration's

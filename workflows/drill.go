@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// drillPriority is below that of backups and restores, which have the default of 3.
-	drillPriority = 5
 	// teardownTime is how long the copy may take to go: what is left then fails the drill.
 	teardownTime = 5 * time.Minute
 	// notifyTime is how long a receiver of notifications may be out of reach: the next drill waits
@@ -27,7 +25,7 @@ const (
 // speaks against the drill is its result; the error is for one that was cancelled, or that an
 // error ended: that, too, has evidence, once its backup is chosen.
 func RestoreDrill(ctx workflow.Context, in contract.DrillInput) (contract.DrillResult, error) {
-	ctx = workflow.WithPriority(ctx, temporal.Priority{PriorityKey: drillPriority})
+	ctx = withPriority(ctx, drillPriority)
 	d, err := newDrill(ctx, in)
 	if err != nil {
 		return contract.DrillResult{}, err
@@ -133,7 +131,7 @@ func (d *drill) prove(ctx workflow.Context) error {
 	d.cancel = cancel
 	d.listen(ctx)
 	d.watchTime(phases)
-	for _, phase := range []func(workflow.Context) error{d.read, d.makeVolumes, d.applyObjects, d.awaitReady, d.assert, d.control} {
+	for _, phase := range []func(workflow.Context) error{d.read, d.makeVolumes, d.applyObjects, d.awaitReady, d.assert, d.readVolumes, d.control} {
 		if err := phase(phases); err != nil {
 			return d.causeOf(ctx, err)
 		}
@@ -285,6 +283,33 @@ func (d *drill) assert(ctx workflow.Context) error {
 		d.findings.Assertions = res.Results
 		return err
 	})
+}
+
+// readVolumes has the volumes read through. What cannot be read is a finding, and what takes too
+// long has no second RTO.
+func (d *drill) readVolumes(ctx workflow.Context) error {
+	in := contract.ReadVolumesInput{Ref: d.findings.Ref, Start: d.findings.Plan.Ready}
+	p := contract.DrillPhase{Name: "readThrough", Started: workflow.Now(ctx)}
+	for wait := firstPollWait; ; wait = growBriskWait(wait) {
+		res, err := runActivity(withDurableOptions(ctx, "read volumes through"), contract.ReadDrillVolumes, in)
+		if err != nil {
+			return err
+		}
+		d.findings.Reading = &res
+		p.Finished = workflow.Now(ctx)
+		left := d.findings.Plan.Read - p.Finished.Sub(p.Started)
+		if res.Going == 0 || left <= 0 {
+			break
+		}
+		d.setStep(ctx, fmt.Sprintf("reading the volumes through: %d of %d", res.Through, res.Data))
+		if err := workflow.Sleep(ctx, min(wait, left)); err != nil {
+			return err
+		}
+	}
+	if r := d.findings.Reading; r.Data > 0 && r.Through == r.Data {
+		d.findings.Phases = append(d.findings.Phases, p)
+	}
+	return nil
 }
 
 // control plants faults, which the checks have to find. What it breaks is not looked at again.

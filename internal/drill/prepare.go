@@ -57,7 +57,7 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareDrillInput) (c
 func planOf(in contract.PrepareDrillInput, of picked) contract.DrillPlan {
 	spec := &in.Drill.Spec
 	plan := contract.DrillPlan{
-		ID: in.Run.RunID, Backup: of.name, Location: of.location, Ready: spec.ReadyWithin(), Most: spec.MostTime(), Assertions: len(spec.Assertions),
+		ID: in.Run.RunID, Backup: of.name, Location: of.location, Ready: spec.ReadyWithin(), Most: spec.MostTime(), Read: spec.ReadWithin(), Assertions: len(spec.Assertions),
 		Restore: contract.RestoreInput{
 			Name: "drill-" + in.Run.RunID, Location: of.location, Spec: spec.RestoreSpec(of.name),
 			Isolation: &contract.Isolation{Drill: in.Run.RunID, AllowedKinds: spec.AllowedKinds},

@@ -125,7 +125,7 @@ func resultOf(in contract.SignDrillInput, s evidence.Statement, location, key st
 		res.Failures = append(res.Failures, string(f.Code)+": "+f.Detail)
 	}
 	if rto := p.Measured.RTO; rto != nil {
-		res.RTO, res.Ready = rto.Proven.Duration(), rto.Ready.Duration()
+		res.RTO, res.Ready, res.ReadThrough = rto.Proven.Duration(), rto.Ready.Duration(), rto.ReadThrough.Duration()
 	}
 	return res
 }

@@ -43,7 +43,7 @@ func productRules() rules {
 			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/doctor", "internal/garbage", "internal/garbage/orphan", "internal/integrity", "internal/restore", "internal/schedule"}},
 			{"the registry of volume drivers", []string{"internal/volume/drivers"}},
 			{"what a run belongs to", []string{"internal/binding"}},
-			{"parts of rehearsals and drills", []string{"internal/drill/assertion", "internal/drill/notify", "internal/rehearsal/controlplane", "internal/rehearsal/reference"}},
+			{"parts of rehearsals and drills", []string{"internal/drill/assertion", "internal/drill/notify", "internal/drill/readiness", "internal/rehearsal/controlplane", "internal/rehearsal/reference"}},
 			{"volume drivers", []string{"internal/volume/..."}},
 			{"what volume drivers share", []string{"internal/volume/location"}},
 			{"documents beside backups", []string{"internal/repository/beside"}},
@@ -65,7 +65,7 @@ func productRules() rules {
 			{"formats and words", []string{"deploy/helm", "docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
 			{"what a drill is to do", []string{"internal/drill/definition"}},
 			{"keys of the bucket", []string{"internal/archive/layout"}},
-			{"helpers", []string{"internal/content", "internal/glob", "internal/iam/evaluation", "internal/parallel", "internal/poll", "internal/telemetry"}},
+			{"helpers", []string{"internal/content", "internal/drill/readthrough", "internal/glob", "internal/iam/evaluation", "internal/parallel", "internal/poll", "internal/telemetry"}},
 		},
 		Beside: []use{
 			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for

@@ -56,6 +56,8 @@ type Spec struct {
 	AllowedKinds []string `json:"allowedKinds,omitempty"`
 	// ReadyTimeout is how long workloads may take until they are ready, 10m if it is not given.
 	ReadyTimeout metav1.Duration `json:"readyTimeout,omitzero"`
+	// ReadTimeout is how long it may take to read all volumes through, 30m if it is not given. What takes longer has no second RTO, and fails nothing.
+	ReadTimeout metav1.Duration `json:"readTimeout,omitzero"`
 	// Assertions are what has to hold of the restored data, in this order.
 	Assertions []Assertion `json:"assertions,omitempty"`
 	// Probe is the pod from which assertions reach others; needed if one says from: probe.

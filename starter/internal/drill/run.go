@@ -136,8 +136,8 @@ that the checks have to find, and the copy is removed, whatever has happened. Si
 of it all is left in the bucket.
 
 Levels: L0 every byte agrees with the manifest; L1 the API server takes every object; L2 every
-object was created and is as the backup has it; L3 volumes were made and are mounted; L4
-workloads are ready; L5 the assertions hold (they are in a document, see --filename).
+object was created and is as the backup has it; L3 volumes were made and can be
+read; L4 workloads are ready; L5 the assertions hold (they are in a document, see --filename).
 
 Without NAME the drill is called as the schedule or the backup. The drills of a cluster never
 overlap.
@@ -241,6 +241,9 @@ func resultText(res contract.DrillResult) string {
 		fmt.Fprintf(&b, "Proven after %s", show.Clock(res.RTO))
 		if res.Ready > 0 {
 			fmt.Fprintf(&b, ", ready after %s", show.Clock(res.Ready))
+		}
+		if res.ReadThrough > 0 {
+			fmt.Fprintf(&b, ", all data read through once after %s", show.Clock(res.ReadThrough))
 		}
 		b.WriteString(". ")
 	}

@@ -92,6 +92,7 @@ func (p *problems) checkSpec(s *definition.Spec) {
 		}
 	}
 	p.checkDuration("spec.readyTimeout", s.ReadyTimeout.Duration, 24*time.Hour)
+	p.checkDuration("spec.readTimeout", s.ReadTimeout.Duration, 24*time.Hour)
 	p.checkAssertions(s)
 	p.checkTargets(s)
 	p.checkBudget(s.Budget)
