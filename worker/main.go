@@ -27,7 +27,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
-	"github.com/lifeboat-backup/lifeboat/internal/doctor"
 	"github.com/lifeboat-backup/lifeboat/internal/drill"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
@@ -38,7 +37,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
-	"github.com/lifeboat-backup/lifeboat/internal/store/bucket"
 	"github.com/lifeboat-backup/lifeboat/internal/telemetry/export"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal/interceptor"
@@ -248,14 +246,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Schedules{Backups: schedules.backups, Drills: schedules.drills}).Register(w)
 	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg))}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules.backups, DrillSchedules: schedules.drills, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
-	examiner := &doctor.Doctor{Cluster: cfg.Cluster, Read: reader.Read, Bucket: func(ctx context.Context, name string) (bucket.Settings, error) {
-		_, st, err := locations.Get(ctx, name)
-		if err != nil {
-			return bucket.Settings{}, err
-		}
-		return bucket.Read(ctx, st), nil
-	}}
-	reader.Examine = examiner.Examine
+	reader.Examine = newDoctor(cfg, locations, snapshots, reader).Examine
 	(&activities.Catalog{Reader: reader}).Register(w)
 	return reader
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -101,13 +102,49 @@ func (s *Service) check(ctx context.Context, in contract.PrepareDrillInput) erro
 	return nil
 }
 
-// readNamespaces are the namespaces of a backup that have objects, by its list of resources,
-// which Velero's backups have too.
+// readNamespaces are the namespaces of a backup that have objects, by its list of resources. Where
+// there is none, as of Veleros before 1.10, its tarball is read. What will not be there later either
+// is failure.NotFound.
 func readNamespaces(ctx context.Context, st store.Store, backup string) ([]string, error) {
-	list, err := readResourceList(ctx, st, layout.Backup{Name: backup}.ResourceList())
+	of := layout.Backup{Name: backup}
+	list, err := readResourceList(ctx, st, of.ResourceList())
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("namespaces of backup %s: %w", backup, err)
+	}
+	all := namespacesIn(list)
+	if len(all) == 0 {
+		all, err = scanNamespaces(ctx, st, of.Tarball())
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, failure.NotFound("namespaces of backup %s: its tarball is gone: %w", backup, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("namespaces of backup %s: %w", backup, err)
 	}
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+// scanNamespaces are the namespaces of the objects of a tarball.
+func scanNamespaces(ctx context.Context, st store.Store, key string) (map[string]bool, error) {
+	body, _, err := st.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]bool{}
+	_, err = archive.Scan(ctx, body, archive.DefaultHostileLimits(), func(k archive.Key, _ []byte) error {
+		switch {
+		case k.Namespace != "":
+			all[k.Namespace] = true
+		case k.Resource == "namespaces":
+			all[k.Name] = true
+		}
+		return nil
+	})
+	return all, errors.Join(err, body.Close())
+}
+
+// namespacesIn are those of a list of resources.
+func namespacesIn(list report.ResourceList) map[string]bool {
 	all := map[string]bool{}
 	for kind, names := range list {
 		for _, name := range names {
@@ -118,7 +155,7 @@ func readNamespaces(ctx context.Context, st store.Store, backup string) ([]strin
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(all)), nil
+	return all
 }
 
 func readResourceList(ctx context.Context, st store.Store, key string) (list report.ResourceList, err error) {

@@ -89,6 +89,9 @@ func (o Options) bucketCalls(b bucket, written string) []Call {
 			calls = append(calls, call("read the bucket's settings", action, b.arn, nil))
 		}
 		calls = append(calls, call("read the cluster's settings", "eks:DescribeCluster", someCluster, nil))
+		for _, action := range quotaReads() {
+			calls = append(calls, call("read the quota of snapshots", action, "*", nil))
+		}
 	}
 	return calls
 }

@@ -98,6 +98,11 @@ func takeRoles(arns []string) []Statement {
 	return []Statement{allow("TakeRolesOfLocations", []string{"sts:AssumeRole", "sts:TagSession"}, arns, nil)}
 }
 
+// quotaReads are the rights by which the quota of snapshots is read; they know no resources.
+func quotaReads() []string {
+	return []string{"servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"}
+}
+
 // bookkeeping is where every role writes: what a run stages, locks, results.
 const bookkeeping = "plugins/lifeboat/"
 
@@ -105,7 +110,8 @@ func (o Options) statements() []Statement {
 	b := o.bucket()
 	common := slices.Concat(b.list(), []Statement{b.read()}, b.useKey())
 	if o.Inspect {
-		common = append(common, b.inspect(), allow("InspectCluster", []string{"eks:DescribeCluster"}, []string{"arn:*:eks:*:*:cluster/*"}, nil))
+		common = append(common, b.inspect(), allow("InspectCluster", []string{"eks:DescribeCluster"}, []string{"arn:*:eks:*:*:cluster/*"}, nil),
+			allow("InspectQuotas", quotaReads(), []string{"*"}, nil))
 	}
 	switch o.Role {
 	case Backup:

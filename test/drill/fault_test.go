@@ -271,7 +271,7 @@ func TestRefused(t *testing.T) {
 	}
 	checkFailed(t, p, evidence.LevelNone, evidence.Aborted, "has no namespace")
 	events, err := shared.Kubectl(t.Context(), "", "get", "events", "-n", ns, "--field-selector=reason=DrillFailed", "-o", "jsonpath={.items[*].message}")
-	if err != nil || !strings.Contains(string(events), "has left no evidence") || !strings.Contains(string(events), "has no namespace") {
+	if err != nil || !strings.Contains(events, "has left no evidence") || !strings.Contains(events, "has no namespace") {
 		t.Errorf("told %s, %v", events, err)
 	}
 }
