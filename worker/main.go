@@ -241,7 +241,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	}
 	(&activities.Verification{Runner: verifier}).Register(w)
 	(&activities.Schedules{Service: schedules}).Register(w)
-	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg))}).Register(w)
+	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg, kc, os.Getenv("POD_NAME")))}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
 	examiner := &doctor.Doctor{Cluster: cfg.Cluster, Read: reader.Read, Bucket: func(ctx context.Context, name string) (bucket.Settings, error) {
 		_, st, err := locations.Get(ctx, name)
@@ -274,7 +274,7 @@ func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Clien
 // schedules does all else.
 func scheduleRehearsals(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
 	var err error
-	if cfg.Rehearsal.APIServer == "" {
+	if !cfg.Rehearsal.Configured() {
 		err = tc.RemoveRehearsalSchedule(ctx)
 	} else {
 		err = tc.EnsureRehearsalSchedule(ctx, cfg.Rehearsal.After)

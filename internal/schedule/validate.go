@@ -46,8 +46,8 @@ func (s *Service) check(d *contract.Schedule) (rules, error) {
 	s.checkName(&p, d.Name)
 	r.readTiming(&p, d)
 	r.readAnnotations(&p, d)
-	if s.Config.Rehearsal.APIServer == "" && r.rehearse != s.Config.Rehearsal.After && r.rehearse != config.RehearseNever {
-		r.warnings = append(r.warnings, "its backups are not rehearsed: the worker's configuration names no control plane; set rehearsal.apiServer and rehearsal.etcd there")
+	if !s.Config.Rehearsal.Configured() && r.rehearse != s.Config.Rehearsal.After && r.rehearse != config.RehearseNever {
+		r.warnings = append(r.warnings, "its backups are not rehearsed: the worker's configuration names no control plane; set rehearsal.pod, or rehearsal.apiServer and rehearsal.etcd, there")
 	}
 	s.checkLocations(&p, &d.Spec.Template)
 	for _, f := range append(filter.ValidateMetadata("metadata.", d.Labels, d.Annotations), filter.ValidateMetadata("spec.template.metadata.", d.Spec.Template.Metadata.Labels, nil)...) {
