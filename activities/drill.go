@@ -42,6 +42,12 @@ func (d *Drill) CheckDrillReady(ctx context.Context, _ *heartbeat.Recorder, in c
 	return d.CheckReady(ctx, in)
 }
 
+// ReadDrillVolumes has the volumes of the copy read through, and says how far that is. It may
+// repeat.
+func (d *Drill) ReadDrillVolumes(ctx context.Context, _ *heartbeat.Recorder, in contract.ReadVolumesInput) (contract.DrillReading, error) {
+	return d.ReadVolumes(ctx, in)
+}
+
 // RunDrillAssertions tries the assertions. It may repeat.
 func (d *Drill) RunDrillAssertions(ctx context.Context, recorder *heartbeat.Recorder, in contract.AssertDrillInput) (contract.DrillAssertions, error) {
 	return d.Assert(ctx, recorder, in)

@@ -86,6 +86,7 @@ func (d *Drill) Register(r Registry) {
 	register(r, contract.IsolateDrill, d.IsolateDrill)
 	register(r, contract.AccountDrill, d.AccountDrill)
 	register(r, contract.CheckDrillReady, d.CheckDrillReady)
+	register(r, contract.ReadDrillVolumes, d.ReadDrillVolumes)
 	register(r, contract.RunDrillAssertions, d.RunDrillAssertions)
 	register(r, contract.RunDrillControl, d.RunDrillControl)
 	register(r, contract.TearDownDrill, d.TearDownDrill)

@@ -38,7 +38,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
-	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/store/bucket"
 	"github.com/lifeboat-backup/lifeboat/internal/telemetry/export"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
@@ -68,6 +67,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	check := flags.Bool("check-config", false, "validate the configuration and stop")
 	ready := flags.Bool("ready", false, "ask the worker that runs with this configuration whether it is ready, and stop: a probe for where there is no shell")
 	show := flags.Bool("version", false, "print the version and stop")
+	volume := flags.String("read-volume", "", "read every file below a `directory`, tell how many there are, and stop: what the pods of a restore drill run")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -78,6 +78,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		_, err := fmt.Fprintln(out, "lifeboat-worker", version)
 		return err
 	}
+	if *volume != "" {
+		return readVolume(ctx, *volume, out)
+	}
 	cfg, err := config.Load(*path)
 	if err != nil {
 		return err
@@ -85,7 +88,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *ready {
 		return askReady(ctx, cfg.Health.Listen)
 	}
-	if err := (&schedule.Service{Config: cfg}).CheckConfigured(); err != nil {
+	schedules := newSchedules(cfg, nil, nil)
+	if err := errors.Join(schedules.backups.CheckConfigured(), schedules.drills.CheckConfigured()); err != nil {
 		return fmt.Errorf("configuration %s:\n%w", *path, err)
 	}
 	if *check {
@@ -124,10 +128,10 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := tc.RequireOneCluster(ctx, self.ClusterUID); err != nil {
 		return err
 	}
-	schedules := &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc}}
+	schedules := newSchedules(cfg, locations, tc)
 	snapshots := location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
 	orphans := newCollector(cfg, kc, locations, snapshots, tc)
-	observed, err := newObserver(cfg, seen, locations, schedules, orphans, log)
+	observed, err := newObserver(cfg, seen, locations, schedules.backups, orphans, log)
 	if err != nil {
 		return err
 	}
@@ -221,7 +225,7 @@ func newCollector(cfg *config.Config, kc *kube.Client, locations *repository.Loc
 }
 
 // registerAll gives the worker every workflow and activity, and returns what answers reads.
-func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, orphans *orphan.Collector, tc *temporal.Client, attributes *temporal.Attributes, schedules *schedule.Service) *catalog.Reader {
+func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, orphans *orphan.Collector, tc *temporal.Client, attributes *temporal.Attributes, schedules keptSchedules) *catalog.Reader {
 	workflows.Register(w.work, attributes.Missing)
 	rules := resource.NewRegistry()
 	technologies := drivers.All(drivers.Dependencies{Kube: kc, Locations: snapshots, MaxPending: cfg.Limits.PendingSnapshots, Window: cfg.Limits.ApplyConcurrency})
@@ -241,9 +245,9 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 		verifier.WithBlocks(&location.Sampler{Locations: snapshots, Blocks: cfg.Verification.Blocks})
 	}
 	(&activities.Verification{Runner: verifier}).Register(w)
-	(&activities.Schedules{Service: schedules}).Register(w)
+	(&activities.Schedules{Backups: schedules.backups, Drills: schedules.drills}).Register(w)
 	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg))}).Register(w)
-	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
+	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules.backups, DrillSchedules: schedules.drills, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
 	examiner := &doctor.Doctor{Cluster: cfg.Cluster, Read: reader.Read, Bucket: func(ctx context.Context, name string) (bucket.Settings, error) {
 		_, st, err := locations.Get(ctx, name)
 		if err != nil {

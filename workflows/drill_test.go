@@ -23,7 +23,7 @@ func drillInput() contract.DrillInput {
 
 func drillPlan() contract.DrillPlan {
 	return contract.DrillPlan{
-		ID: runUID, Backup: "nightly", Location: "west", Ready: 10 * time.Minute, Most: 4 * time.Hour, Assertions: 1,
+		ID: runUID, Backup: "nightly", Location: "west", Ready: 10 * time.Minute, Read: 30 * time.Minute, Most: 4 * time.Hour, Assertions: 1,
 		Restore: contract.RestoreInput{Name: "drill-x", Location: "west"},
 	}
 }
@@ -48,6 +48,7 @@ func newDrill(t *testing.T, plan contract.DrillPlan) *stage {
 	answer(s, contract.AccountDrill, always[contract.CheckDrillInput](contract.DrillObjects{Total: 3, Equal: 3}))
 	answer(s, contract.CheckDrillReady, after[contract.CheckDrillInput](ready(1), ready(2)))
 	answer(s, contract.RunDrillAssertions, always[contract.AssertDrillInput](contract.DrillAssertions{Results: []evidence.Assertion{{Name: "orders", Outcome: evidence.Held}}}))
+	answer(s, contract.ReadDrillVolumes, after[contract.ReadVolumesInput](contract.DrillReading{Data: 2, Through: 1, Going: 1}, contract.DrillReading{Data: 2, Through: 2}))
 	answer(s, contract.RunDrillControl, always[contract.AssertDrillInput](contract.DrillControl{Faults: []evidence.Fault{{Check: "L4", Detected: true}}}))
 	answer(s, contract.TearDownDrill, after[contract.TearDownInput](oneNamespace(), contract.DrillRemains{}))
 	answer(s, contract.SignDrill, func(in contract.SignDrillInput) contract.DrillResult {
@@ -83,13 +84,13 @@ func drillPhases() []phase {
 	opened := ends(drillRef(), restoreRef())
 	phases := []phase{
 		{activity: contract.PrepareDrill.Name},
-		{activity: contract.RemoveLostDrills.Name},
+		{activity: contract.RemoveLostDrills.Name, cleanUp: unopened},
 		{activity: contract.OpenArchive.Name, cleanUp: unopened},
 	}
 	for _, name := range []string{
 		contract.VerifyDrillBytes.Name, contract.PlanRestore.Name, contract.IsolateDrill.Name, contract.RestoreVolumes.Name, contract.ApplyTask.Name,
 		contract.RelinkOwners.Name, contract.AccountDrill.Name, contract.RunRestoreHooks.Name, contract.PatchVolumes.Name, contract.CheckDrillReady.Name,
-		contract.RunDrillAssertions.Name, contract.RunDrillControl.Name,
+		contract.RunDrillAssertions.Name, contract.ReadDrillVolumes.Name, contract.RunDrillControl.Name,
 	} {
 		phases = append(phases, phase{activity: name, cleanUp: opened})
 	}
@@ -131,10 +132,10 @@ func TestDrill(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 	}
-	if !slices.Equal(names, []string{"read", "volumes", "objects", "ready", "assertions"}) {
+	if !slices.Equal(names, []string{"read", "volumes", "objects", "ready", "assertions", "readThrough"}) {
 		t.Errorf("phases %q", names)
 	}
-	if in.Bytes.Files != 3 || in.Objects.Equal != 3 || in.Ready.Workloads.Good != 2 || len(in.Assertions) != 1 || len(in.Control.Faults) != 1 || in.Aborted != "" || in.Drill.Name != "shop" {
+	if in.Bytes.Files != 3 || in.Objects.Equal != 3 || in.Ready.Workloads.Good != 2 || len(in.Assertions) != 1 || in.Reading.Through != 2 || len(in.Control.Faults) != 1 || in.Aborted != "" || in.Drill.Name != "shop" {
 		t.Errorf("%+v", in)
 	}
 	if leaks := in.Teardown.Scan; len(leaks) != len(contract.AlwaysScanned()) || leaks[0] != (evidence.Leak{Type: "namespaces", Made: 1}) || len(in.Teardown.Left) != 0 {
@@ -176,6 +177,35 @@ func TestDrillUnready(t *testing.T) {
 	}
 	if ready := in.Phases[3]; ready.Finished.Sub(ready.Started) < drillPlan().Ready {
 		t.Errorf("waited %s", ready.Finished.Sub(ready.Started))
+	}
+}
+
+// TestDrillUnread: volumes that take too long are no failure; the time in which all data was read
+// is not told then, and neither is it where one cannot be read.
+func TestDrillUnread(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reading     contract.DrillReading
+		least, most time.Duration
+	}{
+		"takes too long": {contract.DrillReading{Data: 2, Through: 1, Going: 1}, 30 * time.Minute, 31 * time.Minute},
+		"cannot be read": {contract.DrillReading{Data: 2, Through: 1}, 0, time.Minute},
+		"no data":        {contract.DrillReading{}, 0, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newFullDrill(t)
+			answer(s, contract.ReadDrillVolumes, always[contract.ReadVolumesInput](tc.reading))
+			if err := s.run(); err != nil {
+				t.Fatal(err)
+			}
+			in := signed(t, s)
+			if in.Reading == nil || *in.Reading != tc.reading || len(in.Control.Faults) != 1 || in.Aborted != "" || in.Phases[len(in.Phases)-1].Name != "assertions" {
+				t.Errorf("%+v", in)
+			}
+			first, next := s.callsOf(contract.ReadDrillVolumes.Name)[0], s.callsOf(contract.RunDrillControl.Name)[0]
+			if took := next.Began.Sub(first.Began); took < tc.least || took > tc.most {
+				t.Errorf("read for %s", took)
+			}
+		})
 	}
 }
 
@@ -324,5 +354,53 @@ func TestDrillNotificationsOfKept(t *testing.T) {
 	}
 	if calls := s.callsOf(contract.NotifyDrill.Name); len(calls) != 1 || calls[0].Began.Sub(startTime()) > time.Hour {
 		t.Errorf("%+v", calls)
+	}
+}
+
+// TestDrillRefused: a drill that ends before it has begun leaves evidence if its backup is known,
+// and else nothing but what is told; so does one whose evidence cannot be written.
+func TestDrillRefused(t *testing.T) {
+	refused := drillPlan()
+	refused.Refused = &contract.DrillRefusal{Type: contract.ErrTypeInvalid, Message: "spec.includedNamespaces: the backup has no namespace shop"}
+	for name, tc := range map[string]struct {
+		plan             contract.DrillPlan
+		lost             string // activity
+		signed, unsigned int
+		says             string
+	}{
+		"refused":       {refused, "", 1, 0, "no namespace shop"},
+		"no backup":     {drillPlan(), contract.PrepareDrill.Name, 0, 1, "PrepareDrill: forbidden"},
+		"lost drills":   {drillPlan(), contract.RemoveLostDrills.Name, 1, 0, "RemoveLostDrills: forbidden"},
+		"no signature":  {drillPlan(), contract.SignDrill.Name, 1, 1, "SignDrill: forbidden"},
+		"of a refused":  {refused, contract.SignDrill.Name, 1, 1, "SignDrill: forbidden"},
+		"went all well": {drillPlan(), "", 1, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newDrill(t, tc.plan)
+			in := drillInput()
+			in.Spec.Notifications = []definition.Notification{{Name: "chat"}}
+			s.start = func() { s.env.ExecuteWorkflow(contract.DrillWorkflow, in) }
+			answer(s, contract.NotifyDrill, always[contract.NotifyDrillInput](contract.Nothing{}))
+			if tc.lost != "" {
+				s.faults[tc.lost] = final
+			}
+			if err := s.run(); (err != nil) != (tc.says != "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("ends with %v", err)
+			}
+			told := s.callsOf(contract.NotifyDrill.Name)
+			if len(told) != 1 || len(s.callsOf(contract.SignDrill.Name)) != tc.signed {
+				t.Fatalf("%q", names(s.steps()))
+			}
+			tells := told[0].In.(contract.NotifyDrillInput)
+			if (tells.Unsigned != "") != (tc.unsigned > 0) || !strings.Contains(tells.Unsigned, tc.says) && tc.unsigned > 0 || tells.Unsigned != "" && (tells.Result.ID != runUID || tells.Result.Name != "shop") {
+				t.Errorf("told %+v", tells)
+			}
+			if tc.signed > tc.unsigned && tc.says != "" && !strings.Contains(signed(t, s).Aborted, tc.says) {
+				t.Errorf("signed %+v", signed(t, s))
+			}
+			if tc.plan.Refused != nil && len(s.callsOf(contract.OpenArchive.Name)) > 0 {
+				t.Error("it has begun all the same")
+			}
+		})
 	}
 }

@@ -26,6 +26,7 @@ func Register(r Registry, missing func() []string) {
 	r.RegisterWorkflowWithOptions(withMissing(missing, SetRetention), upgraded(contract.RetentionWorkflow))
 	r.RegisterWorkflowWithOptions(withMissing(missing, ChangeSchedules), upgraded(contract.SchedulesWorkflow))
 	r.RegisterWorkflowWithOptions(withMissing(missing, ScheduledBackup), upgraded(contract.ScheduledBackupWorkflow))
+	r.RegisterWorkflowWithOptions(withMissing(missing, ScheduledDrill), upgraded(contract.ScheduledDrillWorkflow))
 	r.RegisterWorkflowWithOptions(withMissing(missing, RehearseRestore), upgraded(contract.RehearseWorkflow))
 	r.RegisterWorkflowWithOptions(withMissing(missing, RestoreDrill), pinned(contract.DrillWorkflow))
 	r.RegisterWorkflowWithOptions(withMissing(missing, RehearseBackups), upgraded(contract.RehearsalsWorkflow))

@@ -3,6 +3,8 @@ package config
 import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 )
 
 // Config is the content of lifeboat.yaml.
@@ -43,7 +45,7 @@ type Config struct {
 	Schedules []velerov1.Schedule `json:"schedules,omitempty"`
 	// Rehearsal says how backups are rehearsed in a disposable control plane.
 	Rehearsal Rehearsal `json:"rehearsal,omitempty"`
-	// Drills says how restore drills are signed.
+	// Drills says how restore drills are run and signed, and which are run by themselves.
 	Drills Drills `json:"drills,omitempty"`
 	// Changes says what is unusual between a backup and the one before it.
 	Changes Changes `json:"changes,omitempty"`
@@ -174,11 +176,17 @@ type AWS struct {
 	ExpectedRoleARN string `json:"expectedRoleArn,omitempty"`
 }
 
-// Drills says how restore drills are signed.
+// Drills says how restore drills are run and signed, and which are run by themselves.
 type Drills struct {
 	// SigningKey is where the key is by which the evidence of drills is signed. Default: none,
 	// and no drills.
 	SigningKey *SigningKey `json:"signingKey,omitempty"`
+	// Schedules are documents of drills with a schedule. They take the place of what the bucket
+	// has under their names, and cannot be changed by commands. Default: none.
+	Schedules []definition.Drill `json:"schedules,omitempty"`
+	// Image is the worker's image, which the pods run that read the volumes of a copy through. The
+	// chart sets it. Default: none, and volumes are not read.
+	Image string `json:"image,omitempty"`
 }
 
 // The values of Rehearsal.After.

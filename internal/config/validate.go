@@ -15,6 +15,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/identity"
 	"github.com/lifeboat-backup/lifeboat/internal/change"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -41,6 +42,7 @@ func (c *Config) Validate() error {
 	k.checkResultsLocation(c)
 	k.checkSnapshotLocations(c.VolumeSnapshotLocations)
 	k.checkSchedules(c.Schedules)
+	k.checkDrillSchedules(c.Drills.Schedules)
 	if err := change.CheckBounds(c.Changes.Bounds); err != nil {
 		k.addProblem("changes.bounds", "%v", err)
 	}
@@ -252,6 +254,25 @@ func (k *checker) checkSchedules(all []velerov1.Schedule) {
 			k.addProblem(at+".metadata.name", "required")
 		}
 		k.checkUnique(seen, at, path, all[i].Name, i)
+	}
+}
+
+// checkDrillSchedules is checkSchedules for documents of drills.
+func (k *checker) checkDrillSchedules(all []definition.Drill) {
+	const path = "drills.schedules"
+	seen := map[string]int{}
+	for i := range all {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if v := all[i].APIVersion; v != "" && v != definition.APIVersion {
+			k.addProblem(at+".apiVersion", "%q is not %s", v, definition.APIVersion)
+		}
+		if kind := all[i].Kind; kind != "" && kind != definition.Kind {
+			k.addProblem(at+".kind", "%q is not %s", kind, definition.Kind)
+		}
+		if all[i].Spec.Schedule == nil {
+			k.addProblem(at+".spec.schedule", "required: say when it is due, such as {cron: \"@monthly\"}")
+		}
+		k.checkUnique(seen, at, path, all[i].Metadata.Name, i)
 	}
 }
 

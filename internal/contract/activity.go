@@ -54,6 +54,7 @@ var (
 	IsolateDrill       = Activity[IsolateDrillInput, Nothing]{"IsolateDrill"}
 	AccountDrill       = Activity[CheckDrillInput, DrillObjects]{"AccountDrill"}
 	CheckDrillReady    = Activity[CheckDrillInput, DrillReady]{"CheckDrillReady"}
+	ReadDrillVolumes   = Activity[ReadVolumesInput, DrillReading]{"ReadDrillVolumes"}
 	RunDrillAssertions = Activity[AssertDrillInput, DrillAssertions]{"RunDrillAssertions"}
 	RunDrillControl    = Activity[AssertDrillInput, DrillControl]{"RunDrillControl"}
 	TearDownDrill      = Activity[TearDownInput, DrillRemains]{"TearDownDrill"}

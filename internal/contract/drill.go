@@ -9,7 +9,7 @@ import (
 
 // Levels of a drill, beside those of a rehearsal.
 const (
-	LevelVolumes   = "L3" // volumes were made, and workloads read them
+	LevelVolumes   = "L3" // volumes were made, and their file systems can be read
 	LevelReady     = "L4" // workloads are ready
 	LevelAssertion = "L5" // the user's assertions hold
 )
@@ -25,6 +25,10 @@ const (
 
 // DrillLabel is on everything in a cluster that a drill has made; its value is the drill's id.
 const DrillLabel = "lifeboat-backup.github.io/drill"
+
+// DrillPartLabel says of an object that a drill has made for itself, and not of the backup, what it
+// is for.
+const DrillPartLabel = "lifeboat-backup.github.io/drill-part"
 
 // DrillInput starts a RestoreDrill workflow. Its workflow id has to be DrillID: that is the lock
 // by which the drills of a cluster never overlap.
@@ -87,9 +91,20 @@ type DrillPlan struct {
 	// Ready is how long workloads may take, Most how long all may take but the teardown.
 	Ready time.Duration `json:"ready"`
 	Most  time.Duration `json:"most"`
-	Keep  time.Duration `json:"keep,omitempty"`
+	// Read is how long it may take to read the volumes through.
+	Read time.Duration `json:"read,omitempty"`
+	Keep time.Duration `json:"keep,omitempty"`
 	// Assertions is how many there are.
 	Assertions int `json:"assertions,omitempty"`
+	// Refused says why the backup cannot be drilled as it is asked for. The drill ends before it has
+	// begun then, and leaves evidence: the backup is known.
+	Refused *DrillRefusal `json:"refused,omitempty"`
+}
+
+// DrillRefusal is an error that is part of a plan.
+type DrillRefusal struct {
+	Type    string `json:"type"` // one of the error types of this package
+	Message string `json:"message"`
 }
 
 // DrillRef names a drill and its restore in the later activities.
@@ -149,6 +164,30 @@ type DrillCheck struct {
 
 // Done says that all are as they should be.
 func (c DrillCheck) Done() bool { return c.Good == c.Checked }
+
+// ReadVolumesInput asks to have the volumes of a copy read through.
+type ReadVolumesInput struct {
+	Ref DrillRef `json:"ref"`
+	// Start is how long a pod that reads may take until it does.
+	Start time.Duration `json:"start"`
+}
+
+// DrillReading says how far the volumes of a copy are read through.
+type DrillReading struct {
+	// Volumes are those that pods mount, and those that have data of the backup: good ones have a
+	// file system that can be read.
+	Volumes DrillCheck `json:"volumes"`
+	// Data is how many have data of the backup, Through how many of them have been read from one
+	// end to the other, Going how many are being read.
+	Data    int `json:"data"`
+	Through int `json:"through"`
+	Going   int `json:"going"`
+	// Files and Bytes are how much was read.
+	Files int64 `json:"files,omitempty"`
+	Bytes int64 `json:"bytes,omitempty"`
+	// Unread names the first that were not read through, and why.
+	Unread string `json:"unread,omitempty"`
+}
 
 // AssertDrillInput asks to try the assertions.
 type AssertDrillInput struct {
@@ -244,6 +283,7 @@ type SignDrillInput struct {
 	Objects    *DrillObjects        `json:"objects,omitempty"`
 	Ready      *DrillReady          `json:"ready,omitempty"`
 	Assertions []evidence.Assertion `json:"assertions,omitempty"`
+	Reading    *DrillReading        `json:"reading,omitempty"`
 	Control    DrillControl         `json:"control,omitzero"`
 	Teardown   DrillTeardown        `json:"teardown"`
 	// Aborted says why the drill ended before its end.
@@ -254,6 +294,8 @@ type SignDrillInput struct {
 type NotifyDrillInput struct {
 	Notification definition.Notification `json:"notification"`
 	Result       DrillResult             `json:"result"`
+	// Unsigned says why there is no evidence: the message is what Result says then.
+	Unsigned string `json:"unsigned,omitempty"`
 }
 
 // DrillResult is what a RestoreDrill workflow returns.
@@ -264,10 +306,11 @@ type DrillResult struct {
 	Level    string   `json:"level"`
 	Verdict  string   `json:"verdict"`
 	Failures []string `json:"failures,omitempty"` // code: detail
-	// RTO, Ready and RPO are as the evidence has them.
-	RTO   time.Duration `json:"rto,omitempty"`
-	Ready time.Duration `json:"timeToReady,omitempty"`
-	RPO   time.Duration `json:"rpo"`
+	// RTO, Ready, ReadThrough and RPO are as the evidence has them.
+	RTO         time.Duration `json:"rto,omitempty"`
+	Ready       time.Duration `json:"timeToReady,omitempty"`
+	ReadThrough time.Duration `json:"timeToReadThrough,omitempty"`
+	RPO         time.Duration `json:"rpo"`
 	// Sequence is the number of the drill in the chain of the cluster.
 	Sequence int64     `json:"sequence"`
 	Asked    time.Time `json:"asked"`

@@ -15,6 +15,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/readiness"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -191,19 +192,19 @@ func (s *Service) stopNamespace(ctx context.Context, namespace string) error {
 		_, err := s.Kube.Patch(ctx, r, namespace, name, kube.PatchMerge, []byte(`{"spec":{"replicas":0}}`), kube.PatchOptions{FieldManager: resource.FieldManager})
 		return err
 	}
-	err := kube.List(ctx, s.Kube, appsType("deployments", "Deployment"), namespace, "", func(d appsv1.Deployment) error {
-		return stop(appsType("deployments", "Deployment"), d.Name)
+	err := kube.List(ctx, s.Kube, kube.Apps("deployments", "Deployment"), namespace, "", func(d appsv1.Deployment) error {
+		return stop(kube.Apps("deployments", "Deployment"), d.Name)
 	})
 	if err != nil {
 		return err
 	}
-	err = kube.List(ctx, s.Kube, appsType("statefulsets", "StatefulSet"), namespace, "", func(d appsv1.StatefulSet) error {
-		return stop(appsType("statefulsets", "StatefulSet"), d.Name)
+	err = kube.List(ctx, s.Kube, kube.Apps("statefulsets", "StatefulSet"), namespace, "", func(d appsv1.StatefulSet) error {
+		return stop(kube.Apps("statefulsets", "StatefulSet"), d.Name)
 	})
 	if err != nil {
 		return err
 	}
-	pods, err := listPods(ctx, s.Kube, namespace)
+	pods, err := readiness.Pods(ctx, s.Kube, namespace)
 	if err != nil {
 		return err
 	}

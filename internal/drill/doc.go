@@ -3,7 +3,7 @@
 //
 //   - prepare.go, pick.go: what is drilled, and of which backup.
 //   - isolate.go: the namespaces of the copy, closed before anything is in them.
-//   - bytes.go, account.go, ready.go, assert.go: the levels, L0 to L5.
+//   - bytes.go, account.go, ready.go (with package readiness), assert.go: the levels, L0 to L5.
 //   - control.go: faults that are planted in the copy, which the same checks have to find.
 //   - remains.go: what is there of a drill, and its removal.
 //   - statement.go, sign.go: the evidence, and the chain that it is part of.

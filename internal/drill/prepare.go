@@ -32,28 +32,44 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareDrillInput) (c
 	if err != nil {
 		return contract.DrillPlan{}, err
 	}
-	namespaces, err := readNamespaces(ctx, picked.store, picked.name)
+	plan := planOf(in, picked)
+	mapping, err := namespacesOf(ctx, &spec, picked, in.Now)
+	if kind := failure.TypeOf(err); kind != "" {
+		plan.Refused = &contract.DrillRefusal{Type: kind, Message: err.Error()}
+		return plan, nil
+	}
 	if err != nil {
 		return contract.DrillPlan{}, err
-	}
-	mapping, err := mapNamespaces(&spec, namespaces, in.Now)
-	if err != nil {
-		return contract.DrillPlan{}, err
-	}
-	plan := contract.DrillPlan{
-		ID: in.Run.RunID, Backup: picked.name, Location: picked.location, Ready: spec.ReadyWithin(), Most: spec.MostTime(), Assertions: len(spec.Assertions),
-		Restore: contract.RestoreInput{
-			Name: "drill-" + in.Run.RunID, Location: picked.location, Spec: spec.RestoreSpec(picked.name),
-			Isolation: &contract.Isolation{Drill: in.Run.RunID, AllowedKinds: spec.AllowedKinds},
-		},
 	}
 	// Only namespaces that have another name in the copy are restored.
 	plan.Restore.Spec.IncludedNamespaces, plan.Restore.Spec.ExcludedNamespaces = slices.Sorted(maps.Keys(mapping)), nil
 	plan.Restore.Spec.NamespaceMapping = mapping
+	return plan, nil
+}
+
+// planOf is what a drill of a backup is going to do, but for the namespaces of the copy.
+func planOf(in contract.PrepareDrillInput, of picked) contract.DrillPlan {
+	spec := &in.Drill.Spec
+	plan := contract.DrillPlan{
+		ID: in.Run.RunID, Backup: of.name, Location: of.location, Ready: spec.ReadyWithin(), Most: spec.MostTime(), Read: spec.ReadWithin(), Assertions: len(spec.Assertions),
+		Restore: contract.RestoreInput{
+			Name: "drill-" + in.Run.RunID, Location: of.location, Spec: spec.RestoreSpec(of.name),
+			Isolation: &contract.Isolation{Drill: in.Run.RunID, AllowedKinds: spec.AllowedKinds},
+		},
+	}
 	if spec.Keep != nil {
 		plan.Keep = spec.Keep.For.Duration
 	}
-	return plan, nil
+	return plan
+}
+
+// namespacesOf names the namespaces of the copy, by those of the backup.
+func namespacesOf(ctx context.Context, spec *definition.Spec, of picked, now time.Time) (map[string]string, error) {
+	all, err := readNamespaces(ctx, of.store, of.name)
+	if err != nil {
+		return nil, err
+	}
+	return mapNamespaces(spec, all, now)
 }
 
 // check refuses a drill that cannot end well. Evidence is what a drill is for: without a key
@@ -67,6 +83,9 @@ func (s *Service) check(ctx context.Context, in contract.PrepareDrillInput) erro
 	})
 	if err != nil {
 		return err
+	}
+	if in.Drill.Spec.Schedule != nil {
+		return failure.Invalid("spec.schedule: a drill that is started runs at once: remove it, or give the document to 'lifeboat drill schedule apply'")
 	}
 	if s.Key == nil {
 		return failure.Unusable("drill: the worker's configuration names no key to sign evidence with; make one with 'lifeboat drill keygen' and name it in drills.signingKey")

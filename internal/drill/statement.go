@@ -149,7 +149,7 @@ func (f *facts) chain() evidence.Chain {
 	if slot := f.in.Drill.Slot; slot != nil {
 		c.Schedule, c.Slot, c.NextSlot = slot.Schedule, evidence.MomentOf(slot.Due), evidence.MomentOf(slot.Next)
 		for _, m := range slot.Missed {
-			c.Missed = append(c.Missed, evidence.MissedSlot{Slot: evidence.MomentOf(m.Due), Reason: m.Reason})
+			c.Missed = append(c.Missed, evidence.MissedSlot{Slot: evidence.MomentOf(m.Due), Reason: evidence.Text(m.Reason)})
 		}
 	}
 	return c
@@ -258,6 +258,9 @@ func textOfLeft(t evidence.Teardown) string {
 	return cmp.Or(strings.Join(out[:min(len(out), detailed)], "; "), "it was not looked for what is left")
 }
 
+// detailed bounds how many are named that are not as they should be.
+const detailed = 5
+
 // levels are L0 to L5, each by what was looked at.
 func (f *facts) levels(p evidence.Predicate) []evidence.LevelResult {
 	l3, l4 := f.readyLevels()
@@ -320,11 +323,15 @@ func (f *facts) readyLevels() (l3, l4 evidence.LevelResult) {
 	if r == nil {
 		return notTried(evidence.L3), notTried(evidence.L4)
 	}
-	detail := r.Volumes.Detail
-	if r.Volumes.Checked == 0 {
-		detail = "no pod of the copy mounts a volume"
+	volumes := r.Volumes
+	if f.in.Reading != nil {
+		volumes = f.in.Reading.Volumes
 	}
-	return levelOf(evidence.L3, int64(r.Volumes.Checked), int64(r.Volumes.Good), detail),
+	detail := volumes.Detail
+	if volumes.Checked == 0 {
+		detail = "no pod of the copy mounts a volume, and none has data of the backup"
+	}
+	return levelOf(evidence.L3, int64(volumes.Checked), int64(volumes.Good), detail),
 		levelOf(evidence.L4, int64(r.Workloads.Checked), int64(r.Workloads.Good), r.Workloads.Detail)
 }
 
@@ -357,11 +364,25 @@ func unheld(all []evidence.Assertion) (out []evidence.Assertion) {
 	return out
 }
 
+// unreadText says what of the volumes was not read.
+func (f *facts) unreadText() string {
+	switch r := f.in.Reading; {
+	case r == nil:
+		return "the volumes were not read through: volumes that are made of snapshots load when they are read"
+	case r.Data == 0:
+		return "no volume has data of the backup that could be read through"
+	case r.Through < r.Data:
+		return fmt.Sprintf("%d of %d volumes with data of the backup were read through; volumes that are made of snapshots load when they are read: %s", r.Through, r.Data, r.Unread)
+	default:
+		return fmt.Sprintf("%d files of %d volumes (%d bytes) were read from one end to the other; what lies between files was not", r.Files, r.Data, r.Bytes)
+	}
+}
+
 // notShown is what nobody may conclude from the drill.
 func (f *facts) notShown() []evidence.NotShown {
 	all := []evidence.NotShown{
 		{Topic: "external systems", Text: "what the application reaches outside of its namespaces is not reached from the copy; only a real failover shows that"},
-		{Topic: "volumes read through", Text: "not every block of the volumes was read: volumes that are made of snapshots load when they are read"},
+		{Topic: "volumes read through", Text: f.unreadText()},
 	}
 	for _, l := range isolation.NotShown(isolation.EnforcementUnknown) {
 		all = append(all, evidence.NotShown{Topic: l.Topic, Text: l.Text})

@@ -74,7 +74,13 @@ func TestStatements(t *testing.T) {
 		"of Velero's, ended before it was opened": {func(f *facts) {
 			f.in.Phases, f.in.Bytes, f.in.Objects, f.in.Ready, f.objects, f.account, f.in.Aborted = nil, nil, nil, nil, 0, newAccount(), "cancelled"
 		}, evidence.LevelNone, []evidence.FailureCode{evidence.LevelMissed, evidence.Aborted}, "cancelled"},
-		"damaged":     {func(f *facts) { f.in.Bytes.Damage = "member 3: digest differs" }, evidence.LevelNone, []evidence.FailureCode{evidence.LevelMissed}, "member 3"},
+		"damaged": {func(f *facts) { f.in.Bytes.Damage = "member 3: digest differs" }, evidence.LevelNone, []evidence.FailureCode{evidence.LevelMissed}, "member 3"},
+		"cannot be read": {func(f *facts) {
+			f.in.Reading = &contract.DrillReading{Data: 2, Through: 1, Volumes: contract.DrillCheck{Checked: 2, Good: 1, Detail: "claim shop/data: 1 of its files cannot be read"}}
+		}, evidence.L2, []evidence.FailureCode{evidence.LevelMissed}, "claim shop/data: 1 of its files cannot be read"},
+		"not read in time": {func(f *facts) {
+			f.in.Reading = &contract.DrillReading{Data: 2, Through: 1, Going: 1, Volumes: contract.DrillCheck{Checked: 2, Good: 2}, Unread: "claim shop/data: is still being read"}
+		}, evidence.L5, nil, "1 of 2 volumes with data"},
 		"of Velero's": {func(f *facts) { f.in.Bytes = &contract.DrillBytes{Foreign: true, Files: 1} }, evidence.L5, nil, "no manifest"},
 		"refused": {func(f *facts) {
 			f.account.addRefused(entry("secrets", "s"), comparison.Fate{})

@@ -22,7 +22,7 @@ import (
 func TestRestoreOvertakes(t *testing.T) {
 	t.Parallel()
 	own := stack.Run(t, stack.Options{TemporalArgs: []string{"--dynamic-config-value", "matching.useNewMatcher=true"}})
-	l := &lab{shared.On(t, own, harness.Options{Cluster: "slots", Edit: func(c *config.Config) { c.Limits.ConcurrentActivities = 1 }})}
+	l := &lab{Lab: shared.On(t, own, harness.Options{Cluster: "slots", Edit: func(c *config.Config) { c.Limits.ConcurrentActivities = 1 }})}
 	l.kubectl(t, "create", "namespace", "overtaken")
 	spec := velerov1.BackupSpec{IncludedNamespaces: []string{"overtaken"}}
 	completed(t, backup(t, l.Harness, "source", spec))

@@ -71,7 +71,7 @@ func TestRecordRelease(t *testing.T) {
 	if version == "" {
 		name = "release-now-" + shared.ID
 	}
-	l := &lab{shared.Named(t, harness.Options{Cluster: name, Prefix: name + "-written-" + shared.ID}, nil)}
+	l := &lab{Lab: shared.Named(t, harness.Options{Cluster: name, Prefix: name + "-written-" + shared.ID}, nil)}
 	files := writeRelease(t, l.Harness, name)
 	packed, err := packBucket(files)
 	if err != nil {
@@ -146,7 +146,7 @@ func makeReleaseSample(t *testing.T, namespace string) {
 // the backup, restores it, and deletes it without a trace.
 func serveRelease(t *testing.T, name string, files bucketFiles) {
 	t.Helper()
-	l := &lab{shared.Named(t, harness.Options{
+	l := &lab{Lab: shared.Named(t, harness.Options{
 		Cluster: name, Prefix: name + "-served-" + shared.ID,
 		Edit: func(c *config.Config) { c.ReplacesCluster = ownerOf(t, name, files) },
 	}, func(h *harness.Harness) {

@@ -18,10 +18,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
-	"github.com/lifeboat-backup/lifeboat/test/stack/images"
 )
-
-const chartImage = "ghcr.io/lifeboat-backup/lifeboat"
 
 // installation is the chart in a namespace of the cluster, installed by Helm.
 type installation struct {
@@ -61,43 +58,13 @@ func newInstallation(t *testing.T) *installation {
 	b := binaries(t)
 	c := on(t, shared, b, harness.Options{Cluster: "chart"})
 	i := &installation{cluster: c, namespace: "lifeboat-" + id, values: filepath.Join(c.Dir, "values.yaml")}
-	i.importImage(t, b)
+	workerImage(t)
 	i.writeValues(t)
 	i.forget(t, i.namespace)
 	t.Cleanup(func() {
 		_, _ = i.Kubectl(t.Context(), "", "delete", "clusterrole,clusterrolebinding", "--selector", "app.kubernetes.io/instance=lifeboat")
 	})
 	return i
-}
-
-// importImage gives the node the image: the two programs and nothing else.
-func (i *installation) importImage(t *testing.T, b harness.Binaries) {
-	t.Helper()
-	root := filepath.Join(t.TempDir(), "root")
-	if err := os.Mkdir(root, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, path := range map[string]string{"lifeboat": b.CLI, "lifeboat-worker": b.Worker} {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(root, name), data, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	archive := filepath.Join(t.TempDir(), "image.tar")
-	f, err := os.Create(archive)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := images.WriteArchive(f, chartImage+":"+id, root, images.Config{Entrypoint: []string{"/lifeboat-worker"}, User: "65532:65532"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := i.Stack.ImportImage(t.Context(), archive); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // writeValues writes values for a cluster whose API server, Temporal and S3 are on the machine's

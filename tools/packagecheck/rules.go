@@ -43,7 +43,7 @@ func productRules() rules {
 			{"use cases", []string{"internal/backup", "internal/catalog", "internal/deletion", "internal/doctor", "internal/garbage", "internal/garbage/orphan", "internal/integrity", "internal/restore", "internal/schedule"}},
 			{"the registry of volume drivers", []string{"internal/volume/drivers"}},
 			{"what a run belongs to", []string{"internal/binding"}},
-			{"parts of rehearsals and drills", []string{"internal/drill/assertion", "internal/drill/notify", "internal/rehearsal/controlplane", "internal/rehearsal/reference"}},
+			{"parts of rehearsals and drills", []string{"internal/drill/assertion", "internal/drill/notify", "internal/drill/readiness", "internal/rehearsal/controlplane", "internal/rehearsal/reference"}},
 			{"volume drivers", []string{"internal/volume/..."}},
 			{"what volume drivers share", []string{"internal/volume/location"}},
 			{"documents beside backups", []string{"internal/repository/beside"}},
@@ -65,7 +65,7 @@ func productRules() rules {
 			{"formats and words", []string{"deploy/helm", "docs/schemas", "internal/archive", "internal/contract", "internal/drill/evidence", "internal/report"}},
 			{"what a drill is to do", []string{"internal/drill/definition"}},
 			{"keys of the bucket", []string{"internal/archive/layout"}},
-			{"helpers", []string{"internal/content", "internal/glob", "internal/iam/evaluation", "internal/parallel", "internal/poll", "internal/telemetry"}},
+			{"helpers", []string{"internal/content", "internal/drill/readthrough", "internal/glob", "internal/iam/evaluation", "internal/parallel", "internal/poll", "internal/telemetry"}},
 		},
 		Beside: []use{
 			{"internal/backup/snapshot", "internal/backup/quiesce"}, // hooks run around the snapshot they are for
@@ -76,6 +76,7 @@ func productRules() rules {
 			{"internal/repository/drills", "internal/repository"}, // evidence is a document of the bucket
 			{"internal/store/bucket", "internal/store"},
 			{"starter/internal/noun", "starter/internal/console"},
+			{"starter/internal/drill", "starter/internal/schedules"}, // schedules of drills are schedules
 			{"starter/internal/command", "starter/internal/manifest"},
 			{"starter/internal/input", "starter/internal/manifest"},
 			{"starter/internal/listing", "starter/internal/manifest"},

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/assertion"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
@@ -244,7 +245,7 @@ func TestJob(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 			for _, job := range kubetest.All[batchv1.Job](s, kube.Jobs()) {
-				if job.Labels["drill"] != "one" || job.Labels[assertion.LabelPart] == "" || job.Namespace != copied || *job.Spec.BackoffLimit != 0 {
+				if job.Labels["drill"] != "one" || job.Labels[contract.DrillPartLabel] == "" || job.Namespace != copied || *job.Spec.BackoffLimit != 0 {
 					t.Errorf("the Job: %+v", job)
 				}
 			}

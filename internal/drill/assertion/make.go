@@ -15,14 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/connect"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
-
-// LabelPart says what an object of the drill is for.
-const LabelPart = "lifeboat-backup.github.io/drill-part"
 
 // probeName is the name of the probe pod in each namespace, and containerName that of the
 // container of probe pods and Jobs.
@@ -67,7 +65,7 @@ func (r *Runner) lookAgain() time.Duration {
 }
 
 func (r *Runner) labels(part string) map[string]string {
-	all := map[string]string{LabelPart: part}
+	all := map[string]string{contract.DrillPartLabel: part}
 	maps.Copy(all, r.Labels)
 	return all
 }

@@ -12,6 +12,7 @@ import (
 // Defaults of fields that are not given.
 const (
 	DefaultReadyTimeout = 10 * time.Minute
+	DefaultReadTimeout  = 30 * time.Minute
 	DefaultMinutes      = 240
 	DefaultTimeout      = 30 * time.Second // of an attempt at an assertion
 	DefaultJobTimeout   = 10 * time.Minute
@@ -34,6 +35,11 @@ func (s *Spec) RestoreSpec(backup string) velerov1.RestoreSpec {
 // ReadyWithin is how long workloads may take until they are ready.
 func (s *Spec) ReadyWithin() time.Duration {
 	return cmp.Or(s.ReadyTimeout.Duration, DefaultReadyTimeout)
+}
+
+// ReadWithin is how long it may take to read the volumes through.
+func (s *Spec) ReadWithin() time.Duration {
+	return cmp.Or(s.ReadTimeout.Duration, DefaultReadTimeout)
 }
 
 // LeastLevel is the least level that has to be proven.

@@ -34,6 +34,7 @@ type flags struct {
 	level            string
 	rto, rpo, keep   time.Duration
 	ready            time.Duration
+	anySource        bool // without a source the newest good backup of all is meant
 }
 
 func (f *flags) bind(c *cobra.Command) {
@@ -66,6 +67,9 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 	}
 	if f.random {
 		s.Source.Pick = definition.PickRandom
+	}
+	if f.anySource && s.Source == (definition.Source{}) {
+		s.Source.Pick = definition.PickLatest
 	}
 	d.Metadata.Name = cmp.Or(f.name, d.Metadata.Name, s.Source.Schedule, s.Source.Backup)
 	setList(&s.IncludedNamespaces, f.include)
@@ -132,8 +136,8 @@ that the checks have to find, and the copy is removed, whatever has happened. Si
 of it all is left in the bucket.
 
 Levels: L0 every byte agrees with the manifest; L1 the API server takes every object; L2 every
-object was created and is as the backup has it; L3 volumes were made and are mounted; L4
-workloads are ready; L5 the assertions hold (they are in a document, see --filename).
+object was created and is as the backup has it; L3 volumes were made and can be
+read; L4 workloads are ready; L5 the assertions hold (they are in a document, see --filename).
 
 Without NAME the drill is called as the schedule or the backup. The drills of a cluster never
 overlap.
@@ -162,6 +166,7 @@ Exit codes:
 		if err != nil {
 			return err
 		}
+		d.Spec.Schedule = nil // it is run now, whatever its document says
 		return cs.run(ctx, be, contract.DrillInput{Name: d.Metadata.Name, Spec: d.Spec}, wait || out.Format != "", out)
 	})
 	return c
@@ -236,6 +241,9 @@ func resultText(res contract.DrillResult) string {
 		fmt.Fprintf(&b, "Proven after %s", show.Clock(res.RTO))
 		if res.Ready > 0 {
 			fmt.Fprintf(&b, ", ready after %s", show.Clock(res.Ready))
+		}
+		if res.ReadThrough > 0 {
+			fmt.Fprintf(&b, ", all data read through once after %s", show.Clock(res.ReadThrough))
 		}
 		b.WriteString(". ")
 	}

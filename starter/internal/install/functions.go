@@ -48,6 +48,10 @@ func functions(all *template.Template) template.FuncMap {
 			}
 			return v, nil
 		},
+		"set": func(values map[string]any, key string, v any) map[string]any {
+			values[key] = v
+			return values
+		},
 		"sha256sum":  func(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) },
 		"splitList":  func(by, s string) []string { return strings.Split(s, by) },
 		"toYaml":     toYAML,

@@ -45,6 +45,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if not .Values.configuration.namespace -}}
 namespace: {{ .Release.Namespace }}
 {{ end -}}
+{{- with .Values.configuration.drills -}}
+{{- $_ := set . "image" (default (include "lifeboat.image" $) .image) -}}
+{{- end -}}
 {{- toYaml .Values.configuration -}}
 {{- end -}}
 

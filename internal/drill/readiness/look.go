@@ -1,0 +1,45 @@
+package readiness
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+)
+
+// Look says how far the workloads of namespaces are, and the volumes that they mount. It reads
+// only.
+func Look(ctx context.Context, client *kube.Client, namespaces []string) (contract.DrillReady, error) {
+	var workloads, volumes tally
+	for _, namespace := range namespaces {
+		pods, err := Pods(ctx, client, namespace)
+		if err != nil {
+			return contract.DrillReady{}, err
+		}
+		told, err := readWarnings(ctx, client, namespace)
+		if err != nil {
+			return contract.DrillReady{}, err
+		}
+		if err := addWorkloads(ctx, client, namespace, pods, told, &workloads); err != nil {
+			return contract.DrillReady{}, err
+		}
+		if err := addQuotas(ctx, client, namespace, &workloads); err != nil {
+			return contract.DrillReady{}, err
+		}
+		if err := addClaims(ctx, client, namespace, pods, told, &volumes); err != nil {
+			return contract.DrillReady{}, err
+		}
+	}
+	return contract.DrillReady{Workloads: workloads.check(), Volumes: volumes.check()}, nil
+}
+
+// Pods are those of the copy in a namespace, without those that the drill has made itself.
+func Pods(ctx context.Context, client *kube.Client, namespace string) (pods []corev1.Pod, err error) {
+	err = kube.List(ctx, client, kube.Pods(), namespace, "!"+contract.DrillPartLabel, func(p corev1.Pod) error {
+		pods = append(pods, p)
+		return nil
+	})
+	return pods, err
+}

@@ -1,0 +1,42 @@
+package readthrough_test
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/drill/readthrough"
+)
+
+// TestRead: every byte of every file is read, links lead nowhere, and what is no file is left.
+func TestRead(t *testing.T) {
+	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+	write := func(name string, size int) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(outside, 1000)
+	for i := range 20 {
+		write(filepath.Join(dir, "a", string(rune('a'+i)), "f"), i)
+	}
+	write(filepath.Join(dir, "large"), 3<<20+1)
+	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readthrough.Read(t.Context(), dir)
+	if want := int64(3<<20 + 1 + 190); err != nil || got.Files != 21 || got.Bytes != want || got.Denied+got.Failed != 0 {
+		t.Errorf("%+v, want 21 files and %d bytes: %v", got, want, err)
+	}
+	if _, err := readthrough.Read(t.Context(), filepath.Join(dir, "none")); err == nil {
+		t.Error("a directory that is not there was read")
+	}
+}

@@ -1,0 +1,248 @@
+//go:build stack
+
+package node
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+)
+
+// bookstoreHooks have the number of orders recorded with a backup, in the place of what the
+// hooks of the database do otherwise.
+const bookstoreHooks = `        pre.hook.backup.velero.io/command: '["psql", "--quiet", "-tA", "-c", "CHECKPOINT", "-c", "SELECT count(*) FROM orders"]'
+        lifeboat-backup.github.io/record: orders
+`
+
+// orders is what the database of the bookstore has to have after a restore.
+const orders = `CREATE TABLE orders AS SELECT n, md5(n::text) AS text FROM generate_series(1, 5000) n`
+
+// bookstoreDrill restores the bookstore and counts the orders.
+const bookstoreDrill = `
+apiVersion: lifeboat-backup.github.io/v1
+kind: Drill
+metadata: {name: bookstore}
+spec:
+  source: {backup: <backup>}
+  includedNamespaces: [<ns>]
+  readyTimeout: 3m
+  targets: {level: L5, rto: 10m, rpo: 24h}
+  assertions:
+  - name: orders
+    namespace: <ns>
+    exec: {pod: {workload: statefulset/postgres}, container: postgres, command: [psql, -tA, -c, select count(*) from orders]}
+    expect: {recorded: orders}
+    retries: 3
+  - name: wall
+    namespace: <ns>
+    object: {resource: networkpolicies.networking.k8s.io, name: lifeboat-drill, field: spec.policyTypes}
+    expect: {equals: '["Ingress","Egress"]'}
+`
+
+// bookstore is PostgreSQL with orders on an EBS volume, and archived ones on a volume that no
+// workload mounts, on a cluster whose Lifeboat runs drills.
+type bookstore struct {
+	cluster
+	namespace string
+	database  postgres
+	publicKey string // path
+}
+
+func startBookstore(t *testing.T, name string) *bookstore {
+	t.Helper()
+	b, image := &bookstore{}, workerImage(t)
+	key := filepath.Join(t.TempDir(), "drills.key")
+	b.publicKey = key + ".pub"
+	private, public, _, err := evidence.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, content := range map[string][]byte{key: private, b.publicKey: public} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.cluster = lifeboat(t, shared, harness.Options{Cluster: name, Edit: func(c *config.Config) {
+		withDisks(shared)(c)
+		c.Drills.SigningKey, c.Drills.Image = &config.SigningKey{File: key}, image
+	}})
+	b.namespace = b.cluster.namespace(t, name)
+	b.applyIn(t, b.namespace, recordingDatabase(t))
+	b.applyIn(t, b.namespace, diskPod("archive", ""))
+	b.database = postgres{cluster: b.cluster, namespace: b.namespace, pod: "postgres-0"}
+	b.database.awaitReady(t)
+	b.database.sql(t, orders)
+	b.ready(t, b.namespace, "archive")
+	b.write(t, b.namespace, "archive", "/data/orders-2025", "old orders")
+	b.kubectl(t, "delete", "pod", "--namespace", b.namespace, "archive")
+	return b
+}
+
+// recordingDatabase is the database with the hooks of the bookstore.
+func recordingDatabase(t *testing.T) string {
+	t.Helper()
+	text := strings.ReplaceAll(database, "<name>", "postgres")
+	lines := strings.SplitAfter(text, "\n")
+	kept := slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, ".hook.backup.velero.io/command") })
+	container := slices.IndexFunc(kept, func(line string) bool { return strings.Contains(line, "pre.hook.backup.velero.io/container") })
+	if container < 0 {
+		t.Fatal("the database has no hooks")
+	}
+	return strings.Join(slices.Insert(kept, container, bookstoreHooks), "")
+}
+
+func (b *bookstore) backup(t *testing.T, name string, flags []string) {
+	t.Helper()
+	(&proof{cluster: b.cluster, namespace: b.namespace}).backup(t, name, flags)
+}
+
+// drill runs a drill of a backup, changed by pairs of texts, and returns its evidence.
+func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...string) evidence.Predicate {
+	t.Helper()
+	text := strings.NewReplacer(append(changes, "<backup>", backup, "<ns>", b.namespace)...).Replace(bookstoreDrill)
+	file := filepath.Join(t.TempDir(), "drill.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	res, err := b.CLI(t.Context(), "drill", "run", "-f", file, "-o", "json")
+	if err != nil || res.Code != code {
+		t.Fatalf("drill: exit %d, want %d: %v\n%s%s", res.Code, code, err, res.Out, res.Err)
+	}
+	var told contract.DrillResult
+	if err := json.Unmarshal([]byte(res.Out), &told); err != nil {
+		t.Fatalf("%v\n%s", err, res.Out)
+	}
+	return b.evidence(t, told.Key)
+}
+
+// evidence is read out of the bucket, and verified as a stranger does.
+func (b *bookstore) evidence(t *testing.T, key string) evidence.Predicate {
+	t.Helper()
+	body, _, err := b.Store.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	file := filepath.Join(t.TempDir(), filepath.Base(key))
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.ReadFrom(body); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := b.CLI(t.Context(), "drill", "verify", "--key", b.publicKey, file); err != nil || res.Code == 2 {
+		t.Errorf("verify: exit %d: %v\n%s%s", res.Code, err, res.Out, res.Err)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir := os.Getenv("LIFEBOAT_DRILL_KEEP"); dir != "" {
+		_ = os.WriteFile(filepath.Join(dir, b.namespace+"-"+filepath.Base(key)), content, 0o600)
+	}
+	e, err := evidence.Read(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Statement.Predicate
+}
+
+// TestDrill proves the bookstore with its data, by both paths of data: the row count is that
+// which the hook has recorded, all data is read through, and nothing is left in the cluster and
+// in EC2.
+func TestDrill(t *testing.T) {
+	t.Parallel()
+	b := startBookstore(t, "drill")
+	for path, flags := range paths() {
+		t.Run(path, func(t *testing.T) {
+			b.backup(t, path, flags)
+			before := b.disks(t)
+			p := b.drill(t, 0, path)
+			checkProven(t, p)
+			if left := b.left(t); len(left) > 0 {
+				t.Errorf("left: %q", left)
+			}
+			if after := b.disks(t); !slices.Equal(after, before) {
+				t.Errorf("EC2 has %q, and had %q", after, before)
+			}
+		})
+	}
+}
+
+// checkProven wants all of the bookstore proven, and the two times that it took.
+func checkProven(t *testing.T, p evidence.Predicate) {
+	t.Helper()
+	if p.Claim.Level != evidence.L5 || p.Claim.Verdict != evidence.Passed {
+		t.Errorf("claim %+v", p.Claim)
+	}
+	if a := p.Assertions[0]; a.Recorded != "5000" || a.Found != "5000" || a.Origin != "backup" {
+		t.Errorf("assertion %+v", a)
+	}
+	if l3 := p.Claim.Levels[3]; l3.Checked != 2 || l3.Good != 2 {
+		t.Errorf("L3: want the database's volume and that of the archive: %+v", l3)
+	}
+	if rto := p.Measured.RTO; rto == nil || rto.Ready == 0 || rto.ReadThrough <= rto.Ready || rto.Proven > rto.ReadThrough {
+		t.Errorf("RTO %+v", rto)
+	} else {
+		t.Logf("ready after %s, proven after %s, read through after %s", rto.Ready.Duration(), rto.Proven.Duration(), rto.ReadThrough.Duration())
+	}
+	if through := p.NotShown[1]; !strings.Contains(through.Text, "files of 2 volumes") {
+		t.Errorf("read through: %+v", through)
+	}
+	if p.Teardown.Outcome != evidence.TeardownComplete || len(p.Source.Snapshots) != 2 || p.NegativeControl.Outcome != evidence.ControlDetected {
+		t.Errorf("teardown %+v, snapshots %+v, control %+v", p.Teardown, p.Source.Snapshots, p.NegativeControl)
+	}
+}
+
+// left are objects of drills that are in the cluster.
+func (b *bookstore) left(t *testing.T) (all []string) {
+	t.Helper()
+	for _, kind := range []string{"namespaces", "persistentvolumes", "volumesnapshotcontents", "volumesnapshots", "jobs", "pods", "priorityclasses"} {
+		for _, name := range harness.Names(b.List(t, kind, "", contract.DrillLabel)) {
+			all = append(all, kind+"/"+name)
+		}
+	}
+	return all
+}
+
+// disks are the volumes and snapshots of EC2 that belong to the bookstore or a copy of it.
+func (b *bookstore) disks(t *testing.T) (all []string) {
+	t.Helper()
+	state, err := b.Stack.EBS.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	isOurs := func(tags map[string]string) bool {
+		for _, value := range tags {
+			if strings.Contains(value, b.namespace) || value == b.Cluster {
+				return true
+			}
+		}
+		return false
+	}
+	for _, v := range state.Volumes {
+		if isOurs(v.Tags) {
+			all = append(all, v.ID)
+		}
+	}
+	for _, s := range state.Snapshots {
+		if s.Where == "" && isOurs(s.Tags) {
+			all = append(all, s.ID)
+		}
+	}
+	slices.Sort(all)
+	if len(all) < 2 {
+		t.Errorf("the volumes of the bookstore were not found: %+v", state)
+	}
+	return all
+}
