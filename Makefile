@@ -44,11 +44,11 @@ demo: ## the whole story on real components: backup, loss, restore, comparison (
 	@VERSION='$(VERSION)' bin/demo
 
 .PHONY: test
-test: $(TOOLS)/gotestsum node-build stack-build lint test-driver test-monitoring ## everything that proves it, on real components (builds them at the first run; Linux, root)
+test: $(TOOLS)/gotestsum node-build stack-build lint test-driver test-monitoring fuzz-short ## everything that proves it, on real components (builds them at the first run; Linux, root)
 	$(STACKTEST) ./...
 
 .PHONY: test-noroot
-test-noroot: $(TOOLS)/gotestsum stack-build lint test-driver test-monitoring ## as test, without the tests that need a node (they want Linux and root)
+test-noroot: $(TOOLS)/gotestsum stack-build lint test-driver test-monitoring fuzz-short ## as test, without the tests that need a node (they want Linux and root)
 	$(STACKTEST) $$(go list -tags stack ./... | grep -v -e /test/node -e /test/compose -e /test/chart)
 
 .PHONY: e2e
@@ -90,10 +90,14 @@ bench: build ## measure against bare API server, limits of EC2 and a real Velero
 	go run ./test/bench $(BENCH)
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (default 20s)
-	@for pkg in $$(go list ./...); do \
-	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 1s $$pkg || exit 1; done; done
+fuzz: ## every fuzz target for FUZZTIME (default 20s); `make test` gives each 1s, `make soak` 2m
+	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' internal starter worker test | xargs -n 1 dirname | sort -u); do \
+	  for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$dir/*_test.go); do \
+	    echo "$$dir $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 1s ./$$dir || exit 1; done; done
+
+.PHONY: fuzz-short
+fuzz-short: # a part of `make test`
+	$(MAKE) fuzz FUZZTIME=1s
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## linters, layer rules, determinism of workflows
@@ -117,6 +121,7 @@ soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the 
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore|Garbage)$$' ./test/chaos
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h ./internal/timing
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestOneInstant$$' ./test/e2e
+	$(MAKE) fuzz FUZZTIME=2m
 
 .PHONY: record-histories
 record-histories: $(TOOLS)/gotestsum ## record workflow histories and a backup of this code for the tests of later code

@@ -20,6 +20,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/starter/internal/locations"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/migrate"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/restores"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/snapshots"
 )
 
@@ -50,7 +51,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 		err = console.Outcome{Code: console.CodeInterrupted}
 	}
 	if said := (console.Outcome{}); err != nil && !errors.As(err, &said) {
-		a.Note("error: %v\n", err)
+		a.Note("error: %s\n", show.CleanLines(err.Error()))
 	}
 	return console.CodeOf(err)
 }

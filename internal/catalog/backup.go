@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
@@ -100,20 +98,15 @@ func fillDetails(ctx context.Context, st store.Store, l layout.Backup, d *contra
 
 // readResults reads a results file and cuts it to what an answer may carry.
 func readResults(ctx context.Context, st store.Store, key string) (raw json.RawMessage, err error) {
-	body, _, err := st.Get(ctx, key)
+	packed, err := repository.GetBytes(ctx, st, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	zr, err := gzip.NewReader(body)
 	var doc map[string]map[string]json.RawMessage
-	if err == nil {
-		err = json.NewDecoder(io.LimitReader(zr, repository.MaxDocument)).Decode(&doc)
-	}
-	if err != nil {
+	if err := repository.UnpackJSON(packed, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
 	}
 	return json.Marshal(cutResults(doc))

@@ -1,18 +1,13 @@
 package drill
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
@@ -163,11 +158,7 @@ func readResourceList(ctx context.Context, st store.Store, key string) (list rep
 	if err != nil {
 		return nil, err
 	}
-	zr, err := gzip.NewReader(bytes.NewReader(data))
-	if err == nil {
-		err = json.NewDecoder(io.LimitReader(zr, repository.MaxDocument)).Decode(&list)
-	}
-	if err != nil {
+	if err := repository.UnpackJSON(data, &list); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
 	}
 	return list, nil

@@ -185,21 +185,30 @@ func getObject(ctx context.Context, st store.Store, key string) ([]byte, store.I
 	}
 	limit := sizeLimit(key)
 	if info.Size > limit {
-		return nil, info, errors.Join(tooLongError(key, limit), body.Close())
+		return nil, info, errors.Join(&longError{key, limit}, body.Close())
 	}
 	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err := errors.Join(err, body.Close()); err != nil {
 		return nil, info, fmt.Errorf("read %s: %w", key, err)
 	}
 	if int64(len(data)) > limit {
-		return nil, info, tooLongError(key, limit)
+		return nil, info, &longError{key, limit}
 	}
 	return data, info, nil
 }
 
-func tooLongError(key string, limit int64) error {
-	return fmt.Errorf("read %s: longer than %d bytes: %w", key, limit, archive.ErrHostile)
+// longError is a document that is longer than any of its kind. It is damaged as well: whoever does
+// without a damaged one does without this one.
+type longError struct {
+	key   string
+	limit int64
 }
+
+func (e *longError) Error() string {
+	return fmt.Sprintf("read %s: longer than %d bytes: %v", e.key, e.limit, archive.ErrHostile)
+}
+
+func (e *longError) Unwrap() []error { return []error{archive.ErrHostile, archive.ErrCorrupt} }
 
 // ReadSideDocument reads a document that need not be there.
 func ReadSideDocument[T any](ctx context.Context, st store.Store, key string) (T, error) {

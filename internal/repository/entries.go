@@ -1,14 +1,9 @@
 package repository
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -29,11 +24,7 @@ func EachEntry[T any](ctx context.Context, src store.Store, m archive.Manifest, 
 	case ours && archive.Digest(data) != listed.SHA256:
 		return fmt.Errorf("%s: %w: digest differs", key, archive.ErrCorrupt)
 	}
-	var entries []T
-	zr, err := gzip.NewReader(bytes.NewReader(data))
-	if err == nil {
-		err = json.NewDecoder(io.LimitReader(zr, MaxDocument)).Decode(&entries)
-	}
+	entries, err := unpackList[T](data)
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", key, archive.ErrCorrupt, err)
 	}

@@ -110,6 +110,15 @@ func Clean(s string) string {
 	}, s)
 }
 
+// CleanLines is Clean that leaves the ends of lines: for errors, which may be several.
+func CleanLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = Clean(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // ProblemCounts is "1 warning, 2 errors".
 func ProblemCounts(warnings, errs int) string {
 	return Plural(int64(warnings), "warning") + ", " + Plural(int64(errs), "error")
