@@ -28,6 +28,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -38,6 +39,8 @@ var (
 	received *collector
 	metrics  string // address
 	health   string
+	// signingKey is the file of the key by which drills are signed.
+	signingKey string
 )
 
 // Secrets that must be seen nowhere.
@@ -58,6 +61,13 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	dir, err := os.MkdirTemp("", "lifeboat-monitoring-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	signingKey = filepath.Join(dir, "drills.key")
 	o := harness.LabOptions{Name: "monitoring", Stack: stack.Options{EBS: true, EBSFast: true}, Prepare: prepare}
 	return harness.Main(m, o, func(l *harness.Lab) error {
 		shared = l
@@ -82,10 +92,18 @@ func prepare(s *stack.Stack) (harness.Options, []string, error) {
 		return harness.Options{}, nil, err
 	}
 	etcd, err := stack.Binary("etcd")
+	if err != nil {
+		return harness.Options{}, nil, err
+	}
+	private, _, _, err := evidence.NewKey()
+	if err == nil {
+		err = os.WriteFile(signingKey, private, 0o600)
+	}
 	edit := func(c *config.Config) {
 		c.Metrics.Listen, c.Health.Listen, c.Log = metrics, health, config.Log{Level: "debug", Format: "json"}
 		c.Telemetry = config.Telemetry{Endpoint: received.endpoint}
 		c.Rehearsal = config.Rehearsal{APIServer: apiServer, Etcd: etcd, After: config.RehearseNever}
+		c.Drills.SigningKey = &config.SigningKey{File: signingKey}
 		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{{
 			ObjectMeta: metav1.ObjectMeta{Name: "aws-east"},
 			Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": s.EBS.Region, "credentialsFile": s.EBS.CredentialsFile}},
@@ -155,6 +173,7 @@ func play(t *testing.T) {
 	run(t, "schedule", "trigger", "nightly")
 	run(t, "backup", "verify", "one", "--wait")
 	run(t, "backup", "rehearse", "one", "--wait")
+	run(t, "drill", "run", "--from-backup", "one", "--level", "L2", "--ready-timeout", "1s", "--wait")
 	run(t, "gc", "run")
 	run(t, "backup", "create", "two", "--include-namespaces", "bookstore", "--wait")
 }
