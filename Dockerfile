@@ -17,7 +17,8 @@ ENV CGO_ENABLED=0
 RUN go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=${VERSION}" -o /out/ ./worker ./starter \
     && mkdir /out/image && mv /out/worker /out/image/lifeboat-worker && mv /out/starter /out/image/lifeboat \
     && for program in lifeboat lifeboat-worker; do go run tools/sbom/main.go /out/image/$program ${VERSION} >/out/image/$program.cdx.json || exit 1; done \
-    && cp LICENSE /out/image/LICENSE && find /out/image -exec touch -h -d @0 {} +
+    && cp LICENSE /out/image/LICENSE && find /out/image -exec touch -h -d @0 {} + \
+    && go clean -cache # gigabytes that the layer would hold
 
 FROM gcr.io/distroless/static-debian12:nonroot
 LABEL org.opencontainers.image.source="https://github.com/lifeboat-backup/lifeboat" \

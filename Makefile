@@ -44,11 +44,11 @@ demo: ## the whole story on real components: backup, loss, restore, comparison (
 	@VERSION='$(VERSION)' bin/demo
 
 .PHONY: test
-test: $(TOOLS)/gotestsum node-build stack-build lint test-driver ## everything that proves it, on real components (builds them at the first run; Linux, root)
+test: $(TOOLS)/gotestsum node-build stack-build lint test-driver test-monitoring ## everything that proves it, on real components (builds them at the first run; Linux, root)
 	$(STACKTEST) ./...
 
 .PHONY: test-noroot
-test-noroot: $(TOOLS)/gotestsum stack-build lint test-driver ## as test, without the tests that need a node (they want Linux and root)
+test-noroot: $(TOOLS)/gotestsum stack-build lint test-driver test-monitoring ## as test, without the tests that need a node (they want Linux and root)
 	$(STACKTEST) $$(go list -tags stack ./... | grep -v -e /test/node -e /test/compose -e /test/chart)
 
 .PHONY: e2e
@@ -74,7 +74,7 @@ terraform-check: $(TOOLS)/gotestsum ## deploy/terraform made on an emulator of A
 
 .PHONY: test-driver
 test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver (its own tests, the CSI specification's suite) and the tools
-	cd tools && $(GOTEST) ./packagecheck
+	cd tools && $(GOTEST) ./packagecheck ./sbom
 	cd $(DRIVER) && $(GOTEST) ./...
 
 .PHONY: test-monitoring

@@ -39,8 +39,6 @@ var (
 	received *collector
 	metrics  string // address
 	health   string
-	// signingKey is the file of the key by which drills are signed.
-	signingKey string
 )
 
 // Secrets that must be seen nowhere.
@@ -61,13 +59,6 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	dir, err := os.MkdirTemp("", "lifeboat-monitoring-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	signingKey = filepath.Join(dir, "drills.key")
 	o := harness.LabOptions{Name: "monitoring", Stack: stack.Options{EBS: true, EBSFast: true}, Prepare: prepare}
 	return harness.Main(m, o, func(l *harness.Lab) error {
 		shared = l
@@ -95,15 +86,16 @@ func prepare(s *stack.Stack) (harness.Options, []string, error) {
 	if err != nil {
 		return harness.Options{}, nil, err
 	}
+	key := filepath.Join(s.Dir, "drills.key")
 	private, _, _, err := evidence.NewKey()
 	if err == nil {
-		err = os.WriteFile(signingKey, private, 0o600)
+		err = os.WriteFile(key, private, 0o600)
 	}
 	edit := func(c *config.Config) {
 		c.Metrics.Listen, c.Health.Listen, c.Log = metrics, health, config.Log{Level: "debug", Format: "json"}
 		c.Telemetry = config.Telemetry{Endpoint: received.endpoint}
 		c.Rehearsal = config.Rehearsal{APIServer: apiServer, Etcd: etcd, After: config.RehearseNever}
-		c.Drills.SigningKey = &config.SigningKey{File: signingKey}
+		c.Drills.SigningKey = &config.SigningKey{File: key}
 		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{{
 			ObjectMeta: metav1.ObjectMeta{Name: "aws-east"},
 			Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": s.EBS.Region, "credentialsFile": s.EBS.CredentialsFile}},
@@ -173,7 +165,7 @@ func play(t *testing.T) {
 	run(t, "schedule", "trigger", "nightly")
 	run(t, "backup", "verify", "one", "--wait")
 	run(t, "backup", "rehearse", "one", "--wait")
-	run(t, "drill", "run", "--from-backup", "one", "--level", "L2", "--ready-timeout", "1s", "--wait")
+	run(t, "drill", "run", "bookstore", "--from-backup", "one", "--wait")
 	run(t, "gc", "run")
 	run(t, "backup", "create", "two", "--include-namespaces", "bookstore", "--wait")
 }
@@ -410,7 +402,7 @@ func gaugesNow(t *testing.T) (lines []string) {
 		if err != nil || resp.StatusCode != http.StatusOK {
 			return fmt.Errorf("%s: %s: %w", resp.Status, page, err)
 		}
-		lines = regexp.MustCompile(`(?m)^lifeboat_(schedule|backup|backups|location|verification|rehearsal|restore)_.*$`).FindAllString(string(page), -1)
+		lines = regexp.MustCompile(`(?m)^lifeboat_(schedule|backup|backups|location|verification|rehearsal|restore|drill)_.*$`).FindAllString(string(page), -1)
 		return nil
 	})
 	slices.Sort(lines)

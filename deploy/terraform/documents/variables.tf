@@ -67,8 +67,8 @@ variable "assume" {
   type        = list(string)
   default     = []
   validation {
-    condition     = alltrue([for arn in var.assume : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", arn))])
-    error_message = "assume are ARNs of roles."
+    condition     = alltrue([for arn in var.assume : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[0-9A-Za-z_+=,.@/-]{1,512}$", arn))])
+    error_message = "assume are ARNs of roles, without wildcards."
   }
 }
 
