@@ -244,7 +244,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	}
 	(&activities.Verification{Runner: verifier}).Register(w)
 	(&activities.Schedules{Backups: schedules.backups, Drills: schedules.drills}).Register(w)
-	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg))}).Register(w)
+	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg, kc, os.Getenv("POD_NAME")))}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules.backups, DrillSchedules: schedules.drills, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
 	reader.Examine = newDoctor(cfg, locations, snapshots, reader).Examine
 	(&activities.Catalog{Reader: reader}).Register(w)
@@ -270,7 +270,7 @@ func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Clien
 // schedules does all else.
 func scheduleRehearsals(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
 	var err error
-	if cfg.Rehearsal.APIServer == "" {
+	if !cfg.Rehearsal.Configured() {
 		err = tc.RemoveRehearsalSchedule(ctx)
 	} else {
 		err = tc.EnsureRehearsalSchedule(ctx, cfg.Rehearsal.After)

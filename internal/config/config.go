@@ -157,6 +157,8 @@ type Rehearsal struct {
 	// the worker on loopback while a backup is rehearsed. Default: none, and no rehearsals.
 	APIServer string `json:"apiServer,omitempty"`
 	Etcd      string `json:"etcd,omitempty"`
+	// Pod has them run as a pod in the worker's namespace instead.
+	Pod *RehearsalPod `json:"pod,omitempty"`
 	// Versions are paths of further API servers, by their minor version ("1.38"), for
 	// `lifeboat backup rehearse --kubernetes-version`.
 	Versions map[string]string `json:"versions,omitempty"`
@@ -168,6 +170,23 @@ type Rehearsal struct {
 	// and never without binaries.
 	After string `json:"after,omitempty"`
 }
+
+// RehearsalPod is a control plane out of images, which are named by digest.
+type RehearsalPod struct {
+	// APIServer and Etcd are images with the programs kube-apiserver and etcd in PATH, such as
+	// registry.k8s.io/kube-apiserver@sha256:....
+	APIServer string `json:"apiServerImage"`
+	Etcd      string `json:"etcdImage"`
+	// Versions are images of further API servers, by their minor version ("1.38").
+	Versions map[string]string `json:"versions,omitempty"`
+	// PullSecrets are names of Secrets of the worker's namespace, for the images.
+	PullSecrets []string `json:"imagePullSecrets,omitempty"`
+	// MemoryMiB bounds each of the two programs. Default 2048, for backups of 50,000 objects.
+	MemoryMiB int `json:"memoryMiB,omitempty"`
+}
+
+// Configured says whether there is a control plane to rehearse in.
+func (r Rehearsal) Configured() bool { return r.APIServer != "" || r.Pod != nil }
 
 // AWS says who the worker should be in AWS.
 type AWS struct {

@@ -83,20 +83,47 @@ func (k *checker) checkRehearsal(r Rehearsal) {
 	if r.APIServer == "" && len(r.Versions) > 0 {
 		k.addProblem("rehearsal.versions", "needs rehearsal.apiServer and rehearsal.etcd")
 	}
-	minorVersion := regexp.MustCompile(`^1\.[1-9][0-9]{0,2}$`)
-	for _, version := range slices.Sorted(maps.Keys(r.Versions)) {
-		if !minorVersion.MatchString(version) {
-			k.addProblem("rehearsal.versions", "%q is not a minor version such as 1.38", version)
-		}
+	k.checkMinorVersions("rehearsal.versions", r.Versions)
+	if r.Pod != nil {
+		k.checkRehearsalPod(r)
 	}
 	switch r.After {
 	case RehearseNever:
 	case RehearseAlways, RehearseDaily, RehearseWeekly:
-		if r.APIServer == "" {
-			k.addProblem("rehearsal.after", "%s needs rehearsal.apiServer and rehearsal.etcd", r.After)
+		if !r.Configured() {
+			k.addProblem("rehearsal.after", "%s needs rehearsal.pod, or rehearsal.apiServer and rehearsal.etcd", r.After)
 		}
 	default:
 		k.addProblem("rehearsal.after", "%q: want always, daily, weekly or never", r.After)
+	}
+}
+
+func (k *checker) checkMinorVersions(field string, versions map[string]string) {
+	minorVersion := regexp.MustCompile(`^1\.[1-9][0-9]{0,2}$`)
+	for _, version := range slices.Sorted(maps.Keys(versions)) {
+		if !minorVersion.MatchString(version) {
+			k.addProblem(field, "%q is not a minor version such as 1.38", version)
+		}
+	}
+}
+
+func (k *checker) checkRehearsalPod(r Rehearsal) {
+	if r.APIServer != "" || r.Directory != "" {
+		k.addProblem("rehearsal.pod", "stands instead of rehearsal.apiServer, etcd and directory: name one or the other")
+	}
+	k.checkMinorVersions("rehearsal.pod.versions", r.Pod.Versions)
+	images := map[string]string{"apiServerImage": r.Pod.APIServer, "etcdImage": r.Pod.Etcd}
+	for version, image := range r.Pod.Versions {
+		images["versions["+version+"]"] = image
+	}
+	byDigest := regexp.MustCompile(`^[^\s@]+@sha256:[0-9a-f]{64}$`)
+	for _, field := range slices.Sorted(maps.Keys(images)) {
+		if !byDigest.MatchString(images[field]) {
+			k.addProblem("rehearsal.pod."+field, "%q does not name an image by digest; want NAME@sha256:..., so that what proves a backup cannot be exchanged", images[field])
+		}
+	}
+	if r.Pod.MemoryMiB < 0 {
+		k.addProblem("rehearsal.pod.memoryMiB", "%d: want a positive number, or none", r.Pod.MemoryMiB)
 	}
 }
 

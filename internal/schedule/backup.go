@@ -49,8 +49,8 @@ func (s backupKind) check(p *filter.Problems, d *contract.Schedule) rules {
 	r.readTiming(p, d, backupFields())
 	r.warnings = append(r.warnings, r.timing.Warnings()...)
 	r.readAnnotations(p, d, backupFields())
-	if s.Config.Rehearsal.APIServer == "" && r.rehearse != s.Config.Rehearsal.After && r.rehearse != config.RehearseNever {
-		r.warnings = append(r.warnings, "its backups are not rehearsed: the worker's configuration names no control plane; set rehearsal.apiServer and rehearsal.etcd there")
+	if !s.Config.Rehearsal.Configured() && r.rehearse != s.Config.Rehearsal.After && r.rehearse != config.RehearseNever {
+		r.warnings = append(r.warnings, "its backups are not rehearsed: the worker's configuration names no control plane; set rehearsal.pod, or rehearsal.apiServer and rehearsal.etcd, there")
 	}
 	s.checkLocations(p, &d.Spec.Template)
 	for _, f := range filter.ValidateMetadata("spec.template.metadata.", d.Spec.Template.Metadata.Labels, nil) {
