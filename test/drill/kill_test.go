@@ -36,7 +36,7 @@ spec:
 func killedIn() []string {
 	return []string{
 		contract.PrepareDrill.Name, contract.RemoveLostDrills.Name, contract.OpenArchive.Name, contract.VerifyDrillBytes.Name, contract.PlanRestore.Name,
-		contract.IsolateDrill.Name, contract.ApplyTask.Name, contract.AccountDrill.Name, contract.CheckDrillReady.Name, contract.RunDrillAssertions.Name,
+		contract.IsolateDrill.Name, contract.ApplyTask.Name, contract.AccountDrill.Name, contract.CheckDrillReady.Name, contract.RunDrillAssertions.Name, contract.ReadDrillVolumes.Name,
 		contract.RunDrillControl.Name, contract.TearDownDrill.Name, contract.SignDrill.Name, contract.NotifyDrill.Name, contract.AbandonRestore.Name,
 	}
 }

@@ -83,7 +83,9 @@ func (cs commands) scheduleCommand() *cobra.Command {
 	on := schedules.On(cs.Console, schedules.Drills())
 	c := cs.makeSchedule(on, "schedule [NAME]")
 	c.Aliases = []string{"schedules"}
-	c.AddCommand(cs.makeSchedule(on, "create [NAME]"))
+	create := cs.makeSchedule(on, "create [NAME]")
+	create.Short = "Make a schedule of drills"
+	c.AddCommand(create)
 	c.AddCommand(schedules.Common(on)...)
 	return c
 }
