@@ -49,7 +49,7 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareDrillInput) (c
 		ID: in.Run.RunID, Backup: picked.name, Location: picked.location, Ready: spec.ReadyWithin(), Most: spec.MostTime(), Read: spec.ReadWithin(), Assertions: len(spec.Assertions),
 		Restore: contract.RestoreInput{
 			Name: "drill-" + in.Run.RunID, Location: picked.location, Spec: spec.RestoreSpec(picked.name),
-			Isolation: &contract.Isolation{Drill: in.Run.RunID, AllowedKinds: spec.AllowedKinds},
+			Isolation: &contract.Isolation{Drill: in.Run.RunID, AllowedKinds: spec.AllowedKinds, InitializationRate: spec.VolumeInitializationRate},
 		},
 	}
 	// Only namespaces that have another name in the copy are restored.
