@@ -234,7 +234,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
 	orphans.Abandon = activities.Abandoner{Backup: backups, Restore: restores}
 	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: orphans.Policy, Locations: locations}, Orphans: orphans}).Register(w)
-	drills := newDrills(cfg, kc, locations, restores.Service)
+	drills := newDrills(cfg, kc, locations, snapshots, restores.Service)
 	orphans.Drills = drills
 	(&activities.Drill{Service: drills}).Register(w)
 	rotation := verification.Policy{Every: cfg.Verification.Every.Duration, Bandwidth: int64(cfg.Verification.BandwidthMiB) << 20, Round: time.Hour}
@@ -302,8 +302,8 @@ func warnOfSchedule(log *slog.Logger, err error, what, command string) {
 
 // newDrills runs restore drills. Their key is read whenever one is signed, so that a new one
 // needs no restart.
-func newDrills(cfg *config.Config, kc *kube.Client, locations *repository.Locations, restores *restore.Service) *drill.Service {
-	s := &drill.Service{Config: cfg, Kube: kc, Locations: locations, Restore: restores, Software: version}
+func newDrills(cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, restores *restore.Service) *drill.Service {
+	s := &drill.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Restore: restores, Software: version}
 	if where := cfg.Drills.SigningKey; where != nil {
 		s.Key = func(ctx context.Context) (ed25519.PrivateKey, error) { return where.Load(ctx, secretsOf(cfg, kc)) }
 	}

@@ -378,7 +378,7 @@ func (d *drill) tearDown(ctx workflow.Context) error {
 	made, left, err := d.remove(ctx, contract.TearDownDrill)
 	t.Finished = workflow.Now(ctx)
 	if err == nil { // else nobody has looked what is left
-		t.Scan, t.Left = contract.LeakScan(made, left), left.Names
+		t.Scan, t.Left, t.Unlooked = contract.LeakScan(made, left), left.Names, left.Unlooked
 	}
 	return err
 }
@@ -388,7 +388,8 @@ func (d *drill) tearDown(ctx workflow.Context) error {
 func (d *drill) remove(ctx workflow.Context, by contract.Activity[contract.TearDownInput, contract.DrillRemains]) (made map[string]int, left contract.DrillRemains, err error) {
 	made, began := map[string]int{}, workflow.Now(ctx)
 	for wait := firstPollWait; ; wait = growBriskWait(wait) {
-		if left, err = runActivity(withDurableOptions(ctx, "remove"), by, contract.TearDownInput{Ref: d.findings.Ref}); err != nil {
+		in := contract.TearDownInput{Ref: d.findings.Ref, Disks: left.Disks}
+		if left, err = runActivity(withDurableOptions(ctx, "remove"), by, in); err != nil {
 			return made, left, err
 		}
 		for _, t := range left.Types {

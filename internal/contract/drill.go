@@ -73,6 +73,9 @@ type Isolation struct {
 	Drill string `json:"drill"`
 	// AllowedKinds are the types of custom resources that may be created.
 	AllowedKinds []string `json:"allowedKinds,omitempty"`
+	// InitializationRate is how fast EBS loads disks that the restore makes, in MiB/s; 0 leaves it
+	// to the volume snapshot location.
+	InitializationRate int32 `json:"initializationRate,omitempty"`
 }
 
 // PrepareDrillInput asks to check a drill and to choose its backup.
@@ -210,6 +213,8 @@ type DrillControl struct {
 // drills never overlap, so these are lost.
 type TearDownInput struct {
 	Ref DrillRef `json:"ref"`
+	// Disks are volumes of EC2 that were seen behind the copy before: DrillRemains.Disks.
+	Disks []string `json:"disks,omitempty"`
 }
 
 // DrillRemains is what is still there of drills, by type. Nothing is a scan that found none.
@@ -217,6 +222,11 @@ type DrillRemains struct {
 	Types []DrillRemain `json:"types,omitempty"`
 	// Names are the first of them with what holds them, such as a finalizer.
 	Names []evidence.Leftover `json:"names,omitempty"`
+	// Disks are the volumes of EC2 that are, or were, behind volumes of the copy, for the next look.
+	Disks []string `json:"disks,omitempty"`
+	// Looked says that EC2 was looked at, Unlooked why it was not; neither where no location reaches it.
+	Looked   bool   `json:"looked,omitempty"`
+	Unlooked string `json:"unlooked,omitempty"`
 }
 
 // DrillRemain counts the objects of a type.
@@ -235,13 +245,23 @@ func (r DrillRemains) Total() (n int) {
 
 // AlwaysScanned are the types that every leak scan tells of, also where there was none.
 func AlwaysScanned() []string {
-	return []string{"namespaces", "persistentvolumes", "priorityclasses.scheduling.k8s.io", "volumesnapshotcontents"}
+	return []string{"jobs.batch", "namespaces", "persistentvolumes", "priorityclasses.scheduling.k8s.io", "volumesnapshotcontents"}
 }
+
+// Types of the leak scan that are of EC2: snapshots of the copy's volumes, and the volumes.
+const (
+	EC2Snapshots = "snapshots.ec2"
+	EC2Volumes   = "volumes.ec2"
+)
 
 // LeakScan is how many objects there were of each type, and how many are left.
 func LeakScan(made map[string]int, left DrillRemains) []evidence.Leak {
 	var scan []evidence.Leak
-	for _, kind := range AlwaysScanned() {
+	kinds := AlwaysScanned()
+	if left.Looked {
+		kinds = append(kinds, EC2Snapshots, EC2Volumes)
+	}
+	for _, kind := range kinds {
 		l := evidence.Leak{Type: kind, Made: evidence.Count(made[kind])}
 		for _, t := range left.Types {
 			if t.Type == kind {
@@ -267,6 +287,8 @@ type DrillTeardown struct {
 	Kept     time.Time           `json:"kept,omitzero"` // until then
 	Scan     []evidence.Leak     `json:"scan,omitempty"`
 	Left     []evidence.Leftover `json:"left,omitempty"`
+	// Unlooked says why EC2 was not looked at.
+	Unlooked string `json:"unlooked,omitempty"`
 }
 
 // SignDrillInput has all that a drill has found, to be written down and signed.

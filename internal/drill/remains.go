@@ -22,7 +22,7 @@ import (
 // TearDown asks for everything of a drill to go, and says what is still there: nothing is the
 // leak scan that found none. It may repeat, and is asked until nothing is left.
 func (s *Service) TearDown(ctx context.Context, in contract.TearDownInput) (contract.DrillRemains, error) {
-	r := &remains{service: s, selector: contract.DrillLabel + "=" + in.Ref.ID, namespaces: map[string]bool{}}
+	r := &remains{service: s, disks: in.Disks, selector: contract.DrillLabel + "=" + in.Ref.ID, namespaces: map[string]bool{}}
 	if in.Ref.Restore.Name != "" {
 		if err := r.readCopy(ctx, in.Ref); err != nil {
 			return contract.DrillRemains{}, err
@@ -34,12 +34,12 @@ func (s *Service) TearDown(ctx context.Context, in contract.TearDownInput) (cont
 // RemoveLost is TearDown of all drills of the cluster but this one: since drills never overlap,
 // theirs were lost with their runs.
 func (s *Service) RemoveLost(ctx context.Context, in contract.TearDownInput) (contract.DrillRemains, error) {
-	r := &remains{service: s, selector: contract.DrillLabel + "," + contract.DrillLabel + "!=" + in.Ref.ID, namespaces: map[string]bool{}}
+	r := &remains{service: s, disks: in.Disks, selector: contract.DrillLabel + "," + contract.DrillLabel + "!=" + in.Ref.ID, namespaces: map[string]bool{}}
 	return r.removeAll(ctx)
 }
 
 func (r *remains) removeAll(ctx context.Context) (contract.DrillRemains, error) {
-	for _, remove := range []func(context.Context) error{r.removeNamespaces, r.removeVolumes, r.removeContents, r.removePriorityClasses} {
+	for _, remove := range []func(context.Context) error{r.removeNamespaces, r.countJobs, r.removeVolumes, r.removeContents, r.removePriorityClasses, r.lookAtEC2} {
 		if err := remove(ctx); err != nil {
 			return contract.DrillRemains{}, fmt.Errorf("remove the copy: %w", err)
 		}
@@ -52,6 +52,7 @@ type remains struct {
 	service    *Service
 	selector   string
 	namespaces map[string]bool // of the drill, also of those that have gone
+	disks      []string        // volumes of EC2 that were seen behind the copy
 	found      contract.DrillRemains
 }
 
@@ -179,9 +180,11 @@ func (r *remains) removeVolumes(ctx context.Context) error {
 			}
 		}
 		r.note("persistentvolumes", pv.Name, fmt.Sprintf("is %s, finalizers %v", pv.Status.Phase, pv.Finalizers))
+		r.addDisk(pv)
 	}
 	return kube.List(ctx, r.service.Kube, kube.Volumes(), "", "", func(pv corev1.PersistentVolume) error {
 		if ref := pv.Spec.ClaimRef; ref != nil && r.namespaces[ref.Namespace] && !seen[pv.Name] && pv.Annotations["pv.kubernetes.io/provisioned-by"] != "" {
+			r.addDisk(&pv)
 			r.note("persistentvolumes", pv.Name, fmt.Sprintf("is %s, reclaim policy %s, finalizers %v", pv.Status.Phase, pv.Spec.PersistentVolumeReclaimPolicy, pv.Finalizers))
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
 // Service holds what the steps of a drill depend on.
@@ -17,6 +18,8 @@ type Service struct {
 	Kube      *kube.Client
 	Locations *repository.Locations
 	Restore   *restore.Service
+	// Snapshots reach EC2, where the teardown looks for volumes; nil looks nowhere.
+	Snapshots *location.Set
 	// Key reads the key by which evidence is signed; nil where the configuration names none.
 	Key func(context.Context) (ed25519.PrivateKey, error)
 	// Software is the version of the program.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // statement says what the drill has found. What follows from other fields is computed from them,
@@ -90,7 +91,10 @@ func (f *facts) objectFacts() evidence.Objects {
 }
 
 func (f *facts) measured(snapshots []evidence.Snapshot) evidence.Measured {
-	m := evidence.Measured{InitializationRate: evidence.Count(f.in.Drill.Spec.VolumeInitializationRate)}
+	m := evidence.Measured{}
+	if made, _ := f.disksMade(); made > 0 { // a storage class has a rate of its own
+		m.InitializationRate = evidence.Count(f.in.Drill.Spec.VolumeInitializationRate)
+	}
 	for _, s := range snapshots {
 		m.Bytes += s.Bytes
 	}
@@ -364,6 +368,15 @@ func unheld(all []evidence.Assertion) (out []evidence.Assertion) {
 	return out
 }
 
+// disksMade is how many volumes with data the drill made itself, and how many storage classes did.
+func (f *facts) disksMade() (own, byClass int) {
+	if f.run == nil {
+		return 0, 0
+	}
+	own = f.run.Plan.Volumes.Count((*volume.Restore).NeedsDisk)
+	return own, f.run.Plan.Volumes.Count((*volume.Restore).IsFilled)
+}
+
 // unreadText says what of the volumes was not read.
 func (f *facts) unreadText() string {
 	switch r := f.in.Reading; {
@@ -392,6 +405,12 @@ func (f *facts) notShown() []evidence.NotShown {
 	}
 	if f.in.Bytes != nil && f.in.Bytes.Foreign {
 		all = append(all, evidence.NotShown{Topic: "digests", Text: "the backup has no manifest to hold its bytes against"})
+	}
+	if _, byClass := f.disksMade(); byClass > 0 && f.in.Drill.Spec.VolumeInitializationRate > 0 {
+		all = append(all, evidence.NotShown{Topic: "volume initialization rate", Text: fmt.Sprintf("%d volumes were made by storage classes, which say themselves how fast EBS loads them", byClass)})
+	}
+	if why := f.in.Teardown.Unlooked; why != "" {
+		all = append(all, evidence.NotShown{Topic: "disks in EC2", Text: "EC2 was not asked whether volumes of the copy are left: " + why})
 	}
 	if o := f.in.Objects; o != nil && o.Left > 0 {
 		all = append(all, evidence.NotShown{Topic: "objects not created", Text: fmt.Sprintf("%d objects are not in the copy; the account has each with its rule", o.Left)})

@@ -41,6 +41,9 @@ type DiskPlan struct {
 	Type       string       `json:"type,omitempty"`
 	IOPS       int32        `json:"iops,omitempty"`
 	Throughput int32        `json:"throughput,omitempty"` // MiB/s
+	// InitializationRate is how fast it is loaded from its snapshot, in MiB/s; 0 leaves it to the
+	// location.
+	InitializationRate int32 `json:"initializationRate,omitempty"`
 	// MultiAttach says that several nodes could attach the volume at once.
 	MultiAttach bool   `json:"multiAttach,omitempty"`
 	Zone        string `json:"zone"`

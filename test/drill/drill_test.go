@@ -144,7 +144,7 @@ func TestDrill(t *testing.T) {
 	if p.NegativeControl.Outcome != evidence.ControlDetected || len(p.NegativeControl.Faults) != 3 {
 		t.Errorf("negative control %+v", p.NegativeControl)
 	}
-	if p.Teardown.Outcome != evidence.TeardownComplete || p.Teardown.LeakScan[0].Made != 1 {
+	if p.Teardown.Outcome != evidence.TeardownComplete || p.Teardown.LeakScan[1].Made != 1 {
 		t.Errorf("teardown %+v", p.Teardown)
 	}
 	checkWrites(t, began, p.Target.Namespaces)

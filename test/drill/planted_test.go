@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // TestQuota: a quota of the backup that allows less than its workloads use is found by name, also
@@ -101,4 +102,19 @@ func TestForeignVolume(t *testing.T) {
 	if pv := shared.Object(t, "persistentvolumes", "", volume); !strings.Contains(jsonOf(pv["status"]), "Available") {
 		t.Errorf("the volume is %s", jsonOf(pv["status"]))
 	}
+}
+
+// TestCopyDeleted: a copy that somebody deletes while it is looked at proves nothing.
+func TestCopyDeleted(t *testing.T) {
+	_, name := setUpStuck(t, "deleted")
+	begin(t, "deleted", name, "20s")
+	for _, ns := range copies(t) {
+		if _, err := shared.Kubectl(t.Context(), "", "delete", "namespace", harness.Names([]map[string]any{ns})[0], "--timeout=1m"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := await(t); err != nil {
+		t.Fatal(err)
+	}
+	checkFailed(t, latest(t), evidence.L3, evidence.LevelMissed, "is gone: somebody has deleted the copy")
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
@@ -53,10 +54,12 @@ type bookstore struct {
 	cluster
 	namespace string
 	database  postgres
-	publicKey string // path
+	publicKey string            // path
+	volumes   map[string]string // in EC2, by claim
 }
 
-func startBookstore(t *testing.T, name string) *bookstore {
+// drillCluster is a cluster whose Lifeboat runs drills, and a namespace.
+func drillCluster(t *testing.T, name string) *bookstore {
 	t.Helper()
 	b, image := &bookstore{}, workerImage(t)
 	key := filepath.Join(t.TempDir(), "drills.key")
@@ -75,6 +78,12 @@ func startBookstore(t *testing.T, name string) *bookstore {
 		c.Drills.SigningKey, c.Drills.Image = &config.SigningKey{File: key}, image
 	}})
 	b.namespace = b.cluster.namespace(t, name)
+	return b
+}
+
+func startBookstore(t *testing.T, name string) *bookstore {
+	t.Helper()
+	b := drillCluster(t, name)
 	b.applyIn(t, b.namespace, recordingDatabase(t))
 	b.applyIn(t, b.namespace, diskPod("archive", ""))
 	b.database = postgres{cluster: b.cluster, namespace: b.namespace, pod: "postgres-0"}
@@ -83,6 +92,10 @@ func startBookstore(t *testing.T, name string) *bookstore {
 	b.ready(t, b.namespace, "archive")
 	b.write(t, b.namespace, "archive", "/data/orders-2025", "old orders")
 	b.kubectl(t, "delete", "pod", "--namespace", b.namespace, "archive")
+	b.volumes = map[string]string{}
+	for _, claim := range []string{"archive", "data-postgres-0"} {
+		b.volumes[claim] = b.volumeID(t, b.namespace, claim)
+	}
 	return b
 }
 
@@ -104,6 +117,10 @@ func (b *bookstore) backup(t *testing.T, name string, flags []string) {
 	(&proof{cluster: b.cluster, namespace: b.namespace}).backup(t, name, flags)
 }
 
+// drilling is held by the one drill that runs: the tests' clusters share an API server, where a
+// drill removes the copies of all others, which are lost in a cluster of its own.
+var drilling sync.Mutex
+
 // drill runs a drill of a backup, changed by pairs of texts, and returns its evidence.
 func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...string) evidence.Predicate {
 	t.Helper()
@@ -112,7 +129,9 @@ func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...stri
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	drilling.Lock()
 	res, err := b.CLI(t.Context(), "drill", "run", "-f", file, "-o", "json")
+	drilling.Unlock()
 	if err != nil || res.Code != code {
 		t.Fatalf("drill: exit %d, want %d: %v\n%s%s", res.Code, code, err, res.Out, res.Err)
 	}
@@ -198,6 +217,9 @@ func checkProven(t *testing.T, p evidence.Predicate) {
 	}
 	if through := p.NotShown[1]; !strings.Contains(through.Text, "files of 2 volumes") {
 		t.Errorf("read through: %+v", through)
+	}
+	if !slices.Contains(p.Teardown.LeakScan, evidence.Leak{Type: contract.EC2Volumes, Made: 2}) {
+		t.Errorf("leak scan %+v", p.Teardown.LeakScan)
 	}
 	if p.Teardown.Outcome != evidence.TeardownComplete || len(p.Source.Snapshots) != 2 || p.NegativeControl.Outcome != evidence.ControlDetected {
 		t.Errorf("teardown %+v, snapshots %+v, control %+v", p.Teardown, p.Source.Snapshots, p.NegativeControl)

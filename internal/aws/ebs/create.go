@@ -1,6 +1,7 @@
 package ebs
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -161,8 +162,8 @@ func (l *Location) volumeInput(r VolumeRequest, failed int) *ec2.CreateVolumeInp
 	if r.MultiAttach && takesMultiAttach(r.Type) {
 		in.MultiAttachEnabled = aws.Bool(true)
 	}
-	if l.initializationRate > 0 {
-		in.VolumeInitializationRate = aws.Int32(l.initializationRate)
+	if rate := cmp.Or(r.InitializationRate, l.initializationRate); rate > 0 {
+		in.VolumeInitializationRate = aws.Int32(rate)
 	}
 	l.setEncryption(in, r)
 	return in

@@ -94,6 +94,8 @@ type VolumeRequest struct {
 	// baseline. They are sent only for types that take them.
 	IOPS       int32
 	Throughput int32
+	// InitializationRate is how fast EC2 loads it from the snapshot, in MiB/s; 0 is the location's.
+	InitializationRate int32
 	// MultiAttach is the source volume's; it is sent only for types that take it.
 	MultiAttach bool
 	// AutoMode says that the driver of EKS Auto Mode is to attach it, whose role wants a tag.

@@ -14,6 +14,9 @@ import (
 func Look(ctx context.Context, client *kube.Client, namespaces []string) (contract.DrillReady, error) {
 	var workloads, volumes tally
 	for _, namespace := range namespaces {
+		if err := addNamespace(ctx, client, namespace, &workloads); err != nil {
+			return contract.DrillReady{}, err
+		}
 		pods, err := Pods(ctx, client, namespace)
 		if err != nil {
 			return contract.DrillReady{}, err
@@ -33,6 +36,20 @@ func Look(ctx context.Context, client *kube.Client, namespaces []string) (contra
 		}
 	}
 	return contract.DrillReady{Workloads: workloads.check(), Volumes: volumes.check()}, nil
+}
+
+// addNamespace counts a namespace that somebody has taken away: what is not there any more is not
+// ready.
+func addNamespace(ctx context.Context, client *kube.Client, name string, t *tally) error {
+	ns, err := kube.Read[corev1.Namespace](ctx, client, kube.Namespaces(), "", name)
+	switch {
+	case kube.IsNotFound(err):
+		t.add("namespace "+name, "is gone: somebody has deleted the copy")
+		return nil
+	case err == nil && ns.DeletionTimestamp != nil:
+		t.add("namespace "+name, "is being deleted by somebody")
+	}
+	return err
 }
 
 // Pods are those of the copy in a namespace, without those that the drill has made itself.

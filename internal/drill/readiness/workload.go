@@ -132,6 +132,8 @@ func whyPods(pods []corev1.Pod, told warnings, workload metav1.ObjectMeta) strin
 func whyPod(p *corev1.Pod) string {
 	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		switch w, last := c.State.Waiting, c.LastTerminationState.Terminated; {
+		case c.State.Terminated != nil && c.State.Terminated.ExitCode != 0: // and not started again yet
+			return fmt.Sprintf("container %s: %s, exit code %d", c.Name, c.State.Terminated.Reason, c.State.Terminated.ExitCode)
 		case w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing":
 			text := fmt.Sprintf("container %s: %s", c.Name, w.Reason)
 			if last != nil {

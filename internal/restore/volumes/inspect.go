@@ -160,6 +160,9 @@ func (p *planner) checkKept(v *volume.Restore) {
 // its claim would bind to a volume that is there.
 func (p *planner) chooseName(v *volume.Restore) {
 	v.Disk = &volume.DiskPlan{Name: v.PV}
+	if copied := p.s.Restore.Isolation; copied != nil {
+		v.Disk.InitializationRate = copied.InitializationRate
+	}
 	pv, taken := p.live.volumes[v.PV]
 	switch {
 	case !taken:

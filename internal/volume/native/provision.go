@@ -89,7 +89,7 @@ func (p *provisioner) createVolume(ctx context.Context, v *volume.Restore, befor
 func (p *provisioner) requestOf(v *volume.Restore) ebs.VolumeRequest {
 	return ebs.VolumeRequest{
 		RestoreUID: p.Run.UID, PV: v.PV, Snapshot: ebs.Snapshot(v.Disk.Snapshot), Zone: v.Disk.Zone,
-		Type: v.Disk.Type, IOPS: v.Disk.IOPS, Throughput: v.Disk.Throughput, MultiAttach: v.Disk.MultiAttach, AutoMode: v.Disk.Driver == volume.DriverEBSAuto, SizeGiB: roundUpToGiB(v.Capacity),
+		Type: v.Disk.Type, IOPS: v.Disk.IOPS, Throughput: v.Disk.Throughput, InitializationRate: v.Disk.InitializationRate, MultiAttach: v.Disk.MultiAttach, AutoMode: v.Disk.Driver == volume.DriverEBSAuto, SizeGiB: roundUpToGiB(v.Capacity),
 		Tags: p.tags(),
 	}
 }

@@ -147,6 +147,7 @@ Exit codes:
   1  bad usage, or something on the way failed
   2  an error ended the drill, or it was cancelled
   3  the drill failed: something speaks against it
+  4  there is no such backup, or a snapshot of it is gone
   5  another drill is running`,
 		Example: `  lifeboat drill run bookstore --from-schedule nightly --include-namespaces bookstore --wait
   lifeboat drill run bookstore -f drill.yaml --wait

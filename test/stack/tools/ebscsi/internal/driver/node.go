@@ -61,7 +61,13 @@ func (n *Node) NodeStageVolume(ctx context.Context, r *csi.NodeStageVolumeReques
 	if err != nil {
 		return nil, coded(err)
 	}
-	return &csi.NodeStageVolumeResponse{}, bindTo(dir, r.GetStagingTargetPath(), false)
+	if err := bindTo(dir, r.GetStagingTargetPath(), false); err != nil { // nobody asks to unstage it then
+		if left := n.Cloud.Detach(ctx, r.GetVolumeId(), n.InstanceID); left != nil {
+			err = status.Errorf(codes.Internal, "%v; detach: %v", err, left)
+		}
+		return nil, err
+	}
+	return &csi.NodeStageVolumeResponse{}, nil
 }
 
 // NodeUnstageVolume unmounts and detaches.

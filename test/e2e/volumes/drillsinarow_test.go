@@ -1,0 +1,113 @@
+//go:build stack
+
+package volumes
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+)
+
+const (
+	// soakVariable, set to anything, asks for drillsSoak drills (make soak).
+	soakVariable = "LIFEBOAT_SOAK"
+	drillsInARow = 10
+	drillsSoak   = 50
+)
+
+// drilled is an application with a volume, a Job and a pod that waits for it.
+const drilled = `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"once","namespace":%[1]q},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"registry.k8s.io/pause:3.10"}]}}}}`
+
+// TestDrillsInARow: of many drills with volumes nothing is left, in the cluster or in the account.
+func TestDrillsInARow(t *testing.T) {
+	l := &lab{ebs: shared.ebs, ec2: shared.ec2}
+	private, _, _, err := evidence.NewKey()
+	key := filepath.Join(t.TempDir(), "drills.key")
+	if err == nil {
+		err = os.WriteFile(key, private, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Lab = shared.Beside(t, harness.Options{Cluster: "row", Edit: func(c *config.Config) {
+		withVolumes(shared.ebs)(c)
+		c.Drills.SigningKey = &config.SigningKey{File: key}
+	}})
+	ns := l.namespace(t, "row")
+	l.claim(t, ns, "data", "first")
+	l.claim(t, ns, "logs", "second")
+	l.create(t, "jobs.batch", ns, fmt.Sprintf(drilled, ns))
+	for path, locations := range paths() {
+		l.backup(t, "row-"+path, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}, VolumeSnapshotLocations: locations})
+	}
+	before, n := l.leftovers(t), drillsInARow
+	if os.Getenv(soakVariable) != "" {
+		n = drillsSoak
+	}
+	for i := range n {
+		l.drillOnce(t, []string{"row-csi", "row-native"}[i%2])
+	}
+	eventually(t, "nothing is left", func() error {
+		if now := l.leftovers(t); !slices.Equal(now, before) {
+			return fmt.Errorf("there is now\n%q\nand was\n%q", now, before)
+		}
+		return nil
+	})
+}
+
+// drillOnce runs one, which has to pass and to have made both volumes.
+func (l *lab) drillOnce(t *testing.T, backup string) {
+	t.Helper()
+	began := time.Now()
+	out, err := l.Run(t.Context(), "drill", "run", "row", "--from-backup", backup, "--level", "L2", "--ready-timeout", "20s", "-o", "json")
+	var res contract.DrillResult
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &res)
+	}
+	if err != nil || !res.Passed() {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s: %s in %s", backup, res.Level, time.Since(began).Round(time.Millisecond))
+	out, err = l.Run(t.Context(), "drill", "describe", "row", "-o", "json")
+	var told contract.DrillDetails
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &told)
+	}
+	i := slices.IndexFunc(told.Teardown.LeakScan, func(k evidence.Leak) bool { return k.Type == "persistentvolumes" })
+	if err != nil || i < 0 || told.Teardown.LeakScan[i].Made < 2 || told.Teardown.LeakScan[i].Found != 0 {
+		t.Errorf("%v: %+v", err, told.Teardown)
+	}
+}
+
+// leftovers are what drills could leave: objects of the cluster, volumes and snapshots of the account.
+func (l *lab) leftovers(t *testing.T) (all []string) {
+	t.Helper()
+	for _, kind := range []string{"namespaces", "persistentvolumes", "jobs.batch", "priorityclasses.scheduling.k8s.io", volumeSnapshots, snapshotContents} {
+		for _, name := range harness.Names(l.List(t, kind, "", "")) {
+			all = append(all, kind+" "+fmt.Sprint(name))
+		}
+	}
+	state, err := l.ebs.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range state.Volumes {
+		all = append(all, "volume "+v.ID)
+	}
+	for _, s := range state.Snapshots {
+		all = append(all, "snapshot "+s.ID)
+	}
+	slices.Sort(all)
+	return all
+}
