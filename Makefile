@@ -15,6 +15,9 @@ export CGO_ENABLED := 0
 # For a quarter more memory the compiler takes 15 % less CPU time.
 GOBUILD := GOGC=400 go build
 
+# What a release is built with: the Go that the Dockerfile names.
+RELEASEGO := go$(shell sed -n 's/^FROM golang:\([0-9.]*\)-.*/\1/p' Dockerfile)
+
 # gotestsum runs go test, counts the tests, and ends with what failed or was skipped.
 GOTEST := $(TOOLS)/gotestsum --
 export GOTESTSUM_FORMAT ?= pkgname-and-test-fails
@@ -41,11 +44,11 @@ demo: ## the whole story on real components: backup, loss, restore, comparison (
 	@VERSION='$(VERSION)' bin/demo
 
 .PHONY: test
-test: $(TOOLS)/gotestsum node-build stack-build lint test-driver ## everything that proves it, on real components (builds them at the first run; Linux, root)
+test: $(TOOLS)/gotestsum node-build stack-build lint test-driver test-monitoring ## everything that proves it, on real components (builds them at the first run; Linux, root)
 	$(STACKTEST) ./...
 
 .PHONY: test-noroot
-test-noroot: $(TOOLS)/gotestsum stack-build lint test-driver ## as test, without the tests that need a node (they want Linux and root)
+test-noroot: $(TOOLS)/gotestsum stack-build lint test-driver test-monitoring ## as test, without the tests that need a node (they want Linux and root)
 	$(STACKTEST) $$(go list -tags stack ./... | grep -v -e /test/node -e /test/compose -e /test/chart)
 
 .PHONY: e2e
@@ -53,12 +56,25 @@ e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a 
 	GOTESTSUM_FORMAT=standard-verbose $(STACKTEST) ./test/node/...
 
 .PHONY: release-check
-release-check: $(TOOLS)/gotestsum ## slow proofs before a release: the image built twice is one, the chart fits Kubernetes 1.30 to 1.37 (Linux, root)
-	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 60m -run '^Test(Image|SchemaOfAllVersions)$$' ./test/compose ./deploy/helm
+release-check: $(TOOLS)/gotestsum ## slow proofs before a release: the image built twice is one, the chart fits Kubernetes 1.30 to 1.37, deploy/terraform (Linux, root)
+	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 60m -run '^Test(Image|SchemaOfAllVersions|Format|Documents|Refusals)$$' ./test/compose ./deploy/helm ./test/terraform
+
+.PHONY: vulncheck
+vulncheck: ## vulnerabilities known today that the programs reach, with a release's Go (VULNDB=pinned: by the database in tools/vulncheck, without network)
+	@mkdir -p $(TOOLS)
+	cd tools/vulncheck && GOTOOLCHAIN=$(RELEASEGO) $(GOBUILD) -o $(TOOLS)/ golang.org/x/vuln/cmd/govulncheck golang.org/x/vulndb/cmd/indexdb
+	version=$$(test '$(VULNDB)' != pinned && echo latest || go list -C tools/vulncheck -m -f '{{.Version}}' golang.org/x/vulndb) && \
+	  module=$$(go mod download -json golang.org/x/vulndb@$$version | sed -n 's/.*"Dir": "\(.*\)",*/\1/p') && \
+	  rm -rf $(CACHE)/vulndb && $(TOOLS)/indexdb -vulns $$module/data/osv -out $(CACHE)/vulndb
+	GOTOOLCHAIN=$(RELEASEGO) $(TOOLS)/govulncheck -db file://$(CACHE)/vulndb ./worker ./starter
+
+.PHONY: terraform-check
+terraform-check: $(TOOLS)/gotestsum ## deploy/terraform made on an emulator of AWS (the AWS provider from its registry or TF_CLI_CONFIG_FILE, moto_server)
+	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 30m ./test/terraform
 
 .PHONY: test-driver
 test-driver: $(TOOLS)/gotestsum ## the stack's CSI driver (its own tests, the CSI specification's suite) and the tools
-	cd tools && $(GOTEST) ./packagecheck
+	cd tools && $(GOTEST) ./packagecheck ./sbom
 	cd $(DRIVER) && $(GOTEST) ./...
 
 .PHONY: test-monitoring
@@ -97,14 +113,14 @@ $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 
 .PHONY: soak
 soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run, due times in every zone, 2,000 backups beside a writer
-	LIFEBOAT_SOAK=1 $(GOTEST) -timeout 1h -run '^Test(RandomSequences|Size|ExplainMany)$$' ./internal/garbage/orphan
+	LIFEBOAT_SOAK=1 $(GOTEST) -timeout 1h -run '^Test(RandomSequences|Faults|Size|ExplainMany|NoAlarm.*)$$' ./internal/garbage/orphan ./internal/change
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore|Garbage)$$' ./test/chaos
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h ./internal/timing
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestOneInstant$$' ./test/e2e
 
 .PHONY: record-histories
-record-histories: $(TOOLS)/gotestsum ## record workflow histories of this code for the replay tests of later code
-	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecordHistories' ./test/chaos
+record-histories: $(TOOLS)/gotestsum ## record workflow histories and a backup of this code for the tests of later code
+	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecord(Histories|Release)' ./test/chaos ./test/e2e
 
 .PHONY: stack-build
 stack-build: ## build the pinned components of the local stack into the cache

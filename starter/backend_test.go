@@ -93,7 +93,10 @@ func (m *memory) StartScheduleChange(_ context.Context, in contract.ChangeSchedu
 	return m.begin(temporal.KindSchedules, "schedules", in)
 }
 
-func (m *memory) TriggerSchedule(_ context.Context, name, overlap string) error {
+func (m *memory) TriggerSchedule(_ context.Context, drills bool, name, overlap string) error {
+	if drills {
+		overlap += " of drills"
+	}
 	m.started = append(m.started, name+" "+overlap)
 	return nil
 }

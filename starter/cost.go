@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -10,7 +11,9 @@ import (
 )
 
 // costConsole is the program around the command `backup cost`.
-type costConsole struct{ scheduleConsole }
+type costConsole struct{ *app }
+
+func (c costConsole) Stdout() io.Writer { return c.Console.Stdout }
 
 func (c costConsole) Connect(ctx context.Context, do func(costs.Backend) error) error {
 	return c.WithSilentBackend(ctx, func(be console.Backend) error { return do(be) })

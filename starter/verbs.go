@@ -13,7 +13,7 @@ func (a *app) verbCommands() []*cobra.Command {
 		return command.Group(use, short, nil, children...)
 	}
 	schedule := func(c func(schedules.Console) *cobra.Command) *cobra.Command {
-		return command.WithNoun("schedule", c(scheduleConsole{a}))
+		return command.WithNoun("schedule", c(a.schedules()))
 	}
 	return []*cobra.Command{
 		verb("create", "Same as 'backup create', 'restore create' and 'schedule create'",

@@ -27,7 +27,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/deletion"
-	"github.com/lifeboat-backup/lifeboat/internal/doctor"
 	"github.com/lifeboat-backup/lifeboat/internal/drill"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
@@ -38,8 +37,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
-	"github.com/lifeboat-backup/lifeboat/internal/schedule"
-	"github.com/lifeboat-backup/lifeboat/internal/store/bucket"
 	"github.com/lifeboat-backup/lifeboat/internal/telemetry/export"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal/interceptor"
@@ -89,7 +86,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *ready {
 		return askReady(ctx, cfg.Health.Listen)
 	}
-	if err := (&schedule.Service{Config: cfg}).CheckConfigured(); err != nil {
+	schedules := newSchedules(cfg, nil, nil)
+	if err := errors.Join(schedules.backups.CheckConfigured(), schedules.drills.CheckConfigured()); err != nil {
 		return fmt.Errorf("configuration %s:\n%w", *path, err)
 	}
 	if *check {
@@ -128,18 +126,19 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err := tc.RequireOneCluster(ctx, self.ClusterUID); err != nil {
 		return err
 	}
-	schedules := &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc}}
+	schedules := newSchedules(cfg, locations, tc)
 	snapshots := location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
 	orphans := newCollector(cfg, kc, locations, snapshots, tc)
-	observed, err := newObserver(cfg, seen, locations, schedules, orphans, log)
+	observed, err := newObserver(cfg, seen, locations, schedules.backups, orphans, log)
 	if err != nil {
 		return err
 	}
-	w := newWorkers(ctx, tc, cfg.Limits.ConcurrentActivities, observed.interceptors())
+	own := workerVersion(cfg, tc)
+	w := newWorkers(ctx, tc, own, cfg.Limits.ConcurrentActivities, observed.interceptors())
 	reader := registerAll(w, cfg, kc, locations, snapshots, orphans, tc, attributes, schedules)
 	reached := &reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
 	reached.look(ctx)
-	stop, err := serveHTTP(cfg, observed, kc, tc)
+	stop, err := serveHTTP(ctx, cfg, observed, kc, tc)
 	if err != nil {
 		return err
 	}
@@ -160,13 +159,13 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	go observed.watch(watched)
 	go reached.watch(watched)
 	go keepSchedules(watched, schedules, log)
-	if err := watchPollers(ctx, tc, self, log); err != nil {
-		w.Stop()
-		return err
-	}
+	go keepDeployment(watched, tc, own, log)
+	err = w.await(ctx, func(ctx context.Context) error { return watchPollers(ctx, tc, self, log) })
+	stopWatch()
 	log.Info("stopping: running activities go on from their watermark on another worker")
+	leaveRuns(ctx, tc, own, log)
 	w.Stop()
-	return nil
+	return err
 }
 
 // connectTemporal connects by Temporal's standard environment, with the configuration's
@@ -224,7 +223,7 @@ func newCollector(cfg *config.Config, kc *kube.Client, locations *repository.Loc
 }
 
 // registerAll gives the worker every workflow and activity, and returns what answers reads.
-func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, orphans *orphan.Collector, tc *temporal.Client, attributes *temporal.Attributes, schedules *schedule.Service) *catalog.Reader {
+func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, orphans *orphan.Collector, tc *temporal.Client, attributes *temporal.Attributes, schedules keptSchedules) *catalog.Reader {
 	workflows.Register(w.work, attributes.Missing)
 	rules := resource.NewRegistry()
 	technologies := drivers.All(drivers.Dependencies{Kube: kc, Locations: snapshots, MaxPending: cfg.Limits.PendingSnapshots, Window: cfg.Limits.ApplyConcurrency})
@@ -244,17 +243,10 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 		verifier.WithBlocks(&location.Sampler{Locations: snapshots, Blocks: cfg.Verification.Blocks})
 	}
 	(&activities.Verification{Runner: verifier}).Register(w)
-	(&activities.Schedules{Service: schedules}).Register(w)
-	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg))}).Register(w)
-	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
-	examiner := &doctor.Doctor{Cluster: cfg.Cluster, Read: reader.Read, Bucket: func(ctx context.Context, name string) (bucket.Settings, error) {
-		_, st, err := locations.Get(ctx, name)
-		if err != nil {
-			return bucket.Settings{}, err
-		}
-		return bucket.Read(ctx, st), nil
-	}}
-	reader.Examine = examiner.Examine
+	(&activities.Schedules{Backups: schedules.backups, Drills: schedules.drills}).Register(w)
+	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg, kc, os.Getenv("POD_NAME")))}).Register(w)
+	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules.backups, DrillSchedules: schedules.drills, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
+	reader.Examine = newDoctor(cfg, locations, snapshots, reader).Examine
 	(&activities.Catalog{Reader: reader}).Register(w)
 	return reader
 }
@@ -278,7 +270,7 @@ func scheduleGarbage(ctx context.Context, cfg *config.Config, tc *temporal.Clien
 // schedules does all else.
 func scheduleRehearsals(ctx context.Context, cfg *config.Config, tc *temporal.Client, log *slog.Logger) {
 	var err error
-	if cfg.Rehearsal.APIServer == "" {
+	if !cfg.Rehearsal.Configured() {
 		err = tc.RemoveRehearsalSchedule(ctx)
 	} else {
 		err = tc.EnsureRehearsalSchedule(ctx, cfg.Rehearsal.After)

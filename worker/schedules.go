@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
@@ -20,10 +23,10 @@ const (
 
 // keepSchedules keeps Temporal's schedules as the bucket has them, until the end of ctx. Every
 // worker does. What stands in the way is told once, until it changes.
-func keepSchedules(ctx context.Context, s *schedule.Service, log *slog.Logger) {
+func keepSchedules(ctx context.Context, all keptSchedules, log *slog.Logger) {
 	told := ""
 	for look := 0; ; look++ {
-		cause := causeOf(keepOnce(ctx, s, look%looksPerAccount == 0))
+		cause := causeOf(all.keep(ctx, look%looksPerAccount == 0))
 		if ctx.Err() == nil && cause != told {
 			told = cause
 			tellSchedules(log, cause)
@@ -36,9 +39,23 @@ func keepSchedules(ctx context.Context, s *schedule.Service, log *slog.Logger) {
 	}
 }
 
-func keepOnce(ctx context.Context, s *schedule.Service, account bool) error {
+// keptSchedules are those of backups and those of drills.
+type keptSchedules struct{ backups, drills *schedule.Service }
+
+func newSchedules(cfg *config.Config, locations *repository.Locations, tc *temporal.Client) keptSchedules {
+	return keptSchedules{
+		backups: &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc, false}},
+		drills:  &schedule.Service{Drills: true, Config: cfg, Locations: locations, Temporal: scheduler{tc, true}},
+	}
+}
+
+func (k keptSchedules) keep(ctx context.Context, account bool) error {
 	ctx, cancel := context.WithTimeout(ctx, schedulesTimeout)
 	defer cancel()
+	return errors.Join(keepOnce(ctx, k.backups, account), keepOnce(ctx, k.drills, account))
+}
+
+func keepOnce(ctx context.Context, s *schedule.Service, account bool) error {
 	if err := s.Ensure(ctx); err != nil || !account {
 		return err
 	}
@@ -51,19 +68,26 @@ func tellSchedules(log *slog.Logger, cause string) {
 		return
 	}
 	log.Error("schedules cannot be kept", "cause", cause,
-		"remedy", "backups are not taken by themselves where Temporal lacks a schedule: let the worker's identity read and write schedules in this Temporal namespace, and the default storage location")
+		"remedy", "backups are not taken, and drills not run, by themselves where Temporal lacks a schedule: let the worker's identity read and write schedules in this Temporal namespace, and the default storage location")
 }
 
-// scheduler is Temporal as package schedule needs it.
-type scheduler struct{ *temporal.Client }
+// scheduler is Temporal as package schedule needs it, for schedules of drills or of backups.
+type scheduler struct {
+	*temporal.Client
+	drills bool
+}
 
 func (s scheduler) Ensure(ctx context.Context, d schedule.Desired) error {
 	return s.EnsureSchedule(ctx, temporal.Schedule(d))
 }
 
-func (s scheduler) Names(ctx context.Context) ([]string, error) { return s.ScheduleNames(ctx) }
+func (s scheduler) Names(ctx context.Context) ([]string, error) {
+	return s.ScheduleNames(ctx, s.drills)
+}
 
-func (s scheduler) Delete(ctx context.Context, name string) error { return s.DeleteSchedule(ctx, name) }
+func (s scheduler) Delete(ctx context.Context, name string) error {
+	return s.DeleteSchedule(ctx, s.drills, name)
+}
 
 func (s scheduler) Running(ctx context.Context, run contract.Run) (bool, error) {
 	return s.IsRunning(ctx, run)

@@ -17,11 +17,15 @@ import (
 )
 
 // serveHTTP serves health, metrics and, where configured, profiles, until the returned
-// function is called.
-func serveHTTP(cfg *config.Config, seen *observer, kc *kube.Client, tc *temporal.Client) (func(), error) {
+// function is called. From the end of ctx on the worker is not ready any more.
+func serveHTTP(ctx context.Context, cfg *config.Config, seen *observer, kc *kube.Client, tc *temporal.Client) (func(), error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) { checkReady(w, r, seen, kc, tc) })
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		checkReady(w, r, func(r context.Context) error {
+			return errors.Join(stopError(ctx), tc.CheckHealth(r), kc.Ping(r), seen.ready())
+		})
+	})
 	stopHealth, err := startServer(cfg.Health.Listen, mux)
 	if err != nil {
 		return nil, fmt.Errorf("health.listen: %w", err)
@@ -65,11 +69,20 @@ func onceReady(ready func() error, h http.Handler) http.Handler {
 	})
 }
 
-// checkReady answers whether Temporal and the API server do, and the metrics are there.
-func checkReady(w http.ResponseWriter, r *http.Request, seen *observer, kc *kube.Client, tc *temporal.Client) {
+// stopError says that the worker was asked to end: it takes no more work.
+func stopError(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return errors.New("the worker stops")
+	}
+	return nil
+}
+
+// checkReady answers whether Temporal and the API server do, the metrics are there, and the
+// worker goes on.
+func checkReady(w http.ResponseWriter, r *http.Request, check func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
-	if err := errors.Join(tc.CheckHealth(ctx), kc.Ping(ctx), seen.ready()); err != nil {
+	if err := check(ctx); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	}
 }

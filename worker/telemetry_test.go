@@ -16,6 +16,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
@@ -139,7 +140,7 @@ func fillBucket(t *testing.T, cfg *config.Config, schedules *schedule.Service, s
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := repository.ReadSchedule(ctx, st, cfg.Cluster, "nightly")
+	d, err := repository.ReadSchedule(ctx, st, layout.Schedules{Cluster: cfg.Cluster}, "nightly")
 	if err != nil {
 		t.Fatal(err)
 	}

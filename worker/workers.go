@@ -2,20 +2,27 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/interceptor"
+	sdkinterceptor "go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal/interceptor"
 )
 
-// stopTimeout lets running activities reach their next watermark; it has to stay
-// below the pod's grace period of 30 s.
-const stopTimeout = 10 * time.Second
+// How a worker stops: for handoverTime running activities may end by themselves, or reach their
+// next watermark; then they are told to end, and after stopTimeout nobody waits for them any
+// more. Together with telemetryTimeout that has to stay below the pod's grace period of 30 s.
+const (
+	handoverTime = 5 * time.Second
+	stopTimeout  = 15 * time.Second
+)
 
 // heartbeatInterval is how often the SDK passes a heartbeat on, and how long it
 // waits for the server to take it: by default 8 s of the 10 s after which a worker
@@ -28,23 +35,30 @@ const promptSlots = 8
 
 // workers poll the two queues of a cluster. Both know every activity: runs that an earlier
 // version has begun have their clean-ups in the first queue.
-type workers struct{ work, prompt worker.Worker }
+type workers struct {
+	work, prompt worker.Worker
+	failed       chan error // why one of them has stopped by itself
+}
 
 // newWorkers makes them. Activities get the values of ctx, and end when they are told to and
 // not with it.
-func newWorkers(ctx context.Context, tc *temporal.Client, slots int, around []interceptor.WorkerInterceptor) *workers {
+func newWorkers(ctx context.Context, tc *temporal.Client, own temporal.Version, slots int, around []sdkinterceptor.WorkerInterceptor) *workers {
+	failed := make(chan error, 2) // one of each: nobody has to wait for them
 	options := worker.Options{
 		MaxConcurrentActivityExecutionSize: slots,
 		MaxHeartbeatThrottleInterval:       heartbeatInterval,
 		DefaultHeartbeatThrottleInterval:   heartbeatInterval,
 		WorkerStopTimeout:                  stopTimeout,
 		BackgroundActivityContext:          context.WithoutCancel(ctx),
-		Interceptors:                       around,
+		Interceptors:                       append(slices.Clone(around), &interceptor.Handover{After: handoverTime}),
+		DeploymentOptions:                  own.Options(),
+		OnFatalError:                       func(err error) { failed <- err },
 	}
 	prompt := options
 	prompt.MaxConcurrentActivityExecutionSize = promptSlots
 	prompt.DisableWorkflowWorker = true
 	return &workers{
+		failed: failed,
 		work:   worker.New(tc.SDK(), contract.TaskQueue(tc.Cluster()), options),
 		prompt: worker.New(tc.SDK(), contract.PromptQueue(tc.Cluster()), prompt),
 	}
@@ -66,6 +80,22 @@ func (w *workers) Start() error {
 		return err
 	}
 	return nil
+}
+
+// await returns when watch does, or with an error when Temporal refuses one of the workers for
+// good, for example because the namespace is gone: that one has stopped by itself, and only a new
+// process polls again.
+func (w *workers) await(ctx context.Context, watch func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watched := make(chan error, 1)
+	go func() { watched <- watch(ctx) }()
+	select {
+	case err := <-watched:
+		return err
+	case err := <-w.failed:
+		return fmt.Errorf("temporal refuses this worker: %w", err)
+	}
 }
 
 // Stop ends both at the same time: each may take stopTimeout.

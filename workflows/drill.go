@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// drillPriority is below that of backups and restores, which have the default of 3.
-	drillPriority = 5
 	// teardownTime is how long the copy may take to go: what is left then fails the drill.
 	teardownTime = 5 * time.Minute
 	// notifyTime is how long a receiver of notifications may be out of reach: the next drill waits
@@ -25,17 +23,21 @@ const (
 // RestoreDrill restores a backup beside its original, proves what can be proven of the copy,
 // removes it whatever has happened, and leaves signed evidence. It may be killed anywhere. What
 // speaks against the drill is its result; the error is for one that was cancelled, or that an
-// error ended: that, too, has evidence, once it has begun.
+// error ended: that, too, has evidence, once its backup is chosen.
 func RestoreDrill(ctx workflow.Context, in contract.DrillInput) (contract.DrillResult, error) {
-	ctx = workflow.WithPriority(ctx, temporal.Priority{PriorityKey: drillPriority})
+	ctx = withPriority(ctx, drillPriority)
 	d, err := newDrill(ctx, in)
 	if err != nil {
 		return contract.DrillResult{}, err
 	}
-	if err := d.prepare(ctx); err != nil {
-		return contract.DrillResult{}, d.setFailure(ctx, stopError(ctx, err))
+	cause := d.prepare(ctx)
+	if cause != nil && !d.leavesEvidence(ctx) {
+		d.tellUnsigned(ctx, cause)
+		return contract.DrillResult{}, d.setFailure(ctx, stopError(ctx, cause))
 	}
-	cause := d.prove(ctx)
+	if cause == nil {
+		cause = d.prove(ctx)
+	}
 	res, err := d.end(ctx, cause)
 	switch {
 	case cause != nil && err != nil:
@@ -76,6 +78,7 @@ func newDrill(ctx workflow.Context, in contract.DrillInput) (*drill, error) {
 
 // prepare chooses the backup, and removes what drills have left that were lost.
 func (d *drill) prepare(ctx workflow.Context) error {
+	d.findings.Asked = workflow.Now(ctx)
 	d.setStep(ctx, "choosing the backup")
 	plan, err := runActivity(withDurableOptions(ctx, "choose the backup"), contract.PrepareDrill,
 		contract.PrepareDrillInput{Drill: d.input, Run: d.run, Now: workflow.Now(ctx)})
@@ -84,9 +87,39 @@ func (d *drill) prepare(ctx workflow.Context) error {
 	}
 	d.in, d.keep, d.findings.Plan = plan.Restore, plan.Keep, plan
 	d.findings.Ref = contract.DrillRef{ID: plan.ID}
+	if r := plan.Refused; r != nil {
+		return d.causeOf(ctx, temporal.NewNonRetryableApplicationError(r.Message, r.Type, nil))
+	}
 	d.setStep(ctx, "removing what lost drills have left")
-	_, _, err = d.remove(ctx, contract.RemoveLostDrills)
+	if _, _, err = d.remove(ctx, contract.RemoveLostDrills); err != nil {
+		err = d.causeOf(ctx, err)
+	}
 	return err
+}
+
+// tellsEarly is the version of runs that leave evidence of an early end where they can, and tell
+// of an end without any.
+const tellsEarly = 1
+
+func tellsOfEarlyEnd(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "drills tell of an early end", workflow.DefaultVersion, tellsEarly) == tellsEarly
+}
+
+// leavesEvidence tells that the backup of a drill that ends before it has begun is known, so that
+// there is something to write of.
+func (d *drill) leavesEvidence(ctx workflow.Context) bool {
+	return d.findings.Plan.Backup != "" && tellsOfEarlyEnd(ctx)
+}
+
+// tellUnsigned tells all who are to be told that a drill has left no evidence, and why.
+func (d *drill) tellUnsigned(ctx workflow.Context, cause error) {
+	if len(d.input.Spec.Notifications) == 0 || !tellsOfEarlyEnd(ctx) {
+		return
+	}
+	detached, cancel := workflow.NewDisconnectedContext(withPromptQueue(ctx))
+	defer cancel()
+	res := contract.DrillResult{Name: d.input.Name, ID: d.run.RunID, Backup: d.findings.Plan.Backup, Verdict: "failed", Asked: d.findings.Asked, Finished: workflow.Now(ctx)}
+	d.notify(detached, contract.NotifyDrillInput{Result: res, Unsigned: errorMessage(stopError(ctx, cause))})
 }
 
 // prove goes through the phases until one fails, the time of the budget is over, or somebody
@@ -376,19 +409,22 @@ func (d *drill) remove(ctx workflow.Context, by contract.Activity[contract.TearD
 func (d *drill) sign(ctx workflow.Context) (contract.DrillResult, error) {
 	d.findings.Finished = workflow.Now(ctx)
 	res, err := runActivity(withDurableOptions(ctx, "sign the evidence"), contract.SignDrill, d.findings)
-	if err == nil {
-		res.Warnings = d.notify(ctx, res)
+	if err != nil {
+		d.tellUnsigned(ctx, err)
+		return res, err
 	}
-	return res, err
+	res.Warnings = d.notify(ctx, contract.NotifyDrillInput{Result: res})
+	return res, nil
 }
 
 // notify tells all who are to be told how the drill ended, at the same time. Who cannot be told
 // does not fail it: the result says so.
-func (d *drill) notify(ctx workflow.Context, res contract.DrillResult) (warnings []string) {
+func (d *drill) notify(ctx workflow.Context, in contract.NotifyDrillInput) (warnings []string) {
 	told := make([]workflow.Future, len(d.input.Spec.Notifications))
 	for i, n := range d.input.Spec.Notifications {
 		limited := workflow.WithScheduleToCloseTimeout(withDurableOptions(ctx, "notify "+n.Name), notifyTime)
-		told[i] = workflow.ExecuteActivity(limited, contract.NotifyDrill.Name, contract.NotifyDrillInput{Notification: n, Result: res})
+		in.Notification = n
+		told[i] = workflow.ExecuteActivity(limited, contract.NotifyDrill.Name, in)
 	}
 	for i, f := range told {
 		if err := f.Get(ctx, nil); err != nil {

@@ -84,7 +84,7 @@ func drillPhases() []phase {
 	opened := ends(drillRef(), restoreRef())
 	phases := []phase{
 		{activity: contract.PrepareDrill.Name},
-		{activity: contract.RemoveLostDrills.Name},
+		{activity: contract.RemoveLostDrills.Name, cleanUp: unopened},
 		{activity: contract.OpenArchive.Name, cleanUp: unopened},
 	}
 	for _, name := range []string{
@@ -142,7 +142,7 @@ func TestDrill(t *testing.T) {
 		t.Errorf("teardown %+v", in.Teardown)
 	}
 	for _, c := range s.calls {
-		if p := c.Options.Priority.PriorityKey; p != 5 {
+		if p := c.Options.Priority.PriorityKey; p != 4 {
 			t.Errorf("%s has priority %d", c.Name, p)
 		}
 	}
@@ -354,5 +354,53 @@ func TestDrillNotificationsOfKept(t *testing.T) {
 	}
 	if calls := s.callsOf(contract.NotifyDrill.Name); len(calls) != 1 || calls[0].Began.Sub(startTime()) > time.Hour {
 		t.Errorf("%+v", calls)
+	}
+}
+
+// TestDrillRefused: a drill that ends before it has begun leaves evidence if its backup is known,
+// and else nothing but what is told; so does one whose evidence cannot be written.
+func TestDrillRefused(t *testing.T) {
+	refused := drillPlan()
+	refused.Refused = &contract.DrillRefusal{Type: contract.ErrTypeInvalid, Message: "spec.includedNamespaces: the backup has no namespace shop"}
+	for name, tc := range map[string]struct {
+		plan             contract.DrillPlan
+		lost             string // activity
+		signed, unsigned int
+		says             string
+	}{
+		"refused":       {refused, "", 1, 0, "no namespace shop"},
+		"no backup":     {drillPlan(), contract.PrepareDrill.Name, 0, 1, "PrepareDrill: forbidden"},
+		"lost drills":   {drillPlan(), contract.RemoveLostDrills.Name, 1, 0, "RemoveLostDrills: forbidden"},
+		"no signature":  {drillPlan(), contract.SignDrill.Name, 1, 1, "SignDrill: forbidden"},
+		"of a refused":  {refused, contract.SignDrill.Name, 1, 1, "SignDrill: forbidden"},
+		"went all well": {drillPlan(), "", 1, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newDrill(t, tc.plan)
+			in := drillInput()
+			in.Spec.Notifications = []definition.Notification{{Name: "chat"}}
+			s.start = func() { s.env.ExecuteWorkflow(contract.DrillWorkflow, in) }
+			answer(s, contract.NotifyDrill, always[contract.NotifyDrillInput](contract.Nothing{}))
+			if tc.lost != "" {
+				s.faults[tc.lost] = final
+			}
+			if err := s.run(); (err != nil) != (tc.says != "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("ends with %v", err)
+			}
+			told := s.callsOf(contract.NotifyDrill.Name)
+			if len(told) != 1 || len(s.callsOf(contract.SignDrill.Name)) != tc.signed {
+				t.Fatalf("%q", names(s.steps()))
+			}
+			tells := told[0].In.(contract.NotifyDrillInput)
+			if (tells.Unsigned != "") != (tc.unsigned > 0) || !strings.Contains(tells.Unsigned, tc.says) && tc.unsigned > 0 || tells.Unsigned != "" && (tells.Result.ID != runUID || tells.Result.Name != "shop") {
+				t.Errorf("told %+v", tells)
+			}
+			if tc.signed > tc.unsigned && tc.says != "" && !strings.Contains(signed(t, s).Aborted, tc.says) {
+				t.Errorf("signed %+v", signed(t, s))
+			}
+			if tc.plan.Refused != nil && len(s.callsOf(contract.OpenArchive.Name)) > 0 {
+				t.Error("it has begun all the same")
+			}
+		})
 	}
 }

@@ -28,6 +28,7 @@ const goneInResult = 200
 // own, which goes on if this one ends. A backup that cannot be deleted keeps no other; it
 // is tried again after a pause that grows to a day.
 func CollectGarbage(ctx workflow.Context, in contract.CollectGarbageInput) (contract.GarbageResult, error) {
+	ctx = withPriority(ctx, quietPriority)
 	p, err := newProgress(ctx, "Collect garbage", "garbage", "Deleting")
 	if err != nil {
 		return contract.GarbageResult{}, err
@@ -204,6 +205,7 @@ func (c *collection) childOptions(ctx workflow.Context, row contract.GarbageRow)
 		WorkflowID:          contract.DeleteAtID(cluster, row.Name, row.Location),
 		ParentClosePolicy:   enums.PARENT_CLOSE_POLICY_ABANDON,
 		WaitForCancellation: true,
+		Priority:            temporal.Priority{PriorityKey: quietPriority},
 		StaticSummary:       "Delete expired backup " + row.Name + ", due since " + row.Expired.Format(time.RFC3339),
 	})
 }

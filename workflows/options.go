@@ -29,6 +29,20 @@ const (
 	longestPollWait = 15 * time.Minute
 )
 
+// Which work gets a slot first, of what waits for one: the lowest. Backups, deletions and changes of
+// schedules have Temporal's default, 3. A server without priorities (matching.useNewMatcher)
+// gives slots in the order of asking.
+const (
+	restorePriority = 1 // somebody waits whose cluster is broken
+	drillPriority   = 4
+	quietPriority   = 5 // verification, garbage, rehearsals: tomorrow will do
+)
+
+// withPriority gives a priority to all activities of a run.
+func withPriority(ctx workflow.Context, key int) workflow.Context {
+	return workflow.WithPriority(ctx, temporal.Priority{PriorityKey: key})
+}
+
 // growWait is the wait after wait: nothing is seen later than by an eighth of its time.
 func growWait(wait time.Duration) time.Duration { return min(wait*9/8, longestPollWait) }
 

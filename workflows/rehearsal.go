@@ -24,6 +24,7 @@ const (
 // and removes it: nothing of the cluster is touched. What it finds is its result, and lies
 // beside the backup.
 func RehearseRestore(ctx workflow.Context, in contract.RehearseInput) (contract.RehearsalResult, error) {
+	ctx = withPriority(ctx, quietPriority)
 	p, err := newProgress(ctx, "Rehearse backup "+in.Backup, in.Backup, phaseInProgress)
 	if err != nil {
 		return contract.RehearsalResult{}, err
@@ -53,6 +54,7 @@ func withRehearsalOptions(ctx workflow.Context, summary string) workflow.Context
 		HeartbeatTimeout:       heartbeatTimeout,
 		WaitForCancellation:    true,
 		Summary:                summary,
+		Priority:               workflow.GetActivityOptions(ctx).Priority,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: 5 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: rehearsalAttempts,
 		},
@@ -66,6 +68,7 @@ const triesADay = 3
 // RehearseBackups rehearses new backups, one after the other, each by a run of its own, which
 // goes on if this one ends. One that cannot be rehearsed keeps no other.
 func RehearseBackups(ctx workflow.Context, in contract.RehearseBackupsInput) (contract.RehearsedBackups, error) {
+	ctx = withPriority(ctx, quietPriority)
 	p, err := newProgress(ctx, "Rehearse new backups", "rehearsals", phaseInProgress)
 	if err != nil {
 		return in.Done, err

@@ -18,6 +18,7 @@ const applyWindow = 4
 // restore keeps the objects it made, as Velero does; disks that no object uses are
 // deleted.
 func Restore(ctx workflow.Context, in contract.RestoreInput) (contract.RestoreResult, error) {
+	ctx = withPriority(ctx, restorePriority)
 	r, err := newRestore(ctx, in)
 	if err != nil {
 		return contract.RestoreResult{}, err

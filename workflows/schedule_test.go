@@ -9,8 +9,10 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/workflows"
 )
 
 func newSchedules(t *testing.T) *stage {
@@ -56,7 +58,7 @@ func newScheduled(t *testing.T, res contract.BackupResult, failure error) *stage
 	t.Helper()
 	s := newStage(t, scheduledID)
 	s.start = func() {
-		s.env.ExecuteWorkflow(contract.ScheduledBackupWorkflow, contract.ScheduledBackupInput{Schedule: "nightly"})
+		s.env.ExecuteWorkflow(contract.ScheduledBackupWorkflow, contract.ScheduledRunInput{Schedule: "nightly"})
 	}
 	answer(s, contract.BeginSlot, always[contract.BeginSlotInput](contract.BegunSlot{Slot: scheduledSlot(), Backup: &contract.BackupInput{Name: "nightly-20260301020000"}}))
 	answer(s, contract.TakeTurn, after[contract.TakeTurnInput](contract.Turn{Ahead: 1}, contract.Turn{Taken: true}))
@@ -160,5 +162,120 @@ func TestScheduledWaits(t *testing.T) {
 	}
 	if n := len(s.callsOf(contract.TakeTurn.Name)); n > 100 {
 		t.Errorf("it asked %d times", n)
+	}
+}
+
+const drillScheduleID = "drill-schedule:prod:shop-2026-03-01T02:00:00Z"
+
+func scheduledDrill() contract.BegunSlot {
+	slot := contract.ScheduleSlot{Due: startTime(), Outcome: contract.SlotRunning, Started: startTime(), Run: scheduledRun(drillScheduleID)}
+	return contract.BegunSlot{Slot: slot, Until: startTime().Add(12 * time.Hour), Drill: &contract.DrillInput{Name: "shop", Slot: &contract.DrillSlot{Schedule: "shop", Due: startTime()}}}
+}
+
+// newScheduledDrill is a run of a schedule of drills whose drill ends so.
+func newScheduledDrill(t *testing.T, res contract.DrillResult, failure error) *stage {
+	t.Helper()
+	s := newStage(t, drillScheduleID)
+	s.start = func() {
+		s.env.ExecuteWorkflow(contract.ScheduledDrillWorkflow, contract.ScheduledRunInput{Schedule: "shop"})
+	}
+	answer(s, contract.BeginSlot, always[contract.BeginSlotInput](scheduledDrill()))
+	answer(s, contract.EndSlot, always[contract.EndSlotInput](contract.Nothing{}))
+	s.env.OnWorkflow(contract.DrillWorkflow, mock.Anything, mock.Anything).Return(res, failure)
+	return s
+}
+
+func passedDrill() contract.DrillResult {
+	return contract.DrillResult{Name: "shop", Backup: "nightly-1", Verdict: "passed"}
+}
+
+func scheduledDrillPhases() []phase {
+	return []phase{{activity: contract.BeginSlot.Name}, {activity: contract.EndSlot.Name, tooLate: true}}
+}
+
+func TestScheduledDrillPhases(t *testing.T) {
+	testPhases(t, scheduledDrillPhases(), func(t *testing.T) *stage { return newScheduledDrill(t, passedDrill(), nil) })
+}
+
+// TestScheduledDrill: a drill that has passed, failed or was ended by an error is recorded as that.
+func TestScheduledDrill(t *testing.T) {
+	failed := passedDrill()
+	failed.Verdict, failed.Failures = "failed", []string{"RTO_EXCEEDED: it took 50s"}
+	for name, tc := range map[string]struct {
+		res            contract.DrillResult
+		failure        error
+		outcome, phase string
+		reason, atLast string
+		backup         string
+	}{
+		"passed":  {passedDrill(), nil, contract.SlotRan, "Completed", "", "Completed", "nightly-1"},
+		"failed":  {failed, nil, contract.SlotRan, "Failed", "RTO_EXCEEDED", "Failed", "nightly-1"},
+		"refused": {contract.DrillResult{}, temporal.NewNonRetryableApplicationError("no good backup", contract.ErrTypeInvalid, nil), contract.SlotFailed, "FailedValidation", "no good backup", "FailedValidation", ""},
+		"stopped": {contract.DrillResult{}, temporal.NewCanceledError(), contract.SlotFailed, "Canceled", "cancel", "Canceled", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScheduledDrill(t, tc.res, tc.failure)
+			if err := s.run(); (err != nil) != (tc.failure != nil) {
+				t.Fatal(err)
+			}
+			if in := s.callsOf(contract.BeginSlot.Name)[0].In.(contract.BeginSlotInput); !in.Drills || in.Schedule != "shop" || !in.Due.Equal(startTime()) {
+				t.Errorf("%+v", in)
+			}
+			end := s.callsOf(contract.EndSlot.Name)[0].In.(contract.EndSlotInput)
+			if slot := end.Slot; !end.Drills || slot.Outcome != tc.outcome || slot.Phase != tc.phase || !strings.Contains(slot.Reason, tc.reason) || (slot.Reason == "") != (tc.reason == "") || slot.Backup != tc.backup {
+				t.Errorf("%+v", end)
+			}
+			if got := s.phases[len(s.phases)-1]; got != tc.atLast {
+				t.Errorf("phase %s", got)
+			}
+		})
+	}
+}
+
+// newWaiting is a run of a schedule while another drill goes on for as long as it takes.
+func newWaiting(t *testing.T, takes time.Duration) *stage {
+	t.Helper()
+	s := newStage(t, drillScheduleID)
+	answer(s, contract.BeginSlot, always[contract.BeginSlotInput](scheduledDrill()))
+	answer(s, contract.EndSlot, always[contract.EndSlotInput](contract.Nothing{}))
+	s.env.RegisterWorkflowWithOptions(func(ctx workflow.Context) error { return workflow.Sleep(ctx, takes) }, workflow.RegisterOptions{Name: "Other"})
+	s.env.RegisterWorkflowWithOptions(func(ctx workflow.Context) (contract.ScheduleSlot, error) {
+		other := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: contract.DrillID(cluster)})
+		if err := workflow.ExecuteChildWorkflow(other, "Other").GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+			return contract.ScheduleSlot{}, err
+		}
+		return workflows.ScheduledDrill(ctx, contract.ScheduledRunInput{Schedule: "shop"})
+	}, workflow.RegisterOptions{Name: "Beside"})
+	s.env.OnWorkflow(contract.DrillWorkflow, mock.Anything, mock.Anything).Return(passedDrill(), nil)
+	s.start = func() { s.env.ExecuteWorkflow("Beside") }
+	return s
+}
+
+// TestScheduledDrillWaits: a drill waits for the one that has the id, and is skipped at the end of
+// its window, which its history bears.
+func TestScheduledDrillWaits(t *testing.T) {
+	for takes, outcome := range map[time.Duration]string{4 * time.Hour: contract.SlotRan, 13 * time.Hour: contract.SlotSkipped} {
+		s := newWaiting(t, takes)
+		if err := s.run(); err != nil {
+			t.Fatal(err)
+		}
+		slot := s.callsOf(contract.EndSlot.Name)[0].In.(contract.EndSlotInput).Slot
+		if slot.Outcome != outcome || slot.Phase != "Completed" || (slot.Reason == "") != (outcome == contract.SlotRan) {
+			t.Errorf("%+v", slot)
+		}
+		if outcome == contract.SlotSkipped && (!strings.HasPrefix(slot.Reason, "overlap: another drill") || !slot.Ended.Equal(startTime().Add(12*time.Hour))) {
+			t.Errorf("%+v", slot)
+		}
+		if len(s.waits) == 0 || len(s.waits) > 120 {
+			t.Errorf("it looked %d times", len(s.waits))
+		}
+	}
+	s := newWaiting(t, 13*time.Hour)
+	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, time.Hour)
+	if err := s.run(); err == nil {
+		t.Error("a cancel does not end it")
+	}
+	if slot := s.callsOf(contract.EndSlot.Name)[0].In.(contract.EndSlotInput).Slot; slot.Outcome != contract.SlotFailed || slot.Phase != "Canceled" {
+		t.Errorf("%+v", slot)
 	}
 }

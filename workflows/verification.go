@@ -23,6 +23,7 @@ const (
 // VerifyBackups reads backups back, one after the other, those first whose time comes first. A
 // backup that is corrupt is a finding and no error; one that cannot be read keeps no other.
 func VerifyBackups(ctx workflow.Context, in contract.VerifyBackupsInput) (contract.VerificationResult, error) {
+	ctx = withPriority(ctx, quietPriority)
 	p, err := newProgress(ctx, "Verify backups", "verification", "Verifying")
 	if err != nil {
 		return contract.VerificationResult{}, err

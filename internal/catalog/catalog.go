@@ -48,6 +48,8 @@ type Reader struct {
 	Version   string
 	// Schedules tells of the schedules of the cluster; nil where there are none.
 	Schedules Schedules
+	// DrillSchedules tells of those of drills, as Schedules.
+	DrillSchedules Schedules
 	// Explain answers contract.ReadSnapshots; it is another use case's.
 	Explain func(context.Context, contract.ReadInput) (contract.ReadResult, error)
 	// Examine answers contract.ReadChecklist; it is another use case's.
@@ -103,7 +105,7 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 		contract.ReadLocations:     c.listLocations,
 		contract.ReadLocationCheck: c.checkLocation,
 		contract.ReadServer:        c.readServer,
-		contract.ReadSchedules:     c.readSchedules,
+		contract.ReadSchedules:     readSchedules(c.Schedules),
 		contract.ReadChecklist:     c.examine,
 		contract.ReadEstimate:      c.estimateRestore,
 		contract.ReadBackupDiff:    c.diffBackups,
@@ -111,18 +113,21 @@ func (c *Reader) readersByVerb() map[string]func(context.Context, contract.ReadI
 		contract.ReadDrills:        c.listDrills,
 		contract.ReadDrill:         c.readDrill,
 
+		contract.ReadDrillSchedules:        readSchedules(c.DrillSchedules),
 		contract.ReadSnapshots:             c.explainSnapshots,
 		contract.ReadSnapshotLocations:     c.snapshotLocations,
 		contract.ReadSnapshotLocationCheck: c.checkSnapshotLocation,
 	}
 }
 
-func (c *Reader) readSchedules(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
-	if c.Schedules == nil {
-		return contract.ReadResult{}, nil
+func readSchedules(of Schedules) func(context.Context, contract.ReadInput) (contract.ReadResult, error) {
+	return func(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
+		if of == nil {
+			return contract.ReadResult{}, nil
+		}
+		rows, err := of.Status(ctx, in.Name)
+		return contract.ReadResult{Schedules: rows}, err
 	}
-	rows, err := c.Schedules.Status(ctx, in.Name)
-	return contract.ReadResult{Schedules: rows}, err
 }
 
 func (c *Reader) explainSnapshots(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {

@@ -174,7 +174,7 @@ func (f *shopFloor) rotate() {
 
 // TestNoAlarmOnTheShopFloor lives through a year of it.
 func TestNoAlarmOnTheShopFloor(t *testing.T) {
-	for seed := range uint64(2) {
+	for seed := range years() {
 		f, b := newShopFloor(seed), newBackups(t)
 		most := map[string]float64{}
 		for range 365 {

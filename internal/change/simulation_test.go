@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -210,9 +211,17 @@ func newBackups(t *testing.T) *backups {
 	return &backups{t: t, policy: Policy{Window: DefaultWindow}, held: map[string]bool{}}
 }
 
+// years is how many years are lived, each with a seed of its own: ten by make soak.
+func years() uint64 {
+	if os.Getenv("LIFEBOAT_SOAK") != "" {
+		return 10
+	}
+	return 1
+}
+
 // TestNoAlarmInAYear lives through a year of two clusters.
 func TestNoAlarmInAYear(t *testing.T) {
-	for seed := range uint64(2) {
+	for seed := range years() {
 		c, b := newCluster(seed), newBackups(t)
 		for day := range 365 {
 			c.liveADay(day)

@@ -3,6 +3,8 @@ package config
 import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 )
 
 // Config is the content of lifeboat.yaml.
@@ -43,7 +45,7 @@ type Config struct {
 	Schedules []velerov1.Schedule `json:"schedules,omitempty"`
 	// Rehearsal says how backups are rehearsed in a disposable control plane.
 	Rehearsal Rehearsal `json:"rehearsal,omitempty"`
-	// Drills says how restore drills are run and signed.
+	// Drills says how restore drills are run and signed, and which are run by themselves.
 	Drills Drills `json:"drills,omitempty"`
 	// Changes says what is unusual between a backup and the one before it.
 	Changes Changes `json:"changes,omitempty"`
@@ -83,6 +85,10 @@ type Temporal struct {
 	// CreateNamespace makes the namespace where the server does not have it. Default false: on
 	// a server that others use too, a mistyped name shall not make one.
 	CreateNamespace bool `json:"createNamespace,omitempty"`
+	// WorkerVersioning has workers poll with their build as a version (Temporal's Worker
+	// Versioning, server 1.28 or later): a run stays with workers of the build that began it as
+	// long as those run. Default false: any worker of the cluster takes any run.
+	WorkerVersioning bool `json:"workerVersioning,omitempty"`
 }
 
 // Limits bound what the worker takes for itself.
@@ -151,6 +157,8 @@ type Rehearsal struct {
 	// the worker on loopback while a backup is rehearsed. Default: none, and no rehearsals.
 	APIServer string `json:"apiServer,omitempty"`
 	Etcd      string `json:"etcd,omitempty"`
+	// Pod has them run as a pod in the worker's namespace instead.
+	Pod *RehearsalPod `json:"pod,omitempty"`
 	// Versions are paths of further API servers, by their minor version ("1.38"), for
 	// `lifeboat backup rehearse --kubernetes-version`.
 	Versions map[string]string `json:"versions,omitempty"`
@@ -163,6 +171,23 @@ type Rehearsal struct {
 	After string `json:"after,omitempty"`
 }
 
+// RehearsalPod is a control plane out of images, which are named by digest.
+type RehearsalPod struct {
+	// APIServer and Etcd are images with the programs kube-apiserver and etcd in PATH, such as
+	// registry.k8s.io/kube-apiserver@sha256:....
+	APIServer string `json:"apiServerImage"`
+	Etcd      string `json:"etcdImage"`
+	// Versions are images of further API servers, by their minor version ("1.38").
+	Versions map[string]string `json:"versions,omitempty"`
+	// PullSecrets are names of Secrets of the worker's namespace, for the images.
+	PullSecrets []string `json:"imagePullSecrets,omitempty"`
+	// MemoryMiB bounds each of the two programs. Default 2048, for backups of 50,000 objects.
+	MemoryMiB int `json:"memoryMiB,omitempty"`
+}
+
+// Configured says whether there is a control plane to rehearse in.
+func (r Rehearsal) Configured() bool { return r.APIServer != "" || r.Pod != nil }
+
 // AWS says who the worker should be in AWS.
 type AWS struct {
 	// ExpectedRoleARN is the role that the worker has to have come by; with another identity it
@@ -170,11 +195,14 @@ type AWS struct {
 	ExpectedRoleARN string `json:"expectedRoleArn,omitempty"`
 }
 
-// Drills says how restore drills are run and signed.
+// Drills says how restore drills are run and signed, and which are run by themselves.
 type Drills struct {
 	// SigningKey is where the key is by which the evidence of drills is signed. Default: none,
 	// and no drills.
 	SigningKey *SigningKey `json:"signingKey,omitempty"`
+	// Schedules are documents of drills with a schedule. They take the place of what the bucket
+	// has under their names, and cannot be changed by commands. Default: none.
+	Schedules []definition.Drill `json:"schedules,omitempty"`
 	// Image is the worker's image, which the pods run that read the volumes of a copy through. The
 	// chart sets it. Default: none, and volumes are not read.
 	Image string `json:"image,omitempty"`

@@ -54,7 +54,7 @@ func TestExample(t *testing.T) {
 // Backups are rehearsed daily where there is something to rehearse them with.
 func TestRehearsalDefaults(t *testing.T) {
 	for text, want := range map[string]string{
-		"": config.RehearseNever, "rehearsal: {apiServer: a, etcd: e}\n": config.RehearseDaily, "rehearsal: {apiServer: a, etcd: e, after: never}\n": config.RehearseNever,
+		"": config.RehearseNever, "rehearsal: {apiServer: a, etcd: e}\n": config.RehearseDaily, "rehearsal: {apiServer: a, etcd: e, after: never}\n": config.RehearseNever, "rehearsal: {pod: {apiServerImage: 'a@sha256:" + strings.Repeat("0", 64) + "', etcdImage: 'e@sha256:" + strings.Repeat("1", 64) + "'}}\n": config.RehearseDaily,
 	} {
 		c, err := config.Parse([]byte(minimal + text))
 		if err != nil || c.Rehearsal.After != want {
@@ -93,6 +93,9 @@ func TestProblems(t *testing.T) {
 			"rehearsal: apiServer and etcd go together", `rehearsal.versions: "1.38.2" is not a minor version`, `rehearsal.after: "hourly"`,
 		}},
 		{"rehearsal without binaries", minimal + "rehearsal: {after: daily, versions: {'1.38': b}}\n", []string{"rehearsal.after: daily needs", "rehearsal.versions: needs"}},
+		{"rehearsal pod", minimal + "rehearsal: {pod: {apiServerImage: 'a:v1', etcdImage: 'e@sha256:12', versions: {'1.38': b}}, directory: /d}\n", []string{
+			"rehearsal.pod: stands instead of", `rehearsal.pod.apiServerImage: "a:v1" does not name an image by digest`, "rehearsal.pod.etcdImage:", "rehearsal.pod.versions[1.38]:",
+		}},
 		{"ttl text", minimal + "defaultBackupTTL: month\n", []string{"month"}},
 		{"verification", minimal + "verification: {every: 1h, bandwidthMiB: -1}\n", []string{"verification.every: 1h0m0s is outside 24h0m0s to 8760h0m0s", "verification.bandwidthMiB: -1 is outside 1 to"}},
 		{"results", minimal + "resultsLocation: west\n", []string{`resultsLocation: unknown storage location: "west"; known: main`}},

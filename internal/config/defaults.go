@@ -37,7 +37,7 @@ func (c *Config) setDefaults() {
 		c.Retention.KeepLast = new(int)
 		*c.Retention.KeepLast = DefaultKeepLast
 	}
-	if c.Rehearsal.APIServer == "" {
+	if !c.Rehearsal.Configured() {
 		setDefault(&c.Rehearsal.After, RehearseNever)
 	}
 	setDefault(&c.Rehearsal.After, RehearseDaily)

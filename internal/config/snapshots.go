@@ -9,6 +9,8 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
 )
 
 // initializationRate is Lifeboat's own key of a VolumeSnapshotLocation's spec.config: at how
@@ -22,7 +24,7 @@ const (
 // snapshotKeys are the keys Velero's plug-in for AWS knows in a VolumeSnapshotLocation's
 // spec.config, and ours.
 func snapshotKeys() []string {
-	return []string{"credentialsFile", "ebsKmsKeyId", initializationRate, "enableSharedConfig", "profile", "region"}
+	return slices.Sorted(slices.Values(append(awsconf.RoleKeys(), "credentialsFile", "ebsKmsKeyId", initializationRate, "enableSharedConfig", "profile", "region")))
 }
 
 func (k *checker) checkSnapshotLocations(all []velerov1.VolumeSnapshotLocation) {
@@ -69,6 +71,10 @@ func (k *checker) checkSnapshotConfig(at string, l *velerov1.VolumeSnapshotLocat
 		if rate, err := strconv.Atoi(text); err != nil || rate < leastInitializationRate || rate > mostInitializationRate {
 			k.addProblem(at+".spec.config."+initializationRate, "%q is not a number from %d to %d (MiB/s)", text, leastInitializationRate, mostInitializationRate)
 		}
+	}
+	_, problems := awsconf.ParseRole(l.Spec.Config)
+	for _, err := range problems {
+		k.addProblem(at, "%v", err)
 	}
 	c := l.Spec.Credential
 	if c != nil && (c.Name == "" || c.Key == "") {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/identity"
 	"github.com/lifeboat-backup/lifeboat/internal/change"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -41,6 +42,7 @@ func (c *Config) Validate() error {
 	k.checkResultsLocation(c)
 	k.checkSnapshotLocations(c.VolumeSnapshotLocations)
 	k.checkSchedules(c.Schedules)
+	k.checkDrillSchedules(c.Drills.Schedules)
 	if err := change.CheckBounds(c.Changes.Bounds); err != nil {
 		k.addProblem("changes.bounds", "%v", err)
 	}
@@ -81,20 +83,47 @@ func (k *checker) checkRehearsal(r Rehearsal) {
 	if r.APIServer == "" && len(r.Versions) > 0 {
 		k.addProblem("rehearsal.versions", "needs rehearsal.apiServer and rehearsal.etcd")
 	}
-	minorVersion := regexp.MustCompile(`^1\.[1-9][0-9]{0,2}$`)
-	for _, version := range slices.Sorted(maps.Keys(r.Versions)) {
-		if !minorVersion.MatchString(version) {
-			k.addProblem("rehearsal.versions", "%q is not a minor version such as 1.38", version)
-		}
+	k.checkMinorVersions("rehearsal.versions", r.Versions)
+	if r.Pod != nil {
+		k.checkRehearsalPod(r)
 	}
 	switch r.After {
 	case RehearseNever:
 	case RehearseAlways, RehearseDaily, RehearseWeekly:
-		if r.APIServer == "" {
-			k.addProblem("rehearsal.after", "%s needs rehearsal.apiServer and rehearsal.etcd", r.After)
+		if !r.Configured() {
+			k.addProblem("rehearsal.after", "%s needs rehearsal.pod, or rehearsal.apiServer and rehearsal.etcd", r.After)
 		}
 	default:
 		k.addProblem("rehearsal.after", "%q: want always, daily, weekly or never", r.After)
+	}
+}
+
+func (k *checker) checkMinorVersions(field string, versions map[string]string) {
+	minorVersion := regexp.MustCompile(`^1\.[1-9][0-9]{0,2}$`)
+	for _, version := range slices.Sorted(maps.Keys(versions)) {
+		if !minorVersion.MatchString(version) {
+			k.addProblem(field, "%q is not a minor version such as 1.38", version)
+		}
+	}
+}
+
+func (k *checker) checkRehearsalPod(r Rehearsal) {
+	if r.APIServer != "" || r.Directory != "" {
+		k.addProblem("rehearsal.pod", "stands instead of rehearsal.apiServer, etcd and directory: name one or the other")
+	}
+	k.checkMinorVersions("rehearsal.pod.versions", r.Pod.Versions)
+	images := map[string]string{"apiServerImage": r.Pod.APIServer, "etcdImage": r.Pod.Etcd}
+	for version, image := range r.Pod.Versions {
+		images["versions["+version+"]"] = image
+	}
+	byDigest := regexp.MustCompile(`^[^\s@]+@sha256:[0-9a-f]{64}$`)
+	for _, field := range slices.Sorted(maps.Keys(images)) {
+		if !byDigest.MatchString(images[field]) {
+			k.addProblem("rehearsal.pod."+field, "%q does not name an image by digest; want NAME@sha256:..., so that what proves a backup cannot be exchanged", images[field])
+		}
+	}
+	if r.Pod.MemoryMiB < 0 {
+		k.addProblem("rehearsal.pod.memoryMiB", "%d: want a positive number, or none", r.Pod.MemoryMiB)
 	}
 }
 
@@ -252,6 +281,25 @@ func (k *checker) checkSchedules(all []velerov1.Schedule) {
 			k.addProblem(at+".metadata.name", "required")
 		}
 		k.checkUnique(seen, at, path, all[i].Name, i)
+	}
+}
+
+// checkDrillSchedules is checkSchedules for documents of drills.
+func (k *checker) checkDrillSchedules(all []definition.Drill) {
+	const path = "drills.schedules"
+	seen := map[string]int{}
+	for i := range all {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if v := all[i].APIVersion; v != "" && v != definition.APIVersion {
+			k.addProblem(at+".apiVersion", "%q is not %s", v, definition.APIVersion)
+		}
+		if kind := all[i].Kind; kind != "" && kind != definition.Kind {
+			k.addProblem(at+".kind", "%q is not %s", kind, definition.Kind)
+		}
+		if all[i].Spec.Schedule == nil {
+			k.addProblem(at+".spec.schedule", "required: say when it is due, such as {cron: \"@monthly\"}")
+		}
+		k.checkUnique(seen, at, path, all[i].Metadata.Name, i)
 	}
 }
 

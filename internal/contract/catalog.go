@@ -23,6 +23,8 @@ const (
 	ReadEstimate      = "estimate"       // RestoreEstimate of a backup
 	ReadSchedules     = "schedules"      // ScheduleStatus list; with a name that one, with its due times
 
+	ReadDrillSchedules = "drill-schedules" // ScheduleStatus list of schedules of drills, as ReadSchedules
+
 	ReadDrills = "drills" // DrillSummary list, the newest first
 	ReadDrill  = "drill"  // DrillDetails of one: Name is its number, or the name of which the newest is meant
 
@@ -39,7 +41,7 @@ func ReadVerbs() []string {
 	return []string{
 		ReadBackups, ReadBackup, ReadBackupCost, ReadBackupURL, ReadRestores, ReadRestore, ReadRestoreURL,
 		ReadLocations, ReadLocationCheck, ReadServer, ReadSnapshotLocations, ReadSnapshotLocationCheck, ReadSnapshots,
-		ReadSchedules, ReadChecklist, ReadEstimate,
+		ReadSchedules, ReadDrillSchedules, ReadChecklist, ReadEstimate,
 		ReadBackupDiff, ReadObjectHistory, ReadDrills, ReadDrill,
 	}
 }

@@ -99,6 +99,15 @@ type DrillPlan struct {
 	Keep time.Duration `json:"keep,omitempty"`
 	// Assertions is how many there are.
 	Assertions int `json:"assertions,omitempty"`
+	// Refused says why the backup cannot be drilled as it is asked for. The drill ends before it has
+	// begun then, and leaves evidence: the backup is known.
+	Refused *DrillRefusal `json:"refused,omitempty"`
+}
+
+// DrillRefusal is an error that is part of a plan.
+type DrillRefusal struct {
+	Type    string `json:"type"` // one of the error types of this package
+	Message string `json:"message"`
 }
 
 // DrillRef names a drill and its restore in the later activities.
@@ -307,6 +316,8 @@ type SignDrillInput struct {
 type NotifyDrillInput struct {
 	Notification definition.Notification `json:"notification"`
 	Result       DrillResult             `json:"result"`
+	// Unsigned says why there is no evidence: the message is what Result says then.
+	Unsigned string `json:"unsigned,omitempty"`
 }
 
 // DrillResult is what a RestoreDrill workflow returns.

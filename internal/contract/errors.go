@@ -22,4 +22,7 @@ const (
 	// another place under the name of its storage location. It is retried for some minutes,
 	// so that a worker takes it whose run it is.
 	ErrTypeWrongWorker = "WrongWorker"
+	// ErrTypeStopping says that the worker was asked to end. Another one resumes at the last
+	// heartbeat, soon.
+	ErrTypeStopping = "WorkerStopping"
 )

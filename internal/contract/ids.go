@@ -20,6 +20,7 @@ const (
 	RehearsalsWorkflow      = "RehearseBackups"
 	VerifyBackupsWorkflow   = "VerifyBackups"
 	DrillWorkflow           = "RestoreDrill"
+	ScheduledDrillWorkflow  = "ScheduledDrill"
 )
 
 // ProgressQuery is answered by Backup, Restore and DeleteBackup with a Progress.
@@ -79,13 +80,12 @@ func RetentionID(cluster, name string) string { return "retention:" + cluster + 
 // SchedulesID is the workflow id of a change of schedules: one at a time.
 func SchedulesID(cluster string) string { return "schedules:" + cluster }
 
-// SchedulePrefix begins the ids of the schedules of a cluster's backups in Temporal. No name
-// of a cluster has a colon.
-func SchedulePrefix(cluster string) string { return "schedule:" + cluster + ":" }
+// ScheduleID is the id of a schedule of backups in Temporal, and that of its runs: Temporal puts
+// the due time behind it. No name of a cluster has a colon.
+func ScheduleID(cluster, name string) string { return "schedule:" + cluster + ":" + name }
 
-// ScheduleID is the id of a schedule in Temporal, and that of its runs: Temporal puts the due
-// time behind it.
-func ScheduleID(cluster, name string) string { return SchedulePrefix(cluster) + name }
+// DrillScheduleID is ScheduleID of a schedule of drills.
+func DrillScheduleID(cluster, name string) string { return "drill-schedule:" + cluster + ":" + name }
 
 // DueFromID is the due time that Temporal has put behind the id of a run of a schedule.
 func DueFromID(id string) (time.Time, bool) {

@@ -85,6 +85,8 @@ type SnapshotSummary struct {
 	Backup  string `json:"backup,omitempty"`
 	UID     string `json:"backupUID,omitempty"`
 	Volume  string `json:"volume,omitempty"` // the PersistentVolume or the claim
+	// Encrypted says that a volume of it is, too.
+	Encrypted bool `json:"encrypted,omitempty"`
 	// Bucket is where the backup's files lie; the digest of a place that this worker does not
 	// know.
 	Bucket   string `json:"bucket,omitempty"`

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 )
 
 // AnnotationPrefix begins the annotations that are Lifeboat's own.
@@ -28,12 +30,16 @@ const (
 	OverlapBufferOne = "bufferOne"
 )
 
-// Schedule is the definition of a schedule, as Velero's document has it.
+// Schedule is the definition of a schedule of backups, as Velero's document has it, or of one of
+// drills.
 type Schedule struct {
 	Name        string                `json:"name"`
 	Labels      map[string]string     `json:"labels,omitempty"`
 	Annotations map[string]string     `json:"annotations,omitempty"`
 	Spec        velerov1.ScheduleSpec `json:"spec"`
+	// Drill is what is drilled by a schedule of drills; Spec says only when, and its template is
+	// empty.
+	Drill *definition.Spec `json:"drill,omitempty"`
 	// From is what it was applied from, "" for one that was made by itself: a later apply
 	// from there misses it if it is not among its documents.
 	From string `json:"from,omitempty"`
@@ -71,6 +77,8 @@ func (s *Schedule) Overlap() string { return cmp.Or(s.Annotations[AnnotationOver
 
 // ChangeSchedulesInput starts a ChangeSchedules workflow.
 type ChangeSchedulesInput struct {
+	// Drills says that the schedules are those of drills; else they are those of backups.
+	Drills bool `json:"drills,omitempty"`
 	// Apply are definitions to store. Equal ones are no change; none starts a run.
 	Apply []Schedule `json:"apply,omitempty"`
 	// Create refuses names that are taken.
@@ -120,16 +128,16 @@ type ChangeSchedulesResult struct {
 	Changes []ScheduleChange `json:"changes"`
 }
 
-// ScheduledBackupInput starts a ScheduledBackup workflow.
-type ScheduledBackupInput struct {
+// ScheduledRunInput starts a ScheduledBackup or a ScheduledDrill workflow.
+type ScheduledRunInput struct {
 	Schedule string `json:"schedule"`
 	// Revision says which form of the schedule Temporal has: a worker compares it.
 	Revision string `json:"revision,omitempty"`
 }
 
 // UnmarshalJSON refuses unknown fields.
-func (s *ScheduledBackupInput) UnmarshalJSON(data []byte) error {
-	type plain ScheduledBackupInput
+func (s *ScheduledRunInput) UnmarshalJSON(data []byte) error {
+	type plain ScheduledRunInput
 	return strict(data, (*plain)(s))
 }
 
@@ -138,7 +146,7 @@ const (
 	SlotRunning = "running" // or waits for its turn
 	SlotRan     = "ran"
 	SlotFailed  = "failed"
-	SlotSkipped = "skipped" // the run before went on
+	SlotSkipped = "skipped" // the run before went on, or another drill
 	SlotMissed  = "missed"  // nobody was there to start it in time
 	SlotPaused  = "paused"
 )
@@ -149,7 +157,7 @@ type ScheduleSlot struct {
 	Outcome string    `json:"outcome"`
 	Reason  string    `json:"reason,omitempty"`
 	Backup  string    `json:"backup,omitempty"`
-	Phase   string    `json:"phase,omitempty"` // of the backup
+	Phase   string    `json:"phase,omitempty"` // of the backup; of a drill Completed if it has passed
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
 	// Triggered is a run that somebody asked for: its time is no due time.
@@ -157,19 +165,23 @@ type ScheduleSlot struct {
 	Run       Run  `json:"run,omitzero"`
 }
 
-// BeginSlotInput asks whether a run of a schedule is to take a backup.
+// BeginSlotInput asks whether a run of a schedule is to take a backup, or to run a drill.
 type BeginSlotInput struct {
+	Drills   bool      `json:"drills,omitempty"` // of which schedules it is
 	Schedule string    `json:"schedule"`
 	Due      time.Time `json:"due"` // for which Temporal started the run
 	Now      time.Time `json:"now"` // by Temporal's clock
 	Run      Run       `json:"run"`
 }
 
-// BegunSlot is the due time that the run is for, and the backup to take; none if the slot has
-// an outcome already.
+// BegunSlot is the due time that the run is for, and the backup to take or the drill to run; none
+// if the slot has an outcome already.
 type BegunSlot struct {
 	Slot   ScheduleSlot `json:"slot"`
 	Backup *BackupInput `json:"backup,omitempty"`
+	Drill  *DrillInput  `json:"drill,omitempty"`
+	// Until is how long a drill may wait for another one.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // TakeTurnInput asks whether a run may begin its backup now.
@@ -188,6 +200,7 @@ type Turn struct {
 
 // EndSlotInput records what became of a due time, and gives the turn back.
 type EndSlotInput struct {
+	Drills   bool         `json:"drills,omitempty"` // of which schedules it is
 	Schedule string       `json:"schedule"`
 	Slot     ScheduleSlot `json:"slot"`
 }
@@ -216,11 +229,11 @@ type ScheduleStatus struct {
 	CatchUp     string     `json:"catchUpWindow"` // that is in force
 	Jitter      string     `json:"jitter,omitempty"`
 	Rehearse    string     `json:"rehearse,omitempty"` // always, daily, weekly or never
-	TTL         string     `json:"ttl"`
+	TTL         string     `json:"ttl,omitempty"`      // of the backups
 	Next        *time.Time `json:"next,omitempty"`
 	// LastResult is what became of the last due time whose run does not go on.
 	LastResult *ScheduleSlot `json:"lastResult,omitempty"`
-	// LastSuccess is the last run whose backup is Completed.
+	// LastSuccess is the last run whose backup is Completed, or whose drill has passed.
 	LastSuccess *ScheduleSlot `json:"lastSuccess,omitempty"`
 	// RPOSeconds is the age of the data of that backup.
 	RPOSeconds *int64   `json:"rpoSeconds,omitempty"`

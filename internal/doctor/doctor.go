@@ -22,8 +22,18 @@ type Doctor struct {
 	Read func(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
 	// Bucket tells how the bucket of a location is set up.
 	Bucket func(ctx context.Context, location string) (bucket.Settings, error)
+	// Snapshots counts those of the account in the Region of a volume snapshot location.
+	Snapshots func(ctx context.Context, location string) (int, error)
+	// Account is a Region of AWS, "" for the worker's own. It is asked for what nothing else needs.
+	Account func(ctx context.Context, region string) (Account, error)
 	// Now is the time; nil is that of the machine.
 	Now func() time.Time
+}
+
+// Account answers questions about AWS.
+type Account interface {
+	SnapshotQuota(ctx context.Context) (int64, error)
+	DeletionProtection(ctx context.Context, cluster string) (bool, error)
 }
 
 // Bounds of the checklist.
@@ -38,7 +48,7 @@ const (
 func (d *Doctor) Examine(ctx context.Context) ([]contract.Check, error) {
 	questions := []func(context.Context) []contract.Check{
 		d.askLocations, d.askSchedules, d.askBackups, d.askDrills, d.askBuckets, d.askSnapshots,
-		d.askRestoreRights, d.askOthers,
+		d.askQuota, d.askRestoreRights, d.askCopies, d.askProtection,
 	}
 	answers := make([][]contract.Check, len(questions))
 	var group sync.WaitGroup

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/doctor"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
@@ -19,6 +21,21 @@ type world struct {
 	answers map[string]contract.ReadResult
 	errs    map[string]error
 	bucket  bucket.Settings
+	account account
+	used    int // snapshots of the AWS account
+}
+
+// account is what AWS says.
+type account struct {
+	quota     int64
+	protected bool
+	err       error
+}
+
+func (a account) SnapshotQuota(context.Context) (int64, error) { return a.quota, a.err }
+
+func (a account) DeletionProtection(_ context.Context, cluster string) (bool, error) {
+	return a.protected && cluster == "prod", a.err
 }
 
 // good is one where everything that can be measured is as it should be.
@@ -27,19 +44,26 @@ func good() *world {
 	return &world{
 		answers: map[string]contract.ReadResult{
 			contract.ReadLocations: {Locations: []contract.LocationStatus{{Name: "primary", Bucket: "backups", Phase: "Available"}, {Name: "old", AccessMode: "ReadOnly", Phase: "Unavailable"}}},
-			contract.ReadSchedules: {Schedules: []contract.ScheduleStatus{{Phase: contract.ScheduleEnabled}}},
+			contract.ReadSchedules: {Schedules: []contract.ScheduleStatus{
+				{Phase: contract.ScheduleEnabled, TTL: "240h", Schedule: contract.Schedule{Spec: velerov1.ScheduleSpec{Schedule: "@daily"}}},
+				{Phase: contract.ScheduleOff, TTL: "8760h", Schedule: contract.Schedule{Spec: velerov1.ScheduleSpec{Schedule: "@hourly"}}},
+			}},
+			contract.ReadServer: {Server: &contract.ServerStatus{Kubernetes: "v1.33.4-eks-99d6cc0"}},
 			contract.ReadBackups: {Backups: []contract.BackupSummary{
 				{Name: "broken", Phase: "PartiallyFailed", Created: now()}, {Name: "nightly", Phase: "Completed", Created: now().Add(-10 * time.Hour)},
 			}},
 			contract.ReadDrills: {Drills: []contract.DrillSummary{
 				{Number: 8, Name: "shop", Verdict: "failed", Asked: now()}, {Number: 7, Name: "shop", Backup: "nightly", Level: "L5", Verdict: "passed", Asked: now().Add(-30 * 24 * time.Hour)},
 			}},
-			contract.ReadDrill:                 {Drill: &contract.DrillDetails{Assertions: []evidence.Assertion{{Name: "orders", Found: "48211"}}}},
-			contract.ReadSnapshotLocations:     {SnapshotLocations: []contract.SnapshotLocationStatus{{Name: "west"}}},
-			contract.ReadSnapshots:             {Snapshots: []contract.SnapshotSummary{{ID: "snap-1", Backup: "nightly", UID: "u"}}},
+			contract.ReadDrill: {Drill: &contract.DrillDetails{
+				Assertions: []evidence.Assertion{{Name: "orders", Found: "48211"}}, Teardown: evidence.Teardown{LeakScan: []evidence.Leak{{Type: "persistentvolumes", Made: 2}}},
+			}},
+			contract.ReadSnapshotLocations:     {SnapshotLocations: []contract.SnapshotLocationStatus{{Name: "west", Region: "us-west-2"}}},
+			contract.ReadSnapshots:             {Snapshots: []contract.SnapshotSummary{{ID: "snap-1", Backup: "nightly", UID: "u", Encrypted: true}}},
 			contract.ReadSnapshotLocationCheck: {SnapshotLocations: []contract.SnapshotLocationStatus{{Capabilities: []contract.Capability{{Name: "ec2:DescribeVolumes", OK: true}}}}},
 		},
-		errs: map[string]error{}, bucket: bucket.Settings{Versioning: yes, Encryption: yes, Lifecycle: yes, Transport: yes},
+		errs: map[string]error{}, bucket: bucket.Settings{Versioning: yes, Encryption: yes, Lifecycle: yes, Transport: yes, Copies: yes},
+		account: account{quota: 50, protected: true}, used: 40,
 	}
 }
 
@@ -50,7 +74,9 @@ func (w *world) examine(t *testing.T) map[string]contract.Check {
 		Read: func(_ context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 			return w.answers[in.Verb], w.errs[in.Verb]
 		},
-		Bucket: func(context.Context, string) (bucket.Settings, error) { return w.bucket, w.errs["bucket"] },
+		Bucket:    func(context.Context, string) (bucket.Settings, error) { return w.bucket, w.errs["bucket"] },
+		Snapshots: func(context.Context, string) (int, error) { return w.used, w.errs["snapshots"] },
+		Account:   func(context.Context, string) (doctor.Account, error) { return w.account, w.errs["account"] },
 	}
 	checks, err := d.Examine(t.Context())
 	if err != nil {
@@ -69,21 +95,24 @@ func (w *world) examine(t *testing.T) map[string]contract.Check {
 	return byID
 }
 
-// TestGood: what can be measured is yes, and what cannot is unknown.
+// TestGood: everything is measured, and yes.
 func TestGood(t *testing.T) {
-	unmeasured := map[string]bool{"snapshot-quota": true, "restore-rights": true, "second-region": true, "eks-deletion-protection": true}
 	checks := good().examine(t)
 	for id, c := range checks {
-		want := contract.AnswerYes
-		if unmeasured[id] {
-			want = contract.AnswerUnknown
-		}
-		if c.Answer != want {
+		if c.Answer != contract.AnswerYes {
 			t.Errorf("%s: %+v", id, c)
 		}
 	}
 	if len(checks) != 13 {
 		t.Errorf("%d checks", len(checks))
+	}
+	for id, found := range map[string]string{
+		"snapshot-quota": "the account has 40 snapshots in us-west-2, 1 of this cluster, whose schedules will keep up to 11; the quota is 50",
+		"restore-rights": "drill 7, shop, has made 2 volumes of the encrypted snapshots of nightly",
+	} {
+		if checks[id].Found != found {
+			t.Errorf("%s: %s", id, checks[id].Found)
+		}
 	}
 }
 
@@ -120,15 +149,28 @@ func TestFaults(t *testing.T) {
 		"drills of a location": {func(w *world) {
 			w.answers[contract.ReadDrills] = contract.ReadResult{Unread: []contract.UnreadLocation{{Name: "west", Message: "no answer"}}}
 		}, "drill", "unknown"},
-		"old drill":     {func(w *world) { w.answers[contract.ReadDrills].Drills[1].Asked = now().Add(-91 * 24 * time.Hour) }, "drill", "no"},
-		"unread drills": {func(w *world) { w.errs[contract.ReadDrills] = refused }, "drill", "unknown"},
-		"versioning":    {func(w *world) { w.bucket.Versioning = no }, "bucket-versioning/primary", "no"},
-		"encryption":    {func(w *world) { w.bucket.Encryption = no }, "bucket-encryption/primary", "no"},
-		"lifecycle":     {func(w *world) { w.bucket.Lifecycle = no }, "bucket-lifecycle/primary", "no"},
-		"transport":     {func(w *world) { w.bucket.Transport = bucket.Answer{Found: "NotImplemented"} }, "bucket-transport/primary", "unknown"},
-		"bucket":        {func(w *world) { w.errs["bucket"] = refused }, "bucket-versioning/primary", "unknown"},
-		"untagged":      {func(w *world) { w.answers[contract.ReadSnapshots].Snapshots[0].Backup = "" }, "snapshots", "no"},
-		"no EBS":        {func(w *world) { w.answers[contract.ReadSnapshotLocations] = contract.ReadResult{} }, "snapshots", "unknown"},
+		"old drill":          {func(w *world) { w.answers[contract.ReadDrills].Drills[1].Asked = now().Add(-91 * 24 * time.Hour) }, "drill", "no"},
+		"unread drills":      {func(w *world) { w.errs[contract.ReadDrills] = refused }, "drill", "unknown"},
+		"versioning":         {func(w *world) { w.bucket.Versioning = no }, "bucket-versioning/primary", "no"},
+		"encryption":         {func(w *world) { w.bucket.Encryption = no }, "bucket-encryption/primary", "no"},
+		"lifecycle":          {func(w *world) { w.bucket.Lifecycle = no }, "bucket-lifecycle/primary", "no"},
+		"transport":          {func(w *world) { w.bucket.Transport = bucket.Answer{Found: "NotImplemented"} }, "bucket-transport/primary", "unknown"},
+		"bucket":             {func(w *world) { w.errs["bucket"] = refused }, "bucket-versioning/primary", "unknown"},
+		"untagged":           {func(w *world) { w.answers[contract.ReadSnapshots].Snapshots[0].Backup = "" }, "snapshots", "no"},
+		"no EBS":             {func(w *world) { w.answers[contract.ReadSnapshotLocations] = contract.ReadResult{} }, "snapshots", "unknown"},
+		"no room":            {func(w *world) { w.account.quota = 49 }, "snapshot-quota", "no"},
+		"no quota":           {func(w *world) { w.account.err = refused }, "snapshot-quota", "unknown"},
+		"no AWS":             {func(w *world) { w.errs["account"] = refused }, "snapshot-quota", "unknown"},
+		"uncounted":          {func(w *world) { w.errs["snapshots"] = refused }, "snapshot-quota", "unknown"},
+		"no EBS to count":    {func(w *world) { w.answers[contract.ReadSnapshotLocations] = contract.ReadResult{} }, "snapshot-quota", "unknown"},
+		"one Region":         {func(w *world) { w.bucket.Copies = no }, "second-region/primary", "no"},
+		"Regions not told":   {func(w *world) { w.bucket.Copies = bucket.Answer{Found: "AccessDenied"} }, "second-region/primary", "unknown"},
+		"unprotected":        {func(w *world) { w.account.protected = false }, "eks-deletion-protection", "no"},
+		"EKS refuses":        {func(w *world) { w.account.err = refused }, "eks-deletion-protection", "unknown"},
+		"not EKS":            {func(w *world) { w.answers[contract.ReadServer].Server.Kubernetes = "v1.33.4" }, "eks-deletion-protection", "unknown"},
+		"not encrypted":      {func(w *world) { w.answers[contract.ReadSnapshots].Snapshots[0].Encrypted = false }, "restore-rights", "unknown"},
+		"drilled no volumes": {func(w *world) { w.answers[contract.ReadDrill].Drill.Teardown.LeakScan[0].Made = 0 }, "restore-rights", "unknown"},
+		"drilled long ago":   {func(w *world) { w.answers[contract.ReadDrills].Drills[1].Asked = now().Add(-91 * 24 * time.Hour) }, "restore-rights", "unknown"},
 		"a right missing": {func(w *world) {
 			w.answers[contract.ReadSnapshotLocationCheck].SnapshotLocations[0].Capabilities[0] = contract.Capability{Name: "ec2:DescribeVolumes", Detail: "UnauthorizedOperation"}
 		}, "restore-rights", "no"},

@@ -122,6 +122,20 @@ func (d *Doctor) askDrills(ctx context.Context) []contract.Check {
 	return []contract.Check{q.answerIf(age <= freshDrill, found+d.foundBy(ctx, last))}
 }
 
+// volumesOf is how many volumes a drill has made, 0 where its evidence cannot be read.
+func (d *Doctor) volumesOf(ctx context.Context, row contract.DrillSummary) int {
+	res, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadDrill, Name: strconv.FormatInt(row.Number, 10), Location: row.Location})
+	if err != nil || res.Drill == nil {
+		return 0
+	}
+	for _, k := range res.Drill.Teardown.LeakScan {
+		if k.Type == "persistentvolumes" {
+			return int(k.Made)
+		}
+	}
+	return 0
+}
+
 // foundBy is what the first assertion of a drill has found in the copy, such as a count of rows.
 // What cannot be read is left out: that the drill has passed is known.
 func (d *Doctor) foundBy(ctx context.Context, row contract.DrillSummary) string {
@@ -141,103 +155,37 @@ func (d *Doctor) askBuckets(ctx context.Context) []contract.Check {
 	}
 	var checks []contract.Check
 	for i := range found {
-		settings, err := d.Bucket(ctx, found[i].Name)
-		if err != nil {
-			none := bucket.Answer{Found: err.Error()}
-			settings = bucket.Settings{Versioning: none, Encryption: none, Lifecycle: none, Transport: none}
-		}
-		checks = append(checks, bucketChecks(&found[i], settings)...)
+		checks = append(checks, bucketChecks(&found[i], d.bucketOf(ctx, found[i].Name))...)
 	}
 	return checks
 }
 
+func (d *Doctor) bucketOf(ctx context.Context, location string) bucket.Settings {
+	settings, err := d.Bucket(ctx, location)
+	if err != nil {
+		none := bucket.Answer{Found: err.Error()}
+		return bucket.Settings{Versioning: none, Encryption: none, Lifecycle: none, Transport: none, Copies: none}
+	}
+	return settings
+}
+
+// answerBucket gives the answer of a bucket.
+func (q question) answerBucket(a bucket.Answer) contract.Check {
+	if !a.Known {
+		q.remedy = "allow the worker to ask, or look yourself. " + q.remedy
+		return q.answer(contract.AnswerUnknown, a.Found)
+	}
+	return q.answerIf(a.Yes, a.Found)
+}
+
 func bucketChecks(l *contract.LocationStatus, s bucket.Settings) []contract.Check {
 	of := func(id, text, remedy string, a bucket.Answer) contract.Check {
-		q := question{"bucket-" + id + "/" + l.Name, fmt.Sprintf(text, l.Bucket), fmt.Sprintf(remedy, l.Bucket)}
-		if !a.Known {
-			q.remedy = "allow the worker to ask, or look yourself. " + q.remedy
-			return q.answer(contract.AnswerUnknown, a.Found)
-		}
-		return q.answerIf(a.Yes, a.Found)
+		return question{"bucket-" + id + "/" + l.Name, fmt.Sprintf(text, l.Bucket), fmt.Sprintf(remedy, l.Bucket)}.answerBucket(a)
 	}
 	return []contract.Check{
 		of("versioning", "Does the bucket %s keep what is overwritten or deleted?", "aws s3api put-bucket-versioning --bucket %s --versioning-configuration Status=Enabled", s.Versioning),
 		of("encryption", "Does the bucket %s encrypt new objects?", "aws s3api put-bucket-encryption --bucket %s with a key of AWS KMS or AES256", s.Encryption),
 		of("lifecycle", "Does no lifecycle rule of the bucket %s expire or archive backups?", "aws s3api get-bucket-lifecycle-configuration --bucket %s shows the rules: leave out the location's prefix; lifeboat gc deletes what has expired", s.Lifecycle),
 		of("transport", "Does the bucket %s deny plain HTTP?", "add a statement to the policy of %s that denies s3:* to everybody where aws:SecureTransport is false", s.Transport),
-	}
-}
-
-// askSnapshots asks for the tags by which snapshots are found.
-func (d *Doctor) askSnapshots(ctx context.Context) []contract.Check {
-	tags := question{"snapshots", "Do snapshots carry the tags by which they are found again?", "lifeboat snapshot get explains each; ec2:CreateTags and ec2:DescribeSnapshots are needed"}
-	room := question{"snapshot-quota", "Is there room below the account's quota of snapshots?", "aws service-quotas get-service-quota --service-code ebs --quota-code L-309BACF6 (snapshots of a Region) against the planned count"}
-	where, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadSnapshotLocations})
-	switch {
-	case err != nil:
-		return []contract.Check{tags.unknown(err), room.unknown(err)}
-	case len(where.SnapshotLocations) == 0:
-		none := "no volume snapshot location is configured: snapshots of CSI drivers are the drivers' own"
-		return []contract.Check{tags.answer(contract.AnswerUnknown, none), room.answer(contract.AnswerUnknown, none)}
-	}
-	found, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadSnapshots})
-	if err != nil {
-		return []contract.Check{tags.unknown(err), room.unknown(err)}
-	}
-	untagged := 0
-	for i := range found.Snapshots {
-		if s := &found.Snapshots[i]; s.Backup == "" || s.UID == "" {
-			untagged++
-		}
-	}
-	count := fmt.Sprintf("%d snapshots of this cluster", len(found.Snapshots))
-	return []contract.Check{
-		tags.answerIf(untagged == 0, fmt.Sprintf("%s, %d without the tags of a backup", count, untagged)),
-		room.answer(contract.AnswerUnknown, count+"; the account's quota is not read by the worker"),
-	}
-}
-
-// askRestoreRights asks for what can be tried without making anything.
-func (d *Doctor) askRestoreRights(ctx context.Context) []contract.Check {
-	q := question{"restore-rights", "Can an encrypted GiB be restored?", "give the worker's role the rights of docs/VOLUMES.md, and kms:CreateGrant and kms:ReEncrypt* of the key; a drill proves it"}
-	where, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadSnapshotLocations})
-	if err != nil {
-		return []contract.Check{q.unknown(err)}
-	}
-	for _, l := range where.SnapshotLocations {
-		res, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: l.Name})
-		if err != nil {
-			return []contract.Check{q.unknown(err)}
-		}
-		if missing := missingRights(res.SnapshotLocations); missing != "" {
-			return []contract.Check{q.answer(contract.AnswerNo, "volume snapshot location "+l.Name+": "+missing)}
-		}
-	}
-	return []contract.Check{q.answer(contract.AnswerUnknown, "what only reads is allowed; EC2 tells of a right to a KMS key only when a volume is made: a drill does that")}
-}
-
-// missingRights names what a check was refused.
-func missingRights(rows []contract.SnapshotLocationStatus) string {
-	var missing []string
-	for _, row := range rows {
-		if len(row.Capabilities) == 0 && row.Message != "" {
-			missing = append(missing, row.Message)
-		}
-		for _, c := range row.Capabilities {
-			if !c.OK {
-				missing = append(missing, c.Name+": "+c.Detail)
-			}
-		}
-	}
-	return strings.Join(missing, "; ")
-}
-
-// askOthers are the questions that nothing measures yet.
-func (d *Doctor) askOthers(context.Context) []contract.Check {
-	region := question{"second-region", "Does a second Region have copies?", "replicate the bucket (aws s3api put-bucket-replication) and copy snapshots by Data Lifecycle Manager"}
-	protection := question{"eks-deletion-protection", "Is the cluster protected from deletion?", fmt.Sprintf("aws eks describe-cluster --name %s --query cluster.deletionProtection, and aws eks update-cluster-config --name %s --deletion-protection", d.Cluster, d.Cluster)}
-	return []contract.Check{
-		region.answer(contract.AnswerUnknown, "copies of other Regions are not kept by Lifeboat, and not looked for"),
-		protection.answer(contract.AnswerUnknown, "the worker does not ask EKS"),
 	}
 }

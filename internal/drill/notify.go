@@ -10,15 +10,19 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 )
 
-// Notify tells one who is to be told how a drill ended, in the words of its evidence. It may
+// Notify tells one who is to be told how a drill ended, in the words of its evidence, or that it has
+// none. It may
 // repeat: a receiver of webhooks gets the same idempotency key again, an Event is made once. An
 // error quotes no URL.
 func (s *Service) Notify(ctx context.Context, in contract.NotifyDrillInput) error {
+	sender := notify.Sender{Kube: s.Kube, Namespace: s.Config.Namespace}
+	if in.Unsigned != "" {
+		return sender.Send(ctx, in.Notification, notify.MessageWithout(in.Result, s.Config.Cluster, in.Unsigned))
+	}
 	e, err := s.evidenceOf(ctx, in.Result)
 	if err != nil {
 		return err
 	}
-	sender := notify.Sender{Kube: s.Kube, Namespace: s.Config.Namespace}
 	return sender.Send(ctx, in.Notification, notify.MessageOf(&e.Statement.Predicate, e.Digest))
 }
 

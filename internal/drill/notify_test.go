@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,6 +60,19 @@ func TestNotify(t *testing.T) {
 	if len(bodies) != 2 || bodies[0].Drill != "bookstore-quarterly" || len(bodies[0].Failures) != 9 || bodies[0].Evidence == "" || bodies[1].Evidence != bodies[0].Evidence {
 		t.Errorf("%+v", bodies)
 	}
+	unsigned := contract.NotifyDrillInput{Notification: n, Result: contract.DrillResult{ID: "7", Name: "shop", Asked: time.Unix(9, 0)}, Unsigned: "no good backup of schedule nightly"}
+	if err := s.Notify(t.Context(), unsigned); err != nil {
+		t.Fatal(err)
+	}
+	if m := bodies[2]; m.Drill != "shop" || m.ID != "7" || m.Cluster != s.Config.Cluster || m.Verdict != "failed" || m.Evidence != "" || len(m.Failures) != 1 || m.Failures[0] != (notify.Failure{Code: "ABORTED", Detail: unsigned.Unsigned}) {
+		t.Errorf("without evidence: %+v", m)
+	}
+	neither := unsigned
+	neither.Notification = definition.Notification{Name: "x"}
+	if err := s.Notify(t.Context(), neither); failure.TypeOf(err) != contract.ErrTypeInvalid {
+		t.Errorf("told nobody: %v", err)
+	}
+	bodies = bodies[:2]
 	other := stored
 	other.ID = "another"
 	if err := s.Notify(t.Context(), contract.NotifyDrillInput{Notification: n, Result: other}); failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), "0e1b7a52") {

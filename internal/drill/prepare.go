@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -37,28 +38,44 @@ func (s *Service) Prepare(ctx context.Context, in contract.PrepareDrillInput) (c
 	if err != nil {
 		return contract.DrillPlan{}, err
 	}
-	namespaces, err := readNamespaces(ctx, picked.store, picked.name)
+	plan := planOf(in, picked)
+	mapping, err := namespacesOf(ctx, &spec, picked, in.Now)
+	if kind := failure.TypeOf(err); kind != "" {
+		plan.Refused = &contract.DrillRefusal{Type: kind, Message: err.Error()}
+		return plan, nil
+	}
 	if err != nil {
 		return contract.DrillPlan{}, err
-	}
-	mapping, err := mapNamespaces(&spec, namespaces, in.Now)
-	if err != nil {
-		return contract.DrillPlan{}, err
-	}
-	plan := contract.DrillPlan{
-		ID: in.Run.RunID, Backup: picked.name, Location: picked.location, Ready: spec.ReadyWithin(), Most: spec.MostTime(), Read: spec.ReadWithin(), Assertions: len(spec.Assertions),
-		Restore: contract.RestoreInput{
-			Name: "drill-" + in.Run.RunID, Location: picked.location, Spec: spec.RestoreSpec(picked.name),
-			Isolation: &contract.Isolation{Drill: in.Run.RunID, AllowedKinds: spec.AllowedKinds, InitializationRate: spec.VolumeInitializationRate},
-		},
 	}
 	// Only namespaces that have another name in the copy are restored.
 	plan.Restore.Spec.IncludedNamespaces, plan.Restore.Spec.ExcludedNamespaces = slices.Sorted(maps.Keys(mapping)), nil
 	plan.Restore.Spec.NamespaceMapping = mapping
+	return plan, nil
+}
+
+// planOf is what a drill of a backup is going to do, but for the namespaces of the copy.
+func planOf(in contract.PrepareDrillInput, of picked) contract.DrillPlan {
+	spec := &in.Drill.Spec
+	plan := contract.DrillPlan{
+		ID: in.Run.RunID, Backup: of.name, Location: of.location, Ready: spec.ReadyWithin(), Most: spec.MostTime(), Read: spec.ReadWithin(), Assertions: len(spec.Assertions),
+		Restore: contract.RestoreInput{
+			Name: "drill-" + in.Run.RunID, Location: of.location, Spec: spec.RestoreSpec(of.name),
+			Isolation: &contract.Isolation{Drill: in.Run.RunID, AllowedKinds: spec.AllowedKinds, InitializationRate: spec.VolumeInitializationRate},
+		},
+	}
 	if spec.Keep != nil {
 		plan.Keep = spec.Keep.For.Duration
 	}
-	return plan, nil
+	return plan
+}
+
+// namespacesOf names the namespaces of the copy, by those of the backup.
+func namespacesOf(ctx context.Context, spec *definition.Spec, of picked, now time.Time) (map[string]string, error) {
+	all, err := readNamespaces(ctx, of.store, of.name)
+	if err != nil {
+		return nil, err
+	}
+	return mapNamespaces(spec, all, now)
 }
 
 // check refuses a drill that cannot end well. Evidence is what a drill is for: without a key
@@ -73,6 +90,9 @@ func (s *Service) check(ctx context.Context, in contract.PrepareDrillInput) erro
 	if err != nil {
 		return err
 	}
+	if in.Drill.Spec.Schedule != nil {
+		return failure.Invalid("spec.schedule: a drill that is started runs at once: remove it, or give the document to 'lifeboat drill schedule apply'")
+	}
 	if s.Key == nil {
 		return failure.Unusable("drill: the worker's configuration names no key to sign evidence with; make one with 'lifeboat drill keygen' and name it in drills.signingKey")
 	}
@@ -82,13 +102,49 @@ func (s *Service) check(ctx context.Context, in contract.PrepareDrillInput) erro
 	return nil
 }
 
-// readNamespaces are the namespaces of a backup that have objects, by its list of resources,
-// which Velero's backups have too.
+// readNamespaces are the namespaces of a backup that have objects, by its list of resources. Where
+// there is none, as of Veleros before 1.10, its tarball is read. What will not be there later either
+// is failure.NotFound.
 func readNamespaces(ctx context.Context, st store.Store, backup string) ([]string, error) {
-	list, err := readResourceList(ctx, st, layout.Backup{Name: backup}.ResourceList())
+	of := layout.Backup{Name: backup}
+	list, err := readResourceList(ctx, st, of.ResourceList())
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("namespaces of backup %s: %w", backup, err)
+	}
+	all := namespacesIn(list)
+	if len(all) == 0 {
+		all, err = scanNamespaces(ctx, st, of.Tarball())
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, failure.NotFound("namespaces of backup %s: its tarball is gone: %w", backup, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("namespaces of backup %s: %w", backup, err)
 	}
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+// scanNamespaces are the namespaces of the objects of a tarball.
+func scanNamespaces(ctx context.Context, st store.Store, key string) (map[string]bool, error) {
+	body, _, err := st.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]bool{}
+	_, err = archive.Scan(ctx, body, archive.DefaultHostileLimits(), func(k archive.Key, _ []byte) error {
+		switch {
+		case k.Namespace != "":
+			all[k.Namespace] = true
+		case k.Resource == "namespaces":
+			all[k.Name] = true
+		}
+		return nil
+	})
+	return all, errors.Join(err, body.Close())
+}
+
+// namespacesIn are those of a list of resources.
+func namespacesIn(list report.ResourceList) map[string]bool {
 	all := map[string]bool{}
 	for kind, names := range list {
 		for _, name := range names {
@@ -99,7 +155,7 @@ func readNamespaces(ctx context.Context, st store.Store, backup string) ([]strin
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(all)), nil
+	return all
 }
 
 func readResourceList(ctx context.Context, st store.Store, key string) (list report.ResourceList, err error) {

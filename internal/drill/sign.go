@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
@@ -26,7 +24,7 @@ func (s *Service) Sign(ctx context.Context, in contract.SignDrillInput) (contrac
 	if err != nil {
 		return contract.DrillResult{}, failure.Unusable("drill: drills.signingKey: %w", err)
 	}
-	bsl, st, err := s.chainLocation(ctx)
+	bsl, st, err := drills.Location(ctx, s.Locations)
 	if err != nil {
 		return contract.DrillResult{}, err
 	}
@@ -63,30 +61,6 @@ func (s *Service) Sign(ctx context.Context, in contract.SignDrillInput) (contrac
 		return contract.DrillResult{}, err
 	}
 	return resultOf(in, statement, bsl.Name, drills.Key(s.Config.Cluster, sequence)), nil
-}
-
-// chainLocation is where the evidence of the cluster's drills lies: the location for results, or
-// the default one if it may be written to, or the first that may; nil where none may.
-func (s *Service) chainLocation(ctx context.Context) (*velerov1.BackupStorageLocation, store.Store, error) {
-	names := []string{s.Config.ResultsLocation}
-	for _, bsl := range s.Config.BackupStorageLocations {
-		if bsl.Spec.Default {
-			names = append(names, bsl.Name)
-		}
-	}
-	for _, bsl := range s.Config.BackupStorageLocations {
-		names = append(names, bsl.Name)
-	}
-	for _, name := range names {
-		if name == "" {
-			continue
-		}
-		bsl, st, err := s.Locations.Writable(ctx, name)
-		if failure.TypeOf(err) == "" {
-			return bsl, st, err
-		}
-	}
-	return nil, nil, nil
 }
 
 // stateFindings makes the statement, as part of the chain that ends with last; nil begins one.

@@ -153,7 +153,7 @@ func (f *facts) chain() evidence.Chain {
 	if slot := f.in.Drill.Slot; slot != nil {
 		c.Schedule, c.Slot, c.NextSlot = slot.Schedule, evidence.MomentOf(slot.Due), evidence.MomentOf(slot.Next)
 		for _, m := range slot.Missed {
-			c.Missed = append(c.Missed, evidence.MissedSlot{Slot: evidence.MomentOf(m.Due), Reason: m.Reason})
+			c.Missed = append(c.Missed, evidence.MissedSlot{Slot: evidence.MomentOf(m.Due), Reason: evidence.Text(m.Reason)})
 		}
 	}
 	return c

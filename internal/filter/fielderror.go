@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -54,6 +55,20 @@ type Problems struct{ errs FieldErrors }
 func (p *Problems) Add(path, format string, args ...any) {
 	if len(p.errs) < MaxProblems {
 		p.errs = append(p.errs, FieldError{Path: ShortenText(path), Message: ShortenText(fmt.Sprintf(format, args...))})
+	}
+}
+
+// AddAll notes what a check of fields has found; nil is nothing.
+func (p *Problems) AddAll(found error) {
+	var all FieldErrors
+	if !errors.As(found, &all) {
+		if found != nil {
+			p.Add("spec", "%v", found)
+		}
+		return
+	}
+	for _, e := range all {
+		p.Add(e.Path, "%s", e.Message)
 	}
 }
 

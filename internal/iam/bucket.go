@@ -56,6 +56,6 @@ func (b bucket) useKey() []Statement {
 func (b bucket) inspect() Statement {
 	return allow("InspectBucket", []string{
 		"s3:GetBucketObjectLockConfiguration", "s3:GetBucketPolicy", "s3:GetBucketVersioning",
-		"s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
+		"s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration",
 	}, []string{b.arn}, nil)
 }

@@ -36,18 +36,31 @@ func Needed(o Options) ([]Call, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	return slices.Concat(o.ownCalls(), o.roleCalls()), nil
+}
+
+// roleCalls take the roles that locations name.
+func (o Options) roleCalls() []Call {
+	var calls []Call
+	for _, arn := range o.Assume {
+		calls = append(calls, call("take the role of a location", "sts:AssumeRole", arn, nil), call("tag the session of that role", "sts:TagSession", arn, nil))
+	}
+	return calls
+}
+
+func (o Options) ownCalls() []Call {
 	b := o.bucket()
 	switch o.Role {
 	case Volumes:
-		return o.volumeCalls(true, true, true), nil
+		return o.volumeCalls(true, true, true)
 	case Backup:
-		return slices.Concat(o.bucketCalls(b, "backups/b/b.tar.gz"), o.volumeCalls(true, false, false)), nil
+		return slices.Concat(o.bucketCalls(b, "backups/b/b.tar.gz"), o.volumeCalls(true, false, false))
 	case Restore:
-		return slices.Concat(o.bucketCalls(b, "restores/r/r-logs.gz"), o.volumeCalls(false, true, false)), nil
+		return slices.Concat(o.bucketCalls(b, "restores/r/r-logs.gz"), o.volumeCalls(false, true, false))
 	case Collect:
-		return slices.Concat(o.bucketCalls(b, "backups/b/b.tar.gz"), o.volumeCalls(false, false, true)), nil
+		return slices.Concat(o.bucketCalls(b, "backups/b/b.tar.gz"), o.volumeCalls(false, false, true))
 	}
-	return slices.Concat(o.bucketCalls(b, "backups/b/b.tar.gz"), o.volumeCalls(true, true, true)), nil
+	return slices.Concat(o.bucketCalls(b, "backups/b/b.tar.gz"), o.volumeCalls(true, true, true))
 }
 
 // bucketCalls are those on the bucket; written is a file that the role writes and deletes.
@@ -76,6 +89,9 @@ func (o Options) bucketCalls(b bucket, written string) []Call {
 			calls = append(calls, call("read the bucket's settings", action, b.arn, nil))
 		}
 		calls = append(calls, call("read the cluster's settings", "eks:DescribeCluster", someCluster, nil))
+		for _, action := range quotaReads() {
+			calls = append(calls, call("read the quota of snapshots", action, "*", nil))
+		}
 	}
 	return calls
 }

@@ -18,7 +18,7 @@ const (
 
 // full asks for everything that a document can have.
 func full(role Role) Options {
-	return Options{Role: role, Bucket: "example-backups", Prefix: "production", BucketKey: bucketKey, VolumeKeys: []string{volumeKey}, SharedBy: []string{"444455556666"}, Inspect: true}
+	return Options{Role: role, Bucket: "example-backups", Prefix: "production", BucketKey: bucketKey, VolumeKeys: []string{volumeKey}, SharedBy: []string{"444455556666"}, Assume: []string{"arn:aws:iam::444455556666:role/backups"}, Inspect: true}
 }
 
 func parse(t *testing.T, d Document) evaluation.Policy {
@@ -137,6 +137,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"prefix":     {Role: All, Bucket: "b-1", Prefix: "a*"},
 		"bucket key": {Role: All, Bucket: "b-1", BucketKey: "alias/backups"},
 		"volume key": {Role: All, Bucket: "b-1", VolumeKeys: []string{"*"}},
+		"assume":     {Role: All, Bucket: "b-1", Assume: []string{"*"}},
 		"shared by":  {Role: All, Bucket: "b-1", SharedBy: []string{"*"}},
 	} {
 		if _, err := Policy(o); err == nil || !strings.HasPrefix(err.Error(), field+": ") {
@@ -199,7 +200,10 @@ func TestTrust(t *testing.T) {
 func TestShippedDocuments(t *testing.T) {
 	holder := Holder{Account: "111122223333", Issuer: "https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE", Cluster: "production", Namespace: "lifeboat", ServiceAccount: "lifeboat-worker"}
 	documents := map[string]func() (Document, error){
-		"trust-irsa.json":         func() (Document, error) { return TrustWebIdentity(holder) },
+		"trust-irsa.json": func() (Document, error) { return TrustWebIdentity(holder) },
+		"trust-location.json": func() (Document, error) {
+			return TrustRole(Taker{Role: "arn:aws:iam::111122223333:role/lifeboat", ExternalID: "backups-of-production", Tags: map[string]string{"cluster": "production"}})
+		},
 		"trust-pod-identity.json": func() (Document, error) { return TrustPodIdentity(holder) },
 	}
 	for _, role := range Roles() {
@@ -233,5 +237,36 @@ func checkShipped(t *testing.T, path string, d Document) {
 	}
 	if !json.Valid(want) || len(want) > 6144 {
 		t.Errorf("%s: %d bytes; IAM takes managed policies of 6,144 characters, white space apart", path, len(want))
+	}
+}
+
+// TestTrustRole: a role of another account is taken by one worker's role with the external id and the
+// tags that its location says, and not otherwise.
+func TestTrustRole(t *testing.T) {
+	d, err := TrustRole(Taker{Role: "arn:aws:iam::111122223333:role/lifeboat", ExternalID: "x-1", Tags: map[string]string{"cluster": "production"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		action string
+		with   keys
+		want   bool
+	}{
+		"the worker":          {"sts:AssumeRole", keys{"sts:ExternalId": "x-1", "aws:RequestTag/cluster": "production"}, true},
+		"its tags":            {"sts:TagSession", keys{"aws:RequestTag/cluster": "production"}, true},
+		"no external id":      {"sts:AssumeRole", keys{"aws:RequestTag/cluster": "production"}, false},
+		"another external id": {"sts:AssumeRole", keys{"sts:ExternalId": "x-2", "aws:RequestTag/cluster": "production"}, false},
+		"no tags":             {"sts:AssumeRole", keys{"sts:ExternalId": "x-1"}, false},
+		"another tag":         {"sts:TagSession", keys{"aws:RequestTag/cluster": "staging"}, false},
+	} {
+		c := call(name, tc.action, "", tc.with)
+		if got := evaluation.Evaluate([]evaluation.Policy{parse(t, d)}, c.Request) == evaluation.Allowed; got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	for name, bad := range map[string]Taker{"any role": {Role: "*", ExternalID: "x-1"}, "no condition": {Role: "arn:aws:iam::111122223333:role/lifeboat"}} {
+		if _, err := TrustRole(bad); err == nil {
+			t.Errorf("%s is trusted", name)
+		}
 	}
 }

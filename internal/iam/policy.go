@@ -32,12 +32,14 @@ type Options struct {
 	BucketKey  string   // ARN of the key that encrypts the bucket's objects
 	VolumeKeys []string // ARNs of customer managed keys of volumes
 	SharedBy   []string // accounts whose shared snapshots are restored
+	Assume     []string // ARNs of roles that locations of other accounts name
 	Inspect    bool     // read the bucket's settings and the cluster's, for `lifeboat doctor`
 }
 
 var (
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	keyARN     = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
+	roleARN    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}$`)
 	account    = regexp.MustCompile(`^\d{12}$`)
 )
 
@@ -57,6 +59,11 @@ func (o Options) check() error {
 			if key != "" && !keyARN.MatchString(key) {
 				return fmt.Errorf("%s: %q is no ARN of a KMS key (an alias is not enough: policies name keys)", field, key)
 			}
+		}
+	}
+	for _, a := range o.Assume {
+		if !roleARN.MatchString(a) {
+			return fmt.Errorf("assume: %q is no ARN of a role", a)
 		}
 	}
 	for _, a := range o.SharedBy {
@@ -80,7 +87,20 @@ func Policy(o Options) (Document, error) {
 	if err := o.check(); err != nil {
 		return Document{}, err
 	}
-	return Document{Version: policyVersion, Statement: o.statements()}, nil
+	return Document{Version: policyVersion, Statement: slices.Concat(o.statements(), takeRoles(o.Assume))}, nil
+}
+
+// takeRoles lets the worker take the roles that its locations name, with tags of the session.
+func takeRoles(arns []string) []Statement {
+	if len(arns) == 0 {
+		return nil
+	}
+	return []Statement{allow("TakeRolesOfLocations", []string{"sts:AssumeRole", "sts:TagSession"}, arns, nil)}
+}
+
+// quotaReads are the rights by which the quota of snapshots is read; they know no resources.
+func quotaReads() []string {
+	return []string{"servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"}
 }
 
 // bookkeeping is where every role writes: what a run stages, locks, results.
@@ -90,7 +110,8 @@ func (o Options) statements() []Statement {
 	b := o.bucket()
 	common := slices.Concat(b.list(), []Statement{b.read()}, b.useKey())
 	if o.Inspect {
-		common = append(common, b.inspect(), allow("InspectCluster", []string{"eks:DescribeCluster"}, []string{"arn:*:eks:*:*:cluster/*"}, nil))
+		common = append(common, b.inspect(), allow("InspectCluster", []string{"eks:DescribeCluster"}, []string{"arn:*:eks:*:*:cluster/*"}, nil),
+			allow("InspectQuotas", quotaReads(), []string{"*"}, nil))
 	}
 	switch o.Role {
 	case Backup:

@@ -1,7 +1,9 @@
 package iam
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 )
@@ -75,4 +77,36 @@ func trust(sid string, principal map[string]string, actions []string, equals map
 	return Document{Version: policyVersion, Statement: []Statement{{
 		Sid: sid, Effect: "Allow", Principal: principal, Action: actions, Condition: condition{"StringEquals": equals},
 	}}}
+}
+
+// Taker is a worker's role that takes a role which locations of another account name.
+type Taker struct {
+	Role       string            // ARN of the worker's role
+	ExternalID string            // that the location says
+	Tags       map[string]string // of the session, that the location says
+}
+
+// TrustRole lets a worker's role take this one, with the external id and the tags that the location
+// has. Without an external id a worker that serves several parties could be talked into another's.
+func TrustRole(t Taker) (Document, error) {
+	if !roleARN.MatchString(t.Role) {
+		return Document{}, fmt.Errorf("worker role: %q is no ARN of a role", t.Role)
+	}
+	tags, equals := map[string]oneOrMore{}, map[string]oneOrMore{}
+	for key, value := range t.Tags {
+		tags["aws:RequestTag/"+key] = oneOrMore{value}
+	}
+	maps.Copy(equals, tags)
+	if t.ExternalID != "" {
+		equals["sts:ExternalId"] = oneOrMore{t.ExternalID}
+	}
+	if len(equals) == 0 {
+		return Document{}, errors.New("external id: say one, or tags of the session")
+	}
+	worker := map[string]string{"AWS": t.Role}
+	d := trust("WorkerOfAnotherAccount", worker, []string{"sts:AssumeRole"}, equals)
+	if len(tags) > 0 {
+		d.Statement = append(d.Statement, trust("TagsOfItsSession", worker, []string{"sts:TagSession"}, tags).Statement...)
+	}
+	return d, nil
 }

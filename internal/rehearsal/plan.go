@@ -10,6 +10,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -66,7 +67,7 @@ func (s *Service) intervals(ctx context.Context, otherwise string) (intervals, e
 	if err != nil {
 		return every, err
 	}
-	defined, err := repository.ReadSchedules(ctx, st, s.Config.Cluster)
+	defined, err := repository.ReadSchedules(ctx, st, layout.Schedules{Cluster: s.Config.Cluster})
 	for name, d := range defined {
 		if says := d.Annotations[contract.AnnotationRehearse]; slices.Contains(config.RehearseValues(), says) {
 			every.ofSchedule[name] = says

@@ -128,7 +128,7 @@ func TestPlanAsSchedulesSay(t *testing.T) {
 		putAt(t, st, name+"-1", name, 3*time.Hour)
 		putAt(t, st, name+"-2", name, time.Hour)
 	}
-	st.Set(layout.ScheduleKey("test", "damaged"), []byte("{"))
+	st.Set(layout.Schedules{Cluster: "test"}.Key("damaged"), []byte("{"))
 	prove(t, st, "weekly-1")
 	prove(t, st, "none-1")
 	putAt(t, st, "adhoc", "", time.Hour)

@@ -41,19 +41,29 @@ type ScheduleDefinition struct {
 	Damaged bool `json:"-"`
 }
 
+// place is where it lies.
+func (d *ScheduleDefinition) place() layout.Schedules {
+	return layout.Schedules{Cluster: d.Cluster, Drills: d.Drill != nil}
+}
+
+// isOf tells that it says to be the schedule of that name and place.
+func (d *ScheduleDefinition) isOf(of layout.Schedules, name string) bool {
+	return d.Name == name && d.place() == of
+}
+
 // Paused tells that no run is started.
 func (d *ScheduleDefinition) Paused() bool { return d.PausedByHand || d.Spec.Paused }
 
 // Write writes d in place of what lies there.
 func (d *ScheduleDefinition) Write(ctx context.Context, st store.Store) error {
-	return PutJSON(ctx, st, layout.ScheduleKey(d.Cluster, d.Name), d, store.PutOptions{})
+	return PutJSON(ctx, st, d.place().Key(d.Name), d, store.PutOptions{})
 }
 
 // ReadSchedules reads the definitions of a cluster, by name. A damaged one is told by itself.
-func ReadSchedules(ctx context.Context, st store.Store, cluster string) (map[string]*ScheduleDefinition, error) {
+func ReadSchedules(ctx context.Context, st store.Store, of layout.Schedules) (map[string]*ScheduleDefinition, error) {
 	var names []string
-	err := st.List(ctx, layout.ScheduleDir(cluster), func(i store.Info) error {
-		if name, ok := strings.CutSuffix(path.Base(i.Key), ".json"); ok && i.Key == layout.ScheduleKey(cluster, name) && archive.ValidateName(name) == nil {
+	err := st.List(ctx, of.Dir(), func(i store.Info) error {
+		if name, ok := strings.CutSuffix(path.Base(i.Key), ".json"); ok && i.Key == of.Key(name) && archive.ValidateName(name) == nil {
 			names = append(names, name)
 		}
 		return nil
@@ -62,11 +72,11 @@ func ReadSchedules(ctx context.Context, st store.Store, cluster string) (map[str
 		return nil, fmt.Errorf("list schedules: %w", err)
 	}
 	damaged := func(name string) *ScheduleDefinition {
-		return &ScheduleDefinition{Schedule: contract.Schedule{Name: name}, Cluster: cluster, Source: SourceCLI, Damaged: true}
+		return &ScheduleDefinition{Schedule: contract.Schedule{Name: name}, Cluster: of.Cluster, Source: SourceCLI, Damaged: true}
 	}
-	all, err := ReadDocuments(ctx, st, names, func(name string) string { return layout.ScheduleKey(cluster, name) }, damaged)
+	all, err := ReadDocuments(ctx, st, names, of.Key, damaged)
 	for name, d := range all {
-		if d.Name != name || d.Cluster != cluster {
+		if !d.Damaged && !d.isOf(of, name) {
 			all[name] = damaged(name)
 		}
 	}
@@ -74,22 +84,22 @@ func ReadSchedules(ctx context.Context, st store.Store, cluster string) (map[str
 }
 
 // ReadSchedule reads one definition; store.ErrNotFound where there is none.
-func ReadSchedule(ctx context.Context, st store.Store, cluster, name string) (*ScheduleDefinition, error) {
-	key := layout.ScheduleKey(cluster, name)
+func ReadSchedule(ctx context.Context, st store.Store, of layout.Schedules, name string) (*ScheduleDefinition, error) {
+	key := of.Key(name)
 	d := new(ScheduleDefinition)
 	if err := GetJSON(ctx, st, key, d); err != nil {
 		return nil, err
 	}
-	if d.Name != name || d.Cluster != cluster {
+	if !d.isOf(of, name) {
 		return nil, fmt.Errorf("%s is of schedule %q of cluster %q: %w", key, d.Name, d.Cluster, archive.ErrCorrupt)
 	}
 	return d, nil
 }
 
-// DeleteSchedule removes a definition with the record of its runs. Its backups stay. It may
-// repeat.
-func DeleteSchedule(ctx context.Context, st store.Store, cluster, name string) error {
-	for _, key := range []string{layout.ScheduleKey(cluster, name), layout.ScheduleRunsKey(cluster, name)} {
+// DeleteSchedule removes a definition with the record of its runs. What they have made stays. It
+// may repeat.
+func DeleteSchedule(ctx context.Context, st store.Store, of layout.Schedules, name string) error {
+	for _, key := range []string{of.Key(name), of.RunsKey(name)} {
 		if err := st.Delete(ctx, key); err != nil {
 			return fmt.Errorf("remove %s: %w", key, err)
 		}
@@ -111,7 +121,7 @@ type ScheduleRuns struct {
 	Counts map[string]int64 `json:"counts,omitempty"`
 	// Slots are the last ones, in order.
 	Slots []contract.ScheduleSlot `json:"slots,omitempty"`
-	// LastSuccess is the last whose backup is Completed.
+	// LastSuccess is the last whose backup is Completed, or whose drill has passed.
 	LastSuccess *contract.ScheduleSlot `json:"lastSuccess,omitempty"`
 	// Longest is how long the longest run took, in nanoseconds.
 	Longest time.Duration `json:"longest,omitempty"`
@@ -169,7 +179,7 @@ func (r *ScheduleRuns) count(s contract.ScheduleSlot, n int64) {
 // an earlier schedule of the name, is as if nothing were there.
 func ReadScheduleRuns(ctx context.Context, st store.Store, d *ScheduleDefinition) (*ScheduleRuns, error) {
 	r := new(ScheduleRuns)
-	err := GetJSON(ctx, st, layout.ScheduleRunsKey(d.Cluster, d.Name), r)
+	err := GetJSON(ctx, st, d.place().RunsKey(d.Name), r)
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !isDamaged(err) {
 		return nil, err
 	}
@@ -187,7 +197,7 @@ func (r *ScheduleRuns) belongTo(d *ScheduleDefinition, err error) {
 // ChangeScheduleRuns changes what is known of the due times of a definition. change may be
 // called again, if somebody else was faster; nothing is written if it says so.
 func ChangeScheduleRuns(ctx context.Context, st store.Store, d *ScheduleDefinition, change func(*ScheduleRuns) (bool, error)) error {
-	return changeDocument(ctx, st, layout.ScheduleRunsKey(d.Cluster, d.Name), func(r *ScheduleRuns) (bool, error) {
+	return changeDocument(ctx, st, d.place().RunsKey(d.Name), func(r *ScheduleRuns) (bool, error) {
 		r.belongTo(d, nil)
 		return change(r)
 	})

@@ -24,13 +24,17 @@ const largestInMemory = 32 << 20
 
 // workspace is where a restore keeps its staging and results. Where only ReadOnly locations are
 // left, and the credentials may not write either, that is the memory of this worker: the
-// restore ends with it then, and its results are told and not kept, of which the reasons warn.
+// restore ends with it then, and its results are told and not kept, of which the reasons warn. The
+// restore of a drill, which only looks at a backup, writes to no ReadOnly location at all.
 func (r *Service) workspace(ctx context.Context, from repository.Answer[string], in contract.OpenArchiveInput) (*velerov1.BackupStorageLocation, store.Store, []report.Reason, error) {
 	work, st, err := r.Locations.WorkspaceFor(ctx, from.Location, in.Restore.ResultsLocation)
 	if err != nil || work.Spec.AccessMode != velerov1.BackupStorageLocationAccessModeReadOnly {
 		return work, st, nil, err
 	}
-	denied := st.Put(ctx, repository.NewStaging(st, in.UID).Key("writable"), []byte("{}"), store.PutOptions{})
+	denied := fmt.Errorf("storage location %s is ReadOnly: %w", work.Name, store.ErrAccessDenied)
+	if in.Restore.Isolation == nil {
+		denied = st.Put(ctx, repository.NewStaging(st, in.UID).Key("writable"), []byte("{}"), store.PutOptions{})
+	}
 	if !errors.Is(denied, store.ErrAccessDenied) {
 		return work, st, nil, denied
 	}

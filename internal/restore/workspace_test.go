@@ -88,6 +88,21 @@ func TestWorkspace(t *testing.T) {
 	}
 }
 
+// TestWorkspaceOfDrill: a drill writes nothing to a ReadOnly location, also where it might.
+func TestWorkspaceOfDrill(t *testing.T) {
+	r, st := onlyReadOnly(t, nil)
+	bsl, source, err := r.Locations.Get(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := len(st.Keys())
+	in := contract.OpenArchiveInput{UID: "u", Restore: contract.RestoreInput{Isolation: &contract.Isolation{Drill: "u"}}}
+	work, _, reasons, err := r.workspace(t.Context(), repository.Answer[string]{Location: bsl, Store: source, Value: "b"}, in)
+	if err != nil || work.Name != memoryLocation || len(reasons) != 1 || len(st.Keys()) != keys {
+		t.Errorf("%+v %v %v, %q", work, reasons, err, st.Keys())
+	}
+}
+
 // TestWorkspaceOfVelero: a large tarball of Velero's is not cut anew in memory.
 func TestWorkspaceOfVelero(t *testing.T) {
 	r, st := onlyReadOnly(t, store.ErrAccessDenied)

@@ -7,9 +7,6 @@ import (
 	"slices"
 	"time"
 
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
-
-	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -29,7 +26,7 @@ func (s *Service) Account(ctx context.Context) error {
 	if err != nil {
 		return s.ignoreUnused(err)
 	}
-	defined, err := repository.ReadSchedules(ctx, st, s.Config.Cluster)
+	defined, err := repository.ReadSchedules(ctx, st, s.place())
 	if err != nil {
 		return err
 	}
@@ -119,12 +116,11 @@ func (s *Service) endLostRuns(ctx context.Context, d *repository.ScheduleDefinit
 		if running {
 			continue
 		}
-		done, err := s.storedBackup(ctx, d, slot.Due)
+		done, err := s.of().stored(ctx, d, slot)
 		if err != nil {
 			return changed, err
 		}
-		slot = endedSlot(slot, done)
-		runs.Note(slot)
+		runs.Note(lostSlot(slot, done))
 		changed = true
 	}
 	return changed, nil
@@ -133,7 +129,7 @@ func (s *Service) endLostRuns(ctx context.Context, d *repository.ScheduleDefinit
 // lookupsAtOnce bounds how many backups one account looks for.
 const lookupsAtOnce = 50
 
-// findUnrecorded looks whether due times that seem to be missed have a backup: where a store
+// findUnrecorded looks whether due times that seem to be missed have left something: where a store
 // honours no conditions, a record may be lost.
 func (s *Service) findUnrecorded(ctx context.Context, d *repository.ScheduleDefinition, runs *repository.ScheduleRuns, after time.Time) error {
 	lookups := 0
@@ -145,39 +141,22 @@ func (s *Service) findUnrecorded(ctx context.Context, d *repository.ScheduleDefi
 			continue
 		}
 		lookups++
-		done, err := s.storedBackup(ctx, d, slot.Due)
+		done, err := s.of().stored(ctx, d, slot)
 		if err != nil {
 			return err
 		}
 		if done != nil {
-			runs.Note(endedSlot(slot, done))
+			runs.Note(*done)
 		}
 	}
 	return nil
 }
 
-// endedSlot is a slot whose run is gone, by the backup that it has made, if any.
-func endedSlot(slot contract.ScheduleSlot, done *velerov1.Backup) contract.ScheduleSlot {
-	if done == nil {
-		slot.Outcome, slot.Reason = contract.SlotFailed, "its run ended without a word: it was terminated, or Temporal has lost it"
-		return slot
+// lostSlot is a slot whose run is gone, by what it has left, if anything.
+func lostSlot(slot contract.ScheduleSlot, done *contract.ScheduleSlot) contract.ScheduleSlot {
+	if done != nil {
+		return *done
 	}
-	entry := repository.EntryOf(done, 0)
-	slot.Outcome, slot.Reason, slot.Backup, slot.Phase = contract.SlotRan, "", entry.Name, string(entry.Phase)
-	slot.Started, slot.Ended = entry.Started, entry.Completed
+	slot.Outcome, slot.Reason = contract.SlotFailed, "its run ended without a word: it was terminated, or Temporal has lost it"
 	return slot
-}
-
-// storedBackup is the backup of a due time, nil where there is none.
-func (s *Service) storedBackup(ctx context.Context, d *repository.ScheduleDefinition, due time.Time) (*velerov1.Backup, error) {
-	_, st, err := s.Locations.Get(ctx, d.Spec.Template.StorageLocation)
-	if err != nil {
-		return nil, err
-	}
-	doc := new(velerov1.Backup)
-	err = repository.GetJSON(ctx, st, layout.Backup{Name: d.BackupName(due)}.Metadata(), doc)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	return doc, err
 }

@@ -28,7 +28,7 @@ func (s *Service) Change(ctx context.Context, in contract.ChangeSchedulesInput) 
 		return contract.ChangeSchedulesResult{}, err
 	}
 	c := &change{Service: s, in: in, st: st}
-	if c.defined, err = repository.ReadSchedules(ctx, st, s.Config.Cluster); err != nil {
+	if c.defined, err = repository.ReadSchedules(ctx, st, s.place()); err != nil {
 		return contract.ChangeSchedulesResult{}, err
 	}
 	if err := c.checkAll(); err != nil {
@@ -69,7 +69,7 @@ func (c *change) checkAll() error {
 		if stored := c.defined[d.Name]; stored != nil {
 			errs = append(errs, c.mayChange(stored))
 			if c.in.Create && (stored.ChangedBy != c.in.Run || c.in.Run == "") {
-				return failure.Exists("schedule %q already exists; change it with `lifeboat schedule apply -f FILE`, or delete it first", d.Name)
+				return failure.Exists("schedule %q already exists; change it with `lifeboat %s apply -f FILE`, or delete it first", d.Name, c.words().command)
 			}
 		}
 	}
@@ -78,7 +78,7 @@ func (c *change) checkAll() error {
 	}
 	for _, name := range slices.Concat(c.in.Pause, c.in.Unpause) {
 		if c.defined[name] == nil {
-			return unknownSchedule(name)
+			return c.unknown(name)
 		}
 	}
 	for _, name := range slices.Concat(c.in.Pause, c.in.Unpause, c.in.Delete) {
@@ -92,7 +92,7 @@ func (c *change) checkAll() error {
 // mayChange refuses what the configuration would set back.
 func (c *change) mayChange(d *repository.ScheduleDefinition) error {
 	if d != nil && d.Source == repository.SourceConfig {
-		return fmt.Errorf("schedule %q stands in the worker's configuration, among its schedules: change it there", d.Name)
+		return fmt.Errorf("schedule %q stands in the worker's configuration, in %s: change it there", d.Name, c.words().configured)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (c *change) apply(ctx context.Context) error {
 		}
 		warnings := c.rules[i].warnings
 		if d.PausedByHand {
-			warnings = append(warnings, fmt.Sprintf("it stays paused, since %s; `lifeboat schedule unpause %s` ends that", d.PausedSince.Format(time.RFC3339), d.Name))
+			warnings = append(warnings, fmt.Sprintf("it stays paused, since %s; `lifeboat %s unpause %s` ends that", d.PausedSince.Format(time.RFC3339), c.words().command, d.Name))
 		}
 		if err := c.report(ctx, d, outcome, warnings); err != nil {
 			return err
@@ -201,7 +201,7 @@ func (c *change) prune(ctx context.Context) error {
 }
 
 func (c *change) deleteOne(ctx context.Context, name, outcome string) error {
-	if err := repository.DeleteSchedule(ctx, c.st, c.Config.Cluster, name); err != nil {
+	if err := repository.DeleteSchedule(ctx, c.st, c.place(), name); err != nil {
 		return err
 	}
 	if err := c.Temporal.Delete(ctx, name); err != nil {

@@ -78,7 +78,7 @@ func TestPrune(t *testing.T) {
 	in.Prune = true
 	equal(t, w.change(in), "a unchanged", "b pruned")
 	equal(t, slices.Sorted(maps.Keys(w.temporal.schedules)), "a", "c", "d")
-	if w.st.Has(layout.ScheduleKey("prod", "b")) || !w.st.Has(layout.ScheduleKey("prod", "c")) {
+	if w.st.Has(layout.Schedules{Cluster: "prod"}.Key("b")) || !w.st.Has(layout.Schedules{Cluster: "prod"}.Key("c")) {
 		t.Error("the wrong definitions are there")
 	}
 	equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{from("moved.yaml", daily("a"))}, Sources: []string{"moved.yaml"}}), "a unchanged")
@@ -181,7 +181,7 @@ func TestDamaged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.apply(daily("good"))
-			w.st.Set(layout.ScheduleKey("prod", "a"), []byte(text))
+			w.st.Set(layout.Schedules{Cluster: "prod"}.Key("a"), []byte(text))
 			w.ensure()
 			if got := w.status("a"); got.Phase != contract.ScheduleInvalid || !strings.Contains(got.Message, "damaged") || w.status("good").Phase != contract.ScheduleEnabled {
 				t.Errorf("%+v", got)

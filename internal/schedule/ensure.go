@@ -22,7 +22,7 @@ func (s *Service) Ensure(ctx context.Context) error {
 	if err != nil {
 		return s.ignoreUnused(err)
 	}
-	defined, err := repository.ReadSchedules(ctx, st, s.Config.Cluster)
+	defined, err := repository.ReadSchedules(ctx, st, s.place())
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (s *Service) Ensure(ctx context.Context) error {
 // ignoreUnused is nothing where no schedule is asked for: a worker whose default location is
 // ReadOnly is for restores.
 func (s *Service) ignoreUnused(err error) error {
-	if len(s.Config.Schedules) == 0 {
+	if len(s.of().configured()) == 0 {
 		return nil
 	}
 	return err
@@ -47,8 +47,7 @@ func (s *Service) ignoreUnused(err error) error {
 func (s *Service) storeConfigured(ctx context.Context, st store.Store, defined map[string]*repository.ScheduleDefinition) error {
 	var errs []error
 	named := map[string]bool{}
-	for i := range s.Config.Schedules {
-		in := configured(&s.Config.Schedules[i])
+	for _, in := range s.of().configured() {
 		named[in.Name] = true
 		d, _, err := s.store(ctx, st, defined[in.Name], in, repository.SourceConfig, "")
 		if err != nil {
@@ -61,7 +60,7 @@ func (s *Service) storeConfigured(ctx context.Context, st store.Store, defined m
 		if d.Source != repository.SourceConfig || named[name] {
 			continue
 		}
-		if err := repository.DeleteSchedule(ctx, st, s.Config.Cluster, name); err != nil {
+		if err := repository.DeleteSchedule(ctx, st, s.place(), name); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -103,10 +102,10 @@ const (
 func (r *rules) desired(d *repository.ScheduleDefinition, longest time.Duration, now time.Time) Desired {
 	year := now.UTC().Year()
 	out := Desired{
-		Name: d.Name, Jitter: r.jitter, BufferOne: r.bufferOne, CatchUp: r.window(longest), Paused: d.Paused(), Timing: r.timing,
+		Name: d.Name, Drills: d.Drill != nil, Jitter: r.jitter, BufferOne: r.bufferOne, CatchUp: r.window(longest), Paused: d.Paused(), Timing: r.timing,
 		From: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(year+horizon, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
-	out.Note = "kept by Lifeboat as the bucket defines it: change it with 'lifeboat schedule'"
+	out.Note = "kept by Lifeboat as the bucket defines it: change it with 'lifeboat " + (&Service{Drills: out.Drills}).words().command + "'"
 	if out.Paused {
 		out.Note += "; paused since " + d.PausedSince.UTC().Format(time.RFC3339)
 	}
@@ -137,7 +136,7 @@ func (s *Service) dropUndefined(ctx context.Context, st store.Store, defined map
 		if defined[name] != nil {
 			continue
 		}
-		_, err := repository.ReadSchedule(ctx, st, s.Config.Cluster, name)
+		_, err := repository.ReadSchedule(ctx, st, s.place(), name)
 		if errors.Is(err, store.ErrNotFound) {
 			err = s.Temporal.Delete(ctx, name)
 		}

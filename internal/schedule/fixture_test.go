@@ -9,6 +9,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
@@ -186,7 +187,7 @@ func equal(t *testing.T, got []string, want ...string) {
 // all are the due times that are remembered, however many.
 func (w *world) all() []contract.ScheduleSlot {
 	w.t.Helper()
-	defined, err := repository.ReadSchedules(w.t.Context(), w.st, "prod")
+	defined, err := repository.ReadSchedules(w.t.Context(), w.st, layout.Schedules{Cluster: "prod"})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ func FuzzDocuments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, definition, runs, turns []byte) {
 		w := newWorld(t)
 		w.apply(daily("good"))
-		w.st.Set(layout.ScheduleKey("prod", "a"), definition)
-		w.st.Set(layout.ScheduleRunsKey("prod", "a"), runs)
+		w.st.Set(layout.Schedules{Cluster: "prod"}.Key("a"), definition)
+		w.st.Set(layout.Schedules{Cluster: "prod"}.RunsKey("a"), runs)
 		w.st.Set(layout.TurnsKey("prod"), turns)
 		if all, err := w.Status(t.Context(), ""); err != nil || len(all) != 2 {
 			t.Fatal(all, err)

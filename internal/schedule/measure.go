@@ -31,7 +31,7 @@ func (s *Service) Measures(ctx context.Context) ([]Measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	defined, err := repository.ReadSchedules(ctx, st, s.Config.Cluster)
+	defined, err := repository.ReadSchedules(ctx, st, s.place())
 	if err != nil {
 		return nil, err
 	}

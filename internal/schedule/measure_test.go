@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
@@ -26,7 +27,7 @@ func (w *world) measure() *schedule.Measure {
 // ran records a run of a schedule for a due time.
 func (w *world) ran(name, due, phase string) {
 	w.t.Helper()
-	d, err := repository.ReadSchedule(w.t.Context(), w.st, w.Config.Cluster, name)
+	d, err := repository.ReadSchedule(w.t.Context(), w.st, layout.Schedules{Cluster: w.Config.Cluster}, name)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -13,8 +14,10 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/timing"
 )
 
-// Service keeps the schedules of the configuration's cluster.
+// Service keeps the schedules of the configuration's cluster: those of its backups, or of its
+// drills.
 type Service struct {
+	Drills    bool // those of drills
 	Config    *config.Config
 	Locations *repository.Locations
 	Temporal  Temporal
@@ -45,7 +48,8 @@ type Temporal interface {
 
 // Desired is a schedule as Temporal should have it.
 type Desired struct {
-	Name string
+	Name   string
+	Drills bool
 	// Timing is due between From and Until.
 	Timing      timing.Timing
 	From, Until time.Time
@@ -59,6 +63,24 @@ type Desired struct {
 	Revision string
 }
 
+// place is where they lie in the store.
+func (s *Service) place() layout.Schedules {
+	return layout.Schedules{Cluster: s.Config.Cluster, Drills: s.Drills}
+}
+
+// words are how people know the schedules.
+type words struct {
+	command    string // of the program
+	configured string // the field of the worker's configuration
+}
+
+func (s *Service) words() words {
+	if s.Drills {
+		return words{"drill schedule", "drills.schedules"}
+	}
+	return words{"schedule", "schedules"}
+}
+
 // definitions is the store of the definitions.
 func (s *Service) definitions(ctx context.Context) (store.Store, error) {
 	_, st, err := s.Locations.Writable(ctx, "")
@@ -68,6 +90,6 @@ func (s *Service) definitions(ctx context.Context) (store.Store, error) {
 	return st, nil
 }
 
-func unknownSchedule(name string) error {
-	return failure.NotFound("no schedule %q; `lifeboat schedule get` lists them", name)
+func (s *Service) unknown(name string) error {
+	return failure.NotFound("no schedule %q; `lifeboat %s get` lists them", name, s.words().command)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// Begin decides for which due time a run is and whether it takes a backup. After an outage that
+// Begin decides for which due time a run is and whether it does anything. After an outage that
 // is the last one that has passed, and those before are missed: of a schedule one run starts,
 // however many were due. It may repeat: the slot is the run's own then.
 func (s *Service) Begin(ctx context.Context, in contract.BeginSlotInput) (contract.BegunSlot, error) {
@@ -19,7 +19,7 @@ func (s *Service) Begin(ctx context.Context, in contract.BeginSlotInput) (contra
 	if err != nil {
 		return contract.BegunSlot{}, err
 	}
-	d, err := repository.ReadSchedule(ctx, st, s.Config.Cluster, in.Schedule)
+	d, err := repository.ReadSchedule(ctx, st, s.place(), in.Schedule)
 	if errors.Is(err, store.ErrNotFound) {
 		return contract.BegunSlot{Slot: contract.ScheduleSlot{Due: in.Due, Outcome: contract.SlotSkipped, Reason: "the schedule was deleted"}}, nil
 	}
@@ -39,15 +39,14 @@ func (s *Service) Begin(ctx context.Context, in contract.BeginSlotInput) (contra
 		if !out.Slot.Triggered {
 			fillSlots(runs, d, &r, out.Slot.Due)
 		}
+		if out.Slot.Outcome == contract.SlotRunning && out.Slot.Run.Is(in.Run) {
+			err = s.of().plan(ctx, &out, d, &r, runs)
+		}
 		runs.Note(out.Slot)
-		return true, nil
+		return true, err
 	})
 	if err != nil {
 		return contract.BegunSlot{}, fmt.Errorf("begin a run of schedule %s: %w", in.Schedule, err)
-	}
-	if out.Slot.Outcome == contract.SlotRunning && out.Slot.Run.Is(in.Run) {
-		backup := d.Backup(out.Slot.Due)
-		out.Backup = &backup
 	}
 	return out, nil
 }
@@ -68,18 +67,17 @@ func (s *Service) decide(ctx context.Context, d *repository.ScheduleDefinition, 
 	if slot.Triggered = !r.timing.Next(slot.Due.Add(-time.Second)).Equal(slot.Due); !slot.Triggered {
 		slot.Due = r.lastDue(slot.Due, in.Now, window)
 	}
-	slot.Backup = d.BackupName(slot.Due)
 	if known := runs.Find(slot.Due); known != nil {
 		taken, err := s.isTaken(ctx, known, in.Run)
 		if err != nil || taken {
 			return *known, err
 		}
 	}
-	if done, err := s.storedBackup(ctx, d, slot.Due); err != nil || done != nil {
+	if done, err := s.of().stored(ctx, d, slot); err != nil || done != nil {
 		if err != nil {
 			return slot, err
 		}
-		return endedSlot(slot, done), nil
+		return *done, nil
 	}
 	late := in.Now.Sub(slot.Due)
 	switch {
@@ -93,7 +91,7 @@ func (s *Service) decide(ctx context.Context, d *repository.ScheduleDefinition, 
 }
 
 func unbegun(slot contract.ScheduleSlot, outcome, reason string) contract.ScheduleSlot {
-	slot.Outcome, slot.Reason, slot.Backup = outcome, reason, ""
+	slot.Outcome, slot.Reason = outcome, reason
 	slot.Started = time.Time{}
 	return slot
 }
@@ -130,7 +128,7 @@ func (s *Service) End(ctx context.Context, in contract.EndSlotInput) error {
 	if err := s.giveTurnBack(ctx, st, in.Slot.Run); err != nil {
 		return err
 	}
-	d, err := repository.ReadSchedule(ctx, st, s.Config.Cluster, in.Schedule)
+	d, err := repository.ReadSchedule(ctx, st, s.place(), in.Schedule)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // deleted meanwhile, with its record
 	}

@@ -139,7 +139,7 @@ func TestLostRecord(t *testing.T) {
 	if w.status("a").LastSuccess == nil {
 		t.Error("it is no success")
 	}
-	if err := w.st.Delete(t.Context(), layout.ScheduleRunsKey("prod", "a")); err != nil {
+	if err := w.st.Delete(t.Context(), layout.Schedules{Cluster: "prod"}.RunsKey("a")); err != nil {
 		t.Fatal(err)
 	}
 	if again := w.begin("a", "2026-03-02T02:00:00Z", "2026-03-02T02:10:00Z"); again.Backup != nil || again.Slot.Outcome != contract.SlotRan {

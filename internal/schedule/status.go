@@ -22,12 +22,12 @@ func (s *Service) Status(ctx context.Context, name string) ([]contract.ScheduleS
 	if err != nil {
 		return nil, err
 	}
-	defined, err := repository.ReadSchedules(ctx, st, s.Config.Cluster)
+	defined, err := repository.ReadSchedules(ctx, st, s.place())
 	if err != nil {
 		return nil, err
 	}
 	if name != "" && defined[name] == nil {
-		return nil, unknownSchedule(name)
+		return nil, s.unknown(name)
 	}
 	var all []contract.ScheduleStatus
 	for _, key := range slices.Sorted(maps.Keys(defined)) {

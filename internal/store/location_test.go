@@ -40,7 +40,7 @@ func TestValidateLocation(t *testing.T) {
 		{"one tag", config("tagging", "a=b"), nil},
 		{"access point", bucket("arn:aws:s3:eu-west-1:123456789012:accesspoint/name"), nil},
 		{"unknown keys", config("Region", "x", "s3url", "y"), []string{
-			"at.spec.config.Region: unknown key; known keys: checksumAlgorithm, credentialsFile", "at.spec.config.s3url: unknown key",
+			"at.spec.config.Region: unknown key; known keys: assumeRoleArn, assumeRoleExternalId", "at.spec.config.s3url: unknown key",
 		}},
 		{"provider", func(l *velerov1.BackupStorageLocation) { l.Spec.Provider = "azure" }, []string{`at.spec.provider: "azure" is not supported`}},
 		{"long provider", func(l *velerov1.BackupStorageLocation) { l.Spec.Provider = "velero.io/aws" }, nil},

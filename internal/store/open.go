@@ -89,7 +89,7 @@ func (s *S3) connectClients(ctx context.Context, bsl *velerov1.BackupStorageLoca
 		}
 	}
 	cfg, err := awsconf.Load(ctx, awsconf.Source{
-		Region: s.region, Profile: s.profile, CredentialsFile: s.credentialsFile, Credential: bsl.Spec.Credential, Secret: sec,
+		Region: s.region, Profile: s.profile, CredentialsFile: s.credentialsFile, Credential: bsl.Spec.Credential, Secret: sec, Role: s.role,
 		Rejected: func(err error) bool { return errors.Is(kindOf(err), ErrCredentials) },
 	}, config.WithRetryer(newRetryer(s.attempts)))
 	if err != nil {

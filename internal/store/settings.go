@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
 )
 
 // The keys of a location's spec.config, as Velero's plug-in for AWS names them.
@@ -44,6 +46,7 @@ type settings struct {
 	customerSecret         string
 	profile                string
 	credentialsFile        string
+	role                   awsconf.Role
 	tagging                string
 	checksum               types.ChecksumAlgorithm
 	caCert                 []byte
@@ -66,10 +69,10 @@ func (p *parser) addConfigErrorf(key, format string, a ...any) {
 }
 
 func knownKeys() []string {
-	return []string{
+	return append(awsconf.RoleKeys(),
 		keyRegion, keyS3URL, keyPublicURL, keyForcePathStyle, keySSE, keyKMSKeyID, keyCustomerFile, keyCustomerSecret,
 		keySignatureVersion, keyProfile, keyCredentialsFile, keySharedConfig, keyInsecureTLS, keyTagging, keyChecksum,
-	}
+	)
 }
 
 func (p *parser) unknownKeys() {
@@ -127,6 +130,14 @@ func (p *parser) parseEncryption(s *settings) {
 	p.serverSide(s)
 }
 
+func (p *parser) parseRole(s *settings) {
+	role, problems := awsconf.ParseRole(p.config)
+	for _, err := range problems {
+		p.errs = append(p.errs, fmt.Errorf("%s.%w", p.path, err))
+	}
+	s.role = role
+}
+
 func (p *parser) secretRef(ref string) {
 	name, key, ok := strings.Cut(ref, "/")
 	if !ok || name == "" || key == "" || strings.Contains(key, "/") {
@@ -180,6 +191,7 @@ func parseSettings(bsl *velerov1.BackupStorageLocation, path string) (settings, 
 	s.pathStyle, s.insecureTLS = p.parseBoolean(keyForcePathStyle), p.parseBoolean(keyInsecureTLS)
 	p.parseBoolean(keySharedConfig) // accepted for Velero's sake; shared files are always read
 	p.parseEncryption(&s)
+	p.parseRole(&s)
 	s.tagging, s.checksum = p.parseTags(), p.checksumAlgorithm()
 	return s, p.errs
 }

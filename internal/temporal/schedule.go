@@ -16,11 +16,12 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/timing"
 )
 
-// Schedule is a schedule of backups as Temporal has it. Revision differs between any two that
+// Schedule is a schedule of backups, or of drills, as Temporal has it. Revision differs between any two that
 // differ; it travels in the input of the runs, where a worker finds it again: Temporal keeps a
 // memo apart from the schedule, and does not let everybody change it.
 type Schedule struct {
-	Name string
+	Name   string
+	Drills bool
 	// Timing is due between From and Until.
 	Timing      timing.Timing
 	From, Until time.Time
@@ -38,7 +39,7 @@ type Schedule struct {
 func (c *Client) EnsureSchedule(ctx context.Context, s Schedule) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	description, err := c.sdk.ScheduleClient().GetHandle(ctx, contract.ScheduleID(c.cluster, s.Name)).Describe(ctx)
+	description, err := c.sdk.ScheduleClient().GetHandle(ctx, c.scheduleID(s.Drills, s.Name)).Describe(ctx)
 	var missing *serviceerror.NotFound
 	switch {
 	case err == nil && c.revisionOf(&description.Schedule) == s.Revision:
@@ -46,7 +47,7 @@ func (c *Client) EnsureSchedule(ctx context.Context, s Schedule) error {
 	case err != nil && !errors.As(err, &missing):
 		return fmt.Errorf("look up schedule %s in Temporal: %w", s.Name, explainError(err))
 	}
-	if err := c.putSchedule(ctx, c.backupSchedule(s), nil); err != nil {
+	if err := c.putSchedule(ctx, c.scheduleOptions(s), nil); err != nil {
 		return fmt.Errorf("write schedule %s to Temporal: %w", s.Name, explainError(err))
 	}
 	return nil
@@ -59,7 +60,7 @@ func (c *Client) revisionOf(s *client.Schedule) string {
 	if !ok || len(action.Args) != 1 {
 		return ""
 	}
-	var in contract.ScheduledBackupInput
+	var in contract.ScheduledRunInput
 	payload, ok := action.Args[0].(interface{ GetData() []byte })
 	if !ok || in.UnmarshalJSON(payload.GetData()) != nil {
 		return ""
@@ -73,7 +74,19 @@ func (c *Client) revisionOf(s *client.Schedule) string {
 // pausedSuffix marks the revision of a schedule that is paused.
 const pausedSuffix = "-paused"
 
-func (c *Client) backupSchedule(s Schedule) client.ScheduleOptions {
+// scheduleID is the id of a schedule, of drills or of backups.
+func (c *Client) scheduleID(drills bool, name string) string {
+	if drills {
+		return contract.DrillScheduleID(c.cluster, name)
+	}
+	return contract.ScheduleID(c.cluster, name)
+}
+
+func (c *Client) scheduleOptions(s Schedule) client.ScheduleOptions {
+	workflow, summary := contract.ScheduledBackupWorkflow, "Backup of cluster "
+	if s.Drills {
+		workflow, summary = contract.ScheduledDrillWorkflow, "Restore drill of cluster "
+	}
 	revision := s.Revision
 	if s.Paused {
 		revision += pausedSuffix
@@ -82,15 +95,15 @@ func (c *Client) backupSchedule(s Schedule) client.ScheduleOptions {
 	if s.BufferOne {
 		overlap = enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE
 	}
-	id := contract.ScheduleID(c.cluster, s.Name)
+	id := c.scheduleID(s.Drills, s.Name)
 	return client.ScheduleOptions{
 		ID: id, Spec: specOf(s), Overlap: overlap, CatchupWindow: s.CatchUp, Paused: s.Paused, Note: s.Note,
 		Action: &client.ScheduleWorkflowAction{
 			ID:            id,
-			Workflow:      contract.ScheduledBackupWorkflow,
-			Args:          []any{contract.ScheduledBackupInput{Schedule: s.Name, Revision: revision}},
+			Workflow:      workflow,
+			Args:          []any{contract.ScheduledRunInput{Schedule: s.Name, Revision: revision}},
 			TaskQueue:     contract.TaskQueue(c.cluster),
-			StaticSummary: "Backup of cluster " + c.cluster + " by schedule " + s.Name,
+			StaticSummary: summary + c.cluster + " by schedule " + s.Name,
 		},
 	}
 }
@@ -140,9 +153,9 @@ func (c *Client) putSchedule(ctx context.Context, o client.ScheduleOptions, keep
 	})
 }
 
-// ScheduleNames are the schedules of the cluster's backups that Temporal lists. Its list may be
-// some seconds old.
-func (c *Client) ScheduleNames(ctx context.Context) ([]string, error) {
+// ScheduleNames are the schedules of the cluster's backups, or of its drills, that Temporal lists.
+// Its list may be some seconds old.
+func (c *Client) ScheduleNames(ctx context.Context, drills bool) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	list, err := c.sdk.ScheduleClient().List(ctx, client.ScheduleListOptions{PageSize: 100})
@@ -155,7 +168,7 @@ func (c *Client) ScheduleNames(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list the schedules of Temporal: %w", explainError(err))
 		}
-		if name, ours := strings.CutPrefix(entry.ID, contract.SchedulePrefix(c.cluster)); ours {
+		if name, ours := strings.CutPrefix(entry.ID, c.scheduleID(drills, "")); ours {
 			names = append(names, name)
 		}
 	}
@@ -163,10 +176,10 @@ func (c *Client) ScheduleNames(ctx context.Context) ([]string, error) {
 }
 
 // DeleteSchedule takes a schedule from Temporal; runs that go on do so. It may repeat.
-func (c *Client) DeleteSchedule(ctx context.Context, name string) error {
+func (c *Client) DeleteSchedule(ctx context.Context, drills bool, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	err := c.sdk.ScheduleClient().GetHandle(ctx, contract.ScheduleID(c.cluster, name)).Delete(ctx)
+	err := c.sdk.ScheduleClient().GetHandle(ctx, c.scheduleID(drills, name)).Delete(ctx)
 	var missing *serviceerror.NotFound
 	if err != nil && !errors.As(err, &missing) {
 		return fmt.Errorf("delete schedule %s in Temporal: %w", name, explainError(err))
@@ -176,14 +189,14 @@ func (c *Client) DeleteSchedule(ctx context.Context, name string) error {
 
 // TriggerSchedule starts a run now, by the schedule's own overlap policy: Temporal's default
 // for a trigger is not the schedule's everywhere.
-func (c *Client) TriggerSchedule(ctx context.Context, name, overlap string) error {
+func (c *Client) TriggerSchedule(ctx context.Context, drills bool, name, overlap string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	policy := enumspb.SCHEDULE_OVERLAP_POLICY_SKIP
 	if overlap == contract.OverlapBufferOne {
 		policy = enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE
 	}
-	err := c.sdk.ScheduleClient().GetHandle(ctx, contract.ScheduleID(c.cluster, name)).Trigger(ctx, client.ScheduleTriggerOptions{Overlap: policy})
+	err := c.sdk.ScheduleClient().GetHandle(ctx, c.scheduleID(drills, name)).Trigger(ctx, client.ScheduleTriggerOptions{Overlap: policy})
 	if err != nil {
 		return fmt.Errorf("trigger schedule %q: %w", name, explainError(err))
 	}

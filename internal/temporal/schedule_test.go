@@ -27,7 +27,7 @@ func scheduleOf(t *testing.T, cron string) Schedule {
 func TestBackupSchedule(t *testing.T) {
 	c := &Client{cluster: "prod"}
 	s := scheduleOf(t, "CRON_TZ=Asia/Tokyo 30 11 * * *")
-	o := c.backupSchedule(s)
+	o := c.scheduleOptions(s)
 	if o.ID != "schedule:prod:nightly" || o.Overlap != enumspb.SCHEDULE_OVERLAP_POLICY_SKIP || o.CatchupWindow != time.Hour || o.Paused || o.TriggerImmediately || o.Memo != nil {
 		t.Errorf("%+v", o)
 	}
@@ -36,7 +36,7 @@ func TestBackupSchedule(t *testing.T) {
 	}
 	s = scheduleOf(t, "@every 6h")
 	s.BufferOne, s.Paused = true, true
-	o = c.backupSchedule(s)
+	o = c.scheduleOptions(s)
 	if len(o.Spec.Intervals) != 1 || o.Spec.Intervals[0].Every != 6*time.Hour || o.Overlap != enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE || !o.Paused {
 		t.Errorf("%+v", o)
 	}
@@ -48,7 +48,7 @@ func TestRevisionOf(t *testing.T) {
 	for _, paused := range []bool{false, true} {
 		s := scheduleOf(t, "@daily")
 		s.Paused = paused
-		action := c.backupSchedule(s).Action.(*client.ScheduleWorkflowAction)
+		action := c.scheduleOptions(s).Action.(*client.ScheduleWorkflowAction)
 		payload, err := converter.GetDefaultDataConverter().ToPayload(action.Args[0])
 		if err != nil {
 			t.Fatal(err)

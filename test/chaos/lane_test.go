@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/test/compare"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
@@ -59,6 +61,7 @@ type lane struct {
 	temporalLine    *stack.Proxy
 	state           compare.State
 	runs            int    // scenarios so far
+	binary          string // of the next worker; "" is the one under test
 	disks           *disks // nil until a scenario needs volumes
 
 	mu     sync.Mutex
@@ -88,7 +91,7 @@ func ready(t *testing.T) {
 		for i := range laneCount {
 			wg.Go(func() {
 				slots <- true
-				lanes.all[i], errs[i] = newLane(ctx, fmt.Sprintf("l%s%02d", tag, i))
+				lanes.all[i], errs[i] = newLane(ctx, fmt.Sprintf("l%s%02d", tag, i), withSnapshots)
 				<-slots
 			})
 		}
@@ -106,23 +109,26 @@ func ready(t *testing.T) {
 
 func closeLanes() {
 	for _, l := range lanes.all {
-		if l == nil {
-			continue
+		if l != nil {
+			l.close()
 		}
-		if l.worker != nil {
-			l.worker.Kill()
-		}
-		l.s3.Close()
-		l.api.Close()
-		l.s3Line.Close()
-		l.apiLine.Close()
-		l.temporalLine.Close()
-		l.Close()
-		_ = os.RemoveAll(l.Dir)
 	}
 }
 
-func newLane(ctx context.Context, name string) (*lane, error) {
+func (l *lane) close() {
+	if l.worker != nil {
+		l.worker.Kill()
+	}
+	l.s3.Close()
+	l.api.Close()
+	l.s3Line.Close()
+	l.apiLine.Close()
+	l.temporalLine.Close()
+	l.Close()
+	_ = os.RemoveAll(l.Dir)
+}
+
+func newLane(ctx context.Context, name string, edit func(*config.Config)) (*lane, error) {
 	l := &lane{name: name}
 	l.rename(name, "LANE")
 	if err := l.connect(); err != nil {
@@ -133,7 +139,7 @@ func newLane(ctx context.Context, name string) (*lane, error) {
 		return nil, err
 	}
 	l.Harness, err = harness.New(ctx, shared, bins, dir, harness.Options{
-		Cluster: name, S3: l.s3Line.Addr(), API: l.apiLine.Addr(), Temporal: l.temporalLine.Addr(), Edit: withSnapshots,
+		Cluster: name, S3: l.s3Line.Addr(), API: l.apiLine.Addr(), Temporal: l.temporalLine.Addr(), Edit: edit,
 	})
 	if err != nil {
 		return nil, err
@@ -170,7 +176,7 @@ func (l *lane) connect() error {
 func (l *lane) start(ctx context.Context) error {
 	var errs []error
 	for range 3 {
-		w, err := l.StartWorker(ctx, shared.EBS.Environment()...)
+		w, err := l.StartWorkerOf(ctx, cmp.Or(l.binary, bins.Worker), shared.EBS.Environment()...)
 		if err == nil {
 			l.mu.Lock()
 			defer l.mu.Unlock()

@@ -3,7 +3,10 @@
 package compose
 
 import (
+	"cmp"
 	"context"
+	"debug/buildinfo"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,16 +16,19 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
-// layers is what makes the content of an image; its own digest also has the time of its build.
-type layers struct {
-	Config map[string]any
-	RootFS struct{ Layers []string }
+// built is an image as it is inspected, without the times of its build and what the classic builder
+// notes of its steps: what is left decides the digest.
+type built struct {
+	Config           map[string]any
+	RootFS           struct{ Layers []string }
+	Architecture, Os string
 }
 
 const imageVersion = "v0.0.0-test"
@@ -40,13 +46,13 @@ var version = "dev"
 func main() { fmt.Println(version, os.Getuid()) }
 `
 
-// TestDockerfile builds the Dockerfile twice, from nothing, for two programs that are small: the
-// layers are the same, the version is in both, the user is not root and there is no shell. `make
-// release-check` does it for the real ones, which takes many minutes.
+// TestDockerfile builds the Dockerfile twice, from nothing, for two programs that are small: layers
+// and configuration are the same, the version is in both, the user is not root, there is no shell,
+// and the modules are listed. `make release-check` does it for the real ones, which takes many minutes.
 func TestDockerfile(t *testing.T) {
 	e := newEngine(t, "")
 	dir := t.TempDir()
-	for _, name := range []string{"Dockerfile", "LICENSE", ".dockerignore"} {
+	for _, name := range []string{"Dockerfile", "LICENSE", ".dockerignore", "tools/sbom/main.go"} {
 		text, err := os.ReadFile(filepath.Join(checkout(), name))
 		if err != nil {
 			t.Fatal(err)
@@ -63,6 +69,7 @@ func TestDockerfile(t *testing.T) {
 		if got := runImage(t, e, program); got != imageVersion+" 65532" {
 			t.Errorf("%s: %q", program, got)
 		}
+		checkProgram(t, e, program)
 	}
 	if _, err := e.Docker(t.Context(), "", "run", "--rm", "--network", "none", "--entrypoint", "/bin/sh", "lifeboat:0", "-c", "true"); err == nil {
 		t.Error("the image has a shell")
@@ -109,20 +116,76 @@ func newEngine(t *testing.T, toolchain string) *stack.Engine {
 // buildTwice builds the Dockerfile of a folder as lifeboat:0 and lifeboat:1 and compares both.
 func buildTwice(t *testing.T, e *stack.Engine, dir string) {
 	t.Helper()
-	var built [2]layers
-	for i := range built {
+	var images [2]built
+	for i := range images {
 		name := fmt.Sprintf("lifeboat:%d", i)
 		if out, err := e.Docker(t.Context(), "", "build", "--no-cache", "--network", "host", "--build-arg", "VERSION="+imageVersion, "--tag", name, dir); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		built[i] = inspect(t, e, name)
+		images[i] = inspect(t, e, name)
 	}
-	if len(built[0].RootFS.Layers) < 2 || !reflect.DeepEqual(built[0].RootFS, built[1].RootFS) {
-		t.Errorf("two builds, two contents: %v and %v", built[0].RootFS, built[1].RootFS)
+	if len(images[0].RootFS.Layers) < 2 || !reflect.DeepEqual(images[0], images[1]) {
+		t.Errorf("two builds, two images: %+v and %+v", images[0], images[1])
 	}
-	if user := built[0].Config["User"]; user != "65532:65532" {
+	if user := images[0].Config["User"]; user != "65532:65532" {
 		t.Errorf("user %v", user)
 	}
+}
+
+// checkProgram takes a program out of the image: it needs no library, and the bill of materials
+// beside it lists every module that it says it is made of, and no other.
+func checkProgram(t *testing.T, e *stack.Engine, program string) {
+	t.Helper()
+	dir := t.TempDir()
+	id, err := e.Docker(t.Context(), "", "create", "lifeboat:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{program, program + ".cdx.json"} {
+		if _, err := e.Docker(t.Context(), "", "cp", strings.TrimSpace(id)+":"+name, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, err := elf.Open(filepath.Join(dir, program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC }) {
+		t.Errorf("%s is not static", program)
+	}
+	info, err := buildinfo.ReadFile(filepath.Join(dir, program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"std@" + strings.TrimPrefix(info.GoVersion, "go")}
+	for _, m := range info.Deps {
+		used := cmp.Or(m.Replace, m)
+		want = append(want, used.Path+"@"+used.Version)
+	}
+	if got := listedModules(t, filepath.Join(dir, program+".cdx.json")); !slices.Equal(got, want) {
+		t.Errorf("%s lists %q\nand is made of %q", program, got, want)
+	}
+}
+
+// listedModules are the components of a bill of materials of this version.
+func listedModules(t *testing.T, name string) (modules []string) {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bill struct {
+		Metadata   struct{ Component struct{ Version string } }
+		Components []struct{ Name, Version string }
+	}
+	if err := json.Unmarshal(text, &bill); err != nil || bill.Metadata.Component.Version != imageVersion {
+		t.Fatalf("%s: %v: %s", name, err, text)
+	}
+	for _, c := range bill.Components {
+		modules = append(modules, c.Name+"@"+c.Version)
+	}
+	return modules
 }
 
 // runImage runs a program of the image with as little as it may need.
@@ -136,16 +199,18 @@ func runImage(t *testing.T, e *stack.Engine, program string, args ...string) str
 	return strings.TrimSpace(out)
 }
 
-func inspect(t *testing.T, e *stack.Engine, name string) layers {
+func inspect(t *testing.T, e *stack.Engine, name string) built {
 	t.Helper()
 	text, err := e.Docker(t.Context(), "", "inspect", name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []layers
+	var all []built
 	if err := json.Unmarshal([]byte(text), &all); err != nil || len(all) != 1 {
 		t.Fatalf("%v %s", err, text)
 	}
+	delete(all[0].Config, "Image")
+	delete(all[0].Config, "Hostname")
 	return all[0]
 }
 

@@ -2,9 +2,11 @@ package compose
 
 import (
 	"bufio"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +25,7 @@ func TestDockerignore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	used := map[string]bool{"go.mod": true, "go.sum": true, "LICENSE": true}
+	used := map[string]bool{"go.mod": true, "go.sum": true, "LICENSE": true, "tools/sbom": true}
 	for dir := range strings.FieldsSeq(string(out)) {
 		path, err := filepath.Rel(root, dir)
 		if err != nil {
@@ -40,6 +42,23 @@ func TestDockerignore(t *testing.T) {
 		if !used[k] {
 			t.Errorf(".dockerignore lets %s in, which nothing is built of", k)
 		}
+	}
+}
+
+// TestOneGo: archives and image of a release are built with one Go.
+func TestOneGo(t *testing.T) {
+	found := map[string]int{}
+	for name, version := range map[string]string{"Dockerfile": `FROM golang:([0-9.]+)-`, ".goreleaser.yaml": `GOTOOLCHAIN=go([0-9.]+)`} {
+		text, err := os.ReadFile(filepath.Join("..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(version).FindAllSubmatch(text, -1) {
+			found[string(match[1])]++
+		}
+	}
+	if len(found) != 1 || !slices.Contains(slices.Collect(maps.Values(found)), 3) {
+		t.Errorf("versions of Go, by how often they are named: %v", found)
 	}
 }
 

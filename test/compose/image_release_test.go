@@ -8,7 +8,8 @@ import (
 )
 
 // TestImage builds the image of a release twice, from nothing, with the Go that the Dockerfile
-// names: the layers are the same, and both programs run without any library.
+// names: they are the same, both programs run with a read-only root and without any library, and
+// all their modules are listed. It compiles everything twice.
 func TestImage(t *testing.T) {
 	version, err := goVersion()
 	if err != nil {
@@ -20,4 +21,6 @@ func TestImage(t *testing.T) {
 		t.Errorf("lifeboat: %s", got)
 	}
 	runImage(t, e, "/lifeboat-worker", "--version")
+	checkProgram(t, e, "/lifeboat")
+	checkProgram(t, e, "/lifeboat-worker")
 }

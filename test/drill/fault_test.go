@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -239,9 +241,10 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestRefused: what cannot begin says what to do.
+// TestRefused: what cannot begin says what to do; where its backup is known there is evidence, and
+// somebody is told in any case.
 func TestRefused(t *testing.T) {
-	_, name := setUpStuck(t, "refused")
+	ns, name := setUpStuck(t, "refused")
 	for want, args := range map[string][]string{
 		"has no namespace":        {"--from-backup", name, "--include-namespaces", "none"},
 		"there is no good backup": {"--from-schedule", "none"},
@@ -251,5 +254,24 @@ func TestRefused(t *testing.T) {
 		if err != nil || res.Code == 0 || !strings.Contains(res.Out+res.Err, want) {
 			t.Errorf("want %q: exit %d, %v\n%s%s", want, res.Code, err, res.Out, res.Err)
 		}
+	}
+	file := filepath.Join(t.TempDir(), "drill.yaml")
+	for _, backup := range []string{name, "none"} {
+		text := "apiVersion: lifeboat-backup.github.io/v1\nkind: Drill\nmetadata: {name: told}\nspec: {source: {backup: " + backup + "}, includedNamespaces: [none], notifications: [{name: e, event: {namespace: " + ns + "}}]}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if res, err := shared.CLI(t.Context(), "drill", "run", "-f", file, "--wait"); err != nil || res.Code == 0 {
+			t.Errorf("exit %d, %v", res.Code, err)
+		}
+	}
+	p := latest(t)
+	if p.Drill.Name != "told" || p.Source.Backup.Name != name {
+		t.Errorf("the last evidence is of %s", p.Drill.Name)
+	}
+	checkFailed(t, p, evidence.LevelNone, evidence.Aborted, "has no namespace")
+	events, err := shared.Kubectl(t.Context(), "", "get", "events", "-n", ns, "--field-selector=reason=DrillFailed", "-o", "jsonpath={.items[*].message}")
+	if err != nil || !strings.Contains(events, "has left no evidence") || !strings.Contains(events, "has no namespace") {
+		t.Errorf("told %s, %v", events, err)
 	}
 }

@@ -146,7 +146,7 @@ func download(t *testing.T, h *harness.Harness) {
 // damagedDocument: a backup whose document cannot be read is told, and hides no other.
 func damagedDocument(t *testing.T, h *harness.Harness) {
 	files := layout.Backup{Name: "scrap"}
-	l := &lab{&harness.Lab{Harness: h}}
+	l := &lab{Lab: &harness.Lab{Harness: h}}
 	l.put(t, files.Metadata(), []byte(`{"kind":"Backup","metadata":`))
 	ask(t, h, 0, []string{"from-file", "scrap", "Unreadable"}, "backup", "get")
 	ask(t, h, 1, []string{"backups/scrap/velero-backup.json"}, "backup", "describe", "scrap")

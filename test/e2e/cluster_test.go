@@ -44,13 +44,16 @@ func within(t *testing.T, patience time.Duration, what string, done func() error
 }
 
 // namespaces makes up the names of a test's namespaces, short → real, and deletes
-// them when the test is over.
+// them when the test is over. Two tests cannot have one name: they run at the same time.
 func (l *lab) namespaces(t *testing.T, short ...string) *strings.Replacer {
 	t.Helper()
 	var pairs, names []string
 	for _, s := range short {
 		pairs = append(pairs, "<"+s+">", s+"-"+l.ID)
 		names = append(names, s+"-"+l.ID)
+		if other, taken := shared.takenBy.LoadOrStore(s, t.Name()); taken && other != t.Name() {
+			t.Fatalf("namespace %s is that of %v, too", s, other)
+		}
 	}
 	t.Cleanup(func() {
 		l.kubectlLater(t, append([]string{"delete", "namespace", "--ignore-not-found", "--wait=false"}, names...)...)

@@ -28,7 +28,7 @@ const objectsEach = 40
 func TestTwoClustersUnderOneName(t *testing.T) {
 	t.Parallel()
 	l := shared
-	ns := l.namespaces(t, "shop").Replace("<shop>")
+	ns := l.namespaces(t, "onename").Replace("<onename>")
 	fill(t, l.Kube, ns, "first")
 	second := stack.Run(t, stack.Options{})
 	other := connectKube(t, second)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -13,7 +14,10 @@ import (
 )
 
 // lab is what the tests of this package share.
-type lab struct{ *harness.Lab }
+type lab struct {
+	*harness.Lab
+	takenBy sync.Map // short name of a namespace → name of the test that made it up
+}
 
 // shared is set by TestMain, before any test.
 var shared *lab
@@ -28,7 +32,7 @@ func TestMain(m *testing.M) {
 	}
 	o := harness.LabOptions{Name: "e2e", Stack: stack.Options{Kwok: true, KwokVolumes: true, TemporalOnDisk: true}}
 	os.Exit(harness.Main(m, o, func(l *harness.Lab) error {
-		shared = &lab{l}
+		shared = &lab{Lab: l}
 		return nil
 	}))
 }
@@ -36,5 +40,5 @@ func TestMain(m *testing.M) {
 // beside is a Lifeboat of a test's own, whose bucket holds nothing of other tests.
 func beside(t *testing.T, name string) *lab {
 	t.Helper()
-	return &lab{shared.Beside(t, harness.Options{Cluster: name})}
+	return &lab{Lab: shared.Beside(t, harness.Options{Cluster: name})}
 }

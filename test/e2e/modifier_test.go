@@ -92,7 +92,7 @@ func TestResourceModifiers(t *testing.T) {
 	args := []string{"restore", "create", "dry", "--from-backup", "modify", "--resource-modifier-configmap", "modifiers", "--namespace-mappings", from + ":" + to}
 
 	ask(t, h, 3, []string{"Nothing was written", "configmaps " + to + "/settings", "MODIFIER_FAILED"}, append(args, "--dry-run")...)
-	line := (&lab{&harness.Lab{Harness: h}}).plan(t, "dry")["configmaps settings"]
+	line := (&lab{Lab: &harness.Lab{Harness: h}}).plan(t, "dry")["configmaps settings"]
 	want := []compare.FieldDiff{{Path: "data.gone", Backup: "x"}, {Path: "data.mode", Backup: "production", Result: "copy"}, {Path: "data.total", Result: "1"}}
 	if got := dataOf(line); line.Action != "create" || !reflect.DeepEqual(got, want) {
 		t.Errorf("planned %+v", line)

@@ -20,7 +20,7 @@ func TestRunbooks(t *testing.T) {
 	ns := names.Replace("<shop>")
 	l.apply(t, names.Replace(runbookShop))
 	own := l.Beside(t, harness.Options{Cluster: "runbook"})
-	r := runbook{lab: &lab{own}, sections: runbookSections(t), words: strings.NewReplacer(
+	r := runbook{lab: &lab{Lab: own}, sections: runbookSections(t), words: strings.NewReplacer(
 		"shop-copy", names.Replace("<shop-copy>"), "namespace shop-copy", "namespace "+names.Replace("<shop-copy>"), "namespace shop", "namespace "+ns, "namespaces shop", "namespaces "+ns,
 		"mappings shop:", "mappings "+ns+":", "/shop/", "/"+ns+"/", "name shop/", "name "+ns+"/")}
 	ask(t, own.Harness, 0, []string{"Completed"}, "backup", "create", "nightly", "--include-namespaces", ns, "--wait")
@@ -41,7 +41,7 @@ func TestRunbooks(t *testing.T) {
 
 	r.kubectl(t, "delete", "namespace", ns)
 	rebuilt := r
-	rebuilt.lab = &lab{l.Beside(t, harness.Options{Cluster: "rebuilt", Prefix: own.Config.BackupStorageLocations[0].Spec.ObjectStorage.Prefix})}
+	rebuilt.lab = &lab{Lab: l.Beside(t, harness.Options{Cluster: "rebuilt", Prefix: own.Config.BackupStorageLocations[0].Spec.ObjectStorage.Prefix})}
 	rebuilt.run(t, "The cluster is lost")
 	rebuilt.want(t, ns, "configmap/settings", "{.data.limit}", "100")
 }

@@ -22,7 +22,7 @@ import (
 func TestSchedules(t *testing.T) {
 	t.Parallel()
 	l := shared
-	ns := l.namespaces(t, "sched").Replace("<sched>")
+	ns := l.namespaces(t, "nightly").Replace("<nightly>")
 	l.apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: %s}, data: {k: v}}", ns, ns))
 	h := l.Beside(t, harness.Options{Cluster: "sched"}).Harness
 	file := filepath.Join(t.TempDir(), "shop.yaml")

@@ -34,9 +34,15 @@ func (h *Harness) configure(o Options) error {
 		Verification:           config.Verification{Manual: true},
 		BackupStorageLocations: []velerov1.BackupStorageLocation{h.location(o, credentials)},
 	}
-	if o.Edit != nil {
-		o.Edit(h.Config)
+	if o.Edit == nil {
+		o.Edit = func(*config.Config) {}
 	}
+	return h.Reconfigure(o.Edit)
+}
+
+// Reconfigure changes the configuration of workers that are started from now on.
+func (h *Harness) Reconfigure(edit func(*config.Config)) error {
+	edit(h.Config)
 	data, err := marshal(h.Config)
 	if err != nil {
 		return err

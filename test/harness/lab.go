@@ -97,6 +97,21 @@ func (l *Lab) Beside(t testing.TB, o Options) *Lab {
 	return l.withWorker(t, l.Idle(t, o))
 }
 
+// Named is Beside under the very name that o has, with a bucket that prepare, if there is one,
+// fills before the worker starts.
+func (l *Lab) Named(t testing.TB, o Options, prepare func(*Harness)) *Lab {
+	t.Helper()
+	h, err := New(t.Context(), l.Stack, l.bin, t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	if prepare != nil {
+		prepare(h)
+	}
+	return l.withWorker(t, h)
+}
+
 // On is Beside on another stack.
 func (l *Lab) On(t testing.TB, s *stack.Stack, o Options) *Lab {
 	t.Helper()

@@ -29,12 +29,17 @@ type Worker struct {
 // StartWorker starts a worker and waits until it polls. env are further variables
 // ("K=V").
 func (h *Harness) StartWorker(ctx context.Context, env ...string) (*Worker, error) {
+	return h.StartWorkerOf(ctx, h.bin.Worker, env...)
+}
+
+// StartWorkerOf is StartWorker with another build of the worker.
+func (h *Harness) StartWorkerOf(ctx context.Context, binary string, env ...string) (*Worker, error) {
 	log, err := os.CreateTemp(h.Dir, "worker-*.log")
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	w := &Worker{cmd: exec.Command(h.bin.Worker, "--config", h.path), log: log.Name(), done: make(chan error, 1)}
+	w := &Worker{cmd: exec.Command(binary, "--config", h.path), log: log.Name(), done: make(chan error, 1)}
 	w.cmd.Stdout, w.cmd.Stderr = log, log
 	w.cmd.Env = append(os.Environ(), env...)
 	w.cmd.SysProcAttr = dieWithTest()

@@ -112,7 +112,7 @@ func (s *simulation) change(in contract.ChangeSchedulesInput) {
 func (s *simulation) run(due time.Time, phase string) {
 	s.t.Helper()
 	ctx := s.t.Context()
-	d, err := repository.ReadSchedule(ctx, s.st, s.schedules.Config.Cluster, name)
+	d, err := repository.ReadSchedule(ctx, s.st, layout.Schedules{Cluster: s.schedules.Config.Cluster}, name)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -82,10 +83,19 @@ func prepare(s *stack.Stack) (harness.Options, []string, error) {
 		return harness.Options{}, nil, err
 	}
 	etcd, err := stack.Binary("etcd")
+	if err != nil {
+		return harness.Options{}, nil, err
+	}
+	key := filepath.Join(s.Dir, "drills.key")
+	private, _, _, err := evidence.NewKey()
+	if err == nil {
+		err = os.WriteFile(key, private, 0o600)
+	}
 	edit := func(c *config.Config) {
 		c.Metrics.Listen, c.Health.Listen, c.Log = metrics, health, config.Log{Level: "debug", Format: "json"}
 		c.Telemetry = config.Telemetry{Endpoint: received.endpoint}
 		c.Rehearsal = config.Rehearsal{APIServer: apiServer, Etcd: etcd, After: config.RehearseNever}
+		c.Drills.SigningKey = &config.SigningKey{File: key}
 		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{{
 			ObjectMeta: metav1.ObjectMeta{Name: "aws-east"},
 			Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": s.EBS.Region, "credentialsFile": s.EBS.CredentialsFile}},
@@ -155,6 +165,7 @@ func play(t *testing.T) {
 	run(t, "schedule", "trigger", "nightly")
 	run(t, "backup", "verify", "one", "--wait")
 	run(t, "backup", "rehearse", "one", "--wait")
+	run(t, "drill", "run", "bookstore", "--from-backup", "one", "--wait")
 	run(t, "gc", "run")
 	run(t, "backup", "create", "two", "--include-namespaces", "bookstore", "--wait")
 }
@@ -391,7 +402,7 @@ func gaugesNow(t *testing.T) (lines []string) {
 		if err != nil || resp.StatusCode != http.StatusOK {
 			return fmt.Errorf("%s: %s: %w", resp.Status, page, err)
 		}
-		lines = regexp.MustCompile(`(?m)^lifeboat_(schedule|backup|backups|location|verification|rehearsal|restore)_.*$`).FindAllString(string(page), -1)
+		lines = regexp.MustCompile(`(?m)^lifeboat_(schedule|backup|backups|location|verification|rehearsal|restore|drill)_.*$`).FindAllString(string(page), -1)
 		return nil
 	})
 	slices.Sort(lines)

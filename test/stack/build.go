@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Build builds the named components into the cache, or all of them if none is
+// Build builds the named components into the cache, or all that `make test` needs if none is
 // named. What is there already costs a stat. Progress is a line when a component
 // is begun, with how many are left, and one with its time when it is done.
 func Build(ctx context.Context, progress io.Writer, names ...string) error {

@@ -16,6 +16,7 @@ type component struct {
 	tags    string   // build tags; they say which files are compiled, not how
 	version string   // what the binary says of itself, where a peer looks at it
 	flags   func(version string) string
+	release bool // for the checks before a release only: it is built where it is named
 }
 
 // mainModule is Lifeboat's own module, seen from tools/.
@@ -59,6 +60,7 @@ func components() []component {
 		{name: "docker-compose", module: "compose", pkg: "github.com/docker/compose/v5/cmd"},
 		{name: "helm", module: "helm", pkg: "helm.sh/helm/v3/cmd/helm", version: "v1.37.2", flags: helmKubernetes},
 		{name: "kubeconform", module: "helm", pkg: "github.com/yannh/kubeconform/cmd/kubeconform"},
+		{name: "tofu", module: "tofu", pkg: "github.com/opentofu/opentofu/cmd/tofu", release: true},
 	}
 }
 
@@ -107,11 +109,13 @@ func findComponent(name string) (component, error) {
 	return all[i], nil
 }
 
-// Components names everything that Build can build.
+// Components names what Build builds when it is not told what.
 func Components() []string {
 	var names []string
 	for _, c := range components() {
-		names = append(names, c.name)
+		if !c.release {
+			names = append(names, c.name)
+		}
 	}
 	return names
 }

@@ -32,6 +32,7 @@ type EBS struct {
 func (e *EBS) Environment() []string {
 	return []string{
 		"AWS_ENDPOINT_URL_EC2=" + e.Endpoint, "AWS_ENDPOINT_URL_EBS=" + e.Endpoint, "AWS_ENDPOINT_URL_STS=" + e.Endpoint,
+		"AWS_ENDPOINT_URL_SERVICE_QUOTAS=" + e.Endpoint, "AWS_ENDPOINT_URL_EKS=" + e.Endpoint,
 		"AWS_REGION=" + e.Region, "AWS_SHARED_CREDENTIALS_FILE=" + e.CredentialsFile,
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=",

@@ -51,12 +51,17 @@ func (s *Stack) waitContainerd(ctx context.Context) error {
 
 // ctr runs containerd's own client on the node.
 func (s *Stack) ctr(ctx context.Context, args ...string) error {
+	_, err := s.ctrOutput(ctx, args...)
+	return err
+}
+
+func (s *Stack) ctrOutput(ctx context.Context, args ...string) (string, error) {
 	svc := s.insideNode(&service{Binary: "ctr", Args: append([]string{"--namespace", "k8s.io"}, args...)})
 	out, err := exec.CommandContext(ctx, svc.Binary, svc.Args...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("ctr %s: %w: %s", args[0], err, tail(string(out), 3))
+		return "", fmt.Errorf("ctr %s: %w: %s", args[0], err, tail(string(out), 3))
 	}
-	return nil
+	return string(out), nil
 }
 
 func (s *Stack) configureContainerd(snapshotter string) error {

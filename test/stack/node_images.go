@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack/images"
@@ -95,4 +97,23 @@ func (s *Stack) ImportImage(ctx context.Context, archive string) error {
 		return fmt.Errorf("import image: %w", err)
 	}
 	return nil
+}
+
+// ImportImageByDigest does so and gives the image a name by its digest as well, which it returns:
+// as a Pod names one that nobody can exchange.
+func (s *Stack) ImportImageByDigest(ctx context.Context, archive, name string) (string, error) {
+	if err := s.ImportImage(ctx, archive); err != nil {
+		return "", err
+	}
+	listed, err := s.ctrOutput(ctx, "images", "ls", "name=="+name)
+	if err != nil {
+		return "", err
+	}
+	digest := regexp.MustCompile("sha256:[0-9a-f]{64}").FindString(listed)
+	if digest == "" {
+		return "", fmt.Errorf("import image %s: no digest in %q", name, listed)
+	}
+	repository := name[:strings.LastIndex(name, ":")]
+	byDigest := repository + "@" + digest
+	return byDigest, s.ctr(ctx, "images", "tag", "--force", name, byDigest)
 }

@@ -257,7 +257,7 @@ def check_chains(files, now):
                 continue
             missed = [("missed", m["slot"]) for m in c.get("missed", [])]
             due = last[c["schedule"]][0].get("nextSlot") if c["schedule"] in last else None
-            untold = due and due != c["slot"] and ("missed", due) not in missed
+            untold = due and due < c["slot"] and ("missed", due) not in missed
             for kind, slot in missed + [("slot", due)] * bool(untold):
                 add(kind, c["sequence"], schedule=c["schedule"], slot=slot)
             last[c["schedule"]] = (c, digest)

@@ -76,6 +76,7 @@ func productRules() rules {
 			{"internal/repository/drills", "internal/repository"}, // evidence is a document of the bucket
 			{"internal/store/bucket", "internal/store"},
 			{"starter/internal/noun", "starter/internal/console"},
+			{"starter/internal/drill", "starter/internal/schedules"}, // schedules of drills are schedules
 			{"starter/internal/command", "starter/internal/manifest"},
 			{"starter/internal/input", "starter/internal/manifest"},
 			{"starter/internal/listing", "starter/internal/manifest"},

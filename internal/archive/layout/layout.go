@@ -120,16 +120,29 @@ const DeletionTryDir = PluginDir + "deletions/"
 // DeletionTryKey is the file that says since when an expired backup could not be deleted.
 func DeletionTryKey(backup string) string { return DeletionTryDir + backup + ".json" }
 
-// ScheduleDir is the directory of the definitions of a cluster's schedules: clusters that share
-// a location run their own only.
-func ScheduleDir(cluster string) string { return PluginDir + "schedules/" + cluster + "/" }
+// Schedules says where the schedules of a cluster lie, those of backups or those of drills:
+// clusters that share a location run their own only.
+type Schedules struct {
+	Cluster string
+	Drills  bool
+}
 
-// ScheduleKey is the file with the definition of a schedule.
-func ScheduleKey(cluster, schedule string) string { return ScheduleDir(cluster) + schedule + ".json" }
+// Dir is the directory of the definitions.
+func (s Schedules) Dir() string { return s.root() + "schedules/" + s.Cluster + "/" }
 
-// ScheduleRunsKey is the file that says what became of a schedule's due times.
-func ScheduleRunsKey(cluster, schedule string) string {
-	return PluginDir + "schedule-runs/" + cluster + "/" + schedule + ".json"
+// Key is the file with the definition of a schedule.
+func (s Schedules) Key(schedule string) string { return s.Dir() + schedule + ".json" }
+
+// RunsKey is the file that says what became of a schedule's due times.
+func (s Schedules) RunsKey(schedule string) string {
+	return s.root() + "schedule-runs/" + s.Cluster + "/" + schedule + ".json"
+}
+
+func (s Schedules) root() string {
+	if s.Drills {
+		return PluginDir + "drill-"
+	}
+	return PluginDir
 }
 
 // TurnsKey is the file that says which runs of schedules take a backup, and which wait.

@@ -27,6 +27,8 @@ type Source struct {
 	Credential *corev1.SecretKeySelector
 	// Secret reads Credential.
 	Secret SecretReader
+	// Role is assumed with those credentials.
+	Role Role
 	// Rejected tells that an answer refuses the credentials. Those of a Secret or a file are
 	// read again then, and if they have changed the request is sent once more.
 	Rejected func(error) bool
@@ -59,6 +61,7 @@ func (s Source) load(ctx context.Context, more ...func(*config.LoadOptions) erro
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load credentials: %w: %w", ErrCredentials, err)
 	}
+	s.Role.assume(&cfg)
 	return cfg, nil
 }
 

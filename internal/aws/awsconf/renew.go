@@ -89,3 +89,22 @@ type renewingRetryer struct {
 func (r renewingRetryer) IsErrorRetryable(err error) bool {
 	return r.Retryer.IsErrorRetryable(err) || r.credentials.rejected(err) && r.credentials.isRenewed()
 }
+
+// Renewing is the retryer now of a client or request in the place of old, which sends a request again
+// that was refused with credentials which have been replaced since, as old does.
+func Renewing(old, now aws.Retryer) aws.Retryer {
+	if r, ok := old.(renewingRetryer); ok {
+		return renewingRetryer{now, r.credentials}
+	}
+	return now
+}
+
+// NoRepeats keeps the SDK from repeating requests that are not idempotent. With Renewing, one that was
+// refused for old credentials is sent once more: it has done nothing.
+type NoRepeats struct{ aws.NopRetryer }
+
+// MaxAttempts implements aws.Retryer.
+func (NoRepeats) MaxAttempts() int { return 2 }
+
+// RetryDelay implements aws.Retryer.
+func (NoRepeats) RetryDelay(int, error) (time.Duration, error) { return 0, nil }

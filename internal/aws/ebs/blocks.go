@@ -23,9 +23,9 @@ const blocksPerPage = 10_000
 // retryThrottled repeats requests of the EBS direct APIs that were too many: they have limits
 // of their own, which no quota of this package watches.
 func retryThrottled(o *ebs.Options) {
-	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
+	o.Retryer = awsconf.Renewing(o.Retryer, retry.NewStandard(func(r *retry.StandardOptions) {
 		r.MaxAttempts, r.Backoff = defaultAttempts, retry.BackoffDelayerFunc(awsconf.Backoff)
-	})
+	}))
 }
 
 // OwnSnapshotsOf describes the account's own snapshots of volumes, the oldest first.

@@ -97,6 +97,12 @@ func (l *Location) describeOwn(ctx context.Context, filters ...types.Filter) ([]
 	return all, nil
 }
 
+// CountSnapshots is how many snapshots the account has in the Region, of whatever origin.
+func (l *Location) CountSnapshots(ctx context.Context) (int, error) {
+	all, err := l.describeOwn(ctx)
+	return len(all), err
+}
+
 // countSnapshots is the quota's look at the account.
 func (l *Location) countSnapshots(ctx context.Context, ids []string) ([]quota.Snapshot, error) {
 	pending, err := l.describeOwn(ctx, filter("status", SnapshotPending))

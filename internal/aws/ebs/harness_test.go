@@ -82,15 +82,7 @@ func (w *world) location() *Location { return w.open("AKIALIFEBOAT", "lifeboat-s
 
 func (w *world) open(key, secret string, o Options, config ...string) *Location {
 	w.t.Helper()
-	file := filepath.Join(w.t.TempDir(), "credentials")
-	text := fmt.Sprintf("[default]\naws_access_key_id=%s\naws_secret_access_key=%s\n", key, secret)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-	doc := document("credentialsFile", file)
-	for i := 0; i < len(config); i += 2 {
-		doc.Spec.Config[config[i]] = config[i+1]
-	}
+	doc := w.documentOf(key, secret, config...)
 	if o.HTTP == nil {
 		o.HTTP = wire{w.Sim}
 	}
@@ -99,6 +91,17 @@ func (w *world) open(key, secret string, o Options, config ...string) *Location 
 		w.t.Fatal(err)
 	}
 	return l
+}
+
+// documentOf is a location with a user's keys.
+func (w *world) documentOf(key, secret string, config ...string) *velerov1.VolumeSnapshotLocation {
+	w.t.Helper()
+	file := filepath.Join(w.t.TempDir(), "credentials")
+	text := fmt.Sprintf("[default]\naws_access_key_id=%s\naws_secret_access_key=%s\n", key, secret)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return document(append([]string{"credentialsFile", file}, config...)...)
 }
 
 func document(config ...string) *velerov1.VolumeSnapshotLocation {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs/quota"
 )
@@ -55,4 +55,4 @@ func (l *Location) learnAnswer(action string, err error) {
 }
 
 // withoutRetries keeps the SDK from repeating a request that is not idempotent.
-func withoutRetries(o *ec2.Options) { o.Retryer = aws.NopRetryer{} }
+func withoutRetries(o *ec2.Options) { o.Retryer = awsconf.Renewing(o.Retryer, awsconf.NoRepeats{}) }

@@ -87,7 +87,7 @@ func Open(ctx context.Context, l *velerov1.VolumeSnapshotLocation, o Options) (*
 
 func (l *Location) connect(ctx context.Context, doc *velerov1.VolumeSnapshotLocation, o Options) (err error) {
 	cfg, err := awsconf.Load(ctx, awsconf.Source{
-		Region: l.region, Profile: l.profile, CredentialsFile: l.credentialsFile, Credential: doc.Spec.Credential, Secret: o.Secret,
+		Region: l.region, Profile: l.profile, CredentialsFile: l.credentialsFile, Credential: doc.Spec.Credential, Secret: o.Secret, Role: l.role,
 		Rejected: func(err error) bool { return errors.Is(kindOf(err), ErrCredentials) },
 	}, config.WithRetryer(newRetryer(cmp.Or(max(o.Attempts, 0), defaultAttempts))), withHTTP(o))
 	if err != nil {

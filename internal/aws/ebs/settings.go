@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/aws/awsconf"
 )
 
 // The keys of a location's spec.config, as Velero's plug-in for AWS names them.
@@ -30,6 +32,7 @@ type settings struct {
 	// initializationRate is at how many MiB/s EC2 fills a volume that is made of a snapshot; 0
 	// leaves it to EC2, and to whoever reads a block first.
 	initializationRate int32
+	role               awsconf.Role
 }
 
 func parseSettings(l *velerov1.VolumeSnapshotLocation) (settings, error) {
@@ -43,6 +46,8 @@ func parseSettings(l *velerov1.VolumeSnapshotLocation) (settings, error) {
 		}
 		s.initializationRate = int32(rate)
 	}
+	role, problems := awsconf.ParseRole(c)
+	s.role, errs = role, append(errs, problems...)
 	if p := l.Spec.Provider; p != "aws" && p != "velero.io/aws" {
 		errs = append(errs, fmt.Errorf("spec.provider: %q is not supported; use aws or velero.io/aws", p))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // Abandon unquiesces the pods and deletes the snapshots of a backup that will not be. It
@@ -40,7 +41,8 @@ func Abandon(ctx context.Context, b *backup.Service, ref contract.BackupRef) err
 }
 
 // resumePods thaws what is frozen. The pods of a cluster that this one replaces are gone;
-// those of the same names here were never frozen.
+// those of the same names here were never frozen. A unit that cannot be thawed leaves no other
+// one frozen.
 func resumePods(ctx context.Context, b *backup.Service, o *backup.Run) error {
 	if gone := b.Config.ReplacesCluster; gone != "" && gone == o.Plan.Binding.Cluster {
 		return nil
@@ -48,12 +50,13 @@ func resumePods(ctx context.Context, b *backup.Service, o *backup.Run) error {
 	if err := binding.CheckCluster(ctx, b.Kube, o.Plan.Binding); err != nil {
 		return err
 	}
+	var failed []error
 	for unit := range o.Plan.Volumes.Units {
 		if _, err := quiesce.New(b, o, unit).Resume(ctx); err != nil {
-			return err
+			failed = append(failed, err)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // isCommitted reports whether this run has written the Backup document. One that cannot be
@@ -77,11 +80,17 @@ func discardSnapshots(ctx context.Context, b *backup.Service, o *backup.Run) err
 	if err != nil {
 		return err
 	}
-	all := backup.AllSnapshots(units)
+	return discardByAll(ctx, drivers, backup.AllSnapshots(units))
+}
+
+// discardByAll has every driver delete what it took. One that is refused does not keep
+// another from it.
+func discardByAll(ctx context.Context, drivers volume.Drivers, all []volume.Snapshot) error {
+	var failed []error
 	for _, d := range drivers {
 		if err := d.Discard(ctx, all, nil); err != nil {
-			return err
+			failed = append(failed, err)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }

@@ -36,6 +36,8 @@ type Metadata struct {
 type Spec struct {
 	// Source picks the backup.
 	Source Source `json:"source"`
+	// Schedule runs the drill by itself, once the document was given to 'lifeboat drill schedule apply' or to the worker.
+	Schedule *Schedule `json:"schedule,omitempty"`
 	// StorageLocation is where the backup lies; empty looks in all.
 	StorageLocation string `json:"storageLocation,omitempty"`
 	// IncludedNamespaces are those of the backup that are restored; none means all. They take the wildcards of Velero's restores.
@@ -80,6 +82,20 @@ type Source struct {
 	Schedule string `json:"schedule,omitempty"`
 	// Pick says which of them: latest if it is not given.
 	Pick Pick `json:"pick,omitempty"`
+}
+
+// Schedule says when a drill is run by itself.
+type Schedule struct {
+	// Cron is when it is due: a cron string such as "0 9 1-7 1,4,7,10 TUE", @monthly, or @every 720h.
+	Cron string `json:"cron"`
+	// TimeZone is that of the cron string, such as Europe/Berlin; UTC if it is not given.
+	TimeZone string `json:"timeZone,omitempty"`
+	// CatchUpWindow is how late it may begin, after an outage or behind another drill; 12h if it is not given.
+	CatchUpWindow metav1.Duration `json:"catchUpWindow,omitzero"`
+	// Jitter begins it up to so much later.
+	Jitter metav1.Duration `json:"jitter,omitzero"`
+	// Paused starts no runs.
+	Paused bool `json:"paused,omitempty"`
 }
 
 // Pick says which of the good backups is drilled.

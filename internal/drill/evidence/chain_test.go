@@ -102,6 +102,12 @@ func chainCases(t *testing.T) map[string]struct {
 			}
 			return true
 		}), []string{"slot 3 quarter 2"}},
+		"moved-earlier": {quarters(t, 4, func(i int, p *Predicate) bool {
+			if i == 2 {
+				p.Chain.NextSlot = quarter(4)
+			}
+			return true
+		}), nil},
 		"two-schedules": {quarters(t, 5, func(i int, p *Predicate) bool {
 			if i == 2 {
 				p.Chain.Schedule, p.Chain.Slot, p.Chain.NextSlot = "yearly", at(200), ""

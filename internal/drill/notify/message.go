@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 )
 
@@ -53,6 +54,14 @@ func MessageOf(p *evidence.Predicate, digest evidence.Digest) Message {
 	return m
 }
 
+// MessageWithout makes a message of a drill that has left no evidence, for a cause.
+func MessageWithout(res contract.DrillResult, cluster, cause string) Message {
+	return Message{
+		Version: 1, ID: res.ID, Drill: res.Name, Cluster: cluster, Backup: res.Backup, Verdict: string(evidence.Failed), Level: string(evidence.LevelNone),
+		Failures: []Failure{{string(evidence.Aborted), cause}}, Asked: res.Asked, Finished: res.Finished,
+	}
+}
+
 // passed reports whether nothing speaks against the drill.
 func (m *Message) passed() bool { return m.Verdict == string(evidence.Passed) }
 
@@ -60,6 +69,9 @@ func (m *Message) passed() bool { return m.Verdict == string(evidence.Passed) }
 func (m *Message) summary() string {
 	if m.passed() {
 		return fmt.Sprintf("Restore drill %s of cluster %s passed: backup %s is proven at %s", m.Drill, m.Cluster, m.Backup, m.Level)
+	}
+	if m.Evidence == "" {
+		return fmt.Sprintf("Restore drill %s of cluster %s failed, and has left no evidence", m.Drill, m.Cluster)
 	}
 	return fmt.Sprintf("Restore drill %s of cluster %s failed: backup %s is proven at %s, wanted is %s", m.Drill, m.Cluster, m.Backup, m.Level, m.Objective)
 }

@@ -41,11 +41,13 @@ func (s *Sender) Send(ctx context.Context, n definition.Notification, m Message)
 	if n.When == definition.NotifyFailure && m.passed() {
 		return nil
 	}
-	send := s.postWebhook
-	if n.Event != nil {
-		send = s.makeEvent
+	switch {
+	case n.Event != nil:
+		return s.makeEvent(ctx, n, &m)
+	case n.Webhook != nil:
+		return s.postWebhook(ctx, n, &m)
 	}
-	return send(ctx, n, &m)
+	return failure.Invalid("notification %s: has to have one of webhook and event", n.Name)
 }
 
 func (s *Sender) postWebhook(ctx context.Context, n definition.Notification, m *Message) error {

@@ -147,7 +147,7 @@ func reasonOf(b retention.Backup) reason {
 // explain says whose a snapshot is: by the backup that names it, else by its tags.
 func (l *look) explain(s snapshot, kept map[string]reason) contract.SnapshotSummary {
 	row := contract.SnapshotSummary{
-		ID: s.ID, SnapshotLocation: s.at, Started: s.Started, SizeGiB: s.SizeGiB,
+		ID: s.ID, SnapshotLocation: s.at, Started: s.Started, SizeGiB: s.SizeGiB, Encrypted: s.Encrypted,
 		Cluster: s.Tags[ebs.TagCluster], Backup: s.Tags[ebs.TagBackup], UID: s.BackupUID(), Volume: s.Tags[ebs.TagPV],
 	}
 	if p := l.placeOf(s.Tags[ebs.TagPlace]); p != nil {

@@ -19,7 +19,6 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
-	"github.com/lifeboat-backup/lifeboat/internal/poll"
 )
 
 // Processes starts control planes as processes beside this one, which end with it.
@@ -33,15 +32,10 @@ type Processes struct {
 }
 
 const (
-	// startPatience is how long an API server may take to serve: 4 s on an idle core, a
-	// minute on one that others use.
-	startPatience = 2 * time.Minute
 	// startTries bounds how often another program may take the ports first.
 	startTries = 3
 	// stopPatience is how long a process may take to end before it is killed. Nothing is lost.
 	stopPatience = 3 * time.Second
-	// lookPause is between two looks whether the API server serves.
-	lookPause = 100 * time.Millisecond
 	// outputKept is how much is kept of what a process said last.
 	outputKept = 4 << 10
 )
@@ -116,7 +110,11 @@ func (p *Processes) startOnce(ctx context.Context, root, apiServer string, s Spe
 		return nil, err
 	}
 	plane := &Plane{Config: configOf(made, ports[2]), Ended: r.died, Stop: sync.OnceValues(r.stop)}
-	plane.Version, err = r.awaitServing(ctx, plane.Config, s.Version)
+	plane.Version, err = awaitServing(ctx, plane.Config, s.Version, r.endedProcess)
+	var wrong *wrongVersionError
+	if errors.As(err, &wrong) {
+		err = failure.Unusable("rehearsal.versions[%s]: the binary is of version %s", s.Version, wrong.got)
+	}
 	freeReserved(dir.file(etcdLog))
 	return plane, err
 }
@@ -185,52 +183,12 @@ func (r *running) start(name, binary string, args []string) error {
 	return r.dir.noteProcess(name, p.cmd.Process.Pid)
 }
 
-// awaitServing waits until the API server is ready and has made its namespaces, and returns
-// its version, which has to be the wanted one.
-func (r *running) awaitServing(ctx context.Context, cfg *kube.RESTConfig, version string) (string, error) {
-	client, err := kube.New(cfg, kube.Options{RetryFor: -1, Timeout: 5 * time.Second})
-	if err != nil {
-		return "", err
-	}
-	defer client.Close()
-	for end := time.Now().Add(startPatience); ; {
-		err := client.Ping(ctx)
-		if err == nil {
-			_, err = client.Identity(ctx)
-		}
-		if err == nil {
-			return checkVersion(ctx, client, version)
-		}
-		if dead := r.endedProcess(); dead != nil {
-			return "", fmt.Errorf("%s ended: %s", dead.name, dead.output.String())
-		}
-		if time.Now().After(end) {
-			return "", fmt.Errorf("the API server does not serve after %s: %w", startPatience, err)
-		}
-		if err := poll.Wait(ctx, lookPause); err != nil {
-			return "", err
-		}
-	}
-}
-
-// checkVersion refuses a binary that is not of the version that the configuration says.
-func checkVersion(ctx context.Context, client *kube.Client, want string) (string, error) {
-	cat, err := client.Discover(ctx)
-	if err != nil {
-		return "", err
-	}
-	got := cat.ServerVersion.GitVersion
-	if want != "" && !strings.HasPrefix(got, "v"+want+".") {
-		return "", failure.Unusable("rehearsal.versions[%s]: the binary is of version %s", want, got)
-	}
-	return got, nil
-}
-
-func (r *running) endedProcess() *process {
+// endedProcess is the error of a process that has ended.
+func (r *running) endedProcess() error {
 	for _, p := range r.processes {
 		select {
 		case <-p.ended:
-			return p
+			return fmt.Errorf("%s ended: %s", p.name, p.output.String())
 		default:
 		}
 	}

@@ -9,12 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
@@ -118,6 +121,58 @@ func LastPassed(ctx context.Context, st store.Store, cluster string, most int) (
 		}
 	}
 	return nil, nil
+}
+
+// LastOfSchedule is the newest drill of a schedule that was asked for at since or later, nil where
+// there is none. At most most files are read.
+func LastOfSchedule(ctx context.Context, st store.Store, cluster, schedule string, since time.Time, most int) (*File, error) {
+	all, err := numbers(ctx, st, cluster)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(all)
+	for _, n := range all[:min(len(all), most)] {
+		f, err := Read(ctx, st, cluster, n)
+		if isDamage(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		p := &f.Evidence.Statement.Predicate
+		switch {
+		case p.Drill.Asked.Time().Before(since):
+			return nil, nil
+		case p.Chain.Schedule == schedule:
+			return f, nil
+		}
+	}
+	return nil, nil
+}
+
+// Location is where the evidence of the cluster's drills lies: the location for results, or the
+// default one if it may be written to, or the first that may; nil where none may.
+func Location(ctx context.Context, l *repository.Locations) (*velerov1.BackupStorageLocation, store.Store, error) {
+	cfg := l.Config()
+	names := []string{cfg.ResultsLocation}
+	for _, bsl := range cfg.BackupStorageLocations {
+		if bsl.Spec.Default {
+			names = append(names, bsl.Name)
+		}
+	}
+	for _, bsl := range cfg.BackupStorageLocations {
+		names = append(names, bsl.Name)
+	}
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		bsl, st, err := l.Writable(ctx, name)
+		if failure.TypeOf(err) == "" {
+			return bsl, st, err
+		}
+	}
+	return nil, nil, nil
 }
 
 // isDamage says that a file can be read, and is no evidence.

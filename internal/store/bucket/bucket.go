@@ -34,6 +34,9 @@ type Settings struct {
 	Lifecycle Answer
 	// Transport: plain HTTP is denied.
 	Transport Answer
+	// Copies: what is written below the location's prefix is replicated into a bucket of another
+	// Region.
+	Copies Answer
 }
 
 // api is implemented by stores that are a bucket of S3.
@@ -46,12 +49,13 @@ func Read(ctx context.Context, st store.Store) Settings {
 	of, ok := st.(api)
 	if !ok {
 		none := Answer{Found: "the store is no bucket of S3"}
-		return Settings{none, none, none, none}
+		return Settings{none, none, none, none, none}
 	}
 	client, name, prefix := of.API()
 	return Settings{
 		Versioning: readVersioning(ctx, client, name), Encryption: readEncryption(ctx, client, name),
 		Lifecycle: readLifecycle(ctx, client, name, prefix), Transport: readTransport(ctx, client, name),
+		Copies: readCopies(ctx, client, name, prefix),
 	}
 }
 

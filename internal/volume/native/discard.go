@@ -54,7 +54,7 @@ func invisibleStatus(t volume.Snapshot) volume.Status {
 
 // Discard deletes by the backup's tag. One that EC2 keeps (a lock, the recycle bin)
 // stays: nothing refers to it. It looks again where there may be some that EC2 did not
-// show the first time.
+// show the first time, also after a refusal to delete another: that one costs only itself.
 func (n *Snapshots) Discard(ctx context.Context, all []volume.Snapshot, keep map[int]bool) error {
 	var ids []string
 	for _, t := range all {
@@ -62,7 +62,7 @@ func (n *Snapshots) Discard(ctx context.Context, all []volume.Snapshot, keep map
 			ids = append(ids, t.ID)
 		}
 	}
-	if err := n.prune(ctx, ids); err != nil || !n.mayBeHidden(all, keep) {
+	if err := n.prune(ctx, ids); (err != nil && !ebs.IsFinal(err)) || !n.mayBeHidden(all, keep) {
 		return err
 	}
 	if err := poll.Wait(ctx, quota.LookAgainFor); err != nil {

@@ -210,6 +210,41 @@ func TestGroupAmongManyVolumes(t *testing.T) {
 	}
 }
 
+// TestDiscardBesideARefusal: a snapshot that may not be deleted does not keep one that EC2
+// does not show yet from being looked for again.
+func TestDiscardBesideARefusal(t *testing.T) {
+	inWorld(t, func(t *testing.T, vw volumetest.World) {
+		w := vw.(*world)
+		w.take(0)
+		time.Sleep(time.Minute) // until EC2 shows it
+		w.take(3)
+		denied := ebssim.Fault{Action: "DeleteSnapshot", Volume: w.volumes[0], Effect: ebssim.EffectError, Code: "UnauthorizedOperation", Status: http.StatusForbidden, Message: "not you"}
+		if _, err := w.AddFault(denied); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Driver(w.Backup()).Discard(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "not you") {
+			t.Errorf("the refusal is not told: %v", err)
+		}
+		if got := w.Existing(w.Backup().UID); !slices.Equal(got, []int{0}) {
+			t.Errorf("snapshots are left of volumes %v", got)
+		}
+	})
+}
+
+// take makes a snapshot of one volume, of which nobody keeps a record.
+func (w *world) take(index int) {
+	w.t.Helper()
+	how := volume.ReserveOptions{Attempt: 1, Deadline: time.Now().Add(time.Hour), TooLate: volume.ErrNoCapacity}
+	r, err := w.Driver(w.Backup()).Reserve(w.t.Context(), [][]int{{index}}, how)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer r.Release()
+	if taken, err := r.Take(w.t.Context(), nil); err != nil || len(taken) != 1 {
+		w.t.Fatal(taken, err)
+	}
+}
+
 // wire hands requests to the simulator without a network: nothing but timers passes time.
 type wire struct{ sim http.Handler }
 

@@ -31,7 +31,7 @@ type Backend interface {
 	StartGarbage(ctx context.Context, in contract.CollectGarbageInput) (temporal.Run, error)
 	StartRetention(ctx context.Context, in contract.SetRetentionInput) (temporal.Run, error)
 	StartScheduleChange(ctx context.Context, in contract.ChangeSchedulesInput) (temporal.Run, error)
-	TriggerSchedule(ctx context.Context, name, overlap string) error
+	TriggerSchedule(ctx context.Context, drills bool, name, overlap string) error
 	StartRehearsal(ctx context.Context, in contract.RehearseInput) (temporal.Run, error)
 	StartDrill(ctx context.Context, in contract.DrillInput) (temporal.Run, error)
 	KeepDrill(ctx context.Context, d time.Duration) error

@@ -23,7 +23,7 @@ type commands struct{ *console.Console }
 func Command(con *console.Console) *cobra.Command {
 	cs := commands{con}
 	return command.Group("drill", "Prove backups by restoring them, and check the evidence", []string{"drills"},
-		cs.runCommand(), cs.waitCommand(), cs.keepCommand(), cs.stopCommand(), cs.getCommand(), cs.describeCommand(), cs.historyCommand(), cs.verifyCommand(), cs.reportCommand(), cs.keygenCommand(), cs.schemaCommand())
+		cs.runCommand(), cs.scheduleCommand(), cs.waitCommand(), cs.keepCommand(), cs.stopCommand(), cs.getCommand(), cs.describeCommand(), cs.historyCommand(), cs.verifyCommand(), cs.reportCommand(), cs.keygenCommand(), cs.schemaCommand())
 }
 
 func bindKey(c *cobra.Command, keys *[]string, help string) {

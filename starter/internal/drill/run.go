@@ -34,6 +34,7 @@ type flags struct {
 	level            string
 	rto, rpo, keep   time.Duration
 	ready            time.Duration
+	anySource        bool // without a source the newest good backup of all is meant
 }
 
 func (f *flags) bind(c *cobra.Command) {
@@ -66,6 +67,9 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 	}
 	if f.random {
 		s.Source.Pick = definition.PickRandom
+	}
+	if f.anySource && s.Source == (definition.Source{}) {
+		s.Source.Pick = definition.PickLatest
 	}
 	d.Metadata.Name = cmp.Or(f.name, d.Metadata.Name, s.Source.Schedule, s.Source.Backup)
 	setList(&s.IncludedNamespaces, f.include)
@@ -163,6 +167,7 @@ Exit codes:
 		if err != nil {
 			return err
 		}
+		d.Spec.Schedule = nil // it is run now, whatever its document says
 		return cs.run(ctx, be, contract.DrillInput{Name: d.Metadata.Name, Spec: d.Spec}, wait || out.Format != "", out)
 	})
 	return c

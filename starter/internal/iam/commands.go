@@ -34,6 +34,7 @@ func bindOptions(c *cobra.Command, o *iam.Options) {
 	f.StringVar(&o.BucketKey, "bucket-key", "", "ARN of the KMS key that encrypts the bucket's objects")
 	f.StringArrayVar(&o.VolumeKeys, "volume-key", nil, "ARN of a customer managed KMS key of volumes; may be repeated")
 	f.StringArrayVar(&o.SharedBy, "shared-by", nil, "account whose shared snapshots are restored; may be repeated")
+	f.StringArrayVar(&o.Assume, "assume", nil, "ARN of a role that a location names by assumeRoleArn; may be repeated")
 	f.StringVar(&o.Partition, "partition", "aws", "aws, aws-cn or aws-us-gov")
 	f.BoolVar(&o.Inspect, "inspect", false, "also read the settings of bucket and cluster, for 'lifeboat doctor'")
 	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roleWords(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
@@ -67,12 +68,15 @@ these very documents.`,
 func (cs commands) trustCommand() *cobra.Command {
 	var h iam.Holder
 	var podIdentity bool
+	var taker iam.Taker
 	c := &cobra.Command{
 		Use: "trust", Short: "Print who may take the role",
 		Long: `Print the trust policy of the worker's role: one service account of one cluster, by the
-cluster's OIDC issuer (IRSA), or with --pod-identity by EKS Pod Identity.`,
+cluster's OIDC issuer (IRSA), or with --pod-identity by EKS Pod Identity. With --worker-role it is
+that of a role in the account of a location, which the worker's role takes (assumeRoleArn).`,
 		Example: `  lifeboat iam trust --account 111122223333 --issuer "$(aws eks describe-cluster --name production --query cluster.identity.oidc.issuer --output text)"
-  lifeboat iam trust --pod-identity --eks-cluster production`,
+  lifeboat iam trust --pod-identity --eks-cluster production
+  lifeboat iam trust --worker-role arn:aws:iam::111122223333:role/lifeboat --external-id backups-of-production`,
 		Args: cobra.NoArgs,
 	}
 	f := c.Flags()
@@ -83,7 +87,13 @@ cluster's OIDC issuer (IRSA), or with --pod-identity by EKS Pod Identity.`,
 	f.StringVar(&h.Namespace, "namespace", "lifeboat", "namespace of the worker")
 	f.StringVar(&h.ServiceAccount, "service-account", "lifeboat-worker", "service account of the worker")
 	f.StringVar(&h.Partition, "partition", "aws", "aws, aws-cn or aws-us-gov")
+	f.StringVar(&taker.Role, "worker-role", "", "ARN of the worker's role, for a role that a location names")
+	f.StringVar(&taker.ExternalID, "external-id", "", "the location's assumeRoleExternalId")
+	f.StringToStringVar(&taker.Tags, "session-tag", nil, "key=value of the location's assumeRoleSessionTags; may be repeated")
 	c.RunE = func(*cobra.Command, []string) error {
+		if taker.Role != "" {
+			return cs.print(iam.TrustRole(taker))
+		}
 		if podIdentity {
 			return cs.print(iam.TrustPodIdentity(h))
 		}

@@ -3,6 +3,7 @@ package input
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,8 +59,8 @@ func (c *ScheduleChanges) Schedule(s contract.Schedule) (contract.Schedule, erro
 
 // Schedules reads the schedules of files and directories; "-" is standard input. It tells from
 // which of them each was read, by their base names, and all of those names. source replaces
-// them, unless it is "".
-func Schedules(src Source, paths []string, source string) (all []contract.Schedule, sources []string, err error) {
+// them, unless it is "". decode reads them from a stream, as manifest.Schedules does.
+func Schedules(src Source, paths []string, source string, decode func(io.Reader) ([]contract.Schedule, error)) (all []contract.Schedule, sources []string, err error) {
 	if len(paths) == 0 {
 		return nil, nil, errors.New("-f: say which files to apply; '-' is standard input")
 	}
@@ -77,7 +78,7 @@ func Schedules(src Source, paths []string, source string) (all []contract.Schedu
 		}
 		for _, file := range files {
 			src.File = file
-			read, err := readManifest(src, manifest.Schedules)
+			read, err := readManifest(src, decode)
 			if errors.Is(err, manifest.ErrNoDocument) && file != path {
 				continue // a directory may hold other things too
 			}

@@ -18,18 +18,23 @@ const scheduleKind = "Schedule"
 // Schedules reads the documents of kind Schedule of a stream, also those of lists. Others are
 // passed over: users of Velero keep a schedule beside its ConfigMaps.
 func Schedules(r io.Reader) ([]contract.Schedule, error) {
+	return readKind(r, scheduleKind, schedule)
+}
+
+// readKind reads the documents of a kind of a stream, also those of lists.
+func readKind(r io.Reader, kind string, read func(text []byte) (contract.Schedule, error)) ([]contract.Schedule, error) {
 	documents, err := splitDocuments(r)
 	if err != nil {
 		return nil, err
 	}
 	var all []contract.Schedule
 	for _, text := range documents {
-		items, err := itemsOf(text)
+		items, err := itemsOf(text, kind)
 		if err != nil {
 			return nil, err
 		}
 		for _, item := range items {
-			s, err := schedule(item)
+			s, err := read(item)
 			if err != nil {
 				return nil, err
 			}
@@ -37,19 +42,19 @@ func Schedules(r io.Reader) ([]contract.Schedule, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%w of kind %s", ErrNoDocument, scheduleKind)
+		return nil, fmt.Errorf("%w of kind %s", ErrNoDocument, kind)
 	}
 	return all, nil
 }
 
-// itemsOf are the schedules in a document: itself, or what it lists.
-func itemsOf(text []byte) ([][]byte, error) {
+// itemsOf are the documents of a kind in a document: itself, or what it lists.
+func itemsOf(text []byte, kind string) ([][]byte, error) {
 	switch kindOf(text) {
-	case scheduleKind:
+	case kind:
 		return [][]byte{text}, nil
-	case scheduleKind + "List", "List":
+	case kind + "List", "List":
 	case "":
-		return nil, errors.New("not a Velero document: expected apiVersion, kind, metadata and spec at the top")
+		return nil, errors.New("not a Velero document, nor one of Lifeboat's: expected apiVersion, kind, metadata and spec at the top")
 	default:
 		return nil, nil
 	}
@@ -61,7 +66,7 @@ func itemsOf(text []byte) ([][]byte, error) {
 	}
 	var items [][]byte
 	for _, item := range list.Items {
-		if kindOf(item) == scheduleKind {
+		if kindOf(item) == kind {
 			items = append(items, item)
 		}
 	}

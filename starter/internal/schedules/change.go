@@ -12,7 +12,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule/preset"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
-	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -42,19 +41,14 @@ The worker checks everything before the schedule is made.`,
 	}
 	changes := input.ScheduleFlags(c.Flags())
 	c.Flags().StringVar(&scheme, "preset", "", "make the schedules of a scheme: "+strings.Join(preset.Names(), ", ")+"; flags change each of them")
-	bindOutput(c, &format, "", show.FormatJSON, show.FormatYAML)
+	BindOutput(c, &format, "", show.FormatJSON, show.FormatYAML)
 	c.Flags().Lookup("output").Usage = "print the manifest as json or yaml and make nothing"
 	c.RunE = func(c *cobra.Command, args []string) error {
 		all, err := newSchedules(scheme, changes, args)
 		if err != nil {
 			return err
 		}
-		if format != "" {
-			return printDocuments(io, format, all)
-		}
-		return io.Connect(c.Context(), func(be Backend) error {
-			return change(c.Context(), io, be, contract.ChangeSchedulesInput{Apply: all, Create: true})
-		})
+		return Make(c.Context(), io, format, all)
 	}
 	return c
 }
@@ -90,41 +84,49 @@ func newSchedules(scheme string, changes *input.ScheduleChanges, args []string) 
 }
 
 func printDocuments(io Console, format string, all []contract.Schedule) error {
-	documents := make([]velerov1.Schedule, 0, len(all))
+	documents := make([]any, 0, len(all))
 	for _, s := range all {
-		documents = append(documents, manifest.ScheduleDocument(s))
+		documents = append(documents, io.Kind().document(contract.ScheduleStatus{Schedule: s}))
 	}
-	return printList(io, format, documents)
+	return io.Kind().print(io.Stdout(), format, documents, len(documents) == 1)
+}
+
+// Make makes schedules, or prints their documents in a format and makes nothing.
+func Make(ctx context.Context, io Console, format string, all []contract.Schedule) error {
+	if format != "" {
+		return printDocuments(io, format, all)
+	}
+	return io.Connect(ctx, func(be Backend) error {
+		return change(ctx, io, be, contract.ChangeSchedulesInput{Apply: all, Create: true})
+	})
 }
 
 func applyCommand(io Console) *cobra.Command {
 	var files []string
 	var source, format string
 	var prune bool
+	k := io.Kind()
 	c := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Make or change the schedules of files",
-		Long: `Make or change the schedules of files: Velero's documents as they are, several in a file, with
-metadata.namespace, status and labels as repositories have them. Other kinds are passed
+		Long: "Make or change the schedules of files: " + k.documents + `. Other kinds are passed
 over. Everything is checked before anything is changed.
 
-Applied again, equal documents change nothing; no apply ever starts a backup, and none
-ends a pause that somebody has set with 'schedule pause'.
+Applied again, equal documents change nothing; no apply ever starts a run, and none
+ends a pause that somebody has set with '` + k.command + ` pause'.
 
 A schedule that was applied from the same file or directory before, and is not there any
-more, is reported, and deleted with --prune. Its backups stay. Files are told apart by
+more, is reported, and deleted with --prune. ` + k.left + ` stay. Files are told apart by
 their base names; --source gives another name, which standard input has not.`,
-		Example: `  lifeboat schedule apply -f schedules.yaml
-  lifeboat schedule apply -f schedules/ --prune
-  velero schedule get -o yaml | lifeboat schedule apply -f -`,
-		Args: cobra.NoArgs,
+		Example: k.example("apply -f schedules.yaml", "apply -f schedules/ --prune") + k.applyExample,
+		Args:    cobra.NoArgs,
 	}
-	c.Flags().StringArrayVarP(&files, "filename", "f", nil, "file or directory with Velero Schedules, '-' for standard input; may be repeated")
+	c.Flags().StringArrayVarP(&files, "filename", "f", nil, "file or directory with documents of kind "+k.kind+", '-' for standard input; may be repeated")
 	c.Flags().BoolVar(&prune, "prune", false, "delete the schedules that were applied from there before and are not there any more")
 	c.Flags().StringVar(&source, "source", "", "what is applied, for a later --prune (default: the base name of each file or directory)")
-	bindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	BindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		all, sources, err := input.Schedules(input.Source{Stdin: io.Stdin()}, files, source)
+		all, sources, err := input.Schedules(input.Source{Stdin: io.Stdin()}, files, source, k.decode)
 		if err != nil {
 			return err
 		}
@@ -153,7 +155,7 @@ func change(ctx context.Context, io Console, be Backend, in contract.ChangeSched
 		return err
 	}
 	for _, c := range res.Changes {
-		io.Say("%s\n", changeText(c, io.Clock()))
+		io.Say("%s\n", changeText(io.Kind(), c, io.Clock()))
 		for _, w := range c.Warnings {
 			io.Note("warning: schedule %q: %s\n", c.Name, show.Clean(w))
 		}
@@ -180,7 +182,7 @@ func switchCommand(io Console, verb, short, long string, set func(*contract.Chan
 	chosen := &selection{}
 	c := &cobra.Command{
 		Use: verb + " [NAME...]", Short: short, Long: long,
-		Example:           "  lifeboat schedule " + verb + " nightly\n  lifeboat schedule " + verb + " --all",
+		Example:           io.Kind().example(verb+" "+io.Kind().name, verb+" --all"),
 		ValidArgsFunction: completeNames(io),
 	}
 	chosen.bindFlags(c, verb)
@@ -189,7 +191,7 @@ func switchCommand(io Console, verb, short, long string, set func(*contract.Chan
 			return err
 		}
 		return io.Connect(c.Context(), func(be Backend) error {
-			all, err := chosen.pick(c.Context(), be, names)
+			all, err := chosen.pick(c.Context(), io.Kind(), be, names)
 			if err != nil {
 				return err
 			}
@@ -209,15 +211,15 @@ func triggerCommand(io Console) *cobra.Command {
 	return &cobra.Command{
 		Use:   "trigger NAME",
 		Short: "Start a run of a schedule now",
-		Long: `Start a run of a schedule now, as if it were due: if a run goes on, the schedule's own
+		Long: `Start a run of a schedule now, as if it were due: if a run of it goes on, the schedule's own
 overlap policy decides. The run waits for its turn as others do. It also starts while the
 schedule is paused.`,
-		Example:           "  lifeboat schedule trigger nightly",
+		Example:           io.Kind().example("trigger " + io.Kind().name),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeNames(io),
 		RunE: func(c *cobra.Command, args []string) error {
 			return io.Connect(c.Context(), func(be Backend) error {
-				all, err := (&selection{}).pick(c.Context(), be, args)
+				all, err := (&selection{}).pick(c.Context(), io.Kind(), be, args)
 				if err != nil {
 					return err
 				}
@@ -225,10 +227,10 @@ schedule is paused.`,
 				if s.Phase == contract.ScheduleInvalid {
 					return fmt.Errorf("schedule %q is invalid: %s", args[0], s.Message)
 				}
-				if err := be.TriggerSchedule(c.Context(), args[0], s.Overlap); err != nil {
+				if err := be.Trigger(c.Context(), args[0], s.Overlap); err != nil {
 					return err
 				}
-				io.Say("Schedule %q triggered; if a run of it goes on, this one is %s.\nNext: lifeboat schedule describe %s\n", args[0], fateOfTrigger(s.Overlap), args[0])
+				io.Say("Schedule %q triggered; if a run of it goes on, this one is %s.\nNext: lifeboat %s describe %s\n", args[0], fateOfTrigger(s.Overlap), io.Kind().command, args[0])
 				return nil
 			})
 		},
@@ -244,15 +246,13 @@ func fateOfTrigger(overlap string) string {
 
 // Delete is `schedule delete`.
 func Delete(io Console) *cobra.Command {
-	chosen, confirm := &selection{}, false
+	chosen, confirm, k := &selection{}, false, io.Kind()
 	c := &cobra.Command{
 		Use:   "delete [NAME...]",
-		Short: "Delete schedules; their backups stay",
-		Long: `Delete schedules, with the record of their runs. Their backups stay until they expire, and the
-last good ones stay then too, as long as nobody deletes them by name. A run that goes on
+		Short: "Delete schedules; " + strings.ToLower(k.left[:1]) + k.left[1:] + " stay",
+		Long: "Delete schedules, with the record of their runs. " + k.leftLong + ` A run that goes on
 is not affected.`,
-		Example: `  lifeboat schedule delete nightly
-  lifeboat schedule delete -l team=shop --confirm`,
+		Example:           k.example("delete "+k.name, "delete -l team=shop --confirm"),
 		ValidArgsFunction: completeNames(io),
 	}
 	chosen.bindFlags(c, "delete")
@@ -262,7 +262,7 @@ is not affected.`,
 			return err
 		}
 		return io.Connect(c.Context(), func(be Backend) error {
-			all, err := chosen.pick(c.Context(), be, names)
+			all, err := chosen.pick(c.Context(), io.Kind(), be, names)
 			if err != nil {
 				return err
 			}
@@ -271,7 +271,7 @@ is not affected.`,
 				return nil
 			}
 			if !confirm {
-				if err := io.Confirm("Delete the schedules " + strings.Join(namesOf(all), ", ") + "? Their backups stay."); err != nil {
+				if err := io.Confirm("Delete the schedules " + strings.Join(namesOf(all), ", ") + "? " + k.left + " stay."); err != nil {
 					return err
 				}
 			}

@@ -15,24 +15,21 @@ import (
 
 // Get is `schedule get`.
 func Get(io Console) *cobra.Command {
-	chosen, format := &selection{}, ""
+	chosen, format, k := &selection{}, "", io.Kind()
 	c := &cobra.Command{
 		Use:   "get [NAME...]",
 		Short: "List schedules",
-		Long: `List schedules, with what became of the last due time and the age of the data of the last
-good backup (RPO). A schedule that this worker cannot run is Invalid, and the field is named on stderr.
+		Long: `List schedules, with what became of the last due time` + k.measured + `. A schedule that this worker cannot run is Invalid, and the field is named on stderr.
 
-json and yaml give Velero's documents: applied again, they change nothing.`,
-		Example: `  lifeboat schedule get
-  lifeboat schedule get nightly -o yaml
-  lifeboat schedule get -l team=shop -o name`,
+json and yaml give the documents: applied again, they change nothing.`,
+		Example:           k.example("get", "get "+k.name+" -o yaml", "get -l team=shop -o name"),
 		ValidArgsFunction: completeNames(io),
 	}
 	c.Flags().StringVarP(&chosen.selector, "selector", "l", "", "only those with these labels")
-	bindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML, show.FormatName)
+	BindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML, show.FormatName)
 	c.RunE = func(c *cobra.Command, names []string) error {
 		return io.Connect(c.Context(), func(be Backend) error {
-			all, err := chosen.pick(c.Context(), be, names)
+			all, err := chosen.pick(c.Context(), io.Kind(), be, names)
 			if err != nil {
 				return err
 			}
@@ -50,23 +47,20 @@ func printSchedules(io Console, format string, all []contract.ScheduleStatus, on
 		}
 		return nil
 	case isDocument(format):
-		documents := make([]velerov1.Schedule, 0, len(all))
+		documents := make([]any, 0, len(all))
 		for _, s := range all {
-			documents = append(documents, documentOf(s))
+			documents = append(documents, io.Kind().document(s))
 		}
-		if one {
-			return show.Document(io.Stdout(), format, documents[0])
-		}
-		return show.Document(io.Stdout(), format, listOf(documents))
+		return io.Kind().print(io.Stdout(), format, documents, one)
 	case len(all) == 0:
-		io.Say("No schedules found. Make one with: lifeboat schedule create NAME --schedule \"0 2 * * *\"\n")
+		io.Say("No schedules found. Make one with: lifeboat %s\n", io.Kind().makeOne)
 		return nil
 	}
 	var rows [][]string
 	for _, s := range all {
-		rows = append(rows, cells(s, io.Clock()))
+		rows = append(rows, io.Kind().cells(s, io.Clock()))
 	}
-	if err := show.Table(io.Stdout(), header(), rows); err != nil {
+	if err := show.Table(io.Stdout(), io.Kind().header, rows); err != nil {
 		return err
 	}
 	for _, s := range all {
@@ -85,21 +79,12 @@ func noteProblems(io Console, s contract.ScheduleStatus) {
 	}
 }
 
-// printList prints one document, or several as a list.
-func printList(io Console, format string, documents []velerov1.Schedule) error {
-	if len(documents) == 1 {
-		return show.Document(io.Stdout(), format, documents[0])
-	}
-	return show.Document(io.Stdout(), format, listOf(documents))
-}
-
-func listOf(documents []velerov1.Schedule) any {
-	return map[string]any{"apiVersion": velerov1.SchemeGroupVersion.String(), "kind": "ScheduleList", "items": documents}
-}
-
 // documentOf is Velero's document, with its status.
-func documentOf(s contract.ScheduleStatus) velerov1.Schedule {
+func documentOf(s contract.ScheduleStatus) any {
 	doc := manifest.ScheduleDocument(s.Schedule)
+	if s.Created.IsZero() { // of flags: it is not there yet
+		return doc
+	}
 	doc.CreationTimestamp = metav1.NewTime(s.Created)
 	switch s.Phase {
 	case contract.ScheduleInvalid:
@@ -116,18 +101,17 @@ func documentOf(s contract.ScheduleStatus) velerov1.Schedule {
 
 // Describe is `schedule describe`.
 func Describe(io Console) *cobra.Command {
-	format := ""
+	format, k := "", io.Kind()
 	c := &cobra.Command{
 		Use:   "describe [NAME...]",
 		Short: "Show schedules and what became of their due times",
 		Long: `Show schedules and what became of their last due times: each one ran, failed, was skipped
-because the run before went on, was missed because nobody was there to start it in time,
+because ` + k.skips + ` went on, was missed because nobody was there to start it in time,
 or was paused. Without names all are shown.`,
-		Example: `  lifeboat schedule describe nightly
-  lifeboat schedule describe nightly -o json`,
+		Example:           k.example("describe "+k.name, "describe "+k.name+" -o json"),
 		ValidArgsFunction: completeNames(io),
 	}
-	bindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	BindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.RunE = func(c *cobra.Command, names []string) error {
 		return io.Connect(c.Context(), func(be Backend) error {
 			all, err := readWhole(c.Context(), be, names)
@@ -157,7 +141,7 @@ or was paused. Without names all are shown.`,
 // readWhole reads schedules with their due times.
 func readWhole(ctx context.Context, be Backend, names []string) ([]contract.ScheduleStatus, error) {
 	if len(names) == 0 {
-		all, err := list(ctx, be)
+		all, err := be.Schedules(ctx, "")
 		if err != nil {
 			return nil, err
 		}
@@ -165,14 +149,14 @@ func readWhole(ctx context.Context, be Backend, names []string) ([]contract.Sche
 	}
 	whole := make([]contract.ScheduleStatus, 0, len(names))
 	for _, name := range names {
-		res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadSchedules, Name: name})
+		rows, err := be.Schedules(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		if len(res.Schedules) != 1 {
+		if len(rows) != 1 {
 			return nil, fmt.Errorf("read schedule %q: the worker answered without it: are worker and CLI of one version?", name)
 		}
-		whole = append(whole, res.Schedules[0])
+		whole = append(whole, rows[0])
 	}
 	return whole, nil
 }

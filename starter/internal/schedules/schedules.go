@@ -1,6 +1,9 @@
-// Package schedules has the commands of `lifeboat schedule`.
+// Package schedules has the commands of `lifeboat schedule`, and those of `lifeboat drill schedule`
+// that do the same.
 //
 //   - schedules.go: what they need of the program around them.
+//   - kind.go: schedules of backups, schedules of drills.
+//   - console.go: the program around them.
 //   - change.go: create, apply, pause, unpause, trigger, delete.
 //   - read.go: get, describe.
 //   - simulate.go, simulated.go: simulate; its plan and its tables.
@@ -37,26 +40,31 @@ type Console interface {
 	Say(format string, args ...any)  // a result
 	Note(format string, args ...any) // a remark, to stderr
 	Clock() time.Time
+	// Kind is of what the schedules are.
+	Kind() Kind
 }
 
 // Backend is what is asked of Temporal and the worker.
 type Backend interface {
-	Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
+	// Schedules reads all schedules, or the named one with its due times.
+	Schedules(ctx context.Context, name string) ([]contract.ScheduleStatus, error)
 	// Change has schedules changed and waits for it.
 	Change(ctx context.Context, in contract.ChangeSchedulesInput) (contract.ChangeSchedulesResult, error)
-	TriggerSchedule(ctx context.Context, name, overlap string) error
+	Trigger(ctx context.Context, name, overlap string) error
 }
 
-// Commands are all of them.
+// Commands are all of those of backups.
 func Commands(io Console) []*cobra.Command {
-	return []*cobra.Command{
-		Create(io), applyCommand(io), Get(io), Describe(io),
-		pauseCommand(io), unpauseCommand(io), triggerCommand(io), Delete(io), simulateCommand(io),
-	}
+	return append([]*cobra.Command{Create(io), simulateCommand(io)}, Common(io)...)
 }
 
-// bindOutput adds -o to a command and has it checked before the command runs.
-func bindOutput(c *cobra.Command, format *string, fallback string, allowed ...string) {
+// Common are the commands that schedules of any kind have.
+func Common(io Console) []*cobra.Command {
+	return []*cobra.Command{applyCommand(io), Get(io), Describe(io), pauseCommand(io), unpauseCommand(io), triggerCommand(io), Delete(io)}
+}
+
+// BindOutput adds -o to a command and has it checked before the command runs.
+func BindOutput(c *cobra.Command, format *string, fallback string, allowed ...string) {
 	c.Flags().StringVarP(format, "output", "o", fallback, "output format: "+strings.Join(allowed, ", "))
 	c.PreRunE = func(*cobra.Command, []string) error {
 		if *format == "" || slices.Contains(allowed, *format) {
@@ -72,15 +80,10 @@ func isDocument(format string) bool { return format == show.FormatJSON || format
 func completeNames(io Console) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return io.Complete(c, func(ctx context.Context, be Backend) ([]string, error) {
-			all, err := list(ctx, be)
+			all, err := be.Schedules(ctx, "")
 			return namesOf(all), err
 		})
 	}
-}
-
-func list(ctx context.Context, be Backend) ([]contract.ScheduleStatus, error) {
-	res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadSchedules})
-	return res.Schedules, err
 }
 
 func namesOf(all []contract.ScheduleStatus) []string {
@@ -117,20 +120,20 @@ func (s *selection) check(names []string) error {
 }
 
 // pick gives the schedules that are meant. A name that is not there is an error.
-func (s *selection) pick(ctx context.Context, be Backend, names []string) ([]contract.ScheduleStatus, error) {
+func (s *selection) pick(ctx context.Context, k Kind, be Backend, names []string) ([]contract.ScheduleStatus, error) {
 	match, err := listing.ParseMatcher(s.selector)
 	if err != nil {
 		return nil, err
 	}
-	all, err := list(ctx, be)
+	all, err := be.Schedules(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	return pickNamed(slices.DeleteFunc(all, func(row contract.ScheduleStatus) bool { return !match(row.Schedule.Labels) }), names)
+	return pickNamed(k, slices.DeleteFunc(all, func(row contract.ScheduleStatus) bool { return !match(row.Schedule.Labels) }), names)
 }
 
 // pickNamed keeps those of the names, all for none.
-func pickNamed(all []contract.ScheduleStatus, names []string) ([]contract.ScheduleStatus, error) {
+func pickNamed(k Kind, all []contract.ScheduleStatus, names []string) ([]contract.ScheduleStatus, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -138,7 +141,7 @@ func pickNamed(all []contract.ScheduleStatus, names []string) ([]contract.Schedu
 	for _, name := range names {
 		i := slices.Index(namesOf(all), name)
 		if i < 0 {
-			return nil, fmt.Errorf("schedule %q: %w; see 'lifeboat schedule get'", name, temporal.ErrNotFound)
+			return nil, fmt.Errorf("schedule %q: %w; see 'lifeboat %s get'", name, temporal.ErrNotFound, k.command)
 		}
 		out = append(out, all[i])
 	}

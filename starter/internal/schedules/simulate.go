@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/schedule/preset"
 	"github.com/lifeboat-backup/lifeboat/internal/simulation"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -28,7 +29,7 @@ type simulateOptions struct {
 }
 
 func (o *simulateOptions) bindFlags(c *cobra.Command) {
-	bindOutput(c, &o.format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	BindOutput(c, &o.format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	f := c.Flags()
 	f.StringSliceVarP(&o.files, "filename", "f", nil, "files or directories with Velero Schedules; '-' for standard input")
 	f.StringVar(&o.preset, "preset", "", "schedules of a preset: "+strings.Join(preset.Names(), ", "))
@@ -81,12 +82,12 @@ func (o *simulateOptions) schedules(ctx context.Context, io Console, names []str
 	case o.preset != "":
 		return ofPreset(o.preset)
 	case offline:
-		all, _, err := input.Schedules(input.Source{Stdin: io.Stdin()}, o.files, "")
+		all, _, err := input.Schedules(input.Source{Stdin: io.Stdin()}, o.files, "", manifest.Schedules)
 		return all, err
 	}
 	var all []contract.Schedule
 	err := io.Connect(ctx, func(be Backend) error {
-		stored, err := new(selection).pick(ctx, be, names)
+		stored, err := new(selection).pick(ctx, io.Kind(), be, names)
 		for _, s := range stored {
 			all = append(all, s.Schedule)
 		}

@@ -61,13 +61,13 @@ func outcomeText(s contract.ScheduleSlot) string {
 }
 
 // changeText tells what became of a schedule, and when it is due next.
-func changeText(c contract.ScheduleChange, now time.Time) string {
+func changeText(k Kind, c contract.ScheduleChange, now time.Time) string {
 	text := fmt.Sprintf("schedule %q %s", c.Name, c.Outcome)
 	switch c.Outcome {
 	case contract.ScheduleNotApplied:
 		return text + ": it was applied from there before and goes on; --prune deletes it"
 	case contract.SchedulePruned, contract.ScheduleDeleted:
-		return text + "; its backups stay"
+		return text + "; its " + k.its + " stay"
 	}
 	if c.Next != nil {
 		text += fmt.Sprintf("; next run %s (in %s)", show.Time(*c.Next), show.FromNow(*c.Next, now))
@@ -94,16 +94,20 @@ func describe(io Console, s contract.ScheduleStatus) error {
 	line("Overlap", s.Overlap)
 	line("Catch-up window", s.CatchUp)
 	line("Jitter", show.Or(s.Jitter, "0s"))
-	line("Backup TTL", s.TTL)
-	line("Rehearse", s.Rehearse)
+	if k := io.Kind(); !k.drills {
+		line("Backup TTL", s.TTL)
+		line("Rehearse", s.Rehearse)
+	}
 	if s.PausedSince != nil {
 		line("Paused since", show.Time(*s.PausedSince))
 	}
 	line("Next run", nextTime(s.Next, now))
 	line("Last success", successText(s))
-	line("RPO", rpoText(s))
+	if !io.Kind().drills {
+		line("RPO", rpoText(s))
+	}
 	line("Due times", countsText(s.Counts))
-	if err := describeTemplate(io, &s.Schedule.Spec.Template); err != nil {
+	if err := describeTemplate(io, io.Kind().template(s)); err != nil {
 		return err
 	}
 	if len(s.Slots) == 0 {
@@ -117,12 +121,12 @@ func describe(io Console, s contract.ScheduleStatus) error {
 	return show.Table(io.Stdout(), []string{"DUE", "OUTCOME", "BACKUP", "BEGAN", "TOOK", "REASON"}, rows)
 }
 
-func describeTemplate(io Console, template *velerov1.BackupSpec) error {
+func describeTemplate(io Console, template any) error {
 	text, err := yaml.Marshal(template)
 	if err != nil {
 		return fmt.Errorf("print the template: %w", err)
 	}
-	io.Say("Template:\n")
+	io.Say("%s:\n", io.Kind().templateName)
 	for l := range strings.Lines(string(text)) {
 		if l = strings.TrimRight(l, "\n"); !strings.HasSuffix(l, ": {}") && !strings.HasSuffix(l, ": 0s") {
 			io.Say("  %s\n", show.Clean(l))

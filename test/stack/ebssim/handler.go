@@ -116,8 +116,11 @@ func lookUp(c *call) (action, error) {
 		return directActions()[c.action], nil
 	}
 	if c.sts {
-		if c.action == "GetCallerIdentity" {
+		switch c.action {
+		case "GetCallerIdentity":
 			return (*Sim).getCallerIdentity, nil
+		case "AssumeRole":
+			return (*Sim).assumeSigned, nil
 		}
 		return nil, wire.Invalid("InvalidAction", "Could not find operation %s for version %s", c.action, stsVersion)
 	}

@@ -1,6 +1,7 @@
 package ebssim
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 // identity is who may sign requests with an access key.
 type identity struct {
 	arn, userID, secret string
+	account             string // "" is the simulator's own
+	role                string // ARN of the role whose session it is
 	admin               bool
 	policies            []evaluation.Policy
 	// token and expires are of temporary credentials only.
@@ -96,7 +99,7 @@ func (s *Sim) addRole(r Role) error {
 	if err != nil {
 		return fmt.Errorf("role %s: %w", r.Name, err)
 	}
-	s.roles[s.roleARN(r.Name)] = &role{Role: r, trust: trust, policies: policies}
+	s.roles[s.roleARN(r.Account, r.Name)] = &role{Role: r, trust: trust, policies: policies}
 	return nil
 }
 
@@ -117,8 +120,9 @@ func (s *Sim) addIssuer(issuer Issuer) error {
 	return nil
 }
 
-func (s *Sim) roleARN(name string) string {
-	return fmt.Sprintf("arn:aws:iam::%s:role/%s", s.options.AccountID, name)
+// roleARN is the ARN of a role in an account, "" being the simulator's own.
+func (s *Sim) roleARN(account, name string) string {
+	return fmt.Sprintf("arn:aws:iam::%s:role/%s", cmp.Or(account, s.options.AccountID), name)
 }
 
 func parseAll(documents []json.RawMessage) ([]evaluation.Policy, error) {
@@ -135,8 +139,8 @@ func parseAll(documents []json.RawMessage) ([]evaluation.Policy, error) {
 
 // credential is what the journal keeps of temporary credentials.
 type credential struct {
-	Role, Session, Secret, Token string
-	Expires                      time.Time
+	Account, Role, Session, Secret, Token string
+	Expires                               time.Time
 }
 
 func (s *Sim) loadCredential(r journal.Record) error {
@@ -151,12 +155,13 @@ func (s *Sim) loadCredential(r journal.Record) error {
 // accept makes temporary credentials valid. A role that is gone from the options
 // takes its credentials with it.
 func (s *Sim) accept(accessKeyID string, kept credential) {
-	held, ok := s.roles[s.roleARN(kept.Role)]
+	held, ok := s.roles[s.roleARN(kept.Account, kept.Role)]
 	if !ok {
 		return
 	}
 	s.identities[accessKeyID] = &identity{
-		arn:    fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", s.options.AccountID, kept.Role, kept.Session),
+		arn:     fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", cmp.Or(kept.Account, s.options.AccountID), kept.Role, kept.Session),
+		account: kept.Account, role: s.roleARN(kept.Account, kept.Role),
 		userID: "AROASIM" + kept.Role + ":" + kept.Session, secret: kept.Secret, policies: held.policies,
 		token: kept.Token, expires: kept.Expires,
 	}

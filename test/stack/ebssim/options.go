@@ -38,10 +38,12 @@ type User struct {
 	Policies        []json.RawMessage `json:"policies,omitempty"`
 }
 
-// Role is an identity that a web identity may assume. Trust is its trust policy,
-// with conditions on "<issuer>:sub" and "<issuer>:aud".
+// Role is an identity that a web identity, a user or another role may assume. Trust is its trust
+// policy: with conditions on "<issuer>:sub" and "<issuer>:aud", or with principals of AWS and
+// conditions on sts:ExternalId and aws:RequestTag.
 type Role struct {
 	Name     string            `json:"name"`
+	Account  string            `json:"account,omitempty"` // default the simulator's own
 	Trust    json.RawMessage   `json:"trust"`
 	Policies []json.RawMessage `json:"policies,omitempty"`
 }

@@ -1,6 +1,7 @@
 package ebssim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ func (s *Sim) getCallerIdentity(c *call) (any, error) {
 		ARN     string `xml:"Arn"`
 		UserID  string `xml:"UserId"`
 		Account string `xml:"Account"`
-	}{c.who.arn, c.who.userID, s.options.AccountID}, nil
+	}{c.who.arn, c.who.userID, cmp.Or(c.who.account, s.options.AccountID)}, nil
 }
 
 type assumedXML struct {
@@ -48,20 +49,9 @@ func (s *Sim) assumeRole(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	seconds, err := c.params.Int("DurationSeconds")
+	kept, err := newSession(c)
 	if err != nil {
 		return nil, err
-	}
-	session := c.params.Get("RoleSessionName")
-	if session == "" {
-		return nil, wire.Invalid("ValidationError", "1 validation error detected: Value null at 'roleSessionName' failed to satisfy constraint: Member must not be null")
-	}
-	lasts := normalDuration
-	if seconds != nil {
-		lasts = *seconds
-	}
-	if lasts < minDuration || lasts > maxDuration {
-		return nil, wire.Invalid("ValidationError", "1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint", lasts)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,10 +59,27 @@ func (s *Sim) assumeRole(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.session(c, held, claims, issuer, credential{
-		Role: held.Name, Session: session, Secret: newSecret(), Token: newSecret() + newSecret(),
-		Expires: c.now.Add(time.Duration(lasts) * time.Second),
-	})
+	return s.session(c, held, claims, issuer, kept)
+}
+
+// newSession are the credentials that a call asks for, of no role yet.
+func newSession(c *call) (credential, error) {
+	seconds, err := c.params.Int("DurationSeconds")
+	if err != nil {
+		return credential{}, err
+	}
+	session := c.params.Get("RoleSessionName")
+	if session == "" {
+		return credential{}, wire.Invalid("ValidationError", "1 validation error detected: Value null at 'roleSessionName' failed to satisfy constraint: Member must not be null")
+	}
+	lasts := normalDuration
+	if seconds != nil {
+		lasts = *seconds
+	}
+	if lasts < minDuration || lasts > maxDuration {
+		return credential{}, wire.Invalid("ValidationError", "1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint", lasts)
+	}
+	return credential{Session: session, Secret: newSecret(), Token: newSecret() + newSecret(), Expires: c.now.Add(time.Duration(lasts) * time.Second)}, nil
 }
 
 func (s *Sim) verifyToken(ctx context.Context, c *call) (webid.Claims, Issuer, error) {
@@ -132,16 +139,21 @@ func (s *Sim) trusting(c *call, claims webid.Claims, issuer Issuer) (*role, erro
 }
 
 func (s *Sim) session(c *call, held *role, claims webid.Claims, issuer Issuer, kept credential) (any, error) {
+	out, err := s.begin(c, held, kept)
+	out.Subject, out.Audience = claims.Subject, strings.Join(claims.Audience, ",")
+	out.Provider = fmt.Sprintf("arn:aws:iam::%s:oidc-provider/%s", s.options.AccountID, strings.TrimPrefix(issuer.URL, "https://"))
+	return out, err
+}
+
+// begin gives credentials of a role.
+func (s *Sim) begin(c *call, held *role, kept credential) (assumedXML, error) {
 	id := "ASIA" + strings.ToUpper(newSecret()[:16])
+	kept.Account, kept.Role = held.Account, held.Name
 	if err := s.journal.Put(kindCredential, id, kept); err != nil {
-		return nil, err
+		return assumedXML{}, err
 	}
 	s.accept(id, kept)
 	who := s.identities[id]
 	c.who = who
-	return assumedXML{
-		Subject: claims.Subject, Audience: strings.Join(claims.Audience, ","), RoleARN: who.arn, RoleID: who.userID,
-		AccessKeyID: id, Secret: kept.Secret, Token: kept.Token, Expires: wire.Time(kept.Expires),
-		Provider: fmt.Sprintf("arn:aws:iam::%s:oidc-provider/%s", s.options.AccountID, strings.TrimPrefix(issuer.URL, "https://")),
-	}, nil
+	return assumedXML{RoleARN: who.arn, RoleID: who.userID, AccessKeyID: id, Secret: kept.Secret, Token: kept.Token, Expires: wire.Time(kept.Expires)}, nil
 }

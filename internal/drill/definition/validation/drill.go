@@ -82,6 +82,7 @@ func (p *problems) checkDuration(path string, d, longest time.Duration) {
 
 func (p *problems) checkSpec(s *definition.Spec) {
 	p.checkSource(s.Source)
+	p.checkSchedule(s.Schedule)
 	selected := s.RestoreSpec("backup")
 	p.addAll(filter.ValidateRestore(&selected, nil))
 	for i, kind := range s.AllowedKinds {
@@ -113,6 +114,18 @@ func (p *problems) checkSource(s definition.Source) {
 	if s == (definition.Source{}) {
 		p.Add("spec.source", "is empty: name a backup, or a schedule, or write pick: latest for the newest good backup of all")
 	}
+}
+
+// checkSchedule leaves what the cron string says to the worker, which knows how it is read.
+func (p *problems) checkSchedule(s *definition.Schedule) {
+	if s == nil {
+		return
+	}
+	if strings.TrimSpace(s.Cron) == "" {
+		p.Add("spec.schedule.cron", "is empty: write a cron string such as \"0 9 1-7 1,4,7,10 TUE\", or @monthly")
+	}
+	p.checkDuration("spec.schedule.catchUpWindow", s.CatchUpWindow.Duration, definition.MostKept)
+	p.checkDuration("spec.schedule.jitter", s.Jitter.Duration, 24*time.Hour)
 }
 
 func (p *problems) checkTargets(s *definition.Spec) {
