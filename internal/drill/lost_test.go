@@ -18,7 +18,7 @@ import (
 // TestCopies: what a drill has left is found by its label, as old as its first part, and removed
 // with nothing of anybody else.
 func TestCopies(t *testing.T) {
-	api := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: priorityClasses()}))
+	api := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: priorityClasses()}, kubetest.Type{Resource: kube.Jobs()}))
 	old := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	meta := func(name, drill string, at time.Time) metav1.ObjectMeta {
 		m := metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(at)}
@@ -62,7 +62,7 @@ func TestCopies(t *testing.T) {
 
 // TestCopyHeld: what holds a copy is named.
 func TestCopyHeld(t *testing.T) {
-	api := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: priorityClasses()}))
+	api := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: priorityClasses()}, kubetest.Type{Resource: kube.Jobs()}))
 	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv", Labels: map[string]string{contract.DrillLabel: "lost"}, Finalizers: []string{"example.com/hold"}}}
 	api.Put(pv)
 	left, err := (&Service{Kube: api.Client()}).RemoveCopy(t.Context(), "lost")

@@ -64,7 +64,7 @@ func TestHostileBucket(t *testing.T) {
 			t.Parallel()
 			cluster := "hostile-" + strings.ReplaceAll(name, " ", "-") + "-" + shared.ID
 			var spoilt []string
-			l := &lab{shared.Named(t, harness.Options{Cluster: cluster}, func(h *harness.Harness) {
+			l := &lab{Lab: shared.Named(t, harness.Options{Cluster: cluster}, func(h *harness.Harness) {
 				spoilt = spoil(t, h, files, change)
 			})}
 			l.surviveBucket(t, ns, spoilt)
@@ -98,7 +98,7 @@ func hostileSource(t *testing.T, ns string) bucketFiles {
 	}
 	for _, key := range []string{
 		layout.Tombstone("bad"), layout.Claim("bad"), layout.Staging("11111111-2222-3333-4444-555555555555") + "plan.json",
-		layout.SeenKey, layout.TurnsKey("CLUSTER"), layout.ScheduleRunsKey("CLUSTER", "nightly"), layout.DeletionTryKey("bad"),
+		layout.SeenKey, layout.TurnsKey("CLUSTER"), layout.Schedules{Cluster: "CLUSTER"}.RunsKey("nightly"), layout.Schedules{Cluster: "CLUSTER", Drills: true}.RunsKey("quarterly"), layout.DeletionTryKey("bad"),
 		layout.RehearsalKey("bad", "uid", "", "L3"), layout.DrillDir("CLUSTER") + "x.json", layout.PlanKey("bad"), layout.SeriesKey("CLUSTER", "nightly"),
 	} {
 		out[key] = []byte("{}")
@@ -110,7 +110,7 @@ func hostileSource(t *testing.T, ns string) bucketFiles {
 // what it returns; and keys beside them that are no names.
 func spoil(t *testing.T, h *harness.Harness, files bucketFiles, change func(*harness.Harness, string) []byte) (spoilt []string) {
 	t.Helper()
-	l := &lab{&harness.Lab{Harness: h}}
+	l := &lab{Lab: &harness.Lab{Harness: h}}
 	root := filepath.Join(h.Stack.Dir, "data", "s3", h.Stack.S3.Bucket, h.Cluster)
 	for key, data := range files {
 		key = strings.ReplaceAll(key, "CLUSTER", h.Cluster)
@@ -134,7 +134,7 @@ func spoil(t *testing.T, h *harness.Harness, files bucketFiles, change func(*har
 		}
 	}
 	for _, dir := range []string{
-		layout.BackupsDir, layout.RestoresDir, layout.CatalogRoot, layout.ScheduleDir(h.Cluster), layout.VerificationRoot, layout.RehearsalRoot,
+		layout.BackupsDir, layout.RestoresDir, layout.CatalogRoot, layout.Schedules{Cluster: h.Cluster}.Dir(), layout.VerificationRoot, layout.RehearsalRoot,
 		layout.RetentionDir, layout.DeletionTryDir, layout.TombstoneDir, layout.ClaimDir, layout.StagingRoot, layout.DrillDir(h.Cluster), layout.SeriesDir,
 	} {
 		for _, odd := range oddNames() {
@@ -245,8 +245,8 @@ func bombFor(key string) []byte {
 func TestUnreadableOwner(t *testing.T) {
 	t.Parallel()
 	cluster := "no-owner-" + shared.ID
-	l := &lab{shared.Named(t, harness.Options{Cluster: cluster}, func(h *harness.Harness) {
-		(&lab{&harness.Lab{Harness: h}}).put(t, layout.ClusterName(cluster), []byte("garbage"))
+	l := &lab{Lab: shared.Named(t, harness.Options{Cluster: cluster}, func(h *harness.Harness) {
+		(&lab{Lab: &harness.Lab{Harness: h}}).put(t, layout.ClusterName(cluster), []byte("garbage"))
 	})}
 	kind, text := failure(t, l.Harness, startBackup(t, l.Harness, contract.BackupInput{Name: "b", Spec: velerov1.BackupSpec{IncludedNamespaces: []string{"kube-public"}}}))
 	if kind != contract.ErrTypeCorrupt || !strings.Contains(text, layout.ClusterName(cluster)) || !strings.Contains(text, "delete that file") {

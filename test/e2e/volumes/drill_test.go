@@ -4,29 +4,34 @@ package volumes
 
 import (
 	"encoding/json"
-	"io"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
-	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
-// drills is a Lifeboat that runs drills: nothing else of these tests does, for the drills of one
-// API server remove each other's copies. Without an image nothing reads volumes here.
-func (l *lab) drills(t *testing.T) *lab {
-	t.Helper()
+const (
+	// soakVariable, set to anything, asks for drillsSoak drills (make soak).
+	soakVariable = "LIFEBOAT_SOAK"
+	drillsInARow = 10
+	drillsSoak   = 50
+)
+
+// drilled is an application with a volume, a Job and a pod that waits for it.
+const drilled = `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"once","namespace":%[1]q},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"registry.k8s.io/pause:3.10"}]}}}}`
+
+// TestDrillsInARow: of many drills with volumes nothing is left, in the cluster or in the account.
+func TestDrillsInARow(t *testing.T) {
+	l := &lab{ebs: shared.ebs, ec2: shared.ec2}
 	private, _, _, err := evidence.NewKey()
 	key := filepath.Join(t.TempDir(), "drills.key")
 	if err == nil {
@@ -35,127 +40,74 @@ func (l *lab) drills(t *testing.T) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := harness.Options{Cluster: "drills", Edit: func(c *config.Config) {
-		withVolumes(l.ebs)(c)
+	l.Lab = shared.Beside(t, harness.Options{Cluster: "row", Edit: func(c *config.Config) {
+		withVolumes(shared.ebs)(c)
 		c.Drills.SigningKey = &config.SigningKey{File: key}
-	}}
-	return &lab{Lab: l.Beside(t, o), ebs: l.ebs, ec2: l.ec2}
-}
-
-const drillText = `
-apiVersion: lifeboat-backup.github.io/v1
-kind: Drill
-metadata: {name: disks}
-spec:
-  source: {backup: drilled}
-  readyTimeout: 5s
-  volumeInitializationRate: 200
-  targets: {level: L2}
-`
-
-// drill runs a drill, which ends with a code, and returns its evidence.
-func (l *lab) drill(t *testing.T, code int) evidence.Predicate {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "drill.yaml")
-	if err := os.WriteFile(file, []byte(drillText), 0o600); err != nil {
-		t.Fatal(err)
+	}})
+	ns := l.namespace(t, "row")
+	l.claim(t, ns, "data", "first")
+	l.claim(t, ns, "logs", "second")
+	l.create(t, "jobs.batch", ns, fmt.Sprintf(drilled, ns))
+	for path, locations := range paths() {
+		l.backup(t, "row-"+path, "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}, VolumeSnapshotLocations: locations})
 	}
-	res, err := l.CLI(t.Context(), "drill", "run", "-f", file, "--wait")
-	if err != nil || res.Code != code {
-		t.Fatalf("exit %d, want %d: %v\n%s%s", res.Code, code, err, res.Out, res.Err)
+	before, n := l.leftovers(t), drillsInARow
+	if os.Getenv(soakVariable) != "" {
+		n = drillsSoak
 	}
-	var last string
-	err = l.Store.List(t.Context(), layout.DrillDir(l.Cluster), func(i store.Info) error {
-		last = i.Key
+	for i := range n {
+		l.drill(t, []string{"row-csi", "row-native"}[i%2])
+	}
+	eventually(t, "nothing is left", func() error {
+		if now := l.leftovers(t); !slices.Equal(now, before) {
+			return fmt.Errorf("there is now\n%q\nand was\n%q", now, before)
+		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, _, err := l.Store.Get(t.Context(), last)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer body.Close()
-	content, err := io.ReadAll(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := evidence.Read(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e.Statement.Predicate
 }
 
-// TestDrillOfDisks: EC2 loads the disks of a copy as fast as the drill says, is looked at when the
-// copy has gone, and says of each snapshot what it is of: one of another volume and one that is
-// deleted are found before anything is made.
-func TestDrillOfDisks(t *testing.T) {
-	l := shared.drills(t)
-	ns := l.namespace(t, "drilled")
-	for _, claim := range []string{"one", "other"} {
-		l.claim(t, ns, claim, "data of "+claim)
-		l.bound(t, ns, claim)
-	}
-	l.backup(t, "drilled", "Completed", velerov1.BackupSpec{IncludedNamespaces: []string{ns}, VolumeSnapshotLocations: []string{location}})
-	disks := l.disks(t, ns, "one", "other")
-	snapshots := l.snapshotsOf(t, disks...)
-	if len(snapshots) != 2 {
-		t.Fatalf("snapshots %+v", snapshots)
-	}
-
-	began := time.Now()
-	p := l.drill(t, 0)
-	calls, err := l.ebs.Audit(t.Context(), "CreateVolume", began)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rates := 0
-	for _, c := range calls {
-		if c.Params["VolumeInitializationRate"] == "200" {
-			rates++
-		}
-	}
-	if rates != 2 || p.Measured.InitializationRate != 200 {
-		t.Errorf("%d disks were asked for at 200 MiB/s, the evidence says %d", rates, p.Measured.InitializationRate)
-	}
-	for kind, made := range map[string]evidence.Count{contract.EC2Volumes: 2, contract.EC2Snapshots: 0, "persistentvolumes": 2, "jobs.batch": 0, "volumesnapshotcontents": 0} {
-		if !slices.Contains(p.Teardown.LeakScan, evidence.Leak{Type: kind, Made: made}) {
-			t.Errorf("%s: want %d made and none left: %+v", kind, made, p.Teardown.LeakScan)
-		}
-	}
-	if l3 := p.Claim.Levels[3]; l3.Checked != 2 || l3.Good != 0 || !strings.Contains(l3.Detail, "drills.image") {
-		t.Errorf("L3 of volumes that nobody reads: %+v", l3)
-	}
-
-	one, other := snapshots[0], snapshots[1]
-	if err := l.ec2.AddTags(t.Context(), []string{one.ID}, map[string]string{ebs.TagPV: other.Tags[ebs.TagPV]}); err != nil {
-		t.Fatal(err)
-	}
-	l.endsAtL0(t, 2, "the ids were mixed up")
-	if err := l.ec2.AddTags(t.Context(), []string{one.ID}, map[string]string{ebs.TagPV: one.Tags[ebs.TagPV]}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.ec2.DeleteSnapshot(t.Context(), one.ID, map[string]string{ebs.TagBackup: "drilled"}); err != nil {
-		t.Fatal(err)
-	}
-	l.endsAtL0(t, 4, "snapshot "+one.ID)
-}
-
-// endsAtL0 wants a drill to end before anything is made, for a cause that says something.
-func (l *lab) endsAtL0(t *testing.T, code int, says string) {
+// drill runs one, which has to pass and to have made both volumes.
+func (l *lab) drill(t *testing.T, backup string) {
 	t.Helper()
 	began := time.Now()
-	p := l.drill(t, code)
-	claim, err := json.Marshal(p.Claim)
+	out, err := l.Run(t.Context(), "drill", "run", "row", "--from-backup", backup, "--level", "L2", "--ready-timeout", "20s", "-o", "json")
+	var res contract.DrillResult
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &res)
+	}
+	if err != nil || !res.Passed() {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s: %s in %s", backup, res.Level, time.Since(began).Round(time.Millisecond))
+	out, err = l.Run(t.Context(), "drill", "describe", "row", "-o", "json")
+	var told contract.DrillDetails
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &told)
+	}
+	i := slices.IndexFunc(told.Teardown.LeakScan, func(k evidence.Leak) bool { return k.Type == "persistentvolumes" })
+	if err != nil || i < 0 || told.Teardown.LeakScan[i].Made < 2 || told.Teardown.LeakScan[i].Found != 0 {
+		t.Errorf("%v: %+v", err, told.Teardown)
+	}
+}
+
+// leftovers are what drills could leave: objects of the cluster, volumes and snapshots of the account.
+func (l *lab) leftovers(t *testing.T) (all []string) {
+	t.Helper()
+	for _, kind := range []string{"namespaces", "persistentvolumes", "jobs.batch", "priorityclasses.scheduling.k8s.io", volumeSnapshots, snapshotContents} {
+		for _, name := range harness.Names(l.List(t, kind, "", "")) {
+			all = append(all, kind+" "+fmt.Sprint(name))
+		}
+	}
+	state, err := l.ebs.State(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Claim.Level != evidence.L0 || !strings.Contains(string(claim), `"ABORTED"`) || !strings.Contains(string(claim), says) || p.Teardown.Outcome != evidence.TeardownComplete {
-		t.Errorf("want L0, ended by %q: %s, %+v", says, claim, p.Teardown)
+	for _, v := range state.Volumes {
+		all = append(all, "volume "+v.ID)
 	}
-	if calls, err := l.ebs.Audit(t.Context(), "CreateVolume", began); err != nil || len(calls) > 0 {
-		t.Errorf("volumes were made: %v %v", calls, err)
+	for _, s := range state.Snapshots {
+		all = append(all, "snapshot "+s.ID)
 	}
+	slices.Sort(all)
+	return all
 }
