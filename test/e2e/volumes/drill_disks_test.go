@@ -4,6 +4,7 @@ package volumes
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -141,6 +142,15 @@ func TestDrillOfDisks(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.endsAtL0(t, 4, "snapshot "+one.ID)
+
+	l.deleteNamespace(t, ns)
+	eventually(t, "the disks are gone", func() error { // other tests count what there is
+		found, err := l.ec2.Volumes(t.Context(), disks)
+		if err == nil && len(found) > 0 {
+			err = fmt.Errorf("%d are there", len(found))
+		}
+		return err
+	})
 }
 
 // endsAtL0 wants a drill to end before anything is made, for a cause that says something.
