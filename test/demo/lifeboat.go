@@ -69,8 +69,19 @@ func startLifeboat(ctx context.Context, o options, s *stack.Stack, bin harness.B
 	if err != nil {
 		return nil, err
 	}
+	key, err := makeKey(dir)
+	if err != nil {
+		return nil, err
+	}
+	var planes config.Rehearsal
+	if o.Kubeconfig == "" {
+		if planes, err = rehearsals(); err != nil {
+			return nil, err
+		}
+	}
 	h, err := harness.New(ctx, &cluster, bin, dir, harness.Options{Cluster: clusterName, Edit: func(c *config.Config) {
 		c.Health.Listen = address
+		c.Rehearsal, c.Drills.SigningKey = planes, &config.SigningKey{File: key}
 		c.BackupStorageLocations[0].Spec.Config["profile"] = "default" // whatever AWS_PROFILE is for the cluster
 	}})
 	if err != nil {
@@ -82,6 +93,15 @@ func startLifeboat(ctx context.Context, o options, s *stack.Stack, bin harness.B
 		Health: "http://" + address + "/readyz",
 	})
 	return l, err
+}
+
+// rehearsals are in control planes of the stack's own programs, when the story asks for one.
+func rehearsals() (r config.Rehearsal, err error) {
+	if r.APIServer, err = stack.Binary("kube-apiserver"); err == nil {
+		r.Etcd, err = stack.Binary("etcd")
+	}
+	r.After = config.RehearseNever
+	return r, err
 }
 
 // noProfile keeps the Temporal profiles in the user's home out of the story.

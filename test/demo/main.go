@@ -1,6 +1,6 @@
 // Command demo tells Lifeboat's story on real components: an application is backed
 // up, lost, restored, and compared object by object with what it was; then a schedule backs it up
-// every few seconds.
+// every few seconds, and a rehearsal and a drill prove the backup.
 //
 //	make demo                        on a cluster of its own
 //	DEMO_KEEP=1 make demo            and leave everything running

@@ -41,7 +41,7 @@ func tell(ctx context.Context, o options, s *screen) (err error) {
 	if err := t.launch(ctx, bin); err != nil {
 		return err
 	}
-	for _, chapter := range []func(context.Context) error{t.load, t.backup, t.disaster, t.restore, t.compare, t.schedule} {
+	for _, chapter := range []func(context.Context) error{t.load, t.backup, t.disaster, t.restore, t.compare, t.schedule, t.prove} {
 		if err := chapter(ctx); err != nil {
 			return err
 		}
