@@ -89,11 +89,14 @@ test-unit: ## tests without any process outside `go test`
 bench: build ## measure against bare API server, limits of EC2 and a real Velero; writes dist/bench.json (BENCH='-only volumes')
 	go run ./test/bench $(BENCH)
 
+# Go's fuzzer fails with "context deadline exceeded" if an input runs when the time is over
+# (https://go.dev/issue/75804, mended in Go 1.27): that is no finding. One is written to a file, and says so.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (default 20s); `make test` gives each 1s, `make soak` 2m
 	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' internal starter worker test | xargs -n 1 dirname | sort -u); do \
 	  for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$dir/*_test.go); do \
-	    echo "$$dir $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 1s ./$$dir || exit 1; done; done
+	    echo "$$dir $$f"; out=$$(go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 1s ./$$dir 2>&1) && continue; \
+	    if echo "$$out" | grep -q 'Failing input\|panic\|build failed' || ! echo "$$out" | grep -q '^    context deadline exceeded'; then echo "$$out"; exit 1; fi; done; done
 
 .PHONY: fuzz-short
 fuzz-short: # a part of `make test`

@@ -26,6 +26,16 @@ const (
 // DrillLabel is on everything in a cluster that a drill has made; its value is the drill's id.
 const DrillLabel = "lifeboat-backup.github.io/drill"
 
+// DrillClusterLabel is beside it; its value is the name of the cluster in the worker's
+// configuration. Another Lifeboat may serve the same API server under a name of its own: its drills
+// run at the same time, and are not lost.
+const DrillClusterLabel = "lifeboat-backup.github.io/drill-cluster"
+
+// DrillLabels are both.
+func DrillLabels(cluster, drill string) map[string]string {
+	return map[string]string{DrillLabel: drill, DrillClusterLabel: cluster}
+}
+
 // DrillPartLabel says of an object that a drill has made for itself, and not of the backup, what it
 // is for.
 const DrillPartLabel = "lifeboat-backup.github.io/drill-part"
@@ -71,6 +81,8 @@ type KeepDrillInput struct {
 type Isolation struct {
 	// Drill is the drill's id; all that is made carries it.
 	Drill string `json:"drill"`
+	// Cluster is the name of the cluster in the worker's configuration.
+	Cluster string `json:"cluster,omitempty"`
 	// AllowedKinds are the types of custom resources that may be created.
 	AllowedKinds []string `json:"allowedKinds,omitempty"`
 	// InitializationRate is how fast EBS loads disks that the restore makes, in MiB/s; 0 leaves it

@@ -235,7 +235,7 @@ func (j *judgement) placeOf(e archive.Entry, wanted map[string]any) archive.Key 
 }
 
 // normalise takes out what makes a copy a copy: the names of its namespaces, which the evidence
-// tells once, and the label of the drill.
+// tells once, and the labels of the drill.
 func (j *judgement) normalise(e archive.Entry, stored, wanted, live map[string]any) {
 	meta, _ := stored["metadata"].(map[string]any)
 	if meta != nil && e.Namespace != "" {
@@ -245,7 +245,9 @@ func (j *judgement) normalise(e archive.Entry, stored, wanted, live map[string]a
 		meta["name"] = j.run.Plan.Filter.TargetNamespace(e.Name)
 	}
 	for _, obj := range []map[string]any{wanted, live} {
-		delete(resourceLabels(obj), contract.DrillLabel)
+		labels := resourceLabels(obj)
+		delete(labels, contract.DrillLabel)
+		delete(labels, contract.DrillClusterLabel)
 	}
 }
 

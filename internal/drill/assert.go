@@ -11,6 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/assertion"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/hook"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -49,7 +50,7 @@ func (s *Service) runner(ctx context.Context, run *restore.Run, p *heartbeat.Rec
 	recorded, err := s.readRecorded(ctx, run)
 	return &assertion.Runner{
 		Client: s.Kube, Namespaces: run.Restore.Spec.NamespaceMapping, Recorded: recorded, Probe: in.Probe,
-		Labels:   map[string]string{contract.DrillLabel: in.Ref.ID},
+		Labels: contract.DrillLabels(s.Config.Cluster, in.Ref.ID), PriorityClass: isolation.PriorityClassName(s.Config.Cluster),
 		Progress: func(name string, _ int) { p.WaitsFor("assertion " + name) },
 	}, err
 }

@@ -120,7 +120,7 @@ func (s *Service) plantPod(ctx context.Context, run *restore.Run, _ *heartbeat.R
 	namespace := targets(run)[0]
 	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: metav1.ObjectMeta{Name: controlPod, Namespace: namespace, Labels: map[string]string{contract.DrillLabel: in.Ref.ID}},
+		ObjectMeta: metav1.ObjectMeta{Name: controlPod, Namespace: namespace, Labels: contract.DrillLabels(s.Config.Cluster, in.Ref.ID)},
 		Spec: corev1.PodSpec{
 			AutomountServiceAccountToken: &no, NodeSelector: map[string]string{contract.DrillLabel: "nowhere"}, RestartPolicy: corev1.RestartPolicyNever,
 			Containers: []corev1.Container{{Name: "c", Image: "invalid.invalid/none", SecurityContext: restricted()}},

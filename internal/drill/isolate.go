@@ -37,8 +37,8 @@ func (s *Service) Isolate(ctx context.Context, in contract.IsolateDrillInput) er
 	if err := apply.MakeNamespaces(ctx, s.Restore, run); err != nil {
 		return fmt.Errorf("make the namespaces of the copy: %w", err)
 	}
-	labels := map[string]string{contract.DrillLabel: in.Ref.ID}
-	class := isolation.PriorityClass(labels)
+	labels := contract.DrillLabels(s.Config.Cluster, in.Ref.ID)
+	class := isolation.PriorityClass(s.Config.Cluster, labels)
 	_, err = kube.Make(ctx, s.Kube, priorityClasses(), "", &class, kube.CreateOptions{FieldManager: resource.FieldManager})
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return fmt.Errorf("make the priority class of the copy: %w", err)

@@ -12,11 +12,11 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 )
 
-// Copies implements orphan.Drills by the label that everything of a drill carries.
+// Copies implements orphan.Drills by the labels that everything of a drill carries.
 func (s *Service) Copies(ctx context.Context) ([]orphan.Copy, error) {
 	created := map[string]time.Time{}
 	for _, of := range []kube.Resource{kube.Namespaces(), kube.Volumes(), kube.VolumeSnapshotContents(), priorityClasses()} {
-		err := kube.List(ctx, s.Kube, of, "", contract.DrillLabel, func(found metav1.PartialObjectMetadata) error {
+		err := kube.List(ctx, s.Kube, of, "", s.selectCopies(), func(found metav1.PartialObjectMetadata) error {
 			id, at := found.Labels[contract.DrillLabel], found.CreationTimestamp.Time
 			if first, known := created[id]; id != "" && (!known || at.Before(first)) {
 				created[id] = at
@@ -32,6 +32,11 @@ func (s *Service) Copies(ctx context.Context) ([]orphan.Copy, error) {
 		copies = append(copies, orphan.Copy{Drill: id, Created: at})
 	}
 	return copies, nil
+}
+
+// selectCopies selects what drills of this cluster have made.
+func (s *Service) selectCopies() string {
+	return contract.DrillLabel + "," + contract.DrillClusterLabel + "=" + s.Config.Cluster
 }
 
 // RemoveCopy implements orphan.Drills.

@@ -9,6 +9,7 @@ import (
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -23,7 +24,7 @@ func TestCopies(t *testing.T) {
 	meta := func(name, drill string, at time.Time) metav1.ObjectMeta {
 		m := metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(at)}
 		if drill != "" {
-			m.Labels = map[string]string{contract.DrillLabel: drill}
+			m.Labels = contract.DrillLabels("prod", drill)
 		}
 		return m
 	}
@@ -31,7 +32,10 @@ func TestCopies(t *testing.T) {
 	api.Put(&schedulingv1.PriorityClass{TypeMeta: metav1.TypeMeta{APIVersion: "scheduling.k8s.io/v1", Kind: "PriorityClass"}, ObjectMeta: meta("lifeboat-drill", "lost", old)})
 	api.Put(&corev1.PersistentVolume{ObjectMeta: meta("pv-other", "other", old)})
 	api.Put(&corev1.Namespace{ObjectMeta: meta("shop", "", old)})
-	s := &Service{Kube: api.Client()}
+	beside := meta("restore-test-beside", "theirs", old)
+	beside.Labels[contract.DrillClusterLabel] = "another-lifeboat"
+	api.Put(&corev1.Namespace{ObjectMeta: beside})
+	s := &Service{Kube: api.Client(), Config: &config.Config{Cluster: "prod"}}
 	found := map[string]orphan.Copy{}
 	copies, err := s.Copies(t.Context())
 	for _, c := range copies {
@@ -55,17 +59,22 @@ func TestCopies(t *testing.T) {
 	if copies, err = s.Copies(t.Context()); err != nil || len(copies) != 1 || copies[0].Drill != "other" {
 		t.Errorf("afterwards: %+v, %v", copies, err)
 	}
-	if _, there := kubetest.Get[corev1.Namespace](api, kube.Namespaces(), "", "shop"); !there {
-		t.Error("the original is gone")
+	if _, err := s.RemoveLost(t.Context(), contract.TearDownInput{Ref: contract.DrillRef{ID: "next"}}); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"shop", "restore-test-beside"} {
+		if _, there := kubetest.Get[corev1.Namespace](api, kube.Namespaces(), "", name); !there {
+			t.Errorf("%s is gone", name)
+		}
 	}
 }
 
 // TestCopyHeld: what holds a copy is named.
 func TestCopyHeld(t *testing.T) {
 	api := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: priorityClasses()}, kubetest.Type{Resource: kube.Jobs()}))
-	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv", Labels: map[string]string{contract.DrillLabel: "lost"}, Finalizers: []string{"example.com/hold"}}}
+	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv", Labels: contract.DrillLabels("prod", "lost"), Finalizers: []string{"example.com/hold"}}}
 	api.Put(pv)
-	left, err := (&Service{Kube: api.Client()}).RemoveCopy(t.Context(), "lost")
+	left, err := (&Service{Kube: api.Client(), Config: &config.Config{Cluster: "prod"}}).RemoveCopy(t.Context(), "lost")
 	if err != nil || !strings.Contains(left, "persistentvolumes pv") || !strings.Contains(left, "example.com/hold") || !strings.HasSuffix(left, ", of 1") {
 		t.Errorf("%q, %v", left, err)
 	}

@@ -55,7 +55,7 @@ func planOf(in contract.PrepareDrillInput, of picked) contract.DrillPlan {
 		ID: in.Run.RunID, Backup: of.name, Location: of.location, Ready: spec.ReadyWithin(), Most: spec.MostTime(), Read: spec.ReadWithin(), Assertions: len(spec.Assertions),
 		Restore: contract.RestoreInput{
 			Name: "drill-" + in.Run.RunID, Location: of.location, Spec: spec.RestoreSpec(of.name),
-			Isolation: &contract.Isolation{Drill: in.Run.RunID, AllowedKinds: spec.AllowedKinds, InitializationRate: spec.VolumeInitializationRate},
+			Isolation: &contract.Isolation{Drill: in.Run.RunID, Cluster: in.Run.Cluster, AllowedKinds: spec.AllowedKinds, InitializationRate: spec.VolumeInitializationRate},
 		},
 	}
 	if spec.Keep != nil {

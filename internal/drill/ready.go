@@ -30,7 +30,7 @@ func (s *Service) ReadVolumes(ctx context.Context, in contract.ReadVolumesInput)
 	if err != nil {
 		return contract.DrillReading{}, err
 	}
-	reader := readiness.Reader{Client: s.Kube, Drill: in.Ref.ID, Image: s.Config.Drills.Image, Start: in.Start, Outage: s.Restore.Outage}
+	reader := readiness.Reader{Client: s.Kube, Drill: in.Ref.ID, Cluster: s.Config.Cluster, Image: s.Config.Drills.Image, Start: in.Start, Outage: s.Restore.Outage}
 	return reader.Read(ctx, targets(run), withData(run))
 }
 

@@ -32,9 +32,9 @@ func (s *Service) TearDown(ctx context.Context, in contract.TearDownInput) (cont
 }
 
 // RemoveLost is TearDown of all drills of the cluster but this one: since drills never overlap,
-// theirs were lost with their runs.
+// theirs were lost with their runs. Those of another Lifeboat on this API server are left alone.
 func (s *Service) RemoveLost(ctx context.Context, in contract.TearDownInput) (contract.DrillRemains, error) {
-	r := &remains{service: s, disks: in.Disks, selector: contract.DrillLabel + "," + contract.DrillLabel + "!=" + in.Ref.ID, namespaces: map[string]bool{}}
+	r := &remains{service: s, disks: in.Disks, selector: s.selectCopies() + "," + contract.DrillLabel + "!=" + in.Ref.ID, namespaces: map[string]bool{}}
 	return r.removeAll(ctx)
 }
 

@@ -69,7 +69,7 @@ func isOfDrill(e auditEvent, copies []evidence.NamespaceMapping) bool {
 	case ref.Namespace != "":
 		return isCopy(ref.Namespace)
 	}
-	return ref.Resource == "priorityclasses" && (ref.Name == "lifeboat-drill" || ref.Name == "")
+	return ref.Resource == "priorityclasses" && (strings.HasPrefix(ref.Name, "lifeboat-drill-") || ref.Name == "")
 }
 
 // objects are uid and resourceVersion of what is in the cluster, by type and name.

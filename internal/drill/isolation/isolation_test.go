@@ -25,7 +25,7 @@ func testRules() *isolation.Rules {
 		Namespaces:    []string{"drill", "drill-two"},
 		AllowedKinds:  []string{"clusters.postgresql.cnpg.io", "clusterthings.example.com", "httproutes.gateway.networking.k8s.io", "gateways.gateway.networking.k8s.io", "virtualservices.networking.istio.io"},
 		Owned:         func(resource, name string) bool { return resource == "persistentvolumes" && name == "pv-of-the-drill" },
-		PriorityClass: isolation.PriorityClassName,
+		PriorityClass: isolation.PriorityClassName("prod"),
 	}
 }
 
@@ -195,7 +195,7 @@ func TestNotShown(t *testing.T) {
 			t.Errorf("%d: %v", enforcement, got)
 		}
 	}
-	class := isolation.PriorityClass(nil)
+	class := isolation.PriorityClass("prod", nil)
 	if class.Value >= 0 || class.Value < -10 || *class.PreemptionPolicy != "Never" || reflect.ValueOf(class.GlobalDefault).Bool() {
 		t.Errorf("the class of the drill's pods: %+v", class)
 	}

@@ -41,7 +41,7 @@ func TestAPIServerTakesThem(t *testing.T) {
 	}
 	create(t, client, &catalog, "namespaces", json.RawMessage(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"drill"}}`))
 	create(t, client, &catalog, "serviceaccounts", json.RawMessage(`{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default","namespace":"drill"}}`))
-	create(t, client, &catalog, "priorityclasses.scheduling.k8s.io", isolation.PriorityClass(nil))
+	create(t, client, &catalog, "priorityclasses.scheduling.k8s.io", isolation.PriorityClass("prod", nil))
 	create(t, client, &catalog, "networkpolicies.networking.k8s.io", wall)
 	created := 0
 	for i, tc := range readCases(t) {

@@ -81,16 +81,17 @@ func blockOf(address string) (*networkingv1.IPBlock, error) {
 	return &networkingv1.IPBlock{CIDR: netip.PrefixFrom(ip, ip.BitLen()).String()}, nil
 }
 
-// PriorityClassName is the class of the pods of a copy.
-const PriorityClassName = "lifeboat-drill"
+// PriorityClassName is the class of the pods of a copy: one for each name of a cluster, since it
+// goes with the copy.
+func PriorityClassName(cluster string) string { return "lifeboat-drill-" + cluster }
 
 // PriorityClass lets every other pod push one of the copy off its node, and none of the copy
 // push another. Below -10 the cluster autoscaler would add no node for it.
-func PriorityClass(labels map[string]string) schedulingv1.PriorityClass {
+func PriorityClass(cluster string, labels map[string]string) schedulingv1.PriorityClass {
 	never := corev1.PreemptNever
 	return schedulingv1.PriorityClass{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "scheduling.k8s.io/v1", Kind: "PriorityClass"},
-		ObjectMeta: metav1.ObjectMeta{Name: PriorityClassName, Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Name: PriorityClassName(cluster), Labels: labels},
 		Value:      -1, PreemptionPolicy: &never,
 		Description: "Pods of restore drills, which give way to all others.",
 	}

@@ -5,7 +5,6 @@ import (
 	kuberesource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
@@ -50,7 +49,7 @@ func readerPod(c *corev1.PersistentVolumeClaim, by []*corev1.Pod, isRestricted b
 	no, yes, none := false, true, int64(0)
 	const name = "volume"
 	spec := corev1.PodSpec{
-		RestartPolicy: corev1.RestartPolicyNever, AutomountServiceAccountToken: &no, EnableServiceLinks: &no, PriorityClassName: isolation.PriorityClassName, TerminationGracePeriodSeconds: &none,
+		RestartPolicy: corev1.RestartPolicyNever, AutomountServiceAccountToken: &no, EnableServiceLinks: &no, TerminationGracePeriodSeconds: &none,
 		SecurityContext: &corev1.PodSecurityContext{},
 		Volumes:         []corev1.Volume{{Name: name, VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: c.Name}}}},
 		Containers: []corev1.Container{{

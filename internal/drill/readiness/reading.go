@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/readthrough"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
@@ -22,6 +23,8 @@ type Reader struct {
 	// Drill is the drill's id, which the pods are labelled with; Image is what they run, and may
 	// be empty.
 	Drill, Image string
+	// Cluster is the name of the cluster in the worker's configuration.
+	Cluster string
 	// Start is how long a pod may take until it reads.
 	Start time.Duration
 	// Outage is the error of a cluster that is out of reach, nil for an error that is the cluster's
@@ -159,7 +162,8 @@ func (r *reading) makeReader(ctx context.Context, c *corev1.PersistentVolumeClai
 	var err error
 	for _, isRestricted := range []bool{false, true} {
 		pod := readerPod(c, by, isRestricted)
-		pod.Name, pod.Labels = name, map[string]string{contract.DrillLabel: r.Drill, contract.DrillPartLabel: partRead}
+		pod.Name, pod.Labels = name, contract.DrillLabels(r.Cluster, r.Drill)
+		pod.Labels[contract.DrillPartLabel], pod.Spec.PriorityClassName = partRead, isolation.PriorityClassName(r.Cluster)
 		pod.Spec.Containers[0].Image = r.Image
 		_, err = kube.Make(ctx, r.Client, kube.Pods(), c.Namespace, pod, kube.CreateOptions{FieldManager: resource.FieldManager})
 		if err == nil || kube.IsAlreadyExists(err) {

@@ -32,8 +32,9 @@ const (
 // isolator applies the rules of isolation, the last thing that is done to an object before it is
 // sent: no modifier can undo them.
 type isolator struct {
-	rules isolation.Rules
-	drill string
+	rules  isolation.Rules
+	drill  string
+	labels map[string]string // of all that is made
 }
 
 // newIsolator is nil for a restore in earnest.
@@ -43,10 +44,10 @@ func newIsolator(run *restore.Run) *isolator {
 		return nil
 	}
 	targets := slices.Sorted(maps.Values(run.Restore.Spec.NamespaceMapping))
-	return &isolator{drill: in.Drill, rules: isolation.Rules{
+	return &isolator{drill: in.Drill, labels: contract.DrillLabels(in.Cluster, in.Drill), rules: isolation.Rules{
 		Namespaces:    targets,
 		AllowedKinds:  in.AllowedKinds,
-		PriorityClass: isolation.PriorityClassName,
+		PriorityClass: isolation.PriorityClassName(in.Cluster),
 		Owned: func(gr, name string) bool {
 			return gr == resource.PersistentVolumes && makesVolume(run, name) || gr == "namespaces" && slices.Contains(targets, name)
 		},
@@ -85,7 +86,9 @@ func (i *isolator) label(obj map[string]any) {
 		labels = map[string]any{}
 		meta["labels"] = labels
 	}
-	labels[contract.DrillLabel] = i.drill
+	for name, value := range i.labels {
+		labels[name] = value
+	}
 }
 
 // labelBody is label for an object that is encoded.
