@@ -78,7 +78,7 @@ variable "shared_by" {
 }
 
 variable "assume" {
-  description = "ARNs of the roles that storage and snapshot locations name (roleArn)."
+  description = "ARNs of the roles that storage and snapshot locations name (assumeRoleArn)."
   type        = list(string)
   default     = []
 }

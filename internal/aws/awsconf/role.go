@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
@@ -35,8 +36,6 @@ type Role struct {
 const (
 	// sessionName is the session's, as CloudTrail shows it.
 	sessionName = "lifeboat"
-	// anyRegion has an STS for locations whose region is found later.
-	anyRegion = "us-east-1"
 	// mostTags is STS's limit of tags of a session.
 	mostTags = 50
 	// longestExternalID is STS's limit.
@@ -95,7 +94,7 @@ func (r Role) assume(cfg *aws.Config) {
 	}
 	from := sts.NewFromConfig(*cfg, func(o *sts.Options) {
 		if o.Region == "" {
-			o.Region = anyRegion
+			o.Region = r.anyRegion()
 		}
 	})
 	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(from, r.ARN, func(o *stscreds.AssumeRoleOptions) {
@@ -107,4 +106,15 @@ func (r Role) assume(cfg *aws.Config) {
 			o.Tags = append(o.Tags, types.Tag{Key: aws.String(key), Value: aws.String(r.Tags[key])})
 		}
 	}))
+}
+
+// anyRegion has an STS of the role's partition, for locations whose region is found later.
+func (r Role) anyRegion() string {
+	switch {
+	case strings.HasPrefix(r.ARN, "arn:aws-cn:"):
+		return "cn-north-1"
+	case strings.HasPrefix(r.ARN, "arn:aws-us-gov:"):
+		return "us-gov-west-1"
+	}
+	return "us-east-1"
 }

@@ -43,3 +43,13 @@ func TestParseRole(t *testing.T) {
 		}
 	}
 }
+
+func TestRegionOfAPartition(t *testing.T) {
+	for arn, want := range map[string]string{
+		"arn:aws:iam::111122223333:role/b": "us-east-1", "arn:aws-cn:iam::111122223333:role/b": "cn-north-1", "arn:aws-us-gov:iam::111122223333:role/b": "us-gov-west-1",
+	} {
+		if got := (Role{ARN: arn}).anyRegion(); got != want {
+			t.Errorf("%s: %s, want %s", arn, got, want)
+		}
+	}
+}
