@@ -91,8 +91,8 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 	}
 	n, err := io.ReadFull(b.from, p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil // the next read tells the end
+	if n > 0 && errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil // the next read tells the end, or that it was cut off
 	}
 	return n, err
 }

@@ -96,7 +96,7 @@ func clockAround(zone *time.Location, date time.Time) clock {
 		at = at.In(zone)
 		_, offset := at.Zone()
 		s := stretch{start: math.MinInt64, end: math.MaxInt64, offset: int64(offset)}
-		start, end := at.ZoneBounds()
+		start, end := zoneBounds(at)
 		if !start.IsZero() {
 			s.start = start.Unix()
 		}
@@ -109,6 +109,16 @@ func clockAround(zone *time.Location, date time.Time) clock {
 		}
 		at = end
 	}
+}
+
+// zoneBounds is ZoneBounds of a time. On the last day of a leap year that lies beyond a zone's table,
+// from 2040 on, Go 1.26 gives an end that has passed: the stretch goes on at least for that day.
+func zoneBounds(at time.Time) (start, end time.Time) {
+	start, end = at.ZoneBounds()
+	if !end.IsZero() && !end.After(at) {
+		end = at.Truncate(24 * time.Hour).Add(24 * time.Hour)
+	}
+	return start, end
 }
 
 // first is the instant at which the clock shows a time of a day, the first if there are two,

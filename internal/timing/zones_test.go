@@ -206,3 +206,28 @@ func has(field []timing.Range, value int) bool {
 	}
 	return false
 }
+
+// TestLastDayOfEachYear: a schedule that is due seldom is looked at for decades, past the tables of
+// zones, and comes at its hour in each of them. The last day of a leap year is told wrongly by Go.
+func TestLastDayOfEachYear(t *testing.T) {
+	const years = 84
+	from := time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)
+	for _, name := range allZones(t) {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		due := parse(t, "0 9 31 12 *", name).Between(from, from.AddDate(years, 0, 0), 2*years)
+		if len(due) != years {
+			t.Errorf("%s: %d times in %d years", name, len(due), years)
+		}
+		for _, at := range due {
+			if at.In(zone).Format("02.01. 15:04") != "31.12. 09:00" {
+				t.Errorf("%s: due at %s", name, at.In(zone))
+			}
+		}
+		if p := parse(t, "0 9 1-7 1,4,7,10 TUE", name).Period(); p.Shortest < 80*24*time.Hour || p.Longest > 100*24*time.Hour {
+			t.Errorf("%s: each quarter: %+v", name, p)
+		}
+	}
+}
