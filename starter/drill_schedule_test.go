@@ -104,6 +104,14 @@ func TestDrillScheduleRefused(t *testing.T) {
 	lifeboat(t, m, document, "drill", "schedule", "apply", "-f", "-").want(t, 1, "spec.schedule: is missing", "drill run -f")
 	lifeboat(t, m, document+"---\nkind: Drill\nspec: {}\n", "drill", "run", "-f", "-").want(t, 1)
 	m.results["shop"] = drillResult("passed")
+	paused := strings.Replace(document, "spec: {", "spec: {schedule: {cron: '@daily', paused: true}, ", 1)
+	for flag, want := range map[string]bool{"--paused=false": false, "--paused": true, "--jitter=1m": true} {
+		r := lifeboat(t, m, paused, "drill", "schedule", "-f", "-", flag, "-o", "yaml")
+		if got := strings.Contains(r.out, "paused: true"); r.code != 0 || got != want {
+			t.Errorf("%s: exit %d, paused %t\n%s%s", flag, r.code, got, r.out, r.errors)
+		}
+	}
+	lifeboat(t, m, document, "drill", "schedule", "-f", "-", "--schedule", "@daily", "--jitter", "-3h", "-o", "yaml").want(t, 0, "-3h")
 	with := strings.Replace(document, "spec: {", "spec: {schedule: {cron: '@daily'}, ", 1)
 	lifeboat(t, m, with, "drill", "run", "-f", "-", "--wait").want(t, 0)
 	if in, ok := m.started[len(m.started)-1].(contract.DrillInput); !ok || in.Spec.Schedule != nil {

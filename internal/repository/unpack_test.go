@@ -38,7 +38,7 @@ func TestUnpackList(t *testing.T) {
 		ok   bool
 	}{
 		"entries":      {packed(t, "[", "1,", 2, "2]"), []int{1, 1, 2}, true},
-		"cut off":      {packed(t, "[", "1,", 2, "2]")[:12], nil, false},
+		"cut at once":  {packed(t, "[", "1,", 2, "2]")[:12], nil, false},
 		"without end":  {packed(t, "[", "1,", 5000, "2]")[:20], nil, false},
 		"none":         {packed(t, "[]", "", 0, ""), nil, true},
 		"null":         {packed(t, "null", "", 0, ""), nil, true},

@@ -209,10 +209,14 @@ func has(field []timing.Range, value int) bool {
 
 // TestLastDayOfEachYear: a schedule that is due seldom is looked at for decades, past the tables of
 // zones, and comes at its hour in each of them. The last day of a leap year is told wrongly by Go.
+// Outside make soak it is each fifth zone.
 func TestLastDayOfEachYear(t *testing.T) {
-	const years = 84
+	const years = 84 // of which 2040 is the first that Go tells wrongly
 	from := time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)
-	for _, name := range allZones(t) {
+	for i, name := range allZones(t) {
+		if i%5 > 0 && os.Getenv(soakVariable) == "" {
+			continue
+		}
 		zone, err := time.LoadLocation(name)
 		if err != nil {
 			t.Fatal(err)

@@ -96,11 +96,11 @@ func (cs commands) printEvidence(r Report, out console.Output) error {
 		}
 		rto := "n/a"
 		if f.RTO > 0 {
-			rto = show.Clock(f.RTO.Duration())
+			rto = roundClock(f.RTO.Duration())
 		}
 		rows = append(rows, []string{
 			f.File, "genuine", f.Chain, show.Count(int64(f.Sequence)), show.Time(f.Asked.Time()), string(f.Verdict),
-			string(f.Level), rto, show.Clock(f.RPO.Duration()),
+			string(f.Level), rto, roundClock(f.RPO.Duration()),
 		})
 	}
 	if err := show.Table(cs.Stdout, []string{"FILE", "EVIDENCE", "CHAIN", "DRILL", "ASKED", "VERDICT", "LEVEL", "RTO", "RPO"}, rows); err != nil {

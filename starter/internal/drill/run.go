@@ -86,7 +86,7 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 		s.Keep.For.Duration = f.keep
 	}
 	if d.Metadata.Name == "" {
-		return d, errors.New("name the drill: lifeboat drill run NAME")
+		return d, errors.New("name the drill: give NAME as the argument")
 	}
 	err = validation.Drill(&d)
 	if err != nil && f.name == "" && f.file == "" {
@@ -116,8 +116,9 @@ func setList(field *[]string, given []string) {
 	}
 }
 
+// setDuration lets a flag win over the file. A negative one is refused with the document.
 func setDuration(field *metav1.Duration, given time.Duration) {
-	if given > 0 {
+	if given != 0 {
 		field.Duration = given
 	}
 }
@@ -239,16 +240,16 @@ func resultText(res contract.DrillResult) string {
 		fmt.Fprintf(&b, "  %s\n", show.Clean(f))
 	}
 	if res.RTO > 0 {
-		fmt.Fprintf(&b, "Proven after %s", show.Clock(res.RTO))
+		fmt.Fprintf(&b, "Proven after %s", roundClock(res.RTO))
 		if res.Ready > 0 {
-			fmt.Fprintf(&b, ", ready after %s", show.Clock(res.Ready))
+			fmt.Fprintf(&b, ", ready after %s", roundClock(res.Ready))
 		}
 		if res.ReadThrough > 0 {
-			fmt.Fprintf(&b, ", all data read through once after %s", show.Clock(res.ReadThrough))
+			fmt.Fprintf(&b, ", all data read through once after %s", roundClock(res.ReadThrough))
 		}
 		b.WriteString(". ")
 	}
-	fmt.Fprintf(&b, "Data is up to %s old.\n", show.Clock(res.RPO))
+	fmt.Fprintf(&b, "Data is up to %s old.\n", roundClock(res.RPO))
 	if !res.Kept.IsZero() {
 		fmt.Fprintf(&b, "The copy is kept until %s; end that with: lifeboat drill stop\n", show.Time(res.Kept))
 	}
@@ -301,3 +302,6 @@ drill whose copy is kept only the copy is removed.`,
 		}),
 	}
 }
+
+// roundClock shows a time as the evidence of the drill does everywhere.
+func roundClock(d time.Duration) string { return show.Clock(d.Round(time.Second)) }

@@ -22,7 +22,9 @@ type scheduleFlags struct {
 	namespaces []string
 	quarterly  bool
 	paused     bool
-	when       definition.Schedule
+	// pausedGiven is whether --paused was given: --paused=false starts what the file pauses.
+	pausedGiven bool
+	when        definition.Schedule
 }
 
 func (f *scheduleFlags) bind(c *cobra.Command) {
@@ -75,7 +77,9 @@ func (f *scheduleFlags) addTo(s *definition.Schedule) {
 	}
 	setDuration(&s.CatchUpWindow, f.when.CatchUpWindow.Duration)
 	setDuration(&s.Jitter, f.when.Jitter.Duration)
-	s.Paused = s.Paused || f.paused
+	if f.pausedGiven {
+		s.Paused = f.paused
+	}
 }
 
 // scheduleCommand is `drill schedule`, which makes one by itself.
@@ -119,6 +123,7 @@ The worker checks everything before the schedule is made.`,
 		if len(args) > 0 {
 			f.name = args[0]
 		}
+		f.pausedGiven = c.Flags().Changed("paused")
 		s, err := f.schedule(cs.Stdin)
 		if err != nil {
 			return err
