@@ -103,7 +103,11 @@ func (c *change) apply(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		warnings := c.rules[i].warnings
+		more, err := c.warnOfSource(ctx, c.st, &c.in.Apply[i])
+		if err != nil {
+			return err
+		}
+		warnings := append(slices.Clone(c.rules[i].warnings), more...)
 		if d.PausedByHand {
 			warnings = append(warnings, fmt.Sprintf("it stays paused, since %s; `lifeboat %s unpause %s` ends that", d.PausedSince.Format(time.RFC3339), c.words().command, d.Name))
 		}

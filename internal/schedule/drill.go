@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition/validation"
@@ -15,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/filter"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 const (
@@ -58,6 +60,20 @@ func (s drillKind) check(p *filter.Problems, d *contract.Schedule) rules {
 		p.Add("spec", "no drill runs, for the worker's configuration names no key to sign evidence with: make one with 'lifeboat drill keygen' and name it in drills.signingKey")
 	}
 	return r
+}
+
+// warnOfSource tells that drills would find nothing, as far as is known now: backups of the schedule
+// may be there without it, and it may be made later.
+func (s *Service) warnOfSource(ctx context.Context, st store.Store, d *contract.Schedule) ([]string, error) {
+	if d.Drill == nil || d.Drill.Source.Schedule == "" {
+		return nil, nil
+	}
+	name := d.Drill.Source.Schedule
+	backups, err := repository.ReadSchedules(ctx, st, layout.Schedules{Cluster: s.Config.Cluster})
+	if err != nil || backups[name] != nil {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("there is no schedule of backups %q: a drill fails while no backup has its label; `lifeboat schedule get` lists those that there are", name)}, nil
 }
 
 // plan gives the drill its place in the schedule, and the due times for which there was none, so

@@ -274,3 +274,23 @@ func TestDrillScheduleConfigured(t *testing.T) {
 		t.Error("it stays")
 	}
 }
+
+// TestDrillsOfAnUnknownSchedule: drills that would find nothing are told when they are scheduled, and
+// each time they are looked at, until there is a schedule of backups of that name.
+func TestDrillsOfAnUnknownSchedule(t *testing.T) {
+	w := newDrills(t)
+	w.clock = at("2026-01-10T00:00:00Z")
+	w.apply(monthly("a", func(s *contract.Schedule) { s.Drill.Source.Schedule = "nightly" }))
+	told := func() bool {
+		return strings.Contains(strings.Join(w.status("a").Warnings, "\n"), `no schedule of backups "nightly"`)
+	}
+	if !told() {
+		t.Errorf("%v", w.status("a").Warnings)
+	}
+	w.Drills = false
+	w.apply(contract.Schedule{Name: "nightly", Spec: velerov1.ScheduleSpec{Schedule: "0 2 * * *"}})
+	w.Drills = true
+	if told() {
+		t.Errorf("%v", w.status("a").Warnings)
+	}
+}

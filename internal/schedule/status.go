@@ -65,7 +65,11 @@ func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.Sc
 	if readErr != nil {
 		return row, readErr
 	}
-	row.Warnings = append(row.Warnings, r.warnings...)
+	more, readErr := s.warnOfSource(ctx, st, &d.Schedule)
+	if readErr != nil {
+		return row, readErr
+	}
+	row.Warnings = append(append(row.Warnings, r.warnings...), more...)
 	if err == nil {
 		describeRules(&row, &r, runs, d, s.now())
 	}
