@@ -88,8 +88,16 @@ func TestScheduleOutage(t *testing.T) {
 	ended := time.Now()
 	own.ReplaceWorker(t)
 	eventually(t, "each due time of the outage has an outcome", func() error {
+		res, err := h.CLI(t.Context(), "schedule", "describe", "often", "-o", "json")
+		var status contract.ScheduleStatus
+		if err == nil && res.Code == 0 {
+			err = json.Unmarshal([]byte(res.Out), &status)
+		}
+		if err != nil || res.Code != 0 { // the worker has only just come back
+			return fmt.Errorf("exit %d: %w: %s", res.Code, err, res.Err)
+		}
 		byDue := map[int64]string{}
-		for _, s := range slots(t, h, "often") {
+		for _, s := range status.Slots {
 			byDue[s.Due.Unix()] = s.Outcome
 		}
 		for due := began.Unix()/5*5 + 5; due < ended.Unix(); due += 5 {
