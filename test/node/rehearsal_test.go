@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,8 +53,8 @@ func TestRehearsalInPods(t *testing.T) {
 func (c cluster) planes(t *testing.T, namespace string) []string {
 	t.Helper()
 	out := c.kubectl(t, "get", "pods,secrets,networkpolicies", "-n", namespace, "-l", "app.kubernetes.io/name=lifeboat-rehearsal",
-		"-o", `jsonpath={range .items[?(!@.metadata.deletionTimestamp)]}{.kind}/{.metadata.name} {end}`)
-	return strings.Fields(out)
+		"-o", `jsonpath={range .items[*]}{.kind}/{.metadata.name}={.metadata.deletionTimestamp}{"\n"}{end}`)
+	return slices.DeleteFunc(strings.Fields(out), func(line string) bool { return !strings.HasSuffix(line, "=") })
 }
 
 // importPlane gives the node an image with the two programs of the stack, and returns its name by
