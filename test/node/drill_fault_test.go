@@ -94,7 +94,7 @@ func TestDrillFaults(t *testing.T) {
 	b := startBookstore(t, "faults")
 	b.backup(t, "native", paths()["native"])
 	t.Run("row count wrong", func(t *testing.T) {
-		p := b.drill(t, 3, "native", "{recorded: orders}", "{equals: '5001'}", "retries: 3", "retries: 0")
+		p := b.drill(t, 3, "native", "{recorded: orders}", "{equals: '5001'}")
 		checkFault(t, p, evidence.L4, evidence.AssertionFailed, "orders: another value was found than is recorded")
 		if a := p.Assertions[0]; a.Recorded != "5001" || a.Found != "5000" {
 			t.Errorf("%+v", a)
