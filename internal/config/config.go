@@ -181,7 +181,7 @@ type RehearsalPod struct {
 	Versions map[string]string `json:"versions,omitempty"`
 	// PullSecrets are names of Secrets of the worker's namespace, for the images.
 	PullSecrets []string `json:"imagePullSecrets,omitempty"`
-	// MemoryMiB bounds each of the two programs. Default 2048, for backups of 50,000 objects.
+	// MemoryMiB bounds each of the two programs. Default 2048: both took 365 for 10,000 objects.
 	MemoryMiB int `json:"memoryMiB,omitempty"`
 }
 

@@ -3,8 +3,6 @@ package drill
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -47,12 +45,12 @@ func (s *Service) Isolate(ctx context.Context, in contract.IsolateDrillInput) er
 	if wall.APIServer, err = s.serverAddresses(ctx); err != nil {
 		return err
 	}
-	for _, namespace := range slices.Sorted(maps.Values(run.Restore.Spec.NamespaceMapping)) {
+	for _, namespace := range targets(run) {
 		policy, err := wall.Policy(namespace)
 		if err != nil {
 			return err
 		}
-		_, err = kube.Make(ctx, s.Kube, networkPolicies(), namespace, &policy, kube.CreateOptions{FieldManager: resource.FieldManager})
+		_, err = kube.Make(ctx, s.Kube, kube.NetworkPolicies(), namespace, &policy, kube.CreateOptions{FieldManager: resource.FieldManager})
 		if err != nil && !kube.IsAlreadyExists(err) {
 			return fmt.Errorf("close namespace %s: %w", namespace, err)
 		}
@@ -121,8 +119,4 @@ func endpointSlices() kube.Resource {
 
 func priorityClasses() kube.Resource {
 	return kube.Resource{Group: "scheduling.k8s.io", Version: "v1", Name: "priorityclasses", Kind: "PriorityClass"}
-}
-
-func networkPolicies() kube.Resource {
-	return kube.Resource{Group: "networking.k8s.io", Version: "v1", Name: "networkpolicies", Kind: "NetworkPolicy", Namespaced: true}
 }

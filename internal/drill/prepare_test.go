@@ -1,11 +1,8 @@
 package drill
 
 import (
-	"bytes"
 	"slices"
 	"testing"
-
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -13,19 +10,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal/rehearsaltest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
-
-func zipped(t *testing.T, text string) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
 
 // TestReadNamespaces: the list of resources tells them, and where there is none the tarball. What
 // is missing for good, or damaged, is no reason to try for hours.
@@ -56,7 +40,7 @@ func TestReadNamespaces(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tc.list != "" {
-				st.Set(of.ResourceList(), zipped(t, tc.list))
+				st.Set(of.ResourceList(), rehearsaltest.Gzipped(t, tc.list))
 			}
 			got, err := readNamespaces(t.Context(), st, "b")
 			if !slices.Equal(got, tc.want) || failure.TypeOf(err) != tc.kind || (err != nil) != (tc.kind != "") {

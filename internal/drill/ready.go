@@ -2,6 +2,7 @@ package drill
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -48,10 +49,5 @@ func withData(run *restore.Run) map[string]bool {
 
 // targets are the namespaces of a copy, sorted.
 func targets(run *restore.Run) []string {
-	var out []string
-	for _, to := range run.Restore.Spec.NamespaceMapping {
-		out = append(out, to)
-	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Values(run.Restore.Spec.NamespaceMapping))
 }

@@ -25,6 +25,11 @@ func Jobs() Resource {
 	return Resource{Group: "batch", Version: "v1", Name: "jobs", Kind: "Job", Namespaced: true}
 }
 
+// NetworkPolicies is the type of NetworkPolicies.
+func NetworkPolicies() Resource {
+	return Resource{Group: "networking.k8s.io", Version: "v1", Name: "networkpolicies", Kind: "NetworkPolicy", Namespaced: true}
+}
+
 // Apps is a type of the group apps: deployments, statefulsets, daemonsets, replicasets.
 func Apps(name, kind string) Resource {
 	return Resource{Group: "apps", Version: "v1", Name: name, Kind: kind, Namespaced: true}

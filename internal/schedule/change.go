@@ -98,16 +98,16 @@ func (c *change) mayChange(d *repository.ScheduleDefinition) error {
 }
 
 func (c *change) apply(ctx context.Context) error {
+	backups, err := c.backupSchedules(ctx, c.st)
+	if err != nil {
+		return err
+	}
 	for i, in := range c.in.Apply {
 		d, outcome, err := c.store(ctx, c.st, c.defined[in.Name], in, repository.SourceCLI, c.in.Run)
 		if err != nil {
 			return err
 		}
-		more, err := c.warnOfSource(ctx, c.st, &c.in.Apply[i])
-		if err != nil {
-			return err
-		}
-		warnings := append(slices.Clone(c.rules[i].warnings), more...)
+		warnings := slices.Concat(c.rules[i].warnings, warnOfSource(&c.in.Apply[i], backups))
 		if d.PausedByHand {
 			warnings = append(warnings, fmt.Sprintf("it stays paused, since %s; `lifeboat %s unpause %s` ends that", d.PausedSince.Format(time.RFC3339), c.words().command, d.Name))
 		}

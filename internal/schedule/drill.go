@@ -62,18 +62,23 @@ func (s drillKind) check(p *filter.Problems, d *contract.Schedule) rules {
 	return r
 }
 
-// warnOfSource tells that drills would find nothing, as far as is known now: backups of the schedule
-// may be there without it, and it may be made later.
-func (s *Service) warnOfSource(ctx context.Context, st store.Store, d *contract.Schedule) ([]string, error) {
-	if d.Drill == nil || d.Drill.Source.Schedule == "" {
+// backupSchedules are the schedules of backups, by name, which schedules of drills name; nil where
+// the schedules are those of backups.
+func (s *Service) backupSchedules(ctx context.Context, st store.Store) (map[string]*repository.ScheduleDefinition, error) {
+	if !s.Drills {
 		return nil, nil
 	}
-	name := d.Drill.Source.Schedule
-	backups, err := repository.ReadSchedules(ctx, st, layout.Schedules{Cluster: s.Config.Cluster})
-	if err != nil || backups[name] != nil {
-		return nil, err
+	return repository.ReadSchedules(ctx, st, layout.Schedules{Cluster: s.Config.Cluster})
+}
+
+// warnOfSource tells that drills would find nothing, as far as is known now: backups of the schedule
+// may be there without it, and it may be made later.
+func warnOfSource(d *contract.Schedule, backups map[string]*repository.ScheduleDefinition) []string {
+	if d.Drill == nil || d.Drill.Source.Schedule == "" || backups[d.Drill.Source.Schedule] != nil {
+		return nil
 	}
-	return []string{fmt.Sprintf("there is no schedule of backups %q: a drill fails while no backup has its label; `lifeboat schedule get` lists those that there are", name)}, nil
+	name := d.Drill.Source.Schedule
+	return []string{fmt.Sprintf("there is no schedule of backups %q: a drill fails while no backup has its label; `lifeboat schedule get` lists those that there are", name)}
 }
 
 // plan gives the drill its place in the schedule, and the due times for which there was none, so

@@ -29,12 +29,16 @@ func (s *Service) Status(ctx context.Context, name string) ([]contract.ScheduleS
 	if name != "" && defined[name] == nil {
 		return nil, s.unknown(name)
 	}
+	backups, err := s.backupSchedules(ctx, st)
+	if err != nil {
+		return nil, err
+	}
 	var all []contract.ScheduleStatus
 	for _, key := range slices.Sorted(maps.Keys(defined)) {
 		if name != "" && key != name {
 			continue
 		}
-		row, err := s.statusOf(ctx, st, defined[key], name != "")
+		row, err := s.statusOf(ctx, st, defined[key], backups, name != "")
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +47,7 @@ func (s *Service) Status(ctx context.Context, name string) ([]contract.ScheduleS
 	return all, nil
 }
 
-func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.ScheduleDefinition, whole bool) (contract.ScheduleStatus, error) {
+func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.ScheduleDefinition, backups map[string]*repository.ScheduleDefinition, whole bool) (contract.ScheduleStatus, error) {
 	row := contract.ScheduleStatus{
 		Schedule: d.Schedule, Source: d.Source, Phase: contract.ScheduleEnabled, Created: d.Created, Changed: d.Changed, Overlap: d.Overlap(),
 	}
@@ -65,11 +69,7 @@ func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.Sc
 	if readErr != nil {
 		return row, readErr
 	}
-	more, readErr := s.warnOfSource(ctx, st, &d.Schedule)
-	if readErr != nil {
-		return row, readErr
-	}
-	row.Warnings = append(append(row.Warnings, r.warnings...), more...)
+	row.Warnings = slices.Concat(r.warnings, warnOfSource(&d.Schedule, backups))
 	if err == nil {
 		describeRules(&row, &r, runs, d, s.now())
 	}

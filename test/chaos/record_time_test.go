@@ -13,7 +13,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
-	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
 // timeShapes are the histories of what goes on without a person: each is named after what was done,
@@ -65,15 +64,11 @@ func TestRecordHistoriesOfTime(t *testing.T) {
 
 // rehearsing names the stack's own binaries as a disposable control plane.
 func rehearsing(c *config.Config) {
-	apiServer, err := stack.Binary("kube-apiserver")
+	planes, err := harness.Rehearsals()
 	if err != nil {
 		panic(err)
 	}
-	etcd, err := stack.Binary("etcd")
-	if err != nil {
-		panic(err)
-	}
-	c.Rehearsal = config.Rehearsal{APIServer: apiServer, Etcd: etcd, After: config.RehearseNever}
+	c.Rehearsal = planes
 }
 
 func liveThroughTime(ctx context.Context, h *harness.Harness, namespace string) error {

@@ -24,8 +24,9 @@ const clusterName = "demo"
 // holds its bucket and its Temporal.
 type lifeboat struct {
 	*harness.Harness
-	services *stack.Stack
-	bin      string // folder of the programs
+	services  *stack.Stack
+	bin       string // folder of the programs
+	publicKey string // path; of the evidence of drills
 }
 
 // compile builds the programs into bin/ of the checkout.
@@ -69,13 +70,13 @@ func startLifeboat(ctx context.Context, o options, s *stack.Stack, bin harness.B
 	if err != nil {
 		return nil, err
 	}
-	key, err := makeKey(dir)
+	key, err := harness.MakeDrillKey(dir)
 	if err != nil {
 		return nil, err
 	}
 	var planes config.Rehearsal
 	if o.Kubeconfig == "" {
-		if planes, err = rehearsals(); err != nil {
+		if planes, err = harness.Rehearsals(); err != nil {
 			return nil, err
 		}
 	}
@@ -87,21 +88,12 @@ func startLifeboat(ctx context.Context, o options, s *stack.Stack, bin harness.B
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	l := &lifeboat{Harness: h, services: s, bin: filepath.Dir(bin.CLI)}
+	l := &lifeboat{Harness: h, services: s, bin: filepath.Dir(bin.CLI), publicKey: key + ".pub"}
 	err = s.StartGuest(ctx, stack.Guest{
 		Name: "lifeboat-worker", Binary: bin.Worker, Args: []string{"--config", filepath.Join(dir, "lifeboat.yaml")},
 		Health: "http://" + address + "/readyz",
 	})
 	return l, err
-}
-
-// rehearsals are in control planes of the stack's own programs, when the story asks for one.
-func rehearsals() (r config.Rehearsal, err error) {
-	if r.APIServer, err = stack.Binary("kube-apiserver"); err == nil {
-		r.Etcd, err = stack.Binary("etcd")
-	}
-	r.After = config.RehearseNever
-	return r, err
 }
 
 // noProfile keeps the Temporal profiles in the user's home out of the story.

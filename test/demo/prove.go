@@ -2,19 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 )
-
-// keyFile signs the evidence of the demo's drills; it goes with the demo's data.
-const keyFile = "drills.key"
 
 // prove shows what a backup is worth: all of it comes back in a control plane of its own, and the
 // application in a copy beside itself. The evidence and its page stay in bin/.
@@ -35,7 +29,7 @@ func (t *story) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	public, page := filepath.Join(t.boat.Dir, keyFile+".pub"), filepath.Join(t.boat.bin, "drill.html")
+	public, page := t.boat.publicKey, filepath.Join(t.boat.bin, "drill.html")
 	if err := t.boat.run(ctx, t.s, "drill", "verify", file, "--key", public); err != nil {
 		return err
 	}
@@ -48,38 +42,16 @@ func (t *story) prove(ctx context.Context) error {
 
 // fetchEvidence copies the evidence of the last drill out of the bucket.
 func (t *story) fetchEvidence(ctx context.Context) (string, error) {
-	text, err := t.boat.Run(ctx, "drill", "describe", t.shop.Shop(), "-o", "json")
-	var d contract.DrillDetails
-	if err == nil {
-		err = json.Unmarshal([]byte(text), &d)
+	last, err := drills.Last(ctx, t.boat.Store, clusterName)
+	if err == nil && last == nil {
+		err = errors.New("there is none")
 	}
-	if err != nil {
-		return "", fmt.Errorf("find the evidence of the drill: %w", err)
-	}
-	body, _, err := t.boat.Store.Get(ctx, d.Key)
-	if err != nil {
-		return "", fmt.Errorf("read the evidence of the drill: %w", err)
-	}
-	content, err := io.ReadAll(body)
 	file := filepath.Join(t.boat.bin, "drill.json")
-	if err = errors.Join(err, body.Close()); err == nil {
-		err = os.WriteFile(file, content, 0o600)
+	if err == nil {
+		err = os.WriteFile(file, last.Content, 0o600)
 	}
 	if err != nil {
 		return "", fmt.Errorf("copy the evidence of the drill: %w", err)
 	}
 	return file, nil
-}
-
-// makeKey makes the key of the demo's drills.
-func makeKey(dir string) (string, error) {
-	private, public, _, err := evidence.NewKey()
-	path := filepath.Join(dir, keyFile)
-	if err == nil {
-		err = errors.Join(os.WriteFile(path, private, 0o600), os.WriteFile(path+".pub", public, 0o600))
-	}
-	if err != nil {
-		return "", fmt.Errorf("make a key for drills: %w", err)
-	}
-	return path, nil
 }

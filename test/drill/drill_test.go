@@ -12,6 +12,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 )
 
 // shop is an application, and things beside it that no copy may have as they are; <ns> is its
@@ -89,24 +90,12 @@ func drill(t *testing.T, code int, args ...string) (contract.DrillResult, eviden
 // stored is evidence out of the bucket.
 func stored(t *testing.T, key string) evidence.Predicate {
 	t.Helper()
-	body, _, err := shared.Store.Get(t.Context(), key)
+	content, err := repository.GetBytes(t.Context(), shared.Store, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer body.Close()
 	file := filepath.Join(t.TempDir(), filepath.Base(key))
-	f, err := os.Create(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.ReadFrom(body); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
+	if err := os.WriteFile(file, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	e, err := evidence.Read(content)

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
-	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -43,12 +42,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	policy, audit, key := filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "audit.log"), filepath.Join(dir, "drills.key")
-	private, public, _, err := evidence.NewKey()
-	for name, content := range map[string][]byte{policy: []byte(auditPolicy), key: private, key + ".pub": public} {
-		if err == nil {
-			err = os.WriteFile(name, content, 0o600)
-		}
+	policy, audit := filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "audit.log")
+	key, err := harness.MakeDrillKey(dir)
+	if err == nil {
+		err = os.WriteFile(policy, []byte(auditPolicy), 0o600)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

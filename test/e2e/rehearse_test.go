@@ -12,23 +12,17 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
-	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
 // rehearses names the stack's binaries, so that a worker rehearses.
 func rehearses(t *testing.T, after string) func(*config.Config) {
 	t.Helper()
-	apiServer, err := stack.Binary("kube-apiserver")
+	planes, err := harness.Rehearsals()
 	if err != nil {
 		t.Fatal(err)
 	}
-	etcd, err := stack.Binary("etcd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(c *config.Config) {
-		c.Rehearsal = config.Rehearsal{APIServer: apiServer, Etcd: etcd, After: after, Versions: map[string]string{"1.99": apiServer}}
-	}
+	planes.After, planes.Versions = after, map[string]string{"1.99": planes.APIServer}
+	return func(c *config.Config) { c.Rehearsal = planes }
 }
 
 // TestRehearse: a backup is proven by hand and by itself, and the CLI says at what level.

@@ -94,7 +94,7 @@ func TestScheduleOutage(t *testing.T) {
 			err = json.Unmarshal([]byte(res.Out), &status)
 		}
 		if err != nil || res.Code != 0 { // the worker has only just come back
-			return fmt.Errorf("exit %d: %w: %s", res.Code, err, res.Err)
+			return fmt.Errorf("exit %d: %v: %s", res.Code, err, res.Err)
 		}
 		byDue := map[int64]string{}
 		for _, s := range status.Slots {

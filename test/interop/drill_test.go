@@ -6,8 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -19,7 +17,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
-	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
 // TestProvenWhereNothingIsWritten: backups of Velero's, in the forms in which versions from 1.9 to
@@ -71,24 +68,18 @@ func TestProvenWhereNothingIsWritten(t *testing.T) {
 // readsOnly is a configuration with one ReadOnly location, whose worker rehearses and drills.
 func readsOnly(t *testing.T) func(*config.Config) {
 	t.Helper()
-	private, _, _, err := evidence.NewKey()
-	key := filepath.Join(t.TempDir(), "drills.key")
-	if err == nil {
-		err = os.WriteFile(key, private, 0o600)
-	}
+	key, err := harness.MakeDrillKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var plane [2]string
-	for i, name := range []string{"kube-apiserver", "etcd"} {
-		if plane[i], err = stack.Binary(name); err != nil {
-			t.Fatal(err)
-		}
+	planes, err := harness.Rehearsals()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return func(c *config.Config) {
 		c.BackupStorageLocations[0].Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
 		c.Drills.SigningKey = &config.SigningKey{File: key}
-		c.Rehearsal = config.Rehearsal{APIServer: plane[0], Etcd: plane[1], After: config.RehearseNever}
+		c.Rehearsal = planes
 	}
 }
 

@@ -28,7 +28,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
-	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -78,23 +77,15 @@ func freeAddress() string {
 func prepare(s *stack.Stack) (harness.Options, []string, error) {
 	received = startCollector(freeAddress())
 	metrics, health = freeAddress(), freeAddress()
-	apiServer, err := stack.Binary("kube-apiserver")
+	planes, err := harness.Rehearsals()
 	if err != nil {
 		return harness.Options{}, nil, err
 	}
-	etcd, err := stack.Binary("etcd")
-	if err != nil {
-		return harness.Options{}, nil, err
-	}
-	key := filepath.Join(s.Dir, "drills.key")
-	private, _, _, err := evidence.NewKey()
-	if err == nil {
-		err = os.WriteFile(key, private, 0o600)
-	}
+	key, err := harness.MakeDrillKey(s.Dir)
 	edit := func(c *config.Config) {
 		c.Metrics.Listen, c.Health.Listen, c.Log = metrics, health, config.Log{Level: "debug", Format: "json"}
 		c.Telemetry = config.Telemetry{Endpoint: received.endpoint}
-		c.Rehearsal = config.Rehearsal{APIServer: apiServer, Etcd: etcd, After: config.RehearseNever}
+		c.Rehearsal = planes
 		c.Drills.SigningKey = &config.SigningKey{File: key}
 		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{{
 			ObjectMeta: metav1.ObjectMeta{Name: "aws-east"},

@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
@@ -62,17 +62,11 @@ type bookstore struct {
 func drillCluster(t *testing.T, name string) *bookstore {
 	t.Helper()
 	b, image := &bookstore{}, workerImage(t)
-	key := filepath.Join(t.TempDir(), "drills.key")
-	b.publicKey = key + ".pub"
-	private, public, _, err := evidence.NewKey()
+	key, err := harness.MakeDrillKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, content := range map[string][]byte{key: private, b.publicKey: public} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b.publicKey = key + ".pub"
 	b.cluster = lifeboat(t, shared, harness.Options{Cluster: name, Edit: func(c *config.Config) {
 		withDisks(shared)(c)
 		c.Drills.SigningKey, c.Drills.Image = &config.SigningKey{File: key}, image
@@ -117,10 +111,6 @@ func (b *bookstore) backup(t *testing.T, name string, flags []string) {
 	(&proof{cluster: b.cluster, namespace: b.namespace}).backup(t, name, flags)
 }
 
-// drilling is held by the one drill that runs: the tests' clusters share an API server, where a
-// drill removes the copies of all others, which are lost in a cluster of its own.
-var drilling sync.Mutex
-
 // drill runs a drill of a backup, changed by pairs of texts, and returns its evidence.
 func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...string) evidence.Predicate {
 	t.Helper()
@@ -129,9 +119,7 @@ func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...stri
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	drilling.Lock()
 	res, err := b.CLI(t.Context(), "drill", "run", "-f", file, "-o", "json")
-	drilling.Unlock()
 	if err != nil || res.Code != code {
 		t.Fatalf("drill: exit %d, want %d: %v\n%s%s", res.Code, code, err, res.Out, res.Err)
 	}
@@ -145,26 +133,16 @@ func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...stri
 // evidence is read out of the bucket, and verified as a stranger does.
 func (b *bookstore) evidence(t *testing.T, key string) evidence.Predicate {
 	t.Helper()
-	body, _, err := b.Store.Get(t.Context(), key)
+	content, err := repository.GetBytes(t.Context(), b.Store, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer body.Close()
 	file := filepath.Join(t.TempDir(), filepath.Base(key))
-	f, err := os.Create(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.ReadFrom(body); err != nil {
+	if err := os.WriteFile(file, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if res, err := b.CLI(t.Context(), "drill", "verify", "--key", b.publicKey, file); err != nil || res.Code == 2 {
 		t.Errorf("verify: exit %d: %v\n%s%s", res.Code, err, res.Out, res.Err)
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
 	}
 	if dir := os.Getenv("LIFEBOAT_DRILL_KEEP"); dir != "" {
 		_ = os.WriteFile(filepath.Join(dir, b.namespace+"-"+filepath.Base(key)), content, 0o600)
@@ -230,7 +208,7 @@ func checkProven(t *testing.T, p evidence.Predicate) {
 func (b *bookstore) left(t *testing.T) (all []string) {
 	t.Helper()
 	for _, kind := range []string{"namespaces", "persistentvolumes", "volumesnapshotcontents", "volumesnapshots", "jobs", "pods", "priorityclasses"} {
-		for _, name := range harness.Names(b.List(t, kind, "", contract.DrillLabel)) {
+		for _, name := range harness.Names(b.List(t, kind, "", contract.DrillClusterLabel+"="+b.Cluster)) {
 			all = append(all, kind+"/"+name)
 		}
 	}

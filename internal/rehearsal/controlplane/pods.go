@@ -39,8 +39,7 @@ type Pods struct {
 	// MemoryLimit bounds each of the two programs, and the data in memory, in bytes.
 	MemoryLimit int64
 
-	mu      sync.Mutex
-	running map[string]bool // names of those that this process made
+	running sync.Map // names of those that this process made
 }
 
 const (
@@ -78,7 +77,7 @@ func (p *Pods) Start(ctx context.Context, s Spec) (_ *Plane, err error) {
 		return nil, fmt.Errorf("make certificates: %w", err)
 	}
 	r := &runningPod{pods: p, name: podPrefix + strings.ToLower(rand.Text()[:8]), died: make(chan error, 1)}
-	p.note(r.name, true)
+	p.running.Store(r.name, true)
 	defer func() {
 		if err != nil {
 			_, stopErr := r.stop()
@@ -103,23 +102,6 @@ func (p *Pods) owner(ctx context.Context) ([]metav1.OwnerReference, error) {
 	return []metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}}, nil
 }
 
-func (p *Pods) note(name string, runs bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.running == nil {
-		p.running = map[string]bool{}
-	}
-	if p.running[name] = runs; !runs {
-		delete(p.running, name)
-	}
-}
-
-func (p *Pods) runs(name string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.running[name]
-}
-
 // removeLeftovers removes what an earlier process of this worker's pod has left, and pods that have
 // ended, whoever made them, with what belongs to them. The garbage collector of the cluster
 // removes what other workers leave, once their pods are gone.
@@ -128,7 +110,7 @@ func (p *Pods) removeLeftovers(ctx context.Context, owner []metav1.OwnerReferenc
 	err := kube.List(ctx, p.Kube, kube.Pods(), p.Namespace, podSelector, func(pod corev1.Pod) error {
 		ended := pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
 		ours := len(owner) > 0 && len(pod.OwnerReferences) > 0 && pod.OwnerReferences[0].UID == owner[0].UID
-		if (ended || ours) && !p.runs(pod.Name) {
+		if _, runs := p.running.Load(pod.Name); (ended || ours) && !runs {
 			left = append(left, pod.Name)
 		}
 		return nil
@@ -148,7 +130,7 @@ func (p *Pods) removeLeftovers(ctx context.Context, owner []metav1.OwnerReferenc
 func (p *Pods) remove(ctx context.Context, name string) error {
 	now := int64(0)
 	var failed []error
-	for _, r := range []kube.Resource{kube.Pods(), kube.Secrets(), networkPolicies()} {
+	for _, r := range []kube.Resource{kube.Pods(), kube.Secrets(), kube.NetworkPolicies()} {
 		o := kube.DeleteOptions{}
 		if r.Kind == kube.Pods().Kind {
 			o.GracePeriodSeconds = &now // it has nothing to save
@@ -175,7 +157,7 @@ type runningPod struct {
 func (r *runningPod) create(ctx context.Context, owner []metav1.OwnerReference, image string, s Spec, c credentials) error {
 	p := r.pods
 	meta := metav1.ObjectMeta{Name: r.name, Namespace: p.Namespace, Labels: podLabels(r.name), OwnerReferences: owner}
-	if _, err := kube.Make(ctx, p.Kube, networkPolicies(), p.Namespace, policyOf(meta), kube.CreateOptions{}); err != nil {
+	if _, err := kube.Make(ctx, p.Kube, kube.NetworkPolicies(), p.Namespace, policyOf(meta), kube.CreateOptions{}); err != nil {
 		return notAllowed(err)
 	}
 	if _, err := kube.Make(ctx, p.Kube, kube.Secrets(), p.Namespace, secretOf(meta, c), kube.CreateOptions{}); err != nil {
@@ -309,7 +291,7 @@ func (r *runningPod) stop() (Usage, error) {
 	defer cancel()
 	err := r.pods.remove(ctx, r.name)
 	if err == nil {
-		r.pods.note(r.name, false)
+		r.pods.running.Delete(r.name)
 	}
 	return Usage{}, err
 }

@@ -21,15 +21,11 @@ import (
 
 const rehearsals = "lifeboat"
 
-func policies() kube.Resource {
-	return kube.Resource{Group: "networking.k8s.io", Version: "v1", Name: "networkpolicies", Kind: "NetworkPolicy", Namespaced: true}
-}
-
 // newPods is a provider beside a worker's pod, in a cluster in which no pod ever runs.
 func newPods(t *testing.T) (*controlplane.Pods, *kubetest.Server) {
 	t.Helper()
 	api := kubetest.Start(t, kubetest.WithIdentity("ours"))
-	api.Serve(kubetest.Type{Resource: policies()})
+	api.Serve(kubetest.Type{Resource: kube.NetworkPolicies()})
 	api.PutNamespaces(rehearsals)
 	api.Put(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: rehearsals, Name: "worker", UID: "uid-of-the-worker"}})
 	return &controlplane.Pods{Kube: api.Client(), Namespace: rehearsals, Worker: "worker", APIServer: "a@sha256:1", Etcd: "e@sha256:2"}, api
@@ -38,7 +34,7 @@ func newPods(t *testing.T) (*controlplane.Pods, *kubetest.Server) {
 // planes are the pods, Secrets and policies of control planes that there are.
 func planes(api *kubetest.Server) (pods []corev1.Pod, secrets []corev1.Secret, allowed []networkingv1.NetworkPolicy) {
 	pods = slices.DeleteFunc(kubetest.All[corev1.Pod](api, kube.Pods()), func(p corev1.Pod) bool { return p.Name == "worker" })
-	return pods, kubetest.All[corev1.Secret](api, kube.Secrets()), kubetest.All[networkingv1.NetworkPolicy](api, policies())
+	return pods, kubetest.All[corev1.Secret](api, kube.Secrets()), kubetest.All[networkingv1.NetworkPolicy](api, kube.NetworkPolicies())
 }
 
 // TestPodIsLocked: the pod has no account, no rights, no network and nothing on a disk; it goes with
@@ -131,7 +127,7 @@ func TestPodsLeftOver(t *testing.T) {
 // TestPodsRefused: without the rights, the error says which to grant, and is final.
 func TestPodsRefused(t *testing.T) {
 	p, api := newPods(t)
-	api.Refuse(kubetest.On("create", policies()), http.StatusForbidden, metav1.StatusReasonForbidden, "not you")
+	api.Refuse(kubetest.On("create", kube.NetworkPolicies()), http.StatusForbidden, metav1.StatusReasonForbidden, "not you")
 	_, err := p.Start(t.Context(), controlplane.Spec{})
 	if failure.TypeOf(err) != contract.ErrTypeLocation || !strings.Contains(err.Error(), "pods/portforward") {
 		t.Errorf("error %v", err)

@@ -77,7 +77,7 @@ func Put(t testing.TB, st *memstore.Store, name string, objects ...Object) layou
 	if err != nil {
 		t.Fatal(err)
 	}
-	info := gzipped(t, "[]")
+	info := Gzipped(t, "[]")
 	st.Set(l.Tarball(), flatten(a.Tarball, staged))
 	st.Set(l.Index(), flatten(a.Index, staged))
 	st.Set(l.VolumeInfo(), info)

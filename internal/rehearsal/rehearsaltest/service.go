@@ -30,7 +30,8 @@ func Service(st store.Store, planes controlplane.Provider, edit func(*config.Con
 	return rehearsal.New(cfg, repository.NewLocations(cfg, open), resource.NewRegistry(), planes)
 }
 
-func gzipped(t testing.TB, text string) []byte {
+// Gzipped is a text as the bucket has it.
+func Gzipped(t testing.TB, text string) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	zw := gzip.NewWriter(&buf)

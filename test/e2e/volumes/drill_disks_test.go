@@ -5,7 +5,6 @@ package volumes
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,24 +14,18 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
-// drills is a Lifeboat that runs drills. No others may run meanwhile: the drills of one API server
-// remove each other's copies. Without an image nothing reads volumes here.
+// drills is a Lifeboat that runs drills. Without an image nothing reads volumes here.
 func (l *lab) drills(t *testing.T) *lab {
 	t.Helper()
-	private, _, _, err := evidence.NewKey()
-	key := filepath.Join(t.TempDir(), "drills.key")
-	if err == nil {
-		err = os.WriteFile(key, private, 0o600)
-	}
+	key, err := harness.MakeDrillKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,28 +58,11 @@ func (l *lab) proveDisks(t *testing.T, code int) evidence.Predicate {
 	if err != nil || res.Code != code {
 		t.Fatalf("exit %d, want %d: %v\n%s%s", res.Code, code, err, res.Out, res.Err)
 	}
-	var last string
-	err = l.Store.List(t.Context(), layout.DrillDir(l.Cluster), func(i store.Info) error {
-		last = i.Key
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	last, err := drills.Last(t.Context(), l.Store, l.Cluster)
+	if err != nil || last == nil {
+		t.Fatalf("the evidence: %v, %v", last, err)
 	}
-	body, _, err := l.Store.Get(t.Context(), last)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer body.Close()
-	content, err := io.ReadAll(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := evidence.Read(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e.Statement.Predicate
+	return last.Evidence.Statement.Predicate
 }
 
 // TestDrillOfDisks: EC2 loads the disks of a copy as fast as the drill says, is looked at when the

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -32,11 +31,7 @@ const drilled = `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"once"
 // TestDrillsInARow: of many drills with volumes nothing is left, in the cluster or in the account.
 func TestDrillsInARow(t *testing.T) {
 	l := &lab{ebs: shared.ebs, ec2: shared.ec2}
-	private, _, _, err := evidence.NewKey()
-	key := filepath.Join(t.TempDir(), "drills.key")
-	if err == nil {
-		err = os.WriteFile(key, private, 0o600)
-	}
+	key, err := harness.MakeDrillKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
