@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
@@ -44,8 +45,37 @@ func TestRehearsalInPods(t *testing.T) {
 		return provider, func() []string { return c.planes(t, namespace) }
 	})
 	t.Run("a rehearsal", func(t *testing.T) { rehearseIn(t, provider) })
+	t.Run("goes with its worker", func(t *testing.T) {
+		c.goesWithItsWorker(t, &controlplane.Pods{Kube: client, Namespace: namespace, Worker: "worker", APIServer: image, Etcd: image})
+	})
 	if left := c.planes(t, namespace); len(left) > 0 {
 		t.Errorf("left over: %v", left)
+	}
+}
+
+// goesWithItsWorker deletes the pod that owns a control plane, as a worker's does that is gone.
+func (c cluster) goesWithItsWorker(t *testing.T, p *controlplane.Pods) {
+	c.applyIn(t, p.Namespace, `{apiVersion: v1, kind: Pod, metadata: {name: `+p.Worker+`}, spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: "docker.io/library/busybox:1.35", command: [sleep, "100000"]}]}}`)
+	plane, err := p.Start(t.Context(), controlplane.Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plane.Stop() //nolint:errcheck // it is gone by then
+	if len(c.planes(t, p.Namespace)) != 3 {
+		t.Errorf("there are %v", c.planes(t, p.Namespace))
+	}
+	c.kubectl(t, "delete", "pod", "-n", p.Namespace, p.Worker, "--wait=false")
+	within(t, patience, "the control plane goes", func() error {
+		if left := c.planes(t, p.Namespace); len(left) > 0 {
+			return fmt.Errorf("left are %v", left)
+		}
+		return nil
+	})
+	select {
+	case err := <-plane.Ended:
+		t.Log(err)
+	case <-time.After(patience):
+		t.Error("nobody tells that it has ended")
 	}
 }
 
