@@ -60,7 +60,7 @@ func (c cluster) goesWithItsWorker(t *testing.T, p *controlplane.Pods) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer plane.Stop() //nolint:errcheck // it is gone by then
+	defer plane.Stop()
 	if len(c.planes(t, p.Namespace)) != 3 {
 		t.Errorf("there are %v", c.planes(t, p.Namespace))
 	}
