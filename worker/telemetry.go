@@ -16,6 +16,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/monitoring"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -92,6 +93,10 @@ func newObserver(cfg *config.Config, t *export.Telemetry, locations *repository.
 			Cluster: cfg.Cluster, Locations: locations, Schedules: schedules.Measures,
 			Orphans: func(ctx context.Context) (contract.OrphanPlan, error) {
 				return orphans.Plan(ctx, contract.PlanOrphansInput{Now: time.Now(), DryRun: true})
+			},
+			Expired: func(ctx context.Context) (contract.GarbagePlan, error) {
+				runner := &garbage.Runner{Cluster: cfg.Cluster, Policy: orphans.Policy, Locations: locations}
+				return runner.Plan(ctx, contract.PlanGarbageInput{Now: time.Now()})
 			},
 		}
 		var err error

@@ -48,7 +48,8 @@ type GarbageRow struct {
 	UID      string    `json:"uid,omitempty"`
 	Schedule string    `json:"schedule,omitempty"`
 	Expired  time.Time `json:"expired"`
-	Reason   string    `json:"reason,omitempty"`
+	Cause    string    `json:"cause,omitempty"`  // why it stays: one of garbage.Causes
+	Reason   string    `json:"reason,omitempty"` // the same in words
 	// Tries are deletions that have failed, from the first to the last.
 	Tries     int        `json:"tries,omitempty"`
 	FirstTry  *time.Time `json:"firstTry,omitempty"`

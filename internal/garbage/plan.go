@@ -39,6 +39,19 @@ const (
 	longestPause = 24 * time.Hour
 )
 
+// Causes for which an expired backup stays, beside those of package retention.
+const (
+	CauseReadOnly = "readOnly" // its location is
+	CauseFailed   = "failed"   // its deletion failed, and is tried again later
+)
+
+// Causes are all of them.
+func Causes() []string {
+	return []string{
+		retention.CauseForeign, retention.CauseHeld, retention.CauseVelero, retention.CauseUnfinished, retention.CauseFloor, CauseReadOnly, CauseFailed,
+	}
+}
+
 // Runner plans the garbage collections of a cluster.
 type Runner struct {
 	Cluster   string
@@ -228,10 +241,10 @@ func (l *location) whyForeign(ctx context.Context, e repository.BackupEntry) (st
 // rowOf adds to a decision what came of earlier tries.
 func (l *location) rowOf(d retention.Decision, now time.Time) contract.GarbageRow {
 	row := contract.GarbageRow{
-		Name: d.Name, Location: l.name, UID: d.UID, Schedule: d.Schedule, Expired: d.ExpiresAt(), Reason: d.Reason,
+		Name: d.Name, Location: l.name, UID: d.UID, Schedule: d.Schedule, Expired: d.ExpiresAt(), Cause: d.Cause, Reason: d.Reason,
 	}
 	if l.listing.ReadOnly && d.Delete {
-		row.Reason = "the storage location is ReadOnly"
+		row.Cause, row.Reason = CauseReadOnly, "the storage location is ReadOnly"
 	}
 	t := l.tries[d.Name]
 	if t == nil || t.UID != d.UID {
@@ -239,7 +252,7 @@ func (l *location) rowOf(d retention.Decision, now time.Time) contract.GarbageRo
 	}
 	row.Tries, row.FirstTry, row.LastTry, row.LastError = t.Tries, &t.First, &t.Last, t.Error
 	if next := nextTry(t); d.Delete && now.Before(next) {
-		row.Reason = fmt.Sprintf("could not be deleted, is tried again at %s: %s", next.UTC().Format(time.RFC3339), t.Error)
+		row.Cause, row.Reason = CauseFailed, fmt.Sprintf("could not be deleted, is tried again at %s: %s", next.UTC().Format(time.RFC3339), t.Error)
 	}
 	return row
 }

@@ -2,6 +2,7 @@ package garbage_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,7 +131,13 @@ func TestPlan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			st := memstore.New()
 			c.prepare(t, st)
-			got := textOf(plan(t, c.policy, day(20), repositorytest.Stores{"default": st}))
+			all := plan(t, c.policy, day(20), repositorytest.Stores{"default": st})
+			for _, row := range all.Keep {
+				if !slices.Contains(garbage.Causes(), row.Cause) {
+					t.Errorf("%s stays for the cause %q", row.Name, row.Cause)
+				}
+			}
+			got := textOf(all)
 			if got != c.want && (c.want == "" || !strings.HasPrefix(got, c.want) || strings.Contains(got[len(c.want):], "\n")) {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 )
 
@@ -18,7 +19,8 @@ type state struct {
 	stored    stored
 	schedules []schedule.Measure
 	orphans   map[orphanKind]int64
-	read      time.Time // when schedules and backups were read last
+	expired   map[string]int64 // that stay, by their cause
+	read      time.Time        // when schedules and backups were read last
 }
 
 // orphanKind is what an orphan is, and what becomes of it.
@@ -45,6 +47,22 @@ func countOrphans(plan contract.OrphanPlan) map[orphanKind]int64 {
 	}
 	return counts
 }
+
+// countExpired counts the expired backups that stay: at most as many as a plan has, of which the
+// rest is told without their causes.
+func countExpired(plan contract.GarbagePlan) map[string]int64 {
+	counts := map[string]int64{causeUntold: int64(plan.MoreKeep)}
+	for _, cause := range garbage.Causes() {
+		counts[cause] = 0
+	}
+	for _, row := range plan.Keep {
+		counts[row.Cause]++
+	}
+	return counts
+}
+
+// causeUntold is of those that a plan has no room for.
+const causeUntold = "untold"
 
 // gauge is an instrument, and what it shows of a state.
 type gauge struct {
@@ -151,6 +169,11 @@ func storedGauges() []gauge {
 		{"lifeboat.orphans", "{thing}", "What nothing names any more, by kind and by what becomes of it; 200 of each fate at most are counted.", func(s *state, see func(float64, ...attribute.KeyValue)) {
 			for k, n := range s.orphans {
 				see(float64(n), named("kind", k.kind), named("fate", k.fate))
+			}
+		}},
+		{"lifeboat.expired.backups", "{backup}", "Backups whose time is over and that stay, by the cause.", func(s *state, see func(float64, ...attribute.KeyValue)) {
+			for cause, n := range s.expired {
+				see(float64(n), named("cause", cause))
 			}
 		}},
 		{"lifeboat.state.read_timestamp", "s", "Unix time at which these gauges were read out of the bucket.", func(s *state, see func(float64, ...attribute.KeyValue)) {

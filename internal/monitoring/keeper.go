@@ -19,6 +19,8 @@ const (
 	// storedPeriod is the same of backups, where another worker has made them: this one reads
 	// them when it has changed something.
 	storedPeriod = 5 * time.Minute
+	// expiredPeriod is that of the expired backups that stay: a plan is not made for nothing.
+	expiredPeriod = time.Hour
 	// orphansPeriod is that of orphans, which a collection of garbage of this worker also tells.
 	orphansPeriod = time.Hour
 	// settle is how long after a change the bucket is read: changes come together.
@@ -38,9 +40,10 @@ type Keeper struct {
 	mu      sync.Mutex
 	shown   *state
 	orphans map[orphanKind]int64
+	expired map[string]int64
 	cause   error // why nothing is shown yet, or of what is not up to date
 
-	storedRead, orphansRead time.Time
+	storedRead, expiredRead, orphansRead time.Time
 }
 
 // NewKeeper registers the gauges, which show nothing before the first read.
@@ -156,6 +159,9 @@ func (k *Keeper) Read(ctx context.Context, all bool) error {
 		err = errors.Join(err, k.readStored(ctx, &next))
 	}
 	k.show(next, err)
+	if k.reader.now().Sub(k.expiredRead) >= expiredPeriod {
+		err = errors.Join(err, k.readExpired(ctx))
+	}
 	if k.orphansAreOld() {
 		err = errors.Join(err, k.readOrphans(ctx))
 	}
@@ -176,6 +182,24 @@ func (k *Keeper) readStored(ctx context.Context, next *state) error {
 	return err
 }
 
+// readExpired plans a collection, to count why expired backups stay. What keeps it from that, such
+// as a damaged hold, holds up no other gauge.
+func (k *Keeper) readExpired(ctx context.Context) error {
+	plan, err := k.reader.Expired(ctx)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.expired, k.expiredRead = countExpired(plan), k.reader.now()
+	if k.shown != nil {
+		next := *k.shown
+		next.expired = k.expired
+		k.shown = &next
+	}
+	return nil
+}
+
 // readOrphans looks for orphans: in the account, which holds up no other gauge.
 func (k *Keeper) readOrphans(ctx context.Context) error {
 	plan, err := k.reader.Orphans(ctx)
@@ -189,7 +213,7 @@ func (k *Keeper) readOrphans(ctx context.Context) error {
 func (k *Keeper) show(next state, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	next.orphans = k.orphans
+	next.orphans, next.expired = k.orphans, k.expired
 	if k.cause = err; err == nil || k.shown != nil {
 		k.shown = &next
 	}

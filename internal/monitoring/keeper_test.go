@@ -50,6 +50,9 @@ func (w *world) keeper() (*Keeper, *sdkmetric.ManualReader) {
 	r := &Reader{
 		Cluster: "east", Locations: w.locations,
 		Schedules: func(context.Context) ([]schedule.Measure, error) { return w.schedules, w.down },
+		Expired: func(context.Context) (contract.GarbagePlan, error) {
+			return contract.GarbagePlan{Keep: []contract.GarbageRow{{Cause: "floor"}, {Cause: "held"}, {Cause: "floor"}}, MoreKeep: 4}, nil
+		},
 		Orphans: func(context.Context) (contract.OrphanPlan, error) {
 			return contract.OrphanPlan{Keep: []contract.Orphan{{Kind: contract.OrphanSnapshot}}}, nil
 		},
@@ -59,6 +62,23 @@ func (w *world) keeper() (*Keeper, *sdkmetric.ManualReader) {
 		w.t.Fatal(err)
 	}
 	return k, reader
+}
+
+// TestUnplanned: that a collection cannot be planned keeps no other gauge from being shown, and
+// is told.
+func TestUnplanned(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	k, shown := w.keeper()
+	k.reader.Expired = func(context.Context) (contract.GarbagePlan, error) {
+		return contract.GarbagePlan{}, errors.New("a damaged hold")
+	}
+	if err := k.Read(t.Context(), true); err == nil || k.Ready() != nil {
+		t.Errorf("%v, ready: %v", err, k.Ready())
+	}
+	if got := values(t, shown); got["lifeboat.location.available{location=default}"] != 1 || got["lifeboat.orphans{fate=kept,kind=snapshot}"] != 1 {
+		t.Error(got)
+	}
 }
 
 func (w *world) backup(name, schedule, cluster string, phase velerov1.BackupPhase, started time.Time) {
@@ -148,6 +168,10 @@ func TestRestart(t *testing.T) {
 		"lifeboat.restore.last_duration{location=default}":                90,
 		"lifeboat.drill.last_passed_timestamp{location=default}":          float64(at("2026-01-02T03:00:00Z").Unix()),
 		"lifeboat.drill.last_recovery_time{location=default}":             690,
+		"lifeboat.expired.backups{cause=floor}":                           2,
+		"lifeboat.expired.backups{cause=held}":                            1,
+		"lifeboat.expired.backups{cause=failed}":                          0,
+		"lifeboat.expired.backups{cause=untold}":                          4,
 		"lifeboat.orphans{fate=kept,kind=snapshot}":                       1,
 		"lifeboat.orphans{fate=to be removed,kind=volume}":                0,
 	} {

@@ -24,6 +24,8 @@ type Reader struct {
 	Schedules func(context.Context) ([]schedule.Measure, error)
 	// Orphans looks for what nothing names any more, and changes nothing.
 	Orphans func(context.Context) (contract.OrphanPlan, error)
+	// Expired plans a collection, and changes nothing.
+	Expired func(context.Context) (contract.GarbagePlan, error)
 	// Now is the clock; nil means the machine's.
 	Now func() time.Time
 }

@@ -65,11 +65,21 @@ type Policy struct {
 	Velero bool // backups that Velero made are deleted too
 }
 
+// Causes for which an expired backup stays.
+const (
+	CauseForeign    = "foreign"    // another cluster's, or nobody knows whose
+	CauseHeld       = "held"       // somebody holds it
+	CauseVelero     = "velero"     // made by Velero
+	CauseUnfinished = "unfinished" // somebody may work on it
+	CauseFloor      = "floor"      // among the last good ones of its schedule
+)
+
 // Decision is what becomes of an expired backup.
 type Decision struct {
 	Backup
 	Delete bool
-	Reason string // why it stays; "" if it goes
+	Cause  string // why it stays; "" if it goes
+	Reason string // the same in words
 }
 
 // Decide tells of every expired backup of a location whether it goes, the oldest first.
@@ -81,8 +91,8 @@ func Decide(all []Backup, p Policy, now time.Time) []Decision {
 		if !b.IsExpired(now) {
 			continue
 		}
-		reason := reasonToStay(b, p, slices.Contains(protected, b.Name))
-		out = append(out, Decision{Backup: b, Delete: reason == "", Reason: reason})
+		cause, reason := reasonToStay(b, p, slices.Contains(protected, b.Name))
+		out = append(out, Decision{Backup: b, Delete: cause == "", Cause: cause, Reason: reason})
 	}
 	slices.SortStableFunc(out, func(a, b Decision) int {
 		return cmp.Or(a.ExpiresAt().Compare(b.ExpiresAt()), cmp.Compare(a.Name, b.Name))
@@ -90,20 +100,20 @@ func Decide(all []Backup, p Policy, now time.Time) []Decision {
 	return out
 }
 
-func reasonToStay(b Backup, p Policy, protected bool) string {
+func reasonToStay(b Backup, p Policy, protected bool) (cause, reason string) {
 	switch {
 	case b.Foreign != "":
-		return b.Foreign
+		return CauseForeign, b.Foreign
 	case b.Hold != "":
-		return "held: " + b.Hold
+		return CauseHeld, "held: " + b.Hold
 	case !b.Ours && !p.Velero:
-		return "made by Velero, whose own server deletes it"
+		return CauseVelero, "made by Velero, whose own server deletes it"
 	case !isFinished(b.Phase):
-		return "its phase is " + cmp.Or(string(b.Phase), "unknown")
+		return CauseUnfinished, "its phase is " + cmp.Or(string(b.Phase), "unknown")
 	case protected:
-		return fmt.Sprintf("among the last %d good backups of schedule %s", p.Floor, b.Schedule)
+		return CauseFloor, fmt.Sprintf("among the last %d good backups of schedule %s", p.Floor, b.Schedule)
 	}
-	return ""
+	return "", ""
 }
 
 // isFinished tells that nobody works on the backup any more. A document that cannot be

@@ -53,9 +53,9 @@ func TestLocations(t *testing.T) {
 	ask(t, h, 0, []string{"Completed", warning}, "backup", "describe", "only", "--details")
 	ask(t, h, 0, []string{"Nothing was written"}, "restore", "create", "look", "--from-backup", "only", "--dry-run")
 	const which = `backup "same" lies in the storage locations default, west: say which one with --storage-location`
-	ask(t, h, 2, []string{which}, "restore", "create", "--from-backup", "same", "--wait")
+	ask(t, h, 1, []string{which}, "restore", "create", "--from-backup", "same", "--wait")
 	ask(t, h, 1, []string{which}, "backup", "describe", "same")
-	ask(t, h, 2, []string{which}, "backup", "delete", "same", "--confirm")
+	ask(t, h, 1, []string{which}, "backup", "delete", "same", "--confirm")
 	ask(t, h, 2, []string{"nobucket may have another of the name"}, "backup", "delete", "only", "--confirm")
 
 	ask(t, h, 0, []string{`Backup "same" deleted`}, "backup", "delete", "same", "--storage-location", "west", "--confirm")
