@@ -179,3 +179,16 @@ func TestAppendEntryEscapes(t *testing.T) {
 		}
 	}
 }
+
+// TestIsHex tries every byte.
+func TestIsHex(t *testing.T) {
+	for c := range 256 {
+		want := strings.IndexByte("0123456789abcdef", byte(c)) >= 0
+		if isHex("0a"+string([]byte{byte(c)}), 3) != want || isHex(string([]byte{byte(c)})+"f9", 3) != want {
+			t.Errorf("%#x", c)
+		}
+	}
+	if isHex("ab", 3) || isHex("abcd", 3) || !isHex("", 0) {
+		t.Error("the length does not count")
+	}
+}

@@ -3,6 +3,8 @@ package catalog
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +37,7 @@ func manyObjects(generation int) []repositorytest.Object {
 
 // generations stores as many backups of so many generations; those of one generation share
 // their bytes. The stores of one take 6 MB.
-func generations(b *testing.B, backups, kinds int) *memstore.Store {
+func generations(b testing.TB, backups, kinds int) *memstore.Store {
 	b.Helper()
 	st := memstore.New()
 	for g := range kinds {
@@ -112,4 +114,48 @@ func BenchmarkObjectHistory(b *testing.B) {
 			b.Fatal(err, res.History)
 		}
 	}
+}
+
+// TestChangesAreFast: make soak. Two backups of 100,000 objects are compared, and an object is
+// looked up in 365 of them, in less than a second each, and neither keeps what it has read. The
+// quickest of five counts, since other work on the machine is no fault of the code.
+func TestChangesAreFast(t *testing.T) {
+	if os.Getenv("LIFEBOAT_SOAK") == "" {
+		t.Skip("takes a minute: make soak")
+	}
+	c := changesReader(repositorytest.Stores{"default": generations(t, 365, 8)})
+	for name, in := range map[string]contract.ReadInput{
+		"diff":    {Verb: contract.ReadBackupDiff, Name: "night-000", To: "night-001"},
+		"history": {Verb: contract.ReadObjectHistory, Object: "secrets/ns-001/object-25101-abcdef"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			best, before := time.Hour, heapInUse()
+			var res contract.ReadResult
+			for range 5 {
+				began := time.Now()
+				var err error
+				if res, err = c.Read(t.Context(), in); err != nil {
+					t.Fatal(err)
+				}
+				best = min(best, time.Since(began))
+			}
+			grown := heapInUse() - before
+			t.Logf("%s, and %d KiB more in use", best, grown>>10)
+			if best > time.Second {
+				t.Errorf("took %s", best)
+			}
+			if grown > 4<<20 {
+				t.Errorf("%d bytes stay in use", grown)
+			}
+			runtime.KeepAlive(res)
+		})
+	}
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	runtime.GC() // pools are emptied by the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
