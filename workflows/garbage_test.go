@@ -290,9 +290,9 @@ func TestGarbageOfAMonth(t *testing.T) {
 	}
 }
 
-// TestRowsOfAMonth: thirty days of hourly collections, in which a nightly, a weekly and a monthly
-// backup expire as often as they are made, leave fewer than 100 runs in Temporal's list, those of
-// the deletions included.
+// TestRowsOfAMonth: thirty days of hourly collections and verifications, in which a nightly, a weekly
+// and a monthly backup expire as often as they are made, leave fewer than 100 runs in Temporal's
+// list, those of the deletions included.
 func TestRowsOfAMonth(t *testing.T) {
 	rows, rounds := 0, 0
 	for day := range 30 {
@@ -311,8 +311,13 @@ func TestRowsOfAMonth(t *testing.T) {
 		}
 		rows++
 		rounds += resultOf[contract.GarbageResult](s).Rounds
+		v := newVerification(t, contract.VerifyBackupsInput{Hourly: true}, due(fmt.Sprint("daily-", day)))
+		if err := v.run(); err != nil {
+			t.Fatal(err)
+		}
+		rows++
 	}
-	if rows != 30+30+5+1 || rounds < 30*12 {
+	if rows != 30+30+5+1+30 || rows > 100 || rounds < 30*12 {
 		t.Errorf("%d rows, %d rounds", rows, rounds)
 	}
 }
