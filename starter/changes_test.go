@@ -101,7 +101,7 @@ func TestBackupDiffIsShown(t *testing.T) {
 		t.Errorf("asked %+v", in)
 	}
 	lifeboat(t, m, "", "backup", "diff", "n1", "n2", "-o", "json").want(t, console.CodeDone, `"changed": 1200`)
-	lifeboat(t, m, "", "backup", "diff", "n1").want(t, console.CodeError, "accepts 2 arg(s)")
+	lifeboat(t, m, "", "backup", "diff", "n1").want(t, console.CodeError, "say which two backups, the older one first: lifeboat backup diff OLDER NEWER; got 1 names")
 	lifeboat(t, m, "", "backup", "diff", "none", "n2").want(t, console.CodeNotFound)
 }
 

@@ -158,3 +158,13 @@ func TestExpiredBackupsAreHidden(t *testing.T) {
 		t.Error(all.out)
 	}
 }
+
+// TestHeldBackupsAreMarked in the list and in what is told of one.
+func TestHeldBackupsAreMarked(t *testing.T) {
+	m, until := stock(), noon().Add(48*time.Hour)
+	m.backups[0].Held, m.backups[0].Expires = "audit", &until
+	lifeboat(t, m, "", "backup", "get").want(t, console.CodeDone, "2d (held)")
+	doc := backupDoc("nightly", "Completed")
+	m.reads[contract.ReadBackup+"/nightly"] = contract.ReadResult{Backup: &doc, Details: &contract.Details{Held: "audit", ExpiresSet: &until}}
+	lifeboat(t, m, "", "backup", "describe", "nightly").want(t, console.CodeDone, "Held:", "audit", "2026-01-04 12:00:00 +0000 UTC, as it was set since")
+}

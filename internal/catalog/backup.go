@@ -40,6 +40,9 @@ func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contrac
 	if err != nil {
 		return res, err
 	}
+	if err := addRetention(ctx, found, &res); err != nil {
+		return res, err
+	}
 	proven, err := beside.ReadRehearsals(ctx, st, in.Name, string(found.Value.UID))
 	if err != nil {
 		return res, err
@@ -55,6 +58,19 @@ func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contrac
 		err = nil // what was found says so
 	}
 	return res, err
+}
+
+// addRetention tells what people have said of how long it is kept.
+func addRetention(ctx context.Context, found repository.Answer[*velerov1.Backup], res *contract.ReadResult) error {
+	all, err := beside.ReadRetentionsOf(ctx, found.Store, map[string]bool{found.Value.Name: true})
+	said := all[found.Value.Name]
+	if err != nil || said == nil || said.UID != "" && said.UID != string(found.Value.UID) {
+		return err
+	}
+	if res.Details.Held = said.Hold; !said.Expires.IsZero() {
+		res.Details.ExpiresSet = &said.Expires
+	}
+	return nil
 }
 
 // addVerification tells what the last verification has found.

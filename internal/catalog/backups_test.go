@@ -252,6 +252,41 @@ func TestVerificationInAnswers(t *testing.T) {
 	}
 }
 
+// TestRetentionInAnswers: what somebody has said of how long a backup is kept shows in the list and
+// in what is told of the backup; what was said of an earlier one of the name does not.
+func TestRetentionInAnswers(t *testing.T) {
+	st := memstore.New()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		st.Set(layout.Backup{Name: name}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":%q,"uid":"uid-%s"},"status":{"phase":"Completed","expiration":"2999-01-01T00:00:00Z"}}`, name, name))
+		st.Set(layout.Backup{Name: name}.Tarball(), []byte("tar"))
+	}
+	st.Set(layout.RetentionKey("a"), []byte(`{"name":"a","uid":"uid-a","hold":"audit","expires":"2998-01-01T00:00:00Z"}`))
+	st.Set(layout.RetentionKey("b"), []byte(`{"name":"b","uid":"uid-of-another","hold":"audit"}`))
+	st.Set(layout.RetentionKey("c"), []byte(`{`))
+	st.Set(layout.RetentionKey("gone"), []byte(`{`))
+	c := readerOver(repositorytest.Stores{"default": st})
+	res, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackups})
+	if err != nil || len(res.Backups) != 4 {
+		t.Fatalf("%+v, %v", res.Backups, err)
+	}
+	for i, want := range []struct {
+		held string
+		year int
+	}{{"audit", 2998}, {"", 2999}, {"unknown: " + layout.RetentionKey("c") + " is damaged", 2999}, {"", 2999}} {
+		row := res.Backups[i]
+		if row.Held != want.held || row.Expires.Year() != want.year {
+			t.Errorf("%+v", row)
+		}
+		one, err := c.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: row.Name})
+		if err != nil || one.Details.Held != want.held || (one.Details.ExpiresSet != nil) != (want.year == 2998) {
+			t.Errorf("%s: %+v, %v", row.Name, one.Details, err)
+		}
+	}
+	if n := st.Count(memstore.On(memstore.OpGet).Key(layout.RetentionKey("gone"))); n != 0 {
+		t.Errorf("%d reads of what was said of backups that are not there", n)
+	}
+}
+
 // A backup of a ReadOnly location whose time is over is marked: nobody deletes it there. Where it
 // may be deleted it is about to be.
 func TestExpiredBackups(t *testing.T) {

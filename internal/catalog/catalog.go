@@ -36,6 +36,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
 
@@ -188,8 +189,13 @@ func backupRows(ctx context.Context, listing *repository.Listing, sel labels.Sel
 				return nil, "", err
 			}
 		}
-		for _, e := range keepSelected(entries, sel) {
-			rows = append(rows, summaryOf(e))
+		entries = keepSelected(entries, sel)
+		said, err := saidOf(ctx, listing.Store, entries)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, e := range entries {
+			rows = append(rows, summaryOf(e, said[e.Name]))
 		}
 		if next == "" || len(rows) >= rowsPerPage {
 			return rows, next, nil
@@ -232,15 +238,27 @@ func cutPage[T any](rows []T, after string, key func(T) string) ([]T, string) {
 	return kept, key(kept[len(kept)-1])
 }
 
-func summaryOf(e repository.BackupEntry) contract.BackupSummary {
+// saidOf is what people have said of how long backups are kept.
+func saidOf(ctx context.Context, st store.Store, entries []repository.BackupEntry) (map[string]*beside.Retention, error) {
+	names := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		names[e.Name] = true
+	}
+	return beside.ReadRetentionsOf(ctx, st, names)
+}
+
+func summaryOf(e repository.BackupEntry, said *beside.Retention) contract.BackupSummary {
 	row := contract.BackupSummary{
 		Name: e.Name, Labels: e.Labels, Phase: string(e.Phase), Errors: e.Errors, Warnings: e.Warnings,
 		Created: e.Started, Objects: e.Objects, Selector: e.Selector, Ours: e.Ours, Cluster: e.Cluster,
 	}
-	said := (*beside.Retention)(nil).Backup(e)
-	row.Expired = said.IsExpired(time.Now())
-	if !e.Expires.IsZero() {
-		row.Expires = &e.Expires
+	kept := said.Backup(e)
+	row.Expired, row.Held = kept.IsExpired(time.Now()), kept.Hold
+	if said != nil && said.UID == "" {
+		row.Held = said.Hold
+	}
+	if !kept.Expires.IsZero() {
+		row.Expires = &kept.Expires
 	}
 	if !e.Verified.IsZero() {
 		row.Verified = &e.Verified

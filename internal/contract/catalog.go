@@ -123,7 +123,7 @@ type BackupSummary struct {
 	Errors   int               `json:"errors"`
 	Warnings int               `json:"warnings"`
 	Created  time.Time         `json:"created"`
-	Expires  *time.Time        `json:"expires,omitempty"`
+	Expires  *time.Time        `json:"expires,omitempty"` // as somebody has set it since, if so
 	Objects  int64             `json:"objects"`
 	Selector string            `json:"selector,omitempty"`
 	Ours     bool              `json:"ours"` // has a Lifeboat manifest
@@ -137,6 +137,8 @@ type BackupSummary struct {
 	Cluster  string     `json:"cluster,omitempty"`
 	// Expired is a backup whose time is over and that stays, because its location is ReadOnly.
 	Expired bool `json:"expired,omitempty"`
+	// Held is why somebody holds it, "" for nobody.
+	Held string `json:"held,omitempty"`
 }
 
 // RestoreSummary is a row of `restore get`.
@@ -166,6 +168,10 @@ type Details struct {
 	Verification *VerifiedBackup `json:"verification,omitempty"`
 	// Trace is the id of the run's trace, "" if it was not traced.
 	Trace string `json:"trace,omitempty"`
+	// Held is why somebody holds it, "" for nobody, and ExpiresSet when it expires where somebody
+	// has said that after it was made.
+	Held       string     `json:"held,omitempty"`
+	ExpiresSet *time.Time `json:"expiresSet,omitempty"`
 }
 
 // LocationStatus is a row of `location get` and the answer of `location check`.

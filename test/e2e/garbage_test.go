@@ -34,6 +34,8 @@ func TestGarbage(t *testing.T) {
 		ask(t, h, 0, []string{`expires at`}, "backup", "set-expiry", name, "0s")
 	}
 	ask(t, h, 0, []string{"it is held: audit"}, "backup", "hold", "held", "--reason", "audit")
+	ask(t, h, 0, []string{"(held)"}, "backup", "get", "held")
+	ask(t, h, 0, []string{"Held:", "audit", "as it was set since"}, "backup", "describe", "held")
 	ask(t, h, 2, []string{"backup held is held: audit; 'lifeboat backup release held' ends that"}, "backup", "delete", "held", "--confirm")
 	checkPlan(t, h, "free", "held: audit", "among the last 1 good backups of schedule nightly")
 

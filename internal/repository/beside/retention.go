@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
@@ -98,6 +100,24 @@ func ForgetDeletion(ctx context.Context, st store.Store, backup string) error {
 // ReadRetentions reads what people have said about all backups of a location, by name.
 func ReadRetentions(ctx context.Context, st store.Store) (map[string]*Retention, error) {
 	return repository.ReadSideDocuments[Retention](ctx, st, layout.RetentionDir, layout.RetentionKey)
+}
+
+// ReadRetentionsOf reads what people have said of some backups, by name: those of a page. A
+// document that is damaged may have been a hold, and says so without a UID.
+func ReadRetentionsOf(ctx context.Context, st store.Store, backups map[string]bool) (map[string]*Retention, error) {
+	var names []string
+	err := st.List(ctx, layout.RetentionDir, func(i store.Info) error {
+		if name, ok := strings.CutSuffix(path.Base(i.Key), ".json"); ok && backups[name] {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", layout.RetentionDir, err)
+	}
+	return repository.ReadDocuments(ctx, st, names, layout.RetentionKey, func(name string) *Retention {
+		return &Retention{Name: name, Hold: "unknown: " + layout.RetentionKey(name) + " is damaged"}
+	})
 }
 
 // ReadDeletionTries reads the failed deletions of a location, by name.

@@ -108,9 +108,13 @@ func backupCells(b contract.BackupSummary, now time.Time) []string {
 	if b.Expired {
 		phase += " (expired)"
 	}
+	expires := show.FromNow(show.TimeOrZero(b.Expires), now)
+	if b.Held != "" {
+		expires += " (held)"
+	}
 	return []string{
 		b.Name, phase, strconv.Itoa(b.Errors), strconv.Itoa(b.Warnings),
-		show.Time(b.Created), show.FromNow(show.TimeOrZero(b.Expires), now), show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"), verifiedText(b.Verified, now), show.Proven(b, now),
+		show.Time(b.Created), expires, show.Or(b.Location, "default"), show.Or(b.Selector, "<none>"), verifiedText(b.Verified, now), show.Proven(b, now),
 	}
 }
 

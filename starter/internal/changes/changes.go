@@ -38,6 +38,14 @@ type diffOptions struct {
 	trust    fetch.Options
 }
 
+// twoBackups wants the names of two backups.
+func twoBackups(_ *cobra.Command, args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("say which two backups, the older one first: lifeboat backup diff OLDER NEWER; got %d names", len(args))
+	}
+	return nil
+}
+
 // DiffCommand is `backup diff`.
 func (e Env) DiffCommand() *cobra.Command {
 	o := &diffOptions{}
@@ -52,7 +60,7 @@ machine and does not travel through Temporal; the values of Secrets are masked, 
 letters being different values.`,
 		Example: `  lifeboat backup diff nightly-20260101020000 nightly-20260102020000
   lifeboat backup diff nightly-20260101020000 nightly-20260102020000 --object secrets/shop/db`,
-		Args:              cobra.ExactArgs(2),
+		Args:              twoBackups,
 		ValidArgsFunction: e.CompleteBackups,
 	}
 	e.BindFormat(c, &o.format)
@@ -152,7 +160,7 @@ object may have been told to leave it out.`,
 		}
 		next, isThere := show.NextOfHistory(res.History)
 		if !isThere {
-			return fmt.Errorf("object %s: %w in any of these backups", args[0], temporal.ErrNotFound)
+			return fmt.Errorf("object %s: %w in any of these backups; what lies in a namespace is RESOURCE/NAMESPACE/NAME, such as secrets/shop/db", args[0], temporal.ErrNotFound)
 		}
 		_, err = fmt.Fprintf(e.Out, "\n%s\n", next)
 		return err

@@ -155,6 +155,10 @@ func (p *page) printDetails(d *contract.Details) {
 	p.printIfSet(1, "Cluster", d.Cluster)
 	p.printIfSet(1, "UID", d.UID)
 	p.printIfSet(1, "Trace", d.Trace)
+	p.printIfSet(1, "Held", d.Held)
+	if d.ExpiresSet != nil {
+		p.printValue(1, "Expires", Time(*d.ExpiresSet)+", as it was set since")
+	}
 	p.printValue(1, "Size", Bytes(d.Bytes))
 	if d.Members > 0 {
 		p.printValue(1, "Members", strconv.Itoa(d.Members))
