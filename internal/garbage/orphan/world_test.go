@@ -385,6 +385,11 @@ type wire struct {
 
 	mu   sync.Mutex
 	seen int
+	// inside are the requests that the simulator is at work on, since then; spent is how long it
+	// was at work on any, by the machine's clock.
+	inside int
+	since  time.Time
+	spent  time.Duration
 	// fault says what befalls the request of a number, from 1.
 	fault func(n int) outcome
 }
@@ -422,6 +427,24 @@ func (w *wire) next() outcome {
 	return w.fault(w.seen)
 }
 
+// enter counts requests in and out of the simulator.
+func (w *wire) enter(n int) {
+	now := machineTime()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.inside > 0 {
+		w.spent += now.Sub(w.since)
+	}
+	w.inside, w.since = w.inside+n, now
+}
+
+// ownTime is how long the simulator was at work.
+func (w *wire) ownTime() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.spent
+}
+
 func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	what := w.next()
 	if what == refused {
@@ -432,7 +455,9 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
+	w.enter(1)
 	answer, err := inprocess.Do(w.sim, r)
+	w.enter(-1)
 	if what == unheard {
 		return nil, io.ErrUnexpectedEOF
 	}
@@ -458,12 +483,13 @@ func (w *world) lock(id string, days int32) {
 	}
 }
 
-// clock is the time of the machine: within a bubble time.Now tells the bubble's.
-func (w *world) clock() time.Time {
-	w.t.Helper()
+func (w *world) clock() time.Time { return machineTime() }
+
+// machineTime is the time of the machine: within a bubble time.Now tells the bubble's.
+func machineTime() time.Time {
 	var tv syscall.Timeval
 	if err := syscall.Gettimeofday(&tv); err != nil {
-		w.t.Fatal(err)
+		panic(err) // no system has no clock
 	}
 	return time.Unix(tv.Unix())
 }

@@ -61,6 +61,15 @@ func (f filter) shown(have func() fields, tags map[string]string) []string {
 	return have()[f.name]
 }
 
+// tagRank puts filters on tags first: few of an account's thousands of snapshots have them, and
+// the others need the fields of each put together.
+func (f filter) tagRank() int {
+	if f.name == "tag-key" || strings.HasPrefix(f.name, "tag:") {
+		return 1
+	}
+	return 0
+}
+
 func anyOf(patterns, values []string) bool {
 	for _, value := range values {
 		if slices.ContainsFunc(patterns, func(p string) bool { return evaluation.Match(p, value) }) {

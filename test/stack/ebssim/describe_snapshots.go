@@ -50,6 +50,7 @@ func (s *Sim) describeSnapshots(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(wanted, func(a, b filter) int { return cmp.Compare(b.tagRank(), a.tagRank()) })
 	found, err := s.snapshotsOf(c, c.params.List("SnapshotId"))
 	if err != nil {
 		return nil, err
