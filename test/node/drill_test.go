@@ -14,39 +14,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/test/database"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
-
-// bookstoreHooks have the number of orders recorded with a backup, in the place of what the
-// hooks of the database do otherwise.
-const bookstoreHooks = `        pre.hook.backup.velero.io/command: '["psql", "--quiet", "-tA", "-c", "CHECKPOINT", "-c", "SELECT count(*) FROM orders"]'
-        lifeboat-backup.github.io/record: orders
-`
-
-// orders is what the database of the bookstore has to have after a restore.
-const orders = `CREATE TABLE orders AS SELECT n, md5(n::text) AS text FROM generate_series(1, 5000) n`
-
-// bookstoreDrill restores the bookstore and counts the orders.
-const bookstoreDrill = `
-apiVersion: lifeboat-backup.github.io/v1
-kind: Drill
-metadata: {name: bookstore}
-spec:
-  source: {backup: <backup>}
-  includedNamespaces: [<ns>]
-  readyTimeout: 3m
-  targets: {level: L5, rto: 10m, rpo: 24h}
-  assertions:
-  - name: orders
-    namespace: <ns>
-    exec: {pod: {workload: statefulset/postgres}, container: postgres, command: [psql, -tA, -c, select count(*) from orders]}
-    expect: {recorded: orders}
-    retries: 3
-  - name: wall
-    namespace: <ns>
-    object: {resource: networkpolicies.networking.k8s.io, name: lifeboat-drill, field: spec.policyTypes}
-    expect: {equals: '["Ingress","Egress"]'}
-`
 
 // bookstore is PostgreSQL with orders on an EBS volume, and archived ones on a volume that no
 // workload mounts, on a cluster whose Lifeboat runs drills.
@@ -78,11 +48,11 @@ func drillCluster(t *testing.T, name string) *bookstore {
 func startBookstore(t *testing.T, name string) *bookstore {
 	t.Helper()
 	b := drillCluster(t, name)
-	b.applyIn(t, b.namespace, recordingDatabase(t))
+	b.applyIn(t, b.namespace, database.Manifest("postgres", database.Recording))
 	b.applyIn(t, b.namespace, diskPod("archive", ""))
-	b.database = postgres{cluster: b.cluster, namespace: b.namespace, pod: "postgres-0"}
+	b.database = postgres{cluster: b.cluster, namespace: b.namespace, pod: database.Pod}
 	b.database.awaitReady(t)
-	b.database.sql(t, orders)
+	b.database.sql(t, database.Orders)
 	b.ready(t, b.namespace, "archive")
 	b.write(t, b.namespace, "archive", "/data/orders-2025", "old orders")
 	b.kubectl(t, "delete", "pod", "--namespace", b.namespace, "archive")
@@ -93,19 +63,6 @@ func startBookstore(t *testing.T, name string) *bookstore {
 	return b
 }
 
-// recordingDatabase is the database with the hooks of the bookstore.
-func recordingDatabase(t *testing.T) string {
-	t.Helper()
-	text := strings.ReplaceAll(database, "<name>", "postgres")
-	lines := strings.SplitAfter(text, "\n")
-	kept := slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, ".hook.backup.velero.io/command") })
-	container := slices.IndexFunc(kept, func(line string) bool { return strings.Contains(line, "pre.hook.backup.velero.io/container") })
-	if container < 0 {
-		t.Fatal("the database has no hooks")
-	}
-	return strings.Join(slices.Insert(kept, container, bookstoreHooks), "")
-}
-
 func (b *bookstore) backup(t *testing.T, name string, flags []string) {
 	t.Helper()
 	(&proof{cluster: b.cluster, namespace: b.namespace}).backup(t, name, flags)
@@ -114,7 +71,7 @@ func (b *bookstore) backup(t *testing.T, name string, flags []string) {
 // drill runs a drill of a backup, changed by pairs of texts, and returns its evidence.
 func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...string) evidence.Predicate {
 	t.Helper()
-	text := strings.NewReplacer(append(changes, "<backup>", backup, "<ns>", b.namespace)...).Replace(bookstoreDrill)
+	text := strings.NewReplacer(changes...).Replace(database.Drill(backup, b.namespace))
 	file := filepath.Join(t.TempDir(), "drill.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
