@@ -92,7 +92,7 @@ func checkFault(t *testing.T, p evidence.Predicate, level evidence.Level, code e
 // found at its level and by its name.
 func TestDrillFaults(t *testing.T) {
 	t.Parallel()
-	b := startBookstore(t, "faults")
+	b := startBookstore(t, "faults", "")
 	b.backup(t, "native", paths()["native"])
 	t.Run("row count wrong", func(t *testing.T) {
 		p := b.drill(t, 3, "native", "{recorded: orders}", "{equals: '5001'}")
@@ -103,6 +103,10 @@ func TestDrillFaults(t *testing.T) {
 	})
 	t.Run("RTO exceeded", func(t *testing.T) {
 		checkFault(t, b.drill(t, 3, "native", "rto: 10m", "rto: 1s"), evidence.L5, evidence.RTOExceeded, "1s is wanted")
+	})
+	t.Run("network that is open", func(t *testing.T) {
+		p := b.drill(t, 3, "native", "allowOpenNetwork: true", "allowOpenNetwork: false")
+		checkFault(t, p, evidence.L5, evidence.IsolationBroken, "2 of 2 pods of the copy that tried have reached the API server")
 	})
 	t.Run("file system that cannot be mounted", func(t *testing.T) {
 		done := b.breakVolume(t, b.snapshotOf(t, "archive"))

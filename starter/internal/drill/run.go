@@ -36,6 +36,7 @@ type flags struct {
 	level            string
 	rto, rpo, keep   time.Duration
 	ready            time.Duration
+	openNetwork      bool
 	anySource        bool // without a source the newest good backup of all is meant
 }
 
@@ -54,6 +55,7 @@ func (f *flags) bind(c *cobra.Command) {
 	fs.DurationVar(&f.rpo, "rpo", 0, "how old the newest data, and how long the time between two good backups, may be")
 	fs.DurationVar(&f.ready, "ready-timeout", 0, "how long workloads may take until they are ready (default 10m)")
 	fs.DurationVar(&f.keep, "keep-for", 0, "keep the copy for so long afterwards")
+	fs.BoolVar(&f.openNetwork, "allow-open-network", false, "take a network that does not enforce network policies; without, such a drill fails")
 }
 
 // document is the drill that file and flags describe.
@@ -88,6 +90,7 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 	if f.keep > 0 {
 		s.Keep.For.Duration = f.keep
 	}
+	s.AllowOpenNetwork = s.AllowOpenNetwork || f.openNetwork
 	if d.Metadata.Name == "" {
 		return d, errors.New("name the drill: give NAME as the argument")
 	}
