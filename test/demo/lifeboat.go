@@ -44,8 +44,9 @@ func compile(ctx context.Context) (harness.Binaries, error) {
 // exists only the object store and Temporal.
 func startStack(ctx context.Context, o options, progress io.Writer) (*stack.Stack, error) {
 	own := o.Kubeconfig == ""
+	fake := own && !o.Drill
 	return stack.Start(ctx, stack.Options{
-		Stdout: progress, Kwok: own, KwokVolumes: own, NoCluster: !own, DieWithParent: !o.Keep,
+		Stdout: progress, Kwok: fake, KwokVolumes: fake, NoCluster: !own, Node: o.Drill, EBS: o.Drill, EBSFast: o.Drill, DieWithParent: !o.Keep,
 	})
 }
 
@@ -80,7 +81,17 @@ func startLifeboat(ctx context.Context, o options, s *stack.Stack, bin harness.B
 			return nil, err
 		}
 	}
+	var environment []string
+	if o.Drill {
+		if err := bin.ImportInto(ctx, s, workerImage, dir); err != nil {
+			return nil, err
+		}
+		environment = s.EBS.Environment()
+	}
 	h, err := harness.New(ctx, &cluster, bin, dir, harness.Options{Cluster: clusterName, Edit: func(c *config.Config) {
+		if o.Drill {
+			withDisks(c, s)
+		}
 		c.Health.Listen = address
 		c.Rehearsal, c.Drills.SigningKey = planes, &config.SigningKey{File: key}
 		c.BackupStorageLocations[0].Spec.Config["profile"] = "default" // whatever AWS_PROFILE is for the cluster
@@ -90,7 +101,7 @@ func startLifeboat(ctx context.Context, o options, s *stack.Stack, bin harness.B
 	}
 	l := &lifeboat{Harness: h, services: s, bin: filepath.Dir(bin.CLI), publicKey: key + ".pub"}
 	err = s.StartGuest(ctx, stack.Guest{
-		Name: "lifeboat-worker", Binary: bin.Worker, Args: []string{"--config", filepath.Join(dir, "lifeboat.yaml")},
+		Name: "lifeboat-worker", Binary: bin.Worker, Args: []string{"--config", filepath.Join(dir, "lifeboat.yaml")}, Env: environment,
 		Health: "http://" + address + "/readyz",
 	})
 	return l, err
