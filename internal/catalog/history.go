@@ -106,7 +106,7 @@ func (c *Reader) lookUp(ctx context.Context, backups []storedBackup, key archive
 // lookUpIn fills in what the backup says.
 func (c *Reader) lookUpIn(ctx context.Context, b *lookedUp, key archive.Key) error {
 	a, err := archive.Open(ctx, repository.NewSource(b.store), layout.Backup{Name: b.Name})
-	if isUnindexed(err) {
+	if repository.IsUnreadable(err) {
 		return nil
 	}
 	if err != nil {
