@@ -153,7 +153,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	scheduleGarbage(ctx, cfg, tc, log)
 	scheduleRehearsals(ctx, cfg, tc, log)
 	scheduleVerification(ctx, cfg, tc, log)
-	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
+	log.Info("worker ready", "version", version, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
 	watched, stopWatch := context.WithCancel(ctx)
 	defer stopWatch()
 	go observed.watch(watched)
