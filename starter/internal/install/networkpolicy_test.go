@@ -26,10 +26,10 @@ func TestNetworkPolicy(t *testing.T) {
 	}{
 		"AWS":            {plainValues, ""},
 		"Temporal Cloud": {strings.Replace(plainValues, "temporal:7233", "a.b1.tmprl.cloud:443", 1), ""},
-		"S3 on a port":   {strings.Replace(plainValues, "objectStorage: {bucket: b}", `objectStorage: {bucket: b}, config: {s3Url: "http://minio.storage:9000/s3"}`, 1), "minio.storage:9000"},
-		"S3 by http":     {strings.Replace(plainValues, "objectStorage: {bucket: b}", `objectStorage: {bucket: b}, config: {s3Url: "http://s3.storage"}`, 1), "s3.storage:80"},
-		"S3 by IPv6":     {strings.Replace(plainValues, "objectStorage: {bucket: b}", `objectStorage: {bucket: b}, config: {s3Url: "https://[2001:db8::1]:9443"}`, 1), "[2001:db8::1]:9443"},
-		"S3 by IPv6 too": {strings.Replace(plainValues, "objectStorage: {bucket: b}", `objectStorage: {bucket: b}, config: {s3Url: "https://[2001:db8::1]"}`, 1), "[2001:db8::1]:443"},
+		"S3 on a port":   {strings.Replace(plainValues, "objectStorage: {bucket: example-backups}", `objectStorage: {bucket: example-backups}, config: {s3Url: "http://minio.storage:9000/s3"}`, 1), "minio.storage:9000"},
+		"S3 by http":     {strings.Replace(plainValues, "objectStorage: {bucket: example-backups}", `objectStorage: {bucket: example-backups}, config: {s3Url: "http://s3.storage"}`, 1), "s3.storage:80"},
+		"S3 by IPv6":     {strings.Replace(plainValues, "objectStorage: {bucket: example-backups}", `objectStorage: {bucket: example-backups}, config: {s3Url: "https://[2001:db8::1]:9443"}`, 1), "[2001:db8::1]:9443"},
+		"S3 by IPv6 too": {strings.Replace(plainValues, "objectStorage: {bucket: example-backups}", `objectStorage: {bucket: example-backups}, config: {s3Url: "https://[2001:db8::1]"}`, 1), "[2001:db8::1]:443"},
 		"telemetry":      {strings.Replace(plainValues, "configuration:", "configuration:\n  telemetry: {endpoint: \"http://collector.monitoring:4317\"}", 1), "collector.monitoring:4317"},
 	} {
 		t.Run(name, func(t *testing.T) {
