@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,7 +56,8 @@ func TestRunbooks(t *testing.T) {
 	elsewhere, writes := r.inReplica(t, l)
 	elsewhere.run(t, "The Region is lost")
 	elsewhere.want(t, ns, "configmap/settings", "{.data.limit}", "100")
-	if got := writes(); len(got) > 0 {
+	// A restore asks once each time whether its records may lie there.
+	if got := slices.DeleteFunc(writes(), func(w string) bool { return strings.HasSuffix(w, "/writable") }); len(got) > 0 {
 		t.Errorf("written to a replica that is ReadOnly: %q", got)
 	}
 }
