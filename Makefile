@@ -38,10 +38,10 @@ build: ## bin/lifeboat and bin/lifeboat-worker
 	$(GOBUILD) -ldflags '$(LDFLAGS)' -o bin/lifeboat-worker ./worker
 
 .PHONY: demo
-demo: ## the whole story on real components: backup, loss, restore, comparison (DEMO_KEEP=1, DEMO_KUBECONFIG=...)
+demo: ## the whole story on real components: backup, loss, restore, comparison (DEMO_KEEP=1, DEMO_KUBECONFIG=...); DEMO=drill: a database drilled on a real node (Linux, root)
 	@echo 'compiling the demo (on a fresh machine this downloads modules and takes some minutes)'
 	@bash -o pipefail -c "$(GOBUILD) -v -o bin/demo ./test/demo 2>&1 | awk -v terminal=$$(test -t 1; echo $$?) '/ /{print; next} {++n} terminal == 0 {printf \"\r%d packages compiled\", n; fflush()} END {if (n) print \"\r\" n \" packages compiled\"}'"
-	@VERSION='$(VERSION)' bin/demo
+	@VERSION='$(VERSION)' DEMO='$(DEMO)' bin/demo
 
 .PHONY: test
 test: $(TOOLS)/gotestsum node-build stack-build lint test-driver test-monitoring fuzz-short ## everything that proves it, on real components (builds them at the first run; Linux, root)

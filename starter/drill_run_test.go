@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 )
 
 func drillResult(verdict string) contract.DrillResult {
@@ -44,8 +49,38 @@ func TestDrillRun(t *testing.T) {
 		}
 	}
 	lifeboat(t, m, "", "drill", "run", "shop", "--from-backup", "nightly", "--level", "L9").want(t, 1, "targets.level")
+	lifeboat(t, m, "", "drill", "run", "--from-backup", "nightly", "-n", "shop", "--include-namespaces", "books", "--allow-open-network", "--wait").want(t, 0)
+	if in, ok := m.started[len(m.started)-1].(contract.DrillInput); !ok || len(in.Spec.IncludedNamespaces) != 2 || !in.Spec.AllowOpenNetwork {
+		t.Errorf("%+v", m.started)
+	}
 	lifeboat(t, m, "", "drill", "keep", "--for", "2h").want(t, 0, "will be kept for")
 	lifeboat(t, m, "", "drill", "stop").want(t, 0, "asked to stop")
 	m.failures = map[string]error{"stop": temporal.ErrNotFound}
 	lifeboat(t, m, "", "drill", "stop").want(t, 4)
+}
+
+// What is wrong in a file is told without asking anybody, also where Temporal is out of reach.
+func TestFilesAreReadFirst(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "broken.yaml")
+	if err := os.WriteFile(file, []byte("kind: Nothing\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"drill", "run"},
+		{"drill", "schedule", "create"},
+		{"drill", "schedule", "apply"},
+		{"schedule", "apply"},
+		{"backup", "create"},
+		{"restore", "create"},
+	} {
+		var out, errs bytes.Buffer
+		a := testApp(&memory{}, "", &out, &errs)
+		a.Dial = func(context.Context, string) (console.Backend, error) {
+			return nil, errors.New("Temporal is out of reach")
+		}
+		code := a.run(t.Context(), append(args, "-f", file))
+		if text := out.String() + errs.String(); code != 1 || !strings.Contains(text, "broken.yaml: ") || strings.Contains(text, "out of reach") {
+			t.Errorf("%q: exit %d: %s", args, code, text)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/readthrough"
 )
@@ -13,12 +14,24 @@ import (
 // terminationLog is where Kubernetes looks for what a container says when it ends.
 const terminationLog = "/dev/termination-log"
 
-// readVolume reads a mounted volume through, for a drill whose pod this is, and says what it
-// found. Only a directory that cannot be opened is an error.
+// reachAgain is the pause between the two tries of a pod to leave its network.
+const reachAgain = 2 * time.Second
+
+// readVolume reads a mounted volume through, for a drill whose pod this is, tries meanwhile to leave
+// the pod's network, and says what it found. Only a directory that cannot be opened is an error.
 func readVolume(ctx context.Context, dir string, out io.Writer) error {
+	reached := make(chan bool, 1)
+	server := os.Getenv("KUBERNETES_SERVICE_HOST") // the kubelet tells each pod where the API server is
+	go func() { reached <- readthrough.Reaches(ctx, server, os.Getenv("KUBERNETES_SERVICE_PORT"), reachAgain) }()
 	res, err := readthrough.Read(ctx, dir)
 	if err != nil {
 		return err
+	}
+	if server != "" {
+		res.Tried = 1
+		if <-reached {
+			res.Reached = 1
+		}
 	}
 	text, err := json.Marshal(res)
 	if err != nil {

@@ -202,6 +202,9 @@ type DrillReading struct {
 	Bytes int64 `json:"bytes,omitempty"`
 	// Unread names the first that were not read through, and why.
 	Unread string `json:"unread,omitempty"`
+	// Tried is how many of the pods that read have tried to leave the copy, Reached how many got through.
+	Tried   int64 `json:"tried,omitempty"`
+	Reached int64 `json:"reached,omitempty"`
 }
 
 // AssertDrillInput asks to try the assertions.

@@ -40,6 +40,11 @@ type Account interface {
 const (
 	freshBackup = 24 * time.Hour
 	freshDrill  = 90 * 24 * time.Hour
+	// quarter is the longest time between two due times of a quarterly schedule: first Tuesdays of
+	// quarters are 84 to 98 days apart.
+	quarter = 98 * 24 * time.Hour
+	// drillGrace is how long after its due time a drill may have begun and ended.
+	drillGrace = 24 * time.Hour
 	// stepTimeout bounds one question: a read of a worker ends after a minute.
 	stepTimeout = 40 * time.Second
 )

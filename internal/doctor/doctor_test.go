@@ -128,6 +128,30 @@ func TestDrillFound(t *testing.T) {
 	}
 }
 
+// TestDrillBySchedule: a drill may be as old as its schedule leaves between two, up to a quarter.
+func TestDrillBySchedule(t *testing.T) {
+	quarterly := contract.Schedule{Spec: velerov1.ScheduleSpec{Schedule: "0 9 1-7 1,4,7,10 TUE"}}
+	yearly := contract.Schedule{Spec: velerov1.ScheduleSpec{Schedule: "@yearly"}}
+	for name, tc := range map[string]struct {
+		schedule contract.ScheduleStatus
+		days     int
+		answer   string
+	}{
+		"quarterly":       {contract.ScheduleStatus{Phase: contract.ScheduleEnabled, Schedule: quarterly}, 98, contract.AnswerYes},
+		"quarterly, lost": {contract.ScheduleStatus{Phase: contract.ScheduleEnabled, Schedule: quarterly}, 100, contract.AnswerNo},
+		"paused":          {contract.ScheduleStatus{Phase: contract.ScheduleOff, Schedule: quarterly}, 91, contract.AnswerNo},
+		"yearly":          {contract.ScheduleStatus{Phase: contract.ScheduleEnabled, Schedule: yearly}, 91, contract.AnswerNo},
+		"daily":           {contract.ScheduleStatus{Phase: contract.ScheduleEnabled, Schedule: contract.Schedule{Spec: velerov1.ScheduleSpec{Schedule: "@daily"}}}, 89, contract.AnswerYes},
+	} {
+		w := good()
+		w.answers[contract.ReadDrillSchedules] = contract.ReadResult{Schedules: []contract.ScheduleStatus{tc.schedule}}
+		w.answers[contract.ReadDrills].Drills[1].Asked = now().Add(-time.Duration(tc.days) * 24 * time.Hour)
+		if c := w.examine(t)["drill"]; c.Answer != tc.answer {
+			t.Errorf("%s, %d days: %+v", name, tc.days, c)
+		}
+	}
+}
+
 // TestFaults has a fault for each question that is measured.
 func TestFaults(t *testing.T) {
 	no := bucket.Answer{Known: true, Found: "it is not"}

@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/store/bucket"
+	"github.com/lifeboat-backup/lifeboat/internal/timing"
 )
 
 // readOnly is the access mode of a location that no backup is written to.
@@ -101,8 +102,27 @@ func (d *Doctor) newestBackup(ctx context.Context) (newest contract.BackupSummar
 	return newest, nil
 }
 
+// drillAge is how old a drill may be: 90 days, or what an enabled schedule of drills leaves between
+// two, where that is no more than a quarter. Without an answer about schedules it is 90 days.
+func (d *Doctor) drillAge(ctx context.Context) time.Duration {
+	most := freshDrill
+	res, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadDrillSchedules})
+	if err != nil {
+		return most
+	}
+	for i := range res.Schedules {
+		s := &res.Schedules[i]
+		when, err := timing.Parse(s.Schedule.Spec.Schedule, s.Schedule.Annotations[contract.AnnotationZone])
+		if longest := when.Period().Longest; s.Phase == contract.ScheduleEnabled && err == nil && longest <= quarter {
+			most = max(most, longest+drillGrace)
+		}
+	}
+	return most
+}
+
 func (d *Doctor) askDrills(ctx context.Context) []contract.Check {
-	q := question{"drill", "Has a restore drill passed in the last 90 days?", "lifeboat drill run, and repeat it by a schedule: docs/DRILLS.md"}
+	most := d.drillAge(ctx)
+	q := question{"drill", fmt.Sprintf("Has a restore drill passed in the last %d days?", most/(24*time.Hour)), "lifeboat drill run, and repeat it by a schedule: docs/DRILLS.md"}
 	res, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadDrills, Limit: mostDrills})
 	if err != nil {
 		return []contract.Check{q.unknown(err)}
@@ -119,7 +139,7 @@ func (d *Doctor) askDrills(ctx context.Context) []contract.Check {
 	last := res.Drills[i]
 	age := d.now().Sub(last.Asked)
 	found := fmt.Sprintf("drill %d, %s, passed %d days ago: %s is proven at %s", last.Number, last.Name, int(age.Hours()/24), last.Backup, last.Level)
-	return []contract.Check{q.answerIf(age <= freshDrill, found+d.foundBy(ctx, last))}
+	return []contract.Check{q.answerIf(age <= most, found+d.foundBy(ctx, last))}
 }
 
 // volumesOf is how many volumes a drill has made, 0 where its evidence cannot be read.

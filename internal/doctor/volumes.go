@@ -123,10 +123,10 @@ func (d *Doctor) askRestoreRights(ctx context.Context) []contract.Check {
 	if found := d.drilledVolumes(ctx); found != "" {
 		return []contract.Check{q.answer(contract.AnswerYes, found)}
 	}
-	return []contract.Check{q.answer(contract.AnswerUnknown, "what only reads is allowed; EC2 tells of a right to a KMS key only when a volume is made, and no drill of the last 90 days has made one of an encrypted snapshot")}
+	return []contract.Check{q.answer(contract.AnswerUnknown, "what only reads is allowed; EC2 tells of a right to a KMS key only when a volume is made, and no drill of late has made one of an encrypted snapshot")}
 }
 
-// drilledVolumes names a drill of the last 90 days that has passed and made volumes of encrypted
+// drilledVolumes names a drill that is not too old, has passed and made volumes of encrypted
 // snapshots, "" for none.
 func (d *Doctor) drilledVolumes(ctx context.Context) string {
 	_, own, err := d.snapshots(ctx)
@@ -134,11 +134,12 @@ func (d *Doctor) drilledVolumes(ctx context.Context) string {
 	if err != nil || otherErr != nil {
 		return ""
 	}
+	most := d.drillAge(ctx)
 	encrypted := func(backup string) bool {
 		return slices.ContainsFunc(own, func(s contract.SnapshotSummary) bool { return s.Backup == backup && s.Encrypted })
 	}
 	for _, row := range drills.Drills {
-		if row.Verdict != string(evidence.Passed) || d.now().Sub(row.Asked) > freshDrill || !encrypted(row.Backup) {
+		if row.Verdict != string(evidence.Passed) || d.now().Sub(row.Asked) > most || !encrypted(row.Backup) {
 			continue
 		}
 		if n := d.volumesOf(ctx, row); n > 0 {

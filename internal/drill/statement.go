@@ -28,7 +28,7 @@ func (f *facts) statement() evidence.Statement {
 		// Every assertion is told, also where the drill did not come to it.
 		Assertions:      f.in.Assertions,
 		Neutralised:     f.account.Neutralised,
-		Isolation:       &evidence.Isolation{Policy: "a NetworkPolicy in each namespace of the copy lets its pods reach each other and nothing else; whether it is enforced is the network plug-in's to say"},
+		Isolation:       f.isolation(),
 		Teardown:        f.teardown(),
 		NegativeControl: f.control(),
 		NotShown:        f.notShown(),
@@ -41,6 +41,29 @@ func (f *facts) statement() evidence.Statement {
 	return evidence.Statement{
 		Type: evidence.StatementType, PredicateType: evidence.PredicateType, Subject: append([]evidence.Subject{f.manifest}, subjects...), Predicate: p,
 	}
+}
+
+// isolation is what pods of the copy have found that tried to leave it.
+func (f *facts) isolation() *evidence.Isolation {
+	i := &evidence.Isolation{
+		Policy:   "a NetworkPolicy in each namespace of the copy lets its pods reach each other and the cluster's DNS, and nothing else",
+		Accepted: f.in.Drill.Spec.AllowOpenNetwork,
+	}
+	if r := f.in.Reading; r != nil {
+		i.Tried, i.Reached = evidence.Count(r.Tried), evidence.Count(r.Reached)
+	}
+	return i
+}
+
+// enforcement is whether the network holds pods to the policy, so far as it was tried.
+func (f *facts) enforcement() isolation.Enforcement {
+	switch i := f.isolation(); {
+	case i.Reached > 0:
+		return isolation.NotEnforced
+	case i.Tried > 0:
+		return isolation.Enforced
+	}
+	return isolation.EnforcementUnknown
 }
 
 func (f *facts) objective() evidence.Objective {
@@ -218,6 +241,8 @@ func (f *facts) failureText(code evidence.FailureCode, p evidence.Predicate) str
 		return textOfAssertions(p.Assertions)
 	case evidence.ObjectsLost:
 		return textOfLost(p.Objects)
+	case evidence.IsolationBroken:
+		return fmt.Sprintf("%d of %d pods of the copy that tried have reached the API server, which its network policies deny: %s", p.Isolation.Reached, p.Isolation.Tried, code.Remedy())
 	case evidence.TeardownIncomplete:
 		return textOfLeft(p.Teardown)
 	case evidence.ControlUndetected:
@@ -397,7 +422,7 @@ func (f *facts) notShown() []evidence.NotShown {
 		{Topic: "external systems", Text: "what the application reaches outside of its namespaces is not reached from the copy; only a real failover shows that"},
 		{Topic: "volumes read through", Text: f.unreadText()},
 	}
-	for _, l := range isolation.NotShown(isolation.EnforcementUnknown) {
+	for _, l := range isolation.NotShown(f.enforcement()) {
 		all = append(all, evidence.NotShown{Topic: l.Topic, Text: l.Text})
 	}
 	if f.source.Name == f.target.Name {

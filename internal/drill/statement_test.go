@@ -116,6 +116,17 @@ func TestStatements(t *testing.T) {
 		"of a schedule": {func(f *facts) {
 			f.in.Drill.Slot = &contract.DrillSlot{Schedule: "q", Due: asked(), Next: asked().Add(time.Hour), Missed: []contract.MissedSlot{{Due: asked().Add(-time.Hour), Reason: "no worker"}}}
 		}, evidence.L5, nil, "no worker"},
+		"gets out": {func(f *facts) {
+			f.in.Reading = &contract.DrillReading{Volumes: contract.DrillCheck{Checked: 1, Good: 1}, Tried: 2, Reached: 1}
+		}, evidence.L5, []evidence.FailureCode{evidence.IsolationBroken}, "1 of 2 pods of the copy that tried have reached the API server"},
+		"gets out, which is taken": {func(f *facts) {
+			f.in.Reading = &contract.DrillReading{Volumes: contract.DrillCheck{Checked: 1, Good: 1}, Tried: 2, Reached: 2}
+			f.in.Drill.Spec.AllowOpenNetwork = true
+		}, evidence.L5, nil, "pods of the copy could reach everything"},
+		"does not get out": {func(f *facts) {
+			f.in.Reading = &contract.DrillReading{Volumes: contract.DrillCheck{Checked: 1, Good: 1}, Tried: 2}
+		}, evidence.L5, nil, "was tried with one connection of each pod"},
+		"did not try":      {func(f *facts) { f.in.Reading = nil }, evidence.L5, nil, "enforces network policies was not tried"},
 		"clock of another": {func(f *facts) { f.backup.Status.StartTimestamp.Time = asked().Add(time.Hour) }, evidence.L5, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -115,7 +115,7 @@ func (c *Client) startRun(ctx context.Context, kind Kind, name string, opts clie
 		return Run{Kind: kind, Name: name, WorkflowID: opts.ID}, c.alreadyRunning(ctx, kind, name, opts.ID)
 	}
 	if err != nil {
-		return Run{}, fmt.Errorf("start %s %q: %w", kind.Noun(), name, explainError(err))
+		return Run{}, fmt.Errorf("start %s: %w", kind.naming(name), explainError(err))
 	}
 	return Run{Kind: kind, Name: name, WorkflowID: run.GetID(), RunID: run.GetRunID()}, nil
 }
@@ -127,7 +127,7 @@ func lacksAttributes(err error) bool {
 
 // alreadyRunning names the run that holds a workflow id and since when.
 func (c *Client) alreadyRunning(ctx context.Context, kind Kind, name, id string) error {
-	text := fmt.Sprintf("%s %q is already running", kind.Noun(), name)
+	text := kind.naming(name) + " is already running"
 	if s, err := c.runByID(ctx, kind, id); err == nil {
 		text += fmt.Sprintf(" since %s (workflow %s, run %s)", s.Started.UTC().Format(time.RFC3339), s.WorkflowID, s.RunID)
 	}

@@ -38,8 +38,9 @@ func main() {
 
 // The parts of a run. Each has a stack of its own.
 const (
-	partObjects = "objects"
-	partVolumes = "volumes"
+	partObjects   = "objects"
+	partVolumes   = "volumes"
+	partRehearsal = "rehearsal"
 )
 
 func run(ctx context.Context, args []string) error {
@@ -51,7 +52,7 @@ func run(ctx context.Context, args []string) error {
 	for _, part := range []struct {
 		name string
 		do   func(context.Context) error
-	}{{partObjects, b.objects}, {partVolumes, b.ofVolumes}} {
+	}{{partObjects, b.objects}, {partRehearsal, b.rehearse}, {partVolumes, b.ofVolumes}} {
 		if o.only == "" || o.only == part.name {
 			if err := part.do(ctx); err != nil {
 				return fmt.Errorf("%s: %w", part.name, err)
@@ -59,8 +60,9 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	b.table(os.Stdout)
+	b.rehearsal.table(os.Stdout)
 	b.volumeTable(os.Stdout)
-	if missed := verdicts(os.Stdout, promises(b.rows, b.volumes)); missed > 0 {
+	if missed := verdicts(os.Stdout, promises(b.rows, b.volumes, b.rehearsal)); missed > 0 {
 		return fmt.Errorf("%d promises were not kept; they are marked %s above", missed, verdictMissed)
 	}
 	return nil
@@ -98,13 +100,14 @@ func sizes(o options) []size {
 // bench is one run: the stack, the programs under test and what was measured.
 type bench struct {
 	options
-	stack   *stack.Stack
-	dir     string
-	bin     harness.Binaries
-	h       *harness.Harness
-	peer    *stack.Velero
-	rows    []row
-	volumes []volumeRow
+	stack     *stack.Stack
+	dir       string
+	bin       harness.Binaries
+	h         *harness.Harness
+	peer      *stack.Velero
+	rows      []row
+	volumes   []volumeRow
+	rehearsal rehearsalRow
 }
 
 // start starts a stack and configures Lifeboat for it; locations are those of its
@@ -126,7 +129,12 @@ func (b *bench) start(ctx context.Context, o stack.Options, locations func() []v
 	if b.stack, err = stack.Start(ctx, o); err != nil {
 		return err
 	}
+	planes, err := harness.Rehearsals()
+	if err != nil {
+		return err
+	}
 	h, err := harness.New(ctx, b.stack, b.bin, b.dir, harness.Options{Cluster: "bench", Edit: func(c *config.Config) {
+		c.Rehearsal = planes
 		if locations != nil {
 			c.VolumeSnapshotLocations = locations()
 		}
@@ -157,7 +165,7 @@ func (b *bench) save() error {
 	if err := os.MkdirAll(filepath.Dir(b.out), 0o755); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(map[string]any{"machine": machine(), "results": b.rows, "volumes": b.volumes, "promises": promises(b.rows, b.volumes)}, "", "  ")
+	data, err := json.MarshalIndent(map[string]any{"machine": machine(), "results": b.rows, "volumes": b.volumes, "rehearsal": b.rehearsal, "promises": promises(b.rows, b.volumes, b.rehearsal)}, "", "  ")
 	if err != nil {
 		return err
 	}

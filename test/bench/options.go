@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,7 +21,7 @@ func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&o.out, "json", "dist/bench.json", "results `file`")
-	flags.StringVar(&o.only, "only", "", "one `part`: objects or volumes; default: both")
+	flags.StringVar(&o.only, "only", "", "one `part`: objects, rehearsal or volumes; default: all")
 	flags.BoolVar(&o.quick, "quick", false, "10,000 objects and 10 volumes only")
 	flags.BoolVar(&o.velero, "velero", true, "measure Velero too")
 	flags.BoolVar(&o.veleroRestore, "velero-restore", false, "measure Velero's restore of 50,000 objects too, which takes about 10 minutes")
@@ -30,8 +31,8 @@ func parse(args []string) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if o.only != "" && o.only != partObjects && o.only != partVolumes {
-		return o, fmt.Errorf("-only: %q is no part; use %s or %s", o.only, partObjects, partVolumes)
+	if parts := []string{"", partObjects, partRehearsal, partVolumes}; !slices.Contains(parts, o.only) {
+		return o, fmt.Errorf("-only: %q is no part; use one of%s", o.only, strings.Join(parts, " "))
 	}
 	for _, text := range strings.Split(*sizes, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(text))

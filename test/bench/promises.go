@@ -17,7 +17,11 @@ const (
 	memorySize    = 50_000    // the load that memory and one Secret are promised for
 	oneSecretTime = 1         // seconds
 	oneSecretRead = 0.01      // of the tarball's bytes
-	csiFaster     = 20        // times Velero's speed, from csiCompared volumes on
+	rehearsalTime = 45        // seconds, of rehearsedSize objects
+	rehearsalCPU  = 60        // CPU seconds beside the worker
+	rehearsalMB   = 400       // 10^6 bytes beside the worker
+	rehearsedSize = 10_000
+	csiFaster     = 20 // times Velero's speed, from csiCompared volumes on
 	csiCompared   = 100
 	ofLimits      = 1.2 // times the least time that the account's limits allow
 	manyVolumes   = 300 // of the native path the whole backup is promised for these: its end is short beside them
@@ -69,12 +73,13 @@ func ratio(a, b float64) float64 {
 }
 
 // promises are all of them, also those that this run did not measure.
-func promises(rows []row, volumes []volumeRow) []promise {
+func promises(rows []row, volumes []volumeRow, rehearsal rehearsalRow) []promise {
 	var all []promise
 	for _, n := range []int{10_000, memorySize} {
 		all = append(all, ofObjects(rowOf(rows, n))...)
 	}
 	all = append(all, ofMemory(rows)...)
+	all = append(all, ofRehearsal(rehearsal)...)
 	for _, r := range required(volumes) {
 		all = append(all, ofVolumes(r)...)
 	}
@@ -113,6 +118,15 @@ func ofMemory(rows []row) []promise {
 	more := rowOf(rows, 2*memorySize)
 	return append(all, atMost(flatRSS, float64(more.WorkerRSSBackup), float64(at.WorkerRSSBackup),
 		"worker peak RSS, backup of %d objects, x that of %d", more.Size.Objects, memorySize))
+}
+
+// ofRehearsal are the promises of a rehearsal of rehearsedSize objects.
+func ofRehearsal(r rehearsalRow) []promise {
+	return []promise{
+		atMost(rehearsalTime, r.Seconds, 1, "rehearsal of %d objects, seconds", rehearsedSize),
+		atMost(rehearsalCPU, r.CPUSeconds, 1, "rehearsal of %d objects, CPU seconds beside the worker", rehearsedSize),
+		atMost(rehearsalMB, r.Bytes/1e6, 1, "rehearsal of %d objects, MB beside the worker", rehearsedSize),
+	}
 }
 
 // required are the rows of volumes, and empty ones for those that something is promised

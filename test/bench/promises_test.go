@@ -6,6 +6,11 @@ import (
 	"testing"
 )
 
+// rehearsed is a rehearsal that kept its promises, barely.
+func rehearsed() rehearsalRow {
+	return rehearsalRow{Objects: 10_010, Seconds: 45, CPUSeconds: 60, Bytes: 400e6}
+}
+
 // kept is a run in which every promise was kept, barely.
 func kept() ([]row, []volumeRow) {
 	at := func(objects int) row {
@@ -24,8 +29,13 @@ func kept() ([]row, []volumeRow) {
 
 func TestPromisesKept(t *testing.T) {
 	rows, volumes := kept()
-	for _, p := range promises(rows, volumes) {
+	for _, p := range promises(rows, volumes, rehearsed()) {
 		if p.verdict() != verdictMet {
+			t.Errorf("%s: %s, %v", p.What, p.verdict(), p.Got)
+		}
+	}
+	for _, p := range ofRehearsal(rehearsalRow{Objects: 10_010, Seconds: 45.1, CPUSeconds: 60.1, Bytes: 400.1e6}) {
+		if p.verdict() != verdictMissed {
 			t.Errorf("%s: %s, %v", p.What, p.verdict(), p.Got)
 		}
 	}
@@ -52,7 +62,7 @@ func TestPromisesMissed(t *testing.T) {
 			rows, volumes := kept()
 			spoil(rows, volumes)
 			var out strings.Builder
-			if missed := verdicts(&out, promises(rows, volumes)); missed != 1 {
+			if missed := verdicts(&out, promises(rows, volumes, rehearsed())); missed != 1 {
 				t.Errorf("%d missed", missed)
 			}
 			for _, line := range strings.Split(out.String(), "\n") {
@@ -70,7 +80,7 @@ func TestPromisesNotMeasured(t *testing.T) {
 	rows, _ := kept()
 	rows[0].VeleroRestore = 0
 	var none []string
-	for _, p := range promises(rows[:1], nil) {
+	for _, p := range promises(rows[:1], nil, rehearsalRow{}) {
 		switch p.verdict() {
 		case verdictMissed:
 			t.Errorf("missed: %+v", p)
@@ -80,7 +90,7 @@ func TestPromisesNotMeasured(t *testing.T) {
 	}
 	for _, want := range []string{
 		"restore of 10000 objects, x Velero", "backup of 50000 objects, x Velero", "100 volumes, " + atOnce + ": x Velero",
-		"300 volumes, " + csi + ": snapshots, x the least time",
+		"300 volumes, " + csi + ": snapshots, x the least time", "rehearsal of 10000 objects, seconds",
 	} {
 		if !slices.Contains(none, want) {
 			t.Errorf("%q is not said to lack", want)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -29,23 +28,28 @@ type lifeboat struct {
 	publicKey string // path; of the evidence of drills
 }
 
-// compile builds the programs into bin/ of the checkout.
+// compile builds the programs into bin/ of the checkout, as `make build` does: with other flags
+// than the rest of the stack, such as -trimpath, all that they import would be compiled twice.
 func compile(ctx context.Context) (harness.Binaries, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
 		return harness.Binaries{}, fmt.Errorf("find the checkout: %w", err)
 	}
-	// As make build makes them, for they lie where it puts them.
-	flags := []string{"-trimpath", "-ldflags", "-s -w -X main.version=" + cmp.Or(os.Getenv("VERSION"), "dev")}
-	return harness.Build(ctx, filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "bin"), flags...)
+	root := filepath.Dir(strings.TrimSpace(string(out)))
+	if text, err := exec.CommandContext(ctx, "make", "-C", root, "build").CombinedOutput(); err != nil {
+		return harness.Binaries{}, fmt.Errorf("make build: %w: %s", err, text)
+	}
+	bin := filepath.Join(root, "bin")
+	return harness.Binaries{CLI: filepath.Join(bin, "lifeboat"), Worker: filepath.Join(bin, "lifeboat-worker")}, nil
 }
 
 // startStack starts what the story needs: everything, or beside a cluster that
 // exists only the object store and Temporal.
 func startStack(ctx context.Context, o options, progress io.Writer) (*stack.Stack, error) {
 	own := o.Kubeconfig == ""
+	fake := own && !o.Drill
 	return stack.Start(ctx, stack.Options{
-		Stdout: progress, Kwok: own, KwokVolumes: own, NoCluster: !own, DieWithParent: !o.Keep,
+		Stdout: progress, Kwok: fake, KwokVolumes: fake, NoCluster: !own, Node: o.Drill, EBS: o.Drill, EBSFast: o.Drill, DieWithParent: !o.Keep,
 	})
 }
 
@@ -80,7 +84,17 @@ func startLifeboat(ctx context.Context, o options, s *stack.Stack, bin harness.B
 			return nil, err
 		}
 	}
+	var environment []string
+	if o.Drill {
+		if err := bin.ImportInto(ctx, s, workerImage, dir); err != nil {
+			return nil, err
+		}
+		environment = s.EBS.Environment()
+	}
 	h, err := harness.New(ctx, &cluster, bin, dir, harness.Options{Cluster: clusterName, Edit: func(c *config.Config) {
+		if o.Drill {
+			withDisks(c, s)
+		}
 		c.Health.Listen = address
 		c.Rehearsal, c.Drills.SigningKey = planes, &config.SigningKey{File: key}
 		c.BackupStorageLocations[0].Spec.Config["profile"] = "default" // whatever AWS_PROFILE is for the cluster
@@ -90,7 +104,7 @@ func startLifeboat(ctx context.Context, o options, s *stack.Stack, bin harness.B
 	}
 	l := &lifeboat{Harness: h, services: s, bin: filepath.Dir(bin.CLI), publicKey: key + ".pub"}
 	err = s.StartGuest(ctx, stack.Guest{
-		Name: "lifeboat-worker", Binary: bin.Worker, Args: []string{"--config", filepath.Join(dir, "lifeboat.yaml")},
+		Name: "lifeboat-worker", Binary: bin.Worker, Args: []string{"--config", filepath.Join(dir, "lifeboat.yaml")}, Env: environment,
 		Health: "http://" + address + "/readyz",
 	})
 	return l, err

@@ -16,13 +16,21 @@ func (t *story) prove(ctx context.Context) error {
 	if t.o.Kubeconfig != "" {
 		return nil // the programs of a control plane are built for a cluster of the demo's own only
 	}
-	t.s.step("Prove the backup: all of it is restored into a control plane of its own, and compared")
-	if err := t.boat.run(ctx, t.s, "backup", "rehearse", t.shop.Shop(), "--wait"); err != nil {
+	if err := t.rehearse(ctx, t.shop.Shop()); err != nil {
 		return err
 	}
 	t.s.step("Prove the application: a copy of it is restored, looked at, and removed; what was found is signed")
-	err := t.boat.run(ctx, t.s, "drill", "run", t.shop.Shop(), "--from-backup", t.shop.Shop(), "--include-namespaces", t.shop.Shop()+","+t.shop.Data(), "--wait")
-	if err != nil {
+	return t.drill(ctx, t.shop.Shop(), "--from-backup", t.shop.Shop(), "--include-namespaces", t.shop.Shop()+","+t.shop.Data())
+}
+
+func (t *story) rehearse(ctx context.Context, backup string) error {
+	t.s.step("Prove the backup: all of it is restored into a control plane of its own, and compared")
+	return t.boat.run(ctx, t.s, "backup", "rehearse", backup, "--wait")
+}
+
+// drill runs a drill, checks its evidence and makes its page.
+func (t *story) drill(ctx context.Context, args ...string) error {
+	if err := t.boat.run(ctx, t.s, append(append([]string{"drill", "run"}, args...), "--wait")...); err != nil {
 		return err
 	}
 	file, err := t.fetchEvidence(ctx)

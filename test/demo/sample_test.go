@@ -104,9 +104,23 @@ func TestWrap(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
+	read := func(env map[string]string) (options, error) {
+		return readOptions(func(name string) string { return env[name] })
+	}
 	for text, want := range map[string]bool{"": false, "0": false, "false": false, "1": true, "yes": true} {
-		if got := readOptions(func(string) string { return text }).Keep; got != want {
-			t.Errorf("DEMO_KEEP=%q: keep is %v", text, got)
+		if got, err := read(map[string]string{"DEMO_KEEP": text}); err != nil || got.Keep != want {
+			t.Errorf("DEMO_KEEP=%q: %+v, %v", text, got, err)
+		}
+	}
+	if got, err := read(map[string]string{"DEMO": "drill"}); err != nil || !got.Drill || got.lastWord() != "proven" {
+		t.Errorf("DEMO=drill: %+v, %v", got, err)
+	}
+	for says, env := range map[string]map[string]string{
+		"there is only DEMO=drill":  {"DEMO": "drills"},
+		"leave DEMO_KUBECONFIG out": {"DEMO": "drill", "DEMO_KUBECONFIG": "config"},
+	} {
+		if _, err := read(env); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v: want %q, got %v", env, says, err)
 		}
 	}
 }

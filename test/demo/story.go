@@ -32,7 +32,7 @@ type story struct {
 // tell plays the whole story and cleans up after it.
 func tell(ctx context.Context, o options, s *screen) (err error) {
 	t := &story{o: o, s: s, settle: settleWithin}
-	s.headline("Lifeboat: an application is backed up, lost, restored, and compared with what it was.")
+	s.headline(o.title())
 	bin, err := t.build(ctx)
 	if err != nil {
 		return err
@@ -41,12 +41,23 @@ func tell(ctx context.Context, o options, s *screen) (err error) {
 	if err := t.launch(ctx, bin); err != nil {
 		return err
 	}
-	for _, chapter := range []func(context.Context) error{t.load, t.backup, t.disaster, t.restore, t.compare, t.schedule, t.prove} {
+	chapters := []func(context.Context) error{t.load, t.backup, t.disaster, t.restore, t.compare, t.schedule, t.prove}
+	if o.Drill {
+		chapters = []func(context.Context) error{t.loadDatabase, t.backUpDatabase, t.rehearseDatabase, t.drillDatabase}
+	}
+	for _, chapter := range chapters {
 		if err := chapter(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (o options) title() string {
+	if o.Drill {
+		return "Lifeboat: a database is backed up; a copy of it is restored beside it, looked at, and removed."
+	}
+	return "Lifeboat: an application is backed up, lost, restored, and compared with what it was."
 }
 
 func (t *story) build(ctx context.Context) (bin harness.Binaries, err error) {
@@ -100,6 +111,9 @@ func (t *story) launch(ctx context.Context, bin harness.Binaries) error {
 func (t *story) ingredients() string {
 	if t.o.Kubeconfig != "" {
 		return "an S3 server, Temporal, and a Lifeboat worker for the cluster of " + t.o.Kubeconfig
+	}
+	if t.o.Drill {
+		return "Kubernetes with a node, simulated EBS, an S3 server, Temporal, and a Lifeboat worker (built first, if this is the first time: some minutes)"
 	}
 	return "Kubernetes, an S3 server, Temporal, and a Lifeboat worker (built first, if this is the first time: some minutes)"
 }

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -47,16 +45,13 @@ func TestKilledInEachPhase(t *testing.T) {
 	ns := "kills-" + shared.ID
 	apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+ns+"}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: count, namespace: "+ns+"}, data: {rows: '48211'}}")
 	setUp(t, ns, "kills")
-	file := filepath.Join(t.TempDir(), "drill.yaml")
-	if err := os.WriteFile(file, []byte(strings.NewReplacer("<ns>", ns, "<backup>", "kills").Replace(killedDrill)), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	before, drilled := remains(t), len(chainNow(t))
-	cli(t, 0, "drill", "run", "-f", file)
+	cli(t, 0, "drill", "run", "-f", killedDrillOf(t, ns, "kills"))
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	if killed := killInEach(ctx, t, killedIn()); !slices.Equal(killed, killedIn()) {
-		t.Errorf("killed in %q, want %q", killed, killedIn())
+	killed, err := shared.AtEach(ctx, contract.DrillID(shared.Cluster), killedIn(), killWorker(t))
+	if err != nil || !slices.Equal(killed, killedIn()) {
+		t.Errorf("killed in %q, want %q: %v", killed, killedIn(), err)
 	}
 	var res contract.DrillResult
 	if err := shared.Temporal.GetWorkflow(ctx, contract.DrillID(shared.Cluster), "").Get(ctx, &res); err != nil || !res.Passed() || res.Level != contract.LevelAssertion || len(res.Warnings) > 0 {
@@ -74,25 +69,69 @@ func TestKilledInEachPhase(t *testing.T) {
 	}
 }
 
-// killInEach follows a drill by its history, and kills its worker as soon as an activity is asked
-// for that it was not killed in yet. It returns when the drill has ended.
-func killInEach(ctx context.Context, t *testing.T, in []string) (killed []string) {
-	t.Helper()
-	history := shared.Temporal.GetWorkflowHistory(ctx, contract.DrillID(shared.Cluster), "", true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for history.HasNext() {
-		event, err := history.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := event.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName()
-		if !slices.Contains(in, name) || slices.Contains(killed, name) {
-			continue
-		}
-		killed = append(killed, name)
+// killWorker ends the worker with SIGKILL, and starts another.
+func killWorker(t *testing.T) func() error {
+	return func() error {
 		shared.Worker.Kill()
 		shared.ReplaceWorker(t)
+		return nil
 	}
-	return killed
+}
+
+// TestCancelledInEachPhase cancels a drill in each of its phases: its copy goes, and there is evidence
+// of it as soon as its backup is known, unless the cancel comes when all is decided.
+func TestCancelledInEachPhase(t *testing.T) {
+	ns := "cancels-" + shared.ID
+	apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+ns+"}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: count, namespace: "+ns+"}, data: {rows: '48211'}}")
+	setUp(t, ns, "cancels")
+	file := killedDrillOf(t, ns, "cancels")
+	before := remains(t)
+	for _, phase := range killedIn() {
+		t.Run(phase, func(t *testing.T) {
+			drilled := len(chainNow(t))
+			cli(t, 0, "drill", "run", "-f", file)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			done, err := shared.AtEach(ctx, contract.DrillID(shared.Cluster), []string{phase}, func() error {
+				return shared.Temporal.CancelWorkflow(ctx, contract.DrillID(shared.Cluster), "")
+			})
+			if err != nil || len(done) == 0 {
+				t.Fatalf("it did not come to %s: %v", phase, err)
+			}
+			isBegun := phase != contract.PrepareDrill.Name
+			late := slices.Index(killedIn(), phase) >= slices.Index(killedIn(), contract.TearDownDrill.Name)
+			if err := await(t); (err != nil) == late {
+				t.Errorf("ends with %v", err)
+			}
+			now := chainNow(t)
+			if (len(now) == drilled+1) != isBegun {
+				t.Fatalf("%d drills have left evidence, there were %d", len(now), drilled)
+			}
+			if isBegun && !late {
+				checkCancelled(t, now[drilled].Statement.Predicate)
+			}
+			if now := remains(t); !slices.Equal(now, before) {
+				t.Errorf("left:\n%q\nbefore:\n%q", now, before)
+			}
+		})
+	}
+}
+
+func checkCancelled(t *testing.T, p evidence.Predicate) {
+	t.Helper()
+	if !strings.Contains(jsonOf(p.Claim), `"ABORTED"`) || !strings.Contains(jsonOf(p.Claim), "cancelled") || p.Teardown.Outcome != evidence.TeardownComplete {
+		t.Errorf("%s, teardown %+v", jsonOf(p.Claim), p.Teardown)
+	}
+}
+
+// killedDrillOf is a file with the drill of a backup.
+func killedDrillOf(t *testing.T, ns, backup string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "drill.yaml")
+	if err := os.WriteFile(file, []byte(strings.NewReplacer("<ns>", ns, "<backup>", backup).Replace(killedDrill)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // remains is what drills could leave in the cluster, and in the bucket below plugins/ but for

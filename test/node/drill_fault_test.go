@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/test/database"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
@@ -55,7 +56,7 @@ func TestDrillOfBroken(t *testing.T) {
 	b.applyIn(t, b.namespace, broken)
 	b.kubectl(t, "wait", "--namespace", b.namespace, "--for=condition=Available", "deployment/secretless", "--timeout=2m")
 	b.backup(t, "broken", []string{"--exclude-resources", "secrets"})
-	p := b.drill(t, 3, "broken", withoutAssertions("30s")...)
+	p := b.drill(t, 3, "broken", b.withoutAssertions("broken", "30s")...)
 	for _, says := range []string{
 		"deployment " + p.Target.Namespaces[0].To + "/unpulled: 0 of 1 pods are ready; pod unpulled-", "image \\\"registry.invalid/gone:1\\\"",
 		"container c: CreateContainerConfigError: secret \\\"password\\\" not found",
@@ -66,9 +67,9 @@ func TestDrillOfBroken(t *testing.T) {
 }
 
 // withoutAssertions makes a drill that asserts nothing and waits so long for workloads.
-func withoutAssertions(ready string) []string {
-	at := strings.Index(bookstoreDrill, "  assertions:")
-	return []string{bookstoreDrill[at:], "", "level: L5", "level: L4", "readyTimeout: 3m", "readyTimeout: " + ready}
+func (b *bookstore) withoutAssertions(backup, ready string) []string {
+	text := database.Drill(backup, b.namespace)
+	return []string{text[strings.Index(text, "  assertions:"):], "", "level: L5", "level: L4", "readyTimeout: 3m", "readyTimeout: " + ready}
 }
 
 // checkFault wants a drill to have failed at a level, for a cause that says something, and all of
@@ -91,7 +92,7 @@ func checkFault(t *testing.T, p evidence.Predicate, level evidence.Level, code e
 // found at its level and by its name.
 func TestDrillFaults(t *testing.T) {
 	t.Parallel()
-	b := startBookstore(t, "faults")
+	b := startBookstore(t, "faults", "")
 	b.backup(t, "native", paths()["native"])
 	t.Run("row count wrong", func(t *testing.T) {
 		p := b.drill(t, 3, "native", "{recorded: orders}", "{equals: '5001'}")
@@ -102,6 +103,10 @@ func TestDrillFaults(t *testing.T) {
 	})
 	t.Run("RTO exceeded", func(t *testing.T) {
 		checkFault(t, b.drill(t, 3, "native", "rto: 10m", "rto: 1s"), evidence.L5, evidence.RTOExceeded, "1s is wanted")
+	})
+	t.Run("network that is open", func(t *testing.T) {
+		p := b.drill(t, 3, "native", "allowOpenNetwork: true", "allowOpenNetwork: false")
+		checkFault(t, p, evidence.L5, evidence.IsolationBroken, "2 of 2 pods of the copy that tried have reached the API server")
 	})
 	t.Run("file system that cannot be mounted", func(t *testing.T) {
 		done := b.breakVolume(t, b.snapshotOf(t, "archive"))

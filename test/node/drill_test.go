@@ -14,39 +14,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/test/database"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
-
-// bookstoreHooks have the number of orders recorded with a backup, in the place of what the
-// hooks of the database do otherwise.
-const bookstoreHooks = `        pre.hook.backup.velero.io/command: '["psql", "--quiet", "-tA", "-c", "CHECKPOINT", "-c", "SELECT count(*) FROM orders"]'
-        lifeboat-backup.github.io/record: orders
-`
-
-// orders is what the database of the bookstore has to have after a restore.
-const orders = `CREATE TABLE orders AS SELECT n, md5(n::text) AS text FROM generate_series(1, 5000) n`
-
-// bookstoreDrill restores the bookstore and counts the orders.
-const bookstoreDrill = `
-apiVersion: lifeboat-backup.github.io/v1
-kind: Drill
-metadata: {name: bookstore}
-spec:
-  source: {backup: <backup>}
-  includedNamespaces: [<ns>]
-  readyTimeout: 3m
-  targets: {level: L5, rto: 10m, rpo: 24h}
-  assertions:
-  - name: orders
-    namespace: <ns>
-    exec: {pod: {workload: statefulset/postgres}, container: postgres, command: [psql, -tA, -c, select count(*) from orders]}
-    expect: {recorded: orders}
-    retries: 3
-  - name: wall
-    namespace: <ns>
-    object: {resource: networkpolicies.networking.k8s.io, name: lifeboat-drill, field: spec.policyTypes}
-    expect: {equals: '["Ingress","Egress"]'}
-`
 
 // bookstore is PostgreSQL with orders on an EBS volume, and archived ones on a volume that no
 // workload mounts, on a cluster whose Lifeboat runs drills.
@@ -54,6 +24,7 @@ type bookstore struct {
 	cluster
 	namespace string
 	database  postgres
+	worker    *harness.Worker
 	publicKey string            // path
 	volumes   map[string]string // in EC2, by claim
 }
@@ -67,22 +38,34 @@ func drillCluster(t *testing.T, name string) *bookstore {
 		t.Fatal(err)
 	}
 	b.publicKey = key + ".pub"
-	b.cluster = lifeboat(t, shared, harness.Options{Cluster: name, Edit: func(c *config.Config) {
+	b.cluster = on(t, shared, binaries(t), harness.Options{Cluster: name, Edit: func(c *config.Config) {
 		withDisks(shared)(c)
 		c.Drills.SigningKey, c.Drills.Image = &config.SigningKey{File: key}, image
 	}})
+	b.startWorker(t)
 	b.namespace = b.cluster.namespace(t, name)
 	return b
 }
 
-func startBookstore(t *testing.T, name string) *bookstore {
+func (b *bookstore) startWorker(t *testing.T) {
+	t.Helper()
+	var err error
+	if b.worker, err = b.StartWorker(t.Context(), b.Stack.EBS.Environment()...); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.worker.Kill)
+}
+
+// startBookstore is the bookstore with orders, whose pods have more annotations than those that count
+// them.
+func startBookstore(t *testing.T, name, annotations string) *bookstore {
 	t.Helper()
 	b := drillCluster(t, name)
-	b.applyIn(t, b.namespace, recordingDatabase(t))
+	b.applyIn(t, b.namespace, database.Manifest("postgres", database.Recording+annotations))
 	b.applyIn(t, b.namespace, diskPod("archive", ""))
-	b.database = postgres{cluster: b.cluster, namespace: b.namespace, pod: "postgres-0"}
+	b.database = postgres{cluster: b.cluster, namespace: b.namespace, pod: database.Pod}
 	b.database.awaitReady(t)
-	b.database.sql(t, orders)
+	b.database.sql(t, database.Orders)
 	b.ready(t, b.namespace, "archive")
 	b.write(t, b.namespace, "archive", "/data/orders-2025", "old orders")
 	b.kubectl(t, "delete", "pod", "--namespace", b.namespace, "archive")
@@ -93,19 +76,6 @@ func startBookstore(t *testing.T, name string) *bookstore {
 	return b
 }
 
-// recordingDatabase is the database with the hooks of the bookstore.
-func recordingDatabase(t *testing.T) string {
-	t.Helper()
-	text := strings.ReplaceAll(database, "<name>", "postgres")
-	lines := strings.SplitAfter(text, "\n")
-	kept := slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, ".hook.backup.velero.io/command") })
-	container := slices.IndexFunc(kept, func(line string) bool { return strings.Contains(line, "pre.hook.backup.velero.io/container") })
-	if container < 0 {
-		t.Fatal("the database has no hooks")
-	}
-	return strings.Join(slices.Insert(kept, container, bookstoreHooks), "")
-}
-
 func (b *bookstore) backup(t *testing.T, name string, flags []string) {
 	t.Helper()
 	(&proof{cluster: b.cluster, namespace: b.namespace}).backup(t, name, flags)
@@ -114,12 +84,7 @@ func (b *bookstore) backup(t *testing.T, name string, flags []string) {
 // drill runs a drill of a backup, changed by pairs of texts, and returns its evidence.
 func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...string) evidence.Predicate {
 	t.Helper()
-	text := strings.NewReplacer(append(changes, "<backup>", backup, "<ns>", b.namespace)...).Replace(bookstoreDrill)
-	file := filepath.Join(t.TempDir(), "drill.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	res, err := b.CLI(t.Context(), "drill", "run", "-f", file, "-o", "json")
+	res, err := b.CLI(t.Context(), "drill", "run", "-f", b.document(t, backup, changes...), "-o", "json")
 	if err != nil || res.Code != code {
 		t.Fatalf("drill: exit %d, want %d: %v\n%s%s", res.Code, code, err, res.Out, res.Err)
 	}
@@ -128,6 +93,17 @@ func (b *bookstore) drill(t *testing.T, code int, backup string, changes ...stri
 		t.Fatalf("%v\n%s", err, res.Out)
 	}
 	return b.evidence(t, told.Key)
+}
+
+// document is a file with the drill of a backup, changed by pairs of texts.
+func (b *bookstore) document(t *testing.T, backup string, changes ...string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "drill.yaml")
+	text := strings.NewReplacer(changes...).Replace(database.Drill(backup, b.namespace))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // evidence is read out of the bucket, and verified as a stranger does.
@@ -159,19 +135,14 @@ func (b *bookstore) evidence(t *testing.T, key string) evidence.Predicate {
 // in EC2.
 func TestDrill(t *testing.T) {
 	t.Parallel()
-	b := startBookstore(t, "drill")
+	b := startBookstore(t, "drill", "")
 	for path, flags := range paths() {
 		t.Run(path, func(t *testing.T) {
 			b.backup(t, path, flags)
 			before := b.disks(t)
 			p := b.drill(t, 0, path)
 			checkProven(t, p)
-			if left := b.left(t); len(left) > 0 {
-				t.Errorf("left: %q", left)
-			}
-			if after := b.disks(t); !slices.Equal(after, before) {
-				t.Errorf("EC2 has %q, and had %q", after, before)
-			}
+			b.checkGone(t, before)
 		})
 	}
 }
@@ -195,6 +166,9 @@ func checkProven(t *testing.T, p evidence.Predicate) {
 	}
 	if through := p.NotShown[1]; !strings.Contains(through.Text, "files of 2 volumes") {
 		t.Errorf("read through: %+v", through)
+	}
+	if i := p.Isolation; i.Tried != 2 || i.Reached != 2 || !i.Accepted {
+		t.Errorf("the node's network enforces no policies, and two pods have tried it: %+v", i)
 	}
 	if !slices.Contains(p.Teardown.LeakScan, evidence.Leak{Type: contract.EC2Volumes, Made: 2}) {
 		t.Errorf("leak scan %+v", p.Teardown.LeakScan)

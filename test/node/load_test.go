@@ -3,8 +3,9 @@
 package node
 
 import (
-	"strings"
 	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/test/database"
 )
 
 const (
@@ -38,7 +39,7 @@ func TestSnapshotUnderLoad(t *testing.T) {
 	c.applyIn(t, ns, loadSnapshot)
 	c.kubectl(t, "wait", "--namespace", ns, "--for=jsonpath={.status.readyToUse}=true", "volumesnapshot/loaded", "--timeout=60s")
 	c.applyIn(t, ns, loadedClaim)
-	c.applyIn(t, ns, strings.ReplaceAll(database, "<name>", "copy"))
+	c.applyIn(t, ns, database.Manifest("copy", counting))
 	restored := postgres{cluster: c, namespace: ns, pod: "copy-0"}
 	restored.awaitReady(t)
 	before := restored.content(t)

@@ -8,51 +8,16 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/test/database"
 )
 
-// database is PostgreSQL on a volume, with a second container that writes row after
-// row once a file says so. The file is on no volume: a restored Pod does not write.
-// The hooks leave a row each, with how many rows there were.
-const database = `
-apiVersion: v1
-kind: Service
-metadata: {name: postgres}
-spec: {clusterIP: None, selector: {app: postgres}}
----
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: <name>}
-spec:
-  serviceName: postgres
-  selector: {matchLabels: {app: <name>}}
-  template:
-    metadata:
-      labels: {app: <name>}
-      annotations:
-        pre.hook.backup.velero.io/container: postgres
+// counting are hooks that leave a row each, with how many rows there were.
+const counting = `        pre.hook.backup.velero.io/container: postgres
         pre.hook.backup.velero.io/command: '["psql", "--quiet", "-c", "CHECKPOINT", "-c", "INSERT INTO hook SELECT ''pre'', count(*) FROM load"]'
         pre.hook.backup.velero.io/on-error: Fail
         post.hook.backup.velero.io/container: postgres
         post.hook.backup.velero.io/command: '["psql", "--quiet", "-c", "INSERT INTO hook SELECT ''post'', count(*) FROM load"]'
-    spec:
-      terminationGracePeriodSeconds: 2
-      securityContext: {runAsUser: 70, runAsGroup: 70, fsGroup: 70}
-      containers:
-      - name: postgres
-        image: lifeboat.test/postgres:15
-        readinessProbe: {exec: {command: [pg_isready]}, periodSeconds: 1}
-        volumeMounts: [{name: data, mountPath: /var/lib/postgresql/data}, {name: socket, mountPath: /run/postgresql}]
-      - name: load
-        image: lifeboat.test/postgres:15
-        command: [sh, -c, "until [ -e /run/postgresql/go ]; do sleep 0.1; done; yes 'INSERT INTO load DEFAULT VALUES; SELECT pg_sleep(0.01);' | psql --quiet --output=/dev/null; exec sleep 100000"]
-        volumeMounts: [{name: socket, mountPath: /run/postgresql}]
-      volumes: [{name: socket, emptyDir: {}}]
-  volumeClaimTemplates:
-  - metadata: {name: data}
-    spec:
-      accessModes: [ReadWriteOnce]
-      storageClassName: ebs-gp3
-      resources: {requests: {storage: 1Gi}}
 `
 
 // schema has 5,000 known rows, and a table that is written while backups are taken:
@@ -77,8 +42,8 @@ func (p postgres) at(c cluster, namespace string) postgres {
 // startPostgres makes a database with known rows and lets the load begin.
 func (c cluster) startPostgres(t *testing.T, namespace string) postgres {
 	t.Helper()
-	c.applyIn(t, namespace, strings.ReplaceAll(database, "<name>", "postgres"))
-	p := postgres{cluster: c, namespace: namespace, pod: "postgres-0"}
+	c.applyIn(t, namespace, database.Manifest("postgres", counting))
+	p := postgres{cluster: c, namespace: namespace, pod: database.Pod}
 	p.awaitReady(t)
 	p.sql(t, schema)
 	p.load(t)

@@ -143,14 +143,15 @@ def check_claim(p):
     want(reached < 3 or not objects_lost(p), "L2 with lost objects")
     want(reached < 6 or p.get("assertions") and assertions_hold(p), "L5 without assertions that hold")
     rto, rpo, control = measured.get("rto"), measured["rpo"], p["negativeControl"]["outcome"]
-    isolation = p.get("isolation", {"egressPackets": 0, "writesOutside": 0})
+    wall = p.get("isolation", {"tried": 0, "reached": 0})
+    want(wall["reached"] <= wall["tried"], "isolation: more got through than tried")
     follows = {code for code, found in (
         ("LEVEL_MISSED", reached < RANKS.index(objective["level"])),
         ("RTO_EXCEEDED", "rtoMs" in objective and (rto is None or rto["provenMs"] > objective["rtoMs"])),
         ("RPO_EXCEEDED", "rpoMs" in objective and max(rpo["ageMs"], rpo["worstGapMs"]) > objective["rpoMs"]),
         ("ASSERTION_FAILED", not assertions_hold(p)),
         ("OBJECTS_LOST", objects_lost(p)),
-        ("ISOLATION_BROKEN", isolation["egressPackets"] + isolation["writesOutside"] > 0),
+        ("ISOLATION_BROKEN", wall["reached"] > 0 and not wall["accepted"]),
         ("TEARDOWN_INCOMPLETE", p["teardown"]["outcome"] == "incomplete"),
         ("CONTROL_UNDETECTED", control == "undetected" or control == "notTried" and p["drill"]["kind"] == "drill"),
     ) if found}

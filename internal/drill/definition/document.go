@@ -66,6 +66,8 @@ type Spec struct {
 	Targets Targets `json:"targets,omitzero"`
 	// Budget bounds what the drill may use: it does not begin if it would need more.
 	Budget Budget `json:"budget,omitzero"`
+	// AllowOpenNetwork takes a cluster whose network does not enforce network policies, so that pods of the copy can reach what is outside of it. Without it such a drill fails.
+	AllowOpenNetwork bool `json:"allowOpenNetwork,omitempty"`
 	// Keep keeps the copy for a while after the drill.
 	Keep *Keep `json:"keep,omitempty"`
 	// VolumeInitializationRate is how fast EBS loads volumes from their snapshots, in MiB/s, 100 to 300; AWS charges for it.

@@ -24,6 +24,7 @@ func (s Statement) Check() error {
 		{"predicate.objects", p.checkObjects()},
 		{"predicate.assertions", p.checkAssertions()},
 		{"predicate.neutralised", p.checkNeutralised()},
+		{"predicate.isolation", p.Isolation.check()},
 		{"predicate.teardown", p.Teardown.check()},
 		{"predicate.negativeControl", p.checkControl()},
 		{"predicate.chain", p.Chain.check()},
@@ -135,7 +136,7 @@ func (p Predicate) FailureCodes() []FailureCode {
 		{RPOExceeded, p.Objective.RPO > 0 && rpo.Worst() > p.Objective.RPO},
 		{AssertionFailed, !p.assertionsHold()},
 		{ObjectsLost, p.lost()},
-		{IsolationBroken, p.Isolation != nil && p.Isolation.EgressPackets+p.Isolation.WritesOutside > 0},
+		{IsolationBroken, p.Isolation != nil && p.Isolation.Reached > 0 && !p.Isolation.Accepted},
 		{TeardownIncomplete, p.Teardown.Outcome == TeardownPartial},
 		{ControlUndetected, p.NegativeControl.Outcome == ControlMissed || p.NegativeControl.Outcome == ControlNotTried && p.Drill.Kind == KindDrill},
 	} {
@@ -175,6 +176,13 @@ func (p Predicate) checkNeutralised() error {
 		if !counted {
 			return fmt.Errorf("[%d]: objects counts no %s that rule %q changed", i, n.Resource, n.Rule)
 		}
+	}
+	return nil
+}
+
+func (i *Isolation) check() error {
+	if i != nil && i.Reached > i.Tried {
+		return fmt.Errorf("reached: %d got through of %d that tried", i.Reached, i.Tried)
 	}
 	return nil
 }

@@ -126,7 +126,8 @@ func contradictions(t *testing.T) []corpusFile {
 		{"failure-twice", "ABORTED stands there twice", func(_ *Statement, p *Predicate) {
 			p.Claim.Verdict, p.Claim.Failures = Failed, []Failure{{Aborted, "x"}, {Aborted, "y"}}
 		}},
-		{"egress", "ISOLATION_BROKEN is missing", func(_ *Statement, p *Predicate) { p.Isolation = &Isolation{"deny", 0, 1} }},
+		{"egress", "ISOLATION_BROKEN is missing", func(_ *Statement, p *Predicate) { p.Isolation = &Isolation{"deny", 1, 1, false} }},
+		{"egress-more", "1 got through of 0 that tried", func(_ *Statement, p *Predicate) { p.Isolation = &Isolation{"deny", 0, 1, true} }},
 		{"assertion-failed", "ASSERTION_FAILED is missing", func(_ *Statement, p *Predicate) {
 			p.Assertions = []Assertion{{Name: "a", Type: "tcp", Target: "x", Operator: "succeeds", Origin: "user", Outcome: NotChecked}}
 		}},

@@ -90,7 +90,7 @@ func full() Statement {
 		{Name: "orders", Type: "exec", Target: "bookstore/postgres-0", Operator: Equals, Recorded: "48211", Origin: "backup", RecordedAt: at(-179), Found: "48211", Outcome: Held, Attempts: 1, Took: 420},
 		{Name: "front page", Type: "http", Target: "bookstore/services/web:80/", Operator: "matches", Recorded: "(?i)bookstore & <friends>", Origin: "user", Found: "HTTP 200\nBookstore & <friends>", Outcome: Held, Attempts: 3, Took: 95},
 	}
-	p.Isolation = &Isolation{Policy: "NetworkPolicy deny-all in each namespace of the copy"}
+	p.Isolation = &Isolation{Policy: "NetworkPolicy deny-all in each namespace of the copy", Tried: 2}
 	p.Teardown = Teardown{Outcome: TeardownComplete, Started: at(18), Finished: at(20), LeakScan: []Leak{{Type: "namespaces", Made: 1}, {Type: "persistentvolumes", Made: 1}, {Type: "EBS volumes", Made: 1}}}
 	p.NegativeControl = NegativeControl{Outcome: ControlDetected, Faults: []Fault{
 		{"a row of the table orders deleted", "orders", true, "48210"},
@@ -141,7 +141,7 @@ func failed() Statement {
 	p.Objects.Kinds[5] = KindCount{Resource: "secrets", Total: 20, Equal: 19, NotRestored: []LostGroup{{"QUOTA_EXCEEDED", "exceeded quota: objects", false, 1, []string{"bookstore/db"}}}}
 	p.Assertions[0].Found, p.Assertions[0].Outcome, p.Assertions[0].Detail = "48210", Broken, "one row is missing"
 	p.Assertions[1].Found, p.Assertions[1].Outcome, p.Assertions[1].Attempts = "", NotChecked, 0
-	p.Isolation.EgressPackets = 4
+	p.Isolation.Reached = 1
 	p.Teardown.Outcome = TeardownPartial
 	p.Teardown.LeakScan[0].Found = 1
 	p.Teardown.Left = []Leftover{{"namespaces", "restore-test-20260102", "finalizer example.com/wait"}}

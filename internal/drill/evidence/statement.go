@@ -66,7 +66,7 @@ type Predicate struct {
 	Assertions []Assertion `json:"assertions,omitempty"`
 	// Neutralised is what was changed so that the copy reaches nothing outside.
 	Neutralised []Neutralised `json:"neutralised,omitempty"`
-	// Isolation is how the copy was kept to itself, where that was measured.
+	// Isolation is how the copy was kept to itself.
 	Isolation *Isolation `json:"isolation,omitempty"`
 	// Teardown is what became of the copy.
 	Teardown Teardown `json:"teardown"`
@@ -374,10 +374,12 @@ type Neutralised struct {
 type Isolation struct {
 	// Policy says what was in force.
 	Policy string `json:"policy"`
-	// EgressPackets is how many packets tried to leave.
-	EgressPackets Count `json:"egressPackets"`
-	// WritesOutside is how many writes of the drill the API server's audit log has outside of the drill's own objects.
-	WritesOutside Count `json:"writesOutside"`
+	// Tried is how many pods of the copy have tried to connect to the API server, which is outside of it.
+	Tried Count `json:"tried"`
+	// Reached is how many of them got through.
+	Reached Count `json:"reached"`
+	// Accepted is whether the drill's document takes a network that lets them through.
+	Accepted bool `json:"accepted"`
 }
 
 // Teardown is what became of the copy.

@@ -134,7 +134,7 @@ const (
 	RPOExceeded        FailureCode = "RPO_EXCEEDED"        // older data, or a larger gap, than the objective allows
 	AssertionFailed    FailureCode = "ASSERTION_FAILED"    // an assertion did not hold or was not tried
 	ObjectsLost        FailureCode = "OBJECTS_LOST"        // objects did not come back that were to
-	IsolationBroken    FailureCode = "ISOLATION_BROKEN"    // the drill reached or changed something else
+	IsolationBroken    FailureCode = "ISOLATION_BROKEN"    // pods of the copy can reach what is outside of it
 	TeardownIncomplete FailureCode = "TEARDOWN_INCOMPLETE" // something of the drill is left
 	ControlUndetected  FailureCode = "CONTROL_UNDETECTED"  // a fault that was planted went unnoticed, or none was planted
 	Aborted            FailureCode = "ABORTED"             // cancelled, or ended by an error
@@ -161,7 +161,7 @@ func (c FailureCode) Remedy() string {
 	case ObjectsLost:
 		return "'lifeboat drill report FILE --html page.html' names them with the reason of each"
 	case IsolationBroken:
-		return "look what the copy has reached before another drill is run"
+		return "have the network plug-in enforce NetworkPolicies (docs/DRILLS.md), or take it in the drill's document: allowOpenNetwork: true"
 	case TeardownIncomplete:
 		return "remove what is named, by the finalizer that holds it; garbage collection tries again"
 	case ControlUndetected:

@@ -94,6 +94,8 @@ func (r *reading) addState(key string, s readerState) {
 	r.out.Data++
 	r.out.Files += s.result.Files
 	r.out.Bytes += s.result.Bytes
+	r.out.Tried += s.result.Tried
+	r.out.Reached += s.result.Reached
 	switch s.progress {
 	case through:
 		r.out.Through++

@@ -22,6 +22,9 @@ type Result struct {
 	// Failed is how many could not be read for any other reason, Errors the first of these reasons.
 	Failed int64    `json:"failed,omitempty"`
 	Errors []string `json:"errors,omitempty"`
+	// Tried is 1 if it was tried to leave the pod's network, Reached is 1 if that went.
+	Tried   int64 `json:"tried,omitempty"`
+	Reached int64 `json:"reached,omitempty"`
 }
 
 const (

@@ -1,6 +1,7 @@
 package readthrough_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -38,5 +39,24 @@ func TestRead(t *testing.T) {
 	}
 	if _, err := readthrough.Read(t.Context(), filepath.Join(dir, "none")); err == nil {
 		t.Error("a directory that is not there was read")
+	}
+}
+
+// TestReaches: what answers is reached, what refuses is not.
+func TestReaches(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !readthrough.Reaches(t.Context(), host, port, 0) {
+		t.Error("what listens is not reached")
+	}
+	_ = listener.Close()
+	if readthrough.Reaches(t.Context(), host, port, 0) || readthrough.Reaches(t.Context(), "", "", 0) {
+		t.Error("what does not listen is reached")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,10 +31,12 @@ type flags struct {
 	backup, schedule string
 	random           bool
 	include, exclude []string
+	namespaces       []string // to be included, too
 	allow            []string
 	level            string
 	rto, rpo, keep   time.Duration
 	ready            time.Duration
+	openNetwork      bool
 	anySource        bool // without a source the newest good backup of all is meant
 }
 
@@ -44,13 +47,16 @@ func (f *flags) bind(c *cobra.Command) {
 	fs.StringVar(&f.schedule, "from-schedule", "", "schedule whose newest good backup is restored")
 	fs.BoolVar(&f.random, "random", false, "restore a random good backup in place of the newest; one of which less is proven is likelier")
 	fs.StringSliceVar(&f.include, "include-namespaces", nil, "namespaces to restore (default: all of the backup)")
+	fs.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "the same as --include-namespaces")
 	fs.StringSliceVar(&f.exclude, "exclude-namespaces", nil, "namespaces to leave out")
 	fs.StringSliceVar(&f.allow, "allow-kinds", nil, "types of custom resources that may be created, as plural.group; others are tried by a dry run")
 	fs.StringVar(&f.level, "level", "", "least level that has to be proven, L0 to L5 (default L4, with assertions L5)")
+	_ = c.RegisterFlagCompletionFunc("level", cobra.FixedCompletions(definition.Level("").Values(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	fs.DurationVar(&f.rto, "rto", 0, "how long it may take until it is proven; longer fails the drill")
 	fs.DurationVar(&f.rpo, "rpo", 0, "how old the newest data, and how long the time between two good backups, may be")
 	fs.DurationVar(&f.ready, "ready-timeout", 0, "how long workloads may take until they are ready (default 10m)")
 	fs.DurationVar(&f.keep, "keep-for", 0, "keep the copy for so long afterwards")
+	fs.BoolVar(&f.openNetwork, "allow-open-network", false, "take a network that does not enforce network policies; without, such a drill fails")
 }
 
 // document is the drill that file and flags describe.
@@ -72,7 +78,7 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 		s.Source.Pick = definition.PickLatest
 	}
 	d.Metadata.Name = cmp.Or(f.name, d.Metadata.Name, s.Source.Schedule, s.Source.Backup)
-	setList(&s.IncludedNamespaces, f.include)
+	setList(&s.IncludedNamespaces, slices.Concat(f.include, f.namespaces))
 	setList(&s.ExcludedNamespaces, f.exclude)
 	setList(&s.AllowedKinds, f.allow)
 	s.Targets.Level = cmp.Or(definition.Level(f.level), s.Targets.Level)
@@ -85,6 +91,7 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 	if f.keep > 0 {
 		s.Keep.For.Duration = f.keep
 	}
+	s.AllowOpenNetwork = s.AllowOpenNetwork || f.openNetwork
 	if d.Metadata.Name == "" {
 		return d, errors.New("name the drill: give NAME as the argument")
 	}
@@ -149,7 +156,8 @@ Exit codes:
   2  an error ended the drill, or it was cancelled
   3  the drill failed: something speaks against it
   4  there is no such backup, or a snapshot of it is gone
-  5  another drill is running`,
+  5  another drill is running
+130  interrupted: Ctrl-C stops the waiting, never the drill`,
 		Example: `  lifeboat drill run bookstore --from-schedule nightly --include-namespaces bookstore --wait
   lifeboat drill run bookstore -f drill.yaml --wait
   lifeboat drill run --from-backup nightly-20260102020000 --include-namespaces bookstore --wait
@@ -160,17 +168,19 @@ Exit codes:
 	f.bind(c)
 	c.Flags().BoolVarP(&wait, "wait", "w", false, "wait until it has ended, showing progress; Ctrl-C stops only the waiting")
 	out.BindFlag(c, "", show.FormatTable, show.FormatJSON, show.FormatYAML)
-	c.RunE = cs.Connected(func(ctx context.Context, be console.Backend, args []string) error {
+	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			f.name = args[0]
 		}
-		d, err := f.document(cs.Stdin)
+		d, err := f.document(cs.Stdin) // before anybody is asked: what is wrong in it is wrong without Temporal, too
 		if err != nil {
 			return err
 		}
 		d.Spec.Schedule = nil // it is run now, whatever its document says
-		return cs.run(ctx, be, contract.DrillInput{Name: d.Metadata.Name, Spec: d.Spec}, wait || out.Format != "", out)
-	})
+		return cs.WithBackend(c.Context(), func(be console.Backend) error {
+			return cs.run(c.Context(), be, contract.DrillInput{Name: d.Metadata.Name, Spec: d.Spec}, wait || out.Format != "", out)
+		})
+	}
 	return c
 }
 

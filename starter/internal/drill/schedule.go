@@ -19,9 +19,8 @@ const quarterly = "0 9 1-7 1,4,7,10 TUE"
 // scheduleFlags are those by which a schedule of drills is described: those of a drill, and when.
 type scheduleFlags struct {
 	flags
-	namespaces []string
-	quarterly  bool
-	paused     bool
+	quarterly bool
+	paused    bool
 	// pausedGiven is whether --paused was given: --paused=false starts what the file pauses.
 	pausedGiven bool
 	when        definition.Schedule
@@ -30,7 +29,6 @@ type scheduleFlags struct {
 func (f *scheduleFlags) bind(c *cobra.Command) {
 	f.flags.bind(c)
 	fs := c.Flags()
-	fs.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "the same as --include-namespaces")
 	fs.BoolVar(&f.quarterly, "quarterly", false, "on the first Tuesday of each quarter at 09:00: the same as --schedule \""+quarterly+"\"")
 	fs.StringVar(&f.when.Cron, "schedule", "", "when it is due: a cron string such as \"0 9 1 * *\", @monthly, or @every 720h")
 	fs.StringVar(&f.when.TimeZone, "time-zone", "", "time zone of the cron string, such as Europe/Berlin (default UTC)")
@@ -42,15 +40,14 @@ func (f *scheduleFlags) bind(c *cobra.Command) {
 // schedule is the schedule that flags and file describe. Without a source the newest good backup is
 // drilled, and without a name it is called as its only namespace.
 func (f *scheduleFlags) schedule(stdin io.Reader) (contract.Schedule, error) {
-	f.include = slices.Concat(f.include, f.namespaces)
 	if f.quarterly && f.when.Cron != "" {
 		return contract.Schedule{}, errors.New("--quarterly and --schedule exclude each other")
 	}
 	if f.quarterly {
 		f.when.Cron = quarterly
 	}
-	if f.name == "" && f.file == "" && len(f.include) == 1 {
-		f.name = f.include[0]
+	if all := slices.Concat(f.include, f.namespaces); f.name == "" && f.file == "" && len(all) == 1 {
+		f.name = all[0]
 	}
 	f.anySource = true
 	d, err := f.document(stdin)
