@@ -119,11 +119,12 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 func (*slowBody) Close() error { return nil }
 
-// issue puts a token into the file, as the kubelet does.
+// issue puts a token into the place of the one before, at once, as the kubelet does.
 func (c *cloud) issue(t *testing.T) {
 	t.Helper()
-	if err := os.WriteFile(c.token, fmt.Append(nil, time.Now().Unix()), 0o600); err != nil {
-		t.Fatal(err)
+	err := os.WriteFile(c.token+".new", fmt.Append(nil, time.Now().Unix()), 0o600)
+	if err = errors.Join(err, os.Rename(c.token+".new", c.token)); err != nil {
+		t.Error(err)
 	}
 }
 
