@@ -68,6 +68,13 @@ vulncheck: ## vulnerabilities known today that the programs reach, with a releas
 	  rm -rf $(CACHE)/vulndb && $(TOOLS)/indexdb -vulns $$module/data/osv -out $(CACHE)/vulndb
 	GOTOOLCHAIN=$(RELEASEGO) $(TOOLS)/govulncheck -db file://$(CACHE)/vulndb ./worker ./starter
 
+.PHONY: archives-check
+archives-check: ## .goreleaser.yaml by goreleaser itself, which then builds both programs for this machine (the checkout needs a remote)
+	@mkdir -p $(TOOLS)
+	cd tools/goreleaser && $(GOBUILD) -o $(TOOLS)/ github.com/goreleaser/goreleaser/v2
+	$(TOOLS)/goreleaser check
+	$(TOOLS)/goreleaser build --snapshot --single-target --clean
+
 .PHONY: terraform-check
 terraform-check: $(TOOLS)/gotestsum ## deploy/terraform made on an emulator of AWS (the AWS provider from its registry or TF_CLI_CONFIG_FILE, moto_server)
 	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 30m ./test/terraform
@@ -106,6 +113,8 @@ fuzz-short: # a part of `make test`
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## linters, layer rules, determinism of workflows
 	$(TOOLS)/golangci-lint run --build-tags stack ./...
 	cd $(DRIVER) && $(TOOLS)/golangci-lint run ./...
+	cd test/monitoring && $(TOOLS)/golangci-lint run --build-tags stack ./...
+	cd tools && $(TOOLS)/golangci-lint run ./...
 	go -C tools run ./packagecheck "$(CURDIR)"
 	$(TOOLS)/workflowcheck -test=false -show-pos ./workflows/...
 

@@ -24,7 +24,7 @@ func TestInstallAndMigrate(t *testing.T) {
 			t.Fatalf("exit %d, no %q: %s\n%s", code, want, notes, out)
 		}
 	}
-	out, notes, code = runOffline(t, "install", "--dry-run", "--cluster", "prod", "--provider", "aws", "--bucket", "b", "--prefix", "p", "--backup-location-config", "region=eu-central-1",
+	out, notes, code = runOffline(t, "install", "--dry-run", "--cluster", "prod", "--provider", "aws", "--bucket", "example-backups", "--prefix", "p", "--backup-location-config", "region=eu-central-1",
 		"--snapshot-location-config", "region=eu-west-1", "--sa-annotations", "owner=platform", "--image", "registry:5000/lifeboat:v2", "--set", "temporal.address=temporal:7233")
 	for _, want := range []string{"prefix: p", "region: eu-central-1", "region: eu-west-1", "owner: platform", `image: "registry:5000/lifeboat:v2"`} {
 		if code != 0 || !strings.Contains(out, want) {

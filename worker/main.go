@@ -136,7 +136,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	own := workerVersion(cfg, tc)
 	w := newWorkers(ctx, tc, own, cfg.Limits.ConcurrentActivities, observed.interceptors())
 	reader := registerAll(w, cfg, kc, locations, snapshots, orphans, tc, attributes, schedules)
-	reached := &reach{kube: kc, reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
+	reached := &reach{kube: kc, drillKey: drillKey(cfg, kc), reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
 	reached.look(ctx)
 	stop, err := serveHTTP(ctx, cfg, observed, kc, tc)
 	if err != nil {
@@ -153,7 +153,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	scheduleGarbage(ctx, cfg, tc, log)
 	scheduleRehearsals(ctx, cfg, tc, log)
 	scheduleVerification(ctx, cfg, tc, log)
-	log.Info("worker ready", "version", version, "cluster", cfg.Cluster, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
+	log.Info("worker ready", "version", version, "uid", self.ClusterUID, "locations", self.Configuration, "taskQueue", contract.TaskQueue(cfg.Cluster), "temporal", tc.Address())
 	watched, stopWatch := context.WithCancel(ctx)
 	defer stopWatch()
 	go observed.watch(watched)
@@ -176,6 +176,10 @@ func connectTemporal(ctx context.Context, cfg *config.Config, self temporal.Poll
 		Address: cfg.Temporal.Address, Namespace: cfg.Temporal.Namespace,
 		Identity: self.Identity(), Logger: slog.New(interceptor.LogHandler{Handler: log.Handler()}), Metrics: temporalMetrics(seen),
 	})
+	var unreachable *temporal.ConnectError
+	if errors.As(err, &unreachable) {
+		return nil, nil, fmt.Errorf("%w; start it, or correct temporal.address (TEMPORAL_ADDRESS), TLS and key included (TEMPORAL_TLS_*, TEMPORAL_API_KEY); a NetworkPolicy may also keep the worker from it", err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -303,11 +307,16 @@ func warnOfSchedule(log *slog.Logger, err error, what, command string) {
 // newDrills runs restore drills. Their key is read whenever one is signed, so that a new one
 // needs no restart.
 func newDrills(cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, restores *restore.Service) *drill.Service {
-	s := &drill.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Restore: restores, Software: version}
-	if where := cfg.Drills.SigningKey; where != nil {
-		s.Key = func(ctx context.Context) (ed25519.PrivateKey, error) { return where.Load(ctx, secretsOf(cfg, kc)) }
+	return &drill.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Restore: restores, Software: version, Key: drillKey(cfg, kc)}
+}
+
+// drillKey reads the key of drills, nil where the configuration names none.
+func drillKey(cfg *config.Config, kc *kube.Client) func(context.Context) (ed25519.PrivateKey, error) {
+	where := cfg.Drills.SigningKey
+	if where == nil {
+		return nil
 	}
-	return s
+	return func(ctx context.Context) (ed25519.PrivateKey, error) { return where.Load(ctx, secretsOf(cfg, kc)) }
 }
 
 // warnOfLeftSchedule says what still happens by itself, though it should not.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,7 @@ const (
 // start and when it changes.
 type reach struct {
 	kube       *kube.Client
+	drillKey   func(context.Context) (ed25519.PrivateKey, error) // nil where none is configured
 	reader     *catalog.Reader
 	attributes *temporal.Attributes
 	log        *slog.Logger
@@ -68,7 +70,21 @@ func (r *reach) look(ctx context.Context) {
 	for _, l := range snapshots.SnapshotLocations {
 		r.tell(ctx, "snapshot location "+l.Name, r.snapshotCause(ctx, l.Name))
 	}
+	r.lookForKey(ctx)
 	r.attributes.Look(ctx)
+}
+
+// lookForKey reads the key that drills are signed with, so that a wrong name of a Secret is not first
+// told by the drill of the quarter.
+func (r *reach) lookForKey(ctx context.Context) {
+	if r.drillKey == nil {
+		return
+	}
+	_, err := r.drillKey(ctx)
+	if err != nil {
+		err = fmt.Errorf("%w; no drill runs without it: make one with 'lifeboat drill keygen' and name it in drills.signingKey", err)
+	}
+	r.tell(ctx, "key for the evidence of drills", causeOf(err))
 }
 
 // snapshotCause is why a snapshot location cannot be used, "" if it can.

@@ -1,9 +1,16 @@
 package main
 
 import (
+	"context"
+	"crypto/ed25519"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/telemetry/export"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 )
 
 // What changes is told, in one line with its cause; what stays as it is is not told again.
@@ -22,5 +29,33 @@ func TestReachTells(t *testing.T) {
 		if !strings.Contains(lines[i], want[i]) {
 			t.Errorf("line %d: %s, want %s", i, lines[i], want[i])
 		}
+	}
+}
+
+// A key of drills that cannot be read is told when the worker starts, and where none is wanted nothing is.
+func TestReachTellsOfTheKey(t *testing.T) {
+	for name, tc := range map[string]struct {
+		key  func(context.Context) (ed25519.PrivateKey, error)
+		want string
+	}{
+		"no key wanted": {nil, ""},
+		"a key":         {func(context.Context) (ed25519.PrivateKey, error) { return ed25519.PrivateKey{1}, nil }, `msg="can be used" what="key for the evidence of drills"`},
+		"no Secret":     {func(context.Context) (ed25519.PrivateKey, error) { return nil, errors.New("no such secret") }, `cause="no such secret; no drill runs without it: make one with 'lifeboat drill keygen'`},
+	} {
+		var log strings.Builder
+		r := &reach{log: slog.New(slog.NewTextHandler(&log, nil)), causes: map[string]string{}, drillKey: tc.key}
+		r.lookForKey(t.Context())
+		if !strings.Contains(log.String(), tc.want) || (tc.want == "") != (log.Len() == 0) {
+			t.Errorf("%s: %q", name, log.String())
+		}
+	}
+}
+
+// A Temporal that is not there is named, with the field that says where it is.
+func TestNoTemporal(t *testing.T) {
+	cfg := &config.Config{Cluster: "east", Temporal: config.Temporal{Address: "127.0.0.1:1"}}
+	_, _, err := connectTemporal(t.Context(), cfg, temporal.Poller{}, slog.New(slog.DiscardHandler), &export.Telemetry{})
+	if err == nil || !strings.Contains(err.Error(), "temporal at 127.0.0.1:1: ") || !strings.Contains(err.Error(), "correct temporal.address") {
+		t.Error(err)
 	}
 }

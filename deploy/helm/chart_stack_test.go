@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -69,6 +70,31 @@ func TestGolden(t *testing.T) {
 				t.Errorf("%s: other manifests for Kubernetes %s", values, version)
 			}
 		}
+	}
+}
+
+// TestOneImage: what is rendered pulls one image, ours, whatever the hook or the version of Kubernetes,
+// and defines no custom resources.
+func TestOneImage(t *testing.T) {
+	for _, values := range cases(t) {
+		manifests := template(t, "1.37.2", values)
+		images := map[string]bool{}
+		for _, m := range regexp.MustCompile(`(?m)^ +image: +"?([^"\n]+)"?$`).FindAllStringSubmatch(manifests, -1) {
+			images[m[1]] = true
+		}
+		delete(images, "ghcr.io/lifeboat-backup/lifeboat:v0.1.0")
+		if values == "testdata/cloud.yaml" { // by digest
+			delete(images, "ghcr.io/lifeboat-backup/lifeboat@sha256:"+strings.Repeat("0123456789abcdef", 4))
+		}
+		if len(images) > 0 || !strings.Contains(manifests, "image: ") {
+			t.Errorf("%s pulls %v", values, images)
+		}
+		if strings.Contains(manifests, "kind: CustomResourceDefinition") {
+			t.Errorf("%s defines custom resources", values)
+		}
+	}
+	if _, err := os.Stat("lifeboat/crds"); err == nil {
+		t.Error("the chart has a folder of custom resource definitions")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -121,4 +122,39 @@ func sameJSON(t *testing.T, a, b string) bool {
 		}
 	}
 	return reflect.DeepEqual(values[0], values[1])
+}
+
+// TestTerraformLifecycle: each rule of a bucket's lifecycle is bound to the prefix, and takes no
+// current object away, nor where it cannot be read at once.
+func TestTerraformLifecycle(t *testing.T) {
+	rules := 0
+	for _, name := range []string{"main.tf", "replica.tf"} {
+		text, err := os.ReadFile(filepath.Join("../../deploy/terraform/bucket", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, resource := range strings.Split(string(text), "\nresource ")[1:] {
+			if !strings.HasPrefix(resource, `"aws_s3_bucket_lifecycle_configuration"`) {
+				continue
+			}
+			body, _, _ := strings.Cut(resource, "\n}\n")
+			for _, rule := range regexp.MustCompile(`\n +(?:rule|content) \{`).Split(body, -1)[1:] {
+				rules++
+				if !regexp.MustCompile(`filter \{\s+(?:and \{\s+)?prefix += "\$\{var\.prefix\}/`).MatchString(rule) {
+					t.Errorf("%s: a rule is not bound to the prefix: %s", name, rule)
+				}
+				if expires := regexp.MustCompile(`\bexpiration \{[^}]*\}`).FindString(strings.ReplaceAll(rule, "noncurrent_version_expiration", "")); strings.Contains(expires, "days") || strings.Contains(expires, "date") {
+					t.Errorf("%s: a rule takes current objects away: %s", name, expires)
+				}
+				for _, class := range regexp.MustCompile(`storage_class += "(\w+)"`).FindAllStringSubmatch(rule, -1) {
+					if class[1] != "GLACIER_IR" {
+						t.Errorf("%s: a rule moves objects to %s, which has to be thawed before it can be read", name, class[1])
+					}
+				}
+			}
+		}
+	}
+	if rules < 3 {
+		t.Errorf("%d rules", rules)
+	}
 }

@@ -151,11 +151,7 @@ func (k *Keeper) Read(ctx context.Context, all bool) error {
 	if before := k.current(); before != nil {
 		next = *before
 	}
-	schedules, err := k.reader.Schedules(ctx)
-	ofDrills, drillsErr := k.reader.DrillSchedules(ctx)
-	if err = errors.Join(err, drillsErr); err == nil {
-		next.schedules, next.drills, next.read = schedules, ofDrills, k.reader.now()
-	}
+	err := k.readSchedules(ctx, &next)
 	if all || k.reader.now().Sub(k.storedRead) >= storedPeriod {
 		err = errors.Join(err, k.readStored(ctx, &next))
 	}
@@ -167,6 +163,19 @@ func (k *Keeper) Read(ctx context.Context, all bool) error {
 		err = errors.Join(err, k.readOrphans(ctx))
 	}
 	return err
+}
+
+func (k *Keeper) readSchedules(ctx context.Context, next *state) error {
+	backups, err := k.reader.Schedules(ctx)
+	if err != nil {
+		return err
+	}
+	ofDrills, err := k.reader.DrillSchedules(ctx)
+	if err != nil {
+		return err
+	}
+	next.schedules, next.drills, next.read = backups, ofDrills, k.reader.now()
+	return nil
 }
 
 func (k *Keeper) orphansAreOld() bool {

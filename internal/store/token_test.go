@@ -34,7 +34,7 @@ type cloud struct {
 	cut      int                  // bytes after which a read breaks off; 0 for never
 }
 
-var accessKey = regexp.MustCompile(`Credential=([^/]+)/`)
+var keyOfRequest = regexp.MustCompile(`Credential=([^/]+)/`)
 
 // Do implements the SDK's client without a network, so that nothing but time is waited for.
 func (c *cloud) Do(r *http.Request) (*http.Response, error) {
@@ -84,7 +84,7 @@ func (c *cloud) giveSession(w http.ResponseWriter, r *http.Request) {
 func (c *cloud) isSigned(r *http.Request) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	by := accessKey.FindStringSubmatch(r.Header.Get("Authorization"))
+	by := keyOfRequest.FindStringSubmatch(r.Header.Get("Authorization"))
 	return by != nil && time.Now().Before(c.sessions[by[1]])
 }
 
@@ -119,11 +119,12 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 func (*slowBody) Close() error { return nil }
 
-// issue puts a token into the file, as the kubelet does.
+// issue puts a token into the place of the one before, at once, as the kubelet does.
 func (c *cloud) issue(t *testing.T) {
 	t.Helper()
-	if err := os.WriteFile(c.token, fmt.Append(nil, time.Now().Unix()), 0o600); err != nil {
-		t.Fatal(err)
+	err := os.WriteFile(c.token+".new", fmt.Append(nil, time.Now().Unix()), 0o600)
+	if err = errors.Join(err, os.Rename(c.token+".new", c.token)); err != nil {
+		t.Error(err)
 	}
 }
 

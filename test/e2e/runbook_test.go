@@ -3,11 +3,18 @@
 package e2e
 
 import (
+	"errors"
+	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
@@ -44,6 +51,44 @@ func TestRunbooks(t *testing.T) {
 	rebuilt.lab = &lab{Lab: l.Beside(t, harness.Options{Cluster: "rebuilt", Prefix: own.Config.BackupStorageLocations[0].Spec.ObjectStorage.Prefix})}
 	rebuilt.run(t, "The cluster is lost")
 	rebuilt.want(t, ns, "configmap/settings", "{.data.limit}", "100")
+
+	r.kubectl(t, "delete", "namespace", ns)
+	elsewhere, writes := r.inReplica(t, l)
+	elsewhere.run(t, "The Region is lost")
+	elsewhere.want(t, ns, "configmap/settings", "{.data.limit}", "100")
+	// A restore asks once each time whether its records may lie there.
+	if got := slices.DeleteFunc(writes(), func(w string) bool { return strings.HasSuffix(w, "/writable") }); len(got) > 0 {
+		t.Errorf("written to a replica that is ReadOnly: %q", got)
+	}
+}
+
+// inReplica is a cluster of another Region: its only location is a copy of the bucket that nobody
+// may write to.
+func (r runbook) inReplica(t *testing.T, l *lab) (elsewhere runbook, writes func() []string) {
+	t.Helper()
+	bucket := "replica-" + strings.ToLower(t.Name())
+	if err := l.Stack.NewBucket(t.Context(), bucket); err != nil {
+		t.Fatal(err)
+	}
+	address, writes := harness.ReadOnlyS3(t, l.Stack.S3.Endpoint)
+	from := r.Config.BackupStorageLocations[0].Spec.ObjectStorage.Prefix
+	replica := l.Beside(t, harness.Options{Cluster: "elsewhere", Bucket: bucket, Prefix: from, S3: address, Edit: func(c *config.Config) {
+		c.BackupStorageLocations[0].Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
+	}})
+	err := r.Store.List(t.Context(), "", func(i store.Info) error {
+		body, _, err := r.Store.Get(t.Context(), i.Key)
+		if err != nil {
+			return err
+		}
+		content, err := io.ReadAll(body)
+		return errors.Join(err, body.Close(), replica.Store.Put(t.Context(), i.Key, content, store.PutOptions{}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere = r
+	elsewhere.lab = &lab{Lab: replica}
+	return elsewhere, writes
 }
 
 const runbookShop = `

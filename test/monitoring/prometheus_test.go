@@ -62,7 +62,7 @@ func (p *prometheus) store(families []*dto.MetricFamily, at time.Time) {
 			if m.GetHistogram() != nil {
 				continue
 			}
-			series := labels.NewBuilder(labels.EmptyLabels()).Set(labels.MetricName, f.GetName()).Set("instance", "worker-1")
+			series := labels.NewBuilder(labels.EmptyLabels()).Set(model.MetricNameLabel, f.GetName()).Set("instance", "worker-1")
 			for _, l := range m.GetLabel() {
 				series.Set(l.GetName(), l.GetValue())
 			}

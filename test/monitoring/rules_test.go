@@ -352,6 +352,26 @@ func TestInvalid(t *testing.T) {
 	s.expect("01 09:20 LifeboatScheduleInvalid began", "02 21:10 LifeboatScheduledDrillOverdue began", "03 09:05 LifeboatScheduleInvalid ended", "03 09:05 LifeboatScheduledDrillOverdue ended")
 }
 
+// Where backups were read back once, thirty days without are a ticket, which the next verification ends.
+func TestVerificationOverdue(t *testing.T) {
+	s := simulate(t, "0 2 * * *")
+	s.until("2026-03-01T03:00:00Z", "Completed")
+	verify := func() {
+		t.Helper()
+		v := beside.Verification{Name: name + "-20260301020000", UID: at("2026-03-01T02:00:00Z").String(), At: s.now}
+		if err := v.Write(t.Context(), s.st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verify()
+	s.change(contract.ChangeSchedulesInput{Pause: []string{name}})
+	s.now = at("2026-03-30T12:00:00Z")
+	s.until("2026-03-31T06:00:00Z", "")
+	verify()
+	s.until("2026-03-31T08:00:00Z", "")
+	s.expect("31 03:20 LifeboatVerificationOverdue began", "31 06:05 LifeboatVerificationOverdue ended")
+}
+
 // A bucket that cannot be read and a worker that is gone are told, and end with it.
 func TestBlind(t *testing.T) {
 	s := simulate(t, "0 2 1 1 *")

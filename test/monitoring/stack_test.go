@@ -342,6 +342,9 @@ func checkLog(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
+		if key := doubled(line); key != "" {
+			t.Errorf("a line says %q twice: %s", key, line)
+		}
 		workflow, _ := l["workflow"].(string)
 		switch {
 		case l["cluster"] != shared.Cluster:
@@ -356,6 +359,33 @@ func checkLog(t *testing.T) {
 	}
 	if ofBackup < 5 {
 		t.Errorf("%d lines of the backup name it and its trace", ofBackup)
+	}
+}
+
+// doubled is a key that a line of JSON has twice, "" where there is none.
+func doubled(line string) string {
+	d, depth, isKey, seen := json.NewDecoder(strings.NewReader(line)), 0, false, map[string]bool{}
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return ""
+		}
+		switch word := token.(type) {
+		case json.Delim:
+			depth += map[json.Delim]int{'{': 1, '[': 1, '}': -1, ']': -1}[word]
+			isKey = depth == 1
+			continue
+		case string:
+			if depth == 1 && isKey {
+				if seen[word] {
+					return word
+				}
+				seen[word] = true
+			}
+		}
+		if depth == 1 {
+			isKey = !isKey
+		}
 	}
 }
 

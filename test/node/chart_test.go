@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -25,6 +27,7 @@ type installation struct {
 	cluster
 	namespace string
 	values    string // file
+	volume    string // EBS volume that the backup has a snapshot of
 }
 
 // TestChart installs, upgrades and uninstalls the chart as a user does. The worker runs in the
@@ -46,6 +49,7 @@ func TestChart(t *testing.T) {
 	if i.may(t, "create", "deployments.apps") || !i.may(t, "list", "secrets") {
 		t.Error("with rbac.restore=false the worker may write, or not read")
 	}
+	t.Run("two replicas", func(t *testing.T) { i.twoReplicas(t) })
 	t.Run("an upgrade that breaks backups fails", func(t *testing.T) { i.breakUpgrade(t) })
 	i.remove(t)
 }
@@ -81,6 +85,9 @@ func (i *installation) writeValues(t *testing.T) {
 		"image": map[string]any{"tag": id},
 		"configuration": map[string]any{
 			"cluster": i.Cluster, "backupStorageLocations": []any{location},
+			"volumeSnapshotLocations": []any{velerov1.VolumeSnapshotLocation{
+				ObjectMeta: metav1.ObjectMeta{Name: "aws"}, Spec: velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": i.Stack.EBS.Region}},
+			}},
 			"health": map[string]any{"listen": freePort(t)}, "metrics": map[string]any{"listen": freePort(t)},
 		},
 		"temporal": map[string]any{"address": i.Stack.Temporal.Address, "namespace": i.Stack.Temporal.Namespace},
@@ -88,6 +95,7 @@ func (i *installation) writeValues(t *testing.T) {
 		"extraEnv": []any{
 			variable("KUBERNETES_SERVICE_HOST", api.Hostname()), variable("KUBERNETES_SERVICE_PORT", api.Port()),
 			variable("AWS_ACCESS_KEY_ID", i.Stack.S3.AccessKey), variable("AWS_SECRET_ACCESS_KEY", i.Stack.S3.SecretKey),
+			variable("AWS_ENDPOINT_URL_EC2", i.Stack.EBS.Endpoint), variable("AWS_ENDPOINT_URL_EBS", i.Stack.EBS.Endpoint),
 		},
 		"probe": map[string]any{"timeoutSeconds": 120},
 	})
@@ -156,6 +164,9 @@ func (i *installation) takeBackup(t *testing.T) {
 	t.Helper()
 	ns := i.cluster.namespace(t, "chart")
 	i.applyIn(t, ns, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"kept"},"data":{"a":"b"}}`)
+	i.applyIn(t, ns, diskPod("first", ""))
+	i.ready(t, ns, "first")
+	i.volume = i.volumeID(t, ns, "first")
 	for _, args := range [][]string{
 		{"backup", "create", "first", "--include-namespaces", ns, "--wait"},
 		{"schedule", "create", "nightly", "--schedule", "@daily"},
@@ -167,6 +178,73 @@ func (i *installation) takeBackup(t *testing.T) {
 	if got := i.backups(t); !slices.Equal(got, []string{"first"}) {
 		t.Errorf("backups %v", got)
 	}
+	if got := i.snapshots(t); len(got) != 1 {
+		t.Errorf("snapshots %v", got)
+	}
+}
+
+// snapshots are those of the volume that was backed up, as EC2 has them.
+func (i *installation) snapshots(t *testing.T) (ids []string) {
+	t.Helper()
+	state, err := i.Stack.EBS.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range state.Snapshots {
+		if s.VolumeID == i.volume {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+// twoReplicas has two workers, both in the node's network and so without ports of their own. The budget
+// lets one of them be evicted, and not both; what the one did goes on with the other.
+func (i *installation) twoReplicas(t *testing.T) {
+	i.helm(t, "upgrade", "--wait", "--timeout", "4m", "--set", "replicas=2", "--set", "configuration.health.listen=off", "--set", "configuration.metrics.listen=off")
+	pods := i.workers(t)
+	if len(pods) != 2 {
+		t.Fatalf("workers: %q", pods)
+	}
+	within(t, patience, "the budget is known", func() error {
+		out, err := i.Kubectl(t.Context(), "", "get", "poddisruptionbudgets", "--namespace", i.namespace, "-o", "jsonpath={.items[*].status.disruptionsAllowed}")
+		if err == nil && out != "1" {
+			err = errText("allowed are " + out)
+		}
+		return err
+	})
+	if _, err := i.Run(t.Context(), "backup", "create", "evicted", "--include-namespaces", i.namespace); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.evict(t, pods[0]); err != nil {
+		t.Errorf("the first is not evicted: %v", err)
+	}
+	if err := i.evict(t, pods[1]); err == nil || !strings.Contains(err.Error(), "disruption budget") {
+		t.Errorf("the second is evicted too: %v", err)
+	}
+	within(t, patience, "the backup goes on", func() error {
+		out, err := i.Run(t.Context(), "backup", "get", "evicted", "-o", "json")
+		if err == nil && !strings.Contains(out, `"phase": "Completed"`) {
+			err = errText(out)
+		}
+		return err
+	})
+	if _, err := i.Run(t.Context(), "backup", "delete", "evicted", "--confirm"); err != nil {
+		t.Error(err)
+	}
+}
+
+// workers are the pods of the workers.
+func (i *installation) workers(t *testing.T) []string {
+	t.Helper()
+	return strings.Fields(i.kubectl(t, "get", "pods", "--namespace", i.namespace, "--selector", "app.kubernetes.io/component=worker", "--field-selector", "status.phase=Running", "-o", "jsonpath={.items[*].metadata.name}"))
+}
+
+func (i *installation) evict(t *testing.T, pod string) error {
+	t.Helper()
+	body := fmt.Sprintf(`{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":%q,"namespace":%q}}`, pod, i.namespace)
+	_, err := i.Kubectl(t.Context(), body, "create", "--raw", "/api/v1/namespaces/"+i.namespace+"/pods/"+pod+"/eviction", "-f", "-")
+	return err
 }
 
 func (i *installation) backups(t *testing.T) []string {
@@ -247,8 +325,12 @@ func (i *installation) breakUpgrade(t *testing.T) {
 // and a worker elsewhere takes over with all that was there.
 func (i *installation) remove(t *testing.T) {
 	t.Helper()
+	before := i.snapshots(t)
 	i.helm(t, "uninstall", "--wait", "--timeout", "2m")
 	i.kubectl(t, "delete", "namespace", i.namespace, "--timeout=120s")
+	if got := i.snapshots(t); !slices.Equal(got, before) || len(got) == 0 {
+		t.Errorf("snapshots after the chart was removed: %v, before %v", got, before)
+	}
 	w, err := i.StartWorker(t.Context(), i.Stack.EBS.Environment()...)
 	if err != nil {
 		t.Fatal(err)

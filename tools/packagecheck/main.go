@@ -29,11 +29,11 @@ func main() {
 func run(root string, out, problems io.Writer) int {
 	violations, err := checkModule(root, out)
 	if err != nil {
-		fmt.Fprintln(problems, "packagecheck:", err)
+		_, _ = fmt.Fprintln(problems, "packagecheck:", err)
 		return 2
 	}
 	for _, v := range violations {
-		fmt.Fprintln(problems, "packagecheck:", v)
+		_, _ = fmt.Fprintln(problems, "packagecheck:", v)
 	}
 	if len(violations) > 0 {
 		return 1

@@ -52,7 +52,8 @@ func newIssuer(t *testing.T) *issuer {
 	return i
 }
 
-// issue puts a token into the file that lives for a minute.
+// issue puts a token that lives for a minute into the place of the one before, at once, as the kubelet
+// does.
 func (i *issuer) issue(t *testing.T) {
 	t.Helper()
 	now := time.Now()
@@ -68,7 +69,10 @@ func (i *issuer) issue(t *testing.T) {
 	digest := sha256.Sum256([]byte(signed))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, i.key, crypto.SHA256, digest[:])
 	if err == nil {
-		err = os.WriteFile(i.file, []byte(signed+"."+encode(signature)), 0o600)
+		err = os.WriteFile(i.file+".new", []byte(signed+"."+encode(signature)), 0o600)
+	}
+	if err == nil {
+		err = os.Rename(i.file+".new", i.file)
 	}
 	if err != nil {
 		t.Fatal(err)

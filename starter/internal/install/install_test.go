@@ -18,7 +18,7 @@ configuration:
   cluster: production
   backupStorageLocations:
     - metadata: {name: default}
-      spec: {provider: aws, objectStorage: {bucket: b}}
+      spec: {provider: aws, objectStorage: {bucket: example-backups}}
 temporal: {address: "temporal:7233"}
 `
 
@@ -81,6 +81,7 @@ func TestRefusedValues(t *testing.T) {
 		"nothing given":      {"{}", "values: configuration.cluster: "},
 		"mistyped field":     {plainValues + "replica: 2", "additional properties 'replica' not allowed"},
 		"in configuration":   {strings.Replace(plainValues, "cluster:", "clustr: x\n  cluster:", 1), "values: configuration: additional properties 'clustr' not allowed"},
+		"no bucket":          {strings.Replace(plainValues, "{bucket: example-backups}", "{prefix: b}", 1), "objectStorage: missing property 'bucket'"},
 		"no replicas":        {plainValues + "replicas: 0", "values: replicas: minimum"},
 		"digest":             {plainValues + "image: {digest: latest}", "values: image.digest: "},
 		"role":               {plainValues + "serviceAccount: {roleArn: backup}", "values: serviceAccount.roleArn: "},

@@ -112,3 +112,22 @@ capabilities: {drop: [ALL]}
   secret: {secretName: {{ . }}, defaultMode: 0440}
 {{- end }}
 {{- end -}}
+
+{{- /* The port of a URL. */ -}}
+{{- define "lifeboat.urlPort" -}}
+{{- $host := index (. | splitList "://" | last | splitList "/") 0 -}}
+{{- $port := $host | splitList ":" | last -}}
+{{- if and (contains ":" $host) (eq $port (trimSuffix "]" $port)) -}}{{- $port -}}
+{{- else if contains "https://" . -}}443{{- else -}}80{{- end -}}
+{{- end -}}
+
+{{- /* The ports that the worker dials, one after another: those of the values, and of what the
+configuration names by address. */ -}}
+{{- define "lifeboat.egressPorts" -}}
+{{- .Values.temporal.address | splitList ":" | last -}}
+{{- range .Values.networkPolicy.ports }} {{ . }}{{- end -}}
+{{- range .Values.configuration.backupStorageLocations -}}
+{{- with (.spec.config | default dict).s3Url }} {{ include "lifeboat.urlPort" . }}{{- end -}}
+{{- end -}}
+{{- with (.Values.configuration.telemetry | default dict).endpoint }} {{ include "lifeboat.urlPort" . }}{{- end -}}
+{{- end -}}
