@@ -288,7 +288,7 @@ func (d *drill) assert(ctx workflow.Context) error {
 // readVolumes has the volumes read through. What cannot be read is a finding, and what takes too
 // long has no second RTO.
 func (d *drill) readVolumes(ctx workflow.Context) error {
-	in := contract.ReadVolumesInput{Ref: d.findings.Ref, Start: d.findings.Plan.Ready}
+	in := contract.ReadVolumesInput{Ref: d.findings.Ref, Start: d.findings.Plan.Ready, Outside: d.input.Spec.Network.Outside}
 	p := contract.DrillPhase{Name: "readThrough", Started: workflow.Now(ctx)}
 	for wait := firstPollWait; ; wait = growBriskWait(wait) {
 		res, err := runActivity(withDurableOptions(ctx, "read volumes through"), contract.ReadDrillVolumes, in)

@@ -185,6 +185,8 @@ type ReadVolumesInput struct {
 	Ref DrillRef `json:"ref"`
 	// Start is how long a pod that reads may take until it does.
 	Start time.Duration `json:"start"`
+	// Outside is the address that these pods must not reach, "" for the API server.
+	Outside string `json:"outside,omitempty"`
 }
 
 // DrillReading says how far the volumes of a copy are read through.

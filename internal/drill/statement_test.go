@@ -118,10 +118,10 @@ func TestStatements(t *testing.T) {
 		}, evidence.L5, nil, "no worker"},
 		"gets out": {func(f *facts) {
 			f.in.Reading = &contract.DrillReading{Volumes: contract.DrillCheck{Checked: 1, Good: 1}, Tried: 2, Reached: 1}
-		}, evidence.L5, []evidence.FailureCode{evidence.IsolationBroken}, "1 of 2 pods of the copy that tried have reached the API server"},
+		}, evidence.L5, []evidence.FailureCode{evidence.IsolationBroken}, "1 of 2 pods of the copy that tried have reached the API server, which its"},
 		"gets out, which is taken": {func(f *facts) {
 			f.in.Reading = &contract.DrillReading{Volumes: contract.DrillCheck{Checked: 1, Good: 1}, Tried: 2, Reached: 2}
-			f.in.Drill.Spec.AllowOpenNetwork = true
+			f.in.Drill.Spec.Network.AllowOpen = true
 		}, evidence.L5, nil, "pods of the copy could reach everything"},
 		"does not get out": {func(f *facts) {
 			f.in.Reading = &contract.DrillReading{Volumes: contract.DrillCheck{Checked: 1, Good: 1}, Tried: 2}

@@ -90,7 +90,7 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 	if f.keep > 0 {
 		s.Keep.For.Duration = f.keep
 	}
-	s.AllowOpenNetwork = s.AllowOpenNetwork || f.openNetwork
+	s.Network.AllowOpen = s.Network.AllowOpen || f.openNetwork
 	if d.Metadata.Name == "" {
 		return d, errors.New("name the drill: give NAME as the argument")
 	}
