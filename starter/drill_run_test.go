@@ -54,6 +54,9 @@ func TestDrillRun(t *testing.T) {
 		t.Errorf("%+v", m.started)
 	}
 	lifeboat(t, m, "", "drill", "keep", "--for", "2h").want(t, 0, "will be kept for")
+	for _, d := range []string{"0", "-1h", "169h"} { // the workflow would keep it for another time than was said
+		lifeboat(t, m, "", "drill", "keep", "--for="+d).want(t, 1, "--for is ", "at most 168h")
+	}
 	lifeboat(t, m, "", "drill", "stop").want(t, 0, "asked to stop")
 	m.failures = map[string]error{"stop": temporal.ErrNotFound}
 	lifeboat(t, m, "", "drill", "stop").want(t, 4)

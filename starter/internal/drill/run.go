@@ -282,13 +282,18 @@ func (cs commands) keepCommand() *cobra.Command {
 that is kept already from now on. The next drill of the cluster waits so long.`,
 		Example: "  lifeboat drill keep --for 2h",
 		Args:    cobra.NoArgs,
-		RunE: cs.Connected(func(ctx context.Context, be console.Backend, _ []string) error {
-			if err := be.KeepDrill(ctx, d); err != nil {
-				return err
+		RunE: func(c *cobra.Command, _ []string) error {
+			if d <= 0 || d > definition.MostKept {
+				return fmt.Errorf("--for is %s: use more than 0 and at most %s; 'lifeboat drill stop' ends the keeping", d, definition.MostKept)
 			}
-			cs.Say("The copy will be kept for %s. End that with: lifeboat drill stop\n", show.Clock(d))
-			return nil
-		}),
+			return cs.WithBackend(c.Context(), func(be console.Backend) error {
+				if err := be.KeepDrill(c.Context(), d); err != nil {
+					return err
+				}
+				cs.Say("The copy will be kept for %s. End that with: lifeboat drill stop\n", show.Clock(d))
+				return nil
+			})
+		},
 	}
 	c.Flags().DurationVar(&d, "for", time.Hour, "how long, at most 168h")
 	return c
