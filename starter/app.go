@@ -94,6 +94,7 @@ or profile file.
 	)
 	root.AddCommand(a.verbCommands()...)
 	root.AddCommand(command.RefusedAtRoot()...)
+	completeFlags(root)
 	return root
 }
 

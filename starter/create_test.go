@@ -226,7 +226,7 @@ func TestCreateOutcomes(t *testing.T) {
 		"completed": {done("Completed"), console.CodeDone, `Backup "b" Completed: 1,234 objects, 3.0 MiB`},
 		"partially": {done("PartiallyFailed"), console.CodePartiallyFailed, "  r1\n  r2\n  and 5 more\n"},
 		"failed":    {failed(&temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "Failed", Message: "store"}), console.CodeFailed, `error: backup "b": Failed: store; its history`},
-		"invalid":   {failed(&temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "FailedValidation", Message: "spec.ttl"}), console.CodeFailed, "correct the backup"},
+		"invalid":   {failed(&temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "FailedValidation", Message: "spec.ttl"}), console.CodeError, "correct the backup"},
 		"exists":    {failed(temporal.ErrExists), console.CodeExists, "already exists"},
 		"not found": {failed(temporal.ErrNotFound), console.CodeNotFound, "not found"},
 		"lost":      {failed(temporal.ErrLost), console.CodeError, "connection lost"},
@@ -243,7 +243,7 @@ func TestCreateWithoutWait(t *testing.T) {
 		want(t, console.CodeDone, `Backup "b" is running as workflow id:b.`, "lifeboat backup wait b")
 	refused := &temporal.RunError{Run: temporal.Run{Kind: temporal.KindBackup, Name: "b"}, Phase: "FailedValidation", Message: "spec.storageLocation: no"}
 	lifeboat(t, &memory{failures: map[string]error{"b": refused}}, "", "backup", "create", "b").
-		want(t, console.CodeFailed, "spec.storageLocation: no")
+		want(t, console.CodeError, "spec.storageLocation: no")
 	quick := &memory{results: map[string]any{"r": contract.RestoreResult{Name: "r", Backup: "b", Phase: "Completed"}}}
 	lifeboat(t, quick, "", "restore", "create", "r", "--from-backup", "b").
 		want(t, console.CodeDone, `Restore "r" from backup "b" Completed`, "Next: lifeboat restore describe r")

@@ -44,6 +44,7 @@ func TestDrillScheduleReads(t *testing.T) {
 	withDrillSchedules(m)
 	lifeboat(t, m, "", "drill", "schedule", "get").want(t, 0, "shop", "@monthly", "Europe/Berlin", "nightly", "3h", "10h")
 	lifeboat(t, m, "", "drill", "schedule", "describe", "shop").want(t, 0, "Catch-up window:", "1 ran, 1 skipped", "Drill:\n", "schedule: nightly", "another drill of the cluster went on")
+	lifeboat(t, m, "", "drill", "schedule", "trigger", "--help").want(t, 0, "behind another drill of the cluster it waits")
 	lifeboat(t, m, "", "drill", "schedule", "get", "none").want(t, 4, "see 'lifeboat drill schedule get'")
 	out := lifeboat(t, m, "", "drill", "schedule", "get", "shop", "-o", "yaml").out
 	all, err := manifest.DrillSchedules(strings.NewReader(out))

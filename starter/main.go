@@ -12,8 +12,8 @@
 // standard output; progress, notes and errors to standard error. Exit codes:
 //
 //	0    done; a backup or restore that was waited for is Completed
-//	1    bad usage, or something on the way failed
-//	2    the backup, restore or deletion is Failed, FailedValidation or Canceled
+//	1    bad input, whoever finds it, or something on the way failed
+//	2    the backup, restore or deletion is Failed or Canceled
 //	3    the backup or restore is PartiallyFailed, or a deletion left something
 //	4    what was asked for does not exist
 //	5    the name is taken already

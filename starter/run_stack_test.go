@@ -163,7 +163,7 @@ func TestRefusedAtOnce(t *testing.T) {
 	s := newSite(t)
 	// Without --wait a run that refuses its input is reported all the same.
 	code, _, stderr := s.lifeboat(t.Context(), "backup", "create", "four", "--storage-location", "nowhere")
-	if code != console.CodeFailed {
+	if code != console.CodeError {
 		t.Errorf("code %d", code)
 	}
 	has(t, stderr, `error: backup "four": FailedValidation: spec.storageLocation: "nowhere" is not one of default`)

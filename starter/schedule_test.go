@@ -129,21 +129,25 @@ func TestSchedulePreset(t *testing.T) {
 // TestScheduleRefusals: what the command line can tell by itself changes nothing.
 func TestScheduleRefusals(t *testing.T) {
 	for line, want := range map[string]string{
-		"schedule create":                              "a schedule needs a name",
-		"schedule create a":                            "--schedule: say when",
-		"schedule create a --preset gfs":               "leave NAME out",
-		"schedule create --preset x":                   "--preset: ",
-		"schedule create a --schedule @daily --ttl 0s": "0 would be the worker's default",
-		"schedule apply":                               "-f: say which files",
-		"schedule apply -f -":                          "holds no document",
-		"schedule apply -f /nowhere/x.yaml":            "no such file",
-		"schedule pause":                               "in one way",
-		"schedule pause nightly --all":                 "in one way",
-		"schedule pause other":                         `schedule "other": not found`,
-		"schedule delete nightly":                      "nothing was deleted",
-		"schedule trigger broken":                      "is invalid: spec.schedule: is empty",
-		"schedule get other":                           "not found",
-		"backup create --from-schedule nightly -f x":   "give one of them",
+		"schedule create":                                                          "a schedule needs a name",
+		"schedule create a":                                                        "--schedule: say when",
+		"schedule create a --preset gfs":                                           "leave NAME out",
+		"schedule create --preset x":                                               "--preset: ",
+		"schedule create a --schedule @daily --ttl 0s":                             "0 would be the worker's default",
+		"schedule create a --schedule 25:00 -o yaml":                               `schedule "a": cron "25:00": `,
+		"schedule create a --schedule @daily --time-zone Mars/Base -o json":        `schedule "a": time zone "Mars/Base" is not known`,
+		"drill schedule a --quarterly --namespace a --time-zone Mars/Base -o yaml": `schedule "a": time zone "Mars/Base" is not known`,
+		"drill schedule a --schedule @every --namespace a -o yaml":                 `schedule "a": cron "@every"`,
+		"schedule apply":                                                           "-f: say which files",
+		"schedule apply -f -":                                                      "holds no document",
+		"schedule apply -f /nowhere/x.yaml":                                        "no such file",
+		"schedule pause":                                                           "in one way",
+		"schedule pause nightly --all":                                             "in one way",
+		"schedule pause other":                                                     `schedule "other": not found`,
+		"schedule delete nightly":                                                  "nothing was deleted",
+		"schedule trigger broken":                                                  "is invalid: spec.schedule: is empty",
+		"schedule get other":                                                       "not found",
+		"backup create --from-schedule nightly -f x":                               "give one of them",
 	} {
 		t.Run(line, func(t *testing.T) {
 			m := &memory{}
@@ -152,6 +156,61 @@ func TestScheduleRefusals(t *testing.T) {
 				t.Errorf("exit %d: %s %v", r.code, r.errors, m.started)
 			}
 		})
+	}
+}
+
+// TestScheduleDirectory: a directory may hold other things; what may have been a schedule stops the
+// apply, all such files are named, and nothing is changed.
+func TestScheduleDirectory(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("shop.yaml", "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: nightly}\nspec: {schedule: '@daily', template: {}}\n")
+	write("values.yaml", "image: {tag: v1}\n")
+	write("list.json", `[1, 2]`)
+	write("k8up.yaml", "apiVersion: k8up.io/v1\nkind: Schedule\nmetadata: {name: theirs}\nspec: {}\n")
+	write("map.yaml", "apiVersion: v1\nkind: ConfigMap\n")
+	m := &memory{}
+	withSchedules(m)
+	r := lifeboat(t, m, "", "schedule", "apply", "-f", dir)
+	r.want(t, 0, "values.yaml: passed over", "list.json: passed over")
+	if in, ok := m.started[0].(contract.ChangeSchedulesInput); !ok || len(in.Apply) != 1 || in.Apply[0].Name != "nightly" || strings.Contains(r.errors, "map.yaml") {
+		t.Errorf("%+v\n%s", m.started, r.errors)
+	}
+	lifeboat(t, m, "", "schedule", "apply", "-f", filepath.Join(dir, "values.yaml")).want(t, 1, "values.yaml: not a Velero document")
+	write("broken.yaml", "kind: Schedule\nspec: {schedule: '@daily'\n")
+	write("forgotten.yaml", "apiVersion: velero.io/v1\nspec: {schedule: '@daily'}\n")
+	lifeboat(t, m, "", "schedule", "apply", "-f", dir, "--prune").want(t, 1, "broken.yaml: parse YAML", "forgotten.yaml: kind: (not given)")
+	if len(m.started) != 1 {
+		t.Errorf("%+v", m.started)
+	}
+}
+
+// TestCompletedFlags: what a flag takes is offered, on every command that has it.
+func TestCompletedFlags(t *testing.T) {
+	m := stock()
+	m.reads[contract.ReadLocations] = contract.ReadResult{Locations: []contract.LocationStatus{{Name: "default"}}}
+	m.reads[contract.ReadSchedules] = contract.ReadResult{Schedules: []contract.ScheduleStatus{scheduleStatus()}}
+	for line, want := range map[string]string{
+		"restore create --from-backup":     "daily-20260101000000\ndaily-20260102000000\nnightly\n",
+		"drill run --from-backup":          "daily-20260101000000\ndaily-20260102000000\nnightly\n",
+		"drill schedule --from-schedule":   "nightly\n",
+		"backup create --from-schedule":    "nightly\n",
+		"backup create --storage-location": "default\n",
+		"drill run --level":                "L0\nL1\nL2\nL3\nL4\nL5\n",
+		"schedule get -o":                  "table\njson\nyaml\nname\n",
+		"backup get -o":                    "table\njson\nyaml\nname\n",
+		"backup cost -o":                   "table\njson\nyaml\n",
+		"schedule create --preset":         "gfs\n",
+		"schedule create --overlap":        "skip\nbufferOne\n",
+	} {
+		if r := lifeboat(t, m, "", append(append([]string{"__complete"}, strings.Fields(line)...), "")...); !strings.HasPrefix(r.out, want) || !strings.Contains(r.out, ":4") {
+			t.Errorf("%s: %q", line, r.out)
+		}
 	}
 }
 

@@ -131,7 +131,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	schedules := newSchedules(cfg, locations, tc)
 	snapshots := location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
 	orphans := newCollector(cfg, kc, locations, snapshots, tc)
-	observed, err := newObserver(cfg, seen, locations, schedules.backups, orphans, log)
+	observed, err := newObserver(cfg, seen, locations, schedules, orphans, log)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/monitoring"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
-	"github.com/lifeboat-backup/lifeboat/internal/schedule"
 	"github.com/lifeboat-backup/lifeboat/internal/telemetry"
 	"github.com/lifeboat-backup/lifeboat/internal/telemetry/export"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal/interceptor"
@@ -84,12 +83,12 @@ func showBuild(m metric.Meter) error {
 }
 
 // newObserver makes what sees runs and the bucket.
-func newObserver(cfg *config.Config, t *export.Telemetry, locations *repository.Locations, schedules *schedule.Service, orphans *orphan.Collector, log *slog.Logger) (*observer, error) {
+func newObserver(cfg *config.Config, t *export.Telemetry, locations *repository.Locations, schedules keptSchedules, orphans *orphan.Collector, log *slog.Logger) (*observer, error) {
 	o := &observer{Telemetry: t, log: log}
 	var listeners interceptor.Listeners
 	if t.Enabled {
 		reader := &monitoring.Reader{
-			Cluster: cfg.Cluster, Locations: locations, Schedules: schedules.Measures,
+			Cluster: cfg.Cluster, Locations: locations, Schedules: schedules.backups.Measures, DrillSchedules: schedules.drills.Measures,
 			Orphans: func(ctx context.Context) (contract.OrphanPlan, error) {
 				return orphans.Plan(ctx, contract.PlanOrphansInput{Now: time.Now(), DryRun: true})
 			},

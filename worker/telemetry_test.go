@@ -19,6 +19,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
@@ -71,7 +72,11 @@ func registeredMetrics(t *testing.T) map[string]bool {
 	locations := repositorytest.Locations(repositorytest.Stores{"default": st})
 	cfg := locations.Config()
 	cfg.Cluster, cfg.Metrics.Listen, cfg.DefaultBackupTTL.Duration = "east", ":0", time.Hour
-	schedules := &schedule.Service{Config: cfg, Locations: locations, Temporal: noTemporal{}}
+	cfg.Drills.SigningKey = &config.SigningKey{File: "key"}
+	schedules := keptSchedules{
+		backups: &schedule.Service{Config: cfg, Locations: locations, Temporal: noTemporal{}},
+		drills:  &schedule.Service{Drills: true, Config: cfg, Locations: locations, Temporal: noTemporal{}},
+	}
 	fillBucket(t, cfg, schedules, st)
 
 	ctx, seen, err := openTelemetry(t.Context(), cfg, slog.New(slog.DiscardHandler))
@@ -133,17 +138,13 @@ func namesIn(t *testing.T, o *observer) map[string]bool {
 }
 
 // fillBucket has the bucket hold one of everything.
-func fillBucket(t *testing.T, cfg *config.Config, schedules *schedule.Service, st *memstore.Store) {
+func fillBucket(t *testing.T, cfg *config.Config, schedules keptSchedules, st *memstore.Store) {
 	t.Helper()
 	ctx, now := t.Context(), time.Now()
-	_, err := schedules.Change(ctx, contract.ChangeSchedulesInput{Apply: []contract.Schedule{{Name: "nightly", Spec: velerov1.ScheduleSpec{Schedule: "@daily"}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := repository.ReadSchedule(ctx, st, layout.Schedules{Cluster: cfg.Cluster}, "nightly")
-	if err != nil {
-		t.Fatal(err)
-	}
+	nightly := contract.Schedule{Name: "nightly", Spec: velerov1.ScheduleSpec{Schedule: "@daily"}}
+	quarterly := contract.Schedule{Name: "quarterly", Spec: velerov1.ScheduleSpec{Schedule: "0 10 1 */3 *"}, Drill: &definition.Spec{Source: definition.Source{Pick: definition.PickLatest}}}
+	scheduleWithRun(t, schedules.backups, st, nightly, now)
+	scheduleWithRun(t, schedules.drills, st, quarterly, now)
 	backup := repositorytest.Backup{Name: "b", UID: "u", Cluster: cfg.Cluster, Schedule: "nightly", Started: now}
 	restore := &velerov1.Restore{ObjectMeta: metav1.ObjectMeta{Name: "r"}, Status: velerov1.RestoreStatus{
 		Phase: velerov1.RestorePhaseCompleted, StartTimestamp: &metav1.Time{Time: now}, CompletionTimestamp: &metav1.Time{Time: now.Add(time.Minute)},
@@ -154,15 +155,30 @@ func fillBucket(t *testing.T, cfg *config.Config, schedules *schedule.Service, s
 	}
 	err = errors.Join(
 		drills.Write(ctx, st, cfg.Cluster, 1, evidence),
-		repository.ChangeScheduleRuns(ctx, st, d, func(r *repository.ScheduleRuns) (bool, error) {
-			r.Note(contract.ScheduleSlot{Due: now, Started: now, Ended: now, Outcome: contract.SlotRan, Phase: "Completed"})
-			return true, nil
-		}),
 		repositorytest.Commit(ctx, st, backup),
 		(&beside.Verification{Name: "b", UID: "u", At: now}).Write(ctx, st),
 		beside.WriteRehearsal(ctx, st, contract.RehearsalResult{Backup: "b", UID: "u", Level: contract.LevelEqual}),
 		repository.PutJSON(ctx, st, repository.RestoreDocumentKey("r"), restore, store.PutOptions{}),
 	)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// scheduleWithRun makes a schedule that has run once, and well.
+func scheduleWithRun(t *testing.T, schedules *schedule.Service, st *memstore.Store, s contract.Schedule, now time.Time) {
+	t.Helper()
+	_, err := schedules.Change(t.Context(), contract.ChangeSchedulesInput{Drills: schedules.Drills, Apply: []contract.Schedule{s}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := repository.ReadSchedule(t.Context(), st, layout.Schedules{Cluster: schedules.Config.Cluster, Drills: schedules.Drills}, s.Name)
+	if err == nil {
+		err = repository.ChangeScheduleRuns(t.Context(), st, d, func(r *repository.ScheduleRuns) (bool, error) {
+			r.Note(contract.ScheduleSlot{Due: now, Started: now, Ended: now, Outcome: contract.SlotRan, Phase: "Completed"})
+			return true, nil
+		})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,11 @@
 package archive
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 )
 
 // Directory stands gzip'd at the end of the index file.
@@ -90,7 +90,7 @@ func (m Member) checkFields() error {
 
 // tarballTree digests the members' digests in order.
 func (d Directory) tarballTree() string {
-	t := tree{}
+	t := newTree()
 	for _, m := range d.Members {
 		t.addDigest(m.SHA256)
 	}
@@ -99,7 +99,7 @@ func (d Directory) tarballTree() string {
 
 // indexTree digests the blocks' digests in order and the directory's.
 func (d Directory) indexTree(dir Range) string {
-	t := tree{}
+	t := newTree()
 	for _, m := range d.Members {
 		if m.Objects > 0 {
 			t.addDigest(m.Index.SHA256)
@@ -111,17 +111,20 @@ func (d Directory) indexTree(dir Range) string {
 
 // tree is the digest of a file that is composed without being read: SHA-256
 // over the binary digests of its parts, which fill it without gaps.
-type tree struct{ parts bytes.Buffer }
+type tree struct {
+	sum  hash.Hash
+	part []byte
+}
+
+func newTree() *tree { return &tree{sum: sha256.New()} }
 
 func (t *tree) addDigest(hexDigest string) {
-	b, err := hex.DecodeString(hexDigest)
+	part, err := hex.AppendDecode(t.part[:0], []byte(hexDigest))
 	if err != nil { // digests are validated before; a wrong one must not vanish
-		b = []byte(hexDigest)
+		part = append(part[:0], hexDigest...)
 	}
-	t.parts.Write(b)
+	t.part = part
+	t.sum.Write(part)
 }
 
-func (t *tree) digest() string {
-	s := sha256.Sum256(t.parts.Bytes())
-	return hex.EncodeToString(s[:])
-}
+func (t *tree) digest() string { return hex.EncodeToString(t.sum.Sum(nil)) }

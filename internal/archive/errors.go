@@ -62,3 +62,9 @@ func corruptError(file string, member int, cause error, format string, args ...a
 func hostileError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrHostile, fmt.Sprintf(format, args...))
 }
+
+// IsDamaged tells of an error that says that what was read is not what was written. It says the
+// same whenever it is read again.
+func IsDamaged(err error) bool {
+	return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrHostile)
+}

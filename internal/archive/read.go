@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -132,6 +133,9 @@ func (a *Archive) gunzipMember(b []byte, limit int64, buf []byte) ([]byte, error
 		return nil, err
 	}
 	z.gz.Multistream(false)
+	if want := sizeHint(b, limit); cap(buf) < want {
+		buf = make([]byte, 0, want)
+	}
 	raw, err := appendAll(buf[:0], &z.gz, limit+1)
 	switch {
 	case err != nil:
@@ -142,4 +146,15 @@ func (a *Archive) gunzipMember(b []byte, limit int64, buf []byte) ([]byte, error
 		return nil, fmt.Errorf("%d bytes after the gzip member", z.in.Len())
 	}
 	return raw, nil
+}
+
+// sizeHint is how much room to make for the content of a gzip member: what its trailer says, and
+// one byte more to see its end, but no more than 16 times the bytes that are there, since the
+// trailer of hostile bytes may say anything.
+func sizeHint(member []byte, limit int64) int {
+	if len(member) < 4 {
+		return 0
+	}
+	said := int64(binary.LittleEndian.Uint32(member[len(member)-4:]))
+	return int(min(said, limit, 16*int64(len(member)))) + 1
 }

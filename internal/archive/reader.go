@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
@@ -80,10 +81,7 @@ func (a *Archive) openDirectory(ctx context.Context) error {
 		return corruptError(file, NoMember, err, "directory contradicts the manifest")
 	}
 	a.members = d.Members
-	a.files = make([]extent, len(d.Members))
-	for i := range a.files {
-		a.files[i] = extent{data: a.layout.Tarball(), blocks: file}
-	}
+	a.files = slices.Repeat([]extent{{data: a.layout.Tarball(), blocks: file}}, len(d.Members))
 	return nil
 }
 

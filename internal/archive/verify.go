@@ -35,7 +35,7 @@ func (a *Archive) VerifyFrom(ctx context.Context, first int, progress func(bytes
 	steps := a.verifySteps()
 	for i := max(first, 0); i < len(steps); i++ {
 		err := steps[i](ctx, progress)
-		if err != nil && !errors.Is(err, ErrCorrupt) {
+		if err != nil && !IsDamaged(err) {
 			return fmt.Errorf("verify: %w", err)
 		}
 		if err := done(i+1, err); err != nil {

@@ -149,7 +149,7 @@ func (s *Service) rememberChanges(ctx context.Context, st store.Store, ref contr
 
 func addToSeries(ctx context.Context, st store.Store, cluster string, ref contract.BackupRef, started time.Time, c *contract.BackupChanges) error {
 	series, err := beside.ReadSeries(ctx, st, cluster, c.Series)
-	if err != nil && !errors.Is(err, archive.ErrCorrupt) { // a damaged one begins anew
+	if err != nil && !archive.IsDamaged(err) { // a damaged one begins anew
 		return err
 	}
 	if err != nil {

@@ -51,7 +51,7 @@ func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contrac
 	if err == nil {
 		res.Volumes, res.MoreVolumes, err = backupVolumes(ctx, st, m, files)
 	}
-	if corrupt && isDamage(err) {
+	if corrupt && archive.IsDamaged(err) {
 		err = nil // what was found says so
 	}
 	return res, err
@@ -73,10 +73,6 @@ func addVerification(ctx context.Context, found repository.Answer[*velerov1.Back
 
 // findingsInAnswer bounds the findings of a verification in an answer.
 const findingsInAnswer = 100
-
-func isDamage(err error) bool {
-	return errors.Is(err, archive.ErrCorrupt) || errors.Is(err, archive.ErrHostile)
-}
 
 // fillDetails fills in d what is known beyond Velero's document, and returns the manifest,
 // which a backup of Velero does not have.

@@ -3,7 +3,6 @@ package catalog
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
 const (
@@ -118,9 +116,4 @@ func differingPlaces(d *change.Diff) []contract.DiffPlace {
 			strings.Compare(a.Resource, b.Resource), strings.Compare(a.Namespace, b.Namespace))
 	})
 	return rows
-}
-
-// isUnindexed says that a backup has no index that can be read: Velero's, or a damaged one.
-func isUnindexed(err error) bool {
-	return errors.Is(err, store.ErrNotFound) || errors.Is(err, archive.ErrCorrupt) || errors.Is(err, archive.ErrVersion) || errors.Is(err, archive.ErrHostile)
 }

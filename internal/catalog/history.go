@@ -26,7 +26,7 @@ const (
 	// openedAtOnce bounds the backups that are read at the same time, each by three or four
 	// small requests: their latency counts, and some 2 ms of a processor for a directory of
 	// 100,000 objects.
-	openedAtOnce = 32
+	openedAtOnce = 64
 )
 
 // objectHistory looks an object up in the backups of this cluster.
@@ -106,7 +106,7 @@ func (c *Reader) lookUp(ctx context.Context, backups []storedBackup, key archive
 // lookUpIn fills in what the backup says.
 func (c *Reader) lookUpIn(ctx context.Context, b *lookedUp, key archive.Key) error {
 	a, err := archive.Open(ctx, repository.NewSource(b.store), layout.Backup{Name: b.Name})
-	if isUnindexed(err) {
+	if repository.IsUnreadable(err) {
 		return nil
 	}
 	if err != nil {
@@ -123,8 +123,12 @@ func (c *Reader) lookUpIn(ctx context.Context, b *lookedUp, key archive.Key) err
 	if errors.Is(err, archive.ErrNotFound) {
 		return nil
 	}
-	b.entry = &e
-	return err
+	if err != nil {
+		return err
+	}
+	// Cloned, since the strings of an entry keep the text of its whole index block in memory.
+	b.entry = &archive.Entry{Key: archive.Key{Resource: strings.Clone(e.Resource)}, SHA256: strings.Clone(e.SHA256), Content: strings.Clone(e.Content)}
+	return nil
 }
 
 // fillHistory numbers the states of the object.

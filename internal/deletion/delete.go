@@ -198,7 +198,7 @@ func removeMarker(ctx context.Context, st store.Store, in contract.DeletePlan) (
 		return false, repository.ForgetBackup(ctx, st, in.Name)
 	case err == nil && in.UID != "" && string(doc.UID) != in.UID:
 		return true, nil
-	case err != nil && !errors.Is(err, archive.ErrCorrupt):
+	case err != nil && !archive.IsDamaged(err):
 		return false, err
 	}
 	if _, err = checkUnlocked(ctx, st, in.Name); err == nil {

@@ -2,7 +2,6 @@ package drill
 
 import (
 	"context"
-	"errors"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -25,7 +24,7 @@ func (s *Service) VerifyBytes(ctx context.Context, p *heartbeat.Recorder, in con
 		out.Bytes += n
 		p.Count(0, n)
 	})
-	if errors.Is(err, archive.ErrCorrupt) {
+	if archive.IsDamaged(err) {
 		out.Damage, err = err.Error(), nil
 	}
 	return out, err

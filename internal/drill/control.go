@@ -2,7 +2,6 @@ package drill
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -90,7 +89,7 @@ func (s *Service) flipBit(ctx context.Context, run *restore.Run, _ *heartbeat.Re
 	if err == nil {
 		err = arc.Verify(ctx, func(int64) {})
 	}
-	if err != nil && !errors.Is(err, archive.ErrCorrupt) {
+	if err != nil && !archive.IsDamaged(err) {
 		return nil, err
 	}
 	return []evidence.Fault{faultOf("one bit of the first member of the tarball is read flipped", contract.LevelBytes, errorText(err))}, nil

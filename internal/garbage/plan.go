@@ -19,7 +19,6 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -111,7 +110,8 @@ func (r *Runner) planLocation(ctx context.Context, bsl *velerov1.BackupStorageLo
 }
 
 // begunDeletions are those that did not end: their backups have no document any more, and
-// nobody else would find what is left of them.
+// nobody else would find what is left of them. Those of another cluster's backups are for its
+// own collection; it may be running them.
 func (l *location) begunDeletions(ctx context.Context, now time.Time) ([]contract.GarbageRow, error) {
 	begun, err := beside.ReadTombstones(ctx, l.listing.Store)
 	if err != nil {
@@ -122,6 +122,11 @@ func (l *location) begunDeletions(ctx context.Context, now time.Time) ([]contrac
 	}
 	rows := make([]contract.GarbageRow, 0, len(begun))
 	for _, name := range slices.Sorted(maps.Keys(begun)) {
+		if foreign, err := l.isOfAnotherCluster(ctx, begun[name]); err != nil {
+			return nil, err
+		} else if foreign {
+			continue
+		}
 		rows = append(rows, l.rowOf(retention.Decision{Backup: retention.Backup{Name: name, UID: begun[name].UID, Expires: now}, Delete: true}, now))
 	}
 	return rows, nil
@@ -175,7 +180,7 @@ func (l *location) unknownOf(decisions []retention.Decision) (names []string) {
 		}
 	}
 	if going > 0 {
-		names = append(names, retention.NewestGood(l.backups, l.Policy.Floor)...)
+		names = append(names, retention.NewestGood(l.backups, l.Policy)...)
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return l.known[name] })
 }
@@ -213,7 +218,7 @@ func (l *location) whyForeign(ctx context.Context, e repository.BackupEntry) (st
 	}
 	m, err := repository.ReadManifest(ctx, l.listing.Store, e.Name)
 	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, archive.ErrCorrupt), errors.Is(err, archive.ErrVersion), errors.Is(err, archive.ErrHostile):
+	case repository.IsUnreadable(err):
 		return fmt.Sprintf("its manifest cannot be read (%v); look at it with 'lifeboat backup describe %s' and delete it by name", err, e.Name), nil
 	case err != nil:
 		return "", err
@@ -223,6 +228,19 @@ func (l *location) whyForeign(ctx context.Context, e repository.BackupEntry) (st
 		return "made by cluster " + m.Cluster, nil
 	}
 	return "", nil
+}
+
+// isOfAnotherCluster tells whether the manifest of a backup that is being deleted names another
+// cluster. One without a readable manifest is anybody's: nobody else would end its deletion.
+func (l *location) isOfAnotherCluster(ctx context.Context, t *beside.Tombstone) (bool, error) {
+	m, err := repository.ReadManifest(ctx, l.listing.Store, t.Name)
+	if repository.IsUnreadable(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the manifest of %s, which is being deleted: %w", t.Name, err)
+	}
+	return m.UID == t.UID && m.Cluster != l.Cluster, nil
 }
 
 // rowOf adds to a decision what came of earlier tries.

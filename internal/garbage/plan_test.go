@@ -94,6 +94,11 @@ func TestPlan(t *testing.T) {
 			put(t, st, "b", "nightly", "prod", 2)
 			put(t, st, "z", "nightly", "dev", 3)
 		}, floor, "default/a\ndefault/b stays: among the last 1 good backups of schedule nightly\ndefault/z stays: made by cluster dev"},
+		"Velero's, which its own server may delete, protects nothing of ours": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "nightly", "prod", 1)
+			put(t, st, "b", "nightly", "prod", 2)
+			put(t, st, "z", "nightly", "", 3)
+		}, floor, "default/a\ndefault/b stays: among the last 1 good backups of schedule nightly\ndefault/z stays: made by Velero, whose own server deletes it"},
 		"Velero's, asked for": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "", 1)
 		}, retention.Policy{Velero: true}, "default/a"},
@@ -118,6 +123,15 @@ func TestPlan(t *testing.T) {
 			st.Set(layout.Tombstone("a"), []byte(`{"name":"a","uid":"uid-a"}`))
 			st.Set(layout.Tombstone("b"), []byte(`{"name":"b","uid":"uid-b"}`))
 		}, floor, "default/a\ndefault/b"},
+		"another cluster's deletion that did not end": {func(t *testing.T, st *memstore.Store) {
+			put(t, st, "a", "", "dev", 18)
+			st.Delete(t.Context(), layout.Backup{Name: "a"}.Metadata())
+			st.Set(layout.Tombstone("a"), []byte(`{"name":"a","uid":"uid-a"}`))
+		}, floor, ""},
+		"a deletion of what has a damaged manifest": {func(t *testing.T, st *memstore.Store) {
+			st.Set(layout.Backup{Name: "a"}.Manifest(), []byte("{"))
+			st.Set(layout.Tombstone("a"), []byte(`{"name":"a","uid":"uid-a"}`))
+		}, floor, "default/a"},
 		"could not be deleted an hour ago": {func(t *testing.T, st *memstore.Store) {
 			put(t, st, "a", "", "prod", 1)
 			st.Set(layout.DeletionTryKey("a"), []byte(`{"name":"a","uid":"uid-a","tries":3,"last":"2026-03-19T23:00:00Z","error":"locked"}`))

@@ -39,7 +39,6 @@ type Options struct {
 var (
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	keyARN     = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
-	roleARN    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}$`)
 	account    = regexp.MustCompile(`^\d{12}$`)
 )
 
@@ -47,6 +46,9 @@ var (
 func (o Options) check() error {
 	if !slices.Contains(Roles(), o.Role) {
 		return fmt.Errorf("role: %q is none of %q", o.Role, Roles())
+	}
+	if err := checkPartition(o.Partition); err != nil {
+		return err
 	}
 	if o.Role != Volumes && !bucketName.MatchString(o.Bucket) {
 		return fmt.Errorf("bucket: %q is no name of a bucket", o.Bucket)
@@ -62,8 +64,8 @@ func (o Options) check() error {
 		}
 	}
 	for _, a := range o.Assume {
-		if !roleARN.MatchString(a) {
-			return fmt.Errorf("assume: %q is no ARN of a role", a)
+		if err := CheckRole(a); err != nil {
+			return fmt.Errorf("assume: %w", err)
 		}
 	}
 	for _, a := range o.SharedBy {
@@ -87,7 +89,26 @@ func Policy(o Options) (Document, error) {
 	if err := o.check(); err != nil {
 		return Document{}, err
 	}
+	o.VolumeKeys, o.SharedBy, o.Assume = once(o.VolumeKeys), once(o.SharedBy), once(o.Assume)
 	return Document{Version: policyVersion, Statement: slices.Concat(o.statements(), takeRoles(o.Assume))}, nil
+}
+
+// once is a list without what is in it again.
+func once(all []string) []string {
+	var out []string
+	for _, s := range all {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func checkPartition(p string) error {
+	if all := []string{"", "aws", "aws-cn", "aws-us-gov"}; !slices.Contains(all, p) {
+		return fmt.Errorf("partition: %q is none of %q", p, all[1:])
+	}
+	return nil
 }
 
 // takeRoles lets the worker take the roles that its locations name, with tags of the session.

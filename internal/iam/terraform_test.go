@@ -15,7 +15,7 @@ const templates = "../../deploy/terraform/documents/templates"
 // list of OpenTofu takes their place.
 var (
 	stand = struct{ partition, bucket, prefix, bucketKey, volumeKey, account, issuer, cluster, namespace, serviceAccount, assume string }{
-		partition: "the-partition", bucket: "the-bucket", prefix: "the-prefix",
+		partition: "aws-us-gov", bucket: "the-bucket", prefix: "the-prefix",
 		bucketKey: "arn:aws:kms:eu-central-1:111122223333:key/the-bucket-key", volumeKey: "arn:aws:kms:eu-central-1:111122223333:key/the-volume-key",
 		account: "000011112222", issuer: "the-issuer", cluster: "the-cluster", namespace: "the-namespace", serviceAccount: "the-service-account",
 		assume: "arn:aws:iam::444455556666:role/the-location",

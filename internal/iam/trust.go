@@ -18,9 +18,15 @@ type Holder struct {
 	ServiceAccount string
 }
 
-var kubernetesName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+var (
+	kubernetesName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+	clusterName    = regexp.MustCompile(`^[0-9A-Za-z][\w-]{0,99}$`) // as EKS takes it
+)
 
 func (h Holder) check() error {
+	if err := checkPartition(h.Partition); err != nil {
+		return err
+	}
 	for field, name := range map[string]string{"namespace": h.Namespace, "service account": h.ServiceAccount} {
 		if !kubernetesName.MatchString(name) {
 			return fmt.Errorf("%s: %q is no name in Kubernetes", field, name)
@@ -57,6 +63,8 @@ func TrustPodIdentity(h Holder) (Document, error) {
 		return Document{}, err
 	case h.Cluster == "":
 		return Document{}, fmt.Errorf("cluster: say the EKS cluster's name: without it the pods of any cluster of the account could take the role")
+	case !clusterName.MatchString(h.Cluster):
+		return Document{}, fmt.Errorf("cluster: %q is no name of an EKS cluster", h.Cluster)
 	}
 	return trust("WorkerOfCluster", map[string]string{"Service": "pods.eks.amazonaws.com"},
 		[]string{"sts:AssumeRole", "sts:TagSession"}, map[string]oneOrMore{
@@ -89,8 +97,8 @@ type Taker struct {
 // TrustRole lets a worker's role take this one, with the external id and the tags that the location
 // has. Without an external id a worker that serves several parties could be talked into another's.
 func TrustRole(t Taker) (Document, error) {
-	if !roleARN.MatchString(t.Role) {
-		return Document{}, fmt.Errorf("worker role: %q is no ARN of a role", t.Role)
+	if err := t.check(); err != nil {
+		return Document{}, err
 	}
 	tags, equals := map[string]oneOrMore{}, map[string]oneOrMore{}
 	for key, value := range t.Tags {
@@ -100,13 +108,28 @@ func TrustRole(t Taker) (Document, error) {
 	if t.ExternalID != "" {
 		equals["sts:ExternalId"] = oneOrMore{t.ExternalID}
 	}
-	if len(equals) == 0 {
-		return Document{}, errors.New("external id: say one, or tags of the session")
-	}
 	worker := map[string]string{"AWS": t.Role}
 	d := trust("WorkerOfAnotherAccount", worker, []string{"sts:AssumeRole"}, equals)
 	if len(tags) > 0 {
 		d.Statement = append(d.Statement, trust("TagsOfItsSession", worker, []string{"sts:TagSession"}, tags).Statement...)
 	}
 	return d, nil
+}
+
+func (t Taker) check() error {
+	if err := CheckRole(t.Role); err != nil {
+		return fmt.Errorf("worker role: %w", err)
+	}
+	if t.ExternalID == "" && len(t.Tags) == 0 {
+		return errors.New("external id: say one, or tags of the session")
+	}
+	if t.ExternalID != "" {
+		if err := CheckExternalID(t.ExternalID); err != nil {
+			return fmt.Errorf("external id: %w", err)
+		}
+	}
+	if err := CheckSessionTags(t.Tags); err != nil {
+		return fmt.Errorf("session tag: %w", err)
+	}
+	return nil
 }

@@ -246,7 +246,7 @@ func readManifestFacts(ctx context.Context, st store.Store, backup string) (fact
 			err = nil
 		}
 		return facts{bytes: info.Size}, err
-	case isDamage(err):
+	case archive.IsDamaged(err):
 		return facts{}, nil
 	}
 	f := facts{cluster: m.Cluster}
@@ -254,9 +254,4 @@ func readManifestFacts(ctx context.Context, st store.Store, backup string) (fact
 		f.bytes += file.Size
 	}
 	return f, err
-}
-
-// isDamage tells errors that are about stored bytes from those of reading them.
-func isDamage(err error) bool {
-	return errors.Is(err, archive.ErrCorrupt) || errors.Is(err, archive.ErrHostile)
 }

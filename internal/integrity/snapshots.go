@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
@@ -91,7 +92,7 @@ func (v *reading) snapshots(ctx context.Context) (refs []volume.Ref, err error) 
 			refs = append(refs, volume.NativeRef{Location: s.Spec.Location, ID: id, PV: s.Spec.PersistentVolumeName})
 		}
 	})
-	if err != nil && !isDamage(err) {
+	if err != nil && !archive.IsDamaged(err) {
 		return nil, err
 	}
 	err = repository.EachEntry(ctx, v.store, v.manifest, v.layout.VolumeInfo(), func(i volume.Info) {
@@ -99,7 +100,7 @@ func (v *reading) snapshots(ctx context.Context) (refs []volume.Ref, err error) 
 			refs = append(refs, ref)
 		}
 	})
-	if err != nil && !isDamage(err) {
+	if err != nil && !archive.IsDamaged(err) {
 		return nil, err
 	}
 	return refs, nil

@@ -109,7 +109,7 @@ func (v *reading) isOurs(ctx context.Context) (bool, error) {
 
 // noteDamage notes damage and takes it for no error.
 func (v *reading) noteDamage(file string, err error) error {
-	if !isDamage(err) {
+	if !archive.IsDamaged(err) {
 		return err
 	}
 	var corrupt *archive.CorruptError

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -16,7 +17,8 @@ import (
 // state is what is shown.
 type state struct {
 	stored    stored
-	schedules []schedule.Measure
+	schedules []schedule.Measure // of backups
+	drills    []schedule.Measure // schedules of drills
 	orphans   map[orphanKind]int64
 	read      time.Time // when schedules and backups were read last
 }
@@ -59,13 +61,16 @@ func named(key, value string) attribute.KeyValue { return attribute.String(key, 
 
 // gauges are all of them; docs/METRICS.md explains each.
 func gauges() []gauge {
-	return append(scheduleGauges(), storedGauges()...)
+	backups := scheduleGauges("lifeboat.schedule.", "last_success_timestamp", "a backup that is Completed", func(s *state) []schedule.Measure { return s.schedules })
+	drills := scheduleGauges("lifeboat.drill_schedule.", "last_passed_timestamp", "a drill that has passed", func(s *state) []schedule.Measure { return s.drills })
+	return slices.Concat(backups, drills, storedGauges())
 }
 
-func scheduleGauges() []gauge {
+// scheduleGauges are those of the schedules of one kind.
+func scheduleGauges(prefix, last, good string, of func(*state) []schedule.Measure) []gauge {
 	each := func(show func(m schedule.Measure, see func(float64, ...attribute.KeyValue))) func(*state, func(float64, ...attribute.KeyValue)) {
 		return func(s *state, see func(float64, ...attribute.KeyValue)) {
-			for _, m := range s.schedules {
+			for _, m := range of(s) {
 				show(m, func(v float64, more ...attribute.KeyValue) {
 					see(v, append([]attribute.KeyValue{named("schedule", m.Name)}, more...)...)
 				})
@@ -73,27 +78,37 @@ func scheduleGauges() []gauge {
 		}
 	}
 	return []gauge{
-		{"lifeboat.schedule.next_due", "s", "Unix time of the first due time of a schedule without a good backup.", each(func(m schedule.Measure, see func(float64, ...attribute.KeyValue)) {
+		{prefix + "valid", "{schedule}", "Whether the worker can carry a schedule out, 1 or 0.", each(func(m schedule.Measure, see func(float64, ...attribute.KeyValue)) {
+			see(oneIf(m.Valid))
+		})},
+		{prefix + "next_due", "s", "Unix time of the first due time of a schedule without " + good + ".", each(func(m schedule.Measure, see func(float64, ...attribute.KeyValue)) {
 			if !m.NextDue.IsZero() {
 				see(unix(m.NextDue))
 			}
 		})},
-		{"lifeboat.schedule.expected_interval", "s", "Time from that due time to the one after it.", each(func(m schedule.Measure, see func(float64, ...attribute.KeyValue)) {
+		{prefix + "expected_interval", "s", "Time from that due time to the one after it.", each(func(m schedule.Measure, see func(float64, ...attribute.KeyValue)) {
 			if !m.NextDue.IsZero() {
 				see(m.Interval.Seconds())
 			}
 		})},
-		{"lifeboat.schedule.last_success_timestamp", "s", "Unix time at which the last run of a schedule began whose backup is Completed.", each(func(m schedule.Measure, see func(float64, ...attribute.KeyValue)) {
+		{prefix + last, "s", "Unix time at which the last run of a schedule began with " + good + ".", each(func(m schedule.Measure, see func(float64, ...attribute.KeyValue)) {
 			if !m.LastSuccess.IsZero() {
 				see(unix(m.LastSuccess))
 			}
 		})},
-		{"lifeboat.schedule.due_times", "{run}", "Due times of a schedule by what became of them, since it was created.", each(func(m schedule.Measure, see func(float64, ...attribute.KeyValue)) {
+		{prefix + "due_times", "{run}", "Due times of a schedule by what became of them, since it was created.", each(func(m schedule.Measure, see func(float64, ...attribute.KeyValue)) {
 			for _, outcome := range []string{contract.SlotRunning, contract.SlotRan, contract.SlotFailed, contract.SlotSkipped, contract.SlotMissed, contract.SlotPaused} {
 				see(float64(m.Counts[outcome]), named("outcome", outcome))
 			}
 		})},
 	}
+}
+
+func oneIf(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func storedGauges() []gauge {
@@ -110,11 +125,7 @@ func storedGauges() []gauge {
 			}
 		})},
 		{"lifeboat.location.available", "{location}", "Whether a storage location could be read, 1 or 0.", showStored(func(l *location, see func(float64, ...attribute.KeyValue)) {
-			if l.reached {
-				see(1)
-				return
-			}
-			see(0)
+			see(oneIf(l.reached))
 		})},
 		{"lifeboat.verification.last_timestamp", "s", "Unix time at which a stored backup was read back last.", showStored(func(l *location, see func(float64, ...attribute.KeyValue)) {
 			if !l.verified.IsZero() {

@@ -149,8 +149,9 @@ func (k *Keeper) Read(ctx context.Context, all bool) error {
 		next = *before
 	}
 	schedules, err := k.reader.Schedules(ctx)
-	if err == nil {
-		next.schedules, next.read = schedules, k.reader.now()
+	ofDrills, drillsErr := k.reader.DrillSchedules(ctx)
+	if err = errors.Join(err, drillsErr); err == nil {
+		next.schedules, next.drills, next.read = schedules, ofDrills, k.reader.now()
 	}
 	if all || k.reader.now().Sub(k.storedRead) >= storedPeriod {
 		err = errors.Join(err, k.readStored(ctx, &next))

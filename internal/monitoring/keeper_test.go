@@ -34,6 +34,7 @@ type world struct {
 	st        *memstore.Store
 	locations *repository.Locations
 	schedules []schedule.Measure
+	drills    []schedule.Measure // schedules of drills
 	down      error
 }
 
@@ -49,7 +50,8 @@ func (w *world) keeper() (*Keeper, *sdkmetric.ManualReader) {
 	reader := sdkmetric.NewManualReader()
 	r := &Reader{
 		Cluster: "east", Locations: w.locations,
-		Schedules: func(context.Context) ([]schedule.Measure, error) { return w.schedules, w.down },
+		Schedules:      func(context.Context) ([]schedule.Measure, error) { return w.schedules, w.down },
+		DrillSchedules: func(context.Context) ([]schedule.Measure, error) { return w.drills, w.down },
 		Orphans: func(context.Context) (contract.OrphanPlan, error) {
 			return contract.OrphanPlan{Keep: []contract.Orphan{{Kind: contract.OrphanSnapshot}}}, nil
 		},
@@ -132,24 +134,30 @@ func TestRestart(t *testing.T) {
 		t.Errorf("before the restart\n%v\nand after it\n%v", before, after)
 	}
 	for key, want := range map[string]float64{
-		"lifeboat.schedule.next_due{schedule=nightly}":                    float64(at("2026-03-03T02:00:00Z").Unix()),
-		"lifeboat.schedule.expected_interval{schedule=nightly}":           86400,
-		"lifeboat.schedule.due_times{outcome=missed,schedule=nightly}":    3,
-		"lifeboat.backup.last_success_timestamp{schedule=nightly}":        float64(at("2026-03-02T02:00:00Z").Unix()),
-		"lifeboat.backup.last_success_timestamp{schedule=}":               float64(at("2026-03-01T12:00:00Z").Unix()),
-		"lifeboat.backup.last_duration{schedule=nightly}":                 60,
-		"lifeboat.backup.last_objects{schedule=nightly}":                  7,
-		"lifeboat.backup.last_volumes{schedule=nightly}":                  2,
-		"lifeboat.backups.stored{location=default,phase=Completed}":       2,
-		"lifeboat.backups.stored{location=default,phase=PartiallyFailed}": 1,
-		"lifeboat.backups.stored{location=default,phase=Corrupt}":         1,
-		"lifeboat.location.available{location=default}":                   1,
-		"lifeboat.verification.last_timestamp{location=default}":          float64(at("2026-03-03T06:00:00Z").Unix()),
-		"lifeboat.restore.last_duration{location=default}":                90,
-		"lifeboat.drill.last_passed_timestamp{location=default}":          float64(at("2026-01-02T03:00:00Z").Unix()),
-		"lifeboat.drill.last_recovery_time{location=default}":             690,
-		"lifeboat.orphans{fate=kept,kind=snapshot}":                       1,
-		"lifeboat.orphans{fate=to be removed,kind=volume}":                0,
+		"lifeboat.schedule.next_due{schedule=nightly}":                         float64(at("2026-03-03T02:00:00Z").Unix()),
+		"lifeboat.schedule.expected_interval{schedule=nightly}":                86400,
+		"lifeboat.schedule.due_times{outcome=missed,schedule=nightly}":         3,
+		"lifeboat.schedule.valid{schedule=nightly}":                            1,
+		"lifeboat.drill_schedule.valid{schedule=quarterly}":                    0,
+		"lifeboat.drill_schedule.next_due{schedule=quarterly}":                 float64(at("2026-04-07T10:00:00Z").Unix()),
+		"lifeboat.drill_schedule.expected_interval{schedule=quarterly}":        91 * 86400,
+		"lifeboat.drill_schedule.last_passed_timestamp{schedule=quarterly}":    float64(at("2026-01-06T10:00:00Z").Unix()),
+		"lifeboat.drill_schedule.due_times{outcome=failed,schedule=quarterly}": 1,
+		"lifeboat.backup.last_success_timestamp{schedule=nightly}":             float64(at("2026-03-02T02:00:00Z").Unix()),
+		"lifeboat.backup.last_success_timestamp{schedule=}":                    float64(at("2026-03-01T12:00:00Z").Unix()),
+		"lifeboat.backup.last_duration{schedule=nightly}":                      60,
+		"lifeboat.backup.last_objects{schedule=nightly}":                       7,
+		"lifeboat.backup.last_volumes{schedule=nightly}":                       2,
+		"lifeboat.backups.stored{location=default,phase=Completed}":            2,
+		"lifeboat.backups.stored{location=default,phase=PartiallyFailed}":      1,
+		"lifeboat.backups.stored{location=default,phase=Corrupt}":              1,
+		"lifeboat.location.available{location=default}":                        1,
+		"lifeboat.verification.last_timestamp{location=default}":               float64(at("2026-03-03T06:00:00Z").Unix()),
+		"lifeboat.restore.last_duration{location=default}":                     90,
+		"lifeboat.drill.last_passed_timestamp{location=default}":               float64(at("2026-01-02T03:00:00Z").Unix()),
+		"lifeboat.drill.last_recovery_time{location=default}":                  690,
+		"lifeboat.orphans{fate=kept,kind=snapshot}":                            1,
+		"lifeboat.orphans{fate=to be removed,kind=volume}":                     0,
 	} {
 		if got, ok := before[key]; !ok || got != want {
 			t.Errorf("%s is %v, want %v; there are\n%s", key, got, want, strings.Join(slices.Sorted(maps.Keys(before)), "\n"))
@@ -161,7 +169,10 @@ func TestRestart(t *testing.T) {
 func (w *world) fill() {
 	w.t.Helper()
 	w.schedules = []schedule.Measure{{
-		Name: "nightly", NextDue: at("2026-03-03T02:00:00Z"), Interval: 24 * time.Hour, LastSuccess: at("2026-03-02T02:00:00Z"), Counts: map[string]int64{contract.SlotMissed: 3},
+		Name: "nightly", Valid: true, NextDue: at("2026-03-03T02:00:00Z"), Interval: 24 * time.Hour, LastSuccess: at("2026-03-02T02:00:00Z"), Counts: map[string]int64{contract.SlotMissed: 3},
+	}}
+	w.drills = []schedule.Measure{{
+		Name: "quarterly", NextDue: at("2026-04-07T10:00:00Z"), Interval: 91 * 24 * time.Hour, LastSuccess: at("2026-01-06T10:00:00Z"), Counts: map[string]int64{contract.SlotFailed: 1},
 	}}
 	w.backup("n1", "nightly", "east", velerov1.BackupPhaseCompleted, at("2026-03-02T02:00:00Z"))
 	w.backup("n2", "nightly", "east", velerov1.BackupPhasePartiallyFailed, at("2026-03-03T02:00:00Z"))
@@ -198,12 +209,12 @@ func TestGoneSchedule(t *testing.T) {
 	if err := k.Read(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	w.schedules = nil
+	w.schedules, w.drills = nil, nil
 	if err := k.Read(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	for key := range values(t, shown) {
-		if strings.Contains(key, "nightly") {
+		if strings.Contains(key, "nightly") || strings.Contains(key, "quarterly") {
 			t.Errorf("%s is there still", key)
 		}
 	}

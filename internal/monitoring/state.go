@@ -20,8 +20,9 @@ import (
 type Reader struct {
 	Cluster   string
 	Locations *repository.Locations
-	// Schedules gives the figures of the schedules that run.
-	Schedules func(context.Context) ([]schedule.Measure, error)
+	// Schedules and DrillSchedules give the figures of the schedules of backups, and of drills, that
+	// are not paused.
+	Schedules, DrillSchedules func(context.Context) ([]schedule.Measure, error)
 	// Orphans looks for what nothing names any more, and changes nothing.
 	Orphans func(context.Context) (contract.OrphanPlan, error)
 	// Now is the clock; nil means the machine's.

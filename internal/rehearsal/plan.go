@@ -177,7 +177,7 @@ func isWhole(p velerov1.BackupPhase) bool {
 func (s *Service) isMine(ctx context.Context, listing *repository.Listing, e repository.BackupEntry) (bool, error) {
 	m, err := repository.ReadManifest(ctx, listing.Store, e.Name)
 	switch {
-	case errors.Is(err, archive.ErrCorrupt):
+	case archive.IsDamaged(err):
 		return true, nil
 	case errors.Is(err, store.ErrNotFound): // deleted since
 		return false, nil

@@ -63,7 +63,7 @@ func (r *rehearsal) run(ctx context.Context) error {
 		err = r.restoreAll(ctx, controlplane.Spec{Version: r.in.KubernetesVersion, ServiceRange: serviceRange})
 	}
 	switch {
-	case errors.Is(err, archive.ErrCorrupt), errors.Is(err, archive.ErrHostile), errors.Is(err, archive.ErrVersion):
+	case archive.IsDamaged(err), errors.Is(err, archive.ErrVersion):
 		r.result.Level = ""
 		r.account.addProblem(newProblem(Damaged, err.Error()))
 		return nil

@@ -56,7 +56,7 @@ func ReadDocuments[T any](ctx context.Context, st store.Store, names []string, k
 		group.Go(func() error {
 			doc := new(T)
 			err := GetJSON(ctx, st, key(name), doc)
-			if errors.Is(err, archive.ErrCorrupt) || errors.Is(err, archive.ErrHostile) {
+			if archive.IsDamaged(err) {
 				doc, err = broken(name), nil
 			}
 			if errors.Is(err, store.ErrNotFound) {

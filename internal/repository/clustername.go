@@ -60,7 +60,7 @@ func (l *Locations) clusterNameOwner(ctx context.Context, bsl *velerov1.BackupSt
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return ClusterName{}, nil
-	case errors.Is(err, archive.ErrCorrupt):
+	case archive.IsDamaged(err):
 		return owner, fmt.Errorf("look up who has the name of cluster %s: %w; delete that file if no other cluster has the name in this bucket and prefix", l.cfg.Cluster, err)
 	case err != nil:
 		return owner, fmt.Errorf("look up who has the name of cluster %s: %w", l.cfg.Cluster, err)

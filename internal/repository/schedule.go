@@ -180,7 +180,7 @@ func (r *ScheduleRuns) count(s contract.ScheduleSlot, n int64) {
 func ReadScheduleRuns(ctx context.Context, st store.Store, d *ScheduleDefinition) (*ScheduleRuns, error) {
 	r := new(ScheduleRuns)
 	err := GetJSON(ctx, st, d.place().RunsKey(d.Name), r)
-	if err != nil && !errors.Is(err, store.ErrNotFound) && !isDamaged(err) {
+	if err != nil && !errors.Is(err, store.ErrNotFound) && !archive.IsDamaged(err) {
 		return nil, err
 	}
 	r.belongTo(d, err)
@@ -241,7 +241,7 @@ func changeDocument[T any](ctx context.Context, st store.Store, key string, chan
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			o.IfAbsent = true
-		case isDamaged(err):
+		case archive.IsDamaged(err):
 			doc, o.IfMatch = new(T), ""
 		case err != nil:
 			return err
@@ -256,8 +256,4 @@ func changeDocument[T any](ctx context.Context, st store.Store, key string, chan
 		}
 	}
 	return fmt.Errorf("change %s: others were faster %d times: %w", key, changeTries, err)
-}
-
-func isDamaged(err error) bool {
-	return errors.Is(err, archive.ErrCorrupt) || errors.Is(err, archive.ErrHostile)
 }

@@ -94,7 +94,7 @@ func ReadStagedRun(ctx context.Context, st store.Store, uid string) (StagedRun, 
 		var plan stagedPlan
 		err := GetJSON(ctx, st, layout.Staging(uid)+file, &plan)
 		switch {
-		case errors.Is(err, store.ErrNotFound), errors.Is(err, archive.ErrCorrupt), err == nil && plan.UID != uid:
+		case errors.Is(err, store.ErrNotFound), archive.IsDamaged(err), err == nil && plan.UID != uid:
 			continue
 		case err != nil:
 			return run, err

@@ -10,7 +10,8 @@
 //   - One that is not finished, is held, or was made by Velero and not asked for, stays.
 //   - The newest good backups of a schedule stay, as many as the floor says. A good backup
 //     is complete and not known to be damaged; where a schedule has fewer, partially failed
-//     ones fill up: the last copy of something is better than none.
+//     ones fill up: the last copy of something is better than none. What another server may
+//     delete at any time fills nothing.
 package retention
 
 import (
@@ -75,7 +76,7 @@ type Decision struct {
 // Decide tells of every expired backup of a location whether it goes, the oldest first.
 // It has to be given all backups of the location, or the floor is not known.
 func Decide(all []Backup, p Policy, now time.Time) []Decision {
-	protected := NewestGood(all, p.Floor)
+	protected := NewestGood(all, p)
 	var out []Decision
 	for _, b := range all {
 		if !b.IsExpired(now) {
@@ -118,10 +119,10 @@ func isFinished(phase velerov1.BackupPhase) bool {
 }
 
 // NewestGood names the backups that the floor protects.
-func NewestGood(all []Backup, floor int) (protected []string) {
+func NewestGood(all []Backup, p Policy) (protected []string) {
 	schedules := map[string][]Backup{}
 	for _, b := range all {
-		if b.Schedule != "" && b.Foreign == "" && goodness(&b) > 0 {
+		if b.Schedule != "" && b.Foreign == "" && (b.Ours || p.Velero) && goodness(&b) > 0 {
 			schedules[b.Schedule] = append(schedules[b.Schedule], b)
 		}
 	}
@@ -129,7 +130,7 @@ func NewestGood(all []Backup, floor int) (protected []string) {
 		slices.SortFunc(made, func(a, b Backup) int {
 			return cmp.Or(cmp.Compare(goodness(&b), goodness(&a)), b.Started.Compare(a.Started), cmp.Compare(b.Name, a.Name))
 		})
-		for _, b := range made[:min(max(floor, 0), len(made))] {
+		for _, b := range made[:min(max(p.Floor, 0), len(made))] {
 			protected = append(protected, b.Name)
 		}
 	}

@@ -30,6 +30,11 @@ func damaged(b retention.Backup) retention.Backup {
 	return b
 }
 
+func veleros(b retention.Backup) retention.Backup {
+	b.Ours = false
+	return b
+}
+
 func TestDecide(t *testing.T) {
 	const completed, partly, failed = velerov1.BackupPhaseCompleted, velerov1.BackupPhasePartiallyFailed, velerov1.BackupPhaseFailed
 	single := retention.Backup{Name: "single", Phase: completed, Ours: true, Started: at(0), Completed: at(0), Expires: at(1)}
@@ -54,6 +59,18 @@ func TestDecide(t *testing.T) {
 		"unreadable":                  {[]retention.Backup{change(func(b *retention.Backup) { b.Phase = "Unreadable" })}, retention.Policy{}, at(2), "single stays: its phase is Unreadable"},
 		"the last of a schedule":      {[]retention.Backup{daily(0, completed), daily(1, completed)}, retention.Policy{Floor: 1}, at(99), "nightly-0, nightly-1 stays: among the last 1 good backups of schedule nightly"},
 		"no floor":                    {[]retention.Backup{daily(0, completed), daily(1, completed)}, retention.Policy{}, at(99), "nightly-0, nightly-1"},
+		"the later one is Velero's": {
+			[]retention.Backup{daily(0, completed), veleros(daily(1, completed))},
+			retention.Policy{Floor: 1},
+			at(99),
+			"nightly-0 stays: among the last 1 good backups of schedule nightly, nightly-1 stays: made by Velero, whose own server deletes it",
+		},
+		"the later one is Velero's, and ours to delete": {
+			[]retention.Backup{daily(0, completed), veleros(daily(1, completed))},
+			retention.Policy{Floor: 1, Velero: true},
+			at(99),
+			"nightly-0, nightly-1 stays: among the last 1 good backups of schedule nightly",
+		},
 		"all later ones failed": {
 			[]retention.Backup{daily(0, completed), daily(1, failed), daily(2, partly)},
 			retention.Policy{Floor: 1},

@@ -103,11 +103,12 @@ func (c *change) apply(ctx context.Context) error {
 		return err
 	}
 	for i, in := range c.in.Apply {
-		d, outcome, err := c.store(ctx, c.st, c.defined[in.Name], in, repository.SourceCLI, c.in.Run)
+		stored := c.defined[in.Name]
+		d, outcome, err := c.store(ctx, c.st, stored, in, repository.SourceCLI, c.in.Run)
 		if err != nil {
 			return err
 		}
-		warnings := slices.Concat(c.rules[i].warnings, warnOfSource(&c.in.Apply[i], backups))
+		warnings := slices.Concat(c.rules[i].warnings, warnOfSource(&c.in.Apply[i], backups), warnOfMove(stored, d))
 		if d.PausedByHand {
 			warnings = append(warnings, fmt.Sprintf("it stays paused, since %s; `lifeboat %s unpause %s` ends that", d.PausedSince.Format(time.RFC3339), c.words().command, d.Name))
 		}
@@ -116,6 +117,15 @@ func (c *change) apply(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// warnOfMove tells that a schedule belongs to another file from now on: whoever prunes by the old
+// one would wait for it to go in vain, and who prunes by the new one may delete it.
+func warnOfMove(stored, d *repository.ScheduleDefinition) []string {
+	if stored == nil || stored.From == "" || stored.From == d.From {
+		return nil
+	}
+	return []string{fmt.Sprintf("it was applied from %q before and belongs to %q from now on: an apply of %[2]q without it reports it, or deletes it with --prune, and one of %[1]q does not any more", stored.From, d.From)}
 }
 
 // report has Temporal follow, and notes the change.

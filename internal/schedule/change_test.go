@@ -81,8 +81,17 @@ func TestPrune(t *testing.T) {
 	if w.st.Has(layout.Schedules{Cluster: "prod"}.Key("b")) || !w.st.Has(layout.Schedules{Cluster: "prod"}.Key("c")) {
 		t.Error("the wrong definitions are there")
 	}
-	equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{from("moved.yaml", daily("a"))}, Sources: []string{"moved.yaml"}}), "a unchanged")
+	moved := contract.ChangeSchedulesInput{Apply: []contract.Schedule{from("moved.yaml", daily("a"))}, Sources: []string{"moved.yaml"}}
+	warning := `it was applied from "shop.yaml" before and belongs to "moved.yaml" from now on`
+	if res, err := w.Change(t.Context(), moved); err != nil || res.Changes[0].Outcome != contract.ScheduleUnchanged || len(res.Changes[0].Warnings) != 1 || !strings.HasPrefix(res.Changes[0].Warnings[0], warning) {
+		t.Errorf("%+v %v", res, err)
+	}
+	if res, err := w.Change(t.Context(), moved); err != nil || len(res.Changes[0].Warnings) != 0 {
+		t.Errorf("%+v %v", res, err)
+	}
 	equal(t, w.change(contract.ChangeSchedulesInput{Sources: []string{"shop.yaml"}, Prune: true}))
+	equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{daily("c")}}), "c unchanged") // from standard input: it belongs to other.yaml still
+	equal(t, w.change(contract.ChangeSchedulesInput{Sources: []string{"other.yaml"}, Prune: true}), "c pruned")
 }
 
 // TestDelete removes no backup.

@@ -8,11 +8,16 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
-// Measure is a schedule in figures, for those who watch whether its backups are made.
+// Measure is a schedule in figures, for those who watch whether its backups are made, or its drills
+// pass: what is said of a good backup is said of a drill that has passed.
 type Measure struct {
 	Name string
+	// Valid tells that the worker can carry it out. One whose document cannot be read has no other
+	// figures.
+	Valid bool
 	// NextDue is the first due time without a good backup: it stays in the past until there is
 	// one. Due times of a pause do not count.
 	NextDue time.Time
@@ -24,8 +29,9 @@ type Measure struct {
 	Counts map[string]int64
 }
 
-// Measures gives the figures of the schedules that run: not of those that are paused or
-// invalid, for which no backup is due. It changes nothing.
+// Measures gives the figures of the schedules that are not paused. One that is not valid any more,
+// since its location is gone for instance, still has its due times: no good backup is made for them.
+// It changes nothing.
 func (s *Service) Measures(ctx context.Context) ([]Measure, error) {
 	_, st, err := s.Locations.Get(ctx, "")
 	if err != nil {
@@ -38,32 +44,43 @@ func (s *Service) Measures(ctx context.Context) ([]Measure, error) {
 	var all []Measure
 	for _, name := range slices.Sorted(maps.Keys(defined)) {
 		d := defined[name]
-		if d.Damaged || d.Paused() {
+		if d.Paused() {
 			continue
 		}
-		r, err := s.check(&d.Schedule)
-		if err != nil {
-			continue // shown as invalid by each read
-		}
-		runs, err := repository.ReadScheduleRuns(ctx, st, d)
+		m, err := s.measure(ctx, st, d)
 		if err != nil {
 			return nil, err
 		}
-		fillSlots(runs, d, &r, s.now().Add(-r.window(runs.Longest)-r.jitter-accountGrace))
-		all = append(all, r.measure(d, runs))
+		all = append(all, m)
 	}
 	return all, nil
 }
 
-func (r *rules) measure(d *repository.ScheduleDefinition, runs *repository.ScheduleRuns) Measure {
-	m := Measure{Name: d.Name, Counts: runs.Counts, NextDue: r.timing.Next(provenUntil(d, runs))}
+func (s *Service) measure(ctx context.Context, st store.Store, d *repository.ScheduleDefinition) (Measure, error) {
+	m := Measure{Name: d.Name}
+	if d.Damaged {
+		return m, nil
+	}
+	r, err := s.check(&d.Schedule)
+	m.Valid = err == nil
+	runs, err := repository.ReadScheduleRuns(ctx, st, d)
+	if err != nil {
+		return m, err
+	}
+	if m.Valid {
+		fillSlots(runs, d, &r, s.now().Add(-r.window(runs.Longest)-r.jitter-accountGrace))
+	}
+	m.Counts = runs.Counts
+	if r.timing.String() != "" { // else its cron string cannot be read
+		m.NextDue = r.timing.Next(provenUntil(d, runs))
+	}
 	if !m.NextDue.IsZero() {
 		m.Interval = r.timing.Next(m.NextDue).Sub(m.NextDue)
 	}
 	if runs.LastSuccess != nil {
 		m.LastSuccess = runs.LastSuccess.Started
 	}
-	return m
+	return m, nil
 }
 
 // provenUntil is up to when no due time lacks a backup: the last one that has a good one, or

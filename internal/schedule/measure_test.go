@@ -40,6 +40,52 @@ func (w *world) ran(name, due, phase string) {
 	}
 }
 
+// TestMeasuresOfDrills: of a schedule of drills a drill that has passed is what a good backup is.
+func TestMeasuresOfDrills(t *testing.T) {
+	w := newDrills(t)
+	w.clock = at("2026-01-10T00:00:00Z")
+	w.apply(monthly("a"))
+	check := func(step, due string, last time.Time) {
+		t.Helper()
+		m := w.measure()
+		if m == nil || !m.Valid || !m.NextDue.Equal(at(due)) || !m.LastSuccess.Equal(last) {
+			t.Errorf("%s: %+v, want %s", step, m, due)
+		}
+	}
+	check("new", "2026-02-02T12:00:00Z", time.Time{})
+	passed := w.begin("a", "2026-02-02T12:00:00Z", "2026-02-02T12:00:01Z")
+	w.end("a", passed, "Completed", "2026-02-02T12:30:00Z")
+	check("passed", "2026-03-02T12:00:00Z", at("2026-02-02T12:00:01Z"))
+	failed := w.begin("a", "2026-03-02T12:00:00Z", "2026-03-02T12:00:01Z")
+	w.end("a", failed, "Failed", "2026-03-02T12:10:00Z")
+	check("failed", "2026-03-02T12:00:00Z", at("2026-02-02T12:00:01Z"))
+	triggered := w.begin("a", "2026-03-05T08:00:00Z", "2026-03-05T08:00:00Z")
+	w.end("a", triggered, "Completed", "2026-03-05T08:20:00Z")
+	check("triggered", "2026-04-02T12:00:00Z", at("2026-03-05T08:00:00Z"))
+	w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	if m := w.measure(); m != nil {
+		t.Errorf("a paused schedule has %+v", m)
+	}
+}
+
+// TestMeasuresOfInvalid: for a schedule that can no longer be carried out a backup stays due, and so
+// it is told; of one whose document cannot be read only that.
+func TestMeasuresOfInvalid(t *testing.T) {
+	w := newDrills(t)
+	w.clock = at("2026-01-10T00:00:00Z")
+	w.apply(monthly("a"))
+	w.clock = at("2026-02-04T12:00:00Z")
+	w.Config.Drills.SigningKey = nil
+	m := w.measure()
+	if m == nil || m.Valid || !m.NextDue.Equal(at("2026-02-02T12:00:00Z")) || m.Interval != 28*24*time.Hour {
+		t.Errorf("without a key: %+v", m)
+	}
+	w.st.Set(layout.Schedules{Cluster: w.Config.Cluster, Drills: true}.Key("a"), []byte("{"))
+	if m := w.measure(); m == nil || m.Valid || !m.NextDue.IsZero() {
+		t.Errorf("its document is damaged: %+v", m)
+	}
+}
+
 // TestMeasures: what is due stays due until there is a good backup, whatever the cron; a pause
 // takes what falls into it, and the schedule, out of the account.
 func TestMeasures(t *testing.T) {

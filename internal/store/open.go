@@ -33,6 +33,9 @@ type Options struct {
 	// Attempts is how often a request is made before its failure counts; 0
 	// means 11, which ride out about twenty seconds.
 	Attempts int
+	// HTTP sends all requests, to STS too; nil is a client that knows the location's certificate
+	// authority, and the SDK's own for STS.
+	HTTP aws.HTTPClient
 }
 
 const defaultParallel = 4
@@ -73,13 +76,14 @@ func Open(ctx context.Context, bsl velerov1.BackupStorageLocation, o Options) (*
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if err := s.connectClients(ctx, &bsl, o.Secret); err != nil {
+	if err := s.connectClients(ctx, &bsl, o); err != nil {
 		return nil, fmt.Errorf("open location %q: %w", bsl.Name, err)
 	}
 	return s, nil
 }
 
-func (s *S3) connectClients(ctx context.Context, bsl *velerov1.BackupStorageLocation, sec awsconf.SecretReader) (err error) {
+func (s *S3) connectClients(ctx context.Context, bsl *velerov1.BackupStorageLocation, o Options) (err error) {
+	sec := o.Secret
 	if s.customer, err = loadCustomerKey(ctx, s.settings, sec); err != nil {
 		return err
 	}
@@ -91,11 +95,14 @@ func (s *S3) connectClients(ctx context.Context, bsl *velerov1.BackupStorageLoca
 	cfg, err := awsconf.Load(ctx, awsconf.Source{
 		Region: s.region, Profile: s.profile, CredentialsFile: s.credentialsFile, Credential: bsl.Spec.Credential, Secret: sec, Role: s.role,
 		Rejected: func(err error) bool { return errors.Is(kindOf(err), ErrCredentials) },
-	}, config.WithRetryer(newRetryer(s.attempts)))
+	}, config.WithRetryer(newRetryer(s.attempts)), config.WithHTTPClient(o.HTTP))
 	if err != nil {
 		return err
 	}
-	if s.http, err = newHTTPClient(s.settings); err != nil {
+	if s.http = o.HTTP; s.http == nil {
+		s.http, err = newHTTPClient(s.settings)
+	}
+	if err != nil {
 		return err
 	}
 	if s.region, err = s.findRegion(ctx, cfg); err != nil {

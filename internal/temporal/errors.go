@@ -34,10 +34,7 @@ type RunError struct {
 
 // Error names the run, what became of it and why.
 func (e *RunError) Error() string {
-	if e.Run.Name == "" {
-		return fmt.Sprintf("%s: %s: %s", e.Run.Kind.Noun(), e.Phase, e.Message)
-	}
-	return fmt.Sprintf("%s %q: %s: %s", e.Run.Kind.Noun(), e.Run.Name, e.Phase, e.Message)
+	return fmt.Sprintf("%s: %s: %s", e.Run.Kind.naming(e.Run.Name), e.Phase, e.Message)
 }
 
 // Unwrap gives ErrNotFound or ErrExists where the run failed for that reason.

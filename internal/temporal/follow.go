@@ -91,7 +91,7 @@ func (c *Client) Cancel(ctx context.Context, run Run) error {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
 	if err := c.sdk.CancelWorkflow(ctx, run.WorkflowID, run.RunID); err != nil {
-		return fmt.Errorf("cancel %s %q: %w", run.Kind.Noun(), run.Name, explainError(err))
+		return fmt.Errorf("cancel %s: %w", run.Kind.naming(run.Name), explainError(err))
 	}
 	return nil
 }

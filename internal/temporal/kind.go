@@ -1,6 +1,10 @@
 package temporal
 
-import "github.com/lifeboat-backup/lifeboat/internal/contract"
+import (
+	"fmt"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+)
 
 // Kind is a sort of run.
 type Kind string
@@ -41,6 +45,15 @@ func (k Kind) Noun() string {
 	default:
 		return "backup"
 	}
+}
+
+// naming is how messages call a run of the kind: with the name of what it is about, if it is about
+// one thing.
+func (k Kind) naming(name string) string {
+	if name == "" {
+		return k.Noun()
+	}
+	return fmt.Sprintf("%s %q", k.Noun(), name)
 }
 
 func (k Kind) workflowID(cluster, name string) string {

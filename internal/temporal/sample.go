@@ -37,7 +37,7 @@ func (c *Client) Sample(ctx context.Context, run Run) (Sample, error) {
 	res, err := c.sdk.DescribeWorkflow(ctx, run.WorkflowID, run.RunID)
 	wg.Wait()
 	if err != nil {
-		return Sample{}, fmt.Errorf("look at %s %q: %w", run.Kind.Noun(), run.Name, explainError(err))
+		return Sample{}, fmt.Errorf("look at %s: %w", run.Kind.naming(run.Name), explainError(err))
 	}
 	out := Sample{Progress: progress}
 	for _, activity := range res.RawResponse.GetPendingActivities() {

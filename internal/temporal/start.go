@@ -115,7 +115,7 @@ func (c *Client) startRun(ctx context.Context, kind Kind, name string, opts clie
 		return Run{Kind: kind, Name: name, WorkflowID: opts.ID}, c.alreadyRunning(ctx, kind, name, opts.ID)
 	}
 	if err != nil {
-		return Run{}, fmt.Errorf("start %s %q: %w", kind.Noun(), name, explainError(err))
+		return Run{}, fmt.Errorf("start %s: %w", kind.naming(name), explainError(err))
 	}
 	return Run{Kind: kind, Name: name, WorkflowID: run.GetID(), RunID: run.GetRunID()}, nil
 }
@@ -131,7 +131,7 @@ func (c *Client) alreadyRunning(ctx context.Context, kind Kind, name, id string)
 	if kind == KindDrill { // one id for all of a cluster: another drill may have it
 		name = s.Name
 	}
-	text := strings.Replace(fmt.Sprintf("%s %q is already running", kind.Noun(), name), ` ""`, "", 1)
+	text := kind.naming(name) + " is already running"
 	if err == nil {
 		text += fmt.Sprintf(" since %s (workflow %s, run %s)", s.Started.UTC().Format(time.RFC3339), s.WorkflowID, s.RunID)
 	}

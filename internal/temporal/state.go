@@ -52,7 +52,7 @@ func (c *Client) latestRun(ctx context.Context, kind Kind, name string) (State, 
 	case err == nil:
 		return state, nil
 	case !errors.As(err, &missing):
-		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explainError(err))
+		return State{}, fmt.Errorf("look up %s: %w", kind.naming(name), explainError(err))
 	}
 	return c.latestByName(ctx, kind, name)
 }
@@ -90,12 +90,12 @@ func (c *Client) latestByName(ctx context.Context, kind Kind, name string) (Stat
 	res, err := c.sdk.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 1})
 	var invalid *serviceerror.InvalidArgument
 	if err != nil && !errors.As(err, &invalid) { // invalid: the attribute is not registered
-		return State{}, fmt.Errorf("look up %s %q: %w", kind.Noun(), name, explainError(err))
+		return State{}, fmt.Errorf("look up %s: %w", kind.naming(name), explainError(err))
 	}
 	if infos := res.GetExecutions(); len(infos) > 0 {
 		return c.decodeState(kind, infos[0]), nil
 	}
-	return State{}, &remoteError{kind: ErrNotFound, text: fmt.Sprintf("no run of %s %q is known to Temporal", kind.Noun(), name)}
+	return State{}, &remoteError{kind: ErrNotFound, text: fmt.Sprintf("no run of %s is known to Temporal", kind.naming(name))}
 }
 
 // runQuery needs no custom attribute, so that it also works where the worker may

@@ -50,6 +50,20 @@ func TestExplainError(t *testing.T) {
 	}
 }
 
+// TestRunErrorNames: what is about no one thing has no empty name.
+func TestRunErrorNames(t *testing.T) {
+	for want, run := range map[string]Run{
+		`backup "b": Failed: x`:          {Kind: KindBackup, Name: "b"},
+		`change of schedules: Failed: x`: {Kind: KindSchedules},
+		`garbage collection: Failed: x`:  {Kind: KindGarbage},
+		`restore "r": Failed: x`:         {Kind: KindRestore, Name: "r"},
+	} {
+		if got := (&RunError{Run: run, Phase: "Failed", Message: "x"}).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestPhaseOf(t *testing.T) {
 	for _, tc := range []struct {
 		status         enumspb.WorkflowExecutionStatus

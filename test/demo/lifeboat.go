@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -29,15 +28,19 @@ type lifeboat struct {
 	publicKey string // path; of the evidence of drills
 }
 
-// compile builds the programs into bin/ of the checkout.
+// compile builds the programs into bin/ of the checkout, as `make build` does: with other flags
+// than the rest of the stack, such as -trimpath, all that they import would be compiled twice.
 func compile(ctx context.Context) (harness.Binaries, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
 		return harness.Binaries{}, fmt.Errorf("find the checkout: %w", err)
 	}
-	// As make build makes them, for they lie where it puts them.
-	flags := []string{"-trimpath", "-ldflags", "-s -w -X main.version=" + cmp.Or(os.Getenv("VERSION"), "dev")}
-	return harness.Build(ctx, filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "bin"), flags...)
+	root := filepath.Dir(strings.TrimSpace(string(out)))
+	if text, err := exec.CommandContext(ctx, "make", "-C", root, "build").CombinedOutput(); err != nil {
+		return harness.Binaries{}, fmt.Errorf("make build: %w: %s", err, text)
+	}
+	bin := filepath.Join(root, "bin")
+	return harness.Binaries{CLI: filepath.Join(bin, "lifeboat"), Worker: filepath.Join(bin, "lifeboat-worker")}, nil
 }
 
 // startStack starts what the story needs: everything, or beside a cluster that

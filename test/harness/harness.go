@@ -58,11 +58,12 @@ type Harness struct {
 // Binaries are the built programs.
 type Binaries struct{ CLI, Worker string }
 
-// Build compiles both programs into dir, with more flags for go build.
+// Build compiles both programs into dir, with flags of `go build`.
 func Build(ctx context.Context, dir string, flags ...string) (Binaries, error) {
 	b := Binaries{CLI: filepath.Join(dir, "lifeboat"), Worker: filepath.Join(dir, "lifeboat-worker")}
 	for out, pkg := range map[string]string{b.CLI: "starter", b.Worker: "worker"} {
-		cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, flags, []string{"-o", out, "github.com/lifeboat-backup/lifeboat/" + pkg})...)
+		args := slices.Concat([]string{"build"}, flags, []string{"-o", out, "github.com/lifeboat-backup/lifeboat/" + pkg})
+		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Env = append(os.Environ(), "GOGC=400", "CGO_ENABLED=0") // as in the Makefile: images have no C library
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return b, fmt.Errorf("build %s: %w: %s", pkg, err, text)

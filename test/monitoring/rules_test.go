@@ -15,7 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/monitoring"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
@@ -39,6 +41,7 @@ type simulation struct {
 	now        time.Time
 	st         *memstore.Store
 	schedules  *schedule.Service
+	drills     *schedule.Service // schedules of drills
 	cron       timing.Timing
 	keeper     *monitoring.Keeper
 	telemetry  *export.Telemetry
@@ -59,8 +62,9 @@ func simulate(t *testing.T, cron string) *simulation {
 	s.group = s.prometheus.load("../../deploy/monitoring/rules.yaml")
 	locations := repositorytest.Locations(repositorytest.Stores{"default": s.st})
 	cfg := locations.Config()
-	cfg.DefaultBackupTTL.Duration = time.Hour
+	cfg.DefaultBackupTTL.Duration, cfg.Drills.SigningKey = time.Hour, &config.SigningKey{File: "key"}
 	s.schedules = &schedule.Service{Config: cfg, Locations: locations, Temporal: noTemporal{}, Now: func() time.Time { return s.now }}
+	s.drills = &schedule.Service{Drills: true, Config: cfg, Locations: locations, Temporal: noTemporal{}, Now: func() time.Time { return s.now }}
 	s.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{{Name: name, Spec: velerov1.ScheduleSpec{Schedule: cron}}}})
 	var err error
 	if s.cron, err = timing.Parse(cron, ""); err != nil {
@@ -93,7 +97,8 @@ func (s *simulation) startWorker() {
 		s.t.Fatal(err)
 	}
 	s.keeper, err = monitoring.NewKeeper(&monitoring.Reader{
-		Cluster: s.schedules.Config.Cluster, Locations: s.schedules.Locations, Schedules: s.schedules.Measures, Now: func() time.Time { return s.now },
+		Cluster: s.schedules.Config.Cluster, Locations: s.schedules.Locations, Schedules: s.schedules.Measures, DrillSchedules: s.drills.Measures,
+		Now:     func() time.Time { return s.now },
 		Orphans: func(context.Context) (contract.OrphanPlan, error) { return contract.OrphanPlan{}, nil },
 	}, s.telemetry.Meter, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -283,6 +288,68 @@ func TestDrillOverdue(t *testing.T) {
 	s.now = at("2026-04-11T12:00:00Z")
 	s.until("2026-04-12T06:00:00Z", "")
 	s.expect("12 03:20 LifeboatDrillOverdue began")
+}
+
+// changeDrills changes schedules of drills.
+func (s *simulation) changeDrills(in contract.ChangeSchedulesInput) {
+	s.t.Helper()
+	in.Drills = true
+	if _, err := s.drills.Change(s.t.Context(), in); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// drill notes a drill of schedule d that was due now.
+func (s *simulation) drill(phase string) {
+	s.t.Helper()
+	d, err := repository.ReadSchedule(s.t.Context(), s.st, layout.Schedules{Cluster: s.drills.Config.Cluster, Drills: true}, "d")
+	if err == nil {
+		err = repository.ChangeScheduleRuns(s.t.Context(), s.st, d, func(r *repository.ScheduleRuns) (bool, error) {
+			r.Note(contract.ScheduleSlot{Due: s.now, Started: s.now, Ended: s.now.Add(time.Minute), Outcome: contract.SlotRan, Phase: phase})
+			return true, nil
+		})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// A scheduled drill that does not pass, or does not come, is a ticket a day later, also where none has
+// ever passed; the next one that passes ends it. One that is paused or deleted has none.
+func TestScheduledDrillOverdue(t *testing.T) {
+	s := simulate(t, "0 2 1 1 *")
+	every := contract.Schedule{Name: "d", Spec: velerov1.ScheduleSpec{Schedule: "0 9 */2 * *"}, Drill: &definition.Spec{Source: definition.Source{Pick: definition.PickLatest}}}
+	s.changeDrills(contract.ChangeSchedulesInput{Apply: []contract.Schedule{every}})
+	s.until("2026-03-01T09:00:00Z", "")
+	s.drill("Failed")
+	s.until("2026-03-03T09:00:00Z", "")
+	s.drill("Completed")
+	s.until("2026-03-06T12:00:00Z", "") // that of the 5th does not come
+	s.changeDrills(contract.ChangeSchedulesInput{Pause: []string{"d"}})
+	s.until("2026-03-08T12:00:00Z", "")
+	s.changeDrills(contract.ChangeSchedulesInput{Unpause: []string{"d"}})
+	s.until("2026-03-10T12:00:00Z", "")
+	s.changeDrills(contract.ChangeSchedulesInput{Delete: []string{"d"}})
+	s.until("2026-03-11T12:00:00Z", "")
+	s.expect("02 09:10 LifeboatScheduledDrillOverdue began", "03 09:05 LifeboatScheduledDrillOverdue ended",
+		"06 09:10 LifeboatScheduledDrillOverdue began", "06 12:05 LifeboatScheduledDrillOverdue ended",
+		"10 09:10 LifeboatScheduledDrillOverdue began", "10 12:05 LifeboatScheduledDrillOverdue ended")
+}
+
+// Schedules that the configuration no longer allows are told, and their backups and drills stay due.
+func TestInvalid(t *testing.T) {
+	s := simulate(t, "0 2 * * *")
+	daily := contract.Schedule{Name: "d", Spec: velerov1.ScheduleSpec{Schedule: "0 9 * * *"}, Drill: &definition.Spec{Source: definition.Source{Pick: definition.PickLatest}}}
+	s.changeDrills(contract.ChangeSchedulesInput{Apply: []contract.Schedule{daily}})
+	s.until("2026-03-01T09:00:00Z", "Completed")
+	s.drill("Completed")
+	key := s.drills.Config.Drills.SigningKey
+	s.drills.Config.Drills.SigningKey = nil
+	s.until("2026-03-03T09:00:00Z", "Completed")
+	s.drills.Config.Drills.SigningKey = key
+	s.drill("Completed")
+	s.until("2026-03-03T09:30:00Z", "Completed")
+	s.expect("01 09:20 LifeboatScheduleInvalid began", "02 21:10 LifeboatScheduledDrillOverdue began", "03 09:05 LifeboatScheduleInvalid ended", "03 09:05 LifeboatScheduledDrillOverdue ended")
 }
 
 // A bucket that cannot be read and a worker that is gone are told, and end with it.

@@ -157,6 +157,8 @@ func play(t *testing.T) {
 	run(t, "backup", "verify", "one", "--wait")
 	run(t, "backup", "rehearse", "one", "--wait")
 	run(t, "drill", "run", "bookstore", "--from-backup", "one", "--wait")
+	run(t, "drill", "schedule", "quarterly", "--schedule", "0 9 1 */3 *", "--include-namespaces", "bookstore", "--from-backup", "one")
+	run(t, "drill", "schedule", "trigger", "quarterly")
 	run(t, "gc", "run")
 	run(t, "backup", "create", "two", "--include-namespaces", "bookstore", "--wait")
 }
@@ -371,10 +373,11 @@ func checkRestart(t *testing.T, p *prometheus) {
 		t.Error("not ready", resp, err)
 	}
 	run(t, "schedule", "pause", "nightly")
+	run(t, "drill", "schedule", "delete", "quarterly", "--confirm")
 	eventually(t, func() error {
-		found, err := p.query(t.Context(), `lifeboat_schedule_next_due_seconds`, time.Now())
+		found, err := p.query(t.Context(), `{__name__=~"lifeboat_(drill_)?schedule_.+"}`, time.Now())
 		if err == nil && len(found) > 0 {
-			err = fmt.Errorf("a paused schedule has %v", found)
+			err = fmt.Errorf("a paused and a deleted schedule have %v", found)
 		}
 		return err
 	})

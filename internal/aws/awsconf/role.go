@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+
+	"github.com/lifeboat-backup/lifeboat/internal/iam"
 )
 
 // The keys of a location's spec.config that name a role to assume. They are ours: Velero's plug-in
@@ -33,36 +34,23 @@ type Role struct {
 	Tags       map[string]string
 }
 
-const (
-	// sessionName is the session's, as CloudTrail shows it.
-	sessionName = "lifeboat"
-	// mostTags is STS's limit of tags of a session.
-	mostTags = 50
-	// longestExternalID is STS's limit.
-	longestExternalID = 1224
-)
-
-var (
-	roleARN    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}$`)
-	externalID = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`)
-	tagKey     = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
-	tagValue   = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$`)
-)
+// sessionName is the session's, as CloudTrail shows it.
+const sessionName = "lifeboat"
 
 // ParseRole reads a location's role. Each error begins with the field that is wrong.
 func ParseRole(config map[string]string) (Role, []error) {
 	r := Role{ARN: config[KeyRole], ExternalID: config[KeyExternalID]}
 	var errs []error
-	if r.ARN != "" && !roleARN.MatchString(r.ARN) {
-		errs = append(errs, fmt.Errorf("spec.config.%s: %q is no ARN of a role, such as arn:aws:iam::111122223333:role/backups", KeyRole, r.ARN))
+	check := func(key string, said bool, err error) {
+		if said && err != nil {
+			errs = append(errs, fmt.Errorf("spec.config.%s: %w", key, err))
+		}
 	}
-	if r.ExternalID != "" && (!externalID.MatchString(r.ExternalID) || len(r.ExternalID) > longestExternalID) {
-		errs = append(errs, fmt.Errorf("spec.config.%s: %q: want 2 to %d letters, digits and _+=,.@:/-", KeyExternalID, r.ExternalID, longestExternalID))
-	}
+	check(KeyRole, r.ARN != "", iam.CheckRole(r.ARN))
+	check(KeyExternalID, r.ExternalID != "", iam.CheckExternalID(r.ExternalID))
 	var err error
-	if r.Tags, err = parseTags(config[KeySessionTags]); err != nil {
-		errs = append(errs, fmt.Errorf("spec.config.%s: %w", KeySessionTags, err))
-	}
+	r.Tags, err = parseTags(config[KeySessionTags])
+	check(KeySessionTags, true, err)
 	if r.ARN == "" && (r.ExternalID != "" || len(r.Tags) > 0) {
 		errs = append(errs, fmt.Errorf("spec.config.%s: required with %s and %s", KeyRole, KeyExternalID, KeySessionTags))
 	}
@@ -76,15 +64,12 @@ func parseTags(text string) (map[string]string, error) {
 	}
 	tags := map[string]string{}
 	for key, all := range values {
-		if len(all) > 1 || !tagKey.MatchString(key) || !tagValue.MatchString(all[0]) {
-			return nil, fmt.Errorf("tag %q: want each key once, of at most 128 characters, and a value of at most 256, without special ones", key)
+		if len(all) > 1 {
+			return nil, fmt.Errorf("tag %q: want each key once", key)
 		}
 		tags[key] = all[0]
 	}
-	if len(tags) > mostTags {
-		return nil, fmt.Errorf("%d tags are more than the %d that a session may have", len(tags), mostTags)
-	}
-	return tags, nil
+	return tags, iam.CheckSessionTags(tags)
 }
 
 // assume has cfg sign as the role, which the credentials of cfg assume whenever a session ends.

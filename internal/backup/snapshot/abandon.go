@@ -64,7 +64,7 @@ func resumePods(ctx context.Context, b *backup.Service, o *backup.Run) error {
 func isCommitted(ctx context.Context, o *backup.Run, ref contract.BackupRef) (bool, error) {
 	var doc velerov1.Backup
 	err := repository.GetJSON(ctx, o.Store, o.Layout.Metadata(), &doc)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, archive.ErrCorrupt) {
+	if errors.Is(err, store.ErrNotFound) || archive.IsDamaged(err) {
 		return false, nil
 	}
 	return err == nil && string(doc.UID) == ref.UID, err

@@ -235,7 +235,7 @@ func (l *look) placeOf(digest string) *place {
 
 // readPlace reads runs and deletions before backups.
 func (l *look) readPlace(ctx context.Context, p *place, listing *repository.Listing) (err error) {
-	if p.seen, err = beside.ReadSeen(ctx, p.st); err != nil && !errors.Is(err, archive.ErrCorrupt) {
+	if p.seen, err = beside.ReadSeen(ctx, p.st); err != nil && !archive.IsDamaged(err) {
 		return err
 	}
 	if p.clusters, err = repository.ClusterNames(ctx, p.st); err != nil {

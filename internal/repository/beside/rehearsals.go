@@ -73,7 +73,7 @@ func ReadRehearsals(ctx context.Context, st store.Store, backup, uid string) ([]
 		var r contract.RehearsalResult
 		err := repository.GetJSON(ctx, st, key, &r)
 		switch {
-		case errors.Is(err, archive.ErrCorrupt), errors.Is(err, archive.ErrHostile), errors.Is(err, store.ErrNotFound):
+		case archive.IsDamaged(err), errors.Is(err, store.ErrNotFound):
 			continue
 		case err != nil:
 			return nil, err

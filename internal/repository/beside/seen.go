@@ -36,7 +36,7 @@ func ReadSeen(ctx context.Context, st store.Store) (*Seen, error) {
 func RecordSeen(ctx context.Context, st store.Store, backups int, at time.Time) error {
 	s, err := ReadSeen(ctx, st)
 	switch {
-	case err != nil && !errors.Is(err, archive.ErrCorrupt):
+	case err != nil && !archive.IsDamaged(err):
 		return err
 	case s == nil || err != nil: // damaged: the grace period begins anew
 		s = &Seen{Since: at}
@@ -53,7 +53,7 @@ func CountDeletion(ctx context.Context, st store.Store) error {
 	for {
 		var s Seen
 		etag, err := repository.GetVersion(ctx, st, layout.SeenKey, &s)
-		if errors.Is(err, store.ErrNotFound) || errors.Is(err, archive.ErrCorrupt) || err == nil && s.Backups <= 0 {
+		if errors.Is(err, store.ErrNotFound) || archive.IsDamaged(err) || err == nil && s.Backups <= 0 {
 			return nil
 		}
 		if err == nil {

@@ -70,7 +70,7 @@ func RemoveTombstone(ctx context.Context, st store.Store, backup, uid string) er
 	if errors.Is(err, store.ErrNotFound) || err == nil && t.UID != uid {
 		return nil
 	}
-	if err == nil || errors.Is(err, archive.ErrCorrupt) {
+	if err == nil || archive.IsDamaged(err) {
 		err = st.DeleteMatching(ctx, layout.Tombstone(backup), etag)
 	}
 	if err != nil && !errors.Is(err, store.ErrChanged) {

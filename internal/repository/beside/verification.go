@@ -145,7 +145,7 @@ func ReadVerification(ctx context.Context, st store.Store, backup, uid string) (
 	var v Verification
 	err = repository.GetJSON(ctx, st, newest.Key, &v)
 	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, archive.ErrHostile), errors.Is(err, archive.ErrCorrupt),
+	case errors.Is(err, store.ErrNotFound), archive.IsDamaged(err),
 		err == nil && (v.Name != backup || v.UID != uid || v.key() != newest.Key):
 		return withoutDocument(newest, backup, uid), nil
 	case err != nil:

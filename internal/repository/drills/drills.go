@@ -76,7 +76,7 @@ func List[T any](ctx context.Context, st store.Store, cluster string, limit int,
 	for i, n := range all {
 		group.Go(func() error {
 			f, err := Read(limited, st, cluster, n)
-			if isDamage(err) {
+			if archive.IsDamaged(err) {
 				f, err = &File{Sequence: n, Key: Key(cluster, n), Damage: err}, nil
 			}
 			if err == nil {
@@ -106,7 +106,7 @@ func LastPassed(ctx context.Context, st store.Store, cluster string, most int) (
 			break
 		}
 		f, err := Read(ctx, st, cluster, n)
-		if isDamage(err) {
+		if archive.IsDamaged(err) {
 			continue
 		}
 		if err != nil {
@@ -133,7 +133,7 @@ func LastOfSchedule(ctx context.Context, st store.Store, cluster, schedule strin
 	slices.Reverse(all)
 	for _, n := range all[:min(len(all), most)] {
 		f, err := Read(ctx, st, cluster, n)
-		if isDamage(err) {
+		if archive.IsDamaged(err) {
 			continue
 		}
 		if err != nil {
@@ -173,11 +173,6 @@ func Location(ctx context.Context, l *repository.Locations) (*velerov1.BackupSto
 		}
 	}
 	return nil, nil, nil
-}
-
-// isDamage says that a file can be read, and is no evidence.
-func isDamage(err error) bool {
-	return errors.Is(err, archive.ErrCorrupt) || errors.Is(err, archive.ErrHostile)
 }
 
 // Read reads the evidence of a drill. Who signed it is not asked: whoever is to be convinced

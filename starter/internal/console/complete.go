@@ -31,6 +31,19 @@ func (con *Console) CompleteWords(c *cobra.Command, list func(ctx context.Contex
 	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
+// CompleteFlags has the flags of these names completed, in a command and all below it, unless a
+// command does so itself.
+func CompleteFlags(c *cobra.Command, by map[string]cobra.CompletionFunc) {
+	for name, offer := range by {
+		if _, known := c.GetFlagCompletionFunc(name); !known && c.LocalFlags().Lookup(name) != nil {
+			_ = c.RegisterFlagCompletionFunc(name, offer) // the flag is there
+		}
+	}
+	for _, child := range c.Commands() {
+		CompleteFlags(child, by)
+	}
+}
+
 // CompleteRunning offers the runs of a kind that go on.
 func (con *Console) CompleteRunning(kind temporal.Kind) completion {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

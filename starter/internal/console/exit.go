@@ -21,14 +21,19 @@ const (
 // ExitCodesHelp is the part of a help text that explains the exit codes.
 const ExitCodesHelp = `Exit codes:
   0    done; a backup or restore that was waited for is Completed
-  1    bad usage, or something on the way failed
-  2    the backup, restore or deletion is Failed, FailedValidation or Canceled, or a
-       backup that was verified is Corrupt
+  1    bad input, whoever finds it: nothing was done (FailedValidation); or something on
+       the way failed
+  2    the backup, restore or deletion is Failed or Canceled, or a backup that was
+       verified is Corrupt
   3    the backup or restore is PartiallyFailed, a deletion left something, or not
        everything could be verified
   4    what was asked for does not exist
   5    the name is taken already
   130  interrupted: Ctrl-C stops the waiting, never the run`
+
+// failedValidation is the phase of a run whose input the worker has refused. Its code is that of
+// input which this program refuses: who calls it cannot know which of both looks at a field.
+const failedValidation = "FailedValidation"
 
 // Outcome ends a command with a code when everything has been said already.
 type Outcome struct{ Code int }
@@ -50,6 +55,8 @@ func codeOfPhase(phase string) int {
 		return CodeDone
 	case "PartiallyFailed":
 		return CodePartiallyFailed
+	case failedValidation:
+		return CodeError
 	default:
 		return CodeFailed
 	}
@@ -68,6 +75,8 @@ func CodeOf(err error) int {
 		return CodeNotFound
 	case errors.Is(err, temporal.ErrExists):
 		return CodeExists
+	case errors.As(err, &failed) && failed.Phase == failedValidation:
+		return CodeError
 	case errors.As(err, &failed):
 		return CodeFailed
 	case errors.Is(err, context.Canceled):

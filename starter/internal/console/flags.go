@@ -18,6 +18,7 @@ type Output struct{ Format string }
 // BindFlag adds the flag to a command and has it checked before the command runs.
 func (o *Output) BindFlag(c *cobra.Command, fallback string, allowed ...string) {
 	c.Flags().StringVarP(&o.Format, "output", "o", fallback, "output format: "+strings.Join(allowed, ", "))
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	c.PreRunE = func(*cobra.Command, []string) error {
 		if o.Format == "" || slices.Contains(allowed, o.Format) {
 			return nil

@@ -123,10 +123,10 @@ func (con *Console) FailedRun(run temporal.Run, err error) error {
 	if failed == nil || errors.Is(err, temporal.ErrExists) || errors.Is(err, temporal.ErrNotFound) {
 		return err
 	}
-	if failed.Phase == "FailedValidation" && run.Kind != temporal.KindBackup && run.Kind != temporal.KindRestore {
+	if failed.Phase == failedValidation && run.Kind != temporal.KindBackup && run.Kind != temporal.KindRestore {
 		return err // there is nothing to create again
 	}
-	if failed.Phase == "FailedValidation" {
+	if failed.Phase == failedValidation {
 		return fmt.Errorf("%w; correct the %s and create it again", err, run.Kind.Noun())
 	}
 	return fmt.Errorf("%w; its history is in the Temporal UI under workflow id %s", err, run.WorkflowID)

@@ -51,6 +51,7 @@ func (o *options) bindFlags(c *cobra.Command) {
 	f.Float64Var(&o.prices.Snapshots, "price", 0, "price of a GiB of snapshots for a month, such as 0.05")
 	f.Float64Var(&o.prices.Objects, "object-price", 0, "price of a GiB in the bucket for a month, such as 0.023")
 	f.StringVarP(&o.format, "output", "o", show.FormatTable, "output format: table, json, yaml")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{show.FormatTable, show.FormatJSON, show.FormatYAML}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
 func (o *options) check() error {

@@ -51,6 +51,7 @@ func (f *flags) bind(c *cobra.Command) {
 	fs.StringSliceVar(&f.exclude, "exclude-namespaces", nil, "namespaces to leave out")
 	fs.StringSliceVar(&f.allow, "allow-kinds", nil, "types of custom resources that may be created, as plural.group; others are tried by a dry run")
 	fs.StringVar(&f.level, "level", "", "least level that has to be proven, L0 to L5 (default L4, with assertions L5)")
+	_ = c.RegisterFlagCompletionFunc("level", cobra.FixedCompletions(definition.Level("").Values(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	fs.DurationVar(&f.rto, "rto", 0, "how long it may take until it is proven; longer fails the drill")
 	fs.DurationVar(&f.rpo, "rpo", 0, "how old the newest data, and how long the time between two good backups, may be")
 	fs.DurationVar(&f.ready, "ready-timeout", 0, "how long workloads may take until they are ready (default 10m)")

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/lifeboat-backup/lifeboat/internal/iam"
 	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
@@ -61,14 +64,43 @@ these very documents.`,
 		Args: cobra.NoArgs,
 	}
 	bindOptions(c, &o)
-	c.RunE = func(*cobra.Command, []string) error { return cs.print(iam.Policy(o)) }
+	c.RunE = func(*cobra.Command, []string) error {
+		if err := checkFlags(c, "with --role "+string(o.Role), flagsOfRole(o.Role)...); err != nil {
+			return err
+		}
+		return cs.print(iam.Policy(o))
+	}
 	return c
+}
+
+// flagsOfRole are the flags that change something for a role.
+func flagsOfRole(role iam.Role) []string {
+	flags := []string{"assume"}
+	if role != iam.Volumes {
+		flags = append(flags, "bucket", "prefix", "bucket-key", "inspect")
+	}
+	if slices.Contains([]iam.Role{iam.All, iam.Restore, iam.Volumes}, role) {
+		flags = append(flags, "volume-key", "shared-by")
+	}
+	return flags
+}
+
+// checkFlags refuses flags of the command itself that change nothing in its form.
+func checkFlags(c *cobra.Command, form string, flags ...string) (err error) {
+	general := []string{"role", "partition", "pod-identity", "worker-role", "output"}
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if err == nil && f.Changed && !slices.Contains(general, f.Name) && !slices.Contains(flags, f.Name) {
+			err = fmt.Errorf("--%s: changes nothing %s, which takes --%s", f.Name, form, strings.Join(flags, ", --"))
+		}
+	})
+	return err
 }
 
 func (cs commands) trustCommand() *cobra.Command {
 	var h iam.Holder
 	var podIdentity bool
 	var taker iam.Taker
+	var tags []string
 	c := &cobra.Command{
 		Use: "trust", Short: "Print who may take the role",
 		Long: `Print the trust policy of the worker's role: one service account of one cluster, by the
@@ -89,17 +121,43 @@ that of a role in the account of a location, which the worker's role takes (assu
 	f.StringVar(&h.Partition, "partition", "aws", "aws, aws-cn or aws-us-gov")
 	f.StringVar(&taker.Role, "worker-role", "", "ARN of the worker's role, for a role that a location names")
 	f.StringVar(&taker.ExternalID, "external-id", "", "the location's assumeRoleExternalId")
-	f.StringToStringVar(&taker.Tags, "session-tag", nil, "key=value of the location's assumeRoleSessionTags; may be repeated")
+	f.StringArrayVar(&tags, "session-tag", nil, "key=value of the location's assumeRoleSessionTags; may be repeated")
+	c.MarkFlagsMutuallyExclusive("pod-identity", "worker-role")
 	c.RunE = func(*cobra.Command, []string) error {
-		if taker.Role != "" {
-			return cs.print(iam.TrustRole(taker))
+		switch {
+		case taker.Role != "":
+			return cs.trustRole(c, taker, tags)
+		case podIdentity:
+			return cs.trustPod(c, h)
 		}
-		if podIdentity {
-			return cs.print(iam.TrustPodIdentity(h))
+		if err := checkFlags(c, "without --pod-identity and --worker-role: it is the trust policy for IRSA", "account", "issuer", "namespace", "service-account"); err != nil {
+			return err
 		}
 		return cs.print(iam.TrustWebIdentity(h))
 	}
 	return c
+}
+
+func (cs commands) trustPod(c *cobra.Command, h iam.Holder) error {
+	if err := checkFlags(c, "with --pod-identity", "eks-cluster", "namespace", "service-account"); err != nil {
+		return err
+	}
+	return cs.print(iam.TrustPodIdentity(h))
+}
+
+func (cs commands) trustRole(c *cobra.Command, taker iam.Taker, tags []string) error {
+	if err := checkFlags(c, "with --worker-role", "external-id", "session-tag"); err != nil {
+		return err
+	}
+	taker.Tags = map[string]string{}
+	for _, tag := range tags {
+		key, value, ok := strings.Cut(tag, "=")
+		if _, twice := taker.Tags[key]; !ok || twice {
+			return fmt.Errorf("--session-tag: %q: want key=value, each key once", tag)
+		}
+		taker.Tags[key] = value
+	}
+	return cs.print(iam.TrustRole(taker))
 }
 
 func (cs commands) print(d iam.Document, err error) error {
@@ -143,6 +201,9 @@ Exit codes:
 	bindOptions(c, &o)
 	out.BindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.RunE = func(_ *cobra.Command, files []string) error {
+		if err := checkFlags(c, "with --role "+string(o.Role), flagsOfRole(o.Role)...); err != nil {
+			return err
+		}
 		policies, err := readPolicies(files)
 		if err != nil {
 			return err

@@ -57,44 +57,69 @@ func (c *ScheduleChanges) Schedule(s contract.Schedule) (contract.Schedule, erro
 	return s, c.schedule.applyTo(&s)
 }
 
-// Schedules reads the schedules of files and directories; "-" is standard input. It tells from
-// which of them each was read, by their base names, and all of those names. source replaces
-// them, unless it is "". decode reads them from a stream, as manifest.Schedules does.
-func Schedules(src Source, paths []string, source string, decode func(io.Reader) ([]contract.Schedule, error)) (all []contract.Schedule, sources []string, err error) {
+// Applied are the schedules of files and directories.
+type Applied struct {
+	Schedules []contract.Schedule
+	// Sources tell from where they were read: base names of files and directories.
+	Sources []string
+	// PassedOver are files of directories that hold no document of Kubernetes, such as the values
+	// of a chart.
+	PassedOver []string
+}
+
+// Schedules reads the schedules of files and directories; "-" is standard input. source replaces
+// the sources' names, unless it is "". decode reads them from a stream, as manifest.Schedules
+// does. The error names every file that cannot be read: a schedule may stand in each of them, so
+// that nothing may be applied, and less be pruned, without them.
+func Schedules(src Source, paths []string, source string, decode func(io.Reader) ([]contract.Schedule, error)) (Applied, error) {
+	var out Applied
 	if len(paths) == 0 {
-		return nil, nil, errors.New("-f: say which files to apply; '-' is standard input")
+		return out, errors.New("-f: say which files to apply; '-' is standard input")
 	}
+	var errs []error
 	for _, path := range paths {
 		from := source
 		if from == "" && path != "-" {
 			from = filepath.Base(filepath.Clean(path))
 		}
-		if from != "" && !slices.Contains(sources, from) {
-			sources = append(sources, from)
+		if from != "" && !slices.Contains(out.Sources, from) {
+			out.Sources = append(out.Sources, from)
 		}
-		files, err := filesOf(path)
-		if err != nil {
-			return nil, nil, err
+		errs = append(errs, out.read(src, path, from, decode))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return out, err
+	}
+	if len(out.Schedules) == 0 { // a checkout that failed must not prune everything
+		return out, fmt.Errorf("-f: no schedule in %s; 'lifeboat schedule delete' deletes by name", strings.Join(paths, ", "))
+	}
+	return out, nil
+}
+
+// read adds the schedules of a file, or of the files of a directory, which may hold other things
+// too.
+func (a *Applied) read(src Source, path, from string, decode func(io.Reader) ([]contract.Schedule, error)) error {
+	files, err := filesOf(path)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, file := range files {
+		src.File = file
+		read, err := readManifest(src, decode)
+		switch {
+		case errors.Is(err, manifest.ErrNoDocument) && file != path:
+		case errors.Is(err, manifest.ErrForeign) && file != path:
+			a.PassedOver = append(a.PassedOver, file)
+		case err != nil:
+			errs = append(errs, err)
 		}
-		for _, file := range files {
-			src.File = file
-			read, err := readManifest(src, decode)
-			if errors.Is(err, manifest.ErrNoDocument) && file != path {
-				continue // a directory may hold other things too
-			}
-			if err != nil {
-				return nil, nil, err
-			}
-			for _, s := range read {
-				s.From = from
-				all = append(all, s)
-			}
+		for _, s := range read {
+			s.From = from
+			a.Schedules = append(a.Schedules, s)
 		}
 	}
-	if len(all) == 0 { // a checkout that failed must not prune everything
-		return nil, nil, fmt.Errorf("-f: no schedule in %s; 'lifeboat schedule delete' deletes by name", strings.Join(paths, ", "))
-	}
-	return all, sources, nil
+	return errors.Join(errs...)
 }
 
 // filesOf are a file, or the YAML and JSON files of a directory.

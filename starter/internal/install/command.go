@@ -47,6 +47,7 @@ The chart's probe, which Helm runs after an upgrade, is left out: take a backup 
 	f.StringArrayVar(&o.sets, "set", nil, "a single value, as temporal.address=temporal:7233; may be repeated")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print, and install nothing: the only way there is")
 	f.StringVarP(&o.format, "output", "o", "yaml", "output format: yaml, json")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"yaml", "json"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	o.velero.bind(f)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cluster, err := c.Flags().GetString("cluster")

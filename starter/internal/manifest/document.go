@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
@@ -144,6 +145,36 @@ func kindOf(doc []byte) string {
 		return ""
 	}
 	return top.Kind
+}
+
+// isOfKind says whether a document is of a kind, in its API group or, by mistake, in none.
+func isOfKind(doc []byte, kind string) bool {
+	var top struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+	}
+	if yaml.Unmarshal(doc, &top) != nil || top.Kind != kind {
+		return false
+	}
+	group, _, hasGroup := strings.Cut(top.APIVersion, "/")
+	want, _, _ := strings.Cut(versionOf(kind), "/")
+	return !hasGroup || group == want
+}
+
+// explainNoKind says why a document has no kind: it cannot be read, its kind was forgotten, or it
+// is ErrForeign, such as the values of a chart.
+func explainNoKind(doc []byte) error {
+	var content any
+	if err := yaml.Unmarshal(doc, &content); err != nil {
+		return fmt.Errorf("parse YAML: %w", err)
+	}
+	top, _ := content.(map[string]any)
+	for _, field := range []string{"apiVersion", "spec"} {
+		if _, given := top[field]; given {
+			return errors.New("kind: (not given): a document of Kubernetes needs one")
+		}
+	}
+	return ErrForeign
 }
 
 // isEmpty is true for a document of nothing but comments and blank lines.

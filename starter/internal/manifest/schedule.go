@@ -42,19 +42,23 @@ func readKind(r io.Reader, kind string, read func(text []byte) (contract.Schedul
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%w of kind %s", ErrNoDocument, kind)
+		return nil, fmt.Errorf("%w of kind %s of %s", ErrNoDocument, kind, versionOf(kind))
 	}
 	return all, nil
 }
 
-// itemsOf are the documents of a kind in a document: itself, or what it lists.
+// ErrForeign says that a document is none of Kubernetes at all.
+var ErrForeign = errors.New("not a Velero document, nor one of Lifeboat's: expected apiVersion, kind, metadata and spec at the top")
+
+// itemsOf are the documents of a kind in a document: itself, or what it lists. A document of the
+// same kind in another API group is another kind.
 func itemsOf(text []byte, kind string) ([][]byte, error) {
-	switch kindOf(text) {
-	case kind:
+	switch of := kindOf(text); {
+	case isOfKind(text, kind):
 		return [][]byte{text}, nil
-	case kind + "List", "List":
-	case "":
-		return nil, errors.New("not a Velero document, nor one of Lifeboat's: expected apiVersion, kind, metadata and spec at the top")
+	case of == kind+"List" || of == "List":
+	case of == "":
+		return nil, explainNoKind(text)
 	default:
 		return nil, nil
 	}
@@ -66,7 +70,7 @@ func itemsOf(text []byte, kind string) ([][]byte, error) {
 	}
 	var items [][]byte
 	for _, item := range list.Items {
-		if kindOf(item) == kind {
+		if isOfKind(item, kind) {
 			items = append(items, item)
 		}
 	}

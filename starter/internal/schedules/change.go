@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule/preset"
+	"github.com/lifeboat-backup/lifeboat/internal/timing"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -91,9 +92,24 @@ func printDocuments(io Console, format string, all []contract.Schedule) error {
 	return io.Kind().print(io.Stdout(), format, documents, len(documents) == 1)
 }
 
+// checkTimes finds what can be told of due times without a worker, which checks all the rest when
+// a printed document is applied.
+func checkTimes(all []contract.Schedule) error {
+	var errs []error
+	for _, s := range all {
+		if _, err := timing.Parse(s.Spec.Schedule, s.Annotations[contract.AnnotationZone]); err != nil {
+			errs = append(errs, fmt.Errorf("schedule %q: %w", s.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Make makes schedules, or prints their documents in a format and makes nothing.
 func Make(ctx context.Context, io Console, format string, all []contract.Schedule) error {
 	if format != "" {
+		if err := checkTimes(all); err != nil {
+			return err
+		}
 		return printDocuments(io, format, all)
 	}
 	return io.Connect(ctx, func(be Backend) error {
@@ -110,14 +126,16 @@ func applyCommand(io Console) *cobra.Command {
 		Use:   "apply -f FILE",
 		Short: "Make or change the schedules of files",
 		Long: "Make or change the schedules of files: " + k.documents + `. Other kinds are passed
-over. Everything is checked before anything is changed.
+over, and so are files of a directory that hold no document of Kubernetes. Everything is
+checked before anything is changed.
 
 Applied again, equal documents change nothing; no apply ever starts a run, and none
 ends a pause that somebody has set with '` + k.command + ` pause'.
 
 A schedule that was applied from the same file or directory before, and is not there any
 more, is reported, and deleted with --prune. ` + k.left + ` stay. Files are told apart by
-their base names; --source gives another name, which standard input has not.`,
+their base names; --source gives another name, which standard input has not. A schedule
+belongs to where it was applied from last, and an apply says when that changes.`,
 		Example: k.example("apply -f schedules.yaml", "apply -f schedules/ --prune") + k.applyExample,
 		Args:    cobra.NoArgs,
 	}
@@ -126,14 +144,17 @@ their base names; --source gives another name, which standard input has not.`,
 	c.Flags().StringVar(&source, "source", "", "what is applied, for a later --prune (default: the base name of each file or directory)")
 	BindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		all, sources, err := input.Schedules(input.Source{Stdin: io.Stdin()}, files, source, k.decode)
+		read, err := input.Schedules(input.Source{Stdin: io.Stdin()}, files, source, k.decode)
 		if err != nil {
 			return err
 		}
-		if prune && len(sources) == 0 {
+		for _, file := range read.PassedOver {
+			io.Note("%s: passed over: it holds no document of Kubernetes\n", show.Clean(file))
+		}
+		if prune && len(read.Sources) == 0 {
 			return errors.New("--prune: say with --source what standard input is")
 		}
-		in := contract.ChangeSchedulesInput{Apply: all, Sources: sources, Prune: prune}
+		in := contract.ChangeSchedulesInput{Apply: read.Schedules, Sources: read.Sources, Prune: prune}
 		return io.Connect(c.Context(), func(be Backend) error {
 			if format == show.FormatTable {
 				return change(c.Context(), io, be, in)
@@ -211,9 +232,8 @@ func triggerCommand(io Console) *cobra.Command {
 	return &cobra.Command{
 		Use:   "trigger NAME",
 		Short: "Start a run of a schedule now",
-		Long: `Start a run of a schedule now, as if it were due: if a run of it goes on, the schedule's own
-overlap policy decides. The run waits for its turn as others do. It also starts while the
-schedule is paused.`,
+		Long: "Start a run of a schedule now, as if it were due. " + io.Kind().triggered + ` It also starts
+while the schedule is paused.`,
 		Example:           io.Kind().example("trigger " + io.Kind().name),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeNames(io),

@@ -25,7 +25,7 @@ type Kind struct {
 	document                    func(contract.ScheduleStatus) any
 	applyExample                string
 
-	left, its, leftLong, skips, measured string // what of it sentences name
+	left, its, leftLong, skips, measured, triggered string // what of it sentences name
 
 	header       []string
 	cells        func(s contract.ScheduleStatus, now time.Time) []string
@@ -45,6 +45,9 @@ metadata.namespace, status and labels as repositories have them`,
 good backup (RPO)`,
 		leftLong: `Their backups stay until they expire, and the
 last good ones stay then too, as long as nobody deletes them by name.`,
+		triggered: `If a run of it goes on, the
+schedule's own overlap policy decides: the new one is skipped, or begins afterwards. The run
+waits for its turn as others do.`,
 		header: header(), cells: cells, templateName: "Template",
 		template: func(s contract.ScheduleStatus) any { return &s.Schedule.Spec.Template },
 	}
@@ -60,6 +63,9 @@ several in a file`,
 		left: "The evidence and the drills of the past", its: "evidence and its drills of the past", skips: "another drill of the cluster",
 		leftLong: `The evidence of their drills stays, and
 says when the next one was due: 'drill verify' will name it as overdue.`,
+		triggered: `If a drill of the same
+schedule goes on, the new one is skipped; behind another drill of the cluster it waits as
+long as its catch-up window allows.`,
 		header: drillHeader(), cells: drillCells, templateName: "Drill",
 		template: func(s contract.ScheduleStatus) any { return s.Schedule.Drill },
 	}

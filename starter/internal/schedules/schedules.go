@@ -66,6 +66,7 @@ func Common(io Console) []*cobra.Command {
 // BindOutput adds -o to a command and has it checked before the command runs.
 func BindOutput(c *cobra.Command, format *string, fallback string, allowed ...string) {
 	c.Flags().StringVarP(format, "output", "o", fallback, "output format: "+strings.Join(allowed, ", "))
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	c.PreRunE = func(*cobra.Command, []string) error {
 		if *format == "" || slices.Contains(allowed, *format) {
 			return nil

@@ -82,8 +82,8 @@ func (o *simulateOptions) schedules(ctx context.Context, io Console, names []str
 	case o.preset != "":
 		return ofPreset(o.preset)
 	case offline:
-		all, _, err := input.Schedules(input.Source{Stdin: io.Stdin()}, o.files, "", manifest.Schedules)
-		return all, err
+		read, err := input.Schedules(input.Source{Stdin: io.Stdin()}, o.files, "", manifest.Schedules)
+		return read.Schedules, err
 	}
 	var all []contract.Schedule
 	err := io.Connect(ctx, func(be Backend) error {
