@@ -437,6 +437,9 @@ func (f *facts) notShown() []evidence.NotShown {
 	if _, byClass := f.disksMade(); byClass > 0 && f.in.Drill.Spec.VolumeInitializationRate > 0 {
 		all = append(all, evidence.NotShown{Topic: "volume initialization rate", Text: fmt.Sprintf("%d volumes were made by storage classes, which say themselves how fast EBS loads them", byClass)})
 	}
+	if f.in.Control.Spared {
+		all = append(all, evidence.NotShown{Topic: "negative control", Text: "the copy is kept: faults that would have broken it were not planted, so that nothing shows that assertions, and the comparison of objects, can fail"})
+	}
 	if why := f.in.Teardown.Unlooked; why != "" {
 		all = append(all, evidence.NotShown{Topic: "disks in EC2", Text: "EC2 was not asked whether volumes of the copy are left: " + why})
 	}

@@ -112,7 +112,10 @@ func TestStatements(t *testing.T) {
 		}, evidence.L5, []evidence.FailureCode{evidence.TeardownIncomplete}, "a.b/c"},
 		"nobody looked": {func(f *facts) { f.in.Teardown.Scan = nil }, evidence.L5, []evidence.FailureCode{evidence.TeardownIncomplete}, "not looked"},
 		"kept":          {func(f *facts) { f.in.Teardown = contract.DrillTeardown{Kept: asked().Add(time.Hour)} }, evidence.L5, nil, ""},
-		"fault missed":  {func(f *facts) { f.in.Control.Faults[0].Detected = false }, evidence.L5, []evidence.FailureCode{evidence.ControlUndetected}, "not found"},
+		"kept unbroken": {func(f *facts) {
+			f.in.Teardown, f.in.Control.Spared = contract.DrillTeardown{Kept: asked().Add(time.Hour)}, true
+		}, evidence.L5, nil, "faults that would have broken it were not planted"},
+		"fault missed": {func(f *facts) { f.in.Control.Faults[0].Detected = false }, evidence.L5, []evidence.FailureCode{evidence.ControlUndetected}, "not found"},
 		"of a schedule": {func(f *facts) {
 			f.in.Drill.Slot = &contract.DrillSlot{Schedule: "q", Due: asked(), Next: asked().Add(time.Hour), Missed: []contract.MissedSlot{{Due: asked().Add(-time.Hour), Reason: "no worker"}}}
 		}, evidence.L5, nil, "no worker"},

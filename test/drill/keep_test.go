@@ -41,6 +41,12 @@ func TestKept(t *testing.T) {
 		if shared.Object(t, "configmaps", copied, "c") == nil {
 			t.Error("the copy is not under its name")
 		}
+		if pods := shared.List(t, "pods", copied, ""); len(pods) != 1 {
+			t.Errorf("the copy has %d pods, want that of its workload alone", len(pods))
+		}
+		if c := p.NegativeControl; c.Outcome != evidence.ControlDetected || len(c.Faults) != 2 {
+			t.Errorf("negative control %+v", c)
+		}
 		cli(t, 5, "drill", "run", "other", "--from-backup", backup) // it waits so long
 		cli(t, 0, "drill", "stop")
 		if err := await(t); err != nil {
