@@ -50,10 +50,13 @@ func TestDrillRun(t *testing.T) {
 	}
 	lifeboat(t, m, "", "drill", "run", "shop", "--from-backup", "nightly", "--level", "L9").want(t, 1, "targets.level")
 	lifeboat(t, m, "", "drill", "run", "--from-backup", "nightly", "-n", "shop", "--include-namespaces", "books", "--allow-open-network", "--wait").want(t, 0)
-	if in, ok := m.started[len(m.started)-1].(contract.DrillInput); !ok || len(in.Spec.IncludedNamespaces) != 2 || !in.Spec.AllowOpenNetwork {
+	if in, ok := m.started[len(m.started)-1].(contract.DrillInput); !ok || len(in.Spec.IncludedNamespaces) != 2 || !in.Spec.Network.AllowOpen {
 		t.Errorf("%+v", m.started)
 	}
 	lifeboat(t, m, "", "drill", "keep", "--for", "2h").want(t, 0, "will be kept for")
+	for _, d := range []string{"0", "-1h", "169h"} { // the workflow would keep it for another time than was said
+		lifeboat(t, m, "", "drill", "keep", "--for="+d).want(t, 1, "--for is ", "at most 168h")
+	}
 	lifeboat(t, m, "", "drill", "stop").want(t, 0, "asked to stop")
 	m.failures = map[string]error{"stop": temporal.ErrNotFound}
 	lifeboat(t, m, "", "drill", "stop").want(t, 4)

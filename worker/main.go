@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -66,6 +67,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	ready := flags.Bool("ready", false, "ask the worker that runs with this configuration whether it is ready, and stop: a probe for where there is no shell")
 	show := flags.Bool("version", false, "print the version and stop")
 	volume := flags.String("read-volume", "", "read every file below a `directory`, tell how many there are, and stop: what the pods of a restore drill run")
+	outside := flags.String("reach", "", "with --read-volume: a `host:port` to try to connect to meanwhile")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -77,7 +79,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if *volume != "" {
-		return readVolume(ctx, *volume, out)
+		return readVolume(ctx, *volume, *outside, out)
 	}
 	cfg, err := config.Load(*path)
 	if err != nil {
@@ -307,7 +309,11 @@ func warnOfSchedule(log *slog.Logger, err error, what, command string) {
 // newDrills runs restore drills. Their key is read whenever one is signed, so that a new one
 // needs no restart.
 func newDrills(cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, restores *restore.Service) *drill.Service {
-	return &drill.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Restore: restores, Software: version, Key: drillKey(cfg, kc)}
+	s := &drill.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Restore: restores, Software: version, Key: drillKey(cfg, kc)}
+	if host := os.Getenv("KUBERNETES_SERVICE_HOST"); host != "" { // the worker is a pod
+		s.APIServer = net.JoinHostPort(host, os.Getenv("KUBERNETES_SERVICE_PORT"))
+	}
+	return s
 }
 
 // drillKey reads the key of drills, nil where the configuration names none.

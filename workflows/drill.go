@@ -288,7 +288,7 @@ func (d *drill) assert(ctx workflow.Context) error {
 // readVolumes has the volumes read through. What cannot be read is a finding, and what takes too
 // long has no second RTO.
 func (d *drill) readVolumes(ctx workflow.Context) error {
-	in := contract.ReadVolumesInput{Ref: d.findings.Ref, Start: d.findings.Plan.Ready}
+	in := contract.ReadVolumesInput{Ref: d.findings.Ref, Start: d.findings.Plan.Ready, Outside: d.input.Spec.Network.Outside}
 	p := contract.DrillPhase{Name: "readThrough", Started: workflow.Now(ctx)}
 	for wait := firstPollWait; ; wait = growBriskWait(wait) {
 		res, err := runActivity(withDurableOptions(ctx, "read volumes through"), contract.ReadDrillVolumes, in)
@@ -312,10 +312,13 @@ func (d *drill) readVolumes(ctx workflow.Context) error {
 	return nil
 }
 
-// control plants faults, which the checks have to find. What it breaks is not looked at again.
+// control plants faults, which the checks have to find. What it breaks is not looked at again, and
+// nothing is broken of a copy that is to be kept.
 func (d *drill) control(ctx workflow.Context) error {
 	d.setStep(ctx, "planting faults that the checks have to find")
-	res, err := runActivity(withDurableOptions(withWorkTime(ctx, d.findings.Plan.Most), "plant faults"), contract.RunDrillControl, d.assertInput())
+	in := d.assertInput()
+	in.Keep = d.keep > 0
+	res, err := runActivity(withDurableOptions(withWorkTime(ctx, d.findings.Plan.Most), "plant faults"), contract.RunDrillControl, in)
 	d.findings.Control = res
 	return err
 }
@@ -355,7 +358,7 @@ func (d *drill) keepCopy(ctx, detached workflow.Context) (contract.DrillResult, 
 	d.findings.Teardown.Kept = until
 	res, signed := d.sign(detached)
 	for signed == nil {
-		d.setStep(detached, "the copy is kept until "+until.UTC().Format(time.RFC3339))
+		d.setStep(detached, "the copy is kept until "+until.UTC().Format(time.RFC3339)+d.brokenText())
 		d.heard = false
 		heard, err := workflow.AwaitWithTimeout(ctx, until.Sub(workflow.Now(ctx)), func() bool { return d.heard })
 		if err != nil || !heard || d.keep == 0 {
@@ -369,6 +372,14 @@ func (d *drill) keepCopy(ctx, detached workflow.Context) (contract.DrillResult, 
 		err = temporal.NewNonRetryableApplicationError(fmt.Sprintf("the copy that was kept is not gone: %s %s: %s", left[0].Type, left[0].Name, left[0].Detail), "TeardownIncomplete", nil)
 	}
 	return res, firstError(err, d.clear(detached))
+}
+
+// brokenText says of a copy that somebody asked to keep too late what became of it.
+func (d *drill) brokenText() string {
+	if len(d.findings.Control.Faults) == 0 || d.findings.Control.Spared {
+		return ""
+	}
+	return "; the planted faults have stopped its workloads: ask earlier to keep one that runs"
 }
 
 // tearDown removes the copy, and notes what is left of it.

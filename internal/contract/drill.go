@@ -185,6 +185,8 @@ type ReadVolumesInput struct {
 	Ref DrillRef `json:"ref"`
 	// Start is how long a pod that reads may take until it does.
 	Start time.Duration `json:"start"`
+	// Outside is the address that these pods must not reach, "" for the API server.
+	Outside string `json:"outside,omitempty"`
 }
 
 // DrillReading says how far the volumes of a copy are read through.
@@ -212,6 +214,8 @@ type AssertDrillInput struct {
 	Ref        DrillRef               `json:"ref"`
 	Assertions []definition.Assertion `json:"assertions"`
 	Probe      *definition.Probe      `json:"probe,omitempty"`
+	// Keep says that the copy will be kept: faults that break it are not planted.
+	Keep bool `json:"keep,omitempty"`
 }
 
 // DrillAssertions are the results, in the words of the evidence.
@@ -222,6 +226,8 @@ type DrillAssertions struct {
 // DrillControl is what became of the faults that were planted in the copy.
 type DrillControl struct {
 	Faults []evidence.Fault `json:"faults,omitempty"`
+	// Spared says that the copy was not broken, since it is kept.
+	Spared bool `json:"spared,omitempty"`
 }
 
 // TearDownInput asks to remove what a drill has made, or what all drills but this one have left:

@@ -24,16 +24,19 @@ import (
 
 // Control plants faults in the copy, after everything else was proven of it, and has the same
 // checks look: a check that finds none of them proves nothing. It may repeat, and goes last: the
-// copy is broken afterwards.
+// copy is broken afterwards. One that is kept is for people to use: it gets no fault that breaks it,
+// and nothing is left of the others.
 func (s *Service) Control(ctx context.Context, p *heartbeat.Recorder, in contract.AssertDrillInput) (contract.DrillControl, error) {
 	run, err := s.copyOf(ctx, in.Ref)
 	if err != nil {
 		return contract.DrillControl{}, err
 	}
-	var out contract.DrillControl
-	for _, plant := range []func(context.Context, *restore.Run, *heartbeat.Recorder, contract.AssertDrillInput) ([]evidence.Fault, error){
-		s.flipBit, s.plantPod, s.stopWorkloads, s.takeObject,
-	} {
+	plants := []func(context.Context, *restore.Run, *heartbeat.Recorder, contract.AssertDrillInput) ([]evidence.Fault, error){s.flipBit, s.plantPod}
+	if !in.Keep {
+		plants = append(plants, s.stopWorkloads, s.takeObject)
+	}
+	out := contract.DrillControl{Spared: in.Keep}
+	for _, plant := range plants {
 		faults, err := plant(ctx, run, p, in)
 		if err != nil {
 			return contract.DrillControl{}, fmt.Errorf("plant a fault: %w", err)
@@ -133,10 +136,23 @@ func (s *Service) plantPod(ctx context.Context, run *restore.Run, _ *heartbeat.R
 		return nil, nil // a quota or a policy of the copy's: the other faults have to do
 	}
 	ready, err := s.lookAt(ctx, run)
+	if err == nil && in.Keep {
+		err = s.takePod(ctx, namespace)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return []evidence.Fault{faultOf("a pod was added that no node takes", contract.LevelReady, ready.Workloads.Detail)}, nil
+}
+
+// takePod removes the pod that no node takes.
+func (s *Service) takePod(ctx context.Context, namespace string) error {
+	now := int64(0)
+	err := s.Kube.Delete(ctx, kube.Pods(), namespace, controlPod, kube.DeleteOptions{GracePeriodSeconds: &now})
+	if kube.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // restricted is what the strictest of the Pod Security Standards asks of a container.

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -31,7 +32,7 @@ func (s *Service) ReadVolumes(ctx context.Context, in contract.ReadVolumesInput)
 	if err != nil {
 		return contract.DrillReading{}, err
 	}
-	reader := readiness.Reader{Client: s.Kube, Drill: in.Ref.ID, Cluster: s.Config.Cluster, Image: s.Config.Drills.Image, Start: in.Start, Outage: s.Restore.Outage}
+	reader := readiness.Reader{Client: s.Kube, Drill: in.Ref.ID, Cluster: s.Config.Cluster, Image: s.Config.Drills.Image, Start: in.Start, Outage: s.Restore.Outage, Outside: cmp.Or(in.Outside, s.APIServer)}
 	return reader.Read(ctx, targets(run), withData(run))
 }
 

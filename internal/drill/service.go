@@ -22,6 +22,8 @@ type Service struct {
 	Snapshots *location.Set
 	// Key reads the key by which evidence is signed; nil where the configuration names none.
 	Key func(context.Context) (ed25519.PrivateKey, error)
+	// APIServer is its address as host:port, as pods of the cluster know it; "" where the worker is none.
+	APIServer string
 	// Software is the version of the program.
 	Software string
 }

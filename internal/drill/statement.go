@@ -43,14 +43,17 @@ func (f *facts) statement() evidence.Statement {
 	}
 }
 
+// apiServer is what pods of a copy try to reach where the drill names no other address.
+const apiServer = "the API server"
+
 // isolation is what pods of the copy have found that tried to leave it.
 func (f *facts) isolation() *evidence.Isolation {
 	i := &evidence.Isolation{
 		Policy:   "a NetworkPolicy in each namespace of the copy lets its pods reach each other and the cluster's DNS, and nothing else",
-		Accepted: f.in.Drill.Spec.AllowOpenNetwork,
+		Accepted: f.in.Drill.Spec.Network.AllowOpen,
 	}
-	if r := f.in.Reading; r != nil {
-		i.Tried, i.Reached = evidence.Count(r.Tried), evidence.Count(r.Reached)
+	if r := f.in.Reading; r != nil && r.Tried > 0 {
+		i.Outside, i.Tried, i.Reached = cmp.Or(f.in.Drill.Spec.Network.Outside, apiServer), evidence.Count(r.Tried), evidence.Count(r.Reached)
 	}
 	return i
 }
@@ -242,7 +245,7 @@ func (f *facts) failureText(code evidence.FailureCode, p evidence.Predicate) str
 	case evidence.ObjectsLost:
 		return textOfLost(p.Objects)
 	case evidence.IsolationBroken:
-		return fmt.Sprintf("%d of %d pods of the copy that tried have reached the API server, which its network policies deny: %s", p.Isolation.Reached, p.Isolation.Tried, code.Remedy())
+		return fmt.Sprintf("%d of %d pods of the copy that tried have reached %s, which its network policies deny: %s", p.Isolation.Reached, p.Isolation.Tried, p.Isolation.Outside, code.Remedy())
 	case evidence.TeardownIncomplete:
 		return textOfLeft(p.Teardown)
 	case evidence.ControlUndetected:
@@ -433,6 +436,9 @@ func (f *facts) notShown() []evidence.NotShown {
 	}
 	if _, byClass := f.disksMade(); byClass > 0 && f.in.Drill.Spec.VolumeInitializationRate > 0 {
 		all = append(all, evidence.NotShown{Topic: "volume initialization rate", Text: fmt.Sprintf("%d volumes were made by storage classes, which say themselves how fast EBS loads them", byClass)})
+	}
+	if f.in.Control.Spared {
+		all = append(all, evidence.NotShown{Topic: "negative control", Text: "the copy is kept: faults that would have broken it were not planted, so that nothing shows that assertions, and the comparison of objects, can fail"})
 	}
 	if why := f.in.Teardown.Unlooked; why != "" {
 		all = append(all, evidence.NotShown{Topic: "disks in EC2", Text: "EC2 was not asked whether volumes of the copy are left: " + why})

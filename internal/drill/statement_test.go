@@ -112,16 +112,19 @@ func TestStatements(t *testing.T) {
 		}, evidence.L5, []evidence.FailureCode{evidence.TeardownIncomplete}, "a.b/c"},
 		"nobody looked": {func(f *facts) { f.in.Teardown.Scan = nil }, evidence.L5, []evidence.FailureCode{evidence.TeardownIncomplete}, "not looked"},
 		"kept":          {func(f *facts) { f.in.Teardown = contract.DrillTeardown{Kept: asked().Add(time.Hour)} }, evidence.L5, nil, ""},
-		"fault missed":  {func(f *facts) { f.in.Control.Faults[0].Detected = false }, evidence.L5, []evidence.FailureCode{evidence.ControlUndetected}, "not found"},
+		"kept unbroken": {func(f *facts) {
+			f.in.Teardown, f.in.Control.Spared = contract.DrillTeardown{Kept: asked().Add(time.Hour)}, true
+		}, evidence.L5, nil, "faults that would have broken it were not planted"},
+		"fault missed": {func(f *facts) { f.in.Control.Faults[0].Detected = false }, evidence.L5, []evidence.FailureCode{evidence.ControlUndetected}, "not found"},
 		"of a schedule": {func(f *facts) {
 			f.in.Drill.Slot = &contract.DrillSlot{Schedule: "q", Due: asked(), Next: asked().Add(time.Hour), Missed: []contract.MissedSlot{{Due: asked().Add(-time.Hour), Reason: "no worker"}}}
 		}, evidence.L5, nil, "no worker"},
 		"gets out": {func(f *facts) {
 			f.in.Reading = &contract.DrillReading{Volumes: contract.DrillCheck{Checked: 1, Good: 1}, Tried: 2, Reached: 1}
-		}, evidence.L5, []evidence.FailureCode{evidence.IsolationBroken}, "1 of 2 pods of the copy that tried have reached the API server"},
+		}, evidence.L5, []evidence.FailureCode{evidence.IsolationBroken}, "1 of 2 pods of the copy that tried have reached the API server, which its"},
 		"gets out, which is taken": {func(f *facts) {
 			f.in.Reading = &contract.DrillReading{Volumes: contract.DrillCheck{Checked: 1, Good: 1}, Tried: 2, Reached: 2}
-			f.in.Drill.Spec.AllowOpenNetwork = true
+			f.in.Drill.Spec.Network.AllowOpen = true
 		}, evidence.L5, nil, "pods of the copy could reach everything"},
 		"does not get out": {func(f *facts) {
 			f.in.Reading = &contract.DrillReading{Volumes: contract.DrillCheck{Checked: 1, Good: 1}, Tried: 2}

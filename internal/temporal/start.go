@@ -127,8 +127,12 @@ func lacksAttributes(err error) bool {
 
 // alreadyRunning names the run that holds a workflow id and since when.
 func (c *Client) alreadyRunning(ctx context.Context, kind Kind, name, id string) error {
+	s, err := c.runByID(ctx, kind, id)
+	if kind == KindDrill { // one id for all of a cluster: another drill may have it
+		name = s.Name
+	}
 	text := kind.naming(name) + " is already running"
-	if s, err := c.runByID(ctx, kind, id); err == nil {
+	if err == nil {
 		text += fmt.Sprintf(" since %s (workflow %s, run %s)", s.Started.UTC().Format(time.RFC3339), s.WorkflowID, s.RunID)
 	}
 	return &remoteError{text: text, kind: ErrExists}

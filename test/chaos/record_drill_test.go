@@ -5,15 +5,15 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.temporal.io/sdk/client"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -54,7 +54,7 @@ spec:
 // drillRecorder is a Lifeboat whose drills are recorded.
 type drillRecorder struct {
 	*harness.Harness
-	dir, namespace string
+	namespace string
 }
 
 // TestRecordHistoriesOfDrills makes a history of each way in which a drill goes and replays it; with
@@ -79,7 +79,10 @@ func TestRecordHistoriesOfDrills(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(worker.Stop)
-	d := &drillRecorder{Harness: h, dir: dir, namespace: "drills-" + tag}
+	d := &drillRecorder{Harness: h, namespace: "drills-" + tag}
+	t.Cleanup(func() {
+		_ = h.Kube.Delete(context.Background(), kube.Nodes(), "", "node-"+d.namespace, kube.DeleteOptions{})
+	})
 	if err := d.prepare(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, worker.Log())
 	}
@@ -96,6 +99,10 @@ func TestRecordHistoriesOfDrills(t *testing.T) {
 
 func (d *drillRecorder) prepare(ctx context.Context) error {
 	if err := create(ctx, d.Kube, namespaceKind, "", m{"metadata": m{"name": d.namespace}}); err != nil {
+		return err
+	}
+	node := m{"metadata": m{"name": "node-" + d.namespace, "labels": m{corev1.LabelTopologyZone: shared.EBS.Zones[0]}}} // disks are made in a zone that has one
+	if err := create(ctx, d.Kube, kube.Nodes(), "", node); err != nil {
 		return err
 	}
 	text := strings.NewReplacer("<ns>", d.namespace, "<class>", stack.EBSClassNow).Replace(drilledSpace)
@@ -140,12 +147,7 @@ func (d *drillRecorder) shapes() []drillShape {
 // drill runs one of a backup, and does something in an activity. How it ends is told by its history.
 func (d *drillRecorder) drill(backup, activity string, do func(context.Context) error) func(context.Context) (client.WorkflowRun, error) {
 	return func(ctx context.Context) (client.WorkflowRun, error) {
-		file := filepath.Join(d.dir, backup+".yaml")
-		text := strings.NewReplacer("<ns>", d.namespace, "<backup>", backup).Replace(recordedDrill)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			return nil, err
-		}
-		if _, err := d.CLI(ctx, "drill", "run", "-f", file); err != nil {
+		if err := d.StartDrill(ctx, strings.NewReplacer("<ns>", d.namespace, "<backup>", backup).Replace(recordedDrill)); err != nil {
 			return nil, err
 		}
 		done, err := d.AtEach(ctx, contract.DrillID(d.Cluster), []string{activity}, func() error { return do(ctx) })

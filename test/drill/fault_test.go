@@ -191,7 +191,10 @@ func await(t *testing.T) error {
 func TestKilled(t *testing.T) {
 	_, name := setUpStuck(t, "killed")
 	begin(t, "killed", name, "20s")
-	cli(t, 5, "drill", "run", "other", "--from-backup", name)
+	res, err := shared.CLI(t.Context(), "drill", "run", "other", "--from-backup", name)
+	if err != nil || res.Code != 5 || !strings.Contains(res.Err, `drill "killed" is already running since `) {
+		t.Errorf("a second one: exit %d, %v: %s", res.Code, err, res.Err)
+	}
 	shared.Worker.Kill()
 	shared.ReplaceWorker(t)
 	if err := await(t); err != nil {

@@ -23,13 +23,13 @@ type lab struct {
 
 var shared *lab
 
-// auditPolicy logs who writes what, without contents.
+// auditPolicy logs who writes what, with contents.
 const auditPolicy = `
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
-- {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}
+- {level: Request, verbs: [create, update, patch, delete, deletecollection]}
 - {level: None}
 `
 

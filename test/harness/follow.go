@@ -5,7 +5,23 @@ import (
 	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 )
+
+// StartDrill starts the drill of a document as `temporal workflow start` does, and does not wait.
+func (h *Harness) StartDrill(ctx context.Context, document string) error {
+	var d definition.Drill
+	if err := yaml.UnmarshalStrict([]byte(document), &d); err != nil {
+		return err
+	}
+	_, err := h.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: contract.DrillID(h.Cluster), TaskQueue: contract.TaskQueue(h.Cluster)},
+		contract.DrillWorkflow, contract.DrillInput{Name: d.Metadata.Name, Spec: d.Spec})
+	return err
+}
 
 // AtEach follows the last run of a workflow by its history, and does something as soon as an activity
 // is asked for that is in the list, once an activity. It returns, in their order, those it was done

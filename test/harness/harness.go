@@ -64,7 +64,7 @@ func Build(ctx context.Context, dir string, flags ...string) (Binaries, error) {
 	for out, pkg := range map[string]string{b.CLI: "starter", b.Worker: "worker"} {
 		args := slices.Concat([]string{"build"}, flags, []string{"-o", out, "github.com/lifeboat-backup/lifeboat/" + pkg})
 		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Env = append(os.Environ(), "GOGC=400") // of the compiler, as in the Makefile
+		cmd.Env = append(os.Environ(), "GOGC=400", "CGO_ENABLED=0") // as in the Makefile: images have no C library
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return b, fmt.Errorf("build %s: %w: %s", pkg, err, text)
 		}

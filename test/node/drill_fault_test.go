@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/test/database"
+	"github.com/lifeboat-backup/lifeboat/test/stack"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
@@ -105,8 +107,9 @@ func TestDrillFaults(t *testing.T) {
 		checkFault(t, b.drill(t, 3, "native", "rto: 10m", "rto: 1s"), evidence.L5, evidence.RTOExceeded, "1s is wanted")
 	})
 	t.Run("network that is open", func(t *testing.T) {
-		p := b.drill(t, 3, "native", "allowOpenNetwork: true", "allowOpenNetwork: false")
-		checkFault(t, p, evidence.L5, evidence.IsolationBroken, "2 of 2 pods of the copy that tried have reached the API server")
+		address := listen(t, onBridge(t))
+		p := b.drill(t, 3, "native", reaching(address)...)
+		checkFault(t, p, evidence.L5, evidence.IsolationBroken, "2 of 2 pods of the copy that tried have reached "+address)
 	})
 	t.Run("file system that cannot be mounted", func(t *testing.T) {
 		done := b.breakVolume(t, b.snapshotOf(t, "archive"))
@@ -117,6 +120,23 @@ func TestDrillFaults(t *testing.T) {
 	if left := b.left(t); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
+}
+
+// onBridge gives the machine an address that pods of the node reach, for the time of a test: the
+// node's network enforces no policies.
+func onBridge(t *testing.T) string {
+	t.Helper()
+	const address = "10.88.255.254"
+	bridge := "lb" + stack.NodeMark(shared.Dir)
+	if out, err := exec.Command("ip", "address", "add", address+"/16", "dev", bridge).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("ip", "address", "delete", address+"/16", "dev", bridge).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	return address
 }
 
 // snapshotOf is the snapshot of a claim's volume.

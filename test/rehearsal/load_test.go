@@ -4,13 +4,9 @@ package rehearsal
 
 import (
 	"fmt"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/rehearsal/rehearsaltest"
 )
 
@@ -39,30 +35,4 @@ func load(t *testing.T, n int) []rehearsaltest.Object {
 		}
 	}
 	return out[:n]
-}
-
-// TestLoad: 10,000 objects in 45 s, 60 CPU seconds and 400 MB beside the worker. It is run by
-// hand on a quiet machine: LIFEBOAT_LOAD=10000.
-func TestLoad(t *testing.T) {
-	n := 0
-	if _, err := fmt.Sscan(os.Getenv("LIFEBOAT_LOAD"), &n); err != nil {
-		t.Skip("set LIFEBOAT_LOAD to a number of objects")
-	}
-	objects := load(t, n)
-	began, before := time.Now(), ownCPU()
-	res := rehearse(t, processes(t, ""), objects...)
-	t.Logf("%d objects: %.1f s, %.1f CPU s beside the worker and %.1f in it, %d MiB beside it", n, time.Since(began).Seconds(), res.Usage.CPUSeconds, ownCPU()-before, res.Usage.MemoryMiB)
-	if res.Level != contract.LevelEqual {
-		logResult(t, res)
-		t.Errorf("level %q", res.Level)
-	}
-}
-
-// ownCPU are the CPU seconds of this process.
-func ownCPU() float64 {
-	var r syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
-		return 0
-	}
-	return (time.Duration(r.Utime.Nano()) + time.Duration(r.Stime.Nano())).Seconds()
 }

@@ -144,7 +144,7 @@ def check_claim(p):
     want(reached < 6 or p.get("assertions") and assertions_hold(p), "L5 without assertions that hold")
     rto, rpo, control = measured.get("rto"), measured["rpo"], p["negativeControl"]["outcome"]
     wall = p.get("isolation", {"tried": 0, "reached": 0})
-    want(wall["reached"] <= wall["tried"], "isolation: more got through than tried")
+    want(wall["reached"] <= wall["tried"] and ("outside" in wall) == (wall["tried"] > 0), "isolation: outside, tried, reached")
     follows = {code for code, found in (
         ("LEVEL_MISSED", reached < RANKS.index(objective["level"])),
         ("RTO_EXCEEDED", "rtoMs" in objective and (rto is None or rto["provenMs"] > objective["rtoMs"])),

@@ -66,14 +66,22 @@ type Spec struct {
 	Targets Targets `json:"targets,omitzero"`
 	// Budget bounds what the drill may use: it does not begin if it would need more.
 	Budget Budget `json:"budget,omitzero"`
-	// AllowOpenNetwork takes a cluster whose network does not enforce network policies, so that pods of the copy can reach what is outside of it. Without it such a drill fails.
-	AllowOpenNetwork bool `json:"allowOpenNetwork,omitempty"`
+	// Network is whether pods of the copy can leave it.
+	Network Network `json:"network,omitzero"`
 	// Keep keeps the copy for a while after the drill.
 	Keep *Keep `json:"keep,omitempty"`
 	// VolumeInitializationRate is how fast EBS loads volumes from their snapshots, in MiB/s, 100 to 300; AWS charges for it.
 	VolumeInitializationRate int32 `json:"volumeInitializationRate,omitempty"`
 	// Notifications are who is told of the result.
 	Notifications []Notification `json:"notifications,omitempty"`
+}
+
+// Network is what is tried, and taken, of the copy's network.
+type Network struct {
+	// Outside is an address, as host:port, that the pods which read volumes try to connect to and must not reach. It has to answer the worker. The API server, as pods know it, if it is not given and the worker is a pod.
+	Outside string `json:"outside,omitempty"`
+	// AllowOpen takes a cluster whose network does not enforce network policies. Without it a drill fails of which a pod has reached that address.
+	AllowOpen bool `json:"allowOpen,omitempty"`
 }
 
 // Source picks the backup: by name, or one of a schedule's, or one of all.

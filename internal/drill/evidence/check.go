@@ -181,8 +181,13 @@ func (p Predicate) checkNeutralised() error {
 }
 
 func (i *Isolation) check() error {
-	if i != nil && i.Reached > i.Tried {
+	switch {
+	case i == nil:
+		return nil
+	case i.Reached > i.Tried:
 		return fmt.Errorf("reached: %d got through of %d that tried", i.Reached, i.Tried)
+	case (i.Outside != "") != (i.Tried > 0):
+		return fmt.Errorf("outside: is %q, and %d tried to reach it", i.Outside, i.Tried)
 	}
 	return nil
 }

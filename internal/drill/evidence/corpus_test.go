@@ -126,8 +126,9 @@ func contradictions(t *testing.T) []corpusFile {
 		{"failure-twice", "ABORTED stands there twice", func(_ *Statement, p *Predicate) {
 			p.Claim.Verdict, p.Claim.Failures = Failed, []Failure{{Aborted, "x"}, {Aborted, "y"}}
 		}},
-		{"egress", "ISOLATION_BROKEN is missing", func(_ *Statement, p *Predicate) { p.Isolation = &Isolation{"deny", 1, 1, false} }},
-		{"egress-more", "1 got through of 0 that tried", func(_ *Statement, p *Predicate) { p.Isolation = &Isolation{"deny", 0, 1, true} }},
+		{"egress", "ISOLATION_BROKEN is missing", func(_ *Statement, p *Predicate) { p.Isolation = &Isolation{"deny", "db:5432", 1, 1, false} }},
+		{"egress-more", "1 got through of 0 that tried", func(_ *Statement, p *Predicate) { p.Isolation = &Isolation{"deny", "", 0, 1, true} }},
+		{"egress-nowhere", "and 1 tried to reach it", func(_ *Statement, p *Predicate) { p.Isolation = &Isolation{"deny", "", 1, 0, true} }},
 		{"assertion-failed", "ASSERTION_FAILED is missing", func(_ *Statement, p *Predicate) {
 			p.Assertions = []Assertion{{Name: "a", Type: "tcp", Target: "x", Operator: "succeeds", Origin: "user", Outcome: NotChecked}}
 		}},

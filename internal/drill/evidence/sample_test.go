@@ -90,7 +90,7 @@ func full() Statement {
 		{Name: "orders", Type: "exec", Target: "bookstore/postgres-0", Operator: Equals, Recorded: "48211", Origin: "backup", RecordedAt: at(-179), Found: "48211", Outcome: Held, Attempts: 1, Took: 420},
 		{Name: "front page", Type: "http", Target: "bookstore/services/web:80/", Operator: "matches", Recorded: "(?i)bookstore & <friends>", Origin: "user", Found: "HTTP 200\nBookstore & <friends>", Outcome: Held, Attempts: 3, Took: 95},
 	}
-	p.Isolation = &Isolation{Policy: "NetworkPolicy deny-all in each namespace of the copy", Tried: 2}
+	p.Isolation = &Isolation{Policy: "NetworkPolicy deny-all in each namespace of the copy", Outside: "db.production:5432", Tried: 2}
 	p.Teardown = Teardown{Outcome: TeardownComplete, Started: at(18), Finished: at(20), LeakScan: []Leak{{Type: "namespaces", Made: 1}, {Type: "persistentvolumes", Made: 1}, {Type: "EBS volumes", Made: 1}}}
 	p.NegativeControl = NegativeControl{Outcome: ControlDetected, Faults: []Fault{
 		{"a row of the table orders deleted", "orders", true, "48210"},

@@ -374,7 +374,9 @@ type Neutralised struct {
 type Isolation struct {
 	// Policy says what was in force.
 	Policy string `json:"policy"`
-	// Tried is how many pods of the copy have tried to connect to the API server, which is outside of it.
+	// Outside is an address outside of the copy, which answers the worker.
+	Outside string `json:"outside,omitempty"`
+	// Tried is how many pods of the copy have tried to connect to it.
 	Tried Count `json:"tried"`
 	// Reached is how many of them got through.
 	Reached Count `json:"reached"`

@@ -161,7 +161,7 @@ func (c FailureCode) Remedy() string {
 	case ObjectsLost:
 		return "'lifeboat drill report FILE --html page.html' names them with the reason of each"
 	case IsolationBroken:
-		return "have the network plug-in enforce NetworkPolicies (docs/DRILLS.md), or take it in the drill's document: allowOpenNetwork: true"
+		return "have the network plug-in enforce NetworkPolicies (docs/DRILLS.md), or take it in the drill's document: network.allowOpen: true"
 	case TeardownIncomplete:
 		return "remove what is named, by the finalizer that holds it; garbage collection tries again"
 	case ControlUndetected:

@@ -127,6 +127,8 @@ func (e *editor) editKind(resource string, obj map[string]any) {
 		e.editService(obj, spec)
 	case "persistentvolumeclaims":
 		e.editClaim(spec, "spec")
+	case "persistentvolumes":
+		e.editMountOptions(spec)
 	case "rolebindings.rbac.authorization.k8s.io":
 		e.editSubjects(obj)
 	case "horizontalpodautoscalers.autoscaling":

@@ -31,6 +31,7 @@ const (
 	RuleKind          = "KIND_NOT_ALLOWED"
 	RuleCluster       = "CLUSTER_SCOPED"
 	RuleWebhook       = "WEBHOOK"
+	RuleXFS           = "XFS_UUID"
 )
 
 // Rule says what a code means.
@@ -68,6 +69,7 @@ func AllRules() []Rule {
 		{RuleSecretCopy, "nothing of the copy is copied into other namespaces"},
 		{RuleSecretSource, "nothing of the copy reads or writes an outside store of secrets; the Secrets of the backup are restored"},
 		{RuleWebhook, "webhooks and admission policies are not installed: they would judge production's requests"},
+		{RuleXFS, "an XFS file system is mounted with nouuid: it has the UUID of its original, which may be mounted on the same node"},
 	}
 }
 

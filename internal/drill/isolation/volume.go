@@ -1,5 +1,7 @@
 package isolation
 
+import "slices"
+
 // editClaimTemplates is for the claims that a StatefulSet makes.
 func (e *editor) editClaimTemplates(spec map[string]any) {
 	eachObject(spec, "spec", "volumeClaimTemplates", func(claim map[string]any, path string) {
@@ -27,6 +29,16 @@ func (e *editor) editClaim(spec map[string]any, path string) {
 		}
 	}
 	e.emptyVolume = e.emptyVolume || len(e.changes) > before
+}
+
+// editMountOptions lets a node mount a copy of an XFS file system beside its original.
+func (e *editor) editMountOptions(spec map[string]any) {
+	const field, nouuid = "mountOptions", "nouuid"
+	options := list(spec, field)
+	isXFS := text(child(spec, "csi"), "fsType") == "xfs" || text(child(spec, "awsElasticBlockStore"), "fsType") == "xfs"
+	if isXFS && !slices.Contains(options, any(nouuid)) {
+		e.set(RuleXFS, spec, "spec", field, append(slices.Clone(options), nouuid))
+	}
 }
 
 // isOwnSource reports whether a claim is filled from a claim or snapshot of its own namespace.

@@ -122,9 +122,9 @@ func NotShown(e Enforcement) []Limit {
 	case NotEnforced:
 		limits = append(limits, Limit{"network", "The cluster's network does not enforce network policies: pods of the copy could reach everything. Install a network plug-in that does."})
 	case EnforcementUnknown:
-		limits = append(limits, Limit{"network", "Whether the cluster's network enforces network policies was not tried: that is done by the pods that read volumes through."})
+		limits = append(limits, Limit{"network", "Whether the cluster's network enforces network policies was not tried: that is done by pods that read volumes, with an address that answers the worker, too."})
 	case Enforced:
-		limits = append(limits, Limit{"network", "That pods of the copy do not get out was tried with one connection of each pod that reads a volume, to the API server. What other pods tried was not counted."})
+		limits = append(limits, Limit{"network", "That pods of the copy do not get out was tried with one connection of each pod that reads a volume. What other pods tried was not counted."})
 	}
 	return limits
 }

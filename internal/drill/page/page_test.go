@@ -44,7 +44,7 @@ func TestPageSaysAll(t *testing.T) {
 		},
 		"files/valid-failed.json": {
 			"failed", "RTO_EXCEEDED", "LEVEL_MISSED", "though they should have been", "exceeded quota", "not checked", "finalizer example.com/wait",
-			"undetected", "Removal incomplete", "Pods of the copy that tried to leave it: 2; that got through: 1",
+			"undetected", "Removal incomplete", "Pods of the copy that tried to reach db.production:5432: 2; that got through: 1",
 		},
 		"files/valid-history.json": {"drill 12 of prod", "<title>drill 5: 40 min</title>", "L3 failed", "another drill ran until then"},
 		"files/valid-kept.json":    {"kept until 2026-01-02 08:00 UTC"},

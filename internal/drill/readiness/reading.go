@@ -25,6 +25,8 @@ type Reader struct {
 	Drill, Image string
 	// Cluster is the name of the cluster in the worker's configuration.
 	Cluster string
+	// Outside is the address, as host:port, that the pods try to reach and must not; "" tries none.
+	Outside string
 	// Start is how long a pod may take until it reads.
 	Start time.Duration
 	// Outage is the error of a cluster that is out of reach, nil for an error that is the cluster's
@@ -167,6 +169,9 @@ func (r *reading) makeReader(ctx context.Context, c *corev1.PersistentVolumeClai
 		pod.Name, pod.Labels = name, contract.DrillLabels(r.Cluster, r.Drill)
 		pod.Labels[contract.DrillPartLabel], pod.Spec.PriorityClassName = partRead, isolation.PriorityClassName(r.Cluster)
 		pod.Spec.Containers[0].Image = r.Image
+		if r.Outside != "" && readthrough.Connects(ctx, r.Outside) { // what answers nobody shows nothing
+			pod.Spec.Containers[0].Command = append(pod.Spec.Containers[0].Command, "--reach", r.Outside)
+		}
 		_, err = kube.Make(ctx, r.Client, kube.Pods(), c.Namespace, pod, kube.CreateOptions{FieldManager: resource.FieldManager})
 		if err == nil || kube.IsAlreadyExists(err) {
 			return readerState{progress: starting}, nil

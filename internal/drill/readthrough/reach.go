@@ -9,23 +9,23 @@ import (
 // reachTimeout is how long a connection may take: one that a network policy denies is not answered.
 const reachTimeout = 2 * time.Second
 
-// Reaches tells whether an address outside of a copy can be connected to, from within it: now, and
-// once more after a pause, for some network plug-ins know a new pod's policies only then. No bytes
-// are sent.
-func Reaches(ctx context.Context, host, port string, pause time.Duration) bool {
-	if !connects(ctx, host, port) {
+// Reaches tells whether an address outside of a copy, as host:port, can be connected to from within
+// it: now, and once more after a pause, for some network plug-ins know a new pod's policies only then.
+func Reaches(ctx context.Context, address string, pause time.Duration) bool {
+	if !Connects(ctx, address) {
 		return false
 	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(pause):
 	}
-	return connects(ctx, host, port)
+	return Connects(ctx, address)
 }
 
-func connects(ctx context.Context, host, port string) bool {
+// Connects tells whether an address answers within two seconds. No bytes are sent.
+func Connects(ctx context.Context, address string) bool {
 	dialer := net.Dialer{Timeout: reachTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return false
 	}

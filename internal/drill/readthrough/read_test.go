@@ -48,15 +48,12 @@ func TestReaches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !readthrough.Reaches(t.Context(), host, port, 0) {
+	address := listener.Addr().String()
+	if !readthrough.Reaches(t.Context(), address, 0) {
 		t.Error("what listens is not reached")
 	}
 	_ = listener.Close()
-	if readthrough.Reaches(t.Context(), host, port, 0) || readthrough.Reaches(t.Context(), "", "", 0) {
+	if readthrough.Reaches(t.Context(), address, 0) || readthrough.Reaches(t.Context(), "", 0) {
 		t.Error("what does not listen is reached")
 	}
 }

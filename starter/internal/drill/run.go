@@ -91,7 +91,7 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 	if f.keep > 0 {
 		s.Keep.For.Duration = f.keep
 	}
-	s.AllowOpenNetwork = s.AllowOpenNetwork || f.openNetwork
+	s.Network.AllowOpen = s.Network.AllowOpen || f.openNetwork
 	if d.Metadata.Name == "" {
 		return d, errors.New("name the drill: give NAME as the argument")
 	}
@@ -283,13 +283,18 @@ func (cs commands) keepCommand() *cobra.Command {
 that is kept already from now on. The next drill of the cluster waits so long.`,
 		Example: "  lifeboat drill keep --for 2h",
 		Args:    cobra.NoArgs,
-		RunE: cs.Connected(func(ctx context.Context, be console.Backend, _ []string) error {
-			if err := be.KeepDrill(ctx, d); err != nil {
-				return err
+		RunE: func(c *cobra.Command, _ []string) error {
+			if d <= 0 || d > definition.MostKept {
+				return fmt.Errorf("--for is %s: use more than 0 and at most %s; 'lifeboat drill stop' ends the keeping", d, definition.MostKept)
 			}
-			cs.Say("The copy will be kept for %s. End that with: lifeboat drill stop\n", show.Clock(d))
-			return nil
-		}),
+			return cs.WithBackend(c.Context(), func(be console.Backend) error {
+				if err := be.KeepDrill(c.Context(), d); err != nil {
+					return err
+				}
+				cs.Say("The copy will be kept for %s. End that with: lifeboat drill stop\n", show.Clock(d))
+				return nil
+			})
+		},
 	}
 	c.Flags().DurationVar(&d, "for", time.Hour, "how long, at most 168h")
 	return c

@@ -4,7 +4,9 @@ package validation
 
 import (
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -97,6 +99,7 @@ func (p *problems) checkSpec(s *definition.Spec) {
 	p.checkTargets(s)
 	p.checkBudget(s.Budget)
 	p.checkKeep(s.Keep)
+	p.checkNetwork(s.Network)
 	if r := s.VolumeInitializationRate; r != 0 && (r < 100 || r > 300) {
 		p.Add("spec.volumeInitializationRate", "is %d: EBS takes 100 to 300 MiB/s; leave it out for the default", r)
 	}
@@ -134,6 +137,13 @@ func (p *problems) checkTargets(s *definition.Spec) {
 	p.checkDuration("spec.targets.rpo", s.Targets.RPO.Duration, 0)
 	if s.Targets.Level == "L5" && len(s.Assertions) == 0 {
 		p.Add("spec.targets.level", "is L5, which no drill without assertions reaches: add spec.assertions or ask for L4")
+	}
+}
+
+func (p *problems) checkNetwork(n definition.Network) {
+	host, port, err := net.SplitHostPort(n.Outside)
+	if number, bad := strconv.ParseUint(port, 10, 16); n.Outside != "" && (err != nil || host == "" || bad != nil || number == 0) {
+		p.Add("spec.network.outside", "is %q: write host:port, such as db.production:5432", n.Outside)
 	}
 }
 

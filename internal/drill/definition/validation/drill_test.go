@@ -56,6 +56,7 @@ func TestRefused(t *testing.T) {
 		}, "label"},
 		"spec.allowedKinds[0]": {func(d *definition.Drill) { d.Spec.AllowedKinds = []string{"Cluster"} }, "plural.group"},
 		"spec.readyTimeout":    {func(d *definition.Drill) { d.Spec.ReadyTimeout = minutes(-1) }, "negative"},
+		"spec.network.outside": {func(d *definition.Drill) { d.Spec.Network.Outside = "db.production" }, "host:port"},
 		"spec.targets.level":   {func(d *definition.Drill) { d.Spec.Targets.Level = "L6" }, "use L0"},
 		"spec.targets.rto":     {func(d *definition.Drill) { d.Spec.Targets.RTO = minutes(-1) }, "negative"},
 		"spec.targets.rpo":     {func(d *definition.Drill) { d.Spec.Targets.RPO = minutes(-1) }, "negative"},
