@@ -62,13 +62,13 @@ func (c *Reader) readBackup(ctx context.Context, in contract.ReadInput) (contrac
 
 // addRetention tells what people have said of how long it is kept.
 func addRetention(ctx context.Context, found repository.Answer[*velerov1.Backup], res *contract.ReadResult) error {
-	all, err := beside.ReadRetentionsOf(ctx, found.Store, map[string]bool{found.Value.Name: true})
-	said := all[found.Value.Name]
-	if err != nil || said == nil || said.UID != "" && said.UID != string(found.Value.UID) {
+	said, err := beside.ReadRetentionOf(ctx, found.Store, found.Value.Name)
+	if err != nil {
 		return err
 	}
-	if res.Details.Held = said.Hold; !said.Expires.IsZero() {
-		res.Details.ExpiresSet = &said.Expires
+	kept := said.Backup(repository.EntryOf(found.Value, 0))
+	if res.Details.Held = kept.Hold; kept.Set {
+		res.Details.ExpiresSet = &kept.Expires
 	}
 	return nil
 }

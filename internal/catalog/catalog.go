@@ -254,9 +254,6 @@ func summaryOf(e repository.BackupEntry, said *beside.Retention) contract.Backup
 	}
 	kept := said.Backup(e)
 	row.Expired, row.Held = kept.IsExpired(time.Now()), kept.Hold
-	if said != nil && said.UID == "" {
-		row.Held = said.Hold
-	}
 	if !kept.Expires.IsZero() {
 		row.Expires = &kept.Expires
 	}

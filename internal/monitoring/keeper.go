@@ -81,11 +81,7 @@ func (k *Keeper) SetOrphans(plan contract.OrphanPlan) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.orphans, k.orphansRead = countOrphans(plan), k.reader.now()
-	if k.shown != nil {
-		next := *k.shown
-		next.orphans = k.orphans
-		k.shown = &next
-	}
+	k.showCounts()
 }
 
 // Run reads the state again and again until the end of ctx. What stands in the way is told
@@ -202,12 +198,17 @@ func (k *Keeper) readExpired(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.expired, k.expiredRead = countExpired(plan), k.reader.now()
+	k.showCounts()
+	return nil
+}
+
+// showCounts shows the newest counts in what is shown. The caller holds the lock.
+func (k *Keeper) showCounts() {
 	if k.shown != nil {
 		next := *k.shown
-		next.expired = k.expired
+		next.orphans, next.expired = k.orphans, k.expired
 		k.shown = &next
 	}
-	return nil
 }
 
 // readOrphans looks for orphans: in the account, which holds up no other gauge.

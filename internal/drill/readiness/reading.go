@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +38,7 @@ type Reader struct {
 // Read has every claim that is among data, as namespace/name, read through by a pod of its own,
 // unless it was, and says how far that is. It may repeat, and is asked until nothing is being read.
 func (r Reader) Read(ctx context.Context, namespaces []string, data map[string]bool) (contract.DrillReading, error) {
-	reading := &reading{Reader: r, data: data}
+	reading := &reading{Reader: r, data: data, answers: sync.OnceValue(func() bool { return r.Outside != "" && readthrough.Connects(ctx, r.Outside) })}
 	for _, namespace := range namespaces {
 		if err := reading.addNamespace(ctx, namespace); err != nil {
 			return contract.DrillReading{}, fmt.Errorf("read the volumes of namespace %s: %w", namespace, err)
@@ -51,6 +52,7 @@ func (r Reader) Read(ctx context.Context, namespaces []string, data map[string]b
 type reading struct {
 	Reader
 	data            map[string]bool
+	answers         func() bool // whether the address outside answers the worker: else nothing is tried
 	volumes, unread tally
 	out             contract.DrillReading
 }
@@ -169,7 +171,7 @@ func (r *reading) makeReader(ctx context.Context, c *corev1.PersistentVolumeClai
 		pod.Name, pod.Labels = name, contract.DrillLabels(r.Cluster, r.Drill)
 		pod.Labels[contract.DrillPartLabel], pod.Spec.PriorityClassName = partRead, isolation.PriorityClassName(r.Cluster)
 		pod.Spec.Containers[0].Image = r.Image
-		if r.Outside != "" && readthrough.Connects(ctx, r.Outside) { // what answers nobody shows nothing
+		if r.answers() {
 			pod.Spec.Containers[0].Command = append(pod.Spec.Containers[0].Command, "--reach", r.Outside)
 		}
 		_, err = kube.Make(ctx, r.Client, kube.Pods(), c.Namespace, pod, kube.CreateOptions{FieldManager: resource.FieldManager})

@@ -24,6 +24,8 @@ type Retention struct {
 	// Hold is why the backup is not to be deleted, "" for nothing.
 	Hold string    `json:"hold,omitempty"`
 	Set  time.Time `json:"set"`
+
+	damaged bool // so that it is not known of which backup it was
 }
 
 // ReadRetention is what people have said about the backup of that name and UID; nothing is
@@ -42,13 +44,13 @@ func (r *Retention) Write(ctx context.Context, st store.Store) error {
 }
 
 // Backup is a backup as the rules of retention know it. What r says holds only for the
-// backup of its UID; a nil r says nothing.
+// backup of its UID; a nil r says nothing. A damaged one may have been a hold.
 func (r *Retention) Backup(e repository.BackupEntry) retention.Backup {
 	b := retention.Backup{
 		Name: e.Name, UID: e.UID, Schedule: e.Schedule(), Phase: e.Phase,
 		Started: e.Started, Completed: e.Completed, Expires: e.Expires, Ours: e.Ours, Damaged: e.Corrupt,
 	}
-	if r == nil || r.UID != e.UID {
+	if r == nil || !r.damaged && r.UID != e.UID {
 		return b
 	}
 	b.Hold = r.Hold
@@ -103,7 +105,7 @@ func ReadRetentions(ctx context.Context, st store.Store) (map[string]*Retention,
 }
 
 // ReadRetentionsOf reads what people have said of some backups, by name: those of a page. A
-// document that is damaged may have been a hold, and says so without a UID.
+// document that is damaged may have been a hold, and says so.
 func ReadRetentionsOf(ctx context.Context, st store.Store, backups map[string]bool) (map[string]*Retention, error) {
 	var names []string
 	err := st.List(ctx, layout.RetentionDir, func(i store.Info) error {
@@ -115,8 +117,18 @@ func ReadRetentionsOf(ctx context.Context, st store.Store, backups map[string]bo
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", layout.RetentionDir, err)
 	}
-	return repository.ReadDocuments(ctx, st, names, layout.RetentionKey, func(name string) *Retention {
-		return &Retention{Name: name, Hold: "unknown: " + layout.RetentionKey(name) + " is damaged"}
+	return readRetentions(ctx, st, names)
+}
+
+// ReadRetentionOf is ReadRetentionsOf of one backup, nil where nobody has said anything.
+func ReadRetentionOf(ctx context.Context, st store.Store, backup string) (*Retention, error) {
+	said, err := readRetentions(ctx, st, []string{backup})
+	return said[backup], err
+}
+
+func readRetentions(ctx context.Context, st store.Store, backups []string) (map[string]*Retention, error) {
+	return repository.ReadDocuments(ctx, st, backups, layout.RetentionKey, func(name string) *Retention {
+		return &Retention{Name: name, Hold: "unknown: " + layout.RetentionKey(name) + " is damaged", damaged: true}
 	})
 }
 
