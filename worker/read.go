@@ -14,15 +14,15 @@ import (
 // terminationLog is where Kubernetes looks for what a container says when it ends.
 const terminationLog = "/dev/termination-log"
 
-// reachAgain is the pause between the two tries of a pod to leave its network.
-const reachAgain = 2 * time.Second
+// reachAfter is how long a pod waits before it tries to leave its network.
+const reachAfter = 2 * time.Second
 
 // readVolume reads a mounted volume through, for a drill whose pod this is, tries meanwhile to reach
 // an address outside, if it is given one, and says what it found. Only a directory that cannot be
 // opened is an error.
 func readVolume(ctx context.Context, dir, outside string, out io.Writer) error {
 	reached := make(chan bool, 1)
-	go func() { reached <- outside != "" && readthrough.Reaches(ctx, outside, reachAgain) }()
+	go func() { reached <- outside != "" && readthrough.Reaches(ctx, outside, reachAfter) }()
 	res, err := readthrough.Read(ctx, dir)
 	if err != nil {
 		return err

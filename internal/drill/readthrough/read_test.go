@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/readthrough"
 )
@@ -53,6 +54,19 @@ func TestReaches(t *testing.T) {
 		t.Error("what listens is not reached")
 	}
 	_ = listener.Close()
+	late := make(chan net.Listener, 1)
+	go func() {
+		time.Sleep(10 * time.Millisecond)
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Error(err)
+		}
+		late <- l
+	}()
+	if !readthrough.Reaches(t.Context(), address, 500*time.Millisecond) {
+		t.Error("what cannot be reached at first, as from a pod that has just started, is taken for closed")
+	}
+	_ = (<-late).Close()
 	if readthrough.Reaches(t.Context(), address, 0) || readthrough.Reaches(t.Context(), "", 0) {
 		t.Error("what does not listen is reached")
 	}
