@@ -18,6 +18,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
+	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/monitoring"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
@@ -96,10 +97,14 @@ func (s *simulation) startWorker() {
 	if s.telemetry, err = export.New(s.t.Context(), export.Options{Cluster: s.schedules.Config.Cluster, Prometheus: true, Getenv: func(string) string { return "" }}); err != nil {
 		s.t.Fatal(err)
 	}
+	collected := &garbage.Runner{Cluster: s.schedules.Config.Cluster, Locations: s.schedules.Locations}
 	s.keeper, err = monitoring.NewKeeper(&monitoring.Reader{
 		Cluster: s.schedules.Config.Cluster, Locations: s.schedules.Locations, Schedules: s.schedules.Measures, DrillSchedules: s.drills.Measures,
 		Now:     func() time.Time { return s.now },
 		Orphans: func(context.Context) (contract.OrphanPlan, error) { return contract.OrphanPlan{}, nil },
+		Expired: func(ctx context.Context) (contract.GarbagePlan, error) {
+			return collected.Plan(ctx, contract.PlanGarbageInput{Now: s.now})
+		},
 	}, s.telemetry.Meter, slog.New(slog.DiscardHandler))
 	if err != nil {
 		s.t.Fatal(err)
