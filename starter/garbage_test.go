@@ -142,6 +142,10 @@ func TestRetentionCommands(t *testing.T) {
 	}
 	lifeboat(t, &memory{}, "", "backup", "hold", "b").want(t, console.CodeError, "--reason: say why")
 	lifeboat(t, &memory{}, "", "backup", "set-expiry", "b", "tomorrow").want(t, console.CodeError, `"tomorrow" is neither a duration such as 720h nor a time`)
+	for _, args := range [][]string{{"-72h30m"}, {"--", "-72h30m"}} {
+		lifeboat(t, &memory{}, "", append([]string{"backup", "set-expiry", "b"}, args...)...).want(t, console.CodeError, "TIME: -72h30m0s from now has passed: 0s lets the backup expire at once")
+	}
+	lifeboat(t, &memory{}, "", "backup", "set-expiry", "b", "-x").want(t, console.CodeError, "unknown shorthand flag", "see 'lifeboat backup set-expiry --help'")
 }
 
 // What only a ReadOnly location keeps is hidden, unless it is asked for or named.
@@ -154,8 +158,12 @@ func TestExpiredBackupsAreHidden(t *testing.T) {
 	lifeboat(t, m, "", "backup", "get", "--show-expired").want(t, console.CodeDone, "Completed (expired)")
 	lifeboat(t, m, "", "backup", "get", "old").want(t, console.CodeDone, "Completed (expired)")
 	all := lifeboat(t, m, "", "backup", "get", "--all-clusters", "--show-expired")
-	if all.want(t, console.CodeDone, "CLUSTER"); !strings.Contains(all.out, "dev") {
+	if all.want(t, console.CodeDone, "CLUSTER", "cluster dev has no worker, which would delete what of its 1 backup expires; see 'lifeboat gc plan --cluster dev'"); !strings.Contains(all.out, "dev") {
 		t.Error(all.out)
+	}
+	m.pollers = []temporal.Poller{{}}
+	if all := lifeboat(t, m, "", "backup", "get", "--all-clusters", "--show-expired"); strings.Contains(all.errors, "no worker") {
+		t.Error(all.errors)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
 )
 
@@ -157,6 +159,29 @@ func TestScheduleRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestScheduleRefusedByTheWorker: a refusal names what was typed: flags where the schedule was
+// described by flags, fields where it was by a file.
+func TestScheduleRefusedByTheWorker(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shop.yaml")
+	if err := os.WriteFile(file, []byte("apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: a}\nspec: {schedule: '@daily', template: {}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(args ...string) result {
+		m := &memory{failures: map[string]error{"schedules": &temporal.RunError{
+			Run: temporal.Run{Kind: temporal.KindSchedules, Name: "schedules"}, Phase: "FailedValidation",
+			Message: "schedule a: metadata.annotations[lifeboat-backup.github.io/time-zone]: is not known; spec.template.volumeSnapshotLocations[0]: there is none; spec.template.includedNamespaces[0]: is no name",
+		}}}
+		return lifeboat(t, m, "", args...)
+	}
+	for _, preset := range [][]string{{"a", "--schedule", "@daily"}, {"--preset", "gfs"}} {
+		r := refused(append([]string{"schedule", "create"}, preset...)...)
+		if r.want(t, console.CodeError, "schedule a: --time-zone: is not known; --volume-snapshot-locations[0]: there is none; --include-namespaces[0]: is no name"); strings.Contains(r.errors, "spec.") {
+			t.Error(r.errors)
+		}
+	}
+	refused("schedule", "apply", "-f", file).want(t, console.CodeError, "schedule a: metadata.annotations[lifeboat-backup.github.io/time-zone]: is not known; spec.template.volumeSnapshotLocations[0]")
 }
 
 // TestScheduleDirectory: a directory may hold other things; what may have been a schedule stops the

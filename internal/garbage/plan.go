@@ -15,12 +15,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
-
-	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/retention"
@@ -58,13 +58,25 @@ type Runner struct {
 	Locations *repository.Locations
 }
 
-// Plan tells what becomes of the expired backups of all storage locations. A location that
-// cannot be read hides no other, and nothing of it is deleted. It changes nothing.
+// Plan tells what becomes of the expired backups of all storage locations; of a cluster that is
+// named, of that cluster's only. A location that cannot be read hides no other, and nothing of it
+// is deleted. It changes nothing.
 func (r *Runner) Plan(ctx context.Context, in contract.PlanGarbageInput) (contract.GarbagePlan, error) {
+	var known atomic.Bool // the cluster that is named
 	all, err := repository.AskAll(ctx, r.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]contract.GarbageRow]) ([]contract.GarbageRow, error) {
 		of := *r
 		of.Cluster = cmp.Or(in.Cluster, r.Cluster)
-		return of.planLocation(ctx, a.Location, a.Listing(), in.Now)
+		l := &location{Runner: &of, name: a.Location.Name, listing: a.Listing(), known: map[string]bool{}, clusters: map[string]string{}}
+		rows, err := l.plan(ctx, in.Now)
+		if err != nil || in.Cluster == "" {
+			return rows, err
+		}
+		rows = slices.DeleteFunc(rows, func(row contract.GarbageRow) bool { return l.clusters[row.Name] != in.Cluster })
+		has, err := l.knowsCluster(ctx)
+		if has {
+			known.Store(true)
+		}
+		return rows, err
 	})
 	if err != nil {
 		return contract.GarbagePlan{}, err
@@ -72,6 +84,9 @@ func (r *Runner) Plan(ctx context.Context, in contract.PlanGarbageInput) (contra
 	rows, unread, err := repository.JoinRows(all, "expired backups")
 	if err != nil {
 		return contract.GarbagePlan{}, err
+	}
+	if in.Cluster != "" && !known.Load() && len(unread) == 0 {
+		return contract.GarbagePlan{}, failure.NotFound("cluster: no storage location of this worker has anything of a cluster %q; 'lifeboat backup get --all-clusters' tells of which clusters there are backups", in.Cluster)
 	}
 	plan := contract.GarbagePlan{Unread: unread}
 	slices.SortStableFunc(rows, func(a, b contract.GarbageRow) int { return a.Expired.Compare(b.Expired) })
@@ -99,12 +114,25 @@ type location struct {
 	listing *repository.Listing
 	backups []retention.Backup
 	known   map[string]bool // by document and manifest
-	holds   map[string]*beside.Retention
-	tries   map[string]*beside.DeletionTry
+	// clusters are those of backups, as far as entries, manifests and tombstones tell.
+	clusters map[string]string
+	holds    map[string]*beside.Retention
+	tries    map[string]*beside.DeletionTry
 }
 
-func (r *Runner) planLocation(ctx context.Context, bsl *velerov1.BackupStorageLocation, listing *repository.Listing, now time.Time) ([]contract.GarbageRow, error) {
-	l := &location{Runner: r, name: bsl.Name, listing: listing, known: map[string]bool{}}
+// knowsCluster tells whether the cluster has worked in the location.
+func (l *location) knowsCluster(ctx context.Context) (bool, error) {
+	for _, cluster := range l.clusters {
+		if cluster == l.Cluster {
+			return true, nil
+		}
+	}
+	names, err := repository.ClusterNames(ctx, l.listing.Store)
+	return slices.Contains(names, l.Cluster), err
+}
+
+// plan decides, and says of each expired backup why it stays.
+func (l *location) plan(ctx context.Context, now time.Time) ([]contract.GarbageRow, error) {
 	if err := l.readAll(ctx); err != nil {
 		return nil, err
 	}
@@ -160,6 +188,7 @@ func (l *location) readAll(ctx context.Context) (err error) {
 		}
 		for _, e := range page {
 			l.backups = append(l.backups, l.holds[e.Name].Backup(e))
+			l.clusters[e.Name] = e.Cluster
 		}
 		if next == "" {
 			return nil
@@ -237,7 +266,8 @@ func (l *location) whyForeign(ctx context.Context, e repository.BackupEntry) (st
 		return "", err
 	case m.Backup != e.Name || m.UID != e.UID:
 		return fmt.Sprintf("its manifest is of another backup (%s, uid %s)", m.Backup, m.UID), nil
-	case m.Cluster != l.Cluster:
+	}
+	if l.clusters[e.Name] = m.Cluster; m.Cluster != l.Cluster {
 		return "made by cluster " + m.Cluster, nil
 	}
 	return "", nil
@@ -253,6 +283,7 @@ func (l *location) isOfAnotherCluster(ctx context.Context, t *beside.Tombstone) 
 	if err != nil {
 		return false, fmt.Errorf("read the manifest of %s, which is being deleted: %w", t.Name, err)
 	}
+	l.clusters[t.Name] = m.Cluster
 	return m.UID == t.UID && m.Cluster != l.Cluster, nil
 }
 

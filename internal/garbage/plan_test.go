@@ -10,6 +10,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
@@ -156,6 +157,35 @@ func TestPlan(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestPlanOfAGoneCluster: asked for another cluster, a plan is of that cluster's backups and of no
+// others; a name that the bucket knows nothing of is mistyped.
+func TestPlanOfAGoneCluster(t *testing.T) {
+	st := memstore.New()
+	put(t, st, "gone-1", "nightly", "gone", 1)
+	put(t, st, "gone-2", "nightly", "gone", 2)
+	put(t, st, "ours", "", "prod", 3)
+	put(t, st, "ours-held", "", "prod", 3)
+	st.Set(layout.RetentionKey("ours-held"), []byte(`{"name":"ours-held","uid":"uid-ours-held","hold":"audit"}`))
+	put(t, st, "velero", "", "", 3)
+	put(t, st, "other", "", "dev", 3)
+	st.Set(layout.ClusterName("empty"), []byte(`{"cluster":"empty","uid":"e"}`))
+	r := garbage.Runner{Cluster: "prod", Policy: retention.Policy{Floor: 1, Velero: true}, Locations: repositorytest.Locations(repositorytest.Stores{"default": st})}
+	for cluster, want := range map[string]string{
+		"gone":  "default/gone-1\ndefault/gone-2 stays: among the last 1 good backups of schedule nightly",
+		"dev":   "default/other",
+		"empty": "",
+	} {
+		got, err := r.Plan(t.Context(), contract.PlanGarbageInput{Now: day(20), Cluster: cluster})
+		if err != nil || textOf(got) != want {
+			t.Errorf("%s: got\n%s, %v\nwant\n%s", cluster, textOf(got), err, want)
+		}
+	}
+	_, err := r.Plan(t.Context(), contract.PlanGarbageInput{Now: day(20), Cluster: "gnoe"})
+	if failure.TypeOf(err) != contract.ErrTypeNotFound || !strings.Contains(err.Error(), `anything of a cluster "gnoe"`) {
+		t.Error(err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package garbage_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/retention"
+	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
@@ -35,6 +38,41 @@ func TestSetRetention(t *testing.T) {
 	said, err := beside.ReadRetention(t.Context(), st, "a", "uid-a")
 	if err != nil || said.Hold != "" || !said.Expires.Equal(day(9)) {
 		t.Errorf("stored %+v, %v", said, err)
+	}
+}
+
+// TestSetRetentionUnderALock: a lock on every file of a backup keeps nobody from holding it, from
+// letting it go and from changing its time, which the plan goes by.
+func TestSetRetentionUnderALock(t *testing.T) {
+	st := memstore.New()
+	put(t, st, "a", "", "prod", 1)
+	for _, key := range st.Keys() {
+		st.Lock(key, store.ErrLocked)
+	}
+	before := st.Keys()
+	locations := repositorytest.Stores{"default": st}
+	r := garbage.Runner{Cluster: "prod", Locations: repositorytest.Locations(locations)}
+	hold, release, later, at := "audit", "", day(30), day(15)
+	for _, step := range []struct {
+		in   contract.SetRetentionInput
+		want string // the plan of the 20th
+	}{
+		{contract.SetRetentionInput{Hold: &hold}, "default/a stays: held: audit"},
+		{contract.SetRetentionInput{Hold: &release, Expires: &later}, ""},
+		{contract.SetRetentionInput{Expires: &at}, "default/a"},
+	} {
+		step.in.Name = "a"
+		if _, err := r.SetRetention(t.Context(), step.in); err != nil {
+			t.Fatal(err)
+		}
+		if got := textOf(plan(t, retention.Policy{}, day(20), locations)); got != step.want {
+			t.Errorf("%+v: plan %q, want %q", step.in, got, step.want)
+		}
+	}
+	if left := slices.DeleteFunc(st.Keys(), func(key string) bool {
+		return key == layout.RetentionKey("a") || strings.HasPrefix(key, layout.CatalogRoot)
+	}); !slices.Equal(left, before) {
+		t.Errorf("keys %q, before %q", left, before)
 	}
 }
 

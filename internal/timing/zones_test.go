@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,19 @@ func allZones(t *testing.T) []string {
 		t.Fatalf("only %d zones", len(names))
 	}
 	return names
+}
+
+// TestZonesAreCompiledIn: the programs bring the data base of zones along, for images that have none.
+func TestZonesAreCompiledIn(t *testing.T) {
+	for _, program := range []string{"starter", "worker"} {
+		out, err := exec.Command("go", "list", "-deps", "../../"+program).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if !slices.Contains(strings.Split(string(out), "\n"), "time/tzdata") {
+			t.Errorf("%s is built without the data base of zones", program)
+		}
+	}
 }
 
 // years are those of which the promise is made.

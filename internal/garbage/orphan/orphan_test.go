@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -174,6 +176,29 @@ func TestSnapshots(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRecommendedClass: the tags of the class that docs/VOLUMES.md recommends, as the driver fills
+// them in, are those by which an orphan is found.
+func TestRecommendedClass(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/VOLUMES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		fill := strings.NewReplacer("{{ .VolumeSnapshotName }}", "velero-data-0123abcd", "{{ .VolumeSnapshotNamespace }}", "shop", "=5f1c9a0b7e3d", "="+i.place())
+		tags := map[string]string{}
+		for _, line := range regexp.MustCompile(`(?m)^  tagSpecification_\d+: "(.*)"$`).FindAllStringSubmatch(string(text), -1) {
+			key, value, _ := strings.Cut(fill.Replace(line[1]), "=")
+			tags[key] = value
+		}
+		id := i.snapshot(tags)
+		time.Sleep(2 * day)
+		if res := i.remove(i.plan()); res.Removed != 1 || w.left()[id] {
+			t.Errorf("%v: %+v", tags, res)
+		}
+	})
 }
 
 // A snapshot is reported from the beginning, with whose it is, and goes after the grace period.

@@ -2,12 +2,15 @@ package backups
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -63,7 +66,22 @@ made, the last good backup of a schedule stays.`,
 		Example: `  lifeboat backup set-expiry nightly-20260102020000 8760h
   lifeboat backup set-expiry nightly-20260102020000 2027-01-31T00:00:00Z`,
 		Args: cobra.ExactArgs(2),
+		ValidArgsFunction: func(c *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return cs.CompleteNames(c, args, start)
+		},
 	}
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) { // -72h looks like flags to pflag
+			if d, notDuration := time.ParseDuration("-" + unknown.GetSpecifiedShortnames()); notDuration == nil {
+				return expiryInThePast(d)
+			}
+		}
+		return command.ExplainFlagError(c, err)
+	})
 	console.BindLocation(c, &location)
 	c.RunE = cs.Connected(func(ctx context.Context, be console.Backend, args []string) error {
 		at, err := parseExpiry(args[1], cs.Now())
@@ -77,7 +95,10 @@ made, the last good backup of a schedule stays.`,
 
 // parseExpiry reads a time, or a duration from now.
 func parseExpiry(text string, now time.Time) (time.Time, error) {
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+	if d, err := time.ParseDuration(text); err == nil {
+		if d < 0 {
+			return time.Time{}, expiryInThePast(d)
+		}
 		return now.Add(d).UTC().Truncate(time.Second), nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
@@ -85,6 +106,10 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("TIME: %q is neither a duration such as 720h nor a time such as 2027-01-31T00:00:00Z", text)
 	}
 	return at.UTC(), nil
+}
+
+func expiryInThePast(d time.Duration) error {
+	return fmt.Errorf("TIME: %s from now has passed: 0s lets the backup expire at once", d)
 }
 
 func (cs Commands) setRetention(ctx context.Context, be console.Backend, in contract.SetRetentionInput) error {

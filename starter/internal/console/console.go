@@ -125,6 +125,17 @@ func (con *Console) ThroughAnyWorker(ctx context.Context, do func(be Backend, of
 	})
 }
 
+// HasWorker tells whether a cluster has a worker.
+func (con *Console) HasWorker(ctx context.Context, cluster string) (bool, error) {
+	be, err := con.Dial(ctx, cluster)
+	if err != nil {
+		return false, err
+	}
+	defer be.Close()
+	pollers, err := be.Pollers(ctx)
+	return len(pollers) > 0, err
+}
+
 // Connected is the RunE of a command that needs nothing but a connection.
 func (con *Console) Connected(do func(ctx context.Context, be Backend, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {

@@ -47,6 +47,39 @@ func addAnnotation(c *Changes[contract.Schedule], name, key, usage string) {
 	})
 }
 
+// NameScheduleFlags names the flags in place of the fields that they set, by which a worker says
+// what it refuses.
+func NameScheduleFlags(message string) string {
+	annotation := func(key string) string { return "metadata.annotations[" + key + "]" }
+	return strings.NewReplacer(
+		annotation(contract.AnnotationZone), "--time-zone",
+		annotation(contract.AnnotationOverlap), "--overlap",
+		annotation(contract.AnnotationCatchUp), "--catch-up-window",
+		annotation(contract.AnnotationJitter), "--jitter",
+		annotation(contract.AnnotationRehearse), "--rehearse",
+		"metadata.labels", "--labels",
+		"metadata.annotations", "--annotations",
+		"metadata.name: ", "NAME: ",
+		"spec.schedule: ", "--schedule: ",
+		"spec.template.storageLocation: ", "--storage-location: ",
+		"spec.template.volumeSnapshotLocations", "--volume-snapshot-locations",
+		"spec.template.ttl: ", "--ttl: ",
+		"spec.template.labelSelector: ", "--selector: ",
+		"spec.template.orLabelSelectors", "--or-selector",
+		"spec.template.orderedResources", "--ordered-resources",
+		"spec.template.resourcePolicy", "--resource-policies-configmap",
+		"spec.template.includeClusterResources", "--include-cluster-resources",
+		"spec.template.includedNamespaces", "--include-namespaces",
+		"spec.template.excludedNamespaces", "--exclude-namespaces",
+		"spec.template.includedResources", "--include-resources",
+		"spec.template.excludedResources", "--exclude-resources",
+		"spec.template.includedClusterScopedResources", "--include-cluster-scoped-resources",
+		"spec.template.excludedClusterScopedResources", "--exclude-cluster-scoped-resources",
+		"spec.template.includedNamespaceScopedResources", "--include-namespace-scoped-resources",
+		"spec.template.excludedNamespaceScopedResources", "--exclude-namespace-scoped-resources",
+	).Replace(message)
+}
+
 // Schedule changes a schedule as the flags say. The worker checks it.
 func (c *ScheduleChanges) Schedule(s contract.Schedule) (contract.Schedule, error) {
 	in := contract.BackupInput{Labels: s.Labels, Annotations: s.Annotations, Spec: s.Spec.Template}

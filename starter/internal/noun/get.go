@@ -2,6 +2,7 @@ package noun
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -86,11 +87,34 @@ func (n *Noun[Row, Doc]) printList(ctx context.Context, be console.Backend, o *G
 	layout := n.Layout
 	if o.AllClusters {
 		layout = layout.WithColumn("CLUSTER", n.RowCluster)
+		if err := n.noteGoneClusters(ctx, rows); err != nil {
+			return err
+		}
 	}
 	if o.showLabels {
 		layout = layout.WithLabels(n.RowLabels)
 	}
 	return layout.PrintRows(n.Console, o.out, rows, func() any { return n.listDocument(rows, stored.Unread) })
+}
+
+// noteGoneClusters says which clusters have rows and no worker: what is theirs nobody collects.
+func (n *Noun[Row, Doc]) noteGoneClusters(ctx context.Context, rows []Row) error {
+	of := map[string]int{}
+	for _, row := range rows {
+		if name := n.RowCluster(row); name != "" {
+			of[name]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		served, err := n.HasWorker(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !served {
+			n.Note("cluster %s has no worker, which would delete what of its %s expires; see 'lifeboat gc plan --cluster %s'\n", name, show.Plural(int64(of[name]), n.word()), name)
+		}
+	}
+	return nil
 }
 
 // addRuns adds to the stored rows the runs that go on or have failed. What is stored is

@@ -2,13 +2,16 @@ package schedules
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
 )
 
 // On is the program around the commands of schedules of a kind.
@@ -60,9 +63,20 @@ func (b backend) Change(ctx context.Context, in contract.ChangeSchedulesInput) (
 		return res, err
 	}
 	if err := b.on.con.FollowRun(ctx, b.be, run, &res); err != nil {
+		if in.Create && !b.on.of.drills {
+			nameFlags(err)
+		}
 		return res, b.on.con.FailedRun(run, err)
 	}
 	return res, nil
+}
+
+// nameFlags has a worker's refusal name the flags of `schedule create` in place of the fields that
+// they set.
+func nameFlags(err error) {
+	if failed := (*temporal.RunError)(nil); errors.As(err, &failed) {
+		failed.Message = input.NameScheduleFlags(failed.Message)
+	}
 }
 
 func (b backend) Trigger(ctx context.Context, name, overlap string) error {
