@@ -11,9 +11,14 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
-// deletionsAtOnce is how many expired backups one collection deletes at the same time: it
-// shares the limits of EC2 and the object store with backups.
-const deletionsAtOnce = 4
+// deletionsAtOnce is how many expired backups one collection deletes at the same time: enough to
+// use up EC2's rate of deletions, 5 a second, with backups of one snapshot, each of which takes a
+// second and a half, most of it for a look into the Recycle Bin. It leaves half of a worker's slots
+// to others. Runs that were begun before have 4.
+const (
+	deletionsAtOnce    = 8
+	deletionsAtOnceOld = 4
+)
 
 // collectEvery is how long an expired backup may still be there.
 const collectEvery = time.Hour
@@ -151,7 +156,11 @@ func (c *collection) endRound(ctx workflow.Context) error {
 // not be recorded: without the record the backup would be tried for ever.
 func (c *collection) deleteAll(ctx workflow.Context, rows []contract.GarbageRow) error {
 	var first error
-	slots := workflow.NewSemaphore(ctx, deletionsAtOnce)
+	atOnce := int64(deletionsAtOnce)
+	if workflow.GetVersion(ctx, "eight deletions at once", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		atOnce = deletionsAtOnceOld
+	}
+	slots := workflow.NewSemaphore(ctx, atOnce)
 	all := workflow.NewWaitGroup(ctx)
 	for _, row := range rows {
 		if err := slots.Acquire(ctx, 1); err != nil || first != nil {

@@ -49,6 +49,11 @@ func TestGarbage(t *testing.T) {
 		t.Fatalf("stored: %s", got)
 	}
 	ask(t, h, 0, []string{"0 expired backups deleted with 0 files and 0 snapshots; 1 expired backup left"}, "gc", "run")
+	// There is no schedule "nightly": its floor ends where somebody names the backup.
+	ask(t, h, 0, nil, "backup", "delete", "last", "--confirm")
+	if got := stored(t, h, "last", "later"); got != "later" {
+		t.Errorf("stored: %s", got)
+	}
 }
 
 // TestGarbageSchedule: a worker that is not told otherwise deletes what has expired. One that is

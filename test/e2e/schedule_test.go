@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,6 +60,7 @@ func TestSchedules(t *testing.T) {
 	checkFires(t, h)
 	ask(t, h, 0, []string{`schedule "often" paused`}, "schedule", "pause", "often")
 	checkStill(t, h)
+	checkUnpaused(t, h)
 	checkKept(t, h)
 	checkTriggers(t, h)
 
@@ -183,6 +185,40 @@ func checkStill(t *testing.T, h *harness.Harness) {
 	if after := ask(t, h, 0, nil, "backup", "get", "-o", "name").Out; after != before {
 		t.Errorf("a paused schedule has fired: %s", after)
 	}
+}
+
+// checkUnpaused ends a pause in which due times have passed, wants none of them to be run, and the
+// first run not before the due time that the answer tells; then it pauses again.
+func checkUnpaused(t *testing.T, h *harness.Harness) {
+	t.Helper()
+	before := map[int64]bool{}
+	for _, s := range slots(t, h, "often") {
+		before[s.Due.Unix()] = true
+	}
+	out := ask(t, h, 0, []string{`schedule "often" unpaused; next run `}, "schedule", "unpause", "often").Out
+	_, text, _ := strings.Cut(out, "; next run ")
+	text, _, _ = strings.Cut(text, " (in ")
+	next, err := time.Parse("2006-01-02 15:04:05 -0700 MST", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it runs again", func() error {
+		ran := false
+		for _, s := range slots(t, h, "often") {
+			switch {
+			case before[s.Due.Unix()] || s.Outcome == contract.SlotPaused:
+			case s.Due.Before(next):
+				t.Fatalf("the end of a pause has started the run of %s, the next one was to be that of %s", s.Due, next)
+			case s.Outcome == contract.SlotRan:
+				ran = true
+			}
+		}
+		if !ran {
+			return errors.New("no run")
+		}
+		return nil
+	})
+	ask(t, h, 0, []string{`schedule "often" paused`}, "schedule", "pause", "often")
 }
 
 // checkKept deletes the schedules in Temporal and wants them back.
