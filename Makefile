@@ -128,12 +128,12 @@ $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 	@touch $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum
 
 .PHONY: soak
-soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run, due times in every zone, 2,000 backups beside a writer, 50 drills in a row, one cancelled in each phase
+soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run, due times in every zone, 2,000 backups beside a writer, 50 drills in a row, one cancelled in each phase, 80 volumes frozen at shipped rates
 	LIFEBOAT_SOAK=1 $(GOTEST) -timeout 1h -run '^Test(RandomSequences|Faults|Size|ExplainMany|NoAlarm.*|ChangesAreFast)$$' ./internal/garbage/orphan ./internal/change ./internal/catalog
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore|Garbage)$$' ./test/chaos
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h ./internal/timing
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestOneInstant$$' ./test/e2e
-	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^Test(DrillsInARow|CollectMany)$$' ./test/e2e/volumes
+	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^Test(DrillsInARow|CollectMany|EitherDriver|FrozenAtShippedRates)$$' ./test/e2e/volumes
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 1h -run '^TestCancelledInEachPhase$$' ./test/drill
 	$(MAKE) fuzz FUZZTIME=2m
 

@@ -50,7 +50,7 @@ func newWorkers(ctx context.Context, tc *temporal.Client, own temporal.Version, 
 		DefaultHeartbeatThrottleInterval:   heartbeatInterval,
 		WorkerStopTimeout:                  stopTimeout,
 		BackgroundActivityContext:          context.WithoutCancel(ctx),
-		Interceptors:                       append(slices.Clone(around), &interceptor.Handover{After: handoverTime}),
+		Interceptors:                       append(slices.Clone(around), &interceptor.Lease{}, &interceptor.Handover{After: handoverTime}),
 		DeploymentOptions:                  own.Options(),
 		OnFatalError:                       func(err error) { failed <- err },
 	}

@@ -10,7 +10,9 @@ const (
 	OrphanDirectory = "directory" // files of a backup that was not committed
 	OrphanUpload    = "upload"    // a multipart upload that was not finished
 	OrphanContent   = "content"   // a VolumeSnapshotContent that a restore left behind
-	OrphanDrill     = "drill"     // the copy of a restore drill whose run has ended
+	// OrphanVolumeSnapshot is one that a backup left in a namespace, and does not name.
+	OrphanVolumeSnapshot = "volumesnapshot"
+	OrphanDrill          = "drill" // the copy of a restore drill whose run has ended
 )
 
 // Orphan is something of ours that nothing names any more.
@@ -25,7 +27,9 @@ type Orphan struct {
 	Cluster          string    `json:"cluster,omitempty"`
 	Backup           string    `json:"backup,omitempty"`
 	Restore          string    `json:"restore,omitempty"`
-	UID              string    `json:"uid,omitempty"` // of the backup or restore
+	UID              string    `json:"uid,omitempty"`       // of the backup or restore
+	ObjectUID        string    `json:"objectUID,omitempty"` // of a VolumeSnapshot
+	Handle           string    `json:"handle,omitempty"`    // of the snapshot that it stands for
 	Workflow         string    `json:"workflow,omitempty"`
 	Since            time.Time `json:"since"`
 	SizeGiB          int32     `json:"sizeGiB,omitempty"`

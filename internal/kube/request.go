@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/net"
 
+	"github.com/lifeboat-backup/lifeboat/internal/lease"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
 	"github.com/lifeboat-backup/lifeboat/internal/telemetry"
 )
@@ -92,6 +93,10 @@ func (c *Client) callOnce(ctx context.Context, k call, read func(io.Reader) erro
 	if err != nil {
 		return err
 	}
+	if err := k.checkLease(ctx); err != nil {
+		slot.Release(OutcomeLost)
+		return err
+	}
 	ctx, measured := telemetry.BeginCall(ctx, "kubernetes", k.operation())
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -115,6 +120,14 @@ func (c *Client) callOnce(ctx context.Context, k call, read func(io.Reader) erro
 	defer slot.Release(OutcomeOK)
 	reportWarnings(resp, k.warn)
 	return watchdogCause(ctx, read(body))
+}
+
+// checkLease fails where the call would change something for an attempt that counts as dead.
+func (k call) checkLease(ctx context.Context) error {
+	if k.method == http.MethodGet {
+		return nil
+	}
+	return lease.Check(ctx)
 }
 
 // operation is what a call does, in the words of the API server's own rules. It names no type:

@@ -15,6 +15,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/lease"
 )
 
 // failing answers the first n requests with fail and the rest with an object.
@@ -286,6 +288,31 @@ func TestWrites(t *testing.T) {
 	}
 	if warned != "old version" {
 		t.Errorf("warning %q", warned)
+	}
+}
+
+// TestLease: an attempt whose lease has expired reads, and writes nothing, however long it tries.
+func TestLease(t *testing.T) {
+	var sent atomic.Int64
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		sent.Add(1)
+		fmt.Fprint(w, `{}`)
+	})
+	ctx, end := lease.Begin(t.Context(), -1)
+	defer end()
+	r, ctx := Resource{Group: "apps", Version: "v1", Name: "deployments"}, context.WithoutCancel(ctx)
+	_, create := c.Create(ctx, r, "n", []byte(`{}`), WriteOptions{})
+	_, patch := c.Patch(ctx, r, "n", "x", PatchMerge, []byte(`{}`), PatchOptions{})
+	for _, err := range []error{create, patch, c.Delete(ctx, r, "n", "x", DeleteOptions{})} {
+		if !errors.Is(err, lease.ErrExpired) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if n := sent.Load(); n > 0 {
+		t.Errorf("%d writes were sent", n)
+	}
+	if _, err := c.Get(ctx, r, "n", "x"); err != nil || sent.Load() != 1 {
+		t.Errorf("a read: %v", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
 )
 
 // connectTimeout is how long Connect waits for the server's first answer: as long as
@@ -90,6 +91,7 @@ func loadClientOptions(o Options) (client.Options, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	settings.Logger = log.NewStructuredLogger(logger)
+	settings.ConnectionOptions.DialOptions = append(settings.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(renewLease))
 	return settings, nil
 }
 

@@ -41,6 +41,7 @@ const (
 	partObjects   = "objects"
 	partVolumes   = "volumes"
 	partRehearsal = "rehearsal"
+	partLists     = "lists"
 )
 
 func run(ctx context.Context, args []string) error {
@@ -52,7 +53,7 @@ func run(ctx context.Context, args []string) error {
 	for _, part := range []struct {
 		name string
 		do   func(context.Context) error
-	}{{partObjects, b.objects}, {partRehearsal, b.rehearse}, {partVolumes, b.ofVolumes}} {
+	}{{partObjects, b.objects}, {partLists, b.lists}, {partRehearsal, b.rehearse}, {partVolumes, b.ofVolumes}} {
 		if o.only == "" || o.only == part.name {
 			if err := part.do(ctx); err != nil {
 				return fmt.Errorf("%s: %w", part.name, err)
@@ -60,9 +61,10 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	b.table(os.Stdout)
+	b.listed.table(os.Stdout)
 	b.rehearsal.table(os.Stdout)
 	b.volumeTable(os.Stdout)
-	if missed := verdicts(os.Stdout, promises(b.rows, b.volumes, b.rehearsal)); missed > 0 {
+	if missed := verdicts(os.Stdout, promises(b.rows, b.volumes, b.rehearsal, b.listed)); missed > 0 {
 		return fmt.Errorf("%d promises were not kept; they are marked %s above", missed, verdictMissed)
 	}
 	return nil
@@ -108,6 +110,7 @@ type bench struct {
 	rows      []row
 	volumes   []volumeRow
 	rehearsal rehearsalRow
+	listed    listRow
 }
 
 // start starts a stack and configures Lifeboat for it; locations are those of its
@@ -165,7 +168,7 @@ func (b *bench) save() error {
 	if err := os.MkdirAll(filepath.Dir(b.out), 0o755); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(map[string]any{"machine": machine(), "results": b.rows, "volumes": b.volumes, "rehearsal": b.rehearsal, "promises": promises(b.rows, b.volumes, b.rehearsal)}, "", "  ")
+	data, err := json.MarshalIndent(map[string]any{"machine": machine(), "results": b.rows, "volumes": b.volumes, "rehearsal": b.rehearsal, "lists": b.listed, "promises": promises(b.rows, b.volumes, b.rehearsal, b.listed)}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&o.out, "json", "dist/bench.json", "results `file`")
-	flags.StringVar(&o.only, "only", "", "one `part`: objects, rehearsal or volumes; default: all")
+	flags.StringVar(&o.only, "only", "", "one `part`: objects, lists, rehearsal or volumes; default: all")
 	flags.BoolVar(&o.quick, "quick", false, "10,000 objects and 10 volumes only")
 	flags.BoolVar(&o.velero, "velero", true, "measure Velero too")
 	flags.BoolVar(&o.veleroRestore, "velero-restore", false, "measure Velero's restore of 50,000 objects too, which takes about 10 minutes")
@@ -31,7 +31,7 @@ func parse(args []string) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if parts := []string{"", partObjects, partRehearsal, partVolumes}; !slices.Contains(parts, o.only) {
+	if parts := []string{"", partObjects, partLists, partRehearsal, partVolumes}; !slices.Contains(parts, o.only) {
 		return o, fmt.Errorf("-only: %q is no part; use one of%s", o.only, strings.Join(parts, " "))
 	}
 	for _, text := range strings.Split(*sizes, ",") {

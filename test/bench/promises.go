@@ -21,7 +21,8 @@ const (
 	rehearsalCPU  = 60        // CPU seconds beside the worker
 	rehearsalMB   = 400       // 10^6 bytes beside the worker
 	rehearsedSize = 10_000
-	csiFaster     = 20 // times Velero's speed, from csiCompared volumes on
+	exactLists    = 1.2 // times plain lists, of memorySize objects
+	csiFaster     = 20  // times Velero's speed, from csiCompared volumes on
 	csiCompared   = 100
 	ofLimits      = 1.2 // times the least time that the account's limits allow
 	manyVolumes   = 300 // of the native path the whole backup is promised for these: its end is short beside them
@@ -73,12 +74,13 @@ func ratio(a, b float64) float64 {
 }
 
 // promises are all of them, also those that this run did not measure.
-func promises(rows []row, volumes []volumeRow, rehearsal rehearsalRow) []promise {
+func promises(rows []row, volumes []volumeRow, rehearsal rehearsalRow, listed listRow) []promise {
 	var all []promise
 	for _, n := range []int{10_000, memorySize} {
 		all = append(all, ofObjects(rowOf(rows, n))...)
 	}
 	all = append(all, ofMemory(rows)...)
+	all = append(all, atMost(exactLists, listed.Exact, listed.Plain, "lists of one revision, %d objects, x plain ones", memorySize))
 	all = append(all, ofRehearsal(rehearsal)...)
 	for _, r := range required(volumes) {
 		all = append(all, ofVolumes(r)...)

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -55,6 +57,79 @@ func TestFrozenWorker(t *testing.T) {
 			return errors.Join(sameCounts(res, undisturbed.result), l.restored(ctx, target))
 		}},
 	})
+}
+
+// TestFrozenVolumes does so in backups of volumes, by both paths. Where the process goes on when
+// another worker has its activities, the backup is as if nothing had happened; where it goes on when
+// the run is over, it sends nothing any more that changes the bucket, the cluster or the account.
+func TestFrozenVolumes(t *testing.T) {
+	t.Parallel()
+	var jobs []job
+	for path, points := range map[string][]volumePoint{
+		"native": {edge("SnapshotVolumes", true, Before), edge("FinishVolumes", true, Before)},
+		"mixed":  {write("POST", "volumesnapshots", false, Before), write("PATCH", "volumesnapshotcontents", false, Before)},
+	} {
+		for _, p := range points {
+			jobs = append(jobs, volumesAt(path+", "+p.name, path, p, freeze))
+		}
+	}
+	for path, activities := range map[string][]string{"native": {"SnapshotVolumes", "FinishVolumes"}, "mixed": {"SnapshotVolumes", "CommitBackup"}} {
+		for _, a := range activities {
+			p := edge(a, false, Before)
+			jobs = append(jobs, job{path + ", " + p.name + ", late", func(ctx context.Context, l *lane) error { return l.frozenToTheEnd(ctx, path, p) }})
+		}
+	}
+	each(t, jobs)
+}
+
+// awake is how long a process is watched that goes on: its next heartbeat, which tells it that it was
+// taken for dead, comes after 3 s.
+const awake = 5 * time.Second
+
+// frozenToTheEnd freezes the worker of a backup of volumes until another one has ended the run.
+func (l *lane) frozenToTheEnd(ctx context.Context, path string, at volumePoint) error {
+	var res contract.BackupResult
+	first, woken := l.current(), time.Time{}
+	name, err := l.struckVolumes(ctx, path, at, func(ctx context.Context, l *lane, _ point, run client.WorkflowRun) (bool, error) {
+		if err := syscall.Kill(first.PID(), syscall.SIGSTOP); err != nil {
+			return false, fmt.Errorf("stop the worker's process: %w", err)
+		}
+		err := errors.Join(l.start(ctx), run.Get(ctx, nil))
+		l.current().Kill() // what is sent from now on, the first one sends
+		woken = time.Now()
+		return false, errors.Join(err, syscall.Kill(first.PID(), syscall.SIGCONT))
+	}, &res)
+	if err != nil {
+		return err
+	}
+	time.Sleep(awake)
+	sent, err := l.changesSince(ctx, woken)
+	if err == nil && len(sent) > 0 {
+		err = fmt.Errorf("sent after %s: %q", woken, sent)
+	}
+	first.Kill()
+	return errors.Join(err, l.start(ctx), l.sameVolumes(ctx, name, l.disks.usual[path].outcome, res))
+}
+
+// changesSince are the requests that were sent since a time and may change what a backup of the
+// lane consists of.
+func (l *lane) changesSince(ctx context.Context, since time.Time) (sent []string, err error) {
+	for _, c := range l.calls() {
+		changes := !strings.HasPrefix(c.Sig, "GET ") && !strings.HasPrefix(c.Sig, "HEAD ")
+		ofBackup := slices.ContainsFunc([]string{"staging/", "backups/", "claims/", "catalog/", "volumesnapshot"}, func(part string) bool { return strings.Contains(c.Sig, part) })
+		if c.At.After(since) && changes && ofBackup {
+			sent = append(sent, c.Sig)
+		}
+	}
+	calls, err := shared.EBS.Audit(ctx, "", since)
+	for _, c := range calls {
+		text := fmt.Sprint(c.Params)
+		mine := slices.ContainsFunc(slices.Collect(maps.Values(l.disks.byClaim)), func(disk string) bool { return strings.Contains(text, disk) })
+		if mine && !strings.HasPrefix(c.Action, "Describe") {
+			sent = append(sent, c.Action+" "+text)
+		}
+	}
+	return sent, err
 }
 
 // write is the first write of an activity whose key has a part, before it reaches the store.

@@ -3,19 +3,24 @@
 package e2e
 
 import (
+	"archive/tar"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
 const (
@@ -23,6 +28,8 @@ const (
 	soakVariable   = "LIFEBOAT_SOAK"
 	instantSample  = 20
 	instantSoak    = 2000
+	veleroSample   = 5
+	veleroSoak     = 150
 	instantTypes   = 10
 	instantObjects = 5
 	// writePause makes some 200 writes a second.
@@ -61,6 +68,73 @@ func TestOneInstant(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d backups are torn; %s a backup", torn, backups, (time.Since(began) / time.Duration(backups)).Round(time.Millisecond))
+	l.veleroTears(t, ns)
+}
+
+// veleroTears says how many of Velero's backups are torn, beside the same writer.
+func (l *lab) veleroTears(t *testing.T, ns string) {
+	t.Helper()
+	v, err := l.Stack.StartVelero(t.Context(), stack.VeleroOptions{QPS: 5000, Prefix: l.Cluster, Namespace: "velero-" + ns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := v.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	backups, torn := veleroSample, 0
+	if os.Getenv(soakVariable) != "" {
+		backups = veleroSoak
+	}
+	for n := range backups {
+		name := fmt.Sprintf("v-%04d", n)
+		if err := v.Backup(t.Context(), name, "--include-namespaces="+ns, "--snapshot-volumes=false"); err != nil {
+			t.Fatal(err)
+		}
+		steps := l.stepsInVeleros(t, name)
+		if len(steps) != instantTypes*instantObjects {
+			t.Errorf("Velero's %s has %d objects", name, len(steps))
+		}
+		if !isOneInstant(steps) {
+			torn++
+		}
+	}
+	t.Logf("%d of %d of Velero's backups are torn", torn, backups)
+}
+
+// stepsInVeleros are the steps of the objects in a backup of Velero's.
+func (l *lab) stepsInVeleros(t *testing.T, name string) []int {
+	t.Helper()
+	body, _, err := l.Store.Get(t.Context(), layout.Backup{Name: name}.Tarball())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	zr, err := gzip.NewReader(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int{}
+	for tr := tar.NewReader(zr); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := strings.Split(h.Name, "/") // resources/<type>.<group>/namespaces/<namespace>/<name>.json
+		if len(parts) != 5 || !strings.HasPrefix(parts[1], "parts") {
+			continue
+		}
+		data, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[parts[1][:len("parts0")]+" "+strings.TrimSuffix(parts[4], ".json")] = stepOf(t, data)
+	}
+	return inOrder(found)
 }
 
 // write takes all objects a step further, type by type, until its context ends.
@@ -128,21 +202,32 @@ func (l *lab) stepsIn(t *testing.T, name string) []int {
 		if !strings.HasPrefix(e.Resource, "parts") {
 			return nil
 		}
-		var o struct {
-			Metadata struct{ Labels map[string]string }
-		}
-		if err := json.Unmarshal(body, &o); err != nil {
-			return err
-		}
-		var step int
-		_, err := fmt.Sscanf(o.Metadata.Labels["step"], "s%d", &step)
-		found[e.Resource[:len("parts0")]+" "+e.Name] = step
-		return err
+		found[e.Resource[:len("parts0")]+" "+e.Name] = stepOf(t, body)
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var steps []int
+	return inOrder(found)
+}
+
+// stepOf is the step that an object was taken to.
+func stepOf(t *testing.T, object []byte) (step int) {
+	t.Helper()
+	var o struct {
+		Metadata struct{ Labels map[string]string }
+	}
+	if err := json.Unmarshal(object, &o); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Sscanf(o.Metadata.Labels["step"], "s%d", &step); err != nil {
+		t.Fatal(err)
+	}
+	return step
+}
+
+// inOrder are steps by type and name, in the order in which they are written.
+func inOrder(found map[string]int) (steps []int) {
 	for typ := range instantTypes {
 		for i := range instantObjects {
 			if step, there := found[fmt.Sprintf("parts%d part-%d", typ, i)]; there {

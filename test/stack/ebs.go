@@ -120,7 +120,7 @@ func defaultEBS(o ebssim.Options, isFast bool) ebssim.Options {
 		o.Region = ebsRegion
 	}
 	if len(o.Zones) == 0 {
-		o.Zones = []string{o.Region + "a", o.Region + "b", o.Region + "c"}
+		o.Zones = []string{o.Region + "a", o.Region + "b", o.Region + "c", o.Region + "-bos-1a"} // the last is a Local Zone
 	}
 	if o.AccountID == "" {
 		o.AccountID = "111122223333" // the account of AWS's own examples

@@ -31,6 +31,11 @@ func (e *EBS) DestroyVolume(ctx context.Context, id string) error {
 	return e.tell(ctx, http.MethodDelete, "volumes/"+url.PathEscape(id), nil)
 }
 
+// SetKeys says which keys of KMS may be used beside the account's own.
+func (e *EBS) SetKeys(ctx context.Context, keys ...string) error {
+	return e.tell(ctx, http.MethodPost, "keys", keys)
+}
+
 // Audit is the calls of one action, or of all if it is empty, from a time on,
 // oldest first.
 func (e *EBS) Audit(ctx context.Context, action string, since time.Time) ([]ebssim.Call, error) {

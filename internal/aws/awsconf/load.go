@@ -44,6 +44,7 @@ func Load(ctx context.Context, s Source, more ...func(*config.LoadOptions) error
 		renew(&cfg, s.Rejected, func(ctx context.Context) (aws.Config, error) { return s.load(ctx, more...) })
 	}
 	measure(&cfg)
+	holdToLease(&cfg)
 	return cfg, err
 }
 

@@ -145,8 +145,7 @@ func TestCreateVolumeAtTheAccountsLimit(t *testing.T) {
 		s := w.completedSnapshot(w.volumes(1)[0])
 		r := VolumeRequest{RestoreUID: "r-1", PV: "pv-1", Snapshot: s, Zone: zone, Type: "gp3"}
 		w.fault(ebssim.Fault{Effect: ebssim.EffectDropAfter, Action: "CreateVolume", Times: 1})
-		room := len(w.State().Volumes) + 1
-		w.SetLimits(func(l *ebssim.Limits) { l.Volumes = room })
+		w.SetLimits(func(l *ebssim.Limits) { l.StorageGiB = 2 * sizeGiB }) // the original's, and one more
 		made, err := w.location().CreateVolume(t.Context(), r)
 		if err != nil || made.Tags[TagPV] != "pv-1" {
 			t.Errorf("%+v, %v", made, err)

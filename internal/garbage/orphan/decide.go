@@ -36,6 +36,9 @@ func (l *look) orphans(ctx context.Context) []contract.Orphan {
 	for _, c := range l.contents {
 		rows = appendFound(rows, l.orphanOfContent(c))
 	}
+	for _, vs := range l.volumeSnapshots {
+		rows = appendFound(rows, l.orphanOfVolumeSnapshot(vs))
+	}
 	for _, c := range l.copies {
 		rows = appendFound(rows, l.orphanOfCopy(c))
 	}

@@ -28,11 +28,13 @@ type look struct {
 	snapshots []snapshot
 	volumes   []disk
 	contents  []Content
-	copies    []copyOfDrill
-	attached  map[string]bool // handles of PersistentVolumes; nil is not known
-	uid       string          // of the cluster
-	places    []*place
-	names     names
+	// volumeSnapshots are those of backups.
+	volumeSnapshots []VolumeSnapshot
+	copies          []copyOfDrill
+	attached        map[string]bool // handles of PersistentVolumes; nil is not known
+	uid             string          // of the cluster
+	places          []*place
+	names           names
 }
 
 // snapshot is one of the account, and the VolumeSnapshotLocation that it was seen through.
@@ -171,6 +173,10 @@ func (l *look) lookAtCluster(ctx context.Context) (err error) {
 	}
 	l.contents, err = l.Objects.Contents(ctx)
 	if err := l.missedNames(ctx, "VolumeSnapshotContents", err); err != nil {
+		return err
+	}
+	l.volumeSnapshots, err = l.Objects.VolumeSnapshots(ctx)
+	if err := l.missed(ctx, "VolumeSnapshots", err); err != nil {
 		return err
 	}
 	l.attached, err = l.Objects.Volumes(ctx)

@@ -34,6 +34,11 @@ type Objects interface {
 	Contents(ctx context.Context) ([]Content, error)
 	// DeleteContent deletes one that is loose still, and not the snapshot that it stands for.
 	DeleteContent(ctx context.Context, name, uid string) error
+	// VolumeSnapshots are those that backups of Lifeboat have made, none where the cluster does
+	// not serve the type.
+	VolumeSnapshots(ctx context.Context) ([]VolumeSnapshot, error)
+	// DeleteVolumeSnapshot deletes one, with the snapshot that it stands for.
+	DeleteVolumeSnapshot(ctx context.Context, namespace, name, uid string) error
 	// HasSnapshot tells whether there is a VolumeSnapshot.
 	HasSnapshot(ctx context.Context, namespace, name string) (bool, error)
 	// Volumes are the handles of all PersistentVolumes.

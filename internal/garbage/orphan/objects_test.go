@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
@@ -61,6 +62,44 @@ func TestClusterContents(t *testing.T) {
 	}
 	if err := c.DeleteContent(t.Context(), "left", "u"); err != nil {
 		t.Errorf("one that is gone: %v", err)
+	}
+}
+
+// TestClusterVolumeSnapshots: those of backups are found, with whose they are, and one goes with
+// the snapshot that it stands for; another of its name stays.
+func TestClusterVolumeSnapshots(t *testing.T) {
+	s := kubetest.Start(t)
+	s.PutNamespaces("shop")
+	bound := "content"
+	left := &snapshotv1.VolumeSnapshot{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: "left", UID: "u", Labels: map[string]string{ebs.TagBackupUID: "uid"},
+			Annotations: map[string]string{ebs.TagBackup: "b", ebs.TagCluster: "prod", ebs.TagPlace: "p"},
+		},
+		Status: &snapshotv1.VolumeSnapshotStatus{BoundVolumeSnapshotContentName: &bound},
+	}
+	s.Put(left)
+	s.Put(&snapshotv1.VolumeSnapshot{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "of-a-user"}})
+	s.Put(contentMadeBy("snapshot-controller", bound, snapshotv1.VolumeSnapshotContentRetain))
+	c := orphan.Cluster{Kube: s.Client()}
+	all, err := c.VolumeSnapshots(t.Context())
+	if err != nil || len(all) != 1 || all[0].Name != "left" || all[0].Backup != "b" || all[0].BackupUID != "uid" || all[0].Cluster != "prod" || all[0].Place != "p" || all[0].UID == "" {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if err := c.DeleteVolumeSnapshot(t.Context(), "shop", "left", "of-another"); err != nil {
+		t.Errorf("another one of the name: %v", err)
+	}
+	if _, there := kubetest.Get[snapshotv1.VolumeSnapshot](s, kube.VolumeSnapshots(), "shop", "left"); !there {
+		t.Error("another one of the name was deleted")
+	}
+	for range 2 { // it may repeat
+		if err := c.DeleteVolumeSnapshot(t.Context(), "shop", "left", all[0].UID); err != nil {
+			t.Error(err)
+		}
+	}
+	content, _ := kubetest.Get[snapshotv1.VolumeSnapshotContent](s, kube.VolumeSnapshotContents(), "", bound)
+	if _, there := kubetest.Get[snapshotv1.VolumeSnapshot](s, kube.VolumeSnapshots(), "shop", "left"); there || content.Spec.DeletionPolicy != snapshotv1.VolumeSnapshotContentDelete {
+		t.Errorf("there %t, the content's policy %s", there, content.Spec.DeletionPolicy)
 	}
 }
 

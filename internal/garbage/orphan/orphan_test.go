@@ -456,6 +456,47 @@ func TestContents(t *testing.T) {
 	})
 }
 
+// VolumeSnapshots that a backup left go where nothing is left of the backup; those of backups that
+// go on, were committed or are somebody else's stay.
+func TestVolumeSnapshots(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		i.stage("going")
+		i.commit("whole", "", time.Now().Add(99*day), "snap-named")
+		i.objects.contents = []orphan.Content{{Name: "named", Handle: "snap-named"}, {Name: "twice", Handle: "snap-twice"}}
+		old := time.Now().Add(-2 * day)
+		taken := func(of string, change ...func(*orphan.VolumeSnapshot)) {
+			vs := orphan.VolumeSnapshot{Namespace: "shop", Name: fmt.Sprintf("%s-%d", of, len(i.objects.taken)), UID: "object", Backup: of, BackupUID: "uid-" + of, Cluster: "prod", Place: i.place(), Created: old}
+			for _, c := range change {
+				c(&vs)
+			}
+			i.objects.taken = append(i.objects.taken, vs)
+		}
+		taken("lost")
+		taken("lost", func(vs *orphan.VolumeSnapshot) { vs.Created = time.Now() })
+		taken("whole", func(vs *orphan.VolumeSnapshot) { vs.Content = "named" })
+		taken("whole", func(vs *orphan.VolumeSnapshot) { vs.Content = "twice" }) // made late, by a worker that stood still
+		taken("going")
+		taken("lost", func(vs *orphan.VolumeSnapshot) { vs.Cluster = "stage" })
+		taken("lost", func(vs *orphan.VolumeSnapshot) { vs.Place = "elsewhere" })
+		taken("lost", func(vs *orphan.VolumeSnapshot) { vs.Place = "" }) // of an older version
+		plan := i.plan()
+		if text := textOf(plan); !strings.HasPrefix(text, "volumesnapshot shop/lost-0\nvolumesnapshot shop/whole-3\nvolumesnapshot shop/lost-1 stays: goes after the grace period") || strings.Count(text, "\n") != 2 {
+			t.Error(text)
+		}
+		late := plan
+		late.Remove = []contract.Orphan{{Kind: contract.OrphanVolumeSnapshot, ID: "shop/whole-2", Backup: "whole", UID: "uid-whole", Handle: "snap-named", Location: "default"}}
+		if res := i.remove(late); res.Removed > 0 || len(res.Kept) != 1 || !strings.Contains(res.Kept[0].Reason, "backup whole") {
+			t.Errorf("%+v", res)
+		}
+		i.remove(plan)
+		slices.Sort(i.objects.deleted)
+		if got := fmt.Sprint(i.objects.deleted); got != "[shop/lost-0 object shop/whole-3 object]" {
+			t.Errorf("deleted %s", got)
+		}
+	})
+}
+
 // A volume that a restore made is nobody's to delete; it is told where nothing uses it.
 func TestVolumes(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -65,6 +65,8 @@ func (c *Collector) removeOne(ctx context.Context, in contract.RemoveOrphansInpu
 		return c.removeUpload(ctx, row)
 	case contract.OrphanContent:
 		return "", c.Objects.DeleteContent(ctx, row.ID, row.UID)
+	case contract.OrphanVolumeSnapshot:
+		return c.removeVolumeSnapshot(ctx, row)
 	case contract.OrphanDrill:
 		return c.removeCopy(ctx, row)
 	}
@@ -165,7 +167,7 @@ func whyNamedIn(ctx context.Context, st store.Store, row contract.Orphan) (strin
 		return "", err
 	}
 	w, err := readVolumes(ctx, st, m, row.Backup)
-	if _, named := w.volumes[row.ID]; named {
+	if _, named := w.volumes[cmp.Or(row.Handle, row.ID)]; named {
 		return "backup " + row.Backup, err
 	}
 	return "", err

@@ -330,6 +330,7 @@ type objects struct {
 	uid       string
 	contents  []orphan.Content
 	snapshots map[string]bool // by namespace/name
+	taken     []orphan.VolumeSnapshot
 	attached  map[string]bool
 	err       error
 	deleted   []string
@@ -340,6 +341,15 @@ func (o *objects) Contents(context.Context) ([]orphan.Content, error) { return o
 func (o *objects) Volumes(context.Context) (map[string]bool, error)   { return o.attached, o.err }
 func (o *objects) DeleteContent(_ context.Context, name, _ string) error {
 	o.deleted = append(o.deleted, name)
+	return o.err
+}
+
+func (o *objects) VolumeSnapshots(context.Context) ([]orphan.VolumeSnapshot, error) {
+	return o.taken, o.err
+}
+
+func (o *objects) DeleteVolumeSnapshot(_ context.Context, ns, name, uid string) error {
+	o.deleted = append(o.deleted, ns+"/"+name+" "+uid)
 	return o.err
 }
 

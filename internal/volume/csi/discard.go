@@ -39,9 +39,9 @@ func boundContent(vs *snapshotv1.VolumeSnapshot) string {
 	return *vs.Status.BoundVolumeSnapshotContentName
 }
 
-// contentOf is the content that a VolumeSnapshot is bound to, or the one that the
+// ContentOf is the content that a VolumeSnapshot is bound to, or the one that the
 // snapshot controller is about to make for it.
-func contentOf(vs *snapshotv1.VolumeSnapshot) string {
+func ContentOf(vs *snapshotv1.VolumeSnapshot) string {
 	if name := boundContent(vs); name != "" {
 		return name
 	}
@@ -130,7 +130,7 @@ func (c *Snapshots) deleteUntilGone(ctx context.Context, chosen func(key string,
 		maps.DeleteFunc(live, func(key string, vs snapshotv1.VolumeSnapshot) bool { return !chosen(key, &vs) })
 		ripe := map[string]snapshotv1.VolumeSnapshot{}
 		for key, vs := range live {
-			names[contentOf(&vs)] = true
+			names[ContentOf(&vs)] = true
 			if isDeletable(&vs) {
 				ripe[key] = vs
 			}
@@ -176,19 +176,29 @@ func (c *Snapshots) Release(ctx context.Context, all []volume.Snapshot) error {
 func (c *Snapshots) deleteSnapshots(ctx context.Context, live map[string]snapshotv1.VolumeSnapshot, policy snapshotv1.DeletionPolicy) error {
 	return parallel.ForEach(ctx, retainWindow, slices.Sorted(maps.Keys(live)), func(ctx context.Context, key string) error {
 		vs := live[key]
-		content := contentOf(&vs)
-		err := c.setPolicy(ctx, content, policy)
-		if apierrors.IsNotFound(err) {
-			err = nil // none was made, or it is gone
-		}
-		if err == nil && policy == snapshotv1.VolumeSnapshotContentRetain {
-			err = c.deleteIfExists(ctx, kube.VolumeSnapshotContents(), "", content, "")
-		}
-		if err == nil { // last, since a retry finds the content by it
-			err = c.deleteIfExists(ctx, kube.VolumeSnapshots(), vs.Namespace, vs.Name, vs.UID)
-		}
-		return err
+		return c.deleteSnapshot(ctx, &vs, policy)
 	})
+}
+
+func (c *Snapshots) deleteSnapshot(ctx context.Context, vs *snapshotv1.VolumeSnapshot, policy snapshotv1.DeletionPolicy) error {
+	content := ContentOf(vs)
+	err := c.setPolicy(ctx, content, policy)
+	if apierrors.IsNotFound(err) {
+		err = nil // none was made, or it is gone
+	}
+	if err == nil && policy == snapshotv1.VolumeSnapshotContentRetain {
+		err = c.deleteIfExists(ctx, kube.VolumeSnapshotContents(), "", content, "")
+	}
+	if err == nil { // last, since a retry finds the content by it
+		err = c.deleteIfExists(ctx, kube.VolumeSnapshots(), vs.Namespace, vs.Name, vs.UID)
+	}
+	return err
+}
+
+// DeleteWithSnapshot deletes a VolumeSnapshot of a backup that is not, with what it stands for at
+// the provider. One that is gone is no error.
+func DeleteWithSnapshot(ctx context.Context, kc *kube.Client, vs *snapshotv1.VolumeSnapshot) error {
+	return (&Snapshots{Kube: kc}).deleteSnapshot(ctx, vs, snapshotv1.VolumeSnapshotContentDelete)
 }
 
 // deleteOrphanContents deletes contents without a VolumeSnapshot. Those to be released are only

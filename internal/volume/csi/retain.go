@@ -108,7 +108,7 @@ func (k *retainer) retainSnapshot(ctx context.Context, t volume.Snapshot) error 
 	if err != nil {
 		return err
 	}
-	name := contentOf(&vs)
+	name := ContentOf(&vs)
 	patch := fmt.Sprintf(`{"metadata":{"labels":{%q:%q}},"spec":{"deletionPolicy":%q}}`,
 		resource.LabelBackup, resource.LabelValue(k.c.Backup.Name), snapshotv1.VolumeSnapshotContentRetain)
 	raw, err := k.c.Kube.Patch(ctx, kube.VolumeSnapshotContents(), "", name, kube.PatchMerge, []byte(patch), kube.PatchOptions{FieldManager: resource.FieldManager})

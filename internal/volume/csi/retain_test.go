@@ -74,7 +74,7 @@ func TestLabelsOfSnapshots(t *testing.T) {
 		t.Fatal(err)
 	}
 	vs := kubetest.All[snapshotv1.VolumeSnapshot](w.Server, kube.VolumeSnapshots())[0]
-	if len(vs.Labels) != 2 || vs.Labels[resource.LabelBackup] == "" || vs.Labels[labelUID] == "" || vs.Annotations["argocd.argoproj.io/sync-options"] != "Prune=false" {
+	if len(vs.Labels) != 2 || vs.Labels[resource.LabelBackup] == "" || vs.Labels[LabelUID] == "" || vs.Annotations["argocd.argoproj.io/sync-options"] != "Prune=false" {
 		t.Errorf("labels %v, annotations %v", vs.Labels, vs.Annotations)
 	}
 }

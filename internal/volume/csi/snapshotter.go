@@ -31,8 +31,9 @@ const (
 	quiescedError = 30 * time.Second
 )
 
-// labelUID is on every VolumeSnapshot of a backup, beside Velero's label.
-const labelUID = ebs.TagBackupUID
+// LabelUID is on every VolumeSnapshot of a backup, beside Velero's label. Annotations have the
+// keys of tags of EBS snapshots, and say by them where the backup's files lie.
+const LabelUID = ebs.TagBackupUID
 
 // Snapshots takes snapshots by VolumeSnapshot objects. They stay in the cluster
 // until the backup is committed.
@@ -96,7 +97,7 @@ func (c *Snapshots) Reserve(ctx context.Context, groups [][]int, how volume.Rese
 
 // list is the VolumeSnapshots of this backup, by "namespace/name".
 func (c *Snapshots) list(ctx context.Context) (map[string]snapshotv1.VolumeSnapshot, error) {
-	live, err := kube.ListMap[snapshotv1.VolumeSnapshot](ctx, c.Kube, kube.VolumeSnapshots(), "", labelUID+"="+c.Backup.UID)
+	live, err := kube.ListMap[snapshotv1.VolumeSnapshot](ctx, c.Kube, kube.VolumeSnapshots(), "", LabelUID+"="+c.Backup.UID)
 	if err != nil {
 		return nil, fmt.Errorf("list volume snapshots: %w", err)
 	}
@@ -231,8 +232,8 @@ func (c *Snapshots) create(ctx context.Context, v *volume.Volume) (string, error
 		TypeMeta: metav1.TypeMeta{APIVersion: snapshotv1.SchemeGroupVersion.String(), Kind: "VolumeSnapshot"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: v.Namespace, Name: v.Snapshot,
-			Labels:      map[string]string{resource.LabelBackup: resource.LabelValue(c.Backup.Name), labelUID: c.Backup.UID},
-			Annotations: map[string]string{annotationArgoSync: "Prune=false"},
+			Labels:      map[string]string{resource.LabelBackup: resource.LabelValue(c.Backup.Name), LabelUID: c.Backup.UID},
+			Annotations: map[string]string{annotationArgoSync: "Prune=false", ebs.TagBackup: c.Backup.Name, ebs.TagCluster: c.Backup.Cluster, ebs.TagPlace: c.Backup.Place},
 		},
 		Spec: snapshotv1.VolumeSnapshotSpec{
 			Source:                  snapshotv1.VolumeSnapshotSource{PersistentVolumeClaimName: &v.Claim},
@@ -246,7 +247,7 @@ func (c *Snapshots) create(ctx context.Context, v *volume.Volume) (string, error
 	case err != nil:
 		return "", fmt.Errorf("snapshot claim %s: %w", resource.ObjectName(v.Namespace, v.Claim), err)
 	}
-	return contentOf(&made), nil
+	return ContentOf(&made), nil
 }
 
 // partition tells what is taken, and what has failed, from what goes on. The names of the
@@ -257,7 +258,7 @@ func (t *reservation) partition(todo []int, live map[string]snapshotv1.VolumeSna
 		why := refused[i]
 		switch {
 		case there:
-			asked[i], why = contentOf(&vs), t.failureText(i, &vs)
+			asked[i], why = ContentOf(&vs), t.failureText(i, &vs)
 		case asked[i] != "" && why == "":
 			why = t.snapshots.deletedText(i)
 		}

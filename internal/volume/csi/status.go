@@ -55,7 +55,7 @@ func (c *Snapshots) Status(ctx context.Context, all []volume.Snapshot) (map[int]
 		vs, there := live[c.key(t.Volume)]
 		st := c.statusOf(t, &vs, there)
 		if out[t.Volume] = st; st.Phase == volume.StatusPending && volume.IsEBSDriver(c.Backup.Volumes[t.Volume].Driver) {
-			pending[contentOf(&vs)] = t.Volume
+			pending[ContentOf(&vs)] = t.Volume
 		}
 	}
 	if c.Locations != nil && len(c.Locations.Config().VolumeSnapshotLocations) > 0 && len(pending) > 0 {

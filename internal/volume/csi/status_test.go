@@ -44,7 +44,7 @@ func TestStatusInEC2(t *testing.T) {
 			}
 			c.Backup.Volumes[0].Driver = tc.driver
 			noted := vs(time.Hour, true, false, "an error of the driver")
-			noted.Namespace, noted.Name, noted.Labels = "shop", c.Backup.Volumes[0].Snapshot, map[string]string{labelUID: c.Backup.UID}
+			noted.Namespace, noted.Name, noted.Labels = "shop", c.Backup.Volumes[0].Snapshot, map[string]string{LabelUID: c.Backup.UID}
 			cluster.Put(&noted, &snapshotv1.VolumeSnapshotContent{
 				ObjectMeta: metav1.ObjectMeta{Name: "bound"}, Spec: snapshotv1.VolumeSnapshotContentSpec{Driver: tc.driver},
 				Status: &snapshotv1.VolumeSnapshotContentStatus{SnapshotHandle: &handle},

@@ -91,7 +91,7 @@ func (w *world) make(ns, name string) {
 		return
 	}
 	handle := "handle-" + string(vs.UID)
-	w.snapshots[handle] = madeOfClaim{vs.Labels[labelUID], claim}
+	w.snapshots[handle] = madeOfClaim{vs.Labels[LabelUID], claim}
 	w.Put(&snapshotv1.VolumeSnapshotContent{
 		ObjectMeta: metav1.ObjectMeta{Name: content, Finalizers: []string{worldFinalizer}},
 		Spec:       snapshotv1.VolumeSnapshotContentSpec{Driver: "d", DeletionPolicy: snapshotv1.VolumeSnapshotContentDelete},
@@ -168,7 +168,7 @@ func (w *world) DeleteVolume(index int) {
 
 func (w *world) DeleteSnapshots(uid string, index int) {
 	for _, vs := range kubetest.All[snapshotv1.VolumeSnapshot](w.Server, kube.VolumeSnapshots()) {
-		if vs.Labels[labelUID] == uid && w.indexOf(*vs.Spec.Source.PersistentVolumeClaimName) == index {
+		if vs.Labels[LabelUID] == uid && w.indexOf(*vs.Spec.Source.PersistentVolumeClaimName) == index {
 			w.deleteSnapshot(vs.Namespace, vs.Name)
 		}
 	}

@@ -90,9 +90,10 @@ func whyLate(d volume.Disk, v *volume.Restore, limit time.Duration, now time.Tim
 // keyHint: EC2 drops a new volume without a word if the key cannot be used, its own key or
 // that of its snapshot.
 func keyHint(v *volume.Restore) string {
-	why, key := "the snapshot is encrypted", "its key"
+	why, key := "the snapshot is encrypted", cmp.Or(v.Disk.Snapshot.KMSKeyID, "its key")+", and the location's ebsKmsKeyId if it names one,"
 	if !v.Disk.Snapshot.Encrypted {
 		why, key = "if the location names a key (ebsKmsKeyId) or the account encrypts new volumes by default", "that key"
 	}
-	return "; " + why + ": check that the worker's role may use " + key + " (kms:CreateGrant, kms:Decrypt, kms:GenerateDataKeyWithoutPlaintext) and that the key is enabled"
+	return "; " + why + ": check that the worker's role may use " + key + " (kms:CreateGrant, kms:Decrypt, kms:GenerateDataKeyWithoutPlaintext) and that the key is enabled; " +
+		"if it is gone for good, so is what it encrypted"
 }

@@ -4,6 +4,7 @@ package volumes
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -11,7 +12,10 @@ import (
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
-// TestEitherDriver restores twenty volumes of each of EBS's drivers into a class of the other,
+// eitherDriver is how many volumes are restored each way, of twenty in make soak.
+const eitherDriver = 3
+
+// TestEitherDriver restores volumes of each of EBS's drivers into a class of the other,
 // by both paths: every file is what it was, and the volumes are the other driver's.
 func TestEitherDriver(t *testing.T) {
 	t.Parallel()
@@ -24,7 +28,7 @@ func TestEitherDriver(t *testing.T) {
 			t.Parallel()
 			l := shared
 			ns := l.namespace(t, name)
-			claims := l.manyClaims(t, ns, way.from)
+			claims := l.manyClaims(t, ns, way.from, sample(eitherDriver, 20))
 			native, csi := l.forge(t, name+"-native"), l.forge(t, name+"-csi")
 			for _, claim := range claims {
 				native.native(ns, claim)
@@ -49,11 +53,19 @@ func TestEitherDriver(t *testing.T) {
 	}
 }
 
-// manyClaims makes twenty claims of a class, each with its own name in its volume.
-func (l *lab) manyClaims(t *testing.T, ns, class string) []string {
+// sample is n, or in make soak all.
+func sample(n, all int) int {
+	if os.Getenv(soakVariable) != "" {
+		return all
+	}
+	return n
+}
+
+// manyClaims makes claims of a class, each with its own name in its volume.
+func (l *lab) manyClaims(t *testing.T, ns, class string, n int) []string {
 	t.Helper()
 	var names, docs []string
-	for i := range 20 {
+	for i := range n {
 		name := fmt.Sprintf("data-%02d", i)
 		names = append(names, name)
 		docs = append(docs, fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":%q,"namespace":%q},

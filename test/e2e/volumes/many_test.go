@@ -14,7 +14,7 @@ func TestManyVolumes(t *testing.T) {
 	t.Parallel()
 	l := shared
 	ns := l.namespace(t, "many")
-	claims := l.manyClaims(t, ns, stack.EBSClassNow)
+	claims := l.manyClaims(t, ns, stack.EBSClassNow, 20)
 	native, csi := l.forge(t, "many-native"), l.forge(t, "many-csi")
 	for _, claim := range claims {
 		native.native(ns, claim)

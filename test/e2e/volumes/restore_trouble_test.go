@@ -67,6 +67,47 @@ func TestTroubleOfSingleVolumes(t *testing.T) {
 	}
 }
 
+// TestUnknownKey: a key that was disabled since makes EC2 drop a restored volume without a word.
+// The restore names the key and what to do, leaves nothing, and the next one, with the key enabled
+// again, has every byte.
+func TestUnknownKey(t *testing.T) {
+	t.Parallel()
+	l := shared
+	key := "arn:aws:kms:" + l.ebs.Region + ":" + l.ebs.Account + ":key/of-the-data"
+	if err := l.ebs.SetKeys(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	class := "encrypted-" + l.ID
+	l.kubectl(t, `{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"`+class+`"},"provisioner":"ebs.csi.aws.com",
+"parameters":{"type":"gp3","encrypted":"true","kmsKeyId":"`+key+`"},"volumeBindingMode":"Immediate"}`, "apply", "-f", "-")
+	l.later(t, "delete", "storageclass", class)
+	ns, copied, again := l.namespace(t, "key"), "key-copied-"+l.ID, "key-again-"+l.ID
+	l.cleanUp(t, copied)
+	l.cleanUp(t, again)
+	l.claimOf(t, ns, "data", class, "2Gi", "secret")
+	f := l.forge(t, "key")
+	f.native(ns, "data")
+	backup := f.write(true)
+	if err := l.ebs.SetKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var res contract.RestoreResult
+	err := l.start(t, input("key-lost-"+l.ID, backup, ns, map[string]string{ns: copied})).Get(t.Context(), &res)
+	if err != nil || res.Phase != "PartiallyFailed" || !has(res.Reasons, "VOLUME_NOT_RESTORED", "is gone", key, "kms:CreateGrant", "the key is enabled") {
+		t.Errorf("%v %+v", err, res)
+	}
+	if left := l.madeBy(t, res.UID); len(left) > 0 || l.Object(t, "pvc", copied, "data") != nil {
+		t.Errorf("left %+v", left)
+	}
+	if err := l.ebs.SetKeys(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	l.restore(t, input("key-again-"+l.ID, backup, ns, map[string]string{ns: again}))
+	if got := l.content(t, again, "data"); got != "secret" {
+		t.Errorf("read %q", got)
+	}
+}
+
 // destroy makes the volume vanish that a restore made for a PV.
 func (l *lab) destroy(t *testing.T, uid, pv string) {
 	t.Helper()

@@ -45,6 +45,7 @@ func (s *Sim) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		return nil, s.DestroyVolume(r.PathValue("id"))
 	}))
 	mux.Handle("POST /_sim/recyclebin", post(func(rules []RetentionRule) (any, error) { s.SetRecycleBin(rules); return nil, nil }))
+	mux.Handle("POST /_sim/keys", post(func(keys []string) (any, error) { s.SetKeys(keys); return nil, nil }))
 	mux.Handle("POST /_sim/clock", post(s.adminClock))
 	mux.ServeHTTP(w, r)
 }

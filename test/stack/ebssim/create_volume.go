@@ -1,6 +1,7 @@
 package ebssim
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -21,8 +22,8 @@ type clientToken struct {
 }
 
 func (s *Sim) createVolume(c *call) (any, error) {
-	if limit := s.limits.Volumes; limit > 0 && len(s.volumes) >= limit {
-		return nil, wire.Invalid("VolumeLimitExceeded", "You have exceeded your maximum gp3 storage limit in this Region.")
+	if err := s.checkStorage(c); err != nil {
+		return nil, err
 	}
 	if made, err := s.madeBefore(c); made != nil || err != nil {
 		return made, err
@@ -46,6 +47,26 @@ func (s *Sim) createVolume(c *call) (any, error) {
 	s.hang(v)
 	s.volumes[v.ID] = v
 	return v.xml(c), errors.Join(s.journal.Put(kindVolume, v.ID, v), s.rememberToken(c, v.ID))
+}
+
+// checkStorage refuses what the account's quota has no room for. It does not look whether the request
+// was made before.
+func (s *Sim) checkStorage(c *call) error {
+	kind, used := cmp.Or(c.params.Get("VolumeType"), "gp2"), 0
+	if asked, err := c.params.Int("Size"); err == nil && asked != nil {
+		used = *asked
+	} else if from := s.snapshots[c.params.Get("SnapshotId")]; from != nil {
+		used = from.SizeGiB
+	}
+	for _, v := range s.volumes {
+		if v.Type == kind && !v.Boot && !v.isGone(c.now) {
+			used += v.SizeGiB
+		}
+	}
+	if limit := s.limits.StorageGiB; limit > 0 && used > limit {
+		return wire.Invalid("VolumeLimitExceeded", "You have exceeded your maximum %s storage limit in this Region.", kind)
+	}
+	return nil
 }
 
 // madeBefore is the volume of an earlier request with the same client token.
@@ -172,6 +193,17 @@ func (s *Sim) encrypt(p wire.Params, v *volume, from *snapshot) error {
 		v.KMSKeyID = s.keyARN(key)
 	}
 	return nil
+}
+
+// SetKeys replaces the keys that may be used beside the account's own for EBS. EC2 agrees to make a
+// volume with any other, a disabled one too, and the volume vanishes.
+func (s *Sim) SetKeys(keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = map[string]bool{s.keyARN(""): true}
+	for _, key := range keys {
+		s.keys[s.keyARN(key)] = true
+	}
 }
 
 // keyARN is the ARN of a key id, an alias or an ARN; of "" the account's own key.

@@ -49,15 +49,33 @@ func (f *Fault) onVolume() bool {
 // never is when a volume that is stuck is ready.
 const never = 100 * 365 * 24 * time.Hour
 
-// hang keeps a new volume creating, for ever or until it vanishes, if a fault says so.
+// vanishesAfter is for how long EC2 shows a volume at least whose key may not be used.
+const vanishesAfter = 3 * time.Second
+
+// vanish lets a new volume go by itself, before it is ready.
+func (v *volume) vanish() {
+	v.Vanishes = v.Ready
+	if shown := v.Visible.Add(vanishesAfter); v.Vanishes.Before(shown) {
+		v.Vanishes = shown
+	}
+	v.Ready = v.Created.Add(never)
+}
+
+// hang keeps a new volume creating, for ever or until it vanishes, if a fault says so. One whose
+// key may not be used vanishes.
 func (s *Sim) hang(v *volume) {
+	if v.KMSKeyID != "" && !s.keys[v.KMSKeyID] {
+		v.vanish()
+		return
+	}
 	for _, f := range s.faults {
 		if !f.onVolume() || !f.hits(v.Created, "CreateVolume", subject{tags: []map[string]string{v.Tags}}) {
 			continue
 		}
 		f.Hits++
 		if f.Effect == EffectVolumeVanishes {
-			v.Vanishes = v.Ready
+			v.vanish()
+			continue
 		}
 		v.Ready = v.Created.Add(never)
 	}

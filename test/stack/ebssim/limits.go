@@ -26,9 +26,9 @@ type Limits struct {
 	// Pending snapshots an account and a volume may have; 0 is no limit.
 	PendingPerAccount int `json:"pendingPerAccount"`
 	PendingPerVolume  int `json:"pendingPerVolume"`
-	// Volumes an account may have; 0 is no limit. As with EC2 a repeated request for a volume
-	// that exists is refused too.
-	Volumes int `json:"volumes"`
+	// StorageGiB is what an account's volumes of a type may have together; 0 is no limit. As with EC2
+	// a repeated request for a volume that exists is refused too.
+	StorageGiB int `json:"storageGiB"`
 	// SnapshotInterval lies between two CreateSnapshot of a volume.
 	SnapshotInterval Duration `json:"snapshotInterval"`
 	// Buckets by action, by prefix with "*" ("Describe*"), or "*"; an action
@@ -45,7 +45,7 @@ type Bucket struct {
 
 // Published are the documented limits of an account with realistic timings.
 // Sources: the EC2 developer guide's request token table, the EBS quotas (100
-// pending snapshots, 5 a volume) and the EC2 error codes (15 s a volume).
+// pending snapshots, 5 a volume, 50 TiB of a type) and the EC2 error codes (15 s a volume).
 func Published() Limits {
 	return Limits{
 		SnapshotBase: Duration(10 * time.Second), SnapshotPerGiB: Duration(500 * time.Millisecond),
@@ -53,7 +53,8 @@ func Published() Limits {
 		Detach:            Duration(10 * time.Second), // up to 6 minutes (FAQ of the EBS CSI driver)
 		Visibility:        Duration(300 * time.Millisecond),
 		PendingPerAccount: 100, PendingPerVolume: 5, SnapshotInterval: Duration(15 * time.Second),
-		Buckets: publishedBuckets(),
+		StorageGiB: 50 << 10,
+		Buckets:    publishedBuckets(),
 	}
 }
 
@@ -72,9 +73,9 @@ func publishedBuckets() map[string]Bucket {
 }
 
 // Fast is for tests of other things: everything takes 50 ms at most, is visible
-// at once, and only the number of pending snapshots is limited.
+// at once, and only the number of pending snapshots and the storage are limited.
 func Fast() Limits {
-	return Limits{SnapshotBase: Duration(50 * time.Millisecond), PendingPerAccount: 100, PendingPerVolume: 5}
+	return Limits{SnapshotBase: Duration(50 * time.Millisecond), PendingPerAccount: 100, PendingPerVolume: 5, StorageGiB: 50 << 10}
 }
 
 func (l Limits) clone() Limits {

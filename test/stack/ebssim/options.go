@@ -25,6 +25,8 @@ type Options struct {
 	Roles     []Role     `json:"roles,omitempty"`
 	Issuers   []Issuer   `json:"issuers,omitempty"`
 	Instances []Instance `json:"instances,omitempty"`
+	// Keys of KMS that may be used beside the account's own for EBS: ids, aliases or ARNs.
+	Keys []string `json:"keys,omitempty"`
 	// RecycleBin keeps deleted snapshots.
 	RecycleBin []RetentionRule `json:"recycleBin,omitempty"`
 	Clock      Clock           `json:"-"`

@@ -33,6 +33,7 @@ type Sim struct {
 	limits     Limits
 	buckets    map[string]tokens
 	recycleBin []RetentionRule
+	keys       map[string]bool // ARNs of those that may be used
 	faults     []*Fault
 	nextFault  int
 	audit      []Call
@@ -51,6 +52,7 @@ func New(o Options) (*Sim, error) {
 		identities: map[string]*identity{}, roles: map[string]*role{}, clientKeys: map[string]clientToken{},
 		buckets: map[string]tokens{}, issuers: map[string]trustedIssuer{},
 	}
+	s.SetKeys(o.Keys)
 	if err := s.loadIdentities(); err != nil {
 		return nil, err
 	}

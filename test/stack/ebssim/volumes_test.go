@@ -22,6 +22,7 @@ func (r rig) volume(t *testing.T, id string) types.Volume {
 // A volume is what was asked for, and one of its snapshot keeps size and key.
 func TestVolumeIsWhatWasAskedFor(t *testing.T) {
 	r := start(t, nil)
+	r.SetKeys([]string{"1234"})
 	made := must[*ec2.CreateVolumeOutput](t)(r.ec2.CreateVolume(t.Context(), &ec2.CreateVolumeInput{
 		AvailabilityZone: aws.String(zone), Size: aws.Int32(20), VolumeType: types.VolumeTypeGp3, Iops: aws.Int32(4000),
 		Throughput: aws.Int32(500), Encrypted: aws.Bool(true), KmsKeyId: aws.String("1234"),
@@ -42,6 +43,42 @@ func TestVolumeIsWhatWasAskedFor(t *testing.T) {
 	}))
 	if *again.Size != 20 || *again.KmsKeyId != key || *again.Iops != 3000 || *again.SnapshotId != snap {
 		t.Fatalf("got %+v", again)
+	}
+}
+
+// EC2 agrees to make a volume with a key that may not be used, shows it, and drops it; also where
+// the key is that of its snapshot.
+func TestUnusableKey(t *testing.T) {
+	r := start(t, nil)
+	r.SetKeys([]string{"1234"})
+	make := func(key, snapshot string) string {
+		in := &ec2.CreateVolumeInput{AvailabilityZone: aws.String(zone), Size: aws.Int32(20), Encrypted: aws.Bool(true)}
+		if key != "" {
+			in.KmsKeyId = aws.String(key)
+		}
+		if snapshot != "" {
+			in.SnapshotId = aws.String(snapshot)
+		}
+		return *must[*ec2.CreateVolumeOutput](t)(r.ec2.CreateVolume(t.Context(), in)).VolumeId
+	}
+	vanishes := func(id string) bool {
+		before := r.volume(t, id).State
+		r.clock.Advance(time.Minute)
+		out := must[*ec2.DescribeVolumesOutput](t)(r.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{Filters: filter("volume-id", id)}))
+		return before == types.VolumeStateCreating && len(out.Volumes) == 0
+	}
+	known := make("1234", "")
+	if vanishes(known) || vanishes(make("", "")) || !vanishes(make("5678", "")) {
+		t.Fatal("the key does not decide")
+	}
+	snap := r.newSnapshot(t, known)
+	r.clock.Advance(time.Minute)
+	if vanishes(make("", snap)) {
+		t.Fatal("a volume of a snapshot vanishes")
+	}
+	r.SetKeys(nil)
+	if !vanishes(make("", snap)) || vanishes(make("alias/aws/ebs", snap)) {
+		t.Fatal("the key of the snapshot does not decide")
 	}
 }
 
@@ -256,7 +293,7 @@ func TestVolumeVanishes(t *testing.T) {
 	if v := r.volume(t, gone); v.State != types.VolumeStateCreating {
 		t.Errorf("got %s", v.State)
 	}
-	r.clock.Advance(time.Second)
+	r.clock.Advance(5 * time.Second)
 	_, err := r.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{gone}})
 	wantCode(t, err, "InvalidVolume.NotFound")
 	r.volume(t, stays)

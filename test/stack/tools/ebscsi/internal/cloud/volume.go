@@ -23,7 +23,9 @@ type VolumeSpec struct {
 	IOPS       int32
 	Throughput int32 // MiB/s, gp3 only
 	Encrypted  bool
-	Tags       map[string]string
+	// MultiAttach is for block devices of several nodes.
+	MultiAttach bool
+	Tags        map[string]string
 }
 
 // CreateVolume makes the volume, or finds the one that an earlier call with this
@@ -60,6 +62,9 @@ func (s VolumeSpec) input() *ec2.CreateVolumeInput {
 	}
 	if s.Encrypted {
 		in.Encrypted = aws.Bool(true)
+	}
+	if s.MultiAttach {
+		in.MultiAttachEnabled = aws.Bool(true)
 	}
 	return in
 }

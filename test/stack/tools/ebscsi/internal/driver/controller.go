@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -51,13 +52,14 @@ func (c *Controller) CreateVolume(ctx context.Context, r *csi.CreateVolumeReques
 	if err := required(map[string]string{"name": r.GetName()}); err != nil {
 		return nil, err
 	}
-	if err := mountable(r.GetVolumeCapabilities()); err != nil {
+	if err := usable(r.GetVolumeCapabilities()); err != nil {
 		return nil, err
 	}
 	spec, err := volumeSpec(r.GetName(), r.GetParameters())
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
+	spec.MultiAttach = slices.ContainsFunc(r.GetVolumeCapabilities(), ofManyNodes)
 	if spec.SnapshotID, err = sourceOf(r.GetVolumeContentSource()); err != nil {
 		return nil, err
 	}
@@ -118,20 +120,32 @@ func (c *Controller) zone(ctx context.Context, want *csi.TopologyRequirement) (s
 	return zones[0], nil
 }
 
-func mountable(capabilities []*csi.VolumeCapability) error {
+// usable refuses what EBS has not: a file system for several nodes. What a block device holds is
+// a file in the volume's directory, which no node of the stack shows as a device.
+func usable(capabilities []*csi.VolumeCapability) error {
 	if len(capabilities) == 0 || capabilities[0] == nil {
 		return status.Error(codes.InvalidArgument, "volumeCapabilities: one is required")
 	}
 	for _, capability := range capabilities {
-		if capability.GetBlock() != nil {
-			return status.Error(codes.InvalidArgument, "volumeMode Block: the simulator's volumes are directories")
-		}
-		switch capability.GetAccessMode().GetMode() {
-		case csi.VolumeCapability_AccessMode_MULTI_NODE_MULTI_WRITER, csi.VolumeCapability_AccessMode_MULTI_NODE_READER_ONLY:
-			return status.Error(codes.InvalidArgument, "accessModes: a volume of EBS is for one node")
+		if capability.GetBlock() == nil && ofManyNodes(capability) {
+			return status.Error(codes.InvalidArgument, "accessModes: a volume of EBS with a file system is for one node")
 		}
 	}
 	return nil
+}
+
+// ofManyNodes is what the real driver makes a volume with Multi-Attach for.
+func ofManyNodes(capability *csi.VolumeCapability) bool {
+	mode := capability.GetAccessMode().GetMode()
+	return mode == csi.VolumeCapability_AccessMode_MULTI_NODE_MULTI_WRITER || mode == csi.VolumeCapability_AccessMode_MULTI_NODE_READER_ONLY
+}
+
+// mountable is usable on a node of the stack.
+func mountable(capability *csi.VolumeCapability) error {
+	if capability.GetBlock() != nil {
+		return status.Error(codes.InvalidArgument, "volumeMode Block: the simulator's volumes are directories")
+	}
+	return usable([]*csi.VolumeCapability{capability})
 }
 
 // DeleteVolume deletes; gone already is done.
@@ -147,7 +161,7 @@ func (c *Controller) ControllerPublishVolume(ctx context.Context, r *csi.Control
 	if err := required(map[string]string{"volumeId": r.GetVolumeId(), "nodeId": r.GetNodeId()}); err != nil {
 		return nil, err
 	}
-	if err := mountable([]*csi.VolumeCapability{r.GetVolumeCapability()}); err != nil {
+	if err := usable([]*csi.VolumeCapability{r.GetVolumeCapability()}); err != nil {
 		return nil, err
 	}
 	return &csi.ControllerPublishVolumeResponse{}, coded(c.cloud.Attach(ctx, r.GetVolumeId(), r.GetNodeId()))
@@ -167,12 +181,12 @@ func (c *Controller) ValidateVolumeCapabilities(ctx context.Context, r *csi.Vali
 		return nil, err
 	}
 	if len(r.GetVolumeCapabilities()) == 0 {
-		return nil, mountable(nil)
+		return nil, usable(nil)
 	}
 	if _, err := c.cloud.Volume(ctx, r.GetVolumeId()); err != nil {
 		return nil, coded(err)
 	}
-	if err := mountable(r.GetVolumeCapabilities()); err != nil {
+	if err := usable(r.GetVolumeCapabilities()); err != nil {
 		return &csi.ValidateVolumeCapabilitiesResponse{Message: err.Error()}, nil //nolint:nilerr // the answer tells it, as the specification wants
 	}
 	confirmed := &csi.ValidateVolumeCapabilitiesResponse_Confirmed{VolumeCapabilities: r.GetVolumeCapabilities()}

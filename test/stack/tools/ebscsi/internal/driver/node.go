@@ -51,7 +51,7 @@ func (n *Node) NodeStageVolume(ctx context.Context, r *csi.NodeStageVolumeReques
 	if err := required(map[string]string{"volumeId": r.GetVolumeId(), "stagingTargetPath": r.GetStagingTargetPath()}); err != nil {
 		return nil, err
 	}
-	if err := mountable([]*csi.VolumeCapability{r.GetVolumeCapability()}); err != nil {
+	if err := mountable(r.GetVolumeCapability()); err != nil {
 		return nil, err
 	}
 	if err := n.Cloud.Attach(ctx, r.GetVolumeId(), n.InstanceID); err != nil {

@@ -119,8 +119,8 @@ func stateAfter(err error) controller.ProvisioningState {
 	return controller.ProvisioningFinished
 }
 
-// SupportsBlock says no: the simulator's volumes are directories.
-func (p *Provisioner) SupportsBlock(context.Context) bool { return false }
+// SupportsBlock says yes, as the real driver does.
+func (p *Provisioner) SupportsBlock(context.Context) bool { return true }
 
 // Delete deletes the volume of a released PersistentVolume.
 func (p *Provisioner) Delete(ctx context.Context, pv *v1.PersistentVolume) error {

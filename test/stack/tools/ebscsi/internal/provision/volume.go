@@ -20,20 +20,21 @@ const (
 // persistentVolume is what the real provisioner writes for a volume of EBS;
 // claimRef, class and provisioned-by are the library's to add.
 func (p *Provisioner) persistentVolume(o controller.ProvisionOptions, volume *csi.Volume) *v1.PersistentVolume {
-	mode := v1.PersistentVolumeFilesystem
 	pv := &v1.PersistentVolume{
 		ObjectMeta: meta(o.PVName, map[string]string{deletionSecret: "", deletionSecretNS: ""}),
 		Spec: v1.PersistentVolumeSpec{
 			AccessModes:  o.PVC.Spec.AccessModes,
 			Capacity:     v1.ResourceList{v1.ResourceStorage: *resource.NewQuantity(volume.GetCapacityBytes(), resource.BinarySI)},
 			MountOptions: o.StorageClass.MountOptions,
-			VolumeMode:   &mode,
+			VolumeMode:   modeOf(o.PVC),
 			NodeAffinity: affinity(volume.GetAccessibleTopology()),
 		},
 	}
 	pv.Spec.CSI = &v1.CSIPersistentVolumeSource{
-		Driver: p.Driver, VolumeHandle: volume.GetVolumeId(), FSType: fsType(o.StorageClass.Parameters),
-		VolumeAttributes: map[string]string{identityKey: p.Identity},
+		Driver: p.Driver, VolumeHandle: volume.GetVolumeId(), VolumeAttributes: map[string]string{identityKey: p.Identity},
+	}
+	if !isBlock(o.PVC) {
+		pv.Spec.CSI.FSType = fsType(o.StorageClass.Parameters)
 	}
 	if o.StorageClass.ReclaimPolicy != nil {
 		pv.Spec.PersistentVolumeReclaimPolicy = *o.StorageClass.ReclaimPolicy
@@ -42,6 +43,18 @@ func (p *Provisioner) persistentVolume(o controller.ProvisionOptions, volume *cs
 		toInTree(pv)
 	}
 	return pv
+}
+
+func isBlock(claim *v1.PersistentVolumeClaim) bool {
+	return *modeOf(claim) == v1.PersistentVolumeBlock
+}
+
+func modeOf(claim *v1.PersistentVolumeClaim) *v1.PersistentVolumeMode {
+	mode := v1.PersistentVolumeFilesystem
+	if claim.Spec.VolumeMode != nil {
+		mode = *claim.Spec.VolumeMode
+	}
+	return &mode
 }
 
 // toInTree gives a PersistentVolume the form that its class, of before CSI, asks for.
@@ -84,10 +97,14 @@ var accessModes = map[v1.PersistentVolumeAccessMode]csi.VolumeCapability_AccessM
 func capabilities(claim *v1.PersistentVolumeClaim) []*csi.VolumeCapability {
 	var out []*csi.VolumeCapability
 	for _, mode := range claim.Spec.AccessModes {
-		out = append(out, &csi.VolumeCapability{
+		c := &csi.VolumeCapability{
 			AccessType: &csi.VolumeCapability_Mount{Mount: &csi.VolumeCapability_MountVolume{FsType: defaultFSType}},
 			AccessMode: &csi.VolumeCapability_AccessMode{Mode: accessModes[mode]},
-		})
+		}
+		if isBlock(claim) {
+			c.AccessType = &csi.VolumeCapability_Block{Block: &csi.VolumeCapability_BlockVolume{}}
+		}
+		out = append(out, c)
 	}
 	return out
 }
