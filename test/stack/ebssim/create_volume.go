@@ -44,6 +44,9 @@ func (s *Sim) createVolume(c *call) (any, error) {
 		return nil, err
 	}
 	s.hang(v)
+	if !s.mayUseKey(c, v.KMSKeyID) {
+		v.Vanishes = v.Ready
+	}
 	s.volumes[v.ID] = v
 	return v.xml(c), errors.Join(s.journal.Put(kindVolume, v.ID, v), s.rememberToken(c, v.ID))
 }
