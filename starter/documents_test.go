@@ -17,10 +17,11 @@ import (
 // has. Its arguments are not looked at.
 func TestCommandsInDocuments(t *testing.T) {
 	lines := documentedCommands(t)
-	if len(lines) < 60 {
+	if len(lines) < 150 {
 		t.Fatalf("only %d commands were found", len(lines))
 	}
 	root := testApp(&memory{}, "", &bytes.Buffer{}, &bytes.Buffer{}).root()
+	root.InitDefaultCompletionCmd()
 	for line, file := range lines {
 		words := shellWords(line)
 		c, rest, err := root.Find(words)
@@ -36,10 +37,12 @@ func TestCommandsInDocuments(t *testing.T) {
 	}
 }
 
-// documentedCommands are the lines below "lifeboat" in blocks of code, by the file that has them.
+// documentedCommands are what follows "lifeboat" in blocks of code and within sentences, by the file
+// that has it.
 func documentedCommands(t *testing.T) map[string]string {
 	t.Helper()
 	block := regexp.MustCompile("(?ms)^ *```(\\w*)\n(.*?)^ *```")
+	inSentence := regexp.MustCompile("`lifeboat ([a-z][^`|]*)`")
 	lines := map[string]string{}
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".md") {
@@ -56,6 +59,9 @@ func documentedCommands(t *testing.T) map[string]string {
 					lines[rest] = path
 				}
 			}
+		}
+		for _, found := range inSentence.FindAllStringSubmatch(block.ReplaceAllString(string(text), ""), -1) {
+			lines[strings.Join(strings.Fields(found[1]), " ")] = path
 		}
 		return nil
 	})

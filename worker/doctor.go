@@ -33,6 +33,13 @@ func newDoctor(cfg *config.Config, locations *repository.Locations, snapshots *l
 			})
 			return n, err
 		},
+		Restore: func(ctx context.Context, name, snapshot string) (ebs.Volume, error) {
+			_, loc, err := snapshots.Get(ctx, name)
+			if err != nil {
+				return ebs.Volume{}, err
+			}
+			return loc.TryRestore(ctx, cfg.Cluster, snapshot)
+		},
 		Account: func(ctx context.Context, region string) (doctor.Account, error) { return account.Open(ctx, region) },
 	}
 }

@@ -1,5 +1,6 @@
 // Package doctor answers the production checklist by measurement: is there something that would
-// be missing on the day of a restore? It changes nothing.
+// be missing on the day of a restore? It changes nothing but that it makes a volume of an encrypted
+// snapshot and deletes it again, for nothing else shows that the key may be used.
 //
 // What cannot be measured is answered with unknown and the reason; so is what Lifeboat does
 // not do yet. Each answer that is not yes has a remedy.
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/store/bucket"
 )
@@ -24,6 +26,9 @@ type Doctor struct {
 	Bucket func(ctx context.Context, location string) (bucket.Settings, error)
 	// Snapshots counts those of the account in the Region of a volume snapshot location.
 	Snapshots func(ctx context.Context, location string) (int, error)
+	// Restore makes a volume of a snapshot in a volume snapshot location and deletes it. It fails
+	// with ebs.ErrDenied, or with ebs.ErrDropped where EC2 may not use the volume's key.
+	Restore func(ctx context.Context, location, snapshot string) (ebs.Volume, error)
 	// Account is a Region of AWS, "" for the worker's own. It is asked for what nothing else needs.
 	Account func(ctx context.Context, region string) (Account, error)
 	// Now is the time; nil is that of the machine.

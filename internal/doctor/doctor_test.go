@@ -8,6 +8,7 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/doctor"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
@@ -23,6 +24,8 @@ type world struct {
 	bucket  bucket.Settings
 	account account
 	used    int // snapshots of the AWS account
+	restore error
+	tried   string // the snapshot that was restored
 }
 
 // account is what AWS says.
@@ -56,10 +59,10 @@ func good() *world {
 				{Number: 8, Name: "shop", Verdict: "failed", Asked: now()}, {Number: 7, Name: "shop", Backup: "nightly", Level: "L5", Verdict: "passed", Asked: now().Add(-30 * 24 * time.Hour)},
 			}},
 			contract.ReadDrill: {Drill: &contract.DrillDetails{
-				Assertions: []evidence.Assertion{{Name: "orders", Found: "48211"}}, Teardown: evidence.Teardown{LeakScan: []evidence.Leak{{Type: "persistentvolumes", Made: 2}}},
+				Assertions: []evidence.Assertion{{Name: "orders", Found: "48211"}},
 			}},
 			contract.ReadSnapshotLocations:     {SnapshotLocations: []contract.SnapshotLocationStatus{{Name: "west", Region: "us-west-2"}}},
-			contract.ReadSnapshots:             {Snapshots: []contract.SnapshotSummary{{ID: "snap-1", Backup: "nightly", UID: "u", Encrypted: true}}},
+			contract.ReadSnapshots:             {Snapshots: []contract.SnapshotSummary{{ID: "snap-1", SnapshotLocation: "west", Backup: "nightly", UID: "u", SizeGiB: 4, Encrypted: true}}},
 			contract.ReadSnapshotLocationCheck: {SnapshotLocations: []contract.SnapshotLocationStatus{{Capabilities: []contract.Capability{{Name: "ec2:DescribeVolumes", OK: true}}}}},
 		},
 		errs: map[string]error{}, bucket: bucket.Settings{Versioning: yes, Encryption: yes, Lifecycle: yes, Transport: yes, Copies: yes},
@@ -76,6 +79,10 @@ func (w *world) examine(t *testing.T) map[string]contract.Check {
 		},
 		Bucket:    func(context.Context, string) (bucket.Settings, error) { return w.bucket, w.errs["bucket"] },
 		Snapshots: func(context.Context, string) (int, error) { return w.used, w.errs["snapshots"] },
+		Restore: func(_ context.Context, location, snapshot string) (ebs.Volume, error) {
+			w.tried = location + "/" + snapshot
+			return ebs.Volume{ID: "vol-1", KMSKeyID: "key-1"}, w.restore
+		},
 		Account:   func(context.Context, string) (doctor.Account, error) { return w.account, w.errs["account"] },
 	}
 	checks, err := d.Examine(t.Context())
@@ -108,7 +115,7 @@ func TestGood(t *testing.T) {
 	}
 	for id, found := range map[string]string{
 		"snapshot-quota": "the account has 40 snapshots in us-west-2, 1 of this cluster, whose schedules will keep up to 11; the quota is 50",
-		"restore-rights": "drill 7, shop, has made 2 volumes of the encrypted snapshots of nightly",
+		"restore-rights": "a volume of snap-1 of backup nightly, 4 GiB under the key key-1, was made in 0s and deleted",
 	} {
 		if checks[id].Found != found {
 			t.Errorf("%s: %s", id, checks[id].Found)
@@ -193,8 +200,11 @@ func TestFaults(t *testing.T) {
 		"EKS refuses":        {func(w *world) { w.account.err = refused }, "eks-deletion-protection", "unknown"},
 		"not EKS":            {func(w *world) { w.answers[contract.ReadServer].Server.Kubernetes = "v1.33.4" }, "eks-deletion-protection", "unknown"},
 		"not encrypted":      {func(w *world) { w.answers[contract.ReadSnapshots].Snapshots[0].Encrypted = false }, "restore-rights", "unknown"},
-		"drilled no volumes": {func(w *world) { w.answers[contract.ReadDrill].Drill.Teardown.LeakScan[0].Made = 0 }, "restore-rights", "unknown"},
-		"drilled long ago":   {func(w *world) { w.answers[contract.ReadDrills].Drills[1].Asked = now().Add(-91 * 24 * time.Hour) }, "restore-rights", "unknown"},
+		"of no backup":       {func(w *world) { w.answers[contract.ReadSnapshots].Snapshots[0].UID = "" }, "restore-rights", "unknown"},
+		"another location's": {func(w *world) { w.answers[contract.ReadSnapshots].Snapshots[0].SnapshotLocation = "east" }, "restore-rights", "unknown"},
+		"EC2 is away":        {func(w *world) { w.restore = ebs.ErrUnavailable }, "restore-rights", "unknown"},
+		"no volume allowed":  {func(w *world) { w.restore = ebs.ErrDenied }, "restore-rights", "no"},
+		"no key allowed":     {func(w *world) { w.restore = ebs.ErrDropped }, "restore-rights", "no"},
 		"a right missing": {func(w *world) {
 			w.answers[contract.ReadSnapshotLocationCheck].SnapshotLocations[0].Capabilities[0] = contract.Capability{Name: "ec2:DescribeVolumes", Detail: "UnauthorizedOperation"}
 		}, "restore-rights", "no"},
@@ -206,5 +216,25 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%s: %+v", tc.id, got)
 			}
 		})
+	}
+}
+
+// TestSmallestIsRestored: of the encrypted snapshots of backups the smallest is tried, and of those
+// the oldest. Where the location has a key of its own, each one becomes an encrypted volume.
+func TestSmallestIsRestored(t *testing.T) {
+	some := []contract.SnapshotSummary{
+		{ID: "snap-8", SnapshotLocation: "west", Backup: "nightly", UID: "u", SizeGiB: 8, Encrypted: true},
+		{ID: "snap-new", SnapshotLocation: "west", Backup: "nightly", UID: "u", SizeGiB: 2, Encrypted: true, Started: now()},
+		{ID: "snap-old", SnapshotLocation: "west", Backup: "earlier", UID: "v", SizeGiB: 2, Encrypted: true, Started: now().Add(-time.Hour)},
+		{ID: "snap-plain", SnapshotLocation: "west", Backup: "nightly", UID: "u", SizeGiB: 1},
+		{ID: "snap-east", SnapshotLocation: "east", Backup: "nightly", UID: "u", SizeGiB: 1, Encrypted: true},
+	}
+	for key, want := range map[string]string{"": "west/snap-old", "alias/volumes": "west/snap-plain"} {
+		w := good()
+		w.answers[contract.ReadSnapshots] = contract.ReadResult{Snapshots: some}
+		w.answers[contract.ReadSnapshotLocations].SnapshotLocations[0].KMSKey = key
+		if c := w.examine(t)["restore-rights"]; c.Answer != contract.AnswerYes || w.tried != want {
+			t.Errorf("key %q: %s was tried, want %s: %+v", key, w.tried, want, c)
+		}
 	}
 }

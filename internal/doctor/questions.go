@@ -142,20 +142,6 @@ func (d *Doctor) askDrills(ctx context.Context) []contract.Check {
 	return []contract.Check{q.answerIf(age <= most, found+d.foundBy(ctx, last))}
 }
 
-// volumesOf is how many volumes a drill has made, 0 where its evidence cannot be read.
-func (d *Doctor) volumesOf(ctx context.Context, row contract.DrillSummary) int {
-	res, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadDrill, Name: strconv.FormatInt(row.Number, 10), Location: row.Location})
-	if err != nil || res.Drill == nil {
-		return 0
-	}
-	for _, k := range res.Drill.Teardown.LeakScan {
-		if k.Type == "persistentvolumes" {
-			return int(k.Made)
-		}
-	}
-	return 0
-}
-
 // foundBy is what the first assertion of a drill has found in the copy, such as a count of rows.
 // What cannot be read is left out: that the drill has passed is known.
 func (d *Doctor) foundBy(ctx context.Context, row contract.DrillSummary) string {

@@ -1,14 +1,15 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/internal/timing"
 )
 
@@ -103,50 +104,68 @@ func (d *Doctor) plannedSnapshots(ctx context.Context, own []contract.SnapshotSu
 	return planned, nil
 }
 
-// askRestoreRights asks for what can be tried without making anything, and else for the newest drill
-// that has made volumes.
+// askRestoreRights restores the smallest encrypted snapshot of each volume snapshot location: EC2
+// tells of a right to a key of KMS only when a volume is made.
 func (d *Doctor) askRestoreRights(ctx context.Context) []contract.Check {
-	q := question{"restore-rights", "Can an encrypted GiB be restored?", "give the worker's role the rights of docs/VOLUMES.md, and kms:CreateGrant and kms:ReEncrypt* of the key; a drill of a backup with volumes proves it"}
-	where, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadSnapshotLocations})
-	if err != nil {
+	q := question{"restore-rights", "Can an encrypted GiB be restored?", "give the worker's role what `lifeboat iam policy --role restore --volume-key KEY` prints, and see that the key's own policy allows it, and that the key is enabled"}
+	where, own, err := d.snapshots(ctx)
+	switch {
+	case err != nil:
 		return []contract.Check{q.unknown(err)}
+	case len(where) == 0:
+		return []contract.Check{q.answer(contract.AnswerUnknown, noSnapshotLocation)}
 	}
-	for _, l := range where.SnapshotLocations {
-		res, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: l.Name})
+	var restored []string
+	for i := range where {
+		res, err := d.Read(ctx, contract.ReadInput{Verb: contract.ReadSnapshotLocationCheck, Name: where[i].Name})
 		if err != nil {
 			return []contract.Check{q.unknown(err)}
 		}
 		if missing := missingRights(res.SnapshotLocations); missing != "" {
-			return []contract.Check{q.answer(contract.AnswerNo, "volume snapshot location "+l.Name+": "+missing)}
+			return []contract.Check{q.answer(contract.AnswerNo, "volume snapshot location "+where[i].Name+": "+missing)}
 		}
-	}
-	if found := d.drilledVolumes(ctx); found != "" {
-		return []contract.Check{q.answer(contract.AnswerYes, found)}
-	}
-	return []contract.Check{q.answer(contract.AnswerUnknown, "what only reads is allowed; EC2 tells of a right to a KMS key only when a volume is made, and no drill of late has made one of an encrypted snapshot")}
-}
-
-// drilledVolumes names a drill that is not too old, has passed and made volumes of encrypted
-// snapshots, "" for none.
-func (d *Doctor) drilledVolumes(ctx context.Context) string {
-	_, own, err := d.snapshots(ctx)
-	drills, otherErr := d.Read(ctx, contract.ReadInput{Verb: contract.ReadDrills, Limit: mostDrills})
-	if err != nil || otherErr != nil {
-		return ""
-	}
-	most := d.drillAge(ctx)
-	encrypted := func(backup string) bool {
-		return slices.ContainsFunc(own, func(s contract.SnapshotSummary) bool { return s.Backup == backup && s.Encrypted })
-	}
-	for _, row := range drills.Drills {
-		if row.Verdict != string(evidence.Passed) || d.now().Sub(row.Asked) > most || !encrypted(row.Backup) {
+		s := smallestEncrypted(&where[i], own)
+		if s == nil {
 			continue
 		}
-		if n := d.volumesOf(ctx, row); n > 0 {
-			return fmt.Sprintf("drill %d, %s, has made %d volumes of the encrypted snapshots of %s", row.Number, row.Name, n, row.Backup)
+		c := d.tryRestore(ctx, q, &where[i], s)
+		if c.Answer != contract.AnswerYes {
+			return []contract.Check{c}
+		}
+		restored = append(restored, c.Found)
+	}
+	if len(restored) == 0 {
+		return []contract.Check{q.answer(contract.AnswerUnknown, "what only reads is allowed, and no backup has an encrypted snapshot to try it with")}
+	}
+	return []contract.Check{q.answer(contract.AnswerYes, strings.Join(restored, "; "))}
+}
+
+// smallestEncrypted is a snapshot of a backup of which EC2 would make an encrypted volume, nil for
+// none. Of several of a size it is the oldest, which is complete.
+func smallestEncrypted(l *contract.SnapshotLocationStatus, own []contract.SnapshotSummary) *contract.SnapshotSummary {
+	var smallest *contract.SnapshotSummary
+	for i := range own {
+		s := &own[i]
+		if s.SnapshotLocation != l.Name || s.Backup == "" || s.UID == "" || !s.Encrypted && l.KMSKey == "" {
+			continue
+		}
+		if smallest == nil || cmp.Or(cmp.Compare(s.SizeGiB, smallest.SizeGiB), s.Started.Compare(smallest.Started)) < 0 {
+			smallest = s
 		}
 	}
-	return ""
+	return smallest
+}
+
+func (d *Doctor) tryRestore(ctx context.Context, q question, l *contract.SnapshotLocationStatus, s *contract.SnapshotSummary) contract.Check {
+	began := d.now()
+	made, err := d.Restore(ctx, l.Name, s.ID)
+	switch {
+	case err == nil:
+		return q.answer(contract.AnswerYes, fmt.Sprintf("a volume of %s of backup %s, %d GiB under the key %s, was made in %s and deleted", s.ID, s.Backup, s.SizeGiB, made.KMSKeyID, d.now().Sub(began).Round(time.Second)))
+	case errors.Is(err, ebs.ErrDropped), errors.Is(err, ebs.ErrDenied):
+		return q.answer(contract.AnswerNo, fmt.Sprintf("volume snapshot location %s: %v", l.Name, err))
+	}
+	return q.unknown(err)
 }
 
 // missingRights names what a check was refused.

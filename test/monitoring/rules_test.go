@@ -1,11 +1,15 @@
 package monitoring_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,7 +62,8 @@ const name = "s"
 
 func simulate(t *testing.T, cron string) *simulation {
 	t.Helper()
-	s := &simulation{t: t, now: at("2026-03-01T00:30:00Z"), st: memstore.New(), prometheus: newPrometheus(t), firing: map[string]bool{}}
+	s := &simulation{t: t, now: at("2026-03-01T00:30:00Z"), prometheus: newPrometheus(t), firing: map[string]bool{}}
+	s.st = memstore.New(memstore.WithClock(func() time.Time { return s.now }))
 	s.begun = s.now
 	s.group = s.prometheus.load("../../deploy/monitoring/rules.yaml")
 	locations := repositorytest.Locations(repositorytest.Stores{"default": s.st})
@@ -118,6 +123,9 @@ func (s *simulation) change(in contract.ChangeSchedulesInput) {
 	}
 }
 
+// uidOf is the UID of the backup that was due at a time.
+func uidOf(due time.Time) string { return fmt.Sprint("uid-", due.Unix()) }
+
 // run takes a backup for a due time, which ends in phase.
 func (s *simulation) run(due time.Time, phase string) {
 	s.t.Helper()
@@ -127,7 +135,7 @@ func (s *simulation) run(due time.Time, phase string) {
 		s.t.Fatal(err)
 	}
 	ended := s.now.Add(time.Minute)
-	doc := &velerov1.Backup{ObjectMeta: metav1.ObjectMeta{Name: d.BackupName(due), UID: types.UID(due.String()), Labels: map[string]string{repository.LabelSchedule: name}}}
+	doc := &velerov1.Backup{ObjectMeta: metav1.ObjectMeta{Name: d.BackupName(due), UID: types.UID(uidOf(due)), Labels: map[string]string{repository.LabelSchedule: name}}}
 	doc.Status = velerov1.BackupStatus{Phase: velerov1.BackupPhase(phase), Warnings: 5, StartTimestamp: &metav1.Time{Time: s.now}, CompletionTimestamp: &metav1.Time{Time: ended}}
 	if phase != "Failed" { // such a run leaves nothing
 		if err := repository.CommitBackup(ctx, s.st, doc); err != nil {
@@ -262,7 +270,7 @@ func TestLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until("2026-03-04T12:00:00Z", "Completed")
-	damaged := beside.Verification{Name: name + "-20260304020000", UID: at("2026-03-04T02:00:00Z").String(), At: s.now}
+	damaged := beside.Verification{Name: name + "-20260304020000", UID: uidOf(at("2026-03-04T02:00:00Z")), At: s.now}
 	damaged.AddDamage("a file", "is gone")
 	if err := damaged.Write(t.Context(), s.st); err != nil {
 		t.Fatal(err)
@@ -278,21 +286,77 @@ func TestLost(t *testing.T) {
 }
 
 // A hundred days after the last drill that has passed there is a ticket, which one that fails does
-// not hold back.
+// not hold back, and the next one that passes ends.
 func TestDrillOverdue(t *testing.T) {
 	s := simulate(t, "0 2 1 1 *")
-	for i, file := range []string{"valid-full.json", "valid-failed.json"} { // asked for on 2026-01-02 at 03:00
-		content, err := os.ReadFile("../../internal/drill/evidence/testdata/files/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := drills.Write(t.Context(), s.st, s.schedules.Config.Cluster, int64(i)+1, content); err != nil {
+	passed, failed := evidenceFile(t, "valid-full.json"), evidenceFile(t, "valid-failed.json") // asked for on 2026-01-02 at 03:00
+	s.writeDrill(1, passed)
+	s.writeDrill(2, failed)
+	s.now = at("2026-04-11T12:00:00Z")
+	s.until("2026-04-12T06:00:00Z", "")
+	s.writeDrill(3, afterHundredDays(t, failed))
+	s.until("2026-04-12T07:00:00Z", "")
+	s.writeDrill(4, afterHundredDays(t, passed))
+	s.until("2026-04-12T08:00:00Z", "")
+	s.expect("12 03:20 LifeboatDrillOverdue began", "12 07:05 LifeboatDrillOverdue ended")
+}
+
+func evidenceFile(t *testing.T, file string) []byte {
+	t.Helper()
+	content, err := os.ReadFile("../../internal/drill/evidence/testdata/files/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// afterHundredDays is evidence of a drill of 2026-01-02 as if it had been on 2026-04-12, with the
+// next one due as many days later. The gauges do not look at signatures.
+func afterHundredDays(t *testing.T, content []byte) []byte {
+	t.Helper()
+	var envelope struct{ Payload string }
+	if err := json.Unmarshal(content, &envelope); err != nil {
+		t.Fatal(err)
+	}
+	payload, err := base64.StdEncoding.DecodeString(envelope.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := strings.NewReplacer("2026-01-02T", "2026-04-12T", "2026-04-02T", "2026-07-12T").Replace(string(payload))
+	return bytes.Replace(content, []byte(envelope.Payload), []byte(base64.StdEncoding.EncodeToString([]byte(later))), 1)
+}
+
+func (s *simulation) writeDrill(sequence int64, content []byte) {
+	s.t.Helper()
+	if err := drills.Write(s.t.Context(), s.st, s.schedules.Config.Cluster, sequence, content); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Eight days after the last rehearsal that has proven L2 there is a ticket, which the next one that
+// proves it ends. One that reaches less changes nothing, nor that the backup has expired meanwhile.
+func TestRehearsalOverdue(t *testing.T) {
+	s := simulate(t, "0 2 * * *")
+	s.until("2026-03-01T03:00:00Z", "Completed")
+	rehearse := func(day, level string) {
+		t.Helper()
+		r := contract.RehearsalResult{Backup: name + "-202603" + day + "020000", UID: uidOf(at("2026-03-" + day + "T02:00:00Z")), Level: level}
+		if err := beside.WriteRehearsal(t.Context(), s.st, r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.now = at("2026-04-11T12:00:00Z")
-	s.until("2026-04-12T06:00:00Z", "")
-	s.expect("12 03:20 LifeboatDrillOverdue began")
+	rehearse("01", "L2")
+	s.until("2026-03-02T03:00:00Z", "Completed")
+	s.change(contract.ChangeSchedulesInput{Pause: []string{name}})
+	s.now = at("2026-03-09T00:00:00Z")
+	s.until("2026-03-09T01:00:00Z", "")
+	rehearse("01", "L1")
+	s.until("2026-03-09T02:00:00Z", "")
+	s.expire("01")
+	s.until("2026-03-09T05:00:00Z", "")
+	rehearse("02", "L2")
+	s.until("2026-03-09T06:00:00Z", "")
+	s.expect("09 03:20 LifeboatRehearsalOverdue began", "09 05:05 LifeboatRehearsalOverdue ended")
 }
 
 // changeDrills changes schedules of drills.
@@ -357,24 +421,36 @@ func TestInvalid(t *testing.T) {
 	s.expect("01 09:20 LifeboatScheduleInvalid began", "02 21:10 LifeboatScheduledDrillOverdue began", "03 09:05 LifeboatScheduleInvalid ended", "03 09:05 LifeboatScheduledDrillOverdue ended")
 }
 
-// Where backups were read back once, thirty days without are a ticket, which the next verification ends.
+// Where backups were read back once, thirty days without are a ticket, which the next verification
+// ends. That the backup has expired meanwhile changes nothing.
 func TestVerificationOverdue(t *testing.T) {
 	s := simulate(t, "0 2 * * *")
 	s.until("2026-03-01T03:00:00Z", "Completed")
-	verify := func() {
+	verify := func(day string) {
 		t.Helper()
-		v := beside.Verification{Name: name + "-20260301020000", UID: at("2026-03-01T02:00:00Z").String(), At: s.now}
+		v := beside.Verification{Name: name + "-202603" + day + "020000", UID: uidOf(at("2026-03-" + day + "T02:00:00Z")), At: s.now}
 		if err := v.Write(t.Context(), s.st); err != nil {
 			t.Fatal(err)
 		}
 	}
-	verify()
+	verify("01")
+	s.until("2026-03-02T03:00:00Z", "Completed")
 	s.change(contract.ChangeSchedulesInput{Pause: []string{name}})
 	s.now = at("2026-03-30T12:00:00Z")
+	s.until("2026-03-31T02:00:00Z", "")
+	s.expire("01")
 	s.until("2026-03-31T06:00:00Z", "")
-	verify()
+	verify("02")
 	s.until("2026-03-31T08:00:00Z", "")
 	s.expect("31 03:20 LifeboatVerificationOverdue began", "31 06:05 LifeboatVerificationOverdue ended")
+}
+
+// expire deletes the backup of a day of March, as the garbage collection does.
+func (s *simulation) expire(day string) {
+	s.t.Helper()
+	if _, err := s.st.DeletePrefix(s.t.Context(), layout.BackupsDir+name+"-202603"+day+"020000/"); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // A bucket that cannot be read and a worker that is gone are told, and end with it.

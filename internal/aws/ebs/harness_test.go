@@ -57,6 +57,7 @@ func inWorld(t *testing.T, limits ebssim.Limits, policies []json.RawMessage, tes
 	t.Setenv("AWS_ENDPOINT_URL_EC2", "http://ec2.test")
 	t.Setenv("AWS_ENDPOINT_URL_EBS", "http://ebs.test")
 	t.Setenv("AWS_ENDPOINT_URL_STS", "http://sts.test")
+	t.Setenv("AWS_ENDPOINT_URL_KMS", "http://kms.test")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("AWS_CA_BUNDLE", "") // it wants a client of the SDK's own
 	synctest.Test(t, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ebs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -57,6 +58,7 @@ type Location struct {
 	ec2     *ec2.Client
 	direct  *ebs.Client // the EBS direct APIs
 	sts     *sts.Client
+	kms     *kms.Client
 	account string
 	arn     string
 	quota   *quota.Account
@@ -94,7 +96,7 @@ func (l *Location) connect(ctx context.Context, doc *velerov1.VolumeSnapshotLoca
 		return err
 	}
 	l.ec2, l.sts = ec2.NewFromConfig(cfg, l.addLimiter), sts.NewFromConfig(cfg)
-	l.direct = ebs.NewFromConfig(cfg, retryThrottled)
+	l.direct, l.kms = ebs.NewFromConfig(cfg, retryThrottled), kms.NewFromConfig(cfg)
 	l.account, l.arn, err = l.Identity(ctx)
 	return err
 }

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const role = "arn:aws:iam::111122223333:role/backup/lifeboat"
@@ -71,5 +73,42 @@ func TestExpected(t *testing.T) {
 		if IsRole(text) != want {
 			t.Errorf("%s is a role: %t", text, !want)
 		}
+	}
+}
+
+// TestPodIdentity: what the agent of EKS Pod Identity gives for the pod's token is what the worker
+// comes by, with nothing configured but the two variables that EKS puts into the pod.
+func TestPodIdentity(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "eks-pod-identity-token")
+	if err := os.WriteFile(token, []byte("token-of-the-pod"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const assumed = "arn:aws:sts::111122223333:assumed-role/lifeboat/eks-production-worker"
+	aws := http.NewServeMux()
+	aws.HandleFunc("GET /v1/credentials", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "token-of-the-pod" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		fmt.Fprintf(w, `{"AccessKeyId":"ASIAPOD","SecretAccessKey":"s","Token":"session","Expiration":%q}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	})
+	aws.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Authorization"), "Credential=ASIAPOD/") || r.Header.Get("X-Amz-Security-Token") != "session" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		fmt.Fprintf(w, "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>%s</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>", assumed)
+	})
+	server := httptest.NewServer(aws)
+	t.Cleanup(server.Close)
+	for key, value := range map[string]string{
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI": server.URL + "/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": token, "AWS_ENDPOINT_URL_STS": server.URL,
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_REGION": "eu-central-1", "AWS_ROLE_ARN": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(key, value)
+	}
+	if arn, err := Check(t.Context(), role); err != nil || arn != assumed {
+		t.Errorf("%s, %v", arn, err)
 	}
 }

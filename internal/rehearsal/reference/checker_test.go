@@ -53,7 +53,7 @@ const (
 
 // Each planted defect is found once, by its code, at its object, and names what is missing.
 func TestDefects(t *testing.T) {
-	for name, d := range map[string]struct {
+	planted := map[string]struct {
 		objects []string
 		code    report.Code
 		at      string
@@ -100,7 +100,11 @@ func TestDefects(t *testing.T) {
 		"conversion":          {[]string{definition("orders", "shop.example.com", `{"name":"v1","served":true}],"conversion":{"webhook":{"clientConfig":{"service":{"namespace":"n","name":"gone"}}}},"ignored":[1`)}, reference.NoBackend, "customresourcedefinitions.apiextensions.k8s.io orders.shop.example.com", "Service n/gone"},
 		"quota":               {[]string{object("v1", "ResourceQuota", "n", `"spec":{"hard":{"pods":"2"}},"status":{"used":{"pods":"3"}}`)}, reference.QuotaTooSmall, "resourcequotas n/x", "allows 2 of pods, of which 3 were used"},
 		"not of its type":     {[]string{object("v1", "ResourceQuota", "n", `"spec":{"hard":"none"}`)}, reference.NotTheObject, "resourcequotas n/x", "does not read"},
-	} {
+	}
+	if len(planted) < 40 {
+		t.Errorf("%d defects", len(planted))
+	}
+	for name, d := range planted {
 		found := check(t, append(d.objects, namespace)...)
 		if len(found) != 1 || found[0].Code != d.code || found[0].Object() != d.at || !strings.Contains(found[0].Message, d.text) || found[0].Next == "" {
 			t.Errorf("%s: found %q, want one %s at %s that says %q", name, found, d.code, d.at, d.text)

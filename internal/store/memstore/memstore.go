@@ -27,6 +27,7 @@ type Store struct {
 	unconditional bool
 	secret        string // signs URLs, so that one of another store is refused
 
+	now      func() time.Time
 	mu       sync.Mutex
 	objects  map[string]object
 	locks    map[string]error       // why CheckUnlocked fails, by key
@@ -50,7 +51,7 @@ type Option func(*Store)
 
 // New opens an empty location.
 func New(options ...Option) *Store {
-	s := &Store{secret: rand.Text(), objects: map[string]object{}, locks: map[string]error{}, uploads: map[string][]time.Time{}}
+	s := &Store{now: time.Now, secret: rand.Text(), objects: map[string]object{}, locks: map[string]error{}, uploads: map[string][]time.Time{}}
 	for _, o := range options {
 		o(s)
 	}
@@ -74,6 +75,9 @@ func WithReadOnly() Option { return func(s *Store) { s.readOnly = true } }
 // may win.
 func WithoutConditionalWrites() Option { return func(s *Store) { s.unconditional = true } }
 
+// WithClock has the location go by another clock than the machine's.
+func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
+
 // ReadOnly reports whether the location refuses writes, as store.Check asks.
 func (s *Store) ReadOnly() bool { return s.readOnly }
 
@@ -87,7 +91,7 @@ func (s *Store) Set(key string, body []byte) {
 // setObject takes the body over. The caller holds the lock.
 func (s *Store) setObject(key string, body []byte) {
 	s.version++
-	s.objects[key] = object{body: body, etag: fmt.Sprintf("%032x", s.version), modified: time.Now()}
+	s.objects[key] = object{body: body, etag: fmt.Sprintf("%032x", s.version), modified: s.now()}
 }
 
 // Lock protects an object as a bucket with versions does: CheckUnlocked fails with err, of
@@ -118,7 +122,7 @@ func (s *Store) CheckUnlocked(ctx context.Context, key string) (store.Info, erro
 func (s *Store) SetUpload(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.uploads[key] = append(s.uploads[key], time.Now())
+	s.uploads[key] = append(s.uploads[key], s.now())
 }
 
 // Remove removes an object without a request.

@@ -132,9 +132,13 @@ func (s *Sim) adminLimits(r *http.Request) (any, error) {
 func (s *Sim) adminSnapshot(r *http.Request) (any, error) {
 	var in struct {
 		State string `json:"state"`
+		ID    string `json:"id"` // another one
 	}
 	if err := readJSON(r, &in); err != nil {
 		return nil, err
+	}
+	if in.ID != "" {
+		return nil, s.RenameSnapshot(r.PathValue("id"), in.ID)
 	}
 	return nil, s.MoveSnapshot(r.PathValue("id"), in.State)
 }

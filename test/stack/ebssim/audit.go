@@ -25,6 +25,8 @@ type Call struct {
 	// Result is OK, an error code, or "dropped before" or "dropped after" and what
 	// the answer would have been.
 	Result string `json:"result"`
+	// Denied is what the caller's policies have not allowed, "" where they have, whatever came of it.
+	Denied string `json:"denied,omitempty"`
 }
 
 // Audit is every call since the start or the last ClearAudit, oldest first.
@@ -43,7 +45,7 @@ func (s *Sim) ClearAudit() {
 
 func (s *Sim) record(c *call, began time.Time, result string) {
 	line := Call{
-		Time: c.now, Took: Duration(time.Since(began)), ID: c.id, Action: c.action, Params: public(c.params), Result: result,
+		Time: c.now, Took: Duration(time.Since(began)), ID: c.id, Action: c.action, Params: public(c.params), Result: result, Denied: c.denied,
 	}
 	if c.who != nil {
 		line.Who = c.who.arn

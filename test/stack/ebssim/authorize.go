@@ -1,6 +1,7 @@
 package ebssim
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,8 +36,8 @@ func (s *Sim) volumeTarget(v *volume) target {
 }
 
 func (s *Sim) snapshotTarget(snap *snapshot) target {
-	return target{kind: "snapshot", id: snap.ID, tags: snap.Tags, keys: map[string]string{
-		"ec2:Owner": s.options.AccountID, "ec2:ParentVolume": s.arn("volume", snap.VolumeID),
+	return target{kind: "snapshot", id: snap.ID, tags: snap.tagsShown(), keys: map[string]string{
+		"ec2:Owner": cmp.Or(snap.Owner, s.options.AccountID), "ec2:ParentVolume": s.arn("volume", snap.VolumeID),
 		"ec2:VolumeSize": fmt.Sprint(snap.SizeGiB), "ec2:SnapshotID": snap.ID,
 	}}
 }
@@ -90,7 +91,8 @@ func (s *Sim) permitOne(c *call, g grant, t target) error {
 	default:
 		reason = "because no identity-based policy allows the " + r.Action + " action"
 	}
-	return errDenied(fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", c.who.arn, r.Action, r.Resource, reason))
+	c.denied = fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", c.who.arn, r.Action, r.Resource, reason)
+	return errDenied(c.denied)
 }
 
 func (s *Sim) request(c *call, g grant, t target) evaluation.Request {

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/tree"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim/internal/wire"
@@ -44,7 +43,7 @@ func (s *Sim) createVolume(c *call) (any, error) {
 	if err := s.fillVolume(v, from); err != nil {
 		return nil, err
 	}
-	s.hang(v)
+	s.hang(v, s.mayUseKey(c, v.KMSKeyID))
 	s.volumes[v.ID] = v
 	return v.xml(c), errors.Join(s.journal.Put(kindVolume, v.ID, v), s.rememberToken(c, v.ID))
 }
@@ -193,31 +192,6 @@ func (s *Sim) encrypt(p wire.Params, v *volume, from *snapshot) error {
 		v.KMSKeyID = s.keyARN(key)
 	}
 	return nil
-}
-
-// SetKeys replaces the keys that may be used beside the account's own for EBS. EC2 agrees to make a
-// volume with any other, a disabled one too, and the volume vanishes.
-func (s *Sim) SetKeys(keys []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.keys = map[string]bool{s.keyARN(""): true}
-	for _, key := range keys {
-		s.keys[s.keyARN(key)] = true
-	}
-}
-
-// keyARN is the ARN of a key id, an alias or an ARN; of "" the account's own key.
-func (s *Sim) keyARN(key string) string {
-	if strings.HasPrefix(key, "arn:") {
-		return key
-	}
-	if key == "" {
-		key = "alias/aws/ebs"
-	}
-	if !strings.HasPrefix(key, "alias/") {
-		key = "key/" + key
-	}
-	return fmt.Sprintf("arn:aws:kms:%s:%s:%s", s.options.Region, s.options.AccountID, key)
 }
 
 func (s *Sim) fillVolume(v *volume, from *snapshot) error {

@@ -25,12 +25,14 @@ type call struct {
 	action string
 	sts    bool
 	direct bool // of the EBS direct APIs
+	kms    bool
 	params wire.Params
 	// snapshot is the one that a call of the EBS direct APIs is about.
 	snapshot string
 	who      *identity
 	now      time.Time
 	number   int // of all calls, from 1
+	denied   string
 }
 
 // action answers a call, under the lock.
@@ -73,6 +75,9 @@ func newCall(r *http.Request, body []byte) *call {
 	}
 	c := &call{id: requestID(), params: wire.Params(values), action: values.Get("Action")}
 	c.sts = values.Get("Version") == stsVersion
+	if action, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), kmsTarget); ok {
+		c.action, c.kms, c.params = action, true, kmsParams(body)
+	}
 	if action, snapshot, ok := directAction(r); ok {
 		c.action, c.snapshot, c.direct = action, snapshot, true
 		c.params["blockIndex"] = []string{path.Base(r.URL.Path)} // of GetSnapshotBlock only
@@ -112,6 +117,9 @@ func (s *Sim) answer(c *call, r *http.Request, body []byte, f effects) (any, err
 }
 
 func lookUp(c *call) (action, error) {
+	if c.kms {
+		return lookUpKMS(c)
+	}
 	if c.direct {
 		return directActions()[c.action], nil
 	}
@@ -165,7 +173,7 @@ func actions() map[string]action {
 func Actions() []string { return slices.Sorted(maps.Keys(actions())) }
 
 func write(w http.ResponseWriter, c *call, answer any, failure error) {
-	if c.direct {
+	if c.direct || c.kms {
 		writeDirect(w, c, answer, failure)
 		return
 	}

@@ -63,8 +63,8 @@ func (v *volume) vanish() {
 
 // hang keeps a new volume creating, for ever or until it vanishes, if a fault says so. One whose
 // key may not be used vanishes.
-func (s *Sim) hang(v *volume) {
-	if v.KMSKeyID != "" && !s.keys[v.KMSKeyID] {
+func (s *Sim) hang(v *volume, keyUsable bool) {
+	if !keyUsable {
 		v.vanish()
 		return
 	}

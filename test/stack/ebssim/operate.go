@@ -1,8 +1,11 @@
 package ebssim
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"regexp"
 )
 
 // MoveSnapshot puts a snapshot into a state at once: pending (stuck), completed,
@@ -23,12 +26,31 @@ func (s *Sim) MoveSnapshot(id, state string) error {
 	case stateArchived:
 		snap.Stuck, snap.Fails, snap.Completes, snap.Archived = false, false, now, true
 	case stateShared:
-		snap.Stuck, snap.Fails, snap.Completes, snap.Owner = false, false, now, otherAccount
+		snap.Stuck, snap.Fails, snap.Completes, snap.Owner = false, false, now, OtherAccount
 	default:
 		return fmt.Errorf("state: %q is none of pending, completed, error, archived, shared", state)
 	}
 	return s.journal.Put(kindSnapshot, id, snap)
 }
+
+// RenameSnapshot gives a snapshot the id that one had in an account of the past.
+func (s *Sim) RenameSnapshot(id, to string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	snap, ok := s.snapshots[id]
+	if _, taken := s.snapshots[to]; !ok || taken || !snapshotID.MatchString(to) {
+		return fmt.Errorf("snapshot %s, to be named %q: it is not there, or the name is taken or is none", id, to)
+	}
+	if err := os.Rename(s.snapshotDir(id), s.snapshotDir(to)); err != nil {
+		return err
+	}
+	delete(s.snapshots, id)
+	snap.ID = to
+	s.snapshots[to] = snap
+	return errors.Join(s.journal.Put(kindSnapshot, to, snap), s.journal.Delete(kindSnapshot, id))
+}
+
+var snapshotID = regexp.MustCompile(`^snap-[0-9a-f]{17}$`)
 
 // SetRecycleBin replaces the retention rules. What is in the bin stays as long as
 // it was told.

@@ -46,8 +46,8 @@ const (
 	stateShared = "shared"
 )
 
-// otherAccount owns what is shared with this one.
-const otherAccount = "444455556666"
+// OtherAccount owns what is shared with this one.
+const OtherAccount = "444455556666"
 
 const stuckProgress = 57 // where a stuck snapshot stands, in percent
 
