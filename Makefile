@@ -129,7 +129,7 @@ $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 
 .PHONY: soak
 soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run, due times in every zone, 2,000 backups beside a writer, 50 drills in a row, one cancelled in each phase, 80 volumes frozen at shipped rates
-	LIFEBOAT_SOAK=1 $(GOTEST) -timeout 1h -run '^Test(RandomSequences|Faults|Size|ExplainMany|NoAlarm.*|ChangesAreFast)$$' ./internal/garbage/orphan ./internal/change ./internal/catalog
+	LIFEBOAT_SOAK=1 $(GOTEST) -timeout 1h -run '^Test(RandomSequences|Faults|Size|ExplainMany|NoAlarm.*|ChangesAreFast|EveryAlteredByte)$$' ./internal/garbage/orphan ./internal/change ./internal/catalog ./internal/drill/evidence
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore|Garbage)$$' ./test/chaos
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h ./internal/timing
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestOneInstant$$' ./test/e2e

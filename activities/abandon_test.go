@@ -27,10 +27,10 @@ func TestAbandonBackup(t *testing.T) {
 	}{
 		"not committed":                  {"u", "", nil},
 		"committed":                      {"u", "u", []string{files.Tarball(), files.Metadata()}},
-		"another run has the name":       {"other", "", []string{files.Tarball(), layout.Claim("b")}},
+		"another run has the name":       {"other", "", []string{files.Tarball(), layout.NameLock("b")}},
 		"another run has committed":      {"", "other", []string{files.Tarball(), files.Metadata()}},
 		"it had only the name left":      {"u", "", nil},
-		"another's, and the name is its": {"other", "other", []string{files.Tarball(), files.Metadata(), layout.Claim("b")}},
+		"another's, and the name is its": {"other", "other", []string{files.Tarball(), files.Metadata(), layout.NameLock("b")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := memstore.New()
@@ -42,7 +42,7 @@ func TestAbandonBackup(t *testing.T) {
 				}
 			}
 			if tc.holder != "" {
-				st.Set(layout.Claim("b"), fmt.Appendf(nil, `{"uid":%q}`, tc.holder))
+				st.Set(layout.NameLock("b"), fmt.Appendf(nil, `{"uid":%q}`, tc.holder))
 			}
 			if tc.uid != "" {
 				st.Set(files.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":"b","uid":%q}}`, tc.uid))

@@ -103,6 +103,6 @@ func (a *app) restores() restores.Commands   { return restores.Commands{Console:
 func (a *app) locations() locations.Commands { return locations.Commands{Console: a.Console} }
 
 func (a *app) backupCommand() *cobra.Command {
-	children := append(a.backups().All(), a.changes().DiffCommand(), costs.Command(costConsole{a}))
+	children := append(a.backups().All(), a.changes().DiffCommand(), costs.Command(a.Console, a.backups().CompleteNames))
 	return command.Group("backup", "Take, list, inspect and delete backups", []string{"backups"}, children...)
 }

@@ -225,7 +225,7 @@ func (s *Service) clearUncommitted(ctx context.Context, st store.Store, ref cont
 		return err
 	}
 	var holder repository.NameLock
-	err := repository.GetJSON(ctx, st, layout.Claim(ref.Name), &holder)
+	err := repository.GetJSON(ctx, st, layout.NameLock(ref.Name), &holder)
 	if errors.Is(err, store.ErrNotFound) || err == nil && holder.UID != ref.UID {
 		return nil // the directory belongs to another run
 	}

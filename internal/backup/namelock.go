@@ -73,12 +73,12 @@ func tryNameLock(ctx context.Context, st store.Store, name string, mine reposito
 	if !errors.Is(err, store.ErrExists) {
 		return holder, "", err
 	}
-	etag, err = repository.GetVersion(ctx, st, layout.Claim(name), &holder)
+	etag, err = repository.GetVersion(ctx, st, layout.NameLock(name), &holder)
 	if errors.Is(err, store.ErrNotFound) {
 		return repository.NameLock{}, "", nil
 	}
 	if err == nil && holder.UID == "" {
-		err = fmt.Errorf("name lock %s: it names no holder", layout.Claim(name))
+		err = fmt.Errorf("name lock %s: it names no holder", layout.NameLock(name))
 	}
 	return holder, etag, err
 }
@@ -93,7 +93,7 @@ func (s *Service) checkRunEnded(ctx context.Context, name string, run contract.R
 		return nil
 	}
 	return failure.Exists("name: backup %q is being made by workflow %s (run %s) of cluster %s since %s; follow that one, choose another name, or, if that run's Temporal is gone for good, remove %s from the bucket",
-		name, run.WorkflowID, run.RunID, run.Cluster, run.Started.UTC().Format(time.RFC3339), layout.Claim(name))
+		name, run.WorkflowID, run.RunID, run.Cluster, run.Started.UTC().Format(time.RFC3339), layout.NameLock(name))
 }
 
 // clearEndedRun unquiesces the pods of an ended run, deletes its snapshots and its staging.

@@ -70,7 +70,7 @@ func TestAcquireNameLock(t *testing.T) {
 				want = tc.holder
 			}
 			var lock repository.NameLock
-			if err := repository.GetJSON(ctx, st, layout.Claim("b"), &lock); err != nil || lock.UID != want {
+			if err := repository.GetJSON(ctx, st, layout.NameLock("b"), &lock); err != nil || lock.UID != want {
 				t.Errorf("held by %q: %v", lock.UID, err)
 			}
 		})

@@ -45,8 +45,8 @@ func (b *Runner) findSnapshots(ctx context.Context, st store.Store, name string,
 func (r *snapshotReader) listNative(only string) []volume.NativeRef {
 	var out []volume.NativeRef
 	for _, s := range r.snapshots {
-		if id := s.Status.ProviderSnapshotID; id != "" {
-			out = append(out, volume.NativeRef{Location: s.Spec.Location, ID: id, PV: s.Spec.PersistentVolumeName})
+		if ref, ok := s.Ref(); ok {
+			out = append(out, ref)
 		}
 	}
 	if !r.snapshotsLost {
@@ -87,7 +87,7 @@ func (r *snapshotReader) listCSI() []volume.CSIRef {
 		}
 	}
 	for _, i := range r.infos {
-		s, ok := csi.RefOfInfo(i)
+		s, ok := i.CSIRef()
 		switch {
 		case !ok || taken[s.Key()]:
 		case r.contentsLost && s.Driver != "" && !others[s.Key()]:

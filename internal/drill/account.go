@@ -70,13 +70,13 @@ func (s *Service) Account(ctx context.Context, p *heartbeat.Recorder, in contrac
 
 // judgement holds objects of the backup against the copy.
 type judgement struct {
-	service *Service
-	run     *restore.Run
-	wanted  *apply.Wanted
-	live    *comparison.Live
-	fates   comparison.Fates
-	seen    map[archive.Key]bool
-	account *account
+	service  *Service
+	run      *restore.Run
+	wanted   *apply.Wanted
+	live     *comparison.Live
+	outcomes comparison.Outcomes
+	seen     map[archive.Key]bool
+	account  *account
 }
 
 func (s *Service) newJudgement(ctx context.Context, ref contract.DrillRef) (*judgement, error) {
@@ -99,7 +99,7 @@ func (s *Service) newJudgement(ctx context.Context, ref contract.DrillRef) (*jud
 		}
 		return false
 	})
-	j.fates, err = comparison.ReadFates(ctx, run, func(report.Reason) {})
+	j.outcomes, err = comparison.ReadOutcomes(ctx, run, func(report.Reason) {})
 	return j, err
 }
 
@@ -107,7 +107,7 @@ func (s *Service) newJudgement(ctx context.Context, ref contract.DrillRef) (*jud
 func (j *judgement) addObject(ctx context.Context, e archive.Entry, body []byte) error {
 	key := e.Key
 	key.Version = ""
-	f, known := j.fates[key]
+	f, known := j.outcomes[key]
 	code, text, isRule := f.Rule()
 	switch {
 	case j.seen[key]:
@@ -139,7 +139,7 @@ func (j *judgement) addObject(ctx context.Context, e archive.Entry, body []byte)
 }
 
 // compare compares an object that was created, or found in its place.
-func (j *judgement) compare(ctx context.Context, e archive.Entry, body []byte, f comparison.Fate) error {
+func (j *judgement) compare(ctx context.Context, e archive.Entry, body []byte, f comparison.Outcome) error {
 	found, err := j.differences(ctx, e, body)
 	if err != nil {
 		return err
@@ -310,7 +310,7 @@ func (a *account) addLeft(e archive.Entry, code, detail string) {
 	a.addLost(e, code, detail, true)
 }
 
-func (a *account) addRefused(e archive.Entry, f comparison.Fate) {
+func (a *account) addRefused(e archive.Entry, f comparison.Outcome) {
 	a.Counts.Refused++
 	code, detail := report.ApplyFailed, "was refused"
 	if len(f.Reasons) > 0 {

@@ -157,16 +157,12 @@ func (f *facts) snapshots() (all []evidence.Snapshot, subjects []evidence.Subjec
 		if v == nil || !v.HasData() {
 			continue
 		}
-		s := evidence.Snapshot{Record: r.subject.Name, Volume: v.ClaimKey(), Driver: unknown, Handle: unknown, Bytes: evidence.Count(v.Capacity), Taken: f.newest()}
+		s := evidence.Snapshot{Record: r.subject.Name, Volume: v.ClaimKey(), Bytes: evidence.Count(v.Capacity), Taken: f.newest()}
 		if at := r.info.StartTimestamp; at != nil {
 			s.Taken = evidence.MomentOf(at.Time)
 		}
-		switch {
-		case r.info.CSI != nil:
-			s.Driver, s.Handle = cmp.Or(r.info.CSI.Driver, unknown), cmp.Or(r.info.CSI.SnapshotHandle, unknown)
-		case r.info.Native != nil:
-			s.Driver, s.Handle = "native", cmp.Or(r.info.Native.SnapshotHandle, unknown)
-		}
+		driver, handle := r.info.Snapshot()
+		s.Driver, s.Handle = cmp.Or(driver, unknown), cmp.Or(handle, unknown)
 		all, subjects = append(all, s), append(subjects, r.subject)
 	}
 	return all, subjects

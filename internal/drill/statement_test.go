@@ -83,7 +83,7 @@ func TestStatements(t *testing.T) {
 		}, evidence.L5, nil, "1 of 2 volumes with data"},
 		"of Velero's": {func(f *facts) { f.in.Bytes = &contract.DrillBytes{Foreign: true, Files: 1} }, evidence.L5, nil, "no manifest"},
 		"refused": {func(f *facts) {
-			f.account.addRefused(entry("secrets", "s"), comparison.Fate{})
+			f.account.addRefused(entry("secrets", "s"), comparison.Outcome{})
 			f.account.Counts.Selected++
 			f.in.Objects = &f.account.Counts
 		}, evidence.L0, []evidence.FailureCode{evidence.LevelMissed, evidence.ObjectsLost}, "secrets shop/s"},

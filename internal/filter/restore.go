@@ -92,9 +92,9 @@ func (c Contents) findType(name string) (string, bool) {
 	return "", false
 }
 
-// OddNamespaces reports names and globs of the spec that match none of the
+// UnmatchedNamespaces reports names and globs of the spec that match none of the
 // archive's source namespaces: those of objects and of Namespace objects.
-func (r *Restore) OddNamespaces(archived []string) []report.Reason {
+func (r *Restore) UnmatchedNamespaces(archived []string) []report.Reason {
 	var reasons []report.Reason
 	for _, g := range r.state.Namespaces.Include.Globs {
 		if g != everything && !slices.ContainsFunc(archived, func(ns string) bool { return glob.MatchFilter(g, ns) }) {

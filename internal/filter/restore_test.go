@@ -137,7 +137,7 @@ func TestRestoreReasons(t *testing.T) {
 		NamespaceMapping:  map[string]string{"dev": "dev2", "typo": "t"},
 		IncludedResources: []string{"bogus", "gone"},
 	})
-	reasons = append(reasons, r.OddNamespaces([]string{"dev", "prod-a", "prod-b"})...)
+	reasons = append(reasons, r.UnmatchedNamespaces([]string{"dev", "prod-a", "prod-b"})...)
 	want := "GLOB_EMPTY ,NAMESPACE_MISSING gone,NAMESPACE_MISSING typo,TYPE_UNKNOWN bogus"
 	if codes(reasons) != want || report.PhaseOf(reasons) != report.Completed {
 		t.Errorf("got %s", codes(reasons))

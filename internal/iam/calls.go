@@ -2,7 +2,9 @@ package iam
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
 )
 
@@ -54,21 +56,20 @@ func (o Options) ownCalls() []Call {
 	case Volumes:
 		return o.volumeCalls(true, true, true)
 	case Backup:
-		return slices.Concat(o.bucketCalls(b, "backups/b/b.tar.gz"), o.volumeCalls(true, false, false))
+		return slices.Concat(o.bucketCalls(b, layout.Backup{Name: "b"}.Tarball()), o.volumeCalls(true, false, false))
 	case Restore:
-		return slices.Concat(o.bucketCalls(b, "restores/r/r-logs.gz"), o.volumeCalls(false, true, false))
+		return slices.Concat(o.bucketCalls(b, layout.Restore{Name: "r"}.Logs()), o.volumeCalls(false, true, false))
 	case Collect:
-		return slices.Concat(o.bucketCalls(b, "backups/b/b.tar.gz"), o.volumeCalls(false, false, true))
+		return slices.Concat(o.bucketCalls(b, layout.Backup{Name: "b"}.Tarball()), o.volumeCalls(false, false, true))
 	}
-	return slices.Concat(o.bucketCalls(b, "backups/b/b.tar.gz"), o.volumeCalls(true, true, true))
+	return slices.Concat(o.bucketCalls(b, layout.Backup{Name: "b"}.Tarball()), o.volumeCalls(true, true, true))
 }
 
 // bucketCalls are those on the bucket; written is a file that the role writes and deletes.
 func (o Options) bucketCalls(b bucket, written string) []Call {
-	file, note := b.below(""), b.below(bookkeeping)
-	file, note = file[:len(file)-1]+written, note[:len(note)-1]+"staging/x"
+	file, note := strings.TrimSuffix(b.below(written), "*"), strings.TrimSuffix(b.below(layout.Staging("x")), "*")
 	calls := []Call{
-		call("list backups", "s3:ListBucket", b.arn, keys{"s3:prefix": b.prefix + "/backups/"}),
+		call("list backups", "s3:ListBucket", b.arn, keys{"s3:prefix": b.prefix + "/" + layout.BackupsDir}),
 		call("list unfinished uploads", "s3:ListBucketMultipartUploads", b.arn, nil),
 		call("read a backup", "s3:GetObject", file, nil),
 		call("read a file's retention", "s3:GetObjectRetention", file, nil),

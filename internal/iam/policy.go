@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 )
 
 // Role is what a worker is for.
@@ -124,9 +126,6 @@ func quotaReads() []string {
 	return []string{"servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"}
 }
 
-// bookkeeping is where every role writes: what a run stages, locks, results.
-const bookkeeping = "plugins/lifeboat/"
-
 func (o Options) statements() []Statement {
 	b := o.bucket()
 	common := slices.Concat(b.list(), []Statement{b.read()}, b.useKey())
@@ -139,7 +138,7 @@ func (o Options) statements() []Statement {
 		return slices.Concat(common, []Statement{b.write(""), look(), listBlocks(), sampleBlocks()}, takeSnapshots(),
 			[]Statement{tagWhatIsBeingMade([]string{anySnapshot}, "CreateSnapshot", "CreateSnapshots")}, deleteSnapshots()[:1])
 	case Restore:
-		return slices.Concat(common, []Statement{b.write(bookkeeping, "restores/"), look()}, makeVolumes(o.SharedBy),
+		return slices.Concat(common, []Statement{b.write(layout.PluginDir, layout.RestoresDir), look()}, makeVolumes(o.SharedBy),
 			[]Statement{tagWhatIsBeingMade([]string{anyVolume}, "CreateVolume")}, useKeys(o.VolumeKeys))
 	case Collect:
 		return slices.Concat(common, []Statement{b.write(""), look()}, deleteSnapshots())

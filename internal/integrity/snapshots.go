@@ -7,7 +7,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
-	"github.com/lifeboat-backup/lifeboat/internal/volume/csi"
 )
 
 // inspectSnapshots looks up the snapshots that the backup names.
@@ -88,15 +87,15 @@ func (v *reading) sampleBlocks(ctx context.Context, ref volume.Ref, one volume.I
 // before.
 func (v *reading) snapshots(ctx context.Context) (refs []volume.Ref, err error) {
 	err = repository.EachEntry(ctx, v.store, v.manifest, v.layout.VolumeSnapshots(), func(s volume.NativeSnapshot) {
-		if id := s.Status.ProviderSnapshotID; id != "" {
-			refs = append(refs, volume.NativeRef{Location: s.Spec.Location, ID: id, PV: s.Spec.PersistentVolumeName})
+		if ref, ok := s.Ref(); ok {
+			refs = append(refs, ref)
 		}
 	})
 	if err != nil && !archive.IsDamaged(err) {
 		return nil, err
 	}
 	err = repository.EachEntry(ctx, v.store, v.manifest, v.layout.VolumeInfo(), func(i volume.Info) {
-		if ref, ok := csi.RefOfInfo(i); ok && i.Result != volume.Failed {
+		if ref, ok := i.CSIRef(); ok && i.Result != volume.Failed {
 			refs = append(refs, ref)
 		}
 	})

@@ -3,6 +3,8 @@ package kube
 import (
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Catalog is what one API server serves.
@@ -13,6 +15,10 @@ type Catalog struct {
 	// Failures are the group versions that did not answer.
 	Failures      []GroupFailure
 	ServerVersion ServerVersion
+
+	// A restore asks for the type of each object, and a cluster may serve thousands of types.
+	places map[string]int           // group resource → index in Resources
+	kinds  map[schema.GroupKind]int // → index in Resources
 
 	versions map[string][]string // group resource → versions, preferred first
 	status   map[string]bool     // "group resource/version" of types with a status sub-resource
@@ -46,13 +52,9 @@ func (cat Catalog) InVersion(groupResource, version string) (Resource, bool) {
 	if !slices.Contains(cat.versions[groupResource], version) {
 		return Resource{}, false
 	}
-	for _, r := range cat.Resources {
-		if r.GroupResource() == groupResource {
-			r.Version = version
-			return r, true
-		}
-	}
-	return Resource{}, false
+	r := cat.Resources[cat.places[groupResource]]
+	r.Version = version
+	return r, true
 }
 
 // OfKind is a type by what an owner reference says of it.
@@ -61,12 +63,11 @@ func (cat Catalog) OfKind(apiVersion, kind string) (Resource, bool) {
 	if !ok {
 		group, version = "", apiVersion
 	}
-	for _, r := range cat.Resources {
-		if r.Group == group && r.Kind == kind {
-			return cat.InVersion(r.GroupResource(), version)
-		}
+	i, ok := cat.kinds[schema.GroupKind{Group: group, Kind: kind}]
+	if !ok {
+		return Resource{}, false
 	}
-	return Resource{}, false
+	return cat.InVersion(cat.Resources[i].GroupResource(), version)
 }
 
 // Find resolves a name as users write it in include and exclude lists: plural,

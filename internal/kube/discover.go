@@ -111,7 +111,10 @@ func newCatalog(groups []*metav1.APIGroup, lists []*metav1.APIResourceList) Cata
 	for _, l := range lists {
 		byVersion[l.GroupVersion] = l
 	}
-	cat := Catalog{versions: map[string][]string{}, status: map[string]bool{}}
+	cat := Catalog{
+		places: map[string]int{}, kinds: map[schema.GroupKind]int{},
+		versions: map[string][]string{}, status: map[string]bool{},
+	}
 	for _, g := range groups {
 		for _, v := range preferredFirst(g) {
 			if l := byVersion[v.GroupVersion]; l != nil {
@@ -153,10 +156,21 @@ func (cat *Catalog) addTypes(group, version string, list []metav1.APIResource) {
 		}
 		key := res.GroupResource()
 		if len(cat.versions[key]) == 0 {
-			cat.Resources = append(cat.Resources, res)
+			cat.addPreferred(key, res)
 		}
 		cat.versions[key] = append(cat.versions[key], version)
 	}
+}
+
+// addPreferred adds a type in the version that the server prefers. Of types of the same kind
+// the first is the one that is meant by it.
+func (cat *Catalog) addPreferred(groupResource string, r Resource) {
+	cat.places[groupResource] = len(cat.Resources)
+	kind := schema.GroupKind{Group: r.Group, Kind: r.Kind}
+	if _, known := cat.kinds[kind]; !known {
+		cat.kinds[kind] = len(cat.Resources)
+	}
+	cat.Resources = append(cat.Resources, r)
 }
 
 // groupFailures names each group once, with the versions that do not answer.

@@ -55,14 +55,8 @@ func VolumeAttributesClasses() Resource {
 	return storageType("volumeattributesclasses", "VolumeAttributesClass")
 }
 
-// CSINodes is the type that tells which drivers run on a node.
-func CSINodes() Resource { return storageType("csinodes", "CSINode") }
-
 // CSIDrivers is the type of the drivers that are installed.
 func CSIDrivers() Resource { return storageType("csidrivers", "CSIDriver") }
-
-// VolumeAttachments is the type that tells which volume is on which node.
-func VolumeAttachments() Resource { return storageType("volumeattachments", "VolumeAttachment") }
 
 // VolumeSnapshots is the type of VolumeSnapshots.
 func VolumeSnapshots() Resource { return snapshotType("volumesnapshots", "VolumeSnapshot", true) }

@@ -20,12 +20,12 @@ import (
 // accounting holds each object of the backup against what became of it.
 type accounting struct {
 	*driver
-	run     *restore.Run
-	wanted  *apply.Wanted
-	live    *comparison.Live
-	fates   comparison.Fates
-	checker *reference.Checker
-	seen    map[archive.Key]bool
+	run      *restore.Run
+	wanted   *apply.Wanted
+	live     *comparison.Live
+	outcomes comparison.Outcomes
+	checker  *reference.Checker
+	seen     map[archive.Key]bool
 }
 
 // compare walks through the backup once, and accounts for each object.
@@ -46,7 +46,7 @@ func (d *driver) compare(ctx context.Context) error {
 		driver: d, run: run, wanted: wanted, seen: map[archive.Key]bool{}, checker: reference.NewChecker(),
 		live: comparison.NewLive(d.client, types),
 	}
-	if c.fates, err = comparison.ReadFates(ctx, run, d.account.addProblem); err != nil {
+	if c.outcomes, err = comparison.ReadOutcomes(ctx, run, d.account.addProblem); err != nil {
 		return err
 	}
 	if err := c.readNames(ctx); err != nil {
@@ -100,8 +100,8 @@ func (c *accounting) accountFor(ctx context.Context, e archive.Entry, body []byt
 		return nil
 	}
 	c.seen[key] = true
-	f, known := c.fates[key]
-	delete(c.fates, key)
+	f, known := c.outcomes[key]
+	delete(c.outcomes, key)
 	code, text, isRule := f.Rule()
 	switch {
 	case !known:
@@ -137,7 +137,7 @@ func (c *accounting) explain(e archive.Entry, reasons []report.Reason) []report.
 }
 
 // compareObject compares an object that the restore has brought or found.
-func (c *accounting) compareObject(ctx context.Context, e archive.Entry, body []byte, f comparison.Fate) error {
+func (c *accounting) compareObject(ctx context.Context, e archive.Entry, body []byte, f comparison.Outcome) error {
 	live, err := c.live.Take(ctx, e.Key)
 	if err != nil {
 		return err

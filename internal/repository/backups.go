@@ -74,5 +74,5 @@ func ReadDocuments[T any](ctx context.Context, st store.Store, names []string, k
 // RestoreDocumentKey is the key of the Restore resource. Velero keeps none in the
 // bucket; it is what `restore get` and `describe` read.
 func RestoreDocumentKey(name string) string {
-	return layout.Restore{Name: name}.Dir() + name + "-lifeboat-restore.json"
+	return layout.Restore{Name: name}.Document()
 }

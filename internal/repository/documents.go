@@ -94,9 +94,9 @@ const (
 // able to exhaust the memory of a worker that lists it.
 func sizeLimit(key string) int64 {
 	switch {
-	case strings.HasPrefix(key, layout.PluginDir+"staging/"), strings.HasPrefix(key, layout.PluginDir+"tombstones/"):
+	case strings.HasPrefix(key, layout.StagingRoot), strings.HasPrefix(key, layout.TombstoneDir):
 		return MaxDocument
-	case strings.HasPrefix(key, layout.PluginDir+"drills/"):
+	case strings.HasPrefix(key, layout.DrillRoot):
 		return maxEvidence
 	case strings.HasSuffix(key, ".gz"):
 		return maxList

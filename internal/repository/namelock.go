@@ -79,19 +79,19 @@ type NameLock struct {
 
 // AcquireName puts the name lock, or fails with store.ErrExists if a run holds it already.
 func AcquireName(ctx context.Context, st store.Store, name string, lock NameLock) error {
-	return PutJSON(ctx, st, layout.Claim(name), lock, store.PutOptions{IfAbsent: true})
+	return PutJSON(ctx, st, layout.NameLock(name), lock, store.PutOptions{IfAbsent: true})
 }
 
 // TakeName puts the name lock in place of the one with that ETag, which an ended run has left.
 // It fails with store.ErrChanged if another run was faster.
 func TakeName(ctx context.Context, st store.Store, name string, lock NameLock, etag string) error {
-	return PutJSON(ctx, st, layout.Claim(name), lock, store.PutOptions{IfMatch: etag})
+	return PutJSON(ctx, st, layout.NameLock(name), lock, store.PutOptions{IfMatch: etag})
 }
 
 // HoldsName tells whether uid holds the name.
 func HoldsName(ctx context.Context, st store.Store, name, uid string) (bool, error) {
 	var holder NameLock
-	err := GetJSON(ctx, st, layout.Claim(name), &holder)
+	err := GetJSON(ctx, st, layout.NameLock(name), &holder)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
@@ -101,12 +101,12 @@ func HoldsName(ctx context.Context, st store.Store, name, uid string) (bool, err
 // ReleaseName lets the name go if uid holds it. It may repeat.
 func ReleaseName(ctx context.Context, st store.Store, name, uid string) error {
 	var holder NameLock
-	etag, err := GetVersion(ctx, st, layout.Claim(name), &holder)
+	etag, err := GetVersion(ctx, st, layout.NameLock(name), &holder)
 	if errors.Is(err, store.ErrNotFound) || err == nil && holder.UID != uid {
 		return nil
 	}
 	if err == nil {
-		err = st.DeleteMatching(ctx, layout.Claim(name), etag)
+		err = st.DeleteMatching(ctx, layout.NameLock(name), etag)
 	}
 	if err != nil && !errors.Is(err, store.ErrChanged) { // another run has it by now
 		return fmt.Errorf("release the name lock on %s: %w", name, err)

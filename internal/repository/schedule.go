@@ -216,11 +216,6 @@ type TurnOf struct {
 	Taken    bool         `json:"taken,omitempty"`
 }
 
-// ReadTurns reads who takes a backup and who waits.
-func ReadTurns(ctx context.Context, st store.Store, cluster string) (Turns, error) {
-	return ReadSideDocument[Turns](ctx, st, layout.TurnsKey(cluster))
-}
-
 // ChangeTurns changes who takes a backup, as ChangeScheduleRuns does.
 func ChangeTurns(ctx context.Context, st store.Store, cluster string, change func(*Turns) (bool, error)) error {
 	return changeDocument(ctx, st, layout.TurnsKey(cluster), change)

@@ -112,7 +112,7 @@ func ReadStagedRun(ctx context.Context, st store.Store, uid string) (StagedRun, 
 func heldNames(ctx context.Context, st store.Store) ([]StagedRun, error) {
 	written := map[string]time.Time{}
 	var names []string
-	err := st.List(ctx, layout.ClaimDir, func(i store.Info) error {
+	err := st.List(ctx, layout.NameLockDir, func(i store.Info) error {
 		if name, ok := strings.CutSuffix(path.Base(i.Key), ".json"); ok {
 			names, written[name] = append(names, name), i.Modified
 		}
@@ -121,7 +121,7 @@ func heldNames(ctx context.Context, st store.Store) ([]StagedRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	locks, err := ReadDocuments(ctx, st, names, layout.Claim, func(string) *NameLock { return new(NameLock) })
+	locks, err := ReadDocuments(ctx, st, names, layout.NameLock, func(string) *NameLock { return new(NameLock) })
 	runs := make([]StagedRun, 0, len(locks))
 	for name, lock := range locks {
 		runs = append(runs, StagedRun{UID: lock.UID, Backup: name, Run: lock.Run, Written: written[name]})

@@ -2,7 +2,6 @@ package restore
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 
@@ -36,13 +35,18 @@ func (s *Run) Selects(k archive.Key, labels map[string]string) bool {
 // asked for; most restores ask for none. The first read that fails is kept for Failed,
 // because a rule cannot return it.
 type Lookup struct {
-	Ctx  context.Context
-	S    *Run
+	ctx  context.Context
+	run  *Run
 	mu   sync.Mutex
-	Keys map[string]map[string]bool // by resource: "namespace/name"
+	keys map[string]map[string]bool // by resource: "namespace/name"
 	err  error
 
-	Versions map[string][]string // by resource, of definitions that were asked for
+	versions map[string][]string // that stored definitions serve, by resource; nil until one is asked for
+}
+
+// NewLookup answers for as long as ctx lives.
+func NewLookup(ctx context.Context, s *Run) *Lookup {
+	return &Lookup{ctx: ctx, run: s, keys: map[string]map[string]bool{}}
 }
 
 // Failed returns the error of the first read that failed. Answers since then are not reliable.
@@ -60,31 +64,31 @@ func (l *Lookup) keepError(err error) {
 
 // Has reports whether an object is restored, too.
 func (l *Lookup) Has(gr, namespace, name string) bool {
-	if !l.S.Includes(gr, namespace, name) {
+	if !l.run.Includes(gr, namespace, name) {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.Keys[gr] == nil {
-		l.Keys[gr] = l.readNames(gr)
+	if l.keys[gr] == nil {
+		l.keys[gr] = l.readNames(gr)
 	}
-	return l.Keys[gr][resource.ObjectName(namespace, name)]
+	return l.keys[gr][resource.ObjectName(namespace, name)]
 }
 
 // readNames finds the objects of a type that the labels do not leave out.
 func (l *Lookup) readNames(gr string) map[string]bool {
 	found := map[string]bool{}
-	if l.S.Plan.Filter.HasSelectors() {
-		l.keepError(repository.WalkResource(l.Ctx, l.S.Arc, gr, func(e archive.Entry, body []byte) error {
-			if e.Resource == gr && l.S.Selects(e.Key, resource.DecodeLabels(body)) {
+	if l.run.Plan.Filter.HasSelectors() {
+		l.keepError(repository.WalkResource(l.ctx, l.run.Arc, gr, func(e archive.Entry, body []byte) error {
+			if e.Resource == gr && l.run.Selects(e.Key, resource.DecodeLabels(body)) {
 				found[e.Object()] = true
 			}
 			return nil
 		}))
 		return found
 	}
-	for _, m := range l.S.Arc.With(gr) {
-		entries, err := l.S.Arc.Entries(l.Ctx, m)
+	for _, m := range l.run.Arc.With(gr) {
+		entries, err := l.run.Arc.Entries(l.ctx, m)
 		if err != nil {
 			l.keepError(err)
 			return found
@@ -100,7 +104,7 @@ func (l *Lookup) readNames(gr string) map[string]bool {
 
 // Read returns an object of the archive, nil if it cannot be read.
 func (l *Lookup) Read(k archive.Key) []byte {
-	raw, _, err := l.S.Arc.Read(l.Ctx, k)
+	raw, _, err := l.run.Arc.Read(l.ctx, k)
 	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -136,36 +140,34 @@ func (l *Lookup) WillServe(gr, version string) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	versions, known := l.Versions[gr]
-	if !known {
-		versions = l.servedVersions(gr)
-		l.Versions[gr] = versions
+	if l.versions == nil {
+		l.versions = map[string][]string{}
+		l.keepError(l.readVersions())
 	}
-	return slices.Contains(versions, version)
+	return slices.Contains(l.versions[gr], version)
 }
 
-// servedVersions reads which versions a stored definition serves.
-func (l *Lookup) servedVersions(gr string) (versions []string) {
-	raw, _, err := l.S.Arc.Read(l.Ctx, archive.Key{Resource: resource.CustomResourceDefinitions, Name: gr})
-	if errors.Is(err, archive.ErrNotFound) {
-		return nil
-	}
-	var crd struct {
-		Spec struct {
-			Versions []struct {
-				Name   string `json:"name"`
-				Served bool   `json:"served"`
-			} `json:"versions"`
-		} `json:"spec"`
-	}
-	if err != nil || json.Unmarshal(raw, &crd) != nil {
-		l.keepError(err) // one that cannot be decoded fails when it is applied itself
-		return nil
-	}
-	for _, v := range crd.Spec.Versions {
-		if v.Served {
-			versions = append(versions, v.Name)
+// readVersions reads which versions the stored definitions serve: all of them, because a
+// cluster that lacks one often lacks hundreds that lie side by side.
+func (l *Lookup) readVersions() error {
+	return repository.WalkResource(l.ctx, l.run.Arc, resource.CustomResourceDefinitions, func(e archive.Entry, body []byte) error {
+		var crd struct {
+			Spec struct {
+				Versions []struct {
+					Name   string `json:"name"`
+					Served bool   `json:"served"`
+				} `json:"versions"`
+			} `json:"spec"`
 		}
-	}
-	return versions
+		l.versions[e.Name] = nil // of several the last counts
+		if json.Unmarshal(body, &crd) != nil {
+			return nil // it fails when it is applied itself
+		}
+		for _, v := range crd.Spec.Versions {
+			if v.Served {
+				l.versions[e.Name] = append(l.versions[e.Name], v.Name)
+			}
+		}
+		return nil
+	})
 }

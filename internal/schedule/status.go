@@ -89,12 +89,12 @@ func describeRules(row *contract.ScheduleStatus, r *rules, runs *repository.Sche
 	}
 	if period := r.timing.Period().Typical; period > 0 {
 		if last := lastRun(runs); last != nil && last.Ended.Sub(last.Started) > period {
-			row.Warnings = append(row.Warnings, fmt.Sprintf("the last run took %s, and runs are due every %s: those that fall into a run are %s", last.Ended.Sub(last.Started).Round(time.Second), period, fateOfOverlap(row.Overlap)))
+			row.Warnings = append(row.Warnings, fmt.Sprintf("the last run took %s, and runs are due every %s: those that fall into a run are %s", last.Ended.Sub(last.Started).Round(time.Second), period, outcomeOfOverlap(row.Overlap)))
 		}
 	}
 }
 
-func fateOfOverlap(overlap string) string {
+func outcomeOfOverlap(overlap string) string {
 	if overlap == contract.OverlapBufferOne {
 		return "begun late, one at most, or skipped"
 	}

@@ -5,11 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/awserr"
 )
 
 // checkDir is where probes live: a directory that Velero tolerates.
-const checkDir = "plugins/lifeboat/check/"
+const checkDir = layout.PluginDir + "check/"
 
 // Conditional writes a throwaway object twice on condition that it is absent,
 // and removes it. A store that lets the second write pass, or does not know

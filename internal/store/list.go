@@ -16,15 +16,15 @@ func (s *S3) List(ctx context.Context, prefix string, fn func(Info) error) error
 
 // ListAfter calls fn for the objects below prefix behind a key. See Store.
 func (s *S3) ListAfter(ctx context.Context, prefix, after string, fn func(Info) error) error {
-	var odd passedOver
-	defer odd.tell(s.log, prefix)
+	var unusable passedOver
+	defer unusable.tell(s.log, prefix)
 	return s.listPages(ctx, prefix, after, "", func(page *s3.ListObjectsV2Output) error {
 		for _, o := range page.Contents {
 			key := s.relativeKey(aws.ToString(o.Key))
 			if key <= after {
 				continue // a service that does not know where to start starts at the beginning
 			}
-			if odd.is(key) {
+			if unusable.is(key) {
 				continue
 			}
 			if err := fn(newInfo(key, o.Size, o.ETag, o.LastModified)); err != nil {
@@ -57,15 +57,15 @@ func (s *S3) DirsAfter(ctx context.Context, prefix, after string, fn func(name s
 	if after != "" {
 		start = prefix + after + "/"
 	}
-	var odd passedOver
-	defer odd.tell(s.log, prefix)
+	var unusable passedOver
+	defer unusable.tell(s.log, prefix)
 	return s.listPages(ctx, prefix, start, "/", func(page *s3.ListObjectsV2Output) error {
 		for _, p := range page.CommonPrefixes {
 			key := s.relativeKey(aws.ToString(p.Prefix))
 			if key <= start {
 				continue // services differ in whether what lies within after comes behind it
 			}
-			if odd.is(key) {
+			if unusable.is(key) {
 				continue
 			}
 			if err := fn(strings.TrimSuffix(strings.TrimPrefix(key, prefix), "/")); err != nil {

@@ -89,6 +89,18 @@ type DeletionList struct {
 // Count is how many snapshots there are to delete.
 func (d *DeletionList) Count() int { return len(d.Native) + len(d.CSI) }
 
+// Handles are the names that the snapshots' providers have for them.
+func (d *DeletionList) Handles() []string {
+	var out []string
+	for _, n := range d.Native {
+		out = append(out, n.ID)
+	}
+	for _, c := range d.CSI {
+		out = append(out, c.Handle)
+	}
+	return out
+}
+
 // ByMethod sorts the snapshots by who deletes them.
 func (d *DeletionList) ByMethod() map[Method][]Ref {
 	out := map[Method][]Ref{}

@@ -54,6 +54,39 @@ type Info struct {
 	PV     *PVInfo        `json:"pvInfo,omitempty"`
 }
 
+// Snapshot names the snapshot of the volume: by its driver, which is the method
+// where no driver took it, and by its handle there.
+func (i Info) Snapshot() (driver, handle string) {
+	switch {
+	case i.CSI != nil:
+		return i.CSI.Driver, i.CSI.SnapshotHandle
+	case i.Native != nil:
+		return string(MethodNative), i.Native.SnapshotHandle
+	}
+	return "", ""
+}
+
+// SnapshotHandles are the names that providers have for the snapshots of the volume.
+func (i Info) SnapshotHandles() []string {
+	var out []string
+	if i.Native != nil && i.Native.SnapshotHandle != "" {
+		out = append(out, i.Native.SnapshotHandle)
+	}
+	if i.CSI != nil && i.CSI.SnapshotHandle != "" {
+		out = append(out, i.CSI.SnapshotHandle)
+	}
+	return out
+}
+
+// CSIRef is the snapshot that a CSI driver deletes, false if there is none. Velero has deleted
+// one whose data it has moved.
+func (i Info) CSIRef() (CSIRef, bool) {
+	if i.CSI == nil || i.SnapshotDataMoved || i.CSI.SnapshotHandle == "" || i.CSI.SnapshotHandle == Unknown {
+		return CSIRef{}, false
+	}
+	return CSIRef{Driver: i.CSI.Driver, Handle: i.CSI.SnapshotHandle, Content: i.CSI.VSCName, Group: i.CSI.GroupHandle}, true
+}
+
 // CSIInfo is the snapshot of a volume of the CSI method.
 type CSIInfo struct {
 	SnapshotHandle string `json:"snapshotHandle"`

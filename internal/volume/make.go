@@ -51,7 +51,7 @@ func newPlanner(in Inputs) *planner {
 	}
 	for i := range in.Pods {
 		pod := &in.Pods[i]
-		if hasEnded(pod) || !p.isSelected("pods", pod.Namespace, pod.Name, pod.Labels) {
+		if HasEnded(pod) || !p.isSelected("pods", pod.Namespace, pod.Name, pod.Labels) {
 			continue
 		}
 		for _, claim := range ClaimsOf(pod) {

@@ -34,3 +34,9 @@ type NativeSnapshotStatus struct {
 	ProviderSnapshotID string `json:"providerSnapshotID,omitempty"` // snap-…
 	Phase              Phase  `json:"phase,omitempty"`
 }
+
+// Ref is the snapshot itself, false if there was none.
+func (s NativeSnapshot) Ref() (NativeRef, bool) {
+	id := s.Status.ProviderSnapshotID
+	return NativeRef{Location: s.Spec.Location, ID: id, PV: s.Spec.PersistentVolumeName}, id != ""
+}

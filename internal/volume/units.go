@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// hasEnded says that a pod's containers will not run again: nothing of it is mounted.
-func hasEnded(pod *corev1.Pod) bool {
+// HasEnded says that a pod's containers will not run again: nothing of it is mounted.
+func HasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 

@@ -97,7 +97,7 @@ func hostileSource(t *testing.T, ns string) bucketFiles {
 		out[strings.ReplaceAll(key, l.Cluster, "CLUSTER")] = data
 	}
 	for _, key := range []string{
-		layout.Tombstone("bad"), layout.Claim("bad"), layout.Staging("11111111-2222-3333-4444-555555555555") + "plan.json",
+		layout.Tombstone("bad"), layout.NameLock("bad"), layout.Staging("11111111-2222-3333-4444-555555555555") + "plan.json",
 		layout.SeenKey, layout.TurnsKey("CLUSTER"), layout.Schedules{Cluster: "CLUSTER"}.RunsKey("nightly"), layout.Schedules{Cluster: "CLUSTER", Drills: true}.RunsKey("quarterly"), layout.DeletionTryKey("bad"),
 		layout.RehearsalKey("bad", "uid", "", "L3"), layout.DrillDir("CLUSTER") + "x.json", layout.PlanKey("bad"), layout.SeriesKey("CLUSTER", "nightly"),
 	} {
@@ -135,7 +135,7 @@ func spoil(t *testing.T, h *harness.Harness, files bucketFiles, change func(*har
 	}
 	for _, dir := range []string{
 		layout.BackupsDir, layout.RestoresDir, layout.CatalogRoot, layout.Schedules{Cluster: h.Cluster}.Dir(), layout.VerificationRoot, layout.RehearsalRoot,
-		layout.RetentionDir, layout.DeletionTryDir, layout.TombstoneDir, layout.ClaimDir, layout.StagingRoot, layout.DrillDir(h.Cluster), layout.SeriesDir,
+		layout.RetentionDir, layout.DeletionTryDir, layout.TombstoneDir, layout.NameLockDir, layout.StagingRoot, layout.DrillDir(h.Cluster), layout.SeriesDir,
 	} {
 		for _, odd := range oddNames() {
 			// Not through our own client, which refuses to write such keys: others do not.

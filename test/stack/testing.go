@@ -40,16 +40,6 @@ func Run(t testing.TB, o Options) *Stack {
 	return s
 }
 
-// Shared is the stack that Variable names, if it has what the options ask for;
-// otherwise one of the test's own.
-func Shared(t testing.TB, o Options) *Stack {
-	t.Helper()
-	if s := attachShared(o); s != nil {
-		return s
-	}
-	return Run(t, o)
-}
-
 // Main is the body of a TestMain: one stack for all tests of a package. ready
 // gets it before the tests run.
 //

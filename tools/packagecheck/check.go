@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -101,6 +102,25 @@ func checkCitations(packages []goPackage, sections map[string]map[string]bool) [
 		for _, c := range p.Citations {
 			if !sections[c.Document][c.Section] {
 				out = append(out, fmt.Sprintf("%s cites %s %s, which has no such section", c.Position, c.Document, c.Section))
+			}
+		}
+	}
+	return out
+}
+
+// checkReserved names what a package mentions and is reserved to others.
+func (r rules) checkReserved(packages []goPackage) []string {
+	var out []string
+	for _, words := range r.Reserved {
+		pattern := regexp.MustCompile(words.Pattern)
+		for _, p := range packages {
+			if slices.ContainsFunc(words.To, func(to string) bool { return fits(to, p.Path) }) {
+				continue
+			}
+			for _, m := range p.Mentions {
+				if pattern.MatchString(m.Text) {
+					out = append(out, fmt.Sprintf("%s: %s: %s", m.Position, m.Text, words.Why))
+				}
 			}
 		}
 	}

@@ -1,6 +1,6 @@
 // Command packagecheck holds the product's packages against docs/ARCHITECTURE.md: how large a
-// package may be, which packages may import which, and whether the documents that comments
-// cite have the section. It also reports what is a matter of taste and no error: the share
+// package may be, which packages may import which, which strings and names only some packages
+// may have, and whether the documents that comments cite have the section. It also reports what is a matter of taste and no error: the share
 // of function names of one word, and file names that share a prefix as if in a folder.
 //
 // Usage, in the module's root:
@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 func main() {
@@ -52,5 +53,5 @@ func checkModule(root string, out io.Writer) ([]string, error) {
 	}
 	r := productRules()
 	writeReport(out, r, packages)
-	return append(r.check(packages), checkCitations(packages, sections)...), nil
+	return slices.Concat(r.check(packages), r.checkReserved(packages), checkCitations(packages, sections)), nil
 }

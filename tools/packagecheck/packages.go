@@ -26,7 +26,11 @@ type goPackage struct {
 	Functions []string // unexported functions and methods but main
 	Files     []string // with tests
 	Citations []citation
+	Mentions  []mention
 }
+
+// mention is a string, or a name of another package ("volume.Method"), in the source.
+type mention struct{ Position, Text string }
 
 // citation is the mention of a section of a document in a source file or a test.
 type citation struct{ Position, Document, Section string }
@@ -94,11 +98,13 @@ func (l *listed) read() (goPackage, error) {
 			continue
 		}
 		p.Lines += bytes.Count(text, []byte("\n"))
-		names, err := functions(file, text)
+		files := token.NewFileSet()
+		tree, err := parser.ParseFile(files, p.Path+"/"+file, text, parser.SkipObjectResolution)
 		if err != nil {
 			return p, err
 		}
-		p.Functions = append(p.Functions, names...)
+		p.Functions = append(p.Functions, functions(tree)...)
+		p.Mentions = append(p.Mentions, mentions(files, tree)...)
 	}
 	return p, nil
 }
@@ -112,18 +118,37 @@ func (l *listed) relative(path string) string {
 
 // functions are the names of a file's unexported functions and methods. The name main is
 // not anybody's choice.
-func functions(file string, text []byte) ([]string, error) {
-	tree, err := parser.ParseFile(token.NewFileSet(), file, text, parser.SkipObjectResolution)
-	if err != nil {
-		return nil, err
-	}
+func functions(tree *ast.File) []string {
 	var out []string
 	for _, d := range tree.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && !f.Name.IsExported() && f.Name.Name != "main" {
 			out = append(out, f.Name.Name)
 		}
 	}
-	return out, nil
+	return out
+}
+
+func mentions(files *token.FileSet, tree *ast.File) []mention {
+	var out []mention
+	ast.Inspect(tree, func(n ast.Node) bool {
+		text := ""
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			if n.Kind == token.STRING {
+				text = n.Value
+			}
+		case *ast.SelectorExpr:
+			if of, ok := n.X.(*ast.Ident); ok {
+				text = of.Name + "." + n.Sel.Name
+			}
+		}
+		if text != "" {
+			at := files.Position(n.Pos())
+			out = append(out, mention{fmt.Sprintf("%s:%d", at.Filename, at.Line), text})
+		}
+		return true
+	})
+	return out
 }
 
 // citations are the documents that a file mentions with the number of a section.

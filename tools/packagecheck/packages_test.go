@@ -32,7 +32,7 @@ func smallProduct() map[string]string {
 		"worker/main.go":                  "package main\n\nimport _ \"example.org/m/activities\"\n\nfunc main() {}\n",
 		"starter/main.go":                 "package main\n\nfunc main() {}\n",
 		"workflows/w.go":                  "package workflows\n",
-		"activities/a.go":                 "package activities\n\nimport _ \"example.org/m/internal/report\"\n\n// take cites docs/VELERO.md 2.1.\nfunc take() {}\n\nfunc (t) takeAll() {}\n\ntype t struct{}\n\nfunc (t) Take() {}\n",
+		"activities/a.go":                 "package activities\n\nimport _ \"example.org/m/internal/report\"\n\n// take cites docs/VELERO.md 2.1.\nfunc take() {}\n\nfunc (t) takeAll() {}\n\ntype t struct{}\n\nfunc (t) Take() { volume.Reserve() }\n",
 		"activities/a_test.go":            "package activities\n\nimport _ \"example.org/m/worker/forbidden\"\n\nfunc helper() {}\n",
 		"internal/report/report.go":       "package report\n\nimport _ \"fmt\"\n",
 		"internal/report/open_windows.go": "package report\n\nfunc open() {}\n",
@@ -50,10 +50,11 @@ func TestReadPackages(t *testing.T) {
 		{
 			Path: "activities", Lines: 12, Imports: []string{"internal/report"}, Functions: []string{"take", "takeAll"}, Files: []string{"a.go", "a_test.go"},
 			Citations: []citation{{"activities/a.go:5", "docs/VELERO.md", "2.1"}},
+			Mentions:  []mention{{"activities/a.go:3", `"example.org/m/internal/report"`}, {"activities/a.go:12", "volume.Reserve"}},
 		},
-		{Path: "internal/report", Lines: 6, Functions: []string{"open"}, Files: []string{"report.go", "open_windows.go"}},
+		{Path: "internal/report", Lines: 6, Functions: []string{"open"}, Files: []string{"report.go", "open_windows.go"}, Mentions: []mention{{"internal/report/report.go:3", `"fmt"`}}},
 		{Path: "starter", Lines: 3, Files: []string{"main.go"}},
-		{Path: "worker", Lines: 5, Imports: []string{"activities"}, Files: []string{"main.go"}},
+		{Path: "worker", Lines: 5, Imports: []string{"activities"}, Files: []string{"main.go"}, Mentions: []mention{{"worker/main.go:3", `"example.org/m/activities"`}}},
 		{Path: "workflows", Lines: 1, Files: []string{"w.go"}},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -70,12 +71,15 @@ func TestRun(t *testing.T) {
 		"an import upwards":     {"internal/report/up.go", "package report\n\nimport _ \"example.org/m/internal/kube\"\n", 1},
 		"a package too large":   {"activities/large.go", "package activities\n" + strings.Repeat("\n", 1000), 1},
 		"a package of no layer": {"internal/unknown/u.go", "package unknown\n", 1},
+		"a key of the bucket":   {"workflows/c.go", "package workflows\n\nconst key = \"backups/b\"\n", 1},
+		"a technology":          {"workflows/c.go", "package workflows\n\nvar m = volume.MethodCSI\n", 1},
+		"a driver":              {"activities/c.go", "package activities\n\nimport _ \"example.org/m/internal/volume/csi\"\n", 1},
 		"a section not there":   {"workflows/c.go", "package workflows\n\n// See docs/VELERO.md 9.9.\n", 1},
 		"no Go":                 {"workflows/c.go", "package workflows\n\nfunc {\n", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := smallProduct()
-			files["internal/kube/kube.go"] = "package kube\n"
+			files["internal/kube/kube.go"], files["internal/volume/csi/csi.go"] = "package kube\n", "package csi\n"
 			for path := range productRules().Limits { // a limit has to be of a package
 				if strings.HasPrefix(path, "internal/") { // the others are there
 					files[path+"/limited.go"] = "package " + filepath.Base(path) + "\n"

@@ -9,6 +9,15 @@ type rules struct {
 	// MaxLines bounds a package's source, tests apart; Limits has other bounds.
 	MaxLines int
 	Limits   map[string]int
+	Reserved []reserved
+}
+
+// reserved is what only some packages may mention: the one owner of a thing, and who has a
+// reason. Pattern is of a string with its quotes, or of a name of another package.
+type reserved struct {
+	Pattern string
+	To      []string // as in a layer
+	Why     string
 }
 
 // layer is a set of packages that do not need each other.
@@ -83,6 +92,14 @@ func productRules() rules {
 			{"starter/internal/show", "starter/internal/manifest"},
 			{"starter/internal/show", "starter/internal/stored"},
 			{"starter/internal/stored", "starter/internal/fetch"}, // objects by signed URL
+		},
+		Reserved: []reserved{
+			{`^"(backups/|restores/|plugins/|-lifeboat-)`, []string{"internal/archive/layout", "internal/store/storetest"}, "a key of the bucket: internal/archive/layout alone builds keys"},
+			{`^layout\.PluginDir$`, []string{"internal/iam", "internal/store"}, "keys below it are built in internal/archive/layout"},
+			// Velero's files have a field for each technology; catalog tells the CLI of them.
+			{`^volume\.(MethodNative|MethodCSI|VeleroNative|VeleroCSI)$`, []string{"internal/volume/...", "internal/catalog"}, "only a driver knows that a volume is its own; ask volume.Technologies"},
+			// Contents that a deletion reads in a backup, and a search for orphans in the cluster.
+			{`/internal/volume/(csi|native)"$`, []string{"internal/volume/...", "internal/deletion", "internal/garbage/orphan"}, "a driver: use cases get it from internal/volume/drivers"},
 		},
 	}
 }

@@ -84,6 +84,9 @@ func (r Restore) ResourceList() string { return r.fileKey("-resource-list.json.g
 // ItemOperations lists asynchronous operations.
 func (r Restore) ItemOperations() string { return r.fileKey("-itemoperations.json.gz") }
 
+// Document is the restore itself. It exists once the restore has ended. Ours.
+func (r Restore) Document() string { return r.Dir() + r.Name + "-lifeboat-restore.json" }
+
 // VolumeInfo tells how each volume was restored. It alone has no "restore-" in
 // its name: Velero's habit.
 func (r Restore) VolumeInfo() string { return r.Dir() + r.Name + "-volumeinfo.json.gz" }
@@ -94,13 +97,13 @@ func (r Restore) fileKey(suffix string) string {
 
 // Staging is the directory of work in progress of the backup or restore of
 // that UID, with its final slash.
-func Staging(uid string) string { return PluginDir + "staging/" + uid + "/" }
+func Staging(uid string) string { return StagingRoot + uid + "/" }
 
-// Claim is the file by which a running backup reserves its name.
-func Claim(backup string) string { return PluginDir + "claims/" + backup + ".json" }
+// NameLock is the file by which a running backup reserves its name.
+func NameLock(backup string) string { return NameLockDir + backup + ".json" }
 
 // ClusterName is the file that says which cluster a name of a cluster belongs to.
-func ClusterName(cluster string) string { return PluginDir + "clusters/" + cluster + ".json" }
+func ClusterName(cluster string) string { return ClustersDir + cluster + ".json" }
 
 // TombstoneDir is the directory of the tombstones.
 const TombstoneDir = PluginDir + "tombstones/"
@@ -148,8 +151,11 @@ func (s Schedules) root() string {
 // TurnsKey is the file that says which runs of schedules take a backup, and which wait.
 func TurnsKey(cluster string) string { return PluginDir + "turns/" + cluster + ".json" }
 
+// DrillRoot is the directory of the evidence of all clusters.
+const DrillRoot = PluginDir + "drills/"
+
 // DrillDir is the directory of the evidence of a cluster's restore drills.
-func DrillDir(cluster string) string { return PluginDir + "drills/" + cluster + "/" }
+func DrillDir(cluster string) string { return DrillRoot + cluster + "/" }
 
 // RehearsalRoot is the directory of what rehearsals of all backups have found.
 const RehearsalRoot = PluginDir + "rehearsal/"
@@ -209,10 +215,10 @@ func CatalogDir(backup string) string { return CatalogRoot + backup + "/" }
 // SeenKey is the file that says what the search for orphans has seen of a location.
 const SeenKey = PluginDir + "garbage/seen.json"
 
-// StagingRoot is the directory of the staging of all runs, and ClaimDir that of the names that
+// StagingRoot is the directory of the staging of all runs, and NameLockDir that of the names that
 // running backups have reserved.
 const (
 	StagingRoot = PluginDir + "staging/"
-	ClaimDir    = PluginDir + "claims/"
+	NameLockDir = PluginDir + "claims/"
 	ClustersDir = PluginDir + "clusters/"
 )

@@ -29,7 +29,7 @@ func TestLayout(t *testing.T) {
 		"restores/r/restore-r-itemoperations.json.gz":    r.ItemOperations(),
 		"restores/r/r-volumeinfo.json.gz":                r.VolumeInfo(),
 		"plugins/lifeboat/staging/u/":                    layout.Staging("u"),
-		"plugins/lifeboat/claims/b.json":                 layout.Claim("b"),
+		"plugins/lifeboat/claims/b.json":                 layout.NameLock("b"),
 		"plugins/lifeboat/clusters/prod.json":            layout.ClusterName("prod"),
 		"plugins/lifeboat/tombstones/b.json":             layout.Tombstone("b"),
 		"plugins/lifeboat/plans/r.json.gz":               layout.PlanKey("r"),

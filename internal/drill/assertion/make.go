@@ -1,6 +1,7 @@
 package assertion
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,7 +13,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
+	quantity "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -20,6 +21,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/connect"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 // probeName is the name of the probe pod in each namespace, and containerName that of the
@@ -48,11 +50,11 @@ func (r *Runner) readyProbe(ctx context.Context, namespace string) (string, erro
 		if err != nil && ctx.Err() == nil {
 			return "", err
 		}
-		if isReady(&made) {
+		if resource.IsPodReady(&made) {
 			return probeName, nil
 		}
 		if err := poll.Wait(ctx, r.lookAgain()); err != nil {
-			return "", fmt.Errorf("the probe pod is not ready (%s): %w", waitingFor(&made), context.Cause(ctx))
+			return "", fmt.Errorf("the probe pod is not ready (%s): %w", cmp.Or(resource.WhyPodWaits(&made), "phase "+string(made.Status.Phase)), context.Cause(ctx))
 		}
 	}
 }
@@ -76,8 +78,8 @@ func (r *Runner) podSpec(c corev1.Container, pullSecrets []string) corev1.PodSpe
 	c.Name = containerName
 	c.SecurityContext = &corev1.SecurityContext{AllowPrivilegeEscalation: &no}
 	c.Resources = corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
-		Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("512Mi")},
+		Requests: corev1.ResourceList{corev1.ResourceCPU: quantity.MustParse("50m"), corev1.ResourceMemory: quantity.MustParse("64Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceCPU: quantity.MustParse("1"), corev1.ResourceMemory: quantity.MustParse("512Mi")},
 	}
 	spec := corev1.PodSpec{
 		Containers: []corev1.Container{c}, RestartPolicy: corev1.RestartPolicyNever, AutomountServiceAccountToken: &no, EnableServiceLinks: &no,
@@ -98,21 +100,6 @@ func restrict(spec *corev1.PodSpec, user int64) {
 	yes := true
 	spec.SecurityContext.RunAsNonRoot, spec.SecurityContext.RunAsUser = &yes, &user
 	spec.Containers[0].SecurityContext.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
-}
-
-// waitingFor says why a pod is not ready, as far as its status does.
-func waitingFor(pod *corev1.Pod) string {
-	for i := range pod.Status.ContainerStatuses {
-		if w := pod.Status.ContainerStatuses[i].State.Waiting; w != nil && w.Reason != "" {
-			return w.Reason
-		}
-	}
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return c.Reason + ": " + c.Message
-		}
-	}
-	return "phase " + string(pod.Status.Phase)
 }
 
 // runJob runs the image of a job to its end. The value is the end of its log.

@@ -16,6 +16,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 // choosePod finds the pod that is meant: of several the first by name that is ready.
@@ -33,7 +34,7 @@ func (r *Runner) choosePod(ctx context.Context, namespace string, c *definition.
 		return nil, err
 	}
 	for _, key := range slices.Sorted(maps.Keys(pods)) {
-		if pod := pods[key]; isReady(&pod) {
+		if pod := pods[key]; resource.IsPodReady(&pod) {
 			return &pod, nil
 		}
 	}
@@ -47,14 +48,14 @@ func (r *Runner) podSelector(ctx context.Context, namespace string, c *definitio
 		return labels.SelectorFromSet(c.Labels).String(), nil
 	}
 	kind, name, _ := strings.Cut(c.Workload, "/")
-	resource := kube.Jobs()
+	workloads := kube.Jobs()
 	if plural, group, _ := strings.Cut(definition.WorkloadKind(kind), "."); group == "apps" {
-		resource = kube.Resource{Group: group, Version: "v1", Name: plural, Namespaced: true}
+		workloads = kube.Resource{Group: group, Version: "v1", Name: plural, Namespaced: true}
 	}
 	type workload struct {
 		Spec struct{ Selector *metav1.LabelSelector }
 	}
-	w, err := kube.Read[workload](ctx, r.Client, resource, namespace, name)
+	w, err := kube.Read[workload](ctx, r.Client, workloads, namespace, name)
 	if err != nil {
 		return "", err
 	}
@@ -66,12 +67,6 @@ func (r *Runner) podSelector(ctx context.Context, namespace string, c *definitio
 		return "", fmt.Errorf("selector of %s: %w", c.Workload, err)
 	}
 	return selector.String(), nil
-}
-
-func isReady(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 func describePod(c *definition.PodChoice) string {

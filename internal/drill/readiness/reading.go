@@ -205,7 +205,7 @@ func (r *reading) stateOf(pod *corev1.Pod, told warnings) readerState {
 		return readerState{progress: going}
 	}
 	why := "the pod that is to read it has not started"
-	if cause := cmp.Or(told.of(pod.UID), whyPod(pod)); cause != "" {
+	if cause := cmp.Or(told.of(pod.UID), resource.WhyPodWaits(pod)); cause != "" {
 		why += ": " + cause
 	}
 	if time.Since(pod.CreationTimestamp.Time) > r.Start {

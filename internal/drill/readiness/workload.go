@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -12,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 // addWorkloads counts what runs pods in a namespace: controllers, replica sets and pods that
@@ -100,54 +100,24 @@ func failedReplicas(conditions []appsv1.ReplicaSetCondition) string {
 
 // lacksPod says why a pod is not ready, "" if it is or has done its work.
 func lacksPod(p *corev1.Pod, told warnings) string {
-	if p.Status.Phase == corev1.PodSucceeded || isReady(p) {
+	if p.Status.Phase == corev1.PodSucceeded || resource.IsPodReady(p) {
 		return ""
 	}
-	return cmp.Or(whyPod(p), told.of(p.UID), "is "+string(cmp.Or(p.Status.Phase, corev1.PodPending)))
-}
-
-func isReady(p *corev1.Pod) bool {
-	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
+	return cmp.Or(resource.WhyPodWaits(p), told.of(p.UID), "is "+string(cmp.Or(p.Status.Phase, corev1.PodPending)))
 }
 
 // whyPods says what is the matter with the first pod of a workload that is not ready, or why it
 // has none.
 func whyPods(pods []corev1.Pod, told warnings, workload metav1.ObjectMeta) string {
 	for i := range pods {
-		if p := &pods[i]; strings.HasPrefix(p.Name, workload.Name+"-") && !isReady(p) {
-			if why := cmp.Or(whyPod(p), told.of(p.UID)); why != "" {
+		if p := &pods[i]; strings.HasPrefix(p.Name, workload.Name+"-") && !resource.IsPodReady(p) {
+			if why := cmp.Or(resource.WhyPodWaits(p), told.of(p.UID)); why != "" {
 				return "; pod " + p.Name + ": " + why
 			}
 		}
 	}
 	if why := told.of(workload.UID); why != "" {
 		return "; " + why
-	}
-	return ""
-}
-
-// whyPod is what a pod waits for or has died of, in the words of the node or the scheduler.
-func whyPod(p *corev1.Pod) string {
-	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		switch w, last := c.State.Waiting, c.LastTerminationState.Terminated; {
-		case c.State.Terminated != nil && c.State.Terminated.ExitCode != 0: // and not started again yet
-			return fmt.Sprintf("container %s: %s, exit code %d", c.Name, c.State.Terminated.Reason, c.State.Terminated.ExitCode)
-		case w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing":
-			text := fmt.Sprintf("container %s: %s", c.Name, w.Reason)
-			if last != nil {
-				text += fmt.Sprintf(", exit code %d", last.ExitCode)
-			} else if w.Message != "" {
-				text += ": " + w.Message
-			}
-			return text
-		}
-	}
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return "not scheduled: " + c.Message
-		}
 	}
 	return ""
 }

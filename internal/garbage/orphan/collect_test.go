@@ -428,7 +428,7 @@ func (s *sequence) end() {
 		return // it is lost before it cleared its staging
 	}
 	_, _ = s.store().DeletePrefix(s.t.Context(), layout.Staging("uid-"+name))
-	s.store().Remove(layout.Claim(name))
+	s.store().Remove(layout.NameLock(name))
 }
 
 // tagged are the tags of the snapshots that are left.
@@ -576,7 +576,7 @@ func (s *sequence) settle() {
 		s.t.Errorf("snapshots left %v, want %v", got, want)
 	}
 	for _, key := range s.store().Keys() {
-		for _, dir := range []string{layout.StagingRoot, layout.ClaimDir, layout.TombstoneDir} {
+		for _, dir := range []string{layout.StagingRoot, layout.NameLockDir, layout.TombstoneDir} {
 			name := strings.TrimSuffix(strings.TrimPrefix(key, dir), ".json")
 			if strings.HasPrefix(key, dir) && !slices.Contains(s.committed(), name) { // one is held whose deletion had begun
 				s.t.Errorf("%s is left", key)

@@ -91,11 +91,8 @@ func (l *look) nameRuns(p *place) {
 		if !p.hasBackup(t.UID) { // else the backup names what is its own
 			l.names.runs[t.UID] = "the deletion of backup " + name
 		}
-		for _, n := range t.Snapshots.Native {
-			l.names.runs[n.ID] = "the deletion of backup " + name
-		}
-		for _, n := range t.Snapshots.CSI {
-			l.names.runs[n.Handle] = "the deletion of backup " + name
+		for _, handle := range t.Snapshots.Handles() {
+			l.names.runs[handle] = "the deletion of backup " + name
 		}
 	}
 }
@@ -139,11 +136,8 @@ func readVolumes(ctx context.Context, st store.Store, m archive.Manifest, name s
 		if i.PVCName != "" {
 			of = i.PVCNamespace + "/" + i.PVCName
 		}
-		if i.Native != nil && i.Native.SnapshotHandle != "" {
-			w.volumes[i.Native.SnapshotHandle] = of
-		}
-		if i.CSI != nil && i.CSI.SnapshotHandle != "" {
-			w.volumes[i.CSI.SnapshotHandle] = of
+		for _, handle := range i.SnapshotHandles() {
+			w.volumes[handle] = of
 		}
 	})
 	return w, err

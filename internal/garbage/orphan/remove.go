@@ -203,7 +203,7 @@ func (c *Collector) removeRun(ctx context.Context, row contract.Orphan) (string,
 // removeLock lets the name go that an ended run has held whose plan is gone, with its files.
 func (c *Collector) removeLock(ctx context.Context, st store.Store, row contract.Orphan) error {
 	var lock repository.NameLock
-	err := repository.GetJSON(ctx, st, layout.Claim(row.Backup), &lock)
+	err := repository.GetJSON(ctx, st, layout.NameLock(row.Backup), &lock)
 	if errors.Is(err, store.ErrNotFound) || err == nil && lock.UID != row.UID {
 		return nil
 	}
@@ -295,7 +295,7 @@ func (c *Collector) removeUpload(ctx context.Context, row contract.Orphan) (stri
 		}
 	}
 	if row.Backup != "" {
-		if _, err := st.Head(ctx, layout.Claim(row.Backup)); !errors.Is(err, store.ErrNotFound) {
+		if _, err := st.Head(ctx, layout.NameLock(row.Backup)); !errors.Is(err, store.ErrNotFound) {
 			return "a run of that name has begun", err
 		}
 	}

@@ -246,7 +246,7 @@ func (i *installation) stage(name string) {
 	run := fmt.Sprintf(`{"workflowID":"backup:%s:%s","runID":"r","cluster":%q,"started":%q}`, i.cluster, name, i.cluster, time.Now().UTC().Format(time.RFC3339))
 	st.Set(layout.Staging(uid)+repository.PlanFile, fmt.Appendf(nil, `{"uid":%q,"backup":{"name":%q},"run":%s}`, uid, name, run))
 	st.Set(layout.Staging(uid)+"shard-00000/chunk-00000", []byte("x"))
-	st.Set(layout.Claim(name), fmt.Appendf(nil, `{"uid":%q,"run":%s}`, uid, run))
+	st.Set(layout.NameLock(name), fmt.Appendf(nil, `{"uid":%q,"run":%s}`, uid, run))
 	i.runs.begin("backup:" + i.cluster + ":" + name)
 }
 

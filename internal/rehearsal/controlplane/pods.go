@@ -19,6 +19,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/connect"
 	"github.com/lifeboat-backup/lifeboat/internal/poll"
+	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
 // Pods starts control planes as pods in the worker's namespace. Nothing reaches one over the
@@ -216,7 +217,7 @@ func (r *runningPod) awaitRunning(ctx context.Context) error {
 		if pod.Status.Phase == corev1.PodRunning {
 			return nil
 		}
-		why = waitingFor(&pod)
+		why = waitsFor(&pod)
 		if time.Now().After(end) {
 			return fmt.Errorf("pod %s/%s does not run after %s: %s", r.pods.Namespace, r.name, podPatience, why)
 		}
@@ -267,17 +268,13 @@ func endOf(pod *corev1.Pod) error {
 	return nil
 }
 
-// waitingFor says what a pod that does not run waits for.
-func waitingFor(pod *corev1.Pod) string {
-	for _, c := range pod.Status.ContainerStatuses {
-		if w := c.State.Waiting; w != nil {
-			return strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", c.Name, w.Reason, w.Message), ": ")
-		}
-	}
-	for _, c := range pod.Status.Conditions {
-		if c.Status != corev1.ConditionTrue && c.Message != "" {
-			return c.Message
-		}
+// waitsFor says what a pod that does not run waits for.
+func waitsFor(pod *corev1.Pod) string {
+	switch why := resource.WhyPodWaits(pod); {
+	case why != "":
+		return why
+	case pod.Spec.NodeName != "":
+		return "node " + pod.Spec.NodeName + " is starting it"
 	}
 	return "no node has taken it yet"
 }

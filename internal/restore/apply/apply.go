@@ -128,7 +128,7 @@ func newApplier(ctx context.Context, r *restore.Service, s *restore.Run, p *hear
 	if err := s.ReadDisks(ctx); err != nil {
 		return nil, err
 	}
-	lookup := newLookup(ctx, s)
+	lookup := restore.NewLookup(ctx, s)
 	t, err := newTransformer(s, r.Rules, types, lookup)
 	if err != nil {
 		return nil, err
@@ -138,10 +138,6 @@ func newApplier(ctx context.Context, r *restore.Service, s *restore.Run, p *hear
 		transformer: t, policy: newPolicy(s, r.Rules), namespaces: newNamespaces(r.Kube, t),
 		obstacles: newObstacles(s.Stage, level),
 	}, nil
-}
-
-func newLookup(ctx context.Context, s *restore.Run) *restore.Lookup {
-	return &restore.Lookup{Ctx: ctx, S: s, Keys: map[string]map[string]bool{}, Versions: map[string][]string{}}
 }
 
 // batch is a part of a task, whose objects are applied at the same time.

@@ -139,7 +139,7 @@ func MakeNamespaces(ctx context.Context, r *restore.Service, s *restore.Run) err
 	if err != nil {
 		return fmt.Errorf("discover resource types: %w", err)
 	}
-	lookup := newLookup(ctx, s)
+	lookup := restore.NewLookup(ctx, s)
 	t, err := newTransformer(s, r.Rules, types, lookup)
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func newLinker(ctx context.Context, r *restore.Service, s *restore.Run) (*linker
 		return nil, fmt.Errorf("discover resource types: %w", err)
 	}
 	return &linker{
-		service: r, run: s, catalog: catalog, lookup: newLookup(ctx, s),
+		service: r, run: s, catalog: catalog, lookup: restore.NewLookup(ctx, s),
 		obstacles: newObstacles(s.Stage, plan.Admission),
 	}, nil
 }

@@ -186,7 +186,7 @@ func (versionsServed) HasStatus(string, string) bool { return true }
 func transformOnce(t *testing.T, run *restore.Run, o restoretest.Stored) (restore.Record, map[string]any) {
 	t.Helper()
 	types := versionsServed{"configmaps": {"v1"}, "namespaces": {"v1"}, "pods": {"v1"}, "widgets.example.com": {"v3", "v2"}}
-	tr, err := newTransformer(run, resource.NewRegistry(), types, newLookup(t.Context(), run))
+	tr, err := newTransformer(run, resource.NewRegistry(), types, restore.NewLookup(t.Context(), run))
 	if err != nil {
 		t.Fatal(err)
 	}

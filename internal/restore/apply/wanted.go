@@ -20,7 +20,7 @@ func NewWanted(ctx context.Context, r *restore.Service, s *restore.Run, types ku
 	if err := s.ReadDisks(ctx); err != nil {
 		return nil, err
 	}
-	t, err := newTransformer(s, r.Rules, types, newLookup(ctx, s))
+	t, err := newTransformer(s, r.Rules, types, restore.NewLookup(ctx, s))
 	return &Wanted{t}, err
 }
 

@@ -20,10 +20,11 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 )
 
-// Source is an archive's source; it counts the bytes that are read of bodies.
+// Source is an archive's source; it counts what is read.
 type Source struct {
-	files map[string][]byte
-	Read  int64
+	files    map[string][]byte
+	Read     int64 // bytes
+	Requests int
 
 	mu sync.Mutex
 }
@@ -38,6 +39,7 @@ func (s *Source) ReadRange(_ context.Context, file string, off, n int64) (io.Rea
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Read += int64(len(b))
+	s.Requests++
 	return io.NopCloser(bytes.NewReader(b)), nil
 }
 

@@ -78,9 +78,8 @@ func choosePlan(ctx context.Context, r *restore.Service, s *restore.Run, volumes
 	if err != nil {
 		return err
 	}
-	doc.Reasons = append(doc.Reasons, doc.Filter.OddNamespaces(slices.Sorted(maps.Keys(x.namespaces)))...)
-	// Clusters have thousands of custom types, so that they are looked up at once.
-	if err := errors.Join(x.addDependencies(ctx, slices.Sorted(maps.Keys(x.unserved))...), x.addDependencies(ctx, resource.Pods)); err != nil {
+	doc.Reasons = append(doc.Reasons, doc.Filter.UnmatchedNamespaces(slices.Sorted(maps.Keys(x.namespaces)))...)
+	if err := x.addDependencies(ctx, append(slices.Sorted(maps.Keys(x.unserved)), resource.Pods)...); err != nil {
 		return err
 	}
 	var reasons []report.Reason

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
@@ -49,14 +50,9 @@ func unservedTypes(s *restore.Run, cat kube.Catalog) map[string]bool {
 // backup has it (docs/VELERO.md 7.5). The labels of the spec do not leave a dependency out;
 // its types, its namespaces and a ban on cluster-scoped objects do.
 func (x *selection) addDependencies(ctx context.Context, types ...string) error {
-	seen := map[archive.Key]bool{}
-	var wanted []archive.Key
-	for _, gr := range types {
-		of, err := x.dependenciesOf(ctx, gr, seen)
-		if err != nil {
-			return fmt.Errorf("find what %s need: %w", gr, err)
-		}
-		wanted = append(wanted, of...)
+	wanted, err := x.dependenciesOf(ctx, types)
+	if err != nil {
+		return fmt.Errorf("find what selected objects need: %w", err)
 	}
 	found, err := x.s.Arc.Find(ctx, wanted)
 	if err != nil {
@@ -78,15 +74,25 @@ func (x *selection) addDependencies(ctx context.Context, types ...string) error 
 	return nil
 }
 
-// dependenciesOf reads the selected objects of a type, by one request for members that
-// follow each other, and returns each object that they need and that was not seen, once.
-func (x *selection) dependenciesOf(ctx context.Context, gr string, seen map[archive.Key]bool) ([]archive.Key, error) {
-	members := slices.Compact(slices.Sorted(slices.Values(x.holders[gr])))
+// dependenciesOf reads the selected objects of some types and returns each object that they
+// need, once. A member holds objects of many types where each has few: it is read once for
+// all of them, and members that follow each other by one request.
+func (x *selection) dependenciesOf(ctx context.Context, types []string) ([]archive.Key, error) {
+	var members []int
+	for _, gr := range types {
+		members = append(members, x.holders[gr]...)
+	}
+	slices.Sort(members)
+	members = slices.Compact(members)
+	asked, seen := sets.New(types...), map[archive.Key]bool{}
 	var out []archive.Key
 	for len(members) > 0 {
 		n := countContiguous(members)
 		err := x.s.Arc.Walk(ctx, members[0], members[n-1]+1, func(_ int, e archive.Entry, body []byte) error {
-			for _, key := range x.objectDependencies(gr, e, body) {
+			if !asked.Has(e.Resource) {
+				return nil
+			}
+			for _, key := range x.objectDependencies(e, body) {
 				if !seen[key] {
 					seen[key] = true
 					out = append(out, key)
@@ -104,8 +110,9 @@ func (x *selection) dependenciesOf(ctx context.Context, gr string, seen map[arch
 
 // objectDependencies returns the keys of what one object needs, if it is selected. An object
 // that does not decode needs nothing here, and is reported when it is applied.
-func (x *selection) objectDependencies(gr string, e archive.Entry, body []byte) []archive.Key {
-	if e.Resource != gr || !x.s.Includes(gr, e.Namespace, e.Name) {
+func (x *selection) objectDependencies(e archive.Entry, body []byte) []archive.Key {
+	gr := e.Resource
+	if !x.s.Includes(gr, e.Namespace, e.Name) {
 		return nil
 	}
 	var obj map[string]any

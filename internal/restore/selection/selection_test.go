@@ -144,7 +144,7 @@ func TestHasMindsLabels(t *testing.T) {
 	if err := selectionOf(t, s).addDependencies(t.Context(), resource.Pods); err != nil {
 		t.Fatal(err)
 	}
-	look := &restore.Lookup{Ctx: t.Context(), S: s, Keys: map[string]map[string]bool{}}
+	look := restore.NewLookup(t.Context(), s)
 	for key, want := range map[string]bool{
 		"jobs.batch shop/sum": true, "jobs.batch shop/count": false, "jobs.batch shop/none": false,
 		"persistentvolumeclaims shop/data": true, "persistentvolumeclaims shop/old": false,
@@ -227,6 +227,44 @@ func TestDefinitionsOfSelectedObjects(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, tc.want)
 		}
 		checkPlanned(t, x, tc.want)
+	}
+}
+
+// TestDefinitionsOfManyTypes: a member of the archive holds objects of many types. It is read
+// once, however many of them the cluster lacks: by the plan, which looks for their definitions,
+// and by a dry run, which asks what these will serve.
+func TestDefinitionsOfManyTypes(t *testing.T) {
+	const types = 2_000
+	var definitions, objects []restoretest.Stored
+	missing := map[string]bool{}
+	for i := range types {
+		gr := fmt.Sprintf("t%04d.x.example.com", i)
+		missing[gr] = true
+		definitions = append(definitions, restoretest.Stored{Key: resource.CustomResourceDefinitions + " " + gr, Rest: `,"spec":{"versions":[{"name":"v1","served":true}]}`})
+		objects = append(objects, restoretest.Stored{Key: gr + " shop/main"})
+	}
+	s, src := restoretest.StoredSession(t, append(definitions, objects...), velerov1.RestoreSpec{IncludedNamespaces: []string{"shop"}})
+	x, err := newSelection(t.Context(), s, resource.NewRegistry(), restoretest.KnownType, missing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := 3 * len(s.Arc.Members()) // an index block and the objects, and some to spare
+	before := src.Requests
+	if err := x.addDependencies(t.Context(), slices.Sorted(maps.Keys(missing))...); err != nil || len(s.Plan.Related) != types {
+		t.Fatalf("%d definitions of %d; %v", len(s.Plan.Related), types, err)
+	}
+	if n := src.Requests - before; n > most {
+		t.Errorf("the plan has read the archive %d times, of %d members", n, len(s.Arc.Members()))
+	}
+	before = src.Requests
+	look := restore.NewLookup(t.Context(), s)
+	for gr := range missing {
+		if !look.WillServe(gr, "v1") || look.WillServe(gr, "v2") || look.Failed() != nil {
+			t.Fatalf("%s: %v", gr, look.Failed())
+		}
+	}
+	if n := src.Requests - before; n > most {
+		t.Errorf("the definitions have been read %d times, of %d members", n, len(s.Arc.Members()))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // waitingPods knows which pods wait for a node, as of one look: those that the restore
@@ -44,17 +45,8 @@ func (w *waitingPods) podFor(ctx context.Context, namespace, claim string) (stri
 // awaitedBy are the claims whose volumes a pod has to wait for: none once it has a
 // node, has ended or is being deleted.
 func awaitedBy(pod *corev1.Pod) []string {
-	if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+	if pod.Spec.NodeName != "" || pod.DeletionTimestamp != nil || volume.HasEnded(pod) {
 		return nil
 	}
-	var claims []string
-	for _, v := range pod.Spec.Volumes {
-		switch {
-		case v.PersistentVolumeClaim != nil:
-			claims = append(claims, v.PersistentVolumeClaim.ClaimName)
-		case v.Ephemeral != nil:
-			claims = append(claims, pod.Name+"-"+v.Name)
-		}
-	}
-	return claims
+	return volume.ClaimsOf(pod)
 }

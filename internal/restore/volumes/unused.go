@@ -28,7 +28,7 @@ func (p *planner) findUnusedClaims(ctx context.Context) error {
 	if len(claims) == 0 {
 		return nil
 	}
-	lookup := &restore.Lookup{Ctx: ctx, S: p.s, Keys: map[string]map[string]bool{}, Versions: map[string][]string{}}
+	lookup := restore.NewLookup(ctx, p.s)
 	err := repository.WalkResource(ctx, p.s.Arc, resource.Pods, func(e archive.Entry, body []byte) error {
 		if len(claims[e.Object()]) == 0 || !p.s.Selects(e.Key, resource.DecodeLabels(body)) {
 			return nil

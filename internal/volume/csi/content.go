@@ -122,12 +122,3 @@ func RefOf(c *snapshotv1.VolumeSnapshotContent) volume.CSIRef {
 	s.Group = GroupHandleOf(c)
 	return s
 }
-
-// RefOfInfo is what volumeinfo says of a CSI snapshot. One whose data was moved was
-// deleted by Velero when it had been.
-func RefOfInfo(i volume.Info) (volume.CSIRef, bool) {
-	if i.CSI == nil || i.SnapshotDataMoved || i.CSI.SnapshotHandle == "" || i.CSI.SnapshotHandle == volume.Unknown {
-		return volume.CSIRef{}, false
-	}
-	return volume.CSIRef{Driver: i.CSI.Driver, Handle: i.CSI.SnapshotHandle, Content: i.CSI.VSCName, Group: i.CSI.GroupHandle}, true
-}

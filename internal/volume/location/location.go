@@ -30,7 +30,7 @@ type Set struct {
 
 	mu     sync.Mutex
 	opened map[string]*ebs.Location
-	silent map[string]silence // locations that did not answer those who Ask
+	failed map[string]failedQuestion // locations that did not answer those who Ask
 
 	opening singleflight.Group // by name: one that hangs holds nobody else up
 
@@ -45,7 +45,7 @@ type Open func(context.Context, *velerov1.VolumeSnapshotLocation) (*ebs.Location
 // New returns the locations of cfg, each of which open opens when it is
 // needed.
 func New(cfg *config.Config, open Open) *Set {
-	return &Set{cfg: cfg, opened: map[string]*ebs.Location{}, silent: map[string]silence{}, open: open}
+	return &Set{cfg: cfg, opened: map[string]*ebs.Location{}, failed: map[string]failedQuestion{}, open: open}
 }
 
 // Config is the configuration that the locations are of.
@@ -132,8 +132,8 @@ const (
 	askAgain     = 5 * time.Minute
 )
 
-// silence is why a location was not heard, and when.
-type silence struct {
+// failedQuestion is why a location was not heard, and when.
+type failedQuestion struct {
 	at  time.Time
 	why error
 }
@@ -142,7 +142,7 @@ type silence struct {
 // reached, such as one of another Region, must not hold up what goes on without it.
 func (l *Set) Ask(ctx context.Context, name string, fn func(context.Context, *ebs.Location) error) error {
 	l.mu.Lock()
-	last, hasFailed := l.silent[name]
+	last, hasFailed := l.failed[name]
 	l.mu.Unlock()
 	if hasFailed && time.Since(last.at) < askAgain {
 		return last.why
@@ -158,7 +158,7 @@ func (l *Set) Ask(ctx context.Context, name string, fn func(context.Context, *eb
 	}
 	if err != nil && late.Err() != nil && ctx.Err() == nil {
 		l.mu.Lock()
-		l.silent[name] = silence{time.Now(), err}
+		l.failed[name] = failedQuestion{time.Now(), err}
 		l.mu.Unlock()
 	}
 	return err

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -18,28 +17,13 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/temporal"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
-// Console is the program that the command is part of.
-type Console interface {
-	// Connect connects to Temporal, runs do and closes the connection.
-	Connect(ctx context.Context, do func(Backend) error) error
-	// CompleteBackups offers the names of backups.
-	CompleteBackups(c *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective)
-	Stdout() io.Writer
-	Say(format string, args ...any)  // a result
-	Note(format string, args ...any) // a remark, to stderr
-}
-
-// Backend is what is asked of Temporal and the worker.
-type Backend interface {
-	Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
-	Backups(ctx context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error)
-}
-
+// options are the flags of the command.
 type options struct {
-	format             string
+	output             console.Output
 	selector, location string
 	prices             prices
 }
@@ -50,22 +34,20 @@ func (o *options) bindFlags(c *cobra.Command) {
 	f.StringVar(&o.location, "storage-location", "", "only those in this storage location")
 	f.Float64Var(&o.prices.Snapshots, "price", 0, "price of a GiB of snapshots for a month, such as 0.05")
 	f.Float64Var(&o.prices.Objects, "object-price", 0, "price of a GiB in the bucket for a month, such as 0.023")
-	f.StringVarP(&o.format, "output", "o", show.FormatTable, "output format: table, json, yaml")
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{show.FormatTable, show.FormatJSON, show.FormatYAML}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	o.output.BindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
+	known := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error { return errors.Join(o.check(), known(c, args)) }
 }
 
 func (o *options) check() error {
 	if o.prices.Snapshots < 0 || o.prices.Objects < 0 {
 		return errors.New("--price and --object-price cannot be below zero")
 	}
-	if !slices.Contains([]string{show.FormatTable, show.FormatJSON, show.FormatYAML}, o.format) {
-		return fmt.Errorf("--output: %q is not one of table, json, yaml", o.format)
-	}
 	return nil
 }
 
-// Command is `backup cost`.
-func Command(io Console) *cobra.Command {
+// Command is `backup cost`; complete offers the names of backups.
+func Command(con *console.Console, complete cobra.CompletionFunc) *cobra.Command {
 	o := &options{}
 	c := &cobra.Command{
 		Use:   "cost [NAME...]",
@@ -81,20 +63,19 @@ calls that a GB-month.`,
 		Example: `  lifeboat backup cost
   lifeboat backup cost -l velero.io/schedule-name=daily --price 0.05
   lifeboat backup cost nightly-20260102020000 -o json`,
-		ValidArgsFunction: io.CompleteBackups,
-		PreRunE:           func(*cobra.Command, []string) error { return o.check() },
+		ValidArgsFunction: complete,
 	}
 	o.bindFlags(c)
 	c.RunE = func(c *cobra.Command, names []string) error {
-		return io.Connect(c.Context(), func(be Backend) error {
-			report, err := o.measure(c.Context(), io, be, names)
+		return con.WithSilentBackend(c.Context(), func(be console.Backend) error {
+			report, err := o.measure(c.Context(), con, be, names)
 			if err != nil {
 				return err
 			}
-			if o.format != show.FormatTable {
-				return show.Document(io.Stdout(), o.format, report)
+			if o.output.IsDocument() {
+				return show.Document(con.Stdout, o.output.Format, report)
 			}
-			return report.print(io)
+			return report.print(con)
 		})
 	}
 	return c
@@ -104,20 +85,18 @@ calls that a GB-month.`,
 const measuredAtOnce = 4
 
 // measure asks about each backup, the oldest first.
-func (o *options) measure(ctx context.Context, io Console, be Backend, names []string) (*report, error) {
+func (o *options) measure(ctx context.Context, con *console.Console, be console.Backend, names []string) (*report, error) {
 	listed, err := be.Backups(ctx, o.selector, o.location)
 	if err != nil {
 		return nil, err
 	}
-	for _, u := range listed.Unread {
-		io.Note("warning: storage location %q could not be read, what lies there is left out: %s\n", u.Name, show.Clean(u.Message))
-	}
+	con.NoteUnread(listed.Unread)
 	rows, err := pickNamed(listed.Rows, names)
 	if err != nil {
 		return nil, err
 	}
 	var done atomic.Int64
-	defer tellProgress(io, &done, len(rows))()
+	defer tellProgress(con, &done, len(rows))()
 	items := make([]item, len(rows))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(measuredAtOnce)
@@ -136,7 +115,7 @@ func (o *options) measure(ctx context.Context, io Console, be Backend, names []s
 	return newReport(o.prices, items), err
 }
 
-func costOf(ctx context.Context, be Backend, b contract.BackupSummary) (*contract.BackupCost, error) {
+func costOf(ctx context.Context, be console.Backend, b contract.BackupSummary) (*contract.BackupCost, error) {
 	res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadBackupCost, Name: b.Name, Location: b.Location})
 	if err == nil && res.Cost == nil {
 		err = errors.New("the worker answered without its size: are worker and CLI of one version?")
@@ -163,7 +142,7 @@ func pickNamed(all []contract.BackupSummary, names []string) (rows []contract.Ba
 // progressEvery is how often somebody who waits is told how far it is.
 const progressEvery = 2 * time.Second
 
-func tellProgress(io Console, done *atomic.Int64, of int) (stop func()) {
+func tellProgress(con *console.Console, done *atomic.Int64, of int) (stop func()) {
 	ticker, ended, told := time.NewTicker(progressEvery), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(told)
@@ -172,7 +151,7 @@ func tellProgress(io Console, done *atomic.Int64, of int) (stop func()) {
 			case <-ended:
 				return
 			case <-ticker.C:
-				io.Note("measured %d of %s\n", done.Load(), show.Plural(int64(of), "backup"))
+				con.Note("measured %d of %s\n", done.Load(), show.Plural(int64(of), "backup"))
 			}
 		}
 	}()

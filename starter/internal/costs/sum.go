@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
 
@@ -64,9 +65,9 @@ func newReport(p prices, items []item) *report {
 	return r
 }
 
-func (r *report) print(io Console) error {
+func (r *report) print(con *console.Console) error {
 	if len(r.Backups) == 0 {
-		io.Say("No backups found.\n")
+		con.Say("No backups found.\n")
 		return nil
 	}
 	header := []string{"NAME", "CREATED", "OBJECTS GIB", "SNAPSHOTS", "SNAPSHOTS GIB", "TOTAL GIB"}
@@ -78,15 +79,15 @@ func (r *report) print(io Console) error {
 		rows = append(rows, cells(i.Name, show.Time(i.Created), i.ObjectBytes, i.Snapshots, i.SnapshotBytes, i.Monthly))
 	}
 	rows = append(rows, cells("TOTAL", "", r.ObjectBytes, r.Snapshots, r.SnapshotBytes, r.Monthly))
-	if err := show.Table(io.Stdout(), header, rows); err != nil {
+	if err := show.Table(con.Stdout, header, rows); err != nil {
 		return err
 	}
 	for _, i := range r.Backups {
 		for _, reason := range i.Unmeasured {
-			io.Note("warning: %s: not measured: %s\n", i.Name, show.Clean(reason))
+			con.Note("warning: %s: not measured: %s\n", i.Name, show.Clean(reason))
 		}
 		if i.MoreUnmeasured > 0 {
-			io.Note("warning: %s: %s more not measured\n", i.Name, show.Plural(int64(i.MoreUnmeasured), "snapshot"))
+			con.Note("warning: %s: %s more not measured\n", i.Name, show.Plural(int64(i.MoreUnmeasured), "snapshot"))
 		}
 	}
 	return nil

@@ -207,12 +207,22 @@ func switchCommand(io Console, verb, short, long string, set func(*contract.Chan
 		ValidArgsFunction: completeNames(io),
 	}
 	chosen.bindFlags(c, verb)
-	c.RunE = func(c *cobra.Command, names []string) error {
-		if err := chosen.check(names); err != nil {
+	c.RunE = chosen.run(io, func(ctx context.Context, be Backend, names []string) error {
+		var in contract.ChangeSchedulesInput
+		set(&in, names)
+		return change(ctx, io, be, in)
+	})
+	return c
+}
+
+// run is the RunE of a command that does something to the schedules that are chosen.
+func (s *selection) run(io Console, do func(ctx context.Context, be Backend, names []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, names []string) error {
+		if err := s.check(names); err != nil {
 			return err
 		}
 		return io.Connect(c.Context(), func(be Backend) error {
-			all, err := chosen.pick(c.Context(), io.Kind(), be, names)
+			all, err := s.pick(c.Context(), io.Kind(), be, names)
 			if err != nil {
 				return err
 			}
@@ -220,12 +230,9 @@ func switchCommand(io Console, verb, short, long string, set func(*contract.Chan
 				io.Say("No schedules found.\n")
 				return nil
 			}
-			var in contract.ChangeSchedulesInput
-			set(&in, namesOf(all))
-			return change(c.Context(), io, be, in)
+			return do(c.Context(), be, namesOf(all))
 		})
 	}
-	return c
 }
 
 func triggerCommand(io Console) *cobra.Command {
@@ -250,14 +257,14 @@ while the schedule is paused.`,
 				if err := be.Trigger(c.Context(), args[0], s.Overlap); err != nil {
 					return err
 				}
-				io.Say("Schedule %q triggered; if a run of it goes on, this one is %s.\nNext: lifeboat %s describe %s\n", args[0], fateOfTrigger(s.Overlap), io.Kind().command, args[0])
+				io.Say("Schedule %q triggered; if a run of it goes on, this one is %s.\nNext: lifeboat %s describe %s\n", args[0], outcomeOfTrigger(s.Overlap), io.Kind().command, args[0])
 				return nil
 			})
 		},
 	}
 }
 
-func fateOfTrigger(overlap string) string {
+func outcomeOfTrigger(overlap string) string {
 	if overlap == contract.OverlapBufferOne {
 		return "begun afterwards"
 	}
@@ -277,26 +284,13 @@ is not affected.`,
 	}
 	chosen.bindFlags(c, "delete")
 	c.Flags().BoolVar(&confirm, "confirm", false, "do not ask")
-	c.RunE = func(c *cobra.Command, names []string) error {
-		if err := chosen.check(names); err != nil {
-			return err
-		}
-		return io.Connect(c.Context(), func(be Backend) error {
-			all, err := chosen.pick(c.Context(), io.Kind(), be, names)
-			if err != nil {
+	c.RunE = chosen.run(io, func(ctx context.Context, be Backend, names []string) error {
+		if !confirm {
+			if err := io.Confirm("Delete the schedules " + strings.Join(names, ", ") + "? " + k.left + " stay."); err != nil {
 				return err
 			}
-			if len(all) == 0 {
-				io.Say("No schedules found.\n")
-				return nil
-			}
-			if !confirm {
-				if err := io.Confirm("Delete the schedules " + strings.Join(namesOf(all), ", ") + "? " + k.left + " stay."); err != nil {
-					return err
-				}
-			}
-			return change(c.Context(), io, be, contract.ChangeSchedulesInput{Delete: namesOf(all)})
-		})
-	}
+		}
+		return change(ctx, io, be, contract.ChangeSchedulesInput{Delete: names})
+	})
 	return c
 }

@@ -302,7 +302,7 @@ func (l *lab) infos(t *testing.T, backup string) (out []volume.Info) {
 // leftInBucket fails the test if a run that has ended has left working files.
 func (l *lab) leftInBucket(t *testing.T, backup, uid string) {
 	t.Helper()
-	for _, dir := range []string{layout.Staging(uid), layout.Claim(backup)} {
+	for _, dir := range []string{layout.Staging(uid), layout.NameLock(backup)} {
 		err := l.Store.List(t.Context(), dir, func(i store.Info) error {
 			t.Errorf("left %s", i.Key)
 			return nil

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -168,9 +167,6 @@ func actions() map[string]action {
 		"DeleteTags":                    (*Sim).deleteTags,
 	}
 }
-
-// Actions are the names of the EC2 actions that are simulated, sorted.
-func Actions() []string { return slices.Sorted(maps.Keys(actions())) }
 
 func write(w http.ResponseWriter, c *call, answer any, failure error) {
 	if c.direct || c.kms {

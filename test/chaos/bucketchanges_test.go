@@ -26,7 +26,7 @@ func TestBucketChanges(t *testing.T) {
 	t.Parallel()
 	recordings(t)
 	each(t, []job{
-		{"another run holds the claim", claimLost},
+		{"another run holds the name lock", nameLockLost},
 		{"half of staging was cleared", halfCleared},
 		{"a dry run is killed once its plan is written", func(ctx context.Context, l *lane) error {
 			return l.killedDryRun(ctx, "PUT LANE/plugins/lifeboat/plans/NAME.json.gz")
@@ -38,9 +38,9 @@ func TestBucketChanges(t *testing.T) {
 	})
 }
 
-// claimLost: a run whose claim was taken over writes no backup and touches nothing of
+// nameLockLost: a run whose name lock was taken over writes no backup and touches nothing of
 // the new holder's.
-func claimLost(ctx context.Context, l *lane) error {
+func nameLockLost(ctx context.Context, l *lane) error {
 	name, _ := l.names("backup")
 	p, err := undisturbed.backup.during("VerifyBackup", Before)
 	if err != nil {
@@ -51,11 +51,11 @@ func claimLost(ctx context.Context, l *lane) error {
 		return err
 	}
 	err = l.disturb(ctx, p, l.startBackup(name, bulkSpec()), func(client.WorkflowRun) (bool, error) {
-		return false, l.Store.Put(ctx, layout.Claim(name), theirs, store.PutOptions{})
+		return false, l.Store.Put(ctx, layout.NameLock(name), theirs, store.PutOptions{})
 	}, nil)
 	var refused *temporal.ApplicationError
 	if !errors.As(err, &refused) || refused.Type() != contract.ErrTypeExists {
-		return fmt.Errorf("a run that lost its claim: %w", err)
+		return fmt.Errorf("a run that lost its name lock: %w", err)
 	}
 	if _, err := l.Store.Head(ctx, layout.Backup{Name: name}.Metadata()); !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("it committed: %w", err)
@@ -63,8 +63,8 @@ func claimLost(ctx context.Context, l *lane) error {
 	if _, err := l.Store.Head(ctx, layout.Backup{Name: name}.Tarball()); err != nil {
 		return fmt.Errorf("it removed files of the new holder: %w", err)
 	}
-	if err := l.Store.Delete(ctx, layout.Claim(name)); err != nil {
-		return fmt.Errorf("it removed the claim of the new holder: %w", err)
+	if err := l.Store.Delete(ctx, layout.NameLock(name)); err != nil {
+		return fmt.Errorf("it removed the name lock of the new holder: %w", err)
 	}
 	return l.leftovers(ctx)
 }
