@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -145,7 +146,20 @@ func TestRetentionCommands(t *testing.T) {
 	for _, args := range [][]string{{"-72h30m"}, {"--", "-72h30m"}} {
 		lifeboat(t, &memory{}, "", append([]string{"backup", "set-expiry", "b"}, args...)...).want(t, console.CodeError, "TIME: -72h30m0s from now has passed: 0s lets the backup expire at once")
 	}
+	lifeboat(t, &memory{}, "", "backup", "set-expiry", "b").want(t, console.CodeError, "got 1 arguments: say which backup and when it expires")
 	lifeboat(t, &memory{}, "", "backup", "set-expiry", "b", "-x").want(t, console.CodeError, "unknown shorthand flag", "see 'lifeboat backup set-expiry --help'")
+}
+
+// What the command line can tell by itself is told without asking anybody.
+func TestRetentionIsCheckedFirst(t *testing.T) {
+	for _, args := range [][]string{{"hold", "b"}, {"set-expiry", "b", "tomorrow"}, {"set-expiry", "b", "--", "-1h"}} {
+		var out, errs bytes.Buffer
+		a := testApp(&memory{}, "", &out, &errs)
+		a.Dial = func(context.Context, string) (console.Backend, error) { return nil, errors.New("out of reach") }
+		if code := a.run(t.Context(), append([]string{"backup"}, args...)); code != console.CodeError || strings.Contains(errs.String(), "out of reach") {
+			t.Errorf("%q: exit %d: %s", args, code, errs.String())
+		}
+	}
 }
 
 // What only a ReadOnly location keeps is hidden, unless it is asked for or named.

@@ -147,6 +147,7 @@ func TestScheduleRefusals(t *testing.T) {
 		"schedule pause nightly --all":                                             "in one way",
 		"schedule pause other":                                                     `schedule "other": not found`,
 		"schedule delete nightly":                                                  "nothing was deleted",
+		"schedule trigger":                                                         "lifeboat schedule trigger takes the name of one schedule, got 0 arguments; see 'lifeboat schedule get'",
 		"schedule trigger broken":                                                  "is invalid: spec.schedule: is empty",
 		"schedule get other":                                                       "not found",
 		"backup create --from-schedule nightly -f x":                               "give one of them",

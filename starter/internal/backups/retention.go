@@ -29,12 +29,12 @@ write there.`,
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why; it is shown to whoever wants to delete the backup")
 	console.BindLocation(c, &location)
-	c.RunE = cs.Connected(func(ctx context.Context, be console.Backend, args []string) error {
+	c.RunE = func(c *cobra.Command, args []string) error {
 		if reason == "" {
-			return fmt.Errorf("--reason: say why the backup has to stay; it is shown to whoever wants to delete it")
+			return errors.New("--reason: say why the backup has to stay; it is shown to whoever wants to delete it")
 		}
-		return cs.setRetention(ctx, be, contract.SetRetentionInput{Name: args[0], Location: location, Hold: &reason})
-	})
+		return cs.setRetention(c.Context(), contract.SetRetentionInput{Name: args[0], Location: location, Hold: &reason})
+	}
 	return c
 }
 
@@ -49,9 +49,9 @@ func (cs Commands) releaseCommand() *cobra.Command {
 		ValidArgsFunction: cs.backups().CompleteNames,
 	}
 	console.BindLocation(c, &location)
-	c.RunE = cs.Connected(func(ctx context.Context, be console.Backend, args []string) error {
-		return cs.setRetention(ctx, be, contract.SetRetentionInput{Name: args[0], Location: location, Hold: new(string)})
-	})
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return cs.setRetention(c.Context(), contract.SetRetentionInput{Name: args[0], Location: location, Hold: new(string)})
+	}
 	return c
 }
 
@@ -65,7 +65,12 @@ now (720h). It also works where a lock protects the backup's files. However shor
 made, the last good backup of a schedule stays.`,
 		Example: `  lifeboat backup set-expiry nightly-20260102020000 8760h
   lifeboat backup set-expiry nightly-20260102020000 2027-01-31T00:00:00Z`,
-		Args: cobra.ExactArgs(2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return fmt.Errorf("got %d arguments: say which backup and when it expires, as in 'lifeboat backup set-expiry nightly-20260102020000 720h'", len(args))
+			}
+			return nil
+		},
 		ValidArgsFunction: func(c *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
@@ -83,13 +88,13 @@ made, the last good backup of a schedule stays.`,
 		return command.ExplainFlagError(c, err)
 	})
 	console.BindLocation(c, &location)
-	c.RunE = cs.Connected(func(ctx context.Context, be console.Backend, args []string) error {
+	c.RunE = func(c *cobra.Command, args []string) error {
 		at, err := parseExpiry(args[1], cs.Now())
 		if err != nil {
 			return err
 		}
-		return cs.setRetention(ctx, be, contract.SetRetentionInput{Name: args[0], Location: location, Expires: &at})
-	})
+		return cs.setRetention(c.Context(), contract.SetRetentionInput{Name: args[0], Location: location, Expires: &at})
+	}
 	return c
 }
 
@@ -112,14 +117,20 @@ func expiryInThePast(d time.Duration) error {
 	return fmt.Errorf("TIME: %s from now has passed: 0s lets the backup expire at once", d)
 }
 
-func (cs Commands) setRetention(ctx context.Context, be console.Backend, in contract.SetRetentionInput) error {
-	run, err := be.StartRetention(ctx, in)
+func (cs Commands) setRetention(ctx context.Context, in contract.SetRetentionInput) error {
+	var res contract.RetentionResult
+	err := cs.WithBackend(ctx, func(be console.Backend) error {
+		run, err := be.StartRetention(ctx, in)
+		if err != nil {
+			return err
+		}
+		if err := cs.FollowRun(ctx, be, run, &res); err != nil {
+			return cs.FailedRun(run, err)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	var res contract.RetentionResult
-	if err := cs.FollowRun(ctx, be, run, &res); err != nil {
-		return cs.FailedRun(run, err)
 	}
 	until := "never expires"
 	if !res.Expires.IsZero() {

@@ -12,6 +12,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/schedule/preset"
 	"github.com/lifeboat-backup/lifeboat/internal/timing"
+	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/input"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -242,7 +243,7 @@ func triggerCommand(io Console) *cobra.Command {
 		Long: "Start a run of a schedule now, as if it were due. " + io.Kind().triggered + ` It also starts
 while the schedule is paused.`,
 		Example:           io.Kind().example("trigger " + io.Kind().name),
-		Args:              cobra.ExactArgs(1),
+		Args:              console.OneName(io.Kind().command),
 		ValidArgsFunction: completeNames(io),
 		RunE: func(c *cobra.Command, args []string) error {
 			return io.Connect(c.Context(), func(be Backend) error {
