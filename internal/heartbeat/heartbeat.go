@@ -34,15 +34,16 @@ func Start(last contract.Heartbeat, send func(contract.Heartbeat)) (r *Recorder,
 	return r, func() { close(done) }
 }
 
+// tick sends at once, since nothing may be written before the first heartbeat was taken.
 func (r *Recorder) tick(done <-chan struct{}) {
 	t := time.NewTicker(interval)
 	defer t.Stop()
 	for {
+		r.sendNow()
 		select {
 		case <-done:
 			return
 		case <-t.C:
-			r.sendNow()
 		}
 	}
 }

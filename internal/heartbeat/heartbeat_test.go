@@ -2,6 +2,7 @@ package heartbeat_test
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
@@ -9,9 +10,15 @@ import (
 
 // A second attempt resumes at the watermark of the first, with its figures; what was
 // counted after the watermark is counted anew.
-func TestResume(t *testing.T) {
+func TestResume(t *testing.T) { synctest.Test(t, testResume) }
+
+func testResume(t *testing.T) {
 	var sent []contract.Heartbeat
 	first, stop := heartbeat.Start(contract.Heartbeat{}, func(h contract.Heartbeat) { sent = append(sent, h) })
+	synctest.Wait()
+	if len(sent) != 1 {
+		t.Fatalf("%d heartbeats at the beginning", len(sent))
+	}
 	var page int
 	if found, err := first.Resume(&page); found || err != nil {
 		t.Fatalf("a first attempt resumes: %t, %v", found, err)
@@ -22,10 +29,10 @@ func TestResume(t *testing.T) {
 	}
 	first.Count(2, 20)
 	stop()
-	if len(sent) != 1 || sent[0].Objects != 3 || sent[0].Bytes != 30 {
+	if len(sent) != 2 || sent[1].Objects != 3 || sent[1].Bytes != 30 {
 		t.Fatalf("sent %+v", sent)
 	}
-	second, stop := heartbeat.Start(sent[0], func(contract.Heartbeat) {})
+	second, stop := heartbeat.Start(sent[1], func(contract.Heartbeat) {})
 	defer stop()
 	if found, err := second.Resume(&page); !found || err != nil || page != 7 {
 		t.Errorf("resumed %t at %d, %v", found, page, err)
@@ -43,10 +50,14 @@ func TestResumeBadCursor(t *testing.T) {
 }
 
 // What is waited for is told with the figures, and no longer than it is.
-func TestWaitsFor(t *testing.T) {
+func TestWaitsFor(t *testing.T) { synctest.Test(t, testWaitsFor) }
+
+func testWaitsFor(t *testing.T) {
 	var sent []contract.Heartbeat
 	r, stop := heartbeat.Start(contract.Heartbeat{}, func(h contract.Heartbeat) { sent = append(sent, h) })
 	defer stop()
+	synctest.Wait()
+	sent = nil // the one at the beginning
 	for _, what := range []string{"namespace shop", ""} {
 		r.WaitsFor(what)
 		if err := r.Mark(1, 2, 3); err != nil {

@@ -19,8 +19,10 @@ type key struct{}
 
 // lease is that of one attempt.
 type lease struct {
-	lasts  time.Duration
-	cancel context.CancelCauseFunc
+	lasts   time.Duration
+	cancel  context.CancelCauseFunc
+	granted chan struct{} // closed by the first renewal
+	ended   <-chan struct{}
 
 	mu      sync.Mutex
 	renewed time.Time
@@ -28,11 +30,12 @@ type lease struct {
 	timer   *time.Timer
 }
 
-// Begin gives the attempt of ctx a lease, which lasts from each renewal on. The context that it
-// returns ends with ErrExpired when the lease does. The caller calls end.
+// Begin gives the attempt of ctx a lease, which lasts from each renewal on. Until the first one
+// nothing may be written: a process may have stood still since it was given the attempt. The context
+// that it returns ends with ErrExpired when the lease does. The caller calls end.
 func Begin(ctx context.Context, lasts time.Duration) (leased context.Context, end func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	l := &lease{lasts: lasts, cancel: cancel, renewed: time.Now()}
+	l := &lease{lasts: lasts, cancel: cancel, granted: make(chan struct{}), ended: ctx.Done(), renewed: time.Now()}
 	l.timer = time.AfterFunc(lasts, func() { _ = l.check() })
 	return context.WithValue(ctx, key{}, l), func() { l.timer.Stop(); cancel(nil) }
 }
@@ -46,20 +49,39 @@ func Renew(ctx context.Context, sent time.Time) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.isGranted() {
+		close(l.granted)
+	}
 	if sent.After(l.renewed) {
 		l.renewed = sent
 		l.timer.Reset(l.lasts - time.Since(sent))
 	}
 }
 
-// Check fails with ErrExpired if the lease of ctx has expired, also where ctx is one that
-// outlives its end. Without a lease everything may be sent.
+// Check waits for the first renewal, and fails with ErrExpired if the lease of ctx has expired, also
+// where ctx is one that outlives its end. Without a lease everything may be sent.
 func Check(ctx context.Context) error {
 	l, leased := ctx.Value(key{}).(*lease)
 	if !leased {
 		return nil
 	}
+	select {
+	case <-l.granted:
+	case <-l.ended:
+	}
+	if !l.isGranted() {
+		return ErrExpired
+	}
 	return l.check()
+}
+
+func (l *lease) isGranted() bool {
+	select {
+	case <-l.granted:
+		return true
+	default:
+		return false
+	}
 }
 
 func (l *lease) check() error {

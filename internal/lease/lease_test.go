@@ -19,6 +19,7 @@ func TestLease(t *testing.T) {
 		ctx, end := lease.Begin(t.Context(), lasts)
 		defer end()
 		begun := time.Now()
+		lease.Renew(ctx, begun)
 		for range 10 {
 			time.Sleep(lasts - time.Second)
 			if err := lease.Check(ctx); err != nil {
@@ -53,6 +54,30 @@ func TestExpiredWithoutTimer(t *testing.T) {
 	if err := lease.Check(ctx); !errors.Is(err, lease.ErrExpired) || ctx.Err() == nil {
 		t.Errorf("got %v, the context %v", err, ctx.Err())
 	}
+}
+
+// Nothing is written before the first renewal, for which a write waits: an attempt that was given to
+// a process which stood still since may be dead already. It is told so, and its context ends.
+func TestNotRenewedYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := lease.Begin(t.Context(), lasts)
+		defer end()
+		time.AfterFunc(time.Second, func() { lease.Renew(ctx, time.Now()) })
+		begun := time.Now()
+		if err := lease.Check(ctx); err != nil || time.Since(begun) != time.Second {
+			t.Errorf("after %s: %v", time.Since(begun), err)
+		}
+		for name, told := range map[string]time.Duration{"told that it is dead": time.Second, "told nothing": 2 * lasts} {
+			parent, cancel := context.WithTimeout(t.Context(), told)
+			ctx, end := lease.Begin(parent, lasts)
+			begun := time.Now()
+			if err := lease.Check(context.WithoutCancel(ctx)); !errors.Is(err, lease.ErrExpired) || time.Since(begun) != min(told, lasts) {
+				t.Errorf("%s: after %s: %v", name, time.Since(begun), err)
+			}
+			end()
+			cancel()
+		}
+	})
 }
 
 // What has no lease may do everything, and what has ended its own work does not expire.

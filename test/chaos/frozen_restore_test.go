@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -37,6 +38,11 @@ func (l *lane) frozenRestore(ctx context.Context, at volumePoint) error {
 	if err := l.backup(ctx, backup, l.volumeSpec("mixed")); err != nil {
 		return err
 	}
+	node := "node-" + l.name // volumes are made in a zone that has one
+	if err := create(ctx, l.Kube, kube.Nodes(), "", m{"metadata": m{"name": node, "labels": m{corev1.LabelTopologyZone: shared.EBS.Zones[0]}}}); err != nil {
+		return err
+	}
+	defer func() { _ = l.Kube.Delete(context.WithoutCancel(ctx), kube.Nodes(), "", node, kube.DeleteOptions{}) }()
 	name, target, start := l.volumeRestore(backup, "-a")
 	var res contract.RestoreResult
 	undisturbed, err := l.record(ctx, start, &res)

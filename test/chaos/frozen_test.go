@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
 // TestFrozenWorker stops a worker's process in the midst of a write, until another worker has
@@ -89,8 +90,10 @@ const awake = 5 * time.Second
 // frozenToTheEnd freezes the worker of a backup of volumes until another one has ended the run.
 func (l *lane) frozenToTheEnd(ctx context.Context, path string, at volumePoint) error {
 	var res contract.BackupResult
-	first, woken := l.current(), time.Time{}
+	var first *harness.Worker
+	var woken time.Time
 	name, err := l.struckVolumes(ctx, path, at, func(ctx context.Context, l *lane, _ point, run client.WorkflowRun) (bool, error) {
+		first = l.current()
 		if err := syscall.Kill(first.PID(), syscall.SIGSTOP); err != nil {
 			return false, fmt.Errorf("stop the worker's process: %w", err)
 		}

@@ -71,6 +71,7 @@ func TestLease(t *testing.T) {
 		for _, expired := range []bool{false, true} {
 			sent = 0
 			ctx, end := lease.Begin(t.Context(), map[bool]time.Duration{true: -1, false: time.Hour}[expired])
+			lease.Renew(ctx, time.Now())
 			err := tc.do(context.WithoutCancel(ctx))
 			kept := tc.changes && expired
 			if (sent == 0) != kept || errors.Is(err, lease.ErrExpired) != kept {

@@ -11,7 +11,6 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/backup/quiesce"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
@@ -92,7 +91,7 @@ func (l *lab) watchFreezes(t *testing.T, uid string, units int) (took []time.Dur
 				continue
 			}
 			var j quiesce.Journal
-			err := repository.GetJSON(t.Context(), l.Store, layout.Staging(uid)+repository.QuiesceJournalFile(unit), &j)
+			err := repository.NewStaging(l.Store, uid).GetLatest(t.Context(), repository.QuiesceJournalFile(unit), &j)
 			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
