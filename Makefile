@@ -138,8 +138,8 @@ soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the 
 	$(MAKE) fuzz FUZZTIME=2m
 
 .PHONY: record-histories
-record-histories: $(TOOLS)/gotestsum ## record workflow histories and a backup of this code for the tests of later code
-	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecord(Histories|Release)' ./test/chaos ./test/e2e
+record-histories: $(TOOLS)/gotestsum ## record workflow histories and backups of this code for the tests of later code
+	LIFEBOAT_RECORD=$(VERSION) $(STACKTEST) -run '^TestRecord(Histories|Release)' ./test/chaos ./test/e2e ./test/e2e/volumes
 
 .PHONY: stack-build
 stack-build: ## build the pinned components of the local stack into the cache

@@ -83,7 +83,7 @@ func (w *world) examine(t *testing.T) map[string]contract.Check {
 			w.tried = location + "/" + snapshot
 			return ebs.Volume{ID: "vol-1", KMSKeyID: "key-1"}, w.restore
 		},
-		Account:   func(context.Context, string) (doctor.Account, error) { return w.account, w.errs["account"] },
+		Account: func(context.Context, string) (doctor.Account, error) { return w.account, w.errs["account"] },
 	}
 	checks, err := d.Examine(t.Context())
 	if err != nil {

@@ -105,7 +105,7 @@ func (b *bench) snapshotLocations() []velerov1.VolumeSnapshotLocation {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "velero.io/v1", Kind: "VolumeSnapshotLocation"},
 		ObjectMeta: metav1.ObjectMeta{Name: location},
 		Spec: velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{
-			"region": b.stack.EBS.Region, "credentialsFile": b.stack.EBS.CredentialsFile,
+			"region": b.stack.EBS.Region, "credentialsFile": b.stack.EBS.WorkerFile,
 		}},
 	}}
 }

@@ -25,7 +25,7 @@ func withSnapshots(c *config.Config) {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "velero.io/v1", Kind: "VolumeSnapshotLocation"},
 		ObjectMeta: metav1.ObjectMeta{Name: snapshotLocation},
 		Spec: velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{
-			"region": shared.EBS.Region, "credentialsFile": shared.EBS.CredentialsFile,
+			"region": shared.EBS.Region, "credentialsFile": shared.EBS.WorkerFile,
 		}},
 	}}
 }

@@ -31,7 +31,7 @@ func withDisks(c *config.Config, s *stack.Stack) {
 	c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{{
 		ObjectMeta: metav1.ObjectMeta{Name: "default"},
 		Spec: velerov1.VolumeSnapshotLocationSpec{
-			Provider: "aws", Config: map[string]string{"region": s.EBS.Region, "credentialsFile": s.EBS.CredentialsFile},
+			Provider: "aws", Config: map[string]string{"region": s.EBS.Region, "credentialsFile": s.EBS.WorkerFile},
 		},
 	}}
 }

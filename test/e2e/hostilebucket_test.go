@@ -74,7 +74,7 @@ func TestHostileBucket(t *testing.T) {
 
 // hostileSource is the bucket of a cluster with something in every directory: backups "good" and
 // "bad", and what runs, schedules, people and verifications have left.
-func hostileSource(t *testing.T, ns string) bucketFiles {
+func hostileSource(t *testing.T, ns string) harness.BucketFiles {
 	t.Helper()
 	l := beside(t, "hostile-source")
 	spec := velerov1.BackupSpec{IncludedNamespaces: []string{ns}}
@@ -91,8 +91,8 @@ func hostileSource(t *testing.T, ns string) bucketFiles {
 		}
 	}
 	restore(t, l.Harness, contract.RestoreInput{Name: "bad", Spec: velerov1.RestoreSpec{BackupName: "bad"}})
-	files := wholeBucket(t, l.Harness)
-	out := bucketFiles{}
+	files := harness.WholeBucket(t, l.Harness)
+	out := harness.BucketFiles{}
 	for key, data := range files {
 		out[strings.ReplaceAll(key, l.Cluster, "CLUSTER")] = data
 	}
@@ -108,7 +108,7 @@ func hostileSource(t *testing.T, ns string) bucketFiles {
 
 // spoil fills a bucket: what is the good backup's as it is, all else as change has it, which is
 // what it returns; and keys beside them that are no names.
-func spoil(t *testing.T, h *harness.Harness, files bucketFiles, change func(*harness.Harness, string) []byte) (spoilt []string) {
+func spoil(t *testing.T, h *harness.Harness, files harness.BucketFiles, change func(*harness.Harness, string) []byte) (spoilt []string) {
 	t.Helper()
 	l := &lab{Lab: &harness.Lab{Harness: h}}
 	root := filepath.Join(h.Stack.Dir, "data", "s3", h.Stack.S3.Bucket, h.Cluster)

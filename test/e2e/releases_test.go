@@ -3,12 +3,6 @@
 package e2e
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +16,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/store"
 	"github.com/lifeboat-backup/lifeboat/test/compare"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
@@ -32,9 +25,6 @@ const releasesDir = "testdata/releases"
 
 // recordRelease names a release whose bucket is to be kept in releasesDir.
 const recordRelease = "LIFEBOAT_RECORD"
-
-// bucketFiles are the files of a bucket below a location's prefix.
-type bucketFiles map[string][]byte
 
 // TestReleases restores a backup of each earlier release, compares every object, and deletes it.
 func TestReleases(t *testing.T) {
@@ -53,7 +43,7 @@ func TestReleases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			files, err := unpackBucket(data)
+			files, err := harness.UnpackBucket(data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +63,7 @@ func TestRecordRelease(t *testing.T) {
 	}
 	l := &lab{Lab: shared.Named(t, harness.Options{Cluster: name, Prefix: name + "-written-" + shared.ID}, nil)}
 	files := writeRelease(t, l.Harness, name)
-	packed, err := packBucket(files)
+	packed, err := files.Pack()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,36 +88,13 @@ const (
 )
 
 // writeRelease takes a backup of the sample, and returns what the bucket has then.
-func writeRelease(t *testing.T, h *harness.Harness, namespace string) bucketFiles {
+func writeRelease(t *testing.T, h *harness.Harness, namespace string) harness.BucketFiles {
 	t.Helper()
 	makeReleaseSample(t, namespace)
 	completed(t, backup(t, h, releaseBackup, velerov1.BackupSpec{
 		IncludedNamespaces: []string{namespace}, TTL: metav1.Duration{Duration: 10 * 365 * 24 * time.Hour},
 	}))
-	return wholeBucket(t, h)
-}
-
-// wholeBucket is all that a location has.
-func wholeBucket(t *testing.T, h *harness.Harness) bucketFiles {
-	t.Helper()
-	files := bucketFiles{}
-	for _, key := range allKeys(t, h.Store) {
-		files[key] = raw(t, h.Store, key)
-	}
-	return files
-}
-
-// allKeys are all keys of a location.
-func allKeys(t *testing.T, st store.Store) (keys []string) {
-	t.Helper()
-	err := st.List(t.Context(), "", func(i store.Info) error {
-		keys = append(keys, i.Key)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
+	return harness.WholeBucket(t, h)
 }
 
 // makeReleaseSample makes the sample anew.
@@ -144,18 +111,12 @@ func makeReleaseSample(t *testing.T, namespace string) {
 
 // serveRelease has a worker of this code take over a cluster with the bucket of a release: it lists
 // the backup, restores it, and deletes it without a trace.
-func serveRelease(t *testing.T, name string, files bucketFiles) {
+func serveRelease(t *testing.T, name string, files harness.BucketFiles) {
 	t.Helper()
 	l := &lab{Lab: shared.Named(t, harness.Options{
 		Cluster: name, Prefix: name + "-served-" + shared.ID,
-		Edit: func(c *config.Config) { c.ReplacesCluster = ownerOf(t, name, files) },
-	}, func(h *harness.Harness) {
-		for key, data := range files {
-			if err := h.Store.Put(t.Context(), key, data, store.PutOptions{}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})}
+		Edit: func(c *config.Config) { c.ReplacesCluster = files.Owner(t, name) },
+	}, func(h *harness.Harness) { files.Put(t, h) })}
 	makeReleaseSample(t, name)
 	want := l.take(t, []string{name})
 	l.deleteNamespaces(t, name)
@@ -177,61 +138,5 @@ func serveRelease(t *testing.T, name string, files bucketFiles) {
 	left = slices.DeleteFunc(left, func(key string) bool { return key == layout.SeenKey }) // of no backup: of the search for orphans
 	if len(left) > 0 {
 		t.Errorf("the deletion has left %v", left)
-	}
-}
-
-// ownerOf is the UID of the cluster that wrote a bucket, which this one is a rebuilt one of; "" where
-// the release did not say.
-func ownerOf(t *testing.T, name string, files bucketFiles) string {
-	t.Helper()
-	data, said := files[layout.ClusterName(name)]
-	if !said {
-		return ""
-	}
-	var owner struct{ UID string }
-	if err := json.Unmarshal(data, &owner); err != nil || owner.UID == "" {
-		t.Fatalf("%s: %v: %s", layout.ClusterName(name), err, data)
-	}
-	return owner.UID
-}
-
-func packBucket(files bucketFiles) ([]byte, error) {
-	var out bytes.Buffer
-	z := gzip.NewWriter(&out)
-	w := tar.NewWriter(z)
-	var keys []string
-	for key := range files {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		if err := w.WriteHeader(&tar.Header{Name: key, Mode: 0o600, Size: int64(len(files[key]))}); err != nil {
-			return nil, err
-		}
-		if _, err := w.Write(files[key]); err != nil {
-			return nil, err
-		}
-	}
-	err := errors.Join(w.Close(), z.Close())
-	return out.Bytes(), err
-}
-
-func unpackBucket(data []byte) (bucketFiles, error) {
-	z, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	files := bucketFiles{}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return files, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if files[h.Name], err = io.ReadAll(r); err != nil {
-			return nil, err
-		}
 	}
 }

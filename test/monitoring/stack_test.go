@@ -89,7 +89,7 @@ func prepare(s *stack.Stack) (harness.Options, []string, error) {
 		c.Drills.SigningKey = &config.SigningKey{File: key}
 		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{{
 			ObjectMeta: metav1.ObjectMeta{Name: "aws-east"},
-			Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": s.EBS.Region, "credentialsFile": s.EBS.CredentialsFile}},
+			Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": s.EBS.Region, "credentialsFile": s.EBS.WorkerFile}},
 		}}
 	}
 	env := append(s.EBS.Environment(), "OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_BSP_SCHEDULE_DELAY=500", "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20"+collectorToken)
@@ -320,9 +320,14 @@ func checkSecrets(t *testing.T) {
 		t.Fatal(resp.Status, err)
 	}
 	s := shared.Stack
+	keys, err := os.ReadFile(s.EBS.WorkerFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Fields(string(keys)) // the last one is the secret key
 	for what, secret := range map[string]string{
 		"value of a Secret": secretValue, "value of a Secret, in base64": base64.StdEncoding.EncodeToString([]byte(secretValue)), "token of the collector": collectorToken,
-		"secret key of S3": s.S3.SecretKey, "token of the API server": s.AdminToken, "secret key of EC2": s.EBS.SecretAccessKey,
+		"secret key of S3": s.S3.SecretKey, "token of the API server": s.AdminToken, "secret key of EC2": words[len(words)-1],
 	} {
 		for where, text := range map[string]string{"log": string(shared.Worker.Log()), "OTLP": sent, "metrics": string(page)} {
 			if secret == "" || strings.Contains(text, secret) {

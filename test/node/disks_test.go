@@ -20,7 +20,7 @@ func withDisks(s *stack.Stack) func(*config.Config) {
 		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{{
 			ObjectMeta: metav1.ObjectMeta{Name: location, Namespace: "velero"},
 			Spec: velerov1.VolumeSnapshotLocationSpec{
-				Provider: "aws", Config: map[string]string{"region": s.EBS.Region, "credentialsFile": s.EBS.CredentialsFile},
+				Provider: "aws", Config: map[string]string{"region": s.EBS.Region, "credentialsFile": s.EBS.WorkerFile},
 			},
 		}}
 	}

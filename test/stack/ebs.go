@@ -11,7 +11,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
-// EBS is the simulator of EC2's volumes and of STS. Several stacks can share one,
+// EBS is the simulator of EC2's volumes, of STS and of the part of KMS that volumes need. Several stacks can share one,
 // as several clusters share an account (Options.EBSFrom).
 type EBS struct {
 	Endpoint        string   `json:"endpoint"` // for EC2 and STS alike
@@ -23,6 +23,8 @@ type EBS struct {
 	SecretAccessKey string   `json:"secretAccessKey"`
 	CredentialsFile string   `json:"credentialsFile"` // AWS's own form, profile default
 	DriverFile      string   `json:"driverFile"`      // the same for the CSI driver
+	WorkerFile      string   `json:"workerFile"`      // the same for Lifeboat, with the rights that deploy/iam gives
+	VolumeKey       string   `json:"volumeKey"`       // of KMS, which Lifeboat may use for volumes
 	TokenFile       string   `json:"tokenFile"`       // holds AdminToken
 	Dir             string   `json:"dir"`             // of its data: volumes/vol-…, snapshots/snap-…
 }
@@ -32,7 +34,7 @@ type EBS struct {
 func (e *EBS) Environment() []string {
 	return []string{
 		"AWS_ENDPOINT_URL_EC2=" + e.Endpoint, "AWS_ENDPOINT_URL_EBS=" + e.Endpoint, "AWS_ENDPOINT_URL_STS=" + e.Endpoint,
-		"AWS_ENDPOINT_URL_SERVICE_QUOTAS=" + e.Endpoint, "AWS_ENDPOINT_URL_EKS=" + e.Endpoint,
+		"AWS_ENDPOINT_URL_SERVICE_QUOTAS=" + e.Endpoint, "AWS_ENDPOINT_URL_EKS=" + e.Endpoint, "AWS_ENDPOINT_URL_KMS=" + e.Endpoint,
 		"AWS_REGION=" + e.Region, "AWS_SHARED_CREDENTIALS_FILE=" + e.CredentialsFile,
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=",
@@ -85,12 +87,14 @@ func (s *Stack) writeEBS(o ebssim.Options, fast bool) (config string, err error)
 	if err := makeDirs(dir); err != nil {
 		return "", err
 	}
-	o = defaultEBS(o, fast)
+	if o, err = defaultEBS(o, fast); err != nil {
+		return "", err
+	}
 	o.Dir = filepath.Join(dir, "disks")
 	s.EBS = &EBS{
 		AdminToken: o.AdminToken, Region: o.Region, Zones: o.Zones, Account: o.AccountID, Dir: o.Dir,
-		AccessKeyID: o.Users[0].AccessKeyID, SecretAccessKey: o.Users[0].SecretAccessKey,
-		CredentialsFile: filepath.Join(dir, "credentials"), DriverFile: filepath.Join(dir, "driver-credentials"), TokenFile: filepath.Join(dir, "admin-token"),
+		VolumeKey: volumeKey(o), AccessKeyID: o.Users[0].AccessKeyID, SecretAccessKey: o.Users[0].SecretAccessKey,
+		CredentialsFile: filepath.Join(dir, "credentials"), DriverFile: filepath.Join(dir, "driver-credentials"), WorkerFile: filepath.Join(dir, "worker-credentials"), TokenFile: filepath.Join(dir, "admin-token"),
 	}
 	if o.Issuers, err = s.issuers(o.Issuers); err != nil {
 		return "", err
@@ -109,13 +113,14 @@ func (s *Stack) writeEBS(o ebssim.Options, fast bool) (config string, err error)
 			return writeSecret(s.EBS.CredentialsFile, profile(s.EBS.AccessKeyID, s.EBS.SecretAccessKey))
 		},
 		func() error { return writeSecret(s.EBS.DriverFile, profile(driverAccessKey, driverSecretKey)) },
+		func() error { return writeSecret(s.EBS.WorkerFile, profile(workerAccessKey, workerSecretKey)) },
 		func() error { return writeSecret(s.EBS.TokenFile, []byte(o.AdminToken)) },
 	)()
 }
 
-// defaultEBS puts the administrator first among the users, and then the CSI driver. Limits and
+// defaultEBS puts the administrator first among the users, then the CSI driver and Lifeboat. Limits and
 // timings are those of a real account, unless the test is about other things.
-func defaultEBS(o ebssim.Options, isFast bool) ebssim.Options {
+func defaultEBS(o ebssim.Options, isFast bool) (ebssim.Options, error) {
 	if o.Region == "" {
 		o.Region = ebsRegion
 	}
@@ -133,8 +138,9 @@ func defaultEBS(o ebssim.Options, isFast bool) ebssim.Options {
 		o.Limits = &fast
 	}
 	admin := ebssim.User{Name: "stack", AccessKeyID: s3AccessKey, SecretAccessKey: s3SecretKey}
-	o.Users = append([]ebssim.User{admin, driverUser()}, o.Users...)
-	return o
+	worker, err := workerUser(o)
+	o.Users = append([]ebssim.User{admin, driverUser(), worker}, o.Users...)
+	return o, err
 }
 
 // issuers adds this cluster: its service accounts can assume roles.

@@ -94,6 +94,11 @@ func (e *EBS) MoveSnapshot(ctx context.Context, id, state string) error {
 	return e.tell(ctx, http.MethodPost, "snapshots/"+url.PathEscape(id), map[string]string{"state": state})
 }
 
+// RenameSnapshot makes a snapshot the one that an account of the past had, of a volume of the past.
+func (e *EBS) RenameSnapshot(ctx context.Context, id, to, volumeID string) error {
+	return e.tell(ctx, http.MethodPost, "snapshots/"+url.PathEscape(id), map[string]string{"id": to, "volumeID": volumeID})
+}
+
 // SetRecycleBin makes deleted snapshots stay in the bin by these rules; none
 // empties it for the future.
 func (e *EBS) SetRecycleBin(ctx context.Context, rules ...ebssim.RetentionRule) error {

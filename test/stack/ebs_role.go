@@ -3,14 +3,31 @@ package stack
 import (
 	"encoding/json"
 
+	"github.com/lifeboat-backup/lifeboat/internal/iam"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
-// The keys of the CSI driver, which is no administrator.
+// The keys of the CSI driver and of Lifeboat, which are no administrators.
 const (
 	driverAccessKey = "AKIAEBSCSIDRIVER"
 	driverSecretKey = "ebs-csi-driver-secret"
+	workerAccessKey = "AKIALIFEBOATWORKER"
+	workerSecretKey = "lifeboat-worker-secret"
 )
+
+// workerUserName is the user that Lifeboat's workers are in the simulated account.
+const workerUserName = "lifeboat-worker"
+
+// workerUser has the policy that `lifeboat iam policy` prints for volumes: whatever a test has a
+// worker do is judged by it.
+func workerUser(o ebssim.Options) (ebssim.User, error) {
+	document, err := iam.Policy(iam.Options{Role: iam.Volumes, SharedBy: []string{ebssim.OtherAccount}, VolumeKeys: []string{volumeKey(o)}})
+	if err != nil {
+		return ebssim.User{}, err
+	}
+	text, err := document.Text()
+	return ebssim.User{Name: workerUserName, AccessKeyID: workerAccessKey, SecretAccessKey: workerSecretKey, Policies: []json.RawMessage{text}}, err
+}
 
 // driverUser is the identity of ebs.csi.aws.com, with the rights that its add-on has in EKS.
 func driverUser() ebssim.User {
@@ -59,4 +76,9 @@ func driverPolicy() json.RawMessage {
 		panic(err) // strings only
 	}
 	return text
+}
+
+// volumeKey is a key of the account's own.
+func volumeKey(o ebssim.Options) string {
+	return "arn:aws:kms:" + o.Region + ":" + o.AccountID + ":key/0b7ee5a3-4f4e-4a5c-8d70-6f4bb5c9d1f2"
 }

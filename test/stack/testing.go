@@ -2,8 +2,11 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -75,7 +78,30 @@ func Main(m *testing.M, o Options, ready func(*Stack)) int {
 func (s *Stack) stopAfter(failed bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	return s.stop(ctx, logsAfter(failed))
+	denied := s.deniedCalls(ctx)
+	return errors.Join(denied, s.stop(ctx, logsAfter(failed || denied != nil)))
+}
+
+// deniedCalls names what the policy of deploy/iam has denied to Lifeboat's workers: with it a
+// worker may do whatever the tests have it do.
+func (s *Stack) deniedCalls(ctx context.Context) error {
+	if s.EBS == nil {
+		return nil
+	}
+	calls, err := s.EBS.Audit(ctx, "", time.Time{})
+	if err != nil {
+		return fmt.Errorf("ask the simulator what was denied: %w", err)
+	}
+	denied := map[string]bool{}
+	for _, c := range calls {
+		if c.Denied != "" && strings.HasSuffix(c.Who, ":user/"+workerUserName) {
+			denied[c.Denied] = true
+		}
+	}
+	if len(denied) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the policy of deploy/iam denies what the tests need:\n%s", strings.Join(slices.Sorted(maps.Keys(denied)), "\n"))
 }
 
 func attachShared(o Options) *Stack {

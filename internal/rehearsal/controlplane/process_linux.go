@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -43,8 +44,21 @@ func defaultRoot() string {
 	return os.TempDir()
 }
 
-// maxMemory is the most that a process had, in bytes.
-func maxMemory(r *syscall.Rusage) int64 { return r.Maxrss << 10 }
+// peakMemory is the most that a process that runs has had, in bytes; 0 of one that has ended. What
+// wait(2) tells is no less than what its parent, this process, had when it started it.
+func peakMemory(pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	var kib int64
+	for line := range strings.Lines(string(status)) {
+		if value, found := strings.CutPrefix(line, "VmHWM:"); found {
+			_, _ = fmt.Sscan(value, &kib)
+		}
+	}
+	return kib << 10
+}
 
 const (
 	// punchHole gives back the space of a part of a file, which reads as zeros from then on and

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
@@ -199,12 +198,9 @@ func (r *running) endedProcess() error {
 func (r *running) stop() (Usage, error) {
 	used := Usage{MemoryBytes: allocatedBytes(r.dir.file(etcdLog))} // of the database etcd's own memory tells
 	for _, p := range slices.Backward(r.processes) {
-		if !p.stop() {
-			continue
-		}
-		if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		used.MemoryBytes += peakMemory(p.cmd.Process.Pid)
+		if p.stop() {
 			used.CPUSeconds += (p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()).Seconds()
-			used.MemoryBytes += maxMemory(usage)
 		}
 	}
 	return used, r.dir.remove()

@@ -40,7 +40,7 @@ func (l *lab) identified(t *testing.T, name string) *identified {
 		t.Fatal(err)
 	}
 	h := l.Idle(t, harness.Options{Cluster: name, Edit: func(c *config.Config) {
-		vsl := snapshotLocation(l.ebs)
+		vsl := snapshotLocation(l.ebs, "")
 		vsl.Spec.Config = map[string]string{"region": l.ebs.Region}
 		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{vsl}
 	}})

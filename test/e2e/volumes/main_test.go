@@ -73,7 +73,7 @@ func prepare(s *stack.Stack) (harness.Options, []string, error) {
 
 func withVolumes(account *stack.EBS) func(*config.Config) {
 	return func(c *config.Config) {
-		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{snapshotLocation(account)}
+		c.VolumeSnapshotLocations = []velerov1.VolumeSnapshotLocation{snapshotLocation(account, account.WorkerFile)}
 	}
 }
 
@@ -89,15 +89,15 @@ func openEC2(account *stack.EBS) (*ebs.Location, error) {
 	defer cancel()
 	limits := quota.DefaultLimits()
 	limits.Apart = 0 // the simulator of these tests asks for no time between snapshots
-	vsl := snapshotLocation(account)
+	vsl := snapshotLocation(account, account.CredentialsFile)
 	return ebs.Open(ctx, &vsl, ebs.Options{Limits: quota.NewPool(limits)})
 }
 
-func snapshotLocation(account *stack.EBS) velerov1.VolumeSnapshotLocation {
+func snapshotLocation(account *stack.EBS, credentials string) velerov1.VolumeSnapshotLocation {
 	return velerov1.VolumeSnapshotLocation{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "velero.io/v1", Kind: "VolumeSnapshotLocation"},
 		ObjectMeta: metav1.ObjectMeta{Name: location},
-		Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": account.Region, "credentialsFile": account.CredentialsFile}},
+		Spec:       velerov1.VolumeSnapshotLocationSpec{Provider: "aws", Config: map[string]string{"region": account.Region, "credentialsFile": credentials}},
 	}
 }
 

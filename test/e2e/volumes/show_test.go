@@ -65,7 +65,7 @@ func TestSnapshotLocation(t *testing.T) {
 	if out := l.says(t, "snapshot-location", "get"); out != "NAME       PROVIDER\n"+location+"   aws\n" {
 		t.Errorf("get: %s", out)
 	}
-	if out := l.says(t, "snapshot-location", "get", "-o", "yaml"); !strings.Contains(out, "region: "+l.ebs.Region) || strings.Contains(out, l.ebs.CredentialsFile) {
+	if out := l.says(t, "snapshot-location", "get", "-o", "yaml"); !strings.Contains(out, "region: "+l.ebs.Region) || strings.Contains(out, l.ebs.WorkerFile) {
 		t.Errorf("get -o yaml: %s", out)
 	}
 	out := l.says(t, "snapshot-location", "check", location)

@@ -131,14 +131,15 @@ func (s *Sim) adminLimits(r *http.Request) (any, error) {
 
 func (s *Sim) adminSnapshot(r *http.Request) (any, error) {
 	var in struct {
-		State string `json:"state"`
-		ID    string `json:"id"` // another one
+		State    string `json:"state"`
+		ID       string `json:"id"` // another one, and the volume that it is of
+		VolumeID string `json:"volumeID"`
 	}
 	if err := readJSON(r, &in); err != nil {
 		return nil, err
 	}
 	if in.ID != "" {
-		return nil, s.RenameSnapshot(r.PathValue("id"), in.ID)
+		return nil, s.RenameSnapshot(r.PathValue("id"), in.ID, in.VolumeID)
 	}
 	return nil, s.MoveSnapshot(r.PathValue("id"), in.State)
 }

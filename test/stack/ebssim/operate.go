@@ -33,8 +33,8 @@ func (s *Sim) MoveSnapshot(id, state string) error {
 	return s.journal.Put(kindSnapshot, id, snap)
 }
 
-// RenameSnapshot gives a snapshot the id that one had in an account of the past.
-func (s *Sim) RenameSnapshot(id, to string) error {
+// RenameSnapshot makes a snapshot the one that an account of the past had, of a volume of the past.
+func (s *Sim) RenameSnapshot(id, to, volumeID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	snap, ok := s.snapshots[id]
@@ -45,7 +45,7 @@ func (s *Sim) RenameSnapshot(id, to string) error {
 		return err
 	}
 	delete(s.snapshots, id)
-	snap.ID = to
+	snap.ID, snap.VolumeID = to, volumeID
 	s.snapshots[to] = snap
 	return errors.Join(s.journal.Put(kindSnapshot, to, snap), s.journal.Delete(kindSnapshot, id))
 }
