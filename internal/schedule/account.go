@@ -52,8 +52,12 @@ func (s *Service) accountOne(ctx context.Context, st store.Store, d *repository.
 	return nil
 }
 
-// accountUntil accounts for all due times before a definition changes.
+// accountUntil accounts for all due times before a definition changes. Times are whole seconds: what
+// was due in the second in which a pause ends had passed before, and Temporal does not start it.
 func (s *Service) accountUntil(ctx context.Context, st store.Store, d *repository.ScheduleDefinition, until time.Time) error {
+	if d.Paused() {
+		until = until.Add(1)
+	}
 	r, err := s.check(&d.Schedule)
 	return repository.ChangeScheduleRuns(ctx, st, d, func(runs *repository.ScheduleRuns) (bool, error) {
 		if err == nil {

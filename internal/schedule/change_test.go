@@ -126,6 +126,11 @@ func TestPause(t *testing.T) {
 		t.Errorf("%+v %v", res, err)
 	}
 	equal(t, w.told("a"), "02T02:00 paused", "03T02:00 paused", "04T02:00 paused")
+	w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	w.clock = at("2026-03-05T02:00:00Z").Add(time.Millisecond) // the second in which it is due
+	w.change(contract.ChangeSchedulesInput{Unpause: []string{"a"}})
+	w.end("a", w.begin("a", "2026-03-06T02:00:00Z", "2026-03-06T02:00:00Z"), "Completed", "2026-03-06T02:01:00Z")
+	equal(t, w.told("a"), "02T02:00 paused", "03T02:00 paused", "04T02:00 paused", "05T02:00 paused", "06T02:00 ran")
 	_, err = w.Change(t.Context(), contract.ChangeSchedulesInput{Pause: []string{"x"}})
 	if failure.TypeOf(err) != contract.ErrTypeNotFound {
 		t.Error(err)

@@ -209,7 +209,7 @@ func checkUnpaused(t *testing.T, h *harness.Harness) {
 			switch {
 			case before[s.Due.Unix()] || s.Outcome == contract.SlotPaused:
 			case s.Due.Before(asked):
-				t.Fatalf("the end of a pause at %s has started the run of %s", asked, s.Due)
+				t.Fatalf("a due time of the pause that ended at %s: %+v", asked, s)
 			case s.Outcome == contract.SlotRan:
 				ran = true
 			}
