@@ -159,10 +159,10 @@ func (l *Lookup) readVersions() error {
 				} `json:"versions"`
 			} `json:"spec"`
 		}
-		l.versions[e.Name] = nil // of several the last counts
 		if json.Unmarshal(body, &crd) != nil {
-			return nil // it fails when it is applied itself
+			crd.Spec.Versions = nil // it fails when it is applied itself
 		}
+		l.versions[e.Name] = nil // of several the last counts
 		for _, v := range crd.Spec.Versions {
 			if v.Served {
 				l.versions[e.Name] = append(l.versions[e.Name], v.Name)
