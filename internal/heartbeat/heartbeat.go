@@ -26,12 +26,16 @@ type Recorder struct {
 }
 
 // Start begins to send. last is the heartbeat of an earlier attempt, or the zero value.
-// The caller calls stop once the activity has ended.
+// The caller calls stop once the activity has ended; it waits for a heartbeat that is on its way,
+// which would else end with the activity's context and be told as an error.
 func Start(last contract.Heartbeat, send func(contract.Heartbeat)) (r *Recorder, stop func()) {
 	r = &Recorder{send: send, last: last}
-	done := make(chan struct{})
-	go r.tick(done)
-	return r, func() { close(done) }
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		r.tick(done)
+	}()
+	return r, func() { close(done); <-stopped }
 }
 
 // tick sends at once, since nothing may be written before the first heartbeat was taken.

@@ -3,6 +3,7 @@ package heartbeat_test
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
@@ -67,4 +68,16 @@ func testWaitsFor(t *testing.T) {
 	if len(sent) != 2 || sent[0].Waits != "namespace shop" || sent[0].Objects != 2 || sent[1].Waits != "" {
 		t.Errorf("sent %+v", sent)
 	}
+}
+
+// An activity ends when the heartbeat on its way has ended: its context ends with it.
+func TestStopWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := false
+		_, stop := heartbeat.Start(contract.Heartbeat{}, func(contract.Heartbeat) { time.Sleep(time.Second); ended = true })
+		synctest.Wait()
+		if stop(); !ended {
+			t.Error("a heartbeat goes on after the activity")
+		}
+	})
 }

@@ -95,7 +95,7 @@ func TestForeignVolume(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	cli(t, 2, "drill", "run", "foreign", "--from-backup", "foreign", "--wait")
+	cli(t, 1, "drill", "run", "foreign", "--from-backup", "foreign", "--wait")
 	p := latest(t)
 	t.Log(jsonOf(p.Claim))
 	checkFailed(t, p, evidence.L0, evidence.Aborted, "volume "+volume+" is free, and the copy of claim "+ns+"/data would be bound to it")

@@ -144,7 +144,7 @@ func badFlags(t *testing.T, h *harness.Harness) {
 		{1, "spec.orLabelSelectors", []string{"backup", "create", "bad", "-l", "a=b", "--or-selector", "c=d"}},
 		{1, "unknown flag: --from-nowhere", []string{"backup", "create", "bad", "--from-nowhere"}},
 		{1, "--from-backup NAME or --from-schedule NAME", []string{"restore", "create", "bad"}},
-		{2, `"nowhere"`, []string{"backup", "create", "bad", "--storage-location", "nowhere", "--wait"}},
+		{1, `"nowhere"`, []string{"backup", "create", "bad", "--storage-location", "nowhere", "--wait"}},
 		{4, `no backup "gone"`, []string{"restore", "create", "--from-backup", "gone", "--storage-location", "default", "--wait"}},
 		{2, "storage location nobucket", []string{"restore", "create", "--from-backup", "gone", "--wait"}},
 		{1, "storage location nobucket", []string{"backup", "describe", "gone"}}, // who knows whether it lies there

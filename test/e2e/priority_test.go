@@ -41,47 +41,65 @@ func TestRestoreOvertakes(t *testing.T) {
 	if err := run.Get(t.Context(), &res); err != nil || res.Phase != "Completed" {
 		t.Fatalf("%v, %s", err, res.Phase)
 	}
-	asked, ended, urgent := activityTimes(t, l.Harness, run)
-	overtaken, before, all := 0, 0, 0
+	var others []activityWait
 	for _, b := range backups {
 		if err := b.Get(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
-		_, _, starts := activityTimes(t, l.Harness, b)
-		for _, at := range starts {
-			all++
-			switch {
-			case at.After(ended):
-				overtaken++
-			case at.After(asked):
-				before++
-			}
+		others = append(others, activityWaits(t, l.Harness, b)...)
+	}
+	urgent, overtaken := activityWaits(t, l.Harness, run), 0
+	for _, w := range urgent {
+		// One may get the slot in the moment in which the restore asks; in the order of asking all that wait would.
+		if before := begunDuring(others, w); before > 1 {
+			t.Errorf("while an activity of the restore waited in %s, %d of the backups began", w.queue, before)
 		}
 	}
-	// Between two activities of the restore one or two of backups get the slot, for it has not asked
-	// for the next one yet; in the order of asking all that wait would go before each.
-	if most := 2 * len(urgent); before > most || overtaken == 0 {
-		t.Errorf("while the restore had %d activities, %d of the backups' %d began, and %d after it", len(urgent), before, all, overtaken)
+	for _, o := range others {
+		if o.begun.After(urgent[len(urgent)-1].begun) {
+			overtaken++
+		}
+	}
+	if overtaken < len(others)/4 {
+		t.Errorf("only %d of the backups' %d activities began after the restore's", overtaken, len(others))
 	}
 }
 
-// activityTimes are when a run first asked for an activity, when it ended, and when its activities
-// in the queue of long work began.
-func activityTimes(t *testing.T, h *harness.Harness, run client.WorkflowRun) (asked, ended time.Time, starts []time.Time) {
+// activityWait is an activity from when it was asked for to when it began.
+type activityWait struct {
+	queue        string
+	asked, begun time.Time
+}
+
+// begunDuring is how many activities got a slot of the queue in which another one waited.
+func begunDuring(all []activityWait, w activityWait) (n int) {
+	for _, o := range all {
+		if o.queue == w.queue && o.begun.After(w.asked) && o.begun.Before(w.begun) {
+			n++
+		}
+	}
+	return n
+}
+
+// activityWaits are the activities of a run that has ended, in the order of their beginning.
+func activityWaits(t *testing.T, h *harness.Harness, run client.WorkflowRun) (all []activityWait) {
 	t.Helper()
+	asked := map[int64]activityWait{}
 	history := h.Temporal.GetWorkflowHistory(t.Context(), run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {
 		e, err := history.Next()
 		if err != nil {
 			t.Fatal(err)
 		}
-		ended = e.GetEventTime().AsTime()
-		if e.GetActivityTaskScheduledEventAttributes() != nil && asked.IsZero() {
-			asked = ended
+		at := e.GetEventTime().AsTime()
+		if a := e.GetActivityTaskScheduledEventAttributes(); a != nil {
+			asked[e.GetEventId()] = activityWait{queue: a.GetTaskQueue().GetName(), asked: at}
 		}
-		if e.GetActivityTaskStartedEventAttributes() != nil {
-			starts = append(starts, ended)
+		if a := e.GetActivityTaskStartedEventAttributes(); a != nil {
+			w := asked[a.GetScheduledEventId()]
+			w.begun = at
+			all = append(all, w)
 		}
 	}
-	return asked, ended, starts
+	return all
 }
