@@ -24,7 +24,8 @@ type EBS struct {
 	CredentialsFile string   `json:"credentialsFile"` // AWS's own form, profile default
 	DriverFile      string   `json:"driverFile"`      // the same for the CSI driver
 	WorkerFile      string   `json:"workerFile"`      // the same for Lifeboat, with the rights that deploy/iam gives
-	VolumeKey       string   `json:"volumeKey"`       // of KMS, which Lifeboat may use for volumes
+	VolumeKey       string   `json:"volumeKey"`       // of KMS, which Lifeboat and the CSI driver may use for volumes
+	SpareKey        string   `json:"spareKey"`        // another one, which a test may disable
 	TokenFile       string   `json:"tokenFile"`       // holds AdminToken
 	Dir             string   `json:"dir"`             // of its data: volumes/vol-…, snapshots/snap-…
 }
@@ -93,7 +94,7 @@ func (s *Stack) writeEBS(o ebssim.Options, fast bool) (config string, err error)
 	o.Dir = filepath.Join(dir, "disks")
 	s.EBS = &EBS{
 		AdminToken: o.AdminToken, Region: o.Region, Zones: o.Zones, Account: o.AccountID, Dir: o.Dir,
-		VolumeKey: volumeKey(o), AccessKeyID: o.Users[0].AccessKeyID, SecretAccessKey: o.Users[0].SecretAccessKey,
+		VolumeKey: volumeKeys(o)[0], SpareKey: volumeKeys(o)[1], AccessKeyID: o.Users[0].AccessKeyID, SecretAccessKey: o.Users[0].SecretAccessKey,
 		CredentialsFile: filepath.Join(dir, "credentials"), DriverFile: filepath.Join(dir, "driver-credentials"), WorkerFile: filepath.Join(dir, "worker-credentials"), TokenFile: filepath.Join(dir, "admin-token"),
 	}
 	if o.Issuers, err = s.issuers(o.Issuers); err != nil {
@@ -137,9 +138,10 @@ func defaultEBS(o ebssim.Options, isFast bool) (ebssim.Options, error) {
 		fast := ebssim.Fast()
 		o.Limits = &fast
 	}
+	o.Keys = append(o.Keys, volumeKeys(o)...)
 	admin := ebssim.User{Name: "stack", AccessKeyID: s3AccessKey, SecretAccessKey: s3SecretKey}
 	worker, err := workerUser(o)
-	o.Users = append([]ebssim.User{admin, driverUser(), worker}, o.Users...)
+	o.Users = append([]ebssim.User{admin, driverUser(volumeKeys(o)), worker}, o.Users...)
 	return o, err
 }
 

@@ -31,8 +31,12 @@ func (e *EBS) DestroyVolume(ctx context.Context, id string) error {
 	return e.tell(ctx, http.MethodDelete, "volumes/"+url.PathEscape(id), nil)
 }
 
-// SetKeys says which keys of KMS may be used beside the account's own.
-func (e *EBS) SetKeys(ctx context.Context, keys ...string) error {
+// EnableSpareKey has SpareKey enabled or disabled. The other keys stay enabled.
+func (e *EBS) EnableSpareKey(ctx context.Context, enabled bool) error {
+	keys := []string{e.VolumeKey}
+	if enabled {
+		keys = append(keys, e.SpareKey)
+	}
 	return e.tell(ctx, http.MethodPost, "keys", keys)
 }
 

@@ -21,7 +21,7 @@ const workerUserName = "lifeboat-worker"
 // workerUser has the policy that `lifeboat iam policy` prints for volumes: whatever a test has a
 // worker do is judged by it.
 func workerUser(o ebssim.Options) (ebssim.User, error) {
-	document, err := iam.Policy(iam.Options{Role: iam.Volumes, SharedBy: []string{ebssim.OtherAccount}, VolumeKeys: []string{volumeKey(o)}})
+	document, err := iam.Policy(iam.Options{Role: iam.Volumes, SharedBy: []string{ebssim.OtherAccount}, VolumeKeys: volumeKeys(o)})
 	if err != nil {
 		return ebssim.User{}, err
 	}
@@ -29,9 +29,10 @@ func workerUser(o ebssim.Options) (ebssim.User, error) {
 	return ebssim.User{Name: workerUserName, AccessKeyID: workerAccessKey, SecretAccessKey: workerSecretKey, Policies: []json.RawMessage{text}}, err
 }
 
-// driverUser is the identity of ebs.csi.aws.com, with the rights that its add-on has in EKS.
-func driverUser() ebssim.User {
-	return ebssim.User{Name: "ebs-csi-driver", AccessKeyID: driverAccessKey, SecretAccessKey: driverSecretKey, Policies: []json.RawMessage{driverPolicy()}}
+// driverUser is the identity of ebs.csi.aws.com, with the rights that its add-on has in EKS and those
+// to keys that its manual asks for.
+func driverUser(keys []string) ebssim.User {
+	return ebssim.User{Name: "ebs-csi-driver", AccessKeyID: driverAccessKey, SecretAccessKey: driverSecretKey, Policies: []json.RawMessage{driverPolicy(keys)}}
 }
 
 // driverStatement is a statement of a policy that allows something.
@@ -45,7 +46,7 @@ type driverStatement struct {
 // driverPolicy allows what AWS's managed policy AmazonEBSCSIDriverPolicyV2 does, so far as the
 // driver here makes use of it: a tag decides which volumes it attaches and deletes, and which
 // snapshots it deletes and makes volumes of.
-func driverPolicy() json.RawMessage {
+func driverPolicy(keys []string) json.RawMessage {
 	const volumes, snapshots, instances = "arn:aws:ec2:*:*:volume/*", "arn:aws:ec2:*:*:snapshot/*", "arn:aws:ec2:*:*:instance/*"
 	is := func(key string) map[string]map[string][]string {
 		return map[string]map[string][]string{"StringEquals": {key + "/ebs.csi.aws.com/cluster": {"true"}}}
@@ -70,6 +71,7 @@ func driverPolicy() json.RawMessage {
 		allow(nil, instances, "ec2:AttachVolume", "ec2:DetachVolume"),
 		allow(whileMade, volumes, "ec2:CreateTags"),
 		allow(whileMade, snapshots, "ec2:CreateTags"),
+		{"Allow", []string{"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"}, keys, nil},
 	}}
 	text, err := json.Marshal(policy)
 	if err != nil {
@@ -78,7 +80,8 @@ func driverPolicy() json.RawMessage {
 	return text
 }
 
-// volumeKey is a key of the account's own.
-func volumeKey(o ebssim.Options) string {
-	return "arn:aws:kms:" + o.Region + ":" + o.AccountID + ":key/0b7ee5a3-4f4e-4a5c-8d70-6f4bb5c9d1f2"
+// volumeKeys are two keys of the account's own.
+func volumeKeys(o ebssim.Options) []string {
+	of := "arn:aws:kms:" + o.Region + ":" + o.AccountID + ":key/"
+	return []string{of + "0b7ee5a3-4f4e-4a5c-8d70-6f4bb5c9d1f2", of + "5a1b6f0e-90c7-4c53-8c1e-2f6c7d1e9a44"}
 }

@@ -73,10 +73,7 @@ func TestTroubleOfSingleVolumes(t *testing.T) {
 func TestUnknownKey(t *testing.T) {
 	t.Parallel()
 	l := shared
-	key := "arn:aws:kms:" + l.ebs.Region + ":" + l.ebs.Account + ":key/of-the-data"
-	if err := l.ebs.SetKeys(t.Context(), key); err != nil {
-		t.Fatal(err)
-	}
+	key := l.ebs.SpareKey
 	class := "encrypted-" + l.ID
 	l.kubectl(t, `{"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"`+class+`"},"provisioner":"ebs.csi.aws.com",
 "parameters":{"type":"gp3","encrypted":"true","kmsKeyId":"`+key+`"},"volumeBindingMode":"Immediate"}`, "apply", "-f", "-")
@@ -88,7 +85,7 @@ func TestUnknownKey(t *testing.T) {
 	f := l.forge(t, "key")
 	f.native(ns, "data")
 	backup := f.write(true)
-	if err := l.ebs.SetKeys(t.Context()); err != nil {
+	if err := l.ebs.EnableSpareKey(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	var res contract.RestoreResult
@@ -99,7 +96,7 @@ func TestUnknownKey(t *testing.T) {
 	if left := l.madeBy(t, res.UID); len(left) > 0 || l.Object(t, "pvc", copied, "data") != nil {
 		t.Errorf("left %+v", left)
 	}
-	if err := l.ebs.SetKeys(t.Context(), key); err != nil {
+	if err := l.ebs.EnableSpareKey(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	l.restore(t, input("key-again-"+l.ID, backup, ns, map[string]string{ns: again}))
