@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
@@ -184,7 +185,8 @@ resources:
 
 // TestRestoreHooksAfterWorkerDied kills the worker while the second hook runs: the
 // first is not run again, the second is, after its first command was ended, and the
-// restore says so.
+// restore says so. A worker that is lost before it has recorded the command's process leaves that
+// to run beside its repetition.
 func TestRestoreHooksAfterWorkerDied(t *testing.T) {
 	t.Parallel()
 	c := on(t, shared, binaries(t), harness.Options{Cluster: "interrupted"})
@@ -201,6 +203,15 @@ func TestRestoreHooksAfterWorkerDied(t *testing.T) {
 			return fmt.Errorf("log %q %v", text, err)
 		}
 		return nil
+	})
+	// The command begins at once; which process it is, the worker learns and records a moment later.
+	within(t, patience, "the command's process is recorded", func() error {
+		for key, data := range harness.WholeBucket(t, c.Harness) {
+			if strings.Contains(key, repository.PodHooksFile(target, "plain")) && strings.Contains(string(data), `"left":`) {
+				return nil
+			}
+		}
+		return errors.New("it is not")
 	})
 	worker.Kill()
 	if worker, err = c.StartWorker(t.Context()); err != nil {
