@@ -14,14 +14,7 @@ import (
 
 // holdToLease keeps back what changes something, at each attempt of a request, once the lease of
 // the context's activity has expired.
-func holdToLease(cfg *aws.Config) {
-	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
-		if _, sends := stack.Finalize.Get("Retry"); !sends {
-			return nil // a URL is signed, and no request made
-		}
-		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("lifeboat-lease", checkLease), "Retry", middleware.After)
-	})
-}
+func holdToLease(cfg *aws.Config) { aroundAttempts(cfg, "lifeboat-lease", checkLease) }
 
 func checkLease(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	if changes(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)) {

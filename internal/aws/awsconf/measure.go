@@ -17,12 +17,15 @@ import (
 
 // measure has each attempt of each request of the clients made of cfg measured, where the
 // context asks for it.
-func measure(cfg *aws.Config) {
+func measure(cfg *aws.Config) { aroundAttempts(cfg, "lifeboat-measure", measureAttempt) }
+
+// aroundAttempts has fn stand around each attempt of each request of the clients made of cfg.
+func aroundAttempts(cfg *aws.Config, name string, fn func(context.Context, middleware.FinalizeInput, middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error)) {
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
 		if _, sends := stack.Finalize.Get("Retry"); !sends {
 			return nil // a URL is signed, and no request made
 		}
-		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("lifeboat-measure", measureAttempt), "Retry", middleware.After)
+		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc(name, fn), "Retry", middleware.After)
 	})
 }
 
