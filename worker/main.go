@@ -228,6 +228,11 @@ func newCollector(cfg *config.Config, kc *kube.Client, locations *repository.Loc
 	}
 }
 
+// garbageRunner plans collections of what orphans are looked for in.
+func garbageRunner(orphans *orphan.Collector) *garbage.Runner {
+	return &garbage.Runner{Cluster: orphans.Cluster, Policy: orphans.Policy, Locations: orphans.Locations}
+}
+
 // registerAll gives the worker every workflow and activity, and returns what answers reads.
 func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, orphans *orphan.Collector, tc *temporal.Client, attributes *temporal.Attributes, schedules keptSchedules) *catalog.Reader {
 	workflows.Register(w.work, attributes.Missing)
@@ -239,7 +244,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	restores.Register(w)
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
 	orphans.Abandon = activities.Abandoner{Backup: backups, Restore: restores}
-	(&activities.Garbage{Runner: &garbage.Runner{Cluster: cfg.Cluster, Policy: orphans.Policy, Locations: locations}, Orphans: orphans}).Register(w)
+	(&activities.Garbage{Runner: garbageRunner(orphans), Orphans: orphans}).Register(w)
 	drills := newDrills(cfg, kc, locations, snapshots, restores.Service)
 	orphans.Drills = drills
 	(&activities.Drill{Service: drills}).Register(w)

@@ -16,7 +16,6 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/garbage"
 	"github.com/lifeboat-backup/lifeboat/internal/garbage/orphan"
 	"github.com/lifeboat-backup/lifeboat/internal/monitoring"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -94,8 +93,7 @@ func newObserver(cfg *config.Config, t *export.Telemetry, locations *repository.
 				return orphans.Plan(ctx, contract.PlanOrphansInput{Now: time.Now(), DryRun: true})
 			},
 			Expired: func(ctx context.Context) (contract.GarbagePlan, error) {
-				runner := &garbage.Runner{Cluster: cfg.Cluster, Policy: orphans.Policy, Locations: locations}
-				return runner.Plan(ctx, contract.PlanGarbageInput{Now: time.Now()})
+				return garbageRunner(orphans).Plan(ctx, contract.PlanGarbageInput{Now: time.Now()})
 			},
 		}
 		var err error
