@@ -11,9 +11,10 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
-// deletionsAtOnce is how many expired backups one collection deletes at the same time: enough to
-// use up EC2's rate of deletions, 5 a second, with backups of one snapshot, each of which takes a
-// second and a half, most of it for a look into the Recycle Bin. It leaves half of a worker's slots
+// deletionsAtOnce is how many expired backups one collection deletes at the same time. A deletion
+// of one snapshot takes a second and a half, most of it for a look into the Recycle Bin, so that
+// eight could use up EC2's rate of deletions, 5 a second; on two cores, where Temporal's own work
+// holds them up, they were not measured to be faster than four. It leaves half of a worker's slots
 // to others. Runs that were begun before have 4.
 const (
 	deletionsAtOnce    = 8
