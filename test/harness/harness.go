@@ -163,7 +163,13 @@ func (h *Harness) Kubectl(ctx context.Context, stdin string, args ...string) (st
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, bin, append([]string{"--kubeconfig", h.Stack.Kubeconfig}, args...)...)
+	all := append([]string{"--kubeconfig", h.Stack.Kubeconfig}, args...)
+	if len(args) > 0 && args[0] == "apply" {
+		// An API server that shares two cores with a suite may take over kubectl's 32 s for the
+		// schema that apply validates by, once definitions have changed.
+		all = append(all, "--request-timeout=2m")
+	}
+	cmd := exec.CommandContext(ctx, bin, all...)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

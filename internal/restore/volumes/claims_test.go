@@ -46,6 +46,24 @@ func TestPodsThatWaitForANode(t *testing.T) {
 	}
 }
 
+// TestClaimsWithDataAreWaitedFor: a claim whose disk is there already needs the controller
+// manager as much as one whose disk is to be made.
+func TestClaimsWithDataAreWaitedFor(t *testing.T) {
+	plain := volume.Restore{Claim: "c", PV: "pv", Selected: true, Disposition: volume.Dynamic, Patch: true}
+	filled, disk := plain, plain
+	filled.Disposition = volume.ProvisionBy(volume.MethodCSI)
+	disk.Disposition, disk.Disk = volume.ProvisionBy(volume.MethodNative), &volume.DiskPlan{}
+	for name, tc := range map[string]struct {
+		v    *volume.Restore
+		want time.Duration
+	}{"empty": {&plain, emptyFor}, "to be made": {&filled, provisionFor}, "made": {&disk, provisionFor}} {
+		got, err := new(claimWatcher).waitFor(t.Context(), tc.v, &corev1.PersistentVolumeClaim{})
+		if err != nil || got.limit != tc.want || !got.asked {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
 // TestNoClaimEndsInSilence: a claim that is not bound in time has a reason, whatever
 // it waited for.
 func TestNoClaimEndsInSilence(t *testing.T) {

@@ -14,8 +14,9 @@ import (
 
 // How long the volumes of restored claims are waited for.
 const (
-	// provisionFor is Velero's --resource-timeout: for a claim with data whose volume
-	// can be made at once, or is being made.
+	// provisionFor is Velero's --resource-timeout: for a claim with data whose volume can be
+	// made at once, is being made, or is there: the controller manager of a cluster writes
+	// 20 objects a second, and needs minutes to bind a thousand claims to theirs.
 	provisionFor = 10 * time.Minute
 	// emptyFor is for one without data: all that is waited for is a label.
 	emptyFor = 20 * time.Second
@@ -48,7 +49,7 @@ func (p *claimWatcher) waitFor(ctx context.Context, v *volume.Restore, claim *co
 		return claimWait{limit: scheduleFor, next: "a node for pod " + pod, about: fmt.Sprintf("pod %s, which mounts it, had no node after %s", pod, scheduleFor)}, nil
 	}
 	limit := emptyFor
-	if v.IsFilled() {
+	if v.HasData() {
 		limit = provisionFor
 	}
 	return claimWait{limit: limit, next: "a volume", about: fmt.Sprintf("not bound after %s", limit), asked: true}, nil

@@ -27,8 +27,8 @@ import (
 )
 
 const (
-	location = "aws-east" // the VolumeSnapshotLocation of the worker's configuration
-	patience = 2 * time.Minute
+	location = "aws-east"      // the VolumeSnapshotLocation of the worker's configuration
+	patience = 5 * time.Minute // is spent only by what fails
 	// awsCluster is the name that the workers' cluster has in AWS.
 	awsCluster = "eks-of-the-tests"
 	// atOnce is how many tests run at a time: they wait far more than they work.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
@@ -109,7 +108,8 @@ func TestSnapshotsAreNotServed(t *testing.T) {
 }
 
 // TestDriverIsAsked: no location is of the nodes' region, so that EC2 is not asked: the
-// driver says whether it finds a snapshot, before anything that stays is made.
+// driver says whether it finds a snapshot, before anything that stays is made. How long it is
+// asked is a matter of TestProbe in internal/volume/csi.
 func TestDriverIsAsked(t *testing.T) {
 	l := shared
 	ns := l.namespace(t, "asked")
@@ -124,11 +124,7 @@ func TestDriverIsAsked(t *testing.T) {
 	}
 	f := forge("asked-missing")
 	f.rename(0, missing)
-	began := time.Now()
 	l.refuses(t, ns, f.write(true), "NotFound", ns+"/data", "ebs.csi.aws.com does not find snapshot "+missing, "restore another backup")
-	if took := time.Since(began); took > 12*time.Second {
-		t.Errorf("took %s", took)
-	}
 	copied := "asked-copied-" + l.ID
 	l.cleanUp(t, copied)
 	res := l.restore(t, input("asked-"+l.ID, forge("asked").write(true), ns, map[string]string{ns: copied}))
