@@ -43,6 +43,11 @@ func (h *Harness) configure(o Options) error {
 // Reconfigure changes the configuration of workers that are started from now on.
 func (h *Harness) Reconfigure(edit func(*config.Config)) error {
 	edit(h.Config)
+	for _, l := range h.Config.BackupStorageLocations {
+		if o := l.Spec.ObjectStorage; o != nil {
+			_ = h.Stack.AllowLocation(o.Bucket, o.Prefix) // what cannot be a location's is for the worker to refuse
+		}
+	}
 	data, err := marshal(h.Config)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
 // Worker is a running lifeboat-worker process.
@@ -41,7 +42,7 @@ func (h *Harness) StartWorkerOf(ctx context.Context, binary string, env ...strin
 	defer log.Close()
 	w := &Worker{cmd: exec.Command(binary, "--config", h.path), log: log.Name(), done: make(chan error, 1)}
 	w.cmd.Stdout, w.cmd.Stderr = log, log
-	w.cmd.Env = append(os.Environ(), env...)
+	w.cmd.Env = append(append(os.Environ(), stack.WorkerEnvironment), env...)
 	w.cmd.SysProcAttr = dieWithTest()
 	if err := w.start(); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)

@@ -29,7 +29,7 @@ func (s *Stack) startS3(ctx context.Context) error {
 		s.S3.Endpoint = "http://" + loopback(ports[0])
 		return &service{Name: "versitygw", Binary: binary, Health: s.S3.Endpoint + "/healthz", Args: []string{
 			"--access=" + s.S3.AccessKey, "--secret=" + s.S3.SecretKey, "--region=" + s.S3.Region,
-			"--port=" + loopback(ports[0]), "--health=/healthz", "--quiet",
+			"--port=" + loopback(ports[0]), "--health=/healthz", "--quiet", "--access-log=" + s.s3Log(),
 			"posix", "--versioning-dir=" + versions, root,
 		}}, nil
 	})

@@ -7,8 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
@@ -50,6 +52,9 @@ type Stack struct {
 
 	out     io.Writer
 	spawner *spawner
+
+	s3Mutex    sync.Mutex
+	s3Policies []evaluation.Policy // of the locations that workers may use
 }
 
 // S3 is the object store and its only account.

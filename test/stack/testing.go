@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -82,26 +81,35 @@ func (s *Stack) stopAfter(failed bool) error {
 	return errors.Join(denied, s.stop(ctx, logsAfter(failed || denied != nil)))
 }
 
-// deniedCalls names what the policy of deploy/iam has denied to Lifeboat's workers: with it a
-// worker may do whatever the tests have it do.
+// deniedCalls names what the policies of deploy/iam deny to Lifeboat's workers of what they asked
+// EC2 and the object store for: with them a worker may do whatever the tests have it do.
 func (s *Stack) deniedCalls(ctx context.Context) error {
-	if s.EBS == nil {
-		return nil
-	}
-	calls, err := s.EBS.Audit(ctx, "", time.Time{})
+	denied, err := s.deniedVolumeCalls(ctx)
 	if err != nil {
 		return fmt.Errorf("ask the simulator what was denied: %w", err)
 	}
-	denied := map[string]bool{}
-	for _, c := range calls {
-		if c.Denied != "" && strings.HasSuffix(c.Who, ":user/"+workerUserName) {
-			denied[c.Denied] = true
-		}
+	requests, err := s.deniedRequests(0)
+	if err != nil {
+		return fmt.Errorf("read the requests of the object store: %w", err)
 	}
-	if len(denied) == 0 {
+	if denied = append(denied, requests...); len(denied) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the policy of deploy/iam denies what the tests need:\n%s", strings.Join(slices.Sorted(maps.Keys(denied)), "\n"))
+	slices.Sort(denied)
+	return fmt.Errorf("the policy of deploy/iam denies what the tests need:\n%s", strings.Join(slices.Compact(denied), "\n"))
+}
+
+func (s *Stack) deniedVolumeCalls(ctx context.Context) (denied []string, err error) {
+	if s.EBS == nil {
+		return nil, nil
+	}
+	calls, err := s.EBS.Audit(ctx, "", time.Time{})
+	for _, c := range calls {
+		if c.Denied != "" && strings.HasSuffix(c.Who, ":user/"+workerUserName) {
+			denied = append(denied, c.Denied)
+		}
+	}
+	return denied, err
 }
 
 func attachShared(o Options) *Stack {

@@ -58,6 +58,7 @@ func parseGateway(gateway *embedgw.Config, args []string) ([]string, error) {
 	flags.StringVar(&gateway.Region, "region", "us-east-1", "region that clients sign for")
 	flags.StringVar(&gateway.HealthPath, "health", os.Getenv("VGW_HEALTH"), "path that answers 200 without a signature")
 	flags.BoolVar(&gateway.Quiet, "quiet", false, "do not log requests")
+	flags.StringVar(&gateway.AccessLog, "access-log", "", "file for a line a request")
 	port := flags.String("port", cmp.Or(os.Getenv("VGW_PORT"), ":7070"), "address to listen on, host:port")
 	if err := flags.Parse(args); err != nil {
 		return nil, err

@@ -1,0 +1,58 @@
+//go:build stack
+
+package stack
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestDeniedRequests: what the shipped policy denies to a worker of the object store fails a suite,
+// whoever else asks for the same.
+func TestDeniedRequests(t *testing.T) {
+	s := shared(t)
+	ask := func(who, method, path, query string) {
+		t.Helper()
+		status, answer, err := s.S3.do(t.Context(), method, path, query, "", map[string]string{"User-Agent": "aws-sdk-go-v2/1 " + who})
+		if err != nil || status >= 500 {
+			t.Fatalf("%d %s %v", status, answer, err)
+		}
+	}
+	const here, file = "/" + defaultBucket + "/", "/" + defaultBucket + "/judged/backups/b/a file"
+	asWorker := func(method, path, query string) func() { return func() { ask(workerMark, method, path, query) } }
+	for name, tc := range map[string]struct {
+		do     func()
+		denied string
+	}{
+		"writes a backup":              {asWorker(http.MethodPut, file, ""), ""},
+		"reads it":                     {asWorker(http.MethodGet, file, ""), ""},
+		"lists backups":                {asWorker(http.MethodGet, here, "list-type=2&prefix=judged%2Fbackups%2F"), ""},
+		"looks for the Region":         {asWorker(http.MethodHead, here, ""), ""},
+		"somebody else writes":         {func() { ask("app/other", http.MethodPut, here+"elsewhere/x", "") }, ""},
+		"writes beside":                {asWorker(http.MethodPut, here+"elsewhere/x", ""), "s3:PutObject on arn:aws:s3:::" + defaultBucket + "/elsewhere/x"},
+		"lists the bucket":             {asWorker(http.MethodGet, here, "list-type=2"), "s3:ListBucket on"},
+		"begins an upload beside":      {asWorker(http.MethodPost, here+"elsewhere/y", "uploads="), "s3:PutObject on"},
+		"deletes an older version":     {asWorker(http.MethodDelete, file, "versionId=01J"), "s3:DeleteObjectVersion on"},
+		"shortens a retention":         {asWorker(http.MethodPut, file, "retention="), "s3:PutObjectRetention on"},
+		"lists all buckets":            {asWorker(http.MethodGet, "/", ""), "s3:ListAllMyBuckets on"},
+		"stops versioning":             {asWorker(http.MethodPut, here, "versioning="), "s3:PutBucketVersioning on"},
+		"looks whether it may restore": {asWorker(http.MethodGet, here, "versioning="), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s = shared(t)
+			began, err := s.requestsLogged()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.AllowLocation(defaultBucket, "judged"); err != nil {
+				t.Fatal(err)
+			}
+			tc.do()
+			denied, err := s.deniedRequests(began)
+			if err != nil || !strings.HasPrefix(strings.Join(denied, "\n"), tc.denied) || len(denied) > 0 != (tc.denied != "") {
+				t.Errorf("%q, %v; want %q", denied, err, tc.denied)
+			}
+		})
+	}
+}
