@@ -32,7 +32,7 @@ const (
 	// awsCluster is the name that the workers' cluster has in AWS.
 	awsCluster = "eks-of-the-tests"
 	// atOnce is how many tests run at a time: they wait far more than they work.
-	atOnce = "12"
+	atOnce = "8"
 	// visibility is how long EC2 hides what was just made.
 	visibility = 300 * time.Millisecond
 )
