@@ -10,6 +10,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube/exec"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
+	"github.com/lifeboat-backup/lifeboat/internal/lease"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -107,6 +108,42 @@ func TestLostBeforeTheRecord(t *testing.T) {
 	}
 	if _, err := next.Quiesce(t.Context()); err != nil || most.Load() != 1 {
 		t.Errorf("%d at a time, %v", most.Load(), err)
+	}
+	if ran := s.Commands()["n/p0"]; !slices.Equal(ran, []string{"thaw", "freeze"}) {
+		t.Errorf("ran %q", ran)
+	}
+}
+
+// TestStoodStillAtTheRecord: a worker that stands still while it records a pre hook, until another
+// has taken the pods over, does not begin the hook when it goes on, though its write has succeeded.
+func TestStoodStillAtTheRecord(t *testing.T) {
+	s, st, attempt := recordedPod(t)
+	began, writes := time.Now(), 0
+	of := func(number int32) context.Context {
+		return repository.WithAttempt(t.Context(), began.Add(time.Duration(number)*time.Second), number)
+	}
+	next := attempt()
+	st.Intercept(func(_ context.Context, r memstore.Request) error {
+		if !journalWrites()(r) {
+			return nil
+		}
+		if writes++; writes != 2 {
+			return nil
+		}
+		_, err := next.Resume(of(2))
+		if err == nil {
+			_, err = next.Quiesce(of(2))
+		}
+		time.Sleep(100 * time.Millisecond)
+		return err
+	})
+	// The lease expires without a timer that ends the context: a process that goes on may run
+	// either first.
+	ctx, end := lease.Begin(context.WithoutCancel(of(1)), 50*time.Millisecond)
+	defer end()
+	lease.Renew(ctx, time.Now())
+	if _, err := attempt().Quiesce(context.WithoutCancel(ctx)); !errors.Is(err, lease.ErrExpired) {
+		t.Errorf("the late attempt: %v", err)
 	}
 	if ran := s.Commands()["n/p0"]; !slices.Equal(ran, []string{"thaw", "freeze"}) {
 		t.Errorf("ran %q", ran)
