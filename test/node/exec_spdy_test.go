@@ -4,11 +4,13 @@ package node
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +24,14 @@ import (
 // withoutWebSockets is a client whose way to the API server lets no WebSocket pass, as
 // some proxies do; it also counts the SPDY connections.
 func (c cluster) withoutWebSockets(t *testing.T) (*kube.Client, *atomic.Int64) {
+	t.Helper()
+	k, spdy, _ := c.behindProxy(t, false)
+	return k, spdy
+}
+
+// behindProxy is a client behind a proxy. It counts the SPDY connections, and cut breaks all
+// connections there are.
+func (c cluster) behindProxy(t *testing.T, webSockets bool) (k *kube.Client, spdy *atomic.Int64, cut func()) {
 	t.Helper()
 	cfg, err := kube.Config(c.Stack.Kubeconfig, "")
 	if err != nil {
@@ -37,10 +47,10 @@ func (c cluster) withoutWebSockets(t *testing.T) (*kube.Client, *atomic.Int64) {
 		t.Fatal(err)
 	}
 	proxy := &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
-	spdy := &atomic.Int64{}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	spdy = &atomic.Int64{}
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+		case !webSockets && strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 			http.Error(w, "no", http.StatusBadRequest)
 			return
 		case strings.HasPrefix(r.Header.Get("Upgrade"), "SPDY/"):
@@ -48,13 +58,29 @@ func (c cluster) withoutWebSockets(t *testing.T) (*kube.Client, *atomic.Int64) {
 		}
 		proxy.ServeHTTP(w, r)
 	}))
+	var mu sync.Mutex
+	var open []net.Conn
+	srv.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		if state == http.StateNew {
+			open = append(open, conn)
+		}
+	}
+	srv.Start()
 	t.Cleanup(srv.Close)
-	k, err := kube.New(&kube.RESTConfig{Host: srv.URL}, kube.Options{})
-	if err != nil {
+	if k, err = kube.New(&kube.RESTConfig{Host: srv.URL}, kube.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	return k, spdy
+	return k, spdy, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, conn := range open {
+			_ = conn.Close()
+		}
+		open = nil
+	}
 }
 
 // TestExecOverSPDY shows that commands run, and are ended, where WebSockets do not

@@ -5,6 +5,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,5 +131,49 @@ func TestExecWithoutShell(t *testing.T) {
 	}
 	if len(running(t, "76543")) == 0 {
 		t.Error("it has ended, and the error says that it has not")
+	}
+}
+
+// TestExecRecordedFirst shows, over both protocols, that a command which is recorded first begins
+// behind its record, without a stdin, and that its shell ends by itself where there is no record:
+// because that failed, or because the connection broke, as it does with a worker that dies.
+func TestExecRecordedFirst(t *testing.T) {
+	t.Parallel()
+	c, ns := shellsPod(t, "recorded")
+	for name, webSockets := range map[string]bool{"WebSockets": true, "SPDY": false} {
+		t.Run(name, func(t *testing.T) {
+			k, spdy, cut := c.behindProxy(t, webSockets)
+			number := map[bool]string{true: "45671", false: "45672"}[webSockets]
+			run := func(started func() error) (exec.Result, error) {
+				return exec.Run(t.Context(), k, exec.Request{
+					Namespace: ns, Pod: "shells", Command: []string{"sh", "-c", "touch /tmp/" + number + "; cat; readlink /proc/self/fd/0; exit 4"},
+					RecordFirst: true, Started: func(context.Context, exec.Process) error { return started() },
+				})
+			}
+			away := errors.New("the store is away")
+			if _, err := run(func() error { return away }); !errors.Is(err, exec.ErrNotRecorded) || !errors.Is(err, away) {
+				t.Errorf("the record fails: %v", err)
+			}
+			if _, err := run(func() error { cut(); time.Sleep(time.Second); return nil }); !errors.Is(err, exec.ErrUnreachable) {
+				t.Errorf("the connection breaks: %v", err)
+			}
+			within(t, 10*time.Second, "the shells end", func() error {
+				if left := running(t, number); len(left) > 0 {
+					return fmt.Errorf("still running: %q", left)
+				}
+				return nil
+			})
+			if c.exec(t, ns, "shells", "sh", "-c", "test -e /tmp/"+number+" || echo none") != "none" {
+				t.Error("a command ran that was not recorded")
+			}
+			res, err := run(func() error { time.Sleep(100 * time.Millisecond); return nil })
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.Code != 4 || string(res.Stdout) != "/dev/null\n" {
+				t.Errorf("recorded: %q, %v", res.Stdout, err)
+			}
+			if webSockets == (spdy.Load() > 0) {
+				t.Errorf("%d connections were SPDY", spdy.Load())
+			}
+		})
 	}
 }

@@ -5,8 +5,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,7 +15,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
@@ -172,62 +169,6 @@ func (c cluster) untouched(t *testing.T, source, restore string) {
 	out, err := c.Run(t.Context(), "restore", "get", restore, "-o", "json")
 	if err != nil || !strings.Contains(out, `"hooksAttempted": 5`) || !strings.Contains(out, `"hooksFailed": 2`) {
 		t.Errorf("%v: %s", err, out)
-	}
-}
-
-const twoSteps = `
-resources:
-- name: steps
-  postHooks:
-  - exec: {command: [sh, -c, "echo first >>/data/log"]}
-  - exec: {execTimeout: 1h, command: [sh, -c, "echo begun >>/data/log; test $(grep -c begun /data/log) = 2 || sleep 98769; echo over >>/data/log"]}
-`
-
-// TestRestoreHooksAfterWorkerDied kills the worker while the second hook runs: the
-// first is not run again, the second is, after its first command was ended, and the
-// restore says so. A worker that is lost before it has recorded the command's process leaves that
-// to run beside its repetition.
-func TestRestoreHooksAfterWorkerDied(t *testing.T) {
-	t.Parallel()
-	c := on(t, shared, binaries(t), harness.Options{Cluster: "interrupted"})
-	worker, err := c.StartWorker(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(worker.Kill)
-	backup, source, target := hookedBackup(t, c, strings.Split(hooked, "---")[1])
-	run := c.restoreWithHooks(t, "restore-"+source, backup, source, target, twoSteps, false)
-	log := c.podLog(t, target, "plain")
-	within(t, patience, "the second hook runs", func() error {
-		if text, err := os.ReadFile(log()); err != nil || !strings.Contains(string(text), "begun") {
-			return fmt.Errorf("log %q %v", text, err)
-		}
-		return nil
-	})
-	// The command begins at once; which process it is, the worker learns and records a moment later.
-	within(t, patience, "the command's process is recorded", func() error {
-		for key, data := range harness.WholeBucket(t, c.Harness) {
-			if strings.Contains(key, repository.PodHooksFile(target, "plain")) && strings.Contains(string(data), `"left":`) {
-				return nil
-			}
-		}
-		return errors.New("it is not")
-	})
-	worker.Kill()
-	if worker, err = c.StartWorker(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(worker.Kill)
-	res := restored(t, run)
-	if want := (contract.HookCounts{Attempted: 2}); res.Phase != "Completed" || res.Hooks != want || res.Errors > 0 {
-		t.Errorf("%+v", res)
-	}
-	reasonsHave(t, res, "HOOK_REPEATED")
-	if got := c.exec(t, target, "plain", "cat", "/data/log"); got != "own\nfirst\nbegun\nbegun\nover" {
-		t.Errorf("what happened: %q", got)
-	}
-	if left := running(t, "98769"); len(left) > 0 {
-		t.Errorf("the lost worker's command runs on: %q", left)
 	}
 }
 

@@ -17,12 +17,19 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 )
 
-// tryHook runs a hook. It runs it again, for so long as tries says, while its error is one
-// that may pass. What it printed may be secret.
-func (q *Quiescer) tryHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook, tries time.Duration, again func(error) bool) (printed []byte, err error) {
-	for end := time.Now().Add(tries); ; {
-		printed, err := q.execHook(ctx, pod, h)
-		if err == nil || ctx.Err() != nil || !again(err) || time.Now().After(end) {
+// hookTries says how a hook is run: again while its error is one that may pass, for so long
+// as lasts says, and whether its process has to be recorded before it begins.
+type hookTries struct {
+	lasts       time.Duration
+	again       func(error) bool
+	recordFirst bool
+}
+
+// tryHook runs a hook until it has run, or its tries are over. What it printed may be secret.
+func (q *Quiescer) tryHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook, tries hookTries) (printed []byte, err error) {
+	for end := time.Now().Add(tries.lasts); ; {
+		printed, err := q.execHook(ctx, pod, h, tries.recordFirst)
+		if err == nil || ctx.Err() != nil || !tries.again(err) || time.Now().After(end) {
 			return printed, err
 		}
 		if err := poll.Wait(ctx, q.times.Pause); err != nil {
@@ -33,7 +40,7 @@ func (q *Quiescer) tryHook(ctx context.Context, pod *backup.PodHooks, h hook.Hoo
 
 // isUnreachable reports whether the command has certainly not run, and may run later.
 func isUnreachable(err error) bool {
-	return errors.Is(err, exec.ErrUnreachable) || kube.IsUnavailable(err)
+	return errors.Is(err, exec.ErrUnreachable) || errors.Is(err, exec.ErrNotRecorded) || kube.IsUnavailable(err)
 }
 
 // isMissing reports whether there is no such pod, or its container does not run.
@@ -59,15 +66,19 @@ func (q *Quiescer) recordHook(pod *backup.PodHooks, what string, err error, skip
 
 // execHook runs the command of a hook. While it runs it stands in the journal, so that the
 // next attempt can end it if this worker is lost.
-func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook) ([]byte, error) {
+//
+// A pre hook stands there before it begins: it cannot run beside its repetition. A post hook
+// begins at once, because a pod must not stay quiesced for the store. If its record fails, or
+// the worker is lost before it, the command may run beside its repetition.
+func (q *Quiescer) execHook(ctx context.Context, pod *backup.PodHooks, h hook.Hook, recordFirst bool) ([]byte, error) {
 	key := pod.Key()
 	result, err := exec.Run(ctx, q.service.Kube, exec.Request{
-		Namespace: pod.Namespace, Pod: pod.Name, Container: h.Container, Command: h.Command, Timeout: h.Timeout,
-		Started: func(ctx context.Context, process exec.Process) {
+		Namespace: pod.Namespace, Pod: pod.Name, Container: h.Container, Command: h.Command, Timeout: h.Timeout, RecordFirst: recordFirst,
+		Started: func(ctx context.Context, process exec.Process) error {
 			q.mu.Lock()
 			q.Journal.Running[key] = process
 			q.mu.Unlock()
-			_ = q.writeJournal(ctx) // if it fails, a lost worker's command may overlap its repetition
+			return q.writeJournal(ctx)
 		},
 	})
 	q.mu.Lock()

@@ -62,14 +62,37 @@ func (j Journal) repeatedReasons() Journal {
 func (q *Quiescer) journalFile() string { return repository.QuiesceJournalFile(q.unit) }
 
 // writeJournal writes the journal to staging, with the reasons of the hooks that have ended
-// by now. Writes do not overlap, so that the last one has all of them.
+// by now. Writes do not overlap, so that the last one has all of them; one serves all calls
+// that wait for it, because commands in many pods begin at a time and wait for their records.
 func (q *Quiescer) writeJournal(ctx context.Context) error {
+	q.mu.Lock()
+	q.changes++
+	mine := q.changes
+	q.mu.Unlock()
+	q.writing.Lock()
+	defer q.writing.Unlock()
+	if q.written >= mine {
+		return nil
+	}
+	journal, serves := q.copyJournal()
+	if err := q.stage.PutLatest(ctx, q.journalFile(), &journal); err != nil {
+		return err
+	}
+	q.written = serves
+	return nil
+}
+
+// copyJournal completes the journal and copies it, with the number of the last call of
+// writeJournal by now.
+func (q *Quiescer) copyJournal() (Journal, int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.Journal.Reasons = append(append([]report.Reason{}, q.found.Reasons...), q.reasons...)
 	q.Journal.Failed = q.found.Failed + q.counts.Failed
 	q.Journal.Recorded = q.allRecorded()
-	return q.stage.PutLatest(ctx, q.journalFile(), &q.Journal)
+	copied := q.Journal
+	copied.Running, copied.Replacements = maps.Clone(q.Journal.Running), maps.Clone(q.Journal.Replacements)
+	return copied, q.changes
 }
 
 // ownerTimeout is how long pods stay quiesced for the question whether they are still this

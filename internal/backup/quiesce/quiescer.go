@@ -32,9 +32,14 @@ type Quiescer struct {
 	planned []backup.PodHooks
 	pods    []backup.PodHooks // the planned ones, or their replacements
 
-	owner    string // this attempt, in the journal
-	mu       sync.Mutex
-	Journal  Journal
+	owner   string // this attempt, in the journal
+	mu      sync.Mutex
+	Journal Journal
+	// writing is held for each write of the journal, not to be waited for with mu. changes
+	// counts the calls of writeJournal, and written is how many of them a write has served.
+	writing          sync.Mutex
+	changes, written int
+
 	found    Journal         // the journal that an attempt before has left
 	begun    map[string]bool // pods in which a pre hook may have run, by "namespace/name"
 	known    map[string]bool // pods that are quiesced or to be quiesced, by "namespace/name"
@@ -97,7 +102,7 @@ func (q *Quiescer) quiescePod(ctx context.Context, i int) (string, error) {
 	end := time.Now().Add(q.times.Before)
 	for n := 0; n < len(q.pods[i].Pre); {
 		h := q.pods[i].Pre[n]
-		printed, err := q.tryHook(ctx, &q.pods[i], h, q.times.Before, isUnreachable)
+		printed, err := q.tryHook(ctx, &q.pods[i], h, hookTries{lasts: q.times.Before, again: isUnreachable, recordFirst: true})
 		lookup, fatal := q.inspectFailure(ctx, i, h, end, err)
 		if fatal != nil {
 			return "", fatal
@@ -122,10 +127,14 @@ func (q *Quiescer) quiescePod(ctx context.Context, i int) (string, error) {
 
 // inspectFailure looks what became of a pod whose pre hook ended with err. Only a pod that
 // is missing, with volumes to snapshot and a hook whose onError is Fail, needs a look; for
-// any other the result of the hook counts. An error ends the attempt.
+// any other the result of the hook counts. An error ends the attempt, also that of a store
+// which does not take the record of a hook: nothing is wrong with the hook.
 func (q *Quiescer) inspectFailure(ctx context.Context, i int, h hook.Hook, end time.Time, err error) (podLookup, error) {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return podLookup{}, ctx.Err()
+	case errors.Is(err, exec.ErrNotRecorded):
+		return podLookup{}, err
 	}
 	if !isMissing(err) || !h.Stops() || len(q.pods[i].Claims) == 0 {
 		return podLookup{State: podUnused}, nil
@@ -166,13 +175,13 @@ func (q *Quiescer) Unquiesce(ctx context.Context, why error) error {
 func (q *Quiescer) unquiescePod(ctx context.Context, pod *backup.PodHooks) {
 	for _, h := range pod.Post {
 		gone := true // nothing is left that a post hook could unquiesce
-		_, err := q.tryHook(ctx, pod, h, q.times.After, func(err error) bool {
+		_, err := q.tryHook(ctx, pod, h, hookTries{lasts: q.times.After, again: func(err error) bool {
 			if isUnreachable(err) {
 				return true
 			}
 			gone = !errors.Is(err, exec.ErrNotRunning) || !q.wasBegun(pod) || !q.isReturning(ctx, pod, h.Container)
 			return !gone
-		})
+		}})
 		q.recordHook(pod, "post hook "+h.Name, err, isMissing(err) && gone)
 	}
 }

@@ -54,7 +54,7 @@ func appendFound(rows []contract.Orphan, found *contract.Orphan) []contract.Orph
 
 // orphanOfSnapshot is nil for one that is named, or is not this cluster's.
 func (l *look) orphanOfSnapshot(s snapshot) *contract.Orphan {
-	if s.Tags[ebs.TagCluster] != l.cluster || !isOurs(s.Snapshot) || l.names.of(s.Snapshot) != "" || l.hasContent(s.ID) {
+	if s.Tags[ebs.TagCluster] != l.cluster || !isOurs(s.Snapshot) || l.names.of(s.Snapshot) != "" || l.held[s.ID] {
 		return nil
 	}
 	row := contract.Orphan{
@@ -70,15 +70,6 @@ func (l *look) orphanOfSnapshot(s snapshot) *contract.Orphan {
 	row.Location = p.name
 	row.Reason = cmp.Or(l.names.doubt(s.Snapshot), l.unseen(), l.whyKept(p), p.whyDoubtful(l.now.Add(-l.Grace)), l.young(s.Started))
 	return &row
-}
-
-func (l *look) hasContent(handle string) bool {
-	for _, c := range l.contents {
-		if c.Handle == handle && c.Restore == "" {
-			return true
-		}
-	}
-	return false
 }
 
 // orphanOfVolume is reported and stays: what a run that ended has left goes with the run, and

@@ -27,7 +27,10 @@ type look struct {
 	unnamed   []string // of that: what may name orphans
 	snapshots []snapshot
 	volumes   []disk
+	digests   map[string]bool // of the places of the configuration
 	contents  []Content
+	handles   map[string]string // of contents, by name
+	held      map[string]bool   // handles of contents that no restore made
 	// volumeSnapshots are those of backups.
 	volumeSnapshots []VolumeSnapshot
 	copies          []copyOfDrill
@@ -83,7 +86,7 @@ type directory struct {
 }
 
 func (c *Collector) look(ctx context.Context, cluster string, now time.Time) (*look, error) {
-	l := &look{Collector: c, cluster: cluster, now: now}
+	l := &look{Collector: c, cluster: cluster, now: now, digests: c.digests()}
 	if err := l.lookAtAccount(ctx); err != nil {
 		return nil, err
 	}
@@ -113,10 +116,10 @@ func (l *look) missedNames(ctx context.Context, what string, err error) error {
 	return l.missed(ctx, what, err)
 }
 
-// digests are the places of the configuration that may be written to.
-func (l *look) digests() map[string]bool {
+// digests are the places of the configuration.
+func (c *Collector) digests() map[string]bool {
 	all := map[string]bool{}
-	cfg := l.Locations.Config()
+	cfg := c.Locations.Config()
 	for i := range cfg.BackupStorageLocations {
 		all[repository.PlaceDigest(&cfg.BackupStorageLocations[i])] = true
 	}
@@ -125,7 +128,7 @@ func (l *look) digests() map[string]bool {
 
 func (l *look) lookAtAccount(ctx context.Context) error {
 	return l.eachAccount(ctx, func(ctx context.Context, at string, loc *ebs.Location) error {
-		for digest := range l.digests() {
+		for digest := range l.digests {
 			found, err := loc.Find(ctx, map[string]string{ebs.TagPlace: digest, ebs.TagCluster: l.cluster})
 			if err != nil {
 				return err
@@ -175,6 +178,7 @@ func (l *look) lookAtCluster(ctx context.Context) (err error) {
 	if err := l.missedNames(ctx, "VolumeSnapshotContents", err); err != nil {
 		return err
 	}
+	l.indexContents()
 	l.volumeSnapshots, err = l.Objects.VolumeSnapshots(ctx)
 	if err := l.missed(ctx, "VolumeSnapshots", err); err != nil {
 		return err
@@ -188,6 +192,18 @@ func (l *look) lookAtCluster(ctx context.Context) (err error) {
 	}
 	l.uid, err = l.Objects.ClusterUID(ctx)
 	return l.missedNames(ctx, "the cluster's UID", err)
+}
+
+// indexContents makes the maps by which contents are found: a cluster may have as many as its
+// account has snapshots, and each of those asks.
+func (l *look) indexContents() {
+	l.handles, l.held = make(map[string]string, len(l.contents)), map[string]bool{}
+	for _, c := range l.contents {
+		l.handles[c.Name] = c.Handle
+		if c.Restore == "" {
+			l.held[c.Handle] = true
+		}
+	}
 }
 
 func (l *look) lookAtPlaces(ctx context.Context) error {

@@ -58,8 +58,8 @@ func (c Cluster) DeleteVolumeSnapshot(ctx context.Context, namespace, name, uid 
 // does not know. What a run that has ended left goes with the run: this is what is left without
 // one, or was made so late by an attempt that stood still that the backup does not have it.
 func (l *look) orphanOfVolumeSnapshot(vs VolumeSnapshot) *contract.Orphan {
-	handle := l.handleOf(vs.Content)
-	if vs.Cluster != l.cluster || !l.digests()[vs.Place] || vs.BackupUID == "" || l.names.runs[vs.BackupUID] != "" || l.names.snapshots[handle] != nil {
+	handle := l.handles[vs.Content] // "" if it has no content
+	if vs.Cluster != l.cluster || !l.digests[vs.Place] || vs.BackupUID == "" || l.names.runs[vs.BackupUID] != "" || l.names.snapshots[handle] != nil {
 		return nil
 	}
 	row := contract.Orphan{
@@ -74,16 +74,6 @@ func (l *look) orphanOfVolumeSnapshot(vs VolumeSnapshot) *contract.Orphan {
 	row.Location = p.name
 	row.Reason = cmp.Or(l.names.doubts[vs.Backup], l.unseen(), l.whyKept(p), p.whyDoubtful(l.now.Add(-l.Grace)), l.young(vs.Created))
 	return &row
-}
-
-// handleOf is the handle of the snapshot that a content stands for, "" if there is none.
-func (l *look) handleOf(content string) string {
-	for _, c := range l.contents {
-		if c.Name == content {
-			return c.Handle
-		}
-	}
-	return ""
 }
 
 func (c *Collector) removeVolumeSnapshot(ctx context.Context, row contract.Orphan) (string, error) {

@@ -116,7 +116,7 @@ func (e *execution) endProcess(ctx context.Context, out *output) string {
 // sendSignal sends one signal and reports whether anything of the command was alive.
 func (e *execution) sendSignal(ctx context.Context, name, pid string) (bool, error) {
 	out := newOutput(maxStderrQuote, "", false)
-	err := e.streamCommand(ctx, []string{"/bin/sh", "-c", endScript, "sh", name, pid}, out)
+	err := e.streamCommand(ctx, []string{"/bin/sh", "-c", endScript, "sh", name, pid}, nil, out)
 	var exit utilexec.CodeExitError
 	switch {
 	case err == nil:

@@ -27,6 +27,9 @@ var (
 	// ErrUnreachable: the command was refused on the way to its container and has
 	// certainly not run; a later try may succeed. It is ErrNotStarted as well.
 	ErrUnreachable = fmt.Errorf("%w: the container cannot be reached", ErrNotStarted)
+	// ErrNotRecorded: Started failed with RecordFirst. The command has certainly not run, and a
+	// later try may succeed. It is ErrNotStarted as well.
+	ErrNotRecorded = fmt.Errorf("%w: its process could not be recorded", ErrNotStarted)
 	// ErrTimeout: the command did not end in time; see InterruptedError.
 	ErrTimeout = errors.New("the command did not end in time")
 
@@ -83,8 +86,12 @@ func (e *InterruptedError) Unwrap() error { return e.Why }
 func (e *InterruptedError) Ended() bool { return e.Left == "" }
 
 // streamError makes an error of the way in which a stream ended.
-func (e *execution) streamError(ctx context.Context, out *output, err error) error {
+func (e *execution) streamError(ctx context.Context, s *session, err error) error {
+	if s.isHeld() {
+		return e.heldError(ctx, s, err)
+	}
 	var exit utilexec.CodeExitError
+	out := s.out
 	switch {
 	case err == nil:
 		return nil
@@ -100,6 +107,21 @@ func (e *execution) streamError(ctx context.Context, out *output, err error) err
 		return fmt.Errorf("%w: %w", ErrUnreachable, e.withoutChain(err))
 	}
 	return fmt.Errorf("the command could not be run: %w", e.withoutChain(err))
+}
+
+// heldError makes an error of the way in which a stream ended whose command had not begun.
+func (e *execution) heldError(ctx context.Context, s *session, err error) error {
+	text := "its shell ended before the command began"
+	if err != nil && s.out.processID() == "" {
+		plain := e.streamError(ctx, &session{out: s.out}, err)
+		if errors.Is(plain, errNoShell) || errors.Is(plain, ErrNotStarted) {
+			return plain
+		}
+	}
+	if err != nil {
+		text += ": " + e.errorText(err)
+	}
+	return fmt.Errorf("%w: %s", ErrUnreachable, text)
 }
 
 // windowsStart begins what Windows says of a program that cannot be started (hcsshim). The

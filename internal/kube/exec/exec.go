@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/lease"
 )
 
 const (
@@ -40,7 +41,12 @@ type Request struct {
 	// Started is called once the command runs, where that can be told, with what
 	// End needs if this process is lost. It holds up nothing for longer than
 	// its context lasts (2 s); what it fails at costs only that certainty.
-	Started func(ctx context.Context, p Process)
+	Started func(ctx context.Context, p Process) error
+	// RecordFirst has Started called before the command begins, which it does only if that
+	// succeeds: whoever comes after a lost process then finds every command that may run. The
+	// time that Started takes is no part of Timeout. A container without /bin/sh knows no
+	// such moment: the command begins at once there, and Started is not called.
+	RecordFirst bool
 }
 
 // Result is what a command left behind. What it printed may be secret: it is
@@ -50,7 +56,7 @@ type Result struct {
 	ExitCode       int
 	// Cut says that an output was longer than what is kept of it.
 	Cut bool
-	// Took is how long the command ran, connecting included.
+	// Took is how long the command ran, connecting and Started included.
 	Took time.Duration
 }
 
@@ -63,9 +69,14 @@ type Result struct {
 // TERM first, KILL after a grace of 3 s. The error, an *InterruptedError, says
 // whether that is certain.
 //
+// With RecordFirst the shell waits for a line on its stdin before it becomes the command.
+// That line is sent once Started has succeeded, and only while the lease of ctx lasts. If
+// stdin ends before it, because this process died or the connection broke, the shell ends
+// and has run nothing; until then the command has certainly not run.
+//
 // Errors: apierrors.IsNotFound when there is no such pod; ErrNoContainer, ErrNotRunning;
-// ErrNotStarted when the command has certainly not run, and ErrUnreachable when a
-// later try may succeed; *ExitError when it ended
+// ErrNotStarted when the command has certainly not run, and ErrUnreachable or
+// ErrNotRecorded when a later try may succeed; *ExitError when it ended
 // with another code than 0, together with the result. None of them carries an
 // argument of the command, and of its outputs at most the end of stderr.
 func Run(ctx context.Context, c *kube.Client, r Request) (Result, error) {
@@ -148,19 +159,30 @@ func containerNames(pod *corev1.Pod) map[string]bool {
 	return out
 }
 
+// session is one stream of the command.
+type session struct {
+	out   *output
+	stdin *commandStdin // nil unless the command waits for its release
+	done  chan error    // receives the stream's end, once
+}
+
+// isHeld reports whether the command has certainly not begun, because it waits for its release.
+func (s *session) isHeld() bool { return s.stdin != nil && !s.stdin.released }
+
 // runCommand streams the command once. The stream outlives ctx and the timeout: it is
 // closed when the command is known to have ended, or cannot be ended.
 func (e *execution) runCommand(ctx context.Context, shell bool) (Result, error) {
 	start := time.Now()
-	out := newOutput(e.req.MaxOutput, e.marker, shell)
+	s := &session{out: newOutput(e.req.MaxOutput, e.marker, shell), done: make(chan error, 1)}
 	streaming, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- e.streamCommand(streaming, e.commandLine(shell), out) }()
-	timer := time.NewTimer(e.req.Timeout)
-	defer timer.Stop()
-	err := e.awaitEnd(ctx, streaming, out, done, timer.C)
-	res := out.toResult()
+	if shell && e.req.RecordFirst {
+		s.stdin = newCommandStdin()
+		defer s.stdin.end()
+	}
+	go func() { s.done <- e.streamCommand(streaming, e.commandLine(shell), s.stdin, s.out) }()
+	err := e.awaitEnd(ctx, streaming, s)
+	res := s.out.toResult()
 	res.Took = time.Since(start)
 	var exit *ExitError
 	if errors.As(err, &exit) {
@@ -170,50 +192,93 @@ func (e *execution) runCommand(ctx context.Context, shell bool) (Result, error) 
 }
 
 // awaitEnd waits for what comes first: the end of the command, or a reason to end it.
-func (e *execution) awaitEnd(ctx, streaming context.Context, out *output, done <-chan error, timeout <-chan time.Time) error {
+func (e *execution) awaitEnd(ctx, streaming context.Context, s *session) error {
+	began := time.Now()
+	timer := time.NewTimer(e.req.Timeout)
+	defer timer.Stop()
 	for {
 		select {
-		case err := <-done:
-			return e.streamError(streaming, out, err)
-		case <-timeout:
-			return e.interruptCommand(streaming, out, done, ErrTimeout)
+		case err := <-s.done:
+			return e.streamError(streaming, s, err)
+		case <-timer.C:
+			return e.interruptCommand(streaming, s, ErrTimeout)
 		case <-ctx.Done():
-			return e.interruptCommand(streaming, out, done, context.Cause(ctx))
-		case pid := <-out.known:
-			e.reportStart(ctx, pid)
+			return e.interruptCommand(streaming, s, context.Cause(ctx))
+		case pid := <-s.out.known:
+			left := e.req.Timeout - time.Since(began)
+			err := e.reportStart(ctx, pid)
+			if !s.isHeld() {
+				continue // the command runs, whatever became of its record
+			}
+			if err != nil {
+				return e.interruptCommand(streaming, s, fmt.Errorf("%w: %w", ErrNotRecorded, err))
+			}
+			if len(s.done) == 0 { // else the stream's end is handled with nothing begun
+				s.stdin.release()
+				timer.Reset(left)
+			}
 		}
 	}
 }
 
-func (e *execution) reportStart(ctx context.Context, pid string) {
+// reportStart has the command's process recorded. Only an attempt that has a lease by then may
+// rely on the record: one that stood still meanwhile may have been followed by another, which
+// looked for records before there was this one.
+func (e *execution) reportStart(ctx context.Context, pid string) error {
 	if e.req.Started == nil {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, startedTimeout)
 	defer cancel()
-	e.req.Started(ctx, Process{Container: e.req.Container, Life: e.life, PID: pid})
+	if err := e.req.Started(ctx, Process{Container: e.req.Container, Life: e.life, PID: pid}); err != nil {
+		return err
+	}
+	return lease.Check(ctx)
 }
 
 // commandLine is the command, or the shell that prints its own process id and becomes
-// the command.
+// the command, at once or when it has read a line. A command has no stdin either way.
 func (e *execution) commandLine(shell bool) []string {
 	if !shell {
 		return e.req.Command
 	}
-	return append([]string{"/bin/sh", "-c", `echo "` + e.marker + ` $$"; exec "$@"`, "sh"}, e.req.Command...)
+	script := `echo "` + e.marker + ` $$"; exec "$@"`
+	if e.req.RecordFirst {
+		script = `echo "` + e.marker + ` $$"; read -r line && exec "$@" </dev/null`
+	}
+	return append([]string{"/bin/sh", "-c", script, "sh"}, e.req.Command...)
 }
 
 // interruptCommand ends a command that must not run on, and waits for what it last said.
-func (e *execution) interruptCommand(ctx context.Context, out *output, done <-chan error, why error) error {
-	err := &InterruptedError{Why: why, After: e.req.Timeout}
-	if err.Left = e.endProcess(ctx, out); !err.Ended() {
-		return err
+func (e *execution) interruptCommand(ctx context.Context, s *session, why error) error {
+	if s.isHeld() {
+		return e.withholdCommand(s, why)
 	}
+	err := &InterruptedError{Why: why, After: e.req.Timeout}
+	if err.Left = e.endProcess(ctx, s.out); err.Ended() {
+		s.awaitLastOutput()
+	}
+	return err
+}
+
+// withholdCommand lets the shell end that waits to become the command.
+func (e *execution) withholdCommand(s *session, why error) error {
+	s.stdin.end()
+	s.awaitLastOutput()
+	switch {
+	case errors.Is(why, ErrNotStarted):
+		return why
+	case errors.Is(why, ErrTimeout):
+		return fmt.Errorf("%w: its shell did not answer within %s", ErrUnreachable, e.req.Timeout)
+	}
+	return fmt.Errorf("%w: %w", ErrNotStarted, why)
+}
+
+func (s *session) awaitLastOutput() {
 	last := time.NewTimer(lastOutputWait)
 	defer last.Stop()
 	select {
-	case <-done: //nolint:errcheck // it says that the command was ended
+	case <-s.done: //nolint:errcheck // it says that the command was ended
 	case <-last.C:
 	}
-	return err
 }

@@ -216,7 +216,7 @@ func TestEndEndsWhatWasLeft(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		return 0, nil
 	}
-	if _, err := runIn(t, s, Request{Started: func(_ context.Context, p Process) { noted = p }}); err != nil {
+	if _, err := runIn(t, s, Request{Started: func(_ context.Context, p Process) error { noted = p; return nil }}); err != nil {
 		t.Fatal(err)
 	}
 	if noted != (Process{"app", "c1", "4242"}) {

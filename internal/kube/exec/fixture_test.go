@@ -20,8 +20,14 @@ import (
 // run does. It speaks the WebSocket exec protocol, version 5.
 type execServer struct {
 	t *testing.T
-	// run is the container's runtime. Its error is the runtime's own failure.
+	// run is the container's runtime. Its error is the runtime's own failure. A shell that
+	// waits for a line is played for it: run gets the command, and only once the line has come.
 	run func(argv []string, stdout, stderr io.Writer, gone <-chan struct{}) (code int, err error)
+	// held is called when such a shell has told its process id; may be nil. Its error ends it.
+	held func() (code int, err error)
+	// runWithStdin takes the place of run and plays all shells itself; may be nil. Without a
+	// stdin, stdin is nil.
+	runWithStdin func(argv []string, stdin io.Reader, stdout, stderr io.Writer) (code int, err error)
 	// refuse answers an exec before any protocol; may be nil.
 	refuse func(w http.ResponseWriter, r *http.Request) bool
 	pod    string // JSON of the pod; empty is one that runs
@@ -75,17 +81,19 @@ func (s *execServer) exec(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
+	reader, writer := io.Pipe()
+	defer reader.Close() // nothing is read any more once the command has ended
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		for { // pings are answered while reading
-			if _, _, err := conn.ReadMessage(); err != nil {
-				return
-			}
-		}
+		s.receiveStdin(conn, writer)
 	}()
+	var stdin io.Reader
+	if r.URL.Query().Get("stdin") == "true" {
+		stdin = reader
+	}
 	var mu sync.Mutex
-	code, err := s.run(argv, &channel{conn, 1, &mu}, &channel{conn, 2, &mu}, gone)
+	code, err := s.runAny(argv, stdin, &channel{conn, 1, &mu}, &channel{conn, 2, &mu}, gone)
 	if err == errBroken {
 		return
 	}
@@ -93,6 +101,50 @@ func (s *execServer) exec(w http.ResponseWriter, r *http.Request) {
 	mu.Lock()
 	defer mu.Unlock()
 	_ = conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
+}
+
+// receiveStdin passes on what the client sends until the connection ends; pings are answered
+// meanwhile. A real server takes a client's further channels, this one does not.
+func (s *execServer) receiveStdin(conn *websocket.Conn, stdin *io.PipeWriter) {
+	defer stdin.Close()
+	for {
+		_, message, err := conn.ReadMessage()
+		switch {
+		case err != nil:
+			return
+		case len(message) == 2 && message[0] == 255 && message[1] == 0:
+			_ = stdin.Close()
+		case len(message) > 0 && message[0] == 0:
+			_, _ = stdin.Write(message[1:])
+		default:
+			s.t.Errorf("the client sent %q", message)
+		}
+	}
+}
+
+// runAny runs a command, and plays a shell that waits for a line. A real shell takes any line
+// and does not mind what follows.
+func (s *execServer) runAny(argv []string, stdin io.Reader, stdout, stderr io.Writer, gone <-chan struct{}) (int, error) {
+	marker, waits := waitingShell(argv)
+	switch {
+	case s.runWithStdin != nil:
+		return s.runWithStdin(argv, stdin, stdout, stderr)
+	case waits != (stdin != nil):
+		s.t.Errorf("%q has a stdin: %t", argv, stdin != nil)
+	case waits:
+		fmt.Fprint(stdout, marker+" 4242\n")
+		if s.held != nil {
+			if code, err := s.held(); code != 0 || err != nil {
+				return code, err
+			}
+		}
+		sent, _ := io.ReadAll(stdin) // until the client ends it, or the connection
+		if string(sent) != "\n" {
+			return 1, nil
+		}
+		argv = argv[4:]
+	}
+	return s.run(argv, stdout, stderr, gone)
 }
 
 // errBroken makes the double drop the connection without a status.
@@ -130,6 +182,14 @@ func asShell(argv []string) (first string, command []string) {
 	}
 	marker, _, _ := strings.Cut(strings.TrimPrefix(argv[2], `echo "`), " ")
 	return marker + " 4242\n", argv[4:]
+}
+
+// waitingShell reports whether argv is a shell that becomes its command once it has read a
+// line, and its marker.
+func waitingShell(argv []string) (marker string, ok bool) {
+	first, _ := asShell(argv)
+	marker, _, _ = strings.Cut(first, " ")
+	return marker, first != "" && strings.HasSuffix(argv[2], ` $$"; read -r line && exec "$@" </dev/null`)
 }
 
 // isEnd reports whether argv is the script that ends a command, and its signal.

@@ -17,15 +17,18 @@ import (
 
 // streamCommand runs argv and returns when its streams have ended. It uses a connection
 // of its own and no slot of the limiter: a command may run for minutes and costs
-// the API server nothing meanwhile.
-func (e *execution) streamCommand(ctx context.Context, argv []string, out *output) error {
+// the API server nothing meanwhile. stdin may be nil.
+func (e *execution) streamCommand(ctx context.Context, argv []string, stdin *commandStdin, out *output) error {
 	// client-go logs what it returns as well, and reports streams that we cut.
 	ctx = klog.NewContext(ctx, logr.Discard())
 	target := e.client.SubresourceURL(kube.Pods(), e.req.Namespace, e.req.Pod, "exec")
-	target.RawQuery = url.Values{
-		"container": {e.req.Container}, "command": argv, "stdout": {"true"}, "stderr": {"true"},
-	}.Encode()
+	query := url.Values{"container": {e.req.Container}, "command": argv, "stdout": {"true"}, "stderr": {"true"}}
 	opts := remotecommand.StreamOptions{Stdout: out, Stderr: out.stderrWriter()}
+	if stdin != nil {
+		query.Set("stdin", "true")
+		opts.Stdin = stdin
+	}
+	target.RawQuery = query.Encode()
 	// A WebSocket is a GET and needs the verb get of pods/exec on API servers
 	// before 1.35; SPDY is a POST and needs create.
 	cfg := e.client.RESTConfig()

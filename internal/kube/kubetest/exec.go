@@ -85,12 +85,15 @@ func (s *Server) checkExec(q Request) (execTarget, error) {
 }
 
 // checkExecParameters refuses what a real server ignores or fills in by itself: Lifeboat
-// names the container, and wants both outputs and no input.
+// names the container, and wants both outputs, and an input only of a shell that waits for it.
 func checkExecParameters(q Request) error {
 	for key := range q.Query {
-		if !slices.Contains([]string{"container", "command", "stdout", "stderr"}, key) {
+		if !slices.Contains([]string{"container", "command", "stdout", "stderr", "stdin"}, key) {
 			return apierrors.NewBadRequest(fmt.Sprintf("parameter %q of exec is not known", key))
 		}
+	}
+	if _, _, waits := withoutShell(q.Query["command"]); waits != (q.Query.Get("stdin") == "true") {
+		return apierrors.NewBadRequest("stdin is for shells that wait for a line, which it releases")
 	}
 	for _, key := range []string{"container", "command", "stdout", "stderr"} {
 		if q.Query.Get(key) == "" {
@@ -111,9 +114,14 @@ func (s *Server) runProcess(q Request, target execTarget, streams execStreams) (
 	}
 	p, pid := s.newProcess(target)
 	defer s.endProcess(pid)
-	marker, command := withoutShell(argv)
+	marker, command, waits := withoutShell(argv)
 	if marker != "" {
 		_, _ = io.WriteString(streams.stdout(), marker+" "+pid+"\n")
+	}
+	if waits {
+		if code := p.awaitRelease(streams.stdin()); code != 0 {
+			return code, nil
+		}
 	}
 	return s.runProgram(&Exec{
 		Namespace: q.Namespace, Pod: q.Name, Container: target.container, Command: command,
@@ -150,13 +158,37 @@ func (s *Server) signalProcess(target execTarget, name, pid string) int {
 	return 0
 }
 
-// withoutShell takes off /bin/sh -c 'echo "marker $$"; exec "$@"' sh.
-func withoutShell(argv []string) (marker string, command []string) {
-	if len(argv) < 5 || argv[0] != "/bin/sh" || !strings.HasSuffix(argv[2], ` $$"; exec "$@"`) {
-		return "", argv
+// awaitRelease plays a shell that waits for one line and nothing else before it becomes its
+// command. It returns the code with which the shell ends instead, 0 if it does not.
+func (p *process) awaitRelease(stdin io.Reader) int {
+	sent := make(chan string, 1)
+	go func() {
+		all, _ := io.ReadAll(stdin) // until the client ends it, or the connection
+		sent <- string(all)
+	}()
+	select {
+	case text := <-sent:
+		if text != "\n" {
+			return 1
+		}
+		return 0
+	case <-p.stopped:
+		return 143
 	}
-	marker, _, _ = strings.Cut(strings.TrimPrefix(argv[2], `echo "`), " ")
-	return marker, argv[4:]
+}
+
+// withoutShell takes off /bin/sh -c 'echo "marker $$"; exec "$@"' sh. waits says that the shell
+// reads a line before it becomes the command.
+func withoutShell(argv []string) (marker string, command []string, waits bool) {
+	if len(argv) < 5 || argv[0] != "/bin/sh" {
+		return "", argv, false
+	}
+	first, then, _ := strings.Cut(argv[2], ` $$"; `)
+	waits = then == `read -r line && exec "$@" </dev/null`
+	if !waits && then != `exec "$@"` {
+		return "", argv, false
+	}
+	return strings.TrimPrefix(first, `echo "`), argv[4:], waits
 }
 
 // asSignal reads /bin/sh -c SCRIPT sh SIGNAL PID.

@@ -1,8 +1,9 @@
 package kubetest
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -17,6 +18,8 @@ import (
 
 // execStreams are the streams of one command, over either protocol.
 type execStreams interface {
+	// stdin ends when the client ends it, or the connection.
+	stdin() io.Reader
 	stdout() io.Writer
 	stderr() io.Writer
 	// gone is closed when the client has closed the connection.
@@ -60,6 +63,7 @@ func execStatus(code int, err error) []byte {
 type webSocket struct {
 	mu     sync.Mutex
 	conn   *websocket.Conn
+	input  *io.PipeReader
 	closed chan struct{}
 }
 
@@ -69,18 +73,27 @@ func openWebSocket(w http.ResponseWriter, r *http.Request) execStreams {
 	if err != nil {
 		return nil // Upgrade has answered
 	}
-	s := &webSocket{conn: conn, closed: make(chan struct{})}
+	reader, writer := io.Pipe()
+	s := &webSocket{conn: conn, input: reader, closed: make(chan struct{})}
 	go func() {
 		defer close(s.closed)
+		defer writer.Close()
 		for { // pings are answered while reading
-			if _, _, err := conn.ReadMessage(); err != nil {
+			_, message, err := conn.ReadMessage()
+			switch {
+			case err != nil:
 				return
+			case bytes.Equal(message, []byte{255, 0}): // the client has ended channel 0
+				_ = writer.Close()
+			case len(message) > 0 && message[0] == 0:
+				_, _ = writer.Write(message[1:])
 			}
 		}
 	}()
 	return s
 }
 
+func (s *webSocket) stdin() io.Reader      { return s.input }
 func (s *webSocket) stdout() io.Writer     { return webSocketChannel{s, 1} }
 func (s *webSocket) stderr() io.Writer     { return webSocketChannel{s, 2} }
 func (s *webSocket) gone() <-chan struct{} { return s.closed }
@@ -92,7 +105,10 @@ func (s *webSocket) writeStatus(status []byte) {
 	_ = s.conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
 }
 
-func (s *webSocket) close() { _ = s.conn.Close() }
+func (s *webSocket) close() {
+	_ = s.input.Close()
+	_ = s.conn.Close()
+}
 
 type webSocketChannel struct {
 	socket *webSocket
@@ -113,16 +129,20 @@ type spdyStreams struct {
 	arrived chan httpstream.Stream
 }
 
-// openSPDY waits until the client has opened its three streams.
+// openSPDY waits until the client has opened its streams: three, and one more with a stdin.
 func openSPDY(w http.ResponseWriter, r *http.Request) execStreams {
 	if _, err := httpstream.Handshake(r, w, []string{"v4.channel.k8s.io"}); err != nil {
 		writeError(w, apierrors.NewBadRequest(err.Error()))
 		return nil
 	}
-	s := &spdyStreams{byType: map[string]httpstream.Stream{}, arrived: make(chan httpstream.Stream, 3)}
+	count := 3
+	if r.URL.Query().Get("stdin") == "true" {
+		count++
+	}
+	s := &spdyStreams{byType: map[string]httpstream.Stream{}, arrived: make(chan httpstream.Stream, count)}
 	s.conn = spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(stream httpstream.Stream, replySent <-chan struct{}) error {
-		if stream.Headers().Get("streamType") == "stdin" {
-			return fmt.Errorf("kubetest: commands have no input")
+		if stream.Headers().Get("streamType") == "stdin" && count == 3 {
+			return errors.New("kubetest: the command has no stdin")
 		}
 		go func() {
 			<-replySent
@@ -133,7 +153,7 @@ func openSPDY(w http.ResponseWriter, r *http.Request) execStreams {
 	if s.conn == nil {
 		return nil // UpgradeResponse has answered
 	}
-	for len(s.byType) < 3 {
+	for len(s.byType) < count {
 		select {
 		case stream := <-s.arrived:
 			s.byType[stream.Headers().Get("streamType")] = stream
@@ -144,6 +164,7 @@ func openSPDY(w http.ResponseWriter, r *http.Request) execStreams {
 	return s
 }
 
+func (s *spdyStreams) stdin() io.Reader  { return s.byType["stdin"] }
 func (s *spdyStreams) stdout() io.Writer { return s.byType["stdout"] }
 func (s *spdyStreams) stderr() io.Writer { return s.byType["stderr"] }
 

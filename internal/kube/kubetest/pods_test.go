@@ -91,7 +91,7 @@ func TestCommandOfALostWorker(t *testing.T) {
 	s := podServer(t)
 	started, ended := make(chan exec.Process, 1), make(chan error, 1)
 	go func() {
-		_, err := runCommand(t, s, exec.Request{Command: []string{"hang"}, Started: func(_ context.Context, p exec.Process) { started <- p }})
+		_, err := runCommand(t, s, exec.Request{Command: []string{"hang"}, Started: func(_ context.Context, p exec.Process) error { started <- p; return nil }})
 		ended <- err
 	}()
 	p := <-started
@@ -134,6 +134,39 @@ func TestCommandsOverSPDY(t *testing.T) {
 	s.Refuse(kubetest.On("exec", kube.Pods()), http.StatusForbidden, "Forbidden", "no create of pods/exec")
 	if _, err := runCommand(t, s, exec.Request{Command: []string{"say"}}); !apierrors.IsForbidden(err) || !errors.Is(err, exec.ErrNotStarted) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestCommandsRecordedFirst: a command whose shell waits for a line runs once that has come, and
+// not at all without it.
+func TestCommandsRecordedFirst(t *testing.T) {
+	for name, spdy := range map[string]bool{"WebSockets": false, "SPDY": true} {
+		t.Run(name, func(t *testing.T) {
+			s := podServer(t)
+			if spdy {
+				s.Refuse(kubetest.On("exec", kube.Pods()).By(http.MethodGet), http.StatusForbidden, "Forbidden", "no get of pods/exec")
+			}
+			away := errors.New("the store is away")
+			record := func(context.Context, exec.Process) error { return away }
+			if _, err := runCommand(t, s, exec.Request{Command: []string{"say"}, RecordFirst: true, Started: record}); !errors.Is(err, exec.ErrNotRecorded) || !errors.Is(err, away) {
+				t.Errorf("not recorded: %v", err)
+			}
+			record = func(ctx context.Context, p exec.Process) error {
+				err := exec.End(ctx, s.Client(), "n", "p", p)
+				time.Sleep(100 * time.Millisecond) // until the stream of its shell has ended too
+				return err
+			}
+			if _, err := runCommand(t, s, exec.Request{Command: []string{"say"}, RecordFirst: true, Started: record}); !errors.Is(err, exec.ErrUnreachable) {
+				t.Errorf("ended by the next worker: %v", err)
+			}
+			if len(s.Commands()) > 0 {
+				t.Errorf("ran %q", s.Commands())
+			}
+			res, err := runCommand(t, s, exec.Request{Command: []string{"say", "x"}, RecordFirst: true, Started: func(context.Context, exec.Process) error { return nil }})
+			if err != nil || string(res.Stdout) != "x" {
+				t.Errorf("recorded: %q, %v", res.Stdout, err)
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -133,6 +134,56 @@ func TestHooksGoOnWhereALostWorkerWas(t *testing.T) {
 	// A hook that was about to begin is reported too: nobody can tell.
 	if again := total - 60; again > res.Warnings || res.Warnings > maxPodsAtOnce || first < 25 || first > 25+maxPodsAtOnce {
 		t.Errorf("%d commands ran again, %d are reported, %d at first", again, res.Warnings, first)
+	}
+}
+
+// recordWrites are the writes of what became of a pod's hooks: one before a hook, one with its
+// process, one after it.
+func recordWrites() memstore.Match { return memstore.On(memstore.OpPut).Key("n/p0.json") }
+
+// TestHookWaitsForItsRecord: a store that does not take the record of a hook's process delays
+// the hook, and does not fail it.
+func TestHookWaitsForItsRecord(t *testing.T) {
+	s, newRun := hookedPods(t, 1, kubetest.Exit(0))
+	h := newRun()
+	h.run.St.(*memstore.Store).Fail(recordWrites().After(1).Times(1), errors.New("the store is away"))
+	if err := h.runHooks(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	counts, reasons := h.pods[0].countOutcomes()
+	if want := (contract.HookCounts{Attempted: 2}); counts != want || len(reasons) > 0 {
+		t.Errorf("%+v, %v", counts, reasons)
+	}
+	if ran := s.Commands()["n/p0"]; !slices.Equal(ran, []string{"h0", "h1"}) {
+		t.Errorf("ran %q", ran)
+	}
+}
+
+// TestHookOfAWorkerLostBeforeTheRecord: its command has not run, and runs once.
+func TestHookOfAWorkerLostBeforeTheRecord(t *testing.T) {
+	s, newRun := hookedPods(t, 1, kubetest.Exit(0))
+	ctx, lose := context.WithCancel(t.Context())
+	h := newRun()
+	writes := 0
+	h.run.St.(*memstore.Store).Intercept(func(_ context.Context, r memstore.Request) error {
+		if recordWrites()(r) {
+			if writes++; writes == 2 {
+				lose()
+			}
+		}
+		return nil
+	})
+	if err := h.runHooks(ctx); err == nil {
+		t.Fatal("the worker was not lost")
+	}
+	if n := countCommands(s); n > 0 {
+		t.Errorf("the lost worker ran %q", s.Commands())
+	}
+	if err := newRun().runHooks(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ran := s.Commands()["n/p0"]; !slices.Equal(ran, []string{"h0", "h1"}) {
+		t.Errorf("ran %q", ran)
 	}
 }
 

@@ -216,7 +216,8 @@ func (h *hookRun) stagePod(ctx context.Context, p *podRun) error {
 }
 
 // execHook runs the command of a hook. The command that a lost worker has left running is
-// ended first, so that it does not run beside its repetition.
+// ended first, so that it does not run beside its repetition: its process was recorded before
+// it began, where its container has a shell.
 func (h *hookRun) execHook(ctx context.Context, p *podRun, i int) error {
 	command, outcome := p.Hooks[i], &p.Runs[i]
 	if outcome.Left != nil {
@@ -225,10 +226,10 @@ func (h *hookRun) execHook(ctx context.Context, p *podRun, i int) error {
 		}
 	}
 	_, err := exec.Run(ctx, h.service.Kube, exec.Request{
-		Namespace: p.Namespace, Pod: p.Name, Container: command.Container, Command: command.Command, Timeout: command.Timeout,
-		Started: func(ctx context.Context, process exec.Process) {
+		Namespace: p.Namespace, Pod: p.Name, Container: command.Container, Command: command.Command, Timeout: command.Timeout, RecordFirst: true,
+		Started: func(ctx context.Context, process exec.Process) error {
 			outcome.Left = &process
-			_ = h.stagePod(ctx, p) // if it fails, a lost worker's command may overlap its repetition
+			return h.stagePod(ctx, p)
 		},
 	})
 	outcome.Left = nil
@@ -236,9 +237,9 @@ func (h *hookRun) execHook(ctx context.Context, p *podRun, i int) error {
 }
 
 // mayBeginLater reports whether a command has certainly not begun and may yet, because its
-// container is on its way up or cannot be reached now.
+// container is on its way up or cannot be reached now, or the store not be written to.
 func mayBeginLater(err error) bool {
-	return errors.Is(err, exec.ErrNotRunning) || errors.Is(err, exec.ErrUnreachable) ||
+	return errors.Is(err, exec.ErrNotRunning) || errors.Is(err, exec.ErrUnreachable) || errors.Is(err, exec.ErrNotRecorded) ||
 		kube.IsNotFound(err) || kube.IsUnavailable(err)
 }
 

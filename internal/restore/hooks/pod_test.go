@@ -150,6 +150,7 @@ func TestLaterTriesAreForWhatHasNotBegun(t *testing.T) {
 	for err, want := range map[error]bool{
 		fmt.Errorf("x: %w", exec.ErrNotRunning):                           true,
 		fmt.Errorf("x: %w", exec.ErrUnreachable):                          true,
+		fmt.Errorf("x: %w", exec.ErrNotRecorded):                          true,
 		fmt.Errorf("x: %w", exec.ErrNotStarted):                           false,
 		fmt.Errorf("x: %w", exec.ErrNoContainer):                          false,
 		fmt.Errorf("x: %w", &exec.ExitError{Code: 1}):                     false,
