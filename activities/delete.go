@@ -23,6 +23,11 @@ func (d *Delete) DeleteSnapshots(ctx context.Context, h *heartbeat.Recorder, in 
 	return d.Runner.DeleteSnapshots(ctx, h, in)
 }
 
+// DeleteExpired does what the three others do, for a collection.
+func (d *Delete) DeleteExpired(ctx context.Context, h *heartbeat.Recorder, in contract.DeleteBackupInput) (contract.DeleteResult, error) {
+	return d.Runner.DeleteExpired(ctx, h, in)
+}
+
 // DeleteFiles removes the backup's files, and the tombstone last.
 func (d *Delete) DeleteFiles(ctx context.Context, h *heartbeat.Recorder, in contract.DeletePlan) (contract.DeleteResult, error) {
 	return d.Runner.DeleteFiles(ctx, h, in)

@@ -39,6 +39,7 @@ func (d *Delete) Register(r Registry) {
 	register(r, contract.PlanDelete, d.PlanDelete)
 	register(r, contract.DeleteSnapshots, d.DeleteSnapshots)
 	register(r, contract.DeleteFiles, d.DeleteFiles)
+	register(r, contract.DeleteExpired, d.DeleteExpired)
 }
 
 // Register registers every activity under its contract name.

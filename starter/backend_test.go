@@ -32,6 +32,7 @@ type memory struct {
 	started  []any // inputs
 	canceled []string
 	pollers  []temporal.Poller
+	silent   bool // the pollers do not answer
 	clusters []string
 }
 
@@ -173,6 +174,17 @@ func (m *memory) Cancel(_ context.Context, run temporal.Run) error {
 }
 
 func (m *memory) Pollers(context.Context) ([]temporal.Poller, error) { return m.pollers, nil }
+
+// RequireAnswer is refused by a memory whose pollers have ended, though they are listed.
+func (m *memory) RequireAnswer(context.Context) error {
+	switch {
+	case len(m.pollers) == 0:
+		return temporal.ErrNoWorker
+	case m.silent:
+		return temporal.ErrLost
+	}
+	return nil
+}
 
 func (m *memory) Read(_ context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	m.asked = append(m.asked, in)

@@ -79,9 +79,40 @@ func TestGarbageOfAGoneCluster(t *testing.T) {
 		return m, nil
 	}
 	code := a.run(t.Context(), []string{"gc", "plan", "--cluster", "prod"})
-	result{code, out.String(), errs.String()}.want(t, console.CodeDone, "cluster prod has no worker: the worker of cluster dev is asked")
+	result{code, out.String(), errs.String()}.want(t, console.CodeDone, "cluster prod has no worker that answers: the worker of cluster dev is asked")
 	if !reflect.DeepEqual(other.started, []any{contract.CollectGarbageInput{DryRun: true, Cluster: "prod"}}) {
 		t.Errorf("started %+v", other.started)
+	}
+}
+
+// TestGarbageOfASilentCluster: a worker that was killed is listed for a while. Nothing is begun that
+// it would have to do: another one is asked, and where none answers the command ends.
+func TestGarbageOfASilentCluster(t *testing.T) {
+	m, other := garbageOf(contract.GarbagePlan{}), garbageOf(contract.GarbagePlan{})
+	m.clusters, m.pollers, m.silent = []string{"dev", "prod"}, []temporal.Poller{{Name: "7@gone"}}, true
+	for name, tc := range map[string]struct {
+		pollers []temporal.Poller
+		code    int
+		phrase  string
+	}{
+		"another answers":    {[]temporal.Poller{{}}, console.CodeDone, "cluster prod has no worker that answers: the worker of cluster dev is asked"},
+		"the other has none": {nil, console.CodeError, temporal.ErrLost.Error()},
+	} {
+		other.pollers, other.started = tc.pollers, nil
+		for _, args := range [][]string{{"gc", "plan"}, {"gc", "run"}} {
+			var out, errs bytes.Buffer
+			a := testApp(m, "", &out, &errs)
+			a.Dial = func(_ context.Context, cluster string) (console.Backend, error) {
+				if cluster == "dev" {
+					return other, nil
+				}
+				return m, nil
+			}
+			code := a.run(t.Context(), append(args, "--cluster", "prod"))
+			if code != tc.code || !strings.Contains(errs.String(), tc.phrase) || len(m.started) > 0 {
+				t.Errorf("%s, %v: code %d, %s; started %+v", name, args, code, errs.String(), m.started)
+			}
+		}
 	}
 }
 

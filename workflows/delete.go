@@ -18,7 +18,11 @@ func DeleteBackup(ctx workflow.Context, in contract.DeleteBackupInput) (contract
 		return contract.DeleteResult{}, err
 	}
 	d := &deletion{progress: p, in: in}
-	for _, phase := range []func(workflow.Context) error{d.planDelete, d.deleteSnapshots, d.deleteFiles} {
+	phases := []func(workflow.Context) error{d.planDelete, d.deleteSnapshots, d.deleteFiles}
+	if in.OneActivity {
+		phases = []func(workflow.Context) error{d.deleteExpired}
+	}
+	for _, phase := range phases {
 		if err := phase(ctx); err != nil {
 			return contract.DeleteResult{}, d.setFailure(ctx, stopError(ctx, err))
 		}
@@ -62,11 +66,19 @@ func (d *deletion) deleteFiles(ctx workflow.Context) error {
 	return err
 }
 
+// deleteExpired is all phases at once, for a run of which nobody waits for the single steps.
+func (d *deletion) deleteExpired(ctx workflow.Context) error {
+	d.setStep(ctx, "deleting snapshots and files")
+	var err error
+	d.files, err = runActivity(withDurableOptions(ctx, "delete "+d.in.Name), contract.DeleteExpired, d.in)
+	return err
+}
+
 // result adds to the files that were deleted the snapshots that were, and all that is
 // left with the reason why.
 func (d *deletion) result() contract.DeleteResult {
 	res := d.files
-	res.Snapshots = d.snapshots.Deleted + d.snapshots.Gone
+	res.Snapshots += d.snapshots.Deleted + d.snapshots.Gone
 	res.Retained = slices.Concat(res.Retained, d.snapshots.Retained, d.plan.Unread)
 	return res
 }

@@ -76,3 +76,32 @@ func TestDeleteWithoutSnapshots(t *testing.T) {
 		t.Errorf("steps %q, want %q", names(s.steps()), want)
 	}
 }
+
+func newExpired(t *testing.T) *stage {
+	t.Helper()
+	in := contract.DeleteBackupInput{Name: "nightly", Location: "west", UID: "u-1", ExpiredAt: startTime(), OneActivity: true}
+	s := newStage(t, contract.DeleteAtID(cluster, in.Name, in.Location))
+	s.start = func() { s.env.ExecuteWorkflow(contract.DeleteBackupWorkflow, in) }
+	answer(s, contract.DeleteExpired, always[contract.DeleteBackupInput](contract.DeleteResult{Name: "nightly", Files: 9, Snapshots: 3, Retained: []string{"snap-1: locked"}}))
+	return s
+}
+
+// expiredPhases has no clean-up, as deletePhases.
+func expiredPhases() []phase { return []phase{{activity: contract.DeleteExpired.Name}} }
+
+func TestDeleteExpiredPhases(t *testing.T) { testPhases(t, expiredPhases(), newExpired) }
+
+// TestDeleteExpired is one activity, whose result is the run's.
+func TestDeleteExpired(t *testing.T) {
+	s := newExpired(t)
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(s.steps()); !slices.Equal(got, []string{contract.DeleteExpired.Name}) {
+		t.Errorf("steps %q", got)
+	}
+	want := contract.DeleteResult{Name: "nightly", Files: 9, Snapshots: 3, Retained: []string{"snap-1: locked"}}
+	if res := resultOf[contract.DeleteResult](s); !reflect.DeepEqual(res, want) {
+		t.Errorf("result %+v, want %+v", res, want)
+	}
+}

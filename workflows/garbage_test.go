@@ -32,11 +32,8 @@ func newGarbage(t *testing.T, in contract.CollectGarbageInput, plans ...contract
 	answer(s, contract.PlanGarbage, after[contract.PlanGarbageInput](append(plans, contract.GarbagePlan{})...))
 	answer(s, contract.PlanOrphans, always[contract.PlanOrphansInput](contract.OrphanPlan{}))
 	answer(s, contract.RecordGarbage, always[contract.GarbageTry](contract.Nothing{}))
-	answer(s, contract.PlanDelete, func(in contract.DeleteBackupInput) contract.DeletePlan {
-		return contract.DeletePlan{Name: in.Name, Location: in.Location, UID: in.UID, Files: 9}
-	})
-	answer(s, contract.DeleteFiles, func(in contract.DeletePlan) contract.DeleteResult {
-		return contract.DeleteResult{Name: in.Name, Files: in.Files}
+	answer(s, contract.DeleteExpired, func(in contract.DeleteBackupInput) contract.DeleteResult {
+		return contract.DeleteResult{Name: in.Name, Files: 9, Snapshots: 2}
 	})
 	return s
 }
@@ -53,14 +50,14 @@ func orphanPhases() []phase {
 
 // TestGarbagePhases loses the activities of a collection of which one deletion is refused.
 func TestGarbagePhases(t *testing.T) {
-	known := slices.Concat(garbagePhases(), deletePhases())
+	known := slices.Concat(garbagePhases(), expiredPhases())
 	for _, p := range garbagePhases()[:2] {
 		for _, f := range []fault{retried, lostWorker, final, givenUp, cancelled} {
 			t.Run(p.activity+"/"+string(f), func(t *testing.T) {
 				t.Parallel()
 				p.test(t, f, known, func(t *testing.T) *stage {
 					s := newGarbage(t, contract.CollectGarbageInput{}, expired("a"))
-					s.faults[contract.PlanDelete.Name] = final
+					s.faults[contract.DeleteExpired.Name] = final
 					return s
 				})
 			})
@@ -75,18 +72,18 @@ func TestGarbage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var asked []contract.DeleteBackupInput
-	for _, c := range s.callsOf(contract.PlanDelete.Name) {
+	for _, c := range s.callsOf(contract.DeleteExpired.Name) {
 		asked = append(asked, c.In.(contract.DeleteBackupInput))
 	}
 	slices.SortFunc(asked, func(a, b contract.DeleteBackupInput) int { return strings.Compare(a.Name, b.Name) })
 	want := []contract.DeleteBackupInput{
-		{Name: "a", Location: "west", UID: "uid-a", ExpiredAt: startTime()},
-		{Name: "b", Location: "west", UID: "uid-b", ExpiredAt: startTime()},
+		{Name: "a", Location: "west", UID: "uid-a", ExpiredAt: startTime(), OneActivity: true},
+		{Name: "b", Location: "west", UID: "uid-b", ExpiredAt: startTime(), OneActivity: true},
 	}
 	if !reflect.DeepEqual(asked, want) {
 		t.Errorf("asked to delete %+v", asked)
 	}
-	if res := resultOf[contract.GarbageResult](s); res.Deleted != 2 || res.Files != 18 || res.Failed != 0 || res.Rounds != 1 {
+	if res := resultOf[contract.GarbageResult](s); res.Deleted != 2 || res.Files != 18 || res.Snapshots != 4 || res.Failed != 0 || res.Rounds != 1 {
 		t.Errorf("%+v", res)
 	}
 }
@@ -94,7 +91,7 @@ func TestGarbage(t *testing.T) {
 // TestGarbageThatStays: a backup that cannot be deleted keeps no other, and is recorded.
 func TestGarbageThatStays(t *testing.T) {
 	s := newGarbage(t, contract.CollectGarbageInput{}, expired("a", "b", "c"))
-	s.faults[contract.PlanDelete.Name] = final // the first of them
+	s.faults[contract.DeleteExpired.Name] = final // the first of them
 	if err := s.run(); err != nil {
 		t.Fatal(err)
 	}
@@ -163,14 +160,14 @@ func TestGarbageInBulk(t *testing.T) {
 		all = append(all, fmt.Sprint("b", i))
 	}
 	s := newGarbage(t, contract.CollectGarbageInput{}, expired(all...))
-	s.lasts[contract.DeleteFiles.Name] = func(int) time.Duration { return time.Minute }
+	s.lasts[contract.DeleteExpired.Name] = func(int) time.Duration { return time.Minute }
 	if err := s.run(); err != nil {
 		t.Fatal(err)
 	}
 	if res := resultOf[contract.GarbageResult](s); res.Deleted != 40 {
 		t.Errorf("%+v", res)
 	}
-	calls, most := s.callsOf(contract.DeleteFiles.Name), 0
+	calls, most := s.callsOf(contract.DeleteExpired.Name), 0
 	for _, c := range calls {
 		open := 0
 		for _, other := range calls {

@@ -188,7 +188,7 @@ func withoutTimes(steps []step) []step {
 // that package contract declares: a new one needs a row.
 func TestEveryActivityIsCovered(t *testing.T) {
 	var covered []string
-	for _, table := range [][]phase{backupPhases(), restorePhases(), deletePhases(), garbagePhases(), retentionPhases(), schedulesPhases(), scheduledPhases(), scheduledDrillPhases(), rehearsalPhases(), rehearsalsPhases(), drillPhases(), notifyPhases(), verificationPhases(), catalogPhases()} {
+	for _, table := range [][]phase{backupPhases(), restorePhases(), deletePhases(), expiredPhases(), garbagePhases(), retentionPhases(), schedulesPhases(), scheduledPhases(), scheduledDrillPhases(), rehearsalPhases(), rehearsalsPhases(), drillPhases(), notifyPhases(), verificationPhases(), catalogPhases()} {
 		for _, p := range table {
 			covered = append(covered, p.activity)
 		}

@@ -32,6 +32,7 @@ var (
 	PlanDelete      = Activity[DeleteBackupInput, DeletePlan]{"PlanDelete"}
 	DeleteSnapshots = Activity[DeletePlan, SnapshotDeletion]{"DeleteSnapshots"}
 	DeleteFiles     = Activity[DeletePlan, DeleteResult]{"DeleteFiles"}
+	DeleteExpired   = Activity[DeleteBackupInput, DeleteResult]{"DeleteExpired"}
 
 	PlanGarbage   = Activity[PlanGarbageInput, GarbagePlan]{"PlanGarbage"}
 	RecordGarbage = Activity[GarbageTry, Nothing]{"RecordGarbage"}

@@ -226,6 +226,10 @@ type DeleteBackupInput struct {
 	// ExpiredAt asks to delete it only if its time is still over then: somebody may hold it
 	// or give it more time after it was chosen.
 	ExpiredAt time.Time `json:"expiredAt,omitzero"`
+	// OneActivity has DeleteExpired do all of it, for a collection of hundreds: each activity costs
+	// Temporal as much as the deletion itself costs the store. Collections that began before ask
+	// for the phases.
+	OneActivity bool `json:"oneActivity,omitempty"`
 }
 
 // DeletePlan is what a deletion works through.

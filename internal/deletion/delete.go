@@ -2,6 +2,7 @@
 //
 //   - delete.go: the plan and its tombstone first, the files last.
 //   - find.go, read.go: which snapshots a backup says are its own.
+//   - expired.go: all of that at once.
 //   - snapshots.go: has them deleted by the drivers of volume.Deleter.
 //
 // The order makes every step repeatable and leaves no half backup behind: a tombstone
@@ -31,6 +32,9 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 	"github.com/lifeboat-backup/lifeboat/internal/volume/location"
 )
+
+// errNoBackup says that there is neither a backup of the name nor the tombstone of one.
+var errNoBackup = errors.New("no backup")
 
 // Runner deletes backups.
 type Runner struct {
@@ -120,7 +124,7 @@ func (b *Runner) findLocation(ctx context.Context, in contract.DeleteBackupInput
 func (b *Runner) resumePlan(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, plan contract.DeletePlan) (contract.DeletePlan, error) {
 	t, err := beside.ReadTombstone(ctx, st, plan.Name)
 	if errors.Is(err, store.ErrNotFound) {
-		return plan, failure.NotFound("name: no backup %q in location %s; `lifeboat backup get` lists them", plan.Name, plan.Location)
+		return plan, failure.NotFound("name: %w %q in location %s; `lifeboat backup get` lists them", errNoBackup, plan.Name, plan.Location)
 	}
 	if err != nil {
 		return plan, err

@@ -25,6 +25,9 @@ const (
 	orphansPeriod = time.Hour
 	// settle is how long after a change the bucket is read: changes come together.
 	settle = time.Second
+	// restShare is for how many times as long as a read took none is made for a change: a
+	// collection deletes hundreds of backups, and reads take a tenth of the time at most.
+	restShare = 9
 	// readTimeout ends a read; firstPause is the wait after one that has failed before there
 	// was any.
 	readTimeout = 5 * time.Minute
@@ -90,7 +93,9 @@ func (k *Keeper) Run(ctx context.Context) {
 	all := true
 	told := ""
 	for {
+		began := k.reader.now()
 		err := k.Read(ctx, all)
+		rest := restAfter(k.reader.now().Sub(began))
 		if text := textOf(err); ctx.Err() == nil && text != told {
 			told = text
 			k.tell(ctx, err)
@@ -104,13 +109,19 @@ func (k *Keeper) Run(ctx context.Context) {
 			return
 		case <-k.changed:
 			all = true
-			if !wait(ctx, settle) {
+			if !wait(ctx, rest) {
 				return
 			}
 		case <-time.After(pause):
 			all = k.Ready() != nil
 		}
 	}
+}
+
+// restAfter is how long behind a change the bucket is read where the last read took so long; the
+// figures of schedules wait for it too.
+func restAfter(took time.Duration) time.Duration {
+	return min(max(settle, restShare*took), schedulesPeriod)
 }
 
 func wait(ctx context.Context, d time.Duration) bool {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -267,5 +268,37 @@ func TestOutage(t *testing.T) {
 	before["lifeboat.location.available{location=default}"] = 0
 	if after := values(t, shown); !maps.Equal(before, after) {
 		t.Errorf("before the outage\n%v\nand in it\n%v", before, after)
+	}
+}
+
+// TestChangesAreReadTogether: a collection deletes a backup every few moments. The bucket is read
+// soon after the first, and reads that take long take a tenth of the time at most.
+func TestChangesAreReadTogether(t *testing.T) {
+	for took, most := range map[time.Duration]int{10 * time.Millisecond: 300, 200 * time.Millisecond: 152, 2 * time.Second: 16, time.Minute: 4} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			reads := 0
+			k, _ := w.keeper()
+			k.reader.Now = nil
+			k.reader.DrillSchedules = func(context.Context) ([]schedule.Measure, error) {
+				reads++
+				time.Sleep(took)
+				return nil, nil
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() { k.Run(ctx); close(ended) }()
+			time.Sleep(2 * time.Minute) // the first look for orphans is done
+			reads = 0
+			for range 1200 {
+				k.Changed()
+				time.Sleep(250 * time.Millisecond)
+			}
+			if reads < 1 || reads > most {
+				t.Errorf("%d reads of %s in five minutes, want at most %d", reads, took, most)
+			}
+			cancel()
+			<-ended
+		})
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -91,12 +93,50 @@ const (
 	// least every 70 s (Temporal's long poll of 60 s and some slack); Temporal
 	// itself lists polls for 5 minutes.
 	pollAge = 90 * time.Second
+	// answerTimeout is how long RequireAnswer waits. Temporal gives a worker that was killed 5 s
+	// before it lets another one answer.
+	answerTimeout = 8 * time.Second
 )
 
 // RequireWorker fails with ErrNoWorker when nobody polls the cluster's queue.
 func (c *Client) RequireWorker(ctx context.Context) error {
 	_, err := c.awaitPollers(ctx)
 	return err
+}
+
+// RequireAnswer fails with ErrNoWorker when nobody polls the cluster's queue, and with ErrLost when
+// those do not answer that Temporal lists: it does so for a while when they have ended. A worker
+// answers without any work, by what it keeps in memory.
+func (c *Client) RequireAnswer(ctx context.Context) error {
+	all, err := c.Pollers(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return c.noWorkerError()
+	}
+	asking, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	_, err = c.sdk.QueryWorkflow(asking, contract.CatalogID(c.cluster), "", client.QueryTypeStackTrace)
+	var unpolled *serviceerror.FailedPrecondition
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case isConnectionLost(err), errors.As(err, &unpolled):
+		return c.silentError(all)
+	}
+	return nil // an error is an answer too
+}
+
+// silentError names the workers that Temporal lists and that do not answer.
+func (c *Client) silentError(all []Poller) error {
+	var names []string
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	return &remoteError{kind: ErrLost, text: fmt.Sprintf(
+		"no worker of cluster %s answers within %s: %s polled task queue %s in Temporal namespace %q at %s in the last %s, and may have ended since: look whether it runs, or start one with lifeboat-worker --config lifeboat.yaml",
+		c.cluster, answerTimeout, strings.Join(names, ", "), contract.TaskQueue(c.cluster), c.namespace, c.address, pollAge)}
 }
 
 // awaitPollers are the workers of the cluster, of which there is at least one.

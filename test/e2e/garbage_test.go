@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,6 +84,25 @@ func TestGarbageSchedule(t *testing.T) {
 		var missing *serviceerror.NotFound
 		if _, err := h.Temporal.ScheduleClient().GetHandle(t.Context(), id).Describe(t.Context()); !errors.As(err, &missing) {
 			t.Errorf("schedule %s is still there: %v", id, err)
+		}
+	}
+}
+
+// TestPlanOfAKilledWorker: Temporal lists a worker for a while after it was killed. A plan is not
+// begun for it to make: the worker of another cluster is asked, and the user is told so.
+func TestPlanOfAKilledWorker(t *testing.T) {
+	t.Parallel()
+	l := shared.Beside(t, harness.Options{Cluster: "killed"})
+	l.Worker.Kill()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, args := range [][]string{{"gc", "plan"}, {"backup", "get", "--all-clusters"}} {
+		began := time.Now()
+		res, err := l.CLI(ctx, args...)
+		want := fmt.Sprintf("cluster %s has no worker that answers: the worker of cluster", l.Cluster)
+		// The other worker may not have the place of this cluster, and refuses the name then.
+		if err != nil || ctx.Err() != nil || !strings.Contains(res.Err, want) {
+			t.Errorf("%v after %s: code %d, %v\n%s%s", args, time.Since(began), res.Code, err, res.Out, res.Err)
 		}
 	}
 }

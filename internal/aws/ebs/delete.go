@@ -26,6 +26,16 @@ func (l *Location) DeleteSnapshot(ctx context.Context, id string, must map[strin
 	if err != nil {
 		return Deletion{}, err
 	}
+	end, err := l.DeleteFound(ctx, found, id, must)
+	if err == nil && end.Outcome == Deleted {
+		return l.inRecycleBin(ctx, id, Deleted)
+	}
+	return end, err
+}
+
+// DeleteFound is DeleteSnapshot for one of many, by what OwnSnapshots has found of all of them, and
+// for who asks InRecycleBin afterwards.
+func (l *Location) DeleteFound(ctx context.Context, found map[string]Snapshot, id string, must map[string]string) (Deletion, error) {
 	s, there := found[id]
 	if !there {
 		return l.inRecycleBin(ctx, id, Gone)
@@ -33,11 +43,11 @@ func (l *Location) DeleteSnapshot(ctx context.Context, id string, must map[strin
 	if err := requireTags("DeleteSnapshot", id, s.Tags, must); err != nil {
 		return Deletion{}, err
 	}
-	_, err = l.ec2.DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: aws.String(id)})
+	_, err := l.ec2.DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: aws.String(id)})
 	err = classify("DeleteSnapshot", id, err)
 	switch {
 	case err == nil:
-		return l.inRecycleBin(ctx, id, Deleted)
+		return Deletion{Outcome: Deleted}, nil
 	case errors.Is(err, ErrNotFound):
 		return l.inRecycleBin(ctx, id, Gone)
 	}

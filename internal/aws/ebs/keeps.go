@@ -15,11 +15,21 @@ import (
 // far as the role may look. It costs two lists of the account, however many ids there
 // are, and changes nothing.
 func (l *Location) Keeps(ctx context.Context, ids []string) (map[string]string, error) {
+	return listKept(ctx, ids, l.allLocked, l.allInBin)
+}
+
+// InRecycleBin is Keeps for snapshots that were deleted: no lock is on them.
+func (l *Location) InRecycleBin(ctx context.Context, ids []string) (map[string]string, error) {
+	return listKept(ctx, ids, l.allInBin)
+}
+
+// listKept picks ids from lists of the account. One that may not be read has none.
+func listKept(ctx context.Context, ids []string, lists ...func(context.Context, map[string]string) error) (map[string]string, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	all := map[string]string{}
-	for _, list := range []func(context.Context, map[string]string) error{l.allLocked, l.allInBin} {
+	for _, list := range lists {
 		err := list(ctx, all)
 		if err != nil && !errors.Is(err, ErrDenied) && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrInvalid) {
 			return nil, err

@@ -43,6 +43,7 @@ type collection struct {
 	*installation
 	runner   *garbage.Runner
 	deletion *deletion.Runner
+	phased   bool // a deletion has three activities, as those that people ask for
 }
 
 func (i *installation) collection(server *kubetest.Server) *collection {
@@ -51,7 +52,7 @@ func (i *installation) collection(server *kubetest.Server) *collection {
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	return &collection{i, &garbage.Runner{Cluster: i.cluster, Policy: i.policy, Locations: i.locations}, &deletion.Runner{
+	return &collection{installation: i, runner: &garbage.Runner{Cluster: i.cluster, Policy: i.policy, Locations: i.locations}, deletion: &deletion.Runner{
 		Kube: kc, Locations: i.locations, Snapshots: i.snapshots,
 		Deleters: map[volume.Method]volume.Deleter{volume.MethodNative: &native.Deleter{Locations: i.snapshots}},
 	}}
@@ -82,7 +83,19 @@ func (c *collection) run(ctx context.Context, now time.Time) error {
 
 // delete is the workflow DeleteBackup.
 func (c *collection) delete(ctx context.Context, row contract.GarbageRow, now time.Time) error {
-	plan, err := c.deletion.PlanDelete(ctx, contract.DeleteBackupInput{Name: row.Name, Location: row.Location, UID: row.UID, ExpiredAt: now})
+	in := contract.DeleteBackupInput{Name: row.Name, Location: row.Location, UID: row.UID, ExpiredAt: now}
+	if c.phased {
+		return c.deleteByPhases(ctx, in)
+	}
+	res, err := c.deletion.DeleteExpired(ctx, new(heartbeat.Recorder), in)
+	if err == nil && len(res.Retained) > 0 {
+		err = fmt.Errorf("retained: %v", res.Retained)
+	}
+	return err
+}
+
+func (c *collection) deleteByPhases(ctx context.Context, in contract.DeleteBackupInput) error {
+	plan, err := c.deletion.PlanDelete(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -221,26 +234,30 @@ var befalls = map[string]func(at int) func(n int) outcome{
 func TestFaults(t *testing.T) {
 	for _, side := range []string{"store", "EC2"} {
 		for i, name := range slices.Sorted(maps.Keys(befalls)) {
-			t.Run(side+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				first, step := i+1, len(befalls)
-				if isSoak() {
-					first, step = 1, 1
-				}
-				testFaults(t, side, befalls[name], first, step)
-			})
+			for how, phased := range map[string]bool{"": false, ", by phases": true} {
+				t.Run(side+"/"+name+how, func(t *testing.T) {
+					t.Parallel()
+					first, step := i+1, len(befalls)
+					if isSoak() {
+						first, step = 1, 1
+					}
+					testFaults(t, side, phased, befalls[name], first, step)
+				})
+			}
 		}
 	}
 }
 
-func testFaults(t *testing.T, side string, befall func(int) func(int) outcome, first, step int) {
+func testFaults(t *testing.T, side string, phased bool, befall func(int) func(int) outcome, first, step int) {
 	for at := first; ; at += step {
 		done := false
 		server := kubetest.Start(t, kubetest.WithIdentity("uid-of-prod"))
 		inWorld(t, func(t *testing.T, w *world) {
 			e := w.littered()
 			count := e.inject(side, befall(at))
-			_ = e.collection(server).run(t.Context(), time.Now()) // it fails, or does not
+			struck := e.collection(server)
+			struck.phased = phased
+			_ = struck.run(t.Context(), time.Now()) // it fails, or does not
 			done = count() < at
 			e.heal()
 			e.check(false)

@@ -203,7 +203,7 @@ func (r *Runs) noteActivity(ctx context.Context, name string, out any, took time
 // changing are the activities after which the gauges of the bucket are others.
 func changing() []string {
 	return []string{
-		contract.CommitBackup.Name, contract.FinishRestore.Name, contract.DeleteFiles.Name, contract.VerifyStoredBackup.Name,
+		contract.CommitBackup.Name, contract.FinishRestore.Name, contract.DeleteFiles.Name, contract.DeleteExpired.Name, contract.VerifyStoredBackup.Name,
 		contract.RehearseRestore.Name, contract.SignDrill.Name, contract.ChangeSchedules.Name, contract.BeginSlot.Name, contract.EndSlot.Name, contract.SetRetention.Name,
 	}
 }

@@ -57,25 +57,31 @@ func wrongRef(ref volume.Ref) error {
 
 // Delete deletes snapshots that carry the owner's name, as Velero's and ours do from
 // the moment they exist; others are retained, and so are those that are in the Recycle Bin
-// afterwards.
+// afterwards. EC2 is asked once for all of a location, before and afterwards.
 func (d *Deleter) Delete(ctx context.Context, owner volume.Owner, refs []volume.Ref, done func(volume.Ref, volume.Deletion, error)) error {
 	var group errgroup.Group
 	group.SetLimit(deletionsAtOnce)
 	var mu sync.Mutex
 	deleted := map[string][]volume.NativeRef{} // by location
-	for _, ref := range refs {
-		group.Go(func() error {
-			end, err := d.deleteOne(ctx, owner, ref)
-			if err != nil || end.Outcome != volume.Deleted {
-				done(ref, end, err)
-				return nil
+	for name, of := range sortByLocation(refs, done) {
+		loc, found, err := d.find(ctx, name, of)
+		for _, n := range of {
+			if err != nil {
+				done(n, volume.Deletion{}, err)
+				continue
 			}
-			n := ref.(volume.NativeRef) // deleteOne has looked
-			mu.Lock()
-			defer mu.Unlock()
-			deleted[n.Location] = append(deleted[n.Location], n)
-			return nil
-		})
+			group.Go(func() error {
+				end, err := deleteOne(ctx, loc, found, owner, n)
+				if err != nil || end.Outcome != volume.Deleted {
+					done(n, end, err)
+					return nil
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				deleted[name] = append(deleted[name], n)
+				return nil
+			})
+		}
 	}
 	if err := group.Wait(); err != nil || len(deleted) == 0 {
 		return err
@@ -87,20 +93,48 @@ func (d *Deleter) Delete(ctx context.Context, owner volume.Owner, refs []volume.
 	return nil
 }
 
+// sortByLocation tells of those that are not EBS's that they cannot be deleted here.
+func sortByLocation(refs []volume.Ref, done func(volume.Ref, volume.Deletion, error)) map[string][]volume.NativeRef {
+	out := map[string][]volume.NativeRef{}
+	for _, ref := range refs {
+		n, ok := ref.(volume.NativeRef)
+		if !ok {
+			done(ref, volume.Deletion{}, wrongRef(ref))
+			continue
+		}
+		out[n.Location] = append(out[n.Location], n)
+	}
+	return out
+}
+
+// find describes the snapshots of a location.
+func (d *Deleter) find(ctx context.Context, name string, of []volume.NativeRef) (*ebs.Location, map[string]ebs.Snapshot, error) {
+	_, loc, err := d.Locations.Get(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := loc.OwnSnapshots(ctx, handlesOf(of))
+	return loc, found, err
+}
+
+func handlesOf(refs []volume.NativeRef) []string {
+	ids := make([]string, len(refs))
+	for i, n := range refs {
+		ids[i] = n.ID
+	}
+	return ids
+}
+
 // lookIntoBin tells the ends of snapshots that were deleted. Where it cannot be seen whether
 // the Recycle Bin has them that is the error, and a repeat finds them gone, or in it.
 func (d *Deleter) lookIntoBin(ctx context.Context, name string, deleted []volume.NativeRef, err error, done func(volume.Ref, volume.Deletion, error)) {
-	ids := make([]string, len(deleted))
-	for i, n := range deleted {
-		ids[i] = n.ID
-	}
 	var loc *ebs.Location
 	if err == nil {
 		_, loc, err = d.Locations.Get(ctx, name)
 	}
 	var kept map[string]string
 	if err == nil {
-		kept, err = loc.Keeps(ctx, ids)
+		kept, err = loc.InRecycleBin(ctx, handlesOf(deleted))
 	}
 	for _, n := range deleted {
 		switch why := kept[n.ID]; {
@@ -114,16 +148,8 @@ func (d *Deleter) lookIntoBin(ctx context.Context, name string, deleted []volume
 	}
 }
 
-func (d *Deleter) deleteOne(ctx context.Context, owner volume.Owner, ref volume.Ref) (volume.Deletion, error) {
-	n, ok := ref.(volume.NativeRef)
-	if !ok {
-		return volume.Deletion{}, wrongRef(ref)
-	}
-	_, loc, err := d.Locations.Get(ctx, n.Location)
-	if err != nil {
-		return volume.Deletion{}, err
-	}
-	end, err := deleteVisible(ctx, loc, owner, n.ID)
+func deleteOne(ctx context.Context, loc *ebs.Location, found map[string]ebs.Snapshot, owner volume.Owner, n volume.NativeRef) (volume.Deletion, error) {
+	end, err := deleteVisible(ctx, loc, found, owner, n.ID)
 	if errors.Is(err, ebs.ErrNotOurs) {
 		return volume.Deletion{Outcome: volume.Retained, Reason: err.Error()}, nil
 	}
@@ -132,18 +158,18 @@ func (d *Deleter) deleteOne(ctx context.Context, owner volume.Owner, ref volume.
 
 // deleteVisible deletes a snapshot. One of a young backup that EC2 does not show may be hidden:
 // it is looked for again, with growing pauses.
-func deleteVisible(ctx context.Context, loc *ebs.Location, owner volume.Owner, id string) (ebs.Deletion, error) {
+func deleteVisible(ctx context.Context, loc *ebs.Location, found map[string]ebs.Snapshot, owner volume.Owner, id string) (ebs.Deletion, error) {
 	young := time.Since(owner.Ended) < quota.VisibleWithin
 	lastLook := time.Now().Add(quota.LookAgainFor)
-	for pause := quota.LookAgainFor / 16; ; pause *= 2 {
-		end, err := loc.DeleteSnapshot(ctx, id, map[string]string{ebs.TagBackup: owner.Name})
-		if err != nil || end.Outcome != ebs.Gone || !young || time.Now().After(lastLook) {
-			return end, err
-		}
+	must := map[string]string{ebs.TagBackup: owner.Name}
+	end, err := loc.DeleteFound(ctx, found, id, must)
+	for pause := quota.LookAgainFor / 16; err == nil && end.Outcome == ebs.Gone && young && !time.Now().After(lastLook); pause *= 2 {
 		if err := poll.Wait(ctx, pause); err != nil {
 			return ebs.Deletion{}, err
 		}
+		end, err = loc.DeleteSnapshot(ctx, id, must)
 	}
+	return end, err
 }
 
 // KeptSnapshots asks EC2 which snapshots of EBS's CSI drivers it keeps, and why, by

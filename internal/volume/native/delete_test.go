@@ -2,6 +2,7 @@ package native_test
 
 import (
 	"context"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -212,5 +213,34 @@ func TestDeleteOfYoungBackup(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDeleteAsksForAllAtOnce: beside the deletions, EC2 gets one request before them and one after.
+func TestDeleteAsksForAllAtOnce(t *testing.T) {
+	sim, client, locations := simulatedAccount(t)
+	d := &native.Deleter{Locations: locations}
+	var refs []volume.Ref
+	for range 20 {
+		refs = append(refs, volume.NativeRef{Location: "east", ID: takeSnapshot(t, client, "b")})
+	}
+	sim.ClearAudit()
+	var mu sync.Mutex
+	deleted := 0
+	err := d.Delete(t.Context(), volume.Owner{Name: "b", UID: "u"}, refs, func(_ volume.Ref, end volume.Deletion, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil && end.Outcome == volume.Deleted {
+			deleted++
+		}
+	})
+	calls := map[string]int{}
+	for _, c := range sim.Audit() {
+		calls[c.Action]++
+	}
+	delete(calls, "GetCallerIdentity") // by which the location is opened
+	want := map[string]int{"DescribeSnapshots": 1, "DeleteSnapshot": 20, "ListSnapshotsInRecycleBin": 1}
+	if err != nil || deleted != 20 || !maps.Equal(calls, want) {
+		t.Errorf("%d deleted by %v, %v; want %v", deleted, calls, err, want)
 	}
 }

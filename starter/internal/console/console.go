@@ -9,6 +9,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -44,6 +45,7 @@ type Backend interface {
 	Cancel(ctx context.Context, run temporal.Run) error
 	Clusters(ctx context.Context) ([]string, error)
 	Pollers(ctx context.Context) ([]temporal.Poller, error)
+	RequireAnswer(ctx context.Context) error
 	Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error)
 	Backups(ctx context.Context, selector, location string) (temporal.Listing[contract.BackupSummary], error)
 	Restores(ctx context.Context, selector, location string) (temporal.Listing[contract.RestoreSummary], error)
@@ -95,33 +97,39 @@ func (con *Console) WithSilentBackend(ctx context.Context, do func(Backend) erro
 }
 
 // ThroughAnyWorker is WithBackend for what any worker can do that has the bucket: where the
-// cluster has no worker, because it is gone, that of another one is asked. of is then the
-// cluster that is meant, and "" otherwise.
+// cluster has no worker that answers, because it is gone, that of another one is asked. of is then
+// the cluster that is meant, and "" otherwise.
 func (con *Console) ThroughAnyWorker(ctx context.Context, do func(be Backend, of string) error) error {
 	return con.WithBackend(ctx, func(be Backend) error {
-		pollers, err := be.Pollers(ctx)
-		if err != nil {
-			return err
-		}
-		if len(pollers) > 0 {
+		silent := be.RequireAnswer(ctx)
+		if silent == nil {
 			return do(be, "")
+		}
+		if !errors.Is(silent, temporal.ErrNoWorker) && !errors.Is(silent, temporal.ErrLost) {
+			return silent
 		}
 		served, err := be.Clusters(ctx)
 		if err != nil {
 			return err
 		}
 		for _, name := range served {
+			if name == be.Cluster() {
+				continue
+			}
 			other, err := con.Dial(ctx, name)
 			if err != nil {
 				return err
 			}
 			defer other.Close()
-			if pollers, err := other.Pollers(ctx); err == nil && len(pollers) > 0 && name != be.Cluster() {
-				con.Note("cluster %s has no worker: the worker of cluster %s is asked\n", be.Cluster(), name)
+			if (telling{other, con}).RequireAnswer(ctx) == nil {
+				con.Note("cluster %s has no worker that answers: the worker of cluster %s is asked\n", be.Cluster(), name)
 				return do(telling{other, con}, be.Cluster())
 			}
 		}
-		return do(be, "")
+		if errors.Is(silent, temporal.ErrLost) {
+			return silent
+		}
+		return do(be, "") // a worker that starts just now is waited for
 	})
 }
 

@@ -40,6 +40,11 @@ func (t telling) temporal() func() {
 	return t.con.sayWaiting("Temporal at " + t.Address() + ", or for a worker of cluster " + t.Cluster() + " to ask it for work")
 }
 
+func (t telling) RequireAnswer(ctx context.Context) error {
+	defer t.con.sayWaiting("a worker of cluster " + t.Cluster() + " to answer")()
+	return t.Backend.RequireAnswer(ctx)
+}
+
 func (t telling) Read(ctx context.Context, in contract.ReadInput) (contract.ReadResult, error) {
 	defer t.worker(in.Verb)()
 	return t.Backend.Read(ctx, in)

@@ -1,0 +1,33 @@
+package deletion
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+)
+
+// DeleteExpired deletes a backup that a collection has chosen: PlanDelete, DeleteSnapshots and
+// DeleteFiles. It may repeat: an attempt that was lost has left the backup's document, or its
+// tombstone, from which the next goes on. Where there is neither, the deletion has ended.
+func (b *Runner) DeleteExpired(ctx context.Context, p *heartbeat.Recorder, in contract.DeleteBackupInput) (contract.DeleteResult, error) {
+	plan, err := b.PlanDelete(ctx, in)
+	if errors.Is(err, errNoBackup) {
+		return contract.DeleteResult{Name: in.Name}, nil
+	}
+	if err != nil {
+		return contract.DeleteResult{}, err
+	}
+	var snapshots contract.SnapshotDeletion
+	if plan.Snapshots > 0 {
+		if snapshots, err = b.DeleteSnapshots(ctx, p, plan); err != nil {
+			return contract.DeleteResult{}, err
+		}
+	}
+	res, err := b.DeleteFiles(ctx, p, plan)
+	res.Snapshots = snapshots.Deleted + snapshots.Gone
+	res.Retained = slices.Concat(res.Retained, snapshots.Retained, plan.Unread)
+	return res, err
+}
