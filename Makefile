@@ -56,8 +56,8 @@ e2e: $(TOOLS)/gotestsum node-build stack-build ## real Pods with real data on a 
 	GOTESTSUM_FORMAT=standard-verbose $(STACKTEST) ./test/node/...
 
 .PHONY: release-check
-release-check: $(TOOLS)/gotestsum ## slow proofs before a release: the image built twice is one, the chart fits Kubernetes 1.30 to 1.37, deploy/terraform (Linux, root)
-	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 60m -run '^Test(Image|SchemaOfAllVersions|Format|Documents|Refusals)$$' ./test/compose ./deploy/helm ./test/terraform
+release-check: $(TOOLS)/gotestsum ## slow proofs before a release: the image built twice is one, the chart fits Kubernetes 1.30 to 1.37, deploy/terraform, the page of evidence in a browser (Linux, root; installs chromium)
+	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 60m -run '^Test(Image|SchemaOfAllVersions|Format|Documents|Refusals|PageInBrowser.*)$$' ./test/compose ./deploy/helm ./test/terraform ./internal/drill/page
 
 .PHONY: vulncheck
 vulncheck: ## vulnerabilities known today that the programs reach, with a release's Go (VULNDB=pinned: by the database in tools/vulncheck, without network)
@@ -128,12 +128,12 @@ $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum &: tools/go.mod
 	@touch $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck $(TOOLS)/gotestsum
 
 .PHONY: soak
-soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run, due times in every zone, 2,000 backups beside a writer, 50 drills in a row, one cancelled in each phase, 80 volumes frozen at shipped rates
+soak: $(TOOLS)/gotestsum stack-build ## what `make test` takes a sample of: the worker killed at every request of a run, due times in every zone, 2,000 backups beside a writer, 50 drills in a row, one cancelled in each phase, 80 volumes frozen at shipped rates, 200 restores held against their estimates
 	LIFEBOAT_SOAK=1 $(GOTEST) -timeout 1h -run '^Test(RandomSequences|Faults|Size|ExplainMany|NoAlarm.*|ChangesAreFast|EveryAlteredByte)$$' ./internal/garbage/orphan ./internal/change ./internal/catalog ./internal/drill/evidence
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestKilled(Backup|Restore|Garbage)$$' ./test/chaos
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h ./internal/timing
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^TestOneInstant$$' ./test/e2e
-	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^Test(DrillsInARow|CollectMany|EitherDriver|FrozenAtShippedRates)$$' ./test/e2e/volumes
+	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 3h -run '^Test(DrillsInARow|CollectMany|EitherDriver|FrozenAtShippedRates|Estimates)$$' ./test/e2e/volumes
 	LIFEBOAT_SOAK=1 $(GOTEST) -tags stack -timeout 1h -run '^TestCancelledInEachPhase$$' ./test/drill
 	$(MAKE) fuzz FUZZTIME=2m
 

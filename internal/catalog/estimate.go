@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
@@ -155,7 +156,7 @@ func readRuns(ctx context.Context, st store.Store) ([]datedRun, error) {
 	for i, d := range docs {
 		group.Go(func() error {
 			volumes, _, err := restoredVolumes(ctx, st, layout.Restore{Name: d.Name})
-			runs[i] = datedRun{estimate.Run{Size: sizeOfVolumes(volumes), Took: d.Status.CompletionTimestamp.Sub(d.Status.StartTimestamp.Time)}, d.Status.StartTimestamp.UnixNano()}
+			runs[i] = datedRun{estimate.Run{Size: sizeOfVolumes(volumes), Took: durationOf(d)}, d.Status.StartTimestamp.UnixNano()}
 			runs[i].Objects = int64(d.Status.Progress.ItemsRestored)
 			return err
 		})
@@ -166,5 +167,14 @@ func readRuns(ctx context.Context, st store.Store) ([]datedRun, error) {
 // isMeasured reports whether a restore says how long a whole one takes.
 func isMeasured(d *velerov1.Restore) bool {
 	return d != nil && d.Status.Phase == velerov1.RestorePhaseCompleted && d.Status.Progress != nil && d.Status.Progress.ItemsRestored > 0 &&
-		d.Status.StartTimestamp != nil && d.Status.CompletionTimestamp != nil && d.Status.CompletionTimestamp.After(d.Status.StartTimestamp.Time)
+		d.Status.StartTimestamp != nil && d.Status.CompletionTimestamp != nil && durationOf(d) > 0
+}
+
+// durationOf is how long a restore took, by its times where it does not say so itself: those of old
+// do not.
+func durationOf(d *velerov1.Restore) time.Duration {
+	if took, err := time.ParseDuration(d.Annotations[repository.AnnotationDuration]); err == nil {
+		return took
+	}
+	return d.Status.CompletionTimestamp.Sub(d.Status.StartTimestamp.Time)
 }

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -68,5 +69,27 @@ func TestEstimateByDrills(t *testing.T) {
 		if restores == 0 && (last.Objects != 309 || last.Volumes == 0 || last.Bytes == 0 || last.Took <= 0 || last.Took > 690*time.Second) {
 			t.Errorf("%+v", last)
 		}
+	}
+}
+
+// Restores of less than a second count, and none is off by the seconds that the document's times are
+// rounded to.
+func TestEstimateByDurations(t *testing.T) {
+	st := memstore.New()
+	for name, restore := range map[string]string{
+		"short": `"annotations":{"lifeboat-backup.github.io/duration":"412ms"}},"status":{"startTimestamp":"2026-01-01T00:00:00Z","completionTimestamp":"2026-01-01T00:00:00Z"`,
+		"told":  `"annotations":{"lifeboat-backup.github.io/duration":"1.1s"}},"status":{"startTimestamp":"2026-01-01T00:01:00Z","completionTimestamp":"2026-01-01T00:01:02Z"`,
+		"old":   `"name":"old"},"status":{"startTimestamp":"2026-01-01T00:02:00Z","completionTimestamp":"2026-01-01T00:02:02Z"`,
+		"none":  `"name":"none"},"status":{"startTimestamp":"2026-01-01T00:03:00Z","completionTimestamp":"2026-01-01T00:03:00Z"`,
+	} {
+		st.Set(repository.RestoreDocumentKey(name), fmt.Appendf(nil, `{"metadata":{%s,"phase":"Completed","progress":{"itemsRestored":10}}}`, restore))
+	}
+	runs, err := readRuns(t.Context(), st)
+	var took []time.Duration
+	for _, r := range runs {
+		took = append(took, r.Took)
+	}
+	if want := []time.Duration{412 * time.Millisecond, 1100 * time.Millisecond, 2 * time.Second}; err != nil || !slices.Equal(took, want) {
+		t.Errorf("got %s, %v, want %s", took, err, want)
 	}
 }

@@ -245,7 +245,10 @@ func restoreResource(s *Run, in contract.FinishRestoreInput, res *results) *vele
 			Name: s.Restore.Name, Namespace: repository.VeleroNamespace, UID: types.UID(s.UID),
 			CreationTimestamp: metav1.NewTime(s.Run.Started.Truncate(time.Second)),
 			Labels:            s.Restore.Labels,
-			Annotations:       resource.MergeLabels(s.Restore.Annotations, map[string]string{repository.AnnotationWorkflow: s.Run.WorkflowID}),
+			Annotations: resource.MergeLabels(s.Restore.Annotations, map[string]string{
+				repository.AnnotationWorkflow: s.Run.WorkflowID,
+				repository.AnnotationDuration: in.Completed.Sub(s.Run.Started).Round(time.Millisecond).String(),
+			}),
 		},
 		Spec: spec,
 		Status: velerov1.RestoreStatus{

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/report"
@@ -97,6 +98,10 @@ func TestOneReasonACause(t *testing.T) {
 		t.Fatalf("%+v, %v", res.reasons, err)
 	}
 	in := contract.FinishRestoreInput{Counts: contract.Counts{Failed: 522}}
+	in.Completed = s.Run.Started.Add(1234567 * time.Microsecond)
+	if took := restoreResource(s, in, res).Annotations[repository.AnnotationDuration]; took != "1.235s" {
+		t.Errorf("it took %s", took)
+	}
 	if doc := restoreResource(s, in, res); doc.Status.Errors != 1 || doc.Status.Phase != "PartiallyFailed" || !strings.Contains(restoreResult(doc, in, res).Reasons[0], "522 times (configmaps n/o0, ") {
 		t.Errorf("%+v", doc.Status)
 	}

@@ -13,9 +13,10 @@ import (
 	"time"
 )
 
-// need is a program that the node rests on and the Debian package that has it.
+// need is a program and the Debian package that has it.
 type need struct{ program, pkg string }
 
+// needs are the programs that the node rests on.
 var needs = []need{
 	{"containerd", "containerd"},
 	{"ctr", "containerd"},
@@ -30,15 +31,24 @@ var needs = []need{
 	{"dockerd", "docker.io"}, // for docker-compose.yml
 }
 
-// installPackages installs what is missing, and only that: a machine that has
-// another packaging of containerd keeps it.
+// installPackages installs what is missing of what the node rests on, and only that: a machine
+// that has another packaging of containerd keeps it.
 func installPackages(ctx context.Context, progress io.Writer) error {
-	missing := missingPackages()
-	if len(missing) == 0 {
+	return installMissing(ctx, progress, missingPackages)
+}
+
+// InstallProgram installs a program that is missing, by the Debian package that has it.
+func InstallProgram(ctx context.Context, progress io.Writer, program, pkg string) error {
+	return installMissing(ctx, progress, func() []string { return packagesWithout(need{program, pkg}) })
+}
+
+func installMissing(ctx context.Context, progress io.Writer, missing func() []string) error {
+	packages := missing()
+	if len(packages) == 0 {
 		return nil
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("there is no apt-get to install %s with", strings.Join(missing, ", "))
+		return fmt.Errorf("there is no apt-get to install %s with", strings.Join(packages, ", "))
 	}
 	unlock, err := lockFile(ctx, filepath.Join(os.TempDir(), "lifeboat-packages.lock"), func() {
 		fmt.Fprintln(progress, "install: another process is at it")
@@ -47,10 +57,16 @@ func installPackages(ctx context.Context, progress io.Writer) error {
 		return err
 	}
 	defer unlock()
-	if missing = missingPackages(); len(missing) == 0 {
+	if packages = missing(); len(packages) == 0 {
 		return nil
 	}
-	return install(ctx, progress, missing)
+	if err := install(ctx, progress, packages); err != nil {
+		return err
+	}
+	if left := missing(); len(left) > 0 {
+		return fmt.Errorf("installed, and still without the programs of %s", strings.Join(left, ", "))
+	}
+	return nil
 }
 
 func install(ctx context.Context, progress io.Writer, packages []string) error {
@@ -59,9 +75,6 @@ func install(ctx context.Context, progress io.Writer, packages []string) error {
 	args := append([]string{"install", "-y", "--no-install-recommends"}, packages...)
 	if err := errors.Join(aptGet(ctx, "update"), aptGet(ctx, args...)); err != nil {
 		return err
-	}
-	if left := missingPackages(); len(left) > 0 {
-		return fmt.Errorf("installed, and still without the programs of %s", strings.Join(left, ", "))
 	}
 	fmt.Fprintf(progress, "installed in %.0f s\n", time.Since(start).Seconds())
 	return nil
@@ -78,14 +91,19 @@ func aptGet(ctx context.Context, args ...string) error {
 }
 
 func missingPackages() []string {
-	var missing []string
+	missing := packagesWithout(needs...)
+	if !slices.ContainsFunc(pluginDirs, func(dir string) bool { return exists(filepath.Join(dir, "bridge")) }) {
+		missing = append(missing, "containernetworking-plugins")
+	}
+	return missing
+}
+
+// packagesWithout are the packages of those programs that are not there.
+func packagesWithout(needs ...need) (missing []string) {
 	for _, n := range needs {
 		if _, err := exec.LookPath(n.program); err != nil && !slices.Contains(missing, n.pkg) {
 			missing = append(missing, n.pkg)
 		}
-	}
-	if !slices.ContainsFunc(pluginDirs, func(dir string) bool { return exists(filepath.Join(dir, "bridge")) }) {
-		missing = append(missing, "containernetworking-plugins")
 	}
 	return missing
 }
