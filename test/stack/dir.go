@@ -12,7 +12,7 @@ import (
 
 // prepare makes an empty directory for the stack and records that it is ours.
 func prepare(ctx context.Context, o Options) (*Stack, error) {
-	s := &Stack{out: newSyncWriter(o.Stdout)}
+	s := &Stack{out: newSyncWriter(o.Stdout), allowed: &allowedLocations{}}
 	ownDir := o.Dir == ""
 	var err error
 	if s.Dir, err = chooseDir(ctx, o.Dir); err != nil {

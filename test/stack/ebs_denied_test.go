@@ -26,7 +26,7 @@ func TestDeniedCalls(t *testing.T) {
 	defer sim.Close()
 	server := httptest.NewServer(sim)
 	defer server.Close()
-	s := &Stack{EBS: &EBS{Endpoint: server.URL, AdminToken: o.AdminToken}}
+	s := &Stack{EBS: &EBS{Endpoint: server.URL, AdminToken: o.AdminToken}, Dir: t.TempDir(), allowed: &allowedLocations{}}
 	as := func(key, secret string) *ec2.Client {
 		return ec2.New(ec2.Options{Region: o.Region, BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")})
 	}

@@ -23,7 +23,7 @@ func Attach(dir string) (*Stack, error) {
 	if st.Stack == nil {
 		return nil, fmt.Errorf("attach to stack in %s: its state names none", dir)
 	}
-	st.Stack.Dir = dir
+	st.Stack.Dir, st.Stack.allowed = dir, &allowedLocations{}
 	return st.Stack, nil
 }
 

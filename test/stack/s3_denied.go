@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lifeboat-backup/lifeboat/internal/iam"
 	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
@@ -22,6 +23,12 @@ const WorkerEnvironment = "AWS_SDK_UA_APP_ID=" + workerUserName
 
 // workerMark is what AWS's SDK makes of WorkerEnvironment in the name of a client.
 const workerMark = "app/" + workerUserName
+
+// allowedLocations are the policies of the locations that workers may use.
+type allowedLocations struct {
+	mu       sync.Mutex
+	policies []evaluation.Policy
+}
 
 // s3Log is the file to which the object store writes a line a request.
 func (s *Stack) s3Log() string { return s.data("s3-requests.log") }
@@ -41,9 +48,9 @@ func (s *Stack) AllowLocation(bucket, prefix string) error {
 	if err != nil {
 		return err
 	}
-	s.s3Mutex.Lock()
-	defer s.s3Mutex.Unlock()
-	s.s3Policies = append(s.s3Policies, policy)
+	s.allowed.mu.Lock()
+	defer s.allowed.mu.Unlock()
+	s.allowed.policies = append(s.allowed.policies, policy)
 	return nil
 }
 
@@ -59,9 +66,9 @@ func (s *Stack) requestsLogged() (int64, error) {
 // deniedRequests names what the policies of the locations deny to Lifeboat's workers of what they
 // asked the object store for from a place in its log on, one line a kind of request.
 func (s *Stack) deniedRequests(from int64) ([]string, error) {
-	s.s3Mutex.Lock()
-	policies := s.s3Policies
-	s.s3Mutex.Unlock()
+	s.allowed.mu.Lock()
+	policies := s.allowed.policies
+	s.allowed.mu.Unlock()
 	log, err := os.Open(s.s3Log())
 	if errors.Is(err, fs.ErrNotExist) || len(policies) == 0 {
 		return nil, nil

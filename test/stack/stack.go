@@ -7,10 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/iam/evaluation"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
 
@@ -53,8 +51,7 @@ type Stack struct {
 	out     io.Writer
 	spawner *spawner
 
-	s3Mutex    sync.Mutex
-	s3Policies []evaluation.Policy // of the locations that workers may use
+	allowed *allowedLocations
 }
 
 // S3 is the object store and its only account.
