@@ -11,7 +11,7 @@ import (
 	"net/http/httputil"
 	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,12 +45,12 @@ resources:
 func s3Holding(t *testing.T, behind bool) (address string, held <-chan struct{}) {
 	t.Helper()
 	reached, over := make(chan struct{}, 1), make(chan struct{})
-	var once sync.Once // the next worker's writes pass
+	var done atomic.Bool // the next worker's writes pass
 	hold := func() {
-		once.Do(func() {
+		if done.CompareAndSwap(false, true) {
 			reached <- struct{}{}
 			<-over
-		})
+		}
 	}
 	next := http.DefaultTransport.(*http.Transport).Clone()
 	srv := httptest.NewServer(&httputil.ReverseProxy{
