@@ -11,7 +11,7 @@ import (
 	"net/http/httputil"
 	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,12 +45,12 @@ resources:
 func s3Holding(t *testing.T, behind bool) (address string, held <-chan struct{}) {
 	t.Helper()
 	reached, over := make(chan struct{}, 1), make(chan struct{})
-	var once sync.Once // the next worker's writes pass
+	var done atomic.Bool // the next worker's writes pass
 	hold := func() {
-		once.Do(func() {
+		if done.CompareAndSwap(false, true) {
 			reached <- struct{}{}
 			<-over
-		})
+		}
 	}
 	next := http.DefaultTransport.(*http.Transport).Clone()
 	srv := httptest.NewServer(&httputil.ReverseProxy{
@@ -78,14 +78,14 @@ func s3Holding(t *testing.T, behind bool) (address string, held <-chan struct{})
 	return srv.Listener.Addr().String(), reached
 }
 
-// isRecord reports whether a request writes the process of a hook in the Pod plain.
+// isRecord reports whether a request writes the process of the second hook in the Pod plain.
 func isRecord(r *http.Request) (bool, error) {
 	if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/plain.json") {
 		return false, nil
 	}
 	body, err := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	return bytes.Contains(body, []byte(`"left":`)), err
+	return bytes.Contains(body, []byte(`"state":"ran"`)) && bytes.Contains(body, []byte(`"left":`)), err
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)

@@ -77,7 +77,7 @@ func openWebSocket(w http.ResponseWriter, r *http.Request) execStreams {
 	s := &webSocket{conn: conn, input: reader, closed: make(chan struct{})}
 	go func() {
 		defer close(s.closed)
-		defer writer.Close() //nolint:errcheck // a pipe that reads gives no error
+		defer func() { _ = writer.Close() }()
 		for { // pings are answered while reading
 			_, message, err := conn.ReadMessage()
 			switch {
