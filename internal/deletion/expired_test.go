@@ -1,6 +1,7 @@
 package deletion
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
+	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
 // expiredBackup has files, a document that says when it expires, and no snapshots.
@@ -81,5 +83,44 @@ func TestDeleteExpiredTellsAll(t *testing.T) {
 	res, err := b.DeleteExpired(t.Context(), &heartbeat.Recorder{}, in)
 	if err != nil || res.Name != "b" || res.Files != 2 || len(res.Retained) != 1 || !strings.Contains(res.Retained[0], "b.tar.gz is missing") {
 		t.Errorf("%+v, %v", res, err)
+	}
+}
+
+// mostRequests is how often the store is asked for a deletion of four files and a snapshot by a
+// cluster whose name it does not know yet: 7 deletions, 14 reads of documents, 6 lists, and for each
+// file whether it is locked and whether its deletion still goes on.
+const mostRequests = 43
+
+// allDeleted is a provider that deletes what it is asked to.
+type allDeleted struct{}
+
+func (allDeleted) Check(context.Context, []volume.Ref) error { return nil }
+
+func (allDeleted) Delete(_ context.Context, _ volume.Owner, refs []volume.Ref, done func(volume.Ref, volume.Deletion, error)) error {
+	for _, ref := range refs {
+		done(ref, volume.Deletion{Outcome: volume.Deleted}, nil)
+	}
+	return nil
+}
+
+// TestRequestsOfADeletion: a collection deletes hundreds of backups, and the store is asked for each
+// so often: by each file of the backup, by each of the few documents that say what it is, and by
+// what may lie beside it.
+func TestRequestsOfADeletion(t *testing.T) {
+	b, st, in := expiredBackup(t)
+	b.Deleters = map[volume.Method]volume.Deleter{volume.MethodNative: allDeleted{}}
+	st.Set(layout.Backup{Name: "b"}.VolumeSnapshots(), zipped(t, "["+nativeA+"]"))
+	asked := map[memstore.Op]int{}
+	st.Fail(func(r memstore.Request) bool { asked[r.Op]++; return false }, errors.New("unused"))
+	res, err := b.DeleteExpired(t.Context(), &heartbeat.Recorder{}, in)
+	if err != nil || res.Files != 4 || res.Snapshots != 1 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	total := 0
+	for _, n := range asked {
+		total += n
+	}
+	if total > mostRequests {
+		t.Errorf("%d requests, want at most %d: %v", total, mostRequests, asked)
 	}
 }

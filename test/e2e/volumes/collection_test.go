@@ -28,37 +28,52 @@ import (
 )
 
 const (
-	// collected and collectedSoak are the backups of TestCollectMany, half of which have expired;
-	// snapshotsOfEach is how many snapshots each has.
-	collected       = 20
-	collectedSoak   = 1000
-	snapshotsOfEach = 20
 	// historyBound is a tenth of the events at which Temporal terminates a run.
 	historyBound = 5120
+	// deletionBound is how many events a deletion has on average: 17, and some more where a busy
+	// machine loses a task.
+	deletionBound = 20
 	// memoryBound is what one collection may add to a worker's peak, in bytes.
 	memoryBound = 128 << 20
 )
 
-// TestCollectMany collects half of many backups with twenty snapshots each, by one run: a list
-// takes less than a second before and after, the run less than a minute beside the time that EC2's
-// rate of deletions takes, what is left is what has not expired, and neither memory nor a history
-// grows with the number. It is not parallel, for it changes the account's limits.
+// bulk is how many backups there are, half of which have expired, and how many snapshots each has.
+type bulk struct{ backups, snapshots int }
+
+func (b bulk) String() string { return fmt.Sprintf("%d backups of %d", b.backups, b.snapshots) }
+
+// expired are the backups that go, with gone snapshots.
+func (b bulk) expired() int { return b.backups / 2 }
+func (b bulk) gone() int    { return b.expired() * b.snapshots }
+
+// TestCollectMany collects half of many backups by one run: a list takes less than a second before
+// and after, what is left is what has not expired, and neither memory nor a history grows with the
+// number. A deletion costs so many events of Temporal and requests to EC2 and no more, on whatever
+// machine, and the run less than a minute beside the time that EC2's rate of deletions takes. It is
+// not parallel, for it changes the account's limits. With twenty snapshots each EC2's rate is all
+// that counts; with one each it is the work around them.
 func TestCollectMany(t *testing.T) {
-	n := collected
+	sizes := []bulk{{20, 20}}
 	if os.Getenv(soakVariable) != "" {
-		n = collectedSoak
+		sizes = []bulk{{1000, 1}, {1000, 20}}
 	}
-	l := shared.beside(t, "gc-many")
-	ns := l.namespace(t, "gc-many")
+	for _, size := range sizes {
+		t.Run(size.String(), func(t *testing.T) { collectMany(t, size) })
+	}
+}
+
+func collectMany(t *testing.T, size bulk) {
+	l := shared.beside(t, fmt.Sprintf("gc-many-%d", size.snapshots))
+	ns := l.namespace(t, fmt.Sprintf("gc-many-%d", size.snapshots))
 	l.claim(t, ns, "data", "x")
 	disk := l.disks(t, ns, "data")[0]
 	l.limits(t, func(limits *ebssim.Limits) {
 		limits.PendingPerAccount, limits.PendingPerVolume, limits.SnapshotInterval, limits.Buckets = 0, 0, 0, nil
 	})
 	before := l.snapshots(t, []string{disk})
-	l.storeMany(t, disk, n)
-	l.listed(t, n) // writes what a list of backups that Lifeboat did not write lacks
-	listed := l.listed(t, n)
+	l.storeMany(t, disk, size)
+	l.listed(t, size.backups) // writes what a list of backups that Lifeboat did not write lacks
+	listed := l.listed(t, size.backups)
 	idle, err := l.Worker.PeakRSS()
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +81,7 @@ func TestCollectMany(t *testing.T) {
 	began := time.Now()
 	res, err := l.Run(t.Context(), "gc", "run")
 	took := time.Since(began)
-	if want := fmt.Sprintf("%d expired backups deleted", n/2); err != nil || !strings.Contains(res, want) {
+	if want := fmt.Sprintf("%d expired backups deleted", size.expired()); err != nil || !strings.Contains(res, want) {
 		t.Fatalf("%v\n%s", err, res)
 	}
 	peak, err := l.Worker.PeakRSS()
@@ -75,14 +90,14 @@ func TestCollectMany(t *testing.T) {
 	}
 	left := l.snapshots(t, []string{disk})
 	longest, runs := l.histories(t, contract.GarbageID(l.Cluster))
-	t.Logf("%d backups: listed in %s, %d collected in %s (%s by EC2's rate), peak memory from %d to %d MiB, %d runs of at most %d events", n, listed, n/2, took, paced(n/2*snapshotsOfEach), idle>>20, peak>>20, runs, longest)
-	if got := len(left) - len(before); got != n/2*snapshotsOfEach {
+	t.Logf("%s: listed in %s, %d collected in %s (%s by EC2's rate), peak memory from %d to %d MiB, %d runs of at most %d events", size, listed, size.expired(), took, paced(size.gone()), idle>>20, peak>>20, runs, longest)
+	if got := len(left) - len(before); got != size.backups*size.snapshots-size.gone() {
 		t.Errorf("%d snapshots are left", got)
 	}
-	if listed = l.listed(t, n-n/2); listed > time.Second {
+	if listed = l.listed(t, size.backups-size.expired()); listed > time.Second {
 		t.Errorf("a list took %s", listed)
 	}
-	if rest := took - paced(n/2*snapshotsOfEach); rest > time.Minute {
+	if rest := took - paced(size.gone()); rest > time.Minute {
 		t.Errorf("the collection took %s, %s beside EC2's rate", took, rest)
 	}
 	if peak > idle+memoryBound {
@@ -91,10 +106,56 @@ func TestCollectMany(t *testing.T) {
 	if longest > historyBound {
 		t.Errorf("a history has %d events", longest)
 	}
+	l.checkCost(t, size, began)
 	res, err = l.Run(t.Context(), "gc", "run")
 	if err != nil || !strings.Contains(res, "0 expired backups deleted") {
 		t.Errorf("the next run: %v\n%s", err, res)
 	}
+}
+
+// checkCost compares what the deletions of a collection have cost Temporal and EC2 with what they
+// may. What is asked of the store is in TestRequestsOfADeletion of internal/deletion.
+func (l *lab) checkCost(t *testing.T, size bulk, began time.Time) {
+	t.Helper()
+	if deletions, events := l.deletions(t, size.expired()); deletions != size.expired() || events > deletionBound*int64(deletions) {
+		t.Errorf("%d deletions have %d events, want at most %d each", deletions, events, deletionBound)
+	}
+	calls, err := l.ebs.Audit(t.Context(), "", began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string]int{}
+	for _, c := range calls {
+		asked[c.Action]++
+	}
+	// A collection asks besides for a list of all snapshots, and an attempt is repeated now and then.
+	for action, most := range map[string]int{"DeleteSnapshot": size.gone(), "DescribeSnapshots": size.expired(), "ListSnapshotsInRecycleBin": size.expired()} {
+		if most += 10 + most/10; asked[action] > most {
+			t.Errorf("%d requests %s, want at most %d", asked[action], action, most)
+		}
+	}
+}
+
+// deletions are the runs that have deleted backups of the cluster, and the events of all. A search
+// may be seconds behind.
+func (l *lab) deletions(t *testing.T, want int) (n int, events int64) {
+	t.Helper()
+	query := fmt.Sprintf("WorkflowType = '%s' AND TaskQueue = '%s' AND ExecutionStatus = 'Completed'", contract.DeleteBackupWorkflow, contract.TaskQueue(l.Cluster))
+	for deadline := time.Now().Add(patience); n < want && time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		n, events = 0, 0
+		var page []byte
+		for first := true; first || len(page) > 0; first = false {
+			res, err := l.Temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, run := range res.GetExecutions() {
+				n, events = n+1, events+run.GetHistoryLength()
+			}
+			page = res.GetNextPageToken()
+		}
+	}
+	return n, events
 }
 
 // paced is how long a worker that goes by EC2's published rates takes to delete so many snapshots.
@@ -133,8 +194,8 @@ func (l *lab) histories(t *testing.T, workflow string) (longest int64, runs int)
 	return longest, runs
 }
 
-// storeMany stores n backups, every other of which has expired, with snapshots of a disk.
-func (l *lab) storeMany(t *testing.T, disk string, n int) {
+// storeMany stores backups, every other of which has expired, with snapshots of a disk.
+func (l *lab) storeMany(t *testing.T, disk string, size bulk) {
 	t.Helper()
 	cfg, err := awsconfig.LoadDefaultConfig(t.Context())
 	if err != nil {
@@ -143,11 +204,11 @@ func (l *lab) storeMany(t *testing.T, disk string, n int) {
 	client := ec2.NewFromConfig(cfg)
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(8)
-	for i := range n {
+	for i := range size.backups {
 		group.Go(func() error {
 			name := fmt.Sprintf("many-%04d", i)
 			var snapshots []string
-			for range snapshotsOfEach {
+			for range size.snapshots {
 				out, err := client.CreateSnapshot(ctx, &ec2.CreateSnapshotInput{VolumeId: aws.String(disk), TagSpecifications: []types.TagSpecification{{
 					ResourceType: types.ResourceTypeSnapshot, Tags: l.tagsOf(name),
 				}}})
