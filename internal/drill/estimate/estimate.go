@@ -4,8 +4,10 @@
 // The time is taken to be a sum: something that any restore needs, and so much an object, a
 // volume and a GiB. The four weights are those that fit the history best, measured by how far
 // off a prediction is in proportion, beside what a restore is believed to need before there is
-// a history (prior), which counts less with every restore. How far predictions were off in the
-// past says how wide the range is; few runs and sizes far beyond the known ones make it wider.
+// a history (prior), which counts less with every restore. Where the runs of the past were slow or
+// quick several in a row, as beside other work, the last ones shift the prediction. How far off
+// it would have been in the past says how wide the range is; few runs and sizes far beyond the known
+// ones make it wider.
 //
 // The range is meant to hold the truth nine times of ten. The tests check that on histories of
 // several kinds.
@@ -77,6 +79,10 @@ const (
 	// and noiseRuns how many runs that belief is worth.
 	noise     = 0.4
 	noiseRuns = 2
+	// recent is what the last run counts among the last ones, and followRuns how many runs it takes
+	// to believe that the next one is as they were.
+	recent     = 0.4
+	followRuns = 3
 )
 
 // Predict predicts a run of a size out of those before it, the last one last.
@@ -87,6 +93,7 @@ func Predict(history []Run, size Size, quota Quota) Estimate {
 	expected := dot(m.weights, x)
 	// A run of the past is off by noise, a prediction by that and by what the weights may be off.
 	spread := m.noise * math.Sqrt(1+m.leverage(x, expected))
+	expected *= math.Exp(m.lately)
 	reach := studentQuantile(noiseRuns+float64(len(history))) * spread
 	e := Estimate{
 		Expected: seconds(expected), Low: seconds(expected * math.Exp(-reach)), High: seconds(expected * math.Exp(reach)),
@@ -123,6 +130,7 @@ type model struct {
 	weights vector
 	inverse [terms]vector // of the matrix of the normal equations
 	noise   float64
+	lately  float64 // by how much the next run is expected to be off the weights, as the last ones were
 }
 
 // fit finds the weights. A run that took long may be off by more seconds than one that was
@@ -134,13 +142,29 @@ func fit(history []Run) model {
 	for range rounds {
 		m.solve(history)
 	}
-	squares := noiseRuns * noise * noise
-	for _, r := range history {
-		off := math.Log(max(r.Took.Seconds(), 0.001) / dot(m.weights, r.termsOf()))
-		squares += off * off
-	}
-	m.noise = math.Sqrt(squares / (noiseRuns + float64(len(history))))
+	m.follow(history)
 	return m
+}
+
+// follow finds how far runs are off the weights, in proportion, and how much of that the runs before
+// them tell: what else the cluster does makes several in a row slow, or none.
+func (m *model) follow(history []Run) {
+	off, lately := make([]float64, len(history)), make([]float64, len(history)+1)
+	told, of := 0.0, followRuns*noise*noise
+	for i, r := range history {
+		off[i] = math.Log(max(r.Took.Seconds(), 0.001) / dot(m.weights, r.termsOf()))
+		lately[i+1] = lately[i] + recent*(off[i]-lately[i])
+		told += off[i] * lately[i]
+		of += lately[i] * lately[i]
+	}
+	share := min(max(told/of, 0), 1)
+	squares := noiseRuns * noise * noise
+	for i := range history {
+		e := off[i] - share*lately[i]
+		squares += e * e
+	}
+	m.lately = share * lately[len(history)]
+	m.noise = math.Sqrt(squares / (noiseRuns + float64(len(history))))
 }
 
 // solve finds the weights that fit best, with the runs counted in proportion to the weights

@@ -23,19 +23,22 @@ type world struct {
 	slower float64
 	// stall is how many of a hundred runs take three times as long.
 	stall float64
+	// busy is by how much longer the last 12 of each 60 runs take.
+	busy float64
 }
 
 // worlds are clusters of several kinds, some of them other than the model believes.
 func worlds() map[string]world {
 	return map[string]world{
-		"as believed":         {10, 0.005, 20, 0.5, 0.25, 1e4, 20, 500, false, 0, 0},
-		"a fast stack":        {2, 0.002, 3, 0.05, 0.15, 3e3, 5, 50, false, 0, 0},
-		"objects only":        {5, 0.02, 0, 0, 0.2, 5e4, 1, 1, false, 0, 0},
-		"cold, large volumes": {30, 0.005, 45, 4, 0.35, 2e3, 30, 4000, false, 0, 0},
-		"noisy":               {10, 0.01, 30, 1, 0.6, 1e4, 20, 500, false, 0, 0},
-		"side by side":        {10, 0.01, 30, 1, 0.2, 1e4, 20, 500, true, 0, 0},
-		"slower over time":    {10, 0.01, 30, 1, 0.2, 1e4, 20, 500, false, 0.003, 0},
-		"some runs stall":     {10, 0.01, 30, 1, 0.2, 1e4, 20, 500, false, 0, 3},
+		"as believed":         {10, 0.005, 20, 0.5, 0.25, 1e4, 20, 500, false, 0, 0, 1},
+		"a fast stack":        {2, 0.002, 3, 0.05, 0.15, 3e3, 5, 50, false, 0, 0, 1},
+		"objects only":        {5, 0.02, 0, 0, 0.2, 5e4, 1, 1, false, 0, 0, 1},
+		"cold, large volumes": {30, 0.005, 45, 4, 0.35, 2e3, 30, 4000, false, 0, 0, 1},
+		"noisy":               {10, 0.01, 30, 1, 0.6, 1e4, 20, 500, false, 0, 0, 1},
+		"side by side":        {10, 0.01, 30, 1, 0.2, 1e4, 20, 500, true, 0, 0, 1},
+		"slower over time":    {10, 0.01, 30, 1, 0.2, 1e4, 20, 500, false, 0.003, 0, 1},
+		"some runs stall":     {10, 0.01, 30, 1, 0.2, 1e4, 20, 500, false, 0, 3, 1},
+		"busy at times":       {10, 0.01, 30, 1, 0.2, 1e4, 20, 500, false, 0, 0, 3},
 	}
 }
 
@@ -52,6 +55,9 @@ func (w world) run(r *rand.Rand, n int) estimate.Run {
 	took *= math.Exp(w.noise*r.NormFloat64()) * math.Pow(1+w.slower, float64(n))
 	if r.Float64()*100 < w.stall {
 		took *= 3
+	}
+	if n%60 >= 48 {
+		took *= w.busy
 	}
 	return estimate.Run{Size: s, Took: time.Duration(took * float64(time.Second))}
 }
@@ -108,6 +114,28 @@ func TestLearns(t *testing.T) {
 	e := estimate.Predict(history, size, estimate.Quota{})
 	if off := math.Abs(math.Log(float64(e.Expected) / float64(truth))); off > 0.2 || e.Runs != estimate.MostRuns {
 		t.Errorf("after 150 runs %+v, the truth is %s", e, truth)
+	}
+}
+
+// TestFollows: where several restores in a row took longer than those before them, the next one is
+// expected to, but not after a single one.
+func TestFollows(t *testing.T) {
+	size := estimate.Size{Objects: 1000}
+	var history []estimate.Run
+	expected := func(runs int, took time.Duration) float64 {
+		for range runs {
+			history = append(history, estimate.Run{Size: size, Took: took})
+		}
+		return estimate.Predict(history, size, estimate.Quota{}).Expected.Seconds()
+	}
+	if e := expected(40, 10*time.Second); e < 9 || e > 11 {
+		t.Errorf("restores take 10 s, expected are %.1f s", e)
+	}
+	if e := expected(1, 30*time.Second); e > 14 {
+		t.Errorf("after one of 30 s expected are %.1f s", e)
+	}
+	if e := expected(9, 30*time.Second); e < 24 {
+		t.Errorf("after ten of 30 s expected are %.1f s", e)
 	}
 }
 
