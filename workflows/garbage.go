@@ -185,7 +185,7 @@ func (c *collection) deleteAll(ctx workflow.Context, rows []contract.GarbageRow)
 
 func (c *collection) deleteOne(ctx workflow.Context, row contract.GarbageRow) error {
 	var res contract.DeleteResult
-	in := contract.DeleteBackupInput{Name: row.Name, Location: row.Location, UID: row.UID, ExpiredAt: c.now, OneActivity: true}
+	in := contract.DeleteBackupInput{Name: row.Name, Location: row.Location, UID: row.UID, ExpiredAt: c.now, OneActivity: true, Place: row.Place}
 	err := workflow.ExecuteChildWorkflow(c.childOptions(ctx, row), contract.DeleteBackupWorkflow, in).Get(ctx, &res)
 	switch {
 	case err == nil:

@@ -19,7 +19,7 @@ import (
 func expired(names ...string) contract.GarbagePlan {
 	var plan contract.GarbagePlan
 	for _, name := range names {
-		plan.Delete = append(plan.Delete, contract.GarbageRow{Name: name, Location: "west", UID: "uid-" + name, Expired: startTime()})
+		plan.Delete = append(plan.Delete, contract.GarbageRow{Name: name, Location: "west", Place: "p-1", UID: "uid-" + name, Expired: startTime()})
 	}
 	return plan
 }
@@ -77,8 +77,8 @@ func TestGarbage(t *testing.T) {
 	}
 	slices.SortFunc(asked, func(a, b contract.DeleteBackupInput) int { return strings.Compare(a.Name, b.Name) })
 	want := []contract.DeleteBackupInput{
-		{Name: "a", Location: "west", UID: "uid-a", ExpiredAt: startTime(), OneActivity: true},
-		{Name: "b", Location: "west", UID: "uid-b", ExpiredAt: startTime(), OneActivity: true},
+		{Name: "a", Location: "west", UID: "uid-a", ExpiredAt: startTime(), OneActivity: true, Place: "p-1"},
+		{Name: "b", Location: "west", UID: "uid-b", ExpiredAt: startTime(), OneActivity: true, Place: "p-1"},
 	}
 	if !reflect.DeepEqual(asked, want) {
 		t.Errorf("asked to delete %+v", asked)

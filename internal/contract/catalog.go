@@ -230,6 +230,9 @@ type DeleteBackupInput struct {
 	// Temporal as much as the deletion itself costs the store. Collections that began before ask
 	// for the phases.
 	OneActivity bool `json:"oneActivity,omitempty"`
+	// Place is a digest of where the location is: a worker that has it elsewhere finds no backup of
+	// the name, and that is no deletion.
+	Place string `json:"place,omitempty"`
 }
 
 // DeletePlan is what a deletion works through.

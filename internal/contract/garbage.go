@@ -45,6 +45,7 @@ type GarbagePlan struct {
 type GarbageRow struct {
 	Name     string    `json:"name"`
 	Location string    `json:"storageLocation"`
+	Place    string    `json:"place,omitempty"` // digest of where the location is
 	UID      string    `json:"uid,omitempty"`
 	Schedule string    `json:"schedule,omitempty"`
 	Expired  time.Time `json:"expired"`

@@ -76,6 +76,17 @@ func TestDeleteExpiredRefuses(t *testing.T) {
 	}
 }
 
+// TestDeleteExpiredElsewhere: a worker that has the location in another bucket finds nothing there,
+// and does not take that for the end of the deletion.
+func TestDeleteExpiredElsewhere(t *testing.T) {
+	b, st, in := expiredBackup(t)
+	st.Remove(layout.Backup{Name: "b"}.Metadata())
+	in.Location, in.Place = "default", "0123456789ab"
+	if res, err := b.DeleteExpired(t.Context(), &heartbeat.Recorder{}, in); !failure.IsWrongWorker(err) {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
 // TestDeleteExpiredTellsAll that it deleted, and what it could not read.
 func TestDeleteExpiredTellsAll(t *testing.T) {
 	b, st, in := expiredBackup(t)

@@ -66,7 +66,7 @@ func (r *Runner) Plan(ctx context.Context, in contract.PlanGarbageInput) (contra
 	all, err := repository.AskAll(ctx, r.Locations, "", repository.SearchTimeout, func(ctx context.Context, a repository.Answer[[]contract.GarbageRow]) ([]contract.GarbageRow, error) {
 		of := *r
 		of.Cluster = cmp.Or(in.Cluster, r.Cluster)
-		l := &location{Runner: &of, name: a.Location.Name, listing: a.Listing(), known: map[string]bool{}, clusters: map[string]string{}}
+		l := &location{Runner: &of, name: a.Location.Name, place: repository.PlaceDigest(a.Location), listing: a.Listing(), known: map[string]bool{}, clusters: map[string]string{}}
 		rows, err := l.plan(ctx, in.Now)
 		if err != nil || in.Cluster == "" {
 			return rows, err
@@ -111,6 +111,7 @@ func cutRows(rows []contract.GarbageRow) ([]contract.GarbageRow, int) {
 type location struct {
 	*Runner
 	name    string
+	place   string
 	listing *repository.Listing
 	backups []retention.Backup
 	known   map[string]bool // by document and manifest
@@ -290,7 +291,7 @@ func (l *location) isOfAnotherCluster(ctx context.Context, t *beside.Tombstone) 
 // rowOf adds to a decision what came of earlier tries.
 func (l *location) rowOf(d retention.Decision, now time.Time) contract.GarbageRow {
 	row := contract.GarbageRow{
-		Name: d.Name, Location: l.name, UID: d.UID, Schedule: d.Schedule, Expired: d.ExpiresAt(), Cause: d.Cause, Reason: d.Reason,
+		Name: d.Name, Location: l.name, Place: l.place, UID: d.UID, Schedule: d.Schedule, Expired: d.ExpiresAt(), Cause: d.Cause, Reason: d.Reason,
 	}
 	if l.listing.ReadOnly && d.Delete {
 		row.Cause, row.Reason = CauseReadOnly, "the storage location is ReadOnly"

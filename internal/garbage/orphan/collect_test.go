@@ -83,7 +83,7 @@ func (c *collection) run(ctx context.Context, now time.Time) error {
 
 // delete is the workflow DeleteBackup.
 func (c *collection) delete(ctx context.Context, row contract.GarbageRow, now time.Time) error {
-	in := contract.DeleteBackupInput{Name: row.Name, Location: row.Location, UID: row.UID, ExpiredAt: now}
+	in := contract.DeleteBackupInput{Name: row.Name, Location: row.Location, UID: row.UID, ExpiredAt: now, Place: row.Place}
 	if c.phased {
 		return c.deleteByPhases(ctx, in)
 	}

@@ -164,6 +164,26 @@ type session struct {
 	out   *output
 	stdin *commandStdin // nil unless the command waits for its release
 	done  chan error    // receives the stream's end, once
+	until time.Time     // when the command times out
+	timer *time.Timer
+}
+
+func (e *execution) newSession(shell bool) *session {
+	s := &session{
+		out: newOutput(e.req.MaxOutput, e.marker, shell), done: make(chan error, 1),
+		until: time.Now().Add(e.req.Timeout), timer: time.NewTimer(e.req.Timeout),
+	}
+	if shell && e.req.RecordFirst {
+		s.stdin = newCommandStdin()
+	}
+	return s
+}
+
+func (s *session) close() {
+	s.timer.Stop()
+	if s.stdin != nil {
+		s.stdin.end()
+	}
 }
 
 // isHeld reports whether the command has certainly not begun, because it waits for its release.
@@ -173,13 +193,10 @@ func (s *session) isHeld() bool { return s.stdin != nil && !s.stdin.released }
 // closed when the command is known to have ended, or cannot be ended.
 func (e *execution) runCommand(ctx context.Context, shell bool) (Result, error) {
 	start := time.Now()
-	s := &session{out: newOutput(e.req.MaxOutput, e.marker, shell), done: make(chan error, 1)}
+	s := e.newSession(shell)
+	defer s.close()
 	streaming, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	if shell && e.req.RecordFirst {
-		s.stdin = newCommandStdin()
-		defer s.stdin.end()
-	}
 	go func() { s.done <- e.streamCommand(streaming, e.commandLine(shell), s.stdin, s.out) }()
 	err := e.awaitEnd(ctx, streaming, s)
 	res := s.out.toResult()
@@ -193,37 +210,41 @@ func (e *execution) runCommand(ctx context.Context, shell bool) (Result, error) 
 
 // awaitEnd waits for what comes first: the end of the command, or a reason to end it.
 func (e *execution) awaitEnd(ctx, streaming context.Context, s *session) error {
-	began := time.Now()
-	timer := time.NewTimer(e.req.Timeout)
-	defer timer.Stop()
 	for {
 		select {
 		case err := <-s.done:
 			return e.streamError(streaming, s, err)
-		case <-timer.C:
+		case <-s.timer.C:
 			return e.interruptCommand(streaming, s, ErrTimeout)
 		case <-ctx.Done():
 			return e.interruptCommand(streaming, s, context.Cause(ctx))
 		case pid := <-s.out.known:
-			left := e.req.Timeout - time.Since(began)
-			err := e.reportStart(ctx, pid)
-			if !s.isHeld() {
-				continue // the command runs, whatever became of its record
-			}
-			if err != nil {
-				return e.interruptCommand(streaming, s, fmt.Errorf("%w: %w", ErrNotRecorded, err))
-			}
-			if len(s.done) == 0 { // else the stream's end is handled with nothing begun
-				s.stdin.release()
-				timer.Reset(left)
+			if err := e.recordStart(ctx, s, pid); err != nil {
+				return e.interruptCommand(streaming, s, err)
 			}
 		}
 	}
 }
 
-// reportStart has the command's process recorded. Only an attempt that has a lease by then may
-// rely on the record: one that stood still meanwhile may have been followed by another, which
-// looked for records before there was this one.
+// recordStart has the command's process recorded, and then releases a command that waits for
+// that. If nothing waits, the command runs, whatever becomes of its record.
+func (e *execution) recordStart(ctx context.Context, s *session, pid string) error {
+	left := time.Until(s.until)
+	err := e.reportStart(ctx, pid)
+	switch {
+	case !s.isHeld():
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrNotRecorded, err)
+	case len(s.done) == 0: // else the stream has ended, and nothing has begun
+		s.stdin.release()
+		s.timer.Reset(left)
+	}
+	return nil
+}
+
+// reportStart calls Started. A record may be relied on only if the lease lasts behind it: an
+// attempt that stood still meanwhile may have been followed by another one, which looked for
+// records before there was this.
 func (e *execution) reportStart(ctx context.Context, pid string) error {
 	if e.req.Started == nil {
 		return nil
