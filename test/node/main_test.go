@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -38,7 +39,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer func() { os.RemoveAll(built.dir) }()
-	o := stack.Options{Node: true, EBS: true, EBSFast: true, TemporalOnDisk: true}
+	o := stack.Options{Node: true, NodePolicies: os.Getenv(walledVariable) != "", EBS: true, EBSFast: true, TemporalOnDisk: true}
 	return stack.Main(m, o, func(s *stack.Stack) { shared = s })
 }
 
@@ -52,6 +53,9 @@ var built struct {
 
 func binaries(t *testing.T) harness.Binaries {
 	t.Helper()
+	if dir := os.Getenv(walledVariable); dir != "" {
+		return harness.Binaries{CLI: filepath.Join(dir, "lifeboat"), Worker: filepath.Join(dir, "lifeboat-worker")}
+	}
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "lifeboat-node-"); built.err == nil {
 			built.bin, built.err = harness.Build(t.Context(), built.dir)

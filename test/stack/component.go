@@ -51,6 +51,7 @@ func components() []component {
 		{name: "velero", module: "velero", pkg: "github.com/vmware-tanzu/velero/cmd/velero", version: "v1.18.3", flags: veleroVersion},
 		{name: "velero-plugin-for-aws", module: "velero", pkg: "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws"},
 		kubernetes("kubelet"),
+		{name: "kube-router", pkg: "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
 		// The server that users run, on PostgreSQL, at the version that the dev server above
 		// has: of what it compiles all but a few packages are then in the build cache.
 		postgresTemporal("temporal-server", "go.temporal.io/server/cmd/server"),

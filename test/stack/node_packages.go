@@ -28,6 +28,8 @@ var needs = []need{
 	{"nsenter", "util-linux"},
 	{"mount", "mount"},
 	{"ip", "iproute2"},
+	{"iptables", "iptables"},
+	{"ipset", "ipset"},
 	{"dockerd", "docker.io"}, // for docker-compose.yml
 }
 

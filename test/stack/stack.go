@@ -21,6 +21,7 @@ type Options struct {
 	KwokVolumes        bool      // with Kwok: a default StorageClass whose claims are bound at once, to no data
 	SnapshotController bool      // run snapshot-controller (its CRDs are always installed)
 	Node               bool      // a real node, so that Pods run: Linux and root; installs what it needs
+	NodePolicies       bool      // with Node: network policies are enforced, by rules in the network of this process; give it one of its own
 	EBS                bool      // simulated EBS volumes with the CSI driver ebs.csi.aws.com, snapshots included
 	EBSAuto            bool      // with EBS: the driver also under its name in EKS Auto Mode, ebs.csi.eks.amazonaws.com
 	EBSFast            bool      // with EBS: limits and controllers that let nobody wait, for tests of other things
@@ -108,6 +109,9 @@ func (o Options) Components() []string {
 	if o.Node {
 		names = append(names, "kube-scheduler", "kubelet")
 	}
+	if o.NodePolicies {
+		names = append(names, "kube-router")
+	}
 	if o.SnapshotController || o.EBS {
 		names = append(names, "snapshot-controller")
 	}
@@ -124,6 +128,7 @@ func (s *Stack) startAll(ctx context.Context, o Options) error {
 				)
 			},
 			func() error { return s.startKubelet(ctx, o) },
+			func() error { return s.startKubeRouter(ctx, o) },
 			func() error { return s.startNodeDriver(ctx, o) },
 		),
 		func() error { return s.startS3(ctx) },

@@ -136,7 +136,7 @@ func (s *Stack) has(o Options) bool {
 	}
 	return running["temporal"] && running["kube-apiserver"] && running["versitygw"] &&
 		(!o.Kwok || running["kwok"]) && (!o.SnapshotController || running["snapshot-controller"]) &&
-		(!o.Node || running["kubelet"]) && (!o.EBS || running["csi-snapshotter"] && o.EBSFrom == nil) &&
+		(!o.Node || running["kubelet"]) && o.NodePolicies == running["kube-router"] && (!o.EBS || running["csi-snapshotter"] && o.EBSFrom == nil) &&
 		(!o.TemporalOnDisk || exists(s.data("temporal.db"))) && (!o.KwokVolumes || s.bindsClaims())
 }
 
