@@ -99,7 +99,7 @@ func (p *peers) record(t *testing.T, ctx context.Context, binary, ns string) (ve
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer v.Stop(context.WithoutCancel(ctx)) //nolint:errcheck // its objects and its bucket stay
+	defer v.Stop(context.WithoutCancel(ctx)) // its objects and its bucket stay
 	out, err := v.Run(ctx, "version", "--client-only")
 	_, version, said := strings.Cut(out, "Version: ")
 	if err != nil || !said {
