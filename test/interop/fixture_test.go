@@ -49,15 +49,21 @@ func (p *peers) define(ctx context.Context, names ...string) error {
 		if err != nil {
 			return err
 		}
-		definition, _, _ := strings.Cut(text, "\n---\n")
-		if _, err := p.Kubectl(ctx, definition, "apply", "-f", "-"); err != nil {
-			return err
-		}
-		if _, err := p.Kubectl(ctx, "", "wait", "--timeout=60s", "--for=condition=Established", "crd/widgets."+p.name(name)+".example.com"); err != nil {
+		if err := p.defineFirst(ctx, text, "widgets."+p.name(name)+".example.com"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// defineFirst makes the custom type that is the first document of a manifest.
+func (p *peers) defineFirst(ctx context.Context, manifest, name string) error {
+	definition, _, _ := strings.Cut(manifest, "\n---\n")
+	if _, err := p.Kubectl(ctx, definition, "apply", "-f", "-"); err != nil {
+		return err
+	}
+	_, err := p.Kubectl(ctx, "", "wait", "--timeout=60s", "--for=condition=Established", "crd/"+name)
+	return err
 }
 
 func (f *fixture) render(text string) (string, error) {

@@ -80,6 +80,9 @@ var setUp = sync.OnceValues(func() (*peers, error) {
 	if err := p.define(ctx, "small", "theirs", "whole", "spec", "legacy"); err != nil {
 		return nil, err
 	}
+	if err := p.defineFirst(ctx, keptYAML, "gadgets.kept.example.com"); err != nil {
+		return nil, err
+	}
 	p.velero, err = shared.StartVelero(ctx, p.server)
 	return p, err
 })

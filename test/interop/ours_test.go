@@ -114,23 +114,25 @@ func (p *peers) veleroRestoresMapped(t *testing.T, ctx context.Context, backup s
 // sameMapped compares the objects of two namespaces as if they were of one.
 func sameMapped(t *testing.T, ctx context.Context, p *peers, from, to string, left func(resource string) bool) {
 	t.Helper()
-	take := func(ns string) (compare.State, error) {
-		s, err := compare.Take(ctx, p.Kube, func(resource, namespace, _ string) bool { return namespace == ns && !left(resource) })
-		if err != nil || ns == from {
-			return s, err
-		}
-		text, err := json.Marshal(s)
-		if err != nil {
-			return nil, err
-		}
-		var back compare.State
-		return back, json.Unmarshal([]byte(strings.ReplaceAll(string(text), to, from)), &back)
-	}
-	before, err := take(from)
+	before, err := p.renamed(ctx, from, from, left)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, ctx, before, func() (compare.State, error) { return take(to) })
+	same(t, ctx, before, func() (compare.State, error) { return p.renamed(ctx, to, from, left) })
+}
+
+// renamed is the state of a namespace as if it had another name, except for the types that are left out.
+func (p *peers) renamed(ctx context.Context, ns, name string, left func(resource string) bool) (compare.State, error) {
+	s, err := compare.Take(ctx, p.Kube, func(resource, namespace, _ string) bool { return namespace == ns && !left(resource) })
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	var as compare.State
+	return as, json.Unmarshal([]byte(strings.ReplaceAll(string(text), ns, name)), &as)
 }
 
 // A Velero that reads the copies by version restores our backups too.

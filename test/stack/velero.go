@@ -21,6 +21,7 @@ type VeleroOptions struct {
 	Kubeconfig string   // default: the stack's; one for a Proxy cuts Velero off
 	S3Endpoint string   // default: the stack's
 	NoCSI      bool     // without its CSI support: on a stack with EBS it then snapshots natively
+	Binary     string   // of another version; default: the pinned one
 	Args       []string // more flags for velero server
 }
 
@@ -40,10 +41,7 @@ type Velero struct {
 // replaced, so that one test can compare several settings.
 func (s *Stack) StartVelero(ctx context.Context, o VeleroOptions) (*Velero, error) {
 	o = s.defaultVelero(o)
-	if err := Build(ctx, s.out, "velero", "velero-plugin-for-aws"); err != nil {
-		return nil, err
-	}
-	binary, err := Binary("velero")
+	binary, err := s.buildVelero(ctx, o.Binary)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +56,17 @@ func (s *Stack) StartVelero(ctx context.Context, o VeleroOptions) (*Velero, erro
 		return nil, err
 	}
 	return v, v.waitAvailable(ctx)
+}
+
+// buildVelero builds the plug-in, which serves every version, and the server, unless there is one.
+func (s *Stack) buildVelero(ctx context.Context, binary string) (string, error) {
+	if binary != "" {
+		return binary, Build(ctx, s.out, "velero-plugin-for-aws")
+	}
+	if err := Build(ctx, s.out, "velero", "velero-plugin-for-aws"); err != nil {
+		return "", err
+	}
+	return Binary("velero")
 }
 
 func (s *Stack) defaultVelero(o VeleroOptions) VeleroOptions {
