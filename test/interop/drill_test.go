@@ -21,7 +21,8 @@ import (
 
 // TestProvenWhereNothingIsWritten: backups of Velero's, in the forms in which versions from 1.9 to
 // 1.18 leave them, are rehearsed and drilled by a worker with one ReadOnly location, into which
-// nothing is written and nothing is tried to be.
+// nothing is written and nothing is tried to be. Buckets of other versions themselves are
+// TestRecordedBuckets'.
 func TestProvenWhereNothingIsWritten(t *testing.T) {
 	t.Parallel()
 	p, ctx := start(t)

@@ -40,12 +40,6 @@ var variants = []variant{
 			}
 		}
 	}},
-	{name: "v1-12", edit: func(t *testing.T, f files) { // before volumeinfo; CSI files
-		delete(f, "-volumeinfo.json.gz")
-		for _, name := range []string{"-csi-volumesnapshots.json.gz", "-csi-volumesnapshotcontents.json.gz", "-csi-volumesnapshotclasses.json.gz"} {
-			f[name] = packed(t, "[]\n")
-		}
-	}},
 	{name: "v1-9", edit: func(t *testing.T, f files) { // before results and operations; restic's list
 		for _, name := range []string{"-volumeinfo.json.gz", "-results.gz", "-itemoperations.json.gz", "-resource-list.json.gz"} {
 			delete(f, name)
