@@ -291,10 +291,22 @@ func (t *trace) within(s span) []Call {
 	return t.calls[from:to]
 }
 
+// own are the calls while an activity ran of a kind that nothing beside it makes: what a worker asks
+// for on a period falls into any activity, and holds none.
+func (t *trace) own(s span) []Call {
+	beside := map[string]bool{}
+	for _, c := range t.calls {
+		beside[c.Sig] = beside[c.Sig] || !slices.ContainsFunc(t.spans, func(o span) bool {
+			return o.activity == s.activity && !c.At.Before(o.from) && !c.At.After(o.to)
+		})
+	}
+	return slices.DeleteFunc(slices.Clone(t.within(s)), func(c Call) bool { return beside[c.Sig] })
+}
+
 // during is a request in the midst of an activity, to hold the run there.
 func (t *trace) during(activity string, m Moment) (point, error) {
 	for _, s := range t.spans {
-		if in := t.within(s); s.activity == activity && len(in) > 0 {
+		if in := t.own(s); s.activity == activity && len(in) > 0 {
 			c := in[len(in)/2]
 			return point{activity, c.Side, c.Sig, c.Nth, m}, nil
 		}

@@ -12,20 +12,28 @@ import (
 // whoever else asks for the same.
 func TestDeniedRequests(t *testing.T) {
 	s := shared(t)
-	ask := func(who, method, path, query string) {
+	ask := func(who, method, path, query string, more ...string) {
 		t.Helper()
-		status, answer, err := s.S3.do(t.Context(), method, path, query, "", map[string]string{"User-Agent": "aws-sdk-go-v2/1 " + who})
+		headers := map[string]string{"User-Agent": "aws-sdk-go-v2/1 " + who}
+		for _, source := range more {
+			headers["X-Amz-Copy-Source"] = source
+		}
+		status, answer, err := s.S3.do(t.Context(), method, path, query, "", headers)
 		if err != nil || status >= 500 {
 			t.Fatalf("%d %s %v", status, answer, err)
 		}
 	}
 	const here, file = "/" + defaultBucket + "/", "/" + defaultBucket + "/judged/backups/b/a file"
-	asWorker := func(method, path, query string) func() { return func() { ask(workerMark, method, path, query) } }
+	asWorker := func(method, path, query string, source ...string) func() {
+		return func() { ask(workerMark, method, path, query, source...) }
+	}
 	for name, tc := range map[string]struct {
 		do     func()
 		denied string
 	}{
 		"writes a backup":              {asWorker(http.MethodPut, file, ""), ""},
+		"copies a part":                {asWorker(http.MethodPut, file, "partNumber=1&uploadId=none", defaultBucket+"/judged/staging/x"), ""},
+		"copies a part elsewhere":      {asWorker(http.MethodPut, here+"elsewhere/x", "partNumber=1&uploadId=none", defaultBucket+"/judged/staging/x"), "s3:PutObject on"},
 		"reads it":                     {asWorker(http.MethodGet, file, ""), ""},
 		"lists backups":                {asWorker(http.MethodGet, here, "list-type=2&prefix=judged%2Fbackups%2F"), ""},
 		"looks for the Region":         {asWorker(http.MethodHead, here, ""), ""},
