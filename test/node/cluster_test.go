@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,8 +39,17 @@ func plain(t *testing.T) cluster {
 	return on(t, shared, harness.Binaries{}, harness.Options{Cluster: "plain"})
 }
 
+// clusterNames has the test of each Lifeboat's name.
+var clusterNames sync.Map
+
+// on is a Lifeboat of a test's own. Its name is no other test's: two of one name would share a bucket
+// and a queue, and do each other's work.
 func on(t *testing.T, s *stack.Stack, b harness.Binaries, o harness.Options) cluster {
 	t.Helper()
+	test, _, _ := strings.Cut(t.Name(), "/")
+	if of, taken := clusterNames.LoadOrStore(o.Cluster, test); taken && of != test && b.Worker != "" {
+		t.Fatalf("the name %s is that of %s", o.Cluster, of)
+	}
 	o.Cluster += "-" + id
 	h, err := harness.New(t.Context(), s, b, t.TempDir(), o)
 	if err != nil {

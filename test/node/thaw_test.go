@@ -163,7 +163,7 @@ func TestThawWhateverHappens(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(line.Close)
-	killed := &frozenPod{cluster: on(t, shared, binaries(t), harness.Options{Cluster: "killed", Edit: withDisks(shared)})}
+	killed := &frozenPod{cluster: on(t, shared, binaries(t), harness.Options{Cluster: "thaw-killed", Edit: withDisks(shared)})}
 	troubled := &frozenPod{cluster: on(t, shared, binaries(t), harness.Options{Cluster: "troubled", API: line.Addr(), Edit: withDisks(shared)})}
 	killed.startWorker(t)
 	troubled.startWorker(t)

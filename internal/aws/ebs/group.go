@@ -68,16 +68,15 @@ func (l *Location) tagAll(ctx context.Context, all []Snapshot, rs []Request) ([]
 	return all, nil
 }
 
-// completeTags gives a snapshot the tags of its request that it lacks. Repeating it
-// changes nothing.
+// completeTags gives a snapshot the tags of its request that it lacks. It may be so young that EC2
+// shows it to some calls only. Repeating it changes nothing.
 func (l *Location) completeTags(ctx context.Context, s Snapshot, r Request) (Snapshot, error) {
 	if lacking(s.Tags, r.Tags) == "" {
 		return s, nil
 	}
-	in := &ec2.CreateTagsInput{Resources: []string{s.ID}, Tags: toTags(r.Tags)}
-	_, err := l.ec2.CreateTags(ctx, in)
+	err := l.AddTags(ctx, []string{s.ID}, r.Tags)
 	s.Tags = r.Tags
-	return s, classify("CreateTags", s.ID, err)
+	return s, err
 }
 
 // tagsAtOnce is how many resources one CreateTags takes.

@@ -106,6 +106,7 @@ func TestSnapshotInstanceSurvives(t *testing.T) {
 		"a lost answer":  {Action: "CreateSnapshots", Effect: ebssim.EffectDropAfter, Times: 1},
 		"a lost request": {Action: "CreateSnapshots", Effect: ebssim.EffectDropBefore, Times: 1},
 		"throttling":     {Action: "CreateSnapshots", Effect: ebssim.EffectThrottle, Times: 3},
+		"another answer": {Action: "CreateTags", Effect: ebssim.EffectError, Code: "InvalidSnapshot.NotFound", Times: 2}, // of a part of EC2 that does not know it yet
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, slow(), nil, func(t *testing.T, w *world) {
