@@ -93,17 +93,21 @@ func (s *Stack) deniedRequests(from int64) ([]string, error) {
 // workerRequest is what IAM would be asked for a line of the object store's log; false of requests
 // that are not a worker's, and of HeadBucket, which says a bucket's Region also where it is denied.
 //
-// A line has the operation, the key, which may have blanks, and the request's URI, which has none.
-// Of a request that deletes many keys no line says which: it is not judged.
+// A line has the bucket's owner, the bucket, and later the operation, the key, which may have blanks,
+// and the request's URI, which has none and begins with the bucket. Of a request that deletes many
+// keys no line says which: it is not judged.
 func workerRequest(line string) (evaluation.Request, bool) {
 	_, rest, found := strings.Cut(line, " s3_")
 	if !found || !strings.Contains(rest, workerMark) {
 		return evaluation.Request{}, false
 	}
+	_, bucket, _ := strings.Cut(line, " ")
+	bucket, _, _ = strings.Cut(bucket, " ")
+	start := " /" + strings.Trim(bucket, "-") // "-" where there is none
 	operation, rest, _ := strings.Cut(rest, " ")
-	_, uri, _ := strings.Cut(rest, " /")
+	_, uri, _ := strings.Cut(rest, start)
 	uri, _, _ = strings.Cut(uri, " ")
-	u, err := url.Parse("/" + uri)
+	u, err := url.Parse(start[1:] + uri)
 	if err != nil || operation == "HeadBucket" || operation == "DeleteObjects" {
 		return evaluation.Request{}, false
 	}

@@ -34,6 +34,7 @@ func TestDeniedRequests(t *testing.T) {
 		"writes a backup":              {asWorker(http.MethodPut, file, ""), ""},
 		"copies a part":                {asWorker(http.MethodPut, file, "partNumber=1&uploadId=none", defaultBucket+"/judged/staging/x"), ""},
 		"copies a part elsewhere":      {asWorker(http.MethodPut, here+"elsewhere/x", "partNumber=1&uploadId=none", defaultBucket+"/judged/staging/x"), "s3:PutObject on"},
+		"reads an odd name":            {asWorker(http.MethodGet, "/"+defaultBucket+"/judged/backups/b%20/a", ""), ""},
 		"reads it":                     {asWorker(http.MethodGet, file, ""), ""},
 		"lists backups":                {asWorker(http.MethodGet, here, "list-type=2&prefix=judged%2Fbackups%2F"), ""},
 		"looks for the Region":         {asWorker(http.MethodHead, here, ""), ""},
