@@ -28,6 +28,8 @@ const (
 	recordedDir = "testdata/velero"
 	// recordVelero names the program of a version whose bucket is to be kept in recordedDir.
 	recordVelero = "LIFEBOAT_RECORD_VELERO"
+	// keptNamespace is where the application was when a bucket was recorded.
+	keptNamespace = "kept"
 	// keptObjects are those of the manifest within its namespace.
 	keptObjects = 9
 )
@@ -62,7 +64,7 @@ func TestRecordedBuckets(t *testing.T) {
 func TestRecordBucket(t *testing.T) {
 	t.Parallel()
 	p, ctx := start(t)
-	binary, ns := os.Getenv(recordVelero), "kept"
+	binary, ns := os.Getenv(recordVelero), keptNamespace
 	if binary == "" {
 		ns = p.name("kept-origin")
 	}

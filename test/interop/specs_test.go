@@ -144,7 +144,7 @@ func (p *peers) veleroEnds(t *testing.T, ctx context.Context, backup string) {
 }
 
 // mine keeps what no other test and no clock changes: other tests make and delete
-// objects meanwhile, whose names hold another prefix.
+// objects meanwhile, whose names hold another prefix, or come out of a recorded bucket.
 func (f *fixture) mine(all []entry) map[string][]byte {
 	out := map[string][]byte{}
 	for _, e := range all {
@@ -152,7 +152,7 @@ func (f *fixture) mine(all []entry) map[string][]byte {
 		switch {
 		case err != nil:
 			out[e.path] = e.body
-		case moving(key.Resource), strings.HasPrefix(key.Name, "pvc-") && !f.claims(e.body):
+		case moving(key.Resource), strings.HasPrefix(key.Name, "pvc-") && !f.claims(e.body), strings.HasPrefix(key.Name, keptNamespace+"-"):
 		case strings.Contains(e.path, f.p.run) && !strings.Contains(e.path, f.Prefix) && !strings.HasPrefix(key.Name, "pvc-"):
 		default:
 			out[e.path] = e.body
