@@ -24,10 +24,26 @@ const WorkerEnvironment = "AWS_SDK_UA_APP_ID=" + workerUserName
 // workerMark is what AWS's SDK makes of WorkerEnvironment in the name of a client.
 const workerMark = "app/" + workerUserName
 
-// allowedLocations are the policies of the locations that workers may use.
+// allowedLocations are the policies of the locations that workers may use, by their places: the ARN
+// of the bucket with the prefix, ended by a slash.
 type allowedLocations struct {
 	mu       sync.Mutex
-	policies []evaluation.Policy
+	policies map[string]evaluation.Policy
+}
+
+// of are the policies that can allow a request: a suite has hundreds of places and makes tens of
+// thousands of requests, each below one of them, or of the whole bucket.
+func (a *allowedLocations) of(r evaluation.Request) (policies []evaluation.Policy) {
+	asked := r.Resource + "/"
+	if below := r.Keys["s3:prefix"]; len(below) > 0 {
+		asked += below[0] + "/"
+	}
+	for place, policy := range a.policies {
+		if strings.HasPrefix(asked, place) || strings.HasPrefix(place, asked) {
+			policies = append(policies, policy)
+		}
+	}
+	return policies
 }
 
 // s3Log is the file to which the object store writes a line a request.
@@ -50,7 +66,10 @@ func (s *Stack) AllowLocation(bucket, prefix string) error {
 	}
 	s.allowed.mu.Lock()
 	defer s.allowed.mu.Unlock()
-	s.allowed.policies = append(s.allowed.policies, policy)
+	if s.allowed.policies == nil {
+		s.allowed.policies = map[string]evaluation.Policy{}
+	}
+	s.allowed.policies[strings.TrimRight("arn:aws:s3:::"+bucket+"/"+strings.Trim(prefix, "/"), "/")+"/"] = policy
 	return nil
 }
 
@@ -67,10 +86,9 @@ func (s *Stack) requestsLogged() (int64, error) {
 // asked the object store for from a place in its log on, one line a kind of request.
 func (s *Stack) deniedRequests(from int64) ([]string, error) {
 	s.allowed.mu.Lock()
-	policies := s.allowed.policies
-	s.allowed.mu.Unlock()
+	defer s.allowed.mu.Unlock()
 	log, err := os.Open(s.s3Log())
-	if errors.Is(err, fs.ErrNotExist) || len(policies) == 0 {
+	if errors.Is(err, fs.ErrNotExist) || len(s.allowed.policies) == 0 {
 		return nil, nil
 	}
 	if err != nil {
@@ -83,7 +101,7 @@ func (s *Stack) deniedRequests(from int64) ([]string, error) {
 	denied, lines := map[string]string{}, bufio.NewScanner(log)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		if r, ok := workerRequest(lines.Text()); ok && evaluation.Evaluate(policies, r) != evaluation.Allowed {
+		if r, ok := workerRequest(lines.Text()); ok && evaluation.Evaluate(s.allowed.of(r), r) != evaluation.Allowed {
 			denied[r.Action] = r.Action + " on " + r.Resource // one is enough
 		}
 	}
