@@ -23,17 +23,22 @@ import (
 )
 
 // drills is a Lifeboat that runs drills. Without an image nothing reads volumes here.
-func (l *lab) drills(t *testing.T) *lab {
+func (l *lab) drills(t *testing.T, name string) *lab {
+	t.Helper()
+	return &lab{Lab: l.Beside(t, l.drillOptions(t, name)), ebs: l.ebs, ec2: l.ec2}
+}
+
+// drillOptions are those of a Lifeboat that signs the evidence of drills by a key of its own.
+func (l *lab) drillOptions(t *testing.T, name string) harness.Options {
 	t.Helper()
 	key, err := harness.MakeDrillKey(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := harness.Options{Cluster: "drills", Edit: func(c *config.Config) {
+	return harness.Options{Cluster: name, Edit: func(c *config.Config) {
 		withVolumes(l.ebs)(c)
 		c.Drills.SigningKey = &config.SigningKey{File: key}
 	}}
-	return &lab{Lab: l.Beside(t, o), ebs: l.ebs, ec2: l.ec2}
 }
 
 const drillText = `
@@ -69,7 +74,7 @@ func (l *lab) proveDisks(t *testing.T, code int) evidence.Predicate {
 // copy has gone, and says of each snapshot what it is of: one of another volume and one that is
 // deleted are found before anything is made.
 func TestDrillOfDisks(t *testing.T) {
-	l := shared.drills(t)
+	l := shared.drills(t, "drills")
 	ns := l.namespace(t, "drilled")
 	for _, claim := range []string{"one", "other"} {
 		l.claim(t, ns, claim, "data of "+claim)

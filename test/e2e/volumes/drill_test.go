@@ -12,7 +12,6 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
-	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
@@ -30,15 +29,7 @@ const drilled = `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"once"
 
 // TestDrillsInARow: of many drills with volumes nothing is left, in the cluster or in the account.
 func TestDrillsInARow(t *testing.T) {
-	l := &lab{ebs: shared.ebs, ec2: shared.ec2}
-	key, err := harness.MakeDrillKey(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Lab = shared.Beside(t, harness.Options{Cluster: "row", Edit: func(c *config.Config) {
-		withVolumes(shared.ebs)(c)
-		c.Drills.SigningKey = &config.SigningKey{File: key}
-	}})
+	l := shared.drills(t, "row")
 	ns := l.namespace(t, "row")
 	l.claim(t, ns, "data", "first")
 	l.claim(t, ns, "logs", "second")
@@ -64,17 +55,8 @@ func TestDrillsInARow(t *testing.T) {
 // drill runs one, which has to pass and to have made both volumes.
 func (l *lab) drill(t *testing.T, backup string) {
 	t.Helper()
-	began := time.Now()
-	out, err := l.Run(t.Context(), "drill", "run", "row", "--from-backup", backup, "--level", "L2", "--ready-timeout", "20s", "-o", "json")
-	var res contract.DrillResult
-	if err == nil {
-		err = json.Unmarshal([]byte(out), &res)
-	}
-	if err != nil || !res.Passed() {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	t.Logf("%s: %s in %s", backup, res.Level, time.Since(began).Round(time.Millisecond))
-	out, err = l.Run(t.Context(), "drill", "describe", "row", "-o", "json")
+	l.runDrill(t, "row", backup)
+	out, err := l.Run(t.Context(), "drill", "describe", "row", "-o", "json")
 	var told contract.DrillDetails
 	if err == nil {
 		err = json.Unmarshal([]byte(out), &told)
@@ -83,6 +65,21 @@ func (l *lab) drill(t *testing.T, backup string) {
 	if err != nil || i < 0 || told.Teardown.LeakScan[i].Made < 2 || told.Teardown.LeakScan[i].Found != 0 {
 		t.Errorf("%v: %+v", err, told.Teardown)
 	}
+}
+
+// runDrill runs a drill, which has to pass.
+func (l *lab) runDrill(t *testing.T, name, backup string) {
+	t.Helper()
+	began := time.Now()
+	out, err := l.Run(t.Context(), "drill", "run", name, "--from-backup", backup, "--level", "L2", "--ready-timeout", "20s", "-o", "json")
+	var res contract.DrillResult
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &res)
+	}
+	if err != nil || !res.Passed() {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s: %s in %s", backup, res.Level, time.Since(began).Round(time.Millisecond))
 }
 
 // leftovers are what drills could leave: objects of the cluster, volumes and snapshots of the account.

@@ -14,9 +14,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
-	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
@@ -38,7 +36,7 @@ func TestEstimates(t *testing.T) {
 	l := shared.drilling(t, "estimates")
 	r := rand.New(rand.NewPCG(1, 1))
 	backups := l.backupsOfSizes(t, r, sample(8, 40))
-	l.drillOnce(t, backups[0].name)
+	l.runDrill(t, "estimates", backups[0].name)
 	runs, held, width := sample(20, 200), 0, 0.0
 	for n := range runs {
 		b := backups[r.IntN(len(backups))]
@@ -67,16 +65,8 @@ func TestEstimates(t *testing.T) {
 // evidence of drills.
 func (l *lab) drilling(t *testing.T, name string) *lab {
 	t.Helper()
-	key, err := harness.MakeDrillKey(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	cluster := stack.Run(t, stack.Options{Kwok: true, EBS: true, EBSFast: true, EBSFrom: l.ebs})
-	on := l.On(t, cluster, harness.Options{Cluster: name, Edit: func(c *config.Config) {
-		withVolumes(l.ebs)(c)
-		c.Drills.SigningKey = &config.SigningKey{File: key}
-	}})
-	return &lab{Lab: on, ebs: l.ebs, ec2: l.ec2}
+	return &lab{Lab: l.On(t, cluster, l.drillOptions(t, name)), ebs: l.ebs, ec2: l.ec2}
 }
 
 // sized is a backup of some namespaces.
@@ -129,16 +119,6 @@ func (l *lab) fill(t *testing.T, ns string, n int) {
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// drillOnce runs a drill, which has to pass.
-func (l *lab) drillOnce(t *testing.T, backup string) {
-	t.Helper()
-	began := time.Now()
-	if _, err := l.Run(t.Context(), "drill", "run", "estimates", "--from-backup", backup, "--level", "L2", "--ready-timeout", "20s", "-o", "json"); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("a drill in %s", time.Since(began).Round(time.Millisecond))
 }
 
 func (l *lab) estimate(t *testing.T, backup string) (e contract.RestoreEstimate) {
