@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"fmt"
-	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -28,7 +27,7 @@ func DeleteBackup(ctx workflow.Context, in contract.DeleteBackupInput) (contract
 		}
 	}
 	d.setStep(ctx, "done")
-	return d.result(), d.setPhase(ctx, "Deleted")
+	return d.files.With(d.snapshots, d.plan), d.setPhase(ctx, "Deleted")
 }
 
 // deletion is one run; its methods are the phases.
@@ -72,13 +71,4 @@ func (d *deletion) deleteExpired(ctx workflow.Context) error {
 	var err error
 	d.files, err = runActivity(withDurableOptions(ctx, "delete "+d.in.Name), contract.DeleteExpired, d.in)
 	return err
-}
-
-// result adds to the files that were deleted the snapshots that were, and all that is
-// left with the reason why.
-func (d *deletion) result() contract.DeleteResult {
-	res := d.files
-	res.Snapshots += d.snapshots.Deleted + d.snapshots.Gone
-	res.Retained = slices.Concat(res.Retained, d.snapshots.Retained, d.plan.Unread)
-	return res
 }

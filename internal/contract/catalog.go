@@ -2,6 +2,7 @@ package contract
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -227,8 +228,7 @@ type DeleteBackupInput struct {
 	// or give it more time after it was chosen.
 	ExpiredAt time.Time `json:"expiredAt,omitzero"`
 	// OneActivity has DeleteExpired do all of it, for a collection of hundreds: each activity costs
-	// Temporal as much as the deletion itself costs the store. Collections that began before ask
-	// for the phases.
+	// Temporal five transactions. Collections that began before ask for the phases.
 	OneActivity bool `json:"oneActivity,omitempty"`
 	// Place is a digest of where the location is: a worker that has it elsewhere finds no backup of
 	// the name, and that is no deletion.
@@ -259,4 +259,12 @@ type DeleteResult struct {
 	Retained []string `json:"retained,omitempty"`
 
 	Snapshots int `json:"snapshots,omitempty"`
+}
+
+// With adds to the files that were deleted the snapshots that were, and all that is left with
+// the reason why.
+func (r DeleteResult) With(s SnapshotDeletion, p DeletePlan) DeleteResult {
+	r.Snapshots += s.Deleted + s.Gone
+	r.Retained = slices.Concat(r.Retained, s.Retained, p.Unread)
+	return r
 }

@@ -3,7 +3,6 @@ package deletion
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
@@ -31,7 +30,5 @@ func (b *Runner) DeleteExpired(ctx context.Context, p *heartbeat.Recorder, in co
 		}
 	}
 	res, err := b.DeleteFiles(ctx, p, plan)
-	res.Snapshots = snapshots.Deleted + snapshots.Gone
-	res.Retained = slices.Concat(res.Retained, snapshots.Retained, plan.Unread)
-	return res, err
+	return res.With(snapshots, plan), err
 }
