@@ -26,7 +26,8 @@ const (
 	// settle is how long after a change the bucket is read: changes come together.
 	settle = time.Second
 	// restShare is for how many times as long as a read took none is made for a change: a
-	// collection deletes hundreds of backups, and reads take a tenth of the time at most.
+	// collection deletes hundreds of backups, and reads that take up to 3 s then take a tenth of
+	// the time. Longer ones take more of it, for no rest is longer than schedulesPeriod.
 	restShare = 9
 	// readTimeout ends a read; firstPause is the wait after one that has failed before there
 	// was any.

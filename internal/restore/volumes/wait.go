@@ -15,8 +15,8 @@ import (
 // How long the volumes of restored claims are waited for.
 const (
 	// provisionFor is Velero's --resource-timeout: for a claim with data whose volume can be
-	// made at once, is being made, or is there: the controller manager of a cluster writes
-	// 20 objects a second, and needs minutes to bind a thousand claims to theirs.
+	// made at once, is being made, or is there: kube-controller-manager sends 20 requests a
+	// second (its --kube-api-qps), and needs minutes to bind a thousand claims to theirs.
 	provisionFor = 10 * time.Minute
 	// emptyFor is for one without data: all that is waited for is a label.
 	emptyFor = 20 * time.Second
