@@ -58,24 +58,36 @@ func PutGzipFile(ctx context.Context, st store.Store, key string, data []byte) (
 
 // Compose writes a file as the concatenation of segments; the store copies staged
 // ones on its side where they are large enough. A file that an earlier attempt has
-// composed stays: the same staging gave the same bytes, which Verify reads back.
+// composed stays, also where that attempt's request arrives meanwhile: the same staging
+// gave the same bytes, which Verify reads back. One of another length is replaced.
 func Compose(ctx context.Context, st store.Store, dst string, segs []archive.Segment) error {
 	parts, size := make([]store.Part, len(segs)), int64(0)
 	for i, s := range segs {
 		parts[i] = store.Part{Inline: s.Inline, Key: s.Key, Offset: s.Offset, Size: s.Size}
 		size += s.Size
 	}
-	info, err := st.Head(ctx, dst)
-	if err == nil && info.Size == size {
-		return nil
+	there, same, err := hasLength(ctx, st, dst, size)
+	if err == nil && !same {
+		err = st.Compose(ctx, dst, parts, store.PutOptions{IfAbsent: !there})
 	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("compose %s: %w", dst, err)
+	if errors.Is(err, store.ErrExists) {
+		if _, same, err = hasLength(ctx, st, dst, size); err == nil && !same {
+			err = st.Compose(ctx, dst, parts, store.PutOptions{})
+		}
 	}
-	if err := st.Compose(ctx, dst, parts, store.PutOptions{}); err != nil {
+	if err != nil {
 		return fmt.Errorf("compose %s: %w", dst, err)
 	}
 	return nil
+}
+
+// hasLength tells whether a file is there, and whether it is of a length in bytes.
+func hasLength(ctx context.Context, st store.Store, key string, size int64) (there, same bool, err error) {
+	info, err := st.Head(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, false, nil
+	}
+	return err == nil, err == nil && info.Size == size, err
 }
 
 // MaxDocument bounds what is read of lists and results, uncompressed, and of working files.

@@ -2,10 +2,12 @@ package repository_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
 
+	"github.com/lifeboat-backup/lifeboat/internal/archive"
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
@@ -53,5 +55,40 @@ func TestStagedByAnotherVersion(t *testing.T) {
 		if err == nil || failure.TypeOf(err) != final {
 			t.Errorf("%s: type %q, want %q: %v", body, failure.TypeOf(err), final, err)
 		}
+	}
+}
+
+// A request of a lost attempt may arrive between the next one's look and its write. In a bucket that
+// keeps versions, or locks them, a second write of the file would show.
+func TestComposeBesideALostAttempt(t *testing.T) {
+	segments := []archive.Segment{{Inline: []byte("index"), Size: 5}}
+	for name, tc := range map[string]struct{ before, meanwhile, want string }{
+		"nothing":                {"", "", "index"},
+		"there":                  {"older", "", "older"},
+		"arrives":                {"", "first", "first"},
+		"another length":         {"other bytes", "", "index"},
+		"another length arrives": {"", "other bytes", "index"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := memstore.New()
+			if tc.before != "" {
+				st.Set("file", []byte(tc.before))
+			}
+			asked := 0
+			st.Intercept(func(_ context.Context, r memstore.Request) error {
+				if r.Op == memstore.OpCompose {
+					if asked++; asked == 1 && tc.meanwhile != "" {
+						st.Set("file", []byte(tc.meanwhile))
+					}
+				}
+				return nil
+			})
+			if err := repository.Compose(t.Context(), st, "file", segments); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := st.Object("file"); string(got) != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
 	}
 }

@@ -89,7 +89,7 @@ func (p *proof) everywhere(t *testing.T) {
 func (p *proof) newCluster(t *testing.T) {
 	s := stack.Run(t, stack.Options{Node: true, EBS: true, EBSFast: true, EBSFrom: shared.EBS})
 	o := p.options
-	o.Cluster, o.S3 = "elsewhere", strings.TrimPrefix(shared.S3.Endpoint, "http://")
+	o.Cluster, o.S3 = o.Cluster+"-elsewhere", strings.TrimPrefix(shared.S3.Endpoint, "http://")
 	c := lifeboat(t, s, o)
 	for path := range paths() {
 		t.Run(path, func(t *testing.T) {

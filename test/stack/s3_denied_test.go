@@ -23,7 +23,11 @@ func TestDeniedRequests(t *testing.T) {
 			t.Fatalf("%d %s %v", status, answer, err)
 		}
 	}
-	const here, file = "/" + defaultBucket + "/", "/" + defaultBucket + "/judged/backups/b/a file"
+	const bucket = "judged-requests" // of its own: what is written here is no location's
+	const here, file = "/" + bucket + "/", "/" + bucket + "/judged/backups/b/a file"
+	if err := s.NewBucket(t.Context(), bucket); err != nil {
+		t.Fatal(err)
+	}
 	asWorker := func(method, path, query string, source ...string) func() {
 		return func() { ask(workerMark, method, path, query, source...) }
 	}
@@ -32,14 +36,14 @@ func TestDeniedRequests(t *testing.T) {
 		denied string
 	}{
 		"writes a backup":              {asWorker(http.MethodPut, file, ""), ""},
-		"copies a part":                {asWorker(http.MethodPut, file, "partNumber=1&uploadId=none", defaultBucket+"/judged/staging/x"), ""},
-		"copies a part elsewhere":      {asWorker(http.MethodPut, here+"elsewhere/x", "partNumber=1&uploadId=none", defaultBucket+"/judged/staging/x"), "s3:PutObject on"},
-		"reads an odd name":            {asWorker(http.MethodGet, "/"+defaultBucket+"/judged/backups/b%20/a", ""), ""},
+		"copies a part":                {asWorker(http.MethodPut, file, "partNumber=1&uploadId=none", bucket+"/judged/staging/x"), ""},
+		"copies a part elsewhere":      {asWorker(http.MethodPut, here+"elsewhere/x", "partNumber=1&uploadId=none", bucket+"/judged/staging/x"), "s3:PutObject on"},
+		"reads an odd name":            {asWorker(http.MethodGet, "/"+bucket+"/judged/backups/b%20/a", ""), ""},
 		"reads it":                     {asWorker(http.MethodGet, file, ""), ""},
 		"lists backups":                {asWorker(http.MethodGet, here, "list-type=2&prefix=judged%2Fbackups%2F"), ""},
 		"looks for the Region":         {asWorker(http.MethodHead, here, ""), ""},
 		"somebody else writes":         {func() { ask("app/other", http.MethodPut, here+"elsewhere/x", "") }, ""},
-		"writes beside":                {asWorker(http.MethodPut, here+"elsewhere/x", ""), "s3:PutObject on arn:aws:s3:::" + defaultBucket + "/elsewhere/x"},
+		"writes beside":                {asWorker(http.MethodPut, here+"elsewhere/x", ""), "s3:PutObject on arn:aws:s3:::" + bucket + "/elsewhere/x"},
 		"lists the bucket":             {asWorker(http.MethodGet, here, "list-type=2"), "s3:ListBucket on"},
 		"begins an upload beside":      {asWorker(http.MethodPost, here+"elsewhere/y", "uploads="), "s3:PutObject on"},
 		"deletes an older version":     {asWorker(http.MethodDelete, file, "versionId=01J"), "s3:DeleteObjectVersion on"},
@@ -54,7 +58,7 @@ func TestDeniedRequests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.AllowLocation(defaultBucket, "judged"); err != nil {
+			if err := s.AllowLocation(bucket, "judged"); err != nil {
 				t.Fatal(err)
 			}
 			tc.do()

@@ -126,7 +126,7 @@ func (v *Velero) start(ctx context.Context, o VeleroOptions) error {
 
 // waitAvailable waits for Velero's word that it can use the bucket.
 func (v *Velero) waitAvailable(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute) // some seconds on a machine that does nothing else
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	last := ""
 	err := poll(ctx, "wait for velero's storage location", func() (bool, error) {
