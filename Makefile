@@ -18,8 +18,12 @@ GOBUILD := GOGC=400 go build
 # What a release is built with: the Go that the Dockerfile names.
 RELEASEGO := go$(shell sed -n 's/^FROM golang:\([0-9.]*\)-.*/\1/p' Dockerfile)
 
+# Of a run of all tests, a third of the CPU time was vet, which golangci-lint runs, too, and the
+# linking of what only a debugger reads.
+TESTFLAGS := -vet=off -ldflags='-s -w'
+
 # gotestsum runs go test, counts the tests, and ends with what failed or was skipped.
-GOTEST := $(TOOLS)/gotestsum --
+GOTEST := $(TOOLS)/gotestsum -- $(TESTFLAGS)
 export GOTESTSUM_FORMAT ?= pkgname-and-test-fails
 
 # Tests with the tag `stack` run real components and wait for them far more than they
@@ -90,7 +94,7 @@ test-monitoring: $(TOOLS)/gotestsum ## alerts, dashboard, metrics and traces, by
 
 .PHONY: test-unit
 test-unit: ## tests without any process outside `go test`
-	go test ./...
+	go test $(TESTFLAGS) ./...
 
 .PHONY: bench
 bench: build ## measure against bare API server, limits of EC2 and a real Velero; writes dist/bench.json (BENCH='-only volumes')
@@ -102,7 +106,7 @@ bench: build ## measure against bare API server, limits of EC2 and a real Velero
 fuzz: ## every fuzz target for FUZZTIME (default 20s); `make test` gives each 1s, `make soak` 2m
 	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' internal starter worker test | xargs -n 1 dirname | sort -u); do \
 	  for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$dir/*_test.go); do \
-	    echo "$$dir $$f"; out=$$(go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 1s ./$$dir 2>&1) && continue; \
+	    echo "$$dir $$f"; out=$$(go test $(TESTFLAGS) -run '^$$' -fuzz "^$$f$$" -fuzztime $(or $(FUZZTIME),20s) -fuzzminimizetime 1s ./$$dir 2>&1) && continue; \
 	    if echo "$$out" | grep -q 'Failing input\|panic\|build failed' || ! echo "$$out" | grep -q '^    context deadline exceeded'; then echo "$$out"; exit 1; fi; done; done
 
 .PHONY: fuzz-short
