@@ -149,7 +149,7 @@ func (s readerState) fault(claim claimState, isMounted bool) string {
 func (r *reading) readClaim(ctx context.Context, c *corev1.PersistentVolumeClaim, by []*corev1.Pod, readers map[string]corev1.Pod, told warnings) (readerState, error) {
 	name := readerName(c.Name)
 	if pod, there := readers[c.Namespace+"/"+name]; there {
-		return r.stateOf(&pod, told), nil
+		return r.stateOf(&pod, cmp.Or(told.of(pod.UID), told.ofVolume(c.Spec.VolumeName, by))), nil
 	}
 	switch mounter := mounterOf(by); {
 	case r.Image == "":
@@ -188,8 +188,9 @@ func (r *reading) makeReader(ctx context.Context, c *corev1.PersistentVolumeClai
 	return readerState{why: "the pod that is to read it is refused: " + err.Error()}, nil
 }
 
-// stateOf says what a pod that reads has come to.
-func (r *reading) stateOf(pod *corev1.Pod, told warnings) readerState {
+// stateOf says what a pod that reads has come to. The warning is the last that was told of it, or of
+// its volume, and may be empty.
+func (r *reading) stateOf(pod *corev1.Pod, warning string) readerState {
 	var ended *corev1.ContainerStateTerminated
 	for _, c := range pod.Status.ContainerStatuses {
 		ended = c.State.Terminated
@@ -205,7 +206,7 @@ func (r *reading) stateOf(pod *corev1.Pod, told warnings) readerState {
 		return readerState{progress: going}
 	}
 	why := "the pod that is to read it has not started"
-	if cause := cmp.Or(told.of(pod.UID), resource.WhyPodWaits(pod)); cause != "" {
+	if cause := cmp.Or(warning, resource.WhyPodWaits(pod)); cause != "" {
 		why += ": " + cause
 	}
 	if time.Since(pod.CreationTimestamp.Time) > r.Start {

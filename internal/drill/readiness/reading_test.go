@@ -46,7 +46,7 @@ func TestReaderStates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &reading{Reader: Reader{Start: time.Minute}}
-			got := r.stateOf(tc.pod, warnings{"reader": {text: "FailedMount: wrong fs type"}})
+			got := r.stateOf(tc.pod, "FailedMount: wrong fs type")
 			if got.progress != tc.progress {
 				t.Errorf("progress %d, want %d", got.progress, tc.progress)
 			}
@@ -54,6 +54,20 @@ func TestReaderStates(t *testing.T) {
 				t.Errorf("fault %q, want %q", fault, tc.fault)
 			}
 		})
+	}
+}
+
+// TestWarningOfAVolume: a mount that several pods wait for is told to one of them.
+func TestWarningOfAVolume(t *testing.T) {
+	told := warnings{
+		"db":  {text: `FailedMount: MountVolume.MountDevice failed for volume "pvc-1" : wrong fs type`},
+		"web": {text: "Failed: image cannot be pulled"},
+	}
+	by := []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{UID: "web"}}, {ObjectMeta: metav1.ObjectMeta{UID: "db"}}}
+	for volume, want := range map[string]string{"pvc-1": told["db"].text, "pvc-11": "", "pvc": "", "": ""} {
+		if got := told.ofVolume(volume, by); got != want {
+			t.Errorf("%s: %q, want %q", volume, got, want)
+		}
 	}
 }
 

@@ -2,6 +2,8 @@ package readiness
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,6 +22,17 @@ type warning struct {
 }
 
 func (w warnings) of(uid types.UID) string { return w[uid].text }
+
+// ofVolume is what was told of a volume to a pod that mounts it: where several wait for one mount, the
+// kubelet tells one of them.
+func (w warnings) ofVolume(volume string, by []*corev1.Pod) string {
+	for _, p := range by {
+		if text := w.of(p.UID); volume != "" && strings.Contains(text, strconv.Quote(volume)) {
+			return text
+		}
+	}
+	return ""
+}
 
 func readWarnings(ctx context.Context, client *kube.Client, namespace string) (warnings, error) {
 	all := warnings{}
