@@ -27,6 +27,8 @@ var needs = []need{
 	{"unshare", "util-linux"},
 	{"nsenter", "util-linux"},
 	{"mount", "mount"},
+	{"mkfs.ext4", "e2fsprogs"},
+	{"mkfs.xfs", "xfsprogs"},
 	{"ip", "iproute2"},
 	{"iptables", "iptables"},
 	{"ipset", "ipset"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -113,6 +114,10 @@ func mounting(dirs []string) ([]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
+	devices, err := loopsOn(dirs)
+	if err != nil {
+		return nil, err
+	}
 	var found []int
 	seen := map[string]bool{own: false}
 	for _, entry := range entries {
@@ -125,7 +130,7 @@ func mounting(dirs []string) ([]int, error) {
 			continue
 		}
 		if _, known := seen[namespace]; !known {
-			seen[namespace] = mounts(entry.Name(), dirs)
+			seen[namespace] = mounts(entry.Name(), dirs, devices)
 		}
 		if seen[namespace] {
 			found = append(found, pid)
@@ -134,27 +139,51 @@ func mounting(dirs []string) ([]int, error) {
 	return found, nil
 }
 
-// mounts reads the roots in a process's mountinfo (its fourth field). They are
-// paths inside their file system, so one of them may lack the start of ours. What
-// the kubelet mounted below its own directory does not count: every namespace
+// loopsOn is the loop devices whose files lie in one of the directories, by their numbers as
+// in "7:0": the volumes that have a file system of their own.
+func loopsOn(dirs []string) (map[string]bool, error) {
+	files, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	if err != nil {
+		return nil, err
+	}
+	devices := map[string]bool{}
+	for _, file := range files {
+		backing, err := os.ReadFile(file)
+		if err != nil || !isBelow(strings.TrimSpace(string(backing)), dirs) { // it was detached, or is another's
+			continue
+		}
+		number, err := os.ReadFile(filepath.Join(filepath.Dir(file), "..", "dev"))
+		if err != nil {
+			return nil, fmt.Errorf("read number of loop device: %w", err)
+		}
+		devices[strings.TrimSpace(string(number))] = true
+	}
+	return devices, nil
+}
+
+// mounts reads the devices (the third field) and the roots (the fourth) in a process's
+// mountinfo. Roots are paths inside their file system, so one of them may lack the start of
+// ours. What the kubelet mounted below its own directory does not count: every namespace
 // that mounts propagate to sees it there, a container at a path of its own.
-func mounts(pid string, dirs []string) bool {
+func mounts(pid string, dirs []string, devices map[string]bool) bool {
 	table, err := os.ReadFile(filepath.Join("/proc", pid, "mountinfo"))
 	if err != nil {
 		return false
 	}
 	for line := range bytes.Lines(table) {
 		columns := strings.Fields(string(line))
-		if len(columns) < 5 || columns[3] == "/" || strings.Contains(columns[4], "/kubernetes.io") {
+		if len(columns) < 5 || strings.Contains(columns[4], "/kubernetes.io") {
 			continue
 		}
-		for _, dir := range dirs {
-			if rootIs(columns[3], dir) {
-				return true
-			}
+		if devices[columns[2]] || columns[3] != "/" && isBelow(columns[3], dirs) {
+			return true
 		}
 	}
 	return false
+}
+
+func isBelow(path string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return rootIs(path, dir) })
 }
 
 // rootIs says if a mount's root is dir or below it. The last three parts of dir

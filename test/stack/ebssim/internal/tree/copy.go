@@ -1,16 +1,16 @@
 // Package tree copies directory trees as a block-level snapshot would keep them:
 // files, directories, symbolic and hard links, pipes, modes, owners and times.
 // Sockets are left out, as they mean nothing without their listener. Extended
-// attributes and holes in sparse files are not kept.
+// attributes are not kept, and holes in sparse files on Linux alone.
 package tree
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Copy makes dst a copy of src and returns the number of bytes in its files.
@@ -86,8 +86,6 @@ func symlink(src, dst string, info fs.FileInfo) error {
 	return own(dst, info)
 }
 
-// file copies content with io.Copy, which the kernel turns into a reflink where
-// the file system can.
 func (c *copier) file(src, dst string, info fs.FileInfo) error {
 	if first, ok := c.linked(info, dst); ok {
 		return os.Link(first, dst)
@@ -104,12 +102,46 @@ func (c *copier) file(src, dst string, info fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(out, in)
-	c.bytes += n
+	info, err = c.content(out, in)
 	if err := errors.Join(err, out.Close()); err != nil {
 		return err
 	}
 	return finish(dst, info)
+}
+
+// settleTimeout is how long a file may go on changing. The kernel writes what a
+// process has left it to write within half a minute, most of it within seconds.
+const settleTimeout = 30 * time.Second
+
+// content copies what a file holds at one moment, and says what the file was then: one
+// that was written to meanwhile is copied again. Where a file is the image of a file
+// system, the kernel writes to it when it likes, also while all processes stand still.
+// Nothing makes it write: what it keeps in memory is in no snapshot of EBS either.
+func (c *copier) content(out, in *os.File) (fs.FileInfo, error) {
+	for end := time.Now().Add(settleTimeout); ; time.Sleep(10 * time.Millisecond) {
+		before, err := in.Stat()
+		if err != nil {
+			return nil, err
+		}
+		n, err := copyData(out, in, before.Size())
+		if err != nil {
+			return nil, err
+		}
+		after, err := in.Stat()
+		if err != nil {
+			return nil, err
+		}
+		if after.ModTime().Equal(before.ModTime()) {
+			c.bytes += n
+			return before, nil
+		}
+		if time.Now().After(end) {
+			return nil, fmt.Errorf("%s is written to all the time", in.Name())
+		}
+		if err := out.Truncate(0); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // finish sets what an entry has beside content. The owner first: changing it

@@ -80,6 +80,7 @@ func createdVolume(volume types.Volume, r *csi.CreateVolumeRequest) *csi.CreateV
 		VolumeId:           aws.ToString(volume.VolumeId),
 		CapacityBytes:      int64(aws.ToInt32(volume.Size)) * gib,
 		ContentSource:      r.GetVolumeContentSource(),
+		VolumeContext:      volumeContext(r.GetParameters()),
 		AccessibleTopology: []*csi.Topology{{Segments: map[string]string{KnownZoneKey: zone}}},
 	}}
 }

@@ -2,7 +2,10 @@ package driver
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc"
@@ -16,7 +19,8 @@ import (
 // instances have for EBS when nothing else is attached.
 const maxVolumes = 27
 
-// Node mounts the directory of a volume where the kubelet wants it. There is no
+// Node mounts the directory of a volume where the kubelet wants it, or the file system
+// in the volume's image. There is no
 // attacher in the stack, so staging attaches and unstaging detaches: EC2 must
 // know where a volume is, or snapshots of an instance would miss it.
 type Node struct {
@@ -46,7 +50,7 @@ func (n *Node) NodeGetInfo(context.Context, *csi.NodeGetInfoRequest) (*csi.NodeG
 	}, nil
 }
 
-// NodeStageVolume attaches the volume to this instance and mounts its directory.
+// NodeStageVolume attaches the volume to this instance and mounts what it holds.
 func (n *Node) NodeStageVolume(ctx context.Context, r *csi.NodeStageVolumeRequest) (*csi.NodeStageVolumeResponse, error) {
 	if err := required(map[string]string{"volumeId": r.GetVolumeId(), "stagingTargetPath": r.GetStagingTargetPath()}); err != nil {
 		return nil, err
@@ -57,17 +61,34 @@ func (n *Node) NodeStageVolume(ctx context.Context, r *csi.NodeStageVolumeReques
 	if err := n.Cloud.Attach(ctx, r.GetVolumeId(), n.InstanceID); err != nil {
 		return nil, coded(err)
 	}
-	dir, err := n.VolumeDir(ctx, r.GetVolumeId())
-	if err != nil {
-		return nil, coded(err)
-	}
-	if err := bindTo(dir, r.GetStagingTargetPath(), false); err != nil { // nobody asks to unstage it then
+	if err := n.stage(ctx, r); err != nil { // nobody asks to unstage it then
 		if left := n.Cloud.Detach(ctx, r.GetVolumeId(), n.InstanceID); left != nil {
 			err = status.Errorf(codes.Internal, "%v; detach: %v", err, left)
 		}
 		return nil, err
 	}
 	return &csi.NodeStageVolumeResponse{}, nil
+}
+
+// stage mounts the file system in a volume's image, if it has one or its class wants one,
+// and else its directory. A volume that is made of a snapshot has what that has.
+func (n *Node) stage(ctx context.Context, r *csi.NodeStageVolumeRequest) error {
+	dir, err := n.VolumeDir(ctx, r.GetVolumeId())
+	if err != nil {
+		return coded(err)
+	}
+	image, wanted := filepath.Join(dir, imageName), r.GetVolumeCapability().GetMount()
+	if wantsImage(r.GetVolumeContext()) {
+		if err := n.makeImage(ctx, r.GetVolumeId(), image, wanted.GetFsType()); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) {
+		return bindTo(dir, r.GetStagingTargetPath(), false)
+	}
+	return mountTo(image, r.GetStagingTargetPath(), func() error {
+		return mountImage(ctx, image, r.GetStagingTargetPath(), wanted)
+	})
 }
 
 // NodeUnstageVolume unmounts and detaches.
@@ -105,13 +126,18 @@ func (n *Node) NodeUnpublishVolume(_ context.Context, r *csi.NodeUnpublishVolume
 }
 
 func bindTo(source, target string, readOnly bool) error {
+	return mountTo(source, target, func() error { return bindMount(source, target, readOnly) })
+}
+
+// mountTo mounts at a directory that it makes; one that is mounted already is done.
+func mountTo(source, target string, mount func() error) error {
 	if err := os.MkdirAll(target, 0o750); err != nil {
 		return status.Errorf(codes.Internal, "make mount point: %v", err)
 	}
 	if mounted, err := isMountPoint(target); err != nil || mounted {
 		return coded(err)
 	}
-	if err := bindMount(source, target, readOnly); err != nil {
+	if err := mount(); err != nil {
 		return status.Errorf(codes.Internal, "mount %s at %s: %v", source, target, err)
 	}
 	return nil

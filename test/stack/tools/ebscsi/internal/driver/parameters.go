@@ -48,6 +48,8 @@ func setParameter(spec *cloud.VolumeSpec, key, value string) (err error) {
 	case lower == "fstype": // of old classes; the provisioner reads it
 	case lower == "kmskeyid":
 		spec.KMSKeyID = value
+	case key == imageParameter: // the node's
+		_, err = strconv.ParseBool(value)
 	case strings.HasPrefix(key, "tagSpecification_"):
 		err = addTag(spec.Tags, value)
 	case createdFor[key] != "":

@@ -11,7 +11,7 @@ import (
 func TestVolumeSpec(t *testing.T) {
 	spec, err := volumeSpec("pvc-1", map[string]string{
 		"Type": "io2", "iops": "4000", "throughput": "250", "encrypted": "true", "kmsKeyId": "alias/data",
-		"tagSpecification_1": "team=a=b", "csi.storage.k8s.io/pvc/name": "data", "csi.storage.k8s.io/fstype": "xfs",
+		"tagSpecification_1": "team=a=b", "csi.storage.k8s.io/pvc/name": "data", "csi.storage.k8s.io/fstype": "xfs", imageParameter: "true",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestVolumeSpec(t *testing.T) {
 
 func TestBadParametersAreNamed(t *testing.T) {
 	for parameter, value := range map[string]string{
-		"iops": "many", "throughput": "1MiB", "encrypted": "maybe", "replicas": "3",
+		"iops": "many", "throughput": "1MiB", "encrypted": "maybe", "replicas": "3", imageParameter: "loop",
 		"tagSpecification_1": "no-value", "tagSpecification_2": "aws:x=y", "tagSpecification_3": "CSIVolumeName=mine",
 	} {
 		_, err := volumeSpec("pvc-1", map[string]string{parameter: value})

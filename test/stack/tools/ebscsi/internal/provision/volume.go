@@ -1,6 +1,8 @@
 package provision
 
 import (
+	"maps"
+
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -33,6 +35,7 @@ func (p *Provisioner) persistentVolume(o controller.ProvisionOptions, volume *cs
 	pv.Spec.CSI = &v1.CSIPersistentVolumeSource{
 		Driver: p.Driver, VolumeHandle: volume.GetVolumeId(), VolumeAttributes: map[string]string{identityKey: p.Identity},
 	}
+	maps.Copy(pv.Spec.CSI.VolumeAttributes, volume.GetVolumeContext())
 	if !isBlock(o.PVC) {
 		pv.Spec.CSI.FSType = fsType(o.StorageClass.Parameters)
 	}
