@@ -3,76 +3,48 @@
 package drill
 
 import (
-	"bufio"
-	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
-// auditEvent is one write in the API server's log.
-type auditEvent struct {
-	Verb       string
-	RequestURI string
-	UserAgent  string
-	Stage      string
-	ObjectRef  struct{ Resource, Namespace, Name, APIGroup, Subresource string }
-	Object     json.RawMessage `json:"requestObject"`
-	Received   time.Time       `json:"requestReceivedTimestamp"`
-}
-
 // outside are words of what acts outside of the copy, none of which may reach the API server, also
 // not in a dry run.
 func outside() []string { return []string{"shop.example.com", "external-dns", `"LoadBalancer"`} }
 
-// checkWrites holds what the worker has written against what belongs to a drill, and looks for what
-// acts outside in whatever it has sent. Reviews and dry runs write nothing.
-func checkWrites(t *testing.T, since time.Time, copies []evidence.NamespaceMapping) {
+// checkWrites holds what the worker has written, since the log had a length, against what belongs to
+// a drill, and looks for what acts outside in whatever it has sent.
+func checkWrites(t *testing.T, since int64, copies []evidence.NamespaceMapping) {
 	t.Helper()
-	f, err := os.Open(shared.audit)
+	requests, err := shared.audit.Requests(since)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	writes, bodies := 0, 0
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 8<<20)
-	for lines.Scan() {
-		var e auditEvent
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasPrefix(e.UserAgent, "lifeboat/") || e.Received.Before(since) {
-			continue
-		}
-		bodies += len(e.Object)
+	for _, r := range requests {
+		bodies += len(r.Object)
 		for _, word := range outside() {
-			if strings.Contains(string(e.Object), word) {
-				t.Errorf("%s %s has %s: %s", e.Verb, e.RequestURI, word, e.Object)
+			if strings.Contains(string(r.Object), word) {
+				t.Errorf("%s %s has %s: %s", r.Verb, r.RequestURI, word, r.Object)
 			}
 		}
-		if strings.Contains(e.RequestURI, "dryRun=All") || strings.HasSuffix(e.ObjectRef.APIGroup, "authorization.k8s.io") && strings.Contains(e.ObjectRef.Resource, "reviews") {
+		if !r.IsWrite() {
 			continue
 		}
 		writes++
-		if !isOfDrill(e, copies) {
-			t.Errorf("a write outside of the copy: %s %s", e.Verb, e.RequestURI)
+		if !isOfDrill(r, copies) {
+			t.Errorf("a write outside of the copy: %s %s", r.Verb, r.RequestURI)
 		}
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
 	}
 	if writes < 5 || bodies < 1000 {
 		t.Errorf("the log has %d writes of a drill, with %d bytes", writes, bodies)
 	}
 }
 
-func isOfDrill(e auditEvent, copies []evidence.NamespaceMapping) bool {
+func isOfDrill(e harness.AuditEvent, copies []evidence.NamespaceMapping) bool {
 	isCopy := func(name string) bool {
 		return slices.ContainsFunc(copies, func(m evidence.NamespaceMapping) bool { return m.To == name })
 	}

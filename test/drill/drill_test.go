@@ -119,6 +119,10 @@ func TestDrill(t *testing.T) {
 	setUp(t, ns, "whole")
 	before := snapshotOf(t)
 	began := time.Now()
+	written, err := shared.audit.Length()
+	if err != nil {
+		t.Fatal(err)
+	}
 	res, p := drill(t, 0, "shop", "--from-backup", "whole")
 	t.Logf("%s at %s in %s: %+v", res.Verdict, res.Level, time.Since(began).Round(time.Millisecond), p.Objects)
 	if res.Level != contract.LevelReady || res.Verdict != "passed" {
@@ -136,7 +140,7 @@ func TestDrill(t *testing.T) {
 	if p.Teardown.Outcome != evidence.TeardownComplete || p.Teardown.LeakScan[1].Made != 1 {
 		t.Errorf("teardown %+v", p.Teardown)
 	}
-	checkWrites(t, began, p.Target.Namespaces)
+	checkWrites(t, written, p.Target.Namespaces)
 	before.checkSame(t, snapshotOf(t), ns)
 }
 

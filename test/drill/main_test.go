@@ -5,9 +5,9 @@
 package drill
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
@@ -18,20 +18,11 @@ import (
 // lab is what the tests of this package share.
 type lab struct {
 	*harness.Lab
-	key, audit string // paths: of the public key, of the audit log
+	key   string // path of the public key
+	audit *harness.AuditLog
 }
 
 var shared *lab
-
-// auditPolicy logs who writes what, with contents.
-const auditPolicy = `
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-- {level: Request, verbs: [create, update, patch, delete, deletecollection]}
-- {level: None}
-`
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -42,12 +33,9 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	policy, audit := filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "audit.log")
-	key, err := harness.MakeDrillKey(dir)
-	if err == nil {
-		err = os.WriteFile(policy, []byte(auditPolicy), 0o600)
-	}
-	if err != nil {
+	audit, err := harness.NewAuditLog(dir, "Request")
+	key, errKey := harness.MakeDrillKey(dir)
+	if err = errors.Join(err, errKey); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -55,7 +43,7 @@ func run(m *testing.M) int {
 		Name: "drill",
 		Stack: stack.Options{
 			Kwok: true, KwokVolumes: true, SnapshotController: true, TemporalOnDisk: true,
-			APIServerArgs: []string{"--audit-policy-file=" + policy, "--audit-log-path=" + audit},
+			APIServerArgs: audit.Args(),
 		},
 		Prepare: func(*stack.Stack) (harness.Options, []string, error) {
 			return harness.Options{Edit: func(c *config.Config) { c.Drills.SigningKey = &config.SigningKey{File: key} }}, nil, nil

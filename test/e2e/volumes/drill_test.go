@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/drills"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 )
 
@@ -41,9 +43,15 @@ func TestDrillsInARow(t *testing.T) {
 	if os.Getenv(soakVariable) != "" {
 		n = drillsSoak
 	}
-	for i := range n {
-		l.drill(t, []string{"row-csi", "row-native"}[i%2])
+	written, err := shared.audit.Length()
+	if err != nil {
+		t.Fatal(err)
 	}
+	var copies []string
+	for i := range n {
+		copies = append(copies, l.drill(t, []string{"row-csi", "row-native"}[i%2]))
+	}
+	checkWrites(t, written, copies, before)
 	eventually(t, "nothing is left", func() error {
 		if now := l.leftovers(t); !slices.Equal(now, before) {
 			return fmt.Errorf("there is now\n%q\nand was\n%q", now, before)
@@ -52,8 +60,51 @@ func TestDrillsInARow(t *testing.T) {
 	})
 }
 
-// drill runs one, which has to pass and to have made both volumes.
-func (l *lab) drill(t *testing.T, backup string) {
+// checkWrites wants Lifeboat to have written, since the audit log had a length, to the copies of
+// drills and to cluster-scoped objects that were not there before. There is no other test beside.
+func checkWrites(t *testing.T, since int64, copies, before []string) {
+	t.Helper()
+	requests, err := shared.audit.Requests(since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	volumes := 0
+	for _, r := range requests {
+		if !r.IsWrite() {
+			continue
+		}
+		if kind := r.ObjectRef.Resource; kind == "persistentvolumes" || kind == "volumesnapshotcontents" {
+			volumes++
+		}
+		if !isOfDrill(r, copies, before) {
+			t.Errorf("a write outside of the copies: %s %s", r.Verb, r.RequestURI)
+		}
+	}
+	if want := 2 * len(copies); volumes < want {
+		t.Errorf("%d writes to volumes and snapshots of drills, want %d at least", volumes, want)
+	}
+}
+
+// isOfDrill judges a write. What is made has no name in the log: the API server refuses one that is there.
+func isOfDrill(r harness.AuditEvent, copies, before []string) bool {
+	ref := r.ObjectRef
+	if ref.Namespace != "" {
+		return slices.Contains(copies, ref.Namespace)
+	}
+	switch ref.Resource {
+	case "namespaces", "persistentvolumes", "volumesnapshotcontents", "priorityclasses":
+	default:
+		return false
+	}
+	return !slices.ContainsFunc(before, func(object string) bool {
+		kind, name, _ := strings.Cut(object, " ")
+		resource, _, _ := strings.Cut(kind, ".")
+		return resource == ref.Resource && name == ref.Name
+	})
+}
+
+// drill runs one, which has to pass and to have made both volumes, and returns the namespace of its copy.
+func (l *lab) drill(t *testing.T, backup string) string {
 	t.Helper()
 	l.runDrill(t, "row", backup)
 	out, err := l.Run(t.Context(), "drill", "describe", "row", "-o", "json")
@@ -65,6 +116,11 @@ func (l *lab) drill(t *testing.T, backup string) {
 	if err != nil || i < 0 || told.Teardown.LeakScan[i].Made < 2 || told.Teardown.LeakScan[i].Found != 0 {
 		t.Errorf("%v: %+v", err, told.Teardown)
 	}
+	last, err := drills.Last(t.Context(), l.Store, l.Cluster)
+	if err != nil || last == nil || len(last.Evidence.Statement.Predicate.Target.Namespaces) != 1 {
+		t.Fatalf("the evidence: %v, %+v", err, last)
+	}
+	return last.Evidence.Statement.Predicate.Target.Namespaces[0].To
 }
 
 // runDrill runs a drill, which has to pass.

@@ -42,8 +42,9 @@ const (
 // before those that are.
 type lab struct {
 	*harness.Lab
-	ebs *stack.EBS
-	ec2 *ebs.Location
+	ebs   *stack.EBS
+	ec2   *ebs.Location
+	audit *harness.AuditLog // has no contents
 }
 
 // shared is set by TestMain, before any test.
@@ -56,11 +57,25 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	dir, err := os.MkdirTemp("", "lifeboat-volumes-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	audit, err := harness.NewAuditLog(dir, "Metadata")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	limits := ebssim.Fast()
 	limits.Visibility = ebssim.Duration(visibility)
-	o := stack.Options{Kwok: true, EBS: true, EBSFast: true, EBSAuto: true, TemporalOnDisk: true, EBSOptions: ebssim.Options{Limits: &limits}}
+	o := stack.Options{
+		Kwok: true, EBS: true, EBSFast: true, EBSAuto: true, TemporalOnDisk: true,
+		EBSOptions: ebssim.Options{Limits: &limits}, APIServerArgs: audit.Args(),
+	}
 	return harness.Main(m, harness.LabOptions{Name: "volumes", Stack: o, Prepare: prepare}, func(l *harness.Lab) (err error) {
-		shared = &lab{Lab: l, ebs: l.Stack.EBS}
+		shared = &lab{Lab: l, ebs: l.Stack.EBS, audit: audit}
 		shared.ec2, err = openEC2(l.Stack.EBS)
 		return err
 	})
