@@ -156,15 +156,46 @@ func (o Options) restoreCalls() []Call {
 	return calls
 }
 
-// Forbidden are calls that no role may make: what a stolen token must not be good for.
-func Forbidden(o Options) []Call {
+// Forbidden are calls that no role may make, or not the options' own: what a stolen token must not
+// be good for.
+func Forbidden(o Options) ([]Call, error) {
+	others, err := o.otherRoles()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(o.forbiddenInBucket(), forbiddenVolumes(), o.forbiddenBeside(), others), nil
+}
+
+// otherRoles are the calls of the role that is for all which the policy of this one denies.
+func (o Options) otherRoles() ([]Call, error) {
+	own, err := o.ownPolicy()
+	if err != nil {
+		return nil, err
+	}
+	all := o
+	all.Role = All
+	var calls []Call
+	if o.Bucket == "" { // of the role that is for volumes alone
+		return nil, nil
+	}
+	for _, c := range all.ownCalls() {
+		if evaluation.Evaluate([]evaluation.Policy{own}, c.Request) != evaluation.Allowed {
+			c.What += ", which is another role's"
+			calls = append(calls, c)
+		}
+	}
+	return calls, nil
+}
+
+// forbiddenInBucket are calls on buckets and what is in them.
+func (o Options) forbiddenInBucket() []Call {
 	b := o.bucket()
 	elsewhere := b.arn + "/elsewhere/file"
 	if b.prefix == "" { // nothing of the bucket is elsewhere
 		elsewhere = b.arn + "-other/elsewhere/file"
 	}
-	other, inside := b.arn+"-other", b.below("")+"x"
-	return slices.Concat([]Call{
+	other, inside := b.arn+"-other", strings.TrimSuffix(b.below(layout.Backup{Name: "b"}.Tarball()), "*")
+	calls := []Call{
 		call("read below another prefix", "s3:GetObject", elsewhere, nil),
 		call("write below another prefix", "s3:PutObject", elsewhere, nil),
 		call("delete below another prefix", "s3:DeleteObject", elsewhere, nil),
@@ -185,7 +216,21 @@ func Forbidden(o Options) []Call {
 		call("change the lifecycle", "s3:PutLifecycleConfiguration", b.arn, nil),
 		call("replicate elsewhere", "s3:PutReplicationConfiguration", b.arn, nil),
 		call("change the encryption", "s3:PutEncryptionConfiguration", b.arn, nil),
-	}, forbiddenVolumes(), []Call{
+	}
+	if b.prefix != "" {
+		sibling := b.arn + "/" + b.prefix + "-other/file"
+		calls = append(calls,
+			call("list the whole bucket", "s3:ListBucket", b.arn, nil),
+			call("read below a prefix that begins like it", "s3:GetObject", sibling, nil),
+			call("write below a prefix that begins like it", "s3:PutObject", sibling, nil),
+			call("delete below a prefix that begins like it", "s3:DeleteObject", sibling, nil))
+	}
+	return calls
+}
+
+// forbiddenBeside are calls to keys, roles and services that are not the worker's.
+func (o Options) forbiddenBeside() []Call {
+	calls := []Call{
 		call("use another key", "kms:Decrypt", foreignKey, nil),
 		call("grant another key", "kms:CreateGrant", foreignKey, keys{"kms:GrantIsForAWSResource": "true"}),
 		call("delete a key", "kms:ScheduleKeyDeletion", foreignKey, nil),
@@ -194,11 +239,15 @@ func Forbidden(o Options) []Call {
 		call("change its own policy", "iam:PutRolePolicy", "arn:aws:iam::111122223333:role/lifeboat", nil),
 		call("delete the cluster", "eks:DeleteCluster", someCluster, nil),
 		call("read a secret", "secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:db", nil),
-	})
+	}
+	for _, role := range o.Assume {
+		calls = append(calls, call("take a role that begins like a location's", "sts:AssumeRole", role+"-other", nil))
+	}
+	return calls
 }
 
 func forbiddenVolumes() []Call {
-	foreign := keys{"aws:ResourceTag/team": "shop"}
+	foreign := keys{"aws:ResourceTag/team": "shop", "aws:ResourceTag/Name": "db"}
 	return []Call{
 		call("delete a snapshot without our tags", "ec2:DeleteSnapshot", someSnapshot, nil),
 		call("delete somebody's snapshot", "ec2:DeleteSnapshot", someSnapshot, foreign),
@@ -219,32 +268,4 @@ func forbiddenVolumes() []Call {
 		call("start an instance", "ec2:RunInstances", someInstance, nil),
 		call("stop an instance", "ec2:TerminateInstances", someInstance, nil),
 	}
-}
-
-// Finding is a call that a policy does not judge as it should.
-type Finding struct {
-	Call
-	Missing bool // it is needed and not allowed; otherwise it is allowed and must not be
-}
-
-// Verify holds the policies of a role against what it needs, and what it must not be able to do.
-// Policies are looked at together, as IAM does; boundaries, service control policies and the
-// policies of bucket and keys are not known here. The error names the option that is wrong.
-func Verify(o Options, policies []evaluation.Policy) ([]Finding, error) {
-	needed, err := Needed(o)
-	if err != nil {
-		return nil, err
-	}
-	var found []Finding
-	for _, c := range needed {
-		if evaluation.Evaluate(policies, c.Request) != evaluation.Allowed {
-			found = append(found, Finding{Call: c, Missing: true})
-		}
-	}
-	for _, c := range Forbidden(o) {
-		if evaluation.Evaluate(policies, c.Request) == evaluation.Allowed {
-			found = append(found, Finding{Call: c})
-		}
-	}
-	return found, nil
 }

@@ -4,7 +4,8 @@
 //   - policy.go: the permissions, by role.
 //   - volumes.go, bucket.go: their statements.
 //   - trust.go: who may take the role, by IRSA or EKS Pod Identity.
-//   - calls.go: what each role calls, and what none may.
+//   - calls.go: what each role calls, and what it may not.
+//   - verify.go: policies held against both.
 //
 // It is pure; package evaluation judges requests by such documents.
 package iam

@@ -56,8 +56,52 @@ func TestPoliciesFit(t *testing.T) {
 			}
 		}
 	}
-	if n := len(Forbidden(full(All))); n < 40 {
-		t.Errorf("only %d forbidden calls are tried", n)
+	forbidden, err := Forbidden(full(All))
+	if err != nil || len(forbidden) < 40 {
+		t.Errorf("only %d forbidden calls are tried: %v", len(forbidden), err)
+	}
+}
+
+// TestWhatIsAddedIsFound: a statement that gives a role more than it needs is named.
+func TestWhatIsAddedIsFound(t *testing.T) {
+	const bucket, any = "arn:aws:s3:::example-backups", "*"
+	named := condition{"StringLike": {"aws:ResourceTag/Name": {"*"}}}
+	for name, more := range map[string]Statement{
+		"all of the own key":         allow("x", []string{"kms:*"}, []string{bucketKey}, nil),
+		"older versions":             allow("x", []string{"s3:DeleteObjectVersion"}, []string{bucket + "/production/backups/*"}, nil),
+		"prefixes that begin alike":  allow("x", []string{"s3:GetObject"}, []string{bucket + "/production*"}, nil),
+		"the whole list":             allow("x", []string{"s3:ListBucket"}, []string{bucket}, nil),
+		"snapshots with a name":      allow("x", []string{"ec2:DeleteSnapshot"}, []string{any}, named),
+		"volumes with a name":        allow("x", []string{"ec2:DeleteVolume"}, []string{any}, named),
+		"locks":                      allow("x", []string{"ec2:LockSnapshot"}, []string{any}, nil),
+		"users":                      allow("x", []string{"iam:CreateUser", "iam:AttachRolePolicy"}, []string{any}, nil),
+		"roles that begin alike":     allow("x", []string{"sts:AssumeRole"}, []string{"arn:aws:iam::444455556666:role/backups*"}, nil),
+		"what nobody has thought of": allow("x", []string{"braket:CancelJob"}, []string{any}, nil),
+	} {
+		for _, role := range Roles() {
+			d, err := Policy(full(role))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Statement = append(d.Statement, more)
+			if len(findings(t, full(role), d)) == 0 {
+				t.Errorf("%s: role %s: nothing was found", name, role)
+			}
+		}
+	}
+}
+
+// TestPolicyOfAnotherRole: what a role has of another's is named.
+func TestPolicyOfAnotherRole(t *testing.T) {
+	d, err := Policy(full(All))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for role, action := range map[Role]string{Backup: "ec2:CreateVolume", Restore: "s3:PutObject", Collect: "ec2:CreateSnapshot", Volumes: "s3:GetObject"} {
+		found := findings(t, full(role), d)
+		if !slices.ContainsFunc(found, func(f Finding) bool { return f.Action == action && !f.Missing }) {
+			t.Errorf("role %s: %s was not found: %+v", role, action, found)
+		}
 	}
 }
 

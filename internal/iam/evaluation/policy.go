@@ -161,6 +161,34 @@ func Evaluate(policies []Policy, r Request) Decision {
 	return decision
 }
 
+// Grant is an action, or a pattern of actions, that a policy allows on resources, or patterns of
+// them, whatever its conditions are.
+type Grant struct {
+	Action    string
+	Resources []string
+}
+
+// Grants are what the statements that allow are of. One that allows all actions but some is of "*",
+// and so is one of all resources but some.
+func (p Policy) Grants() []Grant {
+	var out []Grant
+	for _, s := range p.statements {
+		actions, resources := s.actions, s.resources
+		if len(actions) == 0 {
+			actions = []string{"*"}
+		}
+		if len(resources) == 0 {
+			resources = []string{"*"}
+		}
+		for _, action := range actions {
+			if s.allow {
+				out = append(out, Grant{action, resources})
+			}
+		}
+	}
+	return out
+}
+
 func (s statement) matches(r Request) bool {
 	if len(s.actions) > 0 && !anyMatch(s.actions, r.Action, true) || anyMatch(s.notActions, r.Action, true) {
 		return false

@@ -185,9 +185,10 @@ func (cs commands) verifyCommand() *cobra.Command {
 	var out console.Output
 	c := &cobra.Command{
 		Use: "verify FILE...", Short: "Check policies that a role has against what the worker needs",
-		Long: `Check policy documents against the calls that the worker makes, and against calls that it
-must not be able to make. All files together are the role's policies. What else AWS looks at
-(boundaries, service control policies, the policies of bucket and keys) is not known here.
+		Long: `Check policy documents against the calls that a worker of the role makes, and against calls
+that it must not be able to make; an action that no call of the role needs is named, too. All files
+together are the role's policies. What else AWS looks at (boundaries, service control policies, the
+policies of bucket and keys) is not known here.
 
 Exit codes:
   0  everything that is needed is allowed, and nothing that must not be
