@@ -48,6 +48,11 @@ namespace: {{ .Release.Namespace }}
 {{- with .Values.configuration.drills -}}
 {{- $_ := set . "image" (default (include "lifeboat.image" $) .image) -}}
 {{- end -}}
+{{- /* The webhook that gives a pod its role may have been away: the worker then is the node. */ -}}
+{{- with .Values.serviceAccount.roleArn -}}
+{{- $aws := $.Values.configuration.aws | default dict -}}
+{{- $_ := set $.Values.configuration "aws" (merge (dict) $aws (dict "expectedRoleArn" .)) -}}
+{{- end -}}
 {{- toYaml .Values.configuration -}}
 {{- end -}}
 
