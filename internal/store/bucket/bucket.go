@@ -164,16 +164,17 @@ func harmOf(r *types.LifecycleRule) string {
 	return ""
 }
 
-// scopeOf is the prefix of a rule, and whether tags or sizes narrow it further.
+// scopeOf is the prefix of a rule, and whether tags narrow it further. Sizes do not: a backup has
+// files of any size.
 func scopeOf(r *types.LifecycleRule) (prefix string, narrowed bool) {
 	f := r.Filter
 	switch {
 	case f == nil:
 		return aws.ToString(r.Prefix), false //nolint:staticcheck // old rules still have it
 	case f.And != nil:
-		return aws.ToString(f.And.Prefix), len(f.And.Tags) > 0 || f.And.ObjectSizeGreaterThan != nil || f.And.ObjectSizeLessThan != nil
+		return aws.ToString(f.And.Prefix), len(f.And.Tags) > 0
 	}
-	return aws.ToString(f.Prefix), f.Tag != nil || f.ObjectSizeGreaterThan != nil || f.ObjectSizeLessThan != nil
+	return aws.ToString(f.Prefix), f.Tag != nil
 }
 
 func readTransport(ctx context.Context, client *s3.Client, bucket string) Answer {

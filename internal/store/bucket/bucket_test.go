@@ -70,6 +70,10 @@ func TestJudgeLifecycle(t *testing.T) {
 		"of a prefix and a tag": {rule("", func(r *types.LifecycleRule) {
 			r.Expiration, r.Filter = days, &types.LifecycleRuleFilter{And: &types.LifecycleRuleAndOperator{Prefix: aws.String("prod/"), Tags: []types.Tag{{}}}}
 		}), false, false},
+		"of what is large": {rule("", func(r *types.LifecycleRule) { r.Expiration, r.Filter.ObjectSizeGreaterThan = days, aws.Int64(128<<10) }), true, false},
+		"of a prefix and a size": {rule("", func(r *types.LifecycleRule) {
+			r.Expiration, r.Filter = days, &types.LifecycleRuleFilter{And: &types.LifecycleRuleAndOperator{Prefix: aws.String("prod/"), ObjectSizeLessThan: aws.Int64(1 << 20)}}
+		}), true, false},
 		"without a filter": {rule("", func(r *types.LifecycleRule) { r.Expiration, r.Filter = days, nil }), true, false},
 	} {
 		if got := judgeLifecycle([]types.LifecycleRule{tc.rule}, "prod/"); got.Known != tc.known || got.Yes != tc.yes {
