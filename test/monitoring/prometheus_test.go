@@ -52,8 +52,8 @@ func (p *prometheus) query(ctx context.Context, text string, at time.Time) (prom
 	return q.Exec(ctx).Vector()
 }
 
-// store stores what a scrape has found. Histograms are left out: no alert is about them.
-func (p *prometheus) store(families []*dto.MetricFamily, at time.Time) {
+// store stores what a scrape of a worker has found. Histograms are left out: no alert is about them.
+func (p *prometheus) store(instance string, families []*dto.MetricFamily, at time.Time) {
 	p.t.Helper()
 	appender := p.db.Appender(context.Background())
 	for _, f := range families {
@@ -62,7 +62,7 @@ func (p *prometheus) store(families []*dto.MetricFamily, at time.Time) {
 			if m.GetHistogram() != nil {
 				continue
 			}
-			series := labels.NewBuilder(labels.EmptyLabels()).Set(model.MetricNameLabel, f.GetName()).Set("instance", "worker-1")
+			series := labels.NewBuilder(labels.EmptyLabels()).Set(model.MetricNameLabel, f.GetName()).Set("instance", instance)
 			for _, l := range m.GetLabel() {
 				series.Set(l.GetName(), l.GetValue())
 			}

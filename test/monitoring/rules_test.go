@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -56,6 +57,7 @@ type simulation struct {
 	down       bool     // no worker is there
 	events     []string // alerts that began and ended
 	firing     map[string]bool
+	other      *simulation // another cluster that the same Prometheus watches
 }
 
 const name = "s"
@@ -166,32 +168,67 @@ func (s *simulation) until(text, phase string) {
 	}
 }
 
-// look scrapes the worker, evaluates the rules, and notes what has begun and ended.
+// look scrapes the workers, evaluates the rules, and notes what has begun and ended.
 func (s *simulation) look() {
 	s.t.Helper()
-	if !s.down {
-		_ = s.keeper.Read(s.t.Context(), true) // what cannot be read is what the alerts are for
-		if s.keeper.Ready() == nil {
-			families, err := s.telemetry.Registry.Gather()
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			s.prometheus.store(families, s.now)
-		}
+	s.scrape()
+	if s.other != nil {
+		s.other.now = s.now
+		s.other.scrape()
 	}
 	s.group.Eval(s.t.Context(), s.now)
-	for _, r := range s.group.AlertingRules() {
+	for _, r := range s.group.Rules() {
 		if err := r.LastError(); err != nil {
 			s.t.Fatal(r.Name(), err)
 		}
-		firing := slices.ContainsFunc(r.ActiveAlerts(), func(a *rules.Alert) bool { return a.State == rules.StateFiring })
-		if firing != s.firing[r.Name()] {
-			s.firing[r.Name()] = firing
-			word := "ended"
-			if firing {
-				word = "began"
+	}
+	firing := map[string]bool{}
+	for _, r := range s.group.AlertingRules() {
+		for _, a := range r.ActiveAlerts() {
+			if a.State == rules.StateFiring {
+				firing[r.Name()+s.whose(a)] = true
 			}
-			s.events = append(s.events, fmt.Sprintf("%s %s %s", s.now.Format("02 15:04"), r.Name(), word))
+		}
+	}
+	s.note(s.firing, firing, "ended")
+	s.note(firing, s.firing, "began")
+	s.firing = firing
+}
+
+// scrape stores what the worker shows, as long as there is one that answers.
+func (s *simulation) scrape() {
+	s.t.Helper()
+	if s.down {
+		return
+	}
+	_ = s.keeper.Read(s.t.Context(), true) // what cannot be read is what the alerts are for
+	if s.keeper.Ready() != nil {
+		return
+	}
+	families, err := s.telemetry.Registry.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.prometheus.store("worker of "+s.schedules.Config.Cluster, families, s.now)
+}
+
+// whose says of which cluster an alert is, unless it is the one that is played.
+func (s *simulation) whose(a *rules.Alert) string {
+	switch cluster := a.Labels.Get("cluster"); cluster {
+	case s.schedules.Config.Cluster:
+		return ""
+	case "":
+		return " of no cluster"
+	default:
+		return " of " + cluster
+	}
+}
+
+// note notes the alerts that are in one set and not in the other.
+func (s *simulation) note(in, notIn map[string]bool, word string) {
+	for _, alert := range slices.Sorted(maps.Keys(in)) {
+		if !notIn[alert] {
+			s.events = append(s.events, fmt.Sprintf("%s %s %s", s.now.Format("02 15:04"), alert, word))
 		}
 	}
 }
@@ -468,4 +505,42 @@ func TestBlind(t *testing.T) {
 	s.until("2026-03-01T14:00:00Z", "")
 	s.expect("01 02:25 LifeboatStateUnknown began", "01 02:35 LifeboatLocationUnavailable began", "01 04:05 LifeboatLocationUnavailable ended", "01 04:05 LifeboatStateUnknown ended",
 		"01 12:20 LifeboatDown began", "01 13:05 LifeboatDown ended")
+}
+
+// Of two clusters that one Prometheus watches each is told whose workers are gone, for as long as it is
+// gone: also where the other's are there, and where none ever was.
+func TestGone(t *testing.T) {
+	s := simulate(t, "0 2 1 1 *")
+	s.other = simulate(t, "0 2 1 1 *")
+	s.other.prometheus, s.other.schedules.Config.Cluster = s.prometheus, "west"
+	s.other.startWorker()
+	s.down, s.other.down = true, true
+	s.until("2026-03-01T01:00:00Z", "")
+	s.down, s.other.down = false, false
+	s.until("2026-03-01T02:00:00Z", "")
+	s.down = true
+	s.until("2026-03-01T03:00:00Z", "")
+	s.other.down = true
+	s.until("2026-03-01T04:00:00Z", "")
+	s.other.down = false
+	s.until("2026-03-01T05:00:00Z", "")
+	s.now = at("2026-03-11T04:00:00Z")
+	s.until("2026-03-11T05:00:00Z", "")
+	s.down = false
+	s.until("2026-03-11T06:00:00Z", "")
+	s.expect("01 00:50 LifeboatDown of no cluster began", "01 01:05 LifeboatDown of no cluster ended",
+		"01 02:20 LifeboatDown began", "01 03:20 LifeboatDown of west began", "01 04:05 LifeboatDown of west ended", "11 05:05 LifeboatDown ended")
+}
+
+// The only cluster's workers are gone for longer than the rules look back: it is told all the time.
+func TestGoneForLong(t *testing.T) {
+	s := simulate(t, "0 2 1 1 *")
+	s.until("2026-03-01T02:00:00Z", "")
+	s.down = true
+	s.until("2026-03-01T03:00:00Z", "")
+	for _, day := range []string{"14", "15", "16"} {
+		s.now = at("2026-03-" + day + "T01:30:00Z")
+		s.until("2026-03-"+day+"T03:00:00Z", "")
+	}
+	s.expect("01 02:20 LifeboatDown began", "14 02:15 LifeboatDown of no cluster began", "15 02:00 LifeboatDown ended")
 }
