@@ -14,15 +14,15 @@ import (
 )
 
 // TestCommandsInDocuments: what the documents tell people to type is a command, with flags that it
-// has. Its arguments are not looked at.
+// has, and with as many arguments as it takes. A command that stands alone in a sentence is only named.
 func TestCommandsInDocuments(t *testing.T) {
 	lines := documentedCommands(t)
 	if len(lines) < 150 {
 		t.Fatalf("only %d commands were found", len(lines))
 	}
-	root := testApp(&memory{}, "", &bytes.Buffer{}, &bytes.Buffer{}).root()
-	root.InitDefaultCompletionCmd()
 	for line, file := range lines {
+		root := testApp(&memory{}, "", &bytes.Buffer{}, &bytes.Buffer{}).root()
+		root.InitDefaultCompletionCmd()
 		words := shellWords(line)
 		c, rest, err := root.Find(words)
 		if err != nil || c == root {
@@ -34,7 +34,18 @@ func TestCommandsInDocuments(t *testing.T) {
 				t.Errorf("%s: %s: no flag %s", file, line, word)
 			}
 		}
+		if err := refusal(c, rest); err != nil && len(rest) > 0 {
+			t.Errorf("%s: %s: %v", file, line, err)
+		}
 	}
+}
+
+// refusal is what a command says of its words before it connects to anything. NAME stands for a name.
+func refusal(c *cobra.Command, words []string) error {
+	if err := c.ParseFlags(words); err != nil {
+		return err
+	}
+	return c.ValidateArgs(strings.Fields(strings.ToLower(strings.Join(c.Flags().Args(), " "))))
 }
 
 // documentedCommands are what follows "lifeboat" in blocks of code and within sentences, by the file

@@ -39,6 +39,7 @@ Where several storage locations have a backup of one name, say which with
 		Example: `  lifeboat backup delete nightly
   lifeboat backup delete -l velero.io/schedule-name=nightly --confirm
   lifeboat backup delete --all --confirm`,
+		Args:              o.checkTargets,
 		ValidArgsFunction: cs.backups().CompleteNames,
 	}
 	c.Flags().BoolVar(&o.confirm, "confirm", false, "do not ask")
@@ -47,15 +48,12 @@ Where several storage locations have a backup of one name, say which with
 	c.Flags().StringVarP(&o.selector, "selector", "l", "", "delete the backups with these labels")
 	console.BindLocation(c, &o.location)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := o.checkTargets(args); err != nil {
-			return err
-		}
 		return cs.WithBackend(c.Context(), func(be console.Backend) error { return cs.deleteBackups(c.Context(), be, o, args) })
 	}
 	return c
 }
 
-func (o *deleteOptions) checkTargets(names []string) error {
+func (o *deleteOptions) checkTargets(_ *cobra.Command, names []string) error {
 	given := 0
 	for _, way := range []bool{len(names) > 0, o.all, o.selector != ""} {
 		if way {

@@ -35,6 +35,12 @@ schedule that the Temporal UI shows and can pause.
 ` + console.ExitCodesHelp,
 		Example: `  lifeboat backup verify nightly-20260102020000 --wait
   lifeboat backup verify --all --wait -o json`,
+		Args: func(_ *cobra.Command, names []string) error {
+			if o.all == (len(names) > 0) {
+				return errors.New("say which backups: either names or --all; see 'lifeboat backup get'")
+			}
+			return nil
+		},
 		ValidArgsFunction: cs.backups().CompleteNames,
 	}
 	o.out.BindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
@@ -42,9 +48,6 @@ schedule that the Temporal UI shows and can pause.
 	c.Flags().BoolVar(&o.wait, "wait", false, "wait until it is done, and tell what was found")
 	console.BindLocation(c, &o.location)
 	c.RunE = func(c *cobra.Command, names []string) error {
-		if o.all == (len(names) > 0) {
-			return errors.New("say which backups: either names or --all; see 'lifeboat backup get'")
-		}
 		in := contract.VerifyBackupsInput{Names: names, All: o.all, Location: o.location}
 		return cs.WithBackend(c.Context(), func(be console.Backend) error { return cs.verifyBackups(c.Context(), be, o, in) })
 	}

@@ -205,6 +205,7 @@ func switchCommand(io Console, verb, short, long string, set func(*contract.Chan
 	c := &cobra.Command{
 		Use: verb + " [NAME...]", Short: short, Long: long,
 		Example:           io.Kind().example(verb+" "+io.Kind().name, verb+" --all"),
+		Args:              chosen.check,
 		ValidArgsFunction: completeNames(io),
 	}
 	chosen.bindFlags(c, verb)
@@ -219,9 +220,6 @@ func switchCommand(io Console, verb, short, long string, set func(*contract.Chan
 // run is the RunE of a command that does something to the schedules that are chosen.
 func (s *selection) run(io Console, do func(ctx context.Context, be Backend, names []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, names []string) error {
-		if err := s.check(names); err != nil {
-			return err
-		}
 		return io.Connect(c.Context(), func(be Backend) error {
 			all, err := s.pick(c.Context(), io.Kind(), be, names)
 			if err != nil {
@@ -281,6 +279,7 @@ func Delete(io Console) *cobra.Command {
 		Long: "Delete schedules, with the record of their runs. " + k.leftLong + ` A run that goes on
 is not affected.`,
 		Example:           k.example("delete "+k.name, "delete -l team=shop --confirm"),
+		Args:              chosen.check,
 		ValidArgsFunction: completeNames(io),
 	}
 	chosen.bindFlags(c, "delete")

@@ -106,7 +106,8 @@ func (s *selection) bindFlags(c *cobra.Command, verb string) {
 	c.Flags().StringVarP(&s.selector, "selector", "l", "", verb+" the schedules with these labels")
 }
 
-func (s *selection) check(names []string) error {
+// check is the Args of a command that does something to the schedules that are chosen.
+func (s *selection) check(_ *cobra.Command, names []string) error {
 	given := 0
 	for _, way := range []bool{len(names) > 0, s.all, s.selector != ""} {
 		if way {
