@@ -33,6 +33,9 @@ const (
 	// was any.
 	readTimeout = 5 * time.Minute
 	firstPause  = 5 * time.Second
+	// firstCountsTimeout is for how long the first state waits for the counts of what nothing else
+	// needs: an account that does not answer must not hide that backups are overdue.
+	firstCountsTimeout = time.Minute
 )
 
 // Keeper keeps the gauges as the bucket is.
@@ -151,7 +154,8 @@ func (k *Keeper) tell(ctx context.Context, err error) {
 }
 
 // Read reads the state: of schedules, and, with all set or after storedPeriod, of all else.
-// What cannot be read stays as it was.
+// What cannot be read stays as it was. The first state is shown with its counts, or without those
+// that did not come in firstCountsTimeout.
 func (k *Keeper) Read(ctx context.Context, all bool) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -163,9 +167,25 @@ func (k *Keeper) Read(ctx context.Context, all bool) error {
 	if all || k.reader.now().Sub(k.storedRead) >= storedPeriod {
 		err = errors.Join(err, k.readStored(ctx, &next))
 	}
-	k.show(next, err)
+	if k.Ready() == nil {
+		k.show(next, err)
+		return errors.Join(err, k.readCounts(ctx))
+	}
+	if err != nil {
+		k.show(next, err)
+		return err
+	}
+	ctx, cancel = context.WithTimeout(ctx, firstCountsTimeout)
+	defer cancel()
+	err = k.readCounts(ctx)
+	k.show(next, nil)
+	return err
+}
+
+// readCounts counts what nothing else that is shown needs.
+func (k *Keeper) readCounts(ctx context.Context) (err error) {
 	if k.reader.now().Sub(k.expiredRead) >= expiredPeriod {
-		err = errors.Join(err, k.readExpired(ctx))
+		err = k.readExpired(ctx)
 	}
 	if k.orphansAreOld() {
 		err = errors.Join(err, k.readOrphans(ctx))

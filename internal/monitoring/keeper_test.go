@@ -271,6 +271,69 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// TestFirstAnswerIsWhole: nothing is shown before orphans and expired backups have been looked for, and
+// then all that the worker before has shown.
+func TestFirstAnswerIsWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.fill()
+		first, shown := w.keeper()
+		if err := first.Read(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		before := values(t, shown)
+		second, again := w.keeper()
+		plan := second.reader.Orphans
+		second.reader.Orphans = func(ctx context.Context) (contract.OrphanPlan, error) {
+			time.Sleep(30 * time.Second)
+			return plan(ctx)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- second.Read(t.Context(), true) }()
+		for second.Ready() != nil {
+			if got := values(t, again); len(got) != 0 {
+				t.Errorf("shown while it is not ready: %v", got)
+			}
+			time.Sleep(time.Second)
+		}
+		if after := values(t, again); !maps.Equal(before, after) {
+			t.Errorf("before the restart\n%v\nand in the first answer after it\n%v", before, after)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestCountsThatDoNotCome: an account that does not answer holds the first answer up for a minute. Its
+// series follow as soon as it does.
+func TestCountsThatDoNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.fill()
+		k, shown := w.keeper()
+		plan := k.reader.Orphans
+		k.reader.Orphans = func(ctx context.Context) (contract.OrphanPlan, error) {
+			<-ctx.Done()
+			return contract.OrphanPlan{}, ctx.Err()
+		}
+		began := time.Now()
+		err := k.Read(t.Context(), true)
+		if took := time.Since(began); err == nil || k.Ready() != nil || took != firstCountsTimeout {
+			t.Errorf("%v after %s, ready: %v", err, took, k.Ready())
+		}
+		const orphans, expired = "lifeboat.orphans{fate=kept,kind=snapshot}", "lifeboat.expired.backups{cause=floor}"
+		got := values(t, shown)
+		if _, known := got[orphans]; known || got[expired] != 2 || got["lifeboat.location.available{location=default}"] != 1 {
+			t.Error(got)
+		}
+		k.reader.Orphans = plan
+		if err := k.Read(t.Context(), false); err != nil || values(t, shown)[orphans] != 1 {
+			t.Error(err, values(t, shown))
+		}
+	})
+}
+
 // TestChangesAreReadTogether: a collection deletes a backup every few moments. The bucket is read
 // soon after the first, and reads that take long take a tenth of the time at most.
 func TestChangesAreReadTogether(t *testing.T) {

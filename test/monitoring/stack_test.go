@@ -398,6 +398,7 @@ func doubled(line string) string {
 // answer on, and a schedule that is paused has no series.
 func checkRestart(t *testing.T, p *prometheus) {
 	t.Helper()
+	run(t, "gc", "plan") // the counts of orphans are as old as an hour
 	before := gaugesNow(t)
 	shared.Worker.Kill()
 	shared.ReplaceWorker(t)
@@ -431,7 +432,7 @@ func gaugesNow(t *testing.T) (lines []string) {
 		if err != nil || resp.StatusCode != http.StatusOK {
 			return fmt.Errorf("%s: %s: %w", resp.Status, page, err)
 		}
-		lines = regexp.MustCompile(`(?m)^lifeboat_(schedule|backup|backups|location|verification|rehearsal|restore|drill)_.*$`).FindAllString(string(page), -1)
+		lines = regexp.MustCompile(`(?m)^lifeboat_(schedule|backup|backups|location|verification|rehearsal|restore|drill|orphans|expired)[_{].*$`).FindAllString(string(page), -1)
 		return nil
 	})
 	slices.Sort(lines)
