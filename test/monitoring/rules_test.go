@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -543,4 +544,39 @@ func TestGoneForLong(t *testing.T) {
 		s.until("2026-03-"+day+"T03:00:00Z", "")
 	}
 	s.expect("01 02:20 LifeboatDown began", "14 02:15 LifeboatDown of no cluster began", "15 02:00 LifeboatDown ended")
+}
+
+// Backups live for a week. Those that were rehearsed and read back are long gone when that has become
+// too long ago, and the alerts begin all the same, and end with the next success only.
+func TestProofsOfShortLife(t *testing.T) {
+	s := simulate(t, "0 2 * * *")
+	const day, life = 24 * time.Hour, 7 * 24 * time.Hour
+	first, last := at("2026-03-01T02:00:00Z"), at("2026-04-05T02:00:00Z")
+	for due := first; !due.After(last); due = due.Add(day) {
+		s.now = due.Add(-step)
+		s.until(due.Add(40*time.Minute).Format(time.RFC3339), "Completed")
+		if due.Equal(first) || due.Equal(last) {
+			s.prove(due)
+		}
+		if _, err := s.st.DeletePrefix(t.Context(), layout.BackupsDir+name+due.Add(-life).Format("-20060102150405/")); err != nil {
+			t.Fatal(err)
+		}
+		if due.Equal(first.Add(20 * day)) {
+			s.startWorker()
+		}
+	}
+	s.until("2026-04-05T03:00:00Z", "")
+	s.expect("10 02:15 LifeboatRehearsalOverdue began", "01 02:15 LifeboatVerificationOverdue began",
+		"05 02:45 LifeboatRehearsalOverdue ended", "05 02:45 LifeboatVerificationOverdue ended")
+}
+
+// prove rehearses the backup of a due time, and reads it back.
+func (s *simulation) prove(due time.Time) {
+	s.t.Helper()
+	backup := name + due.Format("-20060102150405")
+	v := beside.Verification{Name: backup, UID: uidOf(due), At: s.now}
+	r := contract.RehearsalResult{Backup: backup, UID: uidOf(due), Level: "L2"}
+	if err := errors.Join(v.Write(s.t.Context(), s.st), beside.WriteRehearsal(s.t.Context(), s.st, r)); err != nil {
+		s.t.Fatal(err)
+	}
 }
