@@ -580,3 +580,50 @@ func (s *simulation) prove(due time.Time) {
 		s.t.Fatal(err)
 	}
 }
+
+// damage has the documents of the schedules be what nobody can read, of backups and of drills.
+func (s *simulation) damage() {
+	cluster := s.schedules.Config.Cluster
+	s.st.Set(layout.Schedules{Cluster: cluster}.Key(name), []byte("{"))
+	s.st.Set(layout.Schedules{Cluster: cluster, Drills: true}.Key("d"), []byte("{"))
+}
+
+// Schedules whose documents are damaged have no due times any more. Those that were known stay due, an
+// alert about them goes on, also on a worker that is started anew, and ends where the schedules are deleted.
+func TestDamaged(t *testing.T) {
+	s := simulate(t, "0 2 * * *")
+	daily := contract.Schedule{Name: "d", Spec: velerov1.ScheduleSpec{Schedule: "0 9 * * *"}, Drill: &definition.Spec{Source: definition.Source{Pick: definition.PickLatest}}}
+	s.changeDrills(contract.ChangeSchedulesInput{Apply: []contract.Schedule{daily}})
+	s.until("2026-03-01T09:00:00Z", "Completed")
+	s.drill("Completed")
+	s.until("2026-03-01T09:05:00Z", "")
+	s.damage()
+	s.until("2026-03-02T12:00:00Z", "")
+	s.startWorker()
+	s.until("2026-03-03T12:00:00Z", "")
+	s.change(contract.ChangeSchedulesInput{Delete: []string{name}})
+	s.changeDrills(contract.ChangeSchedulesInput{Delete: []string{"d"}})
+	s.until("2026-03-03T13:00:00Z", "")
+	s.expect("01 09:25 LifeboatScheduleInvalid began", "02 02:25 LifeboatBackupOverdue began", "02 10:10 LifeboatScheduledDrillOverdue began",
+		"03 12:05 LifeboatBackupOverdue ended", "03 12:05 LifeboatScheduleInvalid ended", "03 12:05 LifeboatScheduledDrillOverdue ended")
+}
+
+// An alert that is there when the document is damaged goes on until somebody has applied the schedule anew.
+func TestDamagedWhileOverdue(t *testing.T) {
+	s := simulate(t, "0 * * * *")
+	s.until("2026-03-01T03:30:00Z", "Completed")
+	s.until("2026-03-01T04:45:00Z", "Failed")
+	s.st.Set(layout.Schedules{Cluster: s.schedules.Config.Cluster}.Key(name), []byte("{"))
+	s.until("2026-03-01T06:00:00Z", "")
+	s.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{{Name: name, Spec: velerov1.ScheduleSpec{Schedule: "0 * * * *"}}}})
+	s.until("2026-03-01T09:00:00Z", "Completed")
+	s.expect("01 04:40 LifeboatBackupOverdue began", "01 05:05 LifeboatScheduleInvalid began", "01 06:05 LifeboatBackupOverdue ended", "01 06:05 LifeboatScheduleInvalid ended")
+}
+
+// Of a schedule that was damaged before Prometheus saw it no due time is known: it counts as due then.
+func TestDamagedBefore(t *testing.T) {
+	s := simulate(t, "0 * * * *")
+	s.damage()
+	s.until("2026-03-01T03:00:00Z", "")
+	s.expect("01 00:50 LifeboatScheduleInvalid began", "01 01:00 LifeboatBackupOverdue began", "01 01:45 LifeboatScheduledDrillOverdue began")
+}
