@@ -115,6 +115,10 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	defer kc.Close()
+	own, err := ownPod(cfg, namespaceFile)
+	if err != nil {
+		return err
+	}
 	locations := openLocations(cfg, kc, log)
 	self, err := identifyWorker(ctx, cfg, kc, locations, log)
 	if err != nil {
@@ -129,16 +133,16 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	schedules := newSchedules(cfg, locations, tc)
-	snapshots := location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg, kc)))
+	snapshots := location.New(cfg, location.OpenEBS(cfg, secretsOf(cfg.Namespace, kc)))
 	orphans := newCollector(cfg, kc, locations, snapshots, tc)
 	observed, err := newObserver(cfg, seen, locations, schedules, orphans, log)
 	if err != nil {
 		return err
 	}
-	own := workerVersion(cfg, tc)
-	w := newWorkers(ctx, tc, own, cfg.Limits.ConcurrentActivities, observed.interceptors())
-	reader := registerAll(w, cfg, kc, locations, snapshots, orphans, tc, attributes, schedules)
-	reached := &reach{kube: kc, drillKey: drillKey(cfg, kc), reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
+	build := workerVersion(cfg, tc)
+	w := newWorkers(ctx, tc, build, cfg.Limits.ConcurrentActivities, observed.interceptors())
+	reader := registerAll(w, cfg, kc, own, locations, snapshots, orphans, tc, attributes, schedules)
+	reached := &reach{kube: kc, drillKey: drillKey(cfg, kc, own), reader: reader, attributes: attributes, log: log, causes: map[string]string{}}
 	reached.look(ctx)
 	stop, err := serveHTTP(ctx, cfg, observed, kc, tc)
 	if err != nil {
@@ -161,11 +165,11 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	go observed.watch(watched)
 	go reached.watch(watched)
 	go keepSchedules(watched, schedules, log)
-	go keepDeployment(watched, tc, own, log)
+	go keepDeployment(watched, tc, build, log)
 	err = w.await(ctx, func(ctx context.Context) error { return watchPollers(ctx, tc, self, log) })
 	stopWatch()
 	log.Info("stopping: running activities go on from their watermark on another worker")
-	leaveRuns(ctx, tc, own, log)
+	leaveRuns(ctx, tc, build, log)
 	w.Stop()
 	return err
 }
@@ -208,15 +212,15 @@ func connectCluster(ctx context.Context, cfg *config.Config) (*kube.Client, erro
 	return kc, nil
 }
 
-// secretsOf reads keys of Secrets in the worker's namespace.
-func secretsOf(cfg *config.Config, kc *kube.Client) func(ctx context.Context, name, key string) ([]byte, error) {
+// secretsOf reads keys of Secrets in a namespace.
+func secretsOf(namespace string, kc *kube.Client) func(ctx context.Context, name, key string) ([]byte, error) {
 	return func(ctx context.Context, name, key string) ([]byte, error) {
-		return kube.SecretValue(ctx, kc, cfg.Namespace, name, key)
+		return kube.SecretValue(ctx, kc, namespace, name, key)
 	}
 }
 
 func openLocations(cfg *config.Config, kc *kube.Client, log *slog.Logger) *repository.Locations {
-	secrets := secretsOf(cfg, kc)
+	secrets := secretsOf(cfg.Namespace, kc)
 	return repository.NewLocations(cfg, repository.OpenS3(cfg, log, 0, secrets)).WithProbe(repository.OpenS3(cfg, log, 1, secrets))
 }
 
@@ -234,7 +238,7 @@ func garbageRunner(orphans *orphan.Collector) *garbage.Runner {
 }
 
 // registerAll gives the worker every workflow and activity, and returns what answers reads.
-func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, orphans *orphan.Collector, tc *temporal.Client, attributes *temporal.Attributes, schedules keptSchedules) *catalog.Reader {
+func registerAll(w *workers, cfg *config.Config, kc *kube.Client, own pod, locations *repository.Locations, snapshots *location.Set, orphans *orphan.Collector, tc *temporal.Client, attributes *temporal.Attributes, schedules keptSchedules) *catalog.Reader {
 	workflows.Register(w.work, attributes.Missing)
 	rules := resource.NewRegistry()
 	technologies := drivers.All(drivers.Dependencies{Kube: kc, Locations: snapshots, MaxPending: cfg.Limits.PendingSnapshots, Window: cfg.Limits.ApplyConcurrency})
@@ -245,7 +249,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	(&activities.Delete{Runner: &deletion.Runner{Kube: kc, Locations: locations, Snapshots: snapshots, Deleters: technologies.Deleters()}}).Register(w)
 	orphans.Abandon = activities.Abandoner{Backup: backups, Restore: restores}
 	(&activities.Garbage{Runner: garbageRunner(orphans), Orphans: orphans}).Register(w)
-	drills := newDrills(cfg, kc, locations, snapshots, restores.Service)
+	drills := newDrills(cfg, kc, own, locations, snapshots, restores.Service)
 	orphans.Drills = drills
 	(&activities.Drill{Service: drills}).Register(w)
 	rotation := verification.Policy{Every: cfg.Verification.Every.Duration, Bandwidth: int64(cfg.Verification.BandwidthMiB) << 20, Round: time.Hour}
@@ -255,7 +259,7 @@ func registerAll(w *workers, cfg *config.Config, kc *kube.Client, locations *rep
 	}
 	(&activities.Verification{Runner: verifier}).Register(w)
 	(&activities.Schedules{Backups: schedules.backups, Drills: schedules.drills}).Register(w)
-	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg, kc, os.Getenv("POD_NAME")))}).Register(w)
+	(&activities.Rehearsal{Service: rehearsal.New(cfg, locations, rules, rehearsal.ProviderOf(cfg, kc, own.namespace, own.name))}).Register(w)
 	reader := &catalog.Reader{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Version: version, Schedules: schedules.backups, DrillSchedules: schedules.drills, Explain: orphans.Explain, MissingAttributes: attributes.Missing}
 	reader.Examine = newDoctor(cfg, locations, snapshots, reader).Examine
 	(&activities.Catalog{Reader: reader}).Register(w)
@@ -313,8 +317,8 @@ func warnOfSchedule(log *slog.Logger, err error, what, command string) {
 
 // newDrills runs restore drills. Their key is read whenever one is signed, so that a new one
 // needs no restart.
-func newDrills(cfg *config.Config, kc *kube.Client, locations *repository.Locations, snapshots *location.Set, restores *restore.Service) *drill.Service {
-	s := &drill.Service{Config: cfg, Kube: kc, Locations: locations, Snapshots: snapshots, Restore: restores, Software: version, Key: drillKey(cfg, kc)}
+func newDrills(cfg *config.Config, kc *kube.Client, own pod, locations *repository.Locations, snapshots *location.Set, restores *restore.Service) *drill.Service {
+	s := &drill.Service{Config: cfg, Namespace: own.namespace, Kube: kc, Locations: locations, Snapshots: snapshots, Restore: restores, Software: version, Key: drillKey(cfg, kc, own)}
 	if host := os.Getenv("KUBERNETES_SERVICE_HOST"); host != "" { // the worker is a pod
 		s.APIServer = net.JoinHostPort(host, os.Getenv("KUBERNETES_SERVICE_PORT"))
 	}
@@ -322,12 +326,14 @@ func newDrills(cfg *config.Config, kc *kube.Client, locations *repository.Locati
 }
 
 // drillKey reads the key of drills, nil where the configuration names none.
-func drillKey(cfg *config.Config, kc *kube.Client) func(context.Context) (ed25519.PrivateKey, error) {
+func drillKey(cfg *config.Config, kc *kube.Client, own pod) func(context.Context) (ed25519.PrivateKey, error) {
 	where := cfg.Drills.SigningKey
 	if where == nil {
 		return nil
 	}
-	return func(ctx context.Context) (ed25519.PrivateKey, error) { return where.Load(ctx, secretsOf(cfg, kc)) }
+	return func(ctx context.Context) (ed25519.PrivateKey, error) {
+		return where.Load(ctx, secretsOf(own.namespace, kc))
+	}
 }
 
 // warnOfLeftSchedule says what still happens by itself, though it should not.

@@ -16,8 +16,9 @@ type Config struct {
 	// ReplacesCluster is the UID of the namespace kube-system of a cluster that is gone and
 	// whose name this one takes over, because it was rebuilt. Default: none.
 	ReplacesCluster string `json:"replacesCluster,omitempty"`
-	// Namespace is where ConfigMaps and Secrets that specs refer to are read,
-	// such as resource modifiers. Default: velero.
+	// Namespace is where ConfigMaps and Secrets that specs and locations refer to are read, such
+	// as resource modifiers: Velero's, for who comes from it. What is the worker's own is in the
+	// namespace of its pod. Default: velero.
 	Namespace string `json:"namespace,omitempty"`
 	// Kubernetes says how to reach the cluster.
 	Kubernetes Kubernetes `json:"kubernetes,omitempty"`

@@ -41,11 +41,16 @@ func (s *Service) Isolate(ctx context.Context, in contract.IsolateDrillInput) er
 	if err != nil && !kube.IsAlreadyExists(err) {
 		return fmt.Errorf("make the priority class of the copy: %w", err)
 	}
-	wall := isolation.Wall{Labels: labels, WorkerNamespace: s.Config.Namespace}
+	return s.closeOff(ctx, labels, targets(run))
+}
+
+// closeOff makes the network policy in each namespace of a copy.
+func (s *Service) closeOff(ctx context.Context, labels map[string]string, namespaces []string) (err error) {
+	wall := isolation.Wall{Labels: labels, WorkerNamespace: s.Namespace}
 	if wall.APIServer, err = s.serverAddresses(ctx); err != nil {
 		return err
 	}
-	for _, namespace := range targets(run) {
+	for _, namespace := range namespaces {
 		policy, err := wall.Policy(namespace)
 		if err != nil {
 			return err

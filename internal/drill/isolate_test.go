@@ -5,10 +5,14 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
@@ -70,5 +74,32 @@ func TestForeignVolume(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestWallOfWorker: the worker comes into a copy from the namespace of its pod, wherever the objects
+// of Velero are.
+func TestWallOfWorker(t *testing.T) {
+	cluster := kubetest.Start(t)
+	cluster.Serve(kubetest.Type{Resource: endpointSlices()}, kubetest.Type{Resource: kube.NetworkPolicies()})
+	cluster.PutNamespaces("copy")
+	s := &Service{Kube: cluster.Client(), Config: &config.Config{Namespace: "velero"}, Namespace: "lifeboat"}
+	if err := s.closeOff(t.Context(), map[string]string{"drill": "one"}, []string{"copy"}); err != nil {
+		t.Fatal(err)
+	}
+	wall, err := kube.Read[networkingv1.NetworkPolicy](t.Context(), s.Kube, kube.NetworkPolicies(), "copy", isolation.WallName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var from []string
+	for _, rule := range wall.Spec.Ingress {
+		for _, peer := range rule.From {
+			if name := peer.NamespaceSelector.MatchLabels[corev1.LabelMetadataName]; name != "" {
+				from = append(from, name)
+			}
+		}
+	}
+	if len(from) != 1 || from[0] != "lifeboat" {
+		t.Errorf("the copy is open to %v", from)
 	}
 }

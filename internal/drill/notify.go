@@ -15,7 +15,7 @@ import (
 // repeat: a receiver of webhooks gets the same idempotency key again, an Event is made once. An
 // error quotes no URL.
 func (s *Service) Notify(ctx context.Context, in contract.NotifyDrillInput) error {
-	sender := notify.Sender{Kube: s.Kube, Namespace: s.Config.Namespace}
+	sender := notify.Sender{Kube: s.Kube, Namespace: s.Namespace}
 	if in.Unsigned != "" {
 		return sender.Send(ctx, in.Notification, notify.MessageWithout(in.Result, s.Config.Cluster, in.Unsigned))
 	}

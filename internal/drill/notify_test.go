@@ -42,8 +42,8 @@ func TestNotify(t *testing.T) {
 	}
 	st, api := memstore.New(), kubetest.Start(t)
 	locations := repositorytest.Locations(repositorytest.Stores{"default": st})
-	s := &Service{Config: locations.Config(), Kube: api.Client(), Locations: locations}
-	s.Config.Namespace = "lifeboat"
+	s := &Service{Config: locations.Config(), Kube: api.Client(), Locations: locations, Namespace: "lifeboat"}
+	s.Config.Namespace = "velero" // its Secrets are for locations
 	api.PutNamespaces("lifeboat")
 	api.Put(&corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, ObjectMeta: metav1.ObjectMeta{Namespace: "lifeboat", Name: "hook"},

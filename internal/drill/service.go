@@ -14,7 +14,10 @@ import (
 
 // Service holds what the steps of a drill depend on.
 type Service struct {
-	Config    *config.Config
+	Config *config.Config
+	// Namespace is the one of the worker's pod: its Secrets are there, and from there it comes into
+	// a copy.
+	Namespace string
 	Kube      *kube.Client
 	Locations *repository.Locations
 	Restore   *restore.Service

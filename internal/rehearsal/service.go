@@ -30,14 +30,14 @@ func New(cfg *config.Config, locations *repository.Locations, rules *resource.Re
 	return &Service{Config: cfg, Locations: locations, Rules: rules, Planes: planes, turn: make(chan struct{}, 1), now: time.Now}
 }
 
-// ProviderOf is the provider that a configuration describes, nil for none. worker is the name of
-// the pod that this process runs in, "" outside a cluster.
-func ProviderOf(cfg *config.Config, c *kube.Client, worker string) controlplane.Provider {
+// ProviderOf is the provider that a configuration describes, nil for none. namespace is the
+// worker's, and worker the name of the pod that this process runs in, "" outside a cluster.
+func ProviderOf(cfg *config.Config, c *kube.Client, namespace, worker string) controlplane.Provider {
 	r := cfg.Rehearsal
 	switch {
 	case r.Pod != nil:
 		return &controlplane.Pods{
-			Kube: c, Namespace: cfg.Namespace, Worker: worker, APIServer: r.Pod.APIServer, Etcd: r.Pod.Etcd, Others: r.Pod.Versions,
+			Kube: c, Namespace: namespace, Worker: worker, APIServer: r.Pod.APIServer, Etcd: r.Pod.Etcd, Others: r.Pod.Versions,
 			PullSecrets: r.Pod.PullSecrets, MemoryLimit: int64(r.Pod.MemoryMiB) << 20,
 		}
 	case r.APIServer != "":

@@ -23,7 +23,7 @@ type Options struct {
 	// Logger receives the few things worth knowing that are no errors, such as
 	// a capability found missing. Nil is silence.
 	Logger *slog.Logger
-	// Secret reads one key of a Secret in the worker's namespace, for
+	// Secret reads one key of a Secret in the configured namespace, for
 	// spec.credential, caCertRef and customerKeyEncryptionSecret. Without it
 	// locations that use them are refused.
 	Secret awsconf.SecretReader

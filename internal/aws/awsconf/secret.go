@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// SecretReader reads one key of a Secret in the worker's namespace. Nil means
+// SecretReader reads one key of a Secret in the configured namespace. Nil means
 // that the process has no connection to the Secret's cluster.
 type SecretReader func(ctx context.Context, name, key string) ([]byte, error)
 

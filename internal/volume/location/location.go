@@ -56,7 +56,7 @@ func (l *Set) Config() *config.Config { return l.cfg }
 const envClusterName = "AWS_CLUSTER_NAME"
 
 // OpenEBS opens locations that share one limiter, since limits are the account's. secret
-// reads a key of a Secret in the worker's namespace.
+// reads a key of a Secret in the configured namespace.
 func OpenEBS(cfg *config.Config, secret func(ctx context.Context, name, key string) ([]byte, error)) Open {
 	limits := quota.DefaultLimits()
 	limits.Pending = cmp.Or(cfg.Limits.PendingSnapshots, limits.Pending)
