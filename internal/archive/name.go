@@ -20,6 +20,18 @@ func ValidateName(name string) error { return validateName(name, MaxNameLength) 
 // ValidateBackupName checks the name of a backup that is there already, which may be Velero's.
 func ValidateBackupName(name string) error { return validateName(name, maxBackupName) }
 
+// ValidateScheduleName checks the name of a schedule of backups, behind which each gets its time.
+func ValidateScheduleName(name string) error {
+	const longest = MaxNameLength - len("-20060102150405")
+	if err := ValidateName(name); err != nil {
+		return err
+	}
+	if len(name) > longest {
+		return fmt.Errorf("%q has %d characters: use at most %d, for backups are called NAME-YYYYMMDDhhmmss and names of backups have at most %d", name, len(name), longest, MaxNameLength)
+	}
+	return nil
+}
+
 func validateName(name string, longest int) error {
 	const rule = "use lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"
 	if name == "" {

@@ -23,9 +23,6 @@ import (
 // backupCatchUp is how late a backup may begin where nobody says.
 const backupCatchUp = time.Hour
 
-// longestName leaves room for the time that is put behind the name of a schedule.
-const longestName = archive.MaxNameLength - len("-20060102150405")
-
 // backupKind are schedules of backups.
 type backupKind struct{ *Service }
 
@@ -45,7 +42,9 @@ func backupFields() fields {
 
 func (s backupKind) check(p *filter.Problems, d *contract.Schedule) rules {
 	r := rules{catchUp: backupCatchUp, ttl: cmp.Or(d.Spec.Template.TTL.Duration, s.Config.DefaultBackupTTL.Duration), rehearse: s.Config.Rehearsal.After}
-	s.checkName(p, d.Name)
+	if err := archive.ValidateScheduleName(d.Name); err != nil {
+		p.Add("metadata.name", "%v", err)
+	}
 	r.readTiming(p, d, backupFields())
 	r.warnings = append(r.warnings, r.timing.Warnings()...)
 	r.readAnnotations(p, d, backupFields())
@@ -66,16 +65,6 @@ func (s backupKind) check(p *filter.Problems, d *contract.Schedule) rules {
 		r.warnings = append(r.warnings, "spec.useOwnerReferencesInBackup has no effect: backups are not objects of the cluster, and deleting the schedule deletes none")
 	}
 	return r
-}
-
-func (s backupKind) checkName(p *filter.Problems, name string) {
-	err := archive.ValidateName(name)
-	switch {
-	case err != nil:
-		p.Add("metadata.name", "%v", err)
-	case len(name) > longestName:
-		p.Add("metadata.name", "%q has %d characters: use at most %d, for backups are called NAME-YYYYMMDDhhmmss and names of backups have at most %d", name, len(name), longestName, archive.MaxNameLength)
-	}
 }
 
 // checkLocations knows what this worker's configuration has.

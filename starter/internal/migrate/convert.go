@@ -1,13 +1,9 @@
 package migrate
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
-
-	"github.com/lifeboat-backup/lifeboat/starter/internal/manifest"
-
-	"sigs.k8s.io/yaml"
 )
 
 // Values are the chart's, as far as Velero's objects say them.
@@ -65,54 +61,84 @@ type conversion struct {
 	values Values
 	notes  []string
 	unused []object // ConfigMaps, of which schedules name some
+	server server
+	// leftStorage and leftSnapshots are the names of locations that are left out; marked is one of
+	// the former that was the default.
+	leftStorage, leftSnapshots map[string]bool
+	marked                     string
 }
 
 func (c *conversion) note(format string, a ...any) {
 	c.notes = append(c.notes, fmt.Sprintf(format, a...))
 }
 
-// convert makes the chart's values of Velero's objects. What does not carry over is a note; what
-// the worker would refuse is an error.
+// convert makes the chart's values of Velero's objects. What does not carry over is a note. A
+// schedule that the worker would refuse is an error; settings within a location are judged by the
+// worker alone (lifeboat-worker --check-config).
 func convert(clusterName, temporal string, all []object) (Values, []string, error) {
-	c := &conversion{values: Values{Configuration: Configuration{Cluster: clusterName}}}
+	c := &conversion{
+		values:      Values{Configuration: Configuration{Cluster: clusterName}},
+		leftStorage: map[string]bool{}, leftSnapshots: map[string]bool{},
+	}
 	if temporal != "" {
 		c.values.Temporal = &Temporal{Address: temporal}
 	}
+	seen := map[string]bool{}
 	for _, o := range all {
-		if err := c.add(o); err != nil {
+		err := c.add(o)
+		if key := o.Kind + " " + o.Metadata.Name; err == nil && isVelero(o) && seen[key] {
+			err = errors.New("there are two of that name: read one namespace of Velero at a time")
+		} else {
+			seen[key] = true
+		}
+		if err != nil {
 			return Values{}, nil, fmt.Errorf("%s %s: %w", o.Kind, o.Metadata.Name, err)
 		}
 	}
-	conf := &c.values.Configuration
-	if len(conf.BackupStorageLocations) == 0 {
+	if len(c.values.Configuration.BackupStorageLocations) == 0 {
 		return Values{}, nil, fmt.Errorf("no BackupStorageLocation of provider aws found among %d objects: is this Velero's namespace?", len(all))
 	}
-	c.checkDefault()
-	c.checkPolicies()
+	if err := c.complete(); err != nil {
+		return Values{}, nil, err
+	}
 	if temporal == "" {
 		c.note("temporal.address is required and not in Velero's objects: add it, or use --temporal-address")
 	}
 	return c.values, c.notes, nil
 }
 
+// complete does what needs all objects.
+func (c *conversion) complete() error {
+	c.addRole()
+	if err := c.checkDefault(); err != nil {
+		return err
+	}
+	if err := c.checkReferences(); err != nil {
+		return err
+	}
+	c.checkPolicies()
+	return nil
+}
+
 func (c *conversion) add(o object) error {
-	group, _, _ := strings.Cut(o.APIVersion, "/")
 	switch {
-	case group == "velero.io" && o.Kind == "BackupStorageLocation":
+	case isVelero(o) && o.Kind == "BackupStorageLocation":
 		c.addStorage(o)
-	case group == "velero.io" && o.Kind == "VolumeSnapshotLocation":
+	case isVelero(o) && o.Kind == "VolumeSnapshotLocation":
 		c.addSnapshots(o)
-	case group == "velero.io" && o.Kind == "Schedule":
+	case isVelero(o) && o.Kind == "Schedule":
 		return c.addSchedule(o)
 	case o.Kind == "Deployment":
-		c.addServer(o)
+		return c.addServer(o)
 	case o.Kind == "ServiceAccount":
-		c.addAccount(o)
+		c.server.accounts = append(c.server.accounts, o)
 	case o.Kind == "ConfigMap":
 		c.unused = append(c.unused, o)
 	}
 	return nil
 }
+
+func isVelero(o object) bool { return strings.HasPrefix(o.APIVersion, "velero.io/") }
 
 // strip leaves of an object what its owner wrote.
 func strip(o object) document {
@@ -146,6 +172,10 @@ func isAWS(o object) bool {
 func (c *conversion) addStorage(o object) {
 	if !isAWS(o) {
 		c.note("BackupStorageLocation %s is left out: provider %v; Lifeboat speaks S3", o.Metadata.Name, o.Spec["provider"])
+		c.leftStorage[o.Metadata.Name] = true
+		if o.Spec["default"] == true {
+			c.marked = o.Metadata.Name
+		}
 		return
 	}
 	c.keepNamespace(o)
@@ -157,6 +187,7 @@ func (c *conversion) addStorage(o object) {
 func (c *conversion) addSnapshots(o object) {
 	if !isAWS(o) {
 		c.note("VolumeSnapshotLocation %s is left out: provider %v; volumes of other drivers are snapshotted through CSI", o.Metadata.Name, o.Spec["provider"])
+		c.leftSnapshots[o.Metadata.Name] = true
 		return
 	}
 	c.keepNamespace(o)
@@ -169,107 +200,6 @@ func (c *conversion) keepNamespace(o object) {
 	c.values.Configuration.Namespace = o.Metadata.Namespace
 	if credential, named := o.Spec["credential"].(map[string]any); named {
 		c.note("%s %s reads the Secret %v in namespace %s: it has to stay there", o.Kind, o.Metadata.Name, credential["name"], o.Metadata.Namespace)
-	}
-}
-
-// addSchedule checks what it keeps as `lifeboat schedule apply` does.
-func (c *conversion) addSchedule(o object) error {
-	d := strip(o)
-	delete(d.Spec, "useOwnerReferencesInBackup") // backups are no objects of the cluster
-	delete(d.Spec, "skipImmediately")            // nothing is started when a schedule is made
-	text, err := yaml.Marshal(d)
-	if err != nil {
-		return err
-	}
-	if _, err := manifest.Schedules(strings.NewReader(string(text))); err != nil {
-		return err
-	}
-	if template, _ := d.Spec["template"].(map[string]any); template["defaultVolumesToFsBackup"] == true {
-		c.note("Schedule %s backs up files of volumes (defaultVolumesToFsBackup): Lifeboat snapshots volumes instead", o.Metadata.Name)
-	}
-	c.values.Configuration.Schedules = append(c.values.Configuration.Schedules, d)
-	return nil
-}
-
-// addServer reads the arguments of Velero's server.
-func (c *conversion) addServer(o object) {
-	if o.Metadata.Name != "velero" {
-		return
-	}
-	pod := field(o.Spec, "template", "spec")
-	containers, _ := pod["containers"].([]any)
-	for _, container := range containers {
-		fields, _ := container.(map[string]any)
-		args, _ := fields["args"].([]any)
-		for _, a := range args {
-			name, value, _ := strings.Cut(fmt.Sprint(a), "=")
-			c.addArgument(name, value)
-		}
-	}
-	c.values.NodeSelector = field(pod, "nodeSelector")
-	c.values.Tolerations, _ = pod["tolerations"].([]any)
-}
-
-func (c *conversion) addArgument(name, value string) {
-	conf := &c.values.Configuration
-	switch name {
-	case "--default-backup-ttl":
-		conf.DefaultBackupTTL = value
-	case "--log-level":
-		conf.log().Level = strings.Replace(strings.ToLower(value), "warning", "warn", 1)
-	case "--log-format":
-		conf.log().Format = value
-	case "--features", "--uploader-type", "server", "--plugin-dir", "--default-volumes-to-fs-backup":
-	default:
-		if strings.HasPrefix(name, "--") {
-			c.note("the argument %s of Velero's server has no twin", name)
-		}
-	}
-}
-
-func (c *Configuration) log() *Log {
-	if c.Log == nil {
-		c.Log = &Log{}
-	}
-	return c.Log
-}
-
-// addAccount takes the role of Velero's server over.
-func (c *conversion) addAccount(o object) {
-	role := o.Metadata.Annotations["eks.amazonaws.com/role-arn"]
-	if role == "" || !strings.HasPrefix(o.Metadata.Name, "velero") {
-		return
-	}
-	c.values.ServiceAccount = &ServiceAccount{RoleArn: role}
-	c.note("the role %s trusts Velero's ServiceAccount %s/%s: let its trust policy name that of Lifeboat too (lifeboat iam trust), and give it the rights of lifeboat iam policy", role, o.Metadata.Namespace, o.Metadata.Name)
-}
-
-// checkDefault marks one of several locations as the default, which the worker insists on.
-func (c *conversion) checkDefault() {
-	all := c.values.Configuration.BackupStorageLocations
-	marked := slices.ContainsFunc(all, func(d document) bool { return d.Spec["default"] == true })
-	if len(all) < 2 || marked {
-		return
-	}
-	i := max(0, slices.IndexFunc(all, func(d document) bool { return d.Metadata.Name == "default" }))
-	all[i].Spec["default"] = true
-	c.note("no BackupStorageLocation was marked as the default: %s is now", all[i].Metadata.Name)
-}
-
-// checkPolicies tells which ConfigMaps the schedules go on to read.
-func (c *conversion) checkPolicies() {
-	for _, s := range c.values.Configuration.Schedules {
-		policy := field(s.Spec, "template", "resourcePolicy")
-		name, _ := policy["name"].(string)
-		if name == "" {
-			continue
-		}
-		found := slices.ContainsFunc(c.unused, func(o object) bool { return o.Metadata.Name == name })
-		if found {
-			c.note("Schedule %s reads its resource policy of the ConfigMap %s in namespace %s: it has to stay there", s.Metadata.Name, name, c.values.Configuration.Namespace)
-			continue
-		}
-		c.note("Schedule %s names the resource policy %s, and there is no such ConfigMap among what was read", s.Metadata.Name, name)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lifeboat-backup/lifeboat/internal/config"
 	"github.com/lifeboat-backup/lifeboat/internal/golden"
 )
 
@@ -32,10 +31,7 @@ func TestFromVelero(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Parse([]byte(configuration))
-	if err != nil {
-		t.Fatalf("the worker refuses it: %v\n%s", err, configuration)
-	}
+	c := checkAsWorker(t, configuration)
 	if len(c.Schedules) != 2 || c.Schedules[0].Spec.Template.ResourcePolicy.Name != "policies" || !c.Schedules[1].Spec.Paused {
 		t.Errorf("schedules: %+v", c.Schedules)
 	}
