@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -77,9 +78,7 @@ func Connect(ctx context.Context, o Options) (*Connection, error) {
 }
 
 func loadClientOptions(o Options) (client.Options, error) {
-	settings, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{
-		ConfigFilePath: o.ConfigFile, ConfigFileProfile: o.Profile, EnvLookup: o.Env,
-	})
+	settings, err := loadSettings(o)
 	if err != nil {
 		return settings, fmt.Errorf("temporal connection settings: %w", err)
 	}
@@ -93,6 +92,19 @@ func loadClientOptions(o Options) (client.Options, error) {
 	settings.Logger = log.NewStructuredLogger(logger)
 	settings.ConnectionOptions.DialOptions = append(settings.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(renewLease))
 	return settings, nil
+}
+
+// loadSettings reads Temporal's standard environment and file. A key that was read of a file often
+// ends in a newline, which no header may have.
+func loadSettings(o Options) (client.Options, error) {
+	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{
+		ConfigFilePath: o.ConfigFile, ConfigFileProfile: o.Profile, EnvLookup: o.Env,
+	})
+	if err != nil {
+		return client.Options{}, err
+	}
+	profile.APIKey = strings.TrimSpace(profile.APIKey)
+	return profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 }
 
 func dialServer(ctx context.Context, settings client.Options) (client.Client, error) {
