@@ -44,7 +44,7 @@ The chart's probe, which Helm runs after an upgrade, is left out: take a backup 
 	f.StringVarP(&o.release.Namespace, "namespace", "n", "lifeboat", "namespace of the workers; it has to exist")
 	f.StringVar(&o.release.Name, "name", "lifeboat", "name of the installation")
 	f.StringArrayVarP(&o.files, "values", "f", nil, "`file` with values of the chart; may be repeated")
-	f.StringArrayVar(&o.sets, "set", nil, "a single value, as temporal.address=temporal:7233; may be repeated")
+	f.StringArrayVar(&o.sets, "set", nil, "values by their paths, as Helm's --set takes plain fields: temporal.address=temporal:7233; may be repeated")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print, and install nothing: the only way there is")
 	f.StringVarP(&o.format, "output", "o", "yaml", "output format: yaml, json")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"yaml", "json"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
@@ -65,6 +65,9 @@ func (o *options) print(out io.Writer, cluster string) error {
 	}
 	if o.format != "yaml" && o.format != "json" {
 		return fmt.Errorf("--output %q: want yaml or json", o.format)
+	}
+	if err := o.release.check(); err != nil {
+		return err
 	}
 	fromFlags, err := o.velero.values(cluster)
 	if err != nil {

@@ -36,8 +36,9 @@ func TestSameAsHelm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const set = `podAnnotations.twice=a,podAnnotations.x=yes,podAnnotations.example\.org/zip=0123,podAnnotations.list=a\,b,replicas=3`
 	for _, file := range append(files, filepath.Join(folder, "lifeboat", "values-velero.yaml")) {
-		args := []string{"template", "my-release", filepath.Join(folder, "lifeboat"), "--namespace", "backup", "--no-hooks", "--values", file, "--set", "podAnnotations.twice=a"}
+		args := []string{"template", "my-release", filepath.Join(folder, "lifeboat"), "--namespace", "backup", "--no-hooks", "--values", file, "--set", set}
 		theirs, err := exec.CommandContext(t.Context(), program, args...).Output()
 		if err != nil {
 			t.Fatal(err)
@@ -46,7 +47,7 @@ func TestSameAsHelm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := SetValue(values, "podAnnotations.twice=a"); err != nil {
+		if err := SetValue(values, set); err != nil {
 			t.Fatal(err)
 		}
 		ours, err := Render(chart, Release{Name: "my-release", Namespace: "backup", Values: values})

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -97,19 +98,28 @@ func TestRefusedValues(t *testing.T) {
 
 func TestSetValue(t *testing.T) {
 	got := values(t, "temporal: {namespace: default}")
-	for _, s := range []string{"temporal.address=temporal:7233", "replicas=3", "rbac.restore=false", "serviceAccount.roleArn="} {
+	for _, s := range []string{
+		"temporal.address=temporal:7233", "replicas=3", "rbac.restore=false", "serviceAccount.roleArn=",
+		"podAnnotations.x=yes,podAnnotations.example\\.org/on=on", `podLabels.a=b\,c=d`, "podLabels.zip=0123", "podLabels.hex=0x10", "podLabels.float=1.50", "podLabels.big=1e3",
+		"configuration.metrics.listen=off", "rbac.hooks=True", "networkPolicy.metricsFrom=null", "limits.zero=0", "limits.less=-4",
+	} {
 		if err := SetValue(got, s); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want := map[string]any{
 		"temporal": map[string]any{"namespace": "default", "address": "temporal:7233"},
-		"replicas": json.Number("3"), "rbac": map[string]any{"restore": false}, "serviceAccount": map[string]any{"roleArn": nil},
+		"replicas": json.Number("3"), "rbac": map[string]any{"restore": false, "hooks": true}, "serviceAccount": map[string]any{"roleArn": ""},
+		"podAnnotations": map[string]any{"x": "yes", "example.org/on": "on"},
+		"podLabels":      map[string]any{"a": "b,c=d", "zip": "0123", "hex": "0x10", "float": "1.50", "big": "1e3"},
+		"configuration":  map[string]any{"metrics": map[string]any{"listen": "off"}},
+		"networkPolicy":  map[string]any{"metricsFrom": nil},
+		"limits":         map[string]any{"zero": json.Number("0"), "less": json.Number("-4")},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %#v", got)
 	}
-	for _, bad := range []string{"temporal", "=x", "a[0]=x", "list={a,b}"} {
+	for _, bad := range []string{"temporal", "=x", "a[0]=x", "list={a,b}", "a..b=x", "a=b,", "a=b,c"} {
 		if err := SetValue(got, bad); err == nil {
 			t.Errorf("%s was taken", bad)
 		}
@@ -172,5 +182,31 @@ func TestMergeValues(t *testing.T) {
 	}
 	if !slices.Equal([]int{toInt(json.Number("2")), toInt(2.0), toInt(2), toInt("2")}, []int{2, 2, 2, 0}) {
 		t.Error("toInt")
+	}
+}
+
+// TestNames: a name that the cluster would refuse is told with its flag, before anything is printed.
+func TestNames(t *testing.T) {
+	for name, tc := range map[string]struct{ args, want string }{
+		"name":           {"--name=Foo_", `--name "Foo_": use lower-case letters`},
+		"namespace":      {"--namespace=Bad Ns", `--namespace "Bad Ns": use lower-case letters`},
+		"dots":           {"--namespace=a.b", `--namespace "a.b": `},
+		"none":           {"--name=", `--name "": `},
+		"long":           {"--name=" + strings.Repeat("a", 54), "has 54 characters: use at most 53"},
+		"good":           {"--name=my-release", ""},
+		"text, not a no": {"--set=podAnnotations.x=yes,configuration.metrics.listen=off", ""},
+	} {
+		var out bytes.Buffer
+		c := Command(&out)
+		c.Flags().String("cluster", "production", "")
+		c.SilenceUsage, c.SilenceErrors = true, true
+		c.SetArgs([]string{"--dry-run", "--bucket=example-backups", "--backup-location-config=region=eu-central-1", "--set=temporal.address=temporal:7233", tc.args})
+		err := c.Execute()
+		if tc.want == "" && (err != nil || !strings.Contains(out.String(), "kind: Deployment")) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want) || out.Len() > 0) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
 	}
 }

@@ -8,12 +8,30 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Release is what a chart is rendered for.
 type Release struct {
 	Name, Namespace string
 	Values          map[string]any // of the user, over the chart's
+}
+
+// longestRelease is Helm's bound of a name, which leaves room for what the chart puts behind it.
+const longestRelease = 53
+
+// check refuses names that the cluster would refuse, in whichever manifest they come first.
+func (r Release) check() error {
+	for flag, name := range map[string]string{"--name": r.Name, "--namespace": r.Namespace} {
+		if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
+			return fmt.Errorf("%s %q: use lower-case letters, digits and '-', beginning and ending with a letter or digit, at most %d", flag, name, validation.DNS1123LabelMaxLength)
+		}
+	}
+	if len(r.Name) > longestRelease {
+		return fmt.Errorf("--name %q has %d characters: use at most %d", r.Name, len(r.Name), longestRelease)
+	}
+	return nil
 }
 
 // Render gives the chart's manifests as `helm template --no-hooks` does, each document with a

@@ -73,30 +73,6 @@ func mergeValues(base, over map[string]any) map[string]any {
 	return out
 }
 
-// SetValue sets a value by its path, as Helm's --set does with plain fields:
-// temporal.address=temporal:7233. A list needs a file of values.
-func SetValue(values map[string]any, assignment string) error {
-	path, text, found := strings.Cut(assignment, "=")
-	if !found || path == "" || strings.ContainsAny(path, "[]") || strings.HasPrefix(text, "{") {
-		return fmt.Errorf("--set %q: want field.field=value; lists stand in a file (--values)", assignment)
-	}
-	var value any
-	if err := yaml.Unmarshal([]byte(text), &value, func(d *json.Decoder) *json.Decoder { d.UseNumber(); return d }); err != nil {
-		return fmt.Errorf("--set %q: %w", assignment, err)
-	}
-	fields := strings.Split(path, ".")
-	for _, f := range fields[:len(fields)-1] {
-		next, isMap := values[f].(map[string]any)
-		if !isMap {
-			next = map[string]any{}
-			values[f] = next
-		}
-		values = next
-	}
-	values[fields[len(fields)-1]] = value
-	return nil
-}
-
 // checkValues holds values against the chart's schema. The error names each field that is wrong.
 func checkValues(chart fs.FS, values map[string]any) error {
 	text, err := fs.ReadFile(chart, "values.schema.json")
