@@ -106,7 +106,7 @@ func (cs commands) trustCommand() *cobra.Command {
 		Long: `Print the trust policy of the worker's role: one service account of one cluster, by the
 cluster's OIDC issuer (IRSA), or with --pod-identity by EKS Pod Identity. With --worker-role it is
 that of a role in the account of a location, which the worker's role takes (assumeRoleArn).`,
-		Example: `  lifeboat iam trust --account 111122223333 --issuer "$(aws eks describe-cluster --name production --query cluster.identity.oidc.issuer --output text)"
+		Example: `  lifeboat iam trust --account 111122223333 --issuer "$(aws eks describe-cluster --name production --region eu-central-1 --query cluster.identity.oidc.issuer --output text)"
   lifeboat iam trust --pod-identity --eks-cluster production
   lifeboat iam trust --worker-role arn:aws:iam::111122223333:role/lifeboat --external-id backups-of-production`,
 		Args: cobra.NoArgs,

@@ -8,6 +8,8 @@ import (
 
 	"go.temporal.io/sdk/contrib/envconfig"
 	"sigs.k8s.io/yaml"
+
+	"github.com/lifeboat-backup/lifeboat/deploy/helm"
 )
 
 // container is the part of a Deployment's container that says how Temporal is reached.
@@ -75,6 +77,36 @@ func worker(t *testing.T, values string) (container, variables) {
 	return c, env
 }
 
+// notesOf renders what Helm says after an install.
+func notesOf(t *testing.T, name string) string {
+	t.Helper()
+	chart, err := helm.Chart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	given, err := ReadValues([]string{filepath.Join("..", "..", "..", "deploy", "helm", "testdata", name)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaults, err := readMap(chart, "values.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := parse(chart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	err = all.ExecuteTemplate(&out, "templates/NOTES.txt", map[string]any{
+		"Values": mergeValues(defaults, given), "Chart": map[string]any{"Name": "lifeboat", "AppVersion": "1"},
+		"Release": map[string]any{"Name": "lifeboat", "Namespace": "lifeboat"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
 // What the values say of the connection is what Temporal's library makes of the worker's
 // environment: a key of a Secret, certificates of another, and neither in the configuration.
 func TestTemporalConnection(t *testing.T) {
@@ -99,6 +131,15 @@ func TestTemporalConnection(t *testing.T) {
 		}
 		if (got.TLS == nil) != (want.tls == nil) || got.TLS != nil && !sameTLS(*got.TLS, *want.tls) {
 			t.Errorf("%s: TLS %+v, want %+v", values, got.TLS, want.tls)
+		}
+		notes := notesOf(t, values)
+		for name := range env {
+			if strings.HasPrefix(name, "TEMPORAL_") && name != "TEMPORAL_CONFIG_FILE" && !strings.Contains(notes, name+"=") {
+				t.Errorf("%s: the notes for the CLI lack %s:\n%s", values, name, notes)
+			}
+		}
+		if want.key != "" && !strings.Contains(notes, `get secret temporal --output go-template='{{index .data "api-key" | base64decode}}'`) {
+			t.Errorf("%s: where the key is:\n%s", values, notes)
 		}
 		mounted := false
 		for _, m := range c.VolumeMounts {
