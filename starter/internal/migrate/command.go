@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
 	"github.com/lifeboat-backup/lifeboat/starter/internal/command"
@@ -65,6 +66,9 @@ and both work on one bucket. What needs a look is said on stderr.`,
 func (o *options) run(ctx context.Context, clusterName string, in io.Reader, out, notes io.Writer) error {
 	if clusterName == "" {
 		return fmt.Errorf("--cluster: required: the name that the cluster gets, a DNS label that stays the same for its life")
+	}
+	if len(validation.IsDNS1123Label(clusterName)) > 0 {
+		return fmt.Errorf("--cluster %q: use lower-case letters, digits and '-', beginning and ending with a letter or digit, at most %d", clusterName, validation.DNS1123LabelMaxLength)
 	}
 	all, err := o.read(ctx, in)
 	if err != nil {

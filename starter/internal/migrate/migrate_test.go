@@ -86,6 +86,7 @@ func TestRefused(t *testing.T) {
 	const storage = "apiVersion: velero.io/v1\nkind: BackupStorageLocation\nmetadata: {name: a}\nspec: {provider: aws, objectStorage: {bucket: b}}\n"
 	for name, tc := range map[string]struct{ cluster, in, want string }{
 		"no name":         {"", storage, "--cluster: required"},
+		"name":            {"Foo_", storage, `--cluster "Foo_": use lower-case letters`},
 		"nothing of ours": {"c", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n", "no BackupStorageLocation"},
 		"another store":   {"c", strings.Replace(storage, "aws", "gcp", 1), "no BackupStorageLocation"},
 		"no YAML":         {"c", "{", "-: not a Kubernetes object"},
