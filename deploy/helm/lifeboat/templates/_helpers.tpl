@@ -49,9 +49,10 @@ namespace: {{ .Release.Namespace }}
 {{- $_ := set . "image" (default (include "lifeboat.image" $) .image) -}}
 {{- end -}}
 {{- /* The webhook that gives a pod its role may have been away: the worker then is the node. */ -}}
-{{- with .Values.serviceAccount.roleArn -}}
-{{- $aws := $.Values.configuration.aws | default dict -}}
-{{- $_ := set $.Values.configuration "aws" (merge (dict) $aws (dict "expectedRoleArn" .)) -}}
+{{- $aws := .Values.configuration.aws | default dict -}}
+{{- if and .Values.serviceAccount.roleArn (not $aws.expectedRoleArn) -}}
+{{- $_ := set $aws "expectedRoleArn" .Values.serviceAccount.roleArn -}}
+{{- $_ := set .Values.configuration "aws" $aws -}}
 {{- end -}}
 {{- toYaml .Values.configuration -}}
 {{- end -}}
