@@ -16,6 +16,10 @@ type annotationRule struct{ prefix, rule string }
 func annotationRules() []annotationRule {
 	return []annotationRule{
 		{"external-dns", RuleDNS},
+		{"dns.alpha.kubernetes.io/", RuleDNS}, // kOps
+		{"tailscale.com/", RuleLoadBalancer},
+		{"k8s.v1.cni.cncf.io/", RuleAddress}, // a second network, beside the policy that closes the copy
+		{"cni.projectcalico.org/", RuleAddress},
 		{"alb.ingress.kubernetes.io/", RuleLoadBalancer},
 		{"service.beta.kubernetes.io/", RuleLoadBalancer},
 		{"service.kubernetes.io/load-balancer-", RuleLoadBalancer},
