@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/temporal"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/console"
 	"github.com/lifeboat-backup/lifeboat/starter/internal/show"
 )
@@ -30,13 +31,16 @@ type listOptions struct {
 func (o *listOptions) bind(c *cobra.Command) {
 	o.out.BindFlag(c, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.Flags().StringVar(&o.location, "storage-location", "", "only those whose evidence lies in this storage location")
-	c.Flags().IntVar(&o.limit, "limit", 40, "how many of the last drills, at most 400")
+	c.Flags().IntVar(&o.limit, "limit", 40, fmt.Sprintf("how many of the last drills, at most %d", mostListed))
 }
+
+// mostListed is how many drills a worker reads for one list.
+const mostListed = 400
 
 // list reads the drills of the named, of all for no names.
 func (o *listOptions) list(ctx context.Context, be console.Backend, names []string) (drillList, error) {
-	if o.limit < 1 {
-		return drillList{}, fmt.Errorf("--limit: %d is not above 0", o.limit)
+	if o.limit < 1 || o.limit > mostListed {
+		return drillList{}, fmt.Errorf("--limit: %d is not between 1 and %d", o.limit, mostListed)
 	}
 	res, err := be.Read(ctx, contract.ReadInput{Verb: contract.ReadDrills, Location: o.location, Limit: o.limit})
 	if err != nil {
@@ -113,7 +117,7 @@ func (cs commands) listing(o *listOptions, print func(drillList) error) func(*co
 			cs.Say(noDrills)
 			return nil
 		case len(list.Items) == 0:
-			return fmt.Errorf("no drill %q among the last %d; see 'lifeboat drill get'", names, o.limit)
+			return fmt.Errorf("drill %q: %w among the last %d; see 'lifeboat drill get'", names, temporal.ErrNotFound, o.limit)
 		}
 		return print(list)
 	})

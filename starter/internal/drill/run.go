@@ -85,10 +85,10 @@ func (f *flags) document(stdin io.Reader) (d definition.Drill, err error) {
 	setDuration(&s.Targets.RTO, f.rto)
 	setDuration(&s.Targets.RPO, f.rpo)
 	setDuration(&s.ReadyTimeout, f.ready)
-	if f.keep > 0 && s.Keep == nil {
+	if f.keep != 0 && s.Keep == nil {
 		s.Keep = &definition.Keep{}
 	}
-	if f.keep > 0 {
+	if f.keep != 0 {
 		s.Keep.For.Duration = f.keep
 	}
 	s.Network.AllowOpen = s.Network.AllowOpen || f.openNetwork
