@@ -27,15 +27,13 @@ class Refused(ValueError):
 def want(condition, text):
     if not condition:
         raise Refused(text)
-
 # Keys, envelope, signature.
 def read_key(path):
     """The fingerprint of a public key, which has to be Ed25519."""
     done = subprocess.run(["openssl", "pkey", "-pubin", "-in", path, "-outform", "DER"], capture_output=True, check=False)
-    der = done.stdout
-    if done.returncode or len(der) != 44 or not der.startswith(bytes.fromhex("302a300506032b6570032100")):
+    if done.returncode or len(done.stdout) != 44 or not done.stdout.startswith(bytes.fromhex("302a300506032b6570032100")):
         sys.exit("verify.py: %s: not an Ed25519 public key in PEM" % path)
-    return hashlib.sha256(der).hexdigest()
+    return hashlib.sha256(done.stdout).hexdigest()
 def signature_fits(key, message, signature):
     with tempfile.TemporaryDirectory() as d:
         for name, content in (("message", message), ("signature", signature)):
@@ -292,9 +290,11 @@ def main():
             row.update(valid=False, error=str(err))
         out.append(row)
     gaps = check_chains(good, args.now)
-    json.dump({"files": out, "gaps": gaps}, sys.stdout, indent=2)
-    print()
+    print(json.dumps({"files": out, "gaps": gaps}, indent=2))
     sys.exit(2 if len(good) < len(out) else 3 if gaps else 0)
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as err:
+        sys.exit("verify.py: %s: %s" % (err.filename, err.strerror))
