@@ -1,11 +1,13 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -16,6 +18,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/apply"
+	"github.com/lifeboat-backup/lifeboat/internal/restore/volumes"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -86,10 +89,15 @@ func checkBudget(volumes *restore.Volumes, budget definition.Budget) error {
 // Kubernetes gives a claim any free one that fits, also if it is to be filled from a snapshot, and
 // its data would go with the copy.
 func (s *Service) refuseForeignVolumes(ctx context.Context, planned *restore.Volumes) error {
+	classes, err := kube.ListMap[storagev1.StorageClass](ctx, s.Kube, kube.StorageClasses(), "", "")
+	if err != nil {
+		return fmt.Errorf("list storage classes: %w", err)
+	}
+	usual, _ := volumes.DefaultClass(classes)
 	return kube.List(ctx, s.Kube, kube.Volumes(), "", "", func(pv corev1.PersistentVolume) error {
 		var claim string
 		planned.Count(func(v *volume.Restore) bool {
-			if wouldBind(&pv, v) {
+			if wouldBind(&pv, v, usual.Name) {
 				claim = v.ClaimKey()
 			}
 			return false
@@ -101,10 +109,11 @@ func (s *Service) refuseForeignVolumes(ctx context.Context, planned *restore.Vol
 	})
 }
 
-// wouldBind says that a free volume fits a claim that a storage class is to make one for.
-func wouldBind(pv *corev1.PersistentVolume, v *volume.Restore) bool {
+// wouldBind says that a free volume fits a claim that a storage class is to make one for. A claim
+// without a class gets the cluster's usual one, and where there is none, any volume without a class.
+func wouldBind(pv *corev1.PersistentVolume, v *volume.Restore, usual string) bool {
 	capacity := pv.Spec.Capacity[corev1.ResourceStorage]
-	return pv.Spec.ClaimRef == nil && v.Provisioned() && v.Class != "" && pv.Spec.StorageClassName == v.Class && capacity.Value() >= v.Capacity
+	return pv.Spec.ClaimRef == nil && v.Provisioned() && pv.Spec.StorageClassName == cmp.Or(v.Class, usual) && capacity.Value() >= v.Capacity
 }
 
 // serverAddresses are those from which the API server's proxy reaches pods.

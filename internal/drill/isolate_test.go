@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -56,6 +57,7 @@ func TestForeignVolume(t *testing.T) {
 		"too small": {func(pv *corev1.PersistentVolume) {
 			pv.Spec.Capacity[corev1.ResourceStorage] = resource.MustParse("4Gi")
 		}, false},
+		"usual class":   {func(pv *corev1.PersistentVolume) { pv.Spec.StorageClassName = "standard" }, false},
 		"another class": {func(pv *corev1.PersistentVolume) { pv.Spec.StorageClassName = "io2" }, false},
 		"reserved": {func(pv *corev1.PersistentVolume) {
 			pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "x", Name: "y"}
@@ -68,12 +70,44 @@ func TestForeignVolume(t *testing.T) {
 			}
 			tc.change(pv)
 			cluster := kubetest.Start(t)
+			cluster.Serve(kubetest.Type{Resource: kube.StorageClasses()})
 			cluster.Put(pv)
 			err := (&Service{Kube: cluster.Client()}).refuseForeignVolumes(t.Context(), planned())
 			if (err != nil) != tc.bound || err != nil && (!strings.Contains(err.Error(), "volume left") || !strings.Contains(err.Error(), "claim shop/data")) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestForeignVolumeOfNoClass: a claim of no class is bound to a free volume of the cluster's usual one,
+// and where there is none, to one of no class.
+func TestForeignVolumeOfNoClass(t *testing.T) {
+	plan := &restore.Volumes{Volumes: []volume.Restore{{PV: "a", Namespace: "shop", Claim: "data", Selected: true, Disposition: volume.Dynamic, Capacity: 5 << 30}}}
+	usual := &storagev1.StorageClass{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "storage.k8s.io/v1", Kind: "StorageClass"},
+		ObjectMeta: metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}},
+	}
+	for name, tc := range map[string]struct {
+		class    string
+		hasUsual bool
+		bound    bool
+	}{
+		"of the usual class": {"standard", true, true}, "of no class beside a usual one": {"", true, false},
+		"of no class": {"", false, true}, "of a class": {"standard", false, false},
+	} {
+		cluster := kubetest.Start(t)
+		cluster.Serve(kubetest.Type{Resource: kube.StorageClasses()})
+		if tc.hasUsual {
+			cluster.Put(usual)
+		}
+		cluster.Put(&corev1.PersistentVolume{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolume"}, ObjectMeta: metav1.ObjectMeta{Name: "left"},
+			Spec: corev1.PersistentVolumeSpec{StorageClassName: tc.class, Capacity: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("5Gi")}},
+		})
+		if err := (&Service{Kube: cluster.Client()}).refuseForeignVolumes(t.Context(), plan); (err != nil) != tc.bound {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/readiness"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -111,7 +112,7 @@ func (r *remains) removeNamespaces(ctx context.Context) error {
 	for i := range all {
 		ns := &all[i]
 		r.namespaces[ns.Name] = true
-		if err := r.keepNoData(ctx, ns.Name); err != nil {
+		if err := r.settleVolumes(ctx, ns.Name); err != nil {
 			return err
 		}
 		if err := r.remove(ctx, kube.Namespaces(), ns.ObjectMeta); err != nil {
@@ -129,9 +130,10 @@ func (r *remains) removeNamespaces(ctx context.Context) error {
 	return nil
 }
 
-// keepNoData has the volumes that were made for claims of a namespace go with them, whatever
-// their class says. A volume that is not the drill's is not touched.
-func (r *remains) keepNoData(ctx context.Context, namespace string) error {
+// settleVolumes has the volumes that were made for claims of a namespace go with them, whatever
+// their class says, and keeps the data of somebody's volume to which a claim was bound all the same:
+// with the reclaim policy Delete it would go with the claim.
+func (r *remains) settleVolumes(ctx context.Context, namespace string) error {
 	return kube.List(ctx, r.service.Kube, kube.Claims(), namespace, "", func(c corev1.PersistentVolumeClaim) error {
 		if c.Spec.VolumeName == "" {
 			return nil
@@ -140,15 +142,28 @@ func (r *remains) keepNoData(ctx context.Context, namespace string) error {
 		if kube.IsNotFound(err) {
 			return nil
 		}
-		if err != nil || !isMadeFor(&pv, &c) || pv.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete {
+		if err != nil {
 			return err
 		}
-		_, err = r.service.Kube.Patch(ctx, kube.Volumes(), "", pv.Name, kube.PatchMerge, []byte(`{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}`), kube.PatchOptions{FieldManager: resource.FieldManager})
-		if kube.IsNotFound(err) {
-			return nil
+		switch {
+		case isMadeFor(&pv, &c):
+			return r.setReclaimPolicy(ctx, &pv, corev1.PersistentVolumeReclaimDelete)
+		case readiness.IsForeign(&pv, &c):
+			return r.setReclaimPolicy(ctx, &pv, corev1.PersistentVolumeReclaimRetain)
 		}
-		return err
+		return nil
 	})
+}
+
+func (r *remains) setReclaimPolicy(ctx context.Context, pv *corev1.PersistentVolume, policy corev1.PersistentVolumeReclaimPolicy) error {
+	if pv.Spec.PersistentVolumeReclaimPolicy == policy {
+		return nil
+	}
+	_, err := r.service.Kube.Patch(ctx, kube.Volumes(), "", pv.Name, kube.PatchMerge, fmt.Appendf(nil, `{"spec":{"persistentVolumeReclaimPolicy":%q}}`, policy), kube.PatchOptions{FieldManager: resource.FieldManager})
+	if kube.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // isMadeFor says that a volume was made for a claim: a provisioner names the claim's uid in the

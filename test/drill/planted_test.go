@@ -104,6 +104,33 @@ func TestForeignVolume(t *testing.T) {
 	}
 }
 
+// TestForeignVolumeOfAController: a claim that is not in the backup, because its controller makes it, is
+// bound to somebody's free volume. The drill says so, and the volume keeps its data.
+func TestForeignVolumeOfAController(t *testing.T) {
+	ns, volume := "foreign-set-"+shared.ID, "somebodys-"+shared.ID
+	apply(t, strings.ReplaceAll(`
+{apiVersion: v1, kind: Namespace, metadata: {name: <ns>}}
+---
+{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, namespace: <ns>}, spec: {replicas: 1, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: "registry.k8s.io/pause:3.10", volumeMounts: [{name: data, mountPath: /data}]}]}}, volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], storageClassName: of-nobody-<ns>, resources: {requests: {storage: 1Gi}}}}]}}
+`, "<ns>", ns))
+	cli(t, 0, "backup", "create", "foreign-set", "--include-namespaces", ns, "--exclude-resources", "persistentvolumeclaims,persistentvolumes", "--wait")
+	if _, err := shared.Kubectl(t.Context(), "", "delete", "--namespace", ns, "statefulset/db", "persistentvolumeclaim/data-db-0", "--timeout=1m"); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, "{apiVersion: v1, kind: PersistentVolume, metadata: {name: "+volume+"}, spec: {capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], storageClassName: of-nobody-"+ns+", persistentVolumeReclaimPolicy: Delete, hostPath: {path: /of/somebody}}}")
+	defer func() {
+		if _, err := shared.Kubectl(t.Context(), "", "delete", "persistentvolume", volume, "--timeout=1m"); err != nil {
+			t.Error(err)
+		}
+	}()
+	cli(t, 3, "drill", "run", "foreign-set", "--from-backup", "foreign-set", "--ready-timeout", "20s", "--wait")
+	p := latest(t)
+	checkFailed(t, p, evidence.L2, evidence.LevelMissed, "was bound to volume "+volume)
+	if pv := shared.Object(t, "persistentvolumes", "", volume); !strings.Contains(jsonOf(pv["spec"]), `"Retain"`) || !strings.Contains(jsonOf(pv["status"]), "Released") {
+		t.Errorf("the volume: %s %s", jsonOf(pv["spec"]), jsonOf(pv["status"]))
+	}
+}
+
 // TestCopyDeleted: a copy that somebody deletes while it is looked at proves nothing.
 func TestCopyDeleted(t *testing.T) {
 	_, name := setUpStuck(t, "deleted")

@@ -60,8 +60,22 @@ func lacksVolume(ctx context.Context, client *kube.Client, c *corev1.PersistentV
 	if kube.IsNotFound(err) {
 		return "its volume " + c.Spec.VolumeName + " is gone", nil
 	}
-	if err == nil && pv.CreationTimestamp.Before(&metav1.Time{Time: c.CreationTimestamp.Add(-clockGrace)}) && pv.Labels[contract.DrillLabel] == "" {
-		return "was bound to volume " + pv.Name + ", which is older than the claim and was not made by the drill", nil
+	if err == nil && IsForeign(&pv, c) {
+		return "was bound to volume " + pv.Name + ", which was free and was not made by the drill", nil
 	}
 	return "", err
+}
+
+// boundByController is what Kubernetes writes on a volume that was free when a claim was bound to it:
+// whoever makes a volume for a claim names the claim in it from the start.
+const boundByController = "pv.kubernetes.io/bound-by-controller"
+
+// IsForeign says that a claim of a copy was bound to somebody's volume. It may be younger than the
+// claim, which a volume that is provisioned for a claim is, too.
+func IsForeign(pv *corev1.PersistentVolume, c *corev1.PersistentVolumeClaim) bool {
+	if pv.Labels[contract.DrillLabel] != "" {
+		return false
+	}
+	isOlder := pv.CreationTimestamp.Before(&metav1.Time{Time: c.CreationTimestamp.Add(-clockGrace)})
+	return isOlder || pv.Annotations[boundByController] != ""
 }

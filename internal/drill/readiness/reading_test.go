@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 )
 
 // reader is a pod that reads, in a phase, whose container has ended with a message.
@@ -67,6 +69,26 @@ func TestWarningOfAVolume(t *testing.T) {
 	for volume, want := range map[string]string{"pvc-1": told["db"].text, "pvc-11": "", "pvc": "", "": ""} {
 		if got := told.ofVolume(volume, by); got != want {
 			t.Errorf("%s: %q, want %q", volume, got, want)
+		}
+	}
+}
+
+// TestForeign: a volume that names no claim until Kubernetes binds one is somebody's, however young.
+func TestForeign(t *testing.T) {
+	now := time.Now()
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: metav1.Time{Time: now}}}
+	free := map[string]string{boundByController: "yes"}
+	for name, tc := range map[string]struct {
+		meta    metav1.ObjectMeta
+		foreign bool
+	}{
+		"provisioned":       {metav1.ObjectMeta{CreationTimestamp: metav1.Time{Time: now.Add(time.Second)}}, false},
+		"young and free":    {metav1.ObjectMeta{CreationTimestamp: metav1.Time{Time: now.Add(time.Second)}, Annotations: free}, true},
+		"old":               {metav1.ObjectMeta{CreationTimestamp: metav1.Time{Time: now.Add(-time.Hour)}}, true},
+		"of the drill, old": {metav1.ObjectMeta{CreationTimestamp: metav1.Time{Time: now.Add(-time.Hour)}, Labels: map[string]string{contract.DrillLabel: "d"}}, false},
+	} {
+		if got := IsForeign(&corev1.PersistentVolume{ObjectMeta: tc.meta}, claim); got != tc.foreign {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

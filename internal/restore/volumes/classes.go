@@ -146,7 +146,7 @@ func (p *planner) checkAttributesClass(v *volume.Restore, claim *corev1.Persiste
 // snapshot, unless the cluster's default class can fill it.
 func (p *planner) checkNoClass(v *volume.Restore, known map[string]storagev1.StorageClass) {
 	name := v.ClaimKey()
-	class, ok := defaultClass(known)
+	class, ok := DefaultClass(known)
 	switch claim := p.facts.ClaimsByName()[name]; {
 	case claim.Spec.StorageClassName != nil:
 		p.Refuse(contract.ErrTypeInvalid, `claim %s: spec.storageClassName is "": no class makes a volume for it, so that its snapshot %s cannot be restored; restore it without data (--restore-volumes=false)`, name, v.Snapshot.Handle)
@@ -160,8 +160,8 @@ func (p *planner) checkNoClass(v *volume.Restore, known map[string]storagev1.Sto
 // annotationDefaultClass marks the class of claims that name none.
 const annotationDefaultClass = "storageclass.kubernetes.io/is-default-class"
 
-// defaultClass is the class that claims without one get: of several the newest.
-func defaultClass(known map[string]storagev1.StorageClass) (class storagev1.StorageClass, ok bool) {
+// DefaultClass is the class that claims without one get: of several the newest.
+func DefaultClass(known map[string]storagev1.StorageClass) (class storagev1.StorageClass, ok bool) {
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		c := known[name]
 		if c.Annotations[annotationDefaultClass] == "true" && (!ok || class.CreationTimestamp.Before(&c.CreationTimestamp)) {
@@ -175,7 +175,7 @@ func defaultClass(known map[string]storagev1.StorageClass) (class storagev1.Stor
 func reclaimOf(known map[string]storagev1.StorageClass, name string) string {
 	class := known[name]
 	if name == "" {
-		class, _ = defaultClass(known)
+		class, _ = DefaultClass(known)
 	}
 	if class.ReclaimPolicy == nil {
 		return string(corev1.PersistentVolumeReclaimDelete)
