@@ -328,7 +328,7 @@ func (d *drill) end(ctx workflow.Context, cause error) (contract.DrillResult, er
 	cancelled := ctx.Err() != nil
 	detached, cancel := workflow.NewDisconnectedContext(withPromptQueue(ctx))
 	defer cancel()
-	if d.keep > 0 && !cancelled && d.findings.Ref.Restore.Name != "" {
+	if d.keep > 0 && !cancelled && d.hasCopy(detached) {
 		return d.keepCopy(ctx, detached)
 	}
 	if cause != nil {
@@ -339,6 +339,15 @@ func (d *drill) end(ctx workflow.Context, cause error) (contract.DrillResult, er
 	tornDown := d.tearDown(detached)
 	res, signed := d.sign(detached)
 	return res, firstError(tornDown, signed, d.clear(detached))
+}
+
+// hasCopy says that there is something to keep: the namespaces of the copy were made. Runs of earlier
+// versions kept what a refused drill had not made, and the next drills waited for that.
+func (d *drill) hasCopy(ctx workflow.Context) bool {
+	if d.findings.Ref.Restore.Name == "" || len(d.findings.Phases) > 0 {
+		return d.findings.Ref.Restore.Name != ""
+	}
+	return workflow.GetVersion(ctx, "only a copy that was made is kept", workflow.DefaultVersion, 1) == workflow.DefaultVersion
 }
 
 // firstError is the first of several, as it is: Temporal looks at the outermost error.

@@ -296,6 +296,24 @@ func TestDrillKeptAfterFailure(t *testing.T) {
 	}
 }
 
+// TestDrillWithoutCopyIsNotKept: where the copy could not be made there is nothing to keep, and the
+// next drill need not wait.
+func TestDrillWithoutCopyIsNotKept(t *testing.T) {
+	plan := drillPlan()
+	plan.Keep = 4 * time.Hour
+	s := newDrill(t, plan)
+	s.faults[contract.IsolateDrill.Name] = final
+	if err := s.run(); errorType(err) != contract.ErrTypeDenied {
+		t.Errorf("ends with %v", err)
+	}
+	if in := signed(t, s); !in.Teardown.Kept.IsZero() || in.Aborted == "" {
+		t.Errorf("%+v", in.Teardown)
+	}
+	if down := s.callsOf(contract.TearDownDrill.Name); len(down) == 0 || down[0].Began.Sub(startTime()) > time.Hour {
+		t.Errorf("removed: %+v", down)
+	}
+}
+
 // notifyPhases are those whose loss fails no drill; TestDrillNotifications loses them.
 func notifyPhases() []phase { return []phase{{activity: contract.NotifyDrill.Name}} }
 
