@@ -3,7 +3,9 @@ package drill
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -35,6 +37,9 @@ func (s *Service) Isolate(ctx context.Context, in contract.IsolateDrillInput) er
 	if err := s.refuseForeignVolumes(ctx, run.Plan.Volumes); err != nil {
 		return err
 	}
+	if err := s.refuseStuckNamespaces(ctx, targets(run)); err != nil {
+		return err
+	}
 	if err := apply.MakeNamespaces(ctx, s.Restore, run); err != nil {
 		return fmt.Errorf("make the namespaces of the copy: %w", err)
 	}
@@ -45,6 +50,31 @@ func (s *Service) Isolate(ctx context.Context, in contract.IsolateDrillInput) er
 		return fmt.Errorf("make the priority class of the copy: %w", err)
 	}
 	return s.closeOff(ctx, labels, targets(run))
+}
+
+// stuckAfter is how long a namespace may take to go, as long as the teardown of a drill gives its own.
+const stuckAfter = 5 * time.Minute
+
+// refuseStuckNamespaces refuses a copy whose namespace is there and does not go: somebody has to help.
+// One that has been deleted just now is waited for by whoever makes it.
+func (s *Service) refuseStuckNamespaces(ctx context.Context, namespaces []string) error {
+	for _, name := range namespaces {
+		raw, err := s.Kube.Get(ctx, kube.Namespaces(), "", name)
+		if kube.IsNotFound(err) {
+			continue
+		}
+		var ns corev1.Namespace
+		if err == nil {
+			err = json.Unmarshal(raw, &ns)
+		}
+		if err != nil {
+			return fmt.Errorf("read namespace %s: %w", name, err)
+		}
+		if at := ns.DeletionTimestamp; at != nil && time.Since(at.Time) > stuckAfter {
+			return failure.Invalid("namespace %s of the copy is there and was deleted %s ago: %s; remove what holds it, and run the drill again", name, time.Since(at.Time).Round(time.Second), apply.NamespaceBlockers(raw))
+		}
+	}
+	return nil
 }
 
 // closeOff makes the network policy in each namespace of a copy.

@@ -3,6 +3,7 @@ package drill
 import (
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -11,8 +12,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/definition"
 	"github.com/lifeboat-backup/lifeboat/internal/drill/isolation"
+	"github.com/lifeboat-backup/lifeboat/internal/failure"
 	"github.com/lifeboat-backup/lifeboat/internal/kube"
 	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
@@ -106,6 +109,26 @@ func TestForeignVolumeOfNoClass(t *testing.T) {
 			Spec: corev1.PersistentVolumeSpec{StorageClassName: tc.class, Capacity: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("5Gi")}},
 		})
 		if err := (&Service{Kube: cluster.Client()}).refuseForeignVolumes(t.Context(), plan); (err != nil) != tc.bound {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestStuckNamespace: a namespace that has been going for long is told with what holds it; one that was
+// deleted just now is no reason to refuse.
+func TestStuckNamespace(t *testing.T) {
+	api := kubetest.Start(t)
+	for name, ago := range map[string]time.Duration{"stuck": 6 * time.Minute, "going": time.Minute} {
+		at := metav1.NewTime(time.Now().Add(-ago))
+		api.Put(&corev1.Namespace{
+			ObjectMeta: metav1.ObjectMeta{Name: name, DeletionTimestamp: &at, Finalizers: []string{"example.com/held"}},
+			Status:     corev1.NamespaceStatus{Phase: corev1.NamespaceTerminating},
+		})
+	}
+	s := &Service{Kube: api.Client()}
+	for name, says := range map[string]string{"stuck": "example.com/held", "going": "", "none": ""} {
+		err := s.refuseStuckNamespaces(t.Context(), []string{name})
+		if (err == nil) != (says == "") || err != nil && (!strings.Contains(err.Error(), says) || failure.TypeOf(err) != contract.ErrTypeInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -159,9 +159,14 @@ func (n *namespaces) checkStays(ctx context.Context, name string) error {
 // describeBlockers says what keeps a namespace from going: its finalizers and the API
 // server's own conditions.
 func describeBlockers(ns map[string]any) string {
-	spec, _ := ns["spec"].(map[string]any)
+	var finalizers []any
+	for _, part := range []string{"metadata", "spec"} {
+		of, _ := ns[part].(map[string]any)
+		all, _ := of["finalizers"].([]any)
+		finalizers = append(finalizers, all...)
+	}
 	status, _ := ns["status"].(map[string]any)
-	out := fmt.Sprintf("finalizers %v", spec["finalizers"])
+	out := fmt.Sprintf("finalizers %v", finalizers)
 	conditions, _ := status["conditions"].([]any)
 	for _, c := range conditions {
 		if m, _ := c.(map[string]any); m["status"] == "True" {
