@@ -35,8 +35,10 @@ func TestDrillGet(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	lifeboat(t, m, "", "drill", "get", "-o", "yaml").want(t, 0, "rtoMs: 90000")
-	lifeboat(t, m, "", "drill", "get", "none").want(t, 1, `no drill ["none"]`, "lifeboat drill get")
+	lifeboat(t, m, "", "drill", "get", "none").want(t, 4, `drill ["none"]: not found`, "lifeboat drill get")
 	lifeboat(t, m, "", "drill", "get", "--limit", "0").want(t, 1, "--limit")
+	lifeboat(t, m, "", "drill", "get", "--limit", "401").want(t, 1, "--limit", "400")
+	lifeboat(t, m, "", "drill", "run", "books", "--from-backup", "b", "--keep-for", "-1h").want(t, 1, "keep")
 	lifeboat(t, &memory{reads: map[string]contract.ReadResult{contract.ReadDrills: {}}}, "", "drill", "get").want(t, 0, "lifeboat drill run")
 	lifeboat(t, m, "", "__complete", "drill", "describe", "").want(t, 0, "shop\nbooks\n")
 }
