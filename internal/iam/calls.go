@@ -159,32 +159,27 @@ func (o Options) restoreCalls() []Call {
 // Forbidden are calls that no role may make, or not the options' own: what a stolen token must not
 // be good for.
 func Forbidden(o Options) ([]Call, error) {
-	others, err := o.otherRoles()
-	if err != nil {
-		return nil, err
-	}
-	return slices.Concat(o.forbiddenInBucket(), forbiddenVolumes(), o.forbiddenBeside(), others), nil
-}
-
-// otherRoles are the calls of the role that is for all which the policy of this one denies.
-func (o Options) otherRoles() ([]Call, error) {
 	own, err := o.ownPolicy()
 	if err != nil {
 		return nil, err
 	}
-	all := o
-	all.Role = All
-	var calls []Call
-	if o.Bucket == "" { // of the role that is for volumes alone
-		return nil, nil
+	return slices.Concat(o.forbiddenInBucket(), forbiddenVolumes(), o.forbiddenBeside(), o.otherRoles(own)), nil
+}
+
+// otherRoles are the calls of the role that is for all which the policy of this one denies. Without a
+// bucket, as the role for volumes may be, there are none to try.
+func (o Options) otherRoles(own evaluation.Policy) (calls []Call) {
+	if o.Bucket == "" {
+		return nil
 	}
-	for _, c := range all.ownCalls() {
+	o.Role = All
+	for _, c := range o.ownCalls() {
 		if evaluation.Evaluate([]evaluation.Policy{own}, c.Request) != evaluation.Allowed {
 			c.What += ", which is another role's"
 			calls = append(calls, c)
 		}
 	}
-	return calls, nil
+	return calls
 }
 
 // forbiddenInBucket are calls on buckets and what is in them.

@@ -36,25 +36,21 @@ func Verify(o Options, policies []evaluation.Policy) ([]Finding, error) {
 			found = append(found, Finding{Call: c})
 		}
 	}
-	for _, c := range unneeded(o, policies) {
+	own, err := o.ownPolicy()
+	for _, c := range unneeded(own, policies) {
 		found = append(found, Finding{Call: c})
 	}
-	return found, nil
+	return found, err
 }
 
 // unneeded are the actions of the policies that are none of the role's. A list of forbidden calls is
 // never whole: what grows in a policy is mostly an action that nobody has thought of. What doctor
 // reads of settings any role may.
-func unneeded(o Options, policies []evaluation.Policy) []Call {
-	o.Inspect = true
-	var own []string
-	for _, s := range append(o.statements(), takeRoles(o.Assume)...) {
-		own = append(own, s.Action...)
-	}
-	var calls []Call
+func unneeded(own evaluation.Policy, policies []evaluation.Policy) (calls []Call) {
+	needed := own.Grants()
 	for _, p := range policies {
 		for _, g := range p.Grants() {
-			if !slices.ContainsFunc(own, func(action string) bool { return strings.EqualFold(action, g.Action) }) {
+			if !slices.ContainsFunc(needed, func(n evaluation.Grant) bool { return strings.EqualFold(n.Action, g.Action) }) {
 				calls = append(calls, call("do what no call of the role needs", g.Action, strings.Join(g.Resources, ", "), nil))
 			}
 		}
