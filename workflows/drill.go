@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +24,7 @@ const (
 // RestoreDrill restores a backup beside its original, proves what can be proven of the copy,
 // removes it whatever has happened, and leaves signed evidence. It may be killed anywhere. What
 // speaks against the drill is its result; the error is for one that was cancelled, or that an
-// error ended: that, too, has evidence, once its backup is chosen.
+// error ended: that, too, has evidence, once its backup is chosen, and carries the result in its details.
 func RestoreDrill(ctx workflow.Context, in contract.DrillInput) (contract.DrillResult, error) {
 	ctx = withPriority(ctx, drillPriority)
 	d, err := newDrill(ctx, in)
@@ -39,19 +40,37 @@ func RestoreDrill(ctx workflow.Context, in contract.DrillInput) (contract.DrillR
 		cause = d.prove(ctx)
 	}
 	res, err := d.end(ctx, cause)
-	switch {
-	case cause != nil && err != nil:
-		return res, d.setFailure(ctx, cleanUpError(cause, err))
-	case cause != nil:
-		return res, d.setFailure(ctx, cause)
-	case err != nil:
-		return res, d.setFailure(ctx, err)
+	if cause != nil && err != nil {
+		err = cleanUpError(cause, err)
+	}
+	if err = firstError(err, cause); err != nil {
+		return res, withResult(d.setFailure(ctx, err), res)
 	}
 	d.setStep(ctx, fmt.Sprintf("done: %s at level %s", res.Verdict, levelText(res.Level)))
 	if !res.Passed() {
 		return res, d.setPhase(ctx, phaseFailed)
 	}
 	return res, d.setPhase(ctx, "Completed")
+}
+
+// withResult has an error carry the result of a drill that left evidence: Temporal keeps no result
+// beside an error, and where nothing may be written the evidence is nowhere else. What kind of error
+// it is stays.
+func withResult(err error, res contract.DrillResult) error {
+	var app *temporal.ApplicationError
+	var timeout *temporal.TimeoutError
+	isTimeout, kind := errors.As(err, &timeout), ""
+	switch {
+	case res.ID == "":
+		return err
+	case temporal.IsCanceledError(err):
+		return temporal.NewCanceledError(res)
+	case errors.As(err, &app) && (!isTimeout || errors.As(app.Unwrap(), &timeout)):
+		kind = app.Type() // the outermost
+	case isTimeout: // its cause is the error of the last attempt
+		kind = timeout.TimeoutType().String()
+	}
+	return temporal.NewApplicationErrorWithOptions(errorMessage(err), kind, temporal.ApplicationErrorOptions{NonRetryable: true, Cause: err, Details: []any{res}})
 }
 
 // drill is one run; its methods are the phases. It goes through the phases of a restore, but for

@@ -52,7 +52,7 @@ func newDrill(t *testing.T, plan contract.DrillPlan) *stage {
 	answer(s, contract.RunDrillControl, always[contract.AssertDrillInput](contract.DrillControl{Faults: []evidence.Fault{{Check: "L4", Detected: true}}}))
 	answer(s, contract.TearDownDrill, after[contract.TearDownInput](oneNamespace(), contract.DrillRemains{}))
 	answer(s, contract.SignDrill, func(in contract.SignDrillInput) contract.DrillResult {
-		res := contract.DrillResult{Name: in.Drill.Name, Backup: in.Plan.Backup, Level: "L5", Verdict: "passed", Kept: in.Teardown.Kept}
+		res := contract.DrillResult{ID: in.Run.RunID, Name: in.Drill.Name, Backup: in.Plan.Backup, Level: "L5", Verdict: "passed", Kept: in.Teardown.Kept}
 		if in.Aborted != "" {
 			res.Verdict = "failed"
 		}
@@ -238,6 +238,30 @@ func TestDrillStopped(t *testing.T) {
 			var app *temporal.ApplicationError
 			if tc.want != "" && (!errors.As(err, &app) || app.Type() != "DrillStopped" || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("ends with %v", err)
+			}
+		})
+	}
+}
+
+// TestResultOfAFailure: what ends a drill early carries the result of it, which may be all that there
+// is of its evidence, and stays what it was.
+func TestResultOfAFailure(t *testing.T) {
+	for _, f := range []fault{final, cancelled} {
+		t.Run(string(f), func(t *testing.T) {
+			s := newFullDrill(t)
+			s.faults[contract.RunDrillAssertions.Name] = f
+			err := s.run()
+			var app *temporal.ApplicationError
+			var stopped *temporal.CanceledError
+			var res contract.DrillResult
+			switch {
+			case f == cancelled && errors.As(err, &stopped):
+				err = stopped.Details(&res)
+			case f == final && errors.As(err, &app) && app.Type() == contract.ErrTypeDenied:
+				err = app.Details(&res)
+			}
+			if err != nil || res.ID != runUID || res.Verdict != "failed" {
+				t.Errorf("ends with %v, result %+v", err, res)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/temporal"
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
@@ -17,7 +18,7 @@ const retryInterval = 2 * time.Second
 // about every interval from one goroutine with the state of affairs. A lost
 // connection is sat out, however long: only the end of the run, a server that no
 // longer knows the run, or the end of ctx ends Follow. A failed run gives a
-// *RunError. Giving up leaves the run alone.
+// *RunError, and the result that its error carries, if any. Giving up leaves the run alone.
 func (c *Client) Follow(ctx context.Context, run Run, result any, interval time.Duration, watch func(Sample)) error {
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan struct{})
@@ -41,8 +42,22 @@ func (c *Client) Follow(ctx context.Context, run Run, result any, interval time.
 		case isTransient(err):
 			return false, nil
 		}
+		decodeFailure(err, result)
 		return false, runFailure(run, err)
 	})
+}
+
+// decodeFailure reads the result that the error of a run carries, as that of a drill does. It leaves
+// result as it was where there is none.
+func decodeFailure(err error, result any) {
+	var app *temporal.ApplicationError
+	var cancelled *temporal.CanceledError
+	switch {
+	case errors.As(err, &cancelled) && cancelled.HasDetails():
+		_ = cancelled.Details(result)
+	case errors.As(err, &app) && app.HasDetails():
+		_ = app.Details(result)
+	}
 }
 
 // isTransient is true for an error of the connection or of the server itself, which is

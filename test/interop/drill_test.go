@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -61,6 +62,7 @@ func TestProvenWhereNothingIsWritten(t *testing.T) {
 			drills(t, ctx, h, v.name)
 		})
 	}
+	refused(t, ctx, h, forms[0].name)
 	if now := listing(t, ctx, h.Store); !slices.Equal(now, before) {
 		t.Errorf("the bucket has changed:\n%q\n%q", before, now)
 	}
@@ -145,5 +147,22 @@ func drills(t *testing.T, ctx context.Context, h *harness.Harness, backup string
 	e, err := evidence.Read([]byte(drill.Evidence))
 	if err != nil || e.Statement.Predicate.Teardown.Outcome != evidence.TeardownComplete {
 		t.Errorf("evidence: %v: %+v", err, e.Statement.Predicate.Teardown)
+	}
+}
+
+// refused has a drill end before it has begun. Its evidence is where the error is.
+func refused(t *testing.T, ctx context.Context, h *harness.Harness, backup string) {
+	t.Helper()
+	var drill contract.DrillResult
+	out, err := h.Run(ctx, "drill", "run", "--from-backup", backup, "--include-namespaces", "not-there", "-o", "json")
+	if err == nil || !strings.Contains(err.Error(), "not-there") {
+		t.Errorf("ends with %v", err)
+	}
+	if err := json.Unmarshal([]byte(out), &drill); err != nil || drill.Passed() || drill.Key != "" {
+		t.Fatalf("result: %v\n%s", err, out)
+	}
+	e, err := evidence.Read([]byte(drill.Evidence))
+	if failures := e.Statement.Predicate.Claim.Failures; err != nil || len(failures) == 0 || failures[len(failures)-1].Code != evidence.Aborted {
+		t.Errorf("evidence: %v: %+v", err, failures)
 	}
 }

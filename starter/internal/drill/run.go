@@ -202,10 +202,17 @@ func (cs commands) run(ctx context.Context, be console.Backend, in contract.Dril
 // await waits for a drill and tells how it ended.
 func (cs commands) await(ctx context.Context, be console.Backend, run temporal.Run, out console.Output) error {
 	var res contract.DrillResult
-	if err := cs.FollowRun(ctx, be, run, &res); err != nil {
-		return cs.FailedRun(run, err)
+	err := cs.FollowRun(ctx, be, run, &res)
+	if err != nil {
+		err = cs.FailedRun(run, err)
 	}
-	return cs.tellResult(res, out)
+	if err == nil {
+		return cs.tellResult(res, out)
+	}
+	if res.ID != "" {
+		_ = cs.tellResult(res, out) // what ended it sets the exit code
+	}
+	return err
 }
 
 func (cs commands) waitCommand() *cobra.Command {
