@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -201,23 +200,17 @@ func (s *Service) stopWorkloads(ctx context.Context, run *restore.Run, p *heartb
 	return faults, nil
 }
 
-// stopNamespace scales the controllers of a namespace to nothing and deletes its pods.
+// stopNamespace has the controllers of a namespace want no pods, and deletes those that are there. Pods
+// that an operator of the cluster makes may come again.
 func (s *Service) stopNamespace(ctx context.Context, namespace string) error {
-	stop := func(r kube.Resource, name string) error {
-		_, err := s.Kube.Patch(ctx, r, namespace, name, kube.PatchMerge, []byte(`{"spec":{"replicas":0}}`), kube.PatchOptions{FieldManager: resource.FieldManager})
-		return err
-	}
-	err := kube.List(ctx, s.Kube, kube.Apps("deployments", "Deployment"), namespace, "", func(d appsv1.Deployment) error {
-		return stop(kube.Apps("deployments", "Deployment"), d.Name)
-	})
-	if err != nil {
-		return err
-	}
-	err = kube.List(ctx, s.Kube, kube.Apps("statefulsets", "StatefulSet"), namespace, "", func(d appsv1.StatefulSet) error {
-		return stop(kube.Apps("statefulsets", "StatefulSet"), d.Name)
-	})
-	if err != nil {
-		return err
+	for _, of := range stoppable() {
+		err := kube.List(ctx, s.Kube, of.resource, namespace, "", func(o metav1.PartialObjectMetadata) error {
+			_, err := s.Kube.Patch(ctx, of.resource, namespace, o.Name, kube.PatchMerge, []byte(of.patch), kube.PatchOptions{FieldManager: resource.FieldManager})
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	pods, err := readiness.Pods(ctx, s.Kube, namespace)
 	if err != nil {
@@ -231,6 +224,24 @@ func (s *Service) stopNamespace(ctx context.Context, namespace string) error {
 		}
 	}
 	return nil
+}
+
+// stop is how a type of workloads is made to want no pods.
+type stop struct {
+	resource kube.Resource
+	patch    string
+}
+
+func stoppable() []stop {
+	const none = `{"spec":{"replicas":0}}`
+	return []stop{
+		{kube.Apps("deployments", "Deployment"), none},
+		{kube.Apps("statefulsets", "StatefulSet"), none},
+		{kube.Apps("replicasets", "ReplicaSet"), none},
+		{kube.Resource{Version: "v1", Name: "replicationcontrollers", Kind: "ReplicationController", Namespaced: true}, none},
+		{kube.Apps("daemonsets", "DaemonSet"), fmt.Sprintf(`{"spec":{"template":{"spec":{"nodeSelector":{%q:"nowhere"}}}}}`, contract.DrillLabel)},
+		{kube.Resource{Group: "batch", Version: "v1", Name: "jobs", Kind: "Job", Namespaced: true}, `{"spec":{"suspend":true}}`},
+	}
 }
 
 // takeObject deletes an object of the copy, which L2 has to find.

@@ -1,7 +1,6 @@
 package drill
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -20,7 +18,6 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/resource"
 	"github.com/lifeboat-backup/lifeboat/internal/restore"
 	"github.com/lifeboat-backup/lifeboat/internal/restore/apply"
-	"github.com/lifeboat-backup/lifeboat/internal/restore/volumes"
 	"github.com/lifeboat-backup/lifeboat/internal/volume"
 )
 
@@ -34,7 +31,7 @@ func (s *Service) Isolate(ctx context.Context, in contract.IsolateDrillInput) er
 	if err := checkBudget(run.Plan.Volumes, in.Budget); err != nil {
 		return err
 	}
-	if err := s.refuseForeignVolumes(ctx, run.Plan.Volumes); err != nil {
+	if err := s.refuseForeignVolumes(ctx, run); err != nil {
 		return err
 	}
 	if err := s.refuseStuckNamespaces(ctx, targets(run)); err != nil {
@@ -113,37 +110,6 @@ func checkBudget(volumes *restore.Volumes, budget definition.Budget) error {
 		return failure.Invalid("spec.budget.gib: volumes of %d GiB would be made, %d are allowed; raise it, or select less", gib, budget.GiB)
 	}
 	return nil
-}
-
-// refuseForeignVolumes refuses a copy of which a claim would be bound to a volume that is there:
-// Kubernetes gives a claim any free one that fits, also if it is to be filled from a snapshot, and
-// its data would go with the copy.
-func (s *Service) refuseForeignVolumes(ctx context.Context, planned *restore.Volumes) error {
-	classes, err := kube.ListMap[storagev1.StorageClass](ctx, s.Kube, kube.StorageClasses(), "", "")
-	if err != nil {
-		return fmt.Errorf("list storage classes: %w", err)
-	}
-	usual, _ := volumes.DefaultClass(classes)
-	return kube.List(ctx, s.Kube, kube.Volumes(), "", "", func(pv corev1.PersistentVolume) error {
-		var claim string
-		planned.Count(func(v *volume.Restore) bool {
-			if wouldBind(&pv, v, usual.Name) {
-				claim = v.ClaimKey()
-			}
-			return false
-		})
-		if claim == "" {
-			return nil
-		}
-		return failure.Invalid("volume %s is free, and the copy of claim %s would be bound to it; reserve it for its claim (spec.claimRef), or remove it", pv.Name, claim)
-	})
-}
-
-// wouldBind says that a free volume fits a claim that a storage class is to make one for. A claim
-// without a class gets the cluster's usual one, and where there is none, any volume without a class.
-func wouldBind(pv *corev1.PersistentVolume, v *volume.Restore, usual string) bool {
-	capacity := pv.Spec.Capacity[corev1.ResourceStorage]
-	return pv.Spec.ClaimRef == nil && v.Provisioned() && pv.Spec.StorageClassName == cmp.Or(v.Class, usual) && capacity.Value() >= v.Capacity
 }
 
 // serverAddresses are those from which the API server's proxy reaches pods.

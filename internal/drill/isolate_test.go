@@ -75,7 +75,7 @@ func TestForeignVolume(t *testing.T) {
 			cluster := kubetest.Start(t)
 			cluster.Serve(kubetest.Type{Resource: kube.StorageClasses()})
 			cluster.Put(pv)
-			err := (&Service{Kube: cluster.Client()}).refuseForeignVolumes(t.Context(), planned())
+			err := (&Service{Kube: cluster.Client()}).refuseRequests(t.Context(), plannedRequests(planned()))
 			if (err != nil) != tc.bound || err != nil && (!strings.Contains(err.Error(), "volume left") || !strings.Contains(err.Error(), "claim shop/data")) {
 				t.Error(err)
 			}
@@ -108,7 +108,7 @@ func TestForeignVolumeOfNoClass(t *testing.T) {
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolume"}, ObjectMeta: metav1.ObjectMeta{Name: "left"},
 			Spec: corev1.PersistentVolumeSpec{StorageClassName: tc.class, Capacity: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("5Gi")}},
 		})
-		if err := (&Service{Kube: cluster.Client()}).refuseForeignVolumes(t.Context(), plan); (err != nil) != tc.bound {
+		if err := (&Service{Kube: cluster.Client()}).refuseRequests(t.Context(), plannedRequests(plan)); (err != nil) != tc.bound {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

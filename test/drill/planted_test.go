@@ -90,11 +90,7 @@ func TestForeignVolume(t *testing.T) {
 	cli(t, 0, "backup", "create", "foreign", "--include-namespaces", ns, "--wait")
 	volume := "left-" + shared.ID
 	apply(t, "{apiVersion: v1, kind: PersistentVolume, metadata: {name: "+volume+"}, spec: {capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], storageClassName: kwok-volume, persistentVolumeReclaimPolicy: Retain, hostPath: {path: /of/somebody}}}")
-	defer func() {
-		if _, err := shared.Kubectl(t.Context(), "", "delete", "persistentvolume", volume, "--timeout=1m"); err != nil {
-			t.Error(err)
-		}
-	}()
+	defer removeVolume(t, volume)
 	cli(t, 1, "drill", "run", "foreign", "--from-backup", "foreign", "--wait")
 	p := latest(t)
 	t.Log(jsonOf(p.Claim))
@@ -104,8 +100,9 @@ func TestForeignVolume(t *testing.T) {
 	}
 }
 
-// TestForeignVolumeOfAController: a claim that is not in the backup, because its controller makes it, is
-// bound to somebody's free volume. The drill says so, and the volume keeps its data.
+// TestForeignVolumeOfAController: a claim that is not in the backup, because its controller makes it,
+// would be bound to somebody's free volume: the drill does not begin. A claim that nobody could foresee
+// is bound to it while the drill runs: the drill says so, and the volume keeps its data.
 func TestForeignVolumeOfAController(t *testing.T) {
 	ns, volume := "foreign-set-"+shared.ID, "somebodys-"+shared.ID
 	apply(t, strings.ReplaceAll(`
@@ -117,17 +114,31 @@ func TestForeignVolumeOfAController(t *testing.T) {
 	if _, err := shared.Kubectl(t.Context(), "", "delete", "--namespace", ns, "statefulset/db", "persistentvolumeclaim/data-db-0", "--timeout=1m"); err != nil {
 		t.Fatal(err)
 	}
-	apply(t, "{apiVersion: v1, kind: PersistentVolume, metadata: {name: "+volume+"}, spec: {capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], storageClassName: of-nobody-"+ns+", persistentVolumeReclaimPolicy: Delete, hostPath: {path: /of/somebody}}}")
-	defer func() {
-		if _, err := shared.Kubectl(t.Context(), "", "delete", "persistentvolume", volume, "--timeout=1m"); err != nil {
-			t.Error(err)
-		}
-	}()
-	cli(t, 3, "drill", "run", "foreign-set", "--from-backup", "foreign-set", "--ready-timeout", "20s", "--wait")
-	p := latest(t)
-	checkFailed(t, p, evidence.L2, evidence.LevelMissed, "was bound to volume "+volume)
+	free := "{apiVersion: v1, kind: PersistentVolume, metadata: {name: " + volume + "}, spec: {capacity: {storage: 5Gi}, accessModes: [ReadWriteOnce], storageClassName: of-nobody-" + ns + ", persistentVolumeReclaimPolicy: Delete, hostPath: {path: /of/somebody}}}"
+	apply(t, free)
+	defer removeVolume(t, volume)
+	cli(t, 1, "drill", "run", "foreign-set", "--from-backup", "foreign-set", "--wait")
+	checkFailed(t, latest(t), evidence.L0, evidence.Aborted, "volume "+volume+" is free, and the copy of claim template data of statefulsets.apps "+ns+"/db would be bound to it")
+	if pv := shared.Object(t, "persistentvolumes", "", volume); !strings.Contains(jsonOf(pv["status"]), "Available") {
+		t.Errorf("the volume is %s", jsonOf(pv["status"]))
+	}
+
+	removeVolume(t, volume)
+	begin(t, "foreign-set", "foreign-set", "20s")
+	apply(t, free)
+	if err := await(t); err != nil {
+		t.Fatal(err)
+	}
+	checkFailed(t, latest(t), evidence.L2, evidence.LevelMissed, "was bound to volume "+volume)
 	if pv := shared.Object(t, "persistentvolumes", "", volume); !strings.Contains(jsonOf(pv["spec"]), `"Retain"`) || !strings.Contains(jsonOf(pv["status"]), "Released") {
 		t.Errorf("the volume: %s %s", jsonOf(pv["spec"]), jsonOf(pv["status"]))
+	}
+}
+
+func removeVolume(t *testing.T, name string) {
+	t.Helper()
+	if _, err := shared.Kubectl(t.Context(), "", "delete", "persistentvolume", name, "--ignore-not-found", "--timeout=1m"); err != nil {
+		t.Error(err)
 	}
 }
 
