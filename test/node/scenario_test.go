@@ -3,9 +3,14 @@
 package node
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/drill/evidence"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
@@ -90,12 +95,49 @@ func (p *proof) newCluster(t *testing.T) {
 	s := stack.Run(t, stack.Options{Node: true, EBS: true, EBSFast: true, EBSFrom: shared.EBS})
 	o := p.options
 	o.Cluster, o.S3 = o.Cluster+"-elsewhere", strings.TrimPrefix(shared.S3.Endpoint, "http://")
+	key, err := harness.MakeDrillKey(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := o.Edit
+	o.Edit = func(c *config.Config) {
+		edit(c)
+		c.Drills.SigningKey = &config.SigningKey{File: key}
+	}
 	c := lifeboat(t, s, o)
 	for path := range paths() {
 		t.Run(path, func(t *testing.T) {
 			namespace := p.namespace + "-" + path
 			p.check(t, p.restore(t, c, path, "new-"+path, namespace), p.database.content(t))
 		})
+		t.Run(path+" drilled", func(t *testing.T) { p.drillElsewhere(t, c, path) })
+	}
+}
+
+// drillElsewhere proves a backup of one cluster in another, by the other's queue.
+func (p *proof) drillElsewhere(t *testing.T, c cluster, backup string) {
+	out, err := c.Run(t.Context(), "drill", "run", "--from-backup", backup, "-o", "json")
+	var told contract.DrillResult
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &told)
+	}
+	if err != nil || !told.Passed() || told.Level != contract.LevelReady {
+		t.Fatalf("drill: %v\n%s", err, out)
+	}
+	content, err := repository.GetBytes(t.Context(), c.Store, told.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := evidence.Read(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := e.Statement.Predicate.Source, e.Statement.Predicate.Target
+	if from.Cluster.Name != p.options.Cluster || to.Cluster.Name != c.Cluster || to.Cluster.UID == from.Cluster.UID || len(from.Snapshots) != 2 {
+		t.Errorf("from %+v to %+v", from, to)
+	}
+	if left := e.Statement.Predicate.Teardown; left.Outcome != evidence.TeardownComplete {
+		t.Errorf("teardown %+v", left)
 	}
 }
 

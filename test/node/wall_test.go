@@ -4,9 +4,11 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
@@ -45,6 +48,10 @@ func TestWall(t *testing.T) {
 	if n := reached.Load(); n != 1 {
 		t.Errorf("%d connections have come out of the copy", n-1)
 	}
+	b.drillWithoutVolumes(t, address)
+	if n := reached.Load(); n != 1 {
+		t.Errorf("%d connections have come out of a copy without volumes", n-1)
+	}
 	if n := refused(); n == 0 {
 		t.Error("the wall has refused no packet")
 	} else {
@@ -52,6 +59,43 @@ func TestWall(t *testing.T) {
 	}
 	if reach(); reached.Load() != 2 {
 		t.Error("the original does not reach the listener any more")
+	}
+}
+
+// plainDrill is a drill of a backup without volumes.
+const plainDrill = `
+apiVersion: lifeboat-backup.github.io/v1
+kind: Drill
+metadata: {name: plain}
+spec:
+  source: {backup: plain}
+  network: {outside: "<address>"}
+  targets: {level: L2}
+`
+
+// drillWithoutVolumes drills a namespace in which nothing is there to read: a pod of the drill's own tries
+// to leave it.
+func (b *bookstore) drillWithoutVolumes(t *testing.T, address string) {
+	t.Helper()
+	ns := b.cluster.namespace(t, "plain")
+	b.applyIn(t, ns, "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}")
+	if res, err := b.CLI(t.Context(), "backup", "create", "plain", "--include-namespaces", ns, "--wait"); err != nil || res.Code != 0 {
+		t.Fatalf("backup: %v: %+v", err, res)
+	}
+	file := filepath.Join(t.TempDir(), "plain.yaml")
+	if err := os.WriteFile(file, []byte(strings.Replace(plainDrill, "<address>", address, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	res, err := b.CLI(t.Context(), "drill", "run", "-f", file, "-o", "json")
+	var told contract.DrillResult
+	if err == nil {
+		err = json.Unmarshal([]byte(res.Out), &told)
+	}
+	if err != nil || res.Code != 0 {
+		t.Fatalf("drill: %v: %+v", err, res)
+	}
+	if i := b.evidence(t, told.Key).Isolation; i.Tried != 1 || i.Reached != 0 {
+		t.Errorf("one pod of the copy has tried: %+v", i)
 	}
 }
 

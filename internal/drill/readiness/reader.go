@@ -77,6 +77,16 @@ func readerPod(c *corev1.PersistentVolumeClaim, by []*corev1.Pod, isRestricted b
 	}
 }
 
+// leaverName is the pod that tries to leave a namespace in which none reads.
+const leaverName = "lifeboat-leave"
+
+// leaverPod reads a volume of its own, which is empty.
+func leaverPod(namespace string) *corev1.Pod {
+	pod := readerPod(&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}}, nil, true)
+	pod.Spec.Volumes[0].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
+	return pod
+}
+
 // copyIdentity takes over as whom, and with which labels of SELinux, a pod uses a claim.
 func copyIdentity(spec *corev1.PodSpec, from *corev1.Pod, claim string) {
 	if from.Spec.SecurityContext != nil {

@@ -70,8 +70,8 @@ func (r *reading) addNamespace(ctx context.Context, namespace string) error {
 	if err != nil {
 		return err
 	}
-	mounted := mountedClaims(pods)
-	return kube.List(ctx, r.Client, kube.Claims(), namespace, "", func(c corev1.PersistentVolumeClaim) error {
+	mounted, isRead := mountedClaims(pods), false
+	err = kube.List(ctx, r.Client, kube.Claims(), namespace, "", func(c corev1.PersistentVolumeClaim) error {
 		key := c.Namespace + "/" + c.Name
 		by := mounted[c.Name]
 		if !r.data[key] && len(by) == 0 {
@@ -86,11 +86,44 @@ func (r *reading) addNamespace(ctx context.Context, namespace string) error {
 			if state, err = r.readClaim(ctx, &c, by, readers, told); err != nil {
 				return err
 			}
+			isRead = isRead || state.progress != notRead
 			r.addState(key, state)
 		}
 		r.volumes.add("claim "+key, state.fault(fault, len(by) > 0))
 		return nil
 	})
+	if err != nil || isRead {
+		return err
+	}
+	return r.tryToLeave(ctx, namespace, readers)
+}
+
+// tryToLeave has a pod of its own try to leave a namespace in which no pod reads a volume. One that
+// cannot run says nothing of the network.
+func (r *reading) tryToLeave(ctx context.Context, namespace string, readers map[string]corev1.Pod) error {
+	pod, there := readers[namespace+"/"+leaverName]
+	if there {
+		state := r.stateOf(&pod, "")
+		r.addReached(state)
+		if state.progress == starting || state.progress == going {
+			r.out.Going++
+		}
+		return nil
+	}
+	if r.Image == "" || !r.answers() {
+		return nil
+	}
+	err := r.make(ctx, leaverPod(namespace), leaverName)
+	if err == nil || kube.IsAlreadyExists(err) {
+		r.out.Going++
+		return nil
+	}
+	return r.Outage(ctx, err)
+}
+
+func (r *reading) addReached(s readerState) {
+	r.out.Tried += s.result.Tried
+	r.out.Reached += s.result.Reached
 }
 
 // addState counts a claim with data.
@@ -98,8 +131,7 @@ func (r *reading) addState(key string, s readerState) {
 	r.out.Data++
 	r.out.Files += s.result.Files
 	r.out.Bytes += s.result.Bytes
-	r.out.Tried += s.result.Tried
-	r.out.Reached += s.result.Reached
+	r.addReached(s)
 	switch s.progress {
 	case through:
 		r.out.Through++
@@ -167,14 +199,7 @@ func (r *reading) readClaim(ctx context.Context, c *corev1.PersistentVolumeClaim
 func (r *reading) makeReader(ctx context.Context, c *corev1.PersistentVolumeClaim, by []*corev1.Pod, name string) (readerState, error) {
 	var err error
 	for _, isRestricted := range []bool{false, true} {
-		pod := readerPod(c, by, isRestricted)
-		pod.Name, pod.Labels = name, contract.DrillLabels(r.Cluster, r.Drill)
-		pod.Labels[contract.DrillPartLabel], pod.Spec.PriorityClassName = partRead, isolation.PriorityClassName(r.Cluster)
-		pod.Spec.Containers[0].Image = r.Image
-		if r.answers() {
-			pod.Spec.Containers[0].Command = append(pod.Spec.Containers[0].Command, "--reach", r.Outside)
-		}
-		_, err = kube.Make(ctx, r.Client, kube.Pods(), c.Namespace, pod, kube.CreateOptions{FieldManager: resource.FieldManager})
+		err = r.make(ctx, readerPod(c, by, isRestricted), name)
 		if err == nil || kube.IsAlreadyExists(err) {
 			return readerState{progress: starting}, nil
 		}
@@ -186,6 +211,18 @@ func (r *reading) makeReader(ctx context.Context, c *corev1.PersistentVolumeClai
 		return readerState{}, down
 	}
 	return readerState{why: "the pod that is to read it is refused: " + err.Error()}, nil
+}
+
+// make makes a pod of the drill's own, which tries to leave its namespace if there is somebody to reach.
+func (r *reading) make(ctx context.Context, pod *corev1.Pod, name string) error {
+	pod.Name, pod.Labels = name, contract.DrillLabels(r.Cluster, r.Drill)
+	pod.Labels[contract.DrillPartLabel], pod.Spec.PriorityClassName = partRead, isolation.PriorityClassName(r.Cluster)
+	pod.Spec.Containers[0].Image = r.Image
+	if r.answers() {
+		pod.Spec.Containers[0].Command = append(pod.Spec.Containers[0].Command, "--reach", r.Outside)
+	}
+	_, err := kube.Make(ctx, r.Client, kube.Pods(), pod.Namespace, pod, kube.CreateOptions{FieldManager: resource.FieldManager})
+	return err
 }
 
 // stateOf says what a pod that reads has come to. The warning is the last that was told of it, or of

@@ -1,6 +1,9 @@
 package readiness
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/kube"
+	"github.com/lifeboat-backup/lifeboat/internal/kube/kubetest"
 )
 
 // reader is a pod that reads, in a phase, whose container has ended with a message.
@@ -71,6 +76,38 @@ func TestWarningOfAVolume(t *testing.T) {
 			t.Errorf("%s: %q, want %q", volume, got, want)
 		}
 	}
+}
+
+// TestLeavers: in a namespace in which no volume is read a pod of its own tries to leave, once.
+func TestLeavers(t *testing.T) {
+	outside := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(outside.Close)
+	api := kubetest.Start(t, kubetest.WithTypes(kubetest.Type{Resource: kube.Events()}))
+	api.PutNamespaces("copy")
+	reader := Reader{
+		Client: api.Client(), Drill: "d", Cluster: "prod", Outside: strings.TrimPrefix(outside.URL, "http://"), Start: time.Minute,
+		Outage: func(context.Context, error) error { return nil },
+	}
+	read := func(want contract.DrillReading) {
+		t.Helper()
+		got, err := reader.Read(t.Context(), []string{"copy"}, nil)
+		if err != nil || got.Tried != want.Tried || got.Reached != want.Reached || got.Going != want.Going || got.Data != 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	read(contract.DrillReading{}) // there is no image
+	reader.Image = "lifeboat"
+	for range 2 {
+		read(contract.DrillReading{Going: 1})
+	}
+	pods := kubetest.All[corev1.Pod](api, kube.Pods())
+	if len(pods) != 1 || !slices.Contains(pods[0].Spec.Containers[0].Command, reader.Outside) || pods[0].Spec.Volumes[0].EmptyDir == nil || pods[0].Labels[contract.DrillLabel] != "d" {
+		t.Fatalf("%+v", pods)
+	}
+	kubetest.Modify(api, kube.Pods(), "copy", pods[0].Name, func(p *corev1.Pod) {
+		p.Status = readerIn(corev1.PodSucceeded, "Completed", `{"tried":1,"reached":1}`, 0).Status
+	})
+	read(contract.DrillReading{Tried: 1, Reached: 1})
 }
 
 // TestForeign: a volume that names no claim until Kubernetes binds one is somebody's, however young.
