@@ -376,16 +376,25 @@ func (f *facts) assertionLevel(p evidence.Predicate) evidence.LevelResult {
 	}
 	switch {
 	case len(p.Assertions) == 0:
-		return evidence.LevelResult{Level: evidence.L5, Outcome: evidence.LevelNotTried, Detail: "the drill has no assertions"}
+		return evidence.LevelResult{Level: evidence.L5, Outcome: evidence.LevelNotTried, Detail: evidence.Text(joinTexts("the drill has no assertions", f.emptiedText()))}
 	case f.in.Ready == nil:
 		return notTried(evidence.L5)
 	}
-	detail, emptied := textOfAssertions(unheld(p.Assertions)), f.account.Emptied
-	if len(emptied) > 0 {
-		detail = strings.TrimPrefix(detail+fmt.Sprintf("; the data of %d volumes is not in the copy, which got empty ones: %s", len(emptied), strings.Join(emptied[:min(len(emptied), detailed)], ", ")), "; ")
-	}
-	return levelOf(evidence.L5, int64(len(p.Assertions)+len(emptied)), held, detail)
+	detail := joinTexts(textOfAssertions(unheld(p.Assertions)), f.emptiedText())
+	return levelOf(evidence.L5, int64(len(p.Assertions)+len(f.account.Emptied)), held, detail)
 }
+
+// emptiedText names volumes of which the copy has no data, "" if there are none: no more than L4 can be
+// proven then.
+func (f *facts) emptiedText() string {
+	all := f.account.Emptied
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the data of %d volumes is not in the copy, which got empty ones: %s", len(all), strings.Join(all[:min(len(all), detailed)], ", "))
+}
+
+func joinTexts(a, b string) string { return strings.Trim(a+"; "+b, "; ") }
 
 func unheld(all []evidence.Assertion) (out []evidence.Assertion) {
 	for _, a := range all {

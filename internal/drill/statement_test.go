@@ -100,7 +100,10 @@ func TestStatements(t *testing.T) {
 		"row count": {func(f *facts) {
 			f.in.Assertions[0].Found, f.in.Assertions[0].Outcome, f.in.Assertions[0].Detail = "2", evidence.Broken, "one row more"
 		}, evidence.L4, []evidence.FailureCode{evidence.LevelMissed, evidence.AssertionFailed}, "one row more"},
-		"empty volume":  {func(f *facts) { f.account.Emptied = []string{"claim shop/shared"} }, evidence.L4, []evidence.FailureCode{evidence.LevelMissed}, "claim shop/shared"},
+		"empty volume": {func(f *facts) { f.account.Emptied = []string{"claim shop/shared"} }, evidence.L4, []evidence.FailureCode{evidence.LevelMissed}, "claim shop/shared"},
+		"neither assertions nor data": {func(f *facts) {
+			f.in.Assertions, f.in.Drill.Spec.Assertions, f.account.Emptied = nil, nil, []string{"claim shop/shared"}
+		}, evidence.L4, nil, "no assertions; the data of 1 volumes is not in the copy, which got empty ones: claim shop/shared"},
 		"no assertions": {func(f *facts) { f.in.Assertions, f.in.Drill.Spec.Assertions = nil, nil }, evidence.L4, nil, "no assertions"},
 		"too slow":      {func(f *facts) { f.in.Drill.Spec.Targets.RTO.Duration = 20 * time.Second }, evidence.L5, []evidence.FailureCode{evidence.RTOExceeded}, "it took 50s"},
 		"too old":       {func(f *facts) { f.in.Drill.Spec.Targets.RPO.Duration = time.Minute }, evidence.L5, []evidence.FailureCode{evidence.RPOExceeded}, "1h0m0s"},

@@ -71,9 +71,12 @@ func (s *Service) backupSchedules(ctx context.Context, st store.Store) (map[stri
 	return repository.ReadSchedules(ctx, st, layout.Schedules{Cluster: s.Config.Cluster})
 }
 
-// warnOfSource tells that drills would find nothing, as far as is known now: backups of the schedule
-// may be there without it, and it may be made later.
+// warnOfSource tells that drills would find nothing new, or nothing at all, as far as is known now: backups
+// of the schedule may be there without it, and it may be made later.
 func warnOfSource(d *contract.Schedule, backups map[string]*repository.ScheduleDefinition) []string {
+	if d.Drill != nil && d.Drill.Source.Backup != "" {
+		return []string{fmt.Sprintf("each drill restores the same backup %q, and fails once that has expired; name a schedule of backups (spec.source.schedule, --from-schedule) to prove new ones", d.Drill.Source.Backup)}
+	}
 	if d.Drill == nil || d.Drill.Source.Schedule == "" || backups[d.Drill.Source.Schedule] != nil {
 		return nil
 	}

@@ -294,3 +294,27 @@ func TestDrillsOfAnUnknownSchedule(t *testing.T) {
 		t.Errorf("%v", w.status("a").Warnings)
 	}
 }
+
+// TestWarningsOfSource: a schedule of drills that would prove the same backup again and again, or none, is
+// taken with a warning that names it.
+func TestWarningsOfSource(t *testing.T) {
+	for name, tc := range map[string]struct {
+		source definition.Source
+		says   string
+	}{
+		"the newest":       {definition.Source{Pick: definition.PickLatest}, ""},
+		"one and the same": {definition.Source{Backup: "before-upgrade"}, `the same backup "before-upgrade"`},
+		"of no schedule":   {definition.Source{Schedule: "nightly"}, `no schedule of backups "nightly"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newDrills(t)
+			res, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Apply: []contract.Schedule{monthly("a", func(s *contract.Schedule) { s.Drill.Source = tc.source })}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(res.Changes[0].Warnings, "; "); (got == "") != (tc.says == "") || !strings.Contains(got, tc.says) {
+				t.Errorf("warns %q", got)
+			}
+		})
+	}
+}
