@@ -237,6 +237,11 @@ func TestLost(t *testing.T) {
 	if len(copies(t)) != 1 {
 		t.Fatal("there is nothing lost")
 	}
+	// Garbage collection knows it, and whose it was; it removes it after the grace period, an hour at least.
+	res, err := shared.CLI(t.Context(), "gc", "plan", "-o", "json")
+	if id := copies(t)[0]["metadata"].(map[string]any)["labels"].(map[string]any)[contract.DrillLabel].(string); err != nil || res.Code != 0 || !strings.Contains(res.Out, `"`+id+`"`) || !strings.Contains(res.Out, contract.DrillID(shared.Cluster)) {
+		t.Errorf("garbage collection does not know of %s: exit %d, %v\n%s%s", id, res.Code, err, res.Out, res.Err)
+	}
 	_, p := drill(t, 3, "lost", "--from-backup", name, "--ready-timeout", "1s")
 	checkFailed(t, p, evidence.L3, evidence.LevelMissed, "deployment")
 	if left := copies(t); len(left) > 0 {
