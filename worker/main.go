@@ -319,7 +319,8 @@ func warnOfSchedule(log *slog.Logger, err error, what, command string) {
 // needs no restart.
 func newDrills(cfg *config.Config, kc *kube.Client, own pod, locations *repository.Locations, snapshots *location.Set, restores *restore.Service) *drill.Service {
 	s := &drill.Service{Config: cfg, Namespace: own.namespace, Kube: kc, Locations: locations, Snapshots: snapshots, Restore: restores, Software: version, Key: drillKey(cfg, kc, own)}
-	if host := os.Getenv("KUBERNETES_SERVICE_HOST"); host != "" { // the worker is a pod
+	// Elsewhere the address is not one that pods of the drilled cluster would know.
+	if host := os.Getenv("KUBERNETES_SERVICE_HOST"); host != "" && cfg.Kubernetes.Kubeconfig == "" {
 		s.APIServer = net.JoinHostPort(host, os.Getenv("KUBERNETES_SERVICE_PORT"))
 	}
 	return s

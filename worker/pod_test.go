@@ -72,3 +72,16 @@ func TestOwnNamespace(t *testing.T) {
 		t.Errorf("control planes: %+v", planes)
 	}
 }
+
+// TestOutsideOfDrills: pods of a copy try to reach the API server by the address that pods know, which a
+// worker that drills another cluster than its own does not have.
+func TestOutsideOfDrills(t *testing.T) {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "172.20.0.1")
+	t.Setenv("KUBERNETES_SERVICE_PORT", "443")
+	for kubeconfig, want := range map[string]string{"": "172.20.0.1:443", "/etc/standby": ""} {
+		cfg := &config.Config{Kubernetes: config.Kubernetes{Kubeconfig: kubeconfig}}
+		if got := newDrills(cfg, nil, pod{}, nil, nil, nil).APIServer; got != want {
+			t.Errorf("with kubeconfig %q: %q", kubeconfig, got)
+		}
+	}
+}
