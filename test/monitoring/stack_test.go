@@ -150,6 +150,13 @@ func play(t *testing.T) {
 	if err := shared.Create(t.Context(), "secrets", "bookstore", secret); err != nil {
 		t.Fatal(err)
 	}
+	claim := `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data","namespace":"bookstore"},"spec":{"accessModes":["ReadWriteOnce"],"storageClassName":"ebs-gp3-now","resources":{"requests":{"storage":"1Gi"}}}}`
+	if err := shared.Create(t.Context(), "persistentvolumeclaims", "bookstore", claim); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shared.Kubectl(t.Context(), "", "wait", "--namespace", "bookstore", "--for=jsonpath={.status.phase}=Bound", "persistentvolumeclaim/data", "--timeout=1m"); err != nil {
+		t.Fatal(err)
+	}
 	run(t, "backup", "create", "one", "--include-namespaces", "bookstore", "--wait")
 	run(t, "restore", "create", "back", "--from-backup", "one", "--namespace-mappings", "bookstore:copy", "--wait")
 	run(t, "schedule", "create", "nightly", "--schedule", "0 2 * * *", "--include-namespaces", "bookstore")
@@ -195,8 +202,12 @@ func documentedMetrics(t *testing.T) (names []string) {
 // lacks names the documented metrics that Prometheus has not.
 func (p *prometheus) lacks(ctx context.Context, documented []string) error {
 	var missing []string
+	selectors := map[string]string{"temporal_activity_execution_latency_seconds": `{__name__="temporal_activity_execution_latency_seconds_bucket"}`}
 	for _, name := range documented {
-		found, err := p.query(ctx, fmt.Sprintf(`{__name__=~"%s(_bucket)?",cluster=%q}`, name, shared.Cluster), time.Now())
+		selectors[name] = fmt.Sprintf(`{__name__=~"%s(_bucket)?",cluster=%q}`, name, shared.Cluster)
+	}
+	for name, selector := range selectors {
+		found, err := p.query(ctx, selector, time.Now())
 		if err != nil {
 			return err
 		}
@@ -227,7 +238,7 @@ func collectorLacks(documented []string) error {
 func spansLack() error {
 	spans, _, _ := received.seen()
 	var missing []string
-	for _, prefix := range []string{"RunWorkflow:Backup", "RunWorkflow:Restore", "RunWorkflow:ScheduledBackup", "StartActivity:ExportShard", "RunActivity:ExportShard", "StartChildWorkflow:Backup", "s3 PutObject", "ec2 Describe", "kubernetes list", "kubernetes create"} {
+	for _, prefix := range []string{"RunWorkflow:Backup", "RunWorkflow:Restore", "RunWorkflow:ScheduledBackup", "StartActivity:ExportShard", "RunActivity:ExportShard", "StartChildWorkflow:Backup", "s3 PutObject", "ec2 Describe", "ec2 CreateSnapshot", "ebs ListSnapshotBlocks", "sts GetCallerIdentity", "kubernetes list", "kubernetes create"} {
 		if !slices.ContainsFunc(spans, func(s span) bool { return strings.HasPrefix(s.name, prefix) }) {
 			missing = append(missing, prefix)
 		}

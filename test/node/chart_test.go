@@ -321,16 +321,23 @@ func (i *installation) breakUpgrade(t *testing.T) {
 	i.helm(t, "upgrade", "--wait", "--timeout", "4m")
 }
 
-// remove uninstalls the release and deletes its namespace. Nothing of the bucket goes with them,
-// and a worker elsewhere takes over with all that was there.
+// remove deletes the namespace under a release that runs, installs it anew and uninstalls it. Nothing of
+// the bucket goes with either, and a worker elsewhere takes over with all that was there.
 func (i *installation) remove(t *testing.T) {
 	t.Helper()
 	before := i.snapshots(t)
+	isUnchanged := func(after string) {
+		t.Helper()
+		if got := i.snapshots(t); !slices.Equal(got, before) || len(got) == 0 {
+			t.Errorf("snapshots after %s: %v, before %v", after, got, before)
+		}
+	}
+	i.kubectl(t, "delete", "namespace", i.namespace, "--timeout=120s")
+	isUnchanged("the namespace was deleted")
+	i.helm(t, "install", "--create-namespace", "--wait", "--timeout", "4m")
 	i.helm(t, "uninstall", "--wait", "--timeout", "2m")
 	i.kubectl(t, "delete", "namespace", i.namespace, "--timeout=120s")
-	if got := i.snapshots(t); !slices.Equal(got, before) || len(got) == 0 {
-		t.Errorf("snapshots after the chart was removed: %v, before %v", got, before)
-	}
+	isUnchanged("the chart was uninstalled")
 	w, err := i.StartWorker(t.Context(), i.Stack.EBS.Environment()...)
 	if err != nil {
 		t.Fatal(err)
