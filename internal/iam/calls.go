@@ -163,7 +163,7 @@ func Forbidden(o Options) ([]Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(o.forbiddenInBucket(), forbiddenVolumes(), o.forbiddenBeside(), o.otherRoles(own)), nil
+	return slices.Concat(o.forbiddenInBucket(), forbiddenVolumes(), o.forbiddenTags(), o.forbiddenBeside(), o.otherRoles(own)), nil
 }
 
 // otherRoles are the calls of the role that is for all which the policy of this one denies. Without a
@@ -239,6 +239,17 @@ func (o Options) forbiddenBeside() []Call {
 		calls = append(calls, call("take a role that begins like a location's", "sts:AssumeRole", role+"-other", nil))
 	}
 	return calls
+}
+
+// forbiddenTags are tags of a snapshot of ours that are not among those of the options.
+func (o Options) forbiddenTags() []Call {
+	if len(o.TagKeys) == 0 {
+		return nil
+	}
+	return []Call{
+		call("write another tag on a snapshot of ours", "ec2:CreateTags", someSnapshot, keys{"aws:ResourceTag/" + tagBackupUID: "u", "aws:TagKeys": "not-" + o.TagKeys[0]}),
+		call("write another tag on a snapshot that is being made", "ec2:CreateTags", someSnapshot, keys{"ec2:CreateAction": "CreateSnapshot", "aws:TagKeys": "not-" + o.TagKeys[0]}),
+	}
 }
 
 func forbiddenVolumes() []Call {

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -183,9 +184,35 @@ func TestOptionsAreChecked(t *testing.T) {
 		"volume key": {Role: All, Bucket: "b-1", VolumeKeys: []string{"*"}},
 		"assume":     {Role: All, Bucket: "b-1", Assume: []string{"*"}},
 		"shared by":  {Role: All, Bucket: "b-1", SharedBy: []string{"*"}},
+		"tag key":    {Role: All, Bucket: "b-1", TagKeys: []string{"team*"}},
 	} {
 		if _, err := Policy(o); err == nil || !strings.HasPrefix(err.Error(), field+": ") {
 			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// TestTagKeys: with the keys of one's own tags no others may be written but ours and the driver's, whatever
+// is tagged; without, any may.
+func TestTagKeys(t *testing.T) {
+	for key, limited := range map[string]bool{"team": true, tagBackup: true, "kubernetes.io/created-for/pvc/name": true, "CSIVolumeName": true, "owner": false} {
+		for name, on := range map[string]keys{
+			"a snapshot that is being made": {"ec2:CreateAction": "CreateSnapshots"}, "a snapshot of ours": {"aws:ResourceTag/" + tagBackupUID: "u"},
+			"a snapshot of the driver's": {"aws:ResourceTag/" + tagOfDriver: "s"},
+		} {
+			with := maps.Clone(on)
+			with["aws:TagKeys"] = key
+			for _, o := range []Options{{Role: All, Bucket: "b-1"}, {Role: All, Bucket: "b-1", TagKeys: []string{"team"}}} {
+				d, err := Policy(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := limited || o.TagKeys == nil
+				r := call("tag", "ec2:CreateTags", someSnapshot, with).Request
+				if got := evaluation.Evaluate([]evaluation.Policy{parse(t, d)}, r) == evaluation.Allowed; got != want {
+					t.Errorf("%s on %s, limited to %q: allowed %t", key, name, o.TagKeys, got)
+				}
+			}
 		}
 	}
 }

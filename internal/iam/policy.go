@@ -35,6 +35,7 @@ type Options struct {
 	VolumeKeys []string // ARNs of customer managed keys of volumes
 	SharedBy   []string // accounts whose shared snapshots are restored
 	Assume     []string // ARNs of roles that locations of other accounts name
+	TagKeys    []string // of volumes, labels of backups, locations and schedules: no others may be written; empty for any
 	Inspect    bool     // read the bucket's settings and the cluster's, for `lifeboat doctor`
 }
 
@@ -70,6 +71,11 @@ func (o Options) check() error {
 			return fmt.Errorf("assume: %w", err)
 		}
 	}
+	for _, key := range o.TagKeys {
+		if key == "" || strings.ContainsAny(key, "*?$") {
+			return fmt.Errorf("tag key: %q is no key of a tag, or IAM reads it as a pattern", key)
+		}
+	}
 	for _, a := range o.SharedBy {
 		if !account.MatchString(a) {
 			return fmt.Errorf("shared by: %q is no account of 12 digits", a)
@@ -91,8 +97,8 @@ func Policy(o Options) (Document, error) {
 	if err := o.check(); err != nil {
 		return Document{}, err
 	}
-	o.VolumeKeys, o.SharedBy, o.Assume = once(o.VolumeKeys), once(o.SharedBy), once(o.Assume)
-	return Document{Version: policyVersion, Statement: slices.Concat(o.statements(), takeRoles(o.Assume))}, nil
+	o.VolumeKeys, o.SharedBy, o.Assume, o.TagKeys = once(o.VolumeKeys), once(o.SharedBy), once(o.Assume), once(o.TagKeys)
+	return Document{Version: policyVersion, Statement: slices.Concat(o.limitTags(o.statements()), takeRoles(o.Assume))}, nil
 }
 
 // once is a list without what is in it again.

@@ -1,5 +1,10 @@
 package iam
 
+import (
+	"maps"
+	"slices"
+)
+
 const (
 	anySnapshot = "arn:*:ec2:*:*:snapshot/*"
 	anyVolume   = "arn:*:ec2:*:*:volume/*"
@@ -61,6 +66,26 @@ func makeVolumes(sharedBy []string) []Statement {
 func tagWhatIsBeingMade(resources []string, creating ...string) Statement {
 	return allow("TagWhatIsBeingMade", []string{"ec2:CreateTags"}, resources,
 		condition{"StringEquals": {"ec2:CreateAction": creating}})
+}
+
+// keysOfTags are those that Lifeboat, Velero, the EBS CSI driver and EKS write on volumes and snapshots.
+func keysOfTags() []string {
+	return []string{"lifeboat-backup.github.io/*", "velero.io/*", "ebs.csi.aws.com/*", "kubernetes.io/*", "eks:*", "CSIVolume*", "KubernetesCluster", "Name"}
+}
+
+// limitTags lets no tags be written but those and the ones that the options name. Without such it stays
+// open which: a snapshot gets the tags of its volume, which the policy does not know.
+func (o Options) limitTags(all []Statement) []Statement {
+	if len(o.TagKeys) == 0 {
+		return all
+	}
+	for i, s := range all {
+		if slices.Equal(s.Action, []string{"ec2:CreateTags"}) {
+			all[i].Condition = maps.Clone(s.Condition)
+			all[i].Condition["ForAllValues:StringLike"] = map[string]oneOrMore{"aws:TagKeys": append(keysOfTags(), o.TagKeys...)}
+		}
+	}
+	return all
 }
 
 // deleteSnapshots deletes those of backups, Velero's included, and those of the CSI path that

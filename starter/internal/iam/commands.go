@@ -38,6 +38,7 @@ func bindOptions(c *cobra.Command, o *iam.Options) {
 	f.StringArrayVar(&o.VolumeKeys, "volume-key", nil, "ARN of a customer managed KMS key of volumes; may be repeated")
 	f.StringArrayVar(&o.SharedBy, "shared-by", nil, "account whose shared snapshots are restored; may be repeated")
 	f.StringArrayVar(&o.Assume, "assume", nil, "ARN of a role that a location names by assumeRoleArn; may be repeated")
+	f.StringArrayVar(&o.TagKeys, "tag-key", nil, "key of a tag of your volumes, of a backup's label, a location or a schedule; may be repeated; then no other tags but Lifeboat's and the driver's may be written (default: any)")
 	f.StringVar(&o.Partition, "partition", "aws", "aws, aws-cn or aws-us-gov")
 	f.BoolVar(&o.Inspect, "inspect", false, "also read the settings of bucket and cluster, for 'lifeboat doctor'")
 	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roleWords(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
@@ -81,6 +82,9 @@ func flagsOfRole(role iam.Role) []string {
 	}
 	if slices.Contains([]iam.Role{iam.All, iam.Restore, iam.Volumes}, role) {
 		flags = append(flags, "volume-key", "shared-by")
+	}
+	if role != iam.Collect {
+		flags = append(flags, "tag-key")
 	}
 	return flags
 }

@@ -14,6 +14,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
 	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/iam"
 	"github.com/lifeboat-backup/lifeboat/test/harness"
 	"github.com/lifeboat-backup/lifeboat/test/stack/ebssim"
 )
@@ -22,7 +23,9 @@ import (
 // token of a service account, as a pod of EKS does (IRSA).
 type identified struct {
 	*lab
-	ns, role, tokenFile string
+	ns, tokenFile string
+	roles         map[iam.Role]string // ARNs
+	worker        *harness.Worker
 }
 
 // account is the service account that the role trusts.
@@ -30,14 +33,9 @@ const account = "lifeboat"
 
 func (l *lab) identified(t *testing.T, name string) *identified {
 	t.Helper()
-	i := &identified{ns: l.namespace(t, name), tokenFile: filepath.Join(t.TempDir(), "token")}
-	policy, err := os.ReadFile("../../../deploy/iam/volumes.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	i.role, err = l.ebs.AddRole(t.Context(), ebssim.Role{Name: name + "-" + l.ID, Trust: l.trust(i.ns), Policies: []json.RawMessage{policy}})
-	if err != nil {
-		t.Fatal(err)
+	i := &identified{ns: l.namespace(t, name), tokenFile: filepath.Join(t.TempDir(), "token"), roles: map[iam.Role]string{}}
+	for _, role := range []iam.Role{iam.Volumes, iam.Backup, iam.Restore, iam.Collect} {
+		i.roles[role] = l.addRole(t, name, i.ns, role)
 	}
 	h := l.Idle(t, harness.Options{Cluster: name, Edit: func(c *config.Config) {
 		vsl := snapshotLocation(l.ebs, "")
@@ -48,22 +46,45 @@ func (l *lab) identified(t *testing.T, name string) *identified {
 	return i
 }
 
-// trust lets one service account of the stack's cluster in.
-func (l *lab) trust(ns string) json.RawMessage {
-	issuer := strings.TrimPrefix(l.Stack.APIServer, "https://")
-	return json.RawMessage(fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
-"Principal": {"Federated": "arn:aws:iam::%[1]s:oidc-provider/%[2]s"}, "Action": "sts:AssumeRoleWithWebIdentity",
-"Condition": {"StringEquals": {"%[2]s:aud": "sts.amazonaws.com", "%[2]s:sub": "system:serviceaccount:%[3]s:%[4]s"}}}]}`, l.ebs.Account, issuer, ns, account))
-}
-
-func (i *identified) startWorker(t *testing.T) {
+// addRole makes a role of the documents that Lifeboat prints, which one service account of the stack's
+// cluster may take.
+func (l *lab) addRole(t *testing.T, name, ns string, role iam.Role) string {
 	t.Helper()
-	env := append(i.ebs.Environment(), "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_ROLE_ARN="+i.role, "AWS_WEB_IDENTITY_TOKEN_FILE="+i.tokenFile)
-	w, err := i.StartWorker(t.Context(), env...)
+	holder := iam.Holder{Account: l.ebs.Account, Issuer: l.Stack.APIServer, Namespace: ns, ServiceAccount: account}
+	trust, err := iam.TrustWebIdentity(holder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.Kill)
+	policy, err := iam.Policy(iam.Options{Role: role, Bucket: "backups"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(d iam.Document) json.RawMessage {
+		out, err := d.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	arn, err := l.ebs.AddRole(t.Context(), ebssim.Role{Name: name + "-" + string(role) + "-" + l.ID, Trust: text(trust), Policies: []json.RawMessage{text(policy)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return arn
+}
+
+// serve starts a worker that takes a role, in the place of the one before.
+func (i *identified) serve(t *testing.T, role iam.Role) {
+	t.Helper()
+	if i.worker != nil {
+		i.worker.Kill()
+	}
+	env := append(i.ebs.Environment(), "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_ROLE_ARN="+i.roles[role], "AWS_WEB_IDENTITY_TOKEN_FILE="+i.tokenFile)
+	var err error
+	if i.worker, err = i.StartWorker(t.Context(), env...); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(i.worker.Kill)
 }
 
 // become puts a token that the API server issues to a service account where the
@@ -77,15 +98,15 @@ func (i *identified) become(t *testing.T, name string) {
 	}
 }
 
-// TestWebIdentity takes, restores and deletes a backup with nothing but the token of a
-// service account and the policy of deploy/iam. The token of another account is refused,
-// and the worker goes on once it has the right one.
+// TestWebIdentity takes, restores and deletes a backup with nothing but the token of a service account,
+// each by a worker whose role is for that alone and has the policy and the trust that Lifeboat prints.
+// The token of another account is refused, and the worker goes on once it has the right one.
 func TestWebIdentity(t *testing.T) {
 	t.Parallel()
 	i := shared.identified(t, "identity")
 	i.claim(t, i.ns, "data", "then")
 	i.become(t, "stranger")
-	i.startWorker(t)
+	i.serve(t, iam.Backup)
 	spec := velerov1.BackupSpec{IncludedNamespaces: []string{i.ns}, IncludedResources: []string{"persistentvolumeclaims", "persistentvolumes"}, VolumeSnapshotLocations: []string{location}}
 	i.refusesStranger(t, spec)
 
@@ -99,10 +120,12 @@ func TestWebIdentity(t *testing.T) {
 	pv := textAt(i.bound(t, i.ns, "data"), "metadata", "name")
 	i.kubectl(t, "", "delete", "pvc", "data", "-n", i.ns)
 	i.kubectl(t, "", "wait", "--for=delete", "pv/"+pv, "--timeout="+patience.String())
+	i.serve(t, iam.Restore)
 	i.restore(t, input(name, name, i.ns, nil))
 	if got := i.content(t, i.ns, "data"); got != "then" {
 		t.Errorf("read %q", got)
 	}
+	i.serve(t, iam.Collect)
 	if res := i.delete(t, name); res.Snapshots != 1 || len(i.snapshotsOf(t, disk)) != 0 {
 		t.Errorf("%+v", res)
 	}
@@ -114,13 +137,13 @@ func TestWebIdentity(t *testing.T) {
 func TestAnotherIdentity(t *testing.T) {
 	t.Parallel()
 	i := shared.identified(t, "another")
-	w, err := i.StartWorker(t.Context(), append(i.ebs.Environment(), "AWS_ROLE_ARN="+i.role, "AWS_WEB_IDENTITY_TOKEN_FILE="+i.tokenFile,
+	w, err := i.StartWorker(t.Context(), append(i.ebs.Environment(), "AWS_ROLE_ARN="+i.roles[iam.Volumes], "AWS_WEB_IDENTITY_TOKEN_FILE="+i.tokenFile,
 		"AWS_ACCESS_KEY_ID="+i.ebs.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+i.ebs.SecretAccessKey)...)
 	if err == nil {
 		w.Kill()
 		t.Fatal("it started")
 	}
-	for _, words := range []string{"another identity in AWS", i.role, "AWS_ACCESS_KEY_ID"} {
+	for _, words := range []string{"another identity in AWS", i.roles[iam.Volumes], "AWS_ACCESS_KEY_ID"} {
 		if !strings.Contains(err.Error(), words) {
 			t.Errorf("no %q in %v", words, err)
 		}
@@ -153,16 +176,17 @@ func (i *identified) actedAs(t *testing.T, since time.Time) {
 	}
 	done := map[string]int{}
 	for _, c := range calls {
-		if strings.Contains(c.Who, "assumed-role/identity-"+i.ID) {
-			done[c.Action]++
+		if strings.Contains(c.Who, "assumed-role/identity-") && strings.Contains(c.Who, i.ID) {
+			role := strings.Split(c.Who, "identity-")[1]
+			done[role[:strings.Index(role, "-")]+" "+c.Action]++
 			if c.Result == "UnauthorizedOperation" {
-				t.Errorf("%s was denied", c.Action)
+				t.Errorf("%s was denied to %s", c.Action, c.Who)
 			}
 		}
 	}
-	for _, action := range []string{"GetCallerIdentity", "CreateSnapshot", "CreateVolume", "DeleteSnapshot"} {
+	for _, action := range []string{"backup GetCallerIdentity", "backup CreateSnapshot", "restore CreateVolume", "collect DeleteSnapshot"} {
 		if done[action] == 0 {
-			t.Errorf("the role did not call %s: %v", action, done)
+			t.Errorf("no role did %s: %v", action, done)
 		}
 	}
 }
