@@ -43,7 +43,7 @@ func run(m *testing.M) int {
 		Name: "drill",
 		Stack: stack.Options{
 			Kwok: true, KwokVolumes: true, SnapshotController: true, TemporalOnDisk: true,
-			APIServerArgs: audit.Args(),
+			APIServerArgs: audit.Args(), TemporalArgs: []string{"--dynamic-config-value", "matching.useNewMatcher=true"}, // with priorities
 		},
 		Prepare: func(*stack.Stack) (harness.Options, []string, error) {
 			return harness.Options{Edit: func(c *config.Config) { c.Drills.SigningKey = &config.SigningKey{File: key} }}, nil, nil

@@ -17,6 +17,7 @@ replace (
 
 require (
 	github.com/lifeboat-backup/lifeboat v0.0.0
+	github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring v0.92.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.72.1

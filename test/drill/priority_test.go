@@ -1,0 +1,117 @@
+//go:build stack
+
+package drill
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/lifeboat-backup/lifeboat/internal/config"
+	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/test/harness"
+)
+
+// waiting is a drill that asks for what is not there until it is stopped, which takes a slot.
+const waiting = `
+apiVersion: lifeboat-backup.github.io/v1
+kind: Drill
+metadata: {name: waiting}
+spec:
+  source: {backup: first}
+  assertions: [{name: a, namespace: <ns>, object: {resource: configmaps, name: none}, retries: 100, retryInterval: 1s}]
+`
+
+// TestPriorities: a worker has one slot, and a drill has that. Of what waits behind it the restore goes
+// first, then the backup, and verification last, though it was asked first.
+func TestPriorities(t *testing.T) {
+	h := shared.Idle(t, harness.Options{Cluster: "priorities", Edit: func(c *config.Config) {
+		c.Limits.ConcurrentActivities = 1
+		c.Drills.SigningKey = &config.SigningKey{File: strings.TrimSuffix(shared.key, ".pub")}
+	}})
+	w, err := h.StartWorker(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Kill)
+	ns := "priorities-" + shared.ID
+	apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+ns+"}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: "+ns+"}}")
+	if out, err := h.Run(t.Context(), "backup", "create", "first", "--include-namespaces", ns, "--wait"); err != nil {
+		t.Fatal(err, out)
+	}
+	if err := h.StartDrill(t.Context(), strings.Replace(waiting, "<ns>", ns, 1)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, time.Minute, "the drill has the slot", func() bool {
+		return inState(t, h, contract.DrillID(h.Cluster), enumspb.PENDING_ACTIVITY_STATE_STARTED, contract.RunDrillAssertions.Name)
+	})
+
+	backup := contract.BackupInput{Name: "second"}
+	backup.Spec.IncludedNamespaces = []string{ns}
+	restore := contract.RestoreInput{Name: "back"}
+	restore.Spec.BackupName, restore.Spec.NamespaceMapping = "first", map[string]string{ns: ns + "-back"}
+	asked := []struct {
+		id, kind string
+		in       any
+	}{
+		{contract.VerificationID(h.Cluster), contract.VerifyBackupsWorkflow, contract.VerifyBackupsInput{Names: []string{"first"}}},
+		{contract.BackupID(h.Cluster, "second"), contract.BackupWorkflow, backup},
+		{contract.RestoreID(h.Cluster, "back"), contract.RestoreWorkflow, restore},
+	}
+	for _, a := range asked {
+		if _, err := h.Temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: a.id, TaskQueue: contract.TaskQueue(h.Cluster)}, a.kind, a.in); err != nil {
+			t.Fatal(err)
+		}
+		until(t, time.Minute, a.kind+" waits", func() bool { return inState(t, h, a.id, enumspb.PENDING_ACTIVITY_STATE_SCHEDULED, "") })
+	}
+	if err := h.Temporal.SignalWorkflow(t.Context(), contract.DrillID(h.Cluster), "", contract.StopDrill, nil); err != nil {
+		t.Fatal(err)
+	}
+	began := map[string]time.Time{}
+	for _, a := range asked {
+		if err := h.Temporal.GetWorkflow(t.Context(), a.id, "").Get(t.Context(), nil); err != nil {
+			t.Errorf("%s: %v", a.kind, err)
+		}
+		began[a.kind] = firstStarted(t, h, a.id)
+	}
+	order := []string{contract.RestoreWorkflow, contract.BackupWorkflow, contract.VerifyBackupsWorkflow}
+	if !slices.IsSortedFunc(order, func(a, b string) int { return began[a].Compare(began[b]) }) {
+		t.Errorf("began %v, want the order %q", began, order)
+	}
+}
+
+// inState says that a run has an activity in a state, of the name if one is given.
+func inState(t *testing.T, h *harness.Harness, id string, state enumspb.PendingActivityState, name string) bool {
+	t.Helper()
+	run, err := h.Temporal.DescribeWorkflowExecution(t.Context(), id, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range run.GetPendingActivities() {
+		if a.GetState() == state && (name == "" || a.GetActivityType().GetName() == name) {
+			return true
+		}
+	}
+	return false
+}
+
+// firstStarted is when the first activity of a run has begun.
+func firstStarted(t *testing.T, h *harness.Harness, id string) time.Time {
+	t.Helper()
+	history := h.Temporal.GetWorkflowHistory(t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for history.HasNext() {
+		e, err := history.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.GetActivityTaskStartedEventAttributes() != nil {
+			return e.GetEventTime().AsTime()
+		}
+	}
+	t.Fatalf("%s has no activity", id)
+	return time.Time{}
+}
