@@ -1,11 +1,22 @@
 package resource
 
-import "github.com/lifeboat-backup/lifeboat/internal/report"
+import (
+	"strings"
+
+	"github.com/lifeboat-backup/lifeboat/internal/report"
+)
 
 const (
 	textSnapshotsOff = "volumes are not restored (restorePVs: false)"
 	textTaken        = "the backup took it of a claim, which brings what it needs of it"
 )
+
+// IsSnapshotType tells the types of volume snapshots. Their definitions come with an add-on of the cluster,
+// and not with a backup of volumes.
+func IsSnapshotType(gr string) bool {
+	_, group, _ := strings.Cut(gr, ".")
+	return group == "snapshot.storage.k8s.io" || group == "groupsnapshot.storage.k8s.io"
+}
 
 // restoreSnapshotContent binds a content to the snapshot that exists already. As
 // stored, a dynamic content would have a new snapshot taken of a volume that may

@@ -144,6 +144,9 @@ func (c *Checker) checkDefinition(k archive.Key) {
 		return
 	}
 	versions, known := c.served[k.Resource]
+	if !known && resource.IsSnapshotType(k.Resource) {
+		return // a backup of claims holds them, whatever was selected
+	}
 	if !known {
 		c.need(k, DefinitionMissing, resource.CustomResourceDefinitions, "", k.Resource)
 		return

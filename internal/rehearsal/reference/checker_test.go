@@ -143,6 +143,7 @@ func TestNothingMissing(t *testing.T) {
 		object("v1", "ResourceQuota", "n", `"spec":{"hard":{"pods":"2"}},"status":{"used":{"pods":"2"}}`),
 		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"q","namespace":"n","ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"gone"}]}}`,
 		object("metrics.k8s.io/v1beta1", "PodMetric", "n", `"usage":{}`),
+		object("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass", "", `"driver":"ebs.csi.aws.com"`),
 	)
 	if len(found) > 0 {
 		t.Errorf("found %q", found)

@@ -216,6 +216,10 @@ func (t *transformer) resolveVersion(want *desired) *outcome {
 		return endWith(failedOutcome(report.TypeNotServed, fmt.Errorf("stored as %s; the cluster serves %s as %s only",
 			want.apiVersion, gr, strings.Join(versions, ", "))))
 	}
+	if t.rules.SkipVolumes && resource.IsSnapshotType(gr) && !t.lookup.WillServe(gr, version) {
+		// A backup of claims holds the classes of their snapshots, whatever was selected.
+		return &outcome{action: string(report.Skipped), reason: string(report.VolumeSkipped) + ": volumes are not restored (restorePVs: false), and the cluster does not serve " + gr}
+	}
 	out := failedOutcome(report.TypeNotServed, errors.New("the cluster does not serve "+gr))
 	if t.isolator == nil && t.lookup.WillServe(gr, version) { // an isolated copy brings no definitions
 		if t.run.Restore.DryRun {

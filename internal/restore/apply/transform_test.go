@@ -91,6 +91,15 @@ func TestTransform(t *testing.T) {
 			stored: restoretest.Stored{Key: "gadgets.example.com n/o", Rest: `,"apiVersion":"example.com/v1","kind":"Gadget"`},
 			action: "failed", reasons: []string{"TYPE_NOT_SERVED error"}, words: "the cluster does not serve gadgets.example.com",
 		},
+		"a snapshot class where no volumes are restored": {
+			stored: restoretest.Stored{Key: "volumesnapshotclasses.snapshot.storage.k8s.io o", Rest: `,"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshotClass"`},
+			spec:   velerov1.RestoreSpec{RestorePVs: new(bool)},
+			action: "skipped", reason: "VOLUME_SKIPPED: volumes are not restored (restorePVs: false), and the cluster does not serve volumesnapshotclasses.snapshot.storage.k8s.io",
+		},
+		"a snapshot class where volumes are": {
+			stored: restoretest.Stored{Key: "volumesnapshotclasses.snapshot.storage.k8s.io o", Rest: `,"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshotClass"`},
+			action: "failed", reasons: []string{"TYPE_NOT_SERVED error"}, words: "the cluster does not serve volumesnapshotclasses.snapshot.storage.k8s.io",
+		},
 		"a version that is not served": {
 			stored: restoretest.Stored{Key: "widgets.example.com n/o", Meta: ownedByConfigMap, Rest: `,"apiVersion":"example.com/v1","kind":"Widget"`},
 			action: "failed", reasons: []string{"TYPE_NOT_SERVED error"}, words: "stored as example.com/v1; the cluster serves widgets.example.com as v3, v2 only",
