@@ -79,6 +79,14 @@ archives-check: ## .goreleaser.yaml by goreleaser itself, which then builds both
 	$(TOOLS)/goreleaser check
 	$(TOOLS)/goreleaser build --snapshot --single-target --clean
 
+.PHONY: chart
+chart: ## the chart of a release, which names its image by digest: dist/lifeboat-X.Y.Z.tgz (VERSION=vX.Y.Z DIGEST=sha256:..., needs helm)
+	@echo '$(DIGEST)' | grep -Eqx 'sha256:[0-9a-f]{64}' || { echo 'DIGEST: "$(DIGEST)" is no digest; pushing the image prints it'; exit 1; }
+	@echo '$(VERSION)' | grep -Eqx 'v[0-9]+\.[0-9]+\.[0-9]+(-[0-9a-z.]+)?' || { echo 'VERSION: "$(VERSION)" is no release, such as v1.2.3'; exit 1; }
+	rm -rf dist/chart && mkdir -p dist && cp -r deploy/helm/lifeboat dist/chart
+	sed -i 's|^  digest: ""$$|  digest: "$(DIGEST)"|' dist/chart/values.yaml && grep -q '$(DIGEST)' dist/chart/values.yaml
+	helm package dist/chart --version '$(patsubst v%,%,$(VERSION))' --app-version '$(VERSION)' --destination dist
+
 .PHONY: terraform-check
 terraform-check: $(TOOLS)/gotestsum ## deploy/terraform made on an emulator of AWS (the AWS provider from its registry or TF_CLI_CONFIG_FILE, moto_server)
 	GOTESTSUM_FORMAT=standard-verbose $(GOTEST) -tags 'stack release' -timeout 30m ./test/terraform

@@ -149,3 +149,53 @@ func refused(t *testing.T, name string, args ...string) string {
 	}
 	return string(out)
 }
+
+// TestPackage: the chart of a release has workers, probe and drills run the image of one digest. What is no
+// digest, or no release, is refused.
+func TestPackage(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("0a", 32)
+	root := filepath.Join(t.TempDir(), "checkout")
+	for _, file := range []string{"Makefile", "deploy/helm/lifeboat"} {
+		from := filepath.Join("..", "..", file)
+		to := filepath.Join(root, file)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.CommandContext(t.Context(), "cp", "-rL", from, to).CombinedOutput(); err != nil {
+			t.Fatal(err, string(out))
+		}
+	}
+	run(t, "helm", "version")
+	helm, err := stack.Binary("helm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(helm, filepath.Join(bin, "helm")); err != nil {
+		t.Fatal(err)
+	}
+	pack := func(version, digest string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), "make", "-C", root, "chart", "VERSION="+version, "DIGEST="+digest)
+		cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	for _, wrong := range [][2]string{{"v1.2.3", ""}, {"v1.2.3", "sha256:0a"}, {"dev", digest}} {
+		if out, err := pack(wrong[0], wrong[1]); err == nil || !strings.Contains(out, " is no ") {
+			t.Errorf("%q: %v %s", wrong, err, out)
+		}
+	}
+	if out, err := pack("v1.2.3", digest); err != nil {
+		t.Fatal(err, out)
+	}
+	rendered := run(t, "helm", "template", release, filepath.Join(root, "dist", "lifeboat-1.2.3.tgz"), "--namespace", namespace, "--values", "testdata/plain.yaml")
+	images := regexp.MustCompile(`(?m)image: "?([^"\s]+)"?$`).FindAllStringSubmatch(rendered, -1)
+	for _, image := range images {
+		if !strings.HasSuffix(image[1], "/lifeboat@"+digest) {
+			t.Errorf("runs %s", image[1])
+		}
+	}
+	if len(images) < 2 || !strings.Contains(rendered, "helm.sh/chart: lifeboat-1.2.3") {
+		t.Errorf("%d images in\n%s", len(images), rendered)
+	}
+}
