@@ -124,7 +124,7 @@ func (p *proof) drillElsewhere(t *testing.T, c cluster, backup string) {
 	if err != nil || !told.Passed() || told.Level != contract.LevelReady {
 		t.Fatalf("drill: %v\n%s", err, out)
 	}
-	content, err := repository.GetBytes(t.Context(), c.Store, told.Key)
+	content, err := repository.GetBytes(t.Context(), p.Store, told.Key) // both have one location
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,11 +4,9 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/test/stack"
 )
 
@@ -24,7 +21,8 @@ import (
 const walledVariable = "LIFEBOAT_TEST_WALLED"
 
 // TestWall: where the network enforces policies, no pod of a copy reaches a listener outside that the
-// original reaches. The wall has refused packets, and the listener has seen none. It has a stack of its
+// original reaches. The wall has refused packets, and the listener has seen none. Each kind of assertion holds
+// behind it. It has a stack of its
 // own, and is not parallel: two nodes that work at once are too much for a small machine.
 func TestWall(t *testing.T) {
 	if os.Getenv(walledVariable) == "" {
@@ -60,6 +58,7 @@ func TestWall(t *testing.T) {
 	if reach(); reached.Load() != 2 {
 		t.Error("the original does not reach the listener any more")
 	}
+	b.assertEachKind(t)
 }
 
 // plainDrill is a drill of a backup without volumes.
@@ -82,19 +81,7 @@ func (b *bookstore) drillWithoutVolumes(t *testing.T, address string) {
 	if res, err := b.CLI(t.Context(), "backup", "create", "plain", "--include-namespaces", ns, "--wait"); err != nil || res.Code != 0 {
 		t.Fatalf("backup: %v: %+v", err, res)
 	}
-	file := filepath.Join(t.TempDir(), "plain.yaml")
-	if err := os.WriteFile(file, []byte(strings.Replace(plainDrill, "<address>", address, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	res, err := b.CLI(t.Context(), "drill", "run", "-f", file, "-o", "json")
-	var told contract.DrillResult
-	if err == nil {
-		err = json.Unmarshal([]byte(res.Out), &told)
-	}
-	if err != nil || res.Code != 0 {
-		t.Fatalf("drill: %v: %+v", err, res)
-	}
-	if i := b.evidence(t, told.Key).Isolation; i.Tried != 1 || i.Reached != 0 {
+	if i := b.drillOf(t, strings.Replace(plainDrill, "<address>", address, 1)).Isolation; i.Tried != 1 || i.Reached != 0 {
 		t.Errorf("one pod of the copy has tried: %+v", i)
 	}
 }

@@ -115,6 +115,15 @@ func (r *Runner) runInProbe(ctx context.Context, namespace string, timeout time.
 	})
 }
 
+// connectScript connects and closes. Not every nc has -z: busybox's may have -e instead, which has to be last.
+// Its arguments are host, port and a number of seconds.
+const connectScript = `said=$(nc -z -w "$3" "$1" "$2" 2>&1 </dev/null) && exit
+case "$said" in
+*option*) exec nc -w "$3" "$1" "$2" -e true </dev/null ;;
+esac
+echo "$said" >&2
+exit 1`
+
 // connectPort connects by a port-forward, or out of the probe pod.
 func (r *Runner) connectPort(ctx context.Context, namespace string, a *definition.Assertion) error {
 	if !a.NeedsProbe() {
@@ -128,7 +137,7 @@ func (r *Runner) connectPort(ctx context.Context, namespace string, a *definitio
 	if err != nil {
 		return err
 	}
-	result, err := r.runInProbe(ctx, namespace, a.AttemptTimeout(), "sh", "-c", `exec nc -z -w "$3" "$1" "$2"`, "sh", host, strconv.Itoa(int(a.TCP.Port)))
+	result, err := r.runInProbe(ctx, namespace, a.AttemptTimeout(), "sh", "-c", connectScript, "sh", host, strconv.Itoa(int(a.TCP.Port)))
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return fmt.Errorf("no connection from the probe to port %d: %s", a.TCP.Port, cmp.Or(strings.TrimSpace(string(result.Stderr)), exit.Error()))
