@@ -131,13 +131,23 @@ func rangesOf(all []timing.Range) []client.ScheduleRange {
 	return out
 }
 
-// putSchedule creates a schedule, or gives one that is there all attributes anew. keep may take
-// some of the old ones over; nil takes none.
+// putSchedule gives a schedule that is there all attributes anew, or creates it. keep may take
+// some of the old ones over; nil takes none. One that is there is never created: a server that has
+// moved it from one of its engines for schedules to the other may take that for a second one.
 func (c *Client) putSchedule(ctx context.Context, o client.ScheduleOptions, keep func(old, now *client.Schedule)) error {
-	_, err := c.sdk.ScheduleClient().Create(ctx, o)
-	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
+	err := c.updateSchedule(ctx, o, keep)
+	var missing *serviceerror.NotFound
+	if !errors.As(err, &missing) {
 		return err
 	}
+	_, err = c.sdk.ScheduleClient().Create(ctx, o)
+	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) { // another worker has created it meanwhile
+		return c.updateSchedule(ctx, o, keep)
+	}
+	return err
+}
+
+func (c *Client) updateSchedule(ctx context.Context, o client.ScheduleOptions, keep func(old, now *client.Schedule)) error {
 	return c.sdk.ScheduleClient().GetHandle(ctx, o.ID).Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 			now := &client.Schedule{

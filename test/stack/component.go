@@ -57,6 +57,8 @@ func components() []component {
 		postgresTemporal("temporal-server", "go.temporal.io/server/cmd/server"),
 		postgresTemporal("temporal-sql-tool", "go.temporal.io/server/cmd/tools/sql"),
 		postgresTemporal("temporal-ui", "github.com/temporalio/ui-server/v2/cmd/server"),
+		// The tag "release" leaves out how the server starts workers in Kubernetes.
+		{name: "temporal-chasm", module: "chasm", pkg: "go.temporal.io/server/cmd/server", tags: "disable_grpc_modules,release"},
 		{name: "temporal-ui-config", module: "temporal", pkg: "github.com/temporalio/ui-server/v2", files: []string{"config/docker.yaml"}},
 		{name: "docker-compose", module: "compose", pkg: "github.com/docker/compose/v5/cmd"},
 		{name: "helm", module: "helm", pkg: "helm.sh/helm/v3/cmd/helm", version: "v1.37.2", flags: helmKubernetes},
