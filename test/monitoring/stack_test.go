@@ -164,10 +164,10 @@ func play(t *testing.T) {
 	run(t, "backup", "verify", "one", "--wait")
 	run(t, "backup", "rehearse", "one", "--wait")
 	run(t, "drill", "run", "bookstore", "--from-backup", "one", "--level", "L2", "--wait") // no image reads volumes here
-	run(t, "drill", "schedule", "quarterly", "--schedule", "0 9 1 */3 *", "--include-namespaces", "bookstore", "--from-backup", "one")
+	run(t, "drill", "schedule", "quarterly", "--schedule", "0 9 1 */3 *", "--include-namespaces", "bookstore", "--from-backup", "one", "--level", "L2")
 	run(t, "drill", "schedule", "trigger", "quarterly")
 	run(t, "gc", "run")
-	run(t, "backup", "create", "two", "--include-namespaces", "bookstore", "--wait")
+	run(t, "backup", "create", "two", "--include-namespaces", "bookstore", "--volume-snapshot-locations", "aws-east", "--wait")
 }
 
 // TestEverythingArrives: every documented metric is in Prometheus and in the Collector, every

@@ -133,7 +133,7 @@ func (p *proof) drillElsewhere(t *testing.T, c cluster, backup string) {
 		t.Fatal(err)
 	}
 	from, to := e.Statement.Predicate.Source, e.Statement.Predicate.Target
-	if from.Cluster.Name != p.options.Cluster || to.Cluster.Name != c.Cluster || to.Cluster.UID == from.Cluster.UID || len(from.Snapshots) != 2 {
+	if from.Cluster.Name != p.Cluster || to.Cluster.Name != c.Cluster || to.Cluster.UID == from.Cluster.UID || len(from.Snapshots) != 2 {
 		t.Errorf("from %+v to %+v", from, to)
 	}
 	if left := e.Statement.Predicate.Teardown; left.Outcome != evidence.TeardownComplete {
