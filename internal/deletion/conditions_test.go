@@ -1,6 +1,9 @@
 package deletion
 
 import (
+	"cmp"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +11,8 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
 	"github.com/lifeboat-backup/lifeboat/internal/failure"
+	"github.com/lifeboat-backup/lifeboat/internal/heartbeat"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
@@ -47,6 +52,56 @@ func TestDeleteUnderConditions(t *testing.T) {
 			}
 			if st.Has(layout.Tombstone("b")) != (c.kind == "") {
 				t.Error("a deletion that is refused leaves a tombstone")
+			}
+		})
+	}
+}
+
+// A backup whose files went by no deletion is deleted where a person names it, and by no
+// collection: what is left of it goes, and it is missed no longer.
+func TestDeleteVanished(t *testing.T) {
+	for name, c := range map[string]struct {
+		said string
+		in   contract.DeleteBackupInput
+		kind string
+	}{
+		"by name":                {},
+		"by a collection":        {"", contract.DeleteBackupInput{UID: "u", ExpiredAt: time.Now()}, contract.ErrTypeNotFound},
+		"held":                   {`{"name":"b","uid":"u","hold":"audit"}`, contract.DeleteBackupInput{}, contract.ErrTypeDenied},
+		"another cluster's":      {"", contract.DeleteBackupInput{Cluster: "other"}, contract.ErrTypeDenied},
+		"one that nobody listed": {in: contract.DeleteBackupInput{Name: "c"}, kind: contract.ErrTypeNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, st := runnerOf(t, map[string][]byte{layout.Backup{Name: "b"}.Logs(): []byte("x")})
+			st.Remove(layout.Backup{Name: "b"}.Metadata())
+			st.Set(layout.SeenKey, []byte(`{"since":"2026-01-01T00:00:00Z","backups":1,"known":[{"name":"b","uid":"u","cluster":"prod"}]}`))
+			if c.said != "" {
+				st.Set(layout.RetentionKey("b"), []byte(c.said))
+			}
+			before := st.Keys()
+			c.in.Name = cmp.Or(c.in.Name, "b")
+			plan, err := r.PlanDelete(t.Context(), c.in)
+			if failure.TypeOf(err) != c.kind {
+				t.Fatalf("%v, want %s", err, c.kind)
+			}
+			if c.kind != "" {
+				if !slices.Equal(st.Keys(), before) {
+					t.Errorf("a deletion that is refused leaves %q", st.Keys())
+				}
+				return
+			}
+			if again, err := r.PlanDelete(t.Context(), c.in); err != nil || !reflect.DeepEqual(again, plan) {
+				t.Errorf("the answer was lost: %+v, %v", again, err)
+			}
+			res, err := r.DeleteFiles(t.Context(), &heartbeat.Recorder{}, plan)
+			if err != nil || res.Files != 1 || len(leftOf(st)) > 0 {
+				t.Errorf("%+v, %v; left %q", res, err, leftOf(st))
+			}
+			if seen, err := beside.ReadSeen(t.Context(), st); err != nil || len(seen.Known) > 0 {
+				t.Errorf("%+v, %v", seen, err)
+			}
+			if len(plan.Unread) != 1 || !strings.Contains(plan.Unread[0], "lifeboat gc run") {
+				t.Errorf("%q", plan.Unread)
 			}
 		})
 	}
