@@ -3,6 +3,7 @@ package deletion
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -41,6 +42,22 @@ func checkHold(ctx context.Context, st store.Store, name, uid string) (beside.Re
 		err = failure.Denied("backup %s is held: %s; 'lifeboat backup release %s' ends that", name, said.Hold, name)
 	}
 	return said, err
+}
+
+// checkMaker is checkCluster by the manifest, and by what the document says where that cannot be
+// read. A collection has chosen by the manifest, and asks for any cluster.
+func (b *Runner) checkMaker(ctx context.Context, st store.Store, in contract.DeleteBackupInput, uid, documented string) error {
+	if !in.ExpiredAt.IsZero() {
+		return nil
+	}
+	m, err := repository.ReadManifest(ctx, st, in.Name)
+	switch {
+	case err == nil && m.UID == uid:
+		return b.checkCluster(in, m.Cluster)
+	case err == nil || repository.IsUnreadable(err):
+		return b.checkCluster(in, documented)
+	}
+	return fmt.Errorf("read which cluster made backup %s: %w", in.Name, err)
 }
 
 // checkCluster refuses to delete by name what another cluster made than the one that is meant. A

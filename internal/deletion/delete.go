@@ -68,14 +68,19 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	if err != nil {
 		return plan, err
 	}
-	if err := checkWanted(ctx, st, in, &doc); err != nil {
+	entry := repository.EntryOf(&doc, 0)
+	err = b.checkMaker(ctx, st, in, entry.UID, entry.Cluster)
+	if err == nil {
+		err = checkWanted(ctx, st, in, &doc)
+	}
+	if err != nil {
 		return plan, err
 	}
 	unknown, err := checkUnlocked(ctx, st, in.Name)
 	if err != nil {
 		return plan, err
 	}
-	t := beside.Tombstone{Name: in.Name, UID: string(doc.UID), Ended: repository.EntryOf(&doc, 0).Completed}
+	t := beside.Tombstone{Name: in.Name, UID: string(doc.UID), Ended: entry.Completed}
 	if t.Snapshots, err = b.findSnapshots(ctx, st, in.Name, &doc); err != nil {
 		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
 	}
@@ -123,8 +128,11 @@ func (b *Runner) findLocation(ctx context.Context, in contract.DeleteBackupInput
 // resumePlan goes on with a deletion that had begun.
 func (b *Runner) resumePlan(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, in contract.DeleteBackupInput, plan contract.DeletePlan) (contract.DeletePlan, error) {
 	t, err := beside.ReadTombstone(ctx, st, plan.Name)
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		t, err = b.buryVanished(ctx, st, in)
+	case err == nil:
+		err = b.checkMaker(ctx, st, in, t.UID, "")
 	}
 	if errors.Is(err, errNoBackup) {
 		return plan, failure.NotFound("name: %w %q in location %s; `lifeboat backup get` lists them", errNoBackup, plan.Name, plan.Location)
