@@ -65,6 +65,7 @@ type place struct {
 	deleting map[string]*beside.Tombstone // by backup
 	backups  []repository.BackupEntry
 	holds    map[string]*beside.Retention
+	tries    map[string]*beside.DeletionTry
 	loose    []directory // without a document
 	alien    string      // why the cluster's name is another cluster's here, "" if it is not
 	uploads  []store.Upload
@@ -271,6 +272,9 @@ func (l *look) readPlace(ctx context.Context, p *place, listing *repository.List
 		return err
 	}
 	if p.holds, err = beside.ReadRetentions(ctx, p.st); err != nil {
+		return err
+	}
+	if p.tries, err = beside.ReadDeletionTries(ctx, p.st); err != nil {
 		return err
 	}
 	directories, err := p.st.Dirs(ctx, layout.BackupsDir)
