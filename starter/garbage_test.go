@@ -238,4 +238,6 @@ func TestHeldBackupsAreMarked(t *testing.T) {
 	doc := backupDoc("nightly", "Completed")
 	m.reads[contract.ReadBackup+"/nightly"] = contract.ReadResult{Backup: &doc, Details: &contract.Details{Held: "audit", ExpiresSet: &until}}
 	lifeboat(t, m, "", "backup", "describe", "nightly").want(t, console.CodeDone, "Held:", "audit", "2026-01-04 12:00:00 +0000 UTC, as it was set since")
+	m.reads[contract.ReadBackup+"/nightly"] = contract.ReadResult{Backup: &doc, Details: &contract.Details{ExpiresLater: &until}}
+	lifeboat(t, m, "", "backup", "describe", "nightly").want(t, console.CodeDone, "2026-01-04 12:00:00 +0000 UTC, an hour after it was completed")
 }

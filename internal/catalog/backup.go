@@ -67,8 +67,12 @@ func addRetention(ctx context.Context, found repository.Answer[*velerov1.Backup]
 		return err
 	}
 	kept := said.Backup(repository.EntryOf(found.Value, 0))
-	if res.Details.Held = kept.Hold; kept.Set {
-		res.Details.ExpiresSet = &kept.Expires
+	res.Details.Held = kept.Hold
+	switch end := kept.ExpiresAt(); {
+	case kept.Set:
+		res.Details.ExpiresSet = &end
+	case !end.Equal(kept.Expires):
+		res.Details.ExpiresLater = &end
 	}
 	return nil
 }

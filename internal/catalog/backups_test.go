@@ -19,6 +19,7 @@ import (
 	"github.com/lifeboat-backup/lifeboat/internal/repository"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/repository/repositorytest"
+	"github.com/lifeboat-backup/lifeboat/internal/retention"
 	"github.com/lifeboat-backup/lifeboat/internal/store/memstore"
 )
 
@@ -284,6 +285,38 @@ func TestRetentionInAnswers(t *testing.T) {
 	}
 	if n := st.Count(memstore.On(memstore.OpGet).Key(layout.RetentionKey("gone"))); n != 0 {
 		t.Errorf("%d reads of what was said of backups that are not there", n)
+	}
+}
+
+// A backup that took longer than its TTL expires an hour after it was completed, in the list and in
+// its description; a time that somebody has set is taken as it is.
+func TestExpiryOfALongBackup(t *testing.T) {
+	completed := time.Date(2998, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		expires, said string
+		want          time.Time
+		told          bool // beside the document
+	}{
+		"over before it was completed": {"2997-12-31T23:00:00Z", "", completed.Add(retention.UsableFor), true},
+		"over soon after":              {"2998-01-01T00:10:00Z", "", completed.Add(retention.UsableFor), true},
+		"over later":                   {"2998-01-02T00:00:00Z", "", completed.Add(24 * time.Hour), false},
+		"over soon after, as was set":  {"2998-01-02T00:00:00Z", "2998-01-01T00:10:00Z", completed.Add(10 * time.Minute), false},
+	} {
+		st := memstore.New()
+		st.Set(layout.Backup{Name: "b"}.Metadata(), fmt.Appendf(nil, `{"metadata":{"name":"b","uid":"u"},"status":{"phase":"Completed","completionTimestamp":"2998-01-01T00:00:00Z","expiration":%q}}`, c.expires))
+		if c.said != "" {
+			st.Set(layout.RetentionKey("b"), fmt.Appendf(nil, `{"name":"b","uid":"u","expires":%q}`, c.said))
+		}
+		reader := readerOver(repositorytest.Stores{"default": st})
+		res, err := reader.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackups})
+		if err != nil || len(res.Backups) != 1 || res.Backups[0].Expires == nil || !res.Backups[0].Expires.Equal(c.want) {
+			t.Errorf("%s: %+v, %v", name, res.Backups, err)
+		}
+		st.Set(layout.Backup{Name: "b"}.Tarball(), []byte("x"))
+		one, err := reader.Read(t.Context(), contract.ReadInput{Verb: contract.ReadBackup, Name: "b"})
+		if err != nil || (one.Details.ExpiresLater != nil) != c.told || c.told && !one.Details.ExpiresLater.Equal(c.want) {
+			t.Errorf("%s: %+v, %v", name, one.Details, err)
+		}
 	}
 }
 

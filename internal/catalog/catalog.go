@@ -254,8 +254,8 @@ func summaryOf(e repository.BackupEntry, said *beside.Retention) contract.Backup
 	}
 	kept := said.Backup(e)
 	row.Expired, row.Held = kept.IsExpired(time.Now()), kept.Hold
-	if !kept.Expires.IsZero() {
-		row.Expires = &kept.Expires
+	if end := kept.ExpiresAt(); !end.IsZero() {
+		row.Expires = &end
 	}
 	if !e.Verified.IsZero() {
 		row.Verified = &e.Verified

@@ -124,7 +124,7 @@ type BackupSummary struct {
 	Errors   int               `json:"errors"`
 	Warnings int               `json:"warnings"`
 	Created  time.Time         `json:"created"`
-	Expires  *time.Time        `json:"expires,omitempty"` // as somebody has set it since, if so
+	Expires  *time.Time        `json:"expires,omitempty"` // when its time is over: as somebody has set it since, if so
 	Objects  int64             `json:"objects"`
 	Selector string            `json:"selector,omitempty"`
 	Ours     bool              `json:"ours"` // has a Lifeboat manifest
@@ -173,6 +173,9 @@ type Details struct {
 	// has said that after it was made.
 	Held       string     `json:"held,omitempty"`
 	ExpiresSet *time.Time `json:"expiresSet,omitempty"`
+	// ExpiresLater is when it expires where that is later than its document says, because it took
+	// longer than its TTL.
+	ExpiresLater *time.Time `json:"expiresLater,omitempty"`
 }
 
 // LocationStatus is a row of `location get` and the answer of `location check`.

@@ -159,6 +159,9 @@ func (p *page) printDetails(d *contract.Details) {
 	if d.ExpiresSet != nil {
 		p.printValue(1, "Expires", Time(*d.ExpiresSet)+", as it was set since")
 	}
+	if d.ExpiresLater != nil {
+		p.printValue(1, "Expires", Time(*d.ExpiresLater)+", an hour after it was completed")
+	}
 	p.printValue(1, "Size", Bytes(d.Bytes))
 	if d.Members > 0 {
 		p.printValue(1, "Members", strconv.Itoa(d.Members))
