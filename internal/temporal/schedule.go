@@ -131,6 +131,19 @@ func rangesOf(all []timing.Range) []client.ScheduleRange {
 	return out
 }
 
+// HasSchedule says whether Temporal has a schedule.
+func (c *Client) HasSchedule(ctx context.Context, id string) (bool, error) {
+	_, err := c.sdk.ScheduleClient().GetHandle(ctx, id).Describe(ctx)
+	var missing *serviceerror.NotFound
+	switch {
+	case errors.As(err, &missing):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look at schedule %s of Temporal: %w", id, explainError(err))
+	}
+	return true, nil
+}
+
 // putSchedule gives a schedule that is there all attributes anew, or creates it. keep may take
 // some of the old ones over; nil takes none. One that is there is never created: a server that has
 // moved it from one of its engines for schedules to the other may take that for a second one.
