@@ -33,13 +33,20 @@ type EBS struct {
 // Environment is what points an AWS client at the simulator. Variables that would
 // win over the credentials file are emptied.
 func (e *EBS) Environment() []string {
-	return []string{
-		"AWS_ENDPOINT_URL_EC2=" + e.Endpoint, "AWS_ENDPOINT_URL_EBS=" + e.Endpoint, "AWS_ENDPOINT_URL_STS=" + e.Endpoint,
-		"AWS_ENDPOINT_URL_SERVICE_QUOTAS=" + e.Endpoint, "AWS_ENDPOINT_URL_EKS=" + e.Endpoint, "AWS_ENDPOINT_URL_KMS=" + e.Endpoint,
-		"AWS_REGION=" + e.Region, "AWS_SHARED_CREDENTIALS_FILE=" + e.CredentialsFile,
-		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true",
+	return append(
+		e.Endpoints(),
+		"AWS_REGION="+e.Region, "AWS_SHARED_CREDENTIALS_FILE="+e.CredentialsFile,
+		"AWS_CONFIG_FILE="+os.DevNull, "AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=",
+	)
+}
+
+// Endpoints are the variables that point each service of the simulator's at it, so that no client asks AWS.
+func (e *EBS) Endpoints() (all []string) {
+	for _, service := range []string{"EC2", "EBS", "STS", "SERVICE_QUOTAS", "EKS", "KMS"} {
+		all = append(all, "AWS_ENDPOINT_URL_"+service+"="+e.Endpoint)
 	}
+	return all
 }
 
 // ebsComponents names what has to be built for EBS.
