@@ -187,7 +187,7 @@ func TestDeleteIntoTheRecycleBin(t *testing.T) {
 			break
 		}
 	}
-	sim.SetLimits(func(l *ebssim.Limits) { l.Visibility = ebssim.Duration(300 * time.Millisecond) })
+	sim.SetLimits(func(l *ebssim.Limits) { l.Visibility = ebssim.Published().Visibility })
 	d, ref := &native.Deleter{Locations: locations}, volume.NativeRef{Location: "east", ID: id}
 	for range 2 {
 		err := d.Delete(t.Context(), volume.Owner{Name: "b", UID: "u"}, []volume.Ref{ref}, func(_ volume.Ref, end volume.Deletion, err error) {

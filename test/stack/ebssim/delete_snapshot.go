@@ -58,9 +58,10 @@ type binXML struct {
 	Description string `xml:"description"`
 }
 
-// showsInBin says whether the Recycle Bin shows a snapshot: not at once when it is deleted.
+// showsInBin says whether the Recycle Bin shows a snapshot: not at once when it is deleted, but while
+// some calls still show it as if it were not.
 func (s *Sim) showsInBin(c *call, snap *snapshot) bool {
-	return snap.inBin() && !c.now.Before(snap.Deleted.Add(s.limits.Visibility.D()))
+	return snap.inBin() && !c.now.Before(snap.Deleted.Add(s.limits.Visibility.D()/2))
 }
 
 // binned finds a snapshot in the Recycle Bin.

@@ -21,7 +21,7 @@ type Limits struct {
 	Detach       Duration `json:"detach"`
 	// What was just created is not found for Visibility: eventual consistency. For as long
 	// again every second call does not find it, and filters do not know its tags. What was
-	// deleted every second call shows for so long, and the Recycle Bin shows it as much later.
+	// deleted every second call shows for so long, and the Recycle Bin shows it after half of that.
 	Visibility Duration `json:"visibility"`
 	// Pending snapshots an account and a volume may have; 0 is no limit.
 	PendingPerAccount int `json:"pendingPerAccount"`
