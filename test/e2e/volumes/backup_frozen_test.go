@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,12 +73,12 @@ func (l *lab) attached(t *testing.T, disks []string) {
 		if err != nil {
 			return err
 		}
-		on := map[string][]string{} // instances by volume
+		on := map[string]string{} // instances by volume
 		for _, v := range state.Volumes {
-			on[v.ID] = slices.Collect(maps.Keys(v.Attached))
+			on[v.ID] = strings.Join(slices.Sorted(maps.Keys(v.Attached)), " ")
 		}
 		for _, d := range disks {
-			if len(on[d]) != 1 || on[d][0] != on[disks[0]][0] {
+			if on[d] == "" || on[d] != on[disks[0]] {
 				err = errors.Join(err, fmt.Errorf("%s is on %q", d, on[d]))
 			}
 		}
