@@ -132,12 +132,6 @@ func defaultEBS(o ebssim.Options, isFast bool) (ebssim.Options, error) {
 	if o.Region == "" {
 		o.Region = ebsRegion
 	}
-	if len(o.Zones) == 0 {
-		o.Zones = []string{o.Region + "a", o.Region + "b", o.Region + "c", o.Region + "-bos-1a"} // the last is a Local Zone
-	}
-	if o.AccountID == "" {
-		o.AccountID = "111122223333" // the account of AWS's own examples
-	}
 	if o.AdminToken == "" {
 		o.AdminToken = rand.Text()
 	}
@@ -145,6 +139,7 @@ func defaultEBS(o ebssim.Options, isFast bool) (ebssim.Options, error) {
 		fast := ebssim.Fast()
 		o.Limits = &fast
 	}
+	o = o.WithDefaults()
 	o.Keys = append(o.Keys, volumeKeys(o)...)
 	admin := ebssim.User{Name: "stack", AccessKeyID: s3AccessKey, SecretAccessKey: s3SecretKey}
 	worker, err := workerUser(o)
