@@ -189,6 +189,8 @@ type TakeTurnInput struct {
 	Schedule string    `json:"schedule"`
 	Due      time.Time `json:"due"`
 	Run      Run       `json:"run"`
+	// Location is where the backup is to be stored, "" in the default one.
+	Location string `json:"storageLocation,omitempty"`
 }
 
 // Turn is the answer.

@@ -214,6 +214,8 @@ type TurnOf struct {
 	Due      time.Time    `json:"due"`
 	Run      contract.Run `json:"run"`
 	Taken    bool         `json:"taken,omitempty"`
+	// Location is where the backup is to be stored, "" for a run of an earlier version.
+	Location string `json:"location,omitempty"`
 }
 
 // ChangeTurns changes who takes a backup, as ChangeScheduleRuns does.
