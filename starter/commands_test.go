@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +175,60 @@ func TestDelete(t *testing.T) {
 	m = stock()
 	m.results = map[string]any{"nightly": contract.DeleteResult{Name: "nightly", Files: 3}}
 	lifeboat(t, m, "", "delete", "backup", "nightly", "--confirm").want(t, console.CodeDone, "deleted: 3 files")
+}
+
+// Of several clusters that share a bucket, labels and --all choose the backups of the one that is
+// meant, and those that name none.
+func TestDeleteLeavesOtherClusters(t *testing.T) {
+	shared := func() *memory {
+		m := &memory{results: map[string]any{}}
+		for name, cluster := range map[string]string{"ours": "prod", "veleros": "", "theirs": "other", "theirs-too": "other", "old": "gone"} {
+			m.backups = append(m.backups, contract.BackupSummary{Name: name, Cluster: cluster, Labels: map[string]string{"team": "x"}})
+			m.results[name] = contract.DeleteResult{Name: name}
+		}
+		return m
+	}
+	for _, args := range []string{"--all", "-l team=x"} {
+		m := shared()
+		lifeboat(t, m, "", append([]string{"backup", "delete", "--confirm"}, strings.Fields(args)...)...).want(t, console.CodeDone, `Backup "ours" deleted`)
+		slices.SortFunc(m.started, func(a, b any) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		if want := []any{contract.DeleteBackupInput{Name: "ours"}, contract.DeleteBackupInput{Name: "veleros"}}; !reflect.DeepEqual(m.started, want) {
+			t.Errorf("%s: started %+v", args, m.started)
+		}
+		got := lifeboat(t, shared(), "n\n", append([]string{"backup", "delete"}, strings.Fields(args)...)...)
+		got.want(t, console.CodeError, "1 backup of cluster gone left: with --cluster gone it is chosen", "2 backups of cluster other left: with --cluster other they are chosen")
+		if strings.Contains(got.out+got.errors, "theirs") {
+			t.Errorf("%s: %s%s", args, got.out, got.errors)
+		}
+	}
+	// The worker of another cluster deletes what a cluster has left that is gone.
+	m, other := shared(), shared()
+	m.clusters, other.pollers = []string{"dev"}, []temporal.Poller{{}}
+	var out, errs bytes.Buffer
+	a := testApp(m, "", &out, &errs)
+	a.Dial = func(_ context.Context, cluster string) (console.Backend, error) {
+		if cluster == "dev" {
+			return other, nil
+		}
+		return m, nil
+	}
+	code := a.run(t.Context(), []string{"backup", "delete", "ours", "--confirm", "--cluster", "prod"})
+	result{code, out.String(), errs.String()}.want(t, console.CodeDone, "cluster prod has no worker that answers: the worker of cluster dev is asked")
+	if want := []any{contract.DeleteBackupInput{Name: "ours", Cluster: "prod"}}; !reflect.DeepEqual(other.started, want) || len(m.started) > 0 {
+		t.Errorf("started %+v and %+v", other.started, m.started)
+	}
+}
+
+// Where a list has backups of several clusters, it says of which each is.
+func TestBackupGetOfSeveralClusters(t *testing.T) {
+	m := &memory{backups: []contract.BackupSummary{{Name: "a", Cluster: "prod"}, {Name: "b"}}}
+	if got := lifeboat(t, m, "", "backup", "get"); strings.Contains(got.out, "CLUSTER") {
+		t.Errorf("of one cluster:\n%s", got.out)
+	}
+	m.backups[1].Cluster = "other"
+	lifeboat(t, m, "", "backup", "get").want(t, console.CodeDone, "PROVEN   CLUSTER", "never    prod", "never    other")
+	m.backups = m.backups[1:]
+	lifeboat(t, m, "", "backup", "get").want(t, console.CodeDone, "never    other")
 }
 
 func TestLocation(t *testing.T) {

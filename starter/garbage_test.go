@@ -85,6 +85,24 @@ func TestGarbageOfAGoneCluster(t *testing.T) {
 	}
 }
 
+// What is to be said next is said of the cluster that was asked for.
+func TestGarbageNext(t *testing.T) {
+	for name, plan := range map[string]contract.GarbageResult{
+		"backups": {Plan: contract.GarbagePlan{Delete: []contract.GarbageRow{{Name: "old"}}}},
+		"orphans": {Orphans: contract.OrphanPlan{Remove: []contract.Orphan{{Kind: contract.OrphanSnapshot, ID: "snap-1"}}}},
+	} {
+		m := &memory{results: map[string]any{"": plan}, pollers: []temporal.Poller{{}}}
+		lifeboat(t, m, "", "gc", "plan", "--cluster", "other").want(t, console.CodeDone, "Next: lifeboat gc run --cluster other")
+		if got := lifeboat(t, m, "", "gc", "plan"); !strings.Contains(got.out, "Next: lifeboat gc run") || strings.Contains(got.out, "--cluster") {
+			t.Errorf("%s: %s", name, got.out)
+		}
+	}
+	held := &memory{results: map[string]any{"": contract.GarbageResult{Plan: contract.GarbagePlan{Delete: []contract.GarbageRow{{Name: "old"}}}}}}
+	lifeboat(t, held, "", "gc", "plan", "--cluster", "other").want(t, console.CodeDone, "lifeboat backup hold NAME --reason TEXT --cluster prod for one")
+	ran := &memory{results: map[string]any{"": contract.GarbageResult{Orphans: contract.OrphanPlan{Keep: []contract.Orphan{{}}}}}}
+	lifeboat(t, ran, "", "gc", "run", "--cluster", "other").want(t, console.CodeDone, "see 'lifeboat gc plan --cluster other'")
+}
+
 // TestGarbageOfASilentCluster: a worker that was killed is listed for a while. Nothing is begun that
 // it would have to do: another one is asked, and where none answers the command ends.
 func TestGarbageOfASilentCluster(t *testing.T) {

@@ -222,6 +222,9 @@ type ServerStatus struct {
 type DeleteBackupInput struct {
 	Name     string `json:"name"`
 	Location string `json:"storageLocation,omitempty"`
+	// Cluster is the cluster whose backup is meant, such as one that is gone; "" is that of the
+	// worker. A collection names none: it has chosen by the manifest.
+	Cluster string `json:"cluster,omitempty"`
 	// UID asks for the backup of that UID and for no later one of the name.
 	UID string `json:"uid,omitempty"`
 	// ExpiredAt asks to delete it only if its time is still over then: somebody may hold it

@@ -63,19 +63,24 @@ func (b *Runner) PlanDelete(ctx context.Context, in contract.DeleteBackupInput) 
 	var doc velerov1.Backup
 	err = repository.GetJSON(ctx, st, layout.Backup{Name: in.Name}.Metadata(), &doc)
 	if errors.Is(err, store.ErrNotFound) {
-		return b.resumePlan(ctx, bsl, st, plan)
+		return b.resumePlan(ctx, bsl, st, in, plan)
 	}
 	if err != nil {
 		return plan, err
 	}
-	if err := checkWanted(ctx, st, in, &doc); err != nil {
+	entry := repository.EntryOf(&doc, 0)
+	err = b.checkMaker(ctx, st, in, entry.UID, entry.Cluster)
+	if err == nil {
+		err = checkWanted(ctx, st, in, &doc)
+	}
+	if err != nil {
 		return plan, err
 	}
 	unknown, err := checkUnlocked(ctx, st, in.Name)
 	if err != nil {
 		return plan, err
 	}
-	t := beside.Tombstone{Name: in.Name, UID: string(doc.UID), Ended: repository.EntryOf(&doc, 0).Completed}
+	t := beside.Tombstone{Name: in.Name, UID: string(doc.UID), Ended: entry.Completed}
 	if t.Snapshots, err = b.findSnapshots(ctx, st, in.Name, &doc); err != nil {
 		return plan, fmt.Errorf("find the snapshots of backup %s: %w", in.Name, err)
 	}
@@ -121,9 +126,15 @@ func (b *Runner) findLocation(ctx context.Context, in contract.DeleteBackupInput
 }
 
 // resumePlan goes on with a deletion that had begun.
-func (b *Runner) resumePlan(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, plan contract.DeletePlan) (contract.DeletePlan, error) {
+func (b *Runner) resumePlan(ctx context.Context, bsl *velerov1.BackupStorageLocation, st store.Store, in contract.DeleteBackupInput, plan contract.DeletePlan) (contract.DeletePlan, error) {
 	t, err := beside.ReadTombstone(ctx, st, plan.Name)
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		t, err = b.buryVanished(ctx, st, in)
+	case err == nil:
+		err = b.checkMaker(ctx, st, in, t.UID, "")
+	}
+	if errors.Is(err, errNoBackup) {
 		return plan, failure.NotFound("name: %w %q in location %s; `lifeboat backup get` lists them", errNoBackup, plan.Name, plan.Location)
 	}
 	if err != nil {
@@ -131,6 +142,33 @@ func (b *Runner) resumePlan(ctx context.Context, bsl *velerov1.BackupStorageLoca
 	}
 	err = b.fillPlan(ctx, bsl, st, t, &plan)
 	return plan, err
+}
+
+// buryVanished begins the deletion of a backup that was listed before and whose document is gone
+// though nobody deleted it: a person who names it says that it went on purpose. Its snapshots are
+// orphans from then on, since nothing is left that names them.
+func (b *Runner) buryVanished(ctx context.Context, st store.Store, in contract.DeleteBackupInput) (beside.Tombstone, error) {
+	if in.UID != "" || !in.ExpiredAt.IsZero() {
+		return beside.Tombstone{}, errNoBackup
+	}
+	seen, err := beside.ReadSeen(ctx, st)
+	if err != nil {
+		return beside.Tombstone{}, err
+	}
+	missing := seen.Missing(nil, nil)
+	i := slices.IndexFunc(missing, func(k beside.KnownBackup) bool { return k.Name == in.Name })
+	if i < 0 {
+		return beside.Tombstone{}, errNoBackup
+	}
+	if err := b.checkCluster(in, missing[i].Cluster); err != nil {
+		return beside.Tombstone{}, err
+	}
+	if _, err := checkHold(ctx, st, in.Name, missing[i].UID); err != nil {
+		return beside.Tombstone{}, err
+	}
+	t := beside.Tombstone{Name: in.Name, UID: missing[i].UID}
+	t.Snapshots.Unread = []string{"its snapshots: the files that name them are gone; 'lifeboat gc run' removes them as orphans, 'lifeboat gc plan' shows them"}
+	return t, repository.PutJSON(ctx, st, layout.Tombstone(t.Name), t, store.PutOptions{IfAbsent: true})
 }
 
 // fillPlan says in plan what there is to delete, and binds the deletion.
@@ -271,7 +309,7 @@ func (b *Runner) DeleteFiles(ctx context.Context, p *heartbeat.Recorder, in cont
 	if _, err := st.Head(ctx, layout.Tombstone(in.Name)); err != nil {
 		return res, ignoreMissing(err) // it has ended elsewhere: what lies beside may be of a new backup
 	}
-	if err := errors.Join(beside.ForgetDeletion(ctx, st, in.Name), beside.CountDeletion(ctx, st)); err != nil {
+	if err := errors.Join(beside.ForgetDeletion(ctx, st, in.Name), beside.CountDeletion(ctx, st, in.UID)); err != nil {
 		return res, err
 	}
 	return res, beside.RemoveTombstone(ctx, st, in.Name, in.UID)

@@ -31,13 +31,6 @@ import (
 // more there is to delete comes with the next plan.
 const rowsPerPlan = 200
 
-// A deletion that has failed is tried again after firstPause, which doubles with every
-// failure up to longestPause.
-const (
-	firstPause   = time.Hour
-	longestPause = 24 * time.Hour
-)
-
 // Causes for which an expired backup stays, beside those of package retention.
 const (
 	CauseReadOnly = "readOnly" // its location is
@@ -301,19 +294,10 @@ func (l *location) rowOf(d retention.Decision, now time.Time) contract.GarbageRo
 		return row
 	}
 	row.Tries, row.FirstTry, row.LastTry, row.LastError = t.Tries, &t.First, &t.Last, t.Error
-	if next := nextTry(t); d.Delete && now.Before(next) {
-		row.Cause, row.Reason = CauseFailed, fmt.Sprintf("could not be deleted, is tried again at %s: %s", next.UTC().Format(time.RFC3339), t.Error)
+	if d.Delete && now.Before(t.Next()) {
+		row.Cause, row.Reason = CauseFailed, t.Reason()
 	}
 	return row
-}
-
-// nextTry is when a deletion that has failed is tried again.
-func nextTry(t *beside.DeletionTry) time.Time {
-	pause := firstPause
-	for range t.Tries - 1 {
-		pause = min(2*pause, longestPause)
-	}
-	return t.Last.Add(pause)
 }
 
 // Record remembers that an expired backup could not be deleted. Of one that is gone all the

@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
+	"github.com/lifeboat-backup/lifeboat/internal/repository"
+	"github.com/lifeboat-backup/lifeboat/internal/repository/beside"
 	"github.com/lifeboat-backup/lifeboat/internal/store"
 )
 
@@ -68,7 +71,7 @@ func (l *look) orphanOfSnapshot(s snapshot) *contract.Orphan {
 		return &row
 	}
 	row.Location = p.name
-	row.Reason = cmp.Or(l.names.doubt(s.Snapshot), l.unseen(), l.whyKept(p), p.whyDoubtful(l.now.Add(-l.Grace)), l.young(s.Started))
+	row.Reason = cmp.Or(l.names.doubt(s.Snapshot), l.unseen(), p.whyMissing(row.UID, row.Backup), l.whyKept(p), p.whyDoubtful(l.now.Add(-l.Grace)), l.young(s.Started))
 	return &row
 }
 
@@ -100,7 +103,7 @@ func (l *look) orphanOfRun(p *place, r *run) *contract.Orphan {
 	case known && row.Cluster != l.Cluster:
 		row.Reason = "only a worker of cluster " + row.Cluster + " can clean up after it, or one that takes the name over (replacesCluster)"
 	default:
-		row.Reason = cmp.Or(p.readOnlyText(), p.alien, l.young(r.Written))
+		row.Reason = cmp.Or(p.readOnlyText(), p.alien, p.whyMissing(row.UID, row.Backup), l.young(r.Written))
 	}
 	return &row
 }
@@ -117,7 +120,7 @@ func (l *look) orphanOfDirectory(p *place, d directory) *contract.Orphan {
 	case row.Cluster == "":
 		row.Reason = "it is not known which cluster made it"
 	default:
-		row.Reason = cmp.Or(l.whyKept(p), l.young(d.written))
+		row.Reason = cmp.Or(p.whyMissing(d.uid, d.name), l.whyKept(p), l.young(d.written))
 	}
 	return &row
 }
@@ -226,13 +229,40 @@ func (l *look) whyKept(p *place) string {
 		return p.alien
 	case p.seen == nil:
 		return "the storage location is searched for the first time; goes after the grace period"
-	case len(p.backups) == 0 && p.seen.Backups > 0:
-		return fmt.Sprintf("the storage location lists no backup, and had %d at %s: make a backup, or remove %s from the bucket if they were deleted on purpose",
-			p.seen.Backups, p.seen.At.UTC().Format(time.RFC3339), layout.SeenKey)
+	case len(p.backups) == 0 && len(p.missing) > 0:
+		return fmt.Sprintf("the storage location lists no backup, and had %d at %s: put their files back, or say of each that it went on purpose: %s",
+			len(p.missing), p.seen.At.UTC().Format(time.RFC3339), p.wordsToDelete(p.missing[0]))
+	case p.seen.Known == nil && len(p.backups) < p.seen.Backups:
+		return fmt.Sprintf("the storage location lists %d of the %d backups that an older worker has counted at %s: put their files back, or remove %s from the bucket if they were deleted on purpose",
+			len(p.backups), p.seen.Backups, p.seen.At.UTC().Format(time.RFC3339), layout.SeenKey)
 	case l.now.Before(p.seen.Since.Add(l.Grace)):
 		return "the storage location is searched since " + p.seen.Since.UTC().Format(time.RFC3339) + " only; goes after the grace period"
 	}
 	return ""
+}
+
+// whyMissing says that something may be of a backup that was listed before, and is gone though
+// Lifeboat did not delete it. What tells no backup, neither by a UID nor by a name, may be of each.
+func (p *place) whyMissing(uid, backup string) string {
+	for _, b := range p.missing {
+		if uid == b.UID || uid == "" && (backup == b.Name || backup == "") {
+			return fmt.Sprintf("backup %s was in storage location %s and is gone without a deletion: put its files back, or say that it went on purpose: %s", b.Name, p.name, p.wordsToDelete(b))
+		}
+	}
+	return ""
+}
+
+// wordsToDelete are those by which a person says that a backup went on purpose. A later backup of
+// the name would be deleted by them.
+func (p *place) wordsToDelete(b beside.KnownBackup) string {
+	if slices.ContainsFunc(p.backups, func(e repository.BackupEntry) bool { return e.Name == b.Name }) {
+		return "another backup has the name by now, so delete it in EC2 by hand"
+	}
+	words := "lifeboat backup delete " + b.Name + " --storage-location " + p.name
+	if b.Cluster != "" {
+		words += " --cluster " + b.Cluster
+	}
+	return words
 }
 
 // whyDoubtful says that a run of which too little is known may have made things since.

@@ -113,25 +113,47 @@ type reason struct {
 	until time.Time
 }
 
-// reasons are those of all backups, by place and name.
+// reasons are those of all backups, by place and name. Each cluster's collection fills floors with
+// its own backups, and with Velero's.
 func (l *look) reasons() map[string]reason {
 	out := map[string]reason{}
 	for _, p := range l.places {
-		all := make([]retention.Backup, 0, len(p.backups))
+		of := map[string][]retention.Backup{l.Cluster: nil} // by cluster, "" for Velero's
 		for _, e := range p.backups {
-			b := p.holds[e.Name].Backup(e)
-			all = append(all, b)
+			b, cluster := p.holds[e.Name].Backup(e), ""
+			if o := l.names.backups[e.UID]; o != nil {
+				cluster = o.cluster
+			}
+			of[cluster] = append(of[cluster], b)
 			out[p.digest+"/"+e.Name] = reasonOf(b)
 		}
-		for _, d := range retention.Decide(all, l.Policy, l.now) {
-			text := "its backup has expired and goes with the next collection of its cluster"
-			if d.Reason != "" {
-				text = "its backup has expired and stays: " + d.Reason
+		for cluster, all := range of {
+			if cluster == "" {
+				continue
 			}
-			out[p.digest+"/"+d.Name] = reason{text: text}
+			for _, d := range retention.Decide(slices.Concat(all, of[""]), l.Policy, l.now) {
+				if cluster == l.Cluster || slices.ContainsFunc(all, func(b retention.Backup) bool { return b.Name == d.Name }) {
+					out[p.digest+"/"+d.Name] = p.reasonOfExpired(d, l.now)
+				}
+			}
 		}
 	}
 	return out
+}
+
+// reasonOfExpired says of an expired backup what the plan of its collection says.
+func (p *place) reasonOfExpired(d retention.Decision, now time.Time) reason {
+	const stays = "its backup has expired and stays: "
+	t := p.tries[d.Name]
+	switch {
+	case d.Reason != "":
+		return reason{text: stays + d.Reason}
+	case t != nil && t.UID == d.UID && now.Before(t.Next()):
+		return reason{stays + t.Reason(), t.Next()}
+	case p.readOnly:
+		return reason{text: stays + p.readOnlyText()}
+	}
+	return reason{text: "its backup has expired and goes with the next collection of its cluster"}
 }
 
 func reasonOf(b retention.Backup) reason {

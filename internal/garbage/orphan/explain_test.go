@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
+
 	"github.com/lifeboat-backup/lifeboat/internal/archive/layout"
 	"github.com/lifeboat-backup/lifeboat/internal/aws/ebs"
 	"github.com/lifeboat-backup/lifeboat/internal/contract"
@@ -58,6 +60,14 @@ func TestExplain(t *testing.T) {
 		i.store().Set(layout.RetentionKey("held"), []byte(`{"name":"held","uid":"uid-held","hold":"audit"}`))
 		i.commit("floor", "nightly", time.Now(), add(i.tags("floor"), "floor of prod in s3://b-default/p: its backup has expired and stays: among the last 1 good backups of schedule nightly"))
 		i.commit("old", "", time.Now(), add(i.tags("old"), "old of prod in s3://b-default/p: its backup has expired and goes with the next collection of its cluster"))
+		next := time.Now().Add(2*day + time.Hour).UTC().Truncate(time.Second)
+		i.commit("locked", "", time.Now(), add(i.tags("locked"), "locked of prod in s3://b-default/p: its backup has expired and stays: could not be deleted, is tried again at "+next.Format(time.RFC3339)+": retained until "+next.Format(time.RFC3339)))
+		i.store().Set(layout.DeletionTryKey("locked"), fmt.Appendf(nil, `{"name":"locked","uid":"uid-locked","tries":1,"last":%q,"error":"retained"}`, next.Add(-time.Hour).Format(time.RFC3339)))
+		i.commit("shared", "weekly", time.Now(), add(i.tags("shared"), "shared of prod in s3://b-default/p: its backup has expired and stays: among the last 1 good backups of schedule weekly"))
+		theirNewer := i.tags("their-newer")
+		theirNewer[ebs.TagCluster] = "dev"
+		time.Sleep(time.Second)
+		commitAs(t, i.store(), "their-newer", "weekly", "dev", time.Now(), []string{add(theirNewer, "their-newer of dev in s3://b-default/p: its backup has expired and stays: among the last 1 good backups of schedule weekly")})
 		commitAs(t, i.store(), "theirs", "", "dev", end, []string{add(theirs, "theirs of dev in s3://b-default/p: its backup has not expired until "+end.Format(time.RFC3339))})
 		i.stage("running")
 		add(i.tags("running"), "running of prod in s3://b-default/p: of run backup:prod:running")
@@ -85,6 +95,23 @@ func TestExplain(t *testing.T) {
 		_, err := i.Explain(t.Context(), contract.ReadInput{Name: "snap-0"})
 		if failure.TypeOf(err) != contract.ErrTypeNotFound {
 			t.Error(err)
+		}
+	})
+}
+
+// What a ReadOnly location keeps is said to stay, as the plan says it.
+func TestExplainReadOnly(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		i.commit("old", "", time.Now(), i.snapshot(i.tags("old")))
+		time.Sleep(2 * day)
+		bsl, err := i.locations.Config().Location("default")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bsl.Spec.AccessMode = velerov1.BackupStorageLocationAccessModeReadOnly
+		if all, _ := i.explain(""); len(all) != 1 || all[0].Kept != "its backup has expired and stays: the storage location is ReadOnly" {
+			t.Errorf("%+v", all)
 		}
 	})
 }

@@ -59,11 +59,13 @@ type place struct {
 	st       store.Store
 	readOnly bool
 	seen     *beside.Seen
+	missing  []beside.KnownBackup // were listed, and are gone without a deletion
 	clusters []string // that have worked there
 	runs     []run
 	deleting map[string]*beside.Tombstone // by backup
 	backups  []repository.BackupEntry
 	holds    map[string]*beside.Retention
+	tries    map[string]*beside.DeletionTry
 	loose    []directory // without a document
 	alien    string      // why the cluster's name is another cluster's here, "" if it is not
 	uploads  []store.Upload
@@ -257,7 +259,7 @@ func (l *look) placeOf(digest string) *place {
 
 // readPlace reads runs and deletions before backups.
 func (l *look) readPlace(ctx context.Context, p *place, listing *repository.Listing) (err error) {
-	if p.seen, err = beside.ReadSeen(ctx, p.st); err != nil && !archive.IsDamaged(err) {
+	if p.seen, err = beside.ReadSeen(ctx, p.st); err != nil {
 		return err
 	}
 	if p.clusters, err = repository.ClusterNames(ctx, p.st); err != nil {
@@ -270,6 +272,9 @@ func (l *look) readPlace(ctx context.Context, p *place, listing *repository.List
 		return err
 	}
 	if p.holds, err = beside.ReadRetentions(ctx, p.st); err != nil {
+		return err
+	}
+	if p.tries, err = beside.ReadDeletionTries(ctx, p.st); err != nil {
 		return err
 	}
 	directories, err := p.st.Dirs(ctx, layout.BackupsDir)
@@ -286,6 +291,7 @@ func (l *look) readPlace(ctx context.Context, p *place, listing *repository.List
 			break
 		}
 	}
+	p.missing = p.seen.Missing(p.backups, p.deleting)
 	if err := p.readLoose(ctx, directories); err != nil {
 		return err
 	}
@@ -366,13 +372,13 @@ func readDirectory(ctx context.Context, st store.Store, name string) (directory,
 	return d, ctx.Err()
 }
 
-// recordSeen remembers how many backups each place has.
+// recordSeen remembers which backups each place has.
 func (l *look) recordSeen(ctx context.Context) error {
 	for _, p := range l.places {
 		if p.readOnly {
 			continue
 		}
-		if err := beside.RecordSeen(ctx, p.st, len(p.backups), l.now); err != nil {
+		if err := beside.RecordSeen(ctx, p.st, p.seen, p.backups, l.now); err != nil {
 			return fmt.Errorf("storage location %s: remember its backups: %w", p.name, err)
 		}
 	}

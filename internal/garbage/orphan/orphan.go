@@ -10,7 +10,7 @@
 // What is ours carries a digest of the bucket and prefix of its backup, and the name of its
 // cluster. An orphan is one with a digest of ours that no manifest, no staged run and no
 // running deletion names. Whatever cannot be read may name it: it stays then, and so it does
-// for a grace period, and where a list of backups came back empty that was not empty before.
+// for a grace period, and where its backup was listed before and is gone without a deletion.
 package orphan
 
 import (
@@ -60,7 +60,7 @@ type Abandoner interface {
 }
 
 // Plan tells which orphans there are and what becomes of each. It changes nothing; unless it
-// is a dry run, it remembers how many backups each location has.
+// is a dry run, it remembers which backups each location has.
 func (c *Collector) Plan(ctx context.Context, in contract.PlanOrphansInput) (contract.OrphanPlan, error) {
 	l, err := c.look(ctx, cmp.Or(in.Cluster, c.Cluster), in.Now)
 	if err != nil {

@@ -287,13 +287,144 @@ func TestEmptyOnPurpose(t *testing.T) {
 		if _, err := i.store().DeletePrefix(t.Context(), layout.BackupDir("kept")); err != nil {
 			t.Fatal(err)
 		}
-		if err := beside.CountDeletion(t.Context(), i.store()); err != nil {
+		if err := beside.CountDeletion(t.Context(), i.store(), "uid-kept"); err != nil {
 			t.Fatal(err)
 		}
 		if res := i.remove(i.plan()); res.Removed != 1 || w.left()[id] {
 			t.Errorf("%+v", res)
 		}
 	})
+}
+
+// vanish removes the files of backups behind Lifeboat's back.
+func (i *installation) vanish(names ...string) {
+	i.t.Helper()
+	for _, name := range names {
+		if _, err := i.store().DeletePrefix(i.t.Context(), layout.BackupDir(name)); err != nil {
+			i.t.Fatal(err)
+		}
+	}
+}
+
+// What vanished without a deletion keeps its snapshots, whatever is made afterwards, until a
+// person says of it that it went on purpose.
+func TestVanished(t *testing.T) {
+	for name, vanished := range map[string][]string{"some": {"b"}, "all": {"b", "kept"}} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				i := w.known("prod")
+				id := i.snapshot(i.tags("b"))
+				tagless := i.snapshot(i.csiTags("velero-data-0123abcd"))
+				i.commit("b", "", time.Now().Add(99*day), id, tagless)
+				i.plan()
+				i.vanish(vanished...)
+				i.plan()
+				for n := range 3 { // as many as there were, and more
+					i.commit(fmt.Sprintf("nightly-%d", n), "", time.Now().Add(99*day))
+					i.restart()
+					time.Sleep(2 * day)
+					plan := i.plan()
+					if len(plan.Remove) > 0 || len(plan.Keep) != 2 {
+						t.Fatal(textOf(plan))
+					}
+					if want := "backup b was in storage location default and is gone without a deletion: put its files back, or say that it went on purpose: lifeboat backup delete b --storage-location default"; plan.Keep[0].Reason != want {
+						t.Errorf("%s", textOf(plan))
+					}
+				}
+				i.store().Set(layout.Backup{Name: "b"}.Metadata(), []byte(`{"metadata":{"name":"b","uid":"later"},"status":{"phase":"Completed"}}`))
+				if text := textOf(i.plan()); !strings.Contains(text, "is gone without a deletion") || strings.Contains(text, "backup delete b") {
+					t.Errorf("another has the name: %s", text)
+				}
+				i.vanish("b")
+				for _, name := range vanished {
+					if err := beside.CountDeletion(t.Context(), i.store(), "uid-"+name); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if res := i.remove(i.plan()); res.Removed != 2 || w.left()[id] || w.left()[tagless] {
+					t.Errorf("said by name: %+v", res)
+				}
+			})
+		})
+	}
+}
+
+// The files that are left of a backup whose document vanished stay, and so does what its run left.
+func TestVanishedDocument(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		i.commit("b", "", time.Now().Add(99*day))
+		i.stage("c")
+		i.commit("c", "", time.Now().Add(99*day))
+		i.plan()
+		i.runs.end("backup:prod:c")
+		for _, name := range []string{"b", "c"} {
+			i.store().Remove(layout.Backup{Name: name}.Metadata())
+		}
+		time.Sleep(2 * day)
+		plan := i.plan()
+		if text := textOf(plan); len(plan.Remove) > 0 || !strings.Contains(text, "directory backups/b/ stays: backup b was in") || !strings.Contains(text, "run uid-c stays: backup c was in") {
+			t.Error(text)
+		}
+		i.commit("b", "", time.Now().Add(99*day))
+		i.commit("c", "", time.Now().Add(99*day))
+		if text := textOf(i.plan()); text != "run uid-c" {
+			t.Errorf("put back: %s", text)
+		}
+	})
+}
+
+// What an older worker has counted guards as it did, and is replaced by names where nothing is
+// missing.
+func TestCountOfOlderWorker(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		i := w.known("prod")
+		id := i.snapshot(i.tags("b"))
+		since := time.Now().Add(-9 * day).UTC().Format(time.RFC3339)
+		i.store().Set(layout.SeenKey, fmt.Appendf(nil, `{"since":%q,"backups":2,"at":%q}`, since, since))
+		time.Sleep(2 * day)
+		if text := textOf(i.plan()); !strings.Contains(text, "lists 1 of the 2 backups that an older worker has counted") {
+			t.Error(text)
+		}
+		i.store().Set(layout.SeenKey, fmt.Appendf(nil, `{"since":%q,"backups":1,"at":%q}`, since, since))
+		if text := textOf(i.plan()); text != "snapshot "+id {
+			t.Error(text)
+		}
+		i.vanish("kept")
+		i.commit("new", "", time.Now().Add(99*day))
+		if seen, err := beside.ReadSeen(t.Context(), i.store()); err != nil || len(seen.Known) != 1 || seen.Known[0].Name != "kept" {
+			t.Errorf("%+v, %v", seen, err)
+		}
+	})
+}
+
+// A list that was begun before a deletion ended brings back nothing of what was deleted.
+func TestDeletedMeanwhile(t *testing.T) {
+	st := memstore.New()
+	list := []repository.BackupEntry{{Name: "a", UID: "1", Ours: true}, {Name: "b", UID: "2", Ours: true}, {Name: "velero", UID: "3"}}
+	for _, known := range []int{0, 1} { // of the list, before
+		st.Remove(layout.SeenKey)
+		if err := beside.RecordSeen(t.Context(), st, nil, list[:known], time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		before, err := beside.ReadSeen(t.Context(), st)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(beside.CountDeletion(t.Context(), st, "1"), beside.RecordSeen(t.Context(), st, before, list, time.Now())); err != nil {
+			t.Fatal(err)
+		}
+		now, err := beside.ReadSeen(t.Context(), st)
+		if err != nil || len(now.Known) != 0 {
+			t.Errorf("known %d: %+v, %v", known, now, err)
+		}
+		if err := beside.RecordSeen(t.Context(), st, now, list[1:], time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if now, err = beside.ReadSeen(t.Context(), st); err != nil || fmt.Sprint(now.Known) != "[{b 2 }]" || now.Missing(list, nil) != nil {
+			t.Errorf("known %d: %+v, %v", known, now, err)
+		}
+	}
 }
 
 // Between a plan and the removal a run may begin, or what a list did not show may be there: it

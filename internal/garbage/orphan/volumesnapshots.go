@@ -72,7 +72,7 @@ func (l *look) orphanOfVolumeSnapshot(vs VolumeSnapshot) *contract.Orphan {
 		return &row
 	}
 	row.Location = p.name
-	row.Reason = cmp.Or(l.names.doubts[vs.Backup], l.unseen(), l.whyKept(p), p.whyDoubtful(l.now.Add(-l.Grace)), l.young(vs.Created))
+	row.Reason = cmp.Or(l.names.doubts[vs.Backup], l.unseen(), p.whyMissing(vs.BackupUID, vs.Backup), l.whyKept(p), p.whyDoubtful(l.now.Add(-l.Grace)), l.young(vs.Created))
 	return &row
 }
 

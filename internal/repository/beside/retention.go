@@ -70,6 +70,27 @@ type DeletionTry struct {
 	Error string    `json:"error"` // of the last
 }
 
+// A deletion that has failed is tried again after firstPause, which doubles with every
+// failure up to longestPause.
+const (
+	firstPause   = time.Hour
+	longestPause = 24 * time.Hour
+)
+
+// Next is when the deletion is tried again.
+func (t *DeletionTry) Next() time.Time {
+	pause := firstPause
+	for range t.Tries - 1 {
+		pause = min(2*pause, longestPause)
+	}
+	return t.Last.Add(pause)
+}
+
+// Reason says why the backup stays until then.
+func (t *DeletionTry) Reason() string {
+	return fmt.Sprintf("could not be deleted, is tried again at %s: %s", t.Next().UTC().Format(time.RFC3339), t.Error)
+}
+
 // RecordDeletionTry remembers another failed deletion of a backup. Repeated for one time it
 // counts once.
 func RecordDeletionTry(ctx context.Context, st store.Store, backup, uid string, at time.Time, message string) error {

@@ -1,9 +1,12 @@
 package backups
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +22,7 @@ import (
 type deleteOptions struct {
 	confirm, all, noWait bool
 	selector, location   string
+	of                   string // the cluster that is meant, where the worker of another one is asked
 }
 
 // Delete is `backup delete`.
@@ -35,20 +39,32 @@ that are not the backup's own.
 Where several storage locations have a backup of one name, say which with
 --storage-location. What lies in a location that cannot be read is left, and told.
 
+Of several clusters that share a bucket, --selector and --all leave the backups of the
+others, and tell of how many; one of another cluster that is named is refused. --cluster
+says which cluster is meant, also one that is gone: any worker that has the bucket answers.
+What Velero made names no cluster, and is chosen.
+
 ` + console.ExitCodesHelp,
 		Example: `  lifeboat backup delete nightly
   lifeboat backup delete -l velero.io/schedule-name=nightly --confirm
-  lifeboat backup delete --all --confirm`,
+  lifeboat backup delete --all --confirm
+  lifeboat backup delete --all --cluster gone`,
 		Args:              o.checkTargets,
 		ValidArgsFunction: cs.backups().CompleteNames,
 	}
 	c.Flags().BoolVar(&o.confirm, "confirm", false, "do not ask")
-	c.Flags().BoolVar(&o.all, "all", false, "delete every backup of the cluster's storage locations")
+	c.Flags().BoolVar(&o.all, "all", false, "delete every backup of the cluster")
 	c.Flags().BoolVar(&o.noWait, "no-wait", false, "start the deletions and return")
 	c.Flags().StringVarP(&o.selector, "selector", "l", "", "delete the backups with these labels")
 	console.BindLocation(c, &o.location)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return cs.WithBackend(c.Context(), func(be console.Backend) error { return cs.deleteBackups(c.Context(), be, o, args) })
+		if cs.Cluster == "" {
+			return cs.WithBackend(c.Context(), func(be console.Backend) error { return cs.deleteBackups(c.Context(), be, o, args) })
+		}
+		return cs.ThroughAnyWorker(c.Context(), func(be console.Backend, of string) error {
+			o.of = of
+			return cs.deleteBackups(c.Context(), be, o, args)
+		})
 	}
 	return c
 }
@@ -113,11 +129,31 @@ func (cs Commands) findTargets(ctx context.Context, be console.Backend, o *delet
 		return nil, false, err
 	}
 	cs.NoteUnread(found.Unread)
-	for _, b := range found.Rows {
+	for _, b := range cs.leaveOthers(found.Rows, cmp.Or(o.of, be.Cluster())) {
 		all = append(all, target{name: b.Name, location: b.Location, label: b.Name})
 	}
 	nameTwins(all)
 	return all, len(found.Unread) == 0, nil
+}
+
+// leaveOthers leaves out the backups of other clusters than the one that is meant, and says so.
+func (cs Commands) leaveOthers(rows []contract.BackupSummary, meant string) []contract.BackupSummary {
+	left := map[string]int64{}
+	rows = slices.DeleteFunc(slices.Clone(rows), func(b contract.BackupSummary) bool {
+		other := b.Cluster != "" && b.Cluster != meant
+		if other {
+			left[b.Cluster]++
+		}
+		return other
+	})
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		chosen := "they are chosen"
+		if left[name] == 1 {
+			chosen = "it is chosen"
+		}
+		cs.Note("%s of cluster %s left: with --cluster %s %s\n", show.Plural(left[name], "backup"), name, name, chosen)
+	}
+	return rows
 }
 
 // nameTwins tells backups of one name apart.
@@ -162,7 +198,7 @@ func (cs Commands) deleteAll(ctx context.Context, be console.Backend, o *deleteO
 	}
 	var begun []deletion
 	for _, t := range targets {
-		run, err := startDelete(ctx, be, t)
+		run, err := startDelete(ctx, be, t, o.of)
 		note(err)
 		if err == nil {
 			begun = append(begun, deletion{t, run})
@@ -182,8 +218,8 @@ func (cs Commands) deleteAll(ctx context.Context, be console.Backend, o *deleteO
 }
 
 // startDelete starts a deletion or joins the one that runs already.
-func startDelete(ctx context.Context, be console.Backend, t target) (temporal.Run, error) {
-	run, err := be.StartDelete(ctx, contract.DeleteBackupInput{Name: t.name, Location: t.location})
+func startDelete(ctx context.Context, be console.Backend, t target, of string) (temporal.Run, error) {
+	run, err := be.StartDelete(ctx, contract.DeleteBackupInput{Name: t.name, Location: t.location, Cluster: of})
 	if errors.Is(err, temporal.ErrExists) {
 		return run, nil
 	}

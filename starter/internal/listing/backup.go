@@ -15,7 +15,7 @@ import (
 func BackupOfRun(r temporal.State) contract.BackupSummary {
 	return contract.BackupSummary{
 		Name: r.Name, Labels: r.Labels, Location: r.Location, Phase: r.Phase,
-		Errors: errorCount(r), Created: r.Started, Selector: r.Selector, Ours: true,
+		Errors: errorCount(r), Created: r.Started, Selector: r.Selector, Ours: true, Cluster: contract.ClusterFromID(r.WorkflowID),
 	}
 }
 

@@ -85,8 +85,10 @@ func (n *Noun[Row, Doc]) printList(ctx context.Context, be console.Backend, o *G
 		return err
 	}
 	layout := n.Layout
-	if o.AllClusters {
+	if o.AllClusters || n.hasOthers(rows, be.Cluster()) {
 		layout = layout.WithColumn("CLUSTER", n.RowCluster)
+	}
+	if o.AllClusters {
 		if err := n.noteGoneClusters(ctx, rows); err != nil {
 			return err
 		}
@@ -95,6 +97,14 @@ func (n *Noun[Row, Doc]) printList(ctx context.Context, be console.Backend, o *G
 		layout = layout.WithLabels(n.RowLabels)
 	}
 	return layout.PrintRows(n.Console, o.out, rows, func() any { return n.listDocument(rows, stored.Unread) })
+}
+
+// hasOthers tells whether rows are of another cluster than the one that is asked.
+func (n *Noun[Row, Doc]) hasOthers(rows []Row, cluster string) bool {
+	return n.RowCluster != nil && slices.ContainsFunc(rows, func(row Row) bool {
+		of := n.RowCluster(row)
+		return of != "" && of != cluster
+	})
 }
 
 // noteGoneClusters says which clusters have rows and no worker: what is theirs nobody collects.

@@ -25,13 +25,14 @@ func Orphans(w io.Writer, plan contract.OrphanPlan, now time.Time) error {
 	return nil
 }
 
-// RemovedOrphans says how many orphans have gone and are left, and shows those that have gone.
-func RemovedOrphans(w io.Writer, res contract.GarbageResult, now time.Time) error {
+// RemovedOrphans says how many orphans have gone and are left, which the command see shows, and
+// shows those that have gone.
+func RemovedOrphans(w io.Writer, res contract.GarbageResult, see string, now time.Time) error {
 	kept := len(res.Orphans.Keep) + res.Orphans.MoreKeep
 	if res.Removed+kept == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "%s removed; %d left, see 'lifeboat gc plan'.\n", Plural(int64(res.Removed), "orphan"), kept)
+	_, err := fmt.Fprintf(w, "%s removed; %d left, see '%s'.\n", Plural(int64(res.Removed), "orphan"), kept, see)
 	if err != nil || len(res.Gone) == 0 {
 		return err
 	}
