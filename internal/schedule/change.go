@@ -81,12 +81,26 @@ func (c *change) checkAll() error {
 			return c.unknown(name)
 		}
 	}
-	for _, name := range slices.Concat(c.in.Pause, c.in.Unpause, c.in.Delete) {
+	for _, name := range c.in.Delete {
 		if err := c.mayChange(c.defined[name]); err != nil {
 			return failure.Invalid("%w", err)
 		}
 	}
+	for _, name := range c.in.Unpause {
+		if d := c.defined[name]; c.pausedInConfiguration(d) && !d.PausedByHand {
+			return failure.Invalid("schedule %q %s", name, c.pausedThere())
+		}
+	}
 	return nil
+}
+
+// pausedInConfiguration tells that the configuration would set back the end of a pause.
+func (c *change) pausedInConfiguration(d *repository.ScheduleDefinition) bool {
+	return d.Source == repository.SourceConfig && d.Spec.Paused
+}
+
+func (c *change) pausedThere() string {
+	return "has paused: true in the worker's configuration, in " + c.words().configured + ": change it there"
 }
 
 // mayChange refuses what the configuration would set back.
@@ -150,8 +164,8 @@ func (s *Service) store(ctx context.Context, st store.Store, stored *repository.
 	d := &repository.ScheduleDefinition{Schedule: in, Cluster: s.Config.Cluster, UID: string(uuid.NewUUID()), Source: source, Created: now}
 	outcome := contract.ScheduleCreated
 	if stored != nil && !stored.Damaged {
-		if stored.PausedByHand {
-			in.Spec.Paused = stored.Spec.Paused // what somebody has said by hand holds
+		if stored.PausedByHand && source == repository.SourceCLI {
+			in.Spec.Paused = stored.Spec.Paused // a printed document tells the pause by hand as its own
 		}
 		copied := *stored
 		d, outcome = &copied, contract.ScheduleConfigured
@@ -243,8 +257,11 @@ func (c *change) pause(ctx context.Context) error {
 }
 
 // unpause starts nothing: due times that have passed are accounted for as paused.
+// What the configuration pauses stays so.
 func (c *change) unpause(ctx context.Context) error {
-	return c.setPaused(ctx, c.in.Unpause, contract.ScheduleUnpaused, func(d *repository.ScheduleDefinition) { d.PausedByHand, d.Spec.Paused = false, false })
+	return c.setPaused(ctx, c.in.Unpause, contract.ScheduleUnpaused, func(d *repository.ScheduleDefinition) {
+		d.PausedByHand, d.Spec.Paused = false, c.pausedInConfiguration(d)
+	})
 }
 
 func (c *change) setPaused(ctx context.Context, names []string, outcome string, set func(*repository.ScheduleDefinition)) error {
@@ -265,7 +282,11 @@ func (c *change) setPaused(ctx context.Context, names []string, outcome string, 
 				return err
 			}
 		}
-		if err := c.report(ctx, d, outcome, nil); err != nil {
+		var warnings []string
+		if outcome == contract.ScheduleUnpaused && d.Paused() {
+			warnings = append(warnings, "the pause by hand has ended, and it stays paused: it "+c.pausedThere())
+		}
+		if err := c.report(ctx, d, outcome, warnings); err != nil {
 			return err
 		}
 	}

@@ -150,7 +150,7 @@ func TestConfigured(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for _, in := range []contract.ChangeSchedulesInput{
-		{Apply: []contract.Schedule{daily("a", cron("@hourly"))}}, {Delete: []string{"a"}}, {Pause: []string{"a"}}, {Unpause: []string{"a"}},
+		{Apply: []contract.Schedule{daily("a", cron("@hourly"))}}, {Delete: []string{"a"}},
 	} {
 		if _, err := w.Change(t.Context(), in); failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), "stands in the worker's configuration") {
 			t.Errorf("%+v: %v", in, err)
@@ -220,5 +220,59 @@ func TestTwoClusters(t *testing.T) {
 	}
 	if _, err := other.Change(t.Context(), contract.ChangeSchedulesInput{Delete: []string{"a"}}); err != nil || w.status("a").Phase != contract.ScheduleEnabled {
 		t.Error(err)
+	}
+}
+
+// configure has the worker's configuration hold the named daily schedules.
+func (w *world) configure(all ...contract.Schedule) {
+	w.Config.Schedules = nil
+	for _, s := range all {
+		doc := velerov1.Schedule{Spec: s.Spec}
+		doc.Name, doc.Labels, doc.Annotations = s.Name, s.Labels, s.Annotations
+		w.Config.Schedules = append(w.Config.Schedules, doc)
+	}
+	w.ensure()
+}
+
+// TestPauseOfConfigured: a schedule of the configuration is paused and unpaused by hand as any
+// other, and a pause by hand goes with it into the configuration.
+func TestPauseOfConfigured(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	w.configure(daily("a"), daily("b"))
+	if got := w.status("a"); got.Phase != contract.ScheduleOff || got.Source != "config" || !strings.Contains(strings.Join(got.Warnings, ""), "paused by hand") {
+		t.Errorf("%+v", got)
+	}
+	equal(t, w.change(contract.ChangeSchedulesInput{Unpause: []string{"a"}}), "a unpaused")
+	equal(t, w.change(contract.ChangeSchedulesInput{Pause: []string{"b"}}), "b paused")
+	w.ensure()
+	if a, b := w.temporal.schedules["a"], w.temporal.schedules["b"]; a.Paused || !b.Paused {
+		t.Errorf("a paused: %t, b paused: %t", a.Paused, b.Paused)
+	}
+	equal(t, w.change(contract.ChangeSchedulesInput{Unpause: []string{"b"}}), "b unpaused")
+	w.ensure()
+	if w.temporal.schedules["b"].Paused || w.status("b").Phase != contract.ScheduleEnabled {
+		t.Errorf("%+v", w.status("b"))
+	}
+}
+
+// TestPausedInConfiguration: what the configuration pauses, only it unpauses.
+func TestPausedInConfiguration(t *testing.T) {
+	w := newWorld(t)
+	w.apply(daily("a"))
+	w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	w.configure(daily("a", func(s *contract.Schedule) { s.Spec.Paused = true }))
+	res, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Unpause: []string{"a"}})
+	if err != nil || !strings.Contains(strings.Join(res.Changes[0].Warnings, ""), "paused: true") || !w.temporal.schedules["a"].Paused {
+		t.Errorf("%+v %v", res, err)
+	}
+	_, err = w.Change(t.Context(), contract.ChangeSchedulesInput{Unpause: []string{"a"}})
+	if failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), "paused: true") {
+		t.Error(err)
+	}
+	w.configure(daily("a"))
+	if w.temporal.schedules["a"].Paused || w.status("a").Phase != contract.ScheduleEnabled {
+		t.Errorf("%+v", w.status("a"))
 	}
 }

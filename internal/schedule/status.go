@@ -69,12 +69,20 @@ func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.Sc
 	if readErr != nil {
 		return row, readErr
 	}
-	row.Warnings = slices.Concat(r.warnings, warnOfSource(&d.Schedule, backups))
+	row.Warnings = slices.Concat(r.warnings, warnOfSource(&d.Schedule, backups), s.warnOfPause(d))
 	if err == nil {
 		describeRules(&row, &r, runs, d, s.now())
 	}
 	describeRuns(&row, runs, s.now(), whole)
 	return row, nil
+}
+
+// warnOfPause tells of a pause that the configuration, which declares the schedule, says nothing of.
+func (s *Service) warnOfPause(d *repository.ScheduleDefinition) []string {
+	if d.Source != repository.SourceConfig || !d.PausedByHand {
+		return nil
+	}
+	return []string{fmt.Sprintf("it is paused by hand, whatever the worker's configuration says; `lifeboat %s unpause %s` ends that", s.words().command, d.Name)}
 }
 
 // describeRules tells what a valid definition means.

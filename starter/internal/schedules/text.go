@@ -138,7 +138,7 @@ func describeTemplate(io Console, template any) error {
 func sourceText(s contract.ScheduleStatus) string {
 	switch {
 	case s.Source == "config":
-		return "the worker's configuration; it can be changed there only"
+		return "the worker's configuration; it can be changed there only, and paused here"
 	case s.Schedule.From != "":
 		return "applied from " + s.Schedule.From
 	default:
