@@ -92,3 +92,7 @@ func (s scheduler) Delete(ctx context.Context, name string) error {
 func (s scheduler) Running(ctx context.Context, run contract.Run) (bool, error) {
 	return s.IsRunning(ctx, run)
 }
+
+func (s scheduler) Ended(ctx context.Context, run contract.Run) (time.Time, error) {
+	return s.EndOf(ctx, run)
+}

@@ -44,6 +44,8 @@ type Temporal interface {
 	Delete(ctx context.Context, name string) error
 	// Running tells that a run goes on. One that Temporal does not know does not.
 	Running(ctx context.Context, run contract.Run) (bool, error)
+	// Ended is when a run has ended, zero where Temporal does not know it or it goes on.
+	Ended(ctx context.Context, run contract.Run) (time.Time, error)
 }
 
 // Desired is a schedule as Temporal should have it.
