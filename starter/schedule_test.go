@@ -117,6 +117,44 @@ func TestScheduleChanges(t *testing.T) {
 	}
 }
 
+// TestSchedulesOfTheConfiguration: whoever means all schedules acts on those that can be changed, and
+// is told which stand in the worker's configuration.
+func TestSchedulesOfTheConfiguration(t *testing.T) {
+	own, listed, off, stopped := scheduleStatus(), scheduleStatus(), scheduleStatus(), scheduleStatus()
+	listed.Source, listed.Schedule.Name = "config", "listed"
+	off.Source, off.Schedule.Name, off.Schedule.Spec.Paused = "config", "off", true
+	stopped.Source, stopped.Schedule.Name, stopped.Schedule.Spec.Paused, stopped.PausedByHand = "config", "stopped", true, true
+	for line, tc := range map[string]struct {
+		code int
+		want contract.ChangeSchedulesInput
+		left string
+	}{
+		"schedule delete --all --confirm":          {console.CodePartiallyFailed, contract.ChangeSchedulesInput{Delete: []string{"nightly"}}, "left as they are, for they stand in the worker's configuration: listed, off, stopped"},
+		"schedule delete -l team=shop --confirm":   {console.CodePartiallyFailed, contract.ChangeSchedulesInput{Delete: []string{"nightly"}}, "listed, off, stopped"},
+		"schedule pause --all":                     {console.CodeDone, contract.ChangeSchedulesInput{Pause: []string{"listed", "nightly", "off", "stopped"}}, ""},
+		"schedule unpause --all":                   {console.CodePartiallyFailed, contract.ChangeSchedulesInput{Unpause: []string{"listed", "nightly", "stopped"}}, "paused in the worker's configuration: off"},
+		"schedule delete listed nightly --confirm": {console.CodeDone, contract.ChangeSchedulesInput{Delete: []string{"listed", "nightly"}}, ""}, // the worker refuses
+	} {
+		t.Run(line, func(t *testing.T) {
+			m := &memory{}
+			withSchedules(m)
+			m.reads[contract.ReadSchedules] = contract.ReadResult{Schedules: []contract.ScheduleStatus{listed, own, off, stopped}}
+			r := lifeboat(t, m, "", strings.Fields(line)...)
+			r.want(t, tc.code, tc.left)
+			if len(m.started) != 1 || printed(t, m.started[0]) != printed(t, tc.want) {
+				t.Errorf("asked for %+v, want %+v\n%s", m.started, tc.want, r.errors)
+			}
+		})
+	}
+	m := &memory{}
+	withSchedules(m)
+	m.reads[contract.ReadSchedules] = contract.ReadResult{Schedules: []contract.ScheduleStatus{listed}}
+	lifeboat(t, m, "", "schedule", "delete", "--all", "--confirm").want(t, console.CodePartiallyFailed, "listed")
+	if len(m.started) > 0 {
+		t.Errorf("%+v", m.started)
+	}
+}
+
 // TestSchedulePreset makes three schedules, each with the flags.
 func TestSchedulePreset(t *testing.T) {
 	m := &memory{}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -67,7 +68,7 @@ func (c *change) checkAll() error {
 		}
 		seen[d.Name] = true
 		if stored := c.defined[d.Name]; stored != nil {
-			errs = append(errs, c.mayChange(stored))
+			errs = append(errs, c.mayApply(stored, d))
 			if c.in.Create && (stored.ChangedBy != c.in.Run || c.in.Run == "") {
 				return failure.Exists("schedule %q already exists; change it with `lifeboat %s apply -f FILE`, or delete it first", d.Name, c.words().command)
 			}
@@ -111,6 +112,23 @@ func (c *change) mayChange(d *repository.ScheduleDefinition) error {
 	return nil
 }
 
+// mayApply refuses a document of a schedule that stands in the configuration, unless it says the same.
+func (c *change) mayApply(stored *repository.ScheduleDefinition, d *contract.Schedule) error {
+	err := c.mayChange(stored)
+	if err == nil {
+		return nil
+	}
+	if differs := differences(stored, d); len(differs) > 0 {
+		return fmt.Errorf("%w; %s", err, strings.Join(differs, ", "))
+	}
+	return nil
+}
+
+// unchangedConfigured reports a schedule of the configuration whose document says the same.
+func (c *change) unchangedConfigured(d *repository.ScheduleDefinition) {
+	c.changes = append(c.changes, contract.ScheduleChange{Name: d.Name, Outcome: contract.ScheduleUnchanged, Warnings: c.warnOfPause(d)})
+}
+
 func (c *change) apply(ctx context.Context) error {
 	backups, err := c.backupSchedules(ctx, c.st)
 	if err != nil {
@@ -118,6 +136,10 @@ func (c *change) apply(ctx context.Context) error {
 	}
 	for i, in := range c.in.Apply {
 		stored := c.defined[in.Name]
+		if stored != nil && stored.Source == repository.SourceConfig {
+			c.unchangedConfigured(stored)
+			continue
+		}
 		d, outcome, err := c.store(ctx, c.st, stored, in, repository.SourceCLI, c.in.Run)
 		if err != nil {
 			return err

@@ -276,3 +276,30 @@ func TestPausedInConfiguration(t *testing.T) {
 		t.Errorf("%+v", w.status("a"))
 	}
 }
+
+// TestApplyOfConfigured: what `get` prints of a schedule of the configuration is no change when it is
+// applied, be it paused by hand; what differs is named, and nothing is changed.
+func TestApplyOfConfigured(t *testing.T) {
+	w := newWorld(t)
+	w.configure(daily("a", annotated(contract.AnnotationZone, "Europe/Berlin")))
+	w.apply(daily("b"))
+	for range 2 {
+		a, b := w.status("a").Schedule, w.status("b").Schedule
+		a.From, b.From = "all.yaml", "all.yaml"
+		equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{a, b}, Sources: []string{"all.yaml"}, Prune: true}), "a unchanged", "b unchanged")
+		w.change(contract.ChangeSchedulesInput{Pause: []string{"a"}})
+	}
+	w.configure(daily("a", annotated(contract.AnnotationZone, "Europe/Berlin"))) // it is still the configuration's
+	if w.status("a").Source != "config" {
+		t.Errorf("%+v", w.status("a"))
+	}
+	other := daily("a", cron("@hourly"))
+	_, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Apply: []contract.Schedule{other, daily("b", cron("@hourly"))}})
+	if failure.TypeOf(err) != contract.ErrTypeInvalid || !strings.Contains(err.Error(), `spec.schedule is "0 2 * * *" there and "@hourly" here`) ||
+		!strings.Contains(err.Error(), `metadata.annotations["lifeboat-backup.github.io/time-zone"] is "Europe/Berlin" there and not given here`) {
+		t.Error(err)
+	}
+	if w.status("b").Schedule.Spec.Schedule != "0 2 * * *" {
+		t.Error("b was changed")
+	}
+}

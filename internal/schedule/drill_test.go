@@ -259,6 +259,12 @@ func TestDrillScheduleConfigured(t *testing.T) {
 	if _, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Delete: []string{"a"}}); err == nil || !strings.Contains(err.Error(), "drills.schedules") {
 		t.Error(err)
 	}
+	equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{w.status("a").Schedule}}), "a unchanged")
+	other := monthly("a")
+	other.Spec.Schedule = "@hourly"
+	if _, err := w.Change(t.Context(), contract.ChangeSchedulesInput{Apply: []contract.Schedule{other}}); err == nil || !strings.Contains(err.Error(), "spec.schedule.cron is ") {
+		t.Error(err)
+	}
 	delete(w.temporal.schedules, "a") // lost
 	w.ensure()
 	if len(w.temporal.schedules) != 1 {

@@ -49,7 +49,7 @@ func (s *Service) Status(ctx context.Context, name string) ([]contract.ScheduleS
 
 func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.ScheduleDefinition, backups map[string]*repository.ScheduleDefinition, whole bool) (contract.ScheduleStatus, error) {
 	row := contract.ScheduleStatus{
-		Schedule: d.Schedule, Source: d.Source, Phase: contract.ScheduleEnabled, Created: d.Created, Changed: d.Changed, Overlap: d.Overlap(),
+		Schedule: d.Schedule, Source: d.Source, Phase: contract.ScheduleEnabled, Created: d.Created, Changed: d.Changed, Overlap: d.Overlap(), PausedByHand: d.PausedByHand,
 	}
 	row.Schedule.Spec.Paused = d.Paused()
 	r, err := s.check(&d.Schedule)
