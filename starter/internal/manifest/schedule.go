@@ -78,7 +78,7 @@ func itemsOf(text []byte, kind string) ([][]byte, error) {
 }
 
 func schedule(text []byte) (contract.Schedule, error) {
-	doc, err := parseDocument(text, scheduleKind)
+	doc, err := parseApplied(text, scheduleKind)
 	if err != nil {
 		return contract.Schedule{}, err
 	}

@@ -121,3 +121,23 @@ func FuzzSchedules(f *testing.F) {
 		}
 	})
 }
+
+// TestGeneratedName: an apply would make a new schedule each time, as kubectl's would.
+func TestGeneratedName(t *testing.T) {
+	const want = "metadata.generateName: each apply would make a new schedule: give it a metadata.name"
+	text := "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {generateName: nightly-}\nspec: {schedule: '@daily', template: {}}\n"
+	if all, err := manifest.Schedules(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+		t.Error(all, err)
+	}
+	text = "apiVersion: lifeboat-backup.github.io/v1\nkind: Drill\nmetadata: {generateName: shop-}\nspec: {schedule: {cron: '@monthly'}, source: {schedule: nightly}, includedNamespaces: [shop]}\n"
+	if all, err := manifest.DrillSchedules(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+		t.Error(all, err)
+	}
+	if d, err := manifest.Drill(strings.NewReader(text)); err != nil || !strings.HasPrefix(d.Metadata.Name, "shop-") {
+		t.Error(d, err)
+	}
+	named := strings.Replace(text, "{generateName: shop-}", "{name: shop, generateName: shop-}", 1)
+	if all, err := manifest.DrillSchedules(strings.NewReader(named)); err != nil || all[0].Name != "shop" {
+		t.Error(all, err)
+	}
+}
