@@ -40,7 +40,8 @@ type Schedule struct {
 	// Drill is what is drilled by a schedule of drills; Spec says only when, and its template is
 	// empty.
 	Drill *definition.Spec `json:"drill,omitempty"`
-	// From is what it was applied from, "" for one that was made by itself: a later apply
+	// From is what it was applied from: "source/" and the name that somebody has given it, or the
+	// base name of a file or directory; "" for one that was made by itself: a later apply
 	// from there misses it if it is not among its documents.
 	From string `json:"from,omitempty"`
 }

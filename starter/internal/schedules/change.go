@@ -133,27 +133,28 @@ checked before anything is changed.
 Applied again, equal documents change nothing; no apply ever starts a run, and none
 ends a pause that somebody has set with '` + k.command + ` pause'.
 
-A schedule that was applied from the same file or directory before, and is not there any
-more, is reported, and deleted with --prune. ` + k.left + ` stay. Files are told apart by
-their base names; --source gives another name, which standard input has not. A schedule
-belongs to where it was applied from last, and an apply says when that changes.`,
-		Example: k.example("apply -f schedules.yaml", "apply -f schedules/ --prune") + k.applyExample,
+A schedule that was applied from the same place before, and is not there any more, is
+reported. Where all applies name the place with --source, --prune deletes it; ` + strings.ToLower(k.left[:1]) + k.left[1:] + ` stay.
+Without --source files are told apart by their base names only, by which nothing is
+deleted. A schedule belongs to where it was applied from last, and an apply says when that
+changes.`,
+		Example: k.example("apply -f schedules.yaml", "apply -f schedules/ --source shop --prune") + k.applyExample,
 		Args:    cobra.NoArgs,
 	}
 	c.Flags().StringArrayVarP(&files, "filename", "f", nil, "file or directory with documents of kind "+k.kind+", '-' for standard input; may be repeated")
-	c.Flags().BoolVar(&prune, "prune", false, "delete the schedules that were applied from there before and are not there any more")
-	c.Flags().StringVar(&source, "source", "", "what is applied, for a later --prune (default: the base name of each file or directory)")
+	c.Flags().BoolVar(&prune, "prune", false, "delete the schedules that were applied from --source before and are not there any more")
+	c.Flags().StringVar(&source, "source", "", "name of what is applied, such as that of its repository; --prune goes by it")
 	BindOutput(c, &format, show.FormatTable, show.FormatTable, show.FormatJSON, show.FormatYAML)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if prune && source == "" {
+			return errors.New("--prune: name with --source what is applied, always by the same name, such as that of the repository: a directory of another repository may be called the same")
+		}
 		read, err := input.Schedules(input.Source{Stdin: io.Stdin()}, files, source, k.decode)
 		if err != nil {
 			return err
 		}
 		for _, file := range read.PassedOver {
 			io.Note("%s: passed over: it holds no document of Kubernetes\n", show.Clean(file))
-		}
-		if prune && len(read.Sources) == 0 {
-			return errors.New("--prune: say with --source what standard input is")
 		}
 		in := contract.ChangeSchedulesInput{Apply: read.Schedules, Sources: read.Sources, Prune: prune}
 		return io.Connect(c.Context(), func(be Backend) error {

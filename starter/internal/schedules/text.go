@@ -65,7 +65,7 @@ func changeText(k Kind, c contract.ScheduleChange, now time.Time) string {
 	text := fmt.Sprintf("schedule %q %s", c.Name, c.Outcome)
 	switch c.Outcome {
 	case contract.ScheduleNotApplied:
-		return text + ": it was applied from there before and goes on; --prune deletes it"
+		return text + ": it was applied from there before and goes on; --prune deletes it where applies name a --source"
 	case contract.SchedulePruned, contract.ScheduleDeleted:
 		return text + "; its " + k.its + " stay"
 	}
