@@ -42,10 +42,10 @@ func keepSchedules(ctx context.Context, all keptSchedules, log *slog.Logger) {
 // keptSchedules are those of backups and those of drills.
 type keptSchedules struct{ backups, drills *schedule.Service }
 
-func newSchedules(cfg *config.Config, locations *repository.Locations, tc *temporal.Client) keptSchedules {
+func newSchedules(cfg *config.Config, locations *repository.Locations, tc *temporal.Client, log *slog.Logger) keptSchedules {
 	return keptSchedules{
-		backups: &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc, false}},
-		drills:  &schedule.Service{Drills: true, Config: cfg, Locations: locations, Temporal: scheduler{tc, true}},
+		backups: &schedule.Service{Config: cfg, Locations: locations, Temporal: scheduler{tc, false}, Log: log},
+		drills:  &schedule.Service{Drills: true, Config: cfg, Locations: locations, Temporal: scheduler{tc, true}, Log: log},
 	}
 }
 

@@ -204,6 +204,10 @@ func (s *Service) store(ctx context.Context, st store.Store, stored *repository.
 			return nil, "", err
 		}
 	}
+	if d.Returned = false; d.Source != source {
+		former := d.Schedule
+		d.Replaced = &former
+	}
 	d.Schedule, d.Source, d.Changed, d.ChangedBy = in, source, now, run
 	notePause(d, now)
 	return d, outcome, d.Write(ctx, st)
@@ -282,7 +286,7 @@ func (c *change) pause(ctx context.Context) error {
 // What the configuration pauses stays so.
 func (c *change) unpause(ctx context.Context) error {
 	return c.setPaused(ctx, c.in.Unpause, contract.ScheduleUnpaused, func(d *repository.ScheduleDefinition) {
-		d.PausedByHand, d.Spec.Paused = false, c.pausedInConfiguration(d)
+		d.PausedByHand, d.Spec.Paused, d.Returned = false, c.pausedInConfiguration(d), false
 	})
 }
 

@@ -1,7 +1,9 @@
 package schedule_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -301,5 +303,44 @@ func TestApplyOfConfigured(t *testing.T) {
 	}
 	if w.status("b").Schedule.Spec.Schedule != "0 2 * * *" {
 		t.Error("b was changed")
+	}
+}
+
+// TestTakenOver: a schedule of the configuration takes the place of one that was made by hand, tells
+// so, and gives it back, paused, when it leaves the configuration. Nothing starts by itself then.
+func TestTakenOver(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	w.Log = slog.New(slog.NewTextHandler(&log, nil))
+	own := daily("a", cron("@hourly"), func(s *contract.Schedule) { s.From = "source/shop" })
+	w.apply(own, daily("b"))
+	for range 2 { // two workers of different configurations, while one is rolled out
+		w.configure(daily("a"), daily("c"))
+		w.ensure()
+		if got := w.status("a"); got.Source != "config" || got.Phase != contract.ScheduleEnabled || got.Schedule.Spec.Schedule != "0 2 * * *" ||
+			!strings.Contains(strings.Join(got.Warnings, ""), "took the place of one that was applied from source/shop") {
+			t.Errorf("%+v", got)
+		}
+		w.configure()
+		w.ensure()
+		got := w.status("a")
+		if got.Source != "cli" || got.Phase != contract.ScheduleOff || got.Schedule.Spec.Schedule != "@hourly" || got.Schedule.From != "source/shop" ||
+			!strings.Contains(strings.Join(got.Warnings, ""), "left the worker's configuration") || !w.temporal.schedules["a"].Paused {
+			t.Errorf("%+v", got)
+		}
+	}
+	if told := log.String(); strings.Count(told, "takes the place") != 2 || strings.Count(told, "has left the configuration") != 2 {
+		t.Error(told)
+	}
+	equal(t, slices.Sorted(maps.Keys(w.temporal.schedules)), "a", "b") // c was the configuration's only
+	equal(t, w.change(contract.ChangeSchedulesInput{Unpause: []string{"a"}}), "a unpaused")
+	if got := w.status("a"); got.Phase != contract.ScheduleEnabled || len(got.Warnings) > 0 || w.temporal.schedules["a"].Paused {
+		t.Errorf("%+v", got)
+	}
+	w.configure(daily("a"))
+	w.configure()
+	equal(t, w.change(contract.ChangeSchedulesInput{Apply: []contract.Schedule{own}}), "a configured") // as it was, and not paused
+	if got := w.status("a"); got.Phase != contract.ScheduleEnabled || len(got.Warnings) > 0 {
+		t.Errorf("%+v", got)
 	}
 }

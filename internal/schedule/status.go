@@ -69,7 +69,7 @@ func (s *Service) statusOf(ctx context.Context, st store.Store, d *repository.Sc
 	if readErr != nil {
 		return row, readErr
 	}
-	row.Warnings = slices.Concat(r.warnings, warnOfSource(&d.Schedule, backups), s.warnOfPause(d))
+	row.Warnings = slices.Concat(r.warnings, warnOfSource(&d.Schedule, backups), s.warnOfPause(d), s.warnOfOrigin(d))
 	if err == nil {
 		describeRules(&row, &r, runs, d, s.now())
 	}
@@ -83,6 +83,24 @@ func (s *Service) warnOfPause(d *repository.ScheduleDefinition) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("it is paused by hand, whatever the worker's configuration says; `lifeboat %s unpause %s` ends that", s.words().command, d.Name)}
+}
+
+// warnOfOrigin tells of two schedules of one name, by hand and in the configuration.
+func (s *Service) warnOfOrigin(d *repository.ScheduleDefinition) []string {
+	switch {
+	case d.Replaced != nil:
+		return []string{fmt.Sprintf("as the worker's configuration has it, it took the place of one that was %s; that one comes back, paused, when it leaves the configuration", originText(d.Replaced.From))}
+	case d.Returned:
+		return []string{fmt.Sprintf("one of its name left the worker's configuration, and it is as it was before, but paused; `lifeboat %[1]s unpause %[2]s` or `lifeboat %[1]s delete %[2]s`", s.words().command, d.Name)}
+	}
+	return nil
+}
+
+func originText(from string) string {
+	if from == "" {
+		return "made by hand"
+	}
+	return "applied from " + from
 }
 
 // describeRules tells what a valid definition means.
