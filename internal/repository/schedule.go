@@ -37,6 +37,10 @@ type ScheduleDefinition struct {
 	Changed     time.Time `json:"changed"`
 	// ChangedBy is the run that changed it last.
 	ChangedBy string `json:"changedBy,omitempty"`
+	// Replaced is the schedule that was made by hand and whose place the configuration has taken.
+	Replaced *contract.Schedule `json:"replaced,omitempty"`
+	// Returned is set where it has its place again, paused, until somebody says more.
+	Returned bool `json:"returned,omitempty"`
 	// Damaged is set where the document could not be read.
 	Damaged bool `json:"-"`
 }

@@ -9,6 +9,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -235,13 +236,27 @@ func (c *Client) StartScheduleChange(ctx context.Context, in contract.ChangeSche
 
 // IsRunning tells that a run goes on; one that Temporal does not know does not.
 func (c *Connection) IsRunning(ctx context.Context, run contract.Run) (bool, error) {
+	info, err := c.findRun(ctx, run)
+	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, err
+}
+
+// EndOf is when a run has ended, zero where Temporal does not know it or it goes on.
+func (c *Connection) EndOf(ctx context.Context, run contract.Run) (time.Time, error) {
+	info, err := c.findRun(ctx, run)
+	if err != nil || info.GetCloseTime() == nil {
+		return time.Time{}, err
+	}
+	return info.GetCloseTime().AsTime().UTC(), nil
+}
+
+// findRun describes a run, nil where Temporal does not know it.
+func (c *Connection) findRun(ctx context.Context, run contract.Run) (*workflowpb.WorkflowExecutionInfo, error) {
 	info, err := c.describeRun(ctx, run.WorkflowID, run.RunID)
-	var missing *serviceerror.NotFound
-	if errors.As(err, &missing) {
-		return false, nil
+	if missing := (*serviceerror.NotFound)(nil); errors.As(err, &missing) {
+		return nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("describe workflow %s: %w", run.WorkflowID, explainError(err))
+		return nil, fmt.Errorf("describe workflow %s: %w", run.WorkflowID, explainError(err))
 	}
-	return info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+	return info, nil
 }
