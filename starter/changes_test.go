@@ -133,6 +133,20 @@ func TestObjectHistoryIsShown(t *testing.T) {
 	ask().want(t, console.CodeDone, "It is the same in all backups")
 	m.reads[contract.ReadObjectHistory] = history(0, 0)
 	ask().want(t, console.CodeNotFound)
+	h := history(1, 1, 1, 2)
+	h.History.Backups[2].Corrupt = true
+	m.reads[contract.ReadObjectHistory] = h
+	ask("--all").want(t, console.CodeDone, "n3", "same, Corrupt", "To restore version 1: lifeboat restore create --from-backup n2 --include", "1 backup is Corrupt")
+	h.History.Backups[0].Corrupt, h.History.Backups[1].Corrupt = true, true
+	ask().want(t, console.CodeDone, "--allow-corrupt --from-backup n3 --include", "only in backups that are Corrupt")
+	h = history(1, 1)
+	h.History.Backups[1].Corrupt = true
+	m.reads[contract.ReadObjectHistory] = h
+	ask().want(t, console.CodeDone, "It is the same in all backups", "--from-backup n1 --include")
+	h = history(1, 0)
+	h.History.Backups[0].Corrupt = true
+	m.reads[contract.ReadObjectHistory] = h
+	ask().want(t, console.CodeDone, "--from-backup n1", "--allow-corrupt")
 	lifeboat(t, m, "", "object", "history", "db").want(t, console.CodeError, "RESOURCE/NAMESPACE/NAME")
 }
 
