@@ -26,7 +26,7 @@ const ExitCodesHelp = `Exit codes:
   2    the backup, restore or deletion is Failed or Canceled, or a backup that was
        verified is Corrupt
   3    the backup or restore is PartiallyFailed, a deletion left something, or not
-       everything could be verified
+       everything could be verified or measured
   4    what was asked for does not exist
   5    the name is taken already
   130  interrupted: Ctrl-C stops the waiting, never the run`
