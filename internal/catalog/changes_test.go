@@ -117,6 +117,7 @@ func TestObjectHistory(t *testing.T) {
 	for object, want := range map[string]string{
 		"secrets/shop/db":           "day-1=1 day-2=1 day-3=2 day-4=2 day-5=1 day-6=1",
 		"Secret/shop/db":            "day-1=1 day-2=1 day-3=2 day-4=2 day-5=1 day-6=1",
+		"deploy/shop/web":           "day-1=1 day-2=1 day-3=1 day-4=1 day-5=1 day-6=1",
 		"deployments/shop/web":      "day-1=1 day-2=1 day-3=1 day-4=1 day-5=1 day-6=1",
 		"deployments.apps/shop/web": "day-1=1 day-2=1 day-3=1 day-4=1 day-5=1 day-6=1",
 		"clusterroles/admin":        "day-1=1 day-2=1 day-3=1 day-4=1 day-5=1 day-6=1",
