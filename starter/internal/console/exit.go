@@ -27,7 +27,7 @@ const ExitCodesHelp = `Exit codes:
        verified is Corrupt
   3    the backup or restore is PartiallyFailed, a deletion left something, schedules
        were left that stand in the worker's configuration, or not everything could be
-       verified
+       verified or measured
   4    what was asked for does not exist
   5    the name is taken already
   130  interrupted: Ctrl-C stops the waiting, never the run`
